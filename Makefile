@@ -1,0 +1,43 @@
+GO          ?= go
+STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOFUMPT     ?= $(GO) run mvdan.cc/gofumpt@v0.12.0
+HOSTS       ?= web[01-03]
+PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build test check unit stress fuzz cross rabbitmq clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: rabbitmq build ## a private RabbitMQ, three agents, and the REPL on them
+	@bin/warren-lab --hosts "$(HOSTS)"
+
+build: ## the programs, into bin/
+	@$(GO) build -trimpath -ldflags "-s -w" -o bin/ ./cmd/...
+
+test: rabbitmq check unit ## everything that is checked: vet, staticcheck, format, all tests with -race
+
+check: ## vet, staticcheck, format
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+	@unformatted=$$($(GOFUMPT) -l .) && test -z "$$unformatted" || { echo "not formatted by gofumpt:"; echo "$$unformatted"; exit 1; }
+
+unit: ## all tests, with the race detector, against a real RabbitMQ that they start
+	$(GO) test -race -timeout 10m ./...
+
+stress: rabbitmq ## 20 tasks at the same time at 500 hosts, on its own
+	$(GO) test -race -count=1 -run TestStress -v -timeout 10m ./cmd/internal/lab/
+
+fuzz: ## each fuzz target for FUZZTIME (default 30s)
+	@.ci/fuzz $(or $(FUZZTIME),30s)
+
+cross: ## compile for every platform
+	@for p in $(PLATFORMS); do echo "$$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./... || exit 1; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1; done
+
+rabbitmq: ## install Debian's rabbitmq-server where it is missing
+	@.ci/rabbitmq
+
+clean: ## remove what was built
+	rm -rf bin
