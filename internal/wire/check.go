@@ -1,0 +1,235 @@
+package wire
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// The checks of what an operator says. The same ones are made before sending.
+
+func (s *Statement) check() error {
+	if err := checkType(s.Type); err != nil {
+		return err
+	}
+	run, of := s.Type == TypeRun || s.Type == TypeCheck, s.Type == TypeCancel || s.Type == TypeStatus
+	switch {
+	case !isUUID(s.Task):
+		return faulty("task", "is not a UUID of version 4 in lower case")
+	case !isReplyQueue(s.ReplyTo):
+		return faulty("reply_to", "is not the name of a reply queue")
+	case run != (s.Run != nil):
+		return presence("run", run, s.Type)
+	case of != (s.Of != nil):
+		return presence("of", of, s.Type)
+	}
+	if err := checkValidity(s.IssuedAt, s.NotAfter); err != nil {
+		return err
+	}
+	if err := s.checkTree(); err != nil {
+		return err
+	}
+	if s.Of != nil {
+		return under("of", checkValidity(s.Of.IssuedAt, s.Of.NotAfter))
+	}
+	if s.Run != nil {
+		return under("run", s.Run.check())
+	}
+	return nil
+}
+
+func checkType(typ string) error {
+	switch typ {
+	case TypeRun, TypeCheck, TypeCancel, TypeStatus, TypeDiscover:
+		return nil
+	}
+	return fmt.Errorf("%w: statement.type is %q", ErrType, clip(typ, 40))
+}
+
+func presence(member string, wanted bool, typ string) error {
+	if wanted {
+		return faulty(member, "is missing in a %s", typ)
+	}
+	return faulty(member, "does not belong into a %s", typ)
+}
+
+func checkValidity(issued, notAfter int64) error {
+	switch {
+	case issued <= 0 || issued > MaxTime:
+		return faulty("issued_at", "is out of range")
+	case notAfter < issued:
+		return faulty("not_after", "precedes issued_at")
+	case notAfter > MaxTime:
+		return faulty("not_after", "is out of range")
+	}
+	return nil
+}
+
+func (s *Statement) checkTree() error {
+	leaves := s.Type != TypeDiscover
+	switch {
+	case leaves != (s.Root != nil):
+		return presence("root", leaves, s.Type)
+	case leaves != (s.Size != 0):
+		return presence("size", leaves, s.Type)
+	case leaves && len(s.Root) != sha256.Size:
+		return faulty("root", "has %d bytes, want %d", len(s.Root), sha256.Size)
+	case s.Size < 0 || s.Size > MaxLeaves:
+		return faulty("size", "is out of range: 1 to %d", MaxLeaves)
+	}
+	return nil
+}
+
+func (r *Run) check() error {
+	if err := r.checkWhat(); err != nil {
+		return err
+	}
+	switch {
+	case r.TimeoutMS <= 0 || r.TimeoutMS > MaxTimeout.Milliseconds():
+		return faulty("timeout_ms", "is out of range: 1 to %d", MaxTimeout.Milliseconds())
+	case r.MaxOutput < 0 || r.MaxOutput > MaxMaxOutput:
+		return faulty("max_output", "is out of range: 0 to %d", MaxMaxOutput)
+	case r.SecretHash != nil && len(r.SecretHash) != sha256.Size:
+		return faulty("secret_hash", "has %d bytes, want %d", len(r.SecretHash), sha256.Size)
+	}
+	return first(
+		checkText("shell", r.Shell, MaxFileName),
+		checkText("cwd", r.Cwd, MaxFileName),
+		checkText("user", r.User, MaxUser),
+		checkEnv(r.Env),
+	)
+}
+
+// checkWhat checks that there is exactly one thing to execute.
+func (r *Run) checkWhat() error {
+	what := 0
+	for _, given := range []bool{r.Command != "", len(r.Argv) > 0 && len(r.Script) == 0, len(r.Script) > 0} {
+		if given {
+			what++
+		}
+	}
+	switch {
+	case what != 1:
+		return faulty("", "has not exactly one of command, argv and script")
+	case r.Command != "" && len(r.Argv) > 0:
+		return faulty("argv", "does not belong to a command")
+	case len(r.Argv) > MaxArgs:
+		return faulty("argv", "has %d arguments, the limit is %d", len(r.Argv), MaxArgs)
+	case len(r.Argv) > 0 && len(r.Script) == 0 && r.Argv[0] == "":
+		return faulty("argv[0]", "is empty")
+	case len(r.Argv) > 0 && len(r.Script) == 0 && r.Shell != "":
+		return faulty("shell", "does not belong to argv, which runs without one")
+	}
+	for i, arg := range r.Argv {
+		if err := checkText("", arg, MaxArg); err != nil {
+			return under(fmt.Sprintf("argv[%d]", i), err)
+		}
+	}
+	return checkText("command", r.Command, MaxArg)
+}
+
+func checkEnv(env []string) error {
+	if len(env) > MaxEnv {
+		return faulty("env", "has %d entries, the limit is %d", len(env), MaxEnv)
+	}
+	seen := make(map[string]bool, len(env))
+	for i, entry := range env {
+		name, _, ok := strings.Cut(entry, "=")
+		var err error
+		switch {
+		case !ok || !isEnvName(name):
+			err = faulty("", "is not NAME=value with letters, digits and '_' in its name")
+		case seen[name]:
+			err = faulty("", "repeats the name %s", clip(name, 40))
+		default:
+			err = checkText("", entry, MaxArg)
+		}
+		if err != nil {
+			return under(fmt.Sprintf("env[%d]", i), err)
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+// isEnvName follows POSIX.1-2024, XBD 3.216: a name as the shell knows it.
+func isEnvName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; !isLetter(c|0x20) && c != '_' && (i == 0 || !isDigit(c)) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+func (l *Leaf) check(size int) error {
+	switch {
+	case !isUUID(l.Job):
+		return faulty("job", "is not a UUID of version 4 in lower case")
+	case !isHostName(l.Host):
+		return faulty("host", "is not a host name in lower case")
+	case l.Index < 0 || l.Index >= size:
+		return faulty("index", "is not below the statement's size")
+	}
+	return nil
+}
+
+func (s *Secret) check() error {
+	if n := len(s.Salt); n < MinSalt || n > MaxSalt {
+		return faulty("salt", "has %d bytes, want %d to %d", n, MinSalt, MaxSalt)
+	}
+	return checkEnv(s.Env)
+}
+
+// checkWith checks that the secret and its statement do not give a value twice.
+func (s *Secret) checkWith(r *Run) error {
+	if len(s.Stdin) > 0 && len(r.Stdin) > 0 {
+		return faulty("stdin", "is in the statement too")
+	}
+	if err := checkEnv(append(slices.Clone(r.Env), s.Env...)); err != nil {
+		return faulty("env", "repeats a name of the statement's, or has too many entries with it")
+	}
+	return nil
+}
+
+// checkSignature looks at the form alone.
+func checkSignature(signature string) error {
+	if len(signature) > MaxSignature {
+		return faulty("signature", "has %d characters, the limit is %d", len(signature), MaxSignature)
+	}
+	if _, err := base64.StdEncoding.Strict().DecodeString(signature); err != nil || strings.ContainsAny(signature, "\r\n") {
+		return faulty("signature", "is not standard base64")
+	}
+	return nil
+}
+
+// checkText checks a string that is to reach an operating system.
+func checkText(member, s string, limit int) error {
+	switch {
+	case len(s) > limit:
+		return faulty(member, "has %d bytes, the limit is %d", len(s), limit)
+	case !utf8.ValidString(s):
+		return faulty(member, "is not UTF-8")
+	case strings.IndexByte(s, 0) >= 0:
+		return faulty(member, "contains a NUL character")
+	}
+	return nil
+}
+
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sumEquals(text string, hash []byte) bool {
+	sum := sha256.Sum256([]byte(text))
+	return bytes.Equal(sum[:], hash)
+}

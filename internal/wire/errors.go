@@ -1,0 +1,56 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// What is wrong with a message, for errors.Is. The error's text says which
+// member is at fault; it never bears a member's value, which may be secret.
+var (
+	ErrMalformed = errors.New("malformed message")
+	ErrVersion   = errors.New("unknown protocol version")
+	ErrType      = errors.New("unknown message type")
+	ErrTooLarge  = errors.New("message too large")
+)
+
+// A fault is what is wrong with one member. The path is completed from the
+// inside out, by under.
+type fault struct {
+	path    string // "run.env[3]"; "" is the whole body
+	problem string // "is missing"
+}
+
+func (f *fault) Error() string {
+	if f.path == "" {
+		return "body " + f.problem
+	}
+	return f.path + " " + f.problem
+}
+
+func faulty(member, problem string, args ...any) error {
+	return &fault{member, fmt.Sprintf(problem, args...)}
+}
+
+// under puts a fault's path below a member; nil and other errors pass.
+func under(member string, err error) error {
+	f, ok := err.(*fault)
+	if !ok {
+		return err
+	}
+	switch {
+	case f.path == "" || strings.HasPrefix(f.path, "["):
+		return &fault{member + f.path, f.problem}
+	default:
+		return &fault{member + "." + f.path, f.problem}
+	}
+}
+
+// malformed turns a fault into what callers see; nil and the other kinds pass.
+func malformed(err error) error {
+	if f, ok := err.(*fault); ok {
+		return fmt.Errorf("%w: %w", ErrMalformed, f)
+	}
+	return err
+}

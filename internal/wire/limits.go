@@ -1,0 +1,55 @@
+package wire
+
+import "time"
+
+// The limits of version 1. Both sides enforce them, so nothing is sent that the
+// other side would refuse. Lengths are in bytes.
+const (
+	MaxRequest = 2 << 20   // request body
+	MaxReply   = 128 << 10 // reply body, but for output
+	MaxChunk   = 32 << 10  // payload of one output message
+	MaxInline  = 16 << 10  // raw bytes of both streams inside ended
+
+	// MaxDepth is the deepest nesting of a body, a statement or a secret (labels
+	// of facts of hello). The decoder follows the known members and stops at the
+	// first value of another kind, so nothing deeper is ever entered.
+	MaxDepth = 3
+
+	MaxLeaves    = 1 << 20 // hosts of a task
+	MaxPath      = 20      // hashes on a leaf's path: log2 of MaxLeaves
+	MaxSignature = 32 << 10
+
+	MaxHostName = 200
+	MaxArgs     = 4096
+	// MaxCheckedArgs leaves room for the shell's own words.
+	MaxCheckedArgs = MaxArgs + 8
+	// MaxArg bounds the command, each argument and each environment entry. More
+	// cannot be executed on Linux: execve(2), MAX_ARG_STRLEN with its final NUL.
+	MaxArg       = 128<<10 - 1
+	MaxEnv       = 1024 // environment entries
+	MaxFileName  = 4096 // shell, cwd, binary: PATH_MAX of Linux
+	MaxUser      = 256
+	MaxTimeout   = 30 * 24 * time.Hour
+	MaxMaxOutput = 64 << 20
+
+	MinSalt = 16
+	MaxSalt = 64
+
+	MaxReason = 1024 // reason, rule
+	MaxSignal = 32
+	MaxNames  = 64
+	MaxFact   = 256 // each string of facts, label names and values included
+	MaxLabels = 64
+
+	// MaxTime is the end of the year 9999 in milliseconds since 1970.
+	MaxTime = 253402300799999
+	// MaxSize bounds counts and offsets of bytes: the largest integer that every
+	// JSON implementation keeps exact (RFC 8259, section 6).
+	MaxSize = 1<<53 - 1
+	// MaxCount bounds the numbers of jobs and workers in hello.
+	MaxCount = 1<<31 - 1
+	// MinExitCode and MaxExitCode hold what a signed and an unsigned 32-bit
+	// exit status can be; Windows has the latter.
+	MinExitCode = -1 << 31
+	MaxExitCode = 1<<32 - 1
+)

@@ -1,0 +1,152 @@
+package wire
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Exchanges.
+const (
+	ExchangeReplies  = "warren.replies"  // direct; replies, by the reply queue's name
+	ExchangeDiscover = "warren.discover" // fanout; requests of type discover
+)
+
+// Headers and content types of AMQP messages.
+const (
+	HeaderStream  = "stream"  // of output: Stdout or Stderr
+	HeaderOffset  = "offset"  // of output: integer, position of its first byte in the stream
+	HeaderAttempt = "attempt" // of a request: integer, 1 for the first sending
+
+	ContentJSON  = "application/json"
+	ContentBytes = "application/octet-stream" // of output
+)
+
+const (
+	prefixHost  = "warren.host."
+	prefixInbox = "warren.inbox."
+	prefixReply = "warren.reply."
+
+	// maxReplyWord bounds each of a reply queue's two words.
+	maxReplyWord = 64
+)
+
+// HostQueue is the queue of the agent that answers to a valid host name.
+func HostQueue(name string) string { return prefixHost + name }
+
+// InboxQueue is the queue of requests that wait for the agent with this id.
+func InboxQueue(id string) string { return prefixInbox + id }
+
+// ReplyQueue is the callback queue of an operator process, and its routing key
+// in ExchangeReplies. Characters other than ASCII letters, digits, `_` and `-`
+// become `_` (a dot in a user's name would otherwise let john read the queues
+// of john.doe), and each word is cut to 64 characters.
+func ReplyQueue(user, random string) string {
+	return prefixReply + replyWord(user) + "." + replyWord(random)
+}
+
+func replyWord(s string) string {
+	if s == "" {
+		return "_"
+	}
+	word := []byte(s[:min(len(s), maxReplyWord)])
+	for i, c := range word {
+		if !isReplyChar(c) {
+			word[i] = '_'
+		}
+	}
+	return string(word)
+}
+
+func isReplyChar(c byte) bool {
+	return isLetter(c|0x20) || isDigit(c) || c == '_' || c == '-'
+}
+
+func isReplyQueue(s string) bool {
+	words, ok := strings.CutPrefix(s, prefixReply)
+	if !ok {
+		return false
+	}
+	user, random, ok := strings.Cut(words, ".")
+	return ok && isReplyWord(user) && isReplyWord(random)
+}
+
+func isReplyWord(s string) bool {
+	for i := range len(s) {
+		if !isReplyChar(s[i]) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxReplyWord
+}
+
+// CheckHostName returns the name as it is compared and sent: in lower case. The
+// error says what is wrong and names the first character that may not be there.
+func CheckHostName(name string) (string, error) {
+	if name == "" {
+		return "", fmt.Errorf("a host name may not be empty")
+	}
+	if len(name) > MaxHostName {
+		return "", fmt.Errorf("host name %q… has %d characters, the limit is %d", clip(name, 40), len(name), MaxHostName)
+	}
+	// Only ASCII is lowered: strings.ToLower would turn the Kelvin sign into a k.
+	lower := []byte(name)
+	for i, c := range lower {
+		if 'A' <= c && c <= 'Z' {
+			lower[i] = c | 0x20
+		} else if !isHostChar(c) {
+			r, _ := utf8.DecodeRuneInString(name[i:])
+			return "", fmt.Errorf("host name %q contains %q: letters, digits, '.', '_', ':' and '-' are allowed", name, r)
+		}
+	}
+	return string(lower), nil
+}
+
+func isHostChar(c byte) bool {
+	return isLetter(c) || isDigit(c) || c == '.' || c == '_' || c == ':' || c == '-'
+}
+
+// isHostName reports whether the name is valid and in lower case.
+func isHostName(name string) bool {
+	for i := range len(name) {
+		if !isHostChar(name[i]) {
+			return false
+		}
+	}
+	return name != "" && len(name) <= MaxHostName
+}
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' }
+func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
+
+// isUUID reports whether s is a UUID of version 4 and RFC 9562's variant, in
+// its canonical form: 36 characters, lower case.
+func isUUID(s string) bool {
+	if len(s) != 36 || s[14] != '4' || strings.IndexByte("89ab", s[19]) < 0 {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		default:
+			if !isDigit(c) && (c < 'a' || c > 'f') {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// clip cuts s to at most n bytes without cutting a character.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

@@ -1,0 +1,73 @@
+package wire
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+func TestCheckHostName(t *testing.T) {
+	long := strings.Repeat("a", MaxHostName)
+	for in, want := range map[string]string{
+		"web01": "web01", "WEB01.Example.org": "web01.example.org", "10.0.0.7": "10.0.0.7",
+		"FE80::1": "fe80::1", "a_b-c": "a_b-c", long: long,
+	} {
+		if got, err := CheckHostName(in); got != want || err != nil {
+			t.Errorf("%q: %q, %v", in, got, err)
+		}
+	}
+	for in, want := range map[string]string{
+		"": "empty", long + "a": "201 characters", "a b": `' '`, "web[1": `'['`, "主机": `'主'`,
+		"\u212a9s": "'\u212a'", "a/b": `'/'`, "a\x00": `'\x00'`, "a\xff": `'�'`, "a*": `'*'`, "#": `'#'`,
+	} {
+		if got, err := CheckHostName(in); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %q, %v; want an error with %s", in, got, err, want)
+		}
+	}
+}
+
+func TestQueueNames(t *testing.T) {
+	if got := HostQueue("web01"); got != "warren.host.web01" {
+		t.Error(got)
+	}
+	if got := InboxQueue("web01"); got != "warren.inbox.web01" {
+		t.Error(got)
+	}
+	for _, c := range []struct{ user, random, want string }{
+		{"alice", "0123-ab_C", "warren.reply.alice.0123-ab_C"},
+		{"john.doe", "1", "warren.reply.john_doe.1"},
+		{`CORP\Zoë`, "1", "warren.reply.CORP_Zo__.1"},
+		{"", "", "warren.reply._._"},
+		{strings.Repeat("x", 100), "1", "warren.reply." + strings.Repeat("x", 64) + ".1"},
+	} {
+		if got := ReplyQueue(c.user, c.random); got != c.want || !isReplyQueue(got) {
+			t.Errorf("%q %q: %q", c.user, c.random, got)
+		}
+	}
+	for _, bad := range []string{
+		"", "warren.reply.", "warren.reply.a", "warren.reply.a.", "warren.reply..b", "warren.reply.a.b.c",
+		"warren.host.web01", "xwarren.reply.a.b", "warren.reply.a.b*", "warren.reply." + strings.Repeat("x", 65) + ".1",
+	} {
+		if isReplyQueue(bad) {
+			t.Errorf("%q passes", bad)
+		}
+	}
+}
+
+func TestIsUUID(t *testing.T) {
+	for range 1000 {
+		if id := uuid.NewString(); !isUUID(id) {
+			t.Fatal(id)
+		}
+	}
+	for _, bad := range []string{
+		"", strings.ToUpper(sampleTask), sampleTask[:35], sampleTask + "0", "{" + sampleTask + "}",
+		strings.ReplaceAll(sampleTask, "-", ""), "7d4a6c1e-2f35-1b8a-9c0d-1e2f3a4b5c6d",
+		"7d4a6c1e-2f35-4b8a-cc0d-1e2f3a4b5c6d", "7d4a6c1e02f35-4b8a-9c0d-1e2f3a4b5c6d", "7d4a6c1e-2f35-4b8a-9c0d-1e2f3a4b5c6g",
+	} {
+		if isUUID(bad) {
+			t.Errorf("%q passes", bad)
+		}
+	}
+}

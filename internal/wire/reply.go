@@ -1,0 +1,194 @@
+package wire
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+)
+
+// A reply is a pointer to one of the types with a JSON body.
+type reply interface {
+	version() *int
+	job() *string // nil where the type has none
+	check() error
+}
+
+func (a *Accepted) version() *int { return &a.V }
+func (s *Started) version() *int  { return &s.V }
+func (e *Ended) version() *int    { return &e.V }
+func (s *State) version() *int    { return &s.V }
+func (c *Checked) version() *int  { return &c.V }
+func (h *Hello) version() *int    { return &h.V }
+
+func (a *Accepted) job() *string { return &a.Job }
+func (s *Started) job() *string  { return &s.Job }
+func (e *Ended) job() *string    { return &e.Job }
+func (s *State) job() *string    { return &s.Job }
+func (c *Checked) job() *string  { return &c.Job }
+func (h *Hello) job() *string    { return nil }
+
+// replyShapes has all that DecodeReply decodes as JSON.
+var replyShapes = map[string]*shape{
+	TypeAccepted: shapeOf(reflect.TypeFor[Accepted]()),
+	TypeStarted:  shapeOf(reflect.TypeFor[Started]()),
+	TypeEnded:    shapeOf(reflect.TypeFor[Ended]()),
+	TypeState:    shapeOf(reflect.TypeFor[State]()),
+	TypeChecked:  shapeOf(reflect.TypeFor[Checked]()),
+	TypeHello:    shapeOf(reflect.TypeFor[Hello]()),
+}
+
+func newReply(typ string) reply {
+	switch typ {
+	case TypeAccepted:
+		return new(Accepted)
+	case TypeStarted:
+		return new(Started)
+	case TypeEnded:
+		return new(Ended)
+	case TypeState:
+		return new(State)
+	case TypeChecked:
+		return new(Checked)
+	case TypeHello:
+		return new(Hello)
+	}
+	return nil
+}
+
+// EncodeReply returns the AMQP type and the body of a pointer to Accepted,
+// Started, Ended, State, Checked or Hello. It sets V, cuts Reason and Rule to
+// MaxReason, makes texts of the agent's system UTF-8, and leaves Checked.Argv out where the body
+// would exceed MaxReply; *v stays as it is. The errors are ErrMalformed and
+// ErrTooLarge: v is not what DecodeReply would accept.
+func EncodeReply(v any) (typ string, body []byte, err error) {
+	typ, r := cleaned(v)
+	if r == nil {
+		return "", nil, fmt.Errorf("%w: %T is no reply", ErrType, v)
+	}
+	*r.version() = Version
+	if err := r.check(); err != nil {
+		return "", nil, malformed(err)
+	}
+	if body, err = json.Marshal(r, encodeOptions); err != nil {
+		return "", nil, malformed(explain(err))
+	}
+	if c, ok := r.(*Checked); ok && len(body) > MaxReply && c.Argv != nil {
+		c.Argv = nil
+		return EncodeReply(c)
+	}
+	if len(body) > MaxReply {
+		return "", nil, fmt.Errorf("%w: %s of %d bytes, the limit is %d", ErrTooLarge, typ, len(body), MaxReply)
+	}
+	return typ, body, nil
+}
+
+// cleaned returns a copy with its texts for people made fit.
+func cleaned(v any) (typ string, r reply) {
+	switch v := v.(type) {
+	case *Accepted:
+		c := *v
+		return TypeAccepted, &c
+	case *Started:
+		c := *v
+		return TypeStarted, &c
+	case *Ended:
+		c := *v
+		c.Reason = cleanReason(c.Reason)
+		return TypeEnded, &c
+	case *State:
+		c := *v
+		return TypeState, &c
+	case *Checked:
+		c := *v
+		c.Reason, c.Rule = cleanReason(c.Reason), cleanReason(c.Rule)
+		c.Binary, c.Cwd = cleanUTF8(c.Binary), cleanUTF8(c.Cwd)
+		return TypeChecked, &c
+	case *Hello:
+		c := *v
+		return TypeHello, &c
+	}
+	return "", nil
+}
+
+// cleanReason makes a reason fit: it often quotes an error of the system, with
+// file names of any length and encoding.
+func cleanReason(s string) string {
+	const more = "…"
+	s = cleanUTF8(s)
+	if len(s) > MaxReason {
+		s = clip(s, MaxReason-len(more)) + more
+	}
+	return s
+}
+
+func cleanUTF8(s string) string { return strings.ToValidUTF8(s, string(utf8.RuneError)) }
+
+// DecodeReply decodes a reply strictly, from its AMQP type, body, headers and
+// correlation id, into a pointer to Accepted, Started, Ended, State, Checked,
+// Hello or Output. The body's job must equal the correlation id, which bears the
+// task for hello. Headers other than those of output are not looked at. The
+// errors are ErrVersion, ErrType, ErrTooLarge and ErrMalformed.
+func DecodeReply(typ string, body []byte, headers map[string]any, correlationID string) (any, error) {
+	limit := MaxReply
+	if typ == TypeOutput {
+		limit = MaxChunk
+	}
+	if len(body) > limit {
+		return nil, fmt.Errorf("%w: %s of %d bytes, the limit is %d", ErrTooLarge, clip(typ, 40), len(body), limit)
+	}
+	if !isUUID(correlationID) {
+		return nil, malformed(faulty("property correlation_id", "is not a UUID of version 4 in lower case"))
+	}
+	if typ == TypeOutput {
+		return decodeOutput(body, headers, correlationID)
+	}
+	r := newReply(typ)
+	if r == nil {
+		return nil, fmt.Errorf("%w: property type is %q", ErrType, clip(typ, 40))
+	}
+	if err := decodeVersioned(body, replyShapes[typ], r, r.version()); err != nil {
+		return nil, malformed(err)
+	}
+	if job := r.job(); job != nil && *job != correlationID {
+		return nil, malformed(faulty("job", "differs from property correlation_id"))
+	}
+	if err := r.check(); err != nil {
+		return nil, malformed(err)
+	}
+	return r, nil
+}
+
+func decodeOutput(body []byte, headers map[string]any, job string) (any, error) {
+	o := &Output{Job: job, Data: body}
+	o.Stream, _ = headers[HeaderStream].(string)
+	var ok bool
+	o.Offset, ok = integer(headers[HeaderOffset])
+	switch {
+	case o.Stream != Stdout && o.Stream != Stderr:
+		return nil, malformed(faulty("header stream", "is neither %s nor %s", Stdout, Stderr))
+	case !ok:
+		return nil, malformed(faulty("header offset", "is missing or not an integer"))
+	case o.Offset < 0 || o.Offset > MaxSize-MaxChunk:
+		return nil, malformed(faulty("header offset", "is out of range"))
+	case len(body) == 0:
+		return nil, malformed(faulty("", "of an output is empty"))
+	}
+	return o, nil
+}
+
+// integer takes any of AMQP's integer types, since which one arrives depends on
+// the client library that sent it.
+func integer(v any) (int64, bool) {
+	switch r := reflect.ValueOf(v); {
+	case !r.IsValid():
+		return 0, false
+	case r.CanInt():
+		return r.Int(), true
+	case r.CanUint() && r.Uint() <= MaxSize:
+		return int64(r.Uint()), true
+	}
+	return 0, false
+}

@@ -1,0 +1,209 @@
+package wire
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// The checks of what an agent says. The same ones are made before sending.
+
+func (a *Accepted) check() error { return checkReply(a.Job, a.Agent, "at", a.At) }
+func (s *Started) check() error  { return checkReply(s.Job, s.Agent, "at", s.At) }
+
+func checkReply(job, agent, atMember string, at int64) error {
+	if !isUUID(job) {
+		return faulty("job", "is not a UUID of version 4 in lower case")
+	}
+	return first(checkAgent(agent), checkTime(atMember, at))
+}
+
+func checkAgent(agent string) error {
+	if !isHostName(agent) {
+		return faulty("agent", "is not a host name in lower case")
+	}
+	return nil
+}
+
+func checkTime(member string, at int64) error {
+	if at <= 0 || at > MaxTime {
+		return faulty(member, "is out of range")
+	}
+	return nil
+}
+
+func checkTimeIfAny(member string, at int64) error {
+	if at == 0 {
+		return nil
+	}
+	return checkTime(member, at)
+}
+
+// checkWords checks a text for people or a name: bounded and UTF-8.
+func checkWords(member, s string, limit int) error {
+	switch {
+	case len(s) > limit:
+		return faulty(member, "has %d bytes, the limit is %d", len(s), limit)
+	case !utf8.ValidString(s):
+		return faulty(member, "is not UTF-8")
+	}
+	return nil
+}
+
+// agentOutcomes are the outcomes that an agent may assign.
+var agentOutcomes = []Outcome{Exited, Signaled, TimedOut, Cancelled, FailedToStart, Rejected, Expired, Interrupted}
+
+func (e *Ended) check() error {
+	if !slices.Contains(agentOutcomes, e.Outcome) {
+		return faulty("outcome", "is not one that an agent assigns")
+	}
+	switch {
+	case (e.ExitCode != nil) != (e.Outcome == Exited):
+		return presence("exit_code", e.Outcome == Exited, string(e.Outcome)+" job")
+	case (e.Signal != "") != (e.Outcome == Signaled):
+		return presence("signal", e.Outcome == Signaled, string(e.Outcome)+" job")
+	case (len(e.Request) != 0) != (e.Outcome == Rejected):
+		return presence("request", e.Outcome == Rejected, string(e.Outcome)+" job")
+	case e.ExitCode != nil && (int64(*e.ExitCode) < MinExitCode || int64(*e.ExitCode) > MaxExitCode):
+		return faulty("exit_code", "is out of range")
+	case e.Signal != "" && !isSignal(e.Signal):
+		return faulty("signal", "is not the name of a signal: SIG and capitals or digits")
+	case e.Outcome == Rejected && len(e.Request) != sha256.Size:
+		return faulty("request", "has %d bytes, want %d", len(e.Request), sha256.Size)
+	}
+	return first(
+		checkReply(e.Job, e.Agent, "ended_at", e.EndedAt),
+		checkTimeIfAny("accepted_at", e.AcceptedAt),
+		checkTimeIfAny("started_at", e.StartedAt),
+		checkWords("reason", e.Reason, MaxReason),
+		checkStreams(e.Stdout, e.Stderr),
+	)
+}
+
+func isSignal(s string) bool {
+	name, ok := strings.CutPrefix(s, "SIG")
+	for i := range len(name) {
+		if c := name[i]; (c < 'A' || c > 'Z') && !isDigit(c) && c != '+' && c != '-' {
+			return false
+		}
+	}
+	return ok && name != "" && len(s) <= MaxSignal
+}
+
+func checkStreams(stdout, stderr *Stream) error {
+	if err := first(under(Stdout, stdout.check()), under(Stderr, stderr.check())); err != nil {
+		return err
+	}
+	inline := 0
+	for _, s := range []*Stream{stdout, stderr} {
+		if s != nil {
+			inline += len(s.Data)
+		}
+	}
+	if inline > MaxInline {
+		return faulty("stdout.data", "and stderr.data have %d bytes together, the limit is %d", inline, MaxInline)
+	}
+	return nil
+}
+
+func (s *Stream) check() error {
+	switch {
+	case s == nil:
+		return nil
+	case s.Size < 0 || s.Size > MaxSize:
+		return faulty("size", "is out of range")
+	case s.Dropped < 0 || s.Dropped > s.Size:
+		return faulty("dropped", "is out of range: 0 to size")
+	case len(s.Data) > 0 && (s.Dropped != 0 || s.Gone):
+		return faulty("data", "does not belong to a stream of which something is dropped or gone")
+	case len(s.Data) > 0 && int64(len(s.Data)) != s.Size:
+		return faulty("data", "has %d bytes, which is not size", len(s.Data))
+	}
+	return nil
+}
+
+func (s *State) check() error {
+	switch s.State {
+	case StateAccepted, StateRunning:
+	case StateUnknown, StateForgotten:
+		if s.Cancelling || s.AcceptedAt != 0 || s.StartedAt != 0 {
+			return faulty("state", "is %s, yet more is said of the job", s.State)
+		}
+	default:
+		return faulty("state", "is not one of the four states")
+	}
+	return first(
+		checkReply(s.Job, s.Agent, "at", s.At),
+		checkTimeIfAny("accepted_at", s.AcceptedAt),
+		checkTimeIfAny("started_at", s.StartedAt),
+	)
+}
+
+func (c *Checked) check() error {
+	if c.WouldRun == (c.Reason != "") {
+		return presence("reason", !c.WouldRun, fmt.Sprintf("check with would_run %t", c.WouldRun))
+	}
+	if len(c.Argv) > MaxCheckedArgs {
+		return faulty("argv", "has %d arguments", len(c.Argv))
+	}
+	return first(
+		checkReply(c.Job, c.Agent, "at", c.At),
+		checkWords("reason", c.Reason, MaxReason),
+		checkWords("rule", c.Rule, MaxReason),
+		checkWords("user", c.User, MaxUser),
+		checkWords("binary", c.Binary, MaxFileName),
+		checkWords("cwd", c.Cwd, MaxFileName),
+	)
+}
+
+func (h *Hello) check() error {
+	switch {
+	case len(h.Names) == 0 || h.Names[0] != h.Agent:
+		return faulty("names", "does not begin with agent")
+	case len(h.Names) > MaxNames:
+		return faulty("names", "has %d names, the limit is %d", len(h.Names), MaxNames)
+	}
+	for i, name := range h.Names {
+		if !isHostName(name) || slices.Contains(h.Names[:i], name) {
+			return faulty(fmt.Sprintf("names[%d]", i), "is repeated or not a host name in lower case")
+		}
+	}
+	return first(
+		checkAgent(h.Agent),
+		checkCount("running", h.Running),
+		checkCount("queued", h.Queued),
+		checkCount("workers", h.Workers),
+		checkTime("at", h.At),
+		under("facts", h.Facts.check()),
+	)
+}
+
+func checkCount(member string, n int) error {
+	if n < 0 || n > MaxCount {
+		return faulty(member, "is out of range")
+	}
+	return nil
+}
+
+func (f *Facts) check() error {
+	if len(f.Labels) > MaxLabels {
+		return faulty("labels", "has %d labels, the limit is %d", len(f.Labels), MaxLabels)
+	}
+	for name, value := range f.Labels {
+		if name == "" {
+			return faulty("labels", "has one without a name")
+		}
+		if err := first(checkWords("labels", name, MaxFact), checkWords("labels", value, MaxFact)); err != nil {
+			return err
+		}
+	}
+	return first(
+		checkWords("os", f.OS, MaxFact),
+		checkWords("arch", f.Arch, MaxFact),
+		checkWords("version", f.Version, MaxFact),
+		checkWords("hostname", f.Hostname, MaxFact),
+		checkTime("started_at", f.StartedAt),
+	)
+}

@@ -1,0 +1,286 @@
+package wire
+
+import (
+	"encoding/base64"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+func correlationOf(v any) string {
+	if job := v.(reply).job(); job != nil {
+		return *job
+	}
+	return sampleTask
+}
+
+func encodeSample(t testing.TB, name string) (typ, body, correlationID string) {
+	t.Helper()
+	v := sampleReplies()[name]
+	typ, b, err := EncodeReply(v)
+	if err != nil {
+		t.Fatal(name, err)
+	}
+	return typ, string(b), correlationOf(v)
+}
+
+func TestRepliesComeBack(t *testing.T) {
+	for name, v := range sampleReplies() {
+		typ, body, correlationID := encodeSample(t, name)
+		got, err := DecodeReply(typ, []byte(body), nil, correlationID)
+		if err != nil || !reflect.DeepEqual(got, v) {
+			t.Errorf("%s: %v\n%+v\n%+v", name, err, got, v)
+		}
+	}
+}
+
+func TestDecodeReplyNamesTheMember(t *testing.T) {
+	data := base64.StdEncoding.EncodeToString(make([]byte, MaxInline-2))
+	for _, c := range []struct{ name, old, new, want string }{
+		{"accepted", `"v":1,`, ``, `v is missing`},
+		{"accepted", `"job":"0b`, `"job":"1b`, `job differs`},
+		{"accepted", `"job":"0b1c2d3e-4f50-4a6b-8c7d-000000000000",`, ``, `job is missing`},
+		{"accepted", `"agent":"web01"`, `"agent":"WEB01"`, `agent is not a host name`},
+		{"accepted", `"agent":"web01"`, `"agent":"web01","agent":"web02"`, `"agent" is repeated`},
+		{"accepted", `"agent":"web01"`, `"Agent":"web01"`, `"Agent" is not a member here`},
+		{"accepted", `"agent":"web01"`, `"agent":null`, `agent is null`},
+		{"accepted", `"at":1767225600100`, `"at":0`, `at is out of range`},
+		{"accepted", `"at":1767225600100`, `"at":253402300800000`, `at is out of range`},
+		{"accepted", `,"at":1767225600100`, ``, `at is missing`},
+		{"started", `"at":`, `"at":-`, `at is out of range`},
+		{"started", `"at":`, `"pid":1,"at":`, `"pid" is not a member here`},
+
+		{"ended", `"outcome":"exited"`, `"outcome":"unreachable"`, `outcome is not one`},
+		{"ended", `"outcome":"exited"`, `"outcome":"lost"`, `outcome is not one`},
+		{"ended", `"outcome":"exited"`, `"outcome":"Exited"`, `outcome is not one`},
+		{"ended", `"outcome":"exited"`, `"outcome":""`, `outcome is not one`},
+		{"ended", `"outcome":"exited"`, `"outcome":"signaled"`, `exit_code does not belong`},
+		{"ended", `"exit_code":0,`, ``, `exit_code is missing`},
+		{"ended", `"exit_code":0`, `"exit_code":4294967296`, `exit_code is out of range`},
+		{"ended", `"exit_code":0`, `"exit_code":-2147483649`, `exit_code is out of range`},
+		{"ended", `"exit_code":0`, `"exit_code":null`, `exit_code is null`},
+		{"ended", `"exit_code":0`, `"exit_code":0,"signal":"SIGHUP"`, `signal does not belong`},
+		{"ended", `"exit_code":0`, `"exit_code":0,"request":"` + base64.StdEncoding.EncodeToString(make([]byte, 32)) + `"`, `request does not belong`},
+		{"ended", `by the book`, strings.Repeat("x", MaxReason+1), `reason has 1025`},
+		{"ended", `"reason":"by the book"`, `"reason":""`, `reason is empty`},
+		{"ended", `"ended_at"`, `"Ended_at"`, `"Ended_at" is not a member here`},
+		{"ended", `"accepted_at":1`, `"accepted_at":-1`, `accepted_at is out of range`},
+		{"ended", `"started_at":1767225600101`, `"started_at":0`, `started_at is empty`},
+		{"ended", `"size":3`, `"size":4`, `stdout.data has 3 bytes`},
+		{"ended", `"size":3`, `"size":-3`, `stdout.size is out of range`},
+		{"ended", `"size":3`, `"size":9007199254740992`, `stdout.size is out of range`},
+		{"ended", `"size":3`, `"size":3,"dropped":1`, `stdout.data does not belong`},
+		{"ended", `"size":3`, `"size":3,"gone":true`, `stdout.data does not belong`},
+		{"ended", `"size":3`, `"size":3,"gone":false`, `stdout.gone is empty`},
+		{"ended", `"size":3`, `"size":3,"gone":1`, `stdout.gone is not a boolean`},
+		{"ended", `"size":3,`, ``, `stdout.size is missing`},
+		{"ended", `"data":"b2sK"`, `"data":"b2s*"`, `stdout.data is not standard base64`},
+		{"ended", `"data":"b2sK"`, `"data":"b2sK\n"`, `stdout.data is not standard base64`},
+		{"ended", `"dropped":800`, `"dropped":901`, `stderr.dropped is out of range`},
+		{"ended", `"dropped":800`, `"dropped":-1`, `stderr.dropped is out of range`},
+		{"ended", `{"size":900,"dropped":800,"gone":true}`, `{"size":16382,"data":"` + data + `"}`, `stdout.data and stderr.data have 16385 bytes`},
+		{"signaled", `"signal":"SIGRTMIN+3",`, ``, `signal is missing`},
+		{"signaled", `SIGRTMIN+3`, `killed`, `signal is not`},
+		{"signaled", `SIGRTMIN+3`, `SIG`, `signal is not`},
+		{"signaled", `SIGRTMIN+3`, `SIGkill`, `signal is not`},
+		{"signaled", `SIGRTMIN+3`, `SIG` + strings.Repeat("A", MaxSignal), `signal is not`},
+		{"rejected", `,"request":"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="`, ``, `request is missing`},
+		{"rejected", `47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=`, `AAAA`, `request has 3 bytes`},
+
+		{"state", `"state":"running"`, `"state":"ended"`, `state is not one`},
+		{"state", `"state":"running"`, `"state":"unknown"`, `state is unknown, yet`},
+		{"state", `"state":"running"`, `"state":"forgotten"`, `state is forgotten, yet`},
+		{"state", `"accepted_at":1`, `"accepted_at":-1`, `accepted_at is out of range`},
+		{"checked", `"would_run":true,`, ``, `would_run is missing`},
+		{"checked", `"would_run":true`, `"would_run":false`, `reason is missing`},
+		{"checked", `"would_run":true`, `"would_run":true,"reason":"x"`, `reason does not belong`},
+		{"checked", `"cwd":"/"`, `"cwd":"` + strings.Repeat("x", MaxFileName+1) + `"`, `cwd has 4097`},
+		{"checked", `["/bin/sh","-c","uname -a"]`, `[` + strings.Repeat(`"",`, MaxCheckedArgs) + `""]`, `argv has 4105`},
+		{"refused", `"reason":"no such user",`, ``, `reason is missing`},
+		{"refused", `"would_run":false`, `"would_run":0`, `would_run is not a boolean`},
+
+		{"hello", `"names":["web01",`, `"names":[`, `names does not begin`},
+		{"hello", `"10.0.0.7"`, `"web01"`, `names[1] is repeated`},
+		{"hello", `"10.0.0.7"`, `"10.0.0.7/24"`, `names[1] is repeated or not`},
+		{"hello", `"10.0.0.7"`, `"a` + strings.Repeat(`","a`, MaxNames) + `"`, `names has 67`},
+		{"hello", `"running":1`, `"running":-1`, `running is out of range`},
+		{"hello", `"queued":2`, `"queued":2147483648`, `queued is out of range`},
+		{"hello", `,"workers":4`, ``, `workers is missing`},
+		{"hello", `"labels":{"a":"1","b":""}`, `"labels":{}`, `facts.labels is empty`},
+		{"hello", `"labels":{"a":"1","b":""}`, `"labels":{"a":"1","a":""}`, `facts.labels."a" is repeated`},
+		{"hello", `"labels":{"a":"1","b":""}`, `"labels":{"":"1"}`, `facts.labels has one without a name`},
+		{"hello", `"labels":{"a":"1","b":""}`, `"labels":{"a":null}`, `facts.labels is null`},
+		{"hello", `"labels":{"a":"1","b":""}`, `"labels":{"a":{"b":1}}`, `facts.labels is not a string`},
+		{"hello", `"labels":{"a":"1"`, `"labels":{"a":"` + strings.Repeat("x", MaxFact+1) + `"`, `facts.labels has 257`},
+		{"hello", `"os":"linux"`, `"os":"` + strings.Repeat("x", MaxFact+1) + `"`, `facts.os has 257`},
+		{"hello", `"os":"linux",`, ``, `facts.os is missing`},
+		{"hello", `"facts":{`, `"facts":{"kernel":"6.1",`, `facts."kernel" is not a member here`},
+	} {
+		typ, body, correlationID := encodeSample(t, c.name)
+		_, err := DecodeReply(typ, []byte(edit(t, body, c.old, c.new)), nil, correlationID)
+		if !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %.60s → %.60s: %v; want %s", c.name, c.old, c.new, err, c.want)
+		}
+	}
+}
+
+func TestDecodeReplyKinds(t *testing.T) {
+	typ, body, id := encodeSample(t, "accepted")
+	for what, c := range map[string]struct {
+		typ, body, id string
+		want          error
+	}{
+		"version":          {typ, strings.Replace(body, `"v":1`, `"v":2`, 1), id, ErrVersion},
+		"future":           {typ, `{"v":3,"x":null}`, id, ErrVersion},
+		"no type":          {"", body, id, ErrType},
+		"request's type":   {"run", body, id, ErrType},
+		"another case":     {"Accepted", body, id, ErrType},
+		"another type":     {TypeHello, body, id, ErrMalformed},
+		"another job":      {typ, body, sampleJob(1), ErrMalformed},
+		"no correlation":   {typ, body, "", ErrMalformed},
+		"hello of no task": {TypeHello, body, "", ErrMalformed},
+		"empty":            {typ, "", id, ErrMalformed},
+		"deep":             {typ, strings.Repeat(`{"v":`, 20_000), id, ErrMalformed},
+		"large":            {typ, body + strings.Repeat(" ", MaxReply), id, ErrTooLarge},
+		"trailing":         {typ, body + body, id, ErrMalformed},
+	} {
+		if _, err := DecodeReply(c.typ, []byte(c.body), nil, c.id); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := DecodeReply(typ, []byte(body+strings.Repeat(" ", MaxReply-len(body))), nil, id); err != nil {
+		t.Errorf("with blanks up to the limit: %v", err)
+	}
+	for n := range body {
+		if _, err := DecodeReply(typ, []byte(body[:n]), nil, id); !errors.Is(err, ErrMalformed) {
+			t.Fatalf("%d bytes: %v", n, err)
+		}
+	}
+}
+
+func TestDecodeOutput(t *testing.T) {
+	for _, offset := range []any{int8(7), int16(7), int32(7), int64(7), 7, uint8(7), uint16(7), uint32(7), uint64(7)} {
+		headers := map[string]any{HeaderStream: Stderr, HeaderOffset: offset, "x-other": nil}
+		v, err := DecodeReply(TypeOutput, []byte("\x00\xff"), headers, sampleJob(0))
+		want := &Output{Job: sampleJob(0), Stream: Stderr, Offset: 7, Data: []byte("\x00\xff")}
+		if err != nil || !reflect.DeepEqual(v, want) {
+			t.Errorf("%T: %+v, %v", offset, v, err)
+		}
+	}
+	full := make([]byte, MaxChunk)
+	for _, c := range []struct {
+		stream, offset any
+		body           []byte
+		want           error
+		text           string
+	}{
+		{Stdout, int64(0), full, nil, ""},
+		{Stdout, int64(0), append(full, 0), ErrTooLarge, "output of 32769 bytes"},
+		{Stdout, int64(0), nil, ErrMalformed, "empty"},
+		{"Stdout", int64(0), full, ErrMalformed, "header stream"},
+		{[]byte("stdout"), int64(0), full, ErrMalformed, "header stream"},
+		{nil, int64(0), full, ErrMalformed, "header stream"},
+		{Stdout, nil, full, ErrMalformed, "header offset"},
+		{Stdout, "0", full, ErrMalformed, "header offset"},
+		{Stdout, 1.0, full, ErrMalformed, "header offset"},
+		{Stdout, int32(-1), full, ErrMalformed, "header offset"},
+		{Stdout, int64(MaxSize), full, ErrMalformed, "header offset"},
+		{Stdout, uint64(1 << 63), full, ErrMalformed, "header offset"},
+	} {
+		_, err := DecodeReply(TypeOutput, c.body, map[string]any{HeaderStream: c.stream, HeaderOffset: c.offset}, sampleJob(0))
+		if !errors.Is(err, c.want) || c.want != nil && !strings.Contains(err.Error(), c.text) {
+			t.Errorf("%v %v, %d bytes: %v", c.stream, c.offset, len(c.body), err)
+		}
+	}
+	if _, err := DecodeReply(TypeOutput, full, nil, sampleJob(0)); !errors.Is(err, ErrMalformed) {
+		t.Error(err)
+	}
+}
+
+func TestEncodeReplyMakesTextsFit(t *testing.T) {
+	in := &Ended{
+		Job: sampleJob(0), Agent: "web01", Outcome: FailedToStart, EndedAt: 1,
+		Reason: "open /\xff: " + strings.Repeat("目录", MaxReason),
+	}
+	typ, body, err := EncodeReply(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := DecodeReply(typ, body, nil, sampleJob(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reason := v.(*Ended).Reason
+	if len(reason) > MaxReason || len(reason) < MaxReason-6 || !utf8.ValidString(reason) || !strings.HasSuffix(reason, "录…") && !strings.HasSuffix(reason, "目…") {
+		t.Errorf("%d bytes, %q", len(reason), reason)
+	}
+	if in.V != 0 || !strings.HasPrefix(in.Reason, "open /\xff") {
+		t.Error("the argument was changed")
+	}
+
+	large := &Checked{Job: sampleJob(0), Agent: "web01", WouldRun: true, Argv: []string{strings.Repeat("x", MaxReply)}, Cwd: "/\xff", At: 1}
+	typ, body, err = EncodeReply(large)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := DecodeReply(typ, body, nil, sampleJob(0)); err != nil || v.(*Checked).Argv != nil || large.Argv == nil || large.Cwd != "/\xff" {
+		t.Errorf("%v %+v", err, v)
+	}
+}
+
+func TestEncodeReplyRefuses(t *testing.T) {
+	for _, c := range []struct {
+		v    any
+		want error
+	}{
+		{nil, ErrType},
+		{Accepted{}, ErrType},
+		{&Output{}, ErrType},
+		{&Accepted{}, ErrMalformed},
+		{&Ended{Job: sampleJob(0), Agent: "web01", Outcome: Rejected, EndedAt: 1}, ErrMalformed},
+		{&Ended{Job: sampleJob(0), Agent: "web01", Outcome: Lost, EndedAt: 1}, ErrMalformed},
+		{&Ended{Job: sampleJob(0), Agent: "web01", Outcome: Expired, EndedAt: 1, Stdout: &Stream{Size: 1, Data: make([]byte, MaxInline+1)}}, ErrMalformed},
+	} {
+		if _, _, err := EncodeReply(c.v); !errors.Is(err, c.want) {
+			t.Errorf("%+v: %v", c.v, err)
+		}
+	}
+}
+
+// The largest reply of each type is still sent.
+func TestLargestReplies(t *testing.T) {
+	worst := strings.Repeat("\x01", MaxReason) // six bytes each in JSON
+	hello := sampleReplies()["hello"].(*Hello)
+	hello.Names, hello.Facts.Labels = []string{hello.Agent}, map[string]string{}
+	for i := range MaxNames - 1 {
+		hello.Names = append(hello.Names, strings.Repeat("a", MaxHostName-2)+string([]byte{byte('a' + i/26), byte('a' + i%26)}))
+	}
+	for i := range MaxLabels {
+		hello.Facts.Labels[strings.Repeat("x", MaxFact-1)+string(rune('0'+i))] = strings.Repeat("x", MaxFact)
+	}
+	sum := make([]byte, 32)
+	for _, v := range []any{
+		hello,
+		&Ended{
+			Job: sampleJob(0), Agent: strings.Repeat("a", MaxHostName), Outcome: Rejected, Reason: worst, Request: sum, EndedAt: 1,
+			Stdout: &Stream{Size: MaxInline, Data: make([]byte, MaxInline)}, Stderr: &Stream{Size: MaxSize, Dropped: MaxSize},
+		},
+		&Checked{Job: sampleJob(0), Agent: "web01", Reason: worst, Rule: worst, User: worst[:MaxUser], Binary: strings.Repeat("\x01", MaxFileName), Cwd: strings.Repeat("\x01", MaxFileName), At: 1},
+	} {
+		typ, body, err := EncodeReply(v)
+		if err != nil {
+			t.Errorf("%T: %v", v, err)
+			continue
+		}
+		if _, err := DecodeReply(typ, body, nil, correlationOf(v)); err != nil {
+			t.Errorf("%T: %v", v, err)
+		}
+		if !jsontext.Value(body).IsValid() {
+			t.Errorf("%T is not JSON", v)
+		}
+	}
+}

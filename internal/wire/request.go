@@ -1,0 +1,141 @@
+package wire
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"reflect"
+
+	"github.com/go-json-experiment/json"
+)
+
+// requestBody is what travels. Statement, Leaf and Secret are JSON texts, kept
+// as strings because they are hashed and signed as they stand.
+type requestBody struct {
+	V         int       `json:"v"`
+	Statement string    `json:"statement"`
+	Signature string    `json:"signature"`
+	Secret    string    `json:"secret,omitzero"`
+	Leaf      string    `json:"leaf,omitzero"`
+	Path      *[][]byte `json:"path,omitzero"` // [] in a tree of one leaf
+}
+
+var (
+	requestShape   = shapeOf(reflect.TypeFor[requestBody]())
+	statementShape = shapeOf(reflect.TypeFor[Statement]())
+	leafShape      = shapeOf(reflect.TypeFor[Leaf]())
+)
+
+// DecodeRequest decodes a request body strictly and checks all that needs
+// neither key nor clock: the members that its type needs and no others, their
+// values and limits, and that leaf and path belong to the statement's root.
+// The errors are ErrVersion, ErrType, ErrTooLarge and ErrMalformed.
+func DecodeRequest(body []byte) (*Request, error) {
+	if len(body) > MaxRequest {
+		return nil, fmt.Errorf("%w: body has %d bytes, the limit is %d", ErrTooLarge, len(body), MaxRequest)
+	}
+	r, err := decodeRequest(body)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	r.Digest = sha256.Sum256(body)
+	return r, nil
+}
+
+func decodeRequest(body []byte) (*Request, error) {
+	var b requestBody
+	if err := decodeVersioned(body, requestShape, &b, &b.V); err != nil {
+		return nil, err
+	}
+	if err := checkSignature(b.Signature); err != nil {
+		return nil, err
+	}
+	r := &Request{StatementText: b.Statement, Signature: b.Signature}
+	if err := decodeStatement(b.Statement, &r.Statement); err != nil {
+		return nil, under("statement", err)
+	}
+	if err := r.decodeLeaf(&b); err != nil {
+		return nil, err
+	}
+	var err error
+	r.Secret, err = decodeSecret(b.Secret, r.Statement.Run)
+	return r, err
+}
+
+// decodeVersioned decodes a body whose version is put into *v. Of a body that
+// another version made, its version is what matters, not its other members.
+func decodeVersioned(body []byte, s *shape, into any, v *int) error {
+	err := decodeStrict(body, s, into)
+	version := *v
+	if err != nil {
+		version = Version
+		var peek struct {
+			V int `json:"v"`
+		}
+		if json.Unmarshal(body, &peek) == nil && peek.V > 0 {
+			version = peek.V
+		}
+	}
+	if version != Version {
+		return fmt.Errorf("%w: v is %d, want %d", ErrVersion, version, Version)
+	}
+	return err
+}
+
+func decodeStatement(text string, s *Statement) error {
+	if err := decodeStrict([]byte(text), statementShape, s); err != nil {
+		// Of a type that is not known, its name matters, not its other members.
+		var peek struct {
+			Type string `json:"type"`
+		}
+		if json.Unmarshal([]byte(text), &peek) == nil && peek.Type != "" {
+			return first(checkType(peek.Type), err)
+		}
+		return err
+	}
+	return s.check()
+}
+
+func (r *Request) decodeLeaf(b *requestBody) error {
+	leaves := r.Statement.Type != TypeDiscover
+	switch {
+	case leaves != (b.Leaf != ""):
+		return presence("leaf", leaves, r.Statement.Type)
+	case leaves != (b.Path != nil):
+		return presence("path", leaves, r.Statement.Type)
+	case !leaves:
+		return nil
+	}
+	if err := decodeStrict([]byte(b.Leaf), leafShape, &r.Leaf); err != nil {
+		return under("leaf", err)
+	}
+	if err := r.Leaf.check(r.Statement.Size); err != nil {
+		return under("leaf", err)
+	}
+	return onPath(b.Leaf, r.Leaf.Index, r.Statement.Size, *b.Path, r.Statement.Root)
+}
+
+// CorrelationID is the AMQP correlation id of the request and of all replies to
+// it: the job, or the task of a discover.
+func (r *Request) CorrelationID() string {
+	if r.Statement.Type == TypeDiscover {
+		return r.Statement.Task
+	}
+	return r.Leaf.Job
+}
+
+// Agrees checks that the message's AMQP properties say what its body says. The
+// body decides; properties that differ show a confused or meddling sender. The
+// error is ErrMalformed.
+func (r *Request) Agrees(typ, correlationID, replyTo string) error {
+	switch {
+	case typ != r.Statement.Type:
+		return malformed(faulty("property type", "differs from statement.type"))
+	case correlationID != r.CorrelationID() && r.Statement.Type == TypeDiscover:
+		return malformed(faulty("property correlation_id", "differs from statement.task"))
+	case correlationID != r.CorrelationID():
+		return malformed(faulty("property correlation_id", "differs from leaf.job"))
+	case replyTo != r.Statement.ReplyTo:
+		return malformed(faulty("property reply_to", "differs from statement.reply_to"))
+	}
+	return nil
+}

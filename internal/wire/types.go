@@ -1,0 +1,248 @@
+// Package wire is Warren's protocol, version 1: what an operator and an agent
+// say to each other through the broker. It owns the JSON bodies, the Merkle
+// tree that binds one signed statement to many hosts, the names of queues and
+// headers, and the limits. It does no I/O, starts nothing, keeps nothing, and
+// knows neither key nor clock: signatures and validity are for its callers to
+// judge. docs/protocol.md describes the same bytes for authors of other clients.
+//
+// In the types below a tag without an option marks a member that must be
+// there; one with omitzero or omitempty is there exactly when it has a value
+// (a pointer may point to zero). Both are checked on both sides.
+package wire
+
+import "time"
+
+// Version is the value of member "v" in every body.
+const Version = 1
+
+// AppID is the AMQP property app_id of every message.
+const AppID = "warren/1"
+
+// Request types: the statement's type and the AMQP property type.
+const (
+	TypeRun      = "run"      // execute it
+	TypeCheck    = "check"    // would you run it? Never executed
+	TypeCancel   = "cancel"   // stop the job, or never begin it
+	TypeStatus   = "status"   // what does the journal know of the job?
+	TypeDiscover = "discover" // who is there? Bears no leaf
+)
+
+// Reply types: the AMQP property type.
+const (
+	TypeAccepted = "accepted" // Accepted
+	TypeStarted  = "started"  // Started
+	TypeOutput   = "output"   // raw bytes, with headers stream and offset
+	TypeEnded    = "ended"    // Ended
+	TypeState    = "state"    // State
+	TypeChecked  = "checked"  // Checked
+	TypeHello    = "hello"    // Hello
+)
+
+// An Outcome is how a job ended. Every job gets exactly one.
+type Outcome string
+
+// The outcomes. Unreachable and Lost are the operator's, all others are the
+// agent's to assign.
+const (
+	Exited        Outcome = "exited"          // with an exit code; 0 is ok
+	Signaled      Outcome = "signaled"        // ended by a signal that the agent did not send
+	TimedOut      Outcome = "timed_out"       // killed by the agent at the job's timeout
+	Cancelled     Outcome = "cancelled"       // on the operator's word
+	FailedToStart Outcome = "failed_to_start" // no such shell, cwd, user …
+	Rejected      Outcome = "rejected"        // signature, policy, queue full …
+	Expired       Outcome = "expired"         // not begun by its not-after
+	Interrupted   Outcome = "interrupted"     // agent or machine went down while it ran
+	Unreachable   Outcome = "unreachable"     // every attempt came back unrouted
+	Lost          Outcome = "lost"            // silence until the operator gave up; provisional
+)
+
+// A Statement is what an operator signs, once for all hosts of a task. Exactly
+// the member that its type needs is present: Run for run and check, Of for
+// cancel and status; Root and Size for all but discover.
+type Statement struct {
+	Type     string `json:"type"`
+	Task     string `json:"task"`           // UUIDv4
+	IssuedAt int64  `json:"issued_at"`      // milliseconds since 1970, UTC
+	NotAfter int64  `json:"not_after"`      // milliseconds since 1970, UTC
+	ReplyTo  string `json:"reply_to"`       // routing key in exchange warren.replies
+	Root     []byte `json:"root,omitempty"` // RFC 6962 tree head over the leaves, 32 bytes
+	Size     int    `json:"size,omitzero"`  // number of leaves
+
+	Run *Run `json:"run,omitzero"`
+	Of  *Of  `json:"of,omitzero"`
+}
+
+// Run says what to execute, by exactly one of: Command through a shell; Argv
+// without one (Shell is then empty); Script (a file's content, with Argv as its
+// arguments). No environment name occurs twice.
+type Run struct {
+	Command    string   `json:"command,omitzero"`
+	Argv       []string `json:"argv,omitempty"`
+	Script     []byte   `json:"script,omitempty"`
+	Shell      string   `json:"shell,omitzero"` // "" is the agent's default
+	TimeoutMS  int64    `json:"timeout_ms"`
+	Cwd        string   `json:"cwd,omitzero"`
+	Env        []string `json:"env,omitempty"` // "NAME=value"
+	Stdin      []byte   `json:"stdin,omitempty"`
+	User       string   `json:"user,omitzero"`         // run-as; "" is the agent's own user
+	MaxOutput  int64    `json:"max_output"`            // bytes kept of each stream
+	SecretHash []byte   `json:"secret_hash,omitempty"` // SHA-256 of the request's secret text
+}
+
+// Timeout is the longest that the command may run.
+func (r *Run) Timeout() time.Duration { return time.Duration(r.TimeoutMS) * time.Millisecond }
+
+// Of names the validity of the run that a cancel or a status is about, so that
+// an agent which does not know the job can tell whether it would.
+type Of struct {
+	IssuedAt int64 `json:"issued_at"`
+	NotAfter int64 `json:"not_after"`
+}
+
+// A Leaf binds one job to one host within a statement's tree.
+type Leaf struct {
+	Job   string `json:"job"` // UUIDv4; the AMQP correlation id
+	Host  string `json:"host"`
+	Index int    `json:"index"` // 0 ≤ index < size
+}
+
+// A Secret holds values that must not be kept. Its JSON text travels beside the
+// statement, which bears the text's SHA-256; Salt (at least 16 random bytes)
+// keeps a short value from being guessed from the hash.
+type Secret struct {
+	Salt  []byte   `json:"salt"`
+	Env   []string `json:"env,omitempty"`
+	Stdin []byte   `json:"stdin,omitempty"`
+}
+
+// A Request is a request body that has been decoded strictly and whose leaf
+// belongs to its statement; the signature has not been looked at.
+type Request struct {
+	Statement Statement
+	Leaf      Leaf // zero for discover
+	Secret    *Secret
+
+	StatementText string   // as signed
+	Signature     string   // base64 SSHSIG, or empty
+	Digest        [32]byte // SHA-256 of the body
+}
+
+// Replies. At, AcceptedAt, StartedAt and EndedAt are milliseconds since 1970,
+// UTC, by the agent's clock.
+
+// Accepted says that the job waits for a free worker.
+type Accepted struct {
+	V     int    `json:"v"`
+	Job   string `json:"job"`
+	Agent string `json:"agent"` // the agent's id
+	At    int64  `json:"at"`
+}
+
+// Started says that the command runs.
+type Started struct {
+	V     int    `json:"v"`
+	Job   string `json:"job"`
+	Agent string `json:"agent"`
+	At    int64  `json:"at"`
+}
+
+// Ended bears the job's outcome.
+type Ended struct {
+	V          int     `json:"v"`
+	Job        string  `json:"job"`
+	Agent      string  `json:"agent"`
+	Outcome    Outcome `json:"outcome"`
+	ExitCode   *int    `json:"exit_code,omitzero"` // with exited
+	Signal     string  `json:"signal,omitzero"`    // with signaled: "SIGSEGV", or "SIG" and a number
+	Reason     string  `json:"reason,omitzero"`    // for people; EncodeReply cuts it to MaxReason
+	AcceptedAt int64   `json:"accepted_at,omitzero"`
+	StartedAt  int64   `json:"started_at,omitzero"` // absent: never begun
+	EndedAt    int64   `json:"ended_at"`
+	Stdout     *Stream `json:"stdout,omitzero"`
+	Stderr     *Stream `json:"stderr,omitzero"`
+	Request    []byte  `json:"request,omitempty"` // with rejected: SHA-256 of the body it refuses
+}
+
+// Stream is the account of one of a command's two outputs. Size bytes were
+// produced; Dropped of them, from the middle, were not kept; Gone says that the
+// kept ones have since been evicted from the agent. Data is the whole output
+// where it is small (then nothing was dropped and no output message was sent);
+// both streams' Data together are at most MaxInline bytes.
+type Stream struct {
+	Size    int64  `json:"size"`
+	Dropped int64  `json:"dropped,omitzero"`
+	Gone    bool   `json:"gone,omitzero"`
+	Data    []byte `json:"data,omitempty"`
+}
+
+// The values of State.State. An ended job is answered with its output and
+// Ended, not with State.
+const (
+	StateAccepted  = "accepted" // waits for a worker
+	StateRunning   = "running"
+	StateUnknown   = "unknown"   // the agent would know it, and does not: it has not arrived
+	StateForgotten = "forgotten" // it may have run before this agent's memory begins
+)
+
+// State answers status, and cancel while the command still dies.
+type State struct {
+	V          int    `json:"v"`
+	Job        string `json:"job"`
+	Agent      string `json:"agent"`
+	State      string `json:"state"`
+	Cancelling bool   `json:"cancelling,omitzero"`
+	AcceptedAt int64  `json:"accepted_at,omitzero"`
+	StartedAt  int64  `json:"started_at,omitzero"`
+	At         int64  `json:"at"`
+}
+
+// Checked answers check: whether the agent would run it, and how.
+type Checked struct {
+	V        int      `json:"v"`
+	Job      string   `json:"job"`
+	Agent    string   `json:"agent"`
+	WouldRun bool     `json:"would_run"`
+	Reason   string   `json:"reason,omitzero"` // why not
+	Rule     string   `json:"rule,omitzero"`   // what permits it
+	User     string   `json:"user,omitzero"`
+	Argv     []string `json:"argv,omitempty"`  // what would be executed, shell included; left out where the reply would exceed MaxReply
+	Binary   string   `json:"binary,omitzero"` // the file that argv[0] names
+	Cwd      string   `json:"cwd,omitzero"`
+	At       int64    `json:"at"`
+}
+
+// Hello answers discover; its correlation id is the statement's task.
+type Hello struct {
+	V       int      `json:"v"`
+	Agent   string   `json:"agent"`
+	Names   []string `json:"names"` // all that it answers to, its id first
+	Facts   Facts    `json:"facts"`
+	Running int      `json:"running"`
+	Queued  int      `json:"queued"`
+	Workers int      `json:"workers"`
+	At      int64    `json:"at"`
+}
+
+// Facts describe an agent's machine.
+type Facts struct {
+	OS        string            `json:"os"`      // as runtime.GOOS
+	Arch      string            `json:"arch"`    // as runtime.GOARCH
+	Version   string            `json:"version"` // Warren's
+	Hostname  string            `json:"hostname"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	StartedAt int64             `json:"started_at"` // the agent's own start
+}
+
+// An Output is a reply of type output: bytes of one stream at an offset in it.
+type Output struct {
+	Job    string
+	Stream string // Stdout or Stderr
+	Offset int64
+	Data   []byte
+}
+
+// The names of a command's outputs, as in header stream.
+const (
+	Stdout = "stdout"
+	Stderr = "stderr"
+)
