@@ -1,0 +1,117 @@
+package rabbit
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Config describes a node; the zero value is good.
+type Config struct {
+	// Dir holds the node's data and logs. Empty means a new temporary
+	// directory. A Dir that already holds a node's data is taken up again.
+	Dir string
+	// KeepDir leaves the directory in place when the node stops. A Dir that
+	// the caller named and that was there before is always left.
+	KeepDir bool
+	// Port is the AMQP port on 127.0.0.1; 0 chooses a free one.
+	Port int
+	// Backlog is the length of the queue of connections that wait to be
+	// accepted; 0 means 1024, so that a fleet may connect at once.
+	Backlog int
+	// Extra are lines added to the node's rabbitmq.conf, for example
+	// "vm_memory_high_watermark.absolute = 64MiB".
+	Extra []string
+	// Log, if not nil, gets what the broker process prints.
+	Log io.Writer
+}
+
+// The files of a node within its directory.
+const (
+	homeDir     = "home" // bears the Erlang cookie
+	dataDir     = "data"
+	logDir      = "log"
+	confFile    = "rabbitmq.conf"
+	pluginsFile = "enabled_plugins"
+	consoleFile = "console.log"
+)
+
+// host is the part of the node name behind the @. The name resolves to
+// 127.0.0.1 on every system; the machine's own name often does not.
+const host = "localhost"
+
+// prepare makes the directories and files that the broker reads when it starts.
+func prepare(dir, cookie string, ports ports, cfg Config) error {
+	for _, sub := range []string{homeDir, dataDir, logDir} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			return err
+		}
+	}
+	backlog := cfg.Backlog
+	if backlog == 0 {
+		backlog = 1024
+	}
+	conf := append([]string{
+		fmt.Sprintf("listeners.tcp.1 = 127.0.0.1:%d", ports.amqp),
+		fmt.Sprintf("tcp_listen_options.backlog = %d", backlog),
+		"tcp_listen_options.nodelay = true",
+		"disk_free_limit.absolute = 50MB",
+	}, cfg.Extra...)
+	files := []struct {
+		name, text string
+		mode       os.FileMode
+	}{
+		// Erlang refuses a cookie that others may read.
+		{filepath.Join(homeDir, ".erlang.cookie"), cookie, 0o400},
+		{confFile, strings.Join(conf, "\n") + "\n", 0o600},
+		{pluginsFile, "[].\n", 0o600},
+	}
+	for _, f := range files {
+		path := filepath.Join(dir, f.name)
+		// A file without write permission cannot be opened for writing again.
+		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(f.text), f.mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// environ is the environment of every program that belongs to the node. What
+// the caller's environment says about other RabbitMQ or Erlang installations
+// must not leak into it.
+func environ(dir, node string, ports ports) []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		switch {
+		case strings.HasPrefix(name, "RABBITMQ_"), strings.HasPrefix(name, "ERL_"),
+			name == "HOME", name == "NOTIFY_SOCKET", name == "CONF_ENV_FILE", name == "detached":
+		default:
+			env = append(env, kv)
+		}
+	}
+	in := func(name string) string { return filepath.Join(dir, name) }
+	return append(
+		env,
+		"HOME="+in(homeDir),
+		"ERL_EPMD_ADDRESS=127.0.0.1",
+		fmt.Sprintf("ERL_EPMD_PORT=%d", ports.epmd),
+		"ERL_CRASH_DUMP_SECONDS=0", // no dump: nobody reads it, and it takes seconds
+		"RABBITMQ_NODENAME="+node,
+		fmt.Sprintf("RABBITMQ_DIST_PORT=%d", ports.dist),
+		"RABBITMQ_MNESIA_BASE="+in(dataDir),
+		"RABBITMQ_LOG_BASE="+in(logDir),
+		"RABBITMQ_CONFIG_FILE="+in(confFile),
+		"RABBITMQ_ENABLED_PLUGINS_FILE="+in(pluginsFile),
+		"RABBITMQ_CONF_ENV_FILE="+os.DevNull,
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
+		// The start script then becomes the Erlang runtime instead of waiting
+		// for it, so the pid that we know is the broker's.
+		"detached=true",
+	)
+}

@@ -1,0 +1,87 @@
+package rabbit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+)
+
+// ErrNotInstalled says that this machine has no RabbitMQ server that a private
+// node could be started from.
+var ErrNotInstalled = errors.New("RabbitMQ is not installed")
+
+// programs are the files that a node is made of.
+type programs struct {
+	server  string // rabbitmq-server, the script itself
+	ctl     string // rabbitmqctl, from the same directory
+	epmd    string
+	erlCall string // empty where Erlang came without it
+}
+
+// binDirs are where packages put RabbitMQ's own scripts. What Debian and Red
+// Hat put into the PATH are wrappers that change the user and drop the
+// environment; they cannot start a private node.
+var binDirs = []string{
+	"/usr/lib/rabbitmq/bin",
+	"/opt/homebrew/opt/rabbitmq/sbin",
+	"/usr/local/opt/rabbitmq/sbin",
+	"/usr/local/lib/rabbitmq/bin",
+	"/opt/rabbitmq/sbin",
+}
+
+func findPrograms() (programs, error) {
+	var p programs
+	if runtime.GOOS == "windows" {
+		return p, fmt.Errorf("%w\nhint: private nodes are not supported on Windows; name a running broker instead", ErrNotInstalled)
+	}
+	dir := serverDir()
+	if dir == "" {
+		return p, fmt.Errorf("%w\nhint: apt install rabbitmq-server, brew install rabbitmq, or put the sbin directory of a RabbitMQ release into PATH", ErrNotInstalled)
+	}
+	p.server = filepath.Join(dir, "rabbitmq-server")
+	p.ctl = filepath.Join(dir, "rabbitmqctl")
+	if p.epmd = erlangTool("epmd"); p.epmd == "" {
+		return p, fmt.Errorf("%w completely: there is no epmd, a part of Erlang, in PATH\nhint: put Erlang's bin directory into PATH", ErrNotInstalled)
+	}
+	p.erlCall = erlangTool("erl_call")
+	return p, nil
+}
+
+func serverDir() string {
+	dirs := binDirs
+	if path, err := exec.LookPath("rabbitmq-server"); err == nil {
+		if real, err := filepath.EvalSymlinks(path); err == nil && filepath.Base(real) == "rabbitmq-server" {
+			dirs = append(dirs[:len(dirs):len(dirs)], filepath.Dir(real))
+		}
+	}
+	for _, dir := range dirs {
+		// The script sources this one from its own directory; a wrapper has none beside it.
+		if isFile(filepath.Join(dir, "rabbitmq-server")) && isFile(filepath.Join(dir, "rabbitmq-env")) {
+			return dir
+		}
+	}
+	return ""
+}
+
+// erlangTool finds a program in PATH or beside the erl that PATH leads to.
+func erlangTool(name string) string {
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	if erl, err := exec.LookPath("erl"); err == nil {
+		if real, err := filepath.EvalSymlinks(erl); err == nil {
+			if path := filepath.Join(filepath.Dir(real), name); isFile(path) {
+				return path
+			}
+		}
+	}
+	return ""
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
