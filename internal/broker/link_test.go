@@ -1,0 +1,300 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"warren/internal/rabbit/rabbittest"
+)
+
+func newLink(t testing.TB, opts Options) *Link {
+	t.Helper()
+	l, err := NewLink(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// idle is a session that is ready at once and does nothing.
+func idle(ctx context.Context, s *Session) error {
+	s.Ready()
+	<-ctx.Done()
+	return nil
+}
+
+// deadPort is a port where nothing listens.
+func deadPort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func withUser(t testing.TB, brokerURL string, user *url.Userinfo) string {
+	t.Helper()
+	u, err := url.Parse(brokerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = user
+	return u.String()
+}
+
+func TestProbe(t *testing.T) {
+	good := rabbittest.URL(t)
+	u, _ := url.Parse(good)
+	dead := deadPort(t)
+	silent := newProxy(t, good)
+	silent.freeze()
+	badVhost := *u
+	badVhost.Path = "/no-such-vhost"
+
+	for _, c := range []struct {
+		name string
+		urls []string
+		kind error
+		text string
+	}{
+		{"good", []string{good}, nil, ""},
+		{"dead port", []string{"amqp://x:hush@" + dead}, ErrUnreachable, "no broker at " + dead + ": connection refused"},
+		{"no such host", []string{"amqp://x:hush@no-such-host.invalid"}, ErrUnreachable, "no broker at no-such-host.invalid:5672: "},
+		{"wrong password", []string{withUser(t, good, url.UserPassword("guest", "hush"))}, ErrAccessRefused, "the broker at " + u.Host + ` refused user "guest"`},
+		{"no such vhost", []string{badVhost.String()}, ErrVhost, `virtual host "no-such-vhost"`},
+		{"first dead", []string{"amqp://" + dead, good}, nil, ""},
+		{"first silent", []string{silent.url(good), good}, nil, ""},
+		{"refusal counts more", []string{"amqp://" + dead, withUser(t, good, url.UserPassword("nobody", "hush"))}, ErrAccessRefused, "none of 2 brokers can be used: "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			began := time.Now()
+			err := Probe(t.Context(), Options{URLs: c.urls})
+			if took := time.Since(began); took > probeTime+time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if c.kind == nil {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.text) || !strings.Contains(err.Error(), "\nhint: ") {
+				t.Fatalf("got %v", err)
+			}
+			if strings.Contains(err.Error(), "hush") {
+				t.Fatalf("the error tells the password: %v", err)
+			}
+		})
+	}
+}
+
+// RabbitMQ hangs up on a wrong password only after 3 s, unless asked to say so.
+func TestRefusalIsQuick(t *testing.T) {
+	began := time.Now()
+	err := Probe(t.Context(), Options{URLs: []string{withUser(t, rabbittest.URL(t), url.UserPassword("guest", "wrong"))}})
+	if !errors.Is(err, ErrAccessRefused) {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// What answers is no broker: it must not look like a refusal.
+func TestHangUpDuringLogin(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if c, err := l.Accept(); err == nil {
+			_, _ = c.Read(make([]byte, 8))
+			c.Close()
+		}
+	}()
+	if err := Probe(t.Context(), Options{URLs: []string{"amqp://" + l.Addr().String()}}); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("got %v", err)
+	}
+	<-done
+}
+
+func TestLinkComesBack(t *testing.T) {
+	node := rabbittest.Node(t)
+	l := newLink(t, Options{URLs: []string{"amqp://" + deadPort(t), node.URL()}, Name: "test"})
+	ended := make(chan error, 1)
+	stop := start(t, func(ctx context.Context) error {
+		return l.Run(ctx, func(ctx context.Context, s *Session) error {
+			if strings.Contains(s.URL, "guest:") {
+				t.Errorf("the session's URL tells the password: %s", s.URL)
+			}
+			err := idle(ctx, s)
+			ended <- context.Cause(ctx)
+			return err
+		})
+	})
+	first := l.State()
+	up := until(t, first, "up", isUp)
+	if up.URL == "" || up.Err != nil {
+		t.Errorf("state %+v", up)
+	}
+	if err := node.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := receive(t, ended); !errors.Is(err, ErrLost) {
+		t.Errorf("the session's context ended with %v", err)
+	}
+	down := until(t, up, "down", func(s *State) bool { return s.Phase == Connecting })
+	if !errors.Is(down.Err, ErrLost) {
+		t.Errorf("first state after the loss: %v", down.Err)
+	}
+	refused := until(t, down, "refused", func(s *State) bool { return errors.Is(s.Err, ErrUnreachable) })
+	if !refused.Since.Equal(down.Since) {
+		t.Errorf("the outage began at %v, not at %v", down.Since, refused.Since)
+	}
+	if err := node.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, refused, "up again", isUp)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if s := l.State(); s.Phase != Connecting || s.Err != nil {
+		t.Errorf("after Run the link is %s: %v", s.Phase, s.Err)
+	}
+}
+
+func TestSessionsErrorIsTheState(t *testing.T) {
+	u := rabbittest.URL(t)
+	name := queue(t, u, "session", 1)
+	l := newLink(t, Options{URLs: []string{u}})
+	start(t, func(ctx context.Context) error {
+		return l.Run(ctx, func(_ context.Context, s *Session) error {
+			_, err := DeclareQueue(s.Conn, ExclusiveQueue(name, 1, 0))
+			return err
+		})
+	})
+	s := until(t, l.State(), "refused", func(s *State) bool { return s.Err != nil })
+	if !errors.Is(s.Err, ErrTaken) {
+		t.Errorf("got %v", s.Err)
+	}
+}
+
+func TestOnce(t *testing.T) {
+	l := newLink(t, Options{URLs: []string{"amqp://" + deadPort(t)}, Once: true})
+	if err := l.Run(t.Context(), idle); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("got %v", err)
+	}
+	l = newLink(t, Options{URLs: []string{rabbittest.URL(t)}, Once: true})
+	stop := start(t, func(ctx context.Context) error { return l.Run(ctx, idle) })
+	until(t, l.State(), "up", isUp)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A session that waits for an answer on a link gone silent is freed.
+func TestSetupTimeout(t *testing.T) {
+	u := rabbittest.URL(t)
+	p := newProxy(t, u)
+	l := newLink(t, Options{URLs: []string{p.url(u)}, SetupTimeout: 300 * time.Millisecond, DialTimeout: time.Second})
+	start(t, func(ctx context.Context) error {
+		return l.Run(ctx, func(_ context.Context, s *Session) error {
+			p.freeze()
+			_, err := s.Conn.Channel() // knows no bound
+			return err
+		})
+	})
+	s := until(t, l.State(), "timed out", func(s *State) bool { return s.Err != nil })
+	if !errors.Is(s.Err, ErrTimeout) {
+		t.Errorf("got %v", s.Err)
+	}
+}
+
+// The same for a single call.
+func TestWithin(t *testing.T) {
+	u := rabbittest.URL(t)
+	p := newProxy(t, u)
+	c := connect(t, p.url(u))
+	p.freeze()
+	err := Within(c, 200*time.Millisecond, func() error {
+		_, err := c.Channel()
+		return err
+	})
+	if !errors.Is(err, ErrTimeout) {
+		t.Errorf("got %v", err)
+	}
+	if err := Within(c, time.Minute, func() error { return nil }); err != nil {
+		t.Errorf("a quick call gives %v", err)
+	}
+}
+
+// A link whose peer has gone silent is given up by its heartbeats, and one that
+// is told to stop meanwhile does not wait for the peer's goodbye.
+func TestHalfOpenLink(t *testing.T) {
+	u := rabbittest.URL(t)
+	p := newProxy(t, u)
+	l := newLink(t, Options{URLs: []string{p.url(u)}, Heartbeat: 2 * time.Second, DialTimeout: time.Second})
+	stop := start(t, func(ctx context.Context) error { return l.Run(ctx, idle) })
+	up := until(t, l.State(), "up", isUp)
+	p.freeze()
+	s := until(t, up, "lost", func(s *State) bool { return s.Phase == Connecting })
+	if !errors.Is(s.Err, ErrLost) {
+		t.Errorf("got %v", s.Err)
+	}
+	_ = stop()
+
+	for name, session := range map[string]func(context.Context, *Session) error{
+		"that waits for its context": idle,
+		"that waits for the broker": func(ctx context.Context, s *Session) error {
+			s.Ready()
+			<-ctx.Done()
+			_, err := s.Conn.Channel()
+			return err
+		},
+	} {
+		p := newProxy(t, u)
+		l := newLink(t, Options{URLs: []string{p.url(u)}})
+		stop := start(t, func(ctx context.Context) error { return l.Run(ctx, session) })
+		until(t, l.State(), "up", isUp)
+		p.freeze()
+		began := time.Now()
+		_ = stop()
+		if took := time.Since(began); took > closeTime+2*time.Second {
+			t.Errorf("to stop a session %s took %v", name, took)
+		}
+	}
+}
+
+// Stopping at any moment ends Run, with nothing left behind (see TestMain).
+func TestStartStop(t *testing.T) {
+	u := rabbittest.URL(t)
+	p := NewPublisher(4)
+	for i := range 80 {
+		l := newLink(t, Options{URLs: []string{u}})
+		stop := start(t, func(ctx context.Context) error {
+			return l.Run(ctx, func(ctx context.Context, s *Session) error {
+				s.Ready()
+				return p.Serve(ctx, s.Conn)
+			})
+		})
+		// From before the dial to after the session is up.
+		if i%4 == 0 {
+			until(t, l.State(), "up", isUp)
+		} else {
+			<-time.After(time.Duration(i) * 200 * time.Microsecond)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

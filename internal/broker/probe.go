@@ -1,0 +1,31 @@
+package broker
+
+import (
+	"context"
+	"time"
+)
+
+// Probe logs in to each URL, once and in turn, until one lets it, in 5 s at
+// most. It is for programs that run one command and would rather fail than
+// wait. The error is ErrBadURL, ErrUnreachable, ErrAccessRefused or ErrVhost.
+func Probe(ctx context.Context, opts Options) error {
+	eps, err := endpoints(opts.URLs)
+	if err != nil {
+		return err
+	}
+	opts = opts.withDefaults()
+	deadline := time.Now().Add(probeTime)
+	var errs []error
+	for i, ep := range eps {
+		c, _, err := dial(ctx, ep, opts.hurry(time.Until(deadline), len(eps)-i))
+		if err == nil {
+			_ = c.CloseDeadline(time.Now().Add(closeTime)) // the answer is known
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		errs = append(errs, err)
+	}
+	return gather(errs)
+}

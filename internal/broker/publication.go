@@ -1,0 +1,56 @@
+package broker
+
+import amqp "github.com/rabbitmq/amqp091-go"
+
+// A Publication is a message to publish and where its verdict goes.
+type Publication struct {
+	Exchange  string // empty is the default exchange
+	Key       string
+	Mandatory bool // have it returned if no queue takes it
+	// Msg must not be changed any more. Its MessageId is set by the Publisher.
+	Msg amqp.Publishing
+	// Answer gets the one verdict. It must have a free slot for it (a channel of
+	// its own with capacity 1, or one with room for all that share it): the
+	// Publisher waits for nobody and panics otherwise.
+	Answer chan<- Verdict
+	Ref    uint64 // echoed in the verdict
+}
+
+// A Kind is what became of a publication.
+type Kind int
+
+// The kinds of verdict.
+const (
+	_ Kind = iota
+	// Routed: the broker has taken responsibility for it. Without Mandatory
+	// that includes having dropped it for want of a queue.
+	Routed
+	// Returned: it was mandatory and no queue took it.
+	Returned
+	// Nacked: the broker did not accept it, as when a queue is full; or it
+	// breaks the protocol's limits and was not sent.
+	Nacked
+	// Unconfirmed: the session ended first. It may have arrived or not.
+	Unconfirmed
+)
+
+func (k Kind) String() string {
+	switch k {
+	case Routed:
+		return "routed"
+	case Returned:
+		return "returned"
+	case Nacked:
+		return "nacked"
+	case Unconfirmed:
+		return "unconfirmed"
+	}
+	return "no verdict"
+}
+
+// A Verdict answers one publication.
+type Verdict struct {
+	Ref    uint64
+	Kind   Kind
+	Reason string // why not, for people; empty with Routed
+}

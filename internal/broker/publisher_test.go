@@ -1,0 +1,339 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/rabbit/rabbittest"
+)
+
+// serve runs a publisher over a connection of its own.
+func serve(t testing.TB, p *Publisher, brokerURL string) (stop func() error) {
+	c := connect(t, brokerURL)
+	return start(t, func(ctx context.Context) error { return p.Serve(ctx, c) })
+}
+
+// publish sends one publication and returns its answer.
+func publish(t testing.TB, p *Publisher, pub Publication) <-chan Verdict {
+	t.Helper()
+	answer := make(chan Verdict, 1)
+	pub.Answer = answer
+	select {
+	case p.In() <- pub:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the publisher takes nothing for 30 s")
+	}
+	return answer
+}
+
+func TestVerdicts(t *testing.T) {
+	u := rabbittest.URL(t)
+	full := queue(t, u, "full", 1)
+	open := queue(t, u, "open", 0)
+	p := NewPublisher(0)
+	stop := serve(t, p, u)
+	msg := amqp.Publishing{Body: []byte("x")}
+	if v := receive(t, publish(t, p, Publication{Key: full, Mandatory: true, Msg: msg})); v.Kind != Routed {
+		t.Fatalf("filling the queue: %+v", v)
+	}
+	long := strings.Repeat("n", 256)
+	for _, c := range []struct {
+		name string
+		pub  Publication
+		kind Kind
+		text string
+	}{
+		{"routed", Publication{Key: open, Mandatory: true, Msg: msg}, Routed, ""},
+		{"no queue", Publication{Key: "test.nobody", Mandatory: true, Msg: msg}, Returned, "NO_ROUTE"},
+		{"no queue, not mandatory", Publication{Key: "test.nobody", Msg: msg}, Routed, ""},
+		{"full queue", Publication{Key: full, Mandatory: true, Msg: msg}, Nacked, "full"},
+		{"long key", Publication{Key: long, Msg: msg}, Nacked, "256"},
+		{"long header", Publication{Key: open, Msg: amqp.Publishing{Headers: amqp.Table{long: 1}}}, Nacked, "256"},
+		{"bad header", Publication{Key: open, Msg: amqp.Publishing{Headers: amqp.Table{"x": struct{}{}}}}, Nacked, ""},
+		{"after all that", Publication{Key: open, Mandatory: true, Msg: msg}, Routed, ""},
+	} {
+		c.pub.Ref = 42
+		v := receive(t, publish(t, p, c.pub))
+		if v.Kind != c.kind || v.Ref != 42 || !strings.Contains(v.Reason, c.text) {
+			t.Errorf("%s: %+v", c.name, v)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Errorf("Serve ends with %v", err)
+	}
+}
+
+// Many at once, each third unroutable: each verdict belongs to its message.
+func TestVerdictsBelongToTheirMessages(t *testing.T) {
+	u := rabbittest.URL(t)
+	open := queue(t, u, "many", 0)
+	p := NewPublisher(64)
+	serve(t, p, u)
+	const n = 5000
+	answers := make(chan Verdict, n)
+	for i := range uint64(n) {
+		key := open
+		if i%3 == 0 {
+			key = "test.nobody"
+		}
+		p.In() <- Publication{Key: key, Mandatory: true, Answer: answers, Ref: i}
+	}
+	seen := make([]bool, n)
+	for range n {
+		v := receive(t, answers)
+		if want := map[bool]Kind{true: Returned, false: Routed}[v.Ref%3 == 0]; v.Kind != want {
+			t.Fatalf("publication %d: %v", v.Ref, v.Kind)
+		}
+		if seen[v.Ref] {
+			t.Fatalf("two verdicts for publication %d", v.Ref)
+		}
+		seen[v.Ref] = true
+	}
+}
+
+// The broker dies in the middle: every publication that was taken has exactly
+// one verdict, and publishing goes on once it is back.
+func TestKillInTheMiddle(t *testing.T) {
+	node := rabbittest.Node(t)
+	p := NewPublisher(0)
+	l := newLink(t, Options{URLs: []string{node.URL()}})
+	start(t, func(ctx context.Context) error {
+		return l.Run(ctx, func(ctx context.Context, s *Session) error {
+			if _, err := DeclareQueue(s.Conn, ExclusiveQueue("test.kill", 0, 0)); err != nil {
+				return err
+			}
+			s.Ready()
+			return p.Serve(ctx, s.Conn)
+		})
+	})
+	const most = 1_000_000 // more than can be published before the kill
+	answers := make(chan Verdict, most)
+	begun, kill := make(chan struct{}), make(chan error, 1)
+	go func() {
+		<-begun
+		kill <- node.Kill()
+	}()
+	taken := 0
+	for killed := false; !killed; {
+		select {
+		case p.In() <- Publication{Key: "test.kill", Mandatory: true, Answer: answers, Ref: uint64(taken), Msg: amqp.Publishing{Body: make([]byte, 300)}}:
+			if taken++; taken == 3000 {
+				close(begun)
+			}
+		case err := <-kill:
+			if err != nil {
+				t.Fatal(err)
+			}
+			killed = true
+		}
+	}
+	counts := map[Kind]int{}
+	seen := make([]bool, taken)
+	for range taken {
+		v := receive(t, answers)
+		if seen[v.Ref] {
+			t.Fatalf("two verdicts for publication %d", v.Ref)
+		}
+		seen[v.Ref] = true
+		counts[v.Kind]++
+	}
+	t.Logf("%d taken: %v", taken, counts)
+	if counts[Routed] < 3000-DefaultWindow || counts[Unconfirmed] == 0 || counts[Unconfirmed] > DefaultWindow || counts[Returned]+counts[Nacked] > 0 {
+		t.Errorf("verdicts: %v", counts)
+	}
+	select {
+	case p.In() <- Publication{Answer: answers}:
+		t.Error("a publication is taken while there is no link")
+	default:
+	}
+	if err := node.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, l.State(), "up", isUp)
+	if v := receive(t, publish(t, p, Publication{Key: "test.kill", Mandatory: true})); v.Kind != Routed {
+		t.Errorf("after the restart: %+v", v)
+	}
+	if len(answers) > 0 {
+		t.Error("more verdicts than publications")
+	}
+}
+
+// A wrong exchange ends the channel; what was in flight is answered.
+func TestChannelError(t *testing.T) {
+	u := rabbittest.URL(t)
+	p := NewPublisher(0)
+	c := connect(t, u)
+	served := make(chan error, 1)
+	go func() { served <- p.Serve(t.Context(), c) }()
+	answer := publish(t, p, Publication{Exchange: "test.no-such-exchange", Key: "k"})
+	if v := receive(t, answer); v.Kind != Unconfirmed {
+		t.Errorf("verdict %+v", v)
+	}
+	if err := receive(t, served); !errors.Is(err, ErrLost) || !strings.Contains(err.Error(), "test.no-such-exchange") {
+		t.Errorf("Serve ends with %v", err)
+	}
+	if c.IsClosed() {
+		t.Error("the connection is closed, too")
+	}
+}
+
+// The link goes silent with messages in flight, some of them stuck in a write.
+func TestServeOnHalfOpenLink(t *testing.T) {
+	u := rabbittest.URL(t)
+	px := newProxy(t, u)
+	p := NewPublisher(0)
+	l := newLink(t, Options{URLs: []string{px.url(u)}, Heartbeat: 2 * time.Second, IOTimeout: time.Second, DialTimeout: time.Second})
+	start(t, func(ctx context.Context) error {
+		return l.Run(ctx, func(ctx context.Context, s *Session) error {
+			s.Ready()
+			return p.Serve(ctx, s.Conn)
+		})
+	})
+	up := until(t, l.State(), "up", isUp)
+	if v := receive(t, publish(t, p, Publication{Key: "test.nobody", Mandatory: true})); v.Kind != Returned {
+		t.Fatalf("verdict %+v", v)
+	}
+	px.freeze()
+	answers := make(chan Verdict, DefaultWindow)
+	taken := 0
+	big := amqp.Publishing{Body: make([]byte, 1<<20)} // fills every buffer on the way
+	for !errors.Is(up.Latest().Err, ErrLost) && taken < DefaultWindow {
+		select {
+		case p.In() <- Publication{Key: "test.nobody", Msg: big, Answer: answers}:
+			taken++
+		case <-up.Changed():
+			until(t, up, "lost", func(s *State) bool { return errors.Is(s.Err, ErrLost) })
+		}
+	}
+	if taken == 0 {
+		t.Fatal("nothing was taken")
+	}
+	for range taken {
+		if v := receive(t, answers); v.Kind != Unconfirmed {
+			t.Errorf("verdict %+v", v)
+		}
+	}
+}
+
+// At its end Serve waits for what is under way.
+func TestServeDrains(t *testing.T) {
+	u := rabbittest.URL(t)
+	open := queue(t, u, "drain", 0)
+	p := NewPublisher(0)
+	stop := serve(t, p, u)
+	const n = 500
+	answers := make(chan Verdict, n)
+	for range n {
+		p.In() <- Publication{Key: open, Mandatory: true, Answer: answers}
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		if v := receive(t, answers); v.Kind != Routed {
+			t.Fatalf("verdict %+v", v)
+		}
+	}
+}
+
+// While the broker is short of memory nothing more is taken, and the link says so.
+func TestBlocked(t *testing.T) {
+	node := rabbittest.Node(t)
+	p := NewPublisher(0)
+	l := newLink(t, Options{URLs: []string{node.URL()}})
+	start(t, func(ctx context.Context) error {
+		return l.Run(ctx, func(ctx context.Context, s *Session) error {
+			s.Ready()
+			return p.Serve(ctx, s.Conn)
+		})
+	})
+	up := until(t, l.State(), "up", isUp)
+	watermark := func(fraction string) {
+		t.Helper()
+		if _, err := node.Eval(t.Context(), "vm_memory_monitor:set_vm_memory_high_watermark("+fraction+")."); err != nil {
+			t.Fatal(err)
+		}
+	}
+	watermark("0.0001")
+	defer watermark("0.4")
+	// The broker blocks a connection only once it publishes.
+	const most = 100
+	answers := make(chan Verdict, most)
+	p.In() <- Publication{Key: "test.nobody", Answer: answers}
+	blocked := until(t, up, "blocked", func(s *State) bool { return s.Phase == Blocked })
+	if !errors.Is(blocked.Err, ErrBlocked) {
+		t.Errorf("state %+v", blocked)
+	}
+	// The publisher may hear of it a moment later than the link.
+	taken := 1
+	for refused := false; !refused; {
+		if taken == most {
+			t.Fatal("the publisher takes messages that the broker does not")
+		}
+		select {
+		case p.In() <- Publication{Key: "test.nobody", Answer: answers}:
+			taken++
+		case <-time.After(200 * time.Millisecond):
+			refused = true
+		}
+	}
+	watermark("0.4")
+	until(t, blocked, "up", isUp)
+	p.In() <- Publication{Key: "test.nobody", Answer: answers}
+	for range taken + 1 {
+		if v := receive(t, answers); v.Kind != Routed {
+			t.Errorf("verdict %+v", v)
+		}
+	}
+}
+
+func BenchmarkPublisher(b *testing.B) {
+	u := rabbittest.URL(b)
+	key := queue(b, u, "bench", 1) // refuses: what is measured is publishing, not memory
+	body := make([]byte, 600)
+	b.Run("warren", func(b *testing.B) {
+		p := NewPublisher(0)
+		stop := serve(b, p, u)
+		answers := make(chan Verdict, 2*DefaultWindow)
+		for b.Loop() {
+			p.In() <- Publication{Key: key, Mandatory: true, Answer: answers, Msg: amqp.Publishing{Body: body}}
+			for len(answers) > 0 {
+				<-answers
+			}
+		}
+		_ = stop()
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "publishes/s")
+	})
+	for _, confirm := range []bool{true, false} {
+		b.Run(fmt.Sprintf("bare/confirm=%v", confirm), func(b *testing.B) {
+			ch, err := connect(b, u).Channel()
+			if err != nil {
+				b.Fatal(err)
+			}
+			confirms := make(chan amqp.Confirmation, DefaultWindow)
+			if confirm {
+				if err := ch.Confirm(false); err != nil {
+					b.Fatal(err)
+				}
+				confirms = ch.NotifyPublish(confirms)
+			}
+			inFlight := 0
+			for b.Loop() {
+				if err := ch.PublishWithContext(b.Context(), "", key, true, false, amqp.Publishing{Body: body}); err != nil {
+					b.Fatal(err)
+				}
+				if inFlight++; confirm && inFlight == DefaultWindow {
+					<-confirms
+					inFlight--
+				}
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "publishes/s")
+		})
+	}
+}

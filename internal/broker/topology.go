@@ -1,0 +1,116 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// A Queue says what to declare.
+type Queue struct {
+	Name       string
+	Durable    bool
+	Exclusive  bool // of this connection; it dies with it
+	AutoDelete bool
+	Args       amqp.Table
+}
+
+// ExclusiveQueue is a bounded classic queue of one connection that refuses what
+// exceeds its bounds: its publisher gets a nack. 0 leaves a bound out.
+func ExclusiveQueue(name string, maxMessages int, maxBytes int64) Queue {
+	args := amqp.Table{
+		// Said outright, since a vhost's default type may be another.
+		"x-queue-type": "classic",
+		"x-overflow":   "reject-publish",
+	}
+	if maxMessages > 0 {
+		args["x-max-length"] = int64(maxMessages)
+	}
+	if maxBytes > 0 {
+		args["x-max-length-bytes"] = maxBytes
+	}
+	return Queue{Name: name, Exclusive: true, Args: args}
+}
+
+// DeclareQueue declares a queue on a channel of its own, since a refusal ends
+// the channel, and returns that channel for the consumer. A queue that exists
+// with other arguments is used as it is. A refusal is ErrTaken or ErrForbidden;
+// the connection goes on.
+func DeclareQueue(c *amqp.Connection, q Queue) (*amqp.Channel, error) {
+	ch, err := onChannel(c, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclare(q.Name, q.Durable, q.AutoDelete, q.Exclusive, false, q.Args)
+		return err
+	})
+	if code(err) == amqp.PreconditionFailed {
+		ch, err = onChannel(c, func(ch *amqp.Channel) error {
+			_, err := ch.QueueDeclarePassive(q.Name, q.Durable, q.AutoDelete, q.Exclusive, false, q.Args)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, refusal("queue", q.Name, err)
+	}
+	return ch, nil
+}
+
+// DeclareExchange makes sure that a durable exchange exists. One that exists is
+// used as it is; one that does not is created if the user may, and otherwise
+// the error is ErrForbidden.
+func DeclareExchange(c *amqp.Connection, name, kind string) error {
+	ch, err := onChannel(c, func(ch *amqp.Channel) error {
+		return ch.ExchangeDeclarePassive(name, kind, true, false, false, false, nil)
+	})
+	if code(err) == amqp.NotFound {
+		ch, err = onChannel(c, func(ch *amqp.Channel) error {
+			return ch.ExchangeDeclare(name, kind, true, false, false, false, nil)
+		})
+	}
+	switch {
+	case err == nil:
+		return Within(c, callTime, ch.Close)
+	case code(err) == amqp.PreconditionFailed: // somebody else was quicker
+		return nil
+	}
+	return refusal("exchange", name, err)
+}
+
+// onChannel opens a channel and makes one call on it, within the time for
+// calls. Where the call fails the channel is gone.
+func onChannel(c *amqp.Connection, call func(*amqp.Channel) error) (*amqp.Channel, error) {
+	var ch *amqp.Channel
+	err := Within(c, callTime, func() (err error) {
+		if ch, err = c.Channel(); err != nil {
+			return err
+		}
+		if err = call(ch); err != nil {
+			_ = ch.Close() // where the broker has not done so
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ch, nil
+}
+
+// refusal explains why a queue or exchange cannot be had.
+func refusal(what, name string, err error) error {
+	e := &Error{Text: fmt.Sprintf("cannot declare %s %q: %s", what, name, reason(err)), Err: err}
+	switch code(err) {
+	case amqp.ResourceLocked:
+		e.Kind = ErrTaken
+		e.Text = fmt.Sprintf("%s %q is held by another connection", what, name)
+		e.Hint = "a program with the same name is connected, or its broken connection has not timed out yet"
+	case amqp.AccessRefused:
+		e.Kind = ErrForbidden
+		e.Text = fmt.Sprintf("the broker's permissions forbid %s %q: %s", what, name, reason(err))
+		e.Hint = "rabbitmqctl set_permissions grants configure, write and read"
+	default:
+		if errors.Is(err, ErrTimeout) {
+			return err
+		}
+		e.Kind = ErrLost
+	}
+	return e
+}
