@@ -1,0 +1,106 @@
+package process
+
+import (
+	"runtime"
+	"strings"
+)
+
+// ShellArgv is how shell is told to run command; "" is the system's default
+// shell: /bin/sh, on Windows cmd.exe.
+func ShellArgv(shell, command string) []string {
+	return shellArgv(runtime.GOOS, shell, command)
+}
+
+func shellArgv(goos, shell, command string) []string {
+	shell = shellOr(goos, shell)
+	switch kindOf(goos, shell) {
+	case "cmd":
+		return cmdArgv(shell, command)
+	case "powershell", "pwsh":
+		return []string{shell, "-NoProfile", "-NonInteractive", "-Command", command}
+	default:
+		return []string{shell, "-c", command}
+	}
+}
+
+// ScriptArgv is how the script in the file path, which holds content, is run
+// with args. On Unix a script whose first line names its interpreter is a
+// program in its own right, so the file must be executable; any other is given
+// to shell. On Windows the file's extension must be one that its shell knows.
+func ScriptArgv(shell, path string, args []string, content []byte) []string {
+	return scriptArgv(runtime.GOOS, shell, path, args, content)
+}
+
+func scriptArgv(goos, shell, path string, args []string, content []byte) []string {
+	if goos != "windows" && interpreter(content) != "" {
+		return append([]string{path}, args...)
+	}
+	shell = shellOr(goos, shell)
+	switch kindOf(goos, shell) {
+	case "cmd":
+		words := []string{cmdQuote(path)}
+		for _, arg := range args {
+			words = append(words, cmdQuote(arg))
+		}
+		return cmdArgv(shell, strings.Join(words, " "))
+	case "powershell", "pwsh":
+		// Bypass: Windows' default policy refuses every script file.
+		return append([]string{shell, "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", path}, args...)
+	default:
+		return append([]string{shell, path}, args...)
+	}
+}
+
+func shellOr(goos, shell string) string {
+	switch {
+	case shell != "":
+		return shell
+	case goos == "windows":
+		return "cmd.exe"
+	default:
+		return "/bin/sh"
+	}
+}
+
+// kindOf is the shell's name without directory and, on Windows, extension.
+func kindOf(goos, shell string) string {
+	if goos == "windows" {
+		name := strings.ToLower(shell[strings.LastIndexAny(shell, `/\:`)+1:])
+		return strings.TrimSuffix(name, ".exe")
+	}
+	name := shell[strings.LastIndexByte(shell, '/')+1:]
+	if name == "cmd" { // no shell of Windows here
+		return ""
+	}
+	return name
+}
+
+// cmdArgv asks cmd.exe to skip the registry's AutoRun (/D) and to strip exactly
+// one pair of quotes around the command (/S); see `cmd /?`. commandLine knows
+// this shape.
+func cmdArgv(shell, command string) []string {
+	return []string{shell, "/D", "/S", "/C", command}
+}
+
+// commandLine is the raw command line that Windows needs for what cmdArgv made,
+// or "" where the usual quoting is right. cmd.exe does not know the backslash
+// that os/exec puts before a quote (the rules of CommandLineToArgvW): to it the
+// command is what stands between the first quote and the last.
+func commandLine(argv []string) string {
+	if len(argv) != 5 || kindOf("windows", argv[0]) != "cmd" {
+		return ""
+	}
+	if argv[1] != "/D" || argv[2] != "/S" || argv[3] != "/C" {
+		return ""
+	}
+	return `"` + argv[0] + `" /D /S /C "` + argv[4] + `"`
+}
+
+// cmdQuote makes one word of a batch file's arguments. A percent sign cannot be
+// quoted there: cmd.exe expands %NAME% within quotes too.
+func cmdQuote(word string) string {
+	if word != "" && !strings.ContainsAny(word, " \t\"&|<>()^,;=!@'`[]{}~+%") {
+		return word
+	}
+	return `"` + strings.ReplaceAll(word, `"`, `""`) + `"`
+}

@@ -1,0 +1,99 @@
+package process
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestShellArgv(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		goos, shell string
+		want        []string
+	}{
+		{"linux", "", []string{"/bin/sh", "-c", "x y"}},
+		{"darwin", "/bin/zsh", []string{"/bin/zsh", "-c", "x y"}},
+		{"linux", "/usr/bin/pwsh", []string{"/usr/bin/pwsh", "-NoProfile", "-NonInteractive", "-Command", "x y"}},
+		{"linux", "/opt/cmd", []string{"/opt/cmd", "-c", "x y"}},
+		{"windows", "", []string{"cmd.exe", "/D", "/S", "/C", "x y"}},
+		{"windows", `C:\Windows\System32\CMD.EXE`, []string{`C:\Windows\System32\CMD.EXE`, "/D", "/S", "/C", "x y"}},
+		{"windows", "powershell", []string{"powershell", "-NoProfile", "-NonInteractive", "-Command", "x y"}},
+		{"windows", `C:\msys\bin\bash.exe`, []string{`C:\msys\bin\bash.exe`, "-c", "x y"}},
+	} {
+		if got := shellArgv(c.goos, c.shell, "x y"); !slices.Equal(got, c.want) {
+			t.Errorf("%s %q: %q", c.goos, c.shell, got)
+		}
+	}
+}
+
+func TestScriptArgv(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		goos, shell, content string
+		want                 []string
+	}{
+		{"linux", "", "echo", []string{"/bin/sh", "p", "a b"}},
+		{"linux", "", "", []string{"/bin/sh", "p", "a b"}},
+		{"linux", "", "#!\necho", []string{"/bin/sh", "p", "a b"}},
+		{"linux", "bash", "#! /usr/bin/env python3\n", []string{"p", "a b"}},
+		{"linux", "pwsh", "echo", []string{"pwsh", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", "p", "a b"}},
+		{"windows", "", "#!/bin/sh", []string{"cmd.exe", "/D", "/S", "/C", `p "a b"`}},
+	} {
+		if got := scriptArgv(c.goos, c.shell, "p", []string{"a b"}, []byte(c.content)); !slices.Equal(got, c.want) {
+			t.Errorf("%s %q %q: %q", c.goos, c.shell, c.content, got)
+		}
+	}
+}
+
+// The quotes of a command reach cmd.exe as they are.
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		argv []string
+		want string
+	}{
+		{shellArgv("windows", "", `echo "a  b" & dir`), `"cmd.exe" /D /S /C "echo "a  b" & dir"`},
+		{scriptArgv("windows", "", `C:\a b\x.cmd`, []string{`1`, `say "x"`}, nil), `"cmd.exe" /D /S /C ""C:\a b\x.cmd" 1 "say ""x""""`},
+		{shellArgv("windows", "powershell", `x`), ""},
+		{[]string{"tool.exe", "/D", "/S", "/C", "x"}, ""},
+		{[]string{"cmd.exe", "/c", "x"}, ""},
+	} {
+		if got := commandLine(c.argv); got != c.want {
+			t.Errorf("%q: %s", c.argv, got)
+		}
+	}
+}
+
+func TestInterpreter(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{
+		"":                       "",
+		"#!":                     "",
+		"#! \t":                  "",
+		"# !/bin/sh":             "",
+		"#!/bin/sh":              "/bin/sh",
+		"#! /bin/sh -eu\nexit\n": "/bin/sh",
+		"#!/bin/sh\r\n":          "/bin/sh\r",
+	} {
+		if got := interpreter([]byte(content)); got != want {
+			t.Errorf("%q: %q", content, got)
+		}
+	}
+}
+
+func TestMergeEnv(t *testing.T) {
+	t.Parallel()
+	base := []string{"A=1", "Path=x", "B=2", "A=3", "=C:=C:\\dir"}
+	extra := []string{"PATH=y", "C=a=b", "=c:=C:\\"}
+	for goos, want := range map[string][]string{
+		"linux":   {"A=3", "Path=x", "B=2", "=c:=C:\\", "PATH=y", "C=a=b"},
+		"windows": {"A=3", "PATH=y", "B=2", "=c:=C:\\", "C=a=b"},
+	} {
+		if got := mergeEnv(goos, base, extra); !slices.Equal(got, want) {
+			t.Errorf("%s: %q", goos, got)
+		}
+	}
+	if base[1] != "Path=x" {
+		t.Error("the base was changed")
+	}
+}

@@ -1,0 +1,53 @@
+package process
+
+import (
+	"runtime"
+	"strings"
+)
+
+// MergeEnv is base with extra: of a name given more than once the last value
+// stays, in the place of the first. On Windows "Path" and "PATH" are one name.
+func MergeEnv(base, extra []string) []string {
+	return mergeEnv(runtime.GOOS, base, extra)
+}
+
+func mergeEnv(goos string, base, extra []string) []string {
+	merged := make([]string, 0, len(base)+len(extra))
+	at := make(map[string]int, len(base)+len(extra))
+	for _, list := range [][]string{base, extra} {
+		for _, entry := range list {
+			name := envName(goos, entry)
+			if i, ok := at[name]; ok {
+				merged[i] = entry
+				continue
+			}
+			at[name] = len(merged)
+			merged = append(merged, entry)
+		}
+	}
+	return merged
+}
+
+// lookupEnv is the value that the command would see.
+func lookupEnv(env []string, name string) string {
+	value := ""
+	for _, entry := range env {
+		if envName(runtime.GOOS, entry) == envName(runtime.GOOS, name+"=") {
+			_, value, _ = strings.Cut(entry, "=")
+		}
+	}
+	return value
+}
+
+// envName is what an entry is compared by. Windows has entries like
+// "=C:=C:\dir", whose name begins with the sign.
+func envName(goos, entry string) string {
+	if goos != "windows" {
+		name, _, _ := strings.Cut(entry, "=")
+		return name
+	}
+	if i := strings.IndexByte(entry[min(1, len(entry)):], '='); i >= 0 {
+		entry = entry[:i+1]
+	}
+	return strings.ToUpper(entry)
+}

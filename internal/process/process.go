@@ -1,0 +1,99 @@
+// Package process runs one command on this machine and accounts for all that it
+// leaves: its output, its end, and the processes that it started.
+//
+// It owns each command's process group (on Windows its job object), the pipes,
+// and the bytes that are kept of them. Run's own goroutine is the owner of all
+// that state; two readers, a waiter, the writer of stdin where there is one and
+// the caller of out where a command lives long enough send to it or receive
+// from it, and all of them have ended when Run returns. A command ends by
+// itself, at its timeout, or when ctx ends: then its whole group is asked to
+// end, and after a grace time killed. What remains of the group is killed
+// after every end.
+//
+// A process that leaves the group (setsid) is not followed. It cannot keep Run
+// from returning.
+package process
+
+import "time"
+
+// The names of a command's outputs.
+const (
+	Stdout = "stdout"
+	Stderr = "stderr"
+)
+
+// ChunkSize is the most bytes that one Chunk bears.
+const ChunkSize = 32 << 10
+
+// A Spec says what to run and within which limits.
+type Spec struct {
+	// Argv is the program and its arguments. A program without a slash is
+	// looked for in the PATH of Env; a relative one is relative to Dir.
+	Argv []string
+	// Env is the whole environment, "NAME=value"; of a name given twice the
+	// later counts. Nothing is inherited: the agent's own environment may hold
+	// the broker's password. On Unix PWD is added where Dir is absolute.
+	Env []string
+	// Dir is the working directory; "" is the caller's own.
+	Dir string
+	// Stdin is what the command reads; empty is the null device.
+	Stdin []byte
+	// MaxOutput is how many bytes are kept of each stream: the first and the
+	// last half. 0 keeps none, and counts them.
+	MaxOutput int64
+	// Timeout is how long the command may run; 0 is for ever.
+	Timeout time.Duration
+	// Grace lies between the request to end and the kill.
+	Grace time.Duration
+}
+
+// A Chunk is at most ChunkSize bytes of a stream at an offset in it. Data
+// belongs to whom the chunk is given.
+type Chunk struct {
+	Stream string // Stdout or Stderr
+	Offset int64
+	Data   []byte
+}
+
+// An Account is the number of bytes that a stream produced, and how many of
+// them, from the middle, were not kept.
+type Account struct{ Size, Dropped int64 }
+
+// An Identity tells a process from a later one with the same id: Start is when
+// it began, in whatever terms the system has, to be compared for equality only.
+// It is empty where the system does not say.
+type Identity struct {
+	PID   int
+	Start string
+}
+
+// A Result is how a command ended. At most one of TimedOut and Cancelled is
+// set: this package ended the command, and the exit status, though given as it
+// was, says nothing about it. A command that had ended by itself when its time
+// was up or ctx ended is neither.
+type Result struct {
+	// Started is false where there was never a process: Err says why, or ctx
+	// had ended before (Cancelled).
+	Started bool
+	// Err is why the command could not be started. With Started it says that
+	// its exit status was lost (another part of this program waited for it).
+	Err error
+	// ExitCode is -1 where there is none.
+	ExitCode int
+	// Signal is what ended the command: "SIGSEGV". Empty on Windows.
+	Signal string
+
+	TimedOut  bool
+	Cancelled bool
+
+	StartedAt time.Time
+	EndedAt   time.Time
+
+	Stdout, Stderr Account
+	// Rest is the kept output that was not given to out: each stream in the
+	// order of offsets, stdout first.
+	Rest []Chunk
+	// HeldOpen tells that a process outside of the group still had an output
+	// open when reading ended, so that it may have printed more.
+	HeldOpen bool
+}

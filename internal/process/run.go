@@ -1,0 +1,266 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// quickFor is how long output is only collected: a command that ends
+	// within it is answered in one piece.
+	quickFor = 100 * time.Millisecond
+	// coalesceFor is how long less than a whole chunk waits for more.
+	coalesceFor = 100 * time.Millisecond
+	// backlog is how many bytes of a stream may wait for out before its pipe
+	// is left unread. It spans a few chunks, so that the command goes on while
+	// one of them is being taken.
+	backlog = 8 * ChunkSize
+	// lingerFor is how long the end of the outputs is awaited after the group
+	// has been killed. What was in the pipes is read in far less; only a
+	// process that left the group can keep one open.
+	lingerFor = 500 * time.Millisecond
+)
+
+// Run starts the command, calls started, and returns when the command has
+// ended, its group has been killed and its outputs are closed or given up.
+//
+// Nothing else is served while started runs, so it must be quick. The chunks of
+// the first half of what is kept go to out while the command runs, from one
+// goroutine and never before the command has run for 100 ms; all the rest is in
+// the Result. out may block: then the command will, once its pipe is full, but
+// it is still ended at its time. Run returns only after out has, so out must
+// return when ctx ends. Either function may be nil.
+func Run(ctx context.Context, spec Spec, started func(Identity), out func(Chunk)) Result {
+	if ctx.Err() != nil {
+		return Result{Cancelled: true, ExitCode: -1}
+	}
+	l, p, err := launch(ctx, spec)
+	if errors.Is(err, ctx.Err()) && err != nil {
+		return Result{Cancelled: true, ExitCode: -1}
+	}
+	if err != nil {
+		return Result{Err: err, ExitCode: -1}
+	}
+	r := newRunning(l, p, spec, out)
+	expired := alarm(spec.Timeout)
+	if started != nil {
+		started(l.identity())
+	}
+	end := r.supervise(ctx, expired, spec.Grace)
+	r.end(end)
+	r.drain()
+	return r.finish()
+}
+
+// alarm fires after d; where d is 0, never.
+func alarm(d time.Duration) <-chan time.Time {
+	if d <= 0 {
+		return nil
+	}
+	return time.After(d)
+}
+
+// running is a command between its start and its Result. Only Run's goroutine
+// touches it.
+type running struct {
+	leader *leader
+	pipes  *pipes
+	helper sync.WaitGroup // readers, waiter, feeder, emitter
+
+	exited <-chan exit      // waiter → running, once
+	reads  [2]<-chan []byte // reader → running; closed, then nil, at the end of the stream
+	emit   chan Chunk       // running → emitter; nil until there is something to emit
+
+	out      func(Chunk)
+	captures [2]capture
+	turn     int              // the capture to emit from next
+	flush    <-chan time.Time // nil while no short chunk waits
+	stream   bool             // quickFor is over
+
+	result Result
+}
+
+// exit is the end of the leader; err, that it was not seen by us.
+type exit struct {
+	at  time.Time
+	err error
+}
+
+func newRunning(l *leader, p *pipes, spec Spec, out func(Chunk)) *running {
+	r := &running{
+		leader:   l,
+		pipes:    p,
+		out:      out,
+		captures: [2]capture{newCapture(Stdout, spec.MaxOutput), newCapture(Stderr, spec.MaxOutput)},
+		result:   Result{Started: true, ExitCode: -1, StartedAt: time.Now()},
+	}
+	if out != nil {
+		r.flush = time.After(quickFor)
+	}
+	exited := make(chan exit, 1) // 1: the waiter never waits for us
+	r.exited = exited
+	r.helper.Go(func() {
+		err := l.wait()
+		exited <- exit{time.Now(), err}
+	})
+	for i, f := range p.read {
+		blocks := make(chan []byte)
+		r.reads[i] = blocks
+		r.helper.Go(func() { readBlocks(f, blocks) })
+	}
+	if p.stdin != nil {
+		r.helper.Go(func() { feed(p.stdin, spec.Stdin) })
+	}
+	return r
+}
+
+// supervise serves the command until its leader has exited.
+func (r *running) supervise(ctx context.Context, expired <-chan time.Time, grace time.Duration) exit {
+	cancelled := ctx.Done()
+	var kill <-chan time.Time
+	for {
+		emit, chunk := r.due()
+		select {
+		case e := <-r.exited:
+			return e
+		case <-cancelled:
+			cancelled, expired = nil, nil
+			kill = r.terminate(&r.result.Cancelled, grace)
+		case <-expired:
+			cancelled, expired = nil, nil
+			kill = r.terminate(&r.result.TimedOut, grace)
+		case <-kill:
+			kill = nil
+			r.leader.kill()
+		case p, ok := <-r.source(0):
+			r.took(0, p, ok)
+		case p, ok := <-r.source(1):
+			r.took(1, p, ok)
+		case <-r.flush:
+			r.flushed()
+		case emit <- chunk:
+			r.emitted()
+		}
+	}
+}
+
+// terminate asks the group to end and returns the time to kill it. A leader
+// that has exited by now did so by itself: its status stands, and the waiter is
+// about to report it.
+func (r *running) terminate(reason *bool, grace time.Duration) <-chan time.Time {
+	if r.leader.exited() {
+		return nil
+	}
+	*reason = true
+	r.leader.terminate()
+	return time.After(grace)
+}
+
+// source is where a stream's next bytes come from: nowhere while more of them
+// wait for out than may.
+func (r *running) source(i int) <-chan []byte {
+	if r.stream && r.captures[i].pending() >= backlog {
+		return nil
+	}
+	return r.reads[i]
+}
+
+// took keeps what a reader sent, or notes that it has ended.
+func (r *running) took(i int, p []byte, ok bool) {
+	if !ok {
+		r.reads[i] = nil
+		return
+	}
+	c := &r.captures[i]
+	c.write(p)
+	if r.stream && r.flush == nil && c.pending() > 0 {
+		r.flush = time.After(coalesceFor)
+	}
+}
+
+// flushed ends the wait for more: what is there goes out in short chunks too.
+func (r *running) flushed() {
+	r.flush = nil
+	r.stream = true
+	for i := range r.captures {
+		r.captures[i].flush()
+	}
+}
+
+// due is the next chunk to emit and the channel that takes it, which is nil
+// where there is none. The streams take turns.
+func (r *running) due() (chan<- Chunk, Chunk) {
+	if !r.stream {
+		return nil, Chunk{}
+	}
+	for range r.captures {
+		if c, ok := r.captures[r.turn].due(); ok {
+			if r.emit == nil {
+				r.startEmitter()
+			}
+			return r.emit, c
+		}
+		r.turn = 1 - r.turn
+	}
+	return nil, Chunk{}
+}
+
+// startEmitter begins the goroutine that calls out. Most commands are too quick
+// to need it.
+func (r *running) startEmitter() {
+	emit := make(chan Chunk)
+	r.emit = emit
+	r.helper.Go(func() {
+		for c := range emit {
+			r.out(c)
+		}
+	})
+}
+
+func (r *running) emitted() {
+	r.captures[r.turn].pop()
+	r.turn = 1 - r.turn
+}
+
+// end kills what the leader left behind, and only then reaps the leader: as
+// long as it is a zombie, neither its pid nor its group's id can belong to
+// anybody else, so the signal cannot hit a stranger.
+func (r *running) end(e exit) {
+	r.result.EndedAt = e.at
+	if e.err == nil { // else the id is no longer ours to signal
+		r.leader.kill()
+	}
+	r.result.ExitCode, r.result.Signal, r.result.Err = r.leader.reap()
+	r.pipes.closeStdin()
+}
+
+// drain reads the outputs to their end, or as long as may be. Nothing is
+// emitted any more, so no reader waits for out.
+func (r *running) drain() {
+	linger := time.After(lingerFor)
+	for r.reads[0] != nil || r.reads[1] != nil {
+		select {
+		case p, ok := <-r.reads[0]:
+			r.took(0, p, ok)
+		case p, ok := <-r.reads[1]:
+			r.took(1, p, ok)
+		case <-linger:
+			r.result.HeldOpen = true
+			r.pipes.closeReads() // which ends the readers
+		}
+	}
+	r.pipes.closeReads()
+}
+
+// finish waits for every helper and closes the account.
+func (r *running) finish() Result {
+	if r.emit != nil {
+		close(r.emit)
+	}
+	r.helper.Wait()
+	r.result.Stdout, r.result.Stderr = r.captures[0].account(), r.captures[1].account()
+	r.result.Rest = append(r.captures[0].rest(), r.captures[1].rest()...)
+	return r.result
+}
