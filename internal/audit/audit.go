@@ -1,0 +1,95 @@
+// Package audit writes the operator's two audit logs: each command sent, and
+// each result viewed. It owns the files execute_command.log and
+// view_command.log of the data directory, and their rotation; several
+// processes append to them at the same time, and so may several goroutines
+// through one Log. A Log starts nothing and keeps no file open: a record is in
+// the file when the method returns.
+package audit
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// The log files' names in the data directory. Older records are in NAME.1 (the
+// newest of them) to NAME.5.
+const (
+	ExecuteLog = "execute_command.log"
+	ViewLog    = "view_command.log"
+)
+
+// A Log writes both logs for one operator. A line is a JSON object with members
+// time, operator, task, command and hosts.
+type Log struct{ executed, viewed slog.Handler }
+
+// Open returns the logs in directory dir, for records by operator, and tries
+// that they can be written: who cannot record a command shall not send it.
+func Open(dir, operator string) (*Log, error) {
+	open := func(name string) (slog.Handler, error) {
+		f := &file{path: filepath.Join(dir, name), lock: filepath.Join(dir, "audit.lock"), max: maxSize, keep: keepFiles}
+		if err := f.try(); err != nil {
+			return nil, fmt.Errorf("audit log: %w\nhint: mend the file or its directory, or choose another with WARREN_DATA_DIR", err)
+		}
+		return handler(f, operator), nil
+	}
+	executed, err := open(ExecuteLog)
+	if err != nil {
+		return nil, err
+	}
+	viewed, err := open(ViewLog)
+	if err != nil {
+		return nil, err
+	}
+	return &Log{executed, viewed}, nil
+}
+
+// handler writes each record as one line, by one Write.
+func handler(f *file, operator string) slog.Handler {
+	h := slog.NewJSONHandler(f, &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && (a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
+				return slog.Attr{} // the file's name says what happened
+			}
+			return a
+		},
+	})
+	return h.WithAttrs([]slog.Attr{slog.String("operator", operator)})
+}
+
+// Executed records that command is sent to hosts, as task.
+func (l *Log) Executed(task, command string, hosts []string) error {
+	return write(l.executed, task, command, hosts)
+}
+
+// Viewed records that the operator was shown the results of task, which is
+// command on hosts.
+func (l *Log) Viewed(task, command string, hosts []string) error {
+	return write(l.viewed, task, command, hosts)
+}
+
+// Close ends the use of l. It has nothing to wait for.
+func (l *Log) Close() error { return nil }
+
+// write calls the handler itself, since a slog.Logger swallows its error.
+func write(h slog.Handler, task, command string, hosts []string) error {
+	if hosts == nil {
+		hosts = []string{} // an array, not null
+	}
+	r := slog.NewRecord(time.Now(), slog.LevelInfo, "", 0)
+	r.AddAttrs(slog.String("task", task), slog.String("command", command), slog.Any("hosts", hosts))
+	if err := h.Handle(context.Background(), r); err != nil {
+		return fmt.Errorf("audit log: %w%s", err, hint(err))
+	}
+	return nil
+}
+
+func hint(err error) string {
+	if os.IsPermission(err) {
+		return "\nhint: mend the owner and mode of the file and its directory"
+	}
+	return "\nhint: make room on the disk of the data directory, or mend its owner and mode"
+}

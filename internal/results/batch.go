@@ -1,0 +1,234 @@
+package results
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"warren/internal/wire"
+)
+
+// A batch is what one transaction stores.
+type batch struct {
+	requests []*applying
+	updates  int
+	bytes    int
+}
+
+func (b *batch) add(r *applying) {
+	b.requests = append(b.requests, r)
+	b.updates += len(r.updates)
+	for _, u := range r.updates {
+		b.bytes += outputBytes(u)
+	}
+}
+
+func (b *batch) full() bool { return b.updates >= batchUpdates || b.bytes >= batchBytes }
+
+// outputBytes is what an update weighs beyond its facts.
+func outputBytes(u Update) int {
+	n := 0
+	switch m := u.Reply.(type) {
+	case *wire.Output:
+		n = len(m.Data)
+	case *wire.Ended:
+		for _, s := range []*wire.Stream{m.Stdout, m.Stderr} {
+			if s != nil {
+				n += len(s.Data)
+			}
+		}
+	}
+	return n
+}
+
+// A merging is a transaction under way: the records that it has read, as its
+// updates have changed them. Nothing of it reaches the actor's state unless it
+// is committed.
+type merging struct {
+	tx      *txer
+	records map[uuid.UUID]*merged
+	order   []*merged // as first touched
+	counts  Counts
+	deltas  map[int64]map[string]int // by task row and kind
+	limits  map[int64]int64          // by task row
+}
+
+// merged is a record of a merging.
+type merged struct {
+	id     uuid.UUID
+	record record
+	before facts // as read
+
+	heard              int
+	unknown, forgotten bool
+}
+
+// commit stores a batch in one transaction, tells whoever drives, follows and
+// watches, and answers. If the transaction fails, nothing of it has happened
+// and each asker gets the error.
+func (a *actor) commit(ctx context.Context, b *batch) {
+	if len(b.requests) == 0 {
+		return
+	}
+	m := &merging{
+		tx: a.tx, records: make(map[uuid.UUID]*merged, b.updates),
+		deltas: map[int64]map[string]int{}, limits: map[int64]int64{},
+	}
+	err := a.tx.do(ctx, func() error { return m.run(ctx, b) })
+	if err != nil {
+		err = explain(a.path, err)
+		a.log.Error("results not stored", "updates", b.updates, "err", err)
+	} else {
+		a.counts.add(m.counts)
+		for _, j := range m.order {
+			a.live.tell(j)
+		}
+		a.changed(ctx, m.deltas)
+	}
+	for _, r := range b.requests {
+		r.answer <- err
+	}
+}
+
+func (m *merging) run(ctx context.Context, b *batch) error {
+	for _, r := range b.requests {
+		for _, u := range r.updates {
+			if err := m.apply(ctx, u); err != nil {
+				return err
+			}
+		}
+	}
+	for _, j := range m.order {
+		if err := m.write(ctx, j); err != nil {
+			return err
+		}
+	}
+	return m.tx.addCounts(ctx, m.deltas)
+}
+
+func (m *merging) apply(ctx context.Context, u Update) error {
+	j, err := m.find(ctx, u.Job)
+	if err != nil {
+		return err
+	}
+	if j == nil {
+		m.counts.Unknown++
+		return nil
+	}
+	c := j.record.merge(u)
+	m.counts.add(c.discarded)
+	if c.heard {
+		j.heard++
+		j.unknown, j.forgotten = c.unknown, c.forgotten
+	}
+	for _, c := range c.chunks {
+		if err := m.store(ctx, &j.record, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find returns the record of a job, read within this transaction, or nil where
+// there is none: another process may have written it since this one last has.
+func (m *merging) find(ctx context.Context, job string) (*merged, error) {
+	id, ok := parseID(job)
+	if !ok {
+		return nil, nil
+	}
+	if j, ok := m.records[id]; ok {
+		return j, nil
+	}
+	j := &merged{id: id}
+	ok, err := m.tx.readJob(ctx, id, &j.record)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		m.records[id] = nil // remembered too
+		return nil, nil
+	}
+	if j.record.limit, err = m.limit(ctx, j.record.task); err != nil {
+		return nil, err
+	}
+	j.before = j.record.facts
+	m.order = append(m.order, j)
+	m.records[id] = j
+	return j, nil
+}
+
+func (m *merging) limit(ctx context.Context, task int64) (int64, error) {
+	n, ok := m.limits[task]
+	if ok {
+		return n, nil
+	}
+	n, err := m.tx.maxOutput(ctx, task)
+	m.limits[task] = n
+	return n, err
+}
+
+func (m *merging) store(ctx context.Context, r *record, c chunk) error {
+	acc := &r.out[c.stream]
+	var have []span
+	if c.offset < acc.end { // beyond that nothing can overlap
+		var err error
+		if have, err = m.tx.spans(ctx, r.row, c); err != nil {
+			return err
+		}
+	}
+	parts, refused := acc.admit(c, r.limit, have)
+	m.counts.Refused += refused
+	for _, p := range parts {
+		if err := m.tx.addOutput(ctx, r.row, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *merging) write(ctx context.Context, j *merged) error {
+	r := &j.record
+	if r.facts == j.before {
+		return nil
+	}
+	if from, to := j.before.kind(), r.kind(); from != to {
+		m.count(r.task, from, -1)
+		m.count(r.task, to, 1)
+		if to != "" && r.agent != "" {
+			if err := m.tx.addHost(ctx, r.host); err != nil {
+				return err
+			}
+		}
+	}
+	return m.tx.writeJob(ctx, r)
+}
+
+func (m *merging) count(task int64, kind string, n int) {
+	if kind == "" {
+		return
+	}
+	d := m.deltas[task]
+	if d == nil {
+		d = map[string]int{}
+		m.deltas[task] = d
+	}
+	d[kind] += n
+}
+
+func (c *Counts) add(d Counts) {
+	c.Unknown += d.Unknown
+	c.Foreign += d.Foreign
+	c.Repeated += d.Repeated
+	c.Conflicts += d.Conflicts
+	c.Refused += d.Refused
+}
+
+// parseID takes the one form that ids are written in, which uuid.Parse alone
+// does not insist on.
+func parseID(s string) (uuid.UUID, bool) {
+	if len(s) != len(uuid.UUID{}.String()) {
+		return uuid.UUID{}, false
+	}
+	id, err := uuid.Parse(s)
+	return id, err == nil
+}

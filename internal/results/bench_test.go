@@ -1,0 +1,99 @@
+package results
+
+import (
+	"fmt"
+	"testing"
+
+	"warren/internal/wire"
+)
+
+// BenchmarkApply is 10,000 quick jobs, each ended by one update with a little
+// output, sent one by one as a receiver of replies does: applied and committed.
+func BenchmarkApply(b *testing.B) {
+	const jobs = 10_000
+	s := start(b, b.TempDir())
+	for b.Loop() {
+		b.StopTimer()
+		t, js := newTask(jobs)
+		if _, err := s.Add(b.Context(), t, js); err != nil {
+			b.Fatal(err)
+		}
+		updates := make([]Update, jobs)
+		for i, j := range js {
+			updates[i] = Update{Job: j.ID, Reply: exited(j, 0, "Linux web01 6.1.0 x86_64 GNU/Linux\n")}
+		}
+		b.StartTimer()
+		answers := make([]<-chan error, jobs)
+		for i := range updates {
+			answers[i] = s.queue(b, updates[i])
+		}
+		for _, a := range answers {
+			if err := <-a; err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(jobs)*float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+}
+
+// BenchmarkAdd stores a task of 10,000 jobs.
+func BenchmarkAdd(b *testing.B) {
+	s := start(b, b.TempDir())
+	for b.Loop() {
+		t, js := newTask(10_000)
+		if _, err := s.Add(b.Context(), t, js); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkJobs reads the jobs of a task of 10,000.
+func BenchmarkJobs(b *testing.B) {
+	s := start(b, b.TempDir())
+	t, js := newTask(10_000)
+	s.add(b, t, js)
+	for b.Loop() {
+		got, err := s.Jobs(b.Context(), t.ID)
+		if err != nil || len(got) != len(js) {
+			b.Fatal(len(got), err)
+		}
+	}
+}
+
+// BenchmarkOutputs reads all output of a task of 10,000 jobs.
+func BenchmarkOutputs(b *testing.B) {
+	s := start(b, b.TempDir())
+	t, js := newTask(10_000)
+	s.add(b, t, js)
+	var us []Update
+	for i, j := range js {
+		us = append(us, Update{Job: j.ID, Reply: exited(j, 0, fmt.Sprintf("line of %d\n", i))})
+	}
+	s.apply(b, us...)
+	for b.Loop() {
+		n := 0
+		for _, err := range s.Outputs(b.Context(), t.ID) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+		if n != len(js) {
+			b.Fatal(n)
+		}
+	}
+}
+
+// BenchmarkStreaming is one job that streams chunks of 32 KiB, beyond its limit.
+func BenchmarkStreaming(b *testing.B) {
+	s := start(b, b.TempDir())
+	t, js := newTask(1)
+	s.add(b, t, js)
+	data := make([]byte, 32<<10)
+	b.SetBytes(int64(len(data)))
+	var at int64
+	for b.Loop() {
+		s.apply(b, Update{Job: js[0].ID, Reply: &wire.Output{Job: js[0].ID, Stream: wire.Stdout, Offset: at, Data: data}})
+		at += int64(len(data))
+	}
+}

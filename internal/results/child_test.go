@@ -1,0 +1,285 @@
+package results
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"warren/internal/wire"
+)
+
+// childEnv makes the test binary another process on a store: "ROLE DIR TASK".
+const childEnv = "WARREN_TEST_RESULTS_CHILD"
+
+// child ends those jobs of a task whose index is odd, and says so; or it ends
+// all, one by one without end, until it is killed.
+func child(arg string) {
+	role, rest, _ := strings.Cut(arg, " ")
+	dir, id, _ := strings.Cut(rest, " ")
+	if err := childRun(role, dir, id); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func childRun(role, dir, id string) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s, err := Open(dir, Options{})
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	jobs, err := s.Jobs(ctx, id)
+	if err != nil {
+		return err
+	}
+	if role == "victim" {
+		return childVictim(ctx, s)
+	}
+	for _, j := range jobs {
+		if j.Index%2 == 0 {
+			continue
+		}
+		answer, err := s.Apply(ctx, []Update{{Job: j.ID, Reply: exited(j, 0, "by the child")}})
+		if err != nil {
+			return err
+		}
+		if err := <-answer; err != nil {
+			return err
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+// childVictim adds a task, ends its jobs and prints the index of each that has
+// been acknowledged.
+func childVictim(ctx context.Context, s *Store) error {
+	task, jobs := newTask(5000)
+	if _, err := s.Add(ctx, task, jobs); err != nil {
+		return err
+	}
+	fmt.Println(task.ID)
+	for i, j := range jobs {
+		answer, err := s.Apply(ctx, []Update{{Job: j.ID, Reply: exited(j, 0, "by the victim")}})
+		if err != nil {
+			return err
+		}
+		if err := <-answer; err != nil {
+			return err
+		}
+		fmt.Println(i)
+	}
+	return nil
+}
+
+func spawn(t *testing.T, role, dir, task string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"="+role+" "+dir+" "+task)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// TestTwoProcesses has two real processes end jobs of one task at the same time:
+// the one that drives it, which watches, and another.
+func TestTwoProcesses(t *testing.T) {
+	const n = 1000
+	dir := t.TempDir()
+	s := start(t, dir)
+	task, jobs := newTask(n)
+	s.add(t, task, jobs)
+	sums, stop, err := s.Watch(t.Context(), task.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	cmd := spawn(t, "odd", dir, task.ID)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < n; i += 2 {
+		s.apply(t, Update{Job: jobs[i].ID, Reply: exited(jobs[i], 1, "by the parent")})
+	}
+	for sum := range sums {
+		if sum.Ended == n {
+			if sum.OK != n/2 || sum.Outcomes[wire.Exited] != n/2 {
+				t.Errorf("got %+v", sum)
+			}
+			break
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	consistent(t, dir)
+	// What the other has stored stays, whatever this process finds.
+	s.apply(t, Update{Job: jobs[1].ID, Outcome: wire.Lost})
+	if j := s.job(t, jobs[1]); !j.OK() || s.text(t, j, wire.Stdout) != "by the child" {
+		t.Errorf("got %+v", j)
+	}
+}
+
+// TestKilled kills a process in the middle of its writing. What it has
+// acknowledged is there, the rest of the file is whole, its lease is free.
+func TestKilled(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir)
+	empty, none := newTask(1)
+	s.add(t, empty, none)
+	cmd := spawn(t, "victim", dir, empty.ID)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	lines.Scan()
+	id := lines.Text()
+	task := s.find(t, id)
+	if !s.Driven(t.Context(), task) {
+		t.Error("a living process's task is not driven")
+	}
+	last := -1
+	for lines.Scan() {
+		if last, err = strconv.Atoi(lines.Text()); err != nil {
+			t.Fatal(err)
+		}
+		if last == 300 {
+			if err := cmd.Process.Kill(); err != nil { // SIGKILL
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = cmd.Wait() // killed
+	if s.Driven(t.Context(), task) {
+		t.Error("a dead process drives a task")
+	}
+	s.end()
+
+	s = start(t, dir)
+	consistent(t, dir)
+	jobs, err := s.Jobs(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range jobs[:last+1] {
+		if !j.OK() || s.text(t, j, wire.Stdout) != "by the victim" {
+			t.Fatalf("acknowledged and not there: %+v", j)
+		}
+	}
+	s.apply(t, Update{Job: jobs[len(jobs)-1].ID, Outcome: wire.Lost})
+}
+
+// consistent has SQLite check the file, and holds what is kept twice against
+// each other.
+func consistent(t *testing.T, dir string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsn(dir+"/"+fileName, "mode=ro"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for text, want := range map[string]string{
+		"PRAGMA integrity_check": "ok",
+		`SELECT count(*) FROM (SELECT task, CASE WHEN outcome = 'exited' AND exit_code = 0 THEN 'ok' ELSE outcome END k, count(*) n FROM jobs
+			WHERE state = 4 GROUP BY task, k EXCEPT SELECT * FROM counts)`: "0",
+		`SELECT count(*) FROM (SELECT * FROM counts WHERE n != 0 EXCEPT SELECT task, CASE WHEN outcome = 'exited' AND exit_code = 0 THEN 'ok' ELSE outcome END k, count(*) n
+			FROM jobs WHERE state = 4 GROUP BY task, k)`: "0",
+		`SELECT count(*) FROM jobs WHERE (out_kept, err_kept) !=
+			(coalesce((SELECT sum(length(data)) FROM output WHERE job = jobs.seq AND stream = 0), 0),
+			coalesce((SELECT sum(length(data)) FROM output WHERE job = jobs.seq AND stream = 1), 0))`: "0",
+		`SELECT count(*) FROM tasks t WHERE hosts != (SELECT count(*) FROM jobs WHERE task = t.seq AND seq BETWEEN t.first_job AND t.first_job + t.hosts - 1)`: "0",
+	} {
+		var got string
+		if err := db.QueryRow(text).Scan(&got); err != nil || got != want {
+			t.Errorf("%s: got %q, %v; want %s", text, got, err, want)
+		}
+	}
+}
+
+// TestOpenTogether has many open a new directory at the same time.
+func TestOpenTogether(t *testing.T) {
+	dir := t.TempDir()
+	stores := make(chan *Store)
+	const n = 8
+	for range n {
+		go func() {
+			s, err := Open(dir, Options{})
+			if err != nil {
+				t.Error(err)
+			}
+			stores <- s
+		}()
+	}
+	leases := map[string]bool{}
+	for range n {
+		if s := <-stores; s != nil {
+			leases[s.Lease()] = true
+			defer s.Close()
+		}
+	}
+	if len(leases) != n {
+		t.Errorf("%d leases", len(leases))
+	}
+	for name := range leases {
+		if !live(leasePath(dir+"/drivers", name)) {
+			t.Errorf("lease %s is not held", name)
+		}
+	}
+}
+
+// TestBusy: another process holds the write lock for a while.
+func TestBusy(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir)
+	task, jobs := newTask(1)
+	s.add(t, task, jobs)
+	db, err := sql.Open("sqlite", dsn(dir+"/"+fileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, text := range []string{"BEGIN IMMEDIATE", "UPDATE tasks SET cancel = 1"} {
+		if _, err := conn.ExecContext(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer := s.queue(t, Update{Job: jobs[0].ID, State: Sent})
+	select {
+	case err := <-answer:
+		t.Errorf("answered while it could not be written: %v", err)
+	case <-time.After(100 * time.Millisecond): // long enough to fail at once
+	}
+	if s.find(t, task.ID).Cancel {
+		t.Error("a reader sees what is not committed")
+	}
+	if _, err := conn.ExecContext(t.Context(), "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answer; err != nil {
+		t.Error(err)
+	}
+	if j := s.job(t, jobs[0]); j.State != Sent {
+		t.Errorf("got %s", j.State)
+	}
+}

@@ -1,0 +1,65 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// ErrNoTask: no task has that id.
+var ErrNoTask = errors.New("no such task")
+
+// ErrBadID: that cannot be the beginning of a task's id.
+var ErrBadID = errors.New("not a task id")
+
+// ErrStopped: the store's Run has ended.
+var ErrStopped = errors.New("the result store has stopped")
+
+// An AmbiguousError says that several tasks begin with a prefix.
+type AmbiguousError struct {
+	Prefix string
+	IDs    []string // newest first
+}
+
+func (e *AmbiguousError) Error() string {
+	const shown = 5
+	ids := e.IDs[:min(len(e.IDs), shown)]
+	more := ""
+	if n := len(e.IDs) - len(ids); n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("%d tasks begin with %q: %s%s\nhint: give more characters of the id", len(e.IDs), e.Prefix, strings.Join(ids, ", "), more)
+}
+
+func noTask(id string) error {
+	return fmt.Errorf("%w: %q\nhint: tasks lists them", ErrNoTask, id)
+}
+
+// explain says what a failure of SQLite means for path, and what to do.
+func explain(path string, err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() & 0xff { // the primary code: https://sqlite.org/rescode.html
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("result store %s: the disk is full: %w\nhint: make room on it; what is not stored is asked for again", path, err)
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return damaged(path, err)
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return fmt.Errorf("result store %s: another process has held it for too long: %w\nhint: look for a stopped or hanging warren", path, err)
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH:
+		return fmt.Errorf("result store %s: %w\nhint: mend the owner and mode of the file and its directory", path, err)
+	case sqlite3.SQLITE_IOERR:
+		return fmt.Errorf("result store %s: %w\nhint: look at the disk of that directory: room, quota, errors", path, err)
+	}
+	return fmt.Errorf("result store %s: %w", path, err)
+}
+
+func damaged(path string, err error) error {
+	return fmt.Errorf("result store %s is damaged: %w\nhint: move it away, with its -wal and -shm files, and a new one is made; "+
+		"`sqlite3 results.db .recover` may save what was in it", path, err)
+}

@@ -1,0 +1,95 @@
+package results
+
+import "github.com/google/uuid"
+
+// liveJobs are the jobs that somebody in this process drives or follows. Of a
+// job no more is kept in memory than this.
+type liveJobs map[uuid.UUID]*liveJob
+
+type liveJob struct {
+	listeners          []*listener
+	heard              int
+	unknown, forgotten bool
+}
+
+// A listener is one who drives or follows a job.
+type listener struct {
+	job    uuid.UUID
+	ch     chan Progress // capacity 1; the actor sends and closes
+	follow bool          // stays until there is nothing left to ask for
+}
+
+func (l liveJobs) add(job uuid.UUID, follow bool) *listener {
+	j := l[job]
+	if j == nil {
+		j = &liveJob{}
+		l[job] = j
+	}
+	n := &listener{job, make(chan Progress, 1), follow}
+	j.listeners = append(j.listeners, n)
+	return n
+}
+
+// tell passes on what a transaction has done to a job.
+func (l liveJobs) tell(m *merged) {
+	j := l[m.id]
+	if j == nil {
+		return
+	}
+	if m.heard > 0 {
+		j.heard += m.heard
+		j.unknown, j.forgotten = m.unknown, m.forgotten
+	}
+	p := Progress{m.record.state, m.record.outcome, j.unknown, j.forgotten, j.heard}
+	stay := j.listeners[:0]
+	for _, n := range j.listeners {
+		replace(n.ch, p)
+		if m.record.state == Ended && (!n.follow || m.record.settled()) {
+			close(n.ch)
+		} else {
+			stay = append(stay, n)
+		}
+	}
+	clear(j.listeners[len(stay):])
+	if j.listeners = stay; len(stay) == 0 {
+		delete(l, m.id)
+	}
+}
+
+// release closes the channels of those that are still there.
+func (l liveJobs) release(gone []*listener) {
+	for _, n := range gone {
+		j := l[n.job]
+		if j == nil {
+			continue
+		}
+		for i, m := range j.listeners {
+			if m == n {
+				close(n.ch)
+				j.listeners = append(j.listeners[:i], j.listeners[i+1:]...)
+				break
+			}
+		}
+		if len(j.listeners) == 0 {
+			delete(l, n.job)
+		}
+	}
+}
+
+func (l liveJobs) closeAll() {
+	for _, j := range l {
+		for _, n := range j.listeners {
+			close(n.ch)
+		}
+	}
+}
+
+// replace puts v into a channel of capacity 1 in place of what has not been
+// read. It never waits, since nobody else sends.
+func replace[T any](ch chan T, v T) {
+	select {
+	case <-ch:
+	default:
+	}
+	ch <- v
+}

@@ -1,0 +1,257 @@
+package results
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// minPrefix is how many digits of an id must be given.
+const minPrefix = 4
+
+// Find returns the task of an id or an unambiguous prefix of one, of 4 hex
+// digits or more. Errors: ErrBadID, ErrNoTask, *AmbiguousError.
+func (s *Store) Find(ctx context.Context, prefix string) (Task, error) {
+	from, err := idPrefix(prefix)
+	if err != nil {
+		return Task{}, err
+	}
+	// Digits and dashes sort before "g".
+	found, err := s.tasks(ctx, "WHERE id >= ? AND id < ?", from, from+"g")
+	switch {
+	case err != nil:
+		return Task{}, err
+	case len(found) == 0:
+		return Task{}, noTask(prefix)
+	case len(found) > 1:
+		e := &AmbiguousError{Prefix: prefix}
+		for _, t := range found {
+			e.IDs = append(e.IDs, t.ID)
+		}
+		return Task{}, e
+	}
+	return found[0], nil
+}
+
+// idPrefix brings the beginning of an id, with its dashes or without any, into
+// the form that ids are stored in.
+func idPrefix(s string) (string, error) {
+	low := strings.ToLower(s)
+	digits := strings.ReplaceAll(low, "-", "")
+	if strings.Trim(digits, "0123456789abcdef") != "" || len(digits) > 32 {
+		return "", fmt.Errorf("%w: %q\nhint: an id looks like 1b4e28ba-2fa1-4d2b-883f-0016d3cca427", ErrBadID, s)
+	}
+	var b strings.Builder
+	for i, d := range []byte(digits) {
+		if i == 8 || i == 12 || i == 16 || i == 20 {
+			b.WriteByte('-')
+		}
+		b.WriteByte(d)
+	}
+	id := b.String()
+	if strings.Contains(low, "-") && strings.TrimSuffix(low, "-") != id {
+		return "", fmt.Errorf("%w: %q has a dash where none belongs\nhint: leave the dashes away", ErrBadID, s)
+	}
+	if len(digits) < minPrefix {
+		return "", fmt.Errorf("%w: %q is too short\nhint: give %d characters or more", ErrBadID, s, minPrefix)
+	}
+	return id, nil
+}
+
+// Tasks returns the newest tasks first, at most limit of them; 0 is all.
+func (s *Store) Tasks(ctx context.Context, limit int) ([]Task, error) {
+	if limit <= 0 {
+		limit = -1 // SQLite's "no limit"
+	}
+	return s.tasks(ctx, "ORDER BY seq DESC LIMIT ?", limit)
+}
+
+func (s *Store) tasks(ctx context.Context, which string, args ...any) (out []Task, err error) {
+	err = s.query(ctx, `SELECT t.id, t.command, t.operator, t.created, t.not_after, t.timeout, t.max_output, t.hosts, t.driver, t.cancel,
+		coalesce(c.kind, ''), coalesce(c.n, 0)
+		FROM (SELECT * FROM tasks `+which+`) t LEFT JOIN counts c ON c.task = t.seq ORDER BY t.seq DESC`,
+		args, func(rows *sql.Rows) error {
+			var t Task
+			var created, notAfter, timeout int64
+			var kind string
+			var n int
+			err := rows.Scan(&t.ID, &t.Command, &t.Operator, &created, &notAfter, &timeout, &t.MaxOutput, &t.Hosts, &t.Driver, &t.Cancel, &kind, &n)
+			if err != nil {
+				return err
+			}
+			if len(out) == 0 || out[len(out)-1].ID != t.ID {
+				t.Created, t.NotAfter = fromMilli(created), fromMilli(notAfter)
+				t.Timeout = time.Duration(timeout) * time.Millisecond
+				t.Summary = newSummary(t.Hosts)
+				out = append(out, t)
+			}
+			out[len(out)-1].Summary.add(kind, n)
+			return nil
+		})
+	return out, err
+}
+
+// Statement returns the text that was signed for the task (full id).
+func (s *Store) Statement(ctx context.Context, task string) (text string, err error) {
+	err = s.reader.QueryRowContext(ctx, "SELECT coalesce(s.text, '') FROM tasks t LEFT JOIN statements s ON s.task = t.seq WHERE t.id = ?", task).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", noTask(task)
+	}
+	return text, explain(s.path, err)
+}
+
+// ofTask joins a task's jobs.
+const ofTask = " FROM tasks t JOIN jobs j ON j.seq BETWEEN t.first_job AND t.first_job + t.hosts - 1 WHERE t.id = ? "
+
+// Jobs returns the jobs of a task (full id) in the order of its hosts.
+func (s *Store) Jobs(ctx context.Context, task string) ([]Job, error) {
+	hosts, err := s.hosts(ctx, task)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Job, 0, hosts)
+	err = s.query(ctx, "SELECT j.id, j.host, j.digest, "+jobFacts+ofTask+"ORDER BY j.seq", []any{task}, func(rows *sql.Rows) error {
+		var (
+			r     record
+			id    uuid.UUID
+			state int
+		)
+		err := rows.Scan(append([]any{&id, &r.host, &r.digest}, r.pointers(&state)...)...)
+		if err != nil {
+			return err
+		}
+		if r.state, err = stateOf(state); err != nil {
+			return err
+		}
+		out = append(out, r.job(id, task, len(out)))
+		return nil
+	})
+	if err == nil && len(out) != hosts { // SQLite itself has no checksums
+		err = damaged(s.path, fmt.Errorf("task %s has %d of its %d jobs", task, len(out), hosts))
+	}
+	return out, err
+}
+
+func (s *Store) hosts(ctx context.Context, task string) (n int, err error) {
+	err = s.reader.QueryRowContext(ctx, "SELECT hosts FROM tasks WHERE id = ?", task).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, noTask(task)
+	}
+	return n, explain(s.path, err)
+}
+
+func (r *record) job(id uuid.UUID, task string, index int) Job {
+	return Job{
+		ID: id.String(), Task: task, Host: r.host, Index: index, Digest: r.digest,
+		State: r.state, Agent: r.agent, Outcome: r.outcome, ExitCode: r.exit, Signal: r.signal, Reason: r.reason,
+		Accepted: fromMilli(r.accepted), Started: fromMilli(r.started), Finished: fromMilli(r.finished),
+		Stdout: r.out[0].output(), Stderr: r.out[1].output(),
+	}
+}
+
+func (a *account) output() Output {
+	o := Output{Size: a.size, Dropped: a.dropped, Kept: a.kept}
+	if a.size == unknownSize {
+		o.Size = a.kept
+	}
+	o.Gone = a.gone && o.Missing() > 0
+	return o
+}
+
+// Output returns what has arrived of one stream of a job, in order, without
+// overlaps.
+func (s *Store) Output(ctx context.Context, job, stream string) (out []Segment, err error) {
+	id, ok := parseID(job)
+	i, known := streamIndex(stream)
+	if !ok || !known {
+		return nil, nil
+	}
+	err = s.query(ctx, "SELECT o.offset, o.data FROM jobs j JOIN output o ON o.job = j.seq WHERE j.id = ? AND o.stream = ? ORDER BY o.offset",
+		[]any{id[:], i}, func(rows *sql.Rows) error {
+			var g Segment
+			err := rows.Scan(&g.Offset, &g.Data)
+			out = append(out, g)
+			return err
+		})
+	return out, err
+}
+
+// Outputs ranges over all output of a task (full id) in one pass: jobs by
+// index, stdout before stderr, segments in order. The bytes of a Piece are
+// valid until the next. An error comes last.
+func (s *Store) Outputs(ctx context.Context, task string) iter.Seq2[Piece, error] {
+	return func(yield func(Piece, error) bool) {
+		errStop := errors.New("the range has ended")
+		err := s.query(ctx, `SELECT o.job - t.first_job, o.stream, o.offset, o.data FROM tasks t JOIN output o
+			ON o.job BETWEEN t.first_job AND t.first_job + t.hosts - 1 WHERE t.id = ? ORDER BY o.job, o.stream, o.offset`,
+			[]any{task}, func(rows *sql.Rows) error {
+				var p Piece
+				var stream int
+				var data sql.RawBytes
+				if err := rows.Scan(&p.Job, &stream, &p.Offset, &data); err != nil {
+					return err
+				}
+				if stream < 0 || stream >= len(streamNames) {
+					return fmt.Errorf("a stream of output is %d", stream)
+				}
+				p.Stream, p.Data = streamNames[stream], data
+				if !yield(p, nil) {
+					return errStop
+				}
+				return nil
+			})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(Piece{}, err)
+		}
+	}
+}
+
+// Agents returns the agents whose last answer came at or after since, by id.
+func (s *Store) Agents(ctx context.Context, since time.Time) (out []Agent, err error) {
+	err = s.query(ctx, "SELECT hello, seen FROM agents WHERE seen >= ? ORDER BY id", []any{toMilli(since)}, func(rows *sql.Rows) error {
+		var a Agent
+		var text []byte
+		var seen int64
+		if err := rows.Scan(&text, &seen); err != nil {
+			return err
+		}
+		a.Seen = fromMilli(seen)
+		err := json.Unmarshal(text, &a.Hello)
+		out = append(out, a)
+		return err
+	})
+	return out, err
+}
+
+// Hosts returns all host names that an agent has answered to, sorted.
+func (s *Store) Hosts(ctx context.Context) (out []string, err error) {
+	err = s.query(ctx, "SELECT name FROM hosts ORDER BY name", nil, func(rows *sql.Rows) error {
+		var name string
+		err := rows.Scan(&name)
+		out = append(out, name)
+		return err
+	})
+	return out, err
+}
+
+// query calls each with every row.
+func (s *Store) query(ctx context.Context, text string, args []any, each func(*sql.Rows) error) error {
+	rows, err := s.reader.QueryContext(ctx, text, args...)
+	if err != nil {
+		return explain(s.path, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return explain(s.path, err)
+		}
+	}
+	return explain(s.path, rows.Err())
+}

@@ -1,0 +1,119 @@
+package results
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// pollInterval is how often the actor looks for other processes' commits while
+// somebody watches a task.
+const pollInterval = 200 * time.Millisecond
+
+// The bounds of one transaction: it holds the database's write lock, for which
+// other processes wait, and its output in memory.
+const (
+	batchUpdates = 1000
+	batchBytes   = 4 << 20
+)
+
+// An actor is the state of Run. Its methods are called by Run's goroutine only.
+type actor struct {
+	path string
+	log  *slog.Logger
+	tx   *txer
+
+	live    liveJobs
+	watched map[string]*watchedTask // by task id
+	version int64                   // PRAGMA data_version when the watched were last read
+	counts  Counts
+}
+
+// Run is the only writer of this process. It returns nil once ctx has ended and
+// everything that was waiting is committed. Run may be called once.
+func (s *Store) Run(ctx context.Context) error {
+	defer close(s.done)
+	// What is under way when ctx ends is ended properly: see drain.
+	calm := context.WithoutCancel(ctx)
+	tx, err := newTxer(calm, s.conn)
+	if err != nil {
+		return explain(s.path, err)
+	}
+	defer tx.close()
+	a := &actor{path: s.path, log: s.log, tx: tx, live: liveJobs{}, watched: map[string]*watchedTask{}}
+	defer a.end()
+
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
+	poll.Stop()
+	polling := false
+	for {
+		if watching := len(a.watched) > 0; watching != polling {
+			polling = watching
+			if polling {
+				poll.Reset(pollInterval)
+			} else {
+				poll.Stop()
+			}
+		}
+		select {
+		case r := <-s.inbox:
+			a.take(calm, r, s.inbox)
+		case <-poll.C:
+			a.poll(calm)
+		case <-ctx.Done():
+			a.drain(calm, s.inbox)
+			return nil
+		}
+	}
+}
+
+// drain takes what is waiting. Whoever sends later finds the store stopped.
+func (a *actor) drain(ctx context.Context, inbox <-chan request) {
+	for {
+		select {
+		case r := <-inbox:
+			a.take(ctx, r, inbox)
+		default:
+			return
+		}
+	}
+}
+
+// take carries a request out, together with those updates that are waiting
+// behind it, in their order.
+func (a *actor) take(ctx context.Context, r request, inbox <-chan request) {
+	var b batch
+	for waiting := true; waiting; {
+		switch r := r.(type) {
+		case *applying:
+			b.add(r)
+		case calling:
+			a.commit(ctx, &b) // what came before it
+			b = batch{}
+			r(a)
+		}
+		if b.full() {
+			break
+		}
+		select {
+		case r = <-inbox:
+		default:
+			waiting = false
+		}
+	}
+	a.commit(ctx, &b)
+}
+
+// end closes what the actor has handed out.
+func (a *actor) end() {
+	a.live.closeAll()
+	for _, t := range a.watched {
+		for _, w := range t.watchers {
+			close(w.ch)
+		}
+	}
+	if a.counts != (Counts{}) {
+		a.log.Info("updates were discarded", "counts", a.counts)
+	}
+}

@@ -1,0 +1,237 @@
+package results
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"warren/internal/wire"
+)
+
+// TestGroupCommit: what waits during a commit shares the next transaction.
+func TestGroupCommit(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, jobs := newTask(200)
+	s.add(t, task, jobs)
+	// The actor is held while they queue up.
+	held, free := make(chan struct{}), make(chan struct{})
+	if err := s.send(t.Context(), calling(func(*actor) { close(held); <-free })); err != nil {
+		t.Fatal(err)
+	}
+	<-held
+	before := s.frames(t)
+	var answers []<-chan error
+	for _, j := range jobs {
+		answers = append(answers, s.queue(t, Update{Job: j.ID, Reply: exited(j, 0, "x")}))
+	}
+	close(free)
+	for _, a := range answers {
+		if err := <-a; err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Each transaction writes at least three pages: jobs, output, counts.
+	if n := s.frames(t) - before; n > 150 {
+		t.Errorf("%d pages were written for %d updates", n, len(jobs))
+	}
+}
+
+// frames is the number of pages in the write-ahead log.
+func (r *running) frames(t *testing.T) (n int) {
+	t.Helper()
+	var busy, done int
+	if err := r.reader.QueryRowContext(t.Context(), "PRAGMA wal_checkpoint(NOOP)").Scan(&busy, &n, &done); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestBatchBounds: a batch ends at either bound.
+func TestBatchBounds(t *testing.T) {
+	for name, u := range map[string]Update{
+		"bytes": {Reply: &wire.Output{Data: make([]byte, 32<<10)}},
+		"ended": {Reply: &wire.Ended{Stdout: &wire.Stream{Data: make([]byte, 16<<10)}, Stderr: &wire.Stream{Data: make([]byte, 16<<10)}}},
+		"count": {State: Sent},
+	} {
+		inbox := make(chan request, batchUpdates+1)
+		for range cap(inbox) {
+			inbox <- &applying{updates: []Update{u}}
+		}
+		var b batch
+		for !b.full() {
+			b.add((<-inbox).(*applying))
+		}
+		if want := map[string]int{"bytes": 128, "ended": 128, "count": batchUpdates}[name]; len(b.requests) != want {
+			t.Errorf("%s: %d requests, want %d", name, len(b.requests), want)
+		}
+	}
+}
+
+// TestDrain: what was queued before the end is committed and answered.
+func TestDrain(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, jobs := newTask(inboxSize - 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	added := make(chan error, 1)
+	go func() { added <- second(s.Add(t.Context(), task, jobs)) }()
+	for len(s.inbox) == 0 {
+		runtime.Gosched()
+	}
+	var answers []<-chan error
+	for _, j := range jobs {
+		a, err := s.Apply(t.Context(), []Update{{Job: j.ID, Reply: exited(j, 0, "")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers = append(answers, a)
+	}
+	cancel()
+	if err := s.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-added; err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range answers {
+		if err := <-a; err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Find(t.Context(), task.ID)
+	if err != nil || !got.Done() {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for name, err := range map[string]error{
+		"Apply":  second(s.Apply(t.Context(), nil)),
+		"Add":    second(s.Add(t.Context(), task, jobs)),
+		"Counts": second(s.Counts(t.Context())),
+	} {
+		if !errors.Is(err, ErrStopped) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStartStop ends the actor at any moment, with many at work on it. Nobody
+// hangs, and whatever was acknowledged is there.
+func TestStartStop(t *testing.T) {
+	dir := t.TempDir()
+	task, jobs := newTask(50)
+	s := start(t, dir)
+	s.add(t, task, jobs)
+	s.end()
+	acked := map[string]bool{}
+	for round := range 20 {
+		s := start(t, dir)
+		ctx, cancel := context.WithCancel(t.Context())
+		var g errgroup.Group
+		ended := make([]chan string, 4)
+		for i := range ended {
+			ended[i] = make(chan string, len(jobs))
+			g.Go(func() error { defer close(ended[i]); return work(ctx, s.Store, task.ID, jobs, ended[i]) })
+		}
+		if round%2 == 0 {
+			<-ended[0] // after the first has been stored, or none could be
+		}
+		s.end() // the callers see ErrStopped
+		cancel()
+		if err := g.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		for _, ch := range ended {
+			for id := range ch {
+				acked[id] = true
+			}
+		}
+	}
+	s = start(t, dir)
+	got, err := s.Jobs(t.Context(), task.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range got {
+		if acked[j.ID] && j.State != Ended {
+			t.Errorf("acknowledged and not stored: %+v", j)
+		}
+	}
+	s.end()
+	consistent(t, dir)
+}
+
+// work does all that callers do until the store stops.
+func work(ctx context.Context, s *Store, task string, jobs []Job, acked chan<- string) error {
+	stopped := func(err error) error {
+		if errors.Is(err, ErrStopped) || errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
+	}
+	for range len(jobs) {
+		j := jobs[rand.IntN(len(jobs))]
+		sums, unwatch, err := s.Watch(ctx, task)
+		if err != nil {
+			return stopped(err)
+		}
+		defer unwatch()
+		<-sums
+		_, release, err := s.Follow(ctx, task)
+		if err != nil {
+			return stopped(err)
+		}
+		defer release()
+		answer, err := s.Apply(ctx, []Update{{Job: j.ID, Reply: exited(j, 0, "output")}})
+		if err != nil {
+			return stopped(err)
+		}
+		select {
+		case err := <-answer:
+			if err != nil {
+				return err
+			}
+			acked <- j.ID
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
+// TestMemory: a job that is under way costs little, an ended one nothing.
+func TestMemory(t *testing.T) {
+	const n = 2000
+	s := start(t, t.TempDir())
+	task, jobs := newTask(n)
+	before := heap()
+	ps := s.add(t, task, jobs)
+	if each := (heap() - before) / n; each > 1024 {
+		t.Errorf("%d bytes for each live job", each)
+	}
+	var us []Update
+	for _, j := range jobs {
+		us = append(us, Update{Job: j.ID, Outcome: wire.Unreachable})
+	}
+	s.apply(t, us...)
+	left, err := ask(t.Context(), s.Store, func(a *actor) (int, error) { return len(a.live), nil })
+	if left != 0 || err != nil {
+		t.Errorf("%d ended jobs are still live, %v", left, err)
+	}
+	runtime.KeepAlive(ps)
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

@@ -1,0 +1,205 @@
+package results
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	fileName      = "results.db"
+	schemaVersion = 1
+
+	// busyTimeout is how long a transaction waits for those of other processes,
+	// each of which lasts well below a second.
+	busyTimeout = 10 * time.Second
+
+	// walLimit is what a write-ahead log that a long reader has made grow is cut
+	// back to.
+	walLimit = 64 << 20
+)
+
+// The jobs of a task are rows first_job … first_job+hosts-1, in host order.
+// State and stream are numbers (rank, streamIndex), times milliseconds since
+// 1970 or 0, ids of jobs 16 bytes. Rows of output never overlap. Table counts
+// follows table jobs within each transaction: a task's jobs by kind.
+const schema = `
+CREATE TABLE tasks (
+	seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+	id         TEXT NOT NULL UNIQUE,
+	command    TEXT NOT NULL,
+	operator   TEXT NOT NULL,
+	created    INTEGER NOT NULL,
+	not_after  INTEGER NOT NULL,
+	timeout    INTEGER NOT NULL,
+	max_output INTEGER NOT NULL,
+	hosts      INTEGER NOT NULL,
+	first_job  INTEGER NOT NULL,
+	driver     TEXT NOT NULL,
+	cancel     INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE statements (
+	task INTEGER PRIMARY KEY,
+	text TEXT NOT NULL
+) STRICT;
+CREATE TABLE jobs (
+	seq         INTEGER PRIMARY KEY,
+	id          BLOB NOT NULL UNIQUE,
+	task        INTEGER NOT NULL,
+	host        TEXT NOT NULL,
+	digest      BLOB NOT NULL,
+	state       INTEGER NOT NULL DEFAULT 0,
+	agent       TEXT NOT NULL DEFAULT '',
+	outcome     TEXT NOT NULL DEFAULT '',
+	exit_code   INTEGER NOT NULL DEFAULT 0,
+	signal      TEXT NOT NULL DEFAULT '',
+	reason      TEXT NOT NULL DEFAULT '',
+	accepted    INTEGER NOT NULL DEFAULT 0,
+	started     INTEGER NOT NULL DEFAULT 0,
+	finished    INTEGER NOT NULL DEFAULT 0,
+	out_size    INTEGER NOT NULL DEFAULT -1,
+	out_dropped INTEGER NOT NULL DEFAULT 0,
+	out_kept    INTEGER NOT NULL DEFAULT 0,
+	out_end     INTEGER NOT NULL DEFAULT 0,
+	out_gone    INTEGER NOT NULL DEFAULT 0,
+	err_size    INTEGER NOT NULL DEFAULT -1,
+	err_dropped INTEGER NOT NULL DEFAULT 0,
+	err_kept    INTEGER NOT NULL DEFAULT 0,
+	err_end     INTEGER NOT NULL DEFAULT 0,
+	err_gone    INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE counts (
+	task INTEGER NOT NULL,
+	kind TEXT NOT NULL,
+	n    INTEGER NOT NULL,
+	PRIMARY KEY (task, kind)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE output (
+	job    INTEGER NOT NULL,
+	stream INTEGER NOT NULL,
+	offset INTEGER NOT NULL,
+	data   BLOB NOT NULL,
+	PRIMARY KEY (job, stream, offset)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE agents (
+	id    TEXT PRIMARY KEY,
+	hello TEXT NOT NULL,
+	seen  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hosts (
+	name TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+`
+
+// dsn names the database with pragmas that each of its connections is to have.
+func dsn(path string, options ...string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // C:/…: https://sqlite.org/uri.html
+	}
+	u := url.URL{Scheme: "file", Path: path}
+	options = append(options, fmt.Sprintf("_pragma=busy_timeout(%d)", busyTimeout.Milliseconds()))
+	return u.String() + "?" + strings.Join(options, "&")
+}
+
+// openWriter opens the one connection that writes, and makes the schema where
+// the database is new. The caller holds the lock of all that open.
+func openWriter(ctx context.Context, path string) (*sql.DB, *sql.Conn, error) {
+	if err := create(path); err != nil {
+		return nil, nil, err
+	}
+	db, err := sql.Open("sqlite", dsn(path,
+		// In WAL mode NORMAL syncs at checkpoints, not at each commit. A power
+		// loss may so undo the last commits, but never damages the file, and the
+		// agents still have those results: status brings them back. A killed
+		// process loses nothing.
+		"_pragma=synchronous(NORMAL)",
+		fmt.Sprintf("_pragma=journal_size_limit(%d)", walLimit),
+	))
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	if err := prepareSchema(ctx, conn, path); err != nil {
+		return nil, nil, errors.Join(err, conn.Close(), db.Close())
+	}
+	return db, conn, nil
+}
+
+// create makes an empty file that is the owner's alone; SQLite gives its mode
+// to the -wal and -shm files as well. One that exists is not opened: closing it
+// again would drop the locks that SQLite holds on it for another Store of this
+// process (fcntl(2)).
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("result store: %w\nhint: mend the owner and mode of the directory", err)
+	}
+	return f.Close()
+}
+
+func prepareSchema(ctx context.Context, conn *sql.Conn, path string) error {
+	var version, tables int
+	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if err := conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+	switch {
+	case version > schemaVersion:
+		return fmt.Errorf("result store %s was made by a newer warren (schema %d, this one knows %d)"+
+			"\nhint: use the newer warren, or another directory with WARREN_DATA_DIR", path, version, schemaVersion)
+	case version == 0 && tables > 0:
+		return fmt.Errorf("%s is not a result store of warren, but another program's database\nhint: choose another directory with WARREN_DATA_DIR", path)
+	}
+	if err := setWAL(ctx, conn, path); err != nil {
+		return err
+	}
+	if version == schemaVersion {
+		return nil
+	}
+	_, err := conn.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT", schema, schemaVersion))
+	if err != nil {
+		_, _ = conn.ExecContext(ctx, "ROLLBACK") // fails where BEGIN did
+	}
+	return err
+}
+
+func setWAL(ctx context.Context, conn *sql.Conn, path string) error {
+	var mode string
+	if err := conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("result store %s: its file system does not carry a write-ahead log\nhint: choose another directory with WARREN_DATA_DIR", path)
+	}
+	return nil
+}
+
+// readConns is how many readers look at the same time; more wait.
+const readConns = 4
+
+// openReader opens the handle of all readers. They see the last commit and
+// never wait for the writer.
+func openReader(path string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", dsn(path, "mode=ro", "_pragma=query_only(1)"))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(readConns)
+	db.SetMaxIdleConns(readConns)
+	return db, nil
+}

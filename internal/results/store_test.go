@@ -1,0 +1,578 @@
+package results
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"warren/internal/wire"
+)
+
+func TestTaskComesBack(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir)
+	task, jobs := newTask(3)
+	s.add(t, task, jobs)
+	if err := s.SetCancel(t.Context(), task.ID); err != nil {
+		t.Fatal(err)
+	}
+	lease := s.Lease()
+	s.end()
+
+	s = start(t, dir)
+	want := task
+	want.Driver, want.Cancel, want.Statement = lease, true, ""
+	want.Summary = Summary{Hosts: 3, Outcomes: map[wire.Outcome]int{}}
+	if got := s.find(t, task.ID); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if text, err := s.Statement(t.Context(), task.ID); err != nil || text != task.Statement {
+		t.Errorf("statement %q, %v", text, err)
+	}
+	got, err := s.Jobs(t.Context(), task.ID)
+	if err != nil || len(got) != 3 {
+		t.Fatal(got, err)
+	}
+	for i, j := range got {
+		want := jobs[i]
+		want.State = Pending
+		if !reflect.DeepEqual(j, want) {
+			t.Errorf("got  %+v\nwant %+v", j, want)
+		}
+	}
+	for _, name := range []string{fileName, fileName + "-wal"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := info.Mode().Perm(); runtime.GOOS != "windows" && m != 0o600 {
+			t.Errorf("%s has mode %o", name, m)
+		}
+	}
+}
+
+func TestApplyAndRead(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, jobs := newTask(4)
+	ps := s.add(t, task, jobs)
+	s.apply(t,
+		Update{Job: jobs[0].ID, Reply: exited(jobs[0], 0, "hello\n")},
+		Update{Job: jobs[1].ID, Reply: exited(jobs[1], 3, "")},
+		Update{Job: jobs[2].ID, Outcome: wire.Unreachable, Reason: "no queue"},
+		Update{Job: jobs[3].ID, State: Sent},
+		Update{Job: jobs[3].ID, Reply: output(jobs[3], wire.Stderr, 0, "oops")},
+		Update{Job: uuid.NewString(), State: Sent}, // nobody's
+		Update{Job: "x", State: Sent},
+	)
+
+	j := s.job(t, jobs[0])
+	if !j.OK() || j.Agent != "web00000" || j.Duration() != 4*time.Millisecond || !j.Accepted.Equal(origin) || j.Incomplete() {
+		t.Errorf("got %+v", j)
+	}
+	if got := (Output{Size: 6, Kept: 6}); j.Stdout != got || s.text(t, j, wire.Stdout) != "hello\n" {
+		t.Errorf("got %+v, %q", j.Stdout, s.text(t, j, wire.Stdout))
+	}
+	if j := s.job(t, jobs[3]); j.State != Running || j.Stderr.Size != 4 {
+		t.Errorf("got %+v", j)
+	}
+	want := Summary{Hosts: 4, Ended: 3, OK: 1, Outcomes: map[wire.Outcome]int{wire.Exited: 1, wire.Unreachable: 1}}
+	if got := s.find(t, task.ID); !got.Summary.equal(want) || got.Done() {
+		t.Errorf("got %+v", got.Summary)
+	}
+	if got := s.counters(t); got != (Counts{Unknown: 2}) {
+		t.Errorf("got %+v", got)
+	}
+
+	for i, want := range []Progress{
+		{State: Ended, Outcome: wire.Exited, Heard: 1},
+		{State: Ended, Outcome: wire.Exited, Heard: 1},
+		{State: Ended, Outcome: wire.Unreachable},
+		{State: Running, Heard: 1},
+	} {
+		if got := <-ps[i]; got != want {
+			t.Errorf("job %d: got %+v, want %+v", i, got, want)
+		}
+	}
+	for i := range 3 {
+		if p, open := <-ps[i]; open {
+			t.Errorf("job %d: another progress %+v", i, p)
+		}
+	}
+
+	var pieces []string
+	for p, err := range s.Outputs(t.Context(), task.ID) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		pieces = append(pieces, fmt.Sprintf("%d %s %d %s", p.Job, p.Stream, p.Offset, p.Data))
+	}
+	if want := []string{"0 stdout 0 hello\n", "3 stderr 0 oops"}; !slices.Equal(pieces, want) {
+		t.Errorf("got %q", pieces)
+	}
+	for range s.Outputs(t.Context(), task.ID) {
+		break // must leave no rows open: Close would show it
+	}
+	if hosts, err := s.Hosts(t.Context()); err != nil || !slices.Equal(hosts, []string{"web00000", "web00001"}) {
+		t.Errorf("hosts %v, %v", hosts, err)
+	}
+}
+
+// TestLatestProgress: one that is not read is replaced, never waited for.
+func TestLatestProgress(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, jobs := newTask(1)
+	ps := s.add(t, task, jobs)
+	id := jobs[0].ID
+	for range 5 {
+		s.apply(t, Update{Job: id, Reply: &wire.State{Agent: "a", State: wire.StateUnknown}})
+	}
+	if got, want := <-ps[0], (Progress{State: Pending, Unknown: true, Heard: 5}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	s.apply(t, Update{Job: id, State: Sent})
+	if got, want := <-ps[0], (Progress{State: Sent, Unknown: true, Heard: 5}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	s.apply(t, Update{Job: id, Reply: &wire.Accepted{Agent: "a", At: 1}})
+	if got, want := <-ps[0], (Progress{State: Accepted, Heard: 6}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	s.end()
+	if _, open := <-ps[0]; open {
+		t.Error("open after the end")
+	}
+}
+
+func TestOutputAccounts(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, jobs := newTask(3)
+	task.MaxOutput = 10
+	s.add(t, task, jobs)
+	j := jobs[0]
+	put := func(offset int64, data string) Update {
+		return Update{Job: j.ID, Reply: output(j, wire.Stdout, offset, data)}
+	}
+
+	// As it comes, twice, cut otherwise, and with the middle dropped.
+	s.apply(t, put(0, "01"), put(2, "2"))
+	s.apply(t, put(0, "01"), put(1, "1234"))
+	s.apply(t, put(95, "VWX"), put(95, "VWX"))
+	if got := s.text(t, j, wire.Stdout); got != "01234·VWX" {
+		t.Errorf("got %q", got)
+	}
+	zero := 0
+	ended := &wire.Ended{Agent: "a", Outcome: wire.Exited, ExitCode: &zero, EndedAt: 1, Stdout: &wire.Stream{Size: 100, Dropped: 90}}
+	s.apply(t, Update{Job: j.ID, Reply: ended})
+	if got := s.job(t, j); !got.Incomplete() || got.Stdout != (Output{Size: 100, Dropped: 90, Kept: 8}) {
+		t.Errorf("got %+v", got.Stdout)
+	}
+
+	// The rest comes late, by the answer to a status.
+	chans, release, err := s.Follow(t.Context(), task.ID)
+	if err != nil || len(chans) != 3 {
+		t.Fatal(chans, err)
+	}
+	defer release()
+	s.apply(t, put(95, "VWXYZ"))
+	if got := s.job(t, j); got.Incomplete() || s.text(t, j, wire.Stdout) != "01234·VWXYZ" {
+		t.Errorf("got %+v, %q", got, s.text(t, j, wire.Stdout))
+	}
+	if p := <-chans[j.ID]; p.State != Ended {
+		t.Errorf("got %+v", p)
+	}
+	if _, open := <-chans[j.ID]; open {
+		t.Error("followed on, though nothing is missing")
+	}
+
+	// More than the task keeps.
+	hostile := jobs[1]
+	s.apply(t,
+		Update{Job: hostile.ID, Reply: output(hostile, wire.Stdout, 0, "0123456789abc")},
+		Update{Job: hostile.ID, Reply: output(hostile, wire.Stdout, 1<<62, "far")},
+		Update{Job: hostile.ID, Reply: output(hostile, wire.Stderr, -1, "neg")})
+	if got := s.text(t, hostile, wire.Stdout); got != "0123456789" {
+		t.Errorf("got %q", got)
+	}
+	if got := s.counters(t); got.Refused != 9 {
+		t.Errorf("refused %d", got.Refused)
+	}
+
+	// The agent has no more of it.
+	gone := jobs[2]
+	lost := &wire.Ended{Agent: "a", Outcome: wire.Exited, ExitCode: &zero, EndedAt: 1, Stdout: &wire.Stream{Size: 5}}
+	s.apply(t, Update{Job: gone.ID, Reply: lost})
+	again := *lost
+	again.Stdout = &wire.Stream{Size: 5, Gone: true}
+	s.apply(t, Update{Job: gone.ID, Reply: &again})
+	if got := s.job(t, gone); !got.Incomplete() || !got.Stdout.Gone {
+		t.Errorf("got %+v", got.Stdout)
+	}
+}
+
+// TestLateAnswer: a lost job's answer comes to a process that has never heard
+// of the job.
+func TestLateAnswer(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir)
+	task, jobs := newTask(2)
+	ps := s.add(t, task, jobs)
+	s.apply(t, Update{Job: jobs[0].ID, Outcome: wire.Lost, Reason: "silence"}, Update{Job: jobs[1].ID, Outcome: wire.Unreachable})
+	if p := <-ps[0]; p.Outcome != wire.Lost {
+		t.Errorf("got %+v", p)
+	}
+	if _, open := <-ps[0]; open {
+		t.Error("its driver is not let go")
+	}
+	s.end()
+
+	s = start(t, dir)
+	chans, release, err := s.Follow(t.Context(), task.ID)
+	if err != nil || len(chans) != 1 {
+		t.Fatal(chans, err)
+	}
+	s.apply(t, Update{Job: jobs[0].ID, Reply: &wire.State{Agent: "a", State: wire.StateRunning, StartedAt: 5}})
+	if p, want := <-chans[jobs[0].ID], (Progress{State: Ended, Outcome: wire.Lost, Heard: 1}); p != want {
+		t.Errorf("got %+v", p)
+	}
+	if j := s.job(t, jobs[0]); j.Outcome != wire.Lost || !strings.Contains(j.Reason, "running") || j.Started.IsZero() {
+		t.Errorf("got %+v", j)
+	}
+	release()
+	if _, open := <-chans[jobs[0].ID]; open {
+		t.Error("followed on after the release")
+	}
+	release() // again is nothing
+	s.apply(t, Update{Job: jobs[0].ID, Reply: exited(jobs[0], 0, "at last")})
+	want := Summary{Hosts: 2, Ended: 2, OK: 1, Outcomes: map[wire.Outcome]int{wire.Unreachable: 1}}
+	if got := s.find(t, task.ID); !got.Summary.equal(want) || !got.Done() {
+		t.Errorf("got %+v", got.Summary)
+	}
+	if j := s.job(t, jobs[0]); !j.OK() || j.Reason != "" || s.text(t, j, wire.Stdout) != "at last" {
+		t.Errorf("got %+v", j)
+	}
+}
+
+func TestFind(t *testing.T) {
+	s := start(t, t.TempDir())
+	ids := []string{
+		"1b4e28ba-2fa1-4d2b-883f-0016d3cca427",
+		"1b4e28ba-2fa1-4d2b-883f-0016d3cca428",
+		"1b4e3000-2fa1-4d2b-883f-0016d3cca429",
+	}
+	for _, id := range ids {
+		task, jobs := newTask(1)
+		task.ID = id
+		s.add(t, task, jobs)
+	}
+	for _, c := range []struct {
+		prefix, id string
+		err        error
+		ids        []string
+	}{
+		{prefix: ids[0], id: ids[0]},
+		{prefix: strings.ToUpper(ids[1]), id: ids[1]},
+		{prefix: strings.ReplaceAll(ids[1], "-", ""), id: ids[1]},
+		{prefix: "1b4e3", id: ids[2]},
+		{prefix: "1b4e3000-", id: ids[2]},
+		{prefix: "1B4E30002FA1", id: ids[2]},
+		{prefix: "1b4e", ids: []string{ids[2], ids[1], ids[0]}},
+		{prefix: "1b4e28ba-2", ids: []string{ids[1], ids[0]}},
+		{prefix: "1b4f", err: ErrNoTask},
+		{prefix: "ffffffff", err: ErrNoTask},
+		{prefix: "1b4", err: ErrBadID},
+		{prefix: "", err: ErrBadID},
+		{prefix: "----", err: ErrBadID},
+		{prefix: "1b-4e28", err: ErrBadID},
+		{prefix: "1b4g", err: ErrBadID},
+		{prefix: "1b4e%", err: ErrBadID},
+		{prefix: ids[0] + "0", err: ErrBadID},
+	} {
+		got, err := s.Find(t.Context(), c.prefix)
+		var amb *AmbiguousError
+		switch {
+		case c.err != nil:
+			if !errors.Is(err, c.err) || !strings.Contains(err.Error(), "\nhint: ") {
+				t.Errorf("%q: got %v, want %v", c.prefix, err, c.err)
+			}
+		case c.ids != nil:
+			if !errors.As(err, &amb) || !slices.Equal(amb.IDs, c.ids) || !strings.Contains(err.Error(), "\nhint: ") {
+				t.Errorf("%q: got %v", c.prefix, err)
+			}
+		case err != nil || got.ID != c.id:
+			t.Errorf("%q: got %s, %v", c.prefix, got.ID, err)
+		}
+	}
+
+	newest, err := s.Tasks(t.Context(), 2)
+	if err != nil || len(newest) != 2 || newest[0].ID != ids[2] || newest[1].ID != ids[1] {
+		t.Errorf("got %v, %v", newest, err)
+	}
+	if all, err := s.Tasks(t.Context(), 0); err != nil || len(all) != 3 {
+		t.Errorf("got %v, %v", all, err)
+	}
+	for name, err := range map[string]error{
+		"Jobs":      second(s.Jobs(t.Context(), uuid.NewString())),
+		"Statement": second(s.Statement(t.Context(), uuid.NewString())),
+		"SetCancel": s.SetCancel(t.Context(), uuid.NewString()),
+	} {
+		if !errors.Is(err, ErrNoTask) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestAddRefuses(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, jobs := newTask(2)
+	s.add(t, task, jobs)
+	if _, err := s.Add(t.Context(), task, jobs); err == nil {
+		t.Error("a task twice")
+	}
+	other, twins := newTask(2)
+	twins[1].ID = twins[0].ID
+	if _, err := s.Add(t.Context(), other, twins); err == nil {
+		t.Error("a job twice")
+	}
+	if _, err := s.Find(t.Context(), other.ID); !errors.Is(err, ErrNoTask) {
+		t.Errorf("half a task: %v", err)
+	}
+	twins[1].ID = "no id"
+	if _, err := s.Add(t.Context(), other, twins); err == nil {
+		t.Error("a job without id")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	other, twins = newTask(1)
+	if _, err := s.Add(ctx, other, twins); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	s.apply(t, Update{Job: jobs[0].ID, State: Sent}) // still at work
+}
+
+func TestAgents(t *testing.T) {
+	s := start(t, t.TempDir())
+	h := &wire.Hello{V: 1, Agent: "web01", Names: []string{"web01", "10.0.0.1"}, Facts: wire.Facts{OS: "linux", Labels: map[string]string{"role": "web"}}, Running: 2, At: 5}
+	before := time.Now().Add(-time.Second)
+	for range 2 {
+		h.Running++
+		if err := s.SawAgent(t.Context(), h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Agents(t.Context(), before)
+	if err != nil || len(got) != 1 || !reflect.DeepEqual(got[0].Hello, *h) || time.Since(got[0].Seen) > time.Minute {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if got, err := s.Agents(t.Context(), time.Now().Add(time.Hour)); err != nil || len(got) != 0 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if hosts, err := s.Hosts(t.Context()); err != nil || !slices.Equal(hosts, []string{"10.0.0.1", "web01"}) {
+		t.Errorf("hosts %v, %v", hosts, err)
+	}
+}
+
+// TestDiskFull: the file may grow no further. What does not fit is not
+// acknowledged, and once there is room the same updates succeed.
+func TestDiskFull(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, jobs := newTask(1)
+	ps := s.add(t, task, jobs)
+	j := jobs[0]
+	pages := func(n int) {
+		t.Helper()
+		_, err := ask(t.Context(), s.Store, func(a *actor) (struct{}, error) {
+			_, err := a.tx.conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA max_page_count = %d", n))
+			return struct{}{}, err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	big := Update{Job: j.ID, Reply: output(j, wire.Stdout, 0, strings.Repeat("x", 100_000))}
+	pages(1) // SQLite makes it as many as there are
+	for range 2 {
+		err := <-s.queue(t, big)
+		if err == nil || !strings.Contains(err.Error(), "disk is full") || !strings.Contains(err.Error(), "\nhint: ") {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if got := s.job(t, j); got.State != Pending || got.Stdout.Kept != 0 {
+		t.Errorf("half stored: %+v", got)
+	}
+	select {
+	case p := <-ps[0]:
+		t.Errorf("told of what is not stored: %+v", p)
+	default:
+	}
+	pages(1 << 30)
+	s.apply(t, big)
+	if got := s.job(t, j); got.State != Running || got.Stdout.Kept != 100_000 {
+		t.Errorf("got %+v", got)
+	}
+	if p := <-ps[0]; p.Heard != 1 {
+		t.Errorf("got %+v", p)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	dir := t.TempDir()
+	s, other := start(t, dir), start(t, dir)
+	task, jobs := newTask(3)
+	s.add(t, task, jobs)
+	if _, _, err := s.Watch(t.Context(), uuid.NewString()); !errors.Is(err, ErrNoTask) {
+		t.Errorf("got %v", err)
+	}
+	here, close1, err := s.Watch(t.Context(), task.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there, close2, err := other.Watch(t.Context(), task.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty := Summary{Hosts: 3, Outcomes: map[wire.Outcome]int{}}
+	for _, ch := range []<-chan Summary{here, there} {
+		if got := <-ch; !got.equal(empty) {
+			t.Errorf("got %+v", got)
+		}
+	}
+	s.apply(t, Update{Job: jobs[0].ID, State: Sent}) // no change of the summary
+	s.apply(t, Update{Job: jobs[0].ID, Reply: exited(jobs[0], 0, "")})
+	s.apply(t, Update{Job: jobs[1].ID, Reply: exited(jobs[1], 0, "")})
+	want := Summary{Hosts: 3, Ended: 2, OK: 2, Outcomes: map[wire.Outcome]int{}}
+	if got := <-here; !got.equal(want) {
+		t.Errorf("the latest is not what is left: %+v", got)
+	}
+	for got := range there { // another process's commits, by polling
+		if got.equal(want) {
+			break
+		}
+	}
+	// A task that is driven here changes there too.
+	other.apply(t, Update{Job: jobs[2].ID, Reply: exited(jobs[2], 1, "")})
+	if got := <-here; got.Ended != 3 || got.Outcomes[wire.Exited] != 1 {
+		t.Errorf("got %+v", got)
+	}
+	close1()
+	close1()
+	for range here { // to its close
+	}
+	other.end()
+	for range there {
+	}
+	close2() // after the end
+}
+
+func TestDriven(t *testing.T) {
+	dir := t.TempDir()
+	s, other := start(t, dir), start(t, dir)
+	task, jobs := newTask(1)
+	s.add(t, task, jobs)
+	task = other.find(t, task.ID)
+	if task.Driver != s.Lease() || !s.Driven(t.Context(), task) || !other.Driven(t.Context(), task) {
+		t.Error("not driven")
+	}
+	s.end()
+	if other.Driven(t.Context(), task) {
+		t.Error("driven by nobody")
+	}
+	if other.Driven(t.Context(), Task{}) || other.Driven(t.Context(), Task{Driver: "../open"}) {
+		t.Error("driven by no lease")
+	}
+	left, _ := os.ReadDir(filepath.Join(dir, "drivers"))
+	if len(left) != 1 || left[0].Name() != other.Lease()+".lock" {
+		t.Errorf("leases left: %v", left)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	exec := func(t *testing.T, path, text string) {
+		t.Helper()
+		db, err := sql.Open("sqlite", dsn(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if _, err := db.Exec(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		make func(t *testing.T, path string)
+		want string
+	}{
+		{"newer", func(t *testing.T, path string) { exec(t, path, "CREATE TABLE x (y); PRAGMA user_version = 99") }, "made by a newer warren (schema 99"},
+		{"foreign", func(t *testing.T, path string) { exec(t, path, "CREATE TABLE x (y)") }, "another program's database"},
+		{"damaged", func(t *testing.T, path string) {
+			if err := os.WriteFile(path, []byte(strings.Repeat("no database at all ", 500)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "is damaged"},
+		{"directory", func(t *testing.T, path string) {
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, "result store"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			c.make(t, filepath.Join(dir, fileName))
+			_, err := Open(dir, Options{})
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "\nhint: ") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestDamage: the file is overwritten, beginning within a page, which SQLite
+// has no means to notice.
+func TestDamage(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir)
+	task, jobs := newTask(2000)
+	s.add(t, task, jobs)
+	s.end() // into the file
+	path := filepath.Join(dir, fileName)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := len(data) / 3; i < len(data); i++ {
+		data[i] = 0xa5
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, dir)
+	_, err = s.Jobs(t.Context(), task.ID)
+	if err == nil || !strings.Contains(err.Error(), "is damaged") || !strings.Contains(err.Error(), "\nhint: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestDSN: a directory may have any name.
+func TestDSN(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a b?c=d&e#f%20_pragma")
+	s := start(t, dir)
+	task, jobs := newTask(1)
+	s.add(t, task, jobs)
+	s.find(t, task.ID)
+	if _, err := os.Stat(filepath.Join(dir, fileName)); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,72 @@
+package results
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"warren/internal/wire"
+)
+
+func (a *actor) addTask(ctx context.Context, t Task, jobs []Job) ([]<-chan Progress, error) {
+	ctx = context.WithoutCancel(ctx) // one transaction, whole
+	if _, ok := parseID(t.ID); !ok {
+		return nil, fmt.Errorf("task id %q is no UUID", t.ID)
+	}
+	ids := make([]uuid.UUID, len(jobs))
+	for i, j := range jobs {
+		var ok bool
+		if ids[i], ok = parseID(j.ID); !ok {
+			return nil, fmt.Errorf("job id %q is no UUID", j.ID)
+		}
+	}
+	err := a.tx.do(ctx, func() error { return a.tx.addTask(ctx, &t, jobs, ids) })
+	if err != nil {
+		return nil, err
+	}
+	out := make([]<-chan Progress, len(jobs))
+	for i, id := range ids {
+		out[i] = a.live.add(id, false).ch
+	}
+	return out, nil
+}
+
+// following is what Follow hands out.
+type following struct {
+	channels  map[string]<-chan Progress
+	listeners []*listener
+}
+
+func (a *actor) follow(ctx context.Context, task string) (*following, error) {
+	ctx = context.WithoutCancel(ctx)
+	row, _, err := a.tx.taskRow(ctx, task)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := a.tx.unsettled(ctx, row)
+	if err != nil {
+		return nil, err
+	}
+	f := &following{channels: make(map[string]<-chan Progress, len(ids)), listeners: make([]*listener, len(ids))}
+	for i, id := range ids {
+		f.listeners[i] = a.live.add(id, true)
+		f.channels[id.String()] = f.listeners[i].ch
+	}
+	return f, nil
+}
+
+func (a *actor) setCancel(ctx context.Context, task string) error {
+	ctx = context.WithoutCancel(ctx)
+	row, _, err := a.tx.taskRow(ctx, task)
+	if err != nil {
+		return err
+	}
+	return a.tx.setCancel(ctx, row)
+}
+
+func (a *actor) sawAgent(ctx context.Context, h *wire.Hello, seen time.Time) error {
+	ctx = context.WithoutCancel(ctx)
+	return a.tx.do(ctx, func() error { return a.tx.saveAgent(ctx, h, seen) })
+}

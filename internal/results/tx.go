@@ -1,0 +1,326 @@
+package results
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"warren/internal/wire"
+)
+
+// A txer writes through the one writing connection. Its contexts never end:
+// database/sql starts a goroutine for each call with one that can, and a
+// transaction is short.
+type txer struct {
+	conn *sql.Conn
+
+	begin, commit, rollback         *sql.Stmt
+	selJob, updJob, insJob          *sql.Stmt
+	selLimit, selTask, insTask      *sql.Stmt
+	insStatement, updCancel         *sql.Stmt
+	selSpans, insOutput             *sql.Stmt
+	updCount, selCounts             *sql.Stmt
+	insHost, insAgent, selUnsettled *sql.Stmt
+	selNextJob, selVersion          *sql.Stmt
+}
+
+const jobFacts = `state, agent, outcome, exit_code, signal, reason, accepted, started, finished,
+	out_size, out_dropped, out_kept, out_end, out_gone,
+	err_size, err_dropped, err_kept, err_end, err_gone`
+
+func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
+	t := &txer{conn: conn}
+	for _, p := range []struct {
+		stmt **sql.Stmt
+		text string
+	}{
+		// IMMEDIATE: a transaction that reads first and then wants to write
+		// could not wait for another's, but would fail.
+		{&t.begin, "BEGIN IMMEDIATE"},
+		{&t.commit, "COMMIT"},
+		{&t.rollback, "ROLLBACK"},
+		{&t.selJob, "SELECT seq, task, host, digest, " + jobFacts + " FROM jobs WHERE id = ?"},
+		{&t.updJob, "UPDATE jobs SET (" + jobFacts + ") = (?,?,?,?,?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?) WHERE seq = ?"},
+		{&t.insJob, "INSERT INTO jobs (seq, id, task, host, digest) VALUES (?,?,?,?,?)"},
+		{&t.selNextJob, "SELECT coalesce(max(seq), 0) + 1 FROM jobs"},
+		{&t.selLimit, "SELECT max_output FROM tasks WHERE seq = ?"},
+		{&t.selTask, "SELECT seq, hosts FROM tasks WHERE id = ?"},
+		{&t.insTask, "INSERT INTO tasks (id, command, operator, created, not_after, timeout, max_output, hosts, first_job, driver, cancel) VALUES (?,?,?,?,?,?,?,?,?,?,?)"},
+		{&t.insStatement, "INSERT INTO statements (task, text) VALUES (?,?)"},
+		{&t.updCancel, "UPDATE tasks SET cancel = 1 WHERE seq = ?"},
+		{&t.selSpans, `SELECT offset, length(data) FROM output WHERE job = ?1 AND stream = ?2 AND offset < ?4 AND offset >=
+			coalesce((SELECT max(offset) FROM output WHERE job = ?1 AND stream = ?2 AND offset <= ?3), ?3) ORDER BY offset`},
+		{&t.insOutput, "INSERT INTO output (job, stream, offset, data) VALUES (?,?,?,?)"},
+		{&t.updCount, "INSERT INTO counts (task, kind, n) VALUES (?,?,?) ON CONFLICT DO UPDATE SET n = n + excluded.n"},
+		{&t.selCounts, "SELECT kind, n FROM counts WHERE task = ?"},
+		{&t.insHost, "INSERT OR IGNORE INTO hosts (name) VALUES (?)"},
+		{&t.insAgent, "INSERT INTO agents (id, hello, seen) VALUES (?,?,?) ON CONFLICT DO UPDATE SET hello = excluded.hello, seen = excluded.seen"},
+		{&t.selUnsettled, `SELECT j.id FROM tasks t JOIN jobs j ON j.seq BETWEEN t.first_job AND t.first_job + t.hosts - 1 WHERE t.seq = ? AND (
+			j.state < 4 OR j.outcome = 'lost'
+			OR NOT j.out_gone AND j.out_size - j.out_dropped > j.out_kept
+			OR NOT j.err_gone AND j.err_size - j.err_dropped > j.err_kept) ORDER BY j.seq`},
+		{&t.selVersion, "PRAGMA data_version"},
+	} {
+		var err error
+		if *p.stmt, err = conn.PrepareContext(ctx, p.text); err != nil {
+			return nil, fmt.Errorf("%w in %q", err, p.text)
+		}
+	}
+	return t, nil
+}
+
+// close frees the statements; they end with the connection at the latest.
+func (t *txer) close() {
+	for _, s := range []*sql.Stmt{
+		t.begin, t.commit, t.rollback, t.selJob, t.updJob, t.insJob, t.selLimit, t.selTask, t.insTask, t.insStatement, t.updCancel,
+		t.selSpans, t.insOutput, t.updCount, t.selCounts, t.insHost, t.insAgent, t.selUnsettled, t.selNextJob, t.selVersion,
+	} {
+		_ = s.Close()
+	}
+}
+
+// do calls f within a transaction, which is undone where f or the commit fails.
+func (t *txer) do(ctx context.Context, f func() error) error {
+	if _, err := t.begin.ExecContext(ctx); err != nil {
+		return err
+	}
+	err := f()
+	if err == nil {
+		_, err = t.commit.ExecContext(ctx)
+	}
+	if err != nil {
+		// Some errors, a full disk among them, have rolled back already; then
+		// this one fails, and the transaction is as gone:
+		// https://sqlite.org/lang_transaction.html
+		_, _ = t.rollback.ExecContext(ctx)
+	}
+	return err
+}
+
+func (t *txer) addTask(ctx context.Context, task *Task, jobs []Job, ids []uuid.UUID) error {
+	var first int64
+	if err := t.selNextJob.QueryRowContext(ctx).Scan(&first); err != nil {
+		return err
+	}
+	res, err := t.insTask.ExecContext(ctx, task.ID, task.Command, task.Operator, toMilli(task.Created), toMilli(task.NotAfter),
+		task.Timeout.Milliseconds(), task.MaxOutput, task.Hosts, first, task.Driver, task.Cancel)
+	if err != nil {
+		return err
+	}
+	row, err := res.LastInsertId()
+	if err != nil {
+		return err
+	}
+	if task.Statement != "" {
+		if _, err := t.insStatement.ExecContext(ctx, row, task.Statement); err != nil {
+			return err
+		}
+	}
+	for i, j := range jobs {
+		digest := j.Digest
+		if digest == nil {
+			digest = []byte{}
+		}
+		if _, err := t.insJob.ExecContext(ctx, first+int64(i), ids[i][:], row, j.Host, digest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// taskRow returns the key of a task, by its full id, and its number of jobs.
+func (t *txer) taskRow(ctx context.Context, id string) (row int64, hosts int, err error) {
+	err = t.selTask.QueryRowContext(ctx, id).Scan(&row, &hosts)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = noTask(id)
+	}
+	return row, hosts, err
+}
+
+func (t *txer) setCancel(ctx context.Context, row int64) error {
+	_, err := t.updCancel.ExecContext(ctx, row)
+	return err
+}
+
+// readJob reads a job's record by its id. It reports false where there is none.
+func (t *txer) readJob(ctx context.Context, id uuid.UUID, r *record) (bool, error) {
+	var state int
+	dest := append([]any{&r.row, &r.task, &r.host, &r.digest}, r.pointers(&state)...)
+	err := t.selJob.QueryRowContext(ctx, id[:]).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if r.state, err = stateOf(state); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// maxOutput is how many bytes of each stream are kept of a task's jobs.
+func (t *txer) maxOutput(ctx context.Context, task int64) (n int64, err error) {
+	return n, t.selLimit.QueryRowContext(ctx, task).Scan(&n)
+}
+
+// pointers are where a row's members jobFacts go; the state is a number there.
+func (f *facts) pointers(state *int) []any {
+	o, e := &f.out[0], &f.out[1]
+	return []any{
+		state, &f.agent, &f.outcome, &f.exit, &f.signal, &f.reason, &f.accepted, &f.started, &f.finished,
+		&o.size, &o.dropped, &o.kept, &o.end, &o.gone,
+		&e.size, &e.dropped, &e.kept, &e.end, &e.gone,
+	}
+}
+
+func stateOf(n int) (State, error) {
+	if n < 0 || n >= len(states) {
+		return "", fmt.Errorf("a job's state is %d", n)
+	}
+	return states[n], nil
+}
+
+func (t *txer) writeJob(ctx context.Context, r *record) error {
+	o, e := &r.out[0], &r.out[1]
+	_, err := t.updJob.ExecContext(ctx,
+		rank(r.state), r.agent, string(r.outcome), r.exit, r.signal, r.reason, r.accepted, r.started, r.finished,
+		o.size, o.dropped, o.kept, o.end, o.gone,
+		e.size, e.dropped, e.kept, e.end, e.gone, r.row)
+	return err
+}
+
+// spans returns what the store has around a chunk.
+func (t *txer) spans(ctx context.Context, job int64, c chunk) (out []span, err error) {
+	rows, err := t.selSpans.QueryContext(ctx, job, c.stream, c.offset, c.offset+int64(len(c.data)))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var start, n int64
+		if err := rows.Scan(&start, &n); err != nil {
+			return nil, err
+		}
+		out = append(out, span{start, start + n})
+	}
+	return out, rows.Err()
+}
+
+func (t *txer) addOutput(ctx context.Context, job int64, c chunk) error {
+	_, err := t.insOutput.ExecContext(ctx, job, c.stream, c.offset, c.data)
+	return err
+}
+
+func (t *txer) addHost(ctx context.Context, name string) error {
+	_, err := t.insHost.ExecContext(ctx, name)
+	return err
+}
+
+func (t *txer) addCounts(ctx context.Context, deltas map[int64]map[string]int) error {
+	for task, kinds := range deltas {
+		for kind, n := range kinds {
+			if n == 0 {
+				continue
+			}
+			if _, err := t.updCount.ExecContext(ctx, task, kind, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *txer) summary(ctx context.Context, task int64, hosts int) (Summary, error) {
+	s := newSummary(hosts)
+	rows, err := t.selCounts.QueryContext(ctx, task)
+	if err != nil {
+		return s, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var kind string
+		var n int
+		if err := rows.Scan(&kind, &n); err != nil {
+			return s, err
+		}
+		s.add(kind, n)
+	}
+	return s, rows.Err()
+}
+
+func newSummary(hosts int) Summary { return Summary{Hosts: hosts, Outcomes: map[wire.Outcome]int{}} }
+
+func (s *Summary) add(kind string, n int) {
+	switch {
+	case n == 0:
+		return // a kind that jobs have had: lost ones that were replaced
+	case kind == kindOK:
+		s.OK += n
+	default:
+		s.Outcomes[wire.Outcome(kind)] += n
+	}
+	s.Ended += n
+}
+
+// unsettled returns the jobs of a task that an agent may still have something
+// to say about.
+func (t *txer) unsettled(ctx context.Context, task int64) (ids []uuid.UUID, err error) {
+	rows, err := t.selUnsettled.QueryContext(ctx, task)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+func (t *txer) saveAgent(ctx context.Context, h *wire.Hello, seen time.Time) error {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	if _, err := t.insAgent.ExecContext(ctx, h.Agent, string(text), toMilli(seen)); err != nil {
+		return err
+	}
+	for _, name := range h.Names {
+		if err := t.addHost(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dataVersion changes when another connection has committed.
+func (t *txer) dataVersion(ctx context.Context) (v int64, err error) {
+	return v, t.selVersion.QueryRowContext(ctx).Scan(&v)
+}
+
+func toMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// latest is the last millisecond of the year 9999: beyond it RFC 3339 and JSON
+// have no form, and agents may say what they like.
+const latest = 253402300799999
+
+func fromMilli(ms int64) time.Time {
+	if ms <= 0 || ms > latest {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}

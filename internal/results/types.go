@@ -1,0 +1,164 @@
+package results
+
+import (
+	"time"
+
+	"warren/internal/wire"
+)
+
+// A Spec is what an operator asks for: one command on a set of hosts.
+type Spec struct {
+	Command string // as the operator typed it, for people: audit logs, lists
+	Run     wire.Run
+	Hosts   []string      // expanded, lower case, no repetition; at least one
+	Expires time.Duration // how long a host may take to begin it
+	Fanout  int           // most hosts in flight; 0 is all
+}
+
+// A Task is one Spec under way or done.
+type Task struct {
+	ID       string // UUIDv4
+	Command  string
+	Operator string // user name
+	Created  time.Time
+	NotAfter time.Time
+	Timeout  time.Duration
+	// MaxOutput is how many bytes of each stream of a job the store keeps: what
+	// the task's run allows (wire.Run.MaxOutput). 0 keeps no output.
+	MaxOutput int64
+	Hosts     int    // number of jobs; Add counts them itself
+	Driver    string // the process that sends it: name of its lease; Add sets it
+	Cancel    bool   // the operator has asked to cancel it
+	// Statement is the text that was signed, for the record. Add stores it;
+	// readers leave it empty, Store.Statement returns it.
+	Statement string
+	Summary   Summary
+}
+
+// Done reports whether every job has an outcome that no longer changes by
+// itself: lost counts, though a late answer may still replace it.
+func (t *Task) Done() bool { return t.Summary.Ended == t.Hosts }
+
+// A Summary counts a task's jobs.
+type Summary struct {
+	Hosts    int
+	Ended    int
+	OK       int                  // exited with code 0
+	Outcomes map[wire.Outcome]int // exited counts the codes other than 0
+}
+
+// The states of a job, in order. A job never goes back.
+type State string
+
+const (
+	Pending  State = "pending"  // not sent yet
+	Sent     State = "sent"     // published, nothing heard
+	Accepted State = "accepted" // the agent has it
+	Running  State = "running"
+	Ended    State = "ended"
+)
+
+// A Job is one (task, host) pair.
+type Job struct {
+	ID     string // UUIDv4
+	Task   string
+	Host   string
+	Index  int    // position in the task
+	Digest []byte // SHA-256 of its request body, which a rejection must name
+
+	State    State
+	Agent    string // id of the agent that answered
+	Outcome  wire.Outcome
+	ExitCode int // with outcome exited
+	Signal   string
+	Reason   string
+	Accepted time.Time // by the agent's clock; zero where not known
+	Started  time.Time
+	Finished time.Time
+
+	Stdout, Stderr Output // the account; bytes are read with Store.Output
+}
+
+// Duration is how long the command ran; 0 where it did not.
+func (j *Job) Duration() time.Duration {
+	if j.Started.IsZero() || j.Finished.IsZero() {
+		return 0
+	}
+	return j.Finished.Sub(j.Started)
+}
+
+// Incomplete reports whether the job has an outcome but not all of the output
+// that its agent says it kept: some may still come, unless it is Gone.
+func (j *Job) Incomplete() bool {
+	return j.State == Ended && (j.Stdout.Missing() > 0 || j.Stderr.Missing() > 0)
+}
+
+// OK reports whether the command exited with code 0.
+func (j *Job) OK() bool { return j.State == Ended && j.Outcome == wire.Exited && j.ExitCode == 0 }
+
+// An Output is the account of one stream. While the job runs Size is what has
+// arrived.
+type Output struct {
+	Size    int64 // bytes produced
+	Dropped int64 // bytes of them that the agent did not keep, from the middle
+	Kept    int64 // bytes that are in the store
+	Gone    bool  // the agent no longer has those that are missing
+}
+
+// Missing is the number of bytes that the agent kept and the store has not.
+func (o Output) Missing() int64 { return max(0, o.Size-o.Dropped-o.Kept) }
+
+// A Segment is a run of bytes of one stream.
+type Segment struct {
+	Offset int64 // in the stream as it was produced
+	Data   []byte
+}
+
+// An Update is one thing learned about a job: an answer from its agent (Reply),
+// or what the operator itself found (State or Outcome). Who makes one has seen
+// to it that the reply's job is the message's correlation id (wire.DecodeReply).
+type Update struct {
+	Job   string
+	Reply any // *wire.Accepted, *wire.Started, *wire.Output, *wire.Ended, *wire.State
+
+	// Digest, where present, replaces the job's: its request was signed anew.
+	Digest []byte
+
+	State   State        // Sent, when Reply is nil
+	Outcome wire.Outcome // Unreachable, Lost, Expired or Cancelled, when Reply is nil
+	Reason  string
+}
+
+// Progress tells the goroutine that drives or follows a job how it stands.
+type Progress struct {
+	State   State
+	Outcome wire.Outcome
+	// Unknown: the agent has never seen the job and would know; Forgotten: the
+	// agent cannot tell. Both answer a status, and hold until the next answer.
+	Unknown, Forgotten bool
+	// Heard counts the answers that this process has had from the agent, so that
+	// silence can be told from repetition.
+	Heard int
+}
+
+// An Agent is what a discover has told about an agent.
+type Agent struct {
+	wire.Hello
+	Seen time.Time // when its last answer came, by this operator's clock
+}
+
+// A Piece is a Segment of a task's output.
+type Piece struct {
+	Job    int    // index of its job
+	Stream string // wire.Stdout or wire.Stderr
+	Segment
+}
+
+// Counts is what a process has had to discard of the updates it was given.
+type Counts struct {
+	Unknown   int   // updates for a job that this store has not
+	Foreign   int   // rejections of another request than the job's, and what no agent may say
+	Repeated  int   // the same outcome again
+	Conflicts int   // another outcome than the first
+	Refused   int64 // bytes of output over the task's limit, or beyond the stream's end
+}
