@@ -1,0 +1,18 @@
+package hostexpr
+
+import "fmt"
+
+// An Error says what is wrong with an expression, and where.
+type Error struct {
+	Column  int // of the first character at fault, from 1, in characters
+	Problem string
+	Hint    string // what to do about it; may be empty
+}
+
+func (e *Error) Error() string {
+	text := fmt.Sprintf("host expression, column %d: %s", e.Column, e.Problem)
+	if e.Hint != "" {
+		text += "\nhint: " + e.Hint
+	}
+	return text
+}

@@ -1,0 +1,208 @@
+package hostexpr
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+const limit = 1000
+
+func TestExpand(t *testing.T) {
+	for _, tt := range []struct{ expr, want string }{
+		{"web01", "web01"},
+		{"web01 db1", "web01 db1"},
+		{"web01,db1", "web01 db1"},
+		{" web01 ,\tdb1\n", "web01 db1"},
+		{"192.168.0.23", "192.168.0.23"},
+		{"fe80::1:2", "fe80::1:2"},
+		{"web[1-3]", "web1 web2 web3"},
+		{"web[08-11]", "web08 web09 web10 web11"},
+		{"web[01-03,30]", "web01 web02 web03 web30"},
+		{"web[98-101]", "web98 web99 web100 web101"},
+		{"web[098-101]", "web098 web099 web100 web101"},
+		{"web[01-02]-eu.example.com", "web01-eu.example.com web02-eu.example.com"},
+		{"[1-2]", "1 2"},
+		{"[0-1]x", "0x 1x"},
+		{"n[00-01]", "n00 n01"},
+		{"192.168.0.[1-2]", "192.168.0.1 192.168.0.2"},
+		{"WEB01 Db1", "web01 db1"},
+		{"web[1-2] web2 WEB1 x", "web1 web2 x"},
+		{"b a b", "b a"},
+	} {
+		got, err := Expand(tt.expr, limit)
+		if err != nil || strings.Join(got, " ") != tt.want {
+			t.Errorf("Expand(%q) = %q, %v; want %q", tt.expr, got, err, tt.want)
+		}
+	}
+}
+
+func TestExpandErrors(t *testing.T) {
+	for _, tt := range []struct {
+		expr   string
+		column int
+		text   string
+	}{
+		{"", 1, "no host is named"},
+		{" \t", 3, "no host is named"},
+		{",web01", 1, "missing before the comma"},
+		{"web01,,web02", 7, "missing before the comma"},
+		{"web01,", 7, "missing after the comma"},
+		{"web[", 4, "cut short"},
+		{"web[01", 4, "cut short"},
+		{"web[01-", 4, "cut short"},
+		{"db1 web[01,", 8, "cut short"},
+		{"web[]", 5, "a number is missing"},
+		{"web[1,,2]", 7, "a number is missing"},
+		{"web[-3]", 5, "a number is missing"},
+		{"web[1-]", 7, "a number is missing"},
+		{"web[20-01]", 5, "runs backwards"},
+		{"web[01-5]", 5, "different numbers of digits"},
+		{"web[1-05]", 5, "different numbers of digits"},
+		{"web[a-b]", 5, `'a' cannot be part`},
+		{"web[1 2]", 6, `' ' cannot be part`},
+		{"web[1-9/2]", 8, "a step"},
+		{"web]", 4, `"]" without "["`},
+		{"r[1-2]n[1-2]", 8, "second range"},
+		{"a!b", 2, "difference"},
+		{"a & b", 3, "intersection"},
+		{"a^b", 2, "symmetric difference"},
+		{"@web", 1, "a group"},
+		{"web*", 4, "a wildcard"},
+		{"db1 wëb01", 5, `contains 'ë'`},
+		{"db1 web$", 5, `contains '$'`},
+		{"ü web[", 6, "cut short"},
+		{strings.Repeat("a", 201), 1, "the limit is 200"},
+		{"db1 web[1-1000]", 5, "more than 1000 hosts"},
+		{"web[1-999999999]", 1, "more than 1000 hosts"},
+		{"web[1-999999999999999,1-999999999999999]", 1, "more than 1000 hosts"},
+		{"web[1-9999999999999999]", 7, "more than 15 digits"},
+	} {
+		_, err := Expand(tt.expr, limit)
+		var e *Error
+		if !errors.As(err, &e) {
+			t.Errorf("Expand(%q): %v, not an *Error", tt.expr, err)
+			continue
+		}
+		if e.Column != tt.column || !strings.Contains(e.Problem, tt.text) {
+			t.Errorf("Expand(%q): column %d: %s\nwant column %d: …%s…", tt.expr, e.Column, e.Problem, tt.column, tt.text)
+		}
+	}
+}
+
+func TestExpandLimitIsExact(t *testing.T) {
+	if _, err := Expand("web[1-1000]", limit); err != nil {
+		t.Error(err)
+	}
+	if _, err := Expand("a", -1); err == nil {
+		t.Error("a negative limit permits a host")
+	}
+}
+
+func TestRepeated(t *testing.T) {
+	set, err := Parse("web[1-3] db1 web2 DB1 web2 x", limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := set.Repeated(); !slices.Equal(got, []string{"web2", "db1"}) {
+		t.Errorf("Repeated() = %q", got)
+	}
+	if got := set.Names(); len(got) != 5 {
+		t.Errorf("Names() = %q", got)
+	}
+}
+
+func TestFold(t *testing.T) {
+	for _, tt := range []struct{ names, want string }{
+		{"", ""},
+		{"web01", "web01"},
+		{"web02 web01", "web[01-02]"},
+		{"web01 web03", "web[01,03]"},
+		{"web10 web09 web08", "web[08-10]"},
+		{"web9 web10 web8", "web[8-10]"},
+		{"web1 web01", "web[1,01]"},
+		{"n0 n00 n01 n1", "n[0-1,00-01]"},
+		{"web99 web100", "web[99-100]"},
+		{"web01.dc1 web02.dc1 web03.dc1", "web[01-03].dc1"},
+		{"10.0.0.1 10.0.0.2 10.0.0.9", "10.0.0.[1-2,9]"},
+		{"db web2 web1 alpha", "alpha,db,web[1-2]"},
+		{"web2x web10x web10y", "web10y,web[2,10]x"},
+		{"a a a", "a"},
+		{"n99999999999999999998 n99999999999999999999", "n99999999999999999998,n99999999999999999999"},
+	} {
+		if got := Fold(strings.Fields(tt.names)); got != tt.want {
+			t.Errorf("Fold(%q) = %q, want %q", tt.names, got, tt.want)
+		}
+	}
+}
+
+func TestFoldLeavesItsArgumentAlone(t *testing.T) {
+	names := []string{"b2", "b1", "b1"}
+	Fold(names)
+	if !slices.Equal(names, []string{"b2", "b1", "b1"}) {
+		t.Error(names)
+	}
+}
+
+func TestExpandUndoesFold(t *testing.T) {
+	name := rapid.StringMatching(`[a-c]{0,2}[0-9]{1,3}([.-][ab]?[0-9]{0,2})?`)
+	rapid.Check(t, func(t *rapid.T) {
+		names := rapid.SliceOfN(name, 1, 40).Draw(t, "names")
+		expr := Fold(names)
+		got, err := Expand(expr, limit)
+		if err != nil {
+			t.Fatalf("Fold gave %q: %v", expr, err)
+		}
+		slices.Sort(names)
+		names = slices.Compact(names)
+		slices.Sort(got)
+		if !slices.Equal(got, names) {
+			t.Fatalf("%q folded to %q, expands to %q", names, expr, got)
+		}
+		for range 3 {
+			names = rapid.Permutation(names).Draw(t, "order")
+			if again := Fold(names); again != expr {
+				t.Fatalf("another order folds to %q, not %q", again, expr)
+			}
+		}
+	})
+}
+
+func FuzzExpand(f *testing.F) {
+	for _, s := range []string{"web[01-20,30] db1", "a,,b", "[", "x[1-", "[0-0]]", "\xff[1]", "n[1-5/2]", "É"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, expr string) {
+		names, err := Expand(expr, limit)
+		if err != nil {
+			var e *Error
+			if !errors.As(err, &e) || e.Column < 1 || e.Column > len(expr)+1 || e.Problem == "" {
+				t.Fatalf("%q: %#v", expr, err)
+			}
+			return
+		}
+		if len(names) == 0 || len(names) > limit {
+			t.Fatalf("%q: %d names", expr, len(names))
+		}
+		again, err := Expand(Fold(names), limit)
+		slices.Sort(names)
+		slices.Sort(again)
+		if err != nil || !slices.Equal(names, again) {
+			t.Fatalf("%q: %q folded and expanded: %q, %v", expr, names, again, err)
+		}
+	})
+}
+
+func BenchmarkFold(b *testing.B) {
+	names := make([]string, 10_000)
+	for i := range names {
+		names[i] = fmt.Sprintf("r%dn%03d.rack%d.example.com", i%97, i*7%1000, i%13)
+	}
+	for b.Loop() {
+		Fold(names)
+	}
+}

@@ -1,0 +1,77 @@
+// Package visible makes what a host sent fit for a terminal: control sequences
+// are shown, not obeyed, so that no output can move the cursor, retitle the
+// window, answer for the user or hide a part of itself. It is for terminals
+// only; where bytes go to a file or a pipe they go as they came. Letters of
+// every script, wide ones included, pass untouched. The package keeps nothing
+// and starts nothing.
+package visible
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Text returns b for several lines of a terminal: newlines and tabs are kept, a
+// carriage return before a newline is dropped, every other control character is
+// written as an escape ("\x1b", "\r", "\u202e"), and so is every byte that is
+// not UTF-8. A backslash stays as it is: the result is for eyes, not for
+// decoding.
+func Text(b []byte) string { return show(b, true) }
+
+// Line is Text for one line: newlines, tabs and carriage returns are written as
+// escapes too.
+func Line(s string) string { return show([]byte(s), false) }
+
+func show(b []byte, lines bool) string {
+	var out strings.Builder
+	out.Grow(len(b))
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&out, `\x%02x`, b[0])
+		case lines && (r == '\n' || r == '\t'):
+			out.WriteRune(r)
+		case lines && r == '\r' && len(b) > 1 && b[1] == '\n':
+			// The end of a line as Windows writes it.
+		case isHidden(r):
+			out.WriteString(escape(r))
+		default:
+			out.Write(b[:size])
+		}
+		b = b[size:]
+	}
+	return out.String()
+}
+
+// isHidden reports whether a terminal would obey r, or show nothing or
+// something else for it: control characters (C0, DEL, C1), line and paragraph
+// separators, and format characters, bidirectional overrides among them
+// (https://trojansource.codes). Zero-width joiners spell words in Persian and
+// Indian scripts and do no harm.
+func isHidden(r rune) bool {
+	const nonJoiner, joiner = '\u200c', '\u200d'
+	if r < utf8.RuneSelf {
+		return r < ' ' || r == 0x7f
+	}
+	return r != nonJoiner && r != joiner && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+}
+
+func escape(r rune) string {
+	switch {
+	case r == '\n':
+		return `\n`
+	case r == '\t':
+		return `\t`
+	case r == '\r':
+		return `\r`
+	case r < utf8.RuneSelf:
+		return fmt.Sprintf(`\x%02x`, r)
+	case r <= 0xffff:
+		return fmt.Sprintf(`\u%04x`, r)
+	default:
+		return fmt.Sprintf(`\U%08x`, r)
+	}
+}

@@ -1,0 +1,61 @@
+package visible
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+func TestText(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"", ""},
+		{"plain text\n", "plain text\n"},
+		{"a\tb\n\n c", "a\tb\n\n c"},
+		{"one\r\ntwo\r\n", "one\ntwo\n"},
+		{"10%\r20%\r\n", `10%\r20%` + "\n"},
+		{"\r", `\r`},
+		{"\r\r\n", `\r` + "\n"},
+		{"\x1b[2J\x1b]0;title\x07", `\x1b[2J\x1b]0;title\x07`},
+		{"a\x00b\x08c\x7f", `a\x00b\x08c\x7f`},
+		{"\u009b31mred", `\u009b31mred`},
+		{"\x9b31m", `\x9b31m`},
+		{"caf\xe9 \xff\xfe", `caf\xe9 \xff\xfe`},
+		{"abc\u202edcb\u2066\u2069", `abc\u202edcb\u2066\u2069`},
+		{"\ufeffbom\u00ad", `\ufeffbom\u00ad`},
+		{"a\u2028b\u2029c", `a\u2028b\u2029c`},
+		{"\U000e0041", `\U000e0041`},
+		{"汉字 한글 カナ 🐇\n", "汉字 한글 カナ 🐇\n"},
+		{"Grüße, Ελλάδα, e\u0301", "Grüße, Ελλάδα, e\u0301"},
+		{"می\u200cخواهم 👩\u200d💻", "می\u200cخواهم 👩\u200d💻"},
+		{"\ufffd", "\ufffd"},
+		{`C:\temp`, `C:\temp`},
+		{"\xe6\xb1", `\xe6\xb1`},
+	} {
+		if got := Text([]byte(tt.in)); got != tt.want {
+			t.Errorf("Text(%q) = %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+func TestLine(t *testing.T) {
+	if got, want := Line("a\nb\tc\r\nd\x1b[m 汉\r"), `a\nb\tc\r\nd\x1b[m 汉\r`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func FuzzText(f *testing.F) {
+	f.Add([]byte("\x1b[31m\r\n\xff汉\u202e"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		text, line := Text(b), Line(string(b))
+		if !utf8.ValidString(text) || !utf8.ValidString(line) {
+			t.Fatalf("%q: not UTF-8", b)
+		}
+		if strings.ContainsFunc(line, unicode.IsControl) {
+			t.Fatalf("%q: a control character in line %q", b, line)
+		}
+		if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
+			t.Fatalf("%q: a control character in text %q", b, text)
+		}
+	})
+}
