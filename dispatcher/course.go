@@ -1,0 +1,243 @@
+package dispatcher
+
+import (
+	"time"
+
+	"warren/internal/broker"
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+const (
+	// firstRepeat is the pause before a request that was routed, but that
+	// nobody has answered, is sent again. An agent says within 50 ms that it has
+	// a job, so 2 s of silence mean a dead agent whose connection the broker
+	// still believes in, or a lost message. The pause doubles up to maxRepeat.
+	firstRepeat = 2 * time.Second
+	maxRepeat   = 15 * time.Second
+
+	// silence is how long an agent that has accepted a job may say nothing
+	// before it is asked by status.
+	silence = 30 * time.Second
+
+	// returning is how long after the operator's own reconnection a request
+	// that comes back unrouted is repeated: agents are still coming back too.
+	returning      = time.Minute
+	returningPause = time.Second
+
+	// nackPause is the pause after the broker has refused a request because the
+	// host's queue is full.
+	nackPause = 500 * time.Millisecond
+
+	// lastWord is how long after its last possible end a job is asked for
+	// before it is called lost.
+	lastWord = 15 * time.Second
+
+	// sayNothing is how long a sent job may be before the store hears of it: a
+	// quick answer makes the news of the sending superfluous.
+	sayNothing = 250 * time.Millisecond
+)
+
+// A step is what a host goroutine does next.
+type step struct {
+	send   string        // a request type to publish, or
+	end    wire.Outcome  // the operator's own verdict, or
+	reason string        //   why
+	sent   bool          // tell the store that the job is sent, or
+	wait   time.Duration // decide again then at the latest
+	done   bool          // the agent has had the last word
+}
+
+// course is the state of one job as its operator sees it: pure, owned by its
+// host goroutine. Times are the operator's clock.
+type course struct {
+	notAfter time.Time     // until when the agent may begin it
+	timeout  time.Duration // how long it may run, its kill grace included
+
+	state       results.State
+	inFlight    string    // type of the publication that awaits its verdict; "" none
+	maybe       bool      // some attempt may have reached the agent
+	nacked      bool      // some attempt was refused: queue full
+	next        time.Time // the earliest next publication
+	pause       time.Duration
+	heard       time.Time // last sign of the agent
+	firstSent   time.Time
+	told        bool      // the store knows that it is sent
+	deadline    time.Time // its last possible end, once the agent has accepted
+	cancel      bool
+	unreachable bool // the broker knows nobody of that name
+	forgotten   bool // the agent cannot tell
+	done        bool
+	reconnected time.Time // of the operator's own link; zero for its first connection
+}
+
+func newCourse(notAfter time.Time, timeout time.Duration) course {
+	return course{notAfter: notAfter, timeout: timeout, state: results.Pending, pause: firstRepeat}
+}
+
+// decide says what to do at now.
+func (c *course) decide(now time.Time) step {
+	switch {
+	case c.done:
+		return step{done: true}
+	case c.unreachable:
+		return step{end: wire.Unreachable, reason: "no agent answers to this name"}
+	case c.forgotten:
+		return step{end: wire.Lost, reason: "the agent's memory begins after this job was issued: it may have run"}
+	case c.inFlight != "":
+		return step{wait: time.Hour}
+	case c.cancel && !c.maybe && c.firstSent.IsZero():
+		return step{end: wire.Cancelled, reason: "cancelled before it was sent"}
+	case c.firstSent.IsZero() && !now.Before(c.notAfter):
+		return step{end: wire.Unreachable, reason: "the broker was not there in time: it was never sent"}
+	case c.overdue(now):
+		return step{end: wire.Lost, reason: c.lostReason()}
+	case !c.told && c.maybe && c.state == results.Sent && !now.Before(c.firstSent.Add(sayNothing)):
+		return step{sent: true}
+	case now.Before(c.next):
+		return step{wait: c.sleep(now)}
+	}
+	return step{send: c.request(now), wait: c.lastChance().Sub(now)}
+}
+
+// request is the type of the next publication.
+func (c *course) request(now time.Time) string {
+	switch {
+	case c.cancel:
+		return wire.TypeCancel
+	case c.state == results.Accepted, c.state == results.Running, now.After(c.notAfter):
+		return wire.TypeStatus
+	}
+	return wire.TypeRun
+}
+
+func (c *course) sleep(now time.Time) time.Duration {
+	until := c.next
+	if !c.told && c.maybe && c.state == results.Sent && c.firstSent.Add(sayNothing).Before(until) {
+		until = c.firstSent.Add(sayNothing)
+	}
+	if end := c.lastChance(); end.Before(until) {
+		until = end
+	}
+	return until.Sub(now)
+}
+
+// lastChance is when decide gives a verdict whatever happens.
+func (c *course) lastChance() time.Time {
+	if c.firstSent.IsZero() {
+		return c.notAfter
+	}
+	return c.giveUp()
+}
+
+// giveUp is when silence becomes lost.
+func (c *course) giveUp() time.Time {
+	end := c.notAfter
+	if c.deadline.After(end) {
+		end = c.deadline
+	}
+	if c.heard.After(end) {
+		end = c.heard
+	}
+	return end.Add(lastWord)
+}
+
+func (c *course) overdue(now time.Time) bool { return !now.Before(c.giveUp()) }
+
+func (c *course) lostReason() string {
+	switch {
+	case c.state == results.Accepted || c.state == results.Running:
+		return "the agent had " + string(c.state) + " it and then fell silent"
+	case c.nacked && !c.maybe:
+		return "the broker refused it every time: the host's queue is full"
+	}
+	return "it was sent, and nobody has answered"
+}
+
+// published says that a request of that type has been given to the broker.
+func (c *course) published(typ string, now time.Time) {
+	c.inFlight = typ
+	if c.state == results.Pending {
+		c.state = results.Sent
+	}
+	if c.firstSent.IsZero() {
+		c.firstSent = now
+	}
+}
+
+// verdict takes the broker's word on the publication in flight.
+func (c *course) verdict(k broker.Kind, now time.Time) {
+	c.inFlight = ""
+	switch k {
+	case broker.Routed:
+		c.maybe = true
+		c.repeatIn(c.pause, now)
+		c.pause = min(2*c.pause, maxRepeat)
+	case broker.Unconfirmed:
+		c.maybe = true
+		c.repeatIn(0, now)
+	case broker.Nacked:
+		c.nacked = true
+		c.repeatIn(nackPause, now)
+	case broker.Returned:
+		switch {
+		case c.maybe || c.nacked:
+			c.repeatIn(c.pause, now)
+			c.pause = min(2*c.pause, maxRepeat)
+		case c.backSoon(now):
+			c.repeatIn(returningPause, now)
+		default:
+			c.unreachable = true
+		}
+	}
+}
+
+// backSoon reports whether a host that nobody answers for may only be on its way
+// back to the broker, as this operator was a moment ago.
+func (c *course) backSoon(now time.Time) bool {
+	return !c.reconnected.IsZero() && now.Before(c.reconnected.Add(returning)) && now.Before(c.notAfter)
+}
+
+// repeatIn sets the next publication. What the agent has accepted is not asked
+// for as long as its silence is short.
+func (c *course) repeatIn(d time.Duration, now time.Time) {
+	c.next = now.Add(d)
+	if quiet := c.heard.Add(silence); !c.cancel && !c.heard.IsZero() && c.next.Before(quiet) {
+		c.next = quiet
+	}
+}
+
+// progress takes what the agent has said.
+func (c *course) progress(p results.Progress, now time.Time) {
+	c.heard = now
+	switch {
+	case p.State == results.Ended:
+		c.done = true
+	case p.Forgotten:
+		c.forgotten = true
+	case p.Unknown:
+		c.maybe = true
+		c.next = now
+	default:
+		c.state, c.maybe, c.told = p.State, true, true
+		c.deadline = now.Add(c.timeout)
+		if p.State == results.Accepted {
+			c.deadline = c.notAfter.Add(c.timeout)
+		}
+		c.repeatIn(0, now)
+	}
+}
+
+// cancelled says that the operator wants the job stopped.
+func (c *course) cancelled(now time.Time) {
+	c.cancel, c.next, c.pause = true, now, firstRepeat
+}
+
+// relinked says that the callback queue was declared anew: what the agent has
+// said in between went nowhere, so it is asked.
+func (c *course) relinked(since, now time.Time) {
+	c.reconnected = since
+	if c.maybe {
+		c.next, c.pause = now, firstRepeat
+	}
+}

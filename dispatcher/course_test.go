@@ -1,0 +1,242 @@
+package dispatcher
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"warren/internal/broker"
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+const (
+	expires = time.Minute
+	timeout = 10 * time.Second
+)
+
+func fresh() course { return newCourse(t0.Add(expires), timeout) }
+
+// attempt publishes what the course wants and gives the broker's word on it.
+func attempt(t *testing.T, c *course, typ string, k broker.Kind, now time.Time) {
+	t.Helper()
+	if s := c.decide(now); s.send != typ {
+		t.Fatalf("at %s: decided %+v, want to send %s", now.Sub(t0), s, typ)
+	}
+	c.published(typ, now)
+	if s := c.decide(now); s.send != "" || s.end != "" {
+		t.Fatalf("while a publication is in flight: %+v", s)
+	}
+	c.verdict(k, now)
+}
+
+func wantEnd(t *testing.T, c *course, o wire.Outcome, now time.Time) {
+	t.Helper()
+	if s := c.decide(now); s.end != o || s.reason == "" {
+		t.Errorf("at %s: decided %+v, want outcome %s with a reason", now.Sub(t0), s, o)
+	}
+}
+
+func TestUnroutedAtOnceIsUnreachable(t *testing.T) {
+	c := fresh()
+	attempt(t, &c, wire.TypeRun, broker.Returned, t0)
+	wantEnd(t, &c, wire.Unreachable, t0)
+}
+
+func TestUnroutedAfterAnAttemptThatMayHaveArrivedIsNotUnreachable(t *testing.T) {
+	for _, first := range []broker.Kind{broker.Routed, broker.Unconfirmed} {
+		c := fresh()
+		attempt(t, &c, wire.TypeRun, first, t0)
+		c.told = true
+		attempt(t, &c, wire.TypeRun, broker.Returned, t0.Add(firstRepeat))
+		if s := c.decide(t0.Add(firstRepeat)); s.end != "" {
+			t.Errorf("%s, then returned: %+v, want to go on", first, s)
+		}
+	}
+}
+
+func TestUnroutedIsRepeatedForAMinuteAfterReconnection(t *testing.T) {
+	c := newCourse(t0.Add(time.Hour), timeout)
+	c.relinked(t0, t0)
+	now := t0
+	for now.Before(t0.Add(returning)) {
+		attempt(t, &c, wire.TypeRun, broker.Returned, now)
+		if s := c.decide(now); s.end != "" {
+			t.Fatalf("%s after reconnection: %+v", now.Sub(t0), s)
+		}
+		now = now.Add(returningPause)
+	}
+	attempt(t, &c, wire.TypeRun, broker.Returned, now)
+	wantEnd(t, &c, wire.Unreachable, now)
+}
+
+func TestRequestIsRepeatedWithBackOffUntilHeard(t *testing.T) {
+	c := fresh()
+	c.told = true
+	now, sends := t0, []time.Duration(nil)
+	for now.Before(t0.Add(expires)) {
+		attempt(t, &c, wire.TypeRun, broker.Routed, now)
+		sends = append(sends, now.Sub(t0))
+		now = c.next
+	}
+	want := []time.Duration{0, 2 * time.Second, 6 * time.Second, 14 * time.Second, 29 * time.Second, 44 * time.Second, 59 * time.Second}
+	if len(sends) != len(want) {
+		t.Fatalf("sent at %v, want %v", sends, want)
+	}
+	for i := range want {
+		if sends[i] != want[i] {
+			t.Errorf("attempt %d at %s, want %s", i+1, sends[i], want[i])
+		}
+	}
+}
+
+func TestAfterNotAfterItAsksThenIsLost(t *testing.T) {
+	c := fresh()
+	c.told = true
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+	late := t0.Add(expires + time.Millisecond)
+	attempt(t, &c, wire.TypeStatus, broker.Routed, late)
+	wantEnd(t, &c, wire.Lost, t0.Add(expires+lastWord))
+}
+
+func TestNeverSentIsUnreachableNotLost(t *testing.T) {
+	c := fresh()
+	if s := c.decide(t0.Add(expires - 1)); s.send != wire.TypeRun {
+		t.Errorf("before not-after: %+v", s)
+	}
+	wantEnd(t, &c, wire.Unreachable, t0.Add(expires))
+}
+
+func TestAcceptedIsLeftAloneThenAsked(t *testing.T) {
+	c := fresh()
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+	c.progress(results.Progress{State: results.Running}, t0)
+	if s := c.decide(t0.Add(silence - 1)); s.send != "" || s.end != "" {
+		t.Errorf("before the silence is long: %+v", s)
+	}
+	attempt(t, &c, wire.TypeStatus, broker.Routed, t0.Add(silence))
+	if s := c.decide(t0.Add(silence + 1)); s.send != "" {
+		t.Errorf("just asked: %+v", s)
+	}
+	wantEnd(t, &c, wire.Lost, t0.Add(expires+lastWord))
+}
+
+func TestRunningJobIsNotLostBeforeItsTimeout(t *testing.T) {
+	c := newCourse(t0.Add(expires), time.Hour)
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+	c.progress(results.Progress{State: results.Running}, t0)
+	if s := c.decide(t0.Add(time.Hour)); s.end != "" {
+		t.Errorf("within its timeout: %+v", s)
+	}
+	wantEnd(t, &c, wire.Lost, t0.Add(time.Hour+lastWord))
+}
+
+func TestUnknownToItsAgentIsSentAgainAtOnce(t *testing.T) {
+	c := fresh()
+	c.told = true
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+	c.progress(results.Progress{State: results.Sent, Unknown: true, Heard: 1}, t0.Add(time.Second))
+	if s := c.decide(t0.Add(time.Second)); s.send != wire.TypeRun {
+		t.Errorf("decided %+v, want the run again", s)
+	}
+}
+
+func TestForgottenIsLost(t *testing.T) {
+	c := fresh()
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+	c.progress(results.Progress{Forgotten: true}, t0)
+	wantEnd(t, &c, wire.Lost, t0)
+}
+
+func TestReconnectionAsksForWhatMayHaveBeenMissed(t *testing.T) {
+	c := fresh()
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+	c.progress(results.Progress{State: results.Running}, t0)
+	c.relinked(t0.Add(time.Second), t0.Add(time.Second))
+	if s := c.decide(t0.Add(time.Second)); s.send != wire.TypeStatus {
+		t.Errorf("decided %+v, want a status", s)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	c := fresh()
+	c.cancelled(t0)
+	wantEnd(t, &c, wire.Cancelled, t0)
+
+	c = fresh()
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+	c.told = true
+	c.cancelled(t0)
+	attempt(t, &c, wire.TypeCancel, broker.Routed, t0)
+	attempt(t, &c, wire.TypeCancel, broker.Routed, t0.Add(firstRepeat))
+	c.progress(results.Progress{State: results.Ended, Outcome: wire.Cancelled}, t0.Add(firstRepeat))
+	if s := c.decide(t0.Add(firstRepeat)); !s.done {
+		t.Errorf("decided %+v, want done", s)
+	}
+}
+
+func TestQueueFullIsTriedAgain(t *testing.T) {
+	c := fresh()
+	attempt(t, &c, wire.TypeRun, broker.Nacked, t0)
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0.Add(nackPause))
+}
+
+func TestStoreHearsOfTheSendingOnlyWhereTheAnswerIsNotQuick(t *testing.T) {
+	c := fresh()
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+	if s := c.decide(t0); s.sent || s.wait != sayNothing {
+		t.Errorf("at once: %+v", s)
+	}
+	if s := c.decide(t0.Add(sayNothing)); !s.sent {
+		t.Errorf("after %s: %+v", sayNothing, s)
+	}
+}
+
+// Whatever happens to its messages, a job comes to an end, is never called
+// unreachable once it may have arrived, and never waits for nothing.
+func TestEveryCourseEnds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := fresh()
+		now, maybe := t0, false
+		for range 2000 {
+			switch s := c.decide(now); {
+			case s.done:
+				return
+			case s.end == wire.Unreachable && maybe:
+				t.Fatalf("unreachable, but an attempt may have arrived")
+			case s.end != "":
+				return
+			case s.sent:
+				c.told = true
+			case s.send != "" && rapid.Bool().Draw(t, "link up"):
+				c.published(s.send, now)
+				k := rapid.SampledFrom([]broker.Kind{broker.Routed, broker.Returned, broker.Nacked, broker.Unconfirmed}).Draw(t, "verdict")
+				maybe = maybe || k == broker.Routed || k == broker.Unconfirmed
+				c.verdict(k, now)
+			default:
+				if s.wait <= 0 {
+					t.Fatalf("waits for %s: a busy loop", s.wait)
+				}
+				now = now.Add(s.wait)
+			}
+			if rapid.IntRange(0, 9).Draw(t, "event") == 0 && maybe {
+				p := rapid.SampledFrom([]results.Progress{
+					{State: results.Accepted}, {State: results.Running}, {Unknown: true}, {Forgotten: true}, {State: results.Ended},
+				}).Draw(t, "progress")
+				if now.Before(t0.Add(10 * time.Minute)) { // an agent that talks for ever keeps a job for ever
+					c.progress(p, now)
+				}
+			}
+			if rapid.IntRange(0, 50).Draw(t, "relink") == 0 {
+				c.relinked(now, now)
+			}
+			if rapid.IntRange(0, 50).Draw(t, "cancel") == 0 && !c.cancel {
+				c.cancelled(now)
+			}
+		}
+		t.Fatalf("no end by %s", now.Sub(t0))
+	})
+}

@@ -1,0 +1,289 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sync/errgroup"
+
+	"warren/internal/broker"
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+const (
+	// tickets bounds the requests that are built and wait for the publisher:
+	// enough to keep it busy, few enough for scripts of a megabyte.
+	tickets = 64
+
+	// killGrace is what is added to a job's timeout before its end is overdue:
+	// an agent's --kill-grace and the way back.
+	killGrace = 30 * time.Second
+)
+
+// ErrStopped: the dispatcher's Run has ended.
+var ErrStopped = errors.New("the dispatcher has stopped")
+
+// Store is what the dispatcher needs of the result store.
+type Store interface {
+	Lease() string
+	Add(ctx context.Context, t results.Task, jobs []results.Job) ([]<-chan results.Progress, error)
+	Apply(ctx context.Context, us []results.Update) (<-chan error, error)
+	Follow(ctx context.Context, task string) (map[string]<-chan results.Progress, func(), error)
+	Jobs(ctx context.Context, task string) ([]results.Job, error)
+	SetCancel(ctx context.Context, task string) error
+}
+
+// Config wires a dispatcher.
+type Config struct {
+	Store    Store
+	Out      chan<- broker.Publication // of the publisher
+	ReplyTo  string                    // name of the callback queue
+	Replies  *broker.State             // first state of the link that consumes it
+	Operator string                    // user name
+
+	// Audit writes down a task before any of it is sent; on an error nothing is.
+	Audit func(task, command string, hosts []string) error
+
+	// Sign makes the signature of a statement's text; nil leaves it empty.
+	Sign func(statement []byte) (string, error)
+}
+
+// A Dispatcher is the actor that owns the tasks under way.
+type Dispatcher struct {
+	store    Store
+	out      chan<- broker.Publication
+	replyTo  string
+	replies  *broker.State
+	operator string
+	audit    func(task, command string, hosts []string) error
+	signer   func([]byte) (string, error)
+
+	tickets chan struct{} // host goroutines: a bound, see prepare
+	starts  chan *task    // Submit → loop
+	asks    chan ask      // Settled, cancelOwn → loop
+	done    chan struct{} // closed when Run ends
+}
+
+// ask is a question to the loop about a task, or about all where task is empty;
+// the answer is those of them that are under way here.
+type ask struct {
+	task   string
+	cancel bool
+	answer chan<- []*task // one slot
+}
+
+// New wires a dispatcher. It starts nothing.
+func New(c Config) *Dispatcher {
+	return &Dispatcher{
+		store: c.Store, out: c.Out, replyTo: c.ReplyTo, replies: c.Replies, operator: c.Operator, audit: c.Audit, signer: c.Sign,
+		tickets: make(chan struct{}, tickets),
+		starts:  make(chan *task), asks: make(chan ask), done: make(chan struct{}),
+	}
+}
+
+// Run drives tasks until ctx ends.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	defer close(d.done)
+	tasks := map[string]*task{}
+	ended := make(chan *task)
+	g, work := errgroup.WithContext(ctx)
+	for {
+		select {
+		case t := <-d.starts:
+			tasks[t.record.ID] = t
+			g.Go(func() error {
+				err := t.drive(work)
+				select {
+				case ended <- t:
+				case <-work.Done():
+				}
+				return err
+			})
+		case t := <-ended:
+			delete(tasks, t.record.ID)
+		case q := <-d.asks:
+			q.answer <- chosen(tasks, q)
+		case <-work.Done():
+			err := g.Wait()
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// chosen are the tasks that a question is about, cancelled if it says so.
+func chosen(tasks map[string]*task, q ask) (found []*task) {
+	for id, t := range tasks {
+		if q.task == "" || q.task == id {
+			found = append(found, t)
+			if q.cancel && !t.cancelled() {
+				close(t.cancel)
+			}
+		}
+	}
+	return found
+}
+
+// Submit makes a task of spec and returns once the store knows it; sending goes
+// on by itself.
+func (d *Dispatcher) Submit(ctx context.Context, spec results.Spec) (results.Task, error) {
+	now := time.Now()
+	jobs := make([]results.Job, len(spec.Hosts))
+	id := uuid.NewString()
+	for i, h := range spec.Hosts {
+		jobs[i] = results.Job{ID: uuid.NewString(), Task: id, Host: h, Index: i, State: results.Pending}
+	}
+	l, err := d.runLetter(id, spec, jobs, now)
+	if err != nil {
+		return results.Task{}, err
+	}
+	for i := range jobs {
+		digest := l.batch.Digest(i)
+		jobs[i].Digest = digest[:]
+	}
+	statement, _ := l.batch.Statement()
+	record := results.Task{
+		ID: id, Command: spec.Command, Operator: d.operator, Created: l.issuedAt, NotAfter: l.notAfter,
+		Timeout: spec.Run.Timeout(), MaxOutput: spec.Run.MaxOutput, Hosts: len(jobs), Driver: d.store.Lease(), Statement: statement,
+		Summary: results.Summary{Hosts: len(jobs)},
+	}
+	if err := d.audit(id, spec.Command, spec.Hosts); err != nil {
+		return results.Task{}, fmt.Errorf("the task was not sent: %w", err)
+	}
+	progress, err := d.store.Add(ctx, record, jobs)
+	if err != nil {
+		return results.Task{}, fmt.Errorf("the task was not sent: %w", err)
+	}
+	t := &task{
+		d: d, record: record, spec: spec, jobs: jobs, progress: progress, run: l,
+		questions: map[string]letter{}, wants: make(chan want),
+		cancel: make(chan struct{}), settled: make(chan struct{}),
+	}
+	t.unsettled.Add(len(jobs))
+	select {
+	case d.starts <- t:
+		return record, nil
+	case <-d.done:
+		return record, ErrStopped
+	}
+}
+
+// runLetter signs the statement of a run.
+func (d *Dispatcher) runLetter(id string, spec results.Spec, jobs []results.Job, now time.Time) (letter, error) {
+	run := spec.Run
+	return d.letter(wire.Statement{Type: wire.TypeRun, Task: id, Run: &run}, jobs, now, spec.Expires)
+}
+
+// question signs a status or a cancel for jobs of a task.
+func (d *Dispatcher) question(typ string, t *results.Task, jobs []results.Job, now time.Time) (letter, error) {
+	of := &wire.Of{IssuedAt: t.Created.UnixMilli(), NotAfter: t.NotAfter.UnixMilli()}
+	return d.letter(wire.Statement{Type: typ, Task: t.ID, Of: of}, jobs, now, questionValid)
+}
+
+func (d *Dispatcher) letter(st wire.Statement, jobs []results.Job, now time.Time, valid time.Duration) (letter, error) {
+	now = now.Truncate(time.Millisecond)
+	st.IssuedAt, st.NotAfter, st.ReplyTo = now.UnixMilli(), now.Add(valid).UnixMilli(), d.replyTo
+	leaves := make([]wire.Leaf, len(jobs))
+	for i, j := range jobs {
+		leaves[i] = wire.Leaf{Job: j.ID, Host: j.Host, Index: i}
+	}
+	b, err := wire.NewBatch(st, leaves, d.signer)
+	if err != nil {
+		return letter{}, err
+	}
+	return letter{batch: b, issuedAt: now, notAfter: now.Add(valid)}, nil
+}
+
+// Settled waits until each job of a task that was submitted here, or of all such
+// tasks where id is empty, is accepted or ended: the operator may leave.
+func (d *Dispatcher) Settled(ctx context.Context, id string) error {
+	tasks, err := d.find(ctx, id, false)
+	for _, t := range tasks {
+		select {
+		case <-t.settled:
+		case <-d.done:
+			return ErrStopped
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return err
+}
+
+// Cancel asks for the end of a task's unfinished jobs: through the goroutines
+// that drive them, or, where another process does or none, from here.
+func (d *Dispatcher) Cancel(ctx context.Context, t results.Task) error {
+	if err := d.store.SetCancel(ctx, t.ID); err != nil {
+		return err
+	}
+	own, err := d.find(ctx, t.ID, true)
+	if len(own) > 0 || err != nil {
+		return err
+	}
+	return d.inquire(ctx, t, wire.TypeCancel)
+}
+
+// Ask asks by status for the unfinished jobs of a task, and returns when each
+// has answered or is known to be out of reach, or ctx ends.
+func (d *Dispatcher) Ask(ctx context.Context, t results.Task) error {
+	return d.inquire(ctx, t, wire.TypeStatus)
+}
+
+func (d *Dispatcher) find(ctx context.Context, id string, cancel bool) ([]*task, error) {
+	answer := make(chan []*task, 1)
+	select {
+	case d.asks <- ask{id, cancel, answer}:
+		return <-answer, nil
+	case <-d.done:
+		return nil, ErrStopped
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (t *task) cancelled() bool {
+	select {
+	case <-t.cancel:
+		return true
+	default:
+		return false
+	}
+}
+
+// Discover asks all agents who they are; the answers go to the store.
+func (d *Dispatcher) Discover(ctx context.Context) error {
+	now := time.Now()
+	st := wire.Statement{
+		Type: wire.TypeDiscover, Task: uuid.NewString(), ReplyTo: d.replyTo,
+		IssuedAt: now.UnixMilli(), NotAfter: now.Add(questionValid).UnixMilli(),
+	}
+	body, err := wire.NewBroadcast(st, d.signer)
+	if err != nil {
+		return err
+	}
+	if err := awaitUp(ctx, d.replies); err != nil {
+		return err
+	}
+	verdicts := make(chan broker.Verdict, 1)
+	pub := broker.Publication{
+		Exchange: wire.ExchangeDiscover, Answer: verdicts,
+		Msg: amqp.Publishing{
+			Type: st.Type, CorrelationId: st.Task, ReplyTo: d.replyTo, AppId: wire.AppID,
+			ContentType: wire.ContentJSON, Expiration: strconv.FormatInt(questionValid.Milliseconds(), 10), Body: body,
+		},
+	}
+	select {
+	case d.out <- pub:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,181 @@
+package dispatcher
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/broker"
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+// host drives one job. It is one goroutine's state.
+type host struct {
+	task     *task
+	index    int // of the job in the task
+	course   course
+	progress <-chan results.Progress // results → host
+	verdicts chan broker.Verdict     // publisher → host; one slot, one publication in flight
+	replies  *broker.State           // of the callback queue, from its first state on
+	up       bool
+	ups      int // how often it has come up
+	attempt  int
+	settled  bool
+
+	sent  letter // the run, once prepared: repeated as it was
+	offer string // type of the request in pub, which holds a ticket; "" none
+	pub   broker.Publication
+}
+
+// run sees the job to its outcome. It returns early only when ctx ends.
+func (h *host) run(ctx context.Context) error {
+	defer h.settle()
+	defer h.withdraw()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	cancel := h.task.cancel
+	h.watchReplies()
+	for {
+		step := h.course.decide(time.Now())
+		switch {
+		case step.done:
+			return nil
+		case step.end != "":
+			return h.apply(ctx, results.Update{Job: h.job().ID, Outcome: step.end, Reason: step.reason})
+		case step.sent:
+			h.course.told = true
+			if err := h.apply(ctx, results.Update{Job: h.job().ID, State: results.Sent}); err != nil {
+				return err
+			}
+			continue
+		}
+		if step.send != h.offer || h.replies.Phase == broker.Connecting {
+			h.withdraw()
+		}
+		var ticket chan<- struct{}
+		var out chan<- broker.Publication
+		if step.send != "" && h.replies.Phase != broker.Connecting {
+			if h.offer == "" {
+				ticket = h.task.d.tickets
+			} else {
+				out = h.task.d.out
+			}
+		}
+		timer.Reset(step.wait)
+		select {
+		case ticket <- struct{}{}:
+			if err := h.prepare(ctx, step.send); err != nil {
+				return err
+			}
+		case out <- h.pub:
+			h.attempt++
+			h.course.published(h.offer, time.Now())
+			h.withdraw()
+		case p, ok := <-h.progress:
+			if !ok {
+				return nil
+			}
+			h.heard(p)
+		case v := <-h.verdicts:
+			h.course.verdict(v.Kind, time.Now())
+		case <-h.replies.Changed():
+			h.watchReplies()
+		case <-cancel:
+			cancel = nil
+			h.course.cancelled(time.Now())
+		case <-timer.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// prepare builds the request that is to be offered to the publisher. The ticket
+// that has just been taken bounds how many requests are built and not yet
+// published, since each may hold a whole script.
+func (h *host) prepare(ctx context.Context, typ string) error {
+	h.offer = typ
+	if typ == wire.TypeRun && h.sent.batch != nil {
+		h.pub = h.request(typ, h.sent)
+		return nil
+	}
+	b, err := h.task.signed(ctx, typ, h.index)
+	if err != nil {
+		return err
+	}
+	if typ == wire.TypeRun {
+		h.sent, h.course.notAfter = b, b.notAfter
+	}
+	h.pub = h.request(typ, b)
+	return nil
+}
+
+// withdraw gives the ticket back.
+func (h *host) withdraw() {
+	if h.offer != "" {
+		h.offer, h.pub = "", broker.Publication{}
+		<-h.task.d.tickets
+	}
+}
+
+func (h *host) job() *results.Job { return &h.task.jobs[h.index] }
+
+// heard takes what the agent has said.
+func (h *host) heard(p results.Progress) {
+	h.course.progress(p, time.Now())
+	if p.State == results.Accepted || p.State == results.Running {
+		h.settle()
+	}
+}
+
+// settle says, once, that the operator may leave as far as this job goes.
+func (h *host) settle() {
+	if !h.settled {
+		h.settled = true
+		h.task.unsettled.Done()
+	}
+}
+
+// watchReplies goes to the newest state of the callback queue. Coming up again,
+// as opposed to the first time, means that answers may have been missed.
+func (h *host) watchReplies() {
+	for {
+		if h.replies.Phase == broker.Up && !h.up {
+			h.up = true
+			h.ups++
+			if h.ups > 1 {
+				h.course.relinked(h.replies.Since, time.Now())
+			}
+		}
+		h.up = h.replies.Phase != broker.Connecting
+		select {
+		case <-h.replies.Changed():
+			h.replies = h.replies.Next()
+		default:
+			return
+		}
+	}
+}
+
+func (h *host) apply(ctx context.Context, u results.Update) error {
+	_, err := h.task.d.store.Apply(ctx, []results.Update{u})
+	return err
+}
+
+// request is the publication of one attempt.
+func (h *host) request(typ string, b letter) broker.Publication {
+	job := h.job()
+	return broker.Publication{
+		Key: wire.HostQueue(job.Host), Mandatory: true, Answer: h.verdicts,
+		Msg: amqp.Publishing{
+			Type: typ, CorrelationId: job.ID, ReplyTo: h.task.d.replyTo, AppId: wire.AppID,
+			ContentType: wire.ContentJSON,
+			Expiration:  strconv.FormatInt(max(time.Until(b.notAfter).Milliseconds(), 1), 10),
+			Headers:     amqp.Table{wire.HeaderAttempt: int32(h.attempt + 1)},
+			Body:        b.batch.Body(h.index),
+		},
+	}
+}
