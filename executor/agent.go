@@ -1,0 +1,150 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"warren/internal/broker"
+	"warren/internal/process"
+	"warren/internal/wire"
+)
+
+// Config is what an agent is told. The zero value of a limit is its default.
+type Config struct {
+	ID      string   // the name it alone answers to; its queue is exclusive
+	Aliases []string // further names
+	Labels  map[string]string
+	Version string // Warren's, for hello
+
+	Broker broker.Options
+	Limits Limits
+
+	KillGrace  time.Duration // between TERM and KILL
+	DrainGrace time.Duration // for running commands when the agent stops
+	DataDir    string        // scripts are written there while they run
+
+	// AllowUnsigned lets anybody who reaches the broker run anything. Without
+	// it every request is refused.
+	AllowUnsigned bool
+
+	// Runner executes a command; nil is process.Run.
+	Runner Runner
+
+	Log *slog.Logger
+}
+
+// A Runner executes one command. It has the contract of process.Run.
+type Runner func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result
+
+// The defaults of Config.
+const (
+	DefaultQueue      = 256
+	DefaultKillGrace  = 5 * time.Second
+	DefaultDrainGrace = 10 * time.Second
+	defaultJobs       = 50_000
+	defaultOutput     = 64 << 20
+	DefaultMaxOutput  = 16 << 20
+	defaultRetention  = 7 * 24 * time.Hour
+	defaultTolerance  = 30 * time.Second
+)
+
+// DefaultWorkers is how many commands run at the same time where nothing else
+// is said.
+func DefaultWorkers() int { return max(4, 2*runtime.NumCPU()) }
+
+// ErrUnsigned says that an agent was started that could trust nobody.
+var ErrUnsigned = errors.New("this agent cannot verify signatures and was not told to do without them")
+
+// An Agent answers for one host.
+type Agent struct {
+	cfg       Config
+	names     []string // id first; the broker connection's address may follow
+	link      *broker.Link
+	publisher *broker.Publisher
+
+	deliveries chan delivery // session → loop
+	sessions   chan []string // session → loop: the names now answered to
+	reports    chan report   // exec goroutines → loop
+	verdicts   chan broker.Verdict
+}
+
+// New checks the configuration. It starts nothing.
+func New(cfg Config) (*Agent, error) {
+	if !cfg.AllowUnsigned {
+		return nil, ErrUnsigned
+	}
+	var names []string
+	for _, n := range append([]string{cfg.ID}, cfg.Aliases...) {
+		name, err := wire.CheckHostName(n)
+		if err != nil {
+			return nil, fmt.Errorf("name of this agent: %w", err)
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	cfg.ID = names[0]
+	cfg.setDefaults()
+	cfg.Broker.Name = "warrend " + cfg.ID
+	cfg.Broker.Log = cfg.Log
+	link, err := broker.NewLink(cfg.Broker)
+	if err != nil {
+		return nil, err
+	}
+	return &Agent{
+		cfg: cfg, names: names, link: link, publisher: broker.NewPublisher(window),
+		deliveries: make(chan delivery),
+		sessions:   make(chan []string),
+		reports:    make(chan report),
+		verdicts:   make(chan broker.Verdict, window), // never full: one a publication in flight
+	}, nil
+}
+
+func (c *Config) setDefaults() {
+	def(&c.Limits.Workers, DefaultWorkers())
+	def(&c.Limits.Queue, DefaultQueue)
+	def(&c.Limits.Jobs, defaultJobs)
+	def(&c.Limits.Output, int64(defaultOutput))
+	def(&c.Limits.MaxOutput, int64(DefaultMaxOutput))
+	def(&c.Limits.Retention, defaultRetention)
+	def(&c.Limits.Tolerance, defaultTolerance)
+	def(&c.KillGrace, DefaultKillGrace)
+	def(&c.DrainGrace, DefaultDrainGrace)
+	if c.Runner == nil {
+		c.Runner = process.Run
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+func def[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// Link is the state of the agent's connection to the broker.
+func (a *Agent) Link() *broker.State { return a.link.State() }
+
+// Run serves until ctx ends, then drains: running commands get DrainGrace,
+// results go out, and it returns nil.
+func (a *Agent) Run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, work := errgroup.WithContext(work)
+	g.Go(func() error { return a.link.Run(work, a.session) })
+	g.Go(func() error {
+		defer stop() // nothing is left to send
+		return newLoop(a).run(ctx, work)
+	})
+	return g.Wait()
+}

@@ -1,0 +1,141 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"warren/internal/process"
+	"warren/internal/wire"
+)
+
+// Why a running command was stopped.
+var (
+	errCancelled = errors.New("cancelled by the operator")
+	errStopped   = errors.New("the agent was stopped")
+)
+
+// A report is what an exec goroutine tells the loop: some output, or, as its
+// last word, how the command ended.
+type report struct {
+	job   *job // a handle; only the loop looks inside
+	chunk *process.Chunk
+	ended *wire.Ended
+	rest  []process.Chunk
+}
+
+// execute starts the exec goroutine of a job that has begun.
+func (l *loop) execute(work context.Context, j *job) {
+	ctx, stop := context.WithCancelCause(work)
+	j.stop = stop
+	run, secret := j.run, j.secret
+	spec := l.cfg.spec(run, secret)
+	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.task, "WARREN_JOB=" + j.id, "WARREN_HOST=" + j.host})
+	l.log.Info("began", "job", j.id, "task", j.task, "host", j.host, "command", commandLine(run))
+	cfg, reports := l.cfg, l.reports
+	l.exec.Go(func() error {
+		defer stop(nil)
+		// The loop receives until no job runs, so these sends need no second exit.
+		out := func(c process.Chunk) { reports <- report{job: j, chunk: &c} }
+		ended, rest := cfg.exec(ctx, run, spec, out)
+		reports <- report{job: j, ended: ended, rest: rest}
+		return nil
+	})
+}
+
+// report takes what an exec goroutine says.
+func (l *loop) report(r report, now time.Time) {
+	if r.chunk != nil {
+		l.journal.output(r.job, *r.chunk)
+		l.outbox.changed(r.job)
+		return
+	}
+	for _, c := range r.rest {
+		l.journal.output(r.job, c)
+	}
+	l.journal.end(r.job, *r.ended, now)
+	l.ended(r.job)
+}
+
+// exec runs one command to its end.
+func (c *Config) exec(ctx context.Context, run *wire.Run, spec process.Spec, out func(process.Chunk)) (*wire.Ended, []process.Chunk) {
+	if len(run.Script) > 0 {
+		path, err := c.writeScript(run.Script)
+		if err != nil {
+			return &wire.Ended{Outcome: wire.FailedToStart, Reason: fmt.Sprintf("cannot write the script: %v", err)}, nil
+		}
+		defer os.Remove(path)
+		spec.Argv = process.ScriptArgv(run.Shell, path, run.Argv, run.Script)
+	}
+	r := c.Runner(ctx, spec, nil, out)
+	e := outcome(ctx, run, r)
+	if r.Started {
+		e.EndedAt = r.EndedAt.UnixMilli()
+		e.Stdout = &wire.Stream{Size: r.Stdout.Size, Dropped: r.Stdout.Dropped}
+		e.Stderr = &wire.Stream{Size: r.Stderr.Size, Dropped: r.Stderr.Dropped}
+	}
+	return e, r.Rest
+}
+
+func outcome(ctx context.Context, run *wire.Run, r process.Result) *wire.Ended {
+	switch {
+	case r.TimedOut:
+		return &wire.Ended{Outcome: wire.TimedOut, Reason: fmt.Sprintf("still running after %s", run.Timeout())}
+	case r.Cancelled && errors.Is(context.Cause(ctx), errCancelled):
+		return &wire.Ended{Outcome: wire.Cancelled, Reason: "stopped while it ran"}
+	case r.Cancelled:
+		return &wire.Ended{Outcome: wire.Interrupted, Reason: errStopped.Error()}
+	case !r.Started:
+		return &wire.Ended{Outcome: wire.FailedToStart, Reason: r.Err.Error()}
+	case r.Err != nil:
+		return &wire.Ended{Outcome: wire.Interrupted, Reason: "it ended, but how is not known: " + r.Err.Error()}
+	case r.Signal != "":
+		return &wire.Ended{Outcome: wire.Signaled, Signal: r.Signal, Reason: leftOpen(r)}
+	}
+	return &wire.Ended{Outcome: wire.Exited, ExitCode: &r.ExitCode, Reason: leftOpen(r)}
+}
+
+// leftOpen says what a result cannot promise.
+func leftOpen(r process.Result) string {
+	if r.HeldOpen {
+		return "a process that it left behind holds its output open and may print more"
+	}
+	return ""
+}
+
+// writeScript puts a script into a file that only this user can read.
+func (c *Config) writeScript(content []byte) (string, error) {
+	pattern := "warren-script-*"
+	if runtime.GOOS == "windows" {
+		pattern += ".cmd"
+	}
+	f, err := os.CreateTemp(c.DataDir, pattern)
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Chmod(0o700)
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return f.Name(), err
+}
+
+// commandLine is what the agent's log says of a job.
+func commandLine(r *wire.Run) string {
+	switch {
+	case r.Command != "":
+		return r.Command
+	case len(r.Script) > 0:
+		return fmt.Sprintf("script of %d bytes %q", len(r.Script), r.Argv)
+	}
+	return fmt.Sprintf("%q", r.Argv)
+}

@@ -1,0 +1,298 @@
+package executor
+
+import (
+	"fmt"
+	"time"
+
+	"warren/internal/process"
+	"warren/internal/wire"
+)
+
+// Limits bound an agent's memory of jobs.
+type Limits struct {
+	Workers   int           // commands that run at the same time
+	Queue     int           // accepted jobs that wait for a worker
+	Jobs      int           // jobs remembered
+	Output    int64         // bytes of output remembered, running jobs not counted
+	MaxOutput int64         // bytes kept of each stream of one job, whatever is asked for
+	Retention time.Duration // how long a result is kept
+	Tolerance time.Duration // between the operator's clock and this one
+}
+
+// journal is the agent's memory of jobs: pure state, owned by the agent loop,
+// with no goroutine, channel or clock in it. It decides what becomes of a
+// request and sees to it that no job runs twice and none ends twice.
+//
+// It lives in memory: an agent that has been started again does not know what
+// ran before, and therefore refuses whatever was issued before its own start.
+type journal struct {
+	limits  Limits
+	since   time.Time // jobs issued before may have run and are not known
+	floor   time.Time // likewise jobs whose not-after is not later: they may have been forgotten
+	jobs    map[string]*job
+	tasks   map[string]*job // the one job that was taken of each task
+	queue   []*job          // waiting, first come first served
+	quiet   []*job          // not ended, and too young to be talked about; oldest first
+	running int
+	done    []*job // ended, oldest first
+	bytes   int64  // output kept of ended jobs
+}
+
+func newJournal(l Limits, now time.Time) *journal {
+	return &journal{
+		limits: l, since: now.Truncate(time.Millisecond),
+		jobs: map[string]*job{}, tasks: map[string]*job{},
+	}
+}
+
+// accept takes a verified run. The job it returns is new and waits, or has
+// ended at once with a refusal, or was known before (known). A refusal that is
+// not empty is the policy's. It is nil where not even a refusal can be
+// remembered: then nothing is answered, and the operator sends again.
+func (b *journal) accept(r *wire.Request, refusal string, now time.Time) (j *job, known bool) {
+	if j := b.jobs[r.Leaf.Job]; j != nil {
+		return j, true
+	}
+	j = &job{
+		id: r.Leaf.Job, task: r.Statement.Task, host: r.Leaf.Host,
+		issuedAt: time.UnixMilli(r.Statement.IssuedAt), notAfter: time.UnixMilli(r.Statement.NotAfter),
+		run: r.Statement.Run, secret: r.Secret, digest: r.Digest,
+		acceptedAt: now, quietUntil: now.Add(quiet),
+	}
+	b.forget(now)
+	if len(b.jobs) >= 2*b.limits.Jobs {
+		return nil, false
+	}
+	if outcome, reason := b.refuse(j, refusal, now); outcome != "" {
+		b.remember(j)
+		b.close(j, wire.Ended{Outcome: outcome, Reason: reason}, now)
+		return j, false
+	}
+	b.remember(j)
+	b.queue = append(b.queue, j)
+	b.quiet = append(b.quiet, j)
+	return j, false
+}
+
+func (b *journal) refuse(j *job, refusal string, now time.Time) (wire.Outcome, string) {
+	switch first := b.tasks[j.task]; {
+	case refusal != "":
+		return wire.Rejected, refusal
+	case first != nil:
+		return wire.Rejected, "duplicate of " + first.id
+	case j.issuedAt.After(now.Add(b.limits.Tolerance)):
+		return wire.Rejected, fmt.Sprintf("issued %s in the future by this host's clock", j.issuedAt.Sub(now).Round(time.Second))
+	case now.After(j.notAfter.Add(b.limits.Tolerance)):
+		return wire.Expired, fmt.Sprintf("arrived %s after its time was up", now.Sub(j.notAfter).Round(time.Millisecond))
+	case b.forgotten(j.issuedAt, j.notAfter):
+		return wire.Rejected, "issued before this agent's journal was made: it may have run already"
+	case len(b.jobs) >= b.limits.Jobs:
+		return wire.Rejected, fmt.Sprintf("journal full: %d jobs remembered", len(b.jobs))
+	case len(b.queue) >= b.limits.Queue+b.limits.Workers-b.running:
+		return wire.Rejected, fmt.Sprintf("queue full: %d jobs run and %d wait", b.running, len(b.queue))
+	}
+	return "", ""
+}
+
+// forgotten reports whether a job that is not known may have run all the same.
+func (b *journal) forgotten(issuedAt, notAfter time.Time) bool {
+	return issuedAt.Before(b.since) || !notAfter.After(b.floor)
+}
+
+func (b *journal) remember(j *job) {
+	b.jobs[j.id] = j
+	if b.tasks[j.task] == nil {
+		b.tasks[j.task] = j
+	}
+}
+
+// begin gives the next job to execute, or nil where none waits or no worker is
+// free. Jobs whose time is up on the way end as expired and are returned too.
+func (b *journal) begin(now time.Time) (next *job, expired []*job) {
+	for b.running < b.limits.Workers && len(b.queue) > 0 {
+		j := b.queue[0]
+		b.queue[0] = nil
+		b.queue = b.queue[1:]
+		if now.After(j.notAfter.Add(b.limits.Tolerance)) {
+			b.close(j, wire.Ended{Outcome: wire.Expired, Reason: "no worker was free in time"}, now)
+			expired = append(expired, j)
+			continue
+		}
+		j.phase, j.startedAt = running, now
+		b.running++
+		return j, expired
+	}
+	return nil, expired
+}
+
+// output adds what a running command has printed.
+func (b *journal) output(j *job, c process.Chunk) { j.kept = append(j.kept, c) }
+
+// end records how a running job ended.
+func (b *journal) end(j *job, e wire.Ended, now time.Time) {
+	b.running--
+	b.close(j, e, now)
+}
+
+// close gives the job its one outcome.
+func (b *journal) close(j *job, e wire.Ended, now time.Time) {
+	e.Job = j.id
+	if e.Outcome == wire.Rejected {
+		e.Request = j.digest[:]
+	}
+	e.AcceptedAt = j.acceptedAt.UnixMilli()
+	if j.phase == running {
+		e.StartedAt = j.startedAt.UnixMilli()
+	}
+	if e.EndedAt == 0 {
+		e.EndedAt = now.UnixMilli()
+	}
+	j.phase, j.result, j.stop = ended, e, nil
+	j.run, j.secret = nil, nil
+	b.done = append(b.done, j)
+	b.bytes += j.keptBytes()
+	b.evict()
+}
+
+// cancel ends a waiting job, or says that a running one is to be stopped
+// (stop); a job that has not been seen gets a tombstone, so that it never runs.
+func (b *journal) cancel(r *wire.Request, now time.Time) (j *job, stop bool) {
+	j = b.jobs[r.Leaf.Job]
+	switch {
+	case j == nil:
+		j = &job{
+			id: r.Leaf.Job, task: r.Statement.Task, host: r.Leaf.Host,
+			issuedAt: time.UnixMilli(r.Statement.Of.IssuedAt), notAfter: time.UnixMilli(r.Statement.Of.NotAfter),
+			acceptedAt: now,
+		}
+		if b.forgotten(j.issuedAt, j.notAfter) {
+			return nil, false
+		}
+		b.forget(now)
+		b.jobs[j.id] = j
+		b.close(j, wire.Ended{Outcome: wire.Cancelled, Reason: "cancelled before it arrived"}, now)
+	case j.phase == waiting:
+		b.unqueue(j)
+		b.close(j, wire.Ended{Outcome: wire.Cancelled, Reason: "cancelled before it began"}, now)
+	case j.phase == running:
+		j.cancelling = true
+		return j, true
+	}
+	return j, false
+}
+
+func (b *journal) unqueue(j *job) {
+	for i, w := range b.queue {
+		if w == j {
+			b.queue = append(b.queue[:i:i], b.queue[i+1:]...)
+			return
+		}
+	}
+}
+
+// status finds the job that is asked for. Where it is not known and can no
+// longer arrive it is refused for good, so that the answer stays true; where it
+// may still arrive, or may have run before this journal began, j is nil and
+// state says which.
+func (b *journal) status(r *wire.Request, now time.Time) (j *job, state string) {
+	if j = b.jobs[r.Leaf.Job]; j != nil {
+		return j, ""
+	}
+	of := r.Statement.Of
+	notAfter := time.UnixMilli(of.NotAfter)
+	switch {
+	case b.forgotten(time.UnixMilli(of.IssuedAt), notAfter):
+		return nil, wire.StateForgotten
+	case !now.After(notAfter):
+		return nil, wire.StateUnknown
+	}
+	j = &job{
+		id: r.Leaf.Job, task: r.Statement.Task, host: r.Leaf.Host, acceptedAt: now,
+		issuedAt: time.UnixMilli(of.IssuedAt), notAfter: notAfter,
+	}
+	b.forget(now)
+	b.jobs[j.id] = j
+	b.close(j, wire.Ended{Outcome: wire.Expired, Reason: "it did not arrive in time"}, now)
+	return j, ""
+}
+
+// drain refuses what waits: the agent is about to leave.
+func (b *journal) drain(now time.Time) []*job {
+	left := b.queue
+	b.queue = nil
+	for _, j := range left {
+		b.close(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was stopped before it began"}, now)
+	}
+	return left
+}
+
+// evict drops outputs, oldest first, above the bound; ids stay.
+func (b *journal) evict() {
+	for i := 0; b.bytes > b.limits.Output && i < len(b.done); i++ {
+		b.dropOutput(b.done[i])
+	}
+}
+
+func (b *journal) dropOutput(j *job) {
+	if len(j.kept) == 0 {
+		return
+	}
+	b.bytes -= j.keptBytes()
+	j.kept, j.gone = nil, true
+	for _, s := range []*wire.Stream{j.result.Stdout, j.result.Stderr} {
+		if s != nil {
+			s.Gone = s.Size > 0
+		}
+	}
+}
+
+// forget drops what is older than the retention and can no longer be replayed.
+func (b *journal) forget(now time.Time) {
+	n := 0
+	for _, j := range b.done {
+		ended := time.UnixMilli(j.result.EndedAt)
+		if now.Before(ended.Add(b.limits.Retention)) || !now.After(j.notAfter.Add(b.limits.Tolerance)) {
+			break
+		}
+		b.bytes -= j.keptBytes()
+		delete(b.jobs, j.id)
+		if b.tasks[j.task] == j {
+			delete(b.tasks, j.task)
+		}
+		b.floor = later(b.floor, j.notAfter)
+		n++
+	}
+	b.done = b.done[n:]
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// nextQuiet is when the oldest job that has not ended stops being quiet; zero
+// where there is none.
+func (b *journal) nextQuiet() time.Time {
+	for len(b.quiet) > 0 && b.quiet[0].phase == ended {
+		b.quiet[0] = nil
+		b.quiet = b.quiet[1:]
+	}
+	if len(b.quiet) == 0 {
+		return time.Time{}
+	}
+	return b.quiet[0].quietUntil
+}
+
+// loud takes the jobs whose quiet time is over: their operator hears of them.
+func (b *journal) loud(now time.Time) (over []*job) {
+	for len(b.quiet) > 0 && !now.Before(b.quiet[0].quietUntil) {
+		if j := b.quiet[0]; j.phase != ended {
+			over = append(over, j)
+		}
+		b.quiet[0] = nil
+		b.quiet = b.quiet[1:]
+	}
+	return over
+}

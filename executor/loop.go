@@ -1,0 +1,260 @@
+package executor
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"warren/internal/broker"
+	"warren/internal/wire"
+)
+
+// flushFor is how long a stopping agent tries to deliver what it has to say.
+const flushFor = 5 * time.Second
+
+// loop is the agent's one decision maker. It alone touches its fields.
+type loop struct {
+	cfg      Config
+	log      *slog.Logger
+	journal  *journal
+	outbox   *outbox
+	names    []string // answered to now; empty before the first session
+	started  time.Time
+	draining bool
+	exec     *errgroup.Group           // running commands
+	reports  chan<- report             // given to them
+	out      chan<- broker.Publication // to the publisher
+
+	agent *Agent // its channels
+}
+
+func newLoop(a *Agent) *loop {
+	now := time.Now()
+	return &loop{
+		cfg: a.cfg, log: a.cfg.Log, agent: a, started: now, names: a.names,
+		journal: newJournal(a.cfg.Limits, now), outbox: newOutbox(a.cfg.ID),
+		exec: new(errgroup.Group), reports: a.reports, out: a.publisher.In(),
+	}
+}
+
+// run decides until stop ends, drains, and returns. work ends only if another
+// actor of the agent has failed.
+func (l *loop) run(stop, work context.Context) error {
+	defer l.exec.Wait() // each exec goroutine has reported by then
+	var graceOver, leave <-chan time.Time
+	stopping := stop.Done()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		now := time.Now()
+		l.begin(work, now)
+		if l.draining && l.journal.running == 0 && leave == nil {
+			leave = time.After(flushFor)
+		}
+		if l.draining && l.journal.running == 0 && l.outbox.idle() {
+			return nil
+		}
+		timer.Reset(l.nextWake(now))
+		var publish chan<- broker.Publication
+		pub, ok := l.outbox.pending(now, l.agent.verdicts)
+		if ok {
+			publish = l.out
+		}
+		select {
+		case d := <-l.agent.deliveries:
+			l.deliver(d, time.Now())
+		case r := <-l.agent.reports:
+			l.report(r, time.Now())
+		case publish <- pub:
+			l.outbox.sent()
+		case v := <-l.agent.verdicts:
+			l.outbox.verdict(v, time.Now())
+		case l.names = <-l.agent.sessions:
+		case <-timer.C:
+			l.tick(time.Now())
+		case <-stopping:
+			stopping = nil
+			l.drain(time.Now())
+			graceOver = time.After(l.cfg.DrainGrace)
+		case <-graceOver:
+			l.stopRunning()
+		case <-leave:
+			l.log.Warn("leaving with results that were not delivered", "hint", "the operator asks for them by check_task; this agent keeps them in memory only")
+			return nil
+		case <-work.Done():
+			l.abandon()
+			return nil
+		}
+	}
+}
+
+// nextWake is how long the loop may sleep.
+func (l *loop) nextWake(now time.Time) time.Duration {
+	wake := now.Add(time.Hour)
+	if q := l.journal.nextQuiet(); !q.IsZero() && q.Before(wake) {
+		wake = q
+	}
+	if len(l.outbox.later) > 0 && l.outbox.again.Before(wake) {
+		wake = l.outbox.again
+	}
+	return max(wake.Sub(now), 0)
+}
+
+func (l *loop) tick(now time.Time) {
+	for _, j := range l.journal.loud(now) {
+		l.outbox.changed(j)
+	}
+	if len(l.outbox.later) > 0 && !now.Before(l.outbox.again) {
+		l.outbox.retry()
+	}
+}
+
+// begin starts as many waiting jobs as there are free workers.
+func (l *loop) begin(work context.Context, now time.Time) {
+	for {
+		j, expired := l.journal.begin(now)
+		for _, e := range expired {
+			l.ended(e)
+		}
+		if j == nil {
+			return
+		}
+		l.execute(work, j)
+		l.outbox.changed(j)
+	}
+}
+
+// ended logs a job's outcome and tells those who wait for it.
+func (l *loop) ended(j *job) {
+	attrs := []any{"job", j.id, "task", j.task, "host", j.host, "outcome", j.result.Outcome}
+	if j.result.ExitCode != nil {
+		attrs = append(attrs, "exit_code", *j.result.ExitCode)
+	}
+	if j.result.Reason != "" {
+		attrs = append(attrs, "reason", j.result.Reason)
+	}
+	l.log.Info("ended", attrs...)
+	l.outbox.changed(j)
+}
+
+// drain stops taking work: what waits is refused, what runs gets its grace.
+func (l *loop) drain(now time.Time) {
+	l.draining = true
+	l.log.Info("stopping", "running", l.journal.running, "waiting", len(l.journal.queue))
+	for _, j := range l.journal.drain(now) {
+		l.ended(j)
+	}
+}
+
+// stopRunning ends what still runs; each reports in its turn.
+func (l *loop) stopRunning() {
+	for _, j := range l.journal.jobs {
+		if j.phase == running {
+			j.stop(errStopped)
+		}
+	}
+}
+
+// abandon kills what runs: there is no agent left to report to.
+func (l *loop) abandon() {
+	l.stopRunning()
+	for l.journal.running > 0 {
+		l.report(<-l.agent.reports, time.Now())
+	}
+}
+
+// deliver handles one message: decide, then acknowledge. A message that is no
+// request is logged and dropped.
+func (l *loop) deliver(d delivery, now time.Time) {
+	defer func() {
+		if err := d.Ack(false); err != nil {
+			l.log.Debug("acknowledgement failed; the request will come again", "error", err)
+		}
+	}()
+	r, err := admit(d.Body, d.name)
+	if err == nil {
+		err = r.Agrees(d.Type, d.CorrelationId, d.ReplyTo)
+	}
+	if err != nil {
+		l.log.Warn("dropped a message that is no request", "queue", wire.HostQueue(d.name), "bytes", len(d.Body), "error", err)
+		return
+	}
+	switch r.Statement.Type {
+	case wire.TypeRun:
+		l.accept(r, now)
+	case wire.TypeCancel:
+		l.cancel(r, now)
+	case wire.TypeStatus:
+		l.status(r, now)
+	case wire.TypeCheck:
+		l.answer(r, l.check(r, now))
+	case wire.TypeDiscover:
+		l.answer(r, l.hello(now))
+	}
+}
+
+func (l *loop) accept(r *wire.Request, now time.Time) {
+	if l.draining {
+		l.refuse(r, "the agent is stopping", now)
+		return
+	}
+	_, refusal := l.cfg.permits(r.Statement.Run)
+	j, known := l.journal.accept(r, refusal, now)
+	if j == nil {
+		l.log.Warn("no room to remember another job; not answered", "job", r.Leaf.Job, "remembered", len(l.journal.jobs))
+		return
+	}
+	if !known {
+		l.log.Info("accepted", "job", j.id, "task", j.task, "host", j.host, "type", wire.TypeRun)
+	}
+	l.outbox.tell(j, r.Statement.ReplyTo)
+	if !known && j.phase == ended {
+		l.ended(j)
+	}
+}
+
+// refuse answers a run that is not even remembered.
+func (l *loop) refuse(r *wire.Request, reason string, now time.Time) {
+	l.answer(r, &wire.Ended{
+		Job: r.Leaf.Job, Outcome: wire.Rejected, Reason: reason, EndedAt: now.UnixMilli(), Request: r.Digest[:],
+	})
+}
+
+func (l *loop) cancel(r *wire.Request, now time.Time) {
+	j, stop := l.journal.cancel(r, now)
+	switch {
+	case j == nil:
+		l.answer(r, &wire.State{Job: r.Leaf.Job, State: wire.StateForgotten, At: now.UnixMilli()})
+		return
+	case stop:
+		l.log.Info("cancelling", "job", j.id, "task", j.task)
+		j.stop(errCancelled)
+		l.answer(r, j.state(now))
+	default:
+		l.ended(j)
+	}
+	l.outbox.restart(j, r.Statement.ReplyTo)
+}
+
+func (l *loop) status(r *wire.Request, now time.Time) {
+	j, state := l.journal.status(r, now)
+	if j == nil {
+		l.answer(r, &wire.State{Job: r.Leaf.Job, State: state, At: now.UnixMilli()})
+		return
+	}
+	if j.phase != ended {
+		l.answer(r, j.state(now))
+	}
+	l.outbox.restart(j, r.Statement.ReplyTo)
+}
+
+// answer sends one reply that no job keeps.
+func (l *loop) answer(r *wire.Request, v any) {
+	correlation := r.Leaf.Job
+	if correlation == "" {
+		correlation = r.Statement.Task
+	}
+	l.outbox.note(note{to: r.Statement.ReplyTo, correlation: correlation, reply: v})
+}

@@ -1,0 +1,448 @@
+package executor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/broker"
+	"warren/internal/process"
+	"warren/internal/wire"
+)
+
+// rig runs an agent's loop in virtual time, between plain channels: the test is
+// the broker and the runner.
+type rig struct {
+	t       *testing.T
+	agent   *Agent
+	out     chan broker.Publication
+	stop    context.CancelFunc
+	ended   chan error
+	started chan process.Spec
+	finish  chan process.Result // one a command; nil channel: the runner obeys its context only
+	acks    int
+}
+
+func newRig(t *testing.T, edit func(*Config)) *rig {
+	r := &rig{
+		t: t, out: make(chan broker.Publication), ended: make(chan error, 1),
+		started: make(chan process.Spec, 100), finish: make(chan process.Result),
+	}
+	cfg := Config{
+		ID: "web01", AllowUnsigned: true, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}},
+		Limits: Limits{Workers: 1, Queue: 2}, Runner: r.execute,
+	}
+	if edit != nil {
+		edit(&cfg)
+	}
+	var err error
+	if r.agent, err = New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	l := newLoop(r.agent)
+	l.out = r.out
+	var ctx context.Context
+	ctx, r.stop = context.WithCancel(context.Background())
+	go func() { r.ended <- l.run(ctx, context.Background()) }()
+	return r
+}
+
+func (r *rig) execute(ctx context.Context, s process.Spec, _ func(process.Identity), out func(process.Chunk)) process.Result {
+	r.started <- s
+	begun := time.Now()
+	select {
+	case res := <-r.finish:
+		res.Started, res.StartedAt, res.EndedAt = true, begun, time.Now()
+		return res
+	case <-ctx.Done():
+		return process.Result{Started: true, Cancelled: true, StartedAt: begun, EndedAt: time.Now()}
+	}
+}
+
+// close ends the loop and waits for it.
+func (r *rig) close() {
+	r.stop()
+	if err := <-r.ended; err != nil {
+		r.t.Error(err)
+	}
+}
+
+// request signs a fresh statement at the rig's time.
+func (r *rig) request(typ, task, job string) (body []byte) {
+	now := time.Now()
+	st := wire.Statement{
+		Type: typ, Task: task, IssuedAt: now.UnixMilli(), NotAfter: now.Add(time.Minute).UnixMilli(),
+		ReplyTo: wire.ReplyQueue("op", "abc"),
+	}
+	if typ == wire.TypeRun || typ == wire.TypeCheck {
+		st.Run = &wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1 << 20}
+	} else {
+		st.Of = &wire.Of{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
+	}
+	b, err := wire.NewBatch(st, []wire.Leaf{{Job: job, Host: "web01"}}, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return b.Body(0)
+}
+
+func (r *rig) deliver(typ, job string, body []byte) {
+	r.agent.deliveries <- delivery{amqp.Delivery{
+		Acknowledger: acker{r}, Type: typ, CorrelationId: job, ReplyTo: wire.ReplyQueue("op", "abc"), Body: body,
+	}, "web01"}
+}
+
+func (r *rig) send(typ, task, job string) { r.deliver(typ, job, r.request(typ, task, job)) }
+
+// reply takes the next publication, gives the broker's word on it and decodes it.
+func (r *rig) reply(k broker.Kind) any {
+	r.t.Helper()
+	select {
+	case p := <-r.out:
+		p.Answer <- broker.Verdict{Ref: p.Ref, Kind: k}
+		v, err := wire.DecodeReply(p.Msg.Type, p.Msg.Body, p.Msg.Headers, p.Msg.CorrelationId)
+		if err != nil {
+			r.t.Fatalf("our own reply %s: %v", p.Msg.Type, err)
+		}
+		return v
+	case <-time.After(time.Hour):
+		r.t.Fatal("no reply within an hour")
+		return nil
+	}
+}
+
+func next[T any](r *rig) T {
+	r.t.Helper()
+	v := r.reply(broker.Routed)
+	typed, ok := v.(T)
+	if !ok {
+		r.t.Fatalf("reply %T %+v, want %T", v, v, typed)
+	}
+	return typed
+}
+
+func (r *rig) silent() {
+	r.t.Helper()
+	select {
+	case p := <-r.out:
+		r.t.Fatalf("unexpected %s: %s", p.Msg.Type, p.Msg.Body)
+	case <-time.After(time.Hour):
+	}
+}
+
+type acker struct{ r *rig }
+
+func (a acker) Ack(uint64, bool) error        { a.r.acks++; return nil }
+func (a acker) Nack(uint64, bool, bool) error { return errors.New("nobody nacks") }
+func (a acker) Reject(uint64, bool) error     { return errors.New("nobody rejects") }
+
+func ids() (task, job string) { return uuid.NewString(), uuid.NewString() }
+
+func exited(code int, rest ...process.Chunk) process.Result {
+	r := process.Result{ExitCode: code, Rest: rest}
+	for _, c := range rest {
+		if c.Stream == wire.Stdout {
+			r.Stdout.Size += int64(len(c.Data))
+		} else {
+			r.Stderr.Size += int64(len(c.Data))
+		}
+	}
+	return r
+}
+
+func TestQuickCommandCostsOneReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		task, job := ids()
+		r.send(wire.TypeRun, task, job)
+		<-r.started
+		time.Sleep(quiet - time.Millisecond)
+		r.finish <- exited(3, process.Chunk{Stream: wire.Stdout, Data: []byte("out")}, process.Chunk{Stream: wire.Stderr, Data: []byte("err")})
+		e := next[*wire.Ended](r)
+		if e.Outcome != wire.Exited || *e.ExitCode != 3 || string(e.Stdout.Data) != "out" || string(e.Stderr.Data) != "err" || e.Agent != "web01" {
+			t.Errorf("ended %+v", e)
+		}
+		r.silent()
+		if r.acks != 1 {
+			t.Errorf("%d acknowledgements", r.acks)
+		}
+	})
+}
+
+func TestSlowCommandIsAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		t1, j1 := ids()
+		t2, j2 := ids()
+		begin := time.Now()
+		r.send(wire.TypeRun, t1, j1)
+		r.send(wire.TypeRun, t2, j2)
+		if s := next[*wire.Started](r); s.Job != j1 {
+			t.Errorf("started %s", s.Job)
+		}
+		if d := time.Since(begin); d != quiet {
+			t.Errorf("announced after %s, want %s", d, quiet)
+		}
+		if a := next[*wire.Accepted](r); a.Job != j2 {
+			t.Errorf("accepted %s", a.Job)
+		}
+		r.finish <- exited(0)
+		// The first's end and the second's start, in either order.
+		var ended, started bool
+		for range 2 {
+			switch v := r.reply(broker.Routed).(type) {
+			case *wire.Ended:
+				ended = v.Job == j1
+			case *wire.Started:
+				started = v.Job == j2
+			}
+		}
+		if !ended || !started {
+			t.Errorf("ended %v, started %v", ended, started)
+		}
+		r.finish <- exited(0)
+		next[*wire.Ended](r)
+	})
+}
+
+func TestRepeatedRequestIsAnsweredNotRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		task, job := ids()
+		body := r.request(wire.TypeRun, task, job)
+		r.deliver(wire.TypeRun, job, body)
+		r.finish <- exited(0)
+		next[*wire.Ended](r)
+		r.deliver(wire.TypeRun, job, body)
+		if e := next[*wire.Ended](r); e.Outcome != wire.Exited {
+			t.Errorf("second answer %+v", e)
+		}
+		if n := len(r.started); n != 1 {
+			t.Errorf("executed %d times", n)
+		}
+	})
+}
+
+func TestCancelIsSeenWhileAllWorkersAreBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		var jobs, tasks []string
+		for range 3 { // one runs, two wait
+			task, job := ids()
+			r.send(wire.TypeRun, task, job)
+			jobs, tasks = append(jobs, job), append(tasks, task)
+		}
+		r.send(wire.TypeCancel, tasks[0], jobs[0])
+		var outcome wire.Outcome
+		for outcome == "" {
+			if e, ok := r.reply(broker.Routed).(*wire.Ended); ok && e.Job == jobs[0] {
+				outcome = e.Outcome
+			}
+		}
+		if outcome != wire.Cancelled {
+			t.Errorf("outcome %s", outcome)
+		}
+		r.send(wire.TypeCancel, tasks[2], jobs[2])
+		for done := false; !done; {
+			if e, ok := r.reply(broker.Routed).(*wire.Ended); ok && e.Job == jobs[2] {
+				done = true
+				if e.Outcome != wire.Cancelled || e.StartedAt != 0 {
+					t.Errorf("waiting job: %+v", e)
+				}
+			}
+		}
+		r.finish <- exited(0)
+		for e := next[*wire.Ended](r); e.Job != jobs[1]; {
+			e = next[*wire.Ended](r)
+		}
+	})
+}
+
+func TestLargeOutputGoesInOrderAndEndedComesLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		task, job := ids()
+		r.send(wire.TypeRun, task, job)
+		chunk := bytes.Repeat([]byte("x"), wire.MaxChunk)
+		r.finish <- exited(
+			0,
+			process.Chunk{Stream: wire.Stdout, Data: chunk},
+			process.Chunk{Stream: wire.Stdout, Offset: wire.MaxChunk, Data: chunk},
+			process.Chunk{Stream: wire.Stderr, Data: []byte("e")},
+		)
+		// The second chunk is refused once, as by a full callback queue.
+		var got []string
+		refused := false
+		for {
+			p := <-r.out
+			v, err := wire.DecodeReply(p.Msg.Type, p.Msg.Body, p.Msg.Headers, p.Msg.CorrelationId)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kind := broker.Routed
+			if o, ok := v.(*wire.Output); ok && o.Offset == wire.MaxChunk && !refused {
+				refused, kind = true, broker.Nacked
+			}
+			p.Answer <- broker.Verdict{Ref: p.Ref, Kind: kind}
+			if e, ok := v.(*wire.Ended); ok {
+				if e.Stdout.Size != 2*wire.MaxChunk || e.Stdout.Data != nil || e.Stderr.Size != 1 {
+					t.Errorf("ended %+v %+v", e.Stdout, e.Stderr)
+				}
+				break
+			}
+			o := v.(*wire.Output)
+			if kind == broker.Routed {
+				got = append(got, o.Stream+"@"+time.Duration(o.Offset).String())
+			}
+		}
+		slices.Sort(got)
+		want := "stderr@0s stdout@0s stdout@32.768µs"
+		if s := strings.Join(slices.Compact(got), " "); s != want {
+			t.Errorf("before ended came %s, want %s", s, want)
+		}
+	})
+}
+
+func TestReturnedReplyIsKeptUntilSomebodyAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		task, job := ids()
+		r.send(wire.TypeRun, task, job)
+		r.finish <- exited(0, process.Chunk{Stream: wire.Stdout, Data: []byte("kept")})
+		r.reply(broker.Returned)
+		r.silent()
+		r.send(wire.TypeStatus, task, job)
+		if e := next[*wire.Ended](r); string(e.Stdout.Data) != "kept" {
+			t.Errorf("asked, it says %+v", e)
+		}
+	})
+}
+
+func TestUnconfirmedReplyIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		task, job := ids()
+		r.send(wire.TypeRun, task, job)
+		r.finish <- exited(0)
+		r.reply(broker.Unconfirmed)
+		next[*wire.Ended](r)
+		r.silent()
+	})
+}
+
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		t1, j1 := ids()
+		t2, j2 := ids()
+		r.send(wire.TypeRun, t1, j1) // runs on: the grace time ends it
+		r.send(wire.TypeRun, t2, j2) // waits
+		<-r.started
+		begin := time.Now()
+		r.stop()
+		outcomes := map[string]wire.Outcome{}
+		for len(outcomes) < 2 {
+			if e, ok := r.reply(broker.Routed).(*wire.Ended); ok {
+				outcomes[e.Job] = e.Outcome
+			}
+		}
+		if outcomes[j1] != wire.Interrupted || outcomes[j2] != wire.Rejected {
+			t.Errorf("outcomes %v", outcomes)
+		}
+		if err := <-r.ended; err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(begin); d != DefaultDrainGrace {
+			t.Errorf("left after %s, want %s", d, DefaultDrainGrace)
+		}
+	})
+}
+
+func TestDrainWithoutBrokerEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		task, job := ids()
+		r.send(wire.TypeRun, task, job)
+		r.finish <- exited(0)
+		begin := time.Now()
+		r.stop()
+		if err := <-r.ended; err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(begin); d != flushFor {
+			t.Errorf("left after %s, want %s", d, flushFor)
+		}
+	})
+}
+
+func TestWhatIsNoRequestIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r := newRig(t, func(c *Config) { c.Log = textLog(&log) })
+		task, job := ids()
+		for name, body := range map[string][]byte{
+			"not JSON":      []byte("hello"),
+			"empty":         nil,
+			"other version": bytes.Replace(r.request(wire.TypeRun, task, job), []byte(`"v":1`), []byte(`"v":2`), 1),
+			"too large":     bytes.Repeat([]byte(" "), wire.MaxRequest+1),
+			"unknown type":  bytes.Replace(r.request(wire.TypeRun, task, job), []byte(`\"type\":\"run\"`), []byte(`\"type\":\"ruin\"`), 1),
+		} {
+			log.Reset()
+			r.deliver(wire.TypeRun, job, body)
+			synctest.Wait()
+			if !strings.Contains(log.String(), "no request") {
+				t.Errorf("%s: logged %q", name, log.String())
+			}
+		}
+		r.deliver(wire.TypeCancel, job, r.request(wire.TypeRun, task, job)) // properties that disagree
+		r.deliver(wire.TypeRun, uuid.NewString(), r.request(wire.TypeRun, task, job))
+		r.agent.deliveries <- delivery{amqp.Delivery{Acknowledger: acker{r}, Body: r.request(wire.TypeRun, task, job)}, "web02"} // another's queue
+		r.send(wire.TypeRun, task, job)
+		r.finish <- exited(0)
+		next[*wire.Ended](r)
+		if n := len(r.started); n != 1 {
+			t.Errorf("executed %d commands", n)
+		}
+		if r.acks != 9 {
+			t.Errorf("%d acknowledgements, want all 9", r.acks)
+		}
+		r.close()
+	})
+}
+
+func TestCheckExecutesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		task, job := ids()
+		r.send(wire.TypeCheck, task, job)
+		c := next[*wire.Checked](r)
+		if !c.WouldRun || c.Rule == "" || c.Binary == "" || len(c.Argv) != 3 || c.User == "" {
+			t.Errorf("checked %+v", c)
+		}
+		if len(r.started) != 0 {
+			t.Error("a check was executed")
+		}
+	})
+}
+
+func TestUnsignedIsRefusedUnlessAllowed(t *testing.T) {
+	if _, err := New(Config{ID: "web01", Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}}); !errors.Is(err, ErrUnsigned) {
+		t.Errorf("error %v", err)
+	}
+}

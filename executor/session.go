@@ -1,0 +1,149 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sync/errgroup"
+
+	"warren/internal/broker"
+	"warren/internal/wire"
+)
+
+const (
+	// prefetch is how many requests the broker hands over before the first is
+	// acknowledged. Acknowledgement does not wait for execution, so this only
+	// covers the way there and back.
+	prefetch = 64
+
+	// queueLength bounds a host's queue in the broker. It only fills while the
+	// agent is stopped in mid-connection; the broker then refuses publications.
+	queueLength = 1024
+
+	// setupTime bounds the calls that bind and consume.
+	setupTime = 15 * time.Second
+)
+
+// A delivery is one message from one of the agent's queues.
+type delivery struct {
+	amqp.Delivery
+	name string // the queue's host name
+}
+
+// session is one connection's life: declare everything, then consume and
+// publish until something ends.
+func (a *Agent) session(ctx context.Context, s *broker.Session) error {
+	for name, kind := range map[string]string{wire.ExchangeReplies: "direct", wire.ExchangeDiscover: "fanout"} {
+		if err := broker.DeclareExchange(s.Conn, name, kind); err != nil {
+			return err
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.publisher.Serve(ctx, s.Conn) })
+	g.Go(func() error {
+		names, err := a.answer(ctx, g, s.Conn)
+		if err != nil {
+			return err
+		}
+		select {
+		case a.sessions <- names:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		s.Ready()
+		return nil
+	})
+	return g.Wait()
+}
+
+// answer takes the agent's names and begins to consume. Its id it must have:
+// while another agent holds it, or the broker has not yet noticed that our own
+// last connection is gone, the session ends and the link's back-off goes on. A
+// further name that it cannot have is a warning.
+func (a *Agent) answer(ctx context.Context, g *errgroup.Group, conn *amqp.Connection) ([]string, error) {
+	if err := a.take(ctx, g, conn, a.cfg.ID, true); err != nil {
+		if errors.Is(err, broker.ErrTaken) {
+			a.cfg.Log.Warn("another agent answers to this id; trying again", "id", a.cfg.ID,
+				"hint", "give each agent an --id of its own, or stop the other")
+		}
+		return nil, err
+	}
+	taken := []string{a.cfg.ID}
+	for _, name := range a.furtherNames(conn) {
+		err := a.take(ctx, g, conn, name, false)
+		switch {
+		case err == nil:
+			taken = append(taken, name)
+		case errors.Is(err, broker.ErrTaken), errors.Is(err, broker.ErrForbidden):
+			a.cfg.Log.Warn("does not answer to this name", "name", name, "error", err)
+		default:
+			return nil, err
+		}
+	}
+	a.cfg.Log.Info("ready", "names", taken)
+	return taken, nil
+}
+
+// furtherNames are the aliases and the address that the connection leaves from.
+func (a *Agent) furtherNames(conn *amqp.Connection) []string {
+	names := slices.Clone(a.names[1:])
+	if addr, ok := conn.LocalAddr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() && !addr.IP.IsLinkLocalUnicast() {
+		if name := addr.IP.String(); !slices.Contains(a.names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// take declares the queue of one name on a channel of its own and consumes it.
+func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connection, name string, discover bool) error {
+	queue := wire.HostQueue(name)
+	ch, err := broker.DeclareQueue(conn, broker.ExclusiveQueue(queue, queueLength, 0))
+	if err != nil {
+		return err
+	}
+	var incoming <-chan amqp.Delivery
+	err = broker.Within(conn, setupTime, func() error {
+		if discover {
+			if err := ch.QueueBind(queue, "", wire.ExchangeDiscover, false, nil); err != nil {
+				return err
+			}
+		}
+		if err := ch.Qos(prefetch, 0, false); err != nil {
+			return err
+		}
+		incoming, err = ch.Consume(queue, "", false, true, false, false, nil)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	g.Go(func() error { return a.consume(ctx, name, incoming) })
+	return nil
+}
+
+// errConsumerEnded ends a session whose queue has been deleted or whose channel
+// was closed: all is declared again on a new connection.
+var errConsumerEnded = errors.New("the broker ended the consumer")
+
+func (a *Agent) consume(ctx context.Context, name string, incoming <-chan amqp.Delivery) error {
+	for {
+		select {
+		case d, ok := <-incoming:
+			if !ok {
+				return errConsumerEnded
+			}
+			select {
+			case a.deliveries <- delivery{d, name}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
