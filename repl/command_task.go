@@ -1,0 +1,155 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"warren/internal/results"
+)
+
+// askTime is how long check_task waits for the answers of agents.
+const askTime = time.Second
+
+// taskID is the argument of the commands that are about one task.
+type taskID struct {
+	ID string `arg:"" optional:"" help:"The task's id, or 4 or more of its first characters."`
+}
+
+// find returns the task that is meant.
+func (t *taskID) find(ctx context.Context, s *session, command string) (results.Task, error) {
+	if t.ID == "" {
+		return results.Task{}, usage("tasks lists them", "%s: which task? No id is given", command)
+	}
+	if err := s.start(ctx); err != nil {
+		return results.Task{}, err
+	}
+	task, err := s.store.Find(ctx, t.ID)
+	var ambiguous *results.AmbiguousError
+	switch {
+	case err == nil:
+		return task, nil
+	case errors.Is(err, results.ErrBadID):
+		return task, &fault{status: exitUsage, text: fmt.Sprintf("%q is not a task id", t.ID), hint: "an id is 4 or more of the characters 0-9 and a-f, as in 1b4e28ba; tasks lists them", err: err}
+	case errors.Is(err, results.ErrNoTask):
+		return task, &fault{status: exitUsage, text: fmt.Sprintf("no task has id %q", t.ID), hint: "tasks lists the tasks of this data directory", err: err}
+	case errors.As(err, &ambiguous):
+		return task, &fault{status: exitUsage, text: fmt.Sprintf("id %q is ambiguous: %s", t.ID, list(ambiguous.IDs, 5)), hint: "type more of the id", err: err}
+	}
+	return task, err
+}
+
+type checkCommand struct {
+	taskID `embed:""`
+	JSON   bool `name:"json" help:"Print one JSON document."`
+}
+
+func (*checkCommand) Help() string {
+	return `Shows for each host how far it is: pending (not sent yet), sent (nothing heard), accepted (the agent has it), running, or how it ended, with exit code, duration and output. While the task runs it shows what there is and says what is missing. Agents are asked again where nobody else waits for them.
+
+Exit status: 0 every host exited with 0; 1 otherwise, or not done; 2 no such task; 3 no broker to ask.`
+}
+
+func (c *checkCommand) Run(ctx context.Context, s *session) error {
+	task, err := c.find(ctx, s, "check_task")
+	if err != nil {
+		return err
+	}
+	asked := s.ask(ctx, task)
+	if errors.Is(asked, errInterrupted) {
+		return quiet(exitFailed)
+	}
+	if err := s.show(ctx, task, c.JSON); err != nil && asked == nil {
+		return err
+	}
+	return asked
+}
+
+type waitCommand struct {
+	taskID `embed:""`
+	JSON   bool `name:"json" help:"Print one JSON document."`
+}
+
+func (*waitCommand) Help() string {
+	return `Ctrl-C leaves the task running; a second one within two seconds cancels it. Exit status as of check_task.`
+}
+
+func (c *waitCommand) Run(ctx context.Context, s *session) error {
+	task, err := c.find(ctx, s, "wait")
+	if err != nil {
+		return err
+	}
+	if !task.Done() && s.needsBroker(ctx, task) {
+		if err := s.connect(ctx); err != nil {
+			return err
+		}
+	}
+	return s.waitAndShow(ctx, task, c.JSON)
+}
+
+type cancelCommand struct {
+	taskID `embed:""`
+	JSON   bool `name:"json" help:"Print one JSON document."`
+}
+
+func (*cancelCommand) Help() string {
+	return `Asks the agents to stop the command, or never to begin it. What becomes of each job is its agent's to say: check_task shows it.`
+}
+
+func (c *cancelCommand) Run(ctx context.Context, s *session) error {
+	task, err := c.find(ctx, s, "cancel")
+	if err != nil {
+		return err
+	}
+	if task.Done() {
+		s.note("task %s is done already: nothing to cancel", shortID(task.ID))
+	} else {
+		if err := s.connect(ctx); err != nil {
+			return err
+		}
+		if err := s.cancel(ctx, task.ID); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		return s.printDocument(ctx, task, nil)
+	}
+	return nil
+}
+
+type tasksCommand struct {
+	Limit count `default:"100" placeholder:"N" help:"Show so many at most; 0 is all."`
+	JSON  bool  `name:"json" help:"Print one JSON document."`
+}
+
+func (c *tasksCommand) Run(ctx context.Context, s *session) error {
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	limit := int(c.Limit)
+	if limit > 0 {
+		limit++ // to know whether there are more
+	}
+	tasks, err := s.store.Tasks(ctx, limit)
+	if err != nil {
+		return err
+	}
+	more := limit > 0 && len(tasks) == limit
+	if more {
+		tasks = tasks[:limit-1]
+	}
+	if c.JSON {
+		return writeTasks(s.stdio.Out, tasks)
+	}
+	if err := s.printTasks(tasks); err != nil {
+		return err
+	}
+	switch {
+	case len(tasks) == 0:
+		s.note("no tasks yet")
+	case more:
+		s.note("there are more: tasks --limit 0 lists all")
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package repl
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/peterh/liner"
+)
+
+const (
+	completeTime  = 500 * time.Millisecond // for what the store is asked
+	completeTasks = 50                     // newest tasks whose ids are offered
+)
+
+// A completer offers words for the one at the cursor. The line editor calls it
+// in the goroutine that reads; it shares nothing with the session but the store.
+type completer struct {
+	store   store
+	grammar *kong.Node
+}
+
+func newCompleter(s store) liner.WordCompleter {
+	c := &completer{store: s, grammar: newParser(new(promptGrammar)).Model.Node}
+	return c.complete
+}
+
+// complete has the line and the cursor's position in characters.
+func (c *completer) complete(line string, pos int) (head string, words []string, tail string) {
+	runes := []rune(line)
+	left, tail := string(runes[:pos]), string(runes[pos:])
+	done, current, quoted := typed(left)
+	known := c.known(done, current, quoted)
+	// A list of hosts is one word; what is completed is its last name.
+	piece := current[strings.LastIndexAny(current, " ,=\t")+1:]
+	if !strings.HasSuffix(left, piece) { // quotes or escapes within it
+		return left, nil, tail
+	}
+	for _, k := range known {
+		if strings.HasPrefix(k, piece) {
+			words = append(words, k)
+		}
+	}
+	return strings.TrimSuffix(left, piece), words, tail
+}
+
+// known are the words that may stand at the cursor.
+func (c *completer) known(done []string, current string, quoted bool) []string {
+	if len(done) == 0 {
+		return names(c.grammar.Children)
+	}
+	node := childNamed(c.grammar, done[0])
+	if node == nil || node.Name == "help" {
+		if node == nil || len(done) > 1 {
+			return nil
+		}
+		return names(c.grammar.Children)
+	}
+	previous := done[len(done)-1]
+	switch flag := flagNamed(node, previous); {
+	case strings.HasPrefix(current, "--hosts="), flag != nil && flag.Name == "hosts":
+		return c.hosts()
+	case flag != nil && !flag.IsBool(), quoted:
+		return nil
+	case strings.HasPrefix(current, "-"):
+		return flagNames(node)
+	case node.Name == "hosts" && len(done) == 1:
+		return names(node.Children)
+	case node.Name == "hosts":
+		return c.hosts()
+	case slices.Contains([]string{"check_task", "wait", "cancel"}, node.Name) && len(done) == 1:
+		return c.tasks()
+	}
+	return nil
+}
+
+func (c *completer) hosts() []string {
+	ctx, cancel := context.WithTimeout(context.Background(), completeTime)
+	defer cancel()
+	hosts, err := c.store.Hosts(ctx)
+	if err != nil {
+		return nil
+	}
+	return hosts
+}
+
+func (c *completer) tasks() []string {
+	ctx, cancel := context.WithTimeout(context.Background(), completeTime)
+	defer cancel()
+	tasks, err := c.store.Tasks(ctx, completeTasks)
+	if err != nil {
+		return nil
+	}
+	ids := make([]string, len(tasks))
+	for i := range tasks {
+		ids[i] = tasks[i].ID + " "
+	}
+	return ids
+}
+
+func names(nodes []*kong.Node) []string {
+	var list []string
+	for _, n := range nodes {
+		if !n.Hidden {
+			list = append(list, n.Name+" ")
+		}
+	}
+	return list
+}
+
+func flagNames(node *kong.Node) []string {
+	var list []string
+	for _, group := range node.AllFlags(true) {
+		for _, f := range group {
+			list = append(list, "--"+f.Name+" ")
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func flagNamed(node *kong.Node, word string) *kong.Flag {
+	for _, group := range node.AllFlags(true) {
+		for _, f := range group {
+			if "--"+f.Name == word {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+// typed parts what is left of the cursor into whole words and the one that is
+// being typed, which may be within quotes.
+func typed(left string) (done []string, current string, quoted bool) {
+	var word strings.Builder
+	inWord := false
+	quote := rune(0)
+	for _, c := range left {
+		switch {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteRune(c)
+		case c == '"' || c == '\'':
+			quote, inWord = c, true
+		case c == ' ' || c == '\t':
+			if inWord {
+				done = append(done, word.String())
+				word.Reset()
+			}
+			inWord = false
+		default:
+			word.WriteRune(c)
+			inWord = true
+		}
+	}
+	return done, word.String(), quote != 0
+}

@@ -1,0 +1,239 @@
+package repl
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"iter"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+// The documents of --json. A member without a value is null; times are RFC 3339
+// in UTC, as the agents' clocks show them.
+
+type taskDocument struct {
+	ID      string          `json:"id"`
+	Command string          `json:"command"`
+	Created time.Time       `json:"created"`
+	State   string          `json:"state"` // running, done
+	Summary summaryDocument `json:"summary"`
+}
+
+// Exited counts the codes other than 0.
+type summaryDocument struct {
+	Hosts         int `json:"hosts"`
+	OK            int `json:"ok"`
+	Exited        int `json:"exited"`
+	Signaled      int `json:"signaled"`
+	TimedOut      int `json:"timed_out"`
+	Cancelled     int `json:"cancelled"`
+	FailedToStart int `json:"failed_to_start"`
+	Rejected      int `json:"rejected"`
+	Expired       int `json:"expired"`
+	Interrupted   int `json:"interrupted"`
+	Unreachable   int `json:"unreachable"`
+	Lost          int `json:"lost"`
+}
+
+type jobDocument struct {
+	Host          string          `json:"host"`
+	Agent         *string         `json:"agent"`
+	State         results.State   `json:"state"`
+	Outcome       *wire.Outcome   `json:"outcome"`
+	ExitCode      *int            `json:"exit_code"`
+	Signal        *string         `json:"signal"`
+	Reason        *string         `json:"reason"`
+	Stdout        *jsontext.Value `json:"stdout,omitzero"` // or the next
+	StdoutBase64  []byte          `json:"stdout_base64,omitzero"`
+	Stderr        *jsontext.Value `json:"stderr,omitzero"` // or the next
+	StderrBase64  []byte          `json:"stderr_base64,omitzero"`
+	Started       *time.Time      `json:"started"`
+	DurationMS    *int64          `json:"duration_ms"`
+	DroppedStdout int64           `json:"dropped_stdout"`
+	DroppedStderr int64           `json:"dropped_stderr"`
+}
+
+type agentDocument struct {
+	ID       string            `json:"id"`
+	Names    []string          `json:"names"`
+	OS       string            `json:"os"`
+	Arch     string            `json:"arch"`
+	Version  string            `json:"version"`
+	Hostname string            `json:"hostname"`
+	Labels   map[string]string `json:"labels"`
+	Started  time.Time         `json:"started"`
+	UptimeMS int64             `json:"uptime_ms"`
+	Running  int               `json:"running"`
+	Queued   int               `json:"queued"`
+	Workers  int               `json:"workers"`
+	Answered time.Time         `json:"answered"`
+}
+
+// writeJSON writes one value on one line.
+func writeJSON(w io.Writer, v any) error {
+	text, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(text, '\n'))
+	return err
+}
+
+func describeTask(t *results.Task) taskDocument {
+	d := taskDocument{
+		ID: t.ID, Command: t.Command, Created: t.Created.UTC(), State: "running",
+		Summary: describeSummary(t.Hosts, t.Summary),
+	}
+	if t.Done() {
+		d.State = "done"
+	}
+	return d
+}
+
+func describeSummary(hosts int, sum results.Summary) summaryDocument {
+	n := sum.Outcomes
+	return summaryDocument{
+		Hosts: hosts, OK: sum.OK,
+		Exited: n[wire.Exited], Signaled: n[wire.Signaled], TimedOut: n[wire.TimedOut],
+		Cancelled: n[wire.Cancelled], FailedToStart: n[wire.FailedToStart], Rejected: n[wire.Rejected],
+		Expired: n[wire.Expired], Interrupted: n[wire.Interrupted],
+		Unreachable: n[wire.Unreachable], Lost: n[wire.Lost],
+	}
+}
+
+func writeTasks(w io.Writer, tasks []results.Task) error {
+	list := make([]taskDocument, len(tasks))
+	for i := range tasks {
+		list[i] = describeTask(&tasks[i])
+	}
+	return writeJSON(w, map[string]any{"tasks": list})
+}
+
+func writeAgents(w io.Writer, agents []results.Agent) error {
+	list := make([]agentDocument, len(agents))
+	for i, a := range agents {
+		list[i] = agentDocument{
+			ID: a.Agent, Names: a.Names, OS: a.Facts.OS, Arch: a.Facts.Arch,
+			Version: a.Facts.Version, Hostname: a.Facts.Hostname, Labels: a.Facts.Labels,
+			Started: time.UnixMilli(a.Facts.StartedAt).UTC(), UptimeMS: a.At - a.Facts.StartedAt,
+			Running: a.Running, Queued: a.Queued, Workers: a.Workers, Answered: a.Seen.UTC(),
+		}
+	}
+	return writeJSON(w, map[string]any{"agents": list})
+}
+
+// printDocument prints the document of a task, one job a line, without holding
+// more than one job's output. Without jobs it reads them.
+func (s *session) printDocument(ctx context.Context, task results.Task, jobs []results.Job) error {
+	if jobs == nil {
+		var err error
+		if jobs, err = s.store.Jobs(ctx, task.ID); err != nil {
+			return err
+		}
+		task.Summary = countJobs(jobs)
+	}
+	return s.printTo(func(w *bufio.Writer) error {
+		head, err := json.Marshal(describeTask(&task))
+		if err != nil {
+			return err
+		}
+		_, _ = w.Write(bytes.TrimSuffix(head, []byte("}")))
+		_, _ = w.WriteString(`,"jobs":[`)
+		first := true
+		for job, pieces := range s.perJob(ctx, task.ID, jobs) {
+			if !first {
+				_ = w.WriteByte(',')
+			}
+			first = false
+			_ = w.WriteByte('\n')
+			doc, err := describeJob(job, pieces)
+			if err != nil {
+				return err
+			}
+			text, err := json.Marshal(doc)
+			if err != nil {
+				return err
+			}
+			_, _ = w.Write(text)
+		}
+		_, err = w.WriteString("\n]}\n")
+		return err
+	})
+}
+
+func describeJob(j *results.Job, pieces iter.Seq2[results.Piece, error]) (jobDocument, error) {
+	d := jobDocument{
+		Host: j.Host, State: j.State,
+		Agent: some(j.Agent), Outcome: some(j.Outcome), Signal: some(j.Signal), Reason: some(j.Reason),
+		DroppedStdout: unavailable(j, j.Stdout), DroppedStderr: unavailable(j, j.Stderr),
+	}
+	if j.Outcome == wire.Exited {
+		d.ExitCode = &j.ExitCode
+	}
+	if !j.Started.IsZero() {
+		started := j.Started.UTC()
+		d.Started = &started
+		if !j.Finished.IsZero() {
+			ms := j.Duration().Milliseconds()
+			d.DurationMS = &ms
+		}
+	}
+	var stdout, stderr []byte
+	for p, err := range pieces {
+		if err != nil {
+			return d, err
+		}
+		if p.Stream == wire.Stderr {
+			stderr = append(stderr, p.Data...)
+		} else {
+			stdout = append(stdout, p.Data...)
+		}
+	}
+	d.Stdout, d.StdoutBase64 = describeOutput(stdout, j.Stdout)
+	d.Stderr, d.StderrBase64 = describeOutput(stderr, j.Stderr)
+	return d, nil
+}
+
+// describeOutput returns the output as text if it is text, null if all of it is
+// gone, else its bytes.
+func describeOutput(data []byte, a results.Output) (*jsontext.Value, []byte) {
+	null := jsontext.Value("null")
+	switch {
+	case len(data) == 0 && a.Gone && a.Size > 0:
+		return &null, nil
+	case !utf8.Valid(data):
+		return nil, data
+	}
+	text, err := jsontext.AppendQuote(nil, data)
+	if err != nil {
+		return nil, data
+	}
+	value := jsontext.Value(text)
+	return &value, nil
+}
+
+// unavailable is the number of bytes that will not come: dropped from the
+// middle, or gone since.
+func unavailable(j *results.Job, a results.Output) int64 {
+	if j.State == results.Ended && a.Gone {
+		return a.Size - a.Kept
+	}
+	return a.Dropped
+}
+
+// some is a pointer to v, nil for the zero value.
+func some[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}

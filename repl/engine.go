@@ -1,0 +1,63 @@
+package repl
+
+import (
+	"context"
+	"time"
+
+	"warren/internal/broker"
+	"warren/internal/results"
+)
+
+// Settings are what every command may be told about the operator's process:
+// flag, then environment, then default.
+type Settings struct {
+	Broker   []string // AMQP URLs, tried in turn
+	Identity string   // SSH key file
+	DataDir  string
+}
+
+// An Engine is the rest of the operator's process as the commands see it: the
+// dispatcher, the replybus and the store, started and wired. cmd/warren makes
+// it; tests make their own.
+type Engine interface {
+	// Connect waits until the broker is there. The shell form calls it before a
+	// command that needs the broker and gives up (exit 3) with its error, which
+	// it returns once each URL was tried, or after 5 s.
+	Connect(ctx context.Context) error
+
+	// Link is the state of the connection that publishes; the REPL tells its
+	// user when it changes.
+	Link() *broker.State
+
+	// Submit makes a task of spec and returns as soon as the store knows it,
+	// with no wait for the broker or for any host.
+	Submit(ctx context.Context, spec results.Spec) (results.Task, error)
+
+	// Settled waits until each job of a task submitted here is accepted, in an
+	// inbox or ended: the operator may leave. It also ends with ctx.
+	Settled(ctx context.Context, task string) error
+
+	// Cancel asks the agents to cancel the unfinished jobs of any task of the
+	// store and returns once that is on its way; outcomes follow in the store.
+	Cancel(ctx context.Context, task string) error
+
+	// Ask asks by status for the unfinished jobs of a task that no live process
+	// drives, and returns when all have answered, or after wait. A task that is
+	// done, or driven by a live process, costs nothing.
+	Ask(ctx context.Context, task string, wait time.Duration) error
+
+	// Discover asks all agents who they are and returns when no further answer
+	// is expected: quiet after the last one, wait at most.
+	Discover(ctx context.Context, wait time.Duration) ([]results.Agent, error)
+
+	// Store is read directly.
+	Store() *results.Store
+
+	// Executed and Viewed write the audit logs. Submit has already written
+	// Executed for its task.
+	Viewed(task results.Task, hosts []string) error
+
+	// Close stops taking work, lets what was sent settle, stops the actors and
+	// waits for them.
+	Close() error
+}

@@ -1,0 +1,249 @@
+package repl
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"warren/internal/broker"
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+// fakeTime is when everything happens in the fake: screens are compared.
+var fakeTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// A fakeEngine is an operator's process without a broker: a real result store,
+// and agents whose answers the command and the host's name decide, at once.
+type fakeEngine struct {
+	dir   string
+	store *results.Store
+	stop  context.CancelFunc
+	run   *errgroup.Group
+
+	link      *broker.State
+	connect   error
+	unsettled bool         // Settled waits for its context
+	asked     func()       // called by Ask, where present
+	specs     chan specced // what was submitted, for tests that look; nil where none does
+}
+
+type specced struct{ spec results.Spec }
+
+// openFake opens a fake on the data directory; the environment variable
+// FAKE_BROKER says how its broker is.
+func openFake(_ context.Context, settings Settings, _ bool) (Engine, error) {
+	e, err := newFake(settings.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	switch os.Getenv("FAKE_BROKER") {
+	case "down":
+		e.connect = &broker.Error{Kind: broker.ErrUnreachable, Text: "no broker answers at 127.0.0.1:1", Hint: "is RabbitMQ running there?"}
+	case "password":
+		e.connect = &broker.Error{Kind: broker.ErrAccessRefused, Text: "the broker at 127.0.0.1:1 refuses user guest", Hint: "check name and password"}
+	}
+	if e.connect != nil {
+		e.link = &broker.State{Phase: broker.Connecting, Err: e.connect}
+	}
+	return e, nil
+}
+
+func newFake(dir string) (*fakeEngine, error) {
+	store, err := results.Open(dir, results.Options{})
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	e := &fakeEngine{dir: dir, store: store, stop: stop, run: new(errgroup.Group), link: &broker.State{Phase: broker.Up}}
+	e.run.Go(func() error { return store.Run(ctx) })
+	return e, nil
+}
+
+func (e *fakeEngine) Connect(context.Context) error { return e.connect }
+func (e *fakeEngine) Link() *broker.State           { return e.link }
+func (e *fakeEngine) Store() *results.Store         { return e.store }
+
+func (e *fakeEngine) Submit(ctx context.Context, spec results.Spec) (results.Task, error) {
+	if e.specs != nil {
+		e.specs <- specced{spec}
+	}
+	old, err := e.store.Tasks(ctx, 0)
+	if err != nil {
+		return results.Task{}, err
+	}
+	n := len(old) + 1
+	task := results.Task{
+		ID:      fmt.Sprintf("%08x-0000-4000-8000-000000000000", 0x1b4e0000+n),
+		Command: spec.Command, Operator: "tester",
+		Created: fakeTime.Add(time.Duration(n) * time.Second), NotAfter: fakeTime.Add(time.Hour),
+		Timeout: spec.Run.Timeout(), MaxOutput: spec.Run.MaxOutput,
+	}
+	jobs := make([]results.Job, len(spec.Hosts))
+	for i, host := range spec.Hosts {
+		digest := sha256.Sum256([]byte(host))
+		jobs[i] = results.Job{ID: fmt.Sprintf("%08x-0000-4000-8000-%012x", 0x1b4e0000+n, i+1), Host: host, Digest: digest[:]}
+	}
+	if _, err := e.store.Add(ctx, task, jobs); err != nil {
+		return task, err
+	}
+	if spec.Command == "release" {
+		for _, t := range old {
+			if err := e.end(ctx, t, wire.Ended{Outcome: wire.Exited, ExitCode: new(int)}); err != nil {
+				return task, err
+			}
+		}
+	}
+	for i := range jobs {
+		if err := e.apply(ctx, answers(spec.Command, &jobs[i])...); err != nil {
+			return task, err
+		}
+	}
+	return e.store.Find(ctx, task.ID)
+}
+
+func (e *fakeEngine) apply(ctx context.Context, us ...results.Update) error {
+	done, err := e.store.Apply(ctx, us)
+	if err != nil {
+		return err
+	}
+	return <-done
+}
+
+// end ends the jobs of a task that have not ended.
+func (e *fakeEngine) end(ctx context.Context, task results.Task, ended wire.Ended) error {
+	jobs, err := e.store.Jobs(ctx, task.ID)
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		if j.State != results.Ended {
+			if err := e.apply(ctx, endedUpdate(&j, ended)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *fakeEngine) Settled(ctx context.Context, _ string) error {
+	if e.unsettled {
+		<-ctx.Done()
+	}
+	return context.Cause(ctx)
+}
+
+func (e *fakeEngine) Cancel(ctx context.Context, task string) error {
+	t, err := e.store.Find(ctx, task)
+	if err != nil {
+		return err
+	}
+	return errors.Join(e.store.SetCancel(ctx, task), e.end(ctx, t, wire.Ended{Outcome: wire.Cancelled}))
+}
+
+func (e *fakeEngine) Ask(context.Context, string, time.Duration) error {
+	if e.asked != nil {
+		e.asked()
+	}
+	return nil
+}
+
+func (e *fakeEngine) Discover(context.Context, time.Duration) ([]results.Agent, error) {
+	at := fakeTime.UnixMilli()
+	return []results.Agent{
+		{Seen: fakeTime, Hello: wire.Hello{
+			Agent: "web02", Names: []string{"web02"}, Running: 3, Queued: 4, Workers: 4, At: at,
+			Facts: wire.Facts{OS: "linux", Arch: "amd64", Version: "0.1.0", Hostname: "web02", StartedAt: at - 90_000},
+		}},
+		{Seen: fakeTime, Hello: wire.Hello{
+			Agent: "db1", Names: []string{"db1", "10.0.0.7", "primary"}, Workers: 8, At: at,
+			Facts: wire.Facts{OS: "windows\x1b[2J", Arch: "arm64", Version: "0.1.0", Hostname: "DB1", Labels: map[string]string{"role": "db"}, StartedAt: at - 3*24*3600_000},
+		}},
+	}, nil
+}
+
+func (e *fakeEngine) Viewed(task results.Task, hosts []string) error {
+	f, err := os.OpenFile(filepath.Join(e.dir, "viewed"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(f, task.ID, strings.Join(hosts, " "))
+	return f.Close()
+}
+
+func (e *fakeEngine) Close() error {
+	e.stop()
+	return errors.Join(e.run.Wait(), e.store.Close())
+}
+
+func endedUpdate(j *results.Job, ended wire.Ended) results.Update {
+	ended.V, ended.Job = wire.Version, j.ID
+	if ended.Agent == "" {
+		ended.Agent = j.Host
+	}
+	at := fakeTime.UnixMilli()
+	if ended.StartedAt == 0 && ended.Outcome != wire.Rejected {
+		ended.StartedAt = at
+	}
+	if ended.EndedAt == 0 {
+		ended.EndedAt = at + 12
+	}
+	return results.Update{Job: j.ID, Reply: &ended}
+}
+
+// answers is what the agent of a job's host says.
+func answers(command string, j *results.Job) []results.Update {
+	at := fakeTime.UnixMilli()
+	code := func(n int) *int { return &n }
+	whole := func(s string) *wire.Stream { return &wire.Stream{Size: int64(len(s)), Data: []byte(s)} }
+	ended := func(e wire.Ended) []results.Update { return []results.Update{endedUpdate(j, e)} }
+	chunk := func(stream string, offset int64, s string) results.Update {
+		return results.Update{Job: j.ID, Reply: &wire.Output{Job: j.ID, Stream: stream, Offset: offset, Data: []byte(s)}}
+	}
+	started := results.Update{Job: j.ID, Reply: &wire.Started{V: 1, Job: j.ID, Agent: j.Host, At: at}}
+	switch {
+	case strings.HasPrefix(j.Host, "absent"):
+		return []results.Update{{Job: j.ID, Outcome: wire.Unreachable, Reason: fmt.Sprintf("no agent answers to %q", j.Host)}}
+	case strings.HasPrefix(j.Host, "lost"):
+		return []results.Update{{Job: j.ID, State: results.Sent}, {Job: j.ID, Outcome: wire.Lost}}
+	case strings.HasPrefix(j.Host, "silent"):
+		return []results.Update{{Job: j.ID, State: results.Sent}}
+	case strings.HasPrefix(j.Host, "waiting"):
+		return []results.Update{{Job: j.ID, Reply: &wire.Accepted{V: 1, Job: j.ID, Agent: j.Host, At: at}}}
+	case strings.HasPrefix(j.Host, "pending"):
+		return nil
+	}
+	switch command {
+	case "fail":
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(3), EndedAt: at + 1234, Stdout: whole("partial"), Stderr: whole("no such thing\n")})
+	case "hold":
+		return []results.Update{started, chunk(wire.Stdout, 0, "begun\n")}
+	case "escape":
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: whole("\x1b[31mred\r\nweb99  ok\n汉字")})
+	case "binary":
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: whole("\xff\xfe\x00"), Stderr: whole("text\n")})
+	case "big":
+		last := endedUpdate(j, wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: &wire.Stream{Size: 100_000_010, Dropped: 100_000_000}})
+		return []results.Update{started, chunk(wire.Stdout, 0, "first"), chunk(wire.Stdout, 100_000_005, "last\n"), last}
+	case "gone":
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: &wire.Stream{Size: 50, Gone: true}})
+	case "missing":
+		return append([]results.Update{started, chunk(wire.Stdout, 0, "some\n")}, ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: &wire.Stream{Size: 50}})...)
+	case "signal":
+		return ended(wire.Ended{Outcome: wire.Signaled, Signal: "SIGSEGV"})
+	case "reject":
+		return ended(wire.Ended{Outcome: wire.Rejected, Reason: "queue full", Request: j.Digest})
+	case "alias":
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Agent: "db1"})
+	case "true":
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0)})
+	}
+	return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: whole("Linux " + j.Host + "\n")})
+}

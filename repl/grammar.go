@@ -1,0 +1,129 @@
+package repl
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/alecthomas/kong"
+)
+
+// A command is one line at the prompt, or one call from the shell. Its struct's
+// tags are its grammar and its short help; Help, where it has one, the rest of
+// its documentation.
+type command interface {
+	// Run carries it out. Its error says what to print and the exit status.
+	Run(ctx context.Context, s *session) error
+}
+
+// commands are what both the prompt and the shell understand.
+type commands struct {
+	Run       runCommand    `cmd:"" usage:"run \"COMMAND\" --hosts \"EXPR …\"" help:"Run a command on hosts."`
+	CheckTask checkCommand  `cmd:"" name:"check_task" aliases:"check" usage:"check_task ID" help:"Show what has come back from a task."`
+	Tasks     tasksCommand  `cmd:"" usage:"tasks" help:"List the tasks, newest first."`
+	Wait      waitCommand   `cmd:"" usage:"wait ID" help:"Wait until a task is done, then show its results."`
+	Cancel    cancelCommand `cmd:"" usage:"cancel ID" help:"Stop a task on all hosts."`
+	Hosts     hostsCommand  `cmd:"" usage:"hosts [expand|fold]" help:"Ask all agents who is there; or expand and fold host expressions."`
+	Help      helpCommand   `cmd:"" usage:"help [COMMAND]" help:"Show the commands, or all about one."`
+	Exit      exitCommand   `cmd:"" aliases:"quit,eixt" usage:"exit" help:"Leave. Tasks go on; their results stay to be looked at."`
+}
+
+// link lets the subcommands see the flags of the command above them.
+func (c *commands) link() {
+	c.Hosts.Expand.parent, c.Hosts.Fold.parent = &c.Hosts, &c.Hosts
+}
+
+// anywhere are the flags of every command.
+type anywhere struct {
+	ShowHelp bool `name:"help" short:"h" help:"Show help and do nothing else."`
+}
+
+// globals are flags of the shell form. Each is, in this order, what the flag
+// says, what the environment says, or the default.
+type globals struct {
+	Broker   []string `placeholder:"URL,…" env:"WARREN_BROKER" help:"RabbitMQ to use; of several, the first that answers."`
+	Identity string   `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with."`
+	DataDir  string   `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
+	Version  bool     `help:"Print the version and do nothing else."`
+}
+
+// shellGrammar is what `warren …` understands; alone it opens the prompt.
+type shellGrammar struct {
+	Anywhere anywhere      `embed:""`
+	Globals  globals       `embed:""`
+	Commands commands      `embed:""`
+	Prompt   promptCommand `cmd:"" default:"1" hidden:""`
+}
+
+// promptGrammar is what a line at the prompt understands.
+type promptGrammar struct {
+	Anywhere anywhere `embed:""`
+	Commands commands `embed:""`
+}
+
+// newParser makes a parser of a grammar; one for each line, since kong keeps in
+// it what the last line has set.
+func newParser(grammar any) *kong.Kong {
+	return kong.Must(grammar, kong.Name("warren"), kong.NoDefaultHelp(),
+		kong.Exit(func(int) { panic("kong must not exit") }))
+}
+
+// parseShell reads the arguments of `warren …`.
+func parseShell(args []string) (command, Settings, error) {
+	var g shellGrammar
+	g.Commands.link()
+	cmd, err := parse(newParser(&g), args, &g.Anywhere)
+	if err != nil {
+		return nil, Settings{}, err
+	}
+	if g.Globals.Version {
+		return versionCommand{}, Settings{}, nil
+	}
+	settings, err := g.Globals.settings()
+	return cmd, settings, err
+}
+
+// parsePrompt reads the words of a line at the prompt.
+func parsePrompt(words []string) (command, error) {
+	var g promptGrammar
+	g.Commands.link()
+	return parse(newParser(&g), words, &g.Anywhere)
+}
+
+func parse(k *kong.Kong, args []string, anywhere *anywhere) (command, error) {
+	if err := checkText(args); err != nil {
+		return nil, err
+	}
+	trace, err := kong.Trace(k, args)
+	if err != nil {
+		return nil, usage("", "%v", err)
+	}
+	if trace.Error != nil {
+		return nil, explain(trace)
+	}
+	// Before required things are asked for: `run --help` lacks hosts.
+	for _, p := range trace.Path {
+		if p.Flag != nil && p.Flag.Name == "help" {
+			return &helpCommand{node: chosen(trace)}, nil
+		}
+	}
+	ctx, err := k.Parse(args)
+	if err != nil {
+		return nil, explainValue(err)
+	}
+	cmd, ok := ctx.Selected().Target.Addr().Interface().(command)
+	if !ok {
+		panic(fmt.Sprintf("%s is no command", ctx.Selected().Name))
+	}
+	if help, ok := cmd.(*helpCommand); ok {
+		return help, help.find(k.Model.Node)
+	}
+	return cmd, nil
+}
+
+// chosen is the command that was named, or the whole grammar.
+func chosen(trace *kong.Context) *kong.Node {
+	if node := trace.Selected(); node != nil && !node.Hidden {
+		return node
+	}
+	return trace.Model.Node
+}

@@ -1,0 +1,80 @@
+package repl
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// humanDuration writes d with the two units that matter: 12ms, 1.2s, 1m05s,
+// 2h03m, 3d4h.
+func humanDuration(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "-" + humanDuration(-max(d, -math.MaxInt64))
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d < 59950*time.Millisecond:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Hour-time.Second/2:
+		s := int64(d.Round(time.Second) / time.Second)
+		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+	case d < 24*time.Hour-time.Minute/2:
+		m := int64(d.Round(time.Minute) / time.Minute)
+		return fmt.Sprintf("%dh%02dm", m/60, m%60)
+	default:
+		h := int64(d / time.Hour)
+		if h%24 == 0 {
+			return fmt.Sprintf("%dd", h/24)
+		}
+		return fmt.Sprintf("%dd%dh", h/24, h%24)
+	}
+}
+
+// humanSize writes n bytes as 512 B, 1.5 KiB, 98.0 MiB.
+func humanSize(n int64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	x := float64(n)
+	for _, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if x /= 1024; x < 1024 {
+			return fmt.Sprintf("%.1f %s", x, unit)
+		}
+	}
+	return fmt.Sprintf("%.1f PiB", x/1024)
+}
+
+// humanBytes writes n bytes exactly, and for large n roughly too.
+func humanBytes(n int64) string {
+	switch {
+	case n == 1:
+		return "1 byte"
+	case n < 1024:
+		return fmt.Sprintf("%d bytes", n)
+	default:
+		return fmt.Sprintf("%s (%d bytes)", humanSize(n), n)
+	}
+}
+
+// plural writes "1 host", "2 hosts".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// shortID is the part of a task's id that people type.
+func shortID(id string) string { return id[:min(8, len(id))] }
+
+// clip shortens a line of text to width columns, one a character.
+func clip(text string, width int) string {
+	runes := []rune(text)
+	if width < 1 || len(runes) <= width {
+		return text
+	}
+	return strings.TrimRight(string(runes[:width-1]), " ") + "…"
+}

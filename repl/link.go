@@ -1,0 +1,92 @@
+package repl
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"warren/internal/broker"
+	"warren/internal/visible"
+)
+
+// A linkTeller tells changes of the link to the broker, each once. A link that
+// comes up at the start and stays is not worth a word.
+type linkTeller struct {
+	phase   broker.Phase // last told or seen; "" before the first
+	since   time.Time    // when the link last came up
+	wasUp   bool
+	refused bool // told that the broker refuses us
+}
+
+// tell writes what has changed since the last call.
+func (t *linkTeller) tell(state *broker.State, w io.Writer) {
+	if state == nil {
+		return
+	}
+	before := *t
+	text := t.next(state)
+	if text == "" {
+		return
+	}
+	fmt.Fprintln(w, visible.Line("broker: "+text))
+	if _, hint, ok := hintOf(state.Err); ok && (!before.wasUp || t.refused) {
+		fmt.Fprintln(w, visible.Line("hint: "+hint))
+	}
+}
+
+// next takes the state in and returns what to say of it; "" is nothing.
+func (t *linkTeller) next(state *broker.State) string {
+	before := *t
+	t.phase = state.Phase
+	switch state.Phase {
+	case broker.Connecting:
+		refused := errors.Is(state.Err, broker.ErrAccessRefused) || errors.Is(state.Err, broker.ErrVhost)
+		t.refused = before.refused || refused
+		switch {
+		case refused && !before.refused:
+			return "cannot connect" + because(state.Err) + ", trying again"
+		case before.phase == broker.Connecting:
+			return ""
+		case before.wasUp:
+			return "connection lost" + because(state.Err) + ", trying again"
+		case state.Err == nil:
+			t.phase = "" // the first try is still under way
+			return ""
+		}
+		return "cannot connect" + because(state.Err) + ", trying again"
+	case broker.Blocked:
+		t.wasUp = true
+		if before.phase != broker.Blocked {
+			return "takes no messages now" + because(state.Err) + "; what is to be sent waits"
+		}
+	case broker.Up:
+		t.wasUp, t.refused, t.since = true, false, state.Since
+		switch {
+		case before.phase == broker.Connecting:
+			return "connected"
+		case before.phase == broker.Blocked:
+			return "takes messages again"
+		case before.wasUp && !state.Since.Equal(before.since):
+			return "the connection was lost and is back"
+		}
+	}
+	return ""
+}
+
+// because is the error's text in brackets.
+func because(err error) string {
+	if text, _, _ := hintOf(err); text != "" {
+		return " (" + text + ")"
+	}
+	return ""
+}
+
+// hintOf parts an error's text from its hint.
+func hintOf(err error) (text, hint string, ok bool) {
+	if err == nil {
+		return "", "", false
+	}
+	return strings.Cut(err.Error(), "\nhint: ")
+}

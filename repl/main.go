@@ -1,0 +1,65 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+
+	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
+)
+
+// Main is the program `warren`: it carries out the command in args (without the
+// program's name), or opens the prompt where there is none, and returns the exit
+// status. Open makes the rest of the process, once, when a command needs it; it
+// returns errors of the configuration, with hints, and does not wait for the
+// broker. Interactive tells it that a prompt will follow.
+//
+// When ctx ends, Main stops waiting and closes the Engine. Ctrl-C it handles
+// itself, so ctx must not end by it.
+func Main(ctx context.Context, args []string, stdio Stdio, open func(ctx context.Context, settings Settings, interactive bool) (Engine, error)) int {
+	cmd, settings, err := parseShell(args)
+	if err != nil {
+		return report(stdio.Err, err)
+	}
+	_, prompt := cmd.(*promptCommand)
+	s := &session{stdio: stdio, settings: settings, open: open, shell: !prompt, interrupts: stdio.Interrupts}
+	letGo := func() {}
+	if s.interrupts == nil {
+		s.interrupts, letGo = listen()
+	}
+	status := exitOK
+	if err := cmd.Run(ctx, s); !errors.Is(err, errExit) {
+		status = report(stdio.Err, err)
+	}
+	letGo()
+	if err := s.close(); err != nil {
+		status = max(status, report(stdio.Err, err))
+	}
+	return status
+}
+
+// listen returns what delivers each Ctrl-C, and what restores its usual effect.
+func listen() (<-chan os.Signal, func()) {
+	// One slot for each Ctrl-C that means something: leave, and cancel.
+	interrupts := make(chan os.Signal, 2)
+	signal.Notify(interrupts, os.Interrupt)
+	return interrupts, func() { signal.Stop(interrupts) }
+}
+
+// OS is the process's own standard input and output.
+func OS() Stdio {
+	isTerminal := func(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
+	return Stdio{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		InTerminal: isTerminal(os.Stdin), OutTerminal: isTerminal(os.Stdout), ErrTerminal: isTerminal(os.Stderr),
+		Width: func() int {
+			width, _, err := term.GetSize(int(os.Stdout.Fd()))
+			if err != nil {
+				return 0
+			}
+			return width
+		},
+	}
+}

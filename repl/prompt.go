@@ -1,0 +1,192 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"warren/internal/broker"
+	"warren/internal/visible"
+)
+
+// errExit ends the prompt.
+var errExit = errors.New("exit")
+
+type exitCommand struct{}
+
+func (*exitCommand) Help() string {
+	return `Also Ctrl-D. It leaves as soon as every host has its jobs or is known to be absent; results are not awaited: check_task shows them at another time.`
+}
+
+func (*exitCommand) Run(context.Context, *session) error { return errExit }
+
+// linkTime is how long the first prompt may wait to tell that no broker is there.
+const linkTime = time.Second
+
+// promptCommand is what `warren` does without a command.
+type promptCommand struct{}
+
+func (*promptCommand) Run(ctx context.Context, s *session) error {
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	lines := s.lines()
+	defer lines.close()
+	s.awaitLink(ctx)
+	worst := exitOK
+	for {
+		s.tellNews(ctx)
+		line, err := lines.next(ctx, s.interrupts)
+		switch {
+		case errors.Is(err, io.EOF):
+			s.leave(ctx)
+			return s.ending(worst)
+		case errors.Is(err, errInterrupted) && s.interactive():
+			s.interruptedAtPrompt(ctx)
+			continue
+		case errors.Is(err, errInterrupted):
+			return quiet(exitFailed)
+		case ctx.Err() != nil:
+			return s.ending(worst)
+		case err != nil:
+			return fmt.Errorf("reading commands: %w", err)
+		}
+		err = s.execute(ctx, line)
+		if errors.Is(err, errExit) {
+			s.leave(ctx)
+			return s.ending(worst)
+		}
+		worst = max(worst, report(s.stdio.Err, err))
+		if s.detached.task != "" && !s.interactive() {
+			return s.interruptedOnPipe(ctx)
+		}
+	}
+}
+
+// execute carries out one line.
+func (s *session) execute(ctx context.Context, line string) error {
+	words, err := splitWords(line)
+	if err != nil || len(words) == 0 {
+		return err
+	}
+	cmd, err := parsePrompt(words)
+	if err != nil {
+		return err
+	}
+	return cmd.Run(ctx, s)
+}
+
+// interactive reports whether a person types the commands.
+func (s *session) interactive() bool { return s.stdio.InTerminal && s.stdio.OutTerminal }
+
+// lines is where the commands come from.
+func (s *session) lines() *lineReader {
+	if !s.interactive() {
+		return newPipeReader(s.stdio.In, nil, "")
+	}
+	if reader := newLineEditor(&history{path: filepath.Join(s.settings.DataDir, "history")}, newCompleter(s.store)); reader != nil {
+		return reader
+	}
+	return newPipeReader(s.stdio.In, s.stdio.Out, promptText)
+}
+
+// ending is the exit status of the prompt. Of what a person typed through the
+// day none is the status of the whole.
+func (s *session) ending(worst int) error {
+	if s.interactive() {
+		return nil
+	}
+	return quiet(worst)
+}
+
+// awaitLink gives the link a moment, so that a broker which is not there is told
+// before the first prompt.
+func (s *session) awaitLink(ctx context.Context) {
+	if !s.interactive() {
+		return
+	}
+	moment := time.NewTimer(linkTime)
+	defer moment.Stop()
+	for {
+		state := s.engine.Link()
+		if state == nil || state.Phase != broker.Connecting || state.Err != nil {
+			return
+		}
+		select {
+		case <-changed(state):
+		case <-moment.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tellNews tells what has happened since the last prompt.
+func (s *session) tellNews(ctx context.Context) {
+	s.link.tell(s.engine.Link(), s.stdio.Err)
+	if !s.interactive() {
+		return
+	}
+	s.announce(ctx)
+	select {
+	case <-s.interrupts: // came when nothing waited, and the editor did not read yet
+		s.warn(s.cancelDetached(ctx))
+	default:
+	}
+}
+
+// announce tells which tasks have ended, as a shell does of its jobs.
+func (s *session) announce(ctx context.Context) {
+	s.submitted = slices.DeleteFunc(s.submitted, func(id string) bool {
+		task, err := s.store.Find(ctx, id)
+		if err != nil || !task.Done() {
+			return false
+		}
+		line := fmt.Sprintf("[%s] %s  %s", shortID(id), stateText(&task), visible.Line(task.Command))
+		fmt.Fprintln(s.stdio.Out, clip(line, s.stdio.width()))
+		return true
+	})
+}
+
+// interruptedAtPrompt is Ctrl-C while nothing waits.
+func (s *session) interruptedAtPrompt(ctx context.Context) {
+	if s.detached.task != "" && time.Since(s.detached.at) <= secondTime {
+		s.warn(s.cancelDetached(ctx))
+		return
+	}
+	s.note("to leave, type exit or press Ctrl-D")
+}
+
+// interruptedOnPipe is Ctrl-C while a command of a script waits: the script ends
+// there, and a second Ctrl-C within its time cancels the task.
+func (s *session) interruptedOnPipe(ctx context.Context) error {
+	timer := time.NewTimer(secondTime)
+	defer timer.Stop()
+	select {
+	case <-s.interrupts:
+		s.warn(s.cancelDetached(ctx))
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return quiet(exitFailed)
+}
+
+// leave says which tasks go on.
+func (s *session) leave(ctx context.Context) {
+	if !s.interactive() {
+		return
+	}
+	s.announce(ctx)
+	var ids []string
+	for _, id := range s.submitted {
+		ids = append(ids, shortID(id))
+	}
+	if len(ids) > 0 {
+		s.note("not done yet: %s; check_task shows them at another time", list(ids, 10))
+	}
+}

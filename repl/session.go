@@ -1,0 +1,155 @@
+package repl
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"time"
+
+	"warren/internal/results"
+	"warren/internal/visible"
+)
+
+// Stdio is where the operator is.
+type Stdio struct {
+	In       io.Reader
+	Out, Err io.Writer
+
+	// Whether each is a terminal. The line editor of a terminal works on the
+	// process's own standard input and output, whatever In and Out are.
+	InTerminal, OutTerminal, ErrTerminal bool
+
+	// Width is the number of columns of Out's terminal; nil or 0 is unknown.
+	Width func() int
+
+	// Interrupts delivers each Ctrl-C. Nil: Main listens for os.Interrupt
+	// itself, up to the moment it closes the Engine; from then on Ctrl-C ends
+	// the process at once.
+	Interrupts <-chan os.Signal
+}
+
+func (io *Stdio) width() int {
+	if io.OutTerminal && io.Width != nil {
+		return io.Width()
+	}
+	return 0
+}
+
+// An opener makes the rest of the process.
+type opener func(ctx context.Context, settings Settings, interactive bool) (Engine, error)
+
+// store is what the commands read of a *results.Store.
+type store interface {
+	Find(ctx context.Context, prefix string) (results.Task, error)
+	Tasks(ctx context.Context, limit int) ([]results.Task, error)
+	Jobs(ctx context.Context, task string) ([]results.Job, error)
+	Outputs(ctx context.Context, task string) iter.Seq2[results.Piece, error]
+	Watch(ctx context.Context, task string) (<-chan results.Summary, func(), error)
+	Driven(ctx context.Context, task results.Task) bool
+	Hosts(ctx context.Context) ([]string, error)
+}
+
+var _ store = (*results.Store)(nil)
+
+// A session is the state of one Main; only its goroutine touches it.
+type session struct {
+	stdio      Stdio
+	settings   Settings
+	open       opener
+	shell      bool             // one command from the shell, no prompt
+	interrupts <-chan os.Signal // one for each Ctrl-C that is not typed at the line editor
+
+	engine Engine // nil until start
+	store  store
+	link   linkTeller
+
+	submitted []string // tasks of this prompt whose end has not been told
+	detached  detached
+}
+
+// start makes the rest of the process, if that has not been done.
+func (s *session) start(ctx context.Context) error {
+	if s.engine != nil {
+		return nil
+	}
+	engine, err := s.open(ctx, s.settings, !s.shell)
+	if err != nil {
+		return withStatus(exitUsage, err)
+	}
+	s.engine, s.store = engine, engine.Store()
+	return nil
+}
+
+// connect starts it for a command that needs the broker. The shell form fails
+// if no broker is there; the prompt has told that already, and goes on trying.
+func (s *session) connect(ctx context.Context) error {
+	if err := s.start(ctx); err != nil || !s.shell {
+		return err
+	}
+	return withStatus(exitNoBroker, s.interruptible(ctx, s.engine.Connect))
+}
+
+// closeNote is how long the end may take before it is explained.
+const closeNote = time.Second
+
+// close lets what was sent settle and ends the rest of the process.
+func (s *session) close() error {
+	if s.engine == nil {
+		return nil
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.engine.Close() }()
+	note := time.NewTimer(closeNote)
+	defer note.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-note.C:
+	}
+	if s.stdio.ErrTerminal {
+		s.note("waiting until every host has its job or is known to be absent; Ctrl-C leaves at once")
+	}
+	return <-closed
+}
+
+// note tells something on standard error that is neither result nor error.
+func (s *session) note(format string, args ...any) {
+	fmt.Fprintln(s.stdio.Err, visible.Line(fmt.Sprintf(format, args...)))
+}
+
+// warn tells of something that went wrong without spoiling the command.
+func (s *session) warn(err error) {
+	if err != nil {
+		report(s.stdio.Err, err)
+	}
+}
+
+// pipedInput is what `--stdin -` reads: nothing at the prompt, where standard
+// input brings the commands.
+func (s *session) pipedInput() io.Reader {
+	if s.shell {
+		return s.stdio.In
+	}
+	return nil
+}
+
+// printTo writes results through a buffer that is flushed at the end.
+func (s *session) printTo(write func(w *bufio.Writer) error) error {
+	w := bufio.NewWriterSize(s.stdio.Out, 64<<10)
+	if err := write(w); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+func (s *session) printLines(lines []string) error {
+	return s.printTo(func(w *bufio.Writer) error {
+		for _, line := range lines {
+			fmt.Fprintln(w, line)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,167 @@
+package repl
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/kballard/go-shellquote"
+
+	"warren/internal/hostexpr"
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+// maxBody is how many bytes of a request may go to what the command line gives
+// in bulk (script and stdin, encoded). The rest of wire.MaxRequest is left to
+// the command, its environment, the leaf with its path, and the signature.
+const maxBody = wire.MaxRequest - 512<<10
+
+// spec makes of the flags what is to be submitted. in is where `--stdin -`
+// reads, nil where there is nothing to read. The names that were given more
+// than once come as well.
+func (c *runCommand) spec(in io.Reader) (spec results.Spec, repeated []string, err error) {
+	set, err := c.hosts()
+	if err != nil {
+		return spec, nil, err
+	}
+	spec = results.Spec{
+		Hosts:   set.Names(),
+		Expires: time.Duration(c.Expires),
+		Fanout:  int(c.Fanout),
+		Run: wire.Run{
+			Shell:     c.Shell,
+			TimeoutMS: time.Duration(c.Timeout).Milliseconds(),
+			Cwd:       c.Cwd,
+			MaxOutput: int64(c.MaxOutput),
+		},
+	}
+	for _, v := range c.Env {
+		spec.Run.Env = append(spec.Run.Env, string(v))
+	}
+	if err := c.command(&spec, in); err != nil {
+		return spec, nil, err
+	}
+	return spec, set.Repeated(), c.withinLimits(&spec)
+}
+
+func (c *runCommand) hosts() (*hostexpr.Set, error) {
+	if len(c.Hosts) == 0 {
+		return nil, usage(`say where: run "COMMAND" --hosts "web01 web02"`, "run: no hosts are given")
+	}
+	set, err := hostexpr.Parse(strings.Join(c.Hosts, " "), wire.MaxLeaves)
+	if err != nil {
+		return nil, withStatus(exitUsage, fmt.Errorf("--hosts: %w", err))
+	}
+	return set, nil
+}
+
+// command fills in what is to be executed, in one of its three forms.
+func (c *runCommand) command(spec *results.Spec, in io.Reader) error {
+	run := &spec.Run
+	switch {
+	case c.NoShell && c.Shell != "":
+		return usage("", "--shell and --no-shell contradict each other")
+	case c.NoShell && c.Script != "":
+		return usage("a script is executed by a shell, or by the interpreter that --shell names", "--script and --no-shell contradict each other")
+	case c.Script != "":
+		data, err := readFile("--script", c.Script, in)
+		if err != nil {
+			return err
+		}
+		if len(data) == 0 {
+			return usage("", "--script %s: the file is empty", c.Script)
+		}
+		run.Script, run.Argv = data, c.Words
+		spec.Command = shellquote.Join(append([]string{c.Script}, c.Words...)...)
+	case len(c.Words) == 0:
+		return usage(`say what: run "uname -a" --hosts "web01"`, "run: no command is given")
+	case len(c.Words) > 1:
+		return usage(quotingHint, "run takes one command, not %d words: %s", len(c.Words), strings.Join(c.Words, " "))
+	case strings.TrimSpace(c.Words[0]) == "":
+		return usage(`say what: run "uname -a" --hosts "web01"`, "run: the command is empty")
+	case c.NoShell:
+		argv, err := splitWords(c.Words[0])
+		if err != nil {
+			return err
+		}
+		run.Argv, spec.Command = argv, c.Words[0]
+	default:
+		run.Command, spec.Command = c.Words[0], c.Words[0]
+	}
+	if c.Stdin == "" {
+		return nil
+	}
+	data, err := readFile("--stdin", c.Stdin, in)
+	run.Stdin = data
+	return err
+}
+
+// withinLimits refuses at once what the hosts would refuse later.
+func (c *runCommand) withinLimits(spec *results.Spec) error {
+	run := &spec.Run
+	bulk := encoded(run.Script) + encoded(run.Stdin)
+	small := len(run.Command)
+	for _, s := range append(run.Argv, run.Env...) {
+		small += len(s)
+	}
+	switch {
+	case len(run.Command) > wire.MaxArg:
+		return usage("send it as a file, with --script", "the command has %d bytes, more than the %d that a command may have", len(run.Command), wire.MaxArg)
+	case bulk > maxBody || small > 256<<10:
+		return usage("copy the file to the hosts by other means, or have them fetch it",
+			"the request would be too large: script and stdin may have %s together, command, arguments and environment 256.0 KiB", humanSize(maxBody*3/4))
+	case time.Duration(c.Timeout) > wire.MaxTimeout:
+		return usage("", "--timeout: %s is more than the %s that a command may run", humanDuration(time.Duration(c.Timeout)), humanDuration(wire.MaxTimeout))
+	case c.MaxOutput > wire.MaxMaxOutput:
+		return usage("", "--max-output: %s is more than the %s that may be kept", humanSize(int64(c.MaxOutput)), humanSize(wire.MaxMaxOutput))
+	}
+	return nil
+}
+
+// encoded is the length of b in base64.
+func encoded(b []byte) int { return (len(b) + 2) / 3 * 4 }
+
+// readFile reads a file whole, but no more of it than could be sent; "-" is in.
+func readFile(flag, name string, in io.Reader) ([]byte, error) {
+	r := in
+	switch {
+	case name == "-" && in == nil:
+		return nil, usage("name a file", "%s -: standard input is where the commands come from", flag)
+	case name != "-":
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, withStatus(exitUsage, fmt.Errorf("%s: %w", flag, err))
+		}
+		defer f.Close()
+		r = f
+	}
+	const most = maxBody * 3 / 4
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err != nil {
+		return nil, withStatus(exitUsage, fmt.Errorf("%s: %w", flag, err))
+	}
+	if len(data) > most {
+		return nil, usage("copy the file to the hosts by other means, or have them fetch it",
+			"%s %s: the file is too large to send, the limit is %s", flag, name, humanSize(most))
+	}
+	return data, nil
+}
+
+// splitWords splits a line by POSIX quoting and expands nothing.
+func splitWords(line string) ([]string, error) {
+	words, err := shellquote.Split(line)
+	switch {
+	case err == nil:
+		return words, nil
+	case errors.Is(err, shellquote.UnterminatedEscapeError):
+		return nil, usage(`write a backslash as \\, or within quotes`, "the line ends with a backslash")
+	case errors.Is(err, shellquote.UnterminatedSingleQuoteError):
+		return nil, usage(`close it, or write an apostrophe within double quotes: "it's"`, "a single quote (') is not closed")
+	default:
+		return nil, usage(`close it, or write it as \" within double quotes`, `a double quote (") is not closed`)
+	}
+}

@@ -1,0 +1,354 @@
+//go:build unix
+
+package repl
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/term"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 20 * time.Second
+
+// A terminal is `warren` on a real pseudo-terminal.
+type terminal struct {
+	t      *testing.T
+	tty    *os.File // the master's side
+	cmd    *exec.Cmd
+	output chan string // from the reading goroutine, which closes it
+	screen string      // all that has come
+	read   int         // how much of screen has been expected already
+}
+
+func startTerminal(t *testing.T, dir string, env []string, args ...string) *terminal {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := &exec.Cmd{
+		Path: exe, Args: append([]string{"warren"}, args...),
+		Env: append(append(os.Environ(), "TERM=xterm", "WARREN_DATA_DIR="+dir), env...),
+	}
+	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 120})
+	if err != nil {
+		t.Fatal(err)
+	}
+	term := &terminal{t: t, tty: tty, cmd: cmd, output: make(chan string)}
+	go func() {
+		defer close(term.output)
+		buf := make([]byte, 4096)
+		for {
+			n, err := tty.Read(buf)
+			if n > 0 {
+				term.output <- string(buf[:n])
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // an error where it has been waited for
+		_ = tty.Close()
+		for range term.output {
+		}
+	})
+	return term
+}
+
+func (term *terminal) send(keys string) {
+	term.t.Helper()
+	if _, err := term.tty.WriteString(keys); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+// line types a line.
+func (term *terminal) line(text string) { term.t.Helper(); term.send(text + "\r") }
+
+// expect waits until text has come after what was expected last.
+func (term *terminal) expect(text string) {
+	term.t.Helper()
+	late := time.After(patience)
+	for {
+		if i := strings.Index(term.screen[term.read:], text); i >= 0 {
+			term.read += i + len(text)
+			return
+		}
+		select {
+		case more, ok := <-term.output:
+			if !ok {
+				term.t.Fatalf("ended without %q; the screen:\n%s\nnot matched: %q", text, term.screen, term.screen[term.read:])
+			}
+			term.screen += more
+		case <-late:
+			term.t.Fatalf("no %q; the screen:\n%s\nnot matched: %q", text, term.screen, term.screen[term.read:])
+		}
+	}
+}
+
+// end waits for the end of the process and returns its exit status.
+func (term *terminal) end() int {
+	term.t.Helper()
+	late := time.AfterFunc(patience, func() { _ = term.cmd.Process.Kill() })
+	defer late.Stop()
+	for more := range term.output {
+		term.screen += more
+	}
+	var exit *exec.ExitError
+	if err := term.cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		term.t.Fatal(err)
+	}
+	return term.cmd.ProcessState.ExitCode()
+}
+
+const (
+	ctrlC = "\x03"
+	ctrlD = "\x04"
+	up    = "\x1b[A"
+)
+
+func TestTerminalAnnouncesFinishedTasks(t *testing.T) {
+	term := startTerminal(t, t.TempDir(), nil)
+	term.expect("warren> ")
+	term.line(`run "hold" --hosts "web[01-02]"`)
+	term.expect("task on 2 hosts: 1b4e0001-0000-4000-8000-000000000000\r\n")
+	term.expect("warren> ")
+	term.line(`run "release" --hosts "web01 absent1"`)
+	term.expect("task on 2 hosts: 1b4e0002-")
+	term.expect("[1b4e0001] done: 2 ok  hold\r\n")
+	term.expect("[1b4e0002] done: 1 ok, 1 unreachable  release\r\n")
+	term.expect("warren> ")
+	term.line("run true --hosts web01 --wait") // what has been shown is not announced
+	term.expect("done: 1 ok\r\n")
+	term.expect("warren> ")
+	term.line(`run "hold" --hosts web01`)
+	term.expect("warren> ")
+	term.line("exit")
+	term.expect("not done yet: 1b4e0004; check_task")
+	if status := term.end(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if strings.Contains(term.screen, "[1b4e0003]") || strings.Count(term.screen, "[1b4e0001]") != 1 {
+		t.Errorf("announced what was shown, or twice:\n%s", term.screen)
+	}
+}
+
+func TestTerminalShowsControlSequences(t *testing.T) {
+	term := startTerminal(t, t.TempDir(), nil)
+	term.expect("warren> ")
+	term.line(`run "escape" --hosts web01 --wait`)
+	term.expect("web01  ok  12ms\r\n    \\x1b[31mred\r\n    web99  ok\r\n    汉字\r\n\r\ndone: 1 ok\r\n")
+	term.expect("warren> ")
+	term.line(`run fail --hosts web01 --wait`)
+	term.expect("web01  exited 3  1.2s\r\n  stdout:\r\n    partial\r\n  stderr:\r\n    no such thing\r\n\r\n")
+	term.expect("warren> ")
+	term.line("hosts")
+	term.expect(`windows\x1b[2J/arm64`)
+	term.expect("warren> ")
+	term.line("tasks")
+	term.expect("1b4e0002  ")
+	term.expect(" ago ")
+	term.expect("warren> ")
+	term.send(ctrlD)
+	if status := term.end(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+}
+
+func TestTerminalCtrlCAtPrompt(t *testing.T) {
+	term := startTerminal(t, t.TempDir(), nil)
+	term.expect("warren> ")
+	term.send("nonsense" + ctrlC)
+	term.expect("to leave, type exit or press Ctrl-D\r\n")
+	term.expect("warren> ")
+	term.send(ctrlC)
+	term.expect("to leave")
+	term.expect("warren> ")
+	term.line("hosts expand web1") // the line before is gone
+	term.expect("web1\r\n")
+	term.expect("warren> ")
+	term.line("chekc 1b4e")
+	term.expect("error: unknown command \"chekc\"\r\nhint: did you mean \"check\"?\r\n")
+	term.expect("warren> ")
+	term.send(ctrlD)
+	if status := term.end(); status != 0 {
+		t.Errorf("exit status %d: what was mistyped counts", status)
+	}
+}
+
+func TestTerminalCtrlCWhileWaiting(t *testing.T) {
+	for _, how := range []string{"run hold --hosts web01 --wait", "wait 1b4e0001"} {
+		t.Run(how, func(t *testing.T) {
+			term := startTerminal(t, t.TempDir(), nil)
+			term.expect("warren> ")
+			if strings.HasPrefix(how, "wait") {
+				term.line("run hold --hosts web01")
+				term.expect("warren> ")
+			}
+			term.line(how)
+			term.expect("task 1b4e0001-0000-4000-8000-000000000000 on 1 host; Ctrl-C leaves it running")
+			term.send(ctrlC)
+			term.expect("detached: task 1b4e0001-0000-4000-8000-000000000000 goes on\r\nhint: check_task 1b4e0001 shows it, cancel 1b4e0001 stops it")
+			term.expect("warren> ")
+			term.send(ctrlC)
+			term.expect("cancelling task 1b4e0001-0000-4000-8000-000000000000")
+			term.expect("[1b4e0001] done: 1 cancelled  hold")
+			term.expect("warren> ")
+			term.send(ctrlC) // means nothing more than at any prompt
+			term.expect("to leave")
+			term.line("exit")
+			if status := term.end(); status != 0 {
+				t.Errorf("exit status %d", status)
+			}
+		})
+	}
+}
+
+func TestTerminalCtrlCInShellForm(t *testing.T) {
+	dir := t.TempDir()
+	term := startTerminal(t, dir, nil, "run", "hold", "--hosts", "web01")
+	term.expect("on 1 host; Ctrl-C leaves it running")
+	term.send(ctrlC)
+	term.expect("detached: task 1b4e0001-0000-4000-8000-000000000000 goes on")
+	term.expect("cancels it now")
+	term.send(ctrlC)
+	term.expect("cancelling task 1b4e0001-0000-4000-8000-000000000000")
+	if status := term.end(); status != exitFailed {
+		t.Errorf("exit status %d", status)
+	}
+	term = startTerminal(t, dir, nil, "check_task", "1b4e")
+	term.expect("web01  cancelled")
+	if status := term.end(); status != exitFailed {
+		t.Errorf("exit status %d", status)
+	}
+}
+
+func TestTerminalHistory(t *testing.T) {
+	dir := t.TempDir()
+	term := startTerminal(t, dir, nil)
+	other := startTerminal(t, dir, nil)
+	term.expect("warren> ")
+	other.expect("warren> ")
+	for _, line := range []string{"hosts expand a1", "hosts expand b1", "hosts expand b1", " hosts expand secret1"} {
+		term.line(line)
+		term.expect(line[strings.LastIndex(line, " ")+1:] + "\r\n")
+		term.expect("warren> ")
+	}
+	other.line("hosts expand c1")
+	other.expect("c1\r\n")
+	other.expect("warren> ")
+	term.send(up)
+	term.expect("hosts expand b1")
+	term.send(up)
+	term.expect("hosts expand a1")
+	term.line("")
+	term.expect("a1\r\n")
+	term.expect("warren> ")
+	term.send(ctrlD)
+	other.send(ctrlD)
+	term.end()
+	other.end()
+
+	path := filepath.Join(dir, "history")
+	text, err := os.ReadFile(path)
+	if want := "hosts expand a1\nhosts expand b1\nhosts expand c1\nhosts expand a1\n"; err != nil || string(text) != want {
+		t.Errorf("history %q, %v; want %q", text, err, want)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	again := startTerminal(t, dir, nil)
+	again.expect("warren> ")
+	again.send(up + up)
+	again.expect("hosts expand c1")
+}
+
+func TestTerminalCompletion(t *testing.T) {
+	term := startTerminal(t, t.TempDir(), nil)
+	term.expect("warren> ")
+	term.line("run true --hosts dbserver7 --wait")
+	term.expect("done: 1 ok")
+	term.expect("warren> ")
+	term.send("che\t")
+	term.expect("check_task ")
+	term.send("1b4\t")
+	term.expect("1b4e0001-0000-4000-8000-000000000000")
+	term.send("--j\t\r")
+	term.expect("--json")
+	term.expect(`"state":"done"`)
+	term.expect("warren> ")
+	term.send("run true --hos\t\"web01 db\t\"\r")
+	term.expect(`"web01 dbserver7"`)
+	term.expect("task on 2 hosts")
+	term.expect("warren> ")
+}
+
+func TestTerminalModeIsRestored(t *testing.T) {
+	term := startTerminal(t, t.TempDir(), nil)
+	term.expect("warren> ")
+	editing := terminalState(t, term.tty)
+	term.line("run hold --hosts web01 --wait")
+	term.expect("Ctrl-C leaves it running")
+	waiting := terminalState(t, term.tty)
+	if editing == waiting {
+		t.Error("while a command waits the terminal is in the editor's mode")
+	}
+	term.send(ctrlC)
+	term.expect("warren> ")
+	term.line("exit")
+	term.expect("not done yet")
+	if terminalState(t, term.tty) != waiting {
+		t.Error("the terminal is left in another mode")
+	}
+	term.end()
+}
+
+func terminalState(t *testing.T, tty *os.File) term.State {
+	t.Helper()
+	state, err := term.GetState(int(tty.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *state
+}
+
+func TestTerminalTellsOfTheBroker(t *testing.T) {
+	term := startTerminal(t, t.TempDir(), []string{"FAKE_BROKER=down"})
+	term.expect("broker: cannot connect (no broker answers at 127.0.0.1:1), trying again\r\nhint: is RabbitMQ running there?\r\n")
+	term.expect("warren> ")
+	term.line("tasks") // told once
+	term.expect("no tasks yet")
+	term.expect("warren> ")
+	if n := strings.Count(term.screen, "cannot connect"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, term.screen)
+	}
+}
+
+func TestTerminalWithoutLineEditing(t *testing.T) {
+	term := startTerminal(t, t.TempDir(), []string{"TERM=dumb"})
+	term.expect("warren> ")
+	term.line("hosts expand web1")
+	term.expect("\nweb1\r\n")
+	term.expect("warren> ")
+	term.send("garbage" + ctrlC)
+	term.expect("to leave")
+	term.line("run hold --hosts web01 --wait")
+	term.expect("Ctrl-C leaves it running")
+	term.send(ctrlC)
+	term.expect("detached")
+	term.line("exit")
+	if status := term.end(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+}

@@ -1,0 +1,99 @@
+package repl
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"warren/internal/wire"
+)
+
+// The types of flag values. Each says itself what is wrong with a text.
+
+// A duration is longer than 0: 90s, 5m, 1h30m, 2d.
+type duration time.Duration
+
+func (d *duration) UnmarshalText(text []byte) error {
+	s := string(text)
+	var (
+		v   time.Duration
+		err error
+	)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		var n int
+		n, err = strconv.Atoi(days)
+		if n > math.MaxInt64/int(24*time.Hour) {
+			err = strconv.ErrRange
+		}
+		v = time.Duration(n) * 24 * time.Hour
+	} else {
+		v, err = time.ParseDuration(s)
+	}
+	if err != nil || v < time.Millisecond {
+		return usage("write it with its unit, as in 90s, 5m, 1h30m or 2d", "%q is not a duration", s)
+	}
+	*d = duration(v)
+	return nil
+}
+
+// A size is a number of bytes: 4096, 64KiB, 1MiB.
+type size int64
+
+var sizeUnits = []struct {
+	suffix string
+	bytes  int64
+}{
+	{"kib", 1 << 10},
+	{"mib", 1 << 20},
+	{"gib", 1 << 30},
+	{"kb", 1000},
+	{"mb", 1000_000},
+	{"gb", 1000_000_000},
+	{"k", 1 << 10},
+	{"m", 1 << 20},
+	{"g", 1 << 30},
+	{"b", 1},
+	{"", 1},
+}
+
+func (z *size) UnmarshalText(text []byte) error {
+	number, unit := strings.ToLower(strings.TrimSpace(string(text))), int64(1)
+	for _, u := range sizeUnits {
+		if n, ok := strings.CutSuffix(number, u.suffix); ok {
+			number, unit = strings.TrimSpace(n), u.bytes
+			break
+		}
+	}
+	n, err := strconv.ParseFloat(number, 64)
+	// Also false for what is not a number.
+	if err != nil || !(n >= 0 && n*float64(unit) <= math.MaxInt64/2) {
+		return usage("write it as in 4096, 64KiB or 1MiB", "%q is not a size", text)
+	}
+	*z = size(n * float64(unit))
+	return nil
+}
+
+// A count is a whole number from 0.
+type count int
+
+func (c *count) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 0 || n > wire.MaxCount {
+		return usage("", "%q is not a whole number from 0", text)
+	}
+	*c = count(n)
+	return nil
+}
+
+// A variable is NAME=value.
+type variable string
+
+func (v *variable) UnmarshalText(text []byte) error {
+	name, _, ok := strings.Cut(string(text), "=")
+	if !ok || name == "" {
+		return usage("write it as in --env LANG=C", "%q is not NAME=value", text)
+	}
+	*v = variable(text)
+	return nil
+}

@@ -1,0 +1,102 @@
+package repl
+
+import (
+	"fmt"
+	"strings"
+
+	"warren/internal/results"
+	"warren/internal/visible"
+	"warren/internal/wire"
+)
+
+// outcomes are all outcomes, in the order in which they are counted up: what
+// the commands did, what agents decided, what is not known.
+var outcomes = []wire.Outcome{
+	wire.Exited, wire.Signaled, wire.TimedOut, wire.Cancelled, wire.FailedToStart,
+	wire.Rejected, wire.Expired, wire.Interrupted, wire.Unreachable, wire.Lost,
+}
+
+// jobWord is how a job stands: "ok", "exited 3", "running", "unreachable".
+func jobWord(j *results.Job) string {
+	switch {
+	case j.State == results.Sent:
+		return "sent, no answer yet"
+	case j.State != results.Ended:
+		return string(j.State)
+	case j.OK():
+		return "ok"
+	case j.Outcome == wire.Exited:
+		return fmt.Sprintf("exited %d", j.ExitCode)
+	case j.Outcome == wire.Signaled && j.Signal != "":
+		return "signaled " + visible.Line(j.Signal)
+	default:
+		return string(j.Outcome)
+	}
+}
+
+// hintFor is what to do about jobs that ended so.
+func hintFor(o wire.Outcome) string {
+	switch o {
+	case wire.Unreachable:
+		return "unreachable means that no agent answers to that name now: is warrend running there, under that name? hosts lists who answers"
+	case wire.Lost:
+		return "lost means that the agent fell silent: it may have run; check_task asks again, and shows what it says once it is back"
+	case wire.Expired:
+		return "expired means that the host did not begin it in time, and will not: --expires gives more"
+	case wire.TimedOut:
+		return "timed_out means that the command was killed: --timeout gives more time"
+	}
+	return ""
+}
+
+// count sums jobs up.
+func countJobs(jobs []results.Job) results.Summary {
+	sum := results.Summary{Hosts: len(jobs), Outcomes: make(map[wire.Outcome]int)}
+	for i := range jobs {
+		switch j := &jobs[i]; {
+		case j.State != results.Ended:
+			continue
+		case j.OK():
+			sum.OK++
+		default:
+			sum.Outcomes[j.Outcome]++
+		}
+		sum.Ended++
+	}
+	return sum
+}
+
+// summaryText is "2 ok, 1 unreachable".
+func summaryText(sum results.Summary) string {
+	var parts []string
+	if sum.OK > 0 {
+		parts = append(parts, fmt.Sprintf("%d ok", sum.OK))
+	}
+	for _, o := range outcomes {
+		n := sum.Outcomes[o]
+		switch {
+		case n == 0:
+		case o == wire.Exited:
+			parts = append(parts, fmt.Sprintf("%d exited with an error", n))
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", n, o))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// stateText is "done: 2 ok" or "running, 2 of 3 ended: 2 ok".
+func stateText(t *results.Task) string {
+	text := summaryText(t.Summary)
+	if text != "" {
+		text = ": " + text
+	}
+	if t.Done() {
+		return "done" + text
+	}
+	state := "running"
+	if t.Cancel {
+		state = "being cancelled"
+	}
+	return fmt.Sprintf("%s, %d of %d ended%s", state, t.Summary.Ended, t.Hosts, text)
+}
