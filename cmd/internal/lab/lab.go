@@ -1,0 +1,178 @@
+// Package lab runs a whole Warren on one machine: a private RabbitMQ node, or a
+// broker that is there, and an agent for each host. Demonstrations, tests and
+// benchmarks use it.
+//
+// A Lab owns its directory, its node and its agents; Stop ends and removes them.
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"warren/executor"
+	"warren/internal/broker"
+	"warren/internal/process"
+	"warren/internal/rabbit"
+	"warren/internal/version"
+)
+
+// Config describes a laboratory.
+type Config struct {
+	Hosts     []string
+	Broker    string // URL of a broker that is there; empty starts a private node
+	InProcess bool   // agents are goroutines of this process, not processes
+	Warrend   string // program of the agents that are processes; empty: beside this one
+	Workers   int    // commands at the same time: of each agent, or of all in-process ones together; 0 is the default
+	Runner    executor.Runner
+	Log       io.Writer // what in-process agents and the broker say; nil is a file in the directory
+}
+
+// A Lab is a running laboratory.
+type Lab struct {
+	Dir string // removed by Stop
+	URL string // of the broker
+
+	node   *rabbit.Node // nil where the broker was there
+	agents fleet
+}
+
+// A fleet is the agents, of either kind.
+type fleet interface {
+	ready(ctx context.Context) error // returns once all answer
+	stop() error
+}
+
+// loginTime is generous: thousands of agents that connect at once wait for each
+// other, since a broker accepts a few hundred connections a second.
+const loginTime = 5 * time.Minute
+
+// Start builds the laboratory and returns once every agent answers.
+func Start(ctx context.Context, c Config) (_ *Lab, err error) {
+	l := &Lab{URL: c.Broker}
+	if l.Dir, err = os.MkdirTemp("", "warren-lab-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.Stop())
+		}
+	}()
+	if c.Log == nil {
+		f, err := os.Create(filepath.Join(l.Dir, "lab.log"))
+		if err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err != nil {
+				f.Close()
+			}
+		}()
+		c.Log = f
+	}
+	if c.Broker == "" {
+		if l.node, err = rabbit.Start(ctx, rabbit.Config{Log: c.Log}); err != nil {
+			return nil, err
+		}
+		l.URL = l.node.URL()
+	}
+	if c.InProcess {
+		l.agents, err = goroutines(c, l.URL, l.Dir)
+	} else {
+		l.agents, err = processes(c, l.URL, l.Dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l, l.agents.ready(ctx)
+}
+
+// Node is the private broker; nil where the laboratory uses one that was there.
+func (l *Lab) Node() *rabbit.Node { return l.node }
+
+// Stop ends the agents, then the broker, and removes the directory.
+func (l *Lab) Stop() error {
+	var errs []error
+	if l.agents != nil {
+		errs = append(errs, l.agents.stop())
+	}
+	if l.node != nil {
+		errs = append(errs, l.node.Stop())
+	}
+	return errors.Join(append(errs, os.RemoveAll(l.Dir))...)
+}
+
+// inProcess are agents that are goroutines.
+type inProcess struct {
+	agents []*executor.Agent
+	end    context.CancelFunc
+	group  *errgroup.Group
+}
+
+func goroutines(c Config, url, dir string) (*inProcess, error) {
+	workers := c.Workers
+	if workers == 0 {
+		workers = executor.DefaultWorkers()
+	}
+	run := c.Runner
+	if run == nil {
+		run = process.Run
+	}
+	pool := make(chan struct{}, workers) // one machine's workers, shared by all its agents
+	f := &inProcess{group: new(errgroup.Group)}
+	log := slog.New(slog.NewTextHandler(c.Log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	for _, host := range c.Hosts {
+		a, err := executor.New(executor.Config{
+			ID: host, Version: version.Version, DataDir: dir, AllowUnsigned: true, Log: log,
+			Broker: broker.Options{URLs: []string{url}, DialTimeout: loginTime, SetupTimeout: loginTime},
+			Runner: pooled(pool, run),
+		})
+		if err != nil {
+			return nil, err
+		}
+		f.agents = append(f.agents, a)
+	}
+	var ctx context.Context
+	ctx, f.end = context.WithCancel(context.Background())
+	for _, a := range f.agents {
+		f.group.Go(func() error { return a.Run(ctx) })
+	}
+	return f, nil
+}
+
+// pooled makes all agents of the laboratory share one pool of workers.
+func pooled(pool chan struct{}, run executor.Runner) executor.Runner {
+	return func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
+		select {
+		case pool <- struct{}{}:
+			defer func() { <-pool }()
+		case <-ctx.Done(): // run says so
+		}
+		return run(ctx, s, started, out)
+	}
+}
+
+func (f *inProcess) ready(ctx context.Context) error {
+	for _, a := range f.agents {
+		for s := a.Link(); s.Phase == broker.Connecting; s = s.Next() {
+			select {
+			case <-s.Changed():
+			case <-ctx.Done():
+				return fmt.Errorf("the agents are not ready: %w (%v)", ctx.Err(), s.Err)
+			}
+		}
+	}
+	return nil
+}
+
+func (f *inProcess) stop() error {
+	f.end()
+	return f.group.Wait()
+}

@@ -1,0 +1,258 @@
+// Package operator wires an operator's process: the result store, the replybus
+// with its connection, the dispatcher with the publisher and theirs. It is the
+// Engine of the REPL.
+//
+// All actors run under one errgroup. The store starts with Open; what needs the
+// broker starts with Open in the REPL, which goes on trying, and with Connect in
+// the shell form, which does not.
+package operator
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/user"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"warren/dispatcher"
+	"warren/internal/audit"
+	"warren/internal/broker"
+	"warren/internal/datadir"
+	"warren/internal/results"
+	"warren/internal/wire"
+	"warren/repl"
+	"warren/replybus"
+)
+
+const (
+	// publishWindow is how many requests may be unconfirmed: enough to keep a
+	// broker busy that answers a few thousand a second.
+	publishWindow = 1024
+
+	// helloQuiet is the silence after the last hello that ends a discover: agents
+	// answer at once, so a longer pause means that all have.
+	helloQuiet = 300 * time.Millisecond
+)
+
+// An Operator is the wired process. Its methods are for one goroutine, the
+// REPL's, but for Submit, Settled and Store.
+type Operator struct {
+	store      *results.Store
+	audit      *audit.Log
+	publisher  *broker.Publisher
+	sending    *broker.Link
+	bus        *replybus.Bus
+	dispatcher *dispatcher.Dispatcher
+
+	actors    *errgroup.Group // what needs the broker
+	ctx       context.Context // theirs; ends with Close or an actor's failure
+	stop      context.CancelFunc
+	connected bool            // they have been started
+	keeper    *errgroup.Group // the store, which outlives the others
+	stopLast  context.CancelFunc
+}
+
+// Open makes the process ready: data directory, store, logs. Interactive, it
+// also begins to connect.
+func Open(ctx context.Context, s repl.Settings, interactive bool) (repl.Engine, error) {
+	o, err := open(ctx, s, !interactive)
+	if err != nil {
+		return nil, err
+	}
+	if interactive {
+		o.connect()
+	}
+	return o, nil
+}
+
+func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
+	if err := datadir.Prepare(s.DataDir); err != nil {
+		return nil, err
+	}
+	name := userName()
+	log, err := audit.Open(s.DataDir, name)
+	if err != nil {
+		return nil, err
+	}
+	store, err := results.Open(s.DataDir, results.Options{})
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	o := &Operator{store: store, audit: log}
+	if err := o.wire(s, name, once); err != nil {
+		return nil, errors.Join(err, store.Close(), log.Close())
+	}
+	var last context.Context
+	last, o.stopLast = context.WithCancel(context.WithoutCancel(ctx))
+	ctx, o.stop = context.WithCancel(context.WithoutCancel(ctx))
+	o.actors, o.ctx = errgroup.WithContext(ctx)
+	o.keeper = new(errgroup.Group)
+	o.keeper.Go(func() error {
+		defer o.stop() // without a store nothing can be promised
+		return store.Run(last)
+	})
+	return o, nil
+}
+
+// wire makes the actors that need the broker; none starts.
+func (o *Operator) wire(s repl.Settings, name string, once bool) (err error) {
+	queue, err := replyQueue(name)
+	if err != nil {
+		return err
+	}
+	opts := broker.Options{URLs: s.Broker, Once: once}
+	opts.Name = "warren " + name + " (requests)"
+	if o.sending, err = broker.NewLink(opts); err != nil {
+		return err
+	}
+	opts.Name = "warren " + name + " (replies)"
+	if o.bus, err = replybus.New(opts, queue, o.store, slog.New(slog.DiscardHandler)); err != nil {
+		return err
+	}
+	o.publisher = broker.NewPublisher(publishWindow)
+	o.dispatcher = dispatcher.New(dispatcher.Config{
+		Store: o.store, Out: o.publisher.In(), ReplyTo: queue, Replies: o.bus.Link(), Operator: name,
+		Audit: o.audit.Executed,
+	})
+	return nil
+}
+
+// connect starts what needs the broker, once.
+func (o *Operator) connect() {
+	if o.connected {
+		return
+	}
+	o.connected = true
+	o.actors.Go(func() error { return o.sending.Run(o.ctx, o.send) })
+	o.actors.Go(func() error { return o.bus.Run(o.ctx) })
+	o.actors.Go(func() error { return o.dispatcher.Run(o.ctx) })
+}
+
+// send is a session of the connection that publishes.
+func (o *Operator) send(ctx context.Context, s *broker.Session) error {
+	s.Ready()
+	return o.publisher.Serve(ctx, s.Conn)
+}
+
+// Connect waits until both connections are up.
+func (o *Operator) Connect(ctx context.Context) error {
+	o.connect()
+	for _, s := range []*broker.State{o.sending.State(), o.bus.Link()} {
+		for ; s.Phase == broker.Connecting; s = s.Next() {
+			select {
+			case <-s.Changed():
+			case <-o.ctx.Done():
+				return o.actors.Wait()
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
+}
+
+// Link is the state of the connection that publishes.
+func (o *Operator) Link() *broker.State { return o.sending.State() }
+
+// Submit makes a task of spec; see repl.Engine.
+func (o *Operator) Submit(ctx context.Context, spec results.Spec) (results.Task, error) {
+	return o.dispatcher.Submit(ctx, spec)
+}
+
+// Settled waits until the operator may leave as far as the task goes.
+func (o *Operator) Settled(ctx context.Context, task string) error {
+	return o.dispatcher.Settled(ctx, task)
+}
+
+// Cancel asks for the end of a task.
+func (o *Operator) Cancel(ctx context.Context, task string) error {
+	t, err := o.store.Find(ctx, task)
+	if err != nil {
+		return err
+	}
+	return o.dispatcher.Cancel(ctx, t)
+}
+
+// Ask asks for the unfinished jobs of a task that nobody drives.
+func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) error {
+	t, err := o.store.Find(ctx, task)
+	if err != nil || o.store.Driven(ctx, t) {
+		return err
+	}
+	asking, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if err := o.dispatcher.Ask(asking, t); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return ctx.Err()
+}
+
+// Discover asks all agents who they are.
+func (o *Operator) Discover(ctx context.Context, wait time.Duration) ([]results.Agent, error) {
+	since := time.Now()
+	asking, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if err := o.dispatcher.Discover(asking); err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(helloQuiet / 3)
+	defer tick.Stop()
+	for known, last := 0, since; ; {
+		agents, err := o.store.Agents(ctx, since)
+		if err != nil {
+			return nil, err
+		}
+		if len(agents) > known {
+			known, last = len(agents), time.Now()
+		}
+		if known > 0 && time.Since(last) > helloQuiet {
+			return agents, nil
+		}
+		select {
+		case <-tick.C:
+		case <-asking.Done():
+			return agents, ctx.Err()
+		}
+	}
+}
+
+// Store is the result store.
+func (o *Operator) Store() *results.Store { return o.store }
+
+// Viewed records that somebody has looked at results.
+func (o *Operator) Viewed(t results.Task, hosts []string) error {
+	return o.audit.Viewed(t.ID, t.Command, hosts)
+}
+
+// Close waits until the operator may leave, then ends the process's work:
+// senders first, then what stores their news.
+func (o *Operator) Close() error {
+	if o.connected {
+		_ = o.dispatcher.Settled(o.ctx, "") // an actor that has failed says so below
+	}
+	o.stop()
+	err := o.actors.Wait()
+	o.stopLast()
+	return errors.Join(err, o.keeper.Wait(), o.store.Close(), o.audit.Close())
+}
+
+// replyQueue is the name of a callback queue that nobody guesses.
+func replyQueue(user string) (string, error) {
+	random := make([]byte, 12)
+	if _, err := rand.Read(random); err != nil {
+		return "", fmt.Errorf("no random name for the callback queue: %w", err)
+	}
+	return wire.ReplyQueue(user, hex.EncodeToString(random)), nil
+}
+
+func userName() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "unknown"
+}

@@ -1,0 +1,88 @@
+// Command warren-lab runs a whole Warren on this machine: a private RabbitMQ
+// node, agents for the hosts named, and the REPL on them. It leaves nothing
+// behind.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"warren/cmd/internal/lab"
+	"warren/cmd/internal/operator"
+	"warren/internal/hostexpr"
+	"warren/internal/version"
+	"warren/repl"
+)
+
+// maxHosts bounds what one machine is asked to play.
+const maxHosts = 20_000
+
+type flags struct {
+	Hosts     string           `help:"Hosts to play." placeholder:"EXPR" default:"web[01-03]"`
+	InProcess bool             `help:"Agents are goroutines of this process: thousands are possible."`
+	Broker    string           `help:"Use a broker that is there, instead of a private node." placeholder:"URL"`
+	Workers   int              `help:"Commands at the same time: of each agent, or of all in-process ones together." placeholder:"N"`
+	Serve     bool             `help:"Open no REPL: print how to connect and run until interrupted."`
+	Version   kong.VersionFlag `help:"Print the version and exit."`
+}
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	var f flags
+	kong.Parse(&f, kong.Name("warren-lab"), kong.Vars{"version": version.Version},
+		kong.Description("A laboratory: a private RabbitMQ, agents, and the REPL on them."))
+	hosts, err := hostexpr.Expand(f.Hosts, maxHosts)
+	if err != nil {
+		return fail(err)
+	}
+	// Until the REPL is there an interrupt ends the start; afterwards it is the
+	// REPL's own, and with --serve the way to end.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	fmt.Fprintf(os.Stderr, "starting %s …\n", f.describe(len(hosts)))
+	l, err := lab.Start(ctx, lab.Config{Hosts: hosts, Broker: f.Broker, InProcess: f.InProcess, Workers: f.Workers})
+	if err != nil {
+		return fail(err)
+	}
+	fmt.Fprintf(os.Stderr, "ready: %s\n", hostexpr.Fold(hosts))
+	code := f.use(ctx, stop, l)
+	if err := l.Stop(); err != nil {
+		return fail(err)
+	}
+	return code
+}
+
+func (f *flags) use(ctx context.Context, stop func(), l *lab.Lab) int {
+	data := filepath.Join(l.Dir, "operator")
+	if !f.Serve {
+		stop()
+		return repl.Main(context.Background(), []string{"--broker", l.URL, "--data-dir", data}, repl.OS(), operator.Open)
+	}
+	fmt.Printf("export WARREN_BROKER=%s\nexport WARREN_DATA_DIR=%s\n", l.URL, data)
+	fmt.Fprintln(os.Stderr, "Ctrl-C ends it")
+	<-ctx.Done()
+	return 0
+}
+
+func (f *flags) describe(n int) string {
+	broker, agents := "a private RabbitMQ", "agents"
+	if f.Broker != "" {
+		broker = "on the broker given"
+	}
+	if n == 1 {
+		agents = "agent"
+	}
+	return fmt.Sprintf("%s and %d %s", broker, n, agents)
+}
+
+func fail(err error) int {
+	fmt.Fprintf(os.Stderr, "error: %v\n", err)
+	return 1
+}

@@ -1,0 +1,8 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+)
+
+func defaultDataDir() string { return filepath.Join(os.Getenv("ProgramData"), "warrend") }
