@@ -6,11 +6,6 @@
 // otherwise is neither used nor disturbed. A Node's methods are for one
 // goroutine at a time.
 //
-// The node runs in a session of its own, so that Ctrl-C in the terminal does
-// not reach it before its clients have said goodbye. It ends with Stop. On
-// Linux the kernel also ends it when our process dies without calling Stop;
-// elsewhere it would stay behind.
-//
-// For each of the two processes one goroutine lives as long as the process
-// does; Stop returns after both.
+// The node's processes are children (internal/child): the terminal's Ctrl-C does
+// not reach them, and on Linux they die with us.
 package rabbit

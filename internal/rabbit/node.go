@@ -15,6 +15,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/child"
 )
 
 // stopGrace is what a broker gets to stop by itself: it takes 1 to 2 seconds
@@ -34,8 +36,8 @@ type Node struct {
 	cfg       Config
 	removeDir bool
 
-	epmd, broker *process // nil where none runs
-	output       *os.File // what the broker prints
+	epmd, broker *child.Process // nil where none runs
+	output       *os.File       // what the broker prints
 }
 
 // Start starts a node and returns once it answers AMQP, which takes about 7
@@ -116,7 +118,7 @@ func (n *Node) boot(ctx context.Context) error {
 		w := io.MultiWriter(output, n.cfg.Log)
 		cmd.Stdout, cmd.Stderr = w, w
 	}
-	if n.broker, err = launch(cmd); err != nil {
+	if n.broker, err = child.Start(cmd); err != nil {
 		return fmt.Errorf("cannot start %s: %w", n.programs.server, err)
 	}
 	return n.awaitAMQP(ctx)
@@ -125,13 +127,13 @@ func (n *Node) boot(ctx context.Context) error {
 // startEpmd runs epmd as our child. Left to itself the broker would start one
 // as a daemon, which outlives everything.
 func (n *Node) startEpmd(ctx context.Context) (err error) {
-	if n.epmd != nil && n.epmd.alive() {
+	if n.epmd != nil && n.epmd.Alive() {
 		return nil
 	}
 	cmd := exec.Command(n.programs.epmd, "-port", fmt.Sprint(n.ports.epmd), "-address", "127.0.0.1")
 	cmd.Env = n.env
 	cmd.Dir = n.Dir
-	if n.epmd, err = launch(cmd); err != nil {
+	if n.epmd, err = child.Start(cmd); err != nil {
 		return fmt.Errorf("cannot start %s: %w", n.programs.epmd, err)
 	}
 	return n.await(ctx, n.epmd, 10*time.Millisecond, func() error {
@@ -156,7 +158,7 @@ func (n *Node) awaitAMQP(ctx context.Context) error {
 }
 
 // await calls try until it succeeds, p ends, or ctx does.
-func (n *Node) await(ctx context.Context, p *process, every time.Duration, try func() error) error {
+func (n *Node) await(ctx context.Context, p *child.Process, every time.Duration, try func() error) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -167,7 +169,7 @@ func (n *Node) await(ctx context.Context, p *process, every time.Duration, try f
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the RabbitMQ node did not answer in time (%w): %w%s", context.Cause(ctx), err, n.lastWords())
-		case <-p.done:
+		case <-p.Done():
 			return n.explainEnd()
 		case <-tick.C:
 		}
@@ -219,7 +221,7 @@ func (n *Node) Kill() error {
 	if n.broker == nil {
 		return nil
 	}
-	return n.broker.kill()
+	return n.broker.Kill()
 }
 
 // Restart starts the broker again after Kill, on the same data and port; one
@@ -237,10 +239,10 @@ func (n *Node) Restart(ctx context.Context) error {
 func (n *Node) Stop() error {
 	var errs []error
 	if n.broker != nil {
-		errs = append(errs, n.broker.stop(stopGrace))
+		errs = append(errs, n.broker.Stop(stopGrace))
 	}
 	if n.epmd != nil {
-		errs = append(errs, n.epmd.kill()) // it has nothing to save
+		errs = append(errs, n.epmd.Kill()) // it has nothing to save
 	}
 	n.closeOutput()
 	if n.removeDir {

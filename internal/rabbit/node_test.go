@@ -25,19 +25,19 @@ const envChild = "WARREN_RABBIT_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(envChild) != "" {
-		child()
+		nodeAlone()
 		return
 	}
 	goleak.VerifyTestMain(m)
 }
 
-func child() {
+func nodeAlone() {
 	n, err := Start(context.Background(), Config{Dir: os.Getenv(envChild)})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	fmt.Println(n.broker.pid, n.epmd.pid)
+	fmt.Println(n.broker.PID, n.epmd.PID)
 	select {}
 }
 
@@ -69,7 +69,7 @@ func TestLife(t *testing.T) {
 	if _, err := ch.QueueDeclare("kept", true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
-	if sid := sessionOf(t, n.broker.pid); sid != n.broker.pid {
+	if sid := sessionOf(t, n.broker.PID); sid != n.broker.PID {
 		t.Errorf("the broker is in session %d, not in its own: Ctrl-C would reach it", sid)
 	}
 
@@ -115,7 +115,7 @@ func TestLife(t *testing.T) {
 	}
 
 	lost := conn.NotifyClose(make(chan *amqp.Error, 1))
-	pid := n.broker.pid
+	pid := n.broker.PID
 	if err := n.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("stopped in %v", time.Since(began))
-	for _, pid := range []int{n.broker.pid, n.epmd.pid} {
+	for _, pid := range []int{n.broker.PID, n.epmd.PID} {
 		if left := session(t, pid); len(left) > 0 {
 			t.Errorf("left after Stop: %v", left)
 		}
