@@ -39,6 +39,12 @@ func (h *host) run(ctx context.Context) error {
 	cancel := h.task.cancel
 	h.watchReplies()
 	for {
+		select { // before anything is sent
+		case <-cancel:
+			cancel = nil
+			h.course.cancelled(time.Now())
+		default:
+		}
 		step := h.course.decide(time.Now())
 		switch {
 		case step.done:
@@ -83,9 +89,7 @@ func (h *host) run(ctx context.Context) error {
 			h.course.verdict(v.Kind, time.Now())
 		case <-h.replies.Changed():
 			h.watchReplies()
-		case <-cancel:
-			cancel = nil
-			h.course.cancelled(time.Now())
+		case <-cancel: // taken up above
 		case <-timer.C:
 		case <-ctx.Done():
 			return ctx.Err()

@@ -1,0 +1,393 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"warren/internal/broker"
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+// memory is a Store that keeps what it is told and answers at once.
+type memory struct {
+	mu       sync.Mutex
+	jobs     map[string]*results.Job
+	progress map[string]chan results.Progress
+	updates  []results.Update
+	failAdd  error
+}
+
+func (m *memory) Lease() string { return "lease" }
+
+func (m *memory) Add(_ context.Context, _ results.Task, jobs []results.Job) ([]<-chan results.Progress, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failAdd != nil {
+		return nil, m.failAdd
+	}
+	var chs []<-chan results.Progress
+	for _, j := range jobs {
+		ch := make(chan results.Progress, 1)
+		m.jobs[j.ID], m.progress[j.ID] = &j, ch
+		chs = append(chs, ch)
+	}
+	return chs, nil
+}
+
+func (m *memory) Apply(_ context.Context, us []results.Update) (<-chan error, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, u := range us {
+		m.updates = append(m.updates, u)
+		if j := m.jobs[u.Job]; j != nil && u.Outcome != "" {
+			j.State, j.Outcome, j.Reason = results.Ended, u.Outcome, u.Reason
+			close(m.progress[u.Job])
+		}
+	}
+	answer := make(chan error, 1)
+	answer <- nil
+	return answer, nil
+}
+
+// says is what an agent's reply becomes on its way through the store.
+func (m *memory) says(job string, p results.Progress) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.progress[job] <- p
+}
+
+func (m *memory) outcome(job string) wire.Outcome {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.jobs[job].Outcome
+}
+
+func (m *memory) Follow(_ context.Context, task string) (map[string]<-chan results.Progress, func(), error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	chs := map[string]<-chan results.Progress{}
+	for id, j := range m.jobs {
+		if j.Task == task && j.State != results.Ended {
+			chs[id] = m.progress[id]
+		}
+	}
+	return chs, func() {}, nil
+}
+
+func (m *memory) Jobs(_ context.Context, task string) ([]results.Job, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var jobs []results.Job
+	for _, j := range m.jobs {
+		if j.Task == task {
+			jobs = append(jobs, *j)
+		}
+	}
+	slices.SortFunc(jobs, func(a, b results.Job) int { return a.Index - b.Index })
+	return jobs, nil
+}
+
+func (m *memory) SetCancel(context.Context, string) error { return nil }
+
+// rig runs a dispatcher in virtual time; the test is the broker and the agents.
+type rig struct {
+	t     *testing.T
+	d     *Dispatcher
+	store *memory
+	out   chan broker.Publication
+	audit []string
+	stop  context.CancelFunc
+	ended chan error
+}
+
+func newRig(t *testing.T) *rig {
+	r := &rig{
+		t: t, store: &memory{jobs: map[string]*results.Job{}, progress: map[string]chan results.Progress{}},
+		out: make(chan broker.Publication), ended: make(chan error, 1),
+	}
+	r.d = New(Config{
+		Store: r.store, Out: r.out, ReplyTo: wire.ReplyQueue("op", "abc"), Operator: "op",
+		Replies: &broker.State{Phase: broker.Up, Since: time.Now()},
+		Audit:   func(task, _ string, _ []string) error { r.audit = append(r.audit, task); return nil },
+	})
+	var ctx context.Context
+	ctx, r.stop = context.WithCancel(context.Background())
+	go func() { r.ended <- r.d.Run(ctx) }()
+	return r
+}
+
+func (r *rig) close() {
+	r.t.Helper()
+	r.stop()
+	if err := <-r.ended; err != nil {
+		r.t.Error(err)
+	}
+}
+
+func (r *rig) submit(fanout int, hosts ...string) results.Task {
+	r.t.Helper()
+	task, err := r.d.Submit(context.Background(), results.Spec{
+		Command: "true", Hosts: hosts, Expires: time.Minute, Fanout: fanout,
+		Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return task
+}
+
+// take receives the next publication and gives the broker's word on it.
+func (r *rig) take(k broker.Kind) broker.Publication {
+	r.t.Helper()
+	select {
+	case p := <-r.out:
+		p.Answer <- broker.Verdict{Ref: p.Ref, Kind: k}
+		return p
+	case <-time.After(24 * time.Hour):
+		r.t.Fatal("nothing was published")
+		return broker.Publication{}
+	}
+}
+
+func (r *rig) nothing() {
+	r.t.Helper()
+	select {
+	case p := <-r.out:
+		r.t.Fatalf("unexpected %s", p.Msg.Type)
+	case <-time.After(24 * time.Hour):
+	}
+}
+
+func TestTaskReachesEachHostOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		task := r.submit(0, "a", "b", "c")
+		if !slices.Contains(r.audit, task.ID) {
+			t.Error("not in the audit log")
+		}
+		hosts := map[string]bool{}
+		for range 3 {
+			p := r.take(broker.Routed)
+			req, err := wire.DecodeRequest(p.Msg.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := req.Agrees(p.Msg.Type, p.Msg.CorrelationId, p.Msg.ReplyTo); err != nil {
+				t.Error(err)
+			}
+			if p.Key != wire.HostQueue(req.Leaf.Host) || !p.Mandatory || p.Exchange != "" {
+				t.Errorf("published to %q %q, mandatory %v", p.Exchange, p.Key, p.Mandatory)
+			}
+			if string(r.store.jobs[req.Leaf.Job].Digest) != string(req.Digest[:]) {
+				t.Error("the store has another digest than was sent")
+			}
+			hosts[req.Leaf.Host] = true
+			r.store.says(req.Leaf.Job, results.Progress{State: results.Ended, Outcome: wire.Exited})
+		}
+		if len(hosts) != 3 {
+			t.Errorf("reached %v", hosts)
+		}
+		r.nothing()
+		if err := r.d.Settled(context.Background(), task.ID); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWindowOfHostsSlides(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		r.submit(2, "a", "b", "c", "d")
+		var flying []string
+		for range 2 {
+			flying = append(flying, r.take(broker.Routed).Msg.CorrelationId)
+		}
+		for _, id := range flying {
+			r.store.says(id, results.Progress{State: results.Running}) // so that nothing is repeated
+		}
+		select {
+		case p := <-r.out:
+			t.Fatalf("a third host before the first has ended: %s", p.Key)
+		case <-time.After(silence - time.Second):
+		}
+		for i := range 4 {
+			r.store.says(flying[i], results.Progress{State: results.Ended})
+			if i < 2 {
+				flying = append(flying, r.take(broker.Routed).Msg.CorrelationId)
+			}
+		}
+		r.nothing()
+	})
+}
+
+// A window that outlives the statement gets a new signature, and the store the
+// new digest before the request leaves.
+func TestLaterHostsOfAWindowAreSignedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		r.submit(1, "a", "b")
+		first := r.take(broker.Routed)
+		for range 5 { // the first host takes five minutes
+			r.store.says(first.Msg.CorrelationId, results.Progress{State: results.Running})
+			time.Sleep(time.Minute / 2)
+			r.take(broker.Routed) // a status, its agent being silent
+		}
+		r.store.says(first.Msg.CorrelationId, results.Progress{State: results.Ended})
+		p := r.take(broker.Routed)
+		req, err := wire.DecodeRequest(p.Msg.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := time.UnixMilli(req.Statement.NotAfter).Sub(time.Now()); left < time.Minute/2 {
+			t.Errorf("valid for %s only", left)
+		}
+		told := slices.ContainsFunc(r.store.updates, func(u results.Update) bool {
+			return u.Job == req.Leaf.Job && string(u.Digest) == string(req.Digest[:])
+		})
+		if !told {
+			t.Error("the store does not know the new digest")
+		}
+		r.store.says(req.Leaf.Job, results.Progress{State: results.Ended})
+	})
+}
+
+func TestNobodyThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		task := r.submit(0, "a")
+		p := r.take(broker.Returned)
+		if err := r.d.Settled(context.Background(), task.ID); err != nil {
+			t.Error(err)
+		}
+		if o := r.store.outcome(p.Msg.CorrelationId); o != wire.Unreachable {
+			t.Errorf("outcome %q", o)
+		}
+		r.nothing()
+	})
+}
+
+func TestRepeatedRequestIsTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		r.submit(0, "a")
+		first := r.take(broker.Unconfirmed)
+		second := r.take(broker.Routed)
+		if string(first.Msg.Body) != string(second.Msg.Body) {
+			t.Error("the body differs")
+		}
+		if a, b := first.Msg.Headers[wire.HeaderAttempt], second.Msg.Headers[wire.HeaderAttempt]; a != int32(1) || b != int32(2) {
+			t.Errorf("attempts %v, %v", a, b)
+		}
+		r.store.says(first.Msg.CorrelationId, results.Progress{State: results.Ended})
+	})
+}
+
+func TestCancelReachesThoseInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		task := r.submit(1, "a", "b")
+		job := r.take(broker.Routed).Msg.CorrelationId
+		r.store.says(job, results.Progress{State: results.Running})
+		synctest.Wait()
+		if err := r.d.Cancel(context.Background(), task); err != nil {
+			t.Fatal(err)
+		}
+		p := r.take(broker.Routed)
+		if p.Msg.Type != wire.TypeCancel || p.Msg.CorrelationId != job {
+			t.Errorf("published %s for %s", p.Msg.Type, p.Msg.CorrelationId)
+		}
+		r.store.says(job, results.Progress{State: results.Ended, Outcome: wire.Cancelled})
+		r.nothing()
+		for id := range r.store.jobs {
+			if o := r.store.outcome(id); id != job && o != wire.Cancelled {
+				t.Errorf("the host that was still waiting: %s", o)
+			}
+		}
+	})
+}
+
+func TestAskReturnsWhenAllHaveAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		task := results.Task{ID: "0d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Created: time.Now(), NotAfter: time.Now().Add(time.Minute)}
+		jobs := []results.Job{
+			{ID: "1d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Task: task.ID, Host: "a"},
+			{ID: "2d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Task: task.ID, Host: "b", Index: 1},
+		}
+		if _, err := r.store.Add(context.Background(), task, jobs); err != nil {
+			t.Fatal(err)
+		}
+		answered := make(chan error, 1)
+		go func() { answered <- r.d.Ask(context.Background(), task) }()
+		if p := r.take(broker.Routed); p.Msg.Type != wire.TypeStatus {
+			t.Errorf("published %s", p.Msg.Type)
+		}
+		r.take(broker.Returned) // b has nobody to answer
+		synctest.Wait()
+		select {
+		case <-answered:
+			t.Fatal("it did not wait for a")
+		default:
+		}
+		r.store.says(jobs[0].ID, results.Progress{State: results.Ended})
+		if err := <-answered; err != nil {
+			t.Error(err)
+		}
+
+		// Nobody answers: the asker's context ends it.
+		jobs[1].State = results.Pending
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		go func() { answered <- r.d.Ask(ctx, task) }()
+		r.take(broker.Routed)
+		r.take(broker.Routed)
+		if err := <-answered; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+func TestNothingIsSentThatIsNotStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		r.store.failAdd = errors.New("disk full")
+		_, err := r.d.Submit(context.Background(), results.Spec{
+			Hosts: []string{"a"}, Expires: time.Minute, Run: wire.Run{Command: "true", TimeoutMS: 1},
+		})
+		if err == nil || !errors.Is(err, r.store.failAdd) {
+			t.Errorf("error %v", err)
+		}
+		r.nothing()
+	})
+}
+
+func TestStopWithWorkInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		task := r.submit(1, "a", "b", "c")
+		r.take(broker.Routed)
+		r.close()
+		if err := r.d.Settled(context.Background(), task.ID); !errors.Is(err, ErrStopped) {
+			t.Errorf("after Run has ended: %v", err)
+		}
+		if _, err := r.d.Submit(context.Background(), results.Spec{
+			Hosts: []string{"a"}, Expires: time.Minute, Run: wire.Run{Command: "true", TimeoutMS: 1},
+		}); !errors.Is(err, ErrStopped) {
+			t.Errorf("submit after Run has ended: %v", err)
+		}
+	})
+}
