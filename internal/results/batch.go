@@ -188,6 +188,11 @@ func (m *merging) store(ctx context.Context, r *record, c chunk) error {
 
 func (m *merging) write(ctx context.Context, j *merged) error {
 	r := &j.record
+	if r.signed {
+		if err := m.tx.writeDigest(ctx, r); err != nil {
+			return err
+		}
+	}
 	if r.facts == j.before {
 		return nil
 	}

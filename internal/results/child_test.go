@@ -113,6 +113,9 @@ func TestTwoProcesses(t *testing.T) {
 	for i := 0; i < n; i += 2 {
 		s.apply(t, Update{Job: jobs[i].ID, Reply: exited(jobs[i], 1, "by the parent")})
 	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
 	for sum := range sums {
 		if sum.Ended == n {
 			if sum.OK != n/2 || sum.Outcomes[wire.Exited] != n/2 {
@@ -120,9 +123,6 @@ func TestTwoProcesses(t *testing.T) {
 			}
 			break
 		}
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
 	}
 	consistent(t, dir)
 	// What the other has stored stays, whatever this process finds.

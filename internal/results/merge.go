@@ -14,6 +14,7 @@ type record struct {
 	host string
 
 	digest []byte // of the request
+	signed bool   // digest has changed: the request was signed anew
 	limit  int64  // bytes of each stream that are kept
 
 	facts
@@ -80,6 +81,8 @@ func (r *record) merge(u Update) (c change) {
 func (r *record) own(u Update) {
 	switch {
 	case r.final():
+	case u.Digest != nil:
+		r.digest, r.signed = u.Digest, true
 	case u.Outcome != "":
 		r.state, r.outcome, r.reason = Ended, u.Outcome, u.Reason
 	case u.State == Sent:

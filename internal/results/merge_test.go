@@ -269,3 +269,24 @@ func TestAdmitProperties(t *testing.T) {
 		}
 	})
 }
+
+// TestSettle: the first account stays, but for bytes that have gone since.
+func TestSettle(t *testing.T) {
+	a := account{size: unknownSize, kept: 3, end: 3}
+	if !a.whole() {
+		t.Error("something is missing of what is not known")
+	}
+	a.settle(&wire.Stream{Size: 20, Dropped: 10})
+	if want := (account{size: 20, dropped: 10, kept: 3, end: 3}); a != want || a.whole() || a.missing() != 7 {
+		t.Errorf("got %+v", a)
+	}
+	a.settle(&wire.Stream{Size: 5, Gone: true})
+	if want := (account{size: 20, dropped: 10, kept: 3, end: 3, gone: true}); a != want || !a.whole() {
+		t.Errorf("got %+v", a)
+	}
+	b := account{size: unknownSize}
+	b.settle(&wire.Stream{Size: -5, Dropped: 7})
+	if want := (account{}); b != want {
+		t.Errorf("got %+v", b)
+	}
+}

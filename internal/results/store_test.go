@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -259,6 +260,26 @@ func TestLateAnswer(t *testing.T) {
 		t.Errorf("got %+v", got.Summary)
 	}
 	if j := s.job(t, jobs[0]); !j.OK() || j.Reason != "" || s.text(t, j, wire.Stdout) != "at last" {
+		t.Errorf("got %+v", j)
+	}
+}
+
+// A request that was signed anew is refused by its new digest only.
+func TestSignedAnew(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, jobs := newTask(1)
+	s.add(t, task, jobs)
+	digest := bytes.Repeat([]byte{7}, 32)
+	s.apply(t, Update{Job: jobs[0].ID, Digest: digest})
+	refusal := &wire.Ended{Agent: "a", Outcome: wire.Rejected, Reason: "no", Request: jobs[0].Digest, EndedAt: 9}
+	s.apply(t, Update{Job: jobs[0].ID, Reply: refusal})
+	if j := s.job(t, jobs[0]); j.State == Ended {
+		t.Errorf("ended by the refusal of an older request: %+v", j)
+	}
+	again := *refusal
+	again.Request = digest
+	s.apply(t, Update{Job: jobs[0].ID, Reply: &again})
+	if j := s.job(t, jobs[0]); j.Outcome != wire.Rejected || !bytes.Equal(j.Digest, digest) {
 		t.Errorf("got %+v", j)
 	}
 }

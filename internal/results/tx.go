@@ -26,6 +26,7 @@ type txer struct {
 	selSpans, insOutput             *sql.Stmt
 	updCount, selCounts             *sql.Stmt
 	insHost, insAgent, selUnsettled *sql.Stmt
+	updDigest                       *sql.Stmt
 	selNextJob, selVersion          *sql.Stmt
 }
 
@@ -46,6 +47,7 @@ func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
 		{&t.rollback, "ROLLBACK"},
 		{&t.selJob, "SELECT seq, task, host, digest, " + jobFacts + " FROM jobs WHERE id = ?"},
 		{&t.updJob, "UPDATE jobs SET (" + jobFacts + ") = (?,?,?,?,?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?) WHERE seq = ?"},
+		{&t.updDigest, "UPDATE jobs SET digest = ? WHERE seq = ?"},
 		{&t.insJob, "INSERT INTO jobs (seq, id, task, host, digest) VALUES (?,?,?,?,?)"},
 		{&t.selNextJob, "SELECT coalesce(max(seq), 0) + 1 FROM jobs"},
 		{&t.selLimit, "SELECT max_output FROM tasks WHERE seq = ?"},
@@ -78,7 +80,7 @@ func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
 func (t *txer) close() {
 	for _, s := range []*sql.Stmt{
 		t.begin, t.commit, t.rollback, t.selJob, t.updJob, t.insJob, t.selLimit, t.selTask, t.insTask, t.insStatement, t.updCancel,
-		t.selSpans, t.insOutput, t.updCount, t.selCounts, t.insHost, t.insAgent, t.selUnsettled, t.selNextJob, t.selVersion,
+		t.selSpans, t.insOutput, t.updCount, t.selCounts, t.insHost, t.insAgent, t.selUnsettled, t.selNextJob, t.selVersion, t.updDigest,
 	} {
 		_ = s.Close()
 	}
@@ -192,6 +194,11 @@ func (t *txer) writeJob(ctx context.Context, r *record) error {
 		rank(r.state), r.agent, string(r.outcome), r.exit, r.signal, r.reason, r.accepted, r.started, r.finished,
 		o.size, o.dropped, o.kept, o.end, o.gone,
 		e.size, e.dropped, e.kept, e.end, e.gone, r.row)
+	return err
+}
+
+func (t *txer) writeDigest(ctx context.Context, r *record) error {
+	_, err := t.updDigest.ExecContext(ctx, r.digest, r.row)
 	return err
 }
 

@@ -121,7 +121,7 @@ type Update struct {
 	Job   string
 	Reply any // *wire.Accepted, *wire.Started, *wire.Output, *wire.Ended, *wire.State
 
-	// Digest, where present, replaces the job's: its request was signed anew.
+	// Digest, when Reply is nil, replaces the job's: its request was signed anew.
 	Digest []byte
 
 	State   State        // Sent, when Reply is nil
