@@ -42,6 +42,11 @@ func dial(ctx context.Context, ep endpoint, opts Options) (*amqp.Connection, *co
 		err = context.Cause(ctx) // it logged in, and was closed in the same moment
 	}
 	if err == nil {
+		// The library sets a deadline for reading only with the first frame that
+		// comes after login: a link that breaks before would never be given up.
+		if heartbeat := c.Config.Heartbeat; heartbeat > 0 {
+			_ = raw.SetReadDeadline(time.Now().Add(heartbeat * 3 / 2)) // fails only where reads do
+		}
 		return c, raw, nil
 	}
 	if raw != nil {

@@ -183,12 +183,13 @@ func TestChannelError(t *testing.T) {
 	}
 }
 
-// The link goes silent with messages in flight, some of them stuck in a write.
+// The link goes silent with messages in flight, some of them stuck in a write,
+// long before heartbeats could tell.
 func TestServeOnHalfOpenLink(t *testing.T) {
 	u := rabbittest.URL(t)
 	px := newProxy(t, u)
 	p := NewPublisher(0)
-	l := newLink(t, Options{URLs: []string{px.url(u)}, Heartbeat: 2 * time.Second, IOTimeout: time.Second, DialTimeout: time.Second})
+	l := newLink(t, Options{URLs: []string{px.url(u)}, Heartbeat: time.Minute, IOTimeout: time.Second, DialTimeout: time.Second})
 	start(t, func(ctx context.Context) error {
 		return l.Run(ctx, func(ctx context.Context, s *Session) error {
 			s.Ready()
