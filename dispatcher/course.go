@@ -41,6 +41,7 @@ const (
 // A step is what a host goroutine does next.
 type step struct {
 	send   string        // a request type to publish, or
+	inbox  bool          //   into the host's inbox, not its queue
 	end    wire.Outcome  // the operator's own verdict, or
 	reason string        //   why
 	sent   bool          // tell the store that the job is sent, or
@@ -61,10 +62,16 @@ type course struct {
 	next        time.Time // the earliest next publication
 	pause       time.Duration
 	heard       time.Time // last sign of the agent
+	asked       time.Time // when a resumed job was first asked for
 	firstSent   time.Time
 	told        bool      // the store knows that it is sent
 	deadline    time.Time // its last possible end, once the agent has accepted
 	cancel      bool
+	whenOnline  bool // what no queue takes may wait in the host's inbox
+	inbox       bool // the next publication goes there
+	inInbox     bool // a run waits there
+	recalling   bool // so does its cancel
+	resumed     bool // sent by another process, whose request is not at hand
 	unreachable bool // the broker knows nobody of that name
 	forgotten   bool // the agent cannot tell
 	done        bool
@@ -75,11 +82,25 @@ func newCourse(notAfter time.Time, timeout time.Duration) course {
 	return course{notAfter: notAfter, timeout: timeout, state: results.Pending, pause: firstRepeat}
 }
 
+// resumedCourse is that of a job which another process has sent, or has meant
+// to. It may have arrived, and only a status tells.
+func resumedCourse(j *results.Job, notAfter, now time.Time, timeout time.Duration) course {
+	c := newCourse(notAfter, timeout)
+	c.resumed, c.maybe, c.told, c.state, c.firstSent = true, true, true, j.State, now
+	c.asked = now
+	if j.State == results.Accepted || j.State == results.Running {
+		c.deadline = now.Add(timeout)
+	}
+	return c
+}
+
 // decide says what to do at now.
 func (c *course) decide(now time.Time) step {
 	switch {
 	case c.done:
 		return step{done: true}
+	case c.unreachable && c.whenOnline:
+		return step{end: wire.Unreachable, reason: "no agent answers to this name, and it has no inbox"}
 	case c.unreachable:
 		return step{end: wire.Unreachable, reason: "no agent answers to this name"}
 	case c.forgotten:
@@ -97,7 +118,7 @@ func (c *course) decide(now time.Time) step {
 	case now.Before(c.next):
 		return step{wait: c.sleep(now)}
 	}
-	return step{send: c.request(now), wait: c.lastChance().Sub(now)}
+	return step{send: c.request(now), inbox: c.inbox, wait: c.lastChance().Sub(now)}
 }
 
 // request is the type of the next publication.
@@ -105,7 +126,7 @@ func (c *course) request(now time.Time) string {
 	switch {
 	case c.cancel:
 		return wire.TypeCancel
-	case c.state == results.Accepted, c.state == results.Running, now.After(c.notAfter):
+	case c.resumed, c.state == results.Accepted, c.state == results.Running, now.After(c.notAfter):
 		return wire.TypeStatus
 	}
 	return wire.TypeRun
@@ -136,8 +157,10 @@ func (c *course) giveUp() time.Time {
 	if c.deadline.After(end) {
 		end = c.deadline
 	}
-	if c.heard.After(end) {
-		end = c.heard
+	for _, t := range []time.Time{c.heard, c.asked} {
+		if t.After(end) {
+			end = t
+		}
 	}
 	return end.Add(lastWord)
 }
@@ -146,6 +169,10 @@ func (c *course) overdue(now time.Time) bool { return !now.Before(c.giveUp()) }
 
 func (c *course) lostReason() string {
 	switch {
+	case c.recalling:
+		return "its recall waits in the host's inbox, and the host has not come back"
+	case c.inInbox:
+		return "it waits in the host's inbox, and the host has not come back in time"
 	case c.state == results.Accepted || c.state == results.Running:
 		return "the agent had " + string(c.state) + " it and then fell silent"
 	case c.nacked && !c.maybe:
@@ -167,28 +194,51 @@ func (c *course) published(typ string, now time.Time) {
 
 // verdict takes the broker's word on the publication in flight.
 func (c *course) verdict(k broker.Kind, now time.Time) {
-	c.inFlight = ""
+	inbox := c.inbox
+	typ := c.inFlight
+	c.inFlight, c.inbox = "", false
 	switch k {
 	case broker.Routed:
 		c.maybe = true
+		if inbox {
+			c.waits(typ, now)
+			return
+		}
 		c.repeatIn(c.pause, now)
 		c.pause = min(2*c.pause, maxRepeat)
 	case broker.Unconfirmed:
-		c.maybe = true
+		c.maybe, c.inbox = true, inbox
 		c.repeatIn(0, now)
 	case broker.Nacked:
-		c.nacked = true
+		c.nacked, c.inbox = true, inbox
 		c.repeatIn(nackPause, now)
 	case broker.Returned:
-		switch {
-		case c.maybe || c.nacked:
-			c.repeatIn(c.pause, now)
-			c.pause = min(2*c.pause, maxRepeat)
-		case c.backSoon(now):
-			c.repeatIn(returningPause, now)
-		default:
-			c.unreachable = true
-		}
+		c.returned(typ, inbox, now)
+	}
+}
+
+// waits notes that the inbox has taken a request: its host gets it when it is
+// back, and until then there is nothing to do but to ask when its time is up.
+func (c *course) waits(typ string, now time.Time) {
+	c.inInbox = c.inInbox || typ == wire.TypeRun
+	c.next = c.notAfter.Add(time.Millisecond)
+	if typ == wire.TypeCancel {
+		c.recalling = true
+	}
+}
+
+// returned decides what follows when no queue has taken the publication.
+func (c *course) returned(typ string, inbox bool, now time.Time) {
+	switch {
+	case c.whenOnline && !inbox && typ != wire.TypeStatus && now.Before(c.notAfter) && (!c.maybe || c.inInbox):
+		c.inbox, c.next = true, now
+	case c.maybe || c.nacked:
+		c.repeatIn(c.pause, now)
+		c.pause = min(2*c.pause, maxRepeat)
+	case c.backSoon(now):
+		c.repeatIn(returningPause, now)
+	default:
+		c.unreachable = true
 	}
 }
 
@@ -215,6 +265,8 @@ func (c *course) progress(p results.Progress, now time.Time) {
 		c.done = true
 	case p.Forgotten:
 		c.forgotten = true
+	case p.Unknown && c.resumed:
+		c.next = c.notAfter.Add(time.Millisecond) // then its agent refuses it for good
 	case p.Unknown:
 		c.maybe = true
 		c.next = now
@@ -237,7 +289,7 @@ func (c *course) cancelled(now time.Time) {
 // said in between went nowhere, so it is asked.
 func (c *course) relinked(since, now time.Time) {
 	c.reconnected = since
-	if c.maybe {
+	if c.maybe && !c.inInbox {
 		c.next, c.pause = now, firstRepeat
 	}
 }

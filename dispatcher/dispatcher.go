@@ -37,6 +37,7 @@ type Store interface {
 	Follow(ctx context.Context, task string) (map[string]<-chan results.Progress, func(), error)
 	Jobs(ctx context.Context, task string) ([]results.Job, error)
 	SetCancel(ctx context.Context, task string) error
+	Claim(ctx context.Context, t results.Task) (bool, error)
 }
 
 // Config wires a dispatcher.
@@ -162,17 +163,28 @@ func (d *Dispatcher) Submit(ctx context.Context, spec results.Spec) (results.Tas
 	if err != nil {
 		return results.Task{}, fmt.Errorf("the task was not sent: %w", err)
 	}
+	t := d.task(record, jobs, progress)
+	t.spec, t.run = spec, l
+	return record, d.start(t)
+}
+
+func (d *Dispatcher) task(record results.Task, jobs []results.Job, progress []<-chan results.Progress) *task {
 	t := &task{
-		d: d, record: record, spec: spec, jobs: jobs, progress: progress, run: l,
+		d: d, record: record, jobs: jobs, progress: progress, release: func() {},
 		questions: map[string]letter{}, wants: make(chan want),
 		cancel: make(chan struct{}), settled: make(chan struct{}),
 	}
 	t.unsettled.Add(len(jobs))
+	return t
+}
+
+// start gives a task to the loop.
+func (d *Dispatcher) start(t *task) error {
 	select {
 	case d.starts <- t:
-		return record, nil
+		return nil
 	case <-d.done:
-		return record, ErrStopped
+		return ErrStopped
 	}
 }
 
@@ -207,6 +219,9 @@ func (d *Dispatcher) letter(st wire.Statement, jobs []results.Job, now time.Time
 func (d *Dispatcher) Settled(ctx context.Context, id string) error {
 	tasks, err := d.find(ctx, id, false)
 	for _, t := range tasks {
+		if t.resumed && id == "" {
+			continue // to ask is no promise
+		}
 		select {
 		case <-t.settled:
 		case <-d.done:
@@ -228,13 +243,7 @@ func (d *Dispatcher) Cancel(ctx context.Context, t results.Task) error {
 	if len(own) > 0 || err != nil {
 		return err
 	}
-	return d.inquire(ctx, t, wire.TypeCancel)
-}
-
-// Ask asks by status for the unfinished jobs of a task, and returns when each
-// has answered or is known to be out of reach, or ctx ends.
-func (d *Dispatcher) Ask(ctx context.Context, t results.Task) error {
-	return d.inquire(ctx, t, wire.TypeStatus)
+	return d.inquire(ctx, t, wire.TypeCancel, func(*results.Job) bool { return true })
 }
 
 func (d *Dispatcher) find(ctx context.Context, id string, cancel bool) ([]*task, error) {

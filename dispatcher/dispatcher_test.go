@@ -93,6 +93,8 @@ func (m *memory) Jobs(_ context.Context, task string) ([]results.Job, error) {
 	return jobs, nil
 }
 
+func (m *memory) Claim(context.Context, results.Task) (bool, error) { return true, nil }
+
 func (m *memory) SetCancel(context.Context, string) error { return nil }
 
 // rig runs a dispatcher in virtual time; the test is the broker and the agents.
@@ -318,44 +320,151 @@ func TestCancelReachesThoseInFlight(t *testing.T) {
 	})
 }
 
+// left is a task that another process has left: two jobs, of which nothing is known.
+func (r *rig) left() (results.Task, []results.Job) {
+	task := results.Task{
+		ID: "0d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Created: time.Now(), NotAfter: time.Now().Add(time.Minute),
+		Timeout: time.Minute, Hosts: 2,
+	}
+	jobs := []results.Job{
+		{ID: "1d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Task: task.ID, Host: "a", State: results.Sent},
+		{ID: "2d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Task: task.ID, Host: "b", Index: 1, State: results.Pending},
+	}
+	if _, err := r.store.Add(context.Background(), task, jobs); err != nil {
+		r.t.Fatal(err)
+	}
+	return task, jobs
+}
+
 func TestAskReturnsWhenAllHaveAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		task := results.Task{ID: "0d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Created: time.Now(), NotAfter: time.Now().Add(time.Minute)}
-		jobs := []results.Job{
-			{ID: "1d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Task: task.ID, Host: "a"},
-			{ID: "2d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Task: task.ID, Host: "b", Index: 1},
-		}
-		if _, err := r.store.Add(context.Background(), task, jobs); err != nil {
-			t.Fatal(err)
-		}
+		task, jobs := r.left()
 		answered := make(chan error, 1)
 		go func() { answered <- r.d.Ask(context.Background(), task) }()
-		if p := r.take(broker.Routed); p.Msg.Type != wire.TypeStatus {
-			t.Errorf("published %s", p.Msg.Type)
+		var asked []string
+		for range 2 {
+			p := <-r.out
+			if p.Msg.Type != wire.TypeStatus {
+				t.Errorf("published %s", p.Msg.Type)
+			}
+			kind := broker.Routed
+			if p.Msg.CorrelationId == jobs[1].ID {
+				kind = broker.Returned // b has nobody to answer
+			}
+			p.Answer <- broker.Verdict{Ref: p.Ref, Kind: kind}
+			asked = append(asked, p.Msg.CorrelationId)
 		}
-		r.take(broker.Returned) // b has nobody to answer
+		if slices.Sort(asked); !slices.Equal(asked, []string{jobs[0].ID, jobs[1].ID}) {
+			t.Errorf("asked for %v", asked)
+		}
 		synctest.Wait()
 		select {
 		case <-answered:
 			t.Fatal("it did not wait for a")
 		default:
 		}
-		r.store.says(jobs[0].ID, results.Progress{State: results.Ended})
+		r.store.says(jobs[0].ID, results.Progress{State: results.Running})
 		if err := <-answered; err != nil {
 			t.Error(err)
 		}
+		r.store.says(jobs[0].ID, results.Progress{State: results.Ended})
+	})
+}
 
-		// Nobody answers: the asker's context ends it.
-		jobs[1].State = results.Pending
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		go func() { answered <- r.d.Ask(ctx, task) }()
-		r.take(broker.Routed)
-		r.take(broker.Routed)
-		if err := <-answered; !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("error %v", err)
+// What another process has left is never sent, only asked for; what no agent
+// knows by its not-after is asked for once more, and silence is lost.
+func TestResumedTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		task, jobs := r.left()
+		begin := time.Now()
+		if ours, err := r.d.Resume(context.Background(), task); err != nil || !ours {
+			t.Fatal(ours, err)
+		}
+		stop := time.After(time.Hour)
+		asks, late := 0, false
+		for done := false; !done; {
+			select {
+			case p := <-r.out:
+				if p.Msg.Type != wire.TypeStatus {
+					t.Fatalf("published %s", p.Msg.Type)
+				}
+				p.Answer <- broker.Verdict{Ref: p.Ref, Kind: broker.Routed}
+				if p.Msg.CorrelationId == jobs[0].ID {
+					asks++
+					late = late || time.Since(begin) > time.Minute
+					if asks == 1 {
+						r.store.says(jobs[0].ID, results.Progress{State: results.Sent, Unknown: true})
+					} else {
+						r.store.says(jobs[0].ID, results.Progress{State: results.Ended, Outcome: wire.Expired})
+					}
+				}
+			case <-stop:
+				done = true
+			}
+		}
+		if asks != 2 || !late {
+			t.Errorf("a was asked %d times, after its not-after: %v", asks, late)
+		}
+		if o := r.store.outcome(jobs[1].ID); o != wire.Lost {
+			t.Errorf("b: outcome %q", o)
+		}
+	})
+}
+
+func TestInbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		task, err := r.d.Submit(context.Background(), results.Spec{
+			Command: "true", Hosts: []string{"a"}, Expires: 24 * time.Hour, WhenOnline: true,
+			Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := r.take(broker.Returned); p.Key != wire.HostQueue("a") {
+			t.Errorf("first to %s", p.Key)
+		}
+		p := r.take(broker.Routed)
+		if p.Key != wire.InboxQueue("a") || p.Msg.DeliveryMode != 2 || !p.Mandatory {
+			t.Errorf("then to %s, mode %d", p.Key, p.Msg.DeliveryMode)
+		}
+		if err := r.d.Settled(context.Background(), task.ID); err != nil {
+			t.Error(err)
+		}
+		if err := r.d.Cancel(context.Background(), task); err != nil {
+			t.Fatal(err)
+		}
+		if p := r.take(broker.Returned); p.Key != wire.HostQueue("a") || p.Msg.Type != wire.TypeCancel {
+			t.Errorf("cancel to %s", p.Key)
+		}
+		if p := r.take(broker.Routed); p.Key != wire.InboxQueue("a") || p.Msg.Type != wire.TypeCancel {
+			t.Errorf("then to %s", p.Key)
+		}
+		r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Ended, Outcome: wire.Cancelled})
+		r.nothing()
+	})
+}
+
+func TestNoInbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		if _, err := r.d.Submit(context.Background(), results.Spec{
+			Command: "true", Hosts: []string{"a"}, Expires: time.Hour, WhenOnline: true,
+			Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		r.take(broker.Returned)
+		p := r.take(broker.Returned)
+		r.nothing()
+		if o := r.store.outcome(p.Msg.CorrelationId); o != wire.Unreachable {
+			t.Errorf("outcome %q", o)
 		}
 	})
 }

@@ -25,9 +25,10 @@ type host struct {
 	attempt  int
 	settled  bool
 
-	sent  letter // the run, once prepared: repeated as it was
-	offer string // type of the request in pub, which holds a ticket; "" none
-	pub   broker.Publication
+	sent       letter // the run, once prepared: repeated as it was
+	offer      string // type of the request in pub, which holds a ticket; "" none
+	offerInbox bool   // it is for the inbox
+	pub        broker.Publication
 }
 
 // run sees the job to its outcome. It returns early only when ctx ends.
@@ -58,7 +59,7 @@ func (h *host) run(ctx context.Context) error {
 			}
 			continue
 		}
-		if step.send != h.offer || h.replies.Phase == broker.Connecting {
+		if step.send != h.offer || step.inbox != h.offerInbox || h.replies.Phase == broker.Connecting {
 			h.withdraw()
 		}
 		var ticket chan<- struct{}
@@ -73,6 +74,7 @@ func (h *host) run(ctx context.Context) error {
 		timer.Reset(step.wait)
 		select {
 		case ticket <- struct{}{}:
+			h.offer, h.offerInbox = step.send, step.inbox
 			if err := h.prepare(ctx, step.send); err != nil {
 				return err
 			}
@@ -87,6 +89,9 @@ func (h *host) run(ctx context.Context) error {
 			h.heard(p)
 		case v := <-h.verdicts:
 			h.course.verdict(v.Kind, time.Now())
+			if h.course.inInbox || h.course.resumed && v.Kind == broker.Returned {
+				h.settle()
+			}
 		case <-h.replies.Changed():
 			h.watchReplies()
 		case <-cancel: // taken up above
@@ -101,7 +106,6 @@ func (h *host) run(ctx context.Context) error {
 // that has just been taken bounds how many requests are built and not yet
 // published, since each may hold a whole script.
 func (h *host) prepare(ctx context.Context, typ string) error {
-	h.offer = typ
 	if typ == wire.TypeRun && h.sent.batch != nil {
 		h.pub = h.request(typ, h.sent)
 		return nil
@@ -120,7 +124,7 @@ func (h *host) prepare(ctx context.Context, typ string) error {
 // withdraw gives the ticket back.
 func (h *host) withdraw() {
 	if h.offer != "" {
-		h.offer, h.pub = "", broker.Publication{}
+		h.offer, h.offerInbox, h.pub = "", false, broker.Publication{}
 		<-h.task.d.tickets
 	}
 }
@@ -130,7 +134,7 @@ func (h *host) job() *results.Job { return &h.task.jobs[h.index] }
 // heard takes what the agent has said.
 func (h *host) heard(p results.Progress) {
 	h.course.progress(p, time.Now())
-	if p.State == results.Accepted || p.State == results.Running {
+	if h.course.resumed || p.State == results.Accepted || p.State == results.Running {
 		h.settle()
 	}
 }
@@ -172,14 +176,18 @@ func (h *host) apply(ctx context.Context, u results.Update) error {
 // request is the publication of one attempt.
 func (h *host) request(typ string, b letter) broker.Publication {
 	job := h.job()
+	key, mode := wire.HostQueue(job.Host), amqp.Transient
+	if h.offerInbox {
+		key, mode = wire.InboxQueue(job.Host), amqp.Persistent
+	}
 	return broker.Publication{
-		Key: wire.HostQueue(job.Host), Mandatory: true, Answer: h.verdicts,
+		Key: key, Mandatory: true, Answer: h.verdicts,
 		Msg: amqp.Publishing{
 			Type: typ, CorrelationId: job.ID, ReplyTo: h.task.d.replyTo, AppId: wire.AppID,
-			ContentType: wire.ContentJSON,
-			Expiration:  strconv.FormatInt(max(time.Until(b.notAfter).Milliseconds(), 1), 10),
-			Headers:     amqp.Table{wire.HeaderAttempt: int32(h.attempt + 1)},
-			Body:        b.batch.Body(h.index),
+			ContentType: wire.ContentJSON, DeliveryMode: mode,
+			Expiration: strconv.FormatInt(max(time.Until(b.notAfter).Milliseconds(), 1), 10),
+			Headers:    amqp.Table{wire.HeaderAttempt: int32(h.attempt + 1)},
+			Body:       b.batch.Body(h.index),
 		},
 	}
 }

@@ -6,12 +6,63 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/results"
+	"warren/internal/wire"
 )
 
-// inquire sends one status or cancel for each job of a task that its agent may
-// still have something to say about, and waits until all have answered or ctx
+// Ask asks by status for what the agents may still know of a task: jobs without
+// an outcome, unless a live process drives them, lost ones, and output that has
+// not arrived. It returns when each has answered once or is known to be out of
+// reach, or when ctx ends. Jobs without an outcome are driven from here on.
+func (d *Dispatcher) Ask(ctx context.Context, t results.Task) error {
+	if ours, err := d.Resume(ctx, t); err != nil {
+		return err
+	} else if ours {
+		if err := d.Settled(ctx, t.ID); err != nil {
+			return err
+		}
+	}
+	ended := func(j *results.Job) bool { return j.State == results.Ended }
+	return d.inquire(ctx, t, wire.TypeStatus, ended)
+}
+
+// Resume drives the unfinished jobs of a task that a process which lives no more
+// has left. It reports whether there was such a thing to do.
+func (d *Dispatcher) Resume(ctx context.Context, t results.Task) (bool, error) {
+	if t.Done() {
+		return false, nil
+	}
+	ours, err := d.store.Claim(ctx, t)
+	if err != nil || !ours {
+		return false, err
+	}
+	progress, release, err := d.store.Follow(ctx, t.ID)
+	if err != nil {
+		return false, err
+	}
+	all, err := d.store.Jobs(ctx, t.ID)
+	if err != nil {
+		release()
+		return false, err
+	}
+	var jobs []results.Job
+	var chs []<-chan results.Progress
+	for _, j := range all {
+		if ch := progress[j.ID]; ch != nil && j.State != results.Ended {
+			jobs, chs = append(jobs, j), append(chs, ch)
+		}
+	}
+	r := d.task(t, jobs, chs)
+	r.resumed, r.release = true, release
+	if t.Cancel {
+		close(r.cancel)
+	}
+	return true, d.start(r)
+}
+
+// inquire sends one status or cancel for each of those jobs of a task that its
+// agent may still have something to say about, and waits until all have answered or ctx
 // ends. It runs in the asker's goroutine; nothing is left behind.
-func (d *Dispatcher) inquire(ctx context.Context, t results.Task, typ string) error {
+func (d *Dispatcher) inquire(ctx context.Context, t results.Task, typ string, about func(*results.Job) bool) error {
 	progress, unfollow, err := d.store.Follow(ctx, t.ID)
 	if err != nil {
 		return err
@@ -23,7 +74,7 @@ func (d *Dispatcher) inquire(ctx context.Context, t results.Task, typ string) er
 	}
 	var jobs []results.Job
 	for _, j := range all {
-		if progress[j.ID] != nil {
+		if progress[j.ID] != nil && about(&j) {
 			jobs = append(jobs, j)
 		}
 	}

@@ -37,6 +37,8 @@ type task struct {
 	spec     results.Spec              // fixed
 	jobs     []results.Job             // fixed
 	progress []<-chan results.Progress // fixed; each read by its host goroutine
+	resumed  bool                      // fixed; another process has sent it
+	release  func()                    // fixed; lets progress go at the end
 
 	run       letter // newest
 	questions map[string]letter
@@ -62,6 +64,7 @@ type got struct {
 // drive runs the task goroutine: it starts host goroutines as the window lets it
 // and signs what they need, until all have ended.
 func (t *task) drive(ctx context.Context) error {
+	defer t.release()
 	hosts, ctx := errgroup.WithContext(ctx)
 	go func() { // ends with the host goroutines, which drive waits for
 		t.unsettled.Wait()
@@ -102,11 +105,18 @@ func (t *task) drive(ctx context.Context) error {
 }
 
 func (t *task) host(i int) *host {
-	return &host{
+	h := &host{
 		task: t, index: i, progress: t.progress[i], replies: t.d.replies,
 		verdicts: make(chan broker.Verdict, 1), // one publication is in flight at a time
-		course:   newCourse(time.Now().Add(t.spec.Expires), t.spec.Run.Timeout()+killGrace),
 	}
+	now, timeout := time.Now(), t.record.Timeout+killGrace
+	if t.resumed {
+		h.course = resumedCourse(h.job(), t.record.NotAfter, now, timeout)
+	} else {
+		h.course = newCourse(now.Add(t.spec.Expires), timeout)
+		h.course.whenOnline = t.spec.WhenOnline
+	}
+	return h
 }
 
 // signed asks the task goroutine for a statement; called by host goroutines.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"warren/internal/broker"
+	journalfile "warren/internal/journal"
 	"warren/internal/process"
 	"warren/internal/wire"
 )
@@ -21,6 +23,7 @@ type Config struct {
 	ID      string   // the name it alone answers to; its queue is exclusive
 	Aliases []string // further names
 	Labels  map[string]string
+	Inbox   bool   // have a queue in which requests wait while the agent is away
 	Version string // Warren's, for hello
 
 	Broker broker.Options
@@ -28,7 +31,11 @@ type Config struct {
 
 	KillGrace  time.Duration // between TERM and KILL
 	DrainGrace time.Duration // for running commands when the agent stops
-	DataDir    string        // scripts are written there while they run
+	DataDir    string        // journal and output; scripts while they run
+
+	// NoJournal keeps the journal in memory: for tests and laboratories, where an
+	// agent that is started again may refuse what was issued before.
+	NoJournal bool
 
 	// AllowUnsigned lets anybody who reaches the broker run anything. Without
 	// it every request is refused.
@@ -49,9 +56,9 @@ const (
 	DefaultKillGrace  = 5 * time.Second
 	DefaultDrainGrace = 10 * time.Second
 	defaultJobs       = 50_000
-	defaultOutput     = 64 << 20
+	DefaultOutput     = 256 << 20
 	DefaultMaxOutput  = 16 << 20
-	defaultRetention  = 7 * 24 * time.Hour
+	DefaultRetention  = 7 * 24 * time.Hour
 	defaultTolerance  = 30 * time.Second
 )
 
@@ -71,6 +78,7 @@ type Agent struct {
 
 	deliveries chan delivery // session → loop
 	sessions   chan []string // session → loop: the names now answered to
+	drained    chan struct{} // session → loop: the inbox was read to its end
 	reports    chan report   // exec goroutines → loop
 	verdicts   chan broker.Verdict
 }
@@ -102,6 +110,7 @@ func New(cfg Config) (*Agent, error) {
 		cfg: cfg, names: names, link: link, publisher: broker.NewPublisher(window),
 		deliveries: make(chan delivery),
 		sessions:   make(chan []string),
+		drained:    make(chan struct{}),
 		reports:    make(chan report),
 		verdicts:   make(chan broker.Verdict, window), // never full: one a publication in flight
 	}, nil
@@ -111,9 +120,9 @@ func (c *Config) setDefaults() {
 	def(&c.Limits.Workers, DefaultWorkers())
 	def(&c.Limits.Queue, DefaultQueue)
 	def(&c.Limits.Jobs, defaultJobs)
-	def(&c.Limits.Output, int64(defaultOutput))
+	def(&c.Limits.Output, int64(DefaultOutput))
 	def(&c.Limits.MaxOutput, int64(DefaultMaxOutput))
-	def(&c.Limits.Retention, defaultRetention)
+	def(&c.Limits.Retention, DefaultRetention)
 	def(&c.Limits.Tolerance, defaultTolerance)
 	def(&c.KillGrace, DefaultKillGrace)
 	def(&c.DrainGrace, DefaultDrainGrace)
@@ -136,15 +145,51 @@ func def[T comparable](v *T, d T) {
 func (a *Agent) Link() *broker.State { return a.link.State() }
 
 // Run serves until ctx ends, then drains: running commands get DrainGrace,
-// results go out, and it returns nil.
+// results go out, and it returns nil. An error of the journal comes before
+// anything starts.
 func (a *Agent) Run(ctx context.Context) error {
+	b, kept, file, err := a.openJournal()
+	if err != nil {
+		return err
+	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, work := errgroup.WithContext(work)
+	records := recordFile(nil)
+	if file != nil {
+		records = file
+		g.Go(func() error { return file.Run(work) })
+	}
 	g.Go(func() error { return a.link.Run(work, a.session) })
 	g.Go(func() error {
-		defer stop() // nothing is left to send
-		return newLoop(a).run(ctx, work)
+		defer stop() // nothing is left to send or to write
+		return newLoop(a, b, kept, records).run(ctx, work)
 	})
-	return g.Wait()
+	err = g.Wait()
+	if file != nil {
+		err = errors.Join(err, file.Close())
+	}
+	return err
+}
+
+// openJournal reads what the data directory knows of a former life.
+func (a *Agent) openJournal() (*journal, *outputs, *journalfile.Log, error) {
+	if a.cfg.NoJournal {
+		kept, err := openOutputs("", a.cfg.Limits.Output)
+		return newJournal(a.cfg.Limits, time.Now()), kept, nil, err
+	}
+	b := newJournal(a.cfg.Limits, time.Time{})
+	file, err := journalfile.Open(a.cfg.DataDir, journalfile.Options{}, b.replay)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	b.since = file.Created()
+	if torn := file.Torn(); torn > 0 {
+		a.cfg.Log.Warn("the end of the journal was torn, as by a loss of power, and has been cut off", "bytes", torn)
+	}
+	kept, err := openOutputs(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output)
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, file.Close())
+	}
+	return b, kept, file, nil
 }

@@ -18,50 +18,69 @@ var (
 	errStopped   = errors.New("the agent was stopped")
 )
 
-// A report is what an exec goroutine tells the loop: some output, or, as its
-// last word, how the command ended.
+// A report is what an exec goroutine tells the loop: who its process is, some
+// output, or, as its last word, how the command ended.
 type report struct {
-	job   *job // a handle; only the loop looks inside
-	chunk *process.Chunk
-	ended *wire.Ended
-	rest  []process.Chunk
+	job     *job // a handle; only the loop looks inside
+	process *process.Identity
+	chunk   *process.Chunk
+	ended   *wire.Ended
+	rest    []process.Chunk
 }
 
-// execute starts the exec goroutine of a job that has begun.
+// execute starts the exec goroutine of a job that the journal has as begun.
 func (l *loop) execute(work context.Context, j *job) {
 	ctx, stop := context.WithCancelCause(work)
 	j.stop = stop
 	run, secret := j.run, j.secret
 	spec := l.cfg.spec(run, secret)
-	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.task, "WARREN_JOB=" + j.id, "WARREN_HOST=" + j.host})
+	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.task, mark(j.id), "WARREN_HOST=" + j.host})
 	l.log.Info("began", "job", j.id, "task", j.task, "host", j.host, "command", commandLine(run))
 	cfg, reports := l.cfg, l.reports
 	l.exec.Go(func() error {
 		defer stop(nil)
 		// The loop receives until no job runs, so these sends need no second exit.
+		started := func(id process.Identity) { reports <- report{job: j, process: &id} }
 		out := func(c process.Chunk) { reports <- report{job: j, chunk: &c} }
-		ended, rest := cfg.exec(ctx, run, spec, out)
+		ended, rest := cfg.exec(ctx, run, spec, started, out)
 		reports <- report{job: j, ended: ended, rest: rest}
 		return nil
 	})
 }
 
+// mark is the environment entry by which a job's processes are known.
+func mark(job string) string { return "WARREN_JOB=" + job }
+
 // report takes what an exec goroutine says.
 func (l *loop) report(r report, now time.Time) {
-	if r.chunk != nil {
-		l.journal.output(r.job, *r.chunk)
+	switch {
+	case r.process != nil:
+		l.journal.started(r.job, r.process)
+	case r.chunk != nil:
+		l.keep(r.job, *r.chunk)
 		l.outbox.changed(r.job)
-		return
+	default:
+		for _, c := range r.rest {
+			l.keep(r.job, c)
+		}
+		l.journal.end(r.job, *r.ended, now)
+		l.ended(r.job)
 	}
-	for _, c := range r.rest {
-		l.journal.output(r.job, c)
+}
+
+// keep stores a chunk of output. Where the disk has no room for it the result
+// says that it is gone.
+func (l *loop) keep(j *job, c process.Chunk) {
+	r, err := l.outputs.put(c.Stream, c.Offset, c.Data)
+	if err != nil {
+		l.log.Error("cannot keep output", "job", j.id, "bytes", len(c.Data), "error", err)
+		r = ref{Stream: c.Stream, Offset: c.Offset, Size: len(c.Data)} // in no segment: gone
 	}
-	l.journal.end(r.job, *r.ended, now)
-	l.ended(r.job)
+	l.journal.output(j, r)
 }
 
 // exec runs one command to its end.
-func (c *Config) exec(ctx context.Context, run *wire.Run, spec process.Spec, out func(process.Chunk)) (*wire.Ended, []process.Chunk) {
+func (c *Config) exec(ctx context.Context, run *wire.Run, spec process.Spec, started func(process.Identity), out func(process.Chunk)) (*wire.Ended, []process.Chunk) {
 	if len(run.Script) > 0 {
 		path, err := c.writeScript(run.Script)
 		if err != nil {
@@ -70,7 +89,7 @@ func (c *Config) exec(ctx context.Context, run *wire.Run, spec process.Spec, out
 		defer os.Remove(path)
 		spec.Argv = process.ScriptArgv(run.Shell, path, run.Argv, run.Script)
 	}
-	r := c.Runner(ctx, spec, nil, out)
+	r := c.Runner(ctx, spec, started, out)
 	e := outcome(ctx, run, r)
 	if r.Started {
 		e.EndedAt = r.EndedAt.UnixMilli()

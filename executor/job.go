@@ -22,64 +22,37 @@ type job struct {
 	id, task, host string
 	issuedAt       time.Time
 	notAfter       time.Time
+	replyTo        string   // of its run; empty where only a cancel or a status has come
+	digest         [32]byte // of its request
 	run            *wire.Run
 	secret         *wire.Secret
-	digest         [32]byte // of its request
 
+	inbox      bool // it came from the inbox while that was being drained
 	phase      phase
 	acceptedAt time.Time
 	startedAt  time.Time
 	quietUntil time.Time               // a job that ends before costs one reply
+	process    *process.Identity       // while it runs
 	stop       context.CancelCauseFunc // while it runs
 	cancelling bool
 
-	kept   []process.Chunk // output in the order it came, both streams
-	result wire.Ended      // when it has ended, without the output
-	gone   bool            // kept was evicted
+	kept   []ref      // output in the order it came, both streams
+	result wire.Ended // when it has ended, without the output
+	told   bool       // an operator has it
+
+	recorded bool   // the journal knows who it is
+	unsaved  *entry // what the journal is yet to be told
+	saving   int    // entries that are being written
 
 	mails []*mailing // who is being told
 }
 
-// keptBytes is the size of the output that is held.
-func (j *job) keptBytes() int64 {
-	var n int64
-	for _, c := range j.kept {
-		n += int64(len(c.Data))
+// keptBytes is the size of the output that was kept.
+func (j *job) keptBytes() (n int64) {
+	for _, r := range j.kept {
+		n += int64(r.Size)
 	}
 	return n
-}
-
-// inline reports whether the whole output fits into the ended reply.
-func (j *job) inline() bool {
-	for _, s := range []*wire.Stream{j.result.Stdout, j.result.Stderr} {
-		if s != nil && (s.Dropped > 0 || s.Gone) {
-			return false
-		}
-	}
-	return j.keptBytes() <= wire.MaxInline
-}
-
-// endedReply is the reply ended; withOutput puts the output into it.
-func (j *job) endedReply(withOutput bool) *wire.Ended {
-	e := j.result
-	if withOutput {
-		e.Stdout = j.filled(e.Stdout, wire.Stdout)
-		e.Stderr = j.filled(e.Stderr, wire.Stderr)
-	}
-	return &e
-}
-
-func (j *job) filled(s *wire.Stream, name string) *wire.Stream {
-	if s == nil {
-		return nil
-	}
-	full := *s
-	for _, c := range j.kept {
-		if c.Stream == name {
-			full.Data = append(full.Data, c.Data...)
-		}
-	}
-	return &full
 }
 
 // state is the answer to a status while the job has not ended.

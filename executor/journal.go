@@ -2,6 +2,7 @@ package executor
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"warren/internal/process"
@@ -19,12 +20,10 @@ type Limits struct {
 	Tolerance time.Duration // between the operator's clock and this one
 }
 
-// journal is the agent's memory of jobs: pure state, owned by the agent loop,
-// with no goroutine, channel or clock in it. It decides what becomes of a
-// request and sees to it that no job runs twice and none ends twice.
-//
-// It lives in memory: an agent that has been started again does not know what
-// ran before, and therefore refuses whatever was issued before its own start.
+// journal is what the agent knows of jobs: pure state, owned by the agent loop,
+// with no goroutine, channel, clock or file in it. It decides what becomes of a
+// request and sees to it that no job runs twice and none ends twice. What is to
+// outlive the process it leaves in unsaved, for the loop to write.
 type journal struct {
 	limits  Limits
 	since   time.Time // jobs issued before may have run and are not known
@@ -32,24 +31,50 @@ type journal struct {
 	jobs    map[string]*job
 	tasks   map[string]*job // the one job that was taken of each task
 	queue   []*job          // waiting, first come first served
+	held    []*job          // waiting, not to begin before the inbox is drained
 	quiet   []*job          // not ended, and too young to be talked about; oldest first
 	running int
 	done    []*job // ended, oldest first
-	bytes   int64  // output kept of ended jobs
+
+	unsaved []*job // with something for the journal's file
 }
 
-func newJournal(l Limits, now time.Time) *journal {
+// newJournal makes a journal that knows all that was issued since then.
+func newJournal(l Limits, since time.Time) *journal {
 	return &journal{
-		limits: l, since: now.Truncate(time.Millisecond),
+		limits: l, since: since.Truncate(time.Millisecond),
 		jobs: map[string]*job{}, tasks: map[string]*job{},
 	}
+}
+
+// entry is what the file is yet to be told of j.
+func (b *journal) entry(j *job) *entry {
+	if j.unsaved == nil {
+		j.unsaved = &entry{Job: j.id}
+		if !j.recorded {
+			*j.unsaved = j.identity()
+			j.recorded = true
+		}
+		b.unsaved = append(b.unsaved, j)
+	}
+	return j.unsaved
+}
+
+// again has the file be told all of j, its last entry having failed.
+func (b *journal) again(j *job) {
+	if j.unsaved == nil {
+		b.unsaved = append(b.unsaved, j)
+	}
+	e := j.whole()
+	j.unsaved = &e
 }
 
 // accept takes a verified run. The job it returns is new and waits, or has
 // ended at once with a refusal, or was known before (known). A refusal that is
 // not empty is the policy's. It is nil where not even a refusal can be
-// remembered: then nothing is answered, and the operator sends again.
-func (b *journal) accept(r *wire.Request, refusal string, now time.Time) (j *job, known bool) {
+// remembered: then nothing is answered, and the operator sends again. A held job
+// does not begin before unhold.
+func (b *journal) accept(r *wire.Request, refusal string, held bool, now time.Time) (j *job, known bool) {
 	if j := b.jobs[r.Leaf.Job]; j != nil {
 		return j, true
 	}
@@ -57,7 +82,7 @@ func (b *journal) accept(r *wire.Request, refusal string, now time.Time) (j *job
 		id: r.Leaf.Job, task: r.Statement.Task, host: r.Leaf.Host,
 		issuedAt: time.UnixMilli(r.Statement.IssuedAt), notAfter: time.UnixMilli(r.Statement.NotAfter),
 		run: r.Statement.Run, secret: r.Secret, digest: r.Digest,
-		acceptedAt: now, quietUntil: now.Add(quiet),
+		acceptedAt: now, quietUntil: now.Add(quiet), replyTo: r.Statement.ReplyTo,
 	}
 	b.forget(now)
 	if len(b.jobs) >= 2*b.limits.Jobs {
@@ -69,7 +94,13 @@ func (b *journal) accept(r *wire.Request, refusal string, now time.Time) (j *job
 		return j, false
 	}
 	b.remember(j)
-	b.queue = append(b.queue, j)
+	e := b.entry(j)
+	e.Run, e.Secret, e.Held = j.run, j.secret, held
+	if j.inbox = held; held {
+		b.held = append(b.held, j)
+	} else {
+		b.queue = append(b.queue, j)
+	}
 	b.quiet = append(b.quiet, j)
 	return j, false
 }
@@ -88,8 +119,8 @@ func (b *journal) refuse(j *job, refusal string, now time.Time) (wire.Outcome, s
 		return wire.Rejected, "issued before this agent's journal was made: it may have run already"
 	case len(b.jobs) >= b.limits.Jobs:
 		return wire.Rejected, fmt.Sprintf("journal full: %d jobs remembered", len(b.jobs))
-	case len(b.queue) >= b.limits.Queue+b.limits.Workers-b.running:
-		return wire.Rejected, fmt.Sprintf("queue full: %d jobs run and %d wait", b.running, len(b.queue))
+	case len(b.queue)+len(b.held) >= b.limits.Queue+b.limits.Workers-b.running:
+		return wire.Rejected, fmt.Sprintf("queue full: %d jobs run and %d wait", b.running, len(b.queue)+len(b.held))
 	}
 	return "", ""
 }
@@ -106,6 +137,12 @@ func (b *journal) remember(j *job) {
 	}
 }
 
+// unhold lets the held jobs begin: the inbox has been read to its end.
+func (b *journal) unhold() {
+	b.queue = append(b.queue, b.held...)
+	b.held = nil
+}
+
 // begin gives the next job to execute, or nil where none waits or no worker is
 // free. Jobs whose time is up on the way end as expired and are returned too.
 func (b *journal) begin(now time.Time) (next *job, expired []*job) {
@@ -120,13 +157,22 @@ func (b *journal) begin(now time.Time) (next *job, expired []*job) {
 		}
 		j.phase, j.startedAt = running, now
 		b.running++
+		e := b.entry(j)
+		e.BegunAt, e.Run, e.Secret = now.UnixMilli(), nil, nil
 		return j, expired
 	}
 	return nil, expired
 }
 
+// started notes who the command's process is, so that what survives of it can be
+// found after a crash.
+func (b *journal) started(j *job, id *process.Identity) {
+	j.process = id
+	b.entry(j).Process = id
+}
+
 // output adds what a running command has printed.
-func (b *journal) output(j *job, c process.Chunk) { j.kept = append(j.kept, c) }
+func (b *journal) output(j *job, r ref) { j.kept = append(j.kept, r) }
 
 // end records how a running job ended.
 func (b *journal) end(j *job, e wire.Ended, now time.Time) {
@@ -148,10 +194,18 @@ func (b *journal) close(j *job, e wire.Ended, now time.Time) {
 		e.EndedAt = now.UnixMilli()
 	}
 	j.phase, j.result, j.stop = ended, e, nil
-	j.run, j.secret = nil, nil
+	j.run, j.secret, j.process = nil, nil, nil
 	b.done = append(b.done, j)
-	b.bytes += j.keptBytes()
-	b.evict()
+	rec := b.entry(j)
+	rec.Ended, rec.Kept, rec.Run, rec.Secret = &j.result, j.kept, nil, nil
+}
+
+// delivered notes that an operator has the result.
+func (b *journal) delivered(j *job) {
+	if !j.told {
+		j.told = true
+		b.entry(j).Told = true
+	}
 }
 
 // cancel ends a waiting job, or says that a running one is to be stopped
@@ -160,11 +214,7 @@ func (b *journal) cancel(r *wire.Request, now time.Time) (j *job, stop bool) {
 	j = b.jobs[r.Leaf.Job]
 	switch {
 	case j == nil:
-		j = &job{
-			id: r.Leaf.Job, task: r.Statement.Task, host: r.Leaf.Host,
-			issuedAt: time.UnixMilli(r.Statement.Of.IssuedAt), notAfter: time.UnixMilli(r.Statement.Of.NotAfter),
-			acceptedAt: now,
-		}
+		j = stranger(r, now)
 		if b.forgotten(j.issuedAt, j.notAfter) {
 			return nil, false
 		}
@@ -181,13 +231,19 @@ func (b *journal) cancel(r *wire.Request, now time.Time) (j *job, stop bool) {
 	return j, false
 }
 
-func (b *journal) unqueue(j *job) {
-	for i, w := range b.queue {
-		if w == j {
-			b.queue = append(b.queue[:i:i], b.queue[i+1:]...)
-			return
-		}
+// stranger is a job of which nothing but a cancel or a status has come.
+func stranger(r *wire.Request, now time.Time) *job {
+	of := r.Statement.Of
+	return &job{
+		id: r.Leaf.Job, task: r.Statement.Task, host: r.Leaf.Host, acceptedAt: now,
+		issuedAt: time.UnixMilli(of.IssuedAt), notAfter: time.UnixMilli(of.NotAfter),
 	}
+}
+
+func (b *journal) unqueue(j *job) {
+	same := func(w *job) bool { return w == j }
+	b.queue = slices.DeleteFunc(b.queue, same)
+	b.held = slices.DeleteFunc(b.held, same)
 }
 
 // status finds the job that is asked for. Where it is not known and can no
@@ -206,10 +262,7 @@ func (b *journal) status(r *wire.Request, now time.Time) (j *job, state string) 
 	case !now.After(notAfter):
 		return nil, wire.StateUnknown
 	}
-	j = &job{
-		id: r.Leaf.Job, task: r.Statement.Task, host: r.Leaf.Host, acceptedAt: now,
-		issuedAt: time.UnixMilli(of.IssuedAt), notAfter: notAfter,
-	}
+	j = stranger(r, now)
 	b.forget(now)
 	b.jobs[j.id] = j
 	b.close(j, wire.Ended{Outcome: wire.Expired, Reason: "it did not arrive in time"}, now)
@@ -218,32 +271,12 @@ func (b *journal) status(r *wire.Request, now time.Time) (j *job, state string) 
 
 // drain refuses what waits: the agent is about to leave.
 func (b *journal) drain(now time.Time) []*job {
-	left := b.queue
-	b.queue = nil
+	left := append(b.queue, b.held...)
+	b.queue, b.held = nil, nil
 	for _, j := range left {
 		b.close(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was stopped before it began"}, now)
 	}
 	return left
-}
-
-// evict drops outputs, oldest first, above the bound; ids stay.
-func (b *journal) evict() {
-	for i := 0; b.bytes > b.limits.Output && i < len(b.done); i++ {
-		b.dropOutput(b.done[i])
-	}
-}
-
-func (b *journal) dropOutput(j *job) {
-	if len(j.kept) == 0 {
-		return
-	}
-	b.bytes -= j.keptBytes()
-	j.kept, j.gone = nil, true
-	for _, s := range []*wire.Stream{j.result.Stdout, j.result.Stderr} {
-		if s != nil {
-			s.Gone = s.Size > 0
-		}
-	}
 }
 
 // forget drops what is older than the retention and can no longer be replayed.
@@ -254,7 +287,6 @@ func (b *journal) forget(now time.Time) {
 		if now.Before(ended.Add(b.limits.Retention)) || !now.After(j.notAfter.Add(b.limits.Tolerance)) {
 			break
 		}
-		b.bytes -= j.keptBytes()
 		delete(b.jobs, j.id)
 		if b.tasks[j.task] == j {
 			delete(b.tasks, j.task)
@@ -263,6 +295,10 @@ func (b *journal) forget(now time.Time) {
 		n++
 	}
 	b.done = b.done[n:]
+}
+
+func sortByAcceptance(jobs []*job) {
+	slices.SortFunc(jobs, func(a, b *job) int { return a.acceptedAt.Compare(b.acceptedAt) })
 }
 
 func later(a, b time.Time) time.Time {
@@ -295,4 +331,17 @@ func (b *journal) loud(now time.Time) (over []*job) {
 		b.quiet = b.quiet[1:]
 	}
 	return over
+}
+
+// firstSegment is the first segment of output that some job still needs.
+func (b *journal) firstSegment() int64 {
+	first := int64(1) << 62
+	for _, j := range b.jobs {
+		for _, r := range j.kept {
+			if r.Segment > 0 {
+				first = min(first, r.Segment)
+			}
+		}
+	}
+	return first
 }

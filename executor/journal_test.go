@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"warren/internal/process"
 	"warren/internal/wire"
 )
 
@@ -64,21 +63,21 @@ func wantOutcome(t *testing.T, j *job, o wire.Outcome, reason string) {
 func TestJobRunsOnce(t *testing.T) {
 	b := newJournal(limits(), t0)
 	r := run(t)
-	j, known := b.accept(r, "", t0)
+	j, known := b.accept(r, "", false, t0)
 	if known || j.phase != waiting {
 		t.Fatalf("first time: known %v, phase %v", known, j.phase)
 	}
-	if again, known := b.accept(r, "", t0); !known || again != j {
+	if again, known := b.accept(r, "", false, t0); !known || again != j {
 		t.Error("a repeated request was not recognised while it waits")
 	}
 	if next, _ := b.begin(t0); next != j {
 		t.Fatal("it does not begin")
 	}
-	if again, known := b.accept(r, "", t0); !known || again != j {
+	if again, known := b.accept(r, "", false, t0); !known || again != j {
 		t.Error("a repeated request was not recognised while it runs")
 	}
 	b.end(j, code(0), t0)
-	if again, known := b.accept(r, "", t0.Add(time.Hour)); !known || again != j {
+	if again, known := b.accept(r, "", false, t0.Add(time.Hour)); !known || again != j {
 		t.Error("a repeated request was not recognised after its end")
 	}
 	if next, _ := b.begin(t0); next != nil {
@@ -89,20 +88,20 @@ func TestJobRunsOnce(t *testing.T) {
 func TestOneJobOfATask(t *testing.T) {
 	b := newJournal(limits(), t0)
 	r := run(t)
-	first, _ := b.accept(r, "", t0)
-	second, _ := b.accept(question(t, wire.TypeRun, r.Statement.Task, uuid.NewString()), "", t0)
+	first, _ := b.accept(r, "", false, t0)
+	second, _ := b.accept(question(t, wire.TypeRun, r.Statement.Task, uuid.NewString()), "", false, t0)
 	wantOutcome(t, second, wire.Rejected, "duplicate of "+first.id)
 }
 
 func TestQueueFull(t *testing.T) {
 	b := newJournal(limits(), t0)
 	for range 4 { // two workers, two places
-		if j, _ := b.accept(run(t), "", t0); j.phase != waiting {
+		if j, _ := b.accept(run(t), "", false, t0); j.phase != waiting {
 			t.Fatalf("rejected too early: %+v", j.result)
 		}
 	}
 	full := run(t)
-	j, _ := b.accept(full, "", t0)
+	j, _ := b.accept(full, "", false, t0)
 	wantOutcome(t, j, wire.Rejected, "queue full")
 	if string(j.result.Request) != string(full.Digest[:]) {
 		t.Error("the rejection does not name the request it refuses")
@@ -110,7 +109,7 @@ func TestQueueFull(t *testing.T) {
 	// Room or not: a rejected job stays rejected.
 	first, _ := b.begin(t0)
 	b.end(first, code(0), t0)
-	if again, known := b.accept(full, "", t0); !known || again.result.Outcome != wire.Rejected {
+	if again, known := b.accept(full, "", false, t0); !known || again.result.Outcome != wire.Rejected {
 		t.Error("a rejected job was taken when it came again")
 	}
 }
@@ -130,7 +129,7 @@ func TestTimes(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := newJournal(limits(), t0.Add(-time.Hour))
-			j, _ := b.accept(run(t), "", tc.at)
+			j, _ := b.accept(run(t), "", false, tc.at)
 			if tc.outcome == "" {
 				if j.phase != waiting {
 					t.Fatalf("refused: %+v", j.result)
@@ -144,7 +143,7 @@ func TestTimes(t *testing.T) {
 
 func TestWaitingJobExpires(t *testing.T) {
 	b := newJournal(limits(), t0)
-	j, _ := b.accept(run(t), "", t0)
+	j, _ := b.accept(run(t), "", false, t0)
 	next, expired := b.begin(t0.Add(2 * time.Minute))
 	if next != nil || len(expired) != 1 || expired[0] != j {
 		t.Fatalf("begin gives %v, expired %v", next, expired)
@@ -158,7 +157,7 @@ func TestWaitingJobExpires(t *testing.T) {
 func TestJobFromBeforeTheJournalIsRefused(t *testing.T) {
 	b := newJournal(limits(), t0.Add(time.Second))
 	r := run(t)
-	j, _ := b.accept(r, "", t0.Add(2*time.Second))
+	j, _ := b.accept(r, "", false, t0.Add(2*time.Second))
 	wantOutcome(t, j, wire.Rejected, "may have run")
 	if j, state := newJournal(limits(), t0.Add(time.Second)).status(about(t, wire.TypeStatus, r), t0); j != nil || state != wire.StateForgotten {
 		t.Errorf("status says %v %q, want forgotten", j, state)
@@ -173,7 +172,7 @@ func TestStatusOfAnUnknownJob(t *testing.T) {
 	}
 	j, _ := b.status(about(t, wire.TypeStatus, r), t0.Add(time.Minute+time.Millisecond))
 	wantOutcome(t, j, wire.Expired, "did not arrive")
-	if again, known := b.accept(r, "", t0.Add(time.Minute+time.Millisecond)); !known || again.result.Outcome != wire.Expired {
+	if again, known := b.accept(r, "", false, t0.Add(time.Minute+time.Millisecond)); !known || again.result.Outcome != wire.Expired {
 		t.Error("a job that was called expired was taken when it came after all")
 	}
 }
@@ -181,7 +180,7 @@ func TestStatusOfAnUnknownJob(t *testing.T) {
 func TestCancel(t *testing.T) {
 	b := newJournal(limits(), t0)
 	r := run(t)
-	j, _ := b.accept(r, "", t0)
+	j, _ := b.accept(r, "", false, t0)
 	if got, stop := b.cancel(about(t, wire.TypeCancel, r), t0); got != j || stop {
 		t.Fatalf("cancel of a waiting job: %v %v", got, stop)
 	}
@@ -191,7 +190,7 @@ func TestCancel(t *testing.T) {
 	}
 
 	r = run(t)
-	j, _ = b.accept(r, "", t0)
+	j, _ = b.accept(r, "", false, t0)
 	b.begin(t0)
 	if got, stop := b.cancel(about(t, wire.TypeCancel, r), t0); got != j || !stop || !j.cancelling {
 		t.Errorf("cancel of a running job: %v %v", got, stop)
@@ -200,47 +199,22 @@ func TestCancel(t *testing.T) {
 	r = run(t) // a cancel that overtakes its run
 	j, _ = b.cancel(about(t, wire.TypeCancel, r), t0)
 	wantOutcome(t, j, wire.Cancelled, "before it arrived")
-	if again, known := b.accept(r, "", t0); !known || again.result.Outcome != wire.Cancelled {
+	if again, known := b.accept(r, "", false, t0); !known || again.result.Outcome != wire.Cancelled {
 		t.Error("a job ran after its cancel")
-	}
-}
-
-func TestOutputIsEvictedOldestFirst(t *testing.T) {
-	l := limits()
-	l.Output = 150
-	b := newJournal(l, t0)
-	var jobs []*job
-	for range 2 {
-		j, _ := b.accept(run(t), "", t0)
-		b.begin(t0)
-		b.output(j, process.Chunk{Stream: wire.Stdout, Data: make([]byte, 100)})
-		e := code(0)
-		e.Stdout = &wire.Stream{Size: 100}
-		b.end(j, e, t0)
-		jobs = append(jobs, j)
-	}
-	if !jobs[0].gone || !jobs[0].result.Stdout.Gone || jobs[0].keptBytes() != 0 {
-		t.Error("the oldest output is still there, or not said to be gone")
-	}
-	if jobs[1].gone || jobs[1].keptBytes() != 100 {
-		t.Error("the newest output is gone")
-	}
-	if b.bytes != 100 {
-		t.Errorf("counts %d bytes", b.bytes)
 	}
 }
 
 func TestForgottenJobCannotBeReplayed(t *testing.T) {
 	b := newJournal(limits(), t0)
 	r := run(t)
-	j, _ := b.accept(r, "", t0)
+	j, _ := b.accept(r, "", false, t0)
 	b.begin(t0)
 	b.end(j, code(0), t0)
 	b.forget(t0.Add(2 * time.Hour))
 	if len(b.jobs) != 0 || len(b.tasks) != 0 {
 		t.Fatalf("%d jobs, %d tasks remembered", len(b.jobs), len(b.tasks))
 	}
-	again, _ := b.accept(r, "", t0) // the clock was set back
+	again, _ := b.accept(r, "", false, t0) // the clock was set back
 	wantOutcome(t, again, wire.Rejected, "may have run")
 }
 
@@ -248,10 +222,10 @@ func TestJournalFull(t *testing.T) {
 	l := limits()
 	l.Jobs = 1
 	b := newJournal(l, t0)
-	b.accept(run(t), "", t0)
-	j, _ := b.accept(run(t), "", t0)
+	b.accept(run(t), "", false, t0)
+	j, _ := b.accept(run(t), "", false, t0)
 	wantOutcome(t, j, wire.Rejected, "journal full")
-	if j, _ := b.accept(run(t), "", t0); j != nil {
+	if j, _ := b.accept(run(t), "", false, t0); j != nil {
 		t.Errorf("a refusal was given that cannot be remembered: %+v", j.result)
 	}
 }

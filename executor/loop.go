@@ -16,25 +16,34 @@ const flushFor = 5 * time.Second
 
 // loop is the agent's one decision maker. It alone touches its fields.
 type loop struct {
-	cfg      Config
-	log      *slog.Logger
-	journal  *journal
-	outbox   *outbox
-	names    []string // answered to now; empty before the first session
-	started  time.Time
-	draining bool
-	exec     *errgroup.Group           // running commands
-	reports  chan<- report             // given to them
-	out      chan<- broker.Publication // to the publisher
+	cfg     Config
+	log     *slog.Logger
+	journal *journal
+	outbox  *outbox
+	outputs *outputs
+	file    recordFile // nil: the journal lives in memory
+	saving  *batch     // being written; nil none
+	acks    []delivery // decided, to be acknowledged once the journal is written
+
+	saveFailed bool      // the last write did
+	saveAgain  time.Time // no write before
+	rewriting  bool      // saving is a compaction
+	rewritten  int64     // size of the file after the last one
+	fileSize   int64     // as of the last answer
+	names      []string  // answered to now; empty before the first session
+	started    time.Time
+	draining   bool
+	exec       *errgroup.Group           // running commands
+	reports    chan<- report             // given to them
+	out        chan<- broker.Publication // to the publisher
 
 	agent *Agent // its channels
 }
 
-func newLoop(a *Agent) *loop {
-	now := time.Now()
+func newLoop(a *Agent, b *journal, o *outputs, file recordFile) *loop {
 	return &loop{
-		cfg: a.cfg, log: a.cfg.Log, agent: a, started: now, names: a.names,
-		journal: newJournal(a.cfg.Limits, now), outbox: newOutbox(a.cfg.ID),
+		cfg: a.cfg, log: a.cfg.Log, agent: a, started: time.Now(), names: a.names,
+		journal: b, outbox: newOutbox(a.cfg.ID, o), outputs: o, file: file,
 		exec: new(errgroup.Group), reports: a.reports, out: a.publisher.In(),
 	}
 }
@@ -43,17 +52,22 @@ func newLoop(a *Agent) *loop {
 // actor of the agent has failed.
 func (l *loop) run(stop, work context.Context) error {
 	defer l.exec.Wait() // each exec goroutine has reported by then
+	defer l.outputs.close()
+	l.recover(time.Now())
 	var graceOver, leave <-chan time.Time
 	stopping := stop.Done()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		now := time.Now()
-		l.begin(work, now)
+		l.begin(now)
+		if err := l.save(work, now); err != nil {
+			return err
+		}
 		if l.draining && l.journal.running == 0 && leave == nil {
 			leave = time.After(flushFor)
 		}
-		if l.draining && l.journal.running == 0 && l.outbox.idle() {
+		if l.draining && l.journal.running == 0 && l.saving == nil && l.outbox.idle() {
 			return nil
 		}
 		timer.Reset(l.nextWake(now))
@@ -70,8 +84,14 @@ func (l *loop) run(stop, work context.Context) error {
 		case publish <- pub:
 			l.outbox.sent()
 		case v := <-l.agent.verdicts:
-			l.outbox.verdict(v, time.Now())
+			if j := l.outbox.verdict(v, time.Now()); j != nil {
+				l.journal.delivered(j)
+			}
+		case answer := <-l.saving.answered():
+			l.saved(work, answer)
 		case l.names = <-l.agent.sessions:
+		case <-l.agent.drained:
+			l.journal.unhold()
 		case <-timer.C:
 			l.tick(time.Now())
 		case <-stopping:
@@ -81,7 +101,7 @@ func (l *loop) run(stop, work context.Context) error {
 		case <-graceOver:
 			l.stopRunning()
 		case <-leave:
-			l.log.Warn("leaving with results that were not delivered", "hint", "the operator asks for them by check_task; this agent keeps them in memory only")
+			l.log.Warn("leaving with results that were not delivered", "hint", "check_task asks for them once the agent is back")
 			return nil
 		case <-work.Done():
 			l.abandon()
@@ -99,6 +119,9 @@ func (l *loop) nextWake(now time.Time) time.Duration {
 	if len(l.outbox.later) > 0 && l.outbox.again.Before(wake) {
 		wake = l.outbox.again
 	}
+	if l.saving == nil && len(l.journal.unsaved) > 0 && l.saveAgain.Before(wake) {
+		wake = l.saveAgain
+	}
 	return max(wake.Sub(now), 0)
 }
 
@@ -111,8 +134,9 @@ func (l *loop) tick(now time.Time) {
 	}
 }
 
-// begin starts as many waiting jobs as there are free workers.
-func (l *loop) begin(work context.Context, now time.Time) {
+// begin chooses as many waiting jobs as there are free workers. They are
+// executed once the journal has them as begun.
+func (l *loop) begin(now time.Time) {
 	for {
 		j, expired := l.journal.begin(now)
 		for _, e := range expired {
@@ -121,7 +145,6 @@ func (l *loop) begin(work context.Context, now time.Time) {
 		if j == nil {
 			return
 		}
-		l.execute(work, j)
 		l.outbox.changed(j)
 	}
 }
@@ -151,7 +174,7 @@ func (l *loop) drain(now time.Time) {
 // stopRunning ends what still runs; each reports in its turn.
 func (l *loop) stopRunning() {
 	for _, j := range l.journal.jobs {
-		if j.phase == running {
+		if j.phase == running && j.stop != nil {
 			j.stop(errStopped)
 		}
 	}
@@ -165,25 +188,21 @@ func (l *loop) abandon() {
 	}
 }
 
-// deliver handles one message: decide, then acknowledge. A message that is no
-// request is logged and dropped.
+// deliver handles one message: decide, write, then acknowledge. A message that
+// is no request is logged and dropped.
 func (l *loop) deliver(d delivery, now time.Time) {
-	defer func() {
-		if err := d.Ack(false); err != nil {
-			l.log.Debug("acknowledgement failed; the request will come again", "error", err)
-		}
-	}()
+	l.acks = append(l.acks, d)
 	r, err := admit(d.Body, d.name)
 	if err == nil {
 		err = r.Agrees(d.Type, d.CorrelationId, d.ReplyTo)
 	}
 	if err != nil {
-		l.log.Warn("dropped a message that is no request", "queue", wire.HostQueue(d.name), "bytes", len(d.Body), "error", err)
+		l.log.Warn("dropped a message that is no request", "queue", d.queue, "bytes", len(d.Body), "error", err)
 		return
 	}
 	switch r.Statement.Type {
 	case wire.TypeRun:
-		l.accept(r, now)
+		l.accept(r, d.held, now)
 	case wire.TypeCancel:
 		l.cancel(r, now)
 	case wire.TypeStatus:
@@ -195,13 +214,13 @@ func (l *loop) deliver(d delivery, now time.Time) {
 	}
 }
 
-func (l *loop) accept(r *wire.Request, now time.Time) {
+func (l *loop) accept(r *wire.Request, held bool, now time.Time) {
 	if l.draining {
 		l.refuse(r, "the agent is stopping", now)
 		return
 	}
 	_, refusal := l.cfg.permits(r.Statement.Run)
-	j, known := l.journal.accept(r, refusal, now)
+	j, known := l.journal.accept(r, refusal, held, now)
 	if j == nil {
 		l.log.Warn("no room to remember another job; not answered", "job", r.Leaf.Job, "remembered", len(l.journal.jobs))
 		return
@@ -230,7 +249,9 @@ func (l *loop) cancel(r *wire.Request, now time.Time) {
 		return
 	case stop:
 		l.log.Info("cancelling", "job", j.id, "task", j.task)
-		j.stop(errCancelled)
+		if j.stop != nil {
+			j.stop(errCancelled)
+		} // else it is not executed at all
 		l.answer(r, j.state(now))
 	default:
 		l.ended(j)

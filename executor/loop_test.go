@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,10 +29,12 @@ type rig struct {
 	ended   chan error
 	started chan process.Spec
 	finish  chan process.Result // one a command; nil channel: the runner obeys its context only
-	acks    int
+	acks    atomic.Int32
 }
 
-func newRig(t *testing.T, edit func(*Config)) *rig {
+func newRig(t *testing.T, edit func(*Config)) *rig { return newRigOn(t, nil, edit) }
+
+func newRigOn(t *testing.T, file recordFile, edit func(*Config)) *rig {
 	r := &rig{
 		t: t, out: make(chan broker.Publication), ended: make(chan error, 1),
 		started: make(chan process.Spec, 100), finish: make(chan process.Result),
@@ -47,7 +50,11 @@ func newRig(t *testing.T, edit func(*Config)) *rig {
 	if r.agent, err = New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	l := newLoop(r.agent)
+	kept, err := openOutputs("", 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLoop(r.agent, newJournal(r.agent.cfg.Limits, time.Now()), kept, file)
 	l.out = r.out
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(context.Background())
@@ -95,9 +102,9 @@ func (r *rig) request(typ, task, job string) (body []byte) {
 }
 
 func (r *rig) deliver(typ, job string, body []byte) {
-	r.agent.deliveries <- delivery{amqp.Delivery{
+	r.agent.deliveries <- delivery{queue: "warren.host.web01", name: "web01", Delivery: amqp.Delivery{
 		Acknowledger: acker{r}, Type: typ, CorrelationId: job, ReplyTo: wire.ReplyQueue("op", "abc"), Body: body,
-	}, "web01"}
+	}}
 }
 
 func (r *rig) send(typ, task, job string) { r.deliver(typ, job, r.request(typ, task, job)) }
@@ -140,7 +147,7 @@ func (r *rig) silent() {
 
 type acker struct{ r *rig }
 
-func (a acker) Ack(uint64, bool) error        { a.r.acks++; return nil }
+func (a acker) Ack(uint64, bool) error        { a.r.acks.Add(1); return nil }
 func (a acker) Nack(uint64, bool, bool) error { return errors.New("nobody nacks") }
 func (a acker) Reject(uint64, bool) error     { return errors.New("nobody rejects") }
 
@@ -172,8 +179,8 @@ func TestQuickCommandCostsOneReply(t *testing.T) {
 			t.Errorf("ended %+v", e)
 		}
 		r.silent()
-		if r.acks != 1 {
-			t.Errorf("%d acknowledgements", r.acks)
+		if r.acks.Load() != 1 {
+			t.Errorf("%d acknowledgements", r.acks.Load())
 		}
 	})
 }
@@ -411,15 +418,17 @@ func TestWhatIsNoRequestIsDropped(t *testing.T) {
 		}
 		r.deliver(wire.TypeCancel, job, r.request(wire.TypeRun, task, job)) // properties that disagree
 		r.deliver(wire.TypeRun, uuid.NewString(), r.request(wire.TypeRun, task, job))
-		r.agent.deliveries <- delivery{amqp.Delivery{Acknowledger: acker{r}, Body: r.request(wire.TypeRun, task, job)}, "web02"} // another's queue
+		r.agent.deliveries <- delivery{ // by another's queue
+			queue: "warren.host.web02", name: "web02", Delivery: amqp.Delivery{Acknowledger: acker{r}, Body: r.request(wire.TypeRun, task, job)},
+		}
 		r.send(wire.TypeRun, task, job)
 		r.finish <- exited(0)
 		next[*wire.Ended](r)
 		if n := len(r.started); n != 1 {
 			t.Errorf("executed %d commands", n)
 		}
-		if r.acks != 9 {
-			t.Errorf("%d acknowledgements, want all 9", r.acks)
+		if r.acks.Load() != 9 {
+			t.Errorf("%d acknowledgements, want all 9", r.acks.Load())
 		}
 		r.close()
 	})

@@ -55,7 +55,8 @@ type note struct {
 
 // outbox decides what is published next. Pure state, owned by the agent loop.
 type outbox struct {
-	agent  string // id
+	agent  string   // id
+	kept   *outputs // what chunks are read from
 	notes  []note
 	ready  []*mailing // that have something to send, in turn
 	flight map[uint64]letter
@@ -74,8 +75,8 @@ type letter struct {
 	note  note
 }
 
-func newOutbox(agent string) *outbox {
-	return &outbox{agent: agent, flight: map[uint64]letter{}}
+func newOutbox(agent string, kept *outputs) *outbox {
+	return &outbox{agent: agent, kept: kept, flight: map[uint64]letter{}}
 }
 
 // tell sees to it that the reply queue to hears of j from its start; a queue
@@ -184,31 +185,81 @@ func (o *outbox) build(now time.Time) *letter {
 	return nil
 }
 
-// mail is the next letter of one mailing, or nil where it has to wait.
+// mail is the next letter of one mailing, or nil where it has to wait: for the
+// end of the quiet time, or until the journal has what it is about to say.
 func (o *outbox) mail(m *mailing, now time.Time) *letter {
 	j := m.job
-	if m.dropped || m.held || m.ending || (j.phase != ended && now.Before(j.quietUntil)) {
+	if m.dropped || m.held || m.ending || j.saving > 0 || j.unsaved != nil || (j.phase != ended && now.Before(j.quietUntil)) {
 		return nil
 	}
-	if j.phase == ended && m.next == 0 && j.inline() {
+	if j.phase == ended && m.next == 0 && o.inline(j) {
 		m.ending = true
-		return &letter{pub: o.reply(m, j.endedReply(true)), mail: m, chunk: -1, last: true}
+		return &letter{pub: o.reply(m, o.ended(j, true)), mail: m, chunk: -1, last: true}
 	}
 	if j.phase != ended && (!m.toldAny || m.told < j.phase) {
 		m.toldAny, m.told = true, j.phase
 		return &letter{pub: o.reply(m, o.progress(j)), mail: m, chunk: -1}
 	}
-	if m.next < len(j.kept) {
-		l := &letter{pub: o.chunk(m, m.next), mail: m, chunk: m.next}
+	for m.next < len(j.kept) {
+		i := m.next
 		m.next++
-		m.unconfirmed++
-		return l
+		if pub, ok := o.chunk(m, j.kept[i]); ok {
+			m.unconfirmed++
+			return &letter{pub: pub, mail: m, chunk: i}
+		}
 	}
 	if j.phase == ended && m.unconfirmed == 0 {
 		m.ending = true
-		return &letter{pub: o.reply(m, j.endedReply(false)), mail: m, chunk: -1, last: true}
+		return &letter{pub: o.reply(m, o.ended(j, false)), mail: m, chunk: -1, last: true}
 	}
 	return nil
+}
+
+// inline reports whether the whole output fits into the ended reply.
+func (o *outbox) inline(j *job) bool {
+	for _, s := range []*wire.Stream{j.result.Stdout, j.result.Stderr} {
+		if s != nil && (s.Dropped > 0 || s.Gone) {
+			return false
+		}
+	}
+	return j.keptBytes() <= wire.MaxInline && o.all(j, "")
+}
+
+// all reports whether all that was kept of a stream, or of both, still is.
+func (o *outbox) all(j *job, stream string) bool {
+	for _, r := range j.kept {
+		if (stream == "" || stream == r.Stream) && !o.kept.has(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// ended is the reply; withOutput puts the output into it.
+func (o *outbox) ended(j *job, withOutput bool) *wire.Ended {
+	e := j.result
+	e.Stdout = o.account(j, e.Stdout, wire.Stdout, withOutput)
+	e.Stderr = o.account(j, e.Stderr, wire.Stderr, withOutput)
+	return &e
+}
+
+func (o *outbox) account(j *job, s *wire.Stream, name string, withOutput bool) *wire.Stream {
+	if s == nil {
+		return nil
+	}
+	full := *s
+	full.Gone = s.Gone || !o.all(j, name)
+	for _, r := range j.kept {
+		if withOutput && r.Stream == name {
+			data, err := o.kept.get(r)
+			if err != nil {
+				full.Gone, full.Data = true, nil
+				break
+			}
+			full.Data = append(full.Data, data...)
+		}
+	}
+	return &full
 }
 
 func (o *outbox) progress(j *job) any {
@@ -220,18 +271,18 @@ func (o *outbox) progress(j *job) any {
 
 // verdict takes the broker's word on a publication. A returned reply means that
 // the operator's process is gone: the result stays until somebody asks. All
-// else is sent again.
-func (o *outbox) verdict(v broker.Verdict, now time.Time) {
+// else is sent again. It returns the job whose result has been delivered.
+func (o *outbox) verdict(v broker.Verdict, now time.Time) (told *job) {
 	l, ok := o.flight[v.Ref]
 	if !ok {
-		return
+		return nil
 	}
 	delete(o.flight, v.Ref)
 	if l.mail == nil {
 		if v.Kind == broker.Nacked || v.Kind == broker.Unconfirmed {
 			o.note(l.note)
 		}
-		return
+		return nil
 	}
 	m := l.mail
 	if l.chunk >= 0 {
@@ -239,10 +290,13 @@ func (o *outbox) verdict(v broker.Verdict, now time.Time) {
 	}
 	switch {
 	case m.dropped:
-		return
-	case v.Kind == broker.Returned, v.Kind == broker.Routed && l.last:
+		return nil
+	case v.Kind == broker.Returned:
 		o.drop(m)
-		return
+		return nil
+	case v.Kind == broker.Routed && l.last:
+		o.drop(m)
+		return m.job
 	case v.Kind == broker.Routed:
 	case l.last:
 		m.ending = false
@@ -254,6 +308,7 @@ func (o *outbox) verdict(v broker.Verdict, now time.Time) {
 		o.later, o.again = append(o.later, m), now.Add(retryAfter)
 	}
 	o.wake(m)
+	return nil
 }
 
 // retry takes up what was postponed.
@@ -280,15 +335,19 @@ func (o *outbox) publication(to, correlation string, v any) broker.Publication {
 	}
 }
 
-func (o *outbox) chunk(m *mailing, i int) broker.Publication {
-	c := m.job.kept[i]
+// chunk is the publication of one piece of output; there is none where it is gone.
+func (o *outbox) chunk(m *mailing, r ref) (broker.Publication, bool) {
+	data, err := o.kept.get(r)
+	if err != nil {
+		return broker.Publication{}, false
+	}
 	return broker.Publication{
 		Exchange: wire.ExchangeReplies, Key: m.to, Mandatory: true,
 		Msg: amqp.Publishing{
 			Type: wire.TypeOutput, CorrelationId: m.job.id, ContentType: wire.ContentBytes, AppId: wire.AppID,
-			Headers: amqp.Table{wire.HeaderStream: c.Stream, wire.HeaderOffset: c.Offset}, Body: c.Data,
+			Headers: amqp.Table{wire.HeaderStream: r.Stream, wire.HeaderOffset: r.Offset}, Body: data,
 		},
-	}
+	}, true
 }
 
 // stamp puts version and agent id on a reply.

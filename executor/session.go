@@ -31,7 +31,9 @@ const (
 // A delivery is one message from one of the agent's queues.
 type delivery struct {
 	amqp.Delivery
-	name string // the queue's host name
+	queue string
+	name  string // of the host that the queue is for
+	held  bool   // from an inbox that is not drained yet: nothing of it begins
 }
 
 // session is one connection's life: declare everything, then consume and
@@ -54,6 +56,12 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if a.cfg.Inbox {
+			if err := a.openInbox(ctx, g, s.Conn); err != nil {
+				return err
+			}
+		}
+		a.cfg.Log.Info("ready", "names", names)
 		s.Ready()
 		return nil
 	})
@@ -84,7 +92,6 @@ func (a *Agent) answer(ctx context.Context, g *errgroup.Group, conn *amqp.Connec
 			return nil, err
 		}
 	}
-	a.cfg.Log.Info("ready", "names", taken)
 	return taken, nil
 }
 
@@ -122,7 +129,7 @@ func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connecti
 	if err != nil {
 		return err
 	}
-	g.Go(func() error { return a.consume(ctx, name, incoming) })
+	g.Go(func() error { return a.consume(ctx, queue, name, incoming) })
 	return nil
 }
 
@@ -130,7 +137,7 @@ func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connecti
 // was closed: all is declared again on a new connection.
 var errConsumerEnded = errors.New("the broker ended the consumer")
 
-func (a *Agent) consume(ctx context.Context, name string, incoming <-chan amqp.Delivery) error {
+func (a *Agent) consume(ctx context.Context, queue, name string, incoming <-chan amqp.Delivery) error {
 	for {
 		select {
 		case d, ok := <-incoming:
@@ -138,7 +145,7 @@ func (a *Agent) consume(ctx context.Context, name string, incoming <-chan amqp.D
 				return errConsumerEnded
 			}
 			select {
-			case a.deliveries <- delivery{d, name}:
+			case a.deliveries <- delivery{Delivery: d, queue: queue, name: name}:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -146,4 +153,57 @@ func (a *Agent) consume(ctx context.Context, name string, incoming <-chan amqp.D
 			return ctx.Err()
 		}
 	}
+}
+
+// inboxExpires is how long the broker keeps an inbox that nobody consumes.
+const inboxExpires = 30 * 24 * time.Hour
+
+// openInbox declares the inbox, reads it to its end, and consumes it. It is
+// called while the host queue is held, so no other agent does the same.
+//
+// What a cancel in it recalls must not have begun before the cancel is read, so
+// jobs are held until the end has been reached.
+func (a *Agent) openInbox(ctx context.Context, g *errgroup.Group, conn *amqp.Connection) error {
+	queue := wire.InboxQueue(a.cfg.ID)
+	ch, err := broker.DeclareQueue(conn, broker.Queue{Name: queue, Durable: true, Args: amqp.Table{
+		"x-queue-type": "quorum", "x-expires": inboxExpires.Milliseconds(),
+		"x-delivery-limit": int64(-1), // from RabbitMQ 4 on a crash loop would otherwise drop requests
+	}})
+	if err != nil {
+		return err
+	}
+	for more := true; more; {
+		var d amqp.Delivery
+		err := broker.Within(conn, setupTime, func() (err error) {
+			d, more, err = ch.Get(queue, false)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if more {
+			select {
+			case a.deliveries <- delivery{Delivery: d, queue: queue, name: a.cfg.ID, held: true}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	select {
+	case a.drained <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	var incoming <-chan amqp.Delivery
+	err = broker.Within(conn, setupTime, func() (err error) {
+		if err = ch.Qos(prefetch, 0, false); err == nil {
+			incoming, err = ch.Consume(queue, "", false, false, false, false, nil)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	g.Go(func() error { return a.consume(ctx, queue, a.cfg.ID, incoming) })
+	return nil
 }

@@ -61,6 +61,17 @@ func beChild() {
 		case "ask-terminal": // as a command of process.Run
 			s := process.Spec{Argv: process.ShellArgv("", ": </dev/tty")}
 			fmt.Print("exit ", process.Run(context.Background(), s, nil, nil).ExitCode)
+		case "agent": // one that runs the rest as a command with this mark
+			beAgent(link, arg, words[1:])
+			return
+		case "regroup": // as a shell with job control does with a command
+			if err := syscall.Setpgid(0, 0); err != nil {
+				panic(err)
+			}
+		case "unmark": // for whoever is forked from now on
+			os.Unsetenv(markName)
+		case "hunt": // what the test says
+			hunt(link)
 		case "tell":
 			tell(link, arg)
 		case "await": // a byte from the test, or its end

@@ -57,10 +57,14 @@ func (l *leader) exited() bool {
 
 // identity is the pid with the time of day at which the process began.
 func (l *leader) identity() Identity {
-	id := Identity{PID: l.pid()}
-	if info, err := unix.SysctlKinfoProc("kern.proc.pid", id.PID); err == nil {
-		began := info.Proc.P_starttime
-		id.Start = fmt.Sprintf("%d.%06d", began.Sec, began.Usec)
+	info, err := unix.SysctlKinfoProc("kern.proc.pid", l.pid())
+	if err != nil {
+		return Identity{PID: l.pid()}
 	}
-	return id
+	return identityOf(info)
+}
+
+func identityOf(info *unix.KinfoProc) Identity {
+	began := info.Proc.P_starttime
+	return Identity{PID: int(info.Proc.P_pid), Start: fmt.Sprintf("%d.%06d", began.Sec, began.Usec)}
 }

@@ -1,14 +1,6 @@
 package process
 
-import (
-	"bytes"
-	"os"
-	"strconv"
-	"strings"
-	"sync"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // wait returns when the leader has exited and leaves it a zombie (WNOWAIT), so
 // that its group can be signalled before its id is free.
@@ -32,24 +24,11 @@ func (l *leader) waitid(options int) (info unix.Siginfo, err error) {
 	}
 }
 
-// identity is the pid with the boot's id and the start time in clock ticks since
-// that boot: the ticks alone could come again after the next one.
+// identity is that of the process or its zombie.
 func (l *leader) identity() Identity {
-	id := Identity{PID: l.pid()}
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(id.PID) + "/stat")
+	s, err := readStat(l.pid())
 	if err != nil {
-		return id
+		return Identity{PID: l.pid()}
 	}
-	// Field 2, the command, may hold anything, also blanks and parentheses.
-	const start = 22 - 3 // field 22 of proc_pid_stat(5), counted from the third
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if len(fields) > start {
-		id.Start = bootID() + "/" + fields[start]
-	}
-	return id
+	return s.identity()
 }
-
-var bootID = sync.OnceValue(func() string {
-	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(id))
-})

@@ -165,6 +165,15 @@ func (s *Store) SetCancel(ctx context.Context, task string) error {
 	return err
 }
 
+// Claim makes this process the one that drives the task, unless a live one does,
+// this one included. It reports whether the task has come to this process.
+func (s *Store) Claim(ctx context.Context, t Task) (bool, error) {
+	if s.Driven(ctx, t) {
+		return false, nil
+	}
+	return ask(ctx, s, func(a *actor) (bool, error) { return a.claim(ctx, t.ID, t.Driver, s.Lease()) })
+}
+
 // SawAgent records what an agent has said of itself; now is its time.
 func (s *Store) SawAgent(ctx context.Context, h *wire.Hello) error {
 	seen := time.Now()

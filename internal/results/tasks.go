@@ -66,6 +66,11 @@ func (a *actor) setCancel(ctx context.Context, task string) error {
 	return a.tx.setCancel(ctx, row)
 }
 
+// claim replaces the driver that was found dead, unless somebody was quicker.
+func (a *actor) claim(ctx context.Context, task, dead, driver string) (bool, error) {
+	return a.tx.claim(context.WithoutCancel(ctx), task, dead, driver)
+}
+
 func (a *actor) sawAgent(ctx context.Context, h *wire.Hello, seen time.Time) error {
 	ctx = context.WithoutCancel(ctx)
 	return a.tx.do(ctx, func() error { return a.tx.saveAgent(ctx, h, seen) })

@@ -26,7 +26,7 @@ type txer struct {
 	selSpans, insOutput             *sql.Stmt
 	updCount, selCounts             *sql.Stmt
 	insHost, insAgent, selUnsettled *sql.Stmt
-	updDigest                       *sql.Stmt
+	updDigest, updDriver            *sql.Stmt
 	selNextJob, selVersion          *sql.Stmt
 }
 
@@ -47,6 +47,7 @@ func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
 		{&t.rollback, "ROLLBACK"},
 		{&t.selJob, "SELECT seq, task, host, digest, " + jobFacts + " FROM jobs WHERE id = ?"},
 		{&t.updJob, "UPDATE jobs SET (" + jobFacts + ") = (?,?,?,?,?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?) WHERE seq = ?"},
+		{&t.updDriver, "UPDATE tasks SET driver = ? WHERE id = ? AND driver = ?"},
 		{&t.updDigest, "UPDATE jobs SET digest = ? WHERE seq = ?"},
 		{&t.insJob, "INSERT INTO jobs (seq, id, task, host, digest) VALUES (?,?,?,?,?)"},
 		{&t.selNextJob, "SELECT coalesce(max(seq), 0) + 1 FROM jobs"},
@@ -80,7 +81,7 @@ func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
 func (t *txer) close() {
 	for _, s := range []*sql.Stmt{
 		t.begin, t.commit, t.rollback, t.selJob, t.updJob, t.insJob, t.selLimit, t.selTask, t.insTask, t.insStatement, t.updCancel,
-		t.selSpans, t.insOutput, t.updCount, t.selCounts, t.insHost, t.insAgent, t.selUnsettled, t.selNextJob, t.selVersion, t.updDigest,
+		t.selSpans, t.insOutput, t.updCount, t.selCounts, t.insHost, t.insAgent, t.selUnsettled, t.selNextJob, t.selVersion, t.updDigest, t.updDriver,
 	} {
 		_ = s.Close()
 	}
@@ -147,6 +148,15 @@ func (t *txer) taskRow(ctx context.Context, id string) (row int64, hosts int, er
 func (t *txer) setCancel(ctx context.Context, row int64) error {
 	_, err := t.updCancel.ExecContext(ctx, row)
 	return err
+}
+
+func (t *txer) claim(ctx context.Context, task, dead, driver string) (bool, error) {
+	res, err := t.updDriver.ExecContext(ctx, driver, task, dead)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n == 1, err
 }
 
 // readJob reads a job's record by its id. It reports false where there is none.

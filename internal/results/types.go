@@ -12,7 +12,10 @@ type Spec struct {
 	Run     wire.Run
 	Hosts   []string      // expanded, lower case, no repetition; at least one
 	Expires time.Duration // how long a host may take to begin it
-	Fanout  int           // most hosts in flight; 0 is all
+
+	// WhenOnline: a host that is away finds it in its inbox when it is back.
+	WhenOnline bool
+	Fanout     int // most hosts in flight; 0 is all
 }
 
 // A Task is one Spec under way or done.

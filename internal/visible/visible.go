@@ -28,6 +28,11 @@ func show(b []byte, lines bool) string {
 	var out strings.Builder
 	out.Grow(len(b))
 	for len(b) > 0 {
+		if n := plain(b); n > 0 { // most of all text
+			out.Write(b[:n])
+			b = b[n:]
+			continue
+		}
 		r, size := utf8.DecodeRune(b)
 		switch {
 		case r == utf8.RuneError && size == 1:
@@ -44,6 +49,16 @@ func show(b []byte, lines bool) string {
 		b = b[size:]
 	}
 	return out.String()
+}
+
+// plain is the length of the printable ASCII that b begins with.
+func plain(b []byte) int {
+	for i, c := range b {
+		if c < ' ' || c > '~' {
+			return i
+		}
+	}
+	return len(b)
 }
 
 // isHidden reports whether a terminal would obey r, or show nothing or

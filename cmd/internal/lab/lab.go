@@ -130,7 +130,7 @@ func goroutines(c Config, url, dir string) (*inProcess, error) {
 	log := slog.New(slog.NewTextHandler(c.Log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	for _, host := range c.Hosts {
 		a, err := executor.New(executor.Config{
-			ID: host, Version: version.Version, DataDir: dir, AllowUnsigned: true, Log: log,
+			ID: host, Version: version.Version, DataDir: dir, NoJournal: true, AllowUnsigned: true, Log: log,
 			Broker: broker.Options{URLs: []string{url}, DialTimeout: loginTime, SetupTimeout: loginTime},
 			Runner: pooled(pool, run),
 		})

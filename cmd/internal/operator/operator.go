@@ -66,8 +66,24 @@ func Open(ctx context.Context, s repl.Settings, interactive bool) (repl.Engine, 
 	}
 	if interactive {
 		o.connect()
+		o.actors.Go(o.reconcile)
 	}
 	return o, nil
+}
+
+// reconcile takes up the tasks that processes which live no more have left
+// unfinished.
+func (o *Operator) reconcile() error {
+	tasks, err := o.store.Tasks(o.ctx, 0)
+	for _, t := range tasks {
+		if err == nil {
+			_, err = o.dispatcher.Resume(o.ctx, t)
+		}
+	}
+	if o.ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
@@ -181,7 +197,7 @@ func (o *Operator) Cancel(ctx context.Context, task string) error {
 // Ask asks for the unfinished jobs of a task that nobody drives.
 func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) error {
 	t, err := o.store.Find(ctx, task)
-	if err != nil || o.store.Driven(ctx, t) {
+	if err != nil {
 		return err
 	}
 	asking, cancel := context.WithTimeout(ctx, wait)

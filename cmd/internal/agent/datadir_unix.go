@@ -1,5 +1,5 @@
 //go:build unix
 
-package main
+package agent
 
 func defaultDataDir() string { return "/var/lib/warrend" }

@@ -1,0 +1,158 @@
+// Package agent is the program warrend: its flags, its log, and the way it ends.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"warren/executor"
+	"warren/internal/broker"
+	"warren/internal/datadir"
+	"warren/internal/journal"
+	"warren/internal/version"
+)
+
+// flags are the settings; each is also an environment variable WARREND_….
+type flags struct {
+	Broker           []string          `help:"Broker URLs, tried in turn." placeholder:"URL" env:"WARREND_BROKER" default:"amqp://guest:guest@127.0.0.1:5672/"`
+	ID               string            `name:"id" help:"Name that this agent alone answers to. Default: the hostname." env:"WARREND_ID"`
+	Alias            []string          `help:"Further names that it answers to." placeholder:"NAME" env:"WARREND_ALIAS"`
+	Label            map[string]string `help:"Labels, as role=web." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:","`
+	Inbox            bool              `help:"Have a durable queue where requests of run --when-online wait while this agent is away." env:"WARREND_INBOX"`
+	DataDir          string            `help:"Directory for the agent's files." type:"path" env:"WARREND_DATA_DIR" default:"${datadir}"`
+	AllowUnsigned    bool              `help:"Execute whatever reaches this host's queue: anybody who can publish to the broker can run anything here." env:"WARREND_ALLOW_UNSIGNED"`
+	Workers          int               `help:"Commands that run at the same time." env:"WARREND_WORKERS" default:"${workers}"`
+	Queue            int               `help:"Accepted jobs that wait for a worker; above it they are rejected." env:"WARREND_QUEUE" default:"${queue}"`
+	MaxOutput        int64             `help:"Most bytes kept of each output stream of a job, whatever is asked for." placeholder:"BYTES" env:"WARREND_MAX_OUTPUT" default:"${maxoutput}"`
+	JournalSize      int64             `help:"Most bytes of output kept, the oldest dropped first." placeholder:"BYTES" env:"WARREND_JOURNAL_SIZE" default:"${journalsize}"`
+	JournalRetention time.Duration     `help:"How long results are kept." env:"WARREND_JOURNAL_RETENTION" default:"${retention}"`
+	ResetJournal     bool              `help:"Move the journal aside and begin a new one, which refuses whatever was issued before."`
+	KillGrace        time.Duration     `help:"Time between TERM and KILL for a command that is stopped." env:"WARREND_KILL_GRACE" default:"${killgrace}"`
+	DrainGrace       time.Duration     `help:"Time that running commands get when the agent is told to stop." env:"WARREND_DRAIN_GRACE" default:"${draingrace}"`
+	LogFormat        string            `help:"Log as text or json." enum:"text,json" env:"WARREND_LOG_FORMAT" default:"text"`
+	LogLevel         string            `help:"Least important messages logged: debug, info, warn or error." enum:"debug,info,warn,error" env:"WARREND_LOG_LEVEL" default:"info"`
+	Version          kong.VersionFlag  `help:"Print the version and exit."`
+}
+
+// Main is the program, given its arguments without its name. It returns the exit
+// status: 0 after SIGINT or SIGTERM, 2 on a configuration error.
+func Main(args []string, stdout, stderr io.Writer) int {
+	var f flags
+	exited := -1
+	parser, err := kong.New(&f, kong.Name("warrend"),
+		kong.Description("Warren's agent: executes on this host what operators send through RabbitMQ."),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }),
+		kong.Vars{
+			"version": version.Version, "datadir": defaultDataDir(),
+			"workers": fmt.Sprint(executor.DefaultWorkers()), "queue": fmt.Sprint(executor.DefaultQueue),
+			"maxoutput":   fmt.Sprint(executor.DefaultMaxOutput),
+			"journalsize": fmt.Sprint(executor.DefaultOutput), "retention": executor.DefaultRetention.String(),
+			"killgrace": executor.DefaultKillGrace.String(), "draingrace": executor.DefaultDrainGrace.String(),
+		})
+	if err != nil {
+		return fail(stderr, err)
+	}
+	if _, err := parser.Parse(args); exited >= 0 {
+		return exited // --help or --version
+	} else if err != nil {
+		return fail(stderr, fmt.Errorf("%w\nhint: warrend --help lists the flags", err))
+	}
+	agent, err := f.agent(stderr)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err = agent.Run(ctx)
+	switch {
+	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):
+		return fail(stderr, err)
+	case err != nil:
+		fmt.Fprintf(stderr, "error: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// fail reports a configuration error.
+func fail(stderr io.Writer, err error) int {
+	fmt.Fprintf(stderr, "error: %v\n", err)
+	return 2
+}
+
+func (f *flags) agent(stderr io.Writer) (*executor.Agent, error) {
+	if !f.AllowUnsigned {
+		return nil, fmt.Errorf("%w\nhint: --allow-unsigned lets everybody who can publish to the broker run anything on this host; use it where only you can", executor.ErrUnsigned)
+	}
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	if err := datadir.Prepare(f.DataDir); err != nil {
+		return nil, err
+	}
+	log := f.logger(stderr)
+	if f.ResetJournal {
+		aside, err := journal.Reset(f.DataDir)
+		if err != nil {
+			return nil, err
+		}
+		log.Warn("the journal was reset", "old", aside)
+	}
+	agent, err := executor.New(executor.Config{
+		ID: f.ID, Aliases: f.Alias, Labels: f.Label, Inbox: f.Inbox, Version: version.Version,
+		Broker:    broker.Options{URLs: f.Broker},
+		Limits:    executor.Limits{Workers: f.Workers, Queue: f.Queue, MaxOutput: f.MaxOutput, Output: f.JournalSize, Retention: f.JournalRetention},
+		KillGrace: f.KillGrace, DrainGrace: f.DrainGrace, DataDir: f.DataDir,
+		AllowUnsigned: f.AllowUnsigned, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	log.Warn("this agent executes unsigned requests: anybody who can publish to the broker can run anything on this host", "id", f.ID)
+	return agent, nil
+}
+
+// check refuses numbers that make no sense and settles the id.
+func (f *flags) check() error {
+	for _, n := range []struct {
+		flag  string
+		value int64
+	}{{"--workers", int64(f.Workers)}, {"--queue", int64(f.Queue)}, {"--max-output", f.MaxOutput}, {"--journal-size", f.JournalSize}, {"--journal-retention", int64(f.JournalRetention)}, {"--kill-grace", int64(f.KillGrace)}, {"--drain-grace", int64(f.DrainGrace)}} {
+		if n.value <= 0 {
+			return fmt.Errorf("%s must be more than 0", n.flag)
+		}
+	}
+	for k := range f.Label {
+		if strings.TrimSpace(k) == "" {
+			return errors.New("--label needs a name before =\nhint: --label role=web")
+		}
+	}
+	if f.ID == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("this machine's hostname is not to be had: %w\nhint: name the agent with --id", err)
+		}
+		f.ID = name
+	}
+	return nil
+}
+
+func (f *flags) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has checked it
+	opts := &slog.HandlerOptions{Level: level}
+	if f.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}

@@ -1,0 +1,132 @@
+package executor
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"warren/internal/process"
+	"warren/internal/wire"
+)
+
+// An entry is one record of the journal: what has become known of a job since
+// its last one. Members that are absent say nothing. The first entry of a job
+// says who it is.
+type entry struct {
+	Job string `json:"job,omitzero"`
+
+	Task     string `json:"task,omitzero"`
+	Host     string `json:"host,omitzero"`
+	IssuedAt int64  `json:"issued_at,omitzero"` // times in milliseconds since 1970, UTC
+	NotAfter int64  `json:"not_after,omitzero"`
+	Digest   []byte `json:"digest,omitempty"`
+	Issuer   string `json:"issuer,omitzero"` // fingerprint of the key that signed; empty while unsigned
+	ReplyTo  string `json:"reply_to,omitzero"`
+
+	AcceptedAt int64             `json:"accepted_at,omitzero"`
+	Run        *wire.Run         `json:"run,omitzero"`
+	Secret     *wire.Secret      `json:"secret,omitzero"`
+	Held       bool              `json:"held,omitzero"` // not before the inbox is drained
+	BegunAt    int64             `json:"begun_at,omitzero"`
+	Process    *process.Identity `json:"process,omitzero"` // the command's leader
+	Ended      *wire.Ended       `json:"ended,omitzero"`
+	Kept       []ref             `json:"kept,omitempty"` // with Ended: where its output is
+	Told       bool              `json:"told,omitzero"`  // an operator has the result
+
+	// Floor, in an entry of no job: unknown jobs whose not-after is not later
+	// are refused, since they may be ones that were forgotten.
+	Floor int64 `json:"floor,omitzero"`
+}
+
+func (e *entry) encode() []byte {
+	b, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // plain data
+	}
+	return b
+}
+
+// identity is the part of an entry that says who a job is.
+func (j *job) identity() entry {
+	return entry{
+		Job: j.id, Task: j.task, Host: j.host, IssuedAt: j.issuedAt.UnixMilli(), NotAfter: j.notAfter.UnixMilli(),
+		Digest: j.digest[:], ReplyTo: j.replyTo, AcceptedAt: j.acceptedAt.UnixMilli(),
+	}
+}
+
+// whole is one entry that says all that is to be remembered of a job.
+func (j *job) whole() entry {
+	e := j.identity()
+	e.Told = j.told
+	switch j.phase {
+	case ended:
+		e.Ended, e.Kept = &j.result, j.kept
+	case running:
+		e.BegunAt, e.Process = j.startedAt.UnixMilli(), j.process
+	default:
+		e.Run, e.Secret, e.Held = j.run, j.secret, j.inbox
+	}
+	return e
+}
+
+// replay applies one record that was read at start.
+func (b *journal) replay(record []byte) error {
+	var e entry
+	if err := json.Unmarshal(record, &e); err != nil {
+		return fmt.Errorf("a journal record that cannot be read: %w", err)
+	}
+	if e.Job == "" {
+		b.floor = later(b.floor, time.UnixMilli(e.Floor))
+		return nil
+	}
+	j := b.jobs[e.Job]
+	if j == nil {
+		j = &job{
+			id: e.Job, task: e.Task, host: e.Host, replyTo: e.ReplyTo, acceptedAt: time.UnixMilli(e.AcceptedAt),
+			issuedAt: time.UnixMilli(e.IssuedAt), notAfter: time.UnixMilli(e.NotAfter),
+		}
+		j.recorded = true
+		copy(j.digest[:], e.Digest)
+		b.remember(j)
+	}
+	if e.Run != nil {
+		j.run, j.secret, j.inbox = e.Run, e.Secret, e.Held
+	}
+	if e.BegunAt != 0 {
+		j.phase, j.startedAt = running, time.UnixMilli(e.BegunAt)
+	}
+	if e.Process != nil {
+		j.process = e.Process
+	}
+	if e.Ended != nil {
+		if j.phase != ended {
+			b.done = append(b.done, j)
+		}
+		j.phase, j.result, j.kept = ended, *e.Ended, e.Kept
+		j.run, j.secret, j.process = nil, nil, nil
+	}
+	j.told = j.told || e.Told
+	return nil
+}
+
+// resume sorts what replay has found: what waits goes into the queue, and what
+// ran when the agent went down is returned, to be ended as interrupted. What
+// came from an inbox that was not drained waits on for its recall, unless the
+// agent has no inbox any more.
+func (b *journal) resume(inbox bool) (begun []*job) {
+	for _, j := range b.jobs {
+		switch {
+		case j.phase == waiting && j.inbox && inbox:
+			b.held = append(b.held, j)
+		case j.phase == waiting:
+			b.queue = append(b.queue, j)
+		case j.phase == running:
+			begun = append(begun, j)
+		}
+	}
+	sortByAcceptance(b.queue)
+	sortByAcceptance(b.held)
+	sortByAcceptance(begun)
+	return begun
+}

@@ -1,0 +1,204 @@
+package executor
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"time"
+
+	journalfile "warren/internal/journal"
+	"warren/internal/process"
+	"warren/internal/wire"
+)
+
+const (
+	// resumeTelling is how old a result may be that a restarted agent still sends
+	// to its operator unasked.
+	resumeTelling = 24 * time.Hour
+
+	// rewriteAt is the size of the journal's file above which it is written anew
+	// when most of it is no longer needed.
+	rewriteAt = 4 << 20
+
+	// saveAgain is the pause after a write that has failed, as on a full disk.
+	saveAgain = time.Second
+)
+
+// recordFile is the journal's file: internal/journal's Log.
+type recordFile interface {
+	Append(ctx context.Context, records [][]byte, mode journalfile.Mode) (<-chan journalfile.Answer, error)
+	Rewrite(ctx context.Context, records iter.Seq[[]byte]) (<-chan journalfile.Answer, error)
+}
+
+// A batch is what is being written, and what waits for it.
+type batch struct {
+	jobs   []*job
+	begun  []*job     // to be executed
+	acks   []delivery // to be acknowledged
+	answer <-chan journalfile.Answer
+}
+
+// answered is the channel of the answer; nil where nothing is being written.
+func (b *batch) answered() <-chan journalfile.Answer {
+	if b == nil {
+		return nil
+	}
+	return b.answer
+}
+
+// save gives the journal's file what it is to be told, one batch at a time: what
+// comes up while one is written goes into the next, so jobs that come together
+// share a sync.
+func (l *loop) save(work context.Context, now time.Time) error {
+	if l.saving != nil || now.Before(l.saveAgain) {
+		return nil
+	}
+	b := &batch{jobs: l.journal.unsaved, acks: l.acks}
+	l.journal.unsaved, l.acks = nil, nil
+	if len(b.jobs) == 0 {
+		b.acknowledge(l)
+		return nil
+	}
+	var mode journalfile.Mode
+	if l.saveFailed {
+		mode = journalfile.Reserved // refusals and ends; nothing begins from the reserve
+	}
+	records := make([][]byte, len(b.jobs))
+	for i, j := range b.jobs {
+		if j.unsaved.BegunAt != 0 && j.phase == running {
+			b.begun = append(b.begun, j)
+			mode = journalfile.Sync
+		}
+		records[i] = j.unsaved.encode()
+		j.unsaved = nil
+		j.saving++
+	}
+	l.saving = b
+	if l.file == nil {
+		l.saved(work, journalfile.Answer{})
+		return nil
+	}
+	answer, err := l.file.Append(work, records, mode)
+	b.answer = answer
+	return err
+}
+
+// saved is what follows from a write: executions, acknowledgements, replies.
+func (l *loop) saved(work context.Context, answer journalfile.Answer) {
+	b, now := l.saving, time.Now()
+	l.saving = nil
+	for _, j := range b.jobs {
+		j.saving--
+	}
+	if answer.Err != nil {
+		l.unsaved(b, answer.Err, now)
+		return
+	}
+	l.saveFailed, l.fileSize = false, answer.Size
+	if l.rewriting {
+		l.rewriting, l.rewritten = false, answer.Size
+	}
+	for _, j := range b.begun {
+		if j.cancelling {
+			l.endUnrun(j, wire.Ended{Outcome: wire.Cancelled, Reason: "cancelled before it began"}, now)
+		} else {
+			l.execute(work, j)
+		}
+	}
+	for _, j := range b.jobs {
+		l.outbox.changed(j)
+	}
+	b.acknowledge(l)
+	l.compact(work)
+}
+
+// unsaved takes back a batch that could not be written: what was to begin is
+// refused, and all of it is tried again. Until it is written nobody is told and
+// nothing is acknowledged, so the agent never says what it may forget.
+func (l *loop) unsaved(b *batch, err error, now time.Time) {
+	l.log.Error("cannot write the journal; trying again", "records", len(b.jobs), "error", err)
+	if l.saveFailed {
+		l.saveAgain = now.Add(saveAgain) // the reserve did not help
+	}
+	l.saveFailed = true
+	for _, j := range b.begun {
+		l.endUnrun(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent cannot write its journal: " + err.Error()}, now)
+	}
+	for _, j := range b.jobs {
+		l.journal.again(j)
+	}
+	l.acks = append(b.acks, l.acks...)
+}
+
+// endUnrun ends a job that was to begin and did not.
+func (l *loop) endUnrun(j *job, e wire.Ended, now time.Time) {
+	l.journal.end(j, e, now)
+	j.result.StartedAt = 0
+	l.ended(j)
+}
+
+func (b *batch) acknowledge(l *loop) {
+	for _, d := range b.acks {
+		if err := d.Ack(false); err != nil {
+			l.log.Debug("acknowledgement failed; the request will come again", "error", err)
+		}
+	}
+}
+
+// compact writes the file anew where it has grown and most of it is history.
+func (l *loop) compact(work context.Context) {
+	if l.file == nil || l.saving != nil || l.fileSize < max(rewriteAt, 2*l.rewritten) {
+		return
+	}
+	records := make([][]byte, 0, len(l.journal.jobs)+1)
+	records = append(records, (&entry{Floor: l.journal.floor.UnixMilli()}).encode())
+	for _, j := range l.journal.jobs {
+		e := j.whole()
+		records = append(records, e.encode())
+	}
+	answer, err := l.file.Rewrite(work, slices.Values(records))
+	if err != nil {
+		return // the loop's context has ended
+	}
+	l.rewriting = true
+	l.saving = &batch{answer: answer}
+	if err := l.outputs.dropBefore(l.journal.firstSegment()); err != nil {
+		l.log.Error("cannot drop old output", "error", err)
+	}
+}
+
+// recover takes up what the journal's file says of a former life: what ran is
+// interrupted, what waits will run, what was not delivered is.
+func (l *loop) recover(now time.Time) {
+	for _, j := range l.journal.resume(l.cfg.Inbox) {
+		l.journal.running++
+		l.journal.end(j, wire.Ended{Outcome: wire.Interrupted, Reason: l.killSurvivors(j)}, now)
+		l.ended(j)
+	}
+	for _, j := range l.journal.jobs {
+		if j.replyTo != "" && !j.told && (j.phase != ended || now.Sub(time.UnixMilli(j.result.EndedAt)) < resumeTelling) {
+			l.outbox.tell(j, j.replyTo)
+		}
+	}
+}
+
+// killSurvivors ends what is left of a command that ran when the agent went
+// down, and says what is to be said of it.
+func (l *loop) killSurvivors(j *job) string {
+	var id process.Identity
+	if j.process != nil {
+		id = *j.process
+	}
+	reason := "the agent or its machine went down while it ran"
+	s, err := process.KillSurvivors(id, mark(j.id))
+	if s.Killed > 0 {
+		reason += "; what was left of it has been killed"
+	}
+	if s.Detached > 0 {
+		reason += "; a daemon that it started lives on"
+	}
+	if err != nil {
+		reason += "; " + err.Error()
+	}
+	return reason
+}

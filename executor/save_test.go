@@ -1,0 +1,350 @@
+package executor
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"warren/internal/broker"
+	journalfile "warren/internal/journal"
+	"warren/internal/process"
+	"warren/internal/wire"
+)
+
+// disk is a recordFile that the test makes slow, full or torn.
+type disk struct {
+	mu      sync.Mutex
+	records [][]byte
+	synced  int // records that survive a loss of power
+	syncs   int
+	full    bool // no room but for what may use the reserve
+	dead    bool // no room at all
+	delay   time.Duration
+	modes   []journalfile.Mode
+}
+
+func (d *disk) Append(_ context.Context, records [][]byte, m journalfile.Mode) (<-chan journalfile.Answer, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	answer := make(chan journalfile.Answer, 1)
+	d.modes = append(d.modes, m)
+	if d.dead || d.full && m&journalfile.Reserved == 0 {
+		answer <- journalfile.Answer{Err: journalfile.ErrFull}
+		return answer, nil
+	}
+	go func() {
+		time.Sleep(d.delay)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.records = append(d.records, records...)
+		if m&journalfile.Sync != 0 {
+			d.synced = len(d.records)
+			d.syncs++
+		}
+		answer <- journalfile.Answer{}
+	}()
+	return answer, nil
+}
+
+// durable is what a loss of power would leave, written what a kill would.
+func (d *disk) durable() (records [][]byte) {
+	d.set(func() { records = d.records[:d.synced:d.synced] })
+	return records
+}
+
+func (d *disk) written() (records [][]byte) {
+	d.set(func() { records = slices.Clip(d.records) })
+	return records
+}
+
+func (d *disk) set(change func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	change()
+}
+
+func (d *disk) Rewrite(_ context.Context, records iter.Seq[[]byte]) (<-chan journalfile.Answer, error) {
+	d.records = nil
+	for r := range records {
+		d.records = append(d.records, r)
+	}
+	d.synced = len(d.records)
+	answer := make(chan journalfile.Answer, 1)
+	answer <- journalfile.Answer{}
+	return answer, nil
+}
+
+// replayed is the journal of an agent that starts on what the disk has.
+func replayed(t *testing.T, records [][]byte, since time.Time) *journal {
+	t.Helper()
+	b := newJournal(limits(), since)
+	for _, r := range records {
+		if err := b.replay(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+func TestNothingRunsBeforeItIsOnTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{delay: time.Second}
+		r := newRigOn(t, d, nil)
+		defer r.close()
+		task, job := ids()
+		r.send(wire.TypeRun, task, job)
+		synctest.Wait()
+		if len(r.started) != 0 || r.acks.Load() != 0 {
+			t.Fatalf("before the sync: %d executions, %d acknowledgements", len(r.started), r.acks.Load())
+		}
+		<-r.started
+		synctest.Wait()
+		d.set(func() {
+			if d.syncs != 1 || r.acks.Load() != 1 {
+				t.Errorf("%d syncs, %d acknowledgements", d.syncs, r.acks.Load())
+			}
+			if n := len(d.records); n != 1 {
+				t.Errorf("%d records for a job that begins at once, want 1", n)
+			}
+		})
+		b := replayed(t, d.durable(), time.Time{})
+		if j := b.jobs[job]; j == nil || j.phase != running {
+			t.Errorf("after a loss of power the journal says %+v", j)
+		}
+		r.finish <- exited(0)
+		for {
+			if _, ok := r.reply(broker.Routed).(*wire.Ended); ok {
+				break
+			}
+		}
+		synctest.Wait()
+		if j := replayed(t, d.written(), time.Time{}).jobs[job]; j == nil || j.phase != ended {
+			t.Errorf("the reply is out, and the journal says %+v", j)
+		}
+	})
+}
+
+func TestJobsThatComeTogetherShareASync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{delay: time.Second}
+		r := newRigOn(t, d, func(c *Config) { c.Limits.Workers, c.Limits.Queue = 20, 1 })
+		for range 20 {
+			task, job := ids()
+			r.send(wire.TypeRun, task, job)
+		}
+		for range 20 {
+			<-r.started
+		}
+		synctest.Wait()
+		d.set(func() {
+			if d.syncs != 2 { // the first alone, the others while it was written
+				t.Errorf("%d syncs for 20 jobs", d.syncs)
+			}
+		})
+		go func() {
+			for range 20 {
+				r.finish <- exited(0)
+			}
+		}()
+		for n := 0; n < 20; {
+			if _, ok := r.reply(broker.Routed).(*wire.Ended); ok {
+				n++
+			}
+		}
+		r.close()
+	})
+}
+
+func TestDiskFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{full: true}
+		r := newRigOn(t, d, nil)
+		defer r.close()
+		task, job := ids()
+		r.send(wire.TypeRun, task, job)
+		e := next[*wire.Ended](r)
+		if e.Outcome != wire.Rejected || e.StartedAt != 0 || len(r.started) != 0 {
+			t.Errorf("ended %+v, %d executions", e, len(r.started))
+		}
+		synctest.Wait()
+		if j := replayed(t, d.written(), time.Time{}).jobs[job]; j == nil || j.result.Outcome != wire.Rejected {
+			t.Errorf("the refusal is out, and the journal says %+v", j)
+		}
+		d.set(func() { d.full = false })
+		task, job = ids()
+		r.send(wire.TypeRun, task, job)
+		r.finish <- exited(0)
+		if e := next[*wire.Ended](r); e.Outcome != wire.Exited {
+			t.Errorf("with room again: %+v", e)
+		}
+	})
+}
+
+// Where not even the reserve has room nothing is said, so nothing that was said
+// is forgotten; the operator goes on sending.
+func TestDiskDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{dead: true}
+		r := newRigOn(t, d, nil)
+		defer r.close()
+		task, job := ids()
+		r.send(wire.TypeRun, task, job)
+		r.silent()
+		if r.acks.Load() != 0 || len(r.started) != 0 {
+			t.Errorf("%d acknowledgements, %d executions", r.acks.Load(), len(r.started))
+		}
+		synctest.Wait()
+		d.set(func() {
+			if n := len(d.modes); n > 3700 {
+				t.Errorf("%d attempts to write within an hour", n)
+			}
+		})
+		d.set(func() { d.dead = false })
+		if e := next[*wire.Ended](r); e.Outcome != wire.Rejected {
+			t.Errorf("ended %+v", e)
+		}
+		synctest.Wait()
+		if r.acks.Load() != 1 {
+			t.Errorf("%d acknowledgements", r.acks.Load())
+		}
+	})
+}
+
+func TestCancelBeforeTheSyncPreventsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{delay: time.Second}
+		r := newRigOn(t, d, nil)
+		defer r.close()
+		task, job := ids()
+		r.send(wire.TypeRun, task, job)
+		r.send(wire.TypeCancel, task, job)
+		for {
+			if e, ok := r.reply(broker.Routed).(*wire.Ended); ok {
+				if e.Outcome != wire.Cancelled || e.StartedAt != 0 {
+					t.Errorf("ended %+v", e)
+				}
+				break
+			}
+		}
+		if len(r.started) != 0 {
+			t.Error("it ran")
+		}
+	})
+}
+
+func TestReplay(t *testing.T) {
+	var records [][]byte
+	save := func(b *journal) {
+		for _, j := range b.unsaved {
+			records = append(records, j.unsaved.encode())
+			j.unsaved = nil
+		}
+		b.unsaved = nil
+	}
+	b := newJournal(limits(), t0)
+	reqs := []*wire.Request{run(t), run(t), run(t), run(t)}
+	var jobs []*job
+	for _, q := range reqs {
+		j, _ := b.accept(q, "", false, t0)
+		jobs = append(jobs, j)
+		save(b)
+	}
+	b.begin(t0)
+	save(b)
+	b.started(jobs[0], &process.Identity{PID: 7, Start: "x"})
+	b.output(jobs[0], ref{Stream: wire.Stdout, Size: 3, Segment: 1})
+	b.end(jobs[0], code(4), t0)
+	save(b)
+	b.delivered(jobs[0])
+	b.begin(t0) // the second runs on
+	b.started(jobs[1], &process.Identity{PID: 8, Start: "y"})
+	b.cancel(about(t, wire.TypeCancel, reqs[3]), t0)
+	tombstone, _ := b.cancel(about(t, wire.TypeCancel, run(t)), t0)
+	save(b)
+
+	check := func(name string, again *journal) {
+		t.Helper()
+		begun := again.resume(false)
+		if len(begun) != 1 || begun[0].id != jobs[1].id || begun[0].process.PID != 8 {
+			t.Errorf("%s: it ran: %+v", name, begun)
+		}
+		if len(again.queue) != 1 || again.queue[0].id != jobs[2].id || again.queue[0].run == nil || again.queue[0].digest != reqs[2].Digest {
+			t.Errorf("%s: it waits: %+v", name, again.queue)
+		}
+		first := again.jobs[jobs[0].id]
+		if first.phase != ended || *first.result.ExitCode != 4 || len(first.kept) != 1 || !first.told {
+			t.Errorf("%s: it has ended: %+v", name, first)
+		}
+		wantOutcome(t, again.jobs[jobs[3].id], wire.Cancelled, "")
+		wantOutcome(t, again.jobs[tombstone.id], wire.Cancelled, "")
+		for _, q := range reqs {
+			if _, known := again.accept(q, "", false, t0); !known {
+				t.Errorf("%s: %s is not remembered", name, q.Leaf.Job)
+			}
+		}
+		if len(again.done) != 3 {
+			t.Errorf("%s: %d have ended", name, len(again.done))
+		}
+	}
+	check("replayed", replayed(t, records, t0))
+
+	rewritten := newJournal(limits(), t0)
+	for _, j := range replayed(t, records, t0).jobs {
+		e := j.whole()
+		if err := rewritten.replay(e.encode()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("rewritten", rewritten)
+
+	if err := newJournal(limits(), t0).replay([]byte("{")); err == nil {
+		t.Error("a broken record is taken")
+	}
+}
+
+func TestFloorOutlivesTheProcess(t *testing.T) {
+	b := newJournal(limits(), t0)
+	q := run(t)
+	j, _ := b.accept(q, "", false, t0)
+	b.begin(t0)
+	b.end(j, code(0), t0)
+	b.forget(t0.Add(2 * time.Hour))
+	again := newJournal(limits(), t0)
+	if err := again.replay((&entry{Floor: b.floor.UnixMilli()}).encode()); err != nil {
+		t.Fatal(err)
+	}
+	refused, _ := again.accept(q, "", false, t0) // and the clock was set back
+	wantOutcome(t, refused, wire.Rejected, "may have run")
+}
+
+func TestHeldJobsWaitForTheInboxToBeDrained(t *testing.T) {
+	b := newJournal(limits(), t0)
+	q := run(t)
+	j, _ := b.accept(q, "", true, t0)
+	if next, _ := b.begin(t0); next != nil {
+		t.Fatal("a held job began")
+	}
+	again := newJournal(limits(), t0)
+	if err := again.replay(j.unsaved.encode()); err != nil {
+		t.Fatal(err)
+	}
+	if again.resume(true); len(again.held) != 1 {
+		t.Error("it is no longer held after a restart in the middle")
+	}
+	if got, stop := b.cancel(about(t, wire.TypeCancel, q), t0); got != j || stop {
+		t.Errorf("cancel: %v %v", got, stop)
+	}
+	b.unhold()
+	if next, _ := b.begin(t0); next != nil {
+		t.Error("a recalled job began")
+	}
+	j, _ = b.accept(run(t), "", true, t0)
+	b.unhold()
+	if next, _ := b.begin(t0); next != j {
+		t.Error("it does not begin once the inbox is drained")
+	}
+}

@@ -1,0 +1,32 @@
+//go:build !windows
+
+package journal
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// Replace renames: who has old open keeps it.
+func (d osDir) Replace(made file, from, to string, old file) (file, error) {
+	if err := os.Rename(d.Path(from), d.Path(to)); err != nil {
+		return old, closing(made, err)
+	}
+	if old != nil {
+		_ = old.Close() // nothing in it is needed any more
+	}
+	return made, nil
+}
+
+func (d osDir) Sync() error {
+	f, err := os.Open(string(d))
+	if err != nil {
+		return err
+	}
+	return closing(f, f.Sync())
+}
+
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}

@@ -1,0 +1,36 @@
+package journal
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// Replace closes both files first: Windows renames no open file, nor onto one.
+func (d osDir) Replace(made file, from, to string, old file) (file, error) {
+	err := made.Close()
+	if err != nil {
+		return old, err
+	}
+	if old != nil {
+		err = old.Close()
+	}
+	if err == nil {
+		err = os.Rename(d.Path(from), d.Path(to))
+	}
+	if err != nil && old == nil {
+		return nil, err
+	}
+	open, openErr := d.Open(to)
+	return open, errors.Join(err, openErr)
+}
+
+// Sync does nothing: NTFS keeps its names in a log of its own, and a directory
+// cannot be flushed.
+func (d osDir) Sync() error { return nil }
+
+func isFull(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) ||
+		errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED)
+}

@@ -1,0 +1,43 @@
+package journal
+
+import "time"
+
+// DefaultReserve has room for some 10,000 refusals.
+const DefaultReserve = 1 << 20
+
+// defaultAhead lets few syncs write a file size.
+const defaultAhead = 1 << 20
+
+// Options of a Log.
+type Options struct {
+	// Reserve is how many bytes of the file only Reserved records may use; zero
+	// is DefaultReserve.
+	Reserve int64
+	// Now gives the time of creation; nil is time.Now.
+	Now func() time.Time
+
+	ahead int64 // for tests; zero is defaultAhead
+}
+
+func (o Options) withDefaults() Options {
+	if o.Reserve <= 0 {
+		o.Reserve = DefaultReserve
+	}
+	if o.ahead <= 0 {
+		o.ahead = defaultAhead
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// A Mode says how records are appended.
+type Mode uint8
+
+const (
+	// Sync has the answer wait until the records are on the disk.
+	Sync Mode = 1 << iota
+	// Reserved lets the records use the reserve when the disk is full.
+	Reserved
+)

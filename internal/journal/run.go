@@ -1,0 +1,183 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+)
+
+const (
+	// maxGroup is how many bytes are gathered before they are written: more
+	// would make those who wait for the sync wait for the copying too.
+	maxGroup = 1 << 20
+
+	// keepBuffer is how much of the buffer is kept for the next group.
+	keepBuffer = 64 << 10
+)
+
+// Run is the only writer. It returns nil once ctx has ended and everything that
+// was waiting is written and synced, or the error after which the state of the
+// file is not known. It may be called once.
+func (l *Log) Run(ctx context.Context) error {
+	a := &actor{w: l.w, inbox: l.inbox}
+	defer l.stop(a)
+	for a.w.broken == nil {
+		select {
+		case r := <-l.inbox:
+			a.take(r)
+		case <-ctx.Done():
+			return a.drain()
+		}
+	}
+	return a.w.broken
+}
+
+// stop refuses what is waiting and what is still to come.
+func (l *Log) stop(a *actor) {
+	l.stopped = ErrStopped
+	if a.w.broken != nil {
+		l.stopped = fmt.Errorf("%w: %w", ErrStopped, a.w.broken)
+	}
+	close(l.done)
+	for {
+		select {
+		case r := <-l.inbox:
+			r.answer <- Answer{Err: l.stopped, Size: a.w.end}
+		default:
+			return
+		}
+	}
+}
+
+// An actor is the state of Run.
+type actor struct {
+	w     *writer
+	inbox <-chan *request
+	group []*request // to be written together
+}
+
+// drain carries out what is waiting, and seals the file.
+func (a *actor) drain() error {
+	for a.w.broken == nil {
+		select {
+		case r := <-a.inbox:
+			a.take(r)
+		default:
+			return a.w.seal()
+		}
+	}
+	return a.w.broken
+}
+
+// take carries a request out, together with those that wait behind it.
+func (a *actor) take(r *request) {
+	var bytes int64
+	for r != nil && a.w.broken == nil {
+		if r.rewrite != nil {
+			a.commit() // what came before it
+			a.rewrite(r)
+			bytes = 0
+		} else {
+			a.group = append(a.group, r)
+			bytes += r.size()
+		}
+		r = nil
+		if bytes < maxGroup {
+			select {
+			case r = <-a.inbox:
+			default:
+			}
+		}
+	}
+	a.commit()
+	if a.w.broken == nil && len(a.inbox) == 0 {
+		a.w.mark()
+	}
+	if r != nil { // taken from the inbox, and the writer broke before its turn
+		a.answer(r, a.broken())
+	}
+}
+
+func (r *request) size() int64 {
+	var n int64
+	for _, b := range r.records {
+		n += frameSize(len(b))
+	}
+	return n
+}
+
+// commit writes the group at once, syncs if any of it asks for that, and
+// answers all.
+func (a *actor) commit() {
+	if len(a.group) == 0 {
+		return
+	}
+	defer func() {
+		clear(a.group)
+		a.group = a.group[:0]
+	}()
+	if a.w.broken != nil {
+		a.answerAll(a.group, a.broken())
+		return
+	}
+	written, err := a.write()
+	if err != nil {
+		if a.w.broken != nil {
+			err = a.broken()
+		}
+		a.answerAll(written, err)
+		return
+	}
+	waiting := written[:0]
+	for _, r := range written {
+		if r.mode&Sync == 0 {
+			a.answer(r, nil)
+		} else {
+			waiting = append(waiting, r)
+		}
+	}
+	if len(waiting) == 0 {
+		return
+	}
+	if a.w.synced != a.w.end && a.w.sync() != nil {
+		err = a.broken()
+	}
+	a.answerAll(waiting, err)
+}
+
+// write writes of the group what there is room for, and answers the rest.
+func (a *actor) write() (written []*request, err error) {
+	var need int64
+	for _, r := range a.group {
+		need += r.size()
+	}
+	full := a.w.grow(need)
+	b, written := a.w.buf[:0], a.group[:0]
+	for _, r := range a.group {
+		if full != nil && int64(len(b))+r.size() > a.w.room(r.mode&Reserved != 0) {
+			a.answer(r, full)
+			continue
+		}
+		for _, record := range r.records {
+			b = appendFrame(b, a.w.seed, a.w.end+int64(len(b)), kindRecord, a.w.synced, record)
+		}
+		written = append(written, r)
+	}
+	if cap(b) <= keepBuffer {
+		a.w.buf = b
+	}
+	if len(b) == 0 {
+		return written, nil
+	}
+	return written, a.w.write(b)
+}
+
+// broken is what those are told whom the end of the log has cut off.
+func (a *actor) broken() error { return fmt.Errorf("%w: %w", ErrStopped, a.w.broken) }
+
+func (a *actor) answer(r *request, err error) { r.answer <- Answer{Err: err, Size: a.w.end} }
+
+func (a *actor) answerAll(rs []*request, err error) {
+	for _, r := range rs {
+		a.answer(r, err)
+	}
+}
