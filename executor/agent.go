@@ -44,6 +44,9 @@ type Config struct {
 	// Runner executes a command; nil is process.Run.
 	Runner Runner
 
+	// Now is this host's clock; nil is time.Now.
+	Now func() time.Time
+
 	Log *slog.Logger
 }
 
@@ -129,6 +132,9 @@ func (c *Config) setDefaults() {
 	if c.Runner == nil {
 		c.Runner = process.Run
 	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -176,10 +182,10 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) openJournal() (*journal, *outputs, *journalfile.Log, error) {
 	if a.cfg.NoJournal {
 		kept, err := openOutputs("", a.cfg.Limits.Output)
-		return newJournal(a.cfg.Limits, time.Now()), kept, nil, err
+		return newJournal(a.cfg.Limits, a.cfg.Now()), kept, nil, err
 	}
 	b := newJournal(a.cfg.Limits, time.Time{})
-	file, err := journalfile.Open(a.cfg.DataDir, journalfile.Options{}, b.replay)
+	file, err := journalfile.Open(a.cfg.DataDir, journalfile.Options{Now: a.cfg.Now}, b.replay)
 	if err != nil {
 		return nil, nil, nil, err
 	}

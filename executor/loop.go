@@ -42,7 +42,7 @@ type loop struct {
 
 func newLoop(a *Agent, b *journal, o *outputs, file recordFile) *loop {
 	return &loop{
-		cfg: a.cfg, log: a.cfg.Log, agent: a, started: time.Now(), names: a.names,
+		cfg: a.cfg, log: a.cfg.Log, agent: a, started: a.cfg.Now(), names: a.names,
 		journal: b, outbox: newOutbox(a.cfg.ID, o), outputs: o, file: file,
 		exec: new(errgroup.Group), reports: a.reports, out: a.publisher.In(),
 	}
@@ -53,13 +53,13 @@ func newLoop(a *Agent, b *journal, o *outputs, file recordFile) *loop {
 func (l *loop) run(stop, work context.Context) error {
 	defer l.exec.Wait() // each exec goroutine has reported by then
 	defer l.outputs.close()
-	l.recover(time.Now())
+	l.recover(l.cfg.Now())
 	var graceOver, leave <-chan time.Time
 	stopping := stop.Done()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		now := time.Now()
+		now := l.cfg.Now()
 		l.begin(now)
 		if err := l.save(work, now); err != nil {
 			return err
@@ -78,13 +78,13 @@ func (l *loop) run(stop, work context.Context) error {
 		}
 		select {
 		case d := <-l.agent.deliveries:
-			l.deliver(d, time.Now())
+			l.deliver(d, l.cfg.Now())
 		case r := <-l.agent.reports:
-			l.report(r, time.Now())
+			l.report(r, l.cfg.Now())
 		case publish <- pub:
 			l.outbox.sent()
 		case v := <-l.agent.verdicts:
-			if j := l.outbox.verdict(v, time.Now()); j != nil {
+			if j := l.outbox.verdict(v, l.cfg.Now()); j != nil {
 				l.journal.delivered(j)
 			}
 		case answer := <-l.saving.answered():
@@ -93,10 +93,10 @@ func (l *loop) run(stop, work context.Context) error {
 		case <-l.agent.drained:
 			l.journal.unhold()
 		case <-timer.C:
-			l.tick(time.Now())
+			l.tick(l.cfg.Now())
 		case <-stopping:
 			stopping = nil
-			l.drain(time.Now())
+			l.drain(l.cfg.Now())
 			graceOver = time.After(l.cfg.DrainGrace)
 		case <-graceOver:
 			l.stopRunning()
@@ -184,7 +184,7 @@ func (l *loop) stopRunning() {
 func (l *loop) abandon() {
 	l.stopRunning()
 	for l.journal.running > 0 {
-		l.report(<-l.agent.reports, time.Now())
+		l.report(<-l.agent.reports, l.cfg.Now())
 	}
 }
 

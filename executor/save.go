@@ -85,7 +85,7 @@ func (l *loop) save(work context.Context, now time.Time) error {
 
 // saved is what follows from a write: executions, acknowledgements, replies.
 func (l *loop) saved(work context.Context, answer journalfile.Answer) {
-	b, now := l.saving, time.Now()
+	b, now := l.saving, l.cfg.Now()
 	l.saving = nil
 	for _, j := range b.jobs {
 		j.saving--
