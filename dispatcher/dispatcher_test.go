@@ -21,6 +21,7 @@ type memory struct {
 	progress map[string]chan results.Progress
 	updates  []results.Update
 	failAdd  error
+	full     int // so many updates fail, as on a full disk
 }
 
 func (m *memory) Lease() string { return "lease" }
@@ -43,6 +44,12 @@ func (m *memory) Add(_ context.Context, _ results.Task, jobs []results.Job) ([]<
 func (m *memory) Apply(_ context.Context, us []results.Update) (<-chan error, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.full > 0 {
+		m.full--
+		answer := make(chan error, 1)
+		answer <- errors.New("disk full")
+		return answer, nil
+	}
 	for _, u := range us {
 		m.updates = append(m.updates, u)
 		if j := m.jobs[u.Job]; j != nil && u.Outcome != "" {
@@ -275,6 +282,26 @@ func TestNobodyThere(t *testing.T) {
 			t.Errorf("outcome %q", o)
 		}
 		r.nothing()
+	})
+}
+
+func TestVerdictOutlivesAFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		r.submit(0, "a")
+		r.store.full = 3
+		p := r.take(broker.Returned)
+		time.Sleep(2 * storePause)
+		synctest.Wait()
+		if o := r.store.outcome(p.Msg.CorrelationId); o != "" {
+			t.Fatalf("outcome %q on a full disk", o)
+		}
+		time.Sleep(2 * storePause)
+		synctest.Wait()
+		if o := r.store.outcome(p.Msg.CorrelationId); o != wire.Unreachable {
+			t.Errorf("outcome %q once there is room", o)
+		}
 	})
 }
 

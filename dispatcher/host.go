@@ -168,9 +168,30 @@ func (h *host) watchReplies() {
 	}
 }
 
+// storePause is the wait before a failed commit, as on a full disk, is tried again.
+const storePause = time.Second
+
+// apply has the store note something, and returns once it is committed.
 func (h *host) apply(ctx context.Context, u results.Update) error {
-	_, err := h.task.d.store.Apply(ctx, []results.Update{u})
-	return err
+	for {
+		answer, err := h.task.d.store.Apply(ctx, []results.Update{u})
+		if err != nil {
+			return err
+		}
+		select {
+		case err = <-answer:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(storePause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // request is the publication of one attempt.

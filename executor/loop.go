@@ -137,7 +137,7 @@ func (l *loop) tick(now time.Time) {
 // begin chooses as many waiting jobs as there are free workers. They are
 // executed once the journal has them as begun.
 func (l *loop) begin(now time.Time) {
-	for {
+	for !l.draining {
 		j, expired := l.journal.begin(now)
 		for _, e := range expired {
 			l.ended(e)
@@ -162,10 +162,14 @@ func (l *loop) ended(j *job) {
 	l.outbox.changed(j)
 }
 
-// drain stops taking work: what waits is refused, what runs gets its grace.
+// drain stops taking work: what runs gets its grace; what waits is refused
+// unless the journal keeps it.
 func (l *loop) drain(now time.Time) {
 	l.draining = true
 	l.log.Info("stopping", "running", l.journal.running, "waiting", len(l.journal.queue))
+	if l.file != nil {
+		return // what waits is in the journal, and will run when the agent is back
+	}
 	for _, j := range l.journal.drain(now) {
 		l.ended(j)
 	}

@@ -99,9 +99,12 @@ func (l *loop) saved(work context.Context, answer journalfile.Answer) {
 		l.rewriting, l.rewritten = false, answer.Size
 	}
 	for _, j := range b.begun {
-		if j.cancelling {
+		switch {
+		case j.cancelling:
 			l.endUnrun(j, wire.Ended{Outcome: wire.Cancelled, Reason: "cancelled before it began"}, now)
-		} else {
+		case l.draining:
+			l.endUnrun(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was stopped before it began"}, now)
+		default:
 			l.execute(work, j)
 		}
 	}

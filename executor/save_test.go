@@ -236,6 +236,35 @@ func TestCancelBeforeTheSyncPreventsTheRun(t *testing.T) {
 	})
 }
 
+func TestWhatWaitsOutlivesAStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{}
+		r := newRigOn(t, d, nil)
+		t1, j1 := ids()
+		t2, j2 := ids()
+		r.send(wire.TypeRun, t1, j1)
+		r.send(wire.TypeRun, t2, j2)
+		<-r.started
+		r.stop()
+		r.finish <- exited(0)
+		for {
+			if e, ok := r.reply(broker.Routed).(*wire.Ended); ok {
+				if e.Job != j1 {
+					t.Errorf("the waiting job has ended: %+v", e)
+				}
+				break
+			}
+		}
+		if err := <-r.ended; err != nil {
+			t.Error(err)
+		}
+		again := replayed(t, d.written(), time.Time{})
+		if again.resume(false); len(again.queue) != 1 || again.queue[0].id != j2 {
+			t.Errorf("after the restart there waits %v", again.queue)
+		}
+	})
+}
+
 func TestReplay(t *testing.T) {
 	var records [][]byte
 	save := func(b *journal) {
