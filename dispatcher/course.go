@@ -60,6 +60,7 @@ type course struct {
 	maybe       bool      // some attempt may have reached the agent
 	nacked      bool      // some attempt was refused: queue full
 	next        time.Time // the earliest next publication
+	hold        time.Time // nothing but a cancel is published before
 	pause       time.Duration
 	heard       time.Time // last sign of the agent
 	asked       time.Time // when a resumed job was first asked for
@@ -157,10 +158,11 @@ func (c *course) giveUp() time.Time {
 	if c.deadline.After(end) {
 		end = c.deadline
 	}
-	for _, t := range []time.Time{c.heard, c.asked} {
-		if t.After(end) {
-			end = t
-		}
+	if c.asked.After(end) {
+		end = c.asked
+	}
+	if asks := c.heard.Add(silence); !c.heard.IsZero() && asks.After(end) {
+		end = asks // it is asked before it is given up
 	}
 	return end.Add(lastWord)
 }
@@ -220,11 +222,24 @@ func (c *course) verdict(k broker.Kind, now time.Time) {
 // waits notes that the inbox has taken a request: its host gets it when it is
 // back, and until then there is nothing to do but to ask when its time is up.
 func (c *course) waits(typ string, now time.Time) {
-	c.inInbox = c.inInbox || typ == wire.TypeRun
-	c.next = c.notAfter.Add(time.Millisecond)
-	if typ == wire.TypeCancel {
+	if typ == wire.TypeRun {
+		c.inInbox = true
+	} else {
 		c.recalling = true
 	}
+	c.hold = c.notAfter.Add(time.Millisecond)
+	c.next = c.hold
+}
+
+// place says where the job waits; empty where that is not known.
+func (c *course) place() string {
+	switch {
+	case c.recalling:
+		return results.Recalling
+	case c.inInbox:
+		return results.InInbox
+	}
+	return ""
 }
 
 // returned decides what follows when no queue has taken the publication.
@@ -255,6 +270,9 @@ func (c *course) repeatIn(d time.Duration, now time.Time) {
 	if quiet := c.heard.Add(silence); !c.cancel && !c.heard.IsZero() && c.next.Before(quiet) {
 		c.next = quiet
 	}
+	if !c.cancel && c.next.Before(c.hold) {
+		c.next = c.hold
+	}
 }
 
 // progress takes what the agent has said.
@@ -266,7 +284,8 @@ func (c *course) progress(p results.Progress, now time.Time) {
 	case p.Forgotten:
 		c.forgotten = true
 	case p.Unknown && c.resumed:
-		c.next = c.notAfter.Add(time.Millisecond) // then its agent refuses it for good
+		c.hold = c.notAfter.Add(time.Millisecond) // then its agent refuses it for good
+		c.repeatIn(0, now)
 	case p.Unknown:
 		c.maybe = true
 		c.next = now

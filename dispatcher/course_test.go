@@ -144,6 +144,28 @@ func TestUnknownToItsAgentIsSentAgainAtOnce(t *testing.T) {
 	}
 }
 
+// Whichever comes first, the answer or the broker's word on the question.
+func TestResumedJobThatIsUnknownIsAskedForAgainWhenItsTimeIsUp(t *testing.T) {
+	for _, answerFirst := range []bool{true, false} {
+		c := resumedCourse(&results.Job{State: results.Sent}, t0.Add(expires), t0, timeout)
+		c.published(wire.TypeStatus, t0)
+		unknown := results.Progress{State: results.Sent, Unknown: true}
+		if answerFirst {
+			c.progress(unknown, t0)
+			c.verdict(broker.Routed, t0)
+		} else {
+			c.verdict(broker.Routed, t0)
+			c.progress(unknown, t0)
+		}
+		if s := c.decide(t0.Add(expires)); s.send != "" || s.end != "" {
+			t.Errorf("before its time is up: %+v", s)
+		}
+		if s := c.decide(t0.Add(expires + time.Millisecond)); s.send != wire.TypeStatus {
+			t.Errorf("after: %+v", s)
+		}
+	}
+}
+
 func TestForgottenIsLost(t *testing.T) {
 	c := fresh()
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)

@@ -21,7 +21,8 @@ type host struct {
 	verdicts chan broker.Verdict     // publisher → host; one slot, one publication in flight
 	replies  *broker.State           // of the callback queue, from its first state on
 	up       bool
-	ups      int // how often it has come up
+	failed   bool // the broker was not there
+	ups      int  // how often it has come up
 	attempt  int
 	settled  bool
 
@@ -88,9 +89,8 @@ func (h *host) run(ctx context.Context) error {
 			}
 			h.heard(p)
 		case v := <-h.verdicts:
-			h.course.verdict(v.Kind, time.Now())
-			if h.course.inInbox || h.course.resumed && v.Kind == broker.Returned {
-				h.settle()
+			if err := h.verdict(ctx, v); err != nil {
+				return err
 			}
 		case <-h.replies.Changed():
 			h.watchReplies()
@@ -131,6 +131,23 @@ func (h *host) withdraw() {
 
 func (h *host) job() *results.Job { return &h.task.jobs[h.index] }
 
+// verdict takes the broker's word on the publication in flight.
+func (h *host) verdict(ctx context.Context, v broker.Verdict) error {
+	c := &h.course
+	was := c.place()
+	c.verdict(v.Kind, time.Now())
+	if place := c.place(); place != was {
+		c.told = true
+		if err := h.apply(ctx, results.Update{Job: h.job().ID, State: results.Sent, Reason: place}); err != nil {
+			return err
+		}
+	}
+	if c.inInbox || c.resumed && v.Kind == broker.Returned {
+		h.settle()
+	}
+	return nil
+}
+
 // heard takes what the agent has said.
 func (h *host) heard(p results.Progress) {
 	h.course.progress(p, time.Now())
@@ -148,13 +165,15 @@ func (h *host) settle() {
 }
 
 // watchReplies goes to the newest state of the callback queue. Coming up again,
-// as opposed to the first time, means that answers may have been missed.
+// as opposed to the first time, means that answers may have been missed; and
+// coming up after a failure, that agents may be on their way back too.
 func (h *host) watchReplies() {
 	for {
+		h.failed = h.failed || h.replies.Err != nil
 		if h.replies.Phase == broker.Up && !h.up {
 			h.up = true
 			h.ups++
-			if h.ups > 1 {
+			if h.ups > 1 || h.failed {
 				h.course.relinked(h.replies.Since, time.Now())
 			}
 		}

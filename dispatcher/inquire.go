@@ -88,33 +88,108 @@ func (d *Dispatcher) inquire(ctx context.Context, t results.Task, typ string, ab
 	if err := awaitUp(ctx, d.replies); err != nil {
 		return err
 	}
-	verdicts := make(chan broker.Verdict, len(jobs)) // one for each publication
-	for i := range jobs {
-		h := host{task: &task{d: d, jobs: jobs}, index: i, verdicts: verdicts}
-		pub := h.request(typ, l)
-		pub.Ref = uint64(i)
-		select {
-		case d.out <- pub:
-		case <-ctx.Done():
-			return ctx.Err()
+	q := inquiry{d: d, typ: typ, letter: l, jobs: jobs, progress: progress}
+	back, err := q.publish(ctx, everyone(len(jobs)), false)
+	if err != nil {
+		return err
+	}
+	if typ == wire.TypeCancel {
+		if err := q.recall(ctx, back); err != nil {
+			return err
 		}
 	}
-	return await(ctx, jobs, progress, verdicts)
+	return q.await(ctx, back)
 }
 
-// await returns when each job has answered or its question came back.
-func await(ctx context.Context, jobs []results.Job, progress map[string]<-chan results.Progress, verdicts <-chan broker.Verdict) error {
-	back := make([]bool, len(jobs))
-	for i, j := range jobs {
-		for answered := false; !answered && !back[i]; {
-			select {
-			case <-progress[j.ID]:
-				answered = true
-			case v := <-verdicts:
-				back[v.Ref] = v.Kind == broker.Returned
-			case <-ctx.Done():
-				return ctx.Err()
+// An inquiry is one question to the agents of several jobs.
+type inquiry struct {
+	d        *Dispatcher
+	typ      string
+	letter   letter
+	jobs     []results.Job
+	progress map[string]<-chan results.Progress // by job
+}
+
+func everyone(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// publish sends the question for the jobs with those indices, to their hosts or
+// their inboxes, and returns of which no queue has taken it.
+func (q *inquiry) publish(ctx context.Context, which []int, inbox bool) (back map[int]bool, err error) {
+	back = map[int]bool{}
+	verdicts := make(chan broker.Verdict, len(which)) // one for each publication
+	for _, i := range which {
+		h := host{task: &task{d: q.d, jobs: q.jobs}, index: i, verdicts: verdicts, offerInbox: inbox}
+		pub := h.request(q.typ, q.letter)
+		pub.Ref = uint64(i)
+		select {
+		case q.d.out <- pub:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	for range which {
+		select {
+		case v := <-verdicts:
+			if v.Kind == broker.Returned {
+				back[int(v.Ref)] = true
 			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return back, nil
+}
+
+// recall sends a cancel after those jobs that wait in the inbox of a host which
+// is away.
+func (q *inquiry) recall(ctx context.Context, back map[int]bool) error {
+	var inboxes []int
+	for i := range back {
+		if q.jobs[i].Reason == results.InInbox {
+			inboxes = append(inboxes, i)
+		}
+	}
+	gone, err := q.publish(ctx, inboxes, true)
+	if err != nil {
+		return err
+	}
+	var news []results.Update
+	for _, i := range inboxes {
+		if !gone[i] {
+			news = append(news, results.Update{Job: q.jobs[i].ID, State: results.Sent, Reason: results.Recalling})
+		}
+	}
+	if len(news) == 0 {
+		return nil
+	}
+	answer, err := q.d.store.Apply(ctx, news)
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// await returns when each job has answered that can be reached.
+func (q *inquiry) await(ctx context.Context, back map[int]bool) error {
+	for i, j := range q.jobs {
+		if back[i] {
+			continue
+		}
+		select {
+		case <-q.progress[j.ID]:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	return nil

@@ -143,25 +143,54 @@ func (b *journal) unhold() {
 	b.held = nil
 }
 
-// begin gives the next job to execute, or nil where none waits or no worker is
-// free. Jobs whose time is up on the way end as expired and are returned too.
-func (b *journal) begin(now time.Time) (next *job, expired []*job) {
-	for b.running < b.limits.Workers && len(b.queue) > 0 {
-		j := b.queue[0]
-		b.queue[0] = nil
-		b.queue = b.queue[1:]
-		if now.After(j.notAfter.Add(b.limits.Tolerance)) {
+// beginBy is when a waiting job's time is up. It is valid as long as its
+// statement says, counted from when it came where the operator's clock is ahead.
+func (j *job) beginBy(tolerance time.Duration) time.Time {
+	byHere, byOperator := j.acceptedAt.Add(j.notAfter.Sub(j.issuedAt)), j.notAfter.Add(tolerance)
+	if byHere.Before(byOperator) {
+		return byHere
+	}
+	return byOperator
+}
+
+// expire ends the waiting jobs whose time is up.
+func (b *journal) expire(now time.Time) (expired []*job) {
+	for _, j := range slices.Concat(b.queue, b.held) {
+		if now.After(j.beginBy(b.limits.Tolerance)) {
+			b.unqueue(j)
 			b.close(j, wire.Ended{Outcome: wire.Expired, Reason: "no worker was free in time"}, now)
 			expired = append(expired, j)
-			continue
 		}
-		j.phase, j.startedAt = running, now
-		b.running++
-		e := b.entry(j)
-		e.BegunAt, e.Run, e.Secret = now.UnixMilli(), nil, nil
-		return j, expired
 	}
-	return nil, expired
+	return expired
+}
+
+// nextExpiry is when the first waiting job's time is up; zero where none waits.
+func (b *journal) nextExpiry() (first time.Time) {
+	for _, jobs := range [][]*job{b.queue, b.held} {
+		for _, j := range jobs {
+			if t := j.beginBy(b.limits.Tolerance); first.IsZero() || t.Before(first) {
+				first = t
+			}
+		}
+	}
+	return first
+}
+
+// begin gives the next job to execute, or nil where none waits or no worker is
+// free. Call expire first.
+func (b *journal) begin(now time.Time) *job {
+	if b.running >= b.limits.Workers || len(b.queue) == 0 {
+		return nil
+	}
+	j := b.queue[0]
+	b.queue[0] = nil
+	b.queue = b.queue[1:]
+	j.phase, j.startedAt = running, now
+	b.running++
+	e := b.entry(j)
+	e.BegunAt, e.Run, e.Secret = now.UnixMilli(), nil, nil
+	return j
 }
 
 // started notes who the command's process is, so that what survives of it can be

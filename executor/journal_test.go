@@ -70,7 +70,7 @@ func TestJobRunsOnce(t *testing.T) {
 	if again, known := b.accept(r, "", false, t0); !known || again != j {
 		t.Error("a repeated request was not recognised while it waits")
 	}
-	if next, _ := b.begin(t0); next != j {
+	if next := b.begin(t0); next != j {
 		t.Fatal("it does not begin")
 	}
 	if again, known := b.accept(r, "", false, t0); !known || again != j {
@@ -80,7 +80,7 @@ func TestJobRunsOnce(t *testing.T) {
 	if again, known := b.accept(r, "", false, t0.Add(time.Hour)); !known || again != j {
 		t.Error("a repeated request was not recognised after its end")
 	}
-	if next, _ := b.begin(t0); next != nil {
+	if next := b.begin(t0); next != nil {
 		t.Error("it began a second time")
 	}
 }
@@ -107,7 +107,7 @@ func TestQueueFull(t *testing.T) {
 		t.Error("the rejection does not name the request it refuses")
 	}
 	// Room or not: a rejected job stays rejected.
-	first, _ := b.begin(t0)
+	first := b.begin(t0)
 	b.end(first, code(0), t0)
 	if again, known := b.accept(full, "", false, t0); !known || again.result.Outcome != wire.Rejected {
 		t.Error("a rejected job was taken when it came again")
@@ -144,13 +144,19 @@ func TestTimes(t *testing.T) {
 func TestWaitingJobExpires(t *testing.T) {
 	b := newJournal(limits(), t0)
 	j, _ := b.accept(run(t), "", false, t0)
-	next, expired := b.begin(t0.Add(2 * time.Minute))
-	if next != nil || len(expired) != 1 || expired[0] != j {
-		t.Fatalf("begin gives %v, expired %v", next, expired)
+	if at := b.nextExpiry(); !at.Equal(t0.Add(time.Minute)) {
+		t.Errorf("its time is up at %s", at)
+	}
+	if gone := b.expire(t0.Add(time.Minute)); gone != nil {
+		t.Error("it expired at its last moment")
+	}
+	gone := b.expire(t0.Add(time.Minute + 1))
+	if len(gone) != 1 || gone[0] != j || b.begin(t0) != nil {
+		t.Fatalf("expired %v", gone)
 	}
 	wantOutcome(t, j, wire.Expired, "no worker")
-	if b.running != 0 {
-		t.Errorf("%d running", b.running)
+	if at := b.nextExpiry(); !at.IsZero() {
+		t.Errorf("nothing waits, and yet until %s", at)
 	}
 }
 
@@ -185,7 +191,7 @@ func TestCancel(t *testing.T) {
 		t.Fatalf("cancel of a waiting job: %v %v", got, stop)
 	}
 	wantOutcome(t, j, wire.Cancelled, "before it began")
-	if next, _ := b.begin(t0); next != nil {
+	if next := b.begin(t0); next != nil {
 		t.Error("a cancelled job began")
 	}
 

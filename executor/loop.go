@@ -119,6 +119,9 @@ func (l *loop) nextWake(now time.Time) time.Duration {
 	if len(l.outbox.later) > 0 && l.outbox.again.Before(wake) {
 		wake = l.outbox.again
 	}
+	if t := l.journal.nextExpiry(); !l.draining && !t.IsZero() && t.Before(wake) {
+		wake = t.Add(time.Millisecond) // after it, not at it
+	}
 	if l.saving == nil && len(l.journal.unsaved) > 0 && l.saveAgain.Before(wake) {
 		wake = l.saveAgain
 	}
@@ -137,14 +140,13 @@ func (l *loop) tick(now time.Time) {
 // begin chooses as many waiting jobs as there are free workers. They are
 // executed once the journal has them as begun.
 func (l *loop) begin(now time.Time) {
-	for !l.draining {
-		j, expired := l.journal.begin(now)
-		for _, e := range expired {
-			l.ended(e)
-		}
-		if j == nil {
-			return
-		}
+	if l.draining {
+		return
+	}
+	for _, j := range l.journal.expire(now) {
+		l.ended(j)
+	}
+	for j := l.journal.begin(now); j != nil; j = l.journal.begin(now) {
 		l.outbox.changed(j)
 	}
 }

@@ -222,6 +222,28 @@ func TestSlowCommandIsAnnounced(t *testing.T) {
 	})
 }
 
+func TestWaitingJobExpiresWhileAllWorkersAreBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		begin := time.Now()
+		for range 2 {
+			task, job := ids()
+			r.send(wire.TypeRun, task, job)
+		}
+		for {
+			if e, ok := r.reply(broker.Routed).(*wire.Ended); ok {
+				if e.Outcome != wire.Expired || time.Since(begin) > time.Minute+time.Second {
+					t.Errorf("%s after %s", e.Outcome, time.Since(begin))
+				}
+				break
+			}
+		}
+		r.finish <- exited(0)
+		next[*wire.Ended](r)
+	})
+}
+
 func TestRepeatedRequestIsAnsweredNotRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)

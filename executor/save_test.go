@@ -354,7 +354,7 @@ func TestHeldJobsWaitForTheInboxToBeDrained(t *testing.T) {
 	b := newJournal(limits(), t0)
 	q := run(t)
 	j, _ := b.accept(q, "", true, t0)
-	if next, _ := b.begin(t0); next != nil {
+	if next := b.begin(t0); next != nil {
 		t.Fatal("a held job began")
 	}
 	again := newJournal(limits(), t0)
@@ -368,12 +368,12 @@ func TestHeldJobsWaitForTheInboxToBeDrained(t *testing.T) {
 		t.Errorf("cancel: %v %v", got, stop)
 	}
 	b.unhold()
-	if next, _ := b.begin(t0); next != nil {
+	if next := b.begin(t0); next != nil {
 		t.Error("a recalled job began")
 	}
 	j, _ = b.accept(run(t), "", true, t0)
 	b.unhold()
-	if next, _ := b.begin(t0); next != j {
+	if next := b.begin(t0); next != j {
 		t.Error("it does not begin once the inbox is drained")
 	}
 }

@@ -12,21 +12,22 @@ import (
 )
 
 type runCommand struct {
-	Words     []string   `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
-	Hosts     []string   `placeholder:"EXPR" sep:"none" help:"Where: names, addresses, ranges as in web[01-20,30], with blanks or commas between. May be repeated."`
-	Timeout   duration   `default:"60s" placeholder:"TIME" help:"How long the command may run."`
-	Expires   duration   `default:"60s" placeholder:"TIME" help:"How long a host may take to begin it."`
-	Cwd       string     `placeholder:"DIR" help:"Directory to run it in."`
-	Env       []variable `placeholder:"NAME=VALUE" sep:"none" help:"Set a variable in its environment. May be repeated."`
-	Stdin     string     `placeholder:"FILE" help:"Send the file as its standard input; without it, that is empty. From the shell, - is standard input."`
-	Script    string     `placeholder:"FILE" help:"Send the file and execute it."`
-	Shell     string     `placeholder:"PATH" help:"Shell to run it with, instead of the host's own choice."`
-	NoShell   bool       `help:"Split the command by POSIX quoting and execute it without a shell."`
-	MaxOutput size       `default:"1MiB" placeholder:"SIZE" help:"Output kept of each host and stream: the first and the last part."`
-	Fanout    count      `default:"0" placeholder:"N" help:"Hosts in flight at the same time; 0 is all."`
-	Wait      bool       `help:"At the prompt: wait until it is done, then show the results."`
-	Detach    bool       `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
-	JSON      bool       `name:"json" help:"Print one JSON document."`
+	Words      []string   `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
+	Hosts      []string   `placeholder:"EXPR" sep:"none" help:"Where: names, addresses, ranges as in web[01-20,30], with blanks or commas between. May be repeated."`
+	Timeout    duration   `default:"60s" placeholder:"TIME" help:"How long the command may run."`
+	Expires    duration   `default:"60s" placeholder:"TIME" help:"How long a host may take to begin it."`
+	WhenOnline duration   `placeholder:"TIME" help:"Let it wait for hosts that are away: one with an inbox runs it when it is back within this time, instead of --expires."`
+	Cwd        string     `placeholder:"DIR" help:"Directory to run it in."`
+	Env        []variable `placeholder:"NAME=VALUE" sep:"none" help:"Set a variable in its environment. May be repeated."`
+	Stdin      string     `placeholder:"FILE" help:"Send the file as its standard input; without it, that is empty. From the shell, - is standard input."`
+	Script     string     `placeholder:"FILE" help:"Send the file and execute it."`
+	Shell      string     `placeholder:"PATH" help:"Shell to run it with, instead of the host's own choice."`
+	NoShell    bool       `help:"Split the command by POSIX quoting and execute it without a shell."`
+	MaxOutput  size       `default:"1MiB" placeholder:"SIZE" help:"Output kept of each host and stream: the first and the last part."`
+	Fanout     count      `default:"0" placeholder:"N" help:"Hosts in flight at the same time; 0 is all."`
+	Wait       bool       `help:"At the prompt: wait until it is done, then show the results."`
+	Detach     bool       `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
+	JSON       bool       `name:"json" help:"Print one JSON document."`
 }
 
 func (*runCommand) Help() string {
@@ -38,7 +39,7 @@ Examples:
     run "systemctl restart nginx" --hosts web01 --timeout 5m --wait
     run --script cleanup.sh "/var/tmp" 30 --hosts "db[1-3]"
 
-Ctrl-C while it waits leaves the task running; a second one within two seconds cancels it. Exit status: 0 every host exited with 0, or with --detach every host has the job; 1 otherwise; 2 usage or configuration; 3 no broker.`
+Ctrl-C while it waits leaves the task running; a second one within two seconds cancels it. Exit status: 0 every host exited with 0, or with --detach every host has the job or will find it in its inbox; 1 otherwise; 2 usage or configuration; 3 no broker.`
 }
 
 func (c *runCommand) Run(ctx context.Context, s *session) error {
@@ -107,9 +108,11 @@ func (c *runCommand) detach(ctx context.Context, s *session, task results.Task) 
 	return nil
 }
 
-// isTaken reports whether the agent has taken the job on.
+// isTaken reports whether the agent has taken the job on, or will find it.
 func isTaken(j *results.Job) bool {
 	switch j.State {
+	case results.Sent:
+		return j.Reason == results.InInbox
 	case results.Accepted, results.Running:
 		return true
 	case results.Ended:

@@ -7,7 +7,6 @@ import (
 	"io"
 	"iter"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -206,14 +205,11 @@ func describeJob(j *results.Job, pieces iter.Seq2[results.Piece, error]) (jobDoc
 // gone, else its bytes.
 func describeOutput(data []byte, a results.Output) (*jsontext.Value, []byte) {
 	null := jsontext.Value("null")
-	switch {
-	case len(data) == 0 && a.Gone && a.Size > 0:
+	if len(data) == 0 && a.Gone && a.Size > 0 {
 		return &null, nil
-	case !utf8.Valid(data):
-		return nil, data
 	}
 	text, err := jsontext.AppendQuote(nil, data)
-	if err != nil {
+	if err != nil { // not UTF-8
 		return nil, data
 	}
 	value := jsontext.Value(text)

@@ -2,6 +2,7 @@ package repl
 
 import (
 	"errors"
+	"os"
 
 	"github.com/peterh/liner"
 )
@@ -43,5 +44,5 @@ func newLineEditor(h *history, complete liner.WordCompleter) *lineReader {
 		}
 		return line, err
 	}
-	return &lineReader{read: read, close: func() { _ = editor.Close() }}
+	return &lineReader{read: read, close: func() { _ = editor.Close() }, terminal: os.Stdout}
 }

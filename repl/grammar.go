@@ -115,7 +115,9 @@ func parse(k *kong.Kong, args []string, anywhere *anywhere) (command, error) {
 		panic(fmt.Sprintf("%s is no command", ctx.Selected().Name))
 	}
 	if help, ok := cmd.(*helpCommand); ok {
-		return help, help.find(k.Model.Node)
+		if err := help.find(k.Model.Node); err != nil {
+			return nil, err
+		}
 	}
 	return cmd, nil
 }

@@ -25,7 +25,7 @@ func humanDuration(d time.Duration) string {
 		m := int64(d.Round(time.Minute) / time.Minute)
 		return fmt.Sprintf("%dh%02dm", m/60, m%60)
 	default:
-		h := int64(d / time.Hour)
+		h := int64(d.Round(time.Hour) / time.Hour)
 		if h%24 == 0 {
 			return fmt.Sprintf("%dd", h/24)
 		}

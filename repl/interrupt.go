@@ -13,6 +13,9 @@ var errInterrupted = errors.New("interrupted")
 // secondTime is how soon a second Ctrl-C must follow the first to cancel.
 const secondTime = 2 * time.Second
 
+// cancelTime is how long the second Ctrl-C waits until the cancel is on its way.
+const cancelTime = 5 * time.Second
+
 // detached is the task that the last Ctrl-C has left running.
 type detached struct {
 	task string // "" where there is none
@@ -20,26 +23,47 @@ type detached struct {
 }
 
 // interruptible calls wait with a context that Ctrl-C ends, and then returns
-// errInterrupted, unless wait has returned nil all the same.
+// errInterrupted, unless wait has returned nil all the same. Then the Ctrl-C is
+// for what waits next.
 func (s *session) interruptible(ctx context.Context, wait func(ctx context.Context) error) error {
 	waiting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if s.late {
+		cancel(errInterrupted)
+	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
 		select {
 		case <-s.interrupts:
 			cancel(errInterrupted)
+		case <-waiting.Done():
 		case <-stop:
 		}
 	}()
 	err := wait(waiting)
 	close(stop)
 	<-stopped
-	if err != nil && errors.Is(context.Cause(waiting), errInterrupted) {
+	interrupted := errors.Is(context.Cause(waiting), errInterrupted)
+	s.late = interrupted && err == nil
+	if interrupted && err != nil {
 		return errInterrupted
 	}
 	return err
+}
+
+// interruptedBefore takes a Ctrl-C that came while nothing waited.
+func (s *session) interruptedBefore() bool {
+	if s.late {
+		s.late = false
+		return true
+	}
+	select {
+	case <-s.interrupts:
+		return true
+	default:
+		return false
+	}
 }
 
 // detach tells that the task goes on without us. From the shell it stays for the
@@ -57,7 +81,8 @@ func (s *session) detach(ctx context.Context, task string) error {
 		defer timer.Stop()
 		select {
 		case <-s.interrupts:
-			return errors.Join(s.cancelDetached(ctx), quiet(exitFailed))
+			_, err := s.cancelDetached(ctx)
+			return errors.Join(err, quiet(exitFailed))
 		case <-timer.C:
 		case <-ctx.Done():
 		}
@@ -65,19 +90,29 @@ func (s *session) detach(ctx context.Context, task string) error {
 	return quiet(exitFailed)
 }
 
-// cancelDetached is the second Ctrl-C. It does nothing where there was no first
-// one shortly before.
-func (s *session) cancelDetached(ctx context.Context) error {
+// cancelDetached takes a Ctrl-C while nothing waits. It reports whether that was
+// a second one, which cancels the task that the first has left.
+func (s *session) cancelDetached(ctx context.Context) (second bool, err error) {
 	last := s.detached
 	s.detached = detached{}
 	if last.task == "" || time.Since(last.at) > secondTime {
-		return nil
+		return false, nil
 	}
-	return s.cancel(ctx, last.task)
+	// Not interruptible: who presses it three times means it all the more.
+	ctx, cancel := context.WithTimeout(ctx, cancelTime)
+	defer cancel()
+	return true, s.cancelling(last.task, s.engine.Cancel(ctx, last.task))
 }
 
 func (s *session) cancel(ctx context.Context, task string) error {
-	err := s.interruptible(ctx, func(ctx context.Context) error { return s.engine.Cancel(ctx, task) })
+	return s.cancelling(task, s.interruptible(ctx, func(ctx context.Context) error { return s.engine.Cancel(ctx, task) }))
+}
+
+// cancelling tells that a cancel is on its way, if it is.
+func (s *session) cancelling(task string, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &fault{status: exitFailed, text: "the broker takes no cancel now: task " + task + " goes on", hint: "try again: cancel " + shortID(task), err: err}
+	}
 	if err != nil {
 		return err
 	}

@@ -14,9 +14,10 @@ const promptText = "warren> "
 // A lineReader hands out lines. It reads in a goroutine of its own, since a read
 // cannot be interrupted: one line at a time, and only when the next is asked for.
 type lineReader struct {
-	read    func() (string, error) // without the newline; io.EOF at the end
-	close   func()                 // leaves the terminal as it was
-	pending chan lineRead          // of the read under way, which sends one; nil where there is none
+	read     func() (string, error) // without the newline; io.EOF at the end
+	close    func()                 // leaves the terminal as it was
+	terminal io.Writer              // where the prompt is shown; nil on a pipe
+	pending  chan lineRead          // of the read under way, which sends one; nil where there is none
 }
 
 type lineRead struct {
@@ -27,7 +28,9 @@ type lineRead struct {
 // next returns the next line. It also ends with ctx, and with errInterrupted by
 // Ctrl-C; then the read goes on, and its line comes next time.
 func (r *lineReader) next(ctx context.Context, interrupts <-chan os.Signal) (string, error) {
-	if r.pending == nil {
+	if r.pending != nil {
+		r.show(promptText) // the read under way has shown its own before
+	} else {
 		pending := make(chan lineRead, 1)
 		go func() {
 			line, err := r.read()
@@ -36,34 +39,33 @@ func (r *lineReader) next(ctx context.Context, interrupts <-chan os.Signal) (str
 		r.pending = pending
 	}
 	select {
-	case <-interrupts: // first of all, also where a line is there
-		return "", errInterrupted
-	default:
-	}
-	select {
 	case got := <-r.pending:
 		r.pending = nil
 		return got.line, got.err
-	case <-interrupts:
+	case <-interrupts: // of a terminal: it was not, or not yet, the editor's to take
+		r.show("\n")
 		return "", errInterrupted
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
 }
 
-// newPipeReader reads lines of any length. On a terminal without line editing
-// prompt is written to out before each.
-func newPipeReader(in io.Reader, out io.Writer, prompt string) *lineReader {
-	r := bufio.NewReader(in)
-	return &lineReader{
-		read: func() (string, error) {
-			if prompt != "" {
-				fmt.Fprint(out, prompt)
-			}
-			return readLine(r)
-		},
-		close: func() {},
+func (r *lineReader) show(text string) {
+	if r.terminal != nil {
+		fmt.Fprint(r.terminal, text)
 	}
+}
+
+// newPlainReader reads lines of any length. On a terminal, one without line
+// editing, it shows the prompt before each.
+func newPlainReader(in io.Reader, terminal io.Writer) *lineReader {
+	r := &lineReader{close: func() {}, terminal: terminal}
+	buffered := bufio.NewReader(in)
+	r.read = func() (string, error) {
+		r.show(promptText)
+		return readLine(buffered)
+	}
+	return r
 }
 
 // readLine reads a line and takes its end off. A last line without an end counts.

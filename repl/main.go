@@ -37,6 +37,11 @@ func Main(ctx context.Context, args []string, stdio Stdio, open func(ctx context
 	if err := s.close(); err != nil {
 		status = max(status, report(stdio.Err, err))
 	}
+	if s.lines != nil {
+		// Once more: a read that ctx has left behind may have switched the
+		// terminal to editing after the first time.
+		s.lines.close()
+	}
 	return status
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -14,7 +16,11 @@ import (
 // engine: for scripts, and for the pseudo-terminal.
 func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){
-		"warren": func() { os.Exit(Main(context.Background(), os.Args[1:], OS(), openFake)) },
+		"warren": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+			defer stop()
+			os.Exit(Main(ctx, os.Args[1:], OS(), openFake))
+		},
 	})
 }
 
@@ -36,6 +42,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("WARREN_DATA_DIR", env.WorkDir+"/data")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process sleeps a second at its end
 			return nil
 		},
 	})

@@ -34,12 +34,16 @@ func (*promptCommand) Run(ctx context.Context, s *session) error {
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	lines := s.lines()
+	lines := s.openLines()
+	s.lines = lines
 	defer lines.close()
 	s.awaitLink(ctx)
 	worst := exitOK
 	for {
 		s.tellNews(ctx)
+		if !s.interactive() && s.interruptedBefore() {
+			return quiet(exitFailed)
+		}
 		line, err := lines.next(ctx, s.interrupts)
 		switch {
 		case errors.Is(err, io.EOF):
@@ -83,15 +87,15 @@ func (s *session) execute(ctx context.Context, line string) error {
 // interactive reports whether a person types the commands.
 func (s *session) interactive() bool { return s.stdio.InTerminal && s.stdio.OutTerminal }
 
-// lines is where the commands come from.
-func (s *session) lines() *lineReader {
+// openLines returns where the commands come from.
+func (s *session) openLines() *lineReader {
 	if !s.interactive() {
-		return newPipeReader(s.stdio.In, nil, "")
+		return newPlainReader(s.stdio.In, nil)
 	}
 	if reader := newLineEditor(&history{path: filepath.Join(s.settings.DataDir, "history")}, newCompleter(s.store)); reader != nil {
 		return reader
 	}
-	return newPipeReader(s.stdio.In, s.stdio.Out, promptText)
+	return newPlainReader(s.stdio.In, s.stdio.Out)
 }
 
 // ending is the exit status of the prompt. Of what a person typed through the
@@ -133,10 +137,8 @@ func (s *session) tellNews(ctx context.Context) {
 		return
 	}
 	s.announce(ctx)
-	select {
-	case <-s.interrupts: // came when nothing waited, and the editor did not read yet
-		s.warn(s.cancelDetached(ctx))
-	default:
+	if s.interruptedBefore() { // and the line editor does not read yet
+		s.interruptedAtPrompt(ctx)
 	}
 }
 
@@ -155,11 +157,11 @@ func (s *session) announce(ctx context.Context) {
 
 // interruptedAtPrompt is Ctrl-C while nothing waits.
 func (s *session) interruptedAtPrompt(ctx context.Context) {
-	if s.detached.task != "" && time.Since(s.detached.at) <= secondTime {
-		s.warn(s.cancelDetached(ctx))
-		return
+	second, err := s.cancelDetached(ctx)
+	s.warn(err)
+	if !second {
+		s.note("to leave, type exit or press Ctrl-D")
 	}
-	s.note("to leave, type exit or press Ctrl-D")
 }
 
 // interruptedOnPipe is Ctrl-C while a command of a script waits: the script ends
@@ -169,7 +171,8 @@ func (s *session) interruptedOnPipe(ctx context.Context) error {
 	defer timer.Stop()
 	select {
 	case <-s.interrupts:
-		s.warn(s.cancelDetached(ctx))
+		_, err := s.cancelDetached(ctx)
+		s.warn(err)
 	case <-timer.C:
 	case <-ctx.Done():
 	}

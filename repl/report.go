@@ -2,6 +2,7 @@ package repl
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -313,8 +314,15 @@ func (o *outputWriter) put(data []byte) {
 		return
 	}
 	// Whole lines only: a character, or CR and LF, may be cut in two here.
+	old := len(o.text)
 	o.text = append(o.text, data...)
-	if end := lastLine(o.text); end > 0 {
+	end := 0
+	if i := bytes.LastIndexByte(data, '\n'); i >= 0 { // there is none in what waits
+		end = old + i + 1
+	} else if len(o.text) > longestLine {
+		end = wholeRunes(o.text)
+	}
+	if end > 0 {
 		o.indented(o.text[:end])
 		o.text = append(o.text[:0], o.text[end:]...)
 	}
@@ -330,7 +338,8 @@ func (o *outputWriter) flush() {
 // indented writes text for a terminal.
 func (o *outputWriter) indented(text []byte) {
 	for line := range strings.Lines(visible.Text(text)) {
-		fmt.Fprint(o.w, "    ", line)
+		_, _ = o.w.WriteString("    ")
+		_, _ = o.w.WriteString(line)
 	}
 	o.last = text[len(text)-1]
 }
@@ -343,20 +352,16 @@ func (o *outputWriter) newline() {
 	}
 }
 
-// lastLine is the length of text up to its last newline; all of a text so long
-// that it is no line.
-func lastLine(text []byte) int {
-	const longest = 64 << 10
-	if end := len(text); end > longest {
-		for end > longest-utf8.UTFMax && !utf8.RuneStart(text[end-1]) {
-			end--
-		}
-		return end - 1 // the last character may not be whole
-	}
-	for i := len(text); i > 0; i-- {
-		if text[i-1] == '\n' {
-			return i
+// longestLine is how much of a line is held back: no line of text is longer.
+const longestLine = 64 << 10
+
+// wholeRunes is the length of text without its last character, which may not be
+// whole yet.
+func wholeRunes(text []byte) int {
+	for i := 1; i <= utf8.UTFMax; i++ {
+		if utf8.RuneStart(text[len(text)-i]) {
+			return len(text) - i
 		}
 	}
-	return 0
+	return len(text)
 }

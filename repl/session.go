@@ -65,9 +65,11 @@ type session struct {
 	engine Engine // nil until start
 	store  store
 	link   linkTeller
+	lines  *lineReader // of the prompt
 
 	submitted []string // tasks of this prompt whose end has not been told
 	detached  detached
+	late      bool // a Ctrl-C came as what waited had just come to its end
 }
 
 // start makes the rest of the process, if that has not been done.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,9 @@ import (
 // in bulk (script and stdin, encoded). The rest of wire.MaxRequest is left to
 // the command, its environment, the leaf with its path, and the signature.
 const maxBody = wire.MaxRequest - 512<<10
+
+// maxWhenOnline is as long as a broker keeps an inbox that nobody reads.
+const maxWhenOnline = 30 * 24 * time.Hour
 
 // spec makes of the flags what is to be submitted. in is where `--stdin -`
 // reads, nil where there is nothing to read. The names that were given more
@@ -39,7 +43,13 @@ func (c *runCommand) spec(in io.Reader) (spec results.Spec, repeated []string, e
 			MaxOutput: int64(c.MaxOutput),
 		},
 	}
+	if c.WhenOnline > 0 {
+		spec.Expires, spec.WhenOnline = time.Duration(c.WhenOnline), true
+	}
 	for _, v := range c.Env {
+		if name := v.name(); slices.ContainsFunc(spec.Run.Env, func(e string) bool { return variable(e).name() == name }) {
+			return spec, nil, usage("", "--env: %s is given twice", name)
+		}
 		spec.Run.Env = append(spec.Run.Env, string(v))
 	}
 	if err := c.command(&spec, in); err != nil {
@@ -114,6 +124,8 @@ func (c *runCommand) withinLimits(spec *results.Spec) error {
 	case bulk > maxBody || small > 256<<10:
 		return usage("copy the file to the hosts by other means, or have them fetch it",
 			"the request would be too large: script and stdin may have %s together, command, arguments and environment 256.0 KiB", humanSize(maxBody*3/4))
+	case time.Duration(c.WhenOnline) > maxWhenOnline:
+		return usage("", "--when-online: %s is more than the %s that an inbox keeps", humanDuration(time.Duration(c.WhenOnline)), humanDuration(maxWhenOnline))
 	case time.Duration(c.Timeout) > wire.MaxTimeout:
 		return usage("", "--timeout: %s is more than the %s that a command may run", humanDuration(time.Duration(c.Timeout)), humanDuration(wire.MaxTimeout))
 	case c.MaxOutput > wire.MaxMaxOutput:

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ func startTerminal(t *testing.T, dir string, env []string, args ...string) *term
 	}
 	cmd := &exec.Cmd{
 		Path: exe, Args: append([]string{"warren"}, args...),
-		Env: append(append(os.Environ(), "TERM=xterm", "WARREN_DATA_DIR="+dir), env...),
+		Env: append(append(os.Environ(), "TERM=xterm", "GORACE=atexit_sleep_ms=0", "WARREN_DATA_DIR="+dir), env...),
 	}
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 120})
 	if err != nil {
@@ -289,7 +290,7 @@ func TestTerminalCompletion(t *testing.T) {
 	term.expect(`"state":"done"`)
 	term.expect("warren> ")
 	term.send("run true --hos\t\"web01 db\t\"\r")
-	term.expect(`"web01 dbserver7"`)
+	term.expect(`"web01 dbserver7`)
 	term.expect("task on 2 hosts")
 	term.expect("warren> ")
 }
@@ -312,6 +313,28 @@ func TestTerminalModeIsRestored(t *testing.T) {
 		t.Error("the terminal is left in another mode")
 	}
 	term.end()
+}
+
+func TestTerminalModeIsRestoredWhenTold(t *testing.T) {
+	term := startTerminal(t, t.TempDir(), nil)
+	term.expect("warren> ")
+	term.line("run hold --hosts web01 --wait")
+	term.expect("Ctrl-C leaves it running")
+	original := terminalState(t, term.tty)
+	term.send(ctrlC)
+	term.expect("warren> ")
+	term.line("hosts expand a1")
+	term.expect("a1\r\n")
+	term.expect("warren> ")
+	if err := term.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if status := term.end(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if terminalState(t, term.tty) != original {
+		t.Error("the terminal is left in the editor's mode")
+	}
 }
 
 func terminalState(t *testing.T, tty *os.File) term.State {
@@ -343,10 +366,12 @@ func TestTerminalWithoutLineEditing(t *testing.T) {
 	term.expect("warren> ")
 	term.send("garbage" + ctrlC)
 	term.expect("to leave")
+	term.expect("warren> ")
 	term.line("run hold --hosts web01 --wait")
 	term.expect("Ctrl-C leaves it running")
 	term.send(ctrlC)
 	term.expect("detached")
+	term.expect("warren> ")
 	term.line("exit")
 	if status := term.end(); status != 0 {
 		t.Errorf("exit status %d", status)

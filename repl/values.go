@@ -89,6 +89,11 @@ func (c *count) UnmarshalText(text []byte) error {
 // A variable is NAME=value.
 type variable string
 
+func (v variable) name() string {
+	name, _, _ := strings.Cut(string(v), "=")
+	return name
+}
+
 func (v *variable) UnmarshalText(text []byte) error {
 	name, _, ok := strings.Cut(string(text), "=")
 	if !ok || name == "" {

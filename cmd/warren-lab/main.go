@@ -17,7 +17,6 @@ import (
 	"warren/cmd/internal/operator"
 	"warren/internal/hostexpr"
 	"warren/internal/version"
-	"warren/repl"
 )
 
 // maxHosts bounds what one machine is asked to play.
@@ -63,7 +62,7 @@ func (f *flags) use(ctx context.Context, stop func(), l *lab.Lab) int {
 	data := filepath.Join(l.Dir, "operator")
 	if !f.Serve {
 		stop()
-		return repl.Main(context.Background(), []string{"--broker", l.URL, "--data-dir", data}, repl.OS(), operator.Open)
+		return operator.Main([]string{"--broker", l.URL, "--data-dir", data})
 	}
 	fmt.Printf("export WARREN_BROKER=%s\nexport WARREN_DATA_DIR=%s\n", l.URL, data)
 	fmt.Fprintln(os.Stderr, "Ctrl-C ends it")

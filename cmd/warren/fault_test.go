@@ -287,3 +287,28 @@ func checkAudit(t *testing.T, p *place, name string, least int, hosts []string) 
 		}
 	}
 }
+
+// A job that waits for a worker is known to have expired when its time is up,
+// not when some worker is free at last.
+func TestExpiresBehindABusyWorker(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a, _ := p.agent("a", "--workers", "1")
+	g := newGate(t)
+	busy := lastWord(p.want(0, "run", g.command(), "--hosts", a, "--detach", "--timeout", "1h").out)
+	g.begun(a)
+	began := time.Now()
+	late := p.start("run", "touch "+p.dir+"/late", "--hosts", a, "--expires", "500ms")
+	await(t, &late.Out, `expired`)
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("that was known after %s", took)
+	}
+	if status := ended(t, late); status != 1 {
+		t.Errorf("status %d", status)
+	}
+	g.open()
+	p.want(0, "wait", busy)
+	if _, err := os.Stat(p.dir + "/late"); err == nil {
+		t.Error("it was executed all the same")
+	}
+}

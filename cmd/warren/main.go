@@ -3,11 +3,9 @@
 package main
 
 import (
-	"context"
 	"os"
 
 	"warren/cmd/internal/operator"
-	"warren/repl"
 )
 
-func main() { os.Exit(repl.Main(context.Background(), os.Args[1:], repl.OS(), operator.Open)) }
+func main() { os.Exit(operator.Main(os.Args[1:])) }

@@ -24,15 +24,15 @@ func shellArgv(goos, shell, command string) []string {
 }
 
 // ScriptArgv is how the script in the file path, which holds content, is run
-// with args. On Unix a script whose first line names its interpreter is a
-// program in its own right, so the file must be executable; any other is given
-// to shell. On Windows the file's extension must be one that its shell knows.
+// with args: by shell where one is given. Without, on Unix, a script whose first
+// line names its interpreter is a program in its own right, so the file must be
+// executable; any other is given to the system's default shell. On Windows the file's extension must be one that its shell knows.
 func ScriptArgv(shell, path string, args []string, content []byte) []string {
 	return scriptArgv(runtime.GOOS, shell, path, args, content)
 }
 
 func scriptArgv(goos, shell, path string, args []string, content []byte) []string {
-	if goos != "windows" && interpreter(content) != "" {
+	if shell == "" && goos != "windows" && interpreter(content) != "" {
 		return append([]string{path}, args...)
 	}
 	shell = shellOr(goos, shell)

@@ -35,7 +35,8 @@ func TestScriptArgv(t *testing.T) {
 		{"linux", "", "echo", []string{"/bin/sh", "p", "a b"}},
 		{"linux", "", "", []string{"/bin/sh", "p", "a b"}},
 		{"linux", "", "#!\necho", []string{"/bin/sh", "p", "a b"}},
-		{"linux", "bash", "#! /usr/bin/env python3\n", []string{"p", "a b"}},
+		{"linux", "", "#! /usr/bin/env python3\n", []string{"p", "a b"}},
+		{"linux", "bash", "#! /usr/bin/env python3\n", []string{"bash", "p", "a b"}},
 		{"linux", "pwsh", "echo", []string{"pwsh", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", "p", "a b"}},
 		{"windows", "", "#!/bin/sh", []string{"cmd.exe", "/D", "/S", "/C", `p "a b"`}},
 	} {

@@ -87,6 +87,9 @@ func (r *record) own(u Update) {
 		r.state, r.outcome, r.reason = Ended, u.Outcome, u.Reason
 	case u.State == Sent:
 		r.advance(Sent)
+		if r.state == Sent {
+			r.reason = u.Reason
+		}
 	}
 }
 
@@ -98,6 +101,9 @@ func (r *record) hear(agent string, s State, accepted, started int64) {
 		return
 	}
 	r.advance(s)
+	if r.outcome == "" {
+		r.reason = "" // where it was waiting, while it was only sent
+	}
 	if agent != "" {
 		r.agent = agent
 	}

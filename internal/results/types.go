@@ -61,6 +61,12 @@ const (
 	Ended    State = "ended"
 )
 
+// Why a sent job has not begun: the Reason of one without an outcome.
+const (
+	InInbox   = "waits in the host's inbox"
+	Recalling = "its recall waits in the host's inbox"
+)
+
 // A Job is one (task, host) pair.
 type Job struct {
 	ID     string // UUIDv4

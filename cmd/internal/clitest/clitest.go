@@ -6,7 +6,6 @@
 package clitest
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,7 +14,6 @@ import (
 	"warren/cmd/internal/agent"
 	"warren/cmd/internal/operator"
 	"warren/internal/rabbit/rabbittest"
-	"warren/repl"
 )
 
 // Patience is how long a test waits for what must come.
@@ -30,13 +28,22 @@ func Main(m *testing.M, more map[string]func() int) {
 	name := filepath.Base(os.Args[0])
 	switch {
 	case name == "warren":
-		os.Exit(repl.Main(context.Background(), os.Args[1:], repl.OS(), operator.Open))
+		os.Exit(operator.Main(os.Args[1:]))
 	case name == "warrend":
 		os.Exit(agent.Main(os.Args[1:], os.Stdout, os.Stderr))
 	case more[name] != nil:
 		os.Exit(more[name]())
 	}
+	hurry()
 	rabbittest.Main(m)
+}
+
+// hurry keeps the race detector from sleeping for a second at each program's end
+// (atexit_sleep_ms, go.dev/doc/articles/race_detector).
+func hurry() {
+	if os.Getenv("GORACE") == "" {
+		_ = os.Setenv("GORACE", "atexit_sleep_ms=20") // a valid name cannot fail
+	}
 }
 
 // Bin makes dir a directory with the programs.

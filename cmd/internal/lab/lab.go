@@ -83,15 +83,19 @@ func Start(ctx context.Context, c Config) (_ *Lab, err error) {
 		}
 		l.URL = l.node.URL()
 	}
-	if c.InProcess {
-		l.agents, err = goroutines(c, l.URL, l.Dir)
-	} else {
-		l.agents, err = processes(c, l.URL, l.Dir)
-	}
+	agents, err := start(c, l.URL, l.Dir)
 	if err != nil {
 		return nil, err
 	}
-	return l, l.agents.ready(ctx)
+	l.agents = agents
+	return l, agents.ready(ctx)
+}
+
+func start(c Config, url, dir string) (fleet, error) {
+	if c.InProcess {
+		return goroutines(c, url, dir)
+	}
+	return processes(c, url, dir)
 }
 
 // Node is the private broker; nil where the laboratory uses one that was there.
@@ -116,7 +120,7 @@ type inProcess struct {
 	group  *errgroup.Group
 }
 
-func goroutines(c Config, url, dir string) (*inProcess, error) {
+func goroutines(c Config, url, dir string) (fleet, error) {
 	workers := c.Workers
 	if workers == 0 {
 		workers = executor.DefaultWorkers()

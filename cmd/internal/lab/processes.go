@@ -38,7 +38,7 @@ type agentProcess struct {
 
 // processes starts one warrend for each host. The first pid and the log are
 // found by the host's name in dir.
-func processes(c Config, url, dir string) (*separate, error) {
+func processes(c Config, url, dir string) (fleet, error) {
 	program, err := findWarrend(c.Warrend)
 	if err != nil {
 		return nil, err

@@ -53,6 +53,7 @@ type Operator struct {
 	ctx       context.Context // theirs; ends with Close or an actor's failure
 	stop      context.CancelFunc
 	connected bool            // they have been started
+	refused   error           // why Connect failed
 	keeper    *errgroup.Group // the store, which outlives the others
 	stopLast  context.CancelFunc
 }
@@ -163,7 +164,8 @@ func (o *Operator) Connect(ctx context.Context) error {
 			select {
 			case <-s.Changed():
 			case <-o.ctx.Done():
-				return o.actors.Wait()
+				o.refused = o.actors.Wait()
+				return o.refused
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -253,6 +255,9 @@ func (o *Operator) Close() error {
 	}
 	o.stop()
 	err := o.actors.Wait()
+	if o.refused != nil {
+		err = nil // Connect has said it
+	}
 	o.stopLast()
 	return errors.Join(err, o.keeper.Wait(), o.store.Close(), o.audit.Close())
 }

@@ -1,0 +1,17 @@
+package operator
+
+import (
+	"context"
+	"os/signal"
+	"syscall"
+
+	"warren/repl"
+)
+
+// Main is the program warren. It ends with SIGTERM and SIGHUP too; Ctrl-C is the
+// REPL's own.
+func Main(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	return repl.Main(ctx, args, repl.OS(), Open)
+}

@@ -1,0 +1,68 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"testing"
+
+	"warren/internal/results"
+)
+
+// noStore is a store with three hosts, two tasks, and nothing else.
+type noStore struct{}
+
+var errNone = errors.New("none")
+
+func (noStore) Find(context.Context, string) (results.Task, error)  { return results.Task{}, errNone }
+func (noStore) Jobs(context.Context, string) ([]results.Job, error) { return nil, errNone }
+func (noStore) Driven(context.Context, results.Task) bool           { return false }
+func (noStore) Outputs(context.Context, string) iter.Seq2[results.Piece, error] {
+	return func(func(results.Piece, error) bool) {}
+}
+
+func (noStore) Watch(context.Context, string) (<-chan results.Summary, func(), error) {
+	return nil, nil, errNone
+}
+
+func (noStore) Hosts(context.Context) ([]string, error) {
+	return []string{"db1", "web01", "web02"}, nil
+}
+
+func (noStore) Tasks(context.Context, int) ([]results.Task, error) {
+	return []results.Task{{ID: "1b4e28ba"}, {ID: "2c000000"}}, nil
+}
+
+func TestComplete(t *testing.T) {
+	complete := newCompleter(noStore{})
+	for _, tt := range []struct {
+		left, tail string
+		head       string
+		words      []string
+	}{
+		{"", "", "", []string{"run ", "check_task ", "tasks ", "wait ", "cancel ", "hosts ", "help ", "exit "}},
+		{"ch", " 1b4e", "", []string{"check_task "}},
+		{"help t", "", "help ", []string{"tasks "}},
+		{"check ", "", "check ", []string{"1b4e28ba ", "2c000000 "}},
+		{"wait 2", "", "wait ", []string{"2c000000 "}},
+		{"wait 2c00 ", "", "wait 2c00 ", nil},
+		{"cancel --", "", "cancel ", []string{"--help ", "--json "}},
+		{"run x --st", "", "run x ", []string{"--stdin "}},
+		{"run x --hosts w", "", "run x --hosts ", []string{"web01", "web02"}},
+		{`run "a b" --hosts "db1 web02,d`, `"`, `run "a b" --hosts "db1 web02,`, []string{"db1"}},
+		{"run x --hosts=db1,we", "", "run x --hosts=db1,", []string{"web01", "web02"}},
+		{"run x --cwd w", "", "run x --cwd w", nil},
+		{`run "web`, "", `run "web`, nil},
+		{`run "--`, "", `run "--`, nil},
+		{"hosts ", "", "hosts ", []string{"expand ", "fold "}},
+		{"hosts fold db1 w", "", "hosts fold db1 ", []string{"web01", "web02"}},
+		{`run "é" --hosts w`, "é", `run "é" --hosts `, []string{"web01", "web02"}},
+		{"nonsense x", "", "nonsense x", nil},
+	} {
+		head, words, tail := complete(tt.left+tt.tail, len([]rune(tt.left)))
+		if !slices.Equal(words, tt.words) || tail != tt.tail || len(words) > 0 && head != tt.head {
+			t.Errorf("%q|%q: %q %q %q, want %q %q", tt.left, tt.tail, head, words, tail, tt.head, tt.words)
+		}
+	}
+}

@@ -1,0 +1,323 @@
+package repl
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"warren/internal/broker"
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+// A oneTask is a store of one task, and the engine of it. Its fields are set
+// before the session starts, but for summaries.
+type oneTask struct {
+	noStore
+	Engine
+	task      results.Task
+	jobs      []results.Job
+	output    []results.Piece
+	summaries chan results.Summary
+	asked     []time.Duration // when, since start
+	cancelled []string
+	start     time.Time
+}
+
+func (o *oneTask) Find(context.Context, string) (results.Task, error)  { return o.task, nil }
+func (o *oneTask) Jobs(context.Context, string) ([]results.Job, error) { return o.jobs, nil }
+func (o *oneTask) Outputs(context.Context, string) iter.Seq2[results.Piece, error] {
+	return func(yield func(results.Piece, error) bool) {
+		for _, p := range o.output {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (o *oneTask) Watch(context.Context, string) (<-chan results.Summary, func(), error) {
+	return o.summaries, func() {}, nil
+}
+
+func (o *oneTask) Connect(context.Context) error       { return nil }
+func (o *oneTask) Link() *broker.State                 { return nil }
+func (o *oneTask) Viewed(results.Task, []string) error { return nil }
+func (o *oneTask) Cancel(_ context.Context, task string) error {
+	o.cancelled = append(o.cancelled, task)
+	return nil
+}
+
+func (o *oneTask) Ask(ctx context.Context, _ string, wait time.Duration) error {
+	o.asked = append(o.asked, time.Since(o.start))
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// newOneTask returns a session at the prompt or in the shell form, where
+// interrupts come by the channel.
+func newOneTask(shell bool) (*oneTask, *session, chan os.Signal, *bytes.Buffer) {
+	o := &oneTask{
+		task:      results.Task{ID: "1b4e28ba-0000-4000-8000-000000000000", Command: "sleep", Hosts: 2},
+		jobs:      []results.Job{{Host: "web01"}, {Host: "web02", Index: 1}},
+		summaries: make(chan results.Summary, 1), start: time.Now(),
+	}
+	interrupts := make(chan os.Signal, 2)
+	out := new(bytes.Buffer)
+	s := &session{shell: shell, interrupts: interrupts, engine: o, store: o, stdio: Stdio{Out: out, Err: out}}
+	return o, s, interrupts, out
+}
+
+func TestAwaitAsksWithGrowingPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, s, _, _ := newOneTask(true)
+		o.summaries <- results.Summary{Hosts: 2, Ended: 1}
+		time.AfterFunc(time.Minute, func() { o.summaries <- results.Summary{Hosts: 2, Ended: 2} })
+		if err := s.await(t.Context(), o.task); err != nil {
+			t.Fatal(err)
+		}
+		want := []time.Duration{0, 2, 5, 10, 19, 35, 51} // each asks for a second, then pauses
+		for i := range want {
+			want[i] *= time.Second
+		}
+		if !slices.Equal(o.asked, want) {
+			t.Errorf("asked at %v, want %v", o.asked, want)
+		}
+	})
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, s, _, out := newOneTask(true)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := s.waitAndShow(ctx, o.task, false); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v", err)
+		}
+		if out.Len() > 0 {
+			t.Errorf("printed %q", out)
+		}
+	})
+}
+
+func TestInterruptsOfTheShellForm(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		second    time.Duration // after the first; 0 is none
+		takes     time.Duration
+		cancelled bool
+	}{
+		{"one", 0, 2 * time.Second, false},
+		{"two", 1900 * time.Millisecond, 1900 * time.Millisecond, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, s, interrupts, out := newOneTask(true)
+				time.AfterFunc(10*time.Second, func() { interrupts <- os.Interrupt })
+				if tt.second > 0 {
+					time.AfterFunc(10*time.Second+tt.second, func() { interrupts <- os.Interrupt })
+				}
+				err := s.waitAndShow(t.Context(), o.task, false)
+				if status := report(out, err); status != exitFailed {
+					t.Errorf("status %d", status)
+				}
+				if took := time.Since(o.start); took != 10*time.Second+tt.takes {
+					t.Errorf("left after %v", took)
+				}
+				if (len(o.cancelled) > 0) != tt.cancelled {
+					t.Errorf("cancelled: %q", o.cancelled)
+				}
+				if !strings.Contains(out.String(), "detached: task "+o.task.ID) {
+					t.Errorf("printed %q", out)
+				}
+			})
+		})
+	}
+}
+
+func TestInterruptsAtThePrompt(t *testing.T) {
+	for _, tt := range []struct {
+		second    time.Duration
+		cancelled int
+	}{{1900 * time.Millisecond, 1}, {2100 * time.Millisecond, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			o, s, interrupts, out := newOneTask(false)
+			interrupts <- os.Interrupt
+			if err := s.waitAndShow(t.Context(), o.task, false); report(io.Discard, err) != exitFailed {
+				t.Error(err)
+			}
+			if took := time.Since(o.start); took != 0 {
+				t.Errorf("the prompt came back after %v", took)
+			}
+			time.Sleep(tt.second)
+			s.interruptedAtPrompt(t.Context())
+			s.interruptedAtPrompt(t.Context()) // a third does not cancel again
+			if len(o.cancelled) != tt.cancelled {
+				t.Errorf("after %v cancelled: %q", tt.second, o.cancelled)
+			}
+			if !strings.Contains(out.String(), "to leave, type exit") {
+				t.Errorf("printed %q", out)
+			}
+		})
+	}
+}
+
+// Ctrl-C ends a script on a pipe; the second one cancels the task.
+func TestInterruptEndsAScript(t *testing.T) {
+	dir := t.TempDir()
+	interrupts := make(chan os.Signal, 2)
+	var engine *fakeEngine
+	open := func(_ context.Context, settings Settings, interactive bool) (Engine, error) {
+		var err error
+		engine, err = newFake(settings.DataDir)
+		if err == nil {
+			engine.asked = func() { // while the first line waits
+				for range cap(interrupts) {
+					select {
+					case interrupts <- os.Interrupt:
+					default:
+					}
+				}
+			}
+		}
+		return engine, err
+	}
+	var out, errs bytes.Buffer
+	stdio := Stdio{In: strings.NewReader("run hold --hosts web01 --wait\nrun true --hosts web01\n"), Out: &out, Err: &errs, Interrupts: interrupts}
+	if status := Main(t.Context(), []string{"--data-dir", dir}, stdio, open); status != exitFailed {
+		t.Errorf("status %d", status)
+	}
+	if out.Len() > 0 || !strings.Contains(errs.String(), "detached: task 1b4e0001") || strings.Contains(errs.String(), "1b4e0002") || !strings.Contains(errs.String(), "cancelling task 1b4e0001") {
+		t.Errorf("printed %q, %q", out.String(), errs.String())
+	}
+}
+
+func TestMainEndsWithItsContext(t *testing.T) {
+	in, out := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	var screen bytes.Buffer
+	open := func(_ context.Context, settings Settings, _ bool) (Engine, error) {
+		cancel()
+		return openFake(ctx, settings, true)
+	}
+	stdio := Stdio{In: in, Out: &screen, Err: &screen, Interrupts: make(chan os.Signal)}
+	if status := Main(ctx, []string{"--data-dir", t.TempDir()}, stdio, open); status != exitOK {
+		t.Errorf("status %d: %s", status, screen.String())
+	}
+	_ = out.Close() // lets the read go that cannot be interrupted
+}
+
+func TestDetachSaysWhenItWasInterrupted(t *testing.T) {
+	interrupts := make(chan os.Signal, 1)
+	open := func(_ context.Context, settings Settings, _ bool) (Engine, error) {
+		e, err := newFake(settings.DataDir)
+		if err == nil {
+			e.unsettled = true
+			interrupts <- os.Interrupt
+		}
+		return e, err
+	}
+	// Connect may take it, but is done at once: then it ends Settled.
+	var out, errs bytes.Buffer
+	stdio := Stdio{Out: &out, Err: &errs, Interrupts: interrupts}
+	status := Main(t.Context(), []string{"run", "hold", "--hosts", "web01", "--detach", "--data-dir", t.TempDir()}, stdio, open)
+	if status != exitFailed || out.String() != "1b4e0001-0000-4000-8000-000000000000\n" || !strings.Contains(errs.String(), "interrupted") {
+		t.Errorf("%d, %q, %q", status, out.String(), errs.String())
+	}
+}
+
+// Output is read job by job: a report of much of it needs little memory.
+func TestReportStreams(t *testing.T) {
+	o, s, _, _ := newOneTask(true)
+	const jobs, size = 48, 1 << 20
+	o.task.Hosts, o.jobs = jobs, make([]results.Job, jobs)
+	for i := range o.jobs {
+		o.jobs[i] = results.Job{Host: fmt.Sprintf("web%03d", i), Index: i, State: results.Ended, Outcome: wire.Exited, Stdout: results.Output{Size: size, Kept: size}}
+	}
+	data := bytes.Repeat([]byte("0123456789abcde\n"), size/16)
+	for i := range o.jobs {
+		o.output = append(o.output, results.Piece{Job: i, Stream: wire.Stdout, Segment: results.Segment{Data: data}})
+	}
+	for _, terminal := range []bool{false, true} {
+		for _, asJSON := range []bool{false, true} {
+			written := &counter{}
+			s.stdio.Out, s.stdio.OutTerminal = written, terminal
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			if err := s.show(t.Context(), o.task, asJSON); err != nil {
+				t.Fatal(err)
+			}
+			runtime.ReadMemStats(&after)
+			if written.n < jobs*size {
+				t.Errorf("terminal %v, JSON %v: %d bytes are shown", terminal, asJSON, written.n)
+			}
+			if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > 24<<20 {
+				t.Errorf("terminal %v, JSON %v: the heap has grown by %d bytes", terminal, asJSON, grown)
+			}
+		}
+	}
+}
+
+type counter struct{ n int }
+
+func (c *counter) Write(b []byte) (int, error) { c.n += len(b); return len(b), nil }
+
+func TestOutputAcrossPieces(t *testing.T) {
+	o, s, _, out := newOneTask(true)
+	o.task.Hosts, o.jobs = 1, o.jobs[:1]
+	text := "汉\r\nx\x1b[m" + strings.Repeat("é", 70<<10) + "\nend"
+	o.jobs[0].State, o.jobs[0].Outcome = results.Ended, wire.Exited
+	o.jobs[0].Stdout = results.Output{Size: int64(len(text)), Kept: int64(len(text))}
+	for i := range len(text) {
+		o.output = append(o.output, results.Piece{Stream: wire.Stdout, Segment: results.Segment{Offset: int64(i), Data: []byte{text[i]}}})
+	}
+	s.stdio.OutTerminal = true
+	if err := s.show(t.Context(), o.task, false); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.ReplaceAll(out.String(), "\n    ", "\n")
+	if strings.Contains(got, `\xc3`) || !strings.Contains(got, "\n汉\nx\\x1b[mé") || !strings.Contains(got, "é\nend\n") {
+		t.Errorf("%.200q … %.100q", got, got[len(got)-100:])
+	}
+}
+
+// Output that nobody wanted does not become another job's.
+func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
+	o, s, _, _ := newOneTask(true)
+	piece := func(job int, text string) results.Piece {
+		return results.Piece{Job: job, Stream: wire.Stdout, Segment: results.Segment{Data: []byte(text)}}
+	}
+	o.output = []results.Piece{piece(0, "a"), piece(0, "b"), piece(1, "c")}
+	for job, pieces := range s.perJob(t.Context(), o.task.ID, o.jobs) {
+		if job.Index == 0 {
+			continue
+		}
+		for p, err := range pieces {
+			if err != nil || string(p.Data) != "c" {
+				t.Errorf("%s has %q, %v", job.Host, p.Data, err)
+			}
+		}
+	}
+}
+
+func TestReportShowsControlSequencesOfErrors(t *testing.T) {
+	var out strings.Builder
+	status := report(&out, withStatus(exitNoBroker, errors.New("bad \x1b[2J\nthing\nhint: do\x07 this\nhint: or that")))
+	if want := "error: bad \\x1b[2J\\nthing\nhint: do\\x07 this\nhint: or that\n"; out.String() != want || status != exitNoBroker {
+		t.Errorf("%d, %q", status, out.String())
+	}
+}

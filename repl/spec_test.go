@@ -1,0 +1,185 @@
+package repl
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+func runOf(t *testing.T, args ...string) *runCommand {
+	t.Helper()
+	cmd, err := parsePrompt(append([]string{"run"}, args...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cmd.(*runCommand)
+}
+
+func TestSpec(t *testing.T) {
+	dir := t.TempDir()
+	script := filepath.Join(dir, "my script.sh")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho $1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(change func(*wire.Run)) wire.Run {
+		r := wire.Run{TimeoutMS: 60_000, MaxOutput: 1 << 20}
+		change(&r)
+		return r
+	}
+	for _, tt := range []struct {
+		args []string
+		want results.Spec
+	}{
+		{
+			[]string{"uname -a", "--hosts", "web[01-02]"},
+			results.Spec{Command: "uname -a", Run: run(func(r *wire.Run) { r.Command = "uname -a" })},
+		},
+		{
+			[]string{"true", "--hosts", "web[01-02]", "--when-online", "24h"},
+			results.Spec{Command: "true", Expires: 24 * time.Hour, WhenOnline: true, Run: run(func(r *wire.Run) { r.Command = "true" })},
+		},
+		{
+			[]string{`dir C:\Users`, "--hosts", "web[01-02]", "--no-shell"},
+			results.Spec{Command: `dir C:\Users`, Run: run(func(r *wire.Run) { r.Argv = []string{"dir", "C:Users"} })},
+		},
+		{
+			[]string{`grep "a b" '$HOME' *`, "--no-shell", "--hosts", "web01,WEB02"},
+			results.Spec{Command: `grep "a b" '$HOME' *`, Run: run(func(r *wire.Run) { r.Argv = []string{"grep", "a b", "$HOME", "*"} })},
+		},
+		{
+			[]string{"--script", script, "--hosts", "web01 web02", "--", "-x", "a b"},
+			results.Spec{Command: "'" + script + "' -x 'a b'", Run: run(func(r *wire.Run) {
+				r.Script, r.Argv = []byte("#!/bin/sh\necho $1\n"), []string{"-x", "a b"}
+			})},
+		},
+		{
+			[]string{
+				"true", "--hosts", "web01", "--hosts", "web02", "--timeout", "1h30m", "--expires", "2d", "--cwd", "/tmp",
+				"--env", "A=1,2", "--env", "B=", "--shell", "/bin/bash", "--max-output", "64KiB", "--fanout", "7", "--stdin", "-",
+			},
+			results.Spec{Command: "true", Expires: 48 * time.Hour, Fanout: 7, Run: wire.Run{
+				Command: "true", TimeoutMS: 5_400_000, Cwd: "/tmp", Env: []string{"A=1,2", "B="},
+				Shell: "/bin/bash", MaxOutput: 65536, Stdin: []byte("piped\x00"),
+			}},
+		},
+	} {
+		got, _, err := runOf(t, tt.args...).spec(strings.NewReader("piped\x00"))
+		if err != nil {
+			t.Errorf("%q: %v", tt.args, err)
+			continue
+		}
+		tt.want.Hosts = []string{"web01", "web02"}
+		if tt.want.Expires == 0 {
+			tt.want.Expires = time.Minute
+		}
+		if !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%q:\ngot  %+v\nwant %+v", tt.args, got, tt.want)
+		}
+	}
+}
+
+// What the command line accepts fits a request, so the hosts cannot refuse it.
+func TestSpecFitsARequest(t *testing.T) {
+	most := bytes.Repeat([]byte{0xff}, maxBody*3/4)
+	args := []string{strings.Repeat("x", 100<<10), "--hosts", "web01", "--stdin", "-"}
+	for i := range 7 {
+		args = append(args, "--env", fmt.Sprintf("X%d=", i)+strings.Repeat("y", 20<<10))
+	}
+	spec, _, err := runOf(t, args...).spec(bytes.NewReader(most))
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := wire.Leaf{Job: "1b4e28ba-0000-4000-8000-000000000000", Host: spec.Hosts[0]}
+	now := time.Now()
+	batch, err := wire.NewBatch(wire.Statement{
+		Type: wire.TypeRun, Task: "1b4e28ba-0000-4000-8000-000000000001", Run: &spec.Run,
+		IssuedAt: now.UnixMilli(), NotAfter: now.Add(time.Minute).UnixMilli(), ReplyTo: wire.ReplyQueue("u", "r"),
+	}, []wire.Leaf{leaf}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(batch.Body(0)); n > wire.MaxRequest-wire.MaxSignature-4096 {
+		t.Errorf("a request of %d bytes leaves no room for signature and path", n)
+	}
+	_, _, err = runOf(t, args...).spec(bytes.NewReader(append(most, 0)))
+	if err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("one byte more: %v", err)
+	}
+	_, _, err = runOf(t, "true", "--hosts", "web01", "--env", "A=1", "--env", "A=2").spec(nil)
+	if err == nil || !strings.Contains(err.Error(), "--env: A is given twice") {
+		t.Errorf("a variable twice: %v", err)
+	}
+	_, _, err = runOf(t, strings.Repeat("x", wire.MaxArg+1), "--hosts", "web01").spec(nil)
+	if err == nil || !strings.Contains(err.Error(), "--script") {
+		t.Errorf("a long command: %v", err)
+	}
+}
+
+func TestParseRefusesWhatCannotBeSent(t *testing.T) {
+	for _, word := range []string{"caf\xe9", "a\x00b"} {
+		if _, err := parsePrompt([]string{"run", word, "--hosts", "web01"}); err == nil {
+			t.Errorf("%q is accepted", word)
+		}
+	}
+}
+
+// The prompt has no flags of the process.
+func TestPromptHasNoGlobals(t *testing.T) {
+	if _, err := parsePrompt([]string{"tasks", "--broker", "amqp://x"}); err == nil {
+		t.Error("--broker is accepted at the prompt")
+	}
+}
+
+func TestSettings(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("WARREN_DATA_DIR", "")
+	t.Setenv("WARREN_BROKER", "")
+	t.Setenv("WARREN_IDENTITY", "/key")
+	t.Setenv("XDG_DATA_HOME", dir)
+	t.Setenv("LocalAppData", dir)
+	want := Settings{Broker: []string{DefaultBroker}, Identity: "/key", DataDir: filepath.Join(dir, "warren")}
+	if _, got, err := parseShell([]string{"tasks"}); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	t.Setenv("WARREN_BROKER", "amqp://a, amqps://b/v")
+	want = Settings{Broker: []string{"amqp://a", "amqps://b/v"}, Identity: "k2", DataDir: "/d"}
+	if _, got, err := parseShell([]string{"--identity=k2", "tasks", "--data-dir", "/d"}); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	if _, got, err := parseShell([]string{"--broker", "amqp://c"}); err != nil || !reflect.DeepEqual(got.Broker, []string{"amqp://c"}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestValues(t *testing.T) {
+	for text, want := range map[string]time.Duration{"90s": 90 * time.Second, "1h30m": 90 * time.Minute, "2d": 48 * time.Hour, "1ms": time.Millisecond} {
+		var d duration
+		if err := d.UnmarshalText([]byte(text)); err != nil || time.Duration(d) != want {
+			t.Errorf("duration %q: %v, %v", text, time.Duration(d), err)
+		}
+	}
+	for _, text := range []string{"", "0", "0s", "60", "d", "-1d", "1us", "9999999999d", "1e3s", "300000h0m0s1"} {
+		if err := new(duration).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("duration %q is accepted", text)
+		}
+	}
+	for text, want := range map[string]int64{"0": 0, "4096": 4096, "64KiB": 65536, "1MiB": 1 << 20, "1.5k": 1536, "2 GB": 2e9, "10b": 10, "1m": 1 << 20} {
+		var z size
+		if err := z.UnmarshalText([]byte(text)); err != nil || int64(z) != want {
+			t.Errorf("size %q: %v, %v", text, z, err)
+		}
+	}
+	for _, text := range []string{"", "-1", "x", "1TiB", "nan", "inf", "1e30", "KiB"} {
+		if err := new(size).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("size %q is accepted", text)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package repl
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"warren/internal/broker"
+)
+
+func TestHumanDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0:                            "0ms",
+		12 * time.Millisecond:        "12ms",
+		1234 * time.Millisecond:      "1.2s",
+		59949 * time.Millisecond:     "59.9s",
+		59999 * time.Millisecond:     "1m00s",
+		65 * time.Second:             "1m05s",
+		time.Hour - time.Millisecond: "1h00m",
+		2*time.Hour + 3*time.Minute:  "2h03m",
+		24*time.Hour - time.Second:   "1d",
+		76 * time.Hour:               "3d4h",
+		-5 * time.Second:             "-5.0s",
+		time.Duration(-1 << 63):      "-106751d23h",
+	} {
+		if got := humanDuration(d); got != want {
+			t.Errorf("%d: %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestHumanSize(t *testing.T) {
+	for n, want := range map[int64]string{1: "1 byte", 50: "50 bytes", 1536: "1.5 KiB (1536 bytes)", 100_000_000: "95.4 MiB (100000000 bytes)"} {
+		if got := humanBytes(n); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestClip(t *testing.T) {
+	for _, tt := range []struct {
+		text  string
+		width int
+		want  string
+	}{{"abc", 0, "abc"}, {"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"ab cd", 4, "ab…"}, {"汉字汉字", 3, "汉字…"}} {
+		if got := clip(tt.text, tt.width); got != tt.want {
+			t.Errorf("clip(%q, %d) = %q, want %q", tt.text, tt.width, got, tt.want)
+		}
+	}
+}
+
+func TestSuggest(t *testing.T) {
+	known := []string{"run", "check_task", "check", "tasks", "wait", "cancel", "hosts", "help", "exit"}
+	for word, want := range map[string]string{
+		"rnu": `did you mean "run"?`, "chekc": `did you mean "check"?`, "check_taks": `did you mean "check_task"?`,
+		"canc": `did you mean "cancel"?`, "task": `did you mean "tasks"?`, "wiat": `did you mean "wait"?`,
+		"host": `did you mean "hosts"?`, "zzz": "", "": "", strings.Repeat("run", 100): "",
+	} {
+		if got := suggest(word, known); got != want {
+			t.Errorf("%q: %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestLinkTeller(t *testing.T) {
+	refused := &broker.Error{Kind: broker.ErrAccessRefused, Text: "user x is refused", Hint: "check the password"}
+	down := &broker.Error{Kind: broker.ErrUnreachable, Text: "no broker answers", Hint: "start it"}
+	t0 := time.Now()
+	up := func(after time.Duration) *broker.State { return &broker.State{Phase: broker.Up, Since: t0.Add(after)} }
+	connecting := func(err error) *broker.State { return &broker.State{Phase: broker.Connecting, Err: err} }
+	for name, steps := range map[string][]struct {
+		state *broker.State
+		want  string
+	}{
+		"comes up and stays": {
+			{nil, ""}, {connecting(nil), ""}, {up(0), ""}, {up(0), ""},
+		},
+		"is not there at the start": {
+			{connecting(nil), ""},
+			{connecting(down), "broker: cannot connect (no broker answers), trying again\nhint: start it\n"},
+			{connecting(down), ""},
+			{up(0), "broker: connected\n"},
+		},
+		"is lost and comes back": {
+			{up(0), ""},
+			{connecting(errors.New("reset")), "broker: connection lost (reset), trying again\n"},
+			{connecting(down), ""},
+			{up(time.Second), "broker: connected\n"},
+			{connecting(nil), "broker: connection lost, trying again\n"},
+		},
+		"is lost and back before anybody looked": {
+			{up(0), ""}, {up(time.Second), "broker: the connection was lost and is back\n"}, {up(time.Second), ""},
+		},
+		"refuses after a loss": {
+			{up(0), ""},
+			{connecting(down), "broker: connection lost (no broker answers), trying again\n"},
+			{connecting(refused), "broker: cannot connect (user x is refused), trying again\nhint: check the password\n"},
+			{connecting(refused), ""},
+			{connecting(down), ""},
+			{up(time.Second), "broker: connected\n"},
+		},
+		"is blocked": {
+			{up(0), ""},
+			{&broker.State{Phase: broker.Blocked, Err: errors.New("low on memory")}, "broker: takes no messages now (low on memory); what is to be sent waits\n"},
+			{&broker.State{Phase: broker.Blocked}, ""},
+			{up(time.Second), "broker: takes messages again\n"},
+		},
+		"has an error with control characters": {
+			{connecting(errors.New("a\x1b[2J")), "broker: cannot connect (a\\x1b[2J), trying again\n"},
+		},
+	} {
+		var teller linkTeller
+		for i, step := range steps {
+			var out strings.Builder
+			teller.tell(step.state, &out)
+			if out.String() != step.want {
+				t.Errorf("%s, step %d: %q, want %q", name, i+1, out.String(), step.want)
+			}
+		}
+	}
+}

@@ -1,0 +1,9 @@
+package replybus_test
+
+import (
+	"testing"
+
+	"warren/internal/rabbit/rabbittest"
+)
+
+func TestMain(m *testing.M) { rabbittest.Main(m) }

@@ -1,0 +1,385 @@
+package replybus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/broker"
+	"warren/internal/rabbit/rabbittest"
+	"warren/internal/results"
+	"warren/internal/wire"
+	"warren/replybus"
+)
+
+const patience = 20 * time.Second
+
+// A store hands what the bus gives it to the test, which answers.
+type store struct {
+	applied chan application
+	hellos  chan *wire.Hello
+}
+
+type application struct {
+	updates []results.Update
+	commit  chan<- error // one slot
+}
+
+func (s *store) Apply(ctx context.Context, us []results.Update) (<-chan error, error) {
+	answer := make(chan error, 1)
+	select {
+	case s.applied <- application{us, answer}:
+		return answer, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *store) SawAgent(ctx context.Context, h *wire.Hello) error {
+	select {
+	case s.hellos <- h:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A rig is a bus on the real broker, and a publisher that plays the agents.
+type rig struct {
+	t     *testing.T
+	bus   *replybus.Bus
+	store *store
+	queue string
+	log   *logText
+	ch    *amqp.Channel
+	acks  chan amqp.Confirmation
+}
+
+// logText is what the bus logs.
+type logText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{
+		t: t, log: new(logText), queue: wire.ReplyQueue("test", uuid.NewString()),
+		store: &store{applied: make(chan application), hellos: make(chan *wire.Hello)},
+	}
+	var err error
+	opts := broker.Options{URLs: []string{rabbittest.Node(t).URL()}, Name: "replybus test"}
+	r.bus, err = replybus.New(opts, r.queue, r.store, slog.New(slog.NewTextHandler(r.log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// run starts the bus; it is stopped with the test.
+func (r *rig) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.bus.Run(ctx) }()
+	r.t.Cleanup(func() {
+		cancel()
+		if err := receive(r.t, ended); err != nil {
+			r.t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func receive[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		t.Fatal("nothing came")
+		panic("unreachable")
+	}
+}
+
+// until waits for a state of the link, from state s on.
+func (r *rig) until(s *broker.State, what string, is func(*broker.State) bool) *broker.State {
+	r.t.Helper()
+	late := time.After(patience)
+	for !is(s) {
+		select {
+		case <-s.Changed():
+			s = s.Next()
+		case <-late:
+			r.t.Fatalf("the link is not %s but %s: %v", what, s.Phase, s.Err)
+		}
+	}
+	return s
+}
+
+func isUp(s *broker.State) bool { return s.Phase == broker.Up }
+
+// dial gives the test a channel of its own.
+func (r *rig) dial() *amqp.Channel {
+	r.t.Helper()
+	conn, err := amqp.Dial(rabbittest.Node(r.t).URL())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = conn.Close() }) // an error where the broker has closed it
+	ch, err := conn.Channel()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return ch
+}
+
+func (r *rig) connectAgent() {
+	r.t.Helper()
+	r.ch = r.dial()
+	if err := r.ch.Confirm(false); err != nil {
+		r.t.Fatal(err)
+	}
+	r.acks = r.ch.NotifyPublish(make(chan amqp.Confirmation, 1))
+}
+
+// publish sends a message as an agent does and waits until the broker has it.
+func (r *rig) publish(m amqp.Publishing) {
+	r.t.Helper()
+	if err := r.ch.PublishWithContext(r.t.Context(), wire.ExchangeReplies, r.queue, true, false, m); err != nil {
+		r.t.Fatal(err)
+	}
+	if c := receive(r.t, r.acks); !c.Ack {
+		r.t.Fatal("refused")
+	}
+}
+
+// reply sends a reply about a new job and returns the job.
+func (r *rig) reply() (job string) {
+	r.t.Helper()
+	job = uuid.NewString()
+	r.publish(accepted(r.t, job))
+	return job
+}
+
+func accepted(t *testing.T, job string) amqp.Publishing {
+	t.Helper()
+	typ, body, err := wire.EncodeReply(&wire.Accepted{V: wire.Version, Job: job, Agent: "web01", At: time.Now().UnixMilli()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return amqp.Publishing{Type: typ, Body: body, CorrelationId: job, ContentType: wire.ContentJSON, AppId: wire.AppID}
+}
+
+// held asks the broker how many messages of the queue are ready or not yet
+// acknowledged.
+func (r *rig) held() string {
+	r.t.Helper()
+	n, err := rabbittest.Node(r.t).Eval(r.t.Context(), fmt.Sprintf(
+		`{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"%s">>)), [{_, N}] = rabbit_amqqueue:info(Q, [messages]), N.`, r.queue))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return n
+}
+
+// empty waits until the broker holds nothing any more: an acknowledgement takes
+// its time.
+func (r *rig) empty() {
+	r.t.Helper()
+	late := time.Now().Add(patience)
+	for n := r.held(); n != "0"; n = r.held() { // each question takes the broker a moment
+		if time.Now().After(late) {
+			r.t.Fatalf("the broker still holds %s messages", n)
+		}
+	}
+}
+
+func wantJobs(t *testing.T, a application, jobs ...string) {
+	t.Helper()
+	var got []string
+	for _, u := range a.updates {
+		got = append(got, u.Job)
+		if _, ok := u.Reply.(*wire.Accepted); !ok {
+			t.Errorf("reply %T", u.Reply)
+		}
+	}
+	if fmt.Sprint(got) != fmt.Sprint(jobs) {
+		t.Errorf("updates of %v, want %v", got, jobs)
+	}
+}
+
+// What is not committed stays with the broker, and what the store could not
+// take is given to it again, in order.
+func TestAcknowledgedOnceCommitted(t *testing.T) {
+	r := newRig(t)
+	r.run()
+	r.until(r.bus.Link(), "up", isUp)
+	r.connectAgent()
+	first := r.reply()
+	a := receive(t, r.store.applied)
+	wantJobs(t, a, first)
+	second, third := r.reply(), r.reply() // come while the store commits
+	if n := r.held(); n != "3" {
+		t.Errorf("before the commit the broker holds %s messages, want 3", n)
+	}
+	a.commit <- errors.New("disk full")
+	a = receive(t, r.store.applied)
+	wantJobs(t, a, first)
+	if n := r.held(); n != "3" {
+		t.Errorf("after a failed commit the broker holds %s messages, want 3", n)
+	}
+	if log := r.log.String(); !strings.Contains(log, "disk full") {
+		t.Errorf("the log does not tell: %s", log)
+	}
+	a.commit <- nil
+	a = receive(t, r.store.applied)
+	wantJobs(t, a, second, third)
+	if n := r.held(); n != "2" {
+		t.Errorf("after the first commit the broker holds %s messages, want 2", n)
+	}
+	a.commit <- nil
+	r.empty()
+}
+
+// Anybody can publish to the exchange: what is no reply is dropped, and what
+// stands behind it comes through.
+func TestDropsWhatIsNoReply(t *testing.T) {
+	r := newRig(t)
+	r.run()
+	r.until(r.bus.Link(), "up", isUp)
+	r.connectAgent()
+	job := uuid.NewString()
+	with := func(change func(m *amqp.Publishing)) amqp.Publishing {
+		m := accepted(t, job)
+		change(&m)
+		return m
+	}
+	for _, m := range []amqp.Publishing{
+		{},
+		{Type: wire.TypeAccepted, Body: []byte("not JSON"), CorrelationId: job},
+		{Type: wire.TypeOutput, Body: make([]byte, wire.MaxChunk+1), CorrelationId: job, Headers: amqp.Table{wire.HeaderStream: "stdout", wire.HeaderOffset: int64(0)}},
+		{Type: wire.TypeOutput, Body: []byte("x"), CorrelationId: job},
+		{Type: wire.TypeOutput, Body: []byte("x"), CorrelationId: job, Headers: amqp.Table{wire.HeaderStream: "stdout", wire.HeaderOffset: int64(-1)}},
+		{Type: wire.TypeOutput, Body: []byte("x"), CorrelationId: job, Headers: amqp.Table{wire.HeaderStream: 7, wire.HeaderOffset: "0"}},
+		{Type: wire.TypeEnded, Body: make([]byte, wire.MaxReply+1), CorrelationId: job},
+		with(func(m *amqp.Publishing) { m.Type = strings.Repeat("x", 200) }),
+		with(func(m *amqp.Publishing) { m.CorrelationId = uuid.NewString() }), // another's job
+		with(func(m *amqp.Publishing) { m.CorrelationId = "" }),
+		with(func(m *amqp.Publishing) { m.Body = []byte(strings.Replace(string(m.Body), `"v":1`, `"v":2`, 1)) }),
+		with(func(m *amqp.Publishing) { m.Body = append(m.Body, '{') }),
+	} {
+		r.publish(m)
+	}
+	good := r.reply()
+	a := receive(t, r.store.applied)
+	wantJobs(t, a, good)
+	a.commit <- nil
+	r.empty()
+	if n := strings.Count(r.log.String(), "dropped a message that is no reply"); n != 12 {
+		t.Errorf("%d were logged as dropped, want 12:\n%s", n, r.log.String())
+	}
+}
+
+func TestHello(t *testing.T) {
+	r := newRig(t)
+	r.run()
+	r.until(r.bus.Link(), "up", isUp)
+	r.connectAgent()
+	typ, body, err := wire.EncodeReply(&wire.Hello{
+		V: wire.Version, Agent: "web01", Names: []string{"web01", "10.0.0.7"}, Workers: 4, At: time.Now().UnixMilli(),
+		Facts: wire.Facts{OS: "linux", Arch: "amd64", Version: "0.1.0", Hostname: "web01", StartedAt: time.Now().UnixMilli()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.publish(amqp.Publishing{Type: typ, Body: body, CorrelationId: uuid.NewString(), ContentType: wire.ContentJSON, AppId: wire.AppID})
+	if h := receive(t, r.store.hellos); h.Agent != "web01" || len(h.Names) != 2 {
+		t.Errorf("%+v", h)
+	}
+	r.empty()
+}
+
+// After a lost connection the queue, its binding and its consumer are there
+// again, under the same name.
+func TestComesBack(t *testing.T) {
+	r := newRig(t)
+	r.run()
+	up := r.until(r.bus.Link(), "up", isUp)
+	r.connectAgent()
+	lost := r.reply() // given to the store, which never commits it
+	interrupted := receive(t, r.store.applied)
+	wantJobs(t, interrupted, lost)
+	if _, err := rabbittest.Node(t).Eval(t.Context(), `rabbit_networking:close_all_user_connections(<<"guest">>, <<"test">>).`); err != nil {
+		t.Fatal(err)
+	}
+	down := r.until(up, "down", func(s *broker.State) bool { return s.Phase == broker.Connecting })
+	if !errors.Is(down.Err, broker.ErrLost) {
+		t.Errorf("the link is down with %v", down.Err)
+	}
+	interrupted.commit <- nil // nobody waits for it any more
+	r.until(down, "up again", isUp)
+	r.connectAgent()
+	job := r.reply()
+	a := receive(t, r.store.applied)
+	wantJobs(t, a, job)
+	a.commit <- nil
+	r.empty()
+}
+
+// While somebody else holds the queue the link says so; then it takes it.
+func TestQueueTaken(t *testing.T) {
+	r := newRig(t)
+	other := r.dial()
+	if _, err := other.QueueDeclare(r.queue, false, false, true, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.run()
+	taken := r.until(r.bus.Link(), "refused", func(s *broker.State) bool { return s.Err != nil })
+	if !errors.Is(taken.Err, broker.ErrTaken) {
+		t.Errorf("refused with %v", taken.Err)
+	}
+	if _, err := other.QueueDelete(r.queue, false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	r.until(taken, "up", isUp)
+	r.connectAgent()
+	job := r.reply()
+	a := receive(t, r.store.applied)
+	wantJobs(t, a, job)
+	a.commit <- nil
+}
+
+// Run ends at any moment of its start, and while a commit is awaited.
+func TestStops(t *testing.T) {
+	for i := range 12 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			r := newRig(t)
+			r.run()
+			if i%3 == 0 {
+				r.until(r.bus.Link(), "up", isUp)
+				r.connectAgent()
+				r.reply()
+				receive(t, r.store.applied)
+			}
+		})
+	}
+}
