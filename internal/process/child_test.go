@@ -68,8 +68,14 @@ func beChild() {
 			if err := syscall.Setpgid(0, 0); err != nil {
 				panic(err)
 			}
+		case "become": // a user
+			if err := syscall.Setuid(int(number(arg))); err != nil {
+				panic(err)
+			}
 		case "unmark": // for whoever is forked from now on
 			os.Unsetenv(markName)
+		case "sh": // the rest of this process's life
+			panic(syscall.Exec("/bin/sh", []string{"sh", "-c", arg}, os.Environ()))
 		case "hunt": // what the test says
 			hunt(link)
 		case "tell":

@@ -349,7 +349,7 @@ func TestCancel(t *testing.T) {
 func TestCancelIgnored(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
-	s := f.spec("ignore", "tell=up", "fork=6", "ignore", "tell=up", "fork=3", "ignore", "tell=up", "hang", "hang", "hang")
+	s := f.spec("ignore", "tell=up", "fork=7", "ignore", "tell=up", "fork=3", "ignore", "tell=up", "hang", "hang", "hang")
 	s.Grace = 100 * time.Millisecond
 	members, r := cancel(t, f, s, 3, "up")
 	for _, m := range members {

@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +14,7 @@ func killSurvivors(id Identity, mark string) (Survivors, error) {
 	if boot, _, known := strings.Cut(id.Start, "/"); known && boot != "" && bootID() != "" && boot != bootID() {
 		return Survivors{}, nil // no process outlives its boot
 	}
-	h := &hunt{id: id, mark: mark, met: make(map[Identity]bool), began: time.Now()}
+	h := &hunt{id: id, mark: mark, met: make(map[Identity]bool), groups: make(map[int]bool), began: time.Now()}
 	h.struck = h.began
 	err := errUnrecorded
 	switch {
@@ -28,15 +29,22 @@ func killSurvivors(id Identity, mark string) (Survivors, error) {
 }
 
 // hunt is the search for one command's processes. Its session's id is its
-// leader's.
+// leader's. Its group is in there: one of the same id in another session is a
+// stranger's.
 type hunt struct {
-	id     Identity
-	mark   string
-	met    map[Identity]bool // the living that a kill was sent to
-	swept  bool              // the group of an anchor was killed
-	began  time.Time
-	struck time.Time // the latest kill; before the first, began
+	id      Identity
+	mark    string
+	met     map[Identity]bool // the living that a kill was sent to
+	groups  map[int]bool      // the ids of the groups that were seen in the session
+	swept   bool              // the group of an anchor was killed
+	began   time.Time
+	struck  time.Time // the latest kill; before the first, began
+	zombies []int     // what the latest look met where it met nobody alive
 }
+
+// settleFor is how long after a kill a process may look as if it were not the
+// command's, because it is about to end.
+const settleFor = 100 * time.Millisecond
 
 // look looks once and kills what it may. left is what may live, nil for
 // nothing; final tells that it is no use to look again.
@@ -47,9 +55,13 @@ func (h *hunt) look() (left error, final bool) {
 	if own, err := unix.Getsid(0); err != nil || own == h.id.PID {
 		return errOwnSession, true
 	}
-	members, err := h.members()
+	members, err := inSession(h.id.PID)
 	if err != nil {
 		return fmt.Errorf("processes of it may live: %w", err), true
+	}
+	h.groups[h.id.PID] = true
+	for _, s := range members {
+		h.groups[s.pgrp] = true
 	}
 	living := theLiving(members)
 	if anchor := h.anchor(members); anchor != nil {
@@ -75,22 +87,6 @@ func (h *hunt) look() (left error, final bool) {
 func (h *hunt) reused() bool {
 	s, err := readStat(h.id.PID)
 	return err == nil && h.id.Start != "" && s.identity() != h.id
-}
-
-// members are the processes in the command's session. Its group is in there:
-// one of the same id in another session is a stranger's.
-func (h *hunt) members() ([]procStat, error) {
-	all, err := processes()
-	if err != nil {
-		return nil, err
-	}
-	var members []procStat
-	for _, s := range all {
-		if s.session == h.id.PID {
-			members = append(members, s)
-		}
-	}
-	return members, nil
 }
 
 // anchor is a process, or zombie, that shows the session to be the command's
@@ -140,20 +136,28 @@ func (h *hunt) strikeGroupOf(s procStat, anchor *held) {
 	}
 }
 
-// unseen asks the kernel, where a look has met nobody alive, whether the group
-// is empty: a process may be hidden from us (hidepid of proc(5)), or be so
-// short-lived that each look finds only that it has gone and not its child.
-// Zombies that were seen explain a group that is not.
+// unseen tells what may live where a look has met nobody alive. A look is not
+// taken at one instant: of a process that forks and ends it may see the end and
+// not the child. And a process may be hidden from us (hidepid of proc(5)). So
+// the kernel is asked whether the groups are empty, which it tells of one
+// instant; but zombies count for it. Where there are any, init being slow to
+// reap them or never doing it, a second look must see the same ones: what the
+// first has missed was living then, and is there now.
 func (h *hunt) unseen(members []procStat) error {
+	var zombies []int
+	explained := make(map[int]bool)
 	for _, s := range members {
-		if s.pgrp == h.id.PID {
-			return nil
+		zombies = append(zombies, s.pid)
+		explained[s.pgrp] = true
+	}
+	same := slices.Equal(zombies, h.zombies)
+	h.zombies = zombies
+	for id := range h.groups {
+		if !same || !explained[id] && !errors.Is(unix.Kill(-id, 0), unix.ESRCH) {
+			return fmt.Errorf("processes of its group %d may live that cannot be seen", id)
 		}
 	}
-	if err := unix.Kill(-h.id.PID, 0); errors.Is(err, unix.ESRCH) {
-		return nil
-	}
-	return fmt.Errorf("processes of its group %d may live: they cannot be seen", h.id.PID)
+	return nil
 }
 
 // findLeader takes the oldest process that bears the mark for the leader, where
@@ -193,17 +197,8 @@ func (h *hunt) detached() int {
 }
 
 func (h *hunt) bearers() []procStat {
-	all, err := processes()
-	if err != nil {
-		return nil
-	}
-	var bearers []procStat
-	for _, s := range theLiving(all) {
-		if bears(s.pid, h.mark) {
-			bearers = append(bearers, s)
-		}
-	}
-	return bearers
+	all, _ := processes(func(pid int) bool { return bears(pid, h.mark) })
+	return theLiving(all)
 }
 
 func pids(all []procStat) []int {

@@ -1,8 +1,8 @@
 package process_test
 
 import (
-	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,7 +52,9 @@ func (f *family) orphans(unmark bool, words ...string) (*agent, *member) {
 	m := f.up("child")
 	a.kill()
 	leader.goOn() // to exit
-	leader.mustBeDead()
+	if err := unix.Waitid(unix.P_PID, a.id.PID, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		f.t.Fatal(err)
+	}
 	return a, m
 }
 
@@ -112,12 +114,11 @@ func TestSurvivorsWithoutStart(t *testing.T) {
 func TestSurvivorsOfAnotherBoot(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
-	a := f.agent("tell=up", "await", "tell=alive")
-	m := f.up("up")
-	a.kill()
+	a, child := f.orphans(false, "await", "tell=alive")
+	buried(t, a.id.PID)
 	_, ticks, _ := strings.Cut(a.id.Start, "/")
 	mustKill(t, process.Identity{PID: a.id.PID, Start: "another/" + ticks}, process.Survivors{})
-	m.mustLive()
+	child.mustLive()
 }
 
 // Job control puts commands into groups of their own, and a daemon leaves the
@@ -147,10 +148,8 @@ func TestSurvivorsByMark(t *testing.T) {
 	leader := f.up("up")
 	leader.goOn() // to let the daemon go, and to fork
 	daemon, naked := f.accept(), f.accept()
-	for _, m := range []*member{daemon, naked} {
-		if m.line() == "naked" && m == daemon { // they come as they like
-			daemon, naked = naked, daemon
-		}
+	if [2]string{daemon.line(), naked.line()} == [2]string{"naked", "free"} { // they come as they like
+		daemon, naked = naked, daemon
 	}
 	a.kill()
 	mustSpare(t, process.Identity{}, process.Survivors{Killed: 2, Detached: 1}, "was not recorded")
@@ -174,40 +173,30 @@ func TestSurvivorsByMarkAlone(t *testing.T) {
 func TestSurvivorsOwnSession(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
-	a := f.agent("tell=up", "fork=2", "tell=up", "hunt", "await")
-	members := []*member{f.up("up"), f.up("up")}
+	a := f.agent("tell=leader", "fork=2", "tell=hunter", "hunt", "await", "tell=alive")
+	leader, hunter := f.accept(), f.accept()
+	leader.hear("leader")
+	hunter.hear("hunter")
 	a.kill()
-	// The leader awaits any byte and so is ended by the question.
-	for _, m := range members {
-		tell(m.link, fmt.Sprint(a.id.PID, " ", a.id.Start, " ", markOf(t)))
+	tell(hunter.link, fmt.Sprint(a.id.PID, " ", a.id.Start, " ", markOf(t)))
+	if got := hunter.line(); !strings.HasPrefix(got, "0 0 this agent runs in its session") {
+		t.Errorf("%q", got)
 	}
-	for _, m := range members {
-		answer := make([]byte, 200)
-		if n, _ := m.link.Read(answer); n > 0 {
-			if got := string(answer[:n]); !strings.HasPrefix(got, "0 0 this agent runs in its session") && !strings.HasPrefix(got, "0 1 this agent runs in its session") {
-				t.Errorf("%q", got)
-			}
-			return
-		}
-	}
-	t.Error("no answer")
+	leader.mustLive()
 }
 
-// One that may not be killed is not called dead.
+// One that may not be killed is not called dead, and does not keep others alive.
 func TestSurvivorsForbidden(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can start a hunter that is not allowed to kill")
 	}
 	f := newFamily(t)
-	address := f.listener.Addr().String()
-	for file, mode := range map[string]os.FileMode{filepath.Dir(address): 0o711, address: 0o777} {
-		if err := os.Chmod(file, mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	a := f.agent("tell=up", "fork=4", "regroup", "tell=up", "await", "tell=alive", "await", "tell=alive")
-	members := []*member{f.up("up"), f.up("up")}
+	f.open()
+	a := f.agent("tell=root", "fork=4", "regroup", "tell=root", "await", "tell=alive", "await", "become=65534", "tell=nobody", "await")
+	leader, other := f.up("root"), f.up("root")
+	leader.goOn() // to change its user
+	leader.hear("nobody")
 	a.kill()
 	s := f.spec("hunt")
 	hunter := exec.Command("/proc/self/exe", "hunt") // its directory may be closed to others
@@ -218,43 +207,134 @@ func TestSurvivorsForbidden(t *testing.T) {
 	}
 	m := f.accept()
 	tell(m.link, fmt.Sprint(a.id.PID, " ", a.id.Start, " ", markOf(t)))
-	if got := m.line(); !strings.HasPrefix(got, "0 0 processes ") || !strings.HasSuffix(got, " of it could not be ended") {
+	if got := m.line(); !strings.HasPrefix(got, "1 0 process ") || !strings.HasSuffix(got, " of it could not be ended") {
 		t.Errorf("%q", got)
 	}
 	_ = hunter.Wait()
-	for _, m := range members {
-		m.mustLive()
+	leader.mustBeDead() // and not stopped
+	other.mustLive()
+}
+
+// One that cannot be seen is not called dead either.
+func TestSurvivorsHidden(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can hide processes")
+	}
+	f := newFamily(t)
+	f.open()
+	a, child := f.orphans(false, "await", "tell=alive")
+	buried(t, a.id.PID)
+	s := f.spec()
+	hunter := exec.Command("/bin/sh", "-c", `mount -t proc -o hidepid=2,gid=65534 proc /proc && exec "$0" tell=hidden become=65534 hunt; exec "$0" tell=refused`, s.Argv[0])
+	hunter.Env = s.Env
+	hunter.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	if err := hunter.Start(); err != nil {
+		t.Skipf("no mounts of our own: %v", err)
+	}
+	defer func() { _ = hunter.Wait() }()
+	m := f.accept()
+	if m.line() != "hidden" {
+		t.Skip("/proc cannot be mounted here")
+	}
+	tell(m.link, fmt.Sprint(a.id.PID, " ", a.id.Start, " ", markOf(t)))
+	if got := m.line(); !strings.HasPrefix(got, "0 0 processes of its group ") || !strings.HasSuffix(got, " may live that cannot be seen") {
+		t.Errorf("%q", got)
+	}
+	child.mustLive()
+}
+
+// open lets other users join the family.
+func (f *family) open() {
+	f.t.Helper()
+	address := f.listener.Addr().String()
+	for file, mode := range map[string]os.FileMode{filepath.Dir(address): 0o711, address: 0o777} {
+		if err := os.Chmod(file, mode); err != nil {
+			f.t.Fatal(err)
+		}
 	}
 }
 
-// relay is a shell's process that forks and ends, again and again, so that no
-// look meets it where the last one did.
-const relay = `r() { n=$(($1-1)); [ $n -gt 0 ] && r $n & }; r 300000; `
+// relay is a process that forks and ends, again and again, so that no look
+// meets it where the last one did. It is short: the ids and zombies that it uses
+// up are everybody's. It tells its group, and the pipe is open as long as any of
+// it lives.
+const relay = `exec 9>%s; echo $$ >&9; r() { if [ $1 -gt 0 ]; then r $(($1-1)) & fi; }; r 900; `
 
-// A family that forks while it is looked for is ended, or said to live.
+// A family that forks while it is looked for is ended, or said to live; whether
+// its zombies are left lying about (adopted by this test) or not.
 func TestSurvivorsRelay(t *testing.T) {
-	for name, command := range map[string]string{
-		"leader":      relay + "read forever",
-		"job control": "set -m; " + relay + "read forever",
-		"dead leader": relay + "kill -9 $PPID; sleep 0.05",
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := newFamily(t)
-			a := f.shellAgent(command)
-			if name == "dead leader" {
-				_ = a.cmd.Wait()
-				awaitEnd(t, fmt.Sprint(a.id.PID))
-			}
-			a.kill()
-			s, err := process.KillSurvivors(a.id, markOf(t))
-			alive := bearers(markOf(t))
-			if err == nil && alive > 0 || err != nil && name != "dead leader" {
-				t.Errorf("%+v, %v, but %d live", s, err, alive)
-			}
-			t.Logf("%+v, %v, %d live", s, err, alive)
-			for end := time.Now().Add(patience); bearers(markOf(t)) > 0 && time.Now().Before(end); {
-				_ = unix.Kill(-a.id.PID, unix.SIGKILL)
-			}
-		})
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
 	}
+	run := fmt.Sprintf("sh="+relay, pipe)
+	for name, words := range map[string][]string{
+		"leader":      {run + "sleep 60"},
+		"other group": {"fork=2", "regroup", run, "await"},
+		"no leader":   {run + "kill -9 $PPID"},
+	} {
+		for _, adopted := range []uintptr{0, 1} {
+			t.Run(fmt.Sprint(name, adopted), func(t *testing.T) {
+				if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, adopted, 0, 0, 0); err != nil {
+					t.Fatal(err)
+				}
+				testRelay(t, pipe, words, name)
+			})
+		}
+	}
+}
+
+func testRelay(t *testing.T, pipe string, words []string, name string) {
+	f := newFamily(t)
+	a := f.agent(words...)
+	alive, err := os.Open(pipe) // waits for the other end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alive.Close()
+	var group int
+	if _, err := fmt.Fscanln(alive, &group); err != nil {
+		t.Fatal(err)
+	}
+	a.kill()
+	if name == "no leader" { // else the leader's zombie would do
+		_, err := unix.Wait4(a.id.PID, nil, 0, nil)
+		for adopted := err == nil; !adopted && unix.Kill(a.id.PID, 0) == nil; {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	s, err := process.KillSurvivors(a.id, markOf(t))
+	ended := hungUp(t, alive)
+	t.Logf("%+v, %v; ended %v", s, err, ended)
+	if err == nil && !ended || err != nil && name == "leader" {
+		t.Errorf("%+v, %v; ended %v", s, err, ended)
+	}
+	_ = alive.SetReadDeadline(time.Now().Add(patience))
+	if _, err := alive.Read(make([]byte, 1)); err != io.EOF { // else the relay has come to its end
+		t.Fatal(err)
+	}
+	for err := error(nil); err == nil; { // those that were adopted
+		_, err = unix.Wait4(-group, nil, 0, nil)
+	}
+}
+
+// hungUp tells whether nobody has the other end of a pipe.
+func hungUp(t *testing.T, pipe *os.File) bool {
+	t.Helper()
+	conn, err := pipe.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll := []unix.PollFd{{Events: unix.POLLIN}}
+	if err := conn.Control(func(fd uintptr) {
+		poll[0].Fd = int32(fd)
+		_, err = unix.Poll(poll, 0)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return poll[0].Revents&unix.POLLHUP != 0
 }

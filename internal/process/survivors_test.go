@@ -19,7 +19,8 @@ import (
 // markName is the variable that marks the processes of one command.
 const markName = "WARREN_TEST_MARK"
 
-func markOf(t *testing.T) string { return markName + "=" + t.Name() }
+// markOf is t's own, also where these tests run twice at a time.
+func markOf(t *testing.T) string { return fmt.Sprint(markName, "=", t.Name(), ".", os.Getpid()) }
 
 // beAgent runs a command as an agent does and tells its identity.
 func beAgent(link net.Conn, mark string, words []string) {
@@ -58,7 +59,12 @@ func (f *family) agent(words ...string) *agent {
 		f.t.Fatal(err)
 	}
 	a := &agent{member: f.accept(), cmd: cmd}
-	f.t.Cleanup(a.kill)
+	f.t.Cleanup(func() {
+		a.kill()
+		if f.t.Failed() && a.id.PID > 1 {
+			_ = syscall.Kill(-a.id.PID, syscall.SIGKILL)
+		}
+	})
 	if _, err := fmt.Sscan(a.line(), &a.id.PID, &a.id.Start); err != nil {
 		f.t.Fatal(err)
 	}
@@ -115,7 +121,7 @@ func mustSpare(t *testing.T, id process.Identity, want process.Survivors, text s
 func TestSurvivors(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
-	a := f.agent("ignore", "tell=up", "fork=6", "ignore", "tell=up", "fork=3", "ignore", "tell=up", "await", "await", "await")
+	a := f.agent("ignore", "tell=up", "fork=7", "ignore", "tell=up", "fork=3", "ignore", "tell=up", "await", "await", "await")
 	members := []*member{f.up("up"), f.up("up"), f.up("up")}
 	a.kill()
 	mustKill(t, a.id, process.Survivors{Killed: 3})
@@ -146,8 +152,10 @@ func TestSurvivorsNone(t *testing.T) {
 func TestSurvivorsReused(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
+	var id process.Identity
+	process.Run(t.Context(), shell(t, "true"), func(i process.Identity) { id = i }, nil)
 	stranger, members := f.stranger("tell=up", "fork=3", "tell=up", "await", "tell=alive", "await", "tell=alive")
-	mustKill(t, process.Identity{PID: stranger.Process.Pid, Start: "another/1"}, process.Survivors{})
+	mustKill(t, process.Identity{PID: stranger.Process.Pid, Start: id.Start + "0"}, process.Survivors{})
 	for _, m := range members {
 		m.mustLive()
 	}
