@@ -17,8 +17,11 @@ const (
 	maxRepeat   = 15 * time.Second
 
 	// silence is how long an agent that has accepted a job may say nothing
-	// before it is asked by status.
-	silence = 30 * time.Second
+	// before it is asked by status. It doubles with each question up to
+	// maxSilence: an agent speaks by itself when something happens, also after
+	// its own restart, so that the question is for what got lost on the way.
+	silence    = 30 * time.Second
+	maxSilence = 5 * time.Minute
 
 	// returning is how long after the operator's own reconnection a request
 	// that comes back unrouted is repeated: agents are still coming back too.
@@ -62,8 +65,9 @@ type course struct {
 	next        time.Time // the earliest next publication
 	hold        time.Time // nothing but a cancel is published before
 	pause       time.Duration
-	heard       time.Time // last sign of the agent
-	asked       time.Time // when a resumed job was first asked for
+	heard       time.Time     // last sign of the agent
+	silence     time.Duration // how long it may be silent now
+	asked       time.Time     // when a resumed job was first asked for
 	firstSent   time.Time
 	told        bool      // the store knows that it is sent
 	deadline    time.Time // its last possible end, once the agent has accepted
@@ -80,7 +84,7 @@ type course struct {
 }
 
 func newCourse(notAfter time.Time, timeout time.Duration) course {
-	return course{notAfter: notAfter, timeout: timeout, state: results.Pending, pause: firstRepeat}
+	return course{notAfter: notAfter, timeout: timeout, state: results.Pending, pause: firstRepeat, silence: silence}
 }
 
 // resumedCourse is that of a job which another process has sent, or has meant
@@ -152,17 +156,15 @@ func (c *course) lastChance() time.Time {
 	return c.giveUp()
 }
 
-// giveUp is when silence becomes lost.
+// end is when the job should have ended, whatever becomes of it.
+func (c *course) end() time.Time { return latest(c.notAfter, c.deadline) }
+
+// giveUp is when silence becomes lost: after its end, and after it has been
+// asked for.
 func (c *course) giveUp() time.Time {
-	end := c.notAfter
-	if c.deadline.After(end) {
-		end = c.deadline
-	}
-	if c.asked.After(end) {
-		end = c.asked
-	}
-	if asks := c.heard.Add(silence); !c.heard.IsZero() && asks.After(end) {
-		end = asks // it is asked before it is given up
+	end := latest(c.end(), c.asked)
+	if !c.heard.IsZero() {
+		end = latest(end, c.heard.Add(silence))
 	}
 	return end.Add(lastWord)
 }
@@ -186,6 +188,9 @@ func (c *course) lostReason() string {
 // published says that a request of that type has been given to the broker.
 func (c *course) published(typ string, now time.Time) {
 	c.inFlight = typ
+	if typ == wire.TypeStatus {
+		c.silence = min(2*c.silence, maxSilence)
+	}
 	if c.state == results.Pending {
 		c.state = results.Sent
 	}
@@ -264,15 +269,27 @@ func (c *course) backSoon(now time.Time) bool {
 }
 
 // repeatIn sets the next publication. What the agent has accepted is not asked
-// for as long as its silence is short.
+// for as long as its silence is short, but when it should have ended.
 func (c *course) repeatIn(d time.Duration, now time.Time) {
 	c.next = now.Add(d)
-	if quiet := c.heard.Add(silence); !c.cancel && !c.heard.IsZero() && c.next.Before(quiet) {
-		c.next = quiet
+	if c.cancel {
+		return
 	}
-	if !c.cancel && c.next.Before(c.hold) {
-		c.next = c.hold
+	if !c.heard.IsZero() {
+		ask := c.heard.Add(c.silence)
+		if end := c.end(); end.After(now) && end.Before(ask) {
+			ask = end
+		}
+		c.next = latest(c.next, ask)
 	}
+	c.next = latest(c.next, c.hold)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // progress takes what the agent has said.

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -132,6 +133,24 @@ func TestRunningJobIsNotLostBeforeItsTimeout(t *testing.T) {
 		t.Errorf("within its timeout: %+v", s)
 	}
 	wantEnd(t, &c, wire.Lost, t0.Add(time.Hour+lastWord))
+}
+
+func TestAnAgentThatAnswersIsAskedLessAndLess(t *testing.T) {
+	c := newCourse(t0.Add(expires), time.Hour)
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+	now := t0
+	c.progress(results.Progress{State: results.Running}, now)
+	var pauses []time.Duration
+	for range 6 {
+		pauses = append(pauses, c.next.Sub(now))
+		now = c.next
+		attempt(t, &c, wire.TypeStatus, broker.Routed, now)
+		c.progress(results.Progress{State: results.Running}, now)
+	}
+	want := []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute, 5 * time.Minute}
+	if !slices.Equal(pauses, want) {
+		t.Errorf("asked after %v, want %v", pauses, want)
+	}
 }
 
 func TestUnknownToItsAgentIsSentAgainAtOnce(t *testing.T) {

@@ -21,6 +21,14 @@ const (
 	// enough to keep it busy, few enough for scripts of a megabyte.
 	tickets = 64
 
+	// repeatEvery paces what is sent again, of all tasks together: a fleet that
+	// is slow to answer must not be made slower by being asked again.
+	repeatEvery = 4 * time.Millisecond
+
+	// behindPause is the pace while answers that have come are still being
+	// stored: what is missed may be among them.
+	behindPause = 100 * time.Millisecond
+
 	// killGrace is what is added to a job's timeout before its end is overdue:
 	// an agent's --kill-grace and the way back.
 	killGrace = 30 * time.Second
@@ -46,6 +54,7 @@ type Config struct {
 	Out      chan<- broker.Publication // of the publisher
 	ReplyTo  string                    // name of the callback queue
 	Replies  *broker.State             // first state of the link that consumes it
+	CaughtUp <-chan struct{}           // gives when no answer waits to be stored
 	Operator string                    // user name
 
 	// Audit writes down a task before any of it is sent; on an error nothing is.
@@ -61,11 +70,13 @@ type Dispatcher struct {
 	out      chan<- broker.Publication
 	replyTo  string
 	replies  *broker.State
+	caughtUp <-chan struct{}
 	operator string
 	audit    func(task, command string, hosts []string) error
 	signer   func([]byte) (string, error)
 
 	tickets chan struct{} // host goroutines: a bound, see prepare
+	pace    chan struct{} // pacer → host goroutines: leave to repeat
 	starts  chan *task    // Submit → loop
 	asks    chan ask      // Settled, cancelOwn → loop
 	done    chan struct{} // closed when Run ends
@@ -82,9 +93,9 @@ type ask struct {
 // New wires a dispatcher. It starts nothing.
 func New(c Config) *Dispatcher {
 	return &Dispatcher{
-		store: c.Store, out: c.Out, replyTo: c.ReplyTo, replies: c.Replies, operator: c.Operator, audit: c.Audit, signer: c.Sign,
-		tickets: make(chan struct{}, tickets),
-		starts:  make(chan *task), asks: make(chan ask), done: make(chan struct{}),
+		store: c.Store, out: c.Out, replyTo: c.ReplyTo, replies: c.Replies, caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit, signer: c.Sign,
+		tickets: make(chan struct{}, tickets), pace: make(chan struct{}),
+		starts: make(chan *task), asks: make(chan ask), done: make(chan struct{}),
 	}
 }
 
@@ -94,6 +105,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	tasks := map[string]*task{}
 	ended := make(chan *task)
 	g, work := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.pacer(work) })
 	for {
 		select {
 		case t := <-d.starts:
@@ -116,6 +128,29 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 				return nil
 			}
 			return err
+		}
+	}
+}
+
+// pacer gives leave to repeat, one at a time. It sleeps while nobody asks.
+func (d *Dispatcher) pacer(ctx context.Context) error {
+	for {
+		select {
+		case d.pace <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		pause := time.After(repeatEvery)
+		select {
+		case <-d.caughtUp:
+		case <-time.After(behindPause):
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case <-pause:
+		case <-ctx.Done():
+			return nil
 		}
 	}
 }

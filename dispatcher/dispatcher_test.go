@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -115,16 +116,23 @@ type rig struct {
 	ended chan error
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return newRigWith(t, nil) }
+
+func newRigWith(t *testing.T, edit func(*Dispatcher)) *rig {
 	r := &rig{
 		t: t, store: &memory{jobs: map[string]*results.Job{}, progress: map[string]chan results.Progress{}},
 		out: make(chan broker.Publication), ended: make(chan error, 1),
 	}
+	caughtUp := make(chan struct{})
+	close(caughtUp)
 	r.d = New(Config{
-		Store: r.store, Out: r.out, ReplyTo: wire.ReplyQueue("op", "abc"), Operator: "op",
+		CaughtUp: caughtUp, Store: r.store, Out: r.out, ReplyTo: wire.ReplyQueue("op", "abc"), Operator: "op",
 		Replies: &broker.State{Phase: broker.Up, Since: time.Now()},
 		Audit:   func(task, _ string, _ []string) error { r.audit = append(r.audit, task); return nil },
 	})
+	if edit != nil {
+		edit(r.d)
+	}
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(context.Background())
 	go func() { r.ended <- r.d.Run(ctx) }()
@@ -282,6 +290,41 @@ func TestNobodyThere(t *testing.T) {
 			t.Errorf("outcome %q", o)
 		}
 		r.nothing()
+	})
+}
+
+// A fleet that does not answer is not asked faster the larger it is.
+func TestRepeatsArePaced(t *testing.T) {
+	t.Run("caught up", func(t *testing.T) { testPace(t, repeatEvery, nil) })
+	t.Run("behind", func(t *testing.T) { testPace(t, behindPause, func(d *Dispatcher) { d.caughtUp = nil }) })
+}
+
+func testPace(t *testing.T, every time.Duration, edit func(*Dispatcher)) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRigWith(t, edit)
+		defer r.close()
+		hosts := make([]string, 2000)
+		for i := range hosts {
+			hosts[i] = "h" + strconv.Itoa(i)
+		}
+		r.submit(0, hosts...)
+		for range hosts {
+			r.take(broker.Routed)
+		}
+		begin, again := time.Now(), 0
+		stop := time.After(firstRepeat + time.Second)
+		for done := false; !done; {
+			select {
+			case p := <-r.out:
+				p.Answer <- broker.Verdict{Ref: p.Ref, Kind: broker.Routed}
+				again++
+			case <-stop:
+				done = true
+			}
+		}
+		if most := int(time.Second / every); again < most/2 || again > most+1 {
+			t.Errorf("%d requests were repeated within %s, want up to %d", again, time.Since(begin)-firstRepeat, most)
+		}
 	})
 }
 

@@ -24,6 +24,7 @@ type host struct {
 	failed   bool // the broker was not there
 	ups      int  // how often it has come up
 	attempt  int
+	paced    bool // it is this job's turn to repeat
 	settled  bool
 
 	sent       letter // the run, once prepared: repeated as it was
@@ -63,17 +64,22 @@ func (h *host) run(ctx context.Context) error {
 		if step.send != h.offer || step.inbox != h.offerInbox || h.replies.Phase == broker.Connecting {
 			h.withdraw()
 		}
+		var pace <-chan struct{}
 		var ticket chan<- struct{}
 		var out chan<- broker.Publication
-		if step.send != "" && h.replies.Phase != broker.Connecting {
-			if h.offer == "" {
-				ticket = h.task.d.tickets
-			} else {
-				out = h.task.d.out
-			}
+		switch {
+		case step.send == "" || h.replies.Phase == broker.Connecting:
+		case h.offer != "":
+			out = h.task.d.out
+		case h.attempt > 0 && !h.paced && step.send != wire.TypeCancel:
+			pace = h.task.d.pace
+		default:
+			ticket = h.task.d.tickets
 		}
 		timer.Reset(step.wait)
 		select {
+		case <-pace:
+			h.paced = true
 		case ticket <- struct{}{}:
 			h.offer, h.offerInbox = step.send, step.inbox
 			if err := h.prepare(ctx, step.send); err != nil {
@@ -81,6 +87,7 @@ func (h *host) run(ctx context.Context) error {
 			}
 		case out <- h.pub:
 			h.attempt++
+			h.paced = false
 			h.course.published(h.offer, time.Now())
 			h.withdraw()
 		case p, ok := <-h.progress:

@@ -253,6 +253,7 @@ func TestRepeatedRequestIsAnsweredNotRepeated(t *testing.T) {
 		r.deliver(wire.TypeRun, job, body)
 		r.finish <- exited(0)
 		next[*wire.Ended](r)
+		synctest.Wait() // the answer is confirmed; one in flight would serve both
 		r.deliver(wire.TypeRun, job, body)
 		if e := next[*wire.Ended](r); e.Outcome != wire.Exited {
 			t.Errorf("second answer %+v", e)

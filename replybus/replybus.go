@@ -49,6 +49,8 @@ type Bus struct {
 	queue string
 	store Store
 	log   *slog.Logger
+
+	caughtUp chan struct{} // consumer → who asks
 }
 
 // New wires a bus that consumes queue over a connection of its own: on one that
@@ -59,11 +61,14 @@ func New(opts broker.Options, queue string, store Store, log *slog.Logger) (*Bus
 	if err != nil {
 		return nil, err
 	}
-	return &Bus{link: link, queue: queue, store: store, log: log}, nil
+	return &Bus{link: link, queue: queue, store: store, log: log, caughtUp: make(chan struct{})}, nil
 }
 
 // Link is the state of the callback queue: Up while it is declared and consumed.
 func (b *Bus) Link() *broker.State { return b.link.State() }
+
+// CaughtUp gives whenever no reply is known that is not stored yet.
+func (b *Bus) CaughtUp() <-chan struct{} { return b.caughtUp }
 
 // Run consumes until ctx ends.
 func (b *Bus) Run(ctx context.Context) error { return b.link.Run(ctx, b.session) }
@@ -122,7 +127,12 @@ func (c *consumer) run(ctx context.Context, deliveries <-chan amqp.Delivery) err
 		if err := c.flush(ctx); err != nil {
 			return err
 		}
+		var caughtUp chan<- struct{}
+		if len(c.applied) == 0 {
+			caughtUp = c.bus.caughtUp
+		}
 		select {
+		case caughtUp <- struct{}{}:
 		case d, ok := <-deliveries:
 			if !ok {
 				return errConsumerEnded

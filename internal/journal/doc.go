@@ -36,12 +36,12 @@
 //	header  magic "warrenJ\n", version u32, 0 u32, created i64 (ms since 1970),
 //	        id [16], salt [16], 0 u32, sum u32 of all before
 //	frame   kind u32, length u32, synced u64, sum u32 of the padded record,
-//	        sum u32 of the four before and of the frame's own offset;
+//	        sum u32 of the four before;
 //	        the record, padded with zeros to a multiple of 8
 //
-// All sums of frames start from the header's sum, which the salt makes another
-// in each file: a block of an older file, or of a record's own text, is never
-// taken for a frame.
+// The sums of a frame start from the header's sum, which the salt makes another
+// in each file, that of its head also from its offset: a block of an older file,
+// or of a record's own text, is not taken for a frame.
 //
 // # Torn or damaged
 //

@@ -299,3 +299,25 @@ func TestCreateFull(t *testing.T) {
 		t.Errorf("left: %v", d.files)
 	}
 }
+
+// TestSyncErrorMark: the failed sync was to take a mark to the disk, behind which
+// a later process goes on. Nothing of its may be behind a gap.
+func TestSyncErrorMark(t *testing.T) {
+	d := newSimDisk()
+	l := startSim(t, d, small)
+	l.append(t, Sync, "one")
+	l.mustSize(t) // the mark is written
+	d.failOnce("sync", syscall.EIO)
+	if a := <-l.queue(t, Sync); !errors.Is(a.Err, ErrStopped) {
+		t.Errorf("got %v", a.Err)
+	}
+	wantStopped(t, l, syscall.EIO)
+	d.kill()
+	l = startSim(t, d, small)
+	l.append(t, Sync, "two")
+	if err := l.end(); err != nil {
+		t.Fatal(err)
+	}
+	d.crash(never)
+	wantRecords(t, startSim(t, d, small).got, "one", "two")
+}

@@ -97,10 +97,10 @@ func appendFrame(b []byte, seed uint32, offset int64, kind uint32, synced int64,
 	return append(b, padding[:pad(len(record))]...)
 }
 
+// headSum binds a head to its place: offsets that differ, up to 32 GiB, start
+// from different values.
 func headSum(seed uint32, offset int64, head []byte) uint32 {
-	var at [8]byte
-	le.PutUint64(at[:], uint64(offset))
-	return crc32.Update(crc32.Update(seed, castagnoli, at[:]), castagnoli, head)
+	return crc32.Update(seed^uint32(offset/alignment), castagnoli, head)
 }
 
 // decodeFrame reads the head of a frame at offset; ok is false where there is none.

@@ -212,7 +212,10 @@ func (f *simFile) Sync() error {
 		}
 		return err
 	}
-	f.disk, f.pending = slices.Clone(f.live), nil
+	for _, op := range f.pending { // and nothing that is held as clean
+		f.disk = apply(f.disk, op)
+	}
+	f.pending = nil
 	return nil
 }
 

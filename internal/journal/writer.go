@@ -74,22 +74,25 @@ func (w *writer) open(yield func([]byte) error) (found, error) {
 	w.header, w.seed, w.end, w.synced, w.marked = r.header, r.seed, r.end, r.synced, r.marked
 	w.synced = max(w.synced, headerSize) // it is synced before it has its name
 	w.allocated = r.size
-	if !r.marked || r.torn > 0 {
-		if err := w.settle(r.torn); err != nil {
-			return found{}, explain(w.path, "repair", err)
-		}
+	if err := w.settle(r.torn); err != nil {
+		return found{}, explain(w.path, "repair", err)
 	}
 	// On a full disk it goes on with what it has.
 	if err := w.grow(0); err != nil && !errors.Is(err, ErrFull) {
 		return found{}, err
 	}
 	w.mark()
+	// The name may be a rewriting's whose sync of the directory failed.
+	if err := w.dir.Sync(); err != nil {
+		return found{}, explain(w.path, "sync of the directory", err)
+	}
 	return r, w.broken
 }
 
 // settle makes what has been replayed durable and puts zeros in the place of
-// the torn tail. What the file does not say to be synced is written again: after
-// a failed sync the kernel may hold it as clean and the disk not at all.
+// the torn tail. What the file does not say to be synced, the last mark itself
+// at least, is written again: after a failed sync the kernel may hold it as clean
+// and the disk not at all.
 func (w *writer) settle(torn int64) error {
 	b := make([]byte, min(windowSize, w.end-w.synced))
 	for at := w.synced; at < w.end; {

@@ -133,7 +133,7 @@ func (o *Operator) wire(s repl.Settings, name string, once bool) (err error) {
 	}
 	o.publisher = broker.NewPublisher(publishWindow)
 	o.dispatcher = dispatcher.New(dispatcher.Config{
-		Store: o.store, Out: o.publisher.In(), ReplyTo: queue, Replies: o.bus.Link(), Operator: name,
+		Store: o.store, Out: o.publisher.In(), ReplyTo: queue, Replies: o.bus.Link(), CaughtUp: o.bus.CaughtUp(), Operator: name,
 		Audit: o.audit.Executed,
 	})
 	return nil

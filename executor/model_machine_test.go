@@ -1,0 +1,437 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/broker"
+	"warren/internal/process"
+	"warren/internal/wire"
+)
+
+// A machine has a disk and a clock, and on it an agent lives, dies and is
+// started again. Guarded by world.mu but for what is said.
+type machine struct {
+	world   *world
+	name    string      // fixed
+	plan    machinePlan // fixed
+	dir     string      // fixed; outputs
+	disk    *platter    // of its own lock
+	clock   sync.Mutex
+	skew    time.Duration // under clock
+	life    *life         // nil while it is down
+	queue   *queue
+	ghost   time.Time // until when the broker believes in the last connection
+	noLink  time.Time // until when there is none
+	inbox   []message
+	tag     uint64
+	wiped   bool // its journal was lost at least once
+	powered bool // so was its power
+	wild    bool // its clock differed by more than the tolerance
+}
+
+// A life is an agent from its start to its end.
+type life struct {
+	dead  bool // killed: nothing of it has any effect any more
+	agent *Agent
+	out   chan broker.Publication
+	file  *lifeFile
+	stop  context.CancelFunc
+	kill  context.CancelFunc
+	gone  context.Context // done once it is stopped or killed, as far as the link goes
+	over  chan struct{}   // closed once its goroutines have ended
+}
+
+func (m *machine) now() time.Time {
+	m.clock.Lock()
+	defer m.clock.Unlock()
+	return time.Now().Add(m.skew)
+}
+
+func (m *machine) setClock(skew time.Duration) {
+	m.clock.Lock()
+	defer m.clock.Unlock()
+	m.skew = skew
+	m.wild = m.wild || skew.Abs() > modelTolerance
+}
+
+// start brings the agent up on what the disk has.
+func (m *machine) start() {
+	w := m.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over || m.life != nil {
+		return
+	}
+	l := &life{out: make(chan broker.Publication), over: make(chan struct{})}
+	var err error
+	l.agent, err = New(Config{
+		ID: m.name, AllowUnsigned: true, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}, Inbox: m.plan.Inbox,
+		Limits: Limits{Workers: m.plan.Workers, Queue: m.plan.Queue, Retention: m.plan.Retention}, Now: m.now,
+		Runner: func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
+			return m.execute(ctx, l, s, started, out)
+		},
+	})
+	if err != nil {
+		w.failf("agent: %w", err)
+		return
+	}
+	b := newJournal(l.agent.cfg.Limits, time.Time{})
+	var records [][]byte
+	l.file, records, b.since = m.disk.open()
+	for _, r := range records {
+		if err := b.replay(r); err != nil {
+			w.failf("replay: %w", err)
+		}
+	}
+	kept, err := openOutputs(m.dir, 1<<20)
+	if err != nil {
+		w.failf("outputs: %w", err)
+		return
+	}
+	m.life = l
+	stop, cancelStop := context.WithCancel(context.Background())
+	work, cancelWork := context.WithCancel(context.Background())
+	gone, leave := context.WithCancel(context.Background())
+	l.stop, l.kill, l.gone = cancelStop, cancelWork, gone
+	loop := newLoop(l.agent, b, kept, l.file)
+	loop.out = l.out
+	var all sync.WaitGroup
+	all.Go(func() {
+		defer leave()
+		if err := loop.run(stop, work); err != nil {
+			w.mu.Lock()
+			w.failf("agent's loop: %w", err)
+			w.mu.Unlock()
+		}
+	})
+	all.Go(func() { m.connect(l) })
+	go func() {
+		all.Wait()
+		cancelStop()
+		cancelWork()
+		close(l.over)
+	}()
+}
+
+// crash ends the agent without a word.
+func (m *machine) crash(e event) {
+	w := m.world
+	w.mu.Lock()
+	l := m.life
+	if l == nil {
+		w.mu.Unlock()
+		return
+	}
+	m.life, l.dead = nil, true
+	m.disk.crash(l.file, e.Tail, e.What == powerOff)
+	m.ghost = time.Now().Add(e.Ghost)
+	m.powered = m.powered || e.What == powerOff
+	w.mu.Unlock()
+	l.kill()
+	<-l.over
+	if e.What == powerOff && e.Tail == 0 {
+		if err := m.losePower(); err != nil {
+			w.t.Error(err)
+		}
+	}
+	m.back(e)
+}
+
+// leave stops the agent politely. It may be killed while it does.
+func (m *machine) leave(e event) {
+	w := m.world
+	w.mu.Lock()
+	l := m.life
+	w.mu.Unlock()
+	if l == nil {
+		return
+	}
+	l.stop()
+	w.running.Add(1)
+	go func() {
+		defer w.running.Done()
+		<-l.over
+		w.mu.Lock()
+		mine := m.life == l && !l.dead
+		if mine {
+			m.life = nil
+			m.disk.crash(l.file, 1<<30, false)
+		}
+		w.mu.Unlock()
+		if mine {
+			m.back(e)
+		}
+	}()
+}
+
+// back has the agent started again.
+func (m *machine) back(e event) {
+	m.world.later(e.Down, func() {
+		m.setClock(e.Skew)
+		if e.Wiped {
+			m.world.mu.Lock()
+			m.wiped = true
+			m.world.mu.Unlock()
+			m.disk.wipe(m.now())
+		}
+		m.start()
+	})
+}
+
+// execute is the Runner: what counts is that it is called.
+func (m *machine) execute(ctx context.Context, l *life, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
+	w := m.world
+	id := env(s.Env, "WARREN_JOB")
+	w.mu.Lock()
+	if l.dead {
+		w.mu.Unlock()
+		return process.Result{Cancelled: true}
+	}
+	w.runs[id]++
+	w.tracef(id, "%s executes it", m.name)
+	plan := w.plans[env(s.Env, "WARREN_TASK")]
+	w.mu.Unlock()
+	begun := m.now()
+	// Of another boot, so that nobody looks for it among the living.
+	started(process.Identity{PID: 1 << 22, Start: "model/1"})
+	text := printed(id, plan.Prints)
+	half := len(text) / 2
+	chunk := func(from, to int) process.Chunk {
+		return process.Chunk{Stream: wire.Stdout, Offset: int64(from), Data: text[from:to]}
+	}
+	if half > 0 {
+		out(chunk(0, half))
+	}
+	r := process.Result{Started: true, StartedAt: begun}
+	timeout, end := time.NewTimer(s.Timeout), time.NewTimer(plan.Takes)
+	defer timeout.Stop()
+	defer end.Stop()
+	select {
+	case <-end.C:
+	case <-timeout.C:
+		r.TimedOut = true
+	case <-ctx.Done():
+		r.Cancelled = true
+	}
+	r.EndedAt = m.now()
+	r.Stdout.Size = int64(half)
+	if !r.TimedOut && !r.Cancelled && len(text) > half {
+		r.Rest = []process.Chunk{chunk(half, len(text))}
+		r.Stdout.Size = int64(len(text))
+	}
+	return r
+}
+
+// printed is what a job writes.
+func printed(job string, n int) []byte {
+	return []byte(strings.Repeat(job, n/len(job)+1)[:n])
+}
+
+// A queue is a host queue and its consumer's session.
+type queue struct {
+	session  *wireSession
+	messages []amqp.Publishing
+	inbox    int           // messages of the inbox that this session has had
+	more     chan struct{} // capacity 1
+}
+
+func (m *machine) hasQueue() bool { return m.queue != nil || time.Now().Before(m.ghost) }
+
+// arrive puts a copy of a request where the agent finds it, or nowhere.
+func (m *machine) arrive(inbox bool, p amqp.Publishing) {
+	w := m.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case inbox:
+		m.tag++
+		m.inbox = append(m.inbox, message{toDelivery(p), m.tag})
+	case m.queue != nil:
+		m.queue.messages = append(m.queue.messages, p)
+	}
+	m.wake()
+}
+
+func (m *machine) wake() {
+	if m.queue != nil {
+		select {
+		case m.queue.more <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func toDelivery(p amqp.Publishing) amqp.Delivery {
+	return amqp.Delivery{Type: p.Type, CorrelationId: p.CorrelationId, ReplyTo: p.ReplyTo, Body: p.Body}
+}
+
+// cut breaks the link for a while.
+func (m *machine) cut(down, ghost time.Duration) {
+	w := m.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m.noLink = time.Now().Add(down)
+	if m.queue != nil {
+		m.ghost = time.Now().Add(ghost)
+		m.queue.session.close()
+	}
+}
+
+// connect holds one session after the other until the life ends.
+func (m *machine) connect(l *life) {
+	w := m.world
+	for {
+		w.mu.Lock()
+		wait := max(time.Until(m.ghost), time.Until(m.noLink), 0)
+		w.mu.Unlock()
+		select {
+		case <-time.After(wait):
+		case <-l.gone.Done():
+			return
+		}
+		q := &queue{session: newSession(), more: make(chan struct{}, 1)}
+		stop := context.AfterFunc(l.gone, q.session.close)
+		w.mu.Lock()
+		m.queue = q
+		m.wake()
+		w.mu.Unlock()
+		var g sync.WaitGroup
+		g.Go(func() { m.consume(l, q) })
+		g.Go(func() { m.publish(l, q) })
+		g.Wait()
+		w.mu.Lock()
+		m.queue = nil
+		w.mu.Unlock()
+		stop()
+		if l.gone.Err() != nil {
+			return
+		}
+	}
+}
+
+func (m *machine) publish(l *life, q *queue) {
+	for {
+		select {
+		case p := <-l.out:
+			m.world.reply(m, l, q.session, p)
+		case <-q.session.ctx.Done():
+			return
+		}
+	}
+}
+
+// consume hands over requests in the order of session.go: names, the inbox to
+// its end, then whatever comes.
+func (m *machine) consume(l *life, q *queue) {
+	done := q.session.ctx.Done()
+	select {
+	case l.agent.sessions <- []string{m.name}:
+	case <-done:
+		return
+	}
+	for drained := !m.plan.Inbox; ; {
+		d, ok := m.take(l, q, !drained)
+		switch {
+		case ok:
+			select {
+			case l.agent.deliveries <- d:
+			case <-done:
+				return
+			}
+		case !drained:
+			drained = true
+			select {
+			case l.agent.drained <- struct{}{}:
+			case <-done:
+				return
+			}
+		default:
+			select {
+			case <-q.more:
+			case <-done:
+				return
+			}
+		}
+	}
+}
+
+// take gets the next request: from the host queue, unless the inbox is to be
+// drained first. While that is drained the host queue is read too.
+func (m *machine) take(l *life, q *queue, draining bool) (d delivery, ok bool) {
+	w := m.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case len(q.messages) > 0:
+		d = delivery{Delivery: toDelivery(q.messages[0]), queue: wire.HostQueue(m.name)}
+		q.messages = q.messages[1:]
+		d.Acknowledger = modelAcker{m, l, q, 0, d.Type, d.CorrelationId}
+	case m.plan.Inbox && q.inbox < len(m.inbox):
+		msg := m.inbox[q.inbox]
+		q.inbox++
+		d = delivery{Delivery: msg.Delivery, queue: wire.InboxQueue(m.name), held: draining}
+		d.Acknowledger = modelAcker{m, l, q, msg.tag, d.Type, d.CorrelationId}
+	default:
+		return delivery{}, false
+	}
+	d.name = m.name
+	return d, true
+}
+
+// modelAcker takes an acknowledgement, and holds it against the journal.
+type modelAcker struct {
+	m        *machine
+	l        *life
+	q        *queue
+	tag      uint64 // in the inbox; 0: not from there
+	typ, job string
+}
+
+func (a modelAcker) Ack(uint64, bool) error {
+	w := a.m.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if a.l.dead || a.q.session.ctx.Err() != nil {
+		return errors.New("the session is over")
+	}
+	if a.typ == wire.TypeRun && !a.m.disk.knows(a.job, func(*entry) bool { return true }) {
+		w.failf("acknowledged before it was in the journal: %s", a.job)
+	}
+	before := len(a.m.inbox)
+	a.m.inbox = slices.DeleteFunc(a.m.inbox, func(x message) bool { return x.tag == a.tag })
+	a.q.inbox -= before - len(a.m.inbox)
+	return nil
+}
+
+func (a modelAcker) Nack(uint64, bool, bool) error { return errors.New("nobody nacks") }
+func (a modelAcker) Reject(uint64, bool) error     { return errors.New("nobody rejects") }
+
+// wrote holds a reply against the journal: what has ended is in there before
+// anybody is told. Its caller has the lock.
+func (m *machine) wrote(p broker.Publication) {
+	v, err := wire.DecodeReply(p.Msg.Type, p.Msg.Body, p.Msg.Headers, p.Msg.CorrelationId)
+	if err != nil {
+		m.world.failf("our own reply: %w", err)
+	}
+	if e, ok := v.(*wire.Ended); ok && !m.disk.knows(e.Job, func(r *entry) bool { return r.Ended != nil && r.Ended.Outcome == e.Outcome }) {
+		m.world.failf("said %s (%s) before it was in the journal: %s", e.Outcome, e.Reason, e.Job)
+	}
+}
+
+// losePower takes away what of the outputs was not safe: in the worst case all.
+func (m *machine) losePower() error {
+	files, err := filepath.Glob(filepath.Join(m.dir, "*.output"))
+	for _, f := range files {
+		err = errors.Join(err, os.Remove(f))
+	}
+	return err
+}
