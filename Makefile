@@ -5,7 +5,7 @@ HOSTS       ?= web[01-03]
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check unit stress fuzz cross rabbitmq clean
+.PHONY: help demo build test check unit stress faults model cost fuzz cross rabbitmq clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,6 +28,15 @@ unit: ## all tests, with the race detector, against a real RabbitMQ that they st
 
 stress: rabbitmq ## 20 tasks at the same time at 500 hosts, on its own
 	$(GO) test -race -count=1 -run TestStress -v -timeout 10m ./cmd/internal/lab/
+
+faults: rabbitmq ## every row of the fault matrix: a real RabbitMQ, real processes, real kills
+	$(GO) test -count=1 -run TestFaults -v -timeout 60m ./cmd/internal/faults -full
+
+model: ## search the model of operator, link and agent for a broken guarantee
+	$(GO) test -race -count=1 -run TestModel -timeout 30m ./executor -model
+
+cost: rabbitmq ## what the journal costs, against one sync of this disk
+	$(GO) test -count=1 -run TestJournalCost -v ./cmd/internal/lab -cost
 
 fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	@.ci/fuzz $(or $(FUZZTIME),30s)

@@ -164,7 +164,7 @@ func (c *course) end() time.Time { return latest(c.notAfter, c.deadline) }
 func (c *course) giveUp() time.Time {
 	end := latest(c.end(), c.asked)
 	if !c.heard.IsZero() {
-		end = latest(end, c.heard.Add(silence))
+		end = latest(end, c.heard.Add(c.silence))
 	}
 	return end.Add(lastWord)
 }
@@ -303,6 +303,8 @@ func (c *course) progress(p results.Progress, now time.Time) {
 	case p.Unknown && c.resumed:
 		c.hold = c.notAfter.Add(time.Millisecond) // then its agent refuses it for good
 		c.repeatIn(0, now)
+	case p.Unknown && now.After(c.notAfter): // by our clock; the agent's is behind
+		c.repeatIn(c.pause, now)
 	case p.Unknown:
 		c.maybe = true
 		c.next = now

@@ -163,6 +163,26 @@ func TestUnknownToItsAgentIsSentAgainAtOnce(t *testing.T) {
 	}
 }
 
+// An agent whose clock is behind says for a while that the job may still come.
+func TestUnknownAfterItsTimeIsNotAskedForInALoop(t *testing.T) {
+	c := fresh()
+	c.told = true
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+	now, asked := t0.Add(expires+time.Millisecond), 0
+	for now.Before(t0.Add(expires + time.Hour)) {
+		attempt(t, &c, wire.TypeStatus, broker.Routed, now)
+		c.progress(results.Progress{State: results.Sent, Unknown: true}, now)
+		if s := c.decide(now); s.end != "" {
+			t.Fatalf("while its agent answers: %+v", s)
+		}
+		now = c.next
+		asked++
+	}
+	if asked > 20 {
+		t.Errorf("asked %d times within an hour", asked)
+	}
+}
+
 // Whichever comes first, the answer or the broker's word on the question.
 func TestResumedJobThatIsUnknownIsAskedForAgainWhenItsTimeIsUp(t *testing.T) {
 	for _, answerFirst := range []bool{true, false} {

@@ -221,11 +221,10 @@ func (l *loop) deliver(d delivery, now time.Time) {
 }
 
 func (l *loop) accept(r *wire.Request, held bool, now time.Time) {
-	if l.draining {
-		l.refuse(r, "the agent is stopping", now)
-		return
-	}
 	_, refusal := l.cfg.permits(r.Statement.Run)
+	if l.draining && l.file == nil {
+		refusal = "the agent is stopping" // else it waits for the next start
+	}
 	j, known := l.journal.accept(r, refusal, held, now)
 	if j == nil {
 		l.log.Warn("no room to remember another job; not answered", "job", r.Leaf.Job, "remembered", len(l.journal.jobs))
@@ -238,13 +237,6 @@ func (l *loop) accept(r *wire.Request, held bool, now time.Time) {
 	if !known && j.phase == ended {
 		l.ended(j)
 	}
-}
-
-// refuse answers a run that is not even remembered.
-func (l *loop) refuse(r *wire.Request, reason string, now time.Time) {
-	l.answer(r, &wire.Ended{
-		Job: r.Leaf.Job, Outcome: wire.Rejected, Reason: reason, EndedAt: now.UnixMilli(), Request: r.Digest[:],
-	})
 }
 
 func (l *loop) cancel(r *wire.Request, now time.Time) {

@@ -37,10 +37,13 @@ type world struct {
 	order []string // of tasks
 	jobs  map[string]*modelJob
 
-	runs      map[string]int // executions of a job
-	sent      map[string]int // requests about a job
+	runs      map[string]int       // executions of a job
+	sent      map[string]int       // requests about a job
+	asked     map[string]time.Time // the last of them
+	answered  map[string]bool      // its agent has said something of it
 	conflicts []conflict
 	failures  []error
+	disturbed bool // an operator or its link was down
 }
 
 type conflict struct {
@@ -54,6 +57,7 @@ func newWorld(t *testing.T, s script) *world {
 	w := &world{
 		t: t, script: s, born: time.Now(), replies: map[string]*operator{}, tasks: map[string]*results.Task{}, plans: map[string]taskPlan{},
 		jobs: map[string]*modelJob{}, runs: map[string]int{}, sent: map[string]int{},
+		asked: map[string]time.Time{}, answered: map[string]bool{},
 	}
 	for i, p := range s.Machines {
 		m := &machine{world: w, name: fmt.Sprintf("web%02d", i), plan: p, dir: t.TempDir()}
@@ -145,16 +149,26 @@ func (w *world) happen(e event) {
 	case diskFull:
 		m.disk.fill(e.Who, e.Down)
 	case killOp:
+		w.disturb()
 		w.killOperator(e.Down)
 	case cutOp:
+		w.disturb()
 		if op := w.operator(); op != nil {
 			op.cut(e.Down)
 		}
 	case look:
 		w.look()
+	case setClock:
+		m.setClock(e.Skew)
 	case cancelOne:
 		w.cancel(e.Who)
 	}
+}
+
+func (w *world) disturb() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.disturbed = true
 }
 
 // heal has everybody up.
@@ -197,6 +211,7 @@ func (w *world) request(s *wireSession, p broker.Publication) {
 		kind = broker.Returned
 	}
 	w.sent[p.Msg.CorrelationId]++
+	w.sentAgain(p.Msg.CorrelationId)
 	w.tracef(p.Msg.CorrelationId, "to %s a %s: %s, %d copies", p.Key, p.Msg.Type, kind, len(f.Copies))
 	if n, j := w.sent[p.Msg.CorrelationId], w.jobs[p.Msg.CorrelationId]; j != nil && n > 100+3*int(time.Since(j.created)/time.Second) {
 		w.failf("%d requests within %s, the last a %s: %s", n, time.Since(j.created), p.Msg.Type, j)
@@ -210,6 +225,21 @@ func (w *world) request(s *wireSession, p broker.Publication) {
 	}
 	for _, d := range f.Copies {
 		w.later(d, func() { m.arrive(inbox, p.Msg) })
+	}
+}
+
+// sentAgain holds against the clock when a job is asked for that nobody has
+// answered for. Its caller has the lock.
+func (w *world) sentAgain(job string) {
+	const longest = 25 * time.Second // the longest pause, and the longest verdict
+	last := w.asked[job]
+	w.asked[job] = time.Now()
+	j := w.jobs[job]
+	if j == nil || j.State == results.Ended || last.IsZero() || w.answered[job] || w.plans[j.Task].Online || w.disturbed {
+		return
+	}
+	if d := time.Since(last); d > longest {
+		w.failf("nobody has answered, and it was not sent again for %s: %s", d, j)
 	}
 }
 
@@ -239,6 +269,7 @@ func (w *world) reply(m *machine, l *life, s *wireSession, p broker.Publication)
 		kind = broker.Returned
 	}
 	m.wrote(p)
+	w.answered[p.Msg.CorrelationId] = true
 	w.tracef(p.Msg.CorrelationId, "%s answers %s to %s: %s, %d copies", m.name, p.Msg.Type, p.Key, kind, len(f.Copies))
 	w.mu.Unlock()
 	s.answer(w, p, kind, f.After)
