@@ -23,7 +23,10 @@ func inboxes() []fault {
 		{name: "host away, operator comes back later", run: func(s *scene) {
 			s.away(func() { s.leave() })
 		}},
-		{name: "host away, broker killed", alone: true, run: func(s *scene) {
+		// RabbitMQ 3.10 may lose a quorum queue of one node as it is killed; what it
+		// has lost is not executed, and expires.
+		{name: "host away, broker killed", alone: true, may: []wire.Outcome{wire.Expired}, run: func(s *scene) {
+			s.expires = time.Minute
 			s.away(func() {
 				s.killBroker()
 				s.restartBroker()
@@ -33,25 +36,24 @@ func inboxes() []fault {
 			})
 		}},
 		{
-			// RabbitMQ issue 10070: a quorum queue of one node that is spoken to before
-			// it has elected itself leader never does, until it is told to.
-			name: "inbox without a leader", alone: true,
+			// RabbitMQ 10070: after a crash a quorum queue of one node may have no
+			// leader until somebody has it elect one. Its host answers meanwhile.
+			name: "inbox without a leader", alone: true, may: []wire.Outcome{wire.Expired},
 			run: func(s *scene) {
-				s.away(func() {
-					s.killBroker()
-					s.restartBroker()
-					for _, a := range s.agents {
-						a.launch(s.through(s.agentLink))
-					}
-					s.agentsSay(1, "msg=ready")
-					s.submit(1, s.hosts, work{})
-					s.executed(len(s.hosts))
-					for _, h := range s.hosts {
-						s.eval("catch ra:trigger_election({'%s', node()}).", s.raft(h))
-						s.led(h)
-					}
-					s.killAgents()
-				})
+				s.expires = time.Minute
+				s.inboxes()
+				s.submit(s.tasks, s.hosts, work{before: 1000}, whenOnline)
+				for _, h := range s.hosts {
+					s.messages(wire.InboxQueue(h), s.tasks)
+				}
+				s.killBroker()
+				s.restartBroker()
+				s.startAgents()
+				s.submit(1, s.hosts, work{})
+				s.executed(len(s.hosts))
+				for _, h := range s.hosts {
+					s.led(h)
+				}
 			},
 		},
 		{
@@ -142,11 +144,13 @@ func (s *scene) raft(host string) string {
 	return strings.ReplaceAll(s.vhost(), "'", `\'`) + "_" + wire.InboxQueue(host)
 }
 
-// led waits until the inbox has a leader, without a word to it.
+// led waits until the inbox has a leader, and has it elect one where it does
+// not by itself.
 func (s *scene) led(host string) {
 	s.t.Helper()
 	s.eventually(func() error {
 		if leader := s.eval("ra_leaderboard:lookup_leader('%s').", s.raft(host)); leader == "undefined" {
+			s.eval("catch ra:trigger_election({'%s', node()}).", s.raft(host))
 			return errors.New("the inbox of " + host + " has no leader")
 		}
 		return nil

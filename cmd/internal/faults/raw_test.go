@@ -117,8 +117,7 @@ func (p *tap) replay(of func(copied) bool) (n int) {
 func isRequest(c copied) bool {
 	return c.exchange == "" && strings.HasPrefix(c.key, wire.HostQueue(""))
 }
-func isReply(c copied) bool { return c.exchange == wire.ExchangeReplies }
-func isAny(copied) bool     { return true }
+func isAny(copied) bool { return true }
 
 // An impostor has the queue of a host, and keeps what comes.
 type impostor struct {

@@ -393,19 +393,22 @@ func (s *scene) jobs() (all []results.Job) {
 func (s *scene) reached(n int, states ...results.State) {
 	s.t.Helper()
 	s.eventually(func() error {
-		counts := map[results.State]int{}
-		got := 0
-		for _, j := range s.jobs() {
-			counts[j.State]++
-			if slices.Contains(states, j.State) {
-				got++
-			}
-		}
-		if got < n {
-			return fmt.Errorf("%d of %d jobs are %v: %v", got, n, states, counts)
+		if got := s.count(states...); got < n {
+			return fmt.Errorf("%d of %d jobs are %v", got, n, states)
 		}
 		return nil
 	})
+}
+
+// count is how many jobs are in one of those states.
+func (s *scene) count(states ...results.State) (n int) {
+	s.t.Helper()
+	for _, j := range s.jobs() {
+		if slices.Contains(states, j.State) {
+			n++
+		}
+	}
+	return n
 }
 
 // settle waits until every job has an outcome, and asks once, as check_task
