@@ -311,17 +311,21 @@ func TestTimeout(t *testing.T) {
 
 // cancel starts s, waits for n processes of the family, cancels, and returns
 // the processes and the result.
-func cancel(t *testing.T, f *family, s process.Spec, n int, ready string) ([]*member, process.Result) {
+func cancel(t *testing.T, f *family, s process.Spec, n int, ready string, settle ...func(pid int)) ([]*member, process.Result) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	done := make(chan process.Result, 1)
-	go func() { done <- process.Run(ctx, s, nil, nil) }()
+	pid := make(chan int, 1)
+	go func() { done <- process.Run(ctx, s, func(id process.Identity) { pid <- id.PID }, nil) }()
 	var members []*member
 	for range n {
 		m := f.accept()
 		m.hear(ready)
 		members = append(members, m)
+	}
+	for _, wait := range settle {
+		wait(<-pid)
 	}
 	stop()
 	select {
@@ -361,10 +365,23 @@ func TestCancelIgnored(t *testing.T) {
 }
 
 // A stopped process is made to go on, so that it sees the TERM.
+// awaitStopped waits until the process, which has said that it will, has stopped:
+// a CONT before would be lost.
+func awaitStopped(t *testing.T, pid int) {
+	t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		out, _ := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
+		if strings.HasPrefix(strings.TrimSpace(string(out)), "T") {
+			return
+		}
+	}
+	t.Fatalf("process %d has not stopped", pid)
+}
+
 func TestCancelStopped(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
-	m, r := cancel(t, f, f.spec("stop", "hang"), 1, "stopping")
+	m, r := cancel(t, f, f.spec("stop", "hang"), 1, "stopping", func(pid int) { awaitStopped(t, pid) })
 	m[0].mustBeDead()
 	if r.Signal != "SIGTERM" {
 		t.Errorf("%+v", r)
