@@ -318,12 +318,11 @@ func (w *world) judge() {
 		m, n := w.machine(j.Host), w.runs[j.ID]
 		honest := !m.wiped && !m.wild // an agent with its journal and a good clock
 		switch {
+		// Nobody can tell when a journal was made whose clock was far behind then.
 		case n > 1 && !(m.wiped && m.wild):
 			w.failf("executed %d times: %s", n, j)
-		case j.Outcome == wire.Exited && n != 1:
-			w.failf("exited, and was executed %d times: %s", n, j)
-		case slices.Contains([]wire.Outcome{wire.Signaled, wire.TimedOut}, j.Outcome) && n != 1:
-			w.failf("%s, and was executed %d times: %s", j.Outcome, n, j)
+		case slices.Contains([]wire.Outcome{wire.Exited, wire.Signaled, wire.TimedOut}, j.Outcome) && n == 0:
+			w.failf("%s, and was not executed: %s", j.Outcome, j)
 		case j.Outcome == wire.Unreachable && n != 0:
 			w.failf("unreachable, and was executed: %s", j)
 		case j.Outcome == wire.Expired && n != 0 && !m.wild:
