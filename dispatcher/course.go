@@ -314,7 +314,9 @@ func (c *course) progress(p results.Progress, now time.Time) {
 		if p.State == results.Accepted {
 			c.deadline = c.notAfter.Add(c.timeout)
 		}
-		c.repeatIn(0, now)
+		if !c.cancel { // a cancel keeps its own pace
+			c.repeatIn(0, now)
+		}
 	}
 }
 

@@ -239,6 +239,17 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+func TestAnswersDoNotHurryACancel(t *testing.T) {
+	c := fresh()
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+	c.cancelled(t0)
+	attempt(t, &c, wire.TypeCancel, broker.Routed, t0)
+	c.progress(results.Progress{State: results.Running, Heard: 1}, t0)
+	if s := c.decide(t0); s.send != "" {
+		t.Errorf("told that it still runs, it sends %s at once", s.send)
+	}
+}
+
 func TestQueueFullIsTriedAgain(t *testing.T) {
 	c := fresh()
 	attempt(t, &c, wire.TypeRun, broker.Nacked, t0)

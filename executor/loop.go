@@ -189,9 +189,19 @@ func (l *loop) stopRunning() {
 // abandon kills what runs: there is no agent left to report to.
 func (l *loop) abandon() {
 	l.stopRunning()
-	for l.journal.running > 0 {
+	for l.executing() > 0 {
 		l.report(<-l.agent.reports, l.cfg.Now())
 	}
+}
+
+// executing counts the exec goroutines, which each have a last word to say.
+func (l *loop) executing() (n int) {
+	for _, j := range l.journal.jobs {
+		if j.phase == running && j.stop != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // deliver handles one message: decide, write, then acknowledge. A message that

@@ -65,13 +65,18 @@ func (l *loop) save(work context.Context, now time.Time) error {
 	}
 	records := make([][]byte, len(b.jobs))
 	for i, j := range b.jobs {
-		if j.unsaved.BegunAt != 0 && j.phase == running {
+		switch {
+		case j.unsaved.BegunAt != 0 && j.phase == running && j.stop == nil: // not executed yet
 			b.begun = append(b.begun, j)
-			mode = journalfile.Sync
+		case j.unsaved.Ended != nil && j.result.StartedAt == 0:
+			mode |= journalfile.Sync // that it will never run is told: it must stay true
 		}
 		records[i] = j.unsaved.encode()
 		j.unsaved = nil
 		j.saving++
+	}
+	if len(b.begun) > 0 {
+		mode = journalfile.Sync
 	}
 	l.saving = b
 	if l.file == nil {

@@ -184,6 +184,45 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
+// What runs when the disk becomes full is not begun again by the next write.
+func TestDiskFullDoesNotRunAgainWhatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{}
+		identify := make(chan struct{})
+		r := newRigOn(t, d, func(c *Config) {
+			run := c.Runner
+			c.Runner = func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
+				<-identify
+				started(process.Identity{PID: 7})
+				return run(ctx, s, started, out)
+			}
+		})
+		defer r.close()
+		task, job := ids()
+		r.send(wire.TypeRun, task, job)
+		synctest.Wait()
+		d.set(func() { d.dead = true })
+		close(identify)
+		<-r.started
+		time.Sleep(3 * saveAgain)
+		d.set(func() { d.dead = false })
+		time.Sleep(3 * saveAgain)
+		synctest.Wait()
+		if n := len(r.started); n != 0 {
+			t.Fatalf("executed %d times more", n)
+		}
+		r.finish <- exited(0)
+		for {
+			if e, ok := r.reply(broker.Routed).(*wire.Ended); ok {
+				if e.Outcome != wire.Exited {
+					t.Errorf("ended %+v", e)
+				}
+				break
+			}
+		}
+	})
+}
+
 // Where not even the reserve has room nothing is said, so nothing that was said
 // is forgotten; the operator goes on sending.
 func TestDiskDead(t *testing.T) {
@@ -246,6 +285,7 @@ func TestWhatWaitsOutlivesAStop(t *testing.T) {
 		r.send(wire.TypeRun, t2, j2)
 		<-r.started
 		r.stop()
+		synctest.Wait() // the stop is seen before a worker is free
 		r.finish <- exited(0)
 		for {
 			if e, ok := r.reply(broker.Routed).(*wire.Ended); ok {
