@@ -41,6 +41,7 @@ type task struct {
 	release  func()                    // fixed; lets progress go at the end
 
 	run       letter // newest
+	anew      bool   // run is not the letter whose digests were stored with the task
 	questions map[string]letter
 	wants     chan want // host goroutines → task goroutine
 
@@ -148,16 +149,18 @@ func (t *task) sign(ctx context.Context, w want) (letter, error) {
 		t.questions[w.typ] = l
 		return l, err
 	}
-	if now.Before(t.run.issuedAt.Add(t.spec.Expires / 2)) {
+	if !now.Before(t.run.issuedAt.Add(t.spec.Expires / 2)) {
+		l, err := t.d.runLetter(t.record.ID, t.spec, t.jobs, now)
+		if err != nil {
+			return l, err
+		}
+		t.run, t.anew = l, true
+	}
+	if !t.anew {
 		return t.run, nil
 	}
-	l, err := t.d.runLetter(t.record.ID, t.spec, t.jobs, now)
-	if err != nil {
-		return l, err
-	}
-	t.run = l
-	digest := l.batch.Digest(w.index)
+	digest := t.run.batch.Digest(w.index)
 	// Known to the store before the request leaves, and so before its rejection.
-	_, err = t.d.store.Apply(ctx, []results.Update{{Job: t.jobs[w.index].ID, Digest: digest[:]}})
-	return l, err
+	_, err := t.d.store.Apply(ctx, []results.Update{{Job: t.jobs[w.index].ID, Digest: digest[:]}})
+	return t.run, err
 }
