@@ -14,6 +14,7 @@ type Settings struct {
 	Broker   []string // AMQP URLs, tried in turn
 	Identity string   // SSH key file
 	DataDir  string
+	Color    colorWhen
 }
 
 // An Engine is the rest of the operator's process as the commands see it: the

@@ -40,10 +40,11 @@ type anywhere struct {
 // globals are flags of the shell form. Each is, in this order, what the flag
 // says, what the environment says, or the default.
 type globals struct {
-	Broker   []string `placeholder:"URL,…" env:"WARREN_BROKER" help:"RabbitMQ to use; of several, the first that answers."`
-	Identity string   `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with."`
-	DataDir  string   `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
-	Version  bool     `help:"Print the version and do nothing else."`
+	Broker   []string  `placeholder:"URL,…" env:"WARREN_BROKER" help:"RabbitMQ to use; of several, the first that answers."`
+	Identity string    `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with."`
+	DataDir  string    `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
+	Color    colorWhen `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colours: auto (on a terminal, unless NO_COLOR is set), always or never."`
+	Version  bool      `help:"Print the version and do nothing else."`
 }
 
 // shellGrammar is what `warren …` understands; alone it opens the prompt.

@@ -24,7 +24,7 @@ func Main(ctx context.Context, args []string, stdio Stdio, open func(ctx context
 		return report(stdio.Err, err)
 	}
 	_, prompt := cmd.(*promptCommand)
-	s := &session{stdio: stdio, settings: settings, open: open, shell: !prompt, interrupts: stdio.Interrupts}
+	s := &session{stdio: stdio, settings: settings, open: open, shell: !prompt, interrupts: stdio.Interrupts, paint: settings.Color.paintFor(stdio.OutTerminal)}
 	letGo := func() {}
 	if s.interrupts == nil {
 		s.interrupts, letGo = listen()

@@ -149,8 +149,8 @@ func (s *session) announce(ctx context.Context) {
 		if err != nil || !task.Done() {
 			return false
 		}
-		line := fmt.Sprintf("[%s] %s  %s", shortID(id), stateText(&task), visible.Line(task.Command))
-		fmt.Fprintln(s.stdio.Out, clip(line, s.stdio.width()))
+		line := clip(fmt.Sprintf("[%s] %s  %s", shortID(id), stateText(&task), visible.Line(task.Command)), s.stdio.width())
+		fmt.Fprintln(s.stdio.Out, s.paint.task(&task, line))
 		return true
 	})
 }

@@ -66,14 +66,14 @@ func (s *session) viewed(task results.Task, jobs []results.Job) {
 func (s *session) printReport(ctx context.Context, task results.Task, jobs []results.Job) error {
 	return s.printTo(func(w *bufio.Writer) error {
 		fmt.Fprintf(w, "task %s  %s\n", task.ID, visible.Line(task.Command))
-		b := blockWriter{w: w, terminal: s.stdio.OutTerminal, now: time.Now(), wide: widestHost(jobs)}
+		b := blockWriter{w: w, terminal: s.stdio.OutTerminal, paint: s.paint, now: time.Now(), wide: widestHost(jobs)}
 		for job, pieces := range s.perJob(ctx, task.ID, jobs) {
 			if err := b.write(job, pieces); err != nil {
 				return err
 			}
 		}
 		fmt.Fprintln(w)
-		writeEnding(w, task, jobs)
+		writeEnding(w, s.paint, task, jobs)
 		return nil
 	})
 }
@@ -116,6 +116,7 @@ func widestHost(jobs []results.Job) int {
 type blockWriter struct {
 	w        *bufio.Writer
 	terminal bool
+	paint    paint
 	now      time.Time
 	wide     int  // columns for the host
 	printed  bool // the last block had output: a blank line follows it
@@ -136,7 +137,7 @@ func (b *blockWriter) write(j *results.Job, pieces iter.Seq2[results.Piece, erro
 	}
 	b.printed, b.any = shown, true
 
-	line := fmt.Sprintf("%-*s  %s", b.wide, j.Host, jobWord(j))
+	line := fmt.Sprintf("%-*s  %s", b.wide, j.Host, b.paint.job(j, jobWord(j)))
 	if d := b.took(j); d != "" {
 		line += "  " + d
 	}
@@ -170,7 +171,7 @@ func (b *blockWriter) took(j *results.Job) string {
 }
 
 // writeEnding sums the task up: its state, who failed how, what is missing.
-func writeEnding(w io.Writer, task results.Task, jobs []results.Job) {
+func writeEnding(w io.Writer, p paint, task results.Task, jobs []results.Job) {
 	groups := make(map[string][]string) // job word → hosts
 	var words []string
 	hints := make(map[wire.Outcome]bool)
@@ -190,7 +191,7 @@ func writeEnding(w io.Writer, task results.Task, jobs []results.Job) {
 		groups[word] = append(groups[word], j.Host)
 		hints[j.Outcome] = true
 	}
-	fmt.Fprintln(w, stateText(&task))
+	fmt.Fprintln(w, p.task(&task, stateText(&task)))
 	wide := 0
 	for _, word := range words {
 		wide = max(wide, len(word))

@@ -62,6 +62,8 @@ type session struct {
 	shell      bool             // one command from the shell, no prompt
 	interrupts <-chan os.Signal // one for each Ctrl-C that is not typed at the line editor
 
+	paint paint // of standard output
+
 	engine Engine // nil until start
 	store  store
 	link   linkTeller

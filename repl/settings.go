@@ -10,7 +10,7 @@ import (
 const DefaultBroker = "amqp://guest:guest@127.0.0.1:5672/"
 
 func (g *globals) settings() (Settings, error) {
-	s := Settings{Identity: g.Identity, DataDir: g.DataDir}
+	s := Settings{Identity: g.Identity, DataDir: g.DataDir, Color: g.Color}
 	for _, url := range g.Broker {
 		if url = strings.TrimSpace(url); url != "" {
 			s.Broker = append(s.Broker, url)

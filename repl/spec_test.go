@@ -145,12 +145,12 @@ func TestSettings(t *testing.T) {
 	t.Setenv("WARREN_IDENTITY", "/key")
 	t.Setenv("XDG_DATA_HOME", dir)
 	t.Setenv("LocalAppData", dir)
-	want := Settings{Broker: []string{DefaultBroker}, Identity: "/key", DataDir: filepath.Join(dir, "warren")}
+	want := Settings{Broker: []string{DefaultBroker}, Identity: "/key", DataDir: filepath.Join(dir, "warren"), Color: colorAuto}
 	if _, got, err := parseShell([]string{"tasks"}); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 	t.Setenv("WARREN_BROKER", "amqp://a, amqps://b/v")
-	want = Settings{Broker: []string{"amqp://a", "amqps://b/v"}, Identity: "k2", DataDir: "/d"}
+	want = Settings{Broker: []string{"amqp://a", "amqps://b/v"}, Identity: "k2", DataDir: "/d", Color: colorAuto}
 	if _, got, err := parseShell([]string{"--identity=k2", "tasks", "--data-dir", "/d"}); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}

@@ -37,7 +37,7 @@ func startTerminal(t *testing.T, dir string, env []string, args ...string) *term
 	}
 	cmd := &exec.Cmd{
 		Path: exe, Args: append([]string{"warren"}, args...),
-		Env: append(append(os.Environ(), "TERM=xterm", "GORACE=atexit_sleep_ms=0", "WARREN_DATA_DIR="+dir), env...),
+		Env: append(append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "GORACE=atexit_sleep_ms=0", "WARREN_DATA_DIR="+dir), env...),
 	}
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 120})
 	if err != nil {
@@ -344,6 +344,19 @@ func terminalState(t *testing.T, tty *os.File) term.State {
 		t.Fatal(err)
 	}
 	return *state
+}
+
+// Colours are ours alone, and only where they are wanted.
+func TestTerminalColors(t *testing.T) {
+	dir := t.TempDir()
+	term := startTerminal(t, dir, []string{"NO_COLOR="}, "run", "escape", "--hosts", "web01 absent1")
+	term.expect("web01    \x1b[32mok\x1b[0m  12ms\r\n    \\x1b[31mred")
+	term.expect("\x1b[31munreachable\x1b[0m")
+	term.expect("\x1b[31mdone: 1 ok, 1 unreachable\x1b[0m")
+	term.end()
+	term = startTerminal(t, dir, []string{"NO_COLOR="}, "--color", "never", "check_task", "1b4e")
+	term.expect("\r\ndone: 1 ok, 1 unreachable\r\n")
+	term.end()
 }
 
 func TestTerminalTellsOfTheBroker(t *testing.T) {

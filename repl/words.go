@@ -49,6 +49,9 @@ func hintFor(o wire.Outcome) string {
 	return ""
 }
 
+// isUnknown reports whether nobody can say what became of a job that ended so.
+func isUnknown(o wire.Outcome) bool { return o == wire.Lost }
+
 // count sums jobs up.
 func countJobs(jobs []results.Job) results.Summary {
 	sum := results.Summary{Hosts: len(jobs), Outcomes: make(map[wire.Outcome]int)}

@@ -1,0 +1,32 @@
+package repl
+
+import "testing"
+
+func TestColors(t *testing.T) {
+	for _, c := range []struct {
+		when     colorWhen
+		terminal bool
+		noColor  string
+		term     string
+		want     bool
+	}{
+		{colorAuto, true, "", "xterm", true},
+		{colorAuto, false, "", "xterm", false},
+		{colorAuto, true, "1", "xterm", false},
+		{colorAuto, true, "", "dumb", false},
+		{colorAlways, false, "1", "dumb", true},
+		{colorNever, true, "", "xterm", false},
+	} {
+		t.Setenv("NO_COLOR", c.noColor)
+		t.Setenv("TERM", c.term)
+		if got := bool(c.when.paintFor(c.terminal)); got != c.want {
+			t.Errorf("%+v: colours %v", c, got)
+		}
+	}
+	if got := paint(true).bad("x"); got != "\x1b[31mx\x1b[0m" {
+		t.Errorf("painted %q", got)
+	}
+	if got := paint(false).bad("x"); got != "x" {
+		t.Errorf("unpainted %q", got)
+	}
+}
