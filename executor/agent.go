@@ -37,6 +37,11 @@ type Config struct {
 	// agent that is started again may refuse what was issued before.
 	NoJournal bool
 
+	// Records, with NoJournal, is where the journal is written all the same: a
+	// file that all agents of a laboratory share, so that they share its syncs. It
+	// is never read again, nor written anew.
+	Records RecordFile
+
 	// AllowUnsigned lets anybody who reaches the broker run anything. Without
 	// it every request is refused.
 	AllowUnsigned bool
@@ -161,7 +166,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, work := errgroup.WithContext(work)
-	records := recordFile(nil)
+	records := a.cfg.Records
 	if file != nil {
 		records = file
 		g.Go(func() error { return file.Run(work) })

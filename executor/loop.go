@@ -21,7 +21,7 @@ type loop struct {
 	journal *journal
 	outbox  *outbox
 	outputs *outputs
-	file    recordFile // nil: the journal lives in memory
+	file    RecordFile // nil: the journal lives in memory
 	saving  *batch     // being written; nil none
 	acks    []delivery // decided, to be acknowledged once the journal is written
 
@@ -40,7 +40,7 @@ type loop struct {
 	agent *Agent // its channels
 }
 
-func newLoop(a *Agent, b *journal, o *outputs, file recordFile) *loop {
+func newLoop(a *Agent, b *journal, o *outputs, file RecordFile) *loop {
 	return &loop{
 		cfg: a.cfg, log: a.cfg.Log, agent: a, started: a.cfg.Now(), names: a.names,
 		journal: b, outbox: newOutbox(a.cfg.ID, o), outputs: o, file: file,

@@ -34,7 +34,7 @@ type rig struct {
 
 func newRig(t *testing.T, edit func(*Config)) *rig { return newRigOn(t, nil, edit) }
 
-func newRigOn(t *testing.T, file recordFile, edit func(*Config)) *rig {
+func newRigOn(t *testing.T, file RecordFile, edit func(*Config)) *rig {
 	r := &rig{
 		t: t, out: make(chan broker.Publication), ended: make(chan error, 1),
 		started: make(chan process.Spec, 100), finish: make(chan process.Result),

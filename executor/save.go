@@ -24,8 +24,8 @@ const (
 	saveAgain = time.Second
 )
 
-// recordFile is the journal's file: internal/journal's Log.
-type recordFile interface {
+// A RecordFile is the journal's file: internal/journal's Log.
+type RecordFile interface {
 	Append(ctx context.Context, records [][]byte, mode journalfile.Mode) (<-chan journalfile.Answer, error)
 	Rewrite(ctx context.Context, records iter.Seq[[]byte]) (<-chan journalfile.Answer, error)
 }
@@ -155,7 +155,7 @@ func (b *batch) acknowledge(l *loop) {
 
 // compact writes the file anew where it has grown and most of it is history.
 func (l *loop) compact(work context.Context) {
-	if l.file == nil || l.saving != nil || l.fileSize < max(rewriteAt, 2*l.rewritten) {
+	if l.file == nil || l.cfg.Records != nil || l.saving != nil || l.fileSize < max(rewriteAt, 2*l.rewritten) {
 		return
 	}
 	records := make([][]byte, 0, len(l.journal.jobs)+1)

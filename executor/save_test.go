@@ -15,7 +15,7 @@ import (
 	"warren/internal/wire"
 )
 
-// disk is a recordFile that the test makes slow, full or torn.
+// disk is a RecordFile that the test makes slow, full or torn.
 type disk struct {
 	mu      sync.Mutex
 	records [][]byte

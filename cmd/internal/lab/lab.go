@@ -115,9 +115,10 @@ func (l *Lab) Stop() error {
 
 // inProcess are agents that are goroutines.
 type inProcess struct {
-	agents []*executor.Agent
-	end    context.CancelFunc
-	group  *errgroup.Group
+	agents  []*executor.Agent
+	end     context.CancelFunc
+	group   *errgroup.Group
+	journal *shared
 }
 
 func goroutines(c Config, url, dir string) (fleet, error) {
@@ -130,16 +131,20 @@ func goroutines(c Config, url, dir string) (fleet, error) {
 		run = process.Run
 	}
 	pool := make(chan struct{}, workers) // one machine's workers, shared by all its agents
-	f := &inProcess{group: new(errgroup.Group)}
+	journal, err := openShared(dir)
+	if err != nil {
+		return nil, err
+	}
+	f := &inProcess{group: new(errgroup.Group), journal: journal, end: func() {}}
 	log := slog.New(slog.NewTextHandler(c.Log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	for _, host := range c.Hosts {
 		a, err := executor.New(executor.Config{
-			ID: host, Version: version.Version, DataDir: dir, NoJournal: true, AllowUnsigned: true, Log: log,
+			ID: host, Version: version.Version, DataDir: dir, NoJournal: true, Records: journal.log, AllowUnsigned: true, Log: log,
 			Broker: broker.Options{URLs: []string{url}, DialTimeout: loginTime, SetupTimeout: loginTime},
 			Runner: pooled(pool, run),
 		})
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, f.stop())
 		}
 		f.agents = append(f.agents, a)
 	}
@@ -178,5 +183,6 @@ func (f *inProcess) ready(ctx context.Context) error {
 
 func (f *inProcess) stop() error {
 	f.end()
-	return f.group.Wait()
+	err := f.group.Wait()
+	return errors.Join(err, f.journal.close())
 }
