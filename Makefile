@@ -32,8 +32,8 @@ stress: rabbitmq ## 20 tasks at the same time at 500 hosts, on its own
 faults: rabbitmq ## every row of the fault matrix: a real RabbitMQ, real processes, real kills
 	$(GO) test -count=1 -run TestFaults -v -timeout 60m ./cmd/internal/faults -full
 
-model: ## search the model of operator, link and agent for a broken guarantee
-	$(GO) test -race -count=1 -run TestModel -timeout 30m ./executor -model
+model: ## search the model of operator, link and agent for a broken guarantee (ROUNDS of 1000, default 5)
+	$(GO) test -count=1 -run TestModel -timeout 60m ./executor -model=$(or $(ROUNDS),5) -rapid.checks=1000
 
 cost: rabbitmq ## what the journal costs, against one sync of this disk
 	$(GO) test -count=1 -run TestJournalCost -v ./cmd/internal/lab -cost

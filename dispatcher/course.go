@@ -65,6 +65,9 @@ type course struct {
 	next        time.Time // the earliest next publication
 	hold        time.Time // nothing but a cancel is published before
 	pause       time.Duration
+	arrivals    int           // publications that may have reached the agent
+	inboxes     bool          // one of them by its inbox
+	answers     int           // of the agent, as the store counts them
 	heard       time.Time     // last sign of the agent
 	silence     time.Duration // how long it may be silent now
 	asked       time.Time     // when a resumed job was first asked for
@@ -72,13 +75,14 @@ type course struct {
 	told        bool      // the store knows that it is sent
 	deadline    time.Time // its last possible end, once the agent has accepted
 	cancel      bool
-	whenOnline  bool // what no queue takes may wait in the host's inbox
-	inbox       bool // the next publication goes there
-	inInbox     bool // a run waits there
-	recalling   bool // so does its cancel
-	resumed     bool // sent by another process, whose request is not at hand
-	unreachable bool // the broker knows nobody of that name
-	forgotten   bool // the agent cannot tell
+	whenOnline  bool  // what no queue takes may wait in the host's inbox
+	inbox       bool  // the next publication goes there
+	inInbox     bool  // a run waits there
+	recalling   bool  // so does its cancel
+	resumed     bool  // sent by another process, whose request is not at hand
+	unreachable bool  // the broker knows nobody of that name
+	forgotten   bool  // the agent cannot tell
+	since       int64 // from when on it can
 	done        bool
 	reconnected time.Time // of the operator's own link; zero for its first connection
 }
@@ -108,6 +112,8 @@ func (c *course) decide(now time.Time) step {
 		return step{end: wire.Unreachable, reason: "no agent answers to this name, and it has no inbox"}
 	case c.unreachable:
 		return step{end: wire.Unreachable, reason: "no agent answers to this name"}
+	case c.forgotten && c.arrivals == 1 && !c.inboxes && !c.resumed:
+		return step{end: wire.Rejected, reason: c.tooNew()}
 	case c.forgotten:
 		return step{end: wire.Lost, reason: "the agent's memory begins after this job was issued: it may have run"}
 	case c.inFlight != "":
@@ -185,9 +191,22 @@ func (c *course) lostReason() string {
 	return "it was sent, and nobody has answered"
 }
 
+// tooNew is why a job was refused whose only request was answered by an agent
+// that cannot tell whether it has run: it has not, since nothing has arrived
+// before.
+func (c *course) tooNew() string {
+	if c.since == 0 {
+		return "the agent takes this for a job of the past, which it may have forgotten: is its clock right?"
+	}
+	return "the agent's journal is new: it takes jobs that are issued from " +
+		time.UnixMilli(c.since).Local().Format(time.TimeOnly) + " on"
+}
+
 // published says that a request of that type has been given to the broker.
 func (c *course) published(typ string, now time.Time) {
 	c.inFlight = typ
+	c.arrivals++
+	c.inboxes = c.inboxes || c.inbox
 	if typ == wire.TypeStatus {
 		c.silence = min(2*c.silence, maxSilence)
 	}
@@ -220,6 +239,7 @@ func (c *course) verdict(k broker.Kind, now time.Time) {
 		c.nacked, c.inbox = true, inbox
 		c.repeatIn(nackPause, now)
 	case broker.Returned:
+		c.arrivals--
 		c.returned(typ, inbox, now)
 	}
 }
@@ -292,21 +312,27 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// progress takes what the agent has said.
+// progress takes what the store says of the job. Where the agent has said nothing
+// since, it is the echo of what the operator has stored itself.
 func (c *course) progress(p results.Progress, now time.Time) {
-	c.heard = now
-	switch {
-	case p.State == results.Ended:
+	if p.State == results.Ended {
 		c.done = true
+		return
+	}
+	if p.Heard == c.answers {
+		return
+	}
+	c.answers, c.heard = p.Heard, now
+	switch {
 	case p.Forgotten:
-		c.forgotten = true
+		c.forgotten, c.since = true, p.Since
 	case p.Unknown && c.resumed:
 		c.hold = c.notAfter.Add(time.Millisecond) // then its agent refuses it for good
 		c.repeatIn(0, now)
 	case p.Unknown && now.After(c.notAfter): // by our clock; the agent's is behind
 		c.repeatIn(c.pause, now)
-	case p.Unknown:
-		c.maybe = true
+	case p.Unknown: // also of a job that it had: the power took what was not synced, and it has not begun
+		c.maybe, c.state, c.deadline = true, results.Sent, time.Time{}
 		c.next = now
 	default:
 		c.state, c.maybe, c.told = p.State, true, true

@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,11 +35,19 @@ func attempt(t *testing.T, c *course, typ string, k broker.Kind, now time.Time) 
 	c.verdict(k, now)
 }
 
-func wantEnd(t *testing.T, c *course, o wire.Outcome, now time.Time) {
+func wantEnd(t *testing.T, c *course, o wire.Outcome, now time.Time) step {
 	t.Helper()
-	if s := c.decide(now); s.end != o || s.reason == "" {
+	s := c.decide(now)
+	if s.end != o || s.reason == "" {
 		t.Errorf("at %s: decided %+v, want outcome %s with a reason", now.Sub(t0), s, o)
 	}
+	return s
+}
+
+// hears has the agent say something, as the store passes it on.
+func hears(c *course, p results.Progress, now time.Time) {
+	p.Heard = c.answers + 1
+	c.progress(p, now)
 }
 
 func TestUnroutedAtOnceIsUnreachable(t *testing.T) {
@@ -114,7 +123,7 @@ func TestNeverSentIsUnreachableNotLost(t *testing.T) {
 func TestAcceptedIsLeftAloneThenAsked(t *testing.T) {
 	c := fresh()
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
-	c.progress(results.Progress{State: results.Running}, t0)
+	hears(&c, results.Progress{State: results.Running}, t0)
 	if s := c.decide(t0.Add(silence - 1)); s.send != "" || s.end != "" {
 		t.Errorf("before the silence is long: %+v", s)
 	}
@@ -128,7 +137,7 @@ func TestAcceptedIsLeftAloneThenAsked(t *testing.T) {
 func TestRunningJobIsNotLostBeforeItsTimeout(t *testing.T) {
 	c := newCourse(t0.Add(expires), time.Hour)
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
-	c.progress(results.Progress{State: results.Running}, t0)
+	hears(&c, results.Progress{State: results.Running}, t0)
 	if s := c.decide(t0.Add(time.Hour)); s.end != "" {
 		t.Errorf("within its timeout: %+v", s)
 	}
@@ -139,13 +148,13 @@ func TestAnAgentThatAnswersIsAskedLessAndLess(t *testing.T) {
 	c := newCourse(t0.Add(expires), time.Hour)
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
 	now := t0
-	c.progress(results.Progress{State: results.Running}, now)
+	hears(&c, results.Progress{State: results.Running}, now)
 	var pauses []time.Duration
 	for range 6 {
 		pauses = append(pauses, c.next.Sub(now))
 		now = c.next
 		attempt(t, &c, wire.TypeStatus, broker.Routed, now)
-		c.progress(results.Progress{State: results.Running}, now)
+		hears(&c, results.Progress{State: results.Running}, now)
 	}
 	want := []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute, 5 * time.Minute}
 	if !slices.Equal(pauses, want) {
@@ -157,7 +166,7 @@ func TestUnknownToItsAgentIsSentAgainAtOnce(t *testing.T) {
 	c := fresh()
 	c.told = true
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
-	c.progress(results.Progress{State: results.Sent, Unknown: true, Heard: 1}, t0.Add(time.Second))
+	hears(&c, results.Progress{State: results.Sent, Unknown: true}, t0.Add(time.Second))
 	if s := c.decide(t0.Add(time.Second)); s.send != wire.TypeRun {
 		t.Errorf("decided %+v, want the run again", s)
 	}
@@ -171,7 +180,7 @@ func TestUnknownAfterItsTimeIsNotAskedForInALoop(t *testing.T) {
 	now, asked := t0.Add(expires+time.Millisecond), 0
 	for now.Before(t0.Add(expires + time.Hour)) {
 		attempt(t, &c, wire.TypeStatus, broker.Routed, now)
-		c.progress(results.Progress{State: results.Sent, Unknown: true}, now)
+		hears(&c, results.Progress{State: results.Sent, Unknown: true}, now)
 		if s := c.decide(now); s.end != "" {
 			t.Fatalf("while its agent answers: %+v", s)
 		}
@@ -190,11 +199,11 @@ func TestResumedJobThatIsUnknownIsAskedForAgainWhenItsTimeIsUp(t *testing.T) {
 		c.published(wire.TypeStatus, t0)
 		unknown := results.Progress{State: results.Sent, Unknown: true}
 		if answerFirst {
-			c.progress(unknown, t0)
+			hears(&c, unknown, t0)
 			c.verdict(broker.Routed, t0)
 		} else {
 			c.verdict(broker.Routed, t0)
-			c.progress(unknown, t0)
+			hears(&c, unknown, t0)
 		}
 		if s := c.decide(t0.Add(expires)); s.send != "" || s.end != "" {
 			t.Errorf("before its time is up: %+v", s)
@@ -205,17 +214,67 @@ func TestResumedJobThatIsUnknownIsAskedForAgainWhenItsTimeIsUp(t *testing.T) {
 	}
 }
 
+// What may have run before, and what the agent cannot tell, is lost.
 func TestForgottenIsLost(t *testing.T) {
+	forgotten := results.Progress{State: results.Sent, Forgotten: true, Since: t0.UnixMilli()}
+	twice := fresh()
+	attempt(t, &twice, wire.TypeRun, broker.Unconfirmed, t0)
+	attempt(t, &twice, wire.TypeRun, broker.Routed, t0)
+	hears(&twice, forgotten, t0)
+	wantEnd(t, &twice, wire.Lost, t0)
+
+	asked := resumedCourse(&results.Job{State: results.Sent}, t0.Add(expires), t0, timeout)
+	attempt(t, &asked, wire.TypeStatus, broker.Routed, t0)
+	hears(&asked, forgotten, t0)
+	wantEnd(t, &asked, wire.Lost, t0)
+
+	waited := fresh()
+	waited.whenOnline = true
+	attempt(t, &waited, wire.TypeRun, broker.Returned, t0)
+	attempt(t, &waited, wire.TypeRun, broker.Routed, t0)
+	hears(&waited, forgotten, t0.Add(time.Second))
+	wantEnd(t, &waited, wire.Lost, t0.Add(time.Second))
+}
+
+// The only request that can have arrived has been answered so: it has not run,
+// and an agent that is new gets a word on when it will be of use.
+func TestForgottenOfTheOnlyRequestIsRejected(t *testing.T) {
+	c := fresh()
+	c.reconnected = t0
+	attempt(t, &c, wire.TypeRun, broker.Returned, t0)
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0.Add(returningPause))
+	since := t0.Add(30 * time.Second)
+	hears(&c, results.Progress{State: results.Sent, Forgotten: true, Since: since.UnixMilli()}, t0.Add(2*time.Second))
+	s := wantEnd(t, &c, wire.Rejected, t0.Add(2*time.Second))
+	if want := since.Local().Format(time.TimeOnly); !strings.Contains(s.reason, want) {
+		t.Errorf("reason %q, want the time %s", s.reason, want)
+	}
+}
+
+// What the store passes on of what the operator itself has told it is no sign
+// of the agent.
+func TestOwnWordIsNoSignOfTheAgent(t *testing.T) {
 	c := fresh()
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
-	c.progress(results.Progress{Forgotten: true}, t0)
-	wantEnd(t, &c, wire.Lost, t0)
+	c.told = true
+	c.progress(results.Progress{State: results.Sent}, t0.Add(sayNothing))
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0.Add(firstRepeat))
+}
+
+// The power took what had been accepted and was not synced.
+func TestUnknownThoughItHadItIsSentAgain(t *testing.T) {
+	c := fresh()
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+	hears(&c, results.Progress{State: results.Accepted}, t0)
+	attempt(t, &c, wire.TypeStatus, broker.Routed, t0.Add(silence))
+	hears(&c, results.Progress{State: results.Accepted, Unknown: true}, t0.Add(silence))
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0.Add(silence))
 }
 
 func TestReconnectionAsksForWhatMayHaveBeenMissed(t *testing.T) {
 	c := fresh()
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
-	c.progress(results.Progress{State: results.Running}, t0)
+	hears(&c, results.Progress{State: results.Running}, t0)
 	c.relinked(t0.Add(time.Second), t0.Add(time.Second))
 	if s := c.decide(t0.Add(time.Second)); s.send != wire.TypeStatus {
 		t.Errorf("decided %+v, want a status", s)
@@ -233,7 +292,7 @@ func TestCancel(t *testing.T) {
 	c.cancelled(t0)
 	attempt(t, &c, wire.TypeCancel, broker.Routed, t0)
 	attempt(t, &c, wire.TypeCancel, broker.Routed, t0.Add(firstRepeat))
-	c.progress(results.Progress{State: results.Ended, Outcome: wire.Cancelled}, t0.Add(firstRepeat))
+	hears(&c, results.Progress{State: results.Ended, Outcome: wire.Cancelled}, t0.Add(firstRepeat))
 	if s := c.decide(t0.Add(firstRepeat)); !s.done {
 		t.Errorf("decided %+v, want done", s)
 	}
@@ -244,7 +303,7 @@ func TestAnswersDoNotHurryACancel(t *testing.T) {
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
 	c.cancelled(t0)
 	attempt(t, &c, wire.TypeCancel, broker.Routed, t0)
-	c.progress(results.Progress{State: results.Running, Heard: 1}, t0)
+	hears(&c, results.Progress{State: results.Running}, t0)
 	if s := c.decide(t0); s.send != "" {
 		t.Errorf("told that it still runs, it sends %s at once", s.send)
 	}
@@ -299,7 +358,7 @@ func TestEveryCourseEnds(t *testing.T) {
 					{State: results.Accepted}, {State: results.Running}, {Unknown: true}, {Forgotten: true}, {State: results.Ended},
 				}).Draw(t, "progress")
 				if now.Before(t0.Add(10 * time.Minute)) { // an agent that talks for ever keeps a job for ever
-					c.progress(p, now)
+					hears(&c, p, now)
 				}
 			}
 			if rapid.IntRange(0, 50).Draw(t, "relink") == 0 {

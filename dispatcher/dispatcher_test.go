@@ -22,6 +22,7 @@ type memory struct {
 	progress map[string]chan results.Progress
 	updates  []results.Update
 	failAdd  error
+	heard    int // what agents have said
 	full     int // so many updates fail, as on a full disk
 }
 
@@ -67,6 +68,8 @@ func (m *memory) Apply(_ context.Context, us []results.Update) (<-chan error, er
 func (m *memory) says(job string, p results.Progress) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.heard++
+	p.Heard = m.heard
 	m.progress[job] <- p
 }
 

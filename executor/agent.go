@@ -67,7 +67,7 @@ const (
 	DefaultOutput     = 256 << 20
 	DefaultMaxOutput  = 16 << 20
 	DefaultRetention  = 7 * 24 * time.Hour
-	defaultTolerance  = 30 * time.Second
+	DefaultTolerance  = 30 * time.Second
 )
 
 // DefaultWorkers is how many commands run at the same time where nothing else
@@ -131,7 +131,7 @@ func (c *Config) setDefaults() {
 	def(&c.Limits.Output, int64(DefaultOutput))
 	def(&c.Limits.MaxOutput, int64(DefaultMaxOutput))
 	def(&c.Limits.Retention, DefaultRetention)
-	def(&c.Limits.Tolerance, defaultTolerance)
+	def(&c.Limits.Tolerance, DefaultTolerance)
 	def(&c.KillGrace, DefaultKillGrace)
 	def(&c.DrainGrace, DefaultDrainGrace)
 	if c.Runner == nil {
@@ -186,19 +186,23 @@ func (a *Agent) Run(ctx context.Context) error {
 // openJournal reads what the data directory knows of a former life.
 func (a *Agent) openJournal() (*journal, *outputs, *journalfile.Log, error) {
 	if a.cfg.NoJournal {
-		kept, err := openOutputs("", a.cfg.Limits.Output)
-		return newJournal(a.cfg.Limits, a.cfg.Now()), kept, nil, err
+		kept, err := openOutputs("", a.cfg.Limits.Output, 0)
+		return newJournal(a.cfg.Limits, beginning(a.cfg.Now(), a.cfg.Limits.Tolerance)), kept, nil, err
 	}
 	b := newJournal(a.cfg.Limits, time.Time{})
 	file, err := journalfile.Open(a.cfg.DataDir, journalfile.Options{Now: a.cfg.Now}, b.replay)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	b.since = file.Created()
+	b.since = beginning(file.Created(), a.cfg.Limits.Tolerance)
+	if now := a.cfg.Now(); now.Before(b.since) {
+		a.cfg.Log.Info("the journal is new: jobs that were issued before may have run, and are not taken",
+			"takes_jobs_from", b.since, "in", b.since.Sub(now).Round(time.Millisecond))
+	}
 	if torn := file.Torn(); torn > 0 {
 		a.cfg.Log.Warn("the end of the journal was torn, as by a loss of power, and has been cut off", "bytes", torn)
 	}
-	kept, err := openOutputs(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output)
+	kept, err := openOutputs(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output, b.lastSegment())
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, file.Close())
 	}

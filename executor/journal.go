@@ -42,7 +42,7 @@ type journal struct {
 // newJournal makes a journal that knows all that was issued since then.
 func newJournal(l Limits, since time.Time) *journal {
 	return &journal{
-		limits: l, since: since.Truncate(time.Millisecond),
+		limits: l, since: since,
 		jobs: map[string]*job{}, tasks: map[string]*job{},
 	}
 }
@@ -71,9 +71,9 @@ func (b *journal) again(j *job) {
 
 // accept takes a verified run. The job it returns is new and waits, or has
 // ended at once with a refusal, or was known before (known). A refusal that is
-// not empty is the policy's. It is nil where not even a refusal can be
-// remembered: then nothing is answered, and the operator sends again. A held job
-// does not begin before unhold.
+// not empty is the policy's. It is nil where the job is forgotten, and where not
+// even a refusal can be remembered: then nothing is answered, and the operator
+// sends again. A held job does not begin before unhold.
 func (b *journal) accept(r *wire.Request, refusal string, held bool, now time.Time) (j *job, known bool) {
 	if j := b.jobs[r.Leaf.Job]; j != nil {
 		return j, true
@@ -83,6 +83,9 @@ func (b *journal) accept(r *wire.Request, refusal string, held bool, now time.Ti
 		issuedAt: time.UnixMilli(r.Statement.IssuedAt), notAfter: time.UnixMilli(r.Statement.NotAfter),
 		run: r.Statement.Run, secret: r.Secret, digest: r.Digest,
 		acceptedAt: now, quietUntil: now.Add(quiet), replyTo: r.Statement.ReplyTo,
+	}
+	if b.forgotten(j.issuedAt, j.notAfter) {
+		return nil, false
 	}
 	b.forget(now)
 	if len(b.jobs) >= 2*b.limits.Jobs {
@@ -115,14 +118,19 @@ func (b *journal) refuse(j *job, refusal string, now time.Time) (wire.Outcome, s
 		return wire.Rejected, fmt.Sprintf("issued %s in the future by this host's clock", j.issuedAt.Sub(now).Round(time.Second))
 	case now.After(j.notAfter.Add(b.limits.Tolerance)):
 		return wire.Expired, fmt.Sprintf("arrived %s after its time was up", now.Sub(j.notAfter).Round(time.Millisecond))
-	case b.forgotten(j.issuedAt, j.notAfter):
-		return wire.Rejected, "issued before this agent's journal was made: it may have run already"
 	case len(b.jobs) >= b.limits.Jobs:
 		return wire.Rejected, fmt.Sprintf("journal full: %d jobs remembered", len(b.jobs))
 	case len(b.queue)+len(b.held) >= b.limits.Queue+b.limits.Workers-b.running:
 		return wire.Rejected, fmt.Sprintf("queue full: %d jobs run and %d wait", b.running, len(b.queue)+len(b.held))
 	}
 	return "", ""
+}
+
+// beginning is from when on a journal knows what was issued: a job may have run
+// before the journal was made, and yet be issued later by an operator's clock.
+// Both times are cut to the millisecond.
+func beginning(created time.Time, tolerance time.Duration) time.Time {
+	return created.Truncate(time.Millisecond).Add(tolerance + time.Millisecond)
 }
 
 // forgotten reports whether a job that is not known may have run all the same.
@@ -373,4 +381,14 @@ func (b *journal) firstSegment() int64 {
 		}
 	}
 	return first
+}
+
+// lastSegment is the last segment of output that some job refers to; 0 for none.
+func (b *journal) lastSegment() (last int64) {
+	for _, j := range b.jobs {
+		for _, r := range j.kept {
+			last = max(last, r.Segment)
+		}
+	}
+	return last
 }

@@ -163,8 +163,11 @@ func TestWaitingJobExpires(t *testing.T) {
 func TestJobFromBeforeTheJournalIsRefused(t *testing.T) {
 	b := newJournal(limits(), t0.Add(time.Second))
 	r := run(t)
-	j, _ := b.accept(r, "", false, t0.Add(2*time.Second))
-	wantOutcome(t, j, wire.Rejected, "may have run")
+	for _, at := range []time.Time{t0.Add(2 * time.Second), t0.Add(time.Hour)} { // forgotten, not expired
+		if j, _ := b.accept(r, "", false, at); j != nil || len(b.jobs) != 0 {
+			t.Errorf("at %s: taken: %+v", at, j)
+		}
+	}
 	if j, state := newJournal(limits(), t0.Add(time.Second)).status(about(t, wire.TypeStatus, r), t0); j != nil || state != wire.StateForgotten {
 		t.Errorf("status says %v %q, want forgotten", j, state)
 	}
@@ -220,8 +223,9 @@ func TestForgottenJobCannotBeReplayed(t *testing.T) {
 	if len(b.jobs) != 0 || len(b.tasks) != 0 {
 		t.Fatalf("%d jobs, %d tasks remembered", len(b.jobs), len(b.tasks))
 	}
-	again, _ := b.accept(r, "", false, t0) // the clock was set back
-	wantOutcome(t, again, wire.Rejected, "may have run")
+	if again, _ := b.accept(r, "", false, t0); again != nil { // the clock was set back
+		t.Errorf("taken again: %+v", again)
+	}
 }
 
 func TestJournalFull(t *testing.T) {

@@ -236,6 +236,10 @@ func (l *loop) accept(r *wire.Request, held bool, now time.Time) {
 		refusal = "the agent is stopping" // else it waits for the next start
 	}
 	j, known := l.journal.accept(r, refusal, held, now)
+	if st := r.Statement; j == nil && l.journal.forgotten(time.UnixMilli(st.IssuedAt), time.UnixMilli(st.NotAfter)) {
+		l.forgotten(r, st.IssuedAt, now)
+		return
+	}
 	if j == nil {
 		l.log.Warn("no room to remember another job; not answered", "job", r.Leaf.Job, "remembered", len(l.journal.jobs))
 		return
@@ -253,7 +257,7 @@ func (l *loop) cancel(r *wire.Request, now time.Time) {
 	j, stop := l.journal.cancel(r, now)
 	switch {
 	case j == nil:
-		l.answer(r, &wire.State{Job: r.Leaf.Job, State: wire.StateForgotten, At: now.UnixMilli()})
+		l.forgotten(r, r.Statement.Of.IssuedAt, now)
 		return
 	case stop:
 		l.log.Info("cancelling", "job", j.id, "task", j.task)
@@ -269,7 +273,11 @@ func (l *loop) cancel(r *wire.Request, now time.Time) {
 
 func (l *loop) status(r *wire.Request, now time.Time) {
 	j, state := l.journal.status(r, now)
-	if j == nil {
+	switch {
+	case state == wire.StateForgotten:
+		l.forgotten(r, r.Statement.Of.IssuedAt, now)
+		return
+	case j == nil:
 		l.answer(r, &wire.State{Job: r.Leaf.Job, State: state, At: now.UnixMilli()})
 		return
 	}
@@ -277,6 +285,17 @@ func (l *loop) status(r *wire.Request, now time.Time) {
 		l.answer(r, j.state(now))
 	}
 	l.outbox.restart(j, r.Statement.ReplyTo)
+}
+
+// forgotten says that nobody here can tell what became of a job, and, where it
+// is the journal that is too young, from when on it can.
+func (l *loop) forgotten(r *wire.Request, issuedAt int64, now time.Time) {
+	s := &wire.State{Job: r.Leaf.Job, State: wire.StateForgotten, At: now.UnixMilli()}
+	if since := l.journal.since.UnixMilli(); issuedAt < since {
+		s.Since = since
+	}
+	l.log.Warn("cannot tell whether this job has run", "job", r.Leaf.Job, "task", r.Statement.Task, "type", r.Statement.Type)
+	l.answer(r, s)
 }
 
 // answer sends one reply that no job keeps.

@@ -50,7 +50,7 @@ func newRigOn(t *testing.T, file RecordFile, edit func(*Config)) *rig {
 	if r.agent, err = New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	kept, err := openOutputs("", 1<<20)
+	kept, err := openOutputs("", 1<<20, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,6 +260,35 @@ func TestRepeatedRequestIsAnsweredNotRepeated(t *testing.T) {
 		}
 		if n := len(r.started); n != 1 {
 			t.Errorf("executed %d times", n)
+		}
+	})
+}
+
+// A job from before the journal may have run: that is all that is said of it, to
+// whatever asks, and nothing is remembered or executed.
+func TestForgottenJobIsAnsweredSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		task, job := ids()
+		old := &rig{t: t}
+		bodies := map[string][]byte{}
+		for _, typ := range []string{wire.TypeRun, wire.TypeCancel, wire.TypeStatus} {
+			bodies[typ] = old.request(typ, task, job)
+		}
+		time.Sleep(time.Second)
+		r := newRig(t, nil)
+		defer r.close()
+		since := time.Now().UnixMilli()
+		for range 2 {
+			for typ, body := range bodies {
+				r.deliver(typ, job, body)
+				if s := next[*wire.State](r); s.State != wire.StateForgotten || s.Since != since {
+					t.Errorf("%s is answered %+v, want forgotten since %d", typ, s, since)
+				}
+			}
+		}
+		synctest.Wait()
+		if len(r.started) != 0 || r.acks.Load() != 6 {
+			t.Errorf("%d executions, %d acknowledgements", len(r.started), r.acks.Load())
 		}
 	})
 }

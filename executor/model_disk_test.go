@@ -33,11 +33,11 @@ type lifeFile struct{ p *platter }
 // sizeScale makes a journal of a few records one that is worth compacting.
 const sizeScale = 1000
 
-func (p *platter) open() (f *lifeFile, records [][]byte, since time.Time) {
+func (p *platter) open() (f *lifeFile, records [][]byte, created time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.opened, p.inFlight, p.synced = &lifeFile{p}, nil, len(p.records)
-	return p.opened, slices.Clone(p.records), p.created.Truncate(time.Millisecond)
+	return p.opened, slices.Clone(p.records), p.created
 }
 
 // crash closes the file for one life. Of what was not safe, tail records are

@@ -9,9 +9,6 @@ import (
 
 // Scripts that have found something, or that chance hardly comes to.
 func TestModelKnown(t *testing.T) {
-	if !*model {
-		t.Skip("make model")
-	}
 	const ms = time.Millisecond
 	plan := func(change func(*machinePlan)) []machinePlan {
 		p := machinePlan{Workers: 1, Queue: 2, Retention: time.Hour}

@@ -42,6 +42,7 @@ type machine struct {
 type life struct {
 	dead  bool // killed: nothing of it has any effect any more
 	agent *Agent
+	loop  *loop // its goroutine's alone
 	out   chan broker.Publication
 	file  *lifeFile
 	stop  context.CancelFunc
@@ -86,13 +87,15 @@ func (m *machine) start() {
 	}
 	b := newJournal(l.agent.cfg.Limits, time.Time{})
 	var records [][]byte
-	l.file, records, b.since = m.disk.open()
+	var created time.Time
+	l.file, records, created = m.disk.open()
+	b.since = beginning(created, b.limits.Tolerance)
 	for _, r := range records {
 		if err := b.replay(r); err != nil {
 			w.failf("replay: %w", err)
 		}
 	}
-	kept, err := openOutputs(m.dir, 1<<20)
+	kept, err := openOutputs(m.dir, 1<<20, b.lastSegment())
 	if err != nil {
 		w.failf("outputs: %w", err)
 		return
@@ -103,7 +106,7 @@ func (m *machine) start() {
 	gone, leave := context.WithCancel(context.Background())
 	l.stop, l.kill, l.gone = cancelStop, cancelWork, gone
 	loop := newLoop(l.agent, b, kept, l.file)
-	loop.out = l.out
+	loop.out, l.loop = l.out, loop
 	var all sync.WaitGroup
 	all.Go(func() {
 		defer leave()
@@ -374,12 +377,12 @@ func (m *machine) take(l *life, q *queue, draining bool) (d delivery, ok bool) {
 	case len(q.messages) > 0:
 		d = delivery{Delivery: toDelivery(q.messages[0]), queue: wire.HostQueue(m.name)}
 		q.messages = q.messages[1:]
-		d.Acknowledger = modelAcker{m, l, q, 0, d.Type, d.CorrelationId}
+		d.Acknowledger = modelAcker{m, l, q, 0, d.Type, d.CorrelationId, d.Body}
 	case m.plan.Inbox && q.inbox < len(m.inbox):
 		msg := m.inbox[q.inbox]
 		q.inbox++
 		d = delivery{Delivery: msg.Delivery, queue: wire.InboxQueue(m.name), held: draining}
-		d.Acknowledger = modelAcker{m, l, q, msg.tag, d.Type, d.CorrelationId}
+		d.Acknowledger = modelAcker{m, l, q, msg.tag, d.Type, d.CorrelationId, d.Body}
 	default:
 		return delivery{}, false
 	}
@@ -394,6 +397,7 @@ type modelAcker struct {
 	q        *queue
 	tag      uint64 // in the inbox; 0: not from there
 	typ, job string
+	body     []byte
 }
 
 func (a modelAcker) Ack(uint64, bool) error {
@@ -403,13 +407,23 @@ func (a modelAcker) Ack(uint64, bool) error {
 	if a.l.dead || a.q.session.ctx.Err() != nil {
 		return errors.New("the session is over")
 	}
-	if a.typ == wire.TypeRun && !a.m.disk.knows(a.job, func(*entry) bool { return true }) {
+	if a.typ == wire.TypeRun && !a.forgotten() && !a.m.disk.knows(a.job, func(*entry) bool { return true }) {
 		w.failf("acknowledged before it was in the journal: %s", a.job)
 	}
 	before := len(a.m.inbox)
 	a.m.inbox = slices.DeleteFunc(a.m.inbox, func(x message) bool { return x.tag == a.tag })
 	a.q.inbox -= before - len(a.m.inbox)
 	return nil
+}
+
+// forgotten: of such a job nothing is written down.
+func (a modelAcker) forgotten() bool {
+	r, err := wire.DecodeRequest(a.body)
+	if err != nil {
+		panic(err) // our own
+	}
+	st := r.Statement
+	return a.l.loop.journal.forgotten(time.UnixMilli(st.IssuedAt), time.UnixMilli(st.NotAfter))
 }
 
 func (a modelAcker) Nack(uint64, bool, bool) error { return errors.New("nobody nacks") }

@@ -167,7 +167,7 @@ func (op *operator) commit() {
 }
 
 func (op *operator) tell(j *modelJob) {
-	p := results.Progress{State: j.State, Outcome: j.Outcome, Unknown: op.unknown[j.ID], Forgotten: op.forgot[j.ID], Heard: op.heard[j.ID]}
+	p := results.Progress{State: j.State, Outcome: j.Outcome, Unknown: op.unknown[j.ID], Forgotten: op.forgot[j.ID], Since: op.since[j.ID], Heard: op.heard[j.ID]}
 	op.live[j.ID] = slices.DeleteFunc(op.live[j.ID], func(l *listener) bool {
 		select {
 		case <-l.ch:
@@ -228,7 +228,7 @@ func (op *operator) merge(j *modelJob, u results.Update) {
 		case wire.StateRunning:
 			heard(results.Running)
 		}
-		op.unknown[j.ID], op.forgot[j.ID] = m.State == wire.StateUnknown, m.State == wire.StateForgotten
+		op.unknown[j.ID], op.forgot[j.ID], op.since[j.ID] = m.State == wire.StateUnknown, m.State == wire.StateForgotten, m.Since
 	case *wire.Ended:
 		op.ended(j, m, final)
 	}

@@ -195,20 +195,15 @@ func (s script) String() string {
 	return b.String()
 }
 
-var model = flag.Bool("model", false, "search the model of operator, link and agent")
-
-// rounds of as many scripts as rapid is told, 100 unless told otherwise.
-const rounds = 3
+var model = flag.Int("model", 1, "rounds of the search in the model of operator, link and agent")
 
 // TestModel: whatever happens, no job is executed twice, each reaches one
-// outcome once all are up again, and the outcome is true.
+// outcome once all are up again, and the outcome is true. A round is as many
+// scripts as rapid is told, 100 unless told otherwise.
 func TestModel(t *testing.T) {
-	if !*model {
-		t.Skip("a long search: make model")
-	}
 	seen := map[string]int{}
 	tries := 1
-	for range rounds {
+	for range *model {
 		rapid.Check(t, func(rt *rapid.T) {
 			s := drawScript(rt)
 			for range tries {

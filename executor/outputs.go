@@ -38,8 +38,11 @@ type outputs struct {
 // eviction drops at a time.
 const segmentsOf = 16
 
-func openOutputs(dir string, bound int64) (*outputs, error) {
-	o := &outputs{dir: dir, bound: bound, segment: max(bound/segmentsOf, 1), oldest: 1, newest: 1, sizes: map[int64]int64{}}
+// openOutputs takes up what dir has; empty is memory. New segments get numbers
+// beyond last, the highest that the journal knows: its file may be gone with the
+// power, and what refers to it must not find another's output.
+func openOutputs(dir string, bound, last int64) (*outputs, error) {
+	o := &outputs{dir: dir, bound: bound, segment: max(bound/segmentsOf, 1), oldest: last + 1, newest: last + 1, sizes: map[int64]int64{}}
 	if dir == "" {
 		o.memory = map[int64][]byte{}
 		return o, nil
@@ -63,7 +66,7 @@ func openOutputs(dir string, bound int64) (*outputs, error) {
 	}
 	if len(found) > 0 {
 		o.oldest = slices.Min(found)
-		o.newest = slices.Max(found) + 1 // the last one may end in a torn chunk
+		o.newest = max(slices.Max(found), last) + 1 // the last one may end in a torn chunk
 	}
 	return o, nil
 }

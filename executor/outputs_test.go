@@ -10,7 +10,7 @@ import (
 )
 
 func testOutputs(t *testing.T, dir string) {
-	o, err := openOutputs(dir, 1600) // segments of 100 bytes
+	o, err := openOutputs(dir, 1600, 0) // segments of 100 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestOutputsInFiles(t *testing.T) {
 
 func TestOutputsOutliveTheProcess(t *testing.T) {
 	dir := t.TempDir()
-	o, err := openOutputs(dir, 1600)
+	o, err := openOutputs(dir, 1600, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestOutputsOutliveTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Nothing is closed: the process is killed.
-	again, err := openOutputs(dir, 1600)
+	again, err := openOutputs(dir, 1600, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,4 +100,31 @@ func TestOutputsOutliveTheProcess(t *testing.T) {
 		t.Errorf("counts %d bytes", again.total)
 	}
 	o.close()
+}
+
+// The power took the files, but not what the journal says of them.
+func TestNewOutputIsNotTakenForWhatIsGone(t *testing.T) {
+	dir := t.TempDir()
+	o, err := openOutputs(dir, 1600, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := o.put("stdout", 0, []byte("old"))
+	if err == nil {
+		err = errors.Join(o.close(), os.RemoveAll(dir))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := openOutputs(dir, 1600, r.Segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.close()
+	if _, err := again.put("stdout", 0, []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := again.get(r); again.has(r) || err == nil {
+		t.Errorf("what is gone reads %q", got)
+	}
 }

@@ -386,8 +386,9 @@ func TestFloorOutlivesTheProcess(t *testing.T) {
 	if err := again.replay((&entry{Floor: b.floor.UnixMilli()}).encode()); err != nil {
 		t.Fatal(err)
 	}
-	refused, _ := again.accept(q, "", false, t0) // and the clock was set back
-	wantOutcome(t, refused, wire.Rejected, "may have run")
+	if taken, _ := again.accept(q, "", false, t0); taken != nil { // and the clock was set back
+		t.Errorf("taken again: %+v", taken)
+	}
 }
 
 func TestHeldJobsWaitForTheInboxToBeDrained(t *testing.T) {

@@ -40,7 +40,7 @@ func hintFor(o wire.Outcome) string {
 	case wire.Unreachable:
 		return "unreachable means that no agent answers to that name now: is warrend running there, under that name? hosts lists who answers"
 	case wire.Lost:
-		return "lost means that the agent fell silent: it may have run; check_task asks again, and shows what it says once it is back"
+		return "lost means that it may have run, and that nobody has said so: check_task asks again, and shows what its agent says once it is back"
 	case wire.Expired:
 		return "expired means that the host did not begin it in time, and will not: --expires gives more"
 	case wire.TimedOut:

@@ -97,8 +97,26 @@ func TestDataDirectory(t *testing.T) {
 	if code, err := op.Wait(); err != nil || code != 1 {
 		t.Errorf("operator: status %d, %v", code, err)
 	}
-	p.has(op.Out.String(), "rejected", "may have run already")
+	p.has(op.Out.String(), "lost", "may have run")
 	if _, err := os.Stat(p.home + "/ran"); err == nil {
 		t.Error("it ran on the new journal")
+	}
+}
+
+// A new journal takes nothing that its tolerance makes doubtful, and both sides
+// say from when on it will.
+func TestNewJournalIsTooYoung(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a := p.agent("--clock-tolerance", "1h")
+	p.has(a.Err.String(), "the journal is new", "takes_jobs_from=")
+	p.has(p.warren(1, "run", "echo ran >> ran", "--hosts", p.id), "rejected", "the agent's journal is new: it takes jobs that are issued from ")
+	if err := a.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	p.agent("--clock-tolerance", "1ms")
+	p.has(p.warren(0, "run", "echo ran >> ran", "--hosts", p.id), "1 ok")
+	if ran := p.read("ran"); ran != "ran\n" {
+		t.Errorf("the host ran %q", ran)
 	}
 }

@@ -61,6 +61,7 @@ type merged struct {
 
 	heard              int
 	unknown, forgotten bool
+	since              int64
 }
 
 // commit stores a batch in one transaction, tells whoever drives, follows and
@@ -119,7 +120,7 @@ func (m *merging) apply(ctx context.Context, u Update) error {
 	m.counts.add(c.discarded)
 	if c.heard {
 		j.heard++
-		j.unknown, j.forgotten = c.unknown, c.forgotten
+		j.unknown, j.forgotten, j.since = c.unknown, c.forgotten, c.since
 	}
 	for _, c := range c.chunks {
 		if err := m.store(ctx, &j.record, c); err != nil {

@@ -10,6 +10,7 @@ type liveJob struct {
 	listeners          []*listener
 	heard              int
 	unknown, forgotten bool
+	since              int64
 }
 
 // A listener is one who drives or follows a job.
@@ -38,9 +39,9 @@ func (l liveJobs) tell(m *merged) {
 	}
 	if m.heard > 0 {
 		j.heard += m.heard
-		j.unknown, j.forgotten = m.unknown, m.forgotten
+		j.unknown, j.forgotten, j.since = m.unknown, m.forgotten, m.since
 	}
-	p := Progress{m.record.state, m.record.outcome, j.unknown, j.forgotten, j.heard}
+	p := Progress{m.record.state, m.record.outcome, j.unknown, j.forgotten, j.since, j.heard}
 	stay := j.listeners[:0]
 	for _, n := range j.listeners {
 		replace(n.ch, p)

@@ -40,7 +40,8 @@ type change struct {
 	chunks []chunk // output that came with it, in order
 	heard  bool    // it is an answer of the agent
 
-	unknown, forgotten bool // a status was answered so
+	unknown, forgotten bool  // it was answered so
+	since              int64 // with forgotten: from when on the agent knows what was issued
 
 	discarded Counts
 }
@@ -136,7 +137,7 @@ func (r *record) answered(m *wire.State, c *change) {
 	case wire.StateUnknown:
 		c.unknown = true
 	case wire.StateForgotten:
-		c.forgotten = true
+		c.forgotten, c.since = true, m.Since
 	default:
 		c.heard = false
 		c.discarded.Foreign++

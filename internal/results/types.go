@@ -134,7 +134,7 @@ type Update struct {
 	Digest []byte
 
 	State   State        // Sent, when Reply is nil
-	Outcome wire.Outcome // Unreachable, Lost, Expired or Cancelled, when Reply is nil
+	Outcome wire.Outcome // Unreachable, Lost, Rejected or Cancelled, when Reply is nil
 	Reason  string
 }
 
@@ -143,8 +143,11 @@ type Progress struct {
 	State   State
 	Outcome wire.Outcome
 	// Unknown: the agent has never seen the job and would know; Forgotten: the
-	// agent cannot tell. Both answer a status, and hold until the next answer.
+	// agent cannot tell. Both hold until the next answer.
 	Unknown, Forgotten bool
+	// Since, with Forgotten, is from when on the agent's journal knows what was
+	// issued, in milliseconds since 1970; 0 where it is not for want of age.
+	Since int64
 	// Heard counts the answers that this process has had from the agent, so that
 	// silence can be told from repetition.
 	Heard int

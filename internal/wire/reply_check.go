@@ -134,10 +134,14 @@ func (s *State) check() error {
 	default:
 		return faulty("state", "is not one of the four states")
 	}
+	if s.Since != 0 && s.State != StateForgotten {
+		return faulty("since", "belongs to forgotten, not to %s", s.State)
+	}
 	return first(
 		checkReply(s.Job, s.Agent, "at", s.At),
 		checkTimeIfAny("accepted_at", s.AcceptedAt),
 		checkTimeIfAny("started_at", s.StartedAt),
+		checkTimeIfAny("since", s.Since),
 	)
 }
 

@@ -193,6 +193,7 @@ type State struct {
 	Cancelling bool   `json:"cancelling,omitzero"`
 	AcceptedAt int64  `json:"accepted_at,omitzero"`
 	StartedAt  int64  `json:"started_at,omitzero"`
+	Since      int64  `json:"since,omitzero"` // with forgotten: jobs issued from then on are known
 	At         int64  `json:"at"`
 }
 

@@ -36,6 +36,7 @@ type flags struct {
 	MaxOutput        int64             `help:"Most bytes kept of each output stream of a job, whatever is asked for." placeholder:"BYTES" env:"WARREND_MAX_OUTPUT" default:"${maxoutput}"`
 	JournalSize      int64             `help:"Most bytes of output kept, the oldest dropped first." placeholder:"BYTES" env:"WARREND_JOURNAL_SIZE" default:"${journalsize}"`
 	JournalRetention time.Duration     `help:"How long results are kept." env:"WARREND_JOURNAL_RETENTION" default:"${retention}"`
+	ClockTolerance   time.Duration     `help:"How far the operators' clocks may be from this host's. A new journal takes no jobs for as long: what was issued before may have run." env:"WARREND_CLOCK_TOLERANCE" default:"${tolerance}"`
 	ResetJournal     bool              `help:"Move the journal aside and begin a new one, which refuses whatever was issued before."`
 	KillGrace        time.Duration     `help:"Time between TERM and KILL for a command that is stopped." env:"WARREND_KILL_GRACE" default:"${killgrace}"`
 	DrainGrace       time.Duration     `help:"Time that running commands get when the agent is told to stop." env:"WARREND_DRAIN_GRACE" default:"${draingrace}"`
@@ -56,7 +57,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 			"version": version.Version, "datadir": defaultDataDir(),
 			"workers": fmt.Sprint(executor.DefaultWorkers()), "queue": fmt.Sprint(executor.DefaultQueue),
 			"maxoutput":   fmt.Sprint(executor.DefaultMaxOutput),
-			"journalsize": fmt.Sprint(executor.DefaultOutput), "retention": executor.DefaultRetention.String(),
+			"journalsize": fmt.Sprint(executor.DefaultOutput), "retention": executor.DefaultRetention.String(), "tolerance": executor.DefaultTolerance.String(),
 			"killgrace": executor.DefaultKillGrace.String(), "draingrace": executor.DefaultDrainGrace.String(),
 		})
 	if err != nil {
@@ -111,7 +112,7 @@ func (f *flags) agent(stderr io.Writer) (*executor.Agent, error) {
 	agent, err := executor.New(executor.Config{
 		ID: f.ID, Aliases: f.Alias, Labels: f.Label, Inbox: f.Inbox, Version: version.Version,
 		Broker:    broker.Options{URLs: f.Broker},
-		Limits:    executor.Limits{Workers: f.Workers, Queue: f.Queue, MaxOutput: f.MaxOutput, Output: f.JournalSize, Retention: f.JournalRetention},
+		Limits:    executor.Limits{Workers: f.Workers, Queue: f.Queue, MaxOutput: f.MaxOutput, Output: f.JournalSize, Retention: f.JournalRetention, Tolerance: f.ClockTolerance},
 		KillGrace: f.KillGrace, DrainGrace: f.DrainGrace, DataDir: f.DataDir,
 		AllowUnsigned: f.AllowUnsigned, Log: log,
 	})
@@ -127,7 +128,7 @@ func (f *flags) check() error {
 	for _, n := range []struct {
 		flag  string
 		value int64
-	}{{"--workers", int64(f.Workers)}, {"--queue", int64(f.Queue)}, {"--max-output", f.MaxOutput}, {"--journal-size", f.JournalSize}, {"--journal-retention", int64(f.JournalRetention)}, {"--kill-grace", int64(f.KillGrace)}, {"--drain-grace", int64(f.DrainGrace)}} {
+	}{{"--workers", int64(f.Workers)}, {"--queue", int64(f.Queue)}, {"--max-output", f.MaxOutput}, {"--journal-size", f.JournalSize}, {"--journal-retention", int64(f.JournalRetention)}, {"--clock-tolerance", int64(f.ClockTolerance)}, {"--kill-grace", int64(f.KillGrace)}, {"--drain-grace", int64(f.DrainGrace)}} {
 		if n.value <= 0 {
 			return fmt.Errorf("%s must be more than 0", n.flag)
 		}

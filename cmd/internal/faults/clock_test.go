@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/cmd/internal/clitest"
+	"warren/cmd/internal/lab"
 	"warren/executor"
 	"warren/internal/broker"
 	"warren/internal/wire"
@@ -43,7 +44,7 @@ func (l *local) start() {
 	s.t.Helper()
 	a, err := executor.New(executor.Config{
 		ID: l.id, Broker: broker.Options{URLs: []string{s.through(s.agentLink)}}, DataDir: s.dir + "/agent-" + l.id,
-		Limits:        executor.Limits{Workers: 10, Retention: time.Second},
+		Limits:        executor.Limits{Workers: 10, Retention: time.Second, Tolerance: lab.OneClock},
 		AllowUnsigned: true, Now: l.now, Log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	})
 	s.check(err)

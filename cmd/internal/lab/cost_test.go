@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"warren/cmd/internal/lab"
 	"warren/executor"
 	"warren/internal/broker"
 	"warren/internal/rabbit/rabbittest"
@@ -33,6 +34,7 @@ func TestJournalCost(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	var g errgroup.Group
 	for _, c := range []executor.Config{{ID: "on-disk", DataDir: dir}, {ID: "in-memory", NoJournal: true}} {
+		c.Limits.Tolerance = lab.OneClock
 		c.AllowUnsigned, c.Broker = true, broker.Options{URLs: []string{url}}
 		a, err := executor.New(c)
 		if err != nil {

@@ -35,6 +35,10 @@ type Config struct {
 	Log       io.Writer // what in-process agents and the broker say; nil is a file in the directory
 }
 
+// OneClock is the tolerance where operator and agents have the same clock: a new
+// agent takes jobs at once.
+const OneClock = 10 * time.Millisecond
+
 // A Lab is a running laboratory.
 type Lab struct {
 	Dir string // removed by Stop
@@ -140,6 +144,7 @@ func goroutines(c Config, url, dir string) (fleet, error) {
 	for _, host := range c.Hosts {
 		a, err := executor.New(executor.Config{
 			ID: host, Version: version.Version, DataDir: dir, NoJournal: true, Records: journal.log, AllowUnsigned: true, Log: log,
+			Limits: executor.Limits{Tolerance: OneClock},
 			Broker: broker.Options{URLs: []string{url}, DialTimeout: loginTime, SetupTimeout: loginTime},
 			Runner: pooled(pool, run),
 		})
