@@ -1,0 +1,109 @@
+package trust
+
+import (
+	"encoding/base64"
+	"encoding/pem"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"warren/internal/wire"
+)
+
+// sshSign signs with the real ssh-keygen. It gives the signature's member.
+func sshSign(t *testing.T, dir, key string, env ...string) func([]byte) (string, error) {
+	return func(statement []byte) (string, error) {
+		t.Helper()
+		file := write(t, filepath.Join(dir, "statement"), string(statement))
+		os.Remove(file + ".sig")
+		cmd := exec.Command("ssh-keygen", "-Y", "sign", "-n", Namespace, "-f", key, file)
+		cmd.Env = append(os.Environ(), env...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		block, _ := pem.Decode(readAll(t, file+".sig"))
+		return base64.StdEncoding.EncodeToString(block.Bytes), nil
+	}
+}
+
+// We accept what the real ssh-keygen signs, with keys and files that it made.
+func TestSSHKeygenSigns(t *testing.T) {
+	for _, kind := range [][]string{{"ed25519"}, {"ecdsa", "-b", "256"}, {"ecdsa", "-b", "521"}, {"rsa", "-b", "2048"}} {
+		t.Run(kind[0], func(t *testing.T) {
+			dir := t.TempDir()
+			key := filepath.Join(dir, "key")
+			keygen(t, append([]string{"-q", "-N", "", "-C", "alice@laptop", "-f", key, "-t"}, kind...)...)
+			p := policy(t, string(readAll(t, key+".pub")))
+			v := Judge(message(t, wire.TypeRun, sshSign(t, dir, key), nil), host(), p, noon)
+			wantPermitted(t, v)
+			if v.Issuer.Operator != "alice@laptop" {
+				t.Errorf("%+v", v.Issuer)
+			}
+		})
+	}
+}
+
+// And certificates that it made, used through a real ssh-agent, as well as a
+// real KRL that revokes them.
+func TestSSHKeygenCertifies(t *testing.T) {
+	dir := t.TempDir()
+	ca, key := filepath.Join(dir, "ca"), filepath.Join(dir, "key")
+	keygen(t, "-q", "-N", "", "-t", "ed25519", "-C", "our CA", "-f", ca)
+	keygen(t, "-q", "-N", "", "-t", "ed25519", "-f", key)
+	keygen(t, "-q", "-s", ca, "-I", "alice", "-n", "sre,dba", "-z", "42", "-V", "+1h", key+".pub")
+	agent := startAgent(t, filepath.Join(dir, "agent"), key)
+	now := time.Now()
+	m := message(t, wire.TypeRun, sshSign(t, dir, key+"-cert.pub", agent), func(s *wire.Statement) {
+		s.IssuedAt, s.NotAfter = now.UnixMilli(), now.Add(time.Minute).UnixMilli()
+	})
+	o, err := ParseOperators("ops", []byte(`cert-authority,principals="dba" `+string(readAll(t, ca+".pub"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := Judge(m, host(), NewPolicy(o, nil), now)
+	wantPermitted(t, v)
+	if v.Issuer.Principal != "dba" || v.Issuer.Operator != `our CA, certificate "alice", serial 42` {
+		t.Errorf("%+v", v.Issuer)
+	}
+	wantRefusal(t, Judge(m, host(), NewPolicy(o, nil), now.Add(2*time.Hour)), false, "expired")
+	keygen(t, "-q", "-k", "-f", filepath.Join(dir, "krl"), "-s", ca+".pub", write(t, filepath.Join(dir, "spec"), "serial: 42\n"))
+	r, err := ParseRevocations("krl", readAll(t, filepath.Join(dir, "krl")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRefusal(t, Judge(m, host(), NewPolicy(o, r), now), false, "revoked")
+}
+
+// startAgent runs an ssh-agent that has a key and, beside it, its certificate.
+func startAgent(t *testing.T, socket, key string) (env string) {
+	t.Helper()
+	cmd := exec.Command("ssh-agent", "-D", "-a", socket)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		c, err := net.Dial("unix", socket)
+		if err == nil {
+			c.Close()
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	env = "SSH_AUTH_SOCK=" + socket
+	add := exec.Command("ssh-add", "-q", key)
+	add.Env = append(os.Environ(), env)
+	if out, err := add.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return env
+}

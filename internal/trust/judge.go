@@ -1,0 +1,140 @@
+package trust
+
+import (
+	"fmt"
+	"time"
+
+	"warren/internal/wire"
+)
+
+// NotPermitted is all that a stranger is told.
+const NotPermitted = "not permitted on this host"
+
+// UnsignedRule is the rule that admits what nobody has signed.
+const UnsignedRule = "--allow-unsigned"
+
+// A Message is a delivery: its body, and the properties that must agree with it.
+type Message struct {
+	Body                         []byte
+	Type, CorrelationID, ReplyTo string
+}
+
+// A Host is what a verdict depends on beside the policy.
+type Host struct {
+	Name        string        // whose queue the message came by
+	User        string        // the account that the agent runs as
+	Tolerance   time.Duration // between the operator's clock and this one
+	MaxValidity time.Duration // from a statement's issued-at to its not-after
+
+	// AllowUnsigned admits requests without a signature. Where there is no policy
+	// either, signatures are not looked at.
+	AllowUnsigned bool
+}
+
+// A Verdict is what a host makes of a message.
+type Verdict struct {
+	// Request is nil where the message is none, or none for this host. It is to
+	// be dropped: nothing in it can be trusted, not even where to answer.
+	Request *wire.Request
+	// Verified: an operator of this host has signed it, or it needs no signature.
+	Verified bool
+	// Issuer is who signed, as far as is known. It is proven only with Verified.
+	Issuer Issuer
+	// Rule is the line that speaks of the issuer, for people.
+	Rule string
+	// AnyJob lets the issuer ask for and cancel jobs of others.
+	AnyJob bool
+	// Run is what is to be executed, of a run and a check that are permitted: the
+	// request's, with a confined command as the words that it was matched by.
+	Run *wire.Run
+	// Refusal is why it is not permitted; empty where it is. Without Verified it
+	// is for the host's log alone.
+	Refusal string
+}
+
+// An Issuer is who has signed a request.
+type Issuer struct {
+	Fingerprint string // of the key, or of the authority that certified it
+	Principal   string // of a certificate: the one that counts here
+	Operator    string // the rule's comment; of a certificate its key id too
+	Certificate string // of a certificate: the fingerprint of the key in it
+}
+
+// ID is who a job belongs to: a key, or an authority and a principal. It is
+// empty where nobody has signed.
+func (i Issuer) ID() string {
+	if i.Principal == "" {
+		return i.Fingerprint
+	}
+	return i.Fingerprint + " " + i.Principal
+}
+
+// Judge decides on one message. With a nil policy nobody is an operator.
+func Judge(m Message, h *Host, p *Policy, now time.Time) Verdict {
+	r, err := wire.DecodeRequest(m.Body)
+	if err == nil {
+		err = r.Agrees(m.Type, m.CorrelationID, m.ReplyTo)
+	}
+	if err == nil && r.Statement.Type != wire.TypeDiscover && r.Leaf.Host != h.Name {
+		err = fmt.Errorf("it is for host %q", r.Leaf.Host)
+	}
+	if err != nil {
+		return Verdict{Refusal: err.Error()}
+	}
+	v := Verdict{Request: r}
+	rule, refusal := v.identify(h, p, now)
+	if refusal != "" {
+		v.Refusal = refusal
+		return v
+	}
+	v.Verified, v.Rule, v.AnyJob = true, rule.String(), rule.anyJob
+	if v.Refusal = untimely(&r.Statement, h, now); v.Refusal != "" || r.Statement.Run == nil {
+		return v
+	}
+	run, refusal := rule.permits(r.Statement.Run, r.Secret, h.User)
+	if refusal != "" {
+		v.Refusal = v.Rule + ": " + refusal
+		return v
+	}
+	v.Run = run
+	return v
+}
+
+// identify finds the rule of whoever signed. It fills in the issuer.
+func (v *Verdict) identify(h *Host, p *Policy, now time.Time) (*Rule, string) {
+	switch {
+	case h.AllowUnsigned && (v.Request.Signature == "" || p == nil):
+		return unsigned, ""
+	case v.Request.Signature == "":
+		return nil, "it is not signed"
+	case p == nil:
+		return nil, "this host has no operators"
+	}
+	s, err := verify(v.Request.StatementText, v.Request.Signature)
+	if err != nil {
+		return nil, err.Error()
+	}
+	rule, issuer, err := p.find(s, now)
+	v.Issuer = issuer
+	if err != nil {
+		return nil, err.Error()
+	}
+	return rule, ""
+}
+
+// untimely says why a statement cannot be accepted at this time. A run's own
+// times are for the journal to judge, which knows whether it has come before.
+func untimely(s *wire.Statement, h *Host, now time.Time) string {
+	issued, notAfter := time.UnixMilli(s.IssuedAt), time.UnixMilli(s.NotAfter)
+	switch valid := notAfter.Sub(issued); {
+	case h.MaxValidity > 0 && valid > h.MaxValidity:
+		return fmt.Sprintf("valid for %s: this host accepts %s at most (--max-validity)", valid, h.MaxValidity)
+	case s.Type == wire.TypeRun:
+		return ""
+	case issued.After(now.Add(h.Tolerance)):
+		return fmt.Sprintf("issued %s in the future by this host's clock", issued.Sub(now).Round(time.Second))
+	case now.After(notAfter.Add(h.Tolerance)):
+		return fmt.Sprintf("its time was up %s ago by this host's clock", now.Sub(notAfter).Round(time.Second))
+	}
+	return ""
+}

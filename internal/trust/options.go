@@ -1,0 +1,209 @@
+package trust
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// An option is one of a line's: NAME or NAME="VALUE".
+type option struct {
+	name, value string
+	given       bool // it has a value
+}
+
+// splitOptions takes the options off a line: between commas, up to the first
+// blank outside of quotes. Within quotes \" is a quote, and nothing else is
+// special (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
+func splitOptions(line string) (options []option, rest string, err error) {
+	for rest = line; ; rest = rest[1:] {
+		var o option
+		if o, rest, err = cutOption(rest); err != nil {
+			return nil, "", err
+		}
+		options = append(options, o)
+		if rest == "" || rest[0] != ',' {
+			break
+		}
+	}
+	if rest == "" {
+		return nil, "", fmt.Errorf("no key follows %q\nhint: a line is OPTIONS KEYTYPE BASE64 COMMENT", clip(line, 60))
+	}
+	if rest[0] != ' ' && rest[0] != '\t' {
+		return nil, "", fmt.Errorf("option %s: something follows its closing quote\nhint: commas, and no blanks, stand between options", options[len(options)-1].name)
+	}
+	return options, strings.TrimLeft(rest, " \t"), nil
+}
+
+func cutOption(s string) (o option, rest string, err error) {
+	end := strings.IndexAny(s, "=, \t\"")
+	if end < 0 {
+		end = len(s)
+	}
+	o.name, rest = strings.ToLower(s[:end]), s[end:]
+	if o.name == "" {
+		return o, "", errors.New("an option has no name\nhint: commas, and no blanks, stand between options")
+	}
+	if !strings.HasPrefix(rest, "=") {
+		return o, rest, nil
+	}
+	o.given = true
+	if !strings.HasPrefix(rest, `="`) {
+		return o, "", fmt.Errorf("option %s: its value must stand in double quotes\nhint: %s=\"…\"", clip(o.name, 40), clip(o.name, 40))
+	}
+	var value strings.Builder
+	for s = rest[2:]; ; {
+		i := strings.IndexByte(s, '"')
+		if i < 0 {
+			return o, "", fmt.Errorf("option %s: its closing quote is missing", clip(o.name, 40))
+		}
+		if i > 0 && s[i-1] == '\\' {
+			value.WriteString(s[:i-1])
+			value.WriteByte('"')
+			s = s[i+1:]
+			continue
+		}
+		value.WriteString(s[:i])
+		o.value = value.String()
+		return o, s[i+1:], nil
+	}
+}
+
+// setters is what each option does. Those in repeatable may occur again.
+var (
+	setters = map[string]func(*Rule, string) error{
+		"permit-command":    (*Rule).addCommand,
+		"permit-env":        (*Rule).addEnv,
+		"permit-cwd":        (*Rule).addCwd,
+		"run-as":            func(r *Rule, v string) (err error) { r.runAs, err = list(v); return err },
+		"principals":        func(r *Rule, v string) (err error) { r.principals, err = list(v); return err },
+		"expiry-time":       (*Rule).setExpiry,
+		"permit-shell":      func(r *Rule, _ string) error { r.shell = true; return nil },
+		"permit-script":     func(r *Rule, _ string) error { r.script = true; return nil },
+		"permit-stdin":      func(r *Rule, _ string) error { r.stdin = true; return nil },
+		"any-job":           func(r *Rule, _ string) error { r.anyJob = true; return nil },
+		"no-touch-required": func(r *Rule, _ string) error { r.noTouch = true; return nil },
+		"verify-required":   func(r *Rule, _ string) error { r.verify = true; return nil },
+		"cert-authority":    func(*Rule, string) error { return nil },
+	}
+	flags      = []string{"permit-shell", "permit-script", "permit-stdin", "any-job", "no-touch-required", "verify-required", "cert-authority"}
+	repeatable = []string{"permit-command", "permit-env", "permit-cwd"}
+	confining  = []string{"permit-shell", "permit-script", "permit-stdin", "permit-cwd"} // nothing without permit-command
+)
+
+// options applies a line's options and reports whether it names an authority.
+func (r *Rule) options(options []option) (authority bool, err error) {
+	seen := map[string]bool{}
+	for _, o := range options {
+		set := setters[o.name]
+		flag := slices.Contains(flags, o.name)
+		switch {
+		case set == nil:
+			return false, fmt.Errorf("option %q is not known%s", clip(o.name, 40), optionHint(o.name))
+		case flag && o.given:
+			return false, fmt.Errorf("option %s has no value", o.name)
+		case !flag && !o.given:
+			return false, fmt.Errorf("option %s needs a value\nhint: %s=\"…\"", o.name, o.name)
+		case seen[o.name] && !slices.Contains(repeatable, o.name):
+			return false, fmt.Errorf("option %s is given twice", o.name)
+		}
+		seen[o.name] = true
+		if err := set(r, o.value); err != nil {
+			return false, fmt.Errorf("option %s: %w", o.name, err)
+		}
+	}
+	return seen["cert-authority"], r.check(seen)
+}
+
+// check refuses options that would not do what they seem to.
+func (r *Rule) check(seen map[string]bool) error {
+	switch {
+	case seen["cert-authority"] && !seen["principals"]:
+		return errors.New("a cert-authority needs principals\nhint: principals=\"sre\" admits the certificates that name sre")
+	case seen["principals"] && !seen["cert-authority"]:
+		return errors.New("principals belong to a cert-authority\nhint: add the option cert-authority, or leave principals out")
+	}
+	for _, name := range confining {
+		if seen[name] && !r.confined() {
+			return fmt.Errorf("option %s says nothing without permit-command: such a line permits anything\nhint: add permit-command=\"…\", or leave %s out", name, name)
+		}
+	}
+	return nil
+}
+
+func optionHint(name string) string {
+	switch name {
+	case "command", "from", "environment", "restrict", "no-pty", "no-port-forwarding", "no-agent-forwarding", "no-x11-forwarding",
+		"no-user-rc", "permitopen", "permitlisten", "tunnel", "agent-forwarding", "port-forwarding", "pty", "user-rc", "x11-forwarding":
+		return "\nhint: it is sshd's; Warren confines a key by permit-command=\"…\" and its kin"
+	}
+	return "\nhint: the options are permit-command, permit-shell, permit-script, permit-stdin, permit-env, permit-cwd, run-as, any-job, expiry-time, cert-authority, principals, no-touch-required and verify-required"
+}
+
+// addCommand takes one expression, anchored at both ends. It is compiled alone
+// first, so that no parenthesis of it closes the anchors' own.
+func (r *Rule) addCommand(value string) error {
+	if value == "" {
+		return errors.New("the expression is empty\nhint: \".*\" permits any command, without a shell")
+	}
+	if _, err := regexp.Compile(value); err != nil {
+		return fmt.Errorf("%w\nhint: the syntax is RE2's; a backslash stands as it is, a double quote is written \\\"", err)
+	}
+	re, err := regexp.Compile(`\A(?:` + value + `)\z`)
+	if err != nil {
+		return err
+	}
+	r.commands = append(r.commands, re)
+	return nil
+}
+
+func (r *Rule) addEnv(value string) error {
+	names, err := list(value)
+	for _, n := range names {
+		if strings.ContainsAny(n, "=*? ") {
+			return fmt.Errorf("%q is not a variable's name\nhint: each is named outright, as in LANG,LC_ALL", clip(n, 40))
+		}
+	}
+	r.env = append(r.env, names...)
+	return err
+}
+
+func (r *Rule) addCwd(value string) error {
+	if !filepath.IsAbs(value) || filepath.Clean(value) != value {
+		return fmt.Errorf("%q is not a full path in its shortest form\nhint: permit-cwd=\"/srv/app\"", clip(value, 100))
+	}
+	r.cwds = append(r.cwds, value)
+	return nil
+}
+
+// setExpiry reads YYYYMMDD[Z] or YYYYMMDDHHMM[SS][Z], in local time without Z
+// (sshd(8), expiry-time).
+func (r *Rule) setExpiry(value string) error {
+	digits, utc := strings.CutSuffix(value, "Z")
+	zone := time.Local
+	if utc {
+		zone = time.UTC
+	}
+	layout := map[int]string{8: "20060102", 12: "200601021504", 14: "20060102150405"}[len(digits)]
+	t, err := time.ParseInLocation(layout, digits, zone)
+	if layout == "" || err != nil {
+		return fmt.Errorf("%q is not a time\nhint: it is YYYYMMDD or YYYYMMDDHHMM or YYYYMMDDHHMMSS, with a Z at its end in UTC", clip(value, 40))
+	}
+	r.expires = t
+	return nil
+}
+
+// list splits at commas.
+func list(value string) ([]string, error) {
+	words := strings.Split(value, ",")
+	for _, w := range words {
+		if w == "" || strings.TrimSpace(w) != w {
+			return nil, errors.New("a name is empty, or has blanks around it\nhint: \"one,two\"")
+		}
+	}
+	return words, nil
+}

@@ -1,0 +1,125 @@
+package trust
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// A Policy is who may run what on this host. It does not change.
+type Policy struct {
+	operators *Operators
+	revoked   *Revocations
+}
+
+// NewPolicy joins what the two files say; revoked may be nil.
+func NewPolicy(o *Operators, revoked *Revocations) *Policy {
+	if revoked == nil {
+		revoked = &Revocations{}
+	}
+	return &Policy{operators: o, revoked: revoked}
+}
+
+// find gives the rule of a signer. The issuer is told as far as it is known,
+// for the host's log; only without an error is it anybody's who may do anything.
+func (p *Policy) find(s *signer, now time.Time) (*Rule, Issuer, error) {
+	if s.cert != nil {
+		return p.findCertificate(s, now)
+	}
+	issuer := Issuer{Fingerprint: ssh.FingerprintSHA256(s.key)}
+	rule := p.operators.keys[string(s.key.Marshal())]
+	if rule == nil {
+		return nil, issuer, errors.New("the key is not authorized")
+	}
+	issuer.Operator = rule.Comment
+	if p.revoked.key(s.key) {
+		return nil, issuer, fmt.Errorf("%s: the key is revoked", rule)
+	}
+	return rule, issuer, rule.accepts(s, now)
+}
+
+// findCertificate gives the first line of the certificate's authority that has
+// one of its principals, as sshd does.
+func (p *Policy) findCertificate(s *signer, now time.Time) (*Rule, Issuer, error) {
+	c := s.cert
+	issuer := Issuer{Fingerprint: ssh.FingerprintSHA256(c.SignatureKey), Certificate: ssh.FingerprintSHA256(s.key)}
+	rules := p.operators.authorities[string(c.SignatureKey.Marshal())]
+	if rules == nil {
+		return nil, issuer, errors.New("the certificate's authority is not authorized")
+	}
+	issuer.Operator = fmt.Sprintf("certificate %q, serial %d", c.KeyId, c.Serial)
+	if err := checkCertificate(c, now); err != nil {
+		return nil, issuer, err
+	}
+	if p.revoked.certificate(c) {
+		return nil, issuer, errors.New("the certificate, its key or its authority is revoked")
+	}
+	for _, rule := range rules {
+		for _, principal := range rule.principals {
+			if slices.Contains(c.ValidPrincipals, principal) {
+				issuer.Principal = principal
+				if rule.Comment != "" {
+					issuer.Operator = rule.Comment + ", " + issuer.Operator
+				}
+				return rule, issuer, rule.accepts(s, now)
+			}
+		}
+	}
+	return nil, issuer, fmt.Errorf("no principal of the certificate is authorized: %q", c.ValidPrincipals)
+}
+
+// Critical options and extensions of certificates that bear on a signature
+// (OpenSSH, PROTOCOL.certkeys). A critical option that is not understood refuses
+// the certificate, as does any that Warren could not obey, such as
+// source-address and force-command.
+const (
+	verifyRequired  = "verify-required"
+	noTouchRequired = "no-touch-required"
+)
+
+// checkCertificate checks all but whose authority it is from.
+func checkCertificate(c *ssh.Certificate, now time.Time) error {
+	switch {
+	case c.CertType != ssh.UserCert:
+		return errors.New("the certificate is not a user's")
+	case len(c.ValidPrincipals) == 0:
+		return errors.New("the certificate names no principal")
+	}
+	if err := checkFormat(c.SignatureKey, c.Signature); err != nil {
+		return fmt.Errorf("the certificate: %w", err)
+	}
+	checker := ssh.CertChecker{
+		SupportedCriticalOptions: []string{verifyRequired},
+		Clock:                    func() time.Time { return now },
+	}
+	if err := checker.CheckCert(c.ValidPrincipals[0], c); err != nil {
+		return fmt.Errorf("the certificate is not accepted: %w", err)
+	}
+	return nil
+}
+
+// accepts checks what the line itself asks of a signature.
+func (r *Rule) accepts(s *signer, now time.Time) error {
+	if !r.expires.IsZero() && !now.Before(r.expires) {
+		return fmt.Errorf("%s: its expiry-time has passed", r)
+	}
+	if s.sk == nil {
+		return nil
+	}
+	noTouch, verified := r.noTouch, r.verify
+	if s.cert != nil {
+		_, waived := s.cert.Extensions[noTouchRequired]
+		_, asked := s.cert.CriticalOptions[verifyRequired]
+		noTouch, verified = noTouch && waived, verified || asked
+	}
+	switch {
+	case !noTouch && !s.sk.touched():
+		return fmt.Errorf("%s: the security key was not touched", r)
+	case verified && !s.sk.verified():
+		return fmt.Errorf("%s: the security key has not verified its user", r)
+	}
+	return nil
+}
