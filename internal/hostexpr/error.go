@@ -7,6 +7,7 @@ type Error struct {
 	Column  int // of the first character at fault, from 1, in characters
 	Problem string
 	Hint    string // what to do about it; may be empty
+	Err     error  // the cause; may be nil
 }
 
 func (e *Error) Error() string {
@@ -16,3 +17,5 @@ func (e *Error) Error() string {
 	}
 	return text
 }
+
+func (e *Error) Unwrap() error { return e.Err }

@@ -2,153 +2,154 @@ package hostexpr
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 )
 
-// Fold returns a short expression for the names, whatever their order: names
-// that differ in one number only share a range. Expand gives the same names
-// back. Repeated names count once; no name gives "".
+// hole stands in a shape for a number. It sorts before all that a name may have,
+// as nodeset's own mark does.
+const hole = "\x00"
+
+// Fold returns a short expression for the names, whatever their order: those
+// that differ in their numbers only share ranges, in several dimensions where
+// there are several numbers. Expand gives the same names back. Repeated names
+// count once; no name gives "". The text is nodeset's own, in time that grows
+// little faster than the number of names.
 func Fold(names []string) string {
-	names = slices.Clone(names)
-	slices.Sort(names)
-	names = slices.Compact(names)
-
-	groups := make(map[frame][]string) // the numbers of each frame
-	var words []string
-	for i, r := range chooseRuns(names) {
-		if r.end == r.start {
-			words = append(words, names[i])
-			continue
-		}
-		key := frame{names[i][:r.start], names[i][r.end:]}
-		groups[key] = append(groups[key], names[i][r.start:r.end])
-	}
-	for key, numbers := range groups {
-		words = append(words, key.fold(numbers))
-	}
-	slices.SortFunc(words, natural)
-	return strings.Join(words, ",")
-}
-
-// A frame is what stands around a number in a name.
-type frame struct{ before, after string }
-
-// A run is where a number stands in a name; empty where the name has none.
-type run struct{ start, end int }
-
-// chooseRuns chooses for each name the number to fold: the one whose frame most
-// names share, of equal ones the last. So web01.dc1 and web02.dc1 fold by the
-// first number, 10.0.0.1 and 10.0.0.2 by the last.
-func chooseRuns(names []string) []run {
-	shared := make(map[frame]int)
+	byShape := make(map[string][][]string) // the numbers of each name
 	for _, name := range names {
-		for _, r := range numbers(name) {
-			shared[frame{name[:r.start], name[r.end:]}]++
-		}
+		shape, numbers := split(name)
+		byShape[shape] = append(byShape[shape], numbers)
 	}
-	chosen := make([]run, len(names))
-	for i, name := range names {
-		most := 0
-		for _, r := range numbers(name) {
-			if n := shared[frame{name[:r.start], name[r.end:]}]; n >= most {
-				most, chosen[i] = n, r
-			}
-		}
+	shapes := make([]string, 0, len(byShape))
+	for shape := range byShape {
+		shapes = append(shapes, shape)
 	}
-	return chosen
-}
-
-// numbers returns the runs of digits in name that a range can hold.
-func numbers(name string) []run {
-	var runs []run
-	for i := 0; i < len(name); i++ {
-		if name[i] < '0' || name[i] > '9' {
+	slices.Sort(shapes)
+	var words []string
+	for _, shape := range shapes {
+		texts := strings.Split(shape, hole)
+		if len(texts) == 1 {
+			words = append(words, shape)
 			continue
 		}
-		start := i
-		for i < len(name) && '0' <= name[i] && name[i] <= '9' {
-			i++
+		for _, ranges := range foldNumbers(byShape[shape]) {
+			words = append(words, weave(texts, ranges))
 		}
-		if i-start <= maxDigits {
-			runs = append(runs, run{start, i})
-		}
-	}
-	return runs
-}
-
-func (f frame) fold(numbers []string) string {
-	if len(numbers) == 1 {
-		return f.before + numbers[0] + f.after
-	}
-	return f.before + "[" + spans(numbers) + "]" + f.after
-}
-
-// spans writes different numbers as "01-20,30".
-func spans(numbers []string) string {
-	all := make([]span, len(numbers))
-	padded := make(map[int]bool) // the widths in which a padded number occurs
-	for _, n := range numbers {
-		padded[len(n)] = padded[len(n)] || isPadded(n)
-	}
-	for i, n := range numbers {
-		all[i] = span{first: value(n), last: value(n)}
-		if padded[len(n)] {
-			all[i].width = len(n)
-		}
-	}
-	slices.SortFunc(all, func(a, b span) int {
-		return cmp.Or(cmp.Compare(a.width, b.width), cmp.Compare(a.first, b.first))
-	})
-	merged := all[:1]
-	for _, s := range all[1:] {
-		if end := &merged[len(merged)-1]; s.width == end.width && s.first == end.last+1 {
-			end.last = s.last
-		} else {
-			merged = append(merged, s)
-		}
-	}
-	words := make([]string, len(merged))
-	for i, s := range merged {
-		words[i] = s.String()
 	}
 	return strings.Join(words, ",")
 }
 
-func (s span) String() string {
-	if s.first == s.last {
-		return fmt.Sprintf("%0*d", s.width, s.first)
-	}
-	return fmt.Sprintf("%0*d-%0*d", s.width, s.first, s.width, s.last)
-}
-
-// natural orders words as people do: web2 before web10.
-func natural(a, b string) int {
-	for i, j := 0, 0; ; {
-		if i == len(a) || j == len(b) {
-			return cmp.Or(cmp.Compare(len(a)-i, len(b)-j), cmp.Compare(a, b))
-		}
-		na, nb := digits(a[i:]), digits(b[j:])
-		if na == "" || nb == "" {
-			if a[i] != b[j] {
-				return cmp.Compare(a[i], b[j])
+// split takes the numbers out of a name. One that is too long for a range stays.
+func split(name string) (shape string, numbers []string) {
+	var b strings.Builder
+	for i := 0; i < len(name); {
+		if n := digits(name[i:]); n != "" {
+			if i += len(n); len(n) > maxDigits {
+				b.WriteString(n)
+				continue
 			}
-			i, j = i+1, j+1
+			b.WriteString(hole)
+			numbers = append(numbers, n)
 			continue
 		}
-		x, y := strings.TrimLeft(na, "0"), strings.TrimLeft(nb, "0")
-		if c := cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(x, y)); c != 0 {
-			return c
-		}
-		i, j = i+len(na), j+len(nb)
-	}
-}
-
-func digits(s string) string {
-	i := 0
-	for i < len(s) && '0' <= s[i] && s[i] <= '9' {
+		b.WriteByte(name[i])
 		i++
 	}
-	return s[:i]
+	return b.String(), numbers
+}
+
+// weave puts ranges between texts.
+func weave(texts, ranges []string) string {
+	var b strings.Builder
+	b.WriteString(texts[0])
+	for i, r := range ranges {
+		b.WriteString(r)
+		b.WriteString(texts[i+1])
+	}
+	return b.String()
+}
+
+// foldNumbers folds the names of one shape. Each result is a range, or a single
+// number, for each of the shape's holes.
+func foldNumbers(names [][]string) [][]string {
+	known := newNumbers(names)
+	var folded [][]string
+	for _, b := range known.boxes(names).merge() {
+		ranges := make([]string, len(b.axes))
+		for i, a := range b.axes {
+			ranges[i] = known.write(a.ids)
+		}
+		folded = append(folded, ranges)
+	}
+	return folded
+}
+
+// numbers are the different numbers of one shape. A number's id is its rank in
+// the order of ranges: by length, then by text, so that 9 comes before 10 and
+// both before 010.
+type numbers struct {
+	texts []string
+	id    map[string]int32
+	lex   []int32 // its rank in the order of texts alone
+}
+
+func newNumbers(names [][]string) *numbers {
+	k := &numbers{id: make(map[string]int32)}
+	for _, name := range names {
+		for _, n := range name {
+			if _, ok := k.id[n]; !ok {
+				k.id[n] = 0
+				k.texts = append(k.texts, n)
+			}
+		}
+	}
+	slices.Sort(k.texts)
+	rank := make(map[string]int32, len(k.texts))
+	for i, n := range k.texts {
+		rank[n] = int32(i)
+	}
+	slices.SortStableFunc(k.texts, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
+	k.lex = make([]int32, len(k.texts))
+	for i, n := range k.texts {
+		k.id[n], k.lex[i] = int32(i), rank[n]
+	}
+	return k
+}
+
+// write makes "01-20" of ids, in brackets where they are several.
+func (k *numbers) write(ids []int32) string {
+	if len(ids) == 1 {
+		return k.texts[ids[0]]
+	}
+	slices.Sort(ids)
+	var b strings.Builder
+	for i := 0; i < len(ids); {
+		j := i
+		for j+1 < len(ids) && follows(k.texts[ids[i]], k.texts[ids[j]], k.texts[ids[j+1]]) {
+			j++
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if b.WriteString(k.texts[ids[i]]); j > i {
+			b.WriteByte('-')
+			b.WriteString(k.texts[ids[j]])
+		}
+		i = j + 1
+	}
+	return "[" + b.String() + "]"
+}
+
+// follows reports whether a range that begins with first and has come to last
+// can go on with next: what is padded keeps its length.
+func follows(first, last, next string) bool {
+	switch {
+	case value(next) != value(last)+1:
+		return false
+	case isPadded(first):
+		return len(next) == len(first)
+	default:
+		return !isPadded(next)
+	}
 }

@@ -9,17 +9,14 @@ import (
 // maxDigits bounds a number in a range, so that sums of sizes fit 64 bits.
 const maxDigits = 15
 
-// maxNumber is larger than every size that a caller may permit.
-const maxNumber = 1_000_000_000_000_000
-
-// What the rest of nodeset's language begins with. None of it can be part of a
-// host name, so refusing it by name costs nothing.
-var reserved = map[rune]string{
-	'!': "difference", '&': "intersection", '^': "symmetric difference",
-	'@': "a group", '*': "a wildcard", '?': "a wildcard",
-}
-
 const exampleHint = `write names, addresses and ranges, as in "web[01-20,30] db1 192.168.0.23"`
+
+// A term is an operand and what it does to the hosts that stand to its left.
+type term struct {
+	operator rune // , ! & ^
+	group    bool // the pattern's texts are names of groups
+	pattern
+}
 
 // A parser reads an expression from left to right; pos is the next character.
 type parser struct {
@@ -27,73 +24,107 @@ type parser struct {
 	pos  int
 }
 
-// parse returns the expression's patterns, at least one.
-func parse(expr string) ([]pattern, error) {
+// parse returns the expression's terms, at least one. There is no precedence:
+// each operator applies to all that stands to its left.
+func parse(expr string) ([]term, error) {
 	p := &parser{text: []rune(expr)}
-	var patterns []pattern
-	named := true // nothing is missing before the next comma
-	for i := 0; ; i++ {
+	var terms []term
+	var operator rune // that waits for its right operand
+	for {
 		p.blanks()
 		c, more := p.peek()
 		switch {
-		case !more && len(patterns) == 0:
+		case !more && len(terms) == 0 && operator == 0:
 			return nil, p.fail(p.pos, "no host is named", exampleHint)
-		case !more && !named:
-			return nil, p.fail(p.pos, "a host is missing after the comma", "take the comma away or name one more host")
+		case !more && operator != 0:
+			return nil, p.fail(p.pos, "a host is missing after "+called(operator), "take it away or name one more host")
 		case !more:
-			return patterns, nil
-		case c == ',' && (!named || len(patterns) == 0):
-			return nil, p.fail(p.pos, "a host is missing before the comma", "one comma, or just a blank, stands between two hosts")
-		case c == ',':
+			return terms, nil
+		case isOperator(c) && (operator != 0 || len(terms) == 0):
+			return nil, p.fail(p.pos, "a host is missing before "+called(c), operatorHint(c))
+		case isOperator(c):
+			operator = c
 			p.pos++
-			named = false
 			continue
 		}
-		word, err := p.word()
+		t, err := p.term()
 		if err != nil {
 			return nil, err
 		}
-		patterns = append(patterns, word)
-		named = true
+		if t.operator = ','; operator != 0 {
+			t.operator = operator
+		}
+		terms = append(terms, t)
+		operator = 0
 	}
 }
 
-// word reads one pattern, up to a blank or a comma.
-func (p *parser) word() (pattern, error) {
-	w := pattern{column: p.pos + 1}
-	var text strings.Builder
+func isOperator(c rune) bool { return c == ',' || c == '!' || c == '&' || c == '^' }
+
+func called(operator rune) string {
+	if operator == ',' {
+		return "the comma"
+	}
+	return strconv.Quote(string(operator))
+}
+
+func operatorHint(c rune) string {
+	if c == ',' {
+		return "one comma, or just a blank, stands between two hosts"
+	}
+	return fmt.Sprintf("%q stands between two hosts or ranges, as in web[1-9]%cweb3", c, c)
+}
+
+// term reads one operand, up to a blank or an operator.
+func (p *parser) term() (t term, err error) {
+	t.column = p.pos + 1
+	if c, _ := p.peek(); c == '@' {
+		t.group = true
+		p.pos++
+	}
 	for {
 		c, more := p.peek()
 		switch {
-		case !more || isBlank(c) || c == ',':
-			if w.hasBracket {
-				w.after = text.String()
-			} else {
-				w.before = text.String()
+		case !more || isBlank(c) || isOperator(c):
+			if t.group {
+				return t, p.checkGroup(&t)
 			}
-			return w, nil
-		case c == '[' && w.hasBracket:
-			return w, p.fail(p.pos, "a second range in one name", "one [ ] is understood in each name: write the other out, with a blank between the names")
+			return t, nil
 		case c == '[':
-			w.hasBracket, w.before = true, text.String()
-			text.Reset()
-			ranges, err := p.bracket()
-			if err != nil {
-				return w, err
+			if t.endsInBracket() {
+				return t, p.fail(p.pos, "two ranges side by side", "something other than digits must stand between two ranges of a name, as in r[1-4]n[01-32]")
 			}
-			w.ranges = ranges
+			spans, err := p.bracket()
+			if err != nil {
+				return t, err
+			}
+			t.parts = append(t.parts, part{spans: spans})
 			continue
 		case c == ']':
-			return w, p.fail(p.pos, `"]" without "["`, exampleHint)
-		case reserved[c] != "":
-			return w, p.fail(p.pos, fmt.Sprintf("%q (%s) is not understood", c, reserved[c]), exampleHint)
+			return t, p.fail(p.pos, `"]" without "["`, exampleHint)
+		case !t.group && (c == '*' || c == '?'):
+			return t, p.fail(p.pos, fmt.Sprintf("%q is not part of a host name: no host is chosen by a wildcard", c), "ranges (web[01-20]) and groups (@web) name many hosts at once")
+		case !t.group && c == '@':
+			return t, p.fail(p.pos, `"@" begins the name of a group, and cannot stand within a host name`, "put a comma or a blank before it")
 		}
-		text.WriteRune(c)
+		t.addText(c)
 		p.pos++
 	}
 }
 
-// bracket reads "[01-20,30]".
+// checkGroup looks at the name of a group.
+func (p *parser) checkGroup(t *term) error {
+	if len(t.parts) == 0 {
+		return p.fail(t.column-1, `a group's name is missing after "@"`, "write it as in @web or @racks:r1")
+	}
+	first := t.parts[0]
+	if first.spans == nil && strings.HasPrefix(first.text, "@") {
+		return p.fail(t.column-1, `"@@" (names of groups instead of hosts) is not understood`, "write @* or @SOURCE:* for the hosts of all groups")
+	}
+	return nil
+}
+
+// bracket reads "[01-20/2,30]".
 func (p *parser) bracket() ([]span, error) {
 	open := p.pos
 	var spans []span
@@ -117,51 +148,80 @@ func (p *parser) bracket() ([]span, error) {
 	}
 }
 
-// span reads "01-20" or "30".
+// span reads "01-20", "1-9/2" or "30", with blanks where one likes.
 func (p *parser) span(open int) (span, error) {
+	p.blanks()
 	start := p.pos
 	first, err := p.number(open)
 	if err != nil {
 		return span{}, err
 	}
-	last := first
-	if c, more := p.peek(); more && c == '-' {
-		p.pos++
+	last, step := first, "1"
+	isRange := p.skip('-')
+	if isRange {
 		if last, err = p.number(open); err != nil {
 			return span{}, err
 		}
 	}
-	s := span{first: value(first), last: value(last)}
-	if isPadded(first) {
+	stepAt := p.pos
+	if p.skip('/') {
+		if step, err = p.number(open); err != nil {
+			return span{}, err
+		}
+		if !isRange {
+			return span{}, p.fail(stepAt, "a step needs a range", "write it as in [1-9/2]")
+		}
+	}
+	s := span{first: value(first), last: value(last), step: value(step)}
+	if isPadded(first) || isPadded(last) {
 		s.width = len(first)
 	}
 	switch {
+	case s.step == 0:
+		return s, p.fail(stepAt, "the step is 0", "write it as in [1-9/2]")
+	case s.width > 0 && len(first) != len(last):
+		return s, p.fail(start, fmt.Sprintf("the ends of range %s-%s have different numbers of digits", first, last), "pad both with zeros to the same length, as in [01-20] or [001-100]")
 	case s.last < s.first:
 		return s, p.fail(start, fmt.Sprintf("the range %s-%s runs backwards", first, last), fmt.Sprintf("write [%s-%s]", last, first))
-	case isPadded(last) && len(last) != len(first), isPadded(first) && len(last) < len(first):
-		return s, p.fail(start, fmt.Sprintf("the ends of range %s-%s have different numbers of digits", first, last), "pad both with the same zeros, as in [01-20]")
 	}
 	return s, nil
 }
 
+// number reads digits and the blanks around them.
 func (p *parser) number(open int) (string, error) {
+	p.blanks()
 	start := p.pos
 	for p.pos < len(p.text) && '0' <= p.text[p.pos] && p.text[p.pos] <= '9' {
 		p.pos++
 	}
 	digits := string(p.text[start:p.pos])
-	switch c, more := p.peek(); {
+	c, more := p.peek()
+	switch {
 	case len(digits) > maxDigits:
 		return "", p.fail(start, fmt.Sprintf("the number %s… has more than %d digits", digits[:maxDigits], maxDigits), "")
 	case digits != "":
+		p.blanks()
+		if c, _ := p.peek(); '0' <= c && c <= '9' {
+			return "", p.fail(p.pos, "a comma is missing between two numbers", "write it as in [01-20,30]")
+		}
 		return digits, nil
 	case !more:
 		return "", p.cut(open)
-	case c == ']' || c == ',' || c == '-':
+	case c == ']' || c == ',' || c == '-' || c == '/':
 		return "", p.fail(start, "a number is missing in the range", "write it as in [01-20,30]")
 	default:
 		return "", p.unexpected(c)
 	}
+}
+
+// skip passes over c, if that is next.
+func (p *parser) skip(c rune) bool {
+	next, more := p.peek()
+	if !more || next != c {
+		return false
+	}
+	p.pos++
+	return true
 }
 
 func (p *parser) cut(open int) error {
@@ -169,9 +229,6 @@ func (p *parser) cut(open int) error {
 }
 
 func (p *parser) unexpected(c rune) error {
-	if c == '/' {
-		return p.fail(p.pos, `"/" (a step) is not understood`, "write the numbers out, as in [01,03,05]")
-	}
 	return p.fail(p.pos, fmt.Sprintf("%q cannot be part of a range", c), "write it as in [01-20,30]")
 }
 

@@ -1,87 +1,100 @@
 package hostexpr
 
-import (
-	"fmt"
-	"slices"
-
-	"warren/internal/wire"
-)
+import "slices"
 
 // A Set is a number of different host names, in the order in which they were
 // first named.
 type Set struct {
-	names []string
-	seen  map[string]int // how often each was named
+	slots []string       // "" where a name was taken out
+	at    map[string]int // slot of each name
+	twice []string       // named again while in the set
 }
 
 // Names returns the names, lower case, each once. The caller may keep it.
-func (s *Set) Names() []string { return slices.Clone(s.names) }
+func (s *Set) Names() []string {
+	names := make([]string, 0, len(s.at))
+	for _, name := range s.slots {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Len is the number of names.
+func (s *Set) Len() int { return len(s.at) }
+
+// Has reports whether the name, in lower case, is in the set.
+func (s *Set) Has(name string) bool {
+	_, ok := s.at[name]
+	return ok
+}
 
 // Repeated returns the names that were named more than once.
 func (s *Set) Repeated() []string {
-	var twice []string
-	for _, name := range s.names {
-		if s.seen[name] > 1 {
-			twice = append(twice, name)
+	again := make(map[string]bool, len(s.twice))
+	for _, name := range s.twice {
+		again[name] = true
+	}
+	return slices.DeleteFunc(s.Names(), func(name string) bool { return !again[name] })
+}
+
+// Add puts a name into the set.
+func (s *Set) Add(name string) {
+	if s.at == nil {
+		s.at = make(map[string]int)
+	}
+	if _, ok := s.at[name]; ok {
+		s.twice = append(s.twice, name)
+		return
+	}
+	s.at[name] = len(s.slots)
+	s.slots = append(s.slots, name)
+}
+
+func (s *Set) remove(name string) bool {
+	i, ok := s.at[name]
+	if ok {
+		s.slots[i] = ""
+		delete(s.at, name)
+	}
+	return ok
+}
+
+// apply does to the set what the operator and its right operand say. It takes
+// the time of the operand, and, for an intersection, of what it takes away.
+func (s *Set) apply(operator rune, right *Set) {
+	switch operator {
+	case ',':
+		s.Unite(right)
+	case '!':
+		for _, name := range right.Names() {
+			s.remove(name)
 		}
-	}
-	return twice
-}
-
-func (s *Set) add(name string) {
-	if s.seen == nil {
-		s.seen = make(map[string]int)
-	}
-	if s.seen[name]++; s.seen[name] == 1 {
-		s.names = append(s.names, name)
-	}
-}
-
-// Parse returns the hosts that expr names: at least one, or an *Error. Naming
-// more than limit, repetitions included, is an error found before any work is
-// done for them, so that web[1-999999999] costs nothing.
-func Parse(expr string, limit int) (*Set, error) {
-	patterns, err := parse(expr)
-	if err != nil {
-		return nil, err
-	}
-	if err := bound(patterns, limit); err != nil {
-		return nil, err
-	}
-	set := new(Set)
-	for _, p := range patterns {
-		for text := range p.all() {
-			name, err := wire.CheckHostName(text)
-			if err != nil {
-				return nil, &Error{Column: p.column, Problem: err.Error()}
-			}
-			set.add(name)
-		}
-	}
-	return set, nil
-}
-
-// Expand returns the names of Parse.
-func Expand(expr string, limit int) ([]string, error) {
-	set, err := Parse(expr, limit)
-	if err != nil {
-		return nil, err
-	}
-	return set.names, nil
-}
-
-func bound(patterns []pattern, limit int) error {
-	total := uint64(0)
-	for _, p := range patterns {
-		// Neither can wrap: numbers have maxDigits digits at most, and the first
-		// pattern that is too large ends the sum.
-		if total += p.size(); total > uint64(max(limit, 0)) {
-			return &Error{
-				Column:  p.column,
-				Problem: fmt.Sprintf("more than %d hosts", limit),
-				Hint:    "look for a digit too many in a range, or name the hosts in several tasks",
+	case '^':
+		for _, name := range right.Names() {
+			if !s.remove(name) {
+				s.Add(name)
 			}
 		}
+	case '&':
+		var both Set
+		for _, name := range s.Names() {
+			if right.Has(name) {
+				both.Add(name)
+			}
+		}
+		both.twice = s.twice
+		*s = both
 	}
-	return nil
+}
+
+// Subtract takes the names of other out of the set.
+func (s *Set) Subtract(other *Set) { s.apply('!', other) }
+
+// Unite puts the names of other into the set.
+func (s *Set) Unite(other *Set) {
+	for _, name := range other.Names() {
+		s.Add(name)
+	}
 }

@@ -1,0 +1,148 @@
+package groups
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const sample = `
+# comment
+roles:
+    web: 'web[01-20]'
+    db: db[1-2]
+    live: '@web,@racks:r1'
+    none: ''
+racks: {r1: ['node[1-4]', "node9"], all: '@r1'}
+`
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "groups.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestGroup(t *testing.T) {
+	g, err := Load(write(t, sample), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ source, name, want, home string }{
+		{"", "web", "web[01-20]", "roles"},
+		{"roles", "db", "db[1-2]", "roles"},
+		{"racks", "r1", "node[1-4] node9", "racks"},
+		{"racks", "*", "@r1", "racks"},
+		{"", "*", "web[01-20] db[1-2] @web,@racks:r1 ", "roles"},
+		{"", "none", "", "roles"},
+	} {
+		exprs, home, err := g.Group(tt.source, tt.name)
+		if got := strings.Join(exprs, " "); err != nil || got != tt.want || home != tt.home {
+			t.Errorf("%s:%s is %q of %q, %v; want %q of %q", tt.source, tt.name, got, home, err, tt.want, tt.home)
+		}
+	}
+	if want := []string{"@web", "@db", "@live", "@none", "@racks:r1", "@racks:all"}; !slices.Equal(g.Names(), want) {
+		t.Errorf("names %q", g.Names())
+	}
+}
+
+func TestUnknown(t *testing.T) {
+	g, err := Load(write(t, sample), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ source, name, known string }{
+		{"", "wbe", "web db live none"},
+		{"racks", "web", "r1 all"},
+		{"rack", "r1", "roles racks"},
+	} {
+		_, _, err := g.Group(tt.source, tt.name)
+		var unknown *UnknownError
+		if !errors.As(err, &unknown) || strings.Join(unknown.Known, " ") != tt.known {
+			t.Errorf("%s:%s: %v", tt.source, tt.name, err)
+		}
+	}
+}
+
+func TestBadFiles(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"roles: [a, b]", `line 1: source "roles" is not a mapping`},
+		{"- a", "line 1: the file is not a mapping"},
+		{"just text", "line 1: the file is not a mapping"},
+		{"roles:\n  web: 12\n", `line 2: group "web" is neither`},
+		{"roles:\n  web:\n", `line 2: group "web" is neither`},
+		{"roles:\n  web: [a, [b]]\n", `line 2: group "web" is neither`},
+		{"roles:\n  12: a\n", `line 2: "12" is not a name`},
+		{"roles:\n  web: a\n  web: b\n", `line 3: group "web" is defined twice`},
+		{"roles: {web: a}\nroles: {db: b}\n", `line 2: source "roles" is defined twice`},
+		{"ok: {web: a}", `line 1: a source cannot be called "ok"`},
+		{"roles: {web: 'a", "groups.yaml: "},
+		{"roles:\n\tweb: a", "groups.yaml: "},
+		{"a: &x {g: *x}", `group "g" is neither`},
+	} {
+		_, err := Load(write(t, tt.text), []string{"ok"})
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%q: %v, want …%s…", tt.text, err, tt.want)
+		}
+	}
+}
+
+func TestNoGroups(t *testing.T) {
+	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml"), nil); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	if _, err := Load(t.TempDir(), nil); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	g, err := Load(write(t, "# nothing yet\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := g.Group("", "*"); err == nil || !strings.Contains(err.Error(), "no group is defined") {
+		t.Error(err)
+	}
+}
+
+func TestDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "groups[1].d")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"b.yaml": "racks: {r1: n1}", "a.yaml": "roles: {web: w1}", "c.yaml.example": "x: ["} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g, err := Load(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"@web", "@racks:r1"}; !slices.Equal(g.Names(), want) {
+		t.Errorf("names %q", g.Names())
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add(sample)
+	f.Add("a: &x {g: *x}")
+	f.Fuzz(func(t *testing.T, text string) {
+		g, err := Load(write(t, text), nil)
+		if err != nil {
+			return
+		}
+		for _, name := range g.Names() {
+			if name == "@" {
+				t.Fatalf("%q has a group without a name", text)
+			}
+		}
+	})
+}

@@ -1,0 +1,41 @@
+package results
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"warren/internal/wire"
+)
+
+func TestWords(t *testing.T) {
+	for _, tt := range []struct {
+		job  Job
+		want string
+	}{
+		{Job{State: Running}, "unfinished all"},
+		{Job{State: Pending}, "unfinished all"},
+		{Job{State: Ended, Outcome: wire.Exited}, "ok all"},
+		{Job{State: Ended, Outcome: wire.Exited, ExitCode: 1}, "failed all exited"},
+		{Job{State: Ended, Outcome: wire.TimedOut}, "failed all timed_out"},
+		{Job{State: Ended, Outcome: wire.Rejected}, "failed all rejected"},
+		{Job{State: Ended, Outcome: wire.Unreachable}, "all unreachable"},
+		{Job{State: Ended, Outcome: wire.Lost}, "all lost"},
+	} {
+		var got []string
+		for _, word := range Words() {
+			if tt.job.Is(word) {
+				got = append(got, word)
+			}
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s %s %d is %q, want %q", tt.job.State, tt.job.Outcome, tt.job.ExitCode, got, tt.want)
+		}
+	}
+	if words := Words(); len(words) != len(slices.Compact(slices.Sorted(slices.Values(words)))) {
+		t.Errorf("a word is repeated: %q", words)
+	}
+	if (&Job{State: Ended}).Is("nonsense") {
+		t.Error("a job is nonsense")
+	}
+}
