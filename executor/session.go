@@ -39,7 +39,7 @@ type delivery struct {
 // session is one connection's life: declare everything, then consume and
 // publish until something ends.
 func (a *Agent) session(ctx context.Context, s *broker.Session) error {
-	for name, kind := range map[string]string{wire.ExchangeReplies: "direct", wire.ExchangeDiscover: "fanout"} {
+	for name, kind := range map[string]string{wire.ExchangeReplies: "topic", wire.ExchangeDiscover: "fanout"} {
 		if err := broker.DeclareExchange(s.Conn, name, kind); err != nil {
 			return err
 		}

@@ -11,10 +11,13 @@ import (
 // Settings are what every command may be told about the operator's process:
 // flag, then environment, then default.
 type Settings struct {
-	Broker   []string // AMQP URLs, tried in turn
-	Identity string   // SSH key file
+	Broker   []string     // AMQP URLs, tried in turn
+	Login    broker.Login // how to log in there
+	Identity string       // SSH key file
 	DataDir  string
 	Color    colorWhen
+
+	Warnings []broker.Warning // about Broker and Login
 }
 
 // An Engine is the rest of the operator's process as the commands see it: the

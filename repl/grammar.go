@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/alecthomas/kong"
+
+	"warren/internal/broker"
 )
 
 // A command is one line at the prompt, or one call from the shell. Its struct's
@@ -40,11 +42,12 @@ type anywhere struct {
 // globals are flags of the shell form. Each is, in this order, what the flag
 // says, what the environment says, or the default.
 type globals struct {
-	Broker   []string  `placeholder:"URL,…" env:"WARREN_BROKER" help:"RabbitMQ to use; of several, the first that answers."`
-	Identity string    `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with."`
-	DataDir  string    `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
-	Color    colorWhen `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colours: auto (on a terminal, unless NO_COLOR is set), always or never."`
-	Version  bool      `help:"Print the version and do nothing else."`
+	Broker   []string     `placeholder:"URL,…" env:"WARREN_BROKER" help:"RabbitMQ to use; of several, the first that answers."`
+	Login    broker.Login `embed:"" envprefix:"WARREN_"`
+	Identity string       `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with."`
+	DataDir  string       `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
+	Color    colorWhen    `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colours: auto (on a terminal, unless NO_COLOR is set), always or never."`
+	Version  bool         `help:"Print the version and do nothing else."`
 }
 
 // shellGrammar is what `warren …` understands; alone it opens the prompt.
@@ -79,7 +82,7 @@ func parseShell(args []string) (command, Settings, error) {
 	if g.Globals.Version {
 		return versionCommand{}, Settings{}, nil
 	}
-	settings, err := g.Globals.settings()
+	settings, err := g.Globals.settings(args)
 	return cmd, settings, err
 }
 

@@ -34,6 +34,7 @@ func (*promptCommand) Run(ctx context.Context, s *session) error {
 	if err := s.start(ctx); err != nil {
 		return err
 	}
+	s.caution()
 	lines := s.openLines()
 	s.lines = lines
 	defer lines.close()

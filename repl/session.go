@@ -93,7 +93,17 @@ func (s *session) connect(ctx context.Context) error {
 	if err := s.start(ctx); err != nil || !s.shell {
 		return err
 	}
+	s.caution()
 	return withStatus(exitNoBroker, s.interruptible(ctx, s.engine.Connect))
+}
+
+// caution tells once what is unwise about the way to the broker.
+func (s *session) caution() {
+	for _, w := range s.settings.Warnings {
+		s.note("warning: %s", w.Text)
+		s.note("hint: %s", w.Hint)
+	}
+	s.settings.Warnings = nil
 }
 
 // closeNote is how long the end may take before it is explained.

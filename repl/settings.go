@@ -1,16 +1,20 @@
 package repl
 
 import (
+	"os"
 	"strings"
 
+	"warren/internal/broker"
 	"warren/internal/datadir"
 )
 
 // DefaultBroker is used where neither flag nor environment names one.
 const DefaultBroker = "amqp://guest:guest@127.0.0.1:5672/"
 
-func (g *globals) settings() (Settings, error) {
-	s := Settings{Identity: g.Identity, DataDir: g.DataDir, Color: g.Color}
+// settings are made of the globals of a program that was called with args.
+func (g *globals) settings(args []string) (Settings, error) {
+	s := Settings{Login: g.Login, Identity: g.Identity, DataDir: g.DataDir, Color: g.Color}
+	s.Login.Password = os.Getenv("WARREN_BROKER_PASSWORD")
 	for _, url := range g.Broker {
 		if url = strings.TrimSpace(url); url != "" {
 			s.Broker = append(s.Broker, url)
@@ -19,6 +23,7 @@ func (g *globals) settings() (Settings, error) {
 	if len(s.Broker) == 0 {
 		s.Broker = []string{DefaultBroker}
 	}
+	s.Warnings = broker.Options{URLs: s.Broker, Login: s.Login}.Warnings(args)
 	if s.DataDir == "" {
 		dir, err := datadir.Default()
 		if err != nil {

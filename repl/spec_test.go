@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"warren/internal/broker"
 	"warren/internal/results"
 	"warren/internal/wire"
 )
@@ -149,10 +150,17 @@ func TestSettings(t *testing.T) {
 	if _, got, err := parseShell([]string{"tasks"}); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
-	t.Setenv("WARREN_BROKER", "amqp://a, amqps://b/v")
-	want = Settings{Broker: []string{"amqp://a", "amqps://b/v"}, Identity: "k2", DataDir: "/d", Color: colorAuto}
+	t.Setenv("WARREN_BROKER", "amqp://localhost, amqps://b/v")
+	want = Settings{Broker: []string{"amqp://localhost", "amqps://b/v"}, Identity: "k2", DataDir: "/d", Color: colorAuto}
 	if _, got, err := parseShell([]string{"--identity=k2", "tasks", "--data-dir", "/d"}); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	t.Setenv("WARREN_BROKER_PASSWORD", "hush")
+	t.Setenv("WARREN_BROKER_CA", "/ca.pem")
+	t.Setenv("WARREN_BROKER_KEY", "/env.key")
+	login := broker.Login{CA: "/ca.pem", Cert: "/c.pem", Key: "/k.pem", ServerName: "b", PasswordFile: "/pw", Password: "hush"}
+	if _, got, err := parseShell([]string{"tasks", "--broker-cert=/c.pem", "--broker-key=/k.pem", "--broker-server-name=b", "--broker-password-file=/pw"}); err != nil || got.Login != login {
+		t.Errorf("%+v, %v; want %+v", got.Login, err, login)
 	}
 	if _, got, err := parseShell([]string{"--broker", "amqp://c"}); err != nil || !reflect.DeepEqual(got.Broker, []string{"amqp://c"}) {
 		t.Errorf("%+v, %v", got, err)

@@ -77,7 +77,7 @@ var errConsumerEnded = errors.New("the broker ended the consumer of the callback
 
 // session is one connection's life.
 func (b *Bus) session(ctx context.Context, s *broker.Session) error {
-	for _, x := range []struct{ name, kind string }{{wire.ExchangeReplies, "direct"}, {wire.ExchangeDiscover, "fanout"}} {
+	for _, x := range []struct{ name, kind string }{{wire.ExchangeReplies, "topic"}, {wire.ExchangeDiscover, "fanout"}} {
 		if err := broker.DeclareExchange(s.Conn, x.name, x.kind); err != nil {
 			return err
 		}

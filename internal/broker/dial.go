@@ -2,149 +2,146 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"strings"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
+// frameSize is RabbitMQ's own default for the largest frame.
+const frameSize = 128 << 10
+
+var errDialTimeout = errors.New("dial timeout")
+
 // dial connects and logs in, within the dial timeout and ctx.
 func dial(ctx context.Context, ep endpoint, opts Options) (*amqp.Connection, *conn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, opts.DialTimeout, errDialTimeout)
 	defer cancel()
-	var raw *conn
-	release := func() bool { return true }
-	properties := amqp.Table{"product": "warren", "connection_name": opts.Name}
-	config := amqp.Config{
-		Heartbeat:  opts.Heartbeat,
-		Properties: properties,
-		SASL:       logins(ep.uri, properties),
-		Dial: func(network, addr string) (net.Conn, error) {
-			c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			raw = &conn{Conn: c, timeout: opts.IOTimeout}
-			release = context.AfterFunc(ctx, func() { c.Close() })
-			return raw, nil
-		},
+	creds, err := ep.credentials()
+	if err != nil {
+		return nil, nil, err
 	}
-	if opts.TLS != nil {
-		// The library writes the host's name into it.
-		config.TLSClientConfig = opts.TLS.Clone()
+	f := failure{ctx: ctx, ep: ep, timeout: opts.DialTimeout}
+	tcp, err := (&net.Dialer{}).DialContext(ctx, "tcp", ep.addr)
+	if err != nil {
+		return nil, nil, f.noConnection(err)
 	}
-	c, err := amqp.DialConfig(ep.raw, config)
+	raw := &conn{Conn: tcp, timeout: opts.IOTimeout}
+	release := context.AfterFunc(ctx, func() { raw.Close() })
+	peer := &listener{Conn: raw}
+	if creds.tls != nil {
+		secure := tls.Client(raw, creds.tls)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			release()
+			raw.Close()
+			return nil, nil, f.noTLS(err)
+		}
+		peer.Conn = secure
+	}
+	c, err := login(peer, ep, opts, creds)
 	if !release() && err == nil {
 		err = context.Cause(ctx) // it logged in, and was closed in the same moment
 	}
-	if err == nil {
-		// The library sets a deadline for reading only with the first frame that
-		// comes after login: a link that breaks before would never be given up.
-		if heartbeat := c.Config.Heartbeat; heartbeat > 0 {
-			_ = raw.SetReadDeadline(time.Now().Add(heartbeat * 3 / 2)) // fails only where reads do
+	if err != nil {
+		raw.Close()
+		return nil, nil, f.noLogin(err, peer)
+	}
+	// The library sets a deadline for reading only with the first frame that
+	// comes after login: a link that breaks before would never be given up.
+	if heartbeat := c.Config.Heartbeat; heartbeat > 0 {
+		_ = raw.SetReadDeadline(time.Now().Add(heartbeat * 3 / 2)) // fails only where reads do
+	}
+	return c, raw, nil
+}
+
+// login speaks AMQP until the virtual host is open.
+func login(peer net.Conn, ep endpoint, opts Options, creds credentials) (*amqp.Connection, error) {
+	properties := amqp.Table{"product": "warren", "connection_name": opts.Name}
+	config := amqp.Config{
+		Vhost: ep.uri.Vhost, Heartbeat: opts.Heartbeat, Locale: "en_US",
+		ChannelMax: ep.uri.ChannelMax, FrameSize: frameSize,
+		Properties: properties, SASL: mechanisms(ep, creds.password, properties),
+	}
+	if ep.heartbeat > 0 {
+		config.Heartbeat = ep.heartbeat
+	}
+	return amqp.Open(peer, config)
+}
+
+// mechanisms are the ways to log in, the best first.
+func mechanisms(ep endpoint, password string, properties amqp.Table) []amqp.Authentication {
+	names := ep.uri.AuthMechanism
+	if len(names) == 0 {
+		names = []string{"PLAIN"}
+		if ep.external() == onlyCertificate {
+			names = []string{"EXTERNAL"}
 		}
-		return c, raw, nil
 	}
-	if raw != nil {
-		raw.Close() // the library does not, when it finds no login mechanism
-	}
-	return nil, nil, explain(ctx, ep, opts, raw, err)
-}
-
-var errDialTimeout = errors.New("dial timeout")
-
-// A login is a SASL mechanism that also tells the broker that we understand
-// authentication_failure_close. RabbitMQ then says at once that, and why, it
-// refuses a user; otherwise it waits 3 seconds and hangs up, which looks like a
-// broken network. The library has no option for it, but asks for the response
-// after it has put its own capabilities in place, and before it sends them.
-type login struct {
-	amqp.Authentication
-	properties amqp.Table
-}
-
-func (l login) Response() string {
-	if capabilities, ok := l.properties["capabilities"].(amqp.Table); ok {
-		capabilities["authentication_failure_close"] = true
-	}
-	return l.Authentication.Response()
-}
-
-// logins are the mechanisms that the URL asks for with auth_mechanism; PLAIN
-// by default.
-func logins(uri amqp.URI, properties amqp.Table) []amqp.Authentication {
 	var all []amqp.Authentication
-	add := func(a amqp.Authentication) { all = append(all, login{a, properties}) }
-	for _, name := range uri.AuthMechanism {
+	for _, name := range names {
+		var a amqp.Authentication = &amqp.PlainAuth{Username: ep.uri.Username, Password: password}
 		switch strings.ToUpper(name) {
-		case "PLAIN":
-			add(uri.PlainAuth())
 		case "AMQPLAIN":
-			add(uri.AMQPlainAuth())
+			a = &amqp.AMQPlainAuth{Username: ep.uri.Username, Password: password}
 		case "EXTERNAL":
-			add(&amqp.ExternalAuth{})
+			a = &amqp.ExternalAuth{}
 		}
-	}
-	if len(all) == 0 {
-		add(uri.PlainAuth())
+		all = append(all, candid{a, properties})
 	}
 	return all
 }
 
-// explain makes of what dialing gave an error for people.
-func explain(ctx context.Context, ep endpoint, opts Options, raw *conn, err error) error {
-	e := &Error{Kind: ErrUnreachable, Err: err}
-	cause := context.Cause(ctx)
-	switch {
-	case cause != nil && !errors.Is(cause, errDialTimeout):
-		return cause
-	case raw == nil:
-		e.Text = fmt.Sprintf("no broker at %s: %s", ep.addr, dialReason(cause, err, opts.DialTimeout))
-		e.Hint = "check the address and that RabbitMQ runs there; a firewall must let the port through"
-	case cause != nil:
-		e.Text = fmt.Sprintf("no broker at %s: the connection was accepted, but nothing answered within %v", ep.addr, opts.DialTimeout)
-		e.Hint = "check that the port is RabbitMQ's, and that amqps is used where it speaks TLS"
-	case code(err) == amqp.AccessRefused:
-		e.Kind = ErrAccessRefused
-		e.Text = fmt.Sprintf("the broker at %s refused user %q", ep.addr, ep.uri.Username)
-		e.Hint = `check user and password in the broker URL; user "guest" may log in from the broker's own machine only`
-	case errors.Is(err, amqp.ErrSASL):
-		e.Kind = ErrAccessRefused
-		e.Text = fmt.Sprintf("the broker at %s offers none of the login mechanisms that the URL allows", ep.addr)
-		e.Hint = "check auth_mechanism in the broker URL and auth_mechanisms in rabbitmq.conf"
-	case code(err) == amqp.NotAllowed:
-		e.Kind = ErrVhost
-		e.Text = fmt.Sprintf("the broker at %s refused virtual host %q to user %q: %s", ep.addr, ep.uri.Vhost, ep.uri.Username, reason(err))
-		e.Hint = "rabbitmqctl add_vhost creates it, rabbitmqctl set_permissions lets the user in"
-	case errors.Is(err, amqp.ErrCredentials), errors.Is(err, amqp.ErrVhost):
-		// The library's guesses for a connection that broke during login.
-		e.Text = fmt.Sprintf("the broker at %s closed the connection during the login", ep.addr)
-		e.Hint = "its log says why; it may be about to stop or to start"
-	default:
-		e.Text = fmt.Sprintf("no broker at %s: %s", ep.addr, reason(err))
-		e.Hint = "check that the port is RabbitMQ's, and that amqps is used where it speaks TLS"
-	}
-	return e
+// Candid is a SASL mechanism that also tells the broker that we understand
+// authentication_failure_close. RabbitMQ then says at once that, and why, it
+// refuses a user; otherwise it waits 3 seconds and hangs up, which looks like a
+// broken network. The library has no option for it, but asks for the response
+// after it has put its own capabilities in place, and before it sends them.
+type candid struct {
+	amqp.Authentication
+	properties amqp.Table
 }
 
-// dialReason is the shortest text that says why there was no TCP connection.
-func dialReason(cause, err error, timeout time.Duration) string {
-	var errno syscall.Errno
-	var dns *net.DNSError
-	var op *net.OpError
-	switch {
-	case cause != nil:
-		return fmt.Sprintf("no connection within %v", timeout)
-	case errors.As(err, &errno):
-		return errno.Error()
-	case errors.As(err, &dns):
-		return dns.Err
-	case errors.As(err, &op):
-		return op.Err.Error()
+func (c candid) Response() string {
+	if capabilities, ok := c.properties["capabilities"].(amqp.Table); ok {
+		capabilities["authentication_failure_close"] = true
 	}
-	return err.Error()
+	return c.Authentication.Response()
+}
+
+// A listener remembers how the peer began to speak and why it stopped. The
+// library keeps the error of a broken login to itself, and with TLS 1.3 a client
+// learns only then that its certificate is refused.
+//
+// The library's goroutine writes, the dialing one reads: both words are atomic.
+type listener struct {
+	net.Conn
+	first atomic.Int32 // the first byte, plus 1; 0 before it
+	err   atomic.Pointer[error]
+}
+
+func (l *listener) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	if n > 0 {
+		l.first.CompareAndSwap(0, int32(p[0])+1)
+	}
+	if err != nil {
+		l.err.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// alert reports that the peer began with a TLS alert: it does not speak AMQP
+// without TLS.
+func (l *listener) alert() bool { return l.first.Load() == 0x15+1 }
+
+// broken is the error that ended reading, or nil.
+func (l *listener) broken() error {
+	if err := l.err.Load(); err != nil {
+		return *err
+	}
+	return nil
 }

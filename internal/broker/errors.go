@@ -12,6 +12,8 @@ import (
 var (
 	ErrBadURL        = errors.New("a broker URL is wrong")
 	ErrUnreachable   = errors.New("no broker answers")
+	ErrCredentials   = errors.New("a file of the login cannot be used")
+	ErrTLS           = errors.New("there is no secure connection")
 	ErrAccessRefused = errors.New("the broker refuses the user")
 	ErrVhost         = errors.New("the broker refuses the virtual host")
 	ErrLost          = errors.New("the connection to the broker was lost")
@@ -62,7 +64,7 @@ func gather(errs []error) error {
 		Text: fmt.Sprintf("none of %d brokers can be used: %s", len(errs), strings.Join(texts, "; ")),
 		Err:  errors.Join(errs...),
 	}
-	for _, kind := range []error{ErrUnreachable, ErrVhost, ErrAccessRefused} {
+	for _, kind := range []error{ErrUnreachable, ErrTLS, ErrVhost, ErrAccessRefused, ErrCredentials} {
 		for _, err := range errs {
 			var e *Error
 			if errors.As(err, &e) && e.Kind == kind {

@@ -42,11 +42,16 @@ func (s *Session) Ready() {
 	}
 }
 
-// NewLink checks the options and starts nothing.
+// NewLink checks the options, with the files of the login, and starts nothing.
 func NewLink(opts Options) (*Link, error) {
-	eps, err := endpoints(opts.URLs)
+	eps, err := endpoints(opts)
 	if err != nil {
 		return nil, err
+	}
+	for _, ep := range eps {
+		if _, err := ep.credentials(); err != nil {
+			return nil, err
+		}
 	}
 	l := &Link{endpoints: eps, opts: opts.withDefaults(), latest: make(chan *State, 1)}
 	l.latest <- &State{Phase: Connecting, Since: time.Now(), changed: make(chan struct{})}

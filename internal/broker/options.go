@@ -1,16 +1,8 @@
 package broker
 
 import (
-	"crypto/tls"
-	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // Options describe a link. Only URLs is required.
@@ -19,9 +11,8 @@ type Options struct {
 	URLs []string
 	// Name is shown by RabbitMQ as the connection's name.
 	Name string
-	// TLS is used for amqps URLs. A copy gets each host's name where
-	// ServerName is empty.
-	TLS *tls.Config
+	// Login says more than the URLs do about who we are and who the broker is.
+	Login Login
 
 	Heartbeat    time.Duration // 0 means 10 s; a silent peer is given up after 1.5 of it
 	IOTimeout    time.Duration // longest time for one write to the network; 0 means 30 s
@@ -56,52 +47,4 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
-}
-
-// An endpoint is one URL, understood.
-type endpoint struct {
-	raw      string // with the password
-	uri      amqp.URI
-	addr     string // host:port, for messages
-	redacted string // without the password
-}
-
-// endpoints reads the URLs. Its errors tell a URL by its position and repeat
-// none of its text: what is wrong with a URL is often that its password
-// contains a reserved character, and then any part may be password.
-func endpoints(urls []string) ([]endpoint, error) {
-	var eps []endpoint
-	for i, raw := range urls {
-		raw = strings.TrimSpace(raw)
-		uri, err := amqp.ParseURI(raw)
-		if err != nil || misread(raw) {
-			return nil, &Error{
-				Kind: ErrBadURL,
-				Text: fmt.Sprintf("broker URL number %d cannot be read", i+1),
-				Hint: `write it as amqp://user:password@host:5672/vhost, with reserved characters in the password percent-encoded ("@" is %40, "/" is %2F, ":" is %3A, "#" is %23, "?" is %3F, "%" is %25)`,
-			}
-		}
-		addr := net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port))
-		shown := url.URL{Scheme: uri.Scheme, User: url.User(uri.Username), Host: addr, Path: "/"}
-		if uri.Vhost != "/" {
-			shown.Path += uri.Vhost
-		}
-		eps = append(eps, endpoint{raw: raw, uri: uri, addr: addr, redacted: shown.String()})
-	}
-	if len(eps) == 0 {
-		return nil, &Error{
-			Kind: ErrBadURL,
-			Text: "no broker URL is given",
-			Hint: "write it as amqp://user:password@host:5672/vhost",
-		}
-	}
-	return eps, nil
-}
-
-// misread reports a URL that parses by mistake: with an @ behind the host, the
-// host is the user's name and the port a part of the password.
-func misread(raw string) bool {
-	_, rest, _ := strings.Cut(raw, "://")
-	i := strings.IndexAny(rest, "/?#")
-	return i >= 0 && strings.Contains(rest[i:], "@")
 }

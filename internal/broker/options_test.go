@@ -4,10 +4,12 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"warren/internal/rabbit/rabbittest"
 )
 
 func TestEndpointsHideThePassword(t *testing.T) {
-	eps, err := endpoints([]string{" amqp://anna:s%40cret@b.example/prod ", "amqps://[::1]:1234"})
+	eps, err := endpoints(Options{URLs: []string{" amqp://anna:s%40cret@b.example/prod ", "amqps://[::1]:1234"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,5 +45,90 @@ func TestBadURLs(t *testing.T) {
 	}
 	if _, err := NewLink(Options{}); !errors.Is(err, ErrBadURL) {
 		t.Errorf("no URL gives %v", err)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	clear := "in the clear"
+	ps := "in the arguments"
+	vhost := `virtual host "/"`
+	for _, c := range []struct {
+		url   string
+		login Login
+		args  []string
+		want  []string
+	}{
+		{"amqp://guest:guest@127.0.0.1:5672/", Login{}, []string{"--broker", "amqp://guest:guest@127.0.0.1:5672/"}, nil},
+		{"amqp://anna:hush@localhost/", Login{}, []string{"run", "curl http://anna:hush@localhost/"}, nil},
+		{"amqp://anna:hush@[::1]/", Login{}, []string{"tasks", "--broker=amqp://x,amqp://anna:hush@[::1]/"}, []string{ps}},
+		{"amqp://anna@[::1]/", Login{}, []string{"--broker=amqp://anna@[::1]/"}, nil},
+		{"amqp://anna:hush@b.example/warren", Login{}, nil, []string{clear}},
+		{"amqp://anna:hush@10.0.0.1", Login{}, nil, []string{clear, vhost}},
+		{"amqp://anna@b.example/warren", Login{Password: "hush"}, nil, []string{clear}},
+		{"amqps://anna:hush@b.example/warren", Login{}, nil, nil},
+		{"amqps://anna:hush@b.example", Login{}, nil, []string{vhost}},
+		{"amqps://b.example/%2F", Login{Cert: "c"}, nil, []string{vhost}},
+		{"amqps://anna:hu sh@b.example/", Login{}, nil, nil}, // an error, elsewhere
+	} {
+		got := Options{URLs: []string{c.url, c.url}, Login: c.login}.Warnings(c.args)
+		if len(got) != len(c.want) {
+			t.Errorf("%s gives %q, want %q", c.url, got, c.want)
+			continue
+		}
+		for i, w := range got {
+			if !strings.Contains(w.Text, c.want[i]) || w.Hint == "" || strings.Contains(w.Text+w.Hint, "hush") {
+				t.Errorf("%s gives %q, want %q", c.url, w, c.want[i])
+			}
+		}
+	}
+}
+
+func TestRedacted(t *testing.T) {
+	for raw, want := range map[string]string{
+		"amqp://anna:hush@b.example/warren":                   "amqp://anna@b.example:5672/warren",
+		"amqps://anna:hush@b.example/w?cacertfile=/etc/a.pem": "amqps://anna@b.example:5671/w",
+		"amqp://anna:hu/sh@b.example/warren":                  "(a URL that cannot be read)",
+	} {
+		if got := Redacted(raw); got != want {
+			t.Errorf("%s is shown as %s", raw, got)
+		}
+	}
+}
+
+// The name by which the broker knows an operator decides which reply queues it
+// may have.
+func TestUser(t *testing.T) {
+	a, err := rabbittest.NewAuthority(t.TempDir(), "authority")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, _, err := a.Issue(rabbittest.Certificate{Name: "anna.k"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nameless, _, err := a.Issue(rabbittest.Certificate{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		url  string
+		cert string
+		want string
+	}{
+		{"amqp://localhost", "", "guest"},
+		{"amqp://otto%40corp:hush@localhost", "", "otto@corp"},
+		{"amqps://localhost", cert, "anna.k"},
+		{"amqps://localhost/?certfile=" + cert, "", "anna.k"},
+		{"amqps://otto@localhost", cert, "otto"},
+		{"amqps://O=Example@localhost/?auth_mechanism=EXTERNAL", cert, "O=Example"},
+	} {
+		got, err := Options{URLs: []string{c.url}, Login: Login{Cert: c.cert}}.User()
+		if err != nil || got != c.want {
+			t.Errorf("%s: %q, %v; want %q", c.url, got, err, c.want)
+		}
+	}
+	_, err = Options{URLs: []string{"amqps://localhost"}, Login: Login{Cert: nameless}}.User()
+	if !errors.Is(err, ErrCredentials) || !strings.Contains(err.Error(), "no common name") {
+		t.Errorf("a certificate without a name: %v", err)
 	}
 }

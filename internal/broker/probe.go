@@ -7,9 +7,10 @@ import (
 
 // Probe logs in to each URL, once and in turn, until one lets it, in 5 s at
 // most. It is for programs that run one command and would rather fail than
-// wait. The error is ErrBadURL, ErrUnreachable, ErrAccessRefused or ErrVhost.
+// wait. The error is ErrBadURL, ErrCredentials, ErrUnreachable, ErrTLS,
+// ErrAccessRefused or ErrVhost.
 func Probe(ctx context.Context, opts Options) error {
-	eps, err := endpoints(opts.URLs)
+	eps, err := endpoints(opts)
 	if err != nil {
 		return err
 	}

@@ -21,11 +21,32 @@ type Config struct {
 	// Backlog is the length of the queue of connections that wait to be
 	// accepted; 0 means 1024, so that a fleet may connect at once.
 	Backlog int
+	// Plugins are enabled, such as "rabbitmq_auth_mechanism_ssl".
+	Plugins []string
+	// TLS, if not nil, makes the node listen with TLS too, on TLSPort. A client
+	// may show a certificate, and then it must be a good one.
+	TLS *TLS
 	// Extra are lines added to the node's rabbitmq.conf, for example
 	// "vm_memory_high_watermark.absolute = 64MiB".
 	Extra []string
 	// Log, if not nil, gets what the broker process prints.
 	Log io.Writer
+}
+
+// TLS are files in PEM format: the authorities of clients' certificates, and the
+// node's own certificate with its key.
+type TLS struct{ CA, Cert, Key string }
+
+// lines are the TLS listener's in rabbitmq.conf.
+func (t *TLS) lines(port int) []string {
+	return []string{
+		fmt.Sprintf("listeners.ssl.1 = 127.0.0.1:%d", port),
+		"ssl_options.cacertfile = " + t.CA,
+		"ssl_options.certfile = " + t.Cert,
+		"ssl_options.keyfile = " + t.Key,
+		"ssl_options.verify = verify_peer",
+		"ssl_options.fail_if_no_peer_cert = false",
+	}
 }
 
 // The files of a node within its directory.
@@ -53,12 +74,16 @@ func prepare(dir, cookie string, ports ports, cfg Config) error {
 	if backlog == 0 {
 		backlog = 1024
 	}
-	conf := append([]string{
+	conf := []string{
 		fmt.Sprintf("listeners.tcp.1 = 127.0.0.1:%d", ports.amqp),
 		fmt.Sprintf("tcp_listen_options.backlog = %d", backlog),
 		"tcp_listen_options.nodelay = true",
 		"disk_free_limit.absolute = 50MB",
-	}, cfg.Extra...)
+	}
+	if cfg.TLS != nil {
+		conf = append(conf, cfg.TLS.lines(ports.tls)...)
+	}
+	conf = append(conf, cfg.Extra...)
 	files := []struct {
 		name, text string
 		mode       os.FileMode
@@ -66,7 +91,7 @@ func prepare(dir, cookie string, ports ports, cfg Config) error {
 		// Erlang refuses a cookie that others may read.
 		{filepath.Join(homeDir, ".erlang.cookie"), cookie, 0o400},
 		{confFile, strings.Join(conf, "\n") + "\n", 0o600},
-		{pluginsFile, "[].\n", 0o600},
+		{pluginsFile, "[" + strings.Join(cfg.Plugins, ",") + "].\n", 0o600},
 	}
 	for _, f := range files {
 		path := filepath.Join(dir, f.name)

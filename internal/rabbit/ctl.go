@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -33,11 +35,18 @@ func (n *Node) Eval(ctx context.Context, expr string) (string, error) {
 	return strings.TrimSuffix(value, "}"), nil
 }
 
-func (n *Node) tool(ctx context.Context, stdin, path string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env = n.env
+// Command is a program that finds this node's rabbitmqctl in its PATH, and the
+// node by it, in the node's directory.
+func (n *Node) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(n.env[:len(n.env):len(n.env)], "PATH="+filepath.Dir(n.programs.ctl)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	cmd.Dir = n.Dir
 	cmd.WaitDelay = time.Second
+	return cmd
+}
+
+func (n *Node) tool(ctx context.Context, stdin, path string, args ...string) (string, error) {
+	cmd := n.Command(ctx, path, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

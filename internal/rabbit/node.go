@@ -26,6 +26,7 @@ const stopGrace = 5 * time.Second
 // A Node is a private broker and its epmd.
 type Node struct {
 	Port    int    // AMQP, on 127.0.0.1
+	TLSPort int    // with TLS, where Config asks for it
 	Name    string // the Erlang node name
 	Dir     string
 	LogFile string // the broker's own log
@@ -70,7 +71,7 @@ func startOnce(ctx context.Context, programs programs, cfg Config) (_ *Node, err
 	}
 	name := "warren@" + host
 	n := &Node{
-		Port: ports.amqp, Name: name, Dir: dir, LogFile: filepath.Join(dir, logDir, name+".log"),
+		Port: ports.amqp, TLSPort: ports.tls, Name: name, Dir: dir, LogFile: filepath.Join(dir, logDir, name+".log"),
 		ports: ports, programs: programs, env: environ(dir, name, ports), cfg: cfg, removeDir: removeDir,
 	}
 	defer func() {

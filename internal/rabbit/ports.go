@@ -8,7 +8,7 @@ import (
 )
 
 // ports are the TCP ports of a node, all on 127.0.0.1.
-type ports struct{ amqp, dist, epmd int }
+type ports struct{ amqp, tls, dist, epmd int }
 
 // Ports are taken from below the ranges that Linux (32768) and others (49152)
 // give to outgoing connections. A client that dials a stopped broker's port
@@ -18,7 +18,7 @@ const firstPort, lastPort = 15000, 32000
 
 func choosePorts(amqp int) (ports, error) {
 	p := ports{amqp: amqp}
-	for _, port := range []*int{&p.amqp, &p.dist, &p.epmd} {
+	for _, port := range []*int{&p.amqp, &p.tls, &p.dist, &p.epmd} {
 		if *port != 0 {
 			continue
 		}
@@ -27,7 +27,7 @@ func choosePorts(amqp int) (ports, error) {
 				return p, errors.New("no free port on 127.0.0.1")
 			}
 			n := firstPort + rand.IntN(lastPort-firstPort)
-			if n != p.amqp && n != p.dist && portFree(n) {
+			if n != p.amqp && n != p.tls && n != p.dist && portFree(n) {
 				*port = n
 				break
 			}

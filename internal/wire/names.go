@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -8,7 +10,7 @@ import (
 
 // Exchanges.
 const (
-	ExchangeReplies  = "warren.replies"  // direct; replies, by the reply queue's name
+	ExchangeReplies  = "warren.replies"  // topic; replies, by the reply queue's name
 	ExchangeDiscover = "warren.discover" // fanout; requests of type discover
 )
 
@@ -38,24 +40,36 @@ func HostQueue(name string) string { return prefixHost + name }
 func InboxQueue(id string) string { return prefixInbox + id }
 
 // ReplyQueue is the callback queue of an operator process, and its routing key
-// in ExchangeReplies. Characters other than ASCII letters, digits, `_` and `-`
-// become `_` (a dot in a user's name would otherwise let john read the queues
-// of john.doe), and each word is cut to 64 characters.
-func ReplyQueue(user, random string) string {
-	return prefixReply + replyWord(user) + "." + replyWord(random)
-}
+// in ExchangeReplies. User is the name under which the broker knows the
+// operator, so that permissions can confine it to its own queues.
+func ReplyQueue(user, random string) string { return ReplyPrefix(user) + replyWord(random) }
 
+// ReplyPrefix is how the names of one broker user's reply queues begin, and
+// those of no other's.
+func ReplyPrefix(user string) string { return prefixReply + replyWord(user) + "." }
+
+// replyWord writes a name in the characters of a reply queue: each byte other
+// than an ASCII letter, a digit and `-` becomes `_` and two hexadecimal digits;
+// what would be too long, `_h` and the beginning of its SHA-256. Two names never
+// become one: a dot as it is would let john read the queues of john.doe, and
+// dropped, those of john-doe.
 func replyWord(s string) string {
-	if s == "" {
-		return "_"
-	}
-	word := []byte(s[:min(len(s), maxReplyWord)])
-	for i, c := range word {
-		if !isReplyChar(c) {
-			word[i] = '_'
+	var word strings.Builder
+	for _, c := range []byte(s) {
+		if isReplyChar(c) && c != '_' {
+			word.WriteByte(c)
+		} else {
+			fmt.Fprintf(&word, "_%02x", c)
 		}
 	}
-	return string(word)
+	switch {
+	case s == "":
+		return "_"
+	case word.Len() > maxReplyWord:
+		hash := sha256.Sum256([]byte(s))
+		return "_h" + hex.EncodeToString(hash[:])[:maxReplyWord-2]
+	}
+	return word.String()
 }
 
 func isReplyChar(c byte) bool {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"pgregory.net/rapid"
 )
 
 func TestCheckHostName(t *testing.T) {
@@ -35,11 +36,13 @@ func TestQueueNames(t *testing.T) {
 		t.Error(got)
 	}
 	for _, c := range []struct{ user, random, want string }{
-		{"alice", "0123-ab_C", "warren.reply.alice.0123-ab_C"},
-		{"john.doe", "1", "warren.reply.john_doe.1"},
-		{`CORP\Zoë`, "1", "warren.reply.CORP_Zo__.1"},
+		{"alice", "0123-abC", "warren.reply.alice.0123-abC"},
+		{"john.doe", "1", "warren.reply.john_2edoe.1"},
+		{"john_doe", "1", "warren.reply.john_5fdoe.1"},
+		{`CORP\Zoë`, "1", "warren.reply.CORP_5cZo_c3_ab.1"},
 		{"", "", "warren.reply._._"},
-		{strings.Repeat("x", 100), "1", "warren.reply." + strings.Repeat("x", 64) + ".1"},
+		{strings.Repeat("x", 64), "1", "warren.reply." + strings.Repeat("x", 64) + ".1"},
+		{strings.Repeat("x", 65), "1", "warren.reply._h9537c5fdf120482f7d58d25e9ed583f52c02b4e304ea814db1633ad565aed7.1"},
 	} {
 		if got := ReplyQueue(c.user, c.random); got != c.want || !isReplyQueue(got) {
 			t.Errorf("%q %q: %q", c.user, c.random, got)
@@ -53,6 +56,17 @@ func TestQueueNames(t *testing.T) {
 			t.Errorf("%q passes", bad)
 		}
 	}
+}
+
+// No two users share a prefix, and none has what another's begins with.
+func TestReplyPrefixesDiffer(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.OneOf(rapid.String(), rapid.StringMatching(`[a_.5-]{0,70}`))
+		a, b := name.Draw(t, "a"), name.Draw(t, "b")
+		if a != b && strings.HasPrefix(ReplyPrefix(a), ReplyPrefix(b)) {
+			t.Fatalf("%q has %q, %q has %q", a, ReplyPrefix(a), b, ReplyPrefix(b))
+		}
+	})
 }
 
 func TestIsUUID(t *testing.T) {

@@ -25,6 +25,7 @@ import (
 // flags are the settings; each is also an environment variable WARREND_….
 type flags struct {
 	Broker           []string          `help:"Broker URLs, tried in turn." placeholder:"URL" env:"WARREND_BROKER" default:"amqp://guest:guest@127.0.0.1:5672/"`
+	Login            broker.Login      `embed:"" envprefix:"WARREND_"`
 	ID               string            `name:"id" help:"Name that this agent alone answers to. Default: the hostname." env:"WARREND_ID"`
 	Alias            []string          `help:"Further names that it answers to." placeholder:"NAME" env:"WARREND_ALIAS"`
 	Label            map[string]string `help:"Labels, as role=web." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:","`
@@ -68,7 +69,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	} else if err != nil {
 		return fail(stderr, fmt.Errorf("%w\nhint: warrend --help lists the flags", err))
 	}
-	agent, err := f.agent(stderr)
+	agent, err := f.agent(args, stderr)
 	if err != nil {
 		return fail(stderr, err)
 	}
@@ -91,7 +92,7 @@ func fail(stderr io.Writer, err error) int {
 	return 2
 }
 
-func (f *flags) agent(stderr io.Writer) (*executor.Agent, error) {
+func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) {
 	if !f.AllowUnsigned {
 		return nil, fmt.Errorf("%w\nhint: --allow-unsigned lets everybody who can publish to the broker run anything on this host; use it where only you can", executor.ErrUnsigned)
 	}
@@ -109,15 +110,20 @@ func (f *flags) agent(stderr io.Writer) (*executor.Agent, error) {
 		}
 		log.Warn("the journal was reset", "old", aside)
 	}
+	f.Login.Password = os.Getenv("WARREND_BROKER_PASSWORD")
+	options := broker.Options{URLs: f.Broker, Login: f.Login}
 	agent, err := executor.New(executor.Config{
 		ID: f.ID, Aliases: f.Alias, Labels: f.Label, Inbox: f.Inbox, Version: version.Version,
-		Broker:    broker.Options{URLs: f.Broker},
+		Broker:    options,
 		Limits:    executor.Limits{Workers: f.Workers, Queue: f.Queue, MaxOutput: f.MaxOutput, Output: f.JournalSize, Retention: f.JournalRetention, Tolerance: f.ClockTolerance},
 		KillGrace: f.KillGrace, DrainGrace: f.DrainGrace, DataDir: f.DataDir,
 		AllowUnsigned: f.AllowUnsigned, Log: log,
 	})
 	if err != nil {
 		return nil, err
+	}
+	for _, w := range options.Warnings(args) {
+		log.Warn(w.Text, "hint", w.Hint)
 	}
 	log.Warn("this agent executes unsigned requests: anybody who can publish to the broker can run anything on this host", "id", f.ID)
 	return agent, nil

@@ -118,11 +118,15 @@ func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
 
 // wire makes the actors that need the broker; none starts.
 func (o *Operator) wire(s repl.Settings, name string, once bool) (err error) {
-	queue, err := replyQueue(name)
+	opts := broker.Options{URLs: s.Broker, Login: s.Login, Once: once}
+	login, err := opts.User()
 	if err != nil {
 		return err
 	}
-	opts := broker.Options{URLs: s.Broker, Once: once}
+	queue, err := replyQueue(login)
+	if err != nil {
+		return err
+	}
 	opts.Name = "warren " + name + " (requests)"
 	if o.sending, err = broker.NewLink(opts); err != nil {
 		return err
@@ -262,7 +266,8 @@ func (o *Operator) Close() error {
 	return errors.Join(err, o.keeper.Wait(), o.store.Close(), o.audit.Close())
 }
 
-// replyQueue is the name of a callback queue that nobody guesses.
+// replyQueue is the name of a callback queue that nobody guesses, and that the
+// broker can confine to its user.
 func replyQueue(user string) (string, error) {
 	random := make([]byte, 12)
 	if _, err := rand.Read(random); err != nil {

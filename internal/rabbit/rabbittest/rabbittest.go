@@ -8,6 +8,7 @@ package rabbittest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -26,23 +27,47 @@ const envBroker = "WARREN_TEST_BROKER"
 // startTimeout covers a node's start on a machine with much else to do.
 const startTimeout = 2 * time.Minute
 
-// The one node of this test binary. Tests may run in parallel and end in any
-// order, so no single test can own it.
-var shared struct {
+// The nodes of this test binary. Tests may run in parallel and end in any order,
+// so no single test can own them.
+var shared, secure sharedNode
+
+type sharedNode struct {
 	once sync.Once
 	node *rabbit.Node
 	err  error
+}
+
+// get returns the node, which the first call starts.
+func (s *sharedNode) get(t testing.TB, config func() (rabbit.Config, error)) *rabbit.Node {
+	t.Helper()
+	s.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+		defer cancel()
+		var cfg rabbit.Config
+		if cfg, s.err = config(); s.err == nil {
+			s.node, s.err = rabbit.Start(ctx, cfg)
+		}
+	})
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	return s.node
+}
+
+func (s *sharedNode) stop() error {
+	if s.node == nil {
+		return nil
+	}
+	return s.node.Stop()
 }
 
 // Main runs the tests, stops the node if one was started, looks for goroutines
 // that were left behind, and exits.
 func Main(m *testing.M) {
 	code := m.Run()
-	if shared.node != nil {
-		if err := shared.node.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "rabbittest: cannot stop the node:", err)
-			code = 1
-		}
+	if err := errors.Join(shared.stop(), secure.stop(), os.RemoveAll(secureDir)); err != nil {
+		fmt.Fprintln(os.Stderr, "rabbittest: cannot stop the node:", err)
+		code = 1
 	}
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
@@ -57,15 +82,7 @@ func Main(m *testing.M) {
 // kills it restarts it before it ends, and does not run in parallel.
 func Node(t testing.TB) *rabbit.Node {
 	t.Helper()
-	shared.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-		defer cancel()
-		shared.node, shared.err = rabbit.Start(ctx, rabbit.Config{})
-	})
-	if shared.err != nil {
-		t.Fatal(shared.err)
-	}
-	return shared.node
+	return shared.get(t, func() (rabbit.Config, error) { return rabbit.Config{}, nil })
 }
 
 // URL returns the address of a broker: the one that WARREN_TEST_BROKER names,
