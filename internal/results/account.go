@@ -4,11 +4,12 @@ import "warren/internal/wire"
 
 // An account is what is known of one stream of a job.
 type account struct {
-	size    int64 // bytes produced; -1 until the agent has said
-	dropped int64 // of these not kept by the agent
-	kept    int64 // bytes in the store
-	end     int64 // end of the last byte in the store
-	gone    bool  // the agent has no more of them
+	size    int64  // bytes produced; -1 until the agent has said
+	dropped int64  // of these not kept by the agent
+	kept    int64  // bytes in the store
+	end     int64  // end of the last byte in the store
+	gone    bool   // the agent has no more of them
+	sum     string // contentHash of what is stored, once that is whole; see write
 }
 
 // unknownSize is an account's size until the agent has said.

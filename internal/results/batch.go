@@ -51,13 +51,15 @@ type merging struct {
 	counts  Counts
 	deltas  map[int64]map[string]int // by task row and kind
 	limits  map[int64]int64          // by task row
+	revs    map[int64]int64          // by task row: of this transaction
 }
 
 // merged is a record of a merging.
 type merged struct {
 	id     uuid.UUID
 	record record
-	before facts // as read
+	before facts    // as read
+	piece  [2]chunk // the last that was stored of each stream
 
 	heard              int
 	unknown, forgotten bool
@@ -73,7 +75,7 @@ func (a *actor) commit(ctx context.Context, b *batch) {
 	}
 	m := &merging{
 		tx: a.tx, records: make(map[uuid.UUID]*merged, b.updates),
-		deltas: map[int64]map[string]int{}, limits: map[int64]int64{},
+		deltas: map[int64]map[string]int{}, limits: map[int64]int64{}, revs: map[int64]int64{},
 	}
 	err := a.tx.do(ctx, func() error { return m.run(ctx, b) })
 	if err != nil {
@@ -84,7 +86,7 @@ func (a *actor) commit(ctx context.Context, b *batch) {
 		for _, j := range m.order {
 			a.live.tell(j)
 		}
-		a.changed(ctx, m.deltas)
+		a.changed(ctx, m.revs)
 	}
 	for _, r := range b.requests {
 		r.answer <- err
@@ -123,7 +125,7 @@ func (m *merging) apply(ctx context.Context, u Update) error {
 		j.unknown, j.forgotten, j.since = c.unknown, c.forgotten, c.since
 	}
 	for _, c := range c.chunks {
-		if err := m.store(ctx, &j.record, c); err != nil {
+		if err := m.store(ctx, j, c); err != nil {
 			return err
 		}
 	}
@@ -168,7 +170,8 @@ func (m *merging) limit(ctx context.Context, task int64) (int64, error) {
 	return n, err
 }
 
-func (m *merging) store(ctx context.Context, r *record, c chunk) error {
+func (m *merging) store(ctx context.Context, j *merged, c chunk) error {
+	r := &j.record
 	acc := &r.out[c.stream]
 	var have []span
 	if c.offset < acc.end { // beyond that nothing can overlap
@@ -183,6 +186,7 @@ func (m *merging) store(ctx context.Context, r *record, c chunk) error {
 		if err := m.tx.addOutput(ctx, r.row, p); err != nil {
 			return err
 		}
+		j.piece[p.stream] = p
 	}
 	return nil
 }
@@ -197,6 +201,9 @@ func (m *merging) write(ctx context.Context, j *merged) error {
 	if r.facts == j.before {
 		return nil
 	}
+	if err := m.sum(ctx, j); err != nil {
+		return err
+	}
 	if from, to := j.before.kind(), r.kind(); from != to {
 		m.count(r.task, from, -1)
 		m.count(r.task, to, 1)
@@ -206,7 +213,44 @@ func (m *merging) write(ctx context.Context, j *merged) error {
 			}
 		}
 	}
-	return m.tx.writeJob(ctx, r)
+	rev, err := m.rev(ctx, r.task)
+	if err != nil {
+		return err
+	}
+	return m.tx.writeJob(ctx, r, rev)
+}
+
+// rev is this transaction's revision of a task.
+func (m *merging) rev(ctx context.Context, task int64) (int64, error) {
+	if rev, ok := m.revs[task]; ok {
+		return rev, nil
+	}
+	rev, err := m.tx.newRev(ctx, task)
+	m.revs[task] = rev
+	return rev, err
+}
+
+// sum keeps the sums of streams that are whole. What has come in one piece need
+// not be read again.
+func (m *merging) sum(ctx context.Context, j *merged) (err error) {
+	if !j.record.final() {
+		return nil
+	}
+	for i := range j.record.out {
+		acc, before := &j.record.out[i], &j.before.out[i]
+		switch {
+		case acc.kept == 0 || !acc.whole() || acc.sum != "" && acc.kept == before.kept:
+		case int64(len(j.piece[i].data)) == acc.kept: // it is all there is
+			var h contentHash
+			h.add(j.piece[i].offset, j.piece[i].data)
+			acc.sum = h.sum()
+		default:
+			if acc.sum, err = m.tx.sum(ctx, j.record.row, i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (m *merging) count(task int64, kind string, n int) {

@@ -102,13 +102,12 @@ func (r *running) job(t testing.TB, j Job) Job {
 // text is a stream with "·" where a gap is.
 func (r *running) text(t testing.TB, j Job, stream string) string {
 	t.Helper()
-	segments, err := r.Output(t.Context(), j.ID, stream)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var b strings.Builder
 	var at int64
-	for _, s := range segments {
+	for s, err := range r.Output(t.Context(), j.ID, stream, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if s.Offset < at {
 			t.Fatalf("overlap at %d", s.Offset)
 		}

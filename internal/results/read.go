@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"warren/internal/wire"
 )
 
 // minPrefix is how many digits of an id must be given.
@@ -117,26 +120,72 @@ func (s *Store) Jobs(ctx context.Context, task string) ([]Job, error) {
 		return nil, err
 	}
 	out := make([]Job, 0, hosts)
-	err = s.query(ctx, "SELECT j.id, j.host, j.digest, "+jobFacts+ofTask+"ORDER BY j.seq", []any{task}, func(rows *sql.Rows) error {
-		var (
-			r     record
-			id    uuid.UUID
-			state int
-		)
-		err := rows.Scan(append([]any{&id, &r.host, &r.digest}, r.pointers(&state)...)...)
+	_, err = s.changed(ctx, task, -1, func(j Job) { out = append(out, j) })
+	if err == nil && len(out) != hosts { // SQLite itself has no checksums
+		err = damaged(s.path, fmt.Errorf("task %s has %d of its %d jobs", task, len(out), hosts))
+	}
+	return out, err
+}
+
+// Changed calls each with the jobs of a task (full id) that have changed since
+// its revision since, in the order of its hosts, and returns the revision that
+// they show. Jobs that nobody has changed yet are of revision 0.
+func (s *Store) Changed(ctx context.Context, task string, since int64, each func(Job)) (rev int64, err error) {
+	return s.changed(ctx, task, since, each)
+}
+
+func (s *Store) changed(ctx context.Context, task string, since int64, each func(Job)) (int64, error) {
+	rev := since
+	var (
+		r            record
+		id           uuid.UUID
+		state, index int
+	)
+	dest := append([]any{&rev, &id, &index, &r.host, &r.digest}, r.pointers(&state)...)
+	err := s.query(ctx, "SELECT t.rev, j.id, j.seq - t.first_job, j.host, j.digest, "+jobFacts+ofTask+"AND j.rev > ? ORDER BY j.seq", []any{task, since}, func(rows *sql.Rows) error {
+		r = record{}
+		err := rows.Scan(dest...)
 		if err != nil {
 			return err
 		}
 		if r.state, err = stateOf(state); err != nil {
 			return err
 		}
-		out = append(out, r.job(id, task, len(out)))
+		each(r.job(id, task, index))
 		return nil
 	})
-	if err == nil && len(out) != hosts { // SQLite itself has no checksums
-		err = damaged(s.path, fmt.Errorf("task %s has %d of its %d jobs", task, len(out), hosts))
+	return rev, err
+}
+
+// Settled reports whether nothing more about a task (full id) can come from its
+// agents: each job has an outcome other than lost, and all its output.
+func (s *Store) Settled(ctx context.Context, task string) (settled bool, err error) {
+	err = s.reader.QueryRowContext(ctx, "SELECT NOT EXISTS (SELECT 1"+ofTask+"AND ("+unsettled+"))", task).Scan(&settled)
+	return settled, explain(s.path, err)
+}
+
+// Sums fills in the sums of those streams of the jobs that have none yet: of
+// commands that run still, or that an older warren has stored.
+func (s *Store) Sums(ctx context.Context, jobs []Job) error {
+	for i := range jobs {
+		for _, o := range []struct {
+			stream string
+			*Output
+		}{{wire.Stdout, &jobs[i].Stdout}, {wire.Stderr, &jobs[i].Stderr}} {
+			if o.Kept == 0 || o.Sum != "" {
+				continue
+			}
+			var h contentHash
+			for segment, err := range s.Output(ctx, jobs[i].ID, o.stream, 0) {
+				if err != nil {
+					return err
+				}
+				h.add(segment.Offset, segment.Data)
+			}
+			o.Sum = h.sum()
+		}
 	}
-	return out, err
+	return nil
 }
 
 func (s *Store) hosts(ctx context.Context, task string) (n int, err error) {
@@ -157,7 +206,7 @@ func (r *record) job(id uuid.UUID, task string, index int) Job {
 }
 
 func (a *account) output() Output {
-	o := Output{Size: a.size, Dropped: a.dropped, Kept: a.kept}
+	o := Output{Size: a.size, Dropped: a.dropped, Kept: a.kept, Sum: a.sum}
 	if a.size == unknownSize {
 		o.Size = a.kept
 	}
@@ -165,30 +214,93 @@ func (a *account) output() Output {
 	return o
 }
 
-// Output returns what has arrived of one stream of a job, in order, without
-// overlaps.
-func (s *Store) Output(ctx context.Context, job, stream string) (out []Segment, err error) {
+// Output ranges over what has arrived of one stream of a job from an offset on,
+// in order, without overlaps. The bytes of a Segment are valid until the next.
+// An error comes last.
+func (s *Store) Output(ctx context.Context, job, stream string, from int64) iter.Seq2[Segment, error] {
+	return func(yield func(Segment, error) bool) {
+		id, ok := parseID(job)
+		i, known := streamIndex(stream)
+		if !ok || !known {
+			return
+		}
+		err := s.query(ctx, `SELECT o.offset, o.data FROM jobs j JOIN output o ON o.job = j.seq AND o.stream = ?2 AND o.offset >=
+			coalesce((SELECT max(offset) FROM output WHERE job = j.seq AND stream = ?2 AND offset <= ?3), 0)
+			WHERE j.id = ?1 ORDER BY o.offset`,
+			[]any{id[:], i, from}, func(rows *sql.Rows) error {
+				var g Segment
+				var data sql.RawBytes
+				if err := rows.Scan(&g.Offset, &data); err != nil {
+					return err
+				}
+				if before := from - g.Offset; before > 0 {
+					if before >= int64(len(data)) {
+						return nil
+					}
+					g.Offset, data = from, data[before:]
+				}
+				if g.Data = data; !yield(g, nil) {
+					return errStop
+				}
+				return nil
+			})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(Segment{}, err)
+		}
+	}
+}
+
+// Tail returns the offset at which the last lines of a stream begin, as far as
+// it has arrived.
+func (s *Store) Tail(ctx context.Context, job, stream string, lines int) (from int64, err error) {
 	id, ok := parseID(job)
 	i, known := streamIndex(stream)
 	if !ok || !known {
-		return nil, nil
+		return 0, nil
 	}
-	err = s.query(ctx, "SELECT o.offset, o.data FROM jobs j JOIN output o ON o.job = j.seq WHERE j.id = ? AND o.stream = ? ORDER BY o.offset",
-		[]any{id[:], i}, func(rows *sql.Rows) error {
-			var g Segment
-			err := rows.Scan(&g.Offset, &g.Data)
-			out = append(out, g)
-			return err
+	last := true // the newline at the very end begins no line
+	err = s.query(ctx, "SELECT o.offset, o.data FROM jobs j JOIN output o ON o.job = j.seq AND o.stream = ? WHERE j.id = ? ORDER BY o.offset DESC",
+		[]any{i, id[:]}, func(rows *sql.Rows) error {
+			var offset int64
+			var data sql.RawBytes
+			if err := rows.Scan(&offset, &data); err != nil {
+				return err
+			}
+			end := len(data)
+			if last && end > 0 {
+				last = false
+				from = offset + int64(end)
+				if data[end-1] == '\n' {
+					end--
+				}
+			}
+			for {
+				at := bytes.LastIndexByte(data[:end], '\n')
+				if at < 0 {
+					from = offset
+					return nil
+				}
+				if lines--; lines <= 0 {
+					from = offset + int64(at) + 1
+					return errStop
+				}
+				end = at
+			}
 		})
-	return out, err
+	if errors.Is(err, errStop) {
+		err = nil
+	}
+	return from, err
 }
+
+// errStop ends a query whose caller has had enough.
+var errStop = errors.New("the range has ended")
 
 // Outputs ranges over all output of a task (full id) in one pass: jobs by
 // index, stdout before stderr, segments in order. The bytes of a Piece are
 // valid until the next. An error comes last.
 func (s *Store) Outputs(ctx context.Context, task string) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
-		errStop := errors.New("the range has ended")
 		err := s.query(ctx, `SELECT o.job - t.first_job, o.stream, o.offset, o.data FROM tasks t JOIN output o
 			ON o.job BETWEEN t.first_job AND t.first_job + t.hosts - 1 WHERE t.id = ? ORDER BY o.job, o.stream, o.offset`,
 			[]any{task}, func(rows *sql.Rows) error {

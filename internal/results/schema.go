@@ -13,8 +13,7 @@ import (
 )
 
 const (
-	fileName      = "results.db"
-	schemaVersion = 1
+	fileName = "results.db"
 
 	// busyTimeout is how long a transaction waits for those of other processes,
 	// each of which lasts well below a second.
@@ -28,8 +27,14 @@ const (
 // The jobs of a task are rows first_job … first_job+hosts-1, in host order.
 // State and stream are numbers (rank, streamIndex), times milliseconds since
 // 1970 or 0, ids of jobs 16 bytes. Rows of output never overlap. Table counts
-// follows table jobs within each transaction: a task's jobs by kind.
-const schema = `
+// follows table jobs within each transaction: a task's jobs by kind. A task's
+// rev grows with each transaction that changes its jobs, and these get it too:
+// who follows a task reads only what is newer than what he has seen. out_sum and
+// err_sum are the contentHash of a stream that is whole, empty where nothing is
+// stored of it.
+//
+// Step n brings a database from version n to version n+1: a new one takes all.
+var schema = []string{`
 CREATE TABLE tasks (
 	seq        INTEGER PRIMARY KEY AUTOINCREMENT,
 	id         TEXT NOT NULL UNIQUE,
@@ -95,7 +100,12 @@ CREATE TABLE agents (
 CREATE TABLE hosts (
 	name TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
-`
+`, `
+ALTER TABLE tasks ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN out_sum BLOB NOT NULL DEFAULT x'';
+ALTER TABLE jobs ADD COLUMN err_sum BLOB NOT NULL DEFAULT x'';
+`}
 
 // dsn names the database with pragmas that each of its connections is to have.
 func dsn(path string, options ...string) string {
@@ -159,19 +169,20 @@ func prepareSchema(ctx context.Context, conn *sql.Conn, path string) error {
 		return err
 	}
 	switch {
-	case version > schemaVersion:
+	case version > len(schema):
 		return fmt.Errorf("result store %s was made by a newer warren (schema %d, this one knows %d)"+
-			"\nhint: use the newer warren, or another directory with WARREN_DATA_DIR", path, version, schemaVersion)
+			"\nhint: use the newer warren, or another directory with WARREN_DATA_DIR", path, version, len(schema))
 	case version == 0 && tables > 0:
 		return fmt.Errorf("%s is not a result store of warren, but another program's database\nhint: choose another directory with WARREN_DATA_DIR", path)
 	}
 	if err := setWAL(ctx, conn, path); err != nil {
 		return err
 	}
-	if version == schemaVersion {
+	if version == len(schema) {
 		return nil
 	}
-	_, err := conn.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT", schema, schemaVersion))
+	steps := strings.Join(schema[version:], "")
+	_, err := conn.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT", steps, len(schema)))
 	if err != nil {
 		_, _ = conn.ExecContext(ctx, "ROLLBACK") // fails where BEGIN did
 	}

@@ -81,7 +81,7 @@ func TestApplyAndRead(t *testing.T) {
 	if !j.OK() || j.Agent != "web00000" || j.Duration() != 4*time.Millisecond || !j.Accepted.Equal(origin) || j.Incomplete() {
 		t.Errorf("got %+v", j)
 	}
-	if got := (Output{Size: 6, Kept: 6}); j.Stdout != got || s.text(t, j, wire.Stdout) != "hello\n" {
+	if got := (Output{Size: 6, Kept: 6, Sum: sumOf("hello\n")}); j.Stdout != got || s.text(t, j, wire.Stdout) != "hello\n" {
 		t.Errorf("got %+v, %q", j.Stdout, s.text(t, j, wire.Stdout))
 	}
 	if j := s.job(t, jobs[3]); j.State != Running || j.Stderr.Size != 4 {
@@ -470,10 +470,10 @@ func TestWatch(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	}
-	s.apply(t, Update{Job: jobs[0].ID, State: Sent}) // no change of the summary
+	s.apply(t, Update{Job: jobs[0].ID, State: Sent}) // a change, though none of the counts
 	s.apply(t, Update{Job: jobs[0].ID, Reply: exited(jobs[0], 0, "")})
 	s.apply(t, Update{Job: jobs[1].ID, Reply: exited(jobs[1], 0, "")})
-	want := Summary{Hosts: 3, Ended: 2, OK: 2, Outcomes: map[wire.Outcome]int{}}
+	want := Summary{Hosts: 3, Ended: 2, OK: 2, Outcomes: map[wire.Outcome]int{}, Rev: 3}
 	if got := <-here; !got.equal(want) {
 		t.Errorf("the latest is not what is left: %+v", got)
 	}

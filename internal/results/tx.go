@@ -28,11 +28,17 @@ type txer struct {
 	insHost, insAgent, selUnsettled *sql.Stmt
 	updDigest, updDriver            *sql.Stmt
 	selNextJob, selVersion          *sql.Stmt
+	updRev, selRev, selData         *sql.Stmt
 }
 
 const jobFacts = `state, agent, outcome, exit_code, signal, reason, accepted, started, finished,
-	out_size, out_dropped, out_kept, out_end, out_gone,
-	err_size, err_dropped, err_kept, err_end, err_gone`
+	out_size, out_dropped, out_kept, out_end, out_gone, out_sum,
+	err_size, err_dropped, err_kept, err_end, err_gone, err_sum`
+
+// unsettled is true of a job that an agent may still have something to say about.
+const unsettled = `j.state < 4 OR j.outcome = 'lost'
+	OR NOT j.out_gone AND j.out_size - j.out_dropped > j.out_kept
+	OR NOT j.err_gone AND j.err_size - j.err_dropped > j.err_kept`
 
 func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
 	t := &txer{conn: conn}
@@ -46,7 +52,10 @@ func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
 		{&t.commit, "COMMIT"},
 		{&t.rollback, "ROLLBACK"},
 		{&t.selJob, "SELECT seq, task, host, digest, " + jobFacts + " FROM jobs WHERE id = ?"},
-		{&t.updJob, "UPDATE jobs SET (" + jobFacts + ") = (?,?,?,?,?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?) WHERE seq = ?"},
+		{&t.updJob, "UPDATE jobs SET (" + jobFacts + ", rev) = (?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?,?, ?) WHERE seq = ?"},
+		{&t.updRev, "UPDATE tasks SET rev = rev + 1 WHERE seq = ? RETURNING rev"},
+		{&t.selRev, "SELECT rev FROM tasks WHERE seq = ?"},
+		{&t.selData, "SELECT offset, data FROM output WHERE job = ? AND stream = ? ORDER BY offset"},
 		{&t.updDriver, "UPDATE tasks SET driver = ? WHERE id = ? AND driver = ?"},
 		{&t.updDigest, "UPDATE jobs SET digest = ? WHERE seq = ?"},
 		{&t.insJob, "INSERT INTO jobs (seq, id, task, host, digest) VALUES (?,?,?,?,?)"},
@@ -64,9 +73,7 @@ func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
 		{&t.insHost, "INSERT OR IGNORE INTO hosts (name) VALUES (?)"},
 		{&t.insAgent, "INSERT INTO agents (id, hello, seen) VALUES (?,?,?) ON CONFLICT DO UPDATE SET hello = excluded.hello, seen = excluded.seen"},
 		{&t.selUnsettled, `SELECT j.id FROM tasks t JOIN jobs j ON j.seq BETWEEN t.first_job AND t.first_job + t.hosts - 1 WHERE t.seq = ? AND (
-			j.state < 4 OR j.outcome = 'lost'
-			OR NOT j.out_gone AND j.out_size - j.out_dropped > j.out_kept
-			OR NOT j.err_gone AND j.err_size - j.err_dropped > j.err_kept) ORDER BY j.seq`},
+` + unsettled + `) ORDER BY j.seq`},
 		{&t.selVersion, "PRAGMA data_version"},
 	} {
 		var err error
@@ -82,6 +89,7 @@ func (t *txer) close() {
 	for _, s := range []*sql.Stmt{
 		t.begin, t.commit, t.rollback, t.selJob, t.updJob, t.insJob, t.selLimit, t.selTask, t.insTask, t.insStatement, t.updCancel,
 		t.selSpans, t.insOutput, t.updCount, t.selCounts, t.insHost, t.insAgent, t.selUnsettled, t.selNextJob, t.selVersion, t.updDigest, t.updDriver,
+		t.updRev, t.selRev, t.selData,
 	} {
 		_ = s.Close()
 	}
@@ -186,8 +194,8 @@ func (f *facts) pointers(state *int) []any {
 	o, e := &f.out[0], &f.out[1]
 	return []any{
 		state, &f.agent, &f.outcome, &f.exit, &f.signal, &f.reason, &f.accepted, &f.started, &f.finished,
-		&o.size, &o.dropped, &o.kept, &o.end, &o.gone,
-		&e.size, &e.dropped, &e.kept, &e.end, &e.gone,
+		&o.size, &o.dropped, &o.kept, &o.end, &o.gone, &o.sum,
+		&e.size, &e.dropped, &e.kept, &e.end, &e.gone, &e.sum,
 	}
 }
 
@@ -198,13 +206,37 @@ func stateOf(n int) (State, error) {
 	return states[n], nil
 }
 
-func (t *txer) writeJob(ctx context.Context, r *record) error {
+// newRev begins a new revision of a task: that of the transaction.
+func (t *txer) newRev(ctx context.Context, task int64) (rev int64, err error) {
+	return rev, t.updRev.QueryRowContext(ctx, task).Scan(&rev)
+}
+
+func (t *txer) writeJob(ctx context.Context, r *record, rev int64) error {
 	o, e := &r.out[0], &r.out[1]
 	_, err := t.updJob.ExecContext(ctx,
 		rank(r.state), r.agent, string(r.outcome), r.exit, r.signal, r.reason, r.accepted, r.started, r.finished,
-		o.size, o.dropped, o.kept, o.end, o.gone,
-		e.size, e.dropped, e.kept, e.end, e.gone, r.row)
+		o.size, o.dropped, o.kept, o.end, o.gone, []byte(o.sum),
+		e.size, e.dropped, e.kept, e.end, e.gone, []byte(e.sum), rev, r.row)
 	return err
+}
+
+// sum is the contentHash of what is stored of a stream.
+func (t *txer) sum(ctx context.Context, job int64, stream int) (string, error) {
+	rows, err := t.selData.QueryContext(ctx, job, stream)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	var h contentHash
+	for rows.Next() {
+		var offset int64
+		var data sql.RawBytes
+		if err := rows.Scan(&offset, &data); err != nil {
+			return "", err
+		}
+		h.add(offset, data)
+	}
+	return h.sum(), rows.Err()
 }
 
 func (t *txer) writeDigest(ctx context.Context, r *record) error {
@@ -268,7 +300,10 @@ func (t *txer) summary(ctx context.Context, task int64, hosts int) (Summary, err
 		}
 		s.add(kind, n)
 	}
-	return s, rows.Err()
+	if err := rows.Err(); err != nil {
+		return s, err
+	}
+	return s, t.selRev.QueryRowContext(ctx, task).Scan(&s.Rev)
 }
 
 func newSummary(hosts int) Summary { return Summary{Hosts: hosts, Outcomes: map[wire.Outcome]int{}} }

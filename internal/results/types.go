@@ -48,6 +48,7 @@ type Summary struct {
 	Ended    int
 	OK       int                  // exited with code 0
 	Outcomes map[wire.Outcome]int // exited counts the codes other than 0
+	Rev      int64                // grows whenever anything of the jobs changes; only Watch sets it
 }
 
 // The states of a job, in order. A job never goes back.
@@ -112,6 +113,10 @@ type Output struct {
 	Dropped int64 // bytes of them that the agent did not keep, from the middle
 	Kept    int64 // bytes that are in the store
 	Gone    bool  // the agent no longer has those that are missing
+	// Sum stands for the bytes that are in the store and the gaps between them:
+	// equal sums are equal bytes. Without gaps it is their SHA-256. It is empty
+	// where nothing is stored, and until the stream is whole; see Store.Sums.
+	Sum string
 }
 
 // Missing is the number of bytes that the agent kept and the store has not.

@@ -57,9 +57,9 @@ func (a *actor) unwatch(w *watcher) {
 
 // changed tells the watchers of tasks that a transaction of this process has
 // changed.
-func (a *actor) changed(ctx context.Context, deltas map[int64]map[string]int) {
+func (a *actor) changed(ctx context.Context, revs map[int64]int64) {
 	for _, t := range a.watched {
-		if deltas[t.row] != nil {
+		if revs[t.row] != 0 {
 			a.refresh(ctx, t)
 		}
 	}
@@ -98,7 +98,7 @@ func (a *actor) refresh(ctx context.Context, t *watchedTask) {
 }
 
 func (s Summary) equal(t Summary) bool {
-	return s.Hosts == t.Hosts && s.Ended == t.Ended && s.OK == t.OK && maps.Equal(s.Outcomes, t.Outcomes)
+	return s.Hosts == t.Hosts && s.Rev == t.Rev && s.Ended == t.Ended && s.OK == t.OK && maps.Equal(s.Outcomes, t.Outcomes)
 }
 
 // clone is for one receiver, who may do with it what he likes.

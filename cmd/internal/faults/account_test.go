@@ -137,9 +137,8 @@ func lie(j *results.Job, n int) string {
 // whole reports whether the store has what the command printed.
 func (s *scene) whole(j *results.Job, w work) bool {
 	var got []byte
-	segments, err := s.store().Output(context.WithoutCancel(s.t.Context()), j.ID, wire.Stdout)
-	s.note(err)
-	for _, g := range segments {
+	for g, err := range s.store().Output(context.WithoutCancel(s.t.Context()), j.ID, wire.Stdout, 0) {
+		s.note(err)
 		got = append(got, g.Data...)
 	}
 	return bytes.Equal(got, w.printed(j.ID))

@@ -1,0 +1,253 @@
+package results
+
+import (
+	"crypto/sha256"
+	"database/sql"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"warren/internal/wire"
+)
+
+func sumOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return string(sum[:])
+}
+
+// A sum is of the bytes and the gaps, however they were cut.
+func TestContentHash(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.SliceOfN(rapid.Byte(), 1, 64).Draw(t, "text")
+		skip := rapid.Int64Range(0, 3).Draw(t, "skip")
+		at := rapid.IntRange(0, len(text)).Draw(t, "at") // where the gap is
+		sum := func(cuts []int) string {
+			var h contentHash
+			slices.Sort(cuts)
+			from := 0
+			for _, cut := range append(cuts, at, len(text)) {
+				if cut = min(max(cut, from), len(text)); cut == from {
+					continue
+				}
+				if from < at && cut > at {
+					h.add(int64(from), text[from:at])
+					from = at
+				}
+				offset := int64(from)
+				if from >= at {
+					offset += skip
+				}
+				h.add(offset, text[from:cut])
+				from = cut
+			}
+			if from < len(text) {
+				h.add(int64(from)+skip, text[from:])
+			}
+			return h.sum()
+		}
+		cuts := rapid.SliceOfN(rapid.IntRange(0, 64), 0, 5)
+		one, other := sum(cuts.Draw(t, "cuts")), sum(cuts.Draw(t, "others"))
+		if one != other {
+			t.Fatal("the cuts decide")
+		}
+		if gapped := skip > 0 && at < len(text); (one == sumOf(string(text))) == gapped {
+			t.Fatalf("with a gap: %v", gapped)
+		}
+	})
+}
+
+func TestSums(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, js := newTask(5)
+	s.add(t, task, js)
+	streamed := exited(js[1], 0, "")
+	streamed.Stdout = &wire.Stream{Size: 6}
+	s.apply(
+		t,
+		Update{Job: js[0].ID, Reply: exited(js[0], 0, "a\nb\nc\n")},
+		Update{Job: js[1].ID, Reply: output(js[1], wire.Stdout, 0, "a\nb")},
+		Update{Job: js[1].ID, Reply: streamed}, // and the rest later
+		Update{Job: js[2].ID, Reply: output(js[2], wire.Stdout, 0, "a\n")},
+		Update{Job: js[3].ID, Reply: exited(js[3], 0, "")},
+		Update{Job: js[4].ID, Outcome: wire.Lost},
+	)
+	s.apply(t, Update{Job: js[2].ID, Reply: output(js[2], wire.Stdout, 2, "b\nc\n")})
+	jobs, err := s.Jobs(t.Context(), task.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := sumOf("a\nb\nc\n")
+	for i, sum := range []string{want, "", "", "", ""} {
+		if jobs[i].Stdout.Sum != sum {
+			t.Errorf("job %d has sum %x, want %x", i, jobs[i].Stdout.Sum, sum)
+		}
+	}
+	if err := s.Sums(t.Context(), jobs); err != nil {
+		t.Fatal(err)
+	}
+	if jobs[1].Stdout.Sum != sumOf("a\nb") || jobs[2].Stdout.Sum != want || jobs[3].Stdout.Sum != "" {
+		t.Errorf("sums of what is there: %x, %x, %x", jobs[1].Stdout.Sum, jobs[2].Stdout.Sum, jobs[3].Stdout.Sum)
+	}
+	s.apply(t, Update{Job: js[1].ID, Reply: output(js[1], wire.Stdout, 3, "\nc\n")})
+	if j := s.job(t, js[1]); j.Stdout.Sum != want {
+		t.Errorf("once whole: %x, want %x", j.Stdout.Sum, want)
+	}
+}
+
+func TestChanged(t *testing.T) {
+	s := start(t, t.TempDir())
+	other, _ := newTask(3)
+	s.add(t, other, nil)
+	task, js := newTask(3)
+	s.add(t, task, js)
+	summaries, stop, err := s.Watch(t.Context(), task.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	<-summaries
+	changed := func(since int64) (hosts []string, rev int64) {
+		t.Helper()
+		rev, err := s.Changed(t.Context(), task.ID, since, func(j Job) {
+			if j.Index != slices.IndexFunc(js, func(k Job) bool { return k.ID == j.ID }) {
+				t.Errorf("%s has index %d", j.Host, j.Index)
+			}
+			hosts = append(hosts, j.Host)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return hosts, rev
+	}
+	hosts, rev := changed(-1)
+	if len(hosts) != 3 || rev != 0 {
+		t.Errorf("at first: %v, revision %d", hosts, rev)
+	}
+	s.apply(t, Update{Job: js[1].ID, Reply: output(js[1], wire.Stdout, 0, "a")})
+	if sum := <-summaries; sum.Ended != 0 || sum.Rev == rev {
+		t.Errorf("output is not told: %+v", sum)
+	}
+	hosts, rev = changed(rev)
+	if !slices.Equal(hosts, []string{js[1].Host}) {
+		t.Errorf("changed: %v", hosts)
+	}
+	s.apply(t, Update{Job: js[0].ID, Reply: exited(js[0], 0, "x")}, Update{Job: js[2].ID, Reply: exited(js[2], 0, "x")})
+	hosts, rev = changed(rev)
+	if !slices.Equal(hosts, []string{js[0].Host, js[2].Host}) {
+		t.Errorf("changed: %v", hosts)
+	}
+	if hosts, again := changed(rev); len(hosts) > 0 || again != rev {
+		t.Errorf("nothing has changed, but %v, revision %d for %d", hosts, again, rev)
+	}
+}
+
+func TestSettled(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, js := newTask(2)
+	s.add(t, task, js)
+	settled := func() bool {
+		t.Helper()
+		ok, err := s.Settled(t.Context(), task.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	partly := exited(js[1], 0, "")
+	partly.Stdout.Size = 1
+	for _, step := range []struct {
+		u    Update
+		want bool
+	}{
+		{Update{Job: js[0].ID, Reply: exited(js[0], 0, "x")}, false},
+		{Update{Job: js[1].ID, Outcome: wire.Lost}, false},
+		{Update{Job: js[1].ID, Reply: partly}, false},
+		{Update{Job: js[1].ID, Reply: output(js[1], wire.Stdout, 0, "y")}, true},
+	} {
+		s.apply(t, step.u)
+		if got := settled(); got != step.want {
+			t.Errorf("settled: %v", got)
+		}
+	}
+}
+
+func TestOutputFromAndTail(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, js := newTask(1)
+	s.add(t, task, js)
+	text := "one\ntwo\n\nfour"
+	for _, cut := range []string{"on", "e\ntw", "o\n\n", "four"} {
+		s.apply(t, Update{Job: js[0].ID, Reply: output(js[0], wire.Stdout, int64(strings.Index(text, cut)), cut)})
+	}
+	for from := range int64(len(text) + 2) {
+		got := ""
+		for g, err := range s.Output(t.Context(), js[0].ID, wire.Stdout, from) {
+			if err != nil || g.Offset != from+int64(len(got)) {
+				t.Fatal(g.Offset, err)
+			}
+			got += string(g.Data)
+		}
+		if got != text[min(int(from), len(text)):] {
+			t.Errorf("from %d: %q", from, got)
+		}
+	}
+	for lines, want := range map[int]string{1: "four", 2: "\nfour", 3: "two\n\nfour", 4: text, 9: text} {
+		from, err := s.Tail(t.Context(), js[0].ID, wire.Stdout, lines)
+		if err != nil || text[from:] != want {
+			t.Errorf("the last %d lines: %q, %v", lines, text[from:], err)
+		}
+	}
+	s.apply(t, Update{Job: js[0].ID, Reply: output(js[0], wire.Stdout, int64(len(text)), "\n")})
+	if from, err := s.Tail(t.Context(), js[0].ID, wire.Stdout, 1); err != nil || from != int64(len(text)-4) {
+		t.Errorf("with a newline at the end: %d, %v", from, err)
+	}
+}
+
+// A database of version 1 is brought up to date, and what it holds is read.
+func TestUpgrade(t *testing.T) {
+	dir := t.TempDir()
+	task, js := newTask(2)
+	db, err := sql.Open("sqlite", dsn(dir+"/"+fileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec := func(text string, args ...any) {
+		t.Helper()
+		if _, err := db.Exec(text, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(schema[0] + "PRAGMA user_version = 1")
+	exec("INSERT INTO tasks VALUES (1, ?, 'uname', 'ann', 1, 2, 3, 100, 2, 1, 'nobody', 0)", task.ID)
+	for i, j := range js {
+		id, _ := parseID(j.ID)
+		exec("INSERT INTO jobs (seq, id, task, host, digest, state, outcome, out_size, out_kept, out_end, err_size) VALUES (?,?,1,?,x'00',4,'exited',2,2,2,0)", i+1, id[:], j.Host)
+		exec("INSERT INTO output VALUES (?, 0, 0, CAST(? AS BLOB))", i+1, "a\n")
+	}
+	exec("INSERT INTO counts VALUES (1, 'ok', 2)")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // made once
+		s := start(t, dir)
+		jobs, err := s.Jobs(t.Context(), task.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Sums(t.Context(), jobs); err != nil || jobs[1].Stdout.Sum != sumOf("a\n") {
+			t.Errorf("%x, %v", jobs[1].Stdout.Sum, err)
+		}
+		if task := s.find(t, task.ID); task.Summary.OK != 2 {
+			t.Errorf("%+v", task.Summary)
+		}
+		more, js := newTask(1)
+		s.add(t, more, js)
+		s.apply(t, Update{Job: js[0].ID, Reply: exited(js[0], 0, "b")})
+		if j := s.job(t, js[0]); j.Stdout.Sum != sumOf("b") {
+			t.Error("a new job has no sum")
+		}
+		s.end()
+	}
+}
