@@ -14,8 +14,8 @@ import (
 type runCommand struct {
 	Words      []string   `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
 	Hosts      []string   `placeholder:"EXPR" sep:"none" help:"Where: names, addresses, ranges as in web[01-20,30], with blanks or commas between. May be repeated."`
-	Timeout    duration   `default:"60s" placeholder:"TIME" help:"How long the command may run."`
-	Expires    duration   `default:"60s" placeholder:"TIME" help:"How long a host may take to begin it."`
+	Timeout    duration   `default:"60s" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run."`
+	Expires    duration   `default:"60s" placeholder:"TIME" env:"WARREN_EXPIRES" help:"How long a host may take to begin it."`
 	WhenOnline duration   `placeholder:"TIME" help:"Let it wait for hosts that are away: one with an inbox runs it when it is back within this time, instead of --expires."`
 	Cwd        string     `placeholder:"DIR" help:"Directory to run it in."`
 	Env        []variable `placeholder:"NAME=VALUE" sep:"none" help:"Set a variable in its environment. May be repeated."`
@@ -23,8 +23,8 @@ type runCommand struct {
 	Script     string     `placeholder:"FILE" help:"Send the file and execute it."`
 	Shell      string     `placeholder:"PATH" help:"Shell to run it with, instead of the host's own choice."`
 	NoShell    bool       `help:"Split the command by POSIX quoting and execute it without a shell."`
-	MaxOutput  size       `default:"1MiB" placeholder:"SIZE" help:"Output kept of each host and stream: the first and the last part."`
-	Fanout     count      `default:"0" placeholder:"N" help:"Hosts in flight at the same time; 0 is all."`
+	MaxOutput  size       `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Output kept of each host and stream: the first and the last part."`
+	Fanout     count      `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Hosts in flight at the same time; 0 is all."`
 	Wait       bool       `help:"At the prompt: wait until it is done, then show the results."`
 	Detach     bool       `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
 	JSON       bool       `name:"json" help:"Print one JSON document."`

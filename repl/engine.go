@@ -9,13 +9,17 @@ import (
 )
 
 // Settings are what every command may be told about the operator's process:
-// flag, then environment, then default.
+// flag, then environment, then configuration file, then default.
 type Settings struct {
 	Broker   []string     // AMQP URLs, tried in turn
 	Login    broker.Login // how to log in there
 	Identity string       // SSH key file
 	DataDir  string
 	Color    colorWhen
+
+	// How long and how much the store keeps; 0 is for ever, and no bound.
+	ResultsRetention time.Duration
+	ResultsSize      int64
 
 	Warnings []broker.Warning // about Broker and Login
 }

@@ -6,6 +6,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
+
+	"warren/internal/config"
+	"warren/internal/suggest"
 )
 
 // quotingHint is for a line whose words do not hold together as meant.
@@ -56,7 +59,7 @@ func unknownCommand(node *kong.Node, word string) error {
 			known = append(known, child.Aliases...)
 		}
 	}
-	hint := suggest(word, known)
+	hint := suggest.For(word, known)
 	if node.Type != kong.ApplicationNode {
 		if hint == "" {
 			hint = "usage: " + node.Tag.Get("usage")
@@ -91,7 +94,7 @@ func explainFlag(trace *kong.Context, node *kong.Node, word string, rest []strin
 			}
 		}
 	}
-	hint := suggest(name, known)
+	hint := suggest.For(name, known)
 	of := node.Name
 	switch {
 	case node.Type == kong.ApplicationNode:
@@ -107,6 +110,10 @@ func explainFlag(trace *kong.Context, node *kong.Node, word string, rest []strin
 // explainValue turns kong's error about a value into ours: what the value's own
 // type says, after the flag's name, which kong has put before it.
 func explainValue(err error) error {
+	var file *config.Error
+	if errors.As(err, &file) {
+		return &fault{status: exitUsage, text: file.Text, hint: file.Hint, err: err}
+	}
 	var own *fault
 	if !errors.As(err, &own) {
 		return &fault{status: exitUsage, text: err.Error(), err: err}

@@ -7,6 +7,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"warren/internal/broker"
+	"warren/internal/config"
 )
 
 // A command is one line at the prompt, or one call from the shell. Its struct's
@@ -26,6 +27,7 @@ type commands struct {
 	Cancel    cancelCommand `cmd:"" usage:"cancel ID" help:"Stop a task on all hosts."`
 	Hosts     hostsCommand  `cmd:"" usage:"hosts [expand|fold]" help:"Ask all agents who is there; or expand and fold host expressions."`
 	Help      helpCommand   `cmd:"" usage:"help [COMMAND]" help:"Show the commands, or all about one."`
+	Config    configCommand `cmd:"" usage:"config" help:"Show each setting, its value and where that comes from."`
 	Exit      exitCommand   `cmd:"" aliases:"quit,eixt" usage:"exit" help:"Leave. Tasks go on; their results stay to be looked at."`
 }
 
@@ -40,14 +42,18 @@ type anywhere struct {
 }
 
 // globals are flags of the shell form. Each is, in this order, what the flag
-// says, what the environment says, or the default.
+// says, what the environment says, what the configuration file says, or the
+// default.
 type globals struct {
-	Broker   []string     `placeholder:"URL,…" env:"WARREN_BROKER" help:"RabbitMQ to use; of several, the first that answers."`
-	Login    broker.Login `embed:"" envprefix:"WARREN_"`
-	Identity string       `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with."`
-	DataDir  string       `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
-	Color    colorWhen    `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colours: auto (on a terminal, unless NO_COLOR is set), always or never."`
-	Version  bool         `help:"Print the version and do nothing else."`
+	Broker           []string     `placeholder:"URL,…" env:"WARREN_BROKER" default:"${broker}" help:"RabbitMQ to use; of several, the first that answers."`
+	Login            broker.Login `embed:"" envprefix:"WARREN_"`
+	Identity         string       `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with."`
+	DataDir          string       `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
+	ResultsRetention retention    `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"How long the results of a task are kept once it is done; never removes none."`
+	ResultsSize      size         `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Most that all results may take on the disk, the oldest removed first; 0 is no bound."`
+	Color            colorWhen    `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colours: auto (on a terminal, unless NO_COLOR is set), always or never."`
+	Config           string       `placeholder:"FILE" env:"WARREN_CONFIG" help:"Configuration file, instead of ~/.config/warren/config.toml."`
+	Version          bool         `help:"Print the version and do nothing else."`
 }
 
 // shellGrammar is what `warren …` understands; alone it opens the prompt.
@@ -66,53 +72,75 @@ type promptGrammar struct {
 
 // newParser makes a parser of a grammar; one for each line, since kong keeps in
 // it what the last line has set.
-func newParser(grammar any) *kong.Kong {
-	return kong.Must(grammar, kong.Name("warren"), kong.NoDefaultHelp(),
+func newParser(grammar any, options ...kong.Option) *kong.Kong {
+	options = append(options, kong.Name("warren"), kong.NoDefaultHelp(), kong.Vars{"broker": DefaultBroker},
 		kong.Exit(func(int) { panic("kong must not exit") }))
+	return kong.Must(grammar, options...)
+}
+
+// An invocation is what the arguments of `warren …` come to.
+type invocation struct {
+	command       command
+	settings      Settings
+	source        *config.Source   // where the prompt's lines find their settings
+	configuration []config.Setting // for the command config
 }
 
 // parseShell reads the arguments of `warren …`.
-func parseShell(args []string) (command, Settings, error) {
+func parseShell(args []string) (inv invocation, err error) {
+	inv.source = &config.Source{Default: configPath(), Skip: needsNoSettings}
 	var g shellGrammar
 	g.Commands.link()
-	cmd, err := parse(newParser(&g), args, &g.Anywhere)
+	cmd, ctx, err := parse(newParser(&g, kong.Resolvers(inv.source)), args, &g.Anywhere)
 	if err != nil {
-		return nil, Settings{}, err
+		return inv, err
 	}
+	inv.command = cmd
 	if g.Globals.Version {
-		return versionCommand{}, Settings{}, nil
+		inv.command = versionCommand{}
+		return inv, nil
 	}
-	settings, err := g.Globals.settings(args)
-	return cmd, settings, err
+	if inv.settings, err = g.Globals.settings(args); err != nil || ctx == nil || needsNoSettings(ctx.Selected().Name) {
+		return inv, err
+	}
+	inv.configuration, err = describe(inv.source, ctx, inv.settings)
+	return inv, err
 }
+
+// needsNoSettings names the commands that work whatever the configuration file
+// is like.
+func needsNoSettings(command string) bool { return command == "help" }
 
 // parsePrompt reads the words of a line at the prompt.
-func parsePrompt(words []string) (command, error) {
+func parsePrompt(words []string, source *config.Source) (command, error) {
 	var g promptGrammar
 	g.Commands.link()
-	return parse(newParser(&g), words, &g.Anywhere)
+	cmd, _, err := parse(newParser(&g, kong.Resolvers(source)), words, &g.Anywhere)
+	return cmd, err
 }
 
-func parse(k *kong.Kong, args []string, anywhere *anywhere) (command, error) {
+// parse returns the command, and what kong has made of the line where it is not
+// only help that is asked for.
+func parse(k *kong.Kong, args []string, anywhere *anywhere) (command, *kong.Context, error) {
 	if err := checkText(args); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	trace, err := kong.Trace(k, args)
 	if err != nil {
-		return nil, usage("", "%v", err)
+		return nil, nil, usage("", "%v", err)
 	}
 	if trace.Error != nil {
-		return nil, explain(trace)
+		return nil, nil, explain(trace)
 	}
 	// Before required things are asked for: `run --help` lacks hosts.
 	for _, p := range trace.Path {
 		if p.Flag != nil && p.Flag.Name == "help" {
-			return &helpCommand{node: chosen(trace)}, nil
+			return &helpCommand{node: chosen(trace)}, nil, nil
 		}
 	}
 	ctx, err := k.Parse(args)
 	if err != nil {
-		return nil, explainValue(err)
+		return nil, nil, explainValue(err)
 	}
 	cmd, ok := ctx.Selected().Target.Addr().Interface().(command)
 	if !ok {
@@ -120,10 +148,10 @@ func parse(k *kong.Kong, args []string, anywhere *anywhere) (command, error) {
 	}
 	if help, ok := cmd.(*helpCommand); ok {
 		if err := help.find(k.Model.Node); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return cmd, nil
+	return cmd, ctx, nil
 }
 
 // chosen is the command that was named, or the whole grammar.

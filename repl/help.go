@@ -134,11 +134,15 @@ func flagRows(flags []*kong.Flag) [][2]string {
 		if !f.IsBool() {
 			left += " " + f.PlaceHolder
 		}
-		switch {
-		case len(f.Envs) > 0:
-			right += " (or $" + f.Envs[0] + ")"
-		case f.HasDefault:
-			right += " (default " + f.Default + ")"
+		var more []string
+		if f.HasDefault {
+			more = append(more, "default "+f.Default)
+		}
+		if len(f.Envs) > 0 {
+			more = append(more, "or $"+f.Envs[0])
+		}
+		if len(more) > 0 {
+			right += " (" + strings.Join(more, ", ") + ")"
 		}
 		rows = append(rows, [2]string{left, right})
 	}

@@ -62,7 +62,7 @@ func FuzzLine(f *testing.F) {
 		if len(words) == 0 {
 			return
 		}
-		cmd, err := parsePrompt(words) // must not panic
+		cmd, err := parsePrompt(words, noFile()) // must not panic
 		if (cmd == nil) == (err == nil) {
 			t.Fatalf("%q: %v, %v", line, cmd, err)
 		}

@@ -19,18 +19,21 @@ import (
 // When ctx ends, Main stops waiting and closes the Engine. Ctrl-C it handles
 // itself, so ctx must not end by it.
 func Main(ctx context.Context, args []string, stdio Stdio, open func(ctx context.Context, settings Settings, interactive bool) (Engine, error)) int {
-	cmd, settings, err := parseShell(args)
+	inv, err := parseShell(args)
 	if err != nil {
 		return report(stdio.Err, err)
 	}
-	_, prompt := cmd.(*promptCommand)
-	s := &session{stdio: stdio, settings: settings, open: open, shell: !prompt, interrupts: stdio.Interrupts, paint: settings.Color.paintFor(stdio.OutTerminal)}
+	_, prompt := inv.command.(*promptCommand)
+	s := &session{
+		stdio: stdio, settings: inv.settings, source: inv.source, configuration: inv.configuration,
+		open: open, shell: !prompt, interrupts: stdio.Interrupts, paint: inv.settings.Color.paintFor(stdio.OutTerminal),
+	}
 	letGo := func() {}
 	if s.interrupts == nil {
 		s.interrupts, letGo = listen()
 	}
 	status := exitOK
-	if err := cmd.Run(ctx, s); !errors.Is(err, errExit) {
+	if err := inv.command.Run(ctx, s); !errors.Is(err, errExit) {
 		status = report(stdio.Err, err)
 	}
 	letGo()

@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("WARREN_DATA_DIR", env.WorkDir+"/data")
+			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process sleeps a second at its end
 			return nil
 		},

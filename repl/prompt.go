@@ -78,7 +78,7 @@ func (s *session) execute(ctx context.Context, line string) error {
 	if err != nil || len(words) == 0 {
 		return err
 	}
-	cmd, err := parsePrompt(words)
+	cmd, err := parsePrompt(words, s.source)
 	if err != nil {
 		return err
 	}

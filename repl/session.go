@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"warren/internal/config"
 	"warren/internal/results"
 	"warren/internal/visible"
 )
@@ -63,6 +64,9 @@ type session struct {
 	interrupts <-chan os.Signal // one for each Ctrl-C that is not typed at the line editor
 
 	paint paint // of standard output
+
+	source        *config.Source
+	configuration []config.Setting // settings and where they come from
 
 	engine Engine // nil until start
 	store  store

@@ -3,17 +3,21 @@ package repl
 import (
 	"os"
 	"strings"
+	"time"
 
 	"warren/internal/broker"
 	"warren/internal/datadir"
 )
 
-// DefaultBroker is used where neither flag nor environment names one.
+// DefaultBroker is used where nothing names one.
 const DefaultBroker = "amqp://guest:guest@127.0.0.1:5672/"
 
 // settings are made of the globals of a program that was called with args.
 func (g *globals) settings(args []string) (Settings, error) {
-	s := Settings{Login: g.Login, Identity: g.Identity, DataDir: g.DataDir, Color: g.Color}
+	s := Settings{
+		Login: g.Login, Identity: g.Identity, DataDir: g.DataDir, Color: g.Color,
+		ResultsRetention: time.Duration(g.ResultsRetention), ResultsSize: int64(g.ResultsSize),
+	}
 	s.Login.Password = os.Getenv("WARREN_BROKER_PASSWORD")
 	for _, url := range g.Broker {
 		if url = strings.TrimSpace(url); url != "" {

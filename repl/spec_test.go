@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/config"
 	"warren/internal/results"
 	"warren/internal/wire"
 )
 
 func runOf(t *testing.T, args ...string) *runCommand {
 	t.Helper()
-	cmd, err := parsePrompt(append([]string{"run"}, args...))
+	cmd, err := parsePrompt(append([]string{"run"}, args...), noFile())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func TestSpecFitsARequest(t *testing.T) {
 
 func TestParseRefusesWhatCannotBeSent(t *testing.T) {
 	for _, word := range []string{"caf\xe9", "a\x00b"} {
-		if _, err := parsePrompt([]string{"run", word, "--hosts", "web01"}); err == nil {
+		if _, err := parsePrompt([]string{"run", word, "--hosts", "web01"}, noFile()); err == nil {
 			t.Errorf("%q is accepted", word)
 		}
 	}
@@ -134,7 +135,7 @@ func TestParseRefusesWhatCannotBeSent(t *testing.T) {
 
 // The prompt has no flags of the process.
 func TestPromptHasNoGlobals(t *testing.T) {
-	if _, err := parsePrompt([]string{"tasks", "--broker", "amqp://x"}); err == nil {
+	if _, err := parsePrompt([]string{"tasks", "--broker", "amqp://x"}, noFile()); err == nil {
 		t.Error("--broker is accepted at the prompt")
 	}
 }
@@ -146,26 +147,59 @@ func TestSettings(t *testing.T) {
 	t.Setenv("WARREN_IDENTITY", "/key")
 	t.Setenv("XDG_DATA_HOME", dir)
 	t.Setenv("LocalAppData", dir)
-	want := Settings{Broker: []string{DefaultBroker}, Identity: "/key", DataDir: filepath.Join(dir, "warren"), Color: colorAuto}
-	if _, got, err := parseShell([]string{"tasks"}); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("%+v, %v; want %+v", got, err, want)
+	t.Setenv("XDG_CONFIG_HOME", dir)
+	of := func(args ...string) Settings {
+		t.Helper()
+		inv, err := parseShell(args)
+		if err != nil {
+			t.Error(err)
+		}
+		return inv.settings
+	}
+	want := Settings{
+		Broker: []string{DefaultBroker}, Identity: "/key", DataDir: filepath.Join(dir, "warren"), Color: colorAuto,
+		ResultsRetention: 90 * 24 * time.Hour, ResultsSize: 1 << 30,
+	}
+	if got := of("tasks"); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v; want %+v", got, want)
 	}
 	t.Setenv("WARREN_BROKER", "amqp://localhost, amqps://b/v")
-	want = Settings{Broker: []string{"amqp://localhost", "amqps://b/v"}, Identity: "k2", DataDir: "/d", Color: colorAuto}
-	if _, got, err := parseShell([]string{"--identity=k2", "tasks", "--data-dir", "/d"}); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("%+v, %v; want %+v", got, err, want)
+	want.Broker, want.Identity, want.DataDir = []string{"amqp://localhost", "amqps://b/v"}, "k2", "/d"
+	if got := of("--identity=k2", "tasks", "--data-dir", "/d"); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v; want %+v", got, want)
+	}
+	if got := of("--broker", "amqp://c"); !reflect.DeepEqual(got.Broker, []string{"amqp://c"}) {
+		t.Errorf("%+v", got)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "warren"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := "broker = ['amqp://localhost/file']\nidentity = 'k3'\nresults_retention = 'never'\nresults_size = 4096\ncolor = 'never'\n"
+	if err := os.WriteFile(filepath.Join(dir, "warren", "config.toml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want.Identity, want.ResultsRetention, want.ResultsSize, want.Color = "/key", 0, 4096, colorNever
+	if got := of("--data-dir", "/d"); !reflect.DeepEqual(got, want) {
+		t.Errorf("with a file: %+v; want %+v", got, want)
+	}
+	t.Setenv("WARREN_BROKER", "")
+	if got := of("--config", "", "tasks"); got.Broker[0] != DefaultBroker || got.ResultsSize != 1<<30 {
+		t.Errorf("without the file: %+v", got)
+	}
+	if got := of("tasks"); got.Broker[0] != "amqp://localhost/file" {
+		t.Errorf("an empty variable hides the file: %+v", got)
 	}
 	t.Setenv("WARREN_BROKER_PASSWORD", "hush")
 	t.Setenv("WARREN_BROKER_CA", "/ca.pem")
 	t.Setenv("WARREN_BROKER_KEY", "/env.key")
 	login := broker.Login{CA: "/ca.pem", Cert: "/c.pem", Key: "/k.pem", ServerName: "b", PasswordFile: "/pw", Password: "hush"}
-	if _, got, err := parseShell([]string{"tasks", "--broker-cert=/c.pem", "--broker-key=/k.pem", "--broker-server-name=b", "--broker-password-file=/pw"}); err != nil || got.Login != login {
-		t.Errorf("%+v, %v; want %+v", got.Login, err, login)
-	}
-	if _, got, err := parseShell([]string{"--broker", "amqp://c"}); err != nil || !reflect.DeepEqual(got.Broker, []string{"amqp://c"}) {
-		t.Errorf("%+v, %v", got, err)
+	if got := of("tasks", "--broker-cert=/c.pem", "--broker-key=/k.pem", "--broker-server-name=b", "--broker-password-file=/pw"); got.Login != login {
+		t.Errorf("%+v; want %+v", got.Login, login)
 	}
 }
+
+// noFile is where settings come from that no file gives.
+func noFile() *config.Source { return &config.Source{} }
 
 func TestValues(t *testing.T) {
 	for text, want := range map[string]time.Duration{"90s": 90 * time.Second, "1h30m": 90 * time.Minute, "2d": 48 * time.Hour, "1ms": time.Millisecond} {

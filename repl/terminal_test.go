@@ -37,7 +37,7 @@ func startTerminal(t *testing.T, dir string, env []string, args ...string) *term
 	}
 	cmd := &exec.Cmd{
 		Path: exe, Args: append([]string{"warren"}, args...),
-		Env: append(append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "GORACE=atexit_sleep_ms=0", "WARREN_DATA_DIR="+dir), env...),
+		Env: append(append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "GORACE=atexit_sleep_ms=0", "WARREN_DATA_DIR="+dir, "XDG_CONFIG_HOME="+dir+"/config"), env...),
 	}
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 120})
 	if err != nil {

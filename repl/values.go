@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -35,6 +36,45 @@ func (d *duration) UnmarshalText(text []byte) error {
 	}
 	*d = duration(v)
 	return nil
+}
+
+func (d duration) String() string {
+	v := time.Duration(d)
+	if days := v / (24 * time.Hour); days > 0 && v%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", days)
+	}
+	text := v.String() // 1h0m0s
+	text = strings.TrimSuffix(text, "0s")
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	if !strings.HasSuffix(text, "h") && !strings.HasSuffix(text, "m") {
+		return v.String()
+	}
+	return text
+}
+
+// A retention is a duration, or never, which is 0.
+type retention time.Duration
+
+func (r *retention) UnmarshalText(text []byte) error {
+	if string(text) == "never" {
+		*r = 0
+		return nil
+	}
+	var d duration
+	if err := d.UnmarshalText(text); err != nil {
+		return err
+	}
+	*r = retention(d)
+	return nil
+}
+
+func (r retention) String() string {
+	if r == 0 {
+		return "never"
+	}
+	return duration(r).String()
 }
 
 // A size is a number of bytes: 4096, 64KiB, 1MiB.
@@ -72,6 +112,18 @@ func (z *size) UnmarshalText(text []byte) error {
 	}
 	*z = size(n * float64(unit))
 	return nil
+}
+
+func (z size) String() string {
+	for _, u := range []struct {
+		name  string
+		bytes size
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if z >= u.bytes && z%u.bytes == 0 {
+			return fmt.Sprintf("%d%s", z/u.bytes, u.name)
+		}
+	}
+	return strconv.FormatInt(int64(z), 10)
 }
 
 // A count is a whole number from 0.

@@ -50,19 +50,6 @@ func TestClip(t *testing.T) {
 	}
 }
 
-func TestSuggest(t *testing.T) {
-	known := []string{"run", "check_task", "check", "tasks", "wait", "cancel", "hosts", "help", "exit"}
-	for word, want := range map[string]string{
-		"rnu": `did you mean "run"?`, "chekc": `did you mean "check"?`, "check_taks": `did you mean "check_task"?`,
-		"canc": `did you mean "cancel"?`, "task": `did you mean "tasks"?`, "wiat": `did you mean "wait"?`,
-		"host": `did you mean "hosts"?`, "zzz": "", "": "", strings.Repeat("run", 100): "",
-	} {
-		if got := suggest(word, known); got != want {
-			t.Errorf("%q: %q, want %q", word, got, want)
-		}
-	}
-}
-
 func TestLinkTeller(t *testing.T) {
 	refused := &broker.Error{Kind: broker.ErrAccessRefused, Text: "user x is refused", Hint: "check the password"}
 	down := &broker.Error{Kind: broker.ErrUnreachable, Text: "no broker answers", Hint: "start it"}

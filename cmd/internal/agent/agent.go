@@ -17,12 +17,14 @@ import (
 
 	"warren/executor"
 	"warren/internal/broker"
+	"warren/internal/config"
 	"warren/internal/datadir"
 	"warren/internal/journal"
 	"warren/internal/version"
 )
 
-// flags are the settings; each is also an environment variable WARREND_….
+// flags are the settings; each is also an environment variable WARREND_…, and a
+// line of the configuration file.
 type flags struct {
 	Broker           []string          `help:"Broker URLs, tried in turn." placeholder:"URL" env:"WARREND_BROKER" default:"amqp://guest:guest@127.0.0.1:5672/"`
 	Login            broker.Login      `embed:"" envprefix:"WARREND_"`
@@ -43,6 +45,9 @@ type flags struct {
 	DrainGrace       time.Duration     `help:"Time that running commands get when the agent is told to stop." env:"WARREND_DRAIN_GRACE" default:"${draingrace}"`
 	LogFormat        string            `help:"Log as text or json." enum:"text,json" env:"WARREND_LOG_FORMAT" default:"text"`
 	LogLevel         string            `help:"Least important messages logged: debug, info, warn or error." enum:"debug,info,warn,error" env:"WARREND_LOG_LEVEL" default:"info"`
+	Config           string            `help:"Configuration file." placeholder:"FILE" env:"WARREND_CONFIG" default:"${config}"`
+	ShowConfig       bool              `help:"Print each setting, its value and where that comes from, and exit."`
+	JSON             bool              `name:"json" help:"With --show-config: print one JSON document."`
 	Version          kong.VersionFlag  `help:"Print the version and exit."`
 }
 
@@ -51,11 +56,12 @@ type flags struct {
 func Main(args []string, stdout, stderr io.Writer) int {
 	var f flags
 	exited := -1
+	source := &config.Source{Default: defaultConfig()}
 	parser, err := kong.New(&f, kong.Name("warrend"),
 		kong.Description("Warren's agent: executes on this host what operators send through RabbitMQ."),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), kong.Resolvers(source),
 		kong.Vars{
-			"version": version.Version, "datadir": defaultDataDir(),
+			"version": version.Version, "datadir": defaultDataDir(), "config": source.Default,
 			"workers": fmt.Sprint(executor.DefaultWorkers()), "queue": fmt.Sprint(executor.DefaultQueue),
 			"maxoutput":   fmt.Sprint(executor.DefaultMaxOutput),
 			"journalsize": fmt.Sprint(executor.DefaultOutput), "retention": executor.DefaultRetention.String(), "tolerance": executor.DefaultTolerance.String(),
@@ -64,11 +70,23 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, err)
 	}
-	if _, err := parser.Parse(args); exited >= 0 {
+	ctx, err := parser.Parse(args)
+	var file *config.Error
+	switch {
+	case exited >= 0:
 		return exited // --help or --version
-	} else if err != nil {
+	case errors.As(err, &file):
+		return fail(stderr, file)
+	case err != nil:
 		return fail(stderr, fmt.Errorf("%w\nhint: warrend --help lists the flags", err))
+	case f.ShowConfig:
+		return showConfig(stdout, stderr, source, ctx, f.JSON)
 	}
+	return f.run(args, stderr)
+}
+
+// run is the agent, from its start to its end.
+func (f *flags) run(args []string, stderr io.Writer) int {
 	agent, err := f.agent(args, stderr)
 	if err != nil {
 		return fail(stderr, err)

@@ -3,3 +3,5 @@
 package agent
 
 func defaultDataDir() string { return "/var/lib/warrend" }
+
+func defaultConfig() string { return "/etc/warren/warrend.toml" }

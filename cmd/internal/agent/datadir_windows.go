@@ -6,3 +6,7 @@ import (
 )
 
 func defaultDataDir() string { return filepath.Join(os.Getenv("ProgramData"), "warrend") }
+
+func defaultConfig() string {
+	return filepath.Join(os.Getenv("ProgramData"), "warren", "warrend.toml")
+}

@@ -1,4 +1,6 @@
-package repl
+// Package suggest finds the word that was meant by one that is not known. It keeps
+// no state.
+package suggest
 
 import (
 	"cmp"
@@ -7,9 +9,9 @@ import (
 	"strings"
 )
 
-// suggest says which of the known words may have been meant by word: "did you
+// For says which of the known words may have been meant by word: "did you
 // mean …?", or "" where none is near.
-func suggest(word string, known []string) string {
+func For(word string, known []string) string {
 	type candidate struct {
 		word     string
 		distance int

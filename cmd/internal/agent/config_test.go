@@ -1,0 +1,86 @@
+package agent
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// settingsOf calls warrend with a configuration file of that text.
+func settingsOf(t *testing.T, text string, args ...string) (status int, out, errs string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "warrend.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	status = Main(append([]string{"--config", path}, args...), &stdout, &stderr)
+	return status, stdout.String(), strings.ReplaceAll(stderr.String(), path, "FILE")
+}
+
+func TestSettings(t *testing.T) {
+	t.Setenv("WARREND_WORKERS", "3")
+	file := `
+broker = "amqp://agent:hush@rabbit/warren"
+alias = ["www", "10.0.0.7"]
+workers = 9
+queue = 7
+inbox = true
+[label]
+role = "web"
+`
+	status, out, errs := settingsOf(t, file, "--queue", "5", "--show-config")
+	if status != 0 || errs != "" {
+		t.Fatalf("status %d: %s", status, errs)
+	}
+	for _, line := range []string{
+		`broker +amqp://agent:xxxxx@rabbit/warren +\S+warrend.toml:2`,
+		`alias +www,10.0.0.7 +\S+:3`,
+		`workers +3 +WARREND_WORKERS`,
+		`queue +5 +--queue`,
+		`inbox +true +\S+:6`,
+		`label +role=web +\S+:7`,
+		`log_level +info +default`,
+		`id +- +default`,
+	} {
+		if !regexp.MustCompile("(?m)^" + line + "$").MatchString(out) {
+			t.Errorf("no %s in\n%s", line, out)
+		}
+	}
+	_, out, _ = settingsOf(t, file, "--show-config", "--json")
+	if !strings.Contains(out, `{"name":"workers","value":"3","from":"environment","where":"WARREND_WORKERS","flag":"--workers","environment":"WARREND_WORKERS"}`) || strings.Contains(out, "hush") {
+		t.Error(out)
+	}
+}
+
+// An agent with a mistake in its file does not start.
+func TestBadSettings(t *testing.T) {
+	for text, want := range map[string]string{
+		"worker = 5":                     "FILE:1: there is no setting worker\nhint: did you mean \"workers\"?",
+		"\nworkers = \"many\"":           "FILE:2: workers: expected a valid 64 bit int but got \"many\"",
+		"inbox = 1":                      "FILE:1: inbox: it is a number, where another kind of value is wanted\nhint: it is written inbox = true",
+		"label = \"web\"":                "FILE:1: label: expected \"<key>=<value>\" but got \"web\"",
+		"log_level = \"loud\"":           "FILE:1: log_level: \"loud\" is none of debug, info, warn, error",
+		"drain_grace = \"5\"":            "FILE:1: drain_grace: expected duration but got \"5\": time: missing unit in duration \"5\"",
+		"alias = [1]":                    "FILE:1: alias: it is a list of other things than texts\nhint: it is written alias = [\"…\", \"…\"]",
+		"config = \"/etc/x\"":            "FILE:1: there is no setting config",
+		"a b":                            "FILE:1:3: ",
+		"started = 2026-01-02T03:04:05Z": "FILE:1: there is no setting started",
+	} {
+		status, out, errs := settingsOf(t, text, "--allow-unsigned", "--data-dir", t.TempDir())
+		if status != 2 || out != "" || !strings.HasPrefix(errs, "error: "+want) {
+			t.Errorf("%q: status %d, %q; want %q", text, status, errs, want)
+		}
+	}
+	var stderr bytes.Buffer
+	if status := Main([]string{"--config", "/no/such/file", "--allow-unsigned"}, &stderr, &stderr); status != 2 || !strings.Contains(stderr.String(), "/no/such/file") {
+		t.Errorf("status %d: %s", status, stderr.String())
+	}
+}

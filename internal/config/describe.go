@@ -1,0 +1,131 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// A Setting is one of a program's settings with its value.
+type Setting struct {
+	Name        string `json:"name"`  // in the file
+	Value       string `json:"value"` // as it is used, passwords left out
+	From        string `json:"from"`  // flag, environment, file or default
+	Where       string `json:"where"` // the flag, the variable, or the file and its line
+	Flag        string `json:"flag"`
+	Environment string `json:"environment"`
+}
+
+// A Document is what --json prints.
+type Document struct {
+	File     string    `json:"file"` // that was read; empty for none
+	Settings []Setting `json:"settings"`
+}
+
+// Row is a setting's line in a table: its name, its value, and where that comes
+// from.
+func (s *Setting) Row() []string {
+	if s.From == FromDefault {
+		return []string{s.Name, s.Value, s.From}
+	}
+	return []string{s.Name, s.Value, s.Where}
+}
+
+// Where a value comes from.
+const (
+	FromFlag        = "flag"
+	FromEnvironment = "environment"
+	FromFile        = "file"
+	FromDefault     = "default"
+)
+
+// File is the path of the file that was read; "" where there is none.
+func (s *Source) File() string {
+	if s.file == nil {
+		return ""
+	}
+	return s.file.path
+}
+
+// Describe tells each setting of a grammar that has been parsed with this Source.
+func (s *Source) Describe(ctx *kong.Context) ([]Setting, error) {
+	if err := s.read(ctx); err != nil {
+		return nil, err
+	}
+	var out []Setting
+	for _, flag := range Settings(ctx.Model) {
+		d, err := s.describe(ctx, flag)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func (s *Source) describe(ctx *kong.Context, flag *kong.Flag) (Setting, error) {
+	d := Setting{Name: key(flag), Flag: "--" + flag.Name, Environment: flag.Envs[0], From: FromDefault}
+	if slices.ContainsFunc(ctx.Path, func(p *kong.Path) bool { return p.Flag == flag && !p.Resolved }) {
+		d.From, d.Where = FromFlag, d.Flag
+		d.Value = text(reflect.ValueOf(ctx.FlagValue(flag)))
+		return d, nil
+	}
+	var token any
+	if env := fromEnvironment(flag); env != "" {
+		d.From, d.Where, token = FromEnvironment, d.Environment, env
+	} else if v, ok := s.file.values[d.Name]; ok {
+		d.From, d.Where, token = FromFile, fmt.Sprintf("%s:%d", s.file.path, v.line), v.token
+	} else if flag.HasDefault {
+		token = flag.Default
+	} else {
+		return d, nil
+	}
+	v, err := decode(flag, token)
+	if err != nil {
+		text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+		return d, &Error{fmt.Sprintf("%s: %s", d.Where, strings.TrimPrefix(text, flag.ShortSummary()+": ")), hint}
+	}
+	d.Value = text(v)
+	return d, nil
+}
+
+// text writes a value as it would be written in a flag, without passwords.
+func text(v reflect.Value) string {
+	if v.CanInterface() {
+		switch t := v.Interface().(type) {
+		case encoding.TextMarshaler:
+			if b, err := t.MarshalText(); err == nil {
+				return redacted(string(b))
+			}
+		case fmt.Stringer:
+			return redacted(t.String())
+		}
+	}
+	switch v.Kind() {
+	case reflect.Slice:
+		var parts []string
+		for i := range v.Len() {
+			parts = append(parts, text(v.Index(i)))
+		}
+		return strings.Join(parts, ",")
+	case reflect.Map:
+		var parts []string
+		for _, k := range v.MapKeys() {
+			parts = append(parts, fmt.Sprintf("%v=%s", k, text(v.MapIndex(k))))
+		}
+		slices.Sort(parts)
+		return strings.Join(parts, ",")
+	}
+	return redacted(fmt.Sprint(v))
+}
+
+// password is that of a URL. What stands before its last @ is taken for one, so
+// that nothing of one with an @ of its own is shown.
+var password = regexp.MustCompile(`(://[^:/@]*:).*@`)
+
+func redacted(text string) string { return password.ReplaceAllString(text, "${1}xxxxx@") }

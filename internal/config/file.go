@@ -1,0 +1,171 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"github.com/pelletier/go-toml/v2"
+
+	"warren/internal/suggest"
+)
+
+// A file is a configuration file, checked.
+type file struct {
+	path   string // "" where there is none
+	values map[string]value
+}
+
+type value struct {
+	token any // as kong takes it
+	line  int
+}
+
+// key is a setting's name in the file.
+func key(flag *kong.Flag) string { return strings.ReplaceAll(flag.Name, "-", "_") }
+
+func parse(path string, text []byte, settings []*kong.Flag) (*file, error) {
+	var raw map[string]any
+	if err := toml.Unmarshal(text, &raw); err != nil {
+		var bad *toml.DecodeError
+		if !errors.As(err, &bad) {
+			return nil, &Error{fmt.Sprintf("%s: %v", path, err), ""}
+		}
+		row, column := bad.Position()
+		return nil, &Error{
+			fmt.Sprintf("%s:%d:%d: %s", path, row, column, strings.TrimPrefix(bad.Error(), "toml: ")),
+			`the file is TOML: name = "text", name = 5 or name = ["one", "two"], a line each`,
+		}
+	}
+	f := &file{path: path, values: map[string]value{}}
+	var names []string
+	byName := map[string]*kong.Flag{}
+	for _, flag := range settings {
+		names = append(names, key(flag))
+		byName[key(flag)] = flag
+	}
+	var wrong []*Error
+	var at []int
+	for name, v := range raw {
+		line := lineOf(text, name)
+		token, err := check(byName[name], v, names, name)
+		if err != nil {
+			wrong = append(wrong, &Error{fmt.Sprintf("%s:%d: %s", path, line, err.Text), err.Hint})
+			at = append(at, line)
+			continue
+		}
+		f.values[name] = value{token, line}
+	}
+	if len(wrong) > 0 { // the first of them, whatever a map's order
+		return nil, wrong[slices.Index(at, slices.Min(at))]
+	}
+	return f, nil
+}
+
+// check makes a token of a value, and sees that the setting takes it.
+func check(flag *kong.Flag, v any, names []string, name string) (any, *Error) {
+	if flag == nil {
+		hint := suggest.For(name, names)
+		if hint == "" {
+			hint = "the settings are " + strings.Join(names, ", ")
+		}
+		return nil, &Error{fmt.Sprintf("there is no setting %s", name), hint}
+	}
+	token, err := tokenOf(flag, v)
+	if err != nil {
+		return nil, &Error{fmt.Sprintf("%s: %v", name, err), "it is written " + name + " = " + example(flag)}
+	}
+	if _, err := decode(flag, token); err != nil {
+		text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+		return nil, &Error{name + ": " + strings.TrimPrefix(text, flag.ShortSummary()+": "), hint}
+	}
+	return token, nil
+}
+
+// tokenOf brings a value of TOML into the form in which kong takes one.
+func tokenOf(flag *kong.Flag, v any) (any, error) {
+	kind := flag.Target.Kind()
+	switch v := v.(type) {
+	case string:
+		if flag.IsBool() {
+			return nil, errors.New("it is a text, where true or false is wanted")
+		}
+		return v, nil
+	case bool:
+		if !flag.IsBool() {
+			return nil, fmt.Errorf("it is %v, where another kind of value is wanted", v)
+		}
+		return v, nil
+	case int64, float64:
+		if flag.IsBool() || kind == reflect.Slice || kind == reflect.Map {
+			return nil, errors.New("it is a number, where another kind of value is wanted")
+		}
+		return fmt.Sprint(v), nil
+	case []any:
+		if kind != reflect.Slice {
+			return nil, errors.New("it is a list, where one value is wanted")
+		}
+		for _, e := range v {
+			if _, ok := e.(string); !ok {
+				return nil, errors.New("it is a list of other things than texts")
+			}
+		}
+		return v, nil
+	case map[string]any:
+		if kind != reflect.Map {
+			return nil, errors.New("it is a table, where one value is wanted")
+		}
+		for _, e := range v {
+			if _, ok := e.(string); !ok {
+				return nil, errors.New("it is a table of other things than texts")
+			}
+		}
+		return v, nil
+	}
+	return nil, fmt.Errorf("%v is a kind of value that no setting has", v)
+}
+
+// decode makes the setting's own type of a token.
+func decode(flag *kong.Flag, token any) (reflect.Value, error) {
+	defer func(was bool) { flag.Set = was }(flag.Set) // to try a value is not to set it
+	target := reflect.New(flag.Target.Type()).Elem()
+	err := flag.Parse(kong.Scan().PushTyped(token, kong.FlagValueToken), target)
+	if text, ok := token.(string); err == nil && ok && flag.Enum != "" && !flag.EnumMap()[text] {
+		err = fmt.Errorf("%q is none of %s", text, strings.ReplaceAll(flag.Enum, ",", ", "))
+	}
+	return target, err
+}
+
+func example(flag *kong.Flag) string {
+	switch {
+	case flag.IsBool():
+		return "true"
+	case flag.Target.Kind() == reflect.Slice:
+		return `["…", "…"]`
+	case flag.Target.Kind() == reflect.Map:
+		return `{ name = "value" }`
+	case flag.HasDefault:
+		if _, err := strconv.Atoi(flag.Default); err == nil {
+			return flag.Default
+		}
+		return strconv.Quote(flag.Default)
+	}
+	return `"…"`
+}
+
+// lineOf is the line that sets a name, which the TOML library does not tell of
+// values that are sound.
+func lineOf(text []byte, name string) int {
+	quoted := regexp.QuoteMeta(name)
+	re := regexp.MustCompile(`(?m)^[ \t]*(?:\[\[?[ \t]*)?["']?` + quoted + `["']?[ \t]*[=.\]]`)
+	at := re.FindIndex(text)
+	if at == nil {
+		return 1
+	}
+	return 1 + strings.Count(string(text[:at[0]]), "\n")
+}

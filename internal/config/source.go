@@ -1,0 +1,120 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// A Source resolves the settings that neither flag nor environment gives.
+type Source struct {
+	Default string // the file that is read where the flag --config names none; it need not be there
+	Skip    func(command string) bool
+
+	file *file // nil until it is read
+}
+
+// An Error is what is wrong with the file, and what to do.
+type Error struct{ Text, Hint string }
+
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return e.Text
+	}
+	return e.Text + "\nhint: " + e.Hint
+}
+
+// Validate implements kong.Resolver; what is wrong is said by Resolve.
+func (s *Source) Validate(*kong.Application) error { return nil }
+
+// Resolve implements kong.Resolver.
+func (s *Source) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if node := ctx.Selected(); s.Skip != nil && node != nil && s.Skip(node.Name) {
+		return nil, nil
+	}
+	if err := s.read(ctx); err != nil {
+		return nil, err
+	}
+	v, ok := s.file.values[key(flag)]
+	if !ok || !isSetting(flag) || fromEnvironment(flag) != "" {
+		return nil, nil
+	}
+	return v.token, nil
+}
+
+// read reads the file and checks all that is in it, once.
+func (s *Source) read(ctx *kong.Context) error {
+	if s.file != nil {
+		return nil
+	}
+	path, named := s.path(ctx)
+	text, err := os.ReadFile(path)
+	switch {
+	case path == "", errors.Is(err, os.ErrNotExist) && !named:
+		s.file = &file{values: map[string]value{}}
+		return nil
+	case err != nil:
+		return &Error{
+			fmt.Sprintf("configuration file: %v", err),
+			"mend it, or name another with --config; --config= reads none",
+		}
+	}
+	f, err := parse(path, text, Settings(ctx.Model))
+	if err == nil {
+		s.file = f
+	}
+	return err
+}
+
+// path is the file that counts, and whether somebody has named it.
+func (s *Source) path(ctx *kong.Context) (path string, named bool) {
+	for _, flag := range ctx.Model.Flags {
+		if flag.Name != configFlag {
+			continue
+		}
+		for _, p := range ctx.Path {
+			if p.Flag == flag {
+				text, _ := ctx.FlagValue(flag).(string)
+				return text, true
+			}
+		}
+		if env := fromEnvironment(flag); env != "" {
+			return env, true
+		}
+	}
+	return s.Default, false
+}
+
+// configFlag names the file. It is no setting: a file does not name itself.
+const configFlag = "config"
+
+// Settings are the settings of a grammar, each once, in its order.
+func Settings(app *kong.Application) []*kong.Flag {
+	var found []*kong.Flag
+	seen := map[string]bool{}
+	_ = kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok && isSetting(flag) && !seen[flag.Name] {
+			seen[flag.Name] = true
+			found = append(found, flag)
+		}
+		return next(nil)
+	})
+	return found
+}
+
+func isSetting(flag *kong.Flag) bool {
+	return len(flag.Envs) > 0 && flag.Name != configFlag && !flag.Hidden
+}
+
+// fromEnvironment is what the environment says of a flag; nothing is as good as
+// not set.
+func fromEnvironment(flag *kong.Flag) string {
+	for _, name := range flag.Envs {
+		if text := os.Getenv(name); text != "" {
+			return text
+		}
+	}
+	return ""
+}

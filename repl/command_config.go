@@ -1,0 +1,78 @@
+package repl
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/alecthomas/kong"
+
+	"warren/internal/config"
+)
+
+// configPath is the configuration file that is read where none is named:
+// $XDG_CONFIG_HOME/warren/config.toml or ~/.config/warren/config.toml (XDG Base
+// Directory Specification), on Windows %AppData%\warren\config.toml; "" where
+// there is no such place.
+func configPath() string {
+	dir := os.Getenv("XDG_CONFIG_HOME")
+	switch {
+	case runtime.GOOS == "windows":
+		if dir = os.Getenv("AppData"); dir == "" {
+			return ""
+		}
+	case !filepath.IsAbs(dir):
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		dir = filepath.Join(home, ".config")
+	}
+	return filepath.Join(dir, "warren", "config.toml")
+}
+
+// describe tells the settings as they are used.
+func describe(source *config.Source, ctx *kong.Context, used Settings) ([]config.Setting, error) {
+	settings, err := source.Describe(ctx)
+	if err != nil {
+		return nil, explainValue(err)
+	}
+	for i := range settings {
+		if s := &settings[i]; s.Name == "data_dir" && s.Value == "" {
+			s.Value = used.DataDir
+		}
+	}
+	return settings, nil
+}
+
+type configCommand struct {
+	JSON bool `name:"json" help:"Print one JSON document."`
+}
+
+func (*configCommand) Help() string {
+	return `Each setting is what its flag says, else what its environment variable says, else what the configuration file says, else its default. Passwords are not shown.
+
+The file is TOML, ~/.config/warren/config.toml or what --config names, one setting a line:
+
+    broker = ["amqps://operator:secret@rabbit1.example/warren", "amqps://operator:secret@rabbit2.example/warren"]
+    timeout = "5m"
+    confirm_above = 20`
+}
+
+func (c *configCommand) Run(_ context.Context, s *session) error {
+	if c.JSON {
+		return writeJSON(s.stdio.Out, config.Document{File: s.source.File(), Settings: s.configuration})
+	}
+	rows := [][]string{{"SETTING", "VALUE", "FROM"}}
+	for _, v := range s.configuration {
+		rows = append(rows, v.Row())
+	}
+	if err := s.printTable(rows); err != nil {
+		return err
+	}
+	if file := s.source.File(); file == "" {
+		s.note("no configuration file is read; %s would be", s.source.Default)
+	}
+	return nil
+}
