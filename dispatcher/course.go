@@ -80,6 +80,7 @@ type course struct {
 	inInbox     bool  // a run waits there
 	recalling   bool  // so does its cancel
 	resumed     bool  // sent by another process, whose request is not at hand
+	mute        bool  // the last statement could not be signed
 	unreachable bool  // the broker knows nobody of that name
 	forgotten   bool  // the agent cannot tell
 	since       int64 // from when on it can
@@ -121,7 +122,7 @@ func (c *course) decide(now time.Time) step {
 	case c.cancel && !c.maybe && c.firstSent.IsZero():
 		return step{end: wire.Cancelled, reason: "cancelled before it was sent"}
 	case c.firstSent.IsZero() && !now.Before(c.notAfter):
-		return step{end: wire.Unreachable, reason: "the broker was not there in time: it was never sent"}
+		return step{end: wire.Unreachable, reason: c.unsentReason()}
 	case c.overdue(now):
 		return step{end: wire.Lost, reason: c.lostReason()}
 	case !c.told && c.maybe && c.state == results.Sent && !now.Before(c.firstSent.Add(sayNothing)):
@@ -177,8 +178,17 @@ func (c *course) giveUp() time.Time {
 
 func (c *course) overdue(now time.Time) bool { return !now.Before(c.giveUp()) }
 
+func (c *course) unsentReason() string {
+	if c.mute {
+		return "it could not be signed in time: it was never sent"
+	}
+	return "the broker was not there in time: it was never sent"
+}
+
 func (c *course) lostReason() string {
 	switch {
+	case c.mute:
+		return "it was sent, nobody has answered, and a question for it could not be signed"
 	case c.recalling:
 		return "its recall waits in the host's inbox, and the host has not come back"
 	case c.inInbox:
@@ -204,7 +214,7 @@ func (c *course) tooNew() string {
 
 // published says that a request of that type has been given to the broker.
 func (c *course) published(typ string, now time.Time) {
-	c.inFlight = typ
+	c.inFlight, c.mute = typ, false
 	c.arrivals++
 	c.inboxes = c.inboxes || c.inbox
 	if typ == wire.TypeStatus {
@@ -217,6 +227,10 @@ func (c *course) published(typ string, now time.Time) {
 		c.firstSent = now
 	}
 }
+
+// unsigned says that the request to be sent cannot be signed now. It is tried
+// again; who signs keeps the pace.
+func (c *course) unsigned(now time.Time) { c.mute, c.next = true, now.Add(signPause) }
 
 // verdict takes the broker's word on the publication in flight.
 func (c *course) verdict(k broker.Kind, now time.Time) {

@@ -60,8 +60,17 @@ type Config struct {
 	// Audit writes down a task before any of it is sent; on an error nothing is.
 	Audit func(task, command string, hosts []string) error
 
-	// Sign makes the signature of a statement's text; nil leaves it empty.
-	Sign func(statement []byte) (string, error)
+	// Sign makes the signature of a statement's text; nil leaves it empty. It
+	// may take as long as a person does.
+	Sign func(ctx context.Context, statement []byte) (string, error)
+
+	// Touch: each signature costs the operator a touch, so that questions are
+	// signed for longer.
+	Touch bool
+
+	// Tell tells the operator what goes wrong behind a task that has been
+	// submitted. Nil tells nobody.
+	Tell func(text string)
 }
 
 // A Dispatcher is the actor that owns the tasks under way.
@@ -73,7 +82,11 @@ type Dispatcher struct {
 	caughtUp <-chan struct{}
 	operator string
 	audit    func(task, command string, hosts []string) error
-	signer   func([]byte) (string, error)
+	signer   func(context.Context, []byte) (string, error)
+	touch    bool
+	say      func(string)
+
+	questions chan map[question]letter // one slot: who takes it owns it, see inquire
 
 	tickets chan struct{} // host goroutines: a bound, see prepare
 	pace    chan struct{} // pacer → host goroutines: leave to repeat
@@ -92,11 +105,18 @@ type ask struct {
 
 // New wires a dispatcher. It starts nothing.
 func New(c Config) *Dispatcher {
-	return &Dispatcher{
-		store: c.Store, out: c.Out, replyTo: c.ReplyTo, replies: c.Replies, caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit, signer: c.Sign,
-		tickets: make(chan struct{}, tickets), pace: make(chan struct{}),
+	d := &Dispatcher{
+		store: c.Store, out: c.Out, replyTo: c.ReplyTo, replies: c.Replies, caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit,
+		signer: c.Sign, touch: c.Touch, say: c.Tell,
+		questions: make(chan map[question]letter, 1),
+		tickets:   make(chan struct{}, tickets), pace: make(chan struct{}),
 		starts: make(chan *task), asks: make(chan ask), done: make(chan struct{}),
 	}
+	d.questions <- map[question]letter{}
+	if d.say == nil {
+		d.say = func(string) {}
+	}
+	return d
 }
 
 // Run drives tasks until ctx ends.
@@ -177,9 +197,9 @@ func (d *Dispatcher) Submit(ctx context.Context, spec results.Spec) (results.Tas
 	for i, h := range spec.Hosts {
 		jobs[i] = results.Job{ID: uuid.NewString(), Task: id, Host: h, Index: i, State: results.Pending}
 	}
-	l, err := d.runLetter(id, spec, jobs, now)
+	l, err := d.runLetter(ctx, id, spec, jobs, now)
 	if err != nil {
-		return results.Task{}, err
+		return results.Task{}, fmt.Errorf("the task was not sent: %w", err)
 	}
 	for i := range jobs {
 		digest := l.batch.Digest(i)
@@ -206,7 +226,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec results.Spec) (results.Tas
 func (d *Dispatcher) task(record results.Task, jobs []results.Job, progress []<-chan results.Progress) *task {
 	t := &task{
 		d: d, record: record, jobs: jobs, progress: progress, release: func() {},
-		questions: map[string]letter{}, wants: make(chan want),
+		questions: map[string]letter{}, unsigned: map[string]time.Time{}, wants: make(chan want),
 		cancel: make(chan struct{}), settled: make(chan struct{}),
 	}
 	t.unsettled.Add(len(jobs))
@@ -224,29 +244,45 @@ func (d *Dispatcher) start(t *task) error {
 }
 
 // runLetter signs the statement of a run.
-func (d *Dispatcher) runLetter(id string, spec results.Spec, jobs []results.Job, now time.Time) (letter, error) {
+func (d *Dispatcher) runLetter(ctx context.Context, id string, spec results.Spec, jobs []results.Job, now time.Time) (letter, error) {
 	run := spec.Run
-	return d.letter(wire.Statement{Type: wire.TypeRun, Task: id, Run: &run}, jobs, now, spec.Expires)
+	return d.letter(ctx, wire.Statement{Type: wire.TypeRun, Task: id, Run: &run}, jobs, now, spec.Expires)
 }
 
 // question signs a status or a cancel for jobs of a task.
-func (d *Dispatcher) question(typ string, t *results.Task, jobs []results.Job, now time.Time) (letter, error) {
+func (d *Dispatcher) question(ctx context.Context, typ string, t *results.Task, jobs []results.Job, now time.Time) (letter, error) {
 	of := &wire.Of{IssuedAt: t.Created.UnixMilli(), NotAfter: t.NotAfter.UnixMilli()}
-	return d.letter(wire.Statement{Type: typ, Task: t.ID, Of: of}, jobs, now, questionValid)
+	return d.letter(ctx, wire.Statement{Type: typ, Task: t.ID, Of: of}, jobs, now, d.validity())
 }
 
-func (d *Dispatcher) letter(st wire.Statement, jobs []results.Job, now time.Time, valid time.Duration) (letter, error) {
+// validity is how long a question is valid.
+func (d *Dispatcher) validity() time.Duration {
+	if d.touch {
+		return touchValid
+	}
+	return questionValid
+}
+
+func (d *Dispatcher) letter(ctx context.Context, st wire.Statement, jobs []results.Job, now time.Time, valid time.Duration) (letter, error) {
 	now = now.Truncate(time.Millisecond)
 	st.IssuedAt, st.NotAfter, st.ReplyTo = now.UnixMilli(), now.Add(valid).UnixMilli(), d.replyTo
 	leaves := make([]wire.Leaf, len(jobs))
 	for i, j := range jobs {
 		leaves[i] = wire.Leaf{Job: j.ID, Host: j.Host, Index: i}
 	}
-	b, err := wire.NewBatch(st, leaves, d.signer)
+	b, err := wire.NewBatch(st, leaves, d.sign(ctx))
 	if err != nil {
 		return letter{}, err
 	}
 	return letter{batch: b, issuedAt: now, notAfter: now.Add(valid)}, nil
+}
+
+// sign is the signer as package wire wants it.
+func (d *Dispatcher) sign(ctx context.Context) func([]byte) (string, error) {
+	if d.signer == nil {
+		return nil
+	}
+	return func(statement []byte) (string, error) { return d.signer(ctx, statement) }
 }
 
 // Settled waits until each job of a task that was submitted here, or of all such
@@ -307,9 +343,9 @@ func (d *Dispatcher) Discover(ctx context.Context) error {
 	now := time.Now()
 	st := wire.Statement{
 		Type: wire.TypeDiscover, Task: uuid.NewString(), ReplyTo: d.replyTo,
-		IssuedAt: now.UnixMilli(), NotAfter: now.Add(questionValid).UnixMilli(),
+		IssuedAt: now.UnixMilli(), NotAfter: now.Add(d.validity()).UnixMilli(),
 	}
-	body, err := wire.NewBroadcast(st, d.signer)
+	body, err := wire.NewBroadcast(st, d.sign(ctx))
 	if err != nil {
 		return err
 	}
@@ -321,7 +357,7 @@ func (d *Dispatcher) Discover(ctx context.Context) error {
 		Exchange: wire.ExchangeDiscover, Answer: verdicts,
 		Msg: amqp.Publishing{
 			Type: st.Type, CorrelationId: st.Task, ReplyTo: d.replyTo, AppId: wire.AppID,
-			ContentType: wire.ContentJSON, Expiration: strconv.FormatInt(questionValid.Milliseconds(), 10), Body: body,
+			ContentType: wire.ContentJSON, Expiration: strconv.FormatInt(d.validity().Milliseconds(), 10), Body: body,
 		},
 	}
 	select {

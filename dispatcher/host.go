@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -118,6 +119,11 @@ func (h *host) prepare(ctx context.Context, typ string) error {
 		return nil
 	}
 	b, err := h.task.signed(ctx, typ, h.index)
+	if errors.Is(err, errUnsigned) {
+		h.withdraw()
+		h.course.unsigned(time.Now())
+		return nil
+	}
 	if err != nil {
 		return err
 	}

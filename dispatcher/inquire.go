@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"warren/internal/broker"
@@ -72,24 +73,24 @@ func (d *Dispatcher) inquire(ctx context.Context, t results.Task, typ string, ab
 	if err != nil {
 		return err
 	}
-	var jobs []results.Job
-	for _, j := range all {
+	var which []int
+	for i, j := range all {
 		if progress[j.ID] != nil && about(&j) {
-			jobs = append(jobs, j)
+			which = append(which, i)
 		}
 	}
-	if len(jobs) == 0 {
+	if len(which) == 0 {
 		return nil
 	}
-	l, err := d.question(typ, &t, jobs, time.Now())
+	l, err := d.asked(ctx, typ, &t, all)
 	if err != nil {
 		return err
 	}
 	if err := awaitUp(ctx, d.replies); err != nil {
 		return err
 	}
-	q := inquiry{d: d, typ: typ, letter: l, jobs: jobs, progress: progress}
-	back, err := q.publish(ctx, everyone(len(jobs)), false)
+	q := inquiry{d: d, typ: typ, letter: l, jobs: all, which: which, progress: progress}
+	back, err := q.publish(ctx, which, false)
 	if err != nil {
 		return err
 	}
@@ -106,16 +107,35 @@ type inquiry struct {
 	d        *Dispatcher
 	typ      string
 	letter   letter
-	jobs     []results.Job
+	jobs     []results.Job                      // of the task
+	which    []int                              // indices of those that it is about
 	progress map[string]<-chan results.Progress // by job
 }
 
-func everyone(n int) []int {
-	all := make([]int, n)
-	for i := range all {
-		all[i] = i
+// A question names what a statement asks.
+type question struct{ typ, task string }
+
+// asked gives a signed question for all jobs of a task: the last one, as long as
+// it may be used, since a wait asks again and again.
+func (d *Dispatcher) asked(ctx context.Context, typ string, t *results.Task, jobs []results.Job) (letter, error) {
+	var known map[question]letter
+	select {
+	case known = <-d.questions:
+	case <-ctx.Done():
+		return letter{}, ctx.Err()
 	}
-	return all
+	defer func() { d.questions <- known }()
+	now := time.Now()
+	maps.DeleteFunc(known, func(_ question, l letter) bool { return !l.reusable(now) })
+	q := question{typ, t.ID}
+	if l, ok := known[q]; ok {
+		return l, nil
+	}
+	l, err := d.question(ctx, typ, t, jobs, now)
+	if err == nil {
+		known[q] = l
+	}
+	return l, err
 }
 
 // publish sends the question for the jobs with those indices, to their hosts or
@@ -182,12 +202,12 @@ func (q *inquiry) recall(ctx context.Context, back map[int]bool) error {
 
 // await returns when each job has answered that can be reached.
 func (q *inquiry) await(ctx context.Context, back map[int]bool) error {
-	for i, j := range q.jobs {
+	for _, i := range q.which {
 		if back[i] {
 			continue
 		}
 		select {
-		case <-q.progress[j.ID]:
+		case <-q.progress[q.jobs[i].ID]:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -2,6 +2,8 @@ package dispatcher
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -17,16 +19,33 @@ const (
 	// enough for a slow link, short enough to be of no use to who captured it.
 	questionValid = time.Minute
 
-	// questionReuse is the part of that time in which the same signature serves
-	// all hosts of a task.
-	questionReuse = 45 * time.Second
+	// touchValid is that where a signature costs a touch: agents that are silent
+	// for long must not have their operator touch the key again and again. Who
+	// captures such a question can have its answer sent, or the job cancelled,
+	// once more.
+	touchValid = time.Hour
+
+	// signPause is how long after a signature that was not to be had, as when
+	// ssh-agent is gone, the next one is asked for; and signTouchPause that
+	// where it costs a touch, so that nobody is asked in a loop.
+	signPause      = 15 * time.Second
+	signTouchPause = 5 * time.Minute
 )
+
+// errUnsigned: a statement cannot be signed now.
+var errUnsigned = errors.New("the statement cannot be signed")
 
 // A letter is a signed statement with its leaves: leaf i is for job i.
 type letter struct {
 	batch    *wire.Batch
 	issuedAt time.Time
 	notAfter time.Time
+}
+
+// reusable reports whether a question still has the quarter of its time left
+// that its way may take.
+func (l *letter) reusable(now time.Time) bool {
+	return l.batch != nil && now.Before(l.issuedAt.Add(3*l.notAfter.Sub(l.issuedAt)/4))
 }
 
 // A task is one run under way: the state of its task goroutine, except for
@@ -43,7 +62,9 @@ type task struct {
 	run       letter // newest
 	anew      bool   // run is not the letter whose digests were stored with the task
 	questions map[string]letter
-	wants     chan want // host goroutines → task goroutine
+	unsigned  map[string]time.Time // by type: no signature is asked for before
+	told      bool                 // the operator knows that there is none
+	wants     chan want            // host goroutines → task goroutine
 
 	cancel    chan struct{}  // closed by the dispatcher: the operator cancels
 	settled   chan struct{}  // closed by the task goroutine: the operator may leave
@@ -141,16 +162,16 @@ func (t *task) signed(ctx context.Context, typ string, index int) (letter, error
 func (t *task) sign(ctx context.Context, w want) (letter, error) {
 	now := time.Now()
 	if w.typ != wire.TypeRun {
-		l, ok := t.questions[w.typ]
-		if ok && now.Before(l.issuedAt.Add(questionReuse)) {
+		l := t.questions[w.typ]
+		if l.reusable(now) {
 			return l, nil
 		}
-		l, err := t.d.question(w.typ, &t.record, t.jobs, now)
+		l, err := t.anewly(w.typ, func() (letter, error) { return t.d.question(ctx, w.typ, &t.record, t.jobs, now) })
 		t.questions[w.typ] = l
 		return l, err
 	}
 	if !now.Before(t.run.issuedAt.Add(t.spec.Expires / 2)) {
-		l, err := t.d.runLetter(t.record.ID, t.spec, t.jobs, now)
+		l, err := t.anewly(w.typ, func() (letter, error) { return t.d.runLetter(ctx, t.record.ID, t.spec, t.jobs, now) })
 		if err != nil {
 			return l, err
 		}
@@ -163,4 +184,27 @@ func (t *task) sign(ctx context.Context, w want) (letter, error) {
 	// Known to the store before the request leaves, and so before its rejection.
 	_, err := t.d.store.Apply(ctx, []results.Update{{Job: t.jobs[w.index].ID, Digest: digest[:]}})
 	return t.run, err
+}
+
+// anewly makes a letter, unless one could not be signed a moment ago. Its error
+// is errUnsigned: the operator hears of the reason, and the jobs go on.
+func (t *task) anewly(typ string, sign func() (letter, error)) (letter, error) {
+	if time.Now().Before(t.unsigned[typ]) {
+		return letter{}, errUnsigned
+	}
+	l, err := sign()
+	if err == nil {
+		t.told = false
+		return l, nil
+	}
+	pause := signPause
+	if t.d.touch {
+		pause = signTouchPause
+	}
+	t.unsigned[typ] = time.Now().Add(pause) // it may have taken a minute
+	if !t.told {
+		t.told = true
+		t.d.say(fmt.Sprintf("task %s: a %s is not sent: %v", t.record.ID, typ, err))
+	}
+	return letter{}, errUnsigned
 }

@@ -13,7 +13,7 @@ import (
 type Settings struct {
 	Broker   []string     // AMQP URLs, tried in turn
 	Login    broker.Login // how to log in there
-	Identity string       // SSH key file
+	Identity string       // SSH key file, or "none"; empty is the default
 	DataDir  string
 	Color    colorWhen
 
@@ -22,6 +22,11 @@ type Settings struct {
 	ResultsSize      int64
 
 	Warnings []broker.Warning // about Broker and Login
+
+	// Notify tells the operator something while a command is under way, or behind
+	// one: that a key waits for a touch. Any goroutine may call it; nil tells
+	// nobody.
+	Notify func(text string)
 }
 
 // An Engine is the rest of the operator's process as the commands see it: the

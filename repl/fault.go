@@ -45,6 +45,9 @@ func usage(hint, format string, args ...any) *fault {
 	return &fault{status: exitUsage, text: fmt.Sprintf(format, args...), hint: hint}
 }
 
+// Misconfigured is an Engine's error of the configuration, for exit status 2.
+func Misconfigured(err error) error { return withStatus(exitUsage, err) }
+
 // quiet ends a command with a status, without a word.
 func quiet(status int) error {
 	if status == exitOK {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strings"
 	"time"
 
 	"warren/internal/config"
@@ -83,7 +84,9 @@ func (s *session) start(ctx context.Context) error {
 	if s.engine != nil {
 		return nil
 	}
-	engine, err := s.open(ctx, s.settings, !s.shell)
+	settings := s.settings
+	settings.Notify = s.notify
+	engine, err := s.open(ctx, settings, !s.shell)
 	if err != nil {
 		return withStatus(exitUsage, err)
 	}
@@ -136,6 +139,16 @@ func (s *session) close() error {
 // note tells something on standard error that is neither result nor error.
 func (s *session) note(format string, args ...any) {
 	fmt.Fprintln(s.stdio.Err, visible.Line(fmt.Sprintf(format, args...)))
+}
+
+// notify tells what goes on behind a command, with the hints that its text
+// bears. Any goroutine may call it.
+func (s *session) notify(text string) {
+	text, hints, found := strings.Cut(text, "\nhint: ")
+	s.note("%s", text)
+	if found {
+		s.note("hint: %s", strings.ReplaceAll(hints, "\nhint: ", "; "))
+	}
 }
 
 // warn tells of something that went wrong without spoiling the command.

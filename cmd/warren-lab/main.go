@@ -62,9 +62,9 @@ func (f *flags) use(ctx context.Context, stop func(), l *lab.Lab) int {
 	data := filepath.Join(l.Dir, "operator")
 	if !f.Serve {
 		stop()
-		return operator.Main([]string{"--broker", l.URL, "--data-dir", data})
+		return operator.Main([]string{"--broker", l.URL, "--identity", l.Identity, "--data-dir", data})
 	}
-	fmt.Printf("export WARREN_BROKER=%s\nexport WARREN_DATA_DIR=%s\n", l.URL, data)
+	fmt.Printf("export WARREN_BROKER=%s\nexport WARREN_IDENTITY=%s\nexport WARREN_DATA_DIR=%s\n", l.URL, l.Identity, data)
 	fmt.Fprintln(os.Stderr, "Ctrl-C ends it")
 	<-ctx.Done()
 	return 0

@@ -121,7 +121,7 @@ func TestServe(t *testing.T) {
 	for _, set := range regexp.MustCompile(`(?m)^export (\w+=\S+)$`).FindAllStringSubmatch(l.Out.String(), -1) {
 		env = append(env, set[1])
 	}
-	if len(env) != 2 {
+	if len(env) != 3 {
 		t.Fatalf("settings: %s", l.Out.String())
 	}
 	w := p.start("warren", env, "run", "true", "--hosts", "serve-[1-20]")

@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 				env.Setenv(host, script+"-"+strings.ToLower(host))
 			}
 			env.Setenv("WARREN_BROKER", broker)
+			env.Setenv("WARREN_IDENTITY", clitest.Identity())
 			env.Setenv("HOSTPORT", broker[strings.Index(broker, "@")+1:len(broker)-1])
 			env.Setenv("WARREN_DATA_DIR", env.WorkDir+"/data")
 			env.Setenv("HOME", env.WorkDir+"/home")

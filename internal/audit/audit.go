@@ -23,7 +23,8 @@ const (
 )
 
 // A Log writes both logs for one operator. A line is a JSON object with members
-// time, operator, task, command and hosts.
+// time, operator, task, command, hosts and, unless requests go unsigned, key: the
+// fingerprint of the operator's SSH key.
 type Log struct{ executed, viewed slog.Handler }
 
 // Open returns the logs in directory dir, for records by operator, and tries
@@ -60,27 +61,31 @@ func handler(f *file, operator string) slog.Handler {
 	return h.WithAttrs([]slog.Attr{slog.String("operator", operator)})
 }
 
-// Executed records that command is sent to hosts, as task.
-func (l *Log) Executed(task, command string, hosts []string) error {
-	return write(l.executed, task, command, hosts)
+// Executed records that command is sent to hosts, as task, signed with the key
+// of that fingerprint; "" is unsigned.
+func (l *Log) Executed(task, command, key string, hosts []string) error {
+	return write(l.executed, task, command, key, hosts)
 }
 
-// Viewed records that the operator was shown the results of task, which is
-// command on hosts.
-func (l *Log) Viewed(task, command string, hosts []string) error {
-	return write(l.viewed, task, command, hosts)
+// Viewed records that the operator, who has that key, was shown the results of
+// task, which is command on hosts.
+func (l *Log) Viewed(task, command, key string, hosts []string) error {
+	return write(l.viewed, task, command, key, hosts)
 }
 
 // Close ends the use of l. It has nothing to wait for.
 func (l *Log) Close() error { return nil }
 
 // write calls the handler itself, since a slog.Logger swallows its error.
-func write(h slog.Handler, task, command string, hosts []string) error {
+func write(h slog.Handler, task, command, key string, hosts []string) error {
 	if hosts == nil {
 		hosts = []string{} // an array, not null
 	}
 	r := slog.NewRecord(time.Now(), slog.LevelInfo, "", 0)
 	r.AddAttrs(slog.String("task", task), slog.String("command", command), slog.Any("hosts", hosts))
+	if key != "" {
+		r.AddAttrs(slog.String("key", key))
+	}
 	if err := h.Handle(context.Background(), r); err != nil {
 		return fmt.Errorf("audit log: %w%s", err, hint(err))
 	}

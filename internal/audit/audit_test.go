@@ -44,7 +44,7 @@ const manyKeep = 1000 // so that nothing is thrown away
 func writeMany(dir, operator string, count int, limit int64) error {
 	l := small(dir, operator, limit, manyKeep)
 	for i := range count {
-		if err := l.Executed(fmt.Sprint(i), "true", []string{"web01"}); err != nil {
+		if err := l.Executed(fmt.Sprint(i), "true", "", []string{"web01"}); err != nil {
 			return err
 		}
 	}
@@ -57,6 +57,7 @@ type line struct {
 	Task     string
 	Command  string
 	Hosts    []string
+	Key      string
 }
 
 // lines decodes a file strictly: every line is one whole record.
@@ -95,9 +96,9 @@ func TestRecords(t *testing.T) {
 	}
 	start := time.Now()
 	for _, err := range []error{
-		l.Executed("t1", "df -h | grep \"<&>\"\nnext", []string{"web01", "web02"}),
-		l.Executed("t2", "\xff\x1b[2J", many),
-		l.Viewed("t1", "df -h", nil),
+		l.Executed("t1", "df -h | grep \"<&>\"\nnext", "SHA256:key", []string{"web01", "web02"}),
+		l.Executed("t2", "\xff\x1b[2J", "", many),
+		l.Viewed("t1", "df -h", "SHA256:key", nil),
 		l.Close(),
 	} {
 		if err != nil {
@@ -110,7 +111,7 @@ func TestRecords(t *testing.T) {
 		t.Fatalf("%d lines", len(got))
 	}
 	first := got[0]
-	if first.Operator != "ann" || first.Task != "t1" || first.Command != "df -h | grep \"<&>\"\nnext" || !slices.Equal(first.Hosts, []string{"web01", "web02"}) {
+	if first.Operator != "ann" || first.Key != "SHA256:key" || got[1].Key != "" || first.Task != "t1" || first.Command != "df -h | grep \"<&>\"\nnext" || !slices.Equal(first.Hosts, []string{"web01", "web02"}) {
 		t.Errorf("got %+v", first)
 	}
 	if d := first.Time.Sub(start); d < -time.Second || d > time.Minute {
@@ -120,7 +121,7 @@ func TestRecords(t *testing.T) {
 		t.Error("10,000 hosts do not come back")
 	}
 	raw, _ := os.ReadFile(filepath.Join(dir, ViewLog))
-	if s := string(raw); !strings.HasPrefix(s, `{"time":"`) || !strings.HasSuffix(s, `,"operator":"ann","task":"t1","command":"df -h","hosts":[]}`+"\n") {
+	if s := string(raw); !strings.HasPrefix(s, `{"time":"`) || !strings.HasSuffix(s, `,"operator":"ann","task":"t1","command":"df -h","hosts":[],"key":"SHA256:key"}`+"\n") {
 		t.Errorf("view log: %s", s)
 	}
 	for _, name := range []string{ExecuteLog, ViewLog} {
@@ -141,7 +142,7 @@ func TestReopenAppends(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := l.Executed(fmt.Sprint(i), "true", nil); err != nil {
+		if err := l.Executed(fmt.Sprint(i), "true", "", nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -154,7 +155,7 @@ func TestRotateKeeps(t *testing.T) {
 	dir := t.TempDir()
 	l := small(dir, "ann", 1000, 2)
 	for i := range 60 {
-		if err := l.Executed(fmt.Sprint(i), "true", nil); err != nil {
+		if err := l.Executed(fmt.Sprint(i), "true", "", nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -241,7 +242,7 @@ func TestErrors(t *testing.T) {
 	}
 	full := &file{path: "/dev/full", lock: filepath.Join(dir, "audit.lock"), max: maxSize, keep: 1}
 	l := &Log{executed: handler(full, "ann")}
-	if err := l.Executed("t", "true", nil); err == nil || !strings.Contains(err.Error(), "no space") || !strings.Contains(err.Error(), "\nhint: ") {
+	if err := l.Executed("t", "true", "", nil); err == nil || !strings.Contains(err.Error(), "no space") || !strings.Contains(err.Error(), "\nhint: ") {
 		t.Errorf("got %v", err)
 	}
 }

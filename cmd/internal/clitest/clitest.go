@@ -6,6 +6,8 @@
 package clitest
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"warren/cmd/internal/agent"
 	"warren/cmd/internal/operator"
 	"warren/internal/rabbit/rabbittest"
+	"warren/internal/signing"
 )
 
 // Patience is how long a test waits for what must come.
@@ -35,7 +38,36 @@ func Main(m *testing.M, more map[string]func() int) {
 		os.Exit(more[name]())
 	}
 	hurry()
-	rabbittest.Main(m)
+	remove, err := makeKey()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "clitest:", err)
+		os.Exit(1)
+	}
+	rabbittest.Main(m, remove)
+}
+
+// The settings that name the tests' key and where the agents find it.
+const (
+	envIdentity   = "WARREN_IDENTITY"
+	envAuthorized = "WARREND_AUTHORIZED_OPERATORS"
+)
+
+// Identity is the key that the operators of all tests sign with, unless told
+// otherwise.
+func Identity() string { return os.Getenv(envIdentity) }
+
+// makeKey makes that key and has everything that is started from here use it,
+// not the keys of whoever runs the tests.
+func makeKey() (remove func() error, err error) {
+	dir, err := os.MkdirTemp("", "clitest")
+	if err != nil {
+		return nil, err
+	}
+	identity, authorized := filepath.Join(dir, "id_ed25519"), filepath.Join(dir, "authorized_operators")
+	line, err := signing.Create(identity, "test")
+	err = errors.Join(err,
+		os.WriteFile(authorized, []byte(line), 0o600), os.Setenv(envIdentity, identity), os.Setenv(envAuthorized, authorized), os.Unsetenv("SSH_AUTH_SOCK"))
+	return func() error { return os.RemoveAll(dir) }, err
 }
 
 // hurry keeps the race detector from sleeping for a second at each program's end

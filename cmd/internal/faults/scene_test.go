@@ -312,7 +312,7 @@ func (s *scene) operate() {
 
 func (s *scene) open(url string) {
 	s.t.Helper()
-	e, err := operator.Open(context.Background(), repl.Settings{Broker: []string{url}, DataDir: s.data}, true)
+	e, err := operator.Open(context.Background(), repl.Settings{Broker: []string{url}, Identity: clitest.Identity(), DataDir: s.data}, true)
 	s.check(err)
 	s.engine = e
 }

@@ -16,6 +16,7 @@ import (
 	"warren/internal/broker"
 	"warren/internal/rabbit/rabbittest"
 	"warren/internal/results"
+	"warren/internal/signing"
 	"warren/internal/wire"
 	"warren/repl"
 )
@@ -51,7 +52,7 @@ func TestJournalCost(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	op := openOperator(t, url)
+	op := openOperator(t, url, signing.None)
 	times := map[string][]time.Duration{}
 	for i := range rounds + 10 {
 		for _, host := range []string{"on-disk", "in-memory"} {

@@ -3,6 +3,7 @@
 // benchmarks use it.
 //
 // A Lab owns its directory, its node and its agents; Stop ends and removes them.
+// The operator's key is made with it, and is of use nowhere else.
 package lab
 
 import (
@@ -21,6 +22,7 @@ import (
 	"warren/internal/broker"
 	"warren/internal/process"
 	"warren/internal/rabbit"
+	"warren/internal/signing"
 	"warren/internal/version"
 )
 
@@ -41,8 +43,9 @@ const OneClock = 10 * time.Millisecond
 
 // A Lab is a running laboratory.
 type Lab struct {
-	Dir string // removed by Stop
-	URL string // of the broker
+	Dir      string // removed by Stop
+	URL      string // of the broker
+	Identity string // the operator's key, in Dir
 
 	node   *rabbit.Node // nil where the broker was there
 	agents fleet
@@ -80,6 +83,14 @@ func Start(ctx context.Context, c Config) (_ *Lab, err error) {
 			}
 		}()
 		c.Log = f
+	}
+	l.Identity = filepath.Join(l.Dir, "operator_key")
+	line, err := signing.Create(l.Identity, "lab")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(l.Dir, "authorized_operators"), []byte(line), 0o600); err != nil {
+		return nil, err
 	}
 	if c.Broker == "" {
 		if l.node, err = rabbit.Start(ctx, rabbit.Config{Log: c.Log}); err != nil {

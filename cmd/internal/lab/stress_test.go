@@ -42,9 +42,9 @@ func (l *ledger) counting(run executor.Runner) executor.Runner {
 	}
 }
 
-func openOperator(t *testing.T, url string) repl.Engine {
+func openOperator(t *testing.T, url, identity string) repl.Engine {
 	t.Helper()
-	op, err := operator.Open(t.Context(), repl.Settings{Broker: []string{url}, DataDir: t.TempDir()}, true)
+	op, err := operator.Open(t.Context(), repl.Settings{Broker: []string{url}, Identity: identity, DataDir: t.TempDir()}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestStress(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	op := openOperator(t, l.URL)
+	op := openOperator(t, l.URL, l.Identity)
 	begin := time.Now()
 	var g errgroup.Group
 	ids := make([]string, tasks)

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os/user"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,6 +25,8 @@ import (
 	"warren/internal/broker"
 	"warren/internal/datadir"
 	"warren/internal/results"
+	"warren/internal/signing"
+	"warren/internal/terminal"
 	"warren/internal/wire"
 	"warren/repl"
 	"warren/replybus"
@@ -37,6 +40,9 @@ const (
 	// helloQuiet is the silence after the last hello that ends a discover: agents
 	// answer at once, so a longer pause means that all have.
 	helloQuiet = 300 * time.Millisecond
+
+	// touchTime is what a question may take longer where it waits for a touch.
+	touchTime = time.Minute
 )
 
 // An Operator is the wired process. Its methods are for one goroutine, the
@@ -44,6 +50,8 @@ const (
 type Operator struct {
 	store      *results.Store
 	audit      *audit.Log
+	signer     *signing.Signer
+	noKey      error // why there is no signer
 	publisher  *broker.Publisher
 	sending    *broker.Link
 	bus        *replybus.Bus
@@ -66,16 +74,42 @@ func Open(ctx context.Context, s repl.Settings, interactive bool) (repl.Engine, 
 		return nil, err
 	}
 	if interactive {
+		if err := o.unlock(ctx); err != nil { // before the prompt
+			return nil, errors.Join(err, o.Close())
+		}
 		o.connect()
-		o.actors.Go(o.reconcile)
+		o.actors.Go(func() error { return o.reconcile(s.Notify) })
 	}
 	return o, nil
 }
 
+// unlock makes the key ready to sign, which may ask for its passphrase.
+func (o *Operator) unlock(ctx context.Context) error {
+	if o.noKey != nil {
+		return o.noKey
+	}
+	return o.signer.Unlock(ctx)
+}
+
+// key is the fingerprint for the audit logs; a look at results needs no key.
+func (o *Operator) key() string {
+	if o.signer == nil {
+		return ""
+	}
+	return o.signer.Fingerprint()
+}
+
 // reconcile takes up the tasks that processes which live no more have left
-// unfinished.
-func (o *Operator) reconcile() error {
+// unfinished. Where each would cost a touch, that is left to who wants to know.
+func (o *Operator) reconcile(notify func(string)) error {
 	tasks, err := o.store.Tasks(o.ctx, 0)
+	if o.signer.Touch() {
+		tasks = slices.DeleteFunc(tasks, func(t results.Task) bool { return t.Done() || o.store.Driven(o.ctx, t) })
+		if len(tasks) > 0 && notify != nil {
+			notify(fmt.Sprintf("tasks that an earlier warren has left unfinished: %d\nhint: tasks lists them, check_task asks the hosts; each costs a touch of the security key", len(tasks)))
+		}
+		tasks = nil
+	}
 	for _, t := range tasks {
 		if err == nil {
 			_, err = o.dispatcher.Resume(o.ctx, t)
@@ -101,6 +135,7 @@ func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
 		return nil, errors.Join(err, log.Close())
 	}
 	o := &Operator{store: store, audit: log}
+	o.signer, o.noKey = signing.Choose(ctx, signing.Options{Identity: s.Identity, Passphrase: terminal.ReadSecret, Notify: s.Notify})
 	if err := o.wire(s, name, once); err != nil {
 		return nil, errors.Join(err, store.Close(), log.Close())
 	}
@@ -138,9 +173,20 @@ func (o *Operator) wire(s repl.Settings, name string, once bool) (err error) {
 	o.publisher = broker.NewPublisher(publishWindow)
 	o.dispatcher = dispatcher.New(dispatcher.Config{
 		Store: o.store, Out: o.publisher.In(), ReplyTo: queue, Replies: o.bus.Link(), CaughtUp: o.bus.CaughtUp(), Operator: name,
-		Audit: o.audit.Executed,
+		Audit: func(task, command string, hosts []string) error {
+			return o.audit.Executed(task, command, o.key(), hosts)
+		},
+		Sign: o.sign, Touch: o.signer != nil && o.signer.Touch(), Tell: s.Notify,
 	})
 	return nil
+}
+
+// sign signs a statement. Nothing that is signed is asked for before unlock.
+func (o *Operator) sign(ctx context.Context, statement []byte) (string, error) {
+	if o.noKey != nil {
+		return "", o.noKey
+	}
+	return o.signer.Sign(ctx, statement)
 }
 
 // connect starts what needs the broker, once.
@@ -160,8 +206,11 @@ func (o *Operator) send(ctx context.Context, s *broker.Session) error {
 	return o.publisher.Serve(ctx, s.Conn)
 }
 
-// Connect waits until both connections are up.
+// Connect makes the key ready and waits until both connections are up.
 func (o *Operator) Connect(ctx context.Context) error {
+	if err := o.unlock(ctx); err != nil {
+		return repl.Misconfigured(err)
+	}
 	o.connect()
 	for _, s := range []*broker.State{o.sending.State(), o.bus.Link()} {
 		for ; s.Phase == broker.Connecting; s = s.Next() {
@@ -206,7 +255,7 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 	if err != nil {
 		return err
 	}
-	asking, cancel := context.WithTimeout(ctx, wait)
+	asking, cancel := context.WithTimeout(ctx, o.patience(wait))
 	defer cancel()
 	if err := o.dispatcher.Ask(asking, t); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -217,7 +266,7 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 // Discover asks all agents who they are.
 func (o *Operator) Discover(ctx context.Context, wait time.Duration) ([]results.Agent, error) {
 	since := time.Now()
-	asking, cancel := context.WithTimeout(ctx, wait)
+	asking, cancel := context.WithTimeout(ctx, o.patience(wait))
 	defer cancel()
 	if err := o.dispatcher.Discover(asking); err != nil {
 		return nil, err
@@ -243,12 +292,20 @@ func (o *Operator) Discover(ctx context.Context, wait time.Duration) ([]results.
 	}
 }
 
+// patience is how long to wait for answers to a question that is yet to be signed.
+func (o *Operator) patience(wait time.Duration) time.Duration {
+	if o.signer != nil && o.signer.Touch() {
+		wait += touchTime
+	}
+	return wait
+}
+
 // Store is the result store.
 func (o *Operator) Store() *results.Store { return o.store }
 
 // Viewed records that somebody has looked at results.
 func (o *Operator) Viewed(t results.Task, hosts []string) error {
-	return o.audit.Viewed(t.ID, t.Command, hosts)
+	return o.audit.Viewed(t.ID, t.Command, o.key(), hosts)
 }
 
 // Close waits until the operator may leave, then ends the process's work:

@@ -61,10 +61,16 @@ func (s *sharedNode) stop() error {
 	return s.node.Stop()
 }
 
-// Main runs the tests, stops the node if one was started, looks for goroutines
-// that were left behind, and exits.
-func Main(m *testing.M) {
+// Main runs the tests, then what clears up behind them, stops the node if one
+// was started, looks for goroutines that were left behind, and exits.
+func Main(m *testing.M, after ...func() error) {
 	code := m.Run()
+	for _, clear := range after {
+		if err := clear(); err != nil {
+			fmt.Fprintln(os.Stderr, "rabbittest:", err)
+			code = 1
+		}
+	}
 	if err := errors.Join(shared.stop(), secure.stop(), os.RemoveAll(secureDir)); err != nil {
 		fmt.Fprintln(os.Stderr, "rabbittest: cannot stop the node:", err)
 		code = 1

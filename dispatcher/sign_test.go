@@ -1,0 +1,285 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"warren/internal/broker"
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+// A signer counts what it signs, by type, or fails.
+type signer struct {
+	mu     sync.Mutex
+	signed map[string]int
+	tries  int
+	fails  error
+	takes  time.Duration
+	told   []string
+}
+
+func (s *signer) wire(d *Dispatcher) {
+	d.signer = func(_ context.Context, statement []byte) (string, error) {
+		s.mu.Lock()
+		s.tries++
+		takes := s.takes
+		s.mu.Unlock()
+		time.Sleep(takes) // of the test's virtual time
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.fails != nil {
+			return "", s.fails
+		}
+		_, typ, _ := strings.Cut(string(statement), `"type":"`)
+		typ, _, _ = strings.Cut(typ, `"`)
+		s.signed[typ]++
+		return "U0lH", nil
+	}
+	d.say = func(text string) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.told = append(s.told, text)
+	}
+}
+
+func (s *signer) fail(err error, takes time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fails, s.takes, s.tries = err, takes, 0
+}
+
+// said is what has been signed, by type, how often that was tried, and what was told.
+func (s *signer) said() (signed map[string]int, tries int, told []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.signed), s.tries, slices.Clone(s.told)
+}
+
+func signingRig(t *testing.T, touch bool) (*rig, *signer) {
+	s := &signer{signed: map[string]int{}}
+	return newRigWith(t, func(d *Dispatcher) {
+		s.wire(d)
+		d.touch = touch
+	}), s
+}
+
+func TestTaskIsSignedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s := signingRig(t, false)
+		defer r.close()
+		r.submit(0, "a", "b", "c")
+		for range 3 {
+			p := r.take(broker.Routed)
+			req, err := wire.DecodeRequest(p.Msg.Body)
+			if err != nil || req.Signature != "U0lH" {
+				t.Errorf("%v %+v", err, req)
+			}
+			r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Ended})
+		}
+		r.nothing()
+		if signed, _, _ := s.said(); fmt.Sprint(signed) != "map[run:1]" {
+			t.Errorf("signed %v", signed)
+		}
+	})
+}
+
+// What cannot be signed is not sent, not stored, and in no audit log.
+func TestNothingIsSentThatIsNotSigned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s := signingRig(t, false)
+		defer r.close()
+		s.fail(errors.New("no such key\nhint: make one"), 0)
+		_, err := r.d.Submit(context.Background(), results.Spec{
+			Command: "true", Hosts: []string{"a"}, Expires: time.Minute, Run: wire.Run{Command: "true", TimeoutMS: 1000},
+		})
+		if err == nil || !strings.HasSuffix(err.Error(), "no such key\nhint: make one") || !strings.HasPrefix(err.Error(), "the task was not sent: ") {
+			t.Errorf("%v", err)
+		}
+		if err := r.d.Discover(context.Background()); err == nil || !strings.HasSuffix(err.Error(), "make one") {
+			t.Errorf("discover: %v", err)
+		}
+		if len(r.audit) > 0 || len(r.store.jobs) > 0 {
+			t.Errorf("audited %v, stored %v", r.audit, r.store.jobs)
+		}
+		r.nothing()
+	})
+}
+
+// A later window whose statement cannot be signed waits for the key, and the
+// operator hears of it once; with the key back it goes on.
+func TestWindowWaitsForItsSignature(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s := signingRig(t, false)
+		defer r.close()
+		r.submit(2, "a", "b", "c", "d")
+		first, second := r.take(broker.Routed), r.take(broker.Routed)
+		for range 2 {
+			r.store.says(first.Msg.CorrelationId, results.Progress{State: results.Running})
+			r.store.says(second.Msg.CorrelationId, results.Progress{State: results.Running})
+			time.Sleep(silence - time.Second)
+		}
+		s.fail(errors.New("ssh-agent does not answer"), 0)
+		r.store.says(first.Msg.CorrelationId, results.Progress{State: results.Ended})
+		r.store.says(second.Msg.CorrelationId, results.Progress{State: results.Ended})
+		select {
+		case p := <-r.out:
+			t.Fatalf("unsigned, and sent: %s", p.Msg.Type)
+		case <-time.After(3 * signPause / 2):
+		}
+		if _, _, told := s.said(); len(told) != 1 || !strings.Contains(told[0], "a run is not sent: signing the statement: ssh-agent does not answer") {
+			t.Errorf("told %q", told)
+		}
+		s.fail(nil, 0)
+		for range 2 {
+			r.signedAnew()
+		}
+		r.nothing()
+		if signed, _, _ := s.said(); signed[wire.TypeRun] != 2 {
+			t.Errorf("signed %v", signed)
+		}
+	})
+}
+
+// Where the key does not come back the hosts that have not had the job never
+// get it, and that is what is said of them.
+func TestNeverSigned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s := signingRig(t, false)
+		defer r.close()
+		task := r.submit(1, "a", "b")
+		p := r.take(broker.Routed)
+		r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Running})
+		time.Sleep(silence - time.Second)
+		r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Running})
+		time.Sleep(silence - time.Second)
+		s.fail(errors.New("ssh-agent does not answer"), 0)
+		r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Ended})
+		r.nothing()
+		jobs, _ := r.store.Jobs(context.Background(), task.ID)
+		if jobs[1].Outcome != wire.Unreachable || jobs[1].Reason != "it could not be signed in time: it was never sent" {
+			t.Errorf("%q %q", jobs[1].Outcome, jobs[1].Reason)
+		}
+	})
+}
+
+// A job whose agent falls silent while no question can be signed is lost, and
+// the reason says both.
+func TestQuestionThatCannotBeSigned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s := signingRig(t, false)
+		defer r.close()
+		task := r.submit(0, "a")
+		p := r.take(broker.Routed)
+		r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Running})
+		time.Sleep(time.Second)
+		s.fail(errors.New("ssh-agent does not answer"), 0)
+		r.nothing()
+		jobs, _ := r.store.Jobs(context.Background(), task.ID)
+		if jobs[0].Outcome != wire.Lost || !strings.Contains(jobs[0].Reason, "could not be signed") {
+			t.Errorf("%q %q", jobs[0].Outcome, jobs[0].Reason)
+		}
+		if _, _, told := s.said(); len(told) != 1 {
+			t.Errorf("told %q", told)
+		}
+	})
+}
+
+// A key that wants a touch is not asked for one in a loop: an hour of a silent
+// task costs at most two, and a touch that nobody gives is asked for again after
+// minutes at the earliest.
+func TestTouches(t *testing.T) {
+	t.Run("given", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r, s := signingRig(t, true)
+			defer r.close()
+			s.fail(nil, 5*time.Second)
+			hosts := []string{"a", "b", "c"}
+			_, err := r.d.Submit(context.Background(), results.Spec{
+				Command: "true", Hosts: hosts, Expires: time.Minute,
+				Run: wire.Run{Command: "true", TimeoutMS: (2 * time.Hour).Milliseconds()},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range hosts {
+				r.store.says(r.take(broker.Routed).Msg.CorrelationId, results.Progress{State: results.Running})
+			}
+			asked := 0
+			for end := time.After(time.Hour); asked >= 0; {
+				select {
+				case p := <-r.out:
+					p.Answer <- broker.Verdict{Ref: p.Ref, Kind: broker.Routed}
+					asked++
+				case <-end:
+					if signed, _, _ := s.said(); asked < 10 || signed[wire.TypeStatus] > 2 {
+						t.Errorf("%d questions, signed %v", asked, signed)
+					}
+					asked = -1
+				}
+			}
+		})
+	})
+	t.Run("not given", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r, s := signingRig(t, true)
+			defer r.close()
+			r.submit(0, "a", "b", "c")
+			for range 3 {
+				r.store.says(r.take(broker.Routed).Msg.CorrelationId, results.Progress{State: results.Running})
+			}
+			s.fail(errors.New("nobody has touched it"), time.Minute)
+			time.Sleep(5 * time.Minute)
+			if _, tries, _ := s.said(); tries < 1 || tries > 2 {
+				t.Errorf("%d times asked for a touch within five minutes", tries)
+			}
+		})
+	})
+}
+
+// A wait asks again and again: with one signature as long as it is valid.
+func TestAskReusesItsSignature(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s := signingRig(t, false)
+		defer r.close()
+		task, jobs := r.left()
+		r.store.mu.Lock()
+		for id := range r.store.jobs { // their output is what is asked for
+			r.store.jobs[id].State = results.Running
+		}
+		r.store.mu.Unlock()
+		for range 3 {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			go func() {
+				for {
+					select {
+					case p := <-r.out:
+						p.Answer <- broker.Verdict{Ref: p.Ref, Kind: broker.Routed}
+					case <-ctx.Done():
+						return
+					}
+				}
+			}()
+			if err := r.d.inquire(ctx, task, wire.TypeStatus, func(*results.Job) bool { return true }); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v", err)
+			}
+			cancel()
+		}
+		if signed, _, _ := s.said(); signed[wire.TypeStatus] != 1 {
+			t.Errorf("signed %v", signed)
+		}
+		time.Sleep(questionValid)
+		_, err := r.d.asked(context.Background(), wire.TypeStatus, &task, jobs)
+		if signed, _, _ := s.said(); err != nil || signed[wire.TypeStatus] != 2 {
+			t.Errorf("%v, signed %v", err, signed)
+		}
+	})
+}

@@ -1,0 +1,148 @@
+package signing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	sshagent "golang.org/x/crypto/ssh/agent"
+)
+
+const (
+	// listTime bounds the question which keys ssh-agent has.
+	listTime = 5 * time.Second
+
+	// signTime bounds a signature: a person has to touch or to confirm.
+	signTime = 60 * time.Second
+
+	// noteAfter is when it is told that a signature takes a person, where the
+	// key's type does not tell (ssh-add -c).
+	noteAfter = time.Second
+)
+
+// An agent is where ssh-agent listens.
+type agent struct {
+	address  string        // "" is nowhere
+	signTime time.Duration // how long a signature may take
+}
+
+// An agentKey is a key that ssh-agent holds, or a certificate for one.
+type agentKey struct {
+	public  ssh.PublicKey
+	comment string
+}
+
+func (k *agentKey) name() string {
+	if k.comment != "" {
+		return k.comment
+	}
+	return ssh.FingerprintSHA256(bare(k.public))
+}
+
+var errNoAgent = errors.New("SSH_AUTH_SOCK names no ssh-agent")
+
+// do asks ssh-agent something, over a connection of its own, within a time and
+// while ctx lasts.
+func (a *agent) do(ctx context.Context, limit time.Duration, ask func(sshagent.ExtendedAgent) error) error {
+	if a.address == "" {
+		return fmt.Errorf("%w\nhint: eval $(ssh-agent); ssh-add", errNoAgent)
+	}
+	conn, err := dialAgent(ctx, a.address)
+	if err != nil {
+		return fmt.Errorf("ssh-agent does not answer: %w\nhint: is it running? SSH_AUTH_SOCK says where", err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
+		return fmt.Errorf("ssh-agent: %w", err)
+	}
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
+	link := &agentLink{ReadWriter: conn}
+	err = ask(sshagent.NewClient(link))
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(link.err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("ssh-agent has not answered within %s", limit)
+	case link.err != nil:
+		return fmt.Errorf("ssh-agent has hung up (%w)\nhint: is it still running? SSH_AUTH_SOCK says where", link.err)
+	}
+	return err
+}
+
+// An agentLink remembers what went wrong with a connection, which the client's
+// errors do not tell.
+type agentLink struct {
+	io.ReadWriter
+	err error
+}
+
+func (l *agentLink) Read(p []byte) (int, error) {
+	n, err := l.ReadWriter.Read(p)
+	l.err = errors.Join(l.err, err)
+	return n, err
+}
+
+func (l *agentLink) Write(p []byte) (int, error) {
+	n, err := l.ReadWriter.Write(p)
+	l.err = errors.Join(l.err, err)
+	return n, err
+}
+
+// keys lists what ssh-agent has, in its order.
+func (a *agent) keys(ctx context.Context) (keys []agentKey, err error) {
+	err = a.do(ctx, listTime, func(client sshagent.ExtendedAgent) error {
+		list, err := client.List()
+		for _, k := range list {
+			if public, err := ssh.ParsePublicKey(k.Blob); err == nil { // else of a kind that is not known here
+				keys = append(keys, agentKey{public, k.Comment})
+			}
+		}
+		return err
+	})
+	return keys, err
+}
+
+// An agentHolder is a key of ssh-agent.
+type agentHolder struct {
+	agent  *agent
+	key    agentKey
+	touch  bool
+	notify func(string)
+}
+
+func (h *agentHolder) sign(ctx context.Context, data []byte, algorithm string) (sig *ssh.Signature, err error) {
+	var flags sshagent.SignatureFlags
+	if algorithm == ssh.KeyAlgoRSASHA512 {
+		flags = sshagent.SignatureFlagRsaSha512
+	}
+	if h.touch {
+		h.notify(fmt.Sprintf("touch the security key to sign: %s", h.key.name()))
+	} else {
+		note := time.AfterFunc(noteAfter, func() { h.notify(fmt.Sprintf("waiting for ssh-agent to sign with %s", h.key.name())) })
+		defer note.Stop()
+	}
+	err = h.agent.do(ctx, h.agent.signTime, func(client sshagent.ExtendedAgent) (err error) {
+		sig, err = client.SignWithFlags(h.key.public, data, flags)
+		return err
+	})
+	switch {
+	case err == nil:
+		return sig, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	return nil, fmt.Errorf("key %s does not sign: %w%s", h.key.name(), err, h.hint())
+}
+
+func (h *agentHolder) hint() string {
+	if h.touch {
+		return "\nhint: the security key is to be plugged in, and to be touched within a minute"
+	}
+	return "\nhint: ssh-add -l lists the keys that ssh-agent has"
+}

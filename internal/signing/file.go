@@ -1,0 +1,213 @@
+package signing
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+const (
+	// maxKeyFile is more than any key file has; an RSA key of 16384 bits has 13 KB.
+	maxKeyFile = 64 << 10
+
+	// passphraseTries is how often a passphrase may be mistyped, as with ssh.
+	passphraseTries = 3
+)
+
+// A keyFile is what a file says of a key.
+type keyFile struct {
+	path    string
+	pem     []byte
+	info    fs.FileInfo
+	line    bool          // it is a public key file
+	public  ssh.PublicKey // nil: not known without the passphrase
+	private *fileHolder   // nil: encrypted, or not in the file
+}
+
+// readKeyFile reads a private or public key file; its content says which.
+func readKeyFile(path string) (*keyFile, error) {
+	text, info, err := readSmall(path)
+	if err != nil {
+		return nil, fmt.Errorf("SSH key: %w\nhint: --identity and WARREN_IDENTITY name a key file; ssh-keygen -t ed25519 makes one", err)
+	}
+	f := &keyFile{path: path, pem: text, info: info}
+	if public, _, _, _, err := ssh.ParseAuthorizedKey(text); err == nil {
+		f.line, f.public = true, public
+		return f, nil
+	}
+	key, err := ssh.ParseRawPrivateKey(text)
+	var missing *ssh.PassphraseMissingError
+	switch {
+	case err == nil:
+		if f.private, err = newFileHolder(path, key); err != nil {
+			return nil, err
+		}
+		f.public = f.private.PublicKey()
+		return f, nil
+	case errors.As(err, &missing):
+		f.public = f.findPublic()
+		return f, nil
+	}
+	// A key on a security key has a file of a kind that cannot be parsed.
+	if f.public = f.findPublic(); f.public != nil && isSecurityKey(f.public) {
+		return f, nil
+	}
+	return nil, fmt.Errorf("%s is no SSH key that can be read: %w\nhint: ssh-keygen -y -f %s tells whether it is one", path, err, path)
+}
+
+func readSmall(path string) ([]byte, fs.FileInfo, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if info.IsDir() {
+		return nil, nil, fmt.Errorf("%s is a directory", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case len(text) > maxKeyFile:
+		return nil, nil, fmt.Errorf("%s is too large for a key", path)
+	}
+	return text, info, nil
+}
+
+// findPublic returns the public half of an encrypted key: of the file itself,
+// where it is in OpenSSH's own format, else of FILE.pub.
+func (f *keyFile) findPublic() ssh.PublicKey {
+	if block, _ := pem.Decode(f.pem); block != nil {
+		if key, err := openSSHPublic(block.Bytes); err == nil {
+			return key
+		}
+	}
+	text, _, err := readSmall(f.path + ".pub")
+	if err != nil {
+		return nil
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey(text)
+	if err != nil {
+		return nil
+	}
+	return bare(key)
+}
+
+// openSSHPublic reads the public key that stands, unencrypted, at the head of a
+// private key file (OpenSSH's PROTOCOL.key).
+func openSSHPublic(b []byte) (ssh.PublicKey, error) {
+	body, ok := bytes.CutPrefix(b, []byte("openssh-key-v1\x00"))
+	if !ok {
+		return nil, errors.New("not in OpenSSH's format")
+	}
+	var head struct {
+		Cipher, KDF, Options string
+		Keys                 uint32
+		Public               []byte
+		Rest                 []byte `ssh:"rest"`
+	}
+	if err := ssh.Unmarshal(body, &head); err != nil {
+		return nil, err
+	}
+	return ssh.ParsePublicKey(head.Public)
+}
+
+// certified returns the certificate for the key that lies beside its file, or
+// the key where there is none or it is not valid now, which is told.
+func (f *keyFile) certified(key ssh.PublicKey, notify func(string)) (ssh.PublicKey, error) {
+	path := certificateOf(f.path)
+	text, _, err := readSmall(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return key, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	public, _, _, _, err := ssh.ParseAuthorizedKey(text)
+	cert, ok := public.(*ssh.Certificate)
+	if err != nil || !ok {
+		return nil, fmt.Errorf("%s is no certificate\nhint: move it away, or have it issued again", path)
+	}
+	if !sameKey(cert.Key, key) {
+		return nil, fmt.Errorf("certificate %s is of another key than %s\nhint: move it away, or have it issued again", path, f.path)
+	}
+	if err := checkCertificate(cert, time.Now()); err != nil {
+		notify(fmt.Sprintf("certificate %s %v: signing with the key itself", path, err))
+		return key, nil
+	}
+	return cert, nil
+}
+
+// certificateOf is where ssh-keygen puts the certificate of a key file.
+func certificateOf(path string) string {
+	return strings.TrimSuffix(path, ".pub") + "-cert.pub"
+}
+
+// checkCertificate says why a certificate is of no use at now, in words that
+// follow its name.
+func checkCertificate(cert *ssh.Certificate, now time.Time) error {
+	at := uint64(now.Unix())
+	switch {
+	case cert.CertType != ssh.UserCert:
+		return errors.New("is for a host, not for a user")
+	case at < cert.ValidAfter:
+		return fmt.Errorf("is not valid before %s", time.Unix(int64(cert.ValidAfter), 0).Format(time.DateTime))
+	case cert.ValidBefore != ssh.CertTimeInfinity && at >= cert.ValidBefore:
+		return fmt.Errorf("has expired at %s", time.Unix(int64(cert.ValidBefore), 0).Format(time.DateTime))
+	}
+	return nil
+}
+
+// A fileHolder is a private key in memory.
+type fileHolder struct{ ssh.AlgorithmSigner }
+
+func newFileHolder(path string, key any) (*fileHolder, error) {
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil || !usable(signer.PublicKey()) {
+		return nil, fmt.Errorf("key %s is of a type that Warren does not use\nhint: ssh-keygen -t ed25519 makes one that it does", path)
+	}
+	able, ok := signer.(ssh.AlgorithmSigner)
+	if !ok {
+		return nil, fmt.Errorf("key %s cannot be used to sign", path)
+	}
+	return &fileHolder{able}, nil
+}
+
+func (h *fileHolder) sign(_ context.Context, data []byte, algorithm string) (*ssh.Signature, error) {
+	if algorithm == "" {
+		return h.Sign(rand.Reader, data)
+	}
+	return h.SignWithAlgorithm(rand.Reader, data, algorithm)
+}
+
+// A lockedFile is an encrypted key file.
+type lockedFile struct{ *keyFile }
+
+// open asks for the passphrase until it is right, three times at most.
+func (f *lockedFile) open(ctx context.Context, ask func(context.Context, string) (string, error)) (*fileHolder, error) {
+	for range passphraseTries {
+		passphrase, err := ask(ctx, fmt.Sprintf("Enter passphrase for key '%s': ", f.path))
+		if err != nil {
+			return nil, fmt.Errorf("key %s is encrypted: %w\nhint: ssh-add %s, and ssh-agent signs without being asked", f.path, err, f.path)
+		}
+		key, err := ssh.ParseRawPrivateKeyWithPassphrase(f.pem, []byte(passphrase))
+		if err == nil {
+			return newFileHolder(f.path, key)
+		}
+	}
+	return nil, fmt.Errorf("key %s: that is not its passphrase\nhint: ssh-keygen -y -f %s tries it", f.path, f.path)
+}
