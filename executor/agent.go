@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"warren/internal/broker"
+	"warren/internal/facts"
 	journalfile "warren/internal/journal"
 	"warren/internal/process"
 	"warren/internal/wire"
@@ -45,6 +46,9 @@ type Config struct {
 	// AllowUnsigned lets anybody who reaches the broker run anything. Without
 	// it every request is refused.
 	AllowUnsigned bool
+
+	// Facts finds out what there is to tell of this machine; nil is facts.Collect.
+	Facts func() wire.Facts
 
 	// Runner executes a command; nil is process.Run.
 	Runner Runner
@@ -106,6 +110,9 @@ func New(cfg Config) (*Agent, error) {
 			names = append(names, name)
 		}
 	}
+	if err := wire.CheckLabels(cfg.Labels); err != nil {
+		return nil, fmt.Errorf("labels of this agent: %w", err)
+	}
 	cfg.ID = names[0]
 	cfg.setDefaults()
 	cfg.Broker.Name = "warrend " + cfg.ID
@@ -136,6 +143,9 @@ func (c *Config) setDefaults() {
 	def(&c.DrainGrace, DefaultDrainGrace)
 	if c.Runner == nil {
 		c.Runner = process.Run
+	}
+	if c.Facts == nil {
+		c.Facts = facts.Collect
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -32,6 +32,8 @@ type loop struct {
 	fileSize   int64     // as of the last answer
 	names      []string  // answered to now; empty before the first session
 	started    time.Time
+	facts      wire.Facts // of this machine
+	factsAt    time.Time  // when they were collected
 	draining   bool
 	exec       *errgroup.Group           // running commands
 	reports    chan<- report             // given to them
@@ -54,6 +56,7 @@ func (l *loop) run(stop, work context.Context) error {
 	defer l.exec.Wait() // each exec goroutine has reported by then
 	defer l.outputs.close()
 	l.recover(l.cfg.Now())
+	l.collect(l.cfg.Now())
 	var graceOver, leave <-chan time.Time
 	stopping := stop.Done()
 	timer := time.NewTimer(time.Hour)

@@ -40,6 +40,8 @@ const (
 	MaxNames  = 64
 	MaxFact   = 256 // each string of facts, label names and values included
 	MaxLabels = 64
+	// MaxAddresses bounds the addresses of facts.
+	MaxAddresses = 64
 
 	// MaxTime is the end of the year 9999 in milliseconds since 1970.
 	MaxTime = 253402300799999

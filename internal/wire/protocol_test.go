@@ -180,7 +180,7 @@ func TestProtocolPageLimits(t *testing.T) {
 		{"`max_output`", MaxMaxOutput},
 		{"`salt`", fmt.Sprintf("%d to %d", MinSalt, MaxSalt)},
 		{"any time", int64(MaxTime)},
-		{"`size` and `dropped` of an output", int64(MaxSize)},
+		{"`size` and `dropped` of an output, `memory`", int64(MaxSize)},
 		{"`offset`", int64(MaxSize - MaxChunk)},
 		{"`exit_code`", fmt.Sprintf("%d to %d", int64(MinExitCode), int64(MaxExitCode))},
 		{"`signal`", MaxSignal},
@@ -188,7 +188,8 @@ func TestProtocolPageLimits(t *testing.T) {
 		{"number of `names`", MaxNames},
 		{"each string of `facts`, label names and values included", MaxFact},
 		{"number of `labels`", MaxLabels},
-		{"`running`, `queued`, `workers`", MaxCount},
+		{"number of `addresses`", MaxAddresses},
+		{"`running`, `queued`, `workers`, `cpus`", MaxCount},
 	} {
 		row := fmt.Sprintf("| %s | %v |\n", l.what, l.limit)
 		if !strings.Contains(page, row) {

@@ -2,7 +2,10 @@ package wire
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -191,11 +194,11 @@ func checkCount(member string, n int) error {
 	return nil
 }
 
-func (f *Facts) check() error {
-	if len(f.Labels) > MaxLabels {
-		return faulty("labels", "has %d labels, the limit is %d", len(f.Labels), MaxLabels)
+func checkLabels(labels map[string]string) error {
+	if len(labels) > MaxLabels {
+		return faulty("labels", "has %d labels, the limit is %d", len(labels), MaxLabels)
 	}
-	for name, value := range f.Labels {
+	for name, value := range labels {
 		if name == "" {
 			return faulty("labels", "has one without a name")
 		}
@@ -203,11 +206,52 @@ func (f *Facts) check() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// CheckLabels says what keeps labels from being told in a hello.
+func CheckLabels(labels map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		switch value := labels[name]; {
+		case name == "":
+			return errors.New("one has no name")
+		case len(name) > MaxFact || len(value) > MaxFact:
+			return fmt.Errorf("%q has more than the %d bytes that name and value may have", clip(name, 40), MaxFact)
+		case !utf8.ValidString(name) || !utf8.ValidString(value):
+			return fmt.Errorf("%q is not UTF-8", name)
+		}
+	}
+	if len(labels) > MaxLabels {
+		return fmt.Errorf("%d are too many, the limit is %d", len(labels), MaxLabels)
+	}
+	return nil
+}
+
+func (f *Facts) check() error {
+	if err := checkLabels(f.Labels); err != nil {
+		return err
+	}
+	if len(f.Addresses) > MaxAddresses {
+		return faulty("addresses", "has %d addresses, the limit is %d", len(f.Addresses), MaxAddresses)
+	}
+	for i, text := range f.Addresses {
+		if a, err := netip.ParseAddr(text); err != nil || a.Zone() != "" || a.String() != text {
+			return faulty(fmt.Sprintf("addresses[%d]", i), "is not an IP address in its one form")
+		}
+	}
+	if f.Memory < 0 || f.Memory > MaxSize {
+		return faulty("memory", "is out of range")
+	}
 	return first(
 		checkWords("os", f.OS, MaxFact),
 		checkWords("arch", f.Arch, MaxFact),
 		checkWords("version", f.Version, MaxFact),
 		checkWords("hostname", f.Hostname, MaxFact),
 		checkTime("started_at", f.StartedAt),
+		checkWords("distribution", f.Distribution, MaxFact),
+		checkWords("distribution_version", f.DistributionVersion, MaxFact),
+		checkWords("kernel", f.Kernel, MaxFact),
+		checkCount("cpus", f.CPUs),
+		checkTimeIfAny("booted_at", f.BootedAt),
 	)
 }

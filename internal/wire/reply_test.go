@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -118,7 +119,19 @@ func TestDecodeReplyNamesTheMember(t *testing.T) {
 		{"hello", `"labels":{"a":"1"`, `"labels":{"a":"` + strings.Repeat("x", MaxFact+1) + `"`, `facts.labels has 257`},
 		{"hello", `"os":"linux"`, `"os":"` + strings.Repeat("x", MaxFact+1) + `"`, `facts.os has 257`},
 		{"hello", `"os":"linux",`, ``, `facts.os is missing`},
-		{"hello", `"facts":{`, `"facts":{"kernel":"6.1",`, `facts."kernel" is not a member here`},
+		{"hello", `"facts":{`, `"facts":{"uptime":1,`, `facts."uptime" is not a member here`},
+		{"hello", `"cpus":8`, `"cpus":0`, `facts.cpus is empty`},
+		{"hello", `"cpus":8`, `"cpus":-8`, `facts.cpus is out of range`},
+		{"hello", `"cpus":8`, `"cpus":"8"`, `facts.cpus is not an integer`},
+		{"hello", `"memory":17179869184`, `"memory":9007199254740992`, `facts.memory is out of range`},
+		{"hello", `"memory":17179869184`, `"memory":null`, `facts.memory is null`},
+		{"hello", `"kernel":"6.1.0-37-arm64"`, `"kernel":""`, `facts.kernel is empty`},
+		{"hello", `"kernel":"6.1.0-37-arm64"`, `"kernel":"` + strings.Repeat("x", MaxFact+1) + `"`, `facts.kernel has 257`},
+		{"hello", `"fd00::7"`, `"fd00::07"`, `facts.addresses[1] is not an IP address`},
+		{"hello", `"fd00::7"`, `"fd00::7%eth0"`, `facts.addresses[1] is not an IP address`},
+		{"hello", `"fd00::7"`, `"web01"`, `facts.addresses[1] is not an IP address`},
+		{"hello", `"fd00::7"`, `"` + strings.Repeat(`fd00::7","`, MaxAddresses) + `fd00::7"`, `facts.addresses has 66`},
+		{"hello", `"booted_at":`, `"booted_at":-`, `facts.booted_at is out of range`},
 	} {
 		typ, body, correlationID := encodeSample(t, c.name)
 		_, err := DecodeReply(typ, []byte(edit(t, body, c.old, c.new)), nil, correlationID)
@@ -262,6 +275,11 @@ func TestLargestReplies(t *testing.T) {
 	for i := range MaxLabels {
 		hello.Facts.Labels[strings.Repeat("x", MaxFact-1)+string(rune('0'+i))] = strings.Repeat("x", MaxFact)
 	}
+	hello.Facts.Addresses = nil
+	for i := range MaxAddresses {
+		hello.Facts.Addresses = append(hello.Facts.Addresses, fmt.Sprintf("2001:db8:1111:2222:3333:4444:5555:%d", 1000+i))
+	}
+	hello.Facts.Distribution, hello.Facts.DistributionVersion, hello.Facts.Kernel = worst[:MaxFact], worst[:MaxFact], worst[:MaxFact]
 	sum := make([]byte, 32)
 	for _, v := range []any{
 		hello,

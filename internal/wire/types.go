@@ -224,7 +224,7 @@ type Hello struct {
 	At      int64    `json:"at"`
 }
 
-// Facts describe an agent's machine.
+// Facts describe an agent's machine. What an agent cannot find out is absent.
 type Facts struct {
 	OS        string            `json:"os"`      // as runtime.GOOS
 	Arch      string            `json:"arch"`    // as runtime.GOARCH
@@ -232,6 +232,14 @@ type Facts struct {
 	Hostname  string            `json:"hostname"`
 	Labels    map[string]string `json:"labels,omitempty"`
 	StartedAt int64             `json:"started_at"` // the agent's own start
+
+	Distribution        string   `json:"distribution,omitzero"`         // ID of os-release(5)
+	DistributionVersion string   `json:"distribution_version,omitzero"` // VERSION_ID of os-release(5)
+	Kernel              string   `json:"kernel,omitzero"`               // its release, as uname -r
+	Addresses           []string `json:"addresses,omitempty"`           // neither loopback nor link-local
+	CPUs                int      `json:"cpus,omitzero"`                 // that the agent may use
+	Memory              int64    `json:"memory,omitzero"`               // bytes
+	BootedAt            int64    `json:"booted_at,omitzero"`            // the machine's start
 }
 
 // An Output is a reply of type output: bytes of one stream at an offset in it.

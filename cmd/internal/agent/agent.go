@@ -30,7 +30,7 @@ type flags struct {
 	Login            broker.Login      `embed:"" envprefix:"WARREND_"`
 	ID               string            `name:"id" help:"Name that this agent alone answers to. Default: the hostname." env:"WARREND_ID"`
 	Alias            []string          `help:"Further names that it answers to." placeholder:"NAME" env:"WARREND_ALIAS"`
-	Label            map[string]string `help:"Labels, as role=web." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:","`
+	Label            map[string]string `help:"Labels, as role=web: what operators choose hosts by, with --where." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:","`
 	Inbox            bool              `help:"Have a durable queue where requests of run --when-online wait while this agent is away." env:"WARREND_INBOX"`
 	DataDir          string            `help:"Directory for the agent's files." type:"path" env:"WARREND_DATA_DIR" default:"${datadir}"`
 	AllowUnsigned    bool              `help:"Execute whatever reaches this host's queue: anybody who can publish to the broker can run anything here." env:"WARREND_ALLOW_UNSIGNED"`
@@ -157,9 +157,9 @@ func (f *flags) check() error {
 			return fmt.Errorf("%s must be more than 0", n.flag)
 		}
 	}
-	for k := range f.Label {
-		if strings.TrimSpace(k) == "" {
-			return errors.New("--label needs a name before =\nhint: --label role=web")
+	for name, value := range f.Label {
+		if strings.TrimSpace(name) == "" || value == "" {
+			return fmt.Errorf("--label %s=%s: a label has a name and a value\nhint: --label role=web", name, value)
 		}
 	}
 	if f.ID == "" {
