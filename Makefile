@@ -5,7 +5,7 @@ HOSTS       ?= web[01-03]
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check unit stress faults model cost fuzz cross rabbitmq clean
+.PHONY: help demo build test check unit stress faults model bench bench-full cost fuzz cross rabbitmq clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,12 @@ faults: rabbitmq ## every row of the fault matrix: a real RabbitMQ, real process
 
 model: ## search the model of operator, link and agent for a broken guarantee (ROUNDS of 1000, default 5)
 	$(GO) test -count=1 -run TestModel -timeout 60m ./executor -model=$(or $(ROUNDS),5) -rapid.checks=1000
+
+bench: rabbitmq build ## Warren against what AMQP itself costs, side by side (see docs/performance.md)
+	@bin/warren-lab bench
+
+bench-full: rabbitmq build ## every measurement of docs/performance.md
+	@bin/warren-lab bench all
 
 cost: rabbitmq ## what the journal costs, against one sync of this disk
 	$(GO) test -count=1 -run TestJournalCost -v ./cmd/internal/lab -cost

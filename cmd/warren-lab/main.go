@@ -9,10 +9,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
+	"warren/cmd/internal/bench"
 	"warren/cmd/internal/lab"
 	"warren/cmd/internal/operator"
 	"warren/internal/hostexpr"
@@ -23,23 +25,41 @@ import (
 const maxHosts = 20_000
 
 type flags struct {
-	Hosts     string           `help:"Hosts to play." placeholder:"EXPR" default:"web[01-03]"`
-	InProcess bool             `help:"Agents are goroutines of this process: thousands are possible."`
-	Broker    string           `help:"Use a broker that is there, instead of a private node." placeholder:"URL"`
-	Workers   int              `help:"Commands at the same time: of each agent, or of all in-process ones together." placeholder:"N"`
-	Serve     bool             `help:"Open no REPL: print how to connect and run until interrupted."`
-	Version   kong.VersionFlag `help:"Print the version and exit."`
+	Demo          demo          `cmd:"" default:"withargs" help:"A laboratory: a private RabbitMQ, agents, and the REPL on them."`
+	Bench         benchmark     `cmd:"" help:"Measure Warren against the floor, which is what AMQP itself costs."`
+	BenchAgents   benchAgents   `cmd:"" hidden:""`
+	BenchOperator benchOperator `cmd:"" hidden:""`
+
+	Version kong.VersionFlag `help:"Print the version and exit."`
+}
+
+type demo struct {
+	Hosts     string `help:"Hosts to play." placeholder:"EXPR" default:"web[01-03]"`
+	InProcess bool   `help:"Agents are goroutines of this process: thousands are possible."`
+	Broker    string `help:"Use a broker that is there, instead of a private node." placeholder:"URL"`
+	Workers   int    `help:"Commands at the same time: of each agent, or of all in-process ones together." placeholder:"N"`
+	Serve     bool   `help:"Open no REPL: print how to connect and run until interrupted."`
 }
 
 func main() { os.Exit(run()) }
 
 func run() int {
 	var f flags
-	kong.Parse(&f, kong.Name("warren-lab"), kong.Vars{"version": version.Version},
-		kong.Description("A laboratory: a private RabbitMQ, agents, and the REPL on them."))
+	measurements, help := bench.Measurements()
+	command := kong.Parse(&f, kong.Name("warren-lab"), kong.Vars{"version": version.Version, "measurements": strings.Join(measurements, ","), "what": help},
+		kong.Description("A laboratory: a whole Warren on this machine."))
+	status := 0
+	if err := command.Run(&status); err != nil {
+		return fail(err)
+	}
+	return status
+}
+
+// Run opens the laboratory.
+func (f *demo) Run(status *int) error {
 	hosts, err := hostexpr.Expand(f.Hosts, maxHosts)
 	if err != nil {
-		return fail(err)
+		return err
 	}
 	// Until the REPL is there an interrupt ends the start; afterwards it is the
 	// REPL's own, and with --serve the way to end.
@@ -48,17 +68,14 @@ func run() int {
 	fmt.Fprintf(os.Stderr, "starting %s …\n", f.describe(len(hosts)))
 	l, err := lab.Start(ctx, lab.Config{Hosts: hosts, Broker: f.Broker, InProcess: f.InProcess, Workers: f.Workers})
 	if err != nil {
-		return fail(err)
+		return err
 	}
 	fmt.Fprintf(os.Stderr, "ready: %s\n", hostexpr.Fold(hosts))
-	code := f.use(ctx, stop, l)
-	if err := l.Stop(); err != nil {
-		return fail(err)
-	}
-	return code
+	*status = f.use(ctx, stop, l)
+	return l.Stop()
 }
 
-func (f *flags) use(ctx context.Context, stop func(), l *lab.Lab) int {
+func (f *demo) use(ctx context.Context, stop func(), l *lab.Lab) int {
 	data := filepath.Join(l.Dir, "operator")
 	if !f.Serve {
 		stop()
@@ -70,7 +87,7 @@ func (f *flags) use(ctx context.Context, stop func(), l *lab.Lab) int {
 	return 0
 }
 
-func (f *flags) describe(n int) string {
+func (f *demo) describe(n int) string {
 	broker, agents := "a private RabbitMQ", "agents"
 	if f.Broker != "" {
 		broker = "on the broker given"

@@ -15,10 +15,13 @@ import (
 	"github.com/google/uuid"
 
 	"warren/cmd/internal/clitest"
+	"warren/cmd/internal/floor"
 	"warren/internal/rabbit/rabbittest"
 )
 
-func TestMain(m *testing.M) { clitest.Main(m, map[string]func() int{"warren-lab": run}) }
+func TestMain(m *testing.M) {
+	clitest.Main(m, map[string]func() int{"warren-lab": run, "warren-floor": func() int { return floor.Main(os.Args[1:]) }})
+}
 
 // markEnv is in the environment of a laboratory and of all that it starts.
 const markEnv = "WARREN_LAB_TEST_MARK"
@@ -39,7 +42,7 @@ func newPlace(t *testing.T) *place {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(p.tmp) })
 	p.bin = t.TempDir() + "/bin"
-	if err := clitest.Bin(p.bin, "warren-lab"); err != nil {
+	if err := clitest.Bin(p.bin, "warren-lab", "warren-floor"); err != nil {
 		t.Fatal(err)
 	}
 	return p

@@ -217,6 +217,14 @@ func (n *Node) vhostURL(vhost string) string {
 	return u
 }
 
+// PID is the process of the broker; 0 where none runs.
+func (n *Node) PID() int {
+	if n.broker == nil || !n.broker.Alive() {
+		return 0
+	}
+	return n.broker.PID
+}
+
 // Kill ends the broker as a power cut would. Its data stays; see Restart.
 func (n *Node) Kill() error {
 	if n.broker == nil {

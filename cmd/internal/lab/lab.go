@@ -61,6 +61,10 @@ type fleet interface {
 // other, since a broker accepts a few hundred connections a second.
 const loginTime = 5 * time.Minute
 
+// heartbeat is long, since thousands of connections that only say that they live
+// keep a small machine busy; agents of this process cannot die without it.
+const heartbeat = time.Minute
+
 // Start builds the laboratory and returns once every agent answers.
 func Start(ctx context.Context, c Config) (_ *Lab, err error) {
 	l := &Lab{URL: c.Broker}
@@ -156,7 +160,7 @@ func goroutines(c Config, url, dir string) (fleet, error) {
 		a, err := executor.New(executor.Config{
 			ID: host, Version: version.Version, DataDir: dir, NoJournal: true, Records: journal.log, AllowUnsigned: true, Log: log,
 			Limits: executor.Limits{Tolerance: OneClock},
-			Broker: broker.Options{URLs: []string{url}, DialTimeout: loginTime, SetupTimeout: loginTime},
+			Broker: broker.Options{URLs: []string{url}, DialTimeout: loginTime, SetupTimeout: loginTime, Heartbeat: heartbeat},
 			Runner: pooled(pool, run),
 		})
 		if err != nil {

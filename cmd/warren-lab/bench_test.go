@@ -1,0 +1,41 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"warren/cmd/internal/bench"
+	"warren/internal/rabbit/rabbittest"
+)
+
+// TestBench is the measurement itself, small: it must not rot, and it loses
+// nothing. What it finds is not looked at.
+func TestBench(t *testing.T) {
+	p := newPlace(t)
+	profiles := t.TempDir()
+	report, err := bench.Run(t.Context(), bench.Config{
+		What: []string{"table"}, Broker: rabbittest.URL(t), Hosts: []int{10}, Rounds: 2, Runners: []string{bench.Exec, bench.Noop},
+		Programs: p.bin, Profile: profiles, Log: t.Output(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Rows) != 4 {
+		t.Errorf("%d rows, want those of two runners, warm and cold", len(report.Rows))
+	}
+	for _, row := range report.Rows {
+		for side, series := range map[string]bench.Series{"floor": row.Floor, "Warren": row.Warren} {
+			if len(series) != 2 || slices.ContainsFunc(series, func(s bench.Sample) bool { return s.Last <= 0 || s.Lost > 0 }) {
+				t.Errorf("%s of %s, cold %v: %+v", side, row.Runner, row.Cold, series)
+			}
+		}
+	}
+	var text bytes.Buffer
+	if err := report.Text(&text); err != nil || strings.Count(text.String(), "| 10 |") != 8 {
+		t.Errorf("the table (%v):\n%s", err, text.String())
+	}
+}
