@@ -1,6 +1,8 @@
 package process
 
 import (
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 )
@@ -74,24 +76,38 @@ func (p *pipes) close() {
 // more.
 const smallRead = 1 << 10
 
-// readBlocks sends what comes from f, and closes blocks, when f ends or is
-// closed. Its receiver always receives until then, so the send has no second
+// fullPipe is more than a pipe holds that nobody privileged has enlarged (pipe(7),
+// pipe-max-size), and so the most that is read of one without waiting: whoever
+// goes on writing is not read for ever.
+const fullPipe = 1 << 20
+
+// readBlocks sends what comes from f until f ends or is closed; hurried
+// (hurryReads), it sends what is there and tells whether f may still be written
+// to. Its receiver always receives until it returns, so the send has no second
 // exit. A block is the receiver's until it receives the next one: two buffers
 // in turn are enough, since the channel has no slot.
-func readBlocks(f *os.File, blocks chan<- []byte) {
-	defer close(blocks)
+func readBlocks(f *os.File, blocks chan<- []byte) (open bool) {
 	var buffers [2][]byte
 	size := smallRead
-	for i := 0; ; i = 1 - i {
+	read, left := f.Read, fullPipe
+	for i := 0; ; {
 		if len(buffers[i]) < size {
 			buffers[i] = make([]byte, size)
 		}
-		n, err := f.Read(buffers[i])
+		n, err := read(buffers[i])
 		if n > 0 {
 			blocks <- buffers[i][:n]
+			i = 1 - i
 		}
-		if err != nil {
-			return
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			read, open = func(p []byte) (int, error) { return readNow(f, p) }, true
+		case errors.Is(err, io.EOF):
+			return false
+		case err != nil || left <= 0:
+			return true
+		case open:
+			left -= n
 		}
 		if n == size {
 			size = min(2*size, ChunkSize)

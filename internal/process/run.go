@@ -18,8 +18,8 @@ const (
 	// one of them is being taken.
 	backlog = 8 * ChunkSize
 	// lingerFor is how long the end of the outputs is awaited after the group
-	// has been killed. What was in the pipes is read in far less; only a
-	// process that left the group can keep one open.
+	// has been killed: only a process that left the group can keep one open. What
+	// is in the pipes by then is read all the same, however long that takes.
 	lingerFor = 500 * time.Millisecond
 )
 
@@ -71,6 +71,7 @@ type running struct {
 
 	exited <-chan exit      // waiter → running, once
 	reads  [2]<-chan []byte // reader → running; closed, then nil, at the end of the stream
+	open   [2]bool          // reader, before it closes reads: somebody may still write
 	emit   chan Chunk       // running → emitter; nil until there is something to emit
 
 	out      func(Chunk)
@@ -108,7 +109,10 @@ func newRunning(l *leader, p *pipes, spec Spec, out func(Chunk)) *running {
 	for i, f := range p.read {
 		blocks := make(chan []byte)
 		r.reads[i] = blocks
-		r.helper.Go(func() { readBlocks(f, blocks) })
+		r.helper.Go(func() {
+			defer close(blocks)
+			r.open[i] = readBlocks(f, blocks)
+		})
 	}
 	if p.stdin != nil {
 		r.helper.Go(func() { feed(p.stdin, spec.Stdin) })
@@ -236,8 +240,8 @@ func (r *running) end(e exit) {
 	r.pipes.closeStdin()
 }
 
-// drain reads the outputs to their end, or as long as may be. Nothing is
-// emitted any more, so no reader waits for out.
+// drain reads the outputs to their end, or as long as may be, and then what is
+// there. Nothing is emitted any more, so no reader waits for out.
 func (r *running) drain() {
 	linger := time.After(lingerFor)
 	for r.reads[0] != nil || r.reads[1] != nil {
@@ -247,10 +251,10 @@ func (r *running) drain() {
 		case p, ok := <-r.reads[1]:
 			r.took(1, p, ok)
 		case <-linger:
-			r.result.HeldOpen = true
-			r.pipes.closeReads() // which ends the readers
+			r.pipes.hurryReads() // which ends the readers
 		}
 	}
+	r.result.HeldOpen = r.open[0] || r.open[1]
 	r.pipes.closeReads()
 }
 
