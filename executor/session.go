@@ -56,13 +56,11 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if a.cfg.Inbox {
-			if err := a.openInbox(ctx, g, s.Conn); err != nil {
-				return err
-			}
-		}
 		a.cfg.Log.Info("ready", "names", names)
 		s.Ready()
+		if a.cfg.Inbox {
+			g.Go(func() error { return a.readInbox(ctx) })
+		}
 		return nil
 	})
 	return g.Wait()
@@ -155,55 +153,3 @@ func (a *Agent) consume(ctx context.Context, queue, name string, incoming <-chan
 	}
 }
 
-// inboxExpires is how long the broker keeps an inbox that nobody consumes.
-const inboxExpires = 30 * 24 * time.Hour
-
-// openInbox declares the inbox, reads it to its end, and consumes it. It is
-// called while the host queue is held, so no other agent does the same.
-//
-// What a cancel in it recalls must not have begun before the cancel is read, so
-// jobs are held until the end has been reached.
-func (a *Agent) openInbox(ctx context.Context, g *errgroup.Group, conn *amqp.Connection) error {
-	queue := wire.InboxQueue(a.cfg.ID)
-	ch, err := broker.DeclareQueue(conn, broker.Queue{Name: queue, Durable: true, Args: amqp.Table{
-		"x-queue-type": "quorum", "x-expires": inboxExpires.Milliseconds(),
-		"x-delivery-limit": int64(-1), // from RabbitMQ 4 on a crash loop would otherwise drop requests
-	}})
-	if err != nil {
-		return err
-	}
-	for more := true; more; {
-		var d amqp.Delivery
-		err := broker.Within(conn, setupTime, func() (err error) {
-			d, more, err = ch.Get(queue, false)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if more {
-			select {
-			case a.deliveries <- delivery{Delivery: d, queue: queue, name: a.cfg.ID, held: true}:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-	}
-	select {
-	case a.drained <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	var incoming <-chan amqp.Delivery
-	err = broker.Within(conn, setupTime, func() (err error) {
-		if err = ch.Qos(prefetch, 0, false); err == nil {
-			incoming, err = ch.Consume(queue, "", false, false, false, false, nil)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	g.Go(func() error { return a.consume(ctx, queue, a.cfg.ID, incoming) })
-	return nil
-}

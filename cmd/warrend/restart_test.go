@@ -21,7 +21,11 @@ func TestInbox(t *testing.T) {
 		return strings.TrimSpace(p.warren(0, "run", command, "--hosts", p.id, "--when-online", "1h", "--detach"))
 	}
 	p.warren(1, "run", "true", "--hosts", p.id, "--when-online", "1h", "--detach") // it has no inbox yet
-	if err := p.agent("--inbox").Stop(); err != nil {
+	a := p.agent("--inbox")
+	if _, err := a.Err.Await("the inbox was read to its end", 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	kept, recalled := away("echo kept >> ran"), away("echo recalled >> ran")

@@ -1,0 +1,91 @@
+package executor
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/broker"
+	"warren/internal/wire"
+)
+
+// inboxExpires is how long the broker keeps an inbox that nobody consumes.
+const inboxExpires = 30 * 24 * time.Hour
+
+// readInbox reads the inbox as long as the host queue is held, so that no other
+// agent does the same. It has a connection of its own: a quorum queue without a
+// leader keeps its reader waiting, or has RabbitMQ close the connection, and
+// meanwhile the host queue is to be served.
+func (a *Agent) readInbox(ctx context.Context) error {
+	opts := a.cfg.Broker
+	opts.Name += " inbox"
+	opts.Log = a.cfg.Log.With("queue", wire.InboxQueue(a.cfg.ID))
+	link, err := broker.NewLink(opts)
+	if err != nil {
+		return err
+	}
+	return link.Run(ctx, a.inboxSession)
+}
+
+// inboxSession declares the inbox, reads it to its end, and consumes it.
+//
+// What a cancel in it recalls must not have begun before the cancel is read, so
+// jobs are held until the end has been reached.
+func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
+	queue := wire.InboxQueue(a.cfg.ID)
+	ch, err := broker.DeclareQueue(s.Conn, broker.Queue{Name: queue, Durable: true, Args: inboxArgs(s.Conn.Properties)})
+	if err != nil {
+		return err
+	}
+	for more := true; more; {
+		var d amqp.Delivery
+		err := broker.Within(s.Conn, setupTime, func() (err error) {
+			d, more, err = ch.Get(queue, false)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		s.Ready() // it has a leader
+		if more {
+			select {
+			case a.deliveries <- delivery{Delivery: d, queue: queue, name: a.cfg.ID, held: true}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	a.cfg.Log.Info("the inbox was read to its end", "queue", queue)
+	select {
+	case a.drained <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	var incoming <-chan amqp.Delivery
+	err = broker.Within(s.Conn, setupTime, func() (err error) {
+		if err = ch.Qos(prefetch, 0, false); err == nil {
+			incoming, err = ch.Consume(queue, "", false, false, false, false, nil)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return a.consume(ctx, queue, a.cfg.ID, incoming)
+}
+
+// inboxArgs are the inbox's arguments on a broker of these server properties.
+// RabbitMQ drops what has been returned too often: from version 4 on after 20
+// times unless told -1, before that never unless told a number, which -1 is too.
+func inboxArgs(server amqp.Table) amqp.Table {
+	args := amqp.Table{"x-queue-type": "quorum", "x-expires": inboxExpires.Milliseconds()}
+	version, _ := server["version"].(string)
+	major, _, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(major); err == nil && n >= 4 {
+		args["x-delivery-limit"] = int64(-1)
+	}
+	return args
+}
