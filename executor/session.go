@@ -152,4 +152,3 @@ func (a *Agent) consume(ctx context.Context, queue, name string, incoming <-chan
 		}
 	}
 }
-
