@@ -80,6 +80,7 @@ type course struct {
 	inInbox     bool  // a run waits there
 	recalling   bool  // so does its cancel
 	resumed     bool  // sent by another process, whose request is not at hand
+	secret      bool  // resumed, and the other process had secrets to send with it
 	mute        bool  // the last statement could not be signed
 	unreachable bool  // the broker knows nobody of that name
 	forgotten   bool  // the agent cannot tell
@@ -187,6 +188,8 @@ func (c *course) unsentReason() string {
 
 func (c *course) lostReason() string {
 	switch {
+	case c.secret && c.state != results.Accepted && c.state != results.Running:
+		return "the process that had its secrets has ended, so it is not sent again, and nobody has answered"
 	case c.mute:
 		return "it was sent, nobody has answered, and a question for it could not be signed"
 	case c.recalling:

@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -45,6 +46,7 @@ type Store interface {
 	Follow(ctx context.Context, task string) (map[string]<-chan results.Progress, func(), error)
 	Jobs(ctx context.Context, task string) ([]results.Job, error)
 	SetCancel(ctx context.Context, task string) error
+	Statement(ctx context.Context, task string) (string, error)
 	Claim(ctx context.Context, t results.Task) (bool, error)
 }
 
@@ -246,7 +248,29 @@ func (d *Dispatcher) start(t *task) error {
 // runLetter signs the statement of a run.
 func (d *Dispatcher) runLetter(ctx context.Context, id string, spec results.Spec, jobs []results.Job, now time.Time) (letter, error) {
 	run := spec.Run
-	return d.letter(ctx, wire.Statement{Type: wire.TypeRun, Task: id, Run: &run}, jobs, now, spec.Expires)
+	secret, err := seal(spec.Secret, &run)
+	if err != nil {
+		return letter{}, err
+	}
+	l, err := d.letter(ctx, wire.Statement{Type: wire.TypeRun, Task: id, Run: &run}, jobs, now, spec.Expires)
+	if err == nil && secret != "" {
+		err = l.batch.SetSecret(secret)
+	}
+	return l, err
+}
+
+// seal makes the text of a secret, and binds it to the run by its salted hash.
+func seal(s *wire.Secret, run *wire.Run) (text string, err error) {
+	if s == nil {
+		return "", nil
+	}
+	salted := *s
+	salted.Salt = make([]byte, 2*wire.MinSalt)
+	if _, err := rand.Read(salted.Salt); err != nil {
+		return "", fmt.Errorf("no salt for the secret: %w", err)
+	}
+	text, run.SecretHash, err = wire.EncodeSecret(salted)
+	return text, err
 }
 
 // question signs a status or a cancel for jobs of a task.

@@ -17,13 +17,14 @@ import (
 
 // memory is a Store that keeps what it is told and answers at once.
 type memory struct {
-	mu       sync.Mutex
-	jobs     map[string]*results.Job
-	progress map[string]chan results.Progress
-	updates  []results.Update
-	failAdd  error
-	heard    int // what agents have said
-	full     int // so many updates fail, as on a full disk
+	mu        sync.Mutex
+	jobs      map[string]*results.Job
+	progress  map[string]chan results.Progress
+	updates   []results.Update
+	failAdd   error
+	statement string
+	heard     int // what agents have said
+	full      int // so many updates fail, as on a full disk
 }
 
 func (m *memory) Lease() string { return "lease" }
@@ -105,6 +106,8 @@ func (m *memory) Jobs(_ context.Context, task string) ([]results.Job, error) {
 }
 
 func (m *memory) Claim(context.Context, results.Task) (bool, error) { return true, nil }
+
+func (m *memory) Statement(context.Context, string) (string, error) { return m.statement, nil }
 
 func (m *memory) SetCancel(context.Context, string) error { return nil }
 

@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"time"
 
@@ -52,12 +53,27 @@ func (d *Dispatcher) Resume(ctx context.Context, t results.Task) (bool, error) {
 			jobs, chs = append(jobs, j), append(chs, ch)
 		}
 	}
+	statement, err := d.store.Statement(ctx, t.ID)
+	if err != nil {
+		release()
+		return false, err
+	}
 	r := d.task(t, jobs, chs)
-	r.resumed, r.release = true, release
+	r.resumed, r.secret, r.release = true, hasSecret(statement), release
 	if t.Cancel {
 		close(r.cancel)
 	}
 	return true, d.start(r)
+}
+
+// hasSecret reports whether a statement was sent with a secret.
+func hasSecret(statement string) bool {
+	var st struct {
+		Run struct {
+			SecretHash []byte `json:"secret_hash"`
+		} `json:"run"`
+	}
+	return json.Unmarshal([]byte(statement), &st) == nil && len(st.Run.SecretHash) > 0
 }
 
 // inquire sends one status or cancel for each of those jobs of a task that its

@@ -57,6 +57,7 @@ type task struct {
 	jobs     []results.Job             // fixed
 	progress []<-chan results.Progress // fixed; each read by its host goroutine
 	resumed  bool                      // fixed; another process has sent it
+	secret   bool                      // fixed; it had secrets to send with it
 	release  func()                    // fixed; lets progress go at the end
 
 	run       letter // newest
@@ -134,6 +135,7 @@ func (t *task) host(i int) *host {
 	now, timeout := time.Now(), t.record.Timeout+killGrace
 	if t.resumed {
 		h.course = resumedCourse(h.job(), t.record.NotAfter, now, timeout)
+		h.course.secret = t.secret
 	} else {
 		h.course = newCourse(now.Add(t.spec.Expires), timeout)
 		h.course.whenOnline = t.spec.WhenOnline

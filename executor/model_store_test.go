@@ -105,6 +105,8 @@ func (op *operator) Jobs(_ context.Context, task string) ([]results.Job, error) 
 	return jobs, nil
 }
 
+func (op *operator) Statement(context.Context, string) (string, error) { return "", nil }
+
 func (op *operator) SetCancel(_ context.Context, task string) error {
 	w := op.world
 	w.mu.Lock()

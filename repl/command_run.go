@@ -12,22 +12,24 @@ import (
 )
 
 type runCommand struct {
-	Words      []string   `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
-	Hosts      []string   `placeholder:"EXPR" sep:"none" help:"Where: names, addresses, ranges as in web[01-20,30], with blanks or commas between. May be repeated."`
-	Timeout    duration   `default:"60s" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run."`
-	Expires    duration   `default:"60s" placeholder:"TIME" env:"WARREN_EXPIRES" help:"How long a host may take to begin it."`
-	WhenOnline duration   `placeholder:"TIME" help:"Let it wait for hosts that are away: one with an inbox runs it when it is back within this time, instead of --expires."`
-	Cwd        string     `placeholder:"DIR" help:"Directory to run it in."`
-	Env        []variable `placeholder:"NAME=VALUE" sep:"none" help:"Set a variable in its environment. May be repeated."`
-	Stdin      string     `placeholder:"FILE" help:"Send the file as its standard input; without it, that is empty. From the shell, - is standard input."`
-	Script     string     `placeholder:"FILE" help:"Send the file and execute it."`
-	Shell      string     `placeholder:"PATH" help:"Shell to run it with, instead of the host's own choice."`
-	NoShell    bool       `help:"Split the command by POSIX quoting and execute it without a shell."`
-	MaxOutput  size       `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Output kept of each host and stream: the first and the last part."`
-	Fanout     count      `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Hosts in flight at the same time; 0 is all."`
-	Wait       bool       `help:"At the prompt: wait until it is done, then show the results."`
-	Detach     bool       `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
-	JSON       bool       `name:"json" help:"Print one JSON document."`
+	Words       []string         `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
+	Hosts       []string         `placeholder:"EXPR" sep:"none" help:"Where: names, addresses, ranges as in web[01-20,30], with blanks or commas between. May be repeated."`
+	Timeout     duration         `default:"60s" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run."`
+	Expires     duration         `default:"60s" placeholder:"TIME" env:"WARREN_EXPIRES" help:"How long a host may take to begin it."`
+	WhenOnline  duration         `placeholder:"TIME" help:"Let it wait for hosts that are away: one with an inbox runs it when it is back within this time, instead of --expires."`
+	Cwd         string           `placeholder:"DIR" help:"Directory to run it in."`
+	Env         []variable       `placeholder:"NAME=VALUE" sep:"none" help:"Set a variable in its environment. May be repeated."`
+	SecretEnv   []secretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set a variable to a file's content, which nobody keeps: no log, no store, no journal once the job has ended. NAME=- asks for it. May be repeated."`
+	Stdin       string           `placeholder:"FILE" help:"Send the file as its standard input; without it, that is empty. From the shell, - is standard input."`
+	SecretStdin string           `placeholder:"FILE" help:"Send the file as its standard input, and have nobody keep it."`
+	Script      string           `placeholder:"FILE" help:"Send the file and execute it."`
+	Shell       string           `placeholder:"PATH" help:"Shell to run it with, instead of the host's own choice."`
+	NoShell     bool             `help:"Split the command by POSIX quoting and execute it without a shell."`
+	MaxOutput   size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Output kept of each host and stream: the first and the last part."`
+	Fanout      count            `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Hosts in flight at the same time; 0 is all."`
+	Wait        bool             `help:"At the prompt: wait until it is done, then show the results."`
+	Detach      bool             `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
+	JSON        bool             `name:"json" help:"Print one JSON document."`
 }
 
 func (*runCommand) Help() string {
@@ -39,6 +41,8 @@ Examples:
     run "systemctl restart nginx" --hosts web01 --timeout 5m --wait
     run --script cleanup.sh "/var/tmp" 30 --hosts "db[1-3]"
 
+A job with secrets is sent by the process that has them alone: where that ends before a host has the job, it is lost, or expires.
+
 Ctrl-C while it waits leaves the task running; a second one within two seconds cancels it. Exit status: 0 every host exited with 0, or with --detach every host has the job or will find it in its inbox; 1 otherwise; 2 usage or configuration; 3 no broker.`
 }
 
@@ -48,6 +52,9 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 	}
 	spec, repeated, err := c.spec(s.pipedInput())
 	if err != nil {
+		return err
+	}
+	if spec.Secret, err = c.secret(ctx, s); err != nil {
 		return err
 	}
 	if err := s.connect(ctx); err != nil {

@@ -27,6 +27,9 @@ type Stdio struct {
 	// Width is the number of columns of Out's terminal; nil or 0 is unknown.
 	Width func() int
 
+	// Secret asks for a line without echo, on the terminal; nil cannot ask.
+	Secret func(ctx context.Context, prompt string) (string, error)
+
 	// Interrupts delivers each Ctrl-C. Nil: Main listens for os.Interrupt
 	// itself, up to the moment it closes the Engine; from then on Ctrl-C ends
 	// the process at once.

@@ -10,6 +10,7 @@ import (
 type Spec struct {
 	Command string // as the operator typed it, for people: audit logs, lists
 	Run     wire.Run
+	Secret  *wire.Secret  // what is sent and kept nowhere, without its salt; nil is none
 	Hosts   []string      // expanded, lower case, no repetition; at least one
 	Expires time.Duration // how long a host may take to begin it
 

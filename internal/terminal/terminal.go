@@ -46,10 +46,14 @@ func ReadSecret(ctx context.Context, prompt string) (secret string, err error) {
 	defer func() { err = errors.Join(err, term.Restore(fd, mode)) }()
 	// Where the system cannot wait for a terminal with a deadline, it is read on.
 	defer context.AfterFunc(ctx, func() { _ = in.SetReadDeadline(time.Now()) })()
-	secret, err = term.NewTerminal(struct {
+	line := term.NewTerminal(struct {
 		io.Reader
 		io.Writer
-	}{in, out}, "").ReadPassword(prompt)
+	}{in, out}, "")
+	if width, height, err := term.GetSize(fd); err == nil {
+		_ = line.SetSize(width, height) // an error would be of writing, as the next
+	}
+	secret, err = line.ReadPassword(prompt)
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()

@@ -5,6 +5,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"warren/internal/terminal"
 	"warren/repl"
 )
 
@@ -13,5 +14,7 @@ import (
 func Main(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	return repl.Main(ctx, args, repl.OS(), Open)
+	stdio := repl.OS()
+	stdio.Secret = terminal.ReadSecret
+	return repl.Main(ctx, args, stdio, Open)
 }
