@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"warren/internal/facts"
 	journalfile "warren/internal/journal"
 	"warren/internal/process"
+	"warren/internal/trust"
 	"warren/internal/wire"
 )
 
@@ -43,9 +45,17 @@ type Config struct {
 	// is never read again, nor written anew.
 	Records RecordFile
 
-	// AllowUnsigned lets anybody who reaches the broker run anything. Without
-	// it every request is refused.
+	// Trust says who may run what; nil is nobody. It belongs to the agent from
+	// then on. Reload, where given, has it read anew.
+	Trust  *trust.Files
+	Reload <-chan os.Signal
+
+	// AllowUnsigned lets anybody who reaches the broker run anything. Where Trust
+	// is given as well, what is signed is verified all the same.
 	AllowUnsigned bool
+
+	// MaxValidity bounds how long a statement may be valid.
+	MaxValidity time.Duration
 
 	// Facts finds out what there is to tell of this machine; nil is facts.Collect.
 	Facts func() wire.Facts
@@ -72,14 +82,18 @@ const (
 	DefaultMaxOutput  = 16 << 20
 	DefaultRetention  = 7 * 24 * time.Hour
 	DefaultTolerance  = 30 * time.Second
+
+	// DefaultMaxValidity is a day; an agent with an inbox, whose requests wait in
+	// the broker, takes what is valid as long as they can wait there.
+	DefaultMaxValidity = 24 * time.Hour
 )
 
 // DefaultWorkers is how many commands run at the same time where nothing else
 // is said.
 func DefaultWorkers() int { return max(4, 2*runtime.NumCPU()) }
 
-// ErrUnsigned says that an agent was started that could trust nobody.
-var ErrUnsigned = errors.New("this agent cannot verify signatures and was not told to do without them")
+// ErrUntrusting says that an agent was started that would trust nobody.
+var ErrUntrusting = errors.New("this host has no authorized_operators: nobody could run anything on it")
 
 // An Agent answers for one host.
 type Agent struct {
@@ -97,8 +111,8 @@ type Agent struct {
 
 // New checks the configuration. It starts nothing.
 func New(cfg Config) (*Agent, error) {
-	if !cfg.AllowUnsigned {
-		return nil, ErrUnsigned
+	if !cfg.AllowUnsigned && cfg.Trust == nil {
+		return nil, ErrUntrusting
 	}
 	var names []string
 	for _, n := range append([]string{cfg.ID}, cfg.Aliases...) {
@@ -139,6 +153,10 @@ func (c *Config) setDefaults() {
 	def(&c.Limits.MaxOutput, int64(DefaultMaxOutput))
 	def(&c.Limits.Retention, DefaultRetention)
 	def(&c.Limits.Tolerance, DefaultTolerance)
+	if c.Inbox {
+		def(&c.MaxValidity, inboxExpires)
+	}
+	def(&c.MaxValidity, DefaultMaxValidity)
 	def(&c.KillGrace, DefaultKillGrace)
 	def(&c.DrainGrace, DefaultDrainGrace)
 	if c.Runner == nil {
@@ -173,6 +191,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var decisions *record
+	if !a.cfg.NoJournal {
+		if decisions, err = openRecord(filepath.Join(a.cfg.DataDir, decisionsFile), a.cfg.Log); err != nil {
+			return errors.Join(err, file.Close())
+		}
+	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, work := errgroup.WithContext(work)
@@ -184,7 +208,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error { return a.link.Run(work, a.session) })
 	g.Go(func() error {
 		defer stop() // nothing is left to send or to write
-		return newLoop(a, b, kept, records).run(ctx, work)
+		l := newLoop(a, b, kept, records)
+		l.record = decisions
+		return errors.Join(l.run(ctx, work), decisions.close())
 	})
 	err = g.Wait()
 	if file != nil {

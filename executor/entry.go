@@ -21,12 +21,12 @@ type entry struct {
 	IssuedAt int64  `json:"issued_at,omitzero"` // times in milliseconds since 1970, UTC
 	NotAfter int64  `json:"not_after,omitzero"`
 	Digest   []byte `json:"digest,omitempty"`
-	Issuer   string `json:"issuer,omitzero"` // fingerprint of the key that signed; empty while unsigned
+	Issuer   string `json:"issuer,omitzero"` // who signed: a key's fingerprint, or an authority's and a principal
+	AnyJob   bool   `json:"any_job,omitzero"`
 	ReplyTo  string `json:"reply_to,omitzero"`
 
 	AcceptedAt int64             `json:"accepted_at,omitzero"`
 	Run        *wire.Run         `json:"run,omitzero"`
-	Secret     *wire.Secret      `json:"secret,omitzero"`
 	Held       bool              `json:"held,omitzero"` // not before the inbox is drained
 	BegunAt    int64             `json:"begun_at,omitzero"`
 	Process    *process.Identity `json:"process,omitzero"` // the command's leader
@@ -52,6 +52,7 @@ func (j *job) identity() entry {
 	return entry{
 		Job: j.id, Task: j.task, Host: j.host, IssuedAt: j.issuedAt.UnixMilli(), NotAfter: j.notAfter.UnixMilli(),
 		Digest: j.digest[:], ReplyTo: j.replyTo, AcceptedAt: j.acceptedAt.UnixMilli(),
+		Issuer: j.issuer, AnyJob: j.anyJob,
 	}
 }
 
@@ -65,7 +66,7 @@ func (j *job) whole() entry {
 	case running:
 		e.BegunAt, e.Process = j.startedAt.UnixMilli(), j.process
 	default:
-		e.Run, e.Secret, e.Held = j.run, j.secret, j.inbox
+		e.Run, e.Held = j.run, j.inbox
 	}
 	return e
 }
@@ -81,17 +82,20 @@ func (b *journal) replay(record []byte) error {
 		return nil
 	}
 	j := b.jobs[e.Job]
-	if j == nil {
+	switch first := e.Task != ""; {
+	case j != nil && first && j.issuer != e.Issuer && !j.hearsay():
+		return nil // hearsay about it that was written late
+	case j == nil || first && j.issuer != e.Issuer:
 		j = &job{
 			id: e.Job, task: e.Task, host: e.Host, replyTo: e.ReplyTo, acceptedAt: time.UnixMilli(e.AcceptedAt),
 			issuedAt: time.UnixMilli(e.IssuedAt), notAfter: time.UnixMilli(e.NotAfter),
 		}
-		j.recorded = true
+		j.issuer, j.anyJob, j.recorded = e.Issuer, e.AnyJob, true
 		copy(j.digest[:], e.Digest)
 		b.remember(j)
 	}
 	if e.Run != nil {
-		j.run, j.secret, j.inbox = e.Run, e.Secret, e.Held
+		j.run, j.inbox = e.Run, e.Held
 	}
 	if e.BegunAt != 0 {
 		j.phase, j.startedAt = running, time.UnixMilli(e.BegunAt)
@@ -113,10 +117,13 @@ func (b *journal) replay(record []byte) error {
 // resume sorts what replay has found: what waits goes into the queue, and what
 // ran when the agent went down is returned, to be ended as interrupted. What
 // came from an inbox that was not drained waits on for its recall, unless the
-// agent has no inbox any more.
-func (b *journal) resume(inbox bool) (begun []*job) {
+// agent has no inbox any more. Those that waited with a secret, which no file
+// has kept, are returned as well.
+func (b *journal) resume(inbox bool) (begun, bereft []*job) {
 	for _, j := range b.jobs {
 		switch {
+		case j.phase == waiting && j.run.SecretHash != nil:
+			bereft = append(bereft, j)
 		case j.phase == waiting && j.inbox && inbox:
 			b.held = append(b.held, j)
 		case j.phase == waiting:
@@ -128,5 +135,5 @@ func (b *journal) resume(inbox bool) (begun []*job) {
 	sortByAcceptance(b.queue)
 	sortByAcceptance(b.held)
 	sortByAcceptance(begun)
-	return begun
+	return begun, bereft
 }

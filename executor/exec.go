@@ -32,8 +32,15 @@ type report struct {
 func (l *loop) execute(work context.Context, j *job) {
 	ctx, stop := context.WithCancelCause(work)
 	j.stop = stop
-	run, secret := j.run, j.secret
-	spec := l.cfg.spec(run, secret)
+	run := j.run
+	spec, err := l.cfg.spec(run, j.secret)
+	if err != nil {
+		stop(nil)
+		j.stop = nil
+		l.journal.end(j, wire.Ended{Outcome: wire.FailedToStart, Reason: err.Error()}, l.cfg.Now())
+		l.ended(j)
+		return
+	}
 	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.task, mark(j.id), "WARREN_HOST=" + j.host})
 	l.log.Info("began", "job", j.id, "task", j.task, "host", j.host, "command", commandLine(run))
 	cfg, reports := l.cfg, l.reports
@@ -82,11 +89,11 @@ func (l *loop) keep(j *job, c process.Chunk) {
 // exec runs one command to its end.
 func (c *Config) exec(ctx context.Context, run *wire.Run, spec process.Spec, started func(process.Identity), out func(process.Chunk)) (*wire.Ended, []process.Chunk) {
 	if len(run.Script) > 0 {
-		path, err := c.writeScript(run.Script)
+		path, remove, err := c.writeScript(run.Script, spec.User)
 		if err != nil {
 			return &wire.Ended{Outcome: wire.FailedToStart, Reason: fmt.Sprintf("cannot write the script: %v", err)}, nil
 		}
-		defer os.Remove(path)
+		defer remove()
 		spec.Argv = process.ScriptArgv(run.Shell, path, run.Argv, run.Script)
 	}
 	r := c.Runner(ctx, spec, started, out)
@@ -125,13 +132,35 @@ func leftOpen(r process.Result) string {
 	return ""
 }
 
-// writeScript puts a script into a file that only this user can read.
-func (c *Config) writeScript(content []byte) (string, error) {
+// writeScript puts a script into a file that its user alone can read. In the data
+// directory nobody but the agent's own user can look, so another's script is put
+// where temporary files are, in a directory of its own that he may only pass.
+func (c *Config) writeScript(content []byte, u *process.User) (path string, remove func(), err error) {
+	dir, remove := c.DataDir, func() {}
+	if u.Name != userName() {
+		if dir, err = os.MkdirTemp("", "warren-script-"); err != nil {
+			return "", nil, err
+		}
+		remove = func() { os.RemoveAll(dir) }
+		if err := os.Chmod(dir, 0o711); err != nil {
+			remove()
+			return "", nil, err
+		}
+	}
+	path, err = writeScriptIn(dir, content, u)
+	if err != nil {
+		remove()
+		return "", nil, err
+	}
+	return path, func() { os.Remove(path); remove() }, nil
+}
+
+func writeScriptIn(dir string, content []byte, u *process.User) (string, error) {
 	pattern := "warren-script-*"
 	if runtime.GOOS == "windows" {
 		pattern += ".cmd"
 	}
-	f, err := os.CreateTemp(c.DataDir, pattern)
+	f, err := os.CreateTemp(dir, pattern)
 	if err != nil {
 		return "", err
 	}
@@ -141,6 +170,9 @@ func (c *Config) writeScript(content []byte) (string, error) {
 	}
 	if e := f.Close(); err == nil {
 		err = e
+	}
+	if err == nil {
+		err = u.Own(f.Name())
 	}
 	if err != nil {
 		os.Remove(f.Name())

@@ -25,7 +25,11 @@ type job struct {
 	replyTo        string   // of its run; empty where only a cancel or a status has come
 	digest         [32]byte // of its request
 	run            *wire.Run
-	secret         *wire.Secret
+	secret         *wire.Secret // in memory alone, until it ends
+
+	issuer     string // who it belongs to; empty: to everybody
+	anyJob     bool   // a cancel or status by one who may do that to any job
+	superseded bool   // another's job has taken its place in the journal
 
 	inbox      bool // it came from the inbox while that was being drained
 	phase      phase

@@ -62,6 +62,9 @@ func (b *journal) entry(j *job) *entry {
 
 // again has the file be told all of j, its last entry having failed.
 func (b *journal) again(j *job) {
+	if j.superseded {
+		return
+	}
 	if j.unsaved == nil {
 		b.unsaved = append(b.unsaved, j)
 	}
@@ -74,14 +77,14 @@ func (b *journal) again(j *job) {
 // not empty is the policy's. It is nil where the job is forgotten, and where not
 // even a refusal can be remembered: then nothing is answered, and the operator
 // sends again. A held job does not begin before unhold.
-func (b *journal) accept(r *wire.Request, refusal string, held bool, now time.Time) (j *job, known bool) {
-	if j := b.jobs[r.Leaf.Job]; j != nil {
+func (b *journal) accept(r *order, refusal string, held bool, now time.Time) (j *job, known bool) {
+	if j := b.known(r); j != nil {
 		return j, true
 	}
 	j = &job{
 		id: r.Leaf.Job, task: r.Statement.Task, host: r.Leaf.Host,
 		issuedAt: time.UnixMilli(r.Statement.IssuedAt), notAfter: time.UnixMilli(r.Statement.NotAfter),
-		run: r.Statement.Run, secret: r.Secret, digest: r.Digest,
+		run: r.run, secret: r.Secret, digest: r.Digest, issuer: r.issuer,
 		acceptedAt: now, quietUntil: now.Add(quiet), replyTo: r.Statement.ReplyTo,
 	}
 	if b.forgotten(j.issuedAt, j.notAfter) {
@@ -98,7 +101,7 @@ func (b *journal) accept(r *wire.Request, refusal string, held bool, now time.Ti
 	}
 	b.remember(j)
 	e := b.entry(j)
-	e.Run, e.Secret, e.Held = j.run, j.secret, held
+	e.Run, e.Held = j.run, held
 	if j.inbox = held; held {
 		b.held = append(b.held, j)
 	} else {
@@ -109,7 +112,7 @@ func (b *journal) accept(r *wire.Request, refusal string, held bool, now time.Ti
 }
 
 func (b *journal) refuse(j *job, refusal string, now time.Time) (wire.Outcome, string) {
-	switch first := b.tasks[j.task]; {
+	switch first := b.tasks[j.taskOf()]; {
 	case refusal != "":
 		return wire.Rejected, refusal
 	case first != nil:
@@ -136,13 +139,6 @@ func beginning(created time.Time, tolerance time.Duration) time.Time {
 // forgotten reports whether a job that is not known may have run all the same.
 func (b *journal) forgotten(issuedAt, notAfter time.Time) bool {
 	return issuedAt.Before(b.since) || !notAfter.After(b.floor)
-}
-
-func (b *journal) remember(j *job) {
-	b.jobs[j.id] = j
-	if b.tasks[j.task] == nil {
-		b.tasks[j.task] = j
-	}
 }
 
 // unhold lets the held jobs begin: the inbox has been read to its end.
@@ -197,7 +193,7 @@ func (b *journal) begin(now time.Time) *job {
 	j.phase, j.startedAt = running, now
 	b.running++
 	e := b.entry(j)
-	e.BegunAt, e.Run, e.Secret = now.UnixMilli(), nil, nil
+	e.BegunAt, e.Run = now.UnixMilli(), nil
 	return j
 }
 
@@ -234,12 +230,12 @@ func (b *journal) close(j *job, e wire.Ended, now time.Time) {
 	j.run, j.secret, j.process = nil, nil, nil
 	b.done = append(b.done, j)
 	rec := b.entry(j)
-	rec.Ended, rec.Kept, rec.Run, rec.Secret = &j.result, j.kept, nil, nil
+	rec.Ended, rec.Kept, rec.Run = &j.result, j.kept, nil
 }
 
 // delivered notes that an operator has the result.
 func (b *journal) delivered(j *job) {
-	if !j.told {
+	if !j.told && !j.superseded {
 		j.told = true
 		b.entry(j).Told = true
 	}
@@ -247,8 +243,8 @@ func (b *journal) delivered(j *job) {
 
 // cancel ends a waiting job, or says that a running one is to be stopped
 // (stop); a job that has not been seen gets a tombstone, so that it never runs.
-func (b *journal) cancel(r *wire.Request, now time.Time) (j *job, stop bool) {
-	j = b.jobs[r.Leaf.Job]
+func (b *journal) cancel(r *order, now time.Time) (j *job, stop bool) {
+	j = b.known(r)
 	switch {
 	case j == nil:
 		j = stranger(r, now)
@@ -256,7 +252,7 @@ func (b *journal) cancel(r *wire.Request, now time.Time) (j *job, stop bool) {
 			return nil, false
 		}
 		b.forget(now)
-		b.jobs[j.id] = j
+		b.remember(j)
 		b.close(j, wire.Ended{Outcome: wire.Cancelled, Reason: "cancelled before it arrived"}, now)
 	case j.phase == waiting:
 		b.unqueue(j)
@@ -269,11 +265,12 @@ func (b *journal) cancel(r *wire.Request, now time.Time) (j *job, stop bool) {
 }
 
 // stranger is a job of which nothing but a cancel or a status has come.
-func stranger(r *wire.Request, now time.Time) *job {
+func stranger(r *order, now time.Time) *job {
 	of := r.Statement.Of
 	return &job{
 		id: r.Leaf.Job, task: r.Statement.Task, host: r.Leaf.Host, acceptedAt: now,
 		issuedAt: time.UnixMilli(of.IssuedAt), notAfter: time.UnixMilli(of.NotAfter),
+		issuer: r.issuer, anyJob: r.anyJob,
 	}
 }
 
@@ -287,8 +284,8 @@ func (b *journal) unqueue(j *job) {
 // longer arrive it is refused for good, so that the answer stays true; where it
 // may still arrive, or may have run before this journal began, j is nil and
 // state says which.
-func (b *journal) status(r *wire.Request, now time.Time) (j *job, state string) {
-	if j = b.jobs[r.Leaf.Job]; j != nil {
+func (b *journal) status(r *order, now time.Time) (j *job, state string) {
+	if j = b.known(r); j != nil {
 		return j, ""
 	}
 	of := r.Statement.Of
@@ -301,7 +298,7 @@ func (b *journal) status(r *wire.Request, now time.Time) (j *job, state string) 
 	}
 	j = stranger(r, now)
 	b.forget(now)
-	b.jobs[j.id] = j
+	b.remember(j)
 	b.close(j, wire.Ended{Outcome: wire.Expired, Reason: "it did not arrive in time"}, now)
 	return j, ""
 }
@@ -324,9 +321,11 @@ func (b *journal) forget(now time.Time) {
 		if now.Before(ended.Add(b.limits.Retention)) || !now.After(j.notAfter.Add(b.limits.Tolerance)) {
 			break
 		}
-		delete(b.jobs, j.id)
-		if b.tasks[j.task] == j {
-			delete(b.tasks, j.task)
+		if b.jobs[j.id] == j { // not superseded
+			delete(b.jobs, j.id)
+		}
+		if b.tasks[j.taskOf()] == j {
+			delete(b.tasks, j.taskOf())
 		}
 		b.floor = later(b.floor, j.notAfter)
 		n++

@@ -20,12 +20,12 @@ func limits() Limits {
 }
 
 // run is a verified request, issued at t0 and valid for a minute.
-func run(t testing.TB) *wire.Request {
+func run(t testing.TB) *order {
 	t.Helper()
 	return question(t, wire.TypeRun, uuid.NewString(), uuid.NewString())
 }
 
-func question(t testing.TB, typ, task, job string) *wire.Request {
+func question(t testing.TB, typ, task, job string) *order {
 	t.Helper()
 	st := wire.Statement{
 		Type: typ, Task: task, IssuedAt: t0.UnixMilli(), NotAfter: t0.Add(time.Minute).UnixMilli(),
@@ -44,10 +44,10 @@ func question(t testing.TB, typ, task, job string) *wire.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
+	return &order{Request: r, run: r.Statement.Run}
 }
 
-func about(t testing.TB, typ string, r *wire.Request) *wire.Request {
+func about(t testing.TB, typ string, r *order) *order {
 	return question(t, typ, r.Statement.Task, r.Leaf.Job)
 }
 

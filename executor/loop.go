@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"warren/internal/broker"
+	"warren/internal/trust"
 	"warren/internal/wire"
 )
 
@@ -35,6 +37,9 @@ type loop struct {
 	facts      wire.Facts // of this machine
 	factsAt    time.Time  // when they were collected
 	draining   bool
+	refusals   *rate.Limiter             // of what is logged and answered to strangers
+	record     *record                   // of decisions; nil: none is kept
+	unlogged   int                       // refusals above it, since the last that was logged
 	exec       *errgroup.Group           // running commands
 	reports    chan<- report             // given to them
 	out        chan<- broker.Publication // to the publisher
@@ -46,7 +51,7 @@ func newLoop(a *Agent, b *journal, o *outputs, file RecordFile) *loop {
 	return &loop{
 		cfg: a.cfg, log: a.cfg.Log, agent: a, started: a.cfg.Now(), names: a.names,
 		journal: b, outbox: newOutbox(a.cfg.ID, o), outputs: o, file: file,
-		exec: new(errgroup.Group), reports: a.reports, out: a.publisher.In(),
+		refusals: rate.NewLimiter(refusalRate, refusalBurst), exec: new(errgroup.Group), reports: a.reports, out: a.publisher.In(),
 	}
 }
 
@@ -95,6 +100,10 @@ func (l *loop) run(stop, work context.Context) error {
 		case l.names = <-l.agent.sessions:
 		case <-l.agent.drained:
 			l.journal.unhold()
+		case <-l.cfg.Reload:
+			if l.cfg.Trust != nil {
+				l.cfg.Trust.Reload()
+			}
 		case <-timer.C:
 			l.tick(l.cfg.Now())
 		case <-stopping:
@@ -164,6 +173,7 @@ func (l *loop) ended(j *job) {
 		attrs = append(attrs, "reason", j.result.Reason)
 	}
 	l.log.Info("ended", attrs...)
+	l.recordEnd(j, l.cfg.Now())
 	l.outbox.changed(j)
 }
 
@@ -207,40 +217,19 @@ func (l *loop) executing() (n int) {
 	return n
 }
 
-// deliver handles one message: decide, write, then acknowledge. A message that
-// is no request is logged and dropped.
-func (l *loop) deliver(d delivery, now time.Time) {
-	l.acks = append(l.acks, d)
-	r, err := admit(d.Body, d.name)
-	if err == nil {
-		err = r.Agrees(d.Type, d.CorrelationId, d.ReplyTo)
+// accept takes a run, or notes for good that it is refused.
+func (l *loop) accept(v *trust.Verdict, held bool, now time.Time) {
+	r := orderOf(v)
+	if v.Refusal == "" {
+		v.Refusal = unable(v.Run)
 	}
-	if err != nil {
-		l.log.Warn("dropped a message that is no request", "queue", d.queue, "bytes", len(d.Body), "error", err)
-		return
-	}
-	switch r.Statement.Type {
-	case wire.TypeRun:
-		l.accept(r, d.held, now)
-	case wire.TypeCancel:
-		l.cancel(r, now)
-	case wire.TypeStatus:
-		l.status(r, now)
-	case wire.TypeCheck:
-		l.answer(r, l.check(r, now))
-	case wire.TypeDiscover:
-		l.answer(r, l.hello(now))
-	}
-}
-
-func (l *loop) accept(r *wire.Request, held bool, now time.Time) {
-	_, refusal := l.cfg.permits(r.Statement.Run)
+	refusal := v.Refusal
 	if l.draining && l.file == nil {
 		refusal = "the agent is stopping" // else it waits for the next start
 	}
 	j, known := l.journal.accept(r, refusal, held, now)
 	if st := r.Statement; j == nil && l.journal.forgotten(time.UnixMilli(st.IssuedAt), time.UnixMilli(st.NotAfter)) {
-		l.forgotten(r, st.IssuedAt, now)
+		l.forgotten(r.Request, st.IssuedAt, now)
 		return
 	}
 	if j == nil {
@@ -248,7 +237,11 @@ func (l *loop) accept(r *wire.Request, held bool, now time.Time) {
 		return
 	}
 	if !known {
-		l.log.Info("accepted", "job", j.id, "task", j.task, "host", j.host, "type", wire.TypeRun)
+		l.recordDecision(v, now)
+		if v.Refusal != "" {
+			l.refused(v, now)
+		}
+		l.log.Info("accepted", "job", j.id, "task", j.task, "host", j.host, "type", wire.TypeRun, "issuer", j.issuer)
 	}
 	l.outbox.tell(j, r.Statement.ReplyTo)
 	if !known && j.phase == ended {
@@ -256,36 +249,36 @@ func (l *loop) accept(r *wire.Request, held bool, now time.Time) {
 	}
 }
 
-func (l *loop) cancel(r *wire.Request, now time.Time) {
+func (l *loop) cancel(r *order, now time.Time) {
 	j, stop := l.journal.cancel(r, now)
 	switch {
 	case j == nil:
-		l.forgotten(r, r.Statement.Of.IssuedAt, now)
+		l.forgotten(r.Request, r.Statement.Of.IssuedAt, now)
 		return
 	case stop:
 		l.log.Info("cancelling", "job", j.id, "task", j.task)
 		if j.stop != nil {
 			j.stop(errCancelled)
 		} // else it is not executed at all
-		l.answer(r, j.state(now))
+		l.answer(r.Request, j.state(now))
 	default:
 		l.ended(j)
 	}
 	l.outbox.restart(j, r.Statement.ReplyTo)
 }
 
-func (l *loop) status(r *wire.Request, now time.Time) {
+func (l *loop) status(r *order, now time.Time) {
 	j, state := l.journal.status(r, now)
 	switch {
 	case state == wire.StateForgotten:
-		l.forgotten(r, r.Statement.Of.IssuedAt, now)
+		l.forgotten(r.Request, r.Statement.Of.IssuedAt, now)
 		return
 	case j == nil:
-		l.answer(r, &wire.State{Job: r.Leaf.Job, State: state, At: now.UnixMilli()})
+		l.answer(r.Request, &wire.State{Job: r.Leaf.Job, State: state, At: now.UnixMilli()})
 		return
 	}
 	if j.phase != ended {
-		l.answer(r, j.state(now))
+		l.answer(r.Request, j.state(now))
 	}
 	l.outbox.restart(j, r.Statement.ReplyTo)
 }

@@ -464,7 +464,7 @@ func TestWhatIsNoRequestIsDropped(t *testing.T) {
 			log.Reset()
 			r.deliver(wire.TypeRun, job, body)
 			synctest.Wait()
-			if !strings.Contains(log.String(), "no request") {
+			if !strings.Contains(log.String(), "msg=refused") {
 				t.Errorf("%s: logged %q", name, log.String())
 			}
 		}
@@ -503,7 +503,7 @@ func TestCheckExecutesNothing(t *testing.T) {
 }
 
 func TestUnsignedIsRefusedUnlessAllowed(t *testing.T) {
-	if _, err := New(Config{ID: "web01", Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}}); !errors.Is(err, ErrUnsigned) {
+	if _, err := New(Config{ID: "web01", Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}}); !errors.Is(err, ErrUntrusting) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -1,50 +1,42 @@
 package executor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"warren/internal/process"
+	"warren/internal/trust"
 	"warren/internal/wire"
 )
 
-// admit is the one door through which every request comes: strict decoding,
-// and the host that it is for is the one whose queue it came by.
-func admit(body []byte, name string) (*wire.Request, error) {
-	r, err := wire.DecodeRequest(body)
-	if err != nil {
-		return nil, err
+// unable says why this agent cannot do what is permitted; empty where it can.
+func unable(r *wire.Run) string {
+	if _, err := process.UserNamed(r.User); errors.Is(err, process.ErrCannotSwitch) {
+		return err.Error()
 	}
-	if r.Statement.Type != wire.TypeDiscover && r.Leaf.Host != name {
-		return nil, fmt.Errorf("it is for host %q", r.Leaf.Host)
-	}
-	return r, nil
-}
-
-// permits says which rule lets this agent run r, or why none does.
-func (c *Config) permits(r *wire.Run) (rule, refusal string) {
-	if r.User != "" {
-		return "", "run-as is not permitted on this host"
-	}
-	return "--allow-unsigned", ""
+	return ""
 }
 
 // check answers whether the agent would run r, and how; nothing is executed.
-func (l *loop) check(r *wire.Request, now time.Time) *wire.Checked {
-	rule, refusal := l.cfg.permits(r.Statement.Run)
-	c := &wire.Checked{Job: r.Leaf.Job, At: now.UnixMilli(), Rule: rule, Reason: refusal}
-	if refusal != "" {
+func (l *loop) check(v *trust.Verdict, now time.Time) *wire.Checked {
+	c := &wire.Checked{Job: v.Request.Leaf.Job, At: now.UnixMilli(), Rule: v.Rule, Reason: v.Refusal}
+	if c.Reason != "" {
 		return c
 	}
-	s := l.cfg.spec(r.Statement.Run, nil)
-	c.Argv, c.Cwd, c.User = s.Argv, s.Dir, userName()
-	if len(r.Statement.Run.Script) > 0 {
-		c.Argv = process.ScriptArgv(r.Statement.Run.Shell, "SCRIPT", r.Statement.Run.Argv, r.Statement.Run.Script)
+	s, err := l.cfg.spec(v.Run, nil)
+	if err != nil {
+		c.Reason = err.Error()
+		return c
+	}
+	c.Argv, c.Cwd, c.User = s.Argv, s.Dir, s.User.Name
+	if len(v.Run.Script) > 0 {
+		c.Argv = process.ScriptArgv(v.Run.Shell, "SCRIPT", v.Run.Argv, v.Run.Script)
 	}
 	if _, err := os.Stat(s.Dir); err != nil {
 		c.Reason = fmt.Sprintf("no such directory %q", s.Dir)
@@ -83,17 +75,21 @@ func findBinary(name, dir string, env []string) (path, reason string) {
 }
 
 // spec is how r is executed. Of a script, Argv is not known before it has a
-// path.
-func (c *Config) spec(r *wire.Run, secret *wire.Secret) process.Spec {
-	home, _ := os.UserHomeDir()
+// path. The error says why it cannot be: there is no such user, or this agent
+// cannot become it.
+func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
+	u, err := process.UserNamed(r.User)
+	if err != nil {
+		return process.Spec{}, err
+	}
 	s := process.Spec{
 		Dir: r.Cwd, Stdin: r.Stdin, MaxOutput: min(r.MaxOutput, c.Limits.MaxOutput),
-		Timeout: r.Timeout(), Grace: c.KillGrace,
-		Env: process.MergeEnv(process.Environment(home, userName(), ""), r.Env),
+		Timeout: r.Timeout(), Grace: c.KillGrace, User: u,
+		Env: process.MergeEnv(process.Environment(u.Home, u.Name, u.Shell), r.Env),
 	}
 	if s.Dir == "" {
-		s.Dir = home
-		if _, err := os.Stat(home); home == "" || err != nil {
+		s.Dir = u.Home
+		if _, err := os.Stat(s.Dir); s.Dir == "" || err != nil {
 			s.Dir = string(os.PathSeparator)
 		}
 	}
@@ -109,14 +105,14 @@ func (c *Config) spec(r *wire.Run, secret *wire.Secret) process.Spec {
 	case len(r.Script) == 0:
 		s.Argv = r.Argv
 	}
-	return s
+	return s, nil
 }
 
-// userName is the account that the agent, and so every command, runs as.
-var userName = func() func() string {
-	name := ""
-	if u, err := user.Current(); err == nil {
-		name = u.Username
+// userName is the account that the agent runs as.
+var userName = sync.OnceValue(func() string {
+	u, err := process.UserNamed("")
+	if err != nil {
+		return ""
 	}
-	return func() string { return name }
-}()
+	return u.Name
+})

@@ -178,7 +178,12 @@ func (l *loop) compact(work context.Context) {
 // recover takes up what the journal's file says of a former life: what ran is
 // interrupted, what waits will run, what was not delivered is.
 func (l *loop) recover(now time.Time) {
-	for _, j := range l.journal.resume(l.cfg.Inbox) {
+	begun, bereft := l.journal.resume(l.cfg.Inbox)
+	for _, j := range bereft {
+		l.journal.close(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was started anew while it waited, and its secret values are kept in no file"}, now)
+		l.ended(j)
+	}
+	for _, j := range begun {
 		l.journal.running++
 		l.journal.end(j, wire.Ended{Outcome: wire.Interrupted, Reason: l.killSurvivors(j)}, now)
 		l.ended(j)

@@ -315,7 +315,7 @@ func TestReplay(t *testing.T) {
 		b.unsaved = nil
 	}
 	b := newJournal(limits(), t0)
-	reqs := []*wire.Request{run(t), run(t), run(t), run(t)}
+	reqs := []*order{run(t), run(t), run(t), run(t)}
 	var jobs []*job
 	for _, q := range reqs {
 		j, _ := b.accept(q, "", false, t0)
@@ -337,7 +337,7 @@ func TestReplay(t *testing.T) {
 
 	check := func(name string, again *journal) {
 		t.Helper()
-		begun := again.resume(false)
+		begun, _ := again.resume(false)
 		if len(begun) != 1 || begun[0].id != jobs[1].id || begun[0].process.PID != 8 {
 			t.Errorf("%s: it ran: %+v", name, begun)
 		}

@@ -132,12 +132,22 @@ func TestConfigurationErrors(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	good, bad, open := os.Getenv("WARREND_AUTHORIZED_OPERATORS"), file+".bad", file+".open"
+	line, err := os.ReadFile(good)
+	if err := errors.Join(err, os.WriteFile(bad, []byte("who?\n"), 0o600), os.WriteFile(open, line, 0o600), os.Chmod(open, 0o666)); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name string
 		args []string
 		want []string
 	}{
-		{"unsigned", []string{"--id", p.id}, []string{"error: ", "hint: ", "--allow-unsigned"}},
+		{"nobody trusted", []string{"--id", p.id}, []string{"error: ", "hint: put each operator's public key into ", "ssh-keygen", "--allow-unsigned"}},
+		{"no such operators", []string{"--authorized-operators", file + ".none"}, []string{"error: ", file + ".none"}},
+		{"operators, a bad line", []string{"--authorized-operators", bad}, []string{"error: " + bad + ":1: ", "hint: "}},
+		{"operators that all may write", []string{"--authorized-operators", open}, []string{"error: " + open, "mode 0666", "hint: "}},
+		{"no such revocations", []string{"--allow-unsigned", "--authorized-operators", good, "--revoked-operators", file + ".none"}, []string{"error: ", file + ".none"}},
+		{"validity", []string{"--allow-unsigned", "--max-validity", "-1s"}, []string{"error: --max-validity"}},
 		{"flag", []string{"--alow-unsigned"}, []string{"error: ", "--alow-unsigned", "hint: "}},
 		{"name", []string{"--allow-unsigned", "--id", "web 01"}, []string{"error: ", `"web 01"`}},
 		{"alias", []string{"--allow-unsigned", "--alias", "web$"}, []string{"error: ", `'$'`}},
@@ -149,6 +159,9 @@ func TestConfigurationErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := exec.Command(p.bin+"/warrend", append([]string{"--data-dir", p.home + "/data"}, c.args...)...)
 			cmd.Env = append(os.Environ(), "WARREND_BROKER="+p.broker)
+			if c.name == "nobody trusted" {
+				cmd.Env = append(cmd.Env, "WARREND_AUTHORIZED_OPERATORS=")
+			}
 			a, err := clitest.Start(cmd, false)
 			if err != nil {
 				t.Fatal(err)
@@ -266,8 +279,8 @@ func TestForeignMessages(t *testing.T) {
 	}
 	p.has(p.warren(0, "run", "echo alive", "--hosts", p.id), "alive")
 	p.eventually(func() error {
-		if n := strings.Count(a.Err.String(), "dropped a message that is no request"); n != len(bodies) {
-			return fmt.Errorf("%d of %d were logged as dropped:\n%s", n, len(bodies), a.Err.String())
+		if n := strings.Count(a.Err.String(), "msg=refused"); n != len(bodies) {
+			return fmt.Errorf("%d of %d were logged as refused:\n%s", n, len(bodies), a.Err.String())
 		}
 		return nil
 	})

@@ -69,7 +69,7 @@ func start(program string, spec Spec) (*leader, *pipes, error) {
 	if err != nil {
 		return nil, nil, failure(err, "cannot make a pipe: %v", root(err))
 	}
-	l, err := startLeader(cmd)
+	l, err := startLeader(cmd, spec.User)
 	if err != nil {
 		p.close()
 		return nil, nil, explain(err, program, spec)
@@ -112,7 +112,7 @@ func check(spec Spec) error {
 		return failure(err, "directory %q: %v", spec.Dir, root(err))
 	case !info.IsDir():
 		return failure(fs.ErrInvalid, "not a directory: %q", spec.Dir)
-	case !canEnter(spec.Dir):
+	case !spec.User.switches() && !canEnter(spec.Dir): // else its own start tells
 		return failure(fs.ErrPermission, "permission denied: cannot enter directory %q", spec.Dir)
 	}
 	return nil
@@ -182,6 +182,10 @@ func explain(err error, program string, spec Spec) error {
 			return failure(err, "no such interpreter %q, which the first line of %q names", interpreter, name)
 		}
 		return failure(err, "no such command %q", name)
+	case errors.Is(err, syscall.EPERM) && spec.User.switches():
+		return failure(err, "this agent cannot become user %q: it lacks the rights of root", spec.User.Name)
+	case errors.Is(err, fs.ErrPermission) && spec.User.switches():
+		return failure(err, "permission denied: user %q cannot execute %q, or cannot enter directory %q", spec.User.Name, name, spec.Dir)
 	case errors.Is(err, fs.ErrPermission):
 		return failure(err, "permission denied: %q cannot be executed", name)
 	default:

@@ -19,8 +19,11 @@ type leader struct{ cmd *exec.Cmd }
 // its own. A group alone would leave it the agent's controlling terminal: a
 // command that asks for a password on /dev/tty would be stopped by SIGTTIN, or
 // read what is typed at another program.
-func startLeader(cmd *exec.Cmd) (*leader, error) {
+func startLeader(cmd *exec.Cmd, u *User) (*leader, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if u.switches() {
+		cmd.SysProcAttr.Credential = &u.credential
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

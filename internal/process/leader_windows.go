@@ -21,7 +21,7 @@ type leader struct {
 
 // startLeader starts cmd suspended, so that it can start nothing before it is
 // in the job. The job ends with this program: its handle is the last one.
-func startLeader(cmd *exec.Cmd) (*leader, error) {
+func startLeader(cmd *exec.Cmd, _ *User) (*leader, error) {
 	job, err := newJob()
 	if err != nil {
 		return nil, fmt.Errorf("job object: %w", err)

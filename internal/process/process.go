@@ -14,7 +14,10 @@
 // from returning.
 package process
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // The names of a command's outputs.
 const (
@@ -36,6 +39,9 @@ type Spec struct {
 	Env []string
 	// Dir is the working directory; "" is the caller's own.
 	Dir string
+	// User is whom the command runs as; nil is the caller's own user. Another
+	// needs a caller that may become it: root, on Unix.
+	User *User
 	// Stdin is what the command reads; empty is the null device.
 	Stdin []byte
 	// MaxOutput is how many bytes are kept of each stream: the first and the
@@ -46,6 +52,9 @@ type Spec struct {
 	// Grace lies between the request to end and the kill.
 	Grace time.Duration
 }
+
+// ErrCannotSwitch: this process cannot run a command as another user.
+var ErrCannotSwitch = errors.New("this agent cannot switch users")
 
 // A Chunk is at most ChunkSize bytes of a stream at an offset in it. Data
 // belongs to whom the chunk is given.

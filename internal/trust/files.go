@@ -48,6 +48,9 @@ func Open(operators, revoked string, optional bool, log *slog.Logger) (*Files, e
 	return f, nil
 }
 
+// Operators is the number of lines that name somebody.
+func (f *Files) Operators() int { return f.authorized.Len() }
+
 // Policy is what the files say now. A file that has been changed for one that
 // is refused, or has gone, leaves in force what it said before; the log says so.
 func (f *Files) Policy() *Policy {

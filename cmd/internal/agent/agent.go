@@ -33,7 +33,7 @@ type flags struct {
 	Label            map[string]string `help:"Labels, as role=web: what operators choose hosts by, with --where." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:","`
 	Inbox            bool              `help:"Have a durable queue where requests of run --when-online wait while this agent is away." env:"WARREND_INBOX"`
 	DataDir          string            `help:"Directory for the agent's files." type:"path" env:"WARREND_DATA_DIR" default:"${datadir}"`
-	AllowUnsigned    bool              `help:"Execute whatever reaches this host's queue: anybody who can publish to the broker can run anything here." env:"WARREND_ALLOW_UNSIGNED"`
+	Trust            trustFlags        `embed:"" envprefix:"WARREND_"`
 	Workers          int               `help:"Commands that run at the same time." env:"WARREND_WORKERS" default:"${workers}"`
 	Queue            int               `help:"Accepted jobs that wait for a worker; above it they are rejected." env:"WARREND_QUEUE" default:"${queue}"`
 	MaxOutput        int64             `help:"Most bytes kept of each output stream of a job, whatever is asked for." placeholder:"BYTES" env:"WARREND_MAX_OUTPUT" default:"${maxoutput}"`
@@ -61,7 +61,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		kong.Description("Warren's agent: executes on this host what operators send through RabbitMQ."),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), kong.Resolvers(source),
 		kong.Vars{
-			"version": version.Version, "datadir": defaultDataDir(), "config": source.Default,
+			"version": version.Version, "datadir": defaultDataDir(), "config": source.Default, "operators": defaultOperators, "revoked": defaultRevoked,
 			"workers": fmt.Sprint(executor.DefaultWorkers()), "queue": fmt.Sprint(executor.DefaultQueue),
 			"maxoutput":   fmt.Sprint(executor.DefaultMaxOutput),
 			"journalsize": fmt.Sprint(executor.DefaultOutput), "retention": executor.DefaultRetention.String(), "tolerance": executor.DefaultTolerance.String(),
@@ -111,9 +111,6 @@ func fail(stderr io.Writer, err error) int {
 }
 
 func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) {
-	if !f.AllowUnsigned {
-		return nil, fmt.Errorf("%w\nhint: --allow-unsigned lets everybody who can publish to the broker run anything on this host; use it where only you can", executor.ErrUnsigned)
-	}
 	if err := f.check(); err != nil {
 		return nil, err
 	}
@@ -128,6 +125,10 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 		}
 		log.Warn("the journal was reset", "old", aside)
 	}
+	files, err := f.Trust.files(log)
+	if err != nil {
+		return nil, err
+	}
 	f.Login.Password = os.Getenv("WARREND_BROKER_PASSWORD")
 	options := broker.Options{URLs: f.Broker, Login: f.Login}
 	agent, err := executor.New(executor.Config{
@@ -135,7 +136,7 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 		Broker:    options,
 		Limits:    executor.Limits{Workers: f.Workers, Queue: f.Queue, MaxOutput: f.MaxOutput, Output: f.JournalSize, Retention: f.JournalRetention, Tolerance: f.ClockTolerance},
 		KillGrace: f.KillGrace, DrainGrace: f.DrainGrace, DataDir: f.DataDir,
-		AllowUnsigned: f.AllowUnsigned, Log: log,
+		Trust: files, Reload: hangup(), MaxValidity: f.Trust.MaxValidity, AllowUnsigned: f.Trust.AllowUnsigned, Log: log,
 	})
 	if err != nil {
 		return nil, err
@@ -143,7 +144,9 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 	for _, w := range options.Warnings(args) {
 		log.Warn(w.Text, "hint", w.Hint)
 	}
-	log.Warn("this agent executes unsigned requests: anybody who can publish to the broker can run anything on this host", "id", f.ID)
+	if f.Trust.AllowUnsigned {
+		log.Warn("this agent executes unsigned requests: anybody who can publish to the broker can run anything on this host", "id", f.ID)
+	}
 	return agent, nil
 }
 
@@ -156,6 +159,9 @@ func (f *flags) check() error {
 		if n.value <= 0 {
 			return fmt.Errorf("%s must be more than 0", n.flag)
 		}
+	}
+	if f.Trust.MaxValidity < 0 {
+		return errors.New("--max-validity must be more than 0")
 	}
 	for name, value := range f.Label {
 		if strings.TrimSpace(name) == "" || value == "" {

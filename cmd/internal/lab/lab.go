@@ -23,6 +23,7 @@ import (
 	"warren/internal/process"
 	"warren/internal/rabbit"
 	"warren/internal/signing"
+	"warren/internal/trust"
 	"warren/internal/version"
 )
 
@@ -93,7 +94,7 @@ func Start(ctx context.Context, c Config) (_ *Lab, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(l.Dir, "authorized_operators"), []byte(line), 0o600); err != nil {
+	if err := os.WriteFile(operators(l.Dir), []byte(line), 0o600); err != nil {
 		return nil, err
 	}
 	if c.Broker == "" {
@@ -116,6 +117,9 @@ func start(c Config, url, dir string) (fleet, error) {
 	}
 	return processes(c, url, dir)
 }
+
+// operators names the laboratory's one operator to its agents.
+func operators(dir string) string { return filepath.Join(dir, "authorized_operators") }
 
 // Node is the private broker; nil where the laboratory uses one that was there.
 func (l *Lab) Node() *rabbit.Node { return l.node }
@@ -157,8 +161,12 @@ func goroutines(c Config, url, dir string) (fleet, error) {
 	f := &inProcess{group: new(errgroup.Group), journal: journal, end: func() {}}
 	log := slog.New(slog.NewTextHandler(c.Log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	for _, host := range c.Hosts {
+		files, err := trust.Open(operators(dir), "", true, log)
+		if err != nil {
+			return nil, errors.Join(err, f.stop())
+		}
 		a, err := executor.New(executor.Config{
-			ID: host, Version: version.Version, DataDir: dir, NoJournal: true, Records: journal.log, AllowUnsigned: true, Log: log,
+			ID: host, Version: version.Version, DataDir: dir, NoJournal: true, Records: journal.log, Trust: files, Log: log,
 			Limits: executor.Limits{Tolerance: OneClock},
 			Broker: broker.Options{URLs: []string{url}, DialTimeout: loginTime, SetupTimeout: loginTime, Heartbeat: heartbeat},
 			Runner: pooled(pool, run),
