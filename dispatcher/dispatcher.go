@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -326,6 +327,21 @@ func (d *Dispatcher) Settled(ctx context.Context, id string) error {
 		}
 	}
 	return err
+}
+
+// Unsettled are the ids of those tasks submitted here that the operator would
+// leave without a word on each of their jobs.
+func (d *Dispatcher) Unsettled(ctx context.Context) (ids []string, err error) {
+	tasks, err := d.find(ctx, "", false)
+	for _, t := range tasks {
+		select {
+		case <-t.settled:
+		default:
+			ids = append(ids, t.record.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids, err
 }
 
 // Cancel asks for the end of a task's unfinished jobs: through the goroutines

@@ -2,6 +2,7 @@ package results
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -78,6 +79,7 @@ func (a *actor) commit(ctx context.Context, b *batch) {
 		deltas: map[int64]map[string]int{}, limits: map[int64]int64{}, revs: map[int64]int64{},
 	}
 	err := a.tx.do(ctx, func() error { return m.run(ctx, b) })
+	a.noteTrouble(err)
 	if err != nil {
 		err = explain(a.path, err)
 		a.log.Error("results not stored", "updates", b.updates, "err", err)
@@ -91,6 +93,13 @@ func (a *actor) commit(ctx context.Context, b *batch) {
 	for _, r := range b.requests {
 		r.answer <- err
 	}
+}
+
+func (a *actor) noteTrouble(err error) {
+	if err != nil && a.trouble == nil {
+		a.since = time.Now()
+	}
+	a.trouble = err
 }
 
 func (m *merging) run(ctx context.Context, b *batch) error {

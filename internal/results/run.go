@@ -27,6 +27,9 @@ type actor struct {
 	watched map[string]*watchedTask // by task id
 	version int64                   // PRAGMA data_version when the watched were last read
 	counts  Counts
+
+	trouble error     // why the last transaction failed; nil where it did not
+	since   time.Time // the first of the failures in a row
 }
 
 // Run is the only writer of this process. It returns nil once ctx has ended and

@@ -186,6 +186,12 @@ func (s *Store) Counts(ctx context.Context) (Counts, error) {
 	return ask(ctx, s, func(a *actor) (Counts, error) { return a.counts, nil })
 }
 
+// Trouble returns why the store takes no updates, and since when, or nil where
+// the last were taken.
+func (s *Store) Trouble(ctx context.Context) (since time.Time, err error) {
+	return ask(ctx, s, func(a *actor) (time.Time, error) { return a.since, a.trouble })
+}
+
 // Driven reports whether a live process, this one included, drives the task.
 func (s *Store) Driven(_ context.Context, t Task) bool {
 	return t.Driver == s.Lease() || live(leasePath(filepath.Join(s.dir, "drivers"), filepath.Base(t.Driver)))

@@ -99,6 +99,26 @@ func resources() []fault {
 			},
 		},
 		{
+			name: "operator's disk full, operator leaves", short: true,
+			run: func(s *scene) {
+				s.mount(s.data, 64)
+				s.fleet(lanes(20)...)
+				s.operateByPrompt()
+				s.submit(1, s.hosts, work{})
+				s.settle() // its links are up
+				s.signalAgents(syscall.SIGSTOP)
+				n := min(s.tasks, 20)
+				s.submit(n, s.hosts, work{before: 5000, after: 100_000})
+				s.reached(n*len(s.hosts), results.Sent, results.Ended)
+				room := s.fill(s.data)
+				s.signalAgents(syscall.SIGCONT)
+				s.executed((n + 1) * len(s.hosts))
+				s.leaveFull()
+				room()
+				s.operate()
+			},
+		},
+		{
 			name: "agent's disk full", may: []wire.Outcome{wire.Rejected}, gone: true,
 			run: func(s *scene) { s.fullHost(func() {}) },
 		},
@@ -112,6 +132,20 @@ func resources() []fault {
 			},
 		},
 	}
+}
+
+// leaveFull has the prompt leave although nothing can be stored.
+func (s *scene) leaveFull() {
+	s.t.Helper()
+	_, err := fmt.Fprintln(s.prompt.In, "exit")
+	s.check(err)
+	status, err := s.prompt.Wait()
+	s.check(err)
+	said := s.prompt.Err.String()
+	if status != 1 || !strings.Contains(said, "is not stored: ") || !strings.Contains(said, "hint: make room") {
+		s.t.Errorf("left with status %d: %s", status, last(said))
+	}
+	s.prompt = nil
 }
 
 // fullHost fills the disk of one host while jobs run, others wait, and more come.

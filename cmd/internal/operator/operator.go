@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"os/user"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -40,6 +41,10 @@ const (
 	// helloQuiet is the silence after the last hello that ends a discover: agents
 	// answer at once, so a longer pause means that all have.
 	helloQuiet = 300 * time.Millisecond
+
+	// storePatience is how long a process that wants to end waits for a store that
+	// takes nothing.
+	storePatience = 5 * time.Second
 
 	// touchTime is what a question may take longer where it waits for a touch.
 	touchTime = time.Minute
@@ -235,9 +240,39 @@ func (o *Operator) Submit(ctx context.Context, spec results.Spec) (results.Task,
 	return o.dispatcher.Submit(ctx, spec)
 }
 
-// Settled waits until the operator may leave as far as the task goes.
+// Settled waits until the operator may leave as far as the task goes; empty is
+// all tasks. A store that takes nothing, as on a full disk, cannot tell, and is
+// not waited for without end: the error says what is left.
 func (o *Operator) Settled(ctx context.Context, task string) error {
-	return o.dispatcher.Settled(ctx, task)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	settled := make(chan error, 1)
+	go func() { settled <- o.dispatcher.Settled(ctx, task) }()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-settled:
+			return err
+		case <-tick.C:
+		}
+		since, err := o.store.Trouble(ctx)
+		if err == nil || ctx.Err() != nil || time.Since(since) < storePatience {
+			continue
+		}
+		stop()
+		<-settled
+		return o.unstored(err)
+	}
+}
+
+// unstored says which tasks are left with news that the store has not taken.
+func (o *Operator) unstored(why error) error {
+	ids, err := o.dispatcher.Unsettled(o.ctx)
+	if err != nil {
+		return errors.Join(why, err)
+	}
+	return fmt.Errorf("what hosts say of tasks %s is not stored: %w", strings.Join(ids, ", "), why)
 }
 
 // Cancel asks for the end of a task.
@@ -311,8 +346,12 @@ func (o *Operator) Viewed(t results.Task, hosts []string) error {
 // Close waits until the operator may leave, then ends the process's work:
 // senders first, then what stores their news.
 func (o *Operator) Close() error {
+	var left error
 	if o.connected {
-		_ = o.dispatcher.Settled(o.ctx, "") // an actor that has failed says so below
+		left = o.Settled(o.ctx, "")
+		if errors.Is(left, dispatcher.ErrStopped) || errors.Is(left, context.Canceled) {
+			left = nil // an actor that has failed says so below
+		}
 	}
 	o.stop()
 	err := o.actors.Wait()
@@ -320,7 +359,7 @@ func (o *Operator) Close() error {
 		err = nil // Connect has said it
 	}
 	o.stopLast()
-	return errors.Join(err, o.keeper.Wait(), o.store.Close(), o.audit.Close())
+	return errors.Join(left, err, o.keeper.Wait(), o.store.Close(), o.audit.Close())
 }
 
 // replyQueue is the name of a callback queue that nobody guesses, and that the
