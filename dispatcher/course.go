@@ -121,7 +121,7 @@ func (c *course) decide(now time.Time) step {
 	case c.inFlight != "":
 		return step{wait: time.Hour}
 	case c.cancel && !c.maybe && c.firstSent.IsZero():
-		return step{end: wire.Cancelled, reason: "cancelled before it was sent"}
+		return step{end: wire.Cancelled, reason: cancelledUnsent}
 	case c.firstSent.IsZero() && !now.Before(c.notAfter):
 		return step{end: wire.Unreachable, reason: c.unsentReason()}
 	case c.overdue(now):

@@ -49,6 +49,8 @@ type Store interface {
 	SetCancel(ctx context.Context, task string) error
 	Statement(ctx context.Context, task string) (string, error)
 	Claim(ctx context.Context, t results.Task) (bool, error)
+	Find(ctx context.Context, id string) (results.Task, error)
+	Move(ctx context.Context, task string, r results.Rollout) error
 }
 
 // Config wires a dispatcher.
@@ -94,7 +96,7 @@ type Dispatcher struct {
 	tickets chan struct{} // host goroutines: a bound, see prepare
 	pace    chan struct{} // pacer → host goroutines: leave to repeat
 	starts  chan *task    // Submit → loop
-	asks    chan ask      // Settled, cancelOwn → loop
+	asks    chan ask      // Settled, Cancel, Halt → loop
 	done    chan struct{} // closed when Run ends
 }
 
@@ -102,7 +104,7 @@ type Dispatcher struct {
 // the answer is those of them that are under way here.
 type ask struct {
 	task   string
-	cancel bool
+	act    func(*task)    // done to each, in the loop; may be nil
 	answer chan<- []*task // one slot
 }
 
@@ -178,13 +180,13 @@ func (d *Dispatcher) pacer(ctx context.Context) error {
 	}
 }
 
-// chosen are the tasks that a question is about, cancelled if it says so.
+// chosen are the tasks that a question is about, once it has acted on them.
 func chosen(tasks map[string]*task, q ask) (found []*task) {
 	for id, t := range tasks {
 		if q.task == "" || q.task == id {
 			found = append(found, t)
-			if q.cancel && !t.cancelled() {
-				close(t.cancel)
+			if q.act != nil {
+				q.act(t)
 			}
 		}
 	}
@@ -194,6 +196,9 @@ func chosen(tasks map[string]*task, q ask) (found []*task) {
 // Submit makes a task of spec and returns once the store knows it; sending goes
 // on by itself.
 func (d *Dispatcher) Submit(ctx context.Context, spec results.Spec) (results.Task, error) {
+	if err := checkRollout(spec.Rollout, len(spec.Hosts)); err != nil {
+		return results.Task{}, err
+	}
 	now := time.Now()
 	jobs := make([]results.Job, len(spec.Hosts))
 	id := uuid.NewString()
@@ -212,9 +217,14 @@ func (d *Dispatcher) Submit(ctx context.Context, spec results.Spec) (results.Tas
 	record := results.Task{
 		ID: id, Command: spec.Command, Operator: d.operator, Created: l.issuedAt, NotAfter: l.notAfter,
 		Timeout: spec.Run.Timeout(), MaxOutput: spec.Run.MaxOutput, Hosts: len(jobs), Driver: d.store.Lease(), Statement: statement,
-		Summary: results.Summary{Hosts: len(jobs)},
+		Summary:    results.Summary{Hosts: len(jobs)},
+		WhenOnline: spec.WhenOnline, Fanout: spec.Fanout, Rollout: spec.Rollout, RetryOf: spec.RetryOf,
 	}
-	if err := d.audit(id, spec.Command, spec.Hosts); err != nil {
+	told := spec.Hosts
+	if spec.Rollout != nil {
+		told = told[:spec.Rollout.Stages[0]] // the others when their stage begins
+	}
+	if err := d.audit(id, spec.Command, told); err != nil {
 		return results.Task{}, fmt.Errorf("the task was not sent: %w", err)
 	}
 	progress, err := d.store.Add(ctx, record, jobs)
@@ -223,14 +233,15 @@ func (d *Dispatcher) Submit(ctx context.Context, spec results.Spec) (results.Tas
 	}
 	t := d.task(record, jobs, progress)
 	t.spec, t.run = spec, l
+	t.plan = newPlan(len(jobs), spec.Fanout, spec.Rollout)
 	return record, d.start(t)
 }
 
 func (d *Dispatcher) task(record results.Task, jobs []results.Job, progress []<-chan results.Progress) *task {
 	t := &task{
-		d: d, record: record, jobs: jobs, progress: progress, release: func() {},
+		d: d, record: record, jobs: jobs, progress: progress, release: func() {}, plan: newPlan(len(jobs), 0, nil),
 		questions: map[string]letter{}, unsigned: map[string]time.Time{}, wants: make(chan want),
-		cancel: make(chan struct{}), settled: make(chan struct{}),
+		cancel: make(chan struct{}), halted: make(chan struct{}), settled: make(chan struct{}),
 	}
 	t.unsettled.Add(len(jobs))
 	return t
@@ -313,7 +324,7 @@ func (d *Dispatcher) sign(ctx context.Context) func([]byte) (string, error) {
 // Settled waits until each job of a task that was submitted here, or of all such
 // tasks where id is empty, is accepted or ended: the operator may leave.
 func (d *Dispatcher) Settled(ctx context.Context, id string) error {
-	tasks, err := d.find(ctx, id, false)
+	tasks, err := d.find(ctx, id, nil)
 	for _, t := range tasks {
 		if t.resumed && id == "" {
 			continue // to ask is no promise
@@ -332,7 +343,7 @@ func (d *Dispatcher) Settled(ctx context.Context, id string) error {
 // Unsettled are the ids of those tasks submitted here that the operator would
 // leave without a word on each of their jobs.
 func (d *Dispatcher) Unsettled(ctx context.Context) (ids []string, err error) {
-	tasks, err := d.find(ctx, "", false)
+	tasks, err := d.find(ctx, "", nil)
 	for _, t := range tasks {
 		select {
 		case <-t.settled:
@@ -350,17 +361,22 @@ func (d *Dispatcher) Cancel(ctx context.Context, t results.Task) error {
 	if err := d.store.SetCancel(ctx, t.ID); err != nil {
 		return err
 	}
-	own, err := d.find(ctx, t.ID, true)
+	own, err := d.find(ctx, t.ID, func(t *task) {
+		if !isClosed(t.cancel) {
+			close(t.cancel)
+		}
+	})
 	if len(own) > 0 || err != nil {
 		return err
 	}
 	return d.inquire(ctx, t, wire.TypeCancel, func(*results.Job) bool { return true })
 }
 
-func (d *Dispatcher) find(ctx context.Context, id string, cancel bool) ([]*task, error) {
+// find returns those tasks that are under way here, after act was done to each.
+func (d *Dispatcher) find(ctx context.Context, id string, act func(*task)) ([]*task, error) {
 	answer := make(chan []*task, 1)
 	select {
-	case d.asks <- ask{id, cancel, answer}:
+	case d.asks <- ask{id, act, answer}:
 		return <-answer, nil
 	case <-d.done:
 		return nil, ErrStopped
@@ -369,9 +385,9 @@ func (d *Dispatcher) find(ctx context.Context, id string, cancel bool) ([]*task,
 	}
 }
 
-func (t *task) cancelled() bool {
+func isClosed(ch <-chan struct{}) bool {
 	select {
-	case <-t.cancel:
+	case <-ch:
 		return true
 	default:
 		return false
@@ -405,5 +421,29 @@ func (d *Dispatcher) Discover(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// storePause is the wait before a failed commit, as on a full disk, is tried again.
+const storePause = time.Second
+
+// apply has the store note something, and returns once it is committed.
+func (d *Dispatcher) apply(ctx context.Context, us []results.Update) error {
+	for {
+		answer, err := d.store.Apply(ctx, us)
+		if err != nil {
+			return err
+		}
+		select {
+		case err = <-answer:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err == nil {
+			return nil
+		}
+		if err := pause(ctx, storePause); err != nil {
+			return err
+		}
 	}
 }

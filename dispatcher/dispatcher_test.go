@@ -24,7 +24,10 @@ type memory struct {
 	failAdd   error
 	statement string
 	heard     int // what agents have said
-	full      int // so many updates fail, as on a full disk
+	cancel    bool
+	rollout   results.Rollout
+	task      string // added last
+	full      int    // so many updates fail, as on a full disk
 }
 
 func (m *memory) Lease() string { return "lease" }
@@ -37,6 +40,7 @@ func (m *memory) Add(_ context.Context, _ results.Task, jobs []results.Job) ([]<
 	}
 	var chs []<-chan results.Progress
 	for _, j := range jobs {
+		m.task = j.Task
 		ch := make(chan results.Progress, 1)
 		m.jobs[j.ID], m.progress[j.ID] = &j, ch
 		chs = append(chs, ch)
@@ -105,28 +109,55 @@ func (m *memory) Jobs(_ context.Context, task string) ([]results.Job, error) {
 	return jobs, nil
 }
 
+func (m *memory) Find(context.Context, string) (results.Task, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return results.Task{Cancel: m.cancel}, nil
+}
+
+func (m *memory) Move(_ context.Context, _ string, r results.Rollout) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.rollout = r
+	return nil
+}
+
 func (m *memory) Claim(context.Context, results.Task) (bool, error) { return true, nil }
 
 func (m *memory) Statement(context.Context, string) (string, error) { return m.statement, nil }
 
-func (m *memory) SetCancel(context.Context, string) error { return nil }
+func (m *memory) SetCancel(context.Context, string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cancel = true
+	return nil
+}
 
 // rig runs a dispatcher in virtual time; the test is the broker and the agents.
 type rig struct {
-	t     *testing.T
-	d     *Dispatcher
-	store *memory
-	out   chan broker.Publication
-	audit []string
-	stop  context.CancelFunc
-	ended chan error
+	t       *testing.T
+	d       *Dispatcher
+	store   *memory
+	out     chan broker.Publication
+	audit   []string
+	hosts   []string // in the audit log
+	noAudit error
+	stop    context.CancelFunc
+	ended   chan error
 }
 
 func newRig(t *testing.T) *rig { return newRigWith(t, nil) }
 
 func newRigWith(t *testing.T, edit func(*Dispatcher)) *rig {
+	return newRigOf(t, &memory{jobs: map[string]*results.Job{}, progress: map[string]chan results.Progress{}}, edit)
+}
+
+// newRigOn is another process on the same store.
+func newRigOn(t *testing.T, store *memory) *rig { return newRigOf(t, store, nil) }
+
+func newRigOf(t *testing.T, store *memory, edit func(*Dispatcher)) *rig {
 	r := &rig{
-		t: t, store: &memory{jobs: map[string]*results.Job{}, progress: map[string]chan results.Progress{}},
+		t: t, store: store,
 		out: make(chan broker.Publication), ended: make(chan error, 1),
 	}
 	caughtUp := make(chan struct{})
@@ -134,7 +165,10 @@ func newRigWith(t *testing.T, edit func(*Dispatcher)) *rig {
 	r.d = New(Config{
 		CaughtUp: caughtUp, Store: r.store, Out: r.out, ReplyTo: wire.ReplyQueue("op", "abc"), Operator: "op",
 		Replies: &broker.State{Phase: broker.Up, Since: time.Now()},
-		Audit:   func(task, _ string, _ []string) error { r.audit = append(r.audit, task); return nil },
+		Audit: func(task, _ string, hosts []string) error {
+			r.audit, r.hosts = append(r.audit, task), append(r.hosts, hosts...)
+			return r.noAudit
+		},
 	})
 	if edit != nil {
 		edit(r.d)
@@ -290,7 +324,7 @@ func (r *rig) signedAnew() {
 	if !told {
 		r.t.Error("the store does not know the new digest")
 	}
-	r.store.says(req.Leaf.Job, results.Progress{State: results.Ended})
+	r.store.says(req.Leaf.Job, results.Progress{State: results.Ended, OK: true})
 }
 
 func TestNobodyThere(t *testing.T) {

@@ -27,6 +27,7 @@ type host struct {
 	attempt  int
 	paced    bool // it is this job's turn to repeat
 	settled  bool
+	ok       bool // its outcome is exit code 0
 
 	sent       letter // the run, once prepared: repeated as it was
 	offer      string // type of the request in pub, which holds a ticket; "" none
@@ -54,7 +55,7 @@ func (h *host) run(ctx context.Context) error {
 		case step.done:
 			return nil
 		case step.end != "":
-			return h.apply(ctx, results.Update{Job: h.job().ID, Outcome: step.end, Reason: step.reason})
+			return h.verdictGiven(ctx, step)
 		case step.sent:
 			h.course.told = true
 			if err := h.apply(ctx, results.Update{Job: h.job().ID, State: results.Sent}); err != nil {
@@ -163,6 +164,7 @@ func (h *host) verdict(ctx context.Context, v broker.Verdict) error {
 
 // heard takes what the agent has said.
 func (h *host) heard(p results.Progress) {
+	h.ok = p.OK
 	h.course.progress(p, time.Now())
 	if h.course.resumed || p.State == results.Accepted || p.State == results.Running {
 		h.settle()
@@ -200,30 +202,21 @@ func (h *host) watchReplies() {
 	}
 }
 
-// storePause is the wait before a failed commit, as on a full disk, is tried again.
-const storePause = time.Second
-
-// apply has the store note something, and returns once it is committed.
-func (h *host) apply(ctx context.Context, u results.Update) error {
-	for {
-		answer, err := h.task.d.store.Apply(ctx, []results.Update{u})
-		if err != nil {
-			return err
-		}
-		select {
-		case err = <-answer:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-time.After(storePause):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// verdictGiven stores the operator's own verdict, unless the agent's came first.
+func (h *host) verdictGiven(ctx context.Context, s step) error {
+	if err := h.apply(ctx, results.Update{Job: h.job().ID, Outcome: s.end, Reason: s.reason}); err != nil {
+		return err
 	}
+	select {
+	case p, open := <-h.progress:
+		h.ok = open && p.OK
+	default:
+	}
+	return nil
+}
+
+func (h *host) apply(ctx context.Context, u results.Update) error {
+	return h.task.d.apply(ctx, []results.Update{u})
 }
 
 // request is the publication of one attempt.

@@ -46,6 +46,13 @@ func (d *Dispatcher) Resume(ctx context.Context, t results.Task) (bool, error) {
 		release()
 		return false, err
 	}
+	if err := d.leftBehind(ctx, &t, all); err != nil {
+		release()
+		return false, err
+	}
+	if t.Rollout != nil {
+		all = all[:min(t.Rollout.Told(), len(all))]
+	}
 	var jobs []results.Job
 	var chs []<-chan results.Progress
 	for _, j := range all {

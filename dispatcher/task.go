@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,6 +61,7 @@ type task struct {
 	secret   bool                      // fixed; it had secrets to send with it
 	release  func()                    // fixed; lets progress go at the end
 
+	plan      plan
 	run       letter // newest
 	anew      bool   // run is not the letter whose digests were stored with the task
 	questions map[string]letter
@@ -68,6 +70,7 @@ type task struct {
 	wants     chan want            // host goroutines → task goroutine
 
 	cancel    chan struct{}  // closed by the dispatcher: the operator cancels
+	halted    chan struct{}  // closed by the dispatcher: no further stage begins
 	settled   chan struct{}  // closed by the task goroutine: the operator may leave
 	unsettled sync.WaitGroup // jobs of which nothing is known yet; host goroutines count down
 }
@@ -84,47 +87,92 @@ type got struct {
 	err error
 }
 
-// drive runs the task goroutine: it starts host goroutines as the window lets it
+// drive runs the task goroutine: it starts host goroutines as the plan has it
 // and signs what they need, until all have ended.
 func (t *task) drive(ctx context.Context) error {
 	defer t.release()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	hosts, ctx := errgroup.WithContext(ctx)
 	go func() { // ends with the host goroutines, which drive waits for
 		t.unsettled.Wait()
 		close(t.settled)
 	}()
-	window := len(t.jobs)
-	if t.spec.Fanout > 0 {
-		window = min(window, t.spec.Fanout)
-	}
-	ended := make(chan struct{})
-	next, left := 0, len(t.jobs)
-	for left > 0 {
-		for ; next < len(t.jobs) && next-(len(t.jobs)-left) < window; next++ {
-			h := t.host(next)
-			hosts.Go(func() error {
-				err := h.run(ctx)
-				select {
-				case ended <- struct{}{}:
-				case <-ctx.Done():
-				}
-				return err
-			})
+	err := t.follow(ctx, hosts)
+	if err != nil {
+		cancel()
+		if !t.plan.stopped {
+			t.unsettled.Add(t.plan.begun - len(t.jobs))
 		}
+	}
+	return cmp.Or(hosts.Wait(), err)
+}
+
+// follow does what the plan says until it is done.
+func (t *task) follow(ctx context.Context, hosts *errgroup.Group) error {
+	ended := make(chan bool) // host goroutines → here: whether the command did well
+	cancelled, halted := (<-chan struct{})(t.cancel), (<-chan struct{})(nil)
+	if t.record.Rollout != nil && !t.resumed {
+		halted = t.halted
+	}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		what, wait := t.plan.decide(time.Now())
+		var err error
+		switch what {
+		case finish:
+			return nil
+		case beginJob:
+			t.beginJob(ctx, hosts, ended)
+		case beginStage:
+			err = t.beginStage(ctx)
+		case endStage:
+			err = t.endStage(ctx)
+		case stop:
+			err = t.halt(ctx, t.plan.usedUp())
+		}
+		if err != nil {
+			return err
+		}
+		if what != await {
+			continue
+		}
+		timer.Reset(wait)
 		select {
-		case <-ended:
-			left--
+		case ok := <-ended:
+			t.plan.jobEnded(ok)
 		case w := <-t.wants:
 			l, err := t.sign(ctx, w)
 			w.answer <- got{l, err}
+		case <-cancelled:
+			cancelled = nil
+			err = t.halt(ctx, cancelledUnsent)
+		case <-halted:
+			halted = nil
+			err = t.halt(ctx, "rollout stopped by its operator")
+		case <-timer.C:
 		case <-ctx.Done():
-			for ; next < len(t.jobs); next++ {
-				t.unsettled.Done()
-			}
-			return hosts.Wait()
+			return ctx.Err()
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return hosts.Wait()
+}
+
+// beginJob starts the next host's goroutine.
+func (t *task) beginJob(ctx context.Context, hosts *errgroup.Group, ended chan<- bool) {
+	h := t.host(t.plan.begun)
+	t.plan.begun++
+	hosts.Go(func() error {
+		err := h.run(ctx)
+		select {
+		case ended <- h.ok:
+		case <-ctx.Done():
+		}
+		return err
+	})
 }
 
 func (t *task) host(i int) *host {

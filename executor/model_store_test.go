@@ -115,6 +115,10 @@ func (op *operator) SetCancel(_ context.Context, task string) error {
 	return nil
 }
 
+func (op *operator) Find(context.Context, string) (results.Task, error) { return results.Task{}, nil }
+
+func (op *operator) Move(context.Context, string, results.Rollout) error { return nil }
+
 func (op *operator) Claim(_ context.Context, t results.Task) (bool, error) {
 	w := op.world
 	w.mu.Lock()

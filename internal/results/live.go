@@ -41,7 +41,7 @@ func (l liveJobs) tell(m *merged) {
 		j.heard += m.heard
 		j.unknown, j.forgotten, j.since = m.unknown, m.forgotten, m.since
 	}
-	p := Progress{m.record.state, m.record.outcome, j.unknown, j.forgotten, j.since, j.heard}
+	p := Progress{m.record.state, m.record.outcome, m.record.kind() == kindOK, j.unknown, j.forgotten, j.since, j.heard}
 	stay := j.listeners[:0]
 	for _, n := range j.listeners {
 		replace(n.ch, p)

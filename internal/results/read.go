@@ -78,14 +78,15 @@ func (s *Store) Tasks(ctx context.Context, limit int) ([]Task, error) {
 
 func (s *Store) tasks(ctx context.Context, which string, args ...any) (out []Task, err error) {
 	err = s.query(ctx, `SELECT t.id, t.command, t.operator, t.created, t.not_after, t.timeout, t.max_output, t.hosts, t.driver, t.cancel,
-		coalesce(c.kind, ''), coalesce(c.n, 0)
+		t.when_online, t.fanout, t.retry_of, t.rollout, coalesce(c.kind, ''), coalesce(c.n, 0)
 		FROM (SELECT * FROM tasks `+which+`) t LEFT JOIN counts c ON c.task = t.seq ORDER BY t.seq DESC`,
 		args, func(rows *sql.Rows) error {
 			var t Task
 			var created, notAfter, timeout int64
-			var kind string
+			var kind, rollout string
 			var n int
-			err := rows.Scan(&t.ID, &t.Command, &t.Operator, &created, &notAfter, &timeout, &t.MaxOutput, &t.Hosts, &t.Driver, &t.Cancel, &kind, &n)
+			err := rows.Scan(&t.ID, &t.Command, &t.Operator, &created, &notAfter, &timeout, &t.MaxOutput, &t.Hosts, &t.Driver, &t.Cancel,
+				&t.WhenOnline, &t.Fanout, &t.RetryOf, &rollout, &kind, &n)
 			if err != nil {
 				return err
 			}
@@ -93,6 +94,9 @@ func (s *Store) tasks(ctx context.Context, which string, args ...any) (out []Tas
 				t.Created, t.NotAfter = fromMilli(created), fromMilli(notAfter)
 				t.Timeout = time.Duration(timeout) * time.Millisecond
 				t.Summary = newSummary(t.Hosts)
+				if t.Rollout, err = parseRollout(rollout); err != nil {
+					return fmt.Errorf("the rollout of task %s: %w", t.ID, err)
+				}
 				out = append(out, t)
 			}
 			out[len(out)-1].Summary.add(kind, n)

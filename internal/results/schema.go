@@ -34,7 +34,8 @@ const (
 // stored of it.
 //
 // Step n brings a database from version n to version n+1: a new one takes all.
-var schema = []string{`
+var schema = []string{
+	`
 CREATE TABLE tasks (
 	seq        INTEGER PRIMARY KEY AUTOINCREMENT,
 	id         TEXT NOT NULL UNIQUE,
@@ -105,7 +106,24 @@ ALTER TABLE tasks ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN out_sum BLOB NOT NULL DEFAULT x'';
 ALTER TABLE jobs ADD COLUMN err_sum BLOB NOT NULL DEFAULT x'';
-`}
+`,
+	// Rollout is JSON, "" for none. Trash names the jobs of tasks that have been
+	// removed: their rows and output go bit by bit.
+	`
+ALTER TABLE tasks ADD COLUMN when_online INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tasks ADD COLUMN fanout INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tasks ADD COLUMN retry_of TEXT NOT NULL DEFAULT '';
+ALTER TABLE tasks ADD COLUMN rollout TEXT NOT NULL DEFAULT '';
+CREATE TABLE trash (
+	first_job INTEGER PRIMARY KEY,
+	last_job  INTEGER NOT NULL
+) STRICT;
+`,
+}
+
+// incremental is the first version whose databases give back what they do not
+// need: an older one is written anew for that.
+const incremental = 3
 
 // dsn names the database with pragmas that each of its connections is to have.
 func dsn(path string, options ...string) string {
@@ -175,6 +193,11 @@ func prepareSchema(ctx context.Context, conn *sql.Conn, path string) error {
 	case version == 0 && tables > 0:
 		return fmt.Errorf("%s is not a result store of warren, but another program's database\nhint: choose another directory with WARREN_DATA_DIR", path)
 	}
+	// So that what is removed can be given back to the disk in small bits. Of a
+	// database that has tables already this takes VACUUM, below.
+	if _, err := conn.ExecContext(ctx, "PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
+		return err
+	}
 	if err := setWAL(ctx, conn, path); err != nil {
 		return err
 	}
@@ -185,6 +208,10 @@ func prepareSchema(ctx context.Context, conn *sql.Conn, path string) error {
 	_, err := conn.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT", steps, len(schema)))
 	if err != nil {
 		_, _ = conn.ExecContext(ctx, "ROLLBACK") // fails where BEGIN did
+		return err
+	}
+	if 0 < version && version < incremental {
+		_, err = conn.ExecContext(ctx, "VACUUM")
 	}
 	return err
 }

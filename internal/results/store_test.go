@@ -96,7 +96,7 @@ func TestApplyAndRead(t *testing.T) {
 	}
 
 	for i, want := range []Progress{
-		{State: Ended, Outcome: wire.Exited, Heard: 1},
+		{State: Ended, Outcome: wire.Exited, OK: true, Heard: 1},
 		{State: Ended, Outcome: wire.Exited, Heard: 1},
 		{State: Ended, Outcome: wire.Unreachable},
 		{State: Running, Heard: 1},

@@ -29,6 +29,7 @@ type txer struct {
 	updDigest, updDriver            *sql.Stmt
 	selNextJob, selVersion          *sql.Stmt
 	updRev, selRev, selData         *sql.Stmt
+	updRollout                      *sql.Stmt
 }
 
 const jobFacts = `state, agent, outcome, exit_code, signal, reason, accepted, started, finished,
@@ -59,10 +60,11 @@ func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
 		{&t.updDriver, "UPDATE tasks SET driver = ? WHERE id = ? AND driver = ?"},
 		{&t.updDigest, "UPDATE jobs SET digest = ? WHERE seq = ?"},
 		{&t.insJob, "INSERT INTO jobs (seq, id, task, host, digest) VALUES (?,?,?,?,?)"},
-		{&t.selNextJob, "SELECT coalesce(max(seq), 0) + 1 FROM jobs"},
+		{&t.selNextJob, "SELECT 1 + max(coalesce((SELECT max(seq) FROM jobs), 0), coalesce((SELECT max(last_job) FROM trash), 0))"},
+		{&t.updRollout, "UPDATE tasks SET rollout = ?, rev = rev + 1 WHERE seq = ?"},
 		{&t.selLimit, "SELECT max_output FROM tasks WHERE seq = ?"},
 		{&t.selTask, "SELECT seq, hosts FROM tasks WHERE id = ?"},
-		{&t.insTask, "INSERT INTO tasks (id, command, operator, created, not_after, timeout, max_output, hosts, first_job, driver, cancel) VALUES (?,?,?,?,?,?,?,?,?,?,?)"},
+		{&t.insTask, "INSERT INTO tasks (id, command, operator, created, not_after, timeout, max_output, hosts, first_job, driver, cancel, when_online, fanout, retry_of, rollout) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
 		{&t.insStatement, "INSERT INTO statements (task, text) VALUES (?,?)"},
 		{&t.updCancel, "UPDATE tasks SET cancel = 1 WHERE seq = ?"},
 		{&t.selSpans, `SELECT offset, length(data) FROM output WHERE job = ?1 AND stream = ?2 AND offset < ?4 AND offset >=
@@ -90,6 +92,7 @@ func (t *txer) close() {
 		t.begin, t.commit, t.rollback, t.selJob, t.updJob, t.insJob, t.selLimit, t.selTask, t.insTask, t.insStatement, t.updCancel,
 		t.selSpans, t.insOutput, t.updCount, t.selCounts, t.insHost, t.insAgent, t.selUnsettled, t.selNextJob, t.selVersion, t.updDigest, t.updDriver,
 		t.updRev, t.selRev, t.selData,
+		t.updRollout,
 	} {
 		_ = s.Close()
 	}
@@ -119,7 +122,8 @@ func (t *txer) addTask(ctx context.Context, task *Task, jobs []Job, ids []uuid.U
 		return err
 	}
 	res, err := t.insTask.ExecContext(ctx, task.ID, task.Command, task.Operator, toMilli(task.Created), toMilli(task.NotAfter),
-		task.Timeout.Milliseconds(), task.MaxOutput, task.Hosts, first, task.Driver, task.Cancel)
+		task.Timeout.Milliseconds(), task.MaxOutput, task.Hosts, first, task.Driver, task.Cancel,
+		task.WhenOnline, task.Fanout, task.RetryOf, rolloutText(task.Rollout))
 	if err != nil {
 		return err
 	}

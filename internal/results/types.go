@@ -17,6 +17,9 @@ type Spec struct {
 	// WhenOnline: a host that is away finds it in its inbox when it is back.
 	WhenOnline bool
 	Fanout     int // most hosts in flight; 0 is all
+
+	Rollout *Rollout // nil: no stages
+	RetryOf string   // id of the task that this one repeats for some of its hosts
 }
 
 // A Task is one Spec under way or done.
@@ -37,6 +40,12 @@ type Task struct {
 	// readers leave it empty, Store.Statement returns it.
 	Statement string
 	Summary   Summary
+
+	// As the Spec has it.
+	WhenOnline bool
+	Fanout     int
+	Rollout    *Rollout
+	RetryOf    string
 }
 
 // Done reports whether every job has an outcome that no longer changes by
@@ -148,6 +157,7 @@ type Update struct {
 type Progress struct {
 	State   State
 	Outcome wire.Outcome
+	OK      bool // exited with code 0
 	// Unknown: the agent has never seen the job and would know; Forgotten: the
 	// agent cannot tell. Both hold until the next answer.
 	Unknown, Forgotten bool

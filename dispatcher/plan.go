@@ -1,0 +1,97 @@
+package dispatcher
+
+import (
+	"fmt"
+	"time"
+
+	"warren/internal/results"
+)
+
+// A plan says which job of a task begins when: pure, owned by the task
+// goroutine. A task without stages is one stage that has begun.
+type plan struct {
+	stages []int // jobs begun by the end of each stage: ascending, the last is all
+	window int   // most in flight
+	budget int   // failures that it goes on with; -1 is any number
+	soak   time.Duration
+
+	stage   int // that has begun; 0 before the first
+	resting bool
+	until   time.Time // while resting: when the next stage begins
+	stopped bool
+
+	begun, ended, failed int
+}
+
+func newPlan(jobs int, fanout int, r *results.Rollout) plan {
+	p := plan{stages: []int{jobs}, window: jobs, budget: -1, stage: 1}
+	if fanout > 0 {
+		p.window = min(jobs, fanout)
+	}
+	if r != nil {
+		p.stages, p.budget, p.soak, p.stage = r.Stages, r.MaxFailures, r.Soak, 0
+	}
+	return p
+}
+
+// A deed is what the task goroutine does next.
+type deed int
+
+const (
+	await      deed = iota // until something happens, or for as long as is said
+	beginJob               // the next one
+	beginStage             // the next one
+	endStage
+	stop // the budget is used up
+	finish
+)
+
+// decide says what to do at now, and how long that holds.
+func (p *plan) decide(now time.Time) (deed, time.Duration) {
+	switch all := p.begun == p.told(); {
+	case p.ended == p.begun && (p.stopped || p.begun == p.total()):
+		if p.stage > 0 && !p.resting && !p.stopped {
+			return endStage, 0 // the last one
+		}
+		return finish, 0
+	case p.stopped:
+		return await, time.Hour
+	case p.budget >= 0 && p.failed > p.budget && p.begun < p.total():
+		return stop, 0
+	case !all && p.begun-p.ended < p.window:
+		return beginJob, 0
+	case !all || p.ended < p.begun:
+		return await, time.Hour
+	case p.stage > 0 && !p.resting:
+		return endStage, 0
+	case now.Before(p.until):
+		return await, p.until.Sub(now)
+	}
+	return beginStage, 0
+}
+
+func (p *plan) total() int { return p.stages[len(p.stages)-1] }
+
+// told is how many jobs may have begun by the end of this stage.
+func (p *plan) told() int {
+	if p.stage == 0 {
+		return 0
+	}
+	return p.stages[p.stage-1]
+}
+
+func (p *plan) stageBegun() { p.stage, p.resting = p.stage+1, false }
+
+func (p *plan) stageEnded(now time.Time) { p.resting, p.until = true, now.Add(p.soak) }
+
+func (p *plan) jobEnded(ok bool) {
+	p.ended++
+	if !ok {
+		p.failed++
+	}
+}
+
+// usedUp says how the budget was used up.
+func (p *plan) usedUp() string {
+	return fmt.Sprintf("rollout stopped: %d failed, %d allowed", p.failed, p.budget)
+}

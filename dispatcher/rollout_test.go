@@ -1,0 +1,397 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"warren/internal/broker"
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+// rollout submits a task of so many hosts, by name: a, b, c …
+func (r *rig) rollout(fanout, hosts int, plan results.Rollout) results.Task {
+	r.t.Helper()
+	spec := results.Spec{
+		Command: "true", Expires: time.Minute, Fanout: fanout, Rollout: &plan,
+		Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
+	}
+	for i := range hosts {
+		spec.Hosts = append(spec.Hosts, string(rune('a'+i)))
+	}
+	task, err := r.d.Submit(context.Background(), spec)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return task
+}
+
+// ends takes the next request, which must be a run for that host, and ends it.
+func (r *rig) ends(host string, ok bool) {
+	r.t.Helper()
+	job := r.runs(host)
+	r.store.says(job, results.Progress{State: results.Ended, Outcome: wire.Exited, OK: ok})
+	synctest.Wait()
+}
+
+func (r *rig) runs(host string) (job string) {
+	r.t.Helper()
+	p := r.take(broker.Routed)
+	if p.Key != wire.HostQueue(host) || p.Msg.Type != wire.TypeRun {
+		r.t.Fatalf("%s to %s, want a run to %s", p.Msg.Type, p.Key, host)
+	}
+	return p.Msg.CorrelationId
+}
+
+// quietFor fails the test if anything is published within d.
+func (r *rig) quietFor(d time.Duration) {
+	r.t.Helper()
+	select {
+	case p := <-r.out:
+		r.t.Fatalf("%s to %s too early", p.Msg.Type, p.Key)
+	case <-time.After(d):
+	}
+}
+
+// told are the hosts that the audit log has, in order.
+func (r *rig) told() string { return strings.Join(r.hosts, "") }
+
+// untold are the hosts that were cancelled, with the reason, which is the same
+// for all of them.
+func (r *rig) untold() (hosts, reason string) {
+	r.t.Helper()
+	jobs, _ := r.store.Jobs(context.Background(), r.store.task)
+	for _, j := range jobs {
+		if j.Outcome != wire.Cancelled {
+			continue
+		}
+		if hosts != "" && reason != j.Reason {
+			r.t.Errorf("%s: %q, want %q", j.Host, j.Reason, reason)
+		}
+		hosts, reason = hosts+j.Host, j.Reason
+	}
+	return hosts, reason
+}
+
+func (r *rig) events() string {
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
+	var out []string
+	for _, m := range r.store.rollout.Moves {
+		out = append(out, m.Event)
+	}
+	return strings.Join(out, " ")
+}
+
+// The next stage begins when each job of the last has ended, and the soak has
+// passed; it is signed anew where the old statement's time is up.
+func TestRollout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		task := r.rollout(0, 6, results.Rollout{Stages: []int{1, 3, 6}, Soak: 10 * time.Minute})
+		if r.told() != "a" {
+			t.Errorf("the audit log has %s", r.told())
+		}
+		first := r.runs("a")
+		r.store.says(first, results.Progress{State: results.Running})
+		r.quietFor(silence - time.Second)
+		r.store.says(first, results.Progress{State: results.Ended, Outcome: wire.Exited, OK: true})
+		r.quietFor(10*time.Minute - time.Second)
+		r.signedAnew()
+		if r.told() != "abc" {
+			t.Errorf("the audit log has %s", r.told())
+		}
+		second := r.take(broker.Returned) // unreachable: a failure, but none that is said to be allowed
+		if second.Key != wire.HostQueue("c") && second.Key != wire.HostQueue("b") {
+			t.Errorf("the second stage went to %s", second.Key)
+		}
+		r.nothing()
+		hosts, reason := r.untold()
+		if hosts != "def" || reason != "rollout stopped: 1 failed, 0 allowed; never sent" {
+			t.Errorf("%s: %q", hosts, reason)
+		}
+		if got := r.events(); got != "begun ended begun stopped" {
+			t.Errorf("moves: %s", got)
+		}
+		if err := r.d.Settled(context.Background(), task.ID); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRolloutRunsToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		r.rollout(1, 4, results.Rollout{Stages: []int{1, 4}, MaxFailures: 1})
+		r.ends("a", true)
+		r.ends("b", false) // allowed
+		r.ends("c", true)
+		r.ends("d", true)
+		r.nothing()
+		if hosts, _ := r.untold(); hosts != "" {
+			t.Errorf("cancelled: %s", hosts)
+		}
+		if got := r.events(); got != "begun ended begun ended" {
+			t.Errorf("moves: %s", got)
+		}
+		if r.told() != "abcd" {
+			t.Errorf("the audit log has %s", r.told())
+		}
+	})
+}
+
+// A budget that is used up within a stage spares the rest of that stage, too;
+// what is under way ends by itself.
+func TestRolloutStopsWithinAStage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		r.rollout(2, 6, results.Rollout{Stages: []int{6}, MaxFailures: 1})
+		a, b := r.take(broker.Routed).Msg.CorrelationId, r.take(broker.Routed).Msg.CorrelationId
+		r.store.says(b, results.Progress{State: results.Running})
+		r.store.says(a, results.Progress{State: results.Ended, Outcome: wire.TimedOut})
+		r.store.says(r.runs("c"), results.Progress{State: results.Ended, Outcome: wire.Interrupted})
+		synctest.Wait()
+		if hosts, _ := r.untold(); hosts != "def" {
+			t.Errorf("cancelled: %s", hosts)
+		}
+		r.store.says(b, results.Progress{State: results.Ended, Outcome: wire.Exited, OK: true})
+		r.nothing()
+	})
+}
+
+// lost and unreachable are failures; so is what nobody has answered.
+func TestRolloutCountsSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		r.rollout(0, 2, results.Rollout{Stages: []int{1, 2}})
+		timeout := time.After(24 * time.Hour)
+		for done := false; !done; {
+			select {
+			case p := <-r.out:
+				if p.Key != wire.HostQueue("a") {
+					t.Errorf("%s to %s", p.Msg.Type, p.Key)
+				}
+				p.Answer <- broker.Verdict{Ref: p.Ref, Kind: broker.Routed}
+			case <-timeout:
+				done = true
+			}
+		}
+		if hosts, reason := r.untold(); hosts != "b" {
+			t.Errorf("cancelled: %s, %q", hosts, reason)
+		}
+	})
+}
+
+// A cancel does not wait for a stage's end, nor for the soak.
+func TestRolloutCancelled(t *testing.T) {
+	for name, stop := range map[string]func(*rig, results.Task) error{
+		"cancel": func(r *rig, t results.Task) error { return r.d.Cancel(context.Background(), t) },
+		"halt": func(r *rig, t results.Task) error {
+			ours, err := r.d.Halt(context.Background(), t.ID)
+			if !ours {
+				return errors.New("not ours")
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				defer r.close()
+				task := r.rollout(0, 3, results.Rollout{Stages: []int{1, 3}, Soak: time.Hour})
+				r.ends("a", true)
+				r.quietFor(time.Minute)
+				if err := stop(r, task); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				hosts, reason := r.untold()
+				if hosts != "bc" {
+					t.Errorf("cancelled: %s", hosts)
+				}
+				want := map[string]string{"cancel": "cancelled before it was sent", "halt": "rollout stopped by its operator; never sent"}
+				if reason != want[name] {
+					t.Errorf("reason %q", reason)
+				}
+				r.nothing()
+			})
+		})
+	}
+}
+
+// Halt lets what is under way go on; cancel after it still stops that.
+func TestHaltThenCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		task := r.rollout(0, 2, results.Rollout{Stages: []int{1, 2}})
+		a := r.runs("a")
+		r.store.says(a, results.Progress{State: results.Running})
+		synctest.Wait()
+		for range 2 { // a second time means nothing
+			if _, err := r.d.Halt(context.Background(), task.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.quietFor(time.Second)
+		if err := r.d.Cancel(context.Background(), task); err != nil {
+			t.Fatal(err)
+		}
+		if p := r.take(broker.Routed); p.Msg.Type != wire.TypeCancel || p.Msg.CorrelationId != a {
+			t.Errorf("%s for %s", p.Msg.Type, p.Msg.CorrelationId)
+		}
+		r.store.says(a, results.Progress{State: results.Ended, Outcome: wire.Cancelled})
+		r.nothing()
+	})
+}
+
+// Another process has cancelled the task while this one soaked.
+func TestRolloutCancelledElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		r.rollout(0, 2, results.Rollout{Stages: []int{1, 2}, Soak: time.Minute})
+		r.ends("a", true)
+		if err := r.store.SetCancel(context.Background(), ""); err != nil {
+			t.Fatal(err)
+		}
+		r.nothing()
+		if hosts, reason := r.untold(); hosts != "b" || reason != "cancelled before it was sent" {
+			t.Errorf("%s: %q", hosts, reason)
+		}
+	})
+}
+
+// Without its audit no stage begins.
+func TestRolloutStopsWithoutAudit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		r.rollout(0, 2, results.Rollout{Stages: []int{1, 2}})
+		r.noAudit = errors.New("disk full\nhint: make room")
+		r.ends("a", true)
+		r.nothing()
+		if hosts, reason := r.untold(); hosts != "b" || reason != "rollout stopped: the audit log: disk full; never sent" {
+			t.Errorf("%s: %q", hosts, reason)
+		}
+	})
+}
+
+// A process that takes up a rollout tells nobody: not the stages that have not
+// begun, which it can say for certain, nor those that have, which it asks.
+func TestResumedRollout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		task := r.rollout(1, 5, results.Rollout{Stages: []int{2, 5}})
+		r.store.says(r.runs("a"), results.Progress{State: results.Running})
+		synctest.Wait()
+		r.close() // b is in the stage, and was not told
+		task.Rollout = &r.store.rollout
+
+		r = newRigOn(t, r.store)
+		defer r.close()
+		if ours, err := r.d.Resume(context.Background(), task); err != nil || !ours {
+			t.Fatal(ours, err)
+		}
+		synctest.Wait()
+		if hosts, reason := r.untold(); hosts != "cde" || reason != "rollout stopped: the process that drove it has ended; never sent" {
+			t.Errorf("%s: %q", hosts, reason)
+		}
+		if got := r.events(); got != "begun stopped" {
+			t.Errorf("moves: %s", got)
+		}
+		stop := time.After(24 * time.Hour)
+		for done := false; !done; {
+			select {
+			case p := <-r.out:
+				if p.Msg.Type != wire.TypeStatus || p.Key != wire.HostQueue("a") && p.Key != wire.HostQueue("b") {
+					t.Errorf("%s to %s", p.Msg.Type, p.Key)
+				}
+				p.Answer <- broker.Verdict{Ref: p.Ref, Kind: broker.Routed}
+			case <-stop:
+				done = true
+			}
+		}
+	})
+}
+
+func TestBadStages(t *testing.T) {
+	for _, stages := range [][]int{{}, {0, 3}, {2, 2, 3}, {3, 1}, {1, 2}, {1, 4}} {
+		if err := checkRollout(&results.Rollout{Stages: stages}, 3); err == nil {
+			t.Errorf("stages %v of 3 hosts are accepted", stages)
+		}
+	}
+}
+
+// Whatever happens, no more jobs are in flight than the window has, none begins
+// before its stage, no stage before the last one's end and the soak, and none at
+// all once more have failed than are allowed.
+func TestPlan(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var stages []int
+		for n, left := 0, rapid.IntRange(1, 4).Draw(t, "stages"); left > 0; left-- {
+			n += rapid.IntRange(1, 6).Draw(t, "hosts")
+			stages = append(stages, n)
+		}
+		jobs := stages[len(stages)-1]
+		r := results.Rollout{
+			Stages: stages, MaxFailures: rapid.IntRange(0, jobs).Draw(t, "budget"),
+			Soak: time.Duration(rapid.IntRange(0, 3).Draw(t, "soak")) * time.Minute,
+		}
+		p := newPlan(jobs, rapid.IntRange(0, jobs).Draw(t, "fanout"), &r)
+		now, lastEnd := t0, t0
+		for steps := 0; ; steps++ {
+			if steps > 1000 {
+				t.Fatalf("no end: %+v", p)
+			}
+			what, wait := p.decide(now)
+			switch what {
+			case beginJob:
+				p.begun++
+				if p.begun > p.told() || p.begun-p.ended > p.window || p.failed > p.budget {
+					t.Fatalf("job %d begins: %+v", p.begun, p)
+				}
+			case beginStage:
+				if p.ended != p.told() || p.stage > 0 && now.Before(lastEnd.Add(p.soak)) || p.failed > p.budget {
+					t.Fatalf("a stage begins at %s: %+v", now, p)
+				}
+				p.stageBegun()
+			case endStage:
+				if p.ended != p.told() {
+					t.Fatalf("a stage ends: %+v", p)
+				}
+				lastEnd = now
+				p.stageEnded(now)
+			case stop:
+				if p.failed <= p.budget {
+					t.Fatalf("it stops: %+v", p)
+				}
+				p.stopped = true
+			case finish:
+				if p.begun != p.ended || p.begun < jobs && p.failed <= p.budget {
+					t.Fatalf("it ends: %+v", p)
+				}
+				return
+			case await:
+				if wait <= 0 {
+					t.Fatalf("it waits for %s", wait)
+				}
+				if p.begun > p.ended && rapid.Bool().Draw(t, "ends") {
+					p.jobEnded(rapid.Bool().Draw(t, "ok"))
+				} else if p.begun == p.ended {
+					now = now.Add(wait)
+				}
+			}
+		}
+	})
+}
