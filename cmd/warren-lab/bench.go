@@ -70,6 +70,7 @@ type (
 	benchAgents struct {
 		Prefix         string
 		Hosts, Workers int
+		Processes      bool
 	}
 	benchOperator struct {
 		Prefix, DataDir string
@@ -77,7 +78,8 @@ type (
 )
 
 func (p *benchAgents) Run(*int) error {
-	return bench.Agents(context.Background(), os.Getenv("WARREN_BROKER"), p.Prefix, p.Hosts, p.Workers, os.Stdin, os.Stdout)
+	part := bench.AgentsPart{URL: os.Getenv("WARREN_BROKER"), Prefix: p.Prefix, Hosts: p.Hosts, Workers: p.Workers, Processes: p.Processes}
+	return part.Serve(context.Background(), os.Stdin, os.Stdout)
 }
 
 func (p *benchOperator) Run(*int) error {

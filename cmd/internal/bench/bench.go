@@ -46,7 +46,13 @@ type measurement struct {
 
 // The measurements, in their order.
 var measurements = []measurement{
-	{"table", "floor and Warren, side by side", (*bench).table},
+	{"table", "floor and Warren, side by side, for each number of --hosts", (*bench).table},
+	{"processes", "50 hosts that are processes of their own", (*bench).processes},
+	{"many", "10,000 hosts in one task", (*bench).many},
+	{"agent", "an idle agent, and how it begins", (*bench).agent},
+	{"output", "1 GiB from one host", (*bench).output},
+	{"outputs", "64 KiB from each of 1,000 hosts", (*bench).manyOutputs},
+	{"reconnect", "5,000 agents whose broker is started again", (*bench).reconnect},
 }
 
 // Measurements are the names that Config.What takes, with what each is.

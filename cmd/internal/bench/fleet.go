@@ -8,6 +8,8 @@ type fleet struct {
 	hosts   int
 	workers int // commands at the same time, on all of them together
 	share   int // of the floor: agents to a connection
+
+	processes bool // each host is a process, with workers of its own
 }
 
 // digits is the length of a host's number.

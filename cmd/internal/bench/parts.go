@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,16 +18,32 @@ import (
 	"warren/repl"
 )
 
-// Agents is the part that is Warren's hosts, all in one process with one pool of
-// workers: it serves until in ends. What it says of itself is the file of the key
-// by which it knows the operator.
-func Agents(ctx context.Context, url, prefix string, hosts, workers int, in io.Reader, out io.Writer) error {
-	f := fleet{prefix: prefix, hosts: hosts}
-	l, err := lab.Start(ctx, lab.Config{Hosts: f.names(hosts), Broker: url, InProcess: true, Workers: workers, Runner: runner})
+// An AgentsPart is Warren's hosts: all in one process with one pool of workers, or
+// processes of their own with a pool each.
+type AgentsPart struct {
+	URL, Prefix    string
+	Hosts, Workers int
+	Processes      bool
+}
+
+// Serve carries out orders until in ends.
+func (a AgentsPart) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
+	f := fleet{prefix: a.Prefix, hosts: a.Hosts}
+	c := lab.Config{Hosts: f.names(a.Hosts), Broker: a.URL, Workers: a.Workers}
+	if !a.Processes {
+		c.InProcess, c.Runner = true, runner
+	}
+	l, err := lab.Start(ctx, c)
 	if err != nil {
 		return err
 	}
-	return errors.Join(part.Serve(in, out, l.Identity, part.Refuse), l.Stop())
+	err = part.Serve(in, out, part.Known{Key: l.Identity, PIDs: l.PIDs()}, func(o part.Order) (part.Answer, error) {
+		if o.Do != part.Up {
+			return part.Refuse(o)
+		}
+		return part.Answer{Up: l.Up()}, nil
+	})
+	return errors.Join(err, l.Stop())
 }
 
 // runner executes commands, but for the one that means none.
@@ -49,13 +66,13 @@ func Operator(ctx context.Context, s repl.Settings, prefix string, in io.Reader,
 		return errors.Join(err, engine.Close())
 	}
 	f := fleet{prefix: prefix}
-	err = part.Serve(in, out, "", func(o part.Order) (a part.Answer, err error) {
+	err = part.Serve(in, out, part.Known{}, func(o part.Order) (a part.Answer, err error) {
 		if o.Do != part.RunAll {
 			return part.Refuse(o)
 		}
 		names := f.names(o.Hosts)
 		for range o.Times {
-			r, err := runAll(ctx, engine, o.Command, names)
+			r, err := runAll(ctx, engine, o, names)
 			if err != nil {
 				return a, err
 			}
@@ -67,11 +84,11 @@ func Operator(ctx context.Context, s repl.Settings, prefix string, in io.Reader,
 }
 
 // runAll gives one command and waits until each host has an outcome.
-func runAll(ctx context.Context, engine repl.Engine, command string, hosts []string) (r part.Run, err error) {
+func runAll(ctx context.Context, engine repl.Engine, o part.Order, hosts []string) (r part.Run, err error) {
 	begin := time.Now()
 	task, err := engine.Submit(ctx, results.Spec{
-		Command: command, Hosts: hosts, Expires: time.Minute,
-		Run: wire.Run{Command: command, TimeoutMS: 60_000, MaxOutput: 1 << 20},
+		Command: o.Command, Hosts: hosts, Expires: time.Minute,
+		Run: wire.Run{Command: o.Command, TimeoutMS: 60_000, MaxOutput: cmp.Or(o.Keep, 1<<20)},
 	})
 	if err != nil {
 		return r, err
@@ -87,8 +104,21 @@ func runAll(ctx context.Context, engine repl.Engine, command string, hosts []str
 		}
 		if s.Ended == s.Hosts {
 			r.Last, r.Lost = time.Since(begin), s.Hosts-s.OK
-			return r, nil
+			r.Kept, err = kept(ctx, engine, task.ID, o.Keep)
+			return r, err
 		}
 	}
 	return r, fmt.Errorf("task %s: %w", task.ID, results.ErrStopped)
+}
+
+// kept is how much output of a task the store has, where that is asked for.
+func kept(ctx context.Context, engine repl.Engine, task string, wanted int64) (n int64, err error) {
+	if wanted == 0 {
+		return 0, nil
+	}
+	jobs, err := engine.Store().Jobs(ctx, task)
+	for _, j := range jobs {
+		n += j.Stdout.Kept
+	}
+	return n, err
 }

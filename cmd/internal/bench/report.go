@@ -78,7 +78,11 @@ func (row *Row) text(w io.Writer) {
 		if name == "Warren" {
 			name = fmt.Sprintf("Warren, %.2f ×", row.ratio())
 		}
-		fmt.Fprintf(w, "| %d | %s | %s | %s | %s | %s |", row.Hosts, row.Runner, what, name, times3(of(x.series, last)), times3(of(x.series, first)))
+		hosts := fmt.Sprint(row.Hosts)
+		if row.Processes {
+			hosts += " processes"
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |", hosts, row.Runner, what, name, times3(of(x.series, last)), times3(of(x.series, first)))
 		for i := range parts {
 			fmt.Fprintf(w, " %s |", short(of(x.series, cpu(i)).Median))
 		}

@@ -21,6 +21,7 @@ type Sample struct {
 	First time.Duration `json:"first,omitzero"` // until the first; 0 of a cold process
 	Use   [parts]Use    `json:"use"`            // operator, agents, broker
 	Lost  int           `json:"lost"`           // results
+	Kept  int64         `json:"kept,omitzero"`  // bytes of output, where that is looked at
 }
 
 // Use is what a part has used in a turn.

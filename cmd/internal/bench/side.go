@@ -12,19 +12,78 @@ import (
 
 // A side is the floor or Warren: agents, and who gives them commands.
 type side struct {
-	agents, operator *part.Part
-	once             func(command string, hosts int) *exec.Cmd // a whole process for one command
+	agents   []*part.Part
+	operator *part.Part
+	once     func(command string, hosts int) *exec.Cmd // a whole process for one command
 }
 
 // stop ends what has been started.
 func (s *side) stop() error {
 	var errs []error
-	for _, p := range []*part.Part{s.operator, s.agents} {
-		if p != nil {
-			errs = append(errs, p.Stop())
-		}
+	if s.operator != nil {
+		errs = append(errs, s.operator.Stop())
+	}
+	for _, p := range s.agents {
+		errs = append(errs, p.Stop())
 	}
 	return errors.Join(errs...)
+}
+
+// add starts agents.
+func (s *side) add(ctx context.Context, cmd *exec.Cmd) error {
+	p, err := part.Start(ctx, cmd)
+	if err == nil {
+		s.agents = append(s.agents, p)
+	}
+	return err
+}
+
+// each gives an order to all parts.
+func (s *side) each(ctx context.Context, o part.Order) error {
+	for _, p := range append(s.agents, s.operator) {
+		if _, err := p.Do(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// used is what the operator and the agents have used so far.
+func (s *side) used(ctx context.Context) (operator, agents part.Used, err error) {
+	if operator, err = s.operator.Usage(ctx); err != nil {
+		return operator, agents, err
+	}
+	add := func(u part.Used) { agents.CPU, agents.Peak = agents.CPU+u.CPU, agents.Peak+u.Peak }
+	for _, p := range s.agents {
+		for _, pid := range p.Known.PIDs {
+			u, err := part.Of(pid)
+			if err != nil {
+				return operator, agents, err
+			}
+			add(u)
+		}
+		if len(p.Known.PIDs) > 0 {
+			continue // the part is none of the agents
+		}
+		u, err := p.Usage(ctx)
+		if err != nil {
+			return operator, agents, err
+		}
+		add(u)
+	}
+	return operator, agents, nil
+}
+
+// fresh lets the peaks of the memory begin anew.
+func (s *side) fresh(ctx context.Context) error {
+	for _, p := range s.agents {
+		for _, pid := range p.Known.PIDs {
+			if err := part.FreshOf(pid); err != nil {
+				return err
+			}
+		}
+	}
+	return s.each(ctx, part.Order{Do: part.Fresh})
 }
 
 // floorSide starts the floor's agents and client.
@@ -37,10 +96,16 @@ func (b *bench) floorSide(ctx context.Context, f fleet) (_ *side, err error) {
 			err = errors.Join(fmt.Errorf("the floor: %w", err), s.stop())
 		}
 	}()
-	s.agents, err = part.Start(ctx, b.command(b.programs.floor, "agents", "--prefix", f.prefix,
-		"--hosts", fmt.Sprint(f.hosts), "--share", fmt.Sprint(f.share), "--workers", fmt.Sprint(f.workers)))
-	if err != nil {
-		return nil, err
+	of := f.hosts // in a process
+	if f.processes {
+		of = 1
+	}
+	for first := 0; first < f.hosts; first += of {
+		err := s.add(ctx, b.command(b.programs.floor, "agents", "--prefix", f.prefix, "--first", fmt.Sprint(first),
+			"--hosts", fmt.Sprint(of), "--share", fmt.Sprint(max(f.share, 1)), "--workers", fmt.Sprint(f.workers)))
+		if err != nil {
+			return nil, err
+		}
 	}
 	s.operator, err = part.Start(ctx, b.command(b.programs.floor, "client", "--prefix", f.prefix))
 	return s, err
@@ -57,9 +122,11 @@ func (b *bench) warrenSide(ctx context.Context, f fleet) (_ *side, err error) {
 			err = errors.Join(fmt.Errorf("warren: %w", err), s.stop())
 		}
 	}()
-	s.agents, err = part.Start(ctx, b.command(b.programs.lab, "bench-agents", "--prefix", f.prefix,
-		"--hosts", fmt.Sprint(f.hosts), "--workers", fmt.Sprint(f.workers)))
-	if err != nil {
+	args := []string{"bench-agents", "--prefix", f.prefix, "--hosts", fmt.Sprint(f.hosts), "--workers", fmt.Sprint(f.workers)}
+	if f.processes {
+		args = append(args, "--processes")
+	}
+	if err := s.add(ctx, b.command(b.programs.lab, args...)); err != nil {
 		return nil, err
 	}
 	s.operator, err = part.Start(ctx, s.knowing(b.command(b.programs.lab, "bench-operator", "--prefix", f.prefix, "--data-dir", b.path("operator"))))
@@ -68,7 +135,7 @@ func (b *bench) warrenSide(ctx context.Context, f fleet) (_ *side, err error) {
 
 // knowing lets an operator sign with the key that the agents know.
 func (s *side) knowing(cmd *exec.Cmd) *exec.Cmd {
-	cmd.Env = append(cmd.Env, "WARREN_IDENTITY="+s.agents.Known)
+	cmd.Env = append(cmd.Env, "WARREN_IDENTITY="+s.agents[0].Known.Key)
 	return cmd
 }
 

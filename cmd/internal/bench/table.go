@@ -18,6 +18,9 @@ type Row struct {
 	Hosts  int    `json:"hosts"`
 	Runner string `json:"runner"`
 	Cold   bool   `json:"cold"` // the whole process of the operator
+
+	Processes bool `json:"processes,omitzero"` // each host is one
+
 	Floor  Series `json:"floor"`
 	Warren Series `json:"warren"`
 	Syncs  Series `json:"syncs,omitempty"` // of the disk, one a round, in the same turns
@@ -122,7 +125,7 @@ func (b *bench) profile(ctx context.Context, f fleet, low, high *side) error {
 		return nil
 	}
 	for name, p := range map[string]*part.Part{
-		"floor-agents": low.agents, "floor-client": low.operator, "warren-agents": high.agents, "warren-operator": high.operator,
+		"floor-agents": low.agents[0], "floor-client": low.operator, "warren-agents": high.agents[0], "warren-operator": high.operator,
 	} {
 		file := filepath.Join(b.cfg.Profile, name+"-"+strconv.Itoa(f.hosts))
 		if _, err := p.Do(ctx, part.Order{Do: part.Profile, File: file}); err != nil {

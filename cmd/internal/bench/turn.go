@@ -19,6 +19,7 @@ type turn struct {
 	hosts   int
 	times   int
 	cold    bool
+	keep    int64 // bytes of output of each host; 0 is the default
 }
 
 // take carries a turn out and measures what it has used.
@@ -50,7 +51,7 @@ func (b *bench) take(ctx context.Context, s *side, t turn) (sample Sample, err e
 
 // warm has the side's operator give the command.
 func warm(ctx context.Context, s *side, t turn) (Sample, error) {
-	a, err := s.operator.Do(ctx, part.Order{Do: part.RunAll, Hosts: t.hosts, Command: t.command, Times: t.times})
+	a, err := s.operator.Do(ctx, part.Order{Do: part.RunAll, Hosts: t.hosts, Command: t.command, Times: t.times, Keep: t.keep})
 	if err != nil {
 		return Sample{}, err
 	}
@@ -100,6 +101,7 @@ func summed(runs []part.Run) (s Sample) {
 	for _, r := range runs {
 		firsts, lasts = append(firsts, r.First), append(lasts, r.Last)
 		s.Lost += r.Lost
+		s.Kept += r.Kept
 	}
 	slices.Sort(firsts)
 	slices.Sort(lasts)
@@ -145,10 +147,8 @@ func (b *bench) rest(ctx context.Context, s *side) ([parts]part.Used, error) {
 
 // used is what the parts of a side and the broker have used so far.
 func (b *bench) used(ctx context.Context, s *side) (u [parts]part.Used, err error) {
-	for i, p := range []*part.Part{s.operator, s.agents} {
-		if u[i], err = p.Usage(ctx); err != nil {
-			return u, err
-		}
+	if u[operatorPart], u[agentsPart], err = s.used(ctx); err != nil {
+		return u, err
 	}
 	if b.brokerPID != 0 {
 		u[brokerPart], err = part.Of(b.brokerPID)
@@ -158,10 +158,8 @@ func (b *bench) used(ctx context.Context, s *side) (u [parts]part.Used, err erro
 
 // fresh lets the peaks of the memory begin anew.
 func (b *bench) fresh(ctx context.Context, s *side) error {
-	for _, p := range []*part.Part{s.operator, s.agents} {
-		if _, err := p.Do(ctx, part.Order{Do: part.Fresh}); err != nil {
-			return err
-		}
+	if err := s.fresh(ctx); err != nil {
+		return err
 	}
 	if b.brokerPID != 0 {
 		return part.FreshOf(b.brokerPID)

@@ -28,6 +28,7 @@ const (
 type Fleet struct {
 	URL     string
 	Prefix  string // of their queues
+	First   int    // number of the first
 	Hosts   int
 	Share   int // agents to a connection
 	Workers int // commands at the same time, of all together
@@ -73,13 +74,13 @@ func (f Fleet) Serve(ctx context.Context, ready func()) error {
 	}()
 	for first := 0; first < f.Hosts && dctx.Err() == nil; first += f.Share {
 		dialing.Go(func() error {
-			c, err := dial(f.URL)
+			c, err := Dial(f.URL)
 			if err != nil {
 				return err
 			}
 			up <- c
 			for host := first; host < min(first+f.Share, f.Hosts); host++ {
-				if err := agent(gctx, g, c, queue(f.Prefix, host), pool); err != nil {
+				if err := agent(gctx, g, c, queue(f.Prefix, f.First+host), pool); err != nil {
 					return err
 				}
 			}
@@ -99,7 +100,8 @@ func (f Fleet) Serve(ctx context.Context, ready func()) error {
 	return nil
 }
 
-func dial(url string) (*amqp.Connection, error) {
+// Dial connects and logs in.
+func Dial(url string) (*amqp.Connection, error) {
 	return amqp.DialConfig(url, amqp.Config{Heartbeat: heartbeat, Dial: amqp.DefaultDial(dialTime)})
 }
 

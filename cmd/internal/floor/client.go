@@ -31,7 +31,7 @@ const enough = 1 << 15
 func Connect(url, prefix string) (*Client, error) {
 	c := &Client{prefix: prefix}
 	var err error
-	if c.conn, err = dial(url); err != nil {
+	if c.conn, err = Dial(url); err != nil {
 		return nil, err
 	}
 	if c.ch, err = c.conn.Channel(); err != nil {

@@ -29,6 +29,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	flags.StringVar(&f.URL, "broker", "amqp://guest:guest@127.0.0.1:5672/", "URL of the broker; better in WARREN_BROKER")
 	flags.StringVar(&f.Prefix, "prefix", "floor", "first part of the queues' names")
 	flags.IntVar(&f.Hosts, "hosts", 1, "number of agents")
+	flags.IntVar(&f.First, "first", 0, "number of the first of them")
 	flags.IntVar(&f.Share, "share", 1, "agents to a connection")
 	flags.IntVar(&f.Workers, "workers", 4, "commands at the same time")
 	command := flags.String("command", Noop, "what once has the hosts execute")
@@ -61,7 +62,7 @@ func (f Fleet) agents(in io.Reader, out io.Writer) error {
 		return f.Serve(ctx, func() {
 			g.Go(func() error {
 				defer stop()
-				return part.Serve(in, out, "", part.Refuse)
+				return part.Serve(in, out, part.Known{}, part.Refuse)
 			})
 		})
 	})
@@ -74,7 +75,7 @@ func (f Fleet) client(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	err = part.Serve(in, out, "", func(o part.Order) (a part.Answer, err error) {
+	err = part.Serve(in, out, part.Known{}, func(o part.Order) (a part.Answer, err error) {
 		if o.Do != part.RunAll {
 			return part.Refuse(o)
 		}

@@ -55,12 +55,14 @@ type Lab struct {
 // A fleet is the agents, of either kind.
 type fleet interface {
 	ready(ctx context.Context) error // returns once all answer
+	up() int                         // how many are connected
+	pids() []int                     // of those that are processes
 	stop() error
 }
 
-// loginTime is generous: thousands of agents that connect at once wait for each
-// other, since a broker accepts a few hundred connections a second.
-const loginTime = 5 * time.Minute
+// starting is how many in-process agents connect at the same time: a broker
+// accepts a few hundred connections a second.
+const starting = 128
 
 // heartbeat is long, since thousands of connections that only say that they live
 // keep a small machine busy; agents of this process cannot die without it.
@@ -121,6 +123,13 @@ func start(c Config, url, dir string) (fleet, error) {
 // operators names the laboratory's one operator to its agents.
 func operators(dir string) string { return filepath.Join(dir, "authorized_operators") }
 
+// Up is how many agents are connected now. Of those that are processes it is not
+// known.
+func (l *Lab) Up() int { return l.agents.up() }
+
+// PIDs are the agents' processes, where they have any of their own.
+func (l *Lab) PIDs() []int { return l.agents.pids() }
+
 // Node is the private broker; nil where the laboratory uses one that was there.
 func (l *Lab) Node() *rabbit.Node { return l.node }
 
@@ -168,7 +177,7 @@ func goroutines(c Config, url, dir string) (fleet, error) {
 		a, err := executor.New(executor.Config{
 			ID: host, Version: version.Version, DataDir: dir, NoJournal: true, Records: journal.log, Trust: files, Log: log,
 			Limits: executor.Limits{Tolerance: OneClock},
-			Broker: broker.Options{URLs: []string{url}, DialTimeout: loginTime, SetupTimeout: loginTime, Heartbeat: heartbeat},
+			Broker: broker.Options{URLs: []string{url}, Heartbeat: heartbeat},
 			Runner: pooled(pool, run),
 		})
 		if err != nil {
@@ -178,10 +187,42 @@ func goroutines(c Config, url, dir string) (fleet, error) {
 	}
 	var ctx context.Context
 	ctx, f.end = context.WithCancel(context.Background())
-	for _, a := range f.agents {
-		f.group.Go(func() error { return a.Run(ctx) })
-	}
+	f.group.Go(func() error {
+		f.launch(ctx)
+		return nil
+	})
 	return f, nil
+}
+
+// launch starts the agents, so many at a time that none has to wait for its
+// login longer than a broker's or its own patience.
+func (f *inProcess) launch(ctx context.Context) {
+	starting := make(chan struct{}, starting)
+	for _, a := range f.agents {
+		select {
+		case starting <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		f.group.Go(func() error { return a.Run(ctx) })
+		f.group.Go(func() error {
+			_ = connected(ctx, a) // the agents are about to end
+			<-starting
+			return nil
+		})
+	}
+}
+
+// connected waits until an agent has its link.
+func connected(ctx context.Context, a *executor.Agent) error {
+	for s := a.Link(); s.Phase == broker.Connecting; s = s.Next() {
+		select {
+		case <-s.Changed():
+		case <-ctx.Done():
+			return fmt.Errorf("the agents are not ready: %w (%v)", ctx.Err(), s.Err)
+		}
+	}
+	return nil
 }
 
 // pooled makes all agents of the laboratory share one pool of workers.
@@ -198,16 +239,23 @@ func pooled(pool chan struct{}, run executor.Runner) executor.Runner {
 
 func (f *inProcess) ready(ctx context.Context) error {
 	for _, a := range f.agents {
-		for s := a.Link(); s.Phase == broker.Connecting; s = s.Next() {
-			select {
-			case <-s.Changed():
-			case <-ctx.Done():
-				return fmt.Errorf("the agents are not ready: %w (%v)", ctx.Err(), s.Err)
-			}
+		if err := connected(ctx, a); err != nil {
+			return err
 		}
 	}
 	return nil
 }
+
+func (f *inProcess) up() (n int) {
+	for _, a := range f.agents {
+		if a.Link().Phase != broker.Connecting {
+			n++
+		}
+	}
+	return n
+}
+
+func (f *inProcess) pids() []int { return nil }
 
 func (f *inProcess) stop() error {
 	f.end()

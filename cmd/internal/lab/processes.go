@@ -123,6 +123,15 @@ func (f *separate) ready(ctx context.Context) error {
 	return nil
 }
 
+func (f *separate) up() int { return 0 }
+
+func (f *separate) pids() (pids []int) {
+	for _, a := range f.agents {
+		pids = append(pids, a.proc.PID)
+	}
+	return pids
+}
+
 func (f *separate) stop() error {
 	stopping := new(errgroup.Group)
 	for _, a := range f.agents {

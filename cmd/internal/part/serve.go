@@ -12,11 +12,11 @@ import (
 
 // Serve says that the part is ready, with what others must know of it, and carries
 // out orders until in ends. Those that Serve does not know go to do.
-func Serve(in io.Reader, out io.Writer, known string, do func(Order) (Answer, error)) error {
+func Serve(in io.Reader, out io.Writer, known Known, do func(Order) (Answer, error)) error {
 	orders, answers := json.NewDecoder(in), json.NewEncoder(out)
 	var p profile
 	defer p.end()
-	if err := answers.Encode(Answer{Text: known}); err != nil {
+	if err := answers.Encode(Answer{Known: known}); err != nil {
 		return err
 	}
 	for {

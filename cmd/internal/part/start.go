@@ -22,7 +22,7 @@ const stopTime = 30 * time.Second
 // A Part is a running part of a measurement. One goroutine uses it.
 type Part struct {
 	PID   int
-	Known string // what it has said of itself
+	Known Known
 
 	proc    *child.Process
 	in      io.WriteCloser
@@ -54,7 +54,7 @@ func Start(ctx context.Context, cmd *exec.Cmd) (*Part, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s %s: %w", filepath.Base(cmd.Path), cmd.Args[1], err), p.Stop())
 	}
-	p.Known = ready.Text
+	p.Known = ready.Known
 	return p, nil
 }
 

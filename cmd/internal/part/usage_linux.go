@@ -45,9 +45,8 @@ func FreshOf(pid int) error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
 }
 
-// Of is what any process has used, children not included: the sum over its
-// threads, which are counted in nanoseconds where the process is counted in
-// hundredths of a second.
+// Of is what any process has used: the sum over its threads, which are counted in
+// nanoseconds, and its children that have ended, in hundredths of a second.
 func Of(pid int) (u Used, err error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil {
@@ -62,9 +61,30 @@ func Of(pid int) (u Used, err error) {
 		n, _ := strconv.ParseInt(ran, 10, 64)
 		u.CPU += time.Duration(n)
 	}
+	children, err := childrenOf(pid)
+	if err != nil {
+		return u, err
+	}
+	u.CPU += children
 	u.Peak, err = memory(pid, "VmHWM")
 	return u, err
 }
+
+// childrenOf is the time of the children that have ended: fields 16 and 17 of
+// /proc/PID/stat, of which the second may hold any character (proc(5)).
+func childrenOf(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	user, _ := strconv.ParseInt(fields[13], 10, 64)
+	system, _ := strconv.ParseInt(fields[14], 10, 64)
+	return time.Duration(user+system) * tick, nil
+}
+
+// tick is the unit of /proc, the same on all architectures that Go knows.
+const tick = 10 * time.Millisecond
 
 // Resident is the memory that a process has now.
 func Resident(pid int) (int64, error) { return memory(pid, "VmRSS") }
@@ -83,6 +103,23 @@ func WakeUps(pid int) (n int64, err error) {
 		}
 	}
 	return n, err
+}
+
+// Overflows counts the connections that the kernel has dropped, of any program,
+// because too many waited to be accepted (ListenOverflows of netstat(8)).
+func Overflows() (int64, error) {
+	text, err := os.ReadFile("/proc/net/netstat")
+	if err != nil {
+		return 0, err
+	}
+	lines := strings.Split(string(text), "\n")
+	names, values := strings.Fields(lines[0]), strings.Fields(lines[1])
+	for i, name := range names {
+		if name == "ListenOverflows" {
+			return strconv.ParseInt(values[i], 10, 64)
+		}
+	}
+	return 0, nil
 }
 
 // memory is one line of /proc/PID/status, in bytes.

@@ -22,5 +22,8 @@ func Of(int) (Used, error) { return Used{}, nil }
 // Resident is 0 here.
 func Resident(int) (int64, error) { return 0, nil }
 
+// Overflows is 0 here.
+func Overflows() (int64, error) { return 0, nil }
+
 // WakeUps is 0 here.
 func WakeUps(int) (int64, error) { return 0, nil }
