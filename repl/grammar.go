@@ -20,15 +20,16 @@ type command interface {
 
 // commands are what both the prompt and the shell understand.
 type commands struct {
-	Run       runCommand    `cmd:"" usage:"run \"COMMAND\" --hosts \"EXPR …\"" help:"Run a command on hosts."`
-	CheckTask checkCommand  `cmd:"" name:"check_task" aliases:"check" usage:"check_task ID" help:"Show what has come back from a task."`
-	Tasks     tasksCommand  `cmd:"" usage:"tasks" help:"List the tasks, newest first."`
-	Wait      waitCommand   `cmd:"" usage:"wait ID" help:"Wait until a task is done, then show its results."`
-	Cancel    cancelCommand `cmd:"" usage:"cancel ID" help:"Stop a task on all hosts."`
-	Hosts     hostsCommand  `cmd:"" usage:"hosts [expand|fold]" help:"Ask all agents who is there; or expand and fold host expressions."`
-	Help      helpCommand   `cmd:"" usage:"help [COMMAND]" help:"Show the commands, or all about one."`
-	Config    configCommand `cmd:"" usage:"config" help:"Show each setting, its value and where that comes from."`
-	Exit      exitCommand   `cmd:"" aliases:"quit,eixt" usage:"exit" help:"Leave. Tasks go on; their results stay to be looked at."`
+	Run         runCommand         `cmd:"" usage:"run \"COMMAND\" --hosts \"EXPR …\"" help:"Run a command on hosts."`
+	CheckTask   checkCommand       `cmd:"" name:"check_task" aliases:"check" usage:"check_task ID" help:"Show what has come back from a task."`
+	Tasks       tasksCommand       `cmd:"" usage:"tasks" help:"List the tasks, newest first."`
+	Wait        waitCommand        `cmd:"" usage:"wait ID" help:"Wait until a task is done, then show its results."`
+	Cancel      cancelCommand      `cmd:"" usage:"cancel ID" help:"Stop a task on all hosts."`
+	Hosts       hostsCommand       `cmd:"" usage:"hosts [expand|fold]" help:"Ask all agents who is there; or expand and fold host expressions."`
+	BrokerSetup brokerSetupCommand `cmd:"" name:"broker-setup" usage:"broker-setup [--operator NAME] [--agent HOST,…]" help:"Print the rabbitmqctl commands that give Warren a virtual host and confined logins."`
+	Help        helpCommand        `cmd:"" usage:"help [COMMAND]" help:"Show the commands, or all about one."`
+	Config      configCommand      `cmd:"" usage:"config" help:"Show each setting, its value and where that comes from."`
+	Exit        exitCommand        `cmd:"" aliases:"quit,eixt" usage:"exit" help:"Leave. Tasks go on; their results stay to be looked at."`
 }
 
 // link lets the subcommands see the flags of the command above them.

@@ -26,7 +26,7 @@ func secureConfig() (c rabbit.Config, err error) {
 	if secureDir, err = os.MkdirTemp("", "warren-tls-"); err != nil {
 		return c, err
 	}
-	if authority, err = NewAuthority(secureDir, "test authority"); err != nil {
+	if authority, err = NewAuthority(secureDir, "authority"); err != nil {
 		return c, err
 	}
 	cert, key, err := authority.Issue(Certificate{Name: "broker", Names: []string{"localhost", "127.0.0.1"}})

@@ -1,0 +1,327 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/cmd/internal/clitest"
+	"warren/internal/rabbit"
+	"warren/internal/rabbit/rabbittest"
+	"warren/internal/wire"
+)
+
+// A confined is a virtual host that broker-setup has made, with its logins.
+type confined struct {
+	*place
+	node   *rabbit.Node
+	vhost  string
+	logins string // directory of the script: it holds warren-passwords
+}
+
+// setUp runs what broker-setup prints, as a shell on the broker's node does, and
+// returns what it says.
+func (c *confined) setUp(args ...string) string {
+	c.t.Helper()
+	script := c.want(0, append([]string{"broker-setup", "--vhost", c.vhost}, args...)...).out
+	cmd := c.node.Command(c.t.Context(), "sh")
+	cmd.Dir, cmd.Stdin = c.logins, strings.NewReader(script)
+	said, err := cmd.CombinedOutput()
+	if err != nil {
+		c.t.Fatalf("the script fails: %v\n%s\n%s", err, said, script)
+	}
+	return string(said)
+}
+
+func (c *confined) passwordFile(login string) string {
+	return filepath.Join(c.logins, "warren-passwords", url.PathEscape(login))
+}
+
+// url is a login's, without a password.
+func (c *confined) url(login string) string {
+	return fmt.Sprintf("amqp://%s@127.0.0.1:%d/%s", url.PathEscape(login), c.node.Port, url.PathEscape(c.vhost))
+}
+
+func (c *confined) dial(login string) *amqp.Connection {
+	c.t.Helper()
+	password, err := os.ReadFile(c.passwordFile(login))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	conn, err := amqp.Dial(strings.Replace(c.url(login), "@", ":"+string(password)+"@", 1))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { _ = conn.CloseDeadline(time.Now().Add(time.Second)) })
+	return conn
+}
+
+// outcome is the reply code that ends a channel on which this is done; 0 if the
+// broker does it.
+func outcome(t *testing.T, conn *amqp.Connection, do func(ch *amqp.Channel) error) int {
+	t.Helper()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ch.Close()
+	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	if err = do(ch); err == nil {
+		// A publication is refused later: whatever answers this comes after it.
+		err = ch.Confirm(false)
+	}
+	if err == nil {
+		return 0
+	}
+	var e *amqp.Error
+	if !errors.As(err, &e) || e.Code == amqp.ErrClosed.Code {
+		e = <-closed
+	}
+	if e == nil {
+		t.Fatalf("the channel was closed without a word: %v", err)
+	}
+	return e.Code
+}
+
+func newConfined(t *testing.T) *confined {
+	t.Helper()
+	return &confined{place: newPlace(t), node: rabbittest.Node(t), vhost: "warren of " + t.Name(), logins: t.TempDir()}
+}
+
+func (c *confined) run(operator string, status int, args ...string) result {
+	c.t.Helper()
+	c.broker = c.url(operator)
+	return c.want(status, append([]string{"--broker-password-file", c.passwordFile(operator)}, args...)...)
+}
+
+func (c *confined) agent(id string, args ...string) *clitest.Process {
+	c.t.Helper()
+	a, err := clitest.StartAgent(c.bin, c.url(id), c.home, id, append([]string{"--broker-password-file", c.passwordFile(id)}, args...)...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { _ = a.Kill() })
+	return a
+}
+
+// The logins that broker-setup makes do all that Warren does, and no more.
+func TestConfinedLogins(t *testing.T) {
+	t.Parallel()
+	c := newConfined(t)
+	setup := []string{"--operator", "alice", "--operator", "o'neil.j", "--agent", "h.1,alias.1", "--agent", "h2,alias2"}
+	said := c.setUp(setup...)
+	has(t, said, "new passwords are in ", "warren-passwords:", "alice", "h.1")
+	first, err := os.ReadFile(c.passwordFile("h.1"))
+	if err != nil || len(first) != 48 || strings.Contains(said, string(first)) {
+		t.Fatalf("the password %q, %v; the script said %s", first, err, said)
+	}
+	if info, err := os.Stat(c.passwordFile("h.1")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the password's file: %v %v", info.Mode(), err)
+	}
+
+	// Once more, with one agent more: nobody's password changes.
+	said = c.setUp(append(setup, "--agent", "h3")...)
+	if again, _ := os.ReadFile(c.passwordFile("h.1")); string(again) != string(first) || !strings.HasSuffix(strings.SplitN(said, "\n", 2)[0], ": h3") {
+		t.Errorf("the second time it said %s", said)
+	}
+
+	one := c.agent("h.1", "--alias", "alias.1", "--inbox")
+	two := c.agent("h2", "--alias", "alias2", "--alias", "alias.1") // which it may not have
+	await(t, &two.Err, `does not answer to this name.*alias\.1`)
+
+	has(t, c.run("alice", 0, "run", "echo from $(hostname)", "--hosts", "h.1 h2").out, "done: 2 ok")
+	has(t, c.run("alice", 0, "run", "echo hello", "--hosts", "alias.1 alias2").out, "done: 2 ok")
+	has(t, c.run("o'neil.j", 0, "run", "seq 100000", "--hosts", "h.1", "--max-output", "100KiB").out, "done: 1 ok")
+	has(t, c.run("alice", 0, "hosts").out, "h.1", "h2")
+	if err := one.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	task := strings.TrimSpace(c.run("alice", 0, "run", "echo later", "--hosts", "h.1", "--when-online", "1h", "--detach").out)
+	task = task[strings.LastIndexByte(task, ' ')+1:]
+	c.agent("h.1", "--alias", "alias.1", "--inbox")
+	has(t, c.run("alice", 0, "wait", task).out, "later", "done: 1 ok")
+
+	c.refused()
+	c.check()
+}
+
+// refused tries what the logins may not do while agents and operators are there.
+func (c *confined) refused() {
+	c.t.Helper()
+	agent, alice, oneil := c.dial("h.1"), c.dial("alice"), c.dial("o'neil.j")
+
+	// Alice waits for replies in a queue whose name everybody knows.
+	reply := wire.ReplyQueue("alice", "known")
+	ch, err := alice.Channel()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if _, err := ch.QueueDeclare(reply, false, false, true, false, nil); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := ch.QueueBind(reply, reply, wire.ExchangeReplies, false, nil); err != nil {
+		c.t.Fatal(err)
+	}
+	replies, err := ch.Consume(reply, "", true, true, false, false, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+
+	declare := func(name string, args amqp.Table) func(*amqp.Channel) error {
+		return func(ch *amqp.Channel) error {
+			_, err := ch.QueueDeclare(name, false, false, true, false, args)
+			return err
+		}
+	}
+	inbox := func(name string) func(*amqp.Channel) error {
+		return func(ch *amqp.Channel) error {
+			_, err := ch.QueueDeclare(name, true, false, false, false, amqp.Table{"x-queue-type": "quorum"})
+			return err
+		}
+	}
+	get := func(name string) func(*amqp.Channel) error {
+		return func(ch *amqp.Channel) error { _, _, err := ch.Get(name, true); return err }
+	}
+	consume := func(name string) func(*amqp.Channel) error {
+		return func(ch *amqp.Channel) error {
+			_, err := ch.Consume(name, "", true, false, false, false, nil)
+			return err
+		}
+	}
+	bind := func(queue, key, exchange string) func(*amqp.Channel) error {
+		return func(ch *amqp.Channel) error {
+			if err := declare(queue, nil)(ch); err != nil {
+				c.t.Fatalf("its own queue %s: %v", queue, err)
+			}
+			return ch.QueueBind(queue, key, exchange, false, nil)
+		}
+	}
+	publish := func(exchange, key string) func(*amqp.Channel) error {
+		return func(ch *amqp.Channel) error {
+			return ch.Publish(exchange, key, false, false, amqp.Publishing{Body: []byte(c.t.Name())})
+		}
+	}
+	remove := func(queue string) func(*amqp.Channel) error {
+		return func(ch *amqp.Channel) error { _, err := ch.QueueDelete(queue, false, false, false); return err }
+	}
+	purge := func(queue string) func(*amqp.Channel) error {
+		return func(ch *amqp.Channel) error { _, err := ch.QueuePurge(queue, false); return err }
+	}
+	exchange := func(do func(*amqp.Channel, string) error, name string) func(*amqp.Channel) error {
+		return func(ch *amqp.Channel) error { return do(ch, name) }
+	}
+	create := func(ch *amqp.Channel, name string) error {
+		return ch.ExchangeDeclare(name, "topic", true, false, false, false, nil)
+	}
+	drop := func(ch *amqp.Channel, name string) error { return ch.ExchangeDelete(name, false, false) }
+	reroute := func(from, to, key string) func(*amqp.Channel) error {
+		return func(ch *amqp.Channel) error { return ch.ExchangeBind(to, key, from, false, nil) }
+	}
+	host, mine, his := wire.HostQueue, wire.HostQueue("alias.1"), wire.ReplyQueue("o'neil.j", "1")
+
+	const denied = amqp.AccessRefused
+	for _, try := range []struct {
+		who  *amqp.Connection
+		what string
+		do   func(*amqp.Channel) error
+		want int
+	}{
+		{agent, "an agent reads another's requests", get(host("h2")), denied},
+		{agent, "an agent consumes another's requests", consume(host("h2")), denied},
+		{agent, "an agent reads another's inbox", get(wire.InboxQueue("h2")), denied},
+		{agent, "an agent takes an absent agent's name", declare(host("h3"), nil), denied},
+		{agent, "an agent takes another's alias", declare(host("alias2"), nil), denied},
+		{agent, "an agent takes a name that looks like its own", declare(host("hx1"), nil), denied},
+		{agent, "an agent takes a longer name", declare(host("h.1.example"), nil), denied},
+		{agent, "an agent makes another's inbox", inbox(wire.InboxQueue("h2")), denied},
+		{agent, "an agent sends a request", publish("", host("h2")), denied},
+		{agent, "an agent sends itself a request", publish("", host("h.1")), denied},
+		{agent, "an agent asks everybody", publish(wire.ExchangeDiscover, ""), denied},
+		{agent, "an agent's rejections become requests", declare(wire.InboxQueue("alias.1"), amqp.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": host("h2")}), denied},
+		{agent, "an agent writes to the operator's queue directly", publish("", reply), denied},
+		{agent, "an agent reads replies", get(reply), denied},
+		{agent, "an agent has copies of replies", bind(wire.InboxQueue("alias.1"), reply, wire.ExchangeReplies), denied},
+		{agent, "an agent removes another's queue", remove(host("h2")), denied},
+		{agent, "an agent empties another's queue", purge(host("h2")), denied},
+		{agent, "an agent hides another from questions", func(ch *amqp.Channel) error { return ch.QueueUnbind(host("h2"), "", wire.ExchangeDiscover, nil) }, denied},
+		{agent, "an agent makes an exchange", exchange(create, "warren.mine"), denied},
+		{agent, "an agent removes the exchange of replies", exchange(drop, wire.ExchangeReplies), denied},
+		{agent, "an agent turns replies aside", reroute(wire.ExchangeReplies, wire.ExchangeReplies, "#"), denied},
+		{agent, "an agent uses an exchange of RabbitMQ's", publish("amq.direct", "x"), denied},
+		{agent, "an agent has its alias", bind(wire.InboxQueue("alias.1"), "", wire.ExchangeDiscover), 0},
+		{agent, "an agent whose alias is in use", declare(mine, nil), amqp.ResourceLocked},
+
+		{oneil, "an operator reads another's replies", get(reply), denied},
+		{oneil, "an operator consumes another's replies", consume(reply), denied},
+		{oneil, "an operator takes another's queue", declare(wire.ReplyQueue("alice", "2"), nil), denied},
+		{oneil, "an operator has copies of another's replies", bind(his, reply, wire.ExchangeReplies), denied},
+		{oneil, "an operator has copies of all replies", bind(his, "#", wire.ExchangeReplies), denied},
+		{oneil, "an operator has copies of one's replies", bind(his, "warren.reply.alice.*", wire.ExchangeReplies), denied},
+		{oneil, "an operator sends another's replies to all agents", reroute(wire.ExchangeReplies, wire.ExchangeDiscover, reply), denied},
+		{oneil, "an operator hears questions", bind(his, "", wire.ExchangeDiscover), denied},
+		{oneil, "an operator replies", publish(wire.ExchangeReplies, reply), denied},
+		{oneil, "an operator reads requests", get(host("h.1")), denied},
+		{oneil, "an operator reads an inbox", get(wire.InboxQueue("h.1")), denied},
+		{oneil, "an operator takes a host's name", declare(host("h3"), nil), denied},
+		{oneil, "an operator removes an inbox", remove(wire.InboxQueue("h.1")), denied},
+		{oneil, "an operator removes the exchange of replies", exchange(drop, wire.ExchangeReplies), denied},
+		{oneil, "an operator has its own replies", bind(his, his, wire.ExchangeReplies), 0},
+
+		{agent, "an agent replies", publish(wire.ExchangeReplies, reply), 0},
+	} {
+		if got := outcome(c.t, try.who, try.do); got != try.want {
+			c.t.Errorf("%s: %d, want %d", try.what, got, try.want)
+		}
+	}
+	// The last of them is what Alice gets, and nobody else's.
+	select {
+	case d := <-replies:
+		if d.UserId != "" || d.RoutingKey != reply {
+			c.t.Errorf("Alice got %+v", d)
+		}
+	case <-time.After(clitest.Patience):
+		c.t.Error("the reply has not come")
+	}
+}
+
+// check lets broker-setup look who else is there.
+func (c *confined) check() {
+	c.t.Helper()
+	look := func() (string, string, int) {
+		cmd := c.node.Command(c.t.Context(), c.bin+"/warren", "broker-setup", "--check", "--vhost", c.vhost)
+		var out, errs clitest.Text
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		_ = cmd.Run() // the status says it
+		return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+	}
+	if out, errs, status := look(); status != 0 || !strings.Contains(out, "Warren's alone") {
+		c.t.Errorf("alone: status %d, %s%s", status, out, errs)
+	}
+	guest, err := c.node.Ctl(c.t.Context(), "set_permissions", "-p", c.vhost, "guest", ".*", ".*", ".*")
+	if err != nil {
+		c.t.Fatal(guest, err)
+	}
+	conn, err := amqp.Dial(strings.Replace(c.url("guest"), "@", ":guest@", 1))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close()
+	if got := outcome(c.t, conn, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclare("orders", false, false, true, false, nil)
+		return err
+	}); got != 0 {
+		c.t.Fatal(got)
+	}
+	out, errs, status := look()
+	if status != 1 {
+		c.t.Errorf("not alone: status %d, %s", status, errs)
+	}
+	has(c.t, out, "not Warren's", "orders", "not confined", "guest")
+}

@@ -1,0 +1,204 @@
+// Package brokersetup writes the shell commands that give Warren a virtual host
+// of its own in a RabbitMQ, and its programs logins that can do what they must
+// and no more. It only makes text: nothing is sent, nothing starts.
+package brokersetup
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"warren/internal/wire"
+)
+
+// A Config is what to set up.
+type Config struct {
+	Vhost     string
+	Operators []string // their logins
+	Agents    []Agent
+	External  bool // logins are certificates (SASL EXTERNAL) and have no password
+}
+
+// An Agent logs in by its id.
+type Agent struct {
+	ID      string
+	Aliases []string // the further names that it may answer to
+}
+
+// A Login is one user of the broker: what it may configure, write and read, as
+// RabbitMQ's regular expressions over the names of queues and exchanges.
+type Login struct {
+	Name      string `json:"name"`
+	Kind      string `json:"kind"` // operator or agent
+	Configure string `json:"configure"`
+	Write     string `json:"write"`
+	Read      string `json:"read"`
+	// Replies are the routing keys that it may bind to the exchange of replies;
+	// empty for an agent, which may not bind to it at all.
+	Replies string `json:"replies"`
+}
+
+// Logins are the users of a setup. The error is the caller's input's.
+func (c Config) Logins() ([]Login, error) {
+	if err := checkName("virtual host", c.Vhost); err != nil {
+		return nil, err
+	}
+	var all []Login
+	seen := make(map[string]string) // login or host name → what has it
+	take := func(name, what string) error {
+		if other := seen[name]; other != "" {
+			return fmt.Errorf("%q is both %s and %s\nhint: each login and each host name belongs to one program", name, other, what)
+		}
+		seen[name] = what
+		return nil
+	}
+	for _, name := range c.Operators {
+		if err := checkName("operator", name); err != nil {
+			return nil, err
+		}
+		if err := take(name, "operator "+name); err != nil {
+			return nil, err
+		}
+		all = append(all, operator(name))
+	}
+	for _, a := range c.Agents {
+		names := append([]string{a.ID}, a.Aliases...)
+		for i, n := range names {
+			name, err := wire.CheckHostName(n)
+			if err != nil {
+				return nil, err
+			}
+			if names[i] = name; strings.HasPrefix(name, "-") {
+				return nil, fmt.Errorf("host name %q begins with '-'", name)
+			}
+			if err := take(name, "agent "+names[0]); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, agent(names))
+	}
+	return all, nil
+}
+
+// checkName refuses what rabbitmqctl or a shell could take for something else.
+func checkName(what, name string) error {
+	const most = 255 // shortstr, AMQP 0-9-1, 4.2.5.3
+	switch {
+	case name == "" || name == "." || name == ".." || len(name) > most:
+		return fmt.Errorf("%s %q is no name\nhint: 1 to %d characters", what, name, most)
+	case strings.HasPrefix(name, "-"):
+		return fmt.Errorf("%s %q begins with '-'", what, name)
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("%s %q has a control character", what, name)
+	}
+	return nil
+}
+
+// agent may have the queues of its names, take questions to all and reply. It
+// can write to no other queue, since it may not write to the default exchange.
+func agent(names []string) Login {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = regexp.QuoteMeta(name) // unquoted, 10.0.0.7 would permit 10x0.0.7
+	}
+	queues := `warren\.(host|inbox)\.(` + strings.Join(quoted, "|") + `)`
+	return Login{
+		Name: names[0], Kind: "agent",
+		Configure: "^" + queues + "$",
+		Write:     "^(" + regexp.QuoteMeta(wire.ExchangeReplies) + "|" + queues + ")$",
+		Read:      "^(" + regexp.QuoteMeta(wire.ExchangeDiscover) + "|" + queues + ")$",
+	}
+}
+
+// operator may write to every queue of the virtual host, by the default
+// exchange, and read the replies to itself.
+func operator(name string) Login {
+	queues := regexp.QuoteMeta(wire.ReplyPrefix(name)) + "[A-Za-z0-9_-]+"
+	return Login{
+		Name: name, Kind: "operator",
+		Configure: "^" + queues + "$",
+		Write:     `^(amq\.default|` + regexp.QuoteMeta(wire.ExchangeDiscover) + "|" + queues + ")$",
+		Read:      "^(" + regexp.QuoteMeta(wire.ExchangeReplies) + "|" + queues + ")$",
+		Replies:   "^" + queues + "$",
+	}
+}
+
+// Script is the text for a POSIX shell on a node of the broker. Running it again
+// changes nothing, but that permissions are set anew.
+func (c Config) Script() (string, error) {
+	logins, err := c.Logins()
+	if err != nil {
+		return "", err
+	}
+	var s strings.Builder
+	s.WriteString(head)
+	fmt.Fprintf(&s, "vhost=%s\n", quote(c.Vhost))
+	s.WriteString(ctl)
+	if len(logins) > 0 {
+		s.WriteString(loginHead)
+		if c.External {
+			s.WriteString(loginExternal)
+		} else {
+			s.WriteString(loginPassword)
+		}
+	}
+	s.WriteString(vhost)
+	exchanges, err := c.exchanges()
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(&s, "rabbitmqctl -q import_definitions <<'END'\n%s\nEND\n", exchanges)
+	for _, l := range logins {
+		fmt.Fprintf(&s, "\n# %s %s\n", l.Kind, l.Name)
+		name := quote(l.Name)
+		if c.External {
+			fmt.Fprintf(&s, "login %s\n", name)
+		} else {
+			fmt.Fprintf(&s, "login %s %s\n", name, quote(url.PathEscape(l.Name)))
+		}
+		fmt.Fprintf(&s, "ctl set_permissions -p \"$vhost\" %s %s %s %s\n", name, quote(l.Configure), quote(l.Write), quote(l.Read))
+		if l.Replies != "" {
+			fmt.Fprintf(&s, "ctl set_topic_permissions -p \"$vhost\" %s %s %s %s\n", name, wire.ExchangeReplies, quote("^$"), quote(l.Replies))
+		}
+	}
+	s.WriteString("\n" + check)
+	if len(logins) > 0 && !c.External {
+		s.WriteString(tell)
+	}
+	s.WriteString("exit $found\n")
+	return s.String(), nil
+}
+
+// Check is a script that changes nothing: it tells what else lives in the virtual
+// host, in lines that begin with "warning: ", and then exits with 1.
+func (c Config) Check() (string, error) {
+	if err := checkName("virtual host", c.Vhost); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("set -eu\nvhost=%s\n%s%sexit $found\n", quote(c.Vhost), ctl, check), nil
+}
+
+// exchanges are RabbitMQ's definitions of those that agents may not create.
+func (c Config) exchanges() (string, error) {
+	type exchange struct {
+		Name       string         `json:"name"`
+		Vhost      string         `json:"vhost"`
+		Type       string         `json:"type"`
+		Durable    bool           `json:"durable"`
+		AutoDelete bool           `json:"auto_delete"`
+		Internal   bool           `json:"internal"`
+		Arguments  map[string]any `json:"arguments"`
+	}
+	text, err := json.Marshal(map[string][]exchange{"exchanges": {
+		{Name: wire.ExchangeReplies, Vhost: c.Vhost, Type: "topic", Durable: true, Arguments: map[string]any{}},
+		{Name: wire.ExchangeDiscover, Vhost: c.Vhost, Type: "fanout", Durable: true, Arguments: map[string]any{}},
+	}})
+	return string(text), err
+}
+
+// quote makes one word of a POSIX shell's. Between single quotes the expressions
+// stay readable, where a quoting by backslashes would double them.
+func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }

@@ -1,0 +1,122 @@
+package brokersetup
+
+import (
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"warren/internal/wire"
+)
+
+// allowed says what the broker would: RabbitMQ matches the expressions unanchored.
+func allowed(expr, name string) bool { return regexp.MustCompile(expr).MatchString(name) }
+
+func TestRights(t *testing.T) {
+	logins, err := Config{
+		Vhost: "v", Operators: []string{"alice", "john.doe"},
+		Agents: []Agent{{ID: "WEB01", Aliases: []string{"10.0.0.7", "fd00::1"}}, {ID: "web02"}},
+	}.Logins()
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice, john, web01 := logins[0], logins[1], logins[2]
+	const configure, write, read = "c", "w", "r"
+	for name, rights := range map[string][3]string{ // of alice, john and web01
+		"warren.host.web01":              {"", "", configure + write + read},
+		"warren.inbox.web01":             {"", "", configure + write + read},
+		"warren.host.10.0.0.7":           {"", "", configure + write + read},
+		"warren.host.fd00::1":            {"", "", configure + write + read},
+		"warren.host.10x0.0.7":           {},
+		"warren.host.web02":              {},
+		"warren.host.web011":             {},
+		"xwarren.host.web01":             {},
+		"warren.replies":                 {read, read, write},
+		"warren.discover":                {write, write, read},
+		"amq.default":                    {write, write, ""},
+		"amq.defaults":                   {},
+		"amq.direct":                     {},
+		"orders":                         {},
+		"":                               {},
+		wire.ReplyQueue("alice", "1"):    {configure + write + read, "", ""},
+		wire.ReplyQueue("john.doe", "1"): {"", configure + write + read, ""},
+		wire.ReplyQueue("john_doe", "1"): {},
+		"warren.reply.john.doe.1":        {},
+		"warren.reply.alice.*":           {},
+		"warren.reply.alice.#":           {},
+	} {
+		for i, l := range []Login{alice, john, web01} {
+			got := ""
+			for _, r := range []struct{ right, expr string }{{configure, l.Configure}, {write, l.Write}, {read, l.Read}} {
+				if allowed(r.expr, name) {
+					got += r.right
+				}
+			}
+			if got != rights[i] {
+				t.Errorf("%s may %q %q, want %q", l.Name, got, name, rights[i])
+			}
+			if l.Replies != "" && allowed(l.Replies, name) != (strings.Contains(rights[i], configure)) {
+				t.Errorf("%s may bind the key %q: %v", l.Name, name, allowed(l.Replies, name))
+			}
+		}
+	}
+	if web01.Name != "web01" || web01.Replies != "" {
+		t.Errorf("%+v", web01)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	for want, c := range map[string]Config{
+		`virtual host "" is no name`:                {},
+		`operator ".." is no name`:                  {Vhost: "v", Operators: []string{".."}},
+		`operator "-s" begins with '-'`:             {Vhost: "v", Operators: []string{"-s"}},
+		`operator "a\nb" has a control character`:   {Vhost: "v", Operators: []string{"a\nb"}},
+		`"a" is both operator a and operator a`:     {Vhost: "v", Operators: []string{"a", "a"}},
+		`"web" is both operator web and agent web`:  {Vhost: "v", Operators: []string{"web"}, Agents: []Agent{{ID: "web"}}},
+		`"web" is both agent web and agent db`:      {Vhost: "v", Agents: []Agent{{ID: "web"}, {ID: "db", Aliases: []string{"WEB"}}}},
+		`host name "web 1" contains ' '`:            {Vhost: "v", Agents: []Agent{{ID: "web 1"}}},
+		`a host name may not be empty`:              {Vhost: "v", Agents: []Agent{{ID: "web", Aliases: []string{""}}}},
+		`host name "-x" begins with '-'`:            {Vhost: "v", Agents: []Agent{{ID: "-x"}}},
+		`host name "$(reboot)" contains '$'`:        {Vhost: "v", Agents: []Agent{{ID: "$(reboot)"}}},
+		`virtual host "` + strings.Repeat("x", 256): {Vhost: strings.Repeat("x", 256)},
+	} {
+		if text, err := c.Script(); err == nil || !strings.Contains(err.Error(), want) || text != "" {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+// Whatever the names, the shell hands each to rabbitmqctl as it is, and runs
+// nothing else.
+func TestNamesReachRabbitmqctlWhole(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("no shell")
+	}
+	name := rapid.StringMatching(`[a-zA-Z0-9'"$\x60\\ ;&|<>(){}*?#!~é.]{1,20}`).Filter(func(s string) bool { return checkName("", s) == nil })
+	rapid.Check(t, func(t *rapid.T) {
+		vhost, operator := name.Draw(t, "vhost"), name.Draw(t, "operator")
+		script, err := Config{Vhost: vhost, Operators: []string{operator}, External: true}.Script()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A rabbitmqctl that prints its arguments, one a line.
+		const fake = "rabbitmqctl() { printf '<%s>\\n' \"$@\" >&2; cat >/dev/null; }\n"
+		cmd := exec.Command("sh", "-c", fake+script)
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != 1 { // its exchanges are not there
+			t.Fatalf("%v\n%s", err, out)
+		}
+		for _, want := range []string{
+			"<add_vhost>\n<" + vhost + ">\n",
+			"<add_user>\n<" + operator + ">\n",
+			"<set_permissions>\n<-p>\n<" + vhost + ">\n<" + operator + ">\n<^warren\\.reply\\.",
+			"<set_topic_permissions>\n<-p>\n<" + vhost + ">\n<" + operator + ">\n<warren.replies>\n<^$>\n<^warren\\.reply\\.",
+		} {
+			if !strings.Contains(string(out), want) {
+				t.Fatalf("no %s in\n%s\nof\n%s", want, out, script)
+			}
+		}
+	})
+}

@@ -1,0 +1,162 @@
+package repl
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"time"
+
+	"warren/internal/brokersetup"
+	"warren/internal/hostexpr"
+	"warren/internal/visible"
+	"warren/internal/wire"
+)
+
+type brokerSetupCommand struct {
+	Vhost    string   `default:"warren" placeholder:"NAME" help:"Virtual host for Warren alone."`
+	Operator []string `sep:"none" placeholder:"NAME" help:"Login of an operator; may be repeated."`
+	Agent    []string `sep:"none" placeholder:"HOST[,ALIAS…]" help:"Login of an agent, its id, and the further names that it answers to; may be repeated. A host expression stands for that many agents."`
+	External bool     `help:"Logins are client certificates (SASL EXTERNAL), without passwords."`
+	Check    bool     `help:"Print no commands: tell what else lives in the virtual host. For a node of the broker."`
+	JSON     bool     `name:"json" help:"Print one JSON document."`
+}
+
+func (*brokerSetupCommand) Help() string {
+	return `Prints a script for a POSIX shell on a node of the broker. It needs no plugin, changes nothing else, and may be run again, as with the agents that have come since:
+
+    warren broker-setup --operator alice --agent "web[01-20]" --agent db01,db,10.0.0.7 | ssh root@rabbit sh
+    warren broker-setup --operator alice --external | docker exec -i rabbit sh
+
+It creates the virtual host, the exchanges, and users with these rights. An agent may have the queues of its own names, take questions to all, and reply; it can neither read another host's requests nor send any. An operator may send to every host and read the replies to itself alone. Names are given as the broker knows them: an agent's login is its --id; with --external a login is what ssl_cert_login_from in rabbitmq.conf makes of the certificate, best its common name (common_name).
+
+A new user's password is made at random and written to warren-passwords/NAME where the script runs, readable by its user only; it is the file for --broker-password-file. Nothing prints it. rabbitmqctl change_password sets another.
+
+The address that an agent's connection leaves from is a name like others: one that is not among its aliases is refused to it, which it logs as a warning.
+
+--check runs rabbitmqctl and tells of queues that are not Warren's, and of users who are not confined: operators may write to every queue of the virtual host, so it should be Warren's own. Exit status: 0 nobody else is there; 1 otherwise; 2 it cannot be told.`
+}
+
+func (c *brokerSetupCommand) Run(ctx context.Context, s *session) error {
+	cfg, err := c.config()
+	if err != nil {
+		return withStatus(exitUsage, err)
+	}
+	if c.Check {
+		return c.check(ctx, s, cfg)
+	}
+	script, err := cfg.Script()
+	if err != nil {
+		return withStatus(exitUsage, err)
+	}
+	if c.Vhost == "/" {
+		s.note(`warning: virtual host "/" is everybody's, and operators may write to all its queues`)
+	}
+	if !c.JSON {
+		_, err = io.WriteString(s.stdio.Out, script)
+		return err
+	}
+	logins, err := cfg.Logins()
+	if err != nil {
+		return withStatus(exitUsage, err)
+	}
+	if logins == nil {
+		logins = []brokersetup.Login{}
+	}
+	return writeJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "logins": logins, "script": script})
+}
+
+func (c *brokerSetupCommand) config() (brokersetup.Config, error) {
+	cfg := brokersetup.Config{Vhost: c.Vhost, Operators: c.Operator, External: c.External}
+	for _, text := range c.Agent {
+		agents, err := agentsOf(text)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Agents = append(cfg.Agents, agents...)
+	}
+	return cfg, nil
+}
+
+// agentsOf reads HOST[,ALIAS…], or a host expression.
+func agentsOf(text string) ([]brokersetup.Agent, error) {
+	if !strings.ContainsAny(text, "[]@!&^ ") {
+		names := strings.Split(text, ",")
+		return []brokersetup.Agent{{ID: names[0], Aliases: names[1:]}}, nil
+	}
+	names, err := hostexpr.Expand(text, wire.MaxLeaves)
+	if err != nil {
+		return nil, err
+	}
+	var agents []brokersetup.Agent
+	for _, name := range names {
+		agents = append(agents, brokersetup.Agent{ID: name})
+	}
+	return agents, nil
+}
+
+// checkTime is for three calls of rabbitmqctl on a busy broker.
+const checkTime = 2 * time.Minute
+
+// check runs the script that looks.
+func (c *brokerSetupCommand) check(ctx context.Context, s *session, cfg brokersetup.Config) error {
+	script, err := cfg.Check()
+	if err != nil {
+		return withStatus(exitUsage, err)
+	}
+	var said bytes.Buffer
+	err = s.interruptible(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, checkTime)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "sh", "-c", script)
+		cmd.Stderr = &said
+		return cmd.Run()
+	})
+	var exit *exec.ExitError
+	findings := []string{}
+	for line := range strings.Lines(said.String()) {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "warning: "); ok {
+			findings = append(findings, text)
+		}
+	}
+	switch {
+	case errors.Is(err, errInterrupted):
+		return quiet(exitFailed)
+	case err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1 || len(findings) == 0):
+		return c.cannotTell(err, said.String())
+	case c.JSON:
+		err = writeJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "findings": findings})
+	case len(findings) == 0:
+		_, err = fmt.Fprintf(s.stdio.Out, "virtual host %s is Warren's alone\n", visible.Line(c.Vhost))
+	default:
+		err = s.printLines(visibleLines(findings))
+	}
+	if err == nil && len(findings) > 0 {
+		return quiet(exitFailed)
+	}
+	return err
+}
+
+// cannotTell explains why nothing could be looked at.
+func (c *brokerSetupCommand) cannotTell(err error, said string) error {
+	text, hint := err.Error(), "run it on a node of the broker, as root; broker-setup without --check prints a script that looks too"
+	for line := range strings.Lines(said) {
+		line = strings.TrimSpace(line)
+		if line != "" && line != "Error:" && !strings.HasPrefix(line, "hint: ") {
+			text = strings.TrimPrefix(strings.TrimPrefix(line, "error: "), "Error: ")
+			break
+		}
+	}
+	return usage(hint, "cannot look into virtual host %q: %s", c.Vhost, text)
+}
+
+func visibleLines(lines []string) []string {
+	var all []string
+	for _, line := range lines {
+		all = append(all, visible.Line(line))
+	}
+	return all
+}
