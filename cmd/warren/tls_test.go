@@ -98,7 +98,7 @@ func TestPasswordIsToldNowhere(t *testing.T) {
 	warren := func(status int, env []string, args ...string) result {
 		t.Helper()
 		cmd := exec.Command(p.bin+"/warren", args...)
-		cmd.Dir, cmd.Env = p.dir, append(append(os.Environ(), "HOME="+p.home, "WARREN_DATA_DIR="+p.data), env...)
+		cmd.Dir, cmd.Env = p.dir, append(append(os.Environ(), "HOME="+p.home, "WARREN_DATA_DIR="+p.data, "XDG_CONFIG_HOME="), env...)
 		var out, errs clitest.Text
 		cmd.Stdout, cmd.Stderr = &out, &errs
 		_ = cmd.Run() // the status says it
@@ -129,6 +129,9 @@ func TestPasswordIsToldNowhere(t *testing.T) {
 		t.Errorf("a warning without reason, or no document: %s", r)
 	}
 
+	warren(0, env("WARREN_BROKER="+good, "WARREN_BROKER_PASSWORD="+secret), "config")
+	warren(0, env("WARREN_BROKER="+good), "config", "--json")
+
 	// The ways that fail, for both programs.
 	port := func(n int) string { return fmt.Sprintf("127.0.0.1:%d", n) }
 	user := "keeper:" + quoted + "@"
@@ -146,6 +149,7 @@ func TestPasswordIsToldNowhere(t *testing.T) {
 		{"unknown authority", "amqps://" + user + port(secure.TLSPort), 3, false},
 		{"wrong password with TLS", "amqps://" + user + port(secure.TLSPort) + "/?cacertfile=" + authority.File, 3, false},
 		{"several", "amqp://" + user + port(1) + ",amqp://" + user + port(2), 3, false},
+		{"unquoted user", "amqp://kee/per:" + secret + "@" + port(node.Port), 2, true},
 		{"unquoted", "amqp://keeper:" + secret + "@" + port(node.Port), 2, true},
 		{"parameter", "amqp://" + user + port(node.Port) + "/?password=" + quoted, 2, true},
 		{"scheme", "http://" + user + port(node.Port), 2, true},
@@ -155,6 +159,8 @@ func TestPasswordIsToldNowhere(t *testing.T) {
 			warren(c.operator, env("WARREN_BROKER="+c.url), args...)
 			warren(c.operator, nil, append(args, "--broker", c.url)...)
 		}
+		warren(0, env("WARREN_BROKER="+c.url), "config")
+		warren(0, nil, "config", "--broker", c.url)
 		piped := exec.Command(p.bin + "/warren")
 		piped.Dir, piped.Env, piped.Stdin = p.dir, append(p.env(), "WARREN_BROKER="+c.url), strings.NewReader("hosts\ntasks\nnonsense\n")
 		said, _ := piped.CombinedOutput()

@@ -124,8 +124,14 @@ func text(v reflect.Value) string {
 	return redacted(fmt.Sprint(v))
 }
 
-// password is that of a URL. What stands before its last @ is taken for one, so
-// that nothing of one with an @ of its own is shown.
-var password = regexp.MustCompile(`(://[^:/@]*:).*@`)
+// password is that of a URL. What stands before its last @, from the first
+// reserved character on, is taken for one, so that nothing of one with reserved
+// characters of its own is shown.
+var password = regexp.MustCompile(`(://[^:/?#@]*)[:/?#].*@`)
 
-func redacted(text string) string { return password.ReplaceAllString(text, "${1}xxxxx@") }
+// parameter is where a URL has none, and some expect it.
+var parameter = regexp.MustCompile(`(?i)([?&](?:pass|pw)[a-z_]*=)[^&]*`)
+
+func redacted(text string) string {
+	return parameter.ReplaceAllString(password.ReplaceAllString(text, "${1}:xxxxx@"), "${1}xxxxx")
+}
