@@ -57,7 +57,7 @@ func TestRights(t *testing.T) {
 			if got != rights[i] {
 				t.Errorf("%s may %q %q, want %q", l.Name, got, name, rights[i])
 			}
-			if l.Replies != "" && allowed(l.Replies, name) != (strings.Contains(rights[i], configure)) {
+			if l.Replies != "" && allowed(l.Replies, name) != strings.Contains(rights[i], configure) {
 				t.Errorf("%s may bind the key %q: %v", l.Name, name, allowed(l.Replies, name))
 			}
 		}
