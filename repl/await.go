@@ -3,12 +3,10 @@ package repl
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"warren/internal/broker"
 	"warren/internal/results"
-	"warren/internal/wire"
 )
 
 // While a command waits for a task that nobody drives, its agents are asked
@@ -19,7 +17,7 @@ const (
 )
 
 // waitAndShow waits until the task is done and shows it.
-func (s *session) waitAndShow(ctx context.Context, task results.Task, asJSON bool) error {
+func (s *session) waitAndShow(ctx context.Context, task results.Task, v *view) error {
 	if s.stdio.ErrTerminal && !task.Done() {
 		s.note("task %s on %s; Ctrl-C leaves it running", task.ID, plural(task.Hosts, "host"))
 	}
@@ -31,7 +29,7 @@ func (s *session) waitAndShow(ctx context.Context, task results.Task, asJSON boo
 	case err != nil:
 		return err
 	}
-	return s.show(ctx, task, asJSON)
+	return s.show(ctx, task, v)
 }
 
 // await returns nil once the task is done.
@@ -82,13 +80,8 @@ func (s *session) needsBroker(ctx context.Context, task results.Task) bool {
 	if s.store.Driven(ctx, task) {
 		return false
 	}
-	if !task.Done() || task.Summary.Outcomes[wire.Lost] > 0 {
-		return true
-	}
-	jobs, err := s.store.Jobs(ctx, task.ID)
-	return err == nil && slices.ContainsFunc(jobs, func(j results.Job) bool {
-		return j.Incomplete() && !j.Stdout.Gone && !j.Stderr.Gone
-	})
+	unsettled, err := s.store.Unsettled(ctx, task.ID)
+	return err == nil && unsettled
 }
 
 // ask asks the agents for what is missing of a task that nobody drives. Its

@@ -29,7 +29,7 @@ type runCommand struct {
 	Fanout      count            `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Hosts in flight at the same time; 0 is all."`
 	Wait        bool             `help:"At the prompt: wait until it is done, then show the results."`
 	Detach      bool             `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
-	JSON        bool             `name:"json" help:"Print one JSON document."`
+	reading     `embed:""`
 }
 
 func (*runCommand) Help() string {
@@ -49,6 +49,10 @@ Ctrl-C while it waits leaves the task running; a second one within two seconds c
 func (c *runCommand) Run(ctx context.Context, s *session) error {
 	if c.Wait && c.Detach {
 		return usage("", "--wait and --detach contradict each other")
+	}
+	v, err := c.view(s)
+	if err != nil {
+		return err
 	}
 	spec, repeated, err := c.spec(s.pipedInput())
 	if err != nil {
@@ -74,14 +78,29 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 	case c.Detach:
 		return c.detach(ctx, s, task)
 	}
-	return s.waitAndShow(ctx, task, c.JSON)
+	return s.waitAndShow(ctx, task, v)
+}
+
+// waits reports whether the results are waited for.
+func (c *runCommand) waits(s *session) bool { return c.Wait || s.shell && !c.Detach }
+
+// view is how the results are to be shown, where they are.
+func (c *runCommand) view(s *session) (*view, error) {
+	v, err := c.check(&selection{}, s.stdio.OutTerminal)
+	if err == nil && !c.waits(s) && (c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != "") {
+		return nil, usage("check_task takes the same flags", "how results are shown matters only with --wait")
+	}
+	return v, err
 }
 
 // printTask tells that there is a task. The id is the last word, so that it can
 // be pasted and parsed.
 func (c *runCommand) printTask(ctx context.Context, s *session, task results.Task) error {
-	if c.JSON {
-		return s.printDocument(ctx, task, nil)
+	switch {
+	case c.JSONL:
+		return s.printTaskRecords(ctx, task)
+	case c.JSON:
+		return s.printTaskDocument(ctx, task)
 	}
 	if s.shell {
 		_, err := fmt.Fprintln(s.stdio.Out, task.ID)

@@ -41,17 +41,29 @@ func (t *taskID) find(ctx context.Context, s *session, command string) (results.
 }
 
 type checkCommand struct {
-	taskID `embed:""`
-	JSON   bool `name:"json" help:"Print one JSON document."`
+	taskID    `embed:""`
+	selection `embed:""`
+	reading   `embed:""`
 }
 
 func (*checkCommand) Help() string {
-	return `Shows for each host how far it is: pending (not sent yet), sent (nothing heard), accepted (the agent has it), running, or how it ended, with exit code, duration and output. While the task runs it shows what there is and says what is missing. Agents are asked again where nobody else waits for them.
+	return `Shows how far the hosts are: pending (not sent yet), sent (nothing heard), accepted (the agent has it), running, or how they ended, with exit code, duration and output. Hosts with the same result share a block: outliers come first, what most hosts say comes last. While the task runs it shows what there is and says what is missing. Agents are asked again where nobody else waits for them.
+
+    check_task 1b4e --diff                       what differs from most
+    check_task 1b4e --outcome failed --tail 5    how the failures end
+    check_task 1b4e --host web07 --raw >file     bytes as they came
+    check_task 1b4e --save results               a file for each host
+
+On a terminal long output goes through $PAGER (default less; cat or nothing turns it off).
 
 Exit status: 0 every host exited with 0; 1 otherwise, or not done; 2 no such task; 3 no broker to ask.`
 }
 
 func (c *checkCommand) Run(ctx context.Context, s *session) error {
+	v, err := c.check(&c.selection, s.stdio.OutTerminal)
+	if err != nil {
+		return err
+	}
 	task, err := c.find(ctx, s, "check_task")
 	if err != nil {
 		return err
@@ -60,15 +72,16 @@ func (c *checkCommand) Run(ctx context.Context, s *session) error {
 	if errors.Is(asked, errInterrupted) {
 		return quiet(exitFailed)
 	}
-	if err := s.show(ctx, task, c.JSON); err != nil && asked == nil {
+	if err := s.show(ctx, task, v); err != nil && asked == nil {
 		return err
 	}
 	return asked
 }
 
 type waitCommand struct {
-	taskID `embed:""`
-	JSON   bool `name:"json" help:"Print one JSON document."`
+	taskID    `embed:""`
+	selection `embed:""`
+	reading   `embed:""`
 }
 
 func (*waitCommand) Help() string {
@@ -76,6 +89,10 @@ func (*waitCommand) Help() string {
 }
 
 func (c *waitCommand) Run(ctx context.Context, s *session) error {
+	v, err := c.check(&c.selection, s.stdio.OutTerminal)
+	if err != nil {
+		return err
+	}
 	task, err := c.find(ctx, s, "wait")
 	if err != nil {
 		return err
@@ -85,7 +102,7 @@ func (c *waitCommand) Run(ctx context.Context, s *session) error {
 			return err
 		}
 	}
-	return s.waitAndShow(ctx, task, c.JSON)
+	return s.waitAndShow(ctx, task, v)
 }
 
 type cancelCommand struct {
@@ -113,7 +130,7 @@ func (c *cancelCommand) Run(ctx context.Context, s *session) error {
 		}
 	}
 	if c.JSON {
-		return s.printDocument(ctx, task, nil)
+		return s.printTaskDocument(ctx, task)
 	}
 	return nil
 }

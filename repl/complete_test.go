@@ -11,7 +11,7 @@ import (
 )
 
 // noStore is a store with three hosts, two tasks, and nothing else.
-type noStore struct{}
+type noStore struct{ store }
 
 var errNone = errors.New("none")
 
@@ -48,7 +48,7 @@ func TestComplete(t *testing.T) {
 		{"wait 2", "", "wait ", []string{"2c000000 "}},
 		{"wait 2c00 ", "", "wait 2c00 ", nil},
 		{"cancel --", "", "cancel ", []string{"--help ", "--json "}},
-		{"run x --st", "", "run x ", []string{"--stdin "}},
+		{"run x --st", "", "run x ", []string{"--stderr ", "--stdin ", "--stdout "}},
 		{"run x --hosts w", "", "run x --hosts ", []string{"web01", "web02"}},
 		{`run "a b" --hosts "db1 web02,d`, `"`, `run "a b" --hosts "db1 web02,`, []string{"db1"}},
 		{"run x --hosts=db1,we", "", "run x --hosts=db1,", []string{"web01", "web02"}},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -130,15 +131,8 @@ func writeAgents(w io.Writer, agents []results.Agent) error {
 }
 
 // printDocument prints the document of a task, one job a line, without holding
-// more than one job's output. Without jobs it reads them.
-func (s *session) printDocument(ctx context.Context, task results.Task, jobs []results.Job) error {
-	if jobs == nil {
-		var err error
-		if jobs, err = s.store.Jobs(ctx, task.ID); err != nil {
-			return err
-		}
-		task.Summary = countJobs(jobs)
-	}
+// more than one job's output.
+func (s *session) printDocument(ctx context.Context, v *view, task results.Task, jobs []results.Job) error {
 	return s.printTo(func(w *bufio.Writer) error {
 		head, err := json.Marshal(describeTask(&task))
 		if err != nil {
@@ -147,13 +141,13 @@ func (s *session) printDocument(ctx context.Context, task results.Task, jobs []r
 		_, _ = w.Write(bytes.TrimSuffix(head, []byte("}")))
 		_, _ = w.WriteString(`,"jobs":[`)
 		first := true
-		for job, pieces := range s.perJob(ctx, task.ID, jobs) {
+		for job, outputs := range s.perJob(ctx, v, task.ID, jobs) {
 			if !first {
 				_ = w.WriteByte(',')
 			}
 			first = false
 			_ = w.WriteByte('\n')
-			doc, err := describeJob(job, pieces)
+			doc, err := describeJob(v, job, outputs)
 			if err != nil {
 				return err
 			}
@@ -168,7 +162,80 @@ func (s *session) printDocument(ctx context.Context, task results.Task, jobs []r
 	})
 }
 
-func describeJob(j *results.Job, pieces iter.Seq2[results.Piece, error]) (jobDocument, error) {
+// printTaskDocument prints all that is known of a task.
+func (s *session) printTaskDocument(ctx context.Context, task results.Task) error {
+	return s.printTask(ctx, task, s.printDocument)
+}
+
+// printTaskRecords is printTaskDocument with --jsonl.
+func (s *session) printTaskRecords(ctx context.Context, task results.Task) error {
+	return s.printTask(ctx, task, s.printRecords)
+}
+
+func (s *session) printTask(ctx context.Context, task results.Task, print func(context.Context, *view, results.Task, []results.Job) error) error {
+	jobs, err := s.store.Jobs(ctx, task.ID)
+	if err != nil {
+		return err
+	}
+	task.Summary = countJobs(jobs)
+	return print(ctx, everything(), task, jobs)
+}
+
+// perJob ranges over the jobs, each with its output, which is read only as it
+// is ranged over: all outputs of a task need not fit the memory. Of all jobs it
+// is read in one pass.
+func (s *session) perJob(ctx context.Context, v *view, task string, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
+	if !v.all() || v.tail > 0 {
+		return s.eachJob(ctx, v, jobs)
+	}
+	return func(yield func(*results.Job, iter.Seq2[results.Piece, error]) bool) {
+		next, stop := iter.Pull2(s.store.Outputs(ctx, task))
+		defer stop()
+		piece, err, ok := next()
+		for i := range jobs {
+			pieces := func(yield func(results.Piece, error) bool) {
+				for ; ok && (err != nil || piece.Job <= i); piece, err, ok = next() {
+					if err == nil && (piece.Job < i || !slices.Contains(v.streams, piece.Stream)) {
+						continue // output that nobody wanted
+					}
+					if !yield(piece, err) || err != nil {
+						return
+					}
+				}
+			}
+			if !yield(&jobs[i], pieces) {
+				return
+			}
+		}
+	}
+}
+
+// eachJob is perJob with reads for each job.
+func (s *session) eachJob(ctx context.Context, v *view, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
+	return func(yield func(*results.Job, iter.Seq2[results.Piece, error]) bool) {
+		for i := range jobs {
+			pieces := func(yield func(results.Piece, error) bool) {
+				for _, stream := range v.streams {
+					e, err := s.excerpt(ctx, v, &jobs[i], stream)
+					if err != nil {
+						yield(results.Piece{}, err)
+						return
+					}
+					for segment, err := range e.segments {
+						if !yield(results.Piece{Job: i, Stream: stream, Segment: segment}, err) || err != nil {
+							return
+						}
+					}
+				}
+			}
+			if !yield(&jobs[i], pieces) {
+				return
+			}
+		}
+	}
+}
+
+func describeJob(v *view, j *results.Job, pieces iter.Seq2[results.Piece, error]) (jobDocument, error) {
 	d := jobDocument{
 		Host: j.Host, State: j.State,
 		Agent: some(j.Agent), Outcome: some(j.Outcome), Signal: some(j.Signal), Reason: some(j.Reason),
@@ -196,19 +263,30 @@ func describeJob(j *results.Job, pieces iter.Seq2[results.Piece, error]) (jobDoc
 			stdout = append(stdout, p.Data...)
 		}
 	}
-	d.Stdout, d.StdoutBase64 = describeOutput(stdout, j.Stdout)
-	d.Stderr, d.StderrBase64 = describeOutput(stderr, j.Stderr)
+	if slices.Contains(v.streams, wire.Stdout) {
+		d.Stdout, d.StdoutBase64 = describeOutput(v, stdout, j.Stdout)
+	}
+	if slices.Contains(v.streams, wire.Stderr) {
+		d.Stderr, d.StderrBase64 = describeOutput(v, stderr, j.Stderr)
+	}
 	return d, nil
 }
 
-// describeOutput returns the output as text if it is text, null if all of it is
-// gone, else its bytes.
-func describeOutput(data []byte, a results.Output) (*jsontext.Value, []byte) {
+// describeOutput returns the output as text if it is text, in the encoding that
+// is asked for, null if all of it is gone, else its bytes.
+func describeOutput(v *view, data []byte, a results.Output) (*jsontext.Value, []byte) {
 	null := jsontext.Value("null")
 	if len(data) == 0 && a.Gone && a.Size > 0 {
 		return &null, nil
 	}
-	text, err := jsontext.AppendQuote(nil, data)
+	decoded := data
+	if v.encoding != nil {
+		decoder := v.encoding.NewDecoder()
+		if decoded = decoder.Decode(nil, data, true); decoder.Invalid > 0 {
+			return nil, data
+		}
+	}
+	text, err := jsontext.AppendQuote(nil, decoded)
 	if err != nil { // not UTF-8
 		return nil, data
 	}

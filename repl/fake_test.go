@@ -225,6 +225,16 @@ func answers(command string, j *results.Job) []results.Update {
 		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(3), EndedAt: at + 1234, Stdout: whole("partial"), Stderr: whole("no such thing\n")})
 	case "hold":
 		return []results.Update{started, chunk(wire.Stdout, 0, "begun\n")}
+	case "parity": // web07 differs, web08 fails
+		switch {
+		case strings.HasSuffix(j.Host, "07"):
+			return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), EndedAt: at + 3000, Stdout: whole("host\nLinux 6.2\nup\n"), Stderr: whole("a warning\n")})
+		case strings.HasSuffix(j.Host, "08"):
+			return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(1), Stdout: whole("host\nLinux 6.1\nup\n")})
+		}
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), EndedAt: at + 10 + int64(j.Host[len(j.Host)-1]-'0'), Stdout: whole("host\nLinux 6.1\nup\n")})
+	case "gbk":
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: whole("\xd6\xf7\xbb\xfa\xd7\xb4\xcc\xac\xa3\xba\xd5\xfd\xb3\xa3 \xff\n")})
 	case "escape":
 		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: whole("\x1b[31mred\r\nweb99  ok\n汉字")})
 	case "binary":

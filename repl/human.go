@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -69,12 +68,3 @@ func plural(n int, noun string) string {
 
 // shortID is the part of a task's id that people type.
 func shortID(id string) string { return id[:min(8, len(id))] }
-
-// clip shortens a line of text to width columns, one a character.
-func clip(text string, width int) string {
-	runes := []rune(text)
-	if width < 1 || len(runes) <= width {
-		return text
-	}
-	return strings.TrimRight(string(runes[:width-1]), " ") + "…"
-}

@@ -62,12 +62,13 @@ func OS() Stdio {
 	return Stdio{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		InTerminal: isTerminal(os.Stdin), OutTerminal: isTerminal(os.Stdout), ErrTerminal: isTerminal(os.Stderr),
-		Width: func() int {
-			width, _, err := term.GetSize(int(os.Stdout.Fd()))
-			if err != nil {
-				return 0
+		Size: func() (columns, rows int) {
+			for _, f := range []*os.File{os.Stdout, os.Stderr} {
+				if columns, rows, err := term.GetSize(int(f.Fd())); err == nil {
+					return columns, rows
+				}
 			}
-			return width
+			return 0, 0
 		},
 	}
 }

@@ -150,7 +150,7 @@ func (s *session) announce(ctx context.Context) {
 		if err != nil || !task.Done() {
 			return false
 		}
-		line := clip(fmt.Sprintf("[%s] %s  %s", shortID(id), stateText(&task), visible.Line(task.Command)), s.stdio.width())
+		line := visible.Clip(fmt.Sprintf("[%s] %s  %s", shortID(id), stateText(&task), visible.Line(task.Command)), s.stdio.width())
 		fmt.Fprintln(s.stdio.Out, s.paint.task(&task, line))
 		return true
 	})

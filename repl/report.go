@@ -2,18 +2,12 @@ package repl
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
-	"io"
-	"iter"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
-	"warren/internal/hostexpr"
 	"warren/internal/results"
 	"warren/internal/visible"
 	"warren/internal/wire"
@@ -21,7 +15,7 @@ import (
 
 // show prints the results of a task as they are now, writes the audit log, and
 // returns the exit status that they mean.
-func (s *session) show(ctx context.Context, task results.Task, asJSON bool) error {
+func (s *session) show(ctx context.Context, task results.Task, v *view) error {
 	task, err := s.store.Find(ctx, task.ID) // as it is now
 	if err != nil {
 		return err
@@ -32,15 +26,26 @@ func (s *session) show(ctx context.Context, task results.Task, asJSON bool) erro
 	}
 	// Of the jobs, so that one document does not contradict itself.
 	task.Summary = countJobs(jobs)
-	if asJSON {
-		err = s.printDocument(ctx, task, jobs)
-	} else {
-		err = s.printReport(ctx, task, jobs)
+	chosen, err := v.choose(&task, jobs)
+	if err != nil {
+		return err
+	}
+	switch {
+	case v.save != "":
+		err = s.save(ctx, v, chosen)
+	case v.raw:
+		err = s.printRaw(ctx, v, chosen)
+	case v.jsonl:
+		err = s.printRecords(ctx, v, task, chosen)
+	case v.json:
+		err = s.printDocument(ctx, v, task, chosen)
+	default:
+		err = s.printReport(ctx, v, task, jobs, chosen)
 	}
 	if err != nil {
 		return err
 	}
-	s.viewed(task, jobs)
+	s.viewed(task, chosen)
 	if task.Summary.OK != task.Hosts {
 		return quiet(exitFailed)
 	}
@@ -61,100 +66,180 @@ func (s *session) viewed(task results.Task, jobs []results.Job) {
 	}
 }
 
-// printReport prints a block for each job, then the end of it all, which is
-// what a terminal still shows after much output.
-func (s *session) printReport(ctx context.Context, task results.Task, jobs []results.Job) error {
-	return s.printTo(func(w *bufio.Writer) error {
+// printReport prints a block for each different result of the chosen jobs, then
+// the end of it all, which is what a terminal still shows after much output.
+func (s *session) printReport(ctx context.Context, v *view, task results.Task, jobs, chosen []results.Job) error {
+	if err := s.sums(ctx, v, chosen); err != nil {
+		return err
+	}
+	blocks := v.fold(chosen)
+	return s.pageTo(func(w *bufio.Writer) error {
 		fmt.Fprintf(w, "task %s  %s\n", task.ID, visible.Line(task.Command))
-		b := blockWriter{w: w, terminal: s.stdio.OutTerminal, paint: s.paint, now: time.Now(), wide: widestHost(jobs)}
-		for job, pieces := range s.perJob(ctx, task.ID, jobs) {
-			if err := b.write(job, pieces); err != nil {
+		b := blockWriter{s: s, view: v, w: w, now: time.Now(), wide: widestLabel(blocks, s.hostWidth())}
+		if v.diff && len(blocks) > 0 {
+			b.differ = &differ{s: s, view: v, base: blocks[len(blocks)-1], text: make(map[string]string)}
+		}
+		for _, block := range blocks {
+			if err := b.write(ctx, block); err != nil {
+				return err
+			}
+			if err := w.Flush(); err != nil { // the first screen need not wait for the last
 				return err
 			}
 		}
 		fmt.Fprintln(w)
-		writeEnding(w, s.paint, task, jobs)
+		if len(chosen) == 0 {
+			fmt.Fprint(w, "no host stands so\n\n")
+		}
+		s.writeEnding(w, task, jobs)
+		writeSpread(w, blocks)
+		s.writeHints(w, task, jobs)
 		return nil
 	})
 }
 
-// perJob ranges over the jobs, each with its output, which is read only as it
-// is ranged over: all outputs of a task need not fit the memory.
-func (s *session) perJob(ctx context.Context, task string, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
-	return func(yield func(*results.Job, iter.Seq2[results.Piece, error]) bool) {
-		next, stop := iter.Pull2(s.store.Outputs(ctx, task))
-		defer stop()
-		piece, err, ok := next()
-		for i := range jobs {
-			pieces := func(yield func(results.Piece, error) bool) {
-				for ; ok && (err != nil || piece.Job <= i); piece, err, ok = next() {
-					if err == nil && piece.Job < i {
-						continue // of a job whose output nobody wanted
-					}
-					if !yield(piece, err) || err != nil {
-						return
-					}
-				}
+// sums has the sum of each stream that is compared: of the lines that are shown,
+// where these are not all.
+func (s *session) sums(ctx context.Context, v *view, jobs []results.Job) error {
+	if v.tail == 0 {
+		return s.store.Sums(ctx, jobs)
+	}
+	v.tails = make(map[tailOf]string)
+	for i := range jobs {
+		for _, stream := range v.streams {
+			if account(&jobs[i], stream).Kept == 0 {
+				continue
 			}
-			if !yield(&jobs[i], pieces) {
-				return
+			e, err := s.excerpt(ctx, v, &jobs[i], stream)
+			if err != nil {
+				return err
+			}
+			if v.tails[tailOf{&jobs[i], stream}], err = results.Sum(e.segments, e.from); err != nil {
+				return err
 			}
 		}
 	}
+	return nil
 }
 
-func widestHost(jobs []results.Job) int {
+// hostWidth is how long a list of hosts may be on a terminal; 0 is any length.
+func (s *session) hostWidth() int { return 2 * s.stdio.width() }
+
+// widestLabel is the number of columns for hosts.
+func widestLabel(blocks []*block, most int) int {
 	wide := 0
-	for i := range jobs {
-		wide = max(wide, len(jobs[i].Host))
+	for _, b := range blocks {
+		wide = max(wide, len(foldShort(b.hosts(), most)))
 	}
 	return min(wide, 32)
 }
 
-// A blockWriter writes jobs: a line about each, and below it what it printed.
-// Folding equal results into one block would be another writer of the same jobs.
+// A blockWriter writes blocks: a line about each, and below it what its hosts
+// have printed.
 type blockWriter struct {
-	w        *bufio.Writer
-	terminal bool
-	paint    paint
-	now      time.Time
-	wide     int  // columns for the host
-	printed  bool // the last block had output: a blank line follows it
-	any      bool // there was a block
+	s       *session
+	view    *view
+	w       *bufio.Writer
+	differ  *differ // nil shows outputs
+	now     time.Time
+	wide    int  // columns for the hosts
+	printed bool // the last block had output: a blank line follows it
+	any     bool // there was a block
 }
 
-func (b *blockWriter) write(j *results.Job, pieces iter.Seq2[results.Piece, error]) error {
-	out := outputWriter{w: b.w, terminal: b.terminal, job: j}
-	next, stop := iter.Pull2(pieces)
-	defer stop()
-	piece, err, ok := next()
-	if err != nil {
-		return err
-	}
-	shown := ok || !isWhole(j.Stdout) || !isWhole(j.Stderr)
+func (b *blockWriter) write(ctx context.Context, block *block) error {
+	j := block.jobs[0]
+	shown := b.view.showsOutput(j)
 	if shown || b.printed || !b.any {
 		fmt.Fprintln(b.w)
 	}
 	b.printed, b.any = shown, true
+	fmt.Fprintln(b.w, b.headline(block))
+	b.reasons(block)
+	if b.differ != nil && block != b.differ.base && !j.Started.IsZero() {
+		return b.diff(ctx, j)
+	}
+	out := outputWriter{w: b.w, terminal: b.s.stdio.OutTerminal, job: j, decoder: b.view.encodingOf(j).NewDecoder()}
+	for _, stream := range b.view.streams {
+		if !hasOutput(account(j, stream)) {
+			continue
+		}
+		e, err := b.s.excerpt(ctx, b.view, j, stream)
+		if err != nil {
+			return err
+		}
+		if err := out.write(stream, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
-	line := fmt.Sprintf("%-*s  %s", b.wide, j.Host, b.paint.job(j, jobWord(j)))
+// headline is the line about a block.
+func (b *blockWriter) headline(block *block) string {
+	j := block.jobs[0]
+	line := visible.Pad(foldShort(block.hosts(), b.s.hostWidth()), b.wide) + "  " + b.s.paint.job(j, jobWord(j))
+	if n := len(block.jobs); n > 1 {
+		line += fmt.Sprintf("  %d hosts", n)
+		if text := block.spans.String(); text != "" {
+			line += "  " + text
+		}
+		return line
+	}
 	if d := b.took(j); d != "" {
 		line += "  " + d
 	}
 	if j.Agent != "" && j.Agent != j.Host {
 		line += "  (agent " + visible.Line(j.Agent) + ")"
 	}
-	fmt.Fprintln(b.w, line)
-	if j.Reason != "" {
-		fmt.Fprintf(b.w, "  %s\n", visible.Line(j.Reason))
+	return line
+}
+
+// mostReasons is how many different reasons of a block are told.
+const mostReasons = 5
+
+// reasons tells why, as far as anybody has said.
+func (b *blockWriter) reasons(block *block) {
+	hosts := make(map[string][]string)
+	var reasons []string
+	for _, j := range block.jobs {
+		if j.Reason == "" {
+			continue
+		}
+		if hosts[j.Reason] == nil {
+			reasons = append(reasons, j.Reason)
+		}
+		hosts[j.Reason] = append(hosts[j.Reason], j.Host)
 	}
-	for ; ok; piece, err, ok = next() {
+	slices.SortStableFunc(reasons, func(a, c string) int { return cmp.Compare(len(hosts[c]), len(hosts[a])) })
+	for i, reason := range reasons {
+		switch {
+		case i == mostReasons:
+			fmt.Fprintf(b.w, "  and %s\n", plural(len(reasons)-i, "other reason"))
+			return
+		case len(hosts[reason]) == len(block.jobs):
+			fmt.Fprintf(b.w, "  %s\n", visible.Line(reason))
+		default:
+			fmt.Fprintf(b.w, "  %s: %s\n", foldShort(hosts[reason], b.s.stdio.width()), visible.Line(reason))
+		}
+	}
+}
+
+// diff writes how the job's output differs from the most frequent one.
+func (b *blockWriter) diff(ctx context.Context, j *results.Job) error {
+	same := true
+	for _, stream := range b.view.streams {
+		text, err := b.differ.against(ctx, j, stream)
 		if err != nil {
 			return err
 		}
-		out.add(piece)
+		same = same && text == ""
+		_, _ = b.w.WriteString(b.s.paintDiff(text))
 	}
-	out.end()
+	if same {
+		fmt.Fprintf(b.w, "  the same output as %s\n", b.differ.base.jobs[0].Host)
+	}
+	b.printed = true
 	return nil
 }
 
@@ -164,23 +249,18 @@ func (b *blockWriter) took(j *results.Job) string {
 	switch {
 	case j.State == results.Running && !j.Started.IsZero():
 		return "for " + humanDuration(max(0, b.now.Sub(j.Started)))
-	case j.State == results.Ended && !j.Started.IsZero() && !j.Finished.IsZero():
+	case ran(j):
 		return humanDuration(j.Duration())
 	}
 	return ""
 }
 
-// writeEnding sums the task up: its state, who failed how, what is missing.
-func writeEnding(w io.Writer, p paint, task results.Task, jobs []results.Job) {
+// writeEnding sums the task up: its state, and who failed how.
+func (s *session) writeEnding(w *bufio.Writer, task results.Task, jobs []results.Job) {
 	groups := make(map[string][]string) // job word → hosts
 	var words []string
-	hints := make(map[wire.Outcome]bool)
-	var finished time.Time
 	for i := range jobs {
 		j := &jobs[i]
-		if j.Finished.After(finished) {
-			finished = j.Finished
-		}
 		if j.OK() {
 			continue
 		}
@@ -189,16 +269,39 @@ func writeEnding(w io.Writer, p paint, task results.Task, jobs []results.Job) {
 			words = append(words, word)
 		}
 		groups[word] = append(groups[word], j.Host)
-		hints[j.Outcome] = true
 	}
-	fmt.Fprintln(w, p.task(&task, stateText(&task)))
+	fmt.Fprintln(w, s.paint.task(&task, stateText(&task)))
 	wide := 0
 	for _, word := range words {
 		wide = max(wide, len(word))
 	}
 	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(len(groups[a]), len(groups[b])) })
 	for _, word := range words {
-		fmt.Fprintf(w, "  %-*s  %s\n", wide, word, hostexpr.Fold(groups[word]))
+		fmt.Fprintf(w, "  %-*s  %s\n", wide, word, foldShort(groups[word], s.hostWidth()))
+	}
+}
+
+// writeSpread tells how far the results that were shown differ.
+func writeSpread(w *bufio.Writer, blocks []*block) {
+	if len(blocks) < 2 {
+		return
+	}
+	var all []*results.Job
+	for _, b := range blocks {
+		all = append(all, b.jobs...)
+	}
+	line := plural(len(blocks), "different result")
+	if text := spreadOf(all).String(); text != "" {
+		line += "; " + text
+	}
+	fmt.Fprintln(w, line)
+}
+
+// writeHints says what to do about what went wrong, and what is missing.
+func (s *session) writeHints(w *bufio.Writer, task results.Task, jobs []results.Job) {
+	hints := make(map[wire.Outcome]bool)
+	for i := range jobs {
+		hints[jobs[i].Outcome] = true
 	}
 	for _, o := range outcomes {
 		if text := hintFor(o); hints[o] && text != "" {
@@ -208,161 +311,4 @@ func writeEnding(w io.Writer, p paint, task results.Task, jobs []results.Job) {
 	if !task.Done() {
 		fmt.Fprintf(w, "hint: wait %s waits for the rest\n", shortID(task.ID))
 	}
-}
-
-// An outputWriter writes one job's output: to a terminal made visible and
-// indented, elsewhere as it came. Its streams are told apart by a line before
-// each where there is more than standard output. Bytes that are not there are
-// named where they would be.
-type outputWriter struct {
-	w        *bufio.Writer
-	terminal bool
-	job      *results.Job
-
-	stream string // being written; "" before the first
-	at     int64  // offset of the next byte of it
-	last   byte   // written
-	text   []byte // for a terminal: not yet written, since it may end within a character
-}
-
-func (o *outputWriter) add(p results.Piece) {
-	if p.Stream != o.stream {
-		o.endStream()
-		o.begin(p.Stream)
-	}
-	if p.Offset > o.at {
-		o.gap(p.Offset - o.at)
-	}
-	o.put(p.Data)
-	o.at = p.Offset + int64(len(p.Data))
-}
-
-// end names what is missing of streams of which nothing came, too.
-func (o *outputWriter) end() {
-	o.endStream()
-	for _, stream := range []string{wire.Stdout, wire.Stderr} {
-		if stream != o.stream && !isWhole(o.account(stream)) && o.account(stream).Kept == 0 {
-			o.begin(stream)
-			o.endStream()
-		}
-	}
-}
-
-func (o *outputWriter) account(stream string) results.Output {
-	if stream == wire.Stderr {
-		return o.job.Stderr
-	}
-	return o.job.Stdout
-}
-
-// isWhole reports whether all that was produced is in the store.
-func isWhole(a results.Output) bool { return a.Dropped == 0 && a.Missing() == 0 }
-
-func (o *outputWriter) begin(stream string) {
-	o.stream, o.at, o.last = stream, 0, '\n'
-	if stream == wire.Stderr || o.job.Stderr.Size > 0 {
-		o.label(stream + ":")
-	}
-}
-
-// endStream writes what is left of a stream and what is missing at its end.
-func (o *outputWriter) endStream() {
-	if o.stream == "" {
-		return
-	}
-	if missing := o.account(o.stream).Size - o.at; missing > 0 {
-		o.gap(missing)
-	}
-	o.flush()
-	o.newline()
-	o.at = o.account(o.stream).Size
-}
-
-// gap names n bytes that are not there.
-func (o *outputWriter) gap(n int64) {
-	o.flush()
-	o.newline()
-	a := o.account(o.stream)
-	why := "not kept: more than --max-output"
-	switch {
-	case a.Dropped > 0 && n <= a.Dropped:
-	case a.Gone:
-		why = "gone: the agent no longer has them"
-	case o.job.State != results.Ended:
-		why = "not here yet"
-	default:
-		why = "missing: the agent has not sent them yet"
-	}
-	o.label(fmt.Sprintf("[%s %s]", humanBytes(n), why))
-}
-
-// label writes a line of ours.
-func (o *outputWriter) label(text string) {
-	if o.terminal {
-		fmt.Fprint(o.w, "  ")
-	}
-	fmt.Fprintln(o.w, text)
-	o.last = '\n'
-}
-
-func (o *outputWriter) put(data []byte) {
-	if len(data) == 0 {
-		return
-	}
-	if !o.terminal {
-		_, _ = o.w.Write(data)
-		o.last = data[len(data)-1]
-		return
-	}
-	// Whole lines only: a character, or CR and LF, may be cut in two here.
-	old := len(o.text)
-	o.text = append(o.text, data...)
-	end := 0
-	if i := bytes.LastIndexByte(data, '\n'); i >= 0 { // there is none in what waits
-		end = old + i + 1
-	} else if len(o.text) > longestLine {
-		end = wholeRunes(o.text)
-	}
-	if end > 0 {
-		o.indented(o.text[:end])
-		o.text = append(o.text[:0], o.text[end:]...)
-	}
-}
-
-func (o *outputWriter) flush() {
-	if len(o.text) > 0 {
-		o.indented(o.text)
-		o.text = o.text[:0]
-	}
-}
-
-// indented writes text for a terminal.
-func (o *outputWriter) indented(text []byte) {
-	for line := range strings.Lines(visible.Text(text)) {
-		_, _ = o.w.WriteString("    ")
-		_, _ = o.w.WriteString(line)
-	}
-	o.last = text[len(text)-1]
-}
-
-// newline ends a line that the command has not ended.
-func (o *outputWriter) newline() {
-	if o.last != '\n' {
-		fmt.Fprintln(o.w)
-		o.last = '\n'
-	}
-}
-
-// longestLine is how much of a line is held back: no line of text is longer.
-const longestLine = 64 << 10
-
-// wholeRunes is the length of text without its last character, which may not be
-// whole yet.
-func wholeRunes(text []byte) int {
-	for i := 1; i <= utf8.UTFMax; i++ {
-		if utf8.RuneStart(text[len(text)-i]) {
-			return len(text) - i
-		}
-	}
-	return len(text)
 }

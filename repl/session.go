@@ -24,8 +24,8 @@ type Stdio struct {
 	// process's own standard input and output, whatever In and Out are.
 	InTerminal, OutTerminal, ErrTerminal bool
 
-	// Width is the number of columns of Out's terminal; nil or 0 is unknown.
-	Width func() int
+	// Size is that of the terminal, Out's or else Err's; nil or 0 is unknown.
+	Size func() (columns, rows int)
 
 	// Secret asks for a line without echo, on the terminal; nil cannot ask.
 	Secret func(ctx context.Context, prompt string) (string, error)
@@ -37,10 +37,11 @@ type Stdio struct {
 }
 
 func (io *Stdio) width() int {
-	if io.OutTerminal && io.Width != nil {
-		return io.Width()
+	if !io.OutTerminal || io.Size == nil {
+		return 0
 	}
-	return 0
+	columns, _ := io.Size()
+	return columns
 }
 
 // An opener makes the rest of the process.
@@ -53,6 +54,11 @@ type store interface {
 	Jobs(ctx context.Context, task string) ([]results.Job, error)
 	Outputs(ctx context.Context, task string) iter.Seq2[results.Piece, error]
 	Watch(ctx context.Context, task string) (<-chan results.Summary, func(), error)
+	Output(ctx context.Context, job, stream string, from int64) iter.Seq2[results.Segment, error]
+	Tail(ctx context.Context, job, stream string, lines int) (from int64, err error)
+	Sums(ctx context.Context, jobs []results.Job) error
+	Changed(ctx context.Context, task string, since int64, each func(results.Job)) (rev int64, err error)
+	Unsettled(ctx context.Context, task string) (bool, error)
 	Driven(ctx context.Context, task results.Task) bool
 	Hosts(ctx context.Context) ([]string, error)
 }

@@ -46,6 +46,25 @@ func (o *oneTask) Outputs(context.Context, string) iter.Seq2[results.Piece, erro
 	}
 }
 
+func (o *oneTask) Output(_ context.Context, job, stream string, from int64) iter.Seq2[results.Segment, error] {
+	return func(yield func(results.Segment, error) bool) {
+		for _, p := range o.output {
+			if o.jobs[p.Job].ID == job && p.Stream == stream && p.Offset >= from && !yield(p.Segment, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (o *oneTask) Sums(context.Context, []results.Job) error       { return nil }
+func (o *oneTask) Unsettled(context.Context, string) (bool, error) { return true, nil }
+func (o *oneTask) Changed(_ context.Context, _ string, _ int64, each func(results.Job)) (int64, error) {
+	for _, j := range o.jobs {
+		each(j)
+	}
+	return 0, nil
+}
+
 func (o *oneTask) Watch(context.Context, string) (<-chan results.Summary, func(), error) {
 	return o.summaries, func() {}, nil
 }
@@ -104,7 +123,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		o, s, _, out := newOneTask(true)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		if err := s.waitAndShow(ctx, o.task, false); !errors.Is(err, context.DeadlineExceeded) {
+		if err := s.waitAndShow(ctx, o.task, everything()); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
 		if out.Len() > 0 {
@@ -130,7 +149,7 @@ func TestInterruptsOfTheShellForm(t *testing.T) {
 				if tt.second > 0 {
 					time.AfterFunc(10*time.Second+tt.second, func() { interrupts <- os.Interrupt })
 				}
-				err := s.waitAndShow(t.Context(), o.task, false)
+				err := s.waitAndShow(t.Context(), o.task, everything())
 				if status := report(out, err); status != exitFailed {
 					t.Errorf("status %d", status)
 				}
@@ -156,7 +175,7 @@ func TestInterruptsAtThePrompt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o, s, interrupts, out := newOneTask(false)
 			interrupts <- os.Interrupt
-			if err := s.waitAndShow(t.Context(), o.task, false); report(io.Discard, err) != exitFailed {
+			if err := s.waitAndShow(t.Context(), o.task, everything()); report(io.Discard, err) != exitFailed {
 				t.Error(err)
 			}
 			if took := time.Since(o.start); took != 0 {
@@ -245,7 +264,8 @@ func TestReportStreams(t *testing.T) {
 	const jobs, size = 48, 1 << 20
 	o.task.Hosts, o.jobs = jobs, make([]results.Job, jobs)
 	for i := range o.jobs {
-		o.jobs[i] = results.Job{Host: fmt.Sprintf("web%03d", i), Index: i, State: results.Ended, Outcome: wire.Exited, Stdout: results.Output{Size: size, Kept: size}}
+		host := fmt.Sprintf("web%03d", i)
+		o.jobs[i] = results.Job{ID: host, Host: host, Index: i, State: results.Ended, Outcome: wire.Exited, Stdout: results.Output{Size: size, Kept: size, Sum: host}}
 	}
 	data := bytes.Repeat([]byte("0123456789abcde\n"), size/16)
 	for i := range o.jobs {
@@ -258,7 +278,9 @@ func TestReportStreams(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			if err := s.show(t.Context(), o.task, asJSON); err != nil {
+			v := everything()
+			v.json = asJSON
+			if err := s.show(t.Context(), o.task, v); err != nil {
 				t.Fatal(err)
 			}
 			runtime.ReadMemStats(&after)
@@ -286,7 +308,7 @@ func TestOutputAcrossPieces(t *testing.T) {
 		o.output = append(o.output, results.Piece{Stream: wire.Stdout, Segment: results.Segment{Offset: int64(i), Data: []byte{text[i]}}})
 	}
 	s.stdio.OutTerminal = true
-	if err := s.show(t.Context(), o.task, false); err != nil {
+	if err := s.show(t.Context(), o.task, everything()); err != nil {
 		t.Fatal(err)
 	}
 	got := strings.ReplaceAll(out.String(), "\n    ", "\n")
@@ -302,7 +324,7 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 		return results.Piece{Job: job, Stream: wire.Stdout, Segment: results.Segment{Data: []byte(text)}}
 	}
 	o.output = []results.Piece{piece(0, "a"), piece(0, "b"), piece(1, "c")}
-	for job, pieces := range s.perJob(t.Context(), o.task.ID, o.jobs) {
+	for job, pieces := range s.perJob(t.Context(), everything(), o.task.ID, o.jobs) {
 		if job.Index == 0 {
 			continue
 		}

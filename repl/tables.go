@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"warren/internal/results"
@@ -56,23 +55,26 @@ func (s *session) printAgents(agents []results.Agent) error {
 
 // printTable aligns columns; on a terminal each row is cut to one line.
 func (s *session) printTable(rows [][]string) error {
-	var text strings.Builder
-	table := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
+	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
 			if cell == "" {
 				cell = "-"
 			}
 			row[i] = visible.Line(cell)
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], visible.Width(row[i]))
 		}
-		fmt.Fprintln(table, strings.Join(row, "\t"))
-	}
-	if err := table.Flush(); err != nil {
-		return err
 	}
 	return s.printTo(func(w *bufio.Writer) error {
-		for line := range strings.Lines(text.String()) {
-			fmt.Fprintln(w, clip(strings.TrimRight(line, " \n"), s.stdio.width()))
+		for _, row := range rows {
+			var line strings.Builder
+			for i, cell := range row {
+				line.WriteString(visible.Pad(cell, widths[i]+2))
+			}
+			fmt.Fprintln(w, visible.Clip(strings.TrimRight(line.String(), " "), s.stdio.width()))
 		}
 		return nil
 	})

@@ -350,8 +350,8 @@ func terminalState(t *testing.T, tty *os.File) term.State {
 func TestTerminalColors(t *testing.T) {
 	dir := t.TempDir()
 	term := startTerminal(t, dir, []string{"NO_COLOR="}, "run", "escape", "--hosts", "web01 absent1")
-	term.expect("web01    \x1b[32mok\x1b[0m  12ms\r\n    \\x1b[31mred")
 	term.expect("\x1b[31munreachable\x1b[0m")
+	term.expect("web01    \x1b[32mok\x1b[0m  12ms\r\n    \\x1b[31mred")
 	term.expect("\x1b[31mdone: 1 ok, 1 unreachable\x1b[0m")
 	term.end()
 	term = startTerminal(t, dir, []string{"NO_COLOR="}, "--color", "never", "check_task", "1b4e")

@@ -38,18 +38,6 @@ func TestHumanSize(t *testing.T) {
 	}
 }
 
-func TestClip(t *testing.T) {
-	for _, tt := range []struct {
-		text  string
-		width int
-		want  string
-	}{{"abc", 0, "abc"}, {"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"ab cd", 4, "ab…"}, {"汉字汉字", 3, "汉字…"}} {
-		if got := clip(tt.text, tt.width); got != tt.want {
-			t.Errorf("clip(%q, %d) = %q, want %q", tt.text, tt.width, got, tt.want)
-		}
-	}
-}
-
 func TestLinkTeller(t *testing.T) {
 	refused := &broker.Error{Kind: broker.ErrAccessRefused, Text: "user x is refused", Hint: "check the password"}
 	down := &broker.Error{Kind: broker.ErrUnreachable, Text: "no broker answers", Hint: "start it"}

@@ -4,7 +4,20 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
+	"iter"
 )
+
+// Sum is the Output.Sum of segments, with offsets counted from from.
+func Sum(segments iter.Seq2[Segment, error], from int64) (string, error) {
+	var h contentHash
+	for segment, err := range segments {
+		if err != nil {
+			return "", err
+		}
+		h.add(segment.Offset-from, segment.Data)
+	}
+	return h.sum(), nil
+}
 
 // A contentHash makes of a stream's segments, in order, a sum that depends on
 // their bytes and the gaps between them, and not on how they were cut. Without a

@@ -143,13 +143,13 @@ func TestChanged(t *testing.T) {
 	}
 }
 
-func TestSettled(t *testing.T) {
+func TestUnsettled(t *testing.T) {
 	s := start(t, t.TempDir())
 	task, js := newTask(2)
 	s.add(t, task, js)
-	settled := func() bool {
+	unsettled := func() bool {
 		t.Helper()
-		ok, err := s.Settled(t.Context(), task.ID)
+		ok, err := s.Unsettled(t.Context(), task.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,8 +167,8 @@ func TestSettled(t *testing.T) {
 		{Update{Job: js[1].ID, Reply: output(js[1], wire.Stdout, 0, "y")}, true},
 	} {
 		s.apply(t, step.u)
-		if got := settled(); got != step.want {
-			t.Errorf("settled: %v", got)
+		if got := unsettled(); got == step.want {
+			t.Errorf("unsettled: %v", got)
 		}
 	}
 }

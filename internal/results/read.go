@@ -161,11 +161,11 @@ func (s *Store) changed(ctx context.Context, task string, since int64, each func
 	return rev, err
 }
 
-// Settled reports whether nothing more about a task (full id) can come from its
-// agents: each job has an outcome other than lost, and all its output.
-func (s *Store) Settled(ctx context.Context, task string) (settled bool, err error) {
-	err = s.reader.QueryRowContext(ctx, "SELECT NOT EXISTS (SELECT 1"+ofTask+"AND ("+unsettled+"))", task).Scan(&settled)
-	return settled, explain(s.path, err)
+// Unsettled reports whether more about a task (full id) may come from its
+// agents: of jobs without an outcome, lost ones, and those that lack output.
+func (s *Store) Unsettled(ctx context.Context, task string) (any bool, err error) {
+	err = s.reader.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1"+ofTask+"AND ("+unsettled+"))", task).Scan(&any)
+	return any, explain(s.path, err)
 }
 
 // Sums fills in the sums of those streams of the jobs that have none yet: of
@@ -179,14 +179,10 @@ func (s *Store) Sums(ctx context.Context, jobs []Job) error {
 			if o.Kept == 0 || o.Sum != "" {
 				continue
 			}
-			var h contentHash
-			for segment, err := range s.Output(ctx, jobs[i].ID, o.stream, 0) {
-				if err != nil {
-					return err
-				}
-				h.add(segment.Offset, segment.Data)
+			var err error
+			if o.Sum, err = Sum(s.Output(ctx, jobs[i].ID, o.stream, 0), 0); err != nil {
+				return err
 			}
-			o.Sum = h.sum()
 		}
 	}
 	return nil

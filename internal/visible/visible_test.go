@@ -38,6 +38,42 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestMarks(t *testing.T) {
+	mark := "\u0301"
+	if got, want := Text([]byte("e"+strings.Repeat(mark, 32)+"e"+mark)), "e"+strings.Repeat(mark, 30)+`\u0301\u0301e`+mark; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestWidths(t *testing.T) {
+	for _, tt := range []struct {
+		line          string
+		width         int
+		clipped, padd string // to 6 columns
+	}{
+		{"", 0, "", "      "},
+		{"abc", 3, "abc", "abc   "},
+		{"abcdef", 6, "abcdef", "abcdef"},
+		{"abcdefg", 7, "abcde…", "abcdefg"},
+		{"主机正", 6, "主机正", "主机正"},
+		{"主机正常", 8, "主机…", "主机正常"},
+		{"a主机正", 7, "a主机…", "a主机正"},
+		{"e\u0301e\u0301", 2, "e\u0301e\u0301", "e\u0301e\u0301    "},
+		{"👩\u200d💻", 2, "👩\u200d💻", "👩\u200d💻    "},
+		{"─…", 2, "─…", "─…    "},
+	} {
+		if got := Width(tt.line); got != tt.width {
+			t.Errorf("%q is %d columns wide, want %d", tt.line, got, tt.width)
+		}
+		if got := Clip(tt.line, 6); got != tt.clipped {
+			t.Errorf("%q clipped is %q, want %q", tt.line, got, tt.clipped)
+		}
+		if got := Pad(tt.line, 6); got != tt.padd {
+			t.Errorf("%q padded is %q, want %q", tt.line, got, tt.padd)
+		}
+	}
+}
+
 func TestLine(t *testing.T) {
 	if got, want := Line("a\nb\tc\r\nd\x1b[m 汉\r"), `a\nb\tc\r\nd\x1b[m 汉\r`; got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -1,0 +1,197 @@
+package repl
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+// printRaw writes the bytes of the outputs, host by host, and nothing else.
+func (s *session) printRaw(ctx context.Context, v *view, jobs []results.Job) error {
+	return s.printTo(func(w *bufio.Writer) error {
+		for i := range jobs {
+			for _, stream := range v.streams {
+				if err := s.copyOutput(ctx, w, v, &jobs[i], stream); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// copyOutput writes the bytes of a stream as they came, and tells where some
+// are not there.
+func (s *session) copyOutput(ctx context.Context, w *bufio.Writer, v *view, j *results.Job, stream string) error {
+	e, err := s.excerpt(ctx, v, j, stream)
+	if err != nil {
+		return err
+	}
+	at := e.from
+	for piece, err := range e.segments {
+		if err != nil {
+			return err
+		}
+		if gap := piece.Offset - at; gap > 0 {
+			s.note("%s, %s, after byte %d: %s", j.Host, stream, at, gapText(j, stream, gap))
+		}
+		if _, err := w.Write(piece.Data); err != nil {
+			return err
+		}
+		at = piece.Offset + int64(len(piece.Data))
+	}
+	if gap := account(j, stream).Size - at; gap > 0 {
+		s.note("%s, %s, after byte %d: %s", j.Host, stream, at, gapText(j, stream, gap))
+	}
+	return nil
+}
+
+// A saving is one file to be written.
+type saving struct {
+	job    *results.Job
+	stream string
+	path   string
+}
+
+// save writes each output into a file of its own: standard output of every host
+// that has begun, standard error where there is any. Nothing is written unless
+// everything can be.
+func (s *session) save(ctx context.Context, v *view, jobs []results.Job) error {
+	var files []saving
+	names := fileNames(jobs)
+	for i := range jobs {
+		for _, stream := range v.streams {
+			a := account(&jobs[i], stream)
+			if hasOutput(a) || stream == wire.Stdout && !jobs[i].Started.IsZero() {
+				files = append(files, saving{&jobs[i], stream, filepath.Join(v.save, names[i]+"."+stream)})
+			}
+		}
+	}
+	if err := prepareSave(v, files); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := s.saveFile(ctx, v, f); err != nil {
+			return withStatus(exitFailed, err)
+		}
+	}
+	s.note("%s in %s", plural(len(files), "file"), v.save)
+	return nil
+}
+
+// prepareSave makes the directory and sees whether all files can be made.
+func prepareSave(v *view, files []saving) error {
+	refuse := func(err error) error {
+		return &fault{status: exitUsage, text: fmt.Sprintf("--save %s: %v", v.save, cause(err)), hint: "name a directory that you may write into", err: err}
+	}
+	if err := os.MkdirAll(v.save, 0o700); err != nil {
+		return refuse(err)
+	}
+	probe, err := os.CreateTemp(v.save, ".warren-*")
+	if err != nil {
+		return refuse(err)
+	}
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+		return refuse(err)
+	}
+	if v.force {
+		return nil
+	}
+	var there []string
+	for _, f := range files {
+		if _, err := os.Lstat(f.path); !errors.Is(err, fs.ErrNotExist) {
+			there = append(there, filepath.Base(f.path))
+		}
+	}
+	if len(there) > 0 {
+		return usage("--force overwrites, another directory keeps both", "--save %s: there already: %s", v.save, list(there, 5))
+	}
+	return nil
+}
+
+// cause is an error without the path that was told already.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// saveFile writes one file, whole or not at all: beside its place first.
+func (s *session) saveFile(ctx context.Context, v *view, f saving) (err error) {
+	temp, err := os.CreateTemp(v.save, ".warren-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(temp.Name())
+		}
+	}()
+	w := bufio.NewWriterSize(temp, 64<<10)
+	err = s.copyOutput(ctx, w, v, f.job, f.stream)
+	if err = errors.Join(err, w.Flush(), temp.Close()); err != nil {
+		return err
+	}
+	if !v.force {
+		// Link fails where something has come up meanwhile; where there are no
+		// links (FAT), rename after a look is as near as it gets.
+		if err := os.Link(temp.Name(), f.path); err == nil {
+			return os.Remove(temp.Name())
+		} else if errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("%s has come up meanwhile", f.path)
+		}
+	}
+	return os.Rename(temp.Name(), f.path)
+}
+
+// fileNames are names for files of the jobs' hosts: safe on every system, and
+// different where the hosts are.
+func fileNames(jobs []results.Job) []string {
+	names := make([]string, len(jobs))
+	taken := make(map[string]bool, len(jobs))
+	for i := range jobs {
+		if jobs[i].Host == safeName(jobs[i].Host) {
+			taken[jobs[i].Host] = true // keeps its name, whatever others become
+		}
+	}
+	for i := range jobs {
+		safe := safeName(jobs[i].Host)
+		if names[i] = safe; safe == jobs[i].Host {
+			continue
+		}
+		for n := 2; taken[names[i]]; n++ {
+			names[i] = fmt.Sprintf("%s~%d", safe, n)
+		}
+		taken[names[i]] = true
+	}
+	return names
+}
+
+// reserved are names that Windows keeps for devices, whatever follows a dot
+// (https://learn.microsoft.com/windows/win32/fileio/naming-a-file).
+var reserved = map[string]bool{"con": true, "prn": true, "aux": true, "nul": true}
+
+// safeName makes of a host's name, which has a-z, 0-9 and ._:- only, the
+// beginning of a file's name: no colon, no leading dot or dash, no device.
+func safeName(host string) string {
+	name := strings.ReplaceAll(host, ":", "_")
+	if name != "" && (name[0] == '.' || name[0] == '-') {
+		name = "_" + name[1:]
+	}
+	stem, _, _ := strings.Cut(name, ".")
+	isPort := len(stem) == 4 && (strings.HasPrefix(stem, "com") || strings.HasPrefix(stem, "lpt")) && stem[3] >= '0' && stem[3] <= '9'
+	if reserved[stem] || isPort {
+		name = "_" + name
+	}
+	return name
+}
