@@ -47,6 +47,7 @@ type Store interface {
 	Follow(ctx context.Context, task string) (map[string]<-chan results.Progress, func(), error)
 	Jobs(ctx context.Context, task string) ([]results.Job, error)
 	SetCancel(ctx context.Context, task string) error
+	Expect(ctx context.Context, discover string, until time.Time) error
 	Statement(ctx context.Context, task string) (string, error)
 	Claim(ctx context.Context, t results.Task) (bool, error)
 	Find(ctx context.Context, id string) (results.Task, error)
@@ -406,6 +407,10 @@ func (d *Dispatcher) Discover(ctx context.Context) error {
 		return err
 	}
 	if err := awaitUp(ctx, d.replies); err != nil {
+		return err
+	}
+	// From its leaving on: a signature may have taken a while.
+	if err := d.store.Expect(ctx, st.Task, time.Now().Add(d.validity())); err != nil {
 		return err
 	}
 	verdicts := make(chan broker.Verdict, 1)

@@ -126,6 +126,8 @@ func (m *memory) Claim(context.Context, results.Task) (bool, error) { return tru
 
 func (m *memory) Statement(context.Context, string) (string, error) { return m.statement, nil }
 
+func (m *memory) Expect(context.Context, string, time.Time) error { return nil }
+
 func (m *memory) SetCancel(context.Context, string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -107,6 +107,8 @@ func (op *operator) Jobs(_ context.Context, task string) ([]results.Job, error) 
 
 func (op *operator) Statement(context.Context, string) (string, error) { return "", nil }
 
+func (op *operator) Expect(context.Context, string, time.Time) error { return nil }
+
 func (op *operator) SetCancel(_ context.Context, task string) error {
 	w := op.world
 	w.mu.Lock()

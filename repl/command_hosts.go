@@ -46,6 +46,9 @@ func (c *hostsCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	slices.SortFunc(agents, func(a, b results.Agent) int { return cmp.Compare(a.Agent, b.Agent) })
+	for _, line := range rivals(agents) {
+		s.note("warning: %s", line)
+	}
 	if c.JSON {
 		return writeAgents(s.stdio.Out, agents)
 	}

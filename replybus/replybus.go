@@ -40,7 +40,7 @@ const (
 // Store is what the bus needs of the result store.
 type Store interface {
 	Apply(ctx context.Context, us []results.Update) (<-chan error, error)
-	SawAgent(ctx context.Context, h *wire.Hello) error
+	SawAgent(ctx context.Context, discover string, h *wire.Hello) error
 }
 
 // A Bus is the actor that owns the callback queue.
@@ -172,7 +172,7 @@ func (c *consumer) take(ctx context.Context, d amqp.Delivery) error {
 	}
 	switch r := reply.(type) {
 	case *wire.Hello:
-		return c.bus.store.SawAgent(ctx, r)
+		return c.bus.store.SawAgent(ctx, d.CorrelationId, r)
 	case *wire.Checked:
 		c.bus.log.Debug("nobody has asked for this check", "job", r.Job)
 	default:

@@ -43,7 +43,7 @@ func (s *store) Apply(ctx context.Context, us []results.Update) (<-chan error, e
 	}
 }
 
-func (s *store) SawAgent(ctx context.Context, h *wire.Hello) error {
+func (s *store) SawAgent(ctx context.Context, _ string, h *wire.Hello) error {
 	select {
 	case s.hellos <- h:
 		return nil

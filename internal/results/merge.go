@@ -56,6 +56,10 @@ type chunk struct {
 // merge applies one update. A job never goes back, and its first final outcome
 // stays; lost is not final.
 func (r *record) merge(u Update) (c change) {
+	if r.foreign(u.Reply) {
+		c.discarded.Foreign++
+		return c
+	}
 	switch m := u.Reply.(type) {
 	case nil:
 		r.own(u)
@@ -76,6 +80,26 @@ func (r *record) merge(u Update) (c change) {
 		c.discarded.Foreign++
 	}
 	return c
+}
+
+// foreign reports whether a reply is another agent's than the one that has the
+// job. A name may move to another agent, which knows nothing of what the first
+// has taken.
+func (r *record) foreign(reply any) bool {
+	var agent string
+	switch m := reply.(type) {
+	case *wire.Accepted:
+		agent = m.Agent
+	case *wire.Started:
+		agent = m.Agent
+	case *wire.State:
+		agent = m.Agent
+	case *wire.Ended:
+		agent = m.Agent
+	default:
+		return false
+	}
+	return r.agent != "" && agent != r.agent
 }
 
 // own applies what the operator itself has found.

@@ -335,16 +335,17 @@ func (s *Store) Agents(ctx context.Context, since time.Time) (out []Agent, err e
 			return err
 		}
 		a.Seen = fromMilli(seen)
-		err := json.Unmarshal(text, &a.Hello)
+		err := json.Unmarshal(text, &a)
 		out = append(out, a)
 		return err
 	})
 	return out, err
 }
 
-// Hosts returns all host names that an agent has answered to, sorted.
+// Hosts returns all host names that an agent has ended a job for, or says in its
+// last answer that it has, sorted.
 func (s *Store) Hosts(ctx context.Context) (out []string, err error) {
-	err = s.query(ctx, "SELECT name FROM hosts ORDER BY name", nil, func(rows *sql.Rows) error {
+	err = s.query(ctx, "SELECT name FROM hosts UNION SELECT n.value FROM agents, json_each(agents.hello, '$.names') n ORDER BY 1", nil, func(rows *sql.Rows) error {
 		var name string
 		err := rows.Scan(&name)
 		out = append(out, name)

@@ -24,6 +24,8 @@ type actor struct {
 	tx   *txer
 
 	live    liveJobs
+	created int                     // agents that were new
+	rolls   map[string]*roll        // by the discover's id
 	watched map[string]*watchedTask // by task id
 	version int64                   // PRAGMA data_version when the watched were last read
 	counts  Counts
@@ -43,7 +45,7 @@ func (s *Store) Run(ctx context.Context) error {
 		return explain(s.path, err)
 	}
 	defer tx.close()
-	a := &actor{path: s.path, log: s.log, tx: tx, live: liveJobs{}, watched: map[string]*watchedTask{}}
+	a := &actor{path: s.path, log: s.log, tx: tx, live: liveJobs{}, rolls: map[string]*roll{}, watched: map[string]*watchedTask{}}
 	defer a.end()
 
 	poll := time.NewTicker(pollInterval)

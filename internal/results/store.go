@@ -174,10 +174,22 @@ func (s *Store) Claim(ctx context.Context, t Task) (bool, error) {
 	return ask(ctx, s, func(a *actor) (bool, error) { return a.claim(ctx, t.ID, t.Driver, s.Lease()) })
 }
 
-// SawAgent records what an agent has said of itself; now is its time.
-func (s *Store) SawAgent(ctx context.Context, h *wire.Hello) error {
+// Expect says that agents are asked who they are, by a discover of that id: their
+// answers count until then. It is called before the discover leaves.
+func (s *Store) Expect(ctx context.Context, discover string, until time.Time) error {
+	now := time.Now()
+	_, err := ask(ctx, s, func(a *actor) (struct{}, error) {
+		a.expect(discover, now, until)
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// SawAgent records what an agent has answered to a discover; now is its time.
+// What nobody has asked for is counted and dropped.
+func (s *Store) SawAgent(ctx context.Context, discover string, h *wire.Hello) error {
 	seen := time.Now()
-	_, err := ask(ctx, s, func(a *actor) (struct{}, error) { return struct{}{}, a.sawAgent(ctx, h, seen) })
+	_, err := ask(ctx, s, func(a *actor) (struct{}, error) { return struct{}{}, a.sawAgent(ctx, discover, h, seen) })
 	return err
 }
 

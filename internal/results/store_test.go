@@ -242,7 +242,7 @@ func TestLateAnswer(t *testing.T) {
 	if err != nil || len(chans) != 1 {
 		t.Fatal(chans, err)
 	}
-	s.apply(t, Update{Job: jobs[0].ID, Reply: &wire.State{Agent: "a", State: wire.StateRunning, StartedAt: 5}})
+	s.apply(t, Update{Job: jobs[0].ID, Reply: &wire.State{Agent: jobs[0].Host, State: wire.StateRunning, StartedAt: 5}})
 	if p, want := <-chans[jobs[0].ID], (Progress{State: Ended, Outcome: wire.Lost, Heard: 1}); p != want {
 		t.Errorf("got %+v", p)
 	}
@@ -389,7 +389,8 @@ func TestAgents(t *testing.T) {
 	before := time.Now().Add(-time.Second)
 	for range 2 {
 		h.Running++
-		if err := s.SawAgent(t.Context(), h); err != nil {
+		discover := s.asked(t)
+		if err := s.SawAgent(t.Context(), discover, h); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -3,11 +3,8 @@ package results
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
-
-	"warren/internal/wire"
 )
 
 func (a *actor) addTask(ctx context.Context, t Task, jobs []Job) ([]<-chan Progress, error) {
@@ -69,9 +66,4 @@ func (a *actor) setCancel(ctx context.Context, task string) error {
 // claim replaces the driver that was found dead, unless somebody was quicker.
 func (a *actor) claim(ctx context.Context, task, dead, driver string) (bool, error) {
 	return a.tx.claim(context.WithoutCancel(ctx), task, dead, driver)
-}
-
-func (a *actor) sawAgent(ctx context.Context, h *wire.Hello, seen time.Time) error {
-	ctx = context.WithoutCancel(ctx)
-	return a.tx.do(ctx, func() error { return a.tx.saveAgent(ctx, h, seen) })
 }

@@ -30,6 +30,8 @@ type txer struct {
 	selNextJob, selVersion          *sql.Stmt
 	updRev, selRev, selData         *sql.Stmt
 	updRollout                      *sql.Stmt
+	updAgent, updRivals             *sql.Stmt
+	delAgents                       *sql.Stmt
 }
 
 const jobFacts = `state, agent, outcome, exit_code, signal, reason, accepted, started, finished,
@@ -73,7 +75,10 @@ func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
 		{&t.updCount, "INSERT INTO counts (task, kind, n) VALUES (?,?,?) ON CONFLICT DO UPDATE SET n = n + excluded.n"},
 		{&t.selCounts, "SELECT kind, n FROM counts WHERE task = ?"},
 		{&t.insHost, "INSERT OR IGNORE INTO hosts (name) VALUES (?)"},
-		{&t.insAgent, "INSERT INTO agents (id, hello, seen) VALUES (?,?,?) ON CONFLICT DO UPDATE SET hello = excluded.hello, seen = excluded.seen"},
+		{&t.insAgent, "INSERT INTO agents (id, hello, seen) VALUES (?,?,?)"},
+		{&t.updAgent, "UPDATE agents SET hello = ?, seen = ? WHERE id = ?"},
+		{&t.updRivals, "UPDATE agents SET hello = json_set(hello, '$.rivals', ?) WHERE id = ?"},
+		{&t.delAgents, "DELETE FROM agents WHERE id IN (SELECT id FROM agents ORDER BY seen DESC LIMIT -1 OFFSET ?)"},
 		{&t.selUnsettled, `SELECT j.id FROM tasks t JOIN jobs j ON j.seq BETWEEN t.first_job AND t.first_job + t.hosts - 1 WHERE t.seq = ? AND (
 ` + unsettled + `) ORDER BY j.seq`},
 		{&t.selVersion, "PRAGMA data_version"},
@@ -91,7 +96,7 @@ func (t *txer) close() {
 	for _, s := range []*sql.Stmt{
 		t.begin, t.commit, t.rollback, t.selJob, t.updJob, t.insJob, t.selLimit, t.selTask, t.insTask, t.insStatement, t.updCancel,
 		t.selSpans, t.insOutput, t.updCount, t.selCounts, t.insHost, t.insAgent, t.selUnsettled, t.selNextJob, t.selVersion, t.updDigest, t.updDriver,
-		t.updRev, t.selRev, t.selData,
+		t.updRev, t.selRev, t.selData, t.updAgent, t.updRivals, t.delAgents,
 		t.updRollout,
 	} {
 		_ = s.Close()
@@ -342,20 +347,32 @@ func (t *txer) unsettled(ctx context.Context, task int64) (ids []uuid.UUID, err 
 	return ids, rows.Err()
 }
 
-func (t *txer) saveAgent(ctx context.Context, h *wire.Hello, seen time.Time) error {
+// saveAgent reports whether the agent is a new one.
+func (t *txer) saveAgent(ctx context.Context, h *wire.Hello, seen time.Time) (created bool, err error) {
 	text, err := json.Marshal(h)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if _, err := t.insAgent.ExecContext(ctx, h.Agent, string(text), toMilli(seen)); err != nil {
-		return err
+	res, err := t.updAgent.ExecContext(ctx, string(text), toMilli(seen), h.Agent)
+	if err != nil {
+		return false, err
 	}
-	for _, name := range h.Names {
-		if err := t.addHost(ctx, name); err != nil {
-			return err
-		}
+	if n, err := res.RowsAffected(); err != nil || n > 0 {
+		return false, err
 	}
-	return nil
+	_, err = t.insAgent.ExecContext(ctx, h.Agent, string(text), toMilli(seen))
+	return true, err
+}
+
+func (t *txer) setRivals(ctx context.Context, agent string, n int) error {
+	_, err := t.updRivals.ExecContext(ctx, n, agent)
+	return err
+}
+
+// forgetAgents forgets all but so many of those that were seen last.
+func (t *txer) forgetAgents(ctx context.Context, most int) error {
+	_, err := t.delAgents.ExecContext(ctx, most)
+	return err
 }
 
 // dataVersion changes when another connection has committed.

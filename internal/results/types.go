@@ -172,7 +172,11 @@ type Progress struct {
 // An Agent is what a discover has told about an agent.
 type Agent struct {
 	wire.Hello
-	Seen time.Time // when its last answer came, by this operator's clock
+	Seen time.Time `json:"-"` // when its last answer came, by this operator's clock
+
+	// Rivals is how many others have answered the same discover by its id, up to
+	// 9: which of them is the true one nobody here can tell.
+	Rivals int `json:"rivals,omitempty"`
 }
 
 // A Piece is a Segment of a task's output.
@@ -185,7 +189,7 @@ type Piece struct {
 // Counts is what a process has had to discard of the updates it was given.
 type Counts struct {
 	Unknown   int   // updates for a job that this store has not
-	Foreign   int   // rejections of another request than the job's, and what no agent may say
+	Foreign   int   // rejections of another request than the job's, what no agent may say, and what another agent says
 	Repeated  int   // the same outcome again
 	Conflicts int   // another outcome than the first
 	Refused   int64 // bytes of output over the task's limit, or beyond the stream's end
