@@ -166,6 +166,12 @@ func TestPasswordIsToldNowhere(t *testing.T) {
 		said, _ := piped.CombinedOutput()
 		check("the prompt, "+c.name, string(said))
 
+		shown := exec.Command(p.bin+"/warrend", "--show-config", "--broker", c.url)
+		said, _ = shown.CombinedOutput()
+		check("warrend --show-config, "+c.name, string(said))
+		if !strings.Contains(string(said), "WARREND_") && !strings.Contains(string(said), "--broker") {
+			t.Errorf("warrend --show-config shows nothing: %s", said)
+		}
 		b, err := clitest.LaunchAgent(p.bin, c.url, p.home, p.prefix+"b", "--log-level", "debug", "--log-format", "json")
 		if err != nil {
 			t.Fatal(err)
