@@ -6,14 +6,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Allocate uses fallocate(2), which writes nothing and keeps its promise on
-// file systems that copy on write too; the file's size grows with it, so that
-// a sync of an append writes the data alone. What lacks it is filled with zeros.
+// Allocate uses fallocate(2), which keeps its promise on file systems that copy
+// on write too; the file's size grows with it, so that a sync of an append
+// writes the data alone. Then, or where there is no fallocate, it writes zeros:
+// ext4 notes each block of a fallocated range that is written for the first
+// time, and the sync waits for that too.
 func (f osFile) Allocate(from, to int64) error {
 	for {
 		switch err := unix.Fallocate(int(f.Fd()), 0, from, to-from); {
 		case errors.Is(err, unix.EINTR):
-		case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
+		case err == nil, errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
 			return writeZeros(f, from, to)
 		default:
 			return err
