@@ -21,11 +21,11 @@ func (s *session) waitAndShow(ctx context.Context, task results.Task, v *view) e
 	if s.stdio.ErrTerminal && !task.Done() {
 		s.note("task %s on %s; Ctrl-C leaves it running", task.ID, plural(task.Hosts, "host"))
 	}
-	err := s.interruptible(ctx, func(ctx context.Context) error { return s.await(ctx, task) })
+	err := s.interruptible(ctx, func(ctx context.Context) error { return s.await(ctx, task, v) })
 	switch {
 	case errors.Is(err, errInterrupted):
 		s.submitted = append(s.submitted, task.ID)
-		return s.detach(ctx, task.ID)
+		return s.detach(ctx, task)
 	case err != nil:
 		return err
 	}
@@ -33,7 +33,7 @@ func (s *session) waitAndShow(ctx context.Context, task results.Task, v *view) e
 }
 
 // await returns nil once the task is done.
-func (s *session) await(ctx context.Context, task results.Task) error {
+func (s *session) await(ctx context.Context, task results.Task, v *view) error {
 	summaries, stop, err := s.store.Watch(ctx, task.ID)
 	if err != nil {
 		return err
@@ -49,6 +49,9 @@ func (s *session) await(ctx context.Context, task results.Task) error {
 		case summary, ok := <-summaries:
 			if !ok {
 				return context.Cause(ctx)
+			}
+			if err := s.tellMoves(ctx, task.ID, v.jsonl); err != nil {
+				return err
 			}
 			if summary.Ended == task.Hosts {
 				return nil

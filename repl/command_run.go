@@ -26,10 +26,7 @@ type runCommand struct {
 	Shell       string           `placeholder:"PATH" help:"Shell to run it with, instead of the host's own choice."`
 	NoShell     bool             `help:"Split the command by POSIX quoting and execute it without a shell."`
 	MaxOutput   size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Output kept of each host and stream: the first and the last part."`
-	Fanout      count            `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Hosts in flight at the same time; 0 is all."`
-	Wait        bool             `help:"At the prompt: wait until it is done, then show the results."`
-	Detach      bool             `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
-	reading     `embed:""`
+	sendFlags   `embed:""`
 }
 
 func (*runCommand) Help() string {
@@ -40,62 +37,44 @@ Examples:
     run "uname -a" --hosts "web[01-20] 192.168.0.23"
     run "systemctl restart nginx" --hosts web01 --timeout 5m --wait
     run --script cleanup.sh "/var/tmp" 30 --hosts "db[1-3]"
+    run "apt-get -y upgrade" --hosts "web[001-200]" --rollout 1,10%,100% --max-failures 2% --soak 5m
 
 A job with secrets is sent by the process that has them alone: where that ends before a host has the job, it is lost, or expires.
 
-Ctrl-C while it waits leaves the task running; a second one within two seconds cancels it. Exit status: 0 every host exited with 0, or with --detach every host has the job or will find it in its inbox; 1 otherwise; 2 usage or configuration; 3 no broker.`
+With --rollout the next stage begins when each job of the last one has ended and the soak has passed. Whatever does not exit with 0 counts as failed, unreachable and lost hosts too; with more failures than are allowed no further host is told, and those that were not told are cancelled, each by its name. The process that issued it drives it: where that ends, no further host is told.
+
+Ctrl-C while it waits leaves the task running (from the shell, a rollout tells no further host); a second one within two seconds cancels it. Exit status: 0 every host exited with 0, or with --detach every host has the job or will find it in its inbox; 1 otherwise; 2 usage or configuration; 3 no broker.`
 }
 
 func (c *runCommand) Run(ctx context.Context, s *session) error {
-	if c.Wait && c.Detach {
-		return usage("", "--wait and --detach contradict each other")
+	if err := c.consistent(); err != nil {
+		return err
 	}
 	v, err := c.view(s)
 	if err != nil {
 		return err
 	}
+	if len(c.Hosts) == 0 && s.use.expr != "" {
+		c.Hosts = []string{s.use.expr}
+	}
 	spec, repeated, err := c.spec(s.pipedInput())
 	if err != nil {
 		return err
 	}
-	if spec.Secret, err = c.secret(ctx, s); err != nil {
-		return err
-	}
-	if err := s.connect(ctx); err != nil {
-		return err
+	if !c.DryRun {
+		if spec.Secret, err = c.secret(ctx, s); err != nil {
+			return err
+		}
 	}
 	if len(repeated) > 0 {
 		s.note("named more than once, counted once: %s", hostexpr.Fold(repeated))
 	}
-	task, err := s.engine.Submit(ctx, spec)
-	if err != nil {
-		return withStatus(exitUsage, err)
-	}
-	switch {
-	case !s.shell && !c.Wait:
-		s.submitted = append(s.submitted, task.ID)
-		return c.printTask(ctx, s, task)
-	case c.Detach:
-		return c.detach(ctx, s, task)
-	}
-	return s.waitAndShow(ctx, task, v)
-}
-
-// waits reports whether the results are waited for.
-func (c *runCommand) waits(s *session) bool { return c.Wait || s.shell && !c.Detach }
-
-// view is how the results are to be shown, where they are.
-func (c *runCommand) view(s *session) (*view, error) {
-	v, err := c.check(&selection{}, s.stdio.OutTerminal)
-	if err == nil && !c.waits(s) && (c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != "") {
-		return nil, usage("check_task takes the same flags", "how results are shown matters only with --wait")
-	}
-	return v, err
+	return c.send(ctx, s, spec, v, c.Stdin == "-" || c.SecretStdin == "-" || c.Script == "-")
 }
 
 // printTask tells that there is a task. The id is the last word, so that it can
 // be pasted and parsed.
-func (c *runCommand) printTask(ctx context.Context, s *session, task results.Task) error {
+func (c *sendFlags) printTask(ctx context.Context, s *session, task results.Task) error {
 	switch {
 	case c.JSONL:
 		return s.printTaskRecords(ctx, task)
@@ -111,7 +90,7 @@ func (c *runCommand) printTask(ctx context.Context, s *session, task results.Tas
 }
 
 // detach leaves as soon as it is known which hosts have the job.
-func (c *runCommand) detach(ctx context.Context, s *session, task results.Task) error {
+func (c *sendFlags) detach(ctx context.Context, s *session, task results.Task) error {
 	settled := s.interruptible(ctx, func(ctx context.Context) error { return s.engine.Settled(ctx, task.ID) })
 	jobs, err := s.store.Jobs(context.WithoutCancel(ctx), task.ID)
 	if err := errors.Join(err, c.printTask(context.WithoutCancel(ctx), s, task)); err != nil {

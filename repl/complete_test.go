@@ -41,7 +41,7 @@ func TestComplete(t *testing.T) {
 		head       string
 		words      []string
 	}{
-		{"", "", "", []string{"run ", "check_task ", "tasks ", "wait ", "cancel ", "hosts ", "broker-setup ", "help ", "config ", "exit "}},
+		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "cancel ", "hosts ", "broker-setup ", "help ", "config ", "exit "}},
 		{"ch", " 1b4e", "", []string{"check_task "}},
 		{"help t", "", "help ", []string{"tasks "}},
 		{"check ", "", "check ", []string{"1b4e28ba ", "2c000000 "}},

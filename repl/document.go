@@ -20,11 +20,29 @@ import (
 // in UTC, as the agents' clocks show them.
 
 type taskDocument struct {
-	ID      string          `json:"id"`
-	Command string          `json:"command"`
-	Created time.Time       `json:"created"`
-	State   string          `json:"state"` // running, done
-	Summary summaryDocument `json:"summary"`
+	ID      string           `json:"id"`
+	Command string           `json:"command"`
+	Created time.Time        `json:"created"`
+	State   string           `json:"state"` // running, done
+	Summary summaryDocument  `json:"summary"`
+	RetryOf *string          `json:"retry_of"`
+	Rollout *rolloutDocument `json:"rollout"`
+}
+
+type rolloutDocument struct {
+	Stages      []int          `json:"stages"`
+	MaxFailures int            `json:"max_failures"`
+	SoakMS      int64          `json:"soak_ms"`
+	Moves       []moveDocument `json:"moves"`
+}
+
+type moveDocument struct {
+	At     time.Time `json:"at"`
+	Event  string    `json:"event"` // begun, ended, stopped
+	Stage  int       `json:"stage"`
+	Hosts  int       `json:"hosts"`
+	Failed int       `json:"failed"`
+	Reason *string   `json:"reason"`
 }
 
 // Exited counts the codes other than 0.
@@ -95,7 +113,18 @@ func describeTask(t *results.Task) taskDocument {
 	if t.Done() {
 		d.State = "done"
 	}
+	d.RetryOf = some(t.RetryOf)
+	if r := t.Rollout; r != nil {
+		d.Rollout = &rolloutDocument{Stages: r.Stages, MaxFailures: r.MaxFailures, SoakMS: r.Soak.Milliseconds(), Moves: []moveDocument{}}
+		for _, m := range r.Moves {
+			d.Rollout.Moves = append(d.Rollout.Moves, describeMove(m))
+		}
+	}
 	return d
+}
+
+func describeMove(m results.Move) moveDocument {
+	return moveDocument{m.At, m.Event, m.Stage, m.Hosts, m.Failed, some(m.Reason)}
 }
 
 func describeSummary(hosts int, sum results.Summary) summaryDocument {

@@ -18,7 +18,8 @@ func newLineEditor(h *history, complete liner.WordCompleter) *lineReader {
 	if err != nil {
 		return nil
 	}
-	editor := liner.NewLiner() // switches the terminal to editing
+	keys := openKeyboard()
+	editor := keys.newLiner() // switches the terminal to editing
 	editing, err := liner.TerminalMode()
 	if err != nil {
 		_ = editor.Close()
@@ -32,17 +33,24 @@ func newLineEditor(h *history, complete liner.WordCompleter) *lineReader {
 	for _, line := range h.load() {
 		editor.AppendHistory(line)
 	}
-	read := func() (string, error) {
+	read := func(prompt string) (string, error) {
 		_ = editing.ApplyMode()
-		line, err := editor.Prompt(promptText)
+		keys.open()
+		line, err := editor.Prompt(prompt)
+		keys.close()
 		_ = original.ApplyMode()
 		if errors.Is(err, liner.ErrPromptAborted) {
 			return "", errInterrupted
 		}
-		if err == nil && h.add(line) {
+		return typedText(line), err
+	}
+	keep := func(text string) {
+		if line := pasted(text); h.add(line) {
 			editor.AppendHistory(line)
 		}
-		return line, err
 	}
-	return &lineReader{read: read, close: func() { _ = editor.Close() }, terminal: os.Stdout}
+	return &lineReader{
+		read: read, keep: keep, terminal: os.Stdout,
+		close: func() { keys.close(); _ = editor.Close() },
+	}
 }

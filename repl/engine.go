@@ -54,6 +54,10 @@ type Engine interface {
 	// store and returns once that is on its way; outcomes follow in the store.
 	Cancel(ctx context.Context, task string) error
 
+	// Halt has a rollout that was submitted here tell no further host. It
+	// reports whether there is one.
+	Halt(ctx context.Context, task string) (bool, error)
+
 	// Ask asks by status for the unfinished jobs of a task that no live process
 	// drives, and returns when all have answered, or after wait. A task that is
 	// done, or driven by a live process, costs nothing.

@@ -148,6 +148,8 @@ func (e *fakeEngine) Cancel(ctx context.Context, task string) error {
 	return errors.Join(e.store.SetCancel(ctx, task), e.end(ctx, t, wire.Ended{Outcome: wire.Cancelled}))
 }
 
+func (e *fakeEngine) Halt(context.Context, string) (bool, error) { return false, nil }
+
 func (e *fakeEngine) Ask(context.Context, string, time.Duration) error {
 	if e.asked != nil {
 		e.asked()

@@ -67,8 +67,9 @@ type shellGrammar struct {
 
 // promptGrammar is what a line at the prompt understands.
 type promptGrammar struct {
-	Anywhere anywhere `embed:""`
-	Commands commands `embed:""`
+	Anywhere anywhere   `embed:""`
+	Use      useCommand `cmd:"" usage:"use [EXPR …]" help:"Name the hosts of the runs that follow."`
+	Commands commands   `embed:""`
 }
 
 // newParser makes a parser of a grammar; one for each line, since kong keeps in

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"warren/internal/results"
 )
 
 // errInterrupted: Ctrl-C while a command waited.
@@ -68,13 +70,20 @@ func (s *session) interruptedBefore() bool {
 
 // detach tells that the task goes on without us. From the shell it stays for the
 // second Ctrl-C; at the prompt that arrives there.
-func (s *session) detach(ctx context.Context, task string) error {
-	s.detached = detached{task, time.Now()}
-	id := shortID(task)
+func (s *session) detach(ctx context.Context, task results.Task) error {
+	s.detached = detached{task.ID, time.Now()}
+	id := shortID(task.ID)
 	if s.stdio.ErrTerminal {
 		fmt.Fprintln(s.stdio.Err) // the line with ^C
 	}
-	s.note("detached: task %s goes on", task)
+	// Who leaves a rollout leaves nobody to drive it.
+	if halted, err := s.haltedByLeaving(ctx, task); err != nil {
+		return err
+	} else if halted {
+		s.note("detached: task %s goes on where it was told already, and no further host is told", task.ID)
+	} else {
+		s.note("detached: task %s goes on", task.ID)
+	}
 	s.note("hint: check_task %s shows it, cancel %s stops it; Ctrl-C again within two seconds cancels it now", id, id)
 	if s.shell {
 		timer := time.NewTimer(secondTime)
@@ -88,6 +97,14 @@ func (s *session) detach(ctx context.Context, task string) error {
 		}
 	}
 	return quiet(exitFailed)
+}
+
+// haltedByLeaving ends a rollout that the shell form has driven.
+func (s *session) haltedByLeaving(ctx context.Context, task results.Task) (bool, error) {
+	if task.Rollout == nil || !s.shell {
+		return false, nil
+	}
+	return s.engine.Halt(ctx, task.ID)
 }
 
 // cancelDetached takes a Ctrl-C while nothing waits. It reports whether that was

@@ -9,15 +9,14 @@ import (
 	"strings"
 )
 
-const promptText = "warren> "
-
 // A lineReader hands out lines. It reads in a goroutine of its own, since a read
 // cannot be interrupted: one line at a time, and only when the next is asked for.
 type lineReader struct {
-	read     func() (string, error) // without the newline; io.EOF at the end
-	close    func()                 // leaves the terminal as it was
-	terminal io.Writer              // where the prompt is shown; nil on a pipe
-	pending  chan lineRead          // of the read under way, which sends one; nil where there is none
+	read     func(prompt string) (string, error) // without the newline; io.EOF at the end
+	keep     func(line string)                   // for the history; nil where there is none
+	close    func()                              // leaves the terminal as it was
+	terminal io.Writer                           // where the prompt is shown; nil on a pipe
+	pending  chan lineRead                       // of the read under way, which sends one; nil where there is none
 }
 
 type lineRead struct {
@@ -27,13 +26,13 @@ type lineRead struct {
 
 // next returns the next line. It also ends with ctx, and with errInterrupted by
 // Ctrl-C; then the read goes on, and its line comes next time.
-func (r *lineReader) next(ctx context.Context, interrupts <-chan os.Signal) (string, error) {
+func (r *lineReader) next(ctx context.Context, interrupts <-chan os.Signal, prompt string) (string, error) {
 	if r.pending != nil {
-		r.show(promptText) // the read under way has shown its own before
+		r.show(prompt) // the read under way has shown its own before
 	} else {
 		pending := make(chan lineRead, 1)
 		go func() {
-			line, err := r.read()
+			line, err := r.read(prompt)
 			pending <- lineRead{line, err}
 		}()
 		r.pending = pending
@@ -61,8 +60,8 @@ func (r *lineReader) show(text string) {
 func newPlainReader(in io.Reader, terminal io.Writer) *lineReader {
 	r := &lineReader{close: func() {}, terminal: terminal}
 	buffered := bufio.NewReader(in)
-	r.read = func() (string, error) {
-		r.show(promptText)
+	r.read = func(prompt string) (string, error) {
+		r.show(prompt)
 		return readLine(buffered)
 	}
 	return r
@@ -78,4 +77,14 @@ func readLine(r *bufio.Reader) (string, error) {
 		line = strings.TrimSuffix(body, "\r")
 	}
 	return line, nil
+}
+
+// question asks a person for a line: at the prompt through its editor, from the
+// shell on standard input.
+func (s *session) question(ctx context.Context, prompt string) (string, error) {
+	lines := s.lines
+	if lines == nil {
+		lines = newPlainReader(s.stdio.In, s.stdio.Err)
+	}
+	return lines.next(ctx, s.interrupts, prompt)
 }

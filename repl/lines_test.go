@@ -98,19 +98,19 @@ func TestLineReaderKeepsTheLineOfAnInterruptedRead(t *testing.T) {
 	r := newPlainReader(in, nil)
 	interrupts := make(chan os.Signal, 1)
 	interrupts <- os.Interrupt
-	if _, err := r.next(t.Context(), interrupts); !errors.Is(err, errInterrupted) {
+	if _, err := r.next(t.Context(), interrupts, promptText); !errors.Is(err, errInterrupted) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := r.next(ctx, interrupts); !errors.Is(err, context.Canceled) {
+	if _, err := r.next(ctx, interrupts, promptText); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 	go func() { _, _ = out.Write([]byte("hello\n")); _ = out.Close() }()
-	if line, err := r.next(t.Context(), interrupts); err != nil || line != "hello" {
+	if line, err := r.next(t.Context(), interrupts, promptText); err != nil || line != "hello" {
 		t.Errorf("%q, %v", line, err)
 	}
-	if _, err := r.next(t.Context(), interrupts); !errors.Is(err, io.EOF) {
+	if _, err := r.next(t.Context(), interrupts, promptText); !errors.Is(err, io.EOF) {
 		t.Errorf("%v", err)
 	}
 }

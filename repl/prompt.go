@@ -45,7 +45,7 @@ func (*promptCommand) Run(ctx context.Context, s *session) error {
 		if !s.interactive() && s.interruptedBefore() {
 			return quiet(exitFailed)
 		}
-		line, err := lines.next(ctx, s.interrupts)
+		text, err := s.readText(ctx)
 		switch {
 		case errors.Is(err, io.EOF):
 			s.leave(ctx)
@@ -60,20 +60,73 @@ func (*promptCommand) Run(ctx context.Context, s *session) error {
 		case err != nil:
 			return fmt.Errorf("reading commands: %w", err)
 		}
-		err = s.execute(ctx, line)
+		status, err := s.executeAll(ctx, text)
+		worst = max(worst, status)
 		if errors.Is(err, errExit) {
 			s.leave(ctx)
 			return s.ending(worst)
 		}
-		worst = max(worst, report(s.stdio.Err, err))
 		if s.detached.task != "" && !s.interactive() {
 			return s.interruptedOnPipe(ctx)
 		}
 	}
 }
 
-// execute carries out one line.
+const (
+	promptText = "warren> "
+	moreText   = "> " // within quotes
+)
+
+// readText reads a line, and from a person the lines that belong to it.
+func (s *session) readText(ctx context.Context) (string, error) {
+	text, err := s.lines.next(ctx, s.interrupts, s.promptText())
+	if err != nil || !s.interactive() {
+		return text, err
+	}
+	for isOpen(text) {
+		line, err := s.lines.next(ctx, s.interrupts, moreText)
+		if errors.Is(err, io.EOF) {
+			break // execute says what is not closed
+		}
+		if err != nil {
+			return "", err
+		}
+		text += "\n" + line
+	}
+	if s.lines.keep != nil {
+		s.lines.keep(text)
+	}
+	return text, nil
+}
+
+// executeAll carries out what was read, which is several commands where that was
+// pasted, and returns the worst of their statuses.
+func (s *session) executeAll(ctx context.Context, text string) (status int, err error) {
+	commands := commandsOf(text)
+	if err := s.checkAll(commands); err != nil {
+		return report(s.stdio.Err, err), nil
+	}
+	for _, command := range commands {
+		if len(commands) > 1 {
+			fmt.Fprintln(s.stdio.Out, s.promptText()+pasted(command))
+		}
+		err := s.execute(ctx, command)
+		if errors.Is(err, errExit) {
+			return status, err
+		}
+		status = max(status, report(s.stdio.Err, err))
+		if s.detached.task != "" || ctx.Err() != nil {
+			break // Ctrl-C is for the rest of them, too
+		}
+	}
+	return status, nil
+}
+
+// execute carries out one command.
 func (s *session) execute(ctx context.Context, line string) error {
+	if isLocal(line) {
+		return s.local(ctx, line)
+	}
 	words, err := splitWords(line)
 	if err != nil || len(words) == 0 {
 		return err
@@ -146,6 +199,7 @@ func (s *session) tellNews(ctx context.Context) {
 // announce tells which tasks have ended, as a shell does of its jobs.
 func (s *session) announce(ctx context.Context) {
 	s.submitted = slices.DeleteFunc(s.submitted, func(id string) bool {
+		s.warn(s.tellMoves(ctx, id, false))
 		task, err := s.store.Find(ctx, id)
 		if err != nil || !task.Done() {
 			return false

@@ -83,7 +83,9 @@ type session struct {
 	link   linkTeller
 	lines  *lineReader // of the prompt
 
-	submitted []string // tasks of this prompt whose end has not been told
+	use       used           // hosts of a run that names none
+	submitted []string       // tasks of this prompt whose end has not been told
+	told      map[string]int // moves of a rollout that have been told, by task
 	detached  detached
 	late      bool // a Ctrl-C came as what waited had just come to its end
 }

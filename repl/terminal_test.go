@@ -390,3 +390,213 @@ func TestTerminalWithoutLineEditing(t *testing.T) {
 		t.Errorf("exit status %d", status)
 	}
 }
+
+// paste is what a terminal sends when text is pasted into a program that has
+// asked for bracketed paste.
+func paste(text string) string {
+	return pasteBegin + strings.ReplaceAll(text, "\n", "\r") + pasteEnd
+}
+
+// What is pasted waits for Enter, however many lines it has; then all of it is
+// carried out, or nothing.
+func TestTerminalPaste(t *testing.T) {
+	dir := t.TempDir()
+	term := startTerminal(t, dir, nil)
+	term.expect(pasteOn)
+	term.expect("warren> ")
+	term.send(paste("run true --hosts a1\nrun true --hosts a2\nrun true --hosts a3\n"))
+	term.expect("run true --hosts a1␊run true --hosts a2␊run true --hosts a3")
+	other := startTerminal(t, dir, nil, "tasks") // nothing has been carried out
+	other.expect("no tasks yet")
+	other.end()
+	term.send("\r")
+	for _, host := range []string{"a1", "a2", "a3"} {
+		term.expect("warren> run true --hosts " + host + "\r\n")
+		term.expect("task on 1 host: ")
+	}
+	term.expect("warren> ")
+
+	// One quote is not closed: the rest belongs to it, and nothing runs.
+	term.send(paste("run true --hosts b1\nrun \"echo half --hosts b2\nrun true --hosts b3\n"))
+	term.expect("b3")
+	term.send("\r")
+	term.expect(pasteOn + "> ")
+	term.send(ctrlC)
+	term.expect("to leave")
+	term.expect("warren> ")
+
+	// One command is wrong: none runs.
+	term.send(paste("run true --hosts c1\nrun true --hots c2\n"))
+	term.expect("c2")
+	term.send("\r")
+	term.expect("error: command 2 of 2: run has no flag --hots; none of them is carried out\r\nhint: did you mean \"--hosts\"?")
+	term.expect("warren> ")
+
+	// A command of several lines is one.
+	term.send(paste("run \"echo x\necho y\" --hosts d1\n"))
+	term.expect("d1")
+	term.send("\r")
+	term.expect("task on 1 host: ")
+	term.expect("warren> ")
+	term.line("tasks --limit 1")
+	term.expect(`echo x\necho y`)
+	term.expect("warren> ")
+	term.line("tasks --json --limit 0")
+	term.expect(`"echo x\necho y"`)
+	term.expect("warren> ")
+	term.line("exit")
+	term.end()
+	if n := strings.Count(term.screen, "task on 1 host"); n != 4 {
+		t.Errorf("%d tasks were made:\n%s", n, term.screen)
+	}
+	if !strings.HasSuffix(term.screen, pasteOff) && !strings.Contains(term.screen[strings.LastIndex(term.screen, pasteOn):], pasteOff) {
+		t.Error("the terminal is left in bracketed-paste mode")
+	}
+	again := startTerminal(t, dir, nil) // the history has it as one
+	again.expect("warren> ")
+	again.send(up + up + up + up)
+	again.expect("run \"echo x␊echo y\" --hosts d1")
+}
+
+// On a terminal that does not tell what is pasted, lines that hang together by
+// quotes are still one command.
+func TestTerminalQuotesContinue(t *testing.T) {
+	term := startTerminal(t, t.TempDir(), nil)
+	term.expect("warren> ")
+	term.send("run \"echo one\recho two\" \\\r--hosts a1\r")
+	term.expect(pasteOn + "> ")
+	term.expect(pasteOn + "> ")
+	term.expect("task on 1 host: ")
+	term.expect("warren> ")
+	term.line(`run 'echo half`)
+	term.expect("> ")
+	term.send(ctrlD)
+	term.expect("error: a single quote (') is not closed")
+	term.expect("warren> ")
+	term.line("tasks")
+	term.expect(`echo one\necho two`)
+	term.expect("warren> ")
+	if strings.Count(term.screen, "task on") != 1 {
+		t.Errorf("half a command was carried out:\n%s", term.screen)
+	}
+}
+
+func TestTerminalHistorySearch(t *testing.T) {
+	term := startTerminal(t, t.TempDir(), nil)
+	term.expect("warren> ")
+	for _, name := range []string{"alpha1", "beta1", "gamma1"} {
+		term.line("hosts expand " + name)
+		term.expect(pasteOff + name + "\r\n")
+		term.expect("warren> ")
+	}
+	term.send("\x12" + "alp") // Ctrl-R
+	term.expect("hosts expand alpha1")
+	term.send("\r")
+	term.expect(pasteOff + "alpha1\r\n")
+	term.expect("warren> ")
+}
+
+func TestTerminalUse(t *testing.T) {
+	term := startTerminal(t, t.TempDir(), nil)
+	term.expect("warren> ")
+	term.line("use")
+	term.expect("no hosts are used")
+	term.line(`use "web[01-03] db1"`)
+	term.expect("4 hosts: db1,web[01-03]\r\n")
+	term.expect("warren db1,web[01-03]> ")
+	term.line("run true")
+	term.expect("task on 4 hosts")
+	term.expect("warren db1,web[01-03]> ")
+	term.line("run true --hosts web09")
+	term.expect("task on 1 host:")
+	term.line(`use "a[1-9],b[1-9],c[1-9],d[1-9],e[1-9],f[1-9]"`)
+	term.expect("warren a[1-9],b[1-9],c[1-9],d[1-9… (54)> ")
+	term.line("use web[")
+	term.expect("error: use: ")
+	term.expect("warren a[1-9],b[1-9],c[1-9],d[1-9… (54)> ")
+	term.line("use --clear")
+	term.expect(pasteOn + "warren> ")
+	term.line("run true")
+	term.expect("error: run: no hosts are given")
+}
+
+// A local command has the terminal, is sent to nobody, and tells how it ended.
+func TestTerminalLocal(t *testing.T) {
+	term := startTerminal(t, t.TempDir(), []string{"SHELL=/bin/sh"})
+	term.expect("warren> ")
+	term.line("!echo here; exit 3")
+	term.expect(pasteOff + "here\r\n")
+	term.expect("error: the local command exited with 3")
+	term.expect("warren> ")
+	term.line("!echo ready; read line; echo \"got $line\"")
+	term.expect(pasteOff + "ready")
+	term.line("typed")
+	term.expect("got typed\r\n")
+	term.expect("warren> ")
+	term.line("!echo begun; exec sleep 60")
+	term.expect(pasteOff + "begun\r\n")
+	term.send(ctrlC)
+	term.expect("error: the local command: signal: interrupt")
+	term.expect("warren> ")
+	term.line("!")
+	term.expect("error: !: no command is given")
+	term.line("tasks")
+	term.expect("no tasks yet")
+	term.expect("warren> ")
+	term.line("exit")
+	if status := term.end(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if strings.Contains(term.screen, "to leave, type exit") {
+		t.Error("the command's Ctrl-C reached the prompt, too")
+	}
+}
+
+// Many hosts are told only once their number has been typed.
+func TestTerminalConfirm(t *testing.T) {
+	dir := t.TempDir()
+	term := startTerminal(t, dir, nil)
+	term.expect("warren> ")
+	term.line("run true --hosts web[001-101]")
+	term.expect("run true on 101 hosts: web[001-101]\r\n")
+	term.expect("type 101 to go on: ")
+	term.line("y")
+	term.expect("error: not confirmed: nothing is sent")
+	term.expect("warren> ")
+	term.line("run true --hosts web[001-101]")
+	term.expect("type 101 to go on: ")
+	term.send(ctrlC)
+	term.expect("error: not confirmed: nothing is sent")
+	term.expect("warren> ")
+	term.line("tasks")
+	term.expect("no tasks yet")
+	term.line("run true --hosts web[001-101]")
+	term.expect("type 101 to go on: ")
+	term.line("101")
+	term.expect("task on 101 hosts")
+	term.expect("warren> ")
+	term.line("run true --hosts web[001-101] --yes")
+	term.expect("task on 101 hosts")
+	term.line("run true --hosts web[1-3] --confirm-above 2")
+	term.expect("type 3 to go on: ")
+	term.line("3")
+	term.expect("task on 3 hosts")
+	term.expect("warren> ")
+	term.send(up) // an answer is no command
+	term.expect("--confirm-above 2")
+
+	shell := startTerminal(t, dir, []string{"WARREN_CONFIRM_ABOVE=1"}, "run", "true", "--hosts", "web[1-2]")
+	shell.expect("type 2 to go on: ")
+	shell.line("2")
+	shell.expect("done: 2 ok")
+	if status := shell.end(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	shell = startTerminal(t, dir, []string{"WARREN_CONFIRM_ABOVE=1"}, "run", "true", "--hosts", "web[1-2]")
+	shell.expect("type 2 to go on: ")
+	shell.line("")
+	shell.expect("error: not confirmed: nothing is sent\r\nhint: --yes goes on without asking")
+	if status := shell.end(); status != exitFailed {
+		t.Errorf("exit status %d", status)
+	}
+}

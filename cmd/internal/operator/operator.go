@@ -284,6 +284,11 @@ func (o *Operator) Cancel(ctx context.Context, task string) error {
 	return o.dispatcher.Cancel(ctx, t)
 }
 
+// Halt has a rollout tell no further host.
+func (o *Operator) Halt(ctx context.Context, task string) (bool, error) {
+	return o.dispatcher.Halt(ctx, task)
+}
+
 // Ask asks for the unfinished jobs of a task that nobody drives.
 func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) error {
 	t, err := o.store.Find(ctx, task)

@@ -1,0 +1,149 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"warren/internal/hostexpr"
+	"warren/internal/results"
+)
+
+// sendFlags are those of the commands that make a task: how it is sent, and what
+// is done while it runs.
+type sendFlags struct {
+	Fanout       count    `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Hosts in flight at the same time; 0 is all."`
+	Rollout      stages   `placeholder:"STAGES" help:"Send it in stages: how many hosts, or how many of them in percent, have been told by the end of each. As in 1,10%,100%."`
+	MaxFailures  budget   `placeholder:"N|P%" help:"With --rollout or --fanout: so many hosts may fail; with one more, no other is told. Without it, none may."`
+	Soak         duration `placeholder:"TIME" help:"With --rollout: how long to wait after a stage has ended."`
+	ConfirmAbove count    `default:"100" placeholder:"N" env:"WARREN_CONFIRM_ABOVE" help:"On a terminal, ask before more hosts than this are told."`
+	Yes          bool     `short:"y" help:"Do not ask."`
+	DryRun       bool     `help:"Show which hosts would be told, and send nothing."`
+	Wait         bool     `help:"At the prompt: wait until it is done, then show the results."`
+	Detach       bool     `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
+	reading      `embed:""`
+}
+
+// consistent refuses flags that contradict each other.
+func (c *sendFlags) consistent() error {
+	switch {
+	case c.Wait && c.Detach:
+		return usage("", "--wait and --detach contradict each other")
+	case c.Detach && (len(c.Rollout.parts) > 0 || c.MaxFailures.set):
+		return usage("leave it running in a terminal of its own, or at the prompt; if it ends, no further host is told",
+			"--detach: a rollout needs this process until its last stage")
+	}
+	return nil
+}
+
+// waits reports whether the results are waited for.
+func (c *sendFlags) waits(s *session) bool { return c.Wait || s.shell && !c.Detach }
+
+// view is how the results are to be shown, where they are.
+func (c *sendFlags) view(s *session) (*view, error) {
+	v, err := c.check(&selection{}, s.stdio.OutTerminal)
+	if err == nil && !c.waits(s) && (c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != "") {
+		return nil, usage("check_task takes the same flags", "how results are shown matters only with --wait")
+	}
+	return v, err
+}
+
+// send makes a task of spec, unless it is only to be shown or nobody confirms it,
+// and shows its results by v. InputUsed says that standard input was read
+// already, so that nobody can be asked.
+func (c *sendFlags) send(ctx context.Context, s *session, spec results.Spec, v *view, inputUsed bool) error {
+	r, rest, err := c.rollout(spec.Hosts)
+	if err != nil {
+		return err
+	}
+	spec.Rollout = r
+	spec.Hosts = spec.Hosts[:len(spec.Hosts)-len(rest)]
+	if c.DryRun {
+		return c.showPlan(s, &spec, rest)
+	}
+	if err := c.confirm(ctx, s, &spec, inputUsed); err != nil {
+		return err
+	}
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		s.note("left untouched by --rollout %s: %s, %s", c.Rollout.text, plural(len(rest), "host"), hostexpr.Fold(rest))
+	}
+	task, err := s.engine.Submit(ctx, spec)
+	if err != nil {
+		return withStatus(exitUsage, err)
+	}
+	switch {
+	case c.waits(s):
+		return s.waitAndShow(ctx, task, v)
+	case c.Detach:
+		return c.detach(ctx, s, task)
+	}
+	s.submitted = append(s.submitted, task.ID)
+	return c.printTask(ctx, s, task)
+}
+
+// confirm asks a person before many hosts are told: for their number, which a
+// hand does not type by habit.
+func (c *sendFlags) confirm(ctx context.Context, s *session, spec *results.Spec, inputUsed bool) error {
+	n := len(spec.Hosts)
+	if c.Yes || n <= int(c.ConfirmAbove) || !s.stdio.InTerminal || !s.stdio.ErrTerminal {
+		return nil
+	}
+	if inputUsed {
+		return usage("--yes goes on without asking", "%s are more than --confirm-above %d, and standard input cannot answer", plural(n, "host"), c.ConfirmAbove)
+	}
+	s.note("run %s on %s: %s", spec.Command, plural(n, "host"), hostexpr.Fold(spec.Hosts))
+	answer, err := s.question(ctx, fmt.Sprintf("type %d to go on: ", n))
+	if err != nil && !errors.Is(err, errInterrupted) {
+		return err
+	}
+	if strings.TrimSpace(answer) != strconv.Itoa(n) {
+		return &fault{status: exitFailed, text: "not confirmed: nothing is sent", hint: "--yes goes on without asking, --dry-run shows the hosts"}
+	}
+	return nil
+}
+
+type planDocument struct {
+	Command   string          `json:"command"`
+	Hosts     []string        `json:"hosts"`
+	Folded    string          `json:"folded"`
+	Stages    []stageDocument `json:"stages"`    // none without --rollout
+	Untouched []string        `json:"untouched"` // by the last stage
+}
+
+type stageDocument struct {
+	Stage int      `json:"stage"`
+	Hosts []string `json:"hosts"`
+}
+
+// showPlan shows what would be sent, and to whom.
+func (c *sendFlags) showPlan(s *session, spec *results.Spec, rest []string) error {
+	if c.JSON || c.JSONL {
+		doc := planDocument{Command: spec.Command, Hosts: spec.Hosts, Folded: hostexpr.Fold(spec.Hosts), Untouched: rest}
+		if spec.Rollout != nil {
+			for i := range spec.Rollout.Stages {
+				doc.Stages = append(doc.Stages, stageDocument{i + 1, stageHosts(spec.Rollout, i+1, spec.Hosts)})
+			}
+		}
+		return writeJSON(s.stdio.Out, doc)
+	}
+	lines := []string{fmt.Sprintf("%s: %s", plural(len(spec.Hosts), "host"), hostexpr.Fold(spec.Hosts))}
+	if r := spec.Rollout; r != nil && len(r.Stages) > 1 {
+		for i := range r.Stages {
+			hosts := stageHosts(r, i+1, spec.Hosts)
+			lines = append(lines, fmt.Sprintf("  stage %d: %s: %s", i+1, plural(len(hosts), "host"), hostexpr.Fold(hosts)))
+		}
+	}
+	if len(rest) > 0 {
+		lines = append(lines, fmt.Sprintf("  untouched: %s: %s", plural(len(rest), "host"), hostexpr.Fold(rest)))
+	}
+	if err := s.printLines(lines); err != nil {
+		return err
+	}
+	s.note("nothing is sent")
+	return nil
+}
