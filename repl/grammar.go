@@ -48,7 +48,7 @@ type anywhere struct {
 type globals struct {
 	Broker           []string     `placeholder:"URL,…" env:"WARREN_BROKER" default:"${broker}" help:"RabbitMQ to use; of several, the first that answers."`
 	Login            broker.Login `embed:"" envprefix:"WARREN_"`
-	Identity         string       `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with."`
+	Identity         string       `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with, or none to sign nothing. Default: the first of ssh-agent, else ~/.ssh/id_ed25519, id_ecdsa, id_rsa."`
 	DataDir          string       `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
 	ResultsRetention retention    `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"How long the results of a task are kept once it is done; never removes none."`
 	ResultsSize      size         `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Most that all results may take on the disk, the oldest removed first; 0 is no bound."`

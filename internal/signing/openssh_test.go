@@ -17,11 +17,11 @@ import (
 
 // A desk is an operator's home directory.
 type desk struct {
-	t   *testing.T
+	t   testing.TB
 	dir string // also $HOME
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t testing.TB) *desk {
 	t.Helper()
 	// Short: the path of a Unix socket has a limit.
 	dir, err := os.MkdirTemp("", "sign")
