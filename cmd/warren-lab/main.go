@@ -65,6 +65,9 @@ func (f *demo) Run(status *int) error {
 	// REPL's own, and with --serve the way to end.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if f.Broker == "" {
+		forgetBrokers()
+	}
 	fmt.Fprintf(os.Stderr, "starting %s …\n", f.describe(len(hosts)))
 	l, err := lab.Start(ctx, lab.Config{Hosts: hosts, Broker: f.Broker, InProcess: f.InProcess, Workers: f.Workers})
 	if err != nil {
@@ -73,6 +76,17 @@ func (f *demo) Run(status *int) error {
 	fmt.Fprintf(os.Stderr, "ready: %s\n", hostexpr.Fold(hosts))
 	*status = f.use(ctx, stop, l)
 	return l.Stop()
+}
+
+// forgetBrokers removes from the environment the passwords and certificates that
+// are for other brokers than the private one.
+func forgetBrokers() {
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		if strings.HasPrefix(name, "WARREN_BROKER") || strings.HasPrefix(name, "WARREND_BROKER") {
+			_ = os.Unsetenv(name) // a name that is there is a good one
+		}
+	}
 }
 
 func (f *demo) use(ctx context.Context, stop func(), l *lab.Lab) int {

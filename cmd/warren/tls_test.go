@@ -132,6 +132,18 @@ func TestPasswordIsToldNowhere(t *testing.T) {
 	warren(0, env("WARREN_BROKER="+good, "WARREN_BROKER_PASSWORD="+secret), "config")
 	warren(0, env("WARREN_BROKER="+good), "config", "--json")
 
+	c, err := clitest.StartAgent(p.bin, named, p.home, p.prefix+"c", "--broker", good, "--log-level", "debug")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Stop(); err != nil {
+		t.Error(err)
+	}
+	if said := c.Err.String(); !strings.Contains(said, "the broker's password is in the arguments") || !strings.Contains(said, "amqp://keeper@127.0.0.1") {
+		t.Errorf("warrend does not warn of ps, or tells no URL: %s", said)
+	}
+	check("warrend", c.Out.String()+c.Err.String())
+
 	// The ways that fail, for both programs.
 	port := func(n int) string { return fmt.Sprintf("127.0.0.1:%d", n) }
 	user := "keeper:" + quoted + "@"

@@ -76,6 +76,9 @@ func newEndpoint(raw string, number int, given Login) (endpoint, error) {
 		addr: net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)),
 	}
 	ep.redacted = ep.show()
+	if _, own := u.User.Password(); own {
+		given.Password = "" // the URL's own is for this broker and no other
+	}
 	ep.login = given.over(Login{CA: uri.CACertFile, Cert: uri.CertFile, Key: uri.KeyFile, ServerName: uri.ServerName, Password: uri.Password})
 	switch {
 	case ep.login.Key != "" && ep.login.Cert == "":

@@ -19,8 +19,8 @@ type Login struct {
 	ServerName   string `name:"broker-server-name" env:"BROKER_SERVER_NAME" placeholder:"NAME" help:"Name in the broker's certificate, instead of the URL's host."`
 	PasswordFile string `name:"broker-password-file" env:"BROKER_PASSWORD_FILE" type:"path" placeholder:"FILE" help:"Password of the URL's user."`
 
-	// Password is for the URLs' user where no file is named. It has no flag:
-	// arguments are everybody's to read.
+	// Password is for the URLs' user where no file is named, and for URLs that have
+	// none of their own. It has no flag: arguments are everybody's to read.
 	Password string `kong:"-"`
 }
 

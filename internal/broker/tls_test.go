@@ -121,7 +121,8 @@ func TestTLS(t *testing.T) {
 		{"password", s.url("tls-user:hush@"), ca, nil, "", ""},
 		{"password from a file", s.url("tls-user@"), Login{CA: s.ca.File, PasswordFile: password}, nil, "", ""},
 		{"password from the environment", s.url("tls-user@"), Login{CA: s.ca.File, Password: "hush"}, nil, "", ""},
-		{"what is said beside the URL wins", s.url("tls-user:wrong@") + "?cacertfile=/nowhere", Login{CA: s.ca.File, Password: "hush"}, nil, "", ""},
+		{"what is said beside the URL wins", s.url("tls-user:wrong@") + "?cacertfile=/nowhere", Login{CA: s.ca.File, PasswordFile: password}, nil, "", ""},
+		{"but for a password of its own", s.url("tls-user:hush@"), Login{CA: s.ca.File, Password: "for another broker"}, nil, "", ""},
 		{"certificate as login", s.url(""), with(cert, key), nil, "", ""},
 		{"all in the URL", both(Login{CA: s.ca.File, Cert: cert, Key: key, ServerName: "127.0.0.1"}), Login{}, nil, "", ""},
 		{"external outright, user for our own use", s.url("tls-user@") + "?auth_mechanism=external", with(cert, key), nil, "", ""},
@@ -196,5 +197,12 @@ func TestFilesAreReadAnew(t *testing.T) {
 	until(t, l.State(), "refused", func(st *State) bool { return errors.Is(st.Err, ErrTLS) })
 	s.file("key", s.read(key), 0o600) // at this moment it does not fit
 	s.file("cert", s.read(cert), 0o600)
+	until(t, l.State(), "up", isUp)
+
+	login = Login{CA: s.ca.File, PasswordFile: s.file("password", "old", 0o600)}
+	l = newLink(t, Options{URLs: []string{s.url("renewed@")}, Login: login})
+	start(t, func(ctx context.Context) error { return l.Run(ctx, idle) })
+	until(t, l.State(), "refused", func(st *State) bool { return errors.Is(st.Err, ErrAccessRefused) })
+	s.file("password", "hush", 0o600)
 	until(t, l.State(), "up", isUp)
 }
