@@ -22,6 +22,8 @@ func (noStore) Outputs(context.Context, string) iter.Seq2[results.Piece, error] 
 	return func(func(results.Piece, error) bool) {}
 }
 
+func (noStore) Statement(context.Context, string) (string, error) { return "", errNone }
+
 func (noStore) Watch(context.Context, string) (<-chan results.Summary, func(), error) {
 	return nil, nil, errNone
 }
@@ -41,7 +43,7 @@ func TestComplete(t *testing.T) {
 		head       string
 		words      []string
 	}{
-		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "cancel ", "hosts ", "broker-setup ", "help ", "config ", "exit "}},
+		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "cancel ", "retry ", "hosts ", "broker-setup ", "help ", "config ", "exit "}},
 		{"ch", " 1b4e", "", []string{"check_task "}},
 		{"help t", "", "help ", []string{"tasks "}},
 		{"check ", "", "check ", []string{"1b4e28ba ", "2c000000 "}},

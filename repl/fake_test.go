@@ -91,6 +91,19 @@ func (e *fakeEngine) Submit(ctx context.Context, spec results.Spec) (results.Tas
 		digest := sha256.Sum256([]byte(host))
 		jobs[i] = results.Job{ID: fmt.Sprintf("%08x-0000-4000-8000-%012x", 0x1b4e0000+n, i+1), Host: host, Digest: digest[:]}
 	}
+	run := spec.Run
+	if spec.Secret != nil {
+		run.SecretHash = make([]byte, sha256.Size)
+	}
+	batch, err := wire.NewBatch(wire.Statement{
+		Type: wire.TypeRun, Task: task.ID, Run: &run, ReplyTo: wire.ReplyQueue("tester", "abc"),
+		IssuedAt: task.Created.UnixMilli(), NotAfter: task.Created.Add(spec.Expires).UnixMilli(),
+	}, leavesOf(jobs), nil)
+	if err != nil {
+		return task, err
+	}
+	task.Statement, _ = batch.Statement()
+	task.RetryOf, task.Rollout, task.WhenOnline, task.Fanout = spec.RetryOf, spec.Rollout, spec.WhenOnline, spec.Fanout
 	if _, err := e.store.Add(ctx, task, jobs); err != nil {
 		return task, err
 	}
@@ -107,6 +120,14 @@ func (e *fakeEngine) Submit(ctx context.Context, spec results.Spec) (results.Tas
 		}
 	}
 	return e.store.Find(ctx, task.ID)
+}
+
+func leavesOf(jobs []results.Job) []wire.Leaf {
+	leaves := make([]wire.Leaf, len(jobs))
+	for i, j := range jobs {
+		leaves[i] = wire.Leaf{Job: j.ID, Host: j.Host, Index: i}
+	}
+	return leaves
 }
 
 func (e *fakeEngine) apply(ctx context.Context, us ...results.Update) error {

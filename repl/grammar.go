@@ -25,6 +25,7 @@ type commands struct {
 	Tasks       tasksCommand       `cmd:"" usage:"tasks" help:"List the tasks, newest first."`
 	Wait        waitCommand        `cmd:"" usage:"wait ID" help:"Wait until a task is done, then show its results."`
 	Cancel      cancelCommand      `cmd:"" usage:"cancel ID" help:"Stop a task on all hosts."`
+	Retry       retryCommand       `cmd:"" usage:"retry ID" help:"Send a task again, to the hosts that did not do well."`
 	Hosts       hostsCommand       `cmd:"" usage:"hosts [expand|fold]" help:"Ask all agents who is there; or expand and fold host expressions."`
 	BrokerSetup brokerSetupCommand `cmd:"" name:"broker-setup" usage:"broker-setup [--operator NAME] [--agent HOST,…]" help:"Print the rabbitmqctl commands that give Warren a virtual host and confined logins."`
 	Help        helpCommand        `cmd:"" usage:"help [COMMAND]" help:"Show the commands, or all about one."`

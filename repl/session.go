@@ -52,6 +52,7 @@ type store interface {
 	Find(ctx context.Context, prefix string) (results.Task, error)
 	Tasks(ctx context.Context, limit int) ([]results.Task, error)
 	Jobs(ctx context.Context, task string) ([]results.Job, error)
+	Statement(ctx context.Context, task string) (string, error)
 	Outputs(ctx context.Context, task string) iter.Seq2[results.Piece, error]
 	Watch(ctx context.Context, task string) (<-chan results.Summary, func(), error)
 	Output(ctx context.Context, job, stream string, from int64) iter.Seq2[results.Segment, error]

@@ -81,6 +81,16 @@ func decodeVersioned(body []byte, s *shape, into any, v *int) error {
 	return err
 }
 
+// DecodeStatement decodes the text of a statement strictly, as DecodeRequest does
+// within a request.
+func DecodeStatement(text string) (*Statement, error) {
+	s := new(Statement)
+	if err := decodeStatement(text, s); err != nil {
+		return nil, malformed(under("statement", err))
+	}
+	return s, nil
+}
+
 func decodeStatement(text string, s *Statement) error {
 	if err := decodeStrict([]byte(text), statementShape, s); err != nil {
 		// Of a type that is not known, its name matters, not its other members.

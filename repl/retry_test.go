@@ -1,0 +1,51 @@
+package repl
+
+import (
+	"context"
+	"io"
+	"reflect"
+	"testing"
+	"time"
+
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+// A retry sends what the task was, not what its flags' defaults are.
+func TestRetryIsTheSame(t *testing.T) {
+	e, err := newFake(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	e.specs = make(chan specced, 2)
+	first := results.Spec{
+		Command: "deploy.sh 7", Expires: 24 * time.Hour, WhenOnline: true, Fanout: 3,
+		Run: wire.Run{
+			Script: []byte("#!/bin/sh\n"), Argv: []string{"7"}, Shell: "/bin/bash", TimeoutMS: 300_000, Cwd: "/srv",
+			Env: []string{"A=b"}, Stdin: []byte("in"), MaxOutput: 4096,
+		},
+		Hosts: []string{"absent1", "web1"},
+	}
+	if _, err := e.Submit(context.Background(), first); err != nil {
+		t.Fatal(err)
+	}
+	<-e.specs
+	s := &session{engine: e, store: e.store, stdio: Stdio{Out: io.Discard, Err: io.Discard}}
+	cmd, err := parsePrompt([]string{"retry", "1b4e"}, noFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Run(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	want := first
+	want.Hosts, want.RetryOf = []string{"absent1"}, "1b4e0001-0000-4000-8000-000000000000"
+	if got := (<-e.specs).spec; !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
