@@ -134,39 +134,3 @@ func (c *cancelCommand) Run(ctx context.Context, s *session) error {
 	}
 	return nil
 }
-
-type tasksCommand struct {
-	Limit count `default:"100" placeholder:"N" help:"Show so many at most; 0 is all."`
-	JSON  bool  `name:"json" help:"Print one JSON document."`
-}
-
-func (c *tasksCommand) Run(ctx context.Context, s *session) error {
-	if err := s.start(ctx); err != nil {
-		return err
-	}
-	limit := int(c.Limit)
-	if limit > 0 {
-		limit++ // to know whether there are more
-	}
-	tasks, err := s.store.Tasks(ctx, limit)
-	if err != nil {
-		return err
-	}
-	more := limit > 0 && len(tasks) == limit
-	if more {
-		tasks = tasks[:limit-1]
-	}
-	if c.JSON {
-		return writeTasks(s.stdio.Out, tasks)
-	}
-	if err := s.printTasks(tasks); err != nil {
-		return err
-	}
-	switch {
-	case len(tasks) == 0:
-		s.note("no tasks yet")
-	case more:
-		s.note("there are more: tasks --limit 0 lists all")
-	}
-	return nil
-}

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"testing"
+	"time"
 
 	"warren/internal/results"
 )
@@ -21,6 +22,14 @@ func (noStore) Driven(context.Context, results.Task) bool           { return fal
 func (noStore) Outputs(context.Context, string) iter.Seq2[results.Piece, error] {
 	return func(func(results.Piece, error) bool) {}
 }
+
+func (noStore) Search(context.Context, results.Filter) ([]results.Task, bool, error) {
+	return nil, false, errNone
+}
+
+func (noStore) Prune(context.Context, time.Time, bool) (int, int64, error) { return 0, 0, errNone }
+
+func (noStore) Tidy(context.Context) error { return errNone }
 
 func (noStore) Statement(context.Context, string) (string, error) { return "", errNone }
 

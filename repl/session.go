@@ -51,6 +51,9 @@ type opener func(ctx context.Context, settings Settings, interactive bool) (Engi
 type store interface {
 	Find(ctx context.Context, prefix string) (results.Task, error)
 	Tasks(ctx context.Context, limit int) ([]results.Task, error)
+	Search(ctx context.Context, f results.Filter) (found []results.Task, more bool, err error)
+	Prune(ctx context.Context, before time.Time, dry bool) (tasks int, bytes int64, err error)
+	Tidy(ctx context.Context) error
 	Jobs(ctx context.Context, task string) ([]results.Job, error)
 	Statement(ctx context.Context, task string) (string, error)
 	Outputs(ctx context.Context, task string) iter.Seq2[results.Piece, error]

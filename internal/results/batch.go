@@ -2,6 +2,8 @@ package results
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -160,7 +162,12 @@ func (m *merging) find(ctx context.Context, job string) (*merged, error) {
 		m.records[id] = nil // remembered too
 		return nil, nil
 	}
-	if j.record.limit, err = m.limit(ctx, j.record.task); err != nil {
+	j.record.limit, err = m.limit(ctx, j.record.task)
+	if errors.Is(err, sql.ErrNoRows) { // the task was removed, its jobs are still to go
+		m.records[id] = nil
+		return nil, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	j.before = j.record.facts

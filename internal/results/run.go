@@ -30,6 +30,10 @@ type actor struct {
 	version int64                   // PRAGMA data_version when the watched were last read
 	counts  Counts
 
+	retention Retention
+	upkept    bool // this process has looked for what is to be removed
+	removing  bool // there was something
+
 	trouble error     // why the last transaction failed; nil where it did not
 	since   time.Time // the first of the failures in a row
 }
@@ -45,13 +49,15 @@ func (s *Store) Run(ctx context.Context) error {
 		return explain(s.path, err)
 	}
 	defer tx.close()
-	a := &actor{path: s.path, log: s.log, tx: tx, live: liveJobs{}, rolls: map[string]*roll{}, watched: map[string]*watchedTask{}}
+	a := &actor{path: s.path, log: s.log, tx: tx, live: liveJobs{}, rolls: map[string]*roll{}, watched: map[string]*watchedTask{}, retention: s.retention}
 	defer a.end()
 
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	poll.Stop()
 	polling := false
+	upkeep := time.NewTimer(upkeepFirst)
+	defer upkeep.Stop()
 	for {
 		if watching := len(a.watched) > 0; watching != polling {
 			polling = watching
@@ -66,8 +72,11 @@ func (s *Store) Run(ctx context.Context) error {
 			a.take(calm, r, s.inbox)
 		case <-poll.C:
 			a.poll(calm)
+		case <-upkeep.C:
+			upkeep.Reset(a.turn(calm))
 		case <-ctx.Done():
 			a.drain(calm, s.inbox)
+			a.lastUpkeep(calm)
 			return nil
 		}
 	}

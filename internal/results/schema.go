@@ -119,6 +119,13 @@ CREATE TABLE trash (
 	last_job  INTEGER NOT NULL
 ) STRICT;
 `,
+	// When somebody has last looked for what is to be removed.
+	`
+CREATE TABLE upkeep (
+	last INTEGER NOT NULL
+) STRICT;
+INSERT INTO upkeep (last) VALUES (0);
+`,
 }
 
 // incremental is the first version whose databases give back what they do not

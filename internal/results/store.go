@@ -35,7 +35,8 @@ import (
 
 // Options of a Store.
 type Options struct {
-	Log *slog.Logger // nil discards
+	Retention Retention    // what is kept; its zero value keeps all
+	Log       *slog.Logger // nil discards
 }
 
 // inboxSize is how many requests wait during a commit, to be taken by the next
@@ -46,6 +47,7 @@ const inboxSize = 256
 type Store struct {
 	dir, path string
 	log       *slog.Logger
+	retention Retention
 	lease     *lease
 
 	inbox chan request  // from any caller → Run
@@ -63,7 +65,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		dir: dir, path: filepath.Join(dir, fileName), log: opts.Log,
+		dir: dir, path: filepath.Join(dir, fileName), log: opts.Log, retention: opts.Retention,
 		inbox: make(chan request, inboxSize), done: make(chan struct{}),
 	}
 	if s.log == nil {

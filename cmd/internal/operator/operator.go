@@ -135,7 +135,7 @@ func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := results.Open(s.DataDir, results.Options{})
+	store, err := results.Open(s.DataDir, results.Options{Retention: results.Retention{Age: s.ResultsRetention, Size: s.ResultsSize}})
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}

@@ -1,0 +1,96 @@
+package results
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Filter chooses tasks; its zero value chooses all.
+type Filter struct {
+	Since   time.Time      // issued then or later
+	Before  time.Time      // issued before
+	Host    string         // with a job of this host
+	Outcome string         // with a job, of Host where that is given, of which this one of Words is true
+	Command *regexp.Regexp // whose command matches
+	Limit   int            // so many at most; 0 is all
+}
+
+// searchPage is how many tasks are read at a time while a command is looked for.
+const searchPage = 200
+
+// Search returns the newest tasks first, and whether there are more of them.
+func (s *Store) Search(ctx context.Context, f Filter) (found []Task, more bool, err error) {
+	where, args := f.where()
+	for last := ""; ; {
+		page := searchPage
+		if f.Limit > 0 && f.Command == nil {
+			page = f.Limit + 1
+		}
+		text := where
+		pageArgs := args
+		if last != "" {
+			text += " AND seq < (SELECT seq FROM tasks WHERE id = ?)"
+			pageArgs = append(slices.Clone(args), last)
+		}
+		tasks, err := s.tasks(ctx, text+" ORDER BY seq DESC LIMIT ?", append(slices.Clone(pageArgs), page)...)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, t := range tasks {
+			last = t.ID
+			if f.Command != nil && !f.Command.MatchString(t.Command) {
+				continue
+			}
+			if f.Limit > 0 && len(found) == f.Limit {
+				return found, true, nil
+			}
+			found = append(found, t)
+		}
+		if len(tasks) < page {
+			return found, false, nil
+		}
+	}
+}
+
+// where is the filter in SQL, but for the command.
+func (f *Filter) where() (text string, args []any) {
+	conditions := []string{"1"}
+	add := func(condition string, values ...any) {
+		conditions, args = append(conditions, condition), append(args, values...)
+	}
+	if !f.Since.IsZero() {
+		add("created >= ?", toMilli(f.Since))
+	}
+	if !f.Before.IsZero() {
+		add("created < ?", toMilli(f.Before))
+	}
+	switch of := "EXISTS (SELECT 1 FROM jobs j WHERE j.seq BETWEEN first_job AND first_job + hosts - 1"; {
+	case f.Host != "":
+		add(of+" AND j.host = ? AND "+jobIs(f.Outcome)+")", f.Host)
+	case f.Outcome != "" && f.Outcome != WordAll:
+		add(of + " AND " + jobIs(f.Outcome) + ")")
+	}
+	return "WHERE " + strings.Join(conditions, " AND "), args
+}
+
+// jobIs is Job.Is in SQL.
+func jobIs(word string) string {
+	const ok = "(j.state = 4 AND j.outcome = 'exited' AND j.exit_code = 0)"
+	switch word {
+	case "", WordAll:
+		return "1"
+	case WordOK:
+		return ok
+	case WordFailed:
+		return "(j.state = 4 AND NOT " + ok + " AND j.outcome NOT IN ('unreachable', 'lost'))"
+	case WordUnfinished:
+		return "j.state < 4"
+	}
+	if !slices.Contains(Words(), word) {
+		return "0"
+	}
+	return "(j.state = 4 AND j.outcome = '" + word + "' AND NOT " + ok + ")"
+}

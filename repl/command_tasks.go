@@ -1,0 +1,158 @@
+package repl
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"warren/internal/results"
+	"warren/internal/suggest"
+)
+
+type tasksCommand struct {
+	Since     moment `placeholder:"TIME" help:"Only tasks issued since then: a time ago, as in 1d or 2h30m, or a date, as in 2026-01-31 or 2026-01-31T12:00:00Z."`
+	Host      string `placeholder:"NAME" help:"Only tasks for this host."`
+	Command   string `placeholder:"REGEXP" help:"Only tasks whose command matches this regular expression (RE2)."`
+	Outcome   string `placeholder:"NAME" help:"Only tasks with a host that ended so: ok, failed, unfinished or any outcome. With --host, that host."`
+	Limit     count  `default:"100" placeholder:"N" help:"Show so many at most; 0 is all."`
+	Prune     bool   `help:"Remove the tasks that are done and older than --older-than, with their results."`
+	OlderThan moment `placeholder:"TIME" help:"With --prune: what is older than this is removed."`
+	DryRun    bool   `help:"With --prune: say how much would be removed, and remove nothing."`
+	JSON      bool   `name:"json" help:"Print one JSON document."`
+}
+
+func (*tasksCommand) Help() string {
+	return `Examples:
+
+    tasks --since 1d --outcome failed
+    tasks --host web03 --command 'systemctl (re)?start'
+    tasks --prune --older-than 30d --dry-run
+
+Tasks that are done are removed by themselves once they are older than the setting results_retention (90d), and the oldest of them while all results take more than results_size (1GiB). A task that is not done is never removed.`
+}
+
+func (c *tasksCommand) Run(ctx context.Context, s *session) error {
+	filter, err := c.filter(time.Now())
+	if err != nil {
+		return err
+	}
+	if c.Prune {
+		return c.prune(ctx, s)
+	}
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	tasks, more, err := s.store.Search(ctx, filter)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeTasks(s.stdio.Out, tasks)
+	}
+	if err := s.printTasks(tasks); err != nil {
+		return err
+	}
+	switch {
+	case len(tasks) == 0 && c.chooses():
+		s.note("no such tasks")
+	case len(tasks) == 0:
+		s.note("no tasks yet")
+	case more:
+		s.note("there are more: --limit 0 lists all")
+	}
+	return nil
+}
+
+// chooses reports whether not all tasks are meant.
+func (c *tasksCommand) chooses() bool {
+	return c.Since != (moment{}) || c.Host != "" || c.Command != "" || c.Outcome != ""
+}
+
+// filter checks the flags before anything is done.
+func (c *tasksCommand) filter(now time.Time) (f results.Filter, err error) {
+	switch {
+	case c.Prune && c.chooses():
+		return f, usage("tasks --prune --older-than 30d", "--prune removes what is older than a time, and chooses by nothing else")
+	case c.Prune && c.OlderThan == (moment{}):
+		return f, usage("tasks --prune --older-than 30d", "--prune: older than what?")
+	case !c.Prune && (c.OlderThan != (moment{}) || c.DryRun):
+		return f, usage("tasks --since lists by age", "--older-than and --dry-run are for --prune")
+	}
+	f = results.Filter{Since: c.Since.before(now), Host: strings.ToLower(strings.TrimSpace(c.Host)), Limit: int(c.Limit)}
+	if c.Command != "" {
+		if f.Command, err = regexp.Compile(c.Command); err != nil {
+			return f, &fault{status: exitUsage, text: fmt.Sprintf("--command: %q is no regular expression: %v", c.Command, err), hint: `\Q…\E takes a text as it is`, err: err}
+		}
+	}
+	if f.Outcome = strings.ToLower(strings.TrimSpace(c.Outcome)); f.Outcome != "" && !slices.Contains(results.Words(), f.Outcome) {
+		hint := suggest.For(f.Outcome, results.Words())
+		if hint == "" {
+			hint = "there are " + strings.Join(results.Words(), ", ")
+		}
+		return f, usage(hint, "--outcome: %q is no outcome", c.Outcome)
+	}
+	return f, nil
+}
+
+type pruneDocument struct {
+	Tasks  int       `json:"tasks"`
+	Bytes  int64     `json:"bytes"` // of output
+	Before time.Time `json:"before"`
+	DryRun bool      `json:"dry_run"`
+}
+
+func (c *tasksCommand) prune(ctx context.Context, s *session) error {
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	before := c.OlderThan.before(time.Now())
+	tasks, bytes, err := s.store.Prune(ctx, before, c.DryRun)
+	if err == nil && !c.DryRun {
+		err = s.interruptible(ctx, s.store.Tidy) // or in the store's own time
+	}
+	if err != nil && err != errInterrupted {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(s.stdio.Out, pruneDocument{tasks, bytes, before.UTC().Truncate(time.Second), c.DryRun})
+	}
+	word := "removed"
+	if c.DryRun {
+		word = "would be removed"
+	}
+	_, err = fmt.Fprintf(s.stdio.Out, "%s with %s of output, from before %s\n", plural(tasks, "task")+" "+word, humanSize(bytes), before.UTC().Format(time.RFC3339))
+	return err
+}
+
+// A moment is a time ago, or a date.
+type moment struct {
+	ago time.Duration
+	at  time.Time
+}
+
+func (m *moment) UnmarshalText(text []byte) error {
+	s := string(text)
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
+		if at, err := time.ParseInLocation(layout, s, time.Local); err == nil {
+			*m = moment{at: at}
+			return nil
+		}
+	}
+	var d duration
+	if err := d.UnmarshalText(text); err != nil {
+		return usage("as in 90s, 2h30m, 30d, 2026-01-31 or 2026-01-31T12:00:00Z", "%q is neither a time ago nor a date", s)
+	}
+	*m = moment{ago: time.Duration(d)}
+	return nil
+}
+
+// before is the moment as a time, zero where none was given.
+func (m moment) before(now time.Time) time.Time {
+	if m.ago > 0 {
+		return now.Add(-m.ago)
+	}
+	return m.at
+}
