@@ -1,0 +1,194 @@
+package where
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+)
+
+// A checker sees to it that a condition is made of what is understood, with
+// something true or false wherever that is needed.
+type checker struct {
+	c     *Condition
+	nodes int
+}
+
+// The operators that make a condition of two values, and a value of two.
+const (
+	comparisons = " == != < <= > >= in contains startsWith endsWith matches "
+	arithmetic  = " + - * / % ?? "
+)
+
+func among(words, word string) bool { return strings.Contains(words, " "+word+" ") }
+
+// condition checks what must be true or false.
+func (k *checker) condition(n ast.Node) error {
+	switch n := n.(type) {
+	case *ast.BoolNode:
+		return k.count(n)
+	case *ast.UnaryNode:
+		if n.Operator == "not" || n.Operator == "!" {
+			return first(k.count(n), func() error { return k.condition(n.Node) })
+		}
+	case *ast.BinaryNode:
+		switch {
+		case among(" and && or || ", n.Operator):
+			return first(k.count(n), func() error { return k.condition(n.Left) }, func() error { return k.condition(n.Right) })
+		case among(comparisons, n.Operator):
+			return k.comparison(n)
+		}
+	case *ast.CallNode:
+		if called(n) == "within" {
+			return k.within(n)
+		}
+	}
+	if err := k.value(n); err != nil {
+		return err
+	}
+	return fail(n, fmt.Sprintf("%s is not true or false", n), fmt.Sprintf(`compare it with something, as in %s == "x" or %s != nil`, n, n))
+}
+
+func (k *checker) comparison(n *ast.BinaryNode) error {
+	err := first(k.count(n), func() error { return k.operand(n.Left) })
+	switch n.Operator {
+	case "matches":
+		return first(err, func() error { return k.pattern(n.Right) })
+	case "in":
+		if list, ok := n.Right.(*ast.ArrayNode); ok {
+			err = first(err, func() error { return k.count(list) })
+			for _, item := range list.Nodes {
+				err = first(err, func() error { return k.value(item) })
+			}
+			return err
+		}
+		if isLabels(n.Right) {
+			return first(err, func() error { return k.count(n.Right) })
+		}
+	}
+	return first(err, func() error { return k.operand(n.Right) })
+}
+
+// operand checks a side of a comparison, which may be a condition in brackets.
+func (k *checker) operand(n ast.Node) error {
+	switch n.(type) {
+	case *ast.NilNode, *ast.BoolNode:
+		return k.count(n)
+	}
+	return k.value(n)
+}
+
+// pattern checks the right side of matches.
+func (k *checker) pattern(n ast.Node) error {
+	text, ok := n.(*ast.StringNode)
+	if !ok {
+		return fail(n, "matches needs a regular expression in quotes", `write it as in: name matches "^web[0-9]+$"`)
+	}
+	re, err := regexp.Compile(text.Value)
+	if err != nil {
+		return fail(n, fmt.Sprintf("%q is not a regular expression: %s", text.Value, strings.TrimPrefix(err.Error(), "error parsing regexp: ")), "the syntax is RE2's: https://github.com/google/re2/wiki/Syntax")
+	}
+	k.c.patterns[n] = re
+	return k.count(n)
+}
+
+// within checks within(addresses, "10.0.0.0/8").
+func (k *checker) within(n *ast.CallNode) error {
+	const hint = `write it as in: within(addresses, "10.0.0.0/8")`
+	if len(n.Arguments) != 2 {
+		return fail(n, "within needs addresses and a network", hint)
+	}
+	text, ok := n.Arguments[1].(*ast.StringNode)
+	if !ok {
+		return fail(n.Arguments[1], "within needs a network in quotes", hint)
+	}
+	network, err := netip.ParsePrefix(text.Value)
+	if err != nil {
+		return fail(text, fmt.Sprintf("%q is not a network", text.Value), hint)
+	}
+	k.c.networks[text] = network.Masked()
+	return first(k.count(n), func() error { return k.value(n.Arguments[0]) })
+}
+
+// value checks what is a text, a number, a list, or nil.
+func (k *checker) value(n ast.Node) error {
+	if err := k.count(n); err != nil {
+		return err
+	}
+	switch n := n.(type) {
+	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode:
+		return nil
+	case *ast.IdentifierNode:
+		if n.Value == labels {
+			return fail(n, "labels are many", `name one, as in labels["role"]`)
+		}
+		k.c.names = append(k.c.names, n)
+		return nil
+	case *ast.MemberNode:
+		if _, ok := n.Property.(*ast.StringNode); ok && isLabels(n.Node) && !n.Method {
+			return nil
+		}
+		return fail(n, fmt.Sprintf("%s is not understood", n), `the one thing that has members is labels, as in labels["role"]`)
+	case *ast.UnaryNode:
+		if n.Operator == "-" || n.Operator == "+" {
+			return k.value(n.Node)
+		}
+		return fail(n, fmt.Sprintf("%s is all that %q applies to here", n.Node, n.Operator), fmt.Sprintf(`put what is denied in brackets, as in %s (role == "web")`, n.Operator))
+	case *ast.BinaryNode:
+		if among(arithmetic, n.Operator) {
+			return first(k.value(n.Left), func() error { return k.value(n.Right) })
+		}
+		if !among(comparisons+"and && or || ", n.Operator) {
+			return fail(n, fmt.Sprintf("%q is not an operator of conditions", n.Operator), exampleHint)
+		}
+	case *ast.BuiltinNode:
+		if n.Name == "lower" && len(n.Arguments) == 1 {
+			return k.value(n.Arguments[0])
+		}
+		return fail(n, fmt.Sprintf("there is no function %s", n.Name), functionsHint)
+	case *ast.CallNode:
+		if name := called(n); name != "within" {
+			return fail(n, fmt.Sprintf("there is no function %s", name), functionsHint)
+		}
+	}
+	return fail(n, fmt.Sprintf("%s is not a text, a number or a name", n), exampleHint)
+}
+
+const functionsHint = `there are lower(text) and within(addresses, "10.0.0.0/8")`
+
+// called is the name of a function that is called.
+func called(n *ast.CallNode) string {
+	if id, ok := n.Callee.(*ast.IdentifierNode); ok {
+		return id.Value
+	}
+	return n.Callee.String()
+}
+
+func isLabels(n ast.Node) bool {
+	id, ok := n.(*ast.IdentifierNode)
+	return ok && id.Value == labels
+}
+
+func (k *checker) count(n ast.Node) error {
+	if k.nodes++; k.nodes > maxNodes {
+		return fail(n, fmt.Sprintf("it has more than %d operands and operators", maxNodes), "")
+	}
+	return nil
+}
+
+func fail(n ast.Node, problem, hint string) error {
+	return &Error{Column: column(n), Problem: problem, Hint: hint}
+}
+
+// first goes on for as long as there is no error.
+func first(err error, then ...func() error) error {
+	for _, f := range then {
+		if err != nil {
+			return err
+		}
+		err = f()
+	}
+	return err
+}

@@ -1,0 +1,127 @@
+// Package where decides by a condition such as
+//
+//	role == "web" and os == "linux" and cpus >= 8
+//
+// whether an agent is meant. The grammar is that of expr
+// (https://expr-lang.org/docs/language-definition), of which operators, texts,
+// numbers and lists are understood, and nothing that can loop or grow: what a
+// condition costs is bounded by its length. Its meaning is the package's own,
+// since most of what is asked for may be unknown of a host: what is unknown is
+// nil, no comparison with it is true but that with nil itself, and a name that
+// no host knows is an error, not a condition that is never met.
+//
+// The package keeps nothing, starts nothing and does no I/O.
+package where
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+
+	"warren/internal/suggest"
+	"warren/internal/wire"
+)
+
+// Bounds of a condition.
+const (
+	maxText  = 4096 // bytes
+	maxNodes = 500  // operands and operators
+)
+
+// A Condition is one that can be decided for a host.
+type Condition struct {
+	root     ast.Node
+	names    []*ast.IdentifierNode
+	patterns map[ast.Node]*regexp.Regexp // of the texts to the right of matches
+	networks map[ast.Node]netip.Prefix   // of the second arguments of within
+}
+
+// An Error says what is wrong with a condition, and where.
+type Error struct {
+	Column  int // of the first character at fault, from 1
+	Problem string
+	Hint    string // may be empty
+}
+
+func (e *Error) Error() string {
+	text := fmt.Sprintf("condition, column %d: %s", e.Column, e.Problem)
+	if e.Hint != "" {
+		text += "\nhint: " + e.Hint
+	}
+	return text
+}
+
+const exampleHint = `write it as in: role == "web" and os == "linux" and cpus >= 8`
+
+// Parse reads a condition. Its error is an *Error.
+func Parse(text string) (*Condition, error) {
+	if len(text) > maxText {
+		return nil, &Error{Column: 1, Problem: fmt.Sprintf("it has %d bytes, the limit is %d", len(text), maxText)}
+	}
+	tree, err := parser.Parse(text)
+	if err != nil {
+		return nil, syntax(text, err)
+	}
+	c := &Condition{root: tree.Node, patterns: map[ast.Node]*regexp.Regexp{}, networks: map[ast.Node]netip.Prefix{}}
+	if err := (&checker{c: c}).condition(c.root); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// syntax puts an error of the parser into our words.
+func syntax(text string, err error) error {
+	var at *file.Error
+	end := len([]rune(text)) + 1
+	if !errors.As(err, &at) {
+		return &Error{Column: 1, Problem: err.Error(), Hint: exampleHint}
+	}
+	e := &Error{Column: min(at.From+1, end), Problem: at.Message, Hint: exampleHint}
+	if e.Column == end || at.Message == "unexpected token EOF" {
+		e.Column, e.Problem = end, "it is cut short"
+	}
+	return e
+}
+
+// Check reports a name in the condition that is neither a fact nor a label of any
+// of the hosts. Its error is an *Error.
+func (c *Condition) Check(hosts []*wire.Hello) error {
+	labels := map[string]bool{}
+	for _, h := range hosts {
+		for name := range h.Facts.Labels {
+			labels[name] = true
+		}
+	}
+	for _, n := range c.names {
+		if isFact(n.Value) || labels[n.Value] {
+			continue
+		}
+		known := append(slices.Collect(maps.Keys(facts)), slices.Collect(maps.Keys(labels))...)
+		slices.Sort(known)
+		hint := suggest.For(n.Value, known)
+		if hint == "" {
+			hint = fmt.Sprintf("labels[%q] is nil where a host has none; hosts lists the labels there are", n.Value)
+		}
+		return &Error{Column: column(n), Problem: fmt.Sprintf("no host that has answered has a label %q, nor is it a fact", n.Value), Hint: hint}
+	}
+	return nil
+}
+
+// Match decides the condition for a host. Its error says what of the host does
+// not go with the condition.
+func (c *Condition) Match(h *wire.Hello) (bool, error) {
+	v, err := (&evaluator{c: c, host: h}).value(c.root)
+	if err != nil {
+		return false, fmt.Errorf("on %s %w", h.Agent, err)
+	}
+	return v == true, nil
+}
+
+func column(n ast.Node) int { return n.Location().From + 1 }
