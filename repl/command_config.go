@@ -11,11 +11,14 @@ import (
 	"warren/internal/config"
 )
 
-// configPath is the configuration file that is read where none is named:
-// $XDG_CONFIG_HOME/warren/config.toml or ~/.config/warren/config.toml (XDG Base
-// Directory Specification), on Windows %AppData%\warren\config.toml; "" where
-// there is no such place.
-func configPath() string {
+// configPath is the configuration file that is read where none is named, "" where
+// there is no place for one.
+func configPath() string { return configured("config.toml") }
+
+// configured is the place of a file that operators write: in
+// $XDG_CONFIG_HOME/warren or ~/.config/warren (XDG Base Directory Specification),
+// on Windows in %AppData%\warren; "" where there is no such place.
+func configured(name string) string {
 	dir := os.Getenv("XDG_CONFIG_HOME")
 	switch {
 	case runtime.GOOS == "windows":
@@ -29,7 +32,7 @@ func configPath() string {
 		}
 		dir = filepath.Join(home, ".config")
 	}
-	return filepath.Join(dir, "warren", "config.toml")
+	return filepath.Join(dir, "warren", name)
 }
 
 // describe tells the settings as they are used.
@@ -39,8 +42,11 @@ func describe(source *config.Source, ctx *kong.Context, used Settings) ([]config
 		return nil, explainValue(err)
 	}
 	for i := range settings {
-		if s := &settings[i]; s.Name == "data_dir" && s.Value == "" {
+		switch s := &settings[i]; {
+		case s.Name == "data_dir" && s.Value == "":
 			s.Value = used.DataDir
+		case s.Name == "groups" && s.Value == "":
+			s.Value = used.Groups
 		}
 	}
 	return settings, nil

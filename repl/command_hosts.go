@@ -1,62 +1,96 @@
 package repl
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"warren/internal/hostexpr"
-	"warren/internal/results"
-	"warren/internal/wire"
 )
 
-// discoverTime is the longest that hosts waits for agents.
-const discoverTime = 3 * time.Second
-
 type hostsCommand struct {
-	JSON   bool          `name:"json" help:"Print one JSON document."`
+	targets `embed:""`
+
+	All    bool          `help:"Also the agents that have answered earlier and do not now."`
+	JSON   bool          `name:"json" below:"" help:"Print one JSON document."`
 	Expand expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names that a host expression stands for, one a line."`
 	Fold   foldCommand   `cmd:"" usage:"hosts fold NAME …" help:"Print a short expression for the names."`
 }
 
 func (*hostsCommand) Help() string {
-	return `Every agent that is connected answers; who does not is not listed. expand and fold need neither broker nor agents.
+	return `Every agent that is connected answers; who does not is not listed, unless --all asks for those that have answered earlier. --where chooses by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, running, queued, workers) and by labels: docs/hosts.md tells all about it. expand and fold need neither broker nor agents; - reads from standard input.
 
+    hosts --where 'role == "web" and os == "linux" and memory >= 16*GiB'
     hosts expand "web[01-03]"
-    hosts fold web01 web02 web03`
+    hosts fold web01 web02 web03
+
+Exit status: 1 where a host that --hosts names does not answer, or fewer than --at-least do.`
 }
 
 func (c *hostsCommand) Run(ctx context.Context, s *session) error {
-	if err := s.connect(ctx); err != nil {
-		return err
-	}
-	var agents []results.Agent
-	err := s.interruptible(ctx, func(ctx context.Context) (err error) {
-		agents, err = s.engine.Discover(ctx, discoverTime)
-		return err
-	})
-	if errors.Is(err, errInterrupted) {
-		return quiet(exitFailed)
-	}
+	set, err := c.named(ctx, s)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(agents, func(a, b results.Agent) int { return cmp.Compare(a.Agent, b.Agent) })
-	for _, line := range rivals(agents) {
-		s.note("warning: %s", line)
+	choice, err := c.ask(ctx, s, set, c.All)
+	if err != nil {
+		return err
 	}
-	if c.JSON {
-		return writeAgents(s.stdio.Out, agents)
+	if set != nil { // in the order of names, not of the expression
+		slices.SortFunc(choice.agents, byID)
 	}
-	if len(agents) == 0 {
+	switch {
+	case c.JSON:
+		err = writeAgents(s.stdio.Out, choice.agents)
+	case len(choice.agents) > 0:
+		err = s.printAgents(choice.agents)
+	case c.Where == nil:
 		s.note("no agent has answered")
-		return nil
+	default:
+		s.note("of no agent that has answered --where is true")
 	}
-	return s.printAgents(agents)
+	if err == nil && len(choice.silent) > 0 {
+		return &fault{status: exitFailed, text: "no agent answers to " + hostexpr.Fold(choice.silent)}
+	}
+	return err
+}
+
+// only refuses the flags of hosts that a subcommand has no use for.
+func (c *hostsCommand) only(command string) error {
+	for flag, given := range map[string]bool{
+		"--hosts": len(c.Hosts) > 0, "--where": c.Where != nil, "--at-least": c.AtLeast > 0, "--all": c.All,
+	} {
+		if given {
+			return usage("help hosts "+command+" lists its flags", "hosts %s has no flag %s", command, flag)
+		}
+	}
+	return nil
+}
+
+// evaluate returns the hosts of a subcommand's arguments, at least one.
+func (c *hostsCommand) evaluate(ctx context.Context, s *session, command string, args []string) (*hostexpr.Set, error) {
+	if err := c.only(command); err != nil {
+		return nil, err
+	}
+	var exprs []expression
+	for _, arg := range args {
+		more := []expression{{text: arg}}
+		if arg == "-" {
+			var err error
+			if more, err = readExpressions("hosts "+command, arg, s.pipedInput()); err != nil {
+				return nil, err
+			}
+		}
+		exprs = append(exprs, more...)
+	}
+	more, err := c.expressions("", nil, s.pipedInput())
+	if err != nil {
+		return nil, err
+	}
+	if exprs = append(exprs, more...); len(exprs) == 0 {
+		return nil, usage("usage: hosts "+command+` "web[01-20,30] db1"`, "hosts %s: no host is named", command)
+	}
+	return c.without(ctx, s, exprs)
 }
 
 type expandCommand struct {
@@ -65,10 +99,10 @@ type expandCommand struct {
 	parent *hostsCommand
 }
 
-func (c *expandCommand) Run(_ context.Context, s *session) error {
-	set, err := hostexpr.Parse(strings.Join(c.Exprs, " "), wire.MaxLeaves)
+func (c *expandCommand) Run(ctx context.Context, s *session) error {
+	set, err := c.parent.evaluate(ctx, s, "expand", c.Exprs)
 	if err != nil {
-		return withStatus(exitUsage, err)
+		return err
 	}
 	if c.parent.JSON {
 		return writeJSON(s.stdio.Out, map[string]any{"hosts": set.Names()})
@@ -82,10 +116,10 @@ type foldCommand struct {
 	parent *hostsCommand
 }
 
-func (c *foldCommand) Run(_ context.Context, s *session) error {
-	set, err := hostexpr.Parse(strings.Join(c.Names, " "), wire.MaxLeaves)
+func (c *foldCommand) Run(ctx context.Context, s *session) error {
+	set, err := c.parent.evaluate(ctx, s, "fold", c.Names)
 	if err != nil {
-		return withStatus(exitUsage, err)
+		return err
 	}
 	folded := hostexpr.Fold(set.Names())
 	if c.parent.JSON {

@@ -4,16 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
-	"warren/internal/hostexpr"
 	"warren/internal/results"
 	"warren/internal/wire"
 )
 
 type runCommand struct {
+	targets `embed:""`
+
 	Words       []string         `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
-	Hosts       []string         `placeholder:"EXPR" sep:"none" help:"Where: names, addresses, ranges as in web[01-20,30], with blanks or commas between. May be repeated."`
 	Timeout     duration         `default:"60s" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run."`
 	Expires     duration         `default:"60s" placeholder:"TIME" env:"WARREN_EXPIRES" help:"How long a host may take to begin it."`
 	WhenOnline  duration         `placeholder:"TIME" help:"Let it wait for hosts that are away: one with an inbox runs it when it is back within this time, instead of --expires."`
@@ -38,6 +39,8 @@ Examples:
     run "systemctl restart nginx" --hosts web01 --timeout 5m --wait
     run --script cleanup.sh "/var/tmp" 30 --hosts "db[1-3]"
     run "apt-get -y upgrade" --hosts "web[001-200]" --rollout 1,10%,100% --max-failures 2% --soak 5m
+    run uptime --hosts "@web!web07" --exclude @failed:1b4e
+    run uptime --where 'role == "web" and cpus >= 8' --at-least 10
 
 A job with secrets is sent by the process that has them alone: where that ends before a host has the job, it is lost, or expires.
 
@@ -54,11 +57,20 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if len(c.Hosts) == 0 && s.use.expr != "" {
+	fromInput := func(name string) bool { return name == "-" }
+	input := slices.ContainsFunc([]string{c.Stdin, c.SecretStdin, c.Script}, fromInput)
+	hostsInput := slices.ContainsFunc(c.HostsFile, fromInput)
+	if input && hostsInput {
+		return usage("put the hosts into a file", "standard input cannot be the hosts and something else too")
+	}
+	if len(c.Hosts) == 0 && len(c.HostsFile) == 0 && s.use.expr != "" {
 		c.Hosts = []string{s.use.expr}
 	}
-	spec, repeated, err := c.spec(s.pipedInput())
+	spec, err := c.spec(s.pipedInput())
 	if err != nil {
+		return err
+	}
+	if spec.Hosts, err = c.chooseHosts(ctx, s); err != nil {
 		return err
 	}
 	if !c.DryRun {
@@ -66,10 +78,7 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 			return err
 		}
 	}
-	if len(repeated) > 0 {
-		s.note("named more than once, counted once: %s", hostexpr.Fold(repeated))
-	}
-	return c.send(ctx, s, spec, v, c.Stdin == "-" || c.SecretStdin == "-" || c.Script == "-")
+	return c.send(ctx, s, spec, v, input || hostsInput)
 }
 
 // printTask tells that there is a task. The id is the last word, so that it can

@@ -24,14 +24,14 @@ func (*useCommand) Help() string {
     use --clear`
 }
 
-func (c *useCommand) Run(_ context.Context, s *session) error {
+func (c *useCommand) Run(ctx context.Context, s *session) error {
 	switch expr := strings.Join(c.Exprs, " "); {
 	case c.Clear && expr != "":
 		return usage("", "use: --clear and hosts contradict each other")
 	case c.Clear:
 		s.use = used{}
 	case expr != "":
-		set, err := hostexpr.Parse(expr, wire.MaxLeaves)
+		set, err := hostexpr.Evaluate(expr, wire.MaxLeaves, s.groups(ctx))
 		if err != nil {
 			return withStatus(exitUsage, fmt.Errorf("use: %w", err))
 		}

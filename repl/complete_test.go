@@ -18,7 +18,10 @@ var errNone = errors.New("none")
 
 func (noStore) Find(context.Context, string) (results.Task, error)  { return results.Task{}, errNone }
 func (noStore) Jobs(context.Context, string) ([]results.Job, error) { return nil, errNone }
-func (noStore) Driven(context.Context, results.Task) bool           { return false }
+func (noStore) Agents(context.Context, time.Time) ([]results.Agent, error) {
+	return nil, errNone
+}
+func (noStore) Driven(context.Context, results.Task) bool { return false }
 func (noStore) Outputs(context.Context, string) iter.Seq2[results.Piece, error] {
 	return func(func(results.Piece, error) bool) {}
 }

@@ -79,22 +79,6 @@ type jobDocument struct {
 	DroppedStderr int64           `json:"dropped_stderr"`
 }
 
-type agentDocument struct {
-	ID       string            `json:"id"`
-	Names    []string          `json:"names"`
-	OS       string            `json:"os"`
-	Arch     string            `json:"arch"`
-	Version  string            `json:"version"`
-	Hostname string            `json:"hostname"`
-	Labels   map[string]string `json:"labels"`
-	Started  time.Time         `json:"started"`
-	UptimeMS int64             `json:"uptime_ms"`
-	Running  int               `json:"running"`
-	Queued   int               `json:"queued"`
-	Workers  int               `json:"workers"`
-	Answered time.Time         `json:"answered"`
-}
-
 // writeJSON writes one value on one line.
 func writeJSON(w io.Writer, v any) error {
 	text, err := json.Marshal(v, json.Deterministic(true))
@@ -144,19 +128,6 @@ func writeTasks(w io.Writer, tasks []results.Task) error {
 		list[i] = describeTask(&tasks[i])
 	}
 	return writeJSON(w, map[string]any{"tasks": list})
-}
-
-func writeAgents(w io.Writer, agents []results.Agent) error {
-	list := make([]agentDocument, len(agents))
-	for i, a := range agents {
-		list[i] = agentDocument{
-			ID: a.Agent, Names: a.Names, OS: a.Facts.OS, Arch: a.Facts.Arch,
-			Version: a.Facts.Version, Hostname: a.Facts.Hostname, Labels: a.Facts.Labels,
-			Started: time.UnixMilli(a.Facts.StartedAt).UTC(), UptimeMS: a.At - a.Facts.StartedAt,
-			Running: a.Running, Queued: a.Queued, Workers: a.Workers, Answered: a.Seen.UTC(),
-		}
-	}
-	return writeJSON(w, map[string]any{"agents": list})
 }
 
 // printDocument prints the document of a task, one job a line, without holding

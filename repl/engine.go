@@ -15,6 +15,7 @@ type Settings struct {
 	Login    broker.Login // how to log in there
 	Identity string       // SSH key file, or "none"; empty is the default
 	DataDir  string
+	Groups   string // file of groups of hosts, or directory of such files
 	Color    colorWhen
 
 	// How long and how much the store keeps; 0 is for ever, and no bound.

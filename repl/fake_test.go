@@ -38,11 +38,25 @@ type fakeEngine struct {
 type specced struct{ spec results.Spec }
 
 // openFake opens a fake on the data directory; the environment variable
-// FAKE_BROKER says how its broker is.
-func openFake(_ context.Context, settings Settings, _ bool) (Engine, error) {
+// FAKE_BROKER says how its broker is, FAKE_EARLIER names an agent that has answered
+// before and does not now.
+func openFake(ctx context.Context, settings Settings, _ bool) (Engine, error) {
 	e, err := newFake(settings.DataDir)
 	if err != nil {
 		return nil, err
+	}
+	if earlier := os.Getenv("FAKE_EARLIER"); earlier != "" {
+		const question = "1b4e0000-0000-4000-8000-000000000000"
+		err := errors.Join(
+			e.store.Expect(ctx, question, time.Now().Add(time.Hour)),
+			e.store.SawAgent(ctx, question, &wire.Hello{
+				V: wire.Version, Agent: earlier, Names: []string{earlier}, At: 1,
+				Facts: wire.Facts{OS: "linux", Arch: "amd64", Version: "0.1.0", Labels: map[string]string{"role": "web"}},
+			}),
+		)
+		if err != nil {
+			return nil, err
+		}
 	}
 	switch os.Getenv("FAKE_BROKER") {
 	case "down":
@@ -181,6 +195,13 @@ func (e *fakeEngine) Ask(context.Context, string, time.Duration) error {
 func (e *fakeEngine) Discover(context.Context, time.Duration) ([]results.Agent, error) {
 	at := fakeTime.UnixMilli()
 	return []results.Agent{
+		{Seen: fakeTime, Hello: wire.Hello{
+			Agent: "web01", Names: []string{"web01", "10.0.0.1", "front1", "front2", "front3"}, Workers: 4, At: at,
+			Facts: wire.Facts{
+				OS: "linux", Arch: "amd64", Version: "0.1.0", Hostname: "web01", StartedAt: at - 1000, Labels: map[string]string{"role": "web", "dc": "eu"},
+				Distribution: "debian", DistributionVersion: "12", Kernel: "6.1.0", Addresses: []string{"10.0.0.1", "fd00::1"}, CPUs: 8, Memory: 16 << 30, BootedAt: at - 3600_000,
+			},
+		}},
 		{Seen: fakeTime, Hello: wire.Hello{
 			Agent: "web02", Names: []string{"web02"}, Running: 3, Queued: 4, Workers: 4, At: at,
 			Facts: wire.Facts{OS: "linux", Arch: "amd64", Version: "0.1.0", Hostname: "web02", StartedAt: at - 90_000},

@@ -51,6 +51,7 @@ type globals struct {
 	Login            broker.Login `embed:"" envprefix:"WARREN_"`
 	Identity         string       `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with, or none to sign nothing. Default: the first of ssh-agent, else ~/.ssh/id_ed25519, id_ecdsa, id_rsa."`
 	DataDir          string       `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
+	Groups           string       `placeholder:"FILE" env:"WARREN_GROUPS" help:"Groups of hosts (YAML), or a directory of such files, instead of ~/.config/warren/groups.yaml."`
 	ResultsRetention retention    `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"How long the results of a task are kept once it is done; never removes none."`
 	ResultsSize      size         `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Most that all results may take on the disk, the oldest removed first; 0 is no bound."`
 	Color            colorWhen    `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colours: auto (on a terminal, unless NO_COLOR is set), always or never."`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -106,12 +107,13 @@ func writeCommandHelp(w io.Writer, node *kong.Node) {
 	}
 }
 
-// inherited are the flags of the command above a subcommand.
+// inherited are the flags of the command above a subcommand that are for it too:
+// those with the tag below.
 func inherited(node *kong.Node) []*kong.Flag {
 	if node.Parent == nil || node.Parent.Type == kong.ApplicationNode {
 		return nil
 	}
-	return visibleFlags(node.Parent)
+	return slices.DeleteFunc(visibleFlags(node.Parent), func(f *kong.Flag) bool { return !f.Tag.Has("below") && f.Name != "help" })
 }
 
 func visibleFlags(node *kong.Node) []*kong.Flag {

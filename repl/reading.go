@@ -113,39 +113,16 @@ func (v *view) choice(sel *selection) error {
 	}
 	for _, name := range sel.Outcome {
 		name = strings.ToLower(strings.TrimSpace(name))
-		if !slices.Contains(standings, name) {
-			hint := suggest.For(name, standings)
+		if known := results.Words(); !slices.Contains(known, name) {
+			hint := suggest.For(name, known)
 			if hint == "" {
-				hint = "there are " + strings.Join(standings, ", ")
+				hint = "there are " + strings.Join(known, ", ")
 			}
 			return usage(hint, "--outcome: %q is no outcome", name)
 		}
 		v.outcomes = append(v.outcomes, name)
 	}
 	return nil
-}
-
-// standings are how a job may stand, to --outcome.
-var standings = func() []string {
-	names := []string{"ok", "failed"}
-	for _, o := range outcomes {
-		names = append(names, string(o))
-	}
-	return append(names, string(results.Pending), string(results.Sent), string(results.Accepted), string(results.Running))
-}()
-
-// stands reports whether a job stands so. Exited is any exit code but 0, as in
-// every count.
-func stands(j *results.Job, name string) bool {
-	switch {
-	case j.State != results.Ended:
-		return name == string(j.State)
-	case name == "ok":
-		return j.OK()
-	case name == "failed":
-		return !j.OK()
-	}
-	return !j.OK() && name == string(j.Outcome)
 }
 
 // all reports whether no job is left out.
@@ -165,7 +142,7 @@ func (v *view) choose(task *results.Task, jobs []results.Job) ([]results.Job, er
 			continue
 		}
 		found++
-		if v.outcomes == nil || slices.ContainsFunc(v.outcomes, func(name string) bool { return stands(j, name) }) {
+		if v.outcomes == nil || slices.ContainsFunc(v.outcomes, func(name string) bool { return j.Is(name) }) {
 			chosen = append(chosen, *j)
 		}
 	}

@@ -27,6 +27,9 @@ func (g *globals) settings(args []string) (Settings, error) {
 	if len(s.Broker) == 0 {
 		s.Broker = []string{DefaultBroker}
 	}
+	if s.Groups = g.Groups; s.Groups == "" {
+		s.Groups = configured("groups.yaml")
+	}
 	s.Warnings = broker.Options{URLs: s.Broker, Login: s.Login}.Warnings(args)
 	if s.DataDir == "" {
 		dir, err := datadir.Default()

@@ -11,7 +11,6 @@ import (
 
 	"github.com/kballard/go-shellquote"
 
-	"warren/internal/hostexpr"
 	"warren/internal/results"
 	"warren/internal/wire"
 )
@@ -25,15 +24,9 @@ const maxBody = wire.MaxRequest - 512<<10
 const maxWhenOnline = 30 * 24 * time.Hour
 
 // spec makes of the flags what is to be submitted. in is where `--stdin -`
-// reads, nil where there is nothing to read. The names that were given more
-// than once come as well.
-func (c *runCommand) spec(in io.Reader) (spec results.Spec, repeated []string, err error) {
-	set, err := c.hosts()
-	if err != nil {
-		return spec, nil, err
-	}
+// reads, nil where there is nothing to read. The hosts are left open.
+func (c *runCommand) spec(in io.Reader) (spec results.Spec, err error) {
 	spec = results.Spec{
-		Hosts:   set.Names(),
 		Expires: time.Duration(c.Expires),
 		Fanout:  int(c.Fanout),
 		Run: wire.Run{
@@ -48,25 +41,14 @@ func (c *runCommand) spec(in io.Reader) (spec results.Spec, repeated []string, e
 	}
 	for _, v := range c.Env {
 		if name := v.name(); slices.ContainsFunc(spec.Run.Env, func(e string) bool { return variable(e).name() == name }) {
-			return spec, nil, usage("", "--env: %s is given twice", name)
+			return spec, usage("", "--env: %s is given twice", name)
 		}
 		spec.Run.Env = append(spec.Run.Env, string(v))
 	}
 	if err := c.command(&spec, in); err != nil {
-		return spec, nil, err
+		return spec, err
 	}
-	return spec, set.Repeated(), c.withinLimits(&spec)
-}
-
-func (c *runCommand) hosts() (*hostexpr.Set, error) {
-	if len(c.Hosts) == 0 {
-		return nil, usage(`say where: run "COMMAND" --hosts "web01 web02"`, "run: no hosts are given")
-	}
-	set, err := hostexpr.Parse(strings.Join(c.Hosts, " "), wire.MaxLeaves)
-	if err != nil {
-		return nil, withStatus(exitUsage, fmt.Errorf("--hosts: %w", err))
-	}
-	return set, nil
+	return spec, c.withinLimits(&spec)
 }
 
 // command fills in what is to be executed, in one of its three forms.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,12 +74,15 @@ func TestSpec(t *testing.T) {
 			}},
 		},
 	} {
-		got, _, err := runOf(t, tt.args...).spec(strings.NewReader("piped\x00"))
+		got, err := runOf(t, tt.args...).spec(strings.NewReader("piped\x00"))
 		if err != nil {
 			t.Errorf("%q: %v", tt.args, err)
 			continue
 		}
-		tt.want.Hosts = []string{"web01", "web02"}
+		set, err := runOf(t, tt.args...).named(t.Context(), &session{})
+		if err != nil || !slices.Equal(set.Names(), []string{"web01", "web02"}) {
+			t.Errorf("%q: hosts %v, %v", tt.args, set, err)
+		}
 		if tt.want.Expires == 0 {
 			tt.want.Expires = time.Minute
 		}
@@ -95,11 +99,11 @@ func TestSpecFitsARequest(t *testing.T) {
 	for i := range 7 {
 		args = append(args, "--env", fmt.Sprintf("X%d=", i)+strings.Repeat("y", 20<<10))
 	}
-	spec, _, err := runOf(t, args...).spec(bytes.NewReader(most))
+	spec, err := runOf(t, args...).spec(bytes.NewReader(most))
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaf := wire.Leaf{Job: "1b4e28ba-0000-4000-8000-000000000000", Host: spec.Hosts[0]}
+	leaf := wire.Leaf{Job: "1b4e28ba-0000-4000-8000-000000000000", Host: "web01"}
 	now := time.Now()
 	batch, err := wire.NewBatch(wire.Statement{
 		Type: wire.TypeRun, Task: "1b4e28ba-0000-4000-8000-000000000001", Run: &spec.Run,
@@ -111,15 +115,15 @@ func TestSpecFitsARequest(t *testing.T) {
 	if n := len(batch.Body(0)); n > wire.MaxRequest-wire.MaxSignature-4096 {
 		t.Errorf("a request of %d bytes leaves no room for signature and path", n)
 	}
-	_, _, err = runOf(t, args...).spec(bytes.NewReader(append(most, 0)))
+	_, err = runOf(t, args...).spec(bytes.NewReader(append(most, 0)))
 	if err == nil || !strings.Contains(err.Error(), "too large") {
 		t.Errorf("one byte more: %v", err)
 	}
-	_, _, err = runOf(t, "true", "--hosts", "web01", "--env", "A=1", "--env", "A=2").spec(nil)
+	_, err = runOf(t, "true", "--hosts", "web01", "--env", "A=1", "--env", "A=2").spec(nil)
 	if err == nil || !strings.Contains(err.Error(), "--env: A is given twice") {
 		t.Errorf("a variable twice: %v", err)
 	}
-	_, _, err = runOf(t, strings.Repeat("x", wire.MaxArg+1), "--hosts", "web01").spec(nil)
+	_, err = runOf(t, strings.Repeat("x", wire.MaxArg+1), "--hosts", "web01").spec(nil)
 	if err == nil || !strings.Contains(err.Error(), "--script") {
 		t.Errorf("a long command: %v", err)
 	}
@@ -157,7 +161,7 @@ func TestSettings(t *testing.T) {
 		return inv.settings
 	}
 	want := Settings{
-		Broker: []string{DefaultBroker}, Identity: "/key", DataDir: filepath.Join(dir, "warren"), Color: colorAuto,
+		Broker: []string{DefaultBroker}, Identity: "/key", DataDir: filepath.Join(dir, "warren"), Groups: filepath.Join(dir, "warren", "groups.yaml"), Color: colorAuto,
 		ResultsRetention: 90 * 24 * time.Hour, ResultsSize: 1 << 30,
 	}
 	if got := of("tasks"); !reflect.DeepEqual(got, want) {

@@ -32,27 +32,6 @@ func (s *session) printTasks(tasks []results.Task) error {
 	return s.printTable(rows)
 }
 
-func (s *session) printAgents(agents []results.Agent) error {
-	rows := [][]string{{"ID", "NAMES", "OS", "VERSION", "UP", "RUNNING"}}
-	for _, a := range agents {
-		var others []string
-		for _, name := range a.Names {
-			if name != a.Agent {
-				others = append(others, name)
-			}
-		}
-		running := fmt.Sprint(a.Running)
-		if a.Queued > 0 {
-			running += fmt.Sprintf(" (+%d queued)", a.Queued)
-		}
-		rows = append(rows, []string{
-			a.Agent, strings.Join(others, " "), a.Facts.OS + "/" + a.Facts.Arch, a.Facts.Version,
-			humanDuration(time.Duration(a.At-a.Facts.StartedAt) * time.Millisecond), running,
-		})
-	}
-	return s.printTable(rows)
-}
-
 // printTable aligns columns; on a terminal each row is cut to one line.
 func (s *session) printTable(rows [][]string) error {
 	var widths []int

@@ -22,6 +22,7 @@ import (
 //	status N COMMAND …   executes it and wants that exit status
 //	eventually COMMAND … executes it again and again until it ends with 0
 //	log HOST EXPR        waits until the host's agent has logged it
+//	leave HOST           ends the host's agent
 //	let NAME EXPR        sets a variable to what EXPR finds in stdout: its group
 //	render FILE …        replaces ${NAME} in files
 func TestScripts(t *testing.T) {
@@ -53,7 +54,7 @@ func TestScripts(t *testing.T) {
 			return errors.Join(clitest.Bin(env.WorkDir+"/bin"), os.Mkdir(env.WorkDir+"/home", 0o700))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"agent": agentCmd, "status": statusCmd, "eventually": eventuallyCmd, "log": logCmd, "let": letCmd, "render": renderCmd,
+			"agent": agentCmd, "status": statusCmd, "eventually": eventuallyCmd, "log": logCmd, "leave": leaveCmd, "let": letCmd, "render": renderCmd,
 		},
 	})
 }
@@ -83,6 +84,15 @@ func agentCmd(ts *testscript.TestScript, neg bool, args []string) {
 	a, err := clitest.StartAgent(ts.Getenv("BIN"), ts.Getenv("WARREN_BROKER"), ts.Getenv("HOME"), args[0], args[1:]...)
 	ts.Check(err)
 	ts.Value(agentsKey).(agents)[args[0]] = a
+}
+
+func leaveCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: leave HOST")
+	}
+	started := ts.Value(agentsKey).(agents)
+	ts.Check(started[args[0]].Stop())
+	delete(started, args[0])
 }
 
 func statusCmd(ts *testscript.TestScript, neg bool, args []string) {

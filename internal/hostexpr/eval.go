@@ -15,6 +15,9 @@ import (
 // "*" is all hosts of the source. Its error says which group is meant.
 type Groups func(source, name string) (exprs []string, home string, err error)
 
+// ErrNothing is the cause of the error of an expression that stands for no host.
+var ErrNothing = errors.New("the expression stands for no host")
+
 // workFactor times the limit is how many names may be made on the way, in groups
 // within groups.
 const workFactor = 16
@@ -40,7 +43,7 @@ func Evaluate(expr string, limit int, groups Groups) (*Set, error) {
 	e := &evaluator{groups: groups, limit: uint64(max(limit, 0)), done: map[groupKey]*Set{}}
 	set, err := e.evaluate(expr, "")
 	if err == nil && set.Len() == 0 {
-		err = &Error{Column: 1, Problem: "no host is left: the expression stands for none", Hint: "hosts expand EXPR shows what the parts of an expression stand for"}
+		err = &Error{Column: 1, Problem: "no host is left: the expression stands for none", Hint: "hosts expand EXPR shows what the parts of an expression stand for", Err: ErrNothing}
 	}
 	if err != nil {
 		return nil, err
@@ -88,8 +91,6 @@ func (e *evaluator) evaluate(expr, home string) (*Set, error) {
 		set.apply(t.operator, right)
 		if t.group { // that groups overlap is no slip of whoever names them
 			set.twice = set.twice[:twice]
-		} else if t.operator == ',' {
-			set.twice = append(set.twice, right.twice...)
 		}
 	}
 	return set, nil

@@ -97,4 +97,5 @@ func (s *Set) Unite(other *Set) {
 	for _, name := range other.Names() {
 		s.Add(name)
 	}
+	s.twice = append(s.twice, other.twice...)
 }

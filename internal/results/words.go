@@ -2,10 +2,10 @@ package results
 
 import "warren/internal/wire"
 
-// The words by which jobs are chosen, beside those of their outcomes.
+// The words by which jobs are chosen, beside those of their outcomes and states.
 const (
 	WordOK         = "ok"         // exited with code 0
-	WordFailed     = "failed"     // ended otherwise; but not unreachable or lost
+	WordFailed     = "failed"     // ended otherwise
 	WordUnfinished = "unfinished" // not ended yet
 	WordAll        = "all"
 )
@@ -14,24 +14,25 @@ const (
 // than 0, as in a Summary.
 func Words() []string {
 	return []string{
-		WordOK, WordFailed, WordUnfinished, WordAll,
+		WordOK, WordFailed,
 		string(wire.Exited), string(wire.Signaled), string(wire.TimedOut), string(wire.Cancelled), string(wire.FailedToStart),
 		string(wire.Rejected), string(wire.Expired), string(wire.Interrupted), string(wire.Unreachable), string(wire.Lost),
+		string(Pending), string(Sent), string(Accepted), string(Running), WordUnfinished, WordAll,
 	}
 }
 
 // Is reports whether one of Words is true of the job.
 func (j *Job) Is(word string) bool {
-	switch ended := j.State == Ended; word {
-	case WordOK:
-		return j.OK()
-	case WordFailed:
-		return ended && !j.OK() && j.Outcome != wire.Unreachable && j.Outcome != wire.Lost
-	case WordUnfinished:
-		return !ended
-	case WordAll:
+	switch ended := j.State == Ended; {
+	case word == WordAll:
 		return true
+	case !ended:
+		return word == WordUnfinished || word == string(j.State)
+	case word == WordOK:
+		return j.OK()
+	case word == WordFailed:
+		return !j.OK()
 	default:
-		return ended && string(j.Outcome) == word && !j.OK()
+		return !j.OK() && word == string(j.Outcome)
 	}
 }

@@ -13,14 +13,14 @@ func TestWords(t *testing.T) {
 		job  Job
 		want string
 	}{
-		{Job{State: Running}, "unfinished all"},
-		{Job{State: Pending}, "unfinished all"},
+		{Job{State: Running}, "running unfinished all"},
+		{Job{State: Pending}, "pending unfinished all"},
 		{Job{State: Ended, Outcome: wire.Exited}, "ok all"},
-		{Job{State: Ended, Outcome: wire.Exited, ExitCode: 1}, "failed all exited"},
-		{Job{State: Ended, Outcome: wire.TimedOut}, "failed all timed_out"},
-		{Job{State: Ended, Outcome: wire.Rejected}, "failed all rejected"},
-		{Job{State: Ended, Outcome: wire.Unreachable}, "all unreachable"},
-		{Job{State: Ended, Outcome: wire.Lost}, "all lost"},
+		{Job{State: Ended, Outcome: wire.Exited, ExitCode: 1}, "failed exited all"},
+		{Job{State: Ended, Outcome: wire.TimedOut}, "failed timed_out all"},
+		{Job{State: Ended, Outcome: wire.Rejected}, "failed rejected all"},
+		{Job{State: Ended, Outcome: wire.Unreachable}, "failed unreachable all"},
+		{Job{State: Ended, Outcome: wire.Lost}, "failed lost all"},
 	} {
 		var got []string
 		for _, word := range Words() {

@@ -1,0 +1,122 @@
+package repl
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"warren/internal/hostexpr"
+	"warren/internal/wire"
+)
+
+// printAgents prints a table: for eyes on a terminal, with whole times elsewhere.
+func (s *session) printAgents(agents []chosenAgent) error {
+	rows := [][]string{{"ID", "NAMES", "OS", "ARCH", "VERSION", "LABELS", "RUNNING", "ANSWERED"}}
+	for i := range agents {
+		a := &agents[i]
+		others := slices.DeleteFunc(slices.Clone(a.Names), func(name string) bool { return name == a.Agent.Agent })
+		rows = append(rows, []string{
+			a.Agent.Agent, hostexpr.Fold(others), system(&a.Facts), a.Facts.Arch, a.Facts.Version,
+			labelsText(a.Facts.Labels), busy(a), s.answeredText(a),
+		})
+	}
+	return s.printTable(rows)
+}
+
+// system is what runs there: the distribution where it is known.
+func system(f *wire.Facts) string {
+	if f.Distribution == "" {
+		return f.OS
+	}
+	return strings.TrimSpace(f.Distribution + " " + f.DistributionVersion)
+}
+
+func labelsText(labels map[string]string) string {
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		words = append(words, name+"="+labels[name])
+	}
+	return strings.Join(words, " ")
+}
+
+// busy is the number of jobs, of an agent that can be asked.
+func busy(a *chosenAgent) string {
+	switch {
+	case !a.answers:
+		return ""
+	case a.Queued > 0:
+		return fmt.Sprintf("%d (+%d queued)", a.Running, a.Queued)
+	default:
+		return fmt.Sprint(a.Running)
+	}
+}
+
+// answeredText is when the agent has answered last.
+func (s *session) answeredText(a *chosenAgent) string {
+	text := a.Seen.UTC().Format(time.RFC3339)
+	if s.stdio.OutTerminal {
+		text = "now"
+		if !a.answers {
+			text = humanDuration(max(time.Second, time.Since(a.Seen).Truncate(time.Second))) + " ago"
+		}
+	}
+	if !a.answers {
+		text += " (not now)"
+	}
+	return text
+}
+
+// An agentDocument is an agent in JSON. What is not known is null.
+type agentDocument struct {
+	ID                  string            `json:"id"`
+	Names               []string          `json:"names"`
+	OS                  string            `json:"os"`
+	Distribution        *string           `json:"distribution"`
+	DistributionVersion *string           `json:"distribution_version"`
+	Kernel              *string           `json:"kernel"`
+	Arch                string            `json:"arch"`
+	Version             string            `json:"version"`
+	Hostname            string            `json:"hostname"`
+	Addresses           *[]string         `json:"addresses"`
+	CPUs                *int              `json:"cpus"`
+	Memory              *int64            `json:"memory"`
+	Booted              *time.Time        `json:"booted"`
+	Labels              map[string]string `json:"labels"`
+	Started             time.Time         `json:"started"`
+	UptimeMS            int64             `json:"uptime_ms"`
+	Running             int               `json:"running"`
+	Queued              int               `json:"queued"`
+	Workers             int               `json:"workers"`
+	Answered            time.Time         `json:"answered"`
+	Answers             bool              `json:"answers"` // now
+}
+
+func writeAgents(w io.Writer, agents []chosenAgent) error {
+	list := make([]agentDocument, len(agents))
+	for i := range agents {
+		list[i] = describeAgent(&agents[i])
+	}
+	return writeJSON(w, map[string]any{"agents": list})
+}
+
+func describeAgent(a *chosenAgent) agentDocument {
+	f := &a.Facts
+	d := agentDocument{
+		ID: a.Agent.Agent, Names: a.Names, OS: f.OS, Arch: f.Arch, Version: f.Version, Hostname: f.Hostname,
+		Distribution: some(f.Distribution), DistributionVersion: some(f.DistributionVersion), Kernel: some(f.Kernel),
+		CPUs: some(f.CPUs), Memory: some(f.Memory), Labels: f.Labels,
+		Started: time.UnixMilli(f.StartedAt).UTC(), UptimeMS: a.At - f.StartedAt,
+		Running: a.Running, Queued: a.Queued, Workers: a.Workers, Answered: a.Seen.UTC(), Answers: a.answers,
+	}
+	if f.Addresses != nil {
+		d.Addresses = &f.Addresses
+	}
+	if f.BootedAt != 0 {
+		booted := time.UnixMilli(f.BootedAt).UTC()
+		d.Booted = &booted
+	}
+	return d
+}

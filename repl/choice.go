@@ -1,0 +1,214 @@
+package repl
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"warren/internal/hostexpr"
+	"warren/internal/results"
+	"warren/internal/where"
+	"warren/internal/wire"
+)
+
+const (
+	// discoverTime is the longest that agents are waited for.
+	discoverTime = 3 * time.Second
+
+	// goneFor is how long who has answered earlier is missed where no names say
+	// who should answer.
+	goneFor = 7 * 24 * time.Hour
+)
+
+// A choice is the agents that targets come to.
+type choice struct {
+	agents []chosenAgent
+	hosts  []string // their names as they were named, or else their ids
+	silent []string // named hosts that do not answer
+	gone   []string // ids of agents that would have been chosen earlier, where no host is named
+}
+
+// A chosenAgent is one that is meant. It may have answered earlier only.
+type chosenAgent struct {
+	results.Agent
+	answers bool
+}
+
+// ask chooses among the agents that answer, and, told so, all that have answered
+// before. An agent is chosen once, by the first of its names that is named.
+func (c *targets) ask(ctx context.Context, s *session, set *hostexpr.Set, all bool) (choice, error) {
+	condition, err := c.condition()
+	if err != nil {
+		return choice{}, err
+	}
+	excluded, err := c.excluded(ctx, s)
+	if err != nil {
+		return choice{}, err
+	}
+	answers, err := s.discover(ctx, func(answers []results.Agent) bool { return c.complete(set, answers) })
+	if err != nil {
+		return choice{}, err
+	}
+	known, err := s.known(ctx, answers)
+	if err != nil {
+		return choice{}, err
+	}
+	known = slices.DeleteFunc(known, func(a chosenAgent) bool { return slices.ContainsFunc(a.Names, excluded.Has) })
+	if known, err = meeting(condition, known); err != nil {
+		return choice{}, err
+	}
+	chosen := choose(set, answers, known, all)
+	n := 0
+	for _, a := range chosen.agents {
+		if a.answers {
+			n++
+		}
+	}
+	if n < int(c.AtLeast) {
+		return chosen, c.tooFew(n, chosen.silent)
+	}
+	return chosen, nil
+}
+
+// complete reports whether nobody else need be waited for, as far as is known.
+func (c *targets) complete(set *hostexpr.Set, answers []results.Agent) bool {
+	if set == nil {
+		return len(answers) >= int(c.AtLeast)
+	}
+	owner := owners(answers)
+	return !slices.ContainsFunc(set.Names(), func(name string) bool { return owner[name] == "" })
+}
+
+// owners maps each name that is answered to, to the id of its agent.
+func owners(answers []results.Agent) map[string]string {
+	owner := make(map[string]string, len(answers))
+	for _, a := range answers {
+		for _, name := range a.Names {
+			owner[name] = a.Agent
+		}
+	}
+	return owner
+}
+
+// discover asks all agents who they are, a second time where some are missing.
+func (s *session) discover(ctx context.Context, complete func([]results.Agent) bool) (answers []results.Agent, err error) {
+	if err := s.connect(ctx); err != nil {
+		return nil, err
+	}
+	err = s.interruptible(ctx, func(ctx context.Context) (err error) {
+		if answers, err = s.engine.Discover(ctx, discoverTime); err != nil || complete(answers) {
+			return err
+		}
+		again, err := s.engine.Discover(ctx, discoverTime)
+		answers = united(answers, again)
+		return err
+	})
+	if errors.Is(err, errInterrupted) {
+		return nil, quiet(exitFailed)
+	}
+	slices.SortFunc(answers, func(a, b results.Agent) int { return cmp.Compare(a.Agent, b.Agent) })
+	for _, line := range rivals(answers) {
+		s.note("warning: %s", line)
+	}
+	return answers, err
+}
+
+// united is the answers of both, the second of an agent that has given two.
+func united(first, second []results.Agent) []results.Agent {
+	first = slices.DeleteFunc(first, func(a results.Agent) bool {
+		return slices.ContainsFunc(second, func(b results.Agent) bool { return a.Agent == b.Agent })
+	})
+	return append(first, second...)
+}
+
+// known is who answers now, and who has answered before, by id.
+func (s *session) known(ctx context.Context, answers []results.Agent) ([]chosenAgent, error) {
+	stored, err := s.store.Agents(ctx, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	var known []chosenAgent
+	answering := map[string]bool{}
+	for _, a := range answers {
+		answering[a.Agent] = true
+		known = append(known, chosenAgent{a, true})
+	}
+	for _, a := range stored {
+		if !answering[a.Agent] {
+			known = append(known, chosenAgent{a, false})
+		}
+	}
+	slices.SortFunc(known, byID)
+	return known, nil
+}
+
+func byID(a, b chosenAgent) int { return cmp.Compare(a.Agent.Agent, b.Agent.Agent) }
+
+// meeting returns the agents of which the condition is true, if there is one.
+// What is wrong with it for one that does not answer does not matter.
+func meeting(condition *where.Condition, known []chosenAgent) ([]chosenAgent, error) {
+	if condition == nil {
+		return known, nil
+	}
+	var hellos []*wire.Hello
+	for i := range known {
+		if known[i].answers {
+			hellos = append(hellos, &known[i].Hello)
+		}
+	}
+	if len(hellos) == 0 {
+		return nil, nil // nobody is there whose labels could be known
+	}
+	if err := condition.Check(hellos); err != nil {
+		return nil, withStatus(exitUsage, prefixed("--where", err))
+	}
+	var met []chosenAgent
+	for i := range known {
+		ok, err := condition.Match(&known[i].Hello)
+		if err != nil && known[i].answers {
+			return nil, withStatus(exitUsage, prefixed("--where", err))
+		}
+		if ok {
+			met = append(met, known[i])
+		}
+	}
+	return met, nil
+}
+
+// choose makes the choice: of the agents that are meant by the names and in met.
+func choose(set *hostexpr.Set, answers []results.Agent, met []chosenAgent, all bool) (c choice) {
+	if set == nil {
+		for _, a := range met {
+			switch {
+			case a.answers || all:
+				c.agents, c.hosts = append(c.agents, a), append(c.hosts, a.Agent.Agent)
+			case time.Since(a.Seen) < goneFor:
+				c.gone = append(c.gone, a.Agent.Agent)
+			}
+		}
+		return c
+	}
+	byName := map[string]chosenAgent{}
+	for _, a := range met {
+		if a.answers || all {
+			for _, name := range a.Names {
+				if !byName[name].answers { // who answers has the name now
+					byName[name] = a
+				}
+			}
+		}
+	}
+	owner, taken := owners(answers), map[string]bool{}
+	for _, name := range set.Names() {
+		if owner[name] == "" {
+			c.silent = append(c.silent, name)
+		}
+		if a, ok := byName[name]; ok && !taken[a.Agent.Agent] {
+			taken[a.Agent.Agent] = true
+			c.agents, c.hosts = append(c.agents, a), append(c.hosts, name)
+		}
+	}
+	return c
+}

@@ -1,0 +1,116 @@
+package repl
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"warren/internal/hostexpr"
+	"warren/internal/wire"
+)
+
+// An expression is text and where it was written.
+type expression struct{ text, from string }
+
+// expressions are those of a flag or an argument, and of the files.
+func (c *targets) expressions(from string, texts []string, in io.Reader) (exprs []expression, err error) {
+	for _, text := range texts {
+		exprs = append(exprs, expression{text, from})
+	}
+	for _, name := range c.HostsFile {
+		more, err := readExpressions("--hosts-file", name, in)
+		if err != nil {
+			return nil, err
+		}
+		exprs = append(exprs, more...)
+	}
+	return exprs, nil
+}
+
+// maxHostsFile bounds a file of hosts, in bytes.
+const maxHostsFile = 64 << 20
+
+// readExpressions reads an expression from each line of a file; "-" is in. What
+// follows a # is a comment.
+func readExpressions(flag, name string, in io.Reader) (exprs []expression, err error) {
+	data, err := readHosts(flag, name, in)
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	for line := range bytes.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
+		n++
+		text, _, _ := strings.Cut(string(line), "#")
+		if text = strings.TrimSpace(text); text != "" {
+			exprs = append(exprs, expression{text, fmt.Sprintf("%s %s, line %d", flag, name, n)})
+		}
+	}
+	if len(exprs) == 0 {
+		return nil, usage("write names or expressions into it, one a line", "%s %s: no host is named there", flag, name)
+	}
+	return exprs, checkExpressions(exprs)
+}
+
+// checkExpressions refuses what checkText refuses in words.
+func checkExpressions(exprs []expression) error {
+	for _, e := range exprs {
+		if err := checkText([]string{e.text}); err != nil {
+			return withStatus(exitUsage, fmt.Errorf("%s: %w", e.from, err))
+		}
+	}
+	return nil
+}
+
+func readHosts(flag, name string, in io.Reader) ([]byte, error) {
+	r := in
+	switch {
+	case name == "-" && in == nil:
+		return nil, usage("name a file", "%s -: standard input is where the commands come from", flag)
+	case name != "-":
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, &fault{status: exitUsage, text: fmt.Sprintf("%s: %v", flag, err), hint: "name a file with a host or an expression on each line", err: err}
+		}
+		defer f.Close()
+		r = f
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxHostsFile+1))
+	if err != nil {
+		return nil, withStatus(exitUsage, fmt.Errorf("%s: %w", flag, err))
+	}
+	if len(data) > maxHostsFile {
+		return nil, usage("name the hosts in several tasks", "%s %s: the file is too large, the limit is %s", flag, name, humanSize(maxHostsFile))
+	}
+	return data, nil
+}
+
+// evaluate returns the hosts of all expressions, each of which stands for itself.
+// It may be none.
+func (s *session) evaluate(ctx context.Context, exprs []expression) (*hostexpr.Set, error) {
+	groups := s.groups(ctx)
+	all := new(hostexpr.Set)
+	for _, e := range exprs {
+		set, err := hostexpr.Evaluate(e.text, wire.MaxLeaves, groups)
+		if errors.Is(err, hostexpr.ErrNothing) {
+			continue
+		}
+		if err != nil {
+			return nil, withStatus(exitUsage, prefixed(e.from, err))
+		}
+		if all.Unite(set); all.Len() > wire.MaxLeaves {
+			return nil, usage("name the hosts in several tasks", "%s: more than %d hosts", e.from, wire.MaxLeaves)
+		}
+	}
+	return all, nil
+}
+
+func prefixed(from string, err error) error {
+	if from == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", from, err)
+}

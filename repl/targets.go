@@ -1,0 +1,120 @@
+package repl
+
+import (
+	"context"
+	"fmt"
+
+	"warren/internal/hostexpr"
+	"warren/internal/where"
+)
+
+// targets are the flags that say which hosts a command is about. Those with
+// the tag below are for hosts expand and hosts fold too.
+type targets struct {
+	Hosts     []string `placeholder:"EXPR" sep:"none" help:"Where: names, addresses, ranges as in web[01-20,30], groups as in @web, with blanks or commas between. May be repeated."`
+	HostsFile []string `placeholder:"FILE" sep:"none" below:"" help:"Hosts from a file, an expression on each line; - is standard input."`
+	Exclude   []string `placeholder:"EXPR" sep:"none" below:"" help:"Hosts to leave out."`
+	Where     *string  `placeholder:"CONDITION" help:"Only the agents that answer and of which this is true, as in 'role == \"web\" and cpus >= 8'."`
+	AtLeast   count    `placeholder:"N" help:"Fail, before anything is sent, where fewer hosts answer."`
+}
+
+// named returns the hosts that are named, nil where none is: --where alone.
+func (c *targets) named(ctx context.Context, s *session) (*hostexpr.Set, error) {
+	if len(c.Hosts) == 0 && len(c.HostsFile) == 0 {
+		return nil, nil
+	}
+	exprs, err := c.expressions("--hosts", c.Hosts, s.pipedInput())
+	if err != nil {
+		return nil, err
+	}
+	return c.without(ctx, s, exprs)
+}
+
+// without returns the hosts of the expressions that are not left out, at least
+// one.
+func (c *targets) without(ctx context.Context, s *session, exprs []expression) (*hostexpr.Set, error) {
+	set, err := s.evaluate(ctx, exprs)
+	if err != nil {
+		return nil, err
+	}
+	excluded, err := c.excluded(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if set.Subtract(excluded); set.Len() == 0 {
+		return nil, usage("hosts expand shows what an expression stands for", "no host is left: the expressions stand for none")
+	}
+	return set, nil
+}
+
+// excluded returns the hosts to leave out.
+func (c *targets) excluded(ctx context.Context, s *session) (*hostexpr.Set, error) {
+	exprs, err := (&targets{}).expressions("--exclude", c.Exclude, nil)
+	if err != nil {
+		return nil, err
+	}
+	return s.evaluate(ctx, exprs)
+}
+
+// condition reads --where; nil is none.
+func (c *targets) condition() (*where.Condition, error) {
+	if c.Where == nil {
+		return nil, nil
+	}
+	condition, err := where.Parse(*c.Where)
+	if err != nil {
+		return nil, withStatus(exitUsage, fmt.Errorf("--where: %w", err))
+	}
+	return condition, nil
+}
+
+// chooseHosts returns the hosts that a task is for, at least one, and tells what
+// is odd about them. Agents are asked only where that is needed.
+func (c *targets) chooseHosts(ctx context.Context, s *session) ([]string, error) {
+	set, err := c.named(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if set == nil && c.Where == nil {
+		return nil, usage(`say where: run "COMMAND" --hosts "web01 web02"`, "run: no hosts are given")
+	}
+	if set != nil {
+		if repeated := set.Repeated(); len(repeated) > 0 {
+			s.note("named more than once, counted once: %s", hostexpr.Fold(repeated))
+		}
+	}
+	if c.Where == nil && c.AtLeast == 0 {
+		return set.Names(), nil
+	}
+	choice, err := c.ask(ctx, s, set, false)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Where == nil:
+		return set.Names(), nil
+	case len(choice.hosts) == 0:
+		return nil, &fault{status: exitFailed, text: "no host is chosen: of none that answers --where is true", hint: "hosts shows who answers, with facts and labels"}
+	case len(choice.silent) > 0:
+		s.note("not chosen, since no agent answers: %s", hostexpr.Fold(choice.silent))
+	case len(choice.gone) > 0:
+		s.note("not chosen, since they do not answer now; --where was true of them earlier: %s", hostexpr.Fold(choice.gone))
+	}
+	return choice.hosts, nil
+}
+
+// tooFew is the error of --at-least.
+func (c *targets) tooFew(n int, silent []string) error {
+	answer := "answer"
+	if n == 1 {
+		answer = "answers"
+	}
+	text := fmt.Sprintf("%s %s, and --at-least wants %d", plural(n, "host"), answer, c.AtLeast)
+	if c.Where != nil {
+		text = fmt.Sprintf("--where is true of %s that %s, and --at-least wants %d", plural(n, "host"), answer, c.AtLeast)
+	}
+	hint := "hosts --all shows also who has answered earlier"
+	if len(silent) > 0 {
+		hint = "no agent answers to " + hostexpr.Fold(silent)
+	}
+	return &fault{status: exitFailed, text: text, hint: hint}
+}
