@@ -23,6 +23,7 @@ type entry struct {
 	Digest   []byte `json:"digest,omitempty"`
 	Issuer   string `json:"issuer,omitzero"` // who signed: a key's fingerprint, or an authority's and a principal
 	AnyJob   bool   `json:"any_job,omitzero"`
+	Hearsay  bool   `json:"hearsay,omitzero"` // with each entry of such a job, and its issuer too
 	ReplyTo  string `json:"reply_to,omitzero"`
 
 	AcceptedAt int64             `json:"accepted_at,omitzero"`
@@ -52,7 +53,7 @@ func (j *job) identity() entry {
 	return entry{
 		Job: j.id, Task: j.task, Host: j.host, IssuedAt: j.issuedAt.UnixMilli(), NotAfter: j.notAfter.UnixMilli(),
 		Digest: j.digest[:], ReplyTo: j.replyTo, AcceptedAt: j.acceptedAt.UnixMilli(),
-		Issuer: j.issuer, AnyJob: j.anyJob,
+		Issuer: j.issuer, AnyJob: j.anyJob, Hearsay: j.hearsay(),
 	}
 }
 
@@ -82,10 +83,10 @@ func (b *journal) replay(record []byte) error {
 		return nil
 	}
 	j := b.jobs[e.Job]
-	switch first := e.Task != ""; {
-	case j != nil && first && j.issuer != e.Issuer && !j.hearsay():
-		return nil // hearsay about it that was written late
-	case j == nil || first && j.issuer != e.Issuer:
+	if e.Hearsay {
+		j = b.jobs[e.Issuer+"/"+e.Job]
+	}
+	if j == nil {
 		j = &job{
 			id: e.Job, task: e.Task, host: e.Host, replyTo: e.ReplyTo, acceptedAt: time.UnixMilli(e.AcceptedAt),
 			issuedAt: time.UnixMilli(e.IssuedAt), notAfter: time.UnixMilli(e.NotAfter),

@@ -27,9 +27,8 @@ type job struct {
 	run            *wire.Run
 	secret         *wire.Secret // in memory alone, until it ends
 
-	issuer     string // who it belongs to; empty: to everybody
-	anyJob     bool   // a cancel or status by one who may do that to any job
-	superseded bool   // another's job has taken its place in the journal
+	issuer string // who it belongs to; empty: to everybody
+	anyJob bool   // a cancel or status by one who may do that to any job
 
 	inbox      bool // it came from the inbox while that was being drained
 	phase      phase

@@ -51,6 +51,9 @@ func newJournal(l Limits, since time.Time) *journal {
 func (b *journal) entry(j *job) *entry {
 	if j.unsaved == nil {
 		j.unsaved = &entry{Job: j.id}
+		if j.hearsay() {
+			j.unsaved.Hearsay, j.unsaved.Issuer = true, j.issuer
+		}
 		if !j.recorded {
 			*j.unsaved = j.identity()
 			j.recorded = true
@@ -62,9 +65,6 @@ func (b *journal) entry(j *job) *entry {
 
 // again has the file be told all of j, its last entry having failed.
 func (b *journal) again(j *job) {
-	if j.superseded {
-		return
-	}
 	if j.unsaved == nil {
 		b.unsaved = append(b.unsaved, j)
 	}
@@ -235,7 +235,7 @@ func (b *journal) close(j *job, e wire.Ended, now time.Time) {
 
 // delivered notes that an operator has the result.
 func (b *journal) delivered(j *job) {
-	if !j.told && !j.superseded {
+	if !j.told {
 		j.told = true
 		b.entry(j).Told = true
 	}
@@ -321,9 +321,7 @@ func (b *journal) forget(now time.Time) {
 		if now.Before(ended.Add(b.limits.Retention)) || !now.After(j.notAfter.Add(b.limits.Tolerance)) {
 			break
 		}
-		if b.jobs[j.id] == j { // not superseded
-			delete(b.jobs, j.id)
-		}
+		delete(b.jobs, j.key())
 		if b.tasks[j.taskOf()] == j {
 			delete(b.tasks, j.taskOf())
 		}

@@ -23,14 +23,22 @@ func orderOf(v *trust.Verdict) *order {
 // end it before it arrives.
 func (j *job) hearsay() bool { return j.replyTo == "" && !j.anyJob }
 
-// known is the job that an order is about, where one is known that the order's
-// issuer has a say in.
-func (b *journal) known(o *order) *job {
-	j := b.jobs[o.Leaf.Job]
-	if j != nil && j.issuer != o.issuer && j.hearsay() {
-		return nil
+// key is the job's place in the journal. Of one id there may be hearsay of
+// several issuers beside the job itself.
+func (j *job) key() string {
+	if j.hearsay() {
+		return j.issuer + "/" + j.id
 	}
-	return j
+	return j.id
+}
+
+// known is the job that an order is about, where one is known that the order's
+// issuer may hear of.
+func (b *journal) known(o *order) *job {
+	if j := b.jobs[o.Leaf.Job]; j != nil {
+		return j
+	}
+	return b.jobs[o.issuer+"/"+o.Leaf.Job]
 }
 
 // foreign reports whether an order is about a job of somebody else's that its
@@ -46,12 +54,8 @@ func (b *journal) foreign(o *order) bool {
 	return !o.anyJob
 }
 
-// remember takes j into the journal, in the place of hearsay about it.
 func (b *journal) remember(j *job) {
-	if old := b.jobs[j.id]; old != nil {
-		old.superseded = true
-	}
-	b.jobs[j.id] = j
+	b.jobs[j.key()] = j
 	if j.replyTo != "" && b.tasks[j.taskOf()] == nil {
 		b.tasks[j.taskOf()] = j
 	}

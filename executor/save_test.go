@@ -349,7 +349,7 @@ func TestReplay(t *testing.T) {
 			t.Errorf("%s: it has ended: %+v", name, first)
 		}
 		wantOutcome(t, again.jobs[jobs[3].id], wire.Cancelled, "")
-		wantOutcome(t, again.jobs[tombstone.id], wire.Cancelled, "")
+		wantOutcome(t, again.jobs[tombstone.key()], wire.Cancelled, "")
 		for _, q := range reqs {
 			if _, known := again.accept(q, "", false, t0); !known {
 				t.Errorf("%s: %s is not remembered", name, q.Leaf.Job)
