@@ -286,10 +286,15 @@ func seal(s *wire.Secret, run *wire.Run) (text string, err error) {
 	return text, err
 }
 
-// question signs a status or a cancel for jobs of a task.
+// question signs a status or a cancel for jobs of a task. A cancel is valid as
+// long as what it recalls, beside which it may wait in an inbox.
 func (d *Dispatcher) question(ctx context.Context, typ string, t *results.Task, jobs []results.Job, now time.Time) (letter, error) {
 	of := &wire.Of{IssuedAt: t.Created.UnixMilli(), NotAfter: t.NotAfter.UnixMilli()}
-	return d.letter(ctx, wire.Statement{Type: typ, Task: t.ID, Of: of}, jobs, now, d.validity())
+	valid := d.validity()
+	if typ == wire.TypeCancel {
+		valid = max(valid, t.NotAfter.Sub(now))
+	}
+	return d.letter(ctx, wire.Statement{Type: typ, Task: t.ID, Of: of}, jobs, now, valid)
 }
 
 // validity is how long a question is valid.

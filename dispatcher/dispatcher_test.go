@@ -566,6 +566,8 @@ func TestInbox(t *testing.T) {
 		}
 		if p := r.take(broker.Routed); p.Key != wire.InboxQueue("a") || p.Msg.Type != wire.TypeCancel {
 			t.Errorf("then to %s", p.Key)
+		} else if q, err := wire.DecodeRequest(p.Msg.Body); err != nil || q.Statement.NotAfter != task.NotAfter.UnixMilli() {
+			t.Errorf("a cancel that waits beside its run is valid until %d, not %s; %v", q.Statement.NotAfter, task.NotAfter, err)
 		}
 		r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Ended, Outcome: wire.Cancelled})
 		r.nothing()

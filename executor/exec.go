@@ -136,23 +136,22 @@ func leftOpen(r process.Result) string {
 // directory nobody but the agent's own user can look, so another's script is put
 // where temporary files are, in a directory of its own that he may only pass.
 func (c *Config) writeScript(content []byte, u *process.User) (path string, remove func(), err error) {
-	dir, remove := c.DataDir, func() {}
-	if u.Name != userName() {
-		if dir, err = os.MkdirTemp("", "warren-script-"); err != nil {
-			return "", nil, err
-		}
-		remove = func() { os.RemoveAll(dir) }
-		if err := os.Chmod(dir, 0o711); err != nil {
-			remove()
-			return "", nil, err
-		}
+	if u.Name == userName() {
+		path, err = writeScriptIn(c.DataDir, content, u)
+		return path, func() { os.Remove(path) }, err
 	}
-	path, err = writeScriptIn(dir, content, u)
+	dir, err := os.MkdirTemp("", "warren-script-")
 	if err != nil {
-		remove()
 		return "", nil, err
 	}
-	return path, func() { os.Remove(path); remove() }, nil
+	if err = os.Chmod(dir, 0o711); err == nil {
+		path, err = writeScriptIn(dir, content, u)
+	}
+	if err != nil {
+		os.RemoveAll(dir)
+		return "", nil, err
+	}
+	return path, func() { os.RemoveAll(dir) }, nil
 }
 
 func writeScriptIn(dir string, content []byte, u *process.User) (string, error) {
