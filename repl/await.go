@@ -21,51 +21,101 @@ func (s *session) waitAndShow(ctx context.Context, task results.Task, v *view) e
 	if s.stdio.ErrTerminal && !task.Done() {
 		s.note("task %s on %s; Ctrl-C leaves it running", task.ID, plural(task.Hosts, "host"))
 	}
-	err := s.interruptible(ctx, func(ctx context.Context) error { return s.await(ctx, task, v) })
-	switch {
-	case errors.Is(err, errInterrupted):
-		s.submitted = append(s.submitted, task.ID)
-		return s.detach(ctx, task)
-	case err != nil:
+	w := s.watchFor(task, v)
+	if err := s.follow(ctx, task, w); err != nil {
 		return err
+	}
+	if v.streamed() {
+		return s.showEnding(ctx, task, v)
 	}
 	return s.show(ctx, task, v)
 }
 
-// await returns nil once the task is done.
-func (s *session) await(ctx context.Context, task results.Task, v *view) error {
+// follow shows how the task goes on until it is done, or Ctrl-C leaves it.
+func (s *session) follow(ctx context.Context, task results.Task, w watch) error {
+	err := s.interruptible(ctx, func(ctx context.Context) error { return s.await(ctx, task, w) })
+	switch {
+	case errors.Is(err, errInterrupted):
+		s.submitted = append(s.submitted, task.ID)
+		return s.detach(ctx, task)
+	default:
+		return err
+	}
+}
+
+// await returns nil once the task is done. Meanwhile w is told what happens.
+func (s *session) await(ctx context.Context, task results.Task, w watch) (err error) {
+	defer func() {
+		how := endDone
+		if err != nil {
+			how = endLeft
+		}
+		err = errors.Join(err, w.end(context.WithoutCancel(ctx), how))
+	}()
 	summaries, stop, err := s.store.Watch(ctx, task.ID)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	pause := firstPause
-	again := time.NewTimer(0)
-	defer again.Stop()
+	_, records := w.(*recordView)
+	defer s.askAgain(ctx, task)()
+	ticks := make(<-chan time.Time)
+	if d := w.interval(); d > 0 {
+		ticker := time.NewTicker(d)
+		defer ticker.Stop()
+		ticks = ticker.C
+	}
 	for {
 		state := s.engine.Link()
-		s.link.tell(state, s.stdio.Err)
+		s.link.tell(state, w)
 		select {
 		case summary, ok := <-summaries:
 			if !ok {
 				return context.Cause(ctx)
 			}
-			if err := s.tellMoves(ctx, task.ID, v.jsonl); err != nil {
+			if err := w.news(ctx); err != nil {
+				return err
+			}
+			if err := s.tellMoves(ctx, task.ID, w, records); err != nil {
 				return err
 			}
 			if summary.Ended == task.Hosts {
 				return nil
 			}
-		case <-again.C:
-			// An error means that nobody could be asked; the next time may be better.
-			_ = s.engine.Ask(ctx, task.ID, askTime)
-			again.Reset(pause)
-			pause = min(2*pause, lastPause)
+		case now := <-ticks:
+			if err := w.tick(ctx, now); err != nil {
+				return err
+			}
 		case <-changed(state):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// askAgain asks for a task that nobody drives, again and again, until the
+// function returned is called.
+func (s *session) askAgain(ctx context.Context, task results.Task) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		pause := firstPause
+		again := time.NewTimer(0)
+		defer again.Stop()
+		for {
+			select {
+			case <-again.C:
+				// An error means that nobody could be asked; the next time may be better.
+				_ = s.engine.Ask(ctx, task.ID, askTime)
+				again.Reset(pause)
+				pause = min(2*pause, lastPause)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
 }
 
 // changed is closed when there is a newer state; never for no state.

@@ -80,6 +80,7 @@ func (c *checkCommand) Run(ctx context.Context, s *session) error {
 
 type waitCommand struct {
 	taskID    `embed:""`
+	following `embed:""`
 	selection `embed:""`
 	reading   `embed:""`
 }
@@ -91,6 +92,9 @@ func (*waitCommand) Help() string {
 func (c *waitCommand) Run(ctx context.Context, s *session) error {
 	v, err := c.check(&c.selection, s.stdio.OutTerminal)
 	if err != nil {
+		return err
+	}
+	if err := v.follow(&c.following); err != nil {
 		return err
 	}
 	task, err := c.find(ctx, s, "wait")

@@ -70,7 +70,7 @@ func (c *completer) known(done []string, current string, quoted bool) []string {
 		return names(node.Children)
 	case node.Name == "hosts":
 		return c.hosts()
-	case slices.Contains([]string{"check_task", "wait", "cancel", "retry"}, node.Name) && len(done) == 1:
+	case slices.Contains([]string{"check_task", "wait", "watch", "cancel", "retry"}, node.Name) && len(done) == 1:
 		return c.tasks()
 	}
 	return nil

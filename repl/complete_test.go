@@ -55,14 +55,14 @@ func TestComplete(t *testing.T) {
 		head       string
 		words      []string
 	}{
-		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "cancel ", "retry ", "hosts ", "broker-setup ", "help ", "config ", "exit "}},
+		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "watch ", "cancel ", "retry ", "hosts ", "broker-setup ", "help ", "config ", "exit "}},
 		{"ch", " 1b4e", "", []string{"check_task "}},
 		{"help t", "", "help ", []string{"tasks "}},
 		{"check ", "", "check ", []string{"1b4e28ba ", "2c000000 "}},
 		{"wait 2", "", "wait ", []string{"2c000000 "}},
 		{"wait 2c00 ", "", "wait 2c00 ", nil},
 		{"cancel --", "", "cancel ", []string{"--help ", "--json "}},
-		{"run x --st", "", "run x ", []string{"--stderr ", "--stdin ", "--stdout "}},
+		{"run x --st", "", "run x ", []string{"--stderr ", "--stdin ", "--stdout ", "--stream "}},
 		{"run x --hosts w", "", "run x --hosts ", []string{"web01", "web02"}},
 		{`run "a b" --hosts "db1 web02,d`, `"`, `run "a b" --hosts "db1 web02,`, []string{"db1"}},
 		{"run x --hosts=db1,we", "", "run x --hosts=db1,", []string{"web01", "web02"}},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +20,14 @@ import (
 
 // fakeTime is when everything happens in the fake: screens are compared.
 var fakeTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// created is when the fake's nth task was made; FAKE_NOW makes it now.
+func created(n int) time.Time {
+	if os.Getenv("FAKE_NOW") != "" {
+		return time.Now()
+	}
+	return fakeTime.Add(time.Duration(n) * time.Second)
+}
 
 // A fakeEngine is an operator's process without a broker: a real result store,
 // and agents whose answers the command and the host's name decide, at once.
@@ -97,7 +106,7 @@ func (e *fakeEngine) Submit(ctx context.Context, spec results.Spec) (results.Tas
 	task := results.Task{
 		ID:      fmt.Sprintf("%08x-0000-4000-8000-000000000000", 0x1b4e0000+n),
 		Command: spec.Command, Operator: "tester",
-		Created: fakeTime.Add(time.Duration(n) * time.Second), NotAfter: fakeTime.Add(time.Hour),
+		Created: created(n), NotAfter: fakeTime.Add(time.Hour),
 		Timeout: spec.Run.Timeout(), MaxOutput: spec.Run.MaxOutput,
 	}
 	jobs := make([]results.Job, len(spec.Hosts))
@@ -121,6 +130,11 @@ func (e *fakeEngine) Submit(ctx context.Context, spec results.Spec) (results.Tas
 	if _, err := e.store.Add(ctx, task, jobs); err != nil {
 		return task, err
 	}
+	if n, ok := strings.CutPrefix(spec.Command, "release "); ok { // so many of each older task, as parity
+		if err := e.release(ctx, old, n); err != nil {
+			return task, err
+		}
+	}
 	if spec.Command == "release" {
 		for _, t := range old {
 			if err := e.end(ctx, t, wire.Ended{Outcome: wire.Exited, ExitCode: new(int)}); err != nil {
@@ -128,10 +142,12 @@ func (e *fakeEngine) Submit(ctx context.Context, spec results.Spec) (results.Tas
 			}
 		}
 	}
+	var all []results.Update
 	for i := range jobs {
-		if err := e.apply(ctx, answers(spec.Command, &jobs[i])...); err != nil {
-			return task, err
-		}
+		all = append(all, answers(spec.Command, &jobs[i])...)
+	}
+	if err := e.apply(ctx, all...); err != nil {
+		return task, err
 	}
 	return e.store.Find(ctx, task.ID)
 }
@@ -150,6 +166,31 @@ func (e *fakeEngine) apply(ctx context.Context, us ...results.Update) error {
 		return err
 	}
 	return <-done
+}
+
+// release ends n jobs of each task that have not ended.
+func (e *fakeEngine) release(ctx context.Context, tasks []results.Task, n string) error {
+	most, err := strconv.Atoi(n)
+	if err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		jobs, err := e.store.Jobs(ctx, t.ID)
+		if err != nil {
+			return err
+		}
+		left := most
+		for _, j := range jobs {
+			if j.State == results.Ended || left == 0 {
+				continue
+			}
+			left--
+			if err := e.apply(ctx, answers("parity", &j)...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // end ends the jobs of a task that have not ended.
@@ -277,6 +318,16 @@ func answers(command string, j *results.Job) []results.Update {
 			return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(1), Stdout: whole("host\nLinux 6.1\nup\n")})
 		}
 		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), EndedAt: at + 10 + int64(j.Host[len(j.Host)-1]-'0'), Stdout: whole("host\nLinux 6.1\nup\n")})
+	case "huge":
+		last := endedUpdate(j, wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: &wire.Stream{Size: 1 << 20}})
+		return []results.Update{started, chunk(wire.Stdout, 0, strings.Repeat("0123456789abcde\n", 1<<16)), last}
+	case "linger":
+		return []results.Update{started}
+	case "outlier":
+		if j.Host == "web0500" {
+			return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), EndedAt: at + 4700, Stdout: whole("nginx/1.24.0\n")})
+		}
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), EndedAt: at + 10 + int64(j.Index%7), Stdout: whole("nginx/1.26.2\n")})
 	case "gbk":
 		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: whole("\xd6\xf7\xbb\xfa\xd7\xb4\xcc\xac\xa3\xba\xd5\xfd\xb3\xa3 \xff\n")})
 	case "escape":

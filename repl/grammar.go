@@ -24,6 +24,7 @@ type commands struct {
 	CheckTask   checkCommand       `cmd:"" name:"check_task" aliases:"check" usage:"check_task ID" help:"Show what has come back from a task."`
 	Tasks       tasksCommand       `cmd:"" usage:"tasks" help:"List the tasks, newest first."`
 	Wait        waitCommand        `cmd:"" usage:"wait ID" help:"Wait until a task is done, then show its results."`
+	Watch       watchCommand       `cmd:"" usage:"watch ID" help:"Show how a task goes on, in place."`
 	Cancel      cancelCommand      `cmd:"" usage:"cancel ID" help:"Stop a task on all hosts."`
 	Retry       retryCommand       `cmd:"" usage:"retry ID" help:"Send a task again, to the hosts that did not do well."`
 	Hosts       hostsCommand       `cmd:"" usage:"hosts [expand|fold]" help:"Ask all agents who is there; or expand and fold host expressions."`

@@ -199,7 +199,7 @@ func (s *session) tellNews(ctx context.Context) {
 // announce tells which tasks have ended, as a shell does of its jobs.
 func (s *session) announce(ctx context.Context) {
 	s.submitted = slices.DeleteFunc(s.submitted, func(id string) bool {
-		s.warn(s.tellMoves(ctx, id, false))
+		s.warn(s.tellMoves(ctx, id, s.stdio.Err, false))
 		task, err := s.store.Find(ctx, id)
 		if err != nil || !task.Done() {
 			return false

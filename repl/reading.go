@@ -23,6 +23,11 @@ type reading struct {
 	JSONL    bool   `name:"jsonl" help:"Print one JSON object a line, each as soon as it is known."`
 }
 
+// A following is what more can be said while a task is waited for.
+type following struct {
+	Stream bool `help:"Print what the hosts print, line by line, as it comes, instead of the results at the end."`
+}
+
 // A selection is which results are shown, and where they go: further flags of
 // the commands that are for reading.
 type selection struct {
@@ -36,6 +41,7 @@ type selection struct {
 // A view is a reading and a selection, checked.
 type view struct {
 	diff, raw, json, jsonl bool
+	stream                 bool
 
 	streams  []string // to show, of wire.Stdout and wire.Stderr
 	tail     int      // lines; 0 is all
@@ -79,6 +85,17 @@ func (r *reading) check(sel *selection, terminal bool) (*view, error) {
 		v.encoding = &e
 	}
 	return v, v.choice(sel)
+}
+
+// follow takes in the flags of a command that waits.
+func (v *view) follow(f *following) error {
+	v.stream = f.Stream
+	for flag, given := range map[string]bool{"--json": v.json, "--raw": v.raw, "--diff": v.diff, "--save": v.save != "", "--tail": v.tail > 0} {
+		if v.stream && given {
+			return usage("", "--stream and %s contradict each other", flag)
+		}
+	}
+	return nil
 }
 
 // contradiction finds flags that cannot be meant together.
@@ -125,6 +142,12 @@ func (v *view) choice(sel *selection) error {
 	return nil
 }
 
+// shows reports whether a job is not left out.
+func (v *view) shows(j *results.Job) bool {
+	return (v.hosts == nil || v.hosts.Has(j.Host)) &&
+		(v.outcomes == nil || slices.ContainsFunc(v.outcomes, func(name string) bool { return j.Is(name) }))
+}
+
 // all reports whether no job is left out.
 func (v *view) all() bool { return v.hosts == nil && v.outcomes == nil }
 
@@ -138,11 +161,10 @@ func (v *view) choose(task *results.Task, jobs []results.Job) ([]results.Job, er
 	found := 0
 	for i := range jobs {
 		j := &jobs[i]
-		if v.hosts != nil && !v.hosts.Has(j.Host) {
-			continue
+		if v.hosts != nil && v.hosts.Has(j.Host) {
+			found++
 		}
-		found++
-		if v.outcomes == nil || slices.ContainsFunc(v.outcomes, func(name string) bool { return j.Is(name) }) {
+		if v.shows(j) {
 			chosen = append(chosen, *j)
 		}
 	}

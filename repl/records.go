@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"iter"
+	"unicode/utf8"
 
 	"warren/internal/results"
 )
@@ -22,21 +24,35 @@ type jobRecord struct {
 	jobDocument
 }
 
+type outputRecord struct {
+	Type       string `json:"type"` // output
+	Host       string `json:"host"`
+	Stream     string `json:"stream"`
+	Offset     int64  `json:"offset"`
+	Text       string `json:"text,omitzero"` // or the next
+	DataBase64 []byte `json:"data_base64,omitzero"`
+}
+
 // printRecords prints the records of a task as it stands.
 func (s *session) printRecords(ctx context.Context, v *view, task results.Task, jobs []results.Job) error {
 	return s.printTo(func(w *bufio.Writer) error {
 		if err := writeJSON(w, taskRecord{"task", describeTask(&task)}); err != nil {
 			return err
 		}
-		if err := s.writeJobRecords(ctx, w, v, task.ID, jobs); err != nil {
+		if err := writeJobRecords(w, v, s.perJob(ctx, v, task.ID, jobs)); err != nil {
 			return err
 		}
 		return writeJSON(w, taskRecord{"end", describeTask(&task)})
 	})
 }
 
-func (s *session) writeJobRecords(ctx context.Context, w io.Writer, v *view, task string, jobs []results.Job) error {
-	for job, pieces := range s.perJob(ctx, v, task, jobs) {
+// printJobRecords prints the records of some jobs.
+func (s *session) printJobRecords(ctx context.Context, v *view, jobs []results.Job) error {
+	return s.printTo(func(w *bufio.Writer) error { return writeJobRecords(w, v, s.eachJob(ctx, v, jobs)) })
+}
+
+func writeJobRecords(w io.Writer, v *view, jobs iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]]) error {
+	for job, pieces := range jobs {
 		doc, err := describeJob(v, job, pieces)
 		if err != nil {
 			return err
@@ -46,4 +62,14 @@ func (s *session) writeJobRecords(ctx context.Context, w io.Writer, v *view, tas
 		}
 	}
 	return nil
+}
+
+func describePiece(j *results.Job, stream string, piece results.Segment) outputRecord {
+	r := outputRecord{Type: "output", Host: j.Host, Stream: stream, Offset: piece.Offset}
+	if utf8.Valid(piece.Data) {
+		r.Text = string(piece.Data)
+	} else {
+		r.DataBase64 = piece.Data
+	}
+	return r
 }

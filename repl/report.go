@@ -45,6 +45,12 @@ func (s *session) show(ctx context.Context, task results.Task, v *view) error {
 	if err != nil {
 		return err
 	}
+	return s.seen(task, chosen)
+}
+
+// seen writes the audit log of results that were shown, and returns the exit
+// status that the task means.
+func (s *session) seen(task results.Task, chosen []results.Job) error {
 	s.viewed(task, chosen)
 	if task.Summary.OK != task.Hosts {
 		return quiet(exitFailed)

@@ -3,6 +3,7 @@ package repl
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"warren/internal/hostexpr"
 	"warren/internal/results"
+	"warren/internal/visible"
 )
 
 // A portion is a number of hosts, or a part of them in percent.
@@ -140,9 +142,9 @@ type moveRecord struct {
 	Names []string `json:"names"` // of the hosts that it is about
 }
 
-// tellMoves tells how far the rollout of a task has come since the last call, on
-// standard error, or as records.
-func (s *session) tellMoves(ctx context.Context, id string, records bool) error {
+// tellMoves tells how far the rollout of a task has come since the last call, in
+// lines to w, or as records on standard output.
+func (s *session) tellMoves(ctx context.Context, id string, w io.Writer, records bool) error {
 	task, err := s.store.Find(ctx, id)
 	if err != nil || task.Rollout == nil || len(task.Rollout.Moves) <= s.told[id] {
 		return err
@@ -158,7 +160,7 @@ func (s *session) tellMoves(ctx context.Context, id string, records bool) error 
 	for _, m := range task.Rollout.Moves[s.told[id]:] {
 		names := moveHosts(task.Rollout, m, hosts)
 		if !records {
-			s.note("[%s] %s", shortID(id), moveText(task.Rollout, m, names))
+			fmt.Fprintln(w, visible.Line(fmt.Sprintf("[%s] %s", shortID(id), moveText(task.Rollout, m, names))))
 		} else if err := writeJSON(s.stdio.Out, moveRecord{"rollout", id, describeMove(m), names}); err != nil {
 			return err
 		}

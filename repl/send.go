@@ -23,6 +23,7 @@ type sendFlags struct {
 	DryRun       bool     `help:"Show which hosts would be told, and send nothing."`
 	Wait         bool     `help:"At the prompt: wait until it is done, then show the results."`
 	Detach       bool     `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
+	following    `embed:""`
 	reading      `embed:""`
 }
 
@@ -44,7 +45,10 @@ func (c *sendFlags) waits(s *session) bool { return c.Wait || s.shell && !c.Deta
 // view is how the results are to be shown, where they are.
 func (c *sendFlags) view(s *session) (*view, error) {
 	v, err := c.check(&selection{}, s.stdio.OutTerminal)
-	if err == nil && !c.waits(s) && (c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != "") {
+	if err == nil {
+		err = v.follow(&c.following)
+	}
+	if err == nil && !c.waits(s) && (c.Stream || c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != "") {
 		return nil, usage("check_task takes the same flags", "how results are shown matters only with --wait")
 	}
 	return v, err

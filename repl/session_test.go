@@ -105,7 +105,7 @@ func TestAwaitAsksWithGrowingPauses(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.summaries <- results.Summary{Hosts: 2, Ended: 1}
 		time.AfterFunc(time.Minute, func() { o.summaries <- results.Summary{Hosts: 2, Ended: 2} })
-		if err := s.await(t.Context(), o.task, everything()); err != nil {
+		if err := s.await(t.Context(), o.task, s.watchFor(o.task, everything())); err != nil {
 			t.Fatal(err)
 		}
 		want := []time.Duration{0, 2, 5, 10, 19, 35, 51} // each asks for a second, then pauses

@@ -31,15 +31,20 @@ type terminal struct {
 
 func startTerminal(t *testing.T, dir string, env []string, args ...string) *terminal {
 	t.Helper()
+	return startSized(t, dir, env, pty.Winsize{Rows: 40, Cols: 120}, args...)
+}
+
+func startSized(t *testing.T, dir string, env []string, size pty.Winsize, args ...string) *terminal {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := &exec.Cmd{
 		Path: exe, Args: append([]string{"warren"}, args...),
-		Env: append(append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "GORACE=atexit_sleep_ms=0", "WARREN_DATA_DIR="+dir, "XDG_CONFIG_HOME="+dir+"/config"), env...),
+		Env: append(append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "PAGER=cat", "GORACE=atexit_sleep_ms=0", "WARREN_DATA_DIR="+dir, "XDG_CONFIG_HOME="+dir+"/config"), env...),
 	}
-	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 120})
+	tty, err := pty.StartWithSize(cmd, &size)
 	if err != nil {
 		t.Fatal(err)
 	}
