@@ -49,6 +49,8 @@ func outputBytes(u Update) int {
 // is committed.
 type merging struct {
 	tx      *txer
+	live    liveJobs
+	version int64 // PRAGMA data_version
 	records map[uuid.UUID]*merged
 	order   []*merged // as first touched
 	counts  Counts
@@ -77,7 +79,7 @@ func (a *actor) commit(ctx context.Context, b *batch) {
 		return
 	}
 	m := &merging{
-		tx: a.tx, records: make(map[uuid.UUID]*merged, b.updates),
+		tx: a.tx, live: a.live, records: make(map[uuid.UUID]*merged, b.updates),
 		deltas: map[int64]map[string]int{}, limits: map[int64]int64{}, revs: map[int64]int64{},
 	}
 	err := a.tx.do(ctx, func() error { return m.run(ctx, b) })
@@ -88,7 +90,7 @@ func (a *actor) commit(ctx context.Context, b *batch) {
 	} else {
 		a.counts.add(m.counts)
 		for _, j := range m.order {
-			a.live.tell(j)
+			a.live.tell(j, m.version)
 		}
 		a.changed(ctx, m.revs)
 	}
@@ -104,7 +106,10 @@ func (a *actor) noteTrouble(err error) {
 	a.trouble = err
 }
 
-func (m *merging) run(ctx context.Context, b *batch) error {
+func (m *merging) run(ctx context.Context, b *batch) (err error) {
+	if m.version, err = m.tx.dataVersion(ctx); err != nil {
+		return err
+	}
 	for _, r := range b.requests {
 		for _, u := range r.updates {
 			if err := m.apply(ctx, u); err != nil {
@@ -143,8 +148,9 @@ func (m *merging) apply(ctx context.Context, u Update) error {
 	return nil
 }
 
-// find returns the record of a job, read within this transaction, or nil where
-// there is none: another process may have written it since this one last has.
+// find returns the record of a job as of this transaction, or nil where there is
+// none. It is read where another process may have written it since this one last
+// has.
 func (m *merging) find(ctx context.Context, job string) (*merged, error) {
 	id, ok := parseID(job)
 	if !ok {
@@ -154,6 +160,10 @@ func (m *merging) find(ctx context.Context, job string) (*merged, error) {
 		return j, nil
 	}
 	j := &merged{id: id}
+	if r := m.live.known(id, m.version); r != nil {
+		j.record = *r
+		return m.found(j), nil
+	}
 	ok, err := m.tx.readJob(ctx, id, &j.record)
 	if err != nil {
 		return nil, err
@@ -170,10 +180,14 @@ func (m *merging) find(ctx context.Context, job string) (*merged, error) {
 	if err != nil {
 		return nil, err
 	}
+	return m.found(j), nil
+}
+
+func (m *merging) found(j *merged) *merged {
 	j.before = j.record.facts
 	m.order = append(m.order, j)
-	m.records[id] = j
-	return j, nil
+	m.records[j.id] = j
+	return j
 }
 
 func (m *merging) limit(ctx context.Context, task int64) (int64, error) {

@@ -11,6 +11,26 @@ type liveJob struct {
 	heard              int
 	unknown, forgotten bool
 	since              int64
+
+	// record is the job's as this process has last written it. It need not be
+	// read again as long as nobody else has written to the file: version tells.
+	record  record
+	version int64 // PRAGMA data_version then; 0 where record is not known
+}
+
+// note keeps what has been written of a job.
+func (j *liveJob) note(r *record, version int64) {
+	j.record, j.version = *r, version
+	j.record.signed = false
+}
+
+// known is the record of a job, where nobody else can have changed it.
+func (l liveJobs) known(job uuid.UUID, version int64) *record {
+	j := l[job]
+	if j == nil || j.version != version {
+		return nil
+	}
+	return &j.record
 }
 
 // A listener is one who drives or follows a job.
@@ -32,11 +52,12 @@ func (l liveJobs) add(job uuid.UUID, follow bool) *listener {
 }
 
 // tell passes on what a transaction has done to a job.
-func (l liveJobs) tell(m *merged) {
+func (l liveJobs) tell(m *merged, version int64) {
 	j := l[m.id]
 	if j == nil {
 		return
 	}
+	j.note(&m.record, version)
 	if m.heard > 0 {
 		j.heard += m.heard
 		j.unknown, j.forgotten, j.since = m.unknown, m.forgotten, m.since

@@ -35,6 +35,15 @@ type facts struct {
 	out      [2]account // by streamIndex
 }
 
+// pendingRecord is that of a job which has just been added.
+func pendingRecord(row, task int64, t *Task, j *Job) record {
+	nothing := account{size: unknownSize}
+	return record{
+		row: row, task: task, host: j.Host, digest: j.Digest, limit: t.MaxOutput,
+		facts: facts{state: Pending, out: [2]account{nothing, nothing}},
+	}
+}
+
 // A change is what an update means beside the facts.
 type change struct {
 	chunks []chunk // output that came with it, in order

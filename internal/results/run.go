@@ -17,6 +17,14 @@ const (
 	batchBytes   = 4 << 20
 )
 
+// With more than few jobs under way a transaction waits for gather, so that what
+// comes in meanwhile shares it: one costs as much as ten updates, and replies of a
+// fleet come one by one. Whoever waits for a few hosts waits for nothing.
+const (
+	few    = 16
+	gather = 5 * time.Millisecond
+)
+
 // An actor is the state of Run. Its methods are called by Run's goroutine only.
 type actor struct {
 	path string
@@ -95,28 +103,45 @@ func (a *actor) drain(ctx context.Context, inbox <-chan request) {
 }
 
 // take carries a request out, together with those updates that are waiting
-// behind it, in their order.
+// behind it, or come while it gathers, in their order.
 func (a *actor) take(ctx context.Context, r request, inbox <-chan request) {
 	var b batch
-	for waiting := true; waiting; {
+	var gathered <-chan time.Time // nil: what waits is all
+	for r != nil {
 		switch r := r.(type) {
 		case *applying:
 			b.add(r)
+			if gathered == nil && len(a.live) > few {
+				gathered = time.After(gather)
+			}
 		case calling:
 			a.commit(ctx, &b) // what came before it
-			b = batch{}
+			b, gathered = batch{}, nil
 			r(a)
 		}
-		if b.full() {
-			break
-		}
-		select {
-		case r = <-inbox:
-		default:
-			waiting = false
+		r = nil
+		if !b.full() {
+			r = next(inbox, gathered)
 		}
 	}
 	a.commit(ctx, &b)
+}
+
+// next is the next request: one that waits, or comes before gathered gives, where
+// there is such a channel.
+func next(inbox <-chan request, gathered <-chan time.Time) (r request) {
+	select {
+	case r = <-inbox:
+		return r
+	default:
+	}
+	if gathered != nil {
+		select {
+		case r = <-inbox:
+		case <-gathered:
+		}
+	}
+	return r
 }
 
 // end closes what the actor has handed out.

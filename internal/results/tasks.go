@@ -19,13 +19,21 @@ func (a *actor) addTask(ctx context.Context, t Task, jobs []Job) ([]<-chan Progr
 			return nil, fmt.Errorf("job id %q is no UUID", j.ID)
 		}
 	}
-	err := a.tx.do(ctx, func() error { return a.tx.addTask(ctx, &t, jobs, ids) })
+	var version, row, first int64
+	err := a.tx.do(ctx, func() (err error) {
+		if version, err = a.tx.dataVersion(ctx); err == nil {
+			row, first, err = a.tx.addTask(ctx, &t, jobs, ids)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	out := make([]<-chan Progress, len(jobs))
 	for i, id := range ids {
 		out[i] = a.live.add(id, false).ch
+		r := pendingRecord(first+int64(i), row, &t, &jobs[i])
+		a.live[id].note(&r, version)
 	}
 	return out, nil
 }

@@ -121,24 +121,24 @@ func (t *txer) do(ctx context.Context, f func() error) error {
 	return err
 }
 
-func (t *txer) addTask(ctx context.Context, task *Task, jobs []Job, ids []uuid.UUID) error {
-	var first int64
+// addTask returns the keys of the task and of its first job.
+func (t *txer) addTask(ctx context.Context, task *Task, jobs []Job, ids []uuid.UUID) (row, first int64, err error) {
 	if err := t.selNextJob.QueryRowContext(ctx).Scan(&first); err != nil {
-		return err
+		return 0, 0, err
 	}
 	res, err := t.insTask.ExecContext(ctx, task.ID, task.Command, task.Operator, toMilli(task.Created), toMilli(task.NotAfter),
 		task.Timeout.Milliseconds(), task.MaxOutput, task.Hosts, first, task.Driver, task.Cancel,
 		task.WhenOnline, task.Fanout, task.RetryOf, rolloutText(task.Rollout))
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
-	row, err := res.LastInsertId()
+	row, err = res.LastInsertId()
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	if task.Statement != "" {
 		if _, err := t.insStatement.ExecContext(ctx, row, task.Statement); err != nil {
-			return err
+			return 0, 0, err
 		}
 	}
 	for i, j := range jobs {
@@ -147,10 +147,10 @@ func (t *txer) addTask(ctx context.Context, task *Task, jobs []Job, ids []uuid.U
 			digest = []byte{}
 		}
 		if _, err := t.insJob.ExecContext(ctx, first+int64(i), ids[i][:], row, j.Host, digest); err != nil {
-			return err
+			return 0, 0, err
 		}
 	}
-	return nil
+	return row, first, nil
 }
 
 // taskRow returns the key of a task, by its full id, and its number of jobs.
