@@ -41,8 +41,8 @@ const (
 	await      deed = iota // until something happens, or for as long as is said
 	beginJob               // the next one
 	beginStage             // the next one
-	endStage
-	stop // the budget is used up
+	endStage               // but not the last one, whose end is the task's
+	stop                   // the budget is used up
 	finish
 )
 
@@ -50,9 +50,6 @@ const (
 func (p *plan) decide(now time.Time) (deed, time.Duration) {
 	switch all := p.begun == p.told(); {
 	case p.ended == p.begun && (p.stopped || p.begun == p.total()):
-		if p.stage > 0 && !p.resting && !p.stopped {
-			return endStage, 0 // the last one
-		}
 		return finish, 0
 	case p.stopped:
 		return await, time.Hour

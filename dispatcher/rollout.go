@@ -85,9 +85,6 @@ func (t *task) endStage(ctx context.Context) error {
 		first = t.plan.stages[t.plan.stage-2]
 	}
 	t.plan.stageEnded(time.Now())
-	if t.record.Rollout == nil {
-		return nil
-	}
 	return t.move(ctx, results.Move{Event: results.StageEnded, Stage: t.plan.stage, Hosts: t.plan.told() - first, Failed: t.plan.failed})
 }
 

@@ -139,7 +139,7 @@ func TestRolloutRunsToItsEnd(t *testing.T) {
 		if hosts, _ := r.untold(); hosts != "" {
 			t.Errorf("cancelled: %s", hosts)
 		}
-		if got := r.events(); got != "begun ended begun ended" {
+		if got := r.events(); got != "begun ended begun" {
 			t.Errorf("moves: %s", got)
 		}
 		if r.told() != "abcd" {

@@ -158,6 +158,9 @@ func (s *session) tellMoves(ctx context.Context, id string, w io.Writer, records
 		hosts[i] = jobs[i].Host
 	}
 	for _, m := range task.Rollout.Moves[s.told[id]:] {
+		if len(task.Rollout.Stages) == 1 && m.Event == results.StageBegun {
+			continue // without --rollout
+		}
 		names := moveHosts(task.Rollout, m, hosts)
 		if !records {
 			fmt.Fprintln(w, visible.Line(fmt.Sprintf("[%s] %s", shortID(id), moveText(task.Rollout, m, names))))
@@ -188,7 +191,7 @@ func moveText(r *results.Rollout, m results.Move, hosts []string) string {
 		return fmt.Sprintf("%s: %s, %s", stage, plural(m.Hosts, "host"), hostexpr.Fold(hosts))
 	case results.StageEnded:
 		text := fmt.Sprintf("%s has ended: %d failed so far", stage, m.Failed)
-		if m.Stage < len(r.Stages) && r.Soak > 0 && m.Failed <= r.MaxFailures {
+		if r.Soak > 0 && m.Failed <= r.MaxFailures {
 			text += fmt.Sprintf("; the next begins in %s", humanDuration(r.Soak))
 		}
 		return text

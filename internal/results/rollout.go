@@ -28,7 +28,7 @@ type Move struct {
 // The events of a Rollout.
 const (
 	StageBegun = "begun" // its hosts may be told from now on
-	StageEnded = "ended" // each of its jobs has an outcome
+	StageEnded = "ended" // each of its jobs has an outcome; the last stage's end is the task's
 	Stopped    = "stopped"
 )
 

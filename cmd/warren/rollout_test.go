@@ -1,0 +1,193 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// order is a command that writes the host's name down as it begins.
+func order(file string) string { return `echo $WARREN_HOST >>` + file }
+
+func lines(t *testing.T, file string) []string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(text))
+}
+
+// A rollout to its end, stage by stage.
+func TestRollout(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a, _ := p.agent("a")
+	b, _ := p.agent("b")
+	c, _ := p.agent("c")
+	file := p.dir + "/order"
+	r := p.want(0, "run", order(file), "--hosts", a+","+b+","+c, "--rollout", "1,100%", "--soak", "200ms")
+	has(t, r.err, "stage 1 of 2: 1 host, "+a+"\n", "stage 1 of 2 has ended: 0 failed so far; the next begins in 200ms", "stage 2 of 2: 2 hosts, ")
+	has(t, r.out, "done: 3 ok")
+	if got := lines(t, file); len(got) != 3 || got[0] != a {
+		t.Errorf("begun in the order %v", got)
+	}
+}
+
+// It stops by itself once more have failed than are allowed: an exit code, and a
+// host that is not there. Who was never told is said by name.
+func TestRolloutStops(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a, _ := p.agent("a")
+	b, _ := p.agent("b")
+	absent := p.prefix + "absent"
+	file := p.dir + "/order"
+	r := p.want(1, "run", order(file)+"; test $WARREN_HOST != "+a, "--hosts", a+" "+absent+" "+b, "--rollout", "1,2,3", "--max-failures", "1", "--json")
+	var doc struct {
+		Jobs    []struct{ Host, Outcome, Reason string }
+		Rollout struct {
+			Stages []int
+			Moves  []struct{ Event string }
+		}
+	}
+	if err := json.Unmarshal([]byte(r.out), &doc); err != nil {
+		t.Fatal(err, r)
+	}
+	if got := lines(t, file); !slices.Equal(got, []string{a}) {
+		t.Errorf("it ran on %v", got)
+	}
+	if len(doc.Jobs) != 3 || doc.Jobs[2].Host != b || doc.Jobs[2].Outcome != "cancelled" || doc.Jobs[2].Reason != "rollout stopped: 2 failed, 1 allowed; never sent" {
+		t.Errorf("%+v", doc.Jobs)
+	}
+	if got := len(doc.Rollout.Moves); got != 4 || doc.Rollout.Moves[3].Event != "stopped" {
+		t.Errorf("%+v", doc.Rollout)
+	}
+	has(t, r.err, "rollout stopped: 2 failed, 1 allowed; never told: "+b)
+	log, err := os.ReadFile(p.data + "/execute_command.log")
+	if err != nil || strings.Contains(string(log), `"`+b+`"`) {
+		t.Errorf("the audit log says that %s was told: %s, %v", b, log, err)
+	}
+
+	// The rest, by a retry.
+	var task struct{ ID string }
+	_ = json.Unmarshal([]byte(r.out), &task)
+	has(t, p.want(0, "retry", task.ID, "--outcome", "cancelled").out, "done: 1 ok")
+	if got := lines(t, file); !slices.Equal(got, []string{a, b}) {
+		t.Errorf("after the retry it ran on %v", got)
+	}
+}
+
+// An operator that dies between two stages leaves the rest untold, and the next
+// process says so.
+func TestRolloutOfADeadOperator(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a, _ := p.agent("a")
+	b, _ := p.agent("b")
+	file := p.dir + "/order"
+	op := p.start("run", order(file), "--hosts", a+" "+b, "--rollout", "1,2", "--soak", "1h")
+	await(t, &op.Err, `stage 1 of 2 has ended: 0 failed so far; the next begins in 1h00m`)
+	if err := op.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	r := p.want(1, "check_task", onlyTask(t, p))
+	has(t, r.out, "rollout stopped: the process that drove it has ended; never sent", "done: 1 ok, 1 cancelled", b)
+	if got := lines(t, file); !slices.Equal(got, []string{a}) {
+		t.Errorf("it ran on %v", got)
+	}
+}
+
+// An operator that dies within a stage: the host that has it ends it, and nobody
+// else is told.
+func TestRolloutOfAnOperatorKilledWithinAStage(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a, _ := p.agent("a")
+	b, _ := p.agent("b")
+	g := newGate(t)
+	op := p.start("run", g.command(), "--hosts", a+" "+b, "--rollout", "1,2")
+	g.begun(a)
+	await(t, &op.Err, `stage 1 of 2: 1 host`)
+	if err := op.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	g.open()
+	eventually(t, func() error {
+		r := p.warren("check_task", onlyTask(t, p))
+		if strings.Contains(r.out, "done: 1 ok, 1 cancelled") {
+			return nil
+		}
+		return errorOf(r)
+	})
+	g.once(a)
+}
+
+// Ctrl-C in the shell form: what runs goes on, and nobody else is told; a second
+// one cancels that, too.
+func TestRolloutInterrupted(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a, _ := p.agent("a")
+	b, _ := p.agent("b")
+	g := newGate(t)
+	term := p.terminal("run", g.command(), "--hosts", a+" "+b, "--rollout", "1,2")
+	g.begun(a)
+	term.Expect(`stage 1 of 2: 1 host`)
+	term.Type(ctrlC)
+	term.Expect(`detached: task \S+ goes on where it was told already, and no further host is told`)
+	if status := term.End(); status != 1 {
+		t.Errorf("status %d", status)
+	}
+	g.open()
+	has(t, p.want(1, "wait", onlyTask(t, p)).out, "done: 1 ok, 1 cancelled", "rollout stopped by its operator; never sent")
+	g.once(a)
+}
+
+// At the prompt a rollout goes on while other commands are typed, and cancel ends
+// it between two stages.
+func TestRolloutAtThePrompt(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a, _ := p.agent("a")
+	b, _ := p.agent("b")
+	term := p.terminal()
+	term.Expect(`warren> `)
+	term.Type("run 'echo hi' --hosts '" + a + " " + b + "' --rollout 1,2 --soak 1h\r")
+	id := taskOf(t, term.Expect(`task on 2 hosts: \S+`))
+	eventually(t, func() error {
+		if r := p.warren("check_task", id); !strings.Contains(r.out, "1 of 2 ended: 1 ok") {
+			return errorOf(r)
+		}
+		return nil
+	})
+	term.Type("\r")
+	term.Expect(`\[` + id[:8] + `\] stage 1 of 2 has ended`)
+	term.Expect(`warren> `)
+	term.Type("cancel " + id[:8] + "\r")
+	term.Expect(`cancelling task`)
+	term.Type("wait " + id[:8] + "\r")
+	term.Expect(`done: 1 ok, 1 cancelled`)
+	term.Expect(`warren> `)
+	term.Type("exit\r")
+	if status := term.End(); status != 0 {
+		t.Errorf("status %d", status)
+	}
+}
+
+func errorOf(r result) error { return errors.New(r.String()) }
+
+func onlyTask(t *testing.T, p *place) string {
+	t.Helper()
+	var doc struct{ Tasks []struct{ ID string } }
+	text := p.want(0, "tasks", "--json").out
+	if err := json.Unmarshal([]byte(text), &doc); err != nil || len(doc.Tasks) != 1 {
+		t.Fatal(text, err)
+	}
+	return doc.Tasks[0].ID
+}
