@@ -8,6 +8,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/peterh/liner"
+
+	"warren/internal/results"
 )
 
 const (
@@ -58,25 +60,46 @@ func (c *completer) known(done []string, current string, quoted bool) []string {
 		}
 		return names(c.grammar.Children)
 	}
-	previous := done[len(done)-1]
-	switch flag := flagNamed(node, previous); {
-	case strings.HasPrefix(current, "--hosts="), flag != nil && flag.Name == "hosts":
-		return c.hosts()
-	case flag != nil && !flag.IsBool(), quoted:
+	flag := flagNamed(node, done[len(done)-1])
+	if name, _, ok := strings.Cut(current, "="); ok && strings.HasPrefix(name, "--") {
+		flag = flagNamed(node, name)
+	}
+	switch {
+	case flag != nil && !flag.IsBool():
+		return c.values(flag.Name)
+	case quoted && node.Name != "use":
 		return nil
 	case strings.HasPrefix(current, "-"):
 		return flagNames(node)
 	case node.Name == "hosts" && len(done) == 1:
 		return names(node.Children)
-	case node.Name == "hosts":
+	case node.Name == "hosts", node.Name == "use":
 		return c.hosts()
-	case slices.Contains([]string{"check_task", "wait", "watch", "cancel", "retry"}, node.Name) && len(done) == 1:
+	case node.Name == "completion" && len(done) == 1:
+		return []string{"bash ", "zsh ", "fish "}
+	case len(node.Positional) > 0 && node.Positional[0].Name == "id" && len(done) == 1:
 		return c.tasks()
 	}
 	return nil
 }
 
+// values are those of a flag, as far as they are known.
+func (c *completer) values(flag string) []string {
+	switch flag {
+	case "hosts", "host", "exclude":
+		return c.hosts()
+	case "outcome":
+		return results.Words()
+	case "color":
+		return []string{string(colorAuto), string(colorAlways), string(colorNever)}
+	}
+	return nil
+}
+
 func (c *completer) hosts() []string {
+	if c.store == nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), completeTime)
 	defer cancel()
 	hosts, err := c.store.Hosts(ctx)
@@ -87,6 +110,9 @@ func (c *completer) hosts() []string {
 }
 
 func (c *completer) tasks() []string {
+	if c.store == nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), completeTime)
 	defer cancel()
 	tasks, err := c.store.Tasks(ctx, completeTasks)

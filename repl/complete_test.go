@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +49,41 @@ func (noStore) Tasks(context.Context, int) ([]results.Task, error) {
 	return []results.Task{{ID: "1b4e28ba"}, {ID: "2c000000"}}, nil
 }
 
+// What the shells' functions are told, in their words.
+func TestShellWords(t *testing.T) {
+	c := completer{store: noStore{}, grammar: newParser(new(shellGrammar)).Model.Node}
+	for _, tt := range []struct {
+		before  string
+		current string
+		want    string
+	}{
+		{"", "che", "check_task"},
+		{"", "--dat", "--data-dir"},
+		{"--data-dir /x --color never", "tas", "tasks"},
+		{"--color", "al", "always"},
+		{"check_task", "1b", "1b4e28ba"},
+		{"retry", "2", "2c000000"},
+		{"check", "x", ""},
+		{"run true --hosts", "we", "web01 web02"},
+		{"run true --hosts", "web01,db", "web01,db1"},
+		{"run true --hosts", "\"web01 db", "web01 db1"},
+		{"run true --hosts", "db1", "db1"},
+		{"run true --hosts = ", "db", "db1"},
+		{"run true", "--hosts=db", "--hosts=db1"},
+		{"run true --time", "", ""},
+		{"run true", "--roll", "--rollout"},
+		{"tasks --outcome", "unr", "unreachable"},
+		{"tasks --host", "web", "web01 web02"},
+		{"hosts", "ex", "expand"},
+		{"completion", "", "bash zsh fish"},
+		{"nonsense", "x", ""},
+	} {
+		if got := strings.Join(c.shellWords(strings.Fields(tt.before), tt.current), " "); got != tt.want {
+			t.Errorf("%s|%s: %q, want %q", tt.before, tt.current, got, tt.want)
+		}
+	}
+}
+
 func TestComplete(t *testing.T) {
 	complete := newCompleter(noStore{})
 	for _, tt := range []struct {
@@ -55,7 +91,7 @@ func TestComplete(t *testing.T) {
 		head       string
 		words      []string
 	}{
-		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "watch ", "cancel ", "retry ", "hosts ", "broker-setup ", "help ", "config ", "exit "}},
+		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "watch ", "cancel ", "retry ", "hosts ", "broker-setup ", "help ", "config ", "completion ", "exit "}},
 		{"ch", " 1b4e", "", []string{"check_task "}},
 		{"help t", "", "help ", []string{"tasks "}},
 		{"check ", "", "check ", []string{"1b4e28ba ", "2c000000 "}},

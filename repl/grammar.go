@@ -31,6 +31,7 @@ type commands struct {
 	BrokerSetup brokerSetupCommand `cmd:"" name:"broker-setup" usage:"broker-setup [--operator NAME] [--agent HOST,…]" help:"Print the rabbitmqctl commands that give Warren a virtual host and confined logins."`
 	Help        helpCommand        `cmd:"" usage:"help [COMMAND]" help:"Show the commands, or all about one."`
 	Config      configCommand      `cmd:"" usage:"config" help:"Show each setting, its value and where that comes from."`
+	Completion  completionCommand  `cmd:"" usage:"completion bash|zsh|fish" help:"Print what completes commands in your shell."`
 	Exit        exitCommand        `cmd:"" aliases:"quit,eixt" usage:"exit" help:"Leave. Tasks go on; their results stay to be looked at."`
 }
 
@@ -114,7 +115,7 @@ func parseShell(args []string) (inv invocation, err error) {
 
 // needsNoSettings names the commands that work whatever the configuration file
 // is like.
-func needsNoSettings(command string) bool { return command == "help" }
+func needsNoSettings(command string) bool { return command == "help" || command == "completion" }
 
 // parsePrompt reads the words of a line at the prompt.
 func parsePrompt(words []string, source *config.Source) (command, error) {

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // isLocal reports whether a line of the prompt is for this machine's shell.
@@ -26,8 +28,8 @@ func (s *session) local(ctx context.Context, line string) error {
 		cmd.Stdin = os.Stdin
 	}
 	err := cmd.Run()
-	s.interruptedBefore() // Ctrl-C was the command's
 	var exit *exec.ExitError
+	s.swallow(errors.As(err, &exit) && endedByCtrlC(exit))
 	switch {
 	case err == nil:
 		return nil
@@ -37,6 +39,31 @@ func (s *session) local(ctx context.Context, line string) error {
 		return &fault{status: exitFailed, text: "the local command: " + exit.String(), err: err}
 	}
 	return &fault{status: exitFailed, text: fmt.Sprintf("the local command: %v", err), err: err}
+}
+
+// swallow takes the Ctrl-C that a local command had as well. That of one which it
+// has ended is on its way, if it is not here yet.
+func (s *session) swallow(expected bool) {
+	if !expected || !s.interactive() {
+		for s.interruptedBefore() {
+		}
+		return
+	}
+	late := time.NewTimer(swallowTime)
+	defer late.Stop()
+	select {
+	case <-s.interrupts:
+	case <-late.C:
+	}
+}
+
+// swallowTime is how long a signal may be on its way on a busy machine.
+const swallowTime = time.Second
+
+// endedByCtrlC reports whether a command ended by SIGINT, or says so as shells do.
+func endedByCtrlC(exit *exec.ExitError) bool {
+	const shellSays = 128 + int(syscall.SIGINT)
+	return exit.ExitCode() == shellSays || exit.String() == "signal: "+syscall.SIGINT.String()
 }
 
 func localShell(ctx context.Context, command string) *exec.Cmd {

@@ -19,6 +19,10 @@ import (
 // When ctx ends, Main stops waiting and closes the Engine. Ctrl-C it handles
 // itself, so ctx must not end by it.
 func Main(ctx context.Context, args []string, stdio Stdio, open func(ctx context.Context, settings Settings, interactive bool) (Engine, error)) int {
+	if len(args) > 0 && args[0] == completeWord {
+		completeFor(stdio.Out, args[1:])
+		return exitOK
+	}
 	inv, err := parseShell(args)
 	if err != nil {
 		return report(stdio.Err, err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 )
@@ -52,7 +53,7 @@ func (s *Source) read(ctx *kong.Context) error {
 	path, named := s.path(ctx)
 	text, err := os.ReadFile(path)
 	switch {
-	case path == "", errors.Is(err, os.ErrNotExist) && !named:
+	case path == "", !named && (errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)):
 		s.file = &file{values: map[string]value{}}
 		return nil
 	case err != nil:

@@ -26,6 +26,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -75,6 +76,19 @@ func Open(dir string, opts Options) (*Store, error) {
 		return nil, errors.Join(explain(s.path, err), s.Close())
 	}
 	return s, nil
+}
+
+// OpenReader opens a store that is there for its readers alone: nothing is made
+// or brought up to date, no lease is taken, and Run must not be called.
+func OpenReader(dir string) (*Store, error) {
+	s := &Store{dir: dir, path: filepath.Join(dir, fileName), log: slog.New(slog.DiscardHandler)}
+	if _, err := os.Stat(s.path); err != nil {
+		return nil, err
+	}
+	var err error
+	// Not mode=ro: who comes first makes the files of the write-ahead log.
+	s.reader, err = sql.Open("sqlite", dsn(s.path, "mode=rw", "_pragma=query_only(1)"))
+	return s, err
 }
 
 // open does under a lock what two processes must not do at the same time: make

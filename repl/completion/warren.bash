@@ -1,0 +1,8 @@
+# bash completion for warren: source <(warren completion bash)
+_warren() {
+    local IFS=$'\n'
+    COMPREPLY=($(warren __complete "${COMP_WORDS[@]:1:COMP_CWORD-1}" "$2" 2>/dev/null))
+    # A list of hosts goes on; so does a flag's =.
+    case ${COMPREPLY[0]} in *=) compopt -o nospace ;; esac
+}
+complete -o default -F _warren warren
