@@ -243,6 +243,9 @@ func (s *session) leave(ctx context.Context) {
 	var ids []string
 	for _, id := range s.submitted {
 		ids = append(ids, shortID(id))
+		if task, err := s.store.Find(ctx, id); err == nil && task.Rollout != nil && task.Rollout.StoppedFor() == "" && task.Rollout.Told() < task.Hosts {
+			s.note("task %s is a rollout that goes on: warren stays until its last stage has begun; Ctrl-C leaves at once, and no further host is told", shortID(id))
+		}
 	}
 	if len(ids) > 0 {
 		s.note("not done yet: %s; check_task shows them at another time", list(ids, 10))

@@ -180,6 +180,35 @@ func TestRolloutAtThePrompt(t *testing.T) {
 	}
 }
 
+// Who leaves the prompt stays until the last stage has begun, or leaves at once
+// by Ctrl-C, and then nobody else is told.
+func TestRolloutAndExit(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a, _ := p.agent("a")
+	b, _ := p.agent("b")
+	file := p.dir + "/order"
+	term := p.terminal()
+	term.Expect(`warren> `)
+	term.Type("run '" + order(file) + "' --hosts '" + a + " " + b + "' --rollout 1,2 --soak 1h\r")
+	id := taskOf(t, term.Expect(`task on 2 hosts: \S+`))
+	eventually(t, func() error {
+		if r := p.warren("check_task", id); !strings.Contains(r.out, "1 of 2 ended: 1 ok") {
+			return errorOf(r)
+		}
+		return nil
+	})
+	term.Type("exit\r")
+	term.Expect(`task ` + id[:8] + ` is a rollout that goes on: warren stays until its last stage has begun; Ctrl-C leaves at once`)
+	term.Expect(`Ctrl-C leaves at once`) // the end has begun, and its Ctrl-C with it
+	term.Type(ctrlC)
+	term.End()
+	has(t, p.want(1, "check_task", id).out, "done: 1 ok, 1 cancelled", "the process that drove it has ended; never sent")
+	if got := lines(t, file); !slices.Equal(got, []string{a}) {
+		t.Errorf("it ran on %v", got)
+	}
+}
+
 func errorOf(r result) error { return errors.New(r.String()) }
 
 func onlyTask(t *testing.T, p *place) string {
