@@ -109,6 +109,7 @@ func (s *session) discover(ctx context.Context, complete func([]results.Agent) b
 		return nil, quiet(exitFailed)
 	}
 	slices.SortFunc(answers, func(a, b results.Agent) int { return cmp.Compare(a.Agent, b.Agent) })
+	s.warnOfClocks(clocksOfAgents(answers))
 	for _, line := range rivals(answers) {
 		s.note("warning: %s", line)
 	}

@@ -92,7 +92,8 @@ type session struct {
 	submitted []string       // tasks of this prompt whose end has not been told
 	told      map[string]int // moves of a rollout that have been told, by task
 	detached  detached
-	late      bool // a Ctrl-C came as what waited had just come to its end
+	skewed    map[string]bool // hosts whose clocks have been told to be off
+	late      bool            // a Ctrl-C came as what waited had just come to its end
 }
 
 // start makes the rest of the process, if that has not been done.
