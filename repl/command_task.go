@@ -115,7 +115,15 @@ type cancelCommand struct {
 }
 
 func (*cancelCommand) Help() string {
-	return `Asks the agents to stop the command, or never to begin it. What becomes of each job is its agent's to say: check_task shows it.`
+	return `Asks the agents to stop the command, or never to begin it, and counts what that has come to within a second:
+
+    recalled        it never began and never will
+    killed          it was stopped while it ran
+    recall pending  its host is away; the recall waits in the inbox before it
+    too late        it had ended by itself
+    being stopped   its host has not answered yet
+
+What becomes of each job in the end is its agent's to say: check_task shows it.`
 }
 
 func (c *cancelCommand) Run(ctx context.Context, s *session) error {
@@ -129,8 +137,12 @@ func (c *cancelCommand) Run(ctx context.Context, s *session) error {
 		if err := s.connect(ctx); err != nil {
 			return err
 		}
-		if err := s.cancel(ctx, task.ID); err != nil {
+		done, err := s.recall(ctx, task)
+		if err != nil {
 			return err
+		}
+		if done != "" && !c.JSON {
+			return s.printLines([]string{done})
 		}
 	}
 	if c.JSON {

@@ -52,7 +52,7 @@ func (s *session) show(ctx context.Context, task results.Task, v *view) error {
 // status that the task means.
 func (s *session) seen(task results.Task, chosen []results.Job) error {
 	s.viewed(task, chosen)
-	s.warnOfClocks(clocksOfJobs(&task, jobs, time.Now()))
+	s.warnOfClocks(clocksOfJobs(&task, chosen, time.Now()))
 	if task.Summary.OK != task.Hosts {
 		return quiet(exitFailed)
 	}

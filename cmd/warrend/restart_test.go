@@ -30,7 +30,7 @@ func TestInbox(t *testing.T) {
 	}
 	kept, recalled := away("echo kept >> ran"), away("echo recalled >> ran")
 	p.has(p.warren(1, "check_task", kept), "waits in the host's inbox")
-	p.warren(0, "cancel", recalled)
+	p.has(p.warren(0, "cancel", recalled), "1 recall pending")
 	p.agent("--inbox")
 	p.eventually(func() error { return exec.Command("grep", "-q", "kept", p.home+"/ran").Run() })
 	p.has(p.warren(0, "wait", kept), "1 ok")

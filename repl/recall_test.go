@@ -1,0 +1,32 @@
+package repl
+
+import (
+	"testing"
+	"time"
+
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+func TestCancelCountsWhatItHasDone(t *testing.T) {
+	begun := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	ended := func(id string, o wire.Outcome, started time.Time) results.Job {
+		return results.Job{ID: id, State: results.Ended, Outcome: o, Started: started}
+	}
+	var before []results.Job
+	for _, id := range []string{"1", "2", "3", "4", "5", "6"} {
+		before = append(before, results.Job{ID: id, State: results.Sent})
+	}
+	before = append(before, ended("7", wire.Exited, begun))
+	now := []results.Job{
+		ended("1", wire.Cancelled, time.Time{}), ended("2", wire.Cancelled, begun), ended("3", wire.Exited, begun),
+		{ID: "4", State: results.Sent, Reason: results.Recalling},
+		{ID: "5", State: results.Running},
+		ended("6", wire.Cancelled, time.Time{}),
+		ended("7", wire.Exited, begun),
+	}
+	const want = "2 recalled, 1 killed, 1 recall pending, 1 too late, 1 being stopped"
+	if got := countRecalls(before, now); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
