@@ -18,6 +18,7 @@ type block struct {
 	likeness
 	jobs  []*results.Job // in host order; the first stands for all
 	spans spread
+	label string // the hosts, folded
 }
 
 // A likeness is what the jobs of a block have in common.

@@ -82,7 +82,7 @@ func (s *session) printReport(ctx context.Context, v *view, task results.Task, j
 	blocks := v.fold(chosen)
 	return s.pageTo(func(w *bufio.Writer) error {
 		fmt.Fprintf(w, "task %s  %s\n", task.ID, visible.Line(task.Command))
-		b := blockWriter{s: s, view: v, w: w, now: time.Now(), wide: widestLabel(blocks, s.hostWidth())}
+		b := blockWriter{s: s, view: v, w: w, now: time.Now(), wide: label(blocks, s.hostWidth())}
 		if v.diff && len(blocks) > 0 {
 			b.differ = &differ{s: s, view: v, base: blocks[len(blocks)-1], text: make(map[string]string)}
 		}
@@ -108,22 +108,29 @@ func (s *session) printReport(ctx context.Context, v *view, task results.Task, j
 // sums has the sum of each stream that is compared: of the lines that are shown,
 // where these are not all.
 func (s *session) sums(ctx context.Context, v *view, jobs []results.Job) error {
-	if v.tail == 0 {
-		return s.store.Sums(ctx, jobs)
+	if err := s.store.Sums(ctx, jobs); err != nil || v.tail == 0 {
+		return err
 	}
 	v.tails = make(map[tailOf]string)
+	known := make(map[results.Output]string) // whole streams that are equal end equally
 	for i := range jobs {
 		for _, stream := range v.streams {
-			if account(&jobs[i], stream).Kept == 0 {
+			a := account(&jobs[i], stream)
+			if a.Kept == 0 {
 				continue
 			}
-			e, err := s.excerpt(ctx, v, &jobs[i], stream)
-			if err != nil {
-				return err
+			sum, ok := known[a]
+			if !ok {
+				e, err := s.excerpt(ctx, v, &jobs[i], stream)
+				if err != nil {
+					return err
+				}
+				if sum, err = results.Sum(e.segments, e.from); err != nil {
+					return err
+				}
+				known[a] = sum
 			}
-			if v.tails[tailOf{&jobs[i], stream}], err = results.Sum(e.segments, e.from); err != nil {
-				return err
-			}
+			v.tails[tailOf{&jobs[i], stream}] = sum
 		}
 	}
 	return nil
@@ -132,11 +139,12 @@ func (s *session) sums(ctx context.Context, v *view, jobs []results.Job) error {
 // hostWidth is how long a list of hosts may be on a terminal; 0 is any length.
 func (s *session) hostWidth() int { return 2 * s.stdio.width() }
 
-// widestLabel is the number of columns for hosts.
-func widestLabel(blocks []*block, most int) int {
+// label folds the hosts of each block, and returns the columns that they take.
+func label(blocks []*block, most int) int {
 	wide := 0
 	for _, b := range blocks {
-		wide = max(wide, len(foldShort(b.hosts(), most)))
+		b.label = foldShort(b.hosts(), most)
+		wide = max(wide, len(b.label))
 	}
 	return min(wide, 32)
 }
@@ -185,7 +193,7 @@ func (b *blockWriter) write(ctx context.Context, block *block) error {
 // headline is the line about a block.
 func (b *blockWriter) headline(block *block) string {
 	j := block.jobs[0]
-	line := visible.Pad(foldShort(block.hosts(), b.s.hostWidth()), b.wide) + "  " + b.s.paint.job(j, jobWord(j))
+	line := visible.Pad(block.label, b.wide) + "  " + b.s.paint.job(j, jobWord(j))
 	if n := len(block.jobs); n > 1 {
 		line += fmt.Sprintf("  %d hosts", n)
 		if text := block.spans.String(); text != "" {
