@@ -48,6 +48,8 @@ type Store interface {
 	Jobs(ctx context.Context, task string) ([]results.Job, error)
 	SetCancel(ctx context.Context, task string) error
 	Expect(ctx context.Context, discover string, until time.Time) error
+	ExpectChecks(ctx context.Context, jobs []results.Job) (<-chan results.CheckAnswer, error)
+	ForgetChecks(ctx context.Context, jobs []results.Job) error
 	Statement(ctx context.Context, task string) (string, error)
 	Claim(ctx context.Context, t results.Task) (bool, error)
 	Find(ctx context.Context, id string) (results.Task, error)

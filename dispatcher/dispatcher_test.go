@@ -28,6 +28,7 @@ type memory struct {
 	rollout   results.Rollout
 	task      string // added last
 	full      int    // so many updates fail, as on a full disk
+	checks    chan results.CheckAnswer
 }
 
 func (m *memory) Lease() string { return "lease" }
@@ -127,6 +128,13 @@ func (m *memory) Claim(context.Context, results.Task) (bool, error) { return tru
 func (m *memory) Statement(context.Context, string) (string, error) { return m.statement, nil }
 
 func (m *memory) Expect(context.Context, string, time.Time) error { return nil }
+
+func (m *memory) ExpectChecks(_ context.Context, jobs []results.Job) (<-chan results.CheckAnswer, error) {
+	m.checks = make(chan results.CheckAnswer, len(jobs))
+	return m.checks, nil
+}
+
+func (m *memory) ForgetChecks(context.Context, []results.Job) error { return nil }
 
 func (m *memory) SetCancel(context.Context, string) error {
 	m.mu.Lock()

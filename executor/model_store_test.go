@@ -109,6 +109,12 @@ func (op *operator) Statement(context.Context, string) (string, error) { return 
 
 func (op *operator) Expect(context.Context, string, time.Time) error { return nil }
 
+func (op *operator) ExpectChecks(context.Context, []results.Job) (<-chan results.CheckAnswer, error) {
+	return nil, nil
+}
+
+func (op *operator) ForgetChecks(context.Context, []results.Job) error { return nil }
+
 func (op *operator) SetCancel(_ context.Context, task string) error {
 	w := op.world
 	w.mu.Lock()

@@ -27,6 +27,8 @@ type runCommand struct {
 	Shell       string           `placeholder:"PATH" help:"Shell to run it with, instead of the host's own choice."`
 	NoShell     bool             `help:"Split the command by POSIX quoting and execute it without a shell."`
 	MaxOutput   size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Output kept of each host and stream: the first and the last part."`
+	User        string           `placeholder:"NAME" help:"User to run it as, where the host's authorized_operators lets the key (run-as) and its agent is root."`
+	Check       bool             `help:"Run nothing: ask each host whether it would, by which rule, as whom, and what exactly."`
 	sendFlags   `embed:""`
 }
 
@@ -39,6 +41,7 @@ Examples:
     run "systemctl restart nginx" --hosts web01 --timeout 5m --wait
     run --script cleanup.sh "/var/tmp" 30 --hosts "db[1-3]"
     run "apt-get -y upgrade" --hosts "web[001-200]" --rollout 1,10%,100% --max-failures 2% --soak 5m
+    run "systemctl restart nginx" --user root --hosts @web --check
     run uptime --hosts "@web!web07" --exclude @failed:1b4e
     run uptime --where 'role == "web" and cpus >= 8' --at-least 10
 
@@ -52,6 +55,9 @@ Ctrl-C while it waits leaves the task running (from the shell, a rollout tells n
 func (c *runCommand) Run(ctx context.Context, s *session) error {
 	if err := c.consistent(); err != nil {
 		return err
+	}
+	if c.Check && (c.Detach || c.DryRun || c.WhenOnline > 0 || c.JSONL || len(c.Rollout.parts) > 0) {
+		return usage("", "--check runs nothing: it goes with neither --detach, --dry-run, --when-online, --jsonl nor --rollout")
 	}
 	v, err := c.view(s)
 	if err != nil {
@@ -77,6 +83,9 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 		if spec.Secret, err = c.secret(ctx, s); err != nil {
 			return err
 		}
+	}
+	if c.Check {
+		return c.check(ctx, s, spec)
 	}
 	return c.send(ctx, s, spec, v, input || hostsInput)
 }

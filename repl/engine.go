@@ -68,6 +68,10 @@ type Engine interface {
 	// is expected: quiet after the last one, wait at most.
 	Discover(ctx context.Context, wait time.Duration) ([]results.Agent, error)
 
+	// Check asks hosts whether they would run spec, and how. Nothing is executed.
+	// It returns when all have answered, or after wait.
+	Check(ctx context.Context, spec results.Spec, wait time.Duration) ([]results.Check, error)
+
 	// Store is read directly.
 	Store() *results.Store
 

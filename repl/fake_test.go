@@ -233,6 +233,25 @@ func (e *fakeEngine) Ask(context.Context, string, time.Duration) error {
 	return nil
 }
 
+func (e *fakeEngine) Check(_ context.Context, spec results.Spec, _ time.Duration) (checks []results.Check, err error) {
+	for _, h := range spec.Hosts {
+		c := results.Check{Host: h}
+		switch h {
+		case "web01":
+			c.Answer = &wire.Checked{
+				Agent: h, WouldRun: true, Rule: "/etc/warren/authorized_operators:3 (alice)", User: "root", Cwd: "/root",
+				Argv: []string{"/bin/sh", "-c", spec.Run.Command}, Binary: "/bin/sh",
+			}
+		case "web02":
+			c.Answer = &wire.Checked{Agent: h, Rule: "x:4 (alice)", Reason: "x:4 (alice): no permit-command matches: \x1b[2J"}
+		default:
+			c.Reason = "no agent answers to this name"
+		}
+		checks = append(checks, c)
+	}
+	return checks, nil
+}
+
 func (e *fakeEngine) Discover(context.Context, time.Duration) ([]results.Agent, error) {
 	at := fakeTime.UnixMilli()
 	return []results.Agent{

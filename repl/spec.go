@@ -34,6 +34,7 @@ func (c *runCommand) spec(in io.Reader) (spec results.Spec, err error) {
 			TimeoutMS: time.Duration(c.Timeout).Milliseconds(),
 			Cwd:       c.Cwd,
 			MaxOutput: int64(c.MaxOutput),
+			User:      c.User,
 		},
 	}
 	if c.WhenOnline > 0 {

@@ -41,6 +41,7 @@ const (
 type Store interface {
 	Apply(ctx context.Context, us []results.Update) (<-chan error, error)
 	SawAgent(ctx context.Context, discover string, h *wire.Hello) error
+	SawCheck(ctx context.Context, job string, reply any) (bool, error)
 }
 
 // A Bus is the actor that owns the callback queue.
@@ -174,10 +175,16 @@ func (c *consumer) take(ctx context.Context, d amqp.Delivery) error {
 	case *wire.Hello:
 		return c.bus.store.SawAgent(ctx, d.CorrelationId, r)
 	case *wire.Checked:
-		c.bus.log.Debug("nobody has asked for this check", "job", r.Job)
-	default:
-		c.batch = append(c.batch, results.Update{Job: d.CorrelationId, Reply: reply})
+		_, err := c.bus.store.SawCheck(ctx, d.CorrelationId, r)
+		return err
+	case *wire.Ended:
+		if r.Outcome == wire.Rejected { // perhaps of a check
+			if taken, err := c.bus.store.SawCheck(ctx, d.CorrelationId, r); taken || err != nil {
+				return err
+			}
+		}
 	}
+	c.batch = append(c.batch, results.Update{Job: d.CorrelationId, Reply: reply})
 	return nil
 }
 

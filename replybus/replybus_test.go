@@ -43,6 +43,8 @@ func (s *store) Apply(ctx context.Context, us []results.Update) (<-chan error, e
 	}
 }
 
+func (s *store) SawCheck(context.Context, string, any) (bool, error) { return false, nil }
+
 func (s *store) SawAgent(ctx context.Context, _ string, h *wire.Hello) error {
 	select {
 	case s.hellos <- h:

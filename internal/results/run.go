@@ -34,6 +34,7 @@ type actor struct {
 	live    liveJobs
 	created int                     // agents that were new
 	rolls   map[string]*roll        // by the discover's id
+	checks  map[string]awaited      // by the job's id
 	watched map[string]*watchedTask // by task id
 	version int64                   // PRAGMA data_version when the watched were last read
 	counts  Counts
@@ -57,7 +58,7 @@ func (s *Store) Run(ctx context.Context) error {
 		return explain(s.path, err)
 	}
 	defer tx.close()
-	a := &actor{path: s.path, log: s.log, tx: tx, live: liveJobs{}, rolls: map[string]*roll{}, watched: map[string]*watchedTask{}, retention: s.retention}
+	a := &actor{path: s.path, log: s.log, tx: tx, live: liveJobs{}, rolls: map[string]*roll{}, checks: map[string]awaited{}, watched: map[string]*watchedTask{}, retention: s.retention}
 	defer a.end()
 
 	poll := time.NewTicker(pollInterval)

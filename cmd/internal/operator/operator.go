@@ -303,6 +303,17 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 	return ctx.Err()
 }
 
+// Check asks hosts whether they would run spec.
+func (o *Operator) Check(ctx context.Context, spec results.Spec, wait time.Duration) ([]results.Check, error) {
+	asking, cancel := context.WithTimeout(ctx, o.patience(wait))
+	defer cancel()
+	checks, err := o.dispatcher.Check(asking, spec)
+	if err != nil {
+		return nil, err
+	}
+	return checks, ctx.Err()
+}
+
 // Discover asks all agents who they are.
 func (o *Operator) Discover(ctx context.Context, wait time.Duration) ([]results.Agent, error) {
 	since := time.Now()

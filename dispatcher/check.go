@@ -1,0 +1,148 @@
+package dispatcher
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/broker"
+	"warren/internal/results"
+	"warren/internal/wire"
+)
+
+// Check asks hosts whether they would run spec, and how. Nothing is executed,
+// and nothing kept: the request is of a type of its own, and no task. It returns
+// when each host has answered or is known to be absent, or when ctx ends; then
+// those that have not answered are told as silent.
+func (d *Dispatcher) Check(ctx context.Context, spec results.Spec) ([]results.Check, error) {
+	e := &examination{d: d, checks: make([]results.Check, len(spec.Hosts)), index: map[string]int{}}
+	task := uuid.NewString()
+	for i, h := range spec.Hosts {
+		j := results.Job{ID: uuid.NewString(), Task: task, Host: h, Index: i}
+		e.jobs, e.index[j.ID], e.checks[i].Host = append(e.jobs, j), i, h
+	}
+	run := spec.Run
+	secret, err := seal(spec.Secret, &run)
+	if err != nil {
+		return nil, err
+	}
+	st := wire.Statement{Type: wire.TypeCheck, Task: task, Run: &run}
+	if e.letter, err = d.letter(ctx, st, e.jobs, time.Now(), d.validity()); err != nil {
+		return nil, err
+	}
+	if secret != "" {
+		if err := e.letter.batch.SetSecret(secret); err != nil {
+			return nil, err
+		}
+	}
+	for i := range e.jobs {
+		digest := e.letter.batch.Digest(i)
+		e.jobs[i].Digest = digest[:]
+	}
+	if err := awaitUp(ctx, d.replies); err != nil {
+		return nil, err
+	}
+	answers, err := d.store.ExpectChecks(ctx, e.jobs)
+	if err != nil {
+		return nil, err
+	}
+	e.ask(ctx, answers)
+	return e.checks, d.store.ForgetChecks(context.WithoutCancel(ctx), e.jobs)
+}
+
+// examination is one Check under way.
+type examination struct {
+	d      *Dispatcher
+	letter letter
+	jobs   []results.Job
+	checks []results.Check
+	index  map[string]int // by job
+	done   int
+	left   []int // to be sent, in order
+}
+
+// noAnswer is why a host that was asked has not answered, as long as it has not.
+const noAnswer = "no answer"
+
+func (e *examination) ask(ctx context.Context, answers <-chan results.CheckAnswer) {
+	verdicts := make(chan broker.Verdict, len(e.jobs)) // one publication of each is in flight
+	for i := range e.jobs {
+		e.checks[i].Reason = noAnswer
+		e.left = append(e.left, i)
+	}
+	repeat := time.NewTicker(firstRepeat)
+	defer repeat.Stop()
+	flying := map[int]bool{}
+	for e.done < len(e.jobs) {
+		var out chan<- broker.Publication
+		var pub broker.Publication
+		if len(e.left) > 0 {
+			out, pub = e.d.out, e.request(e.left[0], verdicts)
+		}
+		select {
+		case out <- pub:
+			flying[e.left[0]] = true
+			e.left = e.left[1:]
+		case v := <-verdicts:
+			delete(flying, int(v.Ref))
+			if v.Kind == broker.Returned {
+				e.settle(int(v.Ref), nil, "no agent answers to this name")
+			}
+		case a := <-answers:
+			e.answered(a)
+		case <-repeat.C:
+			if len(e.left) == 0 {
+				e.left = e.silent(flying)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// silent are the hosts to be asked again.
+func (e *examination) silent(flying map[int]bool) (left []int) {
+	for i := range e.jobs {
+		if e.open(i) && !flying[i] {
+			left = append(left, i)
+		}
+	}
+	return left
+}
+
+func (e *examination) open(i int) bool {
+	return e.checks[i].Answer == nil && e.checks[i].Reason == noAnswer
+}
+
+// settle notes the first that becomes known of a host.
+func (e *examination) settle(i int, answer *wire.Checked, reason string) {
+	if e.open(i) {
+		e.checks[i].Answer, e.checks[i].Reason = answer, reason
+		e.done++
+	}
+}
+
+func (e *examination) answered(a results.CheckAnswer) {
+	switch r := a.Reply.(type) {
+	case *wire.Checked:
+		e.settle(e.index[a.Job], r, "")
+	case *wire.Ended:
+		e.settle(e.index[a.Job], nil, r.Reason)
+	}
+}
+
+func (e *examination) request(i int, verdicts chan<- broker.Verdict) broker.Publication {
+	return broker.Publication{
+		Key: wire.HostQueue(e.jobs[i].Host), Mandatory: true, Answer: verdicts, Ref: uint64(i),
+		Msg: amqp.Publishing{
+			Type: wire.TypeCheck, CorrelationId: e.jobs[i].ID, ReplyTo: e.d.replyTo, AppId: wire.AppID,
+			ContentType: wire.ContentJSON, DeliveryMode: amqp.Transient,
+			Expiration: strconv.FormatInt(max(time.Until(e.letter.notAfter).Milliseconds(), 1), 10),
+			Headers:    amqp.Table{wire.HeaderAttempt: int32(1)},
+			Body:       e.letter.batch.Body(i),
+		},
+	}
+}

@@ -1,0 +1,97 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kballard/go-shellquote"
+
+	"warren/internal/results"
+)
+
+// checkWait is how long hosts may take to say whether they would run something.
+const checkWait = 10 * time.Second
+
+// check asks each host whether it would run what spec says, and prints the
+// answers. Nothing is executed, and there is no task.
+func (c *runCommand) check(ctx context.Context, s *session, spec results.Spec) error {
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	var checks []results.Check
+	err := s.interruptible(ctx, func(ctx context.Context) (err error) {
+		checks, err = s.engine.Check(ctx, spec, checkWait)
+		return err
+	})
+	if errors.Is(err, errInterrupted) {
+		return quiet(exitFailed)
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = writeJSON(s.stdio.Out, describeChecks(checks))
+	} else {
+		err = s.printTable(checkRows(checks))
+	}
+	if err != nil {
+		return err
+	}
+	refused := 0
+	for i := range checks {
+		if checks[i].Answer == nil || !checks[i].Answer.WouldRun {
+			refused++
+		}
+	}
+	if refused > 0 {
+		return &fault{status: exitFailed, text: fmt.Sprintf("%d of %s would not run it, or cannot be asked", refused, plural(len(checks), "host"))}
+	}
+	return nil
+}
+
+func checkRows(checks []results.Check) [][]string {
+	rows := [][]string{{"HOST", "WOULD RUN", "USER", "DIRECTORY", "BINARY", "COMMAND", "RULE OR REASON"}}
+	for i := range checks {
+		h, a := checks[i].Host, checks[i].Answer
+		switch {
+		case a == nil:
+			rows = append(rows, []string{h, "?", "", "", "", "", checks[i].Reason})
+		case !a.WouldRun:
+			rows = append(rows, []string{h, "no", a.User, a.Cwd, "", shellquote.Join(a.Argv...), a.Reason})
+		default:
+			rows = append(rows, []string{h, "yes", a.User, a.Cwd, a.Binary, shellquote.Join(a.Argv...), a.Rule})
+		}
+	}
+	return rows
+}
+
+// A checkDocument is a host's answer in JSON. What is not known is null.
+type checkDocument struct {
+	Host     string    `json:"host"`
+	Agent    *string   `json:"agent"`
+	WouldRun *bool     `json:"would_run"`
+	Reason   *string   `json:"reason"`
+	Rule     *string   `json:"rule"`
+	User     *string   `json:"user"`
+	Argv     *[]string `json:"argv"`
+	Binary   *string   `json:"binary"`
+	Cwd      *string   `json:"cwd"`
+}
+
+func describeChecks(checks []results.Check) map[string]any {
+	list := make([]checkDocument, len(checks))
+	for i := range checks {
+		d := checkDocument{Host: checks[i].Host, Reason: some(checks[i].Reason)}
+		if a := checks[i].Answer; a != nil {
+			d.Agent, d.WouldRun, d.Reason, d.Rule = some(a.Agent), &a.WouldRun, some(a.Reason), some(a.Rule)
+			d.User, d.Binary, d.Cwd = some(a.User), some(a.Binary), some(a.Cwd)
+			if a.Argv != nil {
+				d.Argv = &a.Argv
+			}
+		}
+		list[i] = d
+	}
+	return map[string]any{"checks": list}
+}
