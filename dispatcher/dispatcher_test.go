@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -595,8 +596,10 @@ func TestNoInbox(t *testing.T) {
 		r.take(broker.Returned)
 		p := r.take(broker.Returned)
 		r.nothing()
-		if o := r.store.outcome(p.Msg.CorrelationId); o != wire.Unreachable {
-			t.Errorf("outcome %q", o)
+		r.store.mu.Lock()
+		defer r.store.mu.Unlock()
+		if j := r.store.jobs[p.Msg.CorrelationId]; j.Outcome != wire.Unreachable || !strings.Contains(j.Reason, "it has no inbox") {
+			t.Errorf("outcome %q (%s)", j.Outcome, j.Reason)
 		}
 	})
 }

@@ -1,0 +1,55 @@
+package architecture
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Every test that docs/guarantees.md names exists, in the package it is said to
+// be in. The rows of the fault matrix are held against the page by that matrix.
+func TestGuaranteesNameTheirTests(t *testing.T) {
+	page, err := os.ReadFile("../../docs/guarantees.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, group := range regexp.MustCompile(`\(([^()]*\bTest[^()]*)\)`).FindAllStringSubmatch(string(page), -1) {
+		pkg := ""
+		for part := range strings.SplitSeq(group[1], ";") {
+			if p, rest, ok := strings.Cut(part, ":"); ok {
+				pkg, part = strings.Join(strings.Fields(p), " "), rest
+			}
+			for _, name := range regexp.MustCompile(`\bTest\w+`).FindAllString(part, -1) {
+				named++
+				if !declared(t, pkg, name) {
+					t.Errorf("package %q has no %s", pkg, name)
+				}
+			}
+		}
+	}
+	if named < 50 {
+		t.Errorf("the page names only %d tests: is it read as it is written?", named)
+	}
+}
+
+// declared reports whether a package has a test of that name.
+func declared(t *testing.T, pkg, name string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("../..", filepath.FromSlash(pkg), "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "func "+name+"(") {
+			return true
+		}
+	}
+	return false
+}
