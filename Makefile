@@ -5,7 +5,7 @@ HOSTS       ?= web[01-03]
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check unit stress faults model bench bench-full bench-read cost fuzz cross rabbitmq clean
+.PHONY: help demo build test check unit stress faults model bench bench-full bench-read cluster cost fuzz cross rabbitmq clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ bench-full: rabbitmq build ## every measurement of docs/performance.md
 
 bench-read: ## what reading the results of 10,000 hosts costs: first screen, processor, memory; fold, diff
 	$(GO) test -run XXX -bench 'CheckTask|Fold|Frame|Diff' -benchtime 3x -timeout 30m ./repl
+
+cluster: rabbitmq ## three nodes, of which one is killed while a task runs
+	$(GO) test -count=1 -run TestCluster -v -timeout 15m ./cmd/internal/lab -cluster
 
 cost: rabbitmq ## what the journal costs, against one sync of this disk
 	$(GO) test -count=1 -run TestJournalCost -v ./cmd/internal/lab -cost

@@ -71,6 +71,7 @@ type (
 		Prefix         string
 		Hosts, Workers int
 		Processes      bool
+		Inbox          bool
 	}
 	benchOperator struct {
 		Prefix, DataDir string
@@ -78,7 +79,7 @@ type (
 )
 
 func (p *benchAgents) Run(*int) error {
-	part := bench.AgentsPart{URL: os.Getenv("WARREN_BROKER"), Prefix: p.Prefix, Hosts: p.Hosts, Workers: p.Workers, Processes: p.Processes}
+	part := bench.AgentsPart{URL: os.Getenv("WARREN_BROKER"), Prefix: p.Prefix, Hosts: p.Hosts, Workers: p.Workers, Processes: p.Processes, Inbox: p.Inbox}
 	return part.Serve(context.Background(), os.Stdin, os.Stdout)
 }
 

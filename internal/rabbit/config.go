@@ -26,6 +26,9 @@ type Config struct {
 	// TLS, if not nil, makes the node listen with TLS too, on TLSPort. A client
 	// may show a certificate, and then it must be a good one.
 	TLS *TLS
+	// Join, if not nil, is a running node whose cluster the new one becomes a
+	// member of. It has that node's epmd, so it is stopped before it.
+	Join *Node
 	// Extra are lines added to the node's rabbitmq.conf, for example
 	// "vm_memory_high_watermark.absolute = 64MiB".
 	Extra []string
@@ -82,6 +85,9 @@ func prepare(dir, cookie string, ports ports, cfg Config) error {
 	}
 	if cfg.TLS != nil {
 		conf = append(conf, cfg.TLS.lines(ports.tls)...)
+	}
+	if cfg.Join != nil {
+		conf = append(conf, "cluster_formation.peer_discovery_backend = classic_config", "cluster_formation.classic_config.nodes.1 = "+cfg.Join.Name)
 	}
 	conf = append(conf, cfg.Extra...)
 	files := []struct {

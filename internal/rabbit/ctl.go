@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -54,6 +55,16 @@ func (n *Node) tool(ctx context.Context, stdin, path string, args ...string) (st
 		return "", fmt.Errorf("%s %s: %w: %s", path, strings.Join(args, " "), err, strings.TrimSpace(stderr.String()+stdout.String()))
 	}
 	return strings.TrimSpace(stdout.String()), nil
+}
+
+// Members is how many nodes of its cluster run, this one included.
+func (n *Node) Members(ctx context.Context) (int, error) {
+	// The name is another from RabbitMQ 3.11 on.
+	value, err := n.Eval(ctx, "length(try rabbit_nodes:all_running() catch error:undef -> rabbit_nodes:list_running() end).")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(value)
 }
 
 // AddVhost creates a virtual host in which guest may do everything, and

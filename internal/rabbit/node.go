@@ -33,6 +33,7 @@ type Node struct {
 
 	ports     ports
 	programs  programs
+	cookie    string
 	env       []string
 	cfg       Config
 	removeDir bool
@@ -61,7 +62,11 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 var errPortTaken = errors.New("a port was taken by another program")
 
 func startOnce(ctx context.Context, programs programs, cfg Config) (_ *Node, err error) {
-	ports, err := choosePorts(cfg.Port)
+	taken := ports{amqp: cfg.Port}
+	if cfg.Join != nil {
+		taken.epmd = cfg.Join.ports.epmd
+	}
+	ports, err := choosePorts(taken)
 	if err != nil {
 		return nil, fmt.Errorf("cannot start a RabbitMQ node: %w", err)
 	}
@@ -69,17 +74,20 @@ func startOnce(ctx context.Context, programs programs, cfg Config) (_ *Node, err
 	if err != nil {
 		return nil, fmt.Errorf("cannot start a RabbitMQ node: %w", err)
 	}
-	name := "warren@" + host
+	name, cookie := "warren@"+host, rand.Text()
+	if cfg.Join != nil {
+		name, cookie = fmt.Sprintf("warren-%d@%s", ports.amqp, host), cfg.Join.cookie
+	}
 	n := &Node{
 		Port: ports.amqp, TLSPort: ports.tls, Name: name, Dir: dir, LogFile: filepath.Join(dir, logDir, name+".log"),
-		ports: ports, programs: programs, env: environ(dir, name, ports), cfg: cfg, removeDir: removeDir,
+		ports: ports, programs: programs, cookie: cookie, env: environ(dir, name, ports), cfg: cfg, removeDir: removeDir,
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Stop())
 		}
 	}()
-	if err := prepare(dir, rand.Text(), ports, cfg); err != nil {
+	if err := prepare(dir, cookie, ports, cfg); err != nil {
 		return nil, fmt.Errorf("cannot prepare %s for a RabbitMQ node: %w", dir, err)
 	}
 	if err := n.boot(ctx); err != nil {
@@ -128,7 +136,7 @@ func (n *Node) boot(ctx context.Context) error {
 // startEpmd runs epmd as our child. Left to itself the broker would start one
 // as a daemon, which outlives everything.
 func (n *Node) startEpmd(ctx context.Context) (err error) {
-	if n.epmd != nil && n.epmd.Alive() {
+	if n.cfg.Join != nil || n.epmd != nil && n.epmd.Alive() {
 		return nil
 	}
 	cmd := exec.Command(n.programs.epmd, "-port", fmt.Sprint(n.ports.epmd), "-address", "127.0.0.1")

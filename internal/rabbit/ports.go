@@ -16,8 +16,8 @@ type ports struct{ amqp, tls, dist, epmd int }
 // and be connected to itself (RFC 9293, 3.5: simultaneous open).
 const firstPort, lastPort = 15000, 32000
 
-func choosePorts(amqp int) (ports, error) {
-	p := ports{amqp: amqp}
+// choosePorts chooses those that are not chosen yet.
+func choosePorts(p ports) (ports, error) {
 	for _, port := range []*int{&p.amqp, &p.tls, &p.dist, &p.epmd} {
 		if *port != 0 {
 			continue

@@ -52,6 +52,7 @@ var measurements = []measurement{
 	{"agent", "an idle agent, and how it begins", (*bench).agent},
 	{"output", "1 GiB from one host", (*bench).output},
 	{"outputs", "64 KiB from each of 1,000 hosts", (*bench).manyOutputs},
+	{"scale", "what agents cost their broker", (*bench).scale},
 	{"reconnect", "5,000 agents whose broker is started again", (*bench).reconnect},
 }
 

@@ -9,6 +9,7 @@ type fleet struct {
 	workers int // commands at the same time, on all of them together
 	share   int // of the floor: agents to a connection
 
+	inbox     bool // Warren's agents have one
 	processes bool // each host is a process, with workers of its own
 }
 

@@ -24,12 +24,13 @@ type AgentsPart struct {
 	URL, Prefix    string
 	Hosts, Workers int
 	Processes      bool
+	Inbox          bool
 }
 
 // Serve carries out orders until in ends.
 func (a AgentsPart) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	f := fleet{prefix: a.Prefix, hosts: a.Hosts}
-	c := lab.Config{Hosts: f.names(a.Hosts), Broker: a.URL, Workers: a.Workers}
+	c := lab.Config{Hosts: f.names(a.Hosts), Broker: a.URL, Workers: a.Workers, Inbox: a.Inbox}
 	if !a.Processes {
 		c.InProcess, c.Runner = true, runner
 	}

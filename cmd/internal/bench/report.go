@@ -16,6 +16,15 @@ type Report struct {
 	Rounds int    `json:"rounds"`
 	Rows   []Row  `json:"rows,omitempty"`
 	Bars   []Bar  `json:"bars,omitempty"`
+
+	Figures []Figure `json:"figures,omitempty"`
+}
+
+// A Figure is something found that nothing is wanted of.
+type Figure struct {
+	What  string  `json:"what"`
+	Found float64 `json:"found"`
+	Unit  string  `json:"unit"`
 }
 
 // A Bar is what was found beside what is aimed at.
@@ -34,6 +43,8 @@ func (b Bar) Met() bool { return b.Found <= b.Limit != b.Least || b.Found == b.L
 func newReport(c Config) *Report {
 	return &Report{CPUs: runtime.NumCPU(), Go: runtime.Version(), Rounds: c.Rounds}
 }
+
+func (r *Report) figure(f Figure) { r.Figures = append(r.Figures, f) }
 
 func (r *Report) bar(b Bar) { r.Bars = append(r.Bars, b) }
 
@@ -59,6 +70,12 @@ func (r *Report) Text(w io.Writer) error {
 		fmt.Fprint(&t, "\n| bar | what | found | wanted | |\n| ---: | --- | ---: | ---: | --- |\n")
 		for _, b := range r.Bars {
 			b.text(&t)
+		}
+	}
+	if len(r.Figures) > 0 {
+		fmt.Fprint(&t, "\n| what | found |\n| --- | ---: |\n")
+		for _, f := range r.Figures {
+			fmt.Fprintf(&t, "| %s | %.3g %s |\n", f.What, f.Found, f.Unit)
 		}
 	}
 	_, err := io.WriteString(w, t.String())

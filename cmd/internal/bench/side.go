@@ -126,6 +126,9 @@ func (b *bench) warrenSide(ctx context.Context, f fleet) (_ *side, err error) {
 	if f.processes {
 		args = append(args, "--processes")
 	}
+	if f.inbox {
+		args = append(args, "--inbox")
+	}
 	if err := s.add(ctx, b.command(b.programs.lab, args...)); err != nil {
 		return nil, err
 	}

@@ -14,6 +14,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,9 +32,10 @@ import (
 // Config describes a laboratory.
 type Config struct {
 	Hosts     []string
-	Broker    string // URL of a broker that is there; empty starts a private node
+	Broker    string // URL of a broker that is there, or those of a cluster, with comma between; empty starts a private node
 	InProcess bool   // agents are goroutines of this process, not processes
 	Warrend   string // program of the agents that are processes; empty: beside this one
+	Inbox     bool   // agents have one
 	Workers   int    // commands at the same time: of each agent, or of all in-process ones together; 0 is the default
 	Runner    executor.Runner
 	Log       io.Writer // what in-process agents and the broker say; nil is a file in the directory
@@ -169,7 +172,8 @@ func goroutines(c Config, url, dir string) (fleet, error) {
 	}
 	f := &inProcess{group: new(errgroup.Group), journal: journal, end: func() {}}
 	log := slog.New(slog.NewTextHandler(c.Log, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	for _, host := range c.Hosts {
+	urls := strings.Split(url, ",")
+	for i, host := range c.Hosts {
 		files, err := trust.Open(operators(dir), "", true, log)
 		if err != nil {
 			return nil, errors.Join(err, f.stop())
@@ -177,8 +181,8 @@ func goroutines(c Config, url, dir string) (fleet, error) {
 		a, err := executor.New(executor.Config{
 			ID: host, Version: version.Version, DataDir: dir, NoJournal: true, Records: journal.log, Trust: files, Log: log,
 			Limits: executor.Limits{Tolerance: OneClock},
-			Broker: broker.Options{URLs: []string{url}, Heartbeat: heartbeat},
-			Runner: pooled(pool, run),
+			Broker: broker.Options{URLs: beginningWith(urls, i), Heartbeat: heartbeat},
+			Runner: pooled(pool, run), Inbox: c.Inbox,
 		})
 		if err != nil {
 			return nil, errors.Join(err, f.stop())
@@ -192,6 +196,12 @@ func goroutines(c Config, url, dir string) (fleet, error) {
 		return nil
 	})
 	return f, nil
+}
+
+// beginningWith spreads the agents over a cluster: each tries another URL first.
+func beginningWith(urls []string, i int) []string {
+	i %= len(urls)
+	return slices.Concat(urls[i:], urls[:i])
 }
 
 // launch starts the agents, so many at a time that none has to wait for its

@@ -65,6 +65,9 @@ func (f *separate) start(c Config, program, url, dir, host string) (*agentProces
 		return nil, err
 	}
 	args := []string{"--id", host, "--data-dir", home, "--authorized-operators", operators(dir), "--log-format", "json", "--clock-tolerance", OneClock.String()}
+	if c.Inbox {
+		args = append(args, "--inbox")
+	}
 	if c.Workers > 0 {
 		args = append(args, "--workers", strconv.Itoa(c.Workers))
 	}
