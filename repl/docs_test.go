@@ -1,0 +1,52 @@
+package repl
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	docFile    = regexp.MustCompile("(?s)<!-- file: (\\S+) -->\n```\\w*\n(.*?)```\n")
+	docSession = regexp.MustCompile("(?s)```console\n(.*?)```\n")
+)
+
+// TestHostsPage runs the sessions of docs/hosts.md.
+func TestHostsPage(t *testing.T) {
+	page, err := os.ReadFile("../docs/hosts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	t.Chdir(dir)
+	t.Setenv("WARREN_DATA_DIR", filepath.Join(dir, "data"))
+	t.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
+	t.Setenv("WARREN_GROUPS", "groups.yaml")
+	for _, f := range docFile.FindAllStringSubmatch(string(page), -1) {
+		if err := os.WriteFile(f[1], []byte(f[2]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commands := 0
+	for _, session := range docSession.FindAllStringSubmatch(string(page), -1) {
+		for _, part := range strings.Split("\n"+session[1], "\n$ warren ")[1:] {
+			line, want, _ := strings.Cut(part, "\n")
+			words, err := splitWords(line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			Main(t.Context(), words, Stdio{In: strings.NewReader(""), Out: &out, Err: &out, Interrupts: make(chan os.Signal)}, openFake)
+			if got := strings.TrimRight(out.String(), "\n"); got != strings.TrimRight(want, "\n") {
+				t.Errorf("warren %s\n%s\nis on the page\n%s", line, got, want)
+			}
+			commands++
+		}
+	}
+	if commands < 15 {
+		t.Errorf("the page has only %d commands", commands)
+	}
+}
