@@ -20,6 +20,10 @@ const (
 	// certainly not run.
 	neverSent = "; never sent"
 
+	// lookEvery is how often a rollout that waits for its next stage looks
+	// whether it was cancelled.
+	lookEvery = 5 * time.Second
+
 	// abandonedAtOnce is how many jobs are given up in one transaction.
 	abandonedAtOnce = 1000
 )
@@ -77,6 +81,12 @@ func (t *task) obstacle(ctx context.Context, first, last int) (reason string, er
 		return "rollout stopped: the audit log: " + firstLine(err), nil
 	}
 	return "", nil
+}
+
+// cancelledElsewhere reports whether another process has cancelled the task.
+func (t *task) cancelledElsewhere(ctx context.Context) bool {
+	record, err := t.d.store.Find(ctx, t.record.ID)
+	return err == nil && record.Cancel
 }
 
 func (t *task) endStage(ctx context.Context) error {

@@ -260,12 +260,15 @@ func TestRolloutCancelledElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		r.rollout(0, 2, results.Rollout{Stages: []int{1, 2}, Soak: time.Minute})
+		r.rollout(0, 2, results.Rollout{Stages: []int{1, 2}, Soak: time.Hour})
 		r.ends("a", true)
 		if err := r.store.SetCancel(context.Background(), ""); err != nil {
 			t.Fatal(err)
 		}
-		r.nothing()
+		r.quietFor(2 * lookEvery)
+		if err := r.d.Settled(context.Background(), ""); err != nil { // the operator may leave before the soak is over
+			t.Error(err)
+		}
 		if hosts, reason := r.untold(); hosts != "b" || reason != "cancelled before it was sent" {
 			t.Errorf("%s: %q", hosts, reason)
 		}

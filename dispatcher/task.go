@@ -138,6 +138,9 @@ func (t *task) follow(ctx context.Context, hosts *errgroup.Group) error {
 		if what != await {
 			continue
 		}
+		if t.plan.resting { // another process may cancel the task meanwhile
+			wait = min(wait, lookEvery)
+		}
 		timer.Reset(wait)
 		select {
 		case ok := <-ended:
@@ -152,6 +155,9 @@ func (t *task) follow(ctx context.Context, hosts *errgroup.Group) error {
 			halted = nil
 			err = t.halt(ctx, "rollout stopped by its operator")
 		case <-timer.C:
+			if t.plan.resting && t.cancelledElsewhere(ctx) {
+				err = t.halt(ctx, cancelledUnsent)
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}

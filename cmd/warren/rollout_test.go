@@ -209,6 +209,25 @@ func TestRolloutAndExit(t *testing.T) {
 	}
 }
 
+// A rollout that another process cancels is over, soak or not.
+func TestRolloutCancelledElsewhere(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a, _ := p.agent("a")
+	b, _ := p.agent("b")
+	file := p.dir + "/order"
+	op := p.start("run", order(file), "--hosts", a+" "+b, "--rollout", "1,2", "--soak", "1h")
+	await(t, &op.Err, `the next begins in 1h00m`)
+	p.want(0, "cancel", onlyTask(t, p))
+	if status := ended(t, op); status != 1 {
+		t.Errorf("status %d", status)
+	}
+	has(t, op.Out.String(), "done: 1 ok, 1 cancelled")
+	if got := lines(t, file); !slices.Equal(got, []string{a}) {
+		t.Errorf("it ran on %v", got)
+	}
+}
+
 func errorOf(r result) error { return errors.New(r.String()) }
 
 func onlyTask(t *testing.T, p *place) string {
