@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/peterh/liner"
@@ -20,9 +21,13 @@ type keyboard struct {
 	terminal int
 	to       *os.File // the pipe that the editor reads; nil where there is none
 	from     *os.File
-	stop     *os.File // closed to end the copying; nil while there is none
-	stopped  chan struct{}
 	filter   pasteFilter
+
+	// A prompt that the process's end leaves open is closed by another goroutine
+	// than the one that reads.
+	mu      sync.Mutex
+	stop    *os.File // closed to end the copying; nil while there is none
+	stopped chan struct{}
 }
 
 // escapeTime is how long the rest of an escape sequence may take.
@@ -54,6 +59,8 @@ func (k *keyboard) newLiner() *liner.State {
 
 // open begins to copy.
 func (k *keyboard) open() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.to == nil || k.stop != nil {
 		return
 	}
@@ -62,9 +69,10 @@ func (k *keyboard) open() {
 		return
 	}
 	fmt.Print(pasteOn)
-	k.stop, k.stopped = stop, make(chan struct{})
+	stopped := make(chan struct{})
+	k.stop, k.stopped = stop, stopped
 	go func() {
-		defer close(k.stopped)
+		defer close(stopped)
 		defer read.Close()
 		k.copy(int(read.Fd()))
 	}()
@@ -72,6 +80,8 @@ func (k *keyboard) open() {
 
 // close ends the copying.
 func (k *keyboard) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.stop == nil {
 		return
 	}
