@@ -19,6 +19,8 @@ type document struct {
 	Created time.Time                    `json:"created"`
 	State   string                       `json:"state"`
 	Summary map[string]int               `json:"summary"`
+	RetryOf json.RawMessage              `json:"retry_of"`
+	Rollout json.RawMessage              `json:"rollout"`
 	Jobs    []map[string]json.RawMessage `json:"jobs"`
 }
 
@@ -134,7 +136,7 @@ func TestJSON(t *testing.T) {
 	var list struct{ Tasks []map[string]json.RawMessage }
 	decode(t, p.want(0, "tasks", "--json").out, &list)
 	if len(list.Tasks) != 2 || string(list.Tasks[1]["id"]) != `"`+d.ID+`"` ||
-		!slices.Equal(names(list.Tasks[1]), []string{"command", "created", "id", "state", "summary"}) {
+		!slices.Equal(names(list.Tasks[1]), []string{"command", "created", "id", "retry_of", "rollout", "state", "summary"}) {
 		t.Errorf("tasks: %s", list.Tasks)
 	}
 }

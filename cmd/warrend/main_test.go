@@ -235,7 +235,7 @@ func request(t *testing.T, host, command string) (job string, body []byte) {
 		Type: wire.TypeRun, Task: uuid.NewString(), IssuedAt: now.UnixMilli(), NotAfter: now.Add(time.Minute).UnixMilli(),
 		ReplyTo: replyTo,
 		Run:     &wire.Run{Command: command, TimeoutMS: 60_000, MaxOutput: 1 << 10},
-	}, []wire.Leaf{{Job: job, Host: host}}, nil)
+	}, []wire.Leaf{{Job: job, Host: host}}, clitest.Sign)
 	if err != nil {
 		t.Fatal(err)
 	}

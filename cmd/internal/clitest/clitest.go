@@ -6,6 +6,7 @@
 package clitest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -55,6 +56,16 @@ const (
 // Identity is the key that the operators of all tests sign with, unless told
 // otherwise.
 func Identity() string { return os.Getenv(envIdentity) }
+
+// Sign signs a statement with that key, for requests that a test makes itself.
+func Sign(statement []byte) (string, error) {
+	ctx := context.Background() // a key file is read at once
+	s, err := signing.Choose(ctx, signing.Options{Identity: Identity()})
+	if err != nil {
+		return "", err
+	}
+	return s.Sign(ctx, statement)
+}
 
 // makeKey makes that key and has everything that is started from here use it,
 // not the keys of whoever runs the tests.

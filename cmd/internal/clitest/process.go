@@ -103,7 +103,7 @@ func StartAgent(bin, brokerURL, home, id string, args ...string) (*Process, erro
 
 // LaunchAgent starts a warrend and does not wait.
 func LaunchAgent(bin, brokerURL, home, id string, args ...string) (*Process, error) {
-	cmd := exec.Command(bin+"/warrend", append([]string{"--id", id, "--allow-unsigned", "--data-dir", home + "/agent-" + id}, args...)...)
+	cmd := exec.Command(bin+"/warrend", append([]string{"--id", id, "--data-dir", home + "/agent-" + id}, args...)...)
 	cmd.Env = append(os.Environ(), "HOME="+home, "WARREND_BROKER="+brokerURL, "WARREND_DRAIN_GRACE=1s", "WARREND_CLOCK_TOLERANCE=10ms")
 	return Start(cmd, false)
 }
