@@ -101,8 +101,10 @@ func (t *task) drive(ctx context.Context) error {
 	err := t.follow(ctx, hosts)
 	if err != nil {
 		cancel()
-		if !t.plan.stopped {
-			t.unsettled.Add(t.plan.begun - len(t.jobs))
+		// Not for none: they may all have counted down, and the waiter may be on
+		// its way.
+		if never := len(t.jobs) - t.plan.begun; never > 0 && !t.plan.stopped {
+			t.unsettled.Add(-never)
 		}
 	}
 	return cmp.Or(hosts.Wait(), err)
