@@ -14,9 +14,10 @@ import (
 // Namespace is the one that statements are signed in.
 const Namespace = "warren"
 
-// A signer is who has made a good signature: a key, or the key of a certificate
-// that has not been looked at yet.
+// A signer is who a signature says has made it: a key, or the key of a
+// certificate. Nothing of it is proven before verify.
 type signer struct {
+	sig  *sshsig.Signature
 	key  ssh.PublicKey // never a certificate
 	cert *ssh.Certificate
 	sk   *skFlags // of a security key
@@ -35,9 +36,9 @@ var signatureFormats = map[string][]string{
 	},
 }
 
-// verify checks a signature over the statement's text, in SSHSIG's format and in
-// Warren's namespace (OpenSSH, PROTOCOL.sshsig). Whose it is is not judged.
-func verify(statement, signature string) (*signer, error) {
+// parse reads a signature in SSHSIG's format (OpenSSH, PROTOCOL.sshsig). Neither
+// whose it is nor whether it is good is judged.
+func parse(signature string) (*signer, error) {
 	blob, err := base64.StdEncoding.DecodeString(signature)
 	if err != nil {
 		return nil, errors.New("the signature is not base64")
@@ -46,27 +47,29 @@ func verify(statement, signature string) (*signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the signature cannot be read: %w", err)
 	}
-	s := &signer{key: sig.PublicKey}
+	s := &signer{sig: sig, key: sig.PublicKey}
 	if cert, ok := sig.PublicKey.(*ssh.Certificate); ok {
 		s.key, s.cert = cert.Key, cert
 	}
 	if err := checkFormat(s.key, sig.Signature); err != nil {
 		return nil, err
 	}
+	sig.PublicKey = s.key
 	if s.isSK() {
-		flags, key, err := present(s.key, sig.Signature)
-		if err != nil {
+		if s.sk, sig.PublicKey, err = present(s.key, sig.Signature); err != nil {
 			return nil, err
 		}
-		s.sk = flags
-		sig.PublicKey = key
-	} else {
-		sig.PublicKey = s.key
-	}
-	if err := sshsig.Verify(strings.NewReader(statement), sig, sig.PublicKey, sig.HashAlgorithm, Namespace); err != nil {
-		return nil, fmt.Errorf("the signature of %s does not verify: %w", ssh.FingerprintSHA256(s.key), err)
 	}
 	return s, nil
+}
+
+// verify checks that the signature is the key's, over the statement's text, in
+// Warren's namespace.
+func (s *signer) verify(statement string) error {
+	if err := sshsig.Verify(strings.NewReader(statement), s.sig, s.sig.PublicKey, s.sig.HashAlgorithm, Namespace); err != nil {
+		return fmt.Errorf("the signature of %s does not verify: %w", ssh.FingerprintSHA256(s.key), err)
+	}
+	return nil
 }
 
 func (s *signer) isSK() bool { return strings.HasPrefix(s.key.Type(), "sk-") }
