@@ -303,6 +303,9 @@ func TestPagerIsLeftAtThePrompt(t *testing.T) {
 	d.shows("warren>")
 	d.line("run huge --hosts web01 --wait")
 	d.until("a second prompt", func(screen string) bool { return strings.Count(screen, "warren>") == 2 })
+	if text := d.text(); strings.Contains(text, "error") {
+		t.Errorf("that it was left is told as an error:\n%s", text)
+	}
 	d.line("hosts expand web[7-8]")
 	d.shows("web7\nweb8\nwarren>")
 	d.send(ctrlD)
