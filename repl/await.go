@@ -21,7 +21,7 @@ func (s *session) waitAndShow(ctx context.Context, task results.Task, v *view) e
 	if s.stdio.ErrTerminal && !task.Done() {
 		s.note("task %s on %s; Ctrl-C leaves it running", task.ID, plural(task.Hosts, "host"))
 	}
-	w := s.watchFor(task, v)
+	w := s.watchFor(ctx, task, v)
 	if err := s.follow(ctx, task, w); err != nil {
 		return err
 	}

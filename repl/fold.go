@@ -28,6 +28,7 @@ type likeness struct {
 	exit           int
 	signal         string
 	stdout, stderr results.Output // of the streams that are shown
+	encoding       string         // of what they have printed
 }
 
 func (v *view) likeness(j *results.Job) likeness {
@@ -36,6 +37,9 @@ func (v *view) likeness(j *results.Job) likeness {
 		shown := account(j, stream)
 		if v.tail > 0 { // what is before the last lines makes no difference
 			shown = results.Output{Sum: v.tails[tailOf{j, stream}]}
+		}
+		if shown != (results.Output{}) {
+			l.encoding = v.encodingOf(j).Name
 		}
 		if stream == wire.Stderr {
 			l.stderr = shown

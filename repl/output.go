@@ -58,12 +58,29 @@ func (s *session) excerpt(ctx context.Context, v *view, j *results.Job, stream s
 	return e, nil
 }
 
-// encodingOf is what a job's output is encoded in.
-func (v *view) encodingOf(*results.Job) charset.Encoding {
+// encodingOf is what a job's output is encoded in: as the operator says, or else
+// its agent, or UTF-8. In a file or a pipe only the operator's word counts.
+func (v *view) encodingOf(j *results.Job) charset.Encoding {
 	if v.encoding != nil {
 		return *v.encoding
 	}
+	if page := v.pages[j.Agent]; page != 0 {
+		if e, err := charset.Find(fmt.Sprintf("cp%d", page)); err == nil {
+			return e
+		}
+	}
 	return charset.Encoding{}
+}
+
+// learnPages finds out what the agents' commands print in, as far as they have
+// ever told. Not to know it is no failure.
+func (s *session) learnPages(ctx context.Context, v *view) {
+	if v.encoding != nil || !s.stdio.OutTerminal {
+		return
+	}
+	if pages, err := s.store.CodePages(ctx); err == nil {
+		v.pages = pages
+	}
 }
 
 // An outputWriter writes one job's output: to a terminal made visible and

@@ -53,6 +53,7 @@ type view struct {
 	force    bool
 
 	tails map[tailOf]string // the sums of the last lines, once they are known
+	pages map[string]int    // the code pages of agents, where they have told one
 }
 
 // everything is the view of who asks for nothing in particular.

@@ -56,8 +56,9 @@ func (o *oneTask) Output(_ context.Context, job, stream string, from int64) iter
 	}
 }
 
-func (o *oneTask) Sums(context.Context, []results.Job) error       { return nil }
-func (o *oneTask) Unsettled(context.Context, string) (bool, error) { return true, nil }
+func (o *oneTask) CodePages(context.Context) (map[string]int, error) { return nil, nil }
+func (o *oneTask) Sums(context.Context, []results.Job) error         { return nil }
+func (o *oneTask) Unsettled(context.Context, string) (bool, error)   { return true, nil }
 func (o *oneTask) Changed(_ context.Context, _ string, _ int64, each func(results.Job)) (int64, error) {
 	for _, j := range o.jobs {
 		each(j)
@@ -105,7 +106,7 @@ func TestAwaitAsksWithGrowingPauses(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.summaries <- results.Summary{Hosts: 2, Ended: 1}
 		time.AfterFunc(time.Minute, func() { o.summaries <- results.Summary{Hosts: 2, Ended: 2} })
-		if err := s.await(t.Context(), o.task, s.watchFor(o.task, everything())); err != nil {
+		if err := s.await(t.Context(), o.task, s.watchFor(t.Context(), o.task, everything())); err != nil {
 			t.Fatal(err)
 		}
 		want := []time.Duration{0, 2, 5, 10, 19, 35, 51} // each asks for a second, then pauses

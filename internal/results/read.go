@@ -342,6 +342,20 @@ func (s *Store) Agents(ctx context.Context, since time.Time) (out []Agent, err e
 	return out, err
 }
 
+// CodePages returns the code pages of the agents that have ever told one, by id.
+func (s *Store) CodePages(ctx context.Context) (map[string]int, error) {
+	pages := make(map[string]int)
+	// The comparison of text spares nearly all agents the parser.
+	err := s.query(ctx, `SELECT id, hello ->> '$.facts.code_page' FROM agents WHERE hello LIKE '%"code_page":%' AND hello ->> '$.facts.code_page' > 0`, nil, func(rows *sql.Rows) error {
+		var id string
+		var page int
+		err := rows.Scan(&id, &page)
+		pages[id] = page
+		return err
+	})
+	return pages, err
+}
+
 // Hosts returns all host names that an agent has ended a job for, or says in its
 // last answer that it has, sorted.
 func (s *Store) Hosts(ctx context.Context) (out []string, err error) {

@@ -253,5 +253,6 @@ func (f *Facts) check() error {
 		checkWords("kernel", f.Kernel, MaxFact),
 		checkCount("cpus", f.CPUs),
 		checkTimeIfAny("booted_at", f.BootedAt),
+		checkCount("code_page", f.CodePage),
 	)
 }

@@ -121,6 +121,7 @@ func TestDecodeReplyNamesTheMember(t *testing.T) {
 		{"hello", `"os":"linux",`, ``, `facts.os is missing`},
 		{"hello", `"facts":{`, `"facts":{"uptime":1,`, `facts."uptime" is not a member here`},
 		{"hello", `"cpus":8`, `"cpus":0`, `facts.cpus is empty`},
+		{"hello", `"code_page":936`, `"code_page":-1`, `facts.code_page is out of range`},
 		{"hello", `"cpus":8`, `"cpus":-8`, `facts.cpus is out of range`},
 		{"hello", `"cpus":8`, `"cpus":"8"`, `facts.cpus is not an integer`},
 		{"hello", `"memory":17179869184`, `"memory":9007199254740992`, `facts.memory is out of range`},

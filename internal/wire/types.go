@@ -240,6 +240,7 @@ type Facts struct {
 	CPUs                int      `json:"cpus,omitzero"`                 // that the agent may use
 	Memory              int64    `json:"memory,omitzero"`               // bytes
 	BootedAt            int64    `json:"booted_at,omitzero"`            // the machine's start
+	CodePage            int      `json:"code_page,omitzero"`            // what commands print in, on Windows
 }
 
 // An Output is a reply of type output: bytes of one stream at an offset in it.
