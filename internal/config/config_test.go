@@ -1,0 +1,130 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+type grammar struct {
+	Broker  []string          `env:"T_BROKER"`
+	DataDir string            `env:"T_DATA_DIR" default:"/var"`
+	Workers int               `env:"T_WORKERS" default:"4"`
+	Ratio   float64           `env:"T_RATIO"`
+	Inbox   bool              `env:"T_INBOX"`
+	Label   map[string]string `env:"T_LABEL" mapsep:","`
+	Wait    time.Duration     `env:"T_WAIT" default:"5s"`
+	Action  bool
+	Config  string   `env:"T_CONFIG"`
+	Run     struct{} `cmd:"" default:"1"`
+}
+
+// parsed parses args with a file of that text.
+func parsed(t testing.TB, text string, args ...string) (g grammar, settings []Setting, err error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	source := &Source{Default: path}
+	ctx, err := kong.Must(&g, kong.Resolvers(source)).Parse(args)
+	if err != nil {
+		return g, nil, err
+	}
+	settings, err = source.Describe(ctx)
+	return g, settings, err
+}
+
+// Flag, environment, file, default; of each kind of value.
+func TestOrder(t *testing.T) {
+	text := "broker = ['amqp://a', 'amqp://b']\ndata_dir = '/file'\nworkers = 7\nratio = 0.5\ninbox = true\nwait = '9s'\n[label]\nrole = 'web'\n"
+	g, _, err := parsed(t, text)
+	if err != nil || len(g.Broker) != 2 || g.DataDir != "/file" || g.Workers != 7 || g.Ratio != 0.5 || !g.Inbox || g.Wait != 9*time.Second || g.Label["role"] != "web" {
+		t.Errorf("file: %+v, %v", g, err)
+	}
+	t.Setenv("T_WORKERS", "8")
+	t.Setenv("T_DATA_DIR", "")
+	t.Setenv("T_INBOX", "false")
+	g, _, err = parsed(t, text, "--wait", "1s")
+	if err != nil || g.Workers != 8 || g.DataDir != "/file" || g.Inbox || g.Wait != time.Second {
+		t.Errorf("flag and environment: %+v, %v", g, err)
+	}
+	g, settings, err := parsed(t, "", "--broker", "amqp://me:hush@x")
+	if err != nil || g.Workers != 8 || g.Wait != 5*time.Second {
+		t.Errorf("default: %+v, %v", g, err)
+	}
+	var from []string
+	for _, s := range settings {
+		from = append(from, s.Name+" "+s.Value+" "+s.From)
+	}
+	want := "broker amqp://me:xxxxx@x flag|data_dir /var default|workers 8 environment|ratio  default|inbox false environment|label  default|wait 5s default"
+	if got := strings.Join(from, "|"); got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+}
+
+// A file that is read for one thing is right in all things.
+func TestRefusals(t *testing.T) {
+	for text, want := range map[string]string{
+		"action = true":          ":1: there is no setting action",
+		"config = 'x'":           ":1: there is no setting config",
+		"\n\n data-dir = '/x'":   ":3: there is no setting data-dir\nhint: did you mean \"data_dir\"?",
+		"workers = 1.5":          ":1: workers: ",
+		"workers = [1]":          ":1: workers: it is a list, where one value is wanted",
+		"broker = 5":             ":1: broker: it is a number, where another kind of value is wanted",
+		"inbox = 'yes'":          ":1: inbox: it is a text, where true or false is wanted",
+		"wait = '5'":             ":1: wait: ",
+		"label = ['a=b']":        ":1: label: it is a list, where one value is wanted",
+		"[label]\nx = 5":         ":1: label: it is a table of other things than texts",
+		"data_dir = 1979-05-27":  ":1: data_dir: 1979-05-27 is a kind of value that no setting has",
+		"workers = 5\nworker =":  ":2:",
+		"workers = 1\nnone = 2":  ":2: there is no setting none",
+		"workers = 'x'\nnoe = 2": ":1: workers: ", // the first of them
+	} {
+		if _, _, err := parsed(t, text); err == nil || !strings.Contains(err.Error(), "file.toml"+want) {
+			t.Errorf("%q: %v; want %s", text, err, want)
+		}
+	}
+	t.Setenv("T_CONFIG", "/no/such/file")
+	if _, _, err := parsed(t, ""); err == nil || !strings.Contains(err.Error(), "/no/such/file") {
+		t.Errorf("a file that was named and is not there: %v", err)
+	}
+}
+
+func TestRedacted(t *testing.T) {
+	for text, want := range map[string]string{
+		"amqp://user:secret@host/v":      "amqp://user:xxxxx@host/v",
+		"amqps://user:se@cr/et@host:1/v": "amqps://user:xxxxx@host:1/v",
+		"amqp://:secret@host":            "amqp://:xxxxx@host",
+		"amqp://user@host/v":             "amqp://user@host/v",
+		"amqp://host/v":                  "amqp://host/v",
+		"a:b@c":                          "a:b@c",
+	} {
+		if got := redacted(text); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func FuzzFile(f *testing.F) {
+	f.Add("broker = ['a']\nworkers = 5\n[label]\na = 'b'")
+	f.Add("x = {y = [1, 2.5, true, 1979-05-27T07:32:00Z]}")
+	f.Fuzz(func(t *testing.T, text string) {
+		var g grammar
+		settings := Settings(kong.Must(&g).Model)
+		if file, err := parse("f", []byte(text), settings); err == nil {
+			for name := range file.values {
+				if !strings.Contains("broker data_dir workers ratio inbox label wait", name) {
+					t.Fatalf("%q: setting %s", text, name)
+				}
+			}
+		}
+	})
+}
