@@ -84,7 +84,11 @@ func readLine(r *bufio.Reader) (string, error) {
 func (s *session) question(ctx context.Context, prompt string) (string, error) {
 	lines := s.lines
 	if lines == nil {
-		lines = newPlainReader(s.stdio.In, s.stdio.Err)
+		terminal := s.stdio.Err
+		if !s.stdio.ErrTerminal {
+			terminal = s.stdio.Out
+		}
+		lines = newPlainReader(s.stdio.In, terminal)
 	}
 	return lines.next(ctx, s.interrupts, prompt)
 }

@@ -94,14 +94,14 @@ func (c *sendFlags) send(ctx context.Context, s *session, spec results.Spec, v *
 // hand does not type by habit.
 func (c *sendFlags) confirm(ctx context.Context, s *session, spec *results.Spec, inputUsed bool) error {
 	n := len(spec.Hosts)
-	if c.Yes || n <= int(c.ConfirmAbove) || !s.stdio.InTerminal || !s.stdio.ErrTerminal {
+	if c.Yes || n <= int(c.ConfirmAbove) || !s.stdio.InTerminal || !s.stdio.ErrTerminal && !s.stdio.OutTerminal {
 		return nil
 	}
 	if inputUsed {
 		return usage("--yes goes on without asking", "%s are more than --confirm-above %d, and standard input cannot answer", plural(n, "host"), c.ConfirmAbove)
 	}
 	s.note("run %s on %s: %s", spec.Command, plural(n, "host"), hostexpr.Fold(spec.Hosts))
-	answer, err := s.question(ctx, fmt.Sprintf("type %d to go on: ", n))
+	answer, err := s.question(ctx, fmt.Sprintf("%d hosts are more than %d; type %d to go on: ", n, c.ConfirmAbove, n))
 	if err != nil && !errors.Is(err, errInterrupted) {
 		return err
 	}
