@@ -14,7 +14,7 @@ demo: rabbitmq build ## a private RabbitMQ, three agents, and the REPL on them
 	@bin/warren-lab --hosts "$(HOSTS)"
 
 build: ## the programs, into bin/
-	@$(GO) build -trimpath -ldflags "-s -w" -o bin/ ./cmd/...
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/ ./cmd/...
 
 test: rabbitmq check unit ## everything that is checked: vet, staticcheck, format, all tests with -race
 

@@ -36,14 +36,12 @@ type delivery struct {
 	held  bool   // from an inbox that is not drained yet: nothing of it begins
 }
 
+// exchanges are those that replies and questions to all go by.
+var exchanges = []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {Name: wire.ExchangeDiscover, Kind: "fanout"}}
+
 // session is one connection's life: declare everything, then consume and
 // publish until something ends.
 func (a *Agent) session(ctx context.Context, s *broker.Session) error {
-	for name, kind := range map[string]string{wire.ExchangeReplies: "topic", wire.ExchangeDiscover: "fanout"} {
-		if err := broker.DeclareExchange(s.Conn, name, kind); err != nil {
-			return err
-		}
-	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.publisher.Serve(ctx, s.Conn) })
 	g.Go(func() error {
@@ -71,7 +69,7 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 // last connection is gone, the session ends and the link's back-off goes on. A
 // further name that it cannot have is a warning.
 func (a *Agent) answer(ctx context.Context, g *errgroup.Group, conn *amqp.Connection) ([]string, error) {
-	if err := a.take(ctx, g, conn, a.cfg.ID, true); err != nil {
+	if err := a.take(ctx, g, conn, a.cfg.ID, exchanges); err != nil {
 		if errors.Is(err, broker.ErrTaken) {
 			a.cfg.Log.Warn("another agent answers to this id; trying again", "id", a.cfg.ID,
 				"hint", "give each agent an --id of its own, or stop the other")
@@ -80,7 +78,7 @@ func (a *Agent) answer(ctx context.Context, g *errgroup.Group, conn *amqp.Connec
 	}
 	taken := []string{a.cfg.ID}
 	for _, name := range a.furtherNames(conn) {
-		err := a.take(ctx, g, conn, name, false)
+		err := a.take(ctx, g, conn, name, nil)
 		switch {
 		case err == nil:
 			taken = append(taken, name)
@@ -105,15 +103,16 @@ func (a *Agent) furtherNames(conn *amqp.Connection) []string {
 }
 
 // take declares the queue of one name on a channel of its own and consumes it.
-func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connection, name string, discover bool) error {
+// With the id's go the exchanges.
+func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connection, name string, exchanges []broker.Exchange) error {
 	queue := wire.HostQueue(name)
-	ch, err := broker.DeclareQueue(conn, broker.ExclusiveQueue(queue, queueLength, 0))
+	ch, err := broker.Declare(conn, exchanges, broker.ExclusiveQueue(queue, queueLength, 0))
 	if err != nil {
 		return err
 	}
 	var incoming <-chan amqp.Delivery
 	err = broker.Within(conn, setupTime, func() error {
-		if discover {
+		if exchanges != nil {
 			if err := ch.QueueBind(queue, "", wire.ExchangeDiscover, false, nil); err != nil {
 				return err
 			}

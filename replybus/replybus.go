@@ -78,12 +78,8 @@ var errConsumerEnded = errors.New("the broker ended the consumer of the callback
 
 // session is one connection's life.
 func (b *Bus) session(ctx context.Context, s *broker.Session) error {
-	for _, x := range []struct{ name, kind string }{{wire.ExchangeReplies, "topic"}, {wire.ExchangeDiscover, "fanout"}} {
-		if err := broker.DeclareExchange(s.Conn, x.name, x.kind); err != nil {
-			return err
-		}
-	}
-	ch, err := broker.DeclareQueue(s.Conn, broker.ExclusiveQueue(b.queue, 0, queueBytes))
+	exchanges := []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {Name: wire.ExchangeDiscover, Kind: "fanout"}}
+	ch, err := broker.Declare(s.Conn, exchanges, broker.ExclusiveQueue(b.queue, 0, queueBytes))
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,33 @@ func ExclusiveQueue(name string, maxMessages int, maxBytes int64) Queue {
 	return Queue{Name: name, Exclusive: true, Args: args}
 }
 
+// An Exchange is one that must be there; see DeclareExchange.
+type Exchange struct{ Name, Kind string }
+
+// Declare makes sure of the exchanges and declares a queue, and returns the
+// channel for its consumer. Where all is as it should be, as nearly always, that
+// takes one channel; a refusal ends it, and then each is asked for by itself.
+func Declare(c *amqp.Connection, exchanges []Exchange, q Queue) (*amqp.Channel, error) {
+	ch, err := onChannel(c, func(ch *amqp.Channel) error {
+		for _, x := range exchanges {
+			if err := ch.ExchangeDeclarePassive(x.Name, x.Kind, true, false, false, false, nil); err != nil {
+				return err
+			}
+		}
+		_, err := ch.QueueDeclare(q.Name, q.Durable, q.AutoDelete, q.Exclusive, false, q.Args)
+		return err
+	})
+	if err == nil || errors.Is(err, ErrTimeout) {
+		return ch, err
+	}
+	for _, x := range exchanges {
+		if err := DeclareExchange(c, x.Name, x.Kind); err != nil {
+			return nil, err
+		}
+	}
+	return DeclareQueue(c, q)
+}
+
 // DeclareQueue declares a queue on a channel of its own, since a refusal ends
 // the channel, and returns that channel for the consumer. A queue that exists
 // with other arguments is used as it is. A refusal is ErrTaken or ErrForbidden;

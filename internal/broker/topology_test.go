@@ -93,3 +93,25 @@ func TestPermissions(t *testing.T) {
 		t.Errorf("an exchange that does not: %v", err)
 	}
 }
+
+// TestDeclare: what is there takes one channel; what is missing is made, and a
+// refusal says what was refused, whoever of them it was.
+func TestDeclare(t *testing.T) {
+	u := rabbittest.URL(t)
+	one, two := connect(t, u), connect(t, u)
+	exchanges := []Exchange{{"test.declare.a", amqp.ExchangeTopic}, {"test.declare.b", amqp.ExchangeFanout}}
+	for range 2 { // missing, then there
+		ch, err := Declare(one, exchanges, ExclusiveQueue("test.declare.all", 10, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range exchanges {
+			if err := ch.QueueBind("test.declare.all", "", x.Name, false, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := Declare(two, exchanges, ExclusiveQueue("test.declare.all", 10, 0)); !errors.Is(err, ErrTaken) || two.IsClosed() {
+		t.Errorf("a taken queue gives %v", err)
+	}
+}
