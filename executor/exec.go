@@ -62,7 +62,7 @@ func mark(job string) string { return "WARREN_JOB=" + job }
 func (l *loop) report(r report, now time.Time) {
 	switch {
 	case r.process != nil:
-		l.journal.started(r.job, r.process)
+		l.journal.started(r.job, r.process, now)
 	case r.chunk != nil:
 		l.keep(r.job, *r.chunk)
 		l.outbox.changed(r.job)

@@ -32,7 +32,7 @@ type journal struct {
 	tasks   map[string]*job // the one job that was taken of each task
 	queue   []*job          // waiting, first come first served
 	held    []*job          // waiting, not to begin before the inbox is drained
-	quiet   []*job          // not ended, and too young to be talked about; oldest first
+	quiet   []*job          // not ended, and too young to be talked about
 	running int
 	done    []*job // ended, oldest first
 
@@ -191,6 +191,7 @@ func (b *journal) begin(now time.Time) *job {
 	b.queue[0] = nil
 	b.queue = b.queue[1:]
 	j.phase, j.startedAt = running, now
+	j.hush(now, launch)
 	b.running++
 	e := b.entry(j)
 	e.BegunAt, e.Run = now.UnixMilli(), nil
@@ -199,8 +200,9 @@ func (b *journal) begin(now time.Time) *job {
 
 // started notes who the command's process is, so that what survives of it can be
 // found after a crash.
-func (b *journal) started(j *job, id *process.Identity) {
+func (b *journal) started(j *job, id *process.Identity, now time.Time) {
 	j.process = id
+	j.hush(now, quiet)
 	b.entry(j).Process = id
 }
 
@@ -342,28 +344,37 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// nextQuiet is when the oldest job that has not ended stops being quiet; zero
+// hush gives a job that its operator has heard nothing of yet so much time, from
+// now, to end before he does.
+func (j *job) hush(now time.Time, d time.Duration) {
+	if now.Before(j.quietUntil) {
+		j.quietUntil = now.Add(d)
+	}
+}
+
+// nextQuiet is when the first job that has not ended stops being quiet; zero
 // where there is none.
-func (b *journal) nextQuiet() time.Time {
-	for len(b.quiet) > 0 && b.quiet[0].phase == ended {
-		b.quiet[0] = nil
-		b.quiet = b.quiet[1:]
+func (b *journal) nextQuiet() (first time.Time) {
+	b.quiet = slices.DeleteFunc(b.quiet, func(j *job) bool { return j.phase == ended })
+	for _, j := range b.quiet {
+		if first.IsZero() || j.quietUntil.Before(first) {
+			first = j.quietUntil
+		}
 	}
-	if len(b.quiet) == 0 {
-		return time.Time{}
-	}
-	return b.quiet[0].quietUntil
+	return first
 }
 
 // loud takes the jobs whose quiet time is over: their operator hears of them.
 func (b *journal) loud(now time.Time) (over []*job) {
-	for len(b.quiet) > 0 && !now.Before(b.quiet[0].quietUntil) {
-		if j := b.quiet[0]; j.phase != ended {
+	b.quiet = slices.DeleteFunc(b.quiet, func(j *job) bool {
+		if now.Before(j.quietUntil) {
+			return false
+		}
+		if j.phase != ended {
 			over = append(over, j)
 		}
-		b.quiet[0] = nil
-		b.quiet = b.quiet[1:]
-	}
+		return true
+	})
 	return over
 }
 

@@ -27,6 +27,7 @@ type rig struct {
 	out     chan broker.Publication
 	stop    context.CancelFunc
 	ended   chan error
+	launch  time.Duration // until a command has its process
 	started chan process.Spec
 	finish  chan process.Result // one a command; nil channel: the runner obeys its context only
 	acks    atomic.Int32
@@ -62,9 +63,11 @@ func newRigOn(t *testing.T, file RecordFile, edit func(*Config)) *rig {
 	return r
 }
 
-func (r *rig) execute(ctx context.Context, s process.Spec, _ func(process.Identity), out func(process.Chunk)) process.Result {
+func (r *rig) execute(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
 	r.started <- s
 	begun := time.Now()
+	time.Sleep(r.launch)
+	started(process.Identity{PID: 1 << 22, Start: "rig"})
 	select {
 	case res := <-r.finish:
 		res.Started, res.StartedAt, res.EndedAt = true, begun, time.Now()
@@ -183,6 +186,27 @@ func TestQuickCommandCostsOneReply(t *testing.T) {
 			t.Errorf("%d acknowledgements", r.acks.Load())
 		}
 	})
+}
+
+// A machine that takes its time to start a command says nothing of it before the
+// command has run for a while, or could not be started for long.
+func TestSlowStartIsAnnouncedLate(t *testing.T) {
+	for start, want := range map[time.Duration]time.Duration{launch / 2: launch/2 + quiet, 2 * launch: launch} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, nil)
+			defer r.close()
+			r.launch = start
+			task, job := ids()
+			begin := time.Now()
+			r.send(wire.TypeRun, task, job)
+			next[*wire.Started](r)
+			if d := time.Since(begin); d != want {
+				t.Errorf("where its process takes %s it is announced after %s, want %s", start, d, want)
+			}
+			r.finish <- exited(0)
+			next[*wire.Ended](r)
+		})
+	}
 }
 
 func TestSlowCommandIsAnnounced(t *testing.T) {

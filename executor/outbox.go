@@ -10,9 +10,15 @@ import (
 )
 
 const (
-	// quiet is how long a job may take before its operator hears anything but
-	// its end: a quick command costs one reply.
+	// quiet is how long a job may wait, and then how long its command may run,
+	// before its operator hears anything but its end: a quick command costs one
+	// reply.
 	quiet = 50 * time.Millisecond
+
+	// launch is how long a job that was begun may take until its process is
+	// there: on a machine with much else to do the news would only add to that.
+	// An operator is patient for longer before he asks again.
+	launch = time.Second
 
 	// window is how many publications of one agent may be unconfirmed: enough
 	// to stream output over a slow link (64 × 32 KiB), little enough to hold.

@@ -324,13 +324,13 @@ func TestReplay(t *testing.T) {
 	}
 	b.begin(t0)
 	save(b)
-	b.started(jobs[0], &process.Identity{PID: 7, Start: "x"})
+	b.started(jobs[0], &process.Identity{PID: 7, Start: "x"}, time.Time{})
 	b.output(jobs[0], ref{Stream: wire.Stdout, Size: 3, Segment: 1})
 	b.end(jobs[0], code(4), t0)
 	save(b)
 	b.delivered(jobs[0])
 	b.begin(t0) // the second runs on
-	b.started(jobs[1], &process.Identity{PID: 8, Start: "y"})
+	b.started(jobs[1], &process.Identity{PID: 8, Start: "y"}, time.Time{})
 	b.cancel(about(t, wire.TypeCancel, reqs[3]), t0)
 	tombstone, _ := b.cancel(about(t, wire.TypeCancel, run(t)), t0)
 	save(b)

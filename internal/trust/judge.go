@@ -118,7 +118,7 @@ func (v *Verdict) identify(h *Host, p *Policy, now time.Time) (*Rule, string) {
 	rule, issuer, err := p.find(s, now)
 	v.Issuer = issuer
 	if err == nil {
-		err = s.verify(v.Request.StatementText)
+		err = lately.verified(s, v.Request.StatementText, v.Request.Signature)
 	}
 	if err != nil {
 		return nil, err.Error()
