@@ -118,7 +118,7 @@ func (t *task) halt(ctx context.Context, reason string) error {
 
 // move records a step of the rollout, again and again until it is stored.
 func (t *task) move(ctx context.Context, m results.Move) error {
-	m.At = time.Now().UTC()
+	m.At = time.Now().UTC().Truncate(time.Millisecond)
 	r := *t.record.Rollout // others hold the old one
 	r.Moves = append(slices.Clone(r.Moves), m)
 	t.record.Rollout = &r
@@ -165,7 +165,7 @@ func (d *Dispatcher) leftBehind(ctx context.Context, t *results.Task, jobs []res
 	if reason == "" {
 		reason = "rollout stopped: the process that drove it has ended"
 		r := *t.Rollout
-		r.Moves = append(slices.Clone(r.Moves), results.Move{At: time.Now().UTC(), Event: results.Stopped, Stage: r.Stage(), Hosts: len(rest), Reason: reason})
+		r.Moves = append(slices.Clone(r.Moves), results.Move{At: time.Now().UTC().Truncate(time.Millisecond), Event: results.Stopped, Stage: r.Stage(), Hosts: len(rest), Reason: reason})
 		if err := d.store.Move(ctx, t.ID, r); err != nil {
 			return err
 		}
