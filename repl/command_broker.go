@@ -17,12 +17,13 @@ import (
 )
 
 type brokerSetupCommand struct {
-	Vhost    string   `default:"warren" placeholder:"NAME" help:"Virtual host for Warren alone."`
-	Operator []string `sep:"none" placeholder:"NAME" help:"Login of an operator; may be repeated."`
-	Agent    []string `sep:"none" placeholder:"HOST[,ALIAS…]" help:"Login of an agent, its id, and the further names that it answers to; may be repeated. A host expression stands for that many agents."`
-	External bool     `help:"Logins are client certificates (SASL EXTERNAL), without passwords."`
-	Check    bool     `help:"Print no commands: tell what else lives in the virtual host. For a node of the broker."`
-	JSON     bool     `name:"json" help:"Print one JSON document."`
+	Vhost     string   `default:"warren" placeholder:"NAME" help:"Virtual host for Warren alone."`
+	Operator  []string `sep:"none" placeholder:"NAME" help:"Login of an operator; may be repeated."`
+	Agent     []string `sep:"none" placeholder:"HOST[,ALIAS…]" help:"Login of an agent, its id, and the further names that it answers to; may be repeated. A host expression stands for that many agents."`
+	Passwords string   `default:"warren-passwords" type:"path" placeholder:"DIR" help:"Where each login's password is kept, or made where there is none: DIR/NAME."`
+	External  bool     `help:"Logins are client certificates (SASL EXTERNAL), without passwords."`
+	Check     bool     `help:"Print no commands: tell what else lives in the virtual host. For a node of the broker."`
+	JSON      bool     `name:"json" help:"Print one JSON document."`
 }
 
 func (*brokerSetupCommand) Help() string {
@@ -33,7 +34,7 @@ func (*brokerSetupCommand) Help() string {
 
 It creates the virtual host, the exchanges, and users with these rights. An agent may have the queues of its own names, take questions to all, and reply; it can neither read another host's requests nor send any. An operator may send to every host and read the replies to itself alone. Names are given as the broker knows them: an agent's login is its --id; with --external a login is what ssl_cert_login_from in rabbitmq.conf makes of the certificate, best its common name (common_name).
 
-A new user's password is made at random and written to warren-passwords/NAME where the script runs, readable by its user only; it is the file for --broker-password-file. Nothing prints it. rabbitmqctl change_password sets another.
+Passwords are made at random, here, and written to warren-passwords/NAME, readable by you only: bring each to its host as the file for --broker-password-file. The script bears their salted hashes alone, and nothing prints a password. It calls rabbitmqctl seven times, whatever the number of logins. A file that is there is used again, so that another run changes nothing. A user who is there keeps the password; rabbitmqctl change_password sets another.
 
 The address that an agent's connection leaves from is a name like others: one that is not among its aliases is refused to it, which it logs as a warning.
 
@@ -48,25 +49,58 @@ func (c *brokerSetupCommand) Run(ctx context.Context, s *session) error {
 	if c.Check {
 		return c.check(ctx, s, cfg)
 	}
-	script, err := cfg.Script()
+	passwords, err := cfg.Passwords(c.Passwords)
+	if err != nil {
+		return withStatus(exitUsage, err)
+	}
+	script, err := cfg.Script(passwords)
 	if err != nil {
 		return withStatus(exitUsage, err)
 	}
 	if c.Vhost == "/" {
 		s.note(`warning: virtual host "/" is everybody's, and operators may write to all its queues`)
 	}
+	c.tell(s, passwords)
 	if !c.JSON {
 		_, err = io.WriteString(s.stdio.Out, script)
 		return err
 	}
+	return c.document(s, cfg, passwords, script)
+}
+
+// tell says where the new passwords are.
+func (c *brokerSetupCommand) tell(s *session, passwords map[string]brokersetup.Password) {
+	made := 0
+	for _, p := range passwords {
+		if p.New {
+			made++
+		}
+	}
+	if made > 0 {
+		s.note("new passwords: %d, in %s", made, c.Passwords)
+		s.note("hint: bring each to its host as the file for --broker-password-file")
+	}
+}
+
+// document is what --json prints.
+func (c *brokerSetupCommand) document(s *session, cfg brokersetup.Config, passwords map[string]brokersetup.Password, script string) error {
 	logins, err := cfg.Logins()
 	if err != nil {
 		return withStatus(exitUsage, err)
 	}
-	if logins == nil {
-		logins = []brokersetup.Login{}
+	type login struct {
+		brokersetup.Login
+		PasswordFile *string `json:"password_file"`
 	}
-	return writeJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "logins": logins, "script": script})
+	all := []login{}
+	for _, l := range logins {
+		one := login{Login: l}
+		if p, ok := passwords[l.Name]; ok {
+			one.PasswordFile = &p.File
+		}
+		all = append(all, one)
+	}
+	return writeJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "logins": all, "script": script})
 }
 
 func (c *brokerSetupCommand) config() (brokersetup.Config, error) {

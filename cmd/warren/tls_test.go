@@ -21,7 +21,7 @@ func TestCertificatesAsLogins(t *testing.T) {
 	c := newConfined(t)
 	node, authority := rabbittest.Secure(t)
 	c.node = node
-	c.setUp("--external", "--operator", "tls.alice", "--agent", "tls-h1,tls-alias")
+	c.setUp(0, "--external", "--operator", "tls.alice", "--agent", "tls-h1,tls-alias")
 	c.broker = rabbittest.SecureURL(node, "", strings.ReplaceAll(c.vhost, " ", "%20"))
 	files := func(name string) []string {
 		cert, key, err := authority.Issue(rabbittest.Certificate{Name: name})

@@ -4,17 +4,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"strings"
 	"time"
-)
 
-// maxFile bounds what is read of a certificate, a key or a password: a bundle of
-// all the world's authorities has some 200 KiB.
-const maxFile = 4 << 20
+	"warren/internal/secretfile"
+)
 
 // credentials are what a Login's files contain at this moment.
 type credentials struct {
@@ -26,14 +21,11 @@ type credentials struct {
 func (ep *endpoint) credentials() (credentials, error) {
 	c := credentials{password: ep.login.Password}
 	if ep.login.PasswordFile != "" {
-		text, err := readSecret("password file", ep.login.PasswordFile)
+		password, err := secretfile.Password(ep.login.PasswordFile)
 		if err != nil {
-			return c, err
+			return c, of("password file", ep.login.PasswordFile, err)
 		}
-		line, rest, _ := strings.Cut(string(text), "\n")
-		if c.password = strings.TrimSuffix(line, "\r"); c.password == "" || strings.TrimSpace(rest) != "" {
-			return c, unusable("password file", ep.login.PasswordFile, "it must have the password in its one line", "")
-		}
+		c.password = password
 	}
 	if !ep.secure {
 		return c, nil
@@ -43,7 +35,7 @@ func (ep *endpoint) credentials() (credentials, error) {
 		c.tls.ServerName = ep.uri.Host
 	}
 	if ep.login.CA != "" {
-		text, err := read("CA file", ep.login.CA, nil)
+		text, err := read("CA file", ep.login.CA)
 		if err != nil {
 			return c, err
 		}
@@ -68,7 +60,7 @@ func readPair(certFile, keyFile string) (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	certText, err := read("certificate", certFile, nil)
+	certText, err := read("certificate", certFile)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
@@ -96,7 +88,7 @@ func readPair(certFile, keyFile string) (tls.Certificate, error) {
 
 // readCertificate reads the first certificate of a file.
 func readCertificate(path string) (*x509.Certificate, error) {
-	text, err := read("certificate", path, nil)
+	text, err := read("certificate", path)
 	if err != nil {
 		return nil, err
 	}
@@ -123,43 +115,23 @@ func block(text []byte, wanted func(*pem.Block) bool) *pem.Block {
 }
 
 // readSecret reads a file that others may not.
-func readSecret(what, path string) ([]byte, error) { return read(what, path, private) }
-
-// read reads a regular file that passes a check.
-func read(what, path string, check func(fs.FileInfo) string) ([]byte, error) {
-	f, err := open(path)
-	if err != nil {
-		return nil, unusable(what, path, cause(err), "")
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, unusable(what, path, cause(err), "")
-	case !info.Mode().IsRegular():
-		return nil, unusable(what, path, "it is no regular file; it is read again at each connection", "")
-	case info.Size() > maxFile:
-		return nil, unusable(what, path, fmt.Sprintf("it is larger than %d MiB", maxFile>>20), "")
-	}
-	if check != nil {
-		if problem := check(info); problem != "" {
-			return nil, unusable(what, path, problem, "chmod 600 "+path)
-		}
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile))
-	if err != nil {
-		return nil, unusable(what, path, cause(err), "")
-	}
-	return text, nil
+func readSecret(what, path string) ([]byte, error) {
+	text, err := secretfile.Read(path)
+	return text, of(what, path, err)
 }
 
-// cause is an error without the path, which the message has already.
-func cause(err error) string {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err.Error()
+// read reads a file that is no secret.
+func read(what, path string) ([]byte, error) {
+	text, err := secretfile.ReadPublic(path)
+	return text, of(what, path, err)
+}
+
+// of says which file an error is about.
+func of(what, path string, err *secretfile.Error) error {
+	if err == nil {
+		return nil
 	}
-	return err.Error()
+	return unusable(what, path, err.Text, err.Hint)
 }
 
 func unusable(what, path, why, hint string) error {

@@ -1,15 +1,15 @@
 // Package brokersetup writes the shell commands that give Warren a virtual host
 // of its own in a RabbitMQ, and its programs logins that can do what they must
-// and no more. It only makes text: nothing is sent, nothing starts.
+// and no more. It makes text, and the files of passwords: nothing is sent, nothing
+// starts.
 package brokersetup
 
 import (
-	"encoding/json"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"warren/internal/wire"
 )
@@ -91,6 +91,8 @@ func checkName(what, name string) error {
 		return fmt.Errorf("%s %q is no name\nhint: 1 to %d characters", what, name, most)
 	case strings.HasPrefix(name, "-"):
 		return fmt.Errorf("%s %q begins with '-'", what, name)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("%s %q is not UTF-8", what, name)
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return fmt.Errorf("%s %q has a control character", what, name)
 	}
@@ -126,50 +128,21 @@ func operator(name string) Login {
 	}
 }
 
-// Script is the text for a POSIX shell on a node of the broker. Running it again
-// changes nothing, but that permissions are set anew.
-func (c Config) Script() (string, error) {
+// Script is the text for a POSIX shell on a node of the broker, with the Passwords
+// of the logins. Running it again changes nothing, but that permissions are set
+// anew.
+func (c Config) Script(passwords map[string]Password) (string, error) {
 	logins, err := c.Logins()
 	if err != nil {
 		return "", err
 	}
-	var s strings.Builder
-	s.WriteString(head)
-	fmt.Fprintf(&s, "vhost=%s\n", quote(c.Vhost))
-	s.WriteString(ctl)
-	if len(logins) > 0 {
-		s.WriteString(loginHead)
-		if c.External {
-			s.WriteString(loginExternal)
-		} else {
-			s.WriteString(loginPassword)
-		}
-	}
-	s.WriteString(vhost)
-	exchanges, err := c.exchanges()
+	definitions, err := c.definitions(logins, passwords)
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(&s, "rabbitmqctl -q import_definitions <<'END'\n%s\nEND\n", exchanges)
-	for _, l := range logins {
-		fmt.Fprintf(&s, "\n# %s %s\n", l.Kind, l.Name)
-		name := quote(l.Name)
-		if c.External {
-			fmt.Fprintf(&s, "login %s\n", name)
-		} else {
-			fmt.Fprintf(&s, "login %s %s\n", name, quote(url.PathEscape(l.Name)))
-		}
-		fmt.Fprintf(&s, "ctl set_permissions -p \"$vhost\" %s %s %s %s\n", name, quote(l.Configure), quote(l.Write), quote(l.Read))
-		if l.Replies != "" {
-			fmt.Fprintf(&s, "ctl set_topic_permissions -p \"$vhost\" %s %s %s %s\n", name, wire.ExchangeReplies, quote("^$"), quote(l.Replies))
-		}
-	}
-	s.WriteString("\n" + check)
-	if len(logins) > 0 && !c.External {
-		s.WriteString(tell)
-	}
-	s.WriteString("exit $found\n")
-	return s.String(), nil
+	return head + "vhost=" + quote(c.Vhost) + "\n" + ctl +
+		"\ndefinitions() {\n\tcat <<'END'\n" + definitions + "END\n}\n" +
+		setUp + check + "exit $found\n", nil
 }
 
 // Check is a script that changes nothing: it tells what else lives in the virtual
@@ -179,24 +152,6 @@ func (c Config) Check() (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("set -eu\nvhost=%s\n%s%sexit $found\n", quote(c.Vhost), ctl, check), nil
-}
-
-// exchanges are RabbitMQ's definitions of those that agents may not create.
-func (c Config) exchanges() (string, error) {
-	type exchange struct {
-		Name       string         `json:"name"`
-		Vhost      string         `json:"vhost"`
-		Type       string         `json:"type"`
-		Durable    bool           `json:"durable"`
-		AutoDelete bool           `json:"auto_delete"`
-		Internal   bool           `json:"internal"`
-		Arguments  map[string]any `json:"arguments"`
-	}
-	text, err := json.Marshal(map[string][]exchange{"exchanges": {
-		{Name: wire.ExchangeReplies, Vhost: c.Vhost, Type: "topic", Durable: true, Arguments: map[string]any{}},
-		{Name: wire.ExchangeDiscover, Vhost: c.Vhost, Type: "fanout", Durable: true, Arguments: map[string]any{}},
-	}})
-	return string(text), err
 }
 
 // quote makes one word of a POSIX shell's. Between single quotes the expressions

@@ -1,12 +1,13 @@
 package brokersetup
 
 // The parts of the script. Its rabbitmqctl commands are in RabbitMQ since 3.8.2
-// and need no plugin.
+// and need no plugin. Each takes seconds, so none is called for each login.
 
 const head = `#!/bin/sh
 # A virtual host and logins for Warren, printed by warren broker-setup.
 # Run it on a node of the broker, as who may call rabbitmqctl. It may be run again:
-# what is there stays, and permissions are set anew.
+# what is there stays, and permissions are set anew. It bears no password, only the
+# hashes of random ones.
 set -eu
 `
 
@@ -19,45 +20,37 @@ fi
 
 # Without /dev/null it could read on from this script.
 ctl() { rabbitmqctl -s "$@" </dev/null; }
+found=0
+warn() { printf 'warning: %s\n' "$1" | tr -d '\000-\011\013-\037\177' >&2; found=1; }
 `
 
-const loginHead = `
-users=$(ctl list_users)
-known() { printf '%s\n' "$users" | cut -f 1 | grep -Fqx -e "$1"; }
-random() { od -An -N 24 -tx1 /dev/urandom | tr -d ' \n'; }
-`
-
-const loginPassword = `
-# login NAME FILE creates a user. Its password is written to a file that only you
-# can read, and shown nowhere.
-login() {
-	if known "$1"; then return; fi
-	(umask 077 && mkdir -p warren-passwords && rm -f "warren-passwords/$2" && random >"warren-passwords/$2")
-	rabbitmqctl -q add_user "$1" <"warren-passwords/$2"
-	created="${created-} $2"
-}
-`
-
-const loginExternal = `
-# login NAME creates a user who can log in by certificate only.
-login() {
-	if known "$1"; then return; fi
-	random | rabbitmqctl -q add_user "$1"
-	ctl clear_password "$1"
-}
-`
-
-const vhost = `
+const setUp = `
 if ! ctl list_vhosts name | grep -Fqx -e "$vhost"; then
 	ctl add_vhost "$vhost"
 fi
+users=$(ctl list_users)
 
-# Agents may not create exchanges: they find them.
+# of_users runs awk on the definitions, with those users in known who are there. A
+# user of the definitions stands in a line of its own: name, JSON, new or kept.
+of_users() {
+	{ printf '%s\n' "$users"; definitions; } | awk -F '\t' '
+		/^[{]"users":\[$/ { begun = 1 }
+		!begun { known[$1]; next }
+		'"$1"
+}
+all=$(of_users '
+		NF == 1 { print }
+		NF > 1 && !($1 in known) { print comma $2; comma = "," }')
+printf '%s\n' "$all" | rabbitmqctl -q import_definitions
+stale=$(of_users '$3 == "new" && ($1 in known) { print $1 }')
+if [ -n "$stale" ]; then
+	warn "was there before, and keeps a password that is not the new one in the files: $(printf '%s\n' "$stale" | head -n 5 | paste -s -d ' ' -)"
+	echo 'hint: use the old files, or rabbitmqctl delete_user and run this again' >&2
+fi
 `
 
-const check = `# Is anybody else here? Operators may write to every queue of the virtual host.
-found=0
-warn() { printf 'warning: %s\n' "$1" | tr -d '\000-\011\013-\037\177' >&2; found=1; }
+const check = `
+# Is anybody else here? Operators may write to every queue of the virtual host.
 queues=$(ctl list_queues -p "$vhost" name)
 exchanges=$(ctl list_exchanges -p "$vhost" name type)
 permissions=$(ctl list_permissions -p "$vhost")
@@ -73,11 +66,5 @@ done
 everybody=$(printf '%s\n' "$permissions" | awk -F '\t' '$2 == ".*" || $3 == ".*" || $4 == ".*" { print $1 }')
 if [ -n "$everybody" ]; then
 	warn "not confined in virtual host $vhost: $(printf '%s\n' "$everybody" | head -n 5 | paste -s -d ' ' -)"
-fi
-`
-
-const tell = `if [ -n "${created-}" ]; then
-	printf 'new passwords are in %s:%s\n' "$(pwd)/warren-passwords" "$created"
-	echo 'hint: bring each to its host as the file for --broker-password-file, and delete it here'
 fi
 `

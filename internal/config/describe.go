@@ -108,11 +108,7 @@ func text(v reflect.Value) string {
 	}
 	switch v.Kind() {
 	case reflect.Slice:
-		var parts []string
-		for i := range v.Len() {
-			parts = append(parts, text(v.Index(i)))
-		}
-		return strings.Join(parts, ",")
+		return list(v)
 	case reflect.Map:
 		var parts []string
 		for _, k := range v.MapKeys() {
@@ -122,6 +118,34 @@ func text(v reflect.Value) string {
 		return strings.Join(parts, ",")
 	}
 	return redacted(fmt.Sprint(v))
+}
+
+// list writes a list.
+func list(v reflect.Value) string {
+	var parts []string
+	for i := range v.Len() {
+		parts = append(parts, fmt.Sprint(v.Index(i)))
+	}
+	parts = joined(parts)
+	for i := range parts {
+		parts[i] = redacted(parts[i])
+	}
+	return strings.Join(parts, ",")
+}
+
+// joined puts together again what a comma within a URL has divided. What follows a
+// URL and is none is taken for the rest of its password.
+func joined(parts []string) []string {
+	var whole []string
+	for _, part := range parts {
+		last := len(whole) - 1
+		if last >= 0 && strings.Contains(whole[last], "://") && !strings.Contains(part, "://") {
+			whole[last] += "," + part
+			continue
+		}
+		whole = append(whole, part)
+	}
+	return whole
 }
 
 // password is that of a URL. What stands before its last @, from the first
@@ -134,4 +158,12 @@ var parameter = regexp.MustCompile(`(?i)([?&](?:pass|pw)[a-z_]*=)[^&]*`)
 
 func redacted(text string) string {
 	return parameter.ReplaceAllString(password.ReplaceAllString(text, "${1}:xxxxx@"), "${1}xxxxx")
+}
+
+// everybodys is the login that RabbitMQ comes with.
+const everybodys = "://guest:guest@"
+
+func hasPassword(text string) bool {
+	text = strings.ReplaceAll(text, everybodys, "://")
+	return redacted(text) != text
 }

@@ -67,6 +67,26 @@ func parse(path string, text []byte, settings []*kong.Flag) (*file, error) {
 	return f, nil
 }
 
+// secret finds the first setting whose value has a password; line is 0 where there
+// is none.
+func (f *file) secret() (name string, line int) {
+	for n, v := range f.values {
+		var parts []string
+		switch token := v.token.(type) {
+		case string:
+			parts = strings.Split(token, ",") // as kong reads a list
+		case []any:
+			for _, e := range token {
+				parts = append(parts, fmt.Sprint(e))
+			}
+		}
+		if slices.ContainsFunc(joined(parts), hasPassword) && (line == 0 || v.line < line) {
+			name, line = n, v.line
+		}
+	}
+	return name, line
+}
+
 // check makes a token of a value, and sees that the setting takes it.
 func check(flag *kong.Flag, v any, names []string, name string) (any, *Error) {
 	if flag == nil {

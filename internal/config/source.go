@@ -3,10 +3,13 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"warren/internal/secretfile"
 )
 
 // A Source resolves the settings that neither flag nor environment gives.
@@ -51,7 +54,7 @@ func (s *Source) read(ctx *kong.Context) error {
 		return nil
 	}
 	path, named := s.path(ctx)
-	text, err := os.ReadFile(path)
+	text, exposed, err := readFile(path)
 	switch {
 	case path == "", !named && (errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)):
 		s.file = &file{values: map[string]value{}}
@@ -63,10 +66,32 @@ func (s *Source) read(ctx *kong.Context) error {
 		}
 	}
 	f, err := parse(path, text, Settings(ctx.Model))
-	if err == nil {
-		s.file = f
+	if err != nil {
+		return err
 	}
-	return err
+	if name, line := f.secret(); line > 0 && exposed != "" {
+		return &Error{fmt.Sprintf("%s:%d: %s has a password, and %s", path, line, name, exposed), "chmod 600 " + path + ", or put the password into a file of its own: broker_password_file"}
+	}
+	s.file = f
+	return nil
+}
+
+// readFile also says whether others than its owner may read or change the file,
+// "" where not. What is no regular file keeps nothing.
+func readFile(path string) (text []byte, exposed string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		exposed = secretfile.Exposed(info)
+	}
+	if err == nil {
+		text, err = io.ReadAll(f)
+	}
+	return text, exposed, err
 }
 
 // path is the file that counts, and whether somebody has named it.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -82,5 +83,42 @@ func TestBadSettings(t *testing.T) {
 	var stderr bytes.Buffer
 	if status := Main([]string{"--config", "/no/such/file", "--allow-unsigned"}, &stderr, &stderr); status != 2 || !strings.Contains(stderr.String(), "/no/such/file") {
 		t.Errorf("status %d: %s", status, stderr.String())
+	}
+}
+
+// A file that has a password is for nobody else; others are anybody's to read.
+func TestFileWithPassword(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no modes")
+	}
+	path := filepath.Join(t.TempDir(), "warrend.toml")
+	for _, c := range []struct {
+		text   string
+		mode   os.FileMode
+		status int
+	}{
+		{"workers = 5\nbroker = \"amqp://agent:hush@rabbit/warren\"", 0o644, 2},
+		{"workers = 5\nbroker = \"amqp://agent:hush@rabbit/warren\"", 0o600, 0},
+		{"workers = 5\nbroker = [\"amqp://rabbit/\", \"amqp://agent:hush@two/warren\"]", 0o604, 2},
+		{"workers = 5\nbroker = \"amqp://agent:hu,sh@rabbit/warren\"", 0o622, 2},
+		{"workers = 5\nbroker = \"amqp://one/v,amqp://agent@two/v\"", 0o644, 0},
+		{"broker = [\"amqp://one/v\", \"amqp://guest:guest@two/v\"]", 0o644, 0},
+		{"broker_password_file = \"/p\"", 0o644, 0},
+	} {
+		if err := os.WriteFile(path, []byte(c.text), c.mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		var stdout, stderr bytes.Buffer
+		status := Main([]string{"--config", path, "--show-config"}, &stdout, &stderr)
+		said := stdout.String() + stderr.String()
+		if status != c.status || strings.Contains(said, "hush") || strings.Contains(said, "hu,sh") || strings.Contains(said, "sh@") {
+			t.Errorf("%s, mode %o: status %d, %s", c.text, c.mode, status, said)
+		}
+		if c.status == 2 && !strings.Contains(said, path+":2: broker has a password, and others may read or change it") {
+			t.Errorf("%s, mode %o: %s", c.text, c.mode, said)
+		}
 	}
 }
