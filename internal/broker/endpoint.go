@@ -37,6 +37,15 @@ var parameters = map[string][]string{
 // none of its text: what is wrong with a URL is often that its password
 // contains a reserved character, and then any part may be password.
 func endpoints(o Options) ([]endpoint, error) {
+	for i, raw := range o.URLs {
+		if i > 0 && !strings.Contains(raw, "://") {
+			return nil, &Error{
+				Kind: ErrBadURL,
+				Text: fmt.Sprintf("broker URL number %d does not begin with amqp:// or amqps://", i+1),
+				Hint: `a comma divides URLs; one that belongs to a URL, as in its password, is written %2C`,
+			}
+		}
+	}
 	var eps []endpoint
 	for i, raw := range o.URLs {
 		ep, err := newEndpoint(strings.TrimSpace(raw), i+1, o.Login)
@@ -62,7 +71,7 @@ func newEndpoint(raw string, number int, given Login) (endpoint, error) {
 	}
 	uri, err := amqp.ParseURI(raw)
 	if err != nil || misread(raw) {
-		return wrong(`write it as amqp://user:password@host:5672/vhost, with reserved characters in the password percent-encoded ("@" is %40, "/" is %2F, ":" is %3A, "#" is %23, "?" is %3F, "%" is %25)`, "cannot be read")
+		return wrong(`write it as amqp://user:password@host:5672/vhost, with reserved characters in the password percent-encoded ("@" is %40, "/" is %2F, ":" is %3A, "#" is %23, "?" is %3F, "," is %2C, "%" is %25)`, "cannot be read")
 	}
 	u, _ := url.Parse(raw) // the library has
 	query, err := url.ParseQuery(u.RawQuery)

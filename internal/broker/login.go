@@ -97,15 +97,36 @@ func isLoopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// User is the name under which the broker knows who logs in by the first URL:
-// its user or, where a certificate is the login and no user is named, the common
-// name in it.
+// User is the name under which the broker knows who logs in: the URLs' user or,
+// where a certificate is the login and no user is named, the common name in it.
+// URLs of different users are refused.
 func (o Options) User() (string, error) {
 	eps, err := endpoints(o)
 	if err != nil {
 		return "", err
 	}
-	ep := eps[0]
+	var first string
+	for i, ep := range eps {
+		user, err := ep.user()
+		if err != nil {
+			return "", err
+		}
+		if i == 0 {
+			first = user
+		}
+		if user != first {
+			return "", &Error{
+				Kind: ErrBadURL,
+				Text: fmt.Sprintf("broker URLs number 1 and %d are for different users, %q and %q", i+1, first, user),
+				Hint: "one operator is one user at the broker, whose name replies are sent to: name the same one in each URL",
+			}
+		}
+	}
+	return first, nil
+}
+
+// user is who logs in by this URL.
+func (ep *endpoint) user() (string, error) {
 	if ep.named || ep.external() != onlyCertificate {
 		return ep.uri.Username, nil
 	}

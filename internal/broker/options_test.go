@@ -43,6 +43,14 @@ func TestBadURLs(t *testing.T) {
 			t.Errorf("the error does not help: %v", err)
 		}
 	}
+	// One URL whose password has a comma, of which a list makes two.
+	for _, url := range []string{"amqp://anna:hush,hush@host/", "amqp://anna:77,hush@host/", "amqp://good,amqp://anna:hush,77@host/v"} {
+		_, err := NewLink(Options{URLs: strings.Split(url, ",")})
+		if !errors.Is(err, ErrBadURL) || !strings.Contains(err.Error(), "hint: a comma divides URLs") || !strings.Contains(err.Error(), "%2C") ||
+			strings.Contains(err.Error(), "hush") || strings.Contains(err.Error(), "77") {
+			t.Errorf("%q gives %v", url, err)
+		}
+	}
 	if _, err := NewLink(Options{}); !errors.Is(err, ErrBadURL) {
 		t.Errorf("no URL gives %v", err)
 	}
@@ -126,6 +134,15 @@ func TestUser(t *testing.T) {
 		if err != nil || got != c.want {
 			t.Errorf("%s: %q, %v; want %q", c.url, got, err, c.want)
 		}
+	}
+	// Several brokers, one user: a certificate's and a password's can be the same.
+	several := Options{URLs: []string{"amqps://a", "amqps://anna.k:hush@b", "amqps://anna.k@c/v"}, Login: Login{Cert: cert}}
+	if got, err := several.User(); err != nil || got != "anna.k" {
+		t.Errorf("%q, %v", got, err)
+	}
+	several.URLs[2] = "amqps://otto:hush@c"
+	if got, err := several.User(); !errors.Is(err, ErrBadURL) || got != "" || !strings.Contains(err.Error(), `number 1 and 3 are for different users, "anna.k" and "otto"`+"\nhint: ") {
+		t.Errorf("different users: %q, %v", got, err)
 	}
 	_, err = Options{URLs: []string{"amqps://localhost"}, Login: Login{Cert: nameless}}.User()
 	if !errors.Is(err, ErrCredentials) || !strings.Contains(err.Error(), "no common name") {
