@@ -89,13 +89,15 @@ func forgetBrokers() {
 	}
 }
 
+// use gives the laboratory to an operator, whose own configuration file is for
+// another broker.
 func (f *demo) use(ctx context.Context, stop func(), l *lab.Lab) int {
 	data := filepath.Join(l.Dir, "operator")
 	if !f.Serve {
 		stop()
-		return operator.Main([]string{"--broker", l.URL, "--identity", l.Identity, "--data-dir", data})
+		return operator.Main([]string{"--config=", "--broker", l.URL, "--identity", l.Identity, "--data-dir", data})
 	}
-	fmt.Printf("export WARREN_BROKER=%s\nexport WARREN_IDENTITY=%s\nexport WARREN_DATA_DIR=%s\n", l.URL, l.Identity, data)
+	fmt.Printf("export WARREN_CONFIG=%s\nexport WARREN_BROKER=%s\nexport WARREN_IDENTITY=%s\nexport WARREN_DATA_DIR=%s\n", os.DevNull, l.URL, l.Identity, data)
 	fmt.Fprintln(os.Stderr, "Ctrl-C ends it")
 	<-ctx.Done()
 	return 0

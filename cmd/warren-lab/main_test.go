@@ -61,6 +61,26 @@ func (p *place) start(program string, env []string, args ...string) *clitest.Pro
 	return proc
 }
 
+// foreign is the environment of somebody whose own configuration is for another
+// broker, in the files that the programs would read.
+func (p *place) foreign() []string {
+	p.t.Helper()
+	dir := p.t.TempDir()
+	if err := os.Mkdir(dir+"/warren", 0o700); err != nil {
+		p.t.Fatal(err)
+	}
+	const other = "broker = \"amqp://other@127.0.0.1:1/other\"\nbroker_password_file = \"/nowhere/password\"\nbroker_ca = \"/nowhere/ca\"\n"
+	for file, text := range map[string]string{
+		"/warren/config.toml": other + "identity = \"/nowhere/key\"\ndata_dir = \"/nowhere/data\"\n",
+		"/warrend.toml":       other + "id = \"other\"\nauthorized_operators = \"/nowhere/operators\"\n",
+	} {
+		if err := os.WriteFile(dir+file, []byte(text), 0o600); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	return []string{"XDG_CONFIG_HOME=" + dir, "WARREND_CONFIG=" + dir + "/warrend.toml"}
+}
+
 func (p *place) wait(proc *clitest.Process, want int) {
 	p.t.Helper()
 	status, err := proc.Wait()
@@ -102,7 +122,7 @@ func (p *place) has(text string, parts ...string) {
 func TestLinesOnAPipe(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	l := p.start("warren-lab", nil, "--hosts", "web[01-03]")
+	l := p.start("warren-lab", p.foreign(), "--hosts", "web[01-03]")
 	fmt.Fprint(l.In, "run \"echo on $WARREN_HOST\" --hosts \"web01 web02 web03\" --wait\nhosts\nexit\n")
 	if _, err := l.Err.Await(`^ready: web\[01-03\]$`, 0); err != nil {
 		t.Fatal(err)
@@ -124,10 +144,10 @@ func TestServe(t *testing.T) {
 	for _, set := range regexp.MustCompile(`(?m)^export (\w+=\S+)$`).FindAllStringSubmatch(l.Out.String(), -1) {
 		env = append(env, set[1])
 	}
-	if len(env) != 3 {
+	if len(env) != 4 {
 		t.Fatalf("settings: %s", l.Out.String())
 	}
-	w := p.start("warren", env, "run", "true", "--hosts", "serve-[1-20]")
+	w := p.start("warren", append(p.foreign(), env...), "run", "true", "--hosts", "serve-[1-20]")
 	p.wait(w, 0)
 	p.has(w.Out.String(), "done: 20 ok")
 	if err := l.Signal(syscall.SIGINT); err != nil {

@@ -64,7 +64,7 @@ func (f *separate) start(c Config, program, url, dir, host string) (*agentProces
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"--id", host, "--data-dir", home, "--authorized-operators", operators(dir), "--log-format", "json", "--clock-tolerance", OneClock.String()}
+	args := []string{"--config=", "--id", host, "--data-dir", home, "--authorized-operators", operators(dir), "--log-format", "json", "--clock-tolerance", OneClock.String()}
 	if c.Inbox {
 		args = append(args, "--inbox")
 	}
