@@ -163,6 +163,7 @@ func TestPasswordIsToldNowhere(t *testing.T) {
 		{"several", "amqp://" + user + port(1) + ",amqp://" + user + port(2), 3, false},
 		{"unquoted user", "amqp://kee/per:" + secret + "@" + port(node.Port), 2, true},
 		{"unquoted", "amqp://keeper:" + secret + "@" + port(node.Port), 2, true},
+		{"unquoted comma", "amqp://keeper:Hush-7f3a,9c@1e@" + port(node.Port), 2, true},
 		{"parameter", "amqp://" + user + port(node.Port) + "/?password=" + quoted, 2, true},
 		{"scheme", "http://" + user + port(node.Port), 2, true},
 		{"no file", "amqps://" + user + port(node.Port) + "/?cacertfile=/none", 2, true},
