@@ -38,7 +38,7 @@ const (
 
 	// sayNothing is how long a sent job may be before the store hears of it: a
 	// quick answer makes the news of the sending superfluous.
-	sayNothing = 250 * time.Millisecond
+	sayNothing = time.Second
 )
 
 // A step is what a host goroutine does next.

@@ -18,7 +18,7 @@ const (
 	// launch is how long a job that was begun may take until its process is
 	// there: on a machine with much else to do the news would only add to that.
 	// An operator is patient for longer before he asks again.
-	launch = time.Second
+	launch = 1500 * time.Millisecond
 
 	// window is how many publications of one agent may be unconfirmed: enough
 	// to stream output over a slow link (64 × 32 KiB), little enough to hold.

@@ -50,7 +50,9 @@ func outputBytes(u Update) int {
 type merging struct {
 	tx      *txer
 	live    liveJobs
-	version int64 // PRAGMA data_version
+	named   map[string]bool // see actor
+	newly   []string        // to become of named
+	version int64           // PRAGMA data_version
 	records map[uuid.UUID]*merged
 	order   []*merged // as first touched
 	counts  Counts
@@ -79,7 +81,7 @@ func (a *actor) commit(ctx context.Context, b *batch) {
 		return
 	}
 	m := &merging{
-		tx: a.tx, live: a.live, records: make(map[uuid.UUID]*merged, b.updates),
+		tx: a.tx, live: a.live, named: a.named, records: make(map[uuid.UUID]*merged, b.updates),
 		deltas: map[int64]map[string]int{}, limits: map[int64]int64{}, revs: map[int64]int64{},
 	}
 	err := a.tx.do(ctx, func() error { return m.run(ctx, b) })
@@ -89,6 +91,9 @@ func (a *actor) commit(ctx context.Context, b *batch) {
 		a.log.Error("results not stored", "updates", b.updates, "err", err)
 	} else {
 		a.counts.add(m.counts)
+		for _, host := range m.newly {
+			a.named[host] = true
+		}
 		for _, j := range m.order {
 			a.live.tell(j, m.version)
 		}
@@ -237,7 +242,8 @@ func (m *merging) write(ctx context.Context, j *merged) error {
 	if from, to := j.before.kind(), r.kind(); from != to {
 		m.count(r.task, from, -1)
 		m.count(r.task, to, 1)
-		if to != "" && r.agent != "" {
+		if to != "" && r.agent != "" && !m.named[r.host] {
+			m.newly = append(m.newly, r.host)
 			if err := m.tx.addHost(ctx, r.host); err != nil {
 				return err
 			}

@@ -32,6 +32,7 @@ type actor struct {
 	tx   *txer
 
 	live    liveJobs
+	named   map[string]bool         // in table hosts, put there by this process
 	created int                     // agents that were new
 	rolls   map[string]*roll        // by the discover's id
 	checks  map[string]awaited      // by the job's id
@@ -58,7 +59,7 @@ func (s *Store) Run(ctx context.Context) error {
 		return explain(s.path, err)
 	}
 	defer tx.close()
-	a := &actor{path: s.path, log: s.log, tx: tx, live: liveJobs{}, rolls: map[string]*roll{}, checks: map[string]awaited{}, watched: map[string]*watchedTask{}, retention: s.retention}
+	a := &actor{path: s.path, log: s.log, tx: tx, live: liveJobs{}, named: map[string]bool{}, rolls: map[string]*roll{}, checks: map[string]awaited{}, watched: map[string]*watchedTask{}, retention: s.retention}
 	defer a.end()
 
 	poll := time.NewTicker(pollInterval)
