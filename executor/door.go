@@ -62,6 +62,9 @@ func (l *loop) obey(v *trust.Verdict, held bool, now time.Time) {
 		l.accept(v, held, now)
 		return
 	}
+	if (typ == wire.TypeCancel || typ == wire.TypeStatus) && v.Refusal == "" && !l.journal.room(o, now) {
+		v.Refusal = "journal full: this host does not know the job, and cannot remember another"
+	}
 	if v.Refusal != "" && typ != wire.TypeCheck {
 		l.refuse(v, now)
 		return

@@ -30,11 +30,15 @@ type journal struct {
 	floor   time.Time // likewise jobs whose not-after is not later: they may have been forgotten
 	jobs    map[string]*job
 	tasks   map[string]*job // the one job that was taken of each task
+	issued  map[string]int  // jobs remembered, by issuer
 	queue   []*job          // waiting, first come first served
 	held    []*job          // waiting, not to begin before the inbox is drained
 	quiet   []*job          // not ended, and too young to be talked about
 	running int
 	done    []*job // ended, oldest first
+
+	lasting      []*job    // ended and past the retention, but they could still be replayed
+	lastingUntil time.Time // the first of them can be forgotten
 
 	unsaved []*job // with something for the journal's file
 }
@@ -43,7 +47,7 @@ type journal struct {
 func newJournal(l Limits, since time.Time) *journal {
 	return &journal{
 		limits: l, since: since,
-		jobs: map[string]*job{}, tasks: map[string]*job{},
+		jobs: map[string]*job{}, tasks: map[string]*job{}, issued: map[string]int{},
 	}
 }
 
@@ -90,8 +94,7 @@ func (b *journal) accept(r *order, refusal string, held bool, now time.Time) (j 
 	if b.forgotten(j.issuedAt, j.notAfter) {
 		return nil, false
 	}
-	b.forget(now)
-	if len(b.jobs) >= 2*b.limits.Jobs {
+	if !b.room(r, now) {
 		return nil, false
 	}
 	if outcome, reason := b.refuse(j, refusal, now); outcome != "" {
@@ -123,10 +126,46 @@ func (b *journal) refuse(j *job, refusal string, now time.Time) (wire.Outcome, s
 		return wire.Expired, fmt.Sprintf("arrived %s after its time was up", now.Sub(j.notAfter).Round(time.Millisecond))
 	case len(b.jobs) >= b.limits.Jobs:
 		return wire.Rejected, fmt.Sprintf("journal full: %d jobs remembered", len(b.jobs))
+	case b.issued[j.issuer] >= b.share(j.issuer, b.limits.Jobs):
+		return wire.Rejected, fmt.Sprintf("journal full: %d jobs remembered, %d of them this operator's", len(b.jobs), b.issued[j.issuer])
 	case len(b.queue)+len(b.held) >= b.limits.Queue+b.limits.Workers-b.running:
 		return wire.Rejected, fmt.Sprintf("queue full: %d jobs run and %d wait", b.running, len(b.queue)+len(b.held))
 	}
+	if n := b.waiting(j.issuer); n >= b.share(j.issuer, b.limits.Queue)+b.limits.Workers-b.running {
+		return wire.Rejected, fmt.Sprintf("queue full: %d jobs run and %d wait, %d of them this operator's", b.running, len(b.queue)+len(b.held), n)
+	}
 	return "", ""
+}
+
+// share is how much of a room of n one issuer may take: three quarters, so that
+// no one of them can lock the others out. Who does not sign is nobody in
+// particular, and has all of it.
+func (b *journal) share(issuer string, n int) int {
+	if issuer == "" {
+		return n
+	}
+	return n - n/4
+}
+
+// room reports whether an order about a job that is not known can be remembered.
+// Refusals, and jobs of which only a cancel or a status has come, have as much
+// room again as jobs that are taken.
+func (b *journal) room(r *order, now time.Time) bool {
+	b.forget(now)
+	n := 2 * b.limits.Jobs
+	return b.known(r) != nil || len(b.jobs) < n && b.issued[r.issuer] < b.share(r.issuer, n)
+}
+
+// waiting counts an issuer's jobs that wait.
+func (b *journal) waiting(issuer string) (n int) {
+	for _, jobs := range [][]*job{b.queue, b.held} {
+		for _, j := range jobs {
+			if j.issuer == issuer {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // beginning is from when on a journal knows what was issued: a job may have run
@@ -244,7 +283,8 @@ func (b *journal) delivered(j *job) {
 }
 
 // cancel ends a waiting job, or says that a running one is to be stopped
-// (stop); a job that has not been seen gets a tombstone, so that it never runs.
+// (stop); a job that has not been seen gets a tombstone, for which there must be
+// room, so that it never runs.
 func (b *journal) cancel(r *order, now time.Time) (j *job, stop bool) {
 	j = b.known(r)
 	switch {
@@ -253,7 +293,6 @@ func (b *journal) cancel(r *order, now time.Time) (j *job, stop bool) {
 		if b.forgotten(j.issuedAt, j.notAfter) {
 			return nil, false
 		}
-		b.forget(now)
 		b.remember(j)
 		b.close(j, wire.Ended{Outcome: wire.Cancelled, Reason: "cancelled before it arrived"}, now)
 	case j.phase == waiting:
@@ -299,7 +338,6 @@ func (b *journal) status(r *order, now time.Time) (j *job, state string) {
 		return nil, wire.StateUnknown
 	}
 	j = stranger(r, now)
-	b.forget(now)
 	b.remember(j)
 	b.close(j, wire.Ended{Outcome: wire.Expired, Reason: "it did not arrive in time"}, now)
 	return j, ""
@@ -316,21 +354,43 @@ func (b *journal) drain(now time.Time) []*job {
 }
 
 // forget drops what is older than the retention and can no longer be replayed.
+// What still could be is put aside, so that it holds up nothing else.
 func (b *journal) forget(now time.Time) {
 	n := 0
 	for _, j := range b.done {
-		ended := time.UnixMilli(j.result.EndedAt)
-		if now.Before(ended.Add(b.limits.Retention)) || !now.After(j.notAfter.Add(b.limits.Tolerance)) {
+		if now.Before(time.UnixMilli(j.result.EndedAt).Add(b.limits.Retention)) {
 			break
 		}
-		delete(b.jobs, j.key())
-		if b.tasks[j.taskOf()] == j {
-			delete(b.tasks, j.taskOf())
-		}
-		b.floor = later(b.floor, j.notAfter)
+		b.drop(j, now)
 		n++
 	}
 	b.done = b.done[n:]
+	if len(b.lasting) > 0 && now.After(b.lastingUntil) {
+		again := b.lasting
+		b.lasting = nil
+		for _, j := range again {
+			b.drop(j, now)
+		}
+	}
+}
+
+// drop forgets a job that has ended, if it can no longer be replayed.
+func (b *journal) drop(j *job, now time.Time) {
+	if until := j.notAfter.Add(b.limits.Tolerance); !now.After(until) {
+		if len(b.lasting) == 0 || until.Before(b.lastingUntil) {
+			b.lastingUntil = until
+		}
+		b.lasting = append(b.lasting, j)
+		return
+	}
+	delete(b.jobs, j.key())
+	if b.issued[j.issuer]--; b.issued[j.issuer] == 0 {
+		delete(b.issued, j.issuer)
+	}
+	if b.tasks[j.taskOf()] == j {
+		delete(b.tasks, j.taskOf())
+	}
+	b.floor = later(b.floor, j.notAfter)
 }
 
 func sortByAcceptance(jobs []*job) {

@@ -56,6 +56,7 @@ func (b *journal) foreign(o *order) bool {
 
 func (b *journal) remember(j *job) {
 	b.jobs[j.key()] = j
+	b.issued[j.issuer]++
 	if j.replyTo != "" && b.tasks[j.taskOf()] == nil {
 		b.tasks[j.taskOf()] = j
 	}

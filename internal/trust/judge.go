@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -47,6 +48,9 @@ type Verdict struct {
 	// Run is what is to be executed, of a run and a check that are permitted: the
 	// request's, with a confined command as the words that it was matched by.
 	Run *wire.Run
+	// Untimely: it is refused for its times alone, so that anybody may have sent
+	// it who has captured it when it was new.
+	Untimely bool
 	// Refusal is why it is not permitted; empty where it is. Without Verified it
 	// is for the host's log alone.
 	Refusal string
@@ -89,6 +93,7 @@ func Judge(m Message, h *Host, p *Policy, now time.Time) Verdict {
 	}
 	v.Verified, v.Rule, v.AnyJob = true, rule.String(), rule.anyJob
 	if v.Refusal = untimely(&r.Statement, h, now); v.Refusal != "" || r.Statement.Run == nil {
+		v.Untimely = v.Refusal != ""
 		return v
 	}
 	run, refusal := rule.permits(r.Statement.Run, r.Secret, h.User)
@@ -100,30 +105,51 @@ func Judge(m Message, h *Host, p *Policy, now time.Time) Verdict {
 	return v
 }
 
-// identify finds the rule of whoever signed. It fills in the issuer.
-func (v *Verdict) identify(h *Host, p *Policy, now time.Time) (*Rule, string) {
-	switch {
-	case h.AllowUnsigned && (v.Request.Signature == "" || p == nil):
-		return unsigned, ""
-	case v.Request.Signature == "":
-		return nil, "it is not signed"
-	case p == nil:
-		return nil, "this host has no operators"
-	}
-	s, err := parse(v.Request.Signature)
+// Again judges a run that was permitted when it came, and that has waited: what
+// is to be executed of it now, or why nothing is. run is what Judge has made of
+// it, and signature that of its statement, which was verified then.
+func Again(signature string, run *wire.Run, secret *wire.Secret, h *Host, p *Policy, now time.Time) (*wire.Run, string) {
+	rule, _, _, err := recognize(signature, h, p, now)
 	if err != nil {
 		return nil, err.Error()
 	}
-	// Whose it is comes first: strangers shall not have this host calculate.
-	rule, issuer, err := p.find(s, now)
+	run, refusal := rule.permits(run, secret, h.User)
+	if refusal != "" {
+		return nil, rule.String() + ": " + refusal
+	}
+	return run, ""
+}
+
+// identify finds the rule of whoever signed. It fills in the issuer.
+func (v *Verdict) identify(h *Host, p *Policy, now time.Time) (*Rule, string) {
+	rule, issuer, s, err := recognize(v.Request.Signature, h, p, now)
 	v.Issuer = issuer
-	if err == nil {
+	if err == nil && s != nil {
+		// Whose it is came first: strangers shall not have this host calculate.
 		err = lately.verified(s, v.Request.StatementText, v.Request.Signature)
 	}
 	if err != nil {
 		return nil, err.Error()
 	}
 	return rule, ""
+}
+
+// recognize finds the rule of whoever a signature says has made it. That it is
+// good is not shown by that. s is nil where none is needed.
+func recognize(signature string, h *Host, p *Policy, now time.Time) (rule *Rule, issuer Issuer, s *signer, err error) {
+	switch {
+	case h.AllowUnsigned && (signature == "" || p == nil):
+		return unsigned, issuer, nil, nil
+	case signature == "":
+		return nil, issuer, nil, errors.New("it is not signed")
+	case p == nil:
+		return nil, issuer, nil, errors.New("this host has no operators")
+	}
+	if s, err = parse(signature); err != nil {
+		return nil, issuer, nil, err
+	}
+	rule, issuer, err = p.find(s, now)
+	return rule, issuer, s, err
 }
 
 // untimely says why a statement cannot be accepted at this time. A run's own
@@ -139,6 +165,21 @@ func untimely(s *wire.Statement, h *Host, now time.Time) string {
 		return fmt.Sprintf("issued %s in the future by this host's clock", issued.Sub(now).Round(time.Second))
 	case now.After(notAfter.Add(h.Tolerance)):
 		return fmt.Sprintf("its time was up %s ago by this host's clock", now.Sub(notAfter).Round(time.Second))
+	case s.Of != nil:
+		return impossible(s.Of, h, now)
+	}
+	return ""
+}
+
+// impossible says why no job of those times can have been accepted here: who asks
+// for one shall not have it remembered until its end.
+func impossible(of *wire.Of, h *Host, now time.Time) string {
+	issued, notAfter := time.UnixMilli(of.IssuedAt), time.UnixMilli(of.NotAfter)
+	switch valid := notAfter.Sub(issued); {
+	case h.MaxValidity > 0 && valid > h.MaxValidity:
+		return fmt.Sprintf("about a job valid for %s: this host accepts %s at most (--max-validity)", valid, h.MaxValidity)
+	case issued.After(now.Add(h.Tolerance)):
+		return fmt.Sprintf("about a job issued %s in the future by this host's clock", issued.Sub(now).Round(time.Second))
 	}
 	return ""
 }

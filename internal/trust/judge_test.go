@@ -186,6 +186,78 @@ func TestTimes(t *testing.T) {
 		}
 		wantRefusal(t, judge(typ, noon.Add(-31*time.Second), time.Minute), true, "in the future")
 		wantRefusal(t, judge(typ, noon.Add(91*time.Second), time.Minute), true, "its time was up")
+		if v := judge(typ, noon.Add(91*time.Second), time.Minute); !v.Untimely {
+			t.Error("a late request is not told from one that its sender has just made")
+		}
+	}
+}
+
+// A question is not about a job that this host could never have accepted, and
+// would have to remember for as long as whoever asks likes.
+func TestImpossibleJobs(t *testing.T) {
+	key := newKey(t, "ed25519")
+	p := policy(t, line("", key.PublicKey(), ""))
+	for _, typ := range []string{wire.TypeCancel, wire.TypeStatus} {
+		for of, why := range map[wire.Of]string{
+			{IssuedAt: noon.UnixMilli(), NotAfter: noon.Add(24*time.Hour).UnixMilli() + 1}:                "--max-validity",
+			{IssuedAt: noon.Add(31 * time.Second).UnixMilli(), NotAfter: noon.Add(time.Hour).UnixMilli()}: "in the future",
+			{IssuedAt: noon.Add(30 * time.Second).UnixMilli(), NotAfter: noon.Add(time.Hour).UnixMilli()}: "",
+			{IssuedAt: 1, NotAfter: 2}: "",
+		} {
+			v := Judge(message(t, typ, signWith(t, key, Namespace), func(s *wire.Statement) { s.Of = &of }), host(), p, noon)
+			if why == "" {
+				wantPermitted(t, v)
+				continue
+			}
+			wantRefusal(t, v, true, why)
+		}
+	}
+}
+
+// What has waited is judged by the policy and the time of its beginning.
+func TestAgain(t *testing.T) {
+	ca, key := newKey(t, "ed25519"), newKey(t, "ed25519")
+	cert := certify(t, ca, key, func(c *ssh.Certificate) { c.ValidBefore = uint64(noon.Add(time.Hour).Unix()) })
+	sign := func(s ssh.Signer) string {
+		sig, err := signWith(t, s, Namespace)([]byte("the statement"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sig
+	}
+	byKey := line("", key.PublicKey(), "alice")
+	byCA := line(`cert-authority,principals="sre"`, ca.PublicKey(), "CA")
+	revoked := func(text string) *Policy {
+		r, err := ParseRevocations("revoked", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return NewPolicy(policy(t, byKey, byCA).operators, r)
+	}
+	for name, c := range map[string]struct {
+		signature string
+		p         *Policy
+		after     time.Duration
+		why       string
+	}{
+		"as it was":            {sign(key), policy(t, byKey, byCA), 0, ""},
+		"taken out":            {sign(key), policy(t, byCA), 0, "not authorized"},
+		"revoked":              {sign(key), revoked(ssh.FingerprintSHA256(key.PublicKey())), 0, "revoked"},
+		"line has expired":     {sign(key), policy(t, line(`expiry-time="202611241230Z"`, key.PublicKey(), "alice")), time.Hour, "expiry-time"},
+		"confined meanwhile":   {sign(key), policy(t, line(`permit-command="uptime"`, key.PublicKey(), "alice")), 0, "ops:1 (alice): no permit-command matches: df -h"},
+		"certificate":          {sign(cert), policy(t, byCA), 0, ""},
+		"certificate expired":  {sign(cert), policy(t, byCA), time.Hour, "expired"},
+		"certificate, revoked": {sign(cert), revoked(ssh.FingerprintSHA256(ca.PublicKey())), 0, "revoked"},
+		"principal taken out":  {sign(cert), policy(t, line(`cert-authority,principals="ops"`, ca.PublicKey(), "CA")), 0, "no principal"},
+		"unsigned any more":    {"", policy(t, byKey), 0, "not signed"},
+		"nobody any more":      {sign(key), nil, 0, "no operators"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run, refusal := Again(c.signature, &wire.Run{Command: "df -h"}, nil, host(), c.p, noon.Add(c.after))
+			if (refusal == "") != (c.why == "") || !strings.Contains(refusal, c.why) || (run == nil) != (c.why != "") {
+				t.Errorf("%v, %q; want %q", run, refusal, c.why)
+			}
+		})
 	}
 }
 
@@ -267,6 +339,16 @@ func TestCertificates(t *testing.T) {
 			wantRefusal(t, v, false, c.why)
 		})
 	}
+	t.Run("an RSA key that is too short for a line", func(t *testing.T) {
+		wantRefusal(t, judge(newKey(t, "rsa1024"), p), false, "too short") // it is looked at before the certificate is
+	})
+	t.Run("much of a stranger's text", func(t *testing.T) { // whose it is stands before the authority's signature is checked
+		s := certify(t, other, key, func(c *ssh.Certificate) { c.KeyId = strings.Repeat("x", 4000) })
+		s.PublicKey().(*ssh.Certificate).SignatureKey = ca.PublicKey()
+		if v := judge(s, p); len(v.Issuer.Operator) > 200 {
+			t.Errorf("%d bytes of it reach the log", len(v.Issuer.Operator))
+		}
+	})
 	t.Run("changed after it was signed", func(t *testing.T) {
 		s := certify(t, ca, key, func(c *ssh.Certificate) { c.ValidPrincipals = []string{"nobody"} })
 		s.PublicKey().(*ssh.Certificate).ValidPrincipals = []string{"sre"}

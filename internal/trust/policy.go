@@ -50,7 +50,7 @@ func (p *Policy) findCertificate(s *signer, now time.Time) (*Rule, Issuer, error
 	if rules == nil {
 		return nil, issuer, errors.New("the certificate's authority is not authorized")
 	}
-	issuer.Operator = fmt.Sprintf("certificate %q, serial %d", c.KeyId, c.Serial)
+	issuer.Operator = fmt.Sprintf("certificate %q, serial %d", clip(c.KeyId, 100), c.Serial)
 	if err := checkCertificate(c, now); err != nil {
 		return nil, issuer, err
 	}
@@ -68,7 +68,7 @@ func (p *Policy) findCertificate(s *signer, now time.Time) (*Rule, Issuer, error
 			}
 		}
 	}
-	return nil, issuer, fmt.Errorf("no principal of the certificate is authorized: %q", c.ValidPrincipals)
+	return nil, issuer, fmt.Errorf("no principal of the certificate is authorized: %s", clip(fmt.Sprintf("%q", c.ValidPrincipals), 200))
 }
 
 // Critical options and extensions of certificates that bear on a signature

@@ -71,8 +71,12 @@ func (r *Rule) permits(run *wire.Run, secret *wire.Secret, self string) (*wire.R
 	if !r.confined() {
 		return run, ""
 	}
+	effective := *run
+	if run.Cwd != "" { // ".." behind a symbolic link would be elsewhere for the system
+		effective.Cwd = filepath.Clean(run.Cwd)
+	}
 	switch {
-	case run.Cwd != "" && !slices.Contains(r.cwds, filepath.Clean(run.Cwd)):
+	case run.Cwd != "" && !slices.Contains(r.cwds, effective.Cwd):
 		return nil, fmt.Sprintf("no permit-cwd names %q", clip(run.Cwd, 200))
 	case stdin && !r.stdin:
 		return nil, "standard input needs permit-stdin"
@@ -81,14 +85,18 @@ func (r *Rule) permits(run *wire.Run, secret *wire.Secret, self string) (*wire.R
 	case len(run.Script) > 0 && !r.script:
 		return nil, "a script needs permit-script"
 	case len(run.Script) > 0:
-		return run, "" // what it does no expression could tell
+		return &effective, "" // what it does no expression could tell
 	}
-	return r.permitsWords(run)
+	return r.permitsWords(effective)
 }
 
+// maxMatched bounds the text that expressions are matched against, in bytes: RE2
+// takes a time that is linear in it, but by a factor that a line may make large,
+// and meanwhile the agent does nothing else.
+const maxMatched = 16 << 10
+
 // permitsWords matches what will be executed, word by word.
-func (r *Rule) permitsWords(run *wire.Run) (*wire.Run, string) {
-	effective := *run
+func (r *Rule) permitsWords(run wire.Run) (*wire.Run, string) {
 	words := run.Argv
 	switch {
 	case run.Command != "" && run.Shell != "":
@@ -98,7 +106,7 @@ func (r *Rule) permitsWords(run *wire.Run) (*wire.Run, string) {
 		if words, err = shellquote.Split(run.Command); err != nil {
 			return nil, fmt.Sprintf("the command cannot be split into words: %v", err)
 		}
-		effective.Command, effective.Argv = "", words
+		run.Command, run.Argv = "", words
 	}
 	switch {
 	case len(words) == 0 || words[0] == "":
@@ -107,9 +115,12 @@ func (r *Rule) permitsWords(run *wire.Run) (*wire.Run, string) {
 		return nil, fmt.Sprintf("the command has %d words, the limit is %d", len(words), wire.MaxArgs)
 	}
 	text := Quote(words)
+	if len(text) > maxMatched {
+		return nil, fmt.Sprintf("the command has %d bytes, the limit for permit-command is %d", len(text), maxMatched)
+	}
 	for _, re := range r.commands {
 		if re.MatchString(text) {
-			return &effective, ""
+			return &run, ""
 		}
 	}
 	return nil, "no permit-command matches: " + clip(text, 200)

@@ -26,6 +26,7 @@ func TestConfinedCommands(t *testing.T) {
 		run           wire.Run
 		secret        *wire.Secret
 		argv          []string // what is executed; nil: the request as it stands
+		cwd           string   // where, if not as the request says
 		why           string   // it is refused for
 	}{
 		{name: "matches", options: df, run: wire.Run{Command: "df -h"}, argv: []string{"df", "-h"}},
@@ -55,6 +56,9 @@ func TestConfinedCommands(t *testing.T) {
 		{name: "cwd", options: df, run: wire.Run{Command: "df", Cwd: "/srv/app"}, why: `no permit-cwd names "/srv/app"`},
 		{name: "cwd permitted", options: df + `,permit-cwd="/opt",permit-cwd="/srv/app"`, run: wire.Run{Command: "df", Cwd: "/srv/app/"}, argv: []string{"df"}},
 		{name: "cwd by a way out", options: df + `,permit-cwd="/srv/app"`, run: wire.Run{Command: "df", Cwd: "/srv/app/../.."}, why: "permit-cwd"},
+		{name: "cwd by a way that a symbolic link may bend", options: df + `,permit-cwd="/srv/app"`, run: wire.Run{Command: "df", Cwd: "/srv/link/../app"}, argv: []string{"df"}, cwd: "/srv/app"},
+		{name: "script's cwd likewise", options: df + `,permit-script,permit-cwd="/srv/app"`, run: wire.Run{Script: []byte("x"), Cwd: "/srv/link/../app"}, cwd: "/srv/app"},
+		{name: "too long to be matched", options: `permit-command="echo .*"`, run: wire.Run{Command: "echo " + strings.Repeat("x", maxMatched)}, why: "the limit for permit-command"},
 		{name: "cwd below", options: df + `,permit-cwd="/srv/app"`, run: wire.Run{Command: "df", Cwd: "/srv/app/x"}, why: "permit-cwd"},
 		{name: "stdin", options: df, run: wire.Run{Command: "df", Stdin: []byte("x")}, why: "permit-stdin"},
 		{name: "secret stdin", options: df, run: wire.Run{Command: "df"}, secret: &wire.Secret{Stdin: []byte("x")}, why: "permit-stdin"},
@@ -99,6 +103,9 @@ func TestConfinedCommands(t *testing.T) {
 				t.Errorf("executes %+v, want %q", got, c.argv)
 			case c.argv == nil && (got.Command != before.Command || !slices.Equal(got.Argv, before.Argv) || got.Shell != before.Shell):
 				t.Errorf("executes %+v", got)
+			}
+			if c.cwd != "" && got.Cwd != c.cwd {
+				t.Errorf("executes in %q, want %q", got.Cwd, c.cwd)
 			}
 			if c.run.Command != before.Command {
 				t.Error("the request was changed")

@@ -54,6 +54,9 @@ func parse(signature string) (*signer, error) {
 	if err := checkFormat(s.key, sig.Signature); err != nil {
 		return nil, err
 	}
+	if bits := rsaBits(s.key); bits > 0 && bits < minRSA { // as of a certificate, which no line names
+		return nil, fmt.Errorf("an RSA key of %d bits is too short", bits)
+	}
 	sig.PublicKey = s.key
 	if s.isSK() {
 		if s.sk, sig.PublicKey, err = present(s.key, sig.Signature); err != nil {

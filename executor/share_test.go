@@ -1,0 +1,129 @@
+package executor
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"warren/internal/wire"
+)
+
+// issued is a run or a cancel of one issuer's, about a job of those times.
+func issued(t *testing.T, typ, issuer string, at, notAfter time.Time) *order {
+	t.Helper()
+	o := question(t, typ, uuid.NewString(), uuid.NewString())
+	o.issuer = issuer
+	if o.Statement.Of != nil {
+		o.Statement.Of.IssuedAt, o.Statement.Of.NotAfter = at.UnixMilli(), notAfter.UnixMilli()
+	} else {
+		o.Statement.IssuedAt, o.Statement.NotAfter = at.UnixMilli(), notAfter.UnixMilli()
+	}
+	return o
+}
+
+// One request that must be remembered for very long keeps no other from being
+// forgotten: else whoever may send a single one fills the journal for good.
+func TestWhatLastsHoldsNothingUp(t *testing.T) {
+	for name, far := range map[string]func(*journal){
+		"run": func(b *journal) {
+			j, _ := b.accept(issued(t, wire.TypeRun, "mallory", t0.AddDate(1, 0, 0), t0.AddDate(1, 0, 1)), "", false, t0)
+			wantOutcome(t, j, wire.Rejected, "in the future")
+		},
+		"cancel": func(b *journal) {
+			b.cancel(issued(t, wire.TypeCancel, "mallory", t0, t0.AddDate(1, 0, 0)), t0)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newJournal(limits(), t0)
+			far(b)
+			j, _ := b.accept(run(t), "", false, t0)
+			b.begin(t0)
+			b.end(j, code(0), t0)
+			b.forget(t0.Add(2 * time.Hour))
+			if b.jobs[j.id] != nil || len(b.jobs) != 1 {
+				t.Errorf("%d jobs remembered, want the one that lasts", len(b.jobs))
+			}
+			b.forget(t0.AddDate(2, 0, 0))
+			if len(b.jobs) != 0 || len(b.issued) != 0 {
+				t.Errorf("%d jobs remembered after its time, by issuer %v", len(b.jobs), b.issued)
+			}
+		})
+	}
+}
+
+// A journal has room for three quarters of one issuer's jobs, whatever it sends:
+// the others can still be served.
+func TestOneIssuerCannotFillTheJournal(t *testing.T) {
+	for _, typ := range []string{wire.TypeRun, wire.TypeCancel, wire.TypeStatus} {
+		t.Run(typ, func(t *testing.T) {
+			l := limits()
+			l.Jobs, l.Queue = 8, 100
+			b := newJournal(l, t0)
+			for range 100 {
+				o := issued(t, typ, "mallory", t0, t0.Add(time.Minute))
+				now := t0
+				switch {
+				case typ == wire.TypeRun:
+					b.accept(o, "", false, now)
+				case typ == wire.TypeStatus:
+					now = t0.Add(2 * time.Minute) // it is refused for good
+				}
+				if typ != wire.TypeRun && b.room(o, now) {
+					if typ == wire.TypeCancel {
+						b.cancel(o, now)
+					} else {
+						b.status(o, now)
+					}
+				}
+			}
+			if len(b.jobs) != 12 { // three quarters of what may be remembered, refusals included
+				t.Errorf("%d jobs remembered, want 12", len(b.jobs))
+			}
+			o := run(t)
+			o.issuer = "alice"
+			if j, _ := b.accept(o, "", false, t0); typ == wire.TypeRun {
+				if j == nil || j.phase != ended { // refused, and told so
+					t.Errorf("%+v", j)
+				}
+			} else if j == nil {
+				t.Error("no answer")
+			}
+		})
+	}
+	l := limits()
+	l.Jobs, l.Queue = 8, 100
+	b := newJournal(l, t0)
+	for range 6 {
+		if j, _ := b.accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0); j.phase == ended {
+			t.Fatal("refused too early")
+		}
+	}
+	j, _ := b.accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0)
+	wantOutcome(t, j, wire.Rejected, "journal full")
+	if j, _ = b.accept(issued(t, wire.TypeRun, "alice", t0, t0.Add(time.Minute)), "", false, t0); j.phase != waiting {
+		t.Errorf("alice is refused: %s", j.result.Reason)
+	}
+}
+
+func TestOneIssuerCannotFillTheQueue(t *testing.T) {
+	l := limits()
+	l.Workers, l.Queue = 1, 8
+	b := newJournal(l, t0)
+	b.begin(t0)
+	for range 20 {
+		b.accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0)
+		b.begin(t0)
+	}
+	if len(b.queue) != 6 {
+		t.Errorf("%d of mallory's wait, want 6 of 8", len(b.queue))
+	}
+	if j, _ := b.accept(issued(t, wire.TypeRun, "alice", t0, t0.Add(time.Minute)), "", false, t0); j.phase != waiting {
+		t.Errorf("alice is refused: %s", j.result.Reason)
+	}
+	j, _ := b.accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0)
+	if wantOutcome(t, j, wire.Rejected, "queue full"); !strings.Contains(j.result.Reason, "6 of them") {
+		t.Error(j.result.Reason)
+	}
+}
