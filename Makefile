@@ -5,7 +5,7 @@ HOSTS       ?= web[01-03]
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build floor test check unit stress faults model bench bench-full bench-read cluster cost fuzz cross rabbitmq clean
+.PHONY: help demo build floor test check allocs allocs-record unit stress faults model bench bench-full bench-read cluster cost fuzz cross rabbitmq clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,12 +19,18 @@ build: ## the programs, into bin/
 floor: build
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/ ./cmd/warren-floor
 
-test: rabbitmq check unit ## everything that is checked: vet, staticcheck, format, all tests with -race
+test: rabbitmq check allocs unit ## everything that is checked: vet, staticcheck, format, all tests with -race
 
 check: ## vet, staticcheck, format
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
 	@unformatted=$$($(GOFUMPT) -l .) && test -z "$$unformatted" || { echo "not formatted by gofumpt:"; echo "$$unformatted"; exit 1; }
+
+allocs: ## allocations of the hot paths against those recorded in .ci/allocs.txt
+	@.ci/allocs
+
+allocs-record: ## record them anew
+	@.ci/allocs record
 
 unit: ## all tests, with the race detector, against a real RabbitMQ that they start
 	$(GO) test -race -timeout 10m ./...

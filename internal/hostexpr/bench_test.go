@@ -110,3 +110,17 @@ func fastest(names []string) time.Duration {
 	}
 	return best
 }
+
+// BenchmarkFoldPlain is what people have: one range of 1000.
+func BenchmarkFoldPlain(b *testing.B) {
+	names := make([]string, 1000)
+	for i := range names {
+		names[i] = fmt.Sprintf("web%04d", i+1)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := Fold(names); got != "web[0001-1000]" {
+			b.Fatal(got)
+		}
+	}
+}

@@ -256,3 +256,19 @@ func BenchmarkReplay(b *testing.B) {
 		l.Close()
 	}
 }
+
+// BenchmarkAppend is one record that need not be on the disk at once.
+func BenchmarkAppend(b *testing.B) {
+	l := start(b, b.TempDir(), Options{})
+	records := [][]byte{make([]byte, recordBytes)}
+	b.ReportAllocs()
+	for b.Loop() {
+		answer, err := l.Append(b.Context(), records, 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if a := <-answer; a.Err != nil {
+			b.Fatal(a.Err)
+		}
+	}
+}

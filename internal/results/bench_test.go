@@ -97,3 +97,21 @@ func BenchmarkStreaming(b *testing.B) {
 		at += int64(len(data))
 	}
 }
+
+// BenchmarkBatch is 100 replies in one transaction.
+func BenchmarkBatch(b *testing.B) {
+	const replies = 100
+	s := start(b, b.TempDir())
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		t, js := newTask(replies)
+		s.add(b, t, js)
+		updates := make([]Update, replies)
+		for i, j := range js {
+			updates[i] = Update{Job: j.ID, Reply: exited(j, 0, "Linux web01 6.1.0 x86_64 GNU/Linux\n")}
+		}
+		b.StartTimer()
+		s.apply(b, updates...)
+	}
+}

@@ -33,6 +33,13 @@ func (l liveJobs) known(job uuid.UUID, version int64) *record {
 	return &j.record
 }
 
+// forget has all records read again.
+func (l liveJobs) forget() {
+	for _, j := range l {
+		j.version = 0
+	}
+}
+
 // A listener is one who drives or follows a job.
 type listener struct {
 	job    uuid.UUID

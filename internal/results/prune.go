@@ -82,6 +82,9 @@ func (a *actor) discard(ctx context.Context, which string, args ...any) (n int, 
 		}
 		return err
 	})
+	if n > 0 {
+		a.live.forget() // records of theirs among them
+	}
 	return n, err
 }
 

@@ -1,0 +1,30 @@
+package executor
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+// BenchmarkJournalBeginEnd is what the journal's state does of one job, from its
+// request to its end, with the records for the file.
+func BenchmarkJournalBeginEnd(b *testing.B) {
+	sample := run(b)
+	written := func(j *job, book *journal) {
+		j.unsaved.encode()
+		j.unsaved, book.unsaved = nil, book.unsaved[:0]
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		book := newJournal(limits(), t0)
+		r := *sample
+		request := *sample.Request
+		request.Leaf.Job, request.Statement.Task = uuid.NewString(), uuid.NewString()
+		r.Request = &request
+		book.accept(&r, "", false, t0)
+		j := book.begin(t0)
+		written(j, book)
+		book.end(j, code(0), t0)
+		written(j, book)
+	}
+}

@@ -1,0 +1,42 @@
+package trust
+
+import (
+	"testing"
+
+	"warren/internal/wire"
+)
+
+// BenchmarkVerify is the check of one Ed25519 signature, which each host makes of
+// each statement.
+func BenchmarkVerify(b *testing.B) {
+	key := newKey(b, "ed25519")
+	text := "a statement"
+	signature, err := signWith(b, key, Namespace)([]byte(text))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s, err := parse(signature)
+		if err == nil {
+			err = s.verify(text)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkJudge is all that is decided on a repeat of a run, whose signature was
+// found good before.
+func BenchmarkJudge(b *testing.B) {
+	key := newKey(b, "ed25519")
+	p, h := policy(b, line("", key.PublicKey(), "alice")), host()
+	m := message(b, wire.TypeRun, signWith(b, key, Namespace), nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if v := Judge(m, h, p, noon); v.Refusal != "" {
+			b.Fatal(v.Refusal)
+		}
+	}
+}
