@@ -16,6 +16,8 @@ import (
 const (
 	refusalRate  = rate.Limit(10) // a second
 	refusalBurst = 20
+
+	maxBrief = 500 // bytes
 )
 
 // deliver handles one message: judge, decide, write, then acknowledge. Nothing
@@ -82,11 +84,13 @@ func (l *loop) obey(v *trust.Verdict, held bool, now time.Time) {
 	}
 }
 
-// refuse answers a request that the journal is not to know of.
+// refuse answers a request that the journal is not to know of. Where it came too
+// late, or too early, anybody may have sent it again, as often as he likes.
 func (l *loop) refuse(v *trust.Verdict, now time.Time) {
 	l.recordDecision(v, now)
-	l.refused(v, now)
-	l.reject(v.Request, v.Refusal, now)
+	if l.refused(v, now) || !v.Untimely {
+		l.reject(v.Request, v.Refusal, now)
+	}
 }
 
 // refuseStranger tells nothing to whoever sent it, and that at a bounded rate.
@@ -107,14 +111,23 @@ func (l *loop) reject(r *wire.Request, reason string, now time.Time) {
 	})
 }
 
+// brief is a reason's first line, as far as it is worth its room in a log: of a
+// stranger's request it may quote what he likes.
+func brief(reason string) string {
+	line, _, _ := strings.Cut(reason, "\n")
+	if len(line) > maxBrief {
+		line = strings.ToValidUTF8(line[:maxBrief], "") + "…"
+	}
+	return line
+}
+
 // refused logs a refusal and reports whether it did.
 func (l *loop) refused(v *trust.Verdict, now time.Time, attrs ...any) bool {
 	if !l.refusals.AllowN(now, 1) {
 		l.unlogged++
 		return false
 	}
-	reason, _, _ := strings.Cut(v.Refusal, "\n")
-	attrs = append(attrs, "reason", reason)
+	attrs = append(attrs, "reason", brief(v.Refusal))
 	if r := v.Request; r != nil {
 		attrs = append(attrs, "type", r.Statement.Type, "task", r.Statement.Task, "job", r.Leaf.Job)
 	}

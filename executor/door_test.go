@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
@@ -222,4 +223,47 @@ func TestHearsayIsReplayed(t *testing.T) {
 	if again.foreign(theirs) {
 		t.Error("any-job means nothing")
 	}
+}
+
+// A cancel that comes again, as often as somebody likes who has captured it, ends
+// nothing a second time in log and record.
+func TestCancelThatComesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r := newRig(t, func(c *Config) { c.Log = textLog(&log) })
+		defer r.close()
+		task, job := ids()
+		body := r.request(wire.TypeCancel, task, job)
+		for range 100 {
+			r.deliver(wire.TypeCancel, job, body)
+			if e := next[*wire.Ended](r); e.Outcome != wire.Cancelled {
+				t.Fatalf("%+v", e)
+			}
+		}
+		if n := strings.Count(log.String(), "msg=ended"); n != 1 {
+			t.Errorf("it has ended %d times", n)
+		}
+	})
+}
+
+// A question that was captured and is too old is answered at the rate of
+// strangers, since it may be one.
+func TestOldQuestionsAreAnsweredAtABoundedRate(t *testing.T) {
+	alice, _, files := newOperator(t, "")
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.AllowUnsigned, c.Trust = false, files })
+		defer r.close()
+		job, body := r.signedRun(alice, func(s *wire.Statement) {
+			s.Type, s.Run, s.Of = wire.TypeStatus, nil, &wire.Of{IssuedAt: s.IssuedAt, NotAfter: s.NotAfter}
+		})
+		time.Sleep(time.Hour)
+		for range refusalBurst {
+			r.deliver(wire.TypeStatus, job, body)
+			if e := next[*wire.Ended](r); e.Outcome != wire.Rejected || !strings.Contains(e.Reason, "its time was up") {
+				t.Fatalf("%+v", e)
+			}
+		}
+		r.deliver(wire.TypeStatus, job, body)
+		r.silent()
+	})
 }

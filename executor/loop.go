@@ -250,18 +250,22 @@ func (l *loop) accept(v *trust.Verdict, held bool, now time.Time) {
 }
 
 func (l *loop) cancel(r *order, now time.Time) {
+	before := l.journal.known(r)
+	again := before != nil && (before.phase == ended || before.cancelling)
 	j, stop := l.journal.cancel(r, now)
 	switch {
 	case j == nil:
 		l.forgotten(r.Request, r.Statement.Of.IssuedAt, now)
 		return
 	case stop:
-		l.log.Info("cancelling", "job", j.id, "task", j.task)
+		if !again {
+			l.log.Info("cancelling", "job", j.id, "task", j.task)
+		}
 		if j.stop != nil {
 			j.stop(errCancelled)
 		} // else it is not executed at all
 		l.answer(r.Request, j.state(now))
-	default:
+	case !again:
 		l.ended(j)
 	}
 	l.outbox.restart(j, r.Statement.ReplyTo)
@@ -290,7 +294,9 @@ func (l *loop) forgotten(r *wire.Request, issuedAt int64, now time.Time) {
 	if since := l.journal.since.UnixMilli(); issuedAt < since {
 		s.Since = since
 	}
-	l.log.Warn("cannot tell whether this job has run", "job", r.Leaf.Job, "task", r.Statement.Task, "type", r.Statement.Type)
+	if l.refusals.AllowN(now, 1) { // anybody may have captured it
+		l.log.Warn("cannot tell whether this job has run", "job", r.Leaf.Job, "task", r.Statement.Task, "type", r.Statement.Type)
+	}
 	l.answer(r, s)
 }
 

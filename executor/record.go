@@ -1,12 +1,17 @@
 package executor
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"golang.org/x/time/rate"
@@ -25,6 +30,13 @@ const (
 	// Strangers have a share of the record that is too small to push out what
 	// operators have done.
 	strangerBurst = 30
+
+	// questionsKnown is how many questions are known that were recorded: who sends
+	// a captured one again and again writes one line. A run is known by its job.
+	questionsKnown = 1024
+
+	// longStatement is as much as is recorded in bytes of what is not executed.
+	longStatement = 64 << 10
 )
 
 var strangerRate = rate.Every(time.Minute)
@@ -56,6 +68,7 @@ type decision struct {
 
 	Statement string `json:"statement,omitzero"`
 	Signature string `json:"signature,omitzero"`
+	Omitted   int    `json:"omitted,omitzero"` // bytes of a long statement of which nothing is executed
 }
 
 // decided is the record of a verdict.
@@ -63,7 +76,7 @@ func decided(v *trust.Verdict, now time.Time) *decision {
 	st := &v.Request.Statement
 	d := &decision{
 		Time: now, Event: "permitted", Type: st.Type, Task: st.Task, Job: v.Request.Leaf.Job, Host: v.Request.Leaf.Host,
-		Rule: v.Rule, Reason: v.Refusal,
+		Rule: v.Rule, Reason: brief(v.Refusal),
 		Fingerprint: v.Issuer.Fingerprint, Principal: v.Issuer.Principal, Certificate: v.Issuer.Certificate, Operator: v.Issuer.Operator,
 	}
 	if v.Refusal != "" {
@@ -72,26 +85,35 @@ func decided(v *trust.Verdict, now time.Time) *decision {
 	if !v.Verified {
 		return d // what a stranger says is not worth the room
 	}
-	d.Statement, d.Signature = v.Request.StatementText, v.Request.Signature
+	if n := len(v.Request.StatementText); n <= longStatement || v.Refusal == "" && st.Type == wire.TypeRun {
+		d.Statement = v.Request.StatementText
+	} else {
+		d.Omitted = n
+	}
+	d.Signature = v.Request.Signature
 	if st.Run != nil {
 		d.Command, d.User = commandLine(st.Run), st.Run.User
 	}
 	return d
 }
 
-// recordDecision writes a verdict down; strangers' as far as their share goes.
+// recordDecision writes a verdict down; what strangers send, or could have
+// captured, as far as their share goes.
 func (l *loop) recordDecision(v *trust.Verdict, now time.Time) {
-	if l.record == nil {
+	switch {
+	case l.record == nil:
+		return
+	case v.Verified && !v.Untimely:
+		if d := decided(v, now); l.record.isNew(v) {
+			l.record.write(d)
+		}
+		return
+	case !l.record.strangers.AllowN(now, 1):
+		l.record.unrecorded++
 		return
 	}
 	d := decided(v, now)
-	if !v.Verified {
-		if !l.record.strangers.AllowN(now, 1) {
-			l.record.unrecorded++
-			return
-		}
-		d.Unrecorded, l.record.unrecorded = l.record.unrecorded, 0
-	}
+	d.Unrecorded, l.record.unrecorded = l.record.unrecorded, 0
 	l.record.write(d)
 }
 
@@ -111,10 +133,26 @@ type record struct {
 	path       string
 	file       *os.File
 	size, max  int64
+	torn       bool // its last line has no end
 	log        *slog.Logger
-	failed     bool
+	full       bool // a rotation has failed, and has been told of
 	strangers  *rate.Limiter
 	unrecorded int
+	questions  [][sha256.Size]byte // recorded, oldest first
+}
+
+// isNew reports whether a verdict says what no line of late does.
+func (r *record) isNew(v *trust.Verdict) bool {
+	statement := sha256.Sum256([]byte(v.Request.StatementText))
+	key := sha256.Sum256(fmt.Appendf(statement[:], "%q %q %q", v.Request.Leaf.Job, v.Rule, v.Refusal))
+	if slices.Contains(r.questions, key) {
+		return false
+	}
+	if len(r.questions) == questionsKnown {
+		r.questions = slices.Delete(r.questions, 0, 1)
+	}
+	r.questions = append(r.questions, key)
+	return true
 }
 
 // openRecord opens the file for appending.
@@ -127,7 +165,7 @@ func openRecord(path string, log *slog.Logger) (*record, error) {
 }
 
 func (r *record) open() error {
-	f, err := os.OpenFile(r.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(r.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
@@ -135,50 +173,90 @@ func (r *record) open() error {
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
-	r.file, r.size = f, info.Size()
+	r.file, r.size, r.torn = f, info.Size(), false
+	if r.size > 0 {
+		last := make([]byte, 1)
+		_, err = f.ReadAt(last, r.size-1)
+		r.torn = err != nil || last[0] != '\n'
+	}
 	return nil
 }
 
-// write appends one line. What cannot be written, as on a full disk, is said in
-// the log, once until it can again.
+// write appends one line. What cannot be written, as on a full disk, stands in
+// the agent's log instead: a host that is in trouble is to be helped, and its log
+// may well go elsewhere.
 func (r *record) write(d *decision) {
+	if err := r.append(encodeLine(d)); err != nil {
+		d.Command, d.Statement, d.Signature = brief(d.Command), "", ""
+		r.log.Error("cannot record a decision, so it stands here", "file", r.path, "error", err, "decision", string(encodeLine(d)))
+	}
+}
+
+// encodeLine writes all characters that a terminal might obey, or show as what
+// they are not, as JSON's escapes.
+func encodeLine(d *decision) []byte {
 	line, err := json.Marshal(d)
 	if err != nil {
 		panic(err) // plain data
 	}
-	err = r.append(append(line, '\n'))
-	if err != nil && !r.failed {
-		r.log.Error("cannot record a decision", "file", r.path, "error", err)
+	printable := make([]byte, 0, len(line)+2)
+	for _, c := range string(line) {
+		switch {
+		case unicode.IsPrint(c):
+			printable = utf8.AppendRune(printable, c)
+		case c > 0xffff:
+			high, low := utf16.EncodeRune(c)
+			printable = fmt.Appendf(printable, `\u%04x\u%04x`, high, low)
+		default:
+			printable = fmt.Appendf(printable, `\u%04x`, c)
+		}
 	}
-	r.failed = err != nil
+	return printable
 }
 
+// append writes a line, or nothing of it. Where an earlier one was cut off, as by
+// the end of the process, it begins anew.
 func (r *record) append(line []byte) error {
 	if r.file != nil && r.size > 0 && r.size+int64(len(line)) > r.max {
-		if err := r.rotate(); err != nil {
-			return err
-		}
+		r.rotate()
 	}
 	if r.file == nil {
 		if err := r.open(); err != nil {
 			return err
 		}
 	}
-	n, err := r.file.Write(line)
+	if r.torn {
+		line = append([]byte("\n"), line...)
+	}
+	n, err := r.file.Write(append(line, '\n'))
+	switch {
+	case err == nil:
+		r.torn = false
+	case n > 0 && r.file.Truncate(r.size) == nil:
+		n = 0
+	case n > 0:
+		r.torn = true
+	}
 	r.size += int64(n)
 	return err
 }
 
-func (r *record) rotate() error {
+// rotate makes room for a new file. Where it cannot, the old one grows on: a
+// line is not lost for want of order.
+func (r *record) rotate() {
 	err := r.file.Close() // which Windows wants before the file is renamed
 	r.file = nil
 	for i := decisionsKept - 1; i >= 0; i-- {
 		e := os.Rename(r.name(i), r.name(i+1))
-		if !errors.Is(e, fs.ErrNotExist) {
+		if e != nil && !errors.Is(e, fs.ErrNotExist) {
 			err = errors.Join(err, e)
+			break // or it would be written over
 		}
 	}
-	return err
+	if err != nil && !r.full {
+		r.log.Error("cannot rotate the record of decisions; it grows on", "file", r.path, "error", err)
+	}
+	r.full = err != nil
 }
 
 func (r *record) name(i int) string {
