@@ -38,7 +38,7 @@ func (a AgentsPart) Serve(ctx context.Context, in io.Reader, out io.Writer) erro
 	if err != nil {
 		return err
 	}
-	err = part.Serve(in, out, part.Known{Key: l.Identity, PIDs: l.PIDs()}, func(o part.Order) (part.Answer, error) {
+	err = part.Serve(in, out, part.Known{Key: l.Identity, PIDs: l.PIDs(), Log: l.LogFile()}, func(o part.Order) (part.Answer, error) {
 		if o.Do != part.Up {
 			return part.Refuse(o)
 		}

@@ -41,6 +41,8 @@ type Config struct {
 	Log       io.Writer // what in-process agents and the broker say; nil is a file in the directory
 }
 
+const logName = "lab.log"
+
 // OneClock is the tolerance where operator and agents have the same clock: a new
 // agent takes jobs at once.
 const OneClock = 10 * time.Millisecond
@@ -83,7 +85,7 @@ func Start(ctx context.Context, c Config) (_ *Lab, err error) {
 		}
 	}()
 	if c.Log == nil {
-		f, err := os.Create(filepath.Join(l.Dir, "lab.log"))
+		f, err := os.Create(l.LogFile())
 		if err != nil {
 			return nil, err
 		}
@@ -129,6 +131,9 @@ func operators(dir string) string { return filepath.Join(dir, "authorized_operat
 // Up is how many agents are connected now. Of those that are processes it is not
 // known.
 func (l *Lab) Up() int { return l.agents.up() }
+
+// LogFile is what in-process agents say, unless Config.Log is another writer.
+func (l *Lab) LogFile() string { return filepath.Join(l.Dir, logName) }
 
 // PIDs are the agents' processes, where they have any of their own.
 func (l *Lab) PIDs() []int { return l.agents.pids() }

@@ -36,6 +36,7 @@ type Answer struct {
 type Known struct {
 	Key  string `json:"key,omitzero"`  // file of the key by which agents know their operator
 	PIDs []int  `json:"pids,omitzero"` // of agents that are processes of their own
+	Log  string `json:"log,omitzero"`  // file of what in-process agents say
 }
 
 // A Run is one command for all hosts, as who gave it saw it.
