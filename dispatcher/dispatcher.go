@@ -214,7 +214,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec results.Spec) (results.Tas
 	}
 	for i := range jobs {
 		digest := l.batch.Digest(i)
-		jobs[i].Digest = digest[:]
+		jobs[i].Digest, jobs[i].Signed = digest[:], l.signed()
 	}
 	statement, _ := l.batch.Statement()
 	record := results.Task{
@@ -243,7 +243,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec results.Spec) (results.Tas
 func (d *Dispatcher) task(record results.Task, jobs []results.Job, progress []<-chan results.Progress) *task {
 	t := &task{
 		d: d, record: record, jobs: jobs, progress: progress, release: func() {}, plan: newPlan(len(jobs), 0, nil),
-		questions: map[string]letter{}, unsigned: map[string]time.Time{}, wants: make(chan want),
+		questions: map[question]letter{}, unsigned: map[string]time.Time{}, wants: make(chan want),
 		cancel: make(chan struct{}), halted: make(chan struct{}), settled: make(chan struct{}),
 	}
 	t.unsettled.Add(len(jobs))
@@ -290,13 +290,12 @@ func seal(s *wire.Secret, run *wire.Run) (text string, err error) {
 
 // question signs a status or a cancel for jobs of a task. A cancel is valid as
 // long as what it recalls, beside which it may wait in an inbox.
-func (d *Dispatcher) question(ctx context.Context, typ string, t *results.Task, jobs []results.Job, now time.Time) (letter, error) {
-	of := &wire.Of{IssuedAt: t.Created.UnixMilli(), NotAfter: t.NotAfter.UnixMilli()}
+func (d *Dispatcher) question(ctx context.Context, q question, jobs []results.Job, now time.Time) (letter, error) {
 	valid := d.validity()
-	if typ == wire.TypeCancel {
-		valid = max(valid, t.NotAfter.Sub(now))
+	if q.typ == wire.TypeCancel {
+		valid = max(valid, time.UnixMilli(q.of.NotAfter).Sub(now))
 	}
-	return d.letter(ctx, wire.Statement{Type: typ, Task: t.ID, Of: of}, jobs, now, valid)
+	return d.letter(ctx, wire.Statement{Type: q.typ, Task: q.task, Of: &q.of}, jobs, now, valid)
 }
 
 // validity is how long a question is valid.

@@ -61,6 +61,9 @@ func (m *memory) Apply(_ context.Context, us []results.Update) (<-chan error, er
 	}
 	for _, u := range us {
 		m.updates = append(m.updates, u)
+		if j := m.jobs[u.Job]; j != nil && u.Digest != nil {
+			j.Digest, j.Signed = u.Digest, u.Signed
+		}
 		if j := m.jobs[u.Job]; j != nil && u.Outcome != "" {
 			j.State, j.Outcome, j.Reason = results.Ended, u.Outcome, u.Reason
 			close(m.progress[u.Job])
@@ -460,6 +463,9 @@ func (r *rig) left() (results.Task, []results.Job) {
 	jobs := []results.Job{
 		{ID: "1d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Task: task.ID, Host: "a", State: results.Sent},
 		{ID: "2d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Task: task.ID, Host: "b", Index: 1, State: results.Pending},
+	}
+	for i := range jobs {
+		jobs[i].Signed = results.Signed{Issued: task.Created, NotAfter: task.NotAfter}
 	}
 	if _, err := r.store.Add(context.Background(), task, jobs); err != nil {
 		r.t.Fatal(err)

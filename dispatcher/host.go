@@ -119,7 +119,7 @@ func (h *host) prepare(ctx context.Context, typ string) error {
 		h.pub = h.request(typ, h.sent)
 		return nil
 	}
-	b, err := h.task.signed(ctx, typ, h.index)
+	b, err := h.task.signed(ctx, want{typ: typ, index: h.index, signed: h.signed()})
 	if errors.Is(err, errUnsigned) {
 		h.withdraw()
 		h.course.unsigned(time.Now())
@@ -141,6 +141,15 @@ func (h *host) withdraw() {
 		h.offer, h.offerInbox, h.pub = "", false, broker.Publication{}
 		<-h.task.d.tickets
 	}
+}
+
+// signed are the times of the statement that the job came with, as far as it has
+// been sent.
+func (h *host) signed() results.Signed {
+	if h.sent.batch != nil {
+		return h.sent.signed()
+	}
+	return h.job().Signed
 }
 
 func (h *host) job() *results.Job { return &h.task.jobs[h.index] }

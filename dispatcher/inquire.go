@@ -105,14 +105,14 @@ func (d *Dispatcher) inquire(ctx context.Context, t results.Task, typ string, ab
 	if len(which) == 0 {
 		return nil
 	}
-	l, err := d.asked(ctx, typ, &t, all)
+	letters, err := d.letters(ctx, typ, t.ID, all, which)
 	if err != nil {
 		return err
 	}
 	if err := awaitUp(ctx, d.replies); err != nil {
 		return err
 	}
-	q := inquiry{d: d, typ: typ, letter: l, jobs: all, which: which, progress: progress}
+	q := inquiry{d: d, typ: typ, letters: letters, jobs: all, which: which, progress: progress}
 	back, err := q.publish(ctx, which, false)
 	if err != nil {
 		return err
@@ -125,22 +125,37 @@ func (d *Dispatcher) inquire(ctx context.Context, t results.Task, typ string, ab
 	return q.await(ctx, back)
 }
 
+// letters has the signed question for each of those jobs: one for all of a
+// statement, of which a task has more where it was sent in stages or windows.
+func (d *Dispatcher) letters(ctx context.Context, typ, task string, jobs []results.Job, which []int) (map[results.Signed]letter, error) {
+	letters := map[results.Signed]letter{}
+	for _, i := range which {
+		s := jobs[i].Signed
+		if _, ok := letters[s]; ok {
+			continue
+		}
+		l, err := d.asked(ctx, questionOf(typ, task, s), jobs)
+		if err != nil {
+			return nil, err
+		}
+		letters[s] = l
+	}
+	return letters, nil
+}
+
 // An inquiry is one question to the agents of several jobs.
 type inquiry struct {
 	d        *Dispatcher
 	typ      string
-	letter   letter
+	letters  map[results.Signed]letter          // by the statement that the job came with
 	jobs     []results.Job                      // of the task
 	which    []int                              // indices of those that it is about
 	progress map[string]<-chan results.Progress // by job
 }
 
-// A question names what a statement asks.
-type question struct{ typ, task string }
-
-// asked gives a signed question for all jobs of a task: the last one, as long as
-// it may be used, since a wait asks again and again.
-func (d *Dispatcher) asked(ctx context.Context, typ string, t *results.Task, jobs []results.Job) (letter, error) {
+// asked gives a signed question, with a leaf for each job of its task: the last
+// one, as long as it may be used, since a wait asks again and again.
+func (d *Dispatcher) asked(ctx context.Context, q question, jobs []results.Job) (letter, error) {
 	var known map[question]letter
 	select {
 	case known = <-d.questions:
@@ -150,11 +165,10 @@ func (d *Dispatcher) asked(ctx context.Context, typ string, t *results.Task, job
 	defer func() { d.questions <- known }()
 	now := time.Now()
 	maps.DeleteFunc(known, func(_ question, l letter) bool { return !l.reusable(now) })
-	q := question{typ, t.ID}
 	if l, ok := known[q]; ok {
 		return l, nil
 	}
-	l, err := d.question(ctx, typ, t, jobs, now)
+	l, err := d.question(ctx, q, jobs, now)
 	if err == nil {
 		known[q] = l
 	}
@@ -168,7 +182,7 @@ func (q *inquiry) publish(ctx context.Context, which []int, inbox bool) (back ma
 	verdicts := make(chan broker.Verdict, len(which)) // one for each publication
 	for _, i := range which {
 		h := host{task: &task{d: q.d, jobs: q.jobs}, index: i, verdicts: verdicts, offerInbox: inbox}
-		pub := h.request(q.typ, q.letter)
+		pub := h.request(q.typ, q.letters[q.jobs[i].Signed])
 		pub.Ref = uint64(i)
 		select {
 		case q.d.out <- pub:

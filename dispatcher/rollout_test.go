@@ -328,6 +328,73 @@ func TestResumedRollout(t *testing.T) {
 	})
 }
 
+// A job of a later stage is asked for, and recalled, as one of the statement that
+// it came with, not of the first: also by another process.
+func TestLaterStageIsAskedAsItWasSigned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		task := r.rollout(0, 3, results.Rollout{Stages: []int{1, 3}, Soak: 10 * time.Minute})
+		a := r.runs("a")
+		r.store.says(a, results.Progress{State: results.Ended, Outcome: wire.Exited, OK: true})
+		r.store.mu.Lock()
+		r.store.jobs[a].State = results.Ended
+		r.store.mu.Unlock()
+		sent := map[string]wire.Statement{}
+		for range 2 {
+			req := decode(t, r.take(broker.Routed))
+			sent[req.Leaf.Job] = req.Statement
+		}
+		asked := func(r *rig, typ string) {
+			t.Helper()
+			req := decode(t, r.take(broker.Routed))
+			run := sent[req.Leaf.Job]
+			if want := (wire.Of{IssuedAt: run.IssuedAt, NotAfter: run.NotAfter}); req.Statement.Type != typ || *req.Statement.Of != want {
+				t.Errorf("%s of %+v, want %s of %+v", req.Statement.Type, *req.Statement.Of, typ, want)
+			}
+			if typ == wire.TypeCancel && req.Statement.NotAfter < run.NotAfter {
+				t.Error("the cancel is not valid for as long as its run")
+			}
+		}
+		for req := range sent {
+			r.store.says(req, results.Progress{State: results.Running})
+		}
+		synctest.Wait()
+		if err := r.d.Cancel(context.Background(), task); err != nil {
+			t.Fatal(err)
+		}
+		asked(r, wire.TypeCancel)
+		asked(r, wire.TypeCancel)
+		r.close()
+
+		task.Rollout = &r.store.rollout
+		r = newRigOn(t, r.store)
+		defer r.close()
+		if ours, err := r.d.Resume(context.Background(), task); err != nil || !ours {
+			t.Fatal(ours, err)
+		}
+		asked(r, wire.TypeStatus)
+		asked(r, wire.TypeStatus)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		left := make(chan error, 1)
+		go func() {
+			left <- r.d.inquire(ctx, task, wire.TypeStatus, func(j *results.Job) bool { return j.State != results.Ended })
+		}()
+		asked(r, wire.TypeStatus)
+		asked(r, wire.TypeStatus)
+		<-left
+	})
+}
+
+func decode(t *testing.T, p broker.Publication) *wire.Request {
+	t.Helper()
+	req, err := wire.DecodeRequest(p.Msg.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return req
+}
+
 func TestBadStages(t *testing.T) {
 	for _, stages := range [][]int{{}, {0, 3}, {2, 2, 3}, {3, 1}, {1, 2}, {1, 4}} {
 		if err := checkRollout(&results.Rollout{Stages: stages}, 3); err == nil {

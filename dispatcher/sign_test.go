@@ -277,7 +277,7 @@ func TestAskReusesItsSignature(t *testing.T) {
 			t.Errorf("signed %v", signed)
 		}
 		time.Sleep(questionValid)
-		_, err := r.d.asked(context.Background(), wire.TypeStatus, &task, jobs)
+		_, err := r.d.asked(context.Background(), questionOf(wire.TypeStatus, task.ID, jobs[0].Signed), jobs)
 		if signed, _, _ := s.said(); err != nil || signed[wire.TypeStatus] != 2 {
 			t.Errorf("%v, signed %v", err, signed)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -43,6 +44,23 @@ type letter struct {
 	notAfter time.Time
 }
 
+// signed are the times that are known of a job which comes with the letter.
+func (l *letter) signed() results.Signed {
+	return results.Signed{Issued: l.issuedAt, NotAfter: l.notAfter}
+}
+
+// A question names what a statement asks, and of jobs of which statement.
+type question struct {
+	typ, task string
+	of        wire.Of
+}
+
+// questionOf is the question of that type about jobs of a task that come with a
+// statement of those times.
+func questionOf(typ, task string, s results.Signed) question {
+	return question{typ, task, wire.Of{IssuedAt: s.Issued.UnixMilli(), NotAfter: s.NotAfter.UnixMilli()}}
+}
+
 // reusable reports whether a question still has the quarter of its time left
 // that its way may take.
 func (l *letter) reusable(now time.Time) bool {
@@ -64,7 +82,7 @@ type task struct {
 	plan      plan
 	run       letter // newest
 	anew      bool   // run is not the letter whose digests were stored with the task
-	questions map[string]letter
+	questions map[question]letter
 	unsigned  map[string]time.Time // by type: no signature is asked for before
 	told      bool                 // the operator knows that there is none
 	wants     chan want            // host goroutines → task goroutine
@@ -79,7 +97,8 @@ type task struct {
 type want struct {
 	typ    string
 	index  int
-	answer chan<- got // one slot
+	signed results.Signed // of a question: when the run was
+	answer chan<- got     // one slot
 }
 
 type got struct {
@@ -190,7 +209,7 @@ func (t *task) host(i int) *host {
 	}
 	now, timeout := time.Now(), t.record.Timeout+killGrace
 	if t.resumed {
-		h.course = resumedCourse(h.job(), t.record.NotAfter, now, timeout)
+		h.course = resumedCourse(h.job(), h.job().Signed.NotAfter, now, timeout)
 		h.course.secret = t.secret
 	} else {
 		h.course = newCourse(now.Add(t.spec.Expires), timeout)
@@ -200,10 +219,11 @@ func (t *task) host(i int) *host {
 }
 
 // signed asks the task goroutine for a statement; called by host goroutines.
-func (t *task) signed(ctx context.Context, typ string, index int) (letter, error) {
+func (t *task) signed(ctx context.Context, w want) (letter, error) {
 	answer := make(chan got, 1)
+	w.answer = answer
 	select {
-	case t.wants <- want{typ, index, answer}:
+	case t.wants <- w:
 	case <-ctx.Done():
 		return letter{}, ctx.Err()
 	}
@@ -220,13 +240,7 @@ func (t *task) signed(ctx context.Context, typ string, index int) (letter, error
 func (t *task) sign(ctx context.Context, w want) (letter, error) {
 	now := time.Now()
 	if w.typ != wire.TypeRun {
-		l := t.questions[w.typ]
-		if l.reusable(now) {
-			return l, nil
-		}
-		l, err := t.anewly(w.typ, func() (letter, error) { return t.d.question(ctx, w.typ, &t.record, t.jobs, now) })
-		t.questions[w.typ] = l
-		return l, err
+		return t.ask(ctx, questionOf(w.typ, t.record.ID, w.signed), now)
 	}
 	if !now.Before(t.run.issuedAt.Add(t.spec.Expires / 2)) {
 		l, err := t.anewly(w.typ, func() (letter, error) { return t.d.runLetter(ctx, t.record.ID, t.spec, t.jobs, now) })
@@ -240,8 +254,21 @@ func (t *task) sign(ctx context.Context, w want) (letter, error) {
 	}
 	digest := t.run.batch.Digest(w.index)
 	// Known to the store before the request leaves, and so before its rejection.
-	_, err := t.d.store.Apply(ctx, []results.Update{{Job: t.jobs[w.index].ID, Digest: digest[:]}})
+	_, err := t.d.store.Apply(ctx, []results.Update{{Job: t.jobs[w.index].ID, Digest: digest[:], Signed: t.run.signed()}})
 	return t.run, err
+}
+
+// ask gives a signed question, the last one as long as it may be used.
+func (t *task) ask(ctx context.Context, q question, now time.Time) (letter, error) {
+	maps.DeleteFunc(t.questions, func(_ question, l letter) bool { return !l.reusable(now) })
+	if l, ok := t.questions[q]; ok {
+		return l, nil
+	}
+	l, err := t.anewly(q.typ, func() (letter, error) { return t.d.question(ctx, q, t.jobs, now) })
+	if err == nil {
+		t.questions[q] = l
+	}
+	return l, err
 }
 
 // anewly makes a letter, unless one could not be signed a moment ago. Its error

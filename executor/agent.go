@@ -57,6 +57,8 @@ type Config struct {
 	// MaxValidity bounds how long a statement may be valid.
 	MaxValidity time.Duration
 
+	// CodePage is what commands print in, on Windows; nil is facts.CodePage.
+	CodePage func() int
 	// Facts finds out what there is to tell of this machine; nil is facts.Collect.
 	Facts func() wire.Facts
 
@@ -161,6 +163,9 @@ func (c *Config) setDefaults() {
 	def(&c.DrainGrace, DefaultDrainGrace)
 	if c.Runner == nil {
 		c.Runner = process.Run
+	}
+	if c.CodePage == nil {
+		c.CodePage = facts.CodePage
 	}
 	if c.Facts == nil {
 		c.Facts = facts.Collect

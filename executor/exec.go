@@ -99,7 +99,7 @@ func (c *Config) exec(ctx context.Context, run *wire.Run, spec process.Spec, sta
 	r := c.Runner(ctx, spec, started, out)
 	e := outcome(ctx, run, r)
 	if r.Started {
-		e.EndedAt = r.EndedAt.UnixMilli()
+		e.EndedAt, e.CodePage = r.EndedAt.UnixMilli(), c.CodePage()
 		e.Stdout = &wire.Stream{Size: r.Stdout.Size, Dropped: r.Stdout.Dropped}
 		e.Stderr = &wire.Stream{Size: r.Stderr.Size, Dropped: r.Stderr.Dropped}
 	}

@@ -188,6 +188,21 @@ func TestQuickCommandCostsOneReply(t *testing.T) {
 	})
 }
 
+// What has printed says in which code page, where that is no UTF-8.
+func TestCodePageIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.CodePage = func() int { return 936 } })
+		defer r.close()
+		task, job := ids()
+		r.send(wire.TypeRun, task, job)
+		<-r.started
+		r.finish <- exited(0, process.Chunk{Stream: wire.Stdout, Data: []byte("\xd6\xf7")})
+		if e := next[*wire.Ended](r); e.CodePage != 936 {
+			t.Errorf("ended %+v", e)
+		}
+	})
+}
+
 // A machine that takes its time to start a command says nothing of it before the
 // command has run for a while, or could not be started for long.
 func TestSlowStartIsAnnouncedLate(t *testing.T) {

@@ -185,7 +185,7 @@ func (l *loop) recover(now time.Time) {
 	}
 	for _, j := range begun {
 		l.journal.running++
-		l.journal.end(j, wire.Ended{Outcome: wire.Interrupted, Reason: l.killSurvivors(j)}, now)
+		l.journal.end(j, wire.Ended{Outcome: wire.Interrupted, Reason: l.killSurvivors(j), CodePage: l.cfg.CodePage()}, now)
 		l.ended(j)
 	}
 	for _, j := range l.journal.jobs {

@@ -85,6 +85,7 @@ type agentDocument struct {
 	Memory              *int64            `json:"memory"`
 	Booted              *time.Time        `json:"booted"`
 	Labels              map[string]string `json:"labels"`
+	CodePage            *int              `json:"code_page"`
 	Started             time.Time         `json:"started"`
 	UptimeMS            int64             `json:"uptime_ms"`
 	Running             int               `json:"running"`
@@ -107,7 +108,7 @@ func describeAgent(a *chosenAgent) agentDocument {
 	d := agentDocument{
 		ID: a.Agent.Agent, Names: a.Names, OS: f.OS, Arch: f.Arch, Version: f.Version, Hostname: f.Hostname,
 		Distribution: some(f.Distribution), DistributionVersion: some(f.DistributionVersion), Kernel: some(f.Kernel),
-		CPUs: some(f.CPUs), Memory: some(f.Memory), Labels: f.Labels,
+		CPUs: some(f.CPUs), Memory: some(f.Memory), CodePage: some(f.CodePage), Labels: f.Labels,
 		Started: time.UnixMilli(f.StartedAt).UTC(), UptimeMS: a.At - f.StartedAt,
 		Running: a.Running, Queued: a.Queued, Workers: a.Workers, Answered: a.Seen.UTC(), Answers: a.answers,
 	}

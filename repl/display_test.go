@@ -3,7 +3,6 @@
 package repl
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,9 +13,6 @@ import (
 
 	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
-	"github.com/google/uuid"
-
-	"warren/internal/wire"
 )
 
 // A display is a terminal as its user sees it: what a program writes goes
@@ -140,18 +136,6 @@ func TestScreens(t *testing.T) {
 // told; in a file it stays as it came.
 func TestScreenOfWindows(t *testing.T) {
 	dir := t.TempDir()
-	e, err := newFake(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	discover := uuid.NewString()
-	if err := e.store.Expect(t.Context(), discover, time.Now().Add(time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	err = e.store.SawAgent(t.Context(), discover, &wire.Hello{V: 1, Agent: "win01", Names: []string{"win01"}, Facts: wire.Facts{OS: "windows", CodePage: 936}})
-	if err := errors.Join(err, e.Close()); err != nil {
-		t.Fatal(err)
-	}
 	d := startDisplay(t, dir, 80, 24, nil, "run", "gbk", "--hosts", "win01 lin01")
 	d.done()
 	for _, line := range []string{`    主机状态：正常 \xff`, `    \xd6\xf7\xbb\xfa״̬\xa3\xba\xd5\xfd\xb3\xa3 \xff`} {

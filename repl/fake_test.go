@@ -348,7 +348,11 @@ func answers(command string, j *results.Job) []results.Update {
 		}
 		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), EndedAt: at + 10 + int64(j.Index%7), Stdout: whole("nginx/1.26.2\n")})
 	case "gbk":
-		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: whole("\xd6\xf7\xbb\xfa\xd7\xb4\xcc\xac\xa3\xba\xd5\xfd\xb3\xa3 \xff\n")})
+		page := 0
+		if strings.HasPrefix(j.Host, "win") {
+			page = 936
+		}
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), CodePage: page, Stdout: whole("\xd6\xf7\xbb\xfa\xd7\xb4\xcc\xac\xa3\xba\xd5\xfd\xb3\xa3 \xff\n")})
 	case "escape":
 		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: whole("\x1b[31mred\r\nweb99  ok\n汉字")})
 	case "binary":

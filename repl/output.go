@@ -64,23 +64,12 @@ func (v *view) encodingOf(j *results.Job) charset.Encoding {
 	if v.encoding != nil {
 		return *v.encoding
 	}
-	if page := v.pages[j.Agent]; page != 0 {
-		if e, err := charset.Find(fmt.Sprintf("cp%d", page)); err == nil {
+	if v.decoded && j.CodePage != 0 {
+		if e, err := charset.Find(fmt.Sprintf("cp%d", j.CodePage)); err == nil {
 			return e
 		}
 	}
 	return charset.Encoding{}
-}
-
-// learnPages finds out what the agents' commands print in, as far as they have
-// ever told. Not to know it is no failure.
-func (s *session) learnPages(ctx context.Context, v *view) {
-	if v.encoding != nil || !s.stdio.OutTerminal {
-		return
-	}
-	if pages, err := s.store.CodePages(ctx); err == nil {
-		v.pages = pages
-	}
 }
 
 // An outputWriter writes one job's output: to a terminal made visible and

@@ -43,9 +43,10 @@ type view struct {
 	diff, raw, json, jsonl bool
 	stream                 bool
 
-	streams  []string // to show, of wire.Stdout and wire.Stderr
-	tail     int      // lines; 0 is all
-	encoding *charset.Encoding
+	streams  []string          // to show, of wire.Stdout and wire.Stderr
+	tail     int               // lines; 0 is all
+	encoding *charset.Encoding // as the operator says
+	decoded  bool              // else as the agents say
 
 	hosts    *hostexpr.Set // nil is all
 	outcomes []string      // nil is all
@@ -53,7 +54,6 @@ type view struct {
 	force    bool
 
 	tails map[tailOf]string // the sums of the last lines, once they are known
-	pages map[string]int    // the code pages of agents, where they have told one
 }
 
 // everything is the view of who asks for nothing in particular.
@@ -63,7 +63,7 @@ func everything() *view { return &view{streams: []string{wire.Stdout, wire.Stder
 func (r *reading) check(sel *selection, terminal bool) (*view, error) {
 	v := &view{
 		diff: r.Diff, json: r.JSON, jsonl: r.JSONL, tail: int(r.Tail), streams: []string{wire.Stdout, wire.Stderr},
-		raw: sel.Raw, save: sel.Save, force: sel.Force,
+		raw: sel.Raw, save: sel.Save, force: sel.Force, decoded: terminal,
 	}
 	if err := v.contradiction(r, terminal); err != nil {
 		return nil, err

@@ -30,7 +30,6 @@ func (s *session) show(ctx context.Context, task results.Task, v *view) error {
 	if err != nil {
 		return err
 	}
-	s.learnPages(ctx, v)
 	switch {
 	case v.save != "":
 		err = s.save(ctx, v, chosen)

@@ -65,7 +65,6 @@ type store interface {
 	Unsettled(ctx context.Context, task string) (bool, error)
 	Driven(ctx context.Context, task results.Task) bool
 	Hosts(ctx context.Context) ([]string, error)
-	CodePages(ctx context.Context) (map[string]int, error)
 	Agents(ctx context.Context, since time.Time) ([]results.Agent, error)
 }
 

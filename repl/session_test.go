@@ -56,9 +56,8 @@ func (o *oneTask) Output(_ context.Context, job, stream string, from int64) iter
 	}
 }
 
-func (o *oneTask) CodePages(context.Context) (map[string]int, error) { return nil, nil }
-func (o *oneTask) Sums(context.Context, []results.Job) error         { return nil }
-func (o *oneTask) Unsettled(context.Context, string) (bool, error)   { return true, nil }
+func (o *oneTask) Sums(context.Context, []results.Job) error       { return nil }
+func (o *oneTask) Unsettled(context.Context, string) (bool, error) { return true, nil }
 func (o *oneTask) Changed(_ context.Context, _ string, _ int64, each func(results.Job)) (int64, error) {
 	for _, j := range o.jobs {
 		each(j)

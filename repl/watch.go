@@ -37,7 +37,6 @@ func (v *view) streamed() bool { return v.stream || v.jsonl }
 
 // watchFor is the watch of a command that shows the results at the end.
 func (s *session) watchFor(ctx context.Context, task results.Task, v *view) watch {
-	s.learnPages(ctx, v)
 	switch {
 	case v.streamed():
 		return s.streamOf(task, v)
@@ -170,7 +169,6 @@ func (c *watchCommand) Run(ctx context.Context, s *session) error {
 	if v.json {
 		return s.waitAndShow(ctx, task, v)
 	}
-	s.learnPages(ctx, v)
 	w := s.streamOf(task, v)
 	if !v.streamed() {
 		w = s.progressOn(s.stdio.Out, s.stdio.OutTerminal, task, v)

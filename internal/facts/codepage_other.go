@@ -2,5 +2,5 @@
 
 package facts
 
-// codePage is 0 where commands print UTF-8, or what their locale says.
-func codePage() int { return 0 }
+// CodePage is 0 where commands print UTF-8, or what their locale says.
+func CodePage() int { return 0 }

@@ -2,10 +2,10 @@ package facts
 
 import "golang.org/x/sys/windows"
 
-// codePage is the one that console programs print in when their output is a
+// CodePage is the one that console programs print in when their output is a
 // pipe: the console's, or without a console the system's for such programs
 // (https://learn.microsoft.com/windows/win32/intl/code-pages).
-func codePage() int {
+func CodePage() int {
 	if page, err := windows.GetConsoleOutputCP(); err == nil && page != 0 {
 		return int(page)
 	}

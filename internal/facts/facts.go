@@ -24,7 +24,7 @@ func Collect() wire.Facts {
 		OS: runtime.GOOS, Arch: runtime.GOARCH,
 		Addresses: addresses(),
 		CPUs:      runtime.NumCPU(),
-		CodePage:  codePage(),
+		CodePage:  CodePage(),
 	}
 	f.Distribution, f.DistributionVersion = distribution()
 	f.Distribution, f.DistributionVersion = fit(f.Distribution), fit(f.DistributionVersion)

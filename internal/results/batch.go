@@ -228,8 +228,8 @@ func (m *merging) store(ctx context.Context, j *merged, c chunk) error {
 
 func (m *merging) write(ctx context.Context, j *merged) error {
 	r := &j.record
-	if r.signed {
-		if err := m.tx.writeDigest(ctx, r); err != nil {
+	if r.anew {
+		if err := m.tx.writeSigned(ctx, r); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package results
 import (
 	"crypto/sha256"
 	"database/sql"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -250,19 +249,5 @@ func TestUpgrade(t *testing.T) {
 			t.Error("a new job has no sum")
 		}
 		s.end()
-	}
-}
-
-func TestCodePages(t *testing.T) {
-	s := start(t, t.TempDir())
-	for id, page := range map[string]int{"win1": 936, "lin1": 0, "win2": 437} {
-		h := &wire.Hello{V: 1, Agent: id, Names: []string{id}, Facts: wire.Facts{OS: "x", Hostname: `"code_page":1`, CodePage: page}}
-		if err := s.SawAgent(t.Context(), s.asked(t), h); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := s.CodePages(t.Context())
-	if want := map[string]int{"win1": 936, "win2": 437}; err != nil || !maps.Equal(got, want) {
-		t.Errorf("%v, %v; want %v", got, err, want)
 	}
 }

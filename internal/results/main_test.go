@@ -140,7 +140,7 @@ func newTask(jobs int) (Task, []Job) {
 	for i := range js {
 		id := uuid.NewString()
 		digest := sha256.Sum256([]byte(id))
-		js[i] = Job{ID: id, Task: t.ID, Host: fmt.Sprintf("web%05d", i), Index: i, Digest: digest[:]}
+		js[i] = Job{ID: id, Task: t.ID, Host: fmt.Sprintf("web%05d", i), Index: i, Digest: digest[:], Signed: Signed{t.Created, t.NotAfter}}
 	}
 	return t, js
 }

@@ -14,7 +14,8 @@ type record struct {
 	host string
 
 	digest []byte // of the request
-	signed bool   // digest has changed: the request was signed anew
+	signed Signed // when
+	anew   bool   // digest and signed have changed: the request was signed anew
 	limit  int64  // bytes of each stream that are kept
 
 	facts
@@ -32,6 +33,7 @@ type facts struct {
 	accepted int64 // milliseconds since 1970; 0 where not known
 	started  int64
 	finished int64
+	page     int        // code page of the output
 	out      [2]account // by streamIndex
 }
 
@@ -39,7 +41,7 @@ type facts struct {
 func pendingRecord(row, task int64, t *Task, j *Job) record {
 	nothing := account{size: unknownSize}
 	return record{
-		row: row, task: task, host: j.Host, digest: j.Digest, limit: t.MaxOutput,
+		row: row, task: task, host: j.Host, digest: j.Digest, signed: j.Signed, limit: t.MaxOutput,
 		facts: facts{state: Pending, out: [2]account{nothing, nothing}},
 	}
 }
@@ -116,7 +118,7 @@ func (r *record) own(u Update) {
 	switch {
 	case r.final():
 	case u.Digest != nil:
-		r.digest, r.signed = u.Digest, true
+		r.digest, r.signed, r.anew = u.Digest, u.Signed, true
 	case u.Outcome != "":
 		r.state, r.outcome, r.reason = Ended, u.Outcome, u.Reason
 	case u.State == Sent:
@@ -236,7 +238,7 @@ func (r *record) same(m *wire.Ended) bool {
 func (r *record) end(m *wire.Ended) {
 	r.state, r.outcome = Ended, m.Outcome
 	r.agent = m.Agent
-	r.exit, r.signal, r.reason = exitCode(m), m.Signal, m.Reason
+	r.exit, r.signal, r.reason, r.page = exitCode(m), m.Signal, m.Reason, m.CodePage
 	if m.AcceptedAt != 0 {
 		r.accepted = m.AcceptedAt
 	}

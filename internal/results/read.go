@@ -117,6 +117,9 @@ func (s *Store) Statement(ctx context.Context, task string) (text string, err er
 // ofTask joins a task's jobs.
 const ofTask = " FROM tasks t JOIN jobs j ON j.seq BETWEEN t.first_job AND t.first_job + t.hosts - 1 WHERE t.id = ? "
 
+// signedTimes are those of the job's own statement, or its task's.
+const signedTimes = "coalesce(nullif(j.issued, 0), t.created), coalesce(nullif(j.not_after, 0), t.not_after), "
+
 // Jobs returns the jobs of a task (full id) in the order of its hosts.
 func (s *Store) Jobs(ctx context.Context, task string) ([]Job, error) {
 	hosts, err := s.hosts(ctx, task)
@@ -141,12 +144,13 @@ func (s *Store) Changed(ctx context.Context, task string, since int64, each func
 func (s *Store) changed(ctx context.Context, task string, since int64, each func(Job)) (int64, error) {
 	rev := since
 	var (
-		r            record
-		id           uuid.UUID
-		state, index int
+		r             record
+		id            uuid.UUID
+		state, index  int
+		issued, until int64
 	)
-	dest := append([]any{&rev, &id, &index, &r.host, &r.digest}, r.pointers(&state)...)
-	err := s.query(ctx, "SELECT t.rev, j.id, j.seq - t.first_job, j.host, j.digest, "+jobFacts+ofTask+"AND j.rev > ? ORDER BY j.seq", []any{task, since}, func(rows *sql.Rows) error {
+	dest := append([]any{&rev, &id, &index, &r.host, &r.digest, &issued, &until}, r.pointers(&state)...)
+	err := s.query(ctx, "SELECT t.rev, j.id, j.seq - t.first_job, j.host, j.digest, "+signedTimes+jobFacts+ofTask+"AND j.rev > ? ORDER BY j.seq", []any{task, since}, func(rows *sql.Rows) error {
 		r = record{}
 		err := rows.Scan(dest...)
 		if err != nil {
@@ -155,6 +159,7 @@ func (s *Store) changed(ctx context.Context, task string, since int64, each func
 		if r.state, err = stateOf(state); err != nil {
 			return err
 		}
+		r.signed = Signed{fromMilli(issued), fromMilli(until)}
 		each(r.job(id, task, index))
 		return nil
 	})
@@ -198,10 +203,10 @@ func (s *Store) hosts(ctx context.Context, task string) (n int, err error) {
 
 func (r *record) job(id uuid.UUID, task string, index int) Job {
 	return Job{
-		ID: id.String(), Task: task, Host: r.host, Index: index, Digest: r.digest,
+		ID: id.String(), Task: task, Host: r.host, Index: index, Digest: r.digest, Signed: r.signed,
 		State: r.state, Agent: r.agent, Outcome: r.outcome, ExitCode: r.exit, Signal: r.signal, Reason: r.reason,
 		Accepted: fromMilli(r.accepted), Started: fromMilli(r.started), Finished: fromMilli(r.finished),
-		Stdout: r.out[0].output(), Stderr: r.out[1].output(),
+		Stdout: r.out[0].output(), Stderr: r.out[1].output(), CodePage: r.page,
 	}
 }
 
@@ -340,20 +345,6 @@ func (s *Store) Agents(ctx context.Context, since time.Time) (out []Agent, err e
 		return err
 	})
 	return out, err
-}
-
-// CodePages returns the code pages of the agents that have ever told one, by id.
-func (s *Store) CodePages(ctx context.Context) (map[string]int, error) {
-	pages := make(map[string]int)
-	// The comparison of text spares nearly all agents the parser.
-	err := s.query(ctx, `SELECT id, hello ->> '$.facts.code_page' FROM agents WHERE hello LIKE '%"code_page":%' AND hello ->> '$.facts.code_page' > 0`, nil, func(rows *sql.Rows) error {
-		var id string
-		var page int
-		err := rows.Scan(&id, &page)
-		pages[id] = page
-		return err
-	})
-	return pages, err
 }
 
 // Hosts returns all host names that an agent has ended a job for, or says in its

@@ -91,3 +91,32 @@ func TestOldSchemas(t *testing.T) {
 		})
 	}
 }
+
+// A job whose request was signed anew says when, the others that their task was.
+func TestSigned(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, jobs := newTask(2)
+	s.add(t, task, jobs)
+	later := Signed{Issued: task.Created.Add(time.Hour), NotAfter: task.NotAfter.Add(time.Hour)}
+	s.apply(t, Update{Job: jobs[1].ID, Digest: []byte("anew"), Signed: later})
+	s.apply(t, Update{Job: jobs[1].ID, Reply: &wire.Started{V: 1, Job: jobs[1].ID, Agent: "b", At: 1}})
+	for i, want := range []Signed{{task.Created, task.NotAfter}, later} {
+		if got := s.job(t, jobs[i]).Signed; !got.Issued.Equal(want.Issued) || !got.NotAfter.Equal(want.NotAfter) {
+			t.Errorf("job %d: %v, want %v", i, got, want)
+		}
+	}
+}
+
+func TestCodePage(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, jobs := newTask(2)
+	s.add(t, task, jobs)
+	e := exited(jobs[1], 0, "x")
+	e.CodePage = 936
+	s.apply(t, Update{Job: jobs[0].ID, Reply: exited(jobs[0], 0, "x")}, Update{Job: jobs[1].ID, Reply: e})
+	for i, want := range []int{0, 936} {
+		if got := s.job(t, jobs[i]).CodePage; got != want {
+			t.Errorf("job %d: %d, want %d", i, got, want)
+		}
+	}
+}

@@ -126,6 +126,13 @@ CREATE TABLE upkeep (
 ) STRICT;
 INSERT INTO upkeep (last) VALUES (0);
 `,
+	// The times of the statement that a job came with, 0 where they are its
+	// task's, and the code page of its output.
+	`
+ALTER TABLE jobs ADD COLUMN issued INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN not_after INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN code_page INTEGER NOT NULL DEFAULT 0;
+`,
 }
 
 // incremental is the first version whose databases give back what they do not

@@ -26,7 +26,7 @@ type txer struct {
 	selSpans, insOutput             *sql.Stmt
 	updCount, selCounts             *sql.Stmt
 	insHost, insAgent, selUnsettled *sql.Stmt
-	updDigest, updDriver            *sql.Stmt
+	updSigned, updDriver            *sql.Stmt
 	selNextJob, selVersion          *sql.Stmt
 	updRev, selRev, selData         *sql.Stmt
 	updRollout                      *sql.Stmt
@@ -34,7 +34,7 @@ type txer struct {
 	delAgents                       *sql.Stmt
 }
 
-const jobFacts = `state, agent, outcome, exit_code, signal, reason, accepted, started, finished,
+const jobFacts = `state, agent, outcome, exit_code, signal, reason, accepted, started, finished, code_page,
 	out_size, out_dropped, out_kept, out_end, out_gone, out_sum,
 	err_size, err_dropped, err_kept, err_end, err_gone, err_sum`
 
@@ -55,12 +55,12 @@ func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
 		{&t.commit, "COMMIT"},
 		{&t.rollback, "ROLLBACK"},
 		{&t.selJob, "SELECT seq, task, host, digest, " + jobFacts + " FROM jobs WHERE id = ?"},
-		{&t.updJob, "UPDATE jobs SET (" + jobFacts + ", rev) = (?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?,?, ?) WHERE seq = ?"},
+		{&t.updJob, "UPDATE jobs SET (" + jobFacts + ", rev) = (?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?,?, ?) WHERE seq = ?"},
 		{&t.updRev, "UPDATE tasks SET rev = rev + 1 WHERE seq = ? RETURNING rev"},
 		{&t.selRev, "SELECT rev FROM tasks WHERE seq = ?"},
 		{&t.selData, "SELECT offset, data FROM output WHERE job = ? AND stream = ? ORDER BY offset"},
 		{&t.updDriver, "UPDATE tasks SET driver = ? WHERE id = ? AND driver = ?"},
-		{&t.updDigest, "UPDATE jobs SET digest = ? WHERE seq = ?"},
+		{&t.updSigned, "UPDATE jobs SET digest = ?, issued = ?, not_after = ? WHERE seq = ?"},
 		{&t.insJob, "INSERT INTO jobs (seq, id, task, host, digest) VALUES (?,?,?,?,?)"},
 		{&t.selNextJob, "SELECT 1 + max(coalesce((SELECT max(seq) FROM jobs), 0), coalesce((SELECT max(last_job) FROM trash), 0))"},
 		{&t.updRollout, "UPDATE tasks SET rollout = ?, rev = rev + 1 WHERE seq = ?"},
@@ -95,7 +95,7 @@ func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
 func (t *txer) close() {
 	for _, s := range []*sql.Stmt{
 		t.begin, t.commit, t.rollback, t.selJob, t.updJob, t.insJob, t.selLimit, t.selTask, t.insTask, t.insStatement, t.updCancel,
-		t.selSpans, t.insOutput, t.updCount, t.selCounts, t.insHost, t.insAgent, t.selUnsettled, t.selNextJob, t.selVersion, t.updDigest, t.updDriver,
+		t.selSpans, t.insOutput, t.updCount, t.selCounts, t.insHost, t.insAgent, t.selUnsettled, t.selNextJob, t.selVersion, t.updSigned, t.updDriver,
 		t.updRev, t.selRev, t.selData, t.updAgent, t.updRivals, t.delAgents,
 		t.updRollout,
 	} {
@@ -202,7 +202,7 @@ func (t *txer) maxOutput(ctx context.Context, task int64) (n int64, err error) {
 func (f *facts) pointers(state *int) []any {
 	o, e := &f.out[0], &f.out[1]
 	return []any{
-		state, &f.agent, &f.outcome, &f.exit, &f.signal, &f.reason, &f.accepted, &f.started, &f.finished,
+		state, &f.agent, &f.outcome, &f.exit, &f.signal, &f.reason, &f.accepted, &f.started, &f.finished, &f.page,
 		&o.size, &o.dropped, &o.kept, &o.end, &o.gone, &o.sum,
 		&e.size, &e.dropped, &e.kept, &e.end, &e.gone, &e.sum,
 	}
@@ -223,7 +223,7 @@ func (t *txer) newRev(ctx context.Context, task int64) (rev int64, err error) {
 func (t *txer) writeJob(ctx context.Context, r *record, rev int64) error {
 	o, e := &r.out[0], &r.out[1]
 	_, err := t.updJob.ExecContext(ctx,
-		rank(r.state), r.agent, string(r.outcome), r.exit, r.signal, r.reason, r.accepted, r.started, r.finished,
+		rank(r.state), r.agent, string(r.outcome), r.exit, r.signal, r.reason, r.accepted, r.started, r.finished, r.page,
 		o.size, o.dropped, o.kept, o.end, o.gone, []byte(o.sum),
 		e.size, e.dropped, e.kept, e.end, e.gone, []byte(e.sum), rev, r.row)
 	return err
@@ -248,8 +248,8 @@ func (t *txer) sum(ctx context.Context, job int64, stream int) (string, error) {
 	return h.sum(), rows.Err()
 }
 
-func (t *txer) writeDigest(ctx context.Context, r *record) error {
-	_, err := t.updDigest.ExecContext(ctx, r.digest, r.row)
+func (t *txer) writeSigned(ctx context.Context, r *record) error {
+	_, err := t.updSigned.ExecContext(ctx, r.digest, toMilli(r.signed.Issued), toMilli(r.signed.NotAfter), r.row)
 	return err
 }
 

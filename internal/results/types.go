@@ -85,6 +85,7 @@ type Job struct {
 	Host   string
 	Index  int    // position in the task
 	Digest []byte // SHA-256 of its request body, which a rejection must name
+	Signed Signed // when that was signed
 
 	State    State
 	Agent    string // id of the agent that answered
@@ -97,7 +98,12 @@ type Job struct {
 	Finished time.Time
 
 	Stdout, Stderr Output // the account; bytes are read with Store.Output
+	CodePage       int    // what they are encoded in, on Windows; 0 where the agent did not say
 }
+
+// Signed is from when until when the statement is valid that a job comes with:
+// the task's, or that of a later stage or window, which is signed when it begins.
+type Signed struct{ Issued, NotAfter time.Time }
 
 // Duration is how long the command ran; 0 where it did not.
 func (j *Job) Duration() time.Duration {
@@ -145,8 +151,10 @@ type Update struct {
 	Job   string
 	Reply any // *wire.Accepted, *wire.Started, *wire.Output, *wire.Ended, *wire.State
 
-	// Digest, when Reply is nil, replaces the job's: its request was signed anew.
+	// Digest and Signed, when Reply is nil, replace the job's: its request was
+	// signed anew.
 	Digest []byte
+	Signed Signed
 
 	State   State        // Sent, when Reply is nil
 	Outcome wire.Outcome // Unreachable, Lost, Rejected or Cancelled, when Reply is nil

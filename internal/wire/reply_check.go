@@ -81,6 +81,7 @@ func (e *Ended) check() error {
 		checkTimeIfAny("accepted_at", e.AcceptedAt),
 		checkTimeIfAny("started_at", e.StartedAt),
 		checkWords("reason", e.Reason, MaxReason),
+		checkCount("code_page", e.CodePage),
 		checkStreams(e.Stdout, e.Stderr),
 	)
 }

@@ -160,7 +160,8 @@ type Ended struct {
 	EndedAt    int64   `json:"ended_at"`
 	Stdout     *Stream `json:"stdout,omitzero"`
 	Stderr     *Stream `json:"stderr,omitzero"`
-	Request    []byte  `json:"request,omitempty"` // with rejected: SHA-256 of the body it refuses
+	CodePage   int     `json:"code_page,omitzero"` // what the output is encoded in, on Windows; absent: UTF-8, or what the host's locale says
+	Request    []byte  `json:"request,omitempty"`  // with rejected: SHA-256 of the body it refuses
 }
 
 // Stream is the account of one of a command's two outputs. Size bytes were
