@@ -37,16 +37,29 @@ func (l *loop) deliver(d delivery, now time.Time) {
 
 // judge sends a message through the door.
 func (l *loop) judge(d delivery, now time.Time) trust.Verdict {
-	h := &trust.Host{
-		Name: d.name, User: userName(), Tolerance: l.cfg.Limits.Tolerance, MaxValidity: l.cfg.MaxValidity,
+	m := trust.Message{Body: d.Body, Type: d.Type, CorrelationID: d.CorrelationId, ReplyTo: d.ReplyTo}
+	return trust.Judge(m, l.host(d.name), l.policy(), now)
+}
+
+// judgeAgain asks whether a job that has waited, be it over a restart, may begin:
+// its key may have been revoked meanwhile, or its line changed.
+func (l *loop) judgeAgain(j *job, now time.Time) (*wire.Run, string) {
+	return trust.Again(j.signature, j.run, j.secret, l.host(j.host), l.policy(), now)
+}
+
+func (l *loop) host(name string) *trust.Host {
+	return &trust.Host{
+		Name: name, User: userName(), Tolerance: l.cfg.Limits.Tolerance, MaxValidity: l.cfg.MaxValidity,
 		AllowUnsigned: l.cfg.AllowUnsigned,
 	}
-	var p *trust.Policy
-	if l.cfg.Trust != nil {
-		p = l.cfg.Trust.Policy()
+}
+
+// policy is what the files say now; nil is nobody.
+func (l *loop) policy() *trust.Policy {
+	if l.cfg.Trust == nil {
+		return nil
 	}
-	m := trust.Message{Body: d.Body, Type: d.Type, CorrelationID: d.CorrelationId, ReplyTo: d.ReplyTo}
-	return trust.Judge(m, h, p, now)
+	return l.cfg.Trust.Policy()
 }
 
 // obey does what a verified request says, or tells its issuer why not.

@@ -16,6 +16,7 @@ import (
 	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
 
+	"warren/internal/broker"
 	"warren/internal/trust"
 	"warren/internal/wire"
 )
@@ -266,4 +267,80 @@ func TestOldQuestionsAreAnsweredAtABoundedRate(t *testing.T) {
 		r.deliver(wire.TypeStatus, job, body)
 		r.silent()
 	})
+}
+
+// A job that waits is judged again when it is about to begin: whose key has been
+// taken out meanwhile runs nothing any more.
+func TestWaitingJobIsJudgedAgain(t *testing.T) {
+	alice, path, files := newOperator(t, "")
+	_, other, _ := newOperator(t, "")
+	text, err := os.ReadFile(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.AllowUnsigned, c.Trust = false, files })
+		defer r.close()
+		first, body := r.signedRun(alice, nil)
+		r.deliver(wire.TypeRun, first, body)
+		<-r.started
+		second, body := r.signedRun(alice, nil)
+		r.deliver(wire.TypeRun, second, body)
+		for {
+			if a, ok := r.reply(broker.Routed).(*wire.Accepted); ok && a.Job == second {
+				break
+			}
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.finish <- exited(0)
+		for n := 0; n < 2; {
+			e, ok := r.reply(broker.Routed).(*wire.Ended)
+			if !ok {
+				continue
+			}
+			if n++; e.Job == second && (e.Outcome != wire.Rejected || e.Reason != "no longer permitted on this host: the key is not authorized") {
+				t.Errorf("%+v", e)
+			}
+		}
+		if len(r.started) > 0 {
+			t.Error("it ran")
+		}
+	})
+}
+
+// What judges a waiting job, and the id that answers for it, outlive a restart.
+func TestSignatureAndAgentOutliveTheProcess(t *testing.T) {
+	b := newJournal(limits(), t0)
+	b.agent = "web01"
+	o := run(t)
+	o.Signature = "c2ln"
+	waits, _ := b.accept(o, "", false, t0)
+	for name, record := range map[string]entry{"as written": *waits.unsaved, "as rewritten": waits.whole()} {
+		again := newJournal(limits(), t0)
+		again.agent = "web02" // it has another id now
+		if err := again.replay(record.encode()); err != nil {
+			t.Fatal(err)
+		}
+		again.resume(false)
+		j := again.next()
+		if j == nil || j.signature != "c2ln" || j.agent != "web01" {
+			t.Fatalf("%s: %+v", name, j)
+		}
+		out := newOutbox("web02", nil)
+		for _, v := range []any{j.state(t0), out.progress(j)} {
+			p := out.publication("q", j.id, v)
+			if !strings.Contains(string(p.Msg.Body), `"agent":"web01"`) {
+				t.Errorf("%s: %s", name, p.Msg.Body)
+			}
+		}
+		again.revoke(j, "gone", t0)
+		if p := out.publication("q", j.id, out.ended(j, false)); !strings.Contains(string(p.Msg.Body), `"agent":"web01"`) {
+			t.Errorf("%s: %s", name, p.Msg.Body)
+		}
+		if j.signature != "" {
+			t.Error("it is kept for longer than it is needed")
+		}
+	}
 }

@@ -25,10 +25,12 @@ type entry struct {
 	AnyJob   bool   `json:"any_job,omitzero"`
 	Hearsay  bool   `json:"hearsay,omitzero"` // with each entry of such a job, and its issuer too
 	ReplyTo  string `json:"reply_to,omitzero"`
+	Agent    string `json:"agent,omitzero"` // the id under which it was accepted
 
 	AcceptedAt int64             `json:"accepted_at,omitzero"`
 	Run        *wire.Run         `json:"run,omitzero"`
-	Held       bool              `json:"held,omitzero"` // not before the inbox is drained
+	Signature  string            `json:"signature,omitzero"` // with Run: by which it is judged again
+	Held       bool              `json:"held,omitzero"`      // not before the inbox is drained
 	BegunAt    int64             `json:"begun_at,omitzero"`
 	Process    *process.Identity `json:"process,omitzero"` // the command's leader
 	Ended      *wire.Ended       `json:"ended,omitzero"`
@@ -53,7 +55,7 @@ func (j *job) identity() entry {
 	return entry{
 		Job: j.id, Task: j.task, Host: j.host, IssuedAt: j.issuedAt.UnixMilli(), NotAfter: j.notAfter.UnixMilli(),
 		Digest: j.digest[:], ReplyTo: j.replyTo, AcceptedAt: j.acceptedAt.UnixMilli(),
-		Issuer: j.issuer, AnyJob: j.anyJob, Hearsay: j.hearsay(),
+		Issuer: j.issuer, AnyJob: j.anyJob, Hearsay: j.hearsay(), Agent: j.agent,
 	}
 }
 
@@ -67,7 +69,7 @@ func (j *job) whole() entry {
 	case running:
 		e.BegunAt, e.Process = j.startedAt.UnixMilli(), j.process
 	default:
-		e.Run, e.Held = j.run, j.inbox
+		e.Run, e.Signature, e.Held = j.run, j.signature, j.inbox
 	}
 	return e
 }
@@ -89,14 +91,14 @@ func (b *journal) replay(record []byte) error {
 	if j == nil {
 		j = &job{
 			id: e.Job, task: e.Task, host: e.Host, replyTo: e.ReplyTo, acceptedAt: time.UnixMilli(e.AcceptedAt),
-			issuedAt: time.UnixMilli(e.IssuedAt), notAfter: time.UnixMilli(e.NotAfter),
+			issuedAt: time.UnixMilli(e.IssuedAt), notAfter: time.UnixMilli(e.NotAfter), agent: e.Agent,
 		}
 		j.issuer, j.anyJob, j.recorded = e.Issuer, e.AnyJob, true
 		copy(j.digest[:], e.Digest)
 		b.remember(j)
 	}
 	if e.Run != nil {
-		j.run, j.inbox = e.Run, e.Held
+		j.run, j.signature, j.inbox = e.Run, e.Signature, e.Held
 	}
 	if e.BegunAt != 0 {
 		j.phase, j.startedAt = running, time.UnixMilli(e.BegunAt)
@@ -109,7 +111,7 @@ func (b *journal) replay(record []byte) error {
 			b.done = append(b.done, j)
 		}
 		j.phase, j.result, j.kept = ended, *e.Ended, e.Kept
-		j.run, j.secret, j.process = nil, nil, nil
+		j.run, j.secret, j.signature, j.process = nil, nil, "", nil
 	}
 	j.told = j.told || e.Told
 	return nil

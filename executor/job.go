@@ -26,6 +26,8 @@ type job struct {
 	digest         [32]byte // of its request
 	run            *wire.Run
 	secret         *wire.Secret // in memory alone, until it ends
+	signature      string       // of its statement, until it begins
+	agent          string       // the id under which it was accepted, and is answered for
 
 	issuer string // who it belongs to; empty: to everybody
 	anyJob bool   // a cancel or status by one who may do that to any job
@@ -61,7 +63,7 @@ func (j *job) keptBytes() (n int64) {
 // state is the answer to a status while the job has not ended.
 func (j *job) state(now time.Time) *wire.State {
 	s := &wire.State{
-		Job: j.id, State: wire.StateAccepted, Cancelling: j.cancelling,
+		Job: j.id, Agent: j.agent, State: wire.StateAccepted, Cancelling: j.cancelling,
 		AcceptedAt: j.acceptedAt.UnixMilli(), At: now.UnixMilli(),
 	}
 	if j.phase == running {

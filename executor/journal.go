@@ -26,6 +26,7 @@ type Limits struct {
 // outlive the process it leaves in unsaved, for the loop to write.
 type journal struct {
 	limits  Limits
+	agent   string    // this agent's id now
 	since   time.Time // jobs issued before may have run and are not known
 	floor   time.Time // likewise jobs whose not-after is not later: they may have been forgotten
 	jobs    map[string]*job
@@ -88,7 +89,7 @@ func (b *journal) accept(r *order, refusal string, held bool, now time.Time) (j 
 	j = &job{
 		id: r.Leaf.Job, task: r.Statement.Task, host: r.Leaf.Host,
 		issuedAt: time.UnixMilli(r.Statement.IssuedAt), notAfter: time.UnixMilli(r.Statement.NotAfter),
-		run: r.run, secret: r.Secret, digest: r.Digest, issuer: r.issuer,
+		run: r.run, secret: r.Secret, signature: r.Signature, agent: b.agent, digest: r.Digest, issuer: r.issuer,
 		acceptedAt: now, quietUntil: now.Add(quiet), replyTo: r.Statement.ReplyTo,
 	}
 	if b.forgotten(j.issuedAt, j.notAfter) {
@@ -104,7 +105,7 @@ func (b *journal) accept(r *order, refusal string, held bool, now time.Time) (j 
 	}
 	b.remember(j)
 	e := b.entry(j)
-	e.Run, e.Held = j.run, held
+	e.Run, e.Signature, e.Held = j.run, j.signature, held
 	if j.inbox = held; held {
 		b.held = append(b.held, j)
 	} else {
@@ -220,21 +221,35 @@ func (b *journal) nextExpiry() (first time.Time) {
 	return first
 }
 
-// begin gives the next job to execute, or nil where none waits or no worker is
+// next is the job that is to begin next, or nil where none waits or no worker is
 // free. Call expire first.
-func (b *journal) begin(now time.Time) *job {
+func (b *journal) next() *job {
 	if b.running >= b.limits.Workers || len(b.queue) == 0 {
 		return nil
 	}
-	j := b.queue[0]
+	return b.queue[0]
+}
+
+// begin gives the next job to execute, or nil.
+func (b *journal) begin(now time.Time) *job {
+	j := b.next()
+	if j == nil {
+		return nil
+	}
 	b.queue[0] = nil
 	b.queue = b.queue[1:]
-	j.phase, j.startedAt = running, now
+	j.phase, j.startedAt, j.signature = running, now, ""
 	j.hush(now, launch)
 	b.running++
 	e := b.entry(j)
-	e.BegunAt, e.Run = now.UnixMilli(), nil
+	e.BegunAt, e.Run, e.Signature = now.UnixMilli(), nil, ""
 	return j
+}
+
+// revoke ends a waiting job that is no longer permitted.
+func (b *journal) revoke(j *job, refusal string, now time.Time) {
+	b.unqueue(j)
+	b.close(j, wire.Ended{Outcome: wire.Rejected, Reason: "no longer permitted on this host: " + refusal}, now)
 }
 
 // started notes who the command's process is, so that what survives of it can be
@@ -268,10 +283,10 @@ func (b *journal) close(j *job, e wire.Ended, now time.Time) {
 		e.EndedAt = now.UnixMilli()
 	}
 	j.phase, j.result, j.stop = ended, e, nil
-	j.run, j.secret, j.process = nil, nil, nil
+	j.run, j.secret, j.signature, j.process = nil, nil, "", nil
 	b.done = append(b.done, j)
 	rec := b.entry(j)
-	rec.Ended, rec.Kept, rec.Run = &j.result, j.kept, nil
+	rec.Ended, rec.Kept, rec.Run, rec.Signature = &j.result, j.kept, nil, ""
 }
 
 // delivered notes that an operator has the result.
@@ -289,7 +304,7 @@ func (b *journal) cancel(r *order, now time.Time) (j *job, stop bool) {
 	j = b.known(r)
 	switch {
 	case j == nil:
-		j = stranger(r, now)
+		j = b.stranger(r, now)
 		if b.forgotten(j.issuedAt, j.notAfter) {
 			return nil, false
 		}
@@ -306,12 +321,12 @@ func (b *journal) cancel(r *order, now time.Time) (j *job, stop bool) {
 }
 
 // stranger is a job of which nothing but a cancel or a status has come.
-func stranger(r *order, now time.Time) *job {
+func (b *journal) stranger(r *order, now time.Time) *job {
 	of := r.Statement.Of
 	return &job{
 		id: r.Leaf.Job, task: r.Statement.Task, host: r.Leaf.Host, acceptedAt: now,
 		issuedAt: time.UnixMilli(of.IssuedAt), notAfter: time.UnixMilli(of.NotAfter),
-		issuer: r.issuer, anyJob: r.anyJob,
+		issuer: r.issuer, anyJob: r.anyJob, agent: b.agent,
 	}
 }
 
@@ -337,7 +352,7 @@ func (b *journal) status(r *order, now time.Time) (j *job, state string) {
 	case !now.After(notAfter):
 		return nil, wire.StateUnknown
 	}
-	j = stranger(r, now)
+	j = b.stranger(r, now)
 	b.remember(j)
 	b.close(j, wire.Ended{Outcome: wire.Expired, Reason: "it did not arrive in time"}, now)
 	return j, ""

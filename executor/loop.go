@@ -48,6 +48,7 @@ type loop struct {
 }
 
 func newLoop(a *Agent, b *journal, o *outputs, file RecordFile) *loop {
+	b.agent = a.cfg.ID
 	return &loop{
 		cfg: a.cfg, log: a.cfg.Log, agent: a, started: a.cfg.Now(), names: a.names,
 		journal: b, outbox: newOutbox(a.cfg.ID, o), outputs: o, file: file,
@@ -158,7 +159,15 @@ func (l *loop) begin(now time.Time) {
 	for _, j := range l.journal.expire(now) {
 		l.ended(j)
 	}
-	for j := l.journal.begin(now); j != nil; j = l.journal.begin(now) {
+	for j := l.journal.next(); j != nil; j = l.journal.next() {
+		run, refusal := l.judgeAgain(j, now)
+		if refusal != "" {
+			l.journal.revoke(j, refusal, now)
+			l.ended(j)
+			continue
+		}
+		j.run = run
+		l.journal.begin(now)
 		l.outbox.changed(j)
 	}
 }

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -244,6 +245,7 @@ func (o *outbox) all(j *job, stream string) bool {
 // ended is the reply; withOutput puts the output into it.
 func (o *outbox) ended(j *job, withOutput bool) *wire.Ended {
 	e := j.result
+	e.Agent = j.agent
 	e.Stdout = o.account(j, e.Stdout, wire.Stdout, withOutput)
 	e.Stderr = o.account(j, e.Stderr, wire.Stderr, withOutput)
 	return &e
@@ -270,9 +272,9 @@ func (o *outbox) account(j *job, s *wire.Stream, name string, withOutput bool) *
 
 func (o *outbox) progress(j *job) any {
 	if j.phase == running {
-		return &wire.Started{Job: j.id, At: j.startedAt.UnixMilli()}
+		return &wire.Started{Job: j.id, Agent: j.agent, At: j.startedAt.UnixMilli()}
 	}
-	return &wire.Accepted{Job: j.id, At: j.acceptedAt.UnixMilli()}
+	return &wire.Accepted{Job: j.id, Agent: j.agent, At: j.acceptedAt.UnixMilli()}
 }
 
 // verdict takes the broker's word on a publication. A returned reply means that
@@ -356,21 +358,22 @@ func (o *outbox) chunk(m *mailing, r ref) (broker.Publication, bool) {
 	}, true
 }
 
-// stamp puts version and agent id on a reply.
+// stamp puts version and agent id on a reply. One about a job may bear the id
+// under which it was accepted: its operator listens to no other.
 func stamp(v any, agent string) any {
 	switch r := v.(type) {
 	case *wire.Accepted:
-		r.V, r.Agent = wire.Version, agent
+		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
 	case *wire.Started:
-		r.V, r.Agent = wire.Version, agent
+		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
 	case *wire.Ended:
-		r.V, r.Agent = wire.Version, agent
+		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
 	case *wire.State:
-		r.V, r.Agent = wire.Version, agent
+		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
 	case *wire.Checked:
-		r.V, r.Agent = wire.Version, agent
+		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
 	case *wire.Hello:
-		r.V, r.Agent = wire.Version, agent
+		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
 	}
 	return v
 }
