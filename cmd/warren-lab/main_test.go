@@ -140,6 +140,9 @@ func TestServe(t *testing.T) {
 	if _, err := l.Err.Await(`^Ctrl-C ends it$`, 0); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := l.Out.Await(`^export WARREN_DATA_DIR=`, 0); err != nil { // standard output comes by a pipe of its own
+		t.Fatal(err)
+	}
 	var env []string
 	for _, set := range regexp.MustCompile(`(?m)^export (\w+=\S+)$`).FindAllStringSubmatch(l.Out.String(), -1) {
 		env = append(env, set[1])
