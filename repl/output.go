@@ -51,11 +51,17 @@ func (s *session) excerpt(ctx context.Context, v *view, j *results.Job, stream s
 		if e.from, err = s.store.Tail(ctx, j.ID, stream, v.tail); err != nil {
 			return e, err
 		}
-		unit := v.encodingOf(j).UnitSize()
-		e.from += -e.from & (unit - 1)
+		e.from = fromUnit(results.Segment{Offset: e.from}, v.encodingOf(j)).Offset
 	}
 	e.segments = s.store.Output(ctx, j.ID, stream, e.from)
 	return e, nil
+}
+
+// fromUnit cuts off the rest of a character in whose middle a line seems to end:
+// of UTF-16, say.
+func fromUnit(s results.Segment, e charset.Encoding) results.Segment {
+	n := -s.Offset & (e.UnitSize() - 1)
+	return results.Segment{Offset: s.Offset + n, Data: s.Data[min(n, int64(len(s.Data))):]}
 }
 
 // encodingOf is what a job's output is encoded in: as the operator says, or else

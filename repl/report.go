@@ -76,7 +76,7 @@ func (s *session) viewed(task results.Task, jobs []results.Job) {
 // printReport prints a block for each different result of the chosen jobs, then
 // the end of it all, which is what a terminal still shows after much output.
 func (s *session) printReport(ctx context.Context, v *view, task results.Task, jobs, chosen []results.Job) error {
-	if err := s.sums(ctx, v, chosen); err != nil {
+	if err := s.sums(ctx, v, task, chosen); err != nil {
 		return err
 	}
 	blocks := v.fold(chosen)
@@ -107,12 +107,17 @@ func (s *session) printReport(ctx context.Context, v *view, task results.Task, j
 
 // sums has the sum of each stream that is compared: of the lines that are shown,
 // where these are not all.
-func (s *session) sums(ctx context.Context, v *view, jobs []results.Job) error {
+func (s *session) sums(ctx context.Context, v *view, task results.Task, jobs []results.Job) error {
 	if err := s.store.Sums(ctx, jobs); err != nil || v.tail == 0 {
 		return err
 	}
-	v.tails = make(map[tailOf]string)
 	known := make(map[results.Output]string) // whole streams that are equal end equally
+	if len(jobs) > task.Hosts/4 {
+		if err := s.learnEnds(ctx, v, task.ID, jobs, known); err != nil {
+			return err
+		}
+	}
+	v.tails = make(map[tailOf]string)
 	for i := range jobs {
 		for _, stream := range v.streams {
 			a := account(&jobs[i], stream)
@@ -131,6 +136,38 @@ func (s *session) sums(ctx context.Context, v *view, jobs []results.Job) error {
 				known[a] = sum
 			}
 			v.tails[tailOf{&jobs[i], stream}] = sum
+		}
+	}
+	return nil
+}
+
+// learnEnds finds the sums of the last lines of nearly all jobs of a task in one
+// pass: of those whose last lines have come in one piece.
+func (s *session) learnEnds(ctx context.Context, v *view, task string, jobs []results.Job, known map[results.Output]string) error {
+	byIndex := make(map[int]*results.Job, len(jobs))
+	for i := range jobs {
+		byIndex[jobs[i].Index] = &jobs[i]
+	}
+	for piece, err := range s.store.Ends(ctx, task) {
+		if err != nil {
+			return err
+		}
+		j := byIndex[piece.Job]
+		if j == nil || !slices.Contains(v.streams, piece.Stream) {
+			continue
+		}
+		a := account(j, piece.Stream)
+		if _, ok := known[a]; ok {
+			continue
+		}
+		lines, ok := results.LastLines(piece.Segment, v.tail)
+		if !ok {
+			continue
+		}
+		lines = fromUnit(lines, v.encodingOf(j))
+		known[a], err = results.Sum(func(yield func(results.Segment, error) bool) { yield(lines, nil) }, lines.Offset)
+		if err != nil {
+			return err
 		}
 	}
 	return nil

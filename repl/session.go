@@ -60,6 +60,7 @@ type store interface {
 	Watch(ctx context.Context, task string) (<-chan results.Summary, func(), error)
 	Output(ctx context.Context, job, stream string, from int64) iter.Seq2[results.Segment, error]
 	Tail(ctx context.Context, job, stream string, lines int) (from int64, err error)
+	Ends(ctx context.Context, task string) iter.Seq2[results.Piece, error]
 	Sums(ctx context.Context, jobs []results.Job) error
 	Changed(ctx context.Context, task string, since int64, each func(results.Job)) (rev int64, err error)
 	Unsettled(ctx context.Context, task string) (bool, error)

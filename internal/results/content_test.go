@@ -251,3 +251,40 @@ func TestUpgrade(t *testing.T) {
 		s.end()
 	}
 }
+
+// What is found in one pass, of the last segments, is what Tail finds.
+func TestEnds(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, js := newTask(4)
+	s.add(t, task, js)
+	long := strings.Repeat("x", 40)
+	for i, cuts := range [][]string{{"a\nb\nc\n"}, {"a\nb", "\nc\nd\n", "e"}, {"one line " + long, long}, nil} {
+		offset := 0
+		for _, cut := range cuts {
+			for _, stream := range []string{wire.Stdout, wire.Stderr} {
+				s.apply(t, Update{Job: js[i].ID, Reply: output(js[i], stream, int64(offset), cut)})
+			}
+			offset += len(cut)
+		}
+	}
+	for lines := 1; lines < 6; lines++ {
+		found := 0
+		for p, err := range s.Ends(t.Context(), task.ID) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			from, err := s.Tail(t.Context(), js[p.Job].ID, p.Stream, lines)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tail, ok := LastLines(p.Segment, lines)
+			if ok && tail.Offset != from || !ok && (from > p.Offset || p.Offset == 0) {
+				t.Errorf("job %d, %s, the last %d lines: from %d, %v; Tail: %d", p.Job, p.Stream, lines, tail.Offset, ok, from)
+			}
+			found++
+		}
+		if found != 6 {
+			t.Errorf("%d ends, want 6", found)
+		}
+	}
+}

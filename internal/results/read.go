@@ -305,29 +305,43 @@ var errStop = errors.New("the range has ended")
 // index, stdout before stderr, segments in order. The bytes of a Piece are
 // valid until the next. An error comes last.
 func (s *Store) Outputs(ctx context.Context, task string) iter.Seq2[Piece, error] {
+	return s.pieces(ctx, `SELECT o.job - t.first_job, o.stream, o.offset, o.data FROM tasks t JOIN output o
+		ON o.job BETWEEN t.first_job AND t.first_job + t.hosts - 1 WHERE t.id = ? ORDER BY o.job, o.stream, o.offset`, task)
+}
+
+// pieces ranges over what a query about a task finds.
+func (s *Store) pieces(ctx context.Context, text, task string) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
-		err := s.query(ctx, `SELECT o.job - t.first_job, o.stream, o.offset, o.data FROM tasks t JOIN output o
-			ON o.job BETWEEN t.first_job AND t.first_job + t.hosts - 1 WHERE t.id = ? ORDER BY o.job, o.stream, o.offset`,
-			[]any{task}, func(rows *sql.Rows) error {
-				var p Piece
-				var stream int
-				var data sql.RawBytes
-				if err := rows.Scan(&p.Job, &stream, &p.Offset, &data); err != nil {
-					return err
-				}
-				if stream < 0 || stream >= len(streamNames) {
-					return fmt.Errorf("a stream of output is %d", stream)
-				}
-				p.Stream, p.Data = streamNames[stream], data
-				if !yield(p, nil) {
-					return errStop
-				}
-				return nil
-			})
+		err := s.query(ctx, text, []any{task}, func(rows *sql.Rows) error {
+			var p Piece
+			var stream int
+			var data sql.RawBytes
+			if err := rows.Scan(&p.Job, &stream, &p.Offset, &data); err != nil {
+				return err
+			}
+			if stream < 0 || stream >= len(streamNames) {
+				return fmt.Errorf("a stream of output is %d", stream)
+			}
+			p.Stream, p.Data = streamNames[stream], data
+			if !yield(p, nil) {
+				return errStop
+			}
+			return nil
+		})
 		if err != nil && !errors.Is(err, errStop) {
 			yield(Piece{}, err)
 		}
 	}
+}
+
+// Ends ranges over the last segment of each stream of a task's jobs (full id), in
+// one pass. The bytes of a Piece are valid until the next. An error comes last.
+func (s *Store) Ends(ctx context.Context, task string) iter.Seq2[Piece, error] {
+	return s.pieces(ctx, `SELECT o.job - t.first_job, o.stream, o.offset, o.data FROM tasks t
+		JOIN jobs j ON j.seq BETWEEN t.first_job AND t.first_job + t.hosts - 1 JOIN (SELECT 0 AS stream UNION ALL SELECT 1) s
+		JOIN output o ON o.job = j.seq AND o.stream = s.stream
+			AND o.offset = (SELECT max(offset) FROM output WHERE job = j.seq AND stream = s.stream)
+		WHERE t.id = ? AND (j.out_kept > 0 OR j.err_kept > 0)`, task)
 }
 
 // Agents returns the agents whose last answer came at or after since, by id.
