@@ -122,6 +122,7 @@ func (*cancelCommand) Help() string {
     recall pending  its host is away; the recall waits in the inbox before it
     too late        it had ended by itself
     being stopped   its host has not answered yet
+    refused         its host does not let this key cancel it, and says why
 
 What becomes of each job in the end is its agent's to say: check_task shows it.`
 }
@@ -141,8 +142,8 @@ func (c *cancelCommand) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		if done != "" && !c.JSON {
-			return s.printLines([]string{done})
+		if len(done) > 0 && !c.JSON {
+			return s.printLines(done)
 		}
 	}
 	if c.JSON {

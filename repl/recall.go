@@ -3,10 +3,14 @@ package repl
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
+	"warren/internal/hostexpr"
 	"warren/internal/results"
+	"warren/internal/visible"
 	"warren/internal/wire"
 )
 
@@ -15,7 +19,7 @@ const recallTime = time.Second
 
 // What a cancel has done to a job that had not ended before, in the order in
 // which it is told.
-var recalls = []string{"recalled", "killed", "recall pending", "too late", "being stopped"}
+var recalls = []string{"recalled", "killed", "recall pending", "too late", "being stopped", "refused"}
 
 // recallOf is what a cancel has done to a job, as it is now.
 func recallOf(j *results.Job) string {
@@ -28,6 +32,8 @@ func recallOf(j *results.Job) string {
 		return "too late" // it ended by itself
 	case j.Reason == results.Recalling:
 		return "recall pending" // in its host's inbox
+	case strings.HasPrefix(j.Reason, results.Refused):
+		return "refused"
 	}
 	return "being stopped"
 }
@@ -53,20 +59,43 @@ func countRecalls(before, now []results.Job) string {
 	return strings.Join(parts, ", ")
 }
 
-// recall cancels a task and returns what that has come to by recallTime.
-func (s *session) recall(ctx context.Context, task results.Task) (string, error) {
+// refusals says which of the hosts have refused, and why.
+func refusals(jobs []results.Job) (lines []string) {
+	hosts := map[string][]string{}
+	for i := range jobs {
+		if reason, ok := strings.CutPrefix(jobs[i].Reason, results.Refused); ok && recallOf(&jobs[i]) == "refused" {
+			hosts[reason] = append(hosts[reason], jobs[i].Host)
+		}
+	}
+	for _, reason := range slices.Sorted(maps.Keys(hosts)) {
+		lines = append(lines, fmt.Sprintf("refused by %s: %s", hostexpr.Fold(hosts[reason]), visible.Line(reason)))
+	}
+	if len(lines) > mostReasons {
+		lines = append(lines[:mostReasons], fmt.Sprintf("and %s", plural(len(lines)-mostReasons, "other reason")))
+	}
+	return lines
+}
+
+// recall cancels a task and returns what that has come to by recallTime, in lines.
+func (s *session) recall(ctx context.Context, task results.Task) ([]string, error) {
 	before, err := s.store.Jobs(ctx, task.ID)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := s.cancel(ctx, task.ID); err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := s.awaitFor(ctx, task, recallTime); err != nil {
-		return "", err
+		return nil, err
 	}
 	now, err := s.store.Jobs(ctx, task.ID)
-	return countRecalls(before, now), err
+	if err != nil {
+		return nil, err
+	}
+	if counts := countRecalls(before, now); counts != "" {
+		return append([]string{counts}, refusals(now)...), nil
+	}
+	return nil, nil
 }
 
 // awaitFor waits until the task is done, or for so long.

@@ -14,7 +14,7 @@ func TestCancelCountsWhatItHasDone(t *testing.T) {
 		return results.Job{ID: id, State: results.Ended, Outcome: o, Started: started}
 	}
 	var before []results.Job
-	for _, id := range []string{"1", "2", "3", "4", "5", "6"} {
+	for _, id := range []string{"1", "2", "3", "4", "5", "6", "8"} {
 		before = append(before, results.Job{ID: id, State: results.Sent})
 	}
 	before = append(before, ended("7", wire.Exited, begun))
@@ -24,9 +24,13 @@ func TestCancelCountsWhatItHasDone(t *testing.T) {
 		{ID: "5", State: results.Running},
 		ended("6", wire.Cancelled, time.Time{}),
 		ended("7", wire.Exited, begun),
+		{ID: "8", Host: "web03", State: results.Running, Reason: results.Refused + "the job is another\x1b operator's"},
 	}
-	const want = "2 recalled, 1 killed, 1 recall pending, 1 too late, 1 being stopped"
+	const want = "2 recalled, 1 killed, 1 recall pending, 1 too late, 1 being stopped, 1 refused"
 	if got := countRecalls(before, now); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := refusals(now); len(got) != 1 || got[0] != `refused by web03: the job is another\x1b operator's` {
+		t.Errorf("%q", got)
 	}
 }

@@ -50,6 +50,7 @@ type Bus struct {
 	queue string
 	store Store
 	log   *slog.Logger
+	junk  *junk
 
 	caughtUp chan struct{} // consumer → who asks
 }
@@ -57,12 +58,15 @@ type Bus struct {
 // New wires a bus that consumes queue over a connection of its own: on one that
 // also publishes, a memory alarm would stop the acknowledgements too. It starts
 // nothing.
-func New(opts broker.Options, queue string, store Store, log *slog.Logger) (*Bus, error) {
+//
+// What is no reply is dropped and counted; tell, where given, says so at most once
+// a minute.
+func New(opts broker.Options, queue string, store Store, tell func(text string), log *slog.Logger) (*Bus, error) {
 	link, err := broker.NewLink(opts)
 	if err != nil {
 		return nil, err
 	}
-	return &Bus{link: link, queue: queue, store: store, log: log, caughtUp: make(chan struct{})}, nil
+	return &Bus{link: link, queue: queue, store: store, log: log, junk: &junk{tell: tell}, caughtUp: make(chan struct{})}, nil
 }
 
 // Link is the state of the callback queue: Up while it is declared and consumed.
@@ -165,6 +169,7 @@ func (c *consumer) take(ctx context.Context, d amqp.Delivery) error {
 	reply, err := wire.DecodeReply(d.Type, d.Body, d.Headers, d.CorrelationId)
 	if err != nil {
 		c.bus.log.Warn("dropped a message that is no reply", "type", clip(d.Type), "bytes", len(d.Body), "error", err)
+		c.bus.junk.dropped(err, time.Now())
 		return nil
 	}
 	switch r := reply.(type) {

@@ -91,7 +91,7 @@ func newRig(t *testing.T) *rig {
 	}
 	var err error
 	opts := broker.Options{URLs: []string{rabbittest.Node(t).URL()}, Name: "replybus test"}
-	r.bus, err = replybus.New(opts, r.queue, r.store, slog.New(slog.NewTextHandler(r.log, nil)))
+	r.bus, err = replybus.New(opts, r.queue, r.store, nil, slog.New(slog.NewTextHandler(r.log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

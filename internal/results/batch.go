@@ -218,8 +218,14 @@ func (m *merging) store(ctx context.Context, j *merged, c chunk) error {
 	parts, refused := acc.admit(c, r.limit, have)
 	m.counts.Refused += refused
 	for _, p := range parts {
-		if err := m.tx.addOutput(ctx, r.row, p); err != nil {
+		stored, err := m.tx.addOutput(ctx, r.row, p)
+		if err != nil {
 			return err
+		}
+		if !stored {
+			acc.kept -= int64(len(p.data))
+			m.counts.Refused += int64(len(p.data))
+			continue
 		}
 		j.piece[p.stream] = p
 	}

@@ -193,6 +193,7 @@ func (r *record) output(m *wire.Output, c *change) {
 func (r *record) ended(m *wire.Ended, c *change) {
 	if !r.may(m) {
 		c.discarded.Foreign++
+		r.refused(m)
 		return
 	}
 	c.heard = true
@@ -228,6 +229,15 @@ func (r *record) may(m *wire.Ended) bool {
 		return true
 	}
 	return false
+}
+
+// refused notes that the host has rejected another request about a job that has
+// no outcome, a status or a cancel: that ends nothing, but whoever waits for what
+// it should have come to is to know.
+func (r *record) refused(m *wire.Ended) {
+	if m.Outcome == wire.Rejected && r.state != Pending && r.state != Ended && r.reason != InInbox && r.reason != Recalling {
+		r.reason = Refused + m.Reason
+	}
 }
 
 // same reports whether m is the outcome that the job has.

@@ -78,7 +78,7 @@ func TestMerge(t *testing.T) {
 		{"out of the inbox", []Update{{State: Sent, Reason: InInbox}, accepted}, want{state: Accepted, heard: 1}},
 		{"recalled", []Update{{State: Sent, Reason: Recalling}, end(wire.Cancelled)}, want{state: Ended, outcome: wire.Cancelled, heard: 1}},
 		{"rejected", []Update{sent, rejected}, want{state: Ended, outcome: wire.Rejected, reason: "queue full", heard: 1}},
-		{"rejection of another request", []Update{sent, forged}, want{state: Sent, counts: Counts{Foreign: 1}}},
+		{"rejection of another request", []Update{sent, forged}, want{state: Sent, reason: Refused + "x", counts: Counts{Foreign: 1}}},
 		{"no agent may say unreachable", []Update{end(wire.Unreachable), end(wire.Lost), end("odd")}, want{state: Pending, counts: Counts{Foreign: 3}}},
 		{"exited without code", []Update{end(wire.Exited)}, want{state: Pending, counts: Counts{Foreign: 1}}},
 		{"not a reply of a run", []Update{reply(&wire.Checked{}), reply(&wire.Output{Stream: "x"})}, want{state: Pending, counts: Counts{Foreign: 2}}},
@@ -107,6 +107,31 @@ func TestMergeRejectionNeedsDigest(t *testing.T) {
 	r.merge(reply(&wire.Ended{Outcome: wire.Rejected}))
 	if r.state != Pending {
 		t.Error("a rejection without digest ends a job without digest")
+	}
+}
+
+// A host that refuses a cancel or a status has it told, and the job goes on.
+func TestMergeRefusedQuestion(t *testing.T) {
+	refusal := reply(&wire.Ended{Agent: "a1", Outcome: wire.Rejected, Reason: "the job is another operator's", Request: make([]byte, 32)})
+	r := newRecord()
+	r.merge(reply(&wire.Accepted{Agent: "a1", At: 3}))
+	if c := r.merge(refusal); r.state != Accepted || r.outcome != "" || r.reason != Refused+"the job is another operator's" || c.heard {
+		t.Errorf("got %+v", r.facts)
+	}
+	r.merge(reply(&wire.Started{Agent: "a1", At: 5}))
+	if r.reason != "" {
+		t.Errorf("it is still said once the host has answered: %q", r.reason)
+	}
+	r.merge(refusal)
+	r.merge(exit(0))
+	before := r.facts
+	if r.merge(refusal); r.facts != before || r.reason != "" {
+		t.Errorf("a job that has ended is touched: %+v", r.facts)
+	}
+	r = newRecord()
+	r.state, r.reason = Sent, InInbox
+	if r.merge(refusal); r.reason != InInbox {
+		t.Errorf("where it waits is no longer known: %q", r.reason)
 	}
 }
 
@@ -173,7 +198,9 @@ func TestMergeProperties(t *testing.T) {
 			if wasFinal && (r.outcome != before.outcome || r.exit != before.exit || r.reason != before.reason || r.finished != before.finished) {
 				t.Fatalf("outcome changed from %+v to %+v by %+v", before, r.facts, u)
 			}
-			if e, ok := u.Reply.(*wire.Ended); ok && e.Outcome == wire.Rejected && e.Request == nil && r.facts != before {
+			same := before
+			same.reason = r.reason // which may tell of it
+			if e, ok := u.Reply.(*wire.Ended); ok && e.Outcome == wire.Rejected && e.Request == nil && r.facts != same {
 				t.Fatalf("a foreign rejection changed %+v to %+v", before, r.facts)
 			}
 		}

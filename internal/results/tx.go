@@ -23,7 +23,8 @@ type txer struct {
 	selJob, updJob, insJob          *sql.Stmt
 	selLimit, selTask, insTask      *sql.Stmt
 	insStatement, updCancel         *sql.Stmt
-	selSpans, insOutput             *sql.Stmt
+	selSpans, insOutput, updOutput  *sql.Stmt
+	selPieces                       *sql.Stmt
 	updCount, selCounts             *sql.Stmt
 	insHost, insAgent, selUnsettled *sql.Stmt
 	updSigned, updDriver            *sql.Stmt
@@ -72,6 +73,9 @@ func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
 		{&t.selSpans, `SELECT offset, length(data) FROM output WHERE job = ?1 AND stream = ?2 AND offset < ?4 AND offset >=
 			coalesce((SELECT max(offset) FROM output WHERE job = ?1 AND stream = ?2 AND offset <= ?3), ?3) ORDER BY offset`},
 		{&t.insOutput, "INSERT INTO output (job, stream, offset, data) VALUES (?,?,?,?)"},
+		{&t.updOutput, `UPDATE output SET data = CAST(data || ?4 AS BLOB) WHERE job = ?1 AND stream = ?2 AND offset =
+			(SELECT max(offset) FROM output WHERE job = ?1 AND stream = ?2 AND offset < ?3) AND offset + length(data) = ?3 AND length(data) < ?5`},
+		{&t.selPieces, "SELECT count(*) FROM (SELECT 1 FROM output WHERE job = ? AND stream = ? LIMIT ?)"},
 		{&t.updCount, "INSERT INTO counts (task, kind, n) VALUES (?,?,?) ON CONFLICT DO UPDATE SET n = n + excluded.n"},
 		{&t.selCounts, "SELECT kind, n FROM counts WHERE task = ?"},
 		{&t.insHost, "INSERT OR IGNORE INTO hosts (name) VALUES (?)"},
@@ -95,7 +99,7 @@ func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
 func (t *txer) close() {
 	for _, s := range []*sql.Stmt{
 		t.begin, t.commit, t.rollback, t.selJob, t.updJob, t.insJob, t.selLimit, t.selTask, t.insTask, t.insStatement, t.updCancel,
-		t.selSpans, t.insOutput, t.updCount, t.selCounts, t.insHost, t.insAgent, t.selUnsettled, t.selNextJob, t.selVersion, t.updSigned, t.updDriver,
+		t.selSpans, t.insOutput, t.updOutput, t.selPieces, t.updCount, t.selCounts, t.insHost, t.insAgent, t.selUnsettled, t.selNextJob, t.selVersion, t.updSigned, t.updDriver,
 		t.updRev, t.selRev, t.selData, t.updAgent, t.updRivals, t.delAgents,
 		t.updRollout,
 	} {
@@ -270,9 +274,31 @@ func (t *txer) spans(ctx context.Context, job int64, c chunk) (out []span, err e
 	return out, rows.Err()
 }
 
-func (t *txer) addOutput(ctx context.Context, job int64, c chunk) error {
+// Output that comes in crumbs is put together, so that it does not cost more in
+// rows than in bytes; and where it cannot be, since it has gaps, a stream has so
+// many pieces at most.
+const (
+	crumb     = 4 << 10 // bytes
+	maxPieces = 4096    // of a stream
+)
+
+// addOutput stores a piece, and reports whether there was room for it.
+func (t *txer) addOutput(ctx context.Context, job int64, c chunk) (bool, error) {
+	if len(c.data) < crumb {
+		res, err := t.updOutput.ExecContext(ctx, job, c.stream, c.offset, c.data, 4*crumb)
+		if err != nil {
+			return false, err
+		}
+		if n, err := res.RowsAffected(); n > 0 || err != nil {
+			return true, err
+		}
+		pieces := 0
+		if err := t.selPieces.QueryRowContext(ctx, job, c.stream, maxPieces).Scan(&pieces); err != nil || pieces >= maxPieces {
+			return false, err
+		}
+	}
 	_, err := t.insOutput.ExecContext(ctx, job, c.stream, c.offset, c.data)
-	return err
+	return err == nil, err
 }
 
 func (t *txer) addHost(ctx context.Context, name string) error {

@@ -78,6 +78,10 @@ const (
 	Recalling = "its recall waits in the host's inbox"
 )
 
+// Refused is how the Reason of a job without an outcome begins whose host has
+// refused a status or a cancel: the host's reason follows.
+const Refused = "its host has refused a request about it: "
+
 // A Job is one (task, host) pair.
 type Job struct {
 	ID     string // UUIDv4
@@ -200,5 +204,5 @@ type Counts struct {
 	Foreign   int   // rejections of another request than the job's, what no agent may say, and what another agent says
 	Repeated  int   // the same outcome again
 	Conflicts int   // another outcome than the first
-	Refused   int64 // bytes of output over the task's limit, or beyond the stream's end
+	Refused   int64 // bytes of output over the task's limit, beyond the stream's end, or in too many pieces
 }

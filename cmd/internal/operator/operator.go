@@ -182,7 +182,7 @@ func (o *Operator) wire(s repl.Settings, name string, once bool) (err error) {
 		return err
 	}
 	opts.Name = "warren " + name + " (replies)"
-	if o.bus, err = replybus.New(opts, queue, o.store, slog.New(slog.DiscardHandler)); err != nil {
+	if o.bus, err = replybus.New(opts, queue, o.store, s.Notify, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
 	o.publisher = broker.NewPublisher(publishWindow)
