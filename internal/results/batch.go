@@ -215,10 +215,11 @@ func (m *merging) store(ctx context.Context, j *merged, c chunk) error {
 			return err
 		}
 	}
+	first := acc.kept == 0 // as mostly: it costs one statement
 	parts, refused := acc.admit(c, r.limit, have)
 	m.counts.Refused += refused
 	for _, p := range parts {
-		stored, err := m.tx.addOutput(ctx, r.row, p)
+		stored, err := m.tx.addOutput(ctx, r.row, p, first)
 		if err != nil {
 			return err
 		}
@@ -227,7 +228,7 @@ func (m *merging) store(ctx context.Context, j *merged, c chunk) error {
 			m.counts.Refused += int64(len(p.data))
 			continue
 		}
-		j.piece[p.stream] = p
+		j.piece[p.stream], first = p, false
 	}
 	return nil
 }

@@ -282,9 +282,10 @@ const (
 	maxPieces = 4096    // of a stream
 )
 
-// addOutput stores a piece, and reports whether there was room for it.
-func (t *txer) addOutput(ctx context.Context, job int64, c chunk) (bool, error) {
-	if len(c.data) < crumb {
+// addOutput stores a piece, the first of its stream or a further one, and reports
+// whether there was room for it.
+func (t *txer) addOutput(ctx context.Context, job int64, c chunk, first bool) (bool, error) {
+	if !first && len(c.data) < crumb {
 		res, err := t.updOutput.ExecContext(ctx, job, c.stream, c.offset, c.data, 4*crumb)
 		if err != nil {
 			return false, err
