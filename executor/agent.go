@@ -202,6 +202,9 @@ func (a *Agent) Run(ctx context.Context) error {
 			return errors.Join(err, file.Close())
 		}
 	}
+	if file != nil { // which nobody else has open
+		sweepScripts(a.cfg.DataDir)
+	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, work := errgroup.WithContext(work)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -154,8 +155,19 @@ func (c *Config) writeScript(content []byte, u *process.User) (path string, remo
 	return path, func() { os.RemoveAll(dir) }, nil
 }
 
+// sweepScripts removes the scripts that an agent which was killed has left in its
+// data directory.
+func sweepScripts(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, scriptPattern)) // the pattern is right
+	for _, path := range left {
+		_ = os.Remove(path) // it stays, and costs its room
+	}
+}
+
+const scriptPattern = "warren-script-*"
+
 func writeScriptIn(dir string, content []byte, u *process.User) (string, error) {
-	pattern := "warren-script-*"
+	pattern := scriptPattern
 	if runtime.GOOS == "windows" {
 		pattern += ".cmd"
 	}

@@ -65,6 +65,9 @@ func findBinary(name, dir string, env []string) (path, reason string) {
 	for _, kv := range env {
 		if p, ok := strings.CutPrefix(kv, "PATH="); ok {
 			for _, d := range filepath.SplitList(p) {
+				if !filepath.IsAbs(d) {
+					continue // as the job does
+				}
 				if found, err := exec.LookPath(filepath.Join(d, name)); err == nil {
 					return found, ""
 				}

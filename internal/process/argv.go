@@ -104,3 +104,21 @@ func cmdQuote(word string) string {
 	}
 	return `"` + strings.ReplaceAll(word, `"`, `""`) + `"`
 }
+
+// batchWord is the first argument that cannot be given to program, a batch file of
+// Windows, and arrive as it is: what executes such a file is cmd.exe, which reads
+// the command line by rules of its own, so that quotes and percent signs end the
+// word, and what follows runs (CVE-2024-24576). It is "" where there is none.
+// Windows passes over blanks and dots at the end of a file's name.
+func batchWord(goos, program string, args []string) string {
+	name := strings.ToLower(strings.TrimRight(program, " ."))
+	if goos != "windows" || !strings.HasSuffix(name, ".bat") && !strings.HasSuffix(name, ".cmd") {
+		return ""
+	}
+	for _, arg := range args {
+		if strings.ContainsAny(arg, "\"%&|<>()^!\r\n") {
+			return arg
+		}
+	}
+	return ""
+}

@@ -98,3 +98,23 @@ func TestMergeEnv(t *testing.T) {
 		t.Error("the base was changed")
 	}
 }
+
+// What cmd.exe would execute of a batch file's arguments is not given to it.
+func TestBatchWord(t *testing.T) {
+	for _, c := range []struct {
+		goos, program string
+		args          []string
+		want          string
+	}{
+		{"windows", `C:\x\backup.bat`, []string{"daily", `D:\data files`}, ""},
+		{"windows", `C:\x\backup.bat`, []string{"daily", `x" & calc & "`}, `x" & calc & "`},
+		{"windows", `C:\x\backup.CMD`, []string{"%PATH%"}, "%PATH%"},
+		{"windows", `C:\x\backup.bat. .`, []string{"a&b"}, "a&b"},
+		{"windows", `C:\x\backup.exe`, []string{"a&b"}, ""},
+		{"linux", "/x/backup.bat", []string{"a&b"}, ""},
+	} {
+		if got := batchWord(c.goos, c.program, c.args); got != c.want {
+			t.Errorf("%s %q: %q, want %q", c.program, c.args, got, c.want)
+		}
+	}
+}

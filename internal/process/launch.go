@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -36,6 +37,9 @@ func launch(ctx context.Context, spec Spec) (*leader, *pipes, error) {
 	program, err := lookup(spec.Argv[0], spec.Env, spec.Dir)
 	if err != nil {
 		return nil, nil, err
+	}
+	if word := batchWord(runtime.GOOS, program, spec.Argv[1:]); word != "" {
+		return nil, nil, failure(fs.ErrInvalid, "cannot pass %q to the batch file %q: cmd.exe would take a part of it for a command of its own", word, spec.Argv[0])
 	}
 	for busy := time.Now().Add(busyFor); ; {
 		l, p, err := start(program, spec)
