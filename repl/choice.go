@@ -17,6 +17,10 @@ const (
 	// discoverTime is the longest that agents are waited for.
 	discoverTime = 3 * time.Second
 
+	// helloQuiet is how long nobody must have answered before all have, where
+	// nobody has said how many they are.
+	helloQuiet = 300 * time.Millisecond
+
 	// goneFor is how long who has answered earlier is missed where no names say
 	// who should answer.
 	goneFor = 7 * 24 * time.Hour
@@ -47,7 +51,7 @@ func (c *targets) ask(ctx context.Context, s *session, set *hostexpr.Set, all bo
 	if err != nil {
 		return choice{}, err
 	}
-	answers, err := s.discover(ctx, func(answers []results.Agent) bool { return c.complete(set, answers) })
+	answers, err := s.discover(ctx, func(answers []results.Agent) bool { return c.complete(set, answers) }, set != nil)
 	if err != nil {
 		return choice{}, err
 	}
@@ -93,15 +97,23 @@ func owners(answers []results.Agent) map[string]string {
 }
 
 // discover asks all agents who they are, a second time where some are missing.
-func (s *session) discover(ctx context.Context, complete func([]results.Agent) bool) (answers []results.Agent, err error) {
+// Where all are named it takes these as soon as they have answered. Else nobody
+// knows how many there are: it takes all that come until it is quiet, and waits
+// for those that have answered within the last days.
+func (s *session) discover(ctx context.Context, complete func([]results.Agent) bool, named bool) (answers []results.Agent, err error) {
 	if err := s.connect(ctx); err != nil {
 		return nil, err
 	}
+	lately, err := s.store.Agents(ctx, time.Now().Add(-goneFor))
+	if err != nil {
+		return nil, err
+	}
+	call := rollCall{named: named, lately: lately, complete: complete}
 	err = s.interruptible(ctx, func(ctx context.Context) (err error) {
-		if answers, err = s.engine.Discover(ctx, discoverTime); err != nil || complete(answers) {
+		if answers, err = s.engine.Discover(ctx, discoverTime, call.enough); err != nil || complete(answers) {
 			return err
 		}
-		again, err := s.engine.Discover(ctx, discoverTime)
+		again, err := s.engine.Discover(ctx, discoverTime, call.enough)
 		answers = united(answers, again)
 		return err
 	})
@@ -114,6 +126,34 @@ func (s *session) discover(ctx context.Context, complete func([]results.Agent) b
 		s.note("warning: %s", line)
 	}
 	return answers, err
+}
+
+// A rollCall is whom a discover waits for.
+type rollCall struct {
+	named    bool            // complete knows all of them; else it knows some that must be there
+	lately   []results.Agent // who has answered within the last days
+	complete func(answers []results.Agent) bool
+}
+
+// enough reports whether nobody else need be waited for, once nobody has answered
+// for so long.
+func (r *rollCall) enough(answers []results.Agent, quiet time.Duration) bool {
+	if r.named {
+		return r.complete(answers)
+	}
+	return len(answers) > 0 && quiet > helloQuiet && areAmong(r.lately, answers) && r.complete(answers)
+}
+
+// areAmong reports whether each of the agents is among those that answer.
+func areAmong(agents, answers []results.Agent) bool {
+	if len(agents) > len(answers) {
+		return false
+	}
+	answering := make(map[string]bool, len(answers))
+	for i := range answers {
+		answering[answers[i].Agent] = true
+	}
+	return !slices.ContainsFunc(agents, func(a results.Agent) bool { return !answering[a.Agent] })
 }
 
 // united is the answers of both, the second of an agent that has given two.

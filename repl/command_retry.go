@@ -40,7 +40,7 @@ func (c *retryCommand) Run(ctx context.Context, s *session) error {
 	if err := c.checkOutcomes(); err != nil {
 		return err
 	}
-	v, err := c.view(s)
+	v, err := c.view(ctx, s)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 	if c.Check && (c.Detach || c.DryRun || c.WhenOnline > 0 || c.JSONL || len(c.Rollout.parts) > 0) {
 		return usage("", "--check runs nothing: it goes with neither --detach, --dry-run, --when-online, --jsonl nor --rollout")
 	}
-	v, err := c.view(s)
+	v, err := c.view(ctx, s)
 	if err != nil {
 		return err
 	}

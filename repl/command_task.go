@@ -60,7 +60,7 @@ Exit status: 0 every host exited with 0; 1 otherwise, or not done; 2 no such tas
 }
 
 func (c *checkCommand) Run(ctx context.Context, s *session) error {
-	v, err := c.check(&c.selection, s.stdio.OutTerminal)
+	v, err := c.check(ctx, s, &c.selection)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (*waitCommand) Help() string {
 }
 
 func (c *waitCommand) Run(ctx context.Context, s *session) error {
-	v, err := c.check(&c.selection, s.stdio.OutTerminal)
+	v, err := c.check(ctx, s, &c.selection)
 	if err != nil {
 		return err
 	}
@@ -112,6 +112,7 @@ func (c *waitCommand) Run(ctx context.Context, s *session) error {
 type cancelCommand struct {
 	taskID `embed:""`
 	JSON   bool `name:"json" help:"Print one JSON document."`
+	JSONL  bool `name:"jsonl" help:"Print one JSON object a line: the task, then each job as it stands."`
 }
 
 func (*cancelCommand) Help() string {
@@ -128,6 +129,9 @@ What becomes of each job in the end is its agent's to say: check_task shows it.`
 }
 
 func (c *cancelCommand) Run(ctx context.Context, s *session) error {
+	if c.JSON && c.JSONL {
+		return usage("", "--json and --jsonl contradict each other")
+	}
 	task, err := c.find(ctx, s, "cancel")
 	if err != nil {
 		return err
@@ -142,12 +146,15 @@ func (c *cancelCommand) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		if len(done) > 0 && !c.JSON {
+		if len(done) > 0 && !c.JSON && !c.JSONL {
 			return s.printLines(done)
 		}
 	}
-	if c.JSON {
+	switch {
+	case c.JSON:
 		return s.printTaskDocument(ctx, task)
+	case c.JSONL:
+		return s.printTaskRecords(ctx, task)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/peterh/liner"
 
+	"warren/internal/groups"
 	"warren/internal/results"
 )
 
@@ -21,11 +22,12 @@ const (
 // in the goroutine that reads; it shares nothing with the session but the store.
 type completer struct {
 	store   store
+	groups  string // the operator's file of groups
 	grammar *kong.Node
 }
 
-func newCompleter(s store) liner.WordCompleter {
-	c := &completer{store: s, grammar: newParser(new(promptGrammar)).Model.Node}
+func newCompleter(s store, groups string) liner.WordCompleter {
+	c := &completer{store: s, groups: groups, grammar: newParser(new(promptGrammar)).Model.Node}
 	return c.complete
 }
 
@@ -36,7 +38,7 @@ func (c *completer) complete(line string, pos int) (head string, words []string,
 	done, current, quoted := typed(left)
 	known := c.known(done, current, quoted)
 	// A list of hosts is one word; what is completed is its last name.
-	piece := current[strings.LastIndexAny(current, " ,=\t")+1:]
+	piece := current[lastName(current):]
 	if !strings.HasSuffix(left, piece) { // quotes or escapes within it
 		return left, nil, tail
 	}
@@ -66,7 +68,7 @@ func (c *completer) known(done []string, current string, quoted bool) []string {
 	}
 	switch {
 	case flag != nil && !flag.IsBool():
-		return c.values(flag.Name)
+		return c.values(flag.Name, current)
 	case quoted && node.Name != "use":
 		return nil
 	case strings.HasPrefix(current, "-"):
@@ -74,7 +76,7 @@ func (c *completer) known(done []string, current string, quoted bool) []string {
 	case node.Name == "hosts" && len(done) == 1:
 		return names(node.Children)
 	case node.Name == "hosts", node.Name == "use":
-		return c.hosts()
+		return c.expressions(current)
 	case node.Name == "completion" && len(done) == 1:
 		return []string{"bash ", "zsh ", "fish "}
 	case len(node.Positional) > 0 && node.Positional[0].Name == "id" && len(done) == 1:
@@ -84,10 +86,10 @@ func (c *completer) known(done []string, current string, quoted bool) []string {
 }
 
 // values are those of a flag, as far as they are known.
-func (c *completer) values(flag string) []string {
+func (c *completer) values(flag, current string) []string {
 	switch flag {
 	case "hosts", "host", "exclude":
-		return c.hosts()
+		return c.expressions(current)
 	case "outcome":
 		return results.Words()
 	case "color":
@@ -95,6 +97,30 @@ func (c *completer) values(flag string) []string {
 	}
 	return nil
 }
+
+// expressions are what the last name of a host expression may be: after an @ a
+// group, or an outcome with the id of a task; else a host.
+func (c *completer) expressions(current string) []string {
+	name := current[lastName(current):]
+	if !strings.HasPrefix(name, "@") {
+		return c.hosts()
+	}
+	word, _, ok := strings.Cut(name[1:], ":")
+	if ok && slices.Contains(results.Words(), word) {
+		return c.tasksOf("@" + word + ":")
+	}
+	var known []string
+	if file, err := groups.Load(c.groups, results.Words()); err == nil {
+		known = file.Names()
+	}
+	for _, word := range results.Words() {
+		known = append(known, "@"+word+":")
+	}
+	return known
+}
+
+// lastName is where the last name of a list of hosts begins.
+func lastName(list string) int { return strings.LastIndexAny(list, " ,=!&^\t") + 1 }
 
 func (c *completer) hosts() []string {
 	if c.store == nil {
@@ -109,7 +135,10 @@ func (c *completer) hosts() []string {
 	return hosts
 }
 
-func (c *completer) tasks() []string {
+func (c *completer) tasks() []string { return c.tasksOf("") }
+
+// tasksOf has the ids of the newest tasks, with what stands before them.
+func (c *completer) tasksOf(before string) []string {
 	if c.store == nil {
 		return nil
 	}
@@ -121,7 +150,7 @@ func (c *completer) tasks() []string {
 	}
 	ids := make([]string, len(tasks))
 	for i := range tasks {
-		ids[i] = tasks[i].ID + " "
+		ids[i] = before + tasks[i].ID + " "
 	}
 	return ids
 }

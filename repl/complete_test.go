@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -51,7 +53,11 @@ func (noStore) Tasks(context.Context, int) ([]results.Task, error) {
 
 // What the shells' functions are told, in their words.
 func TestShellWords(t *testing.T) {
-	c := completer{store: noStore{}, grammar: newParser(new(shellGrammar)).Model.Node}
+	file := filepath.Join(t.TempDir(), "groups.yaml")
+	if err := os.WriteFile(file, []byte("roles: {web: 'web[01-02]', db: db1}\nracks: {r1: web01}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := completer{store: noStore{}, groups: file, grammar: newParser(new(shellGrammar)).Model.Node}
 	for _, tt := range []struct {
 		before  string
 		current string
@@ -68,6 +74,11 @@ func TestShellWords(t *testing.T) {
 		{"run true --hosts", "web01,db", "web01,db1"},
 		{"run true --hosts", "\"web01 db", "web01 db1"},
 		{"run true --hosts", "db1", "db1"},
+		{"run true --hosts", "@w", "@web"},
+		{"run true --hosts", "@r", "@racks:r1 @rejected: @running:"},
+		{"run true --hosts", "web01!@db", "web01!@db"},
+		{"run true --hosts", "@fai", "@failed: @failed_to_start:"},
+		{"check_task 1b4e --host", "@failed:2", "@failed:2c000000"},
 		{"run true --hosts = ", "db", "db1"},
 		{"run true", "--hosts=db", "--hosts=db1"},
 		{"run true --time", "", ""},
@@ -85,7 +96,7 @@ func TestShellWords(t *testing.T) {
 }
 
 func TestComplete(t *testing.T) {
-	complete := newCompleter(noStore{})
+	complete := newCompleter(noStore{}, "")
 	for _, tt := range []struct {
 		left, tail string
 		head       string
@@ -97,7 +108,7 @@ func TestComplete(t *testing.T) {
 		{"check ", "", "check ", []string{"1b4e28ba ", "2c000000 "}},
 		{"wait 2", "", "wait ", []string{"2c000000 "}},
 		{"wait 2c00 ", "", "wait 2c00 ", nil},
-		{"cancel --", "", "cancel ", []string{"--help ", "--json "}},
+		{"cancel --", "", "cancel ", []string{"--help ", "--json ", "--jsonl "}},
 		{"run x --st", "", "run x ", []string{"--stderr ", "--stdin ", "--stdout ", "--stream "}},
 		{"run x --hosts w", "", "run x --hosts ", []string{"web01", "web02"}},
 		{`run "a b" --hosts "db1 web02,d`, `"`, `run "a b" --hosts "db1 web02,`, []string{"db1"}},

@@ -45,7 +45,7 @@ func completeFor(w io.Writer, args []string) {
 	if err != nil || len(args) == 0 {
 		return
 	}
-	c := completer{grammar: newParser(new(shellGrammar)).Model.Node}
+	c := completer{groups: inv.settings.Groups, grammar: newParser(new(shellGrammar)).Model.Node}
 	if store, err := results.OpenReader(inv.settings.DataDir); err == nil {
 		defer func() { _ = store.Close() }()
 		c.store = store
@@ -72,7 +72,7 @@ func (c *completer) shellWords(before []string, current string) []string {
 		done = append(done, word)
 	}
 	current = strings.TrimLeft(current, `"'`)
-	piece := current[strings.LastIndexAny(current, " ,=\t")+1:]
+	piece := current[lastName(current):]
 	head := strings.TrimSuffix(current, piece)
 	var out []string
 	for _, word := range c.after(before, done, current) {
@@ -88,7 +88,7 @@ func (c *completer) after(before, done []string, current string) []string {
 		return c.known(done, current, false)
 	}
 	if n := len(before); n > 0 && c.takesValue(before[n-1]) {
-		return c.values(strings.TrimLeft(before[n-1], "-"))
+		return c.values(strings.TrimLeft(before[n-1], "-"), current)
 	}
 	if strings.HasPrefix(current, "-") {
 		return flagNames(c.grammar)

@@ -50,6 +50,7 @@ func TestShellCompletion(t *testing.T) {
 				{"check_task", "1b4", "1b4e0001-0000-4000-8000-000000000000"},
 				{"run true --hosts", "dbs", "dbserver7"},
 				{"run true", "--rollo", "--rollout"},
+				{"run true --hosts", "@unre", "@unreachable:"},
 				{"--color", "ne", "never"},
 			} {
 				cmd := command(tt.before, tt.current)

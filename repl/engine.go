@@ -64,9 +64,10 @@ type Engine interface {
 	// done, or driven by a live process, costs nothing.
 	Ask(ctx context.Context, task string, wait time.Duration) error
 
-	// Discover asks all agents who they are and returns when no further answer
-	// is expected: quiet after the last one, wait at most.
-	Discover(ctx context.Context, wait time.Duration) ([]results.Agent, error)
+	// Discover asks all agents who they are and returns once enough says that
+	// nobody else need be waited for, or after wait. Enough is asked again and
+	// again, also while nobody answers, with how long nobody has.
+	Discover(ctx context.Context, wait time.Duration, enough func(answers []results.Agent, quiet time.Duration) bool) ([]results.Agent, error)
 
 	// Check asks hosts whether they would run spec, and how. Nothing is executed.
 	// It returns when all have answered, or after wait.

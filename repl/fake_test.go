@@ -252,7 +252,7 @@ func (e *fakeEngine) Check(_ context.Context, spec results.Spec, _ time.Duration
 	return checks, nil
 }
 
-func (e *fakeEngine) Discover(context.Context, time.Duration) ([]results.Agent, error) {
+func (e *fakeEngine) Discover(context.Context, time.Duration, func([]results.Agent, time.Duration) bool) ([]results.Agent, error) {
 	at := fakeTime.UnixMilli()
 	return []results.Agent{
 		{Seen: fakeTime, Hello: wire.Hello{

@@ -146,7 +146,7 @@ func (s *session) openLines() *lineReader {
 	if !s.interactive() {
 		return newPlainReader(s.stdio.In, nil)
 	}
-	if reader := newLineEditor(&history{path: filepath.Join(s.settings.DataDir, "history")}, newCompleter(s.store)); reader != nil {
+	if reader := newLineEditor(&history{path: filepath.Join(s.settings.DataDir, "history")}, newCompleter(s.store, s.settings.Groups)); reader != nil {
 		return reader
 	}
 	return newPlainReader(s.stdio.In, s.stdio.Out)

@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,7 +61,8 @@ type view struct {
 func everything() *view { return &view{streams: []string{wire.Stdout, wire.Stderr}} }
 
 // check makes a view of the flags. It is called before anything is done.
-func (r *reading) check(sel *selection, terminal bool) (*view, error) {
+func (r *reading) check(ctx context.Context, s *session, sel *selection) (*view, error) {
+	terminal := s.stdio.OutTerminal
 	v := &view{
 		diff: r.Diff, json: r.JSON, jsonl: r.JSONL, tail: int(r.Tail), streams: []string{wire.Stdout, wire.Stderr},
 		raw: sel.Raw, save: sel.Save, force: sel.Force, decoded: terminal,
@@ -85,7 +87,7 @@ func (r *reading) check(sel *selection, terminal bool) (*view, error) {
 		}
 		v.encoding = &e
 	}
-	return v, v.choice(sel)
+	return v, v.choice(ctx, s, sel)
 }
 
 // follow takes in the flags of a command that waits.
@@ -121,13 +123,18 @@ func (v *view) contradiction(r *reading, terminal bool) error {
 	return nil
 }
 
-func (v *view) choice(sel *selection) error {
+func (v *view) choice(ctx context.Context, s *session, sel *selection) error {
 	if len(sel.Host) > 0 {
-		set, err := hostexpr.Parse(strings.Join(sel.Host, " "), wire.MaxLeaves)
+		exprs, err := (&targets{}).expressions("--host", sel.Host, nil)
 		if err != nil {
-			return withStatus(exitUsage, err)
+			return err
 		}
-		v.hosts = set
+		if v.hosts, err = s.evaluate(ctx, exprs); err != nil {
+			return err
+		}
+		if v.hosts.Len() == 0 {
+			return usage("hosts expand shows what an expression stands for", "--host: the expressions stand for no host")
+		}
 	}
 	for _, name := range sel.Outcome {
 		name = strings.ToLower(strings.TrimSpace(name))

@@ -82,6 +82,9 @@ func (s *session) printReport(ctx context.Context, v *view, task results.Task, j
 	blocks := v.fold(chosen)
 	return s.pageTo(func(w *bufio.Writer) error {
 		fmt.Fprintf(w, "task %s  %s\n", task.ID, visible.Line(task.Command))
+		if task.RetryOf != "" {
+			fmt.Fprintf(w, "retry of %s\n", task.RetryOf)
+		}
 		b := blockWriter{s: s, view: v, w: w, now: time.Now(), wide: label(blocks, s.hostWidth())}
 		if v.diff && len(blocks) > 0 {
 			b.differ = &differ{s: s, view: v, base: blocks[len(blocks)-1], text: make(map[string]string)}

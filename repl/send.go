@@ -43,8 +43,8 @@ func (c *sendFlags) consistent() error {
 func (c *sendFlags) waits(s *session) bool { return c.Wait || s.shell && !c.Detach }
 
 // view is how the results are to be shown, where they are.
-func (c *sendFlags) view(s *session) (*view, error) {
-	v, err := c.check(&selection{}, s.stdio.OutTerminal)
+func (c *sendFlags) view(ctx context.Context, s *session) (*view, error) {
+	v, err := c.check(ctx, s, &selection{})
 	if err == nil {
 		err = v.follow(&c.following)
 	}

@@ -150,7 +150,7 @@ Ctrl-C leaves the task running; a second one within two seconds cancels it. Exit
 
 func (c *watchCommand) Run(ctx context.Context, s *session) error {
 	flags := reading{JSON: c.JSON, JSONL: c.JSONL}
-	v, err := flags.check(&selection{}, s.stdio.OutTerminal)
+	v, err := flags.check(ctx, s, &selection{})
 	if err == nil {
 		err = v.follow(&c.following)
 	}

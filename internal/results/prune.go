@@ -21,10 +21,10 @@ const (
 	upkeepFirst = 2 * time.Second
 
 	// upkeepPause parts two bits of removal, so that what else waits for the
-	// actor waits for one bit at most. upkeepLast is how many bits a process does
-	// that is about to end.
+	// actor waits for one bit at most. upkeepLast is how long a process does so that
+	// is about to end, and that somebody waits for.
 	upkeepPause = 20 * time.Millisecond
-	upkeepLast  = 20
+	upkeepLast  = 100 * time.Millisecond
 
 	// What one bit removes at most, but for one job that is larger; and how many
 	// free pages (of 4 KiB) it takes to give some back to the disk.
@@ -131,13 +131,15 @@ func (a *actor) due(ctx context.Context) bool {
 	return err == nil && n > 0
 }
 
-// lastUpkeep is for a process that ends before its first look.
+// lastUpkeep is for a process that ends before its first look. What it leaves is
+// the next one's.
 func (a *actor) lastUpkeep(ctx context.Context) {
 	if a.upkept || !a.due(ctx) {
 		return
 	}
-	for range upkeepLast {
-		if a.keep(ctx) != upkeepPause {
+	for until := time.Now().Add(upkeepLast); a.keep(ctx) == upkeepPause; {
+		if time.Now().After(until) {
+			_, _ = a.tx.conn.ExecContext(ctx, "UPDATE upkeep SET last = 0") // else in an hour
 			return
 		}
 	}

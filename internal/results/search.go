@@ -2,6 +2,7 @@ package results
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -85,9 +86,11 @@ func jobIs(word string) string {
 	case WordOK:
 		return ok
 	case WordFailed:
-		return "(j.state = 4 AND NOT " + ok + " AND j.outcome NOT IN ('unreachable', 'lost'))"
+		return "(j.state = 4 AND NOT " + ok + ")"
 	case WordUnfinished:
 		return "j.state < 4"
+	case string(Pending), string(Sent), string(Accepted), string(Running):
+		return fmt.Sprintf("j.state = %d", rank(State(word)))
 	}
 	if !slices.Contains(Words(), word) {
 		return "0"

@@ -1,4 +1,6 @@
 # bash completion for warren: source <(warren completion bash)
+# Names of groups are words: @web, @racks:r1.
+COMP_WORDBREAKS=${COMP_WORDBREAKS//[@:]/}
 _warren() {
     local IFS=$'\n'
     COMPREPLY=($(warren __complete "${COMP_WORDS[@]:1:COMP_CWORD-1}" "$2" 2>/dev/null))

@@ -30,7 +30,7 @@ type flags struct {
 	Login            broker.Login      `embed:"" envprefix:"WARREND_"`
 	ID               string            `name:"id" help:"Name that this agent alone answers to. Default: the hostname." env:"WARREND_ID"`
 	Alias            []string          `help:"Further names that it answers to." placeholder:"NAME" env:"WARREND_ALIAS"`
-	Label            map[string]string `help:"Labels, as role=web: what operators choose hosts by, with --where." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:","`
+	Label            map[string]string `help:"A label, as role=web: what operators choose hosts by, with --where. May be repeated; in the environment, labels are parted by semicolons." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:";"`
 	Inbox            bool              `help:"Have a durable queue where requests of run --when-online wait while this agent is away." env:"WARREND_INBOX"`
 	DataDir          string            `help:"Directory for the agent's files." type:"path" env:"WARREND_DATA_DIR" default:"${datadir}"`
 	Trust            trustFlags        `embed:"" envprefix:"WARREND_"`

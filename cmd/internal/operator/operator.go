@@ -40,9 +40,8 @@ const (
 	// broker busy that answers a few thousand a second.
 	publishWindow = 1024
 
-	// helloQuiet is the silence after the last hello that ends a discover: agents
-	// answer at once, so a longer pause means that all have.
-	helloQuiet = 300 * time.Millisecond
+	// helloTick is how often it is looked who has answered a discover.
+	helloTick = 100 * time.Millisecond
 
 	// storePatience is how long a process that wants to end waits for a store that
 	// takes nothing.
@@ -325,14 +324,14 @@ func (o *Operator) Check(ctx context.Context, spec results.Spec, wait time.Durat
 }
 
 // Discover asks all agents who they are.
-func (o *Operator) Discover(ctx context.Context, wait time.Duration) ([]results.Agent, error) {
+func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func([]results.Agent, time.Duration) bool) ([]results.Agent, error) {
 	since := time.Now()
 	asking, cancel := context.WithTimeout(ctx, o.patience(wait))
 	defer cancel()
 	if err := o.dispatcher.Discover(asking); err != nil {
 		return nil, err
 	}
-	tick := time.NewTicker(helloQuiet / 3)
+	tick := time.NewTicker(helloTick)
 	defer tick.Stop()
 	for known, last := 0, since; ; {
 		agents, err := o.store.Agents(ctx, since)
@@ -342,7 +341,7 @@ func (o *Operator) Discover(ctx context.Context, wait time.Duration) ([]results.
 		if len(agents) > known {
 			known, last = len(agents), time.Now()
 		}
-		if known > 0 && time.Since(last) > helloQuiet {
+		if enough(agents, time.Since(last)) {
 			return agents, nil
 		}
 		select {
