@@ -281,3 +281,19 @@ func (p *place) unfinished() string {
 	}
 	return list.Tasks[0].ID.String()
 }
+
+// A host that does not let a key cancel a job says so to whoever tried, and the
+// job goes on: its own key cancels it.
+func TestRefusedCancelIsTold(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	alice, _ := p.keygen("alice", "")
+	bob, _ := p.keygen("bob", "")
+	host := p.trusting("a", p.line(alice), p.line(bob))
+	words := strings.Fields(p.want(0, "--identity", alice, "run", "sleep 100", "--hosts", host, "--detach").out)
+	task := words[len(words)-1]
+	r := p.want(0, "--identity", bob, "cancel", task)
+	has(t, r.out, "1 refused", "refused by "+host+": the job is another operator's")
+	r = p.want(0, "--identity", alice, "cancel", task)
+	has(t, r.out, "1 killed")
+}
