@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-
-	"warren/internal/visible"
 )
 
 // Exit statuses of the shell form. At the prompt of a pipe the highest of its
@@ -68,7 +65,7 @@ func withStatus(status int, err error) error {
 
 // report writes an error, with the hints that its text bears, and returns its
 // exit status.
-func report(w io.Writer, err error) int {
+func report(stdio *Stdio, err error) int {
 	if err == nil {
 		return exitOK
 	}
@@ -84,10 +81,10 @@ func report(w io.Writer, err error) int {
 	if text == "" {
 		return status
 	}
-	fmt.Fprintf(w, "error: %s\n", visible.Line(text))
+	stdio.tell("error: " + text)
 	for _, hint := range strings.Split(hints, "\nhint: ") {
 		if hint != "" {
-			fmt.Fprintf(w, "hint: %s\n", visible.Line(hint))
+			stdio.tell("hint: " + hint)
 		}
 	}
 	return status

@@ -66,8 +66,8 @@ func FuzzLine(f *testing.F) {
 		if (cmd == nil) == (err == nil) {
 			t.Fatalf("%q: %v, %v", line, cmd, err)
 		}
-		if err != nil && report(io.Discard, err) != exitUsage {
-			t.Fatalf("%q: %v has status %d", line, err, report(io.Discard, err))
+		if err != nil && report(&Stdio{Err: io.Discard}, err) != exitUsage {
+			t.Fatalf("%q: %v has status %d", line, err, report(&Stdio{Err: io.Discard}, err))
 		}
 		if run, ok := cmd.(*runCommand); ok && run.Script == "" && run.Stdin == "" {
 			if spec, err := run.spec(nil); err == nil && spec.Command == "" {

@@ -25,7 +25,7 @@ func Main(ctx context.Context, args []string, stdio Stdio, open func(ctx context
 	}
 	inv, err := parseShell(args)
 	if err != nil {
-		return report(stdio.Err, err)
+		return report(&stdio, err)
 	}
 	_, prompt := inv.command.(*promptCommand)
 	s := &session{
@@ -38,11 +38,11 @@ func Main(ctx context.Context, args []string, stdio Stdio, open func(ctx context
 	}
 	status := exitOK
 	if err := inv.command.Run(ctx, s); !errors.Is(err, errExit) {
-		status = report(stdio.Err, err)
+		status = report(&stdio, err)
 	}
 	letGo()
 	if err := s.close(); err != nil {
-		status = max(status, report(stdio.Err, err))
+		status = max(status, report(&stdio, err))
 	}
 	if s.lines != nil {
 		// Once more: a read that ctx has left behind may have switched the

@@ -104,7 +104,7 @@ func (s *session) readText(ctx context.Context) (string, error) {
 func (s *session) executeAll(ctx context.Context, text string) (status int, err error) {
 	commands := commandsOf(text)
 	if err := s.checkAll(commands); err != nil {
-		return report(s.stdio.Err, err), nil
+		return report(&s.stdio, err), nil
 	}
 	for _, command := range commands {
 		if len(commands) > 1 {
@@ -114,7 +114,7 @@ func (s *session) executeAll(ctx context.Context, text string) (status int, err 
 		if errors.Is(err, errExit) {
 			return status, err
 		}
-		status = max(status, report(s.stdio.Err, err))
+		status = max(status, report(&s.stdio, err))
 		if s.detached.task != "" || ctx.Err() != nil {
 			break // Ctrl-C is for the rest of them, too
 		}

@@ -209,7 +209,7 @@ func (b *blockWriter) write(ctx context.Context, block *block) error {
 		fmt.Fprintln(b.w)
 	}
 	b.printed, b.any = shown, true
-	fmt.Fprintln(b.w, b.headline(block))
+	fmt.Fprintln(b.w, b.wrapped(b.headline(block)))
 	b.reasons(block)
 	if b.differ != nil && block != b.differ.base && !j.Started.IsZero() {
 		return b.diff(ctx, j)
@@ -229,6 +229,9 @@ func (b *blockWriter) write(ctx context.Context, block *block) error {
 	}
 	return nil
 }
+
+// wrapped is a line about a block, which a terminal may be too narrow for.
+func (b *blockWriter) wrapped(line string) string { return visible.Wrap(line, b.s.stdio.width()) }
 
 // headline is the line about a block.
 func (b *blockWriter) headline(block *block) string {
@@ -273,9 +276,9 @@ func (b *blockWriter) reasons(block *block) {
 			fmt.Fprintf(b.w, "  and %s\n", plural(len(reasons)-i, "other reason"))
 			return
 		case len(hosts[reason]) == len(block.jobs):
-			fmt.Fprintf(b.w, "  %s\n", visible.Line(reason))
+			fmt.Fprintln(b.w, b.wrapped("  "+visible.Line(reason)))
 		default:
-			fmt.Fprintf(b.w, "  %s: %s\n", foldShort(hosts[reason], b.s.stdio.width()), visible.Line(reason))
+			fmt.Fprintln(b.w, b.wrapped("  "+foldShort(hosts[reason], b.s.stdio.width())+": "+visible.Line(reason)))
 		}
 	}
 }
@@ -360,7 +363,7 @@ func (s *session) writeHints(w *bufio.Writer, task results.Task, jobs []results.
 	}
 	for _, o := range outcomes {
 		if text := hintFor(o); hints[o] && text != "" {
-			fmt.Fprintln(w, "hint: "+text)
+			fmt.Fprintln(w, visible.Wrap("hint: "+text, s.stdio.width()))
 		}
 	}
 	if !task.Done() {

@@ -44,6 +44,16 @@ func (io *Stdio) width() int {
 	return columns
 }
 
+// tell writes a line about what goes on to standard error, where that is a
+// terminal broken at blanks.
+func (io *Stdio) tell(line string) {
+	width := 0
+	if io.ErrTerminal && io.Size != nil {
+		width, _ = io.Size()
+	}
+	fmt.Fprintln(io.Err, visible.Wrap(visible.Line(line), width))
+}
+
 // An opener makes the rest of the process.
 type opener func(ctx context.Context, settings Settings, interactive bool) (Engine, error)
 
@@ -156,7 +166,7 @@ func (s *session) close() error {
 
 // note tells something on standard error that is neither result nor error.
 func (s *session) note(format string, args ...any) {
-	fmt.Fprintln(s.stdio.Err, visible.Line(fmt.Sprintf(format, args...)))
+	s.stdio.tell(fmt.Sprintf(format, args...))
 }
 
 // notify tells what goes on behind a command, with the hints that its text
@@ -172,7 +182,7 @@ func (s *session) notify(text string) {
 // warn tells of something that went wrong without spoiling the command.
 func (s *session) warn(err error) {
 	if err != nil {
-		report(s.stdio.Err, err)
+		report(&s.stdio, err)
 	}
 }
 

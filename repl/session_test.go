@@ -150,7 +150,7 @@ func TestInterruptsOfTheShellForm(t *testing.T) {
 					time.AfterFunc(10*time.Second+tt.second, func() { interrupts <- os.Interrupt })
 				}
 				err := s.waitAndShow(t.Context(), o.task, everything())
-				if status := report(out, err); status != exitFailed {
+				if status := report(&Stdio{Err: out}, err); status != exitFailed {
 					t.Errorf("status %d", status)
 				}
 				if took := time.Since(o.start); took != 10*time.Second+tt.takes {
@@ -175,7 +175,7 @@ func TestInterruptsAtThePrompt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o, s, interrupts, out := newOneTask(false)
 			interrupts <- os.Interrupt
-			if err := s.waitAndShow(t.Context(), o.task, everything()); report(io.Discard, err) != exitFailed {
+			if err := s.waitAndShow(t.Context(), o.task, everything()); report(&Stdio{Err: io.Discard}, err) != exitFailed {
 				t.Error(err)
 			}
 			if took := time.Since(o.start); took != 0 {
@@ -338,7 +338,7 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 
 func TestReportShowsControlSequencesOfErrors(t *testing.T) {
 	var out strings.Builder
-	status := report(&out, withStatus(exitNoBroker, errors.New("bad \x1b[2J\nthing\nhint: do\x07 this\nhint: or that")))
+	status := report(&Stdio{Err: &out}, withStatus(exitNoBroker, errors.New("bad \x1b[2J\nthing\nhint: do\x07 this\nhint: or that")))
 	if want := "error: bad \\x1b[2J\\nthing\nhint: do\\x07 this\nhint: or that\n"; out.String() != want || status != exitNoBroker {
 		t.Errorf("%d, %q", status, out.String())
 	}

@@ -95,3 +95,23 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+func TestWrap(t *testing.T) {
+	for _, tt := range []struct {
+		line  string
+		width int
+		want  string
+	}{
+		{"one two three", 13, "one two three"},
+		{"one two three", 12, "one two\n  three"},
+		{"one two three", 3, "one\n  two\n  three"},
+		{"one two three", 0, "one two three"},
+		{"aaaaaaaaaa b", 4, "aaaaaaaaaa\n  b"},
+		{"主机 状态", 6, "主机\n  状态"},
+		{"", 1, ""},
+	} {
+		if got := Wrap(tt.line, tt.width); got != tt.want {
+			t.Errorf("%q in %d: %q, want %q", tt.line, tt.width, got, tt.want)
+		}
+	}
+}

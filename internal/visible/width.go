@@ -1,6 +1,7 @@
 package visible
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -21,6 +22,27 @@ func Clip(line string, width int) string {
 	}
 	return strings.TrimRight(columns.Truncate(line, width-1, ""), " ") + "…"
 }
+
+// Wrap breaks a line at blanks where it is wider than width, and sets what follows
+// back by two columns. A word that is wider stays whole. Less than 1 leaves the
+// line as it is. Colours (SGR sequences) take no room.
+func Wrap(line string, width int) string {
+	if width < 1 || Width(sgr.ReplaceAllString(line, "")) <= width {
+		return line
+	}
+	var out strings.Builder
+	row, any := "", false // any: there is a word in the row
+	for word := range strings.SplitAfterSeq(line, " ") {
+		if any && Width(sgr.ReplaceAllString(row+strings.TrimRight(word, " "), "")) > width {
+			out.WriteString(strings.TrimRight(row, " ") + "\n")
+			row, any = "  ", false
+		}
+		row, any = row+word, any || strings.TrimSpace(word) != ""
+	}
+	return out.String() + row
+}
+
+var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // Pad fills a line up to so many columns.
 func Pad(line string, width int) string {
