@@ -87,7 +87,7 @@ func record(b *testing.B, dir string, text print) string {
 
 // BenchmarkCheckTask is the program itself, built for it, on a pseudo-terminal of
 // 24 lines: check_task of 10,000 hosts. first-ms is the time from its start
-// until the first screen is full (or all is there), cpu-ms the processor time
+// until the first screen is full (or all is there), best-ms the least of these, cpu-ms the processor time
 // that all of it takes, peak-MiB its largest resident size.
 func BenchmarkCheckTask(b *testing.B) {
 	bin := filepath.Join(b.TempDir(), "warren")
@@ -99,7 +99,7 @@ func BenchmarkCheckTask(b *testing.B) {
 		id := record(b, dir, p.text)
 		for _, how := range [][]string{nil, {"--diff"}, {"--tail", "1"}} {
 			b.Run(strings.Join(append([]string{p.name}, how...), " "), func(b *testing.B) {
-				var first time.Duration
+				first, best := time.Duration(0), time.Hour
 				peak, cpu := int64(0), time.Duration(0)
 				for b.Loop() {
 					cmd := exec.Command(bin, append([]string{"check_task", id}, how...)...)
@@ -110,7 +110,8 @@ func BenchmarkCheckTask(b *testing.B) {
 						b.Fatal(err)
 					}
 					rss := watchRSS(cmd.Process.Pid)
-					first += screenful(b, tty, start)
+					took := screenful(b, tty, start)
+					first, best = first+took, min(best, took)
 					_, _ = io.Copy(io.Discard, tty) // ends with EIO
 					if err := errors.Join(cmd.Wait(), tty.Close()); err != nil {
 						b.Fatal(err)
@@ -119,6 +120,7 @@ func BenchmarkCheckTask(b *testing.B) {
 					cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 				}
 				b.ReportMetric(float64(first.Milliseconds())/float64(b.N), "first-ms")
+				b.ReportMetric(float64(best.Milliseconds()), "best-ms") // on a busy machine
 				b.ReportMetric(float64(cpu.Milliseconds())/float64(b.N), "cpu-ms")
 				b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
 			})
