@@ -31,10 +31,10 @@ func (b *bench) table(ctx context.Context) error {
 	for _, n := range b.cfg.Hosts {
 		f := fleet{prefix: b.prefix, hosts: n, workers: workers(), share: 1}
 		rows, err := b.rows(ctx, f, b.kinds(n))
+		b.report.Rows = append(b.report.Rows, rows...)
 		if err != nil {
 			return err
 		}
-		b.report.Rows = append(b.report.Rows, rows...)
 	}
 	b.report.judgeTable()
 	return nil
@@ -96,7 +96,7 @@ func (b *bench) rows(ctx context.Context, f fleet, kinds []turn) (rows []Row, er
 			}{{low, &rows[i].Floor}, {high, &rows[i].Warren}} {
 				sample, err := b.take(ctx, x.side, t)
 				if err != nil {
-					return nil, err
+					return rows, err // with the rounds that are whole
 				}
 				*x.series = append(*x.series, sample)
 			}
