@@ -50,7 +50,8 @@ func ReadSecret(ctx context.Context, prompt string) (secret string, err error) {
 		io.Reader
 		io.Writer
 	}{in, out}, "")
-	if width, height, err := term.GetSize(fd); err == nil {
+	// A serial line has no size: then the line editor's own, 80 by 24, is as good.
+	if width, height, err := term.GetSize(fd); err == nil && width > 0 && height > 0 {
 		_ = line.SetSize(width, height) // an error would be of writing, as the next
 	}
 	secret, err = line.ReadPassword(prompt)
