@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"warren/internal/hostexpr"
@@ -31,13 +30,16 @@ func (c *targets) expressions(from string, texts []string, in io.Reader) (exprs 
 	return exprs, nil
 }
 
-// maxHostsFile bounds a file of hosts, in bytes.
-const maxHostsFile = 64 << 20
+// ofHosts is for a file of hosts.
+var ofHosts = content{
+	most: 64 << 20, tooLarge: "too large", smaller: "name the hosts in several tasks",
+	missing: "name a file with a host or an expression on each line",
+}
 
 // readExpressions reads an expression from each line of a file; "-" is in. What
 // follows a # is a comment.
 func readExpressions(flag, name string, in io.Reader) (exprs []expression, err error) {
-	data, err := readHosts(flag, name, in)
+	data, err := ofHosts.file(flag, name, in)
 	if err != nil {
 		return nil, err
 	}
@@ -63,29 +65,6 @@ func checkExpressions(exprs []expression) error {
 		}
 	}
 	return nil
-}
-
-func readHosts(flag, name string, in io.Reader) ([]byte, error) {
-	r := in
-	switch {
-	case name == "-" && in == nil:
-		return nil, usage("name a file", "%s -: standard input is where the commands come from", flag)
-	case name != "-":
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, &fault{status: exitUsage, text: fmt.Sprintf("%s: %v", flag, err), hint: "name a file with a host or an expression on each line", err: err}
-		}
-		defer f.Close()
-		r = f
-	}
-	data, err := io.ReadAll(io.LimitReader(r, maxHostsFile+1))
-	if err != nil {
-		return nil, withStatus(exitUsage, fmt.Errorf("%s: %w", flag, err))
-	}
-	if len(data) > maxHostsFile {
-		return nil, usage("name the hosts in several tasks", "%s %s: the file is too large, the limit is %s", flag, name, humanSize(maxHostsFile))
-	}
-	return data, nil
 }
 
 // evaluate returns the hosts of all expressions, each of which stands for itself.

@@ -16,17 +16,7 @@ import (
 // show prints the results of a task as they are now, writes the audit log, and
 // returns the exit status that they mean.
 func (s *session) show(ctx context.Context, task results.Task, v *view) error {
-	task, err := s.store.Find(ctx, task.ID) // as it is now
-	if err != nil {
-		return err
-	}
-	jobs, err := s.store.Jobs(ctx, task.ID)
-	if err != nil {
-		return err
-	}
-	// Of the jobs, so that one document does not contradict itself.
-	task.Summary = countJobs(jobs)
-	chosen, err := v.choose(&task, jobs)
+	task, jobs, chosen, err := s.asItIs(ctx, task.ID, v)
 	if err != nil {
 		return err
 	}
@@ -46,6 +36,21 @@ func (s *session) show(ctx context.Context, task results.Task, v *view) error {
 		return err
 	}
 	return s.seen(task, chosen)
+}
+
+// asItIs gives a task (full id) as it is now, with its jobs, and those of them
+// that are to be shown.
+func (s *session) asItIs(ctx context.Context, id string, v *view) (task results.Task, jobs, chosen []results.Job, err error) {
+	if task, err = s.store.Find(ctx, id); err != nil {
+		return task, nil, nil, err
+	}
+	if jobs, err = s.store.Jobs(ctx, id); err != nil {
+		return task, nil, nil, err
+	}
+	// Of the jobs, so that one document does not contradict itself.
+	task.Summary = countJobs(jobs)
+	chosen, err = v.choose(&task, jobs)
+	return task, jobs, chosen, err
 }
 
 // seen writes the audit log of results that were shown, and returns the exit

@@ -56,7 +56,7 @@ func (c *runCommand) secret(ctx context.Context, s *session) (*wire.Secret, erro
 		secret.Env = append(secret.Env, v.name+"="+value)
 	}
 	if c.SecretStdin != "" {
-		data, err := readFile("--secret-stdin", c.SecretStdin, s.pipedInput())
+		data, err := toSend.file("--secret-stdin", c.SecretStdin, s.pipedInput())
 		if err != nil {
 			return nil, err
 		}

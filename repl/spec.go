@@ -61,7 +61,7 @@ func (c *runCommand) command(spec *results.Spec, in io.Reader) error {
 	case c.NoShell && c.Script != "":
 		return usage("a script is executed by a shell, or by the interpreter that --shell names", "--script and --no-shell contradict each other")
 	case c.Script != "":
-		data, err := readFile("--script", c.Script, in)
+		data, err := toSend.file("--script", c.Script, in)
 		if err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func (c *runCommand) command(spec *results.Spec, in io.Reader) error {
 	if c.Stdin == "" {
 		return nil
 	}
-	data, err := readFile("--stdin", c.Stdin, in)
+	data, err := toSend.file("--stdin", c.Stdin, in)
 	run.Stdin = data
 	return err
 }
@@ -120,28 +120,39 @@ func (c *runCommand) withinLimits(spec *results.Spec) error {
 // encoded is the length of b in base64.
 func encoded(b []byte) int { return (len(b) + 2) / 3 * 4 }
 
-// readFile reads a file whole, but no more of it than could be sent; "-" is in.
-func readFile(flag, name string, in io.Reader) ([]byte, error) {
-	r := in
+// A content is what a file is read for.
+type content struct {
+	most     int    // bytes
+	tooLarge string // what a larger file is
+	smaller  string // hint, of a larger file
+	missing  string // hint, of one that cannot be opened; may be empty
+}
+
+// toSend is for what travels in a request: no more than could be sent.
+var toSend = content{
+	most: maxBody * 3 / 4, tooLarge: "too large to send", smaller: "copy the file to the hosts by other means, or have them fetch it",
+}
+
+// file reads a file whole; "-" is in.
+func (c *content) file(flag, name string, in io.Reader) ([]byte, error) {
+	from := in
 	switch {
 	case name == "-" && in == nil:
 		return nil, usage("name a file", "%s -: standard input is where the commands come from", flag)
 	case name != "-":
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, withStatus(exitUsage, fmt.Errorf("%s: %w", flag, err))
+			return nil, &fault{status: exitUsage, text: fmt.Sprintf("%s: %v", flag, err), hint: c.missing, err: err}
 		}
 		defer f.Close()
-		r = f
+		from = f
 	}
-	const most = maxBody * 3 / 4
-	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	data, err := io.ReadAll(io.LimitReader(from, int64(c.most)+1))
 	if err != nil {
 		return nil, withStatus(exitUsage, fmt.Errorf("%s: %w", flag, err))
 	}
-	if len(data) > most {
-		return nil, usage("copy the file to the hosts by other means, or have them fetch it",
-			"%s %s: the file is too large to send, the limit is %s", flag, name, humanSize(most))
+	if len(data) > c.most {
+		return nil, usage(c.smaller, "%s %s: the file is %s, the limit is %s", flag, name, c.tooLarge, humanSize(int64(c.most)))
 	}
 	return data, nil
 }

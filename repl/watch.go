@@ -109,16 +109,7 @@ func (p *plainView) tick(ctx context.Context, now time.Time) error {
 // showEnding ends what was streamed: it sums the task up, writes the audit log,
 // and returns the exit status.
 func (s *session) showEnding(ctx context.Context, task results.Task, v *view) error {
-	task, err := s.store.Find(ctx, task.ID)
-	if err != nil {
-		return err
-	}
-	jobs, err := s.store.Jobs(ctx, task.ID)
-	if err != nil {
-		return err
-	}
-	task.Summary = countJobs(jobs)
-	chosen, err := v.choose(&task, jobs)
+	task, jobs, chosen, err := s.asItIs(ctx, task.ID, v)
 	if err != nil {
 		return err
 	}
