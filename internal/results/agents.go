@@ -1,7 +1,6 @@
 package results
 
 import (
-	"context"
 	"time"
 
 	"warren/internal/wire"
@@ -65,7 +64,7 @@ func (a *actor) expect(discover string, now, until time.Time) {
 // sawAgent stores the first answer of each agent to a discover that was sent
 // here. A second one by the same id that is another's is counted: of two that
 // use one name, neither is to be believed quietly.
-func (a *actor) sawAgent(ctx context.Context, discover string, h *wire.Hello, seen time.Time) error {
+func (a *actor) sawAgent(discover string, h *wire.Hello, seen time.Time) error {
 	r := a.rolls[discover]
 	if r == nil || !seen.Before(r.until) {
 		a.counts.Unknown++
@@ -78,7 +77,7 @@ func (a *actor) sawAgent(ctx context.Context, discover string, h *wire.Hello, se
 		return nil
 	case !known:
 		s = &self{identity: identityOf(h)}
-		if err := a.storeAgent(ctx, h, seen); err != nil {
+		if err := a.storeAgent(h, seen); err != nil {
 			return err
 		}
 		r.said[h.Agent] = s
@@ -91,8 +90,7 @@ func (a *actor) sawAgent(ctx context.Context, discover string, h *wire.Hello, se
 	if s.rivals == maxRivals {
 		return nil
 	}
-	ctx = context.WithoutCancel(ctx)
-	if err := a.tx.do(ctx, func() error { return a.tx.setRivals(ctx, h.Agent, s.rivals+1) }); err != nil {
+	if err := a.tx.do(func() error { return a.tx.setRivals(h.Agent, s.rivals+1) }); err != nil {
 		return err
 	}
 	s.rivals++
@@ -101,11 +99,10 @@ func (a *actor) sawAgent(ctx context.Context, discover string, h *wire.Hello, se
 
 // storeAgent stores what an agent says, and lets go of those that have been
 // silent for longest where they are too many.
-func (a *actor) storeAgent(ctx context.Context, h *wire.Hello, seen time.Time) error {
-	ctx = context.WithoutCancel(ctx)
+func (a *actor) storeAgent(h *wire.Hello, seen time.Time) error {
 	created := false
-	err := a.tx.do(ctx, func() (err error) {
-		created, err = a.tx.saveAgent(ctx, h, seen)
+	err := a.tx.do(func() (err error) {
+		created, err = a.tx.saveAgent(h, seen)
 		return err
 	})
 	if err != nil || !created {
@@ -115,5 +112,5 @@ func (a *actor) storeAgent(ctx context.Context, h *wire.Hello, seen time.Time) e
 	if a.created++; a.created%agentsSlack != 1 {
 		return nil
 	}
-	return a.tx.forgetAgents(ctx, maxAgents)
+	return a.tx.forgetAgents(maxAgents)
 }

@@ -1,7 +1,6 @@
 package results
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -95,7 +94,7 @@ func TestAgentsAreBounded(t *testing.T) {
 	s := start(t, t.TempDir())
 	// Those of long ago, by one statement: what is tested is not their coming.
 	_, err := ask(t.Context(), s.Store, func(a *actor) (struct{}, error) {
-		_, err := a.tx.conn.ExecContext(context.Background(), fmt.Sprintf(
+		_, err := a.tx.conn.exec(fmt.Sprintf(
 			`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO agents SELECT 'old' || i, '{"names":["old"]}', i FROM n`, maxAgents+agentsSlack))
 		return struct{}{}, err
 	})
@@ -132,7 +131,7 @@ func TestRollsAreBounded(t *testing.T) {
 	for i := range maxAgents {
 		r.said[fmt.Sprint(i)] = &self{}
 	}
-	if err := a.sawAgent(t.Context(), fmt.Sprint(3*maxRolls-1), hello("one-too-many", 1), now); err != nil || a.counts.Foreign != 1 {
+	if err := a.sawAgent(fmt.Sprint(3*maxRolls-1), hello("one-too-many", 1), now); err != nil || a.counts.Foreign != 1 {
 		t.Errorf("%v %+v", err, a.counts)
 	}
 	a.expect("x", now.Add(time.Hour), now.Add(2*time.Hour))

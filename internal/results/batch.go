@@ -1,7 +1,6 @@
 package results
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"time"
@@ -76,7 +75,7 @@ type merged struct {
 // commit stores a batch in one transaction, tells whoever drives, follows and
 // watches, and answers. If the transaction fails, nothing of it has happened
 // and each asker gets the error.
-func (a *actor) commit(ctx context.Context, b *batch) {
+func (a *actor) commit(b *batch) {
 	if len(b.requests) == 0 {
 		return
 	}
@@ -84,7 +83,7 @@ func (a *actor) commit(ctx context.Context, b *batch) {
 		tx: a.tx, live: a.live, named: a.named, records: make(map[uuid.UUID]*merged, b.updates),
 		deltas: map[int64]map[string]int{}, limits: map[int64]int64{}, revs: map[int64]int64{},
 	}
-	err := a.tx.do(ctx, func() error { return m.run(ctx, b) })
+	err := a.tx.do(func() error { return m.run(b) })
 	a.noteTrouble(err)
 	if err != nil {
 		err = explain(a.path, err)
@@ -97,7 +96,7 @@ func (a *actor) commit(ctx context.Context, b *batch) {
 		for _, j := range m.order {
 			a.live.tell(j, m.version)
 		}
-		a.changed(ctx, m.revs)
+		a.changed(m.revs)
 	}
 	for _, r := range b.requests {
 		r.answer <- err
@@ -111,27 +110,27 @@ func (a *actor) noteTrouble(err error) {
 	a.trouble = err
 }
 
-func (m *merging) run(ctx context.Context, b *batch) (err error) {
-	if m.version, err = m.tx.dataVersion(ctx); err != nil {
+func (m *merging) run(b *batch) (err error) {
+	if m.version, err = m.tx.dataVersion(); err != nil {
 		return err
 	}
 	for _, r := range b.requests {
 		for _, u := range r.updates {
-			if err := m.apply(ctx, u); err != nil {
+			if err := m.apply(u); err != nil {
 				return err
 			}
 		}
 	}
 	for _, j := range m.order {
-		if err := m.write(ctx, j); err != nil {
+		if err := m.write(j); err != nil {
 			return err
 		}
 	}
-	return m.tx.addCounts(ctx, m.deltas)
+	return m.tx.addCounts(m.deltas)
 }
 
-func (m *merging) apply(ctx context.Context, u Update) error {
-	j, err := m.find(ctx, u.Job)
+func (m *merging) apply(u Update) error {
+	j, err := m.find(u.Job)
 	if err != nil {
 		return err
 	}
@@ -146,7 +145,7 @@ func (m *merging) apply(ctx context.Context, u Update) error {
 		j.unknown, j.forgotten, j.since = c.unknown, c.forgotten, c.since
 	}
 	for _, c := range c.chunks {
-		if err := m.store(ctx, j, c); err != nil {
+		if err := m.store(j, c); err != nil {
 			return err
 		}
 	}
@@ -156,7 +155,7 @@ func (m *merging) apply(ctx context.Context, u Update) error {
 // find returns the record of a job as of this transaction, or nil where there is
 // none. It is read where another process may have written it since this one last
 // has.
-func (m *merging) find(ctx context.Context, job string) (*merged, error) {
+func (m *merging) find(job string) (*merged, error) {
 	id, ok := parseID(job)
 	if !ok {
 		return nil, nil
@@ -169,7 +168,7 @@ func (m *merging) find(ctx context.Context, job string) (*merged, error) {
 		j.record = *r
 		return m.found(j), nil
 	}
-	ok, err := m.tx.readJob(ctx, id, &j.record)
+	ok, err := m.tx.readJob(id, &j.record)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +176,7 @@ func (m *merging) find(ctx context.Context, job string) (*merged, error) {
 		m.records[id] = nil // remembered too
 		return nil, nil
 	}
-	j.record.limit, err = m.limit(ctx, j.record.task)
+	j.record.limit, err = m.limit(j.record.task)
 	if errors.Is(err, sql.ErrNoRows) { // the task was removed, its jobs are still to go
 		m.records[id] = nil
 		return nil, nil
@@ -195,23 +194,23 @@ func (m *merging) found(j *merged) *merged {
 	return j
 }
 
-func (m *merging) limit(ctx context.Context, task int64) (int64, error) {
+func (m *merging) limit(task int64) (int64, error) {
 	n, ok := m.limits[task]
 	if ok {
 		return n, nil
 	}
-	n, err := m.tx.maxOutput(ctx, task)
+	n, err := m.tx.maxOutput(task)
 	m.limits[task] = n
 	return n, err
 }
 
-func (m *merging) store(ctx context.Context, j *merged, c chunk) error {
+func (m *merging) store(j *merged, c chunk) error {
 	r := &j.record
 	acc := &r.out[c.stream]
 	var have []span
 	if c.offset < acc.end { // beyond that nothing can overlap
 		var err error
-		if have, err = m.tx.spans(ctx, r.row, c); err != nil {
+		if have, err = m.tx.spans(r.row, c); err != nil {
 			return err
 		}
 	}
@@ -219,7 +218,7 @@ func (m *merging) store(ctx context.Context, j *merged, c chunk) error {
 	parts, refused := acc.admit(c, r.limit, have)
 	m.counts.Refused += refused
 	for _, p := range parts {
-		stored, err := m.tx.addOutput(ctx, r.row, p, first)
+		stored, err := m.tx.addOutput(r.row, p, first)
 		if err != nil {
 			return err
 		}
@@ -233,17 +232,17 @@ func (m *merging) store(ctx context.Context, j *merged, c chunk) error {
 	return nil
 }
 
-func (m *merging) write(ctx context.Context, j *merged) error {
+func (m *merging) write(j *merged) error {
 	r := &j.record
 	if r.anew {
-		if err := m.tx.writeSigned(ctx, r); err != nil {
+		if err := m.tx.writeSigned(r); err != nil {
 			return err
 		}
 	}
 	if r.facts == j.before {
 		return nil
 	}
-	if err := m.sum(ctx, j); err != nil {
+	if err := m.sum(j); err != nil {
 		return err
 	}
 	if from, to := j.before.kind(), r.kind(); from != to {
@@ -251,31 +250,31 @@ func (m *merging) write(ctx context.Context, j *merged) error {
 		m.count(r.task, to, 1)
 		if to != "" && r.agent != "" && !m.named[r.host] {
 			m.newly = append(m.newly, r.host)
-			if err := m.tx.addHost(ctx, r.host); err != nil {
+			if err := m.tx.addHost(r.host); err != nil {
 				return err
 			}
 		}
 	}
-	rev, err := m.rev(ctx, r.task)
+	rev, err := m.rev(r.task)
 	if err != nil {
 		return err
 	}
-	return m.tx.writeJob(ctx, r, rev)
+	return m.tx.writeJob(r, rev)
 }
 
 // rev is this transaction's revision of a task.
-func (m *merging) rev(ctx context.Context, task int64) (int64, error) {
+func (m *merging) rev(task int64) (int64, error) {
 	if rev, ok := m.revs[task]; ok {
 		return rev, nil
 	}
-	rev, err := m.tx.newRev(ctx, task)
+	rev, err := m.tx.newRev(task)
 	m.revs[task] = rev
 	return rev, err
 }
 
 // sum keeps the sums of streams that are whole. What has come in one piece need
 // not be read again.
-func (m *merging) sum(ctx context.Context, j *merged) (err error) {
+func (m *merging) sum(j *merged) (err error) {
 	if !j.record.final() {
 		return nil
 	}
@@ -288,7 +287,7 @@ func (m *merging) sum(ctx context.Context, j *merged) (err error) {
 			h.add(j.piece[i].offset, j.piece[i].data)
 			acc.sum = h.sum()
 		default:
-			if acc.sum, err = m.tx.sum(ctx, j.record.row, i); err != nil {
+			if acc.sum, err = m.tx.sum(j.record.row, i); err != nil {
 				return err
 			}
 		}

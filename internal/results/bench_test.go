@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"warren/internal/wire"
@@ -113,5 +114,65 @@ func BenchmarkBatch(b *testing.B) {
 		}
 		b.StartTimer()
 		s.apply(b, updates...)
+	}
+}
+
+// BenchmarkQuick is what a quick command on one host waits for: its task added,
+// then its one reply applied.
+func BenchmarkQuick(b *testing.B) {
+	s := start(b, b.TempDir())
+	b.ReportAllocs()
+	for b.Loop() {
+		t, js := newTask(1)
+		s.add(b, t, js)
+		s.apply(b, Update{Job: js[0].ID, Reply: exited(js[0], 0, "Linux web01 6.1.0 x86_64 GNU/Linux\n")})
+	}
+}
+
+// BenchmarkFleet is a task of 1000 quick jobs that somebody watches, whose replies
+// come 8 by 8: added and applied, without the wait for more of them.
+func BenchmarkFleet(b *testing.B) {
+	const jobs, together = 1000, 8
+	s, err := Open(b.TempDir(), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	b.ReportAllocs()
+	_ = s.conn.Raw(func(c any) error {
+		benchFleet(b, s.newActor(c.(driverConn)), jobs, together)
+		return nil
+	})
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(jobs*b.N), "us/job")
+}
+
+func benchFleet(b *testing.B, a *actor, jobs, together int) {
+	defer a.tx.close()
+	for b.Loop() {
+		t, js := newTask(jobs)
+		if _, err := a.addTask(t, js); err != nil {
+			b.Fatal(err)
+		}
+		w, err := a.watch(t.ID)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for some := range slices.Chunk(js, together) {
+			us := make([]Update, len(some))
+			for i, j := range some {
+				us[i] = Update{Job: j.ID, Reply: exited(j, 0, "Linux web01 6.1.0 x86_64 GNU/Linux\n")}
+			}
+			answer := make(chan error, 1)
+			var batch batch
+			batch.add(&applying{us, answer})
+			a.commit(&batch)
+			if err := <-answer; err != nil {
+				b.Fatal(err)
+			}
+		}
+		if sum := <-w.ch; sum.OK != jobs {
+			b.Fatal(sum)
+		}
+		a.unwatch(w)
 	}
 }

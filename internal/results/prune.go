@@ -44,7 +44,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time, dry bool) (tasks in
 		return tasks, bytes, explain(s.path, err)
 	}
 	for {
-		n, err := ask(ctx, s, func(a *actor) (int, error) { return a.discardOlder(ctx, before) })
+		n, err := ask(ctx, s, func(a *actor) (int, error) { return a.discardOlder(before) })
 		if n == 0 || err != nil {
 			return tasks, bytes, err
 		}
@@ -55,7 +55,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time, dry bool) (tasks in
 // it the actor does so in its own time.
 func (s *Store) Tidy(ctx context.Context) error {
 	for {
-		more, err := ask(ctx, s, func(a *actor) (bool, error) { return a.tidy(ctx) })
+		more, err := ask(ctx, s, func(a *actor) (bool, error) { return a.tidy() })
 		if err != nil || !more {
 			return err
 		}
@@ -65,19 +65,18 @@ func (s *Store) Tidy(ctx context.Context) error {
 // removable are the tasks each of whose jobs has an outcome.
 const removable = `FROM tasks t WHERE t.hosts = (SELECT coalesce(sum(c.n), 0) FROM counts c WHERE c.task = t.seq)`
 
-func (a *actor) discardOlder(ctx context.Context, before time.Time) (int, error) {
-	return a.discard(ctx, "SELECT t.seq "+removable+" AND t.created < ? ORDER BY t.seq LIMIT ?", toMilli(before), trashTasks)
+func (a *actor) discardOlder(before time.Time) (int, error) {
+	return a.discard("SELECT t.seq "+removable+" AND t.created < ? ORDER BY t.seq LIMIT ?", toMilli(before), trashTasks)
 }
 
 // discard removes the tasks that a query names, and leaves their jobs to tidy.
-func (a *actor) discard(ctx context.Context, which string, args ...any) (n int, err error) {
-	ctx = context.WithoutCancel(ctx)
-	err = a.tx.do(ctx, func() error {
-		tasks, err := a.tx.numbers(ctx, which, args...)
+func (a *actor) discard(which string, args ...any) (n int, err error) {
+	err = a.tx.do(func() error {
+		tasks, err := a.tx.numbers(which, args...)
 		n = len(tasks)
 		for _, task := range tasks {
 			if err == nil {
-				err = a.tx.discard(ctx, task)
+				err = a.tx.discard(task)
 			}
 		}
 		return err
@@ -88,14 +87,14 @@ func (a *actor) discard(ctx context.Context, which string, args ...any) (n int, 
 	return n, err
 }
 
-func (t *txer) discard(ctx context.Context, task int64) error {
+func (t *txer) discard(task int64) error {
 	for _, text := range []string{
 		"INSERT INTO trash (first_job, last_job) SELECT first_job, first_job + hosts - 1 FROM tasks WHERE seq = ?",
 		"DELETE FROM statements WHERE task = ?",
 		"DELETE FROM counts WHERE task = ?",
 		"DELETE FROM tasks WHERE seq = ?",
 	} {
-		if _, err := t.conn.ExecContext(ctx, text, task); err != nil {
+		if _, err := t.conn.exec(text, task); err != nil {
 			return err
 		}
 	}
@@ -103,64 +102,55 @@ func (t *txer) discard(ctx context.Context, task int64) error {
 }
 
 // numbers returns the rows of a query for one number each.
-func (t *txer) numbers(ctx context.Context, text string, args ...any) (out []int64, err error) {
-	rows, err := t.conn.QueryContext(ctx, text, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			return nil, err
-		}
+func (t *txer) numbers(text string, args ...any) (out []int64, err error) {
+	var n int64
+	s := t.conn.stmt(text)
+	defer s.close()
+	err = s.each([]any{&n}, func() error {
 		out = append(out, n)
-	}
-	return out, rows.Err()
+		return nil
+	}, args...)
+	return out, err
 }
 
 // due reports whether it is time to look what is to be removed, and notes that
 // this process does.
-func (a *actor) due(ctx context.Context) bool {
+func (a *actor) due() bool {
 	now := time.Now()
-	res, err := a.tx.conn.ExecContext(ctx, "UPDATE upkeep SET last = ? WHERE last <= ? OR last > ?", toMilli(now), toMilli(now.Add(-upkeepEvery)), toMilli(now))
-	if err != nil {
-		return false
-	}
-	n, err := res.RowsAffected()
+	n, err := a.tx.conn.exec("UPDATE upkeep SET last = ? WHERE last <= ? OR last > ?", toMilli(now), toMilli(now.Add(-upkeepEvery)), toMilli(now))
 	return err == nil && n > 0
 }
 
 // lastUpkeep is for a process that ends before its first look. What it leaves is
 // the next one's.
-func (a *actor) lastUpkeep(ctx context.Context) {
-	if a.upkept || !a.due(ctx) {
+func (a *actor) lastUpkeep() {
+	if a.upkept || !a.due() {
 		return
 	}
-	for until := time.Now().Add(upkeepLast); a.keep(ctx) == upkeepPause; {
+	for until := time.Now().Add(upkeepLast); a.keep() == upkeepPause; {
 		if time.Now().After(until) {
-			_, _ = a.tx.conn.ExecContext(ctx, "UPDATE upkeep SET last = 0") // else in an hour
+			_, _ = a.tx.conn.exec("UPDATE upkeep SET last = 0") // else in an hour
 			return
 		}
 	}
 }
 
 // turn is the actor's turn at upkeep; it says when the next is due.
-func (a *actor) turn(ctx context.Context) time.Duration {
+func (a *actor) turn() time.Duration {
 	a.upkept = true
-	if !a.removing && !a.due(ctx) {
+	if !a.removing && !a.due() {
 		return upkeepEvery
 	}
-	pause := a.keep(ctx)
+	pause := a.keep()
 	a.removing = pause == upkeepPause
 	return pause
 }
 
 // keep does one bit of upkeep and says when the next is due.
-func (a *actor) keep(ctx context.Context) time.Duration {
-	more, err := a.tidy(ctx)
+func (a *actor) keep() time.Duration {
+	more, err := a.tidy()
 	if err == nil && !more {
-		more, err = a.retain(ctx)
+		more, err = a.retain()
 	}
 	switch {
 	case err != nil:
@@ -174,9 +164,9 @@ func (a *actor) keep(ctx context.Context) time.Duration {
 
 // retain discards some of what the retention does not cover, one task at a time
 // where it is for its size.
-func (a *actor) retain(ctx context.Context) (more bool, err error) {
+func (a *actor) retain() (more bool, err error) {
 	if a.retention.Age > 0 {
-		n, err := a.discardOlder(ctx, time.Now().Add(-a.retention.Age))
+		n, err := a.discardOlder(time.Now().Add(-a.retention.Age))
 		if n > 0 || err != nil {
 			return true, err
 		}
@@ -184,22 +174,22 @@ func (a *actor) retain(ctx context.Context) (more bool, err error) {
 	if a.retention.Size <= 0 {
 		return false, nil
 	}
-	used, err := a.tx.used(ctx)
+	used, err := a.tx.used()
 	if err != nil || used <= a.retention.Size {
 		return false, err
 	}
-	n, err := a.discard(ctx, "SELECT t.seq "+removable+" ORDER BY t.seq LIMIT 1")
+	n, err := a.discard("SELECT t.seq " + removable + " ORDER BY t.seq LIMIT 1")
 	return n > 0, err
 }
 
 // used is the size of the database without what is free in it.
-func (t *txer) used(ctx context.Context) (int64, error) {
+func (t *txer) used() (int64, error) {
 	var pages, free, size int64
 	for _, p := range []struct {
 		pragma string
 		into   *int64
 	}{{"page_count", &pages}, {"freelist_count", &free}, {"page_size", &size}} {
-		if err := t.conn.QueryRowContext(ctx, "PRAGMA "+p.pragma).Scan(p.into); err != nil {
+		if err := t.conn.row([]any{p.into}, "PRAGMA "+p.pragma); err != nil {
 			return 0, err
 		}
 	}
@@ -208,21 +198,20 @@ func (t *txer) used(ctx context.Context) (int64, error) {
 
 // tidy removes some of the jobs of discarded tasks, or gives some of the room
 // back to the disk, and reports whether there was anything.
-func (a *actor) tidy(ctx context.Context) (more bool, err error) {
-	ctx = context.WithoutCancel(ctx)
-	err = a.tx.do(ctx, func() (err error) {
-		more, err = a.tx.removeTrash(ctx)
+func (a *actor) tidy() (more bool, err error) {
+	err = a.tx.do(func() (err error) {
+		more, err = a.tx.removeTrash()
 		return err
 	})
 	if err != nil || more {
 		return more, err
 	}
-	return a.tx.giveBack(ctx)
+	return a.tx.giveBack()
 }
 
-func (t *txer) removeTrash(ctx context.Context) (bool, error) {
+func (t *txer) removeTrash() (bool, error) {
 	var first, last, upTo int64
-	err := t.conn.QueryRowContext(ctx, "SELECT first_job, last_job FROM trash ORDER BY first_job LIMIT 1").Scan(&first, &last)
+	err := t.conn.row([]any{&first, &last}, "SELECT first_job, last_job FROM trash ORDER BY first_job LIMIT 1")
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -230,8 +219,8 @@ func (t *txer) removeTrash(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	// As many jobs as stay below the bounds, but one at least.
-	err = t.conn.QueryRowContext(ctx, `SELECT coalesce(max(seq), ?1) FROM (SELECT seq, sum(out_kept + err_kept) OVER (ORDER BY seq) AS bytes
-		FROM jobs WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3) WHERE bytes <= ?4`, first, last, trashJobs, trashBytes).Scan(&upTo)
+	err = t.conn.row([]any{&upTo}, `SELECT coalesce(max(seq), ?1) FROM (SELECT seq, sum(out_kept + err_kept) OVER (ORDER BY seq) AS bytes
+		FROM jobs WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3) WHERE bytes <= ?4`, first, last, trashJobs, trashBytes)
 	if err != nil {
 		return false, err
 	}
@@ -239,38 +228,32 @@ func (t *txer) removeTrash(ctx context.Context) (bool, error) {
 		"DELETE FROM output WHERE job BETWEEN ? AND ?",
 		"DELETE FROM jobs WHERE seq BETWEEN ? AND ?",
 	} {
-		if _, err := t.conn.ExecContext(ctx, text, first, upTo); err != nil {
+		if _, err := t.conn.exec(text, first, upTo); err != nil {
 			return false, err
 		}
 	}
 	if upTo >= last {
-		_, err = t.conn.ExecContext(ctx, "DELETE FROM trash WHERE first_job = ?", first)
+		_, err = t.conn.exec("DELETE FROM trash WHERE first_job = ?", first)
 	} else {
-		_, err = t.conn.ExecContext(ctx, "UPDATE trash SET first_job = ? WHERE first_job = ?", upTo+1, first)
+		_, err = t.conn.exec("UPDATE trash SET first_job = ? WHERE first_job = ?", upTo+1, first)
 	}
 	return true, err
 }
 
 // giveBack returns some free pages to the disk.
-func (t *txer) giveBack(ctx context.Context) (bool, error) {
+func (t *txer) giveBack() (bool, error) {
 	var free, after int
-	if err := t.conn.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&free); err != nil || free < freePages {
+	if err := t.conn.row([]any{&free}, "PRAGMA freelist_count"); err != nil || free < freePages {
 		return false, err
 	}
-	rows, err := t.conn.QueryContext(ctx, vacuumText) // it works as it is stepped
-	if err != nil {
-		return false, err
-	}
-	for rows.Next() {
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+	if _, err := t.conn.exec(vacuumText); err != nil {
 		return false, err
 	}
 	// The file itself shrinks at a checkpoint. A reader in its way is no error:
 	// a later checkpoint does it.
-	_, err = t.conn.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
+	_, err := t.conn.exec("PRAGMA wal_checkpoint(PASSIVE)")
 	if err == nil {
-		err = t.conn.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&after)
+		err = t.conn.row([]any{&after}, "PRAGMA freelist_count")
 	}
 	return after < free, err
 }

@@ -236,7 +236,7 @@ func TestTrashIsRemovedInBits(t *testing.T) {
 	bits := 0
 	for more := true; more; bits++ {
 		var err error
-		if more, err = ask(t.Context(), s.Store, func(a *actor) (bool, error) { return a.tidy(t.Context()) }); err != nil {
+		if more, err = ask(t.Context(), s.Store, func(a *actor) (bool, error) { return a.tidy() }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -66,34 +66,33 @@ func (r *Rollout) StoppedFor() string {
 // whoever takes the task up after a loss of power must not believe that hosts
 // were never told which have been.
 func (s *Store) Move(ctx context.Context, task string, r Rollout) error {
-	_, err := ask(ctx, s, func(a *actor) (struct{}, error) { return struct{}{}, a.move(ctx, task, r) })
+	_, err := ask(ctx, s, func(a *actor) (struct{}, error) { return struct{}{}, a.move(task, r) })
 	return err
 }
 
-func (a *actor) move(ctx context.Context, task string, r Rollout) error {
-	ctx = context.WithoutCancel(ctx)
-	row, _, err := a.tx.taskRow(ctx, task)
+func (a *actor) move(task string, r Rollout) error {
+	row, _, err := a.tx.taskRow(task)
 	if err != nil {
 		return err
 	}
-	if err := a.tx.setRollout(ctx, row, &r); err != nil {
+	if err := a.tx.setRollout(row, &r); err != nil {
 		return err
 	}
-	a.changed(ctx, map[int64]int64{row: 1})
+	a.changed(map[int64]int64{row: 1})
 	return nil
 }
 
 // setRollout writes it with the one sync that openWriter spares the others.
-func (t *txer) setRollout(ctx context.Context, row int64, r *Rollout) (err error) {
-	if _, err := t.conn.ExecContext(ctx, "PRAGMA synchronous = FULL"); err != nil {
+func (t *txer) setRollout(row int64, r *Rollout) (err error) {
+	if _, err := t.conn.exec("PRAGMA synchronous = FULL"); err != nil {
 		return err
 	}
 	defer func() {
-		if _, err2 := t.conn.ExecContext(ctx, "PRAGMA synchronous = NORMAL"); err == nil {
+		if _, err2 := t.conn.exec("PRAGMA synchronous = NORMAL"); err == nil {
 			err = err2
 		}
 	}()
-	_, err = t.updRollout.ExecContext(ctx, rolloutText(r), row)
+	_, err = t.updRollout.exec(rolloutText(r), row)
 	return err
 }
 

@@ -52,14 +52,23 @@ type actor struct {
 // everything that was waiting is committed. Run may be called once.
 func (s *Store) Run(ctx context.Context) error {
 	defer close(s.done)
-	// What is under way when ctx ends is ended properly: see drain.
-	calm := context.WithoutCancel(ctx)
-	tx, err := newTxer(calm, s.conn)
-	if err != nil {
-		return explain(s.path, err)
+	// The driver's connection is its alone, from here to the end of run.
+	return s.conn.Raw(func(c any) error {
+		s.run(ctx, c.(driverConn))
+		return nil
+	})
+}
+
+func (s *Store) newActor(c driverConn) *actor {
+	return &actor{
+		path: s.path, log: s.log, tx: newTxer(c), live: liveJobs{}, named: map[string]bool{}, rolls: map[string]*roll{},
+		checks: map[string]awaited{}, watched: map[string]*watchedTask{}, retention: s.retention,
 	}
-	defer tx.close()
-	a := &actor{path: s.path, log: s.log, tx: tx, live: liveJobs{}, named: map[string]bool{}, rolls: map[string]*roll{}, checks: map[string]awaited{}, watched: map[string]*watchedTask{}, retention: s.retention}
+}
+
+func (s *Store) run(ctx context.Context, c driverConn) {
+	a := s.newActor(c)
+	defer a.tx.close()
 	defer a.end()
 
 	poll := time.NewTicker(pollInterval)
@@ -79,25 +88,25 @@ func (s *Store) Run(ctx context.Context) error {
 		}
 		select {
 		case r := <-s.inbox:
-			a.take(calm, r, s.inbox)
+			a.take(r, s.inbox)
 		case <-poll.C:
-			a.poll(calm)
+			a.poll()
 		case <-upkeep.C:
-			upkeep.Reset(a.turn(calm))
+			upkeep.Reset(a.turn())
 		case <-ctx.Done():
-			a.drain(calm, s.inbox)
-			a.lastUpkeep(calm)
-			return nil
+			a.drain(s.inbox)
+			a.lastUpkeep()
+			return
 		}
 	}
 }
 
 // drain takes what is waiting. Whoever sends later finds the store stopped.
-func (a *actor) drain(ctx context.Context, inbox <-chan request) {
+func (a *actor) drain(inbox <-chan request) {
 	for {
 		select {
 		case r := <-inbox:
-			a.take(ctx, r, inbox)
+			a.take(r, inbox)
 		default:
 			return
 		}
@@ -106,7 +115,7 @@ func (a *actor) drain(ctx context.Context, inbox <-chan request) {
 
 // take carries a request out, together with those updates that are waiting
 // behind it, or come while it gathers, in their order.
-func (a *actor) take(ctx context.Context, r request, inbox <-chan request) {
+func (a *actor) take(r request, inbox <-chan request) {
 	var b batch
 	var gathered <-chan time.Time // nil: what waits is all
 	for r != nil {
@@ -117,7 +126,7 @@ func (a *actor) take(ctx context.Context, r request, inbox <-chan request) {
 				gathered = time.After(gather)
 			}
 		case calling:
-			a.commit(ctx, &b) // what came before it
+			a.commit(&b) // what came before it
 			b, gathered = batch{}, nil
 			r(a)
 		}
@@ -126,7 +135,7 @@ func (a *actor) take(ctx context.Context, r request, inbox <-chan request) {
 			r = next(inbox, gathered)
 		}
 	}
-	a.commit(ctx, &b)
+	a.commit(&b)
 }
 
 // next is the next request: one that waits, or comes before gathered gives, where

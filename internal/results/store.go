@@ -139,7 +139,7 @@ func (s *Store) Close() error {
 // After an error of ctx nothing is stored.
 func (s *Store) Add(ctx context.Context, t Task, jobs []Job) ([]<-chan Progress, error) {
 	t.Driver, t.Hosts = s.Lease(), len(jobs)
-	return ask(ctx, s, func(a *actor) ([]<-chan Progress, error) { return a.addTask(ctx, t, jobs) })
+	return ask(ctx, s, func(a *actor) ([]<-chan Progress, error) { return a.addTask(t, jobs) })
 }
 
 // Follow returns progress channels, by job, for those jobs of a stored task
@@ -147,7 +147,7 @@ func (s *Store) Add(ctx context.Context, t Task, jobs []Job) ([]<-chan Progress,
 // ended without all their output. A channel closes once there is nothing left
 // to ask for, or by the function returned, which must be called.
 func (s *Store) Follow(ctx context.Context, task string) (map[string]<-chan Progress, func(), error) {
-	f, err := ask(ctx, s, func(a *actor) (*following, error) { return a.follow(ctx, task) })
+	f, err := ask(ctx, s, func(a *actor) (*following, error) { return a.follow(task) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -168,7 +168,7 @@ func (s *Store) Apply(ctx context.Context, us []Update) (<-chan error, error) {
 // been read. It is closed by the function returned, which must be called, or
 // when Run ends.
 func (s *Store) Watch(ctx context.Context, task string) (<-chan Summary, func(), error) {
-	w, err := ask(ctx, s, func(a *actor) (*watcher, error) { return a.watch(ctx, task) })
+	w, err := ask(ctx, s, func(a *actor) (*watcher, error) { return a.watch(task) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -177,7 +177,7 @@ func (s *Store) Watch(ctx context.Context, task string) (<-chan Summary, func(),
 
 // SetCancel records that the operator has asked to cancel the task (full id).
 func (s *Store) SetCancel(ctx context.Context, task string) error {
-	_, err := ask(ctx, s, func(a *actor) (struct{}, error) { return struct{}{}, a.setCancel(ctx, task) })
+	_, err := ask(ctx, s, func(a *actor) (struct{}, error) { return struct{}{}, a.setCancel(task) })
 	return err
 }
 
@@ -187,7 +187,7 @@ func (s *Store) Claim(ctx context.Context, t Task) (bool, error) {
 	if s.Driven(ctx, t) {
 		return false, nil
 	}
-	return ask(ctx, s, func(a *actor) (bool, error) { return a.claim(ctx, t.ID, t.Driver, s.Lease()) })
+	return ask(ctx, s, func(a *actor) (bool, error) { return a.claim(t.ID, t.Driver, s.Lease()) })
 }
 
 // Expect says that agents are asked who they are, by a discover of that id: their
@@ -205,7 +205,7 @@ func (s *Store) Expect(ctx context.Context, discover string, until time.Time) er
 // What nobody has asked for is counted and dropped.
 func (s *Store) SawAgent(ctx context.Context, discover string, h *wire.Hello) error {
 	seen := time.Now()
-	_, err := ask(ctx, s, func(a *actor) (struct{}, error) { return struct{}{}, a.sawAgent(ctx, discover, h, seen) })
+	_, err := ask(ctx, s, func(a *actor) (struct{}, error) { return struct{}{}, a.sawAgent(discover, h, seen) })
 	return err
 }
 

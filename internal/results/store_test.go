@@ -416,7 +416,7 @@ func TestDiskFull(t *testing.T) {
 	pages := func(n int) {
 		t.Helper()
 		_, err := ask(t.Context(), s.Store, func(a *actor) (struct{}, error) {
-			_, err := a.tx.conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA max_page_count = %d", n))
+			_, err := a.tx.conn.exec(fmt.Sprintf("PRAGMA max_page_count = %d", n))
 			return struct{}{}, err
 		})
 		if err != nil {

@@ -1,14 +1,12 @@
 package results
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/google/uuid"
 )
 
-func (a *actor) addTask(ctx context.Context, t Task, jobs []Job) ([]<-chan Progress, error) {
-	ctx = context.WithoutCancel(ctx) // one transaction, whole
+func (a *actor) addTask(t Task, jobs []Job) ([]<-chan Progress, error) {
 	if _, ok := parseID(t.ID); !ok {
 		return nil, fmt.Errorf("task id %q is no UUID", t.ID)
 	}
@@ -20,9 +18,9 @@ func (a *actor) addTask(ctx context.Context, t Task, jobs []Job) ([]<-chan Progr
 		}
 	}
 	var version, row, first int64
-	err := a.tx.do(ctx, func() (err error) {
-		if version, err = a.tx.dataVersion(ctx); err == nil {
-			row, first, err = a.tx.addTask(ctx, &t, jobs, ids)
+	err := a.tx.do(func() (err error) {
+		if version, err = a.tx.dataVersion(); err == nil {
+			row, first, err = a.tx.addTask(&t, jobs, ids)
 		}
 		return err
 	})
@@ -44,13 +42,12 @@ type following struct {
 	listeners []*listener
 }
 
-func (a *actor) follow(ctx context.Context, task string) (*following, error) {
-	ctx = context.WithoutCancel(ctx)
-	row, _, err := a.tx.taskRow(ctx, task)
+func (a *actor) follow(task string) (*following, error) {
+	row, _, err := a.tx.taskRow(task)
 	if err != nil {
 		return nil, err
 	}
-	ids, err := a.tx.unsettled(ctx, row)
+	ids, err := a.tx.unsettled(row)
 	if err != nil {
 		return nil, err
 	}
@@ -62,16 +59,15 @@ func (a *actor) follow(ctx context.Context, task string) (*following, error) {
 	return f, nil
 }
 
-func (a *actor) setCancel(ctx context.Context, task string) error {
-	ctx = context.WithoutCancel(ctx)
-	row, _, err := a.tx.taskRow(ctx, task)
+func (a *actor) setCancel(task string) error {
+	row, _, err := a.tx.taskRow(task)
 	if err != nil {
 		return err
 	}
-	return a.tx.setCancel(ctx, row)
+	return a.tx.setCancel(row)
 }
 
 // claim replaces the driver that was found dead, unless somebody was quicker.
-func (a *actor) claim(ctx context.Context, task, dead, driver string) (bool, error) {
-	return a.tx.claim(context.WithoutCancel(ctx), task, dead, driver)
+func (a *actor) claim(task, dead, driver string) (bool, error) {
+	return a.tx.claim(task, dead, driver)
 }

@@ -1,7 +1,6 @@
 package results
 
 import (
-	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -13,26 +12,25 @@ import (
 	"warren/internal/wire"
 )
 
-// A txer writes through the one writing connection. Its contexts never end:
-// database/sql starts a goroutine for each call with one that can, and a
-// transaction is short.
+// A txer writes through the one writing connection.
 type txer struct {
-	conn *sql.Conn
+	conn conn
+	all  []*stmt
 
-	begin, commit, rollback         *sql.Stmt
-	selJob, updJob, insJob          *sql.Stmt
-	selLimit, selTask, insTask      *sql.Stmt
-	insStatement, updCancel         *sql.Stmt
-	selSpans, insOutput, updOutput  *sql.Stmt
-	selPieces                       *sql.Stmt
-	updCount, selCounts             *sql.Stmt
-	insHost, insAgent, selUnsettled *sql.Stmt
-	updSigned, updDriver            *sql.Stmt
-	selNextJob, selVersion          *sql.Stmt
-	updRev, selRev, selData         *sql.Stmt
-	updRollout                      *sql.Stmt
-	updAgent, updRivals             *sql.Stmt
-	delAgents                       *sql.Stmt
+	begin, commit, rollback         *stmt
+	selJob, updJob, insJob          *stmt
+	selLimit, selTask, insTask      *stmt
+	insStatement, updCancel         *stmt
+	selSpans, insOutput, updOutput  *stmt
+	selPieces                       *stmt
+	updCount, selCounts             *stmt
+	insHost, insAgent, selUnsettled *stmt
+	updSigned, updDriver            *stmt
+	selNextJob, selVersion          *stmt
+	updRev, selRev, selData         *stmt
+	updRollout                      *stmt
+	updAgent, updRivals             *stmt
+	delAgents                       *stmt
 }
 
 const jobFacts = `state, agent, outcome, exit_code, signal, reason, accepted, started, finished, code_page,
@@ -44,10 +42,10 @@ const unsettled = `j.state < 4 OR j.outcome = 'lost'
 	OR NOT j.out_gone AND j.out_size - j.out_dropped > j.out_kept
 	OR NOT j.err_gone AND j.err_size - j.err_dropped > j.err_kept`
 
-func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
-	t := &txer{conn: conn}
+func newTxer(c driverConn) *txer {
+	t := &txer{conn: conn{c}}
 	for _, p := range []struct {
-		stmt **sql.Stmt
+		stmt **stmt
 		text string
 	}{
 		// IMMEDIATE: a transaction that reads first and then wants to write
@@ -87,61 +85,50 @@ func newTxer(ctx context.Context, conn *sql.Conn) (*txer, error) {
 ` + unsettled + `) ORDER BY j.seq`},
 		{&t.selVersion, "PRAGMA data_version"},
 	} {
-		var err error
-		if *p.stmt, err = conn.PrepareContext(ctx, p.text); err != nil {
-			return nil, fmt.Errorf("%w in %q", err, p.text)
-		}
+		*p.stmt = t.conn.stmt(p.text)
+		t.all = append(t.all, *p.stmt)
 	}
-	return t, nil
+	return t
 }
 
-// close frees the statements; they end with the connection at the latest.
+// close frees the statements.
 func (t *txer) close() {
-	for _, s := range []*sql.Stmt{
-		t.begin, t.commit, t.rollback, t.selJob, t.updJob, t.insJob, t.selLimit, t.selTask, t.insTask, t.insStatement, t.updCancel,
-		t.selSpans, t.insOutput, t.updOutput, t.selPieces, t.updCount, t.selCounts, t.insHost, t.insAgent, t.selUnsettled, t.selNextJob, t.selVersion, t.updSigned, t.updDriver,
-		t.updRev, t.selRev, t.selData, t.updAgent, t.updRivals, t.delAgents,
-		t.updRollout,
-	} {
-		_ = s.Close()
+	for _, s := range t.all {
+		s.close()
 	}
 }
 
 // do calls f within a transaction, which is undone where f or the commit fails.
-func (t *txer) do(ctx context.Context, f func() error) error {
-	if _, err := t.begin.ExecContext(ctx); err != nil {
+func (t *txer) do(f func() error) error {
+	if _, err := t.begin.exec(); err != nil {
 		return err
 	}
 	err := f()
 	if err == nil {
-		_, err = t.commit.ExecContext(ctx)
+		_, err = t.commit.exec()
 	}
 	if err != nil {
 		// Some errors, a full disk among them, have rolled back already; then
 		// this one fails, and the transaction is as gone:
 		// https://sqlite.org/lang_transaction.html
-		_, _ = t.rollback.ExecContext(ctx)
+		_, _ = t.rollback.exec()
 	}
 	return err
 }
 
 // addTask returns the keys of the task and of its first job.
-func (t *txer) addTask(ctx context.Context, task *Task, jobs []Job, ids []uuid.UUID) (row, first int64, err error) {
-	if err := t.selNextJob.QueryRowContext(ctx).Scan(&first); err != nil {
+func (t *txer) addTask(task *Task, jobs []Job, ids []uuid.UUID) (row, first int64, err error) {
+	if err := t.selNextJob.row([]any{&first}); err != nil {
 		return 0, 0, err
 	}
-	res, err := t.insTask.ExecContext(ctx, task.ID, task.Command, task.Operator, toMilli(task.Created), toMilli(task.NotAfter),
+	row, err = t.insTask.insert(task.ID, task.Command, task.Operator, toMilli(task.Created), toMilli(task.NotAfter),
 		task.Timeout.Milliseconds(), task.MaxOutput, task.Hosts, first, task.Driver, task.Cancel,
 		task.WhenOnline, task.Fanout, task.RetryOf, rolloutText(task.Rollout))
 	if err != nil {
 		return 0, 0, err
 	}
-	row, err = res.LastInsertId()
-	if err != nil {
-		return 0, 0, err
-	}
 	if task.Statement != "" {
-		if _, err := t.insStatement.ExecContext(ctx, row, task.Statement); err != nil {
+		if _, err := t.insStatement.exec(row, task.Statement); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -150,7 +137,7 @@ func (t *txer) addTask(ctx context.Context, task *Task, jobs []Job, ids []uuid.U
 		if digest == nil {
 			digest = []byte{}
 		}
-		if _, err := t.insJob.ExecContext(ctx, first+int64(i), ids[i][:], row, j.Host, digest); err != nil {
+		if _, err := t.insJob.exec(first+int64(i), ids[i][:], row, j.Host, digest); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -158,33 +145,29 @@ func (t *txer) addTask(ctx context.Context, task *Task, jobs []Job, ids []uuid.U
 }
 
 // taskRow returns the key of a task, by its full id, and its number of jobs.
-func (t *txer) taskRow(ctx context.Context, id string) (row int64, hosts int, err error) {
-	err = t.selTask.QueryRowContext(ctx, id).Scan(&row, &hosts)
+func (t *txer) taskRow(id string) (row int64, hosts int, err error) {
+	err = t.selTask.row([]any{&row, &hosts}, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = noTask(id)
 	}
 	return row, hosts, err
 }
 
-func (t *txer) setCancel(ctx context.Context, row int64) error {
-	_, err := t.updCancel.ExecContext(ctx, row)
+func (t *txer) setCancel(row int64) error {
+	_, err := t.updCancel.exec(row)
 	return err
 }
 
-func (t *txer) claim(ctx context.Context, task, dead, driver string) (bool, error) {
-	res, err := t.updDriver.ExecContext(ctx, driver, task, dead)
-	if err != nil {
-		return false, err
-	}
-	n, err := res.RowsAffected()
+func (t *txer) claim(task, dead, driver string) (bool, error) {
+	n, err := t.updDriver.exec(driver, task, dead)
 	return n == 1, err
 }
 
 // readJob reads a job's record by its id. It reports false where there is none.
-func (t *txer) readJob(ctx context.Context, id uuid.UUID, r *record) (bool, error) {
+func (t *txer) readJob(id uuid.UUID, r *record) (bool, error) {
 	var state int
 	dest := append([]any{&r.row, &r.task, &r.host, &r.digest}, r.pointers(&state)...)
-	err := t.selJob.QueryRowContext(ctx, id[:]).Scan(dest...)
+	err := t.selJob.row(dest, id[:])
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -198,15 +181,15 @@ func (t *txer) readJob(ctx context.Context, id uuid.UUID, r *record) (bool, erro
 }
 
 // maxOutput is how many bytes of each stream are kept of a task's jobs.
-func (t *txer) maxOutput(ctx context.Context, task int64) (n int64, err error) {
-	return n, t.selLimit.QueryRowContext(ctx, task).Scan(&n)
+func (t *txer) maxOutput(task int64) (n int64, err error) {
+	return n, t.selLimit.row([]any{&n}, task)
 }
 
 // pointers are where a row's members jobFacts go; the state is a number there.
 func (f *facts) pointers(state *int) []any {
 	o, e := &f.out[0], &f.out[1]
 	return []any{
-		state, &f.agent, &f.outcome, &f.exit, &f.signal, &f.reason, &f.accepted, &f.started, &f.finished, &f.page,
+		state, &f.agent, (*string)(&f.outcome), &f.exit, &f.signal, &f.reason, &f.accepted, &f.started, &f.finished, &f.page,
 		&o.size, &o.dropped, &o.kept, &o.end, &o.gone, &o.sum,
 		&e.size, &e.dropped, &e.kept, &e.end, &e.gone, &e.sum,
 	}
@@ -220,13 +203,13 @@ func stateOf(n int) (State, error) {
 }
 
 // newRev begins a new revision of a task: that of the transaction.
-func (t *txer) newRev(ctx context.Context, task int64) (rev int64, err error) {
-	return rev, t.updRev.QueryRowContext(ctx, task).Scan(&rev)
+func (t *txer) newRev(task int64) (rev int64, err error) {
+	return rev, t.updRev.row([]any{&rev}, task)
 }
 
-func (t *txer) writeJob(ctx context.Context, r *record, rev int64) error {
+func (t *txer) writeJob(r *record, rev int64) error {
 	o, e := &r.out[0], &r.out[1]
-	_, err := t.updJob.ExecContext(ctx,
+	_, err := t.updJob.exec(
 		rank(r.state), r.agent, string(r.outcome), r.exit, r.signal, r.reason, r.accepted, r.started, r.finished, r.page,
 		o.size, o.dropped, o.kept, o.end, o.gone, []byte(o.sum),
 		e.size, e.dropped, e.kept, e.end, e.gone, []byte(e.sum), rev, r.row)
@@ -234,44 +217,30 @@ func (t *txer) writeJob(ctx context.Context, r *record, rev int64) error {
 }
 
 // sum is the contentHash of what is stored of a stream.
-func (t *txer) sum(ctx context.Context, job int64, stream int) (string, error) {
-	rows, err := t.selData.QueryContext(ctx, job, stream)
-	if err != nil {
-		return "", err
-	}
-	defer rows.Close()
+func (t *txer) sum(job int64, stream int) (string, error) {
 	var h contentHash
-	for rows.Next() {
-		var offset int64
-		var data sql.RawBytes
-		if err := rows.Scan(&offset, &data); err != nil {
-			return "", err
-		}
+	var offset int64
+	var data []byte
+	err := t.selData.each([]any{&offset, &data}, func() error {
 		h.add(offset, data)
-	}
-	return h.sum(), rows.Err()
+		return nil
+	}, job, stream)
+	return h.sum(), err
 }
 
-func (t *txer) writeSigned(ctx context.Context, r *record) error {
-	_, err := t.updSigned.ExecContext(ctx, r.digest, toMilli(r.signed.Issued), toMilli(r.signed.NotAfter), r.row)
+func (t *txer) writeSigned(r *record) error {
+	_, err := t.updSigned.exec(r.digest, toMilli(r.signed.Issued), toMilli(r.signed.NotAfter), r.row)
 	return err
 }
 
 // spans returns what the store has around a chunk.
-func (t *txer) spans(ctx context.Context, job int64, c chunk) (out []span, err error) {
-	rows, err := t.selSpans.QueryContext(ctx, job, c.stream, c.offset, c.offset+int64(len(c.data)))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var start, n int64
-		if err := rows.Scan(&start, &n); err != nil {
-			return nil, err
-		}
+func (t *txer) spans(job int64, c chunk) (out []span, err error) {
+	var start, n int64
+	err = t.selSpans.each([]any{&start, &n}, func() error {
 		out = append(out, span{start, start + n})
-	}
-	return out, rows.Err()
+		return nil
+	}, job, c.stream, c.offset, c.offset+int64(len(c.data)))
+	return out, err
 }
 
 // Output that comes in crumbs is put together, so that it does not cost more in
@@ -284,36 +253,33 @@ const (
 
 // addOutput stores a piece, the first of its stream or a further one, and reports
 // whether there was room for it.
-func (t *txer) addOutput(ctx context.Context, job int64, c chunk, first bool) (bool, error) {
+func (t *txer) addOutput(job int64, c chunk, first bool) (bool, error) {
 	if !first && len(c.data) < crumb {
-		res, err := t.updOutput.ExecContext(ctx, job, c.stream, c.offset, c.data, 4*crumb)
-		if err != nil {
-			return false, err
-		}
-		if n, err := res.RowsAffected(); n > 0 || err != nil {
+		n, err := t.updOutput.exec(job, c.stream, c.offset, c.data, 4*crumb)
+		if n > 0 || err != nil {
 			return true, err
 		}
 		pieces := 0
-		if err := t.selPieces.QueryRowContext(ctx, job, c.stream, maxPieces).Scan(&pieces); err != nil || pieces >= maxPieces {
+		if err := t.selPieces.row([]any{&pieces}, job, c.stream, maxPieces); err != nil || pieces >= maxPieces {
 			return false, err
 		}
 	}
-	_, err := t.insOutput.ExecContext(ctx, job, c.stream, c.offset, c.data)
+	_, err := t.insOutput.exec(job, c.stream, c.offset, c.data)
 	return err == nil, err
 }
 
-func (t *txer) addHost(ctx context.Context, name string) error {
-	_, err := t.insHost.ExecContext(ctx, name)
+func (t *txer) addHost(name string) error {
+	_, err := t.insHost.exec(name)
 	return err
 }
 
-func (t *txer) addCounts(ctx context.Context, deltas map[int64]map[string]int) error {
+func (t *txer) addCounts(deltas map[int64]map[string]int) error {
 	for task, kinds := range deltas {
 		for kind, n := range kinds {
 			if n == 0 {
 				continue
 			}
-			if _, err := t.updCount.ExecContext(ctx, task, kind, n); err != nil {
+			if _, err := t.updCount.exec(task, kind, n); err != nil {
 				return err
 			}
 		}
@@ -321,25 +287,18 @@ func (t *txer) addCounts(ctx context.Context, deltas map[int64]map[string]int) e
 	return nil
 }
 
-func (t *txer) summary(ctx context.Context, task int64, hosts int) (Summary, error) {
+func (t *txer) summary(task int64, hosts int) (Summary, error) {
 	s := newSummary(hosts)
-	rows, err := t.selCounts.QueryContext(ctx, task)
+	var kind string
+	var n int
+	err := t.selCounts.each([]any{&kind, &n}, func() error {
+		s.add(kind, n)
+		return nil
+	}, task)
 	if err != nil {
 		return s, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var kind string
-		var n int
-		if err := rows.Scan(&kind, &n); err != nil {
-			return s, err
-		}
-		s.add(kind, n)
-	}
-	if err := rows.Err(); err != nil {
-		return s, err
-	}
-	return s, t.selRev.QueryRowContext(ctx, task).Scan(&s.Rev)
+	return s, t.selRev.row([]any{&s.Rev}, task)
 }
 
 func newSummary(hosts int) Summary { return Summary{Hosts: hosts, Outcomes: map[wire.Outcome]int{}} }
@@ -358,53 +317,42 @@ func (s *Summary) add(kind string, n int) {
 
 // unsettled returns the jobs of a task that an agent may still have something
 // to say about.
-func (t *txer) unsettled(ctx context.Context, task int64) (ids []uuid.UUID, err error) {
-	rows, err := t.selUnsettled.QueryContext(ctx, task)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id uuid.UUID
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
+func (t *txer) unsettled(task int64) (ids []uuid.UUID, err error) {
+	var id uuid.UUID
+	err = t.selUnsettled.each([]any{&id}, func() error {
 		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+		return nil
+	}, task)
+	return ids, err
 }
 
 // saveAgent reports whether the agent is a new one.
-func (t *txer) saveAgent(ctx context.Context, h *wire.Hello, seen time.Time) (created bool, err error) {
+func (t *txer) saveAgent(h *wire.Hello, seen time.Time) (created bool, err error) {
 	text, err := json.Marshal(h)
 	if err != nil {
 		return false, err
 	}
-	res, err := t.updAgent.ExecContext(ctx, string(text), toMilli(seen), h.Agent)
-	if err != nil {
+	if n, err := t.updAgent.exec(string(text), toMilli(seen), h.Agent); err != nil || n > 0 {
 		return false, err
 	}
-	if n, err := res.RowsAffected(); err != nil || n > 0 {
-		return false, err
-	}
-	_, err = t.insAgent.ExecContext(ctx, h.Agent, string(text), toMilli(seen))
+	_, err = t.insAgent.exec(h.Agent, string(text), toMilli(seen))
 	return true, err
 }
 
-func (t *txer) setRivals(ctx context.Context, agent string, n int) error {
-	_, err := t.updRivals.ExecContext(ctx, n, agent)
+func (t *txer) setRivals(agent string, n int) error {
+	_, err := t.updRivals.exec(n, agent)
 	return err
 }
 
 // forgetAgents forgets all but so many of those that were seen last.
-func (t *txer) forgetAgents(ctx context.Context, most int) error {
-	_, err := t.delAgents.ExecContext(ctx, most)
+func (t *txer) forgetAgents(most int) error {
+	_, err := t.delAgents.exec(most)
 	return err
 }
 
 // dataVersion changes when another connection has committed.
-func (t *txer) dataVersion(ctx context.Context) (v int64, err error) {
-	return v, t.selVersion.QueryRowContext(ctx).Scan(&v)
+func (t *txer) dataVersion() (v int64, err error) {
+	return v, t.selVersion.row([]any{&v})
 }
 
 func toMilli(t time.Time) int64 {

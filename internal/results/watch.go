@@ -1,7 +1,6 @@
 package results
 
 import (
-	"context"
 	"maps"
 	"slices"
 )
@@ -18,17 +17,17 @@ type watcher struct {
 	ch   chan Summary // capacity 1; the actor sends and closes
 }
 
-func (a *actor) watch(ctx context.Context, task string) (*watcher, error) {
-	row, hosts, err := a.tx.taskRow(ctx, task)
+func (a *actor) watch(task string) (*watcher, error) {
+	row, hosts, err := a.tx.taskRow(task)
 	if err != nil {
 		return nil, err
 	}
 	if len(a.watched) == 0 { // nobody has polled
-		if a.version, err = a.tx.dataVersion(ctx); err != nil {
+		if a.version, err = a.tx.dataVersion(); err != nil {
 			return nil, err
 		}
 	}
-	sum, err := a.tx.summary(ctx, row, hosts)
+	sum, err := a.tx.summary(row, hosts)
 	if err != nil {
 		return nil, err
 	}
@@ -57,18 +56,18 @@ func (a *actor) unwatch(w *watcher) {
 
 // changed tells the watchers of tasks that a transaction of this process has
 // changed.
-func (a *actor) changed(ctx context.Context, revs map[int64]int64) {
+func (a *actor) changed(revs map[int64]int64) {
 	for _, t := range a.watched {
 		if revs[t.row] != 0 {
-			a.refresh(ctx, t)
+			a.refresh(t)
 		}
 	}
 }
 
 // poll looks whether another process has committed anything. That costs no
 // read of the database: https://sqlite.org/pragma.html#pragma_data_version
-func (a *actor) poll(ctx context.Context) {
-	v, err := a.tx.dataVersion(ctx)
+func (a *actor) poll() {
+	v, err := a.tx.dataVersion()
 	if err != nil {
 		a.log.Warn("cannot look for other processes' results", "err", explain(a.path, err))
 		return
@@ -78,12 +77,12 @@ func (a *actor) poll(ctx context.Context) {
 	}
 	a.version = v
 	for _, t := range a.watched {
-		a.refresh(ctx, t)
+		a.refresh(t)
 	}
 }
 
-func (a *actor) refresh(ctx context.Context, t *watchedTask) {
-	sum, err := a.tx.summary(ctx, t.row, t.last.Hosts)
+func (a *actor) refresh(t *watchedTask) {
+	sum, err := a.tx.summary(t.row, t.last.Hosts)
 	if err != nil {
 		a.log.Warn("cannot count results", "err", explain(a.path, err))
 		return
