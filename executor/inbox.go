@@ -40,10 +40,10 @@ func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 	if err != nil {
 		return err
 	}
+	from := delivery{queue: queue, name: a.cfg.ID, inbox: true, held: true}
 	for more := true; more; {
-		var d amqp.Delivery
 		err := broker.Within(s.Conn, setupTime, func() (err error) {
-			d, more, err = ch.Get(queue, false)
+			from.Delivery, more, err = ch.Get(queue, false)
 			return err
 		})
 		if err != nil {
@@ -52,7 +52,7 @@ func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 		s.Ready() // it has a leader
 		if more {
 			select {
-			case a.deliveries <- delivery{Delivery: d, queue: queue, name: a.cfg.ID, held: true}:
+			case a.deliveries <- from:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -74,7 +74,8 @@ func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 	if err != nil {
 		return err
 	}
-	return a.consume(ctx, queue, a.cfg.ID, incoming)
+	from.held = false
+	return a.consume(ctx, from, incoming)
 }
 
 // inboxArgs are the inbox's arguments on a broker of these server properties.

@@ -32,7 +32,8 @@ type job struct {
 	issuer string // who it belongs to; empty: to everybody
 	anyJob bool   // a cancel or status by one who may do that to any job
 
-	inbox      bool // it came from the inbox while that was being drained
+	inbox      bool   // it came from the inbox while that was being drained
+	judged     uint64 // the turn of the loop in which it was permitted
 	phase      phase
 	acceptedAt time.Time
 	startedAt  time.Time
@@ -47,6 +48,7 @@ type job struct {
 
 	recorded bool   // the journal knows who it is
 	unsaved  *entry // what the journal is yet to be told
+	urgent   bool   // and before anything is said of the job
 	saving   int    // entries that are being written
 
 	mails []*mailing // who is being told

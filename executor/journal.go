@@ -9,6 +9,17 @@ import (
 	"warren/internal/wire"
 )
 
+const (
+	// processBy is how soon it is written who a command's process is. What has
+	// ended by then needs no such entry; what survives an agent that is killed
+	// before is found by its environment, and may live if it has cleared that.
+	processBy = 20 * time.Millisecond
+
+	// toldBy is how soon it is written that an operator has a result. An agent
+	// that is killed before tells it once more.
+	toldBy = 10 * time.Second
+)
+
 // Limits bound an agent's memory of jobs.
 type Limits struct {
 	Workers   int           // commands that run at the same time
@@ -41,7 +52,8 @@ type journal struct {
 	lasting      []*job    // ended and past the retention, but they could still be replayed
 	lastingUntil time.Time // the first of them can be forgotten
 
-	unsaved []*job // with something for the journal's file
+	unsaved []*job    // with something for the journal's file
+	saveBy  time.Time // the first of it is to be written then
 }
 
 // newJournal makes a journal that knows all that was issued since then.
@@ -52,8 +64,19 @@ func newJournal(l Limits, since time.Time) *journal {
 	}
 }
 
-// entry is what the file is yet to be told of j.
+// entry is what the file is yet to be told of j before anything is said or done.
 func (b *journal) entry(j *job) *entry {
+	e := b.entryBy(j, time.Time{})
+	j.urgent = true
+	return e
+}
+
+// entryBy is the same for what can wait until then, to be written with the next
+// entry that cannot.
+func (b *journal) entryBy(j *job, by time.Time) *entry {
+	if len(b.unsaved) == 0 || by.Before(b.saveBy) {
+		b.saveBy = by
+	}
 	if j.unsaved == nil {
 		j.unsaved = &entry{Job: j.id}
 		if j.hearsay() {
@@ -70,11 +93,8 @@ func (b *journal) entry(j *job) *entry {
 
 // again has the file be told all of j, its last entry having failed.
 func (b *journal) again(j *job) {
-	if j.unsaved == nil {
-		b.unsaved = append(b.unsaved, j)
-	}
-	e := j.whole()
-	j.unsaved = &e
+	whole := j.whole()
+	*b.entry(j) = whole
 }
 
 // accept takes a verified run. The job it returns is new and waits, or has
@@ -257,7 +277,7 @@ func (b *journal) revoke(j *job, refusal string, now time.Time) {
 func (b *journal) started(j *job, id *process.Identity, now time.Time) {
 	j.process = id
 	j.hush(now, quiet)
-	b.entry(j).Process = id
+	b.entryBy(j, now.Add(processBy)).Process = id
 }
 
 // output adds what a running command has printed.
@@ -286,14 +306,14 @@ func (b *journal) close(j *job, e wire.Ended, now time.Time) {
 	j.run, j.secret, j.signature, j.process = nil, nil, "", nil
 	b.done = append(b.done, j)
 	rec := b.entry(j)
-	rec.Ended, rec.Kept, rec.Run, rec.Signature = &j.result, j.kept, nil, ""
+	rec.Ended, rec.Kept, rec.Run, rec.Signature, rec.Process = &j.result, j.kept, nil, "", nil
 }
 
 // delivered notes that an operator has the result.
-func (b *journal) delivered(j *job) {
+func (b *journal) delivered(j *job, now time.Time) {
 	if !j.told {
 		j.told = true
-		b.entry(j).Told = true
+		b.entryBy(j, now.Add(toldBy)).Told = true
 	}
 }
 

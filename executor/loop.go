@@ -26,6 +26,8 @@ type loop struct {
 	file    RecordFile // nil: the journal lives in memory
 	saving  *batch     // being written; nil none
 	acks    []delivery // decided, to be acknowledged once the journal is written
+	owed    acks       // whose acknowledgement leaves with the next reply
+	turn    uint64     // of the loop; from 1 on
 
 	saveFailed bool      // the last write did
 	saveAgain  time.Time // no write before
@@ -51,7 +53,7 @@ func newLoop(a *Agent, b *journal, o *outputs, file RecordFile) *loop {
 	b.agent = a.cfg.ID
 	return &loop{
 		cfg: a.cfg, log: a.cfg.Log, agent: a, started: a.cfg.Now(), names: a.names,
-		journal: b, outbox: newOutbox(a.cfg.ID, o), outputs: o, file: file,
+		turn: 1, journal: b, outbox: newOutbox(a.cfg.ID, o), outputs: o, file: file,
 		refusals: rate.NewLimiter(refusalRate, refusalBurst), exec: new(errgroup.Group), reports: a.reports, out: a.publisher.In(),
 	}
 }
@@ -83,7 +85,7 @@ func (l *loop) run(stop, work context.Context) error {
 		var publish chan<- broker.Publication
 		pub, ok := l.outbox.pending(now, l.agent.verdicts)
 		if ok {
-			publish = l.out
+			publish, pub.Acks = l.out, l.owed.deliveries
 		}
 		select {
 		case d := <-l.agent.deliveries:
@@ -92,9 +94,10 @@ func (l *loop) run(stop, work context.Context) error {
 			l.report(r, l.cfg.Now())
 		case publish <- pub:
 			l.outbox.sent()
+			l.owed = acks{}
 		case v := <-l.agent.verdicts:
 			if j := l.outbox.verdict(v, l.cfg.Now()); j != nil {
-				l.journal.delivered(j)
+				l.journal.delivered(j, l.cfg.Now())
 			}
 		case answer := <-l.saving.answered():
 			l.saved(work, answer)
@@ -135,13 +138,17 @@ func (l *loop) nextWake(now time.Time) time.Duration {
 	if t := l.journal.nextExpiry(); !l.draining && !t.IsZero() && t.Before(wake) {
 		wake = t.Add(time.Millisecond) // after it, not at it
 	}
-	if l.saving == nil && len(l.journal.unsaved) > 0 && l.saveAgain.Before(wake) {
-		wake = l.saveAgain
+	if save := later(l.saveAgain, l.journal.saveBy); l.saving == nil && len(l.journal.unsaved) > 0 && save.Before(wake) {
+		wake = save
+	}
+	if len(l.owed.deliveries) > 0 && l.owed.by.Before(wake) {
+		wake = l.owed.by
 	}
 	return max(wake.Sub(now), 0)
 }
 
 func (l *loop) tick(now time.Time) {
+	l.owed.settle(now)
 	for _, j := range l.journal.loud(now) {
 		l.outbox.changed(j)
 	}
@@ -153,6 +160,7 @@ func (l *loop) tick(now time.Time) {
 // begin chooses as many waiting jobs as there are free workers. They are
 // executed once the journal has them as begun.
 func (l *loop) begin(now time.Time) {
+	defer func() { l.turn++ }()
 	if l.draining {
 		return
 	}
@@ -160,13 +168,15 @@ func (l *loop) begin(now time.Time) {
 		l.ended(j)
 	}
 	for j := l.journal.next(); j != nil; j = l.journal.next() {
-		run, refusal := l.judgeAgain(j, now)
-		if refusal != "" {
-			l.journal.revoke(j, refusal, now)
-			l.ended(j)
-			continue
+		if j.judged != l.turn {
+			run, refusal := l.judgeAgain(j, now)
+			if refusal != "" {
+				l.journal.revoke(j, refusal, now)
+				l.ended(j)
+				continue
+			}
+			j.run = run
 		}
-		j.run = run
 		l.journal.begin(now)
 		l.outbox.changed(j)
 	}
@@ -246,6 +256,7 @@ func (l *loop) accept(v *trust.Verdict, held bool, now time.Time) {
 		return
 	}
 	if !known {
+		j.judged = l.turn
 		l.recordDecision(v, now)
 		if v.Refusal != "" {
 			l.refused(v, now)

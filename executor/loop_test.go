@@ -117,6 +117,9 @@ func (r *rig) reply(k broker.Kind) any {
 	r.t.Helper()
 	select {
 	case p := <-r.out:
+		for _, d := range p.Acks {
+			acknowledge(d)
+		}
 		p.Answer <- broker.Verdict{Ref: p.Ref, Kind: k}
 		v, err := wire.DecodeReply(p.Msg.Type, p.Msg.Body, p.Msg.Headers, p.Msg.CorrelationId)
 		if err != nil {

@@ -325,6 +325,9 @@ func (m *machine) publish(l *life, q *queue) {
 	for {
 		select {
 		case p := <-l.out:
+			for _, d := range p.Acks {
+				_ = d.Ack(false)
+			}
 			m.world.reply(m, l, q.session, p)
 		case <-q.session.ctx.Done():
 			return
@@ -381,7 +384,7 @@ func (m *machine) take(l *life, q *queue, draining bool) (d delivery, ok bool) {
 	case m.plan.Inbox && q.inbox < len(m.inbox):
 		msg := m.inbox[q.inbox]
 		q.inbox++
-		d = delivery{Delivery: msg.Delivery, queue: wire.InboxQueue(m.name), held: draining}
+		d = delivery{Delivery: msg.Delivery, queue: wire.InboxQueue(m.name), inbox: true, held: draining}
 		d.Acknowledger = modelAcker{m, l, q, msg.tag, d.Type, d.CorrelationId, d.Body}
 	default:
 		return delivery{}, false

@@ -196,7 +196,7 @@ func (o *outbox) build(now time.Time) *letter {
 // end of the quiet time, or until the journal has what it is about to say.
 func (o *outbox) mail(m *mailing, now time.Time) *letter {
 	j := m.job
-	if m.dropped || m.held || m.ending || j.saving > 0 || j.unsaved != nil || (j.phase != ended && now.Before(j.quietUntil)) {
+	if m.dropped || m.held || m.ending || j.saving > 0 || j.urgent || (j.phase != ended && now.Before(j.quietUntil)) {
 		return nil
 	}
 	if j.phase == ended && m.next == 0 && o.inline(j) {

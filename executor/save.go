@@ -53,12 +53,13 @@ func (l *loop) save(work context.Context, now time.Time) error {
 	if l.saving != nil || now.Before(l.saveAgain) {
 		return nil
 	}
-	b := &batch{jobs: l.journal.unsaved, acks: l.acks}
-	l.journal.unsaved, l.acks = nil, nil
-	if len(b.jobs) == 0 {
-		b.acknowledge(l)
+	if len(l.journal.unsaved) == 0 || now.Before(l.journal.saveBy) && !l.draining {
+		l.owed.add(l.acks, now)
+		l.acks = nil
 		return nil
 	}
+	b := &batch{jobs: l.journal.unsaved, acks: l.acks}
+	l.journal.unsaved, l.acks = nil, nil
 	var mode journalfile.Mode
 	if l.saveFailed {
 		mode = journalfile.Reserved // refusals and ends; nothing begins from the reserve
@@ -72,7 +73,7 @@ func (l *loop) save(work context.Context, now time.Time) error {
 			mode |= journalfile.Sync // that it will never run is told: it must stay true
 		}
 		records[i] = j.unsaved.encode()
-		j.unsaved = nil
+		j.unsaved, j.urgent = nil, false
 		j.saving++
 	}
 	if len(b.begun) > 0 {
@@ -116,7 +117,7 @@ func (l *loop) saved(work context.Context, answer journalfile.Answer) {
 	for _, j := range b.jobs {
 		l.outbox.changed(j)
 	}
-	b.acknowledge(l)
+	l.owed.add(b.acks, now)
 	l.compact(work)
 }
 
@@ -143,14 +144,6 @@ func (l *loop) endUnrun(j *job, e wire.Ended, now time.Time) {
 	l.journal.end(j, e, now)
 	j.result.StartedAt = 0
 	l.ended(j)
-}
-
-func (b *batch) acknowledge(l *loop) {
-	for _, d := range b.acks {
-		if err := d.Ack(false); err != nil {
-			l.log.Debug("acknowledgement failed; the request will come again", "error", err)
-		}
-	}
 }
 
 // compact writes the file anew where it has grown and most of it is history.

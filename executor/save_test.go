@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"warren/internal/broker"
 	journalfile "warren/internal/journal"
 	"warren/internal/process"
@@ -92,16 +94,17 @@ func replayed(t *testing.T, records [][]byte, since time.Time) *journal {
 
 func TestNothingRunsBeforeItIsOnTheDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &disk{delay: time.Second}
+		d := &disk{delay: 3 * ackBy}
 		r := newRigOn(t, d, nil)
 		defer r.close()
 		task, job := ids()
 		r.send(wire.TypeRun, task, job)
-		synctest.Wait()
+		time.Sleep(2 * ackBy)
 		if len(r.started) != 0 || r.acks.Load() != 0 {
 			t.Fatalf("before the sync: %d executions, %d acknowledgements", len(r.started), r.acks.Load())
 		}
 		<-r.started
+		time.Sleep(ackBy)
 		synctest.Wait()
 		d.set(func() {
 			if d.syncs != 1 || r.acks.Load() != 1 {
@@ -124,6 +127,78 @@ func TestNothingRunsBeforeItIsOnTheDisk(t *testing.T) {
 		synctest.Wait()
 		if j := replayed(t, d.written(), time.Time{}).jobs[job]; j == nil || j.phase != ended {
 			t.Errorf("the reply is out, and the journal says %+v", j)
+		}
+	})
+}
+
+// What nobody has to wait for is written with what somebody has to, or late.
+func TestWhatCanWaitIsWrittenLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{}
+		r := newRigOn(t, d, nil)
+		defer r.close()
+		run := func(after time.Duration) string {
+			task, job := ids()
+			r.send(wire.TypeRun, task, job)
+			<-r.started
+			time.Sleep(after)
+			r.finish <- exited(0)
+			next[*wire.Ended](r)
+			synctest.Wait()
+			return job
+		}
+		entries := func(job string) (of []entry) {
+			for _, record := range d.written() {
+				var e entry
+				if err := json.Unmarshal(record, &e); err != nil {
+					t.Fatal(err)
+				}
+				if e.Job == job {
+					of = append(of, e)
+				}
+			}
+			return of
+		}
+		quick := run(processBy / 2)
+		if es := entries(quick); len(es) != 2 || es[0].BegunAt == 0 || es[1].Ended == nil || es[1].Process != nil {
+			t.Errorf("of a quick command is written: %+v", es)
+		}
+		time.Sleep(toldBy - time.Second)
+		slower := run(processBy + time.Millisecond)
+		if es := entries(slower); len(es) != 3 || es[1].Process == nil {
+			t.Errorf("of one that takes longer is written: %+v", es)
+		}
+		if es := entries(quick); len(es) != 3 || !es[2].Told {
+			t.Errorf("an entry that can wait did not go with one that cannot: %+v", es)
+		}
+		time.Sleep(toldBy - time.Millisecond)
+		if es := entries(slower); len(es) != 3 {
+			t.Errorf("written before its time: %+v", es)
+		}
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		if es := entries(slower); len(es) != 4 || !es[3].Told {
+			t.Errorf("not written in its time: %+v", es)
+		}
+	})
+}
+
+// A result that is told is told again at once, although that it was is not
+// written yet.
+func TestWhatCanWaitHoldsUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRigOn(t, &disk{}, nil)
+		defer r.close()
+		task, job := ids()
+		r.send(wire.TypeRun, task, job)
+		<-r.started
+		r.finish <- exited(0)
+		next[*wire.Ended](r)
+		begin := time.Now()
+		r.send(wire.TypeStatus, task, job)
+		next[*wire.Ended](r)
+		if waited := time.Since(begin); waited > 0 {
+			t.Errorf("told again after %v", waited)
 		}
 	})
 }
@@ -328,7 +403,7 @@ func TestReplay(t *testing.T) {
 	b.output(jobs[0], ref{Stream: wire.Stdout, Size: 3, Segment: 1})
 	b.end(jobs[0], code(4), t0)
 	save(b)
-	b.delivered(jobs[0])
+	b.delivered(jobs[0], t0)
 	b.begin(t0) // the second runs on
 	b.started(jobs[1], &process.Identity{PID: 8, Start: "y"}, time.Time{})
 	b.cancel(about(t, wire.TypeCancel, reqs[3]), t0)

@@ -33,7 +33,8 @@ type delivery struct {
 	amqp.Delivery
 	queue string
 	name  string // of the host that the queue is for
-	held  bool   // from an inbox that is not drained yet: nothing of it begins
+	inbox bool   // the queue is the inbox
+	held  bool   // and not drained yet: nothing of it begins
 }
 
 // exchanges are those that replies and questions to all go by.
@@ -43,9 +44,8 @@ var exchanges = []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {
 // publish until something ends.
 func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.publisher.Serve(ctx, s.Conn) })
 	g.Go(func() error {
-		names, err := a.answer(ctx, g, s.Conn)
+		names, err := a.answer(ctx, g, s)
 		if err != nil {
 			return err
 		}
@@ -68,17 +68,22 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 // while another agent holds it, or the broker has not yet noticed that our own
 // last connection is gone, the session ends and the link's back-off goes on. A
 // further name that it cannot have is a warning.
-func (a *Agent) answer(ctx context.Context, g *errgroup.Group, conn *amqp.Connection) ([]string, error) {
-	if err := a.take(ctx, g, conn, a.cfg.ID, exchanges); err != nil {
+//
+// Replies leave on the id's channel: the broker has then less to do for a reply
+// that comes with the acknowledgement of its request.
+func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session) ([]string, error) {
+	ch, err := a.take(ctx, g, s.Conn, a.cfg.ID, exchanges)
+	if err != nil {
 		if errors.Is(err, broker.ErrTaken) {
 			a.cfg.Log.Warn("another agent answers to this id; trying again", "id", a.cfg.ID,
 				"hint", "give each agent an --id of its own, or stop the other")
 		}
 		return nil, err
 	}
+	g.Go(func() error { return a.publisher.ServeOn(ctx, s, ch) })
 	taken := []string{a.cfg.ID}
-	for _, name := range a.furtherNames(conn) {
-		err := a.take(ctx, g, conn, name, nil)
+	for _, name := range a.furtherNames(s.Conn) {
+		_, err := a.take(ctx, g, s.Conn, name, nil)
 		switch {
 		case err == nil:
 			taken = append(taken, name)
@@ -102,13 +107,14 @@ func (a *Agent) furtherNames(conn *amqp.Connection) []string {
 	return names
 }
 
-// take declares the queue of one name on a channel of its own and consumes it.
+// take declares the queue of one name on a channel of its own, which it returns,
+// and consumes it.
 // With the id's go the exchanges.
-func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connection, name string, exchanges []broker.Exchange) error {
+func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connection, name string, exchanges []broker.Exchange) (*amqp.Channel, error) {
 	queue := wire.HostQueue(name)
 	ch, err := broker.Declare(conn, exchanges, broker.ExclusiveQueue(queue, queueLength, 0))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var incoming <-chan amqp.Delivery
 	err = broker.Within(conn, setupTime, func() error {
@@ -124,25 +130,27 @@ func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connecti
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	g.Go(func() error { return a.consume(ctx, queue, name, incoming) })
-	return nil
+	g.Go(func() error { return a.consume(ctx, delivery{queue: queue, name: name}, incoming) })
+	return ch, nil
 }
 
 // errConsumerEnded ends a session whose queue has been deleted or whose channel
 // was closed: all is declared again on a new connection.
 var errConsumerEnded = errors.New("the broker ended the consumer")
 
-func (a *Agent) consume(ctx context.Context, queue, name string, incoming <-chan amqp.Delivery) error {
+// consume hands on what comes by a queue; from tells which.
+func (a *Agent) consume(ctx context.Context, from delivery, incoming <-chan amqp.Delivery) error {
 	for {
 		select {
 		case d, ok := <-incoming:
 			if !ok {
 				return errConsumerEnded
 			}
+			from.Delivery = d
 			select {
-			case a.deliveries <- delivery{Delivery: d, queue: queue, name: name}:
+			case a.deliveries <- from:
 			case <-ctx.Done():
 				return ctx.Err()
 			}

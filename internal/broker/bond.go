@@ -27,12 +27,12 @@ type bond struct {
 	why       error     // why the connection ended, once it has
 }
 
-func newBond(r *run, ep endpoint, opts Options, c *amqp.Connection, raw *conn) *bond {
+func newBond(r *run, ep endpoint, opts Options, l *line) *bond {
 	return &bond{
-		run: r, ep: ep, opts: opts, conn: c, raw: raw,
-		session: &Session{Conn: c, URL: ep.redacted, ready: make(chan struct{}, 1)},
-		closed:  c.NotifyClose(make(chan *amqp.Error, 1)),
-		blocked: c.NotifyBlocked(make(chan amqp.Blocking, 1)),
+		run: r, ep: ep, opts: opts, conn: l.amqp, raw: l.raw,
+		session: &Session{Conn: l.amqp, cork: l.cork, URL: ep.redacted, ready: make(chan struct{}, 1)},
+		closed:  l.amqp.NotifyClose(make(chan *amqp.Error, 1)),
+		blocked: l.amqp.NotifyBlocked(make(chan amqp.Blocking, 1)),
 		done:    make(chan error, 1),
 	}
 }

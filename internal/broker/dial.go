@@ -17,18 +17,25 @@ const frameSize = 128 << 10
 
 var errDialTimeout = errors.New("dial timeout")
 
+// A line is an open connection, from AMQP down to the socket.
+type line struct {
+	amqp *amqp.Connection
+	cork *cork // what the library writes to
+	raw  *conn
+}
+
 // dial connects and logs in, within the dial timeout and ctx.
-func dial(ctx context.Context, ep endpoint, opts Options) (*amqp.Connection, *conn, error) {
+func dial(ctx context.Context, ep endpoint, opts Options) (*line, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, opts.DialTimeout, errDialTimeout)
 	defer cancel()
 	creds, err := ep.credentials()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	f := failure{ctx: ctx, ep: ep, timeout: opts.DialTimeout}
 	tcp, err := (&net.Dialer{}).DialContext(ctx, "tcp", ep.addr)
 	if err != nil {
-		return nil, nil, f.noConnection(err)
+		return nil, f.noConnection(err)
 	}
 	raw := &conn{Conn: tcp, timeout: opts.IOTimeout}
 	release := context.AfterFunc(ctx, func() { raw.Close() })
@@ -38,24 +45,25 @@ func dial(ctx context.Context, ep endpoint, opts Options) (*amqp.Connection, *co
 		if err := secure.HandshakeContext(ctx); err != nil {
 			release()
 			raw.Close()
-			return nil, nil, f.noTLS(err)
+			return nil, f.noTLS(err)
 		}
 		peer.Conn = secure
 	}
-	c, err := login(peer, ep, opts, creds)
+	cork := &cork{Conn: peer}
+	c, err := login(cork, ep, opts, creds)
 	if !release() && err == nil {
 		err = context.Cause(ctx) // it logged in, and was closed in the same moment
 	}
 	if err != nil {
 		raw.Close()
-		return nil, nil, f.noLogin(err, peer)
+		return nil, f.noLogin(err, peer)
 	}
 	// The library sets a deadline for reading only with the first frame that
 	// comes after login: a link that breaks before would never be given up.
 	if heartbeat := c.Config.Heartbeat; heartbeat > 0 {
 		_ = raw.SetReadDeadline(time.Now().Add(heartbeat * 3 / 2)) // fails only where reads do
 	}
-	return c, raw, nil
+	return &line{amqp: c, raw: raw, cork: cork}, nil
 }
 
 // login speaks AMQP until the virtual host is open.

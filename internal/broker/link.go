@@ -29,6 +29,8 @@ type Session struct {
 	Conn *amqp.Connection
 	URL  string // without the password
 
+	cork *cork // of Conn; nil where the connection is not a link's
+
 	ready chan struct{} // session → link, one slot: to say it once is enough
 }
 
@@ -86,7 +88,7 @@ type run struct {
 	opts      Options
 	latest    chan *State
 	session   func(context.Context, *Session) error
-	dial      func(context.Context, endpoint, Options) (*amqp.Connection, *conn, error)
+	dial      func(context.Context, endpoint, Options) (*line, error)
 	schedule  schedule
 	round     []error // what the URLs tried since the last pause gave
 	said      string  // the error that the log has already
@@ -139,11 +141,11 @@ func (o Options) hurry(left time.Duration, urls int) Options {
 // up, 0 if it never was; the error is never nil.
 func (r *run) try(ctx context.Context, ep endpoint, opts Options) (ready time.Duration, err error) {
 	r.set(Connecting, r.current().Err, ep.redacted)
-	c, raw, err := r.dial(ctx, ep, opts)
+	line, err := r.dial(ctx, ep, opts)
 	if err != nil {
 		return 0, err
 	}
-	b := newBond(r, ep, opts, c, raw)
+	b := newBond(r, ep, opts, line)
 	return b.keep(ctx)
 }
 

@@ -284,7 +284,7 @@ func TestStartStop(t *testing.T) {
 		stop := start(t, func(ctx context.Context) error {
 			return l.Run(ctx, func(ctx context.Context, s *Session) error {
 				s.Ready()
-				return p.Serve(ctx, s.Conn)
+				return p.Serve(ctx, s)
 			})
 		})
 		// From before the dial to after the session is up.

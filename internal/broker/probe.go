@@ -18,9 +18,9 @@ func Probe(ctx context.Context, opts Options) error {
 	deadline := time.Now().Add(probeTime)
 	var errs []error
 	for i, ep := range eps {
-		c, _, err := dial(ctx, ep, opts.hurry(time.Until(deadline), len(eps)-i))
+		l, err := dial(ctx, ep, opts.hurry(time.Until(deadline), len(eps)-i))
 		if err == nil {
-			_ = c.CloseDeadline(time.Now().Add(closeTime)) // the answer is known
+			_ = l.amqp.CloseDeadline(time.Now().Add(closeTime)) // the answer is known
 			return nil
 		}
 		if ctx.Err() != nil {

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -45,13 +46,22 @@ func NewPublisher(window int) *Publisher {
 // publication that was taken gets exactly one verdict.
 func (p *Publisher) In() chan<- Publication { return p.in }
 
-// Serve publishes over one connection, on a channel of its own, until ctx ends
+// Serve publishes over one session, on a channel of its own, until ctx ends
 // (then it returns nil, once what is in flight has been confirmed, or 2 s
 // later) or the channel or the connection does. One Serve at a time.
-func (p *Publisher) Serve(ctx context.Context, c *amqp.Connection) error {
-	s := &serving{in: p.in, conn: c, flight: newFlight(p.window)}
+func (p *Publisher) Serve(ctx context.Context, s *Session) error {
+	ch, err := onChannel(s.Conn, func(*amqp.Channel) error { return nil })
+	if err != nil {
+		return fmt.Errorf("cannot open a channel to publish: %w", err)
+	}
+	return p.ServeOn(ctx, s, ch)
+}
+
+// ServeOn is Serve on a channel that nobody else publishes on. It closes it.
+func (p *Publisher) ServeOn(ctx context.Context, session *Session, ch *amqp.Channel) error {
+	s := &serving{in: p.in, conn: session.Conn, ch: ch, cork: session.cork, flight: newFlight(p.window)}
 	defer s.flight.abandon("the connection to the broker was lost before it confirmed")
-	if err := s.open(p.window); err != nil {
+	if err := s.prepare(p.window); err != nil {
 		return err
 	}
 	return s.loop(ctx)
@@ -63,6 +73,7 @@ type serving struct {
 	in      <-chan Publication
 	conn    *amqp.Connection
 	ch      *amqp.Channel
+	cork    *cork // of conn, or nil
 	flight  *flight
 	blocked bool
 
@@ -75,10 +86,9 @@ type serving struct {
 	blockings chan amqp.Blocking
 }
 
-func (s *serving) open(window int) (err error) {
-	s.ch, err = onChannel(s.conn, func(ch *amqp.Channel) error { return ch.Confirm(false) })
-	if err != nil {
-		return fmt.Errorf("cannot open a channel to publish: %w", err)
+func (s *serving) prepare(window int) error {
+	if err := Within(s.conn, callTime, func() error { return s.ch.Confirm(false) }); err != nil {
+		return fmt.Errorf("cannot publish with confirmations: %w", err)
 	}
 	s.returns = s.ch.NotifyReturn(make(chan amqp.Return, window))
 	s.confirms = s.ch.NotifyPublish(make(chan amqp.Confirmation, window))
@@ -118,12 +128,13 @@ func (s *serving) loop(ctx context.Context) error {
 
 func (s *serving) publish(p Publication) error {
 	if reason := unfit(p); reason != "" {
+		acknowledge(p.Acks)
 		answer(p.Answer, Verdict{Ref: p.Ref, Kind: Nacked, Reason: reason})
 		return nil
 	}
 	seq := s.flight.add(p.Ref, p.Answer)
 	p.Msg.MessageId = strconv.FormatUint(seq, 10)
-	_, err := s.ch.PublishWithDeferredConfirm(p.Exchange, p.Key, p.Mandatory, false, p.Msg)
+	err := s.write(p)
 	if err == nil {
 		return nil
 	}
@@ -136,6 +147,27 @@ func (s *serving) publish(p Publication) error {
 		}
 	}
 	return &Error{Kind: ErrLost, Text: "cannot publish: " + reason(err), Err: err}
+}
+
+// write sends a message, and what is to be acknowledged with it.
+func (s *serving) write(p Publication) error {
+	if len(p.Acks) > 0 && s.cork != nil {
+		s.cork.put()
+	}
+	acknowledge(p.Acks)
+	_, err := s.ch.PublishWithDeferredConfirm(p.Exchange, p.Key, p.Mandatory, false, p.Msg)
+	if len(p.Acks) > 0 && s.cork != nil {
+		err = errors.Join(err, s.cork.draw())
+	}
+	return err
+}
+
+// acknowledge does so. It fails where a delivery is of an earlier session, which
+// has given it back, or where the next write fails too.
+func acknowledge(ds []amqp.Delivery) {
+	for _, d := range ds {
+		_ = d.Ack(false)
+	}
 }
 
 // settle takes one confirmation. The reader has sent the return of a message

@@ -16,7 +16,7 @@ import (
 // serve runs a publisher over a connection of its own.
 func serve(t testing.TB, p *Publisher, brokerURL string) (stop func() error) {
 	c := connect(t, brokerURL)
-	return start(t, func(ctx context.Context) error { return p.Serve(ctx, c) })
+	return start(t, func(ctx context.Context) error { return p.Serve(ctx, &Session{Conn: c}) })
 }
 
 // publish sends one publication and returns its answer.
@@ -109,7 +109,7 @@ func TestKillInTheMiddle(t *testing.T) {
 				return err
 			}
 			s.Ready()
-			return p.Serve(ctx, s.Conn)
+			return p.Serve(ctx, s)
 		})
 	})
 	const most = 1_000_000 // more than can be published before the kill
@@ -170,7 +170,7 @@ func TestChannelError(t *testing.T) {
 	p := NewPublisher(0)
 	c := connect(t, u)
 	served := make(chan error, 1)
-	go func() { served <- p.Serve(t.Context(), c) }()
+	go func() { served <- p.Serve(t.Context(), &Session{Conn: c}) }()
 	answer := publish(t, p, Publication{Exchange: "test.no-such-exchange", Key: "k"})
 	if v := receive(t, answer); v.Kind != Unconfirmed {
 		t.Errorf("verdict %+v", v)
@@ -193,7 +193,7 @@ func TestServeOnHalfOpenLink(t *testing.T) {
 	start(t, func(ctx context.Context) error {
 		return l.Run(ctx, func(ctx context.Context, s *Session) error {
 			s.Ready()
-			return p.Serve(ctx, s.Conn)
+			return p.Serve(ctx, s)
 		})
 	})
 	up := until(t, l.State(), "up", isUp)
@@ -251,7 +251,7 @@ func TestBlocked(t *testing.T) {
 	start(t, func(ctx context.Context) error {
 		return l.Run(ctx, func(ctx context.Context, s *Session) error {
 			s.Ready()
-			return p.Serve(ctx, s.Conn)
+			return p.Serve(ctx, s)
 		})
 	})
 	up := until(t, l.State(), "up", isUp)

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 func TestPauses(t *testing.T) {
@@ -65,8 +63,8 @@ func failing(opts Options, dial func(endpoint, Options) error) *run {
 	}
 	return &run{
 		endpoints: l.endpoints, opts: l.opts, latest: l.latest, schedule: newSchedule(len(l.endpoints)),
-		dial: func(_ context.Context, ep endpoint, o Options) (*amqp.Connection, *conn, error) {
-			return nil, nil, dial(ep, o)
+		dial: func(_ context.Context, ep endpoint, o Options) (*line, error) {
+			return nil, dial(ep, o)
 		},
 	}
 }

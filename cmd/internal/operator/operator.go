@@ -217,7 +217,7 @@ func (o *Operator) connect() {
 // send is a session of the connection that publishes.
 func (o *Operator) send(ctx context.Context, s *broker.Session) error {
 	s.Ready()
-	return o.publisher.Serve(ctx, s.Conn)
+	return o.publisher.Serve(ctx, s)
 }
 
 // Connect makes the key ready and waits until both connections are up.
