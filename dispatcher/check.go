@@ -2,11 +2,9 @@ package dispatcher
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
-	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/internal/broker"
 	"warren/internal/results"
@@ -77,8 +75,8 @@ func (e *examination) ask(ctx context.Context, answers <-chan results.CheckAnswe
 	defer repeat.Stop()
 	flying := map[int]bool{}
 	for e.done < len(e.jobs) {
-		var out chan<- broker.Publication
-		var pub broker.Publication
+		var out chan<- *broker.Publication
+		var pub *broker.Publication
 		if len(e.left) > 0 {
 			out, pub = e.d.out, e.request(e.left[0], verdicts)
 		}
@@ -134,15 +132,8 @@ func (e *examination) answered(a results.CheckAnswer) {
 	}
 }
 
-func (e *examination) request(i int, verdicts chan<- broker.Verdict) broker.Publication {
-	return broker.Publication{
-		Key: wire.HostQueue(e.jobs[i].Host), Mandatory: true, Answer: verdicts, Ref: uint64(i),
-		Msg: amqp.Publishing{
-			Type: wire.TypeCheck, CorrelationId: e.jobs[i].ID, ReplyTo: e.d.replyTo, AppId: wire.AppID,
-			ContentType: wire.ContentJSON, DeliveryMode: amqp.Transient,
-			Expiration: strconv.FormatInt(max(time.Until(e.letter.notAfter).Milliseconds(), 1), 10),
-			Headers:    amqp.Table{wire.HeaderAttempt: int32(1)},
-			Body:       e.letter.batch.Body(i),
-		},
-	}
+func (e *examination) request(i int, verdicts chan<- broker.Verdict) *broker.Publication {
+	pub := e.d.request(wire.TypeCheck, &e.jobs[i], &e.letter, i)
+	pub.Answer, pub.Ref = verdicts, uint64(i)
+	return pub
 }

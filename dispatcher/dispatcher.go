@@ -59,11 +59,11 @@ type Store interface {
 // Config wires a dispatcher.
 type Config struct {
 	Store    Store
-	Out      chan<- broker.Publication // of the publisher
-	ReplyTo  string                    // name of the callback queue
-	Replies  *broker.State             // first state of the link that consumes it
-	CaughtUp <-chan struct{}           // gives when no answer waits to be stored
-	Operator string                    // user name
+	Out      chan<- *broker.Publication // of the publisher
+	ReplyTo  string                     // name of the callback queue
+	Replies  *broker.State              // first state of the link that consumes it
+	CaughtUp <-chan struct{}            // gives when no answer waits to be stored
+	Operator string                     // user name
 
 	// Audit writes down a task before any of it is sent; on an error nothing is.
 	Audit func(task, command string, hosts []string) error
@@ -84,7 +84,7 @@ type Config struct {
 // A Dispatcher is the actor that owns the tasks under way.
 type Dispatcher struct {
 	store    Store
-	out      chan<- broker.Publication
+	out      chan<- *broker.Publication
 	replyTo  string
 	replies  *broker.State
 	caughtUp <-chan struct{}
@@ -243,7 +243,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec results.Spec) (results.Tas
 func (d *Dispatcher) task(record results.Task, jobs []results.Job, progress []<-chan results.Progress) *task {
 	t := &task{
 		d: d, record: record, jobs: jobs, progress: progress, release: func() {}, plan: newPlan(len(jobs), 0, nil),
-		questions: map[question]letter{}, unsigned: map[string]time.Time{}, wants: make(chan want),
+		questions: map[question]letter{}, unsigned: map[string]time.Time{}, wants: make(chan *want),
 		cancel: make(chan struct{}), halted: make(chan struct{}), settled: make(chan struct{}),
 	}
 	t.unsettled.Add(len(jobs))
@@ -420,7 +420,7 @@ func (d *Dispatcher) Discover(ctx context.Context) error {
 		return err
 	}
 	verdicts := make(chan broker.Verdict, 1)
-	pub := broker.Publication{
+	pub := &broker.Publication{
 		Exchange: wire.ExchangeDiscover, Answer: verdicts,
 		Msg: amqp.Publishing{
 			Type: st.Type, CorrelationId: st.Task, ReplyTo: d.replyTo, AppId: wire.AppID,

@@ -152,7 +152,7 @@ type rig struct {
 	t       *testing.T
 	d       *Dispatcher
 	store   *memory
-	out     chan broker.Publication
+	out     chan *broker.Publication
 	audit   []string
 	hosts   []string // in the audit log
 	noAudit error
@@ -172,7 +172,7 @@ func newRigOn(t *testing.T, store *memory) *rig { return newRigOf(t, store, nil)
 func newRigOf(t *testing.T, store *memory, edit func(*Dispatcher)) *rig {
 	r := &rig{
 		t: t, store: store,
-		out: make(chan broker.Publication), ended: make(chan error, 1),
+		out: make(chan *broker.Publication), ended: make(chan error, 1),
 	}
 	caughtUp := make(chan struct{})
 	close(caughtUp)
@@ -214,7 +214,7 @@ func (r *rig) submit(fanout int, hosts ...string) results.Task {
 }
 
 // take receives the next publication and gives the broker's word on it.
-func (r *rig) take(k broker.Kind) broker.Publication {
+func (r *rig) take(k broker.Kind) *broker.Publication {
 	r.t.Helper()
 	select {
 	case p := <-r.out:
@@ -222,7 +222,7 @@ func (r *rig) take(k broker.Kind) broker.Publication {
 		return p
 	case <-time.After(24 * time.Hour):
 		r.t.Fatal("nothing was published")
-		return broker.Publication{}
+		return nil
 	}
 }
 

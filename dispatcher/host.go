@@ -3,10 +3,7 @@ package dispatcher
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/internal/broker"
 	"warren/internal/results"
@@ -32,7 +29,8 @@ type host struct {
 	sent       letter // the run, once prepared: repeated as it was
 	offer      string // type of the request in pub, which holds a ticket; "" none
 	offerInbox bool   // it is for the inbox
-	pub        broker.Publication
+	pub        *broker.Publication
+	want       want // the task goroutine's, from signed to its answer
 }
 
 // run sees the job to its outcome. It returns early only when ctx ends.
@@ -68,7 +66,7 @@ func (h *host) run(ctx context.Context) error {
 		}
 		var pace <-chan struct{}
 		var ticket chan<- struct{}
-		var out chan<- broker.Publication
+		var out chan<- *broker.Publication
 		switch {
 		case step.send == "" || h.replies.Phase == broker.Connecting:
 		case h.offer != "":
@@ -111,34 +109,38 @@ func (h *host) run(ctx context.Context) error {
 	}
 }
 
-// prepare builds the request that is to be offered to the publisher. The ticket
+// prepare has the request built that is to be offered to the publisher. The ticket
 // that has just been taken bounds how many requests are built and not yet
 // published, since each may hold a whole script.
 func (h *host) prepare(ctx context.Context, typ string) error {
-	if typ == wire.TypeRun && h.sent.batch != nil {
-		h.pub = h.request(typ, h.sent)
-		return nil
+	w := &h.want
+	w.typ, w.index, w.signed, w.attempt, w.inbox, w.verdicts = typ, h.index, h.signed(), h.attempt+1, h.offerInbox, h.verdicts
+	w.letter = letter{}
+	if typ == wire.TypeRun {
+		w.letter = h.sent
 	}
-	b, err := h.task.signed(ctx, want{typ: typ, index: h.index, signed: h.signed()})
-	if errors.Is(err, errUnsigned) {
+	if err := h.task.prepare(ctx, w); err != nil {
+		return err
+	}
+	if errors.Is(w.err, errUnsigned) {
 		h.withdraw()
 		h.course.unsigned(time.Now())
 		return nil
 	}
-	if err != nil {
-		return err
+	if w.err != nil {
+		return w.err
 	}
 	if typ == wire.TypeRun {
-		h.sent, h.course.notAfter = b, b.notAfter
+		h.sent, h.course.notAfter = w.letter, w.letter.notAfter
 	}
-	h.pub = h.request(typ, b)
+	h.pub, w.pub = w.pub, nil
 	return nil
 }
 
 // withdraw gives the ticket back.
 func (h *host) withdraw() {
 	if h.offer != "" {
-		h.offer, h.offerInbox, h.pub = "", false, broker.Publication{}
+		h.offer, h.offerInbox, h.pub = "", false, nil
 		<-h.task.d.tickets
 	}
 }
@@ -226,23 +228,4 @@ func (h *host) verdictGiven(ctx context.Context, s step) error {
 
 func (h *host) apply(ctx context.Context, u results.Update) error {
 	return h.task.d.apply(ctx, []results.Update{u})
-}
-
-// request is the publication of one attempt.
-func (h *host) request(typ string, b letter) broker.Publication {
-	job := h.job()
-	key, mode := wire.HostQueue(job.Host), amqp.Transient
-	if h.offerInbox {
-		key, mode = wire.InboxQueue(job.Host), amqp.Persistent
-	}
-	return broker.Publication{
-		Key: key, Mandatory: true, Answer: h.verdicts,
-		Msg: amqp.Publishing{
-			Type: typ, CorrelationId: job.ID, ReplyTo: h.task.d.replyTo, AppId: wire.AppID,
-			ContentType: wire.ContentJSON, DeliveryMode: mode,
-			Expiration: strconv.FormatInt(max(time.Until(b.notAfter).Milliseconds(), 1), 10),
-			Headers:    amqp.Table{wire.HeaderAttempt: int32(h.attempt + 1)},
-			Body:       b.batch.Body(h.index),
-		},
-	}
 }

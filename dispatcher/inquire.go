@@ -181,9 +181,12 @@ func (q *inquiry) publish(ctx context.Context, which []int, inbox bool) (back ma
 	back = map[int]bool{}
 	verdicts := make(chan broker.Verdict, len(which)) // one for each publication
 	for _, i := range which {
-		h := host{task: &task{d: q.d, jobs: q.jobs}, index: i, verdicts: verdicts, offerInbox: inbox}
-		pub := h.request(q.typ, q.letters[q.jobs[i].Signed])
-		pub.Ref = uint64(i)
+		l := q.letters[q.jobs[i].Signed]
+		pub := q.d.request(q.typ, &q.jobs[i], &l, i)
+		pub.Answer, pub.Ref = verdicts, uint64(i)
+		if inbox {
+			toInbox(pub, q.jobs[i].Host)
+		}
 		select {
 		case q.d.out <- pub:
 		case <-ctx.Done():

@@ -386,7 +386,7 @@ func TestLaterStageIsAskedAsItWasSigned(t *testing.T) {
 	})
 }
 
-func decode(t *testing.T, p broker.Publication) *wire.Request {
+func decode(t *testing.T, p *broker.Publication) *wire.Request {
 	t.Helper()
 	req, err := wire.DecodeRequest(p.Msg.Body)
 	if err != nil {

@@ -85,7 +85,7 @@ type task struct {
 	questions map[question]letter
 	unsigned  map[string]time.Time // by type: no signature is asked for before
 	told      bool                 // the operator knows that there is none
-	wants     chan want            // host goroutines → task goroutine
+	wants     chan *want           // host goroutines → task goroutine
 
 	cancel    chan struct{}  // closed by the dispatcher: the operator cancels
 	halted    chan struct{}  // closed by the dispatcher: no further stage begins
@@ -93,17 +93,21 @@ type task struct {
 	unsettled sync.WaitGroup // jobs of which nothing is known yet; host goroutines count down
 }
 
-// A want is a host goroutine's question for a signed statement.
+// A want is what a host goroutine asks the task goroutine for: a request, built and
+// signed. That is done here, since what it takes in stack would be kept by each host
+// goroutine until the end of its job.
 type want struct {
-	typ    string
-	index  int
-	signed results.Signed // of a question: when the run was
-	answer chan<- got     // one slot
-}
+	typ      string
+	index    int
+	signed   results.Signed // of a question: when the run was
+	attempt  int
+	inbox    bool
+	verdicts chan<- broker.Verdict
 
-type got struct {
-	letter
-	err error
+	letter letter // to be repeated, or none; then what the request was made of
+	pub    *broker.Publication
+	err    error
+	done   chan struct{} // one slot
 }
 
 // drive runs the task goroutine: it starts host goroutines as the plan has it
@@ -167,8 +171,8 @@ func (t *task) follow(ctx context.Context, hosts *errgroup.Group) error {
 		case ok := <-ended:
 			t.plan.jobEnded(ok)
 		case w := <-t.wants:
-			l, err := t.sign(ctx, w)
-			w.answer <- got{l, err}
+			t.fulfil(ctx, w)
+			w.done <- struct{}{}
 		case <-cancelled:
 			cancelled = nil
 			err = t.halt(ctx, cancelledUnsent)
@@ -206,6 +210,7 @@ func (t *task) host(i int) *host {
 	h := &host{
 		task: t, index: i, progress: t.progress[i], replies: t.d.replies,
 		verdicts: make(chan broker.Verdict, 1), // one publication is in flight at a time
+		want:     want{done: make(chan struct{}, 1)},
 	}
 	now, timeout := time.Now(), t.record.Timeout+killGrace
 	if t.resumed {
@@ -218,26 +223,41 @@ func (t *task) host(i int) *host {
 	return h
 }
 
-// signed asks the task goroutine for a statement; called by host goroutines.
-func (t *task) signed(ctx context.Context, w want) (letter, error) {
-	answer := make(chan got, 1)
-	w.answer = answer
+// prepare asks the task goroutine for a request; called by host goroutines.
+func (t *task) prepare(ctx context.Context, w *want) error {
 	select {
 	case t.wants <- w:
 	case <-ctx.Done():
-		return letter{}, ctx.Err()
+		return ctx.Err()
 	}
 	select {
-	case g := <-answer:
-		return g.letter, g.err
+	case <-w.done:
+		return nil
 	case <-ctx.Done():
-		return letter{}, ctx.Err()
+		return ctx.Err()
+	}
+}
+
+// fulfil builds what is wanted.
+func (t *task) fulfil(ctx context.Context, w *want) {
+	w.err = nil
+	if w.letter.batch == nil {
+		if w.letter, w.err = t.sign(ctx, w); w.err != nil {
+			return
+		}
+	}
+	job := &t.jobs[w.index]
+	w.pub = t.d.request(w.typ, job, &w.letter, w.index)
+	w.pub.Answer = w.verdicts
+	w.pub.Msg.Headers[wire.HeaderAttempt] = int32(w.attempt)
+	if w.inbox {
+		toInbox(w.pub, job.Host)
 	}
 }
 
 // sign gives the statement that is wanted, a new one where the old one's time
 // is used up.
-func (t *task) sign(ctx context.Context, w want) (letter, error) {
+func (t *task) sign(ctx context.Context, w *want) (letter, error) {
 	now := time.Now()
 	if w.typ != wire.TypeRun {
 		return t.ask(ctx, questionOf(w.typ, t.record.ID, w.signed), now)

@@ -10,7 +10,7 @@ const (
 	// ackBy is how long an acknowledgement waits for a reply with which it can
 	// leave. The broker gives the request back only to a new connection, and the
 	// queue is gone with this one: nobody waits for it.
-	ackBy = time.Second
+	ackBy = 10 * time.Second
 
 	// maxOwed is how many wait: the broker hands over prefetch requests in advance.
 	maxOwed = prefetch / 4

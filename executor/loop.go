@@ -39,12 +39,12 @@ type loop struct {
 	facts      wire.Facts // of this machine
 	factsAt    time.Time  // when they were collected
 	draining   bool
-	refusals   *rate.Limiter             // of what is logged and answered to strangers
-	record     *record                   // of decisions; nil: none is kept
-	unlogged   int                       // refusals above it, since the last that was logged
-	exec       *errgroup.Group           // running commands
-	reports    chan<- report             // given to them
-	out        chan<- broker.Publication // to the publisher
+	refusals   *rate.Limiter              // of what is logged and answered to strangers
+	record     *record                    // of decisions; nil: none is kept
+	unlogged   int                        // refusals above it, since the last that was logged
+	exec       *errgroup.Group            // running commands
+	reports    chan<- report              // given to them
+	out        chan<- *broker.Publication // to the publisher
 
 	agent *Agent // its channels
 }
@@ -82,9 +82,9 @@ func (l *loop) run(stop, work context.Context) error {
 			return nil
 		}
 		timer.Reset(l.nextWake(now))
-		var publish chan<- broker.Publication
-		pub, ok := l.outbox.pending(now, l.agent.verdicts)
-		if ok {
+		var publish chan<- *broker.Publication
+		pub := l.outbox.pending(now, l.agent.verdicts)
+		if pub != nil {
 			publish, pub.Acks = l.out, l.owed.deliveries
 		}
 		select {

@@ -24,7 +24,7 @@ import (
 type rig struct {
 	t       *testing.T
 	agent   *Agent
-	out     chan broker.Publication
+	out     chan *broker.Publication
 	stop    context.CancelFunc
 	ended   chan error
 	launch  time.Duration // until a command has its process
@@ -37,7 +37,7 @@ func newRig(t *testing.T, edit func(*Config)) *rig { return newRigOn(t, nil, edi
 
 func newRigOn(t *testing.T, file RecordFile, edit func(*Config)) *rig {
 	r := &rig{
-		t: t, out: make(chan broker.Publication), ended: make(chan error, 1),
+		t: t, out: make(chan *broker.Publication), ended: make(chan error, 1),
 		started: make(chan process.Spec, 100), finish: make(chan process.Result),
 	}
 	cfg := Config{

@@ -43,7 +43,7 @@ type life struct {
 	dead  bool // killed: nothing of it has any effect any more
 	agent *Agent
 	loop  *loop // its goroutine's alone
-	out   chan broker.Publication
+	out   chan *broker.Publication
 	file  *lifeFile
 	stop  context.CancelFunc
 	kill  context.CancelFunc
@@ -72,7 +72,7 @@ func (m *machine) start() {
 	if w.over || m.life != nil {
 		return
 	}
-	l := &life{out: make(chan broker.Publication), over: make(chan struct{})}
+	l := &life{out: make(chan *broker.Publication), over: make(chan struct{})}
 	var err error
 	l.agent, err = New(Config{
 		ID: m.name, AllowUnsigned: true, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}, Inbox: m.plan.Inbox,
@@ -434,7 +434,7 @@ func (a modelAcker) Reject(uint64, bool) error     { return errors.New("nobody r
 
 // wrote holds a reply against the journal: what has ended is in there before
 // anybody is told. Its caller has the lock.
-func (m *machine) wrote(p broker.Publication) {
+func (m *machine) wrote(p *broker.Publication) {
 	v, err := wire.DecodeReply(p.Msg.Type, p.Msg.Body, p.Msg.Headers, p.Msg.CorrelationId)
 	if err != nil {
 		m.world.failf("our own reply: %w", err)

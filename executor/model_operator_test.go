@@ -22,7 +22,7 @@ type operator struct {
 	world   *world
 	d       *dispatcher.Dispatcher // fixed
 	lease   string                 // fixed; the name of its callback queue too
-	out     chan broker.Publication
+	out     chan *broker.Publication
 	ctx     context.Context
 	stop    context.CancelFunc
 	all     sync.WaitGroup
@@ -45,7 +45,7 @@ type operator struct {
 func (w *world) newOperator() *operator {
 	w.ops++
 	op := &operator{
-		world: w, lease: wire.ReplyQueue("op", fmt.Sprint(w.ops)), out: make(chan broker.Publication), again: make(chan struct{}, 1),
+		world: w, lease: wire.ReplyQueue("op", fmt.Sprint(w.ops)), out: make(chan *broker.Publication), again: make(chan struct{}, 1),
 		states: newState(broker.Up), up: true, session: newSession(),
 		live: map[string][]*listener{}, heard: map[string]int{}, unknown: map[string]bool{}, forgot: map[string]bool{}, since: map[string]int64{},
 	}

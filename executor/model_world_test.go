@@ -202,7 +202,7 @@ func (w *world) fate(fates []fate, n *int) fate {
 }
 
 // request takes what an operator publishes.
-func (w *world) request(s *wireSession, p broker.Publication) {
+func (w *world) request(s *wireSession, p *broker.Publication) {
 	w.mu.Lock()
 	f := w.fate(w.script.Requests, &w.nRequest)
 	m, inbox := w.addressee(p.Key)
@@ -256,7 +256,7 @@ func (w *world) addressee(key string) (m *machine, inbox bool) {
 }
 
 // reply takes what an agent publishes.
-func (w *world) reply(m *machine, l *life, s *wireSession, p broker.Publication) {
+func (w *world) reply(m *machine, l *life, s *wireSession, p *broker.Publication) {
 	w.mu.Lock()
 	if l.dead {
 		w.mu.Unlock()
@@ -294,7 +294,7 @@ func newSession() *wireSession {
 
 // answer gives the verdict on p after some time: Unconfirmed where the session
 // is over by then.
-func (s *wireSession) answer(w *world, p broker.Publication, k broker.Kind, after time.Duration) {
+func (s *wireSession) answer(w *world, p *broker.Publication, k broker.Kind, after time.Duration) {
 	give := func(k broker.Kind) {
 		select {
 		case p.Answer <- broker.Verdict{Ref: p.Ref, Kind: k}:

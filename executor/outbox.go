@@ -75,7 +75,7 @@ type outbox struct {
 
 // A letter is one publication and what it is about.
 type letter struct {
-	pub   broker.Publication
+	pub   *broker.Publication
 	mail  *mailing // nil for a note
 	chunk int      // index in job.kept; -1 for the other types
 	last  bool     // it is ended
@@ -151,9 +151,9 @@ func (o *outbox) idle() bool {
 	return o.head == nil && len(o.notes) == 0 && len(o.ready) == 0 && len(o.later) == 0 && len(o.flight) == 0
 }
 
-// pending gives the next publication; ok is false where there is none, or where
-// the window is full.
-func (o *outbox) pending(now time.Time, answer chan<- broker.Verdict) (pub broker.Publication, ok bool) {
+// pending gives the next publication; nil where there is none, or where the window
+// is full.
+func (o *outbox) pending(now time.Time, answer chan<- broker.Verdict) *broker.Publication {
 	if o.head == nil && len(o.flight) < window {
 		o.head = o.build(now)
 		if o.head != nil {
@@ -162,9 +162,9 @@ func (o *outbox) pending(now time.Time, answer chan<- broker.Verdict) (pub broke
 		}
 	}
 	if o.head == nil {
-		return broker.Publication{}, false
+		return nil
 	}
-	return o.head.pub, true
+	return o.head.pub
 }
 
 // sent says that the publisher has taken what pending gave.
@@ -328,28 +328,28 @@ func (o *outbox) retry() {
 	o.later = nil
 }
 
-func (o *outbox) reply(m *mailing, v any) broker.Publication {
+func (o *outbox) reply(m *mailing, v any) *broker.Publication {
 	return o.publication(m.to, m.job.id, v)
 }
 
-func (o *outbox) publication(to, correlation string, v any) broker.Publication {
+func (o *outbox) publication(to, correlation string, v any) *broker.Publication {
 	typ, body, err := wire.EncodeReply(stamp(v, o.agent))
 	if err != nil {
 		panic(err) // our own reply breaks our own format
 	}
-	return broker.Publication{
+	return &broker.Publication{
 		Exchange: wire.ExchangeReplies, Key: to, Mandatory: true,
 		Msg: amqp.Publishing{Type: typ, CorrelationId: correlation, ContentType: wire.ContentJSON, AppId: wire.AppID, Body: body},
 	}
 }
 
 // chunk is the publication of one piece of output; there is none where it is gone.
-func (o *outbox) chunk(m *mailing, r ref) (broker.Publication, bool) {
+func (o *outbox) chunk(m *mailing, r ref) (*broker.Publication, bool) {
 	data, err := o.kept.get(r)
 	if err != nil {
-		return broker.Publication{}, false
+		return nil, false
 	}
-	return broker.Publication{
+	return &broker.Publication{
 		Exchange: wire.ExchangeReplies, Key: m.to, Mandatory: true,
 		Msg: amqp.Publishing{
 			Type: wire.TypeOutput, CorrelationId: m.job.id, ContentType: wire.ContentBytes, AppId: wire.AppID,

@@ -94,20 +94,23 @@ func replayed(t *testing.T, records [][]byte, since time.Time) *journal {
 
 func TestNothingRunsBeforeItIsOnTheDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &disk{delay: 3 * ackBy}
+		d := &disk{delay: time.Second}
 		r := newRigOn(t, d, nil)
 		defer r.close()
 		task, job := ids()
-		r.send(wire.TypeRun, task, job)
-		time.Sleep(2 * ackBy)
+		const copies = maxOwed + 1 // which are not held back any more
+		body := r.request(wire.TypeRun, task, job)
+		for range copies {
+			r.deliver(wire.TypeRun, job, body)
+		}
+		synctest.Wait()
 		if len(r.started) != 0 || r.acks.Load() != 0 {
 			t.Fatalf("before the sync: %d executions, %d acknowledgements", len(r.started), r.acks.Load())
 		}
 		<-r.started
-		time.Sleep(ackBy)
 		synctest.Wait()
 		d.set(func() {
-			if d.syncs != 1 || r.acks.Load() != 1 {
+			if d.syncs != 1 || r.acks.Load() != copies {
 				t.Errorf("%d syncs, %d acknowledgements", d.syncs, r.acks.Load())
 			}
 			if n := len(d.records); n != 1 {

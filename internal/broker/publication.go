@@ -7,7 +7,7 @@ type Publication struct {
 	Exchange  string // empty is the default exchange
 	Key       string
 	Mandatory bool // have it returned if no queue takes it
-	// Msg must not be changed any more. Its MessageId is set by the Publisher.
+	// Msg's MessageId is set by the Publisher.
 	Msg amqp.Publishing
 	// Answer gets the one verdict. It must have a free slot for it (a channel of
 	// its own with capacity 1, or one with room for all that share it): the

@@ -28,7 +28,7 @@ const blockedEvents = 8
 // A Publisher publishes for any number of goroutines, over one session after
 // another.
 type Publisher struct {
-	in     chan Publication // anybody → Serve; never closed
+	in     chan *Publication // anybody → Serve; never closed
 	window int
 }
 
@@ -38,13 +38,14 @@ func NewPublisher(window int) *Publisher {
 	if window <= 0 {
 		window = DefaultWindow
 	}
-	return &Publisher{in: make(chan Publication), window: window}
+	return &Publisher{in: make(chan *Publication), window: window}
 }
 
 // In takes publications. A send waits while no session serves, the window is
 // full, or the broker takes no messages; give it a second way out. Each
-// publication that was taken gets exactly one verdict.
-func (p *Publisher) In() chan<- Publication { return p.in }
+// publication that was taken gets exactly one verdict, and is the Publisher's from
+// then on.
+func (p *Publisher) In() chan<- *Publication { return p.in }
 
 // Serve publishes over one session, on a channel of its own, until ctx ends
 // (then it returns nil, once what is in flight has been confirmed, or 2 s
@@ -70,7 +71,7 @@ func (p *Publisher) ServeOn(ctx context.Context, session *Session, ch *amqp.Chan
 // serving is the state of one Serve. The library's reader is the sender on all
 // its channels, and closes them.
 type serving struct {
-	in      <-chan Publication
+	in      <-chan *Publication
 	conn    *amqp.Connection
 	ch      *amqp.Channel
 	cork    *cork // of conn, or nil
@@ -126,7 +127,7 @@ func (s *serving) loop(ctx context.Context) error {
 	}
 }
 
-func (s *serving) publish(p Publication) error {
+func (s *serving) publish(p *Publication) error {
 	if reason := unfit(p); reason != "" {
 		acknowledge(p.Acks)
 		answer(p.Answer, Verdict{Ref: p.Ref, Kind: Nacked, Reason: reason})
@@ -150,7 +151,7 @@ func (s *serving) publish(p Publication) error {
 }
 
 // write sends a message, and what is to be acknowledged with it.
-func (s *serving) write(p Publication) error {
+func (s *serving) write(p *Publication) error {
 	if len(p.Acks) > 0 && s.cork != nil {
 		s.cork.put()
 	}
@@ -223,7 +224,7 @@ func (s *serving) lost() error {
 
 // unfit says why a message cannot be put into frames; the library would break
 // the connection over it, and so again at each repetition.
-func unfit(p Publication) string {
+func unfit(p *Publication) string {
 	m := &p.Msg
 	for _, text := range []string{
 		p.Exchange, p.Key, m.ContentType, m.ContentEncoding, m.CorrelationId,

@@ -25,7 +25,7 @@ func publish(t testing.TB, p *Publisher, pub Publication) <-chan Verdict {
 	answer := make(chan Verdict, 1)
 	pub.Answer = answer
 	select {
-	case p.In() <- pub:
+	case p.In() <- &pub:
 	case <-time.After(30 * time.Second):
 		t.Fatal("the publisher takes nothing for 30 s")
 	}
@@ -82,7 +82,7 @@ func TestVerdictsBelongToTheirMessages(t *testing.T) {
 		if i%3 == 0 {
 			key = "test.nobody"
 		}
-		p.In() <- Publication{Key: key, Mandatory: true, Answer: answers, Ref: i}
+		p.In() <- &Publication{Key: key, Mandatory: true, Answer: answers, Ref: i}
 	}
 	seen := make([]bool, n)
 	for range n {
@@ -122,7 +122,7 @@ func TestKillInTheMiddle(t *testing.T) {
 	taken := 0
 	for killed := false; !killed; {
 		select {
-		case p.In() <- Publication{Key: "test.kill", Mandatory: true, Answer: answers, Ref: uint64(taken), Msg: amqp.Publishing{Body: make([]byte, 300)}}:
+		case p.In() <- &Publication{Key: "test.kill", Mandatory: true, Answer: answers, Ref: uint64(taken), Msg: amqp.Publishing{Body: make([]byte, 300)}}:
 			if taken++; taken == 3000 {
 				close(begun)
 			}
@@ -148,7 +148,7 @@ func TestKillInTheMiddle(t *testing.T) {
 		t.Errorf("verdicts: %v", counts)
 	}
 	select {
-	case p.In() <- Publication{Answer: answers}:
+	case p.In() <- &Publication{Answer: answers}:
 		t.Error("a publication is taken while there is no link")
 	default:
 	}
@@ -206,7 +206,7 @@ func TestServeOnHalfOpenLink(t *testing.T) {
 	big := amqp.Publishing{Body: make([]byte, 1<<20)} // fills every buffer on the way
 	for !errors.Is(up.Latest().Err, ErrLost) && taken < DefaultWindow {
 		select {
-		case p.In() <- Publication{Key: "test.nobody", Msg: big, Answer: answers}:
+		case p.In() <- &Publication{Key: "test.nobody", Msg: big, Answer: answers}:
 			taken++
 		case <-up.Changed():
 			until(t, up, "lost", func(s *State) bool { return errors.Is(s.Err, ErrLost) })
@@ -231,7 +231,7 @@ func TestServeDrains(t *testing.T) {
 	const n = 500
 	answers := make(chan Verdict, n)
 	for range n {
-		p.In() <- Publication{Key: open, Mandatory: true, Answer: answers}
+		p.In() <- &Publication{Key: open, Mandatory: true, Answer: answers}
 	}
 	if err := stop(); err != nil {
 		t.Fatal(err)
@@ -266,7 +266,7 @@ func TestBlocked(t *testing.T) {
 	// The broker blocks a connection only once it publishes.
 	const most = 100
 	answers := make(chan Verdict, most)
-	p.In() <- Publication{Key: "test.nobody", Answer: answers}
+	p.In() <- &Publication{Key: "test.nobody", Answer: answers}
 	blocked := until(t, up, "blocked", func(s *State) bool { return s.Phase == Blocked })
 	if !errors.Is(blocked.Err, ErrBlocked) {
 		t.Errorf("state %+v", blocked)
@@ -278,7 +278,7 @@ func TestBlocked(t *testing.T) {
 			t.Fatal("the publisher takes messages that the broker does not")
 		}
 		select {
-		case p.In() <- Publication{Key: "test.nobody", Answer: answers}:
+		case p.In() <- &Publication{Key: "test.nobody", Answer: answers}:
 			taken++
 		case <-time.After(200 * time.Millisecond):
 			refused = true
@@ -286,7 +286,7 @@ func TestBlocked(t *testing.T) {
 	}
 	watermark("0.4")
 	until(t, blocked, "up", isUp)
-	p.In() <- Publication{Key: "test.nobody", Answer: answers}
+	p.In() <- &Publication{Key: "test.nobody", Answer: answers}
 	for range taken + 1 {
 		if v := receive(t, answers); v.Kind != Routed {
 			t.Errorf("verdict %+v", v)
@@ -303,7 +303,7 @@ func BenchmarkPublisher(b *testing.B) {
 		stop := serve(b, p, u)
 		answers := make(chan Verdict, 2*DefaultWindow)
 		for b.Loop() {
-			p.In() <- Publication{Key: key, Mandatory: true, Answer: answers, Msg: amqp.Publishing{Body: body}}
+			p.In() <- &Publication{Key: key, Mandatory: true, Answer: answers, Msg: amqp.Publishing{Body: body}}
 			for len(answers) > 0 {
 				<-answers
 			}
