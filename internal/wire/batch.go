@@ -35,7 +35,7 @@ func NewBatch(st Statement, leaves []Leaf, sign func(statement []byte) (string, 
 		return nil, malformed(err)
 	}
 	b := &Batch{run: st.Run, leaves: slices.Clone(leaves)}
-	hashes := make([][]byte, len(leaves))
+	hashes := make([]node, len(leaves))
 	var text []byte
 	for i, l := range leaves {
 		text = appendLeaf(text[:0], l, `"`)

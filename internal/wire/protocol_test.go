@@ -55,7 +55,7 @@ func docExample(t *testing.T) map[string]string {
 		text := appendLeaf(nil, l, `"`)
 		digest := b.Digest(i)
 		lines["leaves"] = append(lines["leaves"], string(text))
-		lines["leaf hashes"] = append(lines["leaf hashes"], hex.EncodeToString(hashLeaf(text)))
+		lines["leaf hashes"] = append(lines["leaf hashes"], fmt.Sprintf("%x", hashLeaf(text)))
 		lines["bodies"] = append(lines["bodies"], string(b.Body(i)))
 		lines["digests"] = append(lines["digests"], hex.EncodeToString(digest[:]))
 	}

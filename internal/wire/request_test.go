@@ -15,7 +15,8 @@ import (
 // right root of a tree of one leaf where the statement says $ROOT.
 func bodyOf(statement, leaf, more string) string {
 	quote := func(s string) string { b, _ := jsontext.AppendQuote(nil, s); return string(b) }
-	root := base64.StdEncoding.EncodeToString(hashLeaf([]byte(leaf)))
+	hash := hashLeaf([]byte(leaf))
+	root := base64.StdEncoding.EncodeToString(hash[:])
 	return `{"v":1,"statement":` + quote(strings.ReplaceAll(statement, "$ROOT", root)) +
 		`,"signature":"","leaf":` + quote(leaf) + `,"path":[]` + more + `}`
 }
@@ -299,7 +300,8 @@ func TestCommandsPassAsTheyAre(t *testing.T) {
 // Another client's JSON may have blanks, escapes and another order.
 func TestDecodeRequestOfAnotherWriter(t *testing.T) {
 	leaf := `{ "index" : 0, "\u0068ost":"web01", "job":"0b1c2d3e-4f50-4a6b-8c7d-000000000000" }`
-	root, _ := json.Marshal(hashLeaf([]byte(leaf)))
+	hash := hashLeaf([]byte(leaf))
+	root, _ := json.Marshal(hash[:])
 	text := strings.Replace(runText, `"$ROOT"`, strings.ReplaceAll(string(root), "/", `\/`), 1)
 	r, err := DecodeRequest([]byte(bodyOf(text+"\n", leaf, " ")))
 	if err != nil || r.Leaf.Host != "web01" {

@@ -10,11 +10,11 @@ import (
 )
 
 // referenceRoot computes the tree head another way, by the library.
-func referenceRoot(t *testing.T, hashes [][]byte) []byte {
+func referenceRoot(t *testing.T, hashes []node) []byte {
 	t.Helper()
 	r := (&compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}).NewEmptyRange(0)
 	for _, h := range hashes {
-		if err := r.Append(h, nil); err != nil {
+		if err := r.Append(h[:], nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -25,7 +25,7 @@ func referenceRoot(t *testing.T, hashes [][]byte) []byte {
 	return root
 }
 
-func testTree(n int) (texts []string, hashes [][]byte, tr tree) {
+func testTree(n int) (texts []string, hashes []node, tr tree) {
 	for i := range n {
 		texts = append(texts, fmt.Sprintf("leaf %d", i))
 		hashes = append(hashes, hashLeaf([]byte(texts[i])))
