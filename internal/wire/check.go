@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -201,7 +200,7 @@ func checkSignature(signature string) error {
 	if len(signature) > MaxSignature {
 		return faulty("signature", "has %d characters, the limit is %d", len(signature), MaxSignature)
 	}
-	if _, err := base64.StdEncoding.Strict().DecodeString(signature); err != nil || strings.ContainsAny(signature, "\r\n") {
+	if _, err := strictBase64.DecodeString(signature); err != nil || strings.ContainsAny(signature, "\r\n") {
 		return faulty("signature", "is not standard base64")
 	}
 	return nil

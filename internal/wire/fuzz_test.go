@@ -24,6 +24,16 @@ func oneOf(t *testing.T, err error) {
 	t.Errorf("unknown error: %v", err)
 }
 
+// asTheLibrary checks what was decoded of a text against what the JSON library
+// makes of it.
+func asTheLibrary(t *testing.T, text []byte, decoded any) {
+	t.Helper()
+	want := reflect.New(reflect.TypeOf(decoded).Elem()).Interface()
+	if err := json.Unmarshal(text, want, json.RejectUnknownMembers(true)); err != nil || !reflect.DeepEqual(decoded, want) {
+		t.Errorf("%s\nbecame %+v\nwant   %+v %v", text, decoded, want, err)
+	}
+}
+
 func FuzzDecodeRequest(f *testing.F) {
 	for _, typ := range []string{TypeRun, TypeCheck, TypeCancel, TypeStatus} {
 		f.Add(sampleBatch(f, sampleStatement(typ), 3).Body(2))
@@ -44,6 +54,7 @@ func FuzzDecodeRequest(f *testing.F) {
 		if r.Digest != sha256.Sum256(body) {
 			t.Error("another digest")
 		}
+		asTheLibrary(t, []byte(r.StatementText), &r.Statement)
 		text, err := json.Marshal(&r.Statement, encodeOptions)
 		if err != nil {
 			t.Fatal(err)
@@ -77,6 +88,7 @@ func FuzzStatement(f *testing.F) {
 			}
 			return
 		}
+		asTheLibrary(t, []byte(text), &st)
 		b, err := json.Marshal(&st, encodeOptions)
 		if err != nil {
 			t.Fatal(err)
@@ -105,6 +117,7 @@ func FuzzDecodeReply(f *testing.F) {
 			}
 			return
 		}
+		asTheLibrary(t, body, v)
 		typ2, encoded, err := EncodeReply(v)
 		if err != nil || typ2 != typ {
 			t.Fatalf("%s %v: %+v", typ2, err, v)

@@ -230,8 +230,8 @@ func shapesOfReplies() (shapes []*shape) {
 }
 
 func membersOf(s *shape) (names []string) {
-	for name, m := range s.members {
-		names = append(append(names, name), membersOf(m.shape)...)
+	for _, m := range s.members {
+		names = append(append(names, m.name), membersOf(m.shape)...)
 	}
 	return names
 }

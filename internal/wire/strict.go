@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
-	"fmt"
+	"math/bits"
 	"reflect"
 	"strconv"
 	"strings"
@@ -18,24 +18,22 @@ import (
 var encodeOptions = json.JoinOptions(json.Deterministic(true))
 
 // A shape is what a JSON value must look like, derived from the Go type that
-// bears it. Checking a text against its shape first, and only then giving it to
-// the JSON library, finds what the library accepts: missing members, nulls,
-// optional members without a value, base64 in more than one form. It also names
-// the member at fault. The library still judges all the rest.
+// bears it. The JSON library reads the syntax; what it would let pass is refused
+// here: unknown and missing members, nulls, optional members without a value,
+// base64 in more than one form. Errors name the member at fault.
 type shape struct {
 	kinds    string // first bytes that a value may have, as jsontext.Kind
 	name     string // for error texts
-	members  map[string]*member
+	members  []member
 	required uint64 // bits of the members that must be there
 	elem     *shape // of a list or a map
-	bytes    bool
-	whole    bool
+	read     func(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, err error)
 }
 
+// A member is that of the field with its index, and bit 1 << index.
 type member struct {
 	*shape
 	name     string
-	bit      uint64
 	nonempty bool // optional, and not a pointer: there only with a value
 }
 
@@ -44,18 +42,18 @@ func shapeOf(t reflect.Type) *shape {
 	case reflect.Pointer:
 		return shapeOf(t.Elem())
 	case reflect.Bool:
-		return &shape{kinds: "tf", name: "a boolean"}
+		return &shape{kinds: "tf", name: "a boolean", read: readBool}
 	case reflect.Int, reflect.Int64:
-		return &shape{kinds: "0", name: "an integer", whole: true}
+		return &shape{kinds: "0", name: "an integer", read: readInteger}
 	case reflect.String:
-		return &shape{kinds: `"`, name: "a string"}
+		return &shape{kinds: `"`, name: "a string", read: readString}
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
-			return &shape{kinds: `"`, name: "a base64 string", bytes: true}
+			return &shape{kinds: `"`, name: "a base64 string", read: readBytes}
 		}
-		return &shape{kinds: "[", name: "an array", elem: shapeOf(t.Elem())}
+		return &shape{kinds: "[", name: "an array", elem: shapeOf(t.Elem()), read: readArray}
 	case reflect.Map:
-		return &shape{kinds: "{", name: "an object", elem: shapeOf(t.Elem())}
+		return &shape{kinds: "{", name: "an object", elem: shapeOf(t.Elem()), read: readMap}
 	case reflect.Struct:
 		return structShape(t)
 	}
@@ -63,19 +61,17 @@ func shapeOf(t reflect.Type) *shape {
 }
 
 func structShape(t reflect.Type) *shape {
-	s := &shape{kinds: "{", name: "an object", members: make(map[string]*member)}
+	s := &shape{kinds: "{", name: "an object", read: readObject}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, option, optional := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "" || optional && option != "omitzero" && option != "omitempty" {
 			panic("no member for " + t.String() + "." + f.Name)
 		}
-		m := &member{shape: shapeOf(f.Type), name: name, bit: 1 << i}
 		if !optional {
-			s.required |= m.bit
+			s.required |= 1 << i
 		}
-		m.nonempty = optional && f.Type.Kind() != reflect.Pointer
-		s.members[name] = m
+		s.members = append(s.members, member{shapeOf(f.Type), name, optional && f.Type.Kind() != reflect.Pointer})
 	}
 	return s
 }
@@ -83,22 +79,24 @@ func structShape(t reflect.Type) *shape {
 // decoders spares most of what decoding a small reply would allocate.
 var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 
-// decodeStrict decodes a text that must have exactly the shape of *into.
+// decodeStrict decodes a text that must have exactly the shape of *into, in one
+// pass. Where the text is refused, *into has some of it.
 func decodeStrict(text []byte, s *shape, into any) error {
 	dec := decoders.Get().(*jsontext.Decoder)
 	defer decoders.Put(dec)
 	dec.Reset(bytes.NewBuffer(text)) // which it reads without a copy
-	if _, err := s.check(dec); err != nil {
+	if _, err := s.decode(dec, reflect.ValueOf(into).Elem()); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(text, into, json.RejectUnknownMembers(true)); err != nil {
-		return explain(err)
+	if rest := bytes.TrimLeft(text[dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
+		return faulty("", "is not JSON at byte %d", len(text)-len(rest))
 	}
 	return nil
 }
 
-// check reads one value and reports whether it is empty: "", 0, false, [], {}.
-func (s *shape) check(dec *jsontext.Decoder) (empty bool, err error) {
+// decode reads one value into v and reports whether it is empty: "", 0, false,
+// [], {}.
+func (s *shape) decode(dec *jsontext.Decoder, v reflect.Value) (empty bool, err error) {
 	kind := dec.PeekKind()
 	switch {
 	case kind == jsontext.KindInvalid:
@@ -108,140 +106,173 @@ func (s *shape) check(dec *jsontext.Decoder) (empty bool, err error) {
 		return false, faulty("", "is null")
 	case strings.IndexByte(s.kinds, byte(kind)) < 0:
 		return false, faulty("", "is not %s", s.name)
-	case s.members != nil:
-		return s.checkObject(dec)
-	case kind == jsontext.KindBeginObject:
-		return s.checkMap(dec)
-	case kind == jsontext.KindBeginArray:
-		return s.checkArray(dec)
 	}
-	return s.checkScalar(dec)
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	return s.read(dec, s, v)
 }
 
-func (s *shape) checkObject(dec *jsontext.Decoder) (empty bool, err error) {
+func readObject(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, err error) {
 	if _, err := dec.ReadToken(); err != nil {
 		return false, explain(err)
 	}
 	var seen uint64
-	for dec.PeekKind() != jsontext.KindEndObject {
-		m, err := s.nextMember(dec)
-		if err != nil {
+	for next := 0; dec.PeekKind() != jsontext.KindEndObject; next++ {
+		if next, err = s.nextMember(dec, next); err != nil {
 			return false, err
 		}
-		empty, err := m.check(dec)
+		m := &s.members[next]
+		empty, err := m.decode(dec, v.Field(next))
 		if err != nil {
 			return false, under(m.name, err)
 		}
 		if empty && m.nonempty {
 			return false, faulty(m.name, "is empty: without a value it must be left out")
 		}
-		seen |= m.bit
+		seen |= 1 << next
 	}
 	if missing := s.required &^ seen; missing != 0 {
-		return false, faulty(s.firstOf(missing), "is missing")
+		return false, faulty(s.members[bits.TrailingZeros64(missing)].name, "is missing")
 	}
 	_, err = dec.ReadToken()
 	return seen == 0, explain(err)
 }
 
-func (s *shape) nextMember(dec *jsontext.Decoder) (*member, error) {
+// nextMember reads a name and returns the index of its member. Looking begins
+// with that of the index given, since most writers keep to the order.
+func (s *shape) nextMember(dec *jsontext.Decoder, from int) (int, error) {
 	quoted, err := dec.ReadValue() // a repeated name is an error here
 	if err != nil {
-		return nil, explain(err)
+		return 0, explain(err)
 	}
 	name, err := unquote(quoted)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	if m := s.members[string(name)]; m != nil {
-		return m, nil
-	}
-	return nil, faulty(strconv.Quote(clip(string(name), 40)), "is not a member here")
-}
-
-func (s *shape) firstOf(bits uint64) string {
-	lowest := bits & -bits
-	for name, m := range s.members {
-		if m.bit == lowest {
-			return name
+	for n := range len(s.members) {
+		if i := (from + n) % len(s.members); s.members[i].name == string(name) {
+			return i, nil
 		}
 	}
-	return ""
+	return 0, faulty(strconv.Quote(clip(string(name), 40)), "is not a member here")
 }
 
-func (s *shape) checkMap(dec *jsontext.Decoder) (empty bool, err error) {
+// readMap reads a map from strings to scalars.
+func readMap(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, err error) {
 	if _, err := dec.ReadToken(); err != nil {
 		return false, explain(err)
 	}
-	empty = true
+	v.Set(reflect.MakeMap(v.Type()))
+	elem := reflect.New(v.Type().Elem()).Elem()
 	for dec.PeekKind() != jsontext.KindEndObject {
-		if _, err := dec.ReadValue(); err != nil {
+		quoted, err := dec.ReadValue() // a repeated name is an error here
+		if err != nil {
 			return false, explain(err)
 		}
-		if _, err := s.elem.check(dec); err != nil {
+		name, err := unquote(quoted)
+		if err != nil {
 			return false, err
 		}
-		empty = false
+		key := reflect.ValueOf(string(name)) // a copy: name is valid until the next read
+		if _, err := s.elem.decode(dec, elem); err != nil {
+			return false, err
+		}
+		v.SetMapIndex(key, elem)
 	}
 	_, err = dec.ReadToken()
-	return empty, explain(err)
+	return v.Len() == 0, explain(err)
 }
 
-func (s *shape) checkArray(dec *jsontext.Decoder) (empty bool, err error) {
+func readArray(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, err error) {
 	if _, err := dec.ReadToken(); err != nil {
 		return false, explain(err)
 	}
 	n := 0
 	for dec.PeekKind() != jsontext.KindEndArray {
-		if _, err := s.elem.check(dec); err != nil {
+		if n == v.Cap() {
+			v.Grow(max(4, n))
+		}
+		v.SetLen(n + 1)
+		if _, err := s.elem.decode(dec, v.Index(n)); err != nil {
 			return false, under("["+strconv.Itoa(n)+"]", err)
 		}
 		n++
+	}
+	if n == 0 {
+		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
 	}
 	_, err = dec.ReadToken()
 	return n == 0, explain(err)
 }
 
-func (s *shape) checkScalar(dec *jsontext.Decoder) (empty bool, err error) {
+func readBool(dec *jsontext.Decoder, _ *shape, v reflect.Value) (empty bool, err error) {
 	value, err := dec.ReadValue()
-	switch {
-	case err != nil:
+	if err != nil {
 		return false, explain(err)
-	case s.whole:
-		return checkInteger(value)
-	case s.bytes:
-		return checkBase64(value)
 	}
-	return string(value) == "false" || string(value) == `""`, nil
+	v.SetBool(value.Kind() == jsontext.KindTrue)
+	return !v.Bool(), nil
 }
 
-func checkInteger(value jsontext.Value) (zero bool, err error) {
+func readInteger(dec *jsontext.Decoder, _ *shape, v reflect.Value) (empty bool, err error) {
+	value, err := dec.ReadValue()
+	if err != nil {
+		return false, explain(err)
+	}
 	n, err := strconv.ParseInt(string(value), 10, 64)
 	if err != nil || string(value) == "-0" {
 		return false, faulty("", "is not an integer of 64 bits")
 	}
+	if v.OverflowInt(n) { // an int of 32 bits
+		return false, faulty("", "has no valid value")
+	}
+	v.SetInt(n)
 	return n == 0, nil
 }
 
-// checkBase64 refuses bits that the final quantum does not use (RFC 4648,
-// section 3.5), so that bytes have one form. The JSON library looks at the rest.
-func checkBase64(value jsontext.Value) (empty bool, err error) {
-	text, err := unquote(value)
-	if err != nil || len(text) == 0 {
-		return true, err
+func readString(dec *jsontext.Decoder, _ *shape, v reflect.Value) (empty bool, err error) {
+	text, err := readText(dec)
+	if err != nil {
+		return false, err
 	}
-	var last [3]byte
-	if _, err := base64.StdEncoding.Strict().Decode(last[:], text[max(0, len(text)-4):]); err != nil {
+	v.SetString(string(text))
+	return len(text) == 0, nil
+}
+
+// strictBase64 refuses bits that the final quantum does not use (RFC 4648,
+// section 3.5), so that bytes have one form.
+var strictBase64 = base64.StdEncoding.Strict()
+
+func readBytes(dec *jsontext.Decoder, _ *shape, v reflect.Value) (empty bool, err error) {
+	text, err := readText(dec)
+	if err != nil {
+		return false, err
+	}
+	data := make([]byte, strictBase64.DecodedLen(len(text)))
+	n, err := strictBase64.Decode(data, text)
+	if err != nil || strictBase64.EncodedLen(n) != len(text) { // line breaks are skipped by Decode
 		return false, faulty("", "is not standard base64")
 	}
-	return false, nil
+	v.SetBytes(data[:n:n])
+	return n == 0, nil
+}
+
+// readText reads a string, which is valid until the next is read.
+func readText(dec *jsontext.Decoder) ([]byte, error) {
+	value, err := dec.ReadValue()
+	if err != nil {
+		return nil, explain(err)
+	}
+	return unquote(value)
 }
 
 func unquote(value jsontext.Value) ([]byte, error) {
 	if bytes.IndexByte(value, '\\') < 0 {
 		return value[1 : len(value)-1], nil
 	}
-	text, err := jsontext.AppendUnquote(nil, value)
+	text, err := jsontext.AppendUnquote(make([]byte, 0, len(value)), value)
 	return text, explain(err)
 }
 
@@ -256,31 +287,11 @@ func explain(err error) error {
 
 func explained(err error) error {
 	var syntactic *jsontext.SyntacticError
-	var semantic *json.SemanticError
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntactic):
 		return faulty(strconv.Quote(clip(syntactic.JSONPointer.LastToken(), 40)), "is repeated")
 	case errors.As(err, &syntactic):
 		return faulty("", "is not JSON at byte %d", syntactic.ByteOffset)
-	case errors.As(err, &semantic) && semantic.GoType == reflect.TypeFor[[]byte]():
-		return faulty(pathOf(semantic.JSONPointer), "is not standard base64")
-	case errors.As(err, &semantic):
-		return faulty(pathOf(semantic.JSONPointer), "has no valid value")
 	}
 	return faulty("", "is not JSON: it ends too early")
-}
-
-func pathOf(pointer jsontext.Pointer) string {
-	var b strings.Builder
-	for token := range pointer.Tokens() {
-		if _, err := strconv.Atoi(token); err == nil {
-			fmt.Fprintf(&b, "[%s]", clip(token, 40))
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteByte('.')
-		}
-		b.WriteString(clip(token, 40))
-	}
-	return b.String()
 }
