@@ -85,6 +85,7 @@ func (o *Operators) line(file string, n int, line string) error {
 
 func (o *Operators) add(r *Rule, key ssh.PublicKey, authority bool) error {
 	id := string(key.Marshal())
+	r.fingerprint = ssh.FingerprintSHA256(key)
 	if authority {
 		o.authorities[id] = append(o.authorities[id], r)
 		return nil

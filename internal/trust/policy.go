@@ -29,12 +29,11 @@ func (p *Policy) find(s *signer, now time.Time) (*Rule, Issuer, error) {
 	if s.cert != nil {
 		return p.findCertificate(s, now)
 	}
-	issuer := Issuer{Fingerprint: ssh.FingerprintSHA256(s.key)}
 	rule := p.operators.keys[string(s.key.Marshal())]
 	if rule == nil {
-		return nil, issuer, errors.New("the key is not authorized")
+		return nil, Issuer{Fingerprint: ssh.FingerprintSHA256(s.key)}, errors.New("the key is not authorized")
 	}
-	issuer.Operator = rule.Comment
+	issuer := Issuer{Fingerprint: rule.fingerprint, Operator: rule.Comment}
 	if p.revoked.key(s.key) {
 		return nil, issuer, fmt.Errorf("%s: the key is revoked", rule)
 	}

@@ -81,6 +81,9 @@ func (r *Revocations) line(line string) error {
 
 // key reports whether a plain key is revoked.
 func (r *Revocations) key(key ssh.PublicKey) bool {
+	if len(r.keys)+len(r.sha1)+len(r.sha256) == 0 {
+		return false
+	}
 	blob := key.Marshal()
 	return r.keys[string(blob)] || r.sha1[sha1.Sum(blob)] || r.sha256[sha256.Sum256(blob)]
 }

@@ -21,10 +21,11 @@ type Rule struct {
 	Line    int
 	Comment string // the operator's name
 
-	principals []string // of an authority; a key has none
-	expires    time.Time
-	noTouch    bool // a security key need not be touched
-	verify     bool // a security key must verify its user
+	fingerprint string   // of the key
+	principals  []string // of an authority; a key has none
+	expires     time.Time
+	noTouch     bool // a security key need not be touched
+	verify      bool // a security key must verify its user
 
 	commands []*regexp.Regexp // any of them; without one, anything
 	shell    bool
