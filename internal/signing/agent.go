@@ -133,11 +133,23 @@ func (h *agentHolder) sign(ctx context.Context, data []byte, algorithm string) (
 	})
 	switch {
 	case err == nil:
-		return sig, nil
+		return sig, h.try(sig, data, algorithm)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
 	return nil, fmt.Errorf("key %s does not sign: %w%s", h.key.name(), err, h.hint())
+}
+
+// try looks at a signature: an agent may not do as it is told (old ones sign with
+// SHA-1 whatever is asked), and a host would only say no.
+func (h *agentHolder) try(sig *ssh.Signature, data []byte, algorithm string) error {
+	if algorithm != "" && sig.Format != algorithm {
+		return fmt.Errorf("key %s has signed with %q where %q was asked for\nhint: use a newer ssh-agent, or an Ed25519 key", h.key.name(), sig.Format, algorithm)
+	}
+	if err := h.key.public.Verify(data, sig); err != nil {
+		return fmt.Errorf("key %s has made a signature that is not its own: %w\nhint: ssh-add -l lists what ssh-agent has", h.key.name(), err)
+	}
+	return nil
 }
 
 func (h *agentHolder) hint() string {

@@ -3,6 +3,7 @@ package signing
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
@@ -172,10 +173,16 @@ func checkCertificate(cert *ssh.Certificate, now time.Time) error {
 	return nil
 }
 
-// A fileHolder is a private key in memory.
+// A fileHolder is a private key in memory. What it signs is not tried: private and
+// public half belong together, so it verifies, and trying it would cost more than
+// signing.
 type fileHolder struct{ ssh.AlgorithmSigner }
 
 func newFileHolder(path string, key any) (*fileHolder, error) {
+	// Of other kinds the parsers see to it.
+	if k, ok := key.(*ed25519.PrivateKey); ok && !ed25519.NewKeyFromSeed(k.Seed()).Equal(*k) {
+		return nil, fmt.Errorf("key %s has the public half of another key\nhint: ssh-keygen -t ed25519 makes a new one", path)
+	}
 	signer, err := ssh.NewSignerFromKey(key)
 	if err != nil || !usable(signer.PublicKey()) {
 		return nil, fmt.Errorf("key %s is of a type that Warren does not use\nhint: ssh-keygen -t ed25519 makes one that it does", path)

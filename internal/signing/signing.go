@@ -44,7 +44,7 @@ type Signer struct {
 
 // A holder has the private key.
 type holder interface {
-	// sign signs data. An algorithm "" is the key's own.
+	// sign signs data, so that it verifies. An algorithm "" is the key's own.
 	sign(ctx context.Context, data []byte, algorithm string) (*ssh.Signature, error)
 }
 
@@ -57,6 +57,9 @@ func (s *Signer) Unlock(ctx context.Context) error {
 	private, err := s.locked.open(ctx, s.opts.Passphrase)
 	if err != nil {
 		return err
+	}
+	if s.public != nil && !sameKey(bare(s.public), private.PublicKey()) {
+		return fmt.Errorf("key %s is another than the public key beside it\nhint: ssh-keygen -y -f %s prints its own; the .pub file must have that", s.name, s.name)
 	}
 	if s.public == nil {
 		if s.public, err = s.locked.certified(private.PublicKey(), s.opts.Notify); err != nil {
@@ -105,20 +108,8 @@ func (c signing) Sign(_ io.Reader, data []byte) (*ssh.Signature, error) {
 	return c.SignWithAlgorithm(nil, data, algorithm)
 }
 
-// SignWithAlgorithm also tries the signature: an agent may not do as it is told
-// (old ones sign with SHA-1 whatever is asked), and a host would only say no.
 func (c signing) SignWithAlgorithm(_ io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
-	sig, err := c.s.holder.sign(c.ctx, data, algorithm)
-	if err != nil {
-		return nil, err
-	}
-	if algorithm != "" && sig.Format != algorithm {
-		return nil, fmt.Errorf("key %s has signed with %q where %q was asked for\nhint: use a newer ssh-agent, or an Ed25519 key", c.s.name, sig.Format, algorithm)
-	}
-	if err := c.s.public.Verify(data, sig); err != nil {
-		return nil, fmt.Errorf("key %s has made a signature that is not its own: %w\nhint: ssh-add -l lists what ssh-agent has; the public key file beside a key must be its own", c.s.name, err)
-	}
-	return sig, nil
+	return c.s.holder.sign(c.ctx, data, algorithm)
 }
 
 // Fingerprint is that of the key, as ssh-keygen -l prints it, also where a

@@ -3,12 +3,18 @@
 package signing
 
 import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/base64"
+	"encoding/pem"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/hiddeco/sshsig"
+	"golang.org/x/crypto/ssh"
 )
 
 var kinds = []string{"ed25519", "ecdsa -b 256", "ecdsa -b 384", "ecdsa -b 521", "rsa -b 2048"}
@@ -228,6 +234,38 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.accepted(d.choose(ok), d.read("ok.pub"))
+}
+
+// A key whose public half is another's would make signatures that no host takes:
+// it is refused before the first.
+func TestForeignPublicHalf(t *testing.T) {
+	d := newDesk(t)
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(private[ed25519.SeedSize:], bytes.Repeat([]byte{7}, ed25519.PublicKeySize))
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.write("spoilt", pem.EncodeToMemory(block))
+	if _, err := Choose(t.Context(), Options{Identity: d.path("spoilt")}); err == nil || !strings.Contains(err.Error(), "public half of another key") {
+		t.Errorf("inside the file: %v", err)
+	}
+
+	d.key("id", "ecdsa -m PEM", "hunter2") // in that form only the .pub file tells it without the passphrase
+	d.key("other", "ecdsa", "")
+	d.write("id.pub", []byte(d.read("other.pub")))
+	s, err := Choose(t.Context(), Options{
+		Identity: d.path("id"), Passphrase: func(context.Context, string) (string, error) { return "hunter2", nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Unlock(t.Context()); err == nil || !strings.Contains(err.Error(), "another than the public key beside it") {
+		t.Errorf("beside the file: %v", err)
+	}
 }
 
 func TestNoKeyAtAll(t *testing.T) {
