@@ -42,7 +42,7 @@ func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 	}
 	from := delivery{queue: queue, name: a.cfg.ID, inbox: true, held: true}
 	for more := true; more; {
-		err := broker.Within(s.Conn, setupTime, func() (err error) {
+		err := broker.Within(s.Conn, broker.CallTime, func() (err error) {
 			from.Delivery, more, err = ch.Get(queue, false)
 			return err
 		})
@@ -65,7 +65,7 @@ func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 		return ctx.Err()
 	}
 	var incoming <-chan amqp.Delivery
-	err = broker.Within(s.Conn, setupTime, func() (err error) {
+	err = broker.Within(s.Conn, broker.CallTime, func() (err error) {
 		if err = ch.Qos(prefetch, 0, false); err == nil {
 			incoming, err = ch.Consume(queue, "", false, false, false, false, nil)
 		}

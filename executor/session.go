@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"slices"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
@@ -23,9 +22,6 @@ const (
 	// queueLength bounds a host's queue in the broker. It only fills while the
 	// agent is stopped in mid-connection; the broker then refuses publications.
 	queueLength = 1024
-
-	// setupTime bounds the calls that bind and consume.
-	setupTime = 15 * time.Second
 )
 
 // A delivery is one message from one of the agent's queues.
@@ -117,7 +113,7 @@ func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connecti
 		return nil, err
 	}
 	var incoming <-chan amqp.Delivery
-	err = broker.Within(conn, setupTime, func() error {
+	err = broker.Within(conn, broker.CallTime, func() error {
 		if exchanges != nil {
 			if err := ch.QueueBind(queue, "", wire.ExchangeDiscover, false, nil); err != nil {
 				return err

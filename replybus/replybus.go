@@ -32,9 +32,6 @@ const (
 	// storePause is the wait before a failed commit, as on a full disk, is tried
 	// again. Nothing is acknowledged meanwhile.
 	storePause = time.Second
-
-	// setupTime bounds the calls that bind and consume.
-	setupTime = 15 * time.Second
 )
 
 // Store is what the bus needs of the result store.
@@ -88,7 +85,7 @@ func (b *Bus) session(ctx context.Context, s *broker.Session) error {
 		return err
 	}
 	var deliveries <-chan amqp.Delivery
-	err = broker.Within(s.Conn, setupTime, func() error {
+	err = broker.Within(s.Conn, broker.CallTime, func() error {
 		if err := ch.QueueBind(b.queue, b.queue, wire.ExchangeReplies, false, nil); err != nil {
 			return err
 		}

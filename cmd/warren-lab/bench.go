@@ -72,6 +72,7 @@ type (
 		Hosts, Workers int
 		Processes      bool
 		Inbox          bool
+		Verbose        bool
 	}
 	benchOperator struct {
 		Prefix, DataDir string
@@ -79,7 +80,7 @@ type (
 )
 
 func (p *benchAgents) Run(*int) error {
-	part := bench.AgentsPart{URL: os.Getenv("WARREN_BROKER"), Prefix: p.Prefix, Hosts: p.Hosts, Workers: p.Workers, Processes: p.Processes, Inbox: p.Inbox}
+	part := bench.AgentsPart{URL: os.Getenv("WARREN_BROKER"), Prefix: p.Prefix, Hosts: p.Hosts, Workers: p.Workers, Processes: p.Processes, Inbox: p.Inbox, Verbose: p.Verbose}
 	return part.Serve(context.Background(), os.Stdin, os.Stdout)
 }
 

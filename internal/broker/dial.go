@@ -15,6 +15,10 @@ import (
 // frameSize is RabbitMQ's own default for the largest frame.
 const frameSize = 128 << 10
 
+// connectTime is how long a TCP connection may take: a kernel answers at once, or
+// after two or three repetitions where too many wait to be accepted.
+const connectTime = 10 * time.Second
+
 var errDialTimeout = errors.New("dial timeout")
 
 // A line is an open connection, from AMQP down to the socket.
@@ -33,7 +37,7 @@ func dial(ctx context.Context, ep endpoint, opts Options) (*line, error) {
 		return nil, err
 	}
 	f := failure{ctx: ctx, ep: ep, timeout: opts.DialTimeout}
-	tcp, err := (&net.Dialer{}).DialContext(ctx, "tcp", ep.addr)
+	tcp, err := (&net.Dialer{Timeout: min(connectTime, opts.DialTimeout)}).DialContext(ctx, "tcp", ep.addr)
 	if err != nil {
 		return nil, f.noConnection(err)
 	}

@@ -50,12 +50,12 @@ func (f *failure) noConnection(err error) error {
 	var op *net.OpError
 	why := err.Error()
 	switch {
-	case f.timedOut():
-		why = fmt.Sprintf("no connection within %v", f.timeout)
 	case errors.As(err, &errno):
 		why = errno.Error()
 	case errors.As(err, &dns):
 		why = dns.Err
+	case errors.As(err, &op) && op.Timeout():
+		why = fmt.Sprintf("no connection within %v", min(connectTime, f.timeout))
 	case errors.As(err, &op):
 		why = op.Err.Error()
 	}

@@ -88,7 +88,7 @@ type serving struct {
 }
 
 func (s *serving) prepare(window int) error {
-	if err := Within(s.conn, callTime, func() error { return s.ch.Confirm(false) }); err != nil {
+	if err := Within(s.conn, CallTime, func() error { return s.ch.Confirm(false) }); err != nil {
 		return fmt.Errorf("cannot publish with confirmations: %w", err)
 	}
 	s.returns = s.ch.NotifyReturn(make(chan amqp.Return, window))

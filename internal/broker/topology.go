@@ -49,8 +49,11 @@ func Declare(c *amqp.Connection, exchanges []Exchange, q Queue) (*amqp.Channel, 
 		_, err := ch.QueueDeclare(q.Name, q.Durable, q.AutoDelete, q.Exclusive, false, q.Args)
 		return err
 	})
-	if err == nil || errors.Is(err, ErrTimeout) {
+	switch {
+	case err == nil, errors.Is(err, ErrTimeout):
 		return ch, err
+	case code(err) == amqp.ResourceLocked: // no exchange can be locked
+		return nil, refusal("queue", q.Name, err)
 	}
 	for _, x := range exchanges {
 		if err := DeclareExchange(c, x.Name, x.Kind); err != nil {
@@ -95,18 +98,18 @@ func DeclareExchange(c *amqp.Connection, name, kind string) error {
 	}
 	switch {
 	case err == nil:
-		return Within(c, callTime, ch.Close)
+		return Within(c, CallTime, ch.Close)
 	case code(err) == amqp.PreconditionFailed: // somebody else was quicker
 		return nil
 	}
 	return refusal("exchange", name, err)
 }
 
-// onChannel opens a channel and makes one call on it, within the time for
-// calls. Where the call fails the channel is gone.
+// onChannel opens a channel and makes one call on it, within CallTime. Where the
+// call fails the channel is gone.
 func onChannel(c *amqp.Connection, call func(*amqp.Channel) error) (*amqp.Channel, error) {
 	var ch *amqp.Channel
-	err := Within(c, callTime, func() (err error) {
+	err := Within(c, CallTime, func() (err error) {
 		if ch, err = c.Channel(); err != nil {
 			return err
 		}

@@ -7,10 +7,12 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// callTime is the longest that one request to the broker may take. RabbitMQ
-// answers within milliseconds; seconds mean a cluster that elects, more means
-// that nobody is there.
-const callTime = 15 * time.Second
+// CallTime is the longest that one request to the broker may take. RabbitMQ
+// answers within milliseconds; seconds mean a cluster that elects, or a fleet
+// that comes back to it at one moment. Who gives up and begins anew then adds to
+// what keeps the broker busy, which answers what nobody awaits any more; and that
+// nobody is there, the heartbeat finds out sooner.
+const CallTime = 2 * time.Minute
 
 // Within makes a call that awaits the broker's answer (channel.open,
 // queue.declare, basic.cancel …). The library waits for answers without a

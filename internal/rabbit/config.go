@@ -19,7 +19,8 @@ type Config struct {
 	// Port is the AMQP port on 127.0.0.1; 0 chooses a free one.
 	Port int
 	// Backlog is the length of the queue of connections that wait to be
-	// accepted; 0 means 1024, so that a fleet may connect at once.
+	// accepted; 0 means 4096, as docs/scale.md advises, so that a fleet may connect
+	// at once.
 	Backlog int
 	// Plugins are enabled, such as "rabbitmq_auth_mechanism_ssl".
 	Plugins []string
@@ -75,7 +76,7 @@ func prepare(dir, cookie string, ports ports, cfg Config) error {
 	}
 	backlog := cfg.Backlog
 	if backlog == 0 {
-		backlog = 1024
+		backlog = 4096
 	}
 	conf := []string{
 		fmt.Sprintf("listeners.tcp.1 = 127.0.0.1:%d", ports.amqp),

@@ -11,6 +11,7 @@ type fleet struct {
 
 	inbox     bool // Warren's agents have one
 	processes bool // each host is a process, with workers of its own
+	verbose   bool // Warren's agents tell each attempt that failed
 }
 
 // digits is the length of a host's number.

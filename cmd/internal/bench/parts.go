@@ -25,12 +25,13 @@ type AgentsPart struct {
 	Hosts, Workers int
 	Processes      bool
 	Inbox          bool
+	Verbose        bool
 }
 
 // Serve carries out orders until in ends.
 func (a AgentsPart) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	f := fleet{prefix: a.Prefix, hosts: a.Hosts}
-	c := lab.Config{Hosts: f.names(a.Hosts), Broker: a.URL, Workers: a.Workers, Inbox: a.Inbox}
+	c := lab.Config{Hosts: f.names(a.Hosts), Broker: a.URL, Workers: a.Workers, Inbox: a.Inbox, Verbose: a.Verbose}
 	if !a.Processes {
 		c.InProcess, c.Runner = true, runner
 	}

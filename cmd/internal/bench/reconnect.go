@@ -5,7 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,15 +34,11 @@ func (b *bench) reconnect(ctx context.Context) (err error) {
 		return errNeedsNode
 	}
 	b.say("%d agents: connecting", lostAgents)
-	s, err := b.warrenSide(ctx, fleet{prefix: b.prefix, hosts: lostAgents, workers: workers()})
+	s, err := b.warrenSide(ctx, fleet{prefix: b.prefix, hosts: lostAgents, workers: workers(), verbose: true})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	log, err := os.Stat(b.node.LogFile)
-	if err != nil {
-		return err
-	}
 	dropped, err := part.Overflows()
 	if err != nil {
 		return err
@@ -56,19 +56,24 @@ func (b *bench) reconnect(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	byBroker, err := refusals(b.node.LogFile, log.Size(), func(line string) bool {
-		return strings.Contains(line, "handshake_timeout") || strings.Contains(line, "handshake_error")
-	})
+	failed, err := failures(s.agents[0].Known.Log, answers)
 	if err != nil {
 		return err
 	}
-	byAgents, err := refusals(s.agents[0].Known.Log, 0, failedSince(answers))
+	used, err := part.Of(b.node.PID())
 	if err != nil {
 		return err
 	}
 	b.report.bar(Bar{Number: 8, What: "5000 agents back after the broker answers again", Found: back.Seconds(), Limit: 60, Unit: "s"})
-	b.report.bar(Bar{Number: 8, What: "attempts that failed after that, as broker and agents say", Found: float64(byBroker + byAgents)})
-	b.report.figure(Figure{What: "5000 agents that come back: packets that the kernel dropped and that were sent again, since the backlog was full", Found: float64(after - dropped)})
+	b.report.bar(Bar{Number: 8, What: "attempts that failed after that", Found: float64(failed.total())})
+	comeBack := func(what string, found float64, unit string) {
+		b.report.figure(Figure{What: "5000 agents that come back: " + what, Found: found, Unit: unit})
+	}
+	for _, why := range slices.Sorted(maps.Keys(failed)) {
+		comeBack("attempts that failed: "+why, float64(failed[why]), "")
+	}
+	comeBack("packets that the kernel dropped and that were sent again, since the backlog was full", float64(after-dropped), "")
+	comeBack("processor of the broker for each, since it was started", float64(used.CPU)/1e6/lostAgents, "ms")
 	return nil
 }
 
@@ -95,31 +100,39 @@ func (b *bench) awaitBack(ctx context.Context, s *side) (time.Duration, error) {
 	}
 }
 
-// refusals counts the lines of a log, from a place on, that speak of one.
-func refusals(file string, from int64, refusal func(line string) bool) (n int, err error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return 0, err
+// tally counts attempts that failed by why they did.
+type tally map[string]int
+
+func (t tally) total() (n int) {
+	for _, times := range t {
+		n += times
 	}
-	defer f.Close()
-	if _, err := f.Seek(from, 0); err != nil {
-		return 0, err
-	}
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if refusal(lines.Text()) {
-			n++
-		}
-	}
-	return n, lines.Err()
+	return n
 }
 
-// failedSince tells the lines of agents that have not got a link, for another
-// reason than that nobody listened.
-func failedSince(answers time.Time) func(string) bool {
-	return func(line string) bool {
-		stamp, rest, _ := strings.Cut(strings.TrimPrefix(line, "time="), " ")
-		at, err := time.Parse(time.RFC3339Nano, stamp)
-		return err == nil && at.After(answers) && strings.Contains(rest, "no link to the broker") && !strings.Contains(rest, "connection refused")
+// numbers are what tells two failures of one kind apart: names, addresses, ports.
+var numbers = regexp.MustCompile(`[0-9][0-9.:]*`)
+
+// failures counts in the log of verbose agents the attempts that failed since the
+// broker answers.
+func failures(file string, answers time.Time) (tally, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
 	}
+	defer f.Close()
+	t := tally{}
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		stamp, rest, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "time="), " ")
+		_, why, failed := strings.Cut(rest, `msg="no link to the broker" error=`)
+		if at, err := time.Parse(time.RFC3339Nano, stamp); err == nil && failed && at.After(answers) {
+			why, _, _ = strings.Cut(why, " again_in=")
+			if text, err := strconv.Unquote(why); err == nil {
+				why = text
+			}
+			t[numbers.ReplaceAllString(why, "…")]++
+		}
+	}
+	return t, lines.Err()
 }

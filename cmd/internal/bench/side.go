@@ -136,6 +136,9 @@ func (b *bench) warrenSide(ctx context.Context, f fleet) (_ *side, err error) {
 	if f.inbox {
 		args = append(args, "--inbox")
 	}
+	if f.verbose {
+		args = append(args, "--verbose")
+	}
 	if err := s.add(ctx, f, b.command(b.programs.lab, args...)); err != nil {
 		return nil, err
 	}

@@ -39,6 +39,7 @@ type Config struct {
 	Workers   int    // commands at the same time: of each agent, or of all in-process ones together; 0 is the default
 	Runner    executor.Runner
 	Log       io.Writer // what in-process agents and the broker say; nil is a file in the directory
+	Verbose   bool      // in-process agents tell each attempt that failed, not only the first of several alike
 }
 
 const logName = "lab.log"
@@ -176,7 +177,11 @@ func goroutines(c Config, url, dir string) (fleet, error) {
 		return nil, err
 	}
 	f := &inProcess{group: new(errgroup.Group), journal: journal, end: func() {}}
-	log := slog.New(slog.NewTextHandler(c.Log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	level := slog.LevelWarn
+	if c.Verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(c.Log, &slog.HandlerOptions{Level: level}))
 	urls := strings.Split(url, ",")
 	for i, host := range c.Hosts {
 		files, err := trust.Open(operators(dir), "", true, log)
