@@ -96,7 +96,7 @@ func (a *actor) commit(b *batch) {
 		for _, j := range m.order {
 			a.live.tell(j, m.version)
 		}
-		a.changed(m.revs)
+		a.changed(m)
 	}
 	for _, r := range b.requests {
 		r.answer <- err

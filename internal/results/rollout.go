@@ -78,7 +78,11 @@ func (a *actor) move(task string, r Rollout) error {
 	if err := a.tx.setRollout(row, &r); err != nil {
 		return err
 	}
-	a.changed(map[int64]int64{row: 1})
+	for _, t := range a.watched {
+		if t.row == row {
+			a.refresh(t, t.version)
+		}
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -496,6 +497,58 @@ func TestWatch(t *testing.T) {
 	for range there {
 	}
 	close2() // after the end
+}
+
+// What a watcher is told of this process's changes is what the file says, whoever
+// else writes to it.
+func TestWatchersAreToldWhatIsStored(t *testing.T) {
+	dir := t.TempDir()
+	s, other := start(t, dir), start(t, dir)
+	task, jobs := newTask(40)
+	s.add(t, task, jobs)
+	told, stop, err := s.Watch(t.Context(), task.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	read := func() Summary {
+		sum, err := ask(t.Context(), s.Store, func(a *actor) (Summary, error) {
+			return a.tx.summary(a.watched[task.ID].row, len(jobs))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 400 {
+		j := jobs[random.IntN(len(jobs))]
+		u := []Update{
+			{Job: j.ID, State: Sent},
+			{Job: j.ID, Outcome: wire.Lost},
+			{Job: j.ID, Outcome: wire.Lost, Reason: "again"},
+			{Job: j.ID, Reply: exited(j, 0, "")},
+			{Job: j.ID, Reply: exited(j, 1, "")},
+		}[random.IntN(5)]
+		if random.IntN(4) == 0 {
+			other.apply(t, u)
+			continue
+		}
+		before := read()
+		s.apply(t, u)
+		want := read()
+		if want.equal(before) {
+			continue
+		}
+		for got := range told { // perhaps what a poll has found first
+			if got.equal(want) {
+				break
+			}
+			if got.Rev >= want.Rev {
+				t.Fatalf("told %+v, stored is %+v", got, want)
+			}
+		}
+	}
 }
 
 func TestDriven(t *testing.T) {

@@ -303,16 +303,18 @@ func (t *txer) summary(task int64, hosts int) (Summary, error) {
 
 func newSummary(hosts int) Summary { return Summary{Hosts: hosts, Outcomes: map[wire.Outcome]int{}} }
 
+// add counts jobs of a kind; or out again, those that were lost. A kind of which
+// there are none any more is not in Outcomes.
 func (s *Summary) add(kind string, n int) {
-	switch {
-	case n == 0:
-		return // a kind that jobs have had: lost ones that were replaced
-	case kind == kindOK:
-		s.OK += n
-	default:
-		s.Outcomes[wire.Outcome(kind)] += n
-	}
 	s.Ended += n
+	if kind == kindOK {
+		s.OK += n
+		return
+	}
+	o := wire.Outcome(kind)
+	if s.Outcomes[o] += n; s.Outcomes[o] == 0 {
+		delete(s.Outcomes, o)
+	}
 }
 
 // unsettled returns the jobs of a task that an agent may still have something

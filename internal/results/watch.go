@@ -5,10 +5,13 @@ import (
 	"slices"
 )
 
-// A watchedTask has its last Summary, so that watchers hear of changes only.
+// A watchedTask has its last Summary, so that watchers hear of changes only. As long
+// as nobody else has written to the file, which version tells, this process's own
+// changes need only be added to it.
 type watchedTask struct {
 	row      int64
 	last     Summary
+	version  int64 // PRAGMA data_version before last was read
 	watchers []*watcher
 }
 
@@ -22,10 +25,12 @@ func (a *actor) watch(task string) (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	version, err := a.tx.dataVersion()
+	if err != nil {
+		return nil, err
+	}
 	if len(a.watched) == 0 { // nobody has polled
-		if a.version, err = a.tx.dataVersion(); err != nil {
-			return nil, err
-		}
+		a.version = version
 	}
 	sum, err := a.tx.summary(row, hosts)
 	if err != nil {
@@ -33,7 +38,7 @@ func (a *actor) watch(task string) (*watcher, error) {
 	}
 	t := a.watched[task]
 	if t == nil {
-		t = &watchedTask{row: row, last: sum}
+		t = &watchedTask{row: row, last: sum, version: version}
 		a.watched[task] = t
 	}
 	w := &watcher{task, make(chan Summary, 1)}
@@ -54,12 +59,22 @@ func (a *actor) unwatch(w *watcher) {
 	}
 }
 
-// changed tells the watchers of tasks that a transaction of this process has
+// changed tells the watchers of tasks what a transaction of this process has
 // changed.
-func (a *actor) changed(revs map[int64]int64) {
+func (a *actor) changed(m *merging) {
 	for _, t := range a.watched {
-		if revs[t.row] != 0 {
-			a.refresh(t)
+		rev := m.revs[t.row]
+		switch {
+		case rev == 0:
+		case t.version == m.version:
+			sum := t.last.clone()
+			for kind, n := range m.deltas[t.row] {
+				sum.add(kind, n)
+			}
+			sum.Rev = rev
+			t.tell(sum)
+		default:
+			a.refresh(t, m.version)
 		}
 	}
 }
@@ -77,16 +92,22 @@ func (a *actor) poll() {
 	}
 	a.version = v
 	for _, t := range a.watched {
-		a.refresh(t)
+		a.refresh(t, v)
 	}
 }
 
-func (a *actor) refresh(t *watchedTask) {
+// refresh reads the Summary anew; version was that of the file before.
+func (a *actor) refresh(t *watchedTask, version int64) {
 	sum, err := a.tx.summary(t.row, t.last.Hosts)
 	if err != nil {
 		a.log.Warn("cannot count results", "err", explain(a.path, err))
 		return
 	}
+	t.version = version
+	t.tell(sum)
+}
+
+func (t *watchedTask) tell(sum Summary) {
 	if sum.equal(t.last) {
 		return
 	}
