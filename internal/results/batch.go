@@ -14,6 +14,7 @@ import (
 type batch struct {
 	requests []*applying
 	updates  int
+	ended    int // of these
 	bytes    int
 }
 
@@ -22,6 +23,9 @@ func (b *batch) add(r *applying) {
 	b.updates += len(r.updates)
 	for _, u := range r.updates {
 		b.bytes += outputBytes(u)
+		if _, ended := u.Reply.(*wire.Ended); ended {
+			b.ended++
+		}
 	}
 }
 

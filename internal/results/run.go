@@ -17,9 +17,10 @@ const (
 	batchBytes   = 4 << 20
 )
 
-// With more than few jobs under way a transaction waits for gather, so that what
-// comes in meanwhile shares it: one costs as much as ten updates, and replies of a
-// fleet come one by one. Whoever waits for a few hosts waits for nothing.
+// With more than few jobs under way, beside those that it ends, a transaction waits
+// for gather, so that what comes in meanwhile shares it: one costs as much as ten
+// updates, and replies of a fleet come one by one. Whoever waits for a few hosts, or
+// for the last of many, waits for nothing.
 const (
 	few    = 16
 	gather = 5 * time.Millisecond
@@ -122,7 +123,10 @@ func (a *actor) take(r request, inbox <-chan request) {
 		switch r := r.(type) {
 		case *applying:
 			b.add(r)
-			if gathered == nil && len(a.live) > few {
+			switch more := len(a.live)-b.ended > few; {
+			case !more:
+				gathered = nil
+			case gathered == nil:
 				gathered = time.After(gather)
 			}
 		case calling:

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -234,4 +236,54 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// A transaction waits for others as long as many jobs are left to wait for.
+func TestGathering(t *testing.T) {
+	ended := func(j Job) Update { return Update{Job: j.ID, Reply: exited(j, 0, "")} }
+	sent := func(j Job) Update { return Update{Job: j.ID, State: Sent} }
+	for name, c := range map[string]struct {
+		live, updates int
+		update        func(Job) Update
+		waits         bool
+	}{
+		"few":                       {few, 1, sent, false},
+		"many":                      {few + 1, 1, sent, true},
+		"one of many has ended":     {few + 2, 1, ended, true},
+		"few are left":              {few + 1, 1, ended, false},
+		"the last of many":          {5 * few, 5 * few, ended, false},
+		"news of many, none has it": {5 * few, 5 * few, sent, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := Open(t.TempDir(), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			_ = s.conn.Raw(func(dc any) error {
+				a := s.newActor(dc.(driverConn))
+				defer a.tx.close()
+				task, jobs := newTask(c.live)
+				if _, err := a.addTask(task, jobs); err != nil {
+					t.Error(err)
+				}
+				synctest.Test(t, func(t *testing.T) {
+					var us []Update
+					for _, j := range jobs[:c.updates] {
+						us = append(us, c.update(j))
+					}
+					answer := make(chan error, 1)
+					begun := time.Now()
+					a.take(&applying{us, answer}, make(chan request))
+					if waited := time.Since(begun); waited != 0 != c.waits || waited > gather {
+						t.Errorf("waited for %v", waited)
+					}
+					if err := <-answer; err != nil {
+						t.Error(err)
+					}
+				})
+				return nil
+			})
+		})
+	}
 }
