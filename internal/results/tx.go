@@ -55,7 +55,7 @@ func newTxer(c driverConn) *txer {
 		{&t.rollback, "ROLLBACK"},
 		{&t.selJob, "SELECT seq, task, host, digest, " + jobFacts + " FROM jobs WHERE id = ?"},
 		{&t.updJob, "UPDATE jobs SET (" + jobFacts + ", rev) = (?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?,?, ?) WHERE seq = ?"},
-		{&t.updRev, "UPDATE tasks SET rev = rev + 1 WHERE seq = ? RETURNING rev"},
+		{&t.updRev, "UPDATE tasks SET rev = ? WHERE seq = ?"},
 		{&t.selRev, "SELECT rev FROM tasks WHERE seq = ?"},
 		{&t.selData, "SELECT offset, data FROM output WHERE job = ? AND stream = ? ORDER BY offset"},
 		{&t.updDriver, "UPDATE tasks SET driver = ? WHERE id = ? AND driver = ?"},
@@ -202,9 +202,15 @@ func stateOf(n int) (State, error) {
 	return states[n], nil
 }
 
-// newRev begins a new revision of a task: that of the transaction.
+// newRev begins a new revision of a task: that of the transaction. An UPDATE with
+// RETURNING would cost more than both.
 func (t *txer) newRev(task int64) (rev int64, err error) {
-	return rev, t.updRev.row([]any{&rev}, task)
+	if err := t.selRev.row([]any{&rev}, task); err != nil {
+		return 0, err
+	}
+	rev++
+	_, err = t.updRev.exec(rev, task)
+	return rev, err
 }
 
 func (t *txer) writeJob(r *record, rev int64) error {
