@@ -122,7 +122,7 @@ func outcome(ctx context.Context, run *wire.Run, r process.Result) *wire.Ended {
 	case r.Signal != "":
 		return &wire.Ended{Outcome: wire.Signaled, Signal: r.Signal, Reason: leftOpen(r)}
 	}
-	return &wire.Ended{Outcome: wire.Exited, ExitCode: &r.ExitCode, Reason: leftOpen(r)}
+	return &wire.Ended{Outcome: wire.Exited, ExitCode: new(r.ExitCode), Reason: leftOpen(r)}
 }
 
 // leftOpen says what a result cannot promise.

@@ -3,8 +3,28 @@ package executor
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"weak"
+
+	"warren/internal/process"
+	"warren/internal/wire"
 )
+
+// What the journal remembers of a job for days holds none of its output in memory.
+func TestOutcomeHoldsNoOutput(t *testing.T) {
+	output := make([]byte, 1<<20)
+	gone := weak.Make(&output[0])
+	e := outcome(t.Context(), &wire.Run{}, process.Result{Started: true, ExitCode: 3, Rest: []process.Chunk{{Data: output}}})
+	output = nil
+	runtime.GC()
+	if gone.Value() != nil {
+		t.Error("the output is still in memory")
+	}
+	if e.Outcome != wire.Exited || *e.ExitCode != 3 {
+		t.Errorf("%+v", e)
+	}
+}
 
 // Scripts of an agent that was killed do not pile up; nothing else goes.
 func TestSweepScripts(t *testing.T) {
