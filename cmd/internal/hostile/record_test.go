@@ -54,7 +54,7 @@ func TestRecord(t *testing.T) {
 	good, refused, unsigned, status := s.forge(wire.TypeRun), s.forge(wire.TypeRun), s.forge(wire.TypeRun), s.forge(wire.TypeStatus)
 	good.st.Run.Command = "exit 3"
 	refused.by, unsigned.by = s.bob, nil
-	for _, f := range []*forgery{good, good, refused, unsigned, status} {
+	for _, f := range []*forgery{good, refused, unsigned, status, good} {
 		msg := f.make()
 		s.publish(f.queue, msg)
 		s.heard()
