@@ -109,54 +109,109 @@ type consumer struct {
 	ch  *amqp.Channel
 
 	batch []results.Update // decoded, not given to the store
-	tag   uint64           // of the last delivery in batch, or decided without the store
+	tag   uint64           // of the last delivery that was decoded
+	given []gift           // to the store, oldest first
+	done  uint64           // the last delivery before which all is committed
+	acked uint64
 
-	applied   []results.Update // given to the store
-	appliedTo uint64           // the last delivery that they cover
-	committed <-chan error     // answer of the store; nil when none is awaited
-	retry     <-chan time.Time // when applied is tried again
-	acked     uint64
+	failed   []results.Update // given, and not committed
+	failedTo uint64           // the last delivery that they cover
+	retry    <-chan time.Time // when they are given again
 }
 
-// run takes deliveries as they come; whatever has come while the store commits
-// goes into its next batch.
+// A gift is what the store has been given at one time.
+type gift struct {
+	updates   []results.Update
+	to        uint64       // the last delivery that it covers
+	committed <-chan error // answer of the store
+}
+
+// run takes deliveries as they come and gives them to the store, which commits
+// together what has come meanwhile. After a failure nothing more is taken until
+// all that was given has been committed.
 func (c *consumer) run(ctx context.Context, deliveries <-chan amqp.Delivery) error {
 	for {
-		if err := c.flush(ctx); err != nil {
-			return err
-		}
 		var caughtUp chan<- struct{}
-		if len(c.applied) == 0 {
+		var committed <-chan error
+		incoming := deliveries
+		switch {
+		case len(c.given) > 0:
+			committed = c.given[0].committed
+		case c.failed == nil:
 			caughtUp = c.bus.caughtUp
 		}
+		if c.failed != nil {
+			incoming = nil
+		}
+		var err error
 		select {
 		case caughtUp <- struct{}{}:
-		case d, ok := <-deliveries:
+		case d, ok := <-incoming:
 			if !ok {
 				return errConsumerEnded
 			}
-			if err := c.take(ctx, d); err != nil {
-				return err
-			}
-		case err := <-c.committed:
-			c.committed = nil
-			if err != nil {
-				c.bus.log.Error("cannot store replies; trying again", "error", err, "replies", len(c.applied))
-				c.retry = time.After(storePause)
-				continue
-			}
-			c.applied = nil
-			if err := c.ack(c.appliedTo); err != nil {
-				return err
-			}
+			err = c.takeAll(ctx, d, incoming)
+		case err := <-committed:
+			c.answered(err)
 		case <-c.retry:
 			c.retry = nil
-			if err := c.apply(ctx); err != nil {
-				return err
-			}
+			err = c.give(ctx, c.failed, c.failedTo)
+			c.failed = nil
 		case <-ctx.Done():
-			return ctx.Err()
+			err = ctx.Err()
 		}
+		if err == nil {
+			err = c.ack()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// takeAll takes a delivery and those that wait behind it.
+func (c *consumer) takeAll(ctx context.Context, d amqp.Delivery, deliveries <-chan amqp.Delivery) error {
+	for ok := true; ok; {
+		if err := c.take(ctx, d); err != nil {
+			return err
+		}
+		select {
+		case d, ok = <-deliveries:
+		default:
+			ok = false
+		}
+	}
+	if len(c.batch) == 0 {
+		return nil
+	}
+	us := c.batch
+	c.batch = nil
+	return c.give(ctx, us, c.tag)
+}
+
+func (c *consumer) give(ctx context.Context, us []results.Update, to uint64) error {
+	committed, err := c.bus.store.Apply(ctx, us)
+	c.given = append(c.given, gift{us, to, committed})
+	return err
+}
+
+// answered takes the store's word on the oldest gift.
+func (c *consumer) answered(err error) {
+	g := c.given[0]
+	c.given = c.given[1:]
+	if err != nil && c.failed == nil {
+		c.bus.log.Error("cannot store replies; trying again", "error", err, "replies", len(g.updates))
+	}
+	if err != nil {
+		c.failed = append(c.failed, g.updates...)
+	}
+	if c.failed == nil {
+		c.done = g.to
+		return
+	}
+	c.failedTo = g.to
+	if len(c.given) == 0 {
+		c.retry = time.After(storePause)
 	}
 }
 
@@ -186,31 +241,19 @@ func (c *consumer) take(ctx context.Context, d amqp.Delivery) error {
 	return nil
 }
 
-// flush gives the batch to the store unless it is busy with the last one, and
-// acknowledges what never needed the store.
-func (c *consumer) flush(ctx context.Context) error {
-	switch {
-	case len(c.applied) > 0:
-		return nil
-	case len(c.batch) == 0:
-		return c.ack(c.tag)
+// ack acknowledges all before the first that is not committed.
+func (c *consumer) ack() error {
+	for len(c.given) > 0 && len(c.given[0].committed) > 0 { // of the same transaction
+		c.answered(<-c.given[0].committed)
 	}
-	c.applied, c.appliedTo, c.batch = c.batch, c.tag, nil
-	return c.apply(ctx)
-}
-
-func (c *consumer) apply(ctx context.Context) (err error) {
-	c.committed, err = c.bus.store.Apply(ctx, c.applied)
-	return err
-}
-
-// ack acknowledges everything up to tag.
-func (c *consumer) ack(tag uint64) error {
-	if tag <= c.acked {
+	if len(c.given) == 0 && c.failed == nil {
+		c.done = c.tag // what never needed the store, too
+	}
+	if c.done <= c.acked {
 		return nil
 	}
-	c.acked = tag
-	return c.ch.Ack(tag, true)
+	c.acked = c.done
+	return c.ch.Ack(c.done, true)
 }
 
 // clip keeps a stranger's word short in the log.
