@@ -117,6 +117,7 @@ func TestDecodeReplyNamesTheMember(t *testing.T) {
 		{"hello", `,"workers":4`, ``, `workers is missing`},
 		{"hello", `"labels":{"a":"1","b":""}`, `"labels":{}`, `facts.labels is empty`},
 		{"hello", `"labels":{"a":"1","b":""}`, `"labels":{"a":"1","a":""}`, `facts.labels."a" is repeated`},
+		{"hello", `"labels":{"a":"1","b":""}`, `"labels":{"a":"1","\u0061":"1"}`, `facts.labels."a" is repeated`},
 		{"hello", `"labels":{"a":"1","b":""}`, `"labels":{"":"1"}`, `facts.labels has one without a name`},
 		{"hello", `"labels":{"a":"1","b":""}`, `"labels":{"a":null}`, `facts.labels is null`},
 		{"hello", `"labels":{"a":"1","b":""}`, `"labels":{"a":{"b":1}}`, `facts.labels is not a string`},

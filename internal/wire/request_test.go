@@ -38,6 +38,7 @@ func TestDecodeRequestNamesTheMember(t *testing.T) {
 		want     string
 	}{
 		{`"type":"run"`, `"type":"run","type":"run"`, `statement."type" is repeated`},
+		{`"type":"run"`, `"type":"run","\u0074ype":"run"`, `statement."type" is repeated`},
 		{`"type":"run"`, `"Type":"run"`, `statement."Type" is not a member`},
 		{`"type":"run"`, `"type":null`, `statement.type is null`},
 		{`"type":"run"`, `"type":1`, `statement.type is not a string`},

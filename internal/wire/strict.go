@@ -19,8 +19,8 @@ var encodeOptions = json.JoinOptions(json.Deterministic(true))
 
 // A shape is what a JSON value must look like, derived from the Go type that
 // bears it. The JSON library reads the syntax; what it would let pass is refused
-// here: unknown and missing members, nulls, optional members without a value,
-// base64 in more than one form. Errors name the member at fault.
+// here: unknown, missing and repeated members, nulls, optional members without a
+// value, base64 in more than one form. Errors name the member at fault.
 type shape struct {
 	kinds    string // first bytes that a value may have, as jsontext.Kind
 	name     string // for error texts
@@ -84,7 +84,9 @@ var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 func decodeStrict(text []byte, s *shape, into any) error {
 	dec := decoders.Get().(*jsontext.Decoder)
 	defer decoders.Put(dec)
-	dec.Reset(bytes.NewBuffer(text)) // which it reads without a copy
+	// The text is read without a copy. A repeated name is found here, where its
+	// member is known; the library would keep account of all names.
+	dec.Reset(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))
 	if _, err := s.decode(dec, reflect.ValueOf(into).Elem()); err != nil {
 		return err
 	}
@@ -124,6 +126,9 @@ func readObject(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, e
 			return false, err
 		}
 		m := &s.members[next]
+		if seen>>next&1 != 0 {
+			return false, faulty(strconv.Quote(m.name), "is repeated")
+		}
 		empty, err := m.decode(dec, v.Field(next))
 		if err != nil {
 			return false, under(m.name, err)
@@ -143,7 +148,7 @@ func readObject(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, e
 // nextMember reads a name and returns the index of its member. Looking begins
 // with that of the index given, since most writers keep to the order.
 func (s *shape) nextMember(dec *jsontext.Decoder, from int) (int, error) {
-	quoted, err := dec.ReadValue() // a repeated name is an error here
+	quoted, err := dec.ReadValue()
 	if err != nil {
 		return 0, explain(err)
 	}
@@ -167,7 +172,7 @@ func readMap(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, err 
 	v.Set(reflect.MakeMap(v.Type()))
 	elem := reflect.New(v.Type().Elem()).Elem()
 	for dec.PeekKind() != jsontext.KindEndObject {
-		quoted, err := dec.ReadValue() // a repeated name is an error here
+		quoted, err := dec.ReadValue()
 		if err != nil {
 			return false, explain(err)
 		}
@@ -176,6 +181,9 @@ func readMap(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, err 
 			return false, err
 		}
 		key := reflect.ValueOf(string(name)) // a copy: name is valid until the next read
+		if v.MapIndex(key).IsValid() {
+			return false, faulty(strconv.Quote(clip(string(name), 40)), "is repeated")
+		}
 		if _, err := s.elem.decode(dec, elem); err != nil {
 			return false, err
 		}
@@ -287,10 +295,7 @@ func explain(err error) error {
 
 func explained(err error) error {
 	var syntactic *jsontext.SyntacticError
-	switch {
-	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntactic):
-		return faulty(strconv.Quote(clip(syntactic.JSONPointer.LastToken(), 40)), "is repeated")
-	case errors.As(err, &syntactic):
+	if errors.As(err, &syntactic) {
 		return faulty("", "is not JSON at byte %d", syntactic.ByteOffset)
 	}
 	return faulty("", "is not JSON: it ends too early")
