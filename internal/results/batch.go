@@ -68,7 +68,7 @@ type merging struct {
 type merged struct {
 	id     uuid.UUID
 	record record
-	before facts    // as read
+	before *facts   // as known or read
 	piece  [2]chunk // the last that was stored of each stream
 
 	heard              int
@@ -170,7 +170,7 @@ func (m *merging) find(job string) (*merged, error) {
 	j := &merged{id: id}
 	if r := m.live.known(id, m.version); r != nil {
 		j.record = *r
-		return m.found(j), nil
+		return m.found(j, &r.facts), nil
 	}
 	ok, err := m.tx.readJob(id, &j.record)
 	if err != nil {
@@ -188,11 +188,12 @@ func (m *merging) find(job string) (*merged, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.found(j), nil
+	read := j.record.facts
+	return m.found(j, &read), nil
 }
 
-func (m *merging) found(j *merged) *merged {
-	j.before = j.record.facts
+func (m *merging) found(j *merged, before *facts) *merged {
+	j.before = before
 	m.order = append(m.order, j)
 	m.records[j.id] = j
 	return j
@@ -238,12 +239,12 @@ func (m *merging) store(j *merged, c chunk) error {
 
 func (m *merging) write(j *merged) error {
 	r := &j.record
-	if r.anew {
+	if r.anew != nil {
 		if err := m.tx.writeSigned(r); err != nil {
 			return err
 		}
 	}
-	if r.facts == j.before {
+	if r.facts == *j.before {
 		return nil
 	}
 	if err := m.sum(j); err != nil {

@@ -21,7 +21,7 @@ type liveJob struct {
 // note keeps what has been written of a job.
 func (j *liveJob) note(r *record, version int64) {
 	j.record, j.version = *r, version
-	j.record.anew = false
+	j.record.anew = nil
 }
 
 // known is the record of a job, where nobody else can have changed it.

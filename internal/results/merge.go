@@ -13,10 +13,9 @@ type record struct {
 	task int64 // key in table tasks
 	host string
 
-	digest []byte // of the request
-	signed Signed // when
-	anew   bool   // digest and signed have changed: the request was signed anew
-	limit  int64  // bytes of each stream that are kept
+	digest []byte  // of the request
+	anew   *Signed // when it was signed anew, if it was by this update
+	limit  int64   // bytes of each stream that are kept
 
 	facts
 }
@@ -41,7 +40,7 @@ type facts struct {
 func pendingRecord(row, task int64, t *Task, j *Job) record {
 	nothing := account{size: unknownSize}
 	return record{
-		row: row, task: task, host: j.Host, digest: j.Digest, signed: j.Signed, limit: t.MaxOutput,
+		row: row, task: task, host: j.Host, digest: j.Digest, limit: t.MaxOutput,
 		facts: facts{state: Pending, out: [2]account{nothing, nothing}},
 	}
 }
@@ -118,7 +117,8 @@ func (r *record) own(u Update) {
 	switch {
 	case r.final():
 	case u.Digest != nil:
-		r.digest, r.signed, r.anew = u.Digest, u.Signed, true
+		signed := u.Signed // alone, of u
+		r.digest, r.anew = u.Digest, &signed
 	case u.Outcome != "":
 		r.state, r.outcome, r.reason = Ended, u.Outcome, u.Reason
 	case u.State == Sent:

@@ -159,8 +159,7 @@ func (s *Store) changed(ctx context.Context, task string, since int64, each func
 		if r.state, err = stateOf(state); err != nil {
 			return err
 		}
-		r.signed = Signed{fromMilli(issued), fromMilli(until)}
-		each(r.job(id, task, index))
+		each(r.job(id, task, index, Signed{fromMilli(issued), fromMilli(until)}))
 		return nil
 	})
 	return rev, err
@@ -201,9 +200,9 @@ func (s *Store) hosts(ctx context.Context, task string) (n int, err error) {
 	return n, explain(s.path, err)
 }
 
-func (r *record) job(id uuid.UUID, task string, index int) Job {
+func (r *record) job(id uuid.UUID, task string, index int, signed Signed) Job {
 	return Job{
-		ID: id.String(), Task: task, Host: r.host, Index: index, Digest: r.digest, Signed: r.signed,
+		ID: id.String(), Task: task, Host: r.host, Index: index, Digest: r.digest, Signed: signed,
 		State: r.state, Agent: r.agent, Outcome: r.outcome, ExitCode: r.exit, Signal: r.signal, Reason: r.reason,
 		Accepted: fromMilli(r.accepted), Started: fromMilli(r.started), Finished: fromMilli(r.finished),
 		Stdout: r.out[0].output(), Stderr: r.out[1].output(), CodePage: r.page,

@@ -235,7 +235,7 @@ func (t *txer) sum(job int64, stream int) (string, error) {
 }
 
 func (t *txer) writeSigned(r *record) error {
-	_, err := t.updSigned.exec(r.digest, toMilli(r.signed.Issued), toMilli(r.signed.NotAfter), r.row)
+	_, err := t.updSigned.exec(r.digest, toMilli(r.anew.Issued), toMilli(r.anew.NotAfter), r.row)
 	return err
 }
 
