@@ -38,7 +38,7 @@ const (
 
 	// sayNothing is how long a sent job may be before the store hears of it: a
 	// quick answer makes the news of the sending superfluous.
-	sayNothing = time.Second
+	sayNothing = firstRepeat
 )
 
 // A step is what a host goroutine does next.

@@ -14,9 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"os/user"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -51,11 +49,6 @@ const (
 	touchTime = time.Minute
 )
 
-// gcPercent makes the collector run more often than usual: with a task of 10,000
-// hosts that takes a seventh off the process's peak, and costs nothing that can be
-// measured.
-const gcPercent = 50
-
 // An Operator is the wired process. Its methods are for one goroutine, the
 // REPL's, but for Submit, Settled and Store.
 type Operator struct {
@@ -80,9 +73,7 @@ type Operator struct {
 // Open makes the process ready: data directory, store, logs. Interactive, it
 // also begins to connect.
 func Open(ctx context.Context, s repl.Settings, interactive bool) (repl.Engine, error) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	letGrow(growth)
 	o, err := open(ctx, s, !interactive)
 	if err != nil {
 		return nil, err
@@ -246,6 +237,9 @@ func (o *Operator) Link() *broker.State { return o.sending.State() }
 
 // Submit makes a task of spec; see repl.Engine.
 func (o *Operator) Submit(ctx context.Context, spec results.Spec) (results.Task, error) {
+	if len(spec.Hosts) > largeTask { // for good: it may be under way for long
+		letGrow(growthLarge)
+	}
 	return o.dispatcher.Submit(ctx, spec)
 }
 
