@@ -23,7 +23,7 @@ const (
 // for the last of many, waits for nothing.
 const (
 	few    = 16
-	gather = 20 * time.Millisecond
+	gather = 5 * time.Millisecond
 )
 
 // An actor is the state of Run. Its methods are called by Run's goroutine only.
