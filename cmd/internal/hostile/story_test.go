@@ -148,6 +148,7 @@ func TestFlood(t *testing.T) {
 	s := newScene(t, nil)
 	const flood = 500
 	before := decisions(t, s.dataDir)
+	begun := time.Now()
 	for range flood {
 		f := s.forge(wire.TypeRun)
 		f.by = s.mallory
@@ -161,8 +162,9 @@ func TestFlood(t *testing.T) {
 			refused++
 		}
 	}
-	if refused == 0 || refused > 40 {
-		t.Errorf("%d of %d strangers' requests were answered", refused, flood)
+	// 20 at once and 10 a second.
+	if most := 21 + int(10*time.Since(begun).Seconds()); refused == 0 || refused > most {
+		t.Errorf("%d of %d strangers' requests were answered, %d may be", refused, flood, most)
 	}
 	if lines := len(decisions(t, s.dataDir)) - len(before); lines > 40 {
 		t.Errorf("%d lines are recorded", lines)
