@@ -104,8 +104,7 @@ func (a *Agent) furtherNames(conn *amqp.Connection) []string {
 }
 
 // take declares the queue of one name on a channel of its own, which it returns,
-// and consumes it.
-// With the id's go the exchanges.
+// and consumes it. With the id's go the exchanges.
 func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connection, name string, exchanges []broker.Exchange) (*amqp.Channel, error) {
 	queue := wire.HostQueue(name)
 	ch, err := broker.Declare(conn, exchanges, broker.ExclusiveQueue(queue, queueLength, 0))
@@ -115,7 +114,8 @@ func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connecti
 	var incoming <-chan amqp.Delivery
 	err = broker.Within(conn, broker.CallTime, func() error {
 		if exchanges != nil {
-			if err := ch.QueueBind(queue, "", wire.ExchangeDiscover, false, nil); err != nil {
+			// Not waited for: a refusal ends the channel, and is what the next call returns.
+			if err := ch.QueueBind(queue, "", wire.ExchangeDiscover, true, nil); err != nil {
 				return err
 			}
 		}

@@ -38,11 +38,12 @@ type Exchange struct{ Name, Kind string }
 
 // Declare makes sure of the exchanges and declares a queue, and returns the
 // channel for its consumer. Where all is as it should be, as nearly always, that
-// takes one channel; a refusal ends it, and then each is asked for by itself.
+// takes one channel and two answers; a refusal ends it, whatever of it was refused,
+// and then each is asked for by itself.
 func Declare(c *amqp.Connection, exchanges []Exchange, q Queue) (*amqp.Channel, error) {
 	ch, err := onChannel(c, func(ch *amqp.Channel) error {
 		for _, x := range exchanges {
-			if err := ch.ExchangeDeclarePassive(x.Name, x.Kind, true, false, false, false, nil); err != nil {
+			if err := ch.ExchangeDeclarePassive(x.Name, x.Kind, true, false, false, true, nil); err != nil {
 				return err
 			}
 		}

@@ -82,6 +82,7 @@ func prepare(dir, cookie string, ports ports, cfg Config) error {
 		fmt.Sprintf("listeners.tcp.1 = 127.0.0.1:%d", ports.amqp),
 		fmt.Sprintf("tcp_listen_options.backlog = %d", backlog),
 		"tcp_listen_options.nodelay = true",
+		"handshake_timeout = 60000", // as docs/scale.md advises
 		"disk_free_limit.absolute = 50MB",
 	}
 	if cfg.TLS != nil {

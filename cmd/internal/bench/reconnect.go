@@ -64,7 +64,7 @@ func (b *bench) reconnect(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	b.report.bar(Bar{Number: 8, What: "5000 agents back after the broker answers again", Found: back.Seconds(), Limit: 60, Unit: "s"})
+	b.report.bar(Bar{Number: 8, What: "5000 agents back after the broker, set as docs/scale.md advises, answers again", Found: back.Seconds(), Limit: 60, Unit: "s"})
 	b.report.bar(Bar{Number: 8, What: "attempts that failed after that", Found: float64(failed.total())})
 	comeBack := func(what string, found float64, unit string) {
 		b.report.figure(Figure{What: "5000 agents that come back: " + what, Found: found, Unit: unit})
