@@ -1,8 +1,12 @@
 package repl
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -30,7 +34,7 @@ type commands struct {
 	Hosts       hostsCommand       `cmd:"" usage:"hosts [expand|fold]" help:"Ask all agents who is there; or expand and fold host expressions."`
 	BrokerSetup brokerSetupCommand `cmd:"" name:"broker-setup" usage:"broker-setup [--operator NAME] [--agent HOST,…]" help:"Print the rabbitmqctl commands that give Warren a virtual host and confined logins."`
 	Help        helpCommand        `cmd:"" usage:"help [COMMAND]" help:"Show the commands, or all about one."`
-	Config      configCommand      `cmd:"" usage:"config" help:"Show each setting, its value and where that comes from."`
+	ShowConfig  configCommand      `cmd:"" name:"config" usage:"config" help:"Show each setting, its value and where that comes from."`
 	Completion  completionCommand  `cmd:"" usage:"completion bash|zsh|fish" help:"Print what completes commands in your shell."`
 	Exit        exitCommand        `cmd:"" aliases:"quit,eixt" usage:"exit" help:"Leave. Tasks go on; their results stay to be looked at."`
 }
@@ -94,10 +98,11 @@ type invocation struct {
 
 // parseShell reads the arguments of `warren …`.
 func parseShell(args []string) (inv invocation, err error) {
-	inv.source = &config.Source{Default: configPath(), Skip: needsNoSettings}
+	inv.source = &config.Source{Default: configPath(), Skip: needsNoSettings, All: allSettings}
 	var g shellGrammar
 	g.Commands.link()
-	cmd, ctx, err := parse(newParser(&g, kong.Resolvers(inv.source)), args, &g.Anywhere)
+	options := append(onlyFor(args), kong.Resolvers(inv.source))
+	cmd, ctx, err := parse(newParser(&g, options...), args, &g.Anywhere)
 	if err != nil {
 		return inv, err
 	}
@@ -106,12 +111,42 @@ func parseShell(args []string) (inv invocation, err error) {
 		inv.command = versionCommand{}
 		return inv, nil
 	}
-	if inv.settings, err = g.Globals.settings(args); err != nil || ctx == nil || needsNoSettings(ctx.Selected().Name) {
+	if inv.settings, err = g.Globals.settings(args); err != nil || ctx == nil {
 		return inv, err
 	}
-	inv.configuration, err = describe(inv.source, ctx, inv.settings)
+	switch cmd.(type) {
+	case *configCommand, *promptCommand:
+		inv.configuration, err = describe(inv.source, ctx, inv.settings)
+	}
 	return inv, err
 }
+
+// onlyFor leaves out of the shell's grammar all commands but the one that args
+// begin with, where they do: kong builds the grammar by reflection, which takes
+// milliseconds for them all. Help and config are about all of them.
+func onlyFor(args []string) []kong.Option {
+	if len(args) == 0 || args[0] == "" || args[0] == "help" || args[0] == "config" {
+		return nil
+	}
+	var others []string
+	t := reflect.TypeFor[commands]()
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name := cmp.Or(f.Tag.Get("name"), strings.ToLower(f.Name))
+		if args[0] != name && !slices.Contains(strings.Split(f.Tag.Get("aliases"), ","), args[0]) {
+			others = append(others, f.Name)
+		}
+	}
+	if len(others) == t.NumField() {
+		return nil
+	}
+	// Kong knows a field by the grammar's name and its own, so that no other field
+	// of the grammar may have a command's name.
+	return []kong.Option{kong.IgnoreFields(`^shellGrammar\.(` + strings.Join(others, "|") + `)$`)}
+}
+
+// allSettings are those of the shell's whole grammar.
+func allSettings() []*kong.Flag { return config.Settings(newParser(new(shellGrammar)).Model) }
 
 // needsNoSettings names the commands that work whatever the configuration file
 // is like.

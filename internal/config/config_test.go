@@ -119,7 +119,7 @@ func FuzzFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		var g grammar
 		settings := Settings(kong.Must(&g).Model)
-		if file, err := parse("f", []byte(text), settings); err == nil {
+		if file, err := parse("f", []byte(text), settings, nil); err == nil {
 			for name := range file.values {
 				if !strings.Contains("broker data_dir workers ratio inbox label wait", name) {
 					t.Fatalf("%q: setting %s", text, name)

@@ -29,7 +29,8 @@ type value struct {
 // key is a setting's name in the file.
 func key(flag *kong.Flag) string { return strings.ReplaceAll(flag.Name, "-", "_") }
 
-func parse(path string, text []byte, settings []*kong.Flag) (*file, error) {
+// parse asks for all settings only where some do not do.
+func parse(path string, text []byte, settings []*kong.Flag, all func() []*kong.Flag) (*file, error) {
 	var raw map[string]any
 	if err := toml.Unmarshal(text, &raw); err != nil {
 		var bad *toml.DecodeError
@@ -43,11 +44,12 @@ func parse(path string, text []byte, settings []*kong.Flag) (*file, error) {
 		}
 	}
 	f := &file{path: path, values: map[string]value{}}
-	var names []string
-	byName := map[string]*kong.Flag{}
-	for _, flag := range settings {
-		names = append(names, key(flag))
-		byName[key(flag)] = flag
+	names, byName := named(settings)
+	for name := range raw {
+		if all != nil && byName[name] == nil {
+			names, byName = named(all())
+			break
+		}
 	}
 	var wrong []*Error
 	var at []int
@@ -65,6 +67,16 @@ func parse(path string, text []byte, settings []*kong.Flag) (*file, error) {
 		return nil, wrong[slices.Index(at, slices.Min(at))]
 	}
 	return f, nil
+}
+
+// named are the names of settings, and these by their names.
+func named(settings []*kong.Flag) (names []string, byName map[string]*kong.Flag) {
+	byName = map[string]*kong.Flag{}
+	for _, flag := range settings {
+		names = append(names, key(flag))
+		byName[key(flag)] = flag
+	}
+	return names, byName
 }
 
 // secret finds the first setting whose value has a password; line is 0 where there

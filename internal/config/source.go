@@ -16,6 +16,7 @@ import (
 type Source struct {
 	Default string // the file that is read where the flag --config names none; it need not be there
 	Skip    func(command string) bool
+	All     func() []*kong.Flag // the settings, where the grammar that is parsed has only some of them; may be nil
 
 	file *file // nil until it is read
 }
@@ -65,7 +66,7 @@ func (s *Source) read(ctx *kong.Context) error {
 			"mend it, or name another with --config; --config= reads none",
 		}
 	}
-	f, err := parse(path, text, Settings(ctx.Model))
+	f, err := parse(path, text, Settings(ctx.Model), s.All)
 	if err != nil {
 		return err
 	}
