@@ -84,23 +84,38 @@ func (b *Bus) session(ctx context.Context, s *broker.Session) error {
 	if err != nil {
 		return err
 	}
-	var deliveries <-chan amqp.Delivery
-	err = broker.Within(s.Conn, broker.CallTime, func() error {
-		if err := ch.QueueBind(b.queue, b.queue, wire.ExchangeReplies, false, nil); err != nil {
-			return err
-		}
-		if err := ch.Qos(prefetch, 0, false); err != nil {
-			return err
-		}
-		deliveries, err = ch.Consume(b.queue, "", false, true, false, false, nil)
-		return err
-	})
+	deliveries, err := b.consume(s.Conn, ch)
 	if err != nil {
 		return err
 	}
 	s.Ready()
 	c := consumer{bus: b, ch: ch}
 	return c.run(ctx, deliveries)
+}
+
+// consume binds the queue and begins to consume it.
+func (b *Bus) consume(conn *amqp.Connection, ch *amqp.Channel) (deliveries <-chan amqp.Delivery, err error) {
+	refused := ch.NotifyClose(make(chan *amqp.Error, 1)) // the library closes it
+	err = broker.Within(conn, broker.CallTime, func() error {
+		// The binding is not waited for: a refusal ends the channel, and is the
+		// answer to what comes next.
+		const noWait = true
+		err := ch.QueueBind(b.queue, b.queue, wire.ExchangeReplies, noWait, nil)
+		if err == nil {
+			err = ch.Qos(prefetch, 0, false)
+		}
+		if err == nil {
+			deliveries, err = ch.Consume(b.queue, "", false, true, false, false, nil)
+		}
+		if err == nil {
+			return nil
+		}
+		if e := <-refused; e != nil {
+			return e // not only that the channel is closed
+		}
+		return err
+	})
+	return deliveries, err
 }
 
 // consumer is the state of one session.
