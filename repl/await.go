@@ -76,8 +76,10 @@ func (s *session) await(ctx context.Context, task results.Task, w watch) (err er
 			if err := w.news(ctx); err != nil {
 				return err
 			}
-			if err := s.tellMoves(ctx, task.ID, w, records); err != nil {
-				return err
+			if task.Rollout != nil {
+				if err := s.tellMoves(ctx, task.ID, w, records); err != nil {
+					return err
+				}
 			}
 			if summary.Ended == task.Hosts {
 				return nil
