@@ -24,6 +24,10 @@ type Settings struct {
 
 	Warnings []broker.Warning // about Broker and Login
 
+	// Connect says that Connect will be called at once: what it waits for may
+	// begin while the rest of the process is made.
+	Connect bool
+
 	// Notify tells the operator something while a command is under way, or behind
 	// one: that a key waits for a touch. Any goroutine may call it; nil tells
 	// nobody.

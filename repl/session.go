@@ -108,12 +108,15 @@ type session struct {
 }
 
 // start makes the rest of the process, if that has not been done.
-func (s *session) start(ctx context.Context) error {
+func (s *session) start(ctx context.Context) error { return s.startFor(ctx, false) }
+
+// startFor is start for a command that will connect at once, or not.
+func (s *session) startFor(ctx context.Context, connect bool) error {
 	if s.engine != nil {
 		return nil
 	}
 	settings := s.settings
-	settings.Notify = s.notify
+	settings.Notify, settings.Connect = s.notify, connect
 	engine, err := s.open(ctx, settings, !s.shell)
 	if err != nil {
 		return withStatus(exitUsage, err)
@@ -125,7 +128,7 @@ func (s *session) start(ctx context.Context) error {
 // connect starts it for a command that needs the broker. The shell form fails
 // if no broker is there; the prompt has told that already, and goes on trying.
 func (s *session) connect(ctx context.Context) error {
-	if err := s.start(ctx); err != nil || !s.shell {
+	if err := s.startFor(ctx, s.shell); err != nil || !s.shell {
 		return err
 	}
 	s.caution()

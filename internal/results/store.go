@@ -59,12 +59,9 @@ type Store struct {
 	reader *sql.DB
 }
 
-// Open opens the store in directory dir, creating both where absent, and takes
-// this process's lease. It starts nothing: Run does the writing.
-func Open(dir string, opts Options) (*Store, error) {
-	if err := datadir.Prepare(dir); err != nil {
-		return nil, err
-	}
+// New makes the handle of a store in directory dir, to be wired. It touches no
+// file: until Open has returned nothing else may be called.
+func New(dir string, opts Options) *Store {
 	s := &Store{
 		dir: dir, path: filepath.Join(dir, fileName), log: opts.Log, retention: opts.Retention,
 		inbox: make(chan request, inboxSize), done: make(chan struct{}),
@@ -72,10 +69,29 @@ func Open(dir string, opts Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if err := s.open(); err != nil {
-		return nil, errors.Join(explain(s.path, err), s.Close())
+	return s
+}
+
+// Open is New and Store.Open.
+func Open(dir string, opts Options) (*Store, error) {
+	s := New(dir, opts)
+	if err := s.Open(); err != nil {
+		return nil, err
 	}
 	return s, nil
+}
+
+// Open opens the store, creating it and its directory where absent, and takes this
+// process's lease. It starts nothing: Run does the writing. After an error nothing
+// is left open.
+func (s *Store) Open() error {
+	if err := datadir.Prepare(s.dir); err != nil {
+		return err
+	}
+	if err := s.open(); err != nil {
+		return errors.Join(explain(s.path, err), s.Close())
+	}
+	return nil
 }
 
 // OpenReader opens a store that is there for its readers alone: nothing is made

@@ -65,7 +65,7 @@ type Operator struct {
 	ctx       context.Context // theirs; ends with Close or an actor's failure
 	stop      context.CancelFunc
 	connected bool            // they have been started
-	refused   error           // why Connect failed
+	refused   error           // why Connect failed; it has said so
 	keeper    *errgroup.Group // the store, which outlives the others
 	stopLast  context.CancelFunc
 }
@@ -135,19 +135,26 @@ func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := results.Open(s.DataDir, results.Options{Retention: results.Retention{Age: s.ResultsRetention, Size: s.ResultsSize}})
-	if err != nil {
-		return nil, errors.Join(err, log.Close())
-	}
+	store := results.New(s.DataDir, results.Options{Retention: results.Retention{Age: s.ResultsRetention, Size: s.ResultsSize}})
 	o := &Operator{store: store, audit: log}
 	o.signer, o.noKey = signing.Choose(ctx, signing.Options{Identity: s.Identity, Passphrase: terminal.ReadSecret, Notify: s.Notify})
 	if err := o.wire(s, name, once); err != nil {
-		return nil, errors.Join(err, store.Close(), log.Close())
+		return nil, errors.Join(err, log.Close())
 	}
 	var last context.Context
 	last, o.stopLast = context.WithCancel(context.WithoutCancel(ctx))
 	ctx, o.stop = context.WithCancel(context.WithoutCancel(ctx))
 	o.actors, o.ctx = errgroup.WithContext(ctx)
+	if s.Connect {
+		// The store is opened meanwhile. No reply comes before it is: what the
+		// callback queue is called nobody has been told.
+		o.connect()
+	}
+	if err := store.Open(); err != nil {
+		o.stop()
+		_ = o.actors.Wait() // no broker is the smaller trouble
+		return nil, errors.Join(err, log.Close())
+	}
 	o.keeper = new(errgroup.Group)
 	o.keeper.Go(func() error {
 		defer o.stop() // without a store nothing can be promised
@@ -213,10 +220,11 @@ func (o *Operator) send(ctx context.Context, s *broker.Session) error {
 
 // Connect makes the key ready and waits until both connections are up.
 func (o *Operator) Connect(ctx context.Context) error {
+	o.connect()
 	if err := o.unlock(ctx); err != nil {
+		o.refused = err
 		return repl.Misconfigured(err)
 	}
-	o.connect()
 	for _, s := range []*broker.State{o.sending.State(), o.bus.Link()} {
 		for ; s.Phase == broker.Connecting; s = s.Next() {
 			select {
@@ -373,12 +381,15 @@ func (o *Operator) Close() error {
 		}
 	}
 	o.stop()
+	// What is settled is stored, and what comes now the agents keep: the store need
+	// not wait while the connections say goodbye.
+	o.stopLast()
+	kept := errors.Join(o.keeper.Wait(), o.store.Close())
 	err := o.actors.Wait()
 	if o.refused != nil {
 		err = nil // Connect has said it
 	}
-	o.stopLast()
-	return errors.Join(left, err, o.keeper.Wait(), o.store.Close(), o.audit.Close())
+	return errors.Join(left, err, kept, o.audit.Close())
 }
 
 // replyQueue is the name of a callback queue that nobody guesses, and that the
