@@ -141,6 +141,9 @@ const incremental = 3
 
 // dsn names the database with pragmas that each of its connections is to have.
 func dsn(path string, options ...string) string {
+	if whole, err := filepath.Abs(path); err == nil {
+		path = whole // a URI has no place for a relative one
+	}
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path // C:/…: https://sqlite.org/uri.html

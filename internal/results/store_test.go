@@ -651,3 +651,15 @@ func TestDSN(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// --data-dir and WARREN_DATA_DIR may be relative.
+func TestRelativeDirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s, err := Open("data", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
