@@ -133,6 +133,7 @@ type lie struct {
 	name  string
 	begun bool // the true agent has said that the command runs
 	late  bool // and that it has ended
+	heard bool // it is told as what it is, the host's word on some request
 	tell  func(j, other *played) []amqp.Publishing
 }
 
@@ -155,7 +156,7 @@ func with(name string, change func(j *played, m *amqp.Publishing)) lie {
 func lies() []lie {
 	const forged = `"reason":"forged"`
 	rejection := func(name string, digest func(j, other *played) []byte) lie {
-		return lie{name: name, tell: func(j, other *played) []amqp.Publishing {
+		return lie{name: name, heard: true, tell: func(j, other *played) []amqp.Publishing {
 			return one(j.reply(&wire.Ended{Job: j.Leaf.Job, Agent: j.host, Outcome: wire.Rejected, Reason: "forged", EndedAt: 2_000, Request: digest(j, other)}))
 		}}
 	}
@@ -353,6 +354,14 @@ func TestHostileReplies(t *testing.T) {
 	w := p.start("run", "true", "--hosts", strings.Join(everyone, " "), "--expires", "10m", "--json")
 	f.receive(everyone)
 	task := f.jobs[fence].Statement.Task
+	eventually(t, func() error {
+		for host, state := range p.states(task) {
+			if !strings.HasPrefix(state, `"sent"`) {
+				return fmt.Errorf("%s: %s", host, state)
+			}
+		}
+		return nil
+	})
 
 	for i, l := range table {
 		j := f.jobs[hosts[i]]
@@ -382,6 +391,8 @@ func TestHostileReplies(t *testing.T) {
 	for i, l := range table {
 		got, want := states[hosts[i]], `"sent" null null "" ""`
 		switch {
+		case l.heard:
+			want = `"sent" null "its host has refused a request about it: forged" "" ""`
 		case l.late:
 			want = fmt.Sprintf(`"ended" "exited" null "true %s\n" ""`, hosts[i])
 		case l.begun:

@@ -87,6 +87,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 
 // run is the agent, from its start to its end.
 func (f *flags) run(args []string, stderr io.Writer) int {
+	takeLittle()
 	agent, err := f.agent(args, stderr)
 	if err != nil {
 		return fail(stderr, err)

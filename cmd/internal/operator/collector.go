@@ -5,18 +5,18 @@ import (
 	"runtime/debug"
 )
 
-// How much the collector lets the heap grow beyond what is in use, in per cent. A
-// process that speaks to few hosts has so little in use that it would do nothing
-// but collect; with a task of 10,000 a seventh of the peak is saved.
+// With a task of more than largeTask hosts the collector runs before the heap has
+// grown by gcPercent: with 10,000 that takes a seventh off the process's peak. With
+// few hosts so little is in use that it would do nothing but collect.
 const (
-	growth      = 200
-	growthLarge = 50
-	largeTask   = 2000 // hosts
+	largeTask = 2000
+	gcPercent = 50
 )
 
-// letGrow tunes the collector. Who has set GOGC knows better.
-func letGrow(percent int) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(percent)
+// collectFor tunes the collector for a task of so many hosts, and for all that
+// follow, since it may be under way for long. Who has set GOGC knows better.
+func collectFor(hosts int) {
+	if hosts > largeTask && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 }

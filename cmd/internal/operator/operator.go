@@ -73,7 +73,6 @@ type Operator struct {
 // Open makes the process ready: data directory, store, logs. Interactive, it
 // also begins to connect.
 func Open(ctx context.Context, s repl.Settings, interactive bool) (repl.Engine, error) {
-	letGrow(growth)
 	o, err := open(ctx, s, !interactive)
 	if err != nil {
 		return nil, err
@@ -245,9 +244,7 @@ func (o *Operator) Link() *broker.State { return o.sending.State() }
 
 // Submit makes a task of spec; see repl.Engine.
 func (o *Operator) Submit(ctx context.Context, spec results.Spec) (results.Task, error) {
-	if len(spec.Hosts) > largeTask { // for good: it may be under way for long
-		letGrow(growthLarge)
-	}
+	collectFor(len(spec.Hosts))
 	return o.dispatcher.Submit(ctx, spec)
 }
 
