@@ -25,6 +25,12 @@ const (
 	// it; times wire.MaxReply it bounds the memory of the bus (32 MiB).
 	prefetch = 256
 
+	// ackEvery and ackBy are how many committed replies wait for an acknowledgement,
+	// and for how long: one for each transaction costs the broker more than it is
+	// worth, since the queue goes with the connection, and nothing comes again.
+	ackEvery = prefetch / 4
+	ackBy    = 100 * time.Millisecond
+
 	// queueBytes bounds the callback queue in the broker. Above it agents' replies
 	// are refused, and they try again.
 	queueBytes = 256 << 20
@@ -128,6 +134,7 @@ type consumer struct {
 	given []gift           // to the store, oldest first
 	done  uint64           // the last delivery before which all is committed
 	acked uint64
+	late  <-chan time.Time // what is committed is acknowledged then; nil: nothing waits
 
 	failed   []results.Update // given, and not committed
 	failedTo uint64           // the last delivery that they cover
@@ -168,6 +175,8 @@ func (c *consumer) run(ctx context.Context, deliveries <-chan amqp.Delivery) err
 			err = c.takeAll(ctx, d, incoming)
 		case err := <-committed:
 			c.answered(err)
+		case <-c.late:
+			err = c.ack(0)
 		case <-c.retry:
 			c.retry = nil
 			err = c.give(ctx, c.failed, c.failedTo)
@@ -176,7 +185,7 @@ func (c *consumer) run(ctx context.Context, deliveries <-chan amqp.Delivery) err
 			err = ctx.Err()
 		}
 		if err == nil {
-			err = c.ack()
+			err = c.ack(ackEvery)
 		}
 		if err != nil {
 			return err
@@ -256,18 +265,25 @@ func (c *consumer) take(ctx context.Context, d amqp.Delivery) error {
 	return nil
 }
 
-// ack acknowledges all before the first that is not committed.
-func (c *consumer) ack() error {
+// ack acknowledges all before the first that is not committed, if that are as many,
+// or sees to it that it is done soon.
+func (c *consumer) ack(atLeast uint64) error {
 	for len(c.given) > 0 && len(c.given[0].committed) > 0 { // of the same transaction
 		c.answered(<-c.given[0].committed)
 	}
 	if len(c.given) == 0 && c.failed == nil {
 		c.done = c.tag // what never needed the store, too
 	}
-	if c.done <= c.acked {
+	switch n := c.done - c.acked; {
+	case n == 0:
+		return nil
+	case n < atLeast:
+		if c.late == nil {
+			c.late = time.After(ackBy)
+		}
 		return nil
 	}
-	c.acked = c.done
+	c.acked, c.late = c.done, nil
 	return c.ch.Ack(c.done, true)
 }
 
