@@ -119,7 +119,9 @@ func (h *host) prepare(ctx context.Context, typ string) error {
 	if typ == wire.TypeRun {
 		w.letter = h.sent
 	}
-	if err := h.task.prepare(ctx, w); err != nil {
+	if w.letter.batch != nil {
+		h.task.build(w) // not in turn: who signs may wait for a touch, and cancels with him
+	} else if err := h.task.prepare(ctx, w); err != nil {
 		return err
 	}
 	if errors.Is(w.err, errUnsigned) {

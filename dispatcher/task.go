@@ -93,8 +93,8 @@ type task struct {
 	unsettled sync.WaitGroup // jobs of which nothing is known yet; host goroutines count down
 }
 
-// A want is what a host goroutine asks the task goroutine for: a request, built and
-// signed. That is done here, since what it takes in stack would be kept by each host
+// A want is what a host goroutine asks the task goroutine for: a request, signed and
+// built. A first one is built here as well, since what it takes in stack would be kept by each host
 // goroutine until the end of its job.
 type want struct {
 	typ      string
@@ -238,14 +238,15 @@ func (t *task) prepare(ctx context.Context, w *want) error {
 	}
 }
 
-// fulfil builds what is wanted.
+// fulfil signs and builds what is wanted.
 func (t *task) fulfil(ctx context.Context, w *want) {
-	w.err = nil
-	if w.letter.batch == nil {
-		if w.letter, w.err = t.sign(ctx, w); w.err != nil {
-			return
-		}
+	if w.letter, w.err = t.sign(ctx, w); w.err == nil {
+		t.build(w)
 	}
+}
+
+// build makes the publication of a letter; called by host goroutines, too.
+func (t *task) build(w *want) {
 	job := &t.jobs[w.index]
 	w.pub = t.d.request(w.typ, job, &w.letter, w.index)
 	w.pub.Answer = w.verdicts

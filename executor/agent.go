@@ -94,6 +94,10 @@ const (
 	DefaultMaxValidity = 24 * time.Hour
 )
 
+// dialTimeout is long: where a whole fleet comes back at a time, whoever gives up
+// and begins anew has the broker do the work once more.
+const dialTimeout = time.Minute
+
 // DefaultWorkers is how many commands run at the same time where nothing else
 // is said.
 func DefaultWorkers() int { return max(4, 2*runtime.NumCPU()) }
@@ -153,6 +157,8 @@ func New(cfg Config) (*Agent, error) {
 
 func (c *Config) setDefaults() {
 	def(&c.Broker.Heartbeat, DefaultHeartbeat)
+	def(&c.Broker.DialTimeout, dialTimeout)
+	def(&c.Broker.SetupTimeout, broker.CallTime)
 	def(&c.Limits.Workers, DefaultWorkers())
 	def(&c.Limits.Queue, DefaultQueue)
 	def(&c.Limits.Jobs, defaultJobs)

@@ -64,13 +64,7 @@ func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	var incoming <-chan amqp.Delivery
-	err = broker.Within(s.Conn, broker.CallTime, func() (err error) {
-		if err = ch.Qos(prefetch, 0, false); err == nil {
-			incoming, err = ch.Consume(queue, "", false, false, false, false, nil)
-		}
-		return err
-	})
+	incoming, err := broker.Consume(s.Conn, ch, queue, prefetch, false)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,8 @@ import (
 const (
 	// processBy is how soon it is written who a command's process is. What has
 	// ended by then needs no such entry; what survives an agent that is killed
-	// before is found by its environment, and may live if it has cleared that.
+	// before is found by its environment on Linux; elsewhere, or if it has cleared that,
+	// it may live, and the reason says so.
 	processBy = 20 * time.Millisecond
 
 	// toldBy is how soon it is written that an operator has a result. An agent

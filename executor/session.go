@@ -111,20 +111,11 @@ func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connecti
 	if err != nil {
 		return nil, err
 	}
-	var incoming <-chan amqp.Delivery
-	err = broker.Within(conn, broker.CallTime, func() error {
-		if exchanges != nil {
-			// Not waited for: a refusal ends the channel, and is what the next call returns.
-			if err := ch.QueueBind(queue, "", wire.ExchangeDiscover, true, nil); err != nil {
-				return err
-			}
-		}
-		if err := ch.Qos(prefetch, 0, false); err != nil {
-			return err
-		}
-		incoming, err = ch.Consume(queue, "", false, true, false, false, nil)
-		return err
-	})
+	var bindings []broker.Binding
+	if exchanges != nil {
+		bindings = []broker.Binding{{Exchange: wire.ExchangeDiscover}}
+	}
+	incoming, err := broker.Consume(conn, ch, queue, prefetch, true, bindings...)
 	if err != nil {
 		return nil, err
 	}
@@ -132,17 +123,14 @@ func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connecti
 	return ch, nil
 }
 
-// errConsumerEnded ends a session whose queue has been deleted or whose channel
-// was closed: all is declared again on a new connection.
-var errConsumerEnded = errors.New("the broker ended the consumer")
-
-// consume hands on what comes by a queue; from tells which.
-func (a *Agent) consume(ctx context.Context, from delivery, incoming <-chan amqp.Delivery) error {
+// consume hands on what comes by a queue; from tells which. When the queue has been
+// deleted or its channel closed all is declared again on a new connection.
+func (a *Agent) consume(ctx context.Context, from delivery, incoming *broker.Consumer) error {
 	for {
 		select {
-		case d, ok := <-incoming:
+		case d, ok := <-incoming.Deliveries:
 			if !ok {
-				return errConsumerEnded
+				return incoming.Err()
 			}
 			from.Delivery = d
 			select {

@@ -9,7 +9,6 @@ package replybus
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -81,8 +80,6 @@ func (b *Bus) CaughtUp() <-chan struct{} { return b.caughtUp }
 // Run consumes until ctx ends.
 func (b *Bus) Run(ctx context.Context) error { return b.link.Run(ctx, b.session) }
 
-var errConsumerEnded = errors.New("the broker ended the consumer of the callback queue")
-
 // session is one connection's life.
 func (b *Bus) session(ctx context.Context, s *broker.Session) error {
 	exchanges := []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {Name: wire.ExchangeDiscover, Kind: "fanout"}}
@@ -90,38 +87,13 @@ func (b *Bus) session(ctx context.Context, s *broker.Session) error {
 	if err != nil {
 		return err
 	}
-	deliveries, err := b.consume(s.Conn, ch)
+	incoming, err := broker.Consume(s.Conn, ch, b.queue, prefetch, true, broker.Binding{Exchange: wire.ExchangeReplies, Key: b.queue})
 	if err != nil {
 		return err
 	}
 	s.Ready()
 	c := consumer{bus: b, ch: ch}
-	return c.run(ctx, deliveries)
-}
-
-// consume binds the queue and begins to consume it.
-func (b *Bus) consume(conn *amqp.Connection, ch *amqp.Channel) (deliveries <-chan amqp.Delivery, err error) {
-	refused := ch.NotifyClose(make(chan *amqp.Error, 1)) // the library closes it
-	err = broker.Within(conn, broker.CallTime, func() error {
-		// The binding is not waited for: a refusal ends the channel, and is the
-		// answer to what comes next.
-		const noWait = true
-		err := ch.QueueBind(b.queue, b.queue, wire.ExchangeReplies, noWait, nil)
-		if err == nil {
-			err = ch.Qos(prefetch, 0, false)
-		}
-		if err == nil {
-			deliveries, err = ch.Consume(b.queue, "", false, true, false, false, nil)
-		}
-		if err == nil {
-			return nil
-		}
-		if e := <-refused; e != nil {
-			return e // not only that the channel is closed
-		}
-		return err
-	})
-	return deliveries, err
+	return c.run(ctx, incoming)
 }
 
 // consumer is the state of one session.
@@ -151,11 +123,11 @@ type gift struct {
 // run takes deliveries as they come and gives them to the store, which commits
 // together what has come meanwhile. After a failure nothing more is taken until
 // all that was given has been committed.
-func (c *consumer) run(ctx context.Context, deliveries <-chan amqp.Delivery) error {
+func (c *consumer) run(ctx context.Context, from *broker.Consumer) error {
 	for {
 		var caughtUp chan<- struct{}
 		var committed <-chan error
-		incoming := deliveries
+		incoming := from.Deliveries
 		switch {
 		case len(c.given) > 0:
 			committed = c.given[0].committed
@@ -170,7 +142,7 @@ func (c *consumer) run(ctx context.Context, deliveries <-chan amqp.Delivery) err
 		case caughtUp <- struct{}{}:
 		case d, ok := <-incoming:
 			if !ok {
-				return errConsumerEnded
+				return from.Err()
 			}
 			err = c.takeAll(ctx, d, incoming)
 		case err := <-committed:

@@ -8,7 +8,8 @@
 //
 // A Publisher outlives the sessions. Its owner's goroutines send Publications
 // to In; within each session Serve takes them, publishes them with publisher
-// confirms, many in flight at a time, and answers each with exactly one
+// confirms, many in flight at a time (and acknowledges with each what came with
+// it), and answers each with exactly one
 // Verdict in the one-slot channel that came with it. While no session serves,
 // nobody receives from In: that is the back-pressure.
 //

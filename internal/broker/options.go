@@ -16,8 +16,8 @@ type Options struct {
 
 	Heartbeat    time.Duration // 0 means 10 s; a silent peer is given up after 1.5 of it
 	IOTimeout    time.Duration // longest time for one write to the network; 0 means 30 s
-	DialTimeout  time.Duration // TCP (connectTime of it at most), TLS and login together; 0 means 1 min
-	SetupTimeout time.Duration // from login to Session.Ready; 0 means CallTime
+	DialTimeout  time.Duration // TCP (connectTime of it at most), TLS and login together; 0 means 10 s
+	SetupTimeout time.Duration // from login to Session.Ready; 0 means 30 s
 
 	// Once makes Run return the error, within 5 s, when the first round through
 	// the URLs brings no connection. Later losses are repaired as always.
@@ -36,8 +36,8 @@ func (o Options) withDefaults() Options {
 	}{
 		{&o.Heartbeat, 10 * time.Second},
 		{&o.IOTimeout, 30 * time.Second},
-		{&o.DialTimeout, time.Minute},
-		{&o.SetupTimeout, CallTime},
+		{&o.DialTimeout, 10 * time.Second},
+		{&o.SetupTimeout, 30 * time.Second},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value

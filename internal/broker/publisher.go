@@ -212,14 +212,10 @@ func (s *serving) drain() error {
 // lost tells why the channel ended. Its last confirmations have been read: the
 // library closes their channel behind them.
 func (s *serving) lost() error {
-	e := <-s.closed // closed, at the latest, together with confirms
-	switch {
-	case e == nil:
-		return &Error{Kind: ErrLost, Text: "the channel to publish was closed"}
-	case e.Code == amqp.AccessRefused:
-		return &Error{Kind: ErrForbidden, Text: "the broker's permissions forbid to publish: " + e.Reason, Hint: "rabbitmqctl set_permissions grants write", Err: e}
+	if e := <-s.closed; e != nil { // closed, at the latest, together with confirms
+		return channelLost(e)
 	}
-	return &Error{Kind: ErrLost, Text: "the channel to publish was lost: " + e.Reason, Err: e}
+	return &Error{Kind: ErrLost, Text: "the channel to publish was closed"}
 }
 
 // unfit says why a message cannot be put into frames; the library would break

@@ -16,8 +16,8 @@
 // and written within one transaction, so their updates do not undo each other.
 //
 // A caller Adds a task before any of its requests leaves, so that no reply can
-// come too early; acknowledges a reply only when Apply's answer is nil; and ends
-// all senders before Run.
+// come too early; acknowledges a reply only when Apply's answer is nil; and stops
+// all senders before Run: who is late gets ErrStopped.
 package results
 
 import (
@@ -60,7 +60,7 @@ type Store struct {
 }
 
 // New makes the handle of a store in directory dir, to be wired. It touches no
-// file: until Open has returned nothing else may be called.
+// file: until Open has returned only what sends to Run may be called, and waits.
 func New(dir string, opts Options) *Store {
 	s := &Store{
 		dir: dir, path: filepath.Join(dir, fileName), log: opts.Log, retention: opts.Retention,

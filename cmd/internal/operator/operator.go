@@ -2,9 +2,9 @@
 // with its connection, the dispatcher with the publisher and theirs. It is the
 // Engine of the REPL.
 //
-// All actors run under one errgroup. The store starts with Open; what needs the
-// broker starts with Open in the REPL, which goes on trying, and with Connect in
-// the shell form, which does not.
+// All actors run under one errgroup. They start with Open, those that need the
+// broker while the store is being opened; in the REPL they go on trying, in the
+// shell form Connect says whether they are there.
 package operator
 
 import (

@@ -1,0 +1,54 @@
+package broker
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/rabbit/rabbittest"
+)
+
+// Who consumes hears why that has ended, whatever on the channel has ended it, and
+// why it cannot begin, although the binding is not waited for.
+func TestConsumerTellsWhy(t *testing.T) {
+	c := connect(t, rabbittest.URL(t))
+	channel := func() (*amqp.Channel, string) {
+		t.Helper()
+		ch, err := c.Channel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := ch.QueueDeclare("", false, false, true, false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ch, q.Name
+	}
+	tells := func(err error) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), "test.no-such-exchange") {
+			t.Errorf("told as %v", err)
+		}
+	}
+	ch, queue := channel()
+	_, err := Consume(c, ch, queue, 1, true, Binding{Exchange: "test.no-such-exchange"})
+	tells(err)
+
+	ch, queue = channel()
+	consumer, err := Consume(c, ch, queue, 1, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ch.Publish("test.no-such-exchange", "k", false, false, amqp.Publishing{}); err != nil {
+		t.Fatal(err)
+	}
+	for range consumer.Deliveries {
+	}
+	err = consumer.Err()
+	tells(err)
+	if !errors.Is(err, ErrLost) {
+		t.Errorf("%T %v", err, err)
+	}
+}
