@@ -76,6 +76,7 @@ type bench struct {
 	node      *rabbit.Node // nil where the broker was there
 	brokerPID int          // 0 where it is not known
 	prefix    string
+	fleets    int // started so far
 	report    *Report
 }
 

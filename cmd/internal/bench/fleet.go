@@ -14,6 +14,13 @@ type fleet struct {
 	verbose   bool // Warren's agents tell each attempt that failed
 }
 
+// unique is the prefix of another fleet: the queues of the last one may not be gone
+// when it begins.
+func (b *bench) unique() string {
+	b.fleets++
+	return fmt.Sprintf("%s-%d", b.prefix, b.fleets)
+}
+
 // digits is the length of a host's number.
 const digits = 5
 

@@ -17,7 +17,7 @@ const (
 
 // many is one task for 10,000 hosts, and in turns with it one for 1,000 of them.
 func (b *bench) many(ctx context.Context) error {
-	f := fleet{prefix: b.prefix, hosts: tenThousand, workers: workers(), share: manyShare}
+	f := fleet{prefix: b.unique(), hosts: tenThousand, workers: workers(), share: manyShare}
 	var kinds []turn
 	for _, command := range []string{"true", floor.Noop} {
 		for _, hosts := range []int{tenThousand, aThousand} {

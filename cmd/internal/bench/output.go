@@ -19,7 +19,7 @@ const (
 // output is one host that prints 1 GiB, of which the operator's default limit is
 // kept, and then as much as an agent keeps at all.
 func (b *bench) output(ctx context.Context) (err error) {
-	f := fleet{prefix: b.prefix, hosts: 1, workers: workers(), processes: true}
+	f := fleet{prefix: b.unique(), hosts: 1, workers: workers(), processes: true}
 	s, err := b.warrenSide(ctx, f)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ const eachPrints = 64 << 10
 
 // manyOutputs is 1,000 hosts that print 64 KiB each.
 func (b *bench) manyOutputs(ctx context.Context) (err error) {
-	s, err := b.warrenSide(ctx, fleet{prefix: b.prefix, hosts: aThousand, workers: workers()})
+	s, err := b.warrenSide(ctx, fleet{prefix: b.unique(), hosts: aThousand, workers: workers()})
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ const separateHosts = 50
 // processes is the same with hosts that are processes, each with a journal and
 // workers of its own.
 func (b *bench) processes(ctx context.Context) error {
-	f := fleet{prefix: b.prefix, hosts: separateHosts, workers: workers(), processes: true}
+	f := fleet{prefix: b.unique(), hosts: separateHosts, workers: workers(), processes: true}
 	rows, err := b.rows(ctx, f, []turn{
 		{command: "true", hosts: separateHosts, times: 5},
 		{command: "true", hosts: separateHosts, times: 1, cold: true},

@@ -34,7 +34,7 @@ func (b *bench) reconnect(ctx context.Context) (err error) {
 		return errNeedsNode
 	}
 	b.say("%d agents: connecting", lostAgents)
-	s, err := b.warrenSide(ctx, fleet{prefix: b.prefix, hosts: lostAgents, workers: workers(), verbose: true})
+	s, err := b.warrenSide(ctx, fleet{prefix: b.unique(), hosts: lostAgents, workers: workers(), verbose: true})
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func (b *bench) scaleOf(ctx context.Context, name string, inbox bool) (err error
 		return err
 	}
 	b.say("%d × %s", scaleHosts, name)
-	f := fleet{prefix: b.prefix + strconv.Itoa(len(name)), hosts: scaleHosts, workers: workers(), inbox: inbox}
+	f := fleet{prefix: b.unique(), hosts: scaleHosts, workers: workers(), inbox: inbox}
 	s, err := b.warrenSide(ctx, f)
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ type Row struct {
 // table measures all rows, each number of hosts with fleets of its own.
 func (b *bench) table(ctx context.Context) error {
 	for _, n := range b.cfg.Hosts {
-		f := fleet{prefix: b.prefix, hosts: n, workers: workers(), share: 1}
+		f := fleet{prefix: b.unique(), hosts: n, workers: workers(), share: 1}
 		rows, err := b.rows(ctx, f, b.kinds(n))
 		b.report.Rows = append(b.report.Rows, rows...)
 		if err != nil {
