@@ -6,8 +6,9 @@ import (
 )
 
 // With a task of more than largeTask hosts the collector runs before the heap has
-// grown by gcPercent: with 10,000 that takes a sixth off the process's peak, for as much of its processor time. With
-// few hosts so little is in use that it would do nothing but collect.
+// grown by gcPercent: with 10,000 that takes a sixth off the process's peak, for a
+// sixth more of its processor time. With few hosts so little is in use that it would
+// do nothing but collect.
 const (
 	largeTask = 2000
 	gcPercent = 20
