@@ -94,8 +94,8 @@ type task struct {
 }
 
 // A want is what a host goroutine asks the task goroutine for: a request, signed and
-// built. A first one is built here as well, since what it takes in stack would be kept by each host
-// goroutine until the end of its job.
+// built. A first one is built here as well, since what it takes in stack would be kept
+// by each host goroutine until the end of its job.
 type want struct {
 	typ      string
 	index    int

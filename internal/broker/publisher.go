@@ -152,12 +152,13 @@ func (s *serving) publish(p *Publication) error {
 
 // write sends a message, and what is to be acknowledged with it.
 func (s *serving) write(p *Publication) error {
-	if len(p.Acks) > 0 && s.cork != nil {
+	together := len(p.Acks) > 0 && s.cork != nil
+	if together {
 		s.cork.put()
 	}
 	acknowledge(p.Acks)
 	_, err := s.ch.PublishWithDeferredConfirm(p.Exchange, p.Key, p.Mandatory, false, p.Msg)
-	if len(p.Acks) > 0 && s.cork != nil {
+	if together {
 		err = errors.Join(err, s.cork.draw())
 	}
 	return err
