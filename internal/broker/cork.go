@@ -35,8 +35,11 @@ func (c *cork) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// put begins to hold back.
+// put begins to hold back. Of no cork, nothing does.
 func (c *cork) put() {
+	if c == nil {
+		return
+	}
 	c.mu.Lock()
 	c.in = true
 	c.mu.Unlock()
@@ -45,6 +48,9 @@ func (c *cork) put() {
 // draw lets go of what is held back. After an error nothing good can follow on
 // the connection: the library takes it for written.
 func (c *cork) draw() error {
+	if c == nil {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.in = false

@@ -15,7 +15,7 @@ type Publication struct {
 	Answer chan<- Verdict
 	Ref    uint64 // echoed in the verdict
 
-	// Acks are acknowledged just before, of the same session: in one write with
+	// Acks are acknowledged just behind it, of the same session: in one write with
 	// the message they cost the broker much less than by themselves.
 	Acks []amqp.Delivery
 }

@@ -21,6 +21,11 @@ const DefaultWindow = 1024
 // context has ended.
 const drainTime = 2 * time.Second
 
+// burst is how many publications are written, unless a cork's content is exceeded
+// before, until confirmations are looked at again, and whether the broker takes
+// messages at all.
+const burst = 64
+
 // blockedEvents is more than the number of times that a broker can change its
 // mind between the end of Serve and the end of its connection.
 const blockedEvents = 8
@@ -49,7 +54,8 @@ func (p *Publisher) In() chan<- *Publication { return p.in }
 
 // Serve publishes over one session, on a channel of its own, until ctx ends
 // (then it returns nil, once what is in flight has been confirmed, or 2 s
-// later) or the channel or the connection does. One Serve at a time.
+// later) or the channel or the connection does. The channel ends with the
+// session. One Serve at a time.
 func (p *Publisher) Serve(ctx context.Context, s *Session) error {
 	ch, err := onChannel(s.Conn, func(*amqp.Channel) error { return nil })
 	if err != nil {
@@ -58,7 +64,7 @@ func (p *Publisher) Serve(ctx context.Context, s *Session) error {
 	return p.ServeOn(ctx, s, ch)
 }
 
-// ServeOn is Serve on a channel that nobody else publishes on. It closes it.
+// ServeOn is Serve on a channel that nobody else publishes on.
 func (p *Publisher) ServeOn(ctx context.Context, session *Session, ch *amqp.Channel) error {
 	s := &serving{in: p.in, conn: session.Conn, ch: ch, cork: session.cork, flight: newFlight(p.window)}
 	defer s.flight.abandon("the connection to the broker was lost before it confirmed")
@@ -127,15 +133,23 @@ func (s *serving) loop(ctx context.Context) error {
 	}
 }
 
+// publish publishes p and what waits behind it, in as few writes as the cork
+// allows: each wakes the broker.
 func (s *serving) publish(p *Publication) error {
-	if reason := unfit(p); reason != "" {
-		acknowledge(p.Acks)
-		answer(p.Answer, Verdict{Ref: p.Ref, Kind: Nacked, Reason: reason})
-		return nil
-	}
-	seq := s.flight.add(p.Ref, p.Answer)
-	p.Msg.MessageId = strconv.FormatUint(seq, 10)
+	s.cork.put()
+	size := len(p.Msg.Body)
 	err := s.write(p)
+	for n := 1; n < burst && size < maxCorked && err == nil && !s.flight.full(); n++ {
+		select {
+		case p := <-s.in:
+			size += len(p.Msg.Body)
+			err = s.write(p)
+			continue
+		default:
+		}
+		break
+	}
+	err = errors.Join(err, s.cork.draw())
 	if err == nil {
 		return nil
 	}
@@ -150,17 +164,17 @@ func (s *serving) publish(p *Publication) error {
 	return &Error{Kind: ErrLost, Text: "cannot publish: " + reason(err), Err: err}
 }
 
-// write sends a message, and what is to be acknowledged with it.
+// write writes a message, and behind it, since nobody waits for that, what is to be
+// acknowledged with it.
 func (s *serving) write(p *Publication) error {
-	together := len(p.Acks) > 0 && s.cork != nil
-	if together {
-		s.cork.put()
+	defer acknowledge(p.Acks)
+	if reason := unfit(p); reason != "" {
+		answer(p.Answer, Verdict{Ref: p.Ref, Kind: Nacked, Reason: reason})
+		return nil
 	}
-	acknowledge(p.Acks)
+	seq := s.flight.add(p.Ref, p.Answer)
+	p.Msg.MessageId = strconv.FormatUint(seq, 10)
 	_, err := s.ch.PublishWithDeferredConfirm(p.Exchange, p.Key, p.Mandatory, false, p.Msg)
-	if together {
-		err = errors.Join(err, s.cork.draw())
-	}
 	return err
 }
 
@@ -188,7 +202,7 @@ func (s *serving) settle(c amqp.Confirmation) error {
 	}
 }
 
-// drain waits for the confirmations that are still to come, and closes the channel.
+// drain waits for the confirmations that are still to come.
 func (s *serving) drain() error {
 	timer := time.NewTimer(drainTime)
 	defer timer.Stop()
@@ -206,7 +220,6 @@ func (s *serving) drain() error {
 			return nil
 		}
 	}
-	_ = Within(s.conn, drainTime, s.ch.Close) // nothing depends on it any more
 	return nil
 }
 
