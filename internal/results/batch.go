@@ -70,6 +70,7 @@ type merged struct {
 	record record
 	before *facts   // as known or read
 	piece  [2]chunk // the last that was stored of each stream
+	pieces [2]int   // how many are stored of each stream; 0 until that was asked for
 
 	heard              int
 	unknown, forgotten bool
@@ -223,7 +224,7 @@ func (m *merging) store(j *merged, c chunk) error {
 	parts, refused := acc.admit(c, r.limit, have)
 	m.counts.Refused += refused
 	for _, p := range parts {
-		stored, err := m.tx.addOutput(r.row, p, first)
+		stored, err := m.add(j, p, first)
 		if err != nil {
 			return err
 		}
@@ -235,6 +236,31 @@ func (m *merging) store(j *merged, c chunk) error {
 		j.piece[p.stream], first = p, false
 	}
 	return nil
+}
+
+// add stores a piece, the first of its stream or a further one, and reports whether
+// there was room for it. The pieces of a stream are counted once in a transaction:
+// an agent that leaves gaps sends as many as it likes.
+func (m *merging) add(j *merged, p chunk, first bool) (bool, error) {
+	pieces := &j.pieces[p.stream]
+	if !first && len(p.data) < crumb {
+		extended, err := m.tx.extendOutput(j.record.row, p)
+		if extended || err != nil {
+			return true, err
+		}
+		if *pieces == 0 {
+			if *pieces, err = m.tx.pieces(j.record.row, p.stream); err != nil {
+				return false, err
+			}
+		}
+		if *pieces >= maxPieces {
+			return false, nil
+		}
+	}
+	if *pieces > 0 {
+		*pieces++
+	}
+	return true, m.tx.addOutput(j.record.row, p)
 }
 
 func (m *merging) write(j *merged) error {

@@ -118,14 +118,25 @@ func (s *stmt) each(dest []any, f func() error, args ...any) (err error) {
 	return err
 }
 
+// prepare does so, once.
+func (s *stmt) prepare() error {
+	if s.driver != nil {
+		return nil
+	}
+	d, err := s.conn.driver.PrepareContext(context.Background(), s.text)
+	if err != nil {
+		return fmt.Errorf("%w in %q", err, s.text)
+	}
+	s.driver = d.(driverStmt)
+	return nil
+}
+
 // ready prepares the statement, and its arguments.
 func (s *stmt) ready(args []any) error {
-	if s.driver == nil {
-		d, err := s.conn.driver.PrepareContext(context.Background(), s.text)
-		if err != nil {
-			return fmt.Errorf("%w in %q", err, s.text)
-		}
-		s.driver = d.(driverStmt)
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	if s.args == nil {
 		s.args = make([]driver.NamedValue, len(args))
 	}
 	for i, a := range args {

@@ -27,7 +27,7 @@ func (s *Store) Find(ctx context.Context, prefix string) (Task, error) {
 		return Task{}, err
 	}
 	// Digits and dashes sort before "g".
-	found, err := s.tasks(ctx, "WHERE id >= ? AND id < ?", from, from+"g")
+	found, err := s.tasks(ctx, withPrefix, from, from+"g")
 	switch {
 	case err != nil:
 		return Task{}, err
@@ -42,6 +42,10 @@ func (s *Store) Find(ctx context.Context, prefix string) (Task, error) {
 	}
 	return found[0], nil
 }
+
+// withPrefix are the tasks whose ids are in a range: by their keys, since SQLite would
+// rather read all tasks in their order than a range of ids and sort that.
+const withPrefix = "WHERE seq IN (SELECT seq FROM tasks WHERE id >= ? AND id < ?)"
 
 // idPrefix brings the beginning of an id, with its dashes or without any, into
 // the form that ids are stored in.
@@ -76,10 +80,14 @@ func (s *Store) Tasks(ctx context.Context, limit int) ([]Task, error) {
 	return s.tasks(ctx, "ORDER BY seq DESC LIMIT ?", limit)
 }
 
-func (s *Store) tasks(ctx context.Context, which string, args ...any) (out []Task, err error) {
-	err = s.query(ctx, `SELECT t.id, t.command, t.operator, t.created, t.not_after, t.timeout, t.max_output, t.hosts, t.driver, t.cancel,
+func selectTasks(which string) string {
+	return `SELECT t.id, t.command, t.operator, t.created, t.not_after, t.timeout, t.max_output, t.hosts, t.driver, t.cancel,
 		t.when_online, t.fanout, t.retry_of, t.rollout, coalesce(c.kind, ''), coalesce(c.n, 0)
-		FROM (SELECT * FROM tasks `+which+`) t LEFT JOIN counts c ON c.task = t.seq ORDER BY t.seq DESC`,
+		FROM (SELECT * FROM tasks ` + which + `) t LEFT JOIN counts c ON c.task = t.seq ORDER BY t.seq DESC`
+}
+
+func (s *Store) tasks(ctx context.Context, which string, args ...any) (out []Task, err error) {
+	err = s.query(ctx, selectTasks(which),
 		args, func(rows *sql.Rows) error {
 			var t Task
 			var created, notAfter, timeout int64

@@ -71,6 +71,7 @@ func (s *Store) run(ctx context.Context, c driverConn) {
 	a := s.newActor(c)
 	defer a.tx.close()
 	defer a.end()
+	a.tx.prepare()
 
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()

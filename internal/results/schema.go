@@ -210,10 +210,12 @@ func prepareSchema(ctx context.Context, conn *sql.Conn, path string) error {
 	case version == 0 && tables > 0:
 		return fmt.Errorf("%s is not a result store of warren, but another program's database\nhint: choose another directory with WARREN_DATA_DIR", path)
 	}
-	// So that what is removed can be given back to the disk in small bits. Of a
-	// database that has tables already this takes VACUUM, below.
-	if _, err := conn.ExecContext(ctx, "PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
-		return err
+	if version < incremental {
+		// So that what is removed can be given back to the disk in small bits. Of a
+		// database that has tables already this takes VACUUM, below.
+		if _, err := conn.ExecContext(ctx, "PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
+			return err
+		}
 	}
 	if err := setWAL(ctx, conn, path); err != nil {
 		return err
@@ -247,14 +249,18 @@ func setWAL(ctx context.Context, conn *sql.Conn, path string) error {
 // readConns is how many readers look at the same time; more wait.
 const readConns = 4
 
-// openReader opens the handle of all readers. They see the last commit and
-// never wait for the writer.
-func openReader(path string) (*sql.DB, error) {
+// openReader opens the handle of all readers, and the first of its connections.
+// They see the last commit and never wait for the writer.
+func openReader(ctx context.Context, path string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", dsn(path, "mode=ro", "_pragma=query_only(1)"))
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(readConns)
 	db.SetMaxIdleConns(readConns)
+	// A connection reads the schema with the first table that is named.
+	if _, err := db.ExecContext(ctx, "SELECT 0 FROM tasks WHERE 0"); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	return db, nil
 }

@@ -122,7 +122,7 @@ func (s *Store) open() error {
 	if s.writer, s.conn, err = openWriter(context.WithoutCancel(ctx), s.path); err != nil {
 		return err
 	}
-	if s.reader, err = openReader(s.path); err != nil {
+	if s.reader, err = openReader(context.WithoutCancel(ctx), s.path); err != nil {
 		return err
 	}
 	s.lease, err = takeLease(s.dir)

@@ -354,6 +354,54 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// Who looks for one task of very many does not read them all.
+func TestFindReadsOneTask(t *testing.T) {
+	s := start(t, t.TempDir())
+	rows, err := s.reader.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+selectTasks(withPrefix), "a", "ag")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var plan []string
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			t.Fatal(err)
+		}
+		plan = append(plan, step)
+	}
+	if text := strings.Join(plan, "\n"); len(plan) == 0 || strings.Contains(text, "SCAN") || rows.Err() != nil {
+		t.Errorf("the plan is\n%s\n%v", text, rows.Err())
+	}
+}
+
+// Nothing is written by who only opens a store that is there: each write waits for
+// the disk.
+func TestOpenWritesNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir)
+	task, jobs := newTask(1)
+	s.add(t, task, jobs)
+	s.end()
+	path := filepath.Join(dir, fileName)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
+		t.Errorf("a write-ahead log of %d bytes", info.Size())
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the file has changed, %v", err)
+	}
+}
+
 func second[T any](_ T, err error) error { return err }
 
 func TestAddRefuses(t *testing.T) {

@@ -98,6 +98,17 @@ func (t *txer) close() {
 	}
 }
 
+// prepare prepares what a task with one quick host needs, so that nobody waits for
+// it later. What fails says so when it is used.
+func (t *txer) prepare() {
+	for _, s := range []*stmt{
+		t.begin, t.selVersion, t.selNextJob, t.insTask, t.insStatement, t.insJob, t.commit,
+		t.selRev, t.updRev, t.updJob, t.insHost, t.updCount, t.selTask, t.selCounts,
+	} {
+		_ = s.prepare()
+	}
+}
+
 // do calls f within a transaction, which is undone where f or the commit fails.
 func (t *txer) do(f func() error) error {
 	if _, err := t.begin.exec(); err != nil {
@@ -257,21 +268,22 @@ const (
 	maxPieces = 4096    // of a stream
 )
 
-// addOutput stores a piece, the first of its stream or a further one, and reports
-// whether there was room for it.
-func (t *txer) addOutput(job int64, c chunk, first bool) (bool, error) {
-	if !first && len(c.data) < crumb {
-		n, err := t.updOutput.exec(job, c.stream, c.offset, c.data, 4*crumb)
-		if n > 0 || err != nil {
-			return true, err
-		}
-		pieces := 0
-		if err := t.selPieces.row([]any{&pieces}, job, c.stream, maxPieces); err != nil || pieces >= maxPieces {
-			return false, err
-		}
-	}
+// extendOutput puts a small piece at the end of the one that it follows, where there
+// is such a one and it is not large yet.
+func (t *txer) extendOutput(job int64, c chunk) (bool, error) {
+	n, err := t.updOutput.exec(job, c.stream, c.offset, c.data, 4*crumb)
+	return n > 0, err
+}
+
+// pieces is how many pieces the store has of a stream, maxPieces at most.
+func (t *txer) pieces(job int64, stream int) (n int, err error) {
+	return n, t.selPieces.row([]any{&n}, job, stream, maxPieces)
+}
+
+// addOutput stores a piece as one of its own.
+func (t *txer) addOutput(job int64, c chunk) error {
 	_, err := t.insOutput.exec(job, c.stream, c.offset, c.data)
-	return err == nil, err
+	return err
 }
 
 func (t *txer) addHost(name string) error {
