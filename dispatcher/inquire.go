@@ -87,15 +87,17 @@ func hasSecret(statement string) bool {
 // agent may still have something to say about, and waits until all have answered or ctx
 // ends. It runs in the asker's goroutine; nothing is left behind.
 func (d *Dispatcher) inquire(ctx context.Context, t results.Task, typ string, about func(*results.Job) bool) error {
+	// In this order, so that a job which ends meanwhile is not taken for one that
+	// has ended and lacks something.
+	all, err := d.store.Jobs(ctx, t.ID)
+	if err != nil {
+		return err
+	}
 	progress, unfollow, err := d.store.Follow(ctx, t.ID)
 	if err != nil {
 		return err
 	}
 	defer unfollow()
-	all, err := d.store.Jobs(ctx, t.ID)
-	if err != nil {
-		return err
-	}
 	var which []int
 	for i, j := range all {
 		if progress[j.ID] != nil && about(&j) {

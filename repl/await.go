@@ -25,6 +25,9 @@ func (s *session) waitAndShow(ctx context.Context, task results.Task, v *view) e
 	if err := s.follow(ctx, task, w); err != nil {
 		return err
 	}
+	if s.shell {
+		s.engine.Leave() // while the results are shown
+	}
 	if v.streamed() {
 		return s.showEnding(ctx, task, v)
 	}
@@ -102,8 +105,11 @@ func (s *session) askAgain(ctx context.Context, task results.Task) (stop func())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		pause := firstPause
-		again := time.NewTimer(0)
+		pause, first := firstPause, time.Duration(0)
+		if s.store.Driven(ctx, task) {
+			first = firstPause // who drives it does that
+		}
+		again := time.NewTimer(first)
 		defer again.Stop()
 		for {
 			select {

@@ -84,6 +84,11 @@ type Engine interface {
 	// Executed for its task.
 	Viewed(task results.Task, hosts []string) error
 
+	// Leave begins to say goodbye to the broker, and waits for nothing: whatever was
+	// submitted here is done, and nothing more will be. What is stored can be read
+	// as before.
+	Leave()
+
 	// Close stops taking work, lets what was sent settle, stops the actors and
 	// waits for them.
 	Close() error

@@ -282,6 +282,8 @@ func (e *fakeEngine) Viewed(task results.Task, hosts []string) error {
 	return f.Close()
 }
 
+func (e *fakeEngine) Leave() {}
+
 func (e *fakeEngine) Close() error {
 	e.stop()
 	return errors.Join(e.run.Wait(), e.store.Close())

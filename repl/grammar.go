@@ -179,20 +179,35 @@ func parse(k *kong.Kong, args []string, anywhere *anywhere) (command, *kong.Cont
 			return &helpCommand{node: chosen(trace)}, nil, nil
 		}
 	}
-	ctx, err := k.Parse(args)
-	if err != nil {
+	if err := assign(trace); err != nil {
 		return nil, nil, explainValue(err)
 	}
-	cmd, ok := ctx.Selected().Target.Addr().Interface().(command)
+	cmd, ok := trace.Selected().Target.Addr().Interface().(command)
 	if !ok {
-		panic(fmt.Sprintf("%s is no command", ctx.Selected().Name))
+		panic(fmt.Sprintf("%s is no command", trace.Selected().Name))
 	}
 	if help, ok := cmd.(*helpCommand); ok {
 		if err := help.find(k.Model.Node); err != nil {
 			return nil, nil, err
 		}
 	}
-	return cmd, ctx, nil
+	return cmd, trace, nil
+}
+
+// assign gives the grammar the values of a line. It is the rest of kong's Parse,
+// which would trace the line once more, and look at every flag four times for hooks
+// that no command has.
+func assign(trace *kong.Context) error {
+	if err := trace.Reset(); err != nil {
+		return err
+	}
+	if err := trace.Resolve(); err != nil {
+		return err
+	}
+	if _, err := trace.Apply(); err != nil {
+		return err
+	}
+	return trace.Validate()
 }
 
 // chosen is the command that was named, or the whole grammar.

@@ -49,8 +49,11 @@ func pagerWords() []string {
 // pageTo writes results, through the pager where they are long and a person
 // reads them.
 func (s *session) pageTo(write func(w *bufio.Writer) error) error {
+	if !s.stdio.OutTerminal || s.stdio.Size == nil {
+		return s.printTo(write)
+	}
 	words := pagerWords()
-	if !s.stdio.OutTerminal || words == nil || s.stdio.Size == nil {
+	if words == nil {
 		return s.printTo(write)
 	}
 	p := &pager{out: s.stdio.Out, words: words, screen: s.stdio.Size}

@@ -32,7 +32,12 @@ type oneTask struct {
 	asked     []time.Duration // when, since start
 	cancelled []string
 	start     time.Time
+	driven    bool
+	left      int // calls of Leave
 }
+
+func (o *oneTask) Driven(context.Context, results.Task) bool { return o.driven }
+func (o *oneTask) Leave()                                    { o.left++ }
 
 func (o *oneTask) Find(context.Context, string) (results.Task, error)  { return o.task, nil }
 func (o *oneTask) Jobs(context.Context, string) ([]results.Job, error) { return o.jobs, nil }
@@ -116,6 +121,39 @@ func TestAwaitAsksWithGrowingPauses(t *testing.T) {
 			t.Errorf("asked at %v, want %v", o.asked, want)
 		}
 	})
+}
+
+// Who drives a task asks for what is missing himself.
+func TestAwaitAsksLaterForWhatIsDriven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, s, _, _ := newOneTask(true)
+		o.driven = true
+		time.AfterFunc(firstPause-time.Millisecond, func() { o.summaries <- results.Summary{Hosts: 2, Ended: 2} })
+		if err := s.await(t.Context(), o.task, s.watchFor(t.Context(), o.task, everything())); err != nil {
+			t.Fatal(err)
+		}
+		if len(o.asked) > 0 {
+			t.Errorf("asked at %v", o.asked)
+		}
+	})
+}
+
+// The shell form says goodbye to the broker once its task is done; the prompt never.
+func TestLeavesTheBrokerWhenItsTaskIsDone(t *testing.T) {
+	for _, tt := range []struct{ shell, done, left bool }{{true, true, true}, {true, false, false}, {false, true, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			o, s, interrupts, _ := newOneTask(tt.shell)
+			if tt.done {
+				o.summaries <- results.Summary{Hosts: 2, Ended: 2}
+			} else {
+				interrupts <- os.Interrupt
+			}
+			_ = s.waitAndShow(t.Context(), o.task, everything()) // of jobs without an outcome
+			if (o.left > 0) != tt.left {
+				t.Errorf("%+v: left %d times", tt, o.left)
+			}
+		})
+	}
 }
 
 func TestWaitEndsWithItsContext(t *testing.T) {

@@ -312,3 +312,31 @@ func TestExpiresBehindABusyWorker(t *testing.T) {
 		t.Error("it was executed all the same")
 	}
 }
+
+// Who waits for another process's task takes it over when that is killed, and needed
+// no broker before.
+func TestWaitTakesOver(t *testing.T) {
+	p := newPlace(t)
+	a, _ := p.agent("a")
+	g := newGate(t)
+	shell := p.start("run", g.command(), "--hosts", a, "--timeout", "5m")
+	g.begun(a)
+	var list struct{ Tasks []document }
+	decode(t, p.want(0, "tasks", "--json").out, &list)
+	waits := p.start("wait", list.Tasks[0].ID)
+	eventually(t, func() error {
+		if leases, _ := filepath.Glob(p.data + "/drivers/*.lock"); len(leases) < 2 {
+			return fmt.Errorf("leases: %q", leases)
+		}
+		return nil
+	})
+	if err := shell.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	g.open()
+	if status := ended(t, waits); status != 0 {
+		t.Errorf("wait ended with %d:\n%s\n%s", status, waits.Out.String(), waits.Err.String())
+	}
+	has(t, waits.Out.String(), "begun", "finished", "ok")
+	g.once(a)
+}

@@ -2,8 +2,9 @@
 // with its connection, the dispatcher with the publisher and theirs. It is the
 // Engine of the REPL.
 //
-// All actors run under one errgroup. They start with Open, those that need the
-// broker while the store is being opened; in the REPL they go on trying, in the
+// The actors run under one errgroup, the store, which outlives them, under another.
+// They start with Open; a process that will need the broker begins to connect while
+// key and store are being opened. In the REPL the connections go on trying, in the
 // shell form Connect says whether they are there.
 package operator
 
@@ -56,15 +57,16 @@ type Operator struct {
 	audit      *audit.Log
 	signer     *signing.Signer
 	noKey      error // why there is no signer
+	tell       func(text string)
 	publisher  *broker.Publisher
 	sending    *broker.Link
 	bus        *replybus.Bus
 	dispatcher *dispatcher.Dispatcher
 
-	actors    *errgroup.Group // what needs the broker
+	actors    *errgroup.Group // all but the store
 	ctx       context.Context // theirs; ends with Close or an actor's failure
 	stop      context.CancelFunc
-	connected bool            // they have been started
+	connected bool            // the two connections have been started
 	refused   error           // why Connect failed; it has said so
 	keeper    *errgroup.Group // the store, which outlives the others
 	stopLast  context.CancelFunc
@@ -126,69 +128,85 @@ func (o *Operator) reconcile(notify func(string)) error {
 }
 
 func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
-	if err := datadir.Prepare(s.DataDir); err != nil {
-		return nil, err
+	o := &Operator{store: results.New(s.DataDir, results.Options{Retention: results.Retention{Age: s.ResultsRetention, Size: s.ResultsSize}})}
+	if o.tell = s.Notify; o.tell == nil {
+		o.tell = func(string) {}
 	}
 	name := userName()
-	log, err := audit.Open(s.DataDir, name)
+	config, err := o.wire(s, name, once)
 	if err != nil {
 		return nil, err
 	}
-	store := results.New(s.DataDir, results.Options{Retention: results.Retention{Age: s.ResultsRetention, Size: s.ResultsSize}})
-	o := &Operator{store: store, audit: log}
-	o.signer, o.noKey = signing.Choose(ctx, signing.Options{Identity: s.Identity, Passphrase: terminal.ReadSecret, Notify: s.Notify})
-	if err := o.wire(s, name, once); err != nil {
-		return nil, errors.Join(err, log.Close())
-	}
-	var last context.Context
-	last, o.stopLast = context.WithCancel(context.WithoutCancel(ctx))
-	ctx, o.stop = context.WithCancel(context.WithoutCancel(ctx))
-	o.actors, o.ctx = errgroup.WithContext(ctx)
+	last, stopLast := context.WithCancel(context.WithoutCancel(ctx))
+	o.stopLast = stopLast
+	living, stop := context.WithCancel(context.WithoutCancel(ctx))
+	o.stop = stop
+	o.actors, o.ctx = errgroup.WithContext(living)
 	if s.Connect {
-		// The store is opened meanwhile. No reply comes before it is: what the
-		// callback queue is called nobody has been told.
+		// What needs no broker is made ready meanwhile. No reply comes before the
+		// store is: what the callback queue is called nobody has been told.
 		o.connect()
 	}
-	if err := store.Open(); err != nil {
+	if err := o.prepare(ctx, s, config); err != nil {
 		o.stop()
+		o.stopLast()
 		_ = o.actors.Wait() // no broker is the smaller trouble
-		return nil, errors.Join(err, log.Close())
+		return nil, err
 	}
 	o.keeper = new(errgroup.Group)
 	o.keeper.Go(func() error {
 		defer o.stop() // without a store nothing can be promised
-		return store.Run(last)
+		return o.store.Run(last)
 	})
+	o.actors.Go(func() error { return o.dispatcher.Run(o.ctx) })
 	return o, nil
 }
 
-// wire makes the actors that need the broker; none starts.
-func (o *Operator) wire(s repl.Settings, name string, once bool) (err error) {
+// wire makes what keeps the connections, and says what the dispatcher needs of it;
+// nothing starts.
+func (o *Operator) wire(s repl.Settings, name string, once bool) (config dispatcher.Config, err error) {
 	opts := broker.Options{URLs: s.Broker, Login: s.Login, Once: once}
 	login, err := opts.User()
 	if err != nil {
-		return err
+		return config, err
 	}
 	queue, err := replyQueue(login)
 	if err != nil {
-		return err
+		return config, err
 	}
 	opts.Name = "warren " + name + " (requests)"
 	if o.sending, err = broker.NewLink(opts); err != nil {
-		return err
+		return config, err
 	}
 	opts.Name = "warren " + name + " (replies)"
 	if o.bus, err = replybus.New(opts, queue, o.store, s.Notify, slog.New(slog.DiscardHandler)); err != nil {
-		return err
+		return config, err
 	}
 	o.publisher = broker.NewPublisher(publishWindow)
-	o.dispatcher = dispatcher.New(dispatcher.Config{
-		Store: o.store, Out: o.publisher.In(), ReplyTo: queue, Replies: o.bus.Link(), CaughtUp: o.bus.CaughtUp(), Operator: name,
-		Audit: func(task, command string, hosts []string) error {
-			return o.audit.Executed(task, command, o.key(), hosts)
-		},
-		Sign: o.sign, Touch: o.signer != nil && o.signer.Touch(), Tell: s.Notify,
-	})
+	return dispatcher.Config{
+		Store: o.store, Operator: name, Tell: s.Notify,
+		Out: o.publisher.In(), ReplyTo: queue, Replies: o.bus.Link(), CaughtUp: o.bus.CaughtUp(),
+	}, nil
+}
+
+// prepare makes ready what needs no broker: data directory, audit log, key,
+// dispatcher, store. After an error nothing is left open.
+func (o *Operator) prepare(ctx context.Context, s repl.Settings, config dispatcher.Config) (err error) {
+	if err := datadir.Prepare(s.DataDir); err != nil {
+		return err
+	}
+	if o.audit, err = audit.Open(s.DataDir, config.Operator); err != nil {
+		return err
+	}
+	o.signer, o.noKey = signing.Choose(ctx, signing.Options{Identity: s.Identity, Passphrase: terminal.ReadSecret, Notify: s.Notify})
+	config.Sign, config.Touch = o.sign, o.signer != nil && o.signer.Touch()
+	config.Audit = func(task, command string, hosts []string) error {
+		return o.audit.Executed(task, command, o.key(), hosts)
+	}
+	o.dispatcher = dispatcher.New(config)
+	if err := o.store.Open(); err != nil {
+		return errors.Join(err, o.audit.Close())
+	}
 	return nil
 }
 
@@ -200,15 +218,14 @@ func (o *Operator) sign(ctx context.Context, statement []byte) (string, error) {
 	return o.signer.Sign(ctx, statement)
 }
 
-// connect starts what needs the broker, once.
+// connect starts the connections, once.
 func (o *Operator) connect() {
 	if o.connected {
 		return
 	}
 	o.connected = true
-	o.actors.Go(func() error { return o.sending.Run(o.ctx, o.send) })
 	o.actors.Go(func() error { return o.bus.Run(o.ctx) })
-	o.actors.Go(func() error { return o.dispatcher.Run(o.ctx) })
+	o.actors.Go(func() error { return o.sending.Run(o.ctx, o.send) })
 }
 
 // send is a session of the connection that publishes.
@@ -303,6 +320,15 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 	if err != nil {
 		return err
 	}
+	if !o.connected { // nobody has needed the broker yet
+		if o.store.Driven(ctx, t) {
+			return nil
+		}
+		if err := o.Connect(ctx); err != nil {
+			o.tell(fmt.Sprintf("no other warren sees to task %s any more, and this one cannot: %v", task, err))
+			return err
+		}
+	}
 	asking, cancel := context.WithTimeout(ctx, o.patience(wait))
 	defer cancel()
 	if err := o.dispatcher.Ask(asking, t); err != nil && !errors.Is(err, context.DeadlineExceeded) {
@@ -366,6 +392,9 @@ func (o *Operator) Store() *results.Store { return o.store }
 func (o *Operator) Viewed(t results.Task, hosts []string) error {
 	return o.audit.Viewed(t.ID, t.Command, o.key(), hosts)
 }
+
+// Leave has the connections end, and all that needs them.
+func (o *Operator) Leave() { o.stop() }
 
 // Close waits until the operator may leave, then ends the process's work:
 // senders first, then what stores their news.
