@@ -43,7 +43,8 @@ func (l *loop) execute(work context.Context, j *job) {
 		return
 	}
 	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.task, mark(j.id), "WARREN_HOST=" + j.host})
-	l.log.Info("began", "job", j.id, "task", j.task, "host", j.host, "command", commandLine(run))
+	j.logged = true
+	l.log.Info("began", "job", j.id, "task", j.task, "host", j.host, "issuer", j.issuer, "command", commandLine(run))
 	cfg, reports := l.cfg, l.reports
 	l.exec.Go(func() error {
 		defer stop(nil)

@@ -46,6 +46,7 @@ type job struct {
 	result wire.Ended // when it has ended, without the output
 	told   bool       // an operator has it
 
+	logged   bool   // the log has said whose it is
 	recorded bool   // the journal knows who it is
 	unsaved  *entry // what the journal is yet to be told
 	urgent   bool   // and before anything is said of the job

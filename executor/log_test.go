@@ -1,8 +1,62 @@
 package executor
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"warren/internal/wire"
 )
 
 func textLog(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+// A job that begins at once is logged as begun alone; one that waits as accepted too.
+func TestLogSaysWhichJobsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r := newRig(t, func(c *Config) { c.Log = textLog(&log) })
+		_, first := ids()
+		_, second := ids()
+		task, _ := ids()
+		for _, job := range []string{first, second} { // of which the one worker takes one
+			r.send(wire.TypeRun, task, job)
+			task, _ = ids()
+		}
+		<-r.started
+		r.finish <- exited(0)
+		<-r.started
+		r.finish <- exited(0)
+		next[*wire.Ended](r)
+		next[*wire.Ended](r)
+		r.close()
+		for job, want := range map[string][]string{first: {"began", "ended"}, second: {"accepted", "began", "ended"}} {
+			var said []string
+			for line := range strings.Lines(log.String()) {
+				if strings.Contains(line, "job="+job) {
+					_, rest, _ := strings.Cut(line, "msg=")
+					word, _, _ := strings.Cut(rest, " ")
+					said = append(said, word)
+				}
+			}
+			if strings.Join(said, " ") != strings.Join(want, " ") {
+				t.Errorf("logged of job %s: %q, want %q", job, said, want)
+			}
+		}
+	})
+}
+
+// The first line about a job says whose it is, also where it never begins.
+func TestLogSaysWhoseJobItIs(t *testing.T) {
+	for _, logged := range []bool{false, true} {
+		var log bytes.Buffer
+		l := &loop{log: textLog(&log), outbox: newOutbox("web01", nil), cfg: Config{Now: time.Now}}
+		l.ended(&job{issuer: "SHA256:key", logged: logged, result: wire.Ended{Outcome: wire.Rejected, Reason: "queue full"}})
+		if said := strings.Contains(log.String(), "issuer=SHA256:key"); said == logged {
+			t.Errorf("logged before: %v; now %s", logged, &log)
+		}
+	}
+}

@@ -28,6 +28,7 @@ type loop struct {
 	acks    []delivery // decided, to be acknowledged once the journal is written
 	owed    acks       // whose acknowledgement leaves with the next reply
 	turn    uint64     // of the loop; from 1 on
+	fresh   []*job     // accepted in this turn
 
 	saveFailed bool      // the last write did
 	saveAgain  time.Time // no write before
@@ -160,7 +161,7 @@ func (l *loop) tick(now time.Time) {
 // begin chooses as many waiting jobs as there are free workers. They are
 // executed once the journal has them as begun.
 func (l *loop) begin(now time.Time) {
-	defer func() { l.turn++ }()
+	defer l.endTurn()
 	if l.draining {
 		return
 	}
@@ -182,6 +183,19 @@ func (l *loop) begin(now time.Time) {
 	}
 }
 
+// endTurn logs which of the jobs that were accepted in this turn have to wait.
+func (l *loop) endTurn() {
+	for _, j := range l.fresh {
+		if j.phase == waiting {
+			j.logged = true
+			l.log.Info("accepted", "job", j.id, "task", j.task, "host", j.host, "issuer", j.issuer)
+		}
+	}
+	clear(l.fresh)
+	l.fresh = l.fresh[:0]
+	l.turn++
+}
+
 // ended logs a job's outcome and tells those who wait for it.
 func (l *loop) ended(j *job) {
 	attrs := []any{"job", j.id, "task", j.task, "host", j.host, "outcome", j.result.Outcome}
@@ -190,6 +204,9 @@ func (l *loop) ended(j *job) {
 	}
 	if j.result.Reason != "" {
 		attrs = append(attrs, "reason", j.result.Reason)
+	}
+	if !j.logged && j.issuer != "" {
+		attrs = append(attrs, "issuer", j.issuer)
 	}
 	l.log.Info("ended", attrs...)
 	l.recordEnd(j, l.cfg.Now())
@@ -257,11 +274,11 @@ func (l *loop) accept(v *trust.Verdict, held bool, now time.Time) {
 	}
 	if !known {
 		j.judged = l.turn
+		l.fresh = append(l.fresh, j)
 		l.recordDecision(v, now)
 		if v.Refusal != "" {
 			l.refused(v, now)
 		}
-		l.log.Info("accepted", "job", j.id, "task", j.task, "host", j.host, "type", wire.TypeRun, "issuer", j.issuer)
 	}
 	l.outbox.tell(j, r.Statement.ReplyTo)
 	if !known && j.phase == ended {

@@ -199,6 +199,9 @@ func encodeLine(d *decision) []byte {
 	if err != nil {
 		panic(err) // plain data
 	}
+	if isPrintable(line) {
+		return line
+	}
 	printable := make([]byte, 0, len(line)+2)
 	for _, c := range string(line) {
 		switch {
@@ -212,6 +215,17 @@ func encodeLine(d *decision) []byte {
 		}
 	}
 	return printable
+}
+
+// isPrintable reports whether a line is of ASCII's printable characters, as nearly
+// each is.
+func isPrintable(line []byte) bool {
+	for _, c := range line {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // append writes a line, or nothing of it. Where an earlier one was cut off, as by
