@@ -135,8 +135,13 @@ func (b *bench) profile(ctx context.Context, f fleet, low, high *side) error {
 	return nil
 }
 
-// syncs is how many syncs are one turn.
-const syncs = 50
+// syncs is how many syncs are one turn, and syncEvery how far they are apart: about
+// as far as commands given to one host one after the other. A disk that was idle
+// for so long answers later than one that was busy a moment ago.
+const (
+	syncs     = 50
+	syncEvery = 2 * time.Millisecond
+)
 
 // oneSync is what a sync of the disk takes that holds dir: of a block, written
 // into a file that has its size already, as a journal's is.
@@ -148,7 +153,10 @@ func oneSync(dir string) (s time.Duration, err error) {
 	defer f.Close()
 	block := make([]byte, 4<<10)
 	var took []time.Duration
+	tick := time.NewTicker(syncEvery)
+	defer tick.Stop()
 	for i := range syncs + 1 {
+		<-tick.C
 		block[0] = byte(i)
 		begin := time.Now()
 		if _, err := f.WriteAt(block, 0); err != nil {
