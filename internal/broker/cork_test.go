@@ -93,18 +93,11 @@ func TestCork(t *testing.T) {
 // What a publication acknowledges is acknowledged, in one write with it.
 func TestAcksLeaveWithThePublication(t *testing.T) {
 	s, c := corked(t)
-	ch, err := s.Conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	q, err := ch.QueueDeclare("", false, false, true, false, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ch, queue := ownQueue(t, s)
 	p := NewPublisher(0)
 	stop := start(t, func(ctx context.Context) error { return p.ServeOn(ctx, s, ch) })
-	receive(t, publish(t, p, Publication{Key: q.Name, Mandatory: true}))
-	d, ok, err := ch.Get(q.Name, false)
+	receive(t, publish(t, p, Publication{Key: queue, Mandatory: true}))
+	d, ok, err := ch.Get(queue, false)
 	if err != nil || !ok {
 		t.Fatalf("%v, %v", ok, err)
 	}
@@ -125,7 +118,7 @@ func TestAcksLeaveWithThePublication(t *testing.T) {
 	if ch, err = s.Conn.Channel(); err != nil {
 		t.Fatal(err)
 	}
-	if d, again, err := ch.Get(q.Name, false); err != nil || again {
+	if d, again, err := ch.Get(queue, false); err != nil || again {
 		t.Errorf("it came again: %+v, %v", d, err)
 	}
 }
@@ -149,9 +142,9 @@ func corked(t *testing.T) (*Session, *counter) {
 	return s, c
 }
 
-// What waits for the publisher leaves in few writes, and each gets its verdict.
-func TestPublicationsThatWaitLeaveTogether(t *testing.T) {
-	s, c := corked(t)
+// ownQueue is a queue of the session's, and the channel that has declared it.
+func ownQueue(t *testing.T, s *Session) (*amqp.Channel, string) {
+	t.Helper()
 	ch, err := s.Conn.Channel()
 	if err != nil {
 		t.Fatal(err)
@@ -160,11 +153,18 @@ func TestPublicationsThatWaitLeaveTogether(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return ch, q.Name
+}
+
+// What waits for the publisher leaves in few writes, and each gets its verdict.
+func TestPublicationsThatWaitLeaveTogether(t *testing.T) {
+	s, c := corked(t)
+	_, queue := ownQueue(t, s)
 	const n = burst + burst/2
 	p := &Publisher{in: make(chan *Publication, n), window: 2 * n}
 	verdicts := make(chan Verdict, n)
 	for ref := range uint64(n) {
-		key := q.Name
+		key := queue
 		if ref%2 == 1 {
 			key = "test.nobody"
 		}
