@@ -61,18 +61,23 @@ func Open(dir string, o Options, replay func(record []byte) error) (*Log, error)
 	return l, nil
 }
 
+// lockTime is how long the lock of an agent that was killed may still be held: by a
+// child of its between fork and exec, which has its descriptors until then.
+const lockTime = time.Second
+
 // acquire locks the directory.
 func acquire(dir string) (*datadir.Lock, error) {
 	if err := datadir.Prepare(dir); err != nil {
 		return nil, err
 	}
-	path := osDir(dir).Path(lockName)
-	lock, err := datadir.Try(path)
-	if err != nil {
-		return nil, fmt.Errorf("data directory: %w\nhint: choose another with --data-dir, or mend its owner and mode", err)
-	}
-	if lock == nil {
+	ctx, cancel := context.WithTimeout(context.Background(), lockTime)
+	defer cancel()
+	lock, err := datadir.Acquire(ctx, osDir(dir).Path(lockName))
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("data directory %s: %w\nhint: end the other agent, or give each its own --data-dir", dir, ErrLocked)
+	case err != nil:
+		return nil, fmt.Errorf("data directory: %w\nhint: choose another with --data-dir, or mend its owner and mode", err)
 	}
 	return lock, nil
 }

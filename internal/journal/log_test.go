@@ -159,6 +159,35 @@ func TestLocked(t *testing.T) {
 	l.append(t, Sync, "mine")
 }
 
+// A killed agent's lock may be held for a moment longer, by a child that it was about
+// to start.
+func TestLockThatIsGivenUpSoon(t *testing.T) {
+	dir := t.TempDir()
+	lock, err := acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := make(chan error, 1)
+	go func() {
+		again, err := acquire(dir)
+		if err == nil {
+			err = again.Unlock()
+		}
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		t.Fatalf("not waited for: %v", err)
+	case <-time.After(lockTime / 10):
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReset(t *testing.T) {
 	dir := t.TempDir()
 	if aside, err := Reset(dir); aside != "" || err != nil {
