@@ -107,7 +107,7 @@ func (s *session) askAgain(ctx context.Context, task results.Task) (stop func())
 		defer close(done)
 		pause, first := firstPause, time.Duration(0)
 		if s.store.Driven(ctx, task) {
-			first = firstPause // who drives it does that
+			first = firstPause // it is being seen to
 		}
 		again := time.NewTimer(first)
 		defer again.Stop()

@@ -14,29 +14,17 @@ import (
 // why it cannot begin, although the binding is not waited for.
 func TestConsumerTellsWhy(t *testing.T) {
 	c := connect(t, rabbittest.URL(t))
-	channel := func() (*amqp.Channel, string) {
-		t.Helper()
-		ch, err := c.Channel()
-		if err != nil {
-			t.Fatal(err)
-		}
-		q, err := ch.QueueDeclare("", false, false, true, false, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return ch, q.Name
-	}
 	tells := func(err error) {
 		t.Helper()
 		if err == nil || !strings.Contains(err.Error(), "test.no-such-exchange") {
 			t.Errorf("told as %v", err)
 		}
 	}
-	ch, queue := channel()
+	ch, queue := ownQueue(t, c)
 	_, err := Consume(c, ch, queue, 1, true, Binding{Exchange: "test.no-such-exchange"})
 	tells(err)
 
-	ch, queue = channel()
+	ch, queue = ownQueue(t, c)
 	consumer, err := Consume(c, ch, queue, 1, true)
 	if err != nil {
 		t.Fatal(err)

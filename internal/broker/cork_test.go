@@ -93,7 +93,7 @@ func TestCork(t *testing.T) {
 // What a publication acknowledges is acknowledged, in one write with it.
 func TestAcksLeaveWithThePublication(t *testing.T) {
 	s, c := corked(t)
-	ch, queue := ownQueue(t, s)
+	ch, queue := ownQueue(t, s.Conn)
 	p := NewPublisher(0)
 	stop := start(t, func(ctx context.Context) error { return p.ServeOn(ctx, s, ch) })
 	receive(t, publish(t, p, Publication{Key: queue, Mandatory: true}))
@@ -142,10 +142,10 @@ func corked(t *testing.T) (*Session, *counter) {
 	return s, c
 }
 
-// ownQueue is a queue of the session's, and the channel that has declared it.
-func ownQueue(t *testing.T, s *Session) (*amqp.Channel, string) {
+// ownQueue is a queue of the connection's, and the channel that has declared it.
+func ownQueue(t *testing.T, c *amqp.Connection) (*amqp.Channel, string) {
 	t.Helper()
-	ch, err := s.Conn.Channel()
+	ch, err := c.Channel()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func ownQueue(t *testing.T, s *Session) (*amqp.Channel, string) {
 // What waits for the publisher leaves in few writes, and each gets its verdict.
 func TestPublicationsThatWaitLeaveTogether(t *testing.T) {
 	s, c := corked(t)
-	_, queue := ownQueue(t, s)
+	_, queue := ownQueue(t, s.Conn)
 	const n = burst + burst/2
 	p := &Publisher{in: make(chan *Publication, n), window: 2 * n}
 	verdicts := make(chan Verdict, n)

@@ -87,29 +87,28 @@ func selectTasks(which string) string {
 }
 
 func (s *Store) tasks(ctx context.Context, which string, args ...any) (out []Task, err error) {
-	err = s.query(ctx, selectTasks(which),
-		args, func(rows *sql.Rows) error {
-			var t Task
-			var created, notAfter, timeout int64
-			var kind, rollout string
-			var n int
-			err := rows.Scan(&t.ID, &t.Command, &t.Operator, &created, &notAfter, &timeout, &t.MaxOutput, &t.Hosts, &t.Driver, &t.Cancel,
-				&t.WhenOnline, &t.Fanout, &t.RetryOf, &rollout, &kind, &n)
-			if err != nil {
-				return err
+	err = s.query(ctx, selectTasks(which), args, func(rows *sql.Rows) error {
+		var t Task
+		var created, notAfter, timeout int64
+		var kind, rollout string
+		var n int
+		err := rows.Scan(&t.ID, &t.Command, &t.Operator, &created, &notAfter, &timeout, &t.MaxOutput, &t.Hosts, &t.Driver, &t.Cancel,
+			&t.WhenOnline, &t.Fanout, &t.RetryOf, &rollout, &kind, &n)
+		if err != nil {
+			return err
+		}
+		if len(out) == 0 || out[len(out)-1].ID != t.ID {
+			t.Created, t.NotAfter = fromMilli(created), fromMilli(notAfter)
+			t.Timeout = time.Duration(timeout) * time.Millisecond
+			t.Summary = newSummary(t.Hosts)
+			if t.Rollout, err = parseRollout(rollout); err != nil {
+				return fmt.Errorf("the rollout of task %s: %w", t.ID, err)
 			}
-			if len(out) == 0 || out[len(out)-1].ID != t.ID {
-				t.Created, t.NotAfter = fromMilli(created), fromMilli(notAfter)
-				t.Timeout = time.Duration(timeout) * time.Millisecond
-				t.Summary = newSummary(t.Hosts)
-				if t.Rollout, err = parseRollout(rollout); err != nil {
-					return fmt.Errorf("the rollout of task %s: %w", t.ID, err)
-				}
-				out = append(out, t)
-			}
-			out[len(out)-1].Summary.add(kind, n)
-			return nil
-		})
+			out = append(out, t)
+		}
+		out[len(out)-1].Summary.add(kind, n)
+		return nil
+	})
 	return out, err
 }
 

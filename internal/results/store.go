@@ -118,11 +118,11 @@ func (s *Store) open() error {
 	}
 	defer lock.Unlock() // an error would say that it is not held
 
-	// A connection's calls do not end with the lock's time.
-	if s.writer, s.conn, err = openWriter(context.WithoutCancel(ctx), s.path); err != nil {
+	ctx = context.WithoutCancel(ctx) // a connection's calls do not end with the lock's time
+	if s.writer, s.conn, err = openWriter(ctx, s.path); err != nil {
 		return err
 	}
-	if s.reader, err = openReader(context.WithoutCancel(ctx), s.path); err != nil {
+	if s.reader, err = openReader(ctx, s.path); err != nil {
 		return err
 	}
 	s.lease, err = takeLease(s.dir)

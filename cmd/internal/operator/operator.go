@@ -84,7 +84,7 @@ func Open(ctx context.Context, s repl.Settings, interactive bool) (repl.Engine, 
 			return nil, errors.Join(err, o.Close())
 		}
 		o.connect()
-		o.actors.Go(func() error { return o.reconcile(s.Notify) })
+		o.actors.Go(func() error { return o.reconcile() })
 	}
 	return o, nil
 }
@@ -107,12 +107,12 @@ func (o *Operator) key() string {
 
 // reconcile takes up the tasks that processes which live no more have left
 // unfinished. Where each would cost a touch, that is left to who wants to know.
-func (o *Operator) reconcile(notify func(string)) error {
+func (o *Operator) reconcile() error {
 	tasks, err := o.store.Tasks(o.ctx, 0)
 	if o.signer.Touch() {
 		tasks = slices.DeleteFunc(tasks, func(t results.Task) bool { return t.Done() || o.store.Driven(o.ctx, t) })
-		if len(tasks) > 0 && notify != nil {
-			notify(fmt.Sprintf("tasks that an earlier warren has left unfinished: %d\nhint: tasks lists them, check_task asks the hosts; each costs a touch of the security key", len(tasks)))
+		if len(tasks) > 0 {
+			o.tell(fmt.Sprintf("tasks that an earlier warren has left unfinished: %d\nhint: tasks lists them, check_task asks the hosts; each costs a touch of the security key", len(tasks)))
 		}
 		tasks = nil
 	}
