@@ -29,7 +29,8 @@ type line struct {
 }
 
 // dial connects and logs in, within the dial timeout and ctx.
-func dial(ctx context.Context, ep endpoint, opts Options) (*line, error) {
+// Its reads are coalesced as coalesce says, in nanoseconds.
+func dial(ctx context.Context, ep endpoint, opts Options, coalesce *atomic.Int64) (*line, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, opts.DialTimeout, errDialTimeout)
 	defer cancel()
 	creds, err := ep.credentials()
@@ -43,9 +44,10 @@ func dial(ctx context.Context, ep endpoint, opts Options) (*line, error) {
 	}
 	raw := &conn{Conn: tcp, timeout: opts.IOTimeout}
 	release := context.AfterFunc(ctx, func() { raw.Close() })
-	peer := &listener{Conn: raw}
+	below := &coalescing{Conn: raw, pause: coalesce} // not above TLS, where a read ends with each record
+	peer := &listener{Conn: below}
 	if creds.tls != nil {
-		secure := tls.Client(raw, creds.tls)
+		secure := tls.Client(below, creds.tls)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			release()
 			raw.Close()

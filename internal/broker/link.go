@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -22,6 +23,8 @@ type Link struct {
 	// latest is a one-slot channel in which the newest state lies: Run
 	// exchanges it, State looks at it.
 	latest chan *State
+
+	coalesce atomic.Int64 // nanoseconds; see Coalesce
 }
 
 // A Session is one connection of a link, for the function given to Run.
@@ -68,6 +71,12 @@ func (l *Link) State() *State {
 	return s
 }
 
+// Coalesce has what comes from the broker read at most once in each pause, unless it
+// comes in bulk, from now on and on every connection; 0 has it read as it comes. It
+// spares the work of being woken for each of many small messages. Any goroutine may
+// call it.
+func (l *Link) Coalesce(pause time.Duration) { l.coalesce.Store(int64(pause)) }
+
 // Run keeps the link until ctx ends, then returns nil. For each connection it
 // calls session, with a context that ends when the connection does; when
 // session returns, for whatever reason, its connection is closed and Run dials
@@ -77,7 +86,10 @@ func (l *Link) State() *State {
 func (l *Link) Run(ctx context.Context, session func(ctx context.Context, s *Session) error) error {
 	r := &run{
 		endpoints: l.endpoints, opts: l.opts, latest: l.latest,
-		session: session, dial: dial, schedule: newSchedule(len(l.endpoints)),
+		session: session, schedule: newSchedule(len(l.endpoints)),
+		dial: func(ctx context.Context, ep endpoint, opts Options) (*line, error) {
+			return dial(ctx, ep, opts, &l.coalesce)
+		},
 	}
 	return r.loop(ctx)
 }

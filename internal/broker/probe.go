@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,7 +19,7 @@ func Probe(ctx context.Context, opts Options) error {
 	deadline := time.Now().Add(probeTime)
 	var errs []error
 	for i, ep := range eps {
-		l, err := dial(ctx, ep, opts.hurry(time.Until(deadline), len(eps)-i))
+		l, err := dial(ctx, ep, opts.hurry(time.Until(deadline), len(eps)-i), new(atomic.Int64))
 		if err == nil {
 			_ = l.amqp.CloseDeadline(time.Now().Add(closeTime)) // the answer is known
 			return nil

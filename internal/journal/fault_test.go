@@ -3,10 +3,13 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 )
 
 func never() bool  { return false }
@@ -72,6 +75,31 @@ func TestGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRecords(t, got, want...)
+}
+
+// TestGroupOfTheRunnable: what goroutines that can run have for the log shares one sync,
+// though none of it waits yet as the first of it is taken.
+func TestGroupOfTheRunnable(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that each waits for its turn
+	const writers = 20
+	d := newSimDisk()
+	l := startSim(t, d, Options{})
+	l.append(t, Sync, "first")
+	d.mu.Lock()
+	syncs := d.syncs
+	d.mu.Unlock()
+	var g errgroup.Group
+	for range writers {
+		g.Go(func() error { return l.appendErr(t, Sync, "another") })
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n := d.syncs - syncs; n > writers/4 {
+		t.Errorf("%d syncs for %d writers", n, writers)
+	}
 }
 
 // TestUnsynced: what is only written survives the process, and a loss of power

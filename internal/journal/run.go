@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"runtime"
 )
 
 const (
@@ -82,10 +83,7 @@ func (a *actor) take(r *request) {
 		}
 		r = nil
 		if bytes < maxGroup {
-			select {
-			case r = <-a.inbox:
-			default:
-			}
+			r = a.next()
 		}
 	}
 	a.commit()
@@ -94,6 +92,21 @@ func (a *actor) take(r *request) {
 	}
 	if r != nil { // taken from the inbox, and the writer broke before its turn
 		a.answer(r, a.broken())
+	}
+}
+
+// next is the next request, if one waits. Before a small group is written, those
+// goroutines that can run do so, since what they have for the log then shares its sync;
+// where none can, that takes no time.
+func (a *actor) next() *request {
+	if len(a.inbox) == 0 && len(a.group) < inboxSize {
+		runtime.Gosched()
+	}
+	select {
+	case r := <-a.inbox:
+		return r
+	default:
+		return nil
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -286,4 +287,55 @@ func TestGathering(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who wants to know hears when so many jobs are under way that news may wait, and when
+// they are few again, once each.
+func TestTellsThatItIsBusy(t *testing.T) {
+	var heard []bool
+	s, err := Open(t.TempDir(), Options{Busy: func(busy bool) { heard = append(heard, busy) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	_ = s.conn.Raw(func(dc any) error {
+		a := s.newActor(dc.(driverConn))
+		defer a.tx.close()
+		expect := func(when string, want ...bool) {
+			t.Helper()
+			if !slices.Equal(heard, want) {
+				t.Errorf("%s: heard %v, want %v", when, heard, want)
+			}
+		}
+		add := func(n int) (jobs []Job) {
+			a.take(calling(func(a *actor) {
+				var task Task
+				task, jobs = newTask(n)
+				if _, err := a.addTask(task, jobs); err != nil {
+					t.Error(err)
+				}
+			}), make(chan request))
+			return jobs
+		}
+		end := func(j Job) {
+			answer := make(chan error, 1)
+			a.take(&applying{[]Update{{Job: j.ID, Reply: exited(j, 0, "")}}, answer}, make(chan request))
+			if err := <-answer; err != nil {
+				t.Error(err)
+			}
+		}
+		first := add(few)
+		expect("few")
+		second := add(1)
+		expect("one more", true)
+		add(few)
+		expect("many more", true)
+		for _, j := range append(first, second...)[:few] {
+			end(j)
+		}
+		expect("one more than few are left", true)
+		end(second[0])
+		expect("few are left", true, false)
+		return nil
+	})
 }

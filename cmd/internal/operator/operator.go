@@ -128,7 +128,11 @@ func (o *Operator) reconcile() error {
 }
 
 func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
-	o := &Operator{store: results.New(s.DataDir, results.Options{Retention: results.Retention{Age: s.ResultsRetention, Size: s.ResultsSize}})}
+	o := &Operator{}
+	o.store = results.New(s.DataDir, results.Options{
+		Retention: results.Retention{Age: s.ResultsRetention, Size: s.ResultsSize},
+		Busy:      func(busy bool) { o.bus.Busy(busy) }, // wired before the store runs
+	})
 	if o.tell = s.Notify; o.tell == nil {
 		o.tell = func(string) {}
 	}
