@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// coalesceBulk is how much has to come between two pauses for none to be made: what
-// comes in bulk needs none, and would be held up by them.
+// coalesceBulk is how much has to be read before a socket is empty for no pause to be
+// made: what comes in bulk needs none, and would be held up by it.
 const coalesceBulk = 32 << 10
 
 // A coalescing lets a socket fill for a moment once it has been read empty, as a
@@ -15,13 +15,14 @@ const coalesceBulk = 32 << 10
 // read together, and what wakes a goroutine for each wakes it once. With no pause it
 // does nothing.
 //
-// The library's reader alone reads; the pause is set by anybody, and is atomic.
+// One goroutine at a time reads, the one that dials and then the library's; the pause is
+// set by anybody, and is atomic.
 type coalescing struct {
 	net.Conn
 	pause *atomic.Int64 // nanoseconds
 
 	empty bool // as of the last read
-	since int  // bytes read since the last pause
+	since int  // bytes read since it was found empty before
 }
 
 func (c *coalescing) Read(p []byte) (int, error) {

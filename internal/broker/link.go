@@ -71,10 +71,10 @@ func (l *Link) State() *State {
 	return s
 }
 
-// Coalesce has what comes from the broker read at most once in each pause, unless it
-// comes in bulk, from now on and on every connection; 0 has it read as it comes. It
-// spares the work of being woken for each of many small messages. Any goroutine may
-// call it.
+// Coalesce has a pause made whenever all that has come from the broker is read, unless
+// it comes in bulk, from now on and on every connection; 0 ends that, but for a pause
+// that has begun. It spares the work of being woken for each of many small messages.
+// Any goroutine may call it.
 func (l *Link) Coalesce(pause time.Duration) { l.coalesce.Store(int64(pause)) }
 
 // Run keeps the link until ctx ends, then returns nil. For each connection it

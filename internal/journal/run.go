@@ -95,9 +95,9 @@ func (a *actor) take(r *request) {
 	}
 }
 
-// next is the next request, if one waits. Before a small group is written, those
-// goroutines that can run do so, since what they have for the log then shares its sync;
-// where none can, that takes no time.
+// next is the next request, if one waits. Before a small group is written, goroutines
+// that can run are let run, since what they have for the log then shares its sync; where
+// none can, that takes no time.
 func (a *actor) next() *request {
 	if len(a.inbox) == 0 && len(a.group) < inboxSize {
 		runtime.Gosched()

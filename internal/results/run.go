@@ -20,7 +20,9 @@ const (
 // With more than few jobs under way, beside those that it ends, the store is busy: a
 // transaction waits for gather, so that what comes in meanwhile shares it: one costs as
 // much as ten updates, and replies of a fleet come one by one. Whoever waits for a few
-// hosts, or for the last of many, waits for nothing.
+// hosts, or for the last of many, waits for nothing; nor does anybody while such a wait
+// has brought nothing, as where the jobs wait for each other, or run for hours, until
+// two updates come together again.
 const (
 	few    = 16
 	gather = 10 * time.Millisecond
@@ -34,6 +36,7 @@ type actor struct {
 
 	tell func(busy bool) // who wants to know whether the store is busy; may be nil
 	busy bool            // as was told
+	vain bool            // the last wait has brought nothing, and no transaction had two updates since
 
 	live    liveJobs
 	named   map[string]bool         // in table hosts, put there by this process
@@ -128,7 +131,7 @@ func (a *actor) take(r request, inbox <-chan request) {
 		case *applying:
 			b.add(r)
 			switch more := len(a.live)-b.ended > few; {
-			case !more:
+			case !more || a.vain:
 				gathered = nil
 			case gathered == nil:
 				gathered = time.After(gather)
@@ -143,8 +146,14 @@ func (a *actor) take(r request, inbox <-chan request) {
 			r = next(inbox, gathered)
 		}
 	}
+	switch {
+	case b.updates > 1:
+		a.vain = false
+	case gathered != nil:
+		a.vain = true
+	}
 	a.commit(&b)
-	if busy := len(a.live) > few; busy != a.busy && a.tell != nil {
+	if busy := len(a.live) > few && !a.vain; busy != a.busy && a.tell != nil {
 		a.busy = busy
 		a.tell(busy)
 	}

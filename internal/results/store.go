@@ -39,9 +39,9 @@ type Options struct {
 	Retention Retention    // what is kept; its zero value keeps all
 	Log       *slog.Logger // nil discards
 
-	// Busy, where given, hears whether so many jobs are under way that news of one may
-	// wait a few milliseconds for that of others; false before the first call. Run
-	// calls it, and waits for it.
+	// Busy, where given, hears whether so much is to come that news of one job may wait
+	// a few milliseconds for that of others; false before the first call. Run calls it,
+	// and waits for it.
 	Busy func(busy bool)
 }
 
