@@ -239,6 +239,22 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
+// withActor gives f the actor of a new store, whose Run is not called.
+func withActor(t *testing.T, opts Options, f func(*actor)) {
+	t.Helper()
+	s, err := Open(t.TempDir(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	_ = s.conn.Raw(func(dc any) error {
+		a := s.newActor(dc.(driverConn))
+		defer a.tx.close()
+		f(a)
+		return nil
+	})
+}
+
 // A transaction waits for others as long as many jobs are left to wait for.
 func TestGathering(t *testing.T) {
 	ended := func(j Job) Update { return Update{Job: j.ID, Reply: exited(j, 0, "")} }
@@ -256,14 +272,7 @@ func TestGathering(t *testing.T) {
 		"news of many, none has it": {5 * few, 5 * few, sent, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := Open(t.TempDir(), Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			_ = s.conn.Raw(func(dc any) error {
-				a := s.newActor(dc.(driverConn))
-				defer a.tx.close()
+			withActor(t, Options{}, func(a *actor) {
 				task, jobs := newTask(c.live)
 				if _, err := a.addTask(task, jobs); err != nil {
 					t.Error(err)
@@ -283,7 +292,6 @@ func TestGathering(t *testing.T) {
 						t.Error(err)
 					}
 				})
-				return nil
 			})
 		})
 	}
@@ -293,14 +301,7 @@ func TestGathering(t *testing.T) {
 // jobs that wait for each other would be held up by each.
 func TestGatheringInVain(t *testing.T) {
 	var busy bool
-	s, err := Open(t.TempDir(), Options{Busy: func(b bool) { busy = b }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	_ = s.conn.Raw(func(dc any) error {
-		a := s.newActor(dc.(driverConn))
-		defer a.tx.close()
+	withActor(t, Options{Busy: func(b bool) { busy = b }}, func(a *actor) {
 		task, jobs := newTask(3 * few)
 		if _, err := a.addTask(task, jobs); err != nil {
 			t.Error(err)
@@ -325,7 +326,6 @@ func TestGatheringInVain(t *testing.T) {
 				}
 			}
 		})
-		return nil
 	})
 }
 
@@ -333,14 +333,7 @@ func TestGatheringInVain(t *testing.T) {
 // they are few again, once each.
 func TestTellsThatItIsBusy(t *testing.T) {
 	var heard []bool
-	s, err := Open(t.TempDir(), Options{Busy: func(busy bool) { heard = append(heard, busy) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	_ = s.conn.Raw(func(dc any) error {
-		a := s.newActor(dc.(driverConn))
-		defer a.tx.close()
+	withActor(t, Options{Busy: func(busy bool) { heard = append(heard, busy) }}, func(a *actor) {
 		expect := func(when string, want ...bool) {
 			t.Helper()
 			if !slices.Equal(heard, want) {
@@ -378,6 +371,5 @@ func TestTellsThatItIsBusy(t *testing.T) {
 		expect("one more than few are left", true)
 		end(second[0])
 		expect("few are left", true, false)
-		return nil
 	})
 }
