@@ -263,23 +263,40 @@ func TestBlocked(t *testing.T) {
 	}
 	watermark("0.0001")
 	defer watermark("0.4")
-	// The broker blocks a connection only once it publishes.
+	// The broker tells its connections of the alarm in its own time, and blocks one with
+	// the first that it publishes after it has heard.
 	const most = 100
 	answers := make(chan Verdict, most)
-	p.In() <- &Publication{Key: "test.nobody", Answer: answers}
-	blocked := until(t, up, "blocked", func(s *State) bool { return s.Phase == Blocked })
-	if !errors.Is(blocked.Err, ErrBlocked) {
-		t.Errorf("state %+v", blocked)
+	blocked, unanswered := up, 0
+	answered := func(v Verdict) {
+		unanswered--
+		if v.Kind != Routed {
+			t.Errorf("verdict %+v", v)
+		}
+	}
+	for in := p.In(); blocked.Phase == Up; blocked = blocked.Latest() {
+		select {
+		case in <- &Publication{Key: "test.nobody", Answer: answers}:
+			unanswered++
+			in = nil // until it is answered
+		case v := <-answers:
+			answered(v)
+			in = p.In()
+		case <-blocked.Changed():
+		}
+	}
+	if blocked.Phase != Blocked || !errors.Is(blocked.Err, ErrBlocked) {
+		t.Fatalf("state %+v", blocked)
 	}
 	// The publisher may hear of it a moment later than the link.
-	taken := 1
 	for refused := false; !refused; {
-		if taken == most {
+		if unanswered == most {
 			t.Fatal("the publisher takes messages that the broker does not")
 		}
 		select {
 		case p.In() <- &Publication{Key: "test.nobody", Answer: answers}:
-			taken++
+			unanswered++
+			<-time.After(10 * time.Millisecond)
 		case <-time.After(200 * time.Millisecond):
 			refused = true
 		}
@@ -287,10 +304,8 @@ func TestBlocked(t *testing.T) {
 	watermark("0.4")
 	until(t, blocked, "up", isUp)
 	p.In() <- &Publication{Key: "test.nobody", Answer: answers}
-	for range taken + 1 {
-		if v := receive(t, answers); v.Kind != Routed {
-			t.Errorf("verdict %+v", v)
-		}
+	for unanswered++; unanswered > 0; {
+		answered(receive(t, answers))
 	}
 }
 
