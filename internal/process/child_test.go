@@ -218,6 +218,34 @@ func (m *member) mustBeDead() {
 	}
 }
 
+// identified runs a command that ends, with status, only once it is known who its
+// process is, and returns that. Known, where given, is called when it is, and
+// Run serves nothing before it has returned.
+func (f *family) identified(ctx context.Context, timeout time.Duration, status string, known func(process.Identity)) (id process.Identity, r process.Result) {
+	f.t.Helper()
+	s := f.spec("tell=up", "await", "exit="+status)
+	s.Timeout = timeout
+	ids := make(chan process.Identity, 2)
+	done := make(chan process.Result, 1)
+	go func() {
+		done <- process.Run(ctx, s, func(id process.Identity) {
+			ids <- id
+			if known != nil {
+				known(id)
+			}
+		}, nil)
+	}()
+	m := f.accept()
+	m.hear("up")
+	id = <-ids
+	m.goOn()
+	r = <-done
+	if len(ids) > 0 {
+		f.t.Errorf("told again: %v", <-ids)
+	}
+	return id, r
+}
+
 // spec is a command of the child's words.
 func (f *family) spec(words ...string) process.Spec {
 	s := spec(f.t, words...)

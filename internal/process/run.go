@@ -8,6 +8,9 @@ import (
 )
 
 const (
+	// identifyAfter is how long a command runs before it is asked who its process is:
+	// most end sooner, and then it was work for nobody.
+	identifyAfter = 10 * time.Millisecond
 	// quickFor is how long output is only collected: a command that ends
 	// within it is answered in one piece.
 	quickFor = 100 * time.Millisecond
@@ -23,15 +26,15 @@ const (
 	lingerFor = 500 * time.Millisecond
 )
 
-// Run starts the command, calls started, and returns when the command has
-// ended, its group has been killed and its outputs are closed or given up.
+// Run starts the command and returns when the command has ended, its group has been
+// killed and its outputs are closed or given up. Once the command has run for 10 ms
+// it calls started; nothing else is served meanwhile, so that must be quick.
 //
-// Nothing else is served while started runs, so it must be quick. The chunks of
-// the first half of what is kept go to out while the command runs, from one
-// goroutine and never before the command has run for 100 ms; all the rest is in
-// the Result. out may block: then the command will, once its pipe is full, but
-// it is still ended at its time. Run returns only after out has, so out must
-// return when ctx ends. Either function may be nil.
+// The chunks of the first half of what is kept go to out while the command runs,
+// from one goroutine and never before the command has run for 100 ms; all the rest
+// is in the Result. out may block: then the command will, once its pipe is full, but
+// it is still ended at its time. Run returns only after out has, so out must return
+// when ctx ends. Either function may be nil.
 func Run(ctx context.Context, spec Spec, started func(Identity), out func(Chunk)) Result {
 	if ctx.Err() != nil {
 		return Result{Cancelled: true, ExitCode: -1}
@@ -45,10 +48,7 @@ func Run(ctx context.Context, spec Spec, started func(Identity), out func(Chunk)
 	}
 	r := newRunning(l, p, spec, out)
 	expired := alarm(spec.Timeout)
-	if started != nil {
-		started(l.identity())
-	}
-	end := r.supervise(ctx, expired, spec.Grace)
+	end := r.supervise(ctx, expired, spec.Grace, started)
 	r.end(end)
 	r.drain()
 	return r.finish()
@@ -121,14 +121,20 @@ func newRunning(l *leader, p *pipes, spec Spec, out func(Chunk)) *running {
 }
 
 // supervise serves the command until its leader has exited.
-func (r *running) supervise(ctx context.Context, expired <-chan time.Time, grace time.Duration) exit {
+func (r *running) supervise(ctx context.Context, expired <-chan time.Time, grace time.Duration, started func(Identity)) exit {
 	cancelled := ctx.Done()
-	var kill <-chan time.Time
+	var kill, identify <-chan time.Time
+	if started != nil {
+		identify = time.After(identifyAfter)
+	}
 	for {
 		emit, chunk := r.due()
 		select {
 		case e := <-r.exited:
 			return e
+		case <-identify:
+			identify = nil
+			started(r.leader.identity())
 		case <-cancelled:
 			cancelled, expired = nil, nil
 			kill = r.terminate(&r.result.Cancelled, grace)

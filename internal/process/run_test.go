@@ -34,9 +34,7 @@ func TestExit(t *testing.T) {
 	t.Parallel()
 	s := shell(t, "echo out; echo err >&2; exit 3")
 	s.MaxOutput = 100
-	var id process.Identity
-	calls := 0
-	r := process.Run(t.Context(), s, func(i process.Identity) { id = i; calls++ }, nil)
+	r := process.Run(t.Context(), s, nil, nil)
 	if !r.Started || r.Err != nil || r.ExitCode != 3 || r.Signal != "" || r.TimedOut || r.Cancelled || r.HeldOpen {
 		t.Errorf("%+v", r)
 	}
@@ -46,9 +44,6 @@ func TestExit(t *testing.T) {
 	if (r.Stdout != process.Account{Size: 4}) || (r.Stderr != process.Account{Size: 4}) {
 		t.Errorf("stdout %+v, stderr %+v", r.Stdout, r.Stderr)
 	}
-	if calls != 1 || id.PID <= 0 || id.Start == "" {
-		t.Errorf("started %d times: %+v", calls, id)
-	}
 	if r.StartedAt.IsZero() || r.EndedAt.Before(r.StartedAt) {
 		t.Errorf("started %v, ended %v", r.StartedAt, r.EndedAt)
 	}
@@ -57,12 +52,29 @@ func TestExit(t *testing.T) {
 // The identity of two processes differs, and that of one does not.
 func TestIdentity(t *testing.T) {
 	t.Parallel()
-	var ids []process.Identity
-	for range 2 {
-		process.Run(t.Context(), shell(t, "sleep 0.02"), func(i process.Identity) { ids = append(ids, i) }, nil)
+	f := newFamily(t)
+	var ids [2]process.Identity
+	for i := range ids {
+		ids[i], _ = f.identified(t.Context(), patience, "0", nil)
+		if ids[i].PID <= 0 || ids[i].Start == "" {
+			t.Errorf("%+v", ids[i])
+		}
 	}
 	if ids[0] == ids[1] || ids[0].Start == ids[1].Start {
 		t.Errorf("%+v", ids)
+	}
+}
+
+// Nobody is told who the process of a command is that ends at once.
+func TestQuickIsNobody(t *testing.T) {
+	t.Parallel()
+	told := 0
+	const n = 50
+	for range n {
+		process.Run(t.Context(), shell(t, "true"), func(process.Identity) { told++ }, nil)
+	}
+	if told > n/2 { // on a busy machine one may take its time
+		t.Errorf("told of %d of %d", told, n)
 	}
 }
 
@@ -416,12 +428,12 @@ func TestEndedBeforeTimeout(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	s := shell(t, "exit 4")
-	s.Timeout = 1 // over at once, but not seen before started returns
-	r := process.Run(ctx, s, func(id process.Identity) {
+	const timeout = 2 * time.Second
+	_, r := newFamily(t).identified(ctx, timeout, "4", func(id process.Identity) {
 		awaitEnd(t, strconv.Itoa(id.PID))
 		stop()
-	}, nil)
+		<-time.After(timeout) // so that its time is up as well
+	})
 	if r.TimedOut || r.Cancelled || r.ExitCode != 4 {
 		t.Errorf("%+v", r)
 	}

@@ -143,8 +143,7 @@ func TestSurvivorsStopped(t *testing.T) {
 
 func TestSurvivorsNone(t *testing.T) {
 	t.Parallel()
-	var id process.Identity
-	process.Run(t.Context(), shell(t, "true"), func(i process.Identity) { id = i }, nil)
+	id, _ := newFamily(t).identified(t.Context(), patience, "0", nil)
 	mustKill(t, id, process.Survivors{})
 }
 
@@ -152,8 +151,7 @@ func TestSurvivorsNone(t *testing.T) {
 func TestSurvivorsReused(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
-	var id process.Identity
-	process.Run(t.Context(), shell(t, "true"), func(i process.Identity) { id = i }, nil)
+	id, _ := f.identified(t.Context(), patience, "0", nil)
 	stranger, members := f.stranger("tell=up", "fork=3", "tell=up", "await", "tell=alive", "await", "tell=alive")
 	mustKill(t, process.Identity{PID: stranger.Process.Pid, Start: id.Start + "0"}, process.Survivors{})
 	for _, m := range members {
