@@ -138,17 +138,30 @@ func (s *Store) open() error {
 // Lease is the name of this process's lease, the Driver of the tasks it adds.
 func (s *Store) Lease() string { return s.lease.name }
 
-// Close gives up the lease and closes the files, after Run has returned.
+// Close gives up the lease and closes the files, after Run has returned. What has been
+// stored is on the disk then.
 func (s *Store) Close() error {
 	var errs []error
 	if s.lease != nil {
 		errs = append(errs, s.lease.release())
 	}
-	if s.reader != nil {
-		errs = append(errs, s.reader.Close())
+	closeReader := func() {
+		if s.reader != nil {
+			errs = append(errs, s.reader.Close())
+		}
 	}
-	if s.writer != nil {
-		errs = append(errs, s.conn.Close(), s.writer.Close())
+	if s.writer == nil {
+		closeReader()
+		return errors.Join(errs...)
+	}
+	// SQLite puts the log away with the last connection, unless that only reads.
+	closeWriter := func() { errs = append(errs, s.conn.Close(), s.writer.Close()) }
+	if s.keepLog() {
+		closeWriter()
+		closeReader()
+	} else {
+		closeReader()
+		closeWriter()
 	}
 	return errors.Join(errs...)
 }

@@ -385,20 +385,64 @@ func TestOpenWritesNothing(t *testing.T) {
 	s.add(t, task, jobs)
 	s.end()
 	path := filepath.Join(dir, fileName)
-	before, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := [2][]byte{read(t, path), read(t, path+"-wal")}
 	again, err := Open(dir, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
-		t.Errorf("a write-ahead log of %d bytes", info.Size())
+	if after := [2][]byte{read(t, path), read(t, path+"-wal")}; !reflect.DeepEqual(before, after) {
+		t.Error("a file has changed")
 	}
-	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
-		t.Errorf("the file has changed, %v", err)
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// A small write-ahead log is left to the next process, which goes on with it, and a
+// larger one is put away.
+func TestLogKept(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, fileName+"-wal")
+	var tasks []string
+	grow := func() (size int64) {
+		s := start(t, dir)
+		task, jobs := newTask(1)
+		s.add(t, task, jobs)
+		s.end()
+		tasks = append(tasks, task.ID)
+		if info, err := os.Stat(log); err == nil {
+			size = info.Size()
+		}
+		return size
+	}
+	size := grow()
+	if size == 0 || size > walKept {
+		t.Fatalf("a log of %d bytes", size)
+	}
+	for range 100 {
+		before, head := size, read(t, log)
+		if size = grow(); size == 0 {
+			break
+		}
+		if size < before || size > walKept || !bytes.Equal(read(t, log)[:len(head)], head) {
+			t.Fatalf("a log of %d bytes after one of %d", size, before)
+		}
+	}
+	if size != 0 {
+		t.Errorf("a log of %d bytes is left", size)
+	}
+	s := start(t, dir)
+	for _, task := range tasks {
+		if _, err := s.Find(t.Context(), task); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
