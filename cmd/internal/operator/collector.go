@@ -11,7 +11,7 @@ import (
 // do nothing but collect.
 const (
 	largeTask = 2000
-	gcPercent = 20
+	gcPercent = 15
 )
 
 // collectFor tunes the collector for a task of so many hosts, and for all that
