@@ -11,9 +11,9 @@ import (
 
 const (
 	// processBy is how soon it is written who a command's process is, once that is
-	// known (process.Run). What has ended by then needs no such entry; what survives an agent that is killed
-	// before is found by its environment on Linux; elsewhere, or if it has cleared that,
-	// it may live, and the reason says so.
+	// known (process.Run). What has ended by then needs no such entry; what survives an
+	// agent that is killed before is found by its environment on Linux; elsewhere, or if
+	// it has cleared that, it may live, and the reason says so.
 	processBy = 10 * time.Millisecond
 
 	// toldBy is how soon it is written that an operator has a result. An agent

@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// quiet is how long a job may wait, and then how long its command may run,
-	// before its operator hears anything but its end: a quick command costs one
-	// reply.
+	// quiet is how long a job may wait, and then how long its command may run once its
+	// process is known (process.Run), before its operator hears anything but its end:
+	// a quick command costs one reply.
 	quiet = 50 * time.Millisecond
 
-	// launch is how long a job that was begun may take until its process is
-	// there: on a machine with much else to do the news would only add to that.
+	// launch is how long a job that was begun may take until its process is known,
+	// or has ended: on a machine with much else to do the news would only add to that.
 	// An operator is patient for longer before he asks again.
 	launch = 1500 * time.Millisecond
 

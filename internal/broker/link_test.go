@@ -97,8 +97,9 @@ func TestProbe(t *testing.T) {
 
 // RabbitMQ hangs up on a wrong password only after 3 s, unless asked to say so.
 func TestRefusalIsQuick(t *testing.T) {
+	u := withUser(t, rabbittest.URL(t), url.UserPassword("guest", "wrong"))
 	began := time.Now()
-	err := Probe(t.Context(), Options{URLs: []string{withUser(t, rabbittest.URL(t), url.UserPassword("guest", "wrong"))}})
+	err := Probe(t.Context(), Options{URLs: []string{u}})
 	if !errors.Is(err, ErrAccessRefused) {
 		t.Fatal(err)
 	}

@@ -274,6 +274,7 @@ func TestBlocked(t *testing.T) {
 			t.Errorf("verdict %+v", v)
 		}
 	}
+	late := time.After(60 * time.Second)
 	for in := p.In(); blocked.Phase == Up; blocked = blocked.Latest() {
 		select {
 		case in <- &Publication{Key: "test.nobody", Answer: answers}:
@@ -283,6 +284,8 @@ func TestBlocked(t *testing.T) {
 			answered(v)
 			in = p.In()
 		case <-blocked.Changed():
+		case <-late:
+			t.Fatalf("the link is not blocked after 60 s, but %s", blocked.Phase)
 		}
 	}
 	if blocked.Phase != Blocked || !errors.Is(blocked.Err, ErrBlocked) {

@@ -228,6 +228,7 @@ func (f *family) identified(ctx context.Context, timeout time.Duration, status s
 	ids := make(chan process.Identity, 2)
 	done := make(chan process.Result, 1)
 	go func() {
+		defer close(done) // also where known has ended the test
 		done <- process.Run(ctx, s, func(id process.Identity) {
 			ids <- id
 			if known != nil {

@@ -28,7 +28,8 @@ const (
 
 // Run starts the command and returns when the command has ended, its group has been
 // killed and its outputs are closed or given up. Once the command has run for 10 ms
-// it calls started; nothing else is served meanwhile, so that must be quick.
+// it calls started; nothing else is served meanwhile, so that must be quick. Who the
+// process was of one that ends sooner nobody is told.
 //
 // The chunks of the first half of what is kept go to out while the command runs,
 // from one goroutine and never before the command has run for 100 ms; all the rest
@@ -134,6 +135,9 @@ func (r *running) supervise(ctx context.Context, expired <-chan time.Time, grace
 			return e
 		case <-identify:
 			identify = nil
+			if len(r.exited) > 0 { // both have come while nobody looked
+				continue
+			}
 			started(r.leader.identity())
 		case <-cancelled:
 			cancelled, expired = nil, nil

@@ -251,16 +251,22 @@ func setWAL(ctx context.Context, conn *sql.Conn, path string) error {
 	return nil
 }
 
-// keepLog syncs the write-ahead log, and reports whether that is done and it is small
-// enough to be left as it is.
-func (s *Store) keepLog() bool {
+// keepLog syncs the write-ahead log, and reports whether it is small enough to be left
+// as it is.
+func (s *Store) keepLog() (bool, error) {
 	f, err := os.OpenFile(s.path+"-wal", os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	return err == nil && info.Size() <= walKept && f.Sync() == nil
+	if err == nil {
+		err = f.Sync()
+	}
+	return err == nil && info.Size() <= walKept, err
 }
 
 // readConns is how many readers look at the same time; more wait.

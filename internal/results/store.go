@@ -100,15 +100,16 @@ func (s *Store) Open() error {
 	return nil
 }
 
-// OpenReader opens a store that is there for its readers alone: nothing is made
-// or brought up to date, no lease is taken, and Run must not be called.
+// OpenReader opens a store that is there for its readers alone: the schema
+// is not brought up to date, no lease is taken, and Run must not be called.
 func OpenReader(dir string) (*Store, error) {
 	s := &Store{dir: dir, path: filepath.Join(dir, fileName), log: slog.New(slog.DiscardHandler)}
 	if _, err := os.Stat(s.path); err != nil {
 		return nil, err
 	}
 	var err error
-	// Not mode=ro: who comes first makes the files of the write-ahead log.
+	// Not mode=ro: who comes first makes the files of the write-ahead log. And so who
+	// comes last puts it away.
 	s.reader, err = sql.Open("sqlite", dsn(s.path, "mode=rw", "_pragma=query_only(1)"))
 	return s, err
 }
@@ -156,7 +157,9 @@ func (s *Store) Close() error {
 	}
 	// SQLite puts the log away with the last connection, unless that only reads.
 	closeWriter := func() { errs = append(errs, s.conn.Close(), s.writer.Close()) }
-	if s.keepLog() {
+	keep, err := s.keepLog()
+	errs = append(errs, err)
+	if keep {
 		closeWriter()
 		closeReader()
 	} else {
