@@ -68,16 +68,19 @@ func TestIdentity(t *testing.T) {
 // Nobody is told who the process of a command is that ends at once.
 func TestQuickIsNobody(t *testing.T) {
 	t.Parallel()
-	told := true
-	for range 1000 { // on a busy machine one may take its time
-		if told = false; process.Run(t.Context(), shell(t, "true"), func(process.Identity) { told = true }, nil).Err != nil {
-			t.Fatal("not executed")
+	const enough = 5 // on a busy machine one may take its time
+	quick := 0
+	for range 200 {
+		told := false
+		process.Run(t.Context(), shell(t, "true"), func(process.Identity) { told = true }, nil)
+		if told {
+			continue
 		}
-		if !told {
+		if quick++; quick == enough {
 			return
 		}
 	}
-	t.Error("told of each")
+	t.Errorf("told of all but %d", quick)
 }
 
 func TestSignal(t *testing.T) {
