@@ -146,27 +146,30 @@ func (s *Store) Close() error {
 	if s.lease != nil {
 		errs = append(errs, s.lease.release())
 	}
-	closeReader := func() {
-		if s.reader != nil {
-			errs = append(errs, s.reader.Close())
-		}
-	}
-	if s.writer == nil {
-		closeReader()
-		return errors.Join(errs...)
+	keep := false
+	if s.writer != nil {
+		var err error
+		keep, err = s.keepLog()
+		errs = append(errs, err)
 	}
 	// SQLite puts the log away with the last connection, unless that only reads.
-	closeWriter := func() { errs = append(errs, s.conn.Close(), s.writer.Close()) }
-	keep, err := s.keepLog()
-	errs = append(errs, err)
 	if keep {
-		closeWriter()
-		closeReader()
-	} else {
-		closeReader()
-		closeWriter()
+		errs = append(errs, s.closeWriter())
+	}
+	if s.reader != nil {
+		errs = append(errs, s.reader.Close())
+	}
+	if !keep {
+		errs = append(errs, s.closeWriter())
 	}
 	return errors.Join(errs...)
+}
+
+func (s *Store) closeWriter() error {
+	if s.writer == nil {
+		return nil
+	}
+	return errors.Join(s.conn.Close(), s.writer.Close())
 }
 
 // Add stores a task and its jobs, all pending, in one transaction, before any

@@ -6,9 +6,8 @@ import (
 )
 
 // With a task of more than largeTask hosts the collector runs before the heap has
-// grown by gcPercent: with 10,000 that takes more than a sixth off the process's peak,
-// for about as much more of its processor time. With few hosts so little is in use that it would
-// do nothing but collect.
+// grown by gcPercent, which lowers the process's peak for more of its processor time.
+// With few hosts so little is in use that it would do nothing but collect.
 const (
 	largeTask = 2000
 	gcPercent = 15
