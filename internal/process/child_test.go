@@ -261,7 +261,7 @@ func spec(t testing.TB, words ...string) process.Spec {
 	}
 	return process.Spec{
 		Argv:      append([]string{self}, words...),
-		Env:       append(process.Environment("", "", ""), childMode+"=words", "GORACE=atexit_sleep_ms=0"),
+		Env:       append(process.Environment("", "", ""), childMode+"=words", noCgroups+"="+os.Getenv(noCgroups), "GORACE=atexit_sleep_ms=0"),
 		MaxOutput: 1 << 20,
 		Timeout:   patience,
 		Grace:     patience,

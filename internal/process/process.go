@@ -60,10 +60,18 @@ type Spec struct {
 	// Mark is an entry of the environment, "NAME=value", that no other command
 	// has. Everything that the command starts inherits it.
 	Mark string
+	// Leave, where given, is closed when the caller cannot wait any longer: then
+	// the command is ended, and Run returns even if its leader could not be
+	// (ErrStillRuns).
+	Leave <-chan struct{}
 }
 
 // ErrCannotSwitch: this process cannot run a command as another user.
 var ErrCannotSwitch = errors.New("this agent cannot switch users")
+
+// ErrStillRuns: the command could not be ended, and the caller did not wait for
+// its end.
+var ErrStillRuns = errors.New("the command still runs")
 
 // A Chunk is at most ChunkSize bytes of a stream at an offset in it. Data
 // belongs to whom the chunk is given.
