@@ -27,6 +27,7 @@ func (r *registry) start(l *leader, start func() error) error {
 	r.mu.Lock()
 	r.turn++
 	turn := r.turn
+	l.turn, l.first = turn, len(r.leaders)+len(r.starting) == 0
 	r.starting[turn] = true
 	r.mu.Unlock()
 	err := start()
@@ -65,4 +66,23 @@ func (r *registry) adopt(adopting bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.adopting = adopting
+}
+
+// alone reports whether no other command has been running since this one started.
+func (r *registry) alone(l *leader) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return l.first && r.turn == l.turn
+}
+
+// sessions are the sessions of the commands that are running: their ids are those
+// of their leaders.
+func (r *registry) sessions() map[int]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make(map[int]bool, len(r.leaders))
+	for pid := range r.leaders {
+		all[pid] = true
+	}
+	return all
 }

@@ -75,3 +75,6 @@ func (l *leader) identity() Identity {
 
 // mayHaveLeft reports whether something of an ended command may be alive.
 func (l *leader) mayHaveLeft() bool { return true }
+
+// strays: orphans do not become children of this program.
+func (l *leader) strays([]procStat) []procStat { return nil }

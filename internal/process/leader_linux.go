@@ -3,6 +3,8 @@ package process
 import (
 	"errors"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -105,18 +107,41 @@ func (l *leader) identity() Identity {
 }
 
 // mayHaveLeft reports whether something of an ended command may be alive outside
-// its cgroup. If orphans become this program's children that is one of them, or
-// a descendant of one; otherwise only the command's session is looked at.
+// its cgroup. Where orphans become this program's children that is one of them, or
+// a descendant of one; elsewhere only the command's session is looked at.
 func (l *leader) mayHaveLeft() bool {
-	if orphans, ok := children.orphans(); ok {
-		for _, pid := range orphans {
-			if sid, err := unix.Getsid(pid); err == nil && sid == l.pid() || bears(pid, l.mark) {
-				return true
-			}
-		}
-		return false
+	orphans, ok := children.orphans()
+	if !ok {
+		return anyInSession(l.pid())
 	}
-	return anyInSession(l.pid())
+	for _, pid := range orphans {
+		if sid, err := unix.Getsid(pid); err == nil && sid == l.pid() || bears(pid, l.mark) {
+			return true
+		}
+	}
+	return len(orphans) > 0 && children.alone(l)
+}
+
+// strays are orphans that nothing proves to be this command's, but that no other
+// command can have started: they are newer than its leader, no other command has
+// been running since, and no command's mark is in their environment. They are
+// counted and never signaled. Those that are found already are left out.
+func (l *leader) strays(found []procStat) (all []procStat) {
+	orphans, ok := children.orphans()
+	if !ok || l.group != nil || !children.alone(l) {
+		return nil
+	}
+	name, _, _ := strings.Cut(l.mark, "=")
+	for _, pid := range orphans {
+		s, err := readStat(pid)
+		if slices.ContainsFunc(found, func(f procStat) bool { return f.pid == pid }) {
+			continue
+		}
+		if err == nil && !s.dead() && s.session != l.pid() && s.start >= startOf(l.id) && !hasVariable(pid, name) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // anyInSession asks the kernel for the session of each process, which is fifty

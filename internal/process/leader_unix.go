@@ -20,6 +20,8 @@ type leader struct {
 	mark  string
 	group *cgroup // nil: none
 	end   awaiter // of its exit
+	turn  uint64  // of the start, see registry
+	first bool    // no other command was running then
 }
 
 // startLeader starts cmd in a session of its own, hence in a process group of
@@ -51,6 +53,9 @@ func (l *leader) tree() *tree {
 // stop ends everything that the command has started.
 func (l *leader) stop(grace time.Duration) stopped {
 	e := l.tree().stop(grace)
+	if strays := l.strays(e.left); len(strays) > 0 && e.err == nil {
+		e.left, e.err = append(e.left, strays...), errUnproved(strays)
+	}
 	children.count(e.left)
 	return stopped{reached: e.reached, killed: e.killed, left: describe(e.left), leftCount: len(e.left), err: e.err}
 }
@@ -65,8 +70,9 @@ func (l *leader) leftovers() (left []Process, count int) {
 	if err != nil {
 		return nil, 0
 	}
-	children.count(s.living)
-	return describe(s.living), len(s.living)
+	all := append(s.living, l.strays(s.living)...)
+	children.count(all)
+	return describe(all), len(all)
 }
 
 // reap takes the leader's status. From here on its ids may be another's.

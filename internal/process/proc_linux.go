@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -148,20 +149,18 @@ func snapshot() ([]procStat, error) {
 	return all, err
 }
 
-// bears tells whether the environment with which a process's program was
+// bears reports whether the environment with which a process's program was
 // started has the entry mark. Another user's cannot be read, except by root.
 func bears(pid int, mark string) bool {
-	if mark == "" {
-		return false
-	}
-	environ, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	if err != nil {
-		return false
-	}
-	for entry := range bytes.SplitSeq(environ, []byte{0}) {
-		if string(entry) == mark {
-			return true
-		}
-	}
-	return false
+	return mark != "" && slices.Contains(environOf(pid), mark)
+}
+
+// hasVariable reports whether that environment has a variable of this name.
+func hasVariable(pid int, name string) bool {
+	return name != "" && slices.ContainsFunc(environOf(pid), func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
+}
+
+func environOf(pid int) []string {
+	environ, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	return strings.Split(string(environ), "\x00")
 }

@@ -29,5 +29,5 @@ func killSurvivors(id Identity, mark string, grace time.Duration) (Survivors, er
 }
 
 func errUnproved(all []procStat) error {
-	return fmt.Errorf("%s may be of it: its leader has gone, and nothing else shows whose they are", processesText(all))
+	return fmt.Errorf("%s may be of it: nothing that is left shows who started them", processesText(all))
 }

@@ -90,6 +90,8 @@ const (
 	// The pauses between looks.
 	firstPause = time.Millisecond
 	longPause  = 50 * time.Millisecond
+	// killRounds is the fewest looks that kill takes before it gives up.
+	killRounds = 20
 	// freezeRounds bounds how often processes that fork are looked for before
 	// those that were found are killed.
 	freezeRounds = 20
@@ -160,27 +162,33 @@ func (t *tree) willing(all []procStat) []procStat {
 	return slices.DeleteFunc(slices.Clone(all), func(s procStat) bool { return t.refused[s.birth()] != nil })
 }
 
-// kill kills everything until nothing is alive, and says what is.
+// kill kills everything until nothing is alive, and says what is. On a busy
+// machine a look takes long, so that time alone does not end it.
 func (t *tree) kill() (s sight, err error) {
 	deadline := time.Now().Add(endWithin)
-	for pause := firstPause; ; pause = min(2*pause, longPause) {
+	pause := firstPause
+	for round := 1; ; round++ {
 		if s, err = t.look(); err != nil {
 			return s, t.blind(err, unix.SIGKILL)
 		}
-		late := time.Now().After(deadline)
-		if len(t.willing(s.living)) == 0 {
-			if len(s.living) > 0 {
+		last := round > killRounds && time.Now().After(deadline)
+		switch {
+		case len(t.willing(s.living)) > 0:
+			if last {
 				return s, t.remain(s)
 			}
-			if err = t.doubt(s); err == nil || late || settled(s) {
+			if err = t.strike(s); err != nil {
 				return s, err
 			}
-		} else if late {
+		case len(s.living) > 0:
 			return s, t.remain(s)
-		} else if err = t.strike(s); err != nil {
-			return s, err
+		default:
+			if err = t.doubt(s); err == nil || last || settled(s) {
+				return s, err
+			}
 		}
 		time.Sleep(pause)
+		pause = min(2*pause, longPause)
 	}
 }
 
@@ -346,11 +354,12 @@ func (f *finding) spread() {
 	}
 }
 
-// marks proves those that bear the mark. Only what is not older than the leader
-// can.
+// marks proves those that bear the mark. What is older than the leader does not,
+// nor does what is in the session of another running command.
 func (f *finding) marks() {
+	others := children.sessions()
 	for _, s := range f.all {
-		if s.start >= f.since && !f.members[s.pid] && s.pid != 1 && !s.dead() && bears(s.pid, f.mark) {
+		if s.start >= f.since && !others[s.session] && !f.members[s.pid] && s.pid != 1 && !s.dead() && bears(s.pid, f.mark) {
 			f.members[s.pid] = true
 		}
 	}
