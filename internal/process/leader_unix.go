@@ -63,7 +63,7 @@ func (l *leader) stop(grace time.Duration) stopped {
 // leftovers is what is alive of a command whose leader has exited. Most commands
 // leave nothing, so that is found out first, without a look at all processes.
 func (l *leader) leftovers() (left []Process, count int) {
-	if l.group.remove() && !l.mayHaveLeft() {
+	if !l.anyLeft() {
 		return nil, 0
 	}
 	s, err := l.tree().look()
@@ -73,6 +73,11 @@ func (l *leader) leftovers() (left []Process, count int) {
 	all := append(s.living, l.strays(s.living)...)
 	children.count(all)
 	return describe(all), len(all)
+}
+
+func (l *leader) anyLeft() bool {
+	defer occupy()()
+	return !l.group.remove() || l.mayHaveLeft()
 }
 
 // reap takes the leader's status. From here on its ids may be another's.

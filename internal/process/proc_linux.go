@@ -92,14 +92,19 @@ func otherBoot(id Identity) bool {
 }
 
 // uidOf is the effective user of a process.
-func uidOf(s procStat) (uint32, error) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(s.pid) + "/status")
+func uidOf(s procStat) (uint32, error) { return statusUID(s.pid, 2) }
+
+// realUID is the user who has started it.
+func realUID(pid int) (uint32, error) { return statusUID(pid, 1) }
+
+func statusUID(pid, field int) (uint32, error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return 0, err
 	}
 	for line := range bytes.Lines(text) {
-		if fields := bytes.Fields(line); len(fields) > 2 && string(fields[0]) == "Uid:" {
-			uid, err := strconv.ParseUint(string(fields[2]), 10, 32)
+		if fields := bytes.Fields(line); len(fields) > field && string(fields[0]) == "Uid:" {
+			uid, err := strconv.ParseUint(string(fields[field]), 10, 32)
 			return uint32(uid), err
 		}
 	}

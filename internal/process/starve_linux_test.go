@@ -14,10 +14,12 @@ import (
 	"warren/internal/process"
 )
 
-// beStarved runs n commands at the same time as a user who may have 24 processes,
-// threads included, while one of them starts as many as it can.
+// beStarved is an agent whose user may have 24 processes, threads included. One
+// command starts as many as it can; then n others are to run, and this program
+// needs threads, as for the disk.
 func beStarved(n int) {
-	const permitted = 24
+	const permitted, disks = 24, 4
+	ownProc()
 	if err := syscall.Setuid(54322); err != nil {
 		panic(err)
 	}
@@ -26,47 +28,45 @@ func beStarved(n int) {
 	}
 	process.ReserveThreads(n)
 	ctx, stop := context.WithCancel(context.Background())
-	var reap sync.WaitGroup
-	reap.Go(func() { _ = process.Reap(ctx) })
+	var others sync.WaitGroup
+	others.Go(func() { _ = process.Reap(ctx) })
+	run := func(command string) process.Result {
+		s := process.Spec{
+			Argv: []string{"/bin/sh", "-c", command}, Env: process.Environment("/", "", ""), Dir: "/",
+			MaxOutput: 1000, Timeout: 10 * time.Second, Grace: 100 * time.Millisecond, Mark: markName + "=starved",
+		}
+		return process.Run(ctx, s, func(process.Identity) {}, func(process.Chunk) {})
+	}
+	const bomb = `exec perl -e 'for (1..2000) { my $pid = fork; sleep 1000 if defined $pid and !$pid; select undef, undef, undef, 0.01 }'`
+	others.Go(func() { run(bomb) })
+	for r := run("true"); r.Started; r = run("true") {
+	}
+	for range disks {
+		others.Go(func() {
+			pause := unix.NsecToTimespec(int64(200 * time.Millisecond))
+			_ = unix.Nanosleep(&pause, nil) // blocks its thread
+		})
+	}
 	var all sync.WaitGroup
 	results := make([]process.Result, n)
 	for i := range results {
-		command := "sleep 0.5"
-		if i == 0 {
-			command = "i=0; while [ $i -lt 200 ]; do sleep 1 & i=$((i+1)); done; wait"
-		}
-		s := process.Spec{
-			Argv: []string{"/bin/sh", "-c", command}, Env: process.Environment("/", "", ""), Dir: "/",
-			MaxOutput: 1000, Timeout: 2 * time.Second, Grace: 100 * time.Millisecond, Mark: fmt.Sprint(markName, "=", i),
-		}
-		all.Go(func() { results[i] = process.Run(context.Background(), s, func(process.Identity) {}, func(process.Chunk) {}) })
+		all.Go(func() { results[i] = run("true") })
 	}
 	all.Wait()
-	stop()
-	reap.Wait()
-	started := 0
 	for _, r := range results {
-		switch {
-		case r.Started:
-			started++
-		case r.Err == nil || !strings.Contains(r.Err.Error(), "permits no more processes"):
-			fmt.Print(r.Err)
+		if !r.Started && (r.Err == nil || !strings.Contains(r.Err.Error(), "permits no more processes")) {
+			fmt.Println(r.Err)
 		}
 	}
-	fmt.Print(started, " others as they should")
+	stop()
+	others.Wait()
+	fmt.Print("outlived it")
 }
 
 // beParent runs n commands that leave orphans, and waits until these have ended
 // and no zombie is left.
 func beParent(n int) {
-	if os.Getpid() == 1 {
-		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-			panic(err)
-		}
-		if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
-			panic(err)
-		}
-	}
+	ownProc()
 	ctx, stop := context.WithCancel(context.Background())
 	var reap, all sync.WaitGroup
 	reap.Go(func() { _ = process.Reap(ctx) })
@@ -98,4 +98,18 @@ func beParent(n int) {
 	stop()
 	reap.Wait()
 	fmt.Print("no zombies")
+}
+
+// ownProc mounts the /proc of this process's namespace where it is the first one
+// in there.
+func ownProc() {
+	if os.Getpid() != 1 {
+		return
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		panic(err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		panic(err)
+	}
 }

@@ -34,13 +34,13 @@ func occupy() func() {
 // The Go runtime ends the program where it cannot create a thread, as when a
 // command has used up the processes that this user or this cgroup may have; but
 // it keeps every thread that it has. Where the system permits only a few threads,
-// half of them are left to commands, and fewer commands are started at the same
+// a third of them is left to commands, and fewer commands are started at the same
 // time. It must be called before anything else of this package.
 func ReserveThreads(workers int) {
 	wanted := min(workers, startsAtOnce) + ownThreads
 	room, bounded := threadRoom()
-	if bounded && room/2 < wanted {
-		wanted = room / 2
+	if most := room * 2 / 3; bounded && most < wanted {
+		wanted = most
 		slots = make(chan struct{}, max(wanted-ownThreads, fewestThreads))
 	}
 	createThreads(wanted)

@@ -28,11 +28,12 @@ func threadRoom() (room int, bounded bool) {
 func threadsOf(uid int) (n int) {
 	pids, _ := processIDs()
 	for _, pid := range pids {
-		var status unix.Stat_t
-		if unix.Stat("/proc/"+strconv.Itoa(pid), &status) == nil && int(status.Uid) == uid {
-			if s, err := readStat(pid); err == nil {
-				n += s.threads
-			}
+		s, err := readStat(pid)
+		if err != nil {
+			continue
+		}
+		if owner, err := realUID(pid); err == nil && int(owner) == uid {
+			n += s.threads
 		}
 	}
 	return n

@@ -40,12 +40,12 @@ type tree struct {
 	// and the ids of its group and session belong to the command.
 	anchored bool
 
-	known   map[birth]bool  // proved, alive or dead
-	asked   map[birth]bool  // alive when a signal of ours reached it
-	stopped map[birth]bool  // SIGSTOP has reached it
-	refused map[birth]error // the system does not let us signal it
-	zombies []int           // of the latest look that saw nobody alive
-	groups  map[int]bool    // process groups of the command's sessions, of all looks
+	known   map[birth]bool    // proved, alive or dead
+	asked   map[birth]bool    // alive when a signal of ours reached it
+	stopped map[birth]bool    // SIGSTOP has reached it
+	refused map[birth]Process // the system does not let us signal it
+	zombies []int             // of the latest look that saw nobody alive
+	groups  map[int]bool      // process groups of the command's sessions, of all looks
 }
 
 // A birth identifies a process on this machine until it reboots.
@@ -60,7 +60,7 @@ func newTree(leader Identity, mark string, group *cgroup) *tree {
 	return &tree{
 		leader: leader, since: startOf(leader), mark: mark, group: group,
 		known: map[birth]bool{}, asked: map[birth]bool{}, stopped: map[birth]bool{},
-		refused: map[birth]error{}, groups: map[int]bool{},
+		refused: map[birth]Process{}, groups: map[int]bool{},
 	}
 }
 
@@ -110,8 +110,10 @@ func (t *tree) stop(grace time.Duration) end {
 		s, err = t.kill()
 	}
 	e := end{err: err, killed: t.killed(), left: s.living}
-	for b := range t.asked {
-		e.reached = e.reached || b.pid == t.leader.PID && b.start == t.since
+	leader := birth{t.leader.PID, t.since}
+	e.reached = t.asked[leader]
+	if p, ok := t.refused[leader]; ok && e.err == nil {
+		e.err = fmt.Errorf("process %s could not be signaled", p)
 	}
 	return e
 }
@@ -157,9 +159,14 @@ func (t *tree) anyAsked() bool {
 	return false
 }
 
+func (t *tree) isRefused(s procStat) bool {
+	_, ok := t.refused[s.birth()]
+	return ok
+}
+
 // willing are those that we may signal.
 func (t *tree) willing(all []procStat) []procStat {
-	return slices.DeleteFunc(slices.Clone(all), func(s procStat) bool { return t.refused[s.birth()] != nil })
+	return slices.DeleteFunc(slices.Clone(all), t.isRefused)
 }
 
 // kill kills everything until nothing is alive, and says what is. On a busy
@@ -254,7 +261,7 @@ func (t *tree) signal(s sight, done map[birth]bool, signals ...unix.Signal) (add
 		case err == nil:
 			t.asked[m.birth()] = true
 		case errors.Is(err, unix.EPERM):
-			t.refused[m.birth()] = err
+			t.refused[m.birth()] = describe([]procStat{m})[0]
 		}
 		if done != nil {
 			done[m.birth()] = true
@@ -423,7 +430,7 @@ func groupMayLive(g int) bool { return !errors.Is(unix.Kill(-g, 0), unix.ESRCH) 
 func (t *tree) remain(s sight) error {
 	var refused, others []procStat
 	for _, p := range s.living {
-		if t.refused[p.birth()] != nil {
+		if t.isRefused(p) {
 			refused = append(refused, p)
 		} else {
 			others = append(others, p)
