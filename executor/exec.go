@@ -42,7 +42,8 @@ func (l *loop) execute(work context.Context, j *job) {
 		l.ended(j)
 		return
 	}
-	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.task, mark(j.id), "WARREN_HOST=" + j.host})
+	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.task, "WARREN_HOST=" + j.host})
+	spec.Mark, spec.Leave = mark(j.id), l.leaving
 	j.logged = true
 	l.log.Info("began", "job", j.id, "task", j.task, "host", j.host, "issuer", j.issuer, "command", commandLine(run))
 	cfg, reports := l.cfg, l.reports
@@ -118,6 +119,8 @@ func outcome(ctx context.Context, run *wire.Run, r process.Result) *wire.Ended {
 		return &wire.Ended{Outcome: wire.Interrupted, Reason: errStopped.Error()}
 	case !r.Started:
 		return &wire.Ended{Outcome: wire.FailedToStart, Reason: r.Err.Error()}
+	case errors.Is(r.Err, process.ErrStillRuns):
+		return &wire.Ended{Outcome: wire.Interrupted, Reason: fmt.Sprintf("%v, and the command still runs: %v", errStopped, r.StopError)}
 	case r.Err != nil:
 		return &wire.Ended{Outcome: wire.Interrupted, Reason: "it ended, but how is not known: " + r.Err.Error()}
 	case r.Signal != "":
@@ -126,9 +129,13 @@ func outcome(ctx context.Context, run *wire.Run, r process.Result) *wire.Ended {
 	return &wire.Ended{Outcome: wire.Exited, ExitCode: new(r.ExitCode), Reason: leftOpen(r)}
 }
 
-// leftOpen says what a result cannot promise.
+// leftOpen says what a result cannot promise, and why a request to end the command
+// did not end it.
 func leftOpen(r process.Result) string {
-	if r.HeldOpen {
+	switch {
+	case r.StopError != nil:
+		return r.StopError.Error()
+	case r.HeldOpen:
 		return "a process that it left behind holds its output open and may print more"
 	}
 	return ""

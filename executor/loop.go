@@ -44,6 +44,7 @@ type loop struct {
 	record     *record                    // of decisions; nil: none is kept
 	unlogged   int                        // refusals above it, since the last that was logged
 	exec       *errgroup.Group            // running commands
+	leaving    chan struct{}              // closed when they cannot be waited for any longer
 	reports    chan<- report              // given to them
 	out        chan<- *broker.Publication // to the publisher
 
@@ -55,7 +56,7 @@ func newLoop(a *Agent, b *journal, o *outputs, file RecordFile) *loop {
 	return &loop{
 		cfg: a.cfg, log: a.cfg.Log, agent: a, started: a.cfg.Now(), names: a.names,
 		turn: 1, journal: b, outbox: newOutbox(a.cfg.ID, o), outputs: o, file: file,
-		refusals: rate.NewLimiter(refusalRate, refusalBurst), exec: new(errgroup.Group), reports: a.reports, out: a.publisher.In(),
+		refusals: rate.NewLimiter(refusalRate, refusalBurst), exec: new(errgroup.Group), leaving: make(chan struct{}), reports: a.reports, out: a.publisher.In(),
 	}
 }
 
@@ -226,8 +227,14 @@ func (l *loop) drain(now time.Time) {
 	}
 }
 
-// stopRunning ends what still runs; each reports in its turn.
+// stopRunning ends what still runs; each reports in its turn. A command that cannot
+// be ended is given up.
 func (l *loop) stopRunning() {
+	select {
+	case <-l.leaving:
+	default:
+		close(l.leaving)
+	}
 	for _, j := range l.journal.jobs {
 		if j.phase == running && j.stop != nil {
 			j.stop(errStopped)

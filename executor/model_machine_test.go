@@ -193,7 +193,7 @@ func (m *machine) back(e event) {
 // execute is the Runner: what counts is that it is called.
 func (m *machine) execute(ctx context.Context, l *life, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
 	w := m.world
-	id := env(s.Env, "WARREN_JOB")
+	id := env([]string{s.Mark}, "WARREN_JOB")
 	w.mu.Lock()
 	if l.dead {
 		w.mu.Unlock()

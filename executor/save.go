@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"sync"
 	"time"
 
 	journalfile "warren/internal/journal"
@@ -176,9 +177,10 @@ func (l *loop) recover(now time.Time) {
 		l.journal.close(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was started anew while it waited, and its secret values are kept in no file"}, now)
 		l.ended(j)
 	}
-	for _, j := range begun {
+	reasons := killSurvivors(begun, l.cfg.KillGrace)
+	for i, j := range begun {
 		l.journal.running++
-		l.journal.end(j, wire.Ended{Outcome: wire.Interrupted, Reason: l.killSurvivors(j), CodePage: l.cfg.CodePage()}, now)
+		l.journal.end(j, wire.Ended{Outcome: wire.Interrupted, Reason: reasons[i], CodePage: l.cfg.CodePage()}, now)
 		l.ended(j)
 	}
 	for _, j := range l.journal.jobs {
@@ -188,23 +190,27 @@ func (l *loop) recover(now time.Time) {
 	}
 }
 
-// killSurvivors ends what is left of a command that ran when the agent went
-// down, and says what is to be said of it.
-func (l *loop) killSurvivors(j *job) string {
-	var id process.Identity
-	if j.process != nil {
-		id = *j.process
+// killSurvivors ends what is left of the commands that ran when the agent went
+// down, all at the same time, and returns what is to be said of each.
+func killSurvivors(begun []*job, grace time.Duration) []string {
+	reasons := make([]string, len(begun))
+	var all sync.WaitGroup
+	for i, j := range begun {
+		var id process.Identity
+		if j.process != nil {
+			id = *j.process
+		}
+		all.Go(func() {
+			s, err := process.KillSurvivors(id, mark(j.id), grace)
+			reasons[i] = "the agent or its machine went down while it ran"
+			if s.Killed > 0 {
+				reasons[i] += "; what was left of it has been killed"
+			}
+			if err != nil {
+				reasons[i] += "; " + err.Error()
+			}
+		})
 	}
-	reason := "the agent or its machine went down while it ran"
-	s, err := process.KillSurvivors(id, mark(j.id))
-	if s.Killed > 0 {
-		reason += "; what was left of it has been killed"
-	}
-	if s.Detached > 0 {
-		reason += "; a daemon that it started lives on"
-	}
-	if err != nil {
-		reason += "; " + err.Error()
-	}
-	return reason
+	all.Wait()
+	return reasons
 }

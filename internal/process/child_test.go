@@ -61,6 +61,15 @@ func beChild() {
 		case "ask-terminal": // as a command of process.Run
 			s := process.Spec{Argv: process.ShellArgv("", ": </dev/tty")}
 			fmt.Print("exit ", process.Run(context.Background(), s, nil, nil).ExitCode)
+		case "serve": // commands of a test's orders, see shapes_linux_test.go
+			serve(link, arg)
+			return
+		case "few-processes":
+			beStarved(int(number(arg)))
+			return
+		case "orphans":
+			beParent(int(number(arg)))
+			return
 		case "agent": // one that runs the rest as a command with this mark
 			beAgent(link, arg, words[1:])
 			return
@@ -261,7 +270,7 @@ func spec(t testing.TB, words ...string) process.Spec {
 	}
 	return process.Spec{
 		Argv:      append([]string{self}, words...),
-		Env:       append(process.Environment("", "", ""), childMode+"=words", "GORACE=atexit_sleep_ms=0"),
+		Env:       append(process.Environment("", "", ""), childMode+"=words", noCgroups+"="+os.Getenv(noCgroups), "GORACE=atexit_sleep_ms=0"),
 		MaxOutput: 1 << 20,
 		Timeout:   patience,
 		Grace:     patience,

@@ -69,11 +69,11 @@ func start(program string, spec Spec) (*leader, *pipes, error) {
 		Env:  environ(spec),
 		Dir:  spec.Dir,
 	}
-	p, err := attach(cmd, len(spec.Stdin) > 0)
+	p, err := attach(cmd, len(spec.Stdin) > 0, spec.User)
 	if err != nil {
 		return nil, nil, failure(err, "cannot make a pipe: %v", root(err))
 	}
-	l, err := startLeader(cmd, spec.User)
+	l, err := startLeader(cmd, spec)
 	if err != nil {
 		p.close()
 		return nil, nil, explain(err, program, spec)
@@ -85,6 +85,9 @@ func start(program string, spec Spec) (*leader, *pipes, error) {
 // environ is never nil: for os/exec that means to inherit.
 func environ(spec Spec) []string {
 	env := MergeEnv([]string{}, spec.Env)
+	if spec.Mark != "" {
+		env = MergeEnv(env, []string{spec.Mark})
+	}
 	if filepath.IsAbs(spec.Dir) && setsPWD {
 		env = MergeEnv(env, []string{"PWD=" + spec.Dir})
 	}
@@ -96,7 +99,7 @@ func check(spec Spec) error {
 	if len(spec.Argv) == 0 || spec.Argv[0] == "" {
 		return failure(fs.ErrInvalid, "no command is given")
 	}
-	for _, list := range [][]string{spec.Argv, spec.Env, {spec.Dir}} {
+	for _, list := range [][]string{spec.Argv, spec.Env, {spec.Dir, spec.Mark}} {
 		for _, s := range list {
 			if strings.ContainsRune(s, 0) {
 				return failure(fs.ErrInvalid, "NUL byte in %q", s)
@@ -181,6 +184,8 @@ func explain(err error, program string, spec Spec) error {
 		return failure(err, "cannot execute %q: neither a program for this machine nor a script with a #! line", name)
 	case errors.Is(err, syscall.ETXTBSY):
 		return failure(err, "cannot execute %q: it is open for writing", name)
+	case errors.Is(err, syscall.EAGAIN):
+		return failure(err, "cannot start %q: this host permits no more processes (ulimit -u, TasksMax, pids.max)", name)
 	case errors.Is(err, fs.ErrNotExist):
 		if interpreter := interpreterOf(program); interpreter != "" {
 			return failure(err, "no such interpreter %q, which the first line of %q names", interpreter, name)

@@ -14,7 +14,7 @@ import (
 // leaves it a zombie, however often it is asked.
 func TestWaitLeavesZombie(t *testing.T) {
 	t.Parallel()
-	l, err := startLeader(exec.Command("/bin/sh", "-c", "read line; exit 3"), nil)
+	l, err := startLeader(exec.Command("/bin/sh", "-c", "read line; exit 3"), Spec{})
 	if err != nil {
 		t.Fatal(err)
 	}

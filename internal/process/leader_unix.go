@@ -6,46 +6,84 @@ import (
 	"fmt"
 	"os/exec"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// leader is the process that was started, and the group that it leads: the
-// group's id is its pid. It stays unreaped until reap, and with that both ids
-// stay its own.
-type leader struct{ cmd *exec.Cmd }
+// A leader is the process that was started, the leader of its own session and
+// process group: the ids of both are its pid. It is not reaped before reap, and
+// until then the three ids stay its own.
+type leader struct {
+	cmd   *exec.Cmd
+	id    Identity
+	mark  string
+	group *cgroup // nil: none
+	end   awaiter // of its exit
+	turn  uint64  // of the start, see registry
+	first bool    // no other command was running then
+}
 
 // startLeader starts cmd in a session of its own, hence in a process group of
 // its own. A group alone would leave it the agent's controlling terminal: a
 // command that asks for a password on /dev/tty would be stopped by SIGTTIN, or
 // read what is typed at another program.
-func startLeader(cmd *exec.Cmd, u *User) (*leader, error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if u.switches() {
-		cmd.SysProcAttr.Credential = &u.credential
+func startLeader(cmd *exec.Cmd, spec Spec) (*leader, error) {
+	l := &leader{cmd: cmd, mark: spec.Mark}
+	attr := &syscall.SysProcAttr{Setsid: true}
+	if spec.User.switches() {
+		attr.Credential = &spec.User.credential
 	}
-	if err := cmd.Start(); err != nil {
+	defer occupy()()
+	if err := children.start(l, func() error { return l.start(attr) }); err != nil {
 		return nil, err
 	}
-	return &leader{cmd}, nil
+	l.id = l.identity()
+	return l, nil
 }
 
 func (l *leader) pid() int { return l.cmd.Process.Pid }
 
-// terminate asks the group to end. A stopped process would not see that before
-// it goes on, so it is made to (as systemd does, systemd.kill(5)).
-func (l *leader) terminate() {
-	_ = unix.Kill(-l.pid(), unix.SIGTERM)
-	_ = unix.Kill(-l.pid(), unix.SIGCONT)
+func (l *leader) tree() *tree {
+	t := newTree(l.id, l.mark, l.group)
+	t.anchored = true
+	return t
 }
 
-// kill ends the group. It fails where only processes of other users are left,
-// which nothing can be done about.
-func (l *leader) kill() { _ = unix.Kill(-l.pid(), unix.SIGKILL) }
+// stop ends everything that the command has started.
+func (l *leader) stop(grace time.Duration) stopped {
+	e := l.tree().stop(grace)
+	if strays := l.strays(e.left); len(strays) > 0 && e.err == nil {
+		e.left, e.err = append(e.left, strays...), errUnproved(strays)
+	}
+	children.count(e.left)
+	return stopped{reached: e.reached, killed: e.killed, left: describe(e.left), leftCount: len(e.left), err: e.err}
+}
+
+// leftovers is what is alive of a command whose leader has exited. Most commands
+// leave nothing, so that is found out first, without a look at all processes.
+func (l *leader) leftovers() (left []Process, count int) {
+	if !l.anyLeft() {
+		return nil, 0
+	}
+	s, err := l.tree().look()
+	if err != nil {
+		return nil, 0
+	}
+	all := append(s.living, l.strays(s.living)...)
+	children.count(all)
+	return describe(all), len(all)
+}
+
+func (l *leader) anyLeft() bool {
+	defer occupy()()
+	return !l.group.remove() || l.mayHaveLeft()
+}
 
 // reap takes the leader's status. From here on its ids may be another's.
 func (l *leader) reap() (code int, signal string, err error) {
 	err = l.cmd.Wait()
+	l.close()
 	if l.cmd.ProcessState == nil {
 		return -1, "", fmt.Errorf("the exit status was lost: %w", err)
 	}
@@ -54,6 +92,13 @@ func (l *leader) reap() (code int, signal string, err error) {
 		return -1, signalName(status.Signal()), nil
 	}
 	return status.ExitStatus(), "", nil
+}
+
+// close gives up what was held for the leader; of one that was not reaped too.
+func (l *leader) close() {
+	children.forget(l)
+	l.end.close()
+	l.group.remove()
 }
 
 // signalName is "SIGSEGV"; real-time signals have no name: "SIG34".

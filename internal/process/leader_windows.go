@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -21,7 +23,7 @@ type leader struct {
 
 // startLeader starts cmd suspended, so that it can start nothing before it is
 // in the job. The job ends with this program: its handle is the last one.
-func startLeader(cmd *exec.Cmd, _ *User) (*leader, error) {
+func startLeader(cmd *exec.Cmd, _ Spec) (*leader, error) {
 	job, err := newJob()
 	if err != nil {
 		return nil, fmt.Errorf("job object: %w", err)
@@ -122,20 +124,115 @@ func (l *leader) waitFor(milliseconds uint32) (event uint32, err error) {
 	return event, err
 }
 
-// terminate asks the process group to end, by what is nearest to SIGTERM. It
-// reaches only processes on this program's console: a service has none, and its
-// commands are killed when the grace is over.
-func (l *leader) terminate() {
-	_ = windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, uint32(l.pid()))
+// stop ends everything in the job: CTRL_BREAK, which is nearest to SIGTERM, and
+// after the grace time the job's end. CTRL_BREAK reaches only processes on this
+// program's console. Without a console, as in a service, the job ends at once.
+func (l *leader) stop(grace time.Duration) stopped {
+	s := stopped{reached: !l.exited()}
+	met := map[uint32]bool{}
+	if windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, uint32(l.pid())) == nil {
+		l.await(grace, met)
+	}
+	for _, pid := range l.members() {
+		met[pid] = true
+	}
+	err := windows.TerminateJobObject(l.job, 1)
+	left := l.await(endWithin, met)
+	s.killed = len(met) - len(left)
+	s.left, s.leftCount = describe(left), len(left)
+	switch {
+	case len(left) > 0 && err != nil:
+		s.err = fmt.Errorf("%d processes could not be ended: %w", len(left), err)
+	case len(left) > 0:
+		s.err = fmt.Errorf("%d processes could not be ended", len(left))
+	}
+	return s
 }
 
-// kill ends all that is in the job.
-func (l *leader) kill() { _ = windows.TerminateJobObject(l.job, 1) }
+// await waits until the job has no processes, for d at most, and returns those
+// that it still has. It adds those that it sees to met.
+func (l *leader) await(d time.Duration, met map[uint32]bool) []uint32 {
+	deadline := time.Now().Add(d)
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		left := l.members()
+		for _, pid := range left {
+			met[pid] = true
+		}
+		if len(left) == 0 || time.Now().After(deadline) {
+			return left
+		}
+		time.Sleep(pause)
+	}
+}
+
+// endWithin is how long the end of a job may take.
+const endWithin = 3 * time.Second
+
+// members lists the living processes of the job.
+func (l *leader) members() []uint32 {
+	const jobObjectBasicProcessIdList = 3
+	var list struct { // JOBOBJECT_BASIC_PROCESS_ID_LIST
+		assigned, listed uint32
+		ids              [1024]uintptr
+	}
+	err := windows.QueryInformationJobObject(l.job, jobObjectBasicProcessIdList,
+		uintptr(unsafe.Pointer(&list)), uint32(unsafe.Sizeof(list)), nil)
+	if err != nil && !errors.Is(err, windows.ERROR_MORE_DATA) {
+		return nil
+	}
+	var pids []uint32
+	for _, id := range list.ids[:min(int(list.listed), len(list.ids))] {
+		pids = append(pids, uint32(id))
+	}
+	return pids
+}
+
+// describe names processes for people.
+func describe(pids []uint32) []Process {
+	var named []Process
+	for _, pid := range pids[:min(len(pids), MaxLeft)] {
+		named = append(named, Process{PID: int(pid), Name: imageOf(pid)})
+	}
+	return named
+}
+
+// imageOf is the file name of a process's program.
+func imageOf(pid uint32) string {
+	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, pid)
+	if err != nil {
+		return ""
+	}
+	defer windows.CloseHandle(process)
+	path := make([]uint16, windows.MAX_LONG_PATH)
+	size := uint32(len(path))
+	if windows.QueryFullProcessImageName(process, 0, &path[0], &size) != nil {
+		return ""
+	}
+	return filepath.Base(windows.UTF16ToString(path[:size]))
+}
+
+// leftovers is what is alive of a command whose leader has exited. It is let live
+// on when the job's handle is closed.
+func (l *leader) leftovers() (left []Process, count int) {
+	pids := l.members()
+	if len(pids) > 0 {
+		var none windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
+		_, _ = windows.SetInformationJobObject(l.job, windows.JobObjectExtendedLimitInformation,
+			uintptr(unsafe.Pointer(&none)), uint32(unsafe.Sizeof(none)))
+	}
+	return describe(pids), len(pids)
+}
+
+// cancelable reports whether close ends wait.
+func (*leader) cancelable() bool { return false }
+
+// close gives up the leader and its job.
+func (l *leader) close() { _ = windows.CloseHandle(l.job) }
 
 // reap takes the leader's status and gives up the job, which kills what may
-// still be in it.
+// still be in it, unless leftovers has let it live on.
 func (l *leader) reap() (code int, signal string, err error) {
-	defer windows.CloseHandle(l.job)
+	defer l.close()
 	err = l.cmd.Wait()
 	if l.cmd.ProcessState == nil {
 		return -1, "", fmt.Errorf("the exit status was lost: %w", err)

@@ -16,8 +16,9 @@ type pipes struct {
 	theirs []*os.File  // the command's ends, to be closed once it has them
 }
 
-// attach makes the pipes and gives their other ends to cmd.
-func attach(cmd *exec.Cmd, stdin bool) (*pipes, error) {
+// attach makes the pipes and gives their other ends to cmd. They belong to the
+// user that the command runs as: otherwise it could not open /dev/stderr.
+func attach(cmd *exec.Cmd, stdin bool, u *User) (*pipes, error) {
 	p := new(pipes)
 	for i := range p.read {
 		r, w, err := os.Pipe()
@@ -27,6 +28,7 @@ func attach(cmd *exec.Cmd, stdin bool) (*pipes, error) {
 		}
 		p.read[i] = r
 		p.theirs = append(p.theirs, w)
+		u.ownPipe(w)
 	}
 	cmd.Stdout, cmd.Stderr = p.theirs[0], p.theirs[1]
 	if stdin {
@@ -37,6 +39,7 @@ func attach(cmd *exec.Cmd, stdin bool) (*pipes, error) {
 		}
 		p.stdin = w
 		p.theirs = append(p.theirs, r)
+		u.ownPipe(r)
 		cmd.Stdin = r
 	}
 	return p, nil

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,7 +15,9 @@ import (
 // procStat is what /proc/PID/stat says of a process, see proc_pid_stat(5).
 type procStat struct {
 	pid     int
+	name    string // at most 15 bytes
 	state   byte
+	ppid    int
 	pgrp    int
 	session int
 	flags   uint64
@@ -25,11 +26,18 @@ type procStat struct {
 }
 
 func readStat(pid int) (procStat, error) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	// As few system calls as can be: a look does this for each process.
+	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return procStat{}, err
 	}
-	return parseStat(pid, text)
+	defer unix.Close(fd)
+	text := make([]byte, 1024)
+	n, err := unix.Read(fd, text)
+	if err != nil {
+		return procStat{}, err
+	}
+	return parseStat(pid, text[:n])
 }
 
 func parseStat(pid int, text []byte) (procStat, error) {
@@ -40,7 +48,11 @@ func parseStat(pid int, text []byte) (procStat, error) {
 		return procStat{}, errors.ErrUnsupported
 	}
 	s := procStat{pid: pid, state: fields[0][0]}
-	var errs [5]error
+	if i := bytes.IndexByte(text, '('); i >= 0 {
+		s.name = string(text[i+1 : bytes.LastIndexByte(text, ')')])
+	}
+	var errs [6]error
+	s.ppid, errs[5] = strconv.Atoi(fields[4-first])
 	s.pgrp, errs[0] = strconv.Atoi(fields[5-first])
 	s.session, errs[1] = strconv.Atoi(fields[6-first])
 	s.flags, errs[2] = strconv.ParseUint(fields[9-first], 10, 64)
@@ -66,14 +78,46 @@ func (s procStat) identity() Identity {
 	return Identity{PID: s.pid, Start: bootID() + "/" + strconv.FormatUint(s.start, 10)}
 }
 
+// startOf is the start time in an identity; 0 where it is not known.
+func startOf(id Identity) uint64 {
+	_, ticks, _ := strings.Cut(id.Start, "/")
+	start, _ := strconv.ParseUint(ticks, 10, 64)
+	return start
+}
+
+// otherBoot reports whether an identity is of before the machine was started.
+func otherBoot(id Identity) bool {
+	boot, _, known := strings.Cut(id.Start, "/")
+	return known && boot != "" && bootID() != "" && boot != bootID()
+}
+
+// uidOf is the effective user of a process.
+func uidOf(s procStat) (uint32, error) { return statusUID(s.pid, 2) }
+
+// realUID is the user who has started it.
+func realUID(pid int) (uint32, error) { return statusUID(pid, 1) }
+
+func statusUID(pid, field int) (uint32, error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0, err
+	}
+	for line := range bytes.Lines(text) {
+		if fields := bytes.Fields(line); len(fields) > field && string(fields[0]) == "Uid:" {
+			uid, err := strconv.ParseUint(string(fields[field]), 10, 32)
+			return uint32(uid), err
+		}
+	}
+	return 0, errors.ErrUnsupported
+}
+
 var bootID = sync.OnceValue(func() string {
 	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(id))
 })
 
-// processes lists all but this program that are to be seen and that may be
-// wanted, zombies included.
-func processes(wanted func(pid int) bool) ([]procStat, error) {
+// processIDs lists all processes that are to be seen.
+func processIDs() ([]int, error) {
 	proc, err := os.Open("/proc")
 	if err != nil {
 		return nil, err
@@ -83,92 +127,45 @@ func processes(wanted func(pid int) bool) ([]procStat, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen := false
-	var all []procStat
+	var pids []int
 	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
+		if pid, err := strconv.Atoi(name); err == nil {
+			pids = append(pids, pid)
 		}
-		seen = true
-		if pid == os.Getpid() || !wanted(pid) {
+	}
+	if len(pids) == 0 { // not even this program
+		return nil, errors.New("/proc shows no processes")
+	}
+	return pids, nil
+}
+
+// snapshot lists all processes but this program, zombies included.
+func snapshot() ([]procStat, error) {
+	pids, err := processIDs()
+	var all []procStat
+	for _, pid := range pids {
+		if pid == os.Getpid() {
 			continue
 		}
 		if s, err := readStat(pid); err == nil {
 			all = append(all, s)
 		}
 	}
-	if !seen { // not even this program
-		return nil, errors.New("/proc shows no processes")
-	}
-	return all, nil
+	return all, err
 }
 
-// inSession lists the processes in a session. To ask the kernel first is fifty
-// times as fast as to read of each; where it does not say, it is read.
-func inSession(sid int) ([]procStat, error) {
-	all, err := processes(func(pid int) bool {
-		s, err := unix.Getsid(pid)
-		return err != nil || s == sid
-	})
-	return slices.DeleteFunc(all, func(s procStat) bool { return s.session != sid }), err
-}
-
-// bears tells whether the environment with which a process's program was
+// bears reports whether the environment with which a process's program was
 // started has the entry mark. Another user's cannot be read, except by root.
 func bears(pid int, mark string) bool {
-	environ, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	if err != nil || mark == "" {
-		return false
-	}
-	for entry := range bytes.SplitSeq(environ, []byte{0}) {
-		if string(entry) == mark {
-			return true
-		}
-	}
-	return false
+	return mark != "" && slices.Contains(environOf(pid), mark)
 }
 
-// A held process is the one of which the procStat was read, and no later one
-// with its id: os.FindProcess holds it by a pidfd, pidfd_open(2), and it was
-// there after the look as before. Where there are no pidfds (Linux before 5.4,
-// some sandboxes) a stranger could only be hit if the id went round all others
-// between two system calls.
-type held struct {
-	procStat
-	process *os.Process
+// hasVariable reports whether that environment has a variable of this name.
+func hasVariable(pid int, name string) bool {
+	return name != "" && slices.ContainsFunc(environOf(pid), func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
 }
 
-// hold returns nil where there is no such process, or not any more.
-func hold(pid int) *held {
-	p, err := os.FindProcess(pid)
-	if err != nil {
-		return nil
-	}
-	s, err := readStat(pid)
-	h := &held{s, p}
-	if err != nil || !h.there() {
-		h.release()
-		return nil
-	}
-	return h
+func environOf(pid int) []string {
+	environ, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	return strings.Split(string(environ), "\x00")
 }
-
-// there tells whether the process, or its zombie, still has its id, and so
-// keeps the ids of its group and session from being given out again.
-func (h *held) there() bool {
-	err := h.process.Signal(syscall.Signal(0))
-	return err == nil || errors.Is(err, unix.EPERM)
-}
-
-func (h *held) stop() { _ = h.process.Signal(unix.SIGSTOP) }
-
-// killGroup ends all of the process's group in one step: a process that forks
-// meanwhile has its child ended too, for the kernel lets no fork pass a signal.
-func (h *held) killGroup() {
-	if h.pgrp > 1 && h.there() { // kill(2) knows 0 and -1 as other than groups
-		_ = unix.Kill(-h.pgrp, unix.SIGKILL)
-	}
-}
-
-func (h *held) release() { _ = h.process.Release() }

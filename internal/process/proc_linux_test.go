@@ -8,8 +8,9 @@ import (
 func TestParseStat(t *testing.T) {
 	t.Parallel()
 	const rest = " 1 20 30 0 -1 4194564 0 0 0 0 0 0 0 0 20 0 3 0 4711 0 0"
-	want := procStat{pid: 7, state: 'Z', pgrp: 20, session: 30, flags: 4194564, threads: 3, start: 4711}
+	want := procStat{pid: 7, state: 'Z', ppid: 1, pgrp: 20, session: 30, flags: 4194564, threads: 3, start: 4711}
 	for _, name := range []string{"sh", "a b", ") Z 1 2 3 (", "x\n)"} {
+		want.name = name
 		if got, err := parseStat(7, []byte("7 ("+name+") Z"+rest+"\n")); got != want || err != nil {
 			t.Errorf("%q: %+v, %v", name, got, err)
 		}
@@ -26,26 +27,57 @@ func TestParseStat(t *testing.T) {
 
 func TestIdentityIsOurs(t *testing.T) {
 	t.Parallel()
-	self := hold(os.Getpid())
+	seen, err := readStat(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	self := hold(seen)
 	if self == nil {
 		t.Fatal("not there")
 	}
 	defer self.release()
-	if id := self.identity(); id.PID != os.Getpid() || len(id.Start) < 36 || self.dead() || self.ending() {
+	if id := self.identity(); id.PID != os.Getpid() || len(id.Start) < 36 || startOf(id) != self.start || self.dead() || self.ending() {
 		t.Errorf("%+v", self.procStat)
+	}
+	seen.start++
+	if other := hold(seen); other != nil {
+		t.Errorf("%+v was taken for %+v", other.procStat, seen)
 	}
 }
 
 func TestProcessesText(t *testing.T) {
 	t.Parallel()
-	for want, pids := range map[string][]int{
-		"process 1":                    {1},
-		"processes 1, 2":               {1, 2},
-		"processes 1, 2, 3":            {1, 2, 3},
-		"processes 1, 2, 3 and 2 more": {1, 2, 3, 4, 5},
+	named := []Process{{1, "root", "init"}, {PID: 2}, {PID: 3, Name: "sh"}}
+	for count, want := range map[int]string{
+		1: "process 1 (init) of root",
+		2: "processes 1 (init) of root, 2",
+		3: "processes 1 (init) of root, 2, 3 (sh)",
+		5: "processes 1 (init) of root, 2, 3 (sh) and 2 more",
 	} {
-		if got := processesText(pids); got != want {
+		if got := namesText(named[:min(count, 3)], count); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+func TestCgroupBase(t *testing.T) {
+	t.Parallel()
+	const mounts = `30 22 0:27 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
+39 30 0:36 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd
+40 30 0:37 /some\040where /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw
+`
+	for path, want := range map[string]string{
+		"":                            "",
+		"/":                           "",
+		"/elsewhere":                  "",
+		"/some where":                 "/sys/fs/cgroup/unified",
+		"/some where/warrend.service": "/sys/fs/cgroup/unified/warrend.service",
+	} {
+		if got := baseIn([]byte(mounts), path); got != want {
+			t.Errorf("%q: got %q, want %q", path, got, want)
+		}
+	}
+	if got := cgroupIn([]byte("9:name=systemd:/\n0::/a b\n")); got != "/a b" {
+		t.Errorf("got %q", got)
 	}
 }

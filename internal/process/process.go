@@ -25,6 +25,9 @@ const (
 	Stderr = "stderr"
 )
 
+// MaxLeft is the most entries of Result.Left.
+const MaxLeft = 16
+
 // ChunkSize is the most bytes that one Chunk bears.
 const ChunkSize = 32 << 10
 
@@ -51,10 +54,24 @@ type Spec struct {
 	Timeout time.Duration
 	// Grace lies between the request to end and the kill.
 	Grace time.Duration
+	// KillLeftovers ends what the command left behind when it exits by itself.
+	// By default background processes live on.
+	KillLeftovers bool
+	// Mark is an entry of the environment, "NAME=value", that no other command
+	// has. Everything that the command starts inherits it.
+	Mark string
+	// Leave, where given, is closed when the caller cannot wait any longer: then
+	// the command is ended, and Run returns even if its leader could not be
+	// (ErrStillRuns).
+	Leave <-chan struct{}
 }
 
 // ErrCannotSwitch: this process cannot run a command as another user.
 var ErrCannotSwitch = errors.New("this agent cannot switch users")
+
+// ErrStillRuns: the command could not be ended, and the caller did not wait for
+// its end.
+var ErrStillRuns = errors.New("the command still runs")
 
 // A Chunk is at most ChunkSize bytes of a stream at an offset in it. Data
 // belongs to whom the chunk is given.
@@ -76,6 +93,12 @@ type Identity struct {
 	Start string
 }
 
+// A Process is one process that lives on.
+type Process struct {
+	PID        int
+	User, Name string
+}
+
 // A Result is how a command ended. At most one of TimedOut and Cancelled is
 // set: this package ended the command, and the exit status, though given as it
 // was, says nothing about it. A command that had ended by itself when its time
@@ -94,6 +117,19 @@ type Result struct {
 
 	TimedOut  bool
 	Cancelled bool
+
+	// Killed is how many processes this package ended, the leader included.
+	Killed int
+	// Left is what still lives when Run returns: after an exit of its own the
+	// command's background processes, after a timeout or a cancel the processes
+	// that could not be ended. It has at most MaxLeft entries; LeftCount is the
+	// true number.
+	Left      []Process
+	LeftCount int
+	// StopError is why a request to end did not end the command, worded for an
+	// outcome's reason: "process 812 (sleep) of root could not be signaled". It
+	// is nil where no request was made and where it worked.
+	StopError error
 
 	StartedAt time.Time
 	EndedAt   time.Time

@@ -20,16 +20,20 @@ const (
 	// is left unread. It spans a few chunks, so that the command goes on while
 	// one of them is being taken.
 	backlog = 8 * ChunkSize
-	// lingerFor is how long the end of the outputs is awaited after the group
-	// has been killed: only a process that left the group can keep one open. What
-	// is in the pipes by then is read all the same, however long that takes.
+	// lingerFor is how long the end of the outputs is awaited after the command
+	// has ended: a process that it left behind can keep one open. What is in the
+	// pipes by then is read all the same, however long that takes.
 	lingerFor = 500 * time.Millisecond
 )
 
-// Run starts the command and returns when the command has ended, its group has been
-// killed and its outputs are closed or given up. Once the command has run for 10 ms
-// it calls started; nothing else is served meanwhile, so that must be quick. Who the
-// process was of one that ends sooner nobody is told.
+// Run starts the command and returns when the command has ended and its outputs
+// are closed or given up. The command has ended when its leader has exited by
+// itself, or when everything that it started has been ended because its time was up or
+// ctx ended.
+//
+// Once the command has run for 10 ms Run calls started with its leader; nothing else
+// is served meanwhile, so that must be quick. For a command that ends sooner it calls
+// nothing.
 //
 // The chunks of the first half of what is kept go to out while the command runs,
 // from one goroutine and never before the command has run for 100 ms; all the rest
@@ -48,9 +52,8 @@ func Run(ctx context.Context, spec Spec, started func(Identity), out func(Chunk)
 		return Result{Err: err, ExitCode: -1}
 	}
 	r := newRunning(l, p, spec, out)
-	expired := alarm(spec.Timeout)
-	end := r.supervise(ctx, expired, spec.Grace, started)
-	r.end(end)
+	r.supervise(ctx, alarm(spec.Timeout), started)
+	r.end()
 	r.drain()
 	return r.finish()
 }
@@ -67,13 +70,18 @@ func alarm(d time.Duration) <-chan time.Time {
 // touches it.
 type running struct {
 	leader *leader
+	spec   Spec
 	pipes  *pipes
-	helper sync.WaitGroup // readers, waiter, feeder, emitter
+	helper sync.WaitGroup // readers, feeder, emitter, stopper; the waiter is joined by exited
 
-	exited <-chan exit      // waiter → running, once
-	reads  [2]<-chan []byte // reader → running; closed, then nil, at the end of the stream
-	open   [2]bool          // reader, before it closes reads: somebody may still write
-	emit   chan Chunk       // running → emitter; nil until there is something to emit
+	exited  <-chan exit    // waiter → running, once
+	ended   *exit          // what it has sent
+	stopped <-chan stopped // stopper → running, once a stop; nil while there is none
+	leaving bool           // Spec.Leave is closed
+
+	reads [2]<-chan []byte // reader → running; closed, then nil, at the end of the stream
+	open  [2]bool          // reader, before it closes reads: somebody may still write
+	emit  chan Chunk       // running → emitter; nil until there is something to emit
 
 	out      func(Chunk)
 	captures [2]capture
@@ -90,9 +98,20 @@ type exit struct {
 	err error
 }
 
+// stopped is what came of a request to end the command.
+type stopped struct {
+	reason    *bool // in the Result, to be set where the request has ended the leader
+	reached   bool  // a signal of ours reached the leader while it was alive
+	killed    int
+	left      []Process
+	leftCount int
+	err       error // why not everything has ended
+}
+
 func newRunning(l *leader, p *pipes, spec Spec, out func(Chunk)) *running {
 	r := &running{
 		leader:   l,
+		spec:     spec,
 		pipes:    p,
 		out:      out,
 		captures: [2]capture{newCapture(Stdout, spec.MaxOutput), newCapture(Stderr, spec.MaxOutput)},
@@ -103,10 +122,10 @@ func newRunning(l *leader, p *pipes, spec Spec, out func(Chunk)) *running {
 	}
 	exited := make(chan exit, 1) // 1: the waiter never waits for us
 	r.exited = exited
-	r.helper.Go(func() {
+	go func() {
 		err := l.wait()
 		exited <- exit{time.Now(), err}
-	})
+	}()
 	for i, f := range p.read {
 		blocks := make(chan []byte)
 		r.reads[i] = blocks
@@ -121,18 +140,23 @@ func newRunning(l *leader, p *pipes, spec Spec, out func(Chunk)) *running {
 	return r
 }
 
-// supervise serves the command until its leader has exited.
-func (r *running) supervise(ctx context.Context, expired <-chan time.Time, grace time.Duration, started func(Identity)) exit {
-	cancelled := ctx.Done()
-	var kill, identify <-chan time.Time
+// supervise serves the command until its leader has exited and no request to end
+// it is under way, or until the caller leaves and the leader cannot be ended.
+func (r *running) supervise(ctx context.Context, expired <-chan time.Time, started func(Identity)) {
+	cancelled, leave := ctx.Done(), r.spec.Leave
+	var identify <-chan time.Time
 	if started != nil {
 		identify = time.After(identifyAfter)
 	}
-	for {
+	for !r.over() {
 		emit, chunk := r.due()
+		if r.stopped != nil || r.ended != nil {
+			expired = nil
+		}
 		select {
 		case e := <-r.exited:
-			return e
+			r.exit(e)
+			cancelled, identify = nil, nil
 		case <-identify:
 			identify = nil
 			if len(r.exited) > 0 { // both have come while nobody looked
@@ -140,18 +164,21 @@ func (r *running) supervise(ctx context.Context, expired <-chan time.Time, grace
 			}
 			started(r.leader.identity())
 		case <-cancelled:
-			cancelled, expired = nil, nil
-			kill = r.terminate(&r.result.Cancelled, grace)
+			cancelled = nil
+			r.stop(&r.result.Cancelled)
+		case <-leave:
+			leave = nil
+			r.leaving = true
+			r.stop(&r.result.Cancelled)
 		case <-expired:
-			cancelled, expired = nil, nil
-			kill = r.terminate(&r.result.TimedOut, grace)
-		case <-kill:
-			kill = nil
-			r.leader.kill()
+			expired = nil
+			r.stop(&r.result.TimedOut)
+		case s := <-r.stopped:
+			r.took(s)
 		case p, ok := <-r.source(0):
-			r.took(0, p, ok)
+			r.read(0, p, ok)
 		case p, ok := <-r.source(1):
-			r.took(1, p, ok)
+			r.read(1, p, ok)
 		case <-r.flush:
 			r.flushed()
 		case emit <- chunk:
@@ -160,16 +187,51 @@ func (r *running) supervise(ctx context.Context, expired <-chan time.Time, grace
 	}
 }
 
-// terminate asks the group to end and returns the time to kill it. A leader
-// that has exited by now did so by itself: its status stands, and the waiter is
-// about to report it.
-func (r *running) terminate(reason *bool, grace time.Duration) <-chan time.Time {
-	if r.leader.exited() {
-		return nil
+// over reports whether there is nothing left to wait for.
+func (r *running) over() bool {
+	return r.stopped == nil && (r.ended != nil || r.leaving && !r.leader.exited())
+}
+
+// exit notes the end of the leader. What it leaves behind is ended too where the
+// Spec says so, unless it is being ended already.
+func (r *running) exit(e exit) {
+	r.exited, r.ended = nil, &e
+	if e.err == nil && r.stopped == nil && r.spec.KillLeftovers {
+		if r.result.Left, r.result.LeftCount = r.leader.leftovers(); r.result.LeftCount > 0 {
+			r.endTree(nil)
+		}
 	}
-	*reason = true
-	r.leader.terminate()
-	return time.After(grace)
+}
+
+// stop asks everything that the command has started to end, unless that goes on
+// already. A leader that has exited by now did so by itself: its status stands,
+// and the waiter is about to report it.
+func (r *running) stop(reason *bool) {
+	if r.stopped == nil && r.ended == nil && !r.leader.exited() {
+		r.endTree(reason)
+	}
+}
+
+// endTree starts the goroutine that ends what the command has started.
+func (r *running) endTree(reason *bool) {
+	answer := make(chan stopped, 1) // 1: the stopper never waits for us
+	r.stopped = answer
+	r.helper.Go(func() {
+		s := r.leader.stop(r.spec.Grace)
+		s.reason = reason
+		answer <- s
+	})
+}
+
+// took notes what came of a request to end the command. Where the leader could
+// not be ended, Run goes on: it may end by itself, or another request may work.
+func (r *running) took(s stopped) {
+	r.stopped = nil
+	r.result.Killed += s.killed
+	r.result.Left, r.result.LeftCount, r.result.StopError = s.left, s.leftCount, s.err
+	if s.reached && s.reason != nil && !r.result.TimedOut && !r.result.Cancelled {
+		*s.reason = true
+	}
 }
 
 // source is where a stream's next bytes come from: nowhere while more of them
@@ -181,8 +243,8 @@ func (r *running) source(i int) <-chan []byte {
 	return r.reads[i]
 }
 
-// took keeps what a reader sent, or notes that it has ended.
-func (r *running) took(i int, p []byte, ok bool) {
+// read keeps what a reader sent, or notes that it has ended.
+func (r *running) read(i int, p []byte, ok bool) {
 	if !ok {
 		r.reads[i] = nil
 		return
@@ -238,15 +300,32 @@ func (r *running) emitted() {
 	r.turn = 1 - r.turn
 }
 
-// end kills what the leader left behind, and only then reaps the leader: as
-// long as it is a zombie, neither its pid nor its group's id can belong to
-// anybody else, so the signal cannot hit a stranger.
-func (r *running) end(e exit) {
-	r.result.EndedAt = e.at
-	if e.err == nil { // else the id is no longer ours to signal
-		r.leader.kill()
+// end counts what the leader left behind, and only then reaps the leader: as long
+// as it is a zombie, neither its pid nor the ids of its group and session can
+// belong to anybody else.
+func (r *running) end() {
+	if r.ended == nil {
+		r.abandon()
+		return
+	}
+	r.result.EndedAt = r.ended.at
+	ours := r.result.TimedOut || r.result.Cancelled
+	if r.ended.err == nil && !ours && (!r.spec.KillLeftovers || r.result.StopError != nil) {
+		r.result.Left, r.result.LeftCount = r.leader.leftovers()
 	}
 	r.result.ExitCode, r.result.Signal, r.result.Err = r.leader.reap()
+	r.pipes.closeStdin()
+}
+
+// abandon gives up a leader that could not be ended.
+func (r *running) abandon() {
+	r.result.EndedAt = time.Now()
+	r.result.Err = ErrStillRuns
+	r.result.TimedOut, r.result.Cancelled = false, false
+	r.leader.close()
+	if r.leader.cancelable() {
+		<-r.exited
+	} // else its thread waits until the process or this program ends
 	r.pipes.closeStdin()
 }
 
@@ -257,9 +336,9 @@ func (r *running) drain() {
 	for r.reads[0] != nil || r.reads[1] != nil {
 		select {
 		case p, ok := <-r.reads[0]:
-			r.took(0, p, ok)
+			r.read(0, p, ok)
 		case p, ok := <-r.reads[1]:
-			r.took(1, p, ok)
+			r.read(1, p, ok)
 		case <-linger:
 			r.pipes.hurryReads() // which ends the readers
 		}

@@ -5,6 +5,7 @@ package process_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -444,31 +446,74 @@ func TestEndedBeforeTimeout(t *testing.T) {
 	}
 }
 
-// Children that a command leaves are killed also after a normal exit, and do
-// not delay its result.
-func TestLeavesChildren(t *testing.T) {
+// What a command leaves behind lives on and is counted, wherever it is, unless
+// the command's Spec says that it is to be ended.
+func TestBackgroundProcesses(t *testing.T) {
 	t.Parallel()
-	f := newFamily(t)
-	s := f.spec("tell=leader", "await", "fork=3", "ignore", "tell=child", "hang", "await", "exit=5")
-	done := make(chan process.Result, 1)
-	go func() { done <- process.Run(t.Context(), s, nil, nil) }()
-	leader := f.accept()
-	leader.hear("leader")
-	leader.goOn() // to fork
-	child := f.accept()
-	child.hear("child")
-	leader.goOn() // to exit
-	child.mustBeDead()
-	if r := <-done; r.ExitCode != 5 || r.HeldOpen || r.TimedOut {
+	for _, c := range []struct {
+		name  string
+		words []string
+	}{
+		{"in its group", []string{"fork=4"}},
+		{"in a session of its own", []string{"escape=4"}},
+	} {
+		if c.words[0] == "escape=4" && !process.HasCgroups() {
+			continue // this program is no subreaper either
+		}
+		for _, kill := range []bool{false, true} {
+			t.Run(fmt.Sprint(c.name, ", ended ", kill), func(t *testing.T) {
+				t.Parallel()
+				f := newFamily(t)
+				s := f.spec(append(append([]string{"tell=leader", "await"}, c.words...), "close", "tell=child", "await", "tell=alive", "await", "exit=5")...)
+				s.KillLeftovers, s.Mark = kill, markOf(t)
+				done := make(chan process.Result, 1)
+				go func() { done <- process.Run(t.Context(), s, nil, nil) }()
+				leader := f.up("leader")
+				leader.goOn() // to fork
+				child := f.up("child")
+				leader.goOn() // to exit
+				r := <-done
+				if r.ExitCode != 5 || r.TimedOut || r.StopError != nil {
+					t.Errorf("%+v", r)
+				}
+				if kill {
+					child.mustBeDead()
+					if r.Killed != 1 || r.LeftCount != 0 {
+						t.Errorf("%+v", r)
+					}
+					return
+				}
+				child.mustLive()
+				if r.Killed != 0 || r.LeftCount != 1 || len(r.Left) != 1 || r.Left[0].PID <= 0 || r.Left[0].User == "" || r.Left[0].Name == "" {
+					t.Errorf("%+v", r)
+				}
+				child.mustBeDead() // its words are over
+			})
+		}
+	}
+}
+
+// A command whose processes have all ended leaves nothing, and nothing of it is
+// left in the file system.
+func TestNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	if r, _, _ := run(t, shell(t, "sleep 0 | cat & wait; true")); r.LeftCount != 0 || r.Killed != 0 {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestNohup(t *testing.T) {
 	t.Parallel()
-	r, out, _ := run(t, shell(t, "nohup sleep 3600 & echo $!"))
-	if r.ExitCode != 0 || r.HeldOpen {
+	r, out, _ := run(t, shell(t, "nohup sleep 3600 >/dev/null 2>&1 & echo $!"))
+	pid, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.ExitCode != 0 || r.HeldOpen || r.LeftCount != 1 || r.Left[0].PID != pid {
 		t.Errorf("%+v", r)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil { // it lives
+		t.Error(err)
 	}
 	awaitEnd(t, strings.TrimSpace(out))
 }

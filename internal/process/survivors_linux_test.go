@@ -63,7 +63,7 @@ func TestSurvivorsOfDeadLeader(t *testing.T) {
 	f := newFamily(t)
 	a, child := f.orphans(false, "ignore", "await")
 	buried(t, a.id.PID)
-	mustKill(t, a.id, process.Survivors{Killed: 1})
+	mustKill(t, a.id, 1)
 	child.mustBeDead()
 }
 
@@ -74,7 +74,7 @@ func TestSurvivorsUnmarkedBesideMarked(t *testing.T) {
 	a, child := f.orphans(false, "unmark", "fork=3", "regroup", "tell=naked", "await", "await")
 	naked := f.up("naked")
 	buried(t, a.id.PID)
-	mustKill(t, a.id, process.Survivors{Killed: 2})
+	mustKill(t, a.id, 2)
 	child.mustBeDead()
 	naked.mustBeDead()
 }
@@ -84,19 +84,24 @@ func TestSurvivorsOfZombie(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
 	a, child := f.orphans(true, "await")
-	mustKill(t, a.id, process.Survivors{Killed: 1})
+	mustKill(t, a.id, 1)
 	child.mustBeDead()
 	buried(t, a.id.PID)
 }
 
 // A group of the leader's id, whose own leader has gone as well, may be a
-// stranger's.
+// stranger's, unless a cgroup shows whose it is.
 func TestSurvivorsUnmarked(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
 	a, child := f.orphans(true, "await", "tell=alive")
 	buried(t, a.id.PID)
-	mustSpare(t, a.id, process.Survivors{}, "may be of it")
+	if process.HasCgroups() {
+		mustKill(t, a.id, 1)
+		child.mustBeDead()
+		return
+	}
+	mustSpare(t, a.id, 0, "may be of it")
 	child.mustLive()
 }
 
@@ -107,7 +112,7 @@ func TestSurvivorsWithoutStart(t *testing.T) {
 	a := f.agent("tell=up", "await")
 	m := f.up("up")
 	a.kill()
-	mustKill(t, process.Identity{PID: a.id.PID}, process.Survivors{Killed: 1})
+	mustKill(t, process.Identity{PID: a.id.PID}, 1)
 	m.mustBeDead()
 }
 
@@ -117,7 +122,7 @@ func TestSurvivorsOfAnotherBoot(t *testing.T) {
 	a, child := f.orphans(false, "await", "tell=alive")
 	buried(t, a.id.PID)
 	_, ticks, _ := strings.Cut(a.id.Start, "/")
-	mustKill(t, process.Identity{PID: a.id.PID, Start: "another/" + ticks}, process.Survivors{})
+	mustKill(t, process.Identity{PID: a.id.PID, Start: "another/" + ticks}, 0)
 	child.mustLive()
 }
 
@@ -126,47 +131,57 @@ func TestSurvivorsOfAnotherBoot(t *testing.T) {
 func TestSurvivorsSession(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
-	a := f.agent("tell=up", "fork=3", "regroup", "tell=group", "await", "await", "escape=3", "tell=free", "await", "tell=alive", "await")
+	a := f.agent("tell=up", "fork=3", "regroup", "tell=group", "await", "await", "escape=2", "tell=free", "await", "await")
 	leader, group := f.accept(), f.accept()
 	leader.hear("up")
 	group.hear("group")
 	leader.goOn() // to let the daemon go
 	daemon := f.up("free")
 	a.kill()
-	mustKill(t, a.id, process.Survivors{Killed: 2, Detached: 1})
+	mustKill(t, a.id, 3)
 	leader.mustBeDead()
 	group.mustBeDead()
-	daemon.mustLive()
+	daemon.mustBeDead()
 }
 
-// Where only the mark is known, the oldest that bears it and leads a session is
-// the leader.
+// Where no leader was recorded, the mark finds what the command has started, and
+// with it the children and sessions of that. Only a cgroup makes it certain that
+// nothing else is there.
 func TestSurvivorsByMark(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
-	a := f.agent("tell=up", "await", "escape=3", "tell=free", "await", "tell=alive", "unmark", "fork=2", "tell=naked", "await", "await")
+	a := f.agent("tell=up", "await", "escape=2", "tell=free", "await", "unmark", "fork=2", "tell=naked", "await", "await")
 	leader := f.up("up")
 	leader.goOn() // to let the daemon go, and to fork
-	daemon, naked := f.accept(), f.accept()
-	if [2]string{daemon.line(), naked.line()} == [2]string{"naked", "free"} { // they come as they like
-		daemon, naked = naked, daemon
+	others := []*member{f.accept(), f.accept()}
+	for _, m := range others {
+		m.line()
 	}
 	a.kill()
-	mustSpare(t, process.Identity{}, process.Survivors{Killed: 2, Detached: 1}, "was not recorded")
+	mustEnd(t, 3)
 	leader.mustBeDead()
-	naked.mustBeDead()
-	daemon.mustLive()
+	for _, m := range others {
+		m.mustBeDead()
+	}
 }
 
-// Where the oldest leads no session, the leader has gone, and which session was
-// its is not known.
 func TestSurvivorsByMarkAlone(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
-	a, child := f.orphans(false, "await", "tell=alive")
+	a, child := f.orphans(false, "await")
 	buried(t, a.id.PID)
-	mustSpare(t, process.Identity{}, process.Survivors{Detached: 1}, "was not recorded")
-	child.mustLive()
+	mustEnd(t, 1)
+	child.mustBeDead()
+}
+
+// mustEnd ends a command of which no leader was recorded.
+func mustEnd(t *testing.T, want int) {
+	t.Helper()
+	if process.HasCgroups() {
+		mustKill(t, process.Identity{}, want)
+	} else {
+		mustSpare(t, process.Identity{}, want, "was not recorded")
+	}
 }
 
 // An agent that the command itself has started does not end itself.
@@ -179,7 +194,7 @@ func TestSurvivorsOwnSession(t *testing.T) {
 	hunter.hear("hunter")
 	a.kill()
 	tell(hunter.link, fmt.Sprint(a.id.PID, " ", a.id.Start, " ", markOf(t)))
-	if got := hunter.line(); !strings.HasPrefix(got, "0 0 this agent runs in its session") {
+	if got := hunter.line(); !strings.HasPrefix(got, "0 0 this agent was started by it") {
 		t.Errorf("%q", got)
 	}
 	leader.mustLive()
@@ -207,7 +222,7 @@ func TestSurvivorsForbidden(t *testing.T) {
 	}
 	m := f.accept()
 	tell(m.link, fmt.Sprint(a.id.PID, " ", a.id.Start, " ", markOf(t)))
-	if got := m.line(); !strings.HasPrefix(got, "1 0 process ") || !strings.HasSuffix(got, " of it could not be ended") {
+	if got := m.line(); !strings.HasPrefix(got, "1 1 process ") || !strings.HasSuffix(got, " of root could not be signaled") {
 		t.Errorf("%q", got)
 	}
 	_ = hunter.Wait()
@@ -304,7 +319,7 @@ func testRelay(t *testing.T, pipe string, words []string, name string) {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	s, err := process.KillSurvivors(a.id, markOf(t))
+	s, err := process.KillSurvivors(a.id, markOf(t), grace)
 	ended := hungUp(t, alive)
 	t.Logf("%+v, %v; ended %v", s, err, ended)
 	if err == nil && !ended || err != nil && name == "leader" {

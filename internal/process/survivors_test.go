@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"warren/internal/process"
 )
@@ -26,7 +27,8 @@ func markOf(t *testing.T) string { return fmt.Sprint(markName, "=", t.Name(), ".
 func beAgent(link net.Conn, mark string, words []string) {
 	s := process.Spec{
 		Argv: append([]string{os.Args[0]}, words...),
-		Env:  process.MergeEnv(os.Environ(), []string{mark}),
+		Env:  os.Environ(),
+		Mark: mark,
 	}
 	process.Run(context.Background(), s, func(id process.Identity) { tell(link, fmt.Sprint(id.PID, " ", id.Start)) }, nil)
 }
@@ -38,9 +40,12 @@ func hunt(link net.Conn) {
 	if _, err := fmt.Fscan(bufio.NewReader(link), &id.PID, &id.Start, &mark); err != nil {
 		panic(err)
 	}
-	s, err := process.KillSurvivors(id, mark)
-	tell(link, fmt.Sprint(s.Killed, " ", s.Detached, " ", err))
+	s, err := process.KillSurvivors(id, mark, grace)
+	tell(link, fmt.Sprint(s.Killed, " ", s.LeftCount, " ", err))
 }
+
+// grace is the grace time of tests in which a process ignores TERM.
+const grace = 300 * time.Millisecond
 
 // agent is one that has a command running.
 type agent struct {
@@ -101,19 +106,19 @@ func (f *family) up(word string) *member {
 	return m
 }
 
-func mustKill(t *testing.T, id process.Identity, want process.Survivors) {
+func mustKill(t *testing.T, id process.Identity, want int) {
 	t.Helper()
-	if s, err := process.KillSurvivors(id, markOf(t)); s != want || err != nil {
-		t.Errorf("got %+v, %v; want %+v", s, err, want)
+	if s, err := process.KillSurvivors(id, markOf(t), grace); s.Killed != want || err != nil {
+		t.Errorf("got %+v, %v; want %d", s, err, want)
 	}
 }
 
 // mustSpare wants an error with the text, or none where that is empty.
-func mustSpare(t *testing.T, id process.Identity, want process.Survivors, text string) {
+func mustSpare(t *testing.T, id process.Identity, want int, text string) {
 	t.Helper()
-	s, err := process.KillSurvivors(id, markOf(t))
-	if s != want || (err == nil) != (text == "") || err != nil && !strings.Contains(err.Error(), text) {
-		t.Errorf("got %+v, %v; want %+v, %q", s, err, want, text)
+	s, err := process.KillSurvivors(id, markOf(t), grace)
+	if s.Killed != want || (err == nil) != (text == "") || err != nil && !strings.Contains(err.Error(), text) {
+		t.Errorf("got %+v, %v; want %d, %q", s, err, want, text)
 	}
 }
 
@@ -124,11 +129,11 @@ func TestSurvivors(t *testing.T) {
 	a := f.agent("ignore", "tell=up", "fork=7", "ignore", "tell=up", "fork=3", "ignore", "tell=up", "await", "await", "await")
 	members := []*member{f.up("up"), f.up("up"), f.up("up")}
 	a.kill()
-	mustKill(t, a.id, process.Survivors{Killed: 3})
+	mustKill(t, a.id, 3)
 	for _, m := range members {
 		m.mustBeDead()
 	}
-	mustKill(t, a.id, process.Survivors{})
+	mustKill(t, a.id, 0)
 }
 
 func TestSurvivorsStopped(t *testing.T) {
@@ -137,14 +142,14 @@ func TestSurvivorsStopped(t *testing.T) {
 	a := f.agent("stop-always")
 	m := f.up("stopping")
 	a.kill()
-	mustKill(t, a.id, process.Survivors{Killed: 1})
+	mustKill(t, a.id, 1)
 	m.mustBeDead()
 }
 
 func TestSurvivorsNone(t *testing.T) {
 	t.Parallel()
 	id, _ := newFamily(t).identified(t.Context(), patience, "0", nil)
-	mustKill(t, id, process.Survivors{})
+	mustKill(t, id, 0)
 }
 
 // Another process with the leader's id is no survivor, nor is one of its group.
@@ -153,7 +158,7 @@ func TestSurvivorsReused(t *testing.T) {
 	f := newFamily(t)
 	id, _ := f.identified(t.Context(), patience, "0", nil)
 	stranger, members := f.stranger("tell=up", "fork=3", "tell=up", "await", "tell=alive", "await", "tell=alive")
-	mustKill(t, process.Identity{PID: stranger.Process.Pid, Start: id.Start + "0"}, process.Survivors{})
+	mustKill(t, process.Identity{PID: stranger.Process.Pid, Start: id.Start + "0"}, 0)
 	for _, m := range members {
 		m.mustLive()
 	}
@@ -182,7 +187,7 @@ func TestSurvivorsUnproven(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
 	stranger, members := f.stranger("tell=up", "fork=3", "tell=up", "await", "tell=alive", "await", "tell=alive")
-	mustSpare(t, process.Identity{PID: stranger.Process.Pid}, process.Survivors{}, "may be of it")
+	mustSpare(t, process.Identity{PID: stranger.Process.Pid}, 0, "may be of it")
 	for _, m := range members {
 		m.mustLive()
 	}
@@ -190,6 +195,6 @@ func TestSurvivorsUnproven(t *testing.T) {
 
 func TestSurvivorsUnrecorded(t *testing.T) {
 	t.Parallel()
-	mustSpare(t, process.Identity{}, process.Survivors{}, "was not recorded")
-	mustSpare(t, process.Identity{PID: 1}, process.Survivors{}, "was not recorded")
+	mustSpare(t, process.Identity{}, 0, "was not recorded")
+	mustSpare(t, process.Identity{PID: 1}, 0, "was not recorded")
 }

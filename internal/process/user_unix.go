@@ -101,3 +101,11 @@ func (u *User) Own(path string) error {
 	}
 	return os.Chown(path, int(u.credential.Uid), int(u.credential.Gid))
 }
+
+// ownPipe gives an end of a pipe to the user. Where that fails the user can still
+// use it, but not open it by a name.
+func (u *User) ownPipe(f *os.File) {
+	if u.switches() {
+		_ = f.Chown(int(u.credential.Uid), int(u.credential.Gid))
+	}
+}

@@ -14,12 +14,14 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/sync/errgroup"
 
 	"warren/executor"
 	"warren/internal/broker"
 	"warren/internal/config"
 	"warren/internal/datadir"
 	"warren/internal/journal"
+	"warren/internal/process"
 	"warren/internal/version"
 )
 
@@ -88,13 +90,14 @@ func Main(args []string, stdout, stderr io.Writer) int {
 // run is the agent, from its start to its end.
 func (f *flags) run(args []string, stderr io.Writer) int {
 	takeLittle()
+	process.ReserveThreads(f.Workers)
 	agent, err := f.agent(args, stderr)
 	if err != nil {
 		return fail(stderr, err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err = agent.Run(ctx)
+	err = run(ctx, agent)
 	switch {
 	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):
 		return fail(stderr, err)
@@ -103,6 +106,19 @@ func (f *flags) run(args []string, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// run serves until ctx ends and the agent has drained. Until then the orphans of
+// its commands are this program's children.
+func run(ctx context.Context, agent *executor.Agent) error {
+	served, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var g errgroup.Group
+	g.Go(func() error { return process.Reap(served) })
+	g.Go(func() error {
+		defer stop()
+		return agent.Run(ctx)
+	})
+	return g.Wait()
 }
 
 // fail reports a configuration error.

@@ -31,13 +31,10 @@ type ledger struct {
 // counting notes each execution before it happens.
 func (l *ledger) counting(run executor.Runner) executor.Runner {
 	return func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
-		for _, kv := range s.Env {
-			if job, ok := strings.CutPrefix(kv, "WARREN_JOB="); ok {
-				l.mu.Lock()
-				l.runs[job]++
-				l.mu.Unlock()
-			}
-		}
+		job := strings.TrimPrefix(s.Mark, "WARREN_JOB=")
+		l.mu.Lock()
+		l.runs[job]++
+		l.mu.Unlock()
 		return run(ctx, s, started, out)
 	}
 }

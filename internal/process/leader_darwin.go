@@ -1,16 +1,28 @@
 package process
 
 import (
-	"fmt"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// wait returns when the leader has exited and leaves it a zombie, so that its
-// group can be signalled before its id is free. On macOS waitid with WNOWAIT
-// returns for a stopped process too (go.dev/issue/19314), so it is kqueue that
-// is asked.
+func (l *leader) start(attr *syscall.SysProcAttr) error {
+	l.cmd.SysProcAttr = attr
+	return l.cmd.Start()
+}
+
+// awaiter has nothing to keep: a thread waits.
+type awaiter struct{}
+
+func (awaiter) close() {}
+
+// cancelable reports whether close ends wait.
+func (*leader) cancelable() bool { return false }
+
+// wait returns when the leader has exited and leaves it a zombie, so that its ids
+// stay its own. On macOS waitid with WNOWAIT returns for a stopped process too
+// (go.dev/issue/19314), so it is kqueue that is asked.
 func (l *leader) wait() error {
 	if l.awaitExit() == nil {
 		return nil
@@ -46,25 +58,23 @@ func (l *leader) awaitExit() error {
 	}
 }
 
-// zombie is SZOMB of <sys/proc.h>.
-const zombie = 5
-
 // exited tells whether the leader is a zombie by now.
 func (l *leader) exited() bool {
-	info, err := unix.SysctlKinfoProc("kern.proc.pid", l.pid())
-	return err != nil || info.Proc.P_stat == zombie
+	s, err := readStat(l.pid())
+	return err != nil || s.dead()
 }
 
-// identity is the pid with the time of day at which the process began.
+// identity is that of the process or its zombie.
 func (l *leader) identity() Identity {
-	info, err := unix.SysctlKinfoProc("kern.proc.pid", l.pid())
+	s, err := readStat(l.pid())
 	if err != nil {
 		return Identity{PID: l.pid()}
 	}
-	return identityOf(info)
+	return s.identity()
 }
 
-func identityOf(info *unix.KinfoProc) Identity {
-	began := info.Proc.P_starttime
-	return Identity{PID: int(info.Proc.P_pid), Start: fmt.Sprintf("%d.%06d", began.Sec, began.Usec)}
-}
+// mayHaveLeft reports whether something of an ended command may be alive.
+func (l *leader) mayHaveLeft() bool { return true }
+
+// strays: orphans do not become children of this program.
+func (l *leader) strays([]procStat) []procStat { return nil }
