@@ -30,36 +30,44 @@ func TestOutcomeSaysWhatEndedTheCommand(t *testing.T) {
 	}{
 		{"exit", context.Background(), process.Result{}, wire.Exited, 0, 0, ""},
 		{
-			"exit with a background process", context.Background(), process.Result{Left: []process.Process{java}, LeftCount: 1},
+			"exit with a background process", context.Background(),
+			process.Result{Left: []process.Process{java}, LeftCount: 1},
 			wire.Exited, 0, 1, "1 background process keeps running: 4711 (java) of app",
 		},
 		{
-			"exit with many", context.Background(), process.Result{Left: []process.Process{java, root, {PID: 7}, {PID: 8, Name: "x"}}, LeftCount: 8, HeldOpen: true},
+			"exit with many", context.Background(),
+			process.Result{Left: []process.Process{java, root, {PID: 7}, {PID: 8, Name: "x"}}, LeftCount: 8, HeldOpen: true},
 			wire.Exited, 0, 8, "8 background processes keep running: 4711 (java) of app, 812 (sleep) of root, 7 and 5 more; a process that it left behind holds its output open and may print more",
 		},
 		{
-			"exit, and leftovers killed", context.Background(), process.Result{Killed: 2, Left: []process.Process{root}, LeftCount: 1},
+			"exit, and leftovers killed", context.Background(),
+			process.Result{Killed: 2, Left: []process.Process{root}, LeftCount: 1},
 			wire.Exited, 2, 1, "2 background processes were killed; 1 background process keeps running: 812 (sleep) of root",
 		},
 		{
-			"exit of its own after a cancel that failed", cancelled, process.Result{StopError: failed},
+			"exit of its own after a cancel that failed", cancelled,
+			process.Result{StopError: failed},
 			wire.Exited, 0, 0, "a request to end it failed: process 812 (sleep) of root could not be signaled",
 		},
 		{
-			"signal", context.Background(), process.Result{Signal: "SIGSEGV", Left: []process.Process{java}, LeftCount: 1},
+			"signal", context.Background(),
+			process.Result{Signal: "SIGSEGV", Left: []process.Process{java}, LeftCount: 1},
 			wire.Signaled, 0, 1, "1 background process keeps running: 4711 (java) of app",
 		},
 		{"timeout", context.Background(), process.Result{TimedOut: true, Killed: 3}, wire.TimedOut, 3, 0, "still running after 2s"},
 		{
-			"timeout with a survivor", context.Background(), process.Result{TimedOut: true, Killed: 3, Left: []process.Process{root}, LeftCount: 1},
+			"timeout with a survivor", context.Background(),
+			process.Result{TimedOut: true, Killed: 3, Left: []process.Process{root}, LeftCount: 1},
 			wire.TimedOut, 3, 1, "still running after 2s; 1 process could not be ended and lives on: 812 (sleep) of root",
 		},
 		{
-			"cancel with two survivors", cancelled, process.Result{Cancelled: true, Killed: 1, Left: []process.Process{root, java}, LeftCount: 2},
+			"cancel with two survivors", cancelled,
+			process.Result{Cancelled: true, Killed: 1, Left: []process.Process{root, java}, LeftCount: 2},
 			wire.Cancelled, 1, 2, "stopped while it ran; 2 processes could not be ended and live on: 812 (sleep) of root, 4711 (java) of app",
 		},
 		{
-			"agent's stop with survivors that nobody could name", stopped, process.Result{Cancelled: true, Killed: 1, LeftCount: 2},
+			"agent's stop with survivors that nobody could name", stopped,
+			process.Result{Cancelled: true, Killed: 1, LeftCount: 2},
 			wire.Interrupted, 1, 2, "the agent was stopped; 2 processes could not be ended and live on",
 		},
 	} {
