@@ -23,6 +23,13 @@ const (
 	silence    = 30 * time.Second
 	maxSilence = 5 * time.Minute
 
+	// silenceLimit is how long the agent of a running job without a timeout may
+	// leave all questions unanswered before the job is called lost. A timeout
+	// bounds the wait by itself; without one an agent that is gone for good would
+	// keep its operator for ever. It is about six questions, and longer than a
+	// machine takes to reboot.
+	silenceLimit = 15 * time.Minute
+
 	// returning is how long after the operator's own reconnection a request
 	// that comes back unrouted is repeated: agents are still coming back too.
 	returning      = time.Minute
@@ -56,7 +63,7 @@ type step struct {
 // host goroutine. Times are the operator's clock.
 type course struct {
 	notAfter time.Time     // until when the agent may begin it
-	timeout  time.Duration // how long it may run, its kill grace included
+	timeout  time.Duration // how long after its agent's last word it may still end
 
 	state       results.State
 	inFlight    string    // type of the publication that awaits its verdict; "" none
@@ -87,6 +94,16 @@ type course struct {
 	since       int64 // from when on it can
 	done        bool
 	reconnected time.Time // of the operator's own link; zero for its first connection
+}
+
+// patience is how long after an agent's word that it has a job the operator waits
+// for the next: until the job must have ended, or, without a timeout, until the
+// agent must have answered a question.
+func patience(timeout time.Duration) time.Duration {
+	if timeout == 0 {
+		return silenceLimit
+	}
+	return timeout + killGrace
 }
 
 func newCourse(notAfter time.Time, timeout time.Duration) course {

@@ -144,6 +144,60 @@ func TestRunningJobIsNotLostBeforeItsTimeout(t *testing.T) {
 	wantEnd(t, &c, wire.Lost, t0.Add(time.Hour+lastWord))
 }
 
+// A command without a timeout runs for days: its agent is asked all along, and as
+// long as it answers the job is not lost.
+func TestRunningJobWithoutTimeoutIsAskedForDays(t *testing.T) {
+	c := newCourse(t0.Add(expires), patience(0))
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+	now, asked := t0, 0
+	hears(&c, results.Progress{State: results.Running}, now)
+	for now.Before(t0.Add(7 * 24 * time.Hour)) {
+		if d := c.next.Sub(now); d > maxSilence {
+			t.Fatalf("asked again after %s only", d)
+		}
+		now = c.next
+		attempt(t, &c, wire.TypeStatus, broker.Routed, now)
+		hears(&c, results.Progress{State: results.Running}, now)
+		asked++
+	}
+	if most := int(7 * 24 * time.Hour / maxSilence); asked < most-10 || asked > most+10 {
+		t.Errorf("asked %d times in a week, want about %d", asked, most)
+	}
+}
+
+// One question that gets lost on its way, or an agent that is away for a while, is
+// no reason to give up; an agent that is gone for good is.
+func TestRunningJobWithoutTimeoutIsLostAfterSilence(t *testing.T) {
+	for name, c := range map[string]course{
+		"sent here":    newCourse(t0.Add(expires), patience(0)),
+		"sent earlier": resumedCourse(&results.Job{State: results.Running}, t0.Add(expires), t0, patience(0)),
+	} {
+		if c.resumed {
+			attempt(t, &c, wire.TypeStatus, broker.Routed, t0)
+		} else {
+			attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+		}
+		hears(&c, results.Progress{State: results.Running}, t0)
+		now, asked := t0, 0
+		for now.Before(t0.Add(silenceLimit)) {
+			step := c.decide(now)
+			switch {
+			case step.end != "":
+				t.Fatalf("%s: after %s: %+v", name, now.Sub(t0), step)
+			case step.send != "":
+				attempt(t, &c, wire.TypeStatus, broker.Returned, now)
+				asked++
+			default:
+				now = now.Add(step.wait)
+			}
+		}
+		if asked < 5 {
+			t.Errorf("%s: asked %d times only", name, asked)
+		}
+		wantEnd(t, &c, wire.Lost, t0.Add(silenceLimit+lastWord))
+	}
+}
+
 func TestAnAgentThatAnswersIsAskedLessAndLess(t *testing.T) {
 	c := newCourse(t0.Add(expires), time.Hour)
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)

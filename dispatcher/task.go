@@ -212,7 +212,7 @@ func (t *task) host(i int) *host {
 		verdicts: make(chan broker.Verdict, 1), // one publication is in flight at a time
 		want:     want{done: make(chan struct{}, 1)},
 	}
-	now, timeout := time.Now(), t.record.Timeout+killGrace
+	now, timeout := time.Now(), patience(t.record.Timeout)
 	if t.resumed {
 		h.course = resumedCourse(h.job(), h.job().Signed.NotAfter, now, timeout)
 		h.course.secret = t.secret

@@ -64,6 +64,9 @@ type Config struct {
 
 	// Runner executes a command; nil is process.Run.
 	Runner Runner
+	// Survivors ends what lives of a command whose agent was killed; nil is
+	// process.KillSurvivors.
+	Survivors func(id process.Identity, mark string, grace time.Duration) (process.Survivors, error)
 
 	// Now is this host's clock; nil is time.Now.
 	Now func() time.Time
@@ -174,6 +177,9 @@ func (c *Config) setDefaults() {
 	def(&c.DrainGrace, DefaultDrainGrace)
 	if c.Runner == nil {
 		c.Runner = process.Run
+	}
+	if c.Survivors == nil {
+		c.Survivors = process.KillSurvivors
 	}
 	if c.CodePage == nil {
 		c.CodePage = facts.CodePage

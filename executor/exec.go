@@ -109,38 +109,6 @@ func (c *Config) exec(ctx context.Context, run *wire.Run, spec process.Spec, sta
 	return e, r.Rest
 }
 
-func outcome(ctx context.Context, run *wire.Run, r process.Result) *wire.Ended {
-	switch {
-	case r.TimedOut:
-		return &wire.Ended{Outcome: wire.TimedOut, Reason: fmt.Sprintf("still running after %s", run.Timeout())}
-	case r.Cancelled && errors.Is(context.Cause(ctx), errCancelled):
-		return &wire.Ended{Outcome: wire.Cancelled, Reason: "stopped while it ran"}
-	case r.Cancelled:
-		return &wire.Ended{Outcome: wire.Interrupted, Reason: errStopped.Error()}
-	case !r.Started:
-		return &wire.Ended{Outcome: wire.FailedToStart, Reason: r.Err.Error()}
-	case errors.Is(r.Err, process.ErrStillRuns):
-		return &wire.Ended{Outcome: wire.Interrupted, Reason: fmt.Sprintf("%v, and the command still runs: %v", errStopped, r.StopError)}
-	case r.Err != nil:
-		return &wire.Ended{Outcome: wire.Interrupted, Reason: "it ended, but how is not known: " + r.Err.Error()}
-	case r.Signal != "":
-		return &wire.Ended{Outcome: wire.Signaled, Signal: r.Signal, Reason: leftOpen(r)}
-	}
-	return &wire.Ended{Outcome: wire.Exited, ExitCode: new(r.ExitCode), Reason: leftOpen(r)}
-}
-
-// leftOpen says what a result cannot promise, and why a request to end the command
-// did not end it.
-func leftOpen(r process.Result) string {
-	switch {
-	case r.StopError != nil:
-		return r.StopError.Error()
-	case r.HeldOpen:
-		return "a process that it left behind holds its output open and may print more"
-	}
-	return ""
-}
-
 // writeScript puts a script into a file that its user alone can read. In the data
 // directory nobody but the agent's own user can look, so another's script is put
 // where temporary files are, in a directory of its own that he may only pass.

@@ -203,6 +203,12 @@ func (l *loop) ended(j *job) {
 	if j.result.ExitCode != nil {
 		attrs = append(attrs, "exit_code", *j.result.ExitCode)
 	}
+	if j.result.Killed > 0 {
+		attrs = append(attrs, "killed", j.result.Killed)
+	}
+	if j.result.Left > 0 {
+		attrs = append(attrs, "left", j.result.Left)
+	}
 	if j.result.Reason != "" {
 		attrs = append(attrs, "reason", j.result.Reason)
 	}

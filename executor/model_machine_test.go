@@ -215,12 +215,17 @@ func (m *machine) execute(ctx context.Context, l *life, s process.Spec, started 
 		out(chunk(0, half))
 	}
 	r := process.Result{Started: true, StartedAt: begun}
-	timeout, end := time.NewTimer(s.Timeout), time.NewTimer(plan.Takes)
-	defer timeout.Stop()
+	var expired <-chan time.Time // never, without a timeout
+	if s.Timeout > 0 {
+		timeout := time.NewTimer(s.Timeout)
+		defer timeout.Stop()
+		expired = timeout.C
+	}
+	end := time.NewTimer(plan.Takes)
 	defer end.Stop()
 	select {
 	case <-end.C:
-	case <-timeout.C:
+	case <-expired:
 		r.TimedOut = true
 	case <-ctx.Done():
 		r.Cancelled = true

@@ -87,7 +87,7 @@ func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
 	}
 	s := process.Spec{
 		Dir: r.Cwd, Stdin: r.Stdin, MaxOutput: min(r.MaxOutput, c.Limits.MaxOutput),
-		Timeout: r.Timeout(), Grace: c.KillGrace, User: u,
+		Timeout: r.Timeout(), Grace: c.KillGrace, User: u, KillLeftovers: r.KillLeftovers,
 		Env: process.MergeEnv(process.Environment(u.Home, u.Name, u.Shell), r.Env),
 	}
 	if s.Dir == "" {

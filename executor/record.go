@@ -65,6 +65,8 @@ type decision struct {
 
 	Outcome  wire.Outcome `json:"outcome,omitzero"`
 	ExitCode *int         `json:"exit_code,omitzero"`
+	Killed   int          `json:"killed,omitzero"` // processes that the agent ended
+	Left     int          `json:"left,omitzero"`   // processes that live on
 
 	Statement string `json:"statement,omitzero"`
 	Signature string `json:"signature,omitzero"`
@@ -124,7 +126,7 @@ func (l *loop) recordEnd(j *job, now time.Time) {
 	}
 	l.record.write(&decision{
 		Time: now, Event: "ended", Task: j.task, Job: j.id, Host: j.host, Fingerprint: j.issuer,
-		Outcome: j.result.Outcome, ExitCode: j.result.ExitCode, Reason: j.result.Reason,
+		Outcome: j.result.Outcome, ExitCode: j.result.ExitCode, Killed: j.result.Killed, Left: j.result.Left, Reason: j.result.Reason,
 	})
 }
 

@@ -177,10 +177,10 @@ func (l *loop) recover(now time.Time) {
 		l.journal.close(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was started anew while it waited, and its secret values are kept in no file"}, now)
 		l.ended(j)
 	}
-	reasons := killSurvivors(begun, l.cfg.KillGrace)
+	ends := l.cfg.killSurvivors(begun)
 	for i, j := range begun {
 		l.journal.running++
-		l.journal.end(j, wire.Ended{Outcome: wire.Interrupted, Reason: reasons[i], CodePage: l.cfg.CodePage()}, now)
+		l.journal.end(j, ends[i], now)
 		l.ended(j)
 	}
 	for _, j := range l.journal.jobs {
@@ -191,9 +191,9 @@ func (l *loop) recover(now time.Time) {
 }
 
 // killSurvivors ends what is left of the commands that ran when the agent went
-// down, all at the same time, and returns what is to be said of each.
-func killSurvivors(begun []*job, grace time.Duration) []string {
-	reasons := make([]string, len(begun))
+// down, all at the same time, and returns how each job has ended.
+func (c *Config) killSurvivors(begun []*job) []wire.Ended {
+	ended := make([]wire.Ended, len(begun))
 	var all sync.WaitGroup
 	for i, j := range begun {
 		var id process.Identity
@@ -201,16 +201,11 @@ func killSurvivors(begun []*job, grace time.Duration) []string {
 			id = *j.process
 		}
 		all.Go(func() {
-			s, err := process.KillSurvivors(id, mark(j.id), grace)
-			reasons[i] = "the agent or its machine went down while it ran"
-			if s.Killed > 0 {
-				reasons[i] += "; what was left of it has been killed"
-			}
-			if err != nil {
-				reasons[i] += "; " + err.Error()
-			}
+			s, err := c.Survivors(id, mark(j.id), c.KillGrace)
+			ended[i] = interrupted(s, err)
+			ended[i].CodePage = c.CodePage()
 		})
 	}
 	all.Wait()
-	return reasons
+	return ended
 }

@@ -19,7 +19,7 @@ const (
 // waitAndShow waits until the task is done and shows it.
 func (s *session) waitAndShow(ctx context.Context, task results.Task, v *view) error {
 	if s.stdio.ErrTerminal && !task.Done() {
-		s.note("task %s on %s; Ctrl-C leaves it running", task.ID, plural(task.Hosts, "host"))
+		s.note("task %s on %s (%s); Ctrl-C leaves it running", task.ID, plural(task.Hosts, "host"), boundOf(&task))
 	}
 	w := s.watchFor(ctx, task, v)
 	if err := s.follow(ctx, task, w); err != nil {

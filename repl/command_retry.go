@@ -17,7 +17,7 @@ import (
 type retryCommand struct {
 	taskID      `embed:""`
 	Outcome     []string         `placeholder:"NAME,…" help:"Only hosts that ended so: failed, unreachable, lost or any other outcome. Without it, all that did not exit with 0."`
-	Timeout     duration         `placeholder:"TIME" help:"How long the command may run, instead of as long as before."`
+	Timeout     *timeLimit       `placeholder:"TIME" help:"How long the command may run, instead of as long as before; none is no limit."`
 	Expires     duration         `placeholder:"TIME" help:"How long a host may take to begin it, instead of as long as before."`
 	WhenOnline  duration         `placeholder:"TIME" help:"Let it wait for hosts that are away, as run does."`
 	SecretEnv   []secretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the task, given again: nobody has kept it. May be repeated."`
@@ -98,8 +98,10 @@ func (c *retryCommand) spec(ctx context.Context, s *session, task results.Task) 
 	if spec.Fanout == 0 {
 		spec.Fanout = task.Fanout
 	}
-	if c.Timeout > 0 {
-		spec.Run.TimeoutMS = time.Duration(c.Timeout).Milliseconds()
+	limits := runCommand{WhenOnline: c.WhenOnline}
+	if c.Timeout != nil {
+		limits.Timeout = *c.Timeout
+		spec.Run.TimeoutMS = time.Duration(*c.Timeout).Milliseconds()
 	}
 	if c.Expires > 0 {
 		spec.Expires, spec.WhenOnline = time.Duration(c.Expires), false
@@ -107,7 +109,6 @@ func (c *retryCommand) spec(ctx context.Context, s *session, task results.Task) 
 	if c.WhenOnline > 0 {
 		spec.Expires, spec.WhenOnline = time.Duration(c.WhenOnline), true
 	}
-	limits := runCommand{Timeout: c.Timeout, WhenOnline: c.WhenOnline}
 	if err := limits.withinLimits(&spec); err != nil {
 		return spec, err
 	}

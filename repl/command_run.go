@@ -15,7 +15,7 @@ type runCommand struct {
 	targets `embed:""`
 
 	Words       []string         `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
-	Timeout     duration         `default:"60s" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run."`
+	Timeout     timeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run; then its host ends it. Without it, until it ends by itself or is cancelled."`
 	Expires     duration         `default:"60s" placeholder:"TIME" env:"WARREN_EXPIRES" help:"How long a host may take to begin it."`
 	WhenOnline  duration         `placeholder:"TIME" help:"Let it wait for hosts that are away: one with an inbox runs it when it is back within this time, instead of --expires."`
 	Cwd         string           `placeholder:"DIR" help:"Directory to run it in."`
@@ -29,7 +29,10 @@ type runCommand struct {
 	MaxOutput   size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Output kept of each host and stream: the first and the last part."`
 	User        string           `placeholder:"NAME" help:"User to run it as, where the host's authorized_operators lets the key (run-as) and its agent is root."`
 	Check       bool             `help:"Run nothing: ask each host whether it would, by which rule, as whom, and what exactly."`
-	sendFlags   `embed:""`
+
+	KillLeftovers bool `default:"false" env:"WARREN_KILL_LEFTOVERS" help:"When the command has exited, end the background processes that it leaves. Without it they go on, and the result counts them."`
+
+	sendFlags `embed:""`
 }
 
 func (*runCommand) Help() string {
@@ -40,7 +43,7 @@ Examples:
     run "uname -a" --hosts "web[01-20] 192.168.0.23"
     run "systemctl restart nginx" --hosts web01 --timeout 5m --wait
     run --script cleanup.sh "/var/tmp" 30 --hosts "db[1-3]"
-    run "apt-get -y upgrade" --hosts "web[001-200]" --rollout 1,10%,100% --max-failures 2% --soak 5m
+    run "apt-get -y upgrade" --timeout 1h --hosts "web[001-200]" --rollout 1,10%,100% --max-failures 2% --soak 5m
     run "systemctl restart nginx" --user root --hosts @web --check
     run uptime --hosts "@web!web07" --exclude @failed:1b4e
     run uptime --where 'role == "web" and cpus >= 8' --at-least 10
@@ -90,8 +93,8 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 	return c.send(ctx, s, spec, v, input || hostsInput)
 }
 
-// printTask tells that there is a task. The id is the last word, so that it can
-// be pasted and parsed.
+// printTask tells that there is a task. In a file or a pipe the id is the last
+// word, so that it can be parsed; a person also reads what bounds the task.
 func (c *sendFlags) printTask(ctx context.Context, s *session, task results.Task) error {
 	switch {
 	case c.JSONL:
@@ -103,8 +106,28 @@ func (c *sendFlags) printTask(ctx context.Context, s *session, task results.Task
 		_, err := fmt.Fprintln(s.stdio.Out, task.ID)
 		return err
 	}
-	_, err := fmt.Fprintf(s.stdio.Out, "task on %s: %s\n", plural(task.Hosts, "host"), task.ID)
+	bound := ""
+	if s.stdio.OutTerminal {
+		bound = fmt.Sprintf(" (%s)", boundAndStop(&task))
+	}
+	_, err := fmt.Fprintf(s.stdio.Out, "task on %s: %s%s\n", plural(task.Hosts, "host"), task.ID, bound)
 	return err
+}
+
+// boundOf is what bounds the commands of a task.
+func boundOf(t *results.Task) string {
+	if t.Timeout == 0 {
+		return "no timeout"
+	}
+	return "timeout " + duration(t.Timeout).String()
+}
+
+// boundAndStop is boundOf, and how to stop what nothing bounds.
+func boundAndStop(t *results.Task) string {
+	if t.Timeout == 0 {
+		return boundOf(t) + "; cancel " + shortID(t.ID) + " stops it"
+	}
+	return boundOf(t)
 }
 
 // detach leaves as soon as it is known which hosts have the job.
@@ -113,6 +136,9 @@ func (c *sendFlags) detach(ctx context.Context, s *session, task results.Task) e
 	jobs, err := s.store.Jobs(context.WithoutCancel(ctx), task.ID)
 	if err := errors.Join(err, c.printTask(context.WithoutCancel(ctx), s, task)); err != nil {
 		return err
+	}
+	if s.stdio.ErrTerminal && !c.JSON && !c.JSONL {
+		s.note("%s", boundAndStop(&task))
 	}
 	var without []string
 	for i := range jobs {

@@ -119,7 +119,8 @@ func (*cancelCommand) Help() string {
 	return `Asks the agents to stop the command, or never to begin it, and counts what that has come to within a second:
 
     recalled        it never began and never will
-    killed          it was stopped while it ran
+    killed          it was stopped while it ran, and none of it is left
+    lives on        it was stopped, but some of its processes could not be ended
     recall pending  its host is away; the recall waits in the inbox before it
     too late        it had ended by itself
     being stopped   its host has not answered yet

@@ -3,6 +3,7 @@
 package repl
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -77,17 +78,12 @@ func (d *display) done() int {
 // passing are times that differ from run to run, and the room that they leave.
 var passing = regexp.MustCompile(`\d+(\.\d+)?(ms|s|m\d+s)`)
 
+// golden compares the screen, or what it becomes, with a file.
 func (d *display) golden(name string, mask bool) {
 	d.t.Helper()
-	got := d.text()
-	if mask {
-		got = passing.ReplaceAllString(got, "T")
-		got = regexp.MustCompile(`\[(#+)-+\]`).ReplaceAllString(got, "[$1-]")
-		got = regexp.MustCompile(`\[#+`).ReplaceAllString(got, "[#")
-	}
 	path := filepath.Join("testdata", "screens", name+".txt")
 	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(masked(d.text(), mask)), 0o600); err != nil {
 			d.t.Fatal(err)
 		}
 		return
@@ -96,9 +92,17 @@ func (d *display) golden(name string, mask bool) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	if got != string(want) {
-		d.t.Errorf("%s: the screen is\n%s\nwant\n%s", path, got, want)
+	d.until(fmt.Sprintf("the screen of %s:\n%s", path, want), func(screen string) bool { return masked(screen, mask) == string(want) })
+}
+
+// masked is a screen without what differs from run to run.
+func masked(screen string, mask bool) string {
+	if !mask {
+		return screen
 	}
+	screen = passing.ReplaceAllString(screen, "T")
+	screen = regexp.MustCompile(`\[(#+)-+\]`).ReplaceAllString(screen, "[$1-]")
+	return regexp.MustCompile(`\[#+`).ReplaceAllString(screen, "[#")
 }
 
 // fill runs commands on the data directory, each in a process of its own.

@@ -75,6 +75,8 @@ type jobDocument struct {
 	StderrBase64  []byte          `json:"stderr_base64,omitzero"`
 	Started       *time.Time      `json:"started"`
 	DurationMS    *int64          `json:"duration_ms"`
+	Killed        int             `json:"killed"` // processes that the agent ended
+	Left          int             `json:"left"`   // processes that live on
 	DroppedStdout int64           `json:"dropped_stdout"`
 	DroppedStderr int64           `json:"dropped_stderr"`
 }
@@ -239,6 +241,7 @@ func describeJob(v *view, j *results.Job, pieces iter.Seq2[results.Piece, error]
 	d := jobDocument{
 		Host: j.Host, State: j.State,
 		Agent: some(j.Agent), Outcome: some(j.Outcome), Signal: some(j.Signal), Reason: some(j.Reason),
+		Killed: j.Killed, Left: j.Left,
 		DroppedStdout: unavailable(j, j.Stdout), DroppedStderr: unavailable(j, j.Stderr),
 	}
 	if j.Outcome == wire.Exited {

@@ -13,7 +13,7 @@ import (
 )
 
 // A block is the jobs of a task that have the same result: the same outcome,
-// exit code or signal, and the same output.
+// exit code or signal, as many processes that live on, and the same output.
 type block struct {
 	likeness
 	jobs  []*results.Job // in host order; the first stands for all
@@ -27,12 +27,13 @@ type likeness struct {
 	outcome        wire.Outcome
 	exit           int
 	signal         string
+	left           int            // processes that live on
 	stdout, stderr results.Output // of the streams that are shown
 	encoding       string         // of what they have printed
 }
 
 func (v *view) likeness(j *results.Job) likeness {
-	l := likeness{state: j.State, outcome: j.Outcome, exit: j.ExitCode, signal: j.Signal}
+	l := likeness{state: j.State, outcome: j.Outcome, exit: j.ExitCode, signal: j.Signal, left: j.Left}
 	for _, stream := range v.streams {
 		shown := account(j, stream)
 		if v.tail > 0 { // what is before the last lines makes no difference

@@ -60,10 +60,14 @@ func humanBytes(n int64) string {
 
 // plural writes "1 host", "2 hosts".
 func plural(n int, noun string) string {
+	return pluralOf(n, noun, noun+"s")
+}
+
+func pluralOf(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + noun
+		return "1 " + one
 	}
-	return strconv.Itoa(n) + " " + noun + "s"
+	return strconv.Itoa(n) + " " + many
 }
 
 // shortID is the part of a task's id that people type.

@@ -243,12 +243,16 @@ func (t *tracker) results(f *frameWriter, p paint, groups []*group) {
 	}
 }
 
-// slow names the hosts that are still at it.
+// slow names the hosts that are still at it, those that have run longest first.
 func (t *tracker) slow(f *frameWriter, open map[results.State][]*results.Job, now time.Time) {
-	if running := open[results.Running]; len(running) > 0 {
+	if running := longestFirst(&t.task, open[results.Running], now); len(running) > 0 {
 		words := []string{"slowest:"}
 		for _, j := range running[:min(len(running), mostSlow)] {
-			words = append(words, j.Host+t.age(j, now))
+			word := j.Host
+			if runsSince(j) {
+				word += " " + runningText(&t.task, j, now)
+			}
+			words = append(words, word)
 		}
 		if more := len(running) - mostSlow; more > 0 {
 			words = append(words, fmt.Sprintf("and %d more", more))
@@ -263,14 +267,4 @@ func (t *tracker) slow(f *frameWriter, open map[results.State][]*results.Job, no
 		}
 		f.add("no answer yet: "+foldShort(names, max(f.width-15, 8)), nil)
 	}
-}
-
-// age is how long a job has been running, by clocks that may differ: not longer
-// than its task.
-func (t *tracker) age(j *results.Job, now time.Time) string {
-	if j.Started.IsZero() {
-		return ""
-	}
-	age := min(max(0, now.Sub(j.Started)), max(0, now.Sub(t.task.Created)))
-	return " " + humanDuration(age.Truncate(100*time.Millisecond))
 }

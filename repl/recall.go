@@ -19,13 +19,15 @@ const recallTime = time.Second
 
 // What a cancel has done to a job that had not ended before, in the order in
 // which it is told.
-var recalls = []string{"recalled", "killed", "recall pending", "too late", "being stopped", "refused"}
+var recalls = []string{"recalled", "killed", "lives on", "recall pending", "too late", "being stopped", "refused"}
 
 // recallOf is what a cancel has done to a job, as it is now.
 func recallOf(j *results.Job) string {
 	switch {
 	case j.State == results.Ended && j.Outcome == wire.Cancelled && j.Started.IsZero():
 		return "recalled" // it never began
+	case j.State == results.Ended && j.Outcome == wire.Cancelled && j.Left > 0:
+		return "lives on" // some of it could not be ended
 	case j.State == results.Ended && j.Outcome == wire.Cancelled:
 		return "killed"
 	case j.State == results.Ended:

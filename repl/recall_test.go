@@ -17,8 +17,12 @@ func TestCancelCountsWhatItHasDone(t *testing.T) {
 	for _, id := range []string{"1", "2", "3", "4", "5", "6", "8"} {
 		before = append(before, results.Job{ID: id, State: results.Sent})
 	}
+	before = append(before, results.Job{ID: "9", State: results.Running})
 	before = append(before, ended("7", wire.Exited, begun))
+	survived := ended("9", wire.Cancelled, begun)
+	survived.Killed, survived.Left = 2, 1
 	now := []results.Job{
+		survived,
 		ended("1", wire.Cancelled, time.Time{}), ended("2", wire.Cancelled, begun), ended("3", wire.Exited, begun),
 		{ID: "4", State: results.Sent, Reason: results.Recalling},
 		{ID: "5", State: results.Running},
@@ -26,7 +30,7 @@ func TestCancelCountsWhatItHasDone(t *testing.T) {
 		ended("7", wire.Exited, begun),
 		{ID: "8", Host: "web03", State: results.Running, Reason: results.Refused + "the job is another\x1b operator's"},
 	}
-	const want = "2 recalled, 1 killed, 1 recall pending, 1 too late, 1 being stopped, 1 refused"
+	const want = "2 recalled, 1 killed, 1 lives on, 1 recall pending, 1 too late, 1 being stopped, 1 refused"
 	if got := countRecalls(before, now); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

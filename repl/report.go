@@ -90,7 +90,7 @@ func (s *session) printReport(ctx context.Context, v *view, task results.Task, j
 		if task.RetryOf != "" {
 			fmt.Fprintf(w, "retry of %s\n", task.RetryOf)
 		}
-		b := blockWriter{s: s, view: v, w: w, now: time.Now(), wide: label(blocks, s.hostWidth())}
+		b := blockWriter{s: s, view: v, w: w, task: &task, now: time.Now(), wide: label(blocks, s.hostWidth())}
 		if v.diff && len(blocks) > 0 {
 			b.differ = &differ{s: s, view: v, base: blocks[len(blocks)-1], text: make(map[string]string)}
 		}
@@ -201,6 +201,7 @@ type blockWriter struct {
 	view    *view
 	w       *bufio.Writer
 	differ  *differ // nil shows outputs
+	task    *results.Task
 	now     time.Time
 	wide    int  // columns for the hosts
 	printed bool // the last block had output: a blank line follows it
@@ -247,10 +248,16 @@ func (b *blockWriter) headline(block *block) string {
 		if text := block.spans.String(); text != "" {
 			line += "  " + text
 		}
+		if longest := longestRunning(b.task, block.jobs, b.now); longest != "" {
+			line += "  " + longest
+		}
 		return line
 	}
-	if d := b.took(j); d != "" {
-		line += "  " + d
+	switch {
+	case runsSince(j):
+		line += " " + runningText(b.task, j, b.now)
+	case ran(j):
+		line += "  " + humanDuration(j.Duration())
 	}
 	if j.Agent != "" && j.Agent != j.Host {
 		line += "  (agent " + visible.Line(j.Agent) + ")"
@@ -261,7 +268,8 @@ func (b *blockWriter) headline(block *block) string {
 // mostReasons is how many different reasons of a block are told.
 const mostReasons = 5
 
-// reasons tells why, as far as anybody has said.
+// reasons says why, as far as anybody has said. Of hosts on which processes live
+// on, which have other ids on each, it shows the reason of one.
 func (b *blockWriter) reasons(block *block) {
 	hosts := make(map[string][]string)
 	var reasons []string
@@ -275,6 +283,11 @@ func (b *blockWriter) reasons(block *block) {
 		hosts[j.Reason] = append(hosts[j.Reason], j.Host)
 	}
 	slices.SortStableFunc(reasons, func(a, c string) int { return cmp.Compare(len(hosts[c]), len(hosts[a])) })
+	if block.left > 0 && len(reasons) > 1 {
+		example := reasons[0]
+		fmt.Fprintln(b.w, b.wrapped("  for example "+hosts[example][0]+": "+visible.Line(example)))
+		return
+	}
 	for i, reason := range reasons {
 		switch {
 		case i == mostReasons:
@@ -306,25 +319,14 @@ func (b *blockWriter) diff(ctx context.Context, j *results.Job) error {
 	return nil
 }
 
-// took is how long the command ran, or has been running by the clocks here and
-// there, which may differ.
-func (b *blockWriter) took(j *results.Job) string {
-	switch {
-	case j.State == results.Running && !j.Started.IsZero():
-		return "for " + humanDuration(max(0, b.now.Sub(j.Started)))
-	case ran(j):
-		return humanDuration(j.Duration())
-	}
-	return ""
-}
-
-// writeEnding sums the task up: its state, and who failed how.
+// writeEnding sums the task up: its state, who failed how, and where processes
+// live on.
 func (s *session) writeEnding(w *bufio.Writer, task results.Task, jobs []results.Job) {
 	groups := make(map[string][]string) // job word → hosts
 	var words []string
 	for i := range jobs {
 		j := &jobs[i]
-		if j.OK() {
+		if j.OK() && j.Left == 0 {
 			continue
 		}
 		word := jobWord(j)

@@ -27,7 +27,7 @@ func TestRetryIsTheSame(t *testing.T) {
 		Command: "deploy.sh 7", Expires: 24 * time.Hour, WhenOnline: true, Fanout: 3,
 		Run: wire.Run{
 			Script: []byte("#!/bin/sh\n"), Argv: []string{"7"}, Shell: "/bin/bash", TimeoutMS: 300_000, Cwd: "/srv",
-			Env: []string{"A=b"}, Stdin: []byte("in"), MaxOutput: 4096,
+			Env: []string{"A=b"}, Stdin: []byte("in"), MaxOutput: 4096, KillLeftovers: true,
 		},
 		Hosts: []string{"absent1", "web1"},
 	}
@@ -36,16 +36,23 @@ func TestRetryIsTheSame(t *testing.T) {
 	}
 	<-e.specs
 	s := &session{engine: e, store: e.store, stdio: Stdio{Out: io.Discard, Err: io.Discard}}
-	cmd, err := parsePrompt([]string{"retry", "1b4e"}, noFile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Run(t.Context(), s); err != nil {
-		t.Fatal(err)
-	}
-	want := first
-	want.Hosts, want.RetryOf = []string{"absent1"}, "1b4e0001-0000-4000-8000-000000000000"
-	if got := (<-e.specs).spec; !reflect.DeepEqual(got, want) {
-		t.Errorf("got  %+v\nwant %+v", got, want)
+	for flags, timeout := range map[string]time.Duration{"": 5 * time.Minute, "--timeout=none": 0, "--timeout=9s": 9 * time.Second} {
+		args := []string{"retry", "1b4e0001"}
+		if flags != "" {
+			args = append(args, flags)
+		}
+		cmd, err := parsePrompt(args, noFile())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Run(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		want := first
+		want.Hosts, want.RetryOf = []string{"absent1"}, "1b4e0001-0000-4000-8000-000000000000"
+		want.Run.TimeoutMS = timeout.Milliseconds()
+		if got := (<-e.specs).spec; !reflect.DeepEqual(got, want) {
+			t.Errorf("retry %s:\ngot  %+v\nwant %+v", flags, got, want)
+		}
 	}
 }

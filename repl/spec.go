@@ -35,6 +35,8 @@ func (c *runCommand) spec(in io.Reader) (spec results.Spec, err error) {
 			Cwd:       c.Cwd,
 			MaxOutput: int64(c.MaxOutput),
 			User:      c.User,
+
+			KillLeftovers: c.KillLeftovers,
 		},
 	}
 	if c.WhenOnline > 0 {

@@ -33,7 +33,7 @@ func TestSpec(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := func(change func(*wire.Run)) wire.Run {
-		r := wire.Run{TimeoutMS: 60_000, MaxOutput: 1 << 20}
+		r := wire.Run{MaxOutput: 1 << 20}
 		change(&r)
 		return r
 	}
@@ -62,6 +62,10 @@ func TestSpec(t *testing.T) {
 			results.Spec{Command: "'" + script + "' -x 'a b'", Run: run(func(r *wire.Run) {
 				r.Script, r.Argv = []byte("#!/bin/sh\necho $1\n"), []string{"-x", "a b"}
 			})},
+		},
+		{
+			[]string{"true", "--hosts", "web[01-02]", "--timeout", "none", "--kill-leftovers"},
+			results.Spec{Command: "true", Run: run(func(r *wire.Run) { r.Command, r.KillLeftovers = "true", true })},
 		},
 		{
 			[]string{

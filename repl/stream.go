@@ -101,7 +101,7 @@ func (v *streamView) job(ctx context.Context, out *bytes.Buffer, j *results.Job,
 		return nil
 	}
 	delete(v.open, j.Index)
-	if !j.OK() {
+	if !j.OK() || j.Left > 0 {
 		text := jobWord(j)
 		if j.Reason != "" {
 			text += ": " + visible.Line(j.Reason)

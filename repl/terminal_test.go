@@ -128,7 +128,7 @@ func TestTerminalAnnouncesFinishedTasks(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), nil)
 	term.expect("warren> ")
 	term.line(`run "hold" --hosts "web[01-02]"`)
-	term.expect("task on 2 hosts: 1b4e0001-0000-4000-8000-000000000000\r\n")
+	term.expect("task on 2 hosts: 1b4e0001-0000-4000-8000-000000000000 (no timeout; cancel 1b4e0001 stops it)\r\n")
 	term.expect("warren> ")
 	term.line(`run "release" --hosts "web01 absent1"`)
 	term.expect("task on 2 hosts: 1b4e0002-")
@@ -203,7 +203,7 @@ func TestTerminalCtrlCWhileWaiting(t *testing.T) {
 				term.expect("warren> ")
 			}
 			term.line(how)
-			term.expect("task 1b4e0001-0000-4000-8000-000000000000 on 1 host; Ctrl-C leaves it running")
+			term.expect("task 1b4e0001-0000-4000-8000-000000000000 on 1 host (no timeout); Ctrl-C leaves it running")
 			term.send(ctrlC)
 			term.expect("detached: task 1b4e0001-0000-4000-8000-000000000000 goes on\r\nhint: check_task 1b4e0001 shows it, cancel 1b4e0001 stops it")
 			term.expect("warren> ")
@@ -224,7 +224,7 @@ func TestTerminalCtrlCWhileWaiting(t *testing.T) {
 func TestTerminalCtrlCInShellForm(t *testing.T) {
 	dir := t.TempDir()
 	term := startTerminal(t, dir, nil, "run", "hold", "--hosts", "web01")
-	term.expect("on 1 host; Ctrl-C leaves it running")
+	term.expect("on 1 host (no timeout); Ctrl-C leaves it running")
 	term.send(ctrlC)
 	term.expect("detached: task 1b4e0001-0000-4000-8000-000000000000 goes on")
 	term.expect("cancels it now")

@@ -114,8 +114,7 @@ func (t *tracker) fold(groups []*group) {
 // mostNames is how long the hosts of a group are written: no screen shows more.
 const mostNames = 200
 
-// unfinished are the jobs without an outcome, by state, those that have been
-// under way longest first.
+// unfinished are the jobs without an outcome, by state.
 func (t *tracker) unfinished() map[results.State][]*results.Job {
 	open := make(map[results.State][]*results.Job)
 	for i := range t.jobs {
@@ -123,7 +122,6 @@ func (t *tracker) unfinished() map[results.State][]*results.Job {
 			open[j.State] = append(open[j.State], j)
 		}
 	}
-	slices.SortStableFunc(open[results.Running], func(a, b *results.Job) int { return a.Started.Compare(b.Started) })
 	return open
 }
 

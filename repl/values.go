@@ -54,6 +54,29 @@ func (d duration) String() string {
 	return text
 }
 
+// A timeLimit is a duration, or none, which is 0.
+type timeLimit time.Duration
+
+func (l *timeLimit) UnmarshalText(text []byte) error {
+	if string(text) == "none" {
+		*l = 0
+		return nil
+	}
+	var d duration
+	if err := d.UnmarshalText(text); err != nil {
+		return usage("write it with its unit, as in 90s, 5m, 1h30m or 2d; none is no limit", "%q is not a duration", text)
+	}
+	*l = timeLimit(d)
+	return nil
+}
+
+func (l timeLimit) String() string {
+	if l == 0 {
+		return "none"
+	}
+	return duration(l).String()
+}
+
 // A retention is a duration, or never, which is 0.
 type retention time.Duration
 

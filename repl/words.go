@@ -16,8 +16,17 @@ var outcomes = []wire.Outcome{
 	wire.Rejected, wire.Expired, wire.Interrupted, wire.Unreachable, wire.Lost,
 }
 
-// jobWord is how a job stands: "ok", "exited 3", "running", "unreachable".
+// jobWord is how a job stands: "ok", "exited 3", "running", "unreachable", "ok, 1
+// process left running".
 func jobWord(j *results.Job) string {
+	if j.State == results.Ended && j.Left > 0 {
+		return fmt.Sprintf("%s, %s left running", outcomeWord(j), pluralOf(j.Left, "process", "processes"))
+	}
+	return outcomeWord(j)
+}
+
+// outcomeWord is jobWord without the processes that live on.
+func outcomeWord(j *results.Job) string {
 	switch {
 	case j.State == results.Sent:
 		return "sent, no answer yet"
@@ -44,7 +53,7 @@ func hintFor(o wire.Outcome) string {
 	case wire.Expired:
 		return "expired means that the host did not begin it in time, and will not: --expires gives more"
 	case wire.TimedOut:
-		return "timed_out means that the command was killed: --timeout gives more time"
+		return "timed_out means that the host ended the command at its timeout: --timeout gives more time"
 	}
 	return ""
 }

@@ -92,7 +92,7 @@ func TestJSON(t *testing.T) {
 		t.Errorf("summary %v, want %v", d.Summary, summary)
 	}
 	always := []string{
-		"agent", "dropped_stderr", "dropped_stdout", "duration_ms", "exit_code", "host", "outcome", "reason",
+		"agent", "dropped_stderr", "dropped_stdout", "duration_ms", "exit_code", "host", "killed", "left", "outcome", "reason",
 		"signal", "started", "state", "stderr", "stdout",
 	}
 	job := d.job(t, a)

@@ -40,7 +40,7 @@ func TestInterruptOnce(t *testing.T) {
 	a, _ := p.agent("a")
 	g := newGate(t)
 	term := p.terminal("run", g.command(), "--hosts", a)
-	id := taskOf(t, term.Expect(`task \S+ on 1 host; Ctrl-C leaves it running`))
+	id := taskOf(t, term.Expect(`task \S+ on 1 host \(no timeout\); Ctrl-C leaves it running`))
 	g.begun(a)
 	term.Type(ctrlC)
 	term.Expect(`detached: task ` + id + ` goes on`)

@@ -32,6 +32,8 @@ type facts struct {
 	accepted int64 // milliseconds since 1970; 0 where not known
 	started  int64
 	finished int64
+	killed   int        // processes that the agent ended
+	left     int        // processes that live on
 	page     int        // code page of the output
 	out      [2]account // by streamIndex
 }
@@ -249,6 +251,7 @@ func (r *record) end(m *wire.Ended) {
 	r.state, r.outcome = Ended, m.Outcome
 	r.agent = m.Agent
 	r.exit, r.signal, r.reason, r.page = exitCode(m), m.Signal, m.Reason, m.CodePage
+	r.killed, r.left = m.Killed, m.Left
 	if m.AcceptedAt != 0 {
 		r.accepted = m.AcceptedAt
 	}

@@ -212,6 +212,7 @@ func (r *record) job(id uuid.UUID, task string, index int, signed Signed) Job {
 		ID: id.String(), Task: task, Host: r.host, Index: index, Digest: r.digest, Signed: signed,
 		State: r.state, Agent: r.agent, Outcome: r.outcome, ExitCode: r.exit, Signal: r.signal, Reason: r.reason,
 		Accepted: fromMilli(r.accepted), Started: fromMilli(r.started), Finished: fromMilli(r.finished),
+		Killed: r.killed, Left: r.left,
 		Stdout: r.out[0].output(), Stderr: r.out[1].output(), CodePage: r.page,
 	}
 }

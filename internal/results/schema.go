@@ -138,6 +138,11 @@ ALTER TABLE jobs ADD COLUMN issued INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN not_after INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN code_page INTEGER NOT NULL DEFAULT 0;
 `,
+	// The processes of the command that the agent ended, and those that live on.
+	`
+ALTER TABLE jobs ADD COLUMN killed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN left_running INTEGER NOT NULL DEFAULT 0;
+`,
 }
 
 // incremental is the first version whose databases give back what they do not

@@ -33,7 +33,7 @@ type txer struct {
 	delAgents                       *stmt
 }
 
-const jobFacts = `state, agent, outcome, exit_code, signal, reason, accepted, started, finished, code_page,
+const jobFacts = `state, agent, outcome, exit_code, signal, reason, accepted, started, finished, killed, left_running, code_page,
 	out_size, out_dropped, out_kept, out_end, out_gone, out_sum,
 	err_size, err_dropped, err_kept, err_end, err_gone, err_sum`
 
@@ -54,7 +54,7 @@ func newTxer(c driverConn) *txer {
 		{&t.commit, "COMMIT"},
 		{&t.rollback, "ROLLBACK"},
 		{&t.selJob, "SELECT seq, task, host, digest, " + jobFacts + " FROM jobs WHERE id = ?"},
-		{&t.updJob, "UPDATE jobs SET (" + jobFacts + ", rev) = (?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?,?, ?) WHERE seq = ?"},
+		{&t.updJob, "UPDATE jobs SET (" + jobFacts + ", rev) = (?,?,?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?,?, ?) WHERE seq = ?"},
 		{&t.updRev, "UPDATE tasks SET rev = ? WHERE seq = ?"},
 		{&t.selRev, "SELECT rev FROM tasks WHERE seq = ?"},
 		{&t.selData, "SELECT offset, data FROM output WHERE job = ? AND stream = ? ORDER BY offset"},
@@ -200,7 +200,7 @@ func (t *txer) maxOutput(task int64) (n int64, err error) {
 func (f *facts) pointers(state *int) []any {
 	o, e := &f.out[0], &f.out[1]
 	return []any{
-		state, &f.agent, (*string)(&f.outcome), &f.exit, &f.signal, &f.reason, &f.accepted, &f.started, &f.finished, &f.page,
+		state, &f.agent, (*string)(&f.outcome), &f.exit, &f.signal, &f.reason, &f.accepted, &f.started, &f.finished, &f.killed, &f.left, &f.page,
 		&o.size, &o.dropped, &o.kept, &o.end, &o.gone, &o.sum,
 		&e.size, &e.dropped, &e.kept, &e.end, &e.gone, &e.sum,
 	}
@@ -227,7 +227,7 @@ func (t *txer) newRev(task int64) (rev int64, err error) {
 func (t *txer) writeJob(r *record, rev int64) error {
 	o, e := &r.out[0], &r.out[1]
 	_, err := t.updJob.exec(
-		rank(r.state), r.agent, string(r.outcome), r.exit, r.signal, r.reason, r.accepted, r.started, r.finished, r.page,
+		rank(r.state), r.agent, string(r.outcome), r.exit, r.signal, r.reason, r.accepted, r.started, r.finished, r.killed, r.left, r.page,
 		o.size, o.dropped, o.kept, o.end, o.gone, []byte(o.sum),
 		e.size, e.dropped, e.kept, e.end, e.gone, []byte(e.sum), rev, r.row)
 	return err

@@ -29,7 +29,7 @@ type Task struct {
 	Operator string // user name
 	Created  time.Time
 	NotAfter time.Time
-	Timeout  time.Duration
+	Timeout  time.Duration // 0 is none
 	// MaxOutput is how many bytes of each stream of a job the store keeps: what
 	// the task's run allows (wire.Run.MaxOutput). 0 keeps no output.
 	MaxOutput int64
@@ -100,6 +100,9 @@ type Job struct {
 	Accepted time.Time // by the agent's clock; zero where not known
 	Started  time.Time
 	Finished time.Time
+
+	Killed int // processes of the command that the agent ended
+	Left   int // processes of the command that live on: with exited and signaled its background processes, else those that could not be ended
 
 	Stdout, Stderr Output // the account; bytes are read with Store.Output
 	CodePage       int    // what they are encoded in, on Windows; 0 where the agent did not say

@@ -88,8 +88,8 @@ func (r *Run) check() error {
 		return err
 	}
 	switch {
-	case r.TimeoutMS <= 0 || r.TimeoutMS > MaxTimeout.Milliseconds():
-		return faulty("timeout_ms", "is out of range: 1 to %d", MaxTimeout.Milliseconds())
+	case r.TimeoutMS < 0 || r.TimeoutMS > MaxTimeout.Milliseconds():
+		return faulty("timeout_ms", "is out of range: 0 to %d", MaxTimeout.Milliseconds())
 	case r.MaxOutput < 0 || r.MaxOutput > MaxMaxOutput:
 		return faulty("max_output", "is out of range: 0 to %d", MaxMaxOutput)
 	case r.SecretHash != nil && len(r.SecretHash) != sha256.Size:

@@ -45,6 +45,7 @@ func FuzzDecodeRequest(f *testing.F) {
 	}
 	f.Add(broadcast)
 	f.Add([]byte(bodyOf(runText, leafText, "")))
+	f.Add([]byte(bodyOf(unboundedText, leafText, "")))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r, err := DecodeRequest(body)
 		if err != nil {
@@ -80,6 +81,7 @@ func FuzzStatement(f *testing.F) {
 		f.Add(text)
 	}
 	f.Add(runText)
+	f.Add(unboundedText)
 	f.Fuzz(func(t *testing.T, text string) {
 		var st, again Statement
 		if err := decodeStatement(text, &st); err != nil {

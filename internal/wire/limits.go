@@ -29,7 +29,7 @@ const (
 	MaxEnv       = 1024 // environment entries
 	MaxFileName  = 4096 // shell, cwd, binary: PATH_MAX of Linux
 	MaxUser      = 256
-	MaxTimeout   = 30 * 24 * time.Hour
+	MaxTimeout   = 30 * 24 * time.Hour // of a run that has one
 	MaxMaxOutput = 64 << 20
 
 	MinSalt = 16
@@ -48,7 +48,7 @@ const (
 	// MaxSize bounds counts and offsets of bytes: the largest integer that every
 	// JSON implementation keeps exact (RFC 8259, section 6).
 	MaxSize = 1<<53 - 1
-	// MaxCount bounds the numbers of jobs and workers in hello.
+	// MaxCount bounds the numbers of jobs and workers in hello, and of processes.
 	MaxCount = 1<<31 - 1
 	// MinExitCode and MaxExitCode hold what a signed and an unsigned 32-bit
 	// exit status can be; Windows has the latter.

@@ -23,12 +23,14 @@ func envName(entry string) string { return entry[:slices.Index([]byte(entry), '=
 
 func genRun(t *rapid.T) *Run {
 	r := &Run{
-		TimeoutMS: rapid.Int64Range(1, MaxTimeout.Milliseconds()).Draw(t, "timeout"),
+		TimeoutMS: rapid.Int64Range(0, MaxTimeout.Milliseconds()).Draw(t, "timeout"),
 		MaxOutput: rapid.Int64Range(0, MaxMaxOutput).Draw(t, "max_output"),
 		Cwd:       genText.Draw(t, "cwd"),
 		User:      genText.Draw(t, "user"),
 		Env:       genEnv.Draw(t, "env"),
 		Stdin:     genData.Draw(t, "stdin"),
+
+		KillLeftovers: rapid.Bool().Draw(t, "kill_leftovers"),
 	}
 	switch rapid.IntRange(0, 2).Draw(t, "what") {
 	case 0:
@@ -161,6 +163,10 @@ func TestEndedComesBack(t *testing.T) {
 			AcceptedAt: rapid.Int64Range(0, MaxTime).Draw(t, "accepted"),
 			EndedAt:    genTime.Draw(t, "ended"),
 			Stdout:     genStream(t, "stdout"), Stderr: genStream(t, "stderr"),
+		}
+		if e.StartedAt = rapid.Int64Range(0, MaxTime).Draw(t, "started"); e.StartedAt != 0 {
+			e.Killed = rapid.IntRange(0, MaxCount).Draw(t, "killed")
+			e.Left = rapid.IntRange(0, MaxCount).Draw(t, "left")
 		}
 		switch e.Outcome {
 		case Exited:

@@ -189,7 +189,7 @@ func TestProtocolPageLimits(t *testing.T) {
 		{"each string of `facts`, label names and values included", MaxFact},
 		{"number of `labels`", MaxLabels},
 		{"number of `addresses`", MaxAddresses},
-		{"`running`, `queued`, `workers`, `cpus`, `code_page`", MaxCount},
+		{"`running`, `queued`, `workers`, `cpus`, `code_page`, `killed`, `left`", MaxCount},
 	} {
 		row := fmt.Sprintf("| %s | %v |\n", l.what, l.limit)
 		if !strings.Contains(page, row) {

@@ -75,12 +75,18 @@ func (e *Ended) check() error {
 		return faulty("signal", "is not the name of a signal: SIG and capitals or digits")
 	case e.Outcome == Rejected && len(e.Request) != sha256.Size:
 		return faulty("request", "has %d bytes, want %d", len(e.Request), sha256.Size)
+	case e.Killed != 0 && e.StartedAt == 0:
+		return faulty("killed", "does not belong to a job that never began")
+	case e.Left != 0 && e.StartedAt == 0:
+		return faulty("left", "does not belong to a job that never began")
 	}
 	return first(
 		checkReply(e.Job, e.Agent, "ended_at", e.EndedAt),
 		checkTimeIfAny("accepted_at", e.AcceptedAt),
 		checkTimeIfAny("started_at", e.StartedAt),
 		checkWords("reason", e.Reason, MaxReason),
+		checkCount("killed", e.Killed),
+		checkCount("left", e.Left),
 		checkCount("code_page", e.CodePage),
 		checkStreams(e.Stdout, e.Stderr),
 	)

@@ -100,9 +100,13 @@ func TestDecodeRequestNamesTheMember(t *testing.T) {
 		{`"command":"uname -a"`, `"command":"a","env":["A=1","A=2"]`, `statement.run.env[1] repeats the name A`},
 		{`"command":"uname -a"`, `"command":"a","env":[` + strings.Repeat(`"A=1",`, MaxEnv) + `"A=1"]`, `statement.run.env has 1025`},
 		{`"command":"uname -a"`, `"command":"a","secret_hash":"AAAA"`, `statement.run.secret_hash has 3 bytes`},
-		{`"timeout_ms":60000`, `"timeout_ms":0`, `statement.run.timeout_ms is out of range`},
+		{`"timeout_ms":60000`, `"timeout_ms":-1`, `statement.run.timeout_ms is out of range`},
+		{`"timeout_ms":60000`, `"timeout_ms":null`, `statement.run.timeout_ms is null`},
+		{`"timeout_ms":60000`, `"timeout_ms":"0"`, `statement.run.timeout_ms is not an integer`},
 		{`"timeout_ms":60000`, `"timeout_ms":2592000001`, `statement.run.timeout_ms is out of range`},
 		{`"timeout_ms":60000,`, ``, `statement.run.timeout_ms is missing`},
+		{`"max_output":1048576`, `"max_output":1,"kill_leftovers":false`, `statement.run.kill_leftovers is empty`},
+		{`"max_output":1048576`, `"max_output":1,"kill_leftovers":1`, `statement.run.kill_leftovers is not a boolean`},
 		{`"max_output":1048576`, `"max_output":-1`, `statement.run.max_output is out of range`},
 		{`"max_output":1048576`, `"max_output":67108865`, `statement.run.max_output is out of range`},
 		{`"max_output":1048576`, `"max_output":true`, `statement.run.max_output is not an integer`},
@@ -251,6 +255,24 @@ func TestDecodeRequestRefusesSecrets(t *testing.T) {
 		if _, err := DecodeRequest([]byte(withHash(secret))); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", secret, err)
 		}
+	}
+}
+
+// unboundedText is a run that has no timeout and ends its background processes.
+var unboundedText = strings.Replace(runText, `"timeout_ms":60000,"max_output":1048576`, `"timeout_ms":0,"max_output":0,"kill_leftovers":true`, 1)
+
+func TestRunWithoutTimeout(t *testing.T) {
+	r, err := DecodeRequest([]byte(bodyOf(unboundedText, leafText, "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if run := r.Statement.Run; run.Timeout() != 0 || !run.KillLeftovers {
+		t.Errorf("got %+v", run)
+	}
+	st := sampleStatement(TypeRun)
+	st.Run.TimeoutMS = -1
+	if _, err := NewBatch(st, sampleLeaves(1), nil); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "timeout_ms is out of range: 0 to") {
+		t.Errorf("a negative timeout: %v", err)
 	}
 }
 

@@ -56,7 +56,7 @@ func sampleReplies() map[string]any {
 		"started":  &Started{V: 1, Job: job, Agent: agent, At: at},
 		"ended": &Ended{
 			V: 1, Job: job, Agent: agent, Outcome: Exited, ExitCode: &zero, Reason: "by the book",
-			AcceptedAt: at, StartedAt: at + 1, EndedAt: at + 2,
+			AcceptedAt: at, StartedAt: at + 1, EndedAt: at + 2, Killed: 3, Left: 1,
 			Stdout: &Stream{Size: 3, Data: []byte("ok\n")}, Stderr: &Stream{Size: 900, Dropped: 800, Gone: true}, CodePage: 936,
 		},
 		"signaled": &Ended{V: 1, Job: job, Agent: agent, Outcome: Signaled, Signal: "SIGRTMIN+3", EndedAt: at},

@@ -46,7 +46,7 @@ type Outcome string
 const (
 	Exited        Outcome = "exited"          // with an exit code; 0 is ok
 	Signaled      Outcome = "signaled"        // ended by a signal that the agent did not send
-	TimedOut      Outcome = "timed_out"       // killed by the agent at the job's timeout
+	TimedOut      Outcome = "timed_out"       // ended by the agent at the job's timeout
 	Cancelled     Outcome = "cancelled"       // on the operator's word
 	FailedToStart Outcome = "failed_to_start" // no such shell, cwd, user …
 	Rejected      Outcome = "rejected"        // signature, policy, queue full …
@@ -80,16 +80,18 @@ type Run struct {
 	Argv       []string `json:"argv,omitempty"`
 	Script     []byte   `json:"script,omitempty"`
 	Shell      string   `json:"shell,omitzero"` // "" is the agent's default
-	TimeoutMS  int64    `json:"timeout_ms"`
+	TimeoutMS  int64    `json:"timeout_ms"`     // 0 is none
 	Cwd        string   `json:"cwd,omitzero"`
 	Env        []string `json:"env,omitempty"` // "NAME=value"
 	Stdin      []byte   `json:"stdin,omitempty"`
 	User       string   `json:"user,omitzero"`         // run-as; "" is the agent's own user
 	MaxOutput  int64    `json:"max_output"`            // bytes kept of each stream
 	SecretHash []byte   `json:"secret_hash,omitempty"` // SHA-256 of the request's secret text
+
+	KillLeftovers bool `json:"kill_leftovers,omitzero"` // end the background processes of a command that has ended
 }
 
-// Timeout is the longest that the command may run.
+// Timeout is the longest that the command may run; 0 is no limit.
 func (r *Run) Timeout() time.Duration { return time.Duration(r.TimeoutMS) * time.Millisecond }
 
 // Of names the validity of the run that a cancel or a status is about, so that
@@ -158,6 +160,8 @@ type Ended struct {
 	AcceptedAt int64   `json:"accepted_at,omitzero"`
 	StartedAt  int64   `json:"started_at,omitzero"` // absent: never begun
 	EndedAt    int64   `json:"ended_at"`
+	Killed     int     `json:"killed,omitzero"` // processes of the command that the agent ended
+	Left       int     `json:"left,omitzero"`   // processes of the command that live on
 	Stdout     *Stream `json:"stdout,omitzero"`
 	Stderr     *Stream `json:"stderr,omitzero"`
 	CodePage   int     `json:"code_page,omitzero"` // what the output is encoded in, on Windows; absent: UTF-8, or what the host's locale says
