@@ -1,0 +1,190 @@
+//go:build unix
+
+package strictmodes
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// maxLinks bounds the symbolic links of one path, as the kernel does.
+const maxLinks = 40
+
+// Stat checks a file or directory and all that leads to it, and describes what
+// the path names after all links. The errors are an *Error, or the system's.
+func Stat(path string) (fs.FileInfo, error) { return stat(path, false) }
+
+// StatParent is Stat of a directory in which the caller will make another one. It
+// may therefore be a sticky directory.
+func StatParent(dir string) (fs.FileInfo, error) { return stat(dir, true) }
+
+func stat(path string, parent bool) (fs.FileInfo, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	w := walk{rest: split(path), parent: parent}
+	info, err := w.enter("/")
+	for err == nil && len(w.rest) > 0 {
+		info, err = w.step()
+	}
+	return info, err
+}
+
+// A walk goes down a path, name by name. All directories that it has been in
+// satisfy the rule.
+type walk struct {
+	dir    string // without links
+	sticky *Error // not nil: dir is a sticky directory that anybody may write
+	rest   []string
+	links  int
+	parent bool // a sticky directory may be the last
+}
+
+// step takes one name, and describes what it names.
+func (w *walk) step() (fs.FileInfo, error) {
+	name := w.rest[0]
+	w.rest = w.rest[1:]
+	if name == ".." {
+		return w.enter(filepath.Dir(w.dir))
+	}
+	path := filepath.Join(w.dir, name)
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if w.sticky != nil && !info.IsDir() {
+		return nil, w.sticky
+	}
+	switch {
+	case info.Mode()&fs.ModeSymlink != 0:
+		return w.follow(path)
+	case info.IsDir():
+		return w.enter(path)
+	case len(w.rest) > 0:
+		return nil, &fs.PathError{Op: "lstat", Path: path, Err: syscall.ENOTDIR}
+	}
+	return info, check(path, info)
+}
+
+// follow puts a link's text in front of what is left of the path.
+func (w *walk) follow(path string) (fs.FileInfo, error) {
+	if w.links++; w.links > maxLinks {
+		return nil, &fs.PathError{Op: "readlink", Path: path, Err: syscall.ELOOP}
+	}
+	to, err := os.Readlink(path)
+	if err != nil {
+		return nil, err
+	}
+	w.rest = append(split(to), w.rest...)
+	if filepath.IsAbs(to) {
+		return w.enter("/")
+	}
+	return os.Lstat(w.dir)
+}
+
+// enter goes into a directory. A sticky one passes, but not as the last.
+func (w *walk) enter(dir string) (fs.FileInfo, error) {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return nil, err
+	}
+	w.dir, w.sticky = dir, nil
+	e := checked(dir, info)
+	if e != nil && e.Problem == Writable && info.Mode()&fs.ModeSticky != 0 {
+		w.sticky = &Error{Path: dir, Problem: Shared, Mode: e.Mode, Dir: true}
+		if len(w.rest) > 0 || w.parent {
+			return info, nil
+		}
+		e = w.sticky
+	}
+	if e != nil {
+		return nil, e
+	}
+	return info, nil
+}
+
+// split returns the names of a path but ".".
+func split(path string) (names []string) {
+	for name := range strings.SplitSeq(path, "/") {
+		if name != "" && name != "." {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// check refuses what others than root and this user could have written.
+func check(path string, info fs.FileInfo) error {
+	if e := checked(path, info); e != nil {
+		return e
+	}
+	return nil
+}
+
+func checked(path string, info fs.FileInfo) *Error {
+	st := info.Sys().(*syscall.Stat_t)
+	mode := info.Mode()
+	e := &Error{Path: path, UID: st.Uid, Dir: mode.IsDir()}
+	switch {
+	case st.Uid != 0 && st.Uid != uint32(os.Geteuid()):
+		e.Problem = Owner
+		return e
+	case mode&fs.ModeSymlink == 0 && mode.Perm()&0o022 != 0: // a link's own mode says nothing
+		e.Problem, e.Mode, e.UID = Writable, permissions(mode), 0
+		return e
+	}
+	return nil
+}
+
+// permissions are the bits of a mode that chmod(1) knows.
+func permissions(mode fs.FileMode) fs.FileMode {
+	bits := mode.Perm()
+	for bit, octal := range map[fs.FileMode]fs.FileMode{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+		if mode&bit != 0 {
+			bits |= octal
+		}
+	}
+	return bits
+}
+
+// CheckContent checks what lies in a directory that satisfies the rule, down to
+// depth directories below it: others may have put it there when they could. Unlike
+// Stat it refuses a file with several hard links.
+func CheckContent(dir string, depth int) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		path := filepath.Join(dir, entry.Name())
+		info, err := os.Lstat(path)
+		if err != nil {
+			return err
+		}
+		if err := check(path, info); err != nil {
+			return err
+		}
+		switch {
+		case info.IsDir() && depth > 0:
+			err = CheckContent(path, depth-1)
+		case info.IsDir():
+		case info.Sys().(*syscall.Stat_t).Nlink > 1:
+			err = &Error{Path: path, Problem: Linked}
+		case info.Mode()&fs.ModeSymlink != 0:
+			_, err = Stat(path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open does not wait for the writer of a pipe.
+func open(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
