@@ -15,11 +15,15 @@ func (l *loop) hello(now time.Time) *wire.Hello {
 	if age := now.Sub(l.factsAt); age < 0 || age >= factsFor { // less than 0: the clock was set back
 		l.collect(now)
 	}
-	return &wire.Hello{
+	h := &wire.Hello{
 		Names: l.names, Facts: l.facts,
 		Running: l.journal.running, Queued: len(l.journal.queue), Workers: l.cfg.Limits.Workers,
 		At: now.UnixMilli(),
 	}
+	if l.cfg.Trust != nil {
+		h.RefusedFiles = l.cfg.Trust.Refused()
+	}
+	return h
 }
 
 // collect finds out what there is to tell. Nothing else than a discover does so

@@ -93,6 +93,7 @@ type agentDocument struct {
 	Workers             int               `json:"workers"`
 	Answered            time.Time         `json:"answered"`
 	Answers             bool              `json:"answers"` // now
+	RefusedFiles        []refusedDocument `json:"refused_files"`
 }
 
 func writeAgents(w io.Writer, agents []chosenAgent) error {
@@ -111,6 +112,7 @@ func describeAgent(a *chosenAgent) agentDocument {
 		CPUs: some(f.CPUs), Memory: some(f.Memory), CodePage: some(f.CodePage), Labels: f.Labels,
 		Started: time.UnixMilli(f.StartedAt).UTC(), UptimeMS: a.At - f.StartedAt,
 		Running: a.Running, Queued: a.Queued, Workers: a.Workers, Answered: a.Seen.UTC(), Answers: a.answers,
+		RefusedFiles: describeRefused(a.RefusedFiles),
 	}
 	if f.Addresses != nil {
 		d.Addresses = &f.Addresses

@@ -39,6 +39,9 @@ func (c *hostsCommand) Run(ctx context.Context, s *session) error {
 	if set != nil { // in the order of names, not of the expression
 		slices.SortFunc(choice.agents, byID)
 	}
+	for _, line := range refusedFiles(choice.agents) {
+		s.note("warning: %s", line)
+	}
 	switch {
 	case c.JSON:
 		err = writeAgents(s.stdio.Out, choice.agents)

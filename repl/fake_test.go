@@ -268,7 +268,8 @@ func (e *fakeEngine) Discover(context.Context, time.Duration, func([]results.Age
 		}},
 		{Seen: fakeTime, Hello: wire.Hello{
 			Agent: "db1", Names: []string{"db1", "10.0.0.7", "primary"}, Workers: 8, At: at,
-			Facts: wire.Facts{OS: "windows\x1b[2J", Arch: "arm64", Version: "0.1.0", Hostname: "DB1", Labels: map[string]string{"role": "db"}, StartedAt: at - 3*24*3600_000},
+			Facts:        wire.Facts{OS: "windows\x1b[2J", Arch: "arm64", Version: "0.1.0", Hostname: "DB1", Labels: map[string]string{"role": "db"}, StartedAt: at - 3*24*3600_000},
+			RefusedFiles: []wire.RefusedFile{{File: wire.AuthorizedOperators, Problem: wire.FileMode, Path: "/etc/\x1b[2J", Mode: 0o775}},
 		}},
 	}, nil
 }

@@ -5,22 +5,31 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"warren/internal/wire"
 )
 
 // desk is a directory with the two files, and what the log says of them.
 type desk struct {
-	t                  *testing.T
-	operators, revoked string
-	log                bytes.Buffer
+	t                       *testing.T
+	dir, operators, revoked string
+	log                     bytes.Buffer
+	files                   *Files
+	now                     time.Time
 }
 
 func newDesk(t *testing.T) *desk {
-	dir := t.TempDir()
-	return &desk{t: t, operators: filepath.Join(dir, "authorized_operators"), revoked: filepath.Join(dir, "revoked_operators")}
+	dir := filepath.Join(t.TempDir(), "warren")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return &desk{t: t, dir: dir, operators: filepath.Join(dir, "authorized_operators"), revoked: filepath.Join(dir, "revoked_operators"), now: time.Now()}
 }
 
 func (d *desk) open() *Files {
@@ -29,7 +38,55 @@ func (d *desk) open() *Files {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	f.now = func() time.Time { return d.now }
+	d.files = f
 	return f
+}
+
+// may reports whether a key is an operator's at this moment.
+func (d *desk) may(s ssh.Signer) bool {
+	_, _, err := d.files.Policy().find(signerOf(s), noon)
+	return err == nil
+}
+
+func signerOf(s ssh.Signer) *signer {
+	if c, ok := s.PublicKey().(*ssh.Certificate); ok {
+		return &signer{key: c.Key, cert: c}
+	}
+	return &signer{key: s.PublicKey()}
+}
+
+// want asks who may run anything, two times: the second look must not forget.
+func (d *desk) want(what string, keys map[ssh.Signer]bool) {
+	d.t.Helper()
+	for range 2 {
+		for key, want := range keys {
+			if d.may(key) != want {
+				d.t.Errorf("%s: a key is permitted: %v, want %v", what, !want, want)
+			}
+		}
+	}
+}
+
+// wantRefused asks what operators are told of the files.
+func (d *desk) wantRefused(want ...wire.RefusedFile) {
+	d.t.Helper()
+	d.files.Policy()
+	got := d.files.Refused()
+	if !slices.EqualFunc(got, want, func(got, want wire.RefusedFile) bool {
+		reason := strings.Contains(got.Reason, want.Reason)
+		got.Reason = want.Reason
+		return reason && got == want
+	}) {
+		d.t.Errorf("refused: %+v, want %+v", got, want)
+	}
+}
+
+// settle lets the time pass in which a file is read again and again.
+func (d *desk) settle() {
+	d.files.Policy()
+	d.now = d.now.Add(settleTime)
+	d.files.Policy()
 }
 
 // replace puts a file in another's place, as mv does.
@@ -49,90 +106,254 @@ func (d *desk) wantLog(want string) {
 	d.log.Reset()
 }
 
-func TestFilesAreReadAgain(t *testing.T) {
+func TestChangedFileIsReadAgain(t *testing.T) {
 	d := newDesk(t)
 	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")
-	may := func(f *Files, s ssh.Signer) bool {
-		_, _, err := f.Policy().find(&signer{key: s.PublicKey()}, noon)
-		return err == nil
-	}
 	d.replace(d.operators, line("", alice.PublicKey(), "alice"))
 	f := d.open()
-	if !may(f, alice) || may(f, bob) {
-		t.Fatal("alice alone is expected")
-	}
+	d.want("at first", map[ssh.Signer]bool{alice: true, bob: false})
+	d.settle()
 	if p := f.Policy(); p != f.Policy() {
 		t.Error("an unchanged file is read again")
 	}
+	d.log.Reset()
 	d.replace(d.operators, line("", alice.PublicKey(), "alice")+line("", bob.PublicKey(), "bob"))
-	if !may(f, bob) {
-		t.Error("a changed file is not read")
-	}
+	d.want("bob added", map[ssh.Signer]bool{alice: true, bob: true})
 	d.wantLog("operators=2")
-
-	// Broken ones leave what was said before, and say so once.
-	for _, c := range []struct {
-		name    string
-		breakIt func()
-	}{
-		{"a bad line", func() { d.replace(d.operators, line("", alice.PublicKey(), "alice")+"oops\n") }},
-		{"empty", func() { d.replace(d.operators, "") }},
-		{"gone", func() { os.Remove(d.operators) }},
-		{"a directory", func() { os.Mkdir(d.operators, 0o700) }},
-		{"written by all", func() {
-			os.Remove(d.operators)
-			d.replace(d.operators, line("", alice.PublicKey(), ""))
-			os.Chmod(d.operators, 0o666)
-		}},
-	} {
-		c.breakIt()
-		if !may(f, bob) || !may(f, alice) {
-			t.Errorf("%s: the old file is not in force", c.name)
-		}
-		d.wantLog("what it said before stays in force")
-		if may(f, bob); d.log.Len() > 0 {
-			t.Errorf("%s: it is said again: %s", c.name, d.log.String())
-		}
-	}
-	f.Reload() // SIGHUP says it again
-	d.wantLog("others may write it")
-	d.replace(d.operators, line("", bob.PublicKey(), "bob"))
-	if may(f, alice) || !may(f, bob) {
-		t.Error("the mended file is not in force")
-	}
-
-	// Revocations, which were not there at first.
-	d.replace(d.revoked, ssh.FingerprintSHA256(bob.PublicKey())+"\n")
-	if may(f, bob) {
-		t.Error("bob is revoked and may")
-	}
-	d.replace(d.revoked, "garbage\n")
-	if may(f, bob) {
-		t.Error("a broken list revokes nobody any more")
-	}
-	os.Remove(d.revoked)
-	if may(f, bob) {
-		t.Error("a list that has gone revokes nobody any more")
-	}
-	d.replace(d.revoked, "# nobody\n")
-	if !may(f, bob) {
-		t.Error("an empty list revokes")
+	if d.settle(); d.log.Len() > 0 {
+		t.Errorf("it is logged again: %s", d.log.String())
 	}
 }
 
-// A change in place that keeps the size is seen too.
-func TestChangeInPlace(t *testing.T) {
+// What is taken away is gone at the next request, without a signal.
+func TestRightsTakenAwayAreGone(t *testing.T) {
+	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")
+	a, b := line("", alice.PublicKey(), "alice"), line("", bob.PublicKey(), "bob")
+	both, none := map[ssh.Signer]bool{alice: true, bob: true}, map[ssh.Signer]bool{alice: false, bob: false}
+	onlyAlice := map[ssh.Signer]bool{alice: true, bob: false}
+	ok := func(err error) {
+		if err != nil {
+			t.Helper()
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		edit    func(d *desk)
+		want    map[ssh.Signer]bool
+		problem string // empty: the file is accepted
+		log     string
+	}{
+		"a line":               {edit: func(d *desk) { d.replace(d.operators, a) }, want: onlyAlice, log: "operators=1"},
+		"a line, in place":     {edit: func(d *desk) { write(t, d.operators, a) }, want: onlyAlice},
+		"a line, with sed":     {edit: func(d *desk) { write(t, d.operators, a+"#"+b) }, want: onlyAlice},
+		"all, emptied":         {edit: func(d *desk) { write(t, d.operators, "") }, want: none, log: "it names nobody"},
+		"all, commented out":   {edit: func(d *desk) { d.replace(d.operators, "# "+a+"# "+b) }, want: none},
+		"all, cut to blanks":   {edit: func(d *desk) { d.replace(d.operators, "\n \r\n\t\n") }, want: none},
+		"the file":             {edit: func(d *desk) { ok(os.Remove(d.operators)) }, want: none, problem: wire.FileMissing, log: "nobody may run anything"},
+		"its directory":        {edit: func(d *desk) { ok(os.RemoveAll(d.dir)) }, want: none, problem: wire.FileMissing},
+		"its directory, moved": {edit: func(d *desk) { ok(os.Rename(d.dir, d.dir+".old")) }, want: none, problem: wire.FileMissing},
+		"a file for the directory": {edit: func(d *desk) {
+			ok(os.RemoveAll(d.dir))
+			write(t, d.dir, "")
+		}, want: none, problem: wire.FileMissing},
+		"a link to nothing": {edit: func(d *desk) {
+			ok(os.Remove(d.operators))
+			if err := os.Symlink("nowhere", d.operators); err != nil {
+				t.Skip(err) // Windows lets not everybody make links
+			}
+		}, want: none, problem: wire.FileMissing},
+		"a line, with a bad one":        {edit: func(d *desk) { d.replace(d.operators, a+"oops\n") }, want: onlyAlice, problem: wire.FileLine, log: "operators:2: "},
+		"a line, cut off":               {edit: func(d *desk) { d.replace(d.operators, a+b[:40]) }, want: onlyAlice, problem: wire.FileLine},
+		"all, by a line that is binary": {edit: func(d *desk) { d.replace(d.operators, "\x00\x01\n") }, want: none, problem: wire.FileLine},
+		"all, by line ends of one CR":   {edit: func(d *desk) { d.replace(d.operators, strings.ReplaceAll(a+b, "\n", "\r")) }, want: none, problem: wire.FileLine},
+		"rights, by options that are bad": {edit: func(d *desk) {
+			d.replace(d.operators, a+line(`permit-comand="df"`, bob.PublicKey(), "bob"))
+		}, want: onlyAlice, problem: wire.FileLine},
+		"rights, by options, with a bad line": {edit: func(d *desk) {
+			d.replace(d.operators, a+line(`any-job`, bob.PublicKey(), "bob")+"oops\n")
+		}, want: onlyAlice, problem: wire.FileLine},
+		"nothing, by a bad line":                {edit: func(d *desk) { d.replace(d.operators, a+"oops\n"+b) }, want: both, problem: wire.FileLine},
+		"nothing, by a key on another's line":   {edit: func(d *desk) { d.replace(d.operators, a+strings.TrimSpace(b)+a) }, want: both, problem: wire.FileLine},
+		"nothing, by a directory for the file":  {edit: func(d *desk) { ok(os.Remove(d.operators)); ok(os.Mkdir(d.operators, 0o700)) }, want: both, problem: wire.FileUnreadable},
+		"nothing, by a file that is too large":  {edit: func(d *desk) { d.replace(d.operators, strings.Repeat("#", maxOperators+1)) }, want: both, problem: wire.FileUnreadable},
+		"nothing, by a comment that is changed": {edit: func(d *desk) { d.replace(d.operators, strings.ReplaceAll(a+b+"oops\n", "alice", "anna")) }, want: both, problem: wire.FileLine},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			d.replace(d.operators, a+b)
+			d.open()
+			d.settle()
+			d.log.Reset()
+			d.want("before", both)
+			c.edit(d)
+			d.want("after", c.want)
+			d.settle()
+			d.want("later", c.want)
+			if c.log != "" && !strings.Contains(d.log.String(), c.log) {
+				t.Errorf("the log does not say %q: %s", c.log, d.log.String())
+			}
+			if n := strings.Count(d.log.String(), "\n"); c.problem != "" && n != 1 {
+				t.Errorf("%d lines are logged: %s", n, d.log.String())
+			}
+			if refused := d.files.Refused(); c.problem == "" && refused != nil || c.problem != "" && (len(refused) != 1 || refused[0].Problem != c.problem) {
+				t.Errorf("refused: %+v, want problem %q", refused, c.problem)
+			}
+			ok(os.RemoveAll(d.dir))
+			ok(os.Mkdir(d.dir, 0o700))
+			d.replace(d.operators, a+b)
+			d.want("mended", both)
+			d.wantRefused()
+		})
+	}
+}
+
+// A bad file takes away more and more, and gives nothing back before it is mended.
+func TestBadFileGivesNothingBack(t *testing.T) {
+	d := newDesk(t)
+	alice, bob, carol := newKey(t, "ed25519"), newKey(t, "ed25519"), newKey(t, "ed25519")
+	a, b, c := line("", alice.PublicKey(), "alice"), line("", bob.PublicKey(), "bob"), line("", carol.PublicKey(), "carol")
+	d.replace(d.operators, a+b)
+	d.open()
+	for _, step := range []struct {
+		text    string
+		a, b, c bool
+	}{
+		{a + b + c + "oops\n", true, true, false},
+		{a + "oops\n", true, false, false},
+		{a + b + c + "oops\n", true, false, false},
+		{"oops\n" + b, false, false, false},
+		{a + b + "oops\n", false, false, false},
+		{a + c, true, false, true},
+	} {
+		d.replace(d.operators, step.text)
+		d.want(step.text, map[ssh.Signer]bool{alice: step.a, bob: step.b, carol: step.c})
+	}
+}
+
+// Of an authority the first line counts that names a principal. A line that a bad
+// file has lost must not make way for one below it that permits more.
+func TestLostLineOfAnAuthorityGoesOnHidingOthers(t *testing.T) {
+	d := newDesk(t)
+	ca := newKey(t, "ed25519")
+	first := line(`cert-authority,principals="sre",expiry-time="20300101Z"`, ca.PublicKey(), "confined")
+	second := line(`cert-authority,principals="ops"`, ca.PublicKey(), "open")
+	names := func(principals ...string) ssh.Signer {
+		return certify(t, ca, newKey(t, "ed25519"), func(c *ssh.Certificate) { c.ValidPrincipals = principals })
+	}
+	sre, ops, either := names("sre"), names("ops"), names("ops", "sre")
+	d.replace(d.operators, first+second)
+	d.open()
+	d.want("at first", map[ssh.Signer]bool{sre: true, ops: true, either: true})
+	for _, text := range []string{second + "oops\n", "expiry-tim=\"20300101Z\"," + first + second, first + second + "oops\n"} {
+		d.replace(d.operators, text)
+		d.want(text, map[ssh.Signer]bool{sre: false, ops: true, either: false})
+	}
+	d.replace(d.operators, second+first+"oops\n") // in another order
+	d.want("in another order", map[ssh.Signer]bool{sre: false, ops: true, either: false})
+	d.replace(d.operators, second)
+	d.want("mended", map[ssh.Signer]bool{sre: false, ops: true, either: true})
+}
+
+// The order of two lines of an authority decides too.
+func TestBadFileDoesNotReorderLines(t *testing.T) {
+	d := newDesk(t)
+	ca := newKey(t, "ed25519")
+	first := line(`cert-authority,principals="sre"`, ca.PublicKey(), "")
+	second := line(`cert-authority,principals="ops",any-job`, ca.PublicKey(), "")
+	either := certify(t, ca, newKey(t, "ed25519"), func(c *ssh.Certificate) { c.ValidPrincipals = []string{"ops", "sre"} })
+	d.replace(d.operators, first+second)
+	d.open()
+	d.replace(d.operators, second+first+"oops\n")
+	rule, _, err := d.files.Policy().find(signerOf(either), noon)
+	if err != nil || rule.anyJob {
+		t.Errorf("%v, %v", rule, err)
+	}
+}
+
+// A change that leaves the file's stamp as it was is seen, as long as the clock of
+// the file system may have stood still.
+func TestSameStampIsNotTrustedAtOnce(t *testing.T) {
 	d := newDesk(t)
 	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")
 	write(t, d.operators, line("", alice.PublicKey(), "xx"))
-	f := d.open()
+	d.open()
+	d.want("at first", map[ssh.Signer]bool{alice: true})
+	d.files.operators.isKnown(d.files.operators.last, d.now)
 	write(t, d.operators, line("", bob.PublicKey(), "xx"))
-	if err := os.Chtimes(d.operators, noon, noon); err != nil { // the clock of the file system is coarse
+	stamp, err := d.files.operators.stamp()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Policy().operators.keys[string(bob.PublicKey().Marshal())] == nil {
-		t.Error("not read again")
+	d.files.operators.last = stamp // as if nothing had moved it
+	d.now = d.now.Add(settleTime - time.Millisecond)
+	d.want("after a change", map[ssh.Signer]bool{alice: false, bob: true})
+	write(t, d.operators, line("", alice.PublicKey(), "xx"))
+	if d.files.operators.last, err = d.files.operators.stamp(); err != nil {
+		t.Fatal(err)
 	}
+	d.now = d.now.Add(time.Hour) // nobody has asked in the meantime
+	d.want("after a second", map[ssh.Signer]bool{alice: true, bob: false})
+}
+
+func TestReloadReadsAndLogsAgain(t *testing.T) {
+	d := newDesk(t)
+	alice := newKey(t, "ed25519")
+	d.replace(d.operators, line("", alice.PublicKey(), ""))
+	f := d.open()
+	d.settle()
+	d.replace(d.operators, "oops\n")
+	d.settle()
+	for range 2 {
+		d.wantLog("no key follows")
+		f.Reload()
+	}
+	d.replace(d.operators, line("", alice.PublicKey(), ""))
+	f.Policy()
+	d.log.Reset()
+	f.Reload()
+	d.wantLog("operators=1")
+}
+
+// Additions to revoked_operators count at once, whatever else is in it; what it has
+// lost counts no longer only where the whole file can be read and has come to rest.
+func TestRevocationsAreKept(t *testing.T) {
+	d := newDesk(t)
+	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")
+	revoke := func(s ssh.Signer) string { return ssh.FingerprintSHA256(s.PublicKey()) + "\n" }
+	both, none := map[ssh.Signer]bool{alice: false, bob: false}, map[ssh.Signer]bool{alice: true, bob: true}
+	bobOnly := map[ssh.Signer]bool{alice: true, bob: false}
+	d.replace(d.operators, line("", alice.PublicKey(), "alice")+line("", bob.PublicKey(), "bob"))
+	d.open()
+	d.want("no list", none)
+	d.wantRefused()
+	d.replace(d.revoked, revoke(bob))
+	d.want("the first list", bobOnly)
+	d.wantLog("which=" + strings.TrimSpace(revoke(bob)))
+	d.settle()
+	for name, edit := range map[string]func(){
+		"garbage":         func() { d.replace(d.revoked, "garbage\n") },
+		"a damaged KRL":   func() { d.replace(d.revoked, krlMagic+"\x00") },
+		"absent":          func() { os.Remove(d.revoked) },
+		"no file":         func() { os.Remove(d.revoked); os.Mkdir(d.revoked, 0o700) },
+		"longer than max": func() { d.replace(d.revoked, strings.Repeat("#", maxRevoked+1)) },
+	} {
+		edit()
+		d.want(name, bobOnly)
+		d.settle()
+		d.want(name+", later", bobOnly)
+		if len(d.files.Refused()) != 1 {
+			t.Errorf("%s is accepted", name)
+		}
+		os.RemoveAll(d.revoked)
+	}
+	d.replace(d.revoked, revoke(alice)+"garbage\n")
+	d.want("one more, and garbage", both)
+	d.wantRefused(wire.RefusedFile{File: "revoked_operators", Problem: wire.FileLine, Path: d.revoked, Line: 2, Reason: "garbage"})
+	d.replace(d.revoked, "")
+	d.want("emptied, as by who is about to write it", both)
+	d.settle()
+	d.want("empty", none)
+	d.wantRefused()
 }
 
 func TestFilesAtStart(t *testing.T) {

@@ -68,6 +68,23 @@ func (s *revokedCertificates) has(c *ssh.Certificate) bool {
 	return false
 }
 
+// names are its key ids and serials, for people.
+func (s *revokedCertificates) names() (names []string) {
+	for id := range s.ids {
+		names = append(names, fmt.Sprintf("key id %q", clip(id, 60)))
+	}
+	for serial := range s.serials {
+		names = append(names, fmt.Sprintf("serial %d", serial))
+	}
+	for _, r := range s.ranges {
+		names = append(names, fmt.Sprintf("serials %d to %d", r[0], r[1]))
+	}
+	for _, b := range s.bitmaps {
+		names = append(names, fmt.Sprintf("serials from %d on", b.offset))
+	}
+	return names
+}
+
 var errKRL = errors.New("is damaged: it ends within a member")
 
 // cursor reads SSH's wire format (RFC 4251, section 5).

@@ -5,9 +5,8 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -28,25 +27,33 @@ type Operators struct {
 func (o *Operators) Len() int {
 	n := len(o.keys)
 	for _, rules := range o.authorities {
-		n += len(rules)
+		for _, r := range rules {
+			if !r.gone {
+				n++
+			}
+		}
 	}
 	return n
 }
 
+// A LineError is what is wrong with a line of one of the files.
+type LineError struct {
+	File string
+	Line int
+	Err  error
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
+
+func (e *LineError) Unwrap() error { return e.Err }
+
 // ParseOperators reads a file in the format of OpenSSH's authorized_keys
-// (sshd(8)) with Warren's options. One bad line refuses the whole: the error
-// says which, with a hint. name is the file's, for messages.
+// (sshd(8)) with Warren's options. One bad line refuses the whole, as does a file
+// without any: the error says which, with a hint. name is the file's, for messages.
 func ParseOperators(name string, text []byte) (*Operators, error) {
-	if len(text) > maxOperators {
-		return nil, fmt.Errorf("%s: it has %d bytes, the limit is %d", name, len(text), maxOperators)
-	}
-	o := &Operators{keys: map[string]*Rule{}, authorities: map[string][]*Rule{}}
-	n := 0
-	for line := range bytes.Lines(text) {
-		n++
-		if err := o.line(name, n, string(line)); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, n, err)
-		}
+	o, err := parseOperators(name, text)
+	if err != nil {
+		return nil, err
 	}
 	if o.Len() == 0 {
 		return nil, fmt.Errorf("%s: it names nobody\nhint: each operator is one line, as in ~/.ssh/id_ed25519.pub", name)
@@ -54,23 +61,66 @@ func ParseOperators(name string, text []byte) (*Operators, error) {
 	return o, nil
 }
 
-func (o *Operators) line(file string, n int, line string) error {
-	line = strings.Trim(line, " \t\r\n")
-	if line == "" || line[0] == '#' {
-		return nil
+// parseOperators returns the lines that are valid, with a *LineError of the first
+// that is not. Of a text that is too long it returns nothing.
+func parseOperators(name string, text []byte) (o *Operators, err error) {
+	o = &Operators{keys: map[string]*Rule{}, authorities: map[string][]*Rule{}}
+	if len(text) > maxOperators {
+		return o, fmt.Errorf("%s: it is longer than the limit of %d bytes\nhint: one line of a cert-authority stands for any number of operators", name, maxOperators)
 	}
-	if !utf8.ValidString(line) || strings.ContainsFunc(line, func(c rune) bool { return c != '\t' && unicode.IsControl(c) }) {
-		return fmt.Errorf("it has a character that is no text\nhint: write it anew with a text editor, in UTF-8")
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
+		if e := o.line(name, n, string(line)); e != nil && err == nil {
+			err = &LineError{File: name, Line: n, Err: e}
+		}
+	}
+	return o, err
+}
+
+// restrictedTo returns the rules of o that are in the other set too, with the same
+// options. It never permits more than o does: of an authority the first line that
+// names a principal counts, so a line that has gone goes on hiding those below it.
+func (o *Operators) restrictedTo(now *Operators) *Operators {
+	left := &Operators{keys: map[string]*Rule{}, authorities: map[string][]*Rule{}}
+	for id, old := range o.keys {
+		if r := now.keys[id]; r != nil && r.options == old.options {
+			left.keys[id] = r
+		}
+	}
+	for id, rules := range o.authorities {
+		kept := make([]*Rule, len(rules))
+		live := false
+		for i, old := range rules {
+			kept[i] = &Rule{File: old.File, Line: old.Line, principals: old.principals, options: old.options, gone: true}
+			same := func(r *Rule) bool { return r.options == old.options }
+			if at := slices.IndexFunc(now.authorities[id], same); at >= 0 && !old.gone {
+				kept[i], live = now.authorities[id][at], true
+			}
+		}
+		if live {
+			left.authorities[id] = kept
+		}
+	}
+	return left
+}
+
+func (o *Operators) line(file string, n int, line string) error {
+	line, err := textLine(line)
+	if line == "" || err != nil {
+		return err
 	}
 	r := &Rule{File: file, Line: n}
 	word, rest := cutWord(line)
 	authority := false
 	if _, ok := signatureFormats[word]; !ok && !isKeyType(word) {
-		options, after, err := splitOptions(line)
+		var options []option
+		var after string
+		options, after, err = splitOptions(line)
 		if err != nil {
 			return err
 		}
-		if authority, err = r.options(options); err != nil {
+		if authority, err = r.setOptions(options); err != nil {
 			return err
 		}
 		word, rest = cutWord(after)
@@ -80,7 +130,10 @@ func (o *Operators) line(file string, n int, line string) error {
 		return err
 	}
 	r.Comment = comment
-	return o.add(r, key, authority)
+	if err := o.add(r, key, authority); err != nil {
+		return err
+	}
+	return checkComment(comment)
 }
 
 func (o *Operators) add(r *Rule, key ssh.PublicKey, authority bool) error {

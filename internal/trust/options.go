@@ -95,8 +95,8 @@ var (
 	confining  = []string{"permit-shell", "permit-script", "permit-stdin", "permit-cwd"} // nothing without permit-command
 )
 
-// options applies a line's options and reports whether it names an authority.
-func (r *Rule) options(options []option) (authority bool, err error) {
+// setOptions applies a line's options and reports whether it names an authority.
+func (r *Rule) setOptions(options []option) (authority bool, err error) {
 	seen := map[string]bool{}
 	for _, o := range options {
 		set := setters[o.name]
@@ -116,7 +116,18 @@ func (r *Rule) options(options []option) (authority bool, err error) {
 			return false, fmt.Errorf("option %s: %w", o.name, err)
 		}
 	}
+	r.options = canonical(options)
 	return seen["cert-authority"], r.check(seen)
+}
+
+// canonical is a text that two lines share whose options say the same.
+func canonical(options []option) string {
+	words := make([]string, len(options))
+	for i, o := range options {
+		words[i] = fmt.Sprintf("%s=%q", o.name, o.value)
+	}
+	slices.Sort(words)
+	return strings.Join(words, ",")
 }
 
 // check refuses options that would not do what they seem to.

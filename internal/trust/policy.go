@@ -102,6 +102,9 @@ func checkCertificate(c *ssh.Certificate, now time.Time) error {
 
 // accepts checks what the line itself asks of a signature.
 func (r *Rule) accepts(s *signer, now time.Time) error {
+	if r.gone {
+		return fmt.Errorf("%s: the line was removed or changed, and the file has a bad line", r)
+	}
 	if !r.expires.IsZero() && !now.Before(r.expires) {
 		return fmt.Errorf("%s: its expiry-time has passed", r)
 	}

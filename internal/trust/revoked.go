@@ -6,6 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -27,56 +30,127 @@ type Revocations struct {
 // .pub file, or a fingerprint as ssh-keygen -l prints it (SHA256:…). One bad line
 // refuses the whole.
 func ParseRevocations(name string, text []byte) (*Revocations, error) {
-	if len(text) > maxRevoked {
-		return nil, fmt.Errorf("%s: it has %d bytes, the limit is %d", name, len(text), maxRevoked)
+	r, err := parseRevocations(name, text)
+	if err != nil {
+		return nil, err
 	}
-	r := &Revocations{keys: map[string]bool{}, sha1: map[[sha1.Size]byte]bool{}, sha256: map[[sha256.Size]byte]bool{}}
+	return r, nil
+}
+
+// parseRevocations returns what can be read, with an error of the first line that
+// cannot.
+func parseRevocations(name string, text []byte) (r *Revocations, err error) {
+	r = newRevocations()
+	if len(text) > maxRevoked {
+		return r, fmt.Errorf("%s: it is longer than the limit of %d bytes\nhint: a KRL is shorter: ssh-keygen -k -f NEWFILE", name, maxRevoked)
+	}
 	if bytes.HasPrefix(text, []byte(krlMagic)) {
 		if err := r.readKRL(text); err != nil {
-			return nil, fmt.Errorf("%s: the KRL %w\nhint: ssh-keygen -Q -l -f %s shows what OpenSSH makes of it", name, err, name)
+			return r, fmt.Errorf("%s: the KRL %w\nhint: ssh-keygen -Q -l -f %s shows what OpenSSH makes of it", name, err, name)
 		}
 		return r, nil
 	}
 	n := 0
 	for line := range bytes.Lines(text) {
 		n++
-		if err := r.line(strings.Trim(string(line), " \t\r\n")); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, n, err)
+		if e := r.line(string(line)); e != nil && err == nil {
+			err = &LineError{File: name, Line: n, Err: e}
 		}
 	}
-	return r, nil
+	return r, err
+}
+
+func newRevocations() *Revocations {
+	return &Revocations{keys: map[string]bool{}, sha1: map[[sha1.Size]byte]bool{}, sha256: map[[sha256.Size]byte]bool{}}
+}
+
+// with returns what either revokes.
+func (r *Revocations) with(more *Revocations) *Revocations {
+	all := newRevocations()
+	for _, part := range []*Revocations{r, more} {
+		maps.Copy(all.keys, part.keys)
+		maps.Copy(all.sha1, part.sha1)
+		maps.Copy(all.sha256, part.sha256)
+		for _, c := range part.certificates {
+			if !slices.ContainsFunc(all.certificates, func(known revokedCertificates) bool { return reflect.DeepEqual(known, c) }) {
+				all.certificates = append(all.certificates, c)
+			}
+		}
+	}
+	return all
+}
+
+// count returns how many there are. A range of serials counts as one certificate.
+func (r *Revocations) count() (keys, fingerprints, certificates int) {
+	for i := range r.certificates {
+		c := &r.certificates[i]
+		certificates += len(c.serials) + len(c.ranges) + len(c.bitmaps) + len(c.ids)
+	}
+	return len(r.keys), len(r.sha1) + len(r.sha256), certificates
+}
+
+// list names the first of them, keys by their fingerprints.
+func (r *Revocations) list(most int) string {
+	var names []string
+	for blob := range r.keys {
+		sum := sha256.Sum256([]byte(blob))
+		names = append(names, fingerprint("SHA256", sum[:]))
+	}
+	for sum := range r.sha256 {
+		names = append(names, fingerprint("SHA256", sum[:]))
+	}
+	for sum := range r.sha1 {
+		names = append(names, fingerprint("SHA1", sum[:]))
+	}
+	for i := range r.certificates {
+		names = append(names, r.certificates[i].names()...)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
+}
+
+func fingerprint(digest string, sum []byte) string {
+	return digest + ":" + base64.RawStdEncoding.EncodeToString(sum)
 }
 
 func (r *Revocations) line(line string) error {
-	if line == "" || line[0] == '#' {
-		return nil
+	line, err := textLine(line)
+	if line == "" || err != nil {
+		return err
 	}
 	word, rest := cutWord(line)
 	if digest, ok := strings.CutPrefix(word, "SHA256:"); ok {
 		sum, err := base64.RawStdEncoding.Strict().DecodeString(digest)
 		if err != nil || len(sum) != sha256.Size {
-			return fmt.Errorf("%q is no fingerprint\nhint: ssh-keygen -l -f KEY.pub prints one", clip(word, 80))
+			return fmt.Errorf("%q is not a fingerprint\nhint: ssh-keygen -l -f KEY.pub prints one, SHA256: and 43 characters", clip(word, 80))
 		}
 		r.sha256[[sha256.Size]byte(sum)] = true
-		return nil
+		return checkComment(rest)
 	}
 	if !isKeyType(word) {
-		return fmt.Errorf("%q begins neither a key nor a fingerprint\nhint: a line is KEYTYPE BASE64 COMMENT, or SHA256:…", clip(word, 60))
+		return fmt.Errorf("%q begins neither a key nor a fingerprint\nhint: a line is KEYTYPE BASE64 COMMENT, or SHA256:… as ssh-keygen -l -E sha256 prints it", clip(word, 60))
 	}
-	encoded, _ := cutWord(rest)
+	encoded, comment := cutWord(rest)
 	blob, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil {
 		return fmt.Errorf("the key is not base64\nhint: copy the whole line of the .pub file")
 	}
 	key, err := ssh.ParsePublicKey(blob)
 	if err != nil {
-		return fmt.Errorf("the key cannot be read: %v", err)
+		return fmt.Errorf("the key cannot be read: %v\nhint: copy the whole line of the .pub file", err)
+	}
+	if key.Type() != word {
+		return fmt.Errorf("the key is of type %q, and the line says %q\nhint: copy the whole line of the .pub file", key.Type(), clip(word, 60))
 	}
 	if c, ok := key.(*ssh.Certificate); ok {
 		key = c.Key
 	}
 	r.keys[string(key.Marshal())] = true
-	return nil
+	return checkComment(comment)
 }
 
 // key reports whether a plain key is revoked.

@@ -21,6 +21,9 @@ type Rule struct {
 	Line    int
 	Comment string // the operator's name
 
+	options string // as written, in one order
+	gone    bool   // it was in force, and the file does not have it any more: it permits nothing
+
 	fingerprint string   // of the key
 	principals  []string // of an authority; a key has none
 	expires     time.Time

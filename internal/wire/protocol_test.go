@@ -174,7 +174,7 @@ func TestProtocolPageLimits(t *testing.T) {
 		{"number of `argv`", MaxArgs},
 		{"number of `argv` of a `checked`", MaxCheckedArgs},
 		{"number of `env` entries, those of a secret included", MaxEnv},
-		{"`shell`, `cwd`, `binary`", MaxFileName},
+		{"`shell`, `cwd`, `binary`, `path` of a refused file", MaxFileName},
 		{"`user`", MaxUser},
 		{"`timeout_ms`", MaxTimeout.Milliseconds()},
 		{"`max_output`", MaxMaxOutput},

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -108,6 +109,11 @@ func cleaned(v any) (typ string, r reply) {
 		return TypeChecked, &c
 	case *Hello:
 		c := *v
+		c.RefusedFiles = slices.Clone(c.RefusedFiles)
+		for i := range c.RefusedFiles {
+			f := &c.RefusedFiles[i]
+			f.Path, f.Reason = clip(cleanUTF8(f.Path), MaxFileName), cleanReason(f.Reason)
+		}
 		return TypeHello, &c
 	}
 	return "", nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -185,12 +186,62 @@ func (h *Hello) check() error {
 		}
 	}
 	return first(
+		checkRefusedFiles(h.RefusedFiles),
 		checkAgent(h.Agent),
 		checkCount("running", h.Running),
 		checkCount("queued", h.Queued),
 		checkCount("workers", h.Workers),
 		checkTime("at", h.At),
 		under("facts", h.Facts.check()),
+	)
+}
+
+func checkRefusedFiles(files []RefusedFile) error {
+	for i := range files {
+		f := &files[i]
+		member := fmt.Sprintf("refused_files[%d]", i)
+		if slices.ContainsFunc(files[:i], func(other RefusedFile) bool { return other.File == f.File }) {
+			return faulty(member+".file", "is named twice")
+		}
+		if err := under(member, f.check()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check also bounds the list, since no file is named twice.
+func (f *RefusedFile) check() error {
+	if f.File != AuthorizedOperators && f.File != RevokedOperators {
+		return faulty("file", "is neither %s nor %s", AuthorizedOperators, RevokedOperators)
+	}
+	bears := map[string][]string{
+		FileMissing: {}, FileOwner: {"uid"}, FileMode: {"mode"}, FileLine: {"line", "reason"}, FileUnreadable: {"reason"},
+	}
+	members, known := bears[f.Problem]
+	if !known {
+		return faulty("problem", "is not one of the five problems")
+	}
+	for _, m := range []struct {
+		name  string
+		there bool
+	}{{"uid", f.UID != 0}, {"mode", f.Mode != 0}, {"line", f.Line != 0}, {"reason", f.Reason != ""}} {
+		if want := slices.Contains(members, m.name); want != m.there {
+			return presence(m.name, want, "file with problem "+f.Problem)
+		}
+	}
+	switch {
+	case f.Path == "":
+		return faulty("path", "is empty")
+	case f.UID < 0 || f.UID > math.MaxUint32:
+		return faulty("uid", "is out of range")
+	case f.Mode < 0 || f.Mode > 0o7777:
+		return faulty("mode", "is out of range")
+	}
+	return first(
+		checkWords("path", f.Path, MaxFileName),
+		checkCount("line", f.Line),
+		checkWords("reason", f.Reason, MaxReason),
 	)
 }
 

@@ -73,6 +73,14 @@ func sampleReplies() map[string]any {
 				OS: "linux", Arch: "arm64", Version: "0.1.0", Hostname: "Web01", Labels: map[string]string{"a": "1", "b": ""}, StartedAt: at,
 				Distribution: "debian", DistributionVersion: "12", Kernel: "6.1.0-37-arm64", Addresses: []string{"192.0.2.7", "fd00::7"}, CPUs: 8, Memory: 16 << 30, BootedAt: at - 1000, CodePage: 936,
 			},
+			RefusedFiles: []RefusedFile{
+				{File: AuthorizedOperators, Problem: FileMode, Path: "/etc/warren", Mode: 0o775},
+				{File: RevokedOperators, Problem: FileLine, Path: "/etc/warren/revoked_operators", Line: 3, Reason: "a reason"},
+			},
+		},
+		"hello of another's file": &Hello{
+			V: 1, Agent: agent, Names: []string{agent}, At: at, Facts: Facts{OS: "linux", Arch: "386", Version: "0.1.0", Hostname: "x", StartedAt: at},
+			RefusedFiles: []RefusedFile{{File: AuthorizedOperators, Problem: FileOwner, Path: "/etc/warren", UID: 1000}},
 		},
 		"hello of few facts": &Hello{
 			V: 1, Agent: agent, Names: []string{agent}, At: at, Facts: Facts{OS: "plan9", Arch: "386", Version: "0.1.0", Hostname: "x", StartedAt: at},

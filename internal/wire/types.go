@@ -227,6 +227,35 @@ type Hello struct {
 	Queued  int      `json:"queued"`
 	Workers int      `json:"workers"`
 	At      int64    `json:"at"`
+
+	RefusedFiles []RefusedFile `json:"refused_files,omitempty"` // each of its two files at most once
+}
+
+// The files of RefusedFile.File.
+const (
+	AuthorizedOperators = "authorized_operators"
+	RevokedOperators    = "revoked_operators"
+)
+
+// The values of RefusedFile.Problem.
+const (
+	FileMissing    = "missing"    // it was there and is not any more
+	FileOwner      = "owner"      // Path belongs to neither root nor the agent's user, but to UID
+	FileMode       = "mode"       // group or others may write Path, by its Mode
+	FileLine       = "line"       // Line cannot be read, for Reason
+	FileUnreadable = "unreadable" // it cannot be read at all, for Reason
+)
+
+// A RefusedFile is one that says who may run what, and that the agent refuses: no
+// right is added by it until it is mended.
+type RefusedFile struct {
+	File    string `json:"file"`
+	Problem string `json:"problem"`
+	Path    string `json:"path"`            // of the file, or of the directory that is at fault
+	UID     int64  `json:"uid,omitzero"`    // with owner
+	Mode    int    `json:"mode,omitzero"`   // with mode: the permission bits
+	Line    int    `json:"line,omitzero"`   // with line; the first is 1
+	Reason  string `json:"reason,omitzero"` // with line and unreadable: for people
 }
 
 // Facts describe an agent's machine. What an agent cannot find out is absent.

@@ -61,7 +61,7 @@ hint: put each operator's public key into %s, one a line:
   on the operator's machine    ssh-keygen -t ed25519          # unless there is a key
                                cat ~/.ssh/id_ed25519.pub
   on this host, as root        mkdir -p %s
-                               echo 'ssh-ed25519 AAAA… alice@laptop' >> %s
+                               printf '\n%%s\n' 'ssh-ed25519 AAAA… alice@laptop' >> %s
                                chmod 644 %s
 
 hint: --allow-unsigned does without: then everybody who can publish to the broker can run anything on this host`,
