@@ -33,6 +33,9 @@ func newOperator(t *testing.T, options string) (ssh.Signer, string, *trust.Files
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "authorized_operators")
+	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
 	line := strings.TrimLeft(options+" ", " ") + string(ssh.MarshalAuthorizedKey(s.PublicKey()))
 	if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
 		t.Fatal(err)

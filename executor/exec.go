@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"warren/internal/process"
+	"warren/internal/strictmodes"
 	"warren/internal/wire"
 )
 
@@ -122,6 +123,9 @@ func (c *Config) writeScript(content []byte, u *process.User) (path string, remo
 		return "", nil, err
 	}
 	if err = os.Chmod(dir, 0o711); err == nil {
+		_, err = strictmodes.Stat(dir) // or others could put another script in its place
+	}
+	if err == nil {
 		path, err = writeScriptIn(dir, content, u)
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -465,15 +466,27 @@ func TestHostileHellos(t *testing.T) {
 	liar := hello(p.prefix + "true")
 	liar.Facts.StartedAt, liar.Facts.Hostname = 7, "liar"
 	answer(d.CorrelationId, liar)
-	answer(d.CorrelationId, hello(p.prefix+"thief", p.prefix+"true"))
+	// What it says of its files may not be long, nor obeyed by a terminal.
+	thief := hello(p.prefix+"thief", p.prefix+"true")
+	thief.RefusedFiles = []wire.RefusedFile{{File: wire.RevokedOperators, Problem: wire.FileUnreadable, Path: "/x", Reason: "a\x1b[2J\nb"}}
+	many := hello(p.prefix + "many")
+	many.V = wire.Version
+	many.RefusedFiles = slices.Repeat(thief.RefusedFiles, 1000)
+	if body, err := json.Marshal(many); err != nil {
+		t.Fatal(err)
+	} else {
+		f.publish(d.ReplyTo, amqp.Publishing{Type: wire.TypeHello, CorrelationId: d.CorrelationId, Body: body})
+	}
+	answer(d.CorrelationId, thief)
 	if status := ended(t, w); status != 0 {
 		t.Fatalf("status %d: %s", status, w.Err.String())
 	}
 	has(t, w.Out.String(), p.prefix+"true", p.prefix+"thief")
-	if strings.Contains(w.Out.String(), "unasked") || strings.Contains(w.Out.String(), "liar") {
+	if out := w.Out.String(); strings.Contains(out, "unasked") || strings.Contains(out, "liar") || strings.Contains(out, "many") {
 		t.Errorf("listed: %s", w.Out.String())
 	}
 	has(t, w.Err.String(),
 		fmt.Sprintf("2 agents have answered by the id %strue", p.prefix),
-		fmt.Sprintf("%strue is claimed by %[1]sthief", p.prefix))
+		fmt.Sprintf("%strue is claimed by %[1]sthief", p.prefix),
+		p.prefix+`thief refuses its revoked_operators: a\x1b[2J`)
 }

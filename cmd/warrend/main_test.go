@@ -145,7 +145,7 @@ func TestConfigurationErrors(t *testing.T) {
 		{"nobody trusted", []string{"--id", p.id}, []string{"error: ", "hint: put each operator's public key into ", "ssh-keygen", "--allow-unsigned"}},
 		{"no such operators", []string{"--authorized-operators", file + ".none"}, []string{"error: ", file + ".none"}},
 		{"operators, a bad line", []string{"--authorized-operators", bad}, []string{"error: " + bad + ":1: ", "hint: "}},
-		{"operators that all may write", []string{"--authorized-operators", open}, []string{"error: " + open, "mode 0666", "hint: "}},
+		{"operators that all may write", []string{"--authorized-operators", open}, []string{"error: others may write " + open, "mode 0666", "hint: ", "chmod go-w " + open}},
 		{"no such revocations", []string{"--allow-unsigned", "--authorized-operators", good, "--revoked-operators", file + ".none"}, []string{"error: ", file + ".none"}},
 		{"validity", []string{"--allow-unsigned", "--max-validity", "-1s"}, []string{"error: --max-validity"}},
 		{"flag", []string{"--alow-unsigned"}, []string{"error: ", "--alow-unsigned", "hint: "}},

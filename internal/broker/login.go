@@ -5,6 +5,8 @@ import (
 	"net"
 	"slices"
 	"strings"
+
+	"warren/internal/secretfile"
 )
 
 // A Login is what a program is told, beside the URLs, about who it is and how it
@@ -22,6 +24,10 @@ type Login struct {
 	// Password is for the URLs' user where no file is named, and for URLs that have
 	// none of their own. It has no flag: arguments are everybody's to read.
 	Password string `kong:"-"`
+
+	// Files reads the files. Its zero value takes them whoever could have written
+	// them.
+	Files secretfile.Reader `kong:"-"`
 }
 
 // over fills what l leaves open from what a URL says.
@@ -97,6 +103,39 @@ func isLoopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
+// CheckFiles reads the files, as each dial does, and returns an error of the first
+// that others could have written or read. One that is not there, or cannot be used for
+// another reason, may be mended before the next dial.
+func (o Options) CheckFiles() error {
+	eps, err := endpoints(o)
+	if err != nil {
+		return err
+	}
+	for _, ep := range eps {
+		for _, f := range []struct {
+			what, path string
+			secret     bool
+		}{
+			{"CA file", ep.login.CA, false},
+			{"certificate", ep.login.Cert, false},
+			{"private key", ep.login.Key, true},
+			{"password file", ep.login.PasswordFile, true},
+		} {
+			if f.path == "" {
+				continue
+			}
+			read := ep.login.Files.ReadPublic
+			if f.secret {
+				read = ep.login.Files.Read
+			}
+			if _, err := read(f.path); err != nil && err.Exposed {
+				return of(f.what, f.path, err)
+			}
+		}
+	}
+	return nil
+}
+
 // User is the name under which the broker knows who logs in: the URLs' user or,
 // where a certificate is the login and no user is named, the common name in it.
 // URLs of different users are refused.
@@ -130,7 +169,7 @@ func (ep *endpoint) user() (string, error) {
 	if ep.named || ep.external() != onlyCertificate {
 		return ep.uri.Username, nil
 	}
-	cert, err := readCertificate(ep.login.Cert)
+	cert, err := ep.login.readCertificate()
 	if err != nil {
 		return "", err
 	}

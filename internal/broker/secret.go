@@ -21,7 +21,7 @@ type credentials struct {
 func (ep *endpoint) credentials() (credentials, error) {
 	c := credentials{password: ep.login.Password}
 	if ep.login.PasswordFile != "" {
-		password, err := secretfile.Password(ep.login.PasswordFile)
+		password, err := ep.login.Files.Password(ep.login.PasswordFile)
 		if err != nil {
 			return c, of("password file", ep.login.PasswordFile, err)
 		}
@@ -35,7 +35,7 @@ func (ep *endpoint) credentials() (credentials, error) {
 		c.tls.ServerName = ep.uri.Host
 	}
 	if ep.login.CA != "" {
-		text, err := read("CA file", ep.login.CA)
+		text, err := ep.login.read("CA file", ep.login.CA)
 		if err != nil {
 			return c, err
 		}
@@ -47,7 +47,7 @@ func (ep *endpoint) credentials() (credentials, error) {
 	if ep.login.Cert == "" {
 		return c, nil
 	}
-	pair, err := readPair(ep.login.Cert, ep.login.Key)
+	pair, err := ep.login.readPair()
 	// Shown whatever authorities the broker names: one that it does not trust it
 	// shall refuse aloud.
 	c.tls.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
@@ -55,16 +55,17 @@ func (ep *endpoint) credentials() (credentials, error) {
 }
 
 // readPair reads a client certificate and its key.
-func readPair(certFile, keyFile string) (tls.Certificate, error) {
-	cert, err := readCertificate(certFile)
+func (l *Login) readPair() (tls.Certificate, error) {
+	certFile, keyFile := l.Cert, l.Key
+	cert, err := l.readCertificate()
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	certText, err := read("certificate", certFile)
+	certText, err := l.read("certificate", certFile)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	keyText, err := readSecret("private key", keyFile)
+	keyText, err := l.readSecret("private key", keyFile)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
@@ -86,9 +87,10 @@ func readPair(certFile, keyFile string) (tls.Certificate, error) {
 	return pair, nil
 }
 
-// readCertificate reads the first certificate of a file.
-func readCertificate(path string) (*x509.Certificate, error) {
-	text, err := read("certificate", path)
+// readCertificate reads the first certificate of its file.
+func (l *Login) readCertificate() (*x509.Certificate, error) {
+	path := l.Cert
+	text, err := l.read("certificate", path)
 	if err != nil {
 		return nil, err
 	}
@@ -115,14 +117,14 @@ func block(text []byte, wanted func(*pem.Block) bool) *pem.Block {
 }
 
 // readSecret reads a file that others may not.
-func readSecret(what, path string) ([]byte, error) {
-	text, err := secretfile.Read(path)
+func (l *Login) readSecret(what, path string) ([]byte, error) {
+	text, err := l.Files.Read(path)
 	return text, of(what, path, err)
 }
 
 // read reads a file that is no secret.
-func read(what, path string) ([]byte, error) {
-	text, err := secretfile.ReadPublic(path)
+func (l *Login) read(what, path string) ([]byte, error) {
+	text, err := l.Files.ReadPublic(path)
 	return text, of(what, path, err)
 }
 

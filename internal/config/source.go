@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"warren/internal/secretfile"
+	"warren/internal/strictmodes"
 )
 
 // A Source resolves the settings that neither flag nor environment gives.
@@ -17,6 +18,7 @@ type Source struct {
 	Default string // the file that is read where the flag --config names none; it need not be there
 	Skip    func(command string) bool
 	All     func() []*kong.Flag // the settings, where the grammar that is parsed has only some of them; may be nil
+	Strict  bool                // refuse a file that others could have written (internal/strictmodes)
 
 	file *file // nil until it is read
 }
@@ -55,11 +57,14 @@ func (s *Source) read(ctx *kong.Context) error {
 		return nil
 	}
 	path, named := s.path(ctx)
-	text, exposed, err := readFile(path)
+	text, exposed, err := s.readFile(path)
+	var others *strictmodes.Error
 	switch {
 	case path == "", !named && (errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)):
 		s.file = &file{values: map[string]value{}}
 		return nil
+	case errors.As(err, &others):
+		return &Error{fmt.Sprintf("configuration file %s: %s", path, others.Text()), others.Hint()}
 	case err != nil:
 		return &Error{
 			fmt.Sprintf("configuration file: %v", err),
@@ -79,8 +84,12 @@ func (s *Source) read(ctx *kong.Context) error {
 
 // readFile also says whether others than its owner may read or change the file,
 // "" where not. What is no regular file keeps nothing.
-func readFile(path string) (text []byte, exposed string, err error) {
-	f, err := os.Open(path)
+func (s *Source) readFile(path string) (text []byte, exposed string, err error) {
+	open := os.Open
+	if s.Strict {
+		open = strictmodes.Open
+	}
+	f, err := open(path)
 	if err != nil {
 		return nil, "", err
 	}

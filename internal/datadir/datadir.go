@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"warren/internal/strictmodes"
 )
 
 // Default is the operator's data directory: $XDG_DATA_HOME/warren, or
@@ -42,13 +44,46 @@ func defaultDir(goos string, env func(string) string, home func() (string, error
 // locks nor SQLite's WAL can be relied on (https://sqlite.org/wal.html). The
 // mode of a directory that exists is left as it is: what Warren writes in it
 // has mode 0600.
-func Prepare(dir string) error {
+func Prepare(dir string) error { return prepare(dir, func(string) error { return nil }) }
+
+// contentDepth is how far down Warren makes directories in a data directory.
+const contentDepth = 1
+
+// PrepareStrict is Prepare for an agent, which does what the files in dir say. It
+// also refuses a directory that others could write, or that leads through one of
+// theirs, and one in which there is a file that others could have written.
+func PrepareStrict(dir string) error {
+	err := prepare(dir, func(base string) error {
+		check := strictmodes.StatParent
+		if there, err := filepath.Abs(dir); err != nil || there == base {
+			check = strictmodes.Stat
+		}
+		_, err := check(base)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if _, err = strictmodes.Stat(dir); err == nil {
+		err = strictmodes.CheckContent(dir, contentDepth)
+	}
+	if err != nil {
+		return fmt.Errorf("data directory %s: %w", dir, err)
+	}
+	return nil
+}
+
+// prepare has the nearest directory that exists checked before it makes any.
+func prepare(dir string, check func(base string) error) error {
 	if dir == "" {
 		return errors.New("the data directory has no name\nhint: set WARREN_DATA_DIR")
 	}
 	base, err := existing(dir)
 	if err != nil {
 		return fmt.Errorf("data directory: %w%s", err, hint(err))
+	}
+	if err := check(base); err != nil {
+		return fmt.Errorf("data directory %s: %w", dir, err)
 	}
 	// Asked of what exists, so that a refusal leaves nothing behind.
 	if kind := networkFS(base); kind != "" {

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"warren/internal/strictmodes"
 )
 
 // maxSize bounds what is read of one: a bundle of all the world's authorities has
@@ -16,7 +18,10 @@ import (
 const maxSize = 4 << 20
 
 // An Error is why a file cannot be used, without its path, and what to do.
-type Error struct{ Text, Hint string }
+type Error struct {
+	Text, Hint string
+	Exposed    bool // others could have written it, or can read it
+}
 
 func (e *Error) Error() string {
 	if e.Hint == "" {
@@ -25,15 +30,32 @@ func (e *Error) Error() string {
 	return e.Text + "\nhint: " + e.Hint
 }
 
+// A Reader reads such files. The zero Reader opens them as they are; a strict one
+// refuses those that others could have written.
+type Reader struct{ strict bool }
+
+// Strict is for programs that do what their files say with more rights than those
+// who could write them: internal/strictmodes has the rule.
+var Strict = Reader{strict: true}
+
 // Read reads a regular file that others may neither read nor change.
-func Read(path string) ([]byte, *Error) { return read(path, Exposed) }
+func Read(path string) ([]byte, *Error) { return Reader{}.Read(path) }
 
 // ReadPublic reads a regular file that is nobody's secret.
-func ReadPublic(path string) ([]byte, *Error) { return read(path, nil) }
+func ReadPublic(path string) ([]byte, *Error) { return Reader{}.ReadPublic(path) }
 
 // Password reads a file that has a password in its one line.
-func Password(path string) (string, *Error) {
-	text, err := Read(path)
+func Password(path string) (string, *Error) { return Reader{}.Password(path) }
+
+// Read reads a regular file that others may neither read nor change.
+func (r Reader) Read(path string) ([]byte, *Error) { return r.read(path, Exposed) }
+
+// ReadPublic reads a regular file that is nobody's secret.
+func (r Reader) ReadPublic(path string) ([]byte, *Error) { return r.read(path, nil) }
+
+// Password reads a file that has a password in its one line.
+func (r Reader) Password(path string) (string, *Error) {
+	text, err := r.Read(path)
 	if err != nil {
 		return "", err
 	}
@@ -44,10 +66,28 @@ func Password(path string) (string, *Error) {
 	return line, nil
 }
 
-func read(path string, exposed func(fs.FileInfo) string) ([]byte, *Error) {
-	f, err := open(path)
-	if err != nil {
+func (r Reader) open(path string) (*os.File, *Error) {
+	var f *os.File
+	var err error
+	if r.strict {
+		f, err = strictmodes.Open(path)
+	} else {
+		f, err = open(path)
+	}
+	var others *strictmodes.Error
+	switch {
+	case errors.As(err, &others):
+		return nil, &Error{Text: others.Text(), Hint: others.Hint(), Exposed: true}
+	case err != nil:
 		return nil, &Error{Text: cause(err)}
+	}
+	return f, nil
+}
+
+func (r Reader) read(path string, exposed func(fs.FileInfo) string) ([]byte, *Error) {
+	f, e := r.open(path)
+	if e != nil {
+		return nil, e
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -61,7 +101,7 @@ func read(path string, exposed func(fs.FileInfo) string) ([]byte, *Error) {
 	}
 	if exposed != nil {
 		if problem := exposed(info); problem != "" {
-			return nil, &Error{problem, "chmod 600 " + path}
+			return nil, &Error{Text: problem, Hint: "chmod 600 " + path, Exposed: true}
 		}
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxSize))

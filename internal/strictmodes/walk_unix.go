@@ -3,6 +3,7 @@
 package strictmodes
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,9 +28,13 @@ func stat(path string, parent bool) (fs.FileInfo, error) {
 		return nil, err
 	}
 	w := walk{rest: split(path), parent: parent}
-	info, err := w.enter("/")
+	info, err := w.goTo("/")
 	for err == nil && len(w.rest) > 0 {
 		info, err = w.step()
+	}
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = &fs.PathError{Op: "open", Path: path, Err: at.Err} // as the system would say of the whole path
 	}
 	return info, err
 }
@@ -49,7 +54,7 @@ func (w *walk) step() (fs.FileInfo, error) {
 	name := w.rest[0]
 	w.rest = w.rest[1:]
 	if name == ".." {
-		return w.enter(filepath.Dir(w.dir))
+		return w.goTo(filepath.Dir(w.dir))
 	}
 	path := filepath.Join(w.dir, name)
 	info, err := os.Lstat(path)
@@ -63,7 +68,7 @@ func (w *walk) step() (fs.FileInfo, error) {
 	case info.Mode()&fs.ModeSymlink != 0:
 		return w.follow(path)
 	case info.IsDir():
-		return w.enter(path)
+		return info, w.enter(path, info)
 	case len(w.rest) > 0:
 		return nil, &fs.PathError{Op: "lstat", Path: path, Err: syscall.ENOTDIR}
 	}
@@ -81,30 +86,35 @@ func (w *walk) follow(path string) (fs.FileInfo, error) {
 	}
 	w.rest = append(split(to), w.rest...)
 	if filepath.IsAbs(to) {
-		return w.enter("/")
+		return w.goTo("/")
 	}
 	return os.Lstat(w.dir)
 }
 
-// enter goes into a directory. A sticky one passes, but not as the last.
-func (w *walk) enter(dir string) (fs.FileInfo, error) {
+// goTo goes to a directory that is not below the last one.
+func (w *walk) goTo(dir string) (fs.FileInfo, error) {
 	info, err := os.Lstat(dir)
 	if err != nil {
 		return nil, err
 	}
+	return info, w.enter(dir, info)
+}
+
+// enter goes into a directory. A sticky one passes, but not as the last.
+func (w *walk) enter(dir string, info fs.FileInfo) error {
 	w.dir, w.sticky = dir, nil
 	e := checked(dir, info)
 	if e != nil && e.Problem == Writable && info.Mode()&fs.ModeSticky != 0 {
 		w.sticky = &Error{Path: dir, Problem: Shared, Mode: e.Mode, Dir: true}
 		if len(w.rest) > 0 || w.parent {
-			return info, nil
+			return nil
 		}
 		e = w.sticky
 	}
 	if e != nil {
-		return nil, e
+		return e
 	}
-	return info, nil
+	return nil
 }
 
 // split returns the names of a path but ".".

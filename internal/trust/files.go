@@ -272,8 +272,11 @@ func (s *source) stamp() (stamp, error) {
 	if err == nil {
 		return stampOf(info), nil
 	}
-	if _, e := os.Stat(s.path); isMissing(e) {
-		err = e
+	var others *strictmodes.Error
+	if errors.As(err, &others) {
+		if _, e := os.Stat(s.path); isMissing(e) {
+			err = e
+		}
 	}
 	return stamp{}, s.named(err)
 }

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -26,7 +27,7 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	dir := filepath.Join(t.TempDir(), "warren")
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Mkdir(dir, 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	return &desk{t: t, dir: dir, operators: filepath.Join(dir, "authorized_operators"), revoked: filepath.Join(dir, "revoked_operators"), now: time.Now()}

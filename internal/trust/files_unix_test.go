@@ -56,7 +56,7 @@ func TestOwnerAndMode(t *testing.T) {
 				t.Skip("needs root")
 			}
 			dir := filepath.Join(t.TempDir(), "etc")
-			if err := os.Mkdir(dir, 0o700); err != nil {
+			if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Mkdir(dir, 0o700)); err != nil {
 				t.Fatal(err)
 			}
 			file := write(t, filepath.Join(dir, "authorized_operators"), key)

@@ -22,6 +22,7 @@ import (
 	"warren/internal/datadir"
 	"warren/internal/journal"
 	"warren/internal/process"
+	"warren/internal/secretfile"
 	"warren/internal/version"
 )
 
@@ -58,7 +59,7 @@ type flags struct {
 func Main(args []string, stdout, stderr io.Writer) int {
 	var f flags
 	exited := -1
-	source := &config.Source{Default: defaultConfig()}
+	source := &config.Source{Default: defaultConfig(), Strict: true}
 	parser, err := kong.New(&f, kong.Name("warrend"),
 		kong.Description("Warren's agent: executes on this host what operators send through RabbitMQ."),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), kong.Resolvers(source),
@@ -131,7 +132,12 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	if err := datadir.Prepare(f.DataDir); err != nil {
+	if err := datadir.PrepareStrict(f.DataDir); err != nil {
+		return nil, err
+	}
+	f.Login.Password, f.Login.Files = os.Getenv("WARREND_BROKER_PASSWORD"), secretfile.Strict
+	options := broker.Options{URLs: f.Broker, Login: f.Login}
+	if err := options.CheckFiles(); err != nil {
 		return nil, err
 	}
 	log := f.logger(stderr)
@@ -146,8 +152,6 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 	if err != nil {
 		return nil, err
 	}
-	f.Login.Password = os.Getenv("WARREND_BROKER_PASSWORD")
-	options := broker.Options{URLs: f.Broker, Login: f.Login}
 	agent, err := executor.New(executor.Config{
 		ID: f.ID, Aliases: f.Alias, Labels: f.Label, Inbox: f.Inbox, Version: version.Version,
 		Broker:    options,

@@ -14,10 +14,20 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// privateDir is a directory that the agent takes files from, whatever the umask.
+func privateDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // settingsOf calls warrend with a configuration file of that text.
 func settingsOf(t *testing.T, text string, args ...string) (status int, out, errs string) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "warrend.toml")
+	path := filepath.Join(privateDir(t), "warrend.toml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +85,7 @@ func TestBadSettings(t *testing.T) {
 		"a b":                            "FILE:1:3: ",
 		"started = 2026-01-02T03:04:05Z": "FILE:1: there is no setting started",
 	} {
-		status, out, errs := settingsOf(t, text, "--allow-unsigned", "--data-dir", t.TempDir())
+		status, out, errs := settingsOf(t, text, "--allow-unsigned", "--data-dir", privateDir(t))
 		if status != 2 || out != "" || !strings.HasPrefix(errs, "error: "+want) {
 			t.Errorf("%q: status %d, %q; want %q", text, status, errs, want)
 		}
@@ -91,7 +101,7 @@ func TestFileWithPassword(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no modes")
 	}
-	path := filepath.Join(t.TempDir(), "warrend.toml")
+	path := filepath.Join(privateDir(t), "warrend.toml")
 	for _, c := range []struct {
 		text   string
 		mode   os.FileMode
@@ -100,7 +110,7 @@ func TestFileWithPassword(t *testing.T) {
 		{"workers = 5\nbroker = \"amqp://agent:hush@rabbit/warren\"", 0o644, 2},
 		{"workers = 5\nbroker = \"amqp://agent:hush@rabbit/warren\"", 0o600, 0},
 		{"workers = 5\nbroker = [\"amqp://rabbit/\", \"amqp://agent:hush@two/warren\"]", 0o604, 2},
-		{"workers = 5\nbroker = \"amqp://agent:hu,sh@rabbit/warren\"", 0o622, 2},
+		{"workers = 5\nbroker = \"amqp://agent:hu,sh@rabbit/warren\"", 0o644, 2},
 		{"workers = 5\nbroker = \"amqp://one/v,amqp://agent@two/v\"", 0o644, 0},
 		{"broker = [\"amqp://one/v\", \"amqp://guest:guest@two/v\"]", 0o644, 0},
 		{"broker_password_file = \"/p\"", 0o644, 0},

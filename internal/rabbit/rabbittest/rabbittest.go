@@ -64,6 +64,7 @@ func (s *sharedNode) stop() error {
 // Main runs the tests, then what clears up behind them, stops the node if one
 // was started, looks for goroutines that were left behind, and exits.
 func Main(m *testing.M, after ...func() error) {
+	shareNothing()
 	code := m.Run()
 	for _, clear := range after {
 		if err := clear(); err != nil {

@@ -1,0 +1,4 @@
+package rabbittest
+
+// shareNothing: there are no modes.
+func shareNothing() {}
