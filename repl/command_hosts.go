@@ -18,7 +18,7 @@ type hostsCommand struct {
 }
 
 func (*hostsCommand) Help() string {
-	return `Every agent that is connected answers; who does not is not listed, unless --all asks for those that have answered earlier. --where chooses by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, running, queued, workers) and by labels: docs/hosts.md tells all about it. expand and fold need neither broker nor agents; - reads from standard input.
+	return `Every agent that is connected answers; who does not is not listed, unless --all asks for those that have answered earlier. --where chooses by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, running, queued, workers) and by labels: docs/hosts.md tells all about it. expand and fold need neither broker nor agents; - reads from standard input. A warning names each host that refuses its authorized_operators or revoked_operators, and why.
 
     hosts --where 'role == "web" and os == "linux" and memory >= 16*GiB'
     hosts expand "web[01-03]"
