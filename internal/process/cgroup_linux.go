@@ -200,6 +200,16 @@ func (g *cgroup) each(do func(dir string) error) error {
 // has reports whether a process was in it at the latest read.
 func (g *cgroup) has(pid int) bool { return g != nil && g.pids[pid] }
 
+// empty reports the certainty that no process is alive in it or below it. Zombies
+// do not count.
+func (g *cgroup) empty() bool {
+	if g == nil {
+		return false
+	}
+	text, err := os.ReadFile(g.dir + "/cgroup.events")
+	return err == nil && bytes.HasPrefix(text, []byte("populated 0\n"))
+}
+
 // kill kills every process in it and below it in one step, also those of users
 // that this program may not signal (Linux 5.14).
 func (g *cgroup) kill() bool {

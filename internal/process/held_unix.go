@@ -52,18 +52,28 @@ func (h *held) signal(signals ...unix.Signal) error {
 	return nil
 }
 
-// signalGroup signals the group g in one step where the process is in it, and
-// reports whether that reached anybody.
-func (h *held) signalGroup(g int, signals ...unix.Signal) bool {
+// signalGroup signals the group g in one step where the process is in it. The
+// error is nil if that reached anybody.
+func (h *held) signalGroup(g int, signals ...unix.Signal) error {
 	if h.pgrp != g || !h.there() {
-		return false
+		return os.ErrProcessDone
 	}
 	for _, s := range signals {
-		if unix.Kill(-g, s) != nil {
-			return false
+		if err := unix.Kill(-g, s); err != nil {
+			return err
 		}
 	}
-	return true
+	return nil
+}
+
+// withHeld calls do with the process that a look has seen, where it is still there.
+func withHeld(seen procStat, do func(*held) error) error {
+	p := hold(seen)
+	if p == nil {
+		return os.ErrProcessDone
+	}
+	defer p.release()
+	return do(p)
 }
 
 func (h *held) release() { _ = h.process.Release() }

@@ -108,11 +108,12 @@ func (l *leader) identity() Identity {
 
 // mayHaveLeft reports whether something of an ended command may be alive outside
 // its cgroup. Where orphans become this program's children that is one of them, or
-// a descendant of one; elsewhere only the command's session is looked at.
+// a descendant of one; elsewhere, without a cgroup, only the command's session is
+// looked at.
 func (l *leader) mayHaveLeft() bool {
 	orphans, ok := children.orphans()
 	if !ok {
-		return anyInSession(l.pid())
+		return l.group == nil && anyInSession(l.pid())
 	}
 	for _, pid := range orphans {
 		if sid, err := unix.Getsid(pid); err == nil && sid == l.pid() || bears(pid, l.mark) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -127,6 +126,9 @@ func isZombie(pid int) bool {
 // orphans lists the children of this program that are no leaders and in no
 // Result; ok is false where orphans do not become its children.
 func (r *registry) orphans() (pids []int, ok bool) {
+	if !r.adopts() {
+		return nil, false
+	}
 	all := childIDs()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -135,13 +137,19 @@ func (r *registry) orphans() (pids []int, ok bool) {
 			pids = append(pids, pid)
 		}
 	}
-	return pids, r.adopting
+	return pids, true
+}
+
+func (r *registry) adopts() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.adopting
 }
 
 // childIDs lists the children of this program: the kernel keeps them by thread.
 func childIDs() (pids []int) {
-	files, _ := filepath.Glob("/proc/self/task/*/children")
-	if len(files) == 0 { // a kernel without CONFIG_PROC_CHILDREN
+	threads, _ := os.ReadDir("/proc/self/task")
+	if _, err := os.Stat("/proc/thread-self/children"); err != nil { // a kernel without CONFIG_PROC_CHILDREN
 		all, _ := snapshot()
 		for _, s := range all {
 			if s.ppid == os.Getpid() {
@@ -150,8 +158,8 @@ func childIDs() (pids []int) {
 		}
 		return pids
 	}
-	for _, file := range files {
-		text, _ := os.ReadFile(file) // a thread may have ended
+	for _, thread := range threads {
+		text, _ := os.ReadFile("/proc/self/task/" + thread.Name() + "/children") // a thread may have ended
 		for field := range bytes.FieldsSeq(text) {
 			if pid, err := strconv.Atoi(string(field)); err == nil {
 				pids = append(pids, pid)

@@ -40,6 +40,8 @@ type tree struct {
 	// and the ids of its group and session belong to the command.
 	anchored bool
 
+	began   time.Time         // of the tree; later of the latest kill
+	struck  bool              // KILL was sent
 	known   map[birth]bool    // proved, alive or dead
 	asked   map[birth]bool    // alive when a signal of ours reached it
 	stopped map[birth]bool    // SIGSTOP has reached it
@@ -58,7 +60,7 @@ func (s procStat) birth() birth { return birth{s.pid, s.start} }
 
 func newTree(leader Identity, mark string, group *cgroup) *tree {
 	return &tree{
-		leader: leader, since: startOf(leader), mark: mark, group: group,
+		leader: leader, since: startOf(leader), mark: mark, group: group, began: time.Now(),
 		known: map[birth]bool{}, asked: map[birth]bool{}, stopped: map[birth]bool{},
 		refused: map[birth]Process{}, groups: map[int]bool{},
 	}
@@ -90,6 +92,9 @@ const (
 	// The pauses between looks.
 	firstPause = time.Millisecond
 	longPause  = 50 * time.Millisecond
+	// settleFor is how long after a kill a process may look as if it were not the
+	// command's, because it is about to end.
+	settleFor = 100 * time.Millisecond
 	// killRounds is the fewest looks that kill takes before it gives up.
 	killRounds = 20
 	// freezeRounds bounds how often processes that fork are looked for before
@@ -169,7 +174,9 @@ func (t *tree) willing(all []procStat) []procStat {
 	return slices.DeleteFunc(slices.Clone(all), t.isRefused)
 }
 
-// kill kills everything until nothing is alive, and says what is. On a busy
+// kill kills everything until nothing is alive, and says what is. It kills at
+// least once, also where it sees nobody: of processes that fork and end again and
+// again it may see none, but a signal to their group reaches them. On a busy
 // machine a look takes long, so that time alone does not end it.
 func (t *tree) kill() (s sight, err error) {
 	deadline := time.Now().Add(endWithin)
@@ -179,18 +186,21 @@ func (t *tree) kill() (s sight, err error) {
 			return s, t.blind(err, unix.SIGKILL)
 		}
 		last := round > killRounds && time.Now().After(deadline)
+		unseen := len(s.living) == 0 && len(s.groups) > 0 && !t.struck
 		switch {
-		case len(t.willing(s.living)) > 0:
-			if last {
-				return s, t.remain(s)
-			}
+		case len(s.living) == 0 && t.group.empty() && len(s.doubtful) == 0:
+			return s, nil
+		case len(t.willing(s.living)) > 0 && last:
+			return s, t.remain(s)
+		case len(t.willing(s.living)) > 0 || unseen:
+			t.began, t.struck = time.Now(), true
 			if err = t.strike(s); err != nil {
 				return s, err
 			}
 		case len(s.living) > 0:
 			return s, t.remain(s)
 		default:
-			if err = t.doubt(s); err == nil || last || settled(s) {
+			if err = t.doubt(s); err == nil || last || settled(s) && time.Since(t.began) > settleFor {
 				return s, err
 			}
 		}
@@ -213,7 +223,7 @@ func (t *tree) strike(s sight) (err error) {
 			t.asked[p.birth()] = true
 			delete(t.refused, p.birth())
 		}
-		if outside == 0 {
+		if outside == 0 && len(s.living) > 0 {
 			return nil
 		}
 	}
@@ -238,34 +248,28 @@ func (t *tree) signal(s sight, done map[birth]bool, signals ...unix.Signal) (add
 	if done != nil && len(fresh) == 0 {
 		return false
 	}
-	grouped := map[int]bool{}
-	for g, member := range s.groups {
-		if p := hold(member); p != nil {
-			grouped[g] = p.signalGroup(g, signals...)
-			p.release()
-		}
-	}
+	// A signal to a group does not say whom it reaches, and afterwards those that
+	// it has reached may be gone. So they are asked for first.
+	var allowed []procStat
 	for _, m := range fresh {
-		p := hold(m)
-		if p == nil {
-			continue
-		}
-		var err error
-		if grouped[p.pgrp] {
-			err = p.signal(0) // a signal to a group does not say whom it has reached
-		} else {
-			err = p.signal(signals...)
-		}
-		p.release()
-		switch {
+		switch err := withHeld(m, func(p *held) error { return p.signal(0) }); {
 		case err == nil:
-			t.asked[m.birth()] = true
+			allowed = append(allowed, m)
 		case errors.Is(err, unix.EPERM):
 			t.refused[m.birth()] = describe([]procStat{m})[0]
 		}
 		if done != nil {
 			done[m.birth()] = true
-			added = added || err == nil
+		}
+	}
+	grouped := map[int]bool{}
+	for g, member := range s.groups {
+		grouped[g] = withHeld(member, func(p *held) error { return p.signalGroup(g, signals...) }) == nil
+	}
+	for _, m := range allowed {
+		if grouped[m.pgrp] || withHeld(m, func(p *held) error { return p.signal(signals...) }) == nil {
+			t.asked[m.birth()] = true
+			added = true
 		}
 	}
 	return added

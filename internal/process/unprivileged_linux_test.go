@@ -1,7 +1,6 @@
 package process_test
 
 import (
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,22 +47,16 @@ func binaries(t *testing.T) (plain, root string) {
 	return plain, root
 }
 
+// copyTo copies this program by another one: a descriptor of ours that is open
+// for writing might be inherited, and the copy then be "busy".
 func copyTo(t *testing.T, path string) {
 	t.Helper()
-	in, err := os.Open("/proc/self/exe")
+	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close()
-	out, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		t.Fatal(err)
-	}
-	if err := out.Close(); err != nil {
-		t.Fatal(err)
+	if out, err := exec.Command("cp", self, path).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 }
 
