@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,10 @@ const (
 	// agent is stopped in mid-connection; the broker then refuses publications.
 	queueLength = 1024
 )
+
+// verifyInterval is how often an agent checks that the broker still has its queues.
+// With 10,000 agents that is about 40 checks a second.
+var verifyInterval = broker.Interval{First: 20 * time.Second, Then: 4 * time.Minute}
 
 // A delivery is one message from one of the agent's queues.
 type delivery struct {
@@ -52,6 +57,7 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 		}
 		a.cfg.Log.Info("ready", "names", names)
 		s.Ready()
+		g.Go(func() error { return broker.Verify(ctx, s.Conn, verifyInterval, a.subscriptions(names)...) })
 		if a.cfg.Inbox {
 			g.Go(func() error { return a.readInbox(ctx) })
 		}
@@ -111,16 +117,29 @@ func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connecti
 	if err != nil {
 		return nil, err
 	}
-	var bindings []broker.Binding
-	if exchanges != nil {
-		bindings = []broker.Binding{{Exchange: wire.ExchangeDiscover}}
-	}
-	incoming, err := broker.Consume(conn, ch, queue, prefetch, true, bindings...)
+	incoming, err := broker.Consume(conn, ch, queue, prefetch, true, a.subscription(name).Bindings...)
 	if err != nil {
 		return nil, err
 	}
 	g.Go(func() error { return a.consume(ctx, delivery{queue: queue, name: name}, incoming) })
 	return ch, nil
+}
+
+// subscription is the queue of one of the agent's names. The id's is where questions
+// to all agents arrive, too.
+func (a *Agent) subscription(name string) broker.Subscription {
+	s := broker.Subscription{Queue: wire.HostQueue(name)}
+	if name == a.cfg.ID {
+		s.Bindings = []broker.Binding{{Exchange: wire.ExchangeDiscover}}
+	}
+	return s
+}
+
+func (a *Agent) subscriptions(names []string) (all []broker.Subscription) {
+	for _, name := range names {
+		all = append(all, a.subscription(name))
+	}
+	return all
 }
 
 // consume hands on what comes by a queue; from tells which. When the queue has been
