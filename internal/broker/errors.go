@@ -21,6 +21,7 @@ var (
 	ErrTimeout       = errors.New("the broker did not answer in time")
 	ErrTaken         = errors.New("the queue is in use by another connection")
 	ErrForbidden     = errors.New("the broker forbids it")
+	ErrRefused       = errors.New("the broker refused a publication")
 )
 
 // An Error says what happened, to which thing, and what to do. No error of this

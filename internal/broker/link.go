@@ -31,8 +31,14 @@ type Link struct {
 type Session struct {
 	Conn *amqp.Connection
 	URL  string // without the password
+	User string // as whom the broker knows us; empty where only the broker knows, as with a certificate
 
 	cork *cork // of Conn; nil where the connection is not a link's
+
+	// Of the Publisher that serves the session: one channel of it may follow another,
+	// and the library waits for every listener of the connection.
+	blockings chan amqp.Blocking // the library closes it
+	blocked   bool
 
 	ready chan struct{} // session → link, one slot: to say it once is enough
 }
@@ -44,6 +50,20 @@ func (s *Session) Ready() {
 	select {
 	case s.ready <- struct{}{}:
 	default:
+	}
+}
+
+// watchBlocked begins to listen for whether the broker takes messages, once.
+func (s *Session) watchBlocked() {
+	if s.blockings == nil {
+		s.blockings = s.Conn.NotifyBlocked(make(chan amqp.Blocking, blockedEvents))
+	}
+}
+
+func (s *Session) noteBlocked(b amqp.Blocking, ok bool) {
+	s.blocked = ok && b.Active
+	if !ok {
+		s.blockings = nil
 	}
 }
 
