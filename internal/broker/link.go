@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -208,7 +209,11 @@ func (r *run) say(ctx context.Context, err error, pause time.Duration) {
 		level = slog.LevelDebug
 	}
 	r.said = text
-	r.opts.Log.Log(ctx, level, "no link to the broker", slog.String("error", text), slog.Duration("again_in", pause))
+	attrs := []slog.Attr{slog.String("error", text), slog.Duration("again_in", pause)}
+	if e := (*Error)(nil); errors.As(err, &e) && e.Hint != "" {
+		attrs = append(attrs, slog.String("hint", e.Hint))
+	}
+	r.opts.Log.LogAttrs(ctx, level, "no link to the broker", attrs...)
 }
 
 func (r *run) current() *State {
@@ -231,6 +236,7 @@ func lost(ep endpoint, e *amqp.Error) error {
 	return &Error{
 		Kind: ErrLost,
 		Text: fmt.Sprintf("the connection to the broker at %s was lost: %s", ep.addr, why),
+		Hint: limitHint(why),
 		Err:  asError(e),
 	}
 }
