@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"time"
@@ -74,21 +75,23 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 // Replies leave on the id's channel: the broker has then less to do for a reply
 // that comes with the acknowledgement of its request.
 func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session) ([]string, error) {
-	ch, err := a.take(ctx, g, s.Conn, a.cfg.ID, exchanges)
+	ch, incoming, err := a.take(s.Conn, a.cfg.ID, exchanges)
 	if err != nil {
 		if errors.Is(err, broker.ErrTaken) {
 			a.cfg.Log.Warn("another agent answers to this id; trying again", "id", a.cfg.ID,
-				"hint", "give each agent an --id of its own, or stop the other")
+				"hint", fmt.Sprintf("if that agent is dead or stopped, the broker frees the id within %v; otherwise give each agent an --id of its own",
+					freedAfter(s.Conn.Config.Heartbeat)))
 		}
 		return nil, err
 	}
-	g.Go(func() error { return a.publisher.ServeOn(ctx, s, ch) })
+	g.Go(func() error { return a.serveID(ctx, s, ch, incoming) })
 	taken := []string{a.cfg.ID}
 	for _, name := range a.furtherNames(s.Conn) {
-		_, err := a.take(ctx, g, s.Conn, name, nil)
+		_, incoming, err := a.take(s.Conn, name, nil)
 		switch {
 		case err == nil:
 			taken = append(taken, name)
+			g.Go(func() error { return a.consume(ctx, fromHost(name), incoming) })
 		case errors.Is(err, broker.ErrTaken), errors.Is(err, broker.ErrForbidden):
 			a.cfg.Log.Warn("does not answer to this name", "name", name, "error", err)
 		default:
@@ -96,6 +99,32 @@ func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session
 		}
 	}
 	return taken, nil
+}
+
+// freedAfter is how long the broker believes in a connection whose other end is
+// silent: it looks once in each heartbeat interval, and gives up at the second time
+// that nothing has come. The other agent's interval is taken to be this one's.
+func freedAfter(heartbeat time.Duration) time.Duration { return 3 * heartbeat }
+
+// serveID consumes the id's queue and publishes replies on the same channel. A reply
+// that the broker refuses costs that channel, and another takes over.
+func (a *Agent) serveID(ctx context.Context, s *broker.Session, ch *amqp.Channel, incoming *broker.Consumer) error {
+	for {
+		g, both := errgroup.WithContext(ctx)
+		g.Go(func() error { return a.consume(both, fromHost(a.cfg.ID), incoming) })
+		var published error
+		g.Go(func() error {
+			published = a.publisher.ServeOn(both, s, ch)
+			return published
+		})
+		err := g.Wait()
+		if !errors.Is(published, broker.ErrRefused) || ctx.Err() != nil {
+			return err
+		}
+		if ch, incoming, err = a.take(s.Conn, a.cfg.ID, exchanges); err != nil {
+			return err
+		}
+	}
 }
 
 // furtherNames are the aliases and the address that the connection leaves from.
@@ -109,21 +138,20 @@ func (a *Agent) furtherNames(conn *amqp.Connection) []string {
 	return names
 }
 
-// take declares the queue of one name on a channel of its own, which it returns,
-// and consumes it. With the id's go the exchanges.
-func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connection, name string, exchanges []broker.Exchange) (*amqp.Channel, error) {
+// take declares the queue of one name on a channel of its own and consumes it. With
+// the id's go the exchanges.
+func (a *Agent) take(conn *amqp.Connection, name string, exchanges []broker.Exchange) (*amqp.Channel, *broker.Consumer, error) {
 	queue := wire.HostQueue(name)
 	ch, err := broker.Declare(conn, exchanges, broker.ExclusiveQueue(queue, queueLength, 0))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	incoming, err := broker.Consume(conn, ch, queue, prefetch, true, a.subscription(name).Bindings...)
-	if err != nil {
-		return nil, err
-	}
-	g.Go(func() error { return a.consume(ctx, delivery{queue: queue, name: name}, incoming) })
-	return ch, nil
+	return ch, incoming, err
 }
+
+// fromHost says where deliveries to one of the agent's names come from.
+func fromHost(name string) delivery { return delivery{queue: wire.HostQueue(name), name: name} }
 
 // subscription is the queue of one of the agent's names. The id's is where questions
 // to all agents arrive, too.

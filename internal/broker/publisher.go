@@ -268,10 +268,12 @@ func (s *serving) drain() error {
 	for !s.flight.empty() {
 		select {
 		case c, ok := <-s.confirms:
-			if err := s.confirmed(c, ok); err != nil && ok {
-				return err
-			} else if !ok {
+			err := s.confirmed(c, ok)
+			if err != nil && !ok && !errors.Is(err, ErrRefused) {
 				return nil
+			}
+			if err != nil {
+				return err
 			}
 		case <-timer.C:
 			abandon(s.session.Conn)
