@@ -85,6 +85,10 @@ func code(err error) int {
 	return 0
 }
 
+// IsNotFound reports whether the broker has ended a channel since a queue or an
+// exchange does not exist.
+func IsNotFound(err error) bool { return code(err) == amqp.NotFound }
+
 // reason is the broker's own text without the library's decoration.
 func reason(err error) string {
 	var e *amqp.Error

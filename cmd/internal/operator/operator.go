@@ -60,6 +60,7 @@ type Operator struct {
 	tell       func(text string)
 	publisher  *broker.Publisher
 	sending    *broker.Link
+	noExchange bool // of sending's sessions, one after another: the last has found none
 	bus        *replybus.Bus
 	dispatcher *dispatcher.Dispatcher
 
@@ -232,10 +233,18 @@ func (o *Operator) connect() {
 	o.actors.Go(func() error { return o.sending.Run(o.ctx, o.send) })
 }
 
-// send is a session of the connection that publishes.
+// send is a session of the connection that publishes. Where the exchange of questions
+// to all has been deleted, the broker ends the channel: the next session declares it.
 func (o *Operator) send(ctx context.Context, s *broker.Session) error {
+	if o.noExchange {
+		if err := broker.DeclareExchange(s.Conn, wire.ExchangeDiscover, "fanout"); err != nil {
+			return err
+		}
+	}
 	s.Ready()
-	return o.publisher.Serve(ctx, s)
+	err := o.publisher.Serve(ctx, s)
+	o.noExchange = broker.IsNotFound(err)
+	return err
 }
 
 // Connect makes the key ready and waits until both connections are up.
