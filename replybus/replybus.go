@@ -13,6 +13,7 @@ package replybus
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -54,7 +55,7 @@ var verifyInterval = broker.Interval{First: 2 * time.Second, Then: 12 * time.Sec
 // Store is what the bus needs of the result store.
 type Store interface {
 	Apply(ctx context.Context, us []results.Update) (<-chan error, error)
-	SawAgent(ctx context.Context, discover string, h *wire.Hello) error
+	SawAgent(ctx context.Context, discover string, h *wire.Hello, login string) error
 	SawCheck(ctx context.Context, job string, reply any) (bool, error)
 }
 
@@ -252,7 +253,13 @@ func (c *consumer) take(ctx context.Context, d amqp.Delivery) error {
 	}
 	switch r := reply.(type) {
 	case *wire.Hello:
-		return c.bus.store.SawAgent(ctx, d.CorrelationId, r)
+		err := c.bus.store.SawAgent(ctx, d.CorrelationId, r, d.UserId)
+		if errors.Is(err, results.ErrSurplus) {
+			c.bus.log.Warn("dropped a hello", "agent", r.Agent, "error", err)
+			c.bus.junk.dropped(err, time.Now())
+			return nil
+		}
+		return err
 	case *wire.Checked:
 		_, err := c.bus.store.SawCheck(ctx, d.CorrelationId, r)
 		return err

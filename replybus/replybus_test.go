@@ -46,7 +46,7 @@ func (s *store) Apply(ctx context.Context, us []results.Update) (<-chan error, e
 
 func (s *store) SawCheck(context.Context, string, any) (bool, error) { return false, nil }
 
-func (s *store) SawAgent(ctx context.Context, _ string, h *wire.Hello) error {
+func (s *store) SawAgent(ctx context.Context, _ string, h *wire.Hello, _ string) error {
 	select {
 	case s.hellos <- h:
 		return nil

@@ -71,7 +71,6 @@ func TestRequestTooLargeForTheBroker(t *testing.T) {
 
 // An operator whose login may not write learns it at once, and nothing is lost.
 func TestRequestsOfALoginWithoutWritePermission(t *testing.T) {
-	t.Parallel()
 	p := newPlace(t)
 	p.broker = rabbittest.Vhost(t)
 	a, _ := p.agent("a")

@@ -115,7 +115,9 @@ func (s *scene) damage(do func(n *rabbit.Node, ctx context.Context, vhost string
 func (s *scene) hostQueues(do func(n *rabbit.Node, ctx context.Context, vhost, queue string) error) {
 	s.t.Helper()
 	for _, h := range s.hosts {
-		s.damage(func(n *rabbit.Node, ctx context.Context, vhost string) error { return do(n, ctx, vhost, wire.HostQueue(h)) })
+		s.damage(func(n *rabbit.Node, ctx context.Context, vhost string) error {
+			return do(n, ctx, vhost, wire.HostQueue(h))
+		})
 	}
 }
 

@@ -371,21 +371,31 @@ func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func
 	}
 	tick := time.NewTicker(helloTick)
 	defer tick.Stop()
-	for known, last := 0, since; ; {
-		agents, err := o.store.Agents(ctx, since)
+	var answers []results.Agent
+	index := map[string]int{} // of answers, by id
+	for read, last := since, since; ; {
+		news, err := o.store.Agents(ctx, read)
 		if err != nil {
 			return nil, err
 		}
-		if len(agents) > known {
-			known, last = len(agents), time.Now()
+		for _, a := range news {
+			if a.Seen.After(read) {
+				read = a.Seen
+			}
+			if i, ok := index[a.Agent]; ok {
+				answers[i] = a
+				continue
+			}
+			index[a.Agent] = len(answers)
+			answers, last = append(answers, a), time.Now()
 		}
-		if enough(agents, time.Since(last)) {
-			return agents, nil
+		if enough(answers, time.Since(last)) {
+			return answers, nil
 		}
 		select {
 		case <-tick.C:
 		case <-asking.Done():
-			return agents, ctx.Err()
+			return answers, ctx.Err()
 		}
 	}
 }
