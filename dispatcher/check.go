@@ -86,8 +86,11 @@ func (e *examination) ask(ctx context.Context, answers <-chan results.CheckAnswe
 			e.left = e.left[1:]
 		case v := <-verdicts:
 			delete(flying, int(v.Ref))
-			if v.Kind == broker.Returned {
+			switch v.Kind {
+			case broker.Returned:
 				e.settle(int(v.Ref), nil, "no agent answers to this name")
+			case broker.Refused:
+				e.settle(int(v.Ref), nil, "the broker refused it: "+refusalText(v.Reason))
 			}
 		case a := <-answers:
 			e.answered(a)

@@ -82,16 +82,17 @@ type course struct {
 	told        bool      // the store knows that it is sent
 	deadline    time.Time // its last possible end, once the agent has accepted
 	cancel      bool
-	whenOnline  bool  // what no queue takes may wait in the host's inbox
-	inbox       bool  // the next publication goes there
-	inInbox     bool  // a run waits there
-	recalling   bool  // so does its cancel
-	resumed     bool  // sent by another process, whose request is not at hand
-	secret      bool  // resumed, and the other process had secrets to send with it
-	mute        bool  // the last statement could not be signed
-	unreachable bool  // the broker knows nobody of that name
-	forgotten   bool  // the agent cannot tell
-	since       int64 // from when on it can
+	whenOnline  bool   // what no queue takes may wait in the host's inbox
+	inbox       bool   // the next publication goes there
+	inInbox     bool   // a run waits there
+	recalling   bool   // so does its cancel
+	resumed     bool   // sent by another process, whose request is not at hand
+	secret      bool   // resumed, and the other process had secrets to send with it
+	mute        bool   // the last statement could not be signed
+	refusal     string // why the broker does not take the job's requests, in its words; empty: it does
+	unreachable bool   // the broker knows nobody of that name
+	forgotten   bool   // the agent cannot tell
+	since       int64  // from when on it can
 	done        bool
 	reconnected time.Time // of the operator's own link; zero for its first connection
 }
@@ -131,6 +132,8 @@ func (c *course) decide(now time.Time) step {
 		return step{end: wire.Unreachable, reason: "no agent answers to this name, and it has no inbox"}
 	case c.unreachable:
 		return step{end: wire.Unreachable, reason: "no agent answers to this name"}
+	case c.refusal != "" && !c.maybe && c.inFlight == "":
+		return step{end: wire.Unreachable, reason: "the broker refused it: " + c.refusal}
 	case c.forgotten && c.arrivals == 1 && !c.inboxes && !c.resumed:
 		return step{end: wire.Rejected, reason: c.tooNew()}
 	case c.forgotten:
@@ -156,7 +159,7 @@ func (c *course) request(now time.Time) string {
 	switch {
 	case c.cancel:
 		return wire.TypeCancel
-	case c.resumed, c.state == results.Accepted, c.state == results.Running, now.After(c.notAfter):
+	case c.resumed, c.refusal != "", c.state == results.Accepted, c.state == results.Running, now.After(c.notAfter):
 		return wire.TypeStatus
 	}
 	return wire.TypeRun
@@ -207,6 +210,8 @@ func (c *course) lostReason() string {
 	switch {
 	case c.secret && c.state != results.Accepted && c.state != results.Running:
 		return "the process that had its secrets has ended, so it is not sent again, and nobody has answered"
+	case c.refusal != "":
+		return "it may have arrived, nobody has answered, and then the broker refused it: " + c.refusal
 	case c.mute:
 		return "it was sent, nobody has answered, and a question for it could not be signed"
 	case c.recalling:
@@ -251,6 +256,19 @@ func (c *course) published(typ string, now time.Time) {
 // unsigned says that the request to be sent cannot be signed now. It is tried
 // again; who signs keeps the pace.
 func (c *course) unsigned(now time.Time) { c.mute, c.next = true, now.Add(signPause) }
+
+// refused says that the broker has refused the publication in flight: no queue has it,
+// and it is never sent again. Where an earlier one may have arrived its agent is asked,
+// as rarely as one that is silent for long.
+func (c *course) refused(words string, now time.Time) {
+	typ := c.inFlight
+	c.inFlight, c.inbox, c.refusal = "", false, words
+	c.arrivals--
+	c.next = now
+	if typ != wire.TypeRun {
+		c.next = now.Add(maxSilence)
+	}
+}
 
 // verdict takes the broker's word on the publication in flight.
 func (c *course) verdict(k broker.Kind, now time.Time) {
@@ -360,7 +378,7 @@ func (c *course) progress(p results.Progress, now time.Time) {
 	switch {
 	case p.Forgotten:
 		c.forgotten, c.since = true, p.Since
-	case p.Unknown && c.resumed:
+	case p.Unknown && (c.resumed || c.refusal != ""):
 		c.hold = c.notAfter.Add(time.Millisecond) // then its agent refuses it for good
 		c.repeatIn(0, now)
 	case p.Unknown && now.After(c.notAfter): // by our clock; the agent's is behind

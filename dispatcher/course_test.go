@@ -56,6 +56,71 @@ func TestUnroutedAtOnceIsUnreachable(t *testing.T) {
 	wantEnd(t, &c, wire.Unreachable, t0)
 }
 
+// refuse publishes what the course wants, and has the broker refuse it.
+func refuse(t *testing.T, c *course, typ string, now time.Time) {
+	t.Helper()
+	if s := c.decide(now); s.send != typ {
+		t.Fatalf("at %s: decided %+v, want to send %s", now.Sub(t0), s, typ)
+	}
+	c.published(typ, now)
+	c.refused("PRECONDITION_FAILED - no", now)
+}
+
+func TestRefusedIsUnreachableAtOnce(t *testing.T) {
+	for _, before := range [][]broker.Kind{nil, {broker.Nacked}} {
+		c := fresh()
+		now := t0
+		for _, k := range before {
+			attempt(t, &c, wire.TypeRun, k, now)
+			now = c.next
+		}
+		refuse(t, &c, wire.TypeRun, now)
+		if s := wantEnd(t, &c, wire.Unreachable, now); !strings.Contains(s.reason, "PRECONDITION_FAILED - no") {
+			t.Errorf("the reason is %q", s.reason)
+		}
+	}
+}
+
+// What may have arrived before is asked for, never sent again, and not called
+// unreachable.
+func TestRefusedAfterAnAttemptThatMayHaveArrivedIsAskedFor(t *testing.T) {
+	c := fresh()
+	c.told = true
+	attempt(t, &c, wire.TypeRun, broker.Unconfirmed, t0)
+	refuse(t, &c, wire.TypeRun, t0)
+	attempt(t, &c, wire.TypeStatus, broker.Routed, t0)
+	hears(&c, results.Progress{Unknown: true}, t0)
+	if s := c.decide(t0); s.send != "" || s.end != "" {
+		t.Errorf("its agent does not know it: %+v", s)
+	}
+	attempt(t, &c, wire.TypeStatus, broker.Routed, t0.Add(expires+time.Second)) // which its agent refuses for good
+}
+
+// Where not even a question passes, few are sent, and the broker's words are the reason
+// in the end.
+func TestRefusedQuestionsAreFewAndTheJobIsLost(t *testing.T) {
+	c := fresh()
+	c.told = true
+	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
+	sent, now := 0, t0
+	for range 100 {
+		s := c.decide(now)
+		if s.end != "" {
+			break
+		}
+		if s.send == "" {
+			now = now.Add(s.wait)
+			continue
+		}
+		sent++
+		c.published(s.send, now)
+		c.refused("ACCESS_REFUSED - no", now)
+	}
+	if s := wantEnd(t, &c, wire.Lost, now); !strings.Contains(s.reason, "ACCESS_REFUSED - no") || sent > 2 {
+		t.Errorf("after %d publications: %q", sent, s.reason)
+	}
+}
+
 func TestUnroutedAfterAnAttemptThatMayHaveArrivedIsNotUnreachable(t *testing.T) {
 	for _, first := range []broker.Kind{broker.Routed, broker.Unconfirmed} {
 		c := fresh()

@@ -427,11 +427,31 @@ func (d *Dispatcher) Discover(ctx context.Context) error {
 			ContentType: wire.ContentJSON, Expiration: strconv.FormatInt(d.validity().Milliseconds(), 10), Body: body,
 		},
 	}
-	select {
-	case d.out <- pub:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	return d.broadcast(ctx, pub, verdicts)
+}
+
+// broadcast publishes a question to all until the broker has taken it. A nack says only
+// that some queue was full.
+func (d *Dispatcher) broadcast(ctx context.Context, pub *broker.Publication, verdicts <-chan broker.Verdict) error {
+	for {
+		again := *pub // the last one is the publisher's
+		select {
+		case d.out <- &again:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		select {
+		case v := <-verdicts:
+			switch v.Kind {
+			case broker.Unconfirmed:
+				continue
+			case broker.Refused:
+				return fmt.Errorf("the broker refused the question to all agents: %s", refusalText(v.Reason))
+			}
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 

@@ -162,6 +162,10 @@ func (h *host) job() *results.Job { return &h.task.jobs[h.index] }
 func (h *host) verdict(ctx context.Context, v broker.Verdict) error {
 	c := &h.course
 	was := c.place()
+	if v.Kind == broker.Refused {
+		c.refused(refusalText(v.Reason), time.Now())
+		return nil
+	}
 	c.verdict(v.Kind, time.Now())
 	if place := c.place(); place != was {
 		c.told = true

@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"time"
 
@@ -178,9 +179,11 @@ func (d *Dispatcher) asked(ctx context.Context, q question, jobs []results.Job) 
 }
 
 // publish sends the question for the jobs with those indices, to their hosts or
-// their inboxes, and returns of which no queue has taken it.
+// their inboxes, and returns of which no queue has taken it. What the broker refuses it
+// says once.
 func (q *inquiry) publish(ctx context.Context, which []int, inbox bool) (back map[int]bool, err error) {
 	back = map[int]bool{}
+	told := false
 	verdicts := make(chan broker.Verdict, len(which)) // one for each publication
 	for _, i := range which {
 		l := q.letters[q.jobs[i].Signed]
@@ -198,7 +201,11 @@ func (q *inquiry) publish(ctx context.Context, which []int, inbox bool) (back ma
 	for range which {
 		select {
 		case v := <-verdicts:
-			if v.Kind == broker.Returned {
+			if v.Kind == broker.Refused && !told {
+				told = true
+				q.d.say(fmt.Sprintf("the broker refused a %s: %s", q.typ, refusalText(v.Reason)))
+			}
+			if v.Kind == broker.Returned || v.Kind == broker.Refused {
 				back[int(v.Ref)] = true
 			}
 		case <-ctx.Done():

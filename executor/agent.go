@@ -137,6 +137,9 @@ func New(cfg Config) (*Agent, error) {
 			names = append(names, name)
 		}
 	}
+	if err := wire.CheckNames(names); err != nil {
+		return nil, fmt.Errorf("aliases of this agent: %w", err)
+	}
 	if err := wire.CheckLabels(cfg.Labels); err != nil {
 		return nil, fmt.Errorf("labels of this agent: %w", err)
 	}

@@ -67,7 +67,7 @@ func TestFactsAreCollectedWhenAsked(t *testing.T) {
 }
 
 func TestLabelsThatCannotBeTold(t *testing.T) {
-	many := map[string]string{}
+	many, large := map[string]string{}, strings.Repeat("x", wire.MaxFact)
 	for i := range wire.MaxLabels + 1 {
 		many[strings.Repeat("x", i+1)] = ""
 	}
@@ -76,6 +76,7 @@ func TestLabelsThatCannotBeTold(t *testing.T) {
 		"bytes":      {"role": strings.Repeat("x", wire.MaxFact+1)},
 		"not UTF-8":  {"role": "\xff"},
 		"65 are too": many,
+		"as JSON":    {"a": strings.Repeat("\n", wire.MaxFact), "b": large, "c": large, "d": large, "e": large, "f": large, "g": large, "h": large, "i": large, "j": large, "k": large, "l": large, "m": large, "n": large, "o": large},
 	} {
 		_, err := New(Config{ID: "web01", AllowUnsigned: true, Labels: labels, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}})
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sync/errgroup"
 
 	"warren/internal/broker"
 	"warren/internal/wire"
@@ -69,7 +70,12 @@ func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 		return err
 	}
 	from.held = false
-	return a.consume(ctx, from, incoming)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.consume(ctx, from, incoming) })
+	g.Go(func() error {
+		return broker.Verify(ctx, s.Conn, verifyInterval, broker.Subscription{Queue: queue})
+	})
+	return g.Wait()
 }
 
 // inboxArgs are the inbox's arguments on a broker of these server properties.

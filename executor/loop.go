@@ -98,6 +98,7 @@ func (l *loop) run(stop, work context.Context) error {
 			l.outbox.sent()
 			l.owed = acks{}
 		case v := <-l.agent.verdicts:
+			l.logRefused(v, l.cfg.Now())
 			if j := l.outbox.verdict(v, l.cfg.Now()); j != nil {
 				l.journal.delivered(j, l.cfg.Now())
 			}
@@ -125,6 +126,15 @@ func (l *loop) run(stop, work context.Context) error {
 			l.abandon()
 			return nil
 		}
+	}
+}
+
+// logRefused logs a reply that the broker refuses, which may be why an operator does
+// not hear of a job.
+func (l *loop) logRefused(v broker.Verdict, now time.Time) {
+	if v.Kind == broker.Refused && l.refusals.AllowN(now, 1) {
+		l.log.Error("the broker refused a reply", "reason", v.Reason,
+			"hint", "an agent's login must be permitted to write to "+wire.ExchangeReplies+" (warren broker-setup), and max_message_size in rabbitmq.conf must be 128 KiB or more")
 	}
 }
 

@@ -115,16 +115,22 @@ func (r *rig) send(typ, task, job string) { r.deliver(typ, job, r.request(typ, t
 // reply takes the next publication, gives the broker's word on it and decodes it.
 func (r *rig) reply(k broker.Kind) any {
 	r.t.Helper()
+	return r.judged(func(any) broker.Kind { return k })
+}
+
+// judged is the next reply, of which the broker gives the verdict that is chosen.
+func (r *rig) judged(choose func(reply any) broker.Kind) any {
+	r.t.Helper()
 	select {
 	case p := <-r.out:
 		for _, d := range p.Acks {
 			acknowledge(d)
 		}
-		p.Answer <- broker.Verdict{Ref: p.Ref, Kind: k}
 		v, err := wire.DecodeReply(p.Msg.Type, p.Msg.Body, p.Msg.Headers, p.Msg.CorrelationId)
 		if err != nil {
 			r.t.Fatalf("our own reply %s: %v", p.Msg.Type, err)
 		}
+		p.Answer <- broker.Verdict{Ref: p.Ref, Kind: choose(v)}
 		return v
 	case <-time.After(time.Hour):
 		r.t.Fatal("no reply within an hour")

@@ -51,6 +51,10 @@ type mailing struct {
 	ending      bool // ended is in flight
 	held        bool // in outbox.later
 	dropped     bool // nobody is told any more
+
+	// outputRefused is why the broker does not take the output, in its words. The
+	// outcome is sent without it.
+	outputRefused string
 }
 
 // A note is an answer that stands by itself: state, checked, hello, and the
@@ -199,7 +203,7 @@ func (o *outbox) mail(m *mailing, now time.Time) *letter {
 	if m.dropped || m.held || m.ending || j.saving > 0 || j.urgent || (j.phase != ended && now.Before(j.quietUntil)) {
 		return nil
 	}
-	if j.phase == ended && m.next == 0 && o.inline(j) {
+	if j.phase == ended && m.next == 0 && m.outputRefused == "" && o.inline(j) {
 		m.ending = true
 		return &letter{pub: o.reply(m, o.ended(j, true)), mail: m, chunk: -1, last: true}
 	}
@@ -207,7 +211,7 @@ func (o *outbox) mail(m *mailing, now time.Time) *letter {
 		m.toldAny, m.told = true, j.phase
 		return &letter{pub: o.reply(m, o.progress(j)), mail: m, chunk: -1}
 	}
-	for m.next < len(j.kept) {
+	for m.next < len(j.kept) && m.outputRefused == "" {
 		i := m.next
 		m.next++
 		if pub, ok := o.chunk(m, j.kept[i]); ok {
@@ -217,7 +221,7 @@ func (o *outbox) mail(m *mailing, now time.Time) *letter {
 	}
 	if j.phase == ended && m.unconfirmed == 0 {
 		m.ending = true
-		return &letter{pub: o.reply(m, o.ended(j, false)), mail: m, chunk: -1, last: true}
+		return &letter{pub: o.reply(m, o.endedWithoutOutput(m)), mail: m, chunk: -1, last: true}
 	}
 	return nil
 }
@@ -251,6 +255,25 @@ func (o *outbox) ended(j *job, withOutput bool) *wire.Ended {
 	return &e
 }
 
+// endedWithoutOutput is the reply where the output was sent before, or is refused.
+func (o *outbox) endedWithoutOutput(m *mailing) *wire.Ended {
+	e := o.ended(m.job, false)
+	if m.outputRefused == "" {
+		return e
+	}
+	for _, s := range []*wire.Stream{e.Stdout, e.Stderr} {
+		if s != nil && s.Size > 0 {
+			s.Gone = true
+		}
+	}
+	reason := "the broker refused the output: " + m.outputRefused
+	if e.Reason != "" {
+		reason = e.Reason + "; " + reason
+	}
+	e.Reason = reason
+	return e
+}
+
 func (o *outbox) account(j *job, s *wire.Stream, name string, withOutput bool) *wire.Stream {
 	if s == nil {
 		return nil
@@ -278,8 +301,8 @@ func (o *outbox) progress(j *job) any {
 }
 
 // verdict takes the broker's word on a publication. A returned reply means that
-// the operator's process is gone: the result stays until somebody asks. All
-// else is sent again. It returns the job whose result has been delivered.
+// the operator's process is gone: the result stays until somebody asks. What the broker
+// has refused would be refused again. All else is sent again. It returns the job whose result has been delivered.
 func (o *outbox) verdict(v broker.Verdict, now time.Time) (told *job) {
 	l, ok := o.flight[v.Ref]
 	if !ok {
@@ -306,6 +329,8 @@ func (o *outbox) verdict(v broker.Verdict, now time.Time) (told *job) {
 		o.drop(m)
 		return m.job
 	case v.Kind == broker.Routed:
+	case v.Kind == broker.Refused:
+		o.refused(l, v.Reason)
 	case l.last:
 		m.ending = false
 	case l.chunk >= 0:
@@ -317,6 +342,19 @@ func (o *outbox) verdict(v broker.Verdict, now time.Time) (told *job) {
 	}
 	o.wake(m)
 	return nil
+}
+
+// refused takes the broker's refusal of a reply: output is left out, and of an outcome
+// that is refused without it nothing can be said. The job keeps its result.
+func (o *outbox) refused(l letter, reason string) {
+	m := l.mail
+	output := l.chunk >= 0 || l.last && m.outputRefused == "" && m.next == 0
+	switch {
+	case output:
+		m.outputRefused, m.ending = cmp.Or(reason, "no reason given"), false
+	case l.last:
+		o.drop(m)
+	}
 }
 
 // retry takes up what was postponed.
@@ -338,7 +376,7 @@ func (o *outbox) publication(to, correlation string, v any) *broker.Publication 
 		panic(err) // our own reply breaks our own format
 	}
 	return &broker.Publication{
-		Exchange: wire.ExchangeReplies, Key: to, Mandatory: true,
+		Exchange: wire.ExchangeReplies, Key: to, Mandatory: true, Vouched: true,
 		Msg: amqp.Publishing{Type: typ, CorrelationId: correlation, ContentType: wire.ContentJSON, AppId: wire.AppID, Body: body},
 	}
 }
@@ -350,7 +388,7 @@ func (o *outbox) chunk(m *mailing, r ref) (*broker.Publication, bool) {
 		return nil, false
 	}
 	return &broker.Publication{
-		Exchange: wire.ExchangeReplies, Key: m.to, Mandatory: true,
+		Exchange: wire.ExchangeReplies, Key: m.to, Mandatory: true, Vouched: true,
 		Msg: amqp.Publishing{
 			Type: wire.TypeOutput, CorrelationId: m.job.id, ContentType: wire.ContentBytes, AppId: wire.AppID,
 			Headers: amqp.Table{wire.HeaderStream: r.Stream, wire.HeaderOffset: r.Offset}, Body: data,

@@ -3,8 +3,10 @@ package executor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
@@ -23,6 +25,10 @@ const (
 	// agent is stopped in mid-connection; the broker then refuses publications.
 	queueLength = 1024
 )
+
+// verifyInterval is how often an agent checks that the broker still has its queues.
+// With 10,000 agents that is about 40 checks a second.
+var verifyInterval = broker.Interval{First: 20 * time.Second, Then: 4 * time.Minute}
 
 // A delivery is one message from one of the agent's queues.
 type delivery struct {
@@ -52,6 +58,7 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 		}
 		a.cfg.Log.Info("ready", "names", names)
 		s.Ready()
+		g.Go(func() error { return broker.Verify(ctx, s.Conn, verifyInterval, a.subscriptions(names)...) })
 		if a.cfg.Inbox {
 			g.Go(func() error { return a.readInbox(ctx) })
 		}
@@ -68,21 +75,23 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 // Replies leave on the id's channel: the broker has then less to do for a reply
 // that comes with the acknowledgement of its request.
 func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session) ([]string, error) {
-	ch, err := a.take(ctx, g, s.Conn, a.cfg.ID, exchanges)
+	ch, incoming, err := a.take(s.Conn, a.cfg.ID, exchanges)
 	if err != nil {
 		if errors.Is(err, broker.ErrTaken) {
 			a.cfg.Log.Warn("another agent answers to this id; trying again", "id", a.cfg.ID,
-				"hint", "give each agent an --id of its own, or stop the other")
+				"hint", fmt.Sprintf("if that agent is dead or stopped, the broker frees the id within %v; otherwise give each agent an --id of its own",
+					freedAfter(s.Conn.Config.Heartbeat)))
 		}
 		return nil, err
 	}
-	g.Go(func() error { return a.publisher.ServeOn(ctx, s, ch) })
+	g.Go(func() error { return a.serveID(ctx, s, ch, incoming) })
 	taken := []string{a.cfg.ID}
 	for _, name := range a.furtherNames(s.Conn) {
-		_, err := a.take(ctx, g, s.Conn, name, nil)
+		_, incoming, err := a.take(s.Conn, name, nil)
 		switch {
 		case err == nil:
 			taken = append(taken, name)
+			g.Go(func() error { return a.consume(ctx, fromHost(name), incoming) })
 		case errors.Is(err, broker.ErrTaken), errors.Is(err, broker.ErrForbidden):
 			a.cfg.Log.Warn("does not answer to this name", "name", name, "error", err)
 		default:
@@ -90,6 +99,32 @@ func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session
 		}
 	}
 	return taken, nil
+}
+
+// freedAfter is how long the broker believes in a connection whose other end is
+// silent: it looks once in each heartbeat interval, and gives up at the second time
+// that nothing has come. The other agent's interval is taken to be this one's.
+func freedAfter(heartbeat time.Duration) time.Duration { return 3 * heartbeat }
+
+// serveID consumes the id's queue and publishes replies on the same channel. A reply
+// that the broker refuses costs that channel, and another takes over.
+func (a *Agent) serveID(ctx context.Context, s *broker.Session, ch *amqp.Channel, incoming *broker.Consumer) error {
+	for {
+		g, both := errgroup.WithContext(ctx)
+		g.Go(func() error { return a.consume(both, fromHost(a.cfg.ID), incoming) })
+		var published error
+		g.Go(func() error {
+			published = a.publisher.ServeOn(both, s, ch)
+			return published
+		})
+		err := g.Wait()
+		if !errors.Is(published, broker.ErrRefused) || ctx.Err() != nil {
+			return err
+		}
+		if ch, incoming, err = a.take(s.Conn, a.cfg.ID, exchanges); err != nil {
+			return err
+		}
+	}
 }
 
 // furtherNames are the aliases and the address that the connection leaves from.
@@ -103,24 +138,36 @@ func (a *Agent) furtherNames(conn *amqp.Connection) []string {
 	return names
 }
 
-// take declares the queue of one name on a channel of its own, which it returns,
-// and consumes it. With the id's go the exchanges.
-func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connection, name string, exchanges []broker.Exchange) (*amqp.Channel, error) {
+// take declares the queue of one name on a channel of its own and consumes it. With
+// the id's go the exchanges.
+func (a *Agent) take(conn *amqp.Connection, name string, exchanges []broker.Exchange) (*amqp.Channel, *broker.Consumer, error) {
 	queue := wire.HostQueue(name)
 	ch, err := broker.Declare(conn, exchanges, broker.ExclusiveQueue(queue, queueLength, 0))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var bindings []broker.Binding
-	if exchanges != nil {
-		bindings = []broker.Binding{{Exchange: wire.ExchangeDiscover}}
+	incoming, err := broker.Consume(conn, ch, queue, prefetch, true, a.subscription(name).Bindings...)
+	return ch, incoming, err
+}
+
+// fromHost says where deliveries to one of the agent's names come from.
+func fromHost(name string) delivery { return delivery{queue: wire.HostQueue(name), name: name} }
+
+// subscription is the queue of one of the agent's names. The id's is where questions
+// to all agents arrive, too.
+func (a *Agent) subscription(name string) broker.Subscription {
+	s := broker.Subscription{Queue: wire.HostQueue(name)}
+	if name == a.cfg.ID {
+		s.Bindings = []broker.Binding{{Exchange: wire.ExchangeDiscover}}
 	}
-	incoming, err := broker.Consume(conn, ch, queue, prefetch, true, bindings...)
-	if err != nil {
-		return nil, err
+	return s
+}
+
+func (a *Agent) subscriptions(names []string) (all []broker.Subscription) {
+	for _, name := range names {
+		all = append(all, a.subscription(name))
 	}
-	g.Go(func() error { return a.consume(ctx, delivery{queue: queue, name: name}, incoming) })
-	return ch, nil
+	return all
 }
 
 // consume hands on what comes by a queue; from tells which. When the queue has been

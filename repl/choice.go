@@ -158,9 +158,11 @@ func areAmong(agents, answers []results.Agent) bool {
 
 // united is the answers of both, the second of an agent that has given two.
 func united(first, second []results.Agent) []results.Agent {
-	first = slices.DeleteFunc(first, func(a results.Agent) bool {
-		return slices.ContainsFunc(second, func(b results.Agent) bool { return a.Agent == b.Agent })
-	})
+	again := make(map[string]bool, len(second))
+	for i := range second {
+		again[second[i].Agent] = true
+	}
+	first = slices.DeleteFunc(first, func(a results.Agent) bool { return again[a.Agent] })
 	return append(first, second...)
 }
 

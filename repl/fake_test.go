@@ -61,7 +61,7 @@ func openFake(ctx context.Context, settings Settings, _ bool) (Engine, error) {
 			e.store.SawAgent(ctx, question, &wire.Hello{
 				V: wire.Version, Agent: earlier, Names: []string{earlier}, At: 1,
 				Facts: wire.Facts{OS: "linux", Arch: "amd64", Version: "0.1.0", Labels: map[string]string{"role": "web"}},
-			}),
+			}, ""),
 		)
 		if err != nil {
 			return nil, err

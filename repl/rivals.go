@@ -16,7 +16,10 @@ func rivals(agents []results.Agent) (lines []string) {
 	}
 	claimed := map[string]string{} // by whom, of names that are no ids
 	for _, a := range agents {
-		if a.Rivals > 0 {
+		switch {
+		case a.TwoLogins:
+			lines = append(lines, fmt.Sprintf("two logins at the broker answer as %s; the first answer is shown", a.Agent))
+		case a.Rivals > 0:
 			lines = append(lines, fmt.Sprintf("%d agents have answered by the id %s; the first is shown", a.Rivals+1, a.Agent))
 		}
 		for _, name := range a.Names {

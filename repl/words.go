@@ -47,7 +47,7 @@ func outcomeWord(j *results.Job) string {
 func hintFor(o wire.Outcome) string {
 	switch o {
 	case wire.Unreachable:
-		return "unreachable means that no agent answers to that name now: is warrend running there, under that name? hosts lists who answers"
+		return "unreachable means that the command never ran there: is warrend running, under that name? hosts lists who answers"
 	case wire.Lost:
 		return "lost means that it may have run, and that nobody has said so: check_task asks again, and shows what its agent says once it is back"
 	case wire.Expired:

@@ -8,7 +8,7 @@ import (
 // junkPause is the time between two notices of what is dropped.
 const junkPause = time.Minute
 
-// junk counts what is no reply. The consumer of the bus owns it.
+// junk counts what is no reply, or one too many. The consumer of the bus owns it.
 type junk struct {
 	tell  func(text string) // nil: nobody is told
 	count int               // since the last notice
@@ -25,6 +25,6 @@ func (j *junk) dropped(why error, now time.Time) {
 	if j.count > 1 {
 		messages = fmt.Sprintf("%d messages were", j.count)
 	}
-	j.tell(fmt.Sprintf("notice: %s dropped from this operator's reply queue, being no reply: %v", messages, why))
+	j.tell(fmt.Sprintf("notice: %s dropped from this operator's reply queue: %v", messages, why))
 	j.count, j.last = 0, now
 }

@@ -5,14 +5,20 @@
 // into the result store. A delivery is acknowledged to the broker only once the
 // store has committed it. Agents send to it through the broker; it sends to the
 // store alone. It ends with the context of Run.
+//
+// A queue that was deleted, or that has lost its consumer or its binding, ends the
+// session, and the link declares it again. Whoever waits for replies sees the link
+// come up again and asks for what went to no queue meanwhile.
 package replybus
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sync/errgroup"
 
 	"warren/internal/broker"
 	"warren/internal/results"
@@ -42,10 +48,14 @@ const (
 	storePause = time.Second
 )
 
+// verifyInterval is how often the bus checks that its queue still exists. Somebody
+// waits for what comes by it, and operators are few.
+var verifyInterval = broker.Interval{First: 2 * time.Second, Then: 12 * time.Second}
+
 // Store is what the bus needs of the result store.
 type Store interface {
 	Apply(ctx context.Context, us []results.Update) (<-chan error, error)
-	SawAgent(ctx context.Context, discover string, h *wire.Hello) error
+	SawAgent(ctx context.Context, discover string, h *wire.Hello, login string) error
 	SawCheck(ctx context.Context, job string, reply any) (bool, error)
 }
 
@@ -100,13 +110,21 @@ func (b *Bus) session(ctx context.Context, s *broker.Session) error {
 	if err != nil {
 		return err
 	}
-	incoming, err := broker.Consume(s.Conn, ch, b.queue, prefetch, true, broker.Binding{Exchange: wire.ExchangeReplies, Key: b.queue})
+	binding := broker.Binding{Exchange: wire.ExchangeReplies, Key: b.queue}
+	incoming, err := broker.Consume(s.Conn, ch, b.queue, prefetch, true, binding)
 	if err != nil {
 		return err
 	}
 	s.Ready()
-	c := consumer{bus: b, ch: ch}
-	return c.run(ctx, incoming)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		c := consumer{bus: b, ch: ch}
+		return c.run(ctx, incoming)
+	})
+	g.Go(func() error {
+		return broker.Verify(ctx, s.Conn, verifyInterval, broker.Subscription{Queue: b.queue, Bindings: []broker.Binding{binding}})
+	})
+	return g.Wait()
 }
 
 // consumer is the state of one session.
@@ -235,7 +253,13 @@ func (c *consumer) take(ctx context.Context, d amqp.Delivery) error {
 	}
 	switch r := reply.(type) {
 	case *wire.Hello:
-		return c.bus.store.SawAgent(ctx, d.CorrelationId, r)
+		err := c.bus.store.SawAgent(ctx, d.CorrelationId, r, d.UserId)
+		if errors.Is(err, results.ErrSurplus) {
+			c.bus.log.Warn("dropped a hello", "agent", r.Agent, "error", err)
+			c.bus.junk.dropped(err, time.Now())
+			return nil
+		}
+		return err
 	case *wire.Checked:
 		_, err := c.bus.store.SawCheck(ctx, d.CorrelationId, r)
 		return err

@@ -14,6 +14,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/internal/broker"
+	"warren/internal/rabbit"
 	"warren/internal/rabbit/rabbittest"
 	"warren/internal/results"
 	"warren/internal/wire"
@@ -45,7 +46,7 @@ func (s *store) Apply(ctx context.Context, us []results.Update) (<-chan error, e
 
 func (s *store) SawCheck(context.Context, string, any) (bool, error) { return false, nil }
 
-func (s *store) SawAgent(ctx context.Context, _ string, h *wire.Hello) error {
+func (s *store) SawAgent(ctx context.Context, _ string, h *wire.Hello, _ string) error {
 	select {
 	case s.hellos <- h:
 		return nil
@@ -360,6 +361,34 @@ func TestComesBack(t *testing.T) {
 	wantJobs(t, a, job)
 	a.commit <- nil
 	r.empty()
+}
+
+// A queue that is deleted while the bus waits for replies, or that loses its consumer,
+// is declared again, and whoever watches the link sees it.
+func TestLostQueueIsDeclaredAgain(t *testing.T) {
+	for name, damage := range map[string]func(n *rabbit.Node, ctx context.Context, vhost, queue string) error{
+		"deleted":     (*rabbit.Node).DeleteQueue,
+		"no consumer": (*rabbit.Node).LoseConsumers,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.run()
+			up := r.until(r.bus.Link(), "up", isUp)
+			if err := damage(rabbittest.Node(t), t.Context(), "/", r.queue); err != nil {
+				t.Fatal(err)
+			}
+			down := r.until(up, "down", func(s *broker.State) bool { return s.Phase == broker.Connecting })
+			if !errors.Is(down.Err, broker.ErrLost) || !strings.Contains(down.Err.Error(), r.queue) {
+				t.Errorf("the link is down with %v", down.Err)
+			}
+			r.until(down, "up again", isUp)
+			r.connectAgent()
+			job := r.reply()
+			a := receive(t, r.store.applied)
+			wantJobs(t, a, job)
+			a.commit <- nil
+		})
+	}
 }
 
 // While somebody else holds the queue the link says so; then it takes it.

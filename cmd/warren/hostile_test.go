@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -454,13 +457,14 @@ func TestHostileHellos(t *testing.T) {
 	}
 	w := p.start("hosts")
 	d := <-asked // the test's own limit bounds it
-	answer := func(correlation string, h *wire.Hello) {
+	by := func(login, correlation string, h *wire.Hello) {
 		typ, body, err := wire.EncodeReply(h)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.publish(d.ReplyTo, amqp.Publishing{Type: typ, CorrelationId: correlation, Body: body})
+		f.publish(d.ReplyTo, amqp.Publishing{Type: typ, CorrelationId: correlation, Body: body, UserId: login})
 	}
+	answer := func(correlation string, h *wire.Hello) { by("", correlation, h) }
 	answer(uuid.NewString(), hello(p.prefix+"unasked"))
 	answer(d.CorrelationId, hello(p.prefix+"true"))
 	liar := hello(p.prefix + "true")
@@ -478,15 +482,65 @@ func TestHostileHellos(t *testing.T) {
 		f.publish(d.ReplyTo, amqp.Publishing{Type: wire.TypeHello, CorrelationId: d.CorrelationId, Body: body})
 	}
 	answer(d.CorrelationId, thief)
+	by("guest", d.CorrelationId, hello(p.prefix+"twice"))
+	by("", d.CorrelationId, hello(p.prefix+"twice")) // for whom nobody vouches
+	f.publish(d.ReplyTo, amqp.Publishing{Type: wire.TypeHello, CorrelationId: d.CorrelationId, Body: fmt.Appendf(nil, `{"v":1,"agent":"%shuge","x":"%s"}`, p.prefix, make([]byte, wire.MaxHello))})
 	if status := ended(t, w); status != 0 {
 		t.Fatalf("status %d: %s", status, w.Err.String())
 	}
 	has(t, w.Out.String(), p.prefix+"true", p.prefix+"thief")
-	if out := w.Out.String(); strings.Contains(out, "unasked") || strings.Contains(out, "liar") || strings.Contains(out, "many") {
+	if out := w.Out.String(); strings.Contains(out, "unasked") || strings.Contains(out, "liar") || strings.Contains(out, "many") || strings.Contains(out, "huge") {
 		t.Errorf("listed: %s", w.Out.String())
 	}
 	has(t, w.Err.String(),
 		fmt.Sprintf("2 agents have answered by the id %strue", p.prefix),
 		fmt.Sprintf("%strue is claimed by %[1]sthief", p.prefix),
-		p.prefix+`thief refuses its revoked_operators: a\x1b[2J`)
+		p.prefix+`thief refuses its revoked_operators: a\x1b[2J`,
+		fmt.Sprintf("two logins at the broker answer as %stwice", p.prefix))
+}
+
+// One login answers a question to all by thousands of invented ids, each answer as large
+// as may be. The operator takes little of it, says so, and hears the others.
+func TestFloodOfHellos(t *testing.T) {
+	p := newPlace(t)
+	p.broker = rabbittest.Vhost(t)
+	u, err := rabbittest.Node(t).AddUser(t.Context(), t.Name(), "evil", "pw", ".*", ".*", ".*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFleet(t, u, nil)
+	q, err := f.ch.QueueDeclare("", false, true, true, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, _ := p.agent("a") // it makes the exchanges
+	if err := f.ch.QueueBind(q.Name, "", wire.ExchangeDiscover, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	asked, err := f.ch.Consume(q.Name, "", true, true, false, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := p.start("hosts", "--hosts", host+" "+p.prefix+"nobody")
+	d := <-asked // the test's own limit bounds it
+	began := time.Now()
+	for i := range 4_300 {
+		h := hello(fmt.Sprintf("%sinvented%d", p.prefix, i))
+		h.Facts.Labels = map[string]string{}
+		for j := range 32 {
+			h.Facts.Labels[fmt.Sprint(j)] = strings.Repeat("x", wire.MaxFact)
+		}
+		typ, body, err := wire.EncodeReply(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.publish(d.ReplyTo, amqp.Publishing{Type: typ, CorrelationId: d.CorrelationId, Body: body, UserId: "evil"})
+	}
+	ended(t, w)
+	t.Logf("%s after the first of them: %s", time.Since(began), w.Err.String())
+	has(t, w.Out.String(), host)
+	info, err := os.Stat(filepath.Join(p.data, "results.db"))
+	if err != nil || info.Size() > 64<<20 {
+		t.Errorf("the database has %d bytes, %v", info.Size(), err)
+	}
 }

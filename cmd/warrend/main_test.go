@@ -325,7 +325,7 @@ func TestTwoAgentsOneID(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = second.Kill() })
-	p.await(&second.Err, `another agent answers to this id; trying again.*hint=`)
+	p.await(&second.Err, `another agent answers to this id; trying again.*hint=.*the broker frees the id within 1m30s`)
 	p.has(p.warren(0, "run", "echo by-$PPID", "--hosts", p.id), fmt.Sprintf("by-%d\n", first.PID()))
 	if err := first.Stop(); err != nil {
 		t.Error(err)

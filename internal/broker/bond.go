@@ -30,7 +30,7 @@ type bond struct {
 func newBond(r *run, ep endpoint, opts Options, l *line) *bond {
 	return &bond{
 		run: r, ep: ep, opts: opts, conn: l.amqp, raw: l.raw,
-		session: &Session{Conn: l.amqp, cork: l.cork, URL: ep.redacted, ready: make(chan struct{}, 1)},
+		session: &Session{Conn: l.amqp, cork: l.cork, URL: ep.redacted, User: ep.knownUser(), ready: make(chan struct{}, 1)},
 		closed:  l.amqp.NotifyClose(make(chan *amqp.Error, 1)),
 		blocked: l.amqp.NotifyBlocked(make(chan amqp.Blocking, 1)),
 		done:    make(chan error, 1),

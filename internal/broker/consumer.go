@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"fmt"
+
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
@@ -10,7 +12,9 @@ type Consumer struct {
 	// queue has been deleted.
 	Deliveries <-chan amqp.Delivery
 
-	closed <-chan *amqp.Error // the library closes it
+	queue     string
+	closed    <-chan *amqp.Error // the library closes it with the channel
+	cancelled <-chan string      // gets a value when the broker ends the consumer alone; the library closes it with the channel
 }
 
 // A Binding is of a queue to an exchange.
@@ -19,7 +23,11 @@ type Binding struct{ Exchange, Key string }
 // Consume binds a queue and begins to consume it, up to prefetch messages in
 // advance. Exclusive, nobody else may do so. A refusal is ErrForbidden.
 func Consume(conn *amqp.Connection, ch *amqp.Channel, queue string, prefetch int, exclusive bool, bindings ...Binding) (*Consumer, error) {
-	c := &Consumer{closed: ch.NotifyClose(make(chan *amqp.Error, 1))}
+	c := &Consumer{
+		queue:     queue,
+		closed:    ch.NotifyClose(make(chan *amqp.Error, 1)),
+		cancelled: ch.NotifyCancel(make(chan string, 1)),
+	}
 	err := Within(conn, CallTime, func() error {
 		err := c.consume(ch, queue, prefetch, exclusive, bindings)
 		if err == nil || code(err) != 0 {
@@ -52,12 +60,22 @@ func (c *Consumer) consume(ch *amqp.Channel, queue string, prefetch int, exclusi
 	return err
 }
 
-// Err is why Deliveries has closed.
+// Err is why Deliveries has closed. A broker that deletes the queue ends the
+// consumer (basic.cancel) and leaves its channel open.
 func (c *Consumer) Err() error {
-	if e := <-c.closed; e != nil {
+	var e *amqp.Error
+	select {
+	case _, ended := <-c.cancelled:
+		if ended {
+			return &Error{Kind: ErrLost, Text: fmt.Sprintf("the broker ended the consumer of queue %q: the queue was deleted or has failed", c.queue)}
+		}
+		e = <-c.closed
+	case e = <-c.closed:
+	}
+	if e != nil {
 		return channelLost(e)
 	}
-	return &Error{Kind: ErrLost, Text: "the broker ended the consumer"}
+	return &Error{Kind: ErrLost, Text: "the channel of the consumer was closed"}
 }
 
 // channelLost tells why the broker has closed a channel.

@@ -21,6 +21,7 @@ var (
 	ErrTimeout       = errors.New("the broker did not answer in time")
 	ErrTaken         = errors.New("the queue is in use by another connection")
 	ErrForbidden     = errors.New("the broker forbids it")
+	ErrRefused       = errors.New("the broker refused a publication")
 )
 
 // An Error says what happened, to which thing, and what to do. No error of this
@@ -83,6 +84,10 @@ func code(err error) int {
 	}
 	return 0
 }
+
+// IsNotFound reports whether the broker has ended a channel since a queue or an
+// exchange does not exist.
+func IsNotFound(err error) bool { return code(err) == amqp.NotFound }
 
 // reason is the broker's own text without the library's decoration.
 func reason(err error) string {

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -162,7 +163,7 @@ func (f *failure) noLogin(err error, peer *listener) error {
 	case code(err) == amqp.NotAllowed:
 		e.Kind = ErrVhost
 		e.Text = fmt.Sprintf("the broker at %s refused virtual host %q to user %q: %s", f.ep.addr, f.ep.uri.Vhost, f.ep.uri.Username, reason(err))
-		e.Hint = vhostHint
+		e.Hint = cmp.Or(limitHint(reason(err)), vhostHint)
 	case errors.Is(err, amqp.ErrCredentials), errors.Is(err, amqp.ErrVhost):
 		// The library's guesses for a connection that broke during login.
 		e.Text = fmt.Sprintf("the broker at %s closed the connection during the login", f.ep.addr)
@@ -191,7 +192,7 @@ func (f *failure) certificateRefused(err error) error {
 	case code(err) == amqp.NotAllowed:
 		e.Kind = ErrVhost
 		e.Text = fmt.Sprintf("the broker at %s refused virtual host %q to the login by certificate %s: %s", f.ep.addr, f.ep.uri.Vhost, cert, reason(err))
-		e.Hint = vhostHint
+		e.Hint = cmp.Or(limitHint(reason(err)), vhostHint)
 	default:
 		return nil
 	}

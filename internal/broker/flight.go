@@ -16,6 +16,8 @@ type flight struct {
 type slot struct {
 	ref      uint64
 	answer   chan<- Verdict
+	exchange string
+	size     int
 	returned bool
 	reason   string
 }
@@ -26,16 +28,22 @@ func newFlight(window int) *flight {
 }
 
 func (f *flight) empty() bool { return f.head == f.next }
-func (f *flight) full() bool  { return f.next-f.head == uint64(len(f.slots)) }
+func (f *flight) count() int  { return int(f.next - f.head) }
 
 func (f *flight) at(seq uint64) *slot { return &f.slots[seq%uint64(len(f.slots))] }
 
 // add takes a publication up and returns its sequence number.
-func (f *flight) add(ref uint64, answer chan<- Verdict) uint64 {
+func (f *flight) add(p *Publication) uint64 {
 	seq := f.next
-	*f.at(seq) = slot{ref: ref, answer: answer}
+	*f.at(seq) = slot{ref: p.Ref, answer: p.Answer, exchange: p.Exchange, size: len(p.Msg.Body)}
 	f.next++
 	return seq
+}
+
+// takeBack undoes the last add: the publication was not written.
+func (f *flight) takeBack() {
+	f.next--
+	*f.at(f.next) = slot{}
 }
 
 // returned notes that the broker has sent a message back. Its id is the

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -31,8 +32,14 @@ type Link struct {
 type Session struct {
 	Conn *amqp.Connection
 	URL  string // without the password
+	User string // as whom the broker knows us; empty where only the broker knows, as with a certificate
 
 	cork *cork // of Conn; nil where the connection is not a link's
+
+	// Of the Publisher that serves the session: one channel of it may follow another,
+	// and the library waits for every listener of the connection.
+	blockings chan amqp.Blocking // the library closes it
+	blocked   bool
 
 	ready chan struct{} // session → link, one slot: to say it once is enough
 }
@@ -44,6 +51,20 @@ func (s *Session) Ready() {
 	select {
 	case s.ready <- struct{}{}:
 	default:
+	}
+}
+
+// watchBlocked begins to listen for whether the broker takes messages, once.
+func (s *Session) watchBlocked() {
+	if s.blockings == nil {
+		s.blockings = s.Conn.NotifyBlocked(make(chan amqp.Blocking, blockedEvents))
+	}
+}
+
+func (s *Session) noteBlocked(b amqp.Blocking, ok bool) {
+	s.blocked = ok && b.Active
+	if !ok {
+		s.blockings = nil
 	}
 }
 
@@ -188,7 +209,11 @@ func (r *run) say(ctx context.Context, err error, pause time.Duration) {
 		level = slog.LevelDebug
 	}
 	r.said = text
-	r.opts.Log.Log(ctx, level, "no link to the broker", slog.String("error", text), slog.Duration("again_in", pause))
+	attrs := []slog.Attr{slog.String("error", text), slog.Duration("again_in", pause)}
+	if e := (*Error)(nil); errors.As(err, &e) && e.Hint != "" {
+		attrs = append(attrs, slog.String("hint", e.Hint))
+	}
+	r.opts.Log.LogAttrs(ctx, level, "no link to the broker", attrs...)
 }
 
 func (r *run) current() *State {
@@ -211,6 +236,7 @@ func lost(ep endpoint, e *amqp.Error) error {
 	return &Error{
 		Kind: ErrLost,
 		Text: fmt.Sprintf("the connection to the broker at %s was lost: %s", ep.addr, why),
+		Hint: limitHint(why),
 		Err:  asError(e),
 	}
 }

@@ -164,6 +164,15 @@ func (o Options) User() (string, error) {
 	return first, nil
 }
 
+// knownUser is who logs in by this URL with a password. What a certificate logs in
+// as is for the broker to say: empty.
+func (ep *endpoint) knownUser() string {
+	if ep.external() != onlyPassword {
+		return ""
+	}
+	return ep.uri.Username
+}
+
 // user is who logs in by this URL.
 func (ep *endpoint) user() (string, error) {
 	if ep.named || ep.external() != onlyCertificate {

@@ -7,6 +7,9 @@ type Publication struct {
 	Exchange  string // empty is the default exchange
 	Key       string
 	Mandatory bool // have it returned if no queue takes it
+	// Vouched has the broker vouch for the sender's login: Msg's UserId is set where
+	// the login is known, and the broker refuses a wrong one.
+	Vouched bool
 	// Msg's MessageId is set by the Publisher.
 	Msg amqp.Publishing
 	// Answer gets the one verdict. It must have a free slot for it (a channel of
@@ -31,9 +34,13 @@ const (
 	Routed
 	// Returned: it was mandatory and no queue took it.
 	Returned
-	// Nacked: the broker did not accept it, as when a queue is full; or it
-	// breaks the protocol's limits and was not sent.
+	// Nacked: the broker did not accept it, as when a queue is full. It may do so
+	// later.
 	Nacked
+	// Refused: the broker closed the channel over this one (too large, no
+	// permission), or it breaks the protocol's limits and was not sent. No queue has
+	// it, and it would be refused again.
+	Refused
 	// Unconfirmed: the session ended first. It may have arrived or not.
 	Unconfirmed
 )
@@ -46,6 +53,8 @@ func (k Kind) String() string {
 		return "returned"
 	case Nacked:
 		return "nacked"
+	case Refused:
+		return "refused"
 	case Unconfirmed:
 		return "unconfirmed"
 	}

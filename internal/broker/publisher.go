@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -33,8 +34,11 @@ const blockedEvents = 8
 // A Publisher publishes for any number of goroutines, over one session after
 // another.
 type Publisher struct {
-	in     chan *Publication // anybody → Serve; never closed
-	window int
+	in chan *Publication // anybody → Serve; never closed
+
+	// Of Serve alone.
+	caution   caution
+	anonymous bool // the broker knows us by another name than we do
 }
 
 // NewPublisher makes a publisher with a window of publications in flight; 0
@@ -43,7 +47,7 @@ func NewPublisher(window int) *Publisher {
 	if window <= 0 {
 		window = DefaultWindow
 	}
-	return &Publisher{in: make(chan *Publication), window: window}
+	return &Publisher{in: make(chan *Publication), caution: newCaution(window)}
 }
 
 // In takes publications. A send waits while no session serves, the window is
@@ -54,21 +58,28 @@ func (p *Publisher) In() chan<- *Publication { return p.in }
 
 // Serve publishes over one session, on a channel of its own, until ctx ends
 // (then it returns nil, once what is in flight has been confirmed, or 2 s
-// later) or the channel or the connection does. The channel ends with the
-// session. One Serve at a time.
+// later) or the connection does. Where the broker refuses a publication Serve goes on,
+// on another channel. The channel ends with the session. One Serve at a time.
 func (p *Publisher) Serve(ctx context.Context, s *Session) error {
-	ch, err := onChannel(s.Conn, func(*amqp.Channel) error { return nil })
-	if err != nil {
-		return fmt.Errorf("cannot open a channel to publish: %w", err)
+	for {
+		ch, err := onChannel(s.Conn, func(*amqp.Channel) error { return nil })
+		if err != nil {
+			return fmt.Errorf("cannot open a channel to publish: %w", err)
+		}
+		if err := p.ServeOn(ctx, s, ch); !errors.Is(err, ErrRefused) {
+			return err
+		}
 	}
-	return p.ServeOn(ctx, s, ch)
 }
 
-// ServeOn is Serve on a channel that nobody else publishes on.
+// ServeOn is Serve on a channel that nobody else publishes on. It returns ErrRefused
+// where the broker has closed the channel over a publication: the connection is
+// sound, and publishing can go on with ServeOn on another channel.
 func (p *Publisher) ServeOn(ctx context.Context, session *Session, ch *amqp.Channel) error {
-	s := &serving{in: p.in, conn: session.Conn, ch: ch, cork: session.cork, flight: newFlight(p.window)}
-	defer s.flight.abandon("the connection to the broker was lost before it confirmed")
-	if err := s.prepare(p.window); err != nil {
+	p.caution.newChannel()
+	s := &serving{Publisher: p, session: session, ch: ch, flight: newFlight(p.caution.window)}
+	defer s.abandon("the connection to the broker was lost before it confirmed")
+	if err := s.prepare(); err != nil {
 		return err
 	}
 	return s.loop(ctx)
@@ -77,37 +88,41 @@ func (p *Publisher) ServeOn(ctx context.Context, session *Session, ch *amqp.Chan
 // serving is the state of one Serve. The library's reader is the sender on all
 // its channels, and closes them.
 type serving struct {
-	in      <-chan *Publication
-	conn    *amqp.Connection
+	*Publisher
+	session *Session
 	ch      *amqp.Channel
-	cork    *cork // of conn, or nil
 	flight  *flight
-	blocked bool
+	held    *Publication // is to go alone, and waits for those in flight; nil none
+	solo    bool         // what is in flight goes alone
 
 	// With room for the whole window the reader never waits for us, not even
 	// while we are stuck in a write: it would drop a confirmation after 5 s.
 	returns  chan amqp.Return
 	confirms chan amqp.Confirmation
 
-	closed    chan *amqp.Error
-	blockings chan amqp.Blocking
+	closed chan *amqp.Error
 }
 
-func (s *serving) prepare(window int) error {
-	if err := Within(s.conn, CallTime, func() error { return s.ch.Confirm(false) }); err != nil {
+func (s *serving) prepare() error {
+	if err := Within(s.session.Conn, CallTime, func() error { return s.ch.Confirm(false) }); err != nil {
 		return fmt.Errorf("cannot publish with confirmations: %w", err)
 	}
-	s.returns = s.ch.NotifyReturn(make(chan amqp.Return, window))
-	s.confirms = s.ch.NotifyPublish(make(chan amqp.Confirmation, window))
+	s.returns = s.ch.NotifyReturn(make(chan amqp.Return, s.caution.window))
+	s.confirms = s.ch.NotifyPublish(make(chan amqp.Confirmation, s.caution.window))
 	s.closed = s.ch.NotifyClose(make(chan *amqp.Error, 1))
-	s.blockings = s.conn.NotifyBlocked(make(chan amqp.Blocking, blockedEvents))
+	s.session.watchBlocked()
 	return nil
+}
+
+// room reports whether another publication may be taken.
+func (s *serving) room() bool {
+	return !s.solo && s.held == nil && s.flight.count() < s.caution.limit
 }
 
 func (s *serving) loop(ctx context.Context) error {
 	for {
 		in := s.in
-		if s.blocked || s.flight.full() {
+		if s.session.blocked || !s.room() {
 			in = nil
 		}
 		select {
@@ -118,17 +133,11 @@ func (s *serving) loop(ctx context.Context) error {
 				return err
 			}
 		case c, ok := <-s.confirms:
-			if !ok {
-				return s.lost()
-			}
-			if err := s.settle(c); err != nil {
+			if err := s.confirmed(c, ok); err != nil {
 				return err
 			}
-		case b, ok := <-s.blockings:
-			s.blocked = ok && b.Active
-			if !ok {
-				s.blockings = nil
-			}
+		case b, ok := <-s.session.blockings:
+			s.session.noteBlocked(b, ok)
 		}
 	}
 }
@@ -136,12 +145,23 @@ func (s *serving) loop(ctx context.Context) error {
 // publish publishes p and what waits behind it, in as few writes as the cork
 // allows: each wakes the broker.
 func (s *serving) publish(p *Publication) error {
-	s.cork.put()
+	if s.caution.alone(p) {
+		if !s.flight.empty() {
+			s.held = p
+			return nil
+		}
+		s.solo = true
+	}
+	s.session.cork.put()
 	size := len(p.Msg.Body)
 	err := s.write(p)
-	for n := 1; n < burst && size < maxCorked && err == nil && !s.flight.full(); n++ {
+	for n := 1; n < burst && size < maxCorked && err == nil && s.room(); n++ {
 		select {
 		case p := <-s.in:
+			if s.caution.alone(p) {
+				s.held = p
+				continue
+			}
 			size += len(p.Msg.Body)
 			err = s.write(p)
 			continue
@@ -149,17 +169,23 @@ func (s *serving) publish(p *Publication) error {
 		}
 		break
 	}
-	err = errors.Join(err, s.cork.draw())
-	if err == nil {
+	err = errors.Join(err, s.session.cork.draw())
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, amqp.ErrClosed): // of what was not written
+	default:
+		// A failed write leaves half a frame on the wire, and the library does not
+		// always notice: nothing good can follow.
+		abandon(s.session.Conn)
 	}
-	// A failed write leaves half a frame on the wire, and the library does not
-	// always notice: nothing good can follow.
-	abandon(s.conn)
 	for c := range s.confirms { // what has been confirmed before; the library closes it now
 		if s.settle(c) != nil {
 			break
 		}
+	}
+	if errors.Is(err, amqp.ErrClosed) {
+		return s.lost()
 	}
 	return &Error{Kind: ErrLost, Text: "cannot publish: " + reason(err), Err: err}
 }
@@ -169,12 +195,20 @@ func (s *serving) publish(p *Publication) error {
 func (s *serving) write(p *Publication) error {
 	defer acknowledge(p.Acks)
 	if reason := unfit(p); reason != "" {
-		answer(p.Answer, Verdict{Ref: p.Ref, Kind: Nacked, Reason: reason})
+		answer(p.Answer, Verdict{Ref: p.Ref, Kind: Refused, Reason: reason})
+		s.solo = s.solo && !s.flight.empty()
 		return nil
 	}
-	seq := s.flight.add(p.Ref, p.Answer)
+	seq := s.flight.add(p)
 	p.Msg.MessageId = strconv.FormatUint(seq, 10)
+	if p.Vouched && !s.anonymous {
+		p.Msg.UserId = s.session.User
+	}
 	_, err := s.ch.PublishWithDeferredConfirm(p.Exchange, p.Key, p.Mandatory, false, p.Msg)
+	if errors.Is(err, amqp.ErrClosed) {
+		s.flight.takeBack()
+		s.held = p
+	}
 	return err
 }
 
@@ -184,6 +218,26 @@ func acknowledge(ds []amqp.Delivery) {
 	for _, d := range ds {
 		_ = d.Ack(false)
 	}
+}
+
+// confirmed takes one confirmation, or the end of the channel, and sends what has
+// waited for it.
+func (s *serving) confirmed(c amqp.Confirmation, ok bool) error {
+	if !ok {
+		return s.lost()
+	}
+	if err := s.settle(c); err != nil {
+		return err
+	}
+	if !s.flight.empty() {
+		return nil
+	}
+	s.solo = false
+	if p := s.held; p != nil {
+		s.held = nil
+		return s.publish(p)
+	}
+	return nil
 }
 
 // settle takes one confirmation. The reader has sent the return of a message
@@ -198,7 +252,12 @@ func (s *serving) settle(c amqp.Confirmation) error {
 			}
 		default:
 		}
-		return s.flight.settle(c.DeliveryTag, c.Ack)
+		taken := *s.flight.at(c.DeliveryTag)
+		err := s.flight.settle(c.DeliveryTag, c.Ack)
+		if err == nil {
+			s.caution.accepted(taken.exchange, taken.size)
+		}
+		return err
 	}
 }
 
@@ -209,27 +268,52 @@ func (s *serving) drain() error {
 	for !s.flight.empty() {
 		select {
 		case c, ok := <-s.confirms:
-			if !ok {
+			err := s.confirmed(c, ok)
+			if err != nil && !ok && !errors.Is(err, ErrRefused) {
 				return nil
 			}
-			if err := s.settle(c); err != nil {
+			if err != nil {
 				return err
 			}
 		case <-timer.C:
-			abandon(s.conn)
+			abandon(s.session.Conn)
 			return nil
 		}
 	}
 	return nil
 }
 
+// abandon answers all that was taken.
+func (s *serving) abandon(reason string) {
+	s.flight.abandon(reason)
+	if s.held != nil {
+		answer(s.held.Answer, Verdict{Ref: s.held.Ref, Kind: Unconfirmed, Reason: reason})
+		s.held = nil
+	}
+}
+
 // lost tells why the channel ended. Its last confirmations have been read: the
 // library closes their channel behind them.
 func (s *serving) lost() error {
-	if e := <-s.closed; e != nil { // closed, at the latest, together with confirms
+	e := <-s.closed // closed, at the latest, together with confirms
+	switch {
+	case e == nil:
+		return &Error{Kind: ErrLost, Text: "the channel to publish was closed"}
+	case !e.Server || !refuses(e) || s.flight.empty() || s.session.Conn.IsClosed():
 		return channelLost(e)
 	}
-	return &Error{Kind: ErrLost, Text: "the channel to publish was closed"}
+	n := s.flight.count()
+	switch {
+	case strings.Contains(e.Reason, "user_id"):
+		// It says "user_id property set to 'x' but authenticated user was 'y'", as
+		// where a token or a directory makes another user of the login's name.
+		s.anonymous = true
+	case n == 1:
+		s.flight.pop(Refused, e.Reason)
+	}
+	s.caution.refused(n)
+	s.abandon("the broker closed the channel over one of several publications: " + e.Reason)
+	return &Error{Kind: ErrRefused, Text: "the broker refused a publication: " + e.Reason, Err: e}
 }
 
 // unfit says why a message cannot be put into frames; the library would break

@@ -53,9 +53,9 @@ func TestVerdicts(t *testing.T) {
 		{"no queue", Publication{Key: "test.nobody", Mandatory: true, Msg: msg}, Returned, "NO_ROUTE"},
 		{"no queue, not mandatory", Publication{Key: "test.nobody", Msg: msg}, Routed, ""},
 		{"full queue", Publication{Key: full, Mandatory: true, Msg: msg}, Nacked, "full"},
-		{"long key", Publication{Key: long, Msg: msg}, Nacked, "256"},
-		{"long header", Publication{Key: open, Msg: amqp.Publishing{Headers: amqp.Table{long: 1}}}, Nacked, "256"},
-		{"bad header", Publication{Key: open, Msg: amqp.Publishing{Headers: amqp.Table{"x": struct{}{}}}}, Nacked, ""},
+		{"long key", Publication{Key: long, Msg: msg}, Refused, "256"},
+		{"long header", Publication{Key: open, Msg: amqp.Publishing{Headers: amqp.Table{long: 1}}}, Refused, "256"},
+		{"bad header", Publication{Key: open, Msg: amqp.Publishing{Headers: amqp.Table{"x": struct{}{}}}}, Refused, ""},
 		{"after all that", Publication{Key: open, Mandatory: true, Msg: msg}, Routed, ""},
 	} {
 		c.pub.Ref = 42

@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -53,7 +54,7 @@ func Declare(c *amqp.Connection, exchanges []Exchange, q Queue) (*amqp.Channel, 
 	switch {
 	case err == nil, errors.Is(err, ErrTimeout):
 		return ch, err
-	case code(err) == amqp.ResourceLocked: // no exchange can be locked
+	case code(err) == amqp.ResourceLocked, c.IsClosed(): // no exchange can be locked
 		return nil, refusal("queue", q.Name, err)
 	}
 	for _, x := range exchanges {
@@ -74,10 +75,14 @@ func DeclareQueue(c *amqp.Connection, q Queue) (*amqp.Channel, error) {
 		return err
 	})
 	if code(err) == amqp.PreconditionFailed {
-		ch, err = onChannel(c, func(ch *amqp.Channel) error {
+		existing, passive := onChannel(c, func(ch *amqp.Channel) error {
 			_, err := ch.QueueDeclarePassive(q.Name, q.Durable, q.AutoDelete, q.Exclusive, false, q.Args)
 			return err
 		})
+		// No such queue: other arguments were not what the broker disliked.
+		if code(passive) != amqp.NotFound {
+			ch, err = existing, passive
+		}
 	}
 	if err != nil {
 		return nil, refusal("queue", q.Name, err)
@@ -142,6 +147,30 @@ func refusal(what, name string, err error) error {
 			return err
 		}
 		e.Kind = ErrLost
+		e.Hint = limitHint(reason(err))
 	}
 	return e
+}
+
+// limits are those that an administrator sets, by what the broker says where one is
+// reached, and how each is raised. The first that fits counts.
+var limits = []struct{ words, hint string }{
+	{"queue limit in cluster", "cluster_queue_limit in rabbitmq.conf raises the limit"},
+	{"queue limit", `rabbitmqctl set_vhost_limits -p VHOST '{"max-queues": N}' raises the limit; an agent needs a queue for each of its names and one for an inbox, an operator one`},
+	{"user connection limit", `rabbitmqctl set_user_limits USER '{"max-connections": N}' raises the limit; an agent needs one connection, with an inbox two, an operator two`},
+	{"node connection limit", "connection_max in rabbitmq.conf raises the limit"},
+	{"connection limit", `rabbitmqctl set_vhost_limits -p VHOST '{"max-connections": N}' raises the limit; an agent needs one connection, with an inbox two, an operator two`},
+	{"channels opened for user", `rabbitmqctl set_user_limits USER '{"max-channels": N}' raises the limit; an agent needs two channels and one for each further name, an operator three`},
+	{"limit", "rabbitmqctl list_vhost_limits and list_user_limits show what is set"},
+}
+
+// limitHint says what to do where the broker refuses for a limit; empty where it
+// refuses for something else.
+func limitHint(reason string) string {
+	for _, l := range limits {
+		if strings.Contains(reason, l.words) {
+			return l.hint
+		}
+	}
+	return ""
 }

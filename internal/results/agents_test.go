@@ -1,8 +1,10 @@
 package results
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +44,7 @@ func TestHelloThatNobodyAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, discover := range []string{uuid.NewString(), late, ""} {
-		if err := s.SawAgent(t.Context(), discover, hello("evil", 1)); err != nil {
+		if err := s.SawAgent(t.Context(), discover, hello("evil", 1), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -60,7 +62,7 @@ func TestHellosByOneID(t *testing.T) {
 	s := start(t, t.TempDir())
 	discover := s.asked(t)
 	for range 3 {
-		if err := s.SawAgent(t.Context(), discover, hello("web01", 1)); err != nil {
+		if err := s.SawAgent(t.Context(), discover, hello("web01", 1), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -68,7 +70,7 @@ func TestHellosByOneID(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 	for i := range 20 {
-		if err := s.SawAgent(t.Context(), discover, hello("web01", int64(i+2), "db01")); err != nil {
+		if err := s.SawAgent(t.Context(), discover, hello("web01", int64(i+2), "db01"), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -80,11 +82,72 @@ func TestHellosByOneID(t *testing.T) {
 		t.Errorf("hosts %v, %v", hosts, err)
 	}
 	// The next discover begins anew.
-	if err := s.SawAgent(t.Context(), s.asked(t), hello("web01", 1)); err != nil {
+	if err := s.SawAgent(t.Context(), s.asked(t), hello("web01", 1), ""); err != nil {
 		t.Fatal(err)
 	}
 	if found := s.agents(t); found[0].Rivals != 0 {
 		t.Errorf("%+v", found)
+	}
+}
+
+// One id, two logins at the broker: the broker vouches for these, so it is said,
+// whatever else the answers have in common.
+func TestTwoLoginsByOneID(t *testing.T) {
+	s := start(t, t.TempDir())
+	discover := s.asked(t)
+	for _, login := range []string{"web01", "web01", "evil", "evil"} {
+		if err := s.SawAgent(t.Context(), discover, hello("web01", 1), login); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found := s.agents(t); len(found) != 1 || !found[0].TwoLogins || found[0].Rivals == 0 {
+		t.Errorf("%+v", found)
+	}
+}
+
+// A login that answers by invented ids, each answer as large as may be, leaves room for
+// the others.
+func TestOneLoginCannotFillTheRoll(t *testing.T) {
+	s := start(t, t.TempDir())
+	discover := s.asked(t)
+	large := func(i int) *wire.Hello {
+		h := hello(fmt.Sprintf("invented%d", i), 1)
+		h.Facts.Labels = map[string]string{"x": strings.Repeat("x", wire.MaxHello-1000)}
+		return h
+	}
+	stored := 0
+	for i := range 5000 {
+		err := s.SawAgent(t.Context(), discover, large(i), "evil")
+		if errors.Is(err, ErrSurplus) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored++
+	}
+	if stored*wire.MaxHello > loginBytes*2 {
+		t.Errorf("%d large hellos were stored", stored)
+	}
+	if err := s.SawAgent(t.Context(), discover, hello("web01", 1), "web01"); err != nil {
+		t.Error(err)
+	}
+}
+
+// What comes round after round does not grow without bound either: the oldest go.
+func TestRememberedAgentsAreBoundedInBytes(t *testing.T) {
+	s := start(t, t.TempDir())
+	_, err := ask(t.Context(), s.Store, func(a *actor) (struct{}, error) {
+		_, err := a.tx.conn.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+			INSERT INTO agents SELECT 'agent' || i, '{"names":["' || hex(zeroblob(5000)) || '"]}', i FROM n`)
+		return struct{}{}, errors.Join(err, a.tx.forgetAgents(maxAgents, 1_000_000))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := s.agents(t)
+	if len(found) != 99 || slices.ContainsFunc(found, func(a Agent) bool { return a.Seen.Before(time.UnixMilli(102)) }) {
+		t.Errorf("%d agents are remembered", len(found))
 	}
 }
 
@@ -103,7 +166,7 @@ func TestAgentsAreBounded(t *testing.T) {
 	}
 	discover := s.asked(t)
 	for i := range agentsSlack + 2 {
-		if err := s.SawAgent(t.Context(), discover, hello(fmt.Sprintf("new%d", i), 1)); err != nil {
+		if err := s.SawAgent(t.Context(), discover, hello(fmt.Sprintf("new%d", i), 1), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,7 +194,7 @@ func TestRollsAreBounded(t *testing.T) {
 	for i := range maxAgents {
 		r.said[fmt.Sprint(i)] = &self{}
 	}
-	if err := a.sawAgent(fmt.Sprint(3*maxRolls-1), hello("one-too-many", 1), now); err != nil || a.counts.Foreign != 1 {
+	if err := a.sawAgent(fmt.Sprint(3*maxRolls-1), hello("one-too-many", 1), "", now); !errors.Is(err, ErrSurplus) || a.counts.Foreign != 1 {
 		t.Errorf("%v %+v", err, a.counts)
 	}
 	a.expect("x", now.Add(time.Hour), now.Add(2*time.Hour))

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
 
 	"warren/internal/wire"
 )
@@ -174,5 +177,21 @@ func benchFleet(b *testing.B, a *actor, jobs, together int) {
 			b.Fatal(sum)
 		}
 		a.unwatch(w)
+	}
+}
+
+// A fleet of 10,000 answers a question to all.
+func BenchmarkHellos(b *testing.B) {
+	s := start(b, b.TempDir())
+	for b.Loop() {
+		discover := uuid.NewString()
+		if err := s.Expect(b.Context(), discover, time.Now().Add(time.Minute)); err != nil {
+			b.Fatal(err)
+		}
+		for i := range 10_000 {
+			if err := s.SawAgent(b.Context(), discover, hello(fmt.Sprintf("web%05d", i), 1), "agent"); err != nil {
+				b.Fatal(err)
+			}
+		}
 	}
 }

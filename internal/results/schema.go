@@ -143,6 +143,10 @@ ALTER TABLE jobs ADD COLUMN code_page INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN killed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN left_running INTEGER NOT NULL DEFAULT 0;
 `,
+	// Whoever waits for answers to a discover reads what is new.
+	`
+CREATE INDEX agents_seen ON agents (seen);
+`,
 }
 
 // incremental is the first version whose databases give back what they do not

@@ -242,11 +242,12 @@ func (s *Store) Expect(ctx context.Context, discover string, until time.Time) er
 	return err
 }
 
-// SawAgent records what an agent has answered to a discover; now is its time.
-// What nobody has asked for is counted and dropped.
-func (s *Store) SawAgent(ctx context.Context, discover string, h *wire.Hello) error {
+// SawAgent records what an agent has answered to a discover; now is its time. Login is
+// who has sent it, as far as the broker vouches for that. What nobody has asked for is
+// counted and dropped; the error is ErrSurplus where there is no room for it.
+func (s *Store) SawAgent(ctx context.Context, discover string, h *wire.Hello, login string) error {
 	seen := time.Now()
-	_, err := ask(ctx, s, func(a *actor) (struct{}, error) { return struct{}{}, a.sawAgent(discover, h, seen) })
+	_, err := ask(ctx, s, func(a *actor) (struct{}, error) { return struct{}{}, a.sawAgent(discover, h, login, seen) })
 	return err
 }
 

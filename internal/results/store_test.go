@@ -483,7 +483,7 @@ func TestAgents(t *testing.T) {
 	for range 2 {
 		h.Running++
 		discover := s.asked(t)
-		if err := s.SawAgent(t.Context(), discover, h); err != nil {
+		if err := s.SawAgent(t.Context(), discover, h, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,9 +2,9 @@ package results
 
 import (
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,7 +30,7 @@ type txer struct {
 	updRev, selRev, selData         *stmt
 	updRollout                      *stmt
 	updAgent, updRivals             *stmt
-	delAgents                       *stmt
+	selAgents, delAgents            *stmt
 }
 
 const jobFacts = `state, agent, outcome, exit_code, signal, reason, accepted, started, finished, killed, left_running, code_page,
@@ -79,8 +79,9 @@ func newTxer(c driverConn) *txer {
 		{&t.insHost, "INSERT OR IGNORE INTO hosts (name) VALUES (?)"},
 		{&t.insAgent, "INSERT INTO agents (id, hello, seen) VALUES (?,?,?)"},
 		{&t.updAgent, "UPDATE agents SET hello = ?, seen = ? WHERE id = ?"},
-		{&t.updRivals, "UPDATE agents SET hello = json_set(hello, '$.rivals', ?) WHERE id = ?"},
-		{&t.delAgents, "DELETE FROM agents WHERE id IN (SELECT id FROM agents ORDER BY seen DESC LIMIT -1 OFFSET ?)"},
+		{&t.updRivals, "UPDATE agents SET hello = json_set(hello, '$.rivals', ?, '$.two_logins', json(?)), seen = ? WHERE id = ?"},
+		{&t.selAgents, "SELECT id, seen, octet_length(hello) FROM agents ORDER BY seen DESC, id DESC"},
+		{&t.delAgents, "DELETE FROM agents WHERE (seen, id) <= (?, ?)"},
 		{&t.selUnsettled, `SELECT j.id FROM tasks t JOIN jobs j ON j.seq BETWEEN t.first_job AND t.first_job + t.hosts - 1 WHERE t.seq = ? AND (
 ` + unsettled + `) ORDER BY j.seq`},
 		{&t.selVersion, "PRAGMA data_version"},
@@ -347,26 +348,36 @@ func (t *txer) unsettled(task int64) (ids []uuid.UUID, err error) {
 }
 
 // saveAgent reports whether the agent is a new one.
-func (t *txer) saveAgent(h *wire.Hello, seen time.Time) (created bool, err error) {
-	text, err := json.Marshal(h)
-	if err != nil {
+func (t *txer) saveAgent(id, hello string, seen time.Time) (created bool, err error) {
+	if n, err := t.updAgent.exec(hello, toMilli(seen), id); err != nil || n > 0 {
 		return false, err
 	}
-	if n, err := t.updAgent.exec(string(text), toMilli(seen), h.Agent); err != nil || n > 0 {
-		return false, err
-	}
-	_, err = t.insAgent.exec(h.Agent, string(text), toMilli(seen))
+	_, err = t.insAgent.exec(id, hello, toMilli(seen))
 	return true, err
 }
 
-func (t *txer) setRivals(agent string, n int) error {
-	_, err := t.updRivals.exec(n, agent)
+// setRivals notes it at a time, so that whoever reads what is new sees it.
+func (t *txer) setRivals(agent string, n int, twoLogins bool, seen time.Time) error {
+	_, err := t.updRivals.exec(n, strconv.FormatBool(twoLogins), toMilli(seen), agent)
 	return err
 }
 
-// forgetAgents forgets all but so many of those that were seen last.
-func (t *txer) forgetAgents(most int) error {
-	_, err := t.delAgents.exec(most)
+// forgetAgents forgets all but so many, of so many bytes, of those that were seen last.
+func (t *txer) forgetAgents(most, bytes int) error {
+	var id, newest string // newest of those to be forgotten
+	var seen, when int64
+	var n, size int
+	err := t.selAgents.each([]any{&id, &seen, &size}, func() error {
+		n, bytes = n+1, bytes-size
+		if newest == "" && (n > most || bytes < 0) {
+			newest, when = id, seen
+		}
+		return nil
+	})
+	if err != nil || newest == "" {
+		return err
+	}
+	_, err = t.delAgents.exec(when, newest)
 	return err
 }
 

@@ -192,6 +192,8 @@ type Agent struct {
 	// Rivals is how many others have answered the same discover by its id, up to
 	// 9: which of them is the true one nobody here can tell.
 	Rivals int `json:"rivals,omitempty"`
+	// TwoLogins: one of them is another login at the broker.
+	TwoLogins bool `json:"two_logins,omitempty"`
 }
 
 // A Piece is a Segment of a task's output.

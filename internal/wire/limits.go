@@ -9,6 +9,12 @@ const (
 	MaxReply   = 128 << 10 // reply body, but for output
 	MaxChunk   = 32 << 10  // payload of one output message
 	MaxInline  = 16 << 10  // raw bytes of both streams inside ended
+	// MaxHello bounds the body of a hello: one has 600 to 1000 bytes, and anybody who
+	// reads a discover may send any number. MaxNameBytes and MaxLabelBytes bound what
+	// an administrator gives an agent, as JSON, so that the rest always fits.
+	MaxHello      = 16 << 10
+	MaxNameBytes  = 4 << 10
+	MaxLabelBytes = 4 << 10
 
 	// MaxDepth is the deepest nesting of a body, a statement or a secret (labels
 	// of facts of hello). The decoder follows the known members and stops at the

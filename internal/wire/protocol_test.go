@@ -164,6 +164,7 @@ func TestProtocolPageLimits(t *testing.T) {
 		{"request body", MaxRequest},
 		{"reply body, but for `output`", MaxReply},
 		{"body of an `output`", MaxChunk},
+		{"body of a `hello`", MaxHello},
 		{"`data` of both streams of an `ended` together, before base64", MaxInline},
 		{"nesting of a body, statement, leaf or secret", MaxDepth},
 		{"leaves of a statement", MaxLeaves},

@@ -62,7 +62,8 @@ func newReply(typ string) reply {
 // EncodeReply returns the AMQP type and the body of a pointer to Accepted,
 // Started, Ended, State, Checked or Hello. It sets V, cuts Reason and Rule to
 // MaxReason, makes texts of the agent's system UTF-8, and leaves Checked.Argv out where the body
-// would exceed MaxReply; *v stays as it is. The errors are ErrMalformed and
+// would exceed MaxReply, and of a Hello the facts that it can do without where it would
+// exceed MaxHello; *v stays as it is. The errors are ErrMalformed and
 // ErrTooLarge: v is not what DecodeReply would accept.
 func EncodeReply(v any) (typ string, body []byte, err error) {
 	typ, r := cleaned(v)
@@ -80,10 +81,35 @@ func EncodeReply(v any) (typ string, body []byte, err error) {
 		c.Argv = nil
 		return EncodeReply(c)
 	}
-	if len(body) > MaxReply {
-		return "", nil, fmt.Errorf("%w: %s of %d bytes, the limit is %d", ErrTooLarge, typ, len(body), MaxReply)
+	if h, ok := r.(*Hello); ok && len(body) > MaxHello && h.Facts.dispensable() {
+		h.Facts.dispense()
+		return EncodeReply(h)
+	}
+	if limit := maxBody(typ); len(body) > limit {
+		return "", nil, fmt.Errorf("%w: %s of %d bytes, the limit is %d", ErrTooLarge, typ, len(body), limit)
 	}
 	return typ, body, nil
+}
+
+// maxBody is the largest body of a reply of that type.
+func maxBody(typ string) int {
+	switch typ {
+	case TypeOutput:
+		return MaxChunk
+	case TypeHello:
+		return MaxHello
+	}
+	return MaxReply
+}
+
+// dispensable reports whether facts have something that can be left out of a hello
+// that is too large.
+func (f *Facts) dispensable() bool {
+	return f.Addresses != nil || f.Distribution != "" || f.DistributionVersion != "" || f.Kernel != ""
+}
+
+func (f *Facts) dispense() {
+	f.Addresses, f.Distribution, f.DistributionVersion, f.Kernel = nil, "", "", ""
 }
 
 // cleaned returns a copy with its texts for people made fit.
@@ -138,10 +164,7 @@ func cleanUTF8(s string) string { return strings.ToValidUTF8(s, string(utf8.Rune
 // task for hello. Headers other than those of output are not looked at. The
 // errors are ErrVersion, ErrType, ErrTooLarge and ErrMalformed.
 func DecodeReply(typ string, body []byte, headers map[string]any, correlationID string) (any, error) {
-	limit := MaxReply
-	if typ == TypeOutput {
-		limit = MaxChunk
-	}
+	limit := maxBody(typ)
 	if len(body) > limit {
 		return nil, fmt.Errorf("%w: %s of %d bytes, the limit is %d", ErrTooLarge, clip(typ, 40), len(body), limit)
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
 )
 
 // The checks of what an agent says. The same ones are made before sending.
@@ -282,7 +284,24 @@ func CheckLabels(labels map[string]string) error {
 	if len(labels) > MaxLabels {
 		return fmt.Errorf("%d are too many, the limit is %d", len(labels), MaxLabels)
 	}
-	return nil
+	return checkJSONSize(labels, MaxLabelBytes)
+}
+
+// CheckNames says what keeps an agent's names from being told in a hello. Each of them
+// is a host name.
+func CheckNames(names []string) error {
+	if len(names) >= MaxNames { // its address may follow
+		return fmt.Errorf("%d are too many, the limit is %d", len(names), MaxNames-1)
+	}
+	return checkJSONSize(names, MaxNameBytes)
+}
+
+func checkJSONSize(v any, limit int) error {
+	text, err := json.Marshal(v)
+	if err == nil && len(text) > limit {
+		err = fmt.Errorf("they have %d bytes together, as JSON, the limit is %d", len(text), limit)
+	}
+	return err
 }
 
 func (f *Facts) check() error {

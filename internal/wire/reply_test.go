@@ -305,12 +305,17 @@ func TestLargestReplies(t *testing.T) {
 	worst := strings.Repeat("\x01", MaxReason) // six bytes each in JSON
 	hello := sampleReplies()["hello"].(*Hello)
 	hello.Names, hello.Facts.Labels = []string{hello.Agent}, map[string]string{}
-	for i := range MaxNames - 1 {
+	for i := 0; CheckNames(hello.Names) == nil; i++ {
 		hello.Names = append(hello.Names, strings.Repeat("a", MaxHostName-2)+string([]byte{byte('a' + i/26), byte('a' + i%26)}))
 	}
-	for i := range MaxLabels {
-		hello.Facts.Labels[strings.Repeat("x", MaxFact-1)+string(rune('0'+i))] = strings.Repeat("x", MaxFact)
+	hello.Names[len(hello.Names)-1] = "2001:db8:1111:2222:3333:4444:5555:1000"
+	for i := range 16 {
+		hello.Facts.Labels[string(rune('a'+i))] = worst[:40]
 	}
+	if err := CheckLabels(hello.Facts.Labels); err != nil {
+		t.Fatal(err)
+	}
+	hello.Facts.OS, hello.Facts.Arch, hello.Facts.Version, hello.Facts.Hostname = worst[:MaxFact], worst[:MaxFact], worst[:MaxFact], worst[:MaxFact]
 	hello.Facts.Addresses = nil
 	for i := range MaxAddresses {
 		hello.Facts.Addresses = append(hello.Facts.Addresses, fmt.Sprintf("2001:db8:1111:2222:3333:4444:5555:%d", 1000+i))

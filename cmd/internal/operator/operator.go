@@ -60,6 +60,7 @@ type Operator struct {
 	tell       func(text string)
 	publisher  *broker.Publisher
 	sending    *broker.Link
+	noExchange bool // of sending's sessions, one after another: the last has found none
 	bus        *replybus.Bus
 	dispatcher *dispatcher.Dispatcher
 
@@ -232,10 +233,18 @@ func (o *Operator) connect() {
 	o.actors.Go(func() error { return o.sending.Run(o.ctx, o.send) })
 }
 
-// send is a session of the connection that publishes.
+// send is a session of the connection that publishes. Where the exchange of questions
+// to all has been deleted, the broker ends the channel: the next session declares it.
 func (o *Operator) send(ctx context.Context, s *broker.Session) error {
+	if o.noExchange {
+		if err := broker.DeclareExchange(s.Conn, wire.ExchangeDiscover, "fanout"); err != nil {
+			return err
+		}
+	}
 	s.Ready()
-	return o.publisher.Serve(ctx, s)
+	err := o.publisher.Serve(ctx, s)
+	o.noExchange = broker.IsNotFound(err)
+	return err
 }
 
 // Connect makes the key ready and waits until both connections are up.
@@ -362,21 +371,31 @@ func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func
 	}
 	tick := time.NewTicker(helloTick)
 	defer tick.Stop()
-	for known, last := 0, since; ; {
-		agents, err := o.store.Agents(ctx, since)
+	var answers []results.Agent
+	index := map[string]int{} // of answers, by id
+	for read, last := since, since; ; {
+		news, err := o.store.Agents(ctx, read)
 		if err != nil {
 			return nil, err
 		}
-		if len(agents) > known {
-			known, last = len(agents), time.Now()
+		for _, a := range news {
+			if a.Seen.After(read) {
+				read = a.Seen
+			}
+			if i, ok := index[a.Agent]; ok {
+				answers[i] = a
+				continue
+			}
+			index[a.Agent] = len(answers)
+			answers, last = append(answers, a), time.Now()
 		}
-		if enough(agents, time.Since(last)) {
-			return agents, nil
+		if enough(answers, time.Since(last)) {
+			return answers, nil
 		}
 		select {
 		case <-tick.C:
 		case <-asking.Done():
-			return agents, ctx.Err()
+			return answers, ctx.Err()
 		}
 	}
 }

@@ -1,0 +1,169 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// verifyTimeout is how long the broker may take to say whether a queue exists. It
+// answers within milliseconds; RabbitMQ 4.3 does not answer at all where the queue
+// belongs to a node that is down.
+const verifyTimeout = 30 * time.Second
+
+// A Subscription is a queue that a session consumes, and its bindings.
+type Subscription struct {
+	Queue    string
+	Bindings []Binding
+}
+
+// An Interval says how often Verify looks: after First, then every Then. Each
+// pause is between three and five quarters of that, so that a fleet does not ask
+// at one moment.
+type Interval struct{ First, Then time.Duration }
+
+func spread(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2+1) }
+
+// Verify checks again and again that the broker still has a session's queues, that
+// each has a consumer, and that each is bound: it binds them again, which changes
+// nothing where the binding exists. A broker can lose any of these without closing
+// the channel or the connection, and a session that does not ask then waits for
+// messages that never come.
+//
+// It returns an error when something is missing or the broker does not answer, and
+// nil when ctx ends. While the broker blocks the connection, Verify waits: it
+// would get no answer.
+func Verify(ctx context.Context, conn *amqp.Connection, every Interval, subs ...Subscription) error {
+	v := verifier{conn: conn, subs: subs, timeout: verifyTimeout, blockings: conn.NotifyBlocked(make(chan amqp.Blocking, blockedEvents))}
+	pause := time.NewTimer(spread(every.First))
+	defer pause.Stop()
+	for {
+		select {
+		case <-pause.C:
+			if err := v.verify(ctx); err != nil {
+				return err
+			}
+			pause.Reset(spread(every.Then))
+		case b, ok := <-v.blockings:
+			v.noteBlocked(b, ok)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// verifier is the state of one Verify.
+type verifier struct {
+	conn      *amqp.Connection
+	subs      []Subscription
+	timeout   time.Duration
+	blockings chan amqp.Blocking // library → verifier; the library closes it
+	blocked   bool
+}
+
+func (v *verifier) noteBlocked(b amqp.Blocking, ok bool) {
+	v.blocked = ok && b.Active
+	if !ok {
+		v.blockings = nil
+	}
+}
+
+// verify makes one round. The library's calls cannot be interrupted, so they run in
+// a goroutine, which verify waits for.
+func (v *verifier) verify(ctx context.Context) error {
+	if v.blocked {
+		return nil
+	}
+	done := make(chan error, 1)
+	go func() {
+		for _, sub := range v.subs {
+			if err := sub.verify(v.conn); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	limit := time.NewTimer(v.timeout)
+	defer limit.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case b, ok := <-v.blockings:
+			if v.noteBlocked(b, ok); !v.blocked {
+				limit.Reset(v.timeout)
+			}
+		case <-limit.C:
+			if v.blocked {
+				continue // the broker does not read from this connection
+			}
+			abandon(v.conn)
+			<-done
+			return &Error{Kind: ErrTimeout, Text: fmt.Sprintf("the broker has not said for %v whether %s", v.timeout, v.question())}
+		case <-ctx.Done():
+			<-done // the end of the session ends its connection, and so the call
+			return nil
+		}
+	}
+}
+
+func (v *verifier) question() string {
+	if len(v.subs) == 1 {
+		return fmt.Sprintf("queue %q exists", v.subs[0].Queue)
+	}
+	return fmt.Sprintf("queue %q and %d others exist", v.subs[0].Queue, len(v.subs)-1)
+}
+
+// verify checks one queue, on a channel of its own, since a refusal ends the
+// channel. RabbitMQ 4.2.6 and 4.3.0 refuse a passive declare to a user without
+// configure permission: that says nothing about the queue.
+func (s *Subscription) verify(conn *amqp.Connection) error {
+	for _, call := range s.calls() {
+		ch, err := conn.Channel()
+		if err != nil {
+			return &Error{Kind: ErrLost, Text: "cannot open a channel: " + reason(err), Err: err}
+		}
+		err = call(ch)
+		_ = ch.Close() // a refusal has closed it
+		if err != nil && code(err) != amqp.AccessRefused {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Subscription) consumed(ch *amqp.Channel) error {
+	q, err := ch.QueueDeclarePassive(s.Queue, false, false, false, false, nil)
+	switch {
+	case err != nil:
+		return s.missing(err)
+	case q.Consumers == 0:
+		return &Error{Kind: ErrLost, Text: fmt.Sprintf("the broker has lost the consumer of queue %q", s.Queue)}
+	}
+	return nil
+}
+
+func (s *Subscription) bind(ch *amqp.Channel) error {
+	for _, b := range s.Bindings {
+		if err := ch.QueueBind(s.Queue, b.Key, b.Exchange, false, nil); err != nil {
+			return s.missing(err)
+		}
+	}
+	return nil
+}
+
+func (s *Subscription) missing(err error) error {
+	return &Error{Kind: ErrLost, Text: fmt.Sprintf("the broker has lost queue %q or its exchange: %s", s.Queue, reason(err)), Err: err}
+}
+
+// calls are what is asked, each on a channel of its own.
+func (s *Subscription) calls() []func(*amqp.Channel) error {
+	if len(s.Bindings) == 0 {
+		return []func(*amqp.Channel) error{s.consumed}
+	}
+	return []func(*amqp.Channel) error{s.consumed, s.bind}
+}
