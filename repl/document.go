@@ -297,10 +297,10 @@ func describeOutput(v *view, data []byte, a results.Output) (*jsontext.Value, []
 	return &value, nil
 }
 
-// unavailable is the number of bytes that will not come: dropped from the
-// middle, or gone since.
+// unavailable is the number of bytes that are not there: dropped from the
+// middle, gone since, or, of a job that has ended, not here yet.
 func unavailable(j *results.Job, a results.Output) int64 {
-	if j.State == results.Ended && a.Gone {
+	if j.State == results.Ended {
 		return a.Size - a.Kept
 	}
 	return a.Dropped

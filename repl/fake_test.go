@@ -370,6 +370,9 @@ func answers(command string, j *results.Job) []results.Update {
 	case "big":
 		last := endedUpdate(j, wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: &wire.Stream{Size: 100_000_010, Dropped: 100_000_000}})
 		return []results.Update{started, chunk(wire.Stdout, 0, "first"), chunk(wire.Stdout, 100_000_005, "last\n"), last}
+	case "lines": // of which the last is whole
+		last := endedUpdate(j, wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: &wire.Stream{Size: 1<<20 + 5, Dropped: 1 << 20}})
+		return []results.Update{started, chunk(wire.Stdout, 1<<20, "a\nb\nc"), last}
 	case "gone":
 		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: &wire.Stream{Size: 50, Gone: true}})
 	case "missing":
