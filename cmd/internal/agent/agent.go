@@ -20,6 +20,7 @@ import (
 	"warren/internal/broker"
 	"warren/internal/config"
 	"warren/internal/datadir"
+	"warren/internal/escape"
 	"warren/internal/journal"
 	"warren/internal/process"
 	"warren/internal/version"
@@ -57,6 +58,7 @@ type flags struct {
 // status: 0 after SIGINT or SIGTERM, 2 on a configuration error.
 func Main(args []string, stdout, stderr io.Writer) int {
 	var f flags
+	stdout, stderr = escape.LineWriter(stdout), escape.LineWriter(stderr)
 	exited := -1
 	source := &config.Source{Default: defaultConfig()}
 	parser, err := kong.New(&f, kong.Name("warrend"),
@@ -200,7 +202,7 @@ func (f *flags) logger(w io.Writer) *slog.Logger {
 	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has checked it
 	opts := &slog.HandlerOptions{Level: level}
 	if f.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
+		return slog.New(slog.NewJSONHandler(escape.JSONWriter(w), opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
 }
