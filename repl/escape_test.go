@@ -44,7 +44,9 @@ func TestJSONHasNoHiddenCharacters(t *testing.T) {
 			t.Errorf("%q: %q", args, text[i:min(len(text), i+60)])
 		}
 		if len(args) > 1 && args[len(args)-1] == "--json" && strings.Contains(args[1], "hiddenoutput") {
-			var doc struct{ Jobs []struct{ Stdout, Stderr string } }
+			var doc struct {
+				Jobs []struct{ Stdout, Stderr string }
+			}
 			if err := json.Unmarshal(out.Bytes(), &doc); err != nil || doc.Jobs[0].Stdout != hiddenText || doc.Jobs[0].Stderr != hiddenText {
 				t.Errorf("%q: %v, %+v", args, err, doc)
 			}

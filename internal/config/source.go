@@ -3,13 +3,13 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"warren/internal/secretfile"
+	"warren/internal/textfile"
 )
 
 // A Source resolves the settings that neither flag nor environment gives.
@@ -61,10 +61,7 @@ func (s *Source) read(ctx *kong.Context) error {
 		s.file = &file{values: map[string]value{}}
 		return nil
 	case err != nil:
-		return &Error{
-			fmt.Sprintf("configuration file: %v", err),
-			"mend it, or name another with --config; --config= reads none",
-		}
+		return unreadable(path, err)
 	}
 	f, err := parse(path, text, Settings(ctx.Model), s.All)
 	if err != nil {
@@ -75,6 +72,21 @@ func (s *Source) read(ctx *kong.Context) error {
 	}
 	s.file = f
 	return nil
+}
+
+// maxFile bounds a configuration file, in bytes.
+const maxFile = 1 << 20
+
+// unreadable says why a file cannot be read.
+func unreadable(path string, err error) *Error {
+	var text *textfile.Error
+	switch {
+	case errors.As(err, &text) && text.Line > 0:
+		return &Error{fmt.Sprintf("%s:%d: the line %s", path, text.Line, text.Problem), text.Hint}
+	case errors.As(err, &text):
+		return &Error{fmt.Sprintf("%s: %s", path, text.Problem), text.Hint}
+	}
+	return &Error{fmt.Sprintf("configuration file: %v", err), "mend it, or name another with --config; --config= reads none"}
 }
 
 // readFile also says whether others than its owner may read or change the file,
@@ -90,7 +102,7 @@ func readFile(path string) (text []byte, exposed string, err error) {
 		exposed = secretfile.Exposed(info)
 	}
 	if err == nil {
-		text, err = io.ReadAll(f)
+		text, err = textfile.Read(f, maxFile)
 	}
 	return text, exposed, err
 }

@@ -20,6 +20,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"warren/internal/textfile"
 )
 
 // maxFile bounds a file of groups, in bytes.
@@ -108,9 +110,13 @@ func (g *Groups) read(file string, reserved []string) error {
 	case info.Size() > maxFile:
 		return fmt.Errorf("groups: %s has %d bytes, the limit is %d", file, info.Size(), maxFile)
 	}
-	text, err := os.ReadFile(file)
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("groups: %w", err)
+	}
+	text, err := textfile.Decode(data)
+	if err != nil {
+		return fmt.Errorf("groups file %s: %w", file, err)
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {

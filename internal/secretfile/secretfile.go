@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"warren/internal/textfile"
 )
 
 // maxSize bounds what is read of one: a bundle of all the world's authorities has
@@ -37,8 +39,13 @@ func Password(path string) (string, *Error) {
 	if err != nil {
 		return "", err
 	}
+	text, bad := textfile.Decode(text)
+	if bad != nil {
+		text, hint, _ := strings.Cut(bad.Error(), "\nhint: ")
+		return "", &Error{text, hint}
+	}
 	line, rest, _ := strings.Cut(string(text), "\n")
-	if line = strings.TrimSuffix(line, "\r"); line == "" || strings.TrimSpace(rest) != "" {
+	if line == "" || strings.TrimSpace(rest) != "" {
 		return "", &Error{Text: "it must have the password in its one line"}
 	}
 	return line, nil
@@ -68,7 +75,7 @@ func read(path string, exposed func(fs.FileInfo) string) ([]byte, *Error) {
 	if err != nil {
 		return nil, &Error{Text: cause(err)}
 	}
-	return text, nil
+	return textfile.ToUTF8(text), nil
 }
 
 // cause is an error without the path, which its reader names.

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/crypto/ssh"
+
+	"warren/internal/textfile"
 )
 
 // maxOperators bounds the file: some ten thousand keys.
@@ -42,7 +44,7 @@ func ParseOperators(name string, text []byte) (*Operators, error) {
 	}
 	o := &Operators{keys: map[string]*Rule{}, authorities: map[string][]*Rule{}}
 	n := 0
-	for line := range bytes.Lines(text) {
+	for line := range bytes.Lines(textfile.ToUTF8(text)) {
 		n++
 		if err := o.line(name, n, string(line)); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, n, err)

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"warren/internal/textfile"
 )
 
 // maxRevoked bounds the file of revocations.
@@ -38,7 +40,7 @@ func ParseRevocations(name string, text []byte) (*Revocations, error) {
 		return r, nil
 	}
 	n := 0
-	for line := range bytes.Lines(text) {
+	for line := range bytes.Lines(textfile.ToUTF8(text)) {
 		n++
 		if err := r.line(strings.Trim(string(line), " \t\r\n")); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, n, err)
