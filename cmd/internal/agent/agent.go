@@ -23,6 +23,7 @@ import (
 	"warren/internal/escape"
 	"warren/internal/journal"
 	"warren/internal/process"
+	"warren/internal/redact"
 	"warren/internal/version"
 )
 
@@ -104,7 +105,7 @@ func (f *flags) run(args []string, stderr io.Writer) int {
 	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):
 		return fail(stderr, err)
 	case err != nil:
-		fmt.Fprintf(stderr, "error: %v\n", err)
+		fmt.Fprintf(stderr, "error: %s\n", redact.Error(err, os.Args))
 		return 1
 	}
 	return 0
@@ -125,7 +126,7 @@ func run(ctx context.Context, agent *executor.Agent) error {
 
 // fail reports a configuration error.
 func fail(stderr io.Writer, err error) int {
-	fmt.Fprintf(stderr, "error: %v\n", err)
+	fmt.Fprintf(stderr, "error: %s\n", redact.Error(err, os.Args))
 	return 2
 }
 
