@@ -20,9 +20,16 @@ func TestNoCommandShowsAPassword(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, args := range [][]string{
-			{"config", "--broker", url}, {"config", "--json", "--broker", url}, {"config", "--config", file},
-			{"config", "--broker-ca", url}, {"config", "--json", "--broker-ca", url}, {"config", "--data-dir", url}, {"config", "--identity", url},
-			{"--results-size=" + url, "config"}, {"--color=" + url, "config"}, {"--config", file, "tasks", "--limit", "0"},
+			{"config", "--broker", url},
+			{"config", "--json", "--broker", url},
+			{"config", "--config", file},
+			{"config", "--broker-ca", url},
+			{"config", "--json", "--broker-ca", url},
+			{"config", "--data-dir", url},
+			{"config", "--identity", url},
+			{"--results-size=" + url, "config"},
+			{"--color=" + url, "config"},
+			{"--config", file, "tasks", "--limit", "0"},
 		} {
 			check := func() {
 				var out, errs bytes.Buffer

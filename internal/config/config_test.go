@@ -123,6 +123,23 @@ func TestNoPasswordIsShown(t *testing.T) {
 	}
 }
 
+func TestFileSavedByWindows(t *testing.T) {
+	for _, text := range []string{"\ufeffworkers = 7\r\ndata_dir = '/x'\r\n", "\xff\xfew\x00o\x00r\x00k\x00e\x00r\x00s\x00=\x007\x00"} {
+		if g, _, err := parsed(t, text); err != nil || g.Workers != 7 {
+			t.Errorf("%q: %+v, %v", text, g, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"workers = 7\n# Gr\xfc\xdfe": "file.toml:2: the line is not UTF-8\nhint: save the file as UTF-8",
+		"a\x00":                      "file.toml:1: the line has a NUL character",
+		strings.Repeat("#\n", 1<<20): "more than 1048576 bytes",
+	} {
+		if _, _, err := parsed(t, text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20q: %v", text, err)
+		}
+	}
+}
+
 func FuzzFile(f *testing.F) {
 	f.Add("broker = ['a']\nworkers = 5\n[label]\na = 'b'")
 	f.Add("x = {y = [1, 2.5, true, 1979-05-27T07:32:00Z]}")

@@ -115,6 +115,21 @@ func TestAliasesAreBounded(t *testing.T) {
 	}
 }
 
+func TestFileSavedByWindows(t *testing.T) {
+	for _, text := range []string{"\ufeffroles:\r\n  web: w1\r\n", "\xff\xfes\x00:\x00 \x00{\x00w\x00e\x00b\x00:\x00 \x00w\x001\x00}\x00"} {
+		g, err := Load(write(t, text), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if exprs, _, err := g.Group("", "web"); err != nil || len(exprs) != 1 || exprs[0] != "w1" {
+			t.Errorf("%q: %q, %v", text, exprs, err)
+		}
+	}
+	if _, err := Load(write(t, "roles:\n  web: \xd6\xf7\n"), nil); err == nil || !strings.Contains(err.Error(), "line 2 is not UTF-8") {
+		t.Error(err)
+	}
+}
+
 func TestUnknown(t *testing.T) {
 	g, err := Load(write(t, sample), nil)
 	if err != nil {
