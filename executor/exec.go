@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
+	"syscall"
 	"time"
 
 	"warren/internal/process"
@@ -147,11 +147,11 @@ func sweepScripts(dir string) {
 const scriptPattern = "warren-script-*"
 
 func writeScriptIn(dir string, content []byte, u *process.User) (string, error) {
-	pattern := scriptPattern
-	if runtime.GOOS == "windows" {
-		pattern += ".cmd"
-	}
-	f, err := os.CreateTemp(dir, pattern)
+	// A child that is forked meanwhile would have the file open for writing, and the
+	// kernel executes no such file (ETXTBSY).
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	f, err := os.CreateTemp(dir, scriptPattern+process.ScriptExtension(content))
 	if err != nil {
 		return "", err
 	}

@@ -9,13 +9,11 @@ import (
 	"os"
 	"slices"
 	"time"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"golang.org/x/time/rate"
 
+	"warren/internal/escape"
 	"warren/internal/trust"
 	"warren/internal/wire"
 )
@@ -194,40 +192,14 @@ func (r *record) write(d *decision) {
 	}
 }
 
-// encodeLine writes all characters that a terminal might obey, or show as what
-// they are not, as JSON's escapes.
+// encodeLine writes characters that a terminal might obey, or show as what they
+// are not, as JSON's escapes.
 func encodeLine(d *decision) []byte {
 	line, err := json.Marshal(d)
 	if err != nil {
 		panic(err) // plain data
 	}
-	if isPrintable(line) {
-		return line
-	}
-	printable := make([]byte, 0, len(line)+2)
-	for _, c := range string(line) {
-		switch {
-		case unicode.IsPrint(c):
-			printable = utf8.AppendRune(printable, c)
-		case c > 0xffff:
-			high, low := utf16.EncodeRune(c)
-			printable = fmt.Appendf(printable, `\u%04x\u%04x`, high, low)
-		default:
-			printable = fmt.Appendf(printable, `\u%04x`, c)
-		}
-	}
-	return printable
-}
-
-// isPrintable reports whether a line is of ASCII's printable characters, as nearly
-// each is.
-func isPrintable(line []byte) bool {
-	for _, c := range line {
-		if c < ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
+	return escape.JSON(line)
 }
 
 // append writes a line, or nothing of it. Where an earlier one was cut off, as by

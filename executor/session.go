@@ -131,7 +131,8 @@ func (a *Agent) serveID(ctx context.Context, s *broker.Session, ch *amqp.Channel
 func (a *Agent) furtherNames(conn *amqp.Connection) []string {
 	names := slices.Clone(a.names[1:])
 	if addr, ok := conn.LocalAddr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() && !addr.IP.IsLinkLocalUnicast() {
-		if name := addr.IP.String(); !slices.Contains(a.names, name) {
+		name, err := wire.CheckHostName(addr.IP.String())
+		if err == nil && !slices.Contains(a.names, name) {
 			names = append(names, name)
 		}
 	}

@@ -23,7 +23,7 @@ type runCommand struct {
 	SecretEnv   []secretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set a variable to a file's content, which nobody keeps: no log, no store, no journal once the job has ended. NAME=- asks for it. May be repeated."`
 	Stdin       string           `placeholder:"FILE" help:"Send the file as its standard input; without it, that is empty. From the shell, - is standard input."`
 	SecretStdin string           `placeholder:"FILE" help:"Send the file as its standard input, and have nobody keep it."`
-	Script      string           `placeholder:"FILE" help:"Send the file and execute it."`
+	Script      string           `placeholder:"FILE" help:"Send the file, a script or a program, and execute it."`
 	Shell       string           `placeholder:"PATH" help:"Shell to run it with, instead of the host's own choice."`
 	NoShell     bool             `help:"Split the command by POSIX quoting and execute it without a shell."`
 	MaxOutput   size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Output kept of each host and stream: the first and the last part."`
@@ -33,6 +33,8 @@ type runCommand struct {
 	KillLeftovers bool `default:"false" env:"WARREN_KILL_LEFTOVERS" help:"When the command has exited, end the background processes that it leaves. Without it they go on, and the result counts them."`
 
 	sendFlags `embed:""`
+
+	note string // about what is sent of the script; "" is none
 }
 
 func (*runCommand) Help() string {
@@ -78,6 +80,9 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 	spec, err := c.spec(s.pipedInput())
 	if err != nil {
 		return err
+	}
+	if c.note != "" {
+		s.note("%s", c.note)
 	}
 	if spec.Hosts, err = c.chooseHosts(ctx, s); err != nil {
 		return err

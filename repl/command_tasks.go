@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/results"
 	"warren/internal/suggest"
+	"warren/internal/wire"
 )
 
 type tasksCommand struct {
@@ -81,7 +82,12 @@ func (c *tasksCommand) filter(now time.Time) (f results.Filter, err error) {
 	case !c.Prune && (c.OlderThan != (moment{}) || c.DryRun):
 		return f, usage("tasks --since lists by age", "--older-than and --dry-run are for --prune")
 	}
-	f = results.Filter{Since: c.Since.before(now), Host: strings.ToLower(strings.TrimSpace(c.Host)), Limit: int(c.Limit)}
+	f = results.Filter{Since: c.Since.before(now), Limit: int(c.Limit)}
+	if c.Host != "" {
+		if f.Host, err = wire.CheckHostName(c.Host); err != nil {
+			return f, withStatus(exitUsage, fmt.Errorf("--host: %w", err))
+		}
+	}
 	if c.Command != "" {
 		if f.Command, err = regexp.Compile(c.Command); err != nil {
 			return f, &fault{status: exitUsage, text: fmt.Sprintf("--command: %q is no regular expression: %v", c.Command, err), hint: `\Q…\E takes a text as it is`, err: err}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"warren/internal/escape"
 	"warren/internal/results"
 )
 
@@ -52,7 +53,9 @@ func completeFor(w io.Writer, args []string) {
 	}
 	last := len(args) - 1
 	for _, word := range c.shellWords(args[:last], args[last]) {
-		fmt.Fprintln(w, word)
+		if !strings.ContainsFunc(word, escape.IsHidden) { // such as a group's name in the operator's file
+			fmt.Fprintln(w, word)
+		}
 	}
 }
 

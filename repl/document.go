@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"warren/internal/escape"
 	"warren/internal/results"
 	"warren/internal/wire"
 )
@@ -81,9 +82,16 @@ type jobDocument struct {
 	DroppedStderr int64           `json:"dropped_stderr"`
 }
 
+// encodeJSON is the form of all JSON that the program prints. Whatever a host or
+// a person has put into it, a terminal shows it and obeys nothing of it.
+func encodeJSON(v any) ([]byte, error) {
+	text, err := json.Marshal(v, json.Deterministic(true))
+	return escape.JSON(text), err
+}
+
 // writeJSON writes one value on one line.
 func writeJSON(w io.Writer, v any) error {
-	text, err := json.Marshal(v, json.Deterministic(true))
+	text, err := encodeJSON(v)
 	if err != nil {
 		return err
 	}
@@ -136,7 +144,7 @@ func writeTasks(w io.Writer, tasks []results.Task) error {
 // more than one job's output.
 func (s *session) printDocument(ctx context.Context, v *view, task results.Task, jobs []results.Job) error {
 	return s.printTo(func(w *bufio.Writer) error {
-		head, err := json.Marshal(describeTask(&task))
+		head, err := encodeJSON(describeTask(&task))
 		if err != nil {
 			return err
 		}
@@ -153,7 +161,7 @@ func (s *session) printDocument(ctx context.Context, v *view, task results.Task,
 			if err != nil {
 				return err
 			}
-			text, err := json.Marshal(doc)
+			text, err := encodeJSON(doc)
 			if err != nil {
 				return err
 			}
@@ -297,10 +305,10 @@ func describeOutput(v *view, data []byte, a results.Output) (*jsontext.Value, []
 	return &value, nil
 }
 
-// unavailable is the number of bytes that will not come: dropped from the
-// middle, or gone since.
+// unavailable is the number of bytes that are not there: dropped from the
+// middle, gone since, or, of a job that has ended, not here yet.
 func unavailable(j *results.Job, a results.Output) int64 {
-	if j.State == results.Ended && a.Gone {
+	if j.State == results.Ended {
 		return a.Size - a.Kept
 	}
 	return a.Dropped

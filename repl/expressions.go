@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"warren/internal/hostexpr"
+	"warren/internal/textfile"
 	"warren/internal/wire"
 )
 
@@ -43,8 +44,11 @@ func readExpressions(flag, name string, in io.Reader) (exprs []expression, err e
 	if err != nil {
 		return nil, err
 	}
+	if data, err = textfile.Decode(data); err != nil {
+		return nil, withStatus(exitUsage, fmt.Errorf("%s %s: %w", flag, name, err))
+	}
 	n := 0
-	for line := range bytes.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
+	for line := range bytes.Lines(data) {
 		n++
 		text, _, _ := strings.Cut(string(line), "#")
 		if text = strings.TrimSpace(text); text != "" {

@@ -290,6 +290,10 @@ func (e *fakeEngine) Close() error {
 	return errors.Join(e.run.Wait(), e.store.Close())
 }
 
+// hiddenText has one character of each kind that a terminal obeys, or that hides or
+// moves text.
+const hiddenText = "\x1b]0;x\a\u009b2J\u0085\x7f\u202e\u2066\u200f\u061c\u2028\ufeff\U000e0001汉字"
+
 func endedUpdate(j *results.Job, ended wire.Ended) results.Update {
 	ended.V, ended.Job = wire.Version, j.ID
 	if ended.Agent == "" {
@@ -366,11 +370,19 @@ func answers(command string, j *results.Job) []results.Update {
 		return ended(wire.Ended{Outcome: wire.TimedOut, Killed: 3, Left: 1, Reason: "still running after 2s; 1 process could not be ended and lives on: 812 (sleep) of root"})
 	case "escape":
 		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: whole("\x1b[31mred\r\nweb99  ok\n汉字")})
+	case "hidden":
+		text := hiddenText + strings.TrimPrefix(j.Host, "web")
+		return ended(wire.Ended{Outcome: wire.Rejected, Reason: text, Request: j.Digest})
+	case "hiddenoutput":
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: whole(hiddenText), Stderr: whole(hiddenText)})
 	case "binary":
 		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: whole("\xff\xfe\x00"), Stderr: whole("text\n")})
 	case "big":
 		last := endedUpdate(j, wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: &wire.Stream{Size: 100_000_010, Dropped: 100_000_000}})
 		return []results.Update{started, chunk(wire.Stdout, 0, "first"), chunk(wire.Stdout, 100_000_005, "last\n"), last}
+	case "lines": // of which the last is whole
+		last := endedUpdate(j, wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: &wire.Stream{Size: 1<<20 + 5, Dropped: 1 << 20}})
+		return []results.Update{started, chunk(wire.Stdout, 1<<20, "a\nb\nc"), last}
 	case "gone":
 		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: &wire.Stream{Size: 50, Gone: true}})
 	case "missing":

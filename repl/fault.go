@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
+
+	"warren/internal/redact"
 )
 
 // Exit statuses of the shell form. At the prompt of a pipe the highest of its
@@ -77,7 +80,7 @@ func report(stdio *Stdio, err error) int {
 	if errors.Is(err, context.Canceled) {
 		err = errStopped
 	}
-	text, hints, _ := strings.Cut(err.Error(), "\nhint: ")
+	text, hints, _ := strings.Cut(redact.Error(err, os.Args), "\nhint: ")
 	if text == "" {
 		return status
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"warren/internal/textfile"
 )
 
 // A lineReader hands out lines. It reads in a goroutine of its own, since a read
@@ -59,10 +61,14 @@ func (r *lineReader) show(text string) {
 // editing, it shows the prompt before each.
 func newPlainReader(in io.Reader, terminal io.Writer) *lineReader {
 	r := &lineReader{close: func() {}, terminal: terminal}
-	buffered := bufio.NewReader(in)
+	buffered, first := bufio.NewReader(in), true
 	r.read = func(prompt string) (string, error) {
 		r.show(prompt)
-		return readLine(buffered)
+		line, err := readLine(buffered)
+		if first {
+			line, first = strings.TrimPrefix(line, textfile.BOM), false
+		}
+		return line, err
 	}
 	return r
 }

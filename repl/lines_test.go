@@ -114,3 +114,13 @@ func TestLineReaderKeepsTheLineOfAnInterruptedRead(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A file of commands may begin with a byte order mark.
+func TestPlainReaderSkipsByteOrderMark(t *testing.T) {
+	r := newPlainReader(strings.NewReader("\ufefffirst\r\n\ufeffsecond\n"), nil)
+	for _, want := range []string{"first", "\ufeffsecond"} {
+		if line, err := r.next(t.Context(), nil, ""); line != want || err != nil {
+			t.Errorf("%q, %v; want %q", line, err, want)
+		}
+	}
+}

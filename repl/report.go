@@ -35,7 +35,16 @@ func (s *session) show(ctx context.Context, task results.Task, v *view) error {
 	if err != nil {
 		return err
 	}
-	return s.seen(task, chosen)
+	return s.seenAll(ctx, v, task, chosen)
+}
+
+// seenAll is seen for a view that shows output, of which some may be missing.
+func (s *session) seenAll(ctx context.Context, v *view, task results.Task, chosen []results.Job) error {
+	status := s.seen(task, chosen)
+	if err := s.checkComplete(ctx, v, &task, chosen); err != nil {
+		return err
+	}
+	return status
 }
 
 // asItIs gives a task (full id) as it is now, with its jobs, and those of them

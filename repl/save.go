@@ -41,7 +41,7 @@ func (s *session) copyOutput(ctx context.Context, w *bufio.Writer, v *view, j *r
 			return err
 		}
 		if gap := piece.Offset - at; gap > 0 {
-			s.note("%s, %s, after byte %d: %s", j.Host, stream, at, gapText(j, stream, gap))
+			s.tellGap(w, v, j, stream, at, gap)
 		}
 		if _, err := w.Write(piece.Data); err != nil {
 			return err
@@ -49,9 +49,20 @@ func (s *session) copyOutput(ctx context.Context, w *bufio.Writer, v *view, j *r
 		at = piece.Offset + int64(len(piece.Data))
 	}
 	if gap := account(j, stream).Size - at; gap > 0 {
-		s.note("%s, %s, after byte %d: %s", j.Host, stream, at, gapText(j, stream, gap))
+		s.tellGap(w, v, j, stream, at, gap)
 	}
 	return nil
+}
+
+// tellGap names bytes that are not there: in a saved file, whose name says that it
+// is partial, where they would be; of --raw, which writes nothing but the output,
+// on standard error.
+func (s *session) tellGap(w *bufio.Writer, v *view, j *results.Job, stream string, at, gap int64) {
+	if v.save != "" {
+		fmt.Fprintf(w, "\n%s\n", gapText(j, stream, gap))
+		return
+	}
+	s.note("%s, %s, after byte %d: %s", j.Host, stream, at, gapText(j, stream, gap))
 }
 
 // A saving is one file to be written.
@@ -61,9 +72,13 @@ type saving struct {
 	path   string
 }
 
+// partialSuffix ends the name of a file that lacks some of the output.
+const partialSuffix = ".partial"
+
 // save writes each output into a file of its own: standard output of every host
-// that has begun, standard error where there is any. Nothing is written unless
-// everything can be.
+// that has begun, standard error where there is any. A file that lacks some of
+// the output has a name that says so, and names each gap. Nothing is written
+// unless everything can be.
 func (s *session) save(ctx context.Context, v *view, jobs []results.Job) error {
 	var files []saving
 	names := fileNames(jobs)
@@ -71,7 +86,15 @@ func (s *session) save(ctx context.Context, v *view, jobs []results.Job) error {
 		for _, stream := range v.streams {
 			a := account(&jobs[i], stream)
 			if hasOutput(a) || stream == wire.Stdout && !jobs[i].Started.IsZero() {
-				files = append(files, saving{&jobs[i], stream, filepath.Join(v.save, names[i]+"."+stream)})
+				f := saving{&jobs[i], stream, filepath.Join(v.save, names[i]+"."+stream)}
+				whole, err := s.isWhole(ctx, v, f.job, stream)
+				if err != nil {
+					return err
+				}
+				if !whole {
+					f.path += partialSuffix
+				}
+				files = append(files, f)
 			}
 		}
 	}
@@ -80,6 +103,9 @@ func (s *session) save(ctx context.Context, v *view, jobs []results.Job) error {
 	}
 	for _, f := range files {
 		if err := s.saveFile(ctx, v, f); err != nil {
+			return withStatus(exitFailed, err)
+		}
+		if err := v.removeOther(f); err != nil {
 			return withStatus(exitFailed, err)
 		}
 	}
@@ -107,12 +133,34 @@ func prepareSave(v *view, files []saving) error {
 	}
 	var there []string
 	for _, f := range files {
-		if _, err := os.Lstat(f.path); !errors.Is(err, fs.ErrNotExist) {
-			there = append(there, filepath.Base(f.path))
+		for _, path := range []string{f.path, f.other()} {
+			if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+				there = append(there, filepath.Base(path))
+			}
 		}
 	}
 	if len(there) > 0 {
 		return usage("--force overwrites, another directory keeps both", "--save %s: there already: %s", v.save, list(there, 5))
+	}
+	return nil
+}
+
+// other is the path that the file has where it is whole, and this one is not, or
+// the reverse.
+func (f *saving) other() string {
+	if whole, ok := strings.CutSuffix(f.path, partialSuffix); ok {
+		return whole
+	}
+	return f.path + partialSuffix
+}
+
+// removeOther removes what --force replaces by a file of another name.
+func (v *view) removeOther(f saving) error {
+	if !v.force {
+		return nil
+	}
+	if err := os.Remove(f.other()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"warren/internal/textfile"
 	"warren/internal/wire"
 )
 
@@ -138,8 +139,11 @@ func readSecretFile(name string) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, wire.MaxArg+2))
-	return string(text), err
+	data, err := io.ReadAll(io.LimitReader(f, 2*wire.MaxArg+8)) // as UTF-16 it may be twice as long
+	if err != nil {
+		return "", err
+	}
+	return string(textfile.ToUTF8(data)), nil
 }
 
 // fits refuses at once what would not fit a request beside what it has.

@@ -67,10 +67,11 @@ func (c *runCommand) command(spec *results.Spec, in io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if len(data) == 0 {
-			return usage("", "--script %s: the file is empty", c.Script)
+		script, note, err := prepareScript(c.Script, c.Shell, data)
+		if err != nil {
+			return err
 		}
-		run.Script, run.Argv = data, c.Words
+		c.note, run.Script, run.Argv = note, script, c.Words
 		spec.Command = shellquote.Join(append([]string{c.Script}, c.Words...)...)
 	case len(c.Words) == 0:
 		return usage(`say what: run "uname -a" --hosts "web01"`, "run: no command is given")

@@ -123,7 +123,10 @@ func (s *session) showEnding(ctx context.Context, task results.Task, v *view) er
 	if err != nil {
 		return err
 	}
-	return s.seen(task, chosen)
+	if !v.streamed() { // no output was shown
+		return s.seen(task, chosen)
+	}
+	return s.seenAll(ctx, v, task, chosen)
 }
 
 type watchCommand struct {

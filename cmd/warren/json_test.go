@@ -195,7 +195,10 @@ func TestHugeOutput(t *testing.T) {
 	p := newPlace(t)
 	a, _ := p.agent("a")
 	const lines, each = 1_000_000, 100
-	r := p.want(0, "run", fmt.Sprintf("yes %s | head -n %d; exec >&2; echo done", strings.Repeat("x", each-1), lines), "--hosts", a, "--json")
+	r := p.want(1, "run", fmt.Sprintf("yes %s | head -n %d; exec >&2; echo done", strings.Repeat("x", each-1), lines), "--hosts", a, "--json")
+	if want := fmt.Sprintf("(%d bytes) of stdout of %s: not kept", lines*each-1<<20, a); !strings.Contains(r.err, want) {
+		t.Errorf("%q, want %q", r.err, want)
+	}
 	var d document
 	decode(t, r.out, &d)
 	job := d.job(t, a)

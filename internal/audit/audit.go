@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"warren/internal/escape"
 )
 
 // The log files' names in the data directory. Older records are in NAME.1 (the
@@ -50,7 +52,7 @@ func Open(dir, operator string) (*Log, error) {
 
 // handler writes each record as one line, by one Write.
 func handler(f *file, operator string) slog.Handler {
-	h := slog.NewJSONHandler(f, &slog.HandlerOptions{
+	h := slog.NewJSONHandler(escape.JSONWriter(f), &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 			if len(groups) == 0 && (a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
 				return slog.Attr{} // the file's name says what happened

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"warren/internal/escape"
 )
 
 // writerEnv makes the test binary append records: "dir name count max".
@@ -37,6 +39,26 @@ func TestMain(m *testing.M) {
 func small(dir, operator string, limit int64, keep int) *Log {
 	f := &file{path: filepath.Join(dir, ExecuteLog), lock: filepath.Join(dir, "audit.lock"), max: limit, keep: keep}
 	return &Log{executed: handler(f, operator)}
+}
+
+// A log is read on terminals.
+func TestLogEscapesHiddenCharacters(t *testing.T) {
+	dir := t.TempDir()
+	const command = "echo \u009b2J\u202e\x7f\u2066"
+	if err := small(dir, "me\u202e", 1<<20, manyKeep).Executed("t", command, "", []string{"web01"}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, ExecuteLog))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var l line
+	if err := json.Unmarshal(text, &l); err != nil || l.Command != command || l.Operator != "me\u202e" {
+		t.Errorf("%+v, %v", l, err)
+	}
+	if i := bytes.IndexFunc(bytes.TrimSuffix(text, []byte("\n")), escape.IsHidden); i >= 0 {
+		t.Errorf("%q", text)
+	}
 }
 
 const manyKeep = 1000 // so that nothing is thrown away

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/redact"
 )
 
 // An endpoint is one URL, understood.
@@ -136,7 +138,7 @@ func misread(raw string) bool {
 
 // show is the URL without its password.
 func (ep *endpoint) show() string {
-	shown := url.URL{Scheme: ep.uri.Scheme, User: url.User(ep.uri.Username), Host: ep.addr, Path: "/"}
+	shown := url.URL{Scheme: ep.uri.Scheme, User: url.User(redact.User(ep.uri.Username)), Host: ep.addr, Path: "/"}
 	if ep.uri.Vhost != "/" {
 		shown.Path += ep.uri.Vhost
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/redact"
 )
 
 // A failure makes of what dialing gave an error for people.
@@ -154,7 +156,7 @@ func (f *failure) noLogin(err error, peer *listener) error {
 	switch {
 	case code(err) == amqp.AccessRefused:
 		e.Kind = ErrAccessRefused
-		e.Text = fmt.Sprintf("the broker at %s refused user %q", f.ep.addr, f.ep.uri.Username)
+		e.Text = fmt.Sprintf("the broker at %s refused user %q", f.ep.addr, redact.User(f.ep.uri.Username))
 		e.Hint = `check user and password in the broker URL; user "guest" may log in from the broker's own machine only`
 	case errors.Is(err, amqp.ErrSASL):
 		e.Kind = ErrAccessRefused
@@ -162,7 +164,7 @@ func (f *failure) noLogin(err error, peer *listener) error {
 		e.Hint = "check auth_mechanism in the broker URL and auth_mechanisms in rabbitmq.conf"
 	case code(err) == amqp.NotAllowed:
 		e.Kind = ErrVhost
-		e.Text = fmt.Sprintf("the broker at %s refused virtual host %q to user %q: %s", f.ep.addr, f.ep.uri.Vhost, f.ep.uri.Username, reason(err))
+		e.Text = fmt.Sprintf("the broker at %s refused virtual host %q to user %q: %s", f.ep.addr, f.ep.uri.Vhost, redact.User(f.ep.uri.Username), reason(err))
 		e.Hint = cmp.Or(limitHint(reason(err)), vhostHint)
 	case errors.Is(err, amqp.ErrCredentials), errors.Is(err, amqp.ErrVhost):
 		// The library's guesses for a connection that broke during login.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"warren/internal/redact"
 	"warren/internal/secretfile"
 )
 
@@ -156,7 +157,7 @@ func (o Options) User() (string, error) {
 		if user != first {
 			return "", &Error{
 				Kind: ErrBadURL,
-				Text: fmt.Sprintf("broker URLs number 1 and %d are for different users, %q and %q", i+1, first, user),
+				Text: fmt.Sprintf("broker URLs number 1 and %d are for different users, %q and %q", i+1, redact.User(first), redact.User(user)),
 				Hint: "one operator is one user at the broker, whose name replies are sent to: name the same one in each URL",
 			}
 		}

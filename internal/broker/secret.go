@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"warren/internal/redact"
 	"warren/internal/secretfile"
 )
 
@@ -137,5 +138,5 @@ func of(what, path string, err *secretfile.Error) error {
 }
 
 func unusable(what, path, why, hint string) error {
-	return &Error{Kind: ErrCredentials, Text: fmt.Sprintf("%s %s cannot be used: %s", what, path, why), Hint: hint}
+	return &Error{Kind: ErrCredentials, Text: fmt.Sprintf("%s %s cannot be used: %s", what, redact.Value(path), why), Hint: hint}
 }

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	"warren/internal/escape"
 	"warren/internal/wire"
 )
 
@@ -93,7 +93,7 @@ func checkName(what, name string) error {
 		return fmt.Errorf("%s %q begins with '-'", what, name)
 	case !utf8.ValidString(name):
 		return fmt.Errorf("%s %q is not UTF-8", what, name)
-	case strings.ContainsFunc(name, unicode.IsControl):
+	case strings.ContainsFunc(name, escape.IsHidden):
 		return fmt.Errorf("%s %q has a control character", what, name)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,17 +99,43 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestRedacted(t *testing.T) {
+// Whatever stands where a URL belongs, and wherever one stands, its password is not
+// shown: neither as a setting nor in an error.
+func TestNoPasswordIsShown(t *testing.T) {
+	for _, url := range []string{"op:SECRET@host:1", "amqp:/op:SECRET@h/", "amqp://op:p@SECRET@w@h", "amqps:op:SECRET@h", "amqp://op:p,SECRET@h", " amqp://op:SECRET@h", "amqp://op%3ASECRET@h"} {
+		for _, text := range []string{
+			"broker = ['" + url + "']", "broker = '" + url + "'", "broker = ['amqp://h1', '" + url + "']", "data_dir = '" + url + "'",
+			"workers = '" + url + "'", "wait = '" + url + "'", "ratio = '" + url + "'", "[label]\nrole = '" + url + "'", "[label]\n'" + url + "' = 'x'",
+		} {
+			_, settings, err := parsed(t, text)
+			shown := fmt.Sprint(settings, err)
+			if strings.Contains(shown, "SECRET") {
+				t.Errorf("%s: %s", text, shown)
+			}
+		}
+		for variable := range map[string]bool{"T_BROKER": true, "T_DATA_DIR": true} {
+			t.Setenv(variable, url+","+url)
+			if _, settings, err := parsed(t, ""); strings.Contains(fmt.Sprint(settings, err), "SECRET") {
+				t.Errorf("%s=%s: %v, %v", variable, url, settings, err)
+			}
+			t.Setenv(variable, "")
+		}
+	}
+}
+
+func TestFileSavedByWindows(t *testing.T) {
+	for _, text := range []string{"\ufeffworkers = 7\r\ndata_dir = '/x'\r\n", "\xff\xfew\x00o\x00r\x00k\x00e\x00r\x00s\x00=\x007\x00"} {
+		if g, _, err := parsed(t, text); err != nil || g.Workers != 7 {
+			t.Errorf("%q: %+v, %v", text, g, err)
+		}
+	}
 	for text, want := range map[string]string{
-		"amqp://user:secret@host/v":      "amqp://user:xxxxx@host/v",
-		"amqps://user:se@cr/et@host:1/v": "amqps://user:xxxxx@host:1/v",
-		"amqp://:secret@host":            "amqp://:xxxxx@host",
-		"amqp://user@host/v":             "amqp://user@host/v",
-		"amqp://host/v":                  "amqp://host/v",
-		"a:b@c":                          "a:b@c",
+		"workers = 7\n# Gr\xfc\xdfe": "file.toml:2: the line is not UTF-8\nhint: save the file as UTF-8",
+		"a\x00":                      "file.toml:1: the line has a NUL character",
+		strings.Repeat("#\n", 1<<20): "more than 1048576 bytes",
 	} {
-		if got := redacted(text); got != want {
-			t.Errorf("%s: %s, want %s", text, got, want)
+		if _, _, err := parsed(t, text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20q: %v", text, err)
 		}
 	}
 }

@@ -4,11 +4,12 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"warren/internal/redact"
 )
 
 // A Setting is one of a program's settings with its value.
@@ -87,7 +88,7 @@ func (s *Source) describe(ctx *kong.Context, flag *kong.Flag) (Setting, error) {
 	}
 	v, err := decode(flag, token)
 	if err != nil {
-		text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+		text, hint, _ := strings.Cut(withoutPassword(err.Error(), token), "\nhint: ")
 		return d, &Error{fmt.Sprintf("%s: %s", d.Where, strings.TrimPrefix(text, flag.ShortSummary()+": ")), hint}
 	}
 	d.Value = text(v)
@@ -100,10 +101,10 @@ func text(v reflect.Value) string {
 		switch t := v.Interface().(type) {
 		case encoding.TextMarshaler:
 			if b, err := t.MarshalText(); err == nil {
-				return redacted(string(b))
+				return redact.Value(string(b))
 			}
 		case fmt.Stringer:
-			return redacted(t.String())
+			return redact.Value(t.String())
 		}
 	}
 	switch v.Kind() {
@@ -112,12 +113,12 @@ func text(v reflect.Value) string {
 	case reflect.Map:
 		var parts []string
 		for _, k := range v.MapKeys() {
-			parts = append(parts, fmt.Sprintf("%v=%s", k, text(v.MapIndex(k))))
+			parts = append(parts, redact.Value(fmt.Sprint(k))+"="+text(v.MapIndex(k)))
 		}
 		slices.Sort(parts)
 		return strings.Join(parts, ",")
 	}
-	return redacted(fmt.Sprint(v))
+	return redact.Value(fmt.Sprint(v))
 }
 
 // list writes a list.
@@ -126,44 +127,22 @@ func list(v reflect.Value) string {
 	for i := range v.Len() {
 		parts = append(parts, fmt.Sprint(v.Index(i)))
 	}
-	parts = joined(parts)
-	for i := range parts {
-		parts[i] = redacted(parts[i])
-	}
-	return strings.Join(parts, ",")
-}
-
-// joined puts together again what a comma within a URL has divided. What follows a
-// URL and is none is taken for the rest of its password.
-func joined(parts []string) []string {
-	var whole []string
-	for _, part := range parts {
-		last := len(whole) - 1
-		if last >= 0 && strings.Contains(whole[last], "://") && !strings.Contains(part, "://") {
-			whole[last] += "," + part
-			continue
-		}
-		whole = append(whole, part)
-	}
-	return whole
-}
-
-// password is that of a URL. What stands before its last @, from the first
-// reserved character on, is taken for one, so that nothing of one with reserved
-// characters of its own is shown.
-var password = regexp.MustCompile(`(://[^:/?#@]*)[:/?#].*@`)
-
-// parameter is where a URL has none, and some expect it.
-var parameter = regexp.MustCompile(`(?i)([?&](?:pass|pw)[a-z_]*=)[^&]*`)
-
-func redacted(text string) string {
-	return parameter.ReplaceAllString(password.ReplaceAllString(text, "${1}:xxxxx@"), "${1}xxxxx")
+	return redact.List(parts)
 }
 
 // everybodys is the login that RabbitMQ comes with.
 const everybodys = "://guest:guest@"
 
-func hasPassword(text string) bool {
-	text = strings.ReplaceAll(text, everybodys, "://")
-	return redacted(text) != text
+// hasPassword reports whether a list of elements has, or may have, a password.
+func hasPassword(elements []string) bool {
+	text := strings.ReplaceAll(strings.Join(elements, ","), everybodys, "://")
+	return redact.List(strings.Split(text, ",")) != text
+}
+
+// withoutPassword is what is wrong with a value, where the words may repeat it.
+func withoutPassword(problem string, token any) string {
+	if value, ok := token.(string); ok {
+		problem = redact.In(problem, value)
+	}
+	return redact.Text(problem)
 }

@@ -92,7 +92,7 @@ func (f *file) secret() (name string, line int) {
 				parts = append(parts, fmt.Sprint(e))
 			}
 		}
-		if slices.ContainsFunc(joined(parts), hasPassword) && (line == 0 || v.line < line) {
+		if hasPassword(parts) && (line == 0 || v.line < line) {
 			name, line = n, v.line
 		}
 	}
@@ -113,7 +113,7 @@ func check(flag *kong.Flag, v any, names []string, name string) (any, *Error) {
 		return nil, &Error{fmt.Sprintf("%s: %v", name, err), "it is written " + name + " = " + example(flag)}
 	}
 	if _, err := decode(flag, token); err != nil {
-		text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+		text, hint, _ := strings.Cut(withoutPassword(err.Error(), token), "\nhint: ")
 		return nil, &Error{name + ": " + strings.TrimPrefix(text, flag.ShortSummary()+": "), hint}
 	}
 	return token, nil

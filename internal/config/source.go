@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"syscall"
 
@@ -11,6 +10,7 @@ import (
 
 	"warren/internal/secretfile"
 	"warren/internal/strictmodes"
+	"warren/internal/textfile"
 )
 
 // A Source resolves the settings that neither flag nor environment gives.
@@ -66,10 +66,7 @@ func (s *Source) read(ctx *kong.Context) error {
 	case errors.As(err, &others):
 		return &Error{fmt.Sprintf("configuration file %s: %s", path, others.Text()), others.Hint()}
 	case err != nil:
-		return &Error{
-			fmt.Sprintf("configuration file: %v", err),
-			"mend it, or name another with --config; --config= reads none",
-		}
+		return unreadable(path, err)
 	}
 	f, err := parse(path, text, Settings(ctx.Model), s.All)
 	if err != nil {
@@ -80,6 +77,21 @@ func (s *Source) read(ctx *kong.Context) error {
 	}
 	s.file = f
 	return nil
+}
+
+// maxFile bounds a configuration file, in bytes.
+const maxFile = 1 << 20
+
+// unreadable says why a file cannot be read.
+func unreadable(path string, err error) *Error {
+	var text *textfile.Error
+	switch {
+	case errors.As(err, &text) && text.Line > 0:
+		return &Error{fmt.Sprintf("%s:%d: the line %s", path, text.Line, text.Problem), text.Hint}
+	case errors.As(err, &text):
+		return &Error{fmt.Sprintf("%s: %s", path, text.Problem), text.Hint}
+	}
+	return &Error{fmt.Sprintf("configuration file: %v", err), "mend it, or name another with --config; --config= reads none"}
 }
 
 // readFile also says whether others than its owner may read or change the file,
@@ -99,7 +111,7 @@ func (s *Source) readFile(path string) (text []byte, exposed string, err error) 
 		exposed = secretfile.Exposed(info)
 	}
 	if err == nil {
-		text, err = io.ReadAll(f)
+		text, err = textfile.Read(f, maxFile)
 	}
 	return text, exposed, err
 }

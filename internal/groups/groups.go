@@ -20,6 +20,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"warren/internal/textfile"
 )
 
 // maxFile bounds a file of groups, in bytes.
@@ -108,9 +110,13 @@ func (g *Groups) read(file string, reserved []string) error {
 	case info.Size() > maxFile:
 		return fmt.Errorf("groups: %s has %d bytes, the limit is %d", file, info.Size(), maxFile)
 	}
-	text, err := os.ReadFile(file)
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("groups: %w", err)
+	}
+	text, err := textfile.Decode(data)
+	if err != nil {
+		return fmt.Errorf("groups file %s: %w", file, err)
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
@@ -119,7 +125,8 @@ func (g *Groups) read(file string, reserved []string) error {
 	if doc.IsZero() {
 		return nil // nothing is written in it
 	}
-	err = members(doc.Content[0], "the file is", func(name, value *yaml.Node) error {
+	left := maxMembers
+	err = members(doc.Content[0], "the file is", &left, func(name, value *yaml.Node) error {
 		if slices.Contains(reserved, name.Value) {
 			return fault{
 				name.Line, fmt.Sprintf("a source cannot be called %q", name.Value),
@@ -130,7 +137,9 @@ func (g *Groups) read(file string, reserved []string) error {
 			return fault{name.Line, fmt.Sprintf("source %q is defined twice", name.Value), ""}
 		}
 		s := source{name: name.Value}
-		err := members(value, fmt.Sprintf("source %q is", name.Value), s.add)
+		err := members(value, fmt.Sprintf("source %q is", name.Value), &left, func(name, value *yaml.Node) error {
+			return s.add(name, value, &left)
+		})
 		g.sources = append(g.sources, s)
 		return err
 	})
@@ -158,25 +167,7 @@ func (f fault) hintLine() string {
 
 const formHint = "the form is: source: {group: 'nodes'}, as in  roles: {web: 'web[01-20]'}"
 
-// members calls each with the members of a mapping.
-func members(node *yaml.Node, what string, each func(name, value *yaml.Node) error) error {
-	node = resolve(node)
-	if node.Kind != yaml.MappingNode {
-		return fault{node.Line, what + " not a mapping of names", formHint}
-	}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		name := resolve(node.Content[i])
-		if !isString(name) || name.Value == "" {
-			return fault{name.Line, fmt.Sprintf("%q is not a name", name.Value), "put it in quotes"}
-		}
-		if err := each(name, node.Content[i+1]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *source) add(name, value *yaml.Node) error {
+func (s *source) add(name, value *yaml.Node, left *int) error {
 	if s.find(name.Value) != nil {
 		return fault{name.Line, fmt.Sprintf("group %q is defined twice in source %q", name.Value, s.name), ""}
 	}
@@ -185,14 +176,31 @@ func (s *source) add(name, value *yaml.Node) error {
 	if nodes[0].Kind == yaml.SequenceNode {
 		nodes = nodes[0].Content
 	}
+	if *left -= len(nodes); *left < 0 {
+		return tooMany(name.Line)
+	}
 	for _, n := range nodes {
-		if n = resolve(n); !isString(n) {
-			return fault{n.Line, fmt.Sprintf("group %q is neither an expression nor a list of them", g.name), "put an expression in quotes: 'web[01-20]'"}
+		switch n = resolve(n); {
+		case isNull(n): // an empty group, as for nodeset
+		case isString(n):
+			g.exprs = append(g.exprs, n.Value)
+		default:
+			return fault{n.Line, fmt.Sprintf("group %q is neither an expression nor a list of them", g.name), valueHint(n)}
 		}
-		g.exprs = append(g.exprs, n.Value)
 	}
 	s.groups = append(s.groups, g)
 	return nil
+}
+
+// valueHint says how to write what is no expression.
+func valueHint(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		return "write one list, without lists in it"
+	case yaml.MappingNode:
+		return "a group cannot contain groups; name them in an expression: '@one,@two'"
+	}
+	return fmt.Sprintf("put it in quotes: '%s'", n.Value)
 }
 
 func resolve(node *yaml.Node) *yaml.Node {
@@ -200,6 +208,10 @@ func resolve(node *yaml.Node) *yaml.Node {
 		return node.Alias
 	}
 	return node
+}
+
+func isNull(node *yaml.Node) bool {
+	return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null"
 }
 
 func isString(node *yaml.Node) bool {

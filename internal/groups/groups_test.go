@@ -2,6 +2,7 @@ package groups
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,6 +56,80 @@ func TestGroup(t *testing.T) {
 	}
 }
 
+// The sample is what nodeset reads from it, too: null is an empty group, and merge
+// keys bring in what the mapping does not define.
+func TestEmptyGroupsAndMergeKeys(t *testing.T) {
+	g, err := Load(write(t, `
+common: &c
+    adm: admin1
+    spare:
+    web: 'old[1-2]'
+more: &m {web: other, extra: [x1, ~, 'x2'], none: ~}
+roles:
+    <<: *c
+    web: 'web[01-20]'
+    db: null
+lists: {<<: [*c, *m], db: 'db1'}
+nested: {<<: {<<: *m, deep: d1}}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ source, name, want string }{
+		{"common", "spare", ""},
+		{"roles", "spare", ""},
+		{"roles", "adm", "admin1"},
+		{"roles", "web", "web[01-20]"},
+		{"roles", "db", ""},
+		{"roles", "*", "web[01-20] admin1"},
+		{"lists", "web", "old[1-2]"},
+		{"lists", "extra", "x1 x2"},
+		{"lists", "db", "db1"},
+		{"nested", "deep", "d1"},
+		{"nested", "web", "other"},
+	} {
+		exprs, _, err := g.Group(tt.source, tt.name)
+		if got := strings.Join(exprs, " "); err != nil || got != tt.want {
+			t.Errorf("@%s:%s is %q, %v; want %q", tt.source, tt.name, got, err, tt.want)
+		}
+	}
+	if names := g.Names(); !slices.Contains(names, "@roles:spare") || !slices.Contains(names, "@roles:adm") {
+		t.Errorf("names %q", names)
+	}
+}
+
+// A few lines of aliases stand for any number of members.
+func TestAliasesAreBounded(t *testing.T) {
+	merges := "s0: &a0 {g: x}\n"
+	for i := range 40 {
+		merges += fmt.Sprintf("s%d: &a%d {<<: [*a%d, *a%d, *a%d, *a%d]}\n", i+1, i+1, i, i, i, i)
+	}
+	lists := "s0: {g: &l [" + strings.Repeat("x,", 5000) + "]"
+	for i := range 5000 {
+		lists += fmt.Sprintf(", g%d: *l", i)
+	}
+	for _, text := range []string{merges, lists + "}\n"} {
+		if _, err := Load(write(t, text), nil); err == nil || !strings.Contains(err.Error(), "groups and expressions") {
+			t.Errorf("%.40s: %v", text, err)
+		}
+	}
+}
+
+func TestFileSavedByWindows(t *testing.T) {
+	for _, text := range []string{"\ufeffroles:\r\n  web: w1\r\n", "\xff\xfes\x00:\x00 \x00{\x00w\x00e\x00b\x00:\x00 \x00w\x001\x00}\x00"} {
+		g, err := Load(write(t, text), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if exprs, _, err := g.Group("", "web"); err != nil || len(exprs) != 1 || exprs[0] != "w1" {
+			t.Errorf("%q: %q, %v", text, exprs, err)
+		}
+	}
+	if _, err := Load(write(t, "roles:\n  web: \xd6\xf7\n"), nil); err == nil || !strings.Contains(err.Error(), "line 2 is not UTF-8") {
+		t.Error(err)
+	}
+}
+
 func TestUnknown(t *testing.T) {
 	g, err := Load(write(t, sample), nil)
 	if err != nil {
@@ -79,7 +154,16 @@ func TestBadFiles(t *testing.T) {
 		{"- a", "line 1: the file is not a mapping"},
 		{"just text", "line 1: the file is not a mapping"},
 		{"roles:\n  web: 12\n", `line 2: group "web" is neither`},
-		{"roles:\n  web:\n", `line 2: group "web" is neither`},
+		{"roles:\n  web: 12\n", `hint: put it in quotes: '12'`},
+		{"roles:\n  web: yes\n  db: true\n", `line 3: group "db" is neither`},
+		{"roles:\n  web: {a: b}\n", `hint: a group cannot contain groups`},
+		{"roles:\n  web: [a, [b]]\n", `hint: write one list`},
+		{"roles:\n", `line 1: source "roles" is not a mapping of names` + "\nhint: write {} for one without members"},
+		{"a: &x {<<: *x, g: h}", "merges a mapping into itself"},
+		{"a: &x {g: h, <<: {<<: *x}}", "merges a mapping into itself"},
+		{"a: {<<: text}", "the value of a merge key (<<) is not a mapping"},
+		{"a: {<<: [text]}", "the value of a merge key (<<) is not a mapping"},
+		{"a: {<<: [[{g: h}]]}", "the value of a merge key (<<) is not a mapping"},
 		{"roles:\n  web: [a, [b]]\n", `line 2: group "web" is neither`},
 		{"roles:\n  12: a\n", `line 2: "12" is not a name`},
 		{"roles:\n  web: a\n  web: b\n", `line 3: group "web" is defined twice`},
@@ -134,6 +218,7 @@ func TestDirectory(t *testing.T) {
 func FuzzLoad(f *testing.F) {
 	f.Add(sample)
 	f.Add("a: &x {g: *x}")
+	f.Add("a: &x {g: ~}\nb: {<<: [*x, {<<: *x}], h: [~, y]}")
 	f.Fuzz(func(t *testing.T, text string) {
 		g, err := Load(write(t, text), nil)
 		if err != nil {

@@ -127,11 +127,20 @@ func (e *evaluator) operand(t term, home string, named *uint64) (*Set, error) {
 		}
 		name, err := wire.CheckHostName(text)
 		if err != nil {
-			return nil, &Error{Column: t.column, Problem: err.Error()}
+			return nil, nameError(t.column, err)
 		}
 		set.Add(name)
 	}
 	return set, nil
+}
+
+// nameError is about a host that an expression names.
+func nameError(column int, err error) error {
+	var name *wire.HostNameError
+	if !errors.As(err, &name) {
+		return &Error{Column: column, Problem: err.Error(), Err: err}
+	}
+	return &Error{Column: column, Problem: name.Problem, Hint: name.Hint, Err: err}
 }
 
 // groupError is about a group that an expression names.

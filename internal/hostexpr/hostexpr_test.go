@@ -28,6 +28,12 @@ func TestExpand(t *testing.T) {
 		{"[1-2]", "1 2"},
 		{"[0-1]x", "0x 1x"},
 		{"n[00-01]", "n00 n01"},
+		{"2001:0DB8:0:0::10 [2001:db8::11],[FE80::1]", "2001:db8::10 2001:db8::11 fe80::1"},
+		{"2001:DB8:0::[9-10]!2001:db8::9", "2001:db8::10"},
+		{"[1-2]::", "1:: 2::"},
+		{"::ffff:10.0.0.1 10.0.0.1.", "10.0.0.1"},
+		{"web[1-2].example.com. WEB1.example.com", "web1.example.com web2.example.com"},
+		{"web1.example.com.&web1.example.com", "web1.example.com"},
 		{"192.168.0.[1-2]", "192.168.0.1 192.168.0.2"},
 		{"WEB01 Db1", "web01 db1"},
 		{"web[1-2] web2 WEB1 x", "web1 web2 x"},
@@ -56,6 +62,11 @@ func TestExpandErrors(t *testing.T) {
 		{",web01", 1, "missing before the comma"},
 		{"web01,,web02", 7, "missing before the comma"},
 		{"web01,", 7, "missing after the comma"},
+		{"web1 010.1.1.1", 6, "without leading zeros"},
+		{"10.0.0.[254-256]", 1, "not a valid IPv4 address"},
+		{"[fe80::1%eth0]", 1, "leave the zone out"},
+		{"[fe80::1]x", 1, "'['"},
+		{"a,ｗｅｂ１", 3, "write 'w'"},
 		{"web[", 4, "cut short"},
 		{"web[01", 4, "cut short"},
 		{"web[01-", 4, "cut short"},
@@ -107,7 +118,7 @@ func TestExpandErrors(t *testing.T) {
 			t.Errorf("Expand(%q): %v, not an *Error", tt.expr, err)
 			continue
 		}
-		if e.Column != tt.column || !strings.Contains(e.Problem, tt.text) {
+		if e.Column != tt.column || !strings.Contains(e.Problem+"; "+e.Hint, tt.text) {
 			t.Errorf("Expand(%q): column %d: %s\nwant column %d: …%s…", tt.expr, e.Column, e.Problem, tt.column, tt.text)
 		}
 	}
@@ -169,7 +180,10 @@ func TestFoldLeavesItsArgumentAlone(t *testing.T) {
 }
 
 func TestExpandUndoesFold(t *testing.T) {
-	name := rapid.StringMatching(`[a-c]{0,2}[0-9]{1,3}([.-][ab]?[0-9]{0,2}){0,2}`)
+	name := rapid.OneOf(
+		rapid.StringMatching(`[a-c]{0,2}[0-9]{1,3}([.-][ab]?[0-9]{0,2}){0,2}`),
+		rapid.StringMatching(`[1-9][0-9]?::[1-9]?|10\.0\.[1-9]\.[1-9][0-9]?`),
+	).Filter(func(name string) bool { return !strings.HasSuffix(name, ".") })
 	rapid.Check(t, func(t *rapid.T) {
 		names := rapid.SliceOfN(name, 1, 40).Draw(t, "names")
 		expr := Fold(names)
@@ -193,7 +207,7 @@ func TestExpandUndoesFold(t *testing.T) {
 }
 
 func FuzzExpand(f *testing.F) {
-	for _, s := range []string{"web[01-20,30] db1", "a,,b", "[", "x[1-", "[0-0]]", "\xff[1]", "n[1-5/2]", "É", "a[1-9]b[1-9]!a2b2&a[1-3]b3^a", "@a[1-2]:x,@*"} {
+	for _, s := range []string{"web[01-20,30] db1", "a,,b", "[", "x[1-", "[0-0]]", "\xff[1]", "n[1-5/2]", "É", "a[1-9]b[1-9]!a2b2&a[1-3]b3^a", "@a[1-2]:x,@*", "[::1] 2001:0DB8::[1-9] 10.0.0.[1-3]."} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, expr string) {

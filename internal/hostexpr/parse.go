@@ -2,6 +2,8 @@ package hostexpr
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -90,6 +92,8 @@ func (p *parser) term() (t term, err error) {
 				return t, p.checkGroup(&t)
 			}
 			return t, nil
+		case c == '[' && !t.group && len(t.parts) == 0 && p.address(&t):
+			continue
 		case c == '[':
 			if t.endsInBracket() {
 				return t, p.fail(p.pos, "two ranges side by side", "something other than digits must stand between two ranges of a name, as in r[1-4]n[01-32]")
@@ -110,6 +114,19 @@ func (p *parser) term() (t term, err error) {
 		t.addText(c)
 		p.pos++
 	}
+}
+
+// address reads an IPv6 address in brackets, as URLs have it.
+func (p *parser) address(t *term) bool {
+	length := slices.Index(p.text[p.pos:], ']') + 1
+	text := string(p.text[p.pos : p.pos+length])
+	inner, _, _ := strings.Cut(strings.Trim(text, "[]"), "%")
+	if a, err := netip.ParseAddr(inner); err != nil || !a.Is6() {
+		return false // it is a range
+	}
+	t.parts = append(t.parts, part{text: text})
+	p.pos += length
+	return true
 }
 
 // checkGroup looks at the name of a group.

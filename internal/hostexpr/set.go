@@ -10,7 +10,7 @@ type Set struct {
 	twice []string       // named again while in the set
 }
 
-// Names returns the names, lower case, each once. The caller may keep it.
+// Names returns the names in their normal form, each once. The caller may keep it.
 func (s *Set) Names() []string {
 	names := make([]string, 0, len(s.at))
 	for _, name := range s.slots {
@@ -24,7 +24,7 @@ func (s *Set) Names() []string {
 // Len is the number of names.
 func (s *Set) Len() int { return len(s.at) }
 
-// Has reports whether the name, in lower case, is in the set.
+// Has reports whether the name, in its normal form, is in the set.
 func (s *Set) Has(name string) bool {
 	_, ok := s.at[name]
 	return ok

@@ -1,6 +1,8 @@
 package process
 
 import (
+	"bytes"
+	"encoding/binary"
 	"runtime"
 	"strings"
 )
@@ -24,15 +26,16 @@ func shellArgv(goos, shell, command string) []string {
 }
 
 // ScriptArgv is how the script in the file path, which holds content, is run
-// with args: by shell where one is given. Without, on Unix, a script whose first
-// line names its interpreter is a program in its own right, so the file must be
-// executable; any other is given to the system's default shell. On Windows the file's extension must be one that its shell knows.
+// with args: by shell where one is given. Without, a program of any system (ELF,
+// Mach-O, PE) is executed itself, and so is, on Unix, a script whose first line names
+// its interpreter: the file must be executable. Any other is given to the system's
+// default shell. On Windows the file's extension must be that of ScriptExtension.
 func ScriptArgv(shell, path string, args []string, content []byte) []string {
 	return scriptArgv(runtime.GOOS, shell, path, args, content)
 }
 
 func scriptArgv(goos, shell, path string, args []string, content []byte) []string {
-	if shell == "" && goos != "windows" && interpreter(content) != "" {
+	if shell == "" && (isProgram(content) || goos != "windows" && interpreter(content) != "") {
 		return append([]string{path}, args...)
 	}
 	shell = shellOr(goos, shell)
@@ -48,6 +51,42 @@ func scriptArgv(goos, shell, path string, args []string, content []byte) []strin
 		return append([]string{shell, "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", path}, args...)
 	default:
 		return append([]string{shell, path}, args...)
+	}
+}
+
+// isProgram reports whether content is a program for some system's kernel.
+func isProgram(content []byte) bool {
+	for _, magic := range []string{
+		"\x7fELF",
+		"\xcf\xfa\xed\xfe", "\xce\xfa\xed\xfe", "\xfe\xed\xfa\xcf", "\xfe\xed\xfa\xce", "\xca\xfe\xba\xbe", // Mach-O
+	} {
+		if bytes.HasPrefix(content, []byte(magic)) {
+			return true
+		}
+	}
+	return isPE(content)
+}
+
+// isPE reports whether content is a program of Windows.
+func isPE(content []byte) bool {
+	const offsetAt = 0x3c // of the PE header, in that of MS-DOS
+	if !bytes.HasPrefix(content, []byte("MZ")) || len(content) < offsetAt+4 {
+		return false
+	}
+	at := int64(binary.LittleEndian.Uint32(content[offsetAt:]))
+	return at < int64(len(content)) && bytes.HasPrefix(content[at:], []byte("PE\x00\x00"))
+}
+
+// ScriptExtension is how the name of a file with this content must end to be
+// executed; "" on Unix.
+func ScriptExtension(content []byte) string {
+	switch {
+	case runtime.GOOS != "windows":
+		return ""
+	case isProgram(content):
+		return ".exe"
+	default:
+		return ".cmd"
 	}
 }
 

@@ -2,6 +2,7 @@ package process
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -26,6 +27,9 @@ func TestShellArgv(t *testing.T) {
 	}
 }
 
+// pe is the beginning of a program of Windows.
+var pe = "MZ" + strings.Repeat("\x00", 58) + "\x40\x00\x00\x00PE\x00\x00"
+
 func TestScriptArgv(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -39,6 +43,13 @@ func TestScriptArgv(t *testing.T) {
 		{"linux", "bash", "#! /usr/bin/env python3\n", []string{"bash", "p", "a b"}},
 		{"linux", "pwsh", "echo", []string{"pwsh", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", "p", "a b"}},
 		{"windows", "", "#!/bin/sh", []string{"cmd.exe", "/D", "/S", "/C", `p "a b"`}},
+		{"linux", "", "\x7fELF\x02", []string{"p", "a b"}},
+		{"darwin", "", "\xcf\xfa\xed\xfe", []string{"p", "a b"}},
+		{"darwin", "", "\xca\xfe\xba\xbe", []string{"p", "a b"}},
+		{"linux", "/usr/bin/strace", "\x7fELF\x02", []string{"/usr/bin/strace", "p", "a b"}},
+		{"windows", "", pe, []string{"p", "a b"}},
+		{"linux", "", "MZ=1; echo $MZ", []string{"/bin/sh", "p", "a b"}},
+		{"linux", "", "MZ" + strings.Repeat("\xff", 100), []string{"/bin/sh", "p", "a b"}},
 	} {
 		if got := scriptArgv(c.goos, c.shell, "p", []string{"a b"}, []byte(c.content)); !slices.Equal(got, c.want) {
 			t.Errorf("%s %q %q: %q", c.goos, c.shell, c.content, got)

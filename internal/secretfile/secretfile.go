@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"warren/internal/strictmodes"
+	"warren/internal/textfile"
 )
 
 // maxSize bounds what is read of one: a bundle of all the world's authorities has
@@ -59,8 +60,13 @@ func (r Reader) Password(path string) (string, *Error) {
 	if err != nil {
 		return "", err
 	}
+	text, bad := textfile.Decode(text)
+	if bad != nil {
+		text, hint, _ := strings.Cut(bad.Error(), "\nhint: ")
+		return "", &Error{Text: text, Hint: hint}
+	}
 	line, rest, _ := strings.Cut(string(text), "\n")
-	if line = strings.TrimSuffix(line, "\r"); line == "" || strings.TrimSpace(rest) != "" {
+	if line == "" || strings.TrimSpace(rest) != "" {
 		return "", &Error{Text: "it must have the password in its one line"}
 	}
 	return line, nil
@@ -108,7 +114,7 @@ func (r Reader) read(path string, exposed func(fs.FileInfo) string) ([]byte, *Er
 	if err != nil {
 		return nil, &Error{Text: cause(err)}
 	}
-	return text, nil
+	return textfile.ToUTF8(text), nil
 }
 
 // cause is an error without the path, which its reader names.

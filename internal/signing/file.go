@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"warren/internal/textfile"
 )
 
 const (
@@ -86,7 +88,7 @@ func readSmall(path string) ([]byte, fs.FileInfo, error) {
 	case len(text) > maxKeyFile:
 		return nil, nil, fmt.Errorf("%s is too large for a key", path)
 	}
-	return text, info, nil
+	return textfile.ToUTF8(text), info, nil
 }
 
 // findPublic returns the public half of an encrypted key: of the file itself,

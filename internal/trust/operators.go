@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"warren/internal/textfile"
 )
 
 // maxOperators bounds the file: some ten thousand keys.
@@ -69,7 +71,7 @@ func parseOperators(name string, text []byte) (o *Operators, err error) {
 		return o, fmt.Errorf("%s: it is longer than the limit of %d bytes\nhint: one line of a cert-authority stands for any number of operators", name, maxOperators)
 	}
 	n := 0
-	for line := range bytes.Lines(text) {
+	for line := range bytes.Lines(textfile.ToUTF8(text)) {
 		n++
 		if e := o.line(name, n, string(line)); e != nil && err == nil {
 			err = &LineError{File: name, Line: n, Err: e}

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"warren/internal/textfile"
 )
 
 // maxRevoked bounds the file of revocations.
@@ -51,7 +53,7 @@ func parseRevocations(name string, text []byte) (r *Revocations, err error) {
 		return r, nil
 	}
 	n := 0
-	for line := range bytes.Lines(text) {
+	for line := range bytes.Lines(textfile.ToUTF8(text)) {
 		n++
 		if e := r.line(string(line)); e != nil && err == nil {
 			err = &LineError{File: name, Line: n, Err: e}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"warren/internal/escape"
 )
 
 // Text returns b for several lines of a terminal: newlines and tabs are kept, a
@@ -49,8 +51,8 @@ func show(b []byte, lines bool) string {
 			out.WriteRune(r)
 		case lines && r == '\r' && len(b) > 1 && b[1] == '\n':
 			// The end of a line as Windows writes it.
-		case isHidden(r), marks > mostMarks:
-			out.WriteString(escape(r))
+		case escape.IsHidden(r), marks > mostMarks:
+			out.WriteString(escape.Rune(r))
 		default:
 			out.Write(b[:size])
 		}
@@ -71,34 +73,4 @@ func plain(b []byte) int {
 		}
 	}
 	return len(b)
-}
-
-// isHidden reports whether a terminal would obey r, or show nothing or
-// something else for it: control characters (C0, DEL, C1), line and paragraph
-// separators, and format characters, bidirectional overrides among them
-// (https://trojansource.codes). Zero-width joiners spell words in Persian and
-// Indian scripts and do no harm.
-func isHidden(r rune) bool {
-	const nonJoiner, joiner = '\u200c', '\u200d'
-	if r < utf8.RuneSelf {
-		return r < ' ' || r == 0x7f
-	}
-	return r != nonJoiner && r != joiner && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
-}
-
-func escape(r rune) string {
-	switch {
-	case r == '\n':
-		return `\n`
-	case r == '\t':
-		return `\t`
-	case r == '\r':
-		return `\r`
-	case r < utf8.RuneSelf:
-		return fmt.Sprintf(`\x%02x`, r)
-	case r <= 0xffff:
-		return fmt.Sprintf(`\u%04x`, r)
-	default:
-		return fmt.Sprintf(`\U%08x`, r)
-	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
+
+	"warren/internal/wire"
 )
 
 // A checker sees to it that a condition is made of what is understood, with
@@ -52,6 +54,7 @@ func (k *checker) condition(n ast.Node) error {
 }
 
 func (k *checker) comparison(n *ast.BinaryNode) error {
+	normalizeNames(n)
 	err := first(k.count(n), func() error { return k.operand(n.Left) })
 	switch n.Operator {
 	case "matches":
@@ -169,6 +172,38 @@ func called(n *ast.CallNode) string {
 func isLabels(n ast.Node) bool {
 	id, ok := n.(*ast.IdentifierNode)
 	return ok && id.Value == labels
+}
+
+// normalizeNames brings the texts that a fact of names or addresses is compared
+// with into the form that the fact has. A text that is no name stays as it is.
+func normalizeNames(n *ast.BinaryNode) {
+	switch n.Operator {
+	case "==", "!=":
+		normalizeName(n.Left, n.Right)
+		normalizeName(n.Right, n.Left)
+	case "contains": // of name it takes a part
+		if id, ok := n.Left.(*ast.IdentifierNode); ok && id.Value != "name" {
+			normalizeName(n.Left, n.Right)
+		}
+	case "in":
+		normalizeName(n.Right, n.Left)
+		if list, ok := n.Right.(*ast.ArrayNode); ok {
+			for _, item := range list.Nodes {
+				normalizeName(n.Left, item)
+			}
+		}
+	}
+}
+
+func normalizeName(fact, value ast.Node) {
+	id, ok := fact.(*ast.IdentifierNode)
+	text, isText := value.(*ast.StringNode)
+	if !ok || !isText || id.Value != "name" && id.Value != "names" && id.Value != "addresses" {
+		return
+	}
+	if name, err := wire.CheckHostName(text.Value); err == nil {
+		text.Value = name
+	}
 }
 
 func (k *checker) count(n ast.Node) error {

@@ -35,6 +35,19 @@ func TestMatch(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{`role == "web" and os == "linux" and cpus >= 8`, "web01"},
 		{`true`, "web01 db1"},
+
+		// Names and addresses in any spelling.
+		{`name == "WEB01."`, "web01"},
+		{`"Web01" == name`, "web01"},
+		{`name != "WEB01"`, "db1"},
+		{`name in ["x", "DB1."]`, "db1"},
+		{`"::ffff:10.0.0.7" in names`, "web01"},
+		{`names contains "FRONT."`, "web01"},
+		{`"FD00:0:0::7" in addresses`, "web01"},
+		{`name contains "WEB"`, ""},
+		{`name == "web 01"`, ""},
+		{`hostname == "Web01"`, "web01"},
+		{`role == "web."`, ""},
 		{`false`, ""},
 
 		// What is unknown is nil.

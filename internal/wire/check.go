@@ -170,7 +170,7 @@ func (l *Leaf) check(size int) error {
 	case !isUUID(l.Job):
 		return faulty("job", "is not a UUID of version 4 in lower case")
 	case !isHostName(l.Host):
-		return faulty("host", "is not a host name in lower case")
+		return faulty("host", "is not a host name in its normal form")
 	case l.Index < 0 || l.Index >= size:
 		return faulty("index", "is not below the statement's size")
 	}

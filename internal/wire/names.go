@@ -33,7 +33,8 @@ const (
 	maxReplyWord = 64
 )
 
-// HostQueue is the queue of the agent that answers to a valid host name.
+// HostQueue is the queue of the agent that answers to a host name, which is in
+// its normal form.
 func HostQueue(name string) string { return prefixHost + name }
 
 // InboxQueue is the queue of requests that wait for the agent with this id.
@@ -92,42 +93,6 @@ func isReplyWord(s string) bool {
 		}
 	}
 	return s != "" && len(s) <= maxReplyWord
-}
-
-// CheckHostName returns the name as it is compared and sent: in lower case. The
-// error says what is wrong and names the first character that may not be there.
-func CheckHostName(name string) (string, error) {
-	if name == "" {
-		return "", fmt.Errorf("a host name may not be empty")
-	}
-	if len(name) > MaxHostName {
-		return "", fmt.Errorf("host name %q… has %d characters, the limit is %d", clip(name, 40), len(name), MaxHostName)
-	}
-	// Only ASCII is lowered: strings.ToLower would turn the Kelvin sign into a k.
-	lower := []byte(name)
-	for i, c := range lower {
-		if 'A' <= c && c <= 'Z' {
-			lower[i] = c | 0x20
-		} else if !isHostChar(c) {
-			r, _ := utf8.DecodeRuneInString(name[i:])
-			return "", fmt.Errorf("host name %q contains %q: letters, digits, '.', '_', ':' and '-' are allowed", name, r)
-		}
-	}
-	return string(lower), nil
-}
-
-func isHostChar(c byte) bool {
-	return isLetter(c) || isDigit(c) || c == '.' || c == '_' || c == ':' || c == '-'
-}
-
-// isHostName reports whether the name is valid and in lower case.
-func isHostName(name string) bool {
-	for i := range len(name) {
-		if !isHostChar(name[i]) {
-			return false
-		}
-	}
-	return name != "" && len(name) <= MaxHostName
 }
 
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' }

@@ -28,7 +28,7 @@ func checkReply(job, agent, atMember string, at int64) error {
 
 func checkAgent(agent string) error {
 	if !isHostName(agent) {
-		return faulty("agent", "is not a host name in lower case")
+		return faulty("agent", "is not a host name in its normal form")
 	}
 	return nil
 }
@@ -184,7 +184,7 @@ func (h *Hello) check() error {
 	}
 	for i, name := range h.Names {
 		if !isHostName(name) || slices.Contains(h.Names[:i], name) {
-			return faulty(fmt.Sprintf("names[%d]", i), "is repeated or not a host name in lower case")
+			return faulty(fmt.Sprintf("names[%d]", i), "is repeated or not a host name in its normal form")
 		}
 	}
 	return first(
@@ -312,7 +312,7 @@ func (f *Facts) check() error {
 		return faulty("addresses", "has %d addresses, the limit is %d", len(f.Addresses), MaxAddresses)
 	}
 	for i, text := range f.Addresses {
-		if a, err := netip.ParseAddr(text); err != nil || a.Zone() != "" || a.String() != text {
+		if a, err := netip.ParseAddr(text); err != nil || a.Zone() != "" || a.Unmap().String() != text {
 			return faulty(fmt.Sprintf("addresses[%d]", i), "is not an IP address in its one form")
 		}
 	}

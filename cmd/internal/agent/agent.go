@@ -20,8 +20,10 @@ import (
 	"warren/internal/broker"
 	"warren/internal/config"
 	"warren/internal/datadir"
+	"warren/internal/escape"
 	"warren/internal/journal"
 	"warren/internal/process"
+	"warren/internal/redact"
 	"warren/internal/secretfile"
 	"warren/internal/version"
 )
@@ -58,6 +60,7 @@ type flags struct {
 // status: 0 after SIGINT or SIGTERM, 2 on a configuration error.
 func Main(args []string, stdout, stderr io.Writer) int {
 	var f flags
+	stdout, stderr = escape.LineWriter(stdout), escape.LineWriter(stderr)
 	exited := -1
 	source := &config.Source{Default: defaultConfig(), Strict: true}
 	parser, err := kong.New(&f, kong.Name("warrend"),
@@ -103,7 +106,7 @@ func (f *flags) run(args []string, stderr io.Writer) int {
 	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):
 		return fail(stderr, err)
 	case err != nil:
-		fmt.Fprintf(stderr, "error: %v\n", err)
+		fmt.Fprintf(stderr, "error: %s\n", redact.Error(err, os.Args))
 		return 1
 	}
 	return 0
@@ -124,7 +127,7 @@ func run(ctx context.Context, agent *executor.Agent) error {
 
 // fail reports a configuration error.
 func fail(stderr io.Writer, err error) int {
-	fmt.Fprintf(stderr, "error: %v\n", err)
+	fmt.Fprintf(stderr, "error: %s\n", redact.Error(err, os.Args))
 	return 2
 }
 
@@ -204,7 +207,7 @@ func (f *flags) logger(w io.Writer) *slog.Logger {
 	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has checked it
 	opts := &slog.HandlerOptions{Level: level}
 	if f.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
+		return slog.New(slog.NewJSONHandler(escape.JSONWriter(w), opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
 }

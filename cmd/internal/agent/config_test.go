@@ -36,6 +36,23 @@ func settingsOf(t *testing.T, text string, args ...string) (status int, out, err
 	return status, stdout.String(), strings.ReplaceAll(stderr.String(), path, "FILE")
 }
 
+func TestNoPasswordIsShown(t *testing.T) {
+	for _, url := range []string{"op:SECRET@host:1", "amqp:/op:SECRET@h/", "amqp://op:p@SECRET@w@h", "amqps:op:SECRET@h", "amqp://op:p,SECRET@h"} {
+		for _, text := range []string{"broker = '" + url + "'", "broker_ca = '" + url + "'", "id = '" + url + "'", "workers = '" + url + "'"} {
+			for _, args := range [][]string{{"--show-config"}, {"--show-config", "--json"}} {
+				if _, out, errs := settingsOf(t, text, args...); strings.Contains(out+errs, "SECRET") {
+					t.Errorf("%s: %s%s", text, out, errs)
+				}
+			}
+		}
+		t.Setenv("WARREND_QUEUE", url)
+		if _, out, errs := settingsOf(t, ""); strings.Contains(out+errs, "SECRET") || errs == "" {
+			t.Errorf("%s: %s%s", url, out, errs)
+		}
+		t.Setenv("WARREND_QUEUE", "")
+	}
+}
+
 func TestSettings(t *testing.T) {
 	t.Setenv("WARREND_WORKERS", "3")
 	file := `

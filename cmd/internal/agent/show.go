@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"warren/internal/config"
+	"warren/internal/escape"
 )
 
 // showConfig prints the settings as they are used, without passwords.
@@ -19,7 +20,7 @@ func showConfig(stdout, stderr io.Writer, source *config.Source, ctx *kong.Conte
 		return fail(stderr, err)
 	}
 	if asJSON {
-		err = json.NewEncoder(stdout).Encode(config.Document{File: source.File(), Settings: settings})
+		err = json.NewEncoder(escape.JSONWriter(stdout)).Encode(config.Document{File: source.File(), Settings: settings})
 	} else {
 		err = printSettings(stdout, settings)
 	}

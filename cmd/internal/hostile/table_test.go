@@ -295,6 +295,8 @@ var rows = []row{
 	{name: "id in capitals", edit: func(f *forgery) { f.leaf.Job = strings.ToUpper(f.leaf.Job) }, host: "job"},
 	{name: "task that is a path", edit: func(f *forgery) { f.st.Task = "../x" }, host: "task"},
 	{name: "host in capitals", edit: func(f *forgery) { f.leaf.Host = strings.ToUpper(hostName) }, host: "host"},
+	{name: "leaf of this host, with a dot at its end", edit: func(f *forgery) { f.leaf.Host = hostName + "." }, host: "normal form"},
+	{name: "leaf of an address in another form", edit: func(f *forgery) { f.leaf.Host = "2001:0db8::10" }, host: "normal form"},
 	{name: "reply to a host's queue", edit: func(f *forgery) { f.st.ReplyTo = wire.HostQueue(hostName) }, host: "reply_to"},
 	{name: "reply to a wildcard", edit: func(f *forgery) { f.st.ReplyTo = "warren.reply.#.*" }, host: "reply_to"},
 }

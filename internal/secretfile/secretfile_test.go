@@ -1,0 +1,39 @@
+package secretfile
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// What is sent to the broker is the password alone, however its file was saved.
+func TestPasswordIsReadHoweverItWasSaved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "password")
+	for saved, want := range map[string]string{
+		"hush": "hush", "hush\n": "hush", "hush\r\n": "hush", " hush \n": " hush ",
+		"\ufeffhush\r\n": "hush", "\xff\xfeh\x00\xfc\x00\r\x00\n\x00": "hü", "\xfe\xff\x00h": "h", "grüß\n": "grüß",
+	} {
+		if err := os.WriteFile(path, []byte(saved), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Password(path); got != want || err != nil {
+			t.Errorf("%q: %q, %v; want %q", saved, got, err, want)
+		}
+	}
+	for saved, want := range map[string]string{
+		"": "in its one line", "\ufeff": "in its one line", "\n": "in its one line", "a\nb": "in its one line",
+		"hush\x00": "line 1 has a NUL character", "h\xfcsh": "line 1 is not UTF-8",
+	} {
+		if err := os.WriteFile(path, []byte(saved), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Password(path); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%q: %q, %v; want %s", saved, got, err, want)
+		}
+	}
+}
