@@ -56,7 +56,7 @@ func (*checkCommand) Help() string {
 
 On a terminal long output goes through $PAGER (default less; cat or nothing turns it off).
 
-Exit status: 0 every host exited with 0; 1 otherwise, or not done; 2 no such task; 3 no broker to ask.`
+Exit status: 0 every host exited with 0 and its output is there; 1 otherwise, or not done; 2 no such task; 3 no broker to ask.`
 }
 
 func (c *checkCommand) Run(ctx context.Context, s *session) error {

@@ -58,11 +58,14 @@ func (s *session) asItIs(ctx context.Context, id string, v *view) (task results.
 func (s *session) seen(task results.Task, chosen []results.Job) error {
 	s.viewed(task, chosen)
 	s.warnOfClocks(clocksOfJobs(&task, chosen, time.Now()))
-	if task.Summary.OK != task.Hosts {
+	if task.Summary.OK != task.Hosts || slices.ContainsFunc(chosen, isIncomplete) {
 		return quiet(exitFailed)
 	}
 	return nil
 }
+
+// isIncomplete reports whether output of a job is missing that its host had kept.
+func isIncomplete(j results.Job) bool { return j.Incomplete() }
 
 // viewed records that the operator has seen the results.
 func (s *session) viewed(task results.Task, jobs []results.Job) {
