@@ -54,7 +54,7 @@ A job with secrets is sent by the process that has them alone: where that ends b
 
 With --rollout the next stage begins when each job of the last one has ended and the soak has passed. Whatever does not exit with 0 counts as failed, unreachable and lost hosts too; with more failures than are allowed no further host is told, and those that were not told are cancelled, each by its name. The process that issued it drives it: where that ends, no further host is told.
 
-Ctrl-C while it waits leaves the task running (from the shell, a rollout tells no further host); a second one within two seconds cancels it. Exit status: 0 every host exited with 0, or with --detach every host has the job or will find it in its inbox; 1 otherwise; 2 usage or configuration; 3 no broker.`
+Ctrl-C while it waits leaves the task running (from the shell, a rollout tells no further host); a second one within two seconds cancels it. Exit status: 0 every host exited with 0 and its output is there, or with --detach every host has the job or will find it in its inbox; 1 otherwise; 2 usage or configuration; 3 no broker.`
 }
 
 func (c *runCommand) Run(ctx context.Context, s *session) error {
@@ -154,6 +154,8 @@ func (c *sendFlags) detach(ctx context.Context, s *session, task results.Task) e
 	switch {
 	case errors.Is(settled, errInterrupted):
 		return &fault{status: exitFailed, text: "interrupted before every host had the job", hint: "check_task " + shortID(task.ID) + " shows how it stands"}
+	case isEnded(ctx, settled):
+		return stopped(task)
 	case settled != nil:
 		return settled
 	case len(without) > 0:

@@ -38,6 +38,7 @@ type oneTask struct {
 
 func (o *oneTask) Driven(context.Context, results.Task) bool { return o.driven }
 func (o *oneTask) Leave()                                    { o.left++ }
+func (o *oneTask) Hurry()                                    {}
 
 func (o *oneTask) Find(context.Context, string) (results.Task, error)  { return o.task, nil }
 func (o *oneTask) Jobs(context.Context, string) ([]results.Job, error) { return o.jobs, nil }
