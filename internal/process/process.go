@@ -1,17 +1,32 @@
-// Package process runs one command on this machine and accounts for all that it
-// leaves: its output, its end, and the processes that it started.
+// Package process runs one command on this machine and accounts for all that the
+// command leaves: its output, its end, and the processes that it started.
 //
-// It owns each command's process group (on Windows its job object), the pipes,
-// and the bytes that are kept of them. Run's own goroutine is the owner of all
-// that state; two readers, a waiter, the writer of stdin where there is one and
-// the caller of out where a command lives long enough send to it or receive
-// from it, and all of them have ended when Run returns. A command ends by
-// itself, at its timeout, or when ctx ends: then its whole group is asked to
-// end, and after a grace time killed. What remains of the group is killed
-// after every end.
+// Run starts a command and returns when it has ended. A command ends by itself, at
+// its timeout, when ctx ends, or when Spec.Leave is closed. If it ends by itself,
+// its background processes live on, and the Result counts them, unless
+// Spec.KillLeftovers says that they end too. In all other cases Run ends everything
+// that the command has started: it sends TERM, waits until all of it has ended or
+// the grace time is over, and then kills until nothing is left. KillSurvivors does
+// the same for a command whose agent was killed.
 //
-// A process that leaves the group (setsid) is not followed. It cannot keep Run
-// from returning.
+// What belongs to a command is found as follows, and only what is proved to belong
+// to it is signaled (see tree):
+//
+//   - On Linux by the command's cgroup, where this program may make one, and by
+//     descent, session and the mark in the environment. Reap makes orphans children
+//     of this program, so that descent is known.
+//   - On macOS by descent, session and process group.
+//   - On Windows by the command's job object.
+//
+// A process can escape where there is neither a cgroup nor a job object: if it
+// starts a session, clears its environment, and its parent ends. The Result counts
+// it where no other command can have started it. What cannot be ended, such as
+// another user's process, is in the Result too, with the reason.
+//
+// The goroutine that calls Run owns the command's state. Two readers, a waiter, and
+// where there is need of them the writer of stdin, the caller of out and the
+// goroutine that ends the command send to it or receive from it. All of them have
+// ended when Run returns.
 package process
 
 import (
@@ -138,7 +153,7 @@ type Result struct {
 	// Rest is the kept output that was not given to out: each stream in the
 	// order of offsets, stdout first.
 	Rest []Chunk
-	// HeldOpen tells that a process outside of the group still had an output
+	// HeldOpen tells that a process that lives on still had an output
 	// open when reading ended, so that it may have printed more.
 	HeldOpen bool
 }

@@ -88,7 +88,7 @@ func TestRootsCommandOfUnprivilegedAgent(t *testing.T) {
 	for _, way := range []string{"timeout", "cancel", "leave"} {
 		o := order{Argv: f.becomesRoot(root), Timeout: time.Hour, Grace: 100 * time.Millisecond, Mark: markOf(t) + way}
 		if way == "timeout" {
-			o.Timeout = time.Second
+			o.Timeout = 5 * time.Second // by then it is root and has its child
 		}
 		running, err := s.order(o)
 		if err != nil {
