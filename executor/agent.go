@@ -26,6 +26,7 @@ type Config struct {
 	ID      string   // the name it alone answers to; its queue is exclusive
 	Aliases []string // further names
 	Labels  map[string]string
+	Fleet   string // that it belongs to; empty: none
 	Inbox   bool   // have a queue in which requests wait while the agent is away
 	Version string // Warren's, for hello
 
@@ -140,6 +141,9 @@ func New(cfg Config) (*Agent, error) {
 	if err := wire.CheckLabels(cfg.Labels); err != nil {
 		return nil, fmt.Errorf("labels of this agent: %w", err)
 	}
+	if err := checkFleet(&cfg); err != nil {
+		return nil, err
+	}
 	cfg.ID = names[0]
 	cfg.setDefaults()
 	cfg.Broker.Name = "warrend " + cfg.ID
@@ -156,6 +160,22 @@ func New(cfg Config) (*Agent, error) {
 		reports:    make(chan report),
 		verdicts:   make(chan broker.Verdict, window), // never full: one a publication in flight
 	}, nil
+}
+
+// checkFleet refuses a fleet that nothing would bind requests to: only a signature
+// says which fleet a request is for.
+func checkFleet(c *Config) error {
+	if c.Fleet == "" {
+		return nil
+	}
+	if err := wire.CheckFleet(c.Fleet); err != nil {
+		return fmt.Errorf("--fleet: %w", err)
+	}
+	if c.AllowUnsigned {
+		return fmt.Errorf("--fleet %s and --allow-unsigned contradict each other: an unsigned request belongs to no fleet"+
+			"\nhint: leave one of them out", c.Fleet)
+	}
+	return nil
 }
 
 func (c *Config) setDefaults() {

@@ -50,7 +50,7 @@ func (l *loop) judgeAgain(j *job, now time.Time) (*wire.Run, string) {
 func (l *loop) host(name string) *trust.Host {
 	return &trust.Host{
 		Name: name, User: userName(), Tolerance: l.cfg.Limits.Tolerance, MaxValidity: l.cfg.MaxValidity,
-		AllowUnsigned: l.cfg.AllowUnsigned,
+		AllowUnsigned: l.cfg.AllowUnsigned, Fleet: l.cfg.Fleet,
 	}
 }
 
@@ -64,6 +64,10 @@ func (l *loop) policy() *trust.Policy {
 
 // obey does what a verified request says, or tells its issuer why not.
 func (l *loop) obey(v *trust.Verdict, held bool, now time.Time) {
+	if v.OtherFleet {
+		l.refuse(v, now) // its job is another fleet's: the journal is not asked
+		return
+	}
 	o := orderOf(v)
 	typ := v.Request.Statement.Type
 	if typ != wire.TypeCheck && typ != wire.TypeDiscover && l.journal.foreign(o) {
@@ -97,11 +101,12 @@ func (l *loop) obey(v *trust.Verdict, held bool, now time.Time) {
 	}
 }
 
-// refuse answers a request that the journal is not to know of. Where it came too
-// late, or too early, anybody may have sent it again, as often as he likes.
+// refuse answers a request that the journal is not to know of. One that anybody may
+// have captured, and can send again as often as they like, is answered at the rate
+// of strangers.
 func (l *loop) refuse(v *trust.Verdict, now time.Time) {
 	l.recordDecision(v, now)
-	if l.refused(v, now) || !v.Untimely {
+	if l.refused(v, now) || !v.MayBeCaptured() {
 		l.reject(v.Request, v.Refusal, now)
 	}
 }

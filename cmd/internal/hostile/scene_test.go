@@ -31,6 +31,7 @@ import (
 func TestMain(m *testing.M) { rabbittest.Main(m) }
 
 const (
+	fleet     = "production"
 	hostName  = "hostile-a"
 	aliasName = "hostile-b"
 	patience  = 30 * time.Second
@@ -139,7 +140,7 @@ func newScene(t *testing.T, edit func(*executor.Config)) *scene {
 	s.check(err)
 	url := rabbittest.Vhost(t)
 	cfg := executor.Config{
-		ID: hostName, Aliases: []string{aliasName}, DataDir: s.dataDir, Trust: files, Log: log, Now: s.clock.Now,
+		ID: hostName, Fleet: fleet, Aliases: []string{aliasName}, DataDir: s.dataDir, Trust: files, Log: log, Now: s.clock.Now,
 		Limits: executor.Limits{Tolerance: time.Second}, Broker: broker.Options{URLs: []string{url}},
 	}
 	if edit != nil {
@@ -215,7 +216,7 @@ type forgery struct {
 func (s *scene) forge(typ string) *forgery {
 	now := s.clock.Now()
 	f := &forgery{
-		scene: s, by: s.alice, namespace: trust.Namespace, path: [][]byte{}, queue: wire.HostQueue(hostName),
+		scene: s, by: s.alice, namespace: wire.Namespace(fleet), path: [][]byte{}, queue: wire.HostQueue(hostName),
 		leaf: wire.Leaf{Job: uuid.NewString(), Host: hostName},
 		st: wire.Statement{
 			Type: typ, Task: uuid.NewString(), ReplyTo: s.replyTo, Size: 1,
