@@ -18,6 +18,7 @@ import (
 	journalfile "warren/internal/journal"
 	"warren/internal/process"
 	"warren/internal/trust"
+	"warren/internal/uptime"
 	"warren/internal/wire"
 )
 
@@ -71,6 +72,8 @@ type Config struct {
 
 	// Now is this host's clock; nil is time.Now.
 	Now func() time.Time
+	// Uptime is the clock that nobody can set; nil is uptime.Now.
+	Uptime func() uptime.Reading
 
 	Log *slog.Logger
 }
@@ -116,10 +119,10 @@ type Agent struct {
 	link      *broker.Link
 	publisher *broker.Publisher
 
-	deliveries chan delivery // session → loop
-	sessions   chan []string // session → loop: the names now answered to
-	drained    chan struct{} // session → loop: the inbox was read to its end
-	reports    chan report   // exec goroutines → loop
+	deliveries chan delivery   // session → loop
+	sessions   chan connection // session → loop: the names now answered to
+	drained    chan struct{}   // session → loop: the inbox was read to its end
+	reports    chan report     // exec goroutines → loop
 	verdicts   chan broker.Verdict
 }
 
@@ -155,7 +158,7 @@ func New(cfg Config) (*Agent, error) {
 	return &Agent{
 		cfg: cfg, names: names, link: link, publisher: broker.NewPublisher(window),
 		deliveries: make(chan delivery),
-		sessions:   make(chan []string),
+		sessions:   make(chan connection),
 		drained:    make(chan struct{}),
 		reports:    make(chan report),
 		verdicts:   make(chan broker.Verdict, window), // never full: one a publication in flight
@@ -209,6 +212,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Uptime == nil {
+		c.Uptime = uptime.Now
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -268,15 +274,20 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) openJournal() (*journal, *outputs, *journalfile.Log, error) {
 	if a.cfg.NoJournal {
 		kept, err := openOutputs("", a.cfg.Limits.Output, 0)
-		return newJournal(a.cfg.Limits, beginning(a.cfg.Now(), a.cfg.Limits.Tolerance)), kept, nil, err
+		b := newJournal(a.cfg.Limits, time.Time{})
+		b.start(time.Time{}, true, a.cfg.now())
+		return b, kept, nil, err
 	}
 	b := newJournal(a.cfg.Limits, time.Time{})
+	b.maxValidity = a.cfg.MaxValidity
 	file, err := journalfile.Open(a.cfg.DataDir, journalfile.Options{Now: a.cfg.Now}, b.replay)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	b.since = beginning(file.Created(), a.cfg.Limits.Tolerance)
-	if now := a.cfg.Now(); now.Before(b.since) {
+	note := b.start(file.Created(), file.IsNew(), a.cfg.now())
+	if now := a.cfg.Now(); note != "" {
+		a.cfg.Log.Warn(note, "takes_jobs_from", b.since)
+	} else if now.Before(b.since) {
 		a.cfg.Log.Info("the journal is new: jobs that were issued before may have run, and are not taken",
 			"takes_jobs_from", b.since, "in", b.since.Sub(now).Round(time.Millisecond))
 	}

@@ -24,6 +24,7 @@ const (
 // looks at a message before it has been judged.
 func (l *loop) deliver(d delivery, now time.Time) {
 	l.acks = append(l.acks, d)
+	l.settle(now)
 	v := l.judge(d, now)
 	switch {
 	case v.Request == nil:
@@ -31,7 +32,7 @@ func (l *loop) deliver(d delivery, now time.Time) {
 	case !v.Verified:
 		l.refuseStranger(&v, now)
 	default:
-		l.obey(&v, d.held, now)
+		l.obey(&v, d, now)
 	}
 }
 
@@ -63,12 +64,13 @@ func (l *loop) policy() *trust.Policy {
 }
 
 // obey does what a verified request says, or tells its issuer why not.
-func (l *loop) obey(v *trust.Verdict, held bool, now time.Time) {
+func (l *loop) obey(v *trust.Verdict, d delivery, now time.Time) {
 	if v.OtherFleet {
 		l.refuse(v, now) // its job is another fleet's: the journal is not asked
 		return
 	}
 	o := orderOf(v)
+	o.inbox = d.inbox && !d.Redelivered
 	typ := v.Request.Statement.Type
 	if typ != wire.TypeCheck && typ != wire.TypeDiscover && l.journal.foreign(o) {
 		if v.Refusal == "" {
@@ -78,7 +80,7 @@ func (l *loop) obey(v *trust.Verdict, held bool, now time.Time) {
 		return
 	}
 	if typ == wire.TypeRun {
-		l.accept(v, held, now)
+		l.accept(v, o, d.held, now)
 		return
 	}
 	if (typ == wire.TypeCancel || typ == wire.TypeStatus) && v.Refusal == "" && !l.journal.room(o, now) {

@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/process"
+	"warren/internal/uptime"
 	"warren/internal/wire"
 )
 
@@ -27,6 +29,7 @@ type machine struct {
 	disk    *platter    // of its own lock
 	clock   sync.Mutex
 	skew    time.Duration // under clock
+	boots   int           // likewise: how often it was started
 	life    *life         // nil while it is down
 	queue   *queue
 	ghost   time.Time // until when the broker believes in the last connection
@@ -57,6 +60,13 @@ func (m *machine) now() time.Time {
 	return time.Now().Add(m.skew)
 }
 
+// uptime is of the machine's clock that nobody can set. Its caller has not the lock.
+func (m *machine) uptime() uptime.Reading {
+	m.clock.Lock()
+	defer m.clock.Unlock()
+	return uptime.Reading{Boot: fmt.Sprint(m.name, " ", m.boots), Up: time.Since(m.world.born)}
+}
+
 func (m *machine) setClock(skew time.Duration) {
 	m.clock.Lock()
 	defer m.clock.Unlock()
@@ -76,7 +86,7 @@ func (m *machine) start() {
 	var err error
 	l.agent, err = New(Config{
 		ID: m.name, AllowUnsigned: true, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}, Inbox: m.plan.Inbox,
-		Limits: Limits{Workers: m.plan.Workers, Queue: m.plan.Queue, Retention: m.plan.Retention}, Now: m.now,
+		Limits: Limits{Workers: m.plan.Workers, Queue: m.plan.Queue, Retention: m.plan.Retention}, Now: m.now, Uptime: m.uptime,
 		Runner: func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
 			return m.execute(ctx, l, s, started, out)
 		},
@@ -88,13 +98,15 @@ func (m *machine) start() {
 	b := newJournal(l.agent.cfg.Limits, time.Time{})
 	var records [][]byte
 	var created time.Time
-	l.file, records, created = m.disk.open()
-	b.since = beginning(created, b.limits.Tolerance)
+	var isNew bool
+	l.file, records, created, isNew = m.disk.open()
 	for _, r := range records {
 		if err := b.replay(r); err != nil {
 			w.failf("replay: %w", err)
 		}
 	}
+	b.maxValidity = l.agent.cfg.MaxValidity
+	b.start(created, isNew, l.agent.cfg.now())
 	kept, err := openOutputs(m.dir, 1<<20, b.lastSegment())
 	if err != nil {
 		w.failf("outputs: %w", err)
@@ -138,6 +150,11 @@ func (m *machine) crash(e event) {
 	m.disk.crash(l.file, e.Tail, e.What == powerOff)
 	m.ghost = time.Now().Add(e.Ghost)
 	m.powered = m.powered || e.What == powerOff
+	if e.What == powerOff {
+		m.clock.Lock()
+		m.boots++
+		m.clock.Unlock()
+	}
 	w.mu.Unlock()
 	l.kill()
 	<-l.over
@@ -345,7 +362,7 @@ func (m *machine) publish(l *life, q *queue) {
 func (m *machine) consume(l *life, q *queue) {
 	done := q.session.ctx.Done()
 	select {
-	case l.agent.sessions <- []string{m.name}:
+	case l.agent.sessions <- connection{[]string{m.name}, done}:
 	case <-done:
 		return
 	}
@@ -385,12 +402,12 @@ func (m *machine) take(l *life, q *queue, draining bool) (d delivery, ok bool) {
 	case len(q.messages) > 0:
 		d = delivery{Delivery: toDelivery(q.messages[0]), queue: wire.HostQueue(m.name)}
 		q.messages = q.messages[1:]
-		d.Acknowledger = modelAcker{m, l, q, 0, d.Type, d.CorrelationId, d.Body}
+		d.Acknowledger = modelAcker{m, l, q, 0, d.Type, d.CorrelationId}
 	case m.plan.Inbox && q.inbox < len(m.inbox):
 		msg := m.inbox[q.inbox]
 		q.inbox++
 		d = delivery{Delivery: msg.Delivery, queue: wire.InboxQueue(m.name), inbox: true, held: draining}
-		d.Acknowledger = modelAcker{m, l, q, msg.tag, d.Type, d.CorrelationId, d.Body}
+		d.Acknowledger = modelAcker{m, l, q, msg.tag, d.Type, d.CorrelationId}
 	default:
 		return delivery{}, false
 	}
@@ -405,7 +422,6 @@ type modelAcker struct {
 	q        *queue
 	tag      uint64 // in the inbox; 0: not from there
 	typ, job string
-	body     []byte
 }
 
 func (a modelAcker) Ack(uint64, bool) error {
@@ -415,23 +431,13 @@ func (a modelAcker) Ack(uint64, bool) error {
 	if a.l.dead || a.q.session.ctx.Err() != nil {
 		return errors.New("the session is over")
 	}
-	if a.typ == wire.TypeRun && !a.forgotten() && !a.m.disk.knows(a.job, func(*entry) bool { return true }) {
-		w.failf("acknowledged before it was in the journal: %s", a.job)
+	if a.typ == wire.TypeRun && !a.m.disk.knows(a.job, func(*entry) bool { return true }) {
+		w.unwritten = append(w.unwritten, a) // unless its agent says that it is forgotten
 	}
 	before := len(a.m.inbox)
 	a.m.inbox = slices.DeleteFunc(a.m.inbox, func(x message) bool { return x.tag == a.tag })
 	a.q.inbox -= before - len(a.m.inbox)
 	return nil
-}
-
-// forgotten: of such a job nothing is written down.
-func (a modelAcker) forgotten() bool {
-	r, err := wire.DecodeRequest(a.body)
-	if err != nil {
-		panic(err) // our own
-	}
-	st := r.Statement
-	return a.l.loop.journal.forgotten(time.UnixMilli(st.IssuedAt), time.UnixMilli(st.NotAfter))
 }
 
 func (a modelAcker) Nack(uint64, bool, bool) error { return errors.New("nobody nacks") }
@@ -443,6 +449,9 @@ func (m *machine) wrote(p *broker.Publication) {
 	v, err := wire.DecodeReply(p.Msg.Type, p.Msg.Body, p.Msg.Headers, p.Msg.CorrelationId)
 	if err != nil {
 		m.world.failf("our own reply: %w", err)
+	}
+	if st, ok := v.(*wire.State); ok && st.State == wire.StateForgotten {
+		m.world.forgotten[st.Job] = true
 	}
 	if e, ok := v.(*wire.Ended); ok && e.Outcome == wire.Rejected && (m.wild || strings.HasPrefix(e.Reason, "its time was up")) {
 		return // of a question that came late, or by a clock that differs too much; the journal knows nothing of it

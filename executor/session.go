@@ -41,12 +41,14 @@ var exchanges = []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {
 func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		names, err := a.answer(ctx, g, s)
+		told := make(chan struct{}) // the loop knows the names: what comes for them may be judged
+		names, err := a.answer(ctx, g, s, told)
 		if err != nil {
 			return err
 		}
 		select {
-		case a.sessions <- names:
+		case a.sessions <- connection{names, ctx.Done()}:
+			close(told)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -67,8 +69,8 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 //
 // Replies leave on the id's channel: the broker has then less to do for a reply
 // that comes with the acknowledgement of its request.
-func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session) ([]string, error) {
-	ch, err := a.take(ctx, g, s.Conn, a.cfg.ID, exchanges)
+func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session, told <-chan struct{}) ([]string, error) {
+	ch, err := a.take(ctx, g, s.Conn, a.cfg.ID, exchanges, told)
 	if err != nil {
 		if errors.Is(err, broker.ErrTaken) {
 			a.cfg.Log.Warn("another agent answers to this id; trying again", "id", a.cfg.ID,
@@ -79,7 +81,7 @@ func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session
 	g.Go(func() error { return a.publisher.ServeOn(ctx, s, ch) })
 	taken := []string{a.cfg.ID}
 	for _, name := range a.furtherNames(s.Conn) {
-		_, err := a.take(ctx, g, s.Conn, name, nil)
+		_, err := a.take(ctx, g, s.Conn, name, nil, told)
 		switch {
 		case err == nil:
 			taken = append(taken, name)
@@ -104,8 +106,9 @@ func (a *Agent) furtherNames(conn *amqp.Connection) []string {
 }
 
 // take declares the queue of one name on a channel of its own, which it returns,
-// and consumes it. With the id's go the exchanges.
-func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connection, name string, exchanges []broker.Exchange) (*amqp.Channel, error) {
+// and consumes it once the loop has been told of all names. With the id's go the
+// exchanges.
+func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connection, name string, exchanges []broker.Exchange, told <-chan struct{}) (*amqp.Channel, error) {
 	queue := wire.HostQueue(name)
 	ch, err := broker.Declare(conn, exchanges, broker.ExclusiveQueue(queue, queueLength, 0))
 	if err != nil {
@@ -119,7 +122,14 @@ func (a *Agent) take(ctx context.Context, g *errgroup.Group, conn *amqp.Connecti
 	if err != nil {
 		return nil, err
 	}
-	g.Go(func() error { return a.consume(ctx, delivery{queue: queue, name: name}, incoming) })
+	g.Go(func() error {
+		select {
+		case <-told:
+			return a.consume(ctx, delivery{queue: queue, name: name}, incoming)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
 	return ch, nil
 }
 
