@@ -93,6 +93,7 @@ type course struct {
 	unreachable bool   // the broker knows nobody of that name
 	forgotten   bool   // the agent cannot tell
 	since       int64  // from when on it can
+	why         string // why it cannot, where it says so
 	done        bool
 	reconnected time.Time // of the operator's own link; zero for its first connection
 }
@@ -137,7 +138,7 @@ func (c *course) decide(now time.Time) step {
 	case c.forgotten && c.arrivals == 1 && !c.inboxes && !c.resumed:
 		return step{end: wire.Rejected, reason: c.tooNew()}
 	case c.forgotten:
-		return step{end: wire.Lost, reason: "the agent's memory begins after this job was issued: it may have run"}
+		return step{end: wire.Lost, reason: c.mayHaveRun()}
 	case c.inFlight != "":
 		return step{wait: time.Hour}
 	case c.cancel && !c.maybe && c.firstSent.IsZero():
@@ -230,11 +231,23 @@ func (c *course) lostReason() string {
 // that cannot tell whether it has run: it has not, since nothing has arrived
 // before.
 func (c *course) tooNew() string {
-	if c.since == 0 {
+	from := func() string { return time.UnixMilli(c.since).Local().Format(time.TimeOnly) + " on" }
+	switch {
+	case c.why != "" && c.since != 0:
+		return c.why + ": it takes what is issued from " + from()
+	case c.since == 0:
 		return "the agent takes this for a job of the past, which it may have forgotten: is its clock right?"
 	}
-	return "the agent's journal is new: it takes jobs that are issued from " +
-		time.UnixMilli(c.since).Local().Format(time.TimeOnly) + " on"
+	return "the agent's journal is new: it takes jobs that are issued from " + from()
+}
+
+// mayHaveRun is why a job is lost of which several requests may have arrived, at this
+// agent or at another that had the name before.
+func (c *course) mayHaveRun() string {
+	if c.why != "" {
+		return c.why + ", and another host may have run it"
+	}
+	return "the agent's memory begins after this job was issued: it may have run"
 }
 
 // published says that a request of that type has been given to the broker.
@@ -377,7 +390,7 @@ func (c *course) progress(p results.Progress, now time.Time) {
 	c.answers, c.heard = p.Heard, now
 	switch {
 	case p.Forgotten:
-		c.forgotten, c.since = true, p.Since
+		c.forgotten, c.since, c.why = true, p.Since, p.Why
 	case p.Unknown && (c.resumed || c.refusal != ""):
 		c.hold = c.notAfter.Add(time.Millisecond) // then its agent refuses it for good
 		c.repeatIn(0, now)

@@ -370,6 +370,29 @@ func TestForgottenOfTheOnlyRequestIsRejected(t *testing.T) {
 	}
 }
 
+// A name may have moved: then the agent says since when it has it, and the operator what
+// follows. A job that one request alone can have brought to the agent ran nowhere; another
+// may have run on the host that had the name before.
+func TestNameTakenLaterIsSaid(t *testing.T) {
+	const why = "b has answered to web01 only since 12:03:11 UTC; this request is older"
+	since := t0.Add(30 * time.Second)
+	said := results.Progress{State: results.Sent, Forgotten: true, Since: since.UnixMilli(), Why: why}
+	once := fresh()
+	attempt(t, &once, wire.TypeRun, broker.Routed, t0)
+	hears(&once, said, t0)
+	want := why + ": it takes what is issued from " + since.Local().Format(time.TimeOnly) + " on"
+	if s := wantEnd(t, &once, wire.Rejected, t0); s.reason != want {
+		t.Errorf("reason %q, want %q", s.reason, want)
+	}
+	twice := fresh()
+	attempt(t, &twice, wire.TypeRun, broker.Unconfirmed, t0)
+	attempt(t, &twice, wire.TypeRun, broker.Routed, t0)
+	hears(&twice, said, t0)
+	if s := wantEnd(t, &twice, wire.Lost, t0); s.reason != why+", and another host may have run it" {
+		t.Errorf("reason %q", s.reason)
+	}
+}
+
 // What the store passes on of what the operator itself has told it is no sign
 // of the agent.
 func TestOwnWordIsNoSignOfTheAgent(t *testing.T) {

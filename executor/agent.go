@@ -18,6 +18,7 @@ import (
 	journalfile "warren/internal/journal"
 	"warren/internal/process"
 	"warren/internal/trust"
+	"warren/internal/uptime"
 	"warren/internal/wire"
 )
 
@@ -26,6 +27,7 @@ type Config struct {
 	ID      string   // the name it alone answers to; its queue is exclusive
 	Aliases []string // further names
 	Labels  map[string]string
+	Fleet   string // that it belongs to; empty: none
 	Inbox   bool   // have a queue in which requests wait while the agent is away
 	Version string // Warren's, for hello
 
@@ -70,6 +72,8 @@ type Config struct {
 
 	// Now is this host's clock; nil is time.Now.
 	Now func() time.Time
+	// Uptime is the clock that nobody can set; nil is uptime.Now.
+	Uptime func() uptime.Reading
 
 	Log *slog.Logger
 }
@@ -115,10 +119,10 @@ type Agent struct {
 	link      *broker.Link
 	publisher *broker.Publisher
 
-	deliveries chan delivery // session → loop
-	sessions   chan []string // session → loop: the names now answered to
-	drained    chan struct{} // session → loop: the inbox was read to its end
-	reports    chan report   // exec goroutines → loop
+	deliveries chan delivery   // session → loop
+	sessions   chan connection // session → loop: the names now answered to
+	drained    chan struct{}   // session → loop: the inbox was read to its end
+	reports    chan report     // exec goroutines → loop
 	verdicts   chan broker.Verdict
 }
 
@@ -143,6 +147,9 @@ func New(cfg Config) (*Agent, error) {
 	if err := wire.CheckLabels(cfg.Labels); err != nil {
 		return nil, fmt.Errorf("labels of this agent: %w", err)
 	}
+	if err := checkFleet(&cfg); err != nil {
+		return nil, err
+	}
 	cfg.ID = names[0]
 	cfg.setDefaults()
 	cfg.Broker.Name = "warrend " + cfg.ID
@@ -154,11 +161,27 @@ func New(cfg Config) (*Agent, error) {
 	return &Agent{
 		cfg: cfg, names: names, link: link, publisher: broker.NewPublisher(window),
 		deliveries: make(chan delivery),
-		sessions:   make(chan []string),
+		sessions:   make(chan connection),
 		drained:    make(chan struct{}),
 		reports:    make(chan report),
 		verdicts:   make(chan broker.Verdict, window), // never full: one a publication in flight
 	}, nil
+}
+
+// checkFleet refuses a fleet that nothing would bind requests to: only a signature
+// says which fleet a request is for.
+func checkFleet(c *Config) error {
+	if c.Fleet == "" {
+		return nil
+	}
+	if err := wire.CheckFleet(c.Fleet); err != nil {
+		return fmt.Errorf("--fleet: %w", err)
+	}
+	if c.AllowUnsigned {
+		return fmt.Errorf("--fleet %s and --allow-unsigned contradict each other: an unsigned request belongs to no fleet"+
+			"\nhint: leave one of them out", c.Fleet)
+	}
+	return nil
 }
 
 func (c *Config) setDefaults() {
@@ -192,6 +215,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Uptime == nil {
+		c.Uptime = uptime.Now
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -251,15 +277,20 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) openJournal() (*journal, *outputs, *journalfile.Log, error) {
 	if a.cfg.NoJournal {
 		kept, err := openOutputs("", a.cfg.Limits.Output, 0)
-		return newJournal(a.cfg.Limits, beginning(a.cfg.Now(), a.cfg.Limits.Tolerance)), kept, nil, err
+		b := newJournal(a.cfg.Limits, time.Time{})
+		b.start(time.Time{}, true, a.cfg.now())
+		return b, kept, nil, err
 	}
 	b := newJournal(a.cfg.Limits, time.Time{})
+	b.maxValidity = a.cfg.MaxValidity
 	file, err := journalfile.Open(a.cfg.DataDir, journalfile.Options{Now: a.cfg.Now}, b.replay)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	b.since = beginning(file.Created(), a.cfg.Limits.Tolerance)
-	if now := a.cfg.Now(); now.Before(b.since) {
+	note := b.start(file.Created(), file.IsNew(), a.cfg.now())
+	if now := a.cfg.Now(); note != "" {
+		a.cfg.Log.Warn(note, "takes_jobs_from", b.since)
+	} else if now.Before(b.since) {
 		a.cfg.Log.Info("the journal is new: jobs that were issued before may have run, and are not taken",
 			"takes_jobs_from", b.since, "in", b.since.Sub(now).Round(time.Millisecond))
 	}

@@ -24,6 +24,7 @@ const (
 // looks at a message before it has been judged.
 func (l *loop) deliver(d delivery, now time.Time) {
 	l.acks = append(l.acks, d)
+	l.settle(now)
 	v := l.judge(d, now)
 	switch {
 	case v.Request == nil:
@@ -31,7 +32,7 @@ func (l *loop) deliver(d delivery, now time.Time) {
 	case !v.Verified:
 		l.refuseStranger(&v, now)
 	default:
-		l.obey(&v, d.held, now)
+		l.obey(&v, d, now)
 	}
 }
 
@@ -50,7 +51,7 @@ func (l *loop) judgeAgain(j *job, now time.Time) (*wire.Run, string) {
 func (l *loop) host(name string) *trust.Host {
 	return &trust.Host{
 		Name: name, User: userName(), Tolerance: l.cfg.Limits.Tolerance, MaxValidity: l.cfg.MaxValidity,
-		AllowUnsigned: l.cfg.AllowUnsigned,
+		AllowUnsigned: l.cfg.AllowUnsigned, Fleet: l.cfg.Fleet,
 	}
 }
 
@@ -63,8 +64,13 @@ func (l *loop) policy() *trust.Policy {
 }
 
 // obey does what a verified request says, or tells its issuer why not.
-func (l *loop) obey(v *trust.Verdict, held bool, now time.Time) {
+func (l *loop) obey(v *trust.Verdict, d delivery, now time.Time) {
+	if v.OtherFleet {
+		l.refuse(v, now) // its job is another fleet's: the journal is not asked
+		return
+	}
 	o := orderOf(v)
+	o.inbox = d.inbox && !d.Redelivered
 	typ := v.Request.Statement.Type
 	if typ != wire.TypeCheck && typ != wire.TypeDiscover && l.journal.foreign(o) {
 		if v.Refusal == "" {
@@ -74,7 +80,7 @@ func (l *loop) obey(v *trust.Verdict, held bool, now time.Time) {
 		return
 	}
 	if typ == wire.TypeRun {
-		l.accept(v, held, now)
+		l.accept(v, o, d.held, now)
 		return
 	}
 	if (typ == wire.TypeCancel || typ == wire.TypeStatus) && v.Refusal == "" && !l.journal.room(o, now) {
@@ -97,11 +103,12 @@ func (l *loop) obey(v *trust.Verdict, held bool, now time.Time) {
 	}
 }
 
-// refuse answers a request that the journal is not to know of. Where it came too
-// late, or too early, anybody may have sent it again, as often as he likes.
+// refuse answers a request that the journal is not to know of. One that anybody may
+// have captured, and can send again as often as they like, is answered at the rate
+// of strangers.
 func (l *loop) refuse(v *trust.Verdict, now time.Time) {
 	l.recordDecision(v, now)
-	if l.refused(v, now) || !v.Untimely {
+	if l.refused(v, now) || !v.MayBeCaptured() {
 		l.reject(v.Request, v.Refusal, now)
 	}
 }

@@ -49,7 +49,7 @@ func newOperator(t *testing.T, options string) (ssh.Signer, string, *trust.Files
 
 func signed(t *testing.T, s ssh.Signer) func([]byte) (string, error) {
 	return func(text []byte) (string, error) {
-		sig, err := sshsig.Sign(strings.NewReader(string(text)), s, sshsig.HashSHA512, trust.Namespace)
+		sig, err := sshsig.Sign(strings.NewReader(string(text)), s, sshsig.HashSHA512, wire.Namespace(""))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,16 +16,17 @@ import (
 type entry struct {
 	Job string `json:"job,omitzero"`
 
-	Task     string `json:"task,omitzero"`
-	Host     string `json:"host,omitzero"`
-	IssuedAt int64  `json:"issued_at,omitzero"` // times in milliseconds since 1970, UTC
-	NotAfter int64  `json:"not_after,omitzero"`
-	Digest   []byte `json:"digest,omitempty"`
-	Issuer   string `json:"issuer,omitzero"` // who signed: a key's fingerprint, or an authority's and a principal
-	AnyJob   bool   `json:"any_job,omitzero"`
-	Hearsay  bool   `json:"hearsay,omitzero"` // with each entry of such a job, and its issuer too
-	ReplyTo  string `json:"reply_to,omitzero"`
-	Agent    string `json:"agent,omitzero"` // the id under which it was accepted
+	Task      string `json:"task,omitzero"`
+	Host      string `json:"host,omitzero"`
+	IssuedAt  int64  `json:"issued_at,omitzero"` // times in milliseconds since 1970, UTC
+	NotAfter  int64  `json:"not_after,omitzero"`
+	Digest    []byte `json:"digest,omitempty"`
+	Issuer    string `json:"issuer,omitzero"` // who signed: a key's fingerprint, or an authority's and a principal
+	AnyJob    bool   `json:"any_job,omitzero"`
+	Hearsay   bool   `json:"hearsay,omitzero"`   // with each entry of such a job, and its issuer too
+	Uncertain bool   `json:"uncertain,omitzero"` // cancelled before it came; it may have run on another host
+	ReplyTo   string `json:"reply_to,omitzero"`
+	Agent     string `json:"agent,omitzero"` // the id under which it was accepted
 
 	AcceptedAt int64             `json:"accepted_at,omitzero"`
 	Run        *wire.Run         `json:"run,omitzero"`
@@ -40,6 +41,11 @@ type entry struct {
 	// Floor, in an entry of no job: unknown jobs whose not-after is not later
 	// are refused, since they may be ones that were forgotten.
 	Floor int64 `json:"floor,omitzero"`
+
+	// Made and Names, each in an entry of no job: when the journal was made, and the
+	// names that the agent answers to.
+	Made  *madeEntry  `json:"made,omitzero"`
+	Names *namesEntry `json:"names,omitzero"`
 }
 
 func (e *entry) encode() []byte {
@@ -55,7 +61,7 @@ func (j *job) identity() entry {
 	return entry{
 		Job: j.id, Task: j.task, Host: j.host, IssuedAt: j.issuedAt.UnixMilli(), NotAfter: j.notAfter.UnixMilli(),
 		Digest: j.digest[:], ReplyTo: j.replyTo, AcceptedAt: j.acceptedAt.UnixMilli(),
-		Issuer: j.issuer, AnyJob: j.anyJob, Hearsay: j.hearsay(), Agent: j.agent,
+		Issuer: j.issuer, AnyJob: j.anyJob, Hearsay: j.hearsay(), Agent: j.agent, Uncertain: j.uncertain,
 	}
 }
 
@@ -81,7 +87,7 @@ func (b *journal) replay(record []byte) error {
 		return fmt.Errorf("a journal record that cannot be read: %w", err)
 	}
 	if e.Job == "" {
-		b.floor = later(b.floor, time.UnixMilli(e.Floor))
+		b.replayMemo(&e)
 		return nil
 	}
 	j := b.jobs[e.Job]
@@ -93,7 +99,7 @@ func (b *journal) replay(record []byte) error {
 			id: e.Job, task: e.Task, host: e.Host, replyTo: e.ReplyTo, acceptedAt: time.UnixMilli(e.AcceptedAt),
 			issuedAt: time.UnixMilli(e.IssuedAt), notAfter: time.UnixMilli(e.NotAfter), agent: e.Agent,
 		}
-		j.issuer, j.anyJob, j.recorded = e.Issuer, e.AnyJob, true
+		j.issuer, j.anyJob, j.recorded, j.uncertain = e.Issuer, e.AnyJob, true, e.Uncertain
 		copy(j.digest[:], e.Digest)
 		b.remember(j)
 	}
@@ -115,6 +121,32 @@ func (b *journal) replay(record []byte) error {
 	}
 	j.told = j.told || e.Told
 	return nil
+}
+
+// replayMemo applies a record of no job.
+func (b *journal) replayMemo(e *entry) {
+	switch {
+	case e.Made != nil:
+		b.made.replay(e.Made)
+	case e.Names != nil:
+		b.names.replay(e.Names)
+	default:
+		b.floor = later(b.floor, time.UnixMilli(e.Floor))
+	}
+}
+
+// memos are the records of no job.
+func (b *journal) memos(made, held, floor bool) (records [][]byte) {
+	if floor {
+		records = append(records, (&entry{Floor: b.floor.UnixMilli()}).encode())
+	}
+	if made && !b.made.origin.at.IsZero() {
+		records = append(records, (&entry{Made: b.made.entry()}).encode())
+	}
+	if held && len(b.names.held) > 0 {
+		records = append(records, (&entry{Names: b.names.entry()}).encode())
+	}
+	return records
 }
 
 // resume sorts what replay has found: what waits goes into the queue, and what

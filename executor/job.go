@@ -46,6 +46,9 @@ type job struct {
 	result wire.Ended // when it has ended, without the output
 	told   bool       // an operator has it
 
+	uncertain bool      // it was cancelled before it came, and may have run on another host
+	keptFrom  time.Time // its end was noted by a clock that was ahead: when that was found
+
 	logged   bool   // the log has said whose it is
 	recorded bool   // the journal knows who it is
 	unsaved  *entry // what the journal is yet to be told

@@ -53,6 +53,13 @@ type journal struct {
 	lasting      []*job    // ended and past the retention, but they could still be replayed
 	lastingUntil time.Time // the first of them can be forgotten
 
+	made        made          // when it was made, from which since follows
+	names       names         // that the agent answers to
+	clock       moment        // of the last settle
+	maxValidity time.Duration // of a statement; zero: not known
+
+	madeDirty, heldDirty bool // made, names: the file is yet to be told
+
 	unsaved []*job    // with something for the journal's file
 	saveBy  time.Time // the first of it is to be written then
 }
@@ -104,7 +111,10 @@ func (b *journal) again(j *job) {
 // even a refusal can be remembered: then nothing is answered, and the operator
 // sends again. A held job does not begin before unhold.
 func (b *journal) accept(r *order, refusal string, held bool, now time.Time) (j *job, known bool) {
-	if j := b.known(r); j != nil {
+	if j := b.known(r); j != nil && j.uncertain && r.doubted() {
+		return nil, false
+	} else if j != nil {
+		j.uncertain = false // it has waited in the inbox, so that no other host has run it
 		return j, true
 	}
 	j = &job{
@@ -113,7 +123,7 @@ func (b *journal) accept(r *order, refusal string, held bool, now time.Time) (j 
 		run: r.run, secret: r.Secret, signature: r.Signature, agent: b.agent, digest: r.Digest, issuer: r.issuer,
 		acceptedAt: now, quietUntil: now.Add(quiet), replyTo: r.Statement.ReplyTo,
 	}
-	if b.forgotten(j.issuedAt, j.notAfter) {
+	if b.doubts(r, j.issuedAt, j.notAfter) != certain {
 		return nil, false
 	}
 	if !b.room(r, now) {
@@ -197,9 +207,24 @@ func beginning(created time.Time, tolerance time.Duration) time.Time {
 	return created.Truncate(time.Millisecond).Add(tolerance + time.Millisecond)
 }
 
-// forgotten reports whether a job that is not known may have run all the same.
-func (b *journal) forgotten(issuedAt, notAfter time.Time) bool {
-	return issuedAt.Before(b.since) || !notAfter.After(b.floor)
+// A doubt is why a job that is not known may have run all the same.
+type doubt int
+
+const (
+	certain   doubt = iota // it has not
+	forgotten              // here, before this journal can tell
+	elsewhere              // on another host that had the name before
+)
+
+// doubts says whether a job that is not known, of these times, may have run.
+func (b *journal) doubts(r *order, issuedAt, notAfter time.Time) doubt {
+	if issuedAt.Before(b.since) || !notAfter.After(b.floor) {
+		return forgotten
+	}
+	if _, why := b.takenAfter(r.Leaf.Host, issuedAt); why != "" && r.doubted() {
+		return elsewhere
+	}
+	return certain
 }
 
 // unhold lets the held jobs begin: the inbox has been read to its end.
@@ -326,11 +351,18 @@ func (b *journal) cancel(r *order, now time.Time) (j *job, stop bool) {
 	switch {
 	case j == nil:
 		j = b.stranger(r, now)
-		if b.forgotten(j.issuedAt, j.notAfter) {
+		why := b.doubts(r, j.issuedAt, j.notAfter)
+		if why == forgotten {
 			return nil, false
 		}
+		j.uncertain = why == elsewhere
 		b.remember(j)
 		b.close(j, wire.Ended{Outcome: wire.Cancelled, Reason: "cancelled before it arrived"}, now)
+		if j.uncertain {
+			return nil, false // it never runs here, even if it waits in the inbox; of elsewhere nothing is known
+		}
+	case j.uncertain && r.doubted():
+		return nil, false
 	case j.phase == waiting:
 		b.unqueue(j)
 		b.close(j, wire.Ended{Outcome: wire.Cancelled, Reason: "cancelled before it began"}, now)
@@ -362,13 +394,15 @@ func (b *journal) unqueue(j *job) {
 // may still arrive, or may have run before this journal began, j is nil and
 // state says which.
 func (b *journal) status(r *order, now time.Time) (j *job, state string) {
-	if j = b.known(r); j != nil {
+	if j = b.known(r); j != nil && j.uncertain {
+		return nil, wire.StateForgotten
+	} else if j != nil {
 		return j, ""
 	}
 	of := r.Statement.Of
 	notAfter := time.UnixMilli(of.NotAfter)
 	switch {
-	case b.forgotten(time.UnixMilli(of.IssuedAt), notAfter):
+	case b.doubts(r, time.UnixMilli(of.IssuedAt), notAfter) != certain:
 		return nil, wire.StateForgotten
 	case !now.After(notAfter):
 		return nil, wire.StateUnknown
@@ -394,7 +428,7 @@ func (b *journal) drain(now time.Time) []*job {
 func (b *journal) forget(now time.Time) {
 	n := 0
 	for _, j := range b.done {
-		if now.Before(time.UnixMilli(j.result.EndedAt).Add(b.limits.Retention)) {
+		if now.Before(j.endedAt().Add(b.limits.Retention)) {
 			break
 		}
 		b.drop(j, now)
@@ -408,6 +442,14 @@ func (b *journal) forget(now time.Time) {
 			b.drop(j, now)
 		}
 	}
+}
+
+// endedAt is from when on a result is kept.
+func (j *job) endedAt() time.Time {
+	if !j.keptFrom.IsZero() {
+		return j.keptFrom
+	}
+	return time.UnixMilli(j.result.EndedAt)
 }
 
 // drop forgets a job that has ended, if it can no longer be replayed.

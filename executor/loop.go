@@ -30,13 +30,15 @@ type loop struct {
 	turn    uint64     // of the loop; from 1 on
 	fresh   []*job     // accepted in this turn
 
-	saveFailed bool      // the last write did
-	saveError  error     // why
-	saveAgain  time.Time // no write before
-	rewriting  bool      // saving is a compaction
-	rewritten  int64     // size of the file after the last one
-	fileSize   int64     // as of the last answer
-	names      []string  // answered to now; empty before the first session
+	saveFailed bool            // the last write did
+	saveError  error           // why
+	saveAgain  time.Time       // no write before
+	rewriting  bool            // saving is a compaction
+	rewritten  int64           // size of the file after the last one
+	fileSize   int64           // as of the last answer
+	names      []string        // answered to now; empty before the first session
+	over       <-chan struct{} // closed when the session with these names ends; nil: it has
+	touchAt    time.Time       // when it is next noted that the names are held
 	started    time.Time
 	facts      wire.Facts // of this machine
 	factsAt    time.Time  // when they were collected
@@ -55,7 +57,7 @@ type loop struct {
 func newLoop(a *Agent, b *journal, o *outputs, file RecordFile) *loop {
 	b.agent = a.cfg.ID
 	return &loop{
-		cfg: a.cfg, log: a.cfg.Log, agent: a, started: a.cfg.Now(), names: a.names,
+		cfg: a.cfg, log: a.cfg.Log, agent: a, started: a.cfg.Now(), names: a.names, touchAt: a.cfg.Now().Add(touchEvery),
 		turn: 1, journal: b, outbox: newOutbox(a.cfg.ID, o), outputs: o, file: file,
 		refusals: rate.NewLimiter(refusalRate, refusalBurst), exec: new(errgroup.Group), leaving: make(chan struct{}), reports: a.reports, out: a.publisher.In(),
 	}
@@ -105,7 +107,10 @@ func (l *loop) run(stop, work context.Context) error {
 			}
 		case answer := <-l.saving.answered():
 			l.saved(work, answer)
-		case l.names = <-l.agent.sessions:
+		case s := <-l.agent.sessions:
+			l.connected(s)
+		case <-l.over:
+			l.disconnected()
 		case <-l.agent.drained:
 			l.journal.unhold()
 		case <-l.cfg.Reload:
@@ -141,7 +146,7 @@ func (l *loop) logRefused(v broker.Verdict, now time.Time) {
 
 // nextWake is how long the loop may sleep.
 func (l *loop) nextWake(now time.Time) time.Duration {
-	wake := now.Add(time.Hour)
+	wake := l.touchAt
 	if q := l.journal.nextQuiet(); !q.IsZero() && q.Before(wake) {
 		wake = q
 	}
@@ -162,6 +167,9 @@ func (l *loop) nextWake(now time.Time) time.Duration {
 
 func (l *loop) tick(now time.Time) {
 	l.owed.settle(now)
+	if !now.Before(l.touchAt) {
+		l.touch(now)
+	}
 	for _, j := range l.journal.loud(now) {
 		l.outbox.changed(j)
 	}
@@ -235,6 +243,7 @@ func (l *loop) ended(j *job) {
 // unless the journal keeps it.
 func (l *loop) drain(now time.Time) {
 	l.draining = true
+	l.touch(now)
 	l.log.Info("stopping", "running", l.journal.running, "waiting", len(l.journal.queue))
 	if l.file != nil {
 		return // what waits is in the journal, and will run when the agent is back
@@ -278,8 +287,7 @@ func (l *loop) executing() (n int) {
 }
 
 // accept takes a run, or notes for good that it is refused.
-func (l *loop) accept(v *trust.Verdict, held bool, now time.Time) {
-	r := orderOf(v)
+func (l *loop) accept(v *trust.Verdict, r *order, held bool, now time.Time) {
 	if v.Refusal == "" {
 		v.Refusal = unable(v.Run)
 	}
@@ -288,7 +296,7 @@ func (l *loop) accept(v *trust.Verdict, held bool, now time.Time) {
 		refusal = "the agent is stopping" // else it waits for the next start
 	}
 	j, known := l.journal.accept(r, refusal, held, now)
-	if st := r.Statement; j == nil && l.journal.forgotten(time.UnixMilli(st.IssuedAt), time.UnixMilli(st.NotAfter)) {
+	if st := r.Statement; j == nil && l.journal.doubts(r, time.UnixMilli(st.IssuedAt), time.UnixMilli(st.NotAfter)) != certain {
 		l.forgotten(r.Request, st.IssuedAt, now)
 		return
 	}
@@ -348,15 +356,18 @@ func (l *loop) status(r *order, now time.Time) {
 	l.outbox.restart(j, r.Statement.ReplyTo)
 }
 
-// forgotten says that nobody here can tell what became of a job, and, where it
-// is the journal that is too young, from when on it can.
+// forgotten says that nobody here can tell what became of a job, and, where the
+// journal is too young or the name was taken later, from when on it can.
 func (l *loop) forgotten(r *wire.Request, issuedAt int64, now time.Time) {
 	s := &wire.State{Job: r.Leaf.Job, State: wire.StateForgotten, At: now.UnixMilli()}
 	if since := l.journal.since.UnixMilli(); issuedAt < since {
 		s.Since = since
 	}
+	if from, why := l.journal.takenAfter(r.Leaf.Host, time.UnixMilli(issuedAt)); why != "" {
+		s.Since, s.Reason = max(s.Since, from.UnixMilli()), why
+	}
 	if l.refusals.AllowN(now, 1) { // anybody may have captured it
-		l.log.Warn("cannot tell whether this job has run", "job", r.Leaf.Job, "task", r.Statement.Task, "type", r.Statement.Type)
+		l.log.Warn("cannot tell whether this job has run", "job", r.Leaf.Job, "task", r.Statement.Task, "type", r.Statement.Type, "reason", s.Reason)
 	}
 	l.answer(r, s)
 }

@@ -17,6 +17,7 @@ import (
 type platter struct {
 	mu       sync.Mutex
 	created  time.Time
+	isNew    bool
 	takes    time.Duration
 	records  [][]byte
 	synced   int
@@ -33,11 +34,22 @@ type lifeFile struct{ p *platter }
 // sizeScale makes a journal of a few records one that is worth compacting.
 const sizeScale = 1000
 
-func (p *platter) open() (f *lifeFile, records [][]byte, created time.Time) {
+func (p *platter) open() (f *lifeFile, records [][]byte, created time.Time, isNew bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.opened, p.inFlight, p.synced = &lifeFile{p}, nil, len(p.records)
-	return p.opened, slices.Clone(p.records), p.created
+	isNew, p.isNew = p.isNew, false
+	return p.opened, slices.Clone(p.records), p.created, isNew
+}
+
+// hold writes down that an agent has answered to a name since the journal was made,
+// up to now.
+func (p *platter) hold(name string, now time.Time) {
+	b := newJournal(Limits{}, time.Time{})
+	b.take([]string{name}, moment{at: p.created})
+	b.names.held[name].fresh, b.names.until = false, moment{at: now.Round(0)}
+	p.records = append(p.records, b.memos(false, true, false)...)
+	p.synced = len(p.records)
 }
 
 // crash closes the file for one life. Of what was not safe, tail records are
@@ -60,7 +72,7 @@ func (p *platter) crash(f *lifeFile, tail int, power bool) {
 func (p *platter) wipe(created time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.records, p.synced, p.created = nil, 0, created
+	p.records, p.synced, p.created, p.isNew = nil, 0, created, true
 }
 
 func (p *platter) fill(n int, d time.Duration) {

@@ -3,18 +3,19 @@ package executor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/internal/broker"
 	"warren/internal/process"
+	"warren/internal/uptime"
 	"warren/internal/wire"
 )
 
@@ -28,6 +29,7 @@ type machine struct {
 	disk    *platter    // of its own lock
 	clock   sync.Mutex
 	skew    time.Duration // under clock
+	boots   int           // likewise: how often it was started
 	life    *life         // nil while it is down
 	queue   *queue
 	ghost   time.Time // until when the broker believes in the last connection
@@ -43,9 +45,7 @@ type machine struct {
 type life struct {
 	dead  bool // killed: nothing of it has any effect any more
 	agent *Agent
-	loop  *loop        // its goroutine's alone
-	since time.Time    // of its journal
-	floor atomic.Int64 // of its journal, as the loop last had it
+	loop  *loop // its goroutine's alone
 	out   chan *broker.Publication
 	file  *lifeFile
 	stop  context.CancelFunc
@@ -60,6 +60,13 @@ func (m *machine) now() time.Time {
 	return time.Now().Add(m.skew)
 }
 
+// uptime is of the machine's clock that nobody can set. Its caller has not the lock.
+func (m *machine) uptime() uptime.Reading {
+	m.clock.Lock()
+	defer m.clock.Unlock()
+	return uptime.Reading{Boot: fmt.Sprint(m.name, " ", m.boots), Up: time.Since(m.world.born)}
+}
+
 // setClock sets the clock. That it is wild must be known before an agent reads it.
 func (m *machine) setClock(skew time.Duration) {
 	m.world.mu.Lock()
@@ -68,15 +75,6 @@ func (m *machine) setClock(skew time.Duration) {
 	m.clock.Lock()
 	defer m.clock.Unlock()
 	m.skew = skew
-}
-
-// readClock is what the agent of a life calls, from its loop's goroutine, at the
-// beginning of each turn at least: the moment to look at what that goroutine owns.
-func (m *machine) readClock(l *life) time.Time {
-	if l.loop != nil {
-		l.floor.Store(l.loop.journal.floor.UnixMilli())
-	}
-	return m.now()
 }
 
 // start brings the agent up on what the disk has.
@@ -91,7 +89,7 @@ func (m *machine) start() {
 	var err error
 	l.agent, err = New(Config{
 		ID: m.name, AllowUnsigned: true, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}, Inbox: m.plan.Inbox,
-		Limits: Limits{Workers: m.plan.Workers, Queue: m.plan.Queue, Retention: m.plan.Retention}, Now: func() time.Time { return m.readClock(l) },
+		Limits: Limits{Workers: m.plan.Workers, Queue: m.plan.Queue, Retention: m.plan.Retention}, Now: m.now, Uptime: m.uptime,
 		Runner: func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
 			return m.execute(ctx, l, s, started, out)
 		},
@@ -103,14 +101,15 @@ func (m *machine) start() {
 	b := newJournal(l.agent.cfg.Limits, time.Time{})
 	var records [][]byte
 	var created time.Time
-	l.file, records, created = m.disk.open()
-	b.since = beginning(created, b.limits.Tolerance)
-	l.since = b.since
+	var isNew bool
+	l.file, records, created, isNew = m.disk.open()
 	for _, r := range records {
 		if err := b.replay(r); err != nil {
 			w.failf("replay: %w", err)
 		}
 	}
+	b.maxValidity = l.agent.cfg.MaxValidity
+	b.start(created, isNew, l.agent.cfg.now())
 	kept, err := openOutputs(m.dir, 1<<20, b.lastSegment())
 	if err != nil {
 		w.failf("outputs: %w", err)
@@ -154,6 +153,11 @@ func (m *machine) crash(e event) {
 	m.disk.crash(l.file, e.Tail, e.What == powerOff)
 	m.ghost = time.Now().Add(e.Ghost)
 	m.powered = m.powered || e.What == powerOff
+	if e.What == powerOff {
+		m.clock.Lock()
+		m.boots++
+		m.clock.Unlock()
+	}
 	w.mu.Unlock()
 	l.kill()
 	<-l.over
@@ -361,7 +365,7 @@ func (m *machine) publish(l *life, q *queue) {
 func (m *machine) consume(l *life, q *queue) {
 	done := q.session.ctx.Done()
 	select {
-	case l.agent.sessions <- []string{m.name}:
+	case l.agent.sessions <- connection{[]string{m.name}, done}:
 	case <-done:
 		return
 	}
@@ -401,12 +405,12 @@ func (m *machine) take(l *life, q *queue, draining bool) (d delivery, ok bool) {
 	case len(q.messages) > 0:
 		d = delivery{Delivery: toDelivery(q.messages[0]), queue: wire.HostQueue(m.name)}
 		q.messages = q.messages[1:]
-		d.Acknowledger = modelAcker{m, l, q, 0, d.Type, d.CorrelationId, d.Body}
+		d.Acknowledger = modelAcker{m, l, q, 0, d.Type, d.CorrelationId}
 	case m.plan.Inbox && q.inbox < len(m.inbox):
 		msg := m.inbox[q.inbox]
 		q.inbox++
 		d = delivery{Delivery: msg.Delivery, queue: wire.InboxQueue(m.name), inbox: true, held: draining}
-		d.Acknowledger = modelAcker{m, l, q, msg.tag, d.Type, d.CorrelationId, d.Body}
+		d.Acknowledger = modelAcker{m, l, q, msg.tag, d.Type, d.CorrelationId}
 	default:
 		return delivery{}, false
 	}
@@ -421,7 +425,6 @@ type modelAcker struct {
 	q        *queue
 	tag      uint64 // in the inbox; 0: not from there
 	typ, job string
-	body     []byte
 }
 
 func (a modelAcker) Ack(uint64, bool) error {
@@ -431,23 +434,13 @@ func (a modelAcker) Ack(uint64, bool) error {
 	if a.l.dead || a.q.session.ctx.Err() != nil {
 		return errors.New("the session is over")
 	}
-	if a.typ == wire.TypeRun && !a.forgotten() && !a.m.disk.knows(a.job, func(*entry) bool { return true }) {
-		w.failf("acknowledged before it was in the journal: %s", a.job)
+	if a.typ == wire.TypeRun && !a.m.disk.knows(a.job, func(*entry) bool { return true }) {
+		w.unwritten = append(w.unwritten, a) // unless its agent says that it is forgotten
 	}
 	before := len(a.m.inbox)
 	a.m.inbox = slices.DeleteFunc(a.m.inbox, func(x message) bool { return x.tag == a.tag })
 	a.q.inbox -= before - len(a.m.inbox)
 	return nil
-}
-
-// forgotten: of such a job nothing is written down.
-func (a modelAcker) forgotten() bool {
-	r, err := wire.DecodeRequest(a.body)
-	if err != nil {
-		panic(err) // our own
-	}
-	st := r.Statement
-	return time.UnixMilli(st.IssuedAt).Before(a.l.since) || st.NotAfter <= a.l.floor.Load()
 }
 
 func (a modelAcker) Nack(uint64, bool, bool) error { return errors.New("nobody nacks") }
@@ -459,6 +452,9 @@ func (m *machine) wrote(p *broker.Publication) {
 	v, err := wire.DecodeReply(p.Msg.Type, p.Msg.Body, p.Msg.Headers, p.Msg.CorrelationId)
 	if err != nil {
 		m.world.failf("our own reply: %w", err)
+	}
+	if st, ok := v.(*wire.State); ok && st.State == wire.StateForgotten {
+		m.world.forgotten[st.Job] = true
 	}
 	if e, ok := v.(*wire.Ended); ok && e.Outcome == wire.Rejected && (m.wild || strings.HasPrefix(e.Reason, "its time was up")) {
 		return // of a question that came late, or by a clock that differs too much; the journal knows nothing of it

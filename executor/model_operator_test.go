@@ -40,6 +40,7 @@ type operator struct {
 	unknown map[string]bool // the latest answer to a status said so
 	forgot  map[string]bool
 	since   map[string]int64
+	why     map[string]string
 }
 
 func (w *world) newOperator() *operator {
@@ -47,7 +48,7 @@ func (w *world) newOperator() *operator {
 	op := &operator{
 		world: w, lease: wire.ReplyQueue("op", fmt.Sprint(w.ops)), out: make(chan *broker.Publication), again: make(chan struct{}, 1),
 		states: newState(broker.Up), up: true, session: newSession(),
-		live: map[string][]*listener{}, heard: map[string]int{}, unknown: map[string]bool{}, forgot: map[string]bool{}, since: map[string]int64{},
+		live: map[string][]*listener{}, heard: map[string]int{}, unknown: map[string]bool{}, forgot: map[string]bool{}, since: map[string]int64{}, why: map[string]string{},
 	}
 	op.d = dispatcher.New(dispatcher.Config{
 		Store: op, Out: op.out, ReplyTo: op.lease, Replies: op.states, Operator: "op",

@@ -181,7 +181,7 @@ func (op *operator) commit() {
 }
 
 func (op *operator) tell(j *modelJob) {
-	p := results.Progress{State: j.State, Outcome: j.Outcome, Unknown: op.unknown[j.ID], Forgotten: op.forgot[j.ID], Since: op.since[j.ID], Heard: op.heard[j.ID]}
+	p := results.Progress{State: j.State, Outcome: j.Outcome, Unknown: op.unknown[j.ID], Forgotten: op.forgot[j.ID], Since: op.since[j.ID], Why: op.why[j.ID], Heard: op.heard[j.ID]}
 	op.live[j.ID] = slices.DeleteFunc(op.live[j.ID], func(l *listener) bool {
 		select {
 		case <-l.ch:
@@ -242,7 +242,7 @@ func (op *operator) merge(j *modelJob, u results.Update) {
 		case wire.StateRunning:
 			heard(results.Running)
 		}
-		op.unknown[j.ID], op.forgot[j.ID], op.since[j.ID] = m.State == wire.StateUnknown, m.State == wire.StateForgotten, m.Since
+		op.unknown[j.ID], op.forgot[j.ID], op.since[j.ID], op.why[j.ID] = m.State == wire.StateUnknown, m.State == wire.StateForgotten, m.Since, m.Reason
 	case *wire.Ended:
 		op.ended(j, m, final)
 	}

@@ -304,6 +304,11 @@ func (w *world) settle() error {
 // its result, does nobody ever learn how it ended.
 func (w *world) mayBeLost(j *modelJob) bool {
 	m := w.machine(j.Host)
+	// A loss of power takes away since when it has held its name, which is written
+	// without a sync; then another may have had it, and it says so.
+	if m.powered && w.forgotten[j.ID] {
+		return true
+	}
 	return m.wiped || m.plan.Retention < time.Hour || m.wild
 }
 

@@ -40,6 +40,8 @@ type world struct {
 	runs      map[string]int       // executions of a job
 	sent      map[string]int       // requests about a job
 	asked     map[string]time.Time // the last of them
+	unwritten []modelAcker         // runs acknowledged that the journal had not
+	forgotten map[string]bool      // its agent has said so
 	answered  map[string]bool      // its agent has said something of it
 	conflicts []conflict
 	failures  []error
@@ -57,12 +59,13 @@ func newWorld(t *testing.T, s script) *world {
 	w := &world{
 		t: t, script: s, born: time.Now(), replies: map[string]*operator{}, tasks: map[string]*results.Task{}, plans: map[string]taskPlan{},
 		jobs: map[string]*modelJob{}, runs: map[string]int{}, sent: map[string]int{},
-		asked: map[string]time.Time{}, answered: map[string]bool{},
+		asked: map[string]time.Time{}, answered: map[string]bool{}, forgotten: map[string]bool{},
 	}
 	for i, p := range s.Machines {
 		m := &machine{world: w, name: fmt.Sprintf("web%02d", i), plan: p, dir: t.TempDir()}
 		m.setClock(p.Skew)
 		m.disk = &platter{created: m.now().Add(-2 * time.Hour), takes: p.Sync, begun: map[string]bool{}}
+		m.disk.hold(m.name, m.now())
 		w.machines = append(w.machines, m)
 		m.start()
 	}
@@ -181,6 +184,11 @@ func (w *world) heal() {
 // end stops everybody and waits.
 func (w *world) end() {
 	w.mu.Lock()
+	for _, a := range w.unwritten {
+		if a.m.life == a.l && !w.forgotten[a.job] && !a.m.disk.knows(a.job, func(*entry) bool { return true }) {
+			w.failf("acknowledged, and not in the journal: %s", a.job)
+		}
+	}
 	w.over = true
 	w.mu.Unlock()
 	if op := w.operator(); op != nil {

@@ -12,7 +12,12 @@ type order struct {
 	issuer string    // who signed; empty: nobody had to
 	anyJob bool      // the issuer may ask for and cancel others' jobs
 	run    *wire.Run // of a run: what is to be executed
+	inbox  bool      // it has waited in this agent's inbox, and nobody else has had it
 }
+
+// doubted reports whether an order for a name may have reached another host before
+// this agent took the name. What the inbox delivers has reached nobody else.
+func (o *order) doubted() bool { return !o.inbox }
 
 func orderOf(v *trust.Verdict) *order {
 	return &order{Request: v.Request, issuer: v.Issuer.ID(), anyJob: v.AnyJob, run: v.Run}

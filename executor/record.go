@@ -103,7 +103,7 @@ func (l *loop) recordDecision(v *trust.Verdict, now time.Time) {
 	switch {
 	case l.record == nil:
 		return
-	case v.Verified && !v.Untimely:
+	case v.Verified && !v.MayBeCaptured():
 		if d := decided(v, now); l.record.isNew(v) {
 			l.record.write(d)
 		}

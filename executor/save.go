@@ -36,6 +36,7 @@ type batch struct {
 	jobs   []*job
 	begun  []*job     // to be executed
 	acks   []delivery // to be acknowledged
+	made   bool       // with when the journal was made
 	answer <-chan journalfile.Answer
 }
 
@@ -54,15 +55,18 @@ func (l *loop) save(work context.Context, now time.Time) error {
 	if l.saving != nil || now.Before(l.saveAgain) {
 		return nil
 	}
-	if len(l.journal.unsaved) == 0 || now.Before(l.journal.saveBy) && !l.draining {
+	made, held := l.memosDue()
+	due := len(l.journal.unsaved) > 0 && (l.draining || !now.Before(l.journal.saveBy))
+	if !due && !made && !held {
 		l.owed.add(l.acks, now)
 		l.acks = nil
 		return nil
 	}
-	b := &batch{jobs: l.journal.unsaved, acks: l.acks}
+	b := &batch{jobs: l.journal.unsaved, acks: l.acks, made: made}
+	l.journal.madeDirty, l.journal.heldDirty = false, false
 	l.journal.unsaved, l.acks = nil, nil
 	var mode journalfile.Mode
-	if l.saveFailed {
+	if l.saveFailed && (len(b.jobs) > 0 || made) {
 		mode = journalfile.Reserved // refusals and ends; nothing begins from the reserve
 	}
 	records := make([][]byte, len(b.jobs))
@@ -77,8 +81,12 @@ func (l *loop) save(work context.Context, now time.Time) error {
 		j.unsaved, j.urgent = nil, false
 		j.saving++
 	}
-	if len(b.begun) > 0 {
+	records = append(records, l.journal.memos(made, held, false)...)
+	switch {
+	case len(b.begun) > 0:
 		mode = journalfile.Sync
+	case made: // what it refuses it must still refuse after a loss of power
+		mode |= journalfile.Sync
 	}
 	l.saving = b
 	if l.file == nil {
@@ -88,6 +96,16 @@ func (l *loop) save(work context.Context, now time.Time) error {
 	answer, err := l.file.Append(work, records, mode)
 	b.answer = answer
 	return err
+}
+
+// memosDue says which records of no job are to be written. The hold on the names is not
+// worth the room that is reserved on a full disk.
+func (l *loop) memosDue() (made, held bool) {
+	if l.file == nil || l.cfg.Records != nil {
+		return false, false // never read again
+	}
+	made = l.journal.madeDirty
+	return made, l.journal.heldDirty && (!l.saveFailed || len(l.journal.unsaved) == 0 && !made)
 }
 
 // saved is what follows from a write: executions, acknowledgements, replies.
@@ -137,6 +155,7 @@ func (l *loop) unsaved(b *batch, err error, now time.Time) {
 	for _, j := range b.jobs {
 		l.journal.again(j)
 	}
+	l.journal.madeDirty = l.journal.madeDirty || b.made
 	l.acks = append(b.acks, l.acks...)
 }
 
@@ -152,8 +171,7 @@ func (l *loop) compact(work context.Context) {
 	if l.file == nil || l.cfg.Records != nil || l.saving != nil || l.fileSize < max(rewriteAt, 2*l.rewritten) {
 		return
 	}
-	records := make([][]byte, 0, len(l.journal.jobs)+1)
-	records = append(records, (&entry{Floor: l.journal.floor.UnixMilli()}).encode())
+	records := append(make([][]byte, 0, len(l.journal.jobs)+3), l.journal.memos(true, true, true)...)
 	for _, j := range l.journal.jobs {
 		e := j.whole()
 		records = append(records, e.encode())

@@ -47,12 +47,14 @@ var exchanges = []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {
 func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		names, err := a.answer(ctx, g, s)
+		told := make(chan struct{}) // the loop knows the names: what comes for them may be judged
+		names, err := a.answer(ctx, g, s, told)
 		if err != nil {
 			return err
 		}
 		select {
-		case a.sessions <- names:
+		case a.sessions <- connection{names, ctx.Done()}:
+			close(told)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -74,7 +76,7 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 //
 // Replies leave on the id's channel: the broker has then less to do for a reply
 // that comes with the acknowledgement of its request.
-func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session) ([]string, error) {
+func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session, told <-chan struct{}) ([]string, error) {
 	ch, incoming, err := a.take(s.Conn, a.cfg.ID, exchanges)
 	if err != nil {
 		if errors.Is(err, broker.ErrTaken) {
@@ -84,14 +86,14 @@ func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session
 		}
 		return nil, err
 	}
-	g.Go(func() error { return a.serveID(ctx, s, ch, incoming) })
+	g.Go(func() error { return a.serveID(ctx, s, ch, incoming, told) })
 	taken := []string{a.cfg.ID}
 	for _, name := range a.furtherNames(s.Conn) {
 		_, incoming, err := a.take(s.Conn, name, nil)
 		switch {
 		case err == nil:
 			taken = append(taken, name)
-			g.Go(func() error { return a.consume(ctx, fromHost(name), incoming) })
+			g.Go(func() error { return a.consumeWhenKnown(ctx, told, fromHost(name), incoming) })
 		case errors.Is(err, broker.ErrTaken), errors.Is(err, broker.ErrForbidden):
 			a.cfg.Log.Warn("does not answer to this name", "name", name, "error", err)
 		default:
@@ -108,10 +110,10 @@ func freedAfter(heartbeat time.Duration) time.Duration { return 3 * heartbeat }
 
 // serveID consumes the id's queue and publishes replies on the same channel. A reply
 // that the broker refuses costs that channel, and another takes over.
-func (a *Agent) serveID(ctx context.Context, s *broker.Session, ch *amqp.Channel, incoming *broker.Consumer) error {
+func (a *Agent) serveID(ctx context.Context, s *broker.Session, ch *amqp.Channel, incoming *broker.Consumer, told <-chan struct{}) error {
 	for {
 		g, both := errgroup.WithContext(ctx)
-		g.Go(func() error { return a.consume(both, fromHost(a.cfg.ID), incoming) })
+		g.Go(func() error { return a.consumeWhenKnown(both, told, fromHost(a.cfg.ID), incoming) })
 		var published error
 		g.Go(func() error {
 			published = a.publisher.ServeOn(both, s, ch)
@@ -169,6 +171,17 @@ func (a *Agent) subscriptions(names []string) (all []broker.Subscription) {
 		all = append(all, a.subscription(name))
 	}
 	return all
+}
+
+// consumeWhenKnown consumes once the loop has been told of all names: only then can it
+// judge what comes for them.
+func (a *Agent) consumeWhenKnown(ctx context.Context, told <-chan struct{}, from delivery, incoming *broker.Consumer) error {
+	select {
+	case <-told:
+		return a.consume(ctx, from, incoming)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // consume hands on what comes by a queue; from tells which. When the queue has been

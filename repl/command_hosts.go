@@ -48,14 +48,23 @@ func (c *hostsCommand) Run(ctx context.Context, s *session) error {
 	case len(choice.agents) > 0:
 		err = s.printAgents(choice.agents)
 	case c.Where == nil:
-		s.note("no agent has answered")
+		s.note("no agent has answered%s", s.ofFleet())
 	default:
 		s.note("of no agent that has answered --where is true")
 	}
 	if err == nil && len(choice.silent) > 0 {
-		return &fault{status: exitFailed, text: "no agent answers to " + hostexpr.Fold(choice.silent)}
+		return &fault{status: exitFailed, text: "no agent answers to " + hostexpr.Fold(choice.silent) + s.ofFleet()}
 	}
 	return err
+}
+
+// ofFleet says which agents a question is for: those of another fleet, or of none,
+// do not answer.
+func (s *session) ofFleet() string {
+	if s.settings.Fleet == "" {
+		return ""
+	}
+	return fmt.Sprintf(" in fleet %q (--fleet)", s.settings.Fleet)
 }
 
 // only refuses the flags of hosts that a subcommand has no use for.

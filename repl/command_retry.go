@@ -170,6 +170,11 @@ func (c *retryCommand) secrets(ctx context.Context, s *session, spec *results.Sp
 	case given && !had:
 		return usage("", "retry: the task had no secret")
 	}
+	if given && spec.WhenOnline {
+		if err := c.mayStoreSecrets(s); err != nil {
+			return err
+		}
+	}
 	flags := runCommand{SecretEnv: c.SecretEnv, SecretStdin: c.SecretStdin}
 	spec.Secret, err = flags.secret(ctx, s)
 	return err

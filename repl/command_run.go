@@ -50,7 +50,7 @@ Examples:
     run uptime --hosts "@web!web07" --exclude @failed:1b4e
     run uptime --where 'role == "web" and cpus >= 8' --at-least 10
 
-A job with secrets is sent by the process that has them alone: where that ends before a host has the job, it is lost, or expires.
+A job with secrets is sent by the process that has them alone: where that ends before a host has the job, it is lost, or expires. With --when-online the secrets would wait on the broker's disk for each host that is offline, so run refuses that without --store-secrets-on-broker.
 
 With --rollout the next stage begins when each job of the last one has ended and the soak has passed. Whatever does not exit with 0 counts as failed, unreachable and lost hosts too; with more failures than are allowed no further host is told, and those that were not told are cancelled, each by its name. The process that issued it drives it: where that ends, no further host is told.
 
@@ -67,6 +67,11 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 	v, err := c.view(ctx, s)
 	if err != nil {
 		return err
+	}
+	if c.WhenOnline > 0 && (len(c.SecretEnv) > 0 || c.SecretStdin != "") {
+		if err := c.mayStoreSecrets(s); err != nil {
+			return err
+		}
 	}
 	fromInput := func(name string) bool { return name == "-" }
 	input := slices.ContainsFunc([]string{c.Stdin, c.SecretStdin, c.Script}, fromInput)

@@ -14,6 +14,7 @@ type Settings struct {
 	Broker   []string     // AMQP URLs, tried in turn
 	Login    broker.Login // how to log in there
 	Identity string       // SSH key file, or "none"; empty is the default
+	Fleet    string       // that requests are signed for; empty is none
 	DataDir  string
 	Groups   string // file of groups of hosts, or directory of such files
 	Color    colorWhen

@@ -69,6 +69,18 @@ func (c *runCommand) secret(ctx context.Context, s *session) (*wire.Secret, erro
 	return secret, c.fits(secret)
 }
 
+// mayStoreSecrets refuses to let secrets wait in an inbox, which is a durable queue:
+// the values would lie on the broker's disk, and on those of its cluster, until the
+// host is back. It says so where the operator insists.
+func (c *sendFlags) mayStoreSecrets(s *session) error {
+	if !c.StoreSecrets {
+		return usage("send it to hosts that are online, without --when-online; --store-secrets-on-broker sends it all the same",
+			"--when-online would store the secrets on the broker's disk until each host is back")
+	}
+	s.note("the broker stores the secrets on its disk for each host that is offline, until that host is back or the request expires")
+	return nil
+}
+
 // checkSecrets refuses what is given twice, before anybody is asked.
 func (c *runCommand) checkSecrets(s *session) error {
 	var names []string

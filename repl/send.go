@@ -23,6 +23,7 @@ type sendFlags struct {
 	DryRun       bool     `help:"Show which hosts would be told, and send nothing."`
 	Wait         bool     `help:"At the prompt: wait until it is done, then show the results."`
 	Detach       bool     `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
+	StoreSecrets bool     `name:"store-secrets-on-broker" help:"With --when-online and secrets: let the values wait on the broker's disk for the hosts that are away."`
 	following    `embed:""`
 	reading      `embed:""`
 }

@@ -7,6 +7,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/datadir"
+	"warren/internal/wire"
 )
 
 // DefaultBroker is used where nothing names one.
@@ -15,8 +16,13 @@ const DefaultBroker = "amqp://guest:guest@127.0.0.1:5672/"
 // settings are made of the globals of a program that was called with args.
 func (g *globals) settings(args []string) (Settings, error) {
 	s := Settings{
-		Login: g.Login, Identity: g.Identity, DataDir: g.DataDir, Color: g.Color,
+		Login: g.Login, Identity: g.Identity, Fleet: g.Fleet, DataDir: g.DataDir, Color: g.Color,
 		ResultsRetention: time.Duration(g.ResultsRetention), ResultsSize: int64(g.ResultsSize),
+	}
+	if g.Fleet != "" {
+		if err := wire.CheckFleet(g.Fleet); err != nil {
+			return s, usage("it is the --fleet of the hosts", "--fleet: %v", err)
+		}
 	}
 	s.Login.Password = os.Getenv("WARREN_BROKER_PASSWORD")
 	for _, url := range g.Broker {

@@ -151,6 +151,8 @@ func TestConfigurationErrors(t *testing.T) {
 		{"flag", []string{"--alow-unsigned"}, []string{"error: ", "--alow-unsigned", "hint: "}},
 		{"name", []string{"--allow-unsigned", "--id", "web 01"}, []string{"error: ", `"web 01"`}},
 		{"alias", []string{"--allow-unsigned", "--alias", "web$"}, []string{"error: ", `'$'`}},
+		{"fleet", []string{"--authorized-operators", good, "--fleet", "Production"}, []string{`error: --fleet: "Production" is not the name of a fleet`, "a-z, 0-9 and -"}},
+		{"fleet and unsigned", []string{"--allow-unsigned", "--fleet", "production"}, []string{"error: --fleet production and --allow-unsigned contradict each other", "hint: "}},
 		{"workers", []string{"--allow-unsigned", "--workers", "0"}, []string{"error: --workers must be more than 0"}},
 		{"URL", []string{"--allow-unsigned", "--broker", "http://guest:hush@127.0.0.1/"}, []string{"error: ", "hint: "}},
 		{"data directory", []string{"--allow-unsigned", "--data-dir", file + "/data"}, []string{"error: ", file, "hint: "}},

@@ -22,6 +22,7 @@ type Log struct {
 	w       *writer // Open's, then Run's, then Close's
 	created time.Time
 	torn    int64
+	isNew   bool
 	size    int64
 
 	inbox   chan *request // from any caller → Run
@@ -90,7 +91,8 @@ func open(dir directory, o Options, replay func(record []byte) error) (*Log, err
 		return nil, explain(w.path, "remove what a rewriting has left", err)
 	}
 	r, err := w.open(replay)
-	if errors.Is(err, fs.ErrNotExist) {
+	isNew := errors.Is(err, fs.ErrNotExist)
+	if isNew {
 		h := header{created: o.Now().Truncate(time.Millisecond)}
 		rand.Read(h.id[:])
 		rand.Read(h.salt[:])
@@ -103,13 +105,16 @@ func open(dir directory, o Options, replay func(record []byte) error) (*Log, err
 		return nil, err
 	}
 	return &Log{
-		w: w, created: w.header.created, torn: r.torn, size: w.end,
+		w: w, created: w.header.created, torn: r.torn, isNew: isNew, size: w.end,
 		inbox: make(chan *request, inboxSize), done: make(chan struct{}),
 	}, nil
 }
 
 // Created is when the journal was made, to the millisecond.
 func (l *Log) Created() time.Time { return l.created }
+
+// IsNew reports whether Open has made the journal.
+func (l *Log) IsNew() bool { return l.isNew }
 
 // Torn is how many bytes Open has cut off.
 func (l *Log) Torn() int64 { return l.torn }

@@ -75,6 +75,7 @@ type merged struct {
 	heard              int
 	unknown, forgotten bool
 	since              int64
+	why                string
 }
 
 // commit stores a batch in one transaction, tells whoever drives, follows and
@@ -147,7 +148,7 @@ func (m *merging) apply(u Update) error {
 	m.counts.add(c.discarded)
 	if c.heard {
 		j.heard++
-		j.unknown, j.forgotten, j.since = c.unknown, c.forgotten, c.since
+		j.unknown, j.forgotten, j.since, j.why = c.unknown, c.forgotten, c.since, c.why
 	}
 	for _, c := range c.chunks {
 		if err := m.store(j, c); err != nil {

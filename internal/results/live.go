@@ -11,6 +11,7 @@ type liveJob struct {
 	heard              int
 	unknown, forgotten bool
 	since              int64
+	why                string
 
 	// record is the job's as this process has last written it. It need not be
 	// read again as long as nobody else has written to the file: version tells.
@@ -67,9 +68,9 @@ func (l liveJobs) tell(m *merged, version int64) {
 	j.note(&m.record, version)
 	if m.heard > 0 {
 		j.heard += m.heard
-		j.unknown, j.forgotten, j.since = m.unknown, m.forgotten, m.since
+		j.unknown, j.forgotten, j.since, j.why = m.unknown, m.forgotten, m.since, m.why
 	}
-	p := Progress{m.record.state, m.record.outcome, m.record.kind() == kindOK, j.unknown, j.forgotten, j.since, j.heard}
+	p := Progress{m.record.state, m.record.outcome, m.record.kind() == kindOK, j.unknown, j.forgotten, j.since, j.why, j.heard}
 	stay := j.listeners[:0]
 	for _, n := range j.listeners {
 		replace(n.ch, p)

@@ -52,8 +52,9 @@ type change struct {
 	chunks []chunk // output that came with it, in order
 	heard  bool    // it is an answer of the agent
 
-	unknown, forgotten bool  // it was answered so
-	since              int64 // with forgotten: from when on the agent knows what was issued
+	unknown, forgotten bool   // it was answered so
+	since              int64  // with forgotten: from when on the agent knows what was issued
+	why                string // with forgotten: the agent's reason
 
 	discarded Counts
 }
@@ -174,7 +175,7 @@ func (r *record) answered(m *wire.State, c *change) {
 	case wire.StateUnknown:
 		c.unknown = true
 	case wire.StateForgotten:
-		c.forgotten, c.since = true, m.Since
+		c.forgotten, c.since, c.why = true, m.Since, m.Reason
 	default:
 		c.heard = false
 		c.discarded.Foreign++

@@ -179,6 +179,8 @@ type Progress struct {
 	// Since, with Forgotten, is from when on the agent's journal knows what was
 	// issued, in milliseconds since 1970; 0 where it is not for want of age.
 	Since int64
+	// Why, with Forgotten, is the agent's reason; empty for want of one.
+	Why string
 	// Heard counts the answers that this process has had from the agent, so that
 	// silence can be told from repetition.
 	Heard int

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"warren/internal/wire"
 )
 
 // defaultFiles are tried in this order, in ~/.ssh.
@@ -21,10 +23,17 @@ func Choose(ctx context.Context, o Options) (*Signer, error) {
 	if o.Notify == nil {
 		o.Notify = func(string) {}
 	}
-	switch o.Identity {
-	case None:
+	if o.Fleet != "" {
+		if err := wire.CheckFleet(o.Fleet); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case o.Identity == None && o.Fleet != "":
+		return nil, fmt.Errorf("--identity none sends unsigned requests, and an unsigned request belongs to no fleet\nhint: leave out --fleet %s, or name a key", o.Fleet)
+	case o.Identity == None:
 		return &Signer{opts: o, name: None}, nil
-	case "":
+	case o.Identity == "":
 		return byDefault(ctx, o)
 	}
 	return fromFile(ctx, o, o.Identity)

@@ -1,5 +1,5 @@
 // Package signing signs an operator's statements with an SSH key: SSHSIG
-// (OpenSSH's PROTOCOL.sshsig), namespace "warren", SHA-512.
+// (OpenSSH's PROTOCOL.sshsig), SHA-512, in the namespace of the fleet.
 //
 // Choose finds the key and asks for nothing. Unlock asks for the passphrase, if
 // one is needed. Sign may then be called by any number of goroutines. The

@@ -139,12 +139,18 @@ func (d *desk) signed(s *Signer) string {
 // line without the name.
 func (d *desk) verify(rule, armored string) (said string, err error) {
 	d.t.Helper()
+	return d.verifyIn("warren", rule, armored)
+}
+
+// verifyIn is verify in a namespace.
+func (d *desk) verifyIn(namespace, rule, armored string) (said string, err error) {
+	d.t.Helper()
 	for name, text := range map[string]string{"allowed": "alice " + rule + "\n", "sig": armored} {
 		if err := os.WriteFile(d.path(name), []byte(text), 0o600); err != nil {
 			d.t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("ssh-keygen", "-Y", "verify", "-f", d.path("allowed"), "-I", "alice", "-n", "warren", "-s", d.path("sig"))
+	cmd := exec.Command("ssh-keygen", "-Y", "verify", "-f", d.path("allowed"), "-I", "alice", "-n", namespace, "-s", d.path("sig"))
 	cmd.Stdin = strings.NewReader(statement)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

@@ -12,11 +12,9 @@ import (
 
 	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
-)
 
-// Namespace is what Warren's signatures are for: one made for anything else is
-// not taken for one of Warren's, nor the other way round.
-const Namespace = "warren"
+	"warren/internal/wire"
+)
 
 // None is the Identity that sends statements unsigned.
 const None = "none"
@@ -24,6 +22,11 @@ const None = "none"
 // Options say where the key is and how its holder is asked.
 type Options struct {
 	Identity string // file, None, or empty for the default order
+
+	// Fleet is the fleet that the signatures count in, by their namespace; empty is
+	// no fleet. A signature made for anything else is not taken for one of Warren's,
+	// nor the other way round.
+	Fleet string
 
 	// Passphrase asks the operator, without echo. Its error says why it cannot.
 	Passphrase func(ctx context.Context, prompt string) (string, error)
@@ -85,7 +88,7 @@ func (s *Signer) Sign(ctx context.Context, statement []byte) (string, error) {
 			return "", fmt.Errorf("the certificate of key %s %w\nhint: have it renewed, and start warren again", s.name, err)
 		}
 	}
-	sig, err := sshsig.Sign(bytes.NewReader(statement), signing{ctx, s}, sshsig.HashSHA512, Namespace)
+	sig, err := sshsig.Sign(bytes.NewReader(statement), signing{ctx, s}, sshsig.HashSHA512, wire.Namespace(s.opts.Fleet))
 	if err != nil {
 		return "", err
 	}

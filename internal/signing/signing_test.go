@@ -118,6 +118,36 @@ func TestSameSignatureAsOpenSSH(t *testing.T) {
 	}
 }
 
+// What is signed for a fleet ssh-keygen verifies in the namespace of that fleet, and
+// in no other.
+func TestFleetSignsInItsOwnNamespace(t *testing.T) {
+	d := newDesk(t)
+	key := d.key("id", "ed25519", "")
+	s, err := Choose(t.Context(), Options{Identity: key, Fleet: "production"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule, signed := `namespaces="warren.production" `+d.read("id.pub"), d.signed(s)
+	if said, err := d.verifyIn("warren.production", rule, signed); err != nil || !strings.HasPrefix(said, `Good "warren.production" signature for alice`) {
+		t.Errorf("%v: %s", err, said)
+	}
+	for _, ns := range []string{"warren", "warren.staging"} {
+		if said, err := d.verifyIn(ns, d.read("id.pub"), signed); err == nil {
+			t.Errorf("%s: %s", ns, said)
+		}
+	}
+}
+
+// Without a signature nothing says which fleet a request is for.
+func TestFleetNeedsAKey(t *testing.T) {
+	if _, err := Choose(t.Context(), Options{Identity: None, Fleet: "production"}); err == nil || !strings.Contains(err.Error(), "an unsigned request belongs to no fleet") {
+		t.Error(err)
+	}
+	if _, err := Choose(t.Context(), Options{Identity: None, Fleet: "Production"}); err == nil || !strings.Contains(err.Error(), "not the name of a fleet") {
+		t.Error(err)
+	}
+}
+
 // ssh-keygen refuses our signature for another text, namespace or key.
 func TestOpenSSHRefusesWhatIsNotSigned(t *testing.T) {
 	d := newDesk(t)

@@ -14,12 +14,12 @@ import (
 )
 
 // sshSign signs with the real ssh-keygen. It gives the signature's member.
-func sshSign(t *testing.T, dir, key string, env ...string) func([]byte) (string, error) {
+func sshSign(t *testing.T, dir, key, namespace string, env ...string) func([]byte) (string, error) {
 	return func(statement []byte) (string, error) {
 		t.Helper()
 		file := write(t, filepath.Join(dir, "statement"), string(statement))
 		os.Remove(file + ".sig")
-		cmd := exec.Command("ssh-keygen", "-Y", "sign", "-n", Namespace, "-f", key, file)
+		cmd := exec.Command("ssh-keygen", "-Y", "sign", "-n", namespace, "-f", key, file)
 		cmd.Env = append(os.Environ(), env...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
@@ -37,8 +37,12 @@ func TestSSHKeygenSigns(t *testing.T) {
 			key := filepath.Join(dir, "key")
 			keygen(t, append([]string{"-q", "-N", "", "-C", "alice@laptop", "-f", key, "-t"}, kind...)...)
 			p := policy(t, string(readAll(t, key+".pub")))
-			v := Judge(message(t, wire.TypeRun, sshSign(t, dir, key), nil), host(), p, noon)
+			v := Judge(message(t, wire.TypeRun, sshSign(t, dir, key, "warren"), nil), host(), p, noon)
 			wantPermitted(t, v)
+			production := host()
+			production.Fleet = "production"
+			wantPermitted(t, Judge(message(t, wire.TypeRun, sshSign(t, dir, key, "warren.production"), nil), production, p, noon))
+			wantRefusal(t, Judge(message(t, wire.TypeRun, sshSign(t, dir, key, "warren.staging"), nil), production, p, noon), true, `signed for fleet "staging"`)
 			if v.Issuer.Operator != "alice@laptop" {
 				t.Errorf("%+v", v.Issuer)
 			}
@@ -56,7 +60,7 @@ func TestSSHKeygenCertifies(t *testing.T) {
 	keygen(t, "-q", "-s", ca, "-I", "alice", "-n", "sre,dba", "-z", "42", "-V", "+1h", key+".pub")
 	agent := startAgent(t, filepath.Join(dir, "agent"), key)
 	now := time.Now()
-	m := message(t, wire.TypeRun, sshSign(t, dir, key+"-cert.pub", agent), func(s *wire.Statement) {
+	m := message(t, wire.TypeRun, sshSign(t, dir, key+"-cert.pub", "warren", agent), func(s *wire.Statement) {
 		s.IssuedAt, s.NotAfter = now.UnixMilli(), now.Add(time.Minute).UnixMilli()
 	})
 	o, err := ParseOperators("ops", []byte(`cert-authority,principals="dba" `+string(readAll(t, ca+".pub"))))

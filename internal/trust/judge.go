@@ -26,6 +26,7 @@ type Host struct {
 	User        string        // the account that the agent runs as
 	Tolerance   time.Duration // between the operator's clock and this one
 	MaxValidity time.Duration // from a statement's issued-at to its not-after
+	Fleet       string        // that the host belongs to; empty: none
 
 	// AllowUnsigned admits requests without a signature. Where there is no policy
 	// either, signatures are not looked at.
@@ -51,6 +52,9 @@ type Verdict struct {
 	// Untimely: it is refused for its times alone, so that anybody may have sent
 	// it who has captured it when it was new.
 	Untimely bool
+	// OtherFleet: an operator of this host has signed it, for another fleet, so that
+	// anybody may have sent it who has captured it there.
+	OtherFleet bool
 	// Refusal is why it is not permitted; empty where it is. Without Verified it
 	// is for the host's log alone.
 	Refusal string
@@ -120,15 +124,26 @@ func Again(signature string, run *wire.Run, secret *wire.Secret, h *Host, p *Pol
 	return run, ""
 }
 
+// MayBeCaptured reports whether whoever has read a request somewhere can have it
+// refused here as often as they send it.
+func (v *Verdict) MayBeCaptured() bool { return v.Untimely || v.OtherFleet }
+
 // identify finds the rule of whoever signed. It fills in the issuer.
 func (v *Verdict) identify(h *Host, p *Policy, now time.Time) (*Rule, string) {
 	rule, issuer, s, err := recognize(v.Request.Signature, h, p, now)
 	v.Issuer = issuer
-	if err == nil && s != nil {
+	var other *fleetError
+	if otherFleet := errors.As(err, &other); (err == nil || otherFleet) && s != nil {
 		// Whose it is came first: strangers shall not have this host calculate.
-		err = lately.verified(s, v.Request.StatementText, v.Request.Signature)
+		if bad := lately.verified(s, v.Request.StatementText, v.Request.Signature); bad != nil {
+			return nil, bad.Error()
+		}
 	}
-	if err != nil {
+	switch {
+	case other != nil:
+		v.Verified, v.OtherFleet, v.Rule = true, true, rule.String()
+		return nil, other.Error()
+	case err != nil:
 		return nil, err.Error()
 	}
 	return rule, ""
@@ -138,7 +153,12 @@ func (v *Verdict) identify(h *Host, p *Policy, now time.Time) (*Rule, string) {
 // good is not shown by that. s is nil where none is needed.
 func recognize(signature string, h *Host, p *Policy, now time.Time) (rule *Rule, issuer Issuer, s *signer, err error) {
 	switch {
-	case h.AllowUnsigned && (signature == "" || p == nil):
+	case h.AllowUnsigned && signature == "":
+		return unsigned, issuer, nil, nil
+	case h.AllowUnsigned && p == nil:
+		if s, err := parse(signature); err == nil {
+			return unsigned, issuer, nil, h.ownFleet(s)
+		}
 		return unsigned, issuer, nil, nil
 	case signature == "":
 		return nil, issuer, nil, errors.New("it is not signed")
@@ -148,7 +168,9 @@ func recognize(signature string, h *Host, p *Policy, now time.Time) (rule *Rule,
 	if s, err = parse(signature); err != nil {
 		return nil, issuer, nil, err
 	}
-	rule, issuer, err = p.find(s, now)
+	if rule, issuer, err = p.find(s, now); err == nil {
+		err = h.ownFleet(s)
+	}
 	return rule, issuer, s, err
 }
 

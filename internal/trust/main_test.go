@@ -79,6 +79,9 @@ func policy(t testing.TB, lines ...string) *Policy {
 	return NewPolicy(o, nil)
 }
 
+// Namespace is that of statements for no fleet.
+var Namespace = wire.Namespace("")
+
 // signWith makes the member signature.
 func signWith(t testing.TB, s ssh.Signer, namespace string) func([]byte) (string, error) {
 	return func(statement []byte) (string, error) {

@@ -9,10 +9,9 @@ import (
 
 	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
-)
 
-// Namespace is the one that statements are signed in.
-const Namespace = "warren"
+	"warren/internal/wire"
+)
 
 // A signer is who a signature says has made it: a key, or the key of a
 // certificate. Nothing of it is proven before verify.
@@ -66,10 +65,13 @@ func parse(signature string) (*signer, error) {
 	return s, nil
 }
 
-// verify checks that the signature is the key's, over the statement's text, in
-// Warren's namespace.
+// verify checks that the signature is the key's, over the statement's text, in a
+// namespace of Warren's. Whether that is this host's own is for ownFleet to say.
 func (s *signer) verify(statement string) error {
-	if err := sshsig.Verify(strings.NewReader(statement), s.sig, s.sig.PublicKey, s.sig.HashAlgorithm, Namespace); err != nil {
+	if _, ok := wire.FleetOf(s.sig.Namespace); !ok {
+		return fmt.Errorf("the signature of %s is in namespace %.100q, which is not one of Warren's", ssh.FingerprintSHA256(s.key), s.sig.Namespace)
+	}
+	if err := sshsig.Verify(strings.NewReader(statement), s.sig, s.sig.PublicKey, s.sig.HashAlgorithm, s.sig.Namespace); err != nil {
 		return fmt.Errorf("the signature of %s does not verify: %w", ssh.FingerprintSHA256(s.key), err)
 	}
 	return nil

@@ -127,6 +127,7 @@ func cleaned(v any) (typ string, r reply) {
 		return TypeEnded, &c
 	case *State:
 		c := *v
+		c.Reason = cleanReason(c.Reason)
 		return TypeState, &c
 	case *Checked:
 		c := *v

@@ -150,8 +150,12 @@ func (s *State) check() error {
 	if s.Since != 0 && s.State != StateForgotten {
 		return faulty("since", "belongs to forgotten, not to %s", s.State)
 	}
+	if s.Reason != "" && s.State != StateForgotten {
+		return faulty("reason", "belongs to forgotten, not to %s", s.State)
+	}
 	return first(
 		checkReply(s.Job, s.Agent, "at", s.At),
+		checkWords("reason", s.Reason, MaxReason),
 		checkTimeIfAny("accepted_at", s.AcceptedAt),
 		checkTimeIfAny("started_at", s.StartedAt),
 		checkTimeIfAny("since", s.Since),

@@ -59,9 +59,10 @@ func sampleReplies() map[string]any {
 			AcceptedAt: at, StartedAt: at + 1, EndedAt: at + 2, Killed: 3, Left: 1,
 			Stdout: &Stream{Size: 3, Data: []byte("ok\n")}, Stderr: &Stream{Size: 900, Dropped: 800, Gone: true}, CodePage: 936,
 		},
-		"signaled": &Ended{V: 1, Job: job, Agent: agent, Outcome: Signaled, Signal: "SIGRTMIN+3", EndedAt: at},
-		"rejected": &Ended{V: 1, Job: job, Agent: agent, Outcome: Rejected, Reason: "queue full", EndedAt: at, Request: sum[:]},
-		"state":    &State{V: 1, Job: job, Agent: agent, State: StateRunning, Cancelling: true, AcceptedAt: at, StartedAt: at, At: at},
+		"signaled":  &Ended{V: 1, Job: job, Agent: agent, Outcome: Signaled, Signal: "SIGRTMIN+3", EndedAt: at},
+		"rejected":  &Ended{V: 1, Job: job, Agent: agent, Outcome: Rejected, Reason: "queue full", EndedAt: at, Request: sum[:]},
+		"state":     &State{V: 1, Job: job, Agent: agent, State: StateRunning, Cancelling: true, AcceptedAt: at, StartedAt: at, At: at},
+		"forgotten": &State{V: 1, Job: job, Agent: agent, State: StateForgotten, Since: at, Reason: "a newcomer", At: at},
 		"checked": &Checked{
 			V: 1, Job: job, Agent: agent, WouldRun: true, Rule: "any", User: "alice",
 			Argv: []string{"/bin/sh", "-c", "uname -a"}, Binary: "/bin/sh", Cwd: "/", At: at,

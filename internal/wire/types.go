@@ -186,7 +186,7 @@ const (
 	StateAccepted  = "accepted" // waits for a worker
 	StateRunning   = "running"
 	StateUnknown   = "unknown"   // the agent would know it, and does not: it has not arrived
-	StateForgotten = "forgotten" // it may have run before this agent's memory begins
+	StateForgotten = "forgotten" // it may have run before this agent's memory begins, or before it took the name
 )
 
 // State answers status, and cancel while the command still dies.
@@ -198,7 +198,8 @@ type State struct {
 	Cancelling bool   `json:"cancelling,omitzero"`
 	AcceptedAt int64  `json:"accepted_at,omitzero"`
 	StartedAt  int64  `json:"started_at,omitzero"`
-	Since      int64  `json:"since,omitzero"` // with forgotten: jobs issued from then on are known
+	Since      int64  `json:"since,omitzero"`  // with forgotten: jobs issued from then on are known
+	Reason     string `json:"reason,omitzero"` // with forgotten, for people: why. EncodeReply cuts it to MaxReason
 	At         int64  `json:"at"`
 }
 

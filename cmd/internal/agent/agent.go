@@ -36,6 +36,7 @@ type flags struct {
 	ID               string            `name:"id" help:"Name that this agent alone answers to. Default: the hostname." env:"WARREND_ID"`
 	Alias            []string          `help:"Further names that it answers to." placeholder:"NAME" env:"WARREND_ALIAS"`
 	Label            map[string]string `help:"A label, as role=web: what operators choose hosts by, with --where. May be repeated; in the environment, labels are parted by semicolons." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:";"`
+	Fleet            string            `help:"Fleet that this host belongs to: it refuses what was signed for another. The same as --fleet of the operators." placeholder:"NAME" env:"WARREND_FLEET"`
 	Inbox            bool              `help:"Have a durable queue where requests of run --when-online wait while this agent is away." env:"WARREND_INBOX"`
 	DataDir          string            `help:"Directory for the agent's files." type:"path" env:"WARREND_DATA_DIR" default:"${datadir}"`
 	Trust            trustFlags        `embed:"" envprefix:"WARREND_"`
@@ -156,7 +157,7 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 		return nil, err
 	}
 	agent, err := executor.New(executor.Config{
-		ID: f.ID, Aliases: f.Alias, Labels: f.Label, Inbox: f.Inbox, Version: version.Version,
+		ID: f.ID, Aliases: f.Alias, Labels: f.Label, Fleet: f.Fleet, Inbox: f.Inbox, Version: version.Version,
 		Broker:    options,
 		Limits:    executor.Limits{Workers: f.Workers, Queue: f.Queue, MaxOutput: f.MaxOutput, Output: f.JournalSize, Retention: f.JournalRetention, Tolerance: f.ClockTolerance},
 		KillGrace: f.KillGrace, DrainGrace: f.DrainGrace, DataDir: f.DataDir,

@@ -61,6 +61,7 @@ alias = ["www", "10.0.0.7"]
 workers = 9
 queue = 7
 inbox = true
+fleet = "production"
 [label]
 role = "web"
 `
@@ -74,7 +75,8 @@ role = "web"
 		`workers +3 +WARREND_WORKERS`,
 		`queue +5 +--queue`,
 		`inbox +true +\S+:6`,
-		`label +role=web +\S+:7`,
+		`label +role=web +\S+:8`,
+		`fleet +production +\S+:7`,
 		`log_level +info +default`,
 		`id +- +default`,
 	} {

@@ -90,7 +90,7 @@ func TestRecord(t *testing.T) {
 	s.write(allowed, "alice "+strings.TrimSpace(string(ssh.MarshalAuthorizedKey(s.alice.PublicKey())))+"\n")
 	s.write(armoured, string(sshsig.Armor(sig)))
 	verify := func(statement string) error {
-		cmd := exec.Command("ssh-keygen", "-Y", "verify", "-f", allowed, "-I", "alice", "-n", "warren", "-s", armoured)
+		cmd := exec.Command("ssh-keygen", "-Y", "verify", "-f", allowed, "-I", "alice", "-n", wire.Namespace(fleet), "-s", armoured)
 		cmd.Stdin = strings.NewReader(statement)
 		return cmd.Run()
 	}

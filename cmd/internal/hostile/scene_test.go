@@ -25,12 +25,14 @@ import (
 	"warren/internal/broker"
 	"warren/internal/rabbit/rabbittest"
 	"warren/internal/trust"
+	"warren/internal/uptime"
 	"warren/internal/wire"
 )
 
 func TestMain(m *testing.M) { rabbittest.Main(m) }
 
 const (
+	fleet     = "production"
 	hostName  = "hostile-a"
 	aliasName = "hostile-b"
 	patience  = 2 * time.Minute
@@ -63,6 +65,15 @@ func (c *clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return time.Now().Add(c.ahead).Truncate(time.Millisecond)
+}
+
+// uptime goes with the clock: time that has passed, not a clock that was set.
+func (c *clock) uptime() uptime.Reading {
+	up := uptime.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	up.Up += c.ahead
+	return up
 }
 
 func (c *clock) advance(d time.Duration) {
@@ -139,7 +150,7 @@ func newScene(t *testing.T, edit func(*executor.Config)) *scene {
 	s.check(err)
 	url := rabbittest.Vhost(t)
 	cfg := executor.Config{
-		ID: hostName, Aliases: []string{aliasName}, DataDir: s.dataDir, Trust: files, Log: log, Now: s.clock.Now,
+		ID: hostName, Fleet: fleet, Aliases: []string{aliasName}, DataDir: s.dataDir, Trust: files, Log: log, Now: s.clock.Now, Uptime: s.clock.uptime,
 		Limits: executor.Limits{Tolerance: time.Second}, Broker: broker.Options{URLs: []string{url}},
 	}
 	if edit != nil {
@@ -215,7 +226,7 @@ type forgery struct {
 func (s *scene) forge(typ string) *forgery {
 	now := s.clock.Now()
 	f := &forgery{
-		scene: s, by: s.alice, namespace: trust.Namespace, path: [][]byte{}, queue: wire.HostQueue(hostName),
+		scene: s, by: s.alice, namespace: wire.Namespace(fleet), path: [][]byte{}, queue: wire.HostQueue(hostName),
 		leaf: wire.Leaf{Job: uuid.NewString(), Host: hostName},
 		st: wire.Statement{
 			Type: typ, Task: uuid.NewString(), ReplyTo: s.replyTo, Size: 1,

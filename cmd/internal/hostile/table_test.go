@@ -27,6 +27,9 @@ type row struct {
 	told string // what its sender is told; empty: nothing
 }
 
+// otherFleet is why a request captured in another fleet is refused.
+const otherFleet = `signed for fleet "staging"; this host belongs to fleet "` + fleet + `" (--fleet)`
+
 // stranger is what anybody hears who has no say on this host.
 const stranger = "rejected: " + trust.NotPermitted
 
@@ -62,6 +65,25 @@ var rows = []row{
 	{name: "wrong key", edit: func(f *forgery) { f.by = f.mallory }, host: "not authorized", told: stranger},
 	{name: "wrong namespace", edit: func(f *forgery) { f.namespace = "file" }, host: "namespace", told: stranger},
 	{name: "namespace of another case", edit: func(f *forgery) { f.namespace = "Warren" }, host: "namespace", told: stranger},
+	{name: "of another fleet", edit: func(f *forgery) { f.namespace = wire.Namespace("staging") }, host: otherFleet, told: "rejected: " + otherFleet},
+	{name: "of no fleet", edit: func(f *forgery) { f.namespace = wire.Namespace("") }, host: "signed for no fleet", told: "rejected: signed for no fleet"},
+	{name: "check of another fleet", typ: wire.TypeCheck, edit: func(f *forgery) { f.namespace = wire.Namespace("staging") }, host: otherFleet, told: "rejected: " + otherFleet},
+	{name: "cancel of another fleet", typ: wire.TypeCancel, edit: func(f *forgery) { f.namespace = wire.Namespace("staging") }, host: otherFleet, told: "rejected: " + otherFleet},
+	{name: "status of another fleet", typ: wire.TypeStatus, edit: func(f *forgery) { f.namespace = wire.Namespace("staging") }, host: otherFleet, told: "rejected: " + otherFleet},
+	{name: "discover of another fleet", typ: wire.TypeDiscover, edit: func(f *forgery) { f.namespace = wire.Namespace("staging") }, host: otherFleet},
+	{name: "of another fleet, wrong key", edit: func(f *forgery) { f.by, f.namespace = f.mallory, wire.Namespace("staging") }, host: "not authorized", told: stranger},
+	{name: "of another fleet, tampered with", edit: func(f *forgery) {
+		f.namespace, f.tampered = wire.Namespace("staging"), replace("touch", "true;touch")
+	}, host: "does not verify", told: stranger},
+	{name: "of another fleet, its name changed", edit: func(f *forgery) {
+		f.namespace = wire.Namespace("staging")
+		f.signature = func(s string) string {
+			b, _ := base64.StdEncoding.DecodeString(s)
+			at := bytes.Index(b, []byte(f.namespace))
+			b = append(append(append(append([]byte(nil), b[:at-4]...), 0, 0, 0, byte(len(wire.Namespace(fleet)))), wire.Namespace(fleet)...), b[at+len(f.namespace):]...)
+			return base64.StdEncoding.EncodeToString(b)
+		}
+	}, host: "does not verify", told: stranger},
 	{name: "signature truncated", edit: func(f *forgery) {
 		f.signature = func(s string) string { return s[:len(s)-8] }
 	}, host: "cannot be read", told: stranger},

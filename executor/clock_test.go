@@ -1,0 +1,208 @@
+package executor
+
+import (
+	"testing"
+	"time"
+
+	"warren/internal/uptime"
+	"warren/internal/wire"
+)
+
+// wrong is a moment by a clock that is off by so much.
+func wrong(off, d time.Duration) moment {
+	m := up(d)
+	m.at = m.at.Add(off)
+	return m
+}
+
+// secondBoot is a moment after the machine was restarted.
+func secondBoot(d time.Duration) moment {
+	return moment{t0.Add(d), uptime.Reading{Boot: "second", Up: time.Minute}}
+}
+
+// begunAt is a journal that is made at a moment.
+func begunAt(now moment) *journal {
+	b := newJournal(limits(), time.Time{})
+	b.maxValidity = 24 * time.Hour
+	b.start(time.Time{}, true, now)
+	return b
+}
+
+// restarted is what another process makes of the same journal.
+func restarted(t *testing.T, b *journal, now moment) (*journal, string) {
+	t.Helper()
+	again := newJournal(limits(), time.Time{})
+	again.maxValidity = b.maxValidity
+	records := b.memos(true, true, true)
+	for _, j := range b.jobs {
+		e := j.whole()
+		records = append(records, e.encode())
+	}
+	for _, r := range records {
+		if err := again.replay(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return again, again.start(time.Time{}, false, now)
+}
+
+func wantSince(t *testing.T, b *journal, want time.Time) {
+	t.Helper()
+	if want = beginning(want, limits().Tolerance); b.since.Sub(want).Abs() > time.Millisecond {
+		t.Errorf("takes what is issued from %s on, want %s", b.since, want)
+	}
+}
+
+// A journal made while the clock was an hour behind, as before NTP has set it, takes
+// nothing that was issued before it was made; of such jobs it says that it cannot tell.
+func TestClockBehindWhenTheJournalIsMade(t *testing.T) {
+	b := begunAt(wrong(-time.Hour, -10*time.Second))
+	if note := b.settle(up(0)); note != clockWasBehind {
+		t.Errorf("it logs %q", note)
+	}
+	wantSince(t, b, t0.Add(-10*time.Second))
+	if b.settle(up(time.Second)) != "" || !b.madeDirty {
+		t.Error("it is logged again, or is not written down")
+	}
+	r := run(t) // issued at t0, within the tolerance of the journal's beginning
+	if j, _ := b.accept(r, "", false, t0); j != nil {
+		t.Errorf("taken: %+v", j)
+	}
+	if j, state := b.status(about(t, wire.TypeStatus, r), t0.Add(time.Hour)); j != nil || state != wire.StateForgotten {
+		t.Errorf("status says %v %q, want forgotten", j, state)
+	}
+	for name, at := range map[string]moment{"restarted": up(time.Minute), "machine restarted": secondBoot(time.Minute), "much later": secondBoot(100 * time.Hour)} {
+		again, _ := restarted(t, b, at)
+		t.Run(name, func(t *testing.T) { wantSince(t, again, t0.Add(-10*time.Second)) })
+	}
+}
+
+// The clock may be set between two processes of one start of the machine.
+func TestClockIsSetBetweenTwoProcesses(t *testing.T) {
+	b := begunAt(wrong(-time.Hour, -10*time.Second))
+	again, note := restarted(t, b, up(0))
+	wantSince(t, again, t0.Add(-10*time.Second))
+	if note != clockWasBehind {
+		t.Errorf("it logs %q", note)
+	}
+}
+
+// Where the machine was restarted in between, what operators have sent tells by how
+// much the clock was behind.
+func TestOperatorsTellThatTheClockWasBehind(t *testing.T) {
+	b := begunAt(wrong(-time.Hour, -10*time.Second))
+	j, _ := b.accept(run(t), "", false, t0.Add(-time.Hour))
+	wantOutcome(t, j, wire.Rejected, "in the future by this host's clock")
+	again, note := restarted(t, b, secondBoot(time.Hour))
+	wantSince(t, again, t0.Add(-10*time.Second))
+	if note != clockWasBehind {
+		t.Errorf("it logs %q", note)
+	}
+	third, note := restarted(t, again, moment{t0.Add(2 * time.Hour), uptime.Reading{Boot: "third"}})
+	wantSince(t, third, t0.Add(-10*time.Second))
+	if note != "" {
+		t.Errorf("it is found again: %q", note)
+	}
+	// An operator whose own clock is ahead moves the beginning no further than to now.
+	b = begunAt(up(-time.Minute))
+	o := run(t)
+	o.Statement.IssuedAt, o.Statement.NotAfter = t0.Add(1000*time.Hour).UnixMilli(), t0.Add(1001*time.Hour).UnixMilli()
+	b.accept(o, "", false, t0)
+	again, _ = restarted(t, b, secondBoot(time.Minute))
+	wantSince(t, again, t0.Add(time.Minute))
+}
+
+// Time that passes, asleep or awake, moves nothing, nor do small adjustments.
+func TestTimeThatPassesMovesNothing(t *testing.T) {
+	b := begunAt(up(0))
+	b.madeDirty = false
+	for _, m := range []moment{up(time.Second), up(8 * time.Hour), wrong(clockStep, 9*time.Hour), wrong(-clockStep, 10*time.Hour)} {
+		if note := b.settle(m); note != "" || b.madeDirty {
+			t.Errorf("at %s: %q", m.at, note)
+		}
+		wantSince(t, b, t0)
+	}
+}
+
+// A clock that is set ahead and back leaves the journal as it was, for this process and
+// the next.
+func TestClockSetAheadAndBack(t *testing.T) {
+	b := begunAt(up(0))
+	b.settle(wrong(24*time.Hour, time.Hour))
+	wantSince(t, b, t0.Add(24*time.Hour)) // by that clock, as old as it is
+	if note := b.settle(up(2 * time.Hour)); note != clockSetBack {
+		t.Errorf("it logs %q", note)
+	}
+	wantSince(t, b, t0)
+	again, _ := restarted(t, b, up(3*time.Hour))
+	wantSince(t, again, t0)
+	// Set back, and right again: what was issued before is refused as it was.
+	b.settle(wrong(-time.Hour, 4*time.Hour))
+	b.settle(up(5 * time.Hour))
+	wantSince(t, b, t0)
+}
+
+// A journal made by a clock that was ten years ahead takes requests once the clock is
+// right, whether that is found by the same process, the next, or after a restart of the
+// machine.
+func TestJournalFromTheFutureRecovers(t *testing.T) {
+	const years = 10 * 365 * 24 * time.Hour
+	b := begunAt(wrong(years, 0))
+	again, _ := restarted(t, b, up(time.Minute))
+	wantSince(t, again, t0)
+	again, note := restarted(t, b, secondBoot(time.Hour))
+	wantSince(t, again, t0.Add(time.Hour)) // it cannot tell when it was made: now at the latest
+	if note != clockWasAhead {
+		t.Errorf("it logs %q", note)
+	}
+	third, note := restarted(t, again, moment{t0.Add(2 * time.Hour), uptime.Reading{Boot: "third"}})
+	wantSince(t, third, t0.Add(time.Hour)) // it is not younger for another restart
+	if note != "" {
+		t.Errorf("it is found again: %q", note)
+	}
+	// Should the former clock have been the right one, its time counts once it is reached.
+	fourth, _ := restarted(t, third, moment{t0.Add(years + time.Hour), uptime.Reading{Boot: "fourth"}})
+	wantSince(t, fourth, t0.Add(years))
+	if note := b.settle(up(time.Minute)); note != clockSetBack {
+		t.Errorf("it logs %q", note)
+	}
+	wantSince(t, b, t0)
+}
+
+// Results that a clock ahead has dated are not kept until that time: they would fill the
+// journal. Nor is everything refused because of what was forgotten then.
+func TestWhatAClockAheadHasLeft(t *testing.T) {
+	const years = 10 * 365 * 24 * time.Hour
+	b := begunAt(wrong(years, -time.Hour))
+	b.made.origin = up(-2 * time.Hour)
+	b.since = t0.Add(-time.Hour)
+	j, _ := b.accept(run(t), "", false, t0)
+	b.begin(t0)
+	b.end(j, code(0), t0.Add(years))
+	next, _ := b.accept(run(t), "", false, t0)
+	b.begin(t0)
+	b.end(next, code(0), t0.Add(time.Minute))
+	b.floor = t0.Add(years)
+
+	again, _ := restarted(t, b, secondBoot(time.Minute))
+	if again.floor.After(t0.Add(time.Minute)) {
+		t.Errorf("everything is refused until %s", again.floor)
+	}
+	again.forget(t0.Add(2*time.Minute + limits().Retention))
+	if len(again.jobs) != 0 {
+		t.Errorf("%d jobs are kept, %d done", len(again.jobs), len(again.done))
+	}
+}
+
+// A name taken while the clock was behind is as old as it is once the clock is right.
+func TestClockBehindWhenANameIsTaken(t *testing.T) {
+	b := oldJournal()
+	b.take([]string{"web01"}, wrong(-time.Hour, -10*time.Second))
+	b.settle(up(0))
+	if h := b.names.held["web01"]; !h.from.Equal(beginning(t0.Add(-10*time.Second), limits().Tolerance)) {
+		t.Errorf("takes requests from %s on", h.from)
+	}
+	if !saysElsewhere(t, b, run(t)) {
+		t.Error("it takes what is older")
+	}
+}

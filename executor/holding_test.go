@@ -1,0 +1,106 @@
+package executor
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"warren/internal/broker"
+	journalfile "warren/internal/journal"
+)
+
+// While a session lasts it is noted twice a minute, without a sync, that the names are
+// held; and nothing else is written by an agent that has nothing to do. After the
+// session nothing is.
+func TestHoldIsNotedWithoutASync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{}
+		r := newRigOn(t, d, func(c *Config) { c.Uptime = steady() })
+		defer r.close()
+		end := r.session("web01")
+		time.Sleep(10*time.Minute + time.Second)
+		if n := len(d.written()); n != 21 || d.syncs != 0 {
+			t.Errorf("%d records and %d syncs in ten minutes, want 21 and none", n, d.syncs)
+		}
+		b := replayed(t, d.written(), t0)
+		if until := b.names.until.at; time.Since(until) > touchEvery {
+			t.Errorf("held until %s, now it is %s", until, time.Now())
+		}
+		end()
+		time.Sleep(10 * time.Minute)
+		if n := len(d.written()); n != 21 {
+			t.Errorf("%d records after the session", n-21)
+		}
+	})
+}
+
+// A full disk does not have an idle agent use up the room that refusals need.
+func TestHoldUsesNoReserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{full: true}
+		r := newRigOn(t, d, func(c *Config) { c.Uptime = steady() })
+		defer r.close()
+		r.session("web01")
+		time.Sleep(10 * time.Minute)
+		if n := len(d.written()); n != 0 {
+			t.Errorf("%d records from the reserve", n)
+		}
+		d.set(func() { d.full = false })
+		time.Sleep(touchEvery)
+		if n := len(d.written()); n != 1 {
+			t.Errorf("%d records once there is room again", n)
+		}
+	})
+}
+
+// A clock that is found to have been behind when the journal was made moves its
+// beginning for good: on the disk before anything else is, and without any request.
+func TestMovedBeginningIsDurable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ahead atomic.Int64
+		d := &disk{}
+		steady := steady()
+		a, err := New(Config{
+			ID: "web01", AllowUnsigned: true, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}, Uptime: steady, Limits: limits(),
+			Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, err := openOutputs("", 1<<20, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := newJournal(a.cfg.Limits, time.Time{})
+		b.start(time.Time{}, true, a.cfg.now())
+		made := time.Now()
+		l := newLoop(a, b, kept, d)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- l.run(ctx, context.WithoutCancel(ctx)) }()
+		synctest.Wait()
+		ahead.Store(int64(time.Hour))
+		time.Sleep(touchEvery + time.Second)
+		again := newJournal(a.cfg.Limits, time.Time{})
+		for _, r := range d.durable() {
+			if err := again.replay(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		again.start(time.Time{}, false, secondBoot(1<<40))
+		if want := beginning(made.Add(time.Hour), limits().Tolerance); !again.since.Equal(want) {
+			t.Errorf("after a loss of power it takes what is issued from %s on, want %s", again.since, want)
+		}
+		for _, m := range d.modes {
+			if m&journalfile.Sync == 0 {
+				t.Errorf("written with mode %d", m)
+			}
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,143 @@
+package executor
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// holdGap is for how long an agent may be without a name, as over a restart of its
+	// own or of the broker's, and still count as the one that has held it all the time.
+	//
+	// That the broker refuses the name meanwhile (405) does not shorten it, since that
+	// proves no other agent: the broker may believe in this agent's own last connection
+	// for as long as its heartbeat takes, 60 to 90 s. What proves another holder is that
+	// this agent was ready without the name. So two agents of one id, of which one takes
+	// the name and loses it again within this time, are not told apart.
+	holdGap = 2 * time.Minute
+
+	// touchEvery is how often it is written, without a sync, that the names are still
+	// held. An agent that is killed has lost no more of it.
+	touchEvery = 30 * time.Second
+)
+
+// A holding is one name that this agent answers to.
+type holding struct {
+	since moment // held without a break since then
+	// fresh: this agent has not held the name before, or not since another may have.
+	// An operator's clock may then be ahead, as for a new journal.
+	fresh bool
+	from  time.Time // what is issued before is refused
+}
+
+// names are those that this agent answers to, or has until a while ago. They belong
+// to the journal, which decides by them what may have run elsewhere.
+type names struct {
+	held      map[string]*holding
+	until     moment // known to be held until then
+	connected bool   // they are held now
+}
+
+// take notes that a session holds these names, and no others.
+func (b *journal) take(all []string, now moment) {
+	n := &b.names
+	gap := now.since(n.until)
+	unbroken := gap >= -b.limits.Tolerance && gap <= holdGap
+	held := make(map[string]*holding, len(all))
+	for _, name := range all {
+		h := n.held[name]
+		switch {
+		case h == nil:
+			h = &holding{since: now, fresh: true}
+		case !unbroken, now.timeOf(h.since).After(now.at.Add(b.limits.Tolerance)): // or by a clock that was ahead
+			h = &holding{since: now, fresh: h.fresh && b.takenLately(h, now)}
+		}
+		held[name] = h
+	}
+	n.held, n.until, n.connected = held, now, true
+	b.heldDirty = true
+	b.settle(now)
+}
+
+// takenLately reports whether a name was taken so lately that operators' clocks still
+// matter.
+func (b *journal) takenLately(h *holding, now moment) bool {
+	return now.since(h.since) <= b.limits.Tolerance
+}
+
+// touch notes that the names are still held. After a gap, as in a machine that has
+// slept, the connection may be one that the broker has long given up: the names then
+// count as held until before it.
+func (b *journal) touch(now moment) {
+	if n := &b.names; n.connected && now.since(n.until) <= holdGap {
+		n.until = now
+		b.heldDirty = true
+	}
+}
+
+// leave notes that the session is over.
+func (b *journal) leave() { b.names.connected = false }
+
+// takenAfter says why another host may have run a request for a name, that was issued
+// before this agent took the name; empty where none can.
+func (b *journal) takenAfter(name string, issuedAt time.Time) (from time.Time, why string) {
+	h := b.names.held[name]
+	if h == nil || !issuedAt.Before(h.from) {
+		return time.Time{}, ""
+	}
+	to := name
+	if name == b.agent {
+		to = "this name"
+	}
+	return h.from, fmt.Sprintf("%s has answered to %s only since %s UTC; this request is older",
+		b.agent, to, b.clock.timeOf(h.since).UTC().Format(time.TimeOnly))
+}
+
+// A namesEntry is a record of the names.
+type namesEntry struct {
+	Held  map[string]heldName `json:"held"`
+	Until instant             `json:"until"`
+}
+
+type heldName struct {
+	instant
+	Fresh bool `json:"fresh,omitzero"`
+}
+
+func (n *names) entry() *namesEntry {
+	e := &namesEntry{Held: make(map[string]heldName, len(n.held)), Until: n.until.instant()}
+	for name, h := range n.held {
+		e.Held[name] = heldName{h.since.instant(), h.fresh}
+	}
+	return e
+}
+
+func (n *names) replay(e *namesEntry) {
+	n.held, n.until = make(map[string]*holding, len(e.Held)), e.Until.moment()
+	for name, h := range e.Held {
+		n.held[name] = &holding{since: h.moment(), fresh: h.Fresh}
+	}
+}
+
+// settleNames says of each name from when on requests for it are taken, as far as the
+// clock tells now.
+func (b *journal) settleNames(now moment) {
+	for _, h := range b.names.held {
+		h.from = now.timeOf(h.since).Truncate(time.Millisecond)
+		if h.fresh {
+			h.from = beginning(h.from, b.limits.Tolerance)
+		}
+	}
+}
+
+// newNames are those of the names that were taken just now, for the log.
+func (b *journal) newNames(now moment) (fresh []string) {
+	for name, h := range b.names.held {
+		if h.since == now {
+			fresh = append(fresh, name)
+		}
+	}
+	slices.Sort(fresh)
+	return fresh
+}
