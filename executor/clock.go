@@ -18,6 +18,11 @@ type made struct {
 	origin moment        // zero: it is fixed
 	ahead  time.Time     // a later time that was taken back, since the clock was before it
 	lead   time.Duration // by which the clock was found behind by what operators sent
+
+	// denied is the latest issue time of the runs that were not taken because they may
+	// have run before the journal. Their operators may have concluded that they never
+	// run, so a clock that is set back later must not let them run.
+	denied time.Time
 }
 
 // madeEntry is a record of it.
@@ -25,20 +30,31 @@ type madeEntry struct {
 	instant
 	Ahead int64 `json:"ahead,omitzero"`
 	Lead  int64 `json:"lead,omitzero"` // ms
+
+	Denied int64 `json:"denied,omitzero"`
 }
 
 func (m *made) entry() *madeEntry {
-	e := &madeEntry{instant: m.origin.instant(), Lead: m.lead.Milliseconds()}
-	if !m.ahead.IsZero() {
-		e.Ahead = m.ahead.UnixMilli()
+	return &madeEntry{
+		instant: m.origin.instant(), Ahead: milli(m.ahead), Lead: m.lead.Milliseconds(), Denied: milli(m.denied),
 	}
-	return e
 }
 
 func (m *made) replay(e *madeEntry) {
-	m.origin, m.ahead, m.lead = e.moment(), time.Time{}, time.Duration(e.Lead)*time.Millisecond
-	if e.Ahead != 0 {
-		m.ahead = time.UnixMilli(e.Ahead)
+	m.origin, m.ahead, m.lead = e.moment(), fromMilli(e.Ahead), time.Duration(e.Lead)*time.Millisecond
+	m.denied = fromMilli(e.Denied)
+}
+
+// deny notes that a run for a name was not taken because it was issued too early.
+func (b *journal) deny(name string, issuedAt time.Time) {
+	if issuedAt.Before(b.since) {
+		if issuedAt.After(b.made.denied) {
+			b.made.denied, b.madeDirty = issuedAt, true
+		}
+		return
+	}
+	if h := b.names.held[name]; h != nil && issuedAt.Before(h.from) && issuedAt.After(h.denied) {
+		h.denied, b.heldDirty = issuedAt, true
 	}
 }
 
@@ -133,6 +149,21 @@ func (b *journal) mend(now moment) {
 	if b.maxValidity > 0 && b.floor.After(now.at.Add(b.maxValidity+b.limits.Tolerance)) {
 		b.floor, b.made.origin, b.madeDirty = now.at, now, true
 	}
+}
+
+// milli is 0 for the zero time.
+func milli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMilli(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -206,3 +206,35 @@ func TestClockBehindWhenANameIsTaken(t *testing.T) {
 		t.Error("it takes what is older")
 	}
 }
+
+// What was not taken because a clock was ahead is never taken, though the clock is set
+// back while the request is still valid: its operator may have concluded that it has not
+// run. What is issued later runs.
+func TestDeniedRunStaysDeniedWhenTheClockIsSetBack(t *testing.T) {
+	for name, b := range map[string]*journal{"journal": begunAt(up(-time.Hour)), "name": oldJournal()} {
+		t.Run(name, func(t *testing.T) {
+			b.agent = "web01"
+			b.take([]string{"web01"}, up(-time.Hour))
+			b.settle(wrong(2*time.Hour, 0))
+			if j, _ := b.accept(run(t), "", false, t0); j != nil {
+				t.Fatalf("taken though issued before the journal or the name, by that clock: %+v", j)
+			}
+			again, _ := restarted(t, b, up(time.Second))
+			if name == "name" {
+				again.since = b.since
+			}
+			for when, b := range map[string]*journal{"same process": b, "restarted": again} {
+				b.agent = "web01"
+				b.settle(up(time.Second))
+				if j, _ := b.accept(run(t), "", false, t0); j != nil {
+					t.Errorf("%s: taken once the clock is back: %+v", when, j)
+				}
+				newer := run(t)
+				newer.Statement.IssuedAt++
+				if j, _ := b.accept(newer, "", false, t0); j == nil {
+					t.Errorf("%s: a newer one is not taken", when)
+				}
+			}
+		})
+	}
+}

@@ -124,6 +124,7 @@ func (b *journal) accept(r *order, refusal string, held bool, now time.Time) (j 
 		acceptedAt: now, quietUntil: now.Add(quiet), replyTo: r.Statement.ReplyTo,
 	}
 	if b.doubts(r, j.issuedAt, j.notAfter) != certain {
+		b.deny(r.Leaf.Host, j.issuedAt)
 		return nil, false
 	}
 	if !b.room(r, now) {
@@ -218,7 +219,7 @@ const (
 
 // doubts says whether a job that is not known, of these times, may have run.
 func (b *journal) doubts(r *order, issuedAt, notAfter time.Time) doubt {
-	if issuedAt.Before(b.since) || !notAfter.After(b.floor) {
+	if issuedAt.Before(b.since) || !issuedAt.After(b.made.denied) || !notAfter.After(b.floor) {
 		return forgotten
 	}
 	if _, why := b.takenAfter(r.Leaf.Host, issuedAt); why != "" && r.doubted() {

@@ -360,11 +360,14 @@ func (l *loop) status(r *order, now time.Time) {
 // journal is too young or the name was taken later, from when on it can.
 func (l *loop) forgotten(r *wire.Request, issuedAt int64, now time.Time) {
 	s := &wire.State{Job: r.Leaf.Job, State: wire.StateForgotten, At: now.UnixMilli()}
+	from, why := l.journal.takenAfter(r.Leaf.Host, time.UnixMilli(issuedAt))
 	if since := l.journal.since.UnixMilli(); issuedAt < since {
-		s.Since = since
+		s.Since = since // the journal is new: that says enough
+	} else {
+		s.Reason = why
 	}
-	if from, why := l.journal.takenAfter(r.Leaf.Host, time.UnixMilli(issuedAt)); why != "" {
-		s.Since, s.Reason = max(s.Since, from.UnixMilli()), why
+	if why != "" {
+		s.Since = max(s.Since, from.UnixMilli())
 	}
 	if l.refusals.AllowN(now, 1) { // anybody may have captured it
 		l.log.Warn("cannot tell whether this job has run", "job", r.Leaf.Job, "task", r.Statement.Task, "type", r.Statement.Type, "reason", s.Reason)

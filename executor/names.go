@@ -29,6 +29,9 @@ type holding struct {
 	// An operator's clock may then be ahead, as for a new journal.
 	fresh bool
 	from  time.Time // what is issued before is refused
+	// denied is the latest issue time of the runs that were not taken for that. As with
+	// made.denied, a clock that is set back later must not let them run.
+	denied time.Time
 }
 
 // names are those that this agent answers to, or has until a while ago. They belong
@@ -51,7 +54,7 @@ func (b *journal) take(all []string, now moment) {
 		case h == nil:
 			h = &holding{since: now, fresh: true}
 		case !unbroken, now.timeOf(h.since).After(now.at.Add(b.limits.Tolerance)): // or by a clock that was ahead
-			h = &holding{since: now, fresh: h.fresh && b.takenLately(h, now)}
+			h = &holding{since: now, fresh: h.fresh && b.takenLately(h, now), denied: h.denied}
 		}
 		held[name] = h
 	}
@@ -83,14 +86,14 @@ func (b *journal) leave() { b.names.connected = false }
 // before this agent took the name; empty where none can.
 func (b *journal) takenAfter(name string, issuedAt time.Time) (from time.Time, why string) {
 	h := b.names.held[name]
-	if h == nil || !issuedAt.Before(h.from) {
+	if h == nil || !issuedAt.Before(h.from) && issuedAt.After(h.denied) {
 		return time.Time{}, ""
 	}
 	to := name
 	if name == b.agent {
 		to = "this name"
 	}
-	return h.from, fmt.Sprintf("%s has answered to %s only since %s UTC; this request is older",
+	return h.from, fmt.Sprintf("%s has answered to %s only since %s UTC by its clock; this request is older",
 		b.agent, to, b.clock.timeOf(h.since).UTC().Format(time.TimeOnly))
 }
 
@@ -102,13 +105,14 @@ type namesEntry struct {
 
 type heldName struct {
 	instant
-	Fresh bool `json:"fresh,omitzero"`
+	Fresh  bool  `json:"fresh,omitzero"`
+	Denied int64 `json:"denied,omitzero"` // ms
 }
 
 func (n *names) entry() *namesEntry {
 	e := &namesEntry{Held: make(map[string]heldName, len(n.held)), Until: n.until.instant()}
 	for name, h := range n.held {
-		e.Held[name] = heldName{h.since.instant(), h.fresh}
+		e.Held[name] = heldName{h.since.instant(), h.fresh, milli(h.denied)}
 	}
 	return e
 }
@@ -116,7 +120,7 @@ func (n *names) entry() *namesEntry {
 func (n *names) replay(e *namesEntry) {
 	n.held, n.until = make(map[string]*holding, len(e.Held)), e.Until.moment()
 	for name, h := range e.Held {
-		n.held[name] = &holding{since: h.moment(), fresh: h.Fresh}
+		n.held[name] = &holding{since: h.moment(), fresh: h.Fresh, denied: fromMilli(h.Denied)}
 	}
 }
 

@@ -48,7 +48,7 @@ func TestNewNameRefusesWhatIsOlder(t *testing.T) {
 		t.Errorf("cancel ends it: %+v", j)
 	}
 	from, why := b.takenAfter("web01", t0)
-	if want := "web01 has answered to this name only since 03:04:06 UTC; this request is older"; why != want {
+	if want := "web01 has answered to this name only since 03:04:06 UTC by its clock; this request is older"; why != want {
 		t.Errorf("%q, want %q", why, want)
 	}
 	if want := beginning(t0.Add(time.Second), limits().Tolerance); !from.Equal(want) {

@@ -39,7 +39,7 @@ func TestAliasMovesAndOneHostRuns(t *testing.T) {
 	for range 3 {
 		p.publish(ch, acks, job, body)
 	}
-	p.await(&b.Err, `cannot tell whether this job has run.*`+p.id+`-b has answered to `+p.id+` only since .* UTC; this request is older`)
+	p.await(&b.Err, `cannot tell whether this job has run.*`+p.id+`-b has answered to `+p.id+` only since .* UTC by its clock; this request is older`)
 	p.warren(0, "run", "true", "--hosts", p.id) // behind them in the queue
 	if got := p.read("count"); got != "once\n" {
 		t.Errorf("executed: %q", got)

@@ -89,7 +89,12 @@ func (p *Process) Stop() error {
 	return nil
 }
 
-// StartAgent starts a warrend and returns once it answers to its names.
+// tolerance is the agents' --clock-tolerance: they have the operators' clock.
+const tolerance = 10 * time.Millisecond
+
+// StartAgent starts a warrend and returns once it answers to its names, and takes what
+// is issued from then on: for a name that is newly taken that is so after the
+// tolerance.
 func StartAgent(bin, brokerURL, home, id string, args ...string) (*Process, error) {
 	a, err := LaunchAgent(bin, brokerURL, home, id, args...)
 	if err != nil {
@@ -98,13 +103,14 @@ func StartAgent(bin, brokerURL, home, id string, args ...string) (*Process, erro
 	if _, err := a.Err.Await(`msg=ready`, 0); err != nil {
 		return nil, errors.Join(err, a.Kill())
 	}
+	time.Sleep(tolerance + 2*time.Millisecond)
 	return a, nil
 }
 
 // LaunchAgent starts a warrend and does not wait.
 func LaunchAgent(bin, brokerURL, home, id string, args ...string) (*Process, error) {
 	cmd := exec.Command(bin+"/warrend", append([]string{"--id", id, "--data-dir", home + "/agent-" + id}, args...)...)
-	cmd.Env = append(os.Environ(), "HOME="+home, "WARREND_BROKER="+brokerURL, "WARREND_DRAIN_GRACE=1s", "WARREND_CLOCK_TOLERANCE=10ms")
+	cmd.Env = append(os.Environ(), "HOME="+home, "WARREND_BROKER="+brokerURL, "WARREND_DRAIN_GRACE=1s", "WARREND_CLOCK_TOLERANCE="+tolerance.String())
 	return Start(cmd, false)
 }
 

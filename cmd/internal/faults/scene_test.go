@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"warren/cmd/internal/clitest"
+	"warren/cmd/internal/lab"
 	"warren/cmd/internal/operator"
 	"warren/internal/rabbit"
 	"warren/internal/rabbit/rabbittest"
@@ -250,6 +251,7 @@ func (s *scene) startAgents() {
 	for _, a := range s.agents {
 		a.ready()
 	}
+	lab.PassTolerance()
 }
 
 // launch starts the agent, with what it left behind.
