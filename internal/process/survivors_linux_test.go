@@ -315,8 +315,10 @@ func testRelay(t *testing.T, pipe string, words []string, name string) {
 	a.kill()
 	if name == "no leader" { // else the leader's zombie would do
 		_, err := unix.Wait4(a.id.PID, nil, 0, nil)
-		for adopted := err == nil; !adopted && unix.Kill(a.id.PID, 0) == nil; {
-			time.Sleep(time.Millisecond)
+		for end := time.Now().Add(2 * time.Second); err != nil && unix.Kill(a.id.PID, 0) == nil; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Skip("whoever adopts orphans here leaves their zombies lying about")
+			}
 		}
 	}
 	s, err := process.KillSurvivors(a.id, markOf(t), grace)
