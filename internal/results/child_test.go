@@ -18,8 +18,8 @@ import (
 // childEnv makes the test binary another process on a store: "ROLE DIR TASK".
 const childEnv = "WARREN_TEST_RESULTS_CHILD"
 
-// child ends those jobs of a task whose index is odd, and says so; or it ends
-// all, one by one without end, until it is killed.
+// child is such a process. "odd" ends the jobs of a task whose index is odd, "victim"
+// ends jobs one by one until it is killed, and "once" adds a task and leaves.
 func child(arg string) {
 	role, rest, _ := strings.Cut(arg, " ")
 	dir, id, _ := strings.Cut(rest, " ")
@@ -42,8 +42,16 @@ func childRun(role, dir, id string) error {
 	if err != nil {
 		return err
 	}
-	if role == "victim" {
+	switch role {
+	case "victim":
 		return childVictim(ctx, s)
+	case "once":
+		task, added := newTask(1)
+		if _, err := s.Add(ctx, task, added); err != nil {
+			return err
+		}
+		fmt.Println(task.ID)
+		jobs = nil
 	}
 	for _, j := range jobs {
 		if j.Index%2 == 0 {

@@ -19,11 +19,6 @@ const (
 	// each of which lasts well below a second.
 	busyTimeout = 10 * time.Second
 
-	// walKept is up to what size a write-ahead log is left to the next process, which
-	// reads it as it opens the database. To put it away, and to begin another, takes
-	// four syncs; a command for one host writes 40 KiB.
-	walKept = 256 << 10
-
 	// walLimit is what a write-ahead log that a long reader has made grow is cut
 	// back to.
 	walLimit = 64 << 20
@@ -258,24 +253,6 @@ func setWAL(ctx context.Context, conn *sql.Conn, path string) error {
 		return fmt.Errorf("result store %s: its file system does not carry a write-ahead log\nhint: choose another directory with WARREN_DATA_DIR", path)
 	}
 	return nil
-}
-
-// keepLog syncs the write-ahead log, and reports whether it is small enough to be left
-// as it is.
-func (s *Store) keepLog() (bool, error) {
-	f, err := os.OpenFile(s.path+"-wal", os.O_RDWR, 0)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err == nil {
-		err = f.Sync()
-	}
-	return err == nil && info.Size() <= walKept, err
 }
 
 // readConns is how many readers look at the same time; more wait.

@@ -108,8 +108,8 @@ func OpenReader(dir string) (*Store, error) {
 		return nil, err
 	}
 	var err error
-	// Not mode=ro: who comes first makes the files of the write-ahead log. And so who
-	// comes last puts it away.
+	// Not mode=ro: the first connection makes the files of the write-ahead log, and the
+	// last one removes them.
 	s.reader, err = sql.Open("sqlite", dsn(s.path, "mode=rw", "_pragma=query_only(1)"))
 	return s, err
 }
@@ -119,7 +119,7 @@ func OpenReader(dir string) (*Store, error) {
 func (s *Store) open() error {
 	ctx, cancel := context.WithTimeout(context.Background(), busyTimeout)
 	defer cancel()
-	lock, err := datadir.Acquire(ctx, filepath.Join(s.dir, "open.lock"))
+	lock, err := s.lockOpen(ctx)
 	if err != nil {
 		return fmt.Errorf("%w\nhint: look for a stopped or hanging warren", err)
 	}
@@ -138,39 +138,6 @@ func (s *Store) open() error {
 
 // Lease is the name of this process's lease, the Driver of the tasks it adds.
 func (s *Store) Lease() string { return s.lease.name }
-
-// Close gives up the lease and closes the files, after Run has returned. What has been
-// stored is on the disk then.
-func (s *Store) Close() error {
-	var errs []error
-	if s.lease != nil {
-		errs = append(errs, s.lease.release())
-	}
-	keep := false
-	if s.writer != nil {
-		var err error
-		keep, err = s.keepLog()
-		errs = append(errs, err)
-	}
-	// SQLite puts the log away with the last connection, unless that only reads.
-	if keep {
-		errs = append(errs, s.closeWriter())
-	}
-	if s.reader != nil {
-		errs = append(errs, s.reader.Close())
-	}
-	if !keep {
-		errs = append(errs, s.closeWriter())
-	}
-	return errors.Join(errs...)
-}
-
-func (s *Store) closeWriter() error {
-	if s.writer == nil {
-		return nil
-	}
-	return errors.Join(s.conn.Close(), s.writer.Close())
-}
 
 // Add stores a task and its jobs, all pending, in one transaction, before any
 // request leaves. jobs[i].ID, Host and Digest are read; Index is i. It returns
