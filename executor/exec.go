@@ -74,18 +74,23 @@ func (l *loop) report(r report, now time.Time) {
 		for _, c := range r.rest {
 			l.keep(r.job, c)
 		}
+		l.diskReason(r.job, r.ended)
 		l.journal.end(r.job, *r.ended, now)
 		l.ended(r.job)
 	}
 }
 
-// keep stores a chunk of output. Where the disk has no room for it the result
-// says that it is gone.
+// keep stores a chunk of output.
 func (l *loop) keep(j *job, c process.Chunk) {
-	r, err := l.outputs.put(c.Stream, c.Offset, c.Data)
-	if err != nil {
-		l.log.Error("cannot keep output", "job", j.id, "bytes", len(c.Data), "error", err)
-		r = ref{Stream: c.Stream, Offset: c.Offset, Size: len(c.Data)} // in no segment: gone
+	before := l.outputs.trouble
+	r, err := l.outputs.put(j.id, c.Stream, c.Offset, c.Data)
+	switch now := l.outputs.trouble; {
+	case now != nil && before == nil:
+		l.log.Error("the disk takes no output; it is kept in memory", "error", err, "hint", "make room in the data directory")
+	case now == nil && before != nil:
+		l.log.Info("the disk takes output again")
+	case now == nil && err != nil:
+		l.log.Error("cannot remove old output", "error", err)
 	}
 	l.journal.output(j, r)
 }
@@ -95,7 +100,7 @@ func (c *Config) exec(ctx context.Context, run *wire.Run, spec process.Spec, sta
 	if len(run.Script) > 0 {
 		path, remove, err := c.writeScript(run.Script, spec.User)
 		if err != nil {
-			return &wire.Ended{Outcome: wire.FailedToStart, Reason: fmt.Sprintf("cannot write the script: %v", err)}, nil
+			return &wire.Ended{Outcome: wire.FailedToStart, Reason: "cannot write the script: " + diskText(err)}, nil
 		}
 		defer remove()
 		spec.Argv = process.ScriptArgv(run.Shell, path, run.Argv, run.Script)

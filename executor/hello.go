@@ -18,7 +18,7 @@ func (l *loop) hello(now time.Time) *wire.Hello {
 	h := &wire.Hello{
 		Names: l.names, Facts: l.facts,
 		Running: l.journal.running, Queued: len(l.journal.queue), Workers: l.cfg.Limits.Workers,
-		At: now.UnixMilli(),
+		Disk: l.disk(), At: now.UnixMilli(),
 	}
 	if l.cfg.Trust != nil {
 		h.RefusedFiles = l.cfg.Trust.Refused()

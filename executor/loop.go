@@ -31,6 +31,7 @@ type loop struct {
 	fresh   []*job     // accepted in this turn
 
 	saveFailed bool      // the last write did
+	saveError  error     // why
 	saveAgain  time.Time // no write before
 	rewriting  bool      // saving is a compaction
 	rewritten  int64     // size of the file after the last one

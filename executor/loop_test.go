@@ -36,6 +36,14 @@ type rig struct {
 func newRig(t *testing.T, edit func(*Config)) *rig { return newRigOn(t, nil, edit) }
 
 func newRigOn(t *testing.T, file RecordFile, edit func(*Config)) *rig {
+	kept, err := openOutputs("", 1<<20, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newRigOver(t, kept, file, edit)
+}
+
+func newRigOver(t *testing.T, kept *outputs, file RecordFile, edit func(*Config)) *rig {
 	r := &rig{
 		t: t, out: make(chan *broker.Publication), ended: make(chan error, 1),
 		started: make(chan process.Spec, 100), finish: make(chan process.Result),
@@ -49,10 +57,6 @@ func newRigOn(t *testing.T, file RecordFile, edit func(*Config)) *rig {
 	}
 	var err error
 	if r.agent, err = New(cfg); err != nil {
-		t.Fatal(err)
-	}
-	kept, err := openOutputs("", 1<<20, 0)
-	if err != nil {
 		t.Fatal(err)
 	}
 	l := newLoop(r.agent, newJournal(r.agent.cfg.Limits, time.Now()), kept, file)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -42,7 +43,9 @@ type machine struct {
 type life struct {
 	dead  bool // killed: nothing of it has any effect any more
 	agent *Agent
-	loop  *loop // its goroutine's alone
+	loop  *loop        // its goroutine's alone
+	since time.Time    // of its journal
+	floor atomic.Int64 // of its journal, as the loop last had it
 	out   chan *broker.Publication
 	file  *lifeFile
 	stop  context.CancelFunc
@@ -57,11 +60,23 @@ func (m *machine) now() time.Time {
 	return time.Now().Add(m.skew)
 }
 
+// setClock sets the clock. That it is wild must be known before an agent reads it.
 func (m *machine) setClock(skew time.Duration) {
+	m.world.mu.Lock()
+	m.wild = m.wild || skew.Abs() > modelTolerance
+	m.world.mu.Unlock()
 	m.clock.Lock()
 	defer m.clock.Unlock()
 	m.skew = skew
-	m.wild = m.wild || skew.Abs() > modelTolerance
+}
+
+// readClock is what the agent of a life calls, from its loop's goroutine, at the
+// beginning of each turn at least: the moment to look at what that goroutine owns.
+func (m *machine) readClock(l *life) time.Time {
+	if l.loop != nil {
+		l.floor.Store(l.loop.journal.floor.UnixMilli())
+	}
+	return m.now()
 }
 
 // start brings the agent up on what the disk has.
@@ -76,7 +91,7 @@ func (m *machine) start() {
 	var err error
 	l.agent, err = New(Config{
 		ID: m.name, AllowUnsigned: true, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}, Inbox: m.plan.Inbox,
-		Limits: Limits{Workers: m.plan.Workers, Queue: m.plan.Queue, Retention: m.plan.Retention}, Now: m.now,
+		Limits: Limits{Workers: m.plan.Workers, Queue: m.plan.Queue, Retention: m.plan.Retention}, Now: func() time.Time { return m.readClock(l) },
 		Runner: func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
 			return m.execute(ctx, l, s, started, out)
 		},
@@ -90,6 +105,7 @@ func (m *machine) start() {
 	var created time.Time
 	l.file, records, created = m.disk.open()
 	b.since = beginning(created, b.limits.Tolerance)
+	l.since = b.since
 	for _, r := range records {
 		if err := b.replay(r); err != nil {
 			w.failf("replay: %w", err)
@@ -431,7 +447,7 @@ func (a modelAcker) forgotten() bool {
 		panic(err) // our own
 	}
 	st := r.Statement
-	return a.l.loop.journal.forgotten(time.UnixMilli(st.IssuedAt), time.UnixMilli(st.NotAfter))
+	return time.UnixMilli(st.IssuedAt).Before(a.l.since) || st.NotAfter <= a.l.floor.Load()
 }
 
 func (a modelAcker) Nack(uint64, bool, bool) error { return errors.New("nobody nacks") }

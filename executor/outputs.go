@@ -3,10 +3,14 @@ package executor
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+
+	"warren/internal/datadir"
 )
 
 // A ref is where a chunk of output is kept.
@@ -19,9 +23,10 @@ type ref struct {
 }
 
 // outputs keeps what commands have printed in files of a bounded size, the
-// segments, of which the oldest is dropped where all together grow too large.
-// Nothing of it is synced: a result whose output did not survive a power loss
-// says that it is gone. Owned by the agent loop.
+// segments, of which the oldest is dropped where all together grow too large. What
+// the disk does not take is kept in memory, where there is less room. Nothing of it is
+// synced: a result whose output did not survive a power loss says that it is gone.
+// Owned by the agent loop.
 type outputs struct {
 	dir     string // empty: in memory
 	bound   int64  // bytes of all segments
@@ -32,6 +37,10 @@ type outputs struct {
 	total          int64
 	file           *os.File // of newest; nil before its first chunk
 	memory         map[int64][]byte
+
+	spill   spill        // what the disk has not taken
+	trouble error        // why it has not taken the last chunk; nil where it has
+	lost    map[ref]bool // chunks that it does not give back
 }
 
 // segmentsOf is how many segments share the bound: one of them is what an
@@ -42,7 +51,7 @@ const segmentsOf = 16
 // beyond last, the highest that the journal knows: its file may be gone with the
 // power, and what refers to it must not find another's output.
 func openOutputs(dir string, bound, last int64) (*outputs, error) {
-	o := &outputs{dir: dir, bound: bound, segment: max(bound/segmentsOf, 1), oldest: last + 1, newest: last + 1, sizes: map[int64]int64{}}
+	o := &outputs{dir: dir, bound: bound, segment: max(bound/segmentsOf, 1), oldest: last + 1, newest: last + 1, sizes: map[int64]int64{}, spill: newSpill(), lost: map[ref]bool{}}
 	if dir == "" {
 		o.memory = map[int64][]byte{}
 		return o, nil
@@ -75,20 +84,29 @@ func (o *outputs) path(segment int64) string {
 	return filepath.Join(o.dir, fmt.Sprintf("%012d.output", segment))
 }
 
-// put keeps data and says where.
-func (o *outputs) put(stream string, offset int64, data []byte) (ref, error) {
+// put keeps a chunk of a job's output, on the disk or else in memory, and says where.
+// An error is for the log: it says why the disk has not taken the chunk, or does not
+// remove what is old.
+func (o *outputs) put(job, stream string, offset int64, data []byte) (ref, error) {
+	var old error
 	if o.sizes[o.newest] >= o.segment {
-		if err := o.next(); err != nil {
-			return ref{}, err
-		}
+		old = o.next()
 	}
 	r := ref{Stream: stream, Offset: offset, Size: len(data), Segment: o.newest, At: o.sizes[o.newest]}
-	if err := o.write(data); err != nil {
-		return ref{}, err
+	if o.trouble = o.write(data); o.trouble != nil {
+		r.Segment, r.At = o.spill.put(job, data, o.trouble), 0
+		return r, errors.Join(old, o.trouble)
 	}
 	o.sizes[o.newest] += int64(len(data))
 	o.total += int64(len(data))
-	return r, o.evict()
+	return r, errors.Join(old, o.evict())
+}
+
+// recheck finds out whether the disk takes output again.
+func (o *outputs) recheck() {
+	if o.trouble != nil {
+		o.trouble = o.write(make([]byte, 4096)) // the next chunk is written over it
+	}
 }
 
 func (o *outputs) write(data []byte) error {
@@ -138,6 +156,7 @@ func (o *outputs) drop(segment int64) error {
 	o.total -= o.sizes[segment]
 	delete(o.sizes, segment)
 	delete(o.memory, segment)
+	maps.DeleteFunc(o.lost, func(r ref, _ bool) bool { return r.Segment == segment })
 	if o.dir == "" {
 		return nil
 	}
@@ -158,16 +177,32 @@ func (o *outputs) dropBefore(first int64) error {
 }
 
 // has reports whether a chunk is still kept.
-func (o *outputs) has(r ref) bool { return r.At+int64(r.Size) <= o.sizes[r.Segment] }
-
-// get reads a chunk.
-func (o *outputs) get(r ref) ([]byte, error) {
-	if !o.has(r) {
-		return nil, fs.ErrNotExist
+func (o *outputs) has(r ref) bool {
+	if r.Segment < 0 {
+		_, ok := o.spill.chunks[r.Segment]
+		return ok
 	}
-	if o.dir == "" {
+	return r.At+int64(r.Size) <= o.sizes[r.Segment] && !o.lost[r]
+}
+
+// get reads a chunk. A chunk that the disk does not give back is gone.
+func (o *outputs) get(r ref) ([]byte, error) {
+	switch {
+	case !o.has(r):
+		return nil, fs.ErrNotExist
+	case r.Segment < 0:
+		return o.spill.chunks[r.Segment], nil
+	case o.dir == "":
 		return o.memory[r.Segment][r.At : r.At+int64(r.Size)], nil
 	}
+	data, err := o.read(r)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, io.EOF) || datadir.IsIOError(err) {
+		o.lost[r] = true
+	}
+	return data, err
+}
+
+func (o *outputs) read(r ref) ([]byte, error) {
 	data := make([]byte, r.Size)
 	if r.Segment == o.newest && o.file != nil {
 		_, err := o.file.ReadAt(data, r.At)

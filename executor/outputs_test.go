@@ -18,7 +18,7 @@ func testOutputs(t *testing.T, dir string) {
 	var refs []ref
 	data := func(i int) []byte { return bytes.Repeat([]byte{byte(i)}, 30) }
 	for i := range 200 {
-		r, err := o.put("stdout", int64(30*i), data(i))
+		r, err := o.put("job", "stdout", int64(30*i), data(i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestOutputsOutliveTheProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := o.put("stderr", 5, []byte("kept"))
+	r, err := o.put("job", "stderr", 5, []byte("kept"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestOutputsOutliveTheProcess(t *testing.T) {
 	if got, err := again.get(r); err != nil || string(got) != "kept" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if _, err := again.put("stdout", 0, []byte("new")); err != nil {
+	if _, err := again.put("job", "stdout", 0, []byte("new")); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := again.get(r); err != nil || string(got) != "kept" {
@@ -109,7 +109,7 @@ func TestNewOutputIsNotTakenForWhatIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := o.put("stdout", 0, []byte("old"))
+	r, err := o.put("job", "stdout", 0, []byte("old"))
 	if err == nil {
 		err = errors.Join(o.close(), os.RemoveAll(dir))
 	}
@@ -121,7 +121,7 @@ func TestNewOutputIsNotTakenForWhatIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.close()
-	if _, err := again.put("stdout", 0, []byte("new")); err != nil {
+	if _, err := again.put("job", "stdout", 0, []byte("new")); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := again.get(r); again.has(r) || err == nil {

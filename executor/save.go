@@ -101,7 +101,7 @@ func (l *loop) saved(work context.Context, answer journalfile.Answer) {
 		l.unsaved(b, answer.Err, now)
 		return
 	}
-	l.saveFailed, l.fileSize = false, answer.Size
+	l.saveFailed, l.saveError, l.fileSize = false, nil, answer.Size
 	if l.rewriting {
 		l.rewriting, l.rewritten = false, answer.Size
 	}
@@ -130,9 +130,9 @@ func (l *loop) unsaved(b *batch, err error, now time.Time) {
 	if l.saveFailed {
 		l.saveAgain = now.Add(saveAgain) // the reserve did not help
 	}
-	l.saveFailed = true
+	l.saveFailed, l.saveError = true, err
 	for _, j := range b.begun {
-		l.endUnrun(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent cannot write its journal: " + err.Error()}, now)
+		l.endUnrun(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent cannot write its journal: " + diskText(err)}, now)
 	}
 	for _, j := range b.jobs {
 		l.journal.again(j)

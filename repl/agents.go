@@ -91,6 +91,7 @@ type agentDocument struct {
 	Running             int               `json:"running"`
 	Queued              int               `json:"queued"`
 	Workers             int               `json:"workers"`
+	Disk                *wire.Disk        `json:"disk"` // why the agent cannot write to it; null where it can
 	Answered            time.Time         `json:"answered"`
 	Answers             bool              `json:"answers"` // now
 	RefusedFiles        []refusedDocument `json:"refused_files"`
@@ -111,7 +112,7 @@ func describeAgent(a *chosenAgent) agentDocument {
 		Distribution: some(f.Distribution), DistributionVersion: some(f.DistributionVersion), Kernel: some(f.Kernel),
 		CPUs: some(f.CPUs), Memory: some(f.Memory), CodePage: some(f.CodePage), Labels: f.Labels,
 		Started: time.UnixMilli(f.StartedAt).UTC(), UptimeMS: a.At - f.StartedAt,
-		Running: a.Running, Queued: a.Queued, Workers: a.Workers, Answered: a.Seen.UTC(), Answers: a.answers,
+		Running: a.Running, Queued: a.Queued, Workers: a.Workers, Disk: some(a.Disk), Answered: a.Seen.UTC(), Answers: a.answers,
 		RefusedFiles: describeRefused(a.RefusedFiles),
 	}
 	if f.Addresses != nil {

@@ -122,6 +122,7 @@ func (s *session) discover(ctx context.Context, complete func([]results.Agent) b
 	}
 	slices.SortFunc(answers, func(a, b results.Agent) int { return cmp.Compare(a.Agent, b.Agent) })
 	s.warnOfClocks(clocksOfAgents(answers))
+	s.warnOfDisks(answers)
 	for _, line := range rivals(answers) {
 		s.note("warning: %s", line)
 	}

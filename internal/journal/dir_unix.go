@@ -2,11 +2,7 @@
 
 package journal
 
-import (
-	"errors"
-	"os"
-	"syscall"
-)
+import "os"
 
 // Replace renames: who has old open keeps it.
 func (d osDir) Replace(made file, from, to string, old file) (file, error) {
@@ -25,8 +21,4 @@ func (d osDir) Sync() error {
 		return err
 	}
 	return closing(f, f.Sync())
-}
-
-func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

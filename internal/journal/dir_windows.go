@@ -3,8 +3,6 @@ package journal
 import (
 	"errors"
 	"os"
-
-	"golang.org/x/sys/windows"
 )
 
 // Replace closes both files first: Windows renames no open file, nor onto one.
@@ -29,8 +27,3 @@ func (d osDir) Replace(made file, from, to string, old file) (file, error) {
 // Sync does nothing: NTFS keeps its names in a log of its own, and a directory
 // cannot be flushed.
 func (d osDir) Sync() error { return nil }
-
-func isFull(err error) bool {
-	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) ||
-		errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED)
-}

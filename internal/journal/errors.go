@@ -3,6 +3,8 @@ package journal
 import (
 	"errors"
 	"fmt"
+
+	"warren/internal/datadir"
 )
 
 // ErrDamaged: the journal is broken where it had been whole.
@@ -40,8 +42,14 @@ func explain(path, doing string, err error) error {
 	if isFull(err) {
 		return fmt.Errorf("journal %s: %w: %s: %w\nhint: make room on that disk or raise the quota; the journal goes on as soon as there is some", path, ErrFull, doing, err)
 	}
+	if datadir.IsReadOnly(err) {
+		return fmt.Errorf("journal %s: the file system is read-only: %s: %w\nhint: mount it writable again (a kernel that met an error on the disk "+
+			"may have made it read-only: look at its log); the journal goes on as soon as it can be written", path, doing, err)
+	}
 	return fmt.Errorf("journal %s: %s: %w\nhint: look at the disk of that directory", path, doing, err)
 }
+
+func isFull(err error) bool { return datadir.IsFull(err) || datadir.IsOverQuota(err) }
 
 // fatal is an explanation after which the file's state is not known.
 func fatal(path, doing string, err error) error {

@@ -3,6 +3,8 @@ package journal
 import (
 	"errors"
 	"io/fs"
+
+	"warren/internal/datadir"
 )
 
 const (
@@ -123,15 +125,19 @@ func (w *writer) room(reserved bool) int64 {
 	return w.allocated - w.end - w.reserve
 }
 
-// grow has the disk give room for need bytes and the reserve behind them. Near
-// the end of the disk it takes no more than that.
+// grow has the disk give room for need bytes and the reserve behind them. It asks for
+// more while half of the room ahead is still there, so that jobs can begin for a while
+// on a disk that has filled up. Near the end of the disk it takes no more than it needs.
 func (w *writer) grow(need int64) error {
 	least := w.end + need + w.reserve
-	if least <= w.allocated {
+	if least+w.ahead/2 <= w.allocated {
 		return nil
 	}
 	var err error
 	for _, to := range []int64{least + w.ahead, least} {
+		if to <= w.allocated {
+			return nil
+		}
 		if err = w.f.Allocate(w.allocated, to); err == nil {
 			w.allocated = to
 			return nil
@@ -150,7 +156,9 @@ func (w *writer) grow(need int64) error {
 // they are not there, or the writer is broken.
 func (w *writer) write(frames []byte) error {
 	if _, err := w.f.WriteAt(frames, w.end); err != nil {
-		w.rollback()
+		if !datadir.IsReadOnly(err) { // then nothing has been written, and nothing can be undone
+			w.rollback()
+		}
 		return explain(w.path, "write", err)
 	}
 	w.end += int64(len(frames))

@@ -187,6 +187,11 @@ func (h *Hello) check() error {
 			return faulty(fmt.Sprintf("names[%d]", i), "is repeated or not a host name in its normal form")
 		}
 	}
+	switch h.Disk {
+	case DiskOK, DiskFull, DiskQuota, DiskReadOnly, DiskFailing:
+	default:
+		return faulty("disk", "is %q", clip(string(h.Disk), 40))
+	}
 	return first(
 		checkRefusedFiles(h.RefusedFiles),
 		checkAgent(h.Agent),

@@ -226,6 +226,7 @@ type Hello struct {
 	Running int      `json:"running"`
 	Queued  int      `json:"queued"`
 	Workers int      `json:"workers"`
+	Disk    Disk     `json:"disk,omitzero"`
 	At      int64    `json:"at"`
 
 	RefusedFiles []RefusedFile `json:"refused_files,omitempty"` // each of its two files at most once
@@ -257,6 +258,18 @@ type RefusedFile struct {
 	Line    int    `json:"line,omitzero"`   // with line; the first is 1
 	Reason  string `json:"reason,omitzero"` // with line and unreadable: for people
 }
+
+// A Disk says what keeps an agent from writing to its data directory.
+type Disk string
+
+// The values of Disk.
+const (
+	DiskOK       Disk = ""
+	DiskFull     Disk = "full"
+	DiskQuota    Disk = "quota"
+	DiskReadOnly Disk = "read_only"
+	DiskFailing  Disk = "failing" // it reports errors
+)
 
 // Facts describe an agent's machine. What an agent cannot find out is absent.
 type Facts struct {

@@ -119,7 +119,7 @@ func resources() []fault {
 			},
 		},
 		{
-			name: "agent's disk full", may: []wire.Outcome{wire.Rejected}, gone: true,
+			name: "agent's disk full", may: []wire.Outcome{wire.Rejected},
 			run: func(s *scene) { s.fullHost(func() {}) },
 		},
 		{

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// An operator can look at a host whose disk is full, and make room there.
+func TestFullDiskIsRepairedFromOperator(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	dir := filepath.Join(p.home, "agent-"+p.id)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=16m,mode=0700"); err != nil {
+		t.Skipf("needs a small disk, and mounting a tmpfs is not permitted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	a := p.agent()
+	p.warren(0, "run", "true", "--hosts", p.id) // the journal is no longer new
+	filler := filepath.Join(dir, "filler")
+	if err := fill(filler); err != nil {
+		t.Fatal(err)
+	}
+	script := filepath.Join(p.home, "script")
+	if err := os.WriteFile(script, []byte("echo "+strings.Repeat("x", 10_000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	const full = "the host's disk is full"
+	p.has(p.warren(0, "run", "df -P "+dir, "--hosts", p.id), "100%", full)
+	p.has(p.warren(0, "run", "df -P "+dir, "--hosts", p.id, "--json"), `"reason":"`+full+`"`, "100%")
+	p.has(p.warren(1, "run", "--script", script, "--hosts", p.id), "failed_to_start", "cannot write the script: "+full)
+	p.has(p.warren(0, "hosts", "--json"), `"disk":"full"`)
+	// More than fits into the agent's memory.
+	p.has(p.warren(1, "run", "head -c 3000000 /dev/zero | tr '\\0' x", "--hosts", p.id, "--max-output", "8MiB", "--json"),
+		`"outcome":"exited"`, full+"; ", "had no room in the agent's memory")
+	out := p.warren(0, "run", "sleep 60", "--hosts", p.id, "--detach")
+	task := strings.TrimSpace(out)
+	p.warren(0, "cancel", task)
+	p.has(p.warren(1, "check_task", task), "cancelled")
+	p.has(p.warren(0, "run", "rm "+filler, "--hosts", p.id), "ok")
+	out = p.warren(0, "run", "echo again", "--hosts", p.id)
+	if p.has(out, "again"); strings.Contains(out, full) {
+		t.Errorf("with room:\n%s", out)
+	}
+	if n := strings.Count(a.Err.String(), "the disk takes no output"); n != 1 {
+		t.Errorf("the log says %d times that the disk takes no output", n)
+	}
+}
+
+// fill leaves no room on the disk.
+func fill(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for size := 64 << 10; size > 0; {
+		if _, err := f.Write(make([]byte, size)); errors.Is(err, syscall.ENOSPC) {
+			size /= 2
+		} else if err != nil {
+			return fmt.Errorf("fill the disk: %w", err)
+		}
+	}
+	return nil
+}

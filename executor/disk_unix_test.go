@@ -1,0 +1,24 @@
+//go:build !windows
+
+package executor
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+	"testing"
+)
+
+func TestDiskTextNamesWhatIsWrong(t *testing.T) {
+	for want, err := range map[string]error{
+		"the host's disk is full (write x: no space left on device)":          &fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC},
+		"the agent's disk quota is used up (write x: disk quota exceeded)":    &fs.PathError{Op: "write", Path: "x", Err: syscall.EDQUOT},
+		"the host's file system is read-only (open x: read-only file system)": &fs.PathError{Op: "open", Path: "x", Err: syscall.EROFS},
+		"the host's disk reports errors (write x: input/output error)":        &fs.PathError{Op: "write", Path: "x", Err: syscall.EIO},
+		"open x: permission denied":                                           errors.New("open x: permission denied\nhint: mend it"),
+	} {
+		if got := diskText(err); got != want {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
+}
