@@ -18,9 +18,9 @@ import (
 // childEnv makes the test binary a process of its own: "ROLE DIR NEXT".
 const childEnv = "WARREN_TEST_JOURNAL_CHILD"
 
-// child appends the numbers from NEXT on until it is killed. It says which it
-// has queued last, and which have been answered by a sync. Each 50th time it
-// rewrites the log to what it holds from a 10th of it on.
+// child says 0, opens the log, and appends the numbers from NEXT on until it is
+// killed. It says each number that was answered. Each 50th time it rewrites the log
+// to what it holds from a 10th of it on.
 func child(arg string) {
 	fields := strings.Fields(arg)
 	if err := childRun(fields[0], fields[1], fields[2]); err != nil {
@@ -30,6 +30,9 @@ func child(arg string) {
 }
 
 func childRun(role, dir, from string) error {
+	if role == "append" {
+		fmt.Println(0)
+	}
 	var have []string
 	l, err := Open(dir, Options{}, func(r []byte) error {
 		have = append(have, string(r))
@@ -101,8 +104,9 @@ func spawn(t *testing.T, role, dir string, next int) (*exec.Cmd, *bufio.Scanner,
 	return cmd, bufio.NewScanner(out), in
 }
 
-// TestKilled kills a writer with SIGKILL at random moments, again and again. All
-// that was answered is there, in order, none twice.
+// TestKilled kills a writer with SIGKILL at random moments, again and again: as it
+// opens the log, or after some records. All that was answered is there, in order, none
+// twice.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	rounds := 50
@@ -112,17 +116,19 @@ func TestKilled(t *testing.T) {
 	next, first := 1, 1
 	for range rounds {
 		cmd, lines, in := spawn(t, "append", dir, next)
-		kill := time.AfterFunc(time.Duration(rand.IntN(150_000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
+		said, lives := 0, rand.IntN(60) // lines
 		answered := next - 1
 		for lines.Scan() {
 			n, err := strconv.Atoi(lines.Text())
 			if err != nil {
 				t.Fatal(lines.Text())
 			}
-			answered = n
+			answered = max(answered, n)
+			if said++; said == lives+1 {
+				time.AfterFunc(time.Duration(rand.IntN(1000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
+			}
 		}
 		_ = cmd.Wait() // killed
-		kill.Stop()
 		in.Close()
 		begin, last := checkNumbers(t, dir)
 		if last < answered || last > answered+1 {
