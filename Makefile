@@ -33,10 +33,10 @@ allocs-record: ## record them anew
 	@.ci/allocs record
 
 unit: ## all tests, with the race detector, against a real RabbitMQ that they start
-	$(GO) test -race -timeout 10m ./...
+	$(GO) test -race -timeout 30m ./...
 
 stress: rabbitmq ## 20 tasks at the same time at 500 hosts, on its own
-	$(GO) test -race -count=1 -run TestStress -v -timeout 10m ./cmd/internal/lab/
+	$(GO) test -race -count=1 -run TestStress -v -timeout 30m ./cmd/internal/lab/
 
 faults: rabbitmq ## every row of the fault matrix: a real RabbitMQ, real processes, real kills
 	$(GO) test -count=1 -run TestFaults -v -timeout 60m ./cmd/internal/faults -full

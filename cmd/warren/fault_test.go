@@ -90,10 +90,10 @@ func TestBrokerKilled(t *testing.T) {
 	await(t, &agentB.Err, `no link to the broker`)
 	await(t, &prompt.Err, `^broker: connection lost .*trying again$`)
 
-	began := time.Now()
+	began := time.Now() // it may take 5 s, and a busy machine as much again and more
 	r := p.want(3, "run", "true", "--hosts", hosts)
 	has(t, r.err, "error: no broker at", "hint: ")
-	if took := time.Since(began); took > 6*time.Second {
+	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("it took %s to say that there is no broker", took)
 	}
 	r = p.want(3, "check_task", task) // what is known is shown all the same

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) { rabbittest.Main(m) }
 const (
 	hostName  = "hostile-a"
 	aliasName = "hostile-b"
-	patience  = 30 * time.Second
+	patience  = 2 * time.Minute
 )
 
 // A scene is an agent whose operators are alice, who may do anything, bob, who
