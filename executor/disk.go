@@ -1,7 +1,6 @@
 package executor
 
 import (
-	"fmt"
 	"strings"
 
 	"warren/internal/datadir"
@@ -49,15 +48,6 @@ func (l *loop) diskReason(j *job, e *wire.Ended) {
 	words := diskWords[diskOf(why)]
 	if words == "" {
 		words = "the agent cannot write its output to the disk: " + why.Error()
-	}
-	lost := 0
-	for _, r := range j.kept {
-		if !l.outputs.has(r) {
-			lost += r.Size
-		}
-	}
-	if lost > 0 {
-		words += fmt.Sprintf("; %d bytes of output had no room in the agent's memory", lost)
 	}
 	if e.Reason != "" {
 		e.Reason += "; "
