@@ -41,6 +41,8 @@ func (s *session) follow(ctx context.Context, task results.Task, w watch) error 
 	case errors.Is(err, errInterrupted):
 		s.submitted = append(s.submitted, task.ID)
 		return s.detach(ctx, task)
+	case isEnded(ctx, err):
+		return stopped(task)
 	default:
 		return err
 	}

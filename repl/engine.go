@@ -92,4 +92,8 @@ type Engine interface {
 	// Close stops taking work, lets what was sent settle, stops the actors and
 	// waits for them.
 	Close() error
+
+	// Hurry has Close, before or while it is called, return within 4 s; its error
+	// says what is left. Any goroutine may call it, more than once.
+	Hurry()
 }

@@ -284,6 +284,7 @@ func (e *fakeEngine) Viewed(task results.Task, hosts []string) error {
 }
 
 func (e *fakeEngine) Leave() {}
+func (e *fakeEngine) Hurry() {}
 
 func (e *fakeEngine) Close() error {
 	e.stop()

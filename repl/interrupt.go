@@ -16,7 +16,7 @@ var errInterrupted = errors.New("interrupted")
 const secondTime = 2 * time.Second
 
 // cancelTime is how long the second Ctrl-C waits until the cancel is on its way.
-const cancelTime = 5 * time.Second
+const cancelTime = 2 * time.Second
 
 // detached is the task that the last Ctrl-C has left running.
 type detached struct {
@@ -91,6 +91,7 @@ func (s *session) detach(ctx context.Context, task results.Task) error {
 		select {
 		case <-s.interrupts:
 			_, err := s.cancelDetached(ctx)
+			s.hurry = true
 			return errors.Join(err, quiet(exitFailed))
 		case <-timer.C:
 		case <-ctx.Done():

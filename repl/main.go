@@ -16,8 +16,9 @@ import (
 // returns errors of the configuration, with hints, and does not wait for the
 // broker. Interactive tells it that a prompt will follow.
 //
-// When ctx ends, Main stops waiting and closes the Engine. Ctrl-C it handles
-// itself, so ctx must not end by it.
+// When ctx ends, Main stops waiting, closes the Engine and returns within 5 s, whatever
+// the command waits for; a command that does not notice is left to the end of the
+// process. Ctrl-C it handles itself, so ctx must not end by it.
 func Main(ctx context.Context, args []string, stdio Stdio, open func(ctx context.Context, settings Settings, interactive bool) (Engine, error)) int {
 	if len(args) > 0 && args[0] == completeWord {
 		completeFor(stdio.Out, args[1:])
@@ -31,20 +32,21 @@ func Main(ctx context.Context, args []string, stdio Stdio, open func(ctx context
 	s := &session{
 		stdio: stdio, settings: inv.settings, source: inv.source, configuration: inv.configuration,
 		open: open, shell: !prompt, interrupts: stdio.Interrupts, paint: inv.settings.Color.paintFor(stdio.OutTerminal),
+		opened: make(chan Engine, 1), letGo: func() {},
 	}
-	letGo := func() {}
 	if s.interrupts == nil {
-		s.interrupts, letGo = listen()
+		s.interrupts, s.letGo = listen()
 	}
 	status := exitOK
-	if err := inv.command.Run(ctx, s); !errors.Is(err, errExit) {
+	abandoned, err := s.carryOut(ctx, inv.command)
+	if !errors.Is(err, errExit) {
 		status = report(&stdio, err)
 	}
-	letGo()
-	if err := s.close(); err != nil {
+	if err := s.close(ctx, !abandoned && s.hurry); err != nil {
 		status = max(status, report(&stdio, err))
 	}
-	if s.lines != nil {
+	s.letGo()
+	if !abandoned && s.lines != nil {
 		// Once more: a read that ctx has left behind may have switched the
 		// terminal to editing after the first time.
 		s.lines.close()

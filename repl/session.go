@@ -31,8 +31,8 @@ type Stdio struct {
 	Secret func(ctx context.Context, prompt string) (string, error)
 
 	// Interrupts delivers each Ctrl-C. Nil: Main listens for os.Interrupt
-	// itself, up to the moment it closes the Engine; from then on Ctrl-C ends
-	// the process at once.
+	// itself. While it closes the Engine the first one has it leave soon, the
+	// next ends the process.
 	Interrupts <-chan os.Signal
 }
 
@@ -94,7 +94,8 @@ type session struct {
 	source        *config.Source
 	configuration []config.Setting // settings and where they come from
 
-	engine Engine // nil until start
+	engine Engine      // nil until start
+	opened chan Engine // the same, for close; capacity 1
 	store  store
 	link   linkTeller
 	lines  *lineReader // of the prompt
@@ -105,6 +106,8 @@ type session struct {
 	detached  detached
 	skewed    map[string]bool // hosts whose clocks have been told to be off
 	late      bool            // a Ctrl-C came as what waited had just come to its end
+	hurry     bool            // a second Ctrl-C: the end is not to be waited for
+	letGo     func()          // restores the usual effect of Ctrl-C
 }
 
 // start makes the rest of the process, if that has not been done.
@@ -122,6 +125,7 @@ func (s *session) startFor(ctx context.Context, connect bool) error {
 		return withStatus(exitUsage, err)
 	}
 	s.engine, s.store = engine, engine.Store()
+	s.opened <- engine
 	return nil
 }
 
@@ -142,29 +146,6 @@ func (s *session) caution() {
 		s.note("hint: %s", w.Hint)
 	}
 	s.settings.Warnings = nil
-}
-
-// closeNote is how long the end may take before it is explained.
-const closeNote = time.Second
-
-// close lets what was sent settle and ends the rest of the process.
-func (s *session) close() error {
-	if s.engine == nil {
-		return nil
-	}
-	closed := make(chan error, 1)
-	go func() { closed <- s.engine.Close() }()
-	note := time.NewTimer(closeNote)
-	defer note.Stop()
-	select {
-	case err := <-closed:
-		return err
-	case <-note.C:
-	}
-	if s.stdio.ErrTerminal {
-		s.note("waiting until every host has its job or is known to be absent; Ctrl-C leaves at once")
-	}
-	return <-closed
 }
 
 // note tells something on standard error that is neither result nor error.

@@ -18,6 +18,7 @@ import (
 	"os/user"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -71,6 +72,8 @@ type Operator struct {
 	refused   error           // why Connect failed; it has said so
 	keeper    *errgroup.Group // the store, which outlives the others
 	stopLast  context.CancelFunc
+	hurried   chan struct{} // closed by Hurry
+	hurry     func()
 }
 
 // Open makes the process ready: data directory, store, logs. Interactive, it
@@ -129,7 +132,8 @@ func (o *Operator) reconcile() error {
 }
 
 func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
-	o := &Operator{}
+	o := &Operator{hurried: make(chan struct{})}
+	o.hurry = sync.OnceFunc(func() { close(o.hurried) })
 	o.store = results.New(s.DataDir, results.Options{
 		Retention: results.Retention{Age: s.ResultsRetention, Size: s.ResultsSize},
 		Busy:      func(busy bool) { o.bus.Busy(busy) }, // wired before the store runs
@@ -418,28 +422,6 @@ func (o *Operator) Viewed(t results.Task, hosts []string) error {
 
 // Leave has the connections end, and all that needs them.
 func (o *Operator) Leave() { o.stop() }
-
-// Close waits until the operator may leave, then ends the process's work:
-// senders first, then what stores their news.
-func (o *Operator) Close() error {
-	var left error
-	if o.connected {
-		left = o.Settled(o.ctx, "")
-		if errors.Is(left, dispatcher.ErrStopped) || errors.Is(left, context.Canceled) {
-			left = nil // an actor that has failed says so below
-		}
-	}
-	o.stop()
-	// What is settled is stored, and what comes now the agents keep: the store need
-	// not wait while the connections say goodbye.
-	o.stopLast()
-	kept := errors.Join(o.keeper.Wait(), o.store.Close())
-	err := o.actors.Wait()
-	if o.refused != nil {
-		err = nil // Connect has said it
-	}
-	return errors.Join(left, err, kept, o.audit.Close())
-}
 
 // replyQueue is the name of a callback queue that nobody guesses, and that the
 // broker can confine to its user.

@@ -1,0 +1,65 @@
+package repl
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+)
+
+// A lingering engine closes only once it was told to hurry.
+type lingering struct {
+	*fakeEngine
+	closing, hurried chan struct{}
+}
+
+func (l *lingering) Hurry() { close(l.hurried) }
+
+func (l *lingering) Close() error {
+	close(l.closing)
+	<-l.hurried
+	return errors.Join(l.fakeEngine.Close(), errors.New("left in a hurry"))
+}
+
+func TestCtrlCWhileClosingHurries(t *testing.T) {
+	interrupts := make(chan os.Signal, 1)
+	open := func(_ context.Context, settings Settings, _ bool) (Engine, error) {
+		e, err := newFake(settings.DataDir)
+		l := &lingering{e, make(chan struct{}), make(chan struct{})}
+		go func() {
+			<-l.closing
+			interrupts <- os.Interrupt
+		}()
+		return l, err
+	}
+	var out, errs bytes.Buffer
+	status := Main(t.Context(), []string{"run", "true", "--hosts", "web01", "--data-dir", t.TempDir()}, Stdio{Out: &out, Err: &errs, Interrupts: interrupts}, open)
+	if status != exitFailed || !strings.Contains(errs.String(), "error: left in a hurry") {
+		t.Errorf("status %d: %s", status, errs.String())
+	}
+}
+
+// A command that writes to a pipe which nobody reads is abandoned, and the engine closed.
+func TestMainAbandonsStuckCommand(t *testing.T) {
+	read, write := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	var engine *lingering
+	open := func(_ context.Context, settings Settings, _ bool) (Engine, error) {
+		e, err := newFake(settings.DataDir)
+		engine = &lingering{e, make(chan struct{}), make(chan struct{})}
+		return engine, err
+	}
+	var errs bytes.Buffer
+	go func() {
+		_, _ = read.Read(make([]byte, 1)) // it has begun to print
+		cancel()
+	}()
+	status := Main(ctx, []string{"run", "huge", "--hosts", "web01", "--data-dir", t.TempDir()}, Stdio{Out: write, Err: &errs, Interrupts: make(chan os.Signal)}, open)
+	if status != exitFailed || !strings.Contains(errs.String(), "stopped before it was done") || !strings.Contains(errs.String(), "left in a hurry") {
+		t.Errorf("status %d: %s", status, errs.String())
+	}
+	_ = read.Close() // lets the write go
+}
