@@ -102,6 +102,34 @@ func TestGroupOfTheRunnable(t *testing.T) {
 	}
 }
 
+// TestReadOnly: a file system that becomes read-only refuses records and does not end
+// the log; once it can be written again, the log goes on.
+func TestReadOnly(t *testing.T) {
+	d := newSimDisk()
+	l := startSim(t, d, Options{})
+	l.append(t, Sync, "before")
+	d.mu.Lock()
+	d.fail = func(string) error { return syscall.EROFS }
+	d.mu.Unlock()
+	for _, m := range []Mode{Sync, Reserved, 0} {
+		err := l.appendErr(t, m, strings.Repeat("x", 2*defaultAhead/3))
+		if !errors.Is(err, syscall.EROFS) || errors.Is(err, ErrStopped) || !strings.Contains(err.Error(), "hint: mount it writable") {
+			t.Errorf("read-only: %v", err)
+		}
+	}
+	d.mu.Lock()
+	d.fail = nil
+	d.mu.Unlock()
+	l.append(t, Sync, "after")
+	l.mustSize(t) // the mark is written
+	d.crash(never)
+	var got [][]byte
+	if _, err := open(d, Options{}, collect(&got)); err != nil {
+		t.Fatal(err)
+	}
+	wantRecords(t, got, "before", "after")
+}
+
 // TestUnsynced: what is only written survives the process, and a loss of power
 // after the next sync.
 func TestUnsynced(t *testing.T) {

@@ -155,6 +155,9 @@ func (f *simFile) WriteAt(b []byte, at int64) (int, error) {
 	defer f.d.mu.Unlock()
 	err := f.d.step("write")
 	f.d.wrote++
+	if errors.Is(err, syscall.EROFS) {
+		return 0, err
+	}
 	if err != nil { // a part of it is written all the same
 		b = b[:len(b)/2]
 	}

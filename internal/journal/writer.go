@@ -155,8 +155,8 @@ func (w *writer) grow(need int64) error {
 // write puts frames behind the last; there is room for them. After an error
 // they are not there, or the writer is broken.
 func (w *writer) write(frames []byte) error {
-	if _, err := w.f.WriteAt(frames, w.end); err != nil {
-		if !datadir.IsReadOnly(err) { // then nothing has been written, and nothing can be undone
+	if n, err := w.f.WriteAt(frames, w.end); err != nil {
+		if n > 0 || !datadir.IsReadOnly(err) { // else there is nothing to undo, and it could not be undone
 			w.rollback()
 		}
 		return explain(w.path, "write", err)
