@@ -24,6 +24,7 @@ import (
 type rig struct {
 	t       *testing.T
 	agent   *Agent
+	journal *journal // the loop's, once it runs
 	out     chan *broker.Publication
 	stop    context.CancelFunc
 	ended   chan error
@@ -59,12 +60,19 @@ func newRigOver(t *testing.T, kept *outputs, file RecordFile, edit func(*Config)
 	if r.agent, err = New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	l := newLoop(r.agent, newJournal(r.agent.cfg.Limits, time.Now()), kept, file)
+	r.journal = newJournal(r.agent.cfg.Limits, time.Now())
+	l := newLoop(r.agent, r.journal, kept, file)
 	l.out = r.out
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(context.Background())
 	go func() { r.ended <- l.run(ctx, context.Background()) }()
 	return r
+}
+
+// renew makes the journal one that was made now. Nothing else may happen meanwhile.
+func (r *rig) renew() {
+	synctest.Wait()
+	r.journal.start(time.Time{}, true, r.agent.cfg.now())
 }
 
 func (r *rig) execute(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {

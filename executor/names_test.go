@@ -255,6 +255,27 @@ func TestNameMovesAndOneAgentRuns(t *testing.T) {
 	})
 }
 
+// An agent whose journal is new, and which has taken its name since, says that its journal
+// is new: that is the reason which its operator can do something about. It takes jobs once
+// neither is in the way.
+func TestNewJournalIsTheReasonThatIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Uptime = steady() })
+		defer r.close()
+		task, job := ids()
+		body := r.request(wire.TypeRun, task, job)
+		time.Sleep(time.Second)
+		r.renew()
+		time.Sleep(time.Second)
+		r.session("web01")
+		named := time.Now()
+		r.deliver(wire.TypeRun, job, body)
+		if s, want := next[*wire.State](r), beginning(named, DefaultTolerance).UnixMilli(); s.Reason != "" || s.Since != want {
+			t.Errorf("%+v, want since %d and no reason", s, want)
+		}
+	})
+}
+
 // requestAbout is a question about a run that was sent before.
 func (r *rig) requestAbout(typ, task, job string, run []byte) []byte {
 	r.t.Helper()
