@@ -3,6 +3,7 @@ package process
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -139,19 +140,26 @@ func processIDs() ([]int, error) {
 	return pids, nil
 }
 
-// snapshot lists all processes but this program, zombies included.
+// snapshot lists all processes but this program, zombies included. A process that
+// ends meanwhile may be missing; any other process that cannot be read is an error.
 func snapshot() ([]procStat, error) {
 	pids, err := processIDs()
-	var all []procStat
+	if err != nil {
+		return nil, err
+	}
+	all := make([]procStat, 0, len(pids))
 	for _, pid := range pids {
 		if pid == os.Getpid() {
 			continue
 		}
-		if s, err := readStat(pid); err == nil {
+		switch s, err := readStat(pid); {
+		case err == nil:
 			all = append(all, s)
+		case !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ESRCH):
+			return nil, fmt.Errorf("reading process %d: %w", pid, err)
 		}
 	}
-	return all, err
+	return all, nil
 }
 
 // bears reports whether the environment with which a process's program was

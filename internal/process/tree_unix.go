@@ -306,7 +306,8 @@ func (t *tree) killed() (n int) {
 // look looks once at all processes.
 func (t *tree) look() (sight, error) {
 	own, err := unix.Getsid(0)
-	if err != nil || own == t.leader.PID {
+	// Session 0 is one of outside this PID namespace, and no leader's.
+	if err != nil || own == t.leader.PID && own != 0 {
 		return sight{}, errOwnSession
 	}
 	defer occupy()()
