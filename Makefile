@@ -17,7 +17,7 @@ build: ## the programs, into bin/
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/ ./cmd/warren ./cmd/warrend ./cmd/warren-lab
 
 floor: build
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/ ./cmd/warren-floor
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/ ./internal/testlab/warren-floor
 
 test: rabbitmq check allocs unit ## everything that is checked: vet, staticcheck, format, all tests with -race
 
@@ -36,10 +36,10 @@ unit: ## all tests, with the race detector, against a real RabbitMQ that they st
 	$(GO) test -race -timeout 30m ./...
 
 stress: rabbitmq ## 20 tasks at the same time at 500 hosts, on its own
-	$(GO) test -race -count=1 -run TestStress -v -timeout 30m ./cmd/internal/lab/
+	$(GO) test -race -count=1 -run TestStress -v -timeout 30m ./internal/testlab/lab/
 
 faults: rabbitmq ## every row of the fault matrix: a real RabbitMQ, real processes, real kills
-	$(GO) test -count=1 -run TestFaults -v -timeout 60m ./cmd/internal/faults -full
+	$(GO) test -count=1 -run TestFaults -v -timeout 60m ./internal/testlab/faults -full
 
 model: ## search the model of operator, link and agent for a broken guarantee (ROUNDS of 1000, default 5)
 	$(GO) test -count=1 -run TestModel -timeout 60m ./executor -model=$(or $(ROUNDS),5) -rapid.checks=1000
@@ -54,10 +54,10 @@ bench-read: ## what reading the results of 10,000 hosts costs: first screen, pro
 	$(GO) test -run XXX -bench 'CheckTask|Fold|Frame|Diff' -benchtime 3x -timeout 30m ./repl
 
 cluster: rabbitmq ## three nodes, of which one is killed while a task runs
-	$(GO) test -count=1 -run TestCluster -v -timeout 15m ./cmd/internal/lab -cluster
+	$(GO) test -count=1 -run TestCluster -v -timeout 15m ./internal/testlab/lab -cluster
 
 cost: rabbitmq ## what the journal costs, against one sync of this disk
-	$(GO) test -count=1 -run TestJournalCost -v ./cmd/internal/lab -cost
+	$(GO) test -count=1 -run TestJournalCost -v ./internal/testlab/lab -cost
 
 fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	@.ci/fuzz $(or $(FUZZTIME),30s)

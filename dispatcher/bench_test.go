@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

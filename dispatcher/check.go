@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"warren/internal/broker"
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // A plan says which job of a task begins when: pure, owned by the task

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"warren/internal/broker"
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

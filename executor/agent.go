@@ -13,12 +13,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"warren/internal/agent/facts"
+	journalfile "warren/internal/agent/journal"
+	"warren/internal/agent/process"
+	"warren/internal/agent/trust"
+	"warren/internal/agent/uptime"
 	"warren/internal/broker"
-	"warren/internal/facts"
-	journalfile "warren/internal/journal"
-	"warren/internal/process"
-	"warren/internal/trust"
-	"warren/internal/uptime"
 	"warren/internal/wire"
 )
 

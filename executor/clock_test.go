@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/uptime"
+	"warren/internal/agent/uptime"
 	"warren/internal/wire"
 )
 

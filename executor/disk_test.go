@@ -11,8 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"warren/internal/agent/process"
 	"warren/internal/broker"
-	"warren/internal/process"
 	"warren/internal/wire"
 )
 

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"warren/internal/trust"
+	"warren/internal/agent/trust"
 	"warren/internal/wire"
 )
 

@@ -16,8 +16,8 @@ import (
 	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
 
+	"warren/internal/agent/trust"
 	"warren/internal/broker"
-	"warren/internal/trust"
 	"warren/internal/wire"
 )
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"warren/internal/process"
+	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
 

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"warren/internal/process"
+	"warren/internal/agent/process"
 	"warren/internal/strictmodes"
 	"warren/internal/wire"
 )

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"weak"
 
-	"warren/internal/process"
+	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
 

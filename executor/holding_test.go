@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	journalfile "warren/internal/agent/journal"
 	"warren/internal/broker"
-	journalfile "warren/internal/journal"
 )
 
 // While a session lasts it is noted twice a minute, without a sync, that the names are

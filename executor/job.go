@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"warren/internal/process"
+	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"warren/internal/process"
+	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
 

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"warren/internal/agent/trust"
 	"warren/internal/broker"
-	"warren/internal/trust"
 	"warren/internal/wire"
 )
 

@@ -14,8 +14,8 @@ import (
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/internal/agent/process"
 	"warren/internal/broker"
-	"warren/internal/process"
 	"warren/internal/wire"
 )
 

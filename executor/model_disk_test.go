@@ -9,7 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	journalfile "warren/internal/journal"
+	journalfile "warren/internal/agent/journal"
 )
 
 // A platter is the journal's file. Records that were not synced outlive the

@@ -13,9 +13,9 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/internal/agent/process"
+	"warren/internal/agent/uptime"
 	"warren/internal/broker"
-	"warren/internal/process"
-	"warren/internal/uptime"
 	"warren/internal/wire"
 )
 

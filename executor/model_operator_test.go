@@ -13,7 +13,7 @@ import (
 
 	"warren/dispatcher"
 	"warren/internal/broker"
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

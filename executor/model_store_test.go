@@ -8,11 +8,11 @@ import (
 	"slices"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 
-// The result store, by the rules of internal/results: the first outcome stays,
+// The result store, by the rules of internal/operator/results: the first outcome stays,
 // lost is provisional, a rejection counts for the job's own request only. What
 // is committed outlives the operator; what is queued does not.
 

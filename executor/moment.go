@@ -3,7 +3,7 @@ package executor
 import (
 	"time"
 
-	"warren/internal/uptime"
+	"warren/internal/agent/uptime"
 )
 
 // A moment is a point in time by this host's two clocks: the one on the wall, which

@@ -9,8 +9,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/internal/agent/uptime"
 	"warren/internal/broker"
-	"warren/internal/uptime"
 	"warren/internal/wire"
 )
 

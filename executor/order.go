@@ -1,7 +1,7 @@
 package executor
 
 import (
-	"warren/internal/trust"
+	"warren/internal/agent/trust"
 	"warren/internal/wire"
 )
 

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"warren/internal/process"
+	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
 

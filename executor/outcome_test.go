@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"warren/internal/process"
+	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
 

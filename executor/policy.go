@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"warren/internal/process"
-	"warren/internal/trust"
+	"warren/internal/agent/process"
+	"warren/internal/agent/trust"
 	"warren/internal/wire"
 )
 

@@ -13,8 +13,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"golang.org/x/time/rate"
 
+	"warren/internal/agent/trust"
 	"warren/internal/escape"
-	"warren/internal/trust"
 	"warren/internal/wire"
 )
 

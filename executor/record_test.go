@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"warren/internal/trust"
+	"warren/internal/agent/trust"
 	"warren/internal/wire"
 )
 

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	journalfile "warren/internal/journal"
-	"warren/internal/process"
+	journalfile "warren/internal/agent/journal"
+	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
 
@@ -25,7 +25,7 @@ const (
 	saveAgain = time.Second
 )
 
-// A RecordFile is the journal's file: internal/journal's Log.
+// A RecordFile is the journal's file: internal/agent/journal's Log.
 type RecordFile interface {
 	Append(ctx context.Context, records [][]byte, mode journalfile.Mode) (<-chan journalfile.Answer, error)
 	Rewrite(ctx context.Context, records iter.Seq[[]byte]) (<-chan journalfile.Answer, error)

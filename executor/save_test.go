@@ -11,9 +11,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	journalfile "warren/internal/agent/journal"
+	"warren/internal/agent/process"
 	"warren/internal/broker"
-	journalfile "warren/internal/journal"
-	"warren/internal/process"
 	"warren/internal/wire"
 )
 

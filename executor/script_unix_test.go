@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"warren/internal/process"
+	"warren/internal/agent/process"
 )
 
 // The script of another user is not put where others could exchange it.

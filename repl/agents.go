@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/hostexpr"
+	"warren/internal/operator/hostexpr"
 	"warren/internal/wire"
 )
 

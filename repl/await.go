@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // While a command waits for a task that nobody drives, its agents are asked

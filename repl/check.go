@@ -8,7 +8,7 @@ import (
 
 	"github.com/kballard/go-shellquote"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // checkWait is how long hosts may take to say whether they would run something.

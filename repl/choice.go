@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"warren/internal/hostexpr"
-	"warren/internal/results"
-	"warren/internal/where"
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/results"
+	"warren/internal/operator/where"
 	"warren/internal/wire"
 )
 

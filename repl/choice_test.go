@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/hostexpr"
-	"warren/internal/results"
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

@@ -3,8 +3,8 @@ package repl
 import (
 	"time"
 
-	"warren/internal/hostexpr"
-	"warren/internal/results"
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/results"
 )
 
 // clockTolerance is what an agent allows between its clock and an operator's,

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

@@ -3,7 +3,7 @@ package repl
 import (
 	"os"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // A colorWhen says when colours are used.

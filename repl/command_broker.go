@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/brokersetup"
-	"warren/internal/hostexpr"
+	"warren/internal/operator/brokersetup"
+	"warren/internal/operator/hostexpr"
 	"warren/internal/visible"
 	"warren/internal/wire"
 )

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"warren/internal/hostexpr"
+	"warren/internal/operator/hostexpr"
 )
 
 type hostsCommand struct {

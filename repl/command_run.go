@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // askTime is how long check_task waits for the answers of agents.

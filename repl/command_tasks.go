@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/suggest"
 	"warren/internal/wire"
 )

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"warren/internal/hostexpr"
+	"warren/internal/operator/hostexpr"
 	"warren/internal/visible"
 	"warren/internal/wire"
 )

@@ -9,8 +9,8 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/peterh/liner"
 
-	"warren/internal/groups"
-	"warren/internal/results"
+	"warren/internal/operator/groups"
+	"warren/internal/operator/results"
 )
 
 const (

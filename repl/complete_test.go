@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // noStore is a store with three hosts, two tasks, and nothing else.

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"warren/internal/escape"
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // completeWord is the command that the shells' functions call: it prints what the

@@ -7,7 +7,7 @@ import (
 
 	"github.com/aymanbagabas/go-udiff"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/visible"
 )
 

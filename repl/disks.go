@@ -3,8 +3,8 @@ package repl
 import (
 	"fmt"
 
-	"warren/internal/hostexpr"
-	"warren/internal/results"
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // Settings are what every command may be told about the operator's process:

@@ -8,7 +8,7 @@ import (
 	"io"
 	"strings"
 
-	"warren/internal/hostexpr"
+	"warren/internal/operator/hostexpr"
 	"warren/internal/textfile"
 	"warren/internal/wire"
 )

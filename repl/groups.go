@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"warren/internal/groups"
-	"warren/internal/hostexpr"
-	"warren/internal/results"
+	"warren/internal/operator/groups"
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/results"
 	"warren/internal/suggest"
 )
 

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"warren/internal/hostexpr"
-	"warren/internal/results"
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

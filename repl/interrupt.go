@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // errInterrupted: Ctrl-C while a command waited.

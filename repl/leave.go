@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // abandonTimeout is how long a command may take to return once the process was told to

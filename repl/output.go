@@ -9,8 +9,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"warren/internal/charset"
-	"warren/internal/results"
+	"warren/internal/operator/charset"
+	"warren/internal/operator/results"
 	"warren/internal/visible"
 	"warren/internal/wire"
 )

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"warren/internal/charset"
-	"warren/internal/hostexpr"
-	"warren/internal/results"
+	"warren/internal/operator/charset"
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/results"
 	"warren/internal/suggest"
 	"warren/internal/wire"
 )

@@ -19,7 +19,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/google/uuid"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

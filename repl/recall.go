@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/hostexpr"
-	"warren/internal/results"
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/results"
 	"warren/internal/visible"
 	"warren/internal/wire"
 )

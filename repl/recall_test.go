@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

@@ -7,7 +7,7 @@ import (
 	"iter"
 	"unicode/utf8"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // The records of --jsonl, one a line: first the task, then each job, then the

@@ -3,7 +3,7 @@ package repl
 import (
 	"fmt"
 
-	"warren/internal/hostexpr"
+	"warren/internal/operator/hostexpr"
 	"warren/internal/wire"
 )
 

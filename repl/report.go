@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/visible"
 	"warren/internal/wire"
 )

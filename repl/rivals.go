@@ -3,7 +3,7 @@ package repl
 import (
 	"fmt"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // rivals says which names more than one agent claims. The broker lets one agent

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

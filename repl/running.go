@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // runsSince reports whether a job runs and its host has said since when.

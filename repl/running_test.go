@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 func TestRunningTimeIsByTheOperatorsClock(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

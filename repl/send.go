@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"warren/internal/hostexpr"
-	"warren/internal/results"
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/results"
 )
 
 // sendFlags are those of the commands that make a task: how it is sent, and what

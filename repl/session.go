@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"warren/internal/config"
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/visible"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/kballard/go-shellquote"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

@@ -13,7 +13,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/config"
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

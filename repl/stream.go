@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/charset"
-	"warren/internal/results"
+	"warren/internal/operator/charset"
+	"warren/internal/operator/results"
 	"warren/internal/visible"
 	"warren/internal/wire"
 )

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/visible"
 )
 

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"warren/internal/hostexpr"
-	"warren/internal/where"
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/where"
 )
 
 // targets are the flags that say which hosts a command is about. Those with

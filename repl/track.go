@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // A tracker knows how the jobs of a task stand, and folds those that have ended

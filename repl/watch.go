@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 )
 
 // A watch shows how a task goes on while it is waited for. Its methods are

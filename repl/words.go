@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/visible"
 	"warren/internal/wire"
 )

@@ -3,7 +3,7 @@ package replybus_test
 import (
 	"testing"
 
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 func TestMain(m *testing.M) { rabbittest.Main(m) }

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"warren/internal/broker"
-	"warren/internal/results"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 

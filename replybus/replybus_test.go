@@ -14,9 +14,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/internal/broker"
-	"warren/internal/rabbit"
-	"warren/internal/rabbit/rabbittest"
-	"warren/internal/results"
+	"warren/internal/operator/results"
+	"warren/internal/testlab/rabbit"
+	"warren/internal/testlab/rabbit/rabbittest"
 	"warren/internal/wire"
 	"warren/replybus"
 )

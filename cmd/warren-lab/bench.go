@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"warren/cmd/internal/bench"
+	"warren/internal/testlab/bench"
 	"warren/repl"
 )
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"warren/cmd/internal/bench"
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/bench"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 // TestBench is the measurement itself, small: it must not rot, and it loses

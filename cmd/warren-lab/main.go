@@ -14,10 +14,10 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"warren/cmd/internal/bench"
-	"warren/cmd/internal/lab"
-	"warren/cmd/internal/operator"
-	"warren/internal/hostexpr"
+	"warren/internal/operator"
+	"warren/internal/operator/hostexpr"
+	"warren/internal/testlab/bench"
+	"warren/internal/testlab/lab"
 	"warren/internal/version"
 )
 

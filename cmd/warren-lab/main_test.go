@@ -14,9 +14,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"warren/cmd/internal/clitest"
-	"warren/cmd/internal/floor"
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/bench/floor"
+	"warren/internal/testlab/clitest"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 func TestMain(m *testing.M) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"warren/internal/signing"
+	"warren/internal/operator/signing"
 )
 
 // --check runs nothing, on no host, and each says what it would do.

@@ -12,9 +12,9 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"warren/cmd/internal/clitest"
-	"warren/internal/rabbit"
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/clitest"
+	"warren/internal/testlab/rabbit"
+	"warren/internal/testlab/rabbit/rabbittest"
 	"warren/internal/wire"
 )
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 // A gate is a command that tells when it has begun, counts how often, and goes

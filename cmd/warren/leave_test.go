@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"warren/cmd/internal/clitest"
 	"warren/internal/datadir"
+	"warren/internal/testlab/clitest"
 )
 
 // leaveTime is what a process that was told to end may take: 5 s, and as much again for

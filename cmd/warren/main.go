@@ -5,7 +5,7 @@ package main
 import (
 	"os"
 
-	"warren/cmd/internal/operator"
+	"warren/internal/operator"
 )
 
 func main() { os.Exit(operator.Main(os.Args[1:])) }

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"warren/cmd/internal/clitest"
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/clitest"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 func TestMain(m *testing.M) { clitest.Main(m, nil) }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 // maxMessageSize sets the broker's, for what connects from now on.

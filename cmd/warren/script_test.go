@@ -12,8 +12,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"warren/cmd/internal/clitest"
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/clitest"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 // TestScripts are sessions at a shell. Hosts $A, $B and $C are names that no

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"warren/cmd/internal/clitest"
+	"warren/internal/testlab/clitest"
 )
 
 // kept looks through all files below a directory for a secret, in any form that

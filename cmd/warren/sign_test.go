@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"warren/cmd/internal/clitest"
+	"warren/internal/testlab/clitest"
 )
 
 // keygen makes a key, and returns its file and its fingerprint.

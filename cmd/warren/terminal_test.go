@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"warren/cmd/internal/clitest"
+	"warren/internal/testlab/clitest"
 )
 
 const (

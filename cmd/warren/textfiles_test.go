@@ -10,7 +10,7 @@ import (
 	"testing"
 	"unicode/utf16"
 
-	"warren/cmd/internal/clitest"
+	"warren/internal/testlab/clitest"
 	"warren/internal/textfile"
 )
 

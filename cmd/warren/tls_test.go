@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"warren/cmd/internal/clitest"
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/clitest"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 // Warren on a broker where all speak TLS and certificates are the logins, set up

@@ -17,7 +17,7 @@ import (
 	sshagent "golang.org/x/crypto/ssh/agent"
 	"golang.org/x/sync/errgroup"
 
-	"warren/cmd/internal/clitest"
+	"warren/internal/testlab/clitest"
 )
 
 // trusting starts an agent that trusts those lines of authorized_operators.

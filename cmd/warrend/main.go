@@ -7,7 +7,7 @@ package main
 import (
 	"os"
 
-	"warren/cmd/internal/agent"
+	"warren/internal/agent"
 )
 
 func main() { os.Exit(agent.Main(os.Args[1:], os.Stdout, os.Stderr)) }

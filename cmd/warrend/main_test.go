@@ -17,8 +17,8 @@ import (
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"warren/cmd/internal/clitest"
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/clitest"
+	"warren/internal/testlab/rabbit/rabbittest"
 	"warren/internal/wire"
 )
 

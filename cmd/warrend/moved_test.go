@@ -5,7 +5,7 @@ package main
 import (
 	"testing"
 
-	"warren/cmd/internal/clitest"
+	"warren/internal/testlab/clitest"
 )
 
 // An alias moves from one host to another while a request for it is valid, and the

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"warren/cmd/internal/clitest"
-	"warren/internal/signing"
+	"warren/internal/operator/signing"
+	"warren/internal/testlab/clitest"
 )
 
 // A keyring is the authorized_operators of an agent that runs, with the test's key

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 func newLink(t testing.TB, opts Options) *Link {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 func TestEndpointsHideThePassword(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"pgregory.net/rapid"
 
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 // maxMessageSize sets the broker's, for channels that are opened from now on.

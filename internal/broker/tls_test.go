@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/rabbit"
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/rabbit"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 // A secured is the node with TLS and what its clients need.

@@ -7,7 +7,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 func TestDeclareQueue(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"warren/internal/rabbit"
-	"warren/internal/rabbit/rabbittest"
+	"warren/internal/testlab/rabbit"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 const vhost = "/"

@@ -1,0 +1,214 @@
+// Package agent is the program warrend: its flags, its log, and the way it ends.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/sync/errgroup"
+
+	"warren/executor"
+	"warren/internal/agent/journal"
+	"warren/internal/agent/process"
+	"warren/internal/broker"
+	"warren/internal/config"
+	"warren/internal/datadir"
+	"warren/internal/escape"
+	"warren/internal/redact"
+	"warren/internal/secretfile"
+	"warren/internal/version"
+)
+
+// flags are the settings; each is also an environment variable WARREND_…, and a
+// line of the configuration file.
+type flags struct {
+	Broker           []string          `help:"Broker URLs, tried in turn." placeholder:"URL" env:"WARREND_BROKER" default:"amqp://guest:guest@127.0.0.1:5672/"`
+	Login            broker.Login      `embed:"" envprefix:"WARREND_"`
+	ID               string            `name:"id" help:"Name that this agent alone answers to. Default: the hostname." env:"WARREND_ID"`
+	Alias            []string          `help:"Further names that it answers to." placeholder:"NAME" env:"WARREND_ALIAS"`
+	Label            map[string]string `help:"A label, as role=web: what operators choose hosts by, with --where. May be repeated; in the environment, labels are parted by semicolons." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:";"`
+	Fleet            string            `help:"Fleet that this host belongs to: it refuses what was signed for another. The same as --fleet of the operators." placeholder:"NAME" env:"WARREND_FLEET"`
+	Inbox            bool              `help:"Have a durable queue where requests of run --when-online wait while this agent is away." env:"WARREND_INBOX"`
+	DataDir          string            `help:"Directory for the agent's files." type:"path" env:"WARREND_DATA_DIR" default:"${datadir}"`
+	Trust            trustFlags        `embed:"" envprefix:"WARREND_"`
+	Workers          int               `help:"Commands that run at the same time." env:"WARREND_WORKERS" default:"${workers}"`
+	Queue            int               `help:"Accepted jobs that wait for a worker; above it they are rejected." env:"WARREND_QUEUE" default:"${queue}"`
+	MaxOutput        int64             `help:"Most bytes kept of each output stream of a job, whatever is asked for." placeholder:"BYTES" env:"WARREND_MAX_OUTPUT" default:"${maxoutput}"`
+	JournalSize      int64             `help:"Most bytes of output kept, the oldest dropped first." placeholder:"BYTES" env:"WARREND_JOURNAL_SIZE" default:"${journalsize}"`
+	JournalRetention time.Duration     `help:"How long results are kept." env:"WARREND_JOURNAL_RETENTION" default:"${retention}"`
+	ClockTolerance   time.Duration     `help:"How far the operators' clocks may be from this host's. A new journal takes no jobs for as long: what was issued before may have run." env:"WARREND_CLOCK_TOLERANCE" default:"${tolerance}"`
+	ResetJournal     bool              `help:"Move the journal aside and begin a new one, which refuses whatever was issued before."`
+	KillGrace        time.Duration     `help:"Time between TERM and KILL for a command that is stopped." env:"WARREND_KILL_GRACE" default:"${killgrace}"`
+	DrainGrace       time.Duration     `help:"Time that running commands get when the agent is told to stop." env:"WARREND_DRAIN_GRACE" default:"${draingrace}"`
+	LogFormat        string            `help:"Log as text or json." enum:"text,json" env:"WARREND_LOG_FORMAT" default:"text"`
+	LogLevel         string            `help:"Least important messages logged: debug, info, warn or error." enum:"debug,info,warn,error" env:"WARREND_LOG_LEVEL" default:"info"`
+	Config           string            `help:"Configuration file." placeholder:"FILE" env:"WARREND_CONFIG" default:"${config}"`
+	ShowConfig       bool              `help:"Print each setting, its value and where that comes from, and exit."`
+	JSON             bool              `name:"json" help:"With --show-config: print one JSON document."`
+	Version          kong.VersionFlag  `help:"Print the version and exit."`
+}
+
+// Main is the program, given its arguments without its name. It returns the exit
+// status: 0 after SIGINT or SIGTERM, 2 on a configuration error.
+func Main(args []string, stdout, stderr io.Writer) int {
+	var f flags
+	stdout, stderr = escape.LineWriter(stdout), escape.LineWriter(stderr)
+	exited := -1
+	source := &config.Source{Default: defaultConfig(), Strict: true}
+	parser, err := kong.New(&f, kong.Name("warrend"),
+		kong.Description("Warren's agent: executes on this host what operators send through RabbitMQ."),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), kong.Resolvers(source),
+		kong.Vars{
+			"version": version.Version, "datadir": defaultDataDir(), "config": source.Default, "operators": defaultOperators, "revoked": defaultRevoked,
+			"workers": fmt.Sprint(executor.DefaultWorkers()), "queue": fmt.Sprint(executor.DefaultQueue),
+			"maxoutput":   fmt.Sprint(executor.DefaultMaxOutput),
+			"journalsize": fmt.Sprint(executor.DefaultOutput), "retention": executor.DefaultRetention.String(), "tolerance": executor.DefaultTolerance.String(),
+			"killgrace": executor.DefaultKillGrace.String(), "draingrace": executor.DefaultDrainGrace.String(),
+		})
+	if err != nil {
+		return fail(stderr, err)
+	}
+	ctx, err := parser.Parse(args)
+	var file *config.Error
+	switch {
+	case exited >= 0:
+		return exited // --help or --version
+	case errors.As(err, &file):
+		return fail(stderr, file)
+	case err != nil:
+		return fail(stderr, fmt.Errorf("%w\nhint: warrend --help lists the flags", err))
+	case f.ShowConfig:
+		return showConfig(stdout, stderr, source, ctx, f.JSON)
+	}
+	return f.run(args, stderr)
+}
+
+// run is the agent, from its start to its end.
+func (f *flags) run(args []string, stderr io.Writer) int {
+	takeLittle()
+	process.ReserveThreads(f.Workers)
+	agent, err := f.agent(args, stderr)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err = run(ctx, agent)
+	switch {
+	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):
+		return fail(stderr, err)
+	case err != nil:
+		fmt.Fprintf(stderr, "error: %s\n", redact.Error(err, os.Args))
+		return 1
+	}
+	return 0
+}
+
+// run serves until ctx ends and the agent has drained. Until then the orphans of
+// its commands are this program's children.
+func run(ctx context.Context, agent *executor.Agent) error {
+	served, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var g errgroup.Group
+	g.Go(func() error { return process.Reap(served) })
+	g.Go(func() error {
+		defer stop()
+		return agent.Run(ctx)
+	})
+	return g.Wait()
+}
+
+// fail reports a configuration error.
+func fail(stderr io.Writer, err error) int {
+	fmt.Fprintf(stderr, "error: %s\n", redact.Error(err, os.Args))
+	return 2
+}
+
+func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	if err := datadir.PrepareStrict(f.DataDir); err != nil {
+		return nil, err
+	}
+	f.Login.Password, f.Login.Files = os.Getenv("WARREND_BROKER_PASSWORD"), secretfile.Strict
+	options := broker.Options{URLs: f.Broker, Login: f.Login}
+	if err := options.CheckFiles(); err != nil {
+		return nil, err
+	}
+	log := f.logger(stderr)
+	if f.ResetJournal {
+		aside, err := journal.Reset(f.DataDir)
+		if err != nil {
+			return nil, err
+		}
+		log.Warn("the journal was reset", "old", aside)
+	}
+	files, err := f.Trust.files(log)
+	if err != nil {
+		return nil, err
+	}
+	agent, err := executor.New(executor.Config{
+		ID: f.ID, Aliases: f.Alias, Labels: f.Label, Fleet: f.Fleet, Inbox: f.Inbox, Version: version.Version,
+		Broker:    options,
+		Limits:    executor.Limits{Workers: f.Workers, Queue: f.Queue, MaxOutput: f.MaxOutput, Output: f.JournalSize, Retention: f.JournalRetention, Tolerance: f.ClockTolerance},
+		KillGrace: f.KillGrace, DrainGrace: f.DrainGrace, DataDir: f.DataDir,
+		Trust: files, Reload: hangup(), MaxValidity: f.Trust.MaxValidity, AllowUnsigned: f.Trust.AllowUnsigned, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range options.Warnings(args) {
+		log.Warn(w.Text, "hint", w.Hint)
+	}
+	if f.Trust.AllowUnsigned {
+		log.Warn("this agent executes unsigned requests: anybody who can publish to the broker can run anything on this host", "id", f.ID)
+	}
+	return agent, nil
+}
+
+// check refuses numbers that make no sense and settles the id.
+func (f *flags) check() error {
+	for _, n := range []struct {
+		flag  string
+		value int64
+	}{{"--workers", int64(f.Workers)}, {"--queue", int64(f.Queue)}, {"--max-output", f.MaxOutput}, {"--journal-size", f.JournalSize}, {"--journal-retention", int64(f.JournalRetention)}, {"--clock-tolerance", int64(f.ClockTolerance)}, {"--kill-grace", int64(f.KillGrace)}, {"--drain-grace", int64(f.DrainGrace)}} {
+		if n.value <= 0 {
+			return fmt.Errorf("%s must be more than 0", n.flag)
+		}
+	}
+	if f.Trust.MaxValidity < 0 {
+		return errors.New("--max-validity must be more than 0")
+	}
+	for name, value := range f.Label {
+		if strings.TrimSpace(name) == "" || value == "" {
+			return fmt.Errorf("--label %s=%s: a label has a name and a value\nhint: --label role=web", name, value)
+		}
+	}
+	if f.ID == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("this machine's hostname is not to be had: %w\nhint: name the agent with --id", err)
+		}
+		f.ID = name
+	}
+	return nil
+}
+
+func (f *flags) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has checked it
+	opts := &slog.HandlerOptions{Level: level}
+	if f.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(escape.JSONWriter(w), opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}

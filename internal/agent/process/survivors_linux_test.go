@@ -1,0 +1,357 @@
+package process_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"warren/internal/agent/process"
+)
+
+// adopt makes this program the parent of what its descendants leave behind, so
+// that a test decides when a leader is reaped.
+func adopt(t *testing.T) {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// buried waits for the end of an adopted process and reaps it.
+func buried(t *testing.T, pid int) {
+	t.Helper()
+	for {
+		if _, err := unix.Wait4(pid, nil, 0, nil); err != unix.EINTR {
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+}
+
+// orphans is a command whose leader has ended, after its agent: a zombie still.
+// The words are of the child that it left.
+func (f *family) orphans(unmark bool, words ...string) (*agent, *member) {
+	f.t.Helper()
+	adopt(f.t)
+	child := append([]string{fmt.Sprint("fork=", 1+len(words)), "tell=child"}, words...)
+	if unmark {
+		child = append([]string{"unmark"}, child...)
+	}
+	a := f.agent(append(append([]string{"tell=leader", "await"}, child...), "await")...)
+	leader := f.up("leader")
+	leader.goOn() // to fork
+	m := f.up("child")
+	a.kill()
+	leader.goOn() // to exit
+	if err := unix.Waitid(unix.P_PID, a.id.PID, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		f.t.Fatal(err)
+	}
+	return a, m
+}
+
+func TestSurvivorsOfDeadLeader(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t)
+	a, child := f.orphans(false, "ignore", "await")
+	buried(t, a.id.PID)
+	mustKill(t, a.id, 1)
+	child.mustBeDead()
+}
+
+// What a member that bears the mark started is the command's, marked or not.
+func TestSurvivorsUnmarkedBesideMarked(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t)
+	a, child := f.orphans(false, "unmark", "fork=3", "regroup", "tell=naked", "await", "await")
+	naked := f.up("naked")
+	buried(t, a.id.PID)
+	mustKill(t, a.id, 2)
+	child.mustBeDead()
+	naked.mustBeDead()
+}
+
+// The leader's zombie is as good as the leader.
+func TestSurvivorsOfZombie(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t)
+	a, child := f.orphans(true, "await")
+	mustKill(t, a.id, 1)
+	child.mustBeDead()
+	buried(t, a.id.PID)
+}
+
+// A group of the leader's id, whose own leader has gone as well, may be a
+// stranger's, unless a cgroup shows whose it is.
+func TestSurvivorsUnmarked(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t)
+	a, child := f.orphans(true, "await", "tell=alive")
+	buried(t, a.id.PID)
+	if process.HasCgroups() {
+		mustKill(t, a.id, 1)
+		child.mustBeDead()
+		return
+	}
+	mustSpare(t, a.id, 0, "may be of it")
+	child.mustLive()
+}
+
+// Where the start is not known, the mark shows the leader.
+func TestSurvivorsWithoutStart(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t)
+	a := f.agent("tell=up", "await")
+	m := f.up("up")
+	a.kill()
+	mustKill(t, process.Identity{PID: a.id.PID}, 1)
+	m.mustBeDead()
+}
+
+func TestSurvivorsOfAnotherBoot(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t)
+	a, child := f.orphans(false, "await", "tell=alive")
+	buried(t, a.id.PID)
+	_, ticks, _ := strings.Cut(a.id.Start, "/")
+	mustKill(t, process.Identity{PID: a.id.PID, Start: "another/" + ticks}, 0)
+	child.mustLive()
+}
+
+// Job control puts commands into groups of their own, and a daemon leaves the
+// session.
+func TestSurvivorsSession(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t)
+	a := f.agent("tell=up", "fork=3", "regroup", "tell=group", "await", "await", "escape=2", "tell=free", "await", "await")
+	leader, group := f.accept(), f.accept()
+	leader.hear("up")
+	group.hear("group")
+	leader.goOn() // to let the daemon go
+	daemon := f.up("free")
+	a.kill()
+	mustKill(t, a.id, 3)
+	leader.mustBeDead()
+	group.mustBeDead()
+	daemon.mustBeDead()
+}
+
+// Where no leader was recorded, the mark finds what the command has started, and
+// with it the children and sessions of that. Only a cgroup makes it certain that
+// nothing else is there.
+func TestSurvivorsByMark(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t)
+	a := f.agent("tell=up", "await", "escape=2", "tell=free", "await", "unmark", "fork=2", "tell=naked", "await", "await")
+	leader := f.up("up")
+	leader.goOn() // to let the daemon go, and to fork
+	others := []*member{f.accept(), f.accept()}
+	for _, m := range others {
+		m.line()
+	}
+	a.kill()
+	mustEnd(t, 3)
+	leader.mustBeDead()
+	for _, m := range others {
+		m.mustBeDead()
+	}
+}
+
+func TestSurvivorsByMarkAlone(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t)
+	a, child := f.orphans(false, "await")
+	buried(t, a.id.PID)
+	mustEnd(t, 1)
+	child.mustBeDead()
+}
+
+// mustEnd ends a command of which no leader was recorded.
+func mustEnd(t *testing.T, want int) {
+	t.Helper()
+	if process.HasCgroups() {
+		mustKill(t, process.Identity{}, want)
+	} else {
+		mustSpare(t, process.Identity{}, want, "was not recorded")
+	}
+}
+
+// An agent that the command itself has started does not end itself.
+func TestSurvivorsOwnSession(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t)
+	a := f.agent("tell=leader", "fork=2", "tell=hunter", "hunt", "await", "tell=alive")
+	leader, hunter := f.accept(), f.accept()
+	leader.hear("leader")
+	hunter.hear("hunter")
+	a.kill()
+	tell(hunter.link, fmt.Sprint(a.id.PID, " ", a.id.Start, " ", markOf(t)))
+	if got := hunter.line(); !strings.HasPrefix(got, "0 0 this agent was started by it") {
+		t.Errorf("%q", got)
+	}
+	leader.mustLive()
+}
+
+// One that may not be killed is not called dead, and does not keep others alive.
+func TestSurvivorsForbidden(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start a hunter that is not allowed to kill")
+	}
+	f := newFamily(t)
+	f.open()
+	a := f.agent("tell=root", "fork=4", "regroup", "tell=root", "await", "tell=alive", "await", "become=65534", "tell=nobody", "await")
+	leader, other := f.up("root"), f.up("root")
+	leader.goOn() // to change its user
+	leader.hear("nobody")
+	a.kill()
+	s := f.spec("hunt")
+	hunter := exec.Command("/proc/self/exe", "hunt") // its directory may be closed to others
+	hunter.Env = s.Env
+	hunter.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if err := hunter.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m := f.accept()
+	tell(m.link, fmt.Sprint(a.id.PID, " ", a.id.Start, " ", markOf(t)))
+	if got := m.line(); !strings.HasPrefix(got, "1 1 process ") || !strings.HasSuffix(got, " of root could not be signaled") {
+		t.Errorf("%q", got)
+	}
+	_ = hunter.Wait()
+	leader.mustBeDead() // and not stopped
+	other.mustLive()
+}
+
+// One that cannot be seen is not called dead either.
+func TestSurvivorsHidden(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can hide processes")
+	}
+	f := newFamily(t)
+	f.open()
+	a, child := f.orphans(false, "await", "tell=alive")
+	buried(t, a.id.PID)
+	s := f.spec()
+	hunter := exec.Command("/bin/sh", "-c", `mount -t proc -o hidepid=2,gid=65534 proc /proc && exec "$0" tell=hidden become=65534 hunt; exec "$0" tell=refused`, s.Argv[0])
+	hunter.Env = s.Env
+	hunter.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	if err := hunter.Start(); err != nil {
+		t.Skipf("no mounts of our own: %v", err)
+	}
+	defer func() { _ = hunter.Wait() }()
+	m := f.accept()
+	if m.line() != "hidden" {
+		t.Skip("/proc cannot be mounted here")
+	}
+	tell(m.link, fmt.Sprint(a.id.PID, " ", a.id.Start, " ", markOf(t)))
+	if got := m.line(); !strings.HasPrefix(got, "0 0 processes of its group ") || !strings.HasSuffix(got, " may live that cannot be seen") {
+		t.Errorf("%q", got)
+	}
+	child.mustLive()
+}
+
+// open lets other users join the family.
+func (f *family) open() {
+	f.t.Helper()
+	address := f.listener.Addr().String()
+	for file, mode := range map[string]os.FileMode{filepath.Dir(address): 0o711, address: 0o777} {
+		if err := os.Chmod(file, mode); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// relay is a process that forks and ends, again and again, so that no look
+// meets it where the last one did. It is short: the ids and zombies that it uses
+// up are everybody's. It tells its group, and the pipe is open as long as any of
+// it lives.
+const relay = `exec 9>%s; echo $$ >&9; r() { if [ $1 -gt 0 ]; then r $(($1-1)) & fi; }; r 900; `
+
+// A family that forks while it is looked for is ended, or said to live; whether
+// its zombies are left lying about (adopted by this test) or not.
+func TestSurvivorsRelay(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := fmt.Sprintf("sh="+relay, pipe)
+	for name, words := range map[string][]string{
+		"leader":      {run + "sleep 60"},
+		"other group": {"fork=2", "regroup", run, "await"},
+		"no leader":   {run + "kill -9 $PPID"},
+	} {
+		for _, adopted := range []uintptr{0, 1} {
+			t.Run(fmt.Sprint(name, adopted), func(t *testing.T) {
+				if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, adopted, 0, 0, 0); err != nil {
+					t.Fatal(err)
+				}
+				testRelay(t, pipe, words, name)
+			})
+		}
+	}
+}
+
+func testRelay(t *testing.T, pipe string, words []string, name string) {
+	f := newFamily(t)
+	a := f.agent(words...)
+	alive, err := os.Open(pipe) // waits for the other end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alive.Close()
+	var group int
+	if _, err := fmt.Fscanln(alive, &group); err != nil {
+		t.Fatal(err)
+	}
+	a.kill()
+	if name == "no leader" { // else the leader's zombie would do
+		_, err := unix.Wait4(a.id.PID, nil, 0, nil)
+		for end := time.Now().Add(2 * time.Second); err != nil && unix.Kill(a.id.PID, 0) == nil; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Skip("whoever adopts orphans here leaves their zombies lying about")
+			}
+		}
+	}
+	s, err := process.KillSurvivors(a.id, markOf(t), grace)
+	ended := hungUp(t, alive)
+	t.Logf("%+v, %v; ended %v", s, err, ended)
+	if err == nil && !ended || err != nil && name == "leader" {
+		t.Errorf("%+v, %v; ended %v", s, err, ended)
+	}
+	_ = alive.SetReadDeadline(time.Now().Add(patience))
+	if _, err := alive.Read(make([]byte, 1)); err != io.EOF { // else the relay has come to its end
+		t.Fatal(err)
+	}
+	for err := error(nil); err == nil; { // those that were adopted
+		_, err = unix.Wait4(-group, nil, 0, nil)
+	}
+}
+
+// hungUp tells whether nobody has the other end of a pipe.
+func hungUp(t *testing.T, pipe *os.File) bool {
+	t.Helper()
+	conn, err := pipe.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll := []unix.PollFd{{Events: unix.POLLIN}}
+	if err := conn.Control(func(fd uintptr) {
+		poll[0].Fd = int32(fd)
+		_, err = unix.Poll(poll, 0)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return poll[0].Revents&unix.POLLHUP != 0
+}

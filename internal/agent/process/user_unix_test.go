@@ -1,0 +1,44 @@
+//go:build unix
+
+package process_test
+
+import (
+	"errors"
+	"os"
+	"os/user"
+	"strings"
+	"testing"
+
+	"warren/internal/agent/process"
+)
+
+// Only root becomes another; anybody is himself.
+func TestUserNamed(t *testing.T) {
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"", me.Username} {
+		u, err := process.UserNamed(name)
+		if err != nil || u.Name != me.Username {
+			t.Errorf("%q: %+v, %v", name, u, err)
+		}
+	}
+	if _, err := process.UserNamed("no-such-user"); err == nil || !strings.Contains(err.Error(), `no such user "no-such-user"`) {
+		t.Errorf("%v", err)
+	}
+	other := "nobody"
+	if me.Username == other {
+		other = "root"
+	}
+	u, err := process.UserNamed(other)
+	if os.Geteuid() == 0 {
+		if err != nil || u.Name != other {
+			t.Errorf("%+v, %v", u, err)
+		}
+		return
+	}
+	if !errors.Is(err, process.ErrCannotSwitch) || !strings.Contains(err.Error(), "does not run as root") {
+		t.Errorf("%v", err)
+	}
+}
