@@ -70,7 +70,6 @@ func First(err error) string {
 	return ""
 }
 
-
 // Text returns the message and, on a line each, the hints of an error, as programs
 // print them.
 func Text(err error) string {
