@@ -142,7 +142,7 @@ func (c *course) decide(now time.Time) step {
 	case c.inFlight != "":
 		return step{wait: time.Hour}
 	case c.cancel && !c.maybe && c.firstSent.IsZero():
-		return step{end: wire.Cancelled, reason: cancelledUnsent}
+		return step{end: wire.Canceled, reason: canceledUnsent}
 	case c.firstSent.IsZero() && !now.Before(c.notAfter):
 		return step{end: wire.Unreachable, reason: c.unsentReason()}
 	case c.overdue(now):
@@ -411,8 +411,8 @@ func (c *course) progress(p results.Progress, now time.Time) {
 	}
 }
 
-// cancelled says that the operator wants the job stopped.
-func (c *course) cancelled(now time.Time) {
+// canceled says that the operator wants the job stopped.
+func (c *course) canceled(now time.Time) {
 	c.cancel, c.next, c.pause = true, now, firstRepeat
 }
 

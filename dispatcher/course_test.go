@@ -425,16 +425,16 @@ func TestReconnectionAsksForWhatMayHaveBeenMissed(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	c := fresh()
-	c.cancelled(t0)
-	wantEnd(t, &c, wire.Cancelled, t0)
+	c.canceled(t0)
+	wantEnd(t, &c, wire.Canceled, t0)
 
 	c = fresh()
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
 	c.told = true
-	c.cancelled(t0)
+	c.canceled(t0)
 	attempt(t, &c, wire.TypeCancel, broker.Routed, t0)
 	attempt(t, &c, wire.TypeCancel, broker.Routed, t0.Add(firstRepeat))
-	hears(&c, results.Progress{State: results.Ended, Outcome: wire.Cancelled}, t0.Add(firstRepeat))
+	hears(&c, results.Progress{State: results.Ended, Outcome: wire.Canceled}, t0.Add(firstRepeat))
 	if s := c.decide(t0.Add(firstRepeat)); !s.done {
 		t.Errorf("decided %+v, want done", s)
 	}
@@ -443,7 +443,7 @@ func TestCancel(t *testing.T) {
 func TestAnswersDoNotHurryACancel(t *testing.T) {
 	c := fresh()
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
-	c.cancelled(t0)
+	c.canceled(t0)
 	attempt(t, &c, wire.TypeCancel, broker.Routed, t0)
 	hears(&c, results.Progress{State: results.Running}, t0)
 	if s := c.decide(t0); s.send != "" {
@@ -507,7 +507,7 @@ func TestEveryCourseEnds(t *testing.T) {
 				c.relinked(now, now)
 			}
 			if rapid.IntRange(0, 50).Draw(t, "cancel") == 0 && !c.cancel {
-				c.cancelled(now)
+				c.canceled(now)
 			}
 		}
 		t.Fatalf("no end by %s", now.Sub(t0))

@@ -444,10 +444,10 @@ func TestCancelReachesThoseInFlight(t *testing.T) {
 		if p.Msg.Type != wire.TypeCancel || p.Msg.CorrelationId != job {
 			t.Errorf("published %s for %s", p.Msg.Type, p.Msg.CorrelationId)
 		}
-		r.store.says(job, results.Progress{State: results.Ended, Outcome: wire.Cancelled})
+		r.store.says(job, results.Progress{State: results.Ended, Outcome: wire.Canceled})
 		r.nothing()
 		for id := range r.store.jobs {
-			if o := r.store.outcome(id); id != job && o != wire.Cancelled {
+			if o := r.store.outcome(id); id != job && o != wire.Canceled {
 				t.Errorf("the host that was still waiting: %s", o)
 			}
 		}
@@ -584,7 +584,7 @@ func TestInbox(t *testing.T) {
 		} else if q, err := wire.DecodeRequest(p.Msg.Body); err != nil || q.Statement.NotAfter != task.NotAfter.UnixMilli() {
 			t.Errorf("a cancel that waits beside its run is valid until %d, not %s; %v", q.Statement.NotAfter, task.NotAfter, err)
 		}
-		r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Ended, Outcome: wire.Cancelled})
+		r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Ended, Outcome: wire.Canceled})
 		r.nothing()
 	})
 }

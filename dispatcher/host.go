@@ -45,7 +45,7 @@ func (h *host) run(ctx context.Context) error {
 		select { // before anything is sent
 		case <-cancel:
 			cancel = nil
-			h.course.cancelled(time.Now())
+			h.course.canceled(time.Now())
 		default:
 		}
 		step := h.course.decide(time.Now())

@@ -13,15 +13,15 @@ import (
 )
 
 const (
-	// cancelledUnsent is the reason of a job that was cancelled before it began.
-	cancelledUnsent = "cancelled before it was sent"
+	// canceledUnsent is the reason of a job that was canceled before it began.
+	canceledUnsent = "canceled before it was sent"
 
 	// neverSent ends the reason of a job whose request never left: it has
 	// certainly not run.
 	neverSent = "; never sent"
 
 	// lookEvery is how often a rollout that waits for its next stage looks
-	// whether it was cancelled.
+	// whether it was canceled.
 	lookEvery = 5 * time.Second
 
 	// abandonedAtOnce is how many jobs are given up in one transaction.
@@ -62,7 +62,7 @@ func (t *task) beginStage(ctx context.Context) error {
 	return t.move(ctx, results.Move{Event: results.StageBegun, Stage: t.plan.stage, Hosts: last - first})
 }
 
-// obstacle is why a stage must not begin: the task was cancelled by another
+// obstacle is why a stage must not begin: the task was canceled by another
 // process, or its audit cannot be written. Submit has seen to the first stage.
 func (t *task) obstacle(ctx context.Context, first, last int) (reason string, err error) {
 	if t.plan.stage == 0 {
@@ -75,7 +75,7 @@ func (t *task) obstacle(ctx context.Context, first, last int) (reason string, er
 	case err != nil:
 		return "rollout stopped: " + firstLine(err), nil
 	case record.Cancel:
-		return cancelledUnsent, nil
+		return canceledUnsent, nil
 	}
 	if err := t.d.audit(t.record.ID, t.record.Command, t.spec.Hosts[first:last]); err != nil {
 		return "rollout stopped: the audit log: " + firstLine(err), nil
@@ -83,8 +83,8 @@ func (t *task) obstacle(ctx context.Context, first, last int) (reason string, er
 	return "", nil
 }
 
-// cancelledElsewhere reports whether another process has cancelled the task.
-func (t *task) cancelledElsewhere(ctx context.Context) bool {
+// canceledElsewhere reports whether another process has canceled the task.
+func (t *task) canceledElsewhere(ctx context.Context) bool {
 	record, err := t.d.store.Find(ctx, t.record.ID)
 	return err == nil && record.Cancel
 }
@@ -99,7 +99,7 @@ func (t *task) endStage(ctx context.Context) error {
 }
 
 // halt begins nothing more. What has begun goes on to its end; what has not is
-// said to be cancelled, each by its name.
+// said to be canceled, each by its name.
 func (t *task) halt(ctx context.Context, reason string) error {
 	if t.plan.stopped || t.plan.begun == t.plan.total() {
 		return nil
@@ -135,13 +135,13 @@ func (t *task) move(ctx context.Context, m results.Move) error {
 
 // abandon ends jobs that were never sent.
 func (d *Dispatcher) abandon(ctx context.Context, jobs []results.Job, reason string) error {
-	if reason != cancelledUnsent {
+	if reason != canceledUnsent {
 		reason += neverSent
 	}
 	for some := range slices.Chunk(jobs, abandonedAtOnce) {
 		news := make([]results.Update, len(some))
 		for i, j := range some {
-			news[i] = results.Update{Job: j.ID, Outcome: wire.Cancelled, Reason: reason}
+			news[i] = results.Update{Job: j.ID, Outcome: wire.Canceled, Reason: reason}
 		}
 		if err := d.apply(ctx, news); err != nil {
 			return err

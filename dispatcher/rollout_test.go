@@ -62,13 +62,13 @@ func (r *rig) quietFor(d time.Duration) {
 // told are the hosts that the audit log has, in order.
 func (r *rig) told() string { return strings.Join(r.hosts, "") }
 
-// untold are the hosts that were cancelled, with the reason, which is the same
+// untold are the hosts that were canceled, with the reason, which is the same
 // for all of them.
 func (r *rig) untold() (hosts, reason string) {
 	r.t.Helper()
 	jobs, _ := r.store.Jobs(context.Background(), r.store.task)
 	for _, j := range jobs {
-		if j.Outcome != wire.Cancelled {
+		if j.Outcome != wire.Canceled {
 			continue
 		}
 		if hosts != "" && reason != j.Reason {
@@ -137,7 +137,7 @@ func TestRolloutRunsToItsEnd(t *testing.T) {
 		r.ends("d", true)
 		r.nothing()
 		if hosts, _ := r.untold(); hosts != "" {
-			t.Errorf("cancelled: %s", hosts)
+			t.Errorf("canceled: %s", hosts)
 		}
 		if got := r.events(); got != "begun ended begun" {
 			t.Errorf("moves: %s", got)
@@ -161,7 +161,7 @@ func TestRolloutStopsWithinAStage(t *testing.T) {
 		r.store.says(r.runs("c"), results.Progress{State: results.Ended, Outcome: wire.Interrupted})
 		synctest.Wait()
 		if hosts, _ := r.untold(); hosts != "def" {
-			t.Errorf("cancelled: %s", hosts)
+			t.Errorf("canceled: %s", hosts)
 		}
 		r.store.says(b, results.Progress{State: results.Ended, Outcome: wire.Exited, OK: true})
 		r.nothing()
@@ -187,13 +187,13 @@ func TestRolloutCountsSilence(t *testing.T) {
 			}
 		}
 		if hosts, reason := r.untold(); hosts != "b" {
-			t.Errorf("cancelled: %s, %q", hosts, reason)
+			t.Errorf("canceled: %s, %q", hosts, reason)
 		}
 	})
 }
 
 // A cancel does not wait for a stage's end, nor for the soak.
-func TestRolloutCancelled(t *testing.T) {
+func TestRolloutCanceled(t *testing.T) {
 	for name, stop := range map[string]func(*rig, results.Task) error{
 		"cancel": func(r *rig, t results.Task) error { return r.d.Cancel(context.Background(), t) },
 		"halt": func(r *rig, t results.Task) error {
@@ -217,9 +217,9 @@ func TestRolloutCancelled(t *testing.T) {
 				synctest.Wait()
 				hosts, reason := r.untold()
 				if hosts != "bc" {
-					t.Errorf("cancelled: %s", hosts)
+					t.Errorf("canceled: %s", hosts)
 				}
-				want := map[string]string{"cancel": "cancelled before it was sent", "halt": "rollout stopped by its operator; never sent"}
+				want := map[string]string{"cancel": "canceled before it was sent", "halt": "rollout stopped by its operator; never sent"}
 				if reason != want[name] {
 					t.Errorf("reason %q", reason)
 				}
@@ -250,13 +250,13 @@ func TestHaltThenCancel(t *testing.T) {
 		if p := r.take(broker.Routed); p.Msg.Type != wire.TypeCancel || p.Msg.CorrelationId != a {
 			t.Errorf("%s for %s", p.Msg.Type, p.Msg.CorrelationId)
 		}
-		r.store.says(a, results.Progress{State: results.Ended, Outcome: wire.Cancelled})
+		r.store.says(a, results.Progress{State: results.Ended, Outcome: wire.Canceled})
 		r.nothing()
 	})
 }
 
-// Another process has cancelled the task while this one soaked.
-func TestRolloutCancelledElsewhere(t *testing.T) {
+// Another process has canceled the task while this one soaked.
+func TestRolloutCanceledElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
@@ -269,7 +269,7 @@ func TestRolloutCancelledElsewhere(t *testing.T) {
 		if err := r.d.Settled(context.Background(), ""); err != nil { // the operator may leave before the soak is over
 			t.Error(err)
 		}
-		if hosts, reason := r.untold(); hosts != "b" || reason != "cancelled before it was sent" {
+		if hosts, reason := r.untold(); hosts != "b" || reason != "canceled before it was sent" {
 			t.Errorf("%s: %q", hosts, reason)
 		}
 	})

@@ -23,7 +23,7 @@ const (
 
 	// touchValid is that where a signature costs a touch: agents that are silent
 	// for long must not have their operator touch the key again and again. Who
-	// captures such a question can have its answer sent, or the job cancelled,
+	// captures such a question can have its answer sent, or the job canceled,
 	// once more.
 	touchValid = time.Hour
 
@@ -136,7 +136,7 @@ func (t *task) drive(ctx context.Context) error {
 // follow does what the plan says until it is done.
 func (t *task) follow(ctx context.Context, hosts *errgroup.Group) error {
 	ended := make(chan bool) // host goroutines → here: whether the command did well
-	cancelled, halted := (<-chan struct{})(t.cancel), (<-chan struct{})(nil)
+	canceled, halted := (<-chan struct{})(t.cancel), (<-chan struct{})(nil)
 	if t.record.Rollout != nil && !t.resumed {
 		halted = t.halted
 	}
@@ -173,15 +173,15 @@ func (t *task) follow(ctx context.Context, hosts *errgroup.Group) error {
 		case w := <-t.wants:
 			t.fulfil(ctx, w)
 			w.done <- struct{}{}
-		case <-cancelled:
-			cancelled = nil
-			err = t.halt(ctx, cancelledUnsent)
+		case <-canceled:
+			canceled = nil
+			err = t.halt(ctx, canceledUnsent)
 		case <-halted:
 			halted = nil
 			err = t.halt(ctx, "rollout stopped by its operator")
 		case <-timer.C:
-			if t.plan.resting && t.cancelledElsewhere(ctx) {
-				err = t.halt(ctx, cancelledUnsent)
+			if t.plan.resting && t.canceledElsewhere(ctx) {
+				err = t.halt(ctx, canceledUnsent)
 			}
 		case <-ctx.Done():
 			return ctx.Err()

@@ -215,7 +215,7 @@ func TestHearsayIsReplayed(t *testing.T) {
 	if got := again.known(o); got == nil || got.phase != waiting || got.issuer != "alice" {
 		t.Errorf("alice's: %+v", got)
 	}
-	if got := again.jobs["carol/"+o.Leaf.Job]; got == nil || got.result.Outcome != wire.Cancelled {
+	if got := again.jobs["carol/"+o.Leaf.Job]; got == nil || got.result.Outcome != wire.Canceled {
 		t.Errorf("carol's: %+v", got)
 	}
 	theirs := about(t, wire.TypeStatus, o)
@@ -240,7 +240,7 @@ func TestCancelThatComesAgain(t *testing.T) {
 		body := r.request(wire.TypeCancel, task, job)
 		for range 100 {
 			r.deliver(wire.TypeCancel, job, body)
-			if e := next[*wire.Ended](r); e.Outcome != wire.Cancelled {
+			if e := next[*wire.Ended](r); e.Outcome != wire.Canceled {
 				t.Fatalf("%+v", e)
 			}
 		}

@@ -24,7 +24,7 @@ type entry struct {
 	Issuer    string `json:"issuer,omitzero"` // who signed: a key's fingerprint, or an authority's and a principal
 	AnyJob    bool   `json:"any_job,omitzero"`
 	Hearsay   bool   `json:"hearsay,omitzero"`   // with each entry of such a job, and its issuer too
-	Uncertain bool   `json:"uncertain,omitzero"` // cancelled before it came; it may have run on another host
+	Uncertain bool   `json:"uncertain,omitzero"` // canceled before it came; it may have run on another host
 	ReplyTo   string `json:"reply_to,omitzero"`
 	Agent     string `json:"agent,omitzero"` // the id under which it was accepted
 

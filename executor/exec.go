@@ -16,8 +16,8 @@ import (
 
 // Why a running command was stopped.
 var (
-	errCancelled = errors.New("cancelled by the operator")
-	errStopped   = errors.New("the agent was stopped")
+	errCanceled = errors.New("canceled by the operator")
+	errStopped  = errors.New("the agent was stopped")
 )
 
 // A report is what an exec goroutine tells the loop: who its process is, some

@@ -40,13 +40,13 @@ type job struct {
 	quietUntil time.Time               // a job that ends before costs one reply
 	process    *process.Identity       // while it runs
 	stop       context.CancelCauseFunc // while it runs
-	cancelling bool
+	canceling  bool
 
 	kept   []ref      // output in the order it came, both streams
 	result wire.Ended // when it has ended, without the output
 	told   bool       // an operator has it
 
-	uncertain bool      // it was cancelled before it came, and may have run on another host
+	uncertain bool      // it was canceled before it came, and may have run on another host
 	keptFrom  time.Time // its end was noted by a clock that was ahead: when that was found
 
 	logged   bool   // the log has said whose it is
@@ -69,7 +69,7 @@ func (j *job) keptBytes() (n int64) {
 // state is the answer to a status while the job has not ended.
 func (j *job) state(now time.Time) *wire.State {
 	s := &wire.State{
-		Job: j.id, Agent: j.agent, State: wire.StateAccepted, Cancelling: j.cancelling,
+		Job: j.id, Agent: j.agent, State: wire.StateAccepted, Canceling: j.canceling,
 		AcceptedAt: j.acceptedAt.UnixMilli(), At: now.UnixMilli(),
 	}
 	if j.phase == running {

@@ -358,7 +358,7 @@ func (b *journal) cancel(r *order, now time.Time) (j *job, stop bool) {
 		}
 		j.uncertain = why == elsewhere
 		b.remember(j)
-		b.close(j, wire.Ended{Outcome: wire.Cancelled, Reason: "cancelled before it arrived"}, now)
+		b.close(j, wire.Ended{Outcome: wire.Canceled, Reason: "canceled before it arrived"}, now)
 		if j.uncertain {
 			return nil, false // it never runs here, even if it waits in the inbox; of elsewhere nothing is known
 		}
@@ -366,9 +366,9 @@ func (b *journal) cancel(r *order, now time.Time) (j *job, stop bool) {
 		return nil, false
 	case j.phase == waiting:
 		b.unqueue(j)
-		b.close(j, wire.Ended{Outcome: wire.Cancelled, Reason: "cancelled before it began"}, now)
+		b.close(j, wire.Ended{Outcome: wire.Canceled, Reason: "canceled before it began"}, now)
 	case j.phase == running:
-		j.cancelling = true
+		j.canceling = true
 		return j, true
 	}
 	return j, false

@@ -68,17 +68,17 @@ func TestJobRunsOnce(t *testing.T) {
 		t.Fatalf("first time: known %v, phase %v", known, j.phase)
 	}
 	if again, known := b.accept(r, "", false, t0); !known || again != j {
-		t.Error("a repeated request was not recognised while it waits")
+		t.Error("a repeated request was not recognized while it waits")
 	}
 	if next := b.begin(t0); next != j {
 		t.Fatal("it does not begin")
 	}
 	if again, known := b.accept(r, "", false, t0); !known || again != j {
-		t.Error("a repeated request was not recognised while it runs")
+		t.Error("a repeated request was not recognized while it runs")
 	}
 	b.end(j, code(0), t0)
 	if again, known := b.accept(r, "", false, t0.Add(time.Hour)); !known || again != j {
-		t.Error("a repeated request was not recognised after its end")
+		t.Error("a repeated request was not recognized after its end")
 	}
 	if next := b.begin(t0); next != nil {
 		t.Error("it began a second time")
@@ -193,22 +193,22 @@ func TestCancel(t *testing.T) {
 	if got, stop := b.cancel(about(t, wire.TypeCancel, r), t0); got != j || stop {
 		t.Fatalf("cancel of a waiting job: %v %v", got, stop)
 	}
-	wantOutcome(t, j, wire.Cancelled, "before it began")
+	wantOutcome(t, j, wire.Canceled, "before it began")
 	if next := b.begin(t0); next != nil {
-		t.Error("a cancelled job began")
+		t.Error("a canceled job began")
 	}
 
 	r = run(t)
 	j, _ = b.accept(r, "", false, t0)
 	b.begin(t0)
-	if got, stop := b.cancel(about(t, wire.TypeCancel, r), t0); got != j || !stop || !j.cancelling {
+	if got, stop := b.cancel(about(t, wire.TypeCancel, r), t0); got != j || !stop || !j.canceling {
 		t.Errorf("cancel of a running job: %v %v", got, stop)
 	}
 
 	r = run(t) // a cancel that overtakes its run
 	j, _ = b.cancel(about(t, wire.TypeCancel, r), t0)
-	wantOutcome(t, j, wire.Cancelled, "before it arrived")
-	if again, known := b.accept(r, "", false, t0); !known || again.result.Outcome != wire.Cancelled {
+	wantOutcome(t, j, wire.Canceled, "before it arrived")
+	if again, known := b.accept(r, "", false, t0); !known || again.result.Outcome != wire.Canceled {
 		t.Error("a job ran after its cancel")
 	}
 }

@@ -320,7 +320,7 @@ func (l *loop) accept(v *trust.Verdict, r *order, held bool, now time.Time) {
 
 func (l *loop) cancel(r *order, now time.Time) {
 	before := l.journal.known(r)
-	again := before != nil && (before.phase == ended || before.cancelling)
+	again := before != nil && (before.phase == ended || before.canceling)
 	j, stop := l.journal.cancel(r, now)
 	switch {
 	case j == nil:
@@ -328,10 +328,10 @@ func (l *loop) cancel(r *order, now time.Time) {
 		return
 	case stop:
 		if !again {
-			l.log.Info("cancelling", "job", j.id, "task", j.task)
+			l.log.Info("canceling", "job", j.id, "task", j.task)
 		}
 		if j.stop != nil {
-			j.stop(errCancelled)
+			j.stop(errCanceled)
 		} // else it is not executed at all
 		l.answer(r.Request, j.state(now))
 	case !again:

@@ -85,7 +85,7 @@ func (r *rig) execute(ctx context.Context, s process.Spec, started func(process.
 		res.Started, res.StartedAt, res.EndedAt = true, begun, time.Now()
 		return res
 	case <-ctx.Done():
-		return process.Result{Started: true, Cancelled: true, StartedAt: begun, EndedAt: time.Now()}
+		return process.Result{Started: true, Canceled: true, StartedAt: begun, EndedAt: time.Now()}
 	}
 }
 
@@ -370,14 +370,14 @@ func TestCancelIsSeenWhileAllWorkersAreBusy(t *testing.T) {
 				outcome = e.Outcome
 			}
 		}
-		if outcome != wire.Cancelled {
+		if outcome != wire.Canceled {
 			t.Errorf("outcome %s", outcome)
 		}
 		r.send(wire.TypeCancel, tasks[2], jobs[2])
 		for done := false; !done; {
 			if e, ok := r.reply(broker.Routed).(*wire.Ended); ok && e.Job == jobs[2] {
 				done = true
-				if e.Outcome != wire.Cancelled || e.StartedAt != 0 {
+				if e.Outcome != wire.Canceled || e.StartedAt != 0 {
 					t.Errorf("waiting job: %+v", e)
 				}
 			}

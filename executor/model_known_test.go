@@ -49,7 +49,7 @@ func TestModelKnown(t *testing.T) {
 				{After: time.Second, What: setClock},
 			},
 		},
-		"cancelled while its begin is written": {
+		"canceled while its begin is written": {
 			Machines: plan(func(p *machinePlan) { p.Sync = time.Second }),
 			Events:   []event{{What: submit, Task: slow}, {After: 2 * ms, What: cancelOne}},
 		},
@@ -61,7 +61,7 @@ func TestModelKnown(t *testing.T) {
 			Machines: plan(func(p *machinePlan) { p.Sync = 4 * ms }),
 			Events:   []event{{What: submit, Task: slow}, {After: 3 * ms, What: diskFull, Down: 4 * time.Second}},
 		},
-		"cancelled while it waits, then the power fails, and a copy comes": {
+		"canceled while it waits, then the power fails, and a copy comes": {
 			Machines: plan(nil),
 			Requests: []fate{arrives, twice(3 * time.Second)},
 			Events: []event{

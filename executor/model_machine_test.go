@@ -217,7 +217,7 @@ func (m *machine) execute(ctx context.Context, l *life, s process.Spec, started 
 	w.mu.Lock()
 	if l.dead {
 		w.mu.Unlock()
-		return process.Result{Cancelled: true}
+		return process.Result{Canceled: true}
 	}
 	w.runs[id]++
 	w.tracef(id, "%s executes it", m.name)
@@ -248,11 +248,11 @@ func (m *machine) execute(ctx context.Context, l *life, s process.Spec, started 
 	case <-expired:
 		r.TimedOut = true
 	case <-ctx.Done():
-		r.Cancelled = true
+		r.Canceled = true
 	}
 	r.EndedAt = m.now()
 	r.Stdout.Size = int64(half)
-	if !r.TimedOut && !r.Cancelled && len(text) > half {
+	if !r.TimedOut && !r.Canceled && len(text) > half {
 		r.Rest = []process.Chunk{chunk(half, len(text))}
 		r.Stdout.Size = int64(len(text))
 	}

@@ -329,8 +329,8 @@ func (w *world) judge() {
 			w.failf("expired, and was executed: %s", j)
 		case slices.Contains([]wire.Outcome{wire.Rejected, wire.FailedToStart}, j.Outcome) && n != 0 && honest:
 			w.failf("%s, and was executed: %s", j.Outcome, j)
-		case j.Outcome == wire.Cancelled && j.Started.IsZero() && n != 0 && honest:
-			w.failf("cancelled before it began, and was executed: %s", j)
+		case j.Outcome == wire.Canceled && j.Started.IsZero() && n != 0 && honest:
+			w.failf("canceled before it began, and was executed: %s", j)
 		case j.Outcome == wire.Interrupted && !m.disk.begun[j.ID]:
 			w.failf("interrupted, and never begun: %s", j)
 		}

@@ -183,7 +183,7 @@ func TestCancelBeforeTheInboxIsRead(t *testing.T) {
 		if !known {
 			t.Fatalf("%s: %+v", name, j)
 		}
-		wantOutcome(t, j, wire.Cancelled, "before it arrived")
+		wantOutcome(t, j, wire.Canceled, "before it arrived")
 		if j, _ := b.status(about(t, wire.TypeStatus, r), t0.Add(5*time.Second)); j == nil {
 			t.Errorf("%s: now it is certain, and status does not say so", name)
 		}

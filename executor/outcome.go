@@ -22,9 +22,9 @@ func outcome(ctx context.Context, run *wire.Run, r process.Result) *wire.Ended {
 	switch {
 	case r.TimedOut:
 		e.Outcome, e.Reason = wire.TimedOut, fmt.Sprintf("still running after %s", run.Timeout())
-	case r.Cancelled && errors.Is(context.Cause(ctx), errCancelled):
-		e.Outcome, e.Reason = wire.Cancelled, "stopped while it ran"
-	case r.Cancelled:
+	case r.Canceled && errors.Is(context.Cause(ctx), errCanceled):
+		e.Outcome, e.Reason = wire.Canceled, "stopped while it ran"
+	case r.Canceled:
 		e.Outcome, e.Reason = wire.Interrupted, errStopped.Error()
 	case !r.Started:
 		e.Outcome, e.Reason = wire.FailedToStart, r.Err.Error()

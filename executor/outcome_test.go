@@ -13,8 +13,8 @@ import (
 )
 
 func TestOutcomeSaysWhatEndedTheCommand(t *testing.T) {
-	cancelled, cancel := context.WithCancelCause(context.Background())
-	cancel(errCancelled)
+	canceled, cancel := context.WithCancelCause(context.Background())
+	cancel(errCanceled)
 	stopped, stop := context.WithCancelCause(context.Background())
 	stop(errStopped)
 	root := process.Process{PID: 812, User: "root", Name: "sleep"}
@@ -45,7 +45,7 @@ func TestOutcomeSaysWhatEndedTheCommand(t *testing.T) {
 			wire.Exited, 2, 1, "2 background processes were killed; 1 background process keeps running: 812 (sleep) of root",
 		},
 		{
-			"exit of its own after a cancel that failed", cancelled,
+			"exit of its own after a cancel that failed", canceled,
 			process.Result{StopError: failed},
 			wire.Exited, 0, 0, "a request to end it failed: process 812 (sleep) of root could not be signaled",
 		},
@@ -61,13 +61,13 @@ func TestOutcomeSaysWhatEndedTheCommand(t *testing.T) {
 			wire.TimedOut, 3, 1, "still running after 2s; 1 process could not be ended and lives on: 812 (sleep) of root",
 		},
 		{
-			"cancel with two survivors", cancelled,
-			process.Result{Cancelled: true, Killed: 1, Left: []process.Process{root, java}, LeftCount: 2},
-			wire.Cancelled, 1, 2, "stopped while it ran; 2 processes could not be ended and live on: 812 (sleep) of root, 4711 (java) of app",
+			"cancel with two survivors", canceled,
+			process.Result{Canceled: true, Killed: 1, Left: []process.Process{root, java}, LeftCount: 2},
+			wire.Canceled, 1, 2, "stopped while it ran; 2 processes could not be ended and live on: 812 (sleep) of root, 4711 (java) of app",
 		},
 		{
 			"agent's stop with survivors that nobody could name", stopped,
-			process.Result{Cancelled: true, Killed: 1, LeftCount: 2},
+			process.Result{Canceled: true, Killed: 1, LeftCount: 2},
 			wire.Interrupted, 1, 2, "the agent was stopped; 2 processes could not be ended and live on",
 		},
 	} {

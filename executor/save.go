@@ -125,8 +125,8 @@ func (l *loop) saved(work context.Context, answer journalfile.Answer) {
 	}
 	for _, j := range b.begun {
 		switch {
-		case j.cancelling:
-			l.endUnrun(j, wire.Ended{Outcome: wire.Cancelled, Reason: "cancelled before it began"}, now)
+		case j.canceling:
+			l.endUnrun(j, wire.Ended{Outcome: wire.Canceled, Reason: "canceled before it began"}, now)
 		case l.draining:
 			l.endUnrun(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was stopped before it began"}, now)
 		default:

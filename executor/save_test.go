@@ -341,7 +341,7 @@ func TestCancelBeforeTheSyncPreventsTheRun(t *testing.T) {
 		r.send(wire.TypeCancel, task, job)
 		for {
 			if e, ok := r.reply(broker.Routed).(*wire.Ended); ok {
-				if e.Outcome != wire.Cancelled || e.StartedAt != 0 {
+				if e.Outcome != wire.Canceled || e.StartedAt != 0 {
 					t.Errorf("ended %+v", e)
 				}
 				break
@@ -426,8 +426,8 @@ func TestReplay(t *testing.T) {
 		if first.phase != ended || *first.result.ExitCode != 4 || len(first.kept) != 1 || !first.told {
 			t.Errorf("%s: it has ended: %+v", name, first)
 		}
-		wantOutcome(t, again.jobs[jobs[3].id], wire.Cancelled, "")
-		wantOutcome(t, again.jobs[tombstone.key()], wire.Cancelled, "")
+		wantOutcome(t, again.jobs[jobs[3].id], wire.Canceled, "")
+		wantOutcome(t, again.jobs[tombstone.key()], wire.Canceled, "")
 		for _, q := range reqs {
 			if _, known := again.accept(q, "", false, t0); !known {
 				t.Errorf("%s: %s is not remembered", name, q.Leaf.Job)

@@ -6,7 +6,7 @@ import (
 	"warren/internal/operator/results"
 )
 
-// A colorWhen says when colours are used.
+// A colorWhen says when colors are used.
 type colorWhen string
 
 const (
@@ -21,7 +21,7 @@ func (c *colorWhen) UnmarshalText(text []byte) error {
 		*c = w
 		return nil
 	}
-	return usage("it is auto, always or never", "%q is no way to use colours", text)
+	return usage("it is auto, always or never", "%q is no way to use colors", text)
 }
 
 // paintFor is the paint of an output.
@@ -35,7 +35,7 @@ func (c colorWhen) paintFor(terminal bool) paint {
 	return paint(terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && takesColors())
 }
 
-// A paint colours text, or leaves it as it is. It is put on what is laid out
+// A paint colors text, or leaves it as it is. It is put on what is laid out
 // already: its bytes have no width.
 type paint bool
 
@@ -50,7 +50,7 @@ func (p paint) ok(text string) string    { return p.with("32", text) } // green:
 func (p paint) bad(text string) string   { return p.with("31", text) } // red: it went wrong
 func (p paint) doubt(text string) string { return p.with("33", text) } // yellow: not known, or not yet
 
-// job colours a text by how a job stands.
+// job colors a text by how a job stands.
 func (p paint) job(j *results.Job, text string) string {
 	switch {
 	case j.OK():
@@ -61,7 +61,7 @@ func (p paint) job(j *results.Job, text string) string {
 	return p.bad(text)
 }
 
-// task colours a text by how a task stands.
+// task colors a text by how a task stands.
 func (p paint) task(t *results.Task, text string) string {
 	switch {
 	case !t.Done():

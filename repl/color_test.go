@@ -20,7 +20,7 @@ func TestColors(t *testing.T) {
 		t.Setenv("NO_COLOR", c.noColor)
 		t.Setenv("TERM", c.term)
 		if got := bool(c.when.paintFor(c.terminal)); got != c.want {
-			t.Errorf("%+v: colours %v", c, got)
+			t.Errorf("%+v: colors %v", c, got)
 		}
 	}
 	if got := paint(true).bad("x"); got != "\x1b[31mx\x1b[0m" {

@@ -30,7 +30,7 @@ func (*retryCommand) Help() string {
 
     retry 1b4e
     retry 1b4e --outcome unreachable --when-online 24h
-    retry 1b4e --outcome cancelled --rollout 10%,100%     go on with a rollout that has stopped`
+    retry 1b4e --outcome canceled --rollout 10%,100%     go on with a rollout that has stopped`
 }
 
 func (c *retryCommand) Run(ctx context.Context, s *session) error {

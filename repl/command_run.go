@@ -15,7 +15,7 @@ type runCommand struct {
 	targets `embed:""`
 
 	Words       []string         `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
-	Timeout     timeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run; then its host ends it. Without it, until it ends by itself or is cancelled."`
+	Timeout     timeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run; then its host ends it. Without it, until it ends by itself or is canceled."`
 	Expires     duration         `default:"60s" placeholder:"TIME" env:"WARREN_EXPIRES" help:"How long a host may take to begin it."`
 	WhenOnline  duration         `placeholder:"TIME" help:"Let it wait for hosts that are away: one with an inbox runs it when it is back within this time, instead of --expires."`
 	Cwd         string           `placeholder:"DIR" help:"Directory to run it in."`
@@ -52,7 +52,7 @@ Examples:
 
 A job with secrets is sent by the process that has them alone: where that ends before a host has the job, it is lost, or expires. With --when-online the secrets would wait on the broker's disk for each host that is offline, so run refuses that without --store-secrets-on-broker.
 
-With --rollout the next stage begins when each job of the last one has ended and the soak has passed. Whatever does not exit with 0 counts as failed, unreachable and lost hosts too; with more failures than are allowed no further host is told, and those that were not told are cancelled, each by its name. The process that issued it drives it: where that ends, no further host is told.
+With --rollout the next stage begins when each job of the last one has ended and the soak has passed. Whatever does not exit with 0 counts as failed, unreachable and lost hosts too; with more failures than are allowed no further host is told, and those that were not told are canceled, each by its name. The process that issued it drives it: where that ends, no further host is told.
 
 Ctrl-C while it waits leaves the task running (from the shell, a rollout tells no further host); a second one within two seconds cancels it. Exit status: 0 every host exited with 0 and its output is there, or with --detach every host has the job or will find it in its inbox; 1 otherwise; 2 usage or configuration; 3 no broker.`
 }

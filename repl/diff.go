@@ -96,7 +96,7 @@ func (s *session) plain(ctx context.Context, v *view, j *results.Job, stream str
 	return string(text), nil
 }
 
-// paintDiff colours a diff and indents it.
+// paintDiff colors a diff and indents it.
 func (s *session) paintDiff(diff string) string {
 	var out strings.Builder
 	for line := range strings.Lines(diff) {

@@ -238,7 +238,7 @@ func TestLiveViewIsLeft(t *testing.T) {
 	d.shows("detached: task 1b4e0001")
 	d.shows("12 running") // the frame stays
 	d.send(ctrlC)
-	d.shows("cancelling task 1b4e0001")
+	d.shows("canceling task 1b4e0001")
 	if status := d.done(); status != exitFailed {
 		t.Errorf("exit status %d", status)
 	}

@@ -53,7 +53,7 @@ type summaryDocument struct {
 	Exited        int `json:"exited"`
 	Signaled      int `json:"signaled"`
 	TimedOut      int `json:"timed_out"`
-	Cancelled     int `json:"cancelled"`
+	Canceled      int `json:"canceled"`
 	FailedToStart int `json:"failed_to_start"`
 	Rejected      int `json:"rejected"`
 	Expired       int `json:"expired"`
@@ -126,7 +126,7 @@ func describeSummary(hosts int, sum results.Summary) summaryDocument {
 	return summaryDocument{
 		Hosts: hosts, OK: sum.OK,
 		Exited: n[wire.Exited], Signaled: n[wire.Signaled], TimedOut: n[wire.TimedOut],
-		Cancelled: n[wire.Cancelled], FailedToStart: n[wire.FailedToStart], Rejected: n[wire.Rejected],
+		Canceled: n[wire.Canceled], FailedToStart: n[wire.FailedToStart], Rejected: n[wire.Rejected],
 		Expired: n[wire.Expired], Interrupted: n[wire.Interrupted],
 		Unreachable: n[wire.Unreachable], Lost: n[wire.Lost],
 	}

@@ -221,7 +221,7 @@ func (e *fakeEngine) Cancel(ctx context.Context, task string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(e.store.SetCancel(ctx, task), e.end(ctx, t, wire.Ended{Outcome: wire.Cancelled}))
+	return errors.Join(e.store.SetCancel(ctx, task), e.end(ctx, t, wire.Ended{Outcome: wire.Canceled}))
 }
 
 func (e *fakeEngine) Halt(context.Context, string) (bool, error) { return false, nil }

@@ -119,21 +119,21 @@ func (s *session) cancelDetached(ctx context.Context) (second bool, err error) {
 	// Not interruptible: who presses it three times means it all the more.
 	ctx, cancel := context.WithTimeout(ctx, cancelTime)
 	defer cancel()
-	return true, s.cancelling(last.task, s.engine.Cancel(ctx, last.task))
+	return true, s.canceling(last.task, s.engine.Cancel(ctx, last.task))
 }
 
 func (s *session) cancel(ctx context.Context, task string) error {
-	return s.cancelling(task, s.interruptible(ctx, func(ctx context.Context) error { return s.engine.Cancel(ctx, task) }))
+	return s.canceling(task, s.interruptible(ctx, func(ctx context.Context) error { return s.engine.Cancel(ctx, task) }))
 }
 
-// cancelling tells that a cancel is on its way, if it is.
-func (s *session) cancelling(task string, err error) error {
+// canceling tells that a cancel is on its way, if it is.
+func (s *session) canceling(task string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &fault{status: exitFailed, text: "the broker takes no cancel now: task " + task + " goes on", hint: "try again: cancel " + shortID(task), err: err}
 	}
 	if err != nil {
 		return err
 	}
-	s.note("cancelling task %s: check_task %s shows what becomes of it", task, shortID(task))
+	s.note("canceling task %s: check_task %s shows what becomes of it", task, shortID(task))
 	return nil
 }

@@ -117,7 +117,7 @@ func (p *pager) give(text []byte) (int, error) {
 }
 
 // start starts the program, with the options that Git gives less: leave where
-// one screen is enough, pass on colours, leave the text on the screen.
+// one screen is enough, pass on colors, leave the text on the screen.
 func (p *pager) start() error {
 	cmd := exec.Command(p.words[0], p.words[1:]...)
 	cmd.Stdout, cmd.Stderr = p.out, os.Stderr

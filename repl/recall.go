@@ -24,11 +24,11 @@ var recalls = []string{"recalled", "killed", "lives on", "recall pending", "too 
 // recallOf is what a cancel has done to a job, as it is now.
 func recallOf(j *results.Job) string {
 	switch {
-	case j.State == results.Ended && j.Outcome == wire.Cancelled && j.Started.IsZero():
+	case j.State == results.Ended && j.Outcome == wire.Canceled && j.Started.IsZero():
 		return "recalled" // it never began
-	case j.State == results.Ended && j.Outcome == wire.Cancelled && j.Left > 0:
+	case j.State == results.Ended && j.Outcome == wire.Canceled && j.Left > 0:
 		return "lives on" // some of it could not be ended
-	case j.State == results.Ended && j.Outcome == wire.Cancelled:
+	case j.State == results.Ended && j.Outcome == wire.Canceled:
 		return "killed"
 	case j.State == results.Ended:
 		return "too late" // it ended by itself

@@ -19,14 +19,14 @@ func TestCancelCountsWhatItHasDone(t *testing.T) {
 	}
 	before = append(before, results.Job{ID: "9", State: results.Running})
 	before = append(before, ended("7", wire.Exited, begun))
-	survived := ended("9", wire.Cancelled, begun)
+	survived := ended("9", wire.Canceled, begun)
 	survived.Killed, survived.Left = 2, 1
 	now := []results.Job{
 		survived,
-		ended("1", wire.Cancelled, time.Time{}), ended("2", wire.Cancelled, begun), ended("3", wire.Exited, begun),
+		ended("1", wire.Canceled, time.Time{}), ended("2", wire.Canceled, begun), ended("3", wire.Exited, begun),
 		{ID: "4", State: results.Sent, Reason: results.Recalling},
 		{ID: "5", State: results.Running},
-		ended("6", wire.Cancelled, time.Time{}),
+		ended("6", wire.Canceled, time.Time{}),
 		ended("7", wire.Exited, begun),
 		{ID: "8", Host: "web03", State: results.Running, Reason: results.Refused + "the job is another\x1b operator's"},
 	}

@@ -8,7 +8,7 @@ import (
 	"warren/internal/visible"
 )
 
-// A frameLine is a line of a frame: what it looks like, and with its colours.
+// A frameLine is a line of a frame: what it looks like, and with its colors.
 type frameLine struct{ plain, painted string }
 
 // A screen draws a frame of lines in place, below what the terminal shows, and

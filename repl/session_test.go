@@ -30,7 +30,7 @@ type oneTask struct {
 	output    []results.Piece
 	summaries chan results.Summary
 	asked     []time.Duration // when, since start
-	cancelled []string
+	canceled  []string
 	start     time.Time
 	driven    bool
 	left      int // calls of Leave
@@ -79,7 +79,7 @@ func (o *oneTask) Connect(context.Context) error       { return nil }
 func (o *oneTask) Link() *broker.State                 { return nil }
 func (o *oneTask) Viewed(results.Task, []string) error { return nil }
 func (o *oneTask) Cancel(_ context.Context, task string) error {
-	o.cancelled = append(o.cancelled, task)
+	o.canceled = append(o.canceled, task)
 	return nil
 }
 
@@ -174,10 +174,10 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 
 func TestInterruptsOfTheShellForm(t *testing.T) {
 	for _, tt := range []struct {
-		name      string
-		second    time.Duration // after the first; 0 is none
-		takes     time.Duration
-		cancelled bool
+		name     string
+		second   time.Duration // after the first; 0 is none
+		takes    time.Duration
+		canceled bool
 	}{
 		{"one", 0, 2 * time.Second, false},
 		{"two", 1900 * time.Millisecond, 1900 * time.Millisecond, true},
@@ -196,8 +196,8 @@ func TestInterruptsOfTheShellForm(t *testing.T) {
 				if took := time.Since(o.start); took != 10*time.Second+tt.takes {
 					t.Errorf("left after %v", took)
 				}
-				if (len(o.cancelled) > 0) != tt.cancelled {
-					t.Errorf("cancelled: %q", o.cancelled)
+				if (len(o.canceled) > 0) != tt.canceled {
+					t.Errorf("canceled: %q", o.canceled)
 				}
 				if !strings.Contains(out.String(), "detached: task "+o.task.ID) {
 					t.Errorf("printed %q", out)
@@ -209,8 +209,8 @@ func TestInterruptsOfTheShellForm(t *testing.T) {
 
 func TestInterruptsAtThePrompt(t *testing.T) {
 	for _, tt := range []struct {
-		second    time.Duration
-		cancelled int
+		second   time.Duration
+		canceled int
 	}{{1900 * time.Millisecond, 1}, {2100 * time.Millisecond, 0}} {
 		synctest.Test(t, func(t *testing.T) {
 			o, s, interrupts, out := newOneTask(false)
@@ -224,8 +224,8 @@ func TestInterruptsAtThePrompt(t *testing.T) {
 			time.Sleep(tt.second)
 			s.interruptedAtPrompt(t.Context())
 			s.interruptedAtPrompt(t.Context()) // a third does not cancel again
-			if len(o.cancelled) != tt.cancelled {
-				t.Errorf("after %v cancelled: %q", tt.second, o.cancelled)
+			if len(o.canceled) != tt.canceled {
+				t.Errorf("after %v canceled: %q", tt.second, o.canceled)
 			}
 			if !strings.Contains(out.String(), "to leave, type exit") {
 				t.Errorf("printed %q", out)
@@ -259,7 +259,7 @@ func TestInterruptEndsAScript(t *testing.T) {
 	if status := Main(t.Context(), []string{"--data-dir", dir}, stdio, open); status != exitFailed {
 		t.Errorf("status %d", status)
 	}
-	if out.Len() > 0 || !strings.Contains(errs.String(), "detached: task 1b4e0001") || strings.Contains(errs.String(), "1b4e0002") || !strings.Contains(errs.String(), "cancelling task 1b4e0001") {
+	if out.Len() > 0 || !strings.Contains(errs.String(), "detached: task 1b4e0001") || strings.Contains(errs.String(), "1b4e0002") || !strings.Contains(errs.String(), "canceling task 1b4e0001") {
 		t.Errorf("printed %q, %q", out.String(), errs.String())
 	}
 }

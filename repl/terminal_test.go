@@ -209,8 +209,8 @@ func TestTerminalCtrlCWhileWaiting(t *testing.T) {
 			term.expect("detached: task 1b4e0001-0000-4000-8000-000000000000 goes on\r\nhint: check_task 1b4e0001 shows it, cancel 1b4e0001 stops it")
 			term.expect("warren> ")
 			term.send(ctrlC)
-			term.expect("cancelling task 1b4e0001-0000-4000-8000-000000000000")
-			term.expect("[1b4e0001] done: 1 cancelled  hold")
+			term.expect("canceling task 1b4e0001-0000-4000-8000-000000000000")
+			term.expect("[1b4e0001] done: 1 canceled  hold")
 			term.expect("warren> ")
 			term.send(ctrlC) // means nothing more than at any prompt
 			term.expect("to leave")
@@ -230,12 +230,12 @@ func TestTerminalCtrlCInShellForm(t *testing.T) {
 	term.expect("detached: task 1b4e0001-0000-4000-8000-000000000000 goes on")
 	term.expect("cancels it now")
 	term.send(ctrlC)
-	term.expect("cancelling task 1b4e0001-0000-4000-8000-000000000000")
+	term.expect("canceling task 1b4e0001-0000-4000-8000-000000000000")
 	if status := term.end(); status != exitFailed {
 		t.Errorf("exit status %d", status)
 	}
 	term = startTerminal(t, dir, nil, "check_task", "1b4e")
-	term.expect("web01  cancelled")
+	term.expect("web01  canceled")
 	if status := term.end(); status != exitFailed {
 		t.Errorf("exit status %d", status)
 	}

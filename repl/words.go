@@ -12,7 +12,7 @@ import (
 // outcomes are all outcomes, in the order in which they are counted up: what
 // the commands did, what agents decided, what is not known.
 var outcomes = []wire.Outcome{
-	wire.Exited, wire.Signaled, wire.TimedOut, wire.Cancelled, wire.FailedToStart,
+	wire.Exited, wire.Signaled, wire.TimedOut, wire.Canceled, wire.FailedToStart,
 	wire.Rejected, wire.Expired, wire.Interrupted, wire.Unreachable, wire.Lost,
 }
 
@@ -108,7 +108,7 @@ func stateText(t *results.Task) string {
 	}
 	state := "running"
 	if t.Cancel {
-		state = "being cancelled"
+		state = "being canceled"
 	}
 	return fmt.Sprintf("%s, %d of %d ended%s", state, t.Summary.Ended, t.Hosts, text)
 }

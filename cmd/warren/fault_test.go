@@ -243,8 +243,8 @@ func TestManyOperators(t *testing.T) {
 			t.Errorf("status %d, %v", status, err)
 		}
 	}
-	has(t, driver.Out.String(), "cancelled")
-	has(t, waiter.Out.String(), "cancelled")
+	has(t, driver.Out.String(), "canceled")
+	has(t, waiter.Out.String(), "canceled")
 	g.once(a)
 
 	checkAudit(t, p, "execute_command.log", n+1, []string{a, b})

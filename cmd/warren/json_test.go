@@ -86,7 +86,7 @@ func TestJSON(t *testing.T) {
 	}
 	summary := map[string]int{
 		"hosts": 3, "ok": 0, "exited": 1, "signaled": 1, "unreachable": 1,
-		"timed_out": 0, "cancelled": 0, "failed_to_start": 0, "rejected": 0, "expired": 0, "interrupted": 0, "lost": 0,
+		"timed_out": 0, "canceled": 0, "failed_to_start": 0, "rejected": 0, "expired": 0, "interrupted": 0, "lost": 0,
 	}
 	if fmt.Sprint(d.Summary) != fmt.Sprint(summary) {
 		t.Errorf("summary %v, want %v", d.Summary, summary)
@@ -161,7 +161,7 @@ func TestJSONOfWhatRuns(t *testing.T) {
 	wantMembers(t, d.job(t, a), map[string]string{"state": `"running"`, "outcome": "null", "exit_code": "null", "duration_ms": "null", "agent": `"` + a + `"`})
 	decode(t, p.want(0, "cancel", d.ID, "--json").out, &d)
 	decode(t, p.want(1, "wait", d.ID, "--json").out, &d)
-	if d.State != "done" || d.Summary["cancelled"] != 1 {
+	if d.State != "done" || d.Summary["canceled"] != 1 {
 		t.Errorf("%+v", d)
 	}
 }

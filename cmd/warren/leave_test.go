@@ -88,7 +88,7 @@ func TestLeavesSilentHost(t *testing.T) {
 	}
 	await(t, &twice.Err, `detached: task \S+ goes on`)
 	leaves(t, twice, os.Interrupt)
-	has(t, twice.Err.String(), "cancelling task "+tasks[3])
+	has(t, twice.Err.String(), "canceling task "+tasks[3])
 
 	prompt := p.start()
 	fmt.Fprintf(prompt.In, "run 'echo arrived' --hosts %q\n", a)

@@ -62,7 +62,7 @@ func TestRolloutStops(t *testing.T) {
 	if got := lines(t, file); !slices.Equal(got, []string{a}) {
 		t.Errorf("it ran on %v", got)
 	}
-	if len(doc.Jobs) != 3 || doc.Jobs[2].Host != b || doc.Jobs[2].Outcome != "cancelled" || doc.Jobs[2].Reason != "rollout stopped: 2 failed, 1 allowed; never sent" {
+	if len(doc.Jobs) != 3 || doc.Jobs[2].Host != b || doc.Jobs[2].Outcome != "canceled" || doc.Jobs[2].Reason != "rollout stopped: 2 failed, 1 allowed; never sent" {
 		t.Errorf("%+v", doc.Jobs)
 	}
 	if got := len(doc.Rollout.Moves); got != 4 || doc.Rollout.Moves[3].Event != "stopped" {
@@ -77,7 +77,7 @@ func TestRolloutStops(t *testing.T) {
 	// The rest, by a retry.
 	var task struct{ ID string }
 	_ = json.Unmarshal([]byte(r.out), &task)
-	has(t, p.want(0, "retry", task.ID, "--outcome", "cancelled").out, "done: 1 ok")
+	has(t, p.want(0, "retry", task.ID, "--outcome", "canceled").out, "done: 1 ok")
 	if got := lines(t, file); !slices.Equal(got, []string{a, b}) {
 		t.Errorf("after the retry it ran on %v", got)
 	}
@@ -97,7 +97,7 @@ func TestRolloutOfADeadOperator(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := p.want(1, "check_task", onlyTask(t, p))
-	has(t, r.out, "rollout stopped: the process that drove it has ended; never sent", "done: 1 ok, 1 cancelled", b)
+	has(t, r.out, "rollout stopped: the process that drove it has ended; never sent", "done: 1 ok, 1 canceled", b)
 	if got := lines(t, file); !slices.Equal(got, []string{a}) {
 		t.Errorf("it ran on %v", got)
 	}
@@ -120,7 +120,7 @@ func TestRolloutOfAnOperatorKilledWithinAStage(t *testing.T) {
 	g.open()
 	eventually(t, func() error {
 		r := p.warren("check_task", onlyTask(t, p))
-		if strings.Contains(r.out, "done: 1 ok, 1 cancelled") {
+		if strings.Contains(r.out, "done: 1 ok, 1 canceled") {
 			return nil
 		}
 		return errorOf(r)
@@ -145,7 +145,7 @@ func TestRolloutInterrupted(t *testing.T) {
 		t.Errorf("status %d", status)
 	}
 	g.open()
-	has(t, p.want(1, "wait", onlyTask(t, p)).out, "done: 1 ok, 1 cancelled", "rollout stopped by its operator; never sent")
+	has(t, p.want(1, "wait", onlyTask(t, p)).out, "done: 1 ok, 1 canceled", "rollout stopped by its operator; never sent")
 	g.once(a)
 }
 
@@ -170,9 +170,9 @@ func TestRolloutAtThePrompt(t *testing.T) {
 	term.Expect(`\[` + id[:8] + `\] stage 1 of 2 has ended`)
 	term.Expect(`warren> `)
 	term.Type("cancel " + id[:8] + "\r")
-	term.Expect(`cancelling task`)
+	term.Expect(`canceling task`)
 	term.Type("wait " + id[:8] + "\r")
-	term.Expect(`done: 1 ok, 1 cancelled`)
+	term.Expect(`done: 1 ok, 1 canceled`)
 	term.Expect(`warren> `)
 	term.Type("exit\r")
 	if status := term.End(); status != 0 {
@@ -203,14 +203,14 @@ func TestRolloutAndExit(t *testing.T) {
 	term.Expect(`Ctrl-C leaves at once`) // the end has begun, and its Ctrl-C with it
 	term.Type(ctrlC)
 	term.End()
-	has(t, p.want(1, "check_task", id).out, "done: 1 ok, 1 cancelled", "the process that drove it has ended; never sent")
+	has(t, p.want(1, "check_task", id).out, "done: 1 ok, 1 canceled", "the process that drove it has ended; never sent")
 	if got := lines(t, file); !slices.Equal(got, []string{a}) {
 		t.Errorf("it ran on %v", got)
 	}
 }
 
 // A rollout that another process cancels is over, soak or not.
-func TestRolloutCancelledElsewhere(t *testing.T) {
+func TestRolloutCanceledElsewhere(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	a, _ := p.agent("a")
@@ -222,7 +222,7 @@ func TestRolloutCancelledElsewhere(t *testing.T) {
 	if status := ended(t, op); status != 1 {
 		t.Errorf("status %d", status)
 	}
-	has(t, op.Out.String(), "done: 1 ok, 1 cancelled")
+	has(t, op.Out.String(), "done: 1 ok, 1 canceled")
 	if got := lines(t, file); !slices.Equal(got, []string{a}) {
 		t.Errorf("it ran on %v", got)
 	}

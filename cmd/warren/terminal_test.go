@@ -65,11 +65,11 @@ func TestInterruptTwice(t *testing.T) {
 	term.Type(ctrlC)
 	id := taskOf(t, term.Expect(`detached: task \S+ goes on`))
 	term.Type(ctrlC)
-	term.Expect(`cancelling task ` + id)
+	term.Expect(`canceling task ` + id)
 	if status := term.End(); status != 1 {
 		t.Errorf("status %d", status)
 	}
-	has(t, p.want(1, "wait", id).out, "cancelled", "begun")
+	has(t, p.want(1, "wait", id).out, "canceled", "begun")
 }
 
 // What a host prints cannot command the operator's terminal; what is text stays
@@ -130,10 +130,10 @@ func TestPrompt(t *testing.T) {
 	second := taskOf(t, term.Expect(`detached: task \S+ goes on`))
 	term.Expect(`warren> `)
 	term.Type(ctrlC)
-	term.Expect(`cancelling task ` + second)
+	term.Expect(`canceling task ` + second)
 	term.Expect(`warren> `)
 	term.Type("wait " + second[:8] + "\r")
-	term.Expect(`done: 1 cancelled`)
+	term.Expect(`done: 1 canceled`)
 	term.Expect(`warren> `)
 	term.Type(ctrlD)
 	if status := term.End(); status != 0 {

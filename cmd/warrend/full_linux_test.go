@@ -45,7 +45,7 @@ func TestFullDiskIsRepairedFromOperator(t *testing.T) {
 	out := p.warren(0, "run", "sleep 60", "--hosts", p.id, "--detach")
 	task := strings.TrimSpace(out)
 	p.warren(0, "cancel", task)
-	p.has(p.warren(1, "check_task", task), "cancelled")
+	p.has(p.warren(1, "check_task", task), "canceled")
 	p.has(p.warren(0, "run", "rm "+filler, "--hosts", p.id), "ok")
 	out = p.warren(0, "run", "echo again", "--hosts", p.id)
 	if p.has(out, "again"); strings.Contains(out, full) {

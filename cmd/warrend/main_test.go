@@ -403,6 +403,6 @@ func TestQueueFull(t *testing.T) {
 	waits := strings.TrimSpace(p.warren(0, "run", "echo next", "--hosts", p.id, "--detach"))
 	p.has(p.warren(1, "run", "echo one too many", "--hosts", p.id), "rejected", "queue full")
 	p.warren(0, "cancel", long)
-	p.has(p.warren(1, "wait", long), "cancelled")
+	p.has(p.warren(1, "wait", long), "canceled")
 	p.has(p.warren(0, "wait", waits), "next")
 }

@@ -34,7 +34,7 @@ func TestInbox(t *testing.T) {
 	p.agent("--inbox")
 	p.eventually(func() error { return exec.Command("grep", "-q", "kept", p.home+"/ran").Run() })
 	p.has(p.warren(0, "wait", kept), "1 ok")
-	p.has(p.warren(1, "wait", recalled), "1 cancelled")
+	p.has(p.warren(1, "wait", recalled), "1 canceled")
 	if ran := p.read("ran"); ran != "kept\n" {
 		t.Errorf("the host ran %q", ran)
 	}

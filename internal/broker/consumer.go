@@ -12,9 +12,9 @@ type Consumer struct {
 	// queue has been deleted.
 	Deliveries <-chan amqp.Delivery
 
-	queue     string
-	closed    <-chan *amqp.Error // the library closes it with the channel
-	cancelled <-chan string      // gets a value when the broker ends the consumer alone; the library closes it with the channel
+	queue    string
+	closed   <-chan *amqp.Error // the library closes it with the channel
+	canceled <-chan string      // gets a value when the broker ends the consumer alone; the library closes it with the channel
 }
 
 // A Binding is of a queue to an exchange.
@@ -24,9 +24,9 @@ type Binding struct{ Exchange, Key string }
 // advance. Exclusive, nobody else may do so. A refusal is ErrForbidden.
 func Consume(conn *amqp.Connection, ch *amqp.Channel, queue string, prefetch int, exclusive bool, bindings ...Binding) (*Consumer, error) {
 	c := &Consumer{
-		queue:     queue,
-		closed:    ch.NotifyClose(make(chan *amqp.Error, 1)),
-		cancelled: ch.NotifyCancel(make(chan string, 1)),
+		queue:    queue,
+		closed:   ch.NotifyClose(make(chan *amqp.Error, 1)),
+		canceled: ch.NotifyCancel(make(chan string, 1)),
 	}
 	err := Within(conn, CallTime, func() error {
 		err := c.consume(ch, queue, prefetch, exclusive, bindings)
@@ -65,7 +65,7 @@ func (c *Consumer) consume(ch *amqp.Channel, queue string, prefetch int, exclusi
 func (c *Consumer) Err() error {
 	var e *amqp.Error
 	select {
-	case _, ended := <-c.cancelled:
+	case _, ended := <-c.canceled:
 		if ended {
 			return &Error{Kind: ErrLost, Text: fmt.Sprintf("the broker ended the consumer of queue %q: the queue was deleted or has failed", c.queue)}
 		}

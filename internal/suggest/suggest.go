@@ -38,7 +38,7 @@ func For(word string, known []string) string {
 }
 
 // distance is the number of letters that must be put in, taken out, changed or
-// swapped with their neighbour to make b of a (optimal string alignment).
+// swapped with their neighbor to make b of a (optimal string alignment).
 func distance(a, b string) int {
 	x, y := []rune(a), []rune(b)
 	if len(x) > 64 || len(y) > 64 { // no word of ours

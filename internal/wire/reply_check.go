@@ -59,7 +59,7 @@ func checkWords(member, s string, limit int) error {
 }
 
 // agentOutcomes are the outcomes that an agent may assign.
-var agentOutcomes = []Outcome{Exited, Signaled, TimedOut, Cancelled, FailedToStart, Rejected, Expired, Interrupted}
+var agentOutcomes = []Outcome{Exited, Signaled, TimedOut, Canceled, FailedToStart, Rejected, Expired, Interrupted}
 
 func (e *Ended) check() error {
 	if !slices.Contains(agentOutcomes, e.Outcome) {
@@ -141,7 +141,7 @@ func (s *State) check() error {
 	switch s.State {
 	case StateAccepted, StateRunning:
 	case StateUnknown, StateForgotten:
-		if s.Cancelling || s.AcceptedAt != 0 || s.StartedAt != 0 {
+		if s.Canceling || s.AcceptedAt != 0 || s.StartedAt != 0 {
 			return faulty("state", "is %s, yet more is said of the job", s.State)
 		}
 	default:

@@ -113,7 +113,7 @@ func TestDecodeReplyNamesTheMember(t *testing.T) {
 		{"state", `"state":"running"`, `"state":"forgotten"`, `state is forgotten, yet`},
 		{"state", `"accepted_at":1`, `"accepted_at":-1`, `accepted_at is out of range`},
 		{"checked", `"would_run":true,`, ``, `would_run is missing`},
-		{"state", `"cancelling":true`, `"reason":"x"`, `reason belongs to forgotten, not to running`},
+		{"state", `"canceling":true`, `"reason":"x"`, `reason belongs to forgotten, not to running`},
 		{"forgotten", `"state":"forgotten"`, `"state":"unknown"`, `since belongs to forgotten, not to unknown`},
 		{"forgotten", `a newcomer`, strings.Repeat("x", MaxReason+1), `reason has 1025`},
 		{"forgotten", `"reason":"a newcomer"`, `"reason":""`, `reason is empty`},

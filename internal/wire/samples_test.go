@@ -61,7 +61,7 @@ func sampleReplies() map[string]any {
 		},
 		"signaled":  &Ended{V: 1, Job: job, Agent: agent, Outcome: Signaled, Signal: "SIGRTMIN+3", EndedAt: at},
 		"rejected":  &Ended{V: 1, Job: job, Agent: agent, Outcome: Rejected, Reason: "queue full", EndedAt: at, Request: sum[:]},
-		"state":     &State{V: 1, Job: job, Agent: agent, State: StateRunning, Cancelling: true, AcceptedAt: at, StartedAt: at, At: at},
+		"state":     &State{V: 1, Job: job, Agent: agent, State: StateRunning, Canceling: true, AcceptedAt: at, StartedAt: at, At: at},
 		"forgotten": &State{V: 1, Job: job, Agent: agent, State: StateForgotten, Since: at, Reason: "a newcomer", At: at},
 		"checked": &Checked{
 			V: 1, Job: job, Agent: agent, WouldRun: true, Rule: "any", User: "alice",

@@ -47,7 +47,7 @@ const (
 	Exited        Outcome = "exited"          // with an exit code; 0 is ok
 	Signaled      Outcome = "signaled"        // ended by a signal that the agent did not send
 	TimedOut      Outcome = "timed_out"       // ended by the agent at the job's timeout
-	Cancelled     Outcome = "cancelled"       // on the operator's word
+	Canceled      Outcome = "canceled"        // on the operator's word
 	FailedToStart Outcome = "failed_to_start" // no such shell, cwd, user …
 	Rejected      Outcome = "rejected"        // signature, policy, queue full …
 	Expired       Outcome = "expired"         // not begun by its not-after
@@ -195,7 +195,7 @@ type State struct {
 	Job        string `json:"job"`
 	Agent      string `json:"agent"`
 	State      string `json:"state"`
-	Cancelling bool   `json:"cancelling,omitzero"`
+	Canceling  bool   `json:"canceling,omitzero"`
 	AcceptedAt int64  `json:"accepted_at,omitzero"`
 	StartedAt  int64  `json:"started_at,omitzero"`
 	Since      int64  `json:"since,omitzero"`  // with forgotten: jobs issued from then on are known

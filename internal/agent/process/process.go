@@ -114,13 +114,13 @@ type Process struct {
 	User, Name string
 }
 
-// A Result is how a command ended. At most one of TimedOut and Cancelled is
+// A Result is how a command ended. At most one of TimedOut and Canceled is
 // set: this package ended the command, and the exit status, though given as it
 // was, says nothing about it. A command that had ended by itself when its time
 // was up or ctx ended is neither.
 type Result struct {
 	// Started is false where there was never a process: Err says why, or ctx
-	// had ended before (Cancelled).
+	// had ended before (Canceled).
 	Started bool
 	// Err is why the command could not be started. With Started it says that
 	// its exit status was lost (another part of this program waited for it).
@@ -130,8 +130,8 @@ type Result struct {
 	// Signal is what ended the command: "SIGSEGV". Empty on Windows.
 	Signal string
 
-	TimedOut  bool
-	Cancelled bool
+	TimedOut bool
+	Canceled bool
 
 	// Killed is how many processes this package ended, the leader included.
 	Killed int

@@ -42,11 +42,11 @@ const (
 // when ctx ends. Either function may be nil.
 func Run(ctx context.Context, spec Spec, started func(Identity), out func(Chunk)) Result {
 	if ctx.Err() != nil {
-		return Result{Cancelled: true, ExitCode: -1}
+		return Result{Canceled: true, ExitCode: -1}
 	}
 	l, p, err := launch(ctx, spec)
 	if errors.Is(err, ctx.Err()) && err != nil {
-		return Result{Cancelled: true, ExitCode: -1}
+		return Result{Canceled: true, ExitCode: -1}
 	}
 	if err != nil {
 		return Result{Err: err, ExitCode: -1}
@@ -143,7 +143,7 @@ func newRunning(l *leader, p *pipes, spec Spec, out func(Chunk)) *running {
 // supervise serves the command until its leader has exited and no request to end
 // it is under way, or until the caller leaves and the leader cannot be ended.
 func (r *running) supervise(ctx context.Context, expired <-chan time.Time, started func(Identity)) {
-	cancelled, leave := ctx.Done(), r.spec.Leave
+	canceled, leave := ctx.Done(), r.spec.Leave
 	var identify <-chan time.Time
 	if started != nil {
 		identify = time.After(identifyAfter)
@@ -156,20 +156,20 @@ func (r *running) supervise(ctx context.Context, expired <-chan time.Time, start
 		select {
 		case e := <-r.exited:
 			r.exit(e)
-			cancelled, identify = nil, nil
+			canceled, identify = nil, nil
 		case <-identify:
 			identify = nil
 			if len(r.exited) > 0 { // both have come while nobody looked
 				continue
 			}
 			started(r.leader.identity())
-		case <-cancelled:
-			cancelled = nil
-			r.stop(&r.result.Cancelled)
+		case <-canceled:
+			canceled = nil
+			r.stop(&r.result.Canceled)
 		case <-leave:
 			leave = nil
 			r.leaving = true
-			r.stop(&r.result.Cancelled)
+			r.stop(&r.result.Canceled)
 		case <-expired:
 			expired = nil
 			r.stop(&r.result.TimedOut)
@@ -229,7 +229,7 @@ func (r *running) took(s stopped) {
 	r.stopped = nil
 	r.result.Killed += s.killed
 	r.result.Left, r.result.LeftCount, r.result.StopError = s.left, s.leftCount, s.err
-	if s.reached && s.reason != nil && !r.result.TimedOut && !r.result.Cancelled {
+	if s.reached && s.reason != nil && !r.result.TimedOut && !r.result.Canceled {
 		*s.reason = true
 	}
 }
@@ -309,7 +309,7 @@ func (r *running) end() {
 		return
 	}
 	r.result.EndedAt = r.ended.at
-	ours := r.result.TimedOut || r.result.Cancelled
+	ours := r.result.TimedOut || r.result.Canceled
 	if r.ended.err == nil && !ours && (!r.spec.KillLeftovers || r.result.StopError != nil) {
 		r.result.Left, r.result.LeftCount = r.leader.leftovers()
 	}
@@ -321,7 +321,7 @@ func (r *running) end() {
 func (r *running) abandon() {
 	r.result.EndedAt = time.Now()
 	r.result.Err = ErrStillRuns
-	r.result.TimedOut, r.result.Cancelled = false, false
+	r.result.TimedOut, r.result.Canceled = false, false
 	r.leader.close()
 	if r.leader.cancelable() {
 		<-r.exited

@@ -37,7 +37,7 @@ func TestExit(t *testing.T) {
 	s := shell(t, "echo out; echo err >&2; exit 3")
 	s.MaxOutput = 100
 	r := process.Run(t.Context(), s, nil, nil)
-	if !r.Started || r.Err != nil || r.ExitCode != 3 || r.Signal != "" || r.TimedOut || r.Cancelled || r.HeldOpen {
+	if !r.Started || r.Err != nil || r.ExitCode != 3 || r.Signal != "" || r.TimedOut || r.Canceled || r.HeldOpen {
 		t.Errorf("%+v", r)
 	}
 	if out, err := collect(t, process.Stdout, r.Rest), collect(t, process.Stderr, r.Rest); out != "out\n" || err != "err\n" {
@@ -89,7 +89,7 @@ func TestSignal(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"SEGV", "KILL", "TERM"} {
 		r, _, _ := run(t, shell(t, "kill -"+name+" $$"))
-		if r.Signal != "SIG"+name || r.ExitCode != -1 || r.TimedOut || r.Cancelled {
+		if r.Signal != "SIG"+name || r.ExitCode != -1 || r.TimedOut || r.Canceled {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
@@ -288,7 +288,7 @@ func TestFailsToStart(t *testing.T) {
 	for _, c := range failures {
 		started := func(process.Identity) { t.Errorf("%v: started", c.spec.Argv) }
 		r := process.Run(t.Context(), c.spec, started, nil)
-		if r.Started || r.Err == nil || r.Err.Error() != c.want || r.ExitCode != -1 || r.Cancelled {
+		if r.Started || r.Err == nil || r.Err.Error() != c.want || r.ExitCode != -1 || r.Canceled {
 			t.Errorf("got  %v\nwant %s", r.Err, c.want)
 		}
 	}
@@ -323,7 +323,7 @@ func TestTimeout(t *testing.T) {
 	s := spec(t, "confess", "print=here", "hang")
 	s.Timeout = 500 * time.Millisecond
 	r, out, _ := run(t, s)
-	if !r.TimedOut || r.Cancelled || r.ExitCode != 0 || out != "hereasked" {
+	if !r.TimedOut || r.Canceled || r.ExitCode != 0 || out != "hereasked" {
 		t.Errorf("%+v, %q", r, out)
 	}
 }
@@ -349,7 +349,7 @@ func cancel(t *testing.T, f *family, s process.Spec, n int, ready string, settle
 	stop()
 	select {
 	case r := <-done:
-		if !r.Cancelled || r.TimedOut {
+		if !r.Canceled || r.TimedOut {
 			t.Errorf("%+v", r)
 		}
 		return members, r
@@ -420,12 +420,12 @@ func TestKillStopped(t *testing.T) {
 	}
 }
 
-func TestCancelledBefore(t *testing.T) {
+func TestCanceledBefore(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	r := process.Run(ctx, shell(t, "true"), func(process.Identity) { t.Error("started") }, nil)
-	if !r.Cancelled || r.Started || r.Err != nil {
+	if !r.Canceled || r.Started || r.Err != nil {
 		t.Errorf("%+v", r)
 	}
 }
@@ -441,7 +441,7 @@ func TestEndedBeforeTimeout(t *testing.T) {
 		stop()
 		<-time.After(timeout) // so that its time is up as well
 	})
-	if r.TimedOut || r.Cancelled || r.ExitCode != 4 {
+	if r.TimedOut || r.Canceled || r.ExitCode != 4 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -712,7 +712,7 @@ func TestOutBlocks(t *testing.T) {
 	}
 }
 
-// Many at once, some of them cancelled: nothing may be lost or left.
+// Many at once, some of them canceled: nothing may be lost or left.
 func TestMany(t *testing.T) {
 	t.Parallel()
 	var wg sync.WaitGroup
@@ -725,7 +725,7 @@ func TestMany(t *testing.T) {
 			var all []process.Chunk
 			r := process.Run(ctx, s, nil, func(c process.Chunk) { all = append(all, c) })
 			out := collect(t, process.Stdout, append(all, r.Rest...))
-			if !r.Cancelled && (r.ExitCode != 0 || out != "begin\nend\n") {
+			if !r.Canceled && (r.ExitCode != 0 || out != "begin\nend\n") {
 				t.Errorf("%+v, %q", r, out)
 			}
 		})

@@ -283,7 +283,7 @@ func (s *server) end(t *trial, way string) error {
 	if err != nil {
 		return err
 	}
-	if r := a.Result; r.TimedOut != (way == "timeout") || r.Cancelled == r.TimedOut || a.Err != "" {
+	if r := a.Result; r.TimedOut != (way == "timeout") || r.Canceled == r.TimedOut || a.Err != "" {
 		return fmt.Errorf("%+v, %q", r, a.Err)
 	}
 	return t.ended(a.Result.LeftCount, a.Result.Killed, a.StopError)

@@ -113,7 +113,7 @@ func TestRootsCommandOfUnprivilegedAgent(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := a.Result
-		if r.TimedOut || r.Cancelled || r.Signal != "" || r.Killed != 1 {
+		if r.TimedOut || r.Canceled || r.Signal != "" || r.Killed != 1 {
 			t.Errorf("%s: %+v", way, r)
 		}
 		if want := "process " + strconv.Itoa(id.PID) + " (root) of root could not be signaled"; a.StopError != want {
@@ -152,7 +152,7 @@ func TestRootsChildOfUnprivilegedAgent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := a.Result; !r.Cancelled || r.Killed != 2 || r.LeftCount != 1 || r.Left[0].User != "root" || !strings.HasSuffix(a.StopError, " (root) of root could not be signaled") {
+	if r := a.Result; !r.Canceled || r.Killed != 2 || r.LeftCount != 1 || r.Left[0].User != "root" || !strings.HasSuffix(a.StopError, " (root) of root could not be signaled") {
 		t.Errorf("%+v, %q", r, a.StopError)
 	}
 	command.goOn()

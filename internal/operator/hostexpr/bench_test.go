@@ -17,7 +17,7 @@ var fleets = map[string]func(n int) []string{
 		}
 		return names
 	},
-	// A hole in each row: no two neighbours are alike.
+	// A hole in each row: no two neighbors are alike.
 	"three numbers": func(n int) []string {
 		names := make([]string, n)
 		for i := range names {

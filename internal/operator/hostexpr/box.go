@@ -117,10 +117,10 @@ func (k *numbers) boxes(names [][]string) *boxes {
 	return bs
 }
 
-// merge merges what can be merged: first neighbours, for as long as that changes
+// merge merges what can be merged: first neighbors, for as long as that changes
 // anything, then any two.
 func (bs *boxes) merge() []*box {
-	pass, last := bs.neighbours, false
+	pass, last := bs.neighbors, false
 	for range maxPasses {
 		bs.sort()
 		before := len(bs.list)
@@ -163,8 +163,8 @@ func (bs *boxes) sort() {
 	})
 }
 
-// neighbours merges each box with those that follow it at once.
-func (bs *boxes) neighbours() {
+// neighbors merges each box with those that follow it at once.
+func (bs *boxes) neighbors() {
 	for i := 0; i < len(bs.list); {
 		b := bs.list[i]
 		for i++; i < len(bs.list); i++ {

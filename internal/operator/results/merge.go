@@ -228,7 +228,7 @@ func (r *record) may(m *wire.Ended) bool {
 		return m.ExitCode != nil
 	case wire.Rejected:
 		return len(r.digest) > 0 && bytes.Equal(m.Request, r.digest)
-	case wire.Signaled, wire.TimedOut, wire.Cancelled, wire.FailedToStart, wire.Expired, wire.Interrupted:
+	case wire.Signaled, wire.TimedOut, wire.Canceled, wire.FailedToStart, wire.Expired, wire.Interrupted:
 		return true
 	}
 	return false

@@ -76,7 +76,7 @@ func TestMerge(t *testing.T) {
 		{"lost, heard of, ended", []Update{own(wire.Lost), running, exit(0)}, want{state: Ended, outcome: wire.Exited, heard: 2}},
 		{"in an inbox", []Update{sent, {State: Sent, Reason: InInbox}}, want{state: Sent, reason: InInbox}},
 		{"out of the inbox", []Update{{State: Sent, Reason: InInbox}, accepted}, want{state: Accepted, heard: 1}},
-		{"recalled", []Update{{State: Sent, Reason: Recalling}, end(wire.Cancelled)}, want{state: Ended, outcome: wire.Cancelled, heard: 1}},
+		{"recalled", []Update{{State: Sent, Reason: Recalling}, end(wire.Canceled)}, want{state: Ended, outcome: wire.Canceled, heard: 1}},
 		{"rejected", []Update{sent, rejected}, want{state: Ended, outcome: wire.Rejected, reason: "queue full", heard: 1}},
 		{"rejection of another request", []Update{sent, forged}, want{state: Sent, reason: Refused + "x", counts: Counts{Foreign: 1}}},
 		{"no agent may say unreachable", []Update{end(wire.Unreachable), end(wire.Lost), end("odd")}, want{state: Pending, counts: Counts{Foreign: 3}}},
@@ -151,7 +151,7 @@ func TestMergeTimes(t *testing.T) {
 // anUpdate draws any update, also odd ones.
 func anUpdate(t *rapid.T) Update {
 	outcomes := []wire.Outcome{
-		wire.Exited, wire.Signaled, wire.TimedOut, wire.Cancelled, wire.FailedToStart, wire.Rejected, wire.Expired, wire.Interrupted,
+		wire.Exited, wire.Signaled, wire.TimedOut, wire.Canceled, wire.FailedToStart, wire.Rejected, wire.Expired, wire.Interrupted,
 		wire.Unreachable, wire.Lost,
 	}
 	at := rapid.Int64Range(0, 9).Draw(t, "at")
@@ -159,7 +159,7 @@ func anUpdate(t *rapid.T) Update {
 	case 0:
 		return Update{State: Sent}
 	case 1:
-		return own(rapid.SampledFrom([]wire.Outcome{wire.Unreachable, wire.Lost, wire.Expired, wire.Cancelled}).Draw(t, "own"))
+		return own(rapid.SampledFrom([]wire.Outcome{wire.Unreachable, wire.Lost, wire.Expired, wire.Canceled}).Draw(t, "own"))
 	case 2:
 		return reply(&wire.Accepted{Agent: "a", At: at})
 	case 3:

@@ -56,7 +56,7 @@ func TestSearch(t *testing.T) {
 	s.old(t, 9*day, "web01", "uptime", 0, wire.Exited)
 	s.old(t, 3*day, "web02", "uptime -p", 0, wire.Lost)
 	s.old(t, 2*day, "web02", "df -h", 0, wire.Unreachable)
-	s.old(t, 1*day, "web03", "reboot", 0, wire.Cancelled)
+	s.old(t, 1*day, "web03", "reboot", 0, wire.Canceled)
 	s.old(t, 0, "web03", "df -i", 0, "")
 	now := time.Now()
 	for _, c := range []struct {

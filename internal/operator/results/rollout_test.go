@@ -130,7 +130,7 @@ func TestProcessesThatOutliveTheirCommandAreStored(t *testing.T) {
 	lives := &wire.Ended{V: 1, Job: jobs[1].ID, Agent: "b", Outcome: wire.TimedOut, StartedAt: 1, EndedAt: 2, Killed: 3, Left: 1}
 	s.apply(t, Update{Job: jobs[0].ID, Reply: exited(jobs[0], 0, "x")}, Update{Job: jobs[0].ID, Reply: later},
 		Update{Job: jobs[1].ID, Reply: lives}, Update{Job: jobs[2].ID, Outcome: wire.Lost},
-		Update{Job: jobs[2].ID, Reply: &wire.Ended{V: 1, Job: jobs[2].ID, Agent: "c", Outcome: wire.Cancelled, StartedAt: 1, EndedAt: 2, Killed: 2}})
+		Update{Job: jobs[2].ID, Reply: &wire.Ended{V: 1, Job: jobs[2].ID, Agent: "c", Outcome: wire.Canceled, StartedAt: 1, EndedAt: 2, Killed: 2}})
 	for i, want := range [][2]int{{0, 0}, {3, 1}, {2, 0}} {
 		if j := s.job(t, jobs[i]); j.Killed != want[0] || j.Left != want[1] {
 			t.Errorf("job %d: %d killed, %d left; want %v", i, j.Killed, j.Left, want)

@@ -164,7 +164,7 @@ type Update struct {
 	Signed Signed
 
 	State   State        // Sent, when Reply is nil
-	Outcome wire.Outcome // Unreachable, Lost, Rejected or Cancelled, when Reply is nil
+	Outcome wire.Outcome // Unreachable, Lost, Rejected or Canceled, when Reply is nil
 	Reason  string
 }
 

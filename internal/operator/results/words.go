@@ -15,7 +15,7 @@ const (
 func Words() []string {
 	return []string{
 		WordOK, WordFailed,
-		string(wire.Exited), string(wire.Signaled), string(wire.TimedOut), string(wire.Cancelled), string(wire.FailedToStart),
+		string(wire.Exited), string(wire.Signaled), string(wire.TimedOut), string(wire.Canceled), string(wire.FailedToStart),
 		string(wire.Rejected), string(wire.Expired), string(wire.Interrupted), string(wire.Unreachable), string(wire.Lost),
 		string(Pending), string(Sent), string(Accepted), string(Running), WordUnfinished, WordAll,
 	}

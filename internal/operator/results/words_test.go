@@ -18,7 +18,7 @@ func TestWordsInSearch(t *testing.T) {
 		{Reply: &wire.Started{V: 1, Agent: "a", At: 1}},
 		{Outcome: wire.Unreachable},
 		{Outcome: wire.Lost},
-		{Outcome: wire.Cancelled},
+		{Outcome: wire.Canceled},
 		{Reply: exited(Job{}, 0, "")},
 		{Reply: exited(Job{}, 3, "")},
 		{Reply: &wire.Ended{V: 1, Agent: "a", Outcome: wire.TimedOut, EndedAt: 1}},

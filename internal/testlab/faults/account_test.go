@@ -126,7 +126,7 @@ func lie(j *results.Job, n int) string {
 		if n > 0 {
 			return "it lies: it was executed"
 		}
-	case wire.Cancelled:
+	case wire.Canceled:
 		if n > 0 && strings.Contains(j.Reason, "before") {
 			return "it lies: it was executed"
 		}

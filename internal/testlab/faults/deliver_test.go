@@ -72,11 +72,11 @@ func deliveries() []fault {
 			},
 		},
 		{
-			name: "cancel overtakes its run", short: true, also: []wire.Outcome{wire.Cancelled},
+			name: "cancel overtakes its run", short: true, also: []wire.Outcome{wire.Canceled},
 			run: func(s *scene) { s.overtaking(false) },
 		},
 		{
-			name: "cancel overtakes its run, agent killed in between", also: []wire.Outcome{wire.Cancelled},
+			name: "cancel overtakes its run, agent killed in between", also: []wire.Outcome{wire.Canceled},
 			run: func(s *scene) { s.overtaking(true) },
 		},
 		{
@@ -140,7 +140,7 @@ func (s *scene) overtaking(killed bool) {
 	s.publish(run)
 	s.submit(1, []string{host}, work{}) // behind it
 	s.settle()
-	if text := fmt.Sprint(s.jobs()[1].Reason); text != "cancelled before it arrived" {
+	if text := fmt.Sprint(s.jobs()[1].Reason); text != "canceled before it arrived" {
 		s.t.Errorf("reason %q", text)
 	}
 }

@@ -57,7 +57,7 @@ func inboxes() []fault {
 			},
 		},
 		{
-			name: "host away, recalled before it is back", short: true, also: []wire.Outcome{wire.Cancelled},
+			name: "host away, recalled before it is back", short: true, also: []wire.Outcome{wire.Canceled},
 			run: func(s *scene) {
 				s.away(func() {
 					t := s.submit(1, s.hosts, work{}, whenOnline)
@@ -69,7 +69,7 @@ func inboxes() []fault {
 				})
 				s.settle()
 				for _, j := range s.jobs()[:len(s.hosts)] {
-					if j.Outcome != wire.Cancelled {
+					if j.Outcome != wire.Canceled {
 						s.t.Errorf("recalled job of %s is %s", j.Host, j.Outcome)
 					}
 				}

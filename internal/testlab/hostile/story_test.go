@@ -101,7 +101,7 @@ func TestJobsBelongToTheirIssuer(t *testing.T) {
 	s.want(s.tell(s.about(wire.TypeCancel, slow, s.carol)), others)
 	s.want(s.tell(s.about(wire.TypeStatus, slow, s.alice)), "state running")
 	s.want(s.tell(s.about(wire.TypeCancel, slow, s.dave)), "state running")
-	for got := ""; !strings.HasPrefix(got, "cancelled"); {
+	for got := ""; !strings.HasPrefix(got, "canceled"); {
 		got = s.heard()
 	}
 }
@@ -111,7 +111,7 @@ func TestJobsBelongToTheirIssuer(t *testing.T) {
 func TestTombstonesBelongToTheirIssuer(t *testing.T) {
 	s := newScene(t, nil)
 	f := s.forge(wire.TypeRun)
-	s.want(s.tell(s.about(wire.TypeCancel, f, s.carol)), "cancelled: ")
+	s.want(s.tell(s.about(wire.TypeCancel, f, s.carol)), "canceled: ")
 	s.want(s.tell(f), "exited: ")
 	s.want(s.tell(s.about(wire.TypeCancel, f, s.carol)), others)
 	if len(s.touched()) != 1 {
@@ -119,11 +119,11 @@ func TestTombstonesBelongToTheirIssuer(t *testing.T) {
 	}
 	for name, by := range map[string]ssh.Signer{"alice": s.alice, "dave": s.dave} {
 		f := s.forge(wire.TypeRun)
-		s.want(s.tell(s.about(wire.TypeCancel, f, by)), "cancelled: ")
+		s.want(s.tell(s.about(wire.TypeCancel, f, by)), "canceled: ")
 		s.tell(s.about(wire.TypeCancel, f, s.carol)) // changes nothing
-		s.want(s.tell(f), "cancelled: ")
+		s.want(s.tell(f), "canceled: ")
 		if len(s.touched()) != 1 {
-			t.Errorf("it ran although %s has cancelled it", name)
+			t.Errorf("it ran although %s has canceled it", name)
 		}
 	}
 	// Another's task of the same id is another task.
