@@ -64,7 +64,7 @@ func BenchmarkFleet(b *testing.B) {
 		runtime.ReadMemStats(&before)
 		b.StartTimer()
 		task, err := d.Submit(ctx, results.Spec{
-			Command: "true", Hosts: hosts, Expires: time.Minute,
+			Command: "true", Hosts: hosts, StartTimeout: time.Minute,
 			Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
 		})
 		if err != nil {

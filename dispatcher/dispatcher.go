@@ -267,7 +267,7 @@ func (d *Dispatcher) runLetter(ctx context.Context, id string, spec results.Spec
 	if err != nil {
 		return letter{}, err
 	}
-	l, err := d.letter(ctx, wire.Statement{Type: wire.TypeRun, Task: id, Run: &run}, jobs, now, spec.Expires)
+	l, err := d.letter(ctx, wire.Statement{Type: wire.TypeRun, Task: id, Run: &run}, jobs, now, spec.StartTimeout)
 	if err == nil && secret != "" {
 		err = l.batch.SetSecret(secret)
 	}

@@ -204,7 +204,7 @@ func (r *rig) close() {
 func (r *rig) submit(fanout int, hosts ...string) results.Task {
 	r.t.Helper()
 	task, err := r.d.Submit(context.Background(), results.Spec{
-		Command: "true", Hosts: hosts, Expires: time.Minute, Fanout: fanout,
+		Command: "true", Hosts: hosts, StartTimeout: time.Minute, Fanout: fanout,
 		Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
 	})
 	if err != nil {
@@ -557,7 +557,7 @@ func TestInbox(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		task, err := r.d.Submit(context.Background(), results.Spec{
-			Command: "true", Hosts: []string{"a"}, Expires: 24 * time.Hour, WhenOnline: true,
+			Command: "true", Hosts: []string{"a"}, StartTimeout: 24 * time.Hour, WhenOnline: true,
 			Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
 		})
 		if err != nil {
@@ -594,7 +594,7 @@ func TestNoInbox(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		if _, err := r.d.Submit(context.Background(), results.Spec{
-			Command: "true", Hosts: []string{"a"}, Expires: time.Hour, WhenOnline: true,
+			Command: "true", Hosts: []string{"a"}, StartTimeout: time.Hour, WhenOnline: true,
 			Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
 		}); err != nil {
 			t.Fatal(err)
@@ -616,7 +616,7 @@ func TestNothingIsSentThatIsNotStored(t *testing.T) {
 		defer r.close()
 		r.store.failAdd = errors.New("disk full")
 		_, err := r.d.Submit(context.Background(), results.Spec{
-			Hosts: []string{"a"}, Expires: time.Minute, Run: wire.Run{Command: "true", TimeoutMS: 1},
+			Hosts: []string{"a"}, StartTimeout: time.Minute, Run: wire.Run{Command: "true", TimeoutMS: 1},
 		})
 		if err == nil || !errors.Is(err, r.store.failAdd) {
 			t.Errorf("error %v", err)
@@ -635,7 +635,7 @@ func TestStopWithWorkInFlight(t *testing.T) {
 			t.Errorf("after Run has ended: %v", err)
 		}
 		if _, err := r.d.Submit(context.Background(), results.Spec{
-			Hosts: []string{"a"}, Expires: time.Minute, Run: wire.Run{Command: "true", TimeoutMS: 1},
+			Hosts: []string{"a"}, StartTimeout: time.Minute, Run: wire.Run{Command: "true", TimeoutMS: 1},
 		}); !errors.Is(err, ErrStopped) {
 			t.Errorf("submit after Run has ended: %v", err)
 		}

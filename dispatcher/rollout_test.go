@@ -19,7 +19,7 @@ import (
 func (r *rig) rollout(fanout, hosts int, plan results.Rollout) results.Task {
 	r.t.Helper()
 	spec := results.Spec{
-		Command: "true", Expires: time.Minute, Fanout: fanout, Rollout: &plan,
+		Command: "true", StartTimeout: time.Minute, Fanout: fanout, Rollout: &plan,
 		Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
 	}
 	for i := range hosts {

@@ -26,7 +26,7 @@ func TestSecret(t *testing.T) {
 		}
 		secret := &wire.Secret{Env: []string{"TOKEN=hunter2"}, Stdin: []byte("swordfish")}
 		task, err := r.d.Submit(context.Background(), results.Spec{
-			Command: "true", Hosts: []string{"a", "b"}, Fanout: 1, Expires: time.Minute, Secret: secret,
+			Command: "true", Hosts: []string{"a", "b"}, Fanout: 1, StartTimeout: time.Minute, Secret: secret,
 			Run: wire.Run{Command: "true", TimeoutMS: 1000},
 		})
 		if err != nil {
@@ -85,7 +85,7 @@ func TestSecretThatIsNone(t *testing.T) {
 			"too large":   {Stdin: make([]byte, wire.MaxRequest)},
 		} {
 			_, err := r.d.Submit(context.Background(), results.Spec{
-				Command: "true", Hosts: []string{"a"}, Expires: time.Minute, Secret: secret,
+				Command: "true", Hosts: []string{"a"}, StartTimeout: time.Minute, Secret: secret,
 				Run: wire.Run{Command: "true", TimeoutMS: 1000, Env: []string{"LANG=C"}},
 			})
 			if err == nil || strings.Contains(err.Error(), "hunter2") {

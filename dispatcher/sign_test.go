@@ -99,7 +99,7 @@ func TestNothingIsSentThatIsNotSigned(t *testing.T) {
 		defer r.close()
 		s.fail(errors.New("no such key\nhint: make one"), 0)
 		_, err := r.d.Submit(context.Background(), results.Spec{
-			Command: "true", Hosts: []string{"a"}, Expires: time.Minute, Run: wire.Run{Command: "true", TimeoutMS: 1000},
+			Command: "true", Hosts: []string{"a"}, StartTimeout: time.Minute, Run: wire.Run{Command: "true", TimeoutMS: 1000},
 		})
 		if err == nil || !strings.HasSuffix(err.Error(), "no such key\nhint: make one") || !strings.HasPrefix(err.Error(), "the task was not sent: ") {
 			t.Errorf("%v", err)
@@ -204,7 +204,7 @@ func TestTouches(t *testing.T) {
 			s.fail(nil, 5*time.Second)
 			hosts := []string{"a", "b", "c"}
 			_, err := r.d.Submit(context.Background(), results.Spec{
-				Command: "true", Hosts: hosts, Expires: time.Minute,
+				Command: "true", Hosts: hosts, StartTimeout: time.Minute,
 				Run: wire.Run{Command: "true", TimeoutMS: (2 * time.Hour).Milliseconds()},
 			})
 			if err != nil {

@@ -217,7 +217,7 @@ func (t *task) host(i int) *host {
 		h.course = resumedCourse(h.job(), h.job().Signed.NotAfter, now, timeout)
 		h.course.secret = t.secret
 	} else {
-		h.course = newCourse(now.Add(t.spec.Expires), timeout)
+		h.course = newCourse(now.Add(t.spec.StartTimeout), timeout)
 		h.course.whenOnline = t.spec.WhenOnline
 	}
 	return h
@@ -263,7 +263,7 @@ func (t *task) sign(ctx context.Context, w *want) (letter, error) {
 	if w.typ != wire.TypeRun {
 		return t.ask(ctx, questionOf(w.typ, t.record.ID, w.signed), now)
 	}
-	if !now.Before(t.run.issuedAt.Add(t.spec.Expires / 2)) {
+	if !now.Before(t.run.issuedAt.Add(t.spec.StartTimeout / 2)) {
 		l, err := t.anewly(w.typ, func() (letter, error) { return t.d.runLetter(ctx, t.record.ID, t.spec, t.jobs, now) })
 		if err != nil {
 			return l, err

@@ -17,9 +17,9 @@ func TestModelKnown(t *testing.T) {
 		}
 		return []machinePlan{p}
 	}
-	quick := taskPlan{Expires: 30 * time.Second, Timeout: time.Minute}
-	slow := taskPlan{Expires: 30 * time.Second, Timeout: time.Minute, Takes: 20 * time.Second}
-	prints := taskPlan{Expires: 30 * time.Second, Timeout: time.Minute, Prints: 40}
+	quick := taskPlan{StartTimeout: 30 * time.Second, Timeout: time.Minute}
+	slow := taskPlan{StartTimeout: 30 * time.Second, Timeout: time.Minute, Takes: 20 * time.Second}
+	prints := taskPlan{StartTimeout: 30 * time.Second, Timeout: time.Minute, Prints: 40}
 	twice := func(late time.Duration) fate {
 		return fate{Verdict: broker.Routed, After: ms, Copies: []time.Duration{ms, late}}
 	}
@@ -74,7 +74,7 @@ func TestModelKnown(t *testing.T) {
 		"all requests vanish, and the agent's clock is behind": {
 			Machines: plan(func(p *machinePlan) { p.Skew = -modelTolerance }),
 			Requests: []fate{vanishes, vanishes, vanishes, vanishes},
-			Events:   []event{{What: submit, Task: taskPlan{Expires: 5 * time.Second, Timeout: time.Minute}}},
+			Events:   []event{{What: submit, Task: taskPlan{StartTimeout: 5 * time.Second, Timeout: time.Minute}}},
 		},
 		"the power fails as it waits, and takes its record": {
 			Machines: plan(nil),
@@ -109,7 +109,7 @@ func TestModelKnown(t *testing.T) {
 				{What: submit, Task: slow},
 				{After: 10 * ms, What: submit, Task: slow},
 				{After: 10 * ms, What: cutOp, Down: 4 * time.Second},
-				{After: ms, What: submit, Task: taskPlan{Expires: 5 * time.Second, Timeout: time.Minute}},
+				{After: ms, What: submit, Task: taskPlan{StartTimeout: 5 * time.Second, Timeout: time.Minute}},
 			},
 		},
 		"the disk is full, the agent is killed, a copy comes": {

@@ -213,7 +213,7 @@ func (w *world) submit(p taskPlan) {
 		return
 	}
 	spec := results.Spec{
-		Command: "true", Expires: p.Expires, Fanout: p.Fanout, WhenOnline: p.Online,
+		Command: "true", StartTimeout: p.StartTimeout, Fanout: p.Fanout, WhenOnline: p.Online,
 		Run: wire.Run{Command: "true", TimeoutMS: p.Timeout.Milliseconds(), MaxOutput: 1 << 20},
 	}
 	for _, m := range w.machines {

@@ -62,12 +62,12 @@ type event struct {
 }
 
 type taskPlan struct {
-	Expires time.Duration
-	Takes   time.Duration
-	Timeout time.Duration // 0 is none
-	Prints  int           // bytes
-	Fanout  int
-	Online  bool // may wait in an inbox
+	StartTimeout time.Duration
+	Takes        time.Duration
+	Timeout      time.Duration // 0 is none
+	Prints       int           // bytes
+	Fanout       int
+	Online       bool // may wait in an inbox
 }
 
 // What can happen.
@@ -115,12 +115,12 @@ func drawFates(t *rapid.T) []fate {
 
 func drawTask(t *rapid.T) taskPlan {
 	return taskPlan{
-		Expires: pick(30*time.Second, 5*time.Second, 2*time.Minute).Draw(t, "expires"),
-		Takes:   pick(0, 20*time.Millisecond, time.Second, 20*time.Second, 80*time.Second).Draw(t, "takes"),
-		Timeout: pick(2*time.Minute, 10*time.Second, 0).Draw(t, "timeout"),
-		Prints:  pick(0, 40, wire.MaxInline+100).Draw(t, "prints"),
-		Fanout:  pick(0, 1).Draw(t, "fanout"),
-		Online:  rapid.Bool().Draw(t, "online"),
+		StartTimeout: pick(30*time.Second, 5*time.Second, 2*time.Minute).Draw(t, "expires"),
+		Takes:        pick(0, 20*time.Millisecond, time.Second, 20*time.Second, 80*time.Second).Draw(t, "takes"),
+		Timeout:      pick(2*time.Minute, 10*time.Second, 0).Draw(t, "timeout"),
+		Prints:       pick(0, 40, wire.MaxInline+100).Draw(t, "prints"),
+		Fanout:       pick(0, 1).Draw(t, "fanout"),
+		Online:       rapid.Bool().Draw(t, "online"),
 	}
 }
 

@@ -70,7 +70,7 @@ func (c *targets) ask(ctx context.Context, s *session, set *hostexpr.Set, all bo
 			n++
 		}
 	}
-	if n < int(c.AtLeast) {
+	if n < int(c.MinHosts) {
 		return chosen, c.tooFew(n, chosen.silent)
 	}
 	return chosen, nil
@@ -79,7 +79,7 @@ func (c *targets) ask(ctx context.Context, s *session, set *hostexpr.Set, all bo
 // complete reports whether nobody else need be waited for, as far as is known.
 func (c *targets) complete(set *hostexpr.Set, answers []results.Agent) bool {
 	if set == nil {
-		return len(answers) >= int(c.AtLeast)
+		return len(answers) >= int(c.MinHosts)
 	}
 	owner := owners(answers)
 	return !slices.ContainsFunc(set.Names(), func(name string) bool { return owner[name] == "" })

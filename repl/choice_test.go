@@ -20,13 +20,13 @@ func TestRollCall(t *testing.T) {
 		return out
 	}
 	for _, tt := range []struct {
-		name    string
-		hosts   string // named
-		atLeast int
-		lately  []results.Agent
-		answers []results.Agent
-		quiet   time.Duration
-		want    bool
+		name     string
+		hosts    string // named
+		minHosts int
+		lately   []results.Agent
+		answers  []results.Agent
+		quiet    time.Duration
+		want     bool
 	}{
 		{"all named", "a,b.alias", 0, agents("a", "b", "c"), agents("a", "b"), 0, true},
 		{"one named is missing", "a,b", 0, nil, agents("a", "c"), time.Hour, false},
@@ -46,7 +46,7 @@ func TestRollCall(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c := targets{AtLeast: count(tt.atLeast)}
+		c := targets{MinHosts: count(tt.minHosts)}
 		call := rollCall{named: set != nil, lately: tt.lately, complete: func(answers []results.Agent) bool { return c.complete(set, answers) }}
 		if got := call.enough(tt.answers, tt.quiet); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)

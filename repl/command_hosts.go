@@ -24,7 +24,7 @@ func (*hostsCommand) Help() string {
     hosts expand "web[01-03]"
     hosts fold web01 web02 web03
 
-Exit status: 1 where a host that --hosts names does not answer, or fewer than --at-least do.`
+Exit status: 1 where a host that --hosts names does not answer, or fewer than --min-hosts do.`
 }
 
 func (c *hostsCommand) Run(ctx context.Context, s *session) error {
@@ -70,7 +70,7 @@ func (s *session) ofFleet() string {
 // only refuses the flags of hosts that a subcommand has no use for.
 func (c *hostsCommand) only(command string) error {
 	for flag, given := range map[string]bool{
-		"--hosts": len(c.Hosts) > 0, "--where": c.Where != nil, "--at-least": c.AtLeast > 0, "--all": c.All,
+		"--hosts": len(c.Hosts) > 0, "--where": c.Where != nil, "--min-hosts": c.MinHosts > 0, "--all": c.All,
 	} {
 		if given {
 			return usage("help hosts "+command+" lists its flags", "hosts %s has no flag %s", command, flag)

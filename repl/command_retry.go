@@ -15,14 +15,14 @@ import (
 )
 
 type retryCommand struct {
-	taskID      `embed:""`
-	Outcome     []string         `placeholder:"NAME,…" help:"Only hosts that ended so: failed, unreachable, lost or any other outcome. Without it, all that did not exit with 0."`
-	Timeout     *timeLimit       `placeholder:"TIME" help:"How long the command may run, instead of as long as before; none is no limit."`
-	Expires     duration         `placeholder:"TIME" help:"How long a host may take to begin it, instead of as long as before."`
-	WhenOnline  duration         `placeholder:"TIME" help:"Let it wait for hosts that are away, as run does."`
-	SecretEnv   []secretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the task, given again: nobody has kept it. May be repeated."`
-	SecretStdin string           `placeholder:"FILE" help:"The secret standard input of the task, given again."`
-	sendFlags   `embed:""`
+	taskID       `embed:""`
+	Outcome      []string         `placeholder:"NAME,…" help:"Only hosts that ended so: failed, unreachable, lost or any other outcome. Without it, all that did not exit with 0."`
+	Timeout      *timeLimit       `placeholder:"TIME" help:"How long the command may run, instead of as long as before; none is no limit."`
+	StartTimeout duration         `placeholder:"TIME" help:"How long a host may take to begin it, instead of as long as before."`
+	WhenOnline   duration         `placeholder:"TIME" help:"Let it wait for hosts that are away, as run does."`
+	SecretEnv    []secretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the task, given again: nobody has kept it. May be repeated."`
+	SecretStdin  string           `placeholder:"FILE" help:"The secret standard input of the task, given again."`
+	sendFlags    `embed:""`
 }
 
 func (*retryCommand) Help() string {
@@ -92,8 +92,8 @@ func (c *retryCommand) spec(ctx context.Context, s *session, task results.Task) 
 	}
 	spec = results.Spec{
 		Command: task.Command, Run: *st.Run, RetryOf: task.ID,
-		Expires:    time.Duration(st.NotAfter-st.IssuedAt) * time.Millisecond,
-		WhenOnline: task.WhenOnline, Fanout: int(c.Fanout),
+		StartTimeout: time.Duration(st.NotAfter-st.IssuedAt) * time.Millisecond,
+		WhenOnline:   task.WhenOnline, Fanout: int(c.Fanout),
 	}
 	if spec.Fanout == 0 {
 		spec.Fanout = task.Fanout
@@ -103,11 +103,11 @@ func (c *retryCommand) spec(ctx context.Context, s *session, task results.Task) 
 		limits.Timeout = *c.Timeout
 		spec.Run.TimeoutMS = time.Duration(*c.Timeout).Milliseconds()
 	}
-	if c.Expires > 0 {
-		spec.Expires, spec.WhenOnline = time.Duration(c.Expires), false
+	if c.StartTimeout > 0 {
+		spec.StartTimeout, spec.WhenOnline = time.Duration(c.StartTimeout), false
 	}
 	if c.WhenOnline > 0 {
-		spec.Expires, spec.WhenOnline = time.Duration(c.WhenOnline), true
+		spec.StartTimeout, spec.WhenOnline = time.Duration(c.WhenOnline), true
 	}
 	if err := limits.withinLimits(&spec); err != nil {
 		return spec, err

@@ -14,21 +14,21 @@ import (
 type runCommand struct {
 	targets `embed:""`
 
-	Words       []string         `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
-	Timeout     timeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run; then its host ends it. Without it, until it ends by itself or is canceled."`
-	Expires     duration         `default:"60s" placeholder:"TIME" env:"WARREN_EXPIRES" help:"How long a host may take to begin it."`
-	WhenOnline  duration         `placeholder:"TIME" help:"Let it wait for hosts that are away: one with an inbox runs it when it is back within this time, instead of --expires."`
-	Cwd         string           `placeholder:"DIR" help:"Directory to run it in."`
-	Env         []variable       `placeholder:"NAME=VALUE" sep:"none" help:"Set a variable in its environment. May be repeated."`
-	SecretEnv   []secretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set a variable to a file's content, which nobody keeps: no log, no store, no journal once the job has ended. NAME=- asks for it. May be repeated."`
-	Stdin       string           `placeholder:"FILE" help:"Send the file as its standard input; without it, that is empty. From the shell, - is standard input."`
-	SecretStdin string           `placeholder:"FILE" help:"Send the file as its standard input, and have nobody keep it."`
-	Script      string           `placeholder:"FILE" help:"Send the file, a script or a program, and execute it."`
-	Shell       string           `placeholder:"PATH" help:"Shell to run it with, instead of the host's own choice."`
-	NoShell     bool             `help:"Split the command by POSIX quoting and execute it without a shell."`
-	MaxOutput   size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Output kept of each host and stream: the first and the last part."`
-	User        string           `placeholder:"NAME" help:"User to run it as, where the host's authorized_operators lets the key (run-as) and its agent is root."`
-	Check       bool             `help:"Run nothing: ask each host whether it would, by which rule, as whom, and what exactly."`
+	Words        []string         `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
+	Timeout      timeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run; then its host ends it. Without it, until it ends by itself or is canceled."`
+	StartTimeout duration         `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"How long a host may take to begin it."`
+	WhenOnline   duration         `placeholder:"TIME" help:"Let it wait for hosts that are away: one with an inbox runs it when it is back within this time, instead of --start-timeout."`
+	Cwd          string           `placeholder:"DIR" help:"Directory to run it in."`
+	Env          []variable       `placeholder:"NAME=VALUE" sep:"none" help:"Set a variable in its environment. May be repeated."`
+	SecretEnv    []secretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set a variable to a file's content, which nobody keeps: no log, no store, no journal once the job has ended. NAME=- asks for it. May be repeated."`
+	Stdin        string           `placeholder:"FILE" help:"Send the file as its standard input; without it, that is empty. From the shell, - is standard input."`
+	SecretStdin  string           `placeholder:"FILE" help:"Send the file as its standard input, and have nobody keep it."`
+	Script       string           `placeholder:"FILE" help:"Send the file, a script or a program, and execute it."`
+	Shell        string           `placeholder:"PATH" help:"Shell to run it with, instead of the host's own choice."`
+	NoShell      bool             `help:"Split the command by POSIX quoting and execute it without a shell."`
+	MaxOutput    size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Output kept of each host and stream: the first and the last part."`
+	User         string           `placeholder:"NAME" help:"User to run it as, where the host's authorized_operators lets the key (run-as) and its agent is root."`
+	Check        bool             `help:"Run nothing: ask each host whether it would, by which rule, as whom, and what exactly."`
 
 	KillLeftovers bool `default:"false" env:"WARREN_KILL_LEFTOVERS" help:"When the command has exited, end the background processes that it leaves. Without it they go on, and the result counts them."`
 
@@ -48,7 +48,7 @@ Examples:
     run "apt-get -y upgrade" --timeout 1h --hosts "web[001-200]" --rollout 1,10%,100% --max-failures 2% --soak 5m
     run "systemctl restart nginx" --user root --hosts @web --check
     run uptime --hosts "@web!web07" --exclude @failed:1b4e
-    run uptime --where 'role == "web" and cpus >= 8' --at-least 10
+    run uptime --where 'role == "web" and cpus >= 8' --min-hosts 10
 
 A job with secrets is sent by the process that has them alone: where that ends before a host has the job, it is lost, or expires. With --when-online the secrets would wait on the broker's disk for each host that is offline, so run refuses that without --store-secrets-on-broker.
 

@@ -120,7 +120,7 @@ func (e *fakeEngine) Submit(ctx context.Context, spec results.Spec) (results.Tas
 	}
 	batch, err := wire.NewBatch(wire.Statement{
 		Type: wire.TypeRun, Task: task.ID, Run: &run, ReplyTo: wire.ReplyQueue("tester", "abc"),
-		IssuedAt: task.Created.UnixMilli(), NotAfter: task.Created.Add(spec.Expires).UnixMilli(),
+		IssuedAt: task.Created.UnixMilli(), NotAfter: task.Created.Add(spec.StartTimeout).UnixMilli(),
 	}, leavesOf(jobs), nil)
 	if err != nil {
 		return task, err

@@ -25,7 +25,7 @@ type command interface {
 // commands are what both the prompt and the shell understand.
 type commands struct {
 	Run         runCommand         `cmd:"" usage:"run \"COMMAND\" --hosts \"EXPR …\"" help:"Run a command on hosts."`
-	CheckTask   checkCommand       `cmd:"" name:"check_task" aliases:"check" usage:"check_task ID" help:"Show what has come back from a task."`
+	CheckTask   checkCommand       `cmd:"" name:"check_task" usage:"check_task ID" help:"Show what has come back from a task."`
 	Tasks       tasksCommand       `cmd:"" usage:"tasks" help:"List the tasks, newest first."`
 	Wait        waitCommand        `cmd:"" usage:"wait ID" help:"Wait until a task is done, then show its results."`
 	Watch       watchCommand       `cmd:"" usage:"watch ID" help:"Show how a task goes on, in place."`
@@ -36,7 +36,7 @@ type commands struct {
 	Help        helpCommand        `cmd:"" usage:"help [COMMAND]" help:"Show the commands, or all about one."`
 	ShowConfig  configCommand      `cmd:"" name:"config" usage:"config" help:"Show each setting, its value and where that comes from."`
 	Completion  completionCommand  `cmd:"" usage:"completion bash|zsh|fish" help:"Print what completes commands in your shell."`
-	Exit        exitCommand        `cmd:"" aliases:"quit,eixt" usage:"exit" help:"Leave. Tasks go on; their results stay to be looked at."`
+	Exit        exitCommand        `cmd:"" aliases:"quit" usage:"exit" help:"Leave. Tasks go on; their results stay to be looked at."`
 }
 
 // link lets the subcommands see the flags of the command above them.
@@ -61,7 +61,7 @@ type globals struct {
 	Groups           string       `placeholder:"FILE" env:"WARREN_GROUPS" help:"Groups of hosts (YAML), or a directory of such files, instead of ~/.config/warren/groups.yaml."`
 	ResultsRetention retention    `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"How long the results of a task are kept once it is done; never removes none."`
 	ResultsSize      size         `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Most that all results may take on the disk, the oldest removed first; 0 is no bound."`
-	Color            colorWhen    `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colours: auto (on a terminal, unless NO_COLOR is set), always or never."`
+	Color            colorWhen    `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colors: auto (on a terminal, unless NO_COLOR is set), always or never."`
 	Config           string       `placeholder:"FILE" env:"WARREN_CONFIG" help:"Configuration file, instead of ~/.config/warren/config.toml."`
 	Version          bool         `help:"Print the version and do nothing else."`
 }
@@ -155,6 +155,9 @@ func needsNoSettings(command string) bool { return command == "help" || command 
 
 // parsePrompt reads the words of a line at the prompt.
 func parsePrompt(words []string, source *config.Source) (command, error) {
+	if len(words) > 0 && words[0] == "eixt" { // the original program knew this slip, and so do fingers
+		words = append([]string{"exit"}, words[1:]...)
+	}
 	var g promptGrammar
 	g.Commands.link()
 	cmd, _, err := parse(newParser(&g, kong.Resolvers(source)), words, &g.Anywhere)

@@ -24,7 +24,7 @@ func TestRetryIsTheSame(t *testing.T) {
 	}()
 	e.specs = make(chan specced, 2)
 	first := results.Spec{
-		Command: "deploy.sh 7", Expires: 24 * time.Hour, WhenOnline: true, Fanout: 3,
+		Command: "deploy.sh 7", StartTimeout: 24 * time.Hour, WhenOnline: true, Fanout: 3,
 		Run: wire.Run{
 			Script: []byte("#!/bin/sh\n"), Argv: []string{"7"}, Shell: "/bin/bash", TimeoutMS: 300_000, Cwd: "/srv",
 			Env: []string{"A=b"}, Stdin: []byte("in"), MaxOutput: 4096, KillLeftovers: true,

@@ -27,8 +27,8 @@ const maxWhenOnline = 30 * 24 * time.Hour
 // reads, nil where there is nothing to read. The hosts are left open.
 func (c *runCommand) spec(in io.Reader) (spec results.Spec, err error) {
 	spec = results.Spec{
-		Expires: time.Duration(c.Expires),
-		Fanout:  int(c.Fanout),
+		StartTimeout: time.Duration(c.StartTimeout),
+		Fanout:       int(c.Fanout),
 		Run: wire.Run{
 			Shell:     c.Shell,
 			TimeoutMS: time.Duration(c.Timeout).Milliseconds(),
@@ -40,7 +40,7 @@ func (c *runCommand) spec(in io.Reader) (spec results.Spec, err error) {
 		},
 	}
 	if c.WhenOnline > 0 {
-		spec.Expires, spec.WhenOnline = time.Duration(c.WhenOnline), true
+		spec.StartTimeout, spec.WhenOnline = time.Duration(c.WhenOnline), true
 	}
 	for _, v := range c.Env {
 		if name := v.name(); slices.ContainsFunc(spec.Run.Env, func(e string) bool { return variable(e).name() == name }) {

@@ -47,7 +47,7 @@ func TestSpec(t *testing.T) {
 		},
 		{
 			[]string{"true", "--hosts", "web[01-02]", "--when-online", "24h"},
-			results.Spec{Command: "true", Expires: 24 * time.Hour, WhenOnline: true, Run: run(func(r *wire.Run) { r.Command = "true" })},
+			results.Spec{Command: "true", StartTimeout: 24 * time.Hour, WhenOnline: true, Run: run(func(r *wire.Run) { r.Command = "true" })},
 		},
 		{
 			[]string{`dir C:\Users`, "--hosts", "web[01-02]", "--no-shell"},
@@ -69,10 +69,10 @@ func TestSpec(t *testing.T) {
 		},
 		{
 			[]string{
-				"true", "--hosts", "web01", "--hosts", "web02", "--timeout", "1h30m", "--expires", "2d", "--cwd", "/tmp",
+				"true", "--hosts", "web01", "--hosts", "web02", "--timeout", "1h30m", "--start-timeout", "2d", "--cwd", "/tmp",
 				"--env", "A=1,2", "--env", "B=", "--shell", "/bin/bash", "--max-output", "64KiB", "--fanout", "7", "--stdin", "-",
 			},
-			results.Spec{Command: "true", Expires: 48 * time.Hour, Fanout: 7, Run: wire.Run{
+			results.Spec{Command: "true", StartTimeout: 48 * time.Hour, Fanout: 7, Run: wire.Run{
 				Command: "true", TimeoutMS: 5_400_000, Cwd: "/tmp", Env: []string{"A=1,2", "B="},
 				Shell: "/bin/bash", MaxOutput: 65536, Stdin: []byte("piped\x00"),
 			}},
@@ -87,8 +87,8 @@ func TestSpec(t *testing.T) {
 		if err != nil || !slices.Equal(set.Names(), []string{"web01", "web02"}) {
 			t.Errorf("%q: hosts %v, %v", tt.args, set, err)
 		}
-		if tt.want.Expires == 0 {
-			tt.want.Expires = time.Minute
+		if tt.want.StartTimeout == 0 {
+			tt.want.StartTimeout = time.Minute
 		}
 		if !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%q:\ngot  %+v\nwant %+v", tt.args, got, tt.want)

@@ -15,7 +15,7 @@ type targets struct {
 	HostsFile []string `placeholder:"FILE" sep:"none" below:"" help:"Hosts from a file, an expression on each line; - is standard input."`
 	Exclude   []string `placeholder:"EXPR" sep:"none" below:"" help:"Hosts to leave out."`
 	Where     *string  `placeholder:"CONDITION" help:"Only the agents that answer and of which this is true, as in 'role == \"web\" and cpus >= 8'."`
-	AtLeast   count    `placeholder:"N" help:"Fail, before anything is sent, where fewer hosts answer."`
+	MinHosts  count    `placeholder:"N" help:"Fail, before anything is sent, where fewer hosts answer."`
 }
 
 // named returns the hosts that are named, nil where none is: --where alone.
@@ -83,7 +83,7 @@ func (c *targets) chooseHosts(ctx context.Context, s *session) ([]string, error)
 			s.note("named more than once, counted once: %s", hostexpr.Fold(repeated))
 		}
 	}
-	if c.Where == nil && c.AtLeast == 0 {
+	if c.Where == nil && c.MinHosts == 0 {
 		return set.Names(), nil
 	}
 	choice, err := c.ask(ctx, s, set, false)
@@ -102,15 +102,15 @@ func (c *targets) chooseHosts(ctx context.Context, s *session) ([]string, error)
 	return choice.hosts, nil
 }
 
-// tooFew is the error of --at-least.
+// tooFew is the error of --min-hosts.
 func (c *targets) tooFew(n int, silent []string) error {
 	answer := "answer"
 	if n == 1 {
 		answer = "answers"
 	}
-	text := fmt.Sprintf("%s %s, and --at-least wants %d", plural(n, "host"), answer, c.AtLeast)
+	text := fmt.Sprintf("%s %s, and --min-hosts wants %d", plural(n, "host"), answer, c.MinHosts)
 	if c.Where != nil {
-		text = fmt.Sprintf("--where is true of %s that %s, and --at-least wants %d", plural(n, "host"), answer, c.AtLeast)
+		text = fmt.Sprintf("--where is true of %s that %s, and --min-hosts wants %d", plural(n, "host"), answer, c.MinHosts)
 	}
 	hint := "hosts --all shows also who has answered earlier"
 	if len(silent) > 0 {

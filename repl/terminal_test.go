@@ -185,8 +185,8 @@ func TestTerminalCtrlCAtPrompt(t *testing.T) {
 	term.line("hosts expand web1") // the line before is gone
 	term.expect("web1\r\n")
 	term.expect("warren> ")
-	term.line("chekc 1b4e")
-	term.expect("error: unknown command \"chekc\"\r\nhint: did you mean \"check\"?\r\n")
+	term.line("chek_task 1b4e")
+	term.expect("error: unknown command \"chek_task\"\r\nhint: did you mean \"check_task\"?\r\n")
 	term.expect("warren> ")
 	term.send(ctrlD)
 	if status := term.end(); status != 0 {
@@ -352,7 +352,7 @@ func terminalState(t *testing.T, tty *os.File) term.State {
 	return *state
 }
 
-// Colours are ours alone, and only where they are wanted.
+// Colors are ours alone, and only where they are wanted.
 func TestTerminalColors(t *testing.T) {
 	dir := t.TempDir()
 	term := startTerminal(t, dir, []string{"NO_COLOR="}, "run", "escape", "--hosts", "web01 absent1")

@@ -51,7 +51,7 @@ func hintFor(o wire.Outcome) string {
 	case wire.Lost:
 		return "lost means that it may have run, and that nobody has said so: check_task asks again, and shows what its agent says once it is back"
 	case wire.Expired:
-		return "expired means that the host did not begin it in time, and will not: --expires gives more"
+		return "expired means that the host did not begin it in time, and will not: --start-timeout gives more"
 	case wire.TimedOut:
 		return "timed_out means that the host ended the command at its timeout: --timeout gives more time"
 	}

@@ -298,7 +298,7 @@ func TestExpiresBehindABusyWorker(t *testing.T) {
 	busy := lastWord(p.want(0, "run", g.command(), "--hosts", a, "--detach", "--timeout", "1h").out)
 	g.begun(a)
 	began := time.Now()
-	late := p.start("run", "touch "+p.dir+"/late", "--hosts", a, "--expires", "500ms")
+	late := p.start("run", "touch "+p.dir+"/late", "--hosts", a, "--start-timeout", "500ms")
 	await(t, &late.Out, `expired`)
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("that was known after %s", took)

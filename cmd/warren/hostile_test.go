@@ -360,7 +360,7 @@ func TestHostileReplies(t *testing.T) {
 	fence, last := p.prefix+"fence", p.prefix+"last"
 	everyone := append([]string{fence, last}, hosts...)
 	f := newFleet(t, p.broker, everyone)
-	w := p.start("run", "true", "--hosts", strings.Join(everyone, " "), "--expires", "10m", "--json")
+	w := p.start("run", "true", "--hosts", strings.Join(everyone, " "), "--start-timeout", "10m", "--json")
 	f.receive(everyone)
 	task := f.jobs[fence].Statement.Task
 	eventually(t, func() error {

@@ -107,7 +107,7 @@ func TestPrompt(t *testing.T) {
 	id := taskOf(t, term.Expect(`task on 2 hosts: \S+`)) // at once, though it runs
 	term.Expect(`warren> `)
 	g.begun(a, b)
-	term.Type("check " + id[:8] + "\r")
+	term.Type("check_task " + id[:8] + "\r")
 	term.Expect(`running, 0 of 2 ended`)
 	term.Expect(`warren> `)
 	term.Type(" hosts expand secret[1-2]\r")
@@ -149,7 +149,7 @@ func TestPrompt(t *testing.T) {
 		t.Errorf("history has mode %o", mode)
 	}
 	history, _ := os.ReadFile(path)
-	has(t, string(history), "check "+id[:8], "hosts\n")
+	has(t, string(history), "check_task "+id[:8], "hosts\n")
 	if strings.Contains(string(history), "secret") {
 		t.Errorf("a line that begins with a blank was kept:\n%s", history)
 	}

@@ -47,7 +47,7 @@ func TestKilledAndStartedAgain(t *testing.T) {
 	p := newPlace(t)
 	a := p.agent("--workers", "1")
 	run := func(command string) string {
-		return strings.TrimSpace(p.warren(0, "run", command, "--hosts", p.id, "--expires", "5m", "--timeout", "10m", "--detach"))
+		return strings.TrimSpace(p.warren(0, "run", command, "--hosts", p.id, "--start-timeout", "5m", "--timeout", "10m", "--detach"))
 	}
 	interrupted := run("echo first >> ran; echo $$ > shell; sleep 600; echo survived >> ran")
 	p.exists("shell")

@@ -43,8 +43,8 @@ type flags struct {
 	Workers          int               `help:"Commands that run at the same time." env:"WARREND_WORKERS" default:"${workers}"`
 	Queue            int               `help:"Accepted jobs that wait for a worker; above it they are rejected." env:"WARREND_QUEUE" default:"${queue}"`
 	MaxOutput        int64             `help:"Most bytes kept of each output stream of a job, whatever is asked for." placeholder:"BYTES" env:"WARREND_MAX_OUTPUT" default:"${maxoutput}"`
-	JournalSize      int64             `help:"Most bytes of output kept, the oldest dropped first." placeholder:"BYTES" env:"WARREND_JOURNAL_SIZE" default:"${journalsize}"`
-	JournalRetention time.Duration     `help:"How long results are kept." env:"WARREND_JOURNAL_RETENTION" default:"${retention}"`
+	OutputSize       int64             `help:"Most bytes of output kept, the oldest dropped first." placeholder:"BYTES" env:"WARREND_OUTPUT_SIZE" default:"${journalsize}"`
+	ResultsRetention time.Duration     `help:"How long results are kept." env:"WARREND_RESULTS_RETENTION" default:"${retention}"`
 	ClockTolerance   time.Duration     `help:"How far the operators' clocks may be from this host's. A new journal takes no jobs for as long: what was issued before may have run." env:"WARREND_CLOCK_TOLERANCE" default:"${tolerance}"`
 	ResetJournal     bool              `help:"Move the journal aside and begin a new one, which refuses whatever was issued before."`
 	KillGrace        time.Duration     `help:"Time between TERM and KILL for a command that is stopped." env:"WARREND_KILL_GRACE" default:"${killgrace}"`
@@ -159,7 +159,7 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 	agent, err := executor.New(executor.Config{
 		ID: f.ID, Aliases: f.Alias, Labels: f.Label, Fleet: f.Fleet, Inbox: f.Inbox, Version: version.Version,
 		Broker:    options,
-		Limits:    executor.Limits{Workers: f.Workers, Queue: f.Queue, MaxOutput: f.MaxOutput, Output: f.JournalSize, Retention: f.JournalRetention, Tolerance: f.ClockTolerance},
+		Limits:    executor.Limits{Workers: f.Workers, Queue: f.Queue, MaxOutput: f.MaxOutput, Output: f.OutputSize, Retention: f.ResultsRetention, Tolerance: f.ClockTolerance},
 		KillGrace: f.KillGrace, DrainGrace: f.DrainGrace, DataDir: f.DataDir,
 		Trust: files, Reload: hangup(), MaxValidity: f.Trust.MaxValidity, AllowUnsigned: f.Trust.AllowUnsigned, Log: log,
 	})
@@ -180,7 +180,7 @@ func (f *flags) check() error {
 	for _, n := range []struct {
 		flag  string
 		value int64
-	}{{"--workers", int64(f.Workers)}, {"--queue", int64(f.Queue)}, {"--max-output", f.MaxOutput}, {"--journal-size", f.JournalSize}, {"--journal-retention", int64(f.JournalRetention)}, {"--clock-tolerance", int64(f.ClockTolerance)}, {"--kill-grace", int64(f.KillGrace)}, {"--drain-grace", int64(f.DrainGrace)}} {
+	}{{"--workers", int64(f.Workers)}, {"--queue", int64(f.Queue)}, {"--max-output", f.MaxOutput}, {"--output-size", f.OutputSize}, {"--results-retention", int64(f.ResultsRetention)}, {"--clock-tolerance", int64(f.ClockTolerance)}, {"--kill-grace", int64(f.KillGrace)}, {"--drain-grace", int64(f.DrainGrace)}} {
 		if n.value <= 0 {
 			return fmt.Errorf("%s must be more than 0", n.flag)
 		}

@@ -8,11 +8,11 @@ import (
 
 // A Spec is what an operator asks for: one command on a set of hosts.
 type Spec struct {
-	Command string // as the operator typed it, for people: audit logs, lists
-	Run     wire.Run
-	Secret  *wire.Secret  // what is sent and kept nowhere, without its salt; nil is none
-	Hosts   []string      // expanded, in their normal form, no repetition; at least one
-	Expires time.Duration // how long a host may take to begin it
+	Command      string // as the operator typed it, for people: audit logs, lists
+	Run          wire.Run
+	Secret       *wire.Secret  // what is sent and kept nowhere, without its salt; nil is none
+	Hosts        []string      // expanded, in their normal form, no repetition; at least one
+	StartTimeout time.Duration // how long a host may take to begin it
 
 	// WhenOnline: a host that is away finds it in its inbox when it is back.
 	WhenOnline bool

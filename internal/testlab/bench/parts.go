@@ -89,7 +89,7 @@ func Operator(ctx context.Context, s repl.Settings, prefix string, in io.Reader,
 func runAll(ctx context.Context, engine repl.Engine, o part.Order, hosts []string) (r part.Run, err error) {
 	begin := time.Now()
 	task, err := engine.Submit(ctx, results.Spec{
-		Command: o.Command, Hosts: hosts, Expires: time.Minute,
+		Command: o.Command, Hosts: hosts, StartTimeout: time.Minute,
 		Run: wire.Run{Command: o.Command, TimeoutMS: 60_000, MaxOutput: cmp.Or(o.Keep, 1<<20)},
 	})
 	if err != nil {

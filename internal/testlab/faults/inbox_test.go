@@ -79,7 +79,7 @@ func inboxes() []fault {
 			name: "host away, comes back too late", also: []wire.Outcome{wire.Expired},
 			run: func(s *scene) {
 				s.inboxes()
-				s.submit(s.tasks, s.hosts, work{}, whenOnline, func(spec *results.Spec) { spec.Expires = 2 * time.Second })
+				s.submit(s.tasks, s.hosts, work{}, whenOnline, func(spec *results.Spec) { spec.StartTimeout = 2 * time.Second })
 				over := time.NewTimer(3 * time.Second) // by the clock: that is the fault
 				<-over.C
 				s.startAgents()

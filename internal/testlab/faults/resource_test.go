@@ -248,7 +248,7 @@ func (s *scene) fill(dir string) (room func()) {
 func (s *scene) refused(w work) {
 	s.t.Helper()
 	spec := results.Spec{
-		Command: s.command(w), Hosts: s.hosts, Expires: 2 * time.Minute,
+		Command: s.command(w), Hosts: s.hosts, StartTimeout: 2 * time.Minute,
 		Run: wire.Run{Command: s.command(w), TimeoutMS: 60_000, MaxOutput: 1 << 20},
 	}
 	s.eventually(func() error {

@@ -335,7 +335,7 @@ func (s *scene) submit(tasks int, hosts []string, w work, more ...func(*results.
 	command := s.command(w)
 	if s.prompt != nil {
 		for range tasks {
-			_, err := fmt.Fprintf(s.prompt.In, "run '%s' --hosts %q --timeout 10m --expires %s --max-output 8MiB\n", command, strings.Join(hosts, " "), s.expires)
+			_, err := fmt.Fprintf(s.prompt.In, "run '%s' --hosts %q --timeout 10m --start-timeout %s --max-output 8MiB\n", command, strings.Join(hosts, " "), s.expires)
 			s.check(err)
 		}
 		s.submitted += tasks
@@ -348,7 +348,7 @@ func (s *scene) submit(tasks int, hosts []string, w work, more ...func(*results.
 		return results.Task{}
 	}
 	spec := results.Spec{
-		Command: command, Hosts: hosts, Expires: s.expires,
+		Command: command, Hosts: hosts, StartTimeout: s.expires,
 		Run: wire.Run{Command: command, TimeoutMS: (10 * time.Minute).Milliseconds(), MaxOutput: 8 << 20},
 	}
 	for _, change := range more {

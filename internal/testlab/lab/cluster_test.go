@@ -194,7 +194,7 @@ func startCluster(ctx context.Context, t *testing.T) (nodes []*rabbit.Node, urls
 
 func submit(ctx context.Context, op repl.Engine, command string, hosts []string) (string, error) {
 	task, err := op.Submit(ctx, results.Spec{
-		Command: command, Hosts: hosts, Expires: 5 * time.Minute,
+		Command: command, Hosts: hosts, StartTimeout: 5 * time.Minute,
 		Run: wire.Run{Command: command, TimeoutMS: 60_000, MaxOutput: 1 << 10},
 	})
 	return task.ID, err

@@ -92,7 +92,7 @@ func oneRun(t *testing.T, op repl.Engine, host string) time.Duration {
 	t.Helper()
 	begin := time.Now()
 	task, err := op.Submit(t.Context(), results.Spec{
-		Command: "true", Hosts: []string{host}, Expires: time.Minute,
+		Command: "true", Hosts: []string{host}, StartTimeout: time.Minute,
 		Run: wire.Run{Argv: []string{"true"}, TimeoutMS: 60_000, MaxOutput: 1 << 10},
 	})
 	if err != nil {

@@ -106,7 +106,7 @@ func TestStress(t *testing.T) {
 	for i := range ids {
 		g.Go(func() error {
 			task, err := op.Submit(ctx, results.Spec{
-				Command: "true", Hosts: names, Expires: 20 * time.Minute,
+				Command: "true", Hosts: names, StartTimeout: 20 * time.Minute,
 				Run: wire.Run{Argv: []string{"true"}, TimeoutMS: 1_200_000, MaxOutput: 1 << 10},
 			})
 			ids[i] = task.ID
