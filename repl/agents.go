@@ -23,7 +23,7 @@ func (s *session) printAgents(agents []chosenAgent) error {
 			labelsText(a.Facts.Labels), busy(a), s.answeredText(a),
 		})
 	}
-	return s.printTable(rows)
+	return s.stdio.table(rows)
 }
 
 // system is what runs there: the distribution where it is known.

@@ -34,7 +34,7 @@ func (c *runCommand) check(ctx context.Context, s *session, spec results.Spec) e
 	if c.JSON {
 		err = writeJSON(s.stdio.Out, describeChecks(checks))
 	} else {
-		err = s.printTable(checkRows(checks))
+		err = s.stdio.table(checkRows(checks))
 	}
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ func TestClocksAreTold(t *testing.T) {
 		{Host: "silent"},
 	}
 	var said bytes.Buffer
-	s := &session{stdio: Stdio{Err: &said}}
+	s := &session{stdio: newConsole(Stdio{Err: &said}, false)}
 	s.warnOfClocks(clocksOfJobs(task, jobs, now))
 	want := []string{
 		"warning: the clock of db1 is ahead of this one, by up to 1m0s",

@@ -166,7 +166,7 @@ func (c *brokerSetupCommand) check(ctx context.Context, s *session, cfg brokerse
 	case len(findings) == 0:
 		_, err = fmt.Fprintf(s.stdio.Out, "virtual host %s is Warren's alone\n", visible.Line(c.Vhost))
 	default:
-		err = s.printLines(visibleLines(findings))
+		err = s.stdio.printLines(visibleLines(findings))
 	}
 	if err == nil && len(findings) > 0 {
 		return quiet(exitFailed)

@@ -106,9 +106,9 @@ func (s *session) paintDiff(diff string) string {
 		}
 		switch {
 		case strings.HasPrefix(line, "+"):
-			line = s.paint.ok(line)
+			line = s.stdio.paint.ok(line)
 		case strings.HasPrefix(line, "-"):
-			line = s.paint.bad(line)
+			line = s.stdio.paint.bad(line)
 		}
 		out.WriteString(line + end)
 	}

@@ -14,7 +14,7 @@ func TestHostsWarnsOfDisks(t *testing.T) {
 		return results.Agent{Hello: wire.Hello{Agent: id, Disk: disk}}
 	}
 	var out bytes.Buffer
-	s := &session{stdio: Stdio{Err: &out}}
+	s := &session{stdio: newConsole(Stdio{Err: &out}, false)}
 	s.warnOfDisks([]results.Agent{
 		agent("web01", wire.DiskFull), agent("web02", wire.DiskOK), agent("web03", wire.DiskFull), agent("db1", wire.DiskReadOnly),
 	})

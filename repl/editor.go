@@ -10,7 +10,7 @@ import (
 // newLineEditor opens the line editor on the process's terminal, nil where the
 // terminal cannot do that. Between two lines the terminal is in its original
 // mode, so that Ctrl-C interrupts a command that waits.
-func newLineEditor(h *history, complete liner.WordCompleter) *lineReader {
+func newLineEditor(out *console, h *history, complete liner.WordCompleter) *lineReader {
 	if !liner.TerminalSupported() {
 		return nil
 	}
@@ -50,7 +50,8 @@ func newLineEditor(h *history, complete liner.WordCompleter) *lineReader {
 		}
 	}
 	return &lineReader{
-		read: read, keep: keep, terminal: os.Stdout,
+		read: read, keep: keep, terminal: os.Stdout, out: out,
+		erase: "\r\x1b[K", redraw: keys.redraw, // the editor's line never takes two rows
 		close: func() { keys.close(); _ = editor.Close() },
 	}
 }

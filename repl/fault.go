@@ -68,7 +68,7 @@ func withStatus(status int, err error) error {
 
 // report writes an error, with the hints that its text bears, and returns its
 // exit status.
-func report(stdio *Stdio, err error) int {
+func report(out *console, err error) int {
 	if err == nil {
 		return exitOK
 	}
@@ -84,10 +84,10 @@ func report(stdio *Stdio, err error) int {
 	if text == "" {
 		return status
 	}
-	stdio.tell("error: " + text)
+	out.note("error: %s", text)
 	for _, hint := range strings.Split(hints, "\nhint: ") {
 		if hint != "" {
-			stdio.tell("hint: " + hint)
+			out.note("hint: %s", hint)
 		}
 	}
 	return status

@@ -69,6 +69,3 @@ func pluralOf(n int, one, many string) string {
 	}
 	return strconv.Itoa(n) + " " + many
 }
-
-// shortID is the part of a task's id that people type.
-func shortID(id string) string { return id[:min(8, len(id))] }

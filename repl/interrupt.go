@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -136,4 +137,25 @@ func (s *session) canceling(task string, err error) error {
 	}
 	s.note("canceling task %s: check_task %s shows what becomes of it", task, shortID(task))
 	return nil
+}
+
+// page writes results, through a pager where they are long. Ctrl-C that was pressed
+// there was for the pager.
+func (s *session) page(write func(w *bufio.Writer) error) error {
+	paged, err := s.stdio.page(write)
+	if paged {
+		s.dropInterrupts()
+	}
+	return err
+}
+
+// dropInterrupts forgets Ctrl-C that was pressed in another program.
+func (s *session) dropInterrupts() {
+	for {
+		select {
+		case <-s.interrupts:
+		default:
+			return
+		}
+	}
 }

@@ -91,6 +91,9 @@ func (k *keyboard) close() {
 	fmt.Print(pasteOff)
 }
 
+// redraw has the editor draw its line again: it does so when the window changes.
+func (k *keyboard) redraw(string) { _ = unix.Kill(unix.Getpid(), unix.SIGWINCH) }
+
 // copy copies until stop can be read. What the editor has not taken yet stays
 // in the pipe, and beyond that here: then no more is read.
 func (k *keyboard) copy(stop int) {

@@ -1,6 +1,10 @@
 package repl
 
-import "github.com/peterh/liner"
+import (
+	"fmt"
+
+	"github.com/peterh/liner"
+)
 
 // A keyboard does nothing here: the console gives the line editor keys, not
 // bytes, and knows no bracketed paste.
@@ -13,3 +17,7 @@ func (*keyboard) newLiner() *liner.State { return liner.NewLiner() }
 func (*keyboard) open() {}
 
 func (*keyboard) close() {}
+
+// redraw shows the prompt. The editor draws the rest of the line with the next key:
+// nothing makes it do so earlier.
+func (*keyboard) redraw(prompt string) { fmt.Print(prompt) }

@@ -18,6 +18,9 @@ type lineReader struct {
 	keep     func(line string)                   // for the history; nil where there is none
 	close    func()                              // leaves the terminal as it was
 	terminal io.Writer                           // where the prompt is shown; nil on a pipe
+	out      *console                            // whose surface the line is; nil on a pipe
+	erase    string                              // takes the line off the terminal, or goes below it
+	redraw   func(prompt string)                 // draws the line again
 	pending  chan lineRead                       // of the read under way, which sends one; nil where there is none
 }
 
@@ -29,6 +32,11 @@ type lineRead struct {
 // next returns the next line. It also ends with ctx, and with errInterrupted by
 // Ctrl-C; then the read goes on, and its line comes next time.
 func (r *lineReader) next(ctx context.Context, interrupts <-chan os.Signal, prompt string) (string, error) {
+	if r.out != nil {
+		line := &editedLine{r, prompt}
+		r.out.enter(line)
+		defer r.out.exit(line)
+	}
 	if r.pending != nil {
 		r.show(prompt) // the read under way has shown its own before
 	} else {
@@ -57,10 +65,22 @@ func (r *lineReader) show(text string) {
 	}
 }
 
-// newPlainReader reads lines of any length. On a terminal, one without line
-// editing, it shows the prompt before each.
-func newPlainReader(in io.Reader, terminal io.Writer) *lineReader {
-	r := &lineReader{close: func() {}, terminal: terminal}
+// An editedLine is the line that is being typed, with its prompt: notes are printed
+// above it.
+type editedLine struct {
+	reader *lineReader
+	prompt string
+}
+
+func (l *editedLine) hide() { l.reader.show(l.reader.erase) }
+func (l *editedLine) show() { l.reader.redraw(l.prompt) }
+
+// newPlainReader reads lines of any length. On a terminal of out, one without line
+// editing, it shows the prompt before each. What has been typed of a line is the
+// terminal's to keep, so that only the prompt comes again below a note.
+func newPlainReader(in io.Reader, terminal io.Writer, out *console) *lineReader {
+	r := &lineReader{close: func() {}, terminal: terminal, out: out, erase: "\n"}
+	r.redraw = r.show
 	buffered, first := bufio.NewReader(in), true
 	r.read = func(prompt string) (string, error) {
 		r.show(prompt)
@@ -94,7 +114,7 @@ func (s *session) question(ctx context.Context, prompt string) (string, error) {
 		if !s.stdio.ErrTerminal {
 			terminal = s.stdio.Out
 		}
-		lines = newPlainReader(s.stdio.In, terminal)
+		lines = newPlainReader(s.stdio.In, terminal, s.stdio)
 	}
 	return lines.next(ctx, s.interrupts, prompt)
 }

@@ -66,8 +66,8 @@ func FuzzLine(f *testing.F) {
 		if (cmd == nil) == (err == nil) {
 			t.Fatalf("%q: %v, %v", line, cmd, err)
 		}
-		if err != nil && report(&Stdio{Err: io.Discard}, err) != exitUsage {
-			t.Fatalf("%q: %v has status %d", line, err, report(&Stdio{Err: io.Discard}, err))
+		if err != nil && report(newConsole(Stdio{Err: io.Discard}, false), err) != exitUsage {
+			t.Fatalf("%q: %v has status %d", line, err, report(newConsole(Stdio{Err: io.Discard}, false), err))
 		}
 		if run, ok := cmd.(*runCommand); ok && run.Script == "" && run.Stdin == "" {
 			if spec, err := run.spec(nil); err == nil && spec.Command == "" {
@@ -95,7 +95,7 @@ func FuzzTyped(f *testing.F) {
 // A line that was asked for before Ctrl-C comes at the next call.
 func TestLineReaderKeepsTheLineOfAnInterruptedRead(t *testing.T) {
 	in, out := io.Pipe()
-	r := newPlainReader(in, nil)
+	r := newPlainReader(in, nil, nil)
 	interrupts := make(chan os.Signal, 1)
 	interrupts <- os.Interrupt
 	if _, err := r.next(t.Context(), interrupts, promptText); !errors.Is(err, errInterrupted) {
@@ -117,7 +117,7 @@ func TestLineReaderKeepsTheLineOfAnInterruptedRead(t *testing.T) {
 
 // A file of commands may begin with a byte order mark.
 func TestPlainReaderSkipsByteOrderMark(t *testing.T) {
-	r := newPlainReader(strings.NewReader("\ufefffirst\r\n\ufeffsecond\n"), nil)
+	r := newPlainReader(strings.NewReader("\ufefffirst\r\n\ufeffsecond\n"), nil, nil)
 	for _, want := range []string{"first", "\ufeffsecond"} {
 		if line, err := r.next(t.Context(), nil, ""); line != want || err != nil {
 			t.Errorf("%q, %v; want %q", line, err, want)

@@ -26,7 +26,7 @@ const (
 type liveView struct {
 	s     *session
 	t     *tracker
-	scr   screen
+	scr   *screen
 	paint paint
 	size  func() (columns, rows int)
 
@@ -76,9 +76,8 @@ func (l *liveView) frame(ctx context.Context, now time.Time) error {
 
 // Write writes lines above the frame.
 func (l *liveView) Write(text []byte) (int, error) {
-	l.scr.clear()
 	l.drawn = time.Time{}
-	return l.scr.w.Write(text)
+	return l.scr.Write(text)
 }
 
 func (l *liveView) end(_ context.Context, how ending) error {
@@ -239,7 +238,7 @@ func (t *tracker) results(f *frameWriter, p paint, groups []*group) {
 		if room := max(f.width-len(head), 8); g.sample != "" && f.width >= 60 {
 			names = visible.Clip(names, room/2) + "  " + g.sample
 		}
-		f.add(head+names, func(line string) string { return p.job(&g.first, line) })
+		f.add(head+names, func(line string) string { return paintJob(p, &g.first, line) })
 	}
 }
 

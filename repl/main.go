@@ -5,9 +5,6 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-
-	"github.com/mattn/go-isatty"
-	"golang.org/x/term"
 )
 
 // Main is the program `warren`: it carries out the command in args (without the
@@ -26,12 +23,13 @@ func Main(ctx context.Context, args []string, stdio Stdio, open func(ctx context
 	}
 	inv, err := parseShell(args)
 	if err != nil {
-		return report(&stdio, err)
+		return report(newConsole(stdio, false), err)
 	}
+	out := newConsole(stdio, inv.settings.Color.paintFor(stdio.OutTerminal))
 	_, prompt := inv.command.(*promptCommand)
 	s := &session{
-		stdio: stdio, settings: inv.settings, source: inv.source, configuration: inv.configuration,
-		open: open, shell: !prompt, interrupts: stdio.Interrupts, paint: inv.settings.Color.paintFor(stdio.OutTerminal),
+		stdio: out, settings: inv.settings, source: inv.source, configuration: inv.configuration,
+		open: open, shell: !prompt, interrupts: stdio.Interrupts,
 		opened: make(chan Engine, 1), letGo: func() {},
 	}
 	if s.interrupts == nil {
@@ -40,10 +38,10 @@ func Main(ctx context.Context, args []string, stdio Stdio, open func(ctx context
 	status := exitOK
 	abandoned, err := s.carryOut(ctx, inv.command)
 	if !errors.Is(err, errExit) {
-		status = report(&stdio, err)
+		status = report(out, err)
 	}
 	if err := s.close(ctx, !abandoned && s.hurry); err != nil {
-		status = max(status, report(&stdio, err))
+		status = max(status, report(out, err))
 	}
 	s.letGo()
 	if !abandoned && s.lines != nil {
@@ -60,21 +58,4 @@ func listen() (<-chan os.Signal, func()) {
 	interrupts := make(chan os.Signal, 2)
 	signal.Notify(interrupts, os.Interrupt)
 	return interrupts, func() { signal.Stop(interrupts) }
-}
-
-// OS is the process's own standard input and output.
-func OS() Stdio {
-	isTerminal := func(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
-	return Stdio{
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		InTerminal: isTerminal(os.Stdin), OutTerminal: isTerminal(os.Stdout), ErrTerminal: isTerminal(os.Stderr),
-		Size: func() (columns, rows int) {
-			for _, f := range []*os.File{os.Stdout, os.Stderr} {
-				if columns, rows, err := term.GetSize(int(f.Fd())); err == nil {
-					return columns, rows
-				}
-			}
-			return 0, 0
-		},
-	}
 }

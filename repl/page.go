@@ -1,7 +1,6 @@
 package repl
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -44,43 +43,6 @@ func pagerWords() []string {
 		return words
 	}
 	return nil
-}
-
-// pageTo writes results, through the pager where they are long and a person
-// reads them.
-func (s *session) pageTo(write func(w *bufio.Writer) error) error {
-	if !s.stdio.OutTerminal || s.stdio.Size == nil {
-		return s.printTo(write)
-	}
-	words := pagerWords()
-	if words == nil {
-		return s.printTo(write)
-	}
-	p := &pager{out: s.stdio.Out, words: words, screen: s.stdio.Size}
-	w := bufio.NewWriterSize(p, 64<<10)
-	err := write(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	err = errors.Join(err, p.close())
-	if p.cmd != nil {
-		s.dropInterrupts() // they were for the pager
-	}
-	if errors.Is(err, errPagerLeft) {
-		return nil
-	}
-	return err
-}
-
-// dropInterrupts forgets Ctrl-C that was pressed in another program.
-func (s *session) dropInterrupts() {
-	for {
-		select {
-		case <-s.interrupts:
-		default:
-			return
-		}
-	}
 }
 
 func (p *pager) Write(text []byte) (int, error) {

@@ -104,7 +104,7 @@ func (s *session) readText(ctx context.Context) (string, error) {
 func (s *session) executeAll(ctx context.Context, text string) (status int, err error) {
 	commands := commandsOf(text)
 	if err := s.checkAll(commands); err != nil {
-		return report(&s.stdio, err), nil
+		return report(s.stdio, err), nil
 	}
 	for _, command := range commands {
 		if len(commands) > 1 {
@@ -114,7 +114,7 @@ func (s *session) executeAll(ctx context.Context, text string) (status int, err 
 		if errors.Is(err, errExit) {
 			return status, err
 		}
-		status = max(status, report(&s.stdio, err))
+		status = max(status, report(s.stdio, err))
 		if s.detached.task != "" || ctx.Err() != nil {
 			break // Ctrl-C is for the rest of them, too
 		}
@@ -144,12 +144,12 @@ func (s *session) interactive() bool { return s.stdio.InTerminal && s.stdio.OutT
 // openLines returns where the commands come from.
 func (s *session) openLines() *lineReader {
 	if !s.interactive() {
-		return newPlainReader(s.stdio.In, nil)
+		return newPlainReader(s.stdio.In, nil, nil)
 	}
-	if reader := newLineEditor(&history{path: filepath.Join(s.settings.DataDir, "history")}, newCompleter(s.store, s.settings.Groups)); reader != nil {
+	if reader := newLineEditor(s.stdio, &history{path: filepath.Join(s.settings.DataDir, "history")}, newCompleter(s.store, s.settings.Groups)); reader != nil {
 		return reader
 	}
-	return newPlainReader(s.stdio.In, s.stdio.Out)
+	return newPlainReader(s.stdio.In, s.stdio.Out, s.stdio)
 }
 
 // ending is the exit status of the prompt. Of what a person typed through the
@@ -205,7 +205,7 @@ func (s *session) announce(ctx context.Context) {
 			return false
 		}
 		line := visible.Clip(fmt.Sprintf("[%s] %s  %s", shortID(id), stateText(&task), visible.Line(task.Command)), s.stdio.width())
-		fmt.Fprintln(s.stdio.Out, s.paint.task(&task, line))
+		fmt.Fprintln(s.stdio.Out, paintTask(s.stdio.paint, &task, line))
 		return true
 	})
 }

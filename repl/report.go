@@ -94,7 +94,7 @@ func (s *session) printReport(ctx context.Context, v *view, task results.Task, j
 		return err
 	}
 	blocks := v.fold(chosen)
-	return s.pageTo(func(w *bufio.Writer) error {
+	return s.page(func(w *bufio.Writer) error {
 		fmt.Fprintf(w, "task %s  %s\n", task.ID, visible.Line(task.Command))
 		if task.RetryOf != "" {
 			fmt.Fprintf(w, "retry of %s\n", task.RetryOf)
@@ -251,7 +251,7 @@ func (b *blockWriter) wrapped(line string) string { return visible.Wrap(line, b.
 // headline is the line about a block.
 func (b *blockWriter) headline(block *block) string {
 	j := block.jobs[0]
-	line := visible.Pad(block.label, b.wide) + "  " + b.s.paint.job(j, jobWord(j))
+	line := visible.Pad(block.label, b.wide) + "  " + paintJob(b.s.stdio.paint, j, jobWord(j))
 	if n := len(block.jobs); n > 1 {
 		line += fmt.Sprintf("  %d hosts", n)
 		if text := block.spans.String(); text != "" {
@@ -344,7 +344,7 @@ func (s *session) writeEnding(w *bufio.Writer, task results.Task, jobs []results
 		}
 		groups[word] = append(groups[word], j.Host)
 	}
-	fmt.Fprintln(w, s.paint.task(&task, stateText(&task)))
+	fmt.Fprintln(w, paintTask(s.stdio.paint, &task, stateText(&task)))
 	wide := 0
 	for _, word := range words {
 		wide = max(wide, len(word))

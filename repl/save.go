@@ -16,7 +16,7 @@ import (
 
 // printRaw writes the bytes of the outputs, host by host, and nothing else.
 func (s *session) printRaw(ctx context.Context, v *view, jobs []results.Job) error {
-	return s.printTo(func(w *bufio.Writer) error {
+	return s.stdio.print(func(w *bufio.Writer) error {
 		for i := range jobs {
 			for _, stream := range v.streams {
 				if err := s.copyOutput(ctx, w, v, &jobs[i], stream); err != nil {

@@ -146,7 +146,7 @@ func (c *sendFlags) showPlan(s *session, spec *results.Spec, rest []string) erro
 	if len(rest) > 0 {
 		lines = append(lines, fmt.Sprintf("  untouched: %s: %s", plural(len(rest), "host"), hostexpr.Fold(rest)))
 	}
-	if err := s.printLines(lines); err != nil {
+	if err := s.stdio.printLines(lines); err != nil {
 		return err
 	}
 	s.note("nothing is sent")

@@ -1,9 +1,7 @@
 package repl
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -12,47 +10,7 @@ import (
 
 	"warren/internal/config"
 	"warren/internal/operator/results"
-	"warren/internal/visible"
 )
-
-// Stdio is where the operator is.
-type Stdio struct {
-	In       io.Reader
-	Out, Err io.Writer
-
-	// Whether each is a terminal. The line editor of a terminal works on the
-	// process's own standard input and output, whatever In and Out are.
-	InTerminal, OutTerminal, ErrTerminal bool
-
-	// Size is that of the terminal, Out's or else Err's; nil or 0 is unknown.
-	Size func() (columns, rows int)
-
-	// Secret asks for a line without echo, on the terminal; nil cannot ask.
-	Secret func(ctx context.Context, prompt string) (string, error)
-
-	// Interrupts delivers each Ctrl-C. Nil: Main listens for os.Interrupt
-	// itself. While it closes the Engine the first one has it leave soon, the
-	// next ends the process.
-	Interrupts <-chan os.Signal
-}
-
-func (io *Stdio) width() int {
-	if !io.OutTerminal || io.Size == nil {
-		return 0
-	}
-	columns, _ := io.Size()
-	return columns
-}
-
-// tell writes a line about what goes on to standard error, where that is a
-// terminal broken at blanks.
-func (io *Stdio) tell(line string) {
-	width := 0
-	if io.ErrTerminal && io.Size != nil {
-		width, _ = io.Size()
-	}
-	fmt.Fprintln(io.Err, visible.Wrap(visible.Line(line), width))
-}
 
 // An opener makes the rest of the process.
 type opener func(ctx context.Context, settings Settings, interactive bool) (Engine, error)
@@ -83,13 +41,11 @@ var _ store = (*results.Store)(nil)
 
 // A session is the state of one Main; only its goroutine touches it.
 type session struct {
-	stdio      Stdio
+	stdio      *console
 	settings   Settings
 	open       opener
 	shell      bool             // one command from the shell, no prompt
 	interrupts <-chan os.Signal // one for each Ctrl-C that is not typed at the line editor
-
-	paint paint // of standard output
 
 	source        *config.Source
 	configuration []config.Setting // settings and where they come from
@@ -149,9 +105,7 @@ func (s *session) caution() {
 }
 
 // note tells something on standard error that is neither result nor error.
-func (s *session) note(format string, args ...any) {
-	s.stdio.tell(fmt.Sprintf(format, args...))
-}
+func (s *session) note(format string, args ...any) { s.stdio.note(format, args...) }
 
 // notify tells what goes on behind a command, with the hints that its text
 // bears. Any goroutine may call it.
@@ -166,7 +120,7 @@ func (s *session) notify(text string) {
 // warn tells of something that went wrong without spoiling the command.
 func (s *session) warn(err error) {
 	if err != nil {
-		report(&s.stdio, err)
+		report(s.stdio, err)
 	}
 }
 
@@ -177,22 +131,4 @@ func (s *session) pipedInput() io.Reader {
 		return s.stdio.In
 	}
 	return nil
-}
-
-// printTo writes results through a buffer that is flushed at the end.
-func (s *session) printTo(write func(w *bufio.Writer) error) error {
-	w := bufio.NewWriterSize(s.stdio.Out, 64<<10)
-	if err := write(w); err != nil {
-		return err
-	}
-	return w.Flush()
-}
-
-func (s *session) printLines(lines []string) error {
-	return s.printTo(func(w *bufio.Writer) error {
-		for _, line := range lines {
-			fmt.Fprintln(w, line)
-		}
-		return nil
-	})
 }

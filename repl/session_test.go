@@ -102,7 +102,7 @@ func newOneTask(shell bool) (*oneTask, *session, chan os.Signal, *bytes.Buffer) 
 	}
 	interrupts := make(chan os.Signal, 2)
 	out := new(bytes.Buffer)
-	s := &session{shell: shell, interrupts: interrupts, engine: o, store: o, stdio: Stdio{Out: out, Err: out}}
+	s := &session{shell: shell, interrupts: interrupts, engine: o, store: o, stdio: newConsole(Stdio{Out: out, Err: out}, false)}
 	return o, s, interrupts, out
 }
 
@@ -190,7 +190,7 @@ func TestInterruptsOfTheShellForm(t *testing.T) {
 					time.AfterFunc(10*time.Second+tt.second, func() { interrupts <- os.Interrupt })
 				}
 				err := s.waitAndShow(t.Context(), o.task, everything())
-				if status := report(&Stdio{Err: out}, err); status != exitFailed {
+				if status := report(newConsole(Stdio{Err: out}, false), err); status != exitFailed {
 					t.Errorf("status %d", status)
 				}
 				if took := time.Since(o.start); took != 10*time.Second+tt.takes {
@@ -215,7 +215,7 @@ func TestInterruptsAtThePrompt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o, s, interrupts, out := newOneTask(false)
 			interrupts <- os.Interrupt
-			if err := s.waitAndShow(t.Context(), o.task, everything()); report(&Stdio{Err: io.Discard}, err) != exitFailed {
+			if err := s.waitAndShow(t.Context(), o.task, everything()); report(newConsole(Stdio{Err: io.Discard}, false), err) != exitFailed {
 				t.Error(err)
 			}
 			if took := time.Since(o.start); took != 0 {
@@ -378,7 +378,7 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 
 func TestReportShowsControlSequencesOfErrors(t *testing.T) {
 	var out strings.Builder
-	status := report(&Stdio{Err: &out}, withStatus(exitNoBroker, errors.New("bad \x1b[2J\nthing\nhint: do\x07 this\nhint: or that")))
+	status := report(newConsole(Stdio{Err: &out}, false), withStatus(exitNoBroker, errors.New("bad \x1b[2J\nthing\nhint: do\x07 this\nhint: or that")))
 	if want := "error: bad \\x1b[2J\\nthing\nhint: do\\x07 this\nhint: or that\n"; out.String() != want || status != exitNoBroker {
 		t.Errorf("%d, %q", status, out.String())
 	}

@@ -183,7 +183,7 @@ func (v *streamView) line(out *bytes.Buffer, j *results.Job, mark byte, line []b
 	}
 	head := visible.Pad(j.Host, v.wide)
 	if mark != '|' {
-		head = v.s.paint.job(j, head)
+		head = paintJob(v.s.stdio.paint, j, head)
 	}
 	fmt.Fprintf(out, "%s %c %s\n", head, mark, text)
 }

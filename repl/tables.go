@@ -1,9 +1,7 @@
 package repl
 
 import (
-	"bufio"
 	"fmt"
-	"strings"
 	"time"
 
 	"warren/internal/operator/results"
@@ -29,32 +27,5 @@ func (s *session) printTasks(tasks []results.Task) error {
 		}
 		rows = append(rows, []string{id, created, fmt.Sprint(t.Hosts), stateText(t), visible.Line(t.Command)})
 	}
-	return s.printTable(rows)
-}
-
-// printTable aligns columns; on a terminal each row is cut to one line.
-func (s *session) printTable(rows [][]string) error {
-	var widths []int
-	for _, row := range rows {
-		for i, cell := range row {
-			if cell == "" {
-				cell = "-"
-			}
-			row[i] = visible.Line(cell)
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], visible.Width(row[i]))
-		}
-	}
-	return s.printTo(func(w *bufio.Writer) error {
-		for _, row := range rows {
-			var line strings.Builder
-			for i, cell := range row {
-				line.WriteString(visible.Pad(cell, widths[i]+2))
-			}
-			fmt.Fprintln(w, visible.Clip(strings.TrimRight(line.String(), " "), s.stdio.width()))
-		}
-		return nil
-	})
+	return s.stdio.table(rows)
 }

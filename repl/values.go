@@ -3,6 +3,7 @@ package repl
 import (
 	"fmt"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -176,4 +177,33 @@ func (v *variable) UnmarshalText(text []byte) error {
 	}
 	*v = variable(text)
 	return nil
+}
+
+// A colorWhen says when colors are used.
+type colorWhen string
+
+const (
+	colorAuto   colorWhen = "auto" // on a terminal that has them, unless NO_COLOR is set (no-color.org)
+	colorAlways colorWhen = "always"
+	colorNever  colorWhen = "never"
+)
+
+func (c *colorWhen) UnmarshalText(text []byte) error {
+	switch w := colorWhen(text); w {
+	case colorAuto, colorAlways, colorNever:
+		*c = w
+		return nil
+	}
+	return usage("it is auto, always or never", "%q is no way to use colors", text)
+}
+
+// paintFor is the paint of an output.
+func (c colorWhen) paintFor(terminal bool) paint {
+	switch c {
+	case colorAlways:
+		return true
+	case colorNever:
+		return false
+	}
+	return paint(terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && takesColors())
 }

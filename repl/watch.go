@@ -61,7 +61,7 @@ func (s *session) progressOn(w io.Writer, terminal bool, task results.Task, v *v
 	if !terminal || s.stdio.Size == nil || os.Getenv("TERM") == "dumb" || !takesColors() {
 		return &plainView{t: t, s: s, w: w, pause: firstPause}
 	}
-	return &liveView{s: s, t: t, scr: screen{w: w}, paint: s.paint, size: s.stdio.Size, began: time.Now()}
+	return &liveView{s: s, t: t, scr: newScreen(s.stdio, w), paint: s.stdio.paint, size: s.stdio.Size, began: time.Now()}
 }
 
 // Pauses between the lines of a plainView: they double up to the last. Where
@@ -114,7 +114,7 @@ func (s *session) showEnding(ctx context.Context, task results.Task, v *view) er
 		return err
 	}
 	if !v.jsonl {
-		err = s.printTo(func(w *bufio.Writer) error {
+		err = s.stdio.print(func(w *bufio.Writer) error {
 			s.writeEnding(w, task, jobs)
 			s.writeHints(w, task, jobs)
 			return nil

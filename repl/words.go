@@ -112,3 +112,28 @@ func stateText(t *results.Task) string {
 	}
 	return fmt.Sprintf("%s, %d of %d ended%s", state, t.Summary.Ended, t.Hosts, text)
 }
+
+// paintJob colors a text by how a job stands.
+func paintJob(p paint, j *results.Job, text string) string {
+	switch {
+	case j.OK():
+		return p.ok(text)
+	case j.State != results.Ended || isUnknown(j.Outcome):
+		return p.doubt(text)
+	}
+	return p.bad(text)
+}
+
+// paintTask colors a text by how a task stands.
+func paintTask(p paint, t *results.Task, text string) string {
+	switch {
+	case !t.Done():
+		return p.doubt(text)
+	case t.Summary.OK == t.Hosts:
+		return p.ok(text)
+	}
+	return p.bad(text)
+}
+
+// shortID is the part of a task's id that people type.
+func shortID(id string) string { return id[:min(8, len(id))] }

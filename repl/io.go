@@ -1,0 +1,48 @@
+package repl
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
+)
+
+// Stdio is where the operator is.
+type Stdio struct {
+	In       io.Reader
+	Out, Err io.Writer
+
+	// Whether each is a terminal. The line editor of a terminal works on the
+	// process's own standard input and output, whatever In and Out are.
+	InTerminal, OutTerminal, ErrTerminal bool
+
+	// Size is that of the terminal, Out's or else Err's; nil or 0 is unknown.
+	Size func() (columns, rows int)
+
+	// Secret asks for a line without echo, on the terminal; nil cannot ask.
+	Secret func(ctx context.Context, prompt string) (string, error)
+
+	// Interrupts delivers each Ctrl-C. Nil: Main listens for os.Interrupt
+	// itself. While it closes the Engine the first one has it leave soon, the
+	// next ends the process.
+	Interrupts <-chan os.Signal
+}
+
+// OS is the process's own standard input and output.
+func OS() Stdio {
+	isTerminal := func(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
+	return Stdio{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		InTerminal: isTerminal(os.Stdin), OutTerminal: isTerminal(os.Stdout), ErrTerminal: isTerminal(os.Stderr),
+		Size: func() (columns, rows int) {
+			for _, f := range []*os.File{os.Stdout, os.Stderr} {
+				if columns, rows, err := term.GetSize(int(f.Fd())); err == nil {
+					return columns, rows
+				}
+			}
+			return 0, 0
+		},
+	}
+}
