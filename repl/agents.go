@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // printAgents prints a table: for eyes on a terminal, with whole times elsewhere.
@@ -23,7 +24,7 @@ func (s *session) printAgents(agents []chosenAgent) error {
 			labelsText(a.Facts.Labels), busy(a), s.answeredText(a),
 		})
 	}
-	return s.stdio.table(rows)
+	return s.stdio.Table(rows)
 }
 
 // system is what runs there: the distribution where it is known.
@@ -60,7 +61,7 @@ func (s *session) answeredText(a *chosenAgent) string {
 	if s.stdio.OutTerminal {
 		text = "now"
 		if !a.answers {
-			text = humanDuration(max(time.Second, time.Since(a.Seen).Truncate(time.Second))) + " ago"
+			text = term.Duration(max(time.Second, time.Since(a.Seen).Truncate(time.Second))) + " ago"
 		}
 	}
 	if !a.answers {

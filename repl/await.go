@@ -7,6 +7,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/operator/results"
+	"warren/repl/term"
 )
 
 // While a command waits for a task that nobody drives, its agents are asked
@@ -19,7 +20,7 @@ const (
 // waitAndShow waits until the task is done and shows it.
 func (s *session) waitAndShow(ctx context.Context, task results.Task, v *view) error {
 	if s.stdio.ErrTerminal && !task.Done() {
-		s.note("task %s on %s (%s); Ctrl-C leaves it running", task.ID, plural(task.Hosts, "host"), boundOf(&task))
+		s.note("task %s on %s (%s); Ctrl-C leaves it running", task.ID, term.Plural(task.Hosts, "host"), boundOf(&task))
 	}
 	w := s.watchFor(ctx, task, v)
 	if err := s.follow(ctx, task, w); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/kballard/go-shellquote"
 
 	"warren/internal/operator/results"
+	"warren/repl/term"
 )
 
 // checkWait is how long hosts may take to say whether they would run something.
@@ -34,7 +35,7 @@ func (c *runCommand) check(ctx context.Context, s *session, spec results.Spec) e
 	if c.JSON {
 		err = writeJSON(s.stdio.Out, describeChecks(checks))
 	} else {
-		err = s.stdio.table(checkRows(checks))
+		err = s.stdio.Table(checkRows(checks))
 	}
 	if err != nil {
 		return err
@@ -46,7 +47,7 @@ func (c *runCommand) check(ctx context.Context, s *session, spec results.Spec) e
 		}
 	}
 	if refused > 0 {
-		return &fault{status: exitFailed, text: fmt.Sprintf("%d of %s would not run it, or cannot be asked", refused, plural(len(checks), "host"))}
+		return &fault{status: exitFailed, text: fmt.Sprintf("%d of %s would not run it, or cannot be asked", refused, term.Plural(len(checks), "host"))}
 	}
 	return nil
 }

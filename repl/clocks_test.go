@@ -8,6 +8,7 @@ import (
 
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // A clock that is off for sure is told, folded, once for each host; one that may
@@ -22,7 +23,7 @@ func TestClocksAreTold(t *testing.T) {
 		{Host: "silent"},
 	}
 	var said bytes.Buffer
-	s := &session{stdio: newConsole(Stdio{Err: &said}, false)}
+	s := &session{stdio: term.NewConsole(term.IO{Err: &said}, false)}
 	s.warnOfClocks(clocksOfJobs(task, jobs, now))
 	want := []string{
 		"warning: the clock of db1 is ahead of this one, by up to 1m0s",

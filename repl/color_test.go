@@ -1,6 +1,10 @@
 package repl
 
-import "testing"
+import (
+	"testing"
+
+	"warren/repl/term"
+)
 
 func TestColors(t *testing.T) {
 	for _, c := range []struct {
@@ -23,10 +27,10 @@ func TestColors(t *testing.T) {
 			t.Errorf("%+v: colors %v", c, got)
 		}
 	}
-	if got := paint(true).bad("x"); got != "\x1b[31mx\x1b[0m" {
+	if got := term.Paint(true).Bad("x"); got != "\x1b[31mx\x1b[0m" {
 		t.Errorf("painted %q", got)
 	}
-	if got := paint(false).bad("x"); got != "x" {
+	if got := term.Paint(false).Bad("x"); got != "x" {
 		t.Errorf("unpainted %q", got)
 	}
 }

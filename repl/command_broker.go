@@ -12,8 +12,8 @@ import (
 
 	"warren/internal/operator/brokersetup"
 	"warren/internal/operator/hostexpr"
-	"warren/internal/visible"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 type brokerSetupCommand struct {
@@ -164,9 +164,9 @@ func (c *brokerSetupCommand) check(ctx context.Context, s *session, cfg brokerse
 	case c.JSON:
 		err = writeJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "findings": findings})
 	case len(findings) == 0:
-		_, err = fmt.Fprintf(s.stdio.Out, "virtual host %s is Warren's alone\n", visible.Line(c.Vhost))
+		_, err = fmt.Fprintf(s.stdio.Out, "virtual host %s is Warren's alone\n", term.Line(c.Vhost))
 	default:
-		err = s.stdio.printLines(visibleLines(findings))
+		err = s.stdio.Lines(visibleLines(findings))
 	}
 	if err == nil && len(findings) > 0 {
 		return quiet(exitFailed)
@@ -190,7 +190,7 @@ func (c *brokerSetupCommand) cannotTell(err error, said string) error {
 func visibleLines(lines []string) []string {
 	var all []string
 	for _, line := range lines {
-		all = append(all, visible.Line(line))
+		all = append(all, term.Line(line))
 	}
 	return all
 }

@@ -74,7 +74,7 @@ func (c *configCommand) Run(_ context.Context, s *session) error {
 	for _, v := range s.configuration {
 		rows = append(rows, v.Row())
 	}
-	if err := s.stdio.table(rows); err != nil {
+	if err := s.stdio.Table(rows); err != nil {
 		return err
 	}
 	if file := s.source.File(); file == "" {

@@ -119,7 +119,7 @@ func (c *expandCommand) Run(ctx context.Context, s *session) error {
 	if c.parent.JSON {
 		return writeJSON(s.stdio.Out, map[string]any{"hosts": set.Names()})
 	}
-	return s.stdio.printLines(set.Names())
+	return s.stdio.Lines(set.Names())
 }
 
 type foldCommand struct {

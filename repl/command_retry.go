@@ -12,6 +12,7 @@ import (
 	"warren/internal/operator/results"
 	"warren/internal/suggest"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 type retryCommand struct {
@@ -150,7 +151,7 @@ func (c *retryCommand) chosen(ctx context.Context, s *session, task results.Task
 			hint: "check_task " + shortID(task.ID) + " shows how each has ended",
 		}
 	}
-	s.note("again, of task %s: %s, %s", shortID(task.ID), plural(len(hosts), "host"), hostexpr.Fold(hosts))
+	s.note("again, of task %s: %s, %s", shortID(task.ID), term.Plural(len(hosts), "host"), hostexpr.Fold(hosts))
 	if len(lost) > 0 {
 		s.note("lost, so they may have run it already: %s", hostexpr.Fold(lost))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 type runCommand struct {
@@ -120,7 +121,7 @@ func (c *sendFlags) printTask(ctx context.Context, s *session, task results.Task
 	if s.stdio.OutTerminal {
 		bound = fmt.Sprintf(" (%s)", boundAndStop(&task))
 	}
-	_, err := fmt.Fprintf(s.stdio.Out, "task on %s: %s%s\n", plural(task.Hosts, "host"), task.ID, bound)
+	_, err := fmt.Fprintf(s.stdio.Out, "task on %s: %s%s\n", term.Plural(task.Hosts, "host"), task.ID, bound)
 	return err
 }
 
@@ -164,7 +165,7 @@ func (c *sendFlags) detach(ctx context.Context, s *session, task results.Task) e
 	case settled != nil:
 		return settled
 	case len(without) > 0:
-		return &fault{status: exitFailed, text: fmt.Sprintf("not taken by %d of %s: %s", len(without), plural(len(jobs), "host"), list(without, 10))}
+		return &fault{status: exitFailed, text: fmt.Sprintf("not taken by %d of %s: %s", len(without), term.Plural(len(jobs), "host"), list(without, 10))}
 	}
 	return nil
 }

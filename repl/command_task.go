@@ -148,7 +148,7 @@ func (c *cancelCommand) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		if len(done) > 0 && !c.JSON && !c.JSONL {
-			return s.stdio.printLines(done)
+			return s.stdio.Lines(done)
 		}
 	}
 	switch {

@@ -11,6 +11,7 @@ import (
 	"warren/internal/operator/results"
 	"warren/internal/suggest"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 type tasksCommand struct {
@@ -129,7 +130,7 @@ func (c *tasksCommand) prune(ctx context.Context, s *session) error {
 	if c.DryRun {
 		word = "would be removed"
 	}
-	_, err = fmt.Fprintf(s.stdio.Out, "%s with %s of output, from before %s\n", plural(tasks, "task")+" "+word, humanSize(bytes), before.UTC().Format(time.RFC3339))
+	_, err = fmt.Fprintf(s.stdio.Out, "%s with %s of output, from before %s\n", term.Plural(tasks, "task")+" "+word, term.Size(bytes), before.UTC().Format(time.RFC3339))
 	return err
 }
 

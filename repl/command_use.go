@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/visible"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 type useCommand struct {
@@ -45,7 +45,7 @@ func (c *useCommand) Run(ctx context.Context, s *session) error {
 		s.note("run needs --hosts: no hosts are used")
 		return nil
 	}
-	_, err := fmt.Fprintf(s.stdio.Out, "%s: %s\n", plural(len(s.use.hosts), "host"), hostexpr.Fold(s.use.hosts))
+	_, err := fmt.Fprintf(s.stdio.Out, "%s: %s\n", term.Plural(len(s.use.hosts), "host"), hostexpr.Fold(s.use.hosts))
 	return err
 }
 
@@ -62,12 +62,12 @@ func (s *session) promptText() string {
 		return promptText
 	}
 	room := 32
-	if width := s.stdio.width(); width > 0 {
+	if width := s.stdio.Width(); width > 0 {
 		room = min(room, width/3)
 	}
 	hosts := hostexpr.Fold(s.use.hosts)
 	if n := fmt.Sprintf(" (%d)", len(s.use.hosts)); len(hosts) > room {
-		hosts = visible.Clip(hosts, max(room-len(n), 1)) + n
+		hosts = term.Clip(hosts, max(room-len(n), 1)) + n
 	}
 	return strings.TrimSuffix(promptText, "> ") + " " + hosts + "> "
 }

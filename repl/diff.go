@@ -8,7 +8,7 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 
 	"warren/internal/operator/results"
-	"warren/internal/visible"
+	"warren/repl/term"
 )
 
 // The bounds of what is compared: more would take memory and time that nobody
@@ -34,7 +34,7 @@ func (d *differ) against(ctx context.Context, j *results.Job, stream string) (st
 	}
 	for _, side := range []*results.Job{base, j} {
 		if a := account(side, stream); d.view.tail == 0 && a.Kept > diffBytes {
-			return fmt.Sprintf("[too large to compare: %s of %s; --save DIR and diff do it]\n", humanBytes(a.Kept), side.Host), nil
+			return fmt.Sprintf("[too large to compare: %s of %s; --save DIR and diff do it]\n", term.Bytes(a.Kept), side.Host), nil
 		}
 	}
 	old, ok := d.text[stream]
@@ -54,7 +54,7 @@ func (d *differ) against(ctx context.Context, j *results.Job, stream string) (st
 
 func (d *differ) label(host string, hosts int, stream string) string {
 	if hosts > 1 {
-		return fmt.Sprintf("%s of %s and %s", stream, host, plural(hosts-1, "other"))
+		return fmt.Sprintf("%s of %s and %s", stream, host, term.Plural(hosts-1, "other"))
 	}
 	return stream + " of " + host
 }
@@ -91,7 +91,7 @@ func (s *session) plain(ctx context.Context, v *view, j *results.Job, stream str
 		gap(missing)
 	}
 	if s.stdio.OutTerminal {
-		return visible.Text(text), nil
+		return term.Text(text), nil
 	}
 	return string(text), nil
 }
@@ -106,9 +106,9 @@ func (s *session) paintDiff(diff string) string {
 		}
 		switch {
 		case strings.HasPrefix(line, "+"):
-			line = s.stdio.paint.ok(line)
+			line = s.stdio.Paint.OK(line)
 		case strings.HasPrefix(line, "-"):
-			line = s.stdio.paint.bad(line)
+			line = s.stdio.Paint.Bad(line)
 		}
 		out.WriteString(line + end)
 	}

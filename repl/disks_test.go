@@ -7,6 +7,7 @@ import (
 
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 func TestHostsWarnsOfDisks(t *testing.T) {
@@ -14,7 +15,7 @@ func TestHostsWarnsOfDisks(t *testing.T) {
 		return results.Agent{Hello: wire.Hello{Agent: id, Disk: disk}}
 	}
 	var out bytes.Buffer
-	s := &session{stdio: newConsole(Stdio{Err: &out}, false)}
+	s := &session{stdio: term.NewConsole(term.IO{Err: &out}, false)}
 	s.warnOfDisks([]results.Agent{
 		agent("web01", wire.DiskFull), agent("web02", wire.DiskOK), agent("web03", wire.DiskFull), agent("db1", wire.DiskReadOnly),
 	})

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"warren/repl/term"
 )
 
 var (
@@ -39,7 +41,7 @@ func TestHostsPage(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			Main(t.Context(), words, Stdio{In: strings.NewReader(""), Out: &out, Err: &out, Interrupts: make(chan os.Signal)}, openFake)
+			Main(t.Context(), words, term.IO{In: strings.NewReader(""), Out: &out, Err: &out, Interrupts: make(chan os.Signal)}, openFake)
 			if got := strings.TrimRight(out.String(), "\n"); got != strings.TrimRight(want, "\n") {
 				t.Errorf("warren %s\n%s\nis on the page\n%s", line, got, want)
 			}

@@ -143,7 +143,7 @@ func writeTasks(w io.Writer, tasks []results.Task) error {
 // printDocument prints the document of a task, one job a line, without holding
 // more than one job's output.
 func (s *session) printDocument(ctx context.Context, v *view, task results.Task, jobs []results.Job) error {
-	return s.stdio.print(func(w *bufio.Writer) error {
+	return s.stdio.Print(func(w *bufio.Writer) error {
 		head, err := encodeJSON(describeTask(&task))
 		if err != nil {
 			return err

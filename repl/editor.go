@@ -5,12 +5,14 @@ import (
 	"os"
 
 	"github.com/peterh/liner"
+
+	"warren/repl/term"
 )
 
 // newLineEditor opens the line editor on the process's terminal, nil where the
 // terminal cannot do that. Between two lines the terminal is in its original
 // mode, so that Ctrl-C interrupts a command that waits.
-func newLineEditor(out *console, h *history, complete liner.WordCompleter) *lineReader {
+func newLineEditor(out *term.Console, h *history, complete liner.WordCompleter) *lineReader {
 	if !liner.TerminalSupported() {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"warren/internal/escape"
+	"warren/repl/term"
 )
 
 // Nothing that a host has said reaches whoever reads JSON, or errors, on a
@@ -38,7 +39,7 @@ func TestJSONHasNoHiddenCharacters(t *testing.T) {
 		t.Setenv("WARREN_IDENTITY", "/"+strings.ReplaceAll(hiddenText, "\x00", ""))
 		t.Setenv("WARREN_DATA_DIR", t.TempDir())
 		var out, errs bytes.Buffer
-		Main(t.Context(), args, Stdio{In: strings.NewReader(""), Out: &out, Err: &errs, Interrupts: make(chan os.Signal)}, openFake)
+		Main(t.Context(), args, term.IO{In: strings.NewReader(""), Out: &out, Err: &errs, Interrupts: make(chan os.Signal)}, openFake)
 		text := strings.ReplaceAll(out.String()+errs.String(), "\n", "")
 		if i := strings.IndexFunc(text, escape.IsHidden); i >= 0 {
 			t.Errorf("%q: %q", args, text[i:min(len(text), i+60)])

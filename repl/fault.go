@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"warren/internal/redact"
+	"warren/repl/term"
 )
 
 // Exit statuses of the shell form. At the prompt of a pipe the highest of its
@@ -68,7 +69,7 @@ func withStatus(status int, err error) error {
 
 // report writes an error, with the hints that its text bears, and returns its
 // exit status.
-func report(out *console, err error) int {
+func report(out *term.Console, err error) int {
 	if err == nil {
 		return exitOK
 	}
@@ -84,10 +85,10 @@ func report(out *console, err error) int {
 	if text == "" {
 		return status
 	}
-	out.note("error: %s", text)
+	out.Note("error: %s", text)
 	for _, hint := range strings.Split(hints, "\nhint: ") {
 		if hint != "" {
-			out.note("hint: %s", hint)
+			out.Note("hint: %s", hint)
 		}
 	}
 	return status

@@ -10,6 +10,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // A block is the jobs of a task that have the same result: the same outcome,
@@ -133,7 +134,7 @@ func (s spread) String() string {
 	if s.min < 0 {
 		return ""
 	}
-	return fmt.Sprintf("min %s, p50 %s, max %s", humanDuration(s.min), humanDuration(s.p50), humanDuration(s.max))
+	return fmt.Sprintf("min %s, p50 %s, max %s", term.Duration(s.min), term.Duration(s.p50), term.Duration(s.max))
 }
 
 // foldShort folds names to about width columns and says how many more there
@@ -155,5 +156,5 @@ func foldShort(names []string, width int) string {
 		}
 		return fmt.Sprintf("%s and %d more", head, len(names)-set.Len())
 	}
-	return plural(len(names), "host")
+	return term.Plural(len(names), "host")
 }

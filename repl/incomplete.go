@@ -8,6 +8,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // isWhole reports whether what is shown of a stream is all that its command printed
@@ -44,7 +45,7 @@ func (l *lack) String() string {
 	if l.bytes == 0 {
 		return text
 	}
-	return humanBytes(l.bytes) + " of " + text
+	return term.Bytes(l.bytes) + " of " + text
 }
 
 // The reasons of a lack that have a hint of their own.
@@ -148,7 +149,7 @@ func (s *session) checkComplete(ctx context.Context, v *view, task *results.Task
 	hint := ""
 	for i, l := range lacks {
 		if i == mostLacks {
-			texts = append(texts, plural(len(lacks)-i, "other reason"))
+			texts = append(texts, term.Plural(len(lacks)-i, "other reason"))
 			break
 		}
 		texts = append(texts, l.String())

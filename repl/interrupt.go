@@ -142,7 +142,7 @@ func (s *session) canceling(task string, err error) error {
 // page writes results, through a pager where they are long. Ctrl-C that was pressed
 // there was for the pager.
 func (s *session) page(write func(w *bufio.Writer) error) error {
-	paged, err := s.stdio.page(write)
+	paged, err := s.stdio.Page(write)
 	if paged {
 		s.dropInterrupts()
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"warren/repl/term"
 )
 
 // A lingering engine closes only once it was told to hurry.
@@ -36,7 +38,7 @@ func TestCtrlCWhileClosingHurries(t *testing.T) {
 		return l, err
 	}
 	var out, errs bytes.Buffer
-	status := Main(t.Context(), []string{"run", "true", "--hosts", "web01", "--data-dir", t.TempDir()}, Stdio{Out: &out, Err: &errs, Interrupts: interrupts}, open)
+	status := Main(t.Context(), []string{"run", "true", "--hosts", "web01", "--data-dir", t.TempDir()}, term.IO{Out: &out, Err: &errs, Interrupts: interrupts}, open)
 	if status != exitFailed || !strings.Contains(errs.String(), "error: left in a hurry") {
 		t.Errorf("status %d: %s", status, errs.String())
 	}
@@ -57,7 +59,7 @@ func TestMainAbandonsStuckCommand(t *testing.T) {
 		_, _ = read.Read(make([]byte, 1)) // it has begun to print
 		cancel()
 	}()
-	status := Main(ctx, []string{"run", "huge", "--hosts", "web01", "--data-dir", t.TempDir()}, Stdio{Out: write, Err: &errs, Interrupts: make(chan os.Signal)}, open)
+	status := Main(ctx, []string{"run", "huge", "--hosts", "web01", "--data-dir", t.TempDir()}, term.IO{Out: write, Err: &errs, Interrupts: make(chan os.Signal)}, open)
 	if status != exitFailed || !strings.Contains(errs.String(), "stopped before it was done") || !strings.Contains(errs.String(), "left in a hurry") {
 		t.Errorf("status %d: %s", status, errs.String())
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"warren/internal/textfile"
+	"warren/repl/term"
 )
 
 // A lineReader hands out lines. It reads in a goroutine of its own, since a read
@@ -18,7 +19,7 @@ type lineReader struct {
 	keep     func(line string)                   // for the history; nil where there is none
 	close    func()                              // leaves the terminal as it was
 	terminal io.Writer                           // where the prompt is shown; nil on a pipe
-	out      *console                            // whose surface the line is; nil on a pipe
+	out      *term.Console                       // whose surface the line is; nil on a pipe
 	erase    string                              // takes the line off the terminal, or goes below it
 	redraw   func(prompt string)                 // draws the line again
 	pending  chan lineRead                       // of the read under way, which sends one; nil where there is none
@@ -34,8 +35,8 @@ type lineRead struct {
 func (r *lineReader) next(ctx context.Context, interrupts <-chan os.Signal, prompt string) (string, error) {
 	if r.out != nil {
 		line := &editedLine{r, prompt}
-		r.out.enter(line)
-		defer r.out.exit(line)
+		r.out.SetSurface(line)
+		defer r.out.DropSurface(line)
 	}
 	if r.pending != nil {
 		r.show(prompt) // the read under way has shown its own before
@@ -72,13 +73,13 @@ type editedLine struct {
 	prompt string
 }
 
-func (l *editedLine) hide() { l.reader.show(l.reader.erase) }
-func (l *editedLine) show() { l.reader.redraw(l.prompt) }
+func (l *editedLine) Hide() { l.reader.show(l.reader.erase) }
+func (l *editedLine) Show() { l.reader.redraw(l.prompt) }
 
 // newPlainReader reads lines of any length. On a terminal of out, one without line
 // editing, it shows the prompt before each. What has been typed of a line is the
 // terminal's to keep, so that only the prompt comes again below a note.
-func newPlainReader(in io.Reader, terminal io.Writer, out *console) *lineReader {
+func newPlainReader(in io.Reader, terminal io.Writer, out *term.Console) *lineReader {
 	r := &lineReader{close: func() {}, terminal: terminal, out: out, erase: "\n"}
 	r.redraw = r.show
 	buffered, first := bufio.NewReader(in), true

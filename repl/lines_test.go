@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/kballard/go-shellquote"
+
+	"warren/repl/term"
 )
 
 func TestReadLine(t *testing.T) {
@@ -66,8 +68,8 @@ func FuzzLine(f *testing.F) {
 		if (cmd == nil) == (err == nil) {
 			t.Fatalf("%q: %v, %v", line, cmd, err)
 		}
-		if err != nil && report(newConsole(Stdio{Err: io.Discard}, false), err) != exitUsage {
-			t.Fatalf("%q: %v has status %d", line, err, report(newConsole(Stdio{Err: io.Discard}, false), err))
+		if err != nil && report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != exitUsage {
+			t.Fatalf("%q: %v has status %d", line, err, report(term.NewConsole(term.IO{Err: io.Discard}, false), err))
 		}
 		if run, ok := cmd.(*runCommand); ok && run.Script == "" && run.Stdin == "" {
 			if spec, err := run.spec(nil); err == nil && spec.Command == "" {

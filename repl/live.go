@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"warren/internal/operator/results"
-	"warren/internal/visible"
+	"warren/repl/term"
 )
 
 const (
@@ -26,8 +26,8 @@ const (
 type liveView struct {
 	s     *session
 	t     *tracker
-	scr   *screen
-	paint paint
+	scr   *term.Screen
+	paint term.Paint
 	size  func() (columns, rows int)
 
 	began         time.Time // of the watching
@@ -70,7 +70,7 @@ func (l *liveView) frame(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	l.scr.draw(l.t.frame(l.paint, groups, l.columns, l.rows, now), l.columns)
+	l.scr.Draw(l.t.frame(l.paint, groups, l.columns, l.rows, now), l.columns)
 	return nil
 }
 
@@ -83,9 +83,9 @@ func (l *liveView) Write(text []byte) (int, error) {
 func (l *liveView) end(_ context.Context, how ending) error {
 	switch how {
 	case endDone:
-		l.scr.clear() // the results tell it all
+		l.scr.Clear() // the results tell it all
 	default:
-		l.scr.leave()
+		l.scr.Leave()
 	}
 	return nil
 }
@@ -115,34 +115,34 @@ func (l *liveView) sample(ctx context.Context, g *group) error {
 			}
 			text := l.t.view.encodingOf(&g.first).NewDecoder().Decode(nil, piece.Data[:min(len(piece.Data), mostNames)], false)
 			line, _, _ := strings.Cut(strings.TrimLeft(string(text), "\r\n\t "), "\n")
-			g.sample = visible.Line(strings.TrimRight(line, "\r"))
+			g.sample = term.Line(strings.TrimRight(line, "\r"))
 			return nil
 		}
 	}
-	g.sample = visible.Line(g.first.Reason)
+	g.sample = term.Line(g.first.Reason)
 	return nil
 }
 
 // A frameWriter gathers the lines of a frame, each cut to less than the width.
 type frameWriter struct {
-	lines []frameLine
+	lines []term.FrameLine
 	width int
 }
 
 func (f *frameWriter) add(text string, color func(string) string) {
-	text = visible.Clip(text, f.width)
+	text = term.Clip(text, f.width)
 	painted := text
 	if color != nil {
 		painted = color(text)
 	}
-	f.lines = append(f.lines, frameLine{text, painted})
+	f.lines = append(f.lines, term.FrameLine{Plain: text, Painted: painted})
 }
 
 // wrapped adds words, as many a line as there is room for.
 func (f *frameWriter) wrapped(words []string, gap string) {
 	line := ""
 	for _, word := range words {
-		if line != "" && visible.Width(line+gap+word) > f.width {
+		if line != "" && term.Width(line+gap+word) > f.width {
 			f.add(line, nil)
 			line = ""
 		}
@@ -158,7 +158,7 @@ func (f *frameWriter) wrapped(words []string, gap string) {
 
 // frame is what is shown of the task: at most rows-1 lines, each narrower than
 // columns.
-func (t *tracker) frame(p paint, groups []*group, columns, rows int, now time.Time) []frameLine {
+func (t *tracker) frame(p term.Paint, groups []*group, columns, rows int, now time.Time) []term.FrameLine {
 	if columns < 1 {
 		columns, rows = 80, 24
 	}
@@ -168,7 +168,7 @@ func (t *tracker) frame(p paint, groups []*group, columns, rows int, now time.Ti
 	open := t.unfinished()
 	f.wrapped(counts(sum, open), "  ")
 	if sp := t.spread(); sp.min >= 0 {
-		f.wrapped([]string{"p50 " + humanDuration(sp.p50), "p95 " + humanDuration(sp.p95), "max " + humanDuration(sp.max)}, "  ")
+		f.wrapped([]string{"p50 " + term.Duration(sp.p50), "p95 " + term.Duration(sp.p95), "max " + term.Duration(sp.max)}, "  ")
 	}
 	t.results(f, p, groups)
 	t.slow(f, open, now)
@@ -177,7 +177,7 @@ func (t *tracker) frame(p paint, groups []*group, columns, rows int, now time.Ti
 
 // progress is the bar, how many of how many, and the time.
 func (f *frameWriter) progress(sum results.Summary, hosts int, elapsed time.Duration) {
-	text := fmt.Sprintf("%d/%d  %s", sum.Ended, hosts, humanDuration(elapsed.Truncate(100*time.Millisecond)))
+	text := fmt.Sprintf("%d/%d  %s", sum.Ended, hosts, term.Duration(elapsed.Truncate(100*time.Millisecond)))
 	room := min(f.width-len(text)-4, 40)
 	if room < 5 { // a line of its own
 		f.add(bar(sum.Ended, hosts, min(f.width-2, 40)), nil)
@@ -215,7 +215,7 @@ func counts(sum results.Summary, open map[results.State][]*results.Job) []string
 }
 
 // results are the groups: how many, how they ended, who, and what they printed.
-func (t *tracker) results(f *frameWriter, p paint, groups []*group) {
+func (t *tracker) results(f *frameWriter, p term.Paint, groups []*group) {
 	if len(groups) == 0 {
 		return
 	}
@@ -231,12 +231,12 @@ func (t *tracker) results(f *frameWriter, p paint, groups []*group) {
 	for i, g := range groups {
 		hosts -= g.hosts
 		if i == len(groups)-1 && hidden > 0 {
-			f.add(fmt.Sprintf("%*d  in %s", digits, hosts, plural(hidden, "other result")), nil)
+			f.add(fmt.Sprintf("%*d  in %s", digits, hosts, term.Plural(hidden, "other result")), nil)
 		}
 		head := fmt.Sprintf("%*d  %-*s  ", digits, g.hosts, wide, jobWord(&g.first))
 		names := g.names
 		if room := max(f.width-len(head), 8); g.sample != "" && f.width >= 60 {
-			names = visible.Clip(names, room/2) + "  " + g.sample
+			names = term.Clip(names, room/2) + "  " + g.sample
 		}
 		f.add(head+names, func(line string) string { return paintJob(p, &g.first, line) })
 	}

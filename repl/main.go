@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+
+	"warren/repl/term"
 )
 
 // Main is the program `warren`: it carries out the command in args (without the
@@ -16,16 +18,16 @@ import (
 // When ctx ends, Main stops waiting, closes the Engine and returns within 5 s, whatever
 // the command waits for; a command that does not notice is left to the end of the
 // process. Ctrl-C it handles itself, so ctx must not end by it.
-func Main(ctx context.Context, args []string, stdio Stdio, open func(ctx context.Context, settings Settings, interactive bool) (Engine, error)) int {
+func Main(ctx context.Context, args []string, stdio term.IO, open func(ctx context.Context, settings Settings, interactive bool) (Engine, error)) int {
 	if len(args) > 0 && args[0] == completeWord {
 		completeFor(stdio.Out, args[1:])
 		return exitOK
 	}
 	inv, err := parseShell(args)
 	if err != nil {
-		return report(newConsole(stdio, false), err)
+		return report(term.NewConsole(stdio, false), err)
 	}
-	out := newConsole(stdio, inv.settings.Color.paintFor(stdio.OutTerminal))
+	out := term.NewConsole(stdio, inv.settings.Color.paintFor(stdio.OutTerminal))
 	_, prompt := inv.command.(*promptCommand)
 	s := &session{
 		stdio: out, settings: inv.settings, source: inv.source, configuration: inv.configuration,

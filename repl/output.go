@@ -11,8 +11,8 @@ import (
 
 	"warren/internal/operator/charset"
 	"warren/internal/operator/results"
-	"warren/internal/visible"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // account is what is known of a stream.
@@ -103,7 +103,7 @@ func (o *outputWriter) write(stream string, e excerpt) error {
 	}
 	at := e.from
 	if at > 0 {
-		o.label(fmt.Sprintf("[the end of %s]", humanBytes(a.Size)))
+		o.label(fmt.Sprintf("[the end of %s]", term.Bytes(a.Size)))
 	}
 	for piece, err := range e.segments {
 		if err != nil {
@@ -141,7 +141,7 @@ func gapText(j *results.Job, stream string, n int64) string {
 	default:
 		why = "missing: the agent has not sent them yet"
 	}
-	return fmt.Sprintf("[%s %s]", humanBytes(n), why)
+	return fmt.Sprintf("[%s %s]", term.Bytes(n), why)
 }
 
 // label writes a line of ours.
@@ -195,7 +195,7 @@ func (o *outputWriter) endText() {
 
 // indented writes text for a terminal.
 func (o *outputWriter) indented(text []byte) {
-	for line := range strings.Lines(visible.Text(text)) {
+	for line := range strings.Lines(term.Text(text)) {
 		_, _ = o.w.WriteString("    ")
 		_, _ = o.w.WriteString(line)
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
-	"warren/internal/visible"
+	"warren/repl/term"
 )
 
 // errExit ends the prompt.
@@ -204,8 +204,8 @@ func (s *session) announce(ctx context.Context) {
 		if err != nil || !task.Done() {
 			return false
 		}
-		line := visible.Clip(fmt.Sprintf("[%s] %s  %s", shortID(id), stateText(&task), visible.Line(task.Command)), s.stdio.width())
-		fmt.Fprintln(s.stdio.Out, paintTask(s.stdio.paint, &task, line))
+		line := term.Clip(fmt.Sprintf("[%s] %s  %s", shortID(id), stateText(&task), term.Line(task.Command)), s.stdio.Width())
+		fmt.Fprintln(s.stdio.Out, paintTask(s.stdio.Paint, &task, line))
 		return true
 	})
 }

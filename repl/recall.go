@@ -10,8 +10,8 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
-	"warren/internal/visible"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // recallTime is how long a cancel waits for what the hosts say to it.
@@ -70,10 +70,10 @@ func refusals(jobs []results.Job) (lines []string) {
 		}
 	}
 	for _, reason := range slices.Sorted(maps.Keys(hosts)) {
-		lines = append(lines, fmt.Sprintf("refused by %s: %s", hostexpr.Fold(hosts[reason]), visible.Line(reason)))
+		lines = append(lines, fmt.Sprintf("refused by %s: %s", hostexpr.Fold(hosts[reason]), term.Line(reason)))
 	}
 	if len(lines) > mostReasons {
-		lines = append(lines[:mostReasons], fmt.Sprintf("and %s", plural(len(lines)-mostReasons, "other reason")))
+		lines = append(lines[:mostReasons], fmt.Sprintf("and %s", term.Plural(len(lines)-mostReasons, "other reason")))
 	}
 	return lines
 }

@@ -35,7 +35,7 @@ type outputRecord struct {
 
 // printRecords prints the records of a task as it stands.
 func (s *session) printRecords(ctx context.Context, v *view, task results.Task, jobs []results.Job) error {
-	return s.stdio.print(func(w *bufio.Writer) error {
+	return s.stdio.Print(func(w *bufio.Writer) error {
 		if err := writeJSON(w, taskRecord{"task", describeTask(&task)}); err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func (s *session) printRecords(ctx context.Context, v *view, task results.Task, 
 
 // printJobRecords prints the records of some jobs.
 func (s *session) printJobRecords(ctx context.Context, v *view, jobs []results.Job) error {
-	return s.stdio.print(func(w *bufio.Writer) error { return writeJobRecords(w, v, s.eachJob(ctx, v, jobs)) })
+	return s.stdio.Print(func(w *bufio.Writer) error { return writeJobRecords(w, v, s.eachJob(ctx, v, jobs)) })
 }
 
 func writeJobRecords(w io.Writer, v *view, jobs iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]]) error {

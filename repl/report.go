@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"warren/internal/operator/results"
-	"warren/internal/visible"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // show prints the results of a task as they are now, writes the audit log, and
@@ -95,7 +95,7 @@ func (s *session) printReport(ctx context.Context, v *view, task results.Task, j
 	}
 	blocks := v.fold(chosen)
 	return s.page(func(w *bufio.Writer) error {
-		fmt.Fprintf(w, "task %s  %s\n", task.ID, visible.Line(task.Command))
+		fmt.Fprintf(w, "task %s  %s\n", task.ID, term.Line(task.Command))
 		if task.RetryOf != "" {
 			fmt.Fprintf(w, "retry of %s\n", task.RetryOf)
 		}
@@ -191,7 +191,7 @@ func (s *session) learnEnds(ctx context.Context, v *view, task string, jobs []re
 }
 
 // hostWidth is how long a list of hosts may be on a terminal; 0 is any length.
-func (s *session) hostWidth() int { return 2 * s.stdio.width() }
+func (s *session) hostWidth() int { return 2 * s.stdio.Width() }
 
 // label folds the hosts of each block, and returns the columns that they take.
 func label(blocks []*block, most int) int {
@@ -246,12 +246,12 @@ func (b *blockWriter) write(ctx context.Context, block *block) error {
 }
 
 // wrapped is a line about a block, which a terminal may be too narrow for.
-func (b *blockWriter) wrapped(line string) string { return visible.Wrap(line, b.s.stdio.width()) }
+func (b *blockWriter) wrapped(line string) string { return term.Wrap(line, b.s.stdio.Width()) }
 
 // headline is the line about a block.
 func (b *blockWriter) headline(block *block) string {
 	j := block.jobs[0]
-	line := visible.Pad(block.label, b.wide) + "  " + paintJob(b.s.stdio.paint, j, jobWord(j))
+	line := term.Pad(block.label, b.wide) + "  " + paintJob(b.s.stdio.Paint, j, jobWord(j))
 	if n := len(block.jobs); n > 1 {
 		line += fmt.Sprintf("  %d hosts", n)
 		if text := block.spans.String(); text != "" {
@@ -266,10 +266,10 @@ func (b *blockWriter) headline(block *block) string {
 	case runsSince(j):
 		line += " " + runningText(b.task, j, b.now)
 	case ran(j):
-		line += "  " + humanDuration(j.Duration())
+		line += "  " + term.Duration(j.Duration())
 	}
 	if j.Agent != "" && j.Agent != j.Host {
-		line += "  (agent " + visible.Line(j.Agent) + ")"
+		line += "  (agent " + term.Line(j.Agent) + ")"
 	}
 	return line
 }
@@ -294,18 +294,18 @@ func (b *blockWriter) reasons(block *block) {
 	slices.SortStableFunc(reasons, func(a, c string) int { return cmp.Compare(len(hosts[c]), len(hosts[a])) })
 	if block.left > 0 && len(reasons) > 1 {
 		example := reasons[0]
-		fmt.Fprintln(b.w, b.wrapped("  for example "+hosts[example][0]+": "+visible.Line(example)))
+		fmt.Fprintln(b.w, b.wrapped("  for example "+hosts[example][0]+": "+term.Line(example)))
 		return
 	}
 	for i, reason := range reasons {
 		switch {
 		case i == mostReasons:
-			fmt.Fprintf(b.w, "  and %s\n", plural(len(reasons)-i, "other reason"))
+			fmt.Fprintf(b.w, "  and %s\n", term.Plural(len(reasons)-i, "other reason"))
 			return
 		case len(hosts[reason]) == len(block.jobs):
-			fmt.Fprintln(b.w, b.wrapped("  "+visible.Line(reason)))
+			fmt.Fprintln(b.w, b.wrapped("  "+term.Line(reason)))
 		default:
-			fmt.Fprintln(b.w, b.wrapped("  "+foldShort(hosts[reason], b.s.stdio.width())+": "+visible.Line(reason)))
+			fmt.Fprintln(b.w, b.wrapped("  "+foldShort(hosts[reason], b.s.stdio.Width())+": "+term.Line(reason)))
 		}
 	}
 }
@@ -344,7 +344,7 @@ func (s *session) writeEnding(w *bufio.Writer, task results.Task, jobs []results
 		}
 		groups[word] = append(groups[word], j.Host)
 	}
-	fmt.Fprintln(w, paintTask(s.stdio.paint, &task, stateText(&task)))
+	fmt.Fprintln(w, paintTask(s.stdio.Paint, &task, stateText(&task)))
 	wide := 0
 	for _, word := range words {
 		wide = max(wide, len(word))
@@ -364,7 +364,7 @@ func writeSpread(w *bufio.Writer, blocks []*block) {
 	for _, b := range blocks {
 		all = append(all, b.jobs...)
 	}
-	line := plural(len(blocks), "different result")
+	line := term.Plural(len(blocks), "different result")
 	if text := spreadOf(all).String(); text != "" {
 		line += "; " + text
 	}
@@ -379,7 +379,7 @@ func (s *session) writeHints(w *bufio.Writer, task results.Task, jobs []results.
 	}
 	for _, o := range outcomes {
 		if text := hintFor(o); hints[o] && text != "" {
-			fmt.Fprintln(w, visible.Wrap("hint: "+text, s.stdio.width()))
+			fmt.Fprintln(w, term.Wrap("hint: "+text, s.stdio.Width()))
 		}
 	}
 	if !task.Done() {

@@ -11,7 +11,7 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
-	"warren/internal/visible"
+	"warren/repl/term"
 )
 
 // A portion is a number of hosts, or a part of them in percent.
@@ -74,7 +74,7 @@ func (s *stages) of(hosts int) ([]int, error) {
 		falls := len(out) > 0 && n < out[len(out)-1]
 		if falls || sameKind && (p.n >= 0 && p.n <= last.n || p.n < 0 && p.percent <= last.percent) {
 			return nil, usage("each stage names how many hosts have been told by its end, so more than the one before: 1,10%,100%",
-				"--rollout %s: the stages do not ascend with %s", s.text, plural(hosts, "host"))
+				"--rollout %s: the stages do not ascend with %s", s.text, term.Plural(hosts, "host"))
 		}
 		if len(out) == 0 || n > out[len(out)-1] {
 			out = append(out, n)
@@ -163,7 +163,7 @@ func (s *session) tellMoves(ctx context.Context, id string, w io.Writer, records
 		}
 		names := moveHosts(task.Rollout, m, hosts)
 		if !records {
-			fmt.Fprintln(w, visible.Line(fmt.Sprintf("[%s] %s", shortID(id), moveText(task.Rollout, m, names))))
+			fmt.Fprintln(w, term.Line(fmt.Sprintf("[%s] %s", shortID(id), moveText(task.Rollout, m, names))))
 		} else if err := writeJSON(s.stdio.Out, moveRecord{"rollout", id, describeMove(m), names}); err != nil {
 			return err
 		}
@@ -188,11 +188,11 @@ func moveText(r *results.Rollout, m results.Move, hosts []string) string {
 	stage := fmt.Sprintf("stage %d of %d", m.Stage, len(r.Stages))
 	switch m.Event {
 	case results.StageBegun:
-		return fmt.Sprintf("%s: %s, %s", stage, plural(m.Hosts, "host"), hostexpr.Fold(hosts))
+		return fmt.Sprintf("%s: %s, %s", stage, term.Plural(m.Hosts, "host"), hostexpr.Fold(hosts))
 	case results.StageEnded:
 		text := fmt.Sprintf("%s has ended: %d failed so far", stage, m.Failed)
 		if r.Soak > 0 && m.Failed <= r.MaxFailures {
-			text += fmt.Sprintf("; the next begins in %s", humanDuration(r.Soak))
+			text += fmt.Sprintf("; the next begins in %s", term.Duration(r.Soak))
 		}
 		return text
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"warren/internal/operator/results"
+	"warren/repl/term"
 )
 
 // runsSince reports whether a job runs and its host has said since when.
@@ -30,7 +31,7 @@ func runningFor(task *results.Task, j *results.Job, now time.Time) time.Duration
 
 // runningText is that in words.
 func runningText(task *results.Task, j *results.Job, now time.Time) string {
-	return humanDuration(runningFor(task, j, now).Truncate(100 * time.Millisecond))
+	return term.Duration(runningFor(task, j, now).Truncate(100 * time.Millisecond))
 }
 
 // longestFirst sorts running jobs by how long they have run; those of which that is

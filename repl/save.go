@@ -12,11 +12,12 @@ import (
 
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // printRaw writes the bytes of the outputs, host by host, and nothing else.
 func (s *session) printRaw(ctx context.Context, v *view, jobs []results.Job) error {
-	return s.stdio.print(func(w *bufio.Writer) error {
+	return s.stdio.Print(func(w *bufio.Writer) error {
 		for i := range jobs {
 			for _, stream := range v.streams {
 				if err := s.copyOutput(ctx, w, v, &jobs[i], stream); err != nil {
@@ -109,7 +110,7 @@ func (s *session) save(ctx context.Context, v *view, jobs []results.Job) error {
 			return withStatus(exitFailed, err)
 		}
 	}
-	s.note("%s in %s", plural(len(files), "file"), v.save)
+	s.note("%s in %s", term.Plural(len(files), "file"), v.save)
 	return nil
 }
 

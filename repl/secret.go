@@ -13,6 +13,7 @@ import (
 
 	"warren/internal/textfile"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // A secretVariable is NAME=@FILE, or NAME=- to be asked for. A value itself has
@@ -165,7 +166,7 @@ func (c *runCommand) fits(secret *wire.Secret) error {
 		n += 2 * len(e) // quoted within a string
 	}
 	if n > maxBody/2 {
-		return usage("copy the file to the hosts by other means, or have them fetch it", "the secrets are too large to send: %s", humanSize(int64(n/2)))
+		return usage("copy the file to the hosts by other means, or have them fetch it", "the secrets are too large to send: %s", term.Size(int64(n/2)))
 	}
 	return nil
 }

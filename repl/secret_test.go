@@ -11,13 +11,14 @@ import (
 	"testing"
 
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // secretOf is what `warren run` with those flags would send, on a shell whose
 // standard input is that pipe, or, where asked is not nil, a terminal.
 func secretOf(t *testing.T, in string, asked func(prompt string) (string, error), args ...string) (*wire.Secret, error) {
 	t.Helper()
-	s := &session{shell: true, stdio: newConsole(Stdio{In: strings.NewReader(in), Err: new(bytes.Buffer)}, false)}
+	s := &session{shell: true, stdio: term.NewConsole(term.IO{In: strings.NewReader(in), Err: new(bytes.Buffer)}, false)}
 	if asked != nil {
 		s.stdio.InTerminal = true
 		s.stdio.Secret = func(_ context.Context, prompt string) (string, error) { return asked(prompt) }
@@ -117,7 +118,7 @@ func TestSecretsRefused(t *testing.T) {
 		}
 	}
 	t.Run("where the commands come from", func(t *testing.T) {
-		s := &session{stdio: newConsole(Stdio{In: strings.NewReader("hunter2\n")}, false)}
+		s := &session{stdio: term.NewConsole(term.IO{In: strings.NewReader("hunter2\n")}, false)}
 		_, err := runOf(t, "true", "--hosts", "web01", "--secret-env", "A=-").secret(t.Context(), s)
 		if err == nil || !strings.Contains(err.Error(), "where the commands come from") {
 			t.Error(err)

@@ -9,6 +9,7 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
+	"warren/repl/term"
 )
 
 // sendFlags are those of the commands that make a task: how it is sent, and what
@@ -75,7 +76,7 @@ func (c *sendFlags) send(ctx context.Context, s *session, spec results.Spec, v *
 		return err
 	}
 	if len(rest) > 0 {
-		s.note("left untouched by --rollout %s: %s, %s", c.Rollout.text, plural(len(rest), "host"), hostexpr.Fold(rest))
+		s.note("left untouched by --rollout %s: %s, %s", c.Rollout.text, term.Plural(len(rest), "host"), hostexpr.Fold(rest))
 	}
 	task, err := s.engine.Submit(ctx, spec)
 	if err != nil {
@@ -99,9 +100,9 @@ func (c *sendFlags) confirm(ctx context.Context, s *session, spec *results.Spec,
 		return nil
 	}
 	if inputUsed {
-		return usage("--yes goes on without asking", "%s are more than --confirm-above %d, and standard input cannot answer", plural(n, "host"), c.ConfirmAbove)
+		return usage("--yes goes on without asking", "%s are more than --confirm-above %d, and standard input cannot answer", term.Plural(n, "host"), c.ConfirmAbove)
 	}
-	s.note("run %s on %s: %s", spec.Command, plural(n, "host"), hostexpr.Fold(spec.Hosts))
+	s.note("run %s on %s: %s", spec.Command, term.Plural(n, "host"), hostexpr.Fold(spec.Hosts))
 	answer, err := s.question(ctx, fmt.Sprintf("%d hosts are more than %d; type %d to go on: ", n, c.ConfirmAbove, n))
 	if err != nil && !errors.Is(err, errInterrupted) {
 		return err
@@ -136,17 +137,17 @@ func (c *sendFlags) showPlan(s *session, spec *results.Spec, rest []string) erro
 		}
 		return writeJSON(s.stdio.Out, doc)
 	}
-	lines := []string{fmt.Sprintf("%s: %s", plural(len(spec.Hosts), "host"), hostexpr.Fold(spec.Hosts))}
+	lines := []string{fmt.Sprintf("%s: %s", term.Plural(len(spec.Hosts), "host"), hostexpr.Fold(spec.Hosts))}
 	if r := spec.Rollout; r != nil && len(r.Stages) > 1 {
 		for i := range r.Stages {
 			hosts := stageHosts(r, i+1, spec.Hosts)
-			lines = append(lines, fmt.Sprintf("  stage %d: %s: %s", i+1, plural(len(hosts), "host"), hostexpr.Fold(hosts)))
+			lines = append(lines, fmt.Sprintf("  stage %d: %s: %s", i+1, term.Plural(len(hosts), "host"), hostexpr.Fold(hosts)))
 		}
 	}
 	if len(rest) > 0 {
-		lines = append(lines, fmt.Sprintf("  untouched: %s: %s", plural(len(rest), "host"), hostexpr.Fold(rest)))
+		lines = append(lines, fmt.Sprintf("  untouched: %s: %s", term.Plural(len(rest), "host"), hostexpr.Fold(rest)))
 	}
-	if err := s.stdio.printLines(lines); err != nil {
+	if err := s.stdio.Lines(lines); err != nil {
 		return err
 	}
 	s.note("nothing is sent")

@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/config"
 	"warren/internal/operator/results"
+	"warren/repl/term"
 )
 
 // An opener makes the rest of the process.
@@ -41,7 +42,7 @@ var _ store = (*results.Store)(nil)
 
 // A session is the state of one Main; only its goroutine touches it.
 type session struct {
-	stdio      *console
+	stdio      *term.Console
 	settings   Settings
 	open       opener
 	shell      bool             // one command from the shell, no prompt
@@ -105,7 +106,7 @@ func (s *session) caution() {
 }
 
 // note tells something on standard error that is neither result nor error.
-func (s *session) note(format string, args ...any) { s.stdio.note(format, args...) }
+func (s *session) note(format string, args ...any) { s.stdio.Note(format, args...) }
 
 // notify tells what goes on behind a command, with the hints that its text
 // bears. Any goroutine may call it.

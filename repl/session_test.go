@@ -18,6 +18,7 @@ import (
 	"warren/internal/broker"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // A oneTask is a store of one task, and the engine of it. Its fields are set
@@ -102,7 +103,7 @@ func newOneTask(shell bool) (*oneTask, *session, chan os.Signal, *bytes.Buffer) 
 	}
 	interrupts := make(chan os.Signal, 2)
 	out := new(bytes.Buffer)
-	s := &session{shell: shell, interrupts: interrupts, engine: o, store: o, stdio: newConsole(Stdio{Out: out, Err: out}, false)}
+	s := &session{shell: shell, interrupts: interrupts, engine: o, store: o, stdio: term.NewConsole(term.IO{Out: out, Err: out}, false)}
 	return o, s, interrupts, out
 }
 
@@ -190,7 +191,7 @@ func TestInterruptsOfTheShellForm(t *testing.T) {
 					time.AfterFunc(10*time.Second+tt.second, func() { interrupts <- os.Interrupt })
 				}
 				err := s.waitAndShow(t.Context(), o.task, everything())
-				if status := report(newConsole(Stdio{Err: out}, false), err); status != exitFailed {
+				if status := report(term.NewConsole(term.IO{Err: out}, false), err); status != exitFailed {
 					t.Errorf("status %d", status)
 				}
 				if took := time.Since(o.start); took != 10*time.Second+tt.takes {
@@ -215,7 +216,7 @@ func TestInterruptsAtThePrompt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o, s, interrupts, out := newOneTask(false)
 			interrupts <- os.Interrupt
-			if err := s.waitAndShow(t.Context(), o.task, everything()); report(newConsole(Stdio{Err: io.Discard}, false), err) != exitFailed {
+			if err := s.waitAndShow(t.Context(), o.task, everything()); report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != exitFailed {
 				t.Error(err)
 			}
 			if took := time.Since(o.start); took != 0 {
@@ -255,7 +256,7 @@ func TestInterruptEndsAScript(t *testing.T) {
 		return engine, err
 	}
 	var out, errs bytes.Buffer
-	stdio := Stdio{In: strings.NewReader("run hold --hosts web01 --wait\nrun true --hosts web01\n"), Out: &out, Err: &errs, Interrupts: interrupts}
+	stdio := term.IO{In: strings.NewReader("run hold --hosts web01 --wait\nrun true --hosts web01\n"), Out: &out, Err: &errs, Interrupts: interrupts}
 	if status := Main(t.Context(), []string{"--data-dir", dir}, stdio, open); status != exitFailed {
 		t.Errorf("status %d", status)
 	}
@@ -272,7 +273,7 @@ func TestMainEndsWithItsContext(t *testing.T) {
 		cancel()
 		return openFake(ctx, settings, true)
 	}
-	stdio := Stdio{In: in, Out: &screen, Err: &screen, Interrupts: make(chan os.Signal)}
+	stdio := term.IO{In: in, Out: &screen, Err: &screen, Interrupts: make(chan os.Signal)}
 	if status := Main(ctx, []string{"--data-dir", t.TempDir()}, stdio, open); status != exitOK {
 		t.Errorf("status %d: %s", status, screen.String())
 	}
@@ -291,7 +292,7 @@ func TestDetachSaysWhenItWasInterrupted(t *testing.T) {
 	}
 	// Connect may take it, but is done at once: then it ends Settled.
 	var out, errs bytes.Buffer
-	stdio := Stdio{Out: &out, Err: &errs, Interrupts: interrupts}
+	stdio := term.IO{Out: &out, Err: &errs, Interrupts: interrupts}
 	status := Main(t.Context(), []string{"run", "hold", "--hosts", "web01", "--detach", "--data-dir", t.TempDir()}, stdio, open)
 	if status != exitFailed || out.String() != "1b4e0001-0000-4000-8000-000000000000\n" || !strings.Contains(errs.String(), "interrupted") {
 		t.Errorf("%d, %q, %q", status, out.String(), errs.String())
@@ -378,7 +379,7 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 
 func TestReportShowsControlSequencesOfErrors(t *testing.T) {
 	var out strings.Builder
-	status := report(newConsole(Stdio{Err: &out}, false), withStatus(exitNoBroker, errors.New("bad \x1b[2J\nthing\nhint: do\x07 this\nhint: or that")))
+	status := report(term.NewConsole(term.IO{Err: &out}, false), withStatus(exitNoBroker, errors.New("bad \x1b[2J\nthing\nhint: do\x07 this\nhint: or that")))
 	if want := "error: bad \\x1b[2J\\nthing\nhint: do\\x07 this\nhint: or that\n"; out.String() != want || status != exitNoBroker {
 		t.Errorf("%d, %q", status, out.String())
 	}

@@ -13,6 +13,7 @@ import (
 
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // maxBody is how many bytes of a request may go to what the command line gives
@@ -109,13 +110,13 @@ func (c *runCommand) withinLimits(spec *results.Spec) error {
 		return usage("send it as a file, with --script", "the command has %d bytes, more than the %d that a command may have", len(run.Command), wire.MaxArg)
 	case bulk > maxBody || small > 256<<10:
 		return usage("copy the file to the hosts by other means, or have them fetch it",
-			"the request would be too large: script and stdin may have %s together, command, arguments and environment 256.0 KiB", humanSize(maxBody*3/4))
+			"the request would be too large: script and stdin may have %s together, command, arguments and environment 256.0 KiB", term.Size(maxBody*3/4))
 	case time.Duration(c.WhenOnline) > maxWhenOnline:
-		return usage("", "--when-online: %s is more than the %s that an inbox keeps", humanDuration(time.Duration(c.WhenOnline)), humanDuration(maxWhenOnline))
+		return usage("", "--when-online: %s is more than the %s that an inbox keeps", term.Duration(time.Duration(c.WhenOnline)), term.Duration(maxWhenOnline))
 	case time.Duration(c.Timeout) > wire.MaxTimeout:
-		return usage("", "--timeout: %s is more than the %s that a command may run", humanDuration(time.Duration(c.Timeout)), humanDuration(wire.MaxTimeout))
+		return usage("", "--timeout: %s is more than the %s that a command may run", term.Duration(time.Duration(c.Timeout)), term.Duration(wire.MaxTimeout))
 	case c.MaxOutput > wire.MaxMaxOutput:
-		return usage("", "--max-output: %s is more than the %s that may be kept", humanSize(int64(c.MaxOutput)), humanSize(wire.MaxMaxOutput))
+		return usage("", "--max-output: %s is more than the %s that may be kept", term.Size(int64(c.MaxOutput)), term.Size(wire.MaxMaxOutput))
 	}
 	return nil
 }
@@ -155,7 +156,7 @@ func (c *content) file(flag, name string, in io.Reader) ([]byte, error) {
 		return nil, withStatus(exitUsage, fmt.Errorf("%s: %w", flag, err))
 	}
 	if len(data) > c.most {
-		return nil, usage(c.smaller, "%s %s: the file is %s, the limit is %s", flag, name, c.tooLarge, humanSize(int64(c.most)))
+		return nil, usage(c.smaller, "%s %s: the file is %s, the limit is %s", flag, name, c.tooLarge, term.Size(int64(c.most)))
 	}
 	return data, nil
 }

@@ -10,8 +10,8 @@ import (
 
 	"warren/internal/operator/charset"
 	"warren/internal/operator/results"
-	"warren/internal/visible"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // A streamView prints what hosts print while they run, line by line, each with
@@ -104,7 +104,7 @@ func (v *streamView) job(ctx context.Context, out *bytes.Buffer, j *results.Job,
 	if !j.OK() || j.Left > 0 {
 		text := jobWord(j)
 		if j.Reason != "" {
-			text += ": " + visible.Line(j.Reason)
+			text += ": " + term.Line(j.Reason)
 		}
 		v.line(out, j, '=', []byte(text))
 	}
@@ -179,11 +179,11 @@ func (v *streamView) rest(out *bytes.Buffer, j *results.Job, mark byte, o *openS
 func (v *streamView) line(out *bytes.Buffer, j *results.Job, mark byte, line []byte) {
 	text := string(line)
 	if v.s.stdio.OutTerminal {
-		text = strings.TrimSuffix(visible.Text(append(line, '\n')), "\n")
+		text = strings.TrimSuffix(term.Text(append(line, '\n')), "\n")
 	}
-	head := visible.Pad(j.Host, v.wide)
+	head := term.Pad(j.Host, v.wide)
 	if mark != '|' {
-		head = paintJob(v.s.stdio.paint, j, head)
+		head = paintJob(v.s.stdio.Paint, j, head)
 	}
 	fmt.Fprintf(out, "%s %c %s\n", head, mark, text)
 }

@@ -6,6 +6,7 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/where"
+	"warren/repl/term"
 )
 
 // targets are the flags that say which hosts a command is about. Those with
@@ -108,9 +109,9 @@ func (c *targets) tooFew(n int, silent []string) error {
 	if n == 1 {
 		answer = "answers"
 	}
-	text := fmt.Sprintf("%s %s, and --min-hosts wants %d", plural(n, "host"), answer, c.MinHosts)
+	text := fmt.Sprintf("%s %s, and --min-hosts wants %d", term.Plural(n, "host"), answer, c.MinHosts)
 	if c.Where != nil {
-		text = fmt.Sprintf("--where is true of %s that %s, and --min-hosts wants %d", plural(n, "host"), answer, c.MinHosts)
+		text = fmt.Sprintf("--where is true of %s that %s, and --min-hosts wants %d", term.Plural(n, "host"), answer, c.MinHosts)
 	}
 	hint := "hosts --all shows also who has answered earlier"
 	if len(silent) > 0 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // The types of flag values. Each says itself what is wrong with a text.
@@ -198,12 +199,12 @@ func (c *colorWhen) UnmarshalText(text []byte) error {
 }
 
 // paintFor is the paint of an output.
-func (c colorWhen) paintFor(terminal bool) paint {
+func (c colorWhen) paintFor(terminal bool) term.Paint {
 	switch c {
 	case colorAlways:
 		return true
 	case colorNever:
 		return false
 	}
-	return paint(terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && takesColors())
+	return term.Paint(terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.TakesColors())
 }

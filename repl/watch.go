@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/internal/operator/results"
+	"warren/repl/term"
 )
 
 // A watch shows how a task goes on while it is waited for. Its methods are
@@ -58,10 +59,10 @@ func (s *session) streamOf(task results.Task, v *view) watch {
 // terminal that can do that.
 func (s *session) progressOn(w io.Writer, terminal bool, task results.Task, v *view) watch {
 	t := newTracker(v, task)
-	if !terminal || s.stdio.Size == nil || os.Getenv("TERM") == "dumb" || !takesColors() {
+	if !terminal || s.stdio.Size == nil || os.Getenv("TERM") == "dumb" || !term.TakesColors() {
 		return &plainView{t: t, s: s, w: w, pause: firstPause}
 	}
-	return &liveView{s: s, t: t, scr: newScreen(s.stdio, w), paint: s.stdio.paint, size: s.stdio.Size, began: time.Now()}
+	return &liveView{s: s, t: t, scr: term.NewScreen(s.stdio, w), paint: s.stdio.Paint, size: s.stdio.Size, began: time.Now()}
 }
 
 // Pauses between the lines of a plainView: they double up to the last. Where
@@ -101,7 +102,7 @@ func (p *plainView) tick(ctx context.Context, now time.Time) error {
 	}
 	if line := stateText(&task); line != p.last {
 		p.last = line
-		_, err = fmt.Fprintf(p.w, "[%s] %s after %s\n", shortID(task.ID), line, humanDuration(now.Sub(task.Created).Truncate(time.Second)))
+		_, err = fmt.Fprintf(p.w, "[%s] %s after %s\n", shortID(task.ID), line, term.Duration(now.Sub(task.Created).Truncate(time.Second)))
 	}
 	return err
 }
@@ -114,7 +115,7 @@ func (s *session) showEnding(ctx context.Context, task results.Task, v *view) er
 		return err
 	}
 	if !v.jsonl {
-		err = s.stdio.print(func(w *bufio.Writer) error {
+		err = s.stdio.Print(func(w *bufio.Writer) error {
 			s.writeEnding(w, task, jobs)
 			s.writeHints(w, task, jobs)
 			return nil

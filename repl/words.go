@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"warren/internal/operator/results"
-	"warren/internal/visible"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // outcomes are all outcomes, in the order in which they are counted up: what
@@ -20,7 +20,7 @@ var outcomes = []wire.Outcome{
 // process left running".
 func jobWord(j *results.Job) string {
 	if j.State == results.Ended && j.Left > 0 {
-		return fmt.Sprintf("%s, %s left running", outcomeWord(j), pluralOf(j.Left, "process", "processes"))
+		return fmt.Sprintf("%s, %s left running", outcomeWord(j), term.PluralOf(j.Left, "process", "processes"))
 	}
 	return outcomeWord(j)
 }
@@ -37,7 +37,7 @@ func outcomeWord(j *results.Job) string {
 	case j.Outcome == wire.Exited:
 		return fmt.Sprintf("exited %d", j.ExitCode)
 	case j.Outcome == wire.Signaled && j.Signal != "":
-		return "signaled " + visible.Line(j.Signal)
+		return "signaled " + term.Line(j.Signal)
 	default:
 		return string(j.Outcome)
 	}
@@ -114,25 +114,25 @@ func stateText(t *results.Task) string {
 }
 
 // paintJob colors a text by how a job stands.
-func paintJob(p paint, j *results.Job, text string) string {
+func paintJob(p term.Paint, j *results.Job, text string) string {
 	switch {
 	case j.OK():
-		return p.ok(text)
+		return p.OK(text)
 	case j.State != results.Ended || isUnknown(j.Outcome):
-		return p.doubt(text)
+		return p.Doubt(text)
 	}
-	return p.bad(text)
+	return p.Bad(text)
 }
 
 // paintTask colors a text by how a task stands.
-func paintTask(p paint, t *results.Task, text string) string {
+func paintTask(p term.Paint, t *results.Task, text string) string {
 	switch {
 	case !t.Done():
-		return p.doubt(text)
+		return p.Doubt(text)
 	case t.Summary.OK == t.Hosts:
-		return p.ok(text)
+		return p.OK(text)
 	}
-	return p.bad(text)
+	return p.Bad(text)
 }
 
 // shortID is the part of a task's id that people type.

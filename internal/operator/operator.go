@@ -29,9 +29,9 @@ import (
 	"warren/internal/operator/audit"
 	"warren/internal/operator/results"
 	"warren/internal/operator/signing"
-	"warren/internal/terminal"
 	"warren/internal/wire"
 	"warren/repl"
+	"warren/repl/term"
 	"warren/replybus"
 )
 
@@ -207,7 +207,7 @@ func (o *Operator) prepare(ctx context.Context, s repl.Settings, config dispatch
 	if o.audit, err = audit.Open(s.DataDir, config.Operator); err != nil {
 		return err
 	}
-	o.signer, o.noKey = signing.Choose(ctx, signing.Options{Identity: s.Identity, Fleet: s.Fleet, Passphrase: terminal.ReadSecret, Notify: s.Notify})
+	o.signer, o.noKey = signing.Choose(ctx, signing.Options{Identity: s.Identity, Fleet: s.Fleet, Passphrase: term.ReadSecret, Notify: s.Notify})
 	config.Sign, config.Touch = o.sign, o.signer != nil && o.signer.Touch()
 	config.Audit = func(task, command string, hosts []string) error {
 		return o.audit.Executed(task, command, o.key(), hosts)

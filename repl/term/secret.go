@@ -1,9 +1,4 @@
-// Package terminal reads secrets from whoever sits at the process's terminal.
-//
-// It opens the terminal itself, so that standard input and output may be pipes,
-// and has no fallback: where there is no terminal nobody can be asked. It keeps
-// nothing, starts nothing, and leaves the terminal's mode as it was.
-package terminal
+package term
 
 import (
 	"context"
@@ -22,8 +17,9 @@ var ErrNone = errors.New("there is no terminal to ask on")
 // ErrAborted: Ctrl-C, or Ctrl-D on an empty line.
 var ErrAborted = errors.New("nothing was entered")
 
-// ReadSecret shows prompt on the terminal and reads a line without echo. Its
-// errors are ErrNone, ErrAborted, ctx's, and the system's.
+// ReadSecret shows prompt on the terminal and reads a line without echo. It opens the
+// terminal itself, so that standard input and output may be pipes, and leaves its mode
+// as it was: where the process has no terminal nobody can be asked. Its errors are ErrNone, ErrAborted, ctx's, and the system's.
 func ReadSecret(ctx context.Context, prompt string) (secret string, err error) {
 	in, out, err := open()
 	if err != nil {

@@ -1,4 +1,4 @@
-package repl
+package term
 
 import (
 	"os"
@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// takesColors has the console understand escape sequences, which it does since
+// TakesColors has the console understand escape sequences, which it does since
 // Windows 10, but only when told
 // (https://learn.microsoft.com/windows/console/console-virtual-terminal-sequences).
-func takesColors() bool {
+func TakesColors() bool {
 	console := windows.Handle(os.Stdout.Fd())
 	var mode uint32
 	if err := windows.GetConsoleMode(console, &mode); err != nil {

@@ -1,4 +1,4 @@
-package repl
+package term
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Stdio is where the operator is.
-type Stdio struct {
+// IO is where the operator is.
+type IO struct {
 	In       io.Reader
 	Out, Err io.Writer
 
@@ -31,9 +31,9 @@ type Stdio struct {
 }
 
 // OS is the process's own standard input and output.
-func OS() Stdio {
+func OS() IO {
 	isTerminal := func(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
-	return Stdio{
+	return IO{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		InTerminal: isTerminal(os.Stdin), OutTerminal: isTerminal(os.Stdout), ErrTerminal: isTerminal(os.Stderr),
 		Size: func() (columns, rows int) {

@@ -1,4 +1,4 @@
-package repl
+package term
 
 import (
 	"fmt"
@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// humanDuration writes d with the two units that matter: 12ms, 1.2s, 1m05s,
+// Duration writes d with the two units that matter: 12ms, 1.2s, 1m05s,
 // 2h03m, 3d4h.
-func humanDuration(d time.Duration) string {
+func Duration(d time.Duration) string {
 	switch {
 	case d < 0:
-		return "-" + humanDuration(-max(d, -math.MaxInt64))
+		return "-" + Duration(-max(d, -math.MaxInt64))
 	case d < time.Second:
 		return fmt.Sprintf("%dms", d.Milliseconds())
 	case d < 59950*time.Millisecond:
@@ -32,8 +32,8 @@ func humanDuration(d time.Duration) string {
 	}
 }
 
-// humanSize writes n bytes as 512 B, 1.5 KiB, 98.0 MiB.
-func humanSize(n int64) string {
+// Size writes n bytes as 512 B, 1.5 KiB, 98.0 MiB.
+func Size(n int64) string {
 	if n < 1024 {
 		return fmt.Sprintf("%d B", n)
 	}
@@ -46,24 +46,24 @@ func humanSize(n int64) string {
 	return fmt.Sprintf("%.1f PiB", x/1024)
 }
 
-// humanBytes writes n bytes exactly, and for large n roughly too.
-func humanBytes(n int64) string {
+// Bytes writes n bytes exactly, and for large n roughly too.
+func Bytes(n int64) string {
 	switch {
 	case n == 1:
 		return "1 byte"
 	case n < 1024:
 		return fmt.Sprintf("%d bytes", n)
 	default:
-		return fmt.Sprintf("%s (%d bytes)", humanSize(n), n)
+		return fmt.Sprintf("%s (%d bytes)", Size(n), n)
 	}
 }
 
-// plural writes "1 host", "2 hosts".
-func plural(n int, noun string) string {
-	return pluralOf(n, noun, noun+"s")
+// Plural writes "1 host", "2 hosts".
+func Plural(n int, noun string) string {
+	return PluralOf(n, noun, noun+"s")
 }
 
-func pluralOf(n int, one, many string) string {
+func PluralOf(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

@@ -1,10 +1,4 @@
-// Package visible makes what a host sent fit for a terminal: control sequences
-// are shown, not obeyed, so that no output can move the cursor, retitle the
-// window, answer for the user or hide a part of itself. It is for terminals
-// only; where bytes go to a file or a pipe they go as they came. Letters of
-// every script, wide ones included, pass untouched. The package keeps nothing
-// and starts nothing.
-package visible
+package term
 
 import (
 	"fmt"
