@@ -39,7 +39,7 @@ func (s *session) waitAndShow(ctx context.Context, task results.Task, v *view) e
 func (s *session) follow(ctx context.Context, task results.Task, w watch) error {
 	err := s.interruptible(ctx, func(ctx context.Context) error { return s.await(ctx, task, w) })
 	switch {
-	case errors.Is(err, errInterrupted):
+	case errors.Is(err, term.ErrInterrupted):
 		s.submitted = append(s.submitted, task.ID)
 		return s.detach(ctx, task)
 	case isEnded(ctx, err):
@@ -158,7 +158,7 @@ func (s *session) ask(ctx context.Context, task results.Task) error {
 	if err == nil {
 		err = s.interruptible(ctx, func(ctx context.Context) error { return s.engine.Ask(ctx, task.ID, askTime) })
 	}
-	if err != nil && (!s.shell || task.Done()) && !errors.Is(err, errInterrupted) {
+	if err != nil && (!s.shell || task.Done()) && !errors.Is(err, term.ErrInterrupted) {
 		s.warn(err)
 		return nil
 	}

@@ -26,7 +26,7 @@ func (c *runCommand) check(ctx context.Context, s *session, spec results.Spec) e
 		checks, err = s.engine.Check(ctx, spec, checkWait)
 		return err
 	})
-	if errors.Is(err, errInterrupted) {
+	if errors.Is(err, term.ErrInterrupted) {
 		return quiet(exitFailed)
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"warren/internal/operator/results"
 	"warren/internal/operator/where"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 const (
@@ -117,7 +118,7 @@ func (s *session) discover(ctx context.Context, complete func([]results.Agent) b
 		answers = united(answers, again)
 		return err
 	})
-	if errors.Is(err, errInterrupted) {
+	if errors.Is(err, term.ErrInterrupted) {
 		return nil, quiet(exitFailed)
 	}
 	slices.SortFunc(answers, func(a, b results.Agent) int { return cmp.Compare(a.Agent, b.Agent) })

@@ -157,7 +157,7 @@ func (c *brokerSetupCommand) check(ctx context.Context, s *session, cfg brokerse
 		}
 	}
 	switch {
-	case errors.Is(err, errInterrupted):
+	case errors.Is(err, term.ErrInterrupted):
 		return quiet(exitFailed)
 	case err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1 || len(findings) == 0):
 		return c.cannotTell(err, said.String())

@@ -50,7 +50,7 @@ func (c *retryCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if !c.DryRun { // what is lost or unfinished may be known by now
-		if err := s.ask(ctx, task); errors.Is(err, errInterrupted) {
+		if err := s.ask(ctx, task); errors.Is(err, term.ErrInterrupted) {
 			return quiet(exitFailed)
 		} else if err != nil {
 			return err

@@ -158,7 +158,7 @@ func (c *sendFlags) detach(ctx context.Context, s *session, task results.Task) e
 		}
 	}
 	switch {
-	case errors.Is(settled, errInterrupted):
+	case errors.Is(settled, term.ErrInterrupted):
 		return &fault{status: exitFailed, text: "interrupted before every host had the job", hint: "check_task " + shortID(task.ID) + " shows how it stands"}
 	case isEnded(ctx, settled):
 		return stopped(task)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"warren/internal/operator/results"
+	"warren/repl/term"
 )
 
 // askTime is how long check_task waits for the answers of agents.
@@ -69,7 +70,7 @@ func (c *checkCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	asked := s.ask(ctx, task)
-	if errors.Is(asked, errInterrupted) {
+	if errors.Is(asked, term.ErrInterrupted) {
 		return quiet(exitFailed)
 	}
 	if err := s.show(ctx, task, v); err != nil && asked == nil {

@@ -120,7 +120,7 @@ func (c *tasksCommand) prune(ctx context.Context, s *session) error {
 	if err == nil && !c.DryRun {
 		err = s.interruptible(ctx, s.store.Tidy) // or in the store's own time
 	}
-	if err != nil && err != errInterrupted {
+	if err != nil && err != term.ErrInterrupted {
 		return err
 	}
 	if c.JSON {

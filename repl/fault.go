@@ -61,7 +61,7 @@ func quiet(status int) error {
 // the command.
 func withStatus(status int, err error) error {
 	var f *fault
-	if err == nil || errors.As(err, &f) || errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled) {
+	if err == nil || errors.As(err, &f) || errors.Is(err, term.ErrInterrupted) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	return &fault{status: status, text: err.Error(), err: err}

@@ -8,10 +8,8 @@ import (
 	"time"
 
 	"warren/internal/operator/results"
+	"warren/repl/term"
 )
-
-// errInterrupted: Ctrl-C while a command waited.
-var errInterrupted = errors.New("interrupted")
 
 // secondTime is how soon a second Ctrl-C must follow the first to cancel.
 const secondTime = 2 * time.Second
@@ -26,20 +24,20 @@ type detached struct {
 }
 
 // interruptible calls wait with a context that Ctrl-C ends, and then returns
-// errInterrupted, unless wait has returned nil all the same. Then the Ctrl-C is
+// term.ErrInterrupted, unless wait has returned nil all the same. Then the Ctrl-C is
 // for what waits next.
 func (s *session) interruptible(ctx context.Context, wait func(ctx context.Context) error) error {
 	waiting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if s.late {
-		cancel(errInterrupted)
+		cancel(term.ErrInterrupted)
 	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
 		select {
 		case <-s.interrupts:
-			cancel(errInterrupted)
+			cancel(term.ErrInterrupted)
 		case <-waiting.Done():
 		case <-stop:
 		}
@@ -47,10 +45,10 @@ func (s *session) interruptible(ctx context.Context, wait func(ctx context.Conte
 	err := wait(waiting)
 	close(stop)
 	<-stopped
-	interrupted := errors.Is(context.Cause(waiting), errInterrupted)
+	interrupted := errors.Is(context.Cause(waiting), term.ErrInterrupted)
 	s.late = interrupted && err == nil
 	if interrupted && err != nil {
-		return errInterrupted
+		return term.ErrInterrupted
 	}
 	return err
 }

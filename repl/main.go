@@ -49,7 +49,7 @@ func Main(ctx context.Context, args []string, stdio term.IO, open func(ctx conte
 	if !abandoned && s.lines != nil {
 		// Once more: a read that ctx has left behind may have switched the
 		// terminal to editing after the first time.
-		s.lines.close()
+		s.lines.Close()
 	}
 	return status
 }

@@ -7,9 +7,11 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"warren/internal/broker"
+	"warren/repl/lineedit"
 	"warren/repl/term"
 )
 
@@ -37,7 +39,7 @@ func (*promptCommand) Run(ctx context.Context, s *session) error {
 	s.caution()
 	lines := s.openLines()
 	s.lines = lines
-	defer lines.close()
+	defer lines.Close()
 	s.awaitLink(ctx)
 	worst := exitOK
 	for {
@@ -50,10 +52,10 @@ func (*promptCommand) Run(ctx context.Context, s *session) error {
 		case errors.Is(err, io.EOF):
 			s.leave(ctx)
 			return s.ending(worst)
-		case errors.Is(err, errInterrupted) && s.interactive():
+		case errors.Is(err, term.ErrInterrupted) && s.interactive():
 			s.interruptedAtPrompt(ctx)
 			continue
-		case errors.Is(err, errInterrupted):
+		case errors.Is(err, term.ErrInterrupted):
 			return quiet(exitFailed)
 		case ctx.Err() != nil:
 			return s.ending(worst)
@@ -79,12 +81,12 @@ const (
 
 // readText reads a line, and from a person the lines that belong to it.
 func (s *session) readText(ctx context.Context) (string, error) {
-	text, err := s.lines.next(ctx, s.interrupts, s.promptText())
+	text, err := s.lines.Next(ctx, s.interrupts, s.promptText())
 	if err != nil || !s.interactive() {
 		return text, err
 	}
-	for isOpen(text) {
-		line, err := s.lines.next(ctx, s.interrupts, moreText)
+	for lineedit.IsOpen(text) {
+		line, err := s.lines.Next(ctx, s.interrupts, moreText)
 		if errors.Is(err, io.EOF) {
 			break // execute says what is not closed
 		}
@@ -93,22 +95,20 @@ func (s *session) readText(ctx context.Context) (string, error) {
 		}
 		text += "\n" + line
 	}
-	if s.lines.keep != nil {
-		s.lines.keep(text)
-	}
+	s.lines.Keep(text)
 	return text, nil
 }
 
 // executeAll carries out what was read, which is several commands where that was
 // pasted, and returns the worst of their statuses.
 func (s *session) executeAll(ctx context.Context, text string) (status int, err error) {
-	commands := commandsOf(text)
+	commands := lineedit.Commands(text)
 	if err := s.checkAll(commands); err != nil {
 		return report(s.stdio, err), nil
 	}
 	for _, command := range commands {
 		if len(commands) > 1 {
-			fmt.Fprintln(s.stdio.Out, s.promptText()+pasted(command))
+			fmt.Fprintln(s.stdio.Out, s.promptText()+lineedit.Pasted(command))
 		}
 		err := s.execute(ctx, command)
 		if errors.Is(err, errExit) {
@@ -142,14 +142,14 @@ func (s *session) execute(ctx context.Context, line string) error {
 func (s *session) interactive() bool { return s.stdio.InTerminal && s.stdio.OutTerminal }
 
 // openLines returns where the commands come from.
-func (s *session) openLines() *lineReader {
+func (s *session) openLines() *lineedit.Reader {
 	if !s.interactive() {
-		return newPlainReader(s.stdio.In, nil, nil)
+		return lineedit.NewPlainReader(s.stdio.In, nil, nil)
 	}
-	if reader := newLineEditor(s.stdio, &history{path: filepath.Join(s.settings.DataDir, "history")}, newCompleter(s.store, s.settings.Groups)); reader != nil {
+	if reader := lineedit.NewEditor(s.stdio, filepath.Join(s.settings.DataDir, "history"), newCompleter(s.store, s.settings.Groups)); reader != nil {
 		return reader
 	}
-	return newPlainReader(s.stdio.In, s.stdio.Out, s.stdio)
+	return lineedit.NewPlainReader(s.stdio.In, s.stdio.Out, s.stdio)
 }
 
 // ending is the exit status of the prompt. Of what a person typed through the
@@ -250,4 +250,40 @@ func (s *session) leave(ctx context.Context) {
 	if len(ids) > 0 {
 		s.note("not done yet: %s; check_task shows them at another time", list(ids, 10))
 	}
+}
+
+// question asks a person for a line: at the prompt through its editor, from the
+// shell on standard input.
+func (s *session) question(ctx context.Context, prompt string) (string, error) {
+	lines := s.lines
+	if lines == nil {
+		terminal := s.stdio.Err
+		if !s.stdio.ErrTerminal {
+			terminal = s.stdio.Out
+		}
+		lines = lineedit.NewPlainReader(s.stdio.In, terminal, s.stdio)
+	}
+	return lines.Next(ctx, s.interrupts, prompt)
+}
+
+// checkAll refuses several commands that came at once if any of them is wrong:
+// half of them is not what was meant.
+func (s *session) checkAll(commands []string) error {
+	if len(commands) < 2 {
+		return nil
+	}
+	for i, command := range commands {
+		if isLocal(command) {
+			continue
+		}
+		words, err := splitWords(command)
+		if err == nil && len(words) > 0 {
+			_, err = parsePrompt(words, s.source)
+		}
+		if err != nil {
+			text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+			return usage(hint, "command %d of %d: %s; none of them is carried out", i+1, len(commands), text)
+		}
+	}
+	return nil
 }

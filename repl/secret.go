@@ -13,6 +13,7 @@ import (
 
 	"warren/internal/textfile"
 	"warren/internal/wire"
+	"warren/repl/lineedit"
 	"warren/repl/term"
 )
 
@@ -138,7 +139,7 @@ func (v secretVariable) source(ctx context.Context, s *session, lines *bufio.Rea
 	case lines == nil:
 		return "", errors.New("standard input is where the commands come from\nhint: name a file: " + v.name + "=@FILE")
 	}
-	value, err := readLine(lines)
+	value, err := lineedit.ReadLine(lines)
 	if errors.Is(err, io.EOF) {
 		return "", errors.New("standard input has no line for it")
 	}

@@ -104,7 +104,7 @@ func (c *sendFlags) confirm(ctx context.Context, s *session, spec *results.Spec,
 	}
 	s.note("run %s on %s: %s", spec.Command, term.Plural(n, "host"), hostexpr.Fold(spec.Hosts))
 	answer, err := s.question(ctx, fmt.Sprintf("%d hosts are more than %d; type %d to go on: ", n, c.ConfirmAbove, n))
-	if err != nil && !errors.Is(err, errInterrupted) {
+	if err != nil && !errors.Is(err, term.ErrInterrupted) {
 		return err
 	}
 	if strings.TrimSpace(answer) != strconv.Itoa(n) {

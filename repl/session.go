@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/config"
 	"warren/internal/operator/results"
+	"warren/repl/lineedit"
 	"warren/repl/term"
 )
 
@@ -55,7 +56,7 @@ type session struct {
 	opened chan Engine // the same, for close; capacity 1
 	store  store
 	link   linkTeller
-	lines  *lineReader // of the prompt
+	lines  *lineedit.Reader // of the prompt
 
 	use       used           // hosts of a run that names none
 	submitted []string       // tasks of this prompt whose end has not been told

@@ -399,6 +399,15 @@ func TestTerminalWithoutLineEditing(t *testing.T) {
 
 // paste is what a terminal sends when text is pasted into a program that has
 // asked for bracketed paste.
+// What a terminal in bracketed-paste mode puts around what is pasted, and what
+// switches the mode.
+const (
+	pasteBegin = "\x1b[200~"
+	pasteEnd   = "\x1b[201~"
+	pasteOn    = "\x1b[?2004h"
+	pasteOff   = "\x1b[?2004l"
+)
+
 func paste(text string) string {
 	return pasteBegin + strings.ReplaceAll(text, "\n", "\r") + pasteEnd
 }

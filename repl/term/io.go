@@ -2,12 +2,16 @@ package term
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"
 )
+
+// ErrInterrupted is Ctrl-C while something was waited for.
+var ErrInterrupted = errors.New("interrupted")
 
 // IO is where the operator is.
 type IO struct {

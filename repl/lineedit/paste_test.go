@@ -1,4 +1,4 @@
-package repl
+package lineedit
 
 import (
 	"slices"
@@ -62,7 +62,7 @@ func TestCommandsOf(t *testing.T) {
 		"it's\nopen":                    {"it's\nopen"},
 		"tasks\r\nhosts":                {"tasks\r", "hosts"},
 	} {
-		if got := commandsOf(text); !slices.Equal(got, want) {
+		if got := Commands(text); !slices.Equal(got, want) {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}

@@ -1,11 +1,7 @@
 package repl
 
 import (
-	"bufio"
-	"context"
-	"errors"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,19 +10,6 @@ import (
 
 	"warren/repl/term"
 )
-
-func TestReadLine(t *testing.T) {
-	long := strings.Repeat("x", 5<<20)
-	r := bufio.NewReader(strings.NewReader("a\n\r\n" + long + "\nb\r\nc\rd"))
-	for _, want := range []string{"a", "", long, "b", "c\rd"} {
-		if got, err := readLine(r); err != nil || got != want {
-			t.Fatalf("%.20q (%d), %v; want %.20q", got, len(got), err, want)
-		}
-	}
-	if _, err := readLine(r); !errors.Is(err, io.EOF) {
-		t.Errorf("at the end: %v", err)
-	}
-}
 
 func TestSplitWords(t *testing.T) {
 	for line, want := range map[string][]string{
@@ -92,37 +75,4 @@ func FuzzTyped(f *testing.F) {
 			t.Fatalf("%q at %d: %q, %q, %q", line, pos, head, words, tail)
 		}
 	})
-}
-
-// A line that was asked for before Ctrl-C comes at the next call.
-func TestLineReaderKeepsTheLineOfAnInterruptedRead(t *testing.T) {
-	in, out := io.Pipe()
-	r := newPlainReader(in, nil, nil)
-	interrupts := make(chan os.Signal, 1)
-	interrupts <- os.Interrupt
-	if _, err := r.next(t.Context(), interrupts, promptText); !errors.Is(err, errInterrupted) {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := r.next(ctx, interrupts, promptText); !errors.Is(err, context.Canceled) {
-		t.Fatal(err)
-	}
-	go func() { _, _ = out.Write([]byte("hello\n")); _ = out.Close() }()
-	if line, err := r.next(t.Context(), interrupts, promptText); err != nil || line != "hello" {
-		t.Errorf("%q, %v", line, err)
-	}
-	if _, err := r.next(t.Context(), interrupts, promptText); !errors.Is(err, io.EOF) {
-		t.Errorf("%v", err)
-	}
-}
-
-// A file of commands may begin with a byte order mark.
-func TestPlainReaderSkipsByteOrderMark(t *testing.T) {
-	r := newPlainReader(strings.NewReader("\ufefffirst\r\n\ufeffsecond\n"), nil, nil)
-	for _, want := range []string{"first", "\ufeffsecond"} {
-		if line, err := r.next(t.Context(), nil, ""); line != want || err != nil {
-			t.Errorf("%q, %v; want %q", line, err, want)
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package repl
+package lineedit
 
 import (
 	"errors"
@@ -9,10 +9,10 @@ import (
 	"warren/repl/term"
 )
 
-// newLineEditor opens the line editor on the process's terminal, nil where the
+// NewEditor opens the line editor on the process's terminal, nil where the
 // terminal cannot do that. Between two lines the terminal is in its original
 // mode, so that Ctrl-C interrupts a command that waits.
-func newLineEditor(out *term.Console, h *history, complete liner.WordCompleter) *lineReader {
+func NewEditor(out *term.Console, historyFile string, complete liner.WordCompleter) *Reader {
 	if !liner.TerminalSupported() {
 		return nil
 	}
@@ -32,6 +32,7 @@ func newLineEditor(out *term.Console, h *history, complete liner.WordCompleter) 
 	editor.SetTabCompletionStyle(liner.TabPrints)
 	editor.SetBeep(false)
 	editor.SetWordCompleter(complete)
+	h := &history{path: historyFile}
 	for _, line := range h.load() {
 		editor.AppendHistory(line)
 	}
@@ -42,16 +43,16 @@ func newLineEditor(out *term.Console, h *history, complete liner.WordCompleter) 
 		keys.close()
 		_ = original.ApplyMode()
 		if errors.Is(err, liner.ErrPromptAborted) {
-			return "", errInterrupted
+			return "", term.ErrInterrupted
 		}
 		return typedText(line), err
 	}
 	keep := func(text string) {
-		if line := pasted(text); h.add(line) {
+		if line := Pasted(text); h.add(line) {
 			editor.AppendHistory(line)
 		}
 	}
-	return &lineReader{
+	return &Reader{
 		read: read, keep: keep, terminal: os.Stdout, out: out,
 		erase: "\r\x1b[K", redraw: keys.redraw, // the editor's line never takes two rows
 		close: func() { keys.close(); _ = editor.Close() },

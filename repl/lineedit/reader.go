@@ -1,4 +1,4 @@
-package repl
+package lineedit
 
 import (
 	"bufio"
@@ -12,11 +12,11 @@ import (
 	"warren/repl/term"
 )
 
-// A lineReader hands out lines. It reads in a goroutine of its own, since a read
+// A Reader hands out lines. It reads in a goroutine of its own, since a read
 // cannot be interrupted: one line at a time, and only when the next is asked for.
-type lineReader struct {
+type Reader struct {
 	read     func(prompt string) (string, error) // without the newline; io.EOF at the end
-	keep     func(line string)                   // for the history; nil where there is none
+	keep     func(line string)                   // for the history
 	close    func()                              // leaves the terminal as it was
 	terminal io.Writer                           // where the prompt is shown; nil on a pipe
 	out      *term.Console                       // whose surface the line is; nil on a pipe
@@ -30,9 +30,15 @@ type lineRead struct {
 	err  error
 }
 
-// next returns the next line. It also ends with ctx, and with errInterrupted by
+// Keep keeps a text for the history, if there is one.
+func (r *Reader) Keep(text string) { r.keep(text) }
+
+// Close leaves the terminal as it was. It may be called again.
+func (r *Reader) Close() { r.close() }
+
+// Next returns the next line. It also ends with ctx, and with term.ErrInterrupted by
 // Ctrl-C; then the read goes on, and its line comes next time.
-func (r *lineReader) next(ctx context.Context, interrupts <-chan os.Signal, prompt string) (string, error) {
+func (r *Reader) Next(ctx context.Context, interrupts <-chan os.Signal, prompt string) (string, error) {
 	if r.out != nil {
 		line := &editedLine{r, prompt}
 		r.out.SetSurface(line)
@@ -54,13 +60,13 @@ func (r *lineReader) next(ctx context.Context, interrupts <-chan os.Signal, prom
 		return got.line, got.err
 	case <-interrupts: // of a terminal: it was not, or not yet, the editor's to take
 		r.show("\n")
-		return "", errInterrupted
+		return "", term.ErrInterrupted
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
 }
 
-func (r *lineReader) show(text string) {
+func (r *Reader) show(text string) {
 	if r.terminal != nil {
 		fmt.Fprint(r.terminal, text)
 	}
@@ -69,23 +75,23 @@ func (r *lineReader) show(text string) {
 // An editedLine is the line that is being typed, with its prompt: notes are printed
 // above it.
 type editedLine struct {
-	reader *lineReader
+	reader *Reader
 	prompt string
 }
 
 func (l *editedLine) Hide() { l.reader.show(l.reader.erase) }
 func (l *editedLine) Show() { l.reader.redraw(l.prompt) }
 
-// newPlainReader reads lines of any length. On a terminal of out, one without line
+// NewPlainReader reads lines of any length. On a terminal of out, one without line
 // editing, it shows the prompt before each. What has been typed of a line is the
 // terminal's to keep, so that only the prompt comes again below a note.
-func newPlainReader(in io.Reader, terminal io.Writer, out *term.Console) *lineReader {
-	r := &lineReader{close: func() {}, terminal: terminal, out: out, erase: "\n"}
+func NewPlainReader(in io.Reader, terminal io.Writer, out *term.Console) *Reader {
+	r := &Reader{keep: func(string) {}, close: func() {}, terminal: terminal, out: out, erase: "\n"}
 	r.redraw = r.show
 	buffered, first := bufio.NewReader(in), true
 	r.read = func(prompt string) (string, error) {
 		r.show(prompt)
-		line, err := readLine(buffered)
+		line, err := ReadLine(buffered)
 		if first {
 			line, first = strings.TrimPrefix(line, textfile.BOM), false
 		}
@@ -94,8 +100,8 @@ func newPlainReader(in io.Reader, terminal io.Writer, out *term.Console) *lineRe
 	return r
 }
 
-// readLine reads a line and takes its end off. A last line without an end counts.
-func readLine(r *bufio.Reader) (string, error) {
+// ReadLine reads a line and takes its end off. A last line without an end counts.
+func ReadLine(r *bufio.Reader) (string, error) {
 	line, err := r.ReadString('\n')
 	if err != nil && line == "" {
 		return "", err
@@ -104,18 +110,4 @@ func readLine(r *bufio.Reader) (string, error) {
 		line = strings.TrimSuffix(body, "\r")
 	}
 	return line, nil
-}
-
-// question asks a person for a line: at the prompt through its editor, from the
-// shell on standard input.
-func (s *session) question(ctx context.Context, prompt string) (string, error) {
-	lines := s.lines
-	if lines == nil {
-		terminal := s.stdio.Err
-		if !s.stdio.ErrTerminal {
-			terminal = s.stdio.Out
-		}
-		lines = newPlainReader(s.stdio.In, terminal, s.stdio)
-	}
-	return lines.next(ctx, s.interrupts, prompt)
 }

@@ -1,4 +1,4 @@
-package repl
+package lineedit
 
 import (
 	"bytes"
@@ -12,8 +12,8 @@ const (
 	tabStop = "␉"
 )
 
-// pasted is a text as the line editor shows it; typedText is the way back.
-func pasted(text string) string {
+// Pasted is a text as the line editor shows it; typedText is the way back.
+func Pasted(text string) string {
 	return strings.NewReplacer("\n", lineEnd, "\t", tabStop).Replace(text)
 }
 
@@ -90,7 +90,7 @@ func (f *pasteFilter) pasted() []byte {
 		}
 		return c
 	}, text)
-	return []byte(pasted(clean))
+	return []byte(Pasted(clean))
 }
 
 // partial is how many of the last bytes of b may be the beginning of mark.
