@@ -9,6 +9,7 @@ import (
 	"github.com/kballard/go-shellquote"
 
 	"warren/internal/operator/results"
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -27,7 +28,7 @@ func (c *runCommand) check(ctx context.Context, s *session, spec results.Spec) e
 		return err
 	})
 	if errors.Is(err, term.ErrInterrupted) {
-		return quiet(exitFailed)
+		return cli.ExitWith(cli.ExitFailed)
 	}
 	if err != nil {
 		return err
@@ -47,7 +48,7 @@ func (c *runCommand) check(ctx context.Context, s *session, spec results.Spec) e
 		}
 	}
 	if refused > 0 {
-		return &fault{status: exitFailed, text: fmt.Sprintf("%d of %s would not run it, or cannot be asked", refused, term.Plural(len(checks), "host"))}
+		return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("%d of %s would not run it, or cannot be asked", refused, term.Plural(len(checks), "host"))}
 	}
 	return nil
 }

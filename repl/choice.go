@@ -11,6 +11,7 @@ import (
 	"warren/internal/operator/results"
 	"warren/internal/operator/where"
 	"warren/internal/wire"
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -119,7 +120,7 @@ func (s *session) discover(ctx context.Context, complete func([]results.Agent) b
 		return err
 	})
 	if errors.Is(err, term.ErrInterrupted) {
-		return nil, quiet(exitFailed)
+		return nil, cli.ExitWith(cli.ExitFailed)
 	}
 	slices.SortFunc(answers, func(a, b results.Agent) int { return cmp.Compare(a.Agent, b.Agent) })
 	s.warnOfClocks(clocksOfAgents(answers))
@@ -207,13 +208,13 @@ func meeting(condition *where.Condition, known []chosenAgent) ([]chosenAgent, er
 		return nil, nil // nobody is there whose labels could be known
 	}
 	if err := condition.Check(hellos); err != nil {
-		return nil, withStatus(exitUsage, prefixed("--where", err))
+		return nil, cli.WithStatus(cli.ExitUsage, prefixed("--where", err))
 	}
 	var met []chosenAgent
 	for i := range known {
 		ok, err := condition.Match(&known[i].Hello)
 		if err != nil && known[i].answers {
-			return nil, withStatus(exitUsage, prefixed("--where", err))
+			return nil, cli.WithStatus(cli.ExitUsage, prefixed("--where", err))
 		}
 		if ok {
 			met = append(met, known[i])

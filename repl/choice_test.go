@@ -7,6 +7,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/cli"
 )
 
 // Named hosts are taken as soon as they have answered, however loud it is; who is
@@ -46,7 +47,7 @@ func TestRollCall(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c := targets{MinHosts: count(tt.minHosts)}
+		c := targets{MinHosts: cli.Count(tt.minHosts)}
 		call := rollCall{named: set != nil, lately: tt.lately, complete: func(answers []results.Agent) bool { return c.complete(set, answers) }}
 		if got := call.enough(tt.answers, tt.quiet); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)

@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"warren/internal/config"
+	"warren/repl/cli"
 )
 
 // configPath is the configuration file that is read where none is named, "" where
@@ -39,7 +40,7 @@ func configured(name string) string {
 func describe(source *config.Source, ctx *kong.Context, used Settings) ([]config.Setting, error) {
 	settings, err := source.Describe(ctx)
 	if err != nil {
-		return nil, explainValue(err)
+		return nil, cli.ExplainValue(err)
 	}
 	for i := range settings {
 		switch s := &settings[i]; {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"warren/internal/operator/hostexpr"
+	"warren/repl/cli"
 )
 
 type hostsCommand struct {
@@ -53,7 +54,7 @@ func (c *hostsCommand) Run(ctx context.Context, s *session) error {
 		s.note("of no agent that has answered --where is true")
 	}
 	if err == nil && len(choice.silent) > 0 {
-		return &fault{status: exitFailed, text: "no agent answers to " + hostexpr.Fold(choice.silent) + s.ofFleet()}
+		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(choice.silent) + s.ofFleet()}
 	}
 	return err
 }
@@ -73,7 +74,7 @@ func (c *hostsCommand) only(command string) error {
 		"--hosts": len(c.Hosts) > 0, "--where": c.Where != nil, "--min-hosts": c.MinHosts > 0, "--all": c.All,
 	} {
 		if given {
-			return usage("help hosts "+command+" lists its flags", "hosts %s has no flag %s", command, flag)
+			return cli.Usage("help hosts "+command+" lists its flags", "hosts %s has no flag %s", command, flag)
 		}
 	}
 	return nil
@@ -100,7 +101,7 @@ func (c *hostsCommand) evaluate(ctx context.Context, s *session, command string,
 		return nil, err
 	}
 	if exprs = append(exprs, more...); len(exprs) == 0 {
-		return nil, usage("usage: hosts "+command+` "web[01-20,30] db1"`, "hosts %s: no host is named", command)
+		return nil, cli.Usage("usage: hosts "+command+` "web[01-20,30] db1"`, "hosts %s: no host is named", command)
 	}
 	return c.without(ctx, s, exprs)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"warren/internal/operator/results"
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -21,7 +22,7 @@ type taskID struct {
 // find returns the task that is meant.
 func (t *taskID) find(ctx context.Context, s *session, command string) (results.Task, error) {
 	if t.ID == "" {
-		return results.Task{}, usage("tasks lists them", "%s: which task? No id is given", command)
+		return results.Task{}, cli.Usage("tasks lists them", "%s: which task? No id is given", command)
 	}
 	if err := s.start(ctx); err != nil {
 		return results.Task{}, err
@@ -32,11 +33,11 @@ func (t *taskID) find(ctx context.Context, s *session, command string) (results.
 	case err == nil:
 		return task, nil
 	case errors.Is(err, results.ErrBadID):
-		return task, &fault{status: exitUsage, text: fmt.Sprintf("%q is not a task id", t.ID), hint: "an id is 4 or more of the characters 0-9 and a-f, as in 1b4e28ba; tasks lists them", err: err}
+		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("%q is not a task id", t.ID), Hint: "an id is 4 or more of the characters 0-9 and a-f, as in 1b4e28ba; tasks lists them", Err: err}
 	case errors.Is(err, results.ErrNoTask):
-		return task, &fault{status: exitUsage, text: fmt.Sprintf("no task has id %q", t.ID), hint: "tasks lists the tasks of this data directory", err: err}
+		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("no task has id %q", t.ID), Hint: "tasks lists the tasks of this data directory", Err: err}
 	case errors.As(err, &ambiguous):
-		return task, &fault{status: exitUsage, text: fmt.Sprintf("id %q is ambiguous: %s", t.ID, list(ambiguous.IDs, 5)), hint: "type more of the id", err: err}
+		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("id %q is ambiguous: %s", t.ID, list(ambiguous.IDs, 5)), Hint: "type more of the id", Err: err}
 	}
 	return task, err
 }
@@ -71,7 +72,7 @@ func (c *checkCommand) Run(ctx context.Context, s *session) error {
 	}
 	asked := s.ask(ctx, task)
 	if errors.Is(asked, term.ErrInterrupted) {
-		return quiet(exitFailed)
+		return cli.ExitWith(cli.ExitFailed)
 	}
 	if err := s.show(ctx, task, v); err != nil && asked == nil {
 		return err
@@ -132,7 +133,7 @@ What becomes of each job in the end is its agent's to say: check_task shows it.`
 
 func (c *cancelCommand) Run(ctx context.Context, s *session) error {
 	if c.JSON && c.JSONL {
-		return usage("", "--json and --jsonl contradict each other")
+		return cli.Usage("", "--json and --jsonl contradict each other")
 	}
 	task, err := c.find(ctx, s, "cancel")
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/wire"
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -27,13 +28,13 @@ func (*useCommand) Help() string {
 func (c *useCommand) Run(ctx context.Context, s *session) error {
 	switch expr := strings.Join(c.Exprs, " "); {
 	case c.Clear && expr != "":
-		return usage("", "use: --clear and hosts contradict each other")
+		return cli.Usage("", "use: --clear and hosts contradict each other")
 	case c.Clear:
 		s.use = used{}
 	case expr != "":
 		set, err := hostexpr.Evaluate(expr, wire.MaxLeaves, s.groups(ctx))
 		if err != nil {
-			return withStatus(exitUsage, fmt.Errorf("use: %w", err))
+			return cli.WithStatus(cli.ExitUsage, fmt.Errorf("use: %w", err))
 		}
 		s.use = used{expr, set.Names()}
 	}

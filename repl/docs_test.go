@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -36,7 +37,7 @@ func TestHostsPage(t *testing.T) {
 	for _, session := range docSession.FindAllStringSubmatch(string(page), -1) {
 		for _, part := range strings.Split("\n"+session[1], "\n$ warren ")[1:] {
 			line, want, _ := strings.Cut(part, "\n")
-			words, err := splitWords(line)
+			words, err := cli.SplitWords(line)
 			if err != nil {
 				t.Fatal(err)
 			}

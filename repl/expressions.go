@@ -11,6 +11,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/textfile"
 	"warren/internal/wire"
+	"warren/repl/cli"
 )
 
 // An expression is text and where it was written.
@@ -45,7 +46,7 @@ func readExpressions(flag, name string, in io.Reader) (exprs []expression, err e
 		return nil, err
 	}
 	if data, err = textfile.Decode(data); err != nil {
-		return nil, withStatus(exitUsage, fmt.Errorf("%s %s: %w", flag, name, err))
+		return nil, cli.WithStatus(cli.ExitUsage, fmt.Errorf("%s %s: %w", flag, name, err))
 	}
 	n := 0
 	for line := range bytes.Lines(data) {
@@ -56,7 +57,7 @@ func readExpressions(flag, name string, in io.Reader) (exprs []expression, err e
 		}
 	}
 	if len(exprs) == 0 {
-		return nil, usage("write names or expressions into it, one a line", "%s %s: no host is named there", flag, name)
+		return nil, cli.Usage("write names or expressions into it, one a line", "%s %s: no host is named there", flag, name)
 	}
 	return exprs, checkExpressions(exprs)
 }
@@ -64,8 +65,8 @@ func readExpressions(flag, name string, in io.Reader) (exprs []expression, err e
 // checkExpressions refuses what checkText refuses in words.
 func checkExpressions(exprs []expression) error {
 	for _, e := range exprs {
-		if err := checkText([]string{e.text}); err != nil {
-			return withStatus(exitUsage, fmt.Errorf("%s: %w", e.from, err))
+		if err := cli.CheckText([]string{e.text}); err != nil {
+			return cli.WithStatus(cli.ExitUsage, fmt.Errorf("%s: %w", e.from, err))
 		}
 	}
 	return nil
@@ -82,10 +83,10 @@ func (s *session) evaluate(ctx context.Context, exprs []expression) (*hostexpr.S
 			continue
 		}
 		if err != nil {
-			return nil, withStatus(exitUsage, prefixed(e.from, err))
+			return nil, cli.WithStatus(cli.ExitUsage, prefixed(e.from, err))
 		}
 		if all.Unite(set); all.Len() > wire.MaxLeaves {
-			return nil, usage("name the hosts in several tasks", "%s: more than %d hosts", e.from, wire.MaxLeaves)
+			return nil, cli.Usage("name the hosts in several tasks", "%s: more than %d hosts", e.from, wire.MaxLeaves)
 		}
 	}
 	return all, nil

@@ -8,6 +8,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -163,5 +164,5 @@ func (s *session) checkComplete(ctx context.Context, v *view, task *results.Task
 			hint = fmt.Sprintf("check_task %s asks the hosts again", shortID(task.ID))
 		}
 	}
-	return &fault{status: exitFailed, text: "output is missing: " + strings.Join(texts, "; "), hint: hint}
+	return &cli.Error{Status: cli.ExitFailed, Text: "output is missing: " + strings.Join(texts, "; "), Hint: hint}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"warren/internal/operator/results"
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -91,12 +92,12 @@ func (s *session) detach(ctx context.Context, task results.Task) error {
 		case <-s.interrupts:
 			_, err := s.cancelDetached(ctx)
 			s.hurry = true
-			return errors.Join(err, quiet(exitFailed))
+			return errors.Join(err, cli.ExitWith(cli.ExitFailed))
 		case <-timer.C:
 		case <-ctx.Done():
 		}
 	}
-	return quiet(exitFailed)
+	return cli.ExitWith(cli.ExitFailed)
 }
 
 // haltedByLeaving ends a rollout that the shell form has driven.
@@ -128,7 +129,7 @@ func (s *session) cancel(ctx context.Context, task string) error {
 // canceling tells that a cancel is on its way, if it is.
 func (s *session) canceling(task string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &fault{status: exitFailed, text: "the broker takes no cancel now: task " + task + " goes on", hint: "try again: cancel " + shortID(task), err: err}
+		return &cli.Error{Status: cli.ExitFailed, Text: "the broker takes no cancel now: task " + task + " goes on", Hint: "try again: cancel " + shortID(task), Err: err}
 	}
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -39,7 +40,7 @@ func TestCtrlCWhileClosingHurries(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	status := Main(t.Context(), []string{"run", "true", "--hosts", "web01", "--data-dir", t.TempDir()}, term.IO{Out: &out, Err: &errs, Interrupts: interrupts}, open)
-	if status != exitFailed || !strings.Contains(errs.String(), "error: left in a hurry") {
+	if status != cli.ExitFailed || !strings.Contains(errs.String(), "error: left in a hurry") {
 		t.Errorf("status %d: %s", status, errs.String())
 	}
 }
@@ -60,7 +61,7 @@ func TestMainAbandonsStuckCommand(t *testing.T) {
 		cancel()
 	}()
 	status := Main(ctx, []string{"run", "huge", "--hosts", "web01", "--data-dir", t.TempDir()}, term.IO{Out: write, Err: &errs, Interrupts: make(chan os.Signal)}, open)
-	if status != exitFailed || !strings.Contains(errs.String(), "stopped before it was done") || !strings.Contains(errs.String(), "left in a hurry") {
+	if status != cli.ExitFailed || !strings.Contains(errs.String(), "stopped before it was done") || !strings.Contains(errs.String(), "left in a hurry") {
 		t.Errorf("status %d: %s", status, errs.String())
 	}
 	_ = read.Close() // lets the write go

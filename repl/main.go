@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -21,13 +22,13 @@ import (
 func Main(ctx context.Context, args []string, stdio term.IO, open func(ctx context.Context, settings Settings, interactive bool) (Engine, error)) int {
 	if len(args) > 0 && args[0] == completeWord {
 		completeFor(stdio.Out, args[1:])
-		return exitOK
+		return cli.ExitOK
 	}
 	inv, err := parseShell(args)
 	if err != nil {
-		return report(term.NewConsole(stdio, false), err)
+		return cli.Report(term.NewConsole(stdio, false), err)
 	}
-	out := term.NewConsole(stdio, inv.settings.Color.paintFor(stdio.OutTerminal))
+	out := term.NewConsole(stdio, inv.settings.Color.PaintFor(stdio.OutTerminal))
 	_, prompt := inv.command.(*promptCommand)
 	s := &session{
 		stdio: out, settings: inv.settings, source: inv.source, configuration: inv.configuration,
@@ -37,13 +38,13 @@ func Main(ctx context.Context, args []string, stdio term.IO, open func(ctx conte
 	if s.interrupts == nil {
 		s.interrupts, s.letGo = listen()
 	}
-	status := exitOK
+	status := cli.ExitOK
 	abandoned, err := s.carryOut(ctx, inv.command)
 	if !errors.Is(err, errExit) {
-		status = report(out, err)
+		status = cli.Report(out, err)
 	}
 	if err := s.close(ctx, !abandoned && s.hurry); err != nil {
-		status = max(status, report(out, err))
+		status = max(status, cli.Report(out, err))
 	}
 	s.letGo()
 	if !abandoned && s.lines != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/repl/cli"
 	"warren/repl/lineedit"
 	"warren/repl/term"
 )
@@ -41,11 +42,11 @@ func (*promptCommand) Run(ctx context.Context, s *session) error {
 	s.lines = lines
 	defer lines.Close()
 	s.awaitLink(ctx)
-	worst := exitOK
+	worst := cli.ExitOK
 	for {
 		s.tellNews(ctx)
 		if !s.interactive() && s.interruptedBefore() {
-			return quiet(exitFailed)
+			return cli.ExitWith(cli.ExitFailed)
 		}
 		text, err := s.readText(ctx)
 		switch {
@@ -56,7 +57,7 @@ func (*promptCommand) Run(ctx context.Context, s *session) error {
 			s.interruptedAtPrompt(ctx)
 			continue
 		case errors.Is(err, term.ErrInterrupted):
-			return quiet(exitFailed)
+			return cli.ExitWith(cli.ExitFailed)
 		case ctx.Err() != nil:
 			return s.ending(worst)
 		case err != nil:
@@ -104,7 +105,7 @@ func (s *session) readText(ctx context.Context) (string, error) {
 func (s *session) executeAll(ctx context.Context, text string) (status int, err error) {
 	commands := lineedit.Commands(text)
 	if err := s.checkAll(commands); err != nil {
-		return report(s.stdio, err), nil
+		return cli.Report(s.stdio, err), nil
 	}
 	for _, command := range commands {
 		if len(commands) > 1 {
@@ -114,7 +115,7 @@ func (s *session) executeAll(ctx context.Context, text string) (status int, err 
 		if errors.Is(err, errExit) {
 			return status, err
 		}
-		status = max(status, report(s.stdio, err))
+		status = max(status, cli.Report(s.stdio, err))
 		if s.detached.task != "" || ctx.Err() != nil {
 			break // Ctrl-C is for the rest of them, too
 		}
@@ -127,7 +128,7 @@ func (s *session) execute(ctx context.Context, line string) error {
 	if isLocal(line) {
 		return s.local(ctx, line)
 	}
-	words, err := splitWords(line)
+	words, err := cli.SplitWords(line)
 	if err != nil || len(words) == 0 {
 		return err
 	}
@@ -146,7 +147,7 @@ func (s *session) openLines() *lineedit.Reader {
 	if !s.interactive() {
 		return lineedit.NewPlainReader(s.stdio.In, nil, nil)
 	}
-	if reader := lineedit.NewEditor(s.stdio, filepath.Join(s.settings.DataDir, "history"), newCompleter(s.store, s.settings.Groups)); reader != nil {
+	if reader := lineedit.NewEditor(s.stdio, filepath.Join(s.settings.DataDir, "history"), cli.NewCompleter(s.store, s.settings.Groups, newParser(new(promptGrammar)).Model.Node).Complete); reader != nil {
 		return reader
 	}
 	return lineedit.NewPlainReader(s.stdio.In, s.stdio.Out, s.stdio)
@@ -158,7 +159,7 @@ func (s *session) ending(worst int) error {
 	if s.interactive() {
 		return nil
 	}
-	return quiet(worst)
+	return cli.ExitWith(worst)
 }
 
 // awaitLink gives the link a moment, so that a broker which is not there is told
@@ -231,7 +232,7 @@ func (s *session) interruptedOnPipe(ctx context.Context) error {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return quiet(exitFailed)
+	return cli.ExitWith(cli.ExitFailed)
 }
 
 // leave says which tasks go on.
@@ -276,13 +277,13 @@ func (s *session) checkAll(commands []string) error {
 		if isLocal(command) {
 			continue
 		}
-		words, err := splitWords(command)
+		words, err := cli.SplitWords(command)
 		if err == nil && len(words) > 0 {
 			_, err = parsePrompt(words, s.source)
 		}
 		if err != nil {
 			text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
-			return usage(hint, "command %d of %d: %s; none of them is carried out", i+1, len(commands), text)
+			return cli.Usage(hint, "command %d of %d: %s; none of them is carried out", i+1, len(commands), text)
 		}
 	}
 	return nil

@@ -11,17 +11,18 @@ import (
 	"warren/internal/operator/results"
 	"warren/internal/suggest"
 	"warren/internal/wire"
+	"warren/repl/cli"
 )
 
 // A reading is how results are shown: flags of every command that shows some.
 type reading struct {
-	Diff     bool   `help:"Show what differs from the most frequent result, instead of each result."`
-	Stdout   bool   `help:"Standard output only."`
-	Stderr   bool   `help:"Standard error only."`
-	Tail     count  `default:"0" placeholder:"N" help:"The last N lines of each output only; 0 is all."`
-	Encoding string `placeholder:"NAME" help:"What the output is encoded in, as in gbk or cp437, instead of UTF-8."`
-	JSON     bool   `name:"json" help:"Print one JSON document."`
-	JSONL    bool   `name:"jsonl" help:"Print one JSON object a line, each as soon as it is known."`
+	Diff     bool      `help:"Show what differs from the most frequent result, instead of each result."`
+	Stdout   bool      `help:"Standard output only."`
+	Stderr   bool      `help:"Standard error only."`
+	Tail     cli.Count `default:"0" placeholder:"N" help:"The last N lines of each output only; 0 is all."`
+	Encoding string    `placeholder:"NAME" help:"What the output is encoded in, as in gbk or cp437, instead of UTF-8."`
+	JSON     bool      `name:"json" help:"Print one JSON document."`
+	JSONL    bool      `name:"jsonl" help:"Print one JSON object a line, each as soon as it is known."`
 }
 
 // A following is what more can be said while a task is waited for.
@@ -83,7 +84,7 @@ func (r *reading) check(ctx context.Context, s *session, sel *selection) (*view,
 			if hint == "" {
 				hint = "among others there are utf-8, gbk, gb18030, big5, shift_jis, cp437, cp936, windows-1252"
 			}
-			return nil, &fault{status: exitUsage, text: fmt.Sprintf("--encoding: %q is no encoding", r.Encoding), hint: hint, err: err}
+			return nil, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("--encoding: %q is no encoding", r.Encoding), Hint: hint, Err: err}
 		}
 		v.encoding = &e
 	}
@@ -95,7 +96,7 @@ func (v *view) follow(f *following) error {
 	v.stream = f.Stream
 	for flag, given := range map[string]bool{"--json": v.json, "--raw": v.raw, "--diff": v.diff, "--save": v.save != "", "--tail": v.tail > 0} {
 		if v.stream && given {
-			return usage("", "--stream and %s contradict each other", flag)
+			return cli.Usage("", "--stream and %s contradict each other", flag)
 		}
 	}
 	return nil
@@ -112,13 +113,13 @@ func (v *view) contradiction(r *reading, terminal bool) error {
 	}
 	switch {
 	case len(ways) > 1:
-		return usage("", "%s and %s contradict each other", ways[0], ways[1])
+		return cli.Usage("", "%s and %s contradict each other", ways[0], ways[1])
 	case v.force && v.save == "":
-		return usage("--save DIR is what it is for", "--force without --save overwrites nothing")
+		return cli.Usage("--save DIR is what it is for", "--force without --save overwrites nothing")
 	case r.Encoding != "" && (v.raw || v.save != ""):
-		return usage("iconv decodes what was written", "--encoding and %s contradict each other: bytes are written as they came", ways[0])
+		return cli.Usage("iconv decodes what was written", "--encoding and %s contradict each other: bytes are written as they came", ways[0])
 	case v.raw && terminal:
-		return usage("send it to a file or a pipe: … --raw >file", "--raw is not for a terminal, which would obey what a host has printed")
+		return cli.Usage("send it to a file or a pipe: … --raw >file", "--raw is not for a terminal, which would obey what a host has printed")
 	}
 	return nil
 }
@@ -133,7 +134,7 @@ func (v *view) choice(ctx context.Context, s *session, sel *selection) error {
 			return err
 		}
 		if v.hosts.Len() == 0 {
-			return usage("hosts expand shows what an expression stands for", "--host: the expressions stand for no host")
+			return cli.Usage("hosts expand shows what an expression stands for", "--host: the expressions stand for no host")
 		}
 	}
 	for _, name := range sel.Outcome {
@@ -143,7 +144,7 @@ func (v *view) choice(ctx context.Context, s *session, sel *selection) error {
 			if hint == "" {
 				hint = "there are " + strings.Join(known, ", ")
 			}
-			return usage(hint, "--outcome: %q is no outcome", name)
+			return cli.Usage(hint, "--outcome: %q is no outcome", name)
 		}
 		v.outcomes = append(v.outcomes, name)
 	}
@@ -197,5 +198,5 @@ func (v *view) strangers(task *results.Task, jobs []results.Job) error {
 	if hint == "" {
 		hint = "its hosts are " + foldShort(names, 60)
 	}
-	return usage(hint, "not in task %s: %s", shortID(task.ID), foldShort(missing, 200))
+	return cli.Usage(hint, "not in task %s: %s", shortID(task.ID), foldShort(missing, 200))
 }

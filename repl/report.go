@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -68,7 +69,7 @@ func (s *session) seen(task results.Task, chosen []results.Job) error {
 	s.viewed(task, chosen)
 	s.warnOfClocks(clocksOfJobs(&task, chosen, time.Now()))
 	if task.Summary.OK != task.Hosts {
-		return quiet(exitFailed)
+		return cli.ExitWith(cli.ExitFailed)
 	}
 	return nil
 }

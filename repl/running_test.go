@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"warren/internal/operator/results"
+	"warren/repl/cli"
 )
 
 func TestRunningTimeIsByTheOperatorsClock(t *testing.T) {
@@ -55,13 +56,13 @@ func TestLongestRunningHostsAreNamed(t *testing.T) {
 
 func TestTimeLimit(t *testing.T) {
 	for text, want := range map[string]string{"none": "none", "60s": "1m", "1h30m": "1h30m", "2d": "2d"} {
-		var l timeLimit
+		var l cli.TimeLimit
 		if err := l.UnmarshalText([]byte(text)); err != nil || l.String() != want {
 			t.Errorf("%s: %s, %v; want %s", text, l, err, want)
 		}
 	}
 	for _, text := range []string{"", "0", "0s", "-5s", "60", "never"} {
-		if err := new(timeLimit).UnmarshalText([]byte(text)); err == nil {
+		if err := new(cli.TimeLimit).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is taken", text)
 		}
 	}

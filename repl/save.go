@@ -12,6 +12,7 @@ import (
 
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -104,10 +105,10 @@ func (s *session) save(ctx context.Context, v *view, jobs []results.Job) error {
 	}
 	for _, f := range files {
 		if err := s.saveFile(ctx, v, f); err != nil {
-			return withStatus(exitFailed, err)
+			return cli.WithStatus(cli.ExitFailed, err)
 		}
 		if err := v.removeOther(f); err != nil {
-			return withStatus(exitFailed, err)
+			return cli.WithStatus(cli.ExitFailed, err)
 		}
 	}
 	s.note("%s in %s", term.Plural(len(files), "file"), v.save)
@@ -117,7 +118,7 @@ func (s *session) save(ctx context.Context, v *view, jobs []results.Job) error {
 // prepareSave makes the directory and sees whether all files can be made.
 func prepareSave(v *view, files []saving) error {
 	refuse := func(err error) error {
-		return &fault{status: exitUsage, text: fmt.Sprintf("--save %s: %v", v.save, cause(err)), hint: "name a directory that you may write into", err: err}
+		return &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("--save %s: %v", v.save, cause(err)), Hint: "name a directory that you may write into", Err: err}
 	}
 	if err := os.MkdirAll(v.save, 0o700); err != nil {
 		return refuse(err)
@@ -141,7 +142,7 @@ func prepareSave(v *view, files []saving) error {
 		}
 	}
 	if len(there) > 0 {
-		return usage("--force overwrites, another directory keeps both", "--save %s: there already: %s", v.save, list(there, 5))
+		return cli.Usage("--force overwrites, another directory keeps both", "--save %s: there already: %s", v.save, list(there, 5))
 	}
 	return nil
 }

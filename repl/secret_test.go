@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"warren/internal/wire"
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -105,8 +106,8 @@ func TestSecretsRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := secretOf(t, c.in, nil, c.args...)
-			var f *fault
-			if !errors.As(err, &f) || f.status != exitUsage || !strings.Contains(f.Error(), c.want) || strings.Contains(f.Error(), "hunter2") {
+			var f *cli.Error
+			if !errors.As(err, &f) || f.Status != cli.ExitUsage || !strings.Contains(f.Error(), c.want) || strings.Contains(f.Error(), "hunter2") {
 				t.Errorf("%v", err)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/config"
 	"warren/internal/operator/results"
+	"warren/repl/cli"
 	"warren/repl/lineedit"
 	"warren/repl/term"
 )
@@ -80,7 +81,7 @@ func (s *session) startFor(ctx context.Context, connect bool) error {
 	settings.Notify, settings.Connect = s.notify, connect
 	engine, err := s.open(ctx, settings, !s.shell)
 	if err != nil {
-		return withStatus(exitUsage, err)
+		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	s.engine, s.store = engine, engine.Store()
 	s.opened <- engine
@@ -94,7 +95,7 @@ func (s *session) connect(ctx context.Context) error {
 		return err
 	}
 	s.caution()
-	return withStatus(exitNoBroker, s.interruptible(ctx, s.engine.Connect))
+	return cli.WithStatus(cli.ExitNoBroker, s.interruptible(ctx, s.engine.Connect))
 }
 
 // caution tells once what is unwise about the way to the broker.
@@ -122,7 +123,7 @@ func (s *session) notify(text string) {
 // warn tells of something that went wrong without spoiling the command.
 func (s *session) warn(err error) {
 	if err != nil {
-		report(s.stdio, err)
+		cli.Report(s.stdio, err)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"warren/internal/broker"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -191,7 +192,7 @@ func TestInterruptsOfTheShellForm(t *testing.T) {
 					time.AfterFunc(10*time.Second+tt.second, func() { interrupts <- os.Interrupt })
 				}
 				err := s.waitAndShow(t.Context(), o.task, everything())
-				if status := report(term.NewConsole(term.IO{Err: out}, false), err); status != exitFailed {
+				if status := cli.Report(term.NewConsole(term.IO{Err: out}, false), err); status != cli.ExitFailed {
 					t.Errorf("status %d", status)
 				}
 				if took := time.Since(o.start); took != 10*time.Second+tt.takes {
@@ -216,7 +217,7 @@ func TestInterruptsAtThePrompt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o, s, interrupts, out := newOneTask(false)
 			interrupts <- os.Interrupt
-			if err := s.waitAndShow(t.Context(), o.task, everything()); report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != exitFailed {
+			if err := s.waitAndShow(t.Context(), o.task, everything()); cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitFailed {
 				t.Error(err)
 			}
 			if took := time.Since(o.start); took != 0 {
@@ -257,7 +258,7 @@ func TestInterruptEndsAScript(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	stdio := term.IO{In: strings.NewReader("run hold --hosts web01 --wait\nrun true --hosts web01\n"), Out: &out, Err: &errs, Interrupts: interrupts}
-	if status := Main(t.Context(), []string{"--data-dir", dir}, stdio, open); status != exitFailed {
+	if status := Main(t.Context(), []string{"--data-dir", dir}, stdio, open); status != cli.ExitFailed {
 		t.Errorf("status %d", status)
 	}
 	if out.Len() > 0 || !strings.Contains(errs.String(), "detached: task 1b4e0001") || strings.Contains(errs.String(), "1b4e0002") || !strings.Contains(errs.String(), "canceling task 1b4e0001") {
@@ -274,7 +275,7 @@ func TestMainEndsWithItsContext(t *testing.T) {
 		return openFake(ctx, settings, true)
 	}
 	stdio := term.IO{In: in, Out: &screen, Err: &screen, Interrupts: make(chan os.Signal)}
-	if status := Main(ctx, []string{"--data-dir", t.TempDir()}, stdio, open); status != exitOK {
+	if status := Main(ctx, []string{"--data-dir", t.TempDir()}, stdio, open); status != cli.ExitOK {
 		t.Errorf("status %d: %s", status, screen.String())
 	}
 	_ = out.Close() // lets the read go that cannot be interrupted
@@ -294,7 +295,7 @@ func TestDetachSaysWhenItWasInterrupted(t *testing.T) {
 	var out, errs bytes.Buffer
 	stdio := term.IO{Out: &out, Err: &errs, Interrupts: interrupts}
 	status := Main(t.Context(), []string{"run", "hold", "--hosts", "web01", "--detach", "--data-dir", t.TempDir()}, stdio, open)
-	if status != exitFailed || out.String() != "1b4e0001-0000-4000-8000-000000000000\n" || !strings.Contains(errs.String(), "interrupted") {
+	if status != cli.ExitFailed || out.String() != "1b4e0001-0000-4000-8000-000000000000\n" || !strings.Contains(errs.String(), "interrupted") {
 		t.Errorf("%d, %q, %q", status, out.String(), errs.String())
 	}
 }
@@ -379,8 +380,8 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 
 func TestReportShowsControlSequencesOfErrors(t *testing.T) {
 	var out strings.Builder
-	status := report(term.NewConsole(term.IO{Err: &out}, false), withStatus(exitNoBroker, errors.New("bad \x1b[2J\nthing\nhint: do\x07 this\nhint: or that")))
-	if want := "error: bad \\x1b[2J\\nthing\nhint: do\\x07 this\nhint: or that\n"; out.String() != want || status != exitNoBroker {
+	status := cli.Report(term.NewConsole(term.IO{Err: &out}, false), cli.WithStatus(cli.ExitNoBroker, errors.New("bad \x1b[2J\nthing\nhint: do\x07 this\nhint: or that")))
+	if want := "error: bad \\x1b[2J\\nthing\nhint: do\\x07 this\nhint: or that\n"; out.String() != want || status != cli.ExitNoBroker {
 		t.Errorf("%d, %q", status, out.String())
 	}
 }

@@ -6,17 +6,18 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/where"
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
 // targets are the flags that say which hosts a command is about. Those with
 // the tag below are for hosts expand and hosts fold too.
 type targets struct {
-	Hosts     []string `placeholder:"EXPR" sep:"none" help:"Where: names, addresses, ranges as in web[01-20,30], groups as in @web, with blanks or commas between. May be repeated."`
-	HostsFile []string `placeholder:"FILE" sep:"none" below:"" help:"Hosts from a file, an expression on each line; - is standard input."`
-	Exclude   []string `placeholder:"EXPR" sep:"none" below:"" help:"Hosts to leave out."`
-	Where     *string  `placeholder:"CONDITION" help:"Only the agents that answer and of which this is true, as in 'role == \"web\" and cpus >= 8'."`
-	MinHosts  count    `placeholder:"N" help:"Fail, before anything is sent, where fewer hosts answer."`
+	Hosts     []string  `placeholder:"EXPR" sep:"none" help:"Where: names, addresses, ranges as in web[01-20,30], groups as in @web, with blanks or commas between. May be repeated."`
+	HostsFile []string  `placeholder:"FILE" sep:"none" below:"" help:"Hosts from a file, an expression on each line; - is standard input."`
+	Exclude   []string  `placeholder:"EXPR" sep:"none" below:"" help:"Hosts to leave out."`
+	Where     *string   `placeholder:"CONDITION" help:"Only the agents that answer and of which this is true, as in 'role == \"web\" and cpus >= 8'."`
+	MinHosts  cli.Count `placeholder:"N" help:"Fail, before anything is sent, where fewer hosts answer."`
 }
 
 // named returns the hosts that are named, nil where none is: --where alone.
@@ -43,7 +44,7 @@ func (c *targets) without(ctx context.Context, s *session, exprs []expression) (
 		return nil, err
 	}
 	if set.Subtract(excluded); set.Len() == 0 {
-		return nil, usage("hosts expand shows what an expression stands for", "no host is left: the expressions stand for none")
+		return nil, cli.Usage("hosts expand shows what an expression stands for", "no host is left: the expressions stand for none")
 	}
 	return set, nil
 }
@@ -64,7 +65,7 @@ func (c *targets) condition() (*where.Condition, error) {
 	}
 	condition, err := where.Parse(*c.Where)
 	if err != nil {
-		return nil, withStatus(exitUsage, fmt.Errorf("--where: %w", err))
+		return nil, cli.WithStatus(cli.ExitUsage, fmt.Errorf("--where: %w", err))
 	}
 	return condition, nil
 }
@@ -77,7 +78,7 @@ func (c *targets) chooseHosts(ctx context.Context, s *session) ([]string, error)
 		return nil, err
 	}
 	if set == nil && c.Where == nil {
-		return nil, usage(`say where: run "COMMAND" --hosts "web01 web02"`, "run: no hosts are given")
+		return nil, cli.Usage(`say where: run "COMMAND" --hosts "web01 web02"`, "run: no hosts are given")
 	}
 	if set != nil {
 		if repeated := set.Repeated(); len(repeated) > 0 {
@@ -94,7 +95,7 @@ func (c *targets) chooseHosts(ctx context.Context, s *session) ([]string, error)
 	case c.Where == nil:
 		return set.Names(), nil
 	case len(choice.hosts) == 0:
-		return nil, &fault{status: exitFailed, text: "no host is chosen: of none that answers --where is true", hint: "hosts shows who answers, with facts and labels"}
+		return nil, &cli.Error{Status: cli.ExitFailed, Text: "no host is chosen: of none that answers --where is true", Hint: "hosts shows who answers, with facts and labels"}
 	case len(choice.silent) > 0:
 		s.note("not chosen, since no agent answers: %s", hostexpr.Fold(choice.silent))
 	case len(choice.gone) > 0:
@@ -117,5 +118,5 @@ func (c *targets) tooFew(n int, silent []string) error {
 	if len(silent) > 0 {
 		hint = "no agent answers to " + hostexpr.Fold(silent)
 	}
-	return &fault{status: exitFailed, text: text, hint: hint}
+	return &cli.Error{Status: cli.ExitFailed, Text: text, Hint: hint}
 }

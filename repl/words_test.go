@@ -8,6 +8,7 @@ import (
 
 	"github.com/kballard/go-shellquote"
 
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -21,12 +22,12 @@ func TestSplitWords(t *testing.T) {
 		`run "" a\ b # c`:              {"run", "", "a b", "#", "c"},
 		`run 汉字 "é"`:                   {"run", "汉字", "é"},
 	} {
-		if got, err := splitWords(line); err != nil || !slices.Equal(got, want) {
+		if got, err := cli.SplitWords(line); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %q, %v; want %q", line, got, err, want)
 		}
 	}
 	for _, line := range []string{`a "b`, `a 'b`, `a \`} {
-		if _, err := splitWords(line); err == nil {
+		if _, err := cli.SplitWords(line); err == nil {
 			t.Errorf("%s: no error", line)
 		}
 	}
@@ -37,11 +38,11 @@ func FuzzLine(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		words, err := splitWords(line)
+		words, err := cli.SplitWords(line)
 		if err != nil {
 			return
 		}
-		if again, err := splitWords(shellquote.Join(words...)); err != nil || !slices.Equal(again, words) {
+		if again, err := cli.SplitWords(shellquote.Join(words...)); err != nil || !slices.Equal(again, words) {
 			t.Fatalf("%q: words %q, quoted and split again %q, %v", line, words, again, err)
 		}
 		if len(words) == 0 {
@@ -51,8 +52,8 @@ func FuzzLine(f *testing.F) {
 		if (cmd == nil) == (err == nil) {
 			t.Fatalf("%q: %v, %v", line, cmd, err)
 		}
-		if err != nil && report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != exitUsage {
-			t.Fatalf("%q: %v has status %d", line, err, report(term.NewConsole(term.IO{Err: io.Discard}, false), err))
+		if err != nil && cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitUsage {
+			t.Fatalf("%q: %v has status %d", line, err, cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err))
 		}
 		if run, ok := cmd.(*runCommand); ok && run.Script == "" && run.Stdin == "" {
 			if spec, err := run.spec(nil); err == nil && spec.Command == "" {
@@ -64,13 +65,13 @@ func FuzzLine(f *testing.F) {
 
 func FuzzTyped(f *testing.F) {
 	f.Add(`run "a b" --hosts "web01 we`, 20)
-	c := &completer{store: noStore{}, grammar: newParser(new(promptGrammar)).Model.Node}
+	c := cli.NewCompleter(noStore{}, "", newParser(new(promptGrammar)).Model.Node)
 	f.Fuzz(func(t *testing.T, line string, pos int) {
 		n := len([]rune(line))
 		if pos < 0 || pos > n {
 			pos = n
 		}
-		head, words, tail := c.complete(line, pos)
+		head, words, tail := c.Complete(line, pos)
 		if len(words) > 0 && !strings.HasPrefix(string([]rune(line)), head) || !strings.HasSuffix(string([]rune(line)), tail) {
 			t.Fatalf("%q at %d: %q, %q, %q", line, pos, head, words, tail)
 		}

@@ -31,6 +31,7 @@ import (
 	"warren/internal/operator/signing"
 	"warren/internal/wire"
 	"warren/repl"
+	"warren/repl/cli"
 	"warren/repl/term"
 	"warren/replybus"
 )
@@ -256,7 +257,7 @@ func (o *Operator) Connect(ctx context.Context) error {
 	o.connect()
 	if err := o.unlock(ctx); err != nil {
 		o.refused = err
-		return repl.Misconfigured(err)
+		return cli.Misconfigured(err)
 	}
 	for _, s := range []*broker.State{o.sending.State(), o.bus.Link()} {
 		for ; s.Phase == broker.Connecting; s = s.Next() {

@@ -1,4 +1,4 @@
-package repl
+package cli
 
 import (
 	"testing"
@@ -8,22 +8,22 @@ import (
 
 func TestColors(t *testing.T) {
 	for _, c := range []struct {
-		when     colorWhen
+		when     ColorWhen
 		terminal bool
 		noColor  string
 		term     string
 		want     bool
 	}{
-		{colorAuto, true, "", "xterm", true},
-		{colorAuto, false, "", "xterm", false},
-		{colorAuto, true, "1", "xterm", false},
-		{colorAuto, true, "", "dumb", false},
+		{ColorAuto, true, "", "xterm", true},
+		{ColorAuto, false, "", "xterm", false},
+		{ColorAuto, true, "1", "xterm", false},
+		{ColorAuto, true, "", "dumb", false},
 		{colorAlways, false, "1", "dumb", true},
-		{colorNever, true, "", "xterm", false},
+		{ColorNever, true, "", "xterm", false},
 	} {
 		t.Setenv("NO_COLOR", c.noColor)
 		t.Setenv("TERM", c.term)
-		if got := bool(c.when.paintFor(c.terminal)); got != c.want {
+		if got := bool(c.when.PaintFor(c.terminal)); got != c.want {
 			t.Errorf("%+v: colors %v", c, got)
 		}
 	}

@@ -1,4 +1,4 @@
-package repl
+package cli
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/peterh/liner"
 
 	"warren/internal/operator/groups"
 	"warren/internal/operator/results"
@@ -18,21 +17,27 @@ const (
 	completeTasks = 50                     // newest tasks whose ids are offered
 )
 
-// A completer offers words for the one at the cursor. The line editor calls it
+// A NameStore knows the names that are completed.
+type NameStore interface {
+	Hosts(ctx context.Context) ([]string, error)
+	Tasks(ctx context.Context, limit int) ([]results.Task, error)
+}
+
+// A Completer offers words for the one at the cursor. The line editor calls it
 // in the goroutine that reads; it shares nothing with the session but the store.
-type completer struct {
-	store   store
-	groups  string // the operator's file of groups
+type Completer struct {
+	store   NameStore // nil where there is none
+	groups  string    // the operator's file of groups
 	grammar *kong.Node
 }
 
-func newCompleter(s store, groups string) liner.WordCompleter {
-	c := &completer{store: s, groups: groups, grammar: newParser(new(promptGrammar)).Model.Node}
-	return c.complete
+// NewCompleter completes lines of a grammar. Groups is the operator's file of groups.
+func NewCompleter(store NameStore, groups string, grammar *kong.Node) *Completer {
+	return &Completer{store: store, groups: groups, grammar: grammar}
 }
 
-// complete has the line and the cursor's position in characters.
-func (c *completer) complete(line string, pos int) (head string, words []string, tail string) {
+// Complete has the line and the cursor's position in characters.
+func (c *Completer) Complete(line string, pos int) (head string, words []string, tail string) {
 	runes := []rune(line)
 	left, tail := string(runes[:pos]), string(runes[pos:])
 	done, current, quoted := typed(left)
@@ -51,11 +56,11 @@ func (c *completer) complete(line string, pos int) (head string, words []string,
 }
 
 // known are the words that may stand at the cursor.
-func (c *completer) known(done []string, current string, quoted bool) []string {
+func (c *Completer) known(done []string, current string, quoted bool) []string {
 	if len(done) == 0 {
 		return names(c.grammar.Children)
 	}
-	node := childNamed(c.grammar, done[0])
+	node := ChildNamed(c.grammar, done[0])
 	if node == nil || node.Name == "help" {
 		if node == nil || len(done) > 1 {
 			return nil
@@ -86,21 +91,21 @@ func (c *completer) known(done []string, current string, quoted bool) []string {
 }
 
 // values are those of a flag, as far as they are known.
-func (c *completer) values(flag, current string) []string {
+func (c *Completer) values(flag, current string) []string {
 	switch flag {
 	case "hosts", "host", "exclude":
 		return c.expressions(current)
 	case "outcome":
 		return results.Words()
 	case "color":
-		return []string{string(colorAuto), string(colorAlways), string(colorNever)}
+		return []string{string(ColorAuto), string(colorAlways), string(ColorNever)}
 	}
 	return nil
 }
 
 // expressions are what the last name of a host expression may be: after an @ a
 // group, or an outcome with the id of a task; else a host.
-func (c *completer) expressions(current string) []string {
+func (c *Completer) expressions(current string) []string {
 	name := current[lastName(current):]
 	if !strings.HasPrefix(name, "@") {
 		return c.hosts()
@@ -122,7 +127,7 @@ func (c *completer) expressions(current string) []string {
 // lastName is where the last name of a list of hosts begins.
 func lastName(list string) int { return strings.LastIndexAny(list, " ,=!&^\t") + 1 }
 
-func (c *completer) hosts() []string {
+func (c *Completer) hosts() []string {
 	if c.store == nil {
 		return nil
 	}
@@ -135,10 +140,10 @@ func (c *completer) hosts() []string {
 	return hosts
 }
 
-func (c *completer) tasks() []string { return c.tasksOf("") }
+func (c *Completer) tasks() []string { return c.tasksOf("") }
 
 // tasksOf has the ids of the newest tasks, with what stands before them.
-func (c *completer) tasksOf(before string) []string {
+func (c *Completer) tasksOf(before string) []string {
 	if c.store == nil {
 		return nil
 	}
@@ -213,4 +218,51 @@ func typed(left string) (done []string, current string, quoted bool) {
 		}
 	}
 	return done, word.String(), quote != 0
+}
+
+// ShellWords are what current may become after the words before it.
+func (c *Completer) ShellWords(before []string, current string) []string {
+	var done []string
+	for i := range before {
+		word := strings.Trim(before[i], `"'`)
+		switch {
+		case word == "=" && len(done) > 0: // bash parts words there
+			continue
+		case len(done) == 0 && strings.HasPrefix(word, "-"): // of the whole program
+			continue
+		case len(done) == 0 && i > 0 && c.takesValue(before[i-1]):
+			continue
+		}
+		done = append(done, word)
+	}
+	current = strings.TrimLeft(current, `"'`)
+	piece := current[lastName(current):]
+	head := strings.TrimSuffix(current, piece)
+	var out []string
+	for _, word := range c.after(before, done, current) {
+		if strings.HasPrefix(word, piece) {
+			out = append(out, head+strings.TrimSuffix(word, " "))
+		}
+	}
+	return out
+}
+
+func (c *Completer) after(before, done []string, current string) []string {
+	if len(done) > 0 {
+		return c.known(done, current, false)
+	}
+	if n := len(before); n > 0 && c.takesValue(before[n-1]) {
+		return c.values(strings.TrimLeft(before[n-1], "-"), current)
+	}
+	if strings.HasPrefix(current, "-") {
+		return flagNames(c.grammar)
+	}
+	return names(c.grammar.Children)
+}
+
+// takesValue reports whether the word after this one is the value of a flag of
+// the whole program.
+func (c *Completer) takesValue(word string) bool {
+	flag := flagNamed(c.grammar, word)
+	return flag != nil && !flag.IsBool()
 }

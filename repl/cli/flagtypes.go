@@ -1,4 +1,4 @@
-package repl
+package cli
 
 import (
 	"fmt"
@@ -14,10 +14,10 @@ import (
 
 // The types of flag values. Each says itself what is wrong with a text.
 
-// A duration is longer than 0: 90s, 5m, 1h30m, 2d.
-type duration time.Duration
+// A Duration is longer than 0: 90s, 5m, 1h30m, 2d.
+type Duration time.Duration
 
-func (d *duration) UnmarshalText(text []byte) error {
+func (d *Duration) UnmarshalText(text []byte) error {
 	s := string(text)
 	var (
 		v   time.Duration
@@ -34,13 +34,13 @@ func (d *duration) UnmarshalText(text []byte) error {
 		v, err = time.ParseDuration(s)
 	}
 	if err != nil || v < time.Millisecond {
-		return usage("write it with its unit, as in 90s, 5m, 1h30m or 2d", "%q is not a duration", s)
+		return Usage("write it with its unit, as in 90s, 5m, 1h30m or 2d", "%q is not a duration", s)
 	}
-	*d = duration(v)
+	*d = Duration(v)
 	return nil
 }
 
-func (d duration) String() string {
+func (d Duration) String() string {
 	v := time.Duration(d)
 	if days := v / (24 * time.Hour); days > 0 && v%(24*time.Hour) == 0 {
 		return fmt.Sprintf("%dd", days)
@@ -56,54 +56,54 @@ func (d duration) String() string {
 	return text
 }
 
-// A timeLimit is a duration, or none, which is 0.
-type timeLimit time.Duration
+// A TimeLimit is a duration, or none, which is 0.
+type TimeLimit time.Duration
 
-func (l *timeLimit) UnmarshalText(text []byte) error {
+func (l *TimeLimit) UnmarshalText(text []byte) error {
 	if string(text) == "none" {
 		*l = 0
 		return nil
 	}
-	var d duration
+	var d Duration
 	if err := d.UnmarshalText(text); err != nil {
-		return usage("write it with its unit, as in 90s, 5m, 1h30m or 2d; none is no limit", "%q is not a duration", text)
+		return Usage("write it with its unit, as in 90s, 5m, 1h30m or 2d; none is no limit", "%q is not a duration", text)
 	}
-	*l = timeLimit(d)
+	*l = TimeLimit(d)
 	return nil
 }
 
-func (l timeLimit) String() string {
+func (l TimeLimit) String() string {
 	if l == 0 {
 		return "none"
 	}
-	return duration(l).String()
+	return Duration(l).String()
 }
 
-// A retention is a duration, or never, which is 0.
-type retention time.Duration
+// A Retention is a duration, or never, which is 0.
+type Retention time.Duration
 
-func (r *retention) UnmarshalText(text []byte) error {
+func (r *Retention) UnmarshalText(text []byte) error {
 	if string(text) == "never" {
 		*r = 0
 		return nil
 	}
-	var d duration
+	var d Duration
 	if err := d.UnmarshalText(text); err != nil {
 		return err
 	}
-	*r = retention(d)
+	*r = Retention(d)
 	return nil
 }
 
-func (r retention) String() string {
+func (r Retention) String() string {
 	if r == 0 {
 		return "never"
 	}
-	return duration(r).String()
+	return Duration(r).String()
 }
 
-// A size is a number of bytes: 4096, 64KiB, 1MiB.
-type size int64
+// A Size is a number of bytes: 4096, 64KiB, 1MiB.
+type Size int64
 
 var sizeUnits = []struct {
 	suffix string
@@ -122,7 +122,7 @@ var sizeUnits = []struct {
 	{"", 1},
 }
 
-func (z *size) UnmarshalText(text []byte) error {
+func (z *Size) UnmarshalText(text []byte) error {
 	number, unit := strings.ToLower(strings.TrimSpace(string(text))), int64(1)
 	for _, u := range sizeUnits {
 		if n, ok := strings.CutSuffix(number, u.suffix); ok {
@@ -133,16 +133,16 @@ func (z *size) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseFloat(number, 64)
 	// Also false for what is not a number.
 	if err != nil || !(n >= 0 && n*float64(unit) <= math.MaxInt64/2) {
-		return usage("write it as in 4096, 64KiB or 1MiB", "%q is not a size", text)
+		return Usage("write it as in 4096, 64KiB or 1MiB", "%q is not a size", text)
 	}
-	*z = size(n * float64(unit))
+	*z = Size(n * float64(unit))
 	return nil
 }
 
-func (z size) String() string {
+func (z Size) String() string {
 	for _, u := range []struct {
 		name  string
-		bytes size
+		bytes Size
 	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
 		if z >= u.bytes && z%u.bytes == 0 {
 			return fmt.Sprintf("%d%s", z/u.bytes, u.name)
@@ -151,59 +151,59 @@ func (z size) String() string {
 	return strconv.FormatInt(int64(z), 10)
 }
 
-// A count is a whole number from 0.
-type count int
+// A Count is a whole number from 0.
+type Count int
 
-func (c *count) UnmarshalText(text []byte) error {
+func (c *Count) UnmarshalText(text []byte) error {
 	n, err := strconv.Atoi(string(text))
 	if err != nil || n < 0 || n > wire.MaxCount {
-		return usage("", "%q is not a whole number from 0", text)
+		return Usage("", "%q is not a whole number from 0", text)
 	}
-	*c = count(n)
+	*c = Count(n)
 	return nil
 }
 
-// A variable is NAME=value.
-type variable string
+// A Variable is NAME=value.
+type Variable string
 
-func (v variable) name() string {
+func (v Variable) Name() string {
 	name, _, _ := strings.Cut(string(v), "=")
 	return name
 }
 
-func (v *variable) UnmarshalText(text []byte) error {
+func (v *Variable) UnmarshalText(text []byte) error {
 	name, _, ok := strings.Cut(string(text), "=")
 	if !ok || name == "" {
-		return usage("write it as in --env LANG=C", "%q is not NAME=value", text)
+		return Usage("write it as in --env LANG=C", "%q is not NAME=value", text)
 	}
-	*v = variable(text)
+	*v = Variable(text)
 	return nil
 }
 
-// A colorWhen says when colors are used.
-type colorWhen string
+// A ColorWhen says when colors are used.
+type ColorWhen string
 
 const (
-	colorAuto   colorWhen = "auto" // on a terminal that has them, unless NO_COLOR is set (no-color.org)
-	colorAlways colorWhen = "always"
-	colorNever  colorWhen = "never"
+	ColorAuto   ColorWhen = "auto" // on a terminal that has them, unless NO_COLOR is set (no-color.org)
+	colorAlways ColorWhen = "always"
+	ColorNever  ColorWhen = "never"
 )
 
-func (c *colorWhen) UnmarshalText(text []byte) error {
-	switch w := colorWhen(text); w {
-	case colorAuto, colorAlways, colorNever:
+func (c *ColorWhen) UnmarshalText(text []byte) error {
+	switch w := ColorWhen(text); w {
+	case ColorAuto, colorAlways, ColorNever:
 		*c = w
 		return nil
 	}
-	return usage("it is auto, always or never", "%q is no way to use colors", text)
+	return Usage("it is auto, always or never", "%q is no way to use colors", text)
 }
 
-// paintFor is the paint of an output.
-func (c colorWhen) paintFor(terminal bool) term.Paint {
+// PaintFor is the paint of an output.
+func (c ColorWhen) PaintFor(terminal bool) term.Paint {
 	switch c {
 	case colorAlways:
 		return true
-	case colorNever:
+	case ColorNever:
 		return false
 	}
 	return term.Paint(terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.TakesColors())

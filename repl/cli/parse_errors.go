@@ -1,9 +1,8 @@
-package repl
+package cli
 
 import (
 	"errors"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -11,28 +10,12 @@ import (
 	"warren/internal/suggest"
 )
 
-// quotingHint is for a line whose words do not hold together as meant.
-const quotingHint = `put quotes around what belongs together: run "uname -a" --hosts "web01 web02"`
-
-// checkText refuses words that could not be sent as they are: requests are JSON.
-func checkText(words []string) error {
-	for _, w := range words {
-		switch {
-		case !utf8.ValidString(w):
-			return usage("send such bytes in a file, with --script or --stdin", "%q is not UTF-8", w)
-		case strings.ContainsRune(w, 0):
-			return usage("", "%q contains a NUL character", w)
-		}
-	}
-	return nil
-}
-
-// explain says what is wrong with the word at which the parser stopped: the
+// Explain says what is wrong with the word at which the parser stopped: the
 // first that no element of the path has taken.
-func explain(trace *kong.Context) error {
+func Explain(trace *kong.Context) error {
 	rest := trace.Path[len(trace.Path)-1].Remainder()
 	if len(rest) == 0 {
-		return usage("", "%v", trace.Error)
+		return Usage("", "%v", trace.Error)
 	}
 	word := rest[0]
 	node := trace.Model.Node
@@ -43,15 +26,15 @@ func explain(trace *kong.Context) error {
 	case strings.HasPrefix(word, "-") && word != "-":
 		return explainFlag(trace, node, word, rest[1:])
 	case len(node.Children) > 0:
-		return unknownCommand(node, word)
+		return UnknownCommand(node, word)
 	case node.Name == "run":
-		return usage(quotingHint, "run takes one command: %q is a word too many", word)
+		return Usage(QuotingHint, "run takes one command: %q is a word too many", word)
 	default:
-		return usage("usage: "+node.Tag.Get("usage"), "%s: %q is a word too many", node.Name, word)
+		return Usage("usage: "+node.Tag.Get("usage"), "%s: %q is a word too many", node.Name, word)
 	}
 }
 
-func unknownCommand(node *kong.Node, word string) error {
+func UnknownCommand(node *kong.Node, word string) error {
 	var known []string
 	for _, child := range node.Children {
 		if !child.Hidden {
@@ -64,12 +47,12 @@ func unknownCommand(node *kong.Node, word string) error {
 		if hint == "" {
 			hint = "usage: " + node.Tag.Get("usage")
 		}
-		return usage(hint, "%s: unknown word %q", node.Name, word)
+		return Usage(hint, "%s: unknown word %q", node.Name, word)
 	}
 	if hint == "" {
 		hint = "help lists the commands"
 	}
-	return usage(hint, "unknown command %q", word)
+	return Usage(hint, "unknown command %q", word)
 }
 
 func explainFlag(trace *kong.Context, node *kong.Node, word string, rest []string) error {
@@ -84,13 +67,13 @@ func explainFlag(trace *kong.Context, node *kong.Node, word string, rest []strin
 			}
 			switch {
 			case flag.IsBool():
-				return usage("", "%s takes no value", long)
+				return Usage("", "%s takes no value", long)
 			case !hasValue && len(rest) == 0:
-				return usage("", "%s needs a value", long)
+				return Usage("", "%s needs a value", long)
 			case !hasValue && strings.HasPrefix(rest[0], "-"):
-				return usage("a value that begins with a dash is written with =: "+long+"="+rest[0], "%s needs a value", long)
+				return Usage("a value that begins with a dash is written with =: "+long+"="+rest[0], "%s needs a value", long)
 			default:
-				return explainValue(trace.Error)
+				return ExplainValue(trace.Error)
 			}
 		}
 	}
@@ -100,27 +83,27 @@ func explainFlag(trace *kong.Context, node *kong.Node, word string, rest []strin
 	case node.Type == kong.ApplicationNode:
 		of = "warren"
 	case node.Name == "run" && hint == "":
-		hint = quotingHint
+		hint = QuotingHint
 	case hint == "":
 		hint = "help " + node.Name + " lists its flags"
 	}
-	return usage(hint, "%s has no flag %s", of, name)
+	return Usage(hint, "%s has no flag %s", of, name)
 }
 
-// explainValue turns kong's error about a value into ours: what the value's own
+// ExplainValue turns kong's error about a value into ours: what the value's own
 // type says, after the flag's name, which kong has put before it.
-func explainValue(err error) error {
+func ExplainValue(err error) error {
 	var file *config.Error
 	if errors.As(err, &file) {
-		return &fault{status: exitUsage, text: file.Text, hint: file.Hint, err: err}
+		return &Error{Status: ExitUsage, Text: file.Text, Hint: file.Hint, Err: err}
 	}
-	var own *fault
+	var own *Error
 	if !errors.As(err, &own) {
-		return &fault{status: exitUsage, text: err.Error(), err: err}
+		return &Error{Status: ExitUsage, Text: err.Error(), Err: err}
 	}
 	name, _, ok := strings.Cut(err.Error(), ": ")
-	if !ok || strings.Contains(own.text, name) {
+	if !ok || strings.Contains(own.Text, name) {
 		return own
 	}
-	return &fault{status: exitUsage, text: name + ": " + own.text, hint: own.hint, err: own}
+	return &Error{Status: ExitUsage, Text: name + ": " + own.Text, Hint: own.Hint, Err: own}
 }
