@@ -7,6 +7,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/operator/results"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -18,7 +19,7 @@ const (
 )
 
 // waitAndShow waits until the task is done and shows it.
-func (s *session) waitAndShow(ctx context.Context, task results.Task, v *view) error {
+func (s *session) waitAndShow(ctx context.Context, task results.Task, v *result.View) error {
 	if s.stdio.ErrTerminal && !task.Done() {
 		s.note("task %s on %s (%s); Ctrl-C leaves it running", task.ID, term.Plural(task.Hosts, "host"), boundOf(&task))
 	}
@@ -29,7 +30,7 @@ func (s *session) waitAndShow(ctx context.Context, task results.Task, v *view) e
 	if s.shell {
 		s.engine.Leave() // while the results are shown
 	}
-	if v.streamed() {
+	if v.Streamed() {
 		return s.showEnding(ctx, task, v)
 	}
 	return s.show(ctx, task, v)

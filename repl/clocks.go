@@ -5,23 +5,8 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
+	"warren/repl/result"
 )
-
-// clockTolerance is what an agent allows between its clock and an operator's,
-// unless told otherwise (warrend --clock-tolerance).
-const clockTolerance = 30 * time.Second
-
-// skew is how far a clock is ahead for sure (behind, where negative) that showed
-// at some time between from and to of ours; 0 where it may be right.
-func skew(at, from, to time.Time) time.Duration {
-	switch {
-	case at.After(to.Add(clockTolerance)):
-		return at.Sub(to)
-	case at.Before(from.Add(-clockTolerance)):
-		return at.Sub(from)
-	}
-	return 0
-}
 
 // warnOfClocks tells, once for each host, whose clock is off.
 func (s *session) warnOfClocks(skews map[string]time.Duration) {
@@ -54,7 +39,7 @@ func clocksOfJobs(task *results.Task, jobs []results.Job, now time.Time) map[str
 	skews := map[string]time.Duration{}
 	for i := range jobs {
 		if at := jobs[i].Accepted; !at.IsZero() {
-			skews[jobs[i].Host] = skew(at, task.Created, now)
+			skews[jobs[i].Host] = result.Skew(at, task.Created, now)
 		}
 	}
 	return skews
@@ -64,7 +49,7 @@ func clocksOfJobs(task *results.Task, jobs []results.Job, now time.Time) map[str
 func clocksOfAgents(agents []results.Agent) map[string]time.Duration {
 	skews := map[string]time.Duration{}
 	for _, a := range agents {
-		skews[a.Agent] = skew(time.UnixMilli(a.At), a.Seen.Add(-discoverTime), a.Seen)
+		skews[a.Agent] = result.Skew(time.UnixMilli(a.At), a.Seen.Add(-discoverTime), a.Seen)
 	}
 	return skews
 }

@@ -8,6 +8,7 @@ import (
 
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -19,7 +20,7 @@ func TestClocksAreTold(t *testing.T) {
 	at := func(host string, d time.Duration) results.Job { return results.Job{Host: host, Accepted: now.Add(d)} }
 	jobs := []results.Job{
 		at("web01", -time.Hour), at("web02", -2*time.Hour), at("db1", time.Minute),
-		at("right", -time.Second), at("almost", clockTolerance), at("late", -10*time.Second-clockTolerance),
+		at("right", -time.Second), at("almost", result.ClockTolerance), at("late", -10*time.Second-result.ClockTolerance),
 		{Host: "silent"},
 	}
 	var said bytes.Buffer

@@ -13,6 +13,7 @@ import (
 	"warren/internal/suggest"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -148,11 +149,11 @@ func (c *retryCommand) chosen(ctx context.Context, s *session, task results.Task
 	}
 	if len(hosts) == 0 {
 		return nil, &cli.Error{
-			Status: cli.ExitUsage, Text: "retry: no host of task " + shortID(task.ID) + " is meant: " + stateText(&task),
-			Hint: "check_task " + shortID(task.ID) + " shows how each has ended",
+			Status: cli.ExitUsage, Text: "retry: no host of task " + result.ShortID(task.ID) + " is meant: " + result.StateText(&task),
+			Hint: "check_task " + result.ShortID(task.ID) + " shows how each has ended",
 		}
 	}
-	s.note("again, of task %s: %s, %s", shortID(task.ID), term.Plural(len(hosts), "host"), hostexpr.Fold(hosts))
+	s.note("again, of task %s: %s, %s", result.ShortID(task.ID), term.Plural(len(hosts), "host"), hostexpr.Fold(hosts))
 	if len(lost) > 0 {
 		s.note("lost, so they may have run it already: %s", hostexpr.Fold(lost))
 	}

@@ -10,6 +10,7 @@ import (
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -137,7 +138,7 @@ func boundOf(t *results.Task) string {
 // boundAndStop is boundOf, and how to stop what nothing bounds.
 func boundAndStop(t *results.Task) string {
 	if t.Timeout == 0 {
-		return boundOf(t) + "; cancel " + shortID(t.ID) + " stops it"
+		return boundOf(t) + "; cancel " + result.ShortID(t.ID) + " stops it"
 	}
 	return boundOf(t)
 }
@@ -155,12 +156,12 @@ func (c *sendFlags) detach(ctx context.Context, s *session, task results.Task) e
 	var without []string
 	for i := range jobs {
 		if !isTaken(&jobs[i]) {
-			without = append(without, fmt.Sprintf("%s %s", jobs[i].Host, jobWord(&jobs[i])))
+			without = append(without, fmt.Sprintf("%s %s", jobs[i].Host, result.JobWord(&jobs[i])))
 		}
 	}
 	switch {
 	case errors.Is(settled, term.ErrInterrupted):
-		return &cli.Error{Status: cli.ExitFailed, Text: "interrupted before every host had the job", Hint: "check_task " + shortID(task.ID) + " shows how it stands"}
+		return &cli.Error{Status: cli.ExitFailed, Text: "interrupted before every host had the job", Hint: "check_task " + result.ShortID(task.ID) + " shows how it stands"}
 	case isEnded(ctx, settled):
 		return stopped(task)
 	case settled != nil:

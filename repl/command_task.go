@@ -8,6 +8,7 @@ import (
 
 	"warren/internal/operator/results"
 	"warren/repl/cli"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -96,7 +97,7 @@ func (c *waitCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := v.follow(&c.following); err != nil {
+	if err := c.follow(v); err != nil {
 		return err
 	}
 	task, err := c.find(ctx, s, "wait")
@@ -140,7 +141,7 @@ func (c *cancelCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if task.Done() {
-		s.note("task %s is done already: nothing to cancel", shortID(task.ID))
+		s.note("task %s is done already: nothing to cancel", result.ShortID(task.ID))
 	} else {
 		if err := s.connect(ctx); err != nil {
 			return err

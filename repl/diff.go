@@ -8,6 +8,7 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 
 	"warren/internal/operator/results"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -21,19 +22,19 @@ const (
 // A differ shows blocks as differences from the largest.
 type differ struct {
 	s    *session
-	view *view
-	base *block
+	view *result.View
+	base *result.Block
 	text map[string]string // of base, by stream; read once
 }
 
 // against returns the unified diff of a stream of a job from the base's.
 func (d *differ) against(ctx context.Context, j *results.Job, stream string) (string, error) {
-	base := d.base.jobs[0]
-	if account(base, stream) == account(j, stream) {
+	base := d.base.Jobs[0]
+	if result.Account(base, stream) == result.Account(j, stream) {
 		return "", nil
 	}
 	for _, side := range []*results.Job{base, j} {
-		if a := account(side, stream); d.view.tail == 0 && a.Kept > diffBytes {
+		if a := result.Account(side, stream); d.view.Tail == 0 && a.Kept > diffBytes {
 			return fmt.Sprintf("[too large to compare: %s of %s; --save DIR and diff do it]\n", term.Bytes(a.Kept), side.Host), nil
 		}
 	}
@@ -49,7 +50,7 @@ func (d *differ) against(ctx context.Context, j *results.Job, stream string) (st
 	if err != nil {
 		return "", err
 	}
-	return udiff.ToUnified(d.label(base.Host, len(d.base.jobs), stream), d.label(j.Host, 1, stream), old, udiff.Lines(old, text), diffContext)
+	return udiff.ToUnified(d.label(base.Host, len(d.base.Jobs), stream), d.label(j.Host, 1, stream), old, udiff.Lines(old, text), diffContext)
 }
 
 func (d *differ) label(host string, hosts int, stream string) string {
@@ -61,13 +62,13 @@ func (d *differ) label(host string, hosts int, stream string) string {
 
 // plain is a stream's text: decoded, and for a terminal visible, with its gaps
 // named.
-func (s *session) plain(ctx context.Context, v *view, j *results.Job, stream string) (string, error) {
+func (s *session) plain(ctx context.Context, v *result.View, j *results.Job, stream string) (string, error) {
 	e, err := s.excerpt(ctx, v, j, stream)
 	if err != nil {
 		return "", err
 	}
 	var text []byte
-	decoder := v.encodingOf(j).NewDecoder()
+	decoder := v.EncodingOf(j).NewDecoder()
 	gap := func(n int64) {
 		text = decoder.Decode(text, nil, true)
 		if len(text) > 0 && text[len(text)-1] != '\n' {
@@ -87,7 +88,7 @@ func (s *session) plain(ctx context.Context, v *view, j *results.Job, stream str
 		at = piece.Offset + int64(len(piece.Data))
 	}
 	text = decoder.Decode(text, nil, true)
-	if missing := account(j, stream).Size - at; missing > 0 {
+	if missing := result.Account(j, stream).Size - at; missing > 0 {
 		gap(missing)
 	}
 	if s.stdio.OutTerminal {

@@ -15,6 +15,7 @@ import (
 	"warren/internal/escape"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/result"
 )
 
 // The documents of --json. A member without a value is null; times are RFC 3339
@@ -142,7 +143,7 @@ func writeTasks(w io.Writer, tasks []results.Task) error {
 
 // printDocument prints the document of a task, one job a line, without holding
 // more than one job's output.
-func (s *session) printDocument(ctx context.Context, v *view, task results.Task, jobs []results.Job) error {
+func (s *session) printDocument(ctx context.Context, v *result.View, task results.Task, jobs []results.Job) error {
 	return s.stdio.Print(func(w *bufio.Writer) error {
 		head, err := encodeJSON(describeTask(&task))
 		if err != nil {
@@ -182,20 +183,20 @@ func (s *session) printTaskRecords(ctx context.Context, task results.Task) error
 	return s.printTask(ctx, task, s.printRecords)
 }
 
-func (s *session) printTask(ctx context.Context, task results.Task, print func(context.Context, *view, results.Task, []results.Job) error) error {
+func (s *session) printTask(ctx context.Context, task results.Task, print func(context.Context, *result.View, results.Task, []results.Job) error) error {
 	jobs, err := s.store.Jobs(ctx, task.ID)
 	if err != nil {
 		return err
 	}
-	task.Summary = countJobs(jobs)
-	return print(ctx, everything(), task, jobs)
+	task.Summary = result.CountJobs(jobs)
+	return print(ctx, result.DefaultView(), task, jobs)
 }
 
 // perJob ranges over the jobs, each with its output, which is read only as it
 // is ranged over: all outputs of a task need not fit the memory. Of all jobs it
 // is read in one pass.
-func (s *session) perJob(ctx context.Context, v *view, task string, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
-	if !v.all() || v.tail > 0 {
+func (s *session) perJob(ctx context.Context, v *result.View, task string, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
+	if !v.All() || v.Tail > 0 {
 		return s.eachJob(ctx, v, jobs)
 	}
 	return func(yield func(*results.Job, iter.Seq2[results.Piece, error]) bool) {
@@ -205,7 +206,7 @@ func (s *session) perJob(ctx context.Context, v *view, task string, jobs []resul
 		for i := range jobs {
 			pieces := func(yield func(results.Piece, error) bool) {
 				for ; ok && (err != nil || piece.Job <= i); piece, err, ok = next() {
-					if err == nil && (piece.Job < i || !slices.Contains(v.streams, piece.Stream)) {
+					if err == nil && (piece.Job < i || !slices.Contains(v.Streams, piece.Stream)) {
 						continue // output that nobody wanted
 					}
 					if !yield(piece, err) || err != nil {
@@ -221,11 +222,11 @@ func (s *session) perJob(ctx context.Context, v *view, task string, jobs []resul
 }
 
 // eachJob is perJob with reads for each job.
-func (s *session) eachJob(ctx context.Context, v *view, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
+func (s *session) eachJob(ctx context.Context, v *result.View, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
 	return func(yield func(*results.Job, iter.Seq2[results.Piece, error]) bool) {
 		for i := range jobs {
 			pieces := func(yield func(results.Piece, error) bool) {
-				for _, stream := range v.streams {
+				for _, stream := range v.Streams {
 					e, err := s.excerpt(ctx, v, &jobs[i], stream)
 					if err != nil {
 						yield(results.Piece{}, err)
@@ -245,7 +246,7 @@ func (s *session) eachJob(ctx context.Context, v *view, jobs []results.Job) iter
 	}
 }
 
-func describeJob(v *view, j *results.Job, pieces iter.Seq2[results.Piece, error]) (jobDocument, error) {
+func describeJob(v *result.View, j *results.Job, pieces iter.Seq2[results.Piece, error]) (jobDocument, error) {
 	d := jobDocument{
 		Host: j.Host, State: j.State,
 		Agent: some(j.Agent), Outcome: some(j.Outcome), Signal: some(j.Signal), Reason: some(j.Reason),
@@ -274,10 +275,10 @@ func describeJob(v *view, j *results.Job, pieces iter.Seq2[results.Piece, error]
 			stdout = append(stdout, p.Data...)
 		}
 	}
-	if slices.Contains(v.streams, wire.Stdout) {
+	if slices.Contains(v.Streams, wire.Stdout) {
 		d.Stdout, d.StdoutBase64 = describeOutput(v, stdout, j.Stdout)
 	}
-	if slices.Contains(v.streams, wire.Stderr) {
+	if slices.Contains(v.Streams, wire.Stderr) {
 		d.Stderr, d.StderrBase64 = describeOutput(v, stderr, j.Stderr)
 	}
 	return d, nil
@@ -285,14 +286,14 @@ func describeJob(v *view, j *results.Job, pieces iter.Seq2[results.Piece, error]
 
 // describeOutput returns the output as text if it is text, in the encoding that
 // is asked for, null if all of it is gone, else its bytes.
-func describeOutput(v *view, data []byte, a results.Output) (*jsontext.Value, []byte) {
+func describeOutput(v *result.View, data []byte, a results.Output) (*jsontext.Value, []byte) {
 	null := jsontext.Value("null")
 	if len(data) == 0 && a.Gone && a.Size > 0 {
 		return &null, nil
 	}
 	decoded := data
-	if v.encoding != nil {
-		decoder := v.encoding.NewDecoder()
+	if v.Encoding != nil {
+		decoder := v.Encoding.NewDecoder()
 		if decoded = decoder.Decode(nil, data, true); decoder.Invalid > 0 {
 			return nil, data
 		}

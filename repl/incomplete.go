@@ -9,28 +9,23 @@ import (
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
 // isWhole reports whether what is shown of a stream is all that its command printed
 // there.
-func (s *session) isWhole(ctx context.Context, v *view, j *results.Job, stream string) (bool, error) {
+func (s *session) isWhole(ctx context.Context, v *result.View, j *results.Job, stream string) (bool, error) {
 	switch {
 	case j.State != results.Ended || j.Outcome == wire.Lost:
 		return false, nil
-	case isWhole(account(j, stream)):
+	case result.IsWhole(result.Account(j, stream)):
 		return true, nil
-	case v.tail == 0:
+	case v.Tail == 0:
 		return false, nil
 	}
 	n, err := s.gapsIn(ctx, v, j, stream)
 	return n == 0, err
-}
-
-// handsOut reports whether a view gives the output away as data, or a part of it
-// that was asked for. A report for people names each gap in its place instead.
-func (v *view) handsOut() bool {
-	return v.raw || v.save != "" || v.json || v.jsonl || v.stream || v.diff || v.tail > 0
 }
 
 // A lack is what output of some hosts is missing, for one reason.
@@ -59,19 +54,19 @@ const (
 // lacks finds what output of the jobs a view cannot show. Bytes that a host
 // dropped by --max-output count only where the output is handed out. With --max-output 0
 // no output was asked for, and none is missing.
-func (s *session) lacks(ctx context.Context, v *view, task *results.Task, jobs []results.Job) ([]*lack, error) {
+func (s *session) lacks(ctx context.Context, v *result.View, task *results.Task, jobs []results.Job) ([]*lack, error) {
 	var all []*lack
 	byKind := make(map[[2]string]*lack)
 	for i := range jobs {
-		for _, stream := range v.streams {
+		for _, stream := range v.Streams {
 			j := &jobs[i]
-			a := account(j, stream)
-			why := v.lack(task, j, stream)
+			a := result.Account(j, stream)
+			why := lackOf(v, task, j, stream)
 			if why == "" {
 				continue
 			}
 			n := a.Size - a.Kept
-			if v.tail > 0 && n > 0 {
+			if v.Tail > 0 && n > 0 {
 				var err error
 				if n, err = s.gapsIn(ctx, v, j, stream); err != nil {
 					return nil, err
@@ -94,18 +89,18 @@ func (s *session) lacks(ctx context.Context, v *view, task *results.Task, jobs [
 	return all, nil
 }
 
-// lack says why a stream is not all that was asked for; "" where it is.
-func (v *view) lack(task *results.Task, j *results.Job, stream string) string {
-	a := account(j, stream)
+// lackOf says why a stream is not all that was asked for; "" where it is.
+func lackOf(v *result.View, task *results.Task, j *results.Job, stream string) string {
+	a := result.Account(j, stream)
 	switch {
 	case j.State != results.Ended || j.Outcome == wire.Lost:
-		if v.raw || v.save != "" { // all other views say how the job stands
-			return "there may be more, the job is " + jobWord(j)
+		if v.Raw || v.Save != "" { // all other views say how the job stands
+			return "there may be more, the job is " + result.JobWord(j)
 		}
 		return ""
-	case j.Started.IsZero() && !hasOutput(a):
-		if (v.raw || v.save != "") && !j.OK() && stream == v.streams[0] {
-			return "nothing, the job is " + jobWord(j)
+	case j.Started.IsZero() && !result.HasOutput(a):
+		if (v.Raw || v.Save != "") && !j.OK() && stream == v.Streams[0] {
+			return "nothing, the job is " + result.JobWord(j)
 		}
 		return ""
 	case task.MaxOutput == 0:
@@ -114,14 +109,14 @@ func (v *view) lack(task *results.Task, j *results.Job, stream string) string {
 		return lackGone
 	case a.Missing() > 0:
 		return lackLate
-	case a.Dropped > 0 && v.handsOut():
+	case a.Dropped > 0 && v.HandsOut():
 		return lackDropped
 	}
 	return ""
 }
 
 // gapsIn is how many bytes are missing from what is shown of a stream.
-func (s *session) gapsIn(ctx context.Context, v *view, j *results.Job, stream string) (n int64, err error) {
+func (s *session) gapsIn(ctx context.Context, v *result.View, j *results.Job, stream string) (n int64, err error) {
 	e, err := s.excerpt(ctx, v, j, stream)
 	if err != nil {
 		return 0, err
@@ -134,14 +129,14 @@ func (s *session) gapsIn(ctx context.Context, v *view, j *results.Job, stream st
 		n += max(0, piece.Offset-at)
 		at = piece.Offset + int64(len(piece.Data))
 	}
-	return n + max(0, account(j, stream).Size-at), nil
+	return n + max(0, result.Account(j, stream).Size-at), nil
 }
 
 // mostLacks is how many lacks an error names.
 const mostLacks = 5
 
 // checkComplete returns an error that says which output is missing, where some is.
-func (s *session) checkComplete(ctx context.Context, v *view, task *results.Task, jobs []results.Job) error {
+func (s *session) checkComplete(ctx context.Context, v *result.View, task *results.Task, jobs []results.Job) error {
 	lacks, err := s.lacks(ctx, v, task, jobs)
 	if err != nil || len(lacks) == 0 {
 		return err
@@ -161,7 +156,7 @@ func (s *session) checkComplete(ctx context.Context, v *view, task *results.Task
 		case l.why == lackDropped:
 			hint = "write the output to a file on the host"
 		case l.why == lackLate:
-			hint = fmt.Sprintf("check_task %s asks the hosts again", shortID(task.ID))
+			hint = fmt.Sprintf("check_task %s asks the hosts again", result.ShortID(task.ID))
 		}
 	}
 	return &cli.Error{Status: cli.ExitFailed, Text: "output is missing: " + strings.Join(texts, "; "), Hint: hint}

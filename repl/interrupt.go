@@ -9,6 +9,7 @@ import (
 
 	"warren/internal/operator/results"
 	"warren/repl/cli"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -72,7 +73,7 @@ func (s *session) interruptedBefore() bool {
 // second Ctrl-C; at the prompt that arrives there.
 func (s *session) detach(ctx context.Context, task results.Task) error {
 	s.detached = detached{task.ID, time.Now()}
-	id := shortID(task.ID)
+	id := result.ShortID(task.ID)
 	if s.stdio.ErrTerminal {
 		fmt.Fprintln(s.stdio.Err) // the line with ^C
 	}
@@ -129,12 +130,12 @@ func (s *session) cancel(ctx context.Context, task string) error {
 // canceling tells that a cancel is on its way, if it is.
 func (s *session) canceling(task string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &cli.Error{Status: cli.ExitFailed, Text: "the broker takes no cancel now: task " + task + " goes on", Hint: "try again: cancel " + shortID(task), Err: err}
+		return &cli.Error{Status: cli.ExitFailed, Text: "the broker takes no cancel now: task " + task + " goes on", Hint: "try again: cancel " + result.ShortID(task), Err: err}
 	}
 	if err != nil {
 		return err
 	}
-	s.note("canceling task %s: check_task %s shows what becomes of it", task, shortID(task))
+	s.note("canceling task %s: check_task %s shows what becomes of it", task, result.ShortID(task))
 	return nil
 }
 

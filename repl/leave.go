@@ -6,6 +6,7 @@ import (
 
 	"warren/internal/operator/results"
 	"warren/repl/cli"
+	"warren/repl/result"
 )
 
 // abandonTimeout is how long a command may take to return once the process was told to
@@ -44,7 +45,7 @@ func stopped(task results.Task) error {
 	if task.Rollout != nil {
 		text += " on the hosts that have it"
 	}
-	return &cli.Error{Status: cli.ExitFailed, Text: text, Hint: "check_task " + shortID(task.ID) + " shows it"}
+	return &cli.Error{Status: cli.ExitFailed, Text: text, Hint: "check_task " + result.ShortID(task.ID) + " shows it"}
 }
 
 // isEnded reports whether a wait has ended because the process was told to end.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"warren/internal/operator/results"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -15,17 +16,15 @@ const (
 	frameInterval = 200 * time.Millisecond
 	// firstFrame is how long a task may take before it is worth a frame.
 	firstFrame = 300 * time.Millisecond
-	// mostGroups is how many results a frame shows, mostSlow how many hosts that
-	// are still at it.
+	// mostGroups is how many results a frame shows.
 	mostGroups = 8
-	mostSlow   = 3
 )
 
 // A liveView shows a task in place while it is waited for: how far it is, what
 // has come back, who is slow.
 type liveView struct {
 	s     *session
-	t     *tracker
+	t     *result.Tracker
 	scr   *term.Screen
 	paint term.Paint
 	size  func() (columns, rows int)
@@ -59,7 +58,7 @@ func (l *liveView) tick(ctx context.Context, now time.Time) error {
 }
 
 func (l *liveView) frame(ctx context.Context, now time.Time) error {
-	if err := l.t.update(ctx, l.s.store, func(*results.Job) {}); err != nil {
+	if err := l.t.Update(ctx, l.s.store, func(*results.Job) {}); err != nil {
 		return err
 	}
 	l.columns, l.rows = l.size()
@@ -70,7 +69,7 @@ func (l *liveView) frame(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	l.scr.Draw(l.t.frame(l.paint, groups, l.columns, l.rows, now), l.columns)
+	l.scr.Draw(frame(l.t, l.paint, groups, l.columns, l.rows, now), l.columns)
 	return nil
 }
 
@@ -92,34 +91,34 @@ func (l *liveView) end(_ context.Context, how ending) error {
 
 // shown are the groups that the next frame shows: the largest, and the first of
 // the others.
-func (l *liveView) shown() []*group {
-	all := l.t.sorted()
+func (l *liveView) shown() []*result.Group {
+	all := l.t.Sorted()
 	most := max(2, min(mostGroups, l.rows-8))
 	if len(all) > most {
 		all = append(all[:most-1:most-1], all[len(all)-1])
 	}
-	l.t.fold(all)
+	l.t.Fold(all)
 	return all
 }
 
 // sample reads the first line of a group's output.
-func (l *liveView) sample(ctx context.Context, g *group) error {
-	if g.sampled {
+func (l *liveView) sample(ctx context.Context, g *result.Group) error {
+	if g.Sampled {
 		return nil
 	}
-	g.sampled = true
-	for _, stream := range l.t.view.streams {
-		for piece, err := range l.s.store.Output(ctx, g.first.ID, stream, 0) {
+	g.Sampled = true
+	for _, stream := range l.t.View.Streams {
+		for piece, err := range l.s.store.Output(ctx, g.First.ID, stream, 0) {
 			if err != nil {
 				return err
 			}
-			text := l.t.view.encodingOf(&g.first).NewDecoder().Decode(nil, piece.Data[:min(len(piece.Data), mostNames)], false)
+			text := l.t.View.EncodingOf(&g.First).NewDecoder().Decode(nil, piece.Data[:min(len(piece.Data), result.MostNames)], false)
 			line, _, _ := strings.Cut(strings.TrimLeft(string(text), "\r\n\t "), "\n")
-			g.sample = term.Line(strings.TrimRight(line, "\r"))
+			g.Sample = term.Line(strings.TrimRight(line, "\r"))
 			return nil
 		}
 	}
-	g.sample = term.Line(g.first.Reason)
+	g.Sample = term.Line(g.First.Reason)
 	return nil
 }
 
@@ -158,20 +157,20 @@ func (f *frameWriter) wrapped(words []string, gap string) {
 
 // frame is what is shown of the task: at most rows-1 lines, each narrower than
 // columns.
-func (t *tracker) frame(p term.Paint, groups []*group, columns, rows int, now time.Time) []term.FrameLine {
+func frame(t *result.Tracker, p term.Paint, groups []*result.Group, columns, rows int, now time.Time) []term.FrameLine {
 	if columns < 1 {
 		columns, rows = 80, 24
 	}
 	f := &frameWriter{width: max(columns-1, 1)}
-	sum := t.summary()
-	f.progress(sum, t.task.Hosts, now.Sub(t.task.Created))
-	open := t.unfinished()
+	sum := t.Summary()
+	f.progress(sum, t.Task.Hosts, now.Sub(t.Task.Created))
+	open := t.Unfinished()
 	f.wrapped(counts(sum, open), "  ")
-	if sp := t.spread(); sp.min >= 0 {
-		f.wrapped([]string{"p50 " + term.Duration(sp.p50), "p95 " + term.Duration(sp.p95), "max " + term.Duration(sp.max)}, "  ")
+	if sp := t.Spread(); sp.Min >= 0 {
+		f.wrapped([]string{"p50 " + term.Duration(sp.P50), "p95 " + term.Duration(sp.P95), "max " + term.Duration(sp.Max)}, "  ")
 	}
-	t.results(f, p, groups)
-	t.slow(f, open, now)
+	groupsInFrame(t, f, p, groups)
+	slowInFrame(t, f, open, now)
 	return f.lines[:min(len(f.lines), max(rows-1, 1))]
 }
 
@@ -201,7 +200,7 @@ func counts(sum results.Summary, open map[results.State][]*results.Job) []string
 	if sum.OK > 0 {
 		words = append(words, fmt.Sprintf("%d ok", sum.OK))
 	}
-	for _, o := range outcomes {
+	for _, o := range result.Outcomes {
 		if n := sum.Outcomes[o]; n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, o))
 		}
@@ -214,46 +213,46 @@ func counts(sum results.Summary, open map[results.State][]*results.Job) []string
 	return words
 }
 
-// results are the groups: how many, how they ended, who, and what they printed.
-func (t *tracker) results(f *frameWriter, p term.Paint, groups []*group) {
+// groupsInFrame adds the groups: how many, how they ended, who, and what they printed.
+func groupsInFrame(t *result.Tracker, f *frameWriter, p term.Paint, groups []*result.Group) {
 	if len(groups) == 0 {
 		return
 	}
 	wide := 0
 	for _, g := range groups {
-		wide = max(wide, len(jobWord(&g.first)))
+		wide = max(wide, len(result.JobWord(&g.First)))
 	}
-	digits := len(fmt.Sprint(t.task.Hosts))
-	hidden, hosts := len(t.groups)-len(groups), 0
-	for _, g := range t.groups {
-		hosts += g.hosts
+	digits := len(fmt.Sprint(t.Task.Hosts))
+	hidden, hosts := len(t.Groups)-len(groups), 0
+	for _, g := range t.Groups {
+		hosts += g.Hosts
 	}
 	for i, g := range groups {
-		hosts -= g.hosts
+		hosts -= g.Hosts
 		if i == len(groups)-1 && hidden > 0 {
 			f.add(fmt.Sprintf("%*d  in %s", digits, hosts, term.Plural(hidden, "other result")), nil)
 		}
-		head := fmt.Sprintf("%*d  %-*s  ", digits, g.hosts, wide, jobWord(&g.first))
-		names := g.names
-		if room := max(f.width-len(head), 8); g.sample != "" && f.width >= 60 {
-			names = term.Clip(names, room/2) + "  " + g.sample
+		head := fmt.Sprintf("%*d  %-*s  ", digits, g.Hosts, wide, result.JobWord(&g.First))
+		names := g.Names
+		if room := max(f.width-len(head), 8); g.Sample != "" && f.width >= 60 {
+			names = term.Clip(names, room/2) + "  " + g.Sample
 		}
-		f.add(head+names, func(line string) string { return paintJob(p, &g.first, line) })
+		f.add(head+names, func(line string) string { return result.PaintJob(p, &g.First, line) })
 	}
 }
 
-// slow names the hosts that are still at it, those that have run longest first.
-func (t *tracker) slow(f *frameWriter, open map[results.State][]*results.Job, now time.Time) {
-	if running := longestFirst(&t.task, open[results.Running], now); len(running) > 0 {
+// slowInFrame names the hosts that are still at it, those that have run longest first.
+func slowInFrame(t *result.Tracker, f *frameWriter, open map[results.State][]*results.Job, now time.Time) {
+	if running := result.LongestFirst(&t.Task, open[results.Running], now); len(running) > 0 {
 		words := []string{"slowest:"}
-		for _, j := range running[:min(len(running), mostSlow)] {
+		for _, j := range running[:min(len(running), result.MostSlow)] {
 			word := j.Host
-			if runsSince(j) {
-				word += " " + runningText(&t.task, j, now)
+			if result.RunsSince(j) {
+				word += " " + result.RunningText(&t.Task, j, now)
 			}
 			words = append(words, word)
 		}
-		if more := len(running) - mostSlow; more > 0 {
+		if more := len(running) - result.MostSlow; more > 0 {
 			words = append(words, fmt.Sprintf("and %d more", more))
 		}
 		f.wrapped(words, " ")
@@ -264,6 +263,6 @@ func (t *tracker) slow(f *frameWriter, open map[results.State][]*results.Job, no
 		for _, j := range sent {
 			names = append(names, j.Host)
 		}
-		f.add("no answer yet: "+foldShort(names, max(f.width-15, 8)), nil)
+		f.add("no answer yet: "+result.FoldShort(names, max(f.width-15, 8)), nil)
 	}
 }

@@ -12,32 +12,9 @@ import (
 	"warren/internal/operator/charset"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/result"
 	"warren/repl/term"
 )
-
-// account is what is known of a stream.
-func account(j *results.Job, stream string) results.Output {
-	if stream == wire.Stderr {
-		return j.Stderr
-	}
-	return j.Stdout
-}
-
-// isWhole reports whether all that was produced is in the store.
-func isWhole(a results.Output) bool { return a.Dropped == 0 && a.Missing() == 0 }
-
-// hasOutput reports whether there is anything to say of a stream.
-func hasOutput(a results.Output) bool { return a.Kept > 0 || !isWhole(a) }
-
-// showsOutput reports whether a block of the job has more than a headline.
-func (v *view) showsOutput(j *results.Job) bool {
-	for _, stream := range v.streams {
-		if hasOutput(account(j, stream)) {
-			return true
-		}
-	}
-	return false
-}
 
 // An excerpt is what is shown of one stream.
 type excerpt struct {
@@ -46,12 +23,12 @@ type excerpt struct {
 }
 
 // excerpt reads a stream, or its last lines.
-func (s *session) excerpt(ctx context.Context, v *view, j *results.Job, stream string) (e excerpt, err error) {
-	if v.tail > 0 {
-		if e.from, err = s.store.Tail(ctx, j.ID, stream, v.tail); err != nil {
+func (s *session) excerpt(ctx context.Context, v *result.View, j *results.Job, stream string) (e excerpt, err error) {
+	if v.Tail > 0 {
+		if e.from, err = s.store.Tail(ctx, j.ID, stream, v.Tail); err != nil {
 			return e, err
 		}
-		e.from = fromUnit(results.Segment{Offset: e.from}, v.encodingOf(j)).Offset
+		e.from = fromUnit(results.Segment{Offset: e.from}, v.EncodingOf(j)).Offset
 	}
 	e.segments = s.store.Output(ctx, j.ID, stream, e.from)
 	return e, nil
@@ -62,20 +39,6 @@ func (s *session) excerpt(ctx context.Context, v *view, j *results.Job, stream s
 func fromUnit(s results.Segment, e charset.Encoding) results.Segment {
 	n := -s.Offset & (e.UnitSize() - 1)
 	return results.Segment{Offset: s.Offset + n, Data: s.Data[min(n, int64(len(s.Data))):]}
-}
-
-// encodingOf is what a job's output is encoded in: as the operator says, or else
-// its agent, or UTF-8. In a file or a pipe only the operator's word counts.
-func (v *view) encodingOf(j *results.Job) charset.Encoding {
-	if v.encoding != nil {
-		return *v.encoding
-	}
-	if v.decoded && j.CodePage != 0 {
-		if e, err := charset.Find(fmt.Sprintf("cp%d", j.CodePage)); err == nil {
-			return e
-		}
-	}
-	return charset.Encoding{}
 }
 
 // An outputWriter writes one job's output: to a terminal made visible and
@@ -97,7 +60,7 @@ type outputWriter struct {
 // write writes a stream.
 func (o *outputWriter) write(stream string, e excerpt) error {
 	o.stream, o.last = stream, '\n'
-	a := account(o.job, stream)
+	a := result.Account(o.job, stream)
 	if stream == wire.Stderr || o.job.Stderr.Size > 0 {
 		o.label(stream + ":")
 	}
@@ -130,7 +93,7 @@ func (o *outputWriter) gap(n int64) {
 
 // gapText says why n bytes are not there.
 func gapText(j *results.Job, stream string, n int64) string {
-	a := account(j, stream)
+	a := result.Account(j, stream)
 	why := "not kept: more than --max-output"
 	switch {
 	case a.Dropped > 0 && n <= a.Dropped:

@@ -13,6 +13,7 @@ import (
 	"warren/internal/broker"
 	"warren/repl/cli"
 	"warren/repl/lineedit"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -205,8 +206,8 @@ func (s *session) announce(ctx context.Context) {
 		if err != nil || !task.Done() {
 			return false
 		}
-		line := term.Clip(fmt.Sprintf("[%s] %s  %s", shortID(id), stateText(&task), term.Line(task.Command)), s.stdio.Width())
-		fmt.Fprintln(s.stdio.Out, paintTask(s.stdio.Paint, &task, line))
+		line := term.Clip(fmt.Sprintf("[%s] %s  %s", result.ShortID(id), result.StateText(&task), term.Line(task.Command)), s.stdio.Width())
+		fmt.Fprintln(s.stdio.Out, result.PaintTask(s.stdio.Paint, &task, line))
 		return true
 	})
 }
@@ -243,9 +244,9 @@ func (s *session) leave(ctx context.Context) {
 	s.announce(ctx)
 	var ids []string
 	for _, id := range s.submitted {
-		ids = append(ids, shortID(id))
+		ids = append(ids, result.ShortID(id))
 		if task, err := s.store.Find(ctx, id); err == nil && task.Rollout != nil && task.Rollout.StoppedFor() == "" && task.Rollout.Told() < task.Hosts {
-			s.note("task %s is a rollout that goes on: warren stays until its last stage has begun; Ctrl-C leaves at once, and no further host is told", shortID(id))
+			s.note("task %s is a rollout that goes on: warren stays until its last stage has begun; Ctrl-C leaves at once, and no further host is told", result.ShortID(id))
 		}
 	}
 	if len(ids) > 0 {

@@ -7,11 +7,11 @@ import (
 	"strings"
 
 	"warren/internal/operator/charset"
-	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
 	"warren/internal/suggest"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/result"
 )
 
 // A reading is how results are shown: flags of every command that shows some.
@@ -40,42 +40,21 @@ type selection struct {
 	Force   bool     `help:"With --save: overwrite files that are there."`
 }
 
-// A view is a reading and a selection, checked.
-type view struct {
-	diff, raw, json, jsonl bool
-	stream                 bool
-
-	streams  []string          // to show, of wire.Stdout and wire.Stderr
-	tail     int               // lines; 0 is all
-	encoding *charset.Encoding // as the operator says
-	decoded  bool              // else as the agents say
-
-	hosts    *hostexpr.Set // nil is all
-	outcomes []string      // nil is all
-	save     string
-	force    bool
-
-	tails map[tailOf]string // the sums of the last lines, once they are known
-}
-
-// everything is the view of who asks for nothing in particular.
-func everything() *view { return &view{streams: []string{wire.Stdout, wire.Stderr}} }
-
 // check makes a view of the flags. It is called before anything is done.
-func (r *reading) check(ctx context.Context, s *session, sel *selection) (*view, error) {
+func (r *reading) check(ctx context.Context, s *session, sel *selection) (*result.View, error) {
 	terminal := s.stdio.OutTerminal
-	v := &view{
-		diff: r.Diff, json: r.JSON, jsonl: r.JSONL, tail: int(r.Tail), streams: []string{wire.Stdout, wire.Stderr},
-		raw: sel.Raw, save: sel.Save, force: sel.Force, decoded: terminal,
+	v := &result.View{
+		Diff: r.Diff, JSON: r.JSON, JSONL: r.JSONL, Tail: int(r.Tail), Streams: []string{wire.Stdout, wire.Stderr},
+		Raw: sel.Raw, Save: sel.Save, Force: sel.Force, Decoded: terminal,
 	}
-	if err := v.contradiction(r, terminal); err != nil {
+	if err := r.contradiction(v, terminal); err != nil {
 		return nil, err
 	}
 	switch {
-	case r.Stdout && !r.Stderr, v.raw && !r.Stderr:
-		v.streams = []string{wire.Stdout}
+	case r.Stdout && !r.Stderr, v.Raw && !r.Stderr:
+		v.Streams = []string{wire.Stdout}
 	case r.Stderr && !r.Stdout:
-		v.streams = []string{wire.Stderr}
+		v.Streams = []string{wire.Stderr}
 	}
 	if r.Encoding != "" {
 		e, err := charset.Find(r.Encoding)
@@ -86,16 +65,16 @@ func (r *reading) check(ctx context.Context, s *session, sel *selection) (*view,
 			}
 			return nil, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("--encoding: %q is no encoding", r.Encoding), Hint: hint, Err: err}
 		}
-		v.encoding = &e
+		v.Encoding = &e
 	}
-	return v, v.choice(ctx, s, sel)
+	return v, sel.choose(ctx, s, v)
 }
 
 // follow takes in the flags of a command that waits.
-func (v *view) follow(f *following) error {
-	v.stream = f.Stream
-	for flag, given := range map[string]bool{"--json": v.json, "--raw": v.raw, "--diff": v.diff, "--save": v.save != "", "--tail": v.tail > 0} {
-		if v.stream && given {
+func (f *following) follow(v *result.View) error {
+	v.Stream = f.Stream
+	for flag, given := range map[string]bool{"--json": v.JSON, "--raw": v.Raw, "--diff": v.Diff, "--save": v.Save != "", "--tail": v.Tail > 0} {
+		if v.Stream && given {
 			return cli.Usage("", "--stream and %s contradict each other", flag)
 		}
 	}
@@ -103,8 +82,8 @@ func (v *view) follow(f *following) error {
 }
 
 // contradiction finds flags that cannot be meant together.
-func (v *view) contradiction(r *reading, terminal bool) error {
-	given := map[string]bool{"--diff": v.diff, "--raw": v.raw, "--json": v.json, "--jsonl": v.jsonl, "--save": v.save != ""}
+func (r *reading) contradiction(v *result.View, terminal bool) error {
+	given := map[string]bool{"--diff": v.Diff, "--raw": v.Raw, "--json": v.JSON, "--jsonl": v.JSONL, "--save": v.Save != ""}
 	var ways []string
 	for _, way := range []string{"--json", "--jsonl", "--raw", "--diff", "--save"} {
 		if given[way] {
@@ -114,26 +93,26 @@ func (v *view) contradiction(r *reading, terminal bool) error {
 	switch {
 	case len(ways) > 1:
 		return cli.Usage("", "%s and %s contradict each other", ways[0], ways[1])
-	case v.force && v.save == "":
+	case v.Force && v.Save == "":
 		return cli.Usage("--save DIR is what it is for", "--force without --save overwrites nothing")
-	case r.Encoding != "" && (v.raw || v.save != ""):
+	case r.Encoding != "" && (v.Raw || v.Save != ""):
 		return cli.Usage("iconv decodes what was written", "--encoding and %s contradict each other: bytes are written as they came", ways[0])
-	case v.raw && terminal:
+	case v.Raw && terminal:
 		return cli.Usage("send it to a file or a pipe: … --raw >file", "--raw is not for a terminal, which would obey what a host has printed")
 	}
 	return nil
 }
 
-func (v *view) choice(ctx context.Context, s *session, sel *selection) error {
+func (sel *selection) choose(ctx context.Context, s *session, v *result.View) error {
 	if len(sel.Host) > 0 {
 		exprs, err := (&targets{}).expressions("--host", sel.Host, nil)
 		if err != nil {
 			return err
 		}
-		if v.hosts, err = s.evaluate(ctx, exprs); err != nil {
+		if v.Hosts, err = s.evaluate(ctx, exprs); err != nil {
 			return err
 		}
-		if v.hosts.Len() == 0 {
+		if v.Hosts.Len() == 0 {
 			return cli.Usage("hosts expand shows what an expression stands for", "--host: the expressions stand for no host")
 		}
 	}
@@ -146,57 +125,23 @@ func (v *view) choice(ctx context.Context, s *session, sel *selection) error {
 			}
 			return cli.Usage(hint, "--outcome: %q is no outcome", name)
 		}
-		v.outcomes = append(v.outcomes, name)
+		v.Outcomes = append(v.Outcomes, name)
 	}
 	return nil
 }
 
-// shows reports whether a job is not left out.
-func (v *view) shows(j *results.Job) bool {
-	return (v.hosts == nil || v.hosts.Has(j.Host)) &&
-		(v.outcomes == nil || slices.ContainsFunc(v.outcomes, func(name string) bool { return j.Is(name) }))
-}
-
-// all reports whether no job is left out.
-func (v *view) all() bool { return v.hosts == nil && v.outcomes == nil }
-
-// choose returns the jobs that are to be shown. A host that the task has not is
-// an error; that nobody ended as asked is none.
-func (v *view) choose(task *results.Task, jobs []results.Job) ([]results.Job, error) {
-	if v.all() {
-		return jobs, nil
-	}
-	var chosen []results.Job
-	found := 0
-	for i := range jobs {
-		j := &jobs[i]
-		if v.hosts != nil && v.hosts.Has(j.Host) {
-			found++
-		}
-		if v.shows(j) {
-			chosen = append(chosen, *j)
-		}
-	}
-	if v.hosts != nil && found < v.hosts.Len() {
-		return nil, v.strangers(task, jobs)
-	}
-	return chosen, nil
-}
-
-// strangers says which hosts are not the task's.
-func (v *view) strangers(task *results.Task, jobs []results.Job) error {
-	known := make(map[string]bool, len(jobs))
+// strangers is the error about hosts that are not a task's.
+func strangers(task *results.Task, missing []string, jobs []results.Job) error {
 	names := make([]string, len(jobs))
 	for i := range jobs {
-		known[jobs[i].Host], names[i] = true, jobs[i].Host
+		names[i] = jobs[i].Host
 	}
-	missing := slices.DeleteFunc(v.hosts.Names(), func(name string) bool { return known[name] })
 	hint := ""
 	if len(missing) == 1 && len(names) <= 1000 {
 		hint = suggest.For(missing[0], names)
 	}
 	if hint == "" {
-		hint = "its hosts are " + foldShort(names, 60)
+		hint = "its hosts are " + result.FoldShort(names, 60)
 	}
-	return cli.Usage(hint, "not in task %s: %s", shortID(task.ID), foldShort(missing, 200))
+	return cli.Usage(hint, "not in task %s: %s", result.ShortID(task.ID), result.FoldShort(missing, 200))
 }

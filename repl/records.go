@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"warren/internal/operator/results"
+	"warren/repl/result"
 )
 
 // The records of --jsonl, one a line: first the task, then each job, then the
@@ -34,7 +35,7 @@ type outputRecord struct {
 }
 
 // printRecords prints the records of a task as it stands.
-func (s *session) printRecords(ctx context.Context, v *view, task results.Task, jobs []results.Job) error {
+func (s *session) printRecords(ctx context.Context, v *result.View, task results.Task, jobs []results.Job) error {
 	return s.stdio.Print(func(w *bufio.Writer) error {
 		if err := writeJSON(w, taskRecord{"task", describeTask(&task)}); err != nil {
 			return err
@@ -47,11 +48,11 @@ func (s *session) printRecords(ctx context.Context, v *view, task results.Task, 
 }
 
 // printJobRecords prints the records of some jobs.
-func (s *session) printJobRecords(ctx context.Context, v *view, jobs []results.Job) error {
+func (s *session) printJobRecords(ctx context.Context, v *result.View, jobs []results.Job) error {
 	return s.stdio.Print(func(w *bufio.Writer) error { return writeJobRecords(w, v, s.eachJob(ctx, v, jobs)) })
 }
 
-func writeJobRecords(w io.Writer, v *view, jobs iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]]) error {
+func writeJobRecords(w io.Writer, v *result.View, jobs iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]]) error {
 	for job, pieces := range jobs {
 		doc, err := describeJob(v, job, pieces)
 		if err != nil {

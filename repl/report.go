@@ -11,24 +11,25 @@ import (
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
 // show prints the results of a task as they are now, writes the audit log, and
 // returns the exit status that they mean.
-func (s *session) show(ctx context.Context, task results.Task, v *view) error {
+func (s *session) show(ctx context.Context, task results.Task, v *result.View) error {
 	task, jobs, chosen, err := s.asItIs(ctx, task.ID, v)
 	if err != nil {
 		return err
 	}
 	switch {
-	case v.save != "":
+	case v.Save != "":
 		err = s.save(ctx, v, chosen)
-	case v.raw:
+	case v.Raw:
 		err = s.printRaw(ctx, v, chosen)
-	case v.jsonl:
+	case v.JSONL:
 		err = s.printRecords(ctx, v, task, chosen)
-	case v.json:
+	case v.JSON:
 		err = s.printDocument(ctx, v, task, chosen)
 	default:
 		err = s.printReport(ctx, v, task, jobs, chosen)
@@ -40,7 +41,7 @@ func (s *session) show(ctx context.Context, task results.Task, v *view) error {
 }
 
 // seenAll is seen for a view that shows output, of which some may be missing.
-func (s *session) seenAll(ctx context.Context, v *view, task results.Task, chosen []results.Job) error {
+func (s *session) seenAll(ctx context.Context, v *result.View, task results.Task, chosen []results.Job) error {
 	status := s.seen(task, chosen)
 	if err := s.checkComplete(ctx, v, &task, chosen); err != nil {
 		return err
@@ -50,7 +51,7 @@ func (s *session) seenAll(ctx context.Context, v *view, task results.Task, chose
 
 // asItIs gives a task (full id) as it is now, with its jobs, and those of them
 // that are to be shown.
-func (s *session) asItIs(ctx context.Context, id string, v *view) (task results.Task, jobs, chosen []results.Job, err error) {
+func (s *session) asItIs(ctx context.Context, id string, v *result.View) (task results.Task, jobs, chosen []results.Job, err error) {
 	if task, err = s.store.Find(ctx, id); err != nil {
 		return task, nil, nil, err
 	}
@@ -58,9 +59,12 @@ func (s *session) asItIs(ctx context.Context, id string, v *view) (task results.
 		return task, nil, nil, err
 	}
 	// Of the jobs, so that one document does not contradict itself.
-	task.Summary = countJobs(jobs)
-	chosen, err = v.choose(&task, jobs)
-	return task, jobs, chosen, err
+	task.Summary = result.CountJobs(jobs)
+	chosen, missing := v.Choose(jobs)
+	if len(missing) > 0 {
+		return task, jobs, nil, strangers(&task, missing, jobs)
+	}
+	return task, jobs, chosen, nil
 }
 
 // seen writes the audit log of results that were shown, and returns the exit
@@ -90,18 +94,18 @@ func (s *session) viewed(task results.Task, jobs []results.Job) {
 
 // printReport prints a block for each different result of the chosen jobs, then
 // the end of it all, which is what a terminal still shows after much output.
-func (s *session) printReport(ctx context.Context, v *view, task results.Task, jobs, chosen []results.Job) error {
+func (s *session) printReport(ctx context.Context, v *result.View, task results.Task, jobs, chosen []results.Job) error {
 	if err := s.sums(ctx, v, task, chosen); err != nil {
 		return err
 	}
-	blocks := v.fold(chosen)
+	blocks := v.Fold(chosen)
 	return s.page(func(w *bufio.Writer) error {
 		fmt.Fprintf(w, "task %s  %s\n", task.ID, term.Line(task.Command))
 		if task.RetryOf != "" {
 			fmt.Fprintf(w, "retry of %s\n", task.RetryOf)
 		}
 		b := blockWriter{s: s, view: v, w: w, task: &task, now: time.Now(), wide: label(blocks, s.hostWidth())}
-		if v.diff && len(blocks) > 0 {
+		if v.Diff && len(blocks) > 0 {
 			b.differ = &differ{s: s, view: v, base: blocks[len(blocks)-1], text: make(map[string]string)}
 		}
 		for _, block := range blocks {
@@ -125,8 +129,8 @@ func (s *session) printReport(ctx context.Context, v *view, task results.Task, j
 
 // sums has the sum of each stream that is compared: of the lines that are shown,
 // where these are not all.
-func (s *session) sums(ctx context.Context, v *view, task results.Task, jobs []results.Job) error {
-	if err := s.store.Sums(ctx, jobs); err != nil || v.tail == 0 {
+func (s *session) sums(ctx context.Context, v *result.View, task results.Task, jobs []results.Job) error {
+	if err := s.store.Sums(ctx, jobs); err != nil || v.Tail == 0 {
 		return err
 	}
 	known := make(map[results.Output]string) // whole streams that are equal end equally
@@ -135,10 +139,10 @@ func (s *session) sums(ctx context.Context, v *view, task results.Task, jobs []r
 			return err
 		}
 	}
-	v.tails = make(map[tailOf]string)
+	v.Tails = make(map[result.TailKey]string)
 	for i := range jobs {
-		for _, stream := range v.streams {
-			a := account(&jobs[i], stream)
+		for _, stream := range v.Streams {
+			a := result.Account(&jobs[i], stream)
 			if a.Kept == 0 {
 				continue
 			}
@@ -153,7 +157,7 @@ func (s *session) sums(ctx context.Context, v *view, task results.Task, jobs []r
 				}
 				known[a] = sum
 			}
-			v.tails[tailOf{&jobs[i], stream}] = sum
+			v.Tails[result.TailKey{Job: &jobs[i], Stream: stream}] = sum
 		}
 	}
 	return nil
@@ -161,7 +165,7 @@ func (s *session) sums(ctx context.Context, v *view, task results.Task, jobs []r
 
 // learnEnds finds the sums of the last lines of nearly all jobs of a task in one
 // pass: of those whose last lines have come in one piece.
-func (s *session) learnEnds(ctx context.Context, v *view, task string, jobs []results.Job, known map[results.Output]string) error {
+func (s *session) learnEnds(ctx context.Context, v *result.View, task string, jobs []results.Job, known map[results.Output]string) error {
 	byIndex := make(map[int]*results.Job, len(jobs))
 	for i := range jobs {
 		byIndex[jobs[i].Index] = &jobs[i]
@@ -171,18 +175,18 @@ func (s *session) learnEnds(ctx context.Context, v *view, task string, jobs []re
 			return err
 		}
 		j := byIndex[piece.Job]
-		if j == nil || !slices.Contains(v.streams, piece.Stream) {
+		if j == nil || !slices.Contains(v.Streams, piece.Stream) {
 			continue
 		}
-		a := account(j, piece.Stream)
+		a := result.Account(j, piece.Stream)
 		if _, ok := known[a]; ok {
 			continue
 		}
-		lines, ok := results.LastLines(piece.Segment, v.tail)
+		lines, ok := results.LastLines(piece.Segment, v.Tail)
 		if !ok {
 			continue
 		}
-		lines = fromUnit(lines, v.encodingOf(j))
+		lines = fromUnit(lines, v.EncodingOf(j))
 		known[a], err = results.Sum(func(yield func(results.Segment, error) bool) { yield(lines, nil) }, lines.Offset)
 		if err != nil {
 			return err
@@ -195,11 +199,11 @@ func (s *session) learnEnds(ctx context.Context, v *view, task string, jobs []re
 func (s *session) hostWidth() int { return 2 * s.stdio.Width() }
 
 // label folds the hosts of each block, and returns the columns that they take.
-func label(blocks []*block, most int) int {
+func label(blocks []*result.Block, most int) int {
 	wide := 0
 	for _, b := range blocks {
-		b.label = foldShort(b.hosts(), most)
-		wide = max(wide, len(b.label))
+		b.Label = result.FoldShort(b.Hosts(), most)
+		wide = max(wide, len(b.Label))
 	}
 	return min(wide, 32)
 }
@@ -208,7 +212,7 @@ func label(blocks []*block, most int) int {
 // have printed.
 type blockWriter struct {
 	s       *session
-	view    *view
+	view    *result.View
 	w       *bufio.Writer
 	differ  *differ // nil shows outputs
 	task    *results.Task
@@ -218,9 +222,9 @@ type blockWriter struct {
 	any     bool // there was a block
 }
 
-func (b *blockWriter) write(ctx context.Context, block *block) error {
-	j := block.jobs[0]
-	shown := b.view.showsOutput(j)
+func (b *blockWriter) write(ctx context.Context, block *result.Block) error {
+	j := block.Jobs[0]
+	shown := b.view.ShowsOutput(j)
 	if shown || b.printed || !b.any {
 		fmt.Fprintln(b.w)
 	}
@@ -230,9 +234,9 @@ func (b *blockWriter) write(ctx context.Context, block *block) error {
 	if b.differ != nil && block != b.differ.base && !j.Started.IsZero() {
 		return b.diff(ctx, j)
 	}
-	out := outputWriter{w: b.w, terminal: b.s.stdio.OutTerminal, job: j, decoder: b.view.encodingOf(j).NewDecoder()}
-	for _, stream := range b.view.streams {
-		if !hasOutput(account(j, stream)) {
+	out := outputWriter{w: b.w, terminal: b.s.stdio.OutTerminal, job: j, decoder: b.view.EncodingOf(j).NewDecoder()}
+	for _, stream := range b.view.Streams {
+		if !result.HasOutput(result.Account(j, stream)) {
 			continue
 		}
 		e, err := b.s.excerpt(ctx, b.view, j, stream)
@@ -250,23 +254,23 @@ func (b *blockWriter) write(ctx context.Context, block *block) error {
 func (b *blockWriter) wrapped(line string) string { return term.Wrap(line, b.s.stdio.Width()) }
 
 // headline is the line about a block.
-func (b *blockWriter) headline(block *block) string {
-	j := block.jobs[0]
-	line := term.Pad(block.label, b.wide) + "  " + paintJob(b.s.stdio.Paint, j, jobWord(j))
-	if n := len(block.jobs); n > 1 {
+func (b *blockWriter) headline(block *result.Block) string {
+	j := block.Jobs[0]
+	line := term.Pad(block.Label, b.wide) + "  " + result.PaintJob(b.s.stdio.Paint, j, result.JobWord(j))
+	if n := len(block.Jobs); n > 1 {
 		line += fmt.Sprintf("  %d hosts", n)
-		if text := block.spans.String(); text != "" {
+		if text := block.Spans.String(); text != "" {
 			line += "  " + text
 		}
-		if longest := longestRunning(b.task, block.jobs, b.now); longest != "" {
+		if longest := result.LongestRunning(b.task, block.Jobs, b.now); longest != "" {
 			line += "  " + longest
 		}
 		return line
 	}
 	switch {
-	case runsSince(j):
-		line += " " + runningText(b.task, j, b.now)
-	case ran(j):
+	case result.RunsSince(j):
+		line += " " + result.RunningText(b.task, j, b.now)
+	case result.Ran(j):
 		line += "  " + term.Duration(j.Duration())
 	}
 	if j.Agent != "" && j.Agent != j.Host {
@@ -275,15 +279,12 @@ func (b *blockWriter) headline(block *block) string {
 	return line
 }
 
-// mostReasons is how many different reasons of a block are told.
-const mostReasons = 5
-
 // reasons says why, as far as anybody has said. Of hosts on which processes live
 // on, which have other ids on each, it shows the reason of one.
-func (b *blockWriter) reasons(block *block) {
+func (b *blockWriter) reasons(block *result.Block) {
 	hosts := make(map[string][]string)
 	var reasons []string
-	for _, j := range block.jobs {
+	for _, j := range block.Jobs {
 		if j.Reason == "" {
 			continue
 		}
@@ -293,20 +294,20 @@ func (b *blockWriter) reasons(block *block) {
 		hosts[j.Reason] = append(hosts[j.Reason], j.Host)
 	}
 	slices.SortStableFunc(reasons, func(a, c string) int { return cmp.Compare(len(hosts[c]), len(hosts[a])) })
-	if block.left > 0 && len(reasons) > 1 {
+	if block.Left > 0 && len(reasons) > 1 {
 		example := reasons[0]
 		fmt.Fprintln(b.w, b.wrapped("  for example "+hosts[example][0]+": "+term.Line(example)))
 		return
 	}
 	for i, reason := range reasons {
 		switch {
-		case i == mostReasons:
+		case i == result.MostReasons:
 			fmt.Fprintf(b.w, "  and %s\n", term.Plural(len(reasons)-i, "other reason"))
 			return
-		case len(hosts[reason]) == len(block.jobs):
+		case len(hosts[reason]) == len(block.Jobs):
 			fmt.Fprintln(b.w, b.wrapped("  "+term.Line(reason)))
 		default:
-			fmt.Fprintln(b.w, b.wrapped("  "+foldShort(hosts[reason], b.s.stdio.Width())+": "+term.Line(reason)))
+			fmt.Fprintln(b.w, b.wrapped("  "+result.FoldShort(hosts[reason], b.s.stdio.Width())+": "+term.Line(reason)))
 		}
 	}
 }
@@ -314,7 +315,7 @@ func (b *blockWriter) reasons(block *block) {
 // diff writes how the job's output differs from the most frequent one.
 func (b *blockWriter) diff(ctx context.Context, j *results.Job) error {
 	same := true
-	for _, stream := range b.view.streams {
+	for _, stream := range b.view.Streams {
 		text, err := b.differ.against(ctx, j, stream)
 		if err != nil {
 			return err
@@ -323,7 +324,7 @@ func (b *blockWriter) diff(ctx context.Context, j *results.Job) error {
 		_, _ = b.w.WriteString(b.s.paintDiff(text))
 	}
 	if same {
-		fmt.Fprintf(b.w, "  the same output as %s\n", b.differ.base.jobs[0].Host)
+		fmt.Fprintf(b.w, "  the same output as %s\n", b.differ.base.Jobs[0].Host)
 	}
 	b.printed = true
 	return nil
@@ -339,34 +340,34 @@ func (s *session) writeEnding(w *bufio.Writer, task results.Task, jobs []results
 		if j.OK() && j.Left == 0 {
 			continue
 		}
-		word := jobWord(j)
+		word := result.JobWord(j)
 		if groups[word] == nil {
 			words = append(words, word)
 		}
 		groups[word] = append(groups[word], j.Host)
 	}
-	fmt.Fprintln(w, paintTask(s.stdio.Paint, &task, stateText(&task)))
+	fmt.Fprintln(w, result.PaintTask(s.stdio.Paint, &task, result.StateText(&task)))
 	wide := 0
 	for _, word := range words {
 		wide = max(wide, len(word))
 	}
 	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(len(groups[a]), len(groups[b])) })
 	for _, word := range words {
-		fmt.Fprintf(w, "  %-*s  %s\n", wide, word, foldShort(groups[word], s.hostWidth()))
+		fmt.Fprintf(w, "  %-*s  %s\n", wide, word, result.FoldShort(groups[word], s.hostWidth()))
 	}
 }
 
 // writeSpread tells how far the results that were shown differ.
-func writeSpread(w *bufio.Writer, blocks []*block) {
+func writeSpread(w *bufio.Writer, blocks []*result.Block) {
 	if len(blocks) < 2 {
 		return
 	}
 	var all []*results.Job
 	for _, b := range blocks {
-		all = append(all, b.jobs...)
+		all = append(all, b.Jobs...)
 	}
 	line := term.Plural(len(blocks), "different result")
-	if text := spreadOf(all).String(); text != "" {
+	if text := result.SpreadOf(all).String(); text != "" {
 		line += "; " + text
 	}
 	fmt.Fprintln(w, line)
@@ -378,12 +379,12 @@ func (s *session) writeHints(w *bufio.Writer, task results.Task, jobs []results.
 	for i := range jobs {
 		hints[jobs[i].Outcome] = true
 	}
-	for _, o := range outcomes {
-		if text := hintFor(o); hints[o] && text != "" {
+	for _, o := range result.Outcomes {
+		if text := result.HintFor(o); hints[o] && text != "" {
 			fmt.Fprintln(w, term.Wrap("hint: "+text, s.stdio.Width()))
 		}
 	}
 	if !task.Done() {
-		fmt.Fprintf(w, "hint: wait %s waits for the rest\n", shortID(task.ID))
+		fmt.Fprintf(w, "hint: wait %s waits for the rest\n", result.ShortID(task.ID))
 	}
 }

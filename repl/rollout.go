@@ -9,6 +9,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -71,7 +72,7 @@ func (s *session) tellMoves(ctx context.Context, id string, w io.Writer, records
 		}
 		names := moveHosts(task.Rollout, m, hosts)
 		if !records {
-			fmt.Fprintln(w, term.Line(fmt.Sprintf("[%s] %s", shortID(id), moveText(task.Rollout, m, names))))
+			fmt.Fprintln(w, term.Line(fmt.Sprintf("[%s] %s", result.ShortID(id), moveText(task.Rollout, m, names))))
 		} else if err := writeJSON(s.stdio.Out, moveRecord{"rollout", id, describeMove(m), names}); err != nil {
 			return err
 		}

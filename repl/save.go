@@ -13,14 +13,15 @@ import (
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
 // printRaw writes the bytes of the outputs, host by host, and nothing else.
-func (s *session) printRaw(ctx context.Context, v *view, jobs []results.Job) error {
+func (s *session) printRaw(ctx context.Context, v *result.View, jobs []results.Job) error {
 	return s.stdio.Print(func(w *bufio.Writer) error {
 		for i := range jobs {
-			for _, stream := range v.streams {
+			for _, stream := range v.Streams {
 				if err := s.copyOutput(ctx, w, v, &jobs[i], stream); err != nil {
 					return err
 				}
@@ -32,7 +33,7 @@ func (s *session) printRaw(ctx context.Context, v *view, jobs []results.Job) err
 
 // copyOutput writes the bytes of a stream as they came, and tells where some
 // are not there.
-func (s *session) copyOutput(ctx context.Context, w *bufio.Writer, v *view, j *results.Job, stream string) error {
+func (s *session) copyOutput(ctx context.Context, w *bufio.Writer, v *result.View, j *results.Job, stream string) error {
 	e, err := s.excerpt(ctx, v, j, stream)
 	if err != nil {
 		return err
@@ -50,7 +51,7 @@ func (s *session) copyOutput(ctx context.Context, w *bufio.Writer, v *view, j *r
 		}
 		at = piece.Offset + int64(len(piece.Data))
 	}
-	if gap := account(j, stream).Size - at; gap > 0 {
+	if gap := result.Account(j, stream).Size - at; gap > 0 {
 		s.tellGap(w, v, j, stream, at, gap)
 	}
 	return nil
@@ -59,8 +60,8 @@ func (s *session) copyOutput(ctx context.Context, w *bufio.Writer, v *view, j *r
 // tellGap names bytes that are not there: in a saved file, whose name says that it
 // is partial, where they would be; of --raw, which writes nothing but the output,
 // on standard error.
-func (s *session) tellGap(w *bufio.Writer, v *view, j *results.Job, stream string, at, gap int64) {
-	if v.save != "" {
+func (s *session) tellGap(w *bufio.Writer, v *result.View, j *results.Job, stream string, at, gap int64) {
+	if v.Save != "" {
 		fmt.Fprintf(w, "\n%s\n", gapText(j, stream, gap))
 		return
 	}
@@ -81,14 +82,14 @@ const partialSuffix = ".partial"
 // that has begun, standard error where there is any. A file that lacks some of
 // the output has a name that says so, and names each gap. Nothing is written
 // unless everything can be.
-func (s *session) save(ctx context.Context, v *view, jobs []results.Job) error {
+func (s *session) save(ctx context.Context, v *result.View, jobs []results.Job) error {
 	var files []saving
 	names := fileNames(jobs)
 	for i := range jobs {
-		for _, stream := range v.streams {
-			a := account(&jobs[i], stream)
-			if hasOutput(a) || stream == wire.Stdout && !jobs[i].Started.IsZero() {
-				f := saving{&jobs[i], stream, filepath.Join(v.save, names[i]+"."+stream)}
+		for _, stream := range v.Streams {
+			a := result.Account(&jobs[i], stream)
+			if result.HasOutput(a) || stream == wire.Stdout && !jobs[i].Started.IsZero() {
+				f := saving{&jobs[i], stream, filepath.Join(v.Save, names[i]+"."+stream)}
 				whole, err := s.isWhole(ctx, v, f.job, stream)
 				if err != nil {
 					return err
@@ -107,30 +108,30 @@ func (s *session) save(ctx context.Context, v *view, jobs []results.Job) error {
 		if err := s.saveFile(ctx, v, f); err != nil {
 			return cli.WithStatus(cli.ExitFailed, err)
 		}
-		if err := v.removeOther(f); err != nil {
+		if err := f.removeOther(v.Force); err != nil {
 			return cli.WithStatus(cli.ExitFailed, err)
 		}
 	}
-	s.note("%s in %s", term.Plural(len(files), "file"), v.save)
+	s.note("%s in %s", term.Plural(len(files), "file"), v.Save)
 	return nil
 }
 
 // prepareSave makes the directory and sees whether all files can be made.
-func prepareSave(v *view, files []saving) error {
+func prepareSave(v *result.View, files []saving) error {
 	refuse := func(err error) error {
-		return &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("--save %s: %v", v.save, cause(err)), Hint: "name a directory that you may write into", Err: err}
+		return &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("--save %s: %v", v.Save, cause(err)), Hint: "name a directory that you may write into", Err: err}
 	}
-	if err := os.MkdirAll(v.save, 0o700); err != nil {
+	if err := os.MkdirAll(v.Save, 0o700); err != nil {
 		return refuse(err)
 	}
-	probe, err := os.CreateTemp(v.save, ".warren-*")
+	probe, err := os.CreateTemp(v.Save, ".warren-*")
 	if err != nil {
 		return refuse(err)
 	}
 	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
 		return refuse(err)
 	}
-	if v.force {
+	if v.Force {
 		return nil
 	}
 	var there []string
@@ -142,7 +143,7 @@ func prepareSave(v *view, files []saving) error {
 		}
 	}
 	if len(there) > 0 {
-		return cli.Usage("--force overwrites, another directory keeps both", "--save %s: there already: %s", v.save, list(there, 5))
+		return cli.Usage("--force overwrites, another directory keeps both", "--save %s: there already: %s", v.Save, list(there, 5))
 	}
 	return nil
 }
@@ -157,8 +158,8 @@ func (f *saving) other() string {
 }
 
 // removeOther removes what --force replaces by a file of another name.
-func (v *view) removeOther(f saving) error {
-	if !v.force {
+func (f *saving) removeOther(force bool) error {
+	if !force {
 		return nil
 	}
 	if err := os.Remove(f.other()); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -177,8 +178,8 @@ func cause(err error) error {
 }
 
 // saveFile writes one file, whole or not at all: beside its place first.
-func (s *session) saveFile(ctx context.Context, v *view, f saving) (err error) {
-	temp, err := os.CreateTemp(v.save, ".warren-*")
+func (s *session) saveFile(ctx context.Context, v *result.View, f saving) (err error) {
+	temp, err := os.CreateTemp(v.Save, ".warren-*")
 	if err != nil {
 		return err
 	}
@@ -192,7 +193,7 @@ func (s *session) saveFile(ctx context.Context, v *view, f saving) (err error) {
 	if err = errors.Join(err, w.Flush(), temp.Close()); err != nil {
 		return err
 	}
-	if !v.force {
+	if !v.Force {
 		// Link fails where something has come up meanwhile; where there are no
 		// links (FAT), rename after a look is as near as it gets.
 		if err := os.Link(temp.Name(), f.path); err == nil {

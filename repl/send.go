@@ -10,6 +10,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -46,10 +47,10 @@ func (c *sendFlags) consistent() error {
 func (c *sendFlags) waits(s *session) bool { return c.Wait || s.shell && !c.Detach }
 
 // view is how the results are to be shown, where they are.
-func (c *sendFlags) view(ctx context.Context, s *session) (*view, error) {
+func (c *sendFlags) view(ctx context.Context, s *session) (*result.View, error) {
 	v, err := c.check(ctx, s, &selection{})
 	if err == nil {
-		err = v.follow(&c.following)
+		err = c.follow(v)
 	}
 	if err == nil && !c.waits(s) && (c.Stream || c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != "") {
 		return nil, cli.Usage("check_task takes the same flags", "how results are shown matters only with --wait")
@@ -60,7 +61,7 @@ func (c *sendFlags) view(ctx context.Context, s *session) (*view, error) {
 // send makes a task of spec, unless it is only to be shown or nobody confirms it,
 // and shows its results by v. InputUsed says that standard input was read
 // already, so that nobody can be asked.
-func (c *sendFlags) send(ctx context.Context, s *session, spec results.Spec, v *view, inputUsed bool) error {
+func (c *sendFlags) send(ctx context.Context, s *session, spec results.Spec, v *result.View, inputUsed bool) error {
 	r, rest, err := c.rollout(spec.Hosts)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -113,7 +114,7 @@ func TestAwaitAsksWithGrowingPauses(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.summaries <- results.Summary{Hosts: 2, Ended: 1}
 		time.AfterFunc(time.Minute, func() { o.summaries <- results.Summary{Hosts: 2, Ended: 2} })
-		if err := s.await(t.Context(), o.task, s.watchFor(t.Context(), o.task, everything())); err != nil {
+		if err := s.await(t.Context(), o.task, s.watchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
 		want := []time.Duration{0, 2, 5, 10, 19, 35, 51} // each asks for a second, then pauses
@@ -132,7 +133,7 @@ func TestAwaitAsksLaterForWhatIsDriven(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.driven = true
 		time.AfterFunc(firstPause-time.Millisecond, func() { o.summaries <- results.Summary{Hosts: 2, Ended: 2} })
-		if err := s.await(t.Context(), o.task, s.watchFor(t.Context(), o.task, everything())); err != nil {
+		if err := s.await(t.Context(), o.task, s.watchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
 		if len(o.asked) > 0 {
@@ -151,7 +152,7 @@ func TestLeavesTheBrokerWhenItsTaskIsDone(t *testing.T) {
 			} else {
 				interrupts <- os.Interrupt
 			}
-			_ = s.waitAndShow(t.Context(), o.task, everything()) // of jobs without an outcome
+			_ = s.waitAndShow(t.Context(), o.task, result.DefaultView()) // of jobs without an outcome
 			if (o.left > 0) != tt.left {
 				t.Errorf("%+v: left %d times", tt, o.left)
 			}
@@ -164,7 +165,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		o, s, _, out := newOneTask(true)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		err := s.waitAndShow(ctx, o.task, everything())
+		err := s.waitAndShow(ctx, o.task, result.DefaultView())
 		if err == nil || !strings.Contains(err.Error(), "stopped before it was done: task "+o.task.ID+" goes on\nhint: check_task ") {
 			t.Errorf("%v", err)
 		}
@@ -191,7 +192,7 @@ func TestInterruptsOfTheShellForm(t *testing.T) {
 				if tt.second > 0 {
 					time.AfterFunc(10*time.Second+tt.second, func() { interrupts <- os.Interrupt })
 				}
-				err := s.waitAndShow(t.Context(), o.task, everything())
+				err := s.waitAndShow(t.Context(), o.task, result.DefaultView())
 				if status := cli.Report(term.NewConsole(term.IO{Err: out}, false), err); status != cli.ExitFailed {
 					t.Errorf("status %d", status)
 				}
@@ -217,7 +218,7 @@ func TestInterruptsAtThePrompt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o, s, interrupts, out := newOneTask(false)
 			interrupts <- os.Interrupt
-			if err := s.waitAndShow(t.Context(), o.task, everything()); cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitFailed {
+			if err := s.waitAndShow(t.Context(), o.task, result.DefaultView()); cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitFailed {
 				t.Error(err)
 			}
 			if took := time.Since(o.start); took != 0 {
@@ -320,8 +321,8 @@ func TestReportStreams(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			v := everything()
-			v.json = asJSON
+			v := result.DefaultView()
+			v.JSON = asJSON
 			if err := s.show(t.Context(), o.task, v); err != nil {
 				t.Fatal(err)
 			}
@@ -350,7 +351,7 @@ func TestOutputAcrossPieces(t *testing.T) {
 		o.output = append(o.output, results.Piece{Stream: wire.Stdout, Segment: results.Segment{Offset: int64(i), Data: []byte{text[i]}}})
 	}
 	s.stdio.OutTerminal = true
-	if err := s.show(t.Context(), o.task, everything()); err != nil {
+	if err := s.show(t.Context(), o.task, result.DefaultView()); err != nil {
 		t.Fatal(err)
 	}
 	got := strings.ReplaceAll(out.String(), "\n    ", "\n")
@@ -366,7 +367,7 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 		return results.Piece{Job: job, Stream: wire.Stdout, Segment: results.Segment{Data: []byte(text)}}
 	}
 	o.output = []results.Piece{piece(0, "a"), piece(0, "b"), piece(1, "c")}
-	for job, pieces := range s.perJob(t.Context(), everything(), o.task.ID, o.jobs) {
+	for job, pieces := range s.perJob(t.Context(), result.DefaultView(), o.task.ID, o.jobs) {
 		if job.Index == 0 {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"warren/internal/operator/charset"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -19,7 +20,7 @@ import (
 // error, and `web01 = …` is how a job ended that did not go well.
 type streamView struct {
 	s    *session
-	t    *tracker
+	t    *result.Tracker
 	wide int // columns for the host
 
 	open map[int]*[2]openStream // by job: whose lines may go on
@@ -38,12 +39,12 @@ func (v *streamView) Write(text []byte) (int, error)        { return v.s.stdio.E
 
 func (v *streamView) news(ctx context.Context) error {
 	var changed []*results.Job
-	if err := v.t.update(ctx, v.s.store, func(j *results.Job) { changed = append(changed, j) }); err != nil {
+	if err := v.t.Update(ctx, v.s.store, func(j *results.Job) { changed = append(changed, j) }); err != nil {
 		return err
 	}
 	if v.wide == 0 {
-		for i := range v.t.jobs {
-			if j := &v.t.jobs[i]; v.t.view.shows(j) {
+		for i := range v.t.Jobs {
+			if j := &v.t.Jobs[i]; v.t.View.Shows(j) {
 				v.wide = min(max(v.wide, len(j.Host)), 32)
 			}
 		}
@@ -74,9 +75,9 @@ func (v *streamView) end(ctx context.Context, how ending) error {
 		return nil
 	}
 	var out bytes.Buffer
-	for i := range v.t.jobs {
+	for i := range v.t.Jobs {
 		if v.open[i] != nil {
-			if err := v.job(ctx, &out, &v.t.jobs[i], true); err != nil {
+			if err := v.job(ctx, &out, &v.t.Jobs[i], true); err != nil {
 				return err
 			}
 		}
@@ -92,7 +93,7 @@ func (v *streamView) job(ctx context.Context, out *bytes.Buffer, j *results.Job,
 		streams = new([2]openStream)
 		v.open[j.Index] = streams
 	}
-	for i, stream := range v.t.view.streams {
+	for i, stream := range v.t.View.Streams {
 		if err := v.stream(ctx, out, j, stream, &streams[i], ended); err != nil {
 			return err
 		}
@@ -102,7 +103,7 @@ func (v *streamView) job(ctx context.Context, out *bytes.Buffer, j *results.Job,
 	}
 	delete(v.open, j.Index)
 	if !j.OK() || j.Left > 0 {
-		text := jobWord(j)
+		text := result.JobWord(j)
 		if j.Reason != "" {
 			text += ": " + term.Line(j.Reason)
 		}
@@ -119,13 +120,13 @@ func (v *streamView) stream(ctx context.Context, out *bytes.Buffer, j *results.J
 		mark = '!'
 	}
 	if o.decoder == nil {
-		o.decoder = v.t.view.encodingOf(j).NewDecoder()
+		o.decoder = v.t.View.EncodingOf(j).NewDecoder()
 	}
 	gap := func(n int64) {
 		v.rest(out, j, mark, o)
 		v.line(out, j, '=', []byte(gapText(j, stream, n)))
 	}
-	if o.at < account(j, stream).Size {
+	if o.at < result.Account(j, stream).Size {
 		for piece, err := range v.s.store.Output(ctx, j.ID, stream, o.at) {
 			if err != nil {
 				return err
@@ -141,7 +142,7 @@ func (v *streamView) stream(ctx context.Context, out *bytes.Buffer, j *results.J
 		}
 	}
 	if ended {
-		if missing := account(j, stream).Size - o.at; missing > 0 {
+		if missing := result.Account(j, stream).Size - o.at; missing > 0 {
 			gap(missing)
 		}
 		v.rest(out, j, mark, o)
@@ -183,7 +184,7 @@ func (v *streamView) line(out *bytes.Buffer, j *results.Job, mark byte, line []b
 	}
 	head := term.Pad(j.Host, v.wide)
 	if mark != '|' {
-		head = paintJob(v.s.stdio.Paint, j, head)
+		head = result.PaintJob(v.s.stdio.Paint, j, head)
 	}
 	fmt.Fprintf(out, "%s %c %s\n", head, mark, text)
 }
@@ -191,7 +192,7 @@ func (v *streamView) line(out *bytes.Buffer, j *results.Job, mark byte, line []b
 // A recordView prints the records of --jsonl as they come.
 type recordView struct {
 	s      *session
-	t      *tracker
+	t      *result.Tracker
 	output bool // with --stream
 	told   map[int]bool
 	at     map[int]*[2]int64
@@ -208,21 +209,21 @@ func (v *recordView) news(ctx context.Context) error {
 func (v *recordView) records(ctx context.Context, last bool) error {
 	var ended []results.Job
 	var changed []*results.Job
-	first := v.t.rev < 0
-	if err := v.t.update(ctx, v.s.store, func(j *results.Job) { changed = append(changed, j) }); err != nil {
+	first := v.t.Rev < 0
+	if err := v.t.Update(ctx, v.s.store, func(j *results.Job) { changed = append(changed, j) }); err != nil {
 		return err
 	}
 	var out bytes.Buffer
 	if first {
-		if err := writeJSON(&out, taskRecord{"task", describeTask(&v.t.task)}); err != nil {
+		if err := writeJSON(&out, taskRecord{"task", describeTask(&v.t.Task)}); err != nil {
 			return err
 		}
 	}
 	if last {
 		changed = nil
-		for i := range v.t.jobs {
-			if v.t.view.shows(&v.t.jobs[i]) {
-				changed = append(changed, &v.t.jobs[i])
+		for i := range v.t.Jobs {
+			if v.t.View.Shows(&v.t.Jobs[i]) {
+				changed = append(changed, &v.t.Jobs[i])
 			}
 		}
 	}
@@ -244,7 +245,7 @@ func (v *recordView) records(ctx context.Context, last bool) error {
 	if _, err := v.s.stdio.Out.Write(out.Bytes()); err != nil {
 		return err
 	}
-	return v.s.printJobRecords(ctx, v.t.view, ended)
+	return v.s.printJobRecords(ctx, v.t.View, ended)
 }
 
 // pieces prints the output that is new.
@@ -254,8 +255,8 @@ func (v *recordView) pieces(ctx context.Context, out io.Writer, j *results.Job) 
 		at = new([2]int64)
 		v.at[j.Index] = at
 	}
-	for i, stream := range v.t.view.streams {
-		if at[i] >= account(j, stream).Size {
+	for i, stream := range v.t.View.Streams {
+		if at[i] >= result.Account(j, stream).Size {
 			continue
 		}
 		for piece, err := range v.s.store.Output(ctx, j.ID, stream, at[i]) {
@@ -280,7 +281,7 @@ func (v *recordView) end(ctx context.Context, how ending) error {
 			return err
 		}
 	}
-	task, err := v.s.store.Find(context.WithoutCancel(ctx), v.t.task.ID)
+	task, err := v.s.store.Find(context.WithoutCancel(ctx), v.t.Task.ID)
 	if err != nil {
 		return err
 	}

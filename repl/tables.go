@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"warren/internal/operator/results"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -20,12 +21,12 @@ func (s *session) printTasks(tasks []results.Task) error {
 		t := &tasks[i]
 		id, created := t.ID, t.Created.UTC().Format(time.RFC3339)
 		if s.stdio.OutTerminal {
-			id, created = shortID(t.ID), term.Duration(now.Sub(t.Created).Truncate(time.Second))+" ago"
+			id, created = result.ShortID(t.ID), term.Duration(now.Sub(t.Created).Truncate(time.Second))+" ago"
 			if now.Sub(t.Created) < time.Second {
 				created = "now"
 			}
 		}
-		rows = append(rows, []string{id, created, fmt.Sprint(t.Hosts), stateText(t), term.Line(t.Command)})
+		rows = append(rows, []string{id, created, fmt.Sprint(t.Hosts), result.StateText(t), term.Line(t.Command)})
 	}
 	return s.stdio.Table(rows)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/internal/operator/results"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -33,32 +34,29 @@ const (
 	endLeft               // it goes on
 )
 
-// streamed reports whether the results are printed as they come.
-func (v *view) streamed() bool { return v.stream || v.jsonl }
-
 // watchFor is the watch of a command that shows the results at the end.
-func (s *session) watchFor(ctx context.Context, task results.Task, v *view) watch {
+func (s *session) watchFor(ctx context.Context, task results.Task, v *result.View) watch {
 	switch {
-	case v.streamed():
+	case v.Streamed():
 		return s.streamOf(task, v)
 	case s.stdio.ErrTerminal:
 		return s.progressOn(s.stdio.Err, true, task, v)
 	}
-	return &plainView{t: newTracker(v, task), s: s, w: s.stdio.Err, pause: patientPause}
+	return &plainView{t: result.NewTracker(v, task), s: s, w: s.stdio.Err, pause: patientPause}
 }
 
 // streamOf is the watch of --stream and --jsonl.
-func (s *session) streamOf(task results.Task, v *view) watch {
-	if v.jsonl {
-		return &recordView{s: s, t: newTracker(v, task), output: v.stream, told: make(map[int]bool), at: make(map[int]*[2]int64)}
+func (s *session) streamOf(task results.Task, v *result.View) watch {
+	if v.JSONL {
+		return &recordView{s: s, t: result.NewTracker(v, task), output: v.Stream, told: make(map[int]bool), at: make(map[int]*[2]int64)}
 	}
-	return &streamView{s: s, t: newTracker(v, task), open: make(map[int]*[2]openStream)}
+	return &streamView{s: s, t: result.NewTracker(v, task), open: make(map[int]*[2]openStream)}
 }
 
 // progressOn is the watch that shows how far the task is, in place where w is a
 // terminal that can do that.
-func (s *session) progressOn(w io.Writer, terminal bool, task results.Task, v *view) watch {
-	t := newTracker(v, task)
+func (s *session) progressOn(w io.Writer, terminal bool, task results.Task, v *result.View) watch {
+	t := result.NewTracker(v, task)
 	if !terminal || s.stdio.Size == nil || os.Getenv("TERM") == "dumb" || !term.TakesColors() {
 		return &plainView{t: t, s: s, w: w, pause: firstPause}
 	}
@@ -75,7 +73,7 @@ const (
 // A plainView tells now and then, a line each, how far a task is.
 type plainView struct {
 	s     *session
-	t     *tracker
+	t     *result.Tracker
 	w     io.Writer
 	pause time.Duration // until the next line
 	next  time.Time
@@ -96,25 +94,25 @@ func (p *plainView) tick(ctx context.Context, now time.Time) error {
 	}
 	p.pause = min(2*p.pause, longestPause)
 	p.next = now.Add(p.pause)
-	task, err := p.s.store.Find(ctx, p.t.task.ID)
+	task, err := p.s.store.Find(ctx, p.t.Task.ID)
 	if err != nil {
 		return err
 	}
-	if line := stateText(&task); line != p.last {
+	if line := result.StateText(&task); line != p.last {
 		p.last = line
-		_, err = fmt.Fprintf(p.w, "[%s] %s after %s\n", shortID(task.ID), line, term.Duration(now.Sub(task.Created).Truncate(time.Second)))
+		_, err = fmt.Fprintf(p.w, "[%s] %s after %s\n", result.ShortID(task.ID), line, term.Duration(now.Sub(task.Created).Truncate(time.Second)))
 	}
 	return err
 }
 
 // showEnding ends what was streamed: it sums the task up, writes the audit log,
 // and returns the exit status.
-func (s *session) showEnding(ctx context.Context, task results.Task, v *view) error {
+func (s *session) showEnding(ctx context.Context, task results.Task, v *result.View) error {
 	task, jobs, chosen, err := s.asItIs(ctx, task.ID, v)
 	if err != nil {
 		return err
 	}
-	if !v.jsonl {
+	if !v.JSONL {
 		err = s.stdio.Print(func(w *bufio.Writer) error {
 			s.writeEnding(w, task, jobs)
 			s.writeHints(w, task, jobs)
@@ -124,7 +122,7 @@ func (s *session) showEnding(ctx context.Context, task results.Task, v *view) er
 	if err != nil {
 		return err
 	}
-	if !v.streamed() { // no output was shown
+	if !v.Streamed() { // no output was shown
 		return s.seen(task, chosen)
 	}
 	return s.seenAll(ctx, v, task, chosen)
@@ -147,7 +145,7 @@ func (c *watchCommand) Run(ctx context.Context, s *session) error {
 	flags := reading{JSON: c.JSON, JSONL: c.JSONL}
 	v, err := flags.check(ctx, s, &selection{})
 	if err == nil {
-		err = v.follow(&c.following)
+		err = c.follow(v)
 	}
 	if err != nil {
 		return err
@@ -161,11 +159,11 @@ func (c *watchCommand) Run(ctx context.Context, s *session) error {
 			return err
 		}
 	}
-	if v.json {
+	if v.JSON {
 		return s.waitAndShow(ctx, task, v)
 	}
 	w := s.streamOf(task, v)
-	if !v.streamed() {
+	if !v.Streamed() {
 		w = s.progressOn(s.stdio.Out, s.stdio.OutTerminal, task, v)
 	}
 	if err := s.follow(ctx, task, w); err != nil {

@@ -34,3 +34,17 @@ func TestColors(t *testing.T) {
 		t.Errorf("unpainted %q", got)
 	}
 }
+
+func TestTimeLimit(t *testing.T) {
+	for text, want := range map[string]string{"none": "none", "60s": "1m", "1h30m": "1h30m", "2d": "2d"} {
+		var l TimeLimit
+		if err := l.UnmarshalText([]byte(text)); err != nil || l.String() != want {
+			t.Errorf("%s: %s, %v; want %s", text, l, err, want)
+		}
+	}
+	for _, text := range []string{"", "0", "0s", "-5s", "60", "never"} {
+		if err := new(TimeLimit).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}

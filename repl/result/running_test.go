@@ -1,4 +1,4 @@
-package repl
+package result
 
 import (
 	"fmt"
@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"warren/internal/operator/results"
-	"warren/repl/cli"
 )
 
 func TestRunningTimeIsByTheOperatorsClock(t *testing.T) {
@@ -29,7 +28,7 @@ func TestRunningTimeIsByTheOperatorsClock(t *testing.T) {
 		{"no times of the statement", created.Add(time.Second), results.Signed{}, "2h13m"},
 	} {
 		j := &results.Job{State: results.Running, Started: c.started, Signed: c.signed}
-		if got := runningText(task, j, now); got != c.want {
+		if got := RunningText(task, j, now); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
@@ -46,24 +45,10 @@ func TestLongestRunningHostsAreNamed(t *testing.T) {
 		})
 	}
 	jobs[5].Started = time.Time{} // only its output has come
-	if got, want := longestRunning(task, jobs, now), "longest: web0999 16h39m, web0998 16h38m, web0997 16h37m"; got != want {
+	if got, want := LongestRunning(task, jobs, now), "longest: web0999 16h39m, web0998 16h38m, web0997 16h37m"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := longestRunning(task, jobs[5:6], now); got != "" {
+	if got := LongestRunning(task, jobs[5:6], now); got != "" {
 		t.Errorf("got %q", got)
-	}
-}
-
-func TestTimeLimit(t *testing.T) {
-	for text, want := range map[string]string{"none": "none", "60s": "1m", "1h30m": "1h30m", "2d": "2d"} {
-		var l cli.TimeLimit
-		if err := l.UnmarshalText([]byte(text)); err != nil || l.String() != want {
-			t.Errorf("%s: %s, %v; want %s", text, l, err, want)
-		}
-	}
-	for _, text := range []string{"", "0", "0s", "-5s", "60", "never"} {
-		if err := new(cli.TimeLimit).UnmarshalText([]byte(text)); err == nil {
-			t.Errorf("%q is taken", text)
-		}
 	}
 }

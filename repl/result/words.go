@@ -1,4 +1,4 @@
-package repl
+package result
 
 import (
 	"fmt"
@@ -9,16 +9,16 @@ import (
 	"warren/repl/term"
 )
 
-// outcomes are all outcomes, in the order in which they are counted up: what
+// Outcomes are all outcomes, in the order in which they are counted up: what
 // the commands did, what agents decided, what is not known.
-var outcomes = []wire.Outcome{
+var Outcomes = []wire.Outcome{
 	wire.Exited, wire.Signaled, wire.TimedOut, wire.Canceled, wire.FailedToStart,
 	wire.Rejected, wire.Expired, wire.Interrupted, wire.Unreachable, wire.Lost,
 }
 
-// jobWord is how a job stands: "ok", "exited 3", "running", "unreachable", "ok, 1
+// JobWord is how a job stands: "ok", "exited 3", "running", "unreachable", "ok, 1
 // process left running".
-func jobWord(j *results.Job) string {
+func JobWord(j *results.Job) string {
 	if j.State == results.Ended && j.Left > 0 {
 		return fmt.Sprintf("%s, %s left running", outcomeWord(j), term.PluralOf(j.Left, "process", "processes"))
 	}
@@ -43,8 +43,8 @@ func outcomeWord(j *results.Job) string {
 	}
 }
 
-// hintFor is what to do about jobs that ended so.
-func hintFor(o wire.Outcome) string {
+// HintFor is what to do about jobs that ended so.
+func HintFor(o wire.Outcome) string {
 	switch o {
 	case wire.Unreachable:
 		return "unreachable means that the command never ran there: is warrend running, under that name? hosts lists who answers"
@@ -62,7 +62,7 @@ func hintFor(o wire.Outcome) string {
 func isUnknown(o wire.Outcome) bool { return o == wire.Lost }
 
 // count sums jobs up.
-func countJobs(jobs []results.Job) results.Summary {
+func CountJobs(jobs []results.Job) results.Summary {
 	sum := results.Summary{Hosts: len(jobs), Outcomes: make(map[wire.Outcome]int)}
 	for i := range jobs {
 		switch j := &jobs[i]; {
@@ -84,7 +84,7 @@ func summaryText(sum results.Summary) string {
 	if sum.OK > 0 {
 		parts = append(parts, fmt.Sprintf("%d ok", sum.OK))
 	}
-	for _, o := range outcomes {
+	for _, o := range Outcomes {
 		n := sum.Outcomes[o]
 		switch {
 		case n == 0:
@@ -97,8 +97,8 @@ func summaryText(sum results.Summary) string {
 	return strings.Join(parts, ", ")
 }
 
-// stateText is "done: 2 ok" or "running, 2 of 3 ended: 2 ok".
-func stateText(t *results.Task) string {
+// StateText is "done: 2 ok" or "running, 2 of 3 ended: 2 ok".
+func StateText(t *results.Task) string {
 	text := summaryText(t.Summary)
 	if text != "" {
 		text = ": " + text
@@ -113,8 +113,8 @@ func stateText(t *results.Task) string {
 	return fmt.Sprintf("%s, %d of %d ended%s", state, t.Summary.Ended, t.Hosts, text)
 }
 
-// paintJob colors a text by how a job stands.
-func paintJob(p term.Paint, j *results.Job, text string) string {
+// PaintJob colors a text by how a job stands.
+func PaintJob(p term.Paint, j *results.Job, text string) string {
 	switch {
 	case j.OK():
 		return p.OK(text)
@@ -124,8 +124,8 @@ func paintJob(p term.Paint, j *results.Job, text string) string {
 	return p.Bad(text)
 }
 
-// paintTask colors a text by how a task stands.
-func paintTask(p term.Paint, t *results.Task, text string) string {
+// PaintTask colors a text by how a task stands.
+func PaintTask(p term.Paint, t *results.Task, text string) string {
 	switch {
 	case !t.Done():
 		return p.Doubt(text)
@@ -135,5 +135,5 @@ func paintTask(p term.Paint, t *results.Task, text string) string {
 	return p.Bad(text)
 }
 
-// shortID is the part of a task's id that people type.
-func shortID(id string) string { return id[:min(8, len(id))] }
+// ShortID is the part of a task's id that people type.
+func ShortID(id string) string { return id[:min(8, len(id))] }

@@ -1,4 +1,4 @@
-package repl
+package result
 
 import (
 	"testing"
@@ -31,10 +31,10 @@ func TestCancelCountsWhatItHasDone(t *testing.T) {
 		{ID: "8", Host: "web03", State: results.Running, Reason: results.Refused + "the job is another\x1b operator's"},
 	}
 	const want = "2 recalled, 1 killed, 1 lives on, 1 recall pending, 1 too late, 1 being stopped, 1 refused"
-	if got := countRecalls(before, now); got != want {
+	if got := CountCancelOutcomes(before, now); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if got := refusals(now); len(got) != 1 || got[0] != `refused by web03: the job is another\x1b operator's` {
+	if got := Refusals(now); len(got) != 1 || got[0] != `refused by web03: the job is another\x1b operator's` {
 		t.Errorf("%q", got)
 	}
 }
