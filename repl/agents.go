@@ -10,11 +10,12 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/wire"
+	"warren/repl/target"
 	"warren/repl/term"
 )
 
 // printAgents prints a table: for eyes on a terminal, with whole times elsewhere.
-func (s *session) printAgents(agents []chosenAgent) error {
+func (s *session) printAgents(agents []target.Agent) error {
 	rows := [][]string{{"ID", "NAMES", "OS", "ARCH", "VERSION", "LABELS", "RUNNING", "ANSWERED"}}
 	for i := range agents {
 		a := &agents[i]
@@ -44,9 +45,9 @@ func labelsText(labels map[string]string) string {
 }
 
 // busy is the number of jobs, of an agent that can be asked.
-func busy(a *chosenAgent) string {
+func busy(a *target.Agent) string {
 	switch {
-	case !a.answers:
+	case !a.Answers:
 		return ""
 	case a.Queued > 0:
 		return fmt.Sprintf("%d (+%d queued)", a.Running, a.Queued)
@@ -56,15 +57,15 @@ func busy(a *chosenAgent) string {
 }
 
 // answeredText is when the agent has answered last.
-func (s *session) answeredText(a *chosenAgent) string {
+func (s *session) answeredText(a *target.Agent) string {
 	text := a.Seen.UTC().Format(time.RFC3339)
 	if s.stdio.OutTerminal {
 		text = "now"
-		if !a.answers {
+		if !a.Answers {
 			text = term.Duration(max(time.Second, time.Since(a.Seen).Truncate(time.Second))) + " ago"
 		}
 	}
-	if !a.answers {
+	if !a.Answers {
 		text += " (not now)"
 	}
 	return text
@@ -98,7 +99,7 @@ type agentDocument struct {
 	RefusedFiles        []refusedDocument `json:"refused_files"`
 }
 
-func writeAgents(w io.Writer, agents []chosenAgent) error {
+func writeAgents(w io.Writer, agents []target.Agent) error {
 	list := make([]agentDocument, len(agents))
 	for i := range agents {
 		list[i] = describeAgent(&agents[i])
@@ -106,14 +107,14 @@ func writeAgents(w io.Writer, agents []chosenAgent) error {
 	return writeJSON(w, map[string]any{"agents": list})
 }
 
-func describeAgent(a *chosenAgent) agentDocument {
+func describeAgent(a *target.Agent) agentDocument {
 	f := &a.Facts
 	d := agentDocument{
 		ID: a.Agent.Agent, Names: a.Names, OS: f.OS, Arch: f.Arch, Version: f.Version, Hostname: f.Hostname,
 		Distribution: some(f.Distribution), DistributionVersion: some(f.DistributionVersion), Kernel: some(f.Kernel),
 		CPUs: some(f.CPUs), Memory: some(f.Memory), CodePage: some(f.CodePage), Labels: f.Labels,
 		Started: time.UnixMilli(f.StartedAt).UTC(), UptimeMS: a.At - f.StartedAt,
-		Running: a.Running, Queued: a.Queued, Workers: a.Workers, Disk: some(a.Disk), Answered: a.Seen.UTC(), Answers: a.answers,
+		Running: a.Running, Queued: a.Queued, Workers: a.Workers, Disk: some(a.Disk), Answered: a.Seen.UTC(), Answers: a.Answers,
 		RefusedFiles: describeRefused(a.RefusedFiles),
 	}
 	if f.Addresses != nil {

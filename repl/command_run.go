@@ -5,17 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/result"
+	"warren/repl/target"
 	"warren/repl/term"
 )
 
 type runCommand struct {
-	targets `embed:""`
+	target.Flags `embed:""`
 
 	Words        []string         `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
 	Timeout      cli.TimeLimit    `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run; then its host ends it. Without it, until it ends by itself or is canceled."`
@@ -92,7 +92,7 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 	if c.note != "" {
 		s.note("%s", c.note)
 	}
-	if spec.Hosts, err = c.chooseHosts(ctx, s); err != nil {
+	if spec.Hosts, err = c.ChooseHosts(ctx, s.targetEnv()); err != nil {
 		return err
 	}
 	if !c.DryRun {
@@ -167,7 +167,7 @@ func (c *sendFlags) detach(ctx context.Context, s *session, task results.Task) e
 	case settled != nil:
 		return settled
 	case len(without) > 0:
-		return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("not taken by %d of %s: %s", len(without), term.Plural(len(jobs), "host"), list(without, 10))}
+		return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("not taken by %d of %s: %s", len(without), term.Plural(len(jobs), "host"), term.List(without, 10))}
 	}
 	return nil
 }
@@ -186,12 +186,4 @@ func isTaken(j *results.Job) bool {
 		}
 	}
 	return false
-}
-
-// list writes the first words of many.
-func list(words []string, most int) string {
-	if len(words) <= most {
-		return strings.Join(words, ", ")
-	}
-	return fmt.Sprintf("%s, and %d more", strings.Join(words[:most], ", "), len(words)-most)
 }

@@ -38,7 +38,7 @@ func (t *taskID) find(ctx context.Context, s *session, command string) (results.
 	case errors.Is(err, results.ErrNoTask):
 		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("no task has id %q", t.ID), Hint: "tasks lists the tasks of this data directory", Err: err}
 	case errors.As(err, &ambiguous):
-		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("id %q is ambiguous: %s", t.ID, list(ambiguous.IDs, 5)), Hint: "type more of the id", Err: err}
+		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("id %q is ambiguous: %s", t.ID, term.List(ambiguous.IDs, 5)), Hint: "type more of the id", Err: err}
 	}
 	return task, err
 }

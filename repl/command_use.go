@@ -32,7 +32,7 @@ func (c *useCommand) Run(ctx context.Context, s *session) error {
 	case c.Clear:
 		s.use = used{}
 	case expr != "":
-		set, err := hostexpr.Evaluate(expr, wire.MaxLeaves, s.groups(ctx))
+		set, err := hostexpr.Evaluate(expr, wire.MaxLeaves, s.targetEnv().LookupGroup(ctx))
 		if err != nil {
 			return cli.WithStatus(cli.ExitUsage, fmt.Errorf("use: %w", err))
 		}

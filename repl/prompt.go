@@ -250,7 +250,7 @@ func (s *session) leave(ctx context.Context) {
 		}
 	}
 	if len(ids) > 0 {
-		s.note("not done yet: %s; check_task shows them at another time", list(ids, 10))
+		s.note("not done yet: %s; check_task shows them at another time", term.List(ids, 10))
 	}
 }
 

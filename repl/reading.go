@@ -12,6 +12,7 @@ import (
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/result"
+	"warren/repl/target"
 )
 
 // A reading is how results are shown: flags of every command that shows some.
@@ -105,11 +106,11 @@ func (r *reading) contradiction(v *result.View, terminal bool) error {
 
 func (sel *selection) choose(ctx context.Context, s *session, v *result.View) error {
 	if len(sel.Host) > 0 {
-		exprs, err := (&targets{}).expressions("--host", sel.Host, nil)
+		exprs, err := (&target.Flags{}).Expressions("--host", sel.Host, nil)
 		if err != nil {
 			return err
 		}
-		if v.Hosts, err = s.evaluate(ctx, exprs); err != nil {
+		if v.Hosts, err = s.targetEnv().Evaluate(ctx, exprs); err != nil {
 			return err
 		}
 		if v.Hosts.Len() == 0 {

@@ -5,6 +5,7 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/wire"
+	"warren/repl/target"
 )
 
 // maxRefusedFiles bounds the warnings about files that hosts refuse. A host may say of
@@ -13,12 +14,12 @@ const maxRefusedFiles = 10
 
 // refusedFiles warns of the hosts that refuse one of the files by which they decide who
 // may run what. Hosts with the same problem share a line.
-func refusedFiles(agents []chosenAgent) (lines []string) {
+func refusedFiles(agents []target.Agent) (lines []string) {
 	type problem struct{ file, what, meanwhile string }
 	var order []problem
 	hosts := map[problem][]string{}
 	for i := range agents {
-		if !agents[i].answers {
+		if !agents[i].Answers {
 			continue // it may have been mended since
 		}
 		for _, f := range agents[i].RefusedFiles {

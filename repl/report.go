@@ -12,6 +12,7 @@ import (
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/result"
+	"warren/repl/target"
 	"warren/repl/term"
 )
 
@@ -71,7 +72,7 @@ func (s *session) asItIs(ctx context.Context, id string, v *result.View) (task r
 // status that the task means.
 func (s *session) seen(task results.Task, chosen []results.Job) error {
 	s.viewed(task, chosen)
-	s.warnOfClocks(clocksOfJobs(&task, chosen, time.Now()))
+	s.clocks.Warn(s.stdio, target.ClocksOfJobs(&task, chosen, time.Now()))
 	if task.Summary.OK != task.Hosts {
 		return cli.ExitWith(cli.ExitFailed)
 	}

@@ -143,7 +143,7 @@ func prepareSave(v *result.View, files []saving) error {
 		}
 	}
 	if len(there) > 0 {
-		return cli.Usage("--force overwrites, another directory keeps both", "--save %s: there already: %s", v.Save, list(there, 5))
+		return cli.Usage("--force overwrites, another directory keeps both", "--save %s: there already: %s", v.Save, term.List(there, 5))
 	}
 	return nil
 }

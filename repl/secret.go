@@ -60,7 +60,7 @@ func (c *runCommand) secret(ctx context.Context, s *session) (*wire.Secret, erro
 		secret.Env = append(secret.Env, v.name+"="+value)
 	}
 	if c.SecretStdin != "" {
-		data, err := toSend.file("--secret-stdin", c.SecretStdin, s.pipedInput())
+		data, err := toSend.Read("--secret-stdin", c.SecretStdin, s.pipedInput())
 		if err != nil {
 			return nil, err
 		}

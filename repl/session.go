@@ -12,6 +12,7 @@ import (
 	"warren/internal/operator/results"
 	"warren/repl/cli"
 	"warren/repl/lineedit"
+	"warren/repl/target"
 	"warren/repl/term"
 )
 
@@ -63,10 +64,10 @@ type session struct {
 	submitted []string       // tasks of this prompt whose end has not been told
 	told      map[string]int // moves of a rollout that have been told, by task
 	detached  detached
-	skewed    map[string]bool // hosts whose clocks have been told to be off
-	late      bool            // a Ctrl-C came as what waited had just come to its end
-	hurry     bool            // a second Ctrl-C: the end is not to be waited for
-	letGo     func()          // restores the usual effect of Ctrl-C
+	clocks    target.Clocks
+	late      bool   // a Ctrl-C came as what waited had just come to its end
+	hurry     bool   // a second Ctrl-C: the end is not to be waited for
+	letGo     func() // restores the usual effect of Ctrl-C
 }
 
 // start makes the rest of the process, if that has not been done.
@@ -134,4 +135,18 @@ func (s *session) pipedInput() io.Reader {
 		return s.stdio.In
 	}
 	return nil
+}
+
+// targetEnv is what choosing hosts may use.
+func (s *session) targetEnv() *target.Env {
+	return &target.Env{
+		Out: s.stdio, Input: s.pipedInput(), Groups: s.settings.Groups, Clocks: &s.clocks,
+		Store: func() target.Store { return s.store }, Connect: s.connect, Interruptible: s.interruptible,
+		Discover: func(ctx context.Context, wait time.Duration, enough func([]results.Agent, time.Duration) bool) ([]results.Agent, error) {
+			return s.engine.Discover(ctx, wait, enough)
+		},
+		FindTask: func(ctx context.Context, id, command string) (results.Task, error) {
+			return (&taskID{ID: id}).find(ctx, s, command)
+		},
+	}
 }

@@ -1,9 +1,7 @@
 package repl
 
 import (
-	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -64,7 +62,7 @@ func (c *runCommand) command(spec *results.Spec, in io.Reader) error {
 	case c.NoShell && c.Script != "":
 		return cli.Usage("a script is executed by a shell, or by the interpreter that --shell names", "--script and --no-shell contradict each other")
 	case c.Script != "":
-		data, err := toSend.file("--script", c.Script, in)
+		data, err := toSend.Read("--script", c.Script, in)
 		if err != nil {
 			return err
 		}
@@ -92,7 +90,7 @@ func (c *runCommand) command(spec *results.Spec, in io.Reader) error {
 	if c.Stdin == "" {
 		return nil
 	}
-	data, err := toSend.file("--stdin", c.Stdin, in)
+	data, err := toSend.Read("--stdin", c.Stdin, in)
 	run.Stdin = data
 	return err
 }
@@ -124,39 +122,7 @@ func (c *runCommand) withinLimits(spec *results.Spec) error {
 // encoded is the length of b in base64.
 func encoded(b []byte) int { return (len(b) + 2) / 3 * 4 }
 
-// A content is what a file is read for.
-type content struct {
-	most     int    // bytes
-	tooLarge string // what a larger file is
-	smaller  string // hint, of a larger file
-	missing  string // hint, of one that cannot be opened; may be empty
-}
-
 // toSend is for what travels in a request: no more than could be sent.
-var toSend = content{
-	most: maxBody * 3 / 4, tooLarge: "too large to send", smaller: "copy the file to the hosts by other means, or have them fetch it",
-}
-
-// file reads a file whole; "-" is in.
-func (c *content) file(flag, name string, in io.Reader) ([]byte, error) {
-	from := in
-	switch {
-	case name == "-" && in == nil:
-		return nil, cli.Usage("name a file", "%s -: standard input is where the commands come from", flag)
-	case name != "-":
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("%s: %v", flag, err), Hint: c.missing, Err: err}
-		}
-		defer f.Close()
-		from = f
-	}
-	data, err := io.ReadAll(io.LimitReader(from, int64(c.most)+1))
-	if err != nil {
-		return nil, cli.WithStatus(cli.ExitUsage, fmt.Errorf("%s: %w", flag, err))
-	}
-	if len(data) > c.most {
-		return nil, cli.Usage(c.smaller, "%s %s: the file is %s, the limit is %s", flag, name, c.tooLarge, term.Size(int64(c.most)))
-	}
-	return data, nil
+var toSend = cli.InputFile{
+	Most: maxBody * 3 / 4, TooLarge: "too large to send", Smaller: "copy the file to the hosts by other means, or have them fetch it",
 }

@@ -16,6 +16,7 @@ import (
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/target"
 )
 
 func runOf(t *testing.T, args ...string) *runCommand {
@@ -84,7 +85,7 @@ func TestSpec(t *testing.T) {
 			t.Errorf("%q: %v", tt.args, err)
 			continue
 		}
-		set, err := runOf(t, tt.args...).named(t.Context(), &session{})
+		set, err := runOf(t, tt.args...).Named(t.Context(), new(target.Env))
 		if err != nil || !slices.Equal(set.Names(), []string{"web01", "web02"}) {
 			t.Errorf("%q: hosts %v, %v", tt.args, set, err)
 		}

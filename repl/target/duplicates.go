@@ -1,4 +1,4 @@
-package repl
+package target
 
 import (
 	"fmt"
@@ -6,10 +6,10 @@ import (
 	"warren/internal/operator/results"
 )
 
-// rivals says which names more than one agent claims. The broker lets one agent
+// duplicates says which names more than one agent claims. The broker lets one agent
 // at most answer to a name, so all but one of them are lying, or have just lost
 // it; which one cannot be told from what they say.
-func rivals(agents []results.Agent) (lines []string) {
+func duplicates(agents []results.Agent) (lines []string) {
 	ids := make(map[string]bool, len(agents))
 	for _, a := range agents {
 		ids[a.Agent] = true

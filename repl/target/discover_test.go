@@ -1,4 +1,4 @@
-package repl
+package target
 
 import (
 	"testing"
@@ -47,7 +47,7 @@ func TestRollCall(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c := targets{MinHosts: cli.Count(tt.minHosts)}
+		c := Flags{MinHosts: cli.Count(tt.minHosts)}
 		call := rollCall{named: set != nil, lately: tt.lately, complete: func(answers []results.Agent) bool { return c.complete(set, answers) }}
 		if got := call.enough(tt.answers, tt.quiet); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)

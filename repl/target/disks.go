@@ -1,4 +1,4 @@
-package repl
+package target
 
 import (
 	"fmt"
@@ -20,15 +20,15 @@ var diskWarnings = []struct {
 }
 
 // warnOfDisks warns of agents that have just said that they cannot write.
-func (s *session) warnOfDisks(agents []results.Agent) {
+func (env *Env) warnOfDisks(agents []results.Agent) {
 	hosts := map[wire.Disk][]string{}
 	for i := range agents {
 		hosts[agents[i].Disk] = append(hosts[agents[i].Disk], agents[i].Agent)
 	}
 	for _, w := range diskWarnings {
 		if len(hosts[w.disk]) > 0 {
-			s.note("warning: %s", fmt.Sprintf(w.text, hostexpr.Fold(hosts[w.disk])))
-			s.note("hint: %s", w.hint)
+			env.Out.Note("warning: %s", fmt.Sprintf(w.text, hostexpr.Fold(hosts[w.disk])))
+			env.Out.Note("hint: %s", w.hint)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package repl
+package target
 
 import (
 	"context"
@@ -12,20 +12,21 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
 	"warren/internal/suggest"
+	"warren/repl/term"
 )
 
-// groups knows the groups of the operator's file, and the hosts of earlier tasks
+// LookupGroup knows the groups of the operator's file, and the hosts of earlier tasks
 // by how they ended: @web, @racks:r1, @failed:1b4e. The file is read when its
 // first group is named.
-func (s *session) groups(ctx context.Context) hostexpr.Groups {
+func (env *Env) LookupGroup(ctx context.Context) hostexpr.Groups {
 	var file *groups.Groups
 	return func(source, name string) (exprs []string, home string, err error) {
 		if slices.Contains(results.Words(), source) {
-			exprs, err = s.hostsOf(ctx, source, name)
+			exprs, err = env.hostsOf(ctx, source, name)
 			return exprs, "", err
 		}
 		if file == nil {
-			if file, err = s.loadGroups(source, name); err != nil {
+			if file, err = env.loadGroups(source, name); err != nil {
 				return nil, "", err
 			}
 		}
@@ -34,17 +35,17 @@ func (s *session) groups(ctx context.Context) hostexpr.Groups {
 	}
 }
 
-func (s *session) loadGroups(source, name string) (*groups.Groups, error) {
+func (env *Env) loadGroups(source, name string) (*groups.Groups, error) {
 	written := "@" + name
 	if source != "" {
 		written = "@" + source + ":" + name
 	}
-	if s.settings.Groups == "" {
+	if env.Groups == "" {
 		return nil, fmt.Errorf("group %s: there is no file of groups\nhint: name one with --groups or WARREN_GROUPS", written)
 	}
-	file, err := groups.Load(s.settings.Groups, results.Words())
+	file, err := groups.Load(env.Groups, results.Words())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("group %s: there is no file of groups at %s\nhint: write one, as in  roles: {web: 'web[01-20]'}  or name another with --groups or WARREN_GROUPS", written, s.settings.Groups)
+		return nil, fmt.Errorf("group %s: there is no file of groups at %s\nhint: write one, as in  roles: {web: 'web[01-20]'}  or name another with --groups or WARREN_GROUPS", written, env.Groups)
 	}
 	return file, err
 }
@@ -65,7 +66,7 @@ func explainGroup(name string, err error) error {
 	case slices.Contains(results.Words(), name):
 		hint = fmt.Sprintf("the hosts of an earlier task are @%s:ID", name)
 	case len(unknown.Known) > 0:
-		hint = "there are " + list(unknown.Known, 10)
+		hint = "there are " + term.List(unknown.Known, 10)
 	}
 	if hint == "" {
 		return err
@@ -74,12 +75,12 @@ func explainGroup(name string, err error) error {
 }
 
 // hostsOf returns the hosts of a task whose jobs a word is true of.
-func (s *session) hostsOf(ctx context.Context, word, id string) ([]string, error) {
-	task, err := (&taskID{ID: id}).find(ctx, s, "@"+word)
+func (env *Env) hostsOf(ctx context.Context, word, id string) ([]string, error) {
+	task, err := env.FindTask(ctx, id, "@"+word)
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := s.store.Jobs(ctx, task.ID)
+	jobs, err := env.Store().Jobs(ctx, task.ID)
 	if err != nil {
 		return nil, err
 	}

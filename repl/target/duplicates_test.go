@@ -1,4 +1,4 @@
-package repl
+package target
 
 import (
 	"slices"
@@ -14,7 +14,7 @@ func TestRivals(t *testing.T) {
 	}
 	two := agent(1, "f")
 	two.TwoLogins = true
-	got := rivals([]results.Agent{two, agent(0, "a", "x"), agent(1, "b"), agent(0, "c", "a"), agent(0, "d", "x", "y"), agent(0, "e", "z")})
+	got := duplicates([]results.Agent{two, agent(0, "a", "x"), agent(1, "b"), agent(0, "c", "a"), agent(0, "d", "x", "y"), agent(0, "e", "z")})
 	want := []string{
 		"two logins at the broker answer as f; the first answer is shown",
 		"2 agents have answered by the id b; the first is shown",

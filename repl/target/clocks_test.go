@@ -1,4 +1,4 @@
-package repl
+package target
 
 import (
 	"bytes"
@@ -24,8 +24,8 @@ func TestClocksAreTold(t *testing.T) {
 		{Host: "silent"},
 	}
 	var said bytes.Buffer
-	s := &session{stdio: term.NewConsole(term.IO{Err: &said}, false)}
-	s.warnOfClocks(clocksOfJobs(task, jobs, now))
+	out, c := term.NewConsole(term.IO{Err: &said}, false), new(Clocks)
+	c.Warn(out, ClocksOfJobs(task, jobs, now))
 	want := []string{
 		"warning: the clock of db1 is ahead of this one, by up to 1m0s",
 		"warning: the clock of web[01-02] is behind this one, by up to 1h59m50s",
@@ -41,8 +41,8 @@ func TestClocksAreTold(t *testing.T) {
 	}
 	said.Reset()
 	hello := results.Agent{Hello: wire.Hello{Agent: "db2", At: now.Add(-time.Minute).UnixMilli()}, Seen: now}
-	s.warnOfClocks(clocksOfJobs(task, jobs, now))
-	s.warnOfClocks(clocksOfAgents([]results.Agent{hello, {Hello: wire.Hello{Agent: "db3", At: now.UnixMilli()}, Seen: now}}))
+	c.Warn(out, ClocksOfJobs(task, jobs, now))
+	c.Warn(out, clocksOfAgents([]results.Agent{hello, {Hello: wire.Hello{Agent: "db3", At: now.UnixMilli()}, Seen: now}}))
 	if got := said.String(); strings.Count(got, "warning: ") != 1 || !strings.Contains(got, "the clock of db2 is behind") {
 		t.Errorf("then said %q", got)
 	}

@@ -1,4 +1,4 @@
-package repl
+package target
 
 import (
 	"time"
@@ -6,20 +6,24 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
 	"warren/repl/result"
+	"warren/repl/term"
 )
 
-// warnOfClocks tells, once for each host, whose clock is off.
-func (s *session) warnOfClocks(skews map[string]time.Duration) {
+// Clocks remembers the hosts whose clocks have been told to be off.
+type Clocks struct{ told map[string]bool }
+
+// Warn tells, once for each host, whose clock is off.
+func (c *Clocks) Warn(out *term.Console, skews map[string]time.Duration) {
 	var ahead, behind []string
 	var most [2]time.Duration
 	for host, d := range skews {
-		if d == 0 || s.skewed[host] {
+		if d == 0 || c.told[host] {
 			continue
 		}
-		if s.skewed == nil {
-			s.skewed = map[string]bool{}
+		if c.told == nil {
+			c.told = map[string]bool{}
 		}
-		s.skewed[host] = true
+		c.told[host] = true
 		if d > 0 {
 			ahead, most[0] = append(ahead, host), max(most[0], d)
 		} else {
@@ -28,14 +32,14 @@ func (s *session) warnOfClocks(skews map[string]time.Duration) {
 	}
 	for i, word := range []string{"ahead of", "behind"} {
 		if hosts := [][]string{ahead, behind}[i]; len(hosts) > 0 {
-			s.note("warning: the clock of %s is %s this one, by up to %s", hostexpr.Fold(hosts), word, most[i].Round(time.Second))
-			s.note("hint: set both by NTP: a host that is off by more than its --clock-tolerance refuses jobs")
+			out.Note("warning: the clock of %s is %s this one, by up to %s", hostexpr.Fold(hosts), word, most[i].Round(time.Second))
+			out.Note("hint: set both by NTP: a host that is off by more than its --clock-tolerance refuses jobs")
 		}
 	}
 }
 
-// clocksOfJobs are the clocks by which hosts accepted jobs of a task, just read.
-func clocksOfJobs(task *results.Task, jobs []results.Job, now time.Time) map[string]time.Duration {
+// ClocksOfJobs are the clocks by which hosts accepted jobs of a task, just read.
+func ClocksOfJobs(task *results.Task, jobs []results.Job, now time.Time) map[string]time.Duration {
 	skews := map[string]time.Duration{}
 	for i := range jobs {
 		if at := jobs[i].Accepted; !at.IsZero() {

@@ -1,4 +1,4 @@
-package repl
+package target
 
 import (
 	"bytes"
@@ -15,8 +15,8 @@ func TestHostsWarnsOfDisks(t *testing.T) {
 		return results.Agent{Hello: wire.Hello{Agent: id, Disk: disk}}
 	}
 	var out bytes.Buffer
-	s := &session{stdio: term.NewConsole(term.IO{Err: &out}, false)}
-	s.warnOfDisks([]results.Agent{
+	env := &Env{Out: term.NewConsole(term.IO{Err: &out}, false)}
+	env.warnOfDisks([]results.Agent{
 		agent("web01", wire.DiskFull), agent("web02", wire.DiskOK), agent("web03", wire.DiskFull), agent("db1", wire.DiskReadOnly),
 	})
 	want := []string{

@@ -1,4 +1,4 @@
-package repl
+package target
 
 import (
 	"cmp"
@@ -28,58 +28,58 @@ const (
 	goneFor = 7 * 24 * time.Hour
 )
 
-// A choice is the agents that targets come to.
-type choice struct {
-	agents []chosenAgent
+// A Choice is the agents that targets come to.
+type Choice struct {
+	Agents []Agent
 	hosts  []string // their names as they were named, or else their ids
-	silent []string // named hosts that do not answer
+	Silent []string // named hosts that do not answer
 	gone   []string // ids of agents that would have been chosen earlier, where no host is named
 }
 
-// A chosenAgent is one that is meant. It may have answered earlier only.
-type chosenAgent struct {
+// A Agent is one that is meant. It may have answered earlier only.
+type Agent struct {
 	results.Agent
-	answers bool
+	Answers bool
 }
 
-// ask chooses among the agents that answer, and, told so, all that have answered
+// Ask chooses among the agents that answer, and, told so, all that have answered
 // before. An agent is chosen once, by the first of its names that is named.
-func (c *targets) ask(ctx context.Context, s *session, set *hostexpr.Set, all bool) (choice, error) {
+func (c *Flags) Ask(ctx context.Context, env *Env, set *hostexpr.Set, all bool) (Choice, error) {
 	condition, err := c.condition()
 	if err != nil {
-		return choice{}, err
+		return Choice{}, err
 	}
-	excluded, err := c.excluded(ctx, s)
+	excluded, err := c.excluded(ctx, env)
 	if err != nil {
-		return choice{}, err
+		return Choice{}, err
 	}
-	answers, err := s.discover(ctx, func(answers []results.Agent) bool { return c.complete(set, answers) }, set != nil)
+	answers, err := env.discover(ctx, func(answers []results.Agent) bool { return c.complete(set, answers) }, set != nil)
 	if err != nil {
-		return choice{}, err
+		return Choice{}, err
 	}
-	known, err := s.known(ctx, answers)
+	known, err := env.known(ctx, answers)
 	if err != nil {
-		return choice{}, err
+		return Choice{}, err
 	}
-	known = slices.DeleteFunc(known, func(a chosenAgent) bool { return slices.ContainsFunc(a.Names, excluded.Has) })
+	known = slices.DeleteFunc(known, func(a Agent) bool { return slices.ContainsFunc(a.Names, excluded.Has) })
 	if known, err = meeting(condition, known); err != nil {
-		return choice{}, err
+		return Choice{}, err
 	}
 	chosen := choose(set, answers, known, all)
 	n := 0
-	for _, a := range chosen.agents {
-		if a.answers {
+	for _, a := range chosen.Agents {
+		if a.Answers {
 			n++
 		}
 	}
 	if n < int(c.MinHosts) {
-		return chosen, c.tooFew(n, chosen.silent)
+		return chosen, c.tooFew(n, chosen.Silent)
 	}
 	return chosen, nil
 }
 
 // complete reports whether nobody else need be waited for, as far as is known.
-func (c *targets) complete(set *hostexpr.Set, answers []results.Agent) bool {
+func (c *Flags) complete(set *hostexpr.Set, answers []results.Agent) bool {
 	if set == nil {
 		return len(answers) >= int(c.MinHosts)
 	}
@@ -102,20 +102,20 @@ func owners(answers []results.Agent) map[string]string {
 // Where all are named it takes these as soon as they have answered. Else nobody
 // knows how many there are: it takes all that come until it is quiet, and waits
 // for those that have answered within the last days.
-func (s *session) discover(ctx context.Context, complete func([]results.Agent) bool, named bool) (answers []results.Agent, err error) {
-	if err := s.connect(ctx); err != nil {
+func (env *Env) discover(ctx context.Context, complete func([]results.Agent) bool, named bool) (answers []results.Agent, err error) {
+	if err := env.Connect(ctx); err != nil {
 		return nil, err
 	}
-	lately, err := s.store.Agents(ctx, time.Now().Add(-goneFor))
+	lately, err := env.Store().Agents(ctx, time.Now().Add(-goneFor))
 	if err != nil {
 		return nil, err
 	}
 	call := rollCall{named: named, lately: lately, complete: complete}
-	err = s.interruptible(ctx, func(ctx context.Context) (err error) {
-		if answers, err = s.engine.Discover(ctx, discoverTime, call.enough); err != nil || complete(answers) {
+	err = env.Interruptible(ctx, func(ctx context.Context) (err error) {
+		if answers, err = env.Discover(ctx, discoverTime, call.enough); err != nil || complete(answers) {
 			return err
 		}
-		again, err := s.engine.Discover(ctx, discoverTime, call.enough)
+		again, err := env.Discover(ctx, discoverTime, call.enough)
 		answers = united(answers, again)
 		return err
 	})
@@ -123,10 +123,10 @@ func (s *session) discover(ctx context.Context, complete func([]results.Agent) b
 		return nil, cli.ExitWith(cli.ExitFailed)
 	}
 	slices.SortFunc(answers, func(a, b results.Agent) int { return cmp.Compare(a.Agent, b.Agent) })
-	s.warnOfClocks(clocksOfAgents(answers))
-	s.warnOfDisks(answers)
-	for _, line := range rivals(answers) {
-		s.note("warning: %s", line)
+	env.Clocks.Warn(env.Out, clocksOfAgents(answers))
+	env.warnOfDisks(answers)
+	for _, line := range duplicates(answers) {
+		env.Out.Note("warning: %s", line)
 	}
 	return answers, err
 }
@@ -170,37 +170,37 @@ func united(first, second []results.Agent) []results.Agent {
 }
 
 // known is who answers now, and who has answered before, by id.
-func (s *session) known(ctx context.Context, answers []results.Agent) ([]chosenAgent, error) {
-	stored, err := s.store.Agents(ctx, time.Time{})
+func (env *Env) known(ctx context.Context, answers []results.Agent) ([]Agent, error) {
+	stored, err := env.Store().Agents(ctx, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	var known []chosenAgent
+	var known []Agent
 	answering := map[string]bool{}
 	for _, a := range answers {
 		answering[a.Agent] = true
-		known = append(known, chosenAgent{a, true})
+		known = append(known, Agent{a, true})
 	}
 	for _, a := range stored {
 		if !answering[a.Agent] {
-			known = append(known, chosenAgent{a, false})
+			known = append(known, Agent{a, false})
 		}
 	}
-	slices.SortFunc(known, byID)
+	slices.SortFunc(known, ByID)
 	return known, nil
 }
 
-func byID(a, b chosenAgent) int { return cmp.Compare(a.Agent.Agent, b.Agent.Agent) }
+func ByID(a, b Agent) int { return cmp.Compare(a.Agent.Agent, b.Agent.Agent) }
 
 // meeting returns the agents of which the condition is true, if there is one.
 // What is wrong with it for one that does not answer does not matter.
-func meeting(condition *where.Condition, known []chosenAgent) ([]chosenAgent, error) {
+func meeting(condition *where.Condition, known []Agent) ([]Agent, error) {
 	if condition == nil {
 		return known, nil
 	}
 	var hellos []*wire.Hello
 	for i := range known {
-		if known[i].answers {
+		if known[i].Answers {
 			hellos = append(hellos, &known[i].Hello)
 		}
 	}
@@ -210,10 +210,10 @@ func meeting(condition *where.Condition, known []chosenAgent) ([]chosenAgent, er
 	if err := condition.Check(hellos); err != nil {
 		return nil, cli.WithStatus(cli.ExitUsage, prefixed("--where", err))
 	}
-	var met []chosenAgent
+	var met []Agent
 	for i := range known {
 		ok, err := condition.Match(&known[i].Hello)
-		if err != nil && known[i].answers {
+		if err != nil && known[i].Answers {
 			return nil, cli.WithStatus(cli.ExitUsage, prefixed("--where", err))
 		}
 		if ok {
@@ -224,23 +224,23 @@ func meeting(condition *where.Condition, known []chosenAgent) ([]chosenAgent, er
 }
 
 // choose makes the choice: of the agents that are meant by the names and in met.
-func choose(set *hostexpr.Set, answers []results.Agent, met []chosenAgent, all bool) (c choice) {
+func choose(set *hostexpr.Set, answers []results.Agent, met []Agent, all bool) (c Choice) {
 	if set == nil {
 		for _, a := range met {
 			switch {
-			case a.answers || all:
-				c.agents, c.hosts = append(c.agents, a), append(c.hosts, a.Agent.Agent)
+			case a.Answers || all:
+				c.Agents, c.hosts = append(c.Agents, a), append(c.hosts, a.Agent.Agent)
 			case time.Since(a.Seen) < goneFor:
 				c.gone = append(c.gone, a.Agent.Agent)
 			}
 		}
 		return c
 	}
-	byName := map[string]chosenAgent{}
+	byName := map[string]Agent{}
 	for _, a := range met {
-		if a.answers || all {
+		if a.Answers || all {
 			for _, name := range a.Names {
-				if !byName[name].answers { // who answers has the name now
+				if !byName[name].Answers { // who answers has the name now
 					byName[name] = a
 				}
 			}
@@ -249,11 +249,11 @@ func choose(set *hostexpr.Set, answers []results.Agent, met []chosenAgent, all b
 	owner, taken := owners(answers), map[string]bool{}
 	for _, name := range set.Names() {
 		if owner[name] == "" {
-			c.silent = append(c.silent, name)
+			c.Silent = append(c.Silent, name)
 		}
 		if a, ok := byName[name]; ok && !taken[a.Agent.Agent] {
 			taken[a.Agent.Agent] = true
-			c.agents, c.hosts = append(c.agents, a), append(c.hosts, name)
+			c.Agents, c.hosts = append(c.Agents, a), append(c.hosts, name)
 		}
 	}
 	return c

@@ -1,4 +1,4 @@
-package repl
+package target
 
 import (
 	"context"
@@ -10,9 +10,9 @@ import (
 	"warren/repl/term"
 )
 
-// targets are the flags that say which hosts a command is about. Those with
+// Flags are the flags that say which hosts a command is about. Those with
 // the tag below are for hosts expand and hosts fold too.
-type targets struct {
+type Flags struct {
 	Hosts     []string  `placeholder:"EXPR" sep:"none" help:"Where: names, addresses, ranges as in web[01-20,30], groups as in @web, with blanks or commas between. May be repeated."`
 	HostsFile []string  `placeholder:"FILE" sep:"none" below:"" help:"Hosts from a file, an expression on each line; - is standard input."`
 	Exclude   []string  `placeholder:"EXPR" sep:"none" below:"" help:"Hosts to leave out."`
@@ -20,26 +20,26 @@ type targets struct {
 	MinHosts  cli.Count `placeholder:"N" help:"Fail, before anything is sent, where fewer hosts answer."`
 }
 
-// named returns the hosts that are named, nil where none is: --where alone.
-func (c *targets) named(ctx context.Context, s *session) (*hostexpr.Set, error) {
+// Named returns the hosts that are named, nil where none is: --where alone.
+func (c *Flags) Named(ctx context.Context, env *Env) (*hostexpr.Set, error) {
 	if len(c.Hosts) == 0 && len(c.HostsFile) == 0 {
 		return nil, nil
 	}
-	exprs, err := c.expressions("--hosts", c.Hosts, s.pipedInput())
+	exprs, err := c.Expressions("--hosts", c.Hosts, env.Input)
 	if err != nil {
 		return nil, err
 	}
-	return c.without(ctx, s, exprs)
+	return c.Without(ctx, env, exprs)
 }
 
-// without returns the hosts of the expressions that are not left out, at least
+// Without returns the hosts of the expressions that are not left out, at least
 // one.
-func (c *targets) without(ctx context.Context, s *session, exprs []expression) (*hostexpr.Set, error) {
-	set, err := s.evaluate(ctx, exprs)
+func (c *Flags) Without(ctx context.Context, env *Env, exprs []Expression) (*hostexpr.Set, error) {
+	set, err := env.Evaluate(ctx, exprs)
 	if err != nil {
 		return nil, err
 	}
-	excluded, err := c.excluded(ctx, s)
+	excluded, err := c.excluded(ctx, env)
 	if err != nil {
 		return nil, err
 	}
@@ -50,16 +50,16 @@ func (c *targets) without(ctx context.Context, s *session, exprs []expression) (
 }
 
 // excluded returns the hosts to leave out.
-func (c *targets) excluded(ctx context.Context, s *session) (*hostexpr.Set, error) {
-	exprs, err := (&targets{}).expressions("--exclude", c.Exclude, nil)
+func (c *Flags) excluded(ctx context.Context, env *Env) (*hostexpr.Set, error) {
+	exprs, err := (&Flags{}).Expressions("--exclude", c.Exclude, nil)
 	if err != nil {
 		return nil, err
 	}
-	return s.evaluate(ctx, exprs)
+	return env.Evaluate(ctx, exprs)
 }
 
 // condition reads --where; nil is none.
-func (c *targets) condition() (*where.Condition, error) {
+func (c *Flags) condition() (*where.Condition, error) {
 	if c.Where == nil {
 		return nil, nil
 	}
@@ -70,10 +70,10 @@ func (c *targets) condition() (*where.Condition, error) {
 	return condition, nil
 }
 
-// chooseHosts returns the hosts that a task is for, at least one, and tells what
+// ChooseHosts returns the hosts that a task is for, at least one, and tells what
 // is odd about them. Agents are asked only where that is needed.
-func (c *targets) chooseHosts(ctx context.Context, s *session) ([]string, error) {
-	set, err := c.named(ctx, s)
+func (c *Flags) ChooseHosts(ctx context.Context, env *Env) ([]string, error) {
+	set, err := c.Named(ctx, env)
 	if err != nil {
 		return nil, err
 	}
@@ -82,13 +82,13 @@ func (c *targets) chooseHosts(ctx context.Context, s *session) ([]string, error)
 	}
 	if set != nil {
 		if repeated := set.Repeated(); len(repeated) > 0 {
-			s.note("named more than once, counted once: %s", hostexpr.Fold(repeated))
+			env.Out.Note("named more than once, counted once: %s", hostexpr.Fold(repeated))
 		}
 	}
 	if c.Where == nil && c.MinHosts == 0 {
 		return set.Names(), nil
 	}
-	choice, err := c.ask(ctx, s, set, false)
+	choice, err := c.Ask(ctx, env, set, false)
 	switch {
 	case err != nil:
 		return nil, err
@@ -96,16 +96,16 @@ func (c *targets) chooseHosts(ctx context.Context, s *session) ([]string, error)
 		return set.Names(), nil
 	case len(choice.hosts) == 0:
 		return nil, &cli.Error{Status: cli.ExitFailed, Text: "no host is chosen: of none that answers --where is true", Hint: "hosts shows who answers, with facts and labels"}
-	case len(choice.silent) > 0:
-		s.note("not chosen, since no agent answers: %s", hostexpr.Fold(choice.silent))
+	case len(choice.Silent) > 0:
+		env.Out.Note("not chosen, since no agent answers: %s", hostexpr.Fold(choice.Silent))
 	case len(choice.gone) > 0:
-		s.note("not chosen, since they do not answer now; --where was true of them earlier: %s", hostexpr.Fold(choice.gone))
+		env.Out.Note("not chosen, since they do not answer now; --where was true of them earlier: %s", hostexpr.Fold(choice.gone))
 	}
 	return choice.hosts, nil
 }
 
 // tooFew is the error of --min-hosts.
-func (c *targets) tooFew(n int, silent []string) error {
+func (c *Flags) tooFew(n int, silent []string) error {
 	answer := "answer"
 	if n == 1 {
 		answer = "answers"

@@ -1,4 +1,4 @@
-package repl
+package target
 
 import (
 	"bytes"
@@ -14,16 +14,16 @@ import (
 	"warren/repl/cli"
 )
 
-// An expression is text and where it was written.
-type expression struct{ text, from string }
+// An Expression is text and where it was written.
+type Expression struct{ Text, from string }
 
-// expressions are those of a flag or an argument, and of the files.
-func (c *targets) expressions(from string, texts []string, in io.Reader) (exprs []expression, err error) {
+// Expressions are those of a flag or an argument, and of the files.
+func (c *Flags) Expressions(from string, texts []string, in io.Reader) (exprs []Expression, err error) {
 	for _, text := range texts {
-		exprs = append(exprs, expression{text, from})
+		exprs = append(exprs, Expression{text, from})
 	}
 	for _, name := range c.HostsFile {
-		more, err := readExpressions("--hosts-file", name, in)
+		more, err := ReadExpressions("--hosts-file", name, in)
 		if err != nil {
 			return nil, err
 		}
@@ -33,15 +33,15 @@ func (c *targets) expressions(from string, texts []string, in io.Reader) (exprs 
 }
 
 // ofHosts is for a file of hosts.
-var ofHosts = content{
-	most: 64 << 20, tooLarge: "too large", smaller: "name the hosts in several tasks",
-	missing: "name a file with a host or an expression on each line",
+var ofHosts = cli.InputFile{
+	Most: 64 << 20, TooLarge: "too large", Smaller: "name the hosts in several tasks",
+	Missing: "name a file with a host or an expression on each line",
 }
 
-// readExpressions reads an expression from each line of a file; "-" is in. What
+// ReadExpressions reads an expression from each line of a file; "-" is in. What
 // follows a # is a comment.
-func readExpressions(flag, name string, in io.Reader) (exprs []expression, err error) {
-	data, err := ofHosts.file(flag, name, in)
+func ReadExpressions(flag, name string, in io.Reader) (exprs []Expression, err error) {
+	data, err := ofHosts.Read(flag, name, in)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func readExpressions(flag, name string, in io.Reader) (exprs []expression, err e
 		n++
 		text, _, _ := strings.Cut(string(line), "#")
 		if text = strings.TrimSpace(text); text != "" {
-			exprs = append(exprs, expression{text, fmt.Sprintf("%s %s, line %d", flag, name, n)})
+			exprs = append(exprs, Expression{text, fmt.Sprintf("%s %s, line %d", flag, name, n)})
 		}
 	}
 	if len(exprs) == 0 {
@@ -63,22 +63,22 @@ func readExpressions(flag, name string, in io.Reader) (exprs []expression, err e
 }
 
 // checkExpressions refuses what checkText refuses in words.
-func checkExpressions(exprs []expression) error {
+func checkExpressions(exprs []Expression) error {
 	for _, e := range exprs {
-		if err := cli.CheckText([]string{e.text}); err != nil {
+		if err := cli.CheckText([]string{e.Text}); err != nil {
 			return cli.WithStatus(cli.ExitUsage, fmt.Errorf("%s: %w", e.from, err))
 		}
 	}
 	return nil
 }
 
-// evaluate returns the hosts of all expressions, each of which stands for itself.
+// Evaluate returns the hosts of all expressions, each of which stands for itself.
 // It may be none.
-func (s *session) evaluate(ctx context.Context, exprs []expression) (*hostexpr.Set, error) {
-	groups := s.groups(ctx)
+func (env *Env) Evaluate(ctx context.Context, exprs []Expression) (*hostexpr.Set, error) {
+	groups := env.LookupGroup(ctx)
 	all := new(hostexpr.Set)
 	for _, e := range exprs {
-		set, err := hostexpr.Evaluate(e.text, wire.MaxLeaves, groups)
+		set, err := hostexpr.Evaluate(e.Text, wire.MaxLeaves, groups)
 		if errors.Is(err, hostexpr.ErrNothing) {
 			continue
 		}
