@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/operator/results"
 	"warren/repl/cli"
+	"warren/repl/render"
 	"warren/repl/term"
 )
 
@@ -34,7 +35,7 @@ func (c *runCommand) check(ctx context.Context, s *session, spec results.Spec) e
 		return err
 	}
 	if c.JSON {
-		err = writeJSON(s.stdio.Out, describeChecks(checks))
+		err = render.WriteJSON(s.stdio.Out, describeChecks(checks))
 	} else {
 		err = s.stdio.Table(checkRows(checks))
 	}
@@ -85,10 +86,10 @@ type checkDocument struct {
 func describeChecks(checks []results.Check) map[string]any {
 	list := make([]checkDocument, len(checks))
 	for i := range checks {
-		d := checkDocument{Host: checks[i].Host, Reason: some(checks[i].Reason)}
+		d := checkDocument{Host: checks[i].Host, Reason: render.PtrOrNil(checks[i].Reason)}
 		if a := checks[i].Answer; a != nil {
-			d.Agent, d.WouldRun, d.Reason, d.Rule = some(a.Agent), &a.WouldRun, some(a.Reason), some(a.Rule)
-			d.User, d.Binary, d.Cwd = some(a.User), some(a.Binary), some(a.Cwd)
+			d.Agent, d.WouldRun, d.Reason, d.Rule = render.PtrOrNil(a.Agent), &a.WouldRun, render.PtrOrNil(a.Reason), render.PtrOrNil(a.Rule)
+			d.User, d.Binary, d.Cwd = render.PtrOrNil(a.User), render.PtrOrNil(a.Binary), render.PtrOrNil(a.Cwd)
 			if a.Argv != nil {
 				d.Argv = &a.Argv
 			}

@@ -14,6 +14,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/render"
 	"warren/repl/term"
 )
 
@@ -101,7 +102,7 @@ func (c *brokerSetupCommand) document(s *session, cfg brokersetup.Config, passwo
 		}
 		all = append(all, one)
 	}
-	return writeJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "logins": all, "script": script})
+	return render.WriteJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "logins": all, "script": script})
 }
 
 func (c *brokerSetupCommand) config() (brokersetup.Config, error) {
@@ -163,7 +164,7 @@ func (c *brokerSetupCommand) check(ctx context.Context, s *session, cfg brokerse
 	case err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1 || len(findings) == 0):
 		return c.cannotTell(err, said.String())
 	case c.JSON:
-		err = writeJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "findings": findings})
+		err = render.WriteJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "findings": findings})
 	case len(findings) == 0:
 		_, err = fmt.Fprintf(s.stdio.Out, "virtual host %s is Warren's alone\n", term.Line(c.Vhost))
 	default:

@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/config"
 	"warren/repl/cli"
+	"warren/repl/render"
 )
 
 // configPath is the configuration file that is read where none is named, "" where
@@ -69,7 +70,7 @@ The file is TOML, ~/.config/warren/config.toml or what --config names, one setti
 
 func (c *configCommand) Run(_ context.Context, s *session) error {
 	if c.JSON {
-		return writeJSON(s.stdio.Out, config.Document{File: s.source.File(), Settings: s.configuration})
+		return render.WriteJSON(s.stdio.Out, config.Document{File: s.source.File(), Settings: s.configuration})
 	}
 	rows := [][]string{{"SETTING", "VALUE", "FROM"}}
 	for _, v := range s.configuration {

@@ -7,6 +7,7 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/repl/cli"
+	"warren/repl/render"
 	"warren/repl/target"
 )
 
@@ -41,14 +42,14 @@ func (c *hostsCommand) Run(ctx context.Context, s *session) error {
 	if set != nil { // in the order of names, not of the expression
 		slices.SortFunc(choice.Agents, target.ByID)
 	}
-	for _, line := range refusedFiles(choice.Agents) {
+	for _, line := range render.RefusedFiles(choice.Agents) {
 		s.note("warning: %s", line)
 	}
 	switch {
 	case c.JSON:
-		err = writeAgents(s.stdio.Out, choice.Agents)
+		err = render.WriteAgents(s.stdio.Out, choice.Agents)
 	case len(choice.Agents) > 0:
-		err = s.printAgents(choice.Agents)
+		err = s.printer().Agents(choice.Agents)
 	case c.Where == nil:
 		s.note("no agent has answered%s", s.ofFleet())
 	default:
@@ -119,7 +120,7 @@ func (c *expandCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.parent.JSON {
-		return writeJSON(s.stdio.Out, map[string]any{"hosts": set.Names()})
+		return render.WriteJSON(s.stdio.Out, map[string]any{"hosts": set.Names()})
 	}
 	return s.stdio.Lines(set.Names())
 }
@@ -137,7 +138,7 @@ func (c *foldCommand) Run(ctx context.Context, s *session) error {
 	}
 	folded := hostexpr.Fold(set.Names())
 	if c.parent.JSON {
-		return writeJSON(s.stdio.Out, map[string]any{"expression": folded})
+		return render.WriteJSON(s.stdio.Out, map[string]any{"expression": folded})
 	}
 	_, err = fmt.Fprintln(s.stdio.Out, folded)
 	return err

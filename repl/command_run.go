@@ -111,9 +111,9 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 func (c *sendFlags) printTask(ctx context.Context, s *session, task results.Task) error {
 	switch {
 	case c.JSONL:
-		return s.printTaskRecords(ctx, task)
+		return s.printer().TaskRecords(ctx, task)
 	case c.JSON:
-		return s.printTaskDocument(ctx, task)
+		return s.printer().TaskDocument(ctx, task)
 	}
 	if s.shell {
 		_, err := fmt.Fprintln(s.stdio.Out, task.ID)

@@ -156,9 +156,9 @@ func (c *cancelCommand) Run(ctx context.Context, s *session) error {
 	}
 	switch {
 	case c.JSON:
-		return s.printTaskDocument(ctx, task)
+		return s.printer().TaskDocument(ctx, task)
 	case c.JSONL:
-		return s.printTaskRecords(ctx, task)
+		return s.printer().TaskRecords(ctx, task)
 	}
 	return nil
 }

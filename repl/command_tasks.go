@@ -12,6 +12,7 @@ import (
 	"warren/internal/suggest"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/render"
 	"warren/repl/term"
 )
 
@@ -53,9 +54,9 @@ func (c *tasksCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.JSON {
-		return writeTasks(s.stdio.Out, tasks)
+		return render.WriteTasks(s.stdio.Out, tasks)
 	}
-	if err := s.printTasks(tasks); err != nil {
+	if err := s.printer().Tasks(tasks); err != nil {
 		return err
 	}
 	switch {
@@ -125,7 +126,7 @@ func (c *tasksCommand) prune(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.JSON {
-		return writeJSON(s.stdio.Out, pruneDocument{tasks, bytes, before.UTC().Truncate(time.Second), c.DryRun})
+		return render.WriteJSON(s.stdio.Out, pruneDocument{tasks, bytes, before.UTC().Truncate(time.Second), c.DryRun})
 	}
 	word := "removed"
 	if c.DryRun {

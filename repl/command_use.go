@@ -8,6 +8,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/render"
 	"warren/repl/term"
 )
 
@@ -39,8 +40,8 @@ func (c *useCommand) Run(ctx context.Context, s *session) error {
 		s.use = used{expr, set.Names()}
 	}
 	if c.JSON {
-		doc := map[string]any{"expression": some(s.use.expr), "folded": some(hostexpr.Fold(s.use.hosts)), "hosts": append([]string{}, s.use.hosts...)}
-		return writeJSON(s.stdio.Out, doc)
+		doc := map[string]any{"expression": render.PtrOrNil(s.use.expr), "folded": render.PtrOrNil(hostexpr.Fold(s.use.hosts)), "hosts": append([]string{}, s.use.hosts...)}
+		return render.WriteJSON(s.stdio.Out, doc)
 	}
 	if s.use.expr == "" {
 		s.note("run needs --hosts: no hosts are used")

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"warren/internal/escape"
+	"warren/repl/render"
 	"warren/repl/term"
 )
 
@@ -56,7 +57,7 @@ func TestJSONHasNoHiddenCharacters(t *testing.T) {
 }
 
 func TestJSONEscapesNamesOfMembers(t *testing.T) {
-	text, err := encodeJSON(map[string]any{"labels": map[string]string{hiddenText: hiddenText}})
+	text, err := render.EncodeJSON(map[string]any{"labels": map[string]string{hiddenText: hiddenText}})
 	if err != nil || strings.ContainsFunc(string(text), escape.IsHidden) {
 		t.Errorf("%q, %v", text, err)
 	}

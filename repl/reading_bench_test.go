@@ -21,6 +21,7 @@ import (
 
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/render"
 	"warren/repl/result"
 )
 
@@ -209,7 +210,7 @@ func BenchmarkFrame(b *testing.B) {
 			g.Changed = true
 		}
 		t.Fold(groups)
-		frame(t, false, groups, 80, 24, fakeTime)
+		render.Frame(t, false, groups, 80, 24, fakeTime)
 	}
 }
 
@@ -229,7 +230,7 @@ func BenchmarkDiff(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(base)))
 			for b.Loop() {
-				if _, err := udiff.ToUnified("a", "b", base, udiff.Lines(base, other), diffContext); err != nil {
+				if _, err := udiff.ToUnified("a", "b", base, udiff.Lines(base, other), 3); err != nil {
 					b.Fatal(err)
 				}
 			}

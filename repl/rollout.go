@@ -9,6 +9,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
+	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/term"
 )
@@ -47,7 +48,7 @@ func stageHosts(r *results.Rollout, stage int, hosts []string) []string {
 type moveRecord struct {
 	Type string `json:"type"` // rollout
 	Task string `json:"task"`
-	moveDocument
+	render.MoveDocument
 	Names []string `json:"names"` // of the hosts that it is about
 }
 
@@ -73,7 +74,7 @@ func (s *session) tellMoves(ctx context.Context, id string, w io.Writer, records
 		names := moveHosts(task.Rollout, m, hosts)
 		if !records {
 			fmt.Fprintln(w, term.Line(fmt.Sprintf("[%s] %s", result.ShortID(id), moveText(task.Rollout, m, names))))
-		} else if err := writeJSON(s.stdio.Out, moveRecord{"rollout", id, describeMove(m), names}); err != nil {
+		} else if err := render.WriteJSON(s.stdio.Out, moveRecord{"rollout", id, render.DescribeMove(m), names}); err != nil {
 			return err
 		}
 	}

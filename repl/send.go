@@ -10,6 +10,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
+	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/term"
 )
@@ -137,7 +138,7 @@ func (c *sendFlags) showPlan(s *session, spec *results.Spec, rest []string) erro
 				doc.Stages = append(doc.Stages, stageDocument{i + 1, stageHosts(spec.Rollout, i+1, spec.Hosts)})
 			}
 		}
-		return writeJSON(s.stdio.Out, doc)
+		return render.WriteJSON(s.stdio.Out, doc)
 	}
 	lines := []string{fmt.Sprintf("%s: %s", term.Plural(len(spec.Hosts), "host"), hostexpr.Fold(spec.Hosts))}
 	if r := spec.Rollout; r != nil && len(r.Stages) > 1 {

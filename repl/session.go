@@ -12,6 +12,7 @@ import (
 	"warren/internal/operator/results"
 	"warren/repl/cli"
 	"warren/repl/lineedit"
+	"warren/repl/render"
 	"warren/repl/target"
 	"warren/repl/term"
 )
@@ -150,3 +151,6 @@ func (s *session) targetEnv() *target.Env {
 		},
 	}
 }
+
+// printer prints results.
+func (s *session) printer() *render.Printer { return render.NewPrinter(s.stdio, s.store, s.page) }

@@ -114,7 +114,7 @@ func TestAwaitAsksWithGrowingPauses(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.summaries <- results.Summary{Hosts: 2, Ended: 1}
 		time.AfterFunc(time.Minute, func() { o.summaries <- results.Summary{Hosts: 2, Ended: 2} })
-		if err := s.await(t.Context(), o.task, s.watchFor(t.Context(), o.task, result.DefaultView())); err != nil {
+		if err := s.await(t.Context(), o.task, s.printer().WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
 		want := []time.Duration{0, 2, 5, 10, 19, 35, 51} // each asks for a second, then pauses
@@ -133,7 +133,7 @@ func TestAwaitAsksLaterForWhatIsDriven(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.driven = true
 		time.AfterFunc(firstPause-time.Millisecond, func() { o.summaries <- results.Summary{Hosts: 2, Ended: 2} })
-		if err := s.await(t.Context(), o.task, s.watchFor(t.Context(), o.task, result.DefaultView())); err != nil {
+		if err := s.await(t.Context(), o.task, s.printer().WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
 		if len(o.asked) > 0 {
@@ -367,7 +367,7 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 		return results.Piece{Job: job, Stream: wire.Stdout, Segment: results.Segment{Data: []byte(text)}}
 	}
 	o.output = []results.Piece{piece(0, "a"), piece(0, "b"), piece(1, "c")}
-	for job, pieces := range s.perJob(t.Context(), result.DefaultView(), o.task.ID, o.jobs) {
+	for job, pieces := range s.printer().PerJob(t.Context(), result.DefaultView(), o.task.ID, o.jobs) {
 		if job.Index == 0 {
 			continue
 		}

@@ -137,7 +137,8 @@ func TestRoomsOfREPLImportDownward(t *testing.T) {
 		"repl/term":     0,
 		"repl/lineedit": 1, "repl/cli": 1, "repl/result": 1,
 		"repl/target": 2,
-		"repl":        3,
+		"repl/render": 3,
+		"repl":        4,
 	}
 	for pkg, imports := range built(t) {
 		if pkg != "repl" && !strings.HasPrefix(pkg, "repl/") {

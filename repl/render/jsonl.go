@@ -1,4 +1,4 @@
-package repl
+package render
 
 import (
 	"bufio"
@@ -34,22 +34,22 @@ type outputRecord struct {
 	DataBase64 []byte `json:"data_base64,omitzero"`
 }
 
-// printRecords prints the records of a task as it stands.
-func (s *session) printRecords(ctx context.Context, v *result.View, task results.Task, jobs []results.Job) error {
-	return s.stdio.Print(func(w *bufio.Writer) error {
-		if err := writeJSON(w, taskRecord{"task", describeTask(&task)}); err != nil {
+// Records prints the records of a task as it stands.
+func (p *Printer) Records(ctx context.Context, v *result.View, task results.Task, jobs []results.Job) error {
+	return p.out.Print(func(w *bufio.Writer) error {
+		if err := WriteJSON(w, taskRecord{"task", describeTask(&task)}); err != nil {
 			return err
 		}
-		if err := writeJobRecords(w, v, s.perJob(ctx, v, task.ID, jobs)); err != nil {
+		if err := writeJobRecords(w, v, p.PerJob(ctx, v, task.ID, jobs)); err != nil {
 			return err
 		}
-		return writeJSON(w, taskRecord{"end", describeTask(&task)})
+		return WriteJSON(w, taskRecord{"end", describeTask(&task)})
 	})
 }
 
 // printJobRecords prints the records of some jobs.
-func (s *session) printJobRecords(ctx context.Context, v *result.View, jobs []results.Job) error {
-	return s.stdio.Print(func(w *bufio.Writer) error { return writeJobRecords(w, v, s.eachJob(ctx, v, jobs)) })
+func (p *Printer) printJobRecords(ctx context.Context, v *result.View, jobs []results.Job) error {
+	return p.out.Print(func(w *bufio.Writer) error { return writeJobRecords(w, v, p.eachJob(ctx, v, jobs)) })
 }
 
 func writeJobRecords(w io.Writer, v *result.View, jobs iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]]) error {
@@ -58,7 +58,7 @@ func writeJobRecords(w io.Writer, v *result.View, jobs iter.Seq2[*results.Job, i
 		if err != nil {
 			return err
 		}
-		if err := writeJSON(w, jobRecord{"job", doc}); err != nil {
+		if err := WriteJSON(w, jobRecord{"job", doc}); err != nil {
 			return err
 		}
 	}

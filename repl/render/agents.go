@@ -1,4 +1,4 @@
-package repl
+package render
 
 import (
 	"fmt"
@@ -14,18 +14,18 @@ import (
 	"warren/repl/term"
 )
 
-// printAgents prints a table: for eyes on a terminal, with whole times elsewhere.
-func (s *session) printAgents(agents []target.Agent) error {
+// Agents prints a table: for eyes on a terminal, with whole times elsewhere.
+func (p *Printer) Agents(agents []target.Agent) error {
 	rows := [][]string{{"ID", "NAMES", "OS", "ARCH", "VERSION", "LABELS", "RUNNING", "ANSWERED"}}
 	for i := range agents {
 		a := &agents[i]
 		others := slices.DeleteFunc(slices.Clone(a.Names), func(name string) bool { return name == a.Agent.Agent })
 		rows = append(rows, []string{
 			a.Agent.Agent, hostexpr.Fold(others), system(&a.Facts), a.Facts.Arch, a.Facts.Version,
-			labelsText(a.Facts.Labels), busy(a), s.answeredText(a),
+			labelsText(a.Facts.Labels), busy(a), p.answeredText(a),
 		})
 	}
-	return s.stdio.Table(rows)
+	return p.out.Table(rows)
 }
 
 // system is what runs there: the distribution where it is known.
@@ -57,9 +57,9 @@ func busy(a *target.Agent) string {
 }
 
 // answeredText is when the agent has answered last.
-func (s *session) answeredText(a *target.Agent) string {
+func (p *Printer) answeredText(a *target.Agent) string {
 	text := a.Seen.UTC().Format(time.RFC3339)
-	if s.stdio.OutTerminal {
+	if p.out.OutTerminal {
 		text = "now"
 		if !a.Answers {
 			text = term.Duration(max(time.Second, time.Since(a.Seen).Truncate(time.Second))) + " ago"
@@ -99,22 +99,22 @@ type agentDocument struct {
 	RefusedFiles        []refusedDocument `json:"refused_files"`
 }
 
-func writeAgents(w io.Writer, agents []target.Agent) error {
+func WriteAgents(w io.Writer, agents []target.Agent) error {
 	list := make([]agentDocument, len(agents))
 	for i := range agents {
 		list[i] = describeAgent(&agents[i])
 	}
-	return writeJSON(w, map[string]any{"agents": list})
+	return WriteJSON(w, map[string]any{"agents": list})
 }
 
 func describeAgent(a *target.Agent) agentDocument {
 	f := &a.Facts
 	d := agentDocument{
 		ID: a.Agent.Agent, Names: a.Names, OS: f.OS, Arch: f.Arch, Version: f.Version, Hostname: f.Hostname,
-		Distribution: some(f.Distribution), DistributionVersion: some(f.DistributionVersion), Kernel: some(f.Kernel),
-		CPUs: some(f.CPUs), Memory: some(f.Memory), CodePage: some(f.CodePage), Labels: f.Labels,
+		Distribution: PtrOrNil(f.Distribution), DistributionVersion: PtrOrNil(f.DistributionVersion), Kernel: PtrOrNil(f.Kernel),
+		CPUs: PtrOrNil(f.CPUs), Memory: PtrOrNil(f.Memory), CodePage: PtrOrNil(f.CodePage), Labels: f.Labels,
 		Started: time.UnixMilli(f.StartedAt).UTC(), UptimeMS: a.At - f.StartedAt,
-		Running: a.Running, Queued: a.Queued, Workers: a.Workers, Disk: some(a.Disk), Answered: a.Seen.UTC(), Answers: a.Answers,
+		Running: a.Running, Queued: a.Queued, Workers: a.Workers, Disk: PtrOrNil(a.Disk), Answered: a.Seen.UTC(), Answers: a.Answers,
 		RefusedFiles: describeRefused(a.RefusedFiles),
 	}
 	if f.Addresses != nil {

@@ -1,4 +1,4 @@
-package repl
+package render
 
 import (
 	"fmt"
@@ -40,7 +40,7 @@ func TestHostsThatRefuseTheirFilesAreNamed(t *testing.T) {
 			"a refuses its revoked_operators: " + path + " is missing; until it is mended, what was revoked before stays revoked",
 		}},
 	} {
-		if got := strings.Join(refusedFiles(c.agents), "\n"); got != strings.Join(c.want, "\n") {
+		if got := strings.Join(RefusedFiles(c.agents), "\n"); got != strings.Join(c.want, "\n") {
 			t.Errorf("got:\n%s\nwant:\n%s", got, strings.Join(c.want, "\n"))
 		}
 	}
@@ -50,7 +50,7 @@ func TestHostsThatRefuseTheirFilesAreNamed(t *testing.T) {
 		f.Reason = fmt.Sprint("lie number ", i)
 		many = append(many, agent(fmt.Sprint("web", i), true, f))
 	}
-	if got := refusedFiles(many); len(got) != maxRefusedFiles+1 || got[maxRefusedFiles] != "20 more problems with such files: hosts --json lists them all" {
+	if got := RefusedFiles(many); len(got) != maxRefusedFiles+1 || got[maxRefusedFiles] != "20 more problems with such files: hosts --json lists them all" {
 		t.Errorf("%q", got)
 	}
 }

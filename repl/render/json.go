@@ -1,4 +1,4 @@
-package repl
+package render
 
 import (
 	"bufio"
@@ -35,10 +35,10 @@ type rolloutDocument struct {
 	Stages      []int          `json:"stages"`
 	MaxFailures int            `json:"max_failures"`
 	SoakMS      int64          `json:"soak_ms"`
-	Moves       []moveDocument `json:"moves"`
+	Moves       []MoveDocument `json:"moves"`
 }
 
-type moveDocument struct {
+type MoveDocument struct {
 	At     time.Time `json:"at"`
 	Event  string    `json:"event"` // begun, ended, stopped
 	Stage  int       `json:"stage"`
@@ -83,16 +83,16 @@ type jobDocument struct {
 	DroppedStderr int64           `json:"dropped_stderr"`
 }
 
-// encodeJSON is the form of all JSON that the program prints. Whatever a host or
+// EncodeJSON is the form of all JSON that the program prints. Whatever a host or
 // a person has put into it, a terminal shows it and obeys nothing of it.
-func encodeJSON(v any) ([]byte, error) {
+func EncodeJSON(v any) ([]byte, error) {
 	text, err := json.Marshal(v, json.Deterministic(true))
 	return escape.JSON(text), err
 }
 
-// writeJSON writes one value on one line.
-func writeJSON(w io.Writer, v any) error {
-	text, err := encodeJSON(v)
+// WriteJSON writes one value on one line.
+func WriteJSON(w io.Writer, v any) error {
+	text, err := EncodeJSON(v)
 	if err != nil {
 		return err
 	}
@@ -108,18 +108,18 @@ func describeTask(t *results.Task) taskDocument {
 	if t.Done() {
 		d.State = "done"
 	}
-	d.RetryOf = some(t.RetryOf)
+	d.RetryOf = PtrOrNil(t.RetryOf)
 	if r := t.Rollout; r != nil {
-		d.Rollout = &rolloutDocument{Stages: r.Stages, MaxFailures: r.MaxFailures, SoakMS: r.Soak.Milliseconds(), Moves: []moveDocument{}}
+		d.Rollout = &rolloutDocument{Stages: r.Stages, MaxFailures: r.MaxFailures, SoakMS: r.Soak.Milliseconds(), Moves: []MoveDocument{}}
 		for _, m := range r.Moves {
-			d.Rollout.Moves = append(d.Rollout.Moves, describeMove(m))
+			d.Rollout.Moves = append(d.Rollout.Moves, DescribeMove(m))
 		}
 	}
 	return d
 }
 
-func describeMove(m results.Move) moveDocument {
-	return moveDocument{m.At, m.Event, m.Stage, m.Hosts, m.Failed, some(m.Reason)}
+func DescribeMove(m results.Move) MoveDocument {
+	return MoveDocument{m.At, m.Event, m.Stage, m.Hosts, m.Failed, PtrOrNil(m.Reason)}
 }
 
 func describeSummary(hosts int, sum results.Summary) summaryDocument {
@@ -133,26 +133,26 @@ func describeSummary(hosts int, sum results.Summary) summaryDocument {
 	}
 }
 
-func writeTasks(w io.Writer, tasks []results.Task) error {
+func WriteTasks(w io.Writer, tasks []results.Task) error {
 	list := make([]taskDocument, len(tasks))
 	for i := range tasks {
 		list[i] = describeTask(&tasks[i])
 	}
-	return writeJSON(w, map[string]any{"tasks": list})
+	return WriteJSON(w, map[string]any{"tasks": list})
 }
 
-// printDocument prints the document of a task, one job a line, without holding
+// Document prints the document of a task, one job a line, without holding
 // more than one job's output.
-func (s *session) printDocument(ctx context.Context, v *result.View, task results.Task, jobs []results.Job) error {
-	return s.stdio.Print(func(w *bufio.Writer) error {
-		head, err := encodeJSON(describeTask(&task))
+func (p *Printer) Document(ctx context.Context, v *result.View, task results.Task, jobs []results.Job) error {
+	return p.out.Print(func(w *bufio.Writer) error {
+		head, err := EncodeJSON(describeTask(&task))
 		if err != nil {
 			return err
 		}
 		_, _ = w.Write(bytes.TrimSuffix(head, []byte("}")))
 		_, _ = w.WriteString(`,"jobs":[`)
 		first := true
-		for job, outputs := range s.perJob(ctx, v, task.ID, jobs) {
+		for job, outputs := range p.PerJob(ctx, v, task.ID, jobs) {
 			if !first {
 				_ = w.WriteByte(',')
 			}
@@ -162,7 +162,7 @@ func (s *session) printDocument(ctx context.Context, v *result.View, task result
 			if err != nil {
 				return err
 			}
-			text, err := encodeJSON(doc)
+			text, err := EncodeJSON(doc)
 			if err != nil {
 				return err
 			}
@@ -173,18 +173,18 @@ func (s *session) printDocument(ctx context.Context, v *result.View, task result
 	})
 }
 
-// printTaskDocument prints all that is known of a task.
-func (s *session) printTaskDocument(ctx context.Context, task results.Task) error {
-	return s.printTask(ctx, task, s.printDocument)
+// TaskDocument prints all that is known of a task.
+func (p *Printer) TaskDocument(ctx context.Context, task results.Task) error {
+	return p.printTask(ctx, task, p.Document)
 }
 
-// printTaskRecords is printTaskDocument with --jsonl.
-func (s *session) printTaskRecords(ctx context.Context, task results.Task) error {
-	return s.printTask(ctx, task, s.printRecords)
+// TaskRecords is printTaskDocument with --jsonl.
+func (p *Printer) TaskRecords(ctx context.Context, task results.Task) error {
+	return p.printTask(ctx, task, p.Records)
 }
 
-func (s *session) printTask(ctx context.Context, task results.Task, print func(context.Context, *result.View, results.Task, []results.Job) error) error {
-	jobs, err := s.store.Jobs(ctx, task.ID)
+func (p *Printer) printTask(ctx context.Context, task results.Task, print func(context.Context, *result.View, results.Task, []results.Job) error) error {
+	jobs, err := p.store.Jobs(ctx, task.ID)
 	if err != nil {
 		return err
 	}
@@ -192,15 +192,15 @@ func (s *session) printTask(ctx context.Context, task results.Task, print func(c
 	return print(ctx, result.DefaultView(), task, jobs)
 }
 
-// perJob ranges over the jobs, each with its output, which is read only as it
+// PerJob ranges over the jobs, each with its output, which is read only as it
 // is ranged over: all outputs of a task need not fit the memory. Of all jobs it
 // is read in one pass.
-func (s *session) perJob(ctx context.Context, v *result.View, task string, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
+func (p *Printer) PerJob(ctx context.Context, v *result.View, task string, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
 	if !v.All() || v.Tail > 0 {
-		return s.eachJob(ctx, v, jobs)
+		return p.eachJob(ctx, v, jobs)
 	}
 	return func(yield func(*results.Job, iter.Seq2[results.Piece, error]) bool) {
-		next, stop := iter.Pull2(s.store.Outputs(ctx, task))
+		next, stop := iter.Pull2(p.store.Outputs(ctx, task))
 		defer stop()
 		piece, err, ok := next()
 		for i := range jobs {
@@ -222,12 +222,12 @@ func (s *session) perJob(ctx context.Context, v *result.View, task string, jobs 
 }
 
 // eachJob is perJob with reads for each job.
-func (s *session) eachJob(ctx context.Context, v *result.View, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
+func (p *Printer) eachJob(ctx context.Context, v *result.View, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
 	return func(yield func(*results.Job, iter.Seq2[results.Piece, error]) bool) {
 		for i := range jobs {
 			pieces := func(yield func(results.Piece, error) bool) {
 				for _, stream := range v.Streams {
-					e, err := s.excerpt(ctx, v, &jobs[i], stream)
+					e, err := p.excerpt(ctx, v, &jobs[i], stream)
 					if err != nil {
 						yield(results.Piece{}, err)
 						return
@@ -249,7 +249,7 @@ func (s *session) eachJob(ctx context.Context, v *result.View, jobs []results.Jo
 func describeJob(v *result.View, j *results.Job, pieces iter.Seq2[results.Piece, error]) (jobDocument, error) {
 	d := jobDocument{
 		Host: j.Host, State: j.State,
-		Agent: some(j.Agent), Outcome: some(j.Outcome), Signal: some(j.Signal), Reason: some(j.Reason),
+		Agent: PtrOrNil(j.Agent), Outcome: PtrOrNil(j.Outcome), Signal: PtrOrNil(j.Signal), Reason: PtrOrNil(j.Reason),
 		Killed: j.Killed, Left: j.Left,
 		DroppedStdout: unavailable(j, j.Stdout), DroppedStderr: unavailable(j, j.Stderr),
 	}
@@ -315,8 +315,8 @@ func unavailable(j *results.Job, a results.Output) int64 {
 	return a.Dropped
 }
 
-// some is a pointer to v, nil for the zero value.
-func some[T comparable](v T) *T {
+// PtrOrNil is a pointer to v, nil for the zero value.
+func PtrOrNil[T comparable](v T) *T {
 	var zero T
 	if v == zero {
 		return nil

@@ -1,4 +1,4 @@
-package repl
+package render
 
 import (
 	"context"
@@ -23,11 +23,11 @@ const (
 // A liveView shows a task in place while it is waited for: how far it is, what
 // has come back, who is slow.
 type liveView struct {
-	s     *session
-	t     *result.Tracker
-	scr   *term.Screen
-	paint term.Paint
-	size  func() (columns, rows int)
+	printer *Printer
+	t       *result.Tracker
+	scr     *term.Screen
+	paint   term.Paint
+	size    func() (columns, rows int)
 
 	began         time.Time // of the watching
 	fresh         bool      // nothing has changed since the last frame
@@ -35,16 +35,16 @@ type liveView struct {
 	columns, rows int // of the last frame
 }
 
-func (l *liveView) interval() time.Duration { return frameInterval / 2 }
+func (l *liveView) Interval() time.Duration { return frameInterval / 2 }
 
-func (l *liveView) news(context.Context) error {
+func (l *liveView) News(context.Context) error {
 	l.fresh = false
 	return nil
 }
 
-// tick draws where there is something new, after a resize, and each second for
+// Tick draws where there is something new, after a resize, and each second for
 // the clock's sake.
-func (l *liveView) tick(ctx context.Context, now time.Time) error {
+func (l *liveView) Tick(ctx context.Context, now time.Time) error {
 	columns, rows := l.size()
 	resized := columns != l.columns || rows != l.rows
 	since := now.Sub(l.drawn)
@@ -58,7 +58,7 @@ func (l *liveView) tick(ctx context.Context, now time.Time) error {
 }
 
 func (l *liveView) frame(ctx context.Context, now time.Time) error {
-	if err := l.t.Update(ctx, l.s.store, func(*results.Job) {}); err != nil {
+	if err := l.t.Update(ctx, l.printer.store, func(*results.Job) {}); err != nil {
 		return err
 	}
 	l.columns, l.rows = l.size()
@@ -69,7 +69,7 @@ func (l *liveView) frame(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	l.scr.Draw(frame(l.t, l.paint, groups, l.columns, l.rows, now), l.columns)
+	l.scr.Draw(Frame(l.t, l.paint, groups, l.columns, l.rows, now), l.columns)
 	return nil
 }
 
@@ -79,9 +79,9 @@ func (l *liveView) Write(text []byte) (int, error) {
 	return l.scr.Write(text)
 }
 
-func (l *liveView) end(_ context.Context, how ending) error {
+func (l *liveView) End(_ context.Context, how ending) error {
 	switch how {
-	case endDone:
+	case EndDone:
 		l.scr.Clear() // the results tell it all
 	default:
 		l.scr.Leave()
@@ -108,7 +108,7 @@ func (l *liveView) sample(ctx context.Context, g *result.Group) error {
 	}
 	g.Sampled = true
 	for _, stream := range l.t.View.Streams {
-		for piece, err := range l.s.store.Output(ctx, g.First.ID, stream, 0) {
+		for piece, err := range l.printer.store.Output(ctx, g.First.ID, stream, 0) {
 			if err != nil {
 				return err
 			}
@@ -155,9 +155,9 @@ func (f *frameWriter) wrapped(words []string, gap string) {
 	}
 }
 
-// frame is what is shown of the task: at most rows-1 lines, each narrower than
+// Frame is what is shown of the task: at most rows-1 lines, each narrower than
 // columns.
-func frame(t *result.Tracker, p term.Paint, groups []*result.Group, columns, rows int, now time.Time) []term.FrameLine {
+func Frame(t *result.Tracker, p term.Paint, groups []*result.Group, columns, rows int, now time.Time) []term.FrameLine {
 	if columns < 1 {
 		columns, rows = 80, 24
 	}

@@ -1,4 +1,4 @@
-package repl
+package render
 
 import (
 	"bufio"
@@ -17,12 +17,12 @@ import (
 	"warren/repl/term"
 )
 
-// printRaw writes the bytes of the outputs, host by host, and nothing else.
-func (s *session) printRaw(ctx context.Context, v *result.View, jobs []results.Job) error {
-	return s.stdio.Print(func(w *bufio.Writer) error {
+// RawOutput writes the bytes of the outputs, host by host, and nothing else.
+func (p *Printer) RawOutput(ctx context.Context, v *result.View, jobs []results.Job) error {
+	return p.out.Print(func(w *bufio.Writer) error {
 		for i := range jobs {
 			for _, stream := range v.Streams {
-				if err := s.copyOutput(ctx, w, v, &jobs[i], stream); err != nil {
+				if err := p.copyOutput(ctx, w, v, &jobs[i], stream); err != nil {
 					return err
 				}
 			}
@@ -33,8 +33,8 @@ func (s *session) printRaw(ctx context.Context, v *result.View, jobs []results.J
 
 // copyOutput writes the bytes of a stream as they came, and tells where some
 // are not there.
-func (s *session) copyOutput(ctx context.Context, w *bufio.Writer, v *result.View, j *results.Job, stream string) error {
-	e, err := s.excerpt(ctx, v, j, stream)
+func (p *Printer) copyOutput(ctx context.Context, w *bufio.Writer, v *result.View, j *results.Job, stream string) error {
+	e, err := p.excerpt(ctx, v, j, stream)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (s *session) copyOutput(ctx context.Context, w *bufio.Writer, v *result.Vie
 			return err
 		}
 		if gap := piece.Offset - at; gap > 0 {
-			s.tellGap(w, v, j, stream, at, gap)
+			p.tellGap(w, v, j, stream, at, gap)
 		}
 		if _, err := w.Write(piece.Data); err != nil {
 			return err
@@ -52,7 +52,7 @@ func (s *session) copyOutput(ctx context.Context, w *bufio.Writer, v *result.Vie
 		at = piece.Offset + int64(len(piece.Data))
 	}
 	if gap := result.Account(j, stream).Size - at; gap > 0 {
-		s.tellGap(w, v, j, stream, at, gap)
+		p.tellGap(w, v, j, stream, at, gap)
 	}
 	return nil
 }
@@ -60,12 +60,12 @@ func (s *session) copyOutput(ctx context.Context, w *bufio.Writer, v *result.Vie
 // tellGap names bytes that are not there: in a saved file, whose name says that it
 // is partial, where they would be; of --raw, which writes nothing but the output,
 // on standard error.
-func (s *session) tellGap(w *bufio.Writer, v *result.View, j *results.Job, stream string, at, gap int64) {
+func (p *Printer) tellGap(w *bufio.Writer, v *result.View, j *results.Job, stream string, at, gap int64) {
 	if v.Save != "" {
 		fmt.Fprintf(w, "\n%s\n", gapText(j, stream, gap))
 		return
 	}
-	s.note("%s, %s, after byte %d: %s", j.Host, stream, at, gapText(j, stream, gap))
+	p.out.Note("%s, %s, after byte %d: %s", j.Host, stream, at, gapText(j, stream, gap))
 }
 
 // A saving is one file to be written.
@@ -78,11 +78,11 @@ type saving struct {
 // partialSuffix ends the name of a file that lacks some of the output.
 const partialSuffix = ".partial"
 
-// save writes each output into a file of its own: standard output of every host
+// Save writes each output into a file of its own: standard output of every host
 // that has begun, standard error where there is any. A file that lacks some of
 // the output has a name that says so, and names each gap. Nothing is written
 // unless everything can be.
-func (s *session) save(ctx context.Context, v *result.View, jobs []results.Job) error {
+func (p *Printer) Save(ctx context.Context, v *result.View, jobs []results.Job) error {
 	var files []saving
 	names := fileNames(jobs)
 	for i := range jobs {
@@ -90,7 +90,7 @@ func (s *session) save(ctx context.Context, v *result.View, jobs []results.Job) 
 			a := result.Account(&jobs[i], stream)
 			if result.HasOutput(a) || stream == wire.Stdout && !jobs[i].Started.IsZero() {
 				f := saving{&jobs[i], stream, filepath.Join(v.Save, names[i]+"."+stream)}
-				whole, err := s.isWhole(ctx, v, f.job, stream)
+				whole, err := p.isWhole(ctx, v, f.job, stream)
 				if err != nil {
 					return err
 				}
@@ -105,14 +105,14 @@ func (s *session) save(ctx context.Context, v *result.View, jobs []results.Job) 
 		return err
 	}
 	for _, f := range files {
-		if err := s.saveFile(ctx, v, f); err != nil {
+		if err := p.saveFile(ctx, v, f); err != nil {
 			return cli.WithStatus(cli.ExitFailed, err)
 		}
 		if err := f.removeOther(v.Force); err != nil {
 			return cli.WithStatus(cli.ExitFailed, err)
 		}
 	}
-	s.note("%s in %s", term.Plural(len(files), "file"), v.Save)
+	p.out.Note("%s in %s", term.Plural(len(files), "file"), v.Save)
 	return nil
 }
 
@@ -178,7 +178,7 @@ func cause(err error) error {
 }
 
 // saveFile writes one file, whole or not at all: beside its place first.
-func (s *session) saveFile(ctx context.Context, v *result.View, f saving) (err error) {
+func (p *Printer) saveFile(ctx context.Context, v *result.View, f saving) (err error) {
 	temp, err := os.CreateTemp(v.Save, ".warren-*")
 	if err != nil {
 		return err
@@ -189,7 +189,7 @@ func (s *session) saveFile(ctx context.Context, v *result.View, f saving) (err e
 		}
 	}()
 	w := bufio.NewWriterSize(temp, 64<<10)
-	err = s.copyOutput(ctx, w, v, f.job, f.stream)
+	err = p.copyOutput(ctx, w, v, f.job, f.stream)
 	if err = errors.Join(err, w.Flush(), temp.Close()); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package repl
+package render
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"warren/repl/term"
 )
 
-// printTasks prints a table: for eyes on a terminal, with whole ids and times
+// Tasks prints a table: for eyes on a terminal, with whole ids and times
 // elsewhere.
-func (s *session) printTasks(tasks []results.Task) error {
+func (p *Printer) Tasks(tasks []results.Task) error {
 	if len(tasks) == 0 {
 		return nil
 	}
@@ -20,7 +20,7 @@ func (s *session) printTasks(tasks []results.Task) error {
 	for i := range tasks {
 		t := &tasks[i]
 		id, created := t.ID, t.Created.UTC().Format(time.RFC3339)
-		if s.stdio.OutTerminal {
+		if p.out.OutTerminal {
 			id, created = result.ShortID(t.ID), term.Duration(now.Sub(t.Created).Truncate(time.Second))+" ago"
 			if now.Sub(t.Created) < time.Second {
 				created = "now"
@@ -28,5 +28,5 @@ func (s *session) printTasks(tasks []results.Task) error {
 		}
 		rows = append(rows, []string{id, created, fmt.Sprint(t.Hosts), result.StateText(t), term.Line(t.Command)})
 	}
-	return s.stdio.Table(rows)
+	return p.out.Table(rows)
 }

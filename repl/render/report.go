@@ -1,4 +1,4 @@
-package repl
+package render
 
 import (
 	"bufio"
@@ -10,104 +10,25 @@ import (
 
 	"warren/internal/operator/results"
 	"warren/internal/wire"
-	"warren/repl/cli"
 	"warren/repl/result"
-	"warren/repl/target"
 	"warren/repl/term"
 )
 
-// show prints the results of a task as they are now, writes the audit log, and
-// returns the exit status that they mean.
-func (s *session) show(ctx context.Context, task results.Task, v *result.View) error {
-	task, jobs, chosen, err := s.asItIs(ctx, task.ID, v)
-	if err != nil {
-		return err
-	}
-	switch {
-	case v.Save != "":
-		err = s.save(ctx, v, chosen)
-	case v.Raw:
-		err = s.printRaw(ctx, v, chosen)
-	case v.JSONL:
-		err = s.printRecords(ctx, v, task, chosen)
-	case v.JSON:
-		err = s.printDocument(ctx, v, task, chosen)
-	default:
-		err = s.printReport(ctx, v, task, jobs, chosen)
-	}
-	if err != nil {
-		return err
-	}
-	return s.seenAll(ctx, v, task, chosen)
-}
-
-// seenAll is seen for a view that shows output, of which some may be missing.
-func (s *session) seenAll(ctx context.Context, v *result.View, task results.Task, chosen []results.Job) error {
-	status := s.seen(task, chosen)
-	if err := s.checkComplete(ctx, v, &task, chosen); err != nil {
-		return err
-	}
-	return status
-}
-
-// asItIs gives a task (full id) as it is now, with its jobs, and those of them
-// that are to be shown.
-func (s *session) asItIs(ctx context.Context, id string, v *result.View) (task results.Task, jobs, chosen []results.Job, err error) {
-	if task, err = s.store.Find(ctx, id); err != nil {
-		return task, nil, nil, err
-	}
-	if jobs, err = s.store.Jobs(ctx, id); err != nil {
-		return task, nil, nil, err
-	}
-	// Of the jobs, so that one document does not contradict itself.
-	task.Summary = result.CountJobs(jobs)
-	chosen, missing := v.Choose(jobs)
-	if len(missing) > 0 {
-		return task, jobs, nil, strangers(&task, missing, jobs)
-	}
-	return task, jobs, chosen, nil
-}
-
-// seen writes the audit log of results that were shown, and returns the exit
-// status that the task means.
-func (s *session) seen(task results.Task, chosen []results.Job) error {
-	s.viewed(task, chosen)
-	s.clocks.Warn(s.stdio, target.ClocksOfJobs(&task, chosen, time.Now()))
-	if task.Summary.OK != task.Hosts {
-		return cli.ExitWith(cli.ExitFailed)
-	}
-	return nil
-}
-
-// viewed records that the operator has seen the results.
-func (s *session) viewed(task results.Task, jobs []results.Job) {
-	if task.Done() { // no need to announce what has been seen
-		s.submitted = slices.DeleteFunc(s.submitted, func(id string) bool { return id == task.ID })
-	}
-	hosts := make([]string, len(jobs))
-	for i := range jobs {
-		hosts[i] = jobs[i].Host
-	}
-	if err := s.engine.Viewed(task, hosts); err != nil {
-		s.warn(fmt.Errorf("audit log: %w", err))
-	}
-}
-
-// printReport prints a block for each different result of the chosen jobs, then
+// Report prints a block for each different result of the chosen jobs, then
 // the end of it all, which is what a terminal still shows after much output.
-func (s *session) printReport(ctx context.Context, v *result.View, task results.Task, jobs, chosen []results.Job) error {
-	if err := s.sums(ctx, v, task, chosen); err != nil {
+func (p *Printer) Report(ctx context.Context, v *result.View, task results.Task, jobs, chosen []results.Job) error {
+	if err := p.sums(ctx, v, task, chosen); err != nil {
 		return err
 	}
 	blocks := v.Fold(chosen)
-	return s.page(func(w *bufio.Writer) error {
+	return p.page(func(w *bufio.Writer) error {
 		fmt.Fprintf(w, "task %s  %s\n", task.ID, term.Line(task.Command))
 		if task.RetryOf != "" {
 			fmt.Fprintf(w, "retry of %s\n", task.RetryOf)
 		}
-		b := blockWriter{s: s, view: v, w: w, task: &task, now: time.Now(), wide: label(blocks, s.hostWidth())}
+		b := blockWriter{printer: p, view: v, w: w, task: &task, now: time.Now(), wide: label(blocks, p.hostWidth())}
 		if v.Diff && len(blocks) > 0 {
-			b.differ = &differ{s: s, view: v, base: blocks[len(blocks)-1], text: make(map[string]string)}
+			b.differ = &differ{printer: p, view: v, base: blocks[len(blocks)-1], text: make(map[string]string)}
 		}
 		for _, block := range blocks {
 			if err := b.write(ctx, block); err != nil {
@@ -121,22 +42,22 @@ func (s *session) printReport(ctx context.Context, v *result.View, task results.
 		if len(chosen) == 0 {
 			fmt.Fprint(w, "no host stands so\n\n")
 		}
-		s.writeEnding(w, task, jobs)
+		p.WriteEnding(w, task, jobs)
 		writeSpread(w, blocks)
-		s.writeHints(w, task, jobs)
+		p.WriteHints(w, task, jobs)
 		return nil
 	})
 }
 
 // sums has the sum of each stream that is compared: of the lines that are shown,
 // where these are not all.
-func (s *session) sums(ctx context.Context, v *result.View, task results.Task, jobs []results.Job) error {
-	if err := s.store.Sums(ctx, jobs); err != nil || v.Tail == 0 {
+func (p *Printer) sums(ctx context.Context, v *result.View, task results.Task, jobs []results.Job) error {
+	if err := p.store.Sums(ctx, jobs); err != nil || v.Tail == 0 {
 		return err
 	}
 	known := make(map[results.Output]string) // whole streams that are equal end equally
 	if len(jobs) > task.Hosts/4 {
-		if err := s.learnEnds(ctx, v, task.ID, jobs, known); err != nil {
+		if err := p.learnEnds(ctx, v, task.ID, jobs, known); err != nil {
 			return err
 		}
 	}
@@ -149,7 +70,7 @@ func (s *session) sums(ctx context.Context, v *result.View, task results.Task, j
 			}
 			sum, ok := known[a]
 			if !ok {
-				e, err := s.excerpt(ctx, v, &jobs[i], stream)
+				e, err := p.excerpt(ctx, v, &jobs[i], stream)
 				if err != nil {
 					return err
 				}
@@ -166,12 +87,12 @@ func (s *session) sums(ctx context.Context, v *result.View, task results.Task, j
 
 // learnEnds finds the sums of the last lines of nearly all jobs of a task in one
 // pass: of those whose last lines have come in one piece.
-func (s *session) learnEnds(ctx context.Context, v *result.View, task string, jobs []results.Job, known map[results.Output]string) error {
+func (p *Printer) learnEnds(ctx context.Context, v *result.View, task string, jobs []results.Job, known map[results.Output]string) error {
 	byIndex := make(map[int]*results.Job, len(jobs))
 	for i := range jobs {
 		byIndex[jobs[i].Index] = &jobs[i]
 	}
-	for piece, err := range s.store.Ends(ctx, task) {
+	for piece, err := range p.store.Ends(ctx, task) {
 		if err != nil {
 			return err
 		}
@@ -197,7 +118,7 @@ func (s *session) learnEnds(ctx context.Context, v *result.View, task string, jo
 }
 
 // hostWidth is how long a list of hosts may be on a terminal; 0 is any length.
-func (s *session) hostWidth() int { return 2 * s.stdio.Width() }
+func (p *Printer) hostWidth() int { return 2 * p.out.Width() }
 
 // label folds the hosts of each block, and returns the columns that they take.
 func label(blocks []*result.Block, most int) int {
@@ -212,7 +133,7 @@ func label(blocks []*result.Block, most int) int {
 // A blockWriter writes blocks: a line about each, and below it what its hosts
 // have printed.
 type blockWriter struct {
-	s       *session
+	printer *Printer
 	view    *result.View
 	w       *bufio.Writer
 	differ  *differ // nil shows outputs
@@ -235,12 +156,12 @@ func (b *blockWriter) write(ctx context.Context, block *result.Block) error {
 	if b.differ != nil && block != b.differ.base && !j.Started.IsZero() {
 		return b.diff(ctx, j)
 	}
-	out := outputWriter{w: b.w, terminal: b.s.stdio.OutTerminal, job: j, decoder: b.view.EncodingOf(j).NewDecoder()}
+	out := outputWriter{w: b.w, terminal: b.printer.out.OutTerminal, job: j, decoder: b.view.EncodingOf(j).NewDecoder()}
 	for _, stream := range b.view.Streams {
 		if !result.HasOutput(result.Account(j, stream)) {
 			continue
 		}
-		e, err := b.s.excerpt(ctx, b.view, j, stream)
+		e, err := b.printer.excerpt(ctx, b.view, j, stream)
 		if err != nil {
 			return err
 		}
@@ -252,12 +173,12 @@ func (b *blockWriter) write(ctx context.Context, block *result.Block) error {
 }
 
 // wrapped is a line about a block, which a terminal may be too narrow for.
-func (b *blockWriter) wrapped(line string) string { return term.Wrap(line, b.s.stdio.Width()) }
+func (b *blockWriter) wrapped(line string) string { return term.Wrap(line, b.printer.out.Width()) }
 
 // headline is the line about a block.
 func (b *blockWriter) headline(block *result.Block) string {
 	j := block.Jobs[0]
-	line := term.Pad(block.Label, b.wide) + "  " + result.PaintJob(b.s.stdio.Paint, j, result.JobWord(j))
+	line := term.Pad(block.Label, b.wide) + "  " + result.PaintJob(b.printer.out.Paint, j, result.JobWord(j))
 	if n := len(block.Jobs); n > 1 {
 		line += fmt.Sprintf("  %d hosts", n)
 		if text := block.Spans.String(); text != "" {
@@ -308,7 +229,7 @@ func (b *blockWriter) reasons(block *result.Block) {
 		case len(hosts[reason]) == len(block.Jobs):
 			fmt.Fprintln(b.w, b.wrapped("  "+term.Line(reason)))
 		default:
-			fmt.Fprintln(b.w, b.wrapped("  "+result.FoldShort(hosts[reason], b.s.stdio.Width())+": "+term.Line(reason)))
+			fmt.Fprintln(b.w, b.wrapped("  "+result.FoldShort(hosts[reason], b.printer.out.Width())+": "+term.Line(reason)))
 		}
 	}
 }
@@ -322,7 +243,7 @@ func (b *blockWriter) diff(ctx context.Context, j *results.Job) error {
 			return err
 		}
 		same = same && text == ""
-		_, _ = b.w.WriteString(b.s.paintDiff(text))
+		_, _ = b.w.WriteString(b.printer.paintDiff(text))
 	}
 	if same {
 		fmt.Fprintf(b.w, "  the same output as %s\n", b.differ.base.Jobs[0].Host)
@@ -331,9 +252,9 @@ func (b *blockWriter) diff(ctx context.Context, j *results.Job) error {
 	return nil
 }
 
-// writeEnding sums the task up: its state, who failed how, and where processes
+// WriteEnding sums the task up: its state, who failed how, and where processes
 // live on.
-func (s *session) writeEnding(w *bufio.Writer, task results.Task, jobs []results.Job) {
+func (p *Printer) WriteEnding(w *bufio.Writer, task results.Task, jobs []results.Job) {
 	groups := make(map[string][]string) // job word → hosts
 	var words []string
 	for i := range jobs {
@@ -347,14 +268,14 @@ func (s *session) writeEnding(w *bufio.Writer, task results.Task, jobs []results
 		}
 		groups[word] = append(groups[word], j.Host)
 	}
-	fmt.Fprintln(w, result.PaintTask(s.stdio.Paint, &task, result.StateText(&task)))
+	fmt.Fprintln(w, result.PaintTask(p.out.Paint, &task, result.StateText(&task)))
 	wide := 0
 	for _, word := range words {
 		wide = max(wide, len(word))
 	}
 	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(len(groups[a]), len(groups[b])) })
 	for _, word := range words {
-		fmt.Fprintf(w, "  %-*s  %s\n", wide, word, result.FoldShort(groups[word], s.hostWidth()))
+		fmt.Fprintf(w, "  %-*s  %s\n", wide, word, result.FoldShort(groups[word], p.hostWidth()))
 	}
 }
 
@@ -374,15 +295,15 @@ func writeSpread(w *bufio.Writer, blocks []*result.Block) {
 	fmt.Fprintln(w, line)
 }
 
-// writeHints says what to do about what went wrong, and what is missing.
-func (s *session) writeHints(w *bufio.Writer, task results.Task, jobs []results.Job) {
+// WriteHints says what to do about what went wrong, and what is missing.
+func (p *Printer) WriteHints(w *bufio.Writer, task results.Task, jobs []results.Job) {
 	hints := make(map[wire.Outcome]bool)
 	for i := range jobs {
 		hints[jobs[i].Outcome] = true
 	}
 	for _, o := range result.Outcomes {
 		if text := result.HintFor(o); hints[o] && text != "" {
-			fmt.Fprintln(w, term.Wrap("hint: "+text, s.stdio.Width()))
+			fmt.Fprintln(w, term.Wrap("hint: "+text, p.out.Width()))
 		}
 	}
 	if !task.Done() {

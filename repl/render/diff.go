@@ -1,4 +1,4 @@
-package repl
+package render
 
 import (
 	"context"
@@ -21,10 +21,10 @@ const (
 
 // A differ shows blocks as differences from the largest.
 type differ struct {
-	s    *session
-	view *result.View
-	base *result.Block
-	text map[string]string // of base, by stream; read once
+	printer *Printer
+	view    *result.View
+	base    *result.Block
+	text    map[string]string // of base, by stream; read once
 }
 
 // against returns the unified diff of a stream of a job from the base's.
@@ -41,12 +41,12 @@ func (d *differ) against(ctx context.Context, j *results.Job, stream string) (st
 	old, ok := d.text[stream]
 	if !ok {
 		var err error
-		if old, err = d.s.plain(ctx, d.view, base, stream); err != nil {
+		if old, err = d.printer.plain(ctx, d.view, base, stream); err != nil {
 			return "", err
 		}
 		d.text[stream] = old
 	}
-	text, err := d.s.plain(ctx, d.view, j, stream)
+	text, err := d.printer.plain(ctx, d.view, j, stream)
 	if err != nil {
 		return "", err
 	}
@@ -62,8 +62,8 @@ func (d *differ) label(host string, hosts int, stream string) string {
 
 // plain is a stream's text: decoded, and for a terminal visible, with its gaps
 // named.
-func (s *session) plain(ctx context.Context, v *result.View, j *results.Job, stream string) (string, error) {
-	e, err := s.excerpt(ctx, v, j, stream)
+func (p *Printer) plain(ctx context.Context, v *result.View, j *results.Job, stream string) (string, error) {
+	e, err := p.excerpt(ctx, v, j, stream)
 	if err != nil {
 		return "", err
 	}
@@ -91,25 +91,25 @@ func (s *session) plain(ctx context.Context, v *result.View, j *results.Job, str
 	if missing := result.Account(j, stream).Size - at; missing > 0 {
 		gap(missing)
 	}
-	if s.stdio.OutTerminal {
+	if p.out.OutTerminal {
 		return term.Text(text), nil
 	}
 	return string(text), nil
 }
 
 // paintDiff colors a diff and indents it.
-func (s *session) paintDiff(diff string) string {
+func (p *Printer) paintDiff(diff string) string {
 	var out strings.Builder
 	for line := range strings.Lines(diff) {
 		line, end := strings.TrimSuffix(line, "\n"), "\n"
-		if s.stdio.OutTerminal {
+		if p.out.OutTerminal {
 			out.WriteString("    ")
 		}
 		switch {
 		case strings.HasPrefix(line, "+"):
-			line = s.stdio.Paint.OK(line)
+			line = p.out.Paint.OK(line)
 		case strings.HasPrefix(line, "-"):
-			line = s.stdio.Paint.Bad(line)
+			line = p.out.Paint.Bad(line)
 		}
 		out.WriteString(line + end)
 	}

@@ -1,4 +1,4 @@
-package repl
+package render
 
 import (
 	"bytes"
@@ -19,9 +19,9 @@ import (
 // its host before it: `web01 | …` on standard output, `web01 ! …` on standard
 // error, and `web01 = …` is how a job ended that did not go well.
 type streamView struct {
-	s    *session
-	t    *result.Tracker
-	wide int // columns for the host
+	printer *Printer
+	t       *result.Tracker
+	wide    int // columns for the host
 
 	open map[int]*[2]openStream // by job: whose lines may go on
 }
@@ -33,13 +33,13 @@ type openStream struct {
 	decoder *charset.Decoder
 }
 
-func (v *streamView) interval() time.Duration               { return 0 }
-func (v *streamView) tick(context.Context, time.Time) error { return nil }
-func (v *streamView) Write(text []byte) (int, error)        { return v.s.stdio.Err.Write(text) }
+func (v *streamView) Interval() time.Duration               { return 0 }
+func (v *streamView) Tick(context.Context, time.Time) error { return nil }
+func (v *streamView) Write(text []byte) (int, error)        { return v.printer.out.Err.Write(text) }
 
-func (v *streamView) news(ctx context.Context) error {
+func (v *streamView) News(ctx context.Context) error {
 	var changed []*results.Job
-	if err := v.t.Update(ctx, v.s.store, func(j *results.Job) { changed = append(changed, j) }); err != nil {
+	if err := v.t.Update(ctx, v.printer.store, func(j *results.Job) { changed = append(changed, j) }); err != nil {
 		return err
 	}
 	if v.wide == 0 {
@@ -64,14 +64,14 @@ func (v *streamView) news(ctx context.Context) error {
 }
 
 func (v *streamView) flush(out *bytes.Buffer) error {
-	_, err := v.s.stdio.Out.Write(out.Bytes())
+	_, err := v.printer.out.Out.Write(out.Bytes())
 	out.Reset()
 	return err
 }
 
-// end writes what is left of jobs that lack some of their output.
-func (v *streamView) end(ctx context.Context, how ending) error {
-	if how != endDone {
+// End writes what is left of jobs that lack some of their output.
+func (v *streamView) End(ctx context.Context, how ending) error {
+	if how != EndDone {
 		return nil
 	}
 	var out bytes.Buffer
@@ -127,7 +127,7 @@ func (v *streamView) stream(ctx context.Context, out *bytes.Buffer, j *results.J
 		v.line(out, j, '=', []byte(gapText(j, stream, n)))
 	}
 	if o.at < result.Account(j, stream).Size {
-		for piece, err := range v.s.store.Output(ctx, j.ID, stream, o.at) {
+		for piece, err := range v.printer.store.Output(ctx, j.ID, stream, o.at) {
 			if err != nil {
 				return err
 			}
@@ -179,43 +179,43 @@ func (v *streamView) rest(out *bytes.Buffer, j *results.Job, mark byte, o *openS
 
 func (v *streamView) line(out *bytes.Buffer, j *results.Job, mark byte, line []byte) {
 	text := string(line)
-	if v.s.stdio.OutTerminal {
+	if v.printer.out.OutTerminal {
 		text = strings.TrimSuffix(term.Text(append(line, '\n')), "\n")
 	}
 	head := term.Pad(j.Host, v.wide)
 	if mark != '|' {
-		head = result.PaintJob(v.s.stdio.Paint, j, head)
+		head = result.PaintJob(v.printer.out.Paint, j, head)
 	}
 	fmt.Fprintf(out, "%s %c %s\n", head, mark, text)
 }
 
-// A recordView prints the records of --jsonl as they come.
-type recordView struct {
-	s      *session
-	t      *result.Tracker
-	output bool // with --stream
-	told   map[int]bool
-	at     map[int]*[2]int64
+// A RecordView prints the records of --jsonl as they come.
+type RecordView struct {
+	printer *Printer
+	t       *result.Tracker
+	output  bool // with --stream
+	told    map[int]bool
+	at      map[int]*[2]int64
 }
 
-func (v *recordView) interval() time.Duration               { return 0 }
-func (v *recordView) tick(context.Context, time.Time) error { return nil }
-func (v *recordView) Write(text []byte) (int, error)        { return v.s.stdio.Err.Write(text) }
+func (v *RecordView) Interval() time.Duration               { return 0 }
+func (v *RecordView) Tick(context.Context, time.Time) error { return nil }
+func (v *RecordView) Write(text []byte) (int, error)        { return v.printer.out.Err.Write(text) }
 
-func (v *recordView) news(ctx context.Context) error {
+func (v *RecordView) News(ctx context.Context) error {
 	return v.records(ctx, false)
 }
 
-func (v *recordView) records(ctx context.Context, last bool) error {
+func (v *RecordView) records(ctx context.Context, last bool) error {
 	var ended []results.Job
 	var changed []*results.Job
 	first := v.t.Rev < 0
-	if err := v.t.Update(ctx, v.s.store, func(j *results.Job) { changed = append(changed, j) }); err != nil {
+	if err := v.t.Update(ctx, v.printer.store, func(j *results.Job) { changed = append(changed, j) }); err != nil {
 		return err
 	}
 	var out bytes.Buffer
 	if first {
-		if err := writeJSON(&out, taskRecord{"task", describeTask(&v.t.Task)}); err != nil {
+		if err := WriteJSON(&out, taskRecord{"task", describeTask(&v.t.Task)}); err != nil {
 			return err
 		}
 	}
@@ -242,14 +242,14 @@ func (v *recordView) records(ctx context.Context, last bool) error {
 			ended = append(ended, *j)
 		}
 	}
-	if _, err := v.s.stdio.Out.Write(out.Bytes()); err != nil {
+	if _, err := v.printer.out.Out.Write(out.Bytes()); err != nil {
 		return err
 	}
-	return v.s.printJobRecords(ctx, v.t.View, ended)
+	return v.printer.printJobRecords(ctx, v.t.View, ended)
 }
 
 // pieces prints the output that is new.
-func (v *recordView) pieces(ctx context.Context, out io.Writer, j *results.Job) error {
+func (v *RecordView) pieces(ctx context.Context, out io.Writer, j *results.Job) error {
 	at := v.at[j.Index]
 	if at == nil {
 		at = new([2]int64)
@@ -259,14 +259,14 @@ func (v *recordView) pieces(ctx context.Context, out io.Writer, j *results.Job) 
 		if at[i] >= result.Account(j, stream).Size {
 			continue
 		}
-		for piece, err := range v.s.store.Output(ctx, j.ID, stream, at[i]) {
+		for piece, err := range v.printer.store.Output(ctx, j.ID, stream, at[i]) {
 			if err != nil {
 				return err
 			}
 			if piece.Offset > at[i] && j.State != results.Ended {
 				break // what is before it may still come
 			}
-			if err := writeJSON(out, describePiece(j, stream, piece)); err != nil {
+			if err := WriteJSON(out, describePiece(j, stream, piece)); err != nil {
 				return err
 			}
 			at[i] = piece.Offset + int64(len(piece.Data))
@@ -275,19 +275,19 @@ func (v *recordView) pieces(ctx context.Context, out io.Writer, j *results.Job) 
 	return nil
 }
 
-func (v *recordView) end(ctx context.Context, how ending) error {
-	if how == endDone {
+func (v *RecordView) End(ctx context.Context, how ending) error {
+	if how == EndDone {
 		if err := v.records(ctx, true); err != nil {
 			return err
 		}
 	}
-	task, err := v.s.store.Find(context.WithoutCancel(ctx), v.t.Task.ID)
+	task, err := v.printer.store.Find(context.WithoutCancel(ctx), v.t.Task.ID)
 	if err != nil {
 		return err
 	}
 	kind := "end"
-	if how != endDone {
+	if how != EndDone {
 		kind = "detached"
 	}
-	return writeJSON(v.s.stdio.Out, taskRecord{kind, describeTask(&task)})
+	return WriteJSON(v.printer.out.Out, taskRecord{kind, describeTask(&task)})
 }

@@ -1,4 +1,4 @@
-package repl
+package render
 
 import (
 	"bufio"
@@ -23,14 +23,14 @@ type excerpt struct {
 }
 
 // excerpt reads a stream, or its last lines.
-func (s *session) excerpt(ctx context.Context, v *result.View, j *results.Job, stream string) (e excerpt, err error) {
+func (p *Printer) excerpt(ctx context.Context, v *result.View, j *results.Job, stream string) (e excerpt, err error) {
 	if v.Tail > 0 {
-		if e.from, err = s.store.Tail(ctx, j.ID, stream, v.Tail); err != nil {
+		if e.from, err = p.store.Tail(ctx, j.ID, stream, v.Tail); err != nil {
 			return e, err
 		}
 		e.from = fromUnit(results.Segment{Offset: e.from}, v.EncodingOf(j)).Offset
 	}
-	e.segments = s.store.Output(ctx, j.ID, stream, e.from)
+	e.segments = p.store.Output(ctx, j.ID, stream, e.from)
 	return e, nil
 }
 

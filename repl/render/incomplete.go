@@ -1,21 +1,19 @@
-package repl
+package render
 
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
-	"warren/repl/cli"
 	"warren/repl/result"
 	"warren/repl/term"
 )
 
 // isWhole reports whether what is shown of a stream is all that its command printed
 // there.
-func (s *session) isWhole(ctx context.Context, v *result.View, j *results.Job, stream string) (bool, error) {
+func (p *Printer) isWhole(ctx context.Context, v *result.View, j *results.Job, stream string) (bool, error) {
 	switch {
 	case j.State != results.Ended || j.Outcome == wire.Lost:
 		return false, nil
@@ -24,20 +22,20 @@ func (s *session) isWhole(ctx context.Context, v *result.View, j *results.Job, s
 	case v.Tail == 0:
 		return false, nil
 	}
-	n, err := s.gapsIn(ctx, v, j, stream)
+	n, err := p.gapsIn(ctx, v, j, stream)
 	return n == 0, err
 }
 
 // A lack is what output of some hosts is missing, for one reason.
 type lack struct {
-	stream, why string
+	stream, Why string
 	hosts       []string
 	bytes       int64 // in all; 0 where nobody knows
-	largest     int64 // that a host has produced
+	Largest     int64 // that a host has produced
 }
 
 func (l *lack) String() string {
-	text := fmt.Sprintf("%s of %s: %s", l.stream, hostexpr.Fold(l.hosts), l.why)
+	text := fmt.Sprintf("%s of %s: %s", l.stream, hostexpr.Fold(l.hosts), l.Why)
 	if l.bytes == 0 {
 		return text
 	}
@@ -46,15 +44,15 @@ func (l *lack) String() string {
 
 // The reasons of a lack that have a hint of their own.
 const (
-	lackDropped = "not kept, more than --max-output"
+	LackDropped = "not kept, more than --max-output"
 	lackGone    = "gone, the agent no longer has them"
-	lackLate    = "not sent yet"
+	LackLate    = "not sent yet"
 )
 
-// lacks finds what output of the jobs a view cannot show. Bytes that a host
+// Lacks finds what output of the jobs a view cannot show. Bytes that a host
 // dropped by --max-output count only where the output is handed out. With --max-output 0
 // no output was asked for, and none is missing.
-func (s *session) lacks(ctx context.Context, v *result.View, task *results.Task, jobs []results.Job) ([]*lack, error) {
+func (p *Printer) Lacks(ctx context.Context, v *result.View, task *results.Task, jobs []results.Job) ([]*lack, error) {
 	var all []*lack
 	byKind := make(map[[2]string]*lack)
 	for i := range jobs {
@@ -68,7 +66,7 @@ func (s *session) lacks(ctx context.Context, v *result.View, task *results.Task,
 			n := a.Size - a.Kept
 			if v.Tail > 0 && n > 0 {
 				var err error
-				if n, err = s.gapsIn(ctx, v, j, stream); err != nil {
+				if n, err = p.gapsIn(ctx, v, j, stream); err != nil {
 					return nil, err
 				}
 				if n == 0 {
@@ -77,13 +75,13 @@ func (s *session) lacks(ctx context.Context, v *result.View, task *results.Task,
 			}
 			l := byKind[[2]string{stream, why}]
 			if l == nil {
-				l = &lack{stream: stream, why: why}
+				l = &lack{stream: stream, Why: why}
 				byKind[[2]string{stream, why}] = l
 				all = append(all, l)
 			}
 			l.hosts = append(l.hosts, j.Host)
 			l.bytes += n
-			l.largest = max(l.largest, a.Size)
+			l.Largest = max(l.Largest, a.Size)
 		}
 	}
 	return all, nil
@@ -108,16 +106,16 @@ func lackOf(v *result.View, task *results.Task, j *results.Job, stream string) s
 	case a.Missing() > 0 && a.Gone:
 		return lackGone
 	case a.Missing() > 0:
-		return lackLate
+		return LackLate
 	case a.Dropped > 0 && v.HandsOut():
-		return lackDropped
+		return LackDropped
 	}
 	return ""
 }
 
 // gapsIn is how many bytes are missing from what is shown of a stream.
-func (s *session) gapsIn(ctx context.Context, v *result.View, j *results.Job, stream string) (n int64, err error) {
-	e, err := s.excerpt(ctx, v, j, stream)
+func (p *Printer) gapsIn(ctx context.Context, v *result.View, j *results.Job, stream string) (n int64, err error) {
+	e, err := p.excerpt(ctx, v, j, stream)
 	if err != nil {
 		return 0, err
 	}
@@ -130,34 +128,4 @@ func (s *session) gapsIn(ctx context.Context, v *result.View, j *results.Job, st
 		at = piece.Offset + int64(len(piece.Data))
 	}
 	return n + max(0, result.Account(j, stream).Size-at), nil
-}
-
-// mostLacks is how many lacks an error names.
-const mostLacks = 5
-
-// checkComplete returns an error that says which output is missing, where some is.
-func (s *session) checkComplete(ctx context.Context, v *result.View, task *results.Task, jobs []results.Job) error {
-	lacks, err := s.lacks(ctx, v, task, jobs)
-	if err != nil || len(lacks) == 0 {
-		return err
-	}
-	var texts []string
-	hint := ""
-	for i, l := range lacks {
-		if i == mostLacks {
-			texts = append(texts, term.Plural(len(lacks)-i, "other reason"))
-			break
-		}
-		texts = append(texts, l.String())
-		switch {
-		case hint != "":
-		case l.why == lackDropped && l.largest <= wire.MaxMaxOutput:
-			hint = fmt.Sprintf("run it again with --max-output %dMiB, or write the output to a file on the host; an agent's own --max-output may be less", (l.largest+1<<20-1)>>20)
-		case l.why == lackDropped:
-			hint = "write the output to a file on the host"
-		case l.why == lackLate:
-			hint = fmt.Sprintf("check_task %s asks the hosts again", result.ShortID(task.ID))
-		}
-	}
-	return &cli.Error{Status: cli.ExitFailed, Text: "output is missing: " + strings.Join(texts, "; "), Hint: hint}
 }

@@ -1,4 +1,4 @@
-package repl
+package render
 
 import (
 	"fmt"
@@ -12,9 +12,9 @@ import (
 // its files what it likes.
 const maxRefusedFiles = 10
 
-// refusedFiles warns of the hosts that refuse one of the files by which they decide who
+// RefusedFiles warns of the hosts that refuse one of the files by which they decide who
 // may run what. Hosts with the same problem share a line.
-func refusedFiles(agents []target.Agent) (lines []string) {
+func RefusedFiles(agents []target.Agent) (lines []string) {
 	type problem struct{ file, what, meanwhile string }
 	var order []problem
 	hosts := map[problem][]string{}
@@ -88,9 +88,9 @@ type refusedDocument struct {
 func describeRefused(files []wire.RefusedFile) []refusedDocument {
 	list := make([]refusedDocument, len(files))
 	for i, f := range files {
-		list[i] = refusedDocument{File: f.File, Problem: f.Problem, Path: f.Path, UID: some(f.UID), Line: some(f.Line), Reason: some(f.Reason)}
+		list[i] = refusedDocument{File: f.File, Problem: f.Problem, Path: f.Path, UID: PtrOrNil(f.UID), Line: PtrOrNil(f.Line), Reason: PtrOrNil(f.Reason)}
 		if f.Mode != 0 {
-			list[i].Mode = some(fmt.Sprintf("%04o", f.Mode))
+			list[i].Mode = PtrOrNil(fmt.Sprintf("%04o", f.Mode))
 		}
 	}
 	return list
