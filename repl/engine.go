@@ -6,6 +6,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/operator/results"
+	"warren/repl/cli"
 )
 
 // Settings are what every command may be told about the operator's process:
@@ -17,7 +18,7 @@ type Settings struct {
 	Fleet    string       // that requests are signed for; empty is none
 	DataDir  string
 	Groups   string // file of groups of hosts, or directory of such files
-	Color    colorWhen
+	Color    cli.ColorWhen
 
 	// How long and how much the store keeps; 0 is for ever, and no bound.
 	ResultsRetention time.Duration

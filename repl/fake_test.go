@@ -48,7 +48,8 @@ type specced struct{ spec results.Spec }
 
 // openFake opens a fake on the data directory; the environment variable
 // FAKE_BROKER says how its broker is, FAKE_EARLIER names an agent that has answered
-// before and does not now.
+// before and does not now, FAKE_NOTICE has it notify the operator of what a test
+// writes into a file.
 func openFake(ctx context.Context, settings Settings, _ bool) (Engine, error) {
 	e, err := newFake(settings.DataDir)
 	if err != nil {
@@ -67,6 +68,9 @@ func openFake(ctx context.Context, settings Settings, _ bool) (Engine, error) {
 			return nil, err
 		}
 	}
+	if os.Getenv("FAKE_NOTICE") != "" {
+		go notifyFrom(filepath.Join(settings.DataDir, "notice"), settings.Notify)
+	}
 	switch os.Getenv("FAKE_BROKER") {
 	case "down":
 		e.connect = &broker.Error{Kind: broker.ErrUnreachable, Text: "no broker answers at 127.0.0.1:1", Hint: "is RabbitMQ running there?"}
@@ -77,6 +81,18 @@ func openFake(ctx context.Context, settings Settings, _ bool) (Engine, error) {
 		e.link = &broker.State{Phase: broker.Connecting, Err: e.connect}
 	}
 	return e, nil
+}
+
+// notifyFrom notifies the operator of each text that a test puts into the file.
+func notifyFrom(path string, notify func(text string)) {
+	for range time.Tick(10 * time.Millisecond) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		_ = os.Remove(path)
+		notify(string(text))
+	}
 }
 
 func newFake(dir string) (*fakeEngine, error) {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
-	"warren/internal/visible"
+	"warren/repl/term"
 )
 
 // A linkTeller tells changes of the link to the broker, each once. A link that
@@ -30,9 +30,9 @@ func (t *linkTeller) tell(state *broker.State, w io.Writer) {
 	if text == "" {
 		return
 	}
-	fmt.Fprintln(w, visible.Line("broker: "+text))
+	fmt.Fprintln(w, term.Line("broker: "+text))
 	if _, hint, ok := hintOf(state.Err); ok && (!before.wasUp || t.refused) {
-		fmt.Fprintln(w, visible.Line("hint: "+hint))
+		fmt.Fprintln(w, term.Line("hint: "+hint))
 	}
 }
 

@@ -29,9 +29,10 @@ import (
 	"warren/internal/operator/audit"
 	"warren/internal/operator/results"
 	"warren/internal/operator/signing"
-	"warren/internal/terminal"
 	"warren/internal/wire"
 	"warren/repl"
+	"warren/repl/cli"
+	"warren/repl/term"
 	"warren/replybus"
 )
 
@@ -207,7 +208,7 @@ func (o *Operator) prepare(ctx context.Context, s repl.Settings, config dispatch
 	if o.audit, err = audit.Open(s.DataDir, config.Operator); err != nil {
 		return err
 	}
-	o.signer, o.noKey = signing.Choose(ctx, signing.Options{Identity: s.Identity, Fleet: s.Fleet, Passphrase: terminal.ReadSecret, Notify: s.Notify})
+	o.signer, o.noKey = signing.Choose(ctx, signing.Options{Identity: s.Identity, Fleet: s.Fleet, Passphrase: term.ReadSecret, Notify: s.Notify})
 	config.Sign, config.Touch = o.sign, o.signer != nil && o.signer.Touch()
 	config.Audit = func(task, command string, hosts []string) error {
 		return o.audit.Executed(task, command, o.key(), hosts)
@@ -256,7 +257,7 @@ func (o *Operator) Connect(ctx context.Context) error {
 	o.connect()
 	if err := o.unlock(ctx); err != nil {
 		o.refused = err
-		return repl.Misconfigured(err)
+		return cli.Misconfigured(err)
 	}
 	for _, s := range []*broker.State{o.sending.State(), o.bus.Link()} {
 		for ; s.Phase == broker.Connecting; s = s.Next() {

@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"warren/internal/terminal"
+	"warren/repl/term"
 )
 
 // The test binary is also a program that signs twice with a key, as one that a
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 
 func signTwice(identity string) int {
 	ctx := context.Background()
-	s, err := Choose(ctx, Options{Identity: identity, Passphrase: terminal.ReadSecret})
+	s, err := Choose(ctx, Options{Identity: identity, Passphrase: term.ReadSecret})
 	if err == nil {
 		fmt.Printf("before: %s\n", s.Fingerprint())
 		err = s.Unlock(ctx)
