@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"warren/executor/outputlog"
 	"warren/internal/agent/facts"
 	journalfile "warren/internal/agent/journal"
 	"warren/internal/agent/process"
@@ -274,9 +275,9 @@ func (a *Agent) Run(ctx context.Context) error {
 }
 
 // openJournal reads what the data directory knows of a former life.
-func (a *Agent) openJournal() (*journal, *outputs, *journalfile.Log, error) {
+func (a *Agent) openJournal() (*journal, *outputlog.Log, *journalfile.Log, error) {
 	if a.cfg.NoJournal {
-		kept, err := openOutputs("", a.cfg.Limits.Output, 0)
+		kept, err := outputlog.Open("", a.cfg.Limits.Output, 0)
 		b := newJournal(a.cfg.Limits, time.Time{})
 		b.start(time.Time{}, true, a.cfg.now())
 		return b, kept, nil, err
@@ -297,7 +298,7 @@ func (a *Agent) openJournal() (*journal, *outputs, *journalfile.Log, error) {
 	if torn := file.Torn(); torn > 0 {
 		a.cfg.Log.Warn("the end of the journal was torn, as by a loss of power, and has been cut off", "bytes", torn)
 	}
-	kept, err := openOutputs(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output, b.lastSegment())
+	kept, err := outputlog.Open(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output, b.lastSegment())
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, file.Close())
 	}

@@ -41,7 +41,7 @@ func diskText(err error) string {
 
 // diskReason adds to a result that the disk has not taken all of its output.
 func (l *loop) diskReason(j *job, e *wire.Ended) {
-	why := l.outputs.spill.ended(j.id)
+	why := l.outputs.JobEnded(j.id)
 	if why == nil {
 		return
 	}
@@ -58,8 +58,8 @@ func (l *loop) diskReason(j *job, e *wire.Ended) {
 // disk is what a hello says of the data directory: how the last write has gone, or
 // the one that is tried now where that has failed.
 func (l *loop) disk() wire.Disk {
-	l.outputs.recheck()
-	if d := diskOf(l.outputs.trouble); d != wire.DiskOK {
+	l.outputs.Recheck()
+	if d := diskOf(l.outputs.DiskError()); d != wire.DiskOK {
 		return d
 	}
 	return diskOf(l.saveError)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
@@ -35,7 +36,7 @@ type entry struct {
 	BegunAt    int64             `json:"begun_at,omitzero"`
 	Process    *process.Identity `json:"process,omitzero"` // the command's leader
 	Ended      *wire.Ended       `json:"ended,omitzero"`
-	Kept       []ref             `json:"kept,omitempty"` // with Ended: where its output is
+	Kept       []outputlog.Ref   `json:"kept,omitempty"` // with Ended: where its output is
 	Told       bool              `json:"told,omitzero"`  // an operator has the result
 
 	// Floor, in an entry of no job: unknown jobs whose not-after is not later

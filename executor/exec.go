@@ -82,9 +82,9 @@ func (l *loop) report(r report, now time.Time) {
 
 // keep stores a chunk of output.
 func (l *loop) keep(j *job, c process.Chunk) {
-	before := l.outputs.trouble
-	r, err := l.outputs.put(j.id, c.Stream, c.Offset, c.Data)
-	switch now := l.outputs.trouble; {
+	before := l.outputs.DiskError()
+	r, err := l.outputs.Put(j.id, c.Stream, c.Offset, c.Data)
+	switch now := l.outputs.DiskError(); {
 	case now != nil && before == nil:
 		l.log.Error("the disk takes no output; it is kept in memory", "error", err, "hint", "make room in the data directory")
 	case now == nil && before != nil:

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/executor/outputlog"
 	journalfile "warren/internal/agent/journal"
 	"warren/internal/broker"
 )
@@ -69,7 +70,7 @@ func TestMovedBeginningIsDurable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		kept, err := openOutputs("", 1<<20, 0)
+		kept, err := outputlog.Open("", 1<<20, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
@@ -42,9 +43,9 @@ type job struct {
 	stop       context.CancelCauseFunc // while it runs
 	canceling  bool
 
-	kept   []ref      // output in the order it came, both streams
-	result wire.Ended // when it has ended, without the output
-	told   bool       // an operator has it
+	kept   []outputlog.Ref // output in the order it came, both streams
+	result wire.Ended      // when it has ended, without the output
+	told   bool            // an operator has it
 
 	uncertain bool      // it was canceled before it came, and may have run on another host
 	keptFrom  time.Time // its end was noted by a clock that was ahead: when that was found

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
@@ -308,7 +309,7 @@ func (b *journal) started(j *job, id *process.Identity, now time.Time) {
 }
 
 // output adds what a running command has printed.
-func (b *journal) output(j *job, r ref) { j.kept = append(j.kept, r) }
+func (b *journal) output(j *job, r outputlog.Ref) { j.kept = append(j.kept, r) }
 
 // end records how a running job ended.
 func (b *journal) end(j *job, e wire.Ended, now time.Time) {

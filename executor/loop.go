@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"warren/executor/outputlog"
 	"warren/internal/agent/trust"
 	"warren/internal/broker"
 	"warren/internal/wire"
@@ -22,7 +23,7 @@ type loop struct {
 	log     *slog.Logger
 	journal *journal
 	outbox  *outbox
-	outputs *outputs
+	outputs *outputlog.Log
 	file    RecordFile // nil: the journal lives in memory
 	saving  *batch     // being written; nil none
 	acks    []delivery // decided, to be acknowledged once the journal is written
@@ -54,7 +55,7 @@ type loop struct {
 	agent *Agent // its channels
 }
 
-func newLoop(a *Agent, b *journal, o *outputs, file RecordFile) *loop {
+func newLoop(a *Agent, b *journal, o *outputlog.Log, file RecordFile) *loop {
 	b.agent = a.cfg.ID
 	return &loop{
 		cfg: a.cfg, log: a.cfg.Log, agent: a, started: a.cfg.Now(), names: a.names, touchAt: a.cfg.Now().Add(touchEvery),
@@ -67,7 +68,7 @@ func newLoop(a *Agent, b *journal, o *outputs, file RecordFile) *loop {
 // actor of the agent has failed.
 func (l *loop) run(stop, work context.Context) error {
 	defer l.exec.Wait() // each exec goroutine has reported by then
-	defer l.outputs.close()
+	defer l.outputs.Close()
 	l.recover(l.cfg.Now())
 	l.collect(l.cfg.Now())
 	var graceOver, leave <-chan time.Time

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/broker"
 	"warren/internal/wire"
@@ -37,14 +38,14 @@ type rig struct {
 func newRig(t *testing.T, edit func(*Config)) *rig { return newRigOn(t, nil, edit) }
 
 func newRigOn(t *testing.T, file RecordFile, edit func(*Config)) *rig {
-	kept, err := openOutputs("", 1<<20, 0)
+	kept, err := outputlog.Open("", 1<<20, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return newRigOver(t, kept, file, edit)
 }
 
-func newRigOver(t *testing.T, kept *outputs, file RecordFile, edit func(*Config)) *rig {
+func newRigOver(t *testing.T, kept *outputlog.Log, file RecordFile, edit func(*Config)) *rig {
 	r := &rig{
 		t: t, out: make(chan *broker.Publication), ended: make(chan error, 1),
 		started: make(chan process.Spec, 100), finish: make(chan process.Result),

@@ -6,6 +6,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/executor/outputlog"
 	"warren/internal/broker"
 	"warren/internal/wire"
 )
@@ -66,8 +67,8 @@ type note struct {
 
 // outbox decides what is published next. Pure state, owned by the agent loop.
 type outbox struct {
-	agent  string   // id
-	kept   *outputs // what chunks are read from
+	agent  string         // id
+	kept   *outputlog.Log // what chunks are read from
 	notes  []note
 	ready  []*mailing // that have something to send, in turn
 	flight map[uint64]letter
@@ -86,7 +87,7 @@ type letter struct {
 	note  note
 }
 
-func newOutbox(agent string, kept *outputs) *outbox {
+func newOutbox(agent string, kept *outputlog.Log) *outbox {
 	return &outbox{agent: agent, kept: kept, flight: map[uint64]letter{}}
 }
 
@@ -239,7 +240,7 @@ func (o *outbox) inline(j *job) bool {
 // all reports whether all that was kept of a stream, or of both, still is.
 func (o *outbox) all(j *job, stream string) bool {
 	for _, r := range j.kept {
-		if (stream == "" || stream == r.Stream) && !o.kept.has(r) {
+		if (stream == "" || stream == r.Stream) && !o.kept.Has(r) {
 			return false
 		}
 	}
@@ -282,7 +283,7 @@ func (o *outbox) account(j *job, s *wire.Stream, name string, withOutput bool) *
 	full.Gone = s.Gone || !o.all(j, name)
 	for _, r := range j.kept {
 		if withOutput && r.Stream == name {
-			data, err := o.kept.get(r)
+			data, err := o.kept.Get(r)
 			if err != nil {
 				full.Gone, full.Data = true, nil
 				break
@@ -382,8 +383,8 @@ func (o *outbox) publication(to, correlation string, v any) *broker.Publication 
 }
 
 // chunk is the publication of one piece of output; there is none where it is gone.
-func (o *outbox) chunk(m *mailing, r ref) (*broker.Publication, bool) {
-	data, err := o.kept.get(r)
+func (o *outbox) chunk(m *mailing, r outputlog.Ref) (*broker.Publication, bool) {
+	data, err := o.kept.Get(r)
 	if err != nil {
 		return nil, false
 	}

@@ -182,7 +182,7 @@ func (l *loop) compact(work context.Context) {
 	}
 	l.rewriting = true
 	l.saving = &batch{answer: answer}
-	if err := l.outputs.dropBefore(l.journal.firstSegment()); err != nil {
+	if err := l.outputs.DropBefore(l.journal.firstSegment()); err != nil {
 		l.log.Error("cannot drop old output", "error", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"warren/executor/outputlog"
 	journalfile "warren/internal/agent/journal"
 	"warren/internal/agent/process"
 	"warren/internal/broker"
@@ -403,7 +404,7 @@ func TestReplay(t *testing.T) {
 	b.begin(t0)
 	save(b)
 	b.started(jobs[0], &process.Identity{PID: 7, Start: "x"}, time.Time{})
-	b.output(jobs[0], ref{Stream: wire.Stdout, Size: 3, Segment: 1})
+	b.output(jobs[0], outputlog.Ref{Stream: wire.Stdout, Size: 3, Segment: 1})
 	b.end(jobs[0], code(4), t0)
 	save(b)
 	b.delivered(jobs[0], t0)
