@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"warren/executor/decisionlog"
 	"warren/executor/outputlog"
 	"warren/internal/agent/facts"
 	journalfile "warren/internal/agent/journal"
@@ -243,9 +244,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var decisions *record
+	var decisions *decisionlog.Log
 	if !a.cfg.NoJournal {
-		if decisions, err = openRecord(filepath.Join(a.cfg.DataDir, decisionsFile), a.cfg.Log); err != nil {
+		if decisions, err = decisionlog.Open(filepath.Join(a.cfg.DataDir, decisionlog.FileName), a.cfg.Log); err != nil {
 			return errors.Join(err, file.Close())
 		}
 	}
@@ -264,8 +265,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error {
 		defer stop() // nothing is left to send or to write
 		l := newLoop(a, b, kept, records)
-		l.record = decisions
-		return errors.Join(l.run(ctx, work), decisions.close())
+		l.decisions = decisions
+		return errors.Join(l.run(ctx, work), decisions.Close())
 	})
 	err = g.Wait()
 	if file != nil {

@@ -1,11 +1,11 @@
 package executor
 
 import (
-	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"warren/executor/decisionlog"
 	"warren/internal/agent/trust"
 	"warren/internal/wire"
 )
@@ -16,8 +16,6 @@ import (
 const (
 	refusalRate  = rate.Limit(10) // a second
 	refusalBurst = 20
-
-	maxBrief = 500 // bytes
 )
 
 // deliver handles one message: judge, decide, write, then acknowledge. Nothing
@@ -90,7 +88,7 @@ func (l *loop) obey(v *trust.Verdict, d delivery, now time.Time) {
 		l.refuse(v, now)
 		return
 	}
-	l.recordDecision(v, now)
+	l.decisions.Verdict(v, now)
 	switch typ {
 	case wire.TypeCheck:
 		l.answer(v.Request, l.check(v, now))
@@ -107,7 +105,7 @@ func (l *loop) obey(v *trust.Verdict, d delivery, now time.Time) {
 // have captured, and can send again as often as they like, is answered at the rate
 // of strangers.
 func (l *loop) refuse(v *trust.Verdict, now time.Time) {
-	l.recordDecision(v, now)
+	l.decisions.Verdict(v, now)
 	if l.refused(v, now) || !v.MayBeCaptured() {
 		l.reject(v.Request, v.Refusal, now)
 	}
@@ -115,7 +113,7 @@ func (l *loop) refuse(v *trust.Verdict, now time.Time) {
 
 // refuseStranger tells nothing to whoever sent it, and that at a bounded rate.
 func (l *loop) refuseStranger(v *trust.Verdict, now time.Time) {
-	l.recordDecision(v, now)
+	l.decisions.Verdict(v, now)
 	if l.refused(v, now) {
 		l.reject(v.Request, trust.NotPermitted, now)
 	}
@@ -131,23 +129,13 @@ func (l *loop) reject(r *wire.Request, reason string, now time.Time) {
 	})
 }
 
-// brief is a reason's first line, as far as it is worth its room in a log: of a
-// stranger's request it may quote what he likes.
-func brief(reason string) string {
-	line, _, _ := strings.Cut(reason, "\n")
-	if len(line) > maxBrief {
-		line = strings.ToValidUTF8(line[:maxBrief], "") + "…"
-	}
-	return line
-}
-
 // refused logs a refusal and reports whether it did.
 func (l *loop) refused(v *trust.Verdict, now time.Time, attrs ...any) bool {
 	if !l.refusals.AllowN(now, 1) {
 		l.unlogged++
 		return false
 	}
-	attrs = append(attrs, "reason", brief(v.Refusal))
+	attrs = append(attrs, "reason", decisionlog.Brief(v.Refusal))
 	if r := v.Request; r != nil {
 		attrs = append(attrs, "type", r.Statement.Type, "task", r.Statement.Task, "job", r.Leaf.Job)
 	}

@@ -3,12 +3,12 @@ package executor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
+	"warren/executor/decisionlog"
 	"warren/internal/agent/process"
 	"warren/internal/strictmodes"
 	"warren/internal/wire"
@@ -46,7 +46,7 @@ func (l *loop) execute(work context.Context, j *job) {
 	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.task, "WARREN_HOST=" + j.host})
 	spec.Mark, spec.Leave = mark(j.id), l.leaving
 	j.logged = true
-	l.log.Info("began", "job", j.id, "task", j.task, "host", j.host, "issuer", j.issuer, "command", commandLine(run))
+	l.log.Info("began", "job", j.id, "task", j.task, "host", j.host, "issuer", j.issuer, "command", decisionlog.CommandLine(run))
 	cfg, reports := l.cfg, l.reports
 	l.exec.Go(func() error {
 		defer stop(nil)
@@ -174,15 +174,4 @@ func writeScriptIn(dir string, content []byte, u *process.User) (string, error) 
 		os.Remove(f.Name())
 	}
 	return f.Name(), err
-}
-
-// commandLine is what the agent's log says of a job.
-func commandLine(r *wire.Run) string {
-	switch {
-	case r.Command != "":
-		return r.Command
-	case len(r.Script) > 0:
-		return fmt.Sprintf("script of %d bytes %q", len(r.Script), r.Argv)
-	}
-	return fmt.Sprintf("%q", r.Argv)
 }

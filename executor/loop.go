@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"warren/executor/decisionlog"
 	"warren/executor/outputlog"
 	"warren/internal/agent/trust"
 	"warren/internal/broker"
@@ -45,7 +46,7 @@ type loop struct {
 	factsAt    time.Time  // when they were collected
 	draining   bool
 	refusals   *rate.Limiter              // of what is logged and answered to strangers
-	record     *record                    // of decisions; nil: none is kept
+	decisions  *decisionlog.Log           // nil: none is kept
 	unlogged   int                        // refusals above it, since the last that was logged
 	exec       *errgroup.Group            // running commands
 	leaving    chan struct{}              // closed when they cannot be waited for any longer
@@ -236,7 +237,7 @@ func (l *loop) ended(j *job) {
 		attrs = append(attrs, "issuer", j.issuer)
 	}
 	l.log.Info("ended", attrs...)
-	l.recordEnd(j, l.cfg.Now())
+	l.decisions.Ended(decisionlog.Job{Task: j.task, ID: j.id, Host: j.host, Issuer: j.issuer}, &j.result, l.cfg.Now())
 	l.outbox.changed(j)
 }
 
@@ -308,7 +309,7 @@ func (l *loop) accept(v *trust.Verdict, r *order, held bool, now time.Time) {
 	if !known {
 		j.judged = l.turn
 		l.fresh = append(l.fresh, j)
-		l.recordDecision(v, now)
+		l.decisions.Verdict(v, now)
 		if v.Refusal != "" {
 			l.refused(v, now)
 		}
