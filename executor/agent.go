@@ -21,6 +21,7 @@ import (
 	"warren/internal/agent/trust"
 	"warren/internal/agent/uptime"
 	"warren/internal/broker"
+	"warren/internal/hint"
 	"warren/internal/wire"
 )
 
@@ -180,8 +181,8 @@ func checkFleet(c *Config) error {
 		return fmt.Errorf("--fleet: %w", err)
 	}
 	if c.AllowUnsigned {
-		return fmt.Errorf("--fleet %s and --allow-unsigned contradict each other: an unsigned request belongs to no fleet"+
-			"\nhint: leave one of them out", c.Fleet)
+		return hint.Errorf("leave one of them out",
+			"--fleet %s and --allow-unsigned contradict each other: an unsigned request belongs to no fleet", c.Fleet)
 	}
 	return nil
 }
@@ -265,7 +266,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error {
 		defer stop() // nothing is left to send or to write
 		l := newLoop(a, b, kept, records)
-		l.decisions = decisions
+		l.gate.decisions = decisions
 		return errors.Join(l.run(ctx, work), decisions.Close())
 	})
 	err = g.Wait()
