@@ -50,7 +50,7 @@ func TestFactsAreCollectedWhenAsked(t *testing.T) {
 		if f.CPUs != 1 || f.Version != "1.2.3" || f.Labels["role"] != "web" || f.StartedAt != started {
 			t.Errorf("first: %+v", f)
 		}
-		time.Sleep(factsFor - time.Second)
+		time.Sleep(factsTTL - time.Second)
 		if f := r.discover().Facts; f.CPUs != 1 {
 			t.Errorf("within a minute: %+v", f)
 		}

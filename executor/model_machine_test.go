@@ -13,6 +13,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/agent/uptime"
 	"warren/internal/broker"
@@ -110,7 +111,7 @@ func (m *machine) start() {
 	}
 	b.maxValidity = l.agent.cfg.MaxValidity
 	b.start(created, isNew, l.agent.cfg.now())
-	kept, err := openOutputs(m.dir, 1<<20, b.lastSegment())
+	kept, err := outputlog.Open(m.dir, 1<<20, b.lastSegment())
 	if err != nil {
 		w.failf("outputs: %w", err)
 		return

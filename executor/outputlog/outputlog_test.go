@@ -1,4 +1,4 @@
-package executor
+package outputlog
 
 import (
 	"bytes"
@@ -9,16 +9,16 @@ import (
 	"testing"
 )
 
-func testOutputs(t *testing.T, dir string) {
-	o, err := openOutputs(dir, 1600, 0) // segments of 100 bytes
+func testLog(t *testing.T, dir string) {
+	o, err := Open(dir, 1600, 0) // segments of 100 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer o.close()
-	var refs []ref
+	defer o.Close()
+	var refs []Ref
 	data := func(i int) []byte { return bytes.Repeat([]byte{byte(i)}, 30) }
 	for i := range 200 {
-		r, err := o.put("job", "stdout", int64(30*i), data(i))
+		r, err := o.Put("job", "stdout", int64(30*i), data(i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,8 +29,8 @@ func testOutputs(t *testing.T, dir string) {
 	}
 	first := -1
 	for i, r := range refs {
-		got, err := o.get(r)
-		if !o.has(r) {
+		got, err := o.Get(r)
+		if !o.Has(r) {
 			if !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("chunk %d is gone, but: %v", i, err)
 			}
@@ -49,82 +49,82 @@ func testOutputs(t *testing.T, dir string) {
 	if kept := len(refs) - first; first < 0 || kept < 40 {
 		t.Errorf("only %d chunks are kept", kept)
 	}
-	if o.has(ref{Size: 10}) {
+	if o.Has(Ref{Size: 10}) {
 		t.Error("it has a chunk that was never kept")
 	}
-	if err := o.dropBefore(o.newest); err != nil {
+	if err := o.DropBefore(o.newest); err != nil {
 		t.Fatal(err)
 	}
-	if o.has(refs[len(refs)-8]) {
+	if o.Has(refs[len(refs)-8]) {
 		t.Error("dropped segments are still there")
 	}
 }
 
-func TestOutputsInMemory(t *testing.T) { testOutputs(t, "") }
+func TestOutputInMemory(t *testing.T) { testLog(t, "") }
 
-func TestOutputsInFiles(t *testing.T) {
+func TestOutputInFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "output")
-	testOutputs(t, dir)
+	testLog(t, dir)
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) != 1 {
 		t.Errorf("%d files are left: %v", len(files), err)
 	}
 }
 
-func TestOutputsOutliveTheProcess(t *testing.T) {
+func TestOutputSurvivesRestart(t *testing.T) {
 	dir := t.TempDir()
-	o, err := openOutputs(dir, 1600, 0)
+	o, err := Open(dir, 1600, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := o.put("job", "stderr", 5, []byte("kept"))
+	r, err := o.Put("job", "stderr", 5, []byte("kept"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Nothing is closed: the process is killed.
-	again, err := openOutputs(dir, 1600, 0)
+	again, err := Open(dir, 1600, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer again.close()
-	if got, err := again.get(r); err != nil || string(got) != "kept" {
+	defer again.Close()
+	if got, err := again.Get(r); err != nil || string(got) != "kept" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if _, err := again.put("job", "stdout", 0, []byte("new")); err != nil {
+	if _, err := again.Put("job", "stdout", 0, []byte("new")); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := again.get(r); err != nil || string(got) != "kept" {
+	if got, err := again.Get(r); err != nil || string(got) != "kept" {
 		t.Errorf("after another: %q, %v", got, err)
 	}
 	if again.total != 7 {
 		t.Errorf("counts %d bytes", again.total)
 	}
-	o.close()
+	o.Close()
 }
 
 // The power took the files, but not what the journal says of them.
-func TestNewOutputIsNotTakenForWhatIsGone(t *testing.T) {
+func TestNewOutputIsNotMistakenForLostOutput(t *testing.T) {
 	dir := t.TempDir()
-	o, err := openOutputs(dir, 1600, 0)
+	o, err := Open(dir, 1600, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := o.put("job", "stdout", 0, []byte("old"))
+	r, err := o.Put("job", "stdout", 0, []byte("old"))
 	if err == nil {
-		err = errors.Join(o.close(), os.RemoveAll(dir))
+		err = errors.Join(o.Close(), os.RemoveAll(dir))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := openOutputs(dir, 1600, r.Segment)
+	again, err := Open(dir, 1600, r.Segment)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer again.close()
-	if _, err := again.put("job", "stdout", 0, []byte("new")); err != nil {
+	defer again.Close()
+	if _, err := again.Put("job", "stdout", 0, []byte("new")); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := again.get(r); again.has(r) || err == nil {
+	if got, err := again.Get(r); again.Has(r) || err == nil {
 		t.Errorf("what is gone reads %q", got)
 	}
 }

@@ -1,21 +1,19 @@
-package executor
+package outputlog
 
 import "bytes"
 
-// The bounds of the output that is kept in memory where the disk takes none.
+// The bounds of the output that is kept in memory when the disk takes none.
 const (
-	// spillJob is for both streams of one job: enough for df, du, ls and journalctl,
-	// which an administrator runs on a full disk.
-	spillJob = 1 << 20
+	// SpillPerJob bounds both streams of one job together: enough for df, du, ls and
+	// journalctl, which an administrator runs on a full disk.
+	SpillPerJob = 1 << 20
 
-	// spillTotal is for all jobs: as many jobs as a small agent has workers, and less
-	// than the agent itself takes.
+	// spillTotal bounds all jobs: enough for as many jobs as a small agent has workers.
 	spillTotal = 8 << 20
 )
 
-// spill keeps output in memory. Of one job it keeps the first and the last part, as
-// --max-output does; of all jobs the newest. What it drops is gone, and the result
-// says so. Owned by the agent loop.
+// spill keeps output in memory: the first and the last part of each job's, as
+// --max-output does, and the newest of all jobs.
 type spill struct {
 	last   int64 // number of the newest chunk; the numbers are negative and descend
 	oldest int64 // no older chunk is kept
@@ -24,7 +22,7 @@ type spill struct {
 	jobs   map[string]*spilled // that run
 }
 
-// spilled is what is kept of one running job.
+// spilled is the bookkeeping of one running job.
 type spilled struct {
 	why       error   // of the first chunk
 	first     int64   // bytes of the first part
@@ -37,8 +35,7 @@ func newSpill() spill {
 	return spill{oldest: -1, chunks: map[int64][]byte{}, jobs: map[string]*spilled{}}
 }
 
-// put keeps a chunk of a job's output, which the disk has not taken, and returns its
-// number.
+// put keeps a chunk that the disk refused, and returns its number.
 func (s *spill) put(job string, data []byte, why error) int64 {
 	s.last--
 	s.chunks[s.last] = bytes.Clone(data)
@@ -48,14 +45,14 @@ func (s *spill) put(job string, data []byte, why error) int64 {
 		j = &spilled{why: why}
 		s.jobs[job] = j
 	}
-	if n := int64(len(data)); !j.full && j.first+n <= spillJob/2 {
+	if n := int64(len(data)); !j.full && j.first+n <= SpillPerJob/2 {
 		j.first += n
 	} else {
 		j.full = true
 		j.tail = append(j.tail, s.last)
 		j.tailBytes += n
 	}
-	for j.tailBytes > spillJob/2 && len(j.tail) > 1 {
+	for j.tailBytes > SpillPerJob/2 && len(j.tail) > 1 {
 		n := int64(len(s.chunks[j.tail[0]])) // 0: dropped for other jobs
 		s.drop(j.tail[0])
 		j.tail, j.tailBytes = j.tail[1:], j.tailBytes-n
@@ -71,8 +68,7 @@ func (s *spill) drop(number int64) {
 	delete(s.chunks, number)
 }
 
-// ended says that a job prints no more. It returns why some of the job's output is kept
-// here; nil where none is.
+// ended returns why some of the job's output is here; nil if none is.
 func (s *spill) ended(job string) (why error) {
 	if j := s.jobs[job]; j != nil {
 		why = j.why

@@ -1,4 +1,5 @@
-package executor
+// Package outputlog keeps what commands have printed until their operators have it.
+package outputlog
 
 import (
 	"errors"
@@ -13,8 +14,8 @@ import (
 	"warren/internal/datadir"
 )
 
-// A ref is where a chunk of output is kept.
-type ref struct {
+// A Ref is where a chunk of output is kept.
+type Ref struct {
 	Stream  string `json:"stream"`
 	Offset  int64  `json:"offset"` // in the stream
 	Size    int    `json:"size"`
@@ -22,12 +23,11 @@ type ref struct {
 	At      int64  `json:"at"` // position in the segment
 }
 
-// outputs keeps what commands have printed in files of a bounded size, the
-// segments, of which the oldest is dropped where all together grow too large. What
-// the disk does not take is kept in memory, where there is less room. Nothing of it is
-// synced: a result whose output did not survive a power loss says that it is gone.
-// Owned by the agent loop.
-type outputs struct {
+// A Log keeps output in segments, files of a bounded size, and deletes the oldest
+// segment when they grow too large together. What the disk refuses is kept in memory,
+// where there is less room. Nothing is synced: if output is lost with the power, the
+// result says so. One goroutine owns a Log.
+type Log struct {
 	dir     string // empty: in memory
 	bound   int64  // bytes of all segments
 	segment int64  // bytes after which a new segment begins
@@ -38,20 +38,22 @@ type outputs struct {
 	file           *os.File // of newest; nil before its first chunk
 	memory         map[int64][]byte
 
-	spill   spill        // what the disk has not taken
-	trouble error        // why it has not taken the last chunk; nil where it has
-	lost    map[ref]bool // chunks that it does not give back
+	spill      spill        // what the disk refused
+	diskErr    error        // of the last chunk
+	unreadable map[Ref]bool // chunks on disk that cannot be read
 }
 
-// segmentsOf is how many segments share the bound: one of them is what an
-// eviction drops at a time.
-const segmentsOf = 16
+// segmentCount is how many segments share the bound. An eviction drops one of them.
+const segmentCount = 16
 
-// openOutputs takes up what dir has; empty is memory. New segments get numbers
-// beyond last, the highest that the journal knows: its file may be gone with the
-// power, and what refers to it must not find another's output.
-func openOutputs(dir string, bound, last int64) (*outputs, error) {
-	o := &outputs{dir: dir, bound: bound, segment: max(bound/segmentsOf, 1), oldest: last + 1, newest: last + 1, sizes: map[int64]int64{}, spill: newSpill(), lost: map[ref]bool{}}
+// Open opens the log in dir, or in memory if dir is empty. New segments get numbers
+// above last, the highest that the journal refers to: that file may be lost with the
+// power, and its references must not find the output of another job.
+func Open(dir string, bound, last int64) (*Log, error) {
+	o := &Log{
+		dir: dir, bound: bound, segment: max(bound/segmentCount, 1), oldest: last + 1, newest: last + 1,
+		sizes: map[int64]int64{}, spill: newSpill(), unreadable: map[Ref]bool{},
+	}
 	if dir == "" {
 		o.memory = map[int64][]byte{}
 		return o, nil
@@ -80,36 +82,43 @@ func openOutputs(dir string, bound, last int64) (*outputs, error) {
 	return o, nil
 }
 
-func (o *outputs) path(segment int64) string {
+func (o *Log) path(segment int64) string {
 	return filepath.Join(o.dir, fmt.Sprintf("%012d.output", segment))
 }
 
-// put keeps a chunk of a job's output, on the disk or else in memory, and says where.
-// An error is for the log: it says why the disk has not taken the chunk, or does not
-// remove what is old.
-func (o *outputs) put(job, stream string, offset int64, data []byte) (ref, error) {
+// Put keeps a chunk of a job's output, on disk or else in memory, and returns where.
+// The chunk is kept even if there is an error, which says why the disk refused the
+// chunk or why an old segment could not be deleted.
+func (o *Log) Put(job, stream string, offset int64, data []byte) (Ref, error) {
 	var old error
 	if o.sizes[o.newest] >= o.segment {
 		old = o.next()
 	}
-	r := ref{Stream: stream, Offset: offset, Size: len(data), Segment: o.newest, At: o.sizes[o.newest]}
-	if o.trouble = o.write(data); o.trouble != nil {
-		r.Segment, r.At = o.spill.put(job, data, o.trouble), 0
-		return r, errors.Join(old, o.trouble)
+	r := Ref{Stream: stream, Offset: offset, Size: len(data), Segment: o.newest, At: o.sizes[o.newest]}
+	if o.diskErr = o.write(data); o.diskErr != nil {
+		r.Segment, r.At = o.spill.put(job, data, o.diskErr), 0
+		return r, errors.Join(old, o.diskErr)
 	}
 	o.sizes[o.newest] += int64(len(data))
 	o.total += int64(len(data))
 	return r, errors.Join(old, o.evict())
 }
 
-// recheck finds out whether the disk takes output again.
-func (o *outputs) recheck() {
-	if o.trouble != nil {
-		o.trouble = o.write(make([]byte, 4096)) // the next chunk is written over it
+// DiskError returns why the disk refused the last chunk; nil if it took it.
+func (o *Log) DiskError() error { return o.diskErr }
+
+// JobEnded says that a job prints no more. It returns why some of the job's output is
+// in memory only; nil if none is.
+func (o *Log) JobEnded(job string) error { return o.spill.ended(job) }
+
+// Recheck tries whether a disk that refused output takes it again.
+func (o *Log) Recheck() {
+	if o.diskErr != nil {
+		o.diskErr = o.write(make([]byte, 4096)) // the next chunk is written over it
 	}
 }
 
-func (o *outputs) write(data []byte) error {
+func (o *Log) write(data []byte) error {
 	if o.dir == "" {
 		o.memory[o.newest] = append(o.memory[o.newest], data...)
 		return nil
@@ -121,18 +130,18 @@ func (o *outputs) write(data []byte) error {
 		}
 		o.file = f
 	}
-	// At its position: what a failed write has left is written over.
+	// WriteAt overwrites what a failed write has left.
 	_, err := o.file.WriteAt(data, o.sizes[o.newest])
 	return err
 }
 
-func (o *outputs) next() error {
-	err := o.close()
+func (o *Log) next() error {
+	err := o.Close()
 	o.newest++
 	return err
 }
 
-func (o *outputs) close() error {
+func (o *Log) Close() error {
 	if o.file == nil {
 		return nil
 	}
@@ -142,7 +151,7 @@ func (o *outputs) close() error {
 }
 
 // evict drops segments, oldest first, above the bound.
-func (o *outputs) evict() error {
+func (o *Log) evict() error {
 	for o.total > o.bound && o.oldest < o.newest {
 		if err := o.drop(o.oldest); err != nil {
 			return err
@@ -152,11 +161,11 @@ func (o *outputs) evict() error {
 	return nil
 }
 
-func (o *outputs) drop(segment int64) error {
+func (o *Log) drop(segment int64) error {
 	o.total -= o.sizes[segment]
 	delete(o.sizes, segment)
 	delete(o.memory, segment)
-	maps.DeleteFunc(o.lost, func(r ref, _ bool) bool { return r.Segment == segment })
+	maps.DeleteFunc(o.unreadable, func(r Ref, _ bool) bool { return r.Segment == segment })
 	if o.dir == "" {
 		return nil
 	}
@@ -166,8 +175,8 @@ func (o *outputs) drop(segment int64) error {
 	return nil
 }
 
-// dropBefore drops the segments that no job needs: those before the first.
-func (o *outputs) dropBefore(first int64) error {
+// DropBefore deletes the segments before first, which no job needs any more.
+func (o *Log) DropBefore(first int64) error {
 	for ; o.oldest < min(first, o.newest); o.oldest++ {
 		if err := o.drop(o.oldest); err != nil {
 			return err
@@ -176,19 +185,19 @@ func (o *outputs) dropBefore(first int64) error {
 	return nil
 }
 
-// has reports whether a chunk is still kept.
-func (o *outputs) has(r ref) bool {
+// Has reports whether a chunk is still kept.
+func (o *Log) Has(r Ref) bool {
 	if r.Segment < 0 {
 		_, ok := o.spill.chunks[r.Segment]
 		return ok
 	}
-	return r.At+int64(r.Size) <= o.sizes[r.Segment] && !o.lost[r]
+	return r.At+int64(r.Size) <= o.sizes[r.Segment] && !o.unreadable[r]
 }
 
-// get reads a chunk. A chunk that the disk does not give back is gone.
-func (o *outputs) get(r ref) ([]byte, error) {
+// Get reads a chunk. After a read error the log no longer has it.
+func (o *Log) Get(r Ref) ([]byte, error) {
 	switch {
-	case !o.has(r):
+	case !o.Has(r):
 		return nil, fs.ErrNotExist
 	case r.Segment < 0:
 		return o.spill.chunks[r.Segment], nil
@@ -197,12 +206,12 @@ func (o *outputs) get(r ref) ([]byte, error) {
 	}
 	data, err := o.read(r)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, io.EOF) || datadir.IsIOError(err) {
-		o.lost[r] = true
+		o.unreadable[r] = true
 	}
 	return data, err
 }
 
-func (o *outputs) read(r ref) ([]byte, error) {
+func (o *Log) read(r Ref) ([]byte, error) {
 	data := make([]byte, r.Size)
 	if r.Segment == o.newest && o.file != nil {
 		_, err := o.file.ReadAt(data, r.At)

@@ -1,4 +1,4 @@
-package executor
+package decisionlog
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 )
 
 // A line of which the disk takes only a part is not there at all.
-func TestRecordOfAPartOfALine(t *testing.T) {
+func TestPartlyWrittenLineIsRemoved(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=16k"); err != nil {
 		t.Skipf("needs a small disk: %v", err)
@@ -22,16 +22,16 @@ func TestRecordOfAPartOfALine(t *testing.T) {
 		}
 	})
 	log := new(bytes.Buffer)
-	r, err := openRecord(filepath.Join(dir, decisionsFile), textLog(log))
+	r, err := Open(filepath.Join(dir, FileName), textLog(log))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.close()
+	defer r.Close()
 	for i := range 10 {
 		r.write(&decision{Time: t0, Reason: fmt.Sprint(i, strings.Repeat("x", 3000))})
 	}
 	there := len(lines(t, r.path))
-	if told := strings.Count(log.String(), "stands here"); there == 0 || told == 0 || there+told != 10 {
+	if told := strings.Count(log.String(), "is in this line"); there == 0 || told == 0 || there+told != 10 {
 		t.Errorf("%d lines are there, %d in the log", there, told)
 	}
 	if err := os.Truncate(r.path, 0); err != nil {
