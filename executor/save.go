@@ -9,6 +9,7 @@ import (
 
 	journalfile "warren/internal/agent/journal"
 	"warren/internal/agent/process"
+	"warren/internal/hint"
 	"warren/internal/wire"
 )
 
@@ -144,7 +145,7 @@ func (l *loop) saved(work context.Context, answer journalfile.Answer) {
 // refused, and all of it is tried again. Until it is written nobody is told and
 // nothing is acknowledged, so the agent never says what it may forget.
 func (l *loop) unsaved(b *batch, err error, now time.Time) {
-	l.log.Error("cannot write the journal; trying again", "records", len(b.jobs), "error", err)
+	l.log.Error("cannot write the journal; trying again", "records", len(b.jobs), "error", err, "hint", hint.First(err))
 	if l.saveFailed {
 		l.saveAgain = now.Add(saveAgain) // the reserve did not help
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"warren/internal/hint"
 	"warren/internal/redact"
 )
 
@@ -31,12 +32,10 @@ type fault struct {
 	err    error // the cause, for errors.Is; may be nil
 }
 
-func (f *fault) Error() string {
-	if f.hint == "" {
-		return f.text
-	}
-	return f.text + "\nhint: " + f.hint
-}
+func (f *fault) Error() string { return f.text }
+
+// ErrorHint implements hint.Hinter.
+func (f *fault) ErrorHint() string { return f.hint }
 
 func (f *fault) Unwrap() error { return f.err }
 
@@ -66,8 +65,7 @@ func withStatus(status int, err error) error {
 	return &fault{status: status, text: err.Error(), err: err}
 }
 
-// report writes an error, with the hints that its text bears, and returns its
-// exit status.
+// report writes an error and its hints, and returns its exit status.
 func report(stdio *Stdio, err error) int {
 	if err == nil {
 		return exitOK
@@ -80,15 +78,18 @@ func report(stdio *Stdio, err error) int {
 	if errors.Is(err, context.Canceled) {
 		err = errStopped
 	}
-	text, hints, _ := strings.Cut(redact.Error(err, os.Args), "\nhint: ")
-	if text == "" {
+	if err.Error() == "" {
 		return status
 	}
-	stdio.tell("error: " + text)
-	for _, hint := range strings.Split(hints, "\nhint: ") {
-		if hint != "" {
-			stdio.tell("hint: " + hint)
-		}
+	// Errors of the result store still have their hint in the message.
+	text, stored, found := strings.Cut(err.Error(), "\nhint: ")
+	hints := hint.Of(err)
+	if found {
+		hints = append(hints, stored)
+	}
+	stdio.tell("error: " + redact.Message(text, os.Args))
+	for _, h := range hints {
+		stdio.tell("hint: " + redact.Message(h, os.Args))
 	}
 	return status
 }

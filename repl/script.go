@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/kballard/go-shellquote"
+
+	"warren/internal/hint"
 )
 
 // isOpen reports whether a text ends within quotes, or with a backslash: more
@@ -51,8 +53,7 @@ func (s *session) checkAll(commands []string) error {
 			_, err = parsePrompt(words, s.source)
 		}
 		if err != nil {
-			text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
-			return usage(hint, "command %d of %d: %s; none of them is carried out", i+1, len(commands), text)
+			return usage(hint.First(err), "command %d of %d: %v; none of them is carried out", i+1, len(commands), err)
 		}
 	}
 	return nil
