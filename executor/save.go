@@ -10,6 +10,7 @@ import (
 
 	journalfile "warren/internal/agent/journal"
 	"warren/internal/agent/process"
+	"warren/internal/hint"
 	"warren/internal/wire"
 )
 
@@ -195,7 +196,7 @@ func (l *loop) saved(work context.Context, answer journalfile.Answer) {
 // refused, and all of it is tried again. Until it is written nothing is answered or
 // acknowledged, so the agent never says what it may forget.
 func (l *loop) onWriteError(c *commit, err error, now time.Time) {
-	l.log.Error("cannot write the journal; trying again", "records", len(c.jobs), "error", err)
+	l.log.Error("cannot write the journal; trying again", "records", len(c.jobs), "error", err, "hint", hint.First(err))
 	for _, j := range c.begun {
 		l.failBeforeStart(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent cannot write its journal: " + diskText(err)}, now)
 	}

@@ -33,7 +33,7 @@ type Settings struct {
 	// Notify tells the operator something while a command is under way, or behind
 	// one: that a key waits for a touch. Any goroutine may call it; nil tells
 	// nobody.
-	Notify func(text string)
+	Notify func(notice error)
 }
 
 // An Engine is the rest of the operator's process as the commands see it: the

@@ -84,14 +84,14 @@ func openFake(ctx context.Context, settings Settings, _ bool) (Engine, error) {
 }
 
 // notifyFrom notifies the operator of each text that a test puts into the file.
-func notifyFrom(path string, notify func(text string)) {
+func notifyFrom(path string, notify func(notice error)) {
 	for range time.Tick(10 * time.Millisecond) {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			continue
 		}
 		_ = os.Remove(path)
-		notify(string(text))
+		notify(errors.New(string(text)))
 	}
 }
 

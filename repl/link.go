@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/hint"
 	"warren/repl/term"
 )
 
@@ -31,8 +31,10 @@ func (t *linkTeller) tell(state *broker.State, w io.Writer) {
 		return
 	}
 	fmt.Fprintln(w, term.Line("broker: "+text))
-	if _, hint, ok := hintOf(state.Err); ok && (!before.wasUp || t.refused) {
-		fmt.Fprintln(w, term.Line("hint: "+hint))
+	if !before.wasUp || t.refused {
+		for _, h := range hint.Of(state.Err) {
+			fmt.Fprintln(w, term.Line("hint: "+h))
+		}
 	}
 }
 
@@ -77,16 +79,8 @@ func (t *linkTeller) next(state *broker.State) string {
 
 // because is the error's text in brackets.
 func because(err error) string {
-	if text, _, _ := hintOf(err); text != "" {
-		return " (" + text + ")"
+	if err == nil || err.Error() == "" {
+		return ""
 	}
-	return ""
-}
-
-// hintOf parts an error's text from its hint.
-func hintOf(err error) (text, hint string, ok bool) {
-	if err == nil {
-		return "", "", false
-	}
-	return strings.Cut(err.Error(), "\nhint: ")
+	return " (" + err.Error() + ")"
 }

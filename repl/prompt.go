@@ -7,10 +7,10 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/hint"
 	"warren/repl/cli"
 	"warren/repl/lineedit"
 	"warren/repl/result"
@@ -283,8 +283,7 @@ func (s *session) checkAll(commands []string) error {
 			_, err = parsePrompt(words, s.source)
 		}
 		if err != nil {
-			text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
-			return cli.Usage(hint, "command %d of %d: %s; none of them is carried out", i+1, len(commands), text)
+			return cli.Usage(hint.First(err), "command %d of %d: %v; none of them is carried out", i+1, len(commands), err)
 		}
 	}
 	return nil

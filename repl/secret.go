@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"warren/internal/hint"
 	"warren/internal/textfile"
 	"warren/internal/wire"
 	"warren/repl/cli"
@@ -138,7 +139,7 @@ func (v secretVariable) source(ctx context.Context, s *session, lines *bufio.Rea
 	case s.stdio.InTerminal && s.stdio.Secret != nil:
 		return s.stdio.Secret(ctx, v.name+": ")
 	case lines == nil:
-		return "", errors.New("standard input is where the commands come from\nhint: name a file: " + v.name + "=@FILE")
+		return "", hint.New("standard input is where the commands come from", "name a file: "+v.name+"=@FILE")
 	}
 	value, err := lineedit.ReadLine(lines)
 	if errors.Is(err, io.EOF) {

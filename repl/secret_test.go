@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"warren/internal/hint"
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/term"
@@ -114,7 +115,7 @@ func TestSecretsRefused(t *testing.T) {
 	}
 	for _, text := range []string{"hunter2", "A=hunter2", "=@token", "A=@", "A=", "=-"} {
 		_, err := parsePrompt([]string{"run", "true", "--hosts", "web01", "--secret-env", text}, noFile())
-		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "\nhint: ") {
+		if err == nil || strings.Contains(hint.Text(err), "hunter2") || !strings.Contains(hint.Text(err), "\nhint: ") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/internal/config"
+	"warren/internal/hint"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
 	"warren/repl/lineedit"
@@ -112,13 +113,12 @@ func (s *session) caution() {
 // note tells something on standard error that is neither result nor error.
 func (s *session) note(format string, args ...any) { s.stdio.Note(format, args...) }
 
-// notify tells what goes on behind a command, with the hints that its text
-// bears. Any goroutine may call it.
-func (s *session) notify(text string) {
-	text, hints, found := strings.Cut(text, "\nhint: ")
-	s.note("%s", text)
-	if found {
-		s.note("hint: %s", strings.ReplaceAll(hints, "\nhint: ", "; "))
+// notify prints what goes on behind a command, and its hints. Any goroutine may
+// call it.
+func (s *session) notify(notice error) {
+	s.note("%s", notice.Error())
+	if hints := hint.Of(notice); len(hints) > 0 {
+		s.note("hint: %s", strings.Join(hints, "; "))
 	}
 }
 

@@ -3,7 +3,6 @@ package repl
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/hint"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 	"warren/repl/cli"
@@ -166,7 +166,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		err := s.waitAndShow(ctx, o.task, result.DefaultView())
-		if err == nil || !strings.Contains(err.Error(), "stopped before it was done: task "+o.task.ID+" goes on\nhint: check_task ") {
+		if err == nil || !strings.Contains(hint.Text(err), "stopped before it was done: task "+o.task.ID+" goes on\nhint: check_task ") {
 			t.Errorf("%v", err)
 		}
 		if out.Len() > 0 {
@@ -381,7 +381,7 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 
 func TestReportShowsControlSequencesOfErrors(t *testing.T) {
 	var out strings.Builder
-	status := cli.Report(term.NewConsole(term.IO{Err: &out}, false), cli.WithStatus(cli.ExitNoBroker, errors.New("bad \x1b[2J\nthing\nhint: do\x07 this\nhint: or that")))
+	status := cli.Report(term.NewConsole(term.IO{Err: &out}, false), cli.WithStatus(cli.ExitNoBroker, hint.Errorf("do\x07 this", "%w", hint.New("bad \x1b[2J\nthing", "or that"))))
 	if want := "error: bad \\x1b[2J\\nthing\nhint: do\\x07 this\nhint: or that\n"; out.String() != want || status != cli.ExitNoBroker {
 		t.Errorf("%d, %q", status, out.String())
 	}

@@ -13,6 +13,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/config"
+	"warren/internal/hint"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 	"warren/repl/cli"
@@ -130,7 +131,7 @@ func TestSpecFitsARequest(t *testing.T) {
 		t.Errorf("a variable twice: %v", err)
 	}
 	_, err = runOf(t, strings.Repeat("x", wire.MaxArg+1), "--hosts", "web01").spec(nil)
-	if err == nil || !strings.Contains(err.Error(), "--script") {
+	if err == nil || !strings.Contains(hint.Text(err), "--script") {
 		t.Errorf("a long command: %v", err)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"warren/internal/config"
 	"warren/internal/datadir"
 	"warren/internal/escape"
+	"warren/internal/hint"
 	"warren/internal/redact"
 	"warren/internal/secretfile"
 	"warren/internal/version"
@@ -85,7 +86,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &file):
 		return fail(stderr, file)
 	case err != nil:
-		return fail(stderr, fmt.Errorf("%w\nhint: warrend --help lists the flags", err))
+		return fail(stderr, hint.Errorf("warrend --help lists the flags", "%w", err))
 	case f.ShowConfig:
 		return showConfig(stdout, stderr, source, ctx, f.JSON)
 	}
@@ -108,7 +109,7 @@ func (f *flags) run(args []string, stderr io.Writer) int {
 	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):
 		return fail(stderr, err)
 	case err != nil:
-		fmt.Fprintf(stderr, "error: %s\n", redact.Error(err, os.Args))
+		fmt.Fprintf(stderr, "error: %s\n", redact.Message(hint.Text(err), os.Args))
 		return 1
 	}
 	return 0
@@ -129,7 +130,7 @@ func run(ctx context.Context, agent *executor.Agent) error {
 
 // fail reports a configuration error.
 func fail(stderr io.Writer, err error) int {
-	fmt.Fprintf(stderr, "error: %s\n", redact.Error(err, os.Args))
+	fmt.Fprintf(stderr, "error: %s\n", redact.Message(hint.Text(err), os.Args))
 	return 2
 }
 
@@ -191,13 +192,15 @@ func (f *flags) check() error {
 	}
 	for name, value := range f.Label {
 		if strings.TrimSpace(name) == "" || value == "" {
-			return fmt.Errorf("--label %s=%s: a label has a name and a value\nhint: --label role=web", name, value)
+			return hint.Errorf("--label role=web",
+				"--label %s=%s: a label has a name and a value", name, value)
 		}
 	}
 	if f.ID == "" {
 		name, err := os.Hostname()
 		if err != nil {
-			return fmt.Errorf("this machine's hostname is not to be had: %w\nhint: name the agent with --id", err)
+			return hint.Errorf("name the agent with --id",
+				"this machine's hostname is not to be had: %w", err)
 		}
 		f.ID = name
 	}

@@ -33,12 +33,10 @@ type Error struct {
 	Err  error  // what lies below; may be nil
 }
 
-func (e *Error) Error() string {
-	if e.Hint == "" {
-		return e.Text
-	}
-	return e.Text + "\nhint: " + e.Hint
-}
+func (e *Error) Error() string { return e.Text }
+
+// ErrorHint implements hint.Hinter.
+func (e *Error) ErrorHint() string { return e.Hint }
 
 // Unwrap lets errors.Is find the kind, and errors.As an *amqp.Error.
 func (e *Error) Unwrap() []error {
@@ -57,8 +55,7 @@ func gather(errs []error) error {
 	}
 	var texts []string
 	for _, err := range errs {
-		text, _, _ := strings.Cut(err.Error(), "\nhint: ")
-		texts = append(texts, text)
+		texts = append(texts, err.Error())
 	}
 	all := &Error{
 		Kind: ErrUnreachable,

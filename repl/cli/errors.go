@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
+	"warren/internal/hint"
 	"warren/internal/redact"
 	"warren/repl/term"
 )
@@ -32,12 +32,10 @@ type Error struct {
 	Err    error // the cause, for errors.Is; may be nil
 }
 
-func (f *Error) Error() string {
-	if f.Hint == "" {
-		return f.Text
-	}
-	return f.Text + "\nhint: " + f.Hint
-}
+func (f *Error) Error() string { return f.Text }
+
+// ErrorHint implements hint.Hinter.
+func (f *Error) ErrorHint() string { return f.Hint }
 
 func (f *Error) Unwrap() error { return f.Err }
 
@@ -67,8 +65,7 @@ func WithStatus(status int, err error) error {
 	return &Error{Status: status, Text: err.Error(), Err: err}
 }
 
-// Report writes an error, with the hints that its text bears, and returns its
-// exit status.
+// Report prints an error and its hints, and returns its exit status.
 func Report(out *term.Console, err error) int {
 	if err == nil {
 		return ExitOK
@@ -81,15 +78,12 @@ func Report(out *term.Console, err error) int {
 	if errors.Is(err, context.Canceled) {
 		err = ErrStopped
 	}
-	text, hints, _ := strings.Cut(redact.Error(err, os.Args), "\nhint: ")
-	if text == "" {
+	if err.Error() == "" {
 		return status
 	}
-	out.Note("error: %s", text)
-	for _, hint := range strings.Split(hints, "\nhint: ") {
-		if hint != "" {
-			out.Note("hint: %s", hint)
-		}
+	out.Note("error: %s", redact.Message(err.Error(), os.Args))
+	for _, h := range hint.Of(err) {
+		out.Note("hint: %s", redact.Message(h, os.Args))
 	}
 	return status
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"warren/internal/hint"
 	"warren/internal/operator/groups"
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/results"
@@ -41,11 +42,12 @@ func (env *Env) loadGroups(source, name string) (*groups.Groups, error) {
 		written = "@" + source + ":" + name
 	}
 	if env.Groups == "" {
-		return nil, fmt.Errorf("group %s: there is no file of groups\nhint: name one with --groups or WARREN_GROUPS", written)
+		return nil, hint.Errorf("name one with --groups or WARREN_GROUPS", "group %s: there is no file of groups", written)
 	}
 	file, err := groups.Load(env.Groups, results.Words())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("group %s: there is no file of groups at %s\nhint: write one, as in  roles: {web: 'web[01-20]'}  or name another with --groups or WARREN_GROUPS", written, env.Groups)
+		return nil, hint.Errorf("write one, as in  roles: {web: 'web[01-20]'}  or name another with --groups or WARREN_GROUPS",
+			"group %s: there is no file of groups at %s", written, env.Groups)
 	}
 	return file, err
 }
@@ -60,18 +62,18 @@ func explainGroup(name string, err error) error {
 	if unknown.Source == "" {
 		known = append(known, results.Words()...)
 	}
-	hint := suggest.For(unknown.Name, known)
+	help := suggest.For(unknown.Name, known)
 	switch {
-	case hint != "":
+	case help != "":
 	case slices.Contains(results.Words(), name):
-		hint = fmt.Sprintf("the hosts of an earlier task are @%s:ID", name)
+		help = fmt.Sprintf("the hosts of an earlier task are @%s:ID", name)
 	case len(unknown.Known) > 0:
-		hint = "there are " + term.List(unknown.Known, 10)
+		help = "there are " + term.List(unknown.Known, 10)
 	}
-	if hint == "" {
+	if help == "" {
 		return err
 	}
-	return fmt.Errorf("%w\nhint: %s", err, hint)
+	return hint.Errorf(help, "%w", err)
 }
 
 // hostsOf returns the hosts of a task whose jobs a word is true of.

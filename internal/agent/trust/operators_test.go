@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"warren/internal/hint"
 )
 
 func TestOperatorsFile(t *testing.T) {
@@ -84,7 +86,7 @@ func TestBadLines(t *testing.T) {
 		t.Run(bad[:min(len(bad), 40)], func(t *testing.T) {
 			text := line("", newKey(t, "ed25519").PublicKey(), "good") + "# comment\n" + bad + "\n"
 			_, err := ParseOperators("ops", []byte(text))
-			if err == nil || !strings.HasPrefix(err.Error(), "ops:3: ") || !strings.Contains(err.Error(), want) {
+			if err == nil || !strings.HasPrefix(err.Error(), "ops:3: ") || !strings.Contains(hint.Text(err), want) {
 				t.Errorf("error %v, want %q in line 3", err, want)
 			}
 		})

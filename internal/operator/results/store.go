@@ -24,13 +24,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"warren/internal/datadir"
+	"warren/internal/hint"
 	"warren/internal/wire"
 )
 
@@ -121,7 +121,7 @@ func (s *Store) open() error {
 	defer cancel()
 	lock, err := s.lockOpen(ctx)
 	if err != nil {
-		return fmt.Errorf("%w\nhint: look for a stopped or hanging warren", err)
+		return hint.Errorf("look for a stopped or hanging warren", "%w", err)
 	}
 	defer lock.Unlock() // an error would say that it is not held
 

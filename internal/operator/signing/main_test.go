@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"warren/internal/hint"
 	"warren/repl/term"
 )
 
@@ -36,7 +37,7 @@ func signTwice(identity string) int {
 		}
 	}
 	if err != nil {
-		fmt.Printf("error: %v\n", err)
+		fmt.Printf("error: %s\n", hint.Text(err))
 		return 2
 	}
 	return 0
