@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
+	"warren/internal/hint"
 	"warren/internal/visible"
 )
 
@@ -42,7 +43,7 @@ func (t *linkTeller) next(state *broker.State) string {
 	t.phase = state.Phase
 	switch state.Phase {
 	case broker.Connecting:
-		refused := errors.Is(state.Err, broker.ErrAccessRefused) || errors.Is(state.Err, broker.ErrVhost)
+		refused := errors.Is(state.Err, dial.ErrAccessRefused) || errors.Is(state.Err, dial.ErrVhost)
 		t.refused = before.refused || refused
 		switch {
 		case refused && !before.refused:
@@ -83,10 +84,11 @@ func because(err error) string {
 	return ""
 }
 
-// hintOf parts an error's text from its hint.
-func hintOf(err error) (text, hint string, ok bool) {
+// hintOf returns an error's message and its first hint.
+func hintOf(err error) (text, hinted string, ok bool) {
 	if err == nil {
 		return "", "", false
 	}
-	return strings.Cut(err.Error(), "\nhint: ")
+	h := hint.First(err)
+	return err.Error(), h, h != ""
 }

@@ -40,9 +40,6 @@ const (
 	// are refused, and they try again.
 	queueBytes = 256 << 20
 
-	// coalesce is how long replies wait for others while many are to come.
-	coalesce = 5 * time.Millisecond
-
 	// storePause is the wait before a failed commit, as on a full disk, is tried
 	// again. Nothing is acknowledged meanwhile.
 	storePause = time.Second
@@ -86,16 +83,6 @@ func New(opts broker.Options, queue string, store Store, tell func(text string),
 
 // Link is the state of the callback queue: Up while it is declared and consumed.
 func (b *Bus) Link() *broker.State { return b.link.State() }
-
-// Busy says whether so many replies are to come that they may wait a few milliseconds
-// for each other.
-func (b *Bus) Busy(busy bool) {
-	if busy {
-		b.link.Coalesce(coalesce)
-	} else {
-		b.link.Coalesce(0)
-	}
-}
 
 // CaughtUp gives whenever no reply is known that is not stored yet.
 func (b *Bus) CaughtUp() <-chan struct{} { return b.caughtUp }

@@ -14,6 +14,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/operator/results"
 	"warren/internal/testlab/rabbit"
 	"warren/internal/testlab/rabbit/rabbittest"
@@ -91,7 +92,7 @@ func newRig(t *testing.T) *rig {
 		store: &store{applied: make(chan application), hellos: make(chan *wire.Hello)},
 	}
 	var err error
-	opts := broker.Options{URLs: []string{rabbittest.Node(t).URL()}, Name: "replybus test"}
+	opts := broker.Options{Dial: dial.Options{URLs: []string{rabbittest.Node(t).URL()}, Name: "replybus test"}}
 	r.bus, err = replybus.New(opts, r.queue, r.store, nil, slog.New(slog.NewTextHandler(r.log, nil)))
 	if err != nil {
 		t.Fatal(err)

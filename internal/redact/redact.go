@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"warren/internal/hint"
 )
 
 // hidden stands for what is not shown.
@@ -158,7 +160,7 @@ func In(text string, values ...string) string {
 	return text
 }
 
-// Error returns the words of an error of a program without the passwords of its
+// Error returns the message and the hints of an error of a program without the passwords of its
 // arguments, of its environment and of brokers' URLs.
 func Error(err error, args []string) string {
 	var values []string
@@ -171,5 +173,5 @@ func Error(err error, args []string) string {
 			values = append(values, value)
 		}
 	}
-	return Text(In(err.Error(), values...))
+	return Text(In(hint.Text(err), values...))
 }
