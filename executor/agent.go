@@ -155,7 +155,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	cfg.ID = names[0]
 	cfg.setDefaults()
-	cfg.Broker.Name = "warrend " + cfg.ID
+	cfg.Broker.Dial.Name = "warrend " + cfg.ID
 	cfg.Broker.Log = cfg.Log
 	link, err := broker.NewLink(cfg.Broker)
 	if err != nil {
@@ -188,9 +188,9 @@ func checkFleet(c *Config) error {
 }
 
 func (c *Config) setDefaults() {
-	def(&c.Broker.Heartbeat, DefaultHeartbeat)
-	def(&c.Broker.DialTimeout, dialTimeout)
-	def(&c.Broker.SetupTimeout, broker.CallTime)
+	def(&c.Broker.Dial.Heartbeat, DefaultHeartbeat)
+	def(&c.Broker.Dial.DialTimeout, dialTimeout)
+	def(&c.Broker.SetupTimeout, broker.CallTimeout)
 	def(&c.Limits.Workers, DefaultWorkers())
 	def(&c.Limits.Queue, DefaultQueue)
 	def(&c.Limits.Jobs, defaultJobs)

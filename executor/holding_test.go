@@ -10,6 +10,7 @@ import (
 	"warren/executor/outputlog"
 	journalfile "warren/internal/agent/journal"
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 )
 
 // While a session lasts it is noted twice a minute, without a sync, that the names are
@@ -64,7 +65,7 @@ func TestMovedBeginningIsDurable(t *testing.T) {
 		d := &disk{}
 		steady := steady()
 		a, err := New(Config{
-			ID: "web01", AllowUnsigned: true, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}, Uptime: steady, Limits: limits(),
+			ID: "web01", AllowUnsigned: true, Broker: broker.Options{Dial: dial.Options{URLs: []string{"amqp://127.0.0.1/"}}}, Uptime: steady, Limits: limits(),
 			Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 		})
 		if err != nil {

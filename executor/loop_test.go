@@ -17,6 +17,7 @@ import (
 	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/wire"
 )
 
@@ -51,7 +52,7 @@ func newRigOver(t *testing.T, kept *outputlog.Log, file RecordFile, edit func(*C
 		started: make(chan process.Spec, 100), finish: make(chan process.Result),
 	}
 	cfg := Config{
-		ID: "web01", AllowUnsigned: true, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}},
+		ID: "web01", AllowUnsigned: true, Broker: broker.Options{Dial: dial.Options{URLs: []string{"amqp://127.0.0.1/"}}},
 		Limits: Limits{Workers: 1, Queue: 2}, Runner: r.execute,
 	}
 	if edit != nil {
@@ -564,7 +565,7 @@ func TestCheckExecutesNothing(t *testing.T) {
 }
 
 func TestUnsignedIsRefusedUnlessAllowed(t *testing.T) {
-	if _, err := New(Config{ID: "web01", Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}}); !errors.Is(err, ErrUntrusting) {
+	if _, err := New(Config{ID: "web01", Broker: broker.Options{Dial: dial.Options{URLs: []string{"amqp://127.0.0.1/"}}}}); !errors.Is(err, ErrUntrusting) {
 		t.Errorf("error %v", err)
 	}
 }

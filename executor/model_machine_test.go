@@ -17,6 +17,7 @@ import (
 	"warren/internal/agent/process"
 	"warren/internal/agent/uptime"
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/wire"
 )
 
@@ -89,7 +90,7 @@ func (m *machine) start() {
 	l := &life{out: make(chan *broker.Publication), over: make(chan struct{})}
 	var err error
 	l.agent, err = New(Config{
-		ID: m.name, AllowUnsigned: true, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}, Inbox: m.plan.Inbox,
+		ID: m.name, AllowUnsigned: true, Broker: broker.Options{Dial: dial.Options{URLs: []string{"amqp://127.0.0.1/"}}}, Inbox: m.plan.Inbox,
 		Limits: Limits{Workers: m.plan.Workers, Queue: m.plan.Queue, Retention: m.plan.Retention}, Now: m.now, Uptime: m.uptime,
 		Runner: func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
 			return m.execute(ctx, l, s, started, out)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
 )
@@ -12,10 +13,10 @@ import (
 // Settings are what every command may be told about the operator's process:
 // flag, then environment, then configuration file, then default.
 type Settings struct {
-	Broker   []string     // AMQP URLs, tried in turn
-	Login    broker.Login // how to log in there
-	Identity string       // SSH key file, or "none"; empty is the default
-	Fleet    string       // that requests are signed for; empty is none
+	Broker   []string   // AMQP URLs, tried in turn
+	Login    dial.Login // how to log in there
+	Identity string     // SSH key file, or "none"; empty is the default
+	Fleet    string     // that requests are signed for; empty is none
 	DataDir  string
 	Groups   string // file of groups of hosts, or directory of such files
 	Color    cli.ColorWhen
@@ -24,7 +25,7 @@ type Settings struct {
 	ResultsRetention time.Duration
 	ResultsSize      int64
 
-	Warnings []broker.Warning // about Broker and Login
+	Warnings []dial.Warning // about Broker and Login
 
 	// Connect says that Connect will be called at once: what it waits for may
 	// begin while the rest of the process is made.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -73,9 +74,9 @@ func openFake(ctx context.Context, settings Settings, _ bool) (Engine, error) {
 	}
 	switch os.Getenv("FAKE_BROKER") {
 	case "down":
-		e.connect = &broker.Error{Kind: broker.ErrUnreachable, Text: "no broker answers at 127.0.0.1:1", Hint: "is RabbitMQ running there?"}
+		e.connect = &broker.Error{Kind: dial.ErrUnreachable, Message: "no broker answers at 127.0.0.1:1", Hint: "is RabbitMQ running there?"}
 	case "password":
-		e.connect = &broker.Error{Kind: broker.ErrAccessRefused, Text: "the broker at 127.0.0.1:1 refuses user guest", Hint: "check name and password"}
+		e.connect = &broker.Error{Kind: dial.ErrAccessRefused, Message: "the broker at 127.0.0.1:1 refuses user guest", Hint: "check name and password"}
 	}
 	if e.connect != nil {
 		e.link = &broker.State{Phase: broker.Connecting, Err: e.connect}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/config"
 	"warren/repl/cli"
 )
@@ -55,7 +55,7 @@ type anywhere struct {
 // default.
 type globals struct {
 	Broker           []string      `placeholder:"URL,…" env:"WARREN_BROKER" default:"${broker}" help:"RabbitMQ to use; of several, the first that answers."`
-	Login            broker.Login  `embed:"" envprefix:"WARREN_"`
+	Login            dial.Login    `embed:"" envprefix:"WARREN_"`
 	Identity         string        `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with, or none to sign nothing. Default: the first of ssh-agent, else ~/.ssh/id_ed25519, id_ecdsa, id_rsa."`
 	Fleet            string        `placeholder:"NAME" env:"WARREN_FLEET" help:"Fleet that requests are signed for: hosts of another fleet refuse them. The same as --fleet of their agents."`
 	DataDir          string        `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/hint"
 	"warren/repl/term"
 )
@@ -44,7 +45,7 @@ func (t *linkTeller) next(state *broker.State) string {
 	t.phase = state.Phase
 	switch state.Phase {
 	case broker.Connecting:
-		refused := errors.Is(state.Err, broker.ErrAccessRefused) || errors.Is(state.Err, broker.ErrVhost)
+		refused := errors.Is(state.Err, dial.ErrAccessRefused) || errors.Is(state.Err, dial.ErrVhost)
 		t.refused = before.refused || refused
 		switch {
 		case refused && !before.refused:

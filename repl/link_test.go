@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 )
 
 func TestLinkTeller(t *testing.T) {
-	refused := &broker.Error{Kind: broker.ErrAccessRefused, Text: "user x is refused", Hint: "check the password"}
-	down := &broker.Error{Kind: broker.ErrUnreachable, Text: "no broker answers", Hint: "start it"}
+	refused := &broker.Error{Kind: dial.ErrAccessRefused, Message: "user x is refused", Hint: "check the password"}
+	down := &broker.Error{Kind: dial.ErrUnreachable, Message: "no broker answers", Hint: "start it"}
 	t0 := time.Now()
 	up := func(after time.Duration) *broker.State { return &broker.State{Phase: broker.Up, Since: t0.Add(after)} }
 	connecting := func(err error) *broker.State { return &broker.State{Phase: broker.Connecting, Err: err} }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/datadir"
 	"warren/internal/wire"
 	"warren/repl/cli"
@@ -37,7 +37,7 @@ func (g *globals) settings(args []string) (Settings, error) {
 	if s.Groups = g.Groups; s.Groups == "" {
 		s.Groups = configured("groups.yaml")
 	}
-	s.Warnings = broker.Options{URLs: s.Broker, Login: s.Login}.Warnings(args)
+	s.Warnings = dial.Options{URLs: s.Broker, Login: s.Login}.Warnings(args)
 	if s.DataDir == "" {
 		dir, err := datadir.Default()
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/config"
 	"warren/internal/hint"
 	"warren/internal/operator/results"
@@ -203,7 +203,7 @@ func TestSettings(t *testing.T) {
 	t.Setenv("WARREN_BROKER_PASSWORD", "hush")
 	t.Setenv("WARREN_BROKER_CA", "/ca.pem")
 	t.Setenv("WARREN_BROKER_KEY", "/env.key")
-	login := broker.Login{CA: "/ca.pem", Cert: "/c.pem", Key: "/k.pem", ServerName: "b", PasswordFile: "/pw", Password: "hush"}
+	login := dial.Login{CA: "/ca.pem", Cert: "/c.pem", Key: "/k.pem", ServerName: "b", PasswordFile: "/pw", Password: "hush"}
 	if got := of("tasks", "--broker-cert=/c.pem", "--broker-key=/k.pem", "--broker-server-name=b", "--broker-password-file=/pw"); got.Login != login {
 		t.Errorf("%+v; want %+v", got.Login, login)
 	}

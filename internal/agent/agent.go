@@ -20,6 +20,7 @@ import (
 	"warren/internal/agent/journal"
 	"warren/internal/agent/process"
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/config"
 	"warren/internal/datadir"
 	"warren/internal/escape"
@@ -33,7 +34,7 @@ import (
 // line of the configuration file.
 type flags struct {
 	Broker           []string          `help:"Broker URLs, tried in turn." placeholder:"URL" env:"WARREND_BROKER" default:"amqp://guest:guest@127.0.0.1:5672/"`
-	Login            broker.Login      `embed:"" envprefix:"WARREND_"`
+	Login            dial.Login        `embed:"" envprefix:"WARREND_"`
 	ID               string            `name:"id" help:"Name that this agent alone answers to. Default: the hostname." env:"WARREND_ID"`
 	Alias            []string          `help:"Further names that it answers to." placeholder:"NAME" env:"WARREND_ALIAS"`
 	Label            map[string]string `help:"A label, as role=web: what operators choose hosts by, with --where. May be repeated; in the environment, labels are parted by semicolons." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:";"`
@@ -142,8 +143,8 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 		return nil, err
 	}
 	f.Login.Password, f.Login.Files = os.Getenv("WARREND_BROKER_PASSWORD"), secretfile.Strict
-	options := broker.Options{URLs: f.Broker, Login: f.Login}
-	if err := options.CheckFiles(); err != nil {
+	options := broker.Options{Dial: dial.Options{URLs: f.Broker, Login: f.Login}}
+	if err := options.Dial.CheckFiles(); err != nil {
 		return nil, err
 	}
 	log := f.logger(stderr)
@@ -168,7 +169,7 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range options.Warnings(args) {
+	for _, w := range options.Dial.Warnings(args) {
 		log.Warn(w.Text, "hint", w.Hint)
 	}
 	if f.Trust.AllowUnsigned {

@@ -25,6 +25,7 @@ import (
 
 	"warren/dispatcher"
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/datadir"
 	"warren/internal/hint"
 	"warren/internal/operator/audit"
@@ -139,7 +140,6 @@ func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
 	o.hurry = sync.OnceFunc(func() { close(o.hurried) })
 	o.store = results.New(s.DataDir, results.Options{
 		Retention: results.Retention{Age: s.ResultsRetention, Size: s.ResultsSize},
-		Busy:      func(busy bool) { o.bus.Busy(busy) }, // wired before the store runs
 	})
 	if o.notify = s.Notify; o.notify == nil {
 		o.notify = func(error) {}
@@ -177,8 +177,8 @@ func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
 // wire makes what keeps the connections, and says what the dispatcher needs of it;
 // nothing starts.
 func (o *Operator) wire(s repl.Settings, name string, once bool) (config dispatcher.Config, err error) {
-	opts := broker.Options{URLs: s.Broker, Login: s.Login, Once: once}
-	login, err := opts.User()
+	opts := broker.Options{Dial: dial.Options{URLs: s.Broker, Login: s.Login}, Once: once}
+	login, err := opts.Dial.User()
 	if err != nil {
 		return config, err
 	}
@@ -186,11 +186,11 @@ func (o *Operator) wire(s repl.Settings, name string, once bool) (config dispatc
 	if err != nil {
 		return config, err
 	}
-	opts.Name = "warren " + name + " (requests)"
+	opts.Dial.Name = "warren " + name + " (requests)"
 	if o.sending, err = broker.NewLink(opts); err != nil {
 		return config, err
 	}
-	opts.Name = "warren " + name + " (replies)"
+	opts.Dial.Name = "warren " + name + " (replies)"
 	if o.bus, err = replybus.New(opts, queue, o.store, o.notifyText, slog.New(slog.DiscardHandler)); err != nil {
 		return config, err
 	}

@@ -38,11 +38,6 @@ import (
 type Options struct {
 	Retention Retention    // what is kept; its zero value keeps all
 	Log       *slog.Logger // nil discards
-
-	// Busy, where given, hears whether so much is to come that news of one job may wait
-	// a few milliseconds for that of others; false before the first call. Run calls it,
-	// and waits for it.
-	Busy func(busy bool)
 }
 
 // inboxSize is how many requests wait during a commit, to be taken by the next
@@ -54,7 +49,6 @@ type Store struct {
 	dir, path string
 	log       *slog.Logger
 	retention Retention
-	busy      func(bool)
 	lease     *lease
 
 	inbox chan request  // from any caller → Run
@@ -69,7 +63,7 @@ type Store struct {
 // file: until Open has returned only what sends to Run may be called, and waits.
 func New(dir string, opts Options) *Store {
 	s := &Store{
-		dir: dir, path: filepath.Join(dir, fileName), log: opts.Log, retention: opts.Retention, busy: opts.Busy,
+		dir: dir, path: filepath.Join(dir, fileName), log: opts.Log, retention: opts.Retention,
 		inbox: make(chan request, inboxSize), done: make(chan struct{}),
 	}
 	if s.log == nil {

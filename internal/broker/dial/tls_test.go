@@ -1,7 +1,6 @@
-package broker
+package dial
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"warren/internal/hint"
 	"warren/internal/testlab/rabbit"
 	"warren/internal/testlab/rabbit/rabbittest"
 )
@@ -162,7 +162,7 @@ func TestTLS(t *testing.T) {
 		{"unverified", s.url("tls-user:hush@") + "?verify=verify_none", ca, ErrBadURL, "parameter", "always verified"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := Probe(t.Context(), Options{URLs: []string{c.url}, Login: c.login})
+			err := try(t, Options{URLs: []string{c.url}, Login: c.login})
 			if c.kind == nil {
 				if err != nil {
 					t.Fatal(err)
@@ -172,19 +172,18 @@ func TestTLS(t *testing.T) {
 			if err == nil {
 				t.Fatal("it logs in")
 			}
-			text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
-			if !errors.Is(err, c.kind) || !strings.Contains(text, c.text) || !strings.Contains(hint, c.hint) {
-				t.Errorf("got %v", err)
+			if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.text) || !strings.Contains(hint.First(err), c.hint) {
+				t.Errorf("got %v, hint %q", err, hint.First(err))
 			}
-			if strings.Contains(fmt.Sprintf("%v %+v", err, errors.Unwrap(err)), "hush") {
-				t.Errorf("the error tells the password: %v", err)
+			if strings.Contains(fmt.Sprintf("%s %+v", hint.Text(err), err), "hush") {
+				t.Errorf("the error contains the password: %v", err)
 			}
 		})
 	}
 }
 
-// A renewed certificate and a new password are used by the next connection.
-func TestFilesAreReadAnew(t *testing.T) {
+// The next connection uses a renewed certificate or a new password.
+func TestFilesAreReadAtEachDial(t *testing.T) {
 	s := newSecured(t)
 	if _, err := s.node.AddUser(t.Context(), "/", "renewed", "hush", "", "", ""); err != nil {
 		t.Fatal(err)
@@ -192,17 +191,31 @@ func TestFilesAreReadAnew(t *testing.T) {
 	cert, key := s.issue(s.ca, rabbittest.Certificate{Name: "renewed"})
 	strangeCert, strangeKey := s.issue(s.other, rabbittest.Certificate{Name: "renewed"})
 	login := Login{CA: s.ca.File, Cert: s.file("cert", s.read(strangeCert), 0o600), Key: s.file("key", s.read(strangeKey), 0o600)}
-	l := newLink(t, Options{URLs: []string{s.url("")}, Login: login})
-	start(t, func(ctx context.Context) error { return l.Run(ctx, idle) })
-	until(t, l.State(), "refused", func(st *State) bool { return errors.Is(st.Err, ErrTLS) })
-	s.file("key", s.read(key), 0o600) // at this moment it does not fit
+	eps, err := Endpoints(Options{URLs: []string{s.url("")}, Login: login})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tryEndpoint(t, &eps[0], Options{}); !errors.Is(err, ErrTLS) {
+		t.Errorf("with a certificate that the broker does not trust: %v", err)
+	}
+	s.file("key", s.read(key), 0o600) // for the moment it does not match the certificate
+	if err := tryEndpoint(t, &eps[0], Options{}); !errors.Is(err, ErrCredentials) {
+		t.Errorf("with the key of another certificate: %v", err)
+	}
 	s.file("cert", s.read(cert), 0o600)
-	until(t, l.State(), "up", isUp)
+	if err := tryEndpoint(t, &eps[0], Options{}); err != nil {
+		t.Error(err)
+	}
 
 	login = Login{CA: s.ca.File, PasswordFile: s.file("password", "old", 0o600)}
-	l = newLink(t, Options{URLs: []string{s.url("renewed@")}, Login: login})
-	start(t, func(ctx context.Context) error { return l.Run(ctx, idle) })
-	until(t, l.State(), "refused", func(st *State) bool { return errors.Is(st.Err, ErrAccessRefused) })
+	if eps, err = Endpoints(Options{URLs: []string{s.url("renewed@")}, Login: login}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tryEndpoint(t, &eps[0], Options{}); !errors.Is(err, ErrAccessRefused) {
+		t.Errorf("with the old password: %v", err)
+	}
 	s.file("password", "hush", 0o600)
-	until(t, l.State(), "up", isUp)
+	if err := tryEndpoint(t, &eps[0], Options{}); err != nil {
+		t.Error(err)
+	}
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package broker
+package dial
 
 import (
 	"errors"
@@ -21,9 +21,9 @@ func TestStrictLoginChecksItsFilesAtEachDial(t *testing.T) {
 	if err := errors.Join(os.Mkdir(dir, 0o700), os.Chmod(filepath.Dir(dir), 0o755), os.WriteFile(file, []byte("hush\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	login := func(files secretfile.Reader) (Options, *endpoint) {
+	login := func(files secretfile.Reader) (Options, *Endpoint) {
 		o := Options{URLs: []string{"amqp://anna@127.0.0.1/"}, Login: Login{PasswordFile: file, Files: files}}
-		eps, err := endpoints(o)
+		eps, err := Endpoints(o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,14 +43,14 @@ func TestStrictLoginChecksItsFilesAtEachDial(t *testing.T) {
 		if err := os.Chmod(c.path, c.mode); err != nil {
 			t.Fatal(err)
 		}
-		_, dial := strict.credentials()
-		for _, err := range []error{dial, options.CheckFiles()} {
+		dialErr := strict.CheckFiles()
+		for _, err := range []error{dialErr, options.CheckFiles()} {
 			var e *Error
-			if c.want == "" && err != nil || c.want != "" && (!errors.As(err, &e) || !strings.HasPrefix(e.Text, c.want) || !strings.HasPrefix(e.Hint, "chmod go-w "+dir)) {
+			if c.want == "" && err != nil || c.want != "" && (!errors.As(err, &e) || !strings.HasPrefix(e.Message, c.want) || !strings.HasPrefix(e.Hint, "chmod go-w "+dir)) {
 				t.Errorf("mode %04o: %v, want %q", c.mode, err, c.want)
 			}
 		}
-		if _, err := lenient.credentials(); err != nil {
+		if err := lenient.CheckFiles(); err != nil {
 			t.Errorf("mode %04o, not strict: %v", c.mode, err)
 		}
 	}
@@ -61,7 +61,7 @@ func TestStrictLoginChecksItsFilesAtEachDial(t *testing.T) {
 	if err := options.CheckFiles(); err != nil {
 		t.Error(err)
 	}
-	if _, err := strict.credentials(); err == nil {
+	if err := strict.CheckFiles(); err == nil {
 		t.Error("there is no password")
 	}
 }

@@ -1,4 +1,4 @@
-package broker
+package dial
 
 import (
 	"crypto/tls"
@@ -12,19 +12,19 @@ import (
 	"warren/internal/secretfile"
 )
 
-// credentials are what a Login's files contain at this moment.
+// credentials are the contents of a Login's files at one moment.
 type credentials struct {
 	password string
 	tls      *tls.Config // nil without TLS
 }
 
-// credentials reads the files.
-func (ep *endpoint) credentials() (credentials, error) {
+// credentials reads the login's files.
+func (ep *Endpoint) credentials() (credentials, error) {
 	c := credentials{password: ep.login.Password}
 	if ep.login.PasswordFile != "" {
 		password, err := ep.login.Files.Password(ep.login.PasswordFile)
 		if err != nil {
-			return c, of("password file", ep.login.PasswordFile, err)
+			return c, fileError("password file", ep.login.PasswordFile, err)
 		}
 		c.password = password
 	}
@@ -49,8 +49,8 @@ func (ep *endpoint) credentials() (credentials, error) {
 		return c, nil
 	}
 	pair, err := ep.login.readPair()
-	// Shown whatever authorities the broker names: one that it does not trust it
-	// shall refuse aloud.
+	// Sent whichever authorities the broker names, so that a broker that does not trust
+	// the certificate says so.
 	c.tls.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	return c, err
 }
@@ -106,7 +106,7 @@ func (l *Login) readCertificate() (*x509.Certificate, error) {
 	return cert, nil
 }
 
-// block finds the first block of a PEM file that is wanted.
+// block returns the first wanted block of a PEM file, or nil.
 func block(text []byte, wanted func(*pem.Block) bool) *pem.Block {
 	for {
 		b, rest := pem.Decode(text)
@@ -117,20 +117,20 @@ func block(text []byte, wanted func(*pem.Block) bool) *pem.Block {
 	}
 }
 
-// readSecret reads a file that others may not.
+// readSecret reads a file that others must not read.
 func (l *Login) readSecret(what, path string) ([]byte, error) {
 	text, err := l.Files.Read(path)
-	return text, of(what, path, err)
+	return text, fileError(what, path, err)
 }
 
-// read reads a file that is no secret.
+// read reads a file that is not secret.
 func (l *Login) read(what, path string) ([]byte, error) {
 	text, err := l.Files.ReadPublic(path)
-	return text, of(what, path, err)
+	return text, fileError(what, path, err)
 }
 
-// of says which file an error is about.
-func of(what, path string, err *secretfile.Error) error {
+// fileError adds to an error which file it is about.
+func fileError(what, path string, err *secretfile.Error) error {
 	if err == nil {
 		return nil
 	}
@@ -138,5 +138,5 @@ func of(what, path string, err *secretfile.Error) error {
 }
 
 func unusable(what, path, why, hint string) error {
-	return &Error{Kind: ErrCredentials, Text: fmt.Sprintf("%s %s cannot be used: %s", what, redact.Value(path), why), Hint: hint}
+	return &Error{Kind: ErrCredentials, Message: fmt.Sprintf("%s %s cannot be used: %s", what, redact.Value(path), why), Hint: hint}
 }

@@ -1,4 +1,4 @@
-package broker
+package dial
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ func TestDeadlines(t *testing.T) {
 		ours, theirs := net.Pipe() // nobody reads or writes at the other end
 		defer ours.Close()
 		defer theirs.Close()
-		c := &conn{Conn: ours, timeout: 10 * time.Second}
+		c := &deadlineConn{Conn: ours, timeout: 10 * time.Second}
 		write := func() error { _, err := c.Write([]byte("x")); return err }
 		read := func() error { _, err := c.Read(make([]byte, 1)); return err }
 		expect := func(what string, call func() error, want time.Duration) {

@@ -1,4 +1,4 @@
-package broker
+package dial
 
 import (
 	"fmt"
@@ -10,11 +10,12 @@ import (
 	"warren/internal/secretfile"
 )
 
-// A Login is what a program is told, beside the URLs, about who it is and how it
-// knows the broker. What it says wins over the parameters of the URLs. Its files
-// are read anew at each dial, so that a renewed one needs no restart.
+// A Login is what a program's flags say, beside the URLs, about the login and about
+// how to recognize the broker. It takes precedence over the parameters of the URLs. Its
+// files are read at each dial, so a renewed file needs no restart.
 //
-// The tags make it flags of a program, whose prefix the environment variables get.
+// The tags make its fields flags of a program. The program's prefix is put before the
+// environment variables.
 type Login struct {
 	CA           string `name:"broker-ca" env:"BROKER_CA" type:"path" placeholder:"FILE" help:"Authorities (PEM) that vouch for the broker, instead of the system's."`
 	Cert         string `name:"broker-cert" env:"BROKER_CERT" type:"path" placeholder:"FILE" help:"Client certificate (PEM); the login where the URL names no user."`
@@ -22,22 +23,22 @@ type Login struct {
 	ServerName   string `name:"broker-server-name" env:"BROKER_SERVER_NAME" placeholder:"NAME" help:"Name in the broker's certificate, instead of the URL's host."`
 	PasswordFile string `name:"broker-password-file" env:"BROKER_PASSWORD_FILE" type:"path" placeholder:"FILE" help:"Password of the URL's user."`
 
-	// Password is for the URLs' user where no file is named, and for URLs that have
-	// none of their own. It has no flag: arguments are everybody's to read.
+	// Password is for the URLs' user, if there is no PasswordFile. A URL that contains
+	// a password keeps its own. There is no flag for it: every user of a machine can
+	// read the arguments of a program.
 	Password string `kong:"-"`
 
-	// Files reads the files. Its zero value takes them whoever could have written
-	// them.
+	// Files reads the files. Its zero value does not check who can write them.
 	Files secretfile.Reader `kong:"-"`
 }
 
-// over fills what l leaves open from what a URL says.
-func (l Login) over(url Login) Login {
-	for _, f := range []struct{ mine, its *string }{
+// withDefaultsFrom fills the empty fields of l from a URL's login.
+func (l Login) withDefaultsFrom(url Login) Login {
+	for _, f := range []struct{ field, value *string }{
 		{&l.CA, &url.CA}, {&l.ServerName, &url.ServerName}, {&l.Password, &url.Password},
 	} {
-		if *f.mine == "" {
-			*f.mine = *f.its
+		if *f.field == "" {
+			*f.field = *f.value
 		}
 	}
 	if l.Cert == "" { // a key belongs to its certificate
@@ -54,11 +55,11 @@ func (l Login) over(url Login) Login {
 
 func (l Login) tls() bool { return l.CA != "" || l.Cert != "" || l.Key != "" || l.ServerName != "" }
 
-// A Warning is what works and should not be left so.
+// A Warning describes an option that works but is unwise.
 type Warning struct{ Text, Hint string }
 
-// Warnings tells what is unwise about the options of a program that was called
-// with these arguments. URLs that cannot be read are not its affair.
+// Warnings returns what is unwise about the options of a program that was started
+// with these arguments. It ignores URLs that cannot be parsed.
 func (o Options) Warnings(args []string) []Warning {
 	var all []Warning
 	warn := func(text, hint string) {
@@ -66,19 +67,19 @@ func (o Options) Warnings(args []string) []Warning {
 			all = append(all, w)
 		}
 	}
-	eps, err := endpoints(o)
+	eps, err := Endpoints(o)
 	if err != nil {
 		return nil
 	}
 	for _, ep := range eps {
-		if _, secret := ep.urlPassword(); secret && exposed(ep.raw, args) {
+		if _, secret := ep.urlPassword(); secret && inArguments(ep.raw, args) {
 			warn("the broker's password is in the arguments, where every user of this machine can read it (ps)",
 				"put the URL into the environment, or the password into a file: --broker-password-file")
 		}
 		if isLoopback(ep.uri.Host) {
 			continue
 		}
-		if !ep.secure && ep.external() == onlyPassword {
+		if !ep.secure && ep.authMode() == passwordOnly {
 			warn(fmt.Sprintf("the password goes to the broker at %s in the clear: amqp:// is not encrypted", ep.addr),
 				"use amqps://, port 5671; see docs/security.md")
 		}
@@ -90,12 +91,12 @@ func (o Options) Warnings(args []string) []Warning {
 	return all
 }
 
-// exposed reports whether a URL is among a program's arguments.
-func exposed(raw string, args []string) bool {
+// inArguments reports whether a program's arguments contain a URL.
+func inArguments(raw string, args []string) bool {
 	return slices.ContainsFunc(args, func(arg string) bool { return strings.Contains(arg, raw) })
 }
 
-// isLoopback tells hosts that are this machine by their name alone.
+// isLoopback reports whether a host is this machine, judging by its name alone.
 func isLoopback(host string) bool {
 	if ip := net.ParseIP(host); ip != nil {
 		return ip.IsLoopback()
@@ -104,11 +105,11 @@ func isLoopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// CheckFiles reads the files, as each dial does, and returns an error of the first
-// that others could have written or read. One that is not there, or cannot be used for
-// another reason, may be mended before the next dial.
+// CheckFiles reads the login's files and returns an error for the first that others
+// could have written or read. It ignores other errors, such as a missing file: those may
+// be repaired before the next dial.
 func (o Options) CheckFiles() error {
-	eps, err := endpoints(o)
+	eps, err := Endpoints(o)
 	if err != nil {
 		return err
 	}
@@ -130,18 +131,18 @@ func (o Options) CheckFiles() error {
 				read = ep.login.Files.Read
 			}
 			if _, err := read(f.path); err != nil && err.Exposed {
-				return of(f.what, f.path, err)
+				return fileError(f.what, f.path, err)
 			}
 		}
 	}
 	return nil
 }
 
-// User is the name under which the broker knows who logs in: the URLs' user or,
-// where a certificate is the login and no user is named, the common name in it.
-// URLs of different users are refused.
+// User returns the name by which the broker knows the login: the URLs' user or, if a
+// certificate is the login and the URL names no user, the certificate's common name.
+// All URLs must name the same user.
 func (o Options) User() (string, error) {
-	eps, err := endpoints(o)
+	eps, err := Endpoints(o)
 	if err != nil {
 		return "", err
 	}
@@ -156,27 +157,27 @@ func (o Options) User() (string, error) {
 		}
 		if user != first {
 			return "", &Error{
-				Kind: ErrBadURL,
-				Text: fmt.Sprintf("broker URLs number 1 and %d are for different users, %q and %q", i+1, redact.User(first), redact.User(user)),
-				Hint: "one operator is one user at the broker, whose name replies are sent to: name the same one in each URL",
+				Kind:    ErrBadURL,
+				Message: fmt.Sprintf("broker URLs number 1 and %d are for different users, %q and %q", i+1, redact.User(first), redact.User(user)),
+				Hint:    "one operator is one user at the broker, whose name replies are sent to: name the same one in each URL",
 			}
 		}
 	}
 	return first, nil
 }
 
-// knownUser is who logs in by this URL with a password. What a certificate logs in
-// as is for the broker to say: empty.
-func (ep *endpoint) knownUser() string {
-	if ep.external() != onlyPassword {
+// KnownUser returns the user that logs in with a password. It is empty if a certificate
+// may be the login: only the broker knows the user's name then.
+func (ep *Endpoint) KnownUser() string {
+	if ep.authMode() != passwordOnly {
 		return ""
 	}
 	return ep.uri.Username
 }
 
-// user is who logs in by this URL.
-func (ep *endpoint) user() (string, error) {
-	if ep.named || ep.external() != onlyCertificate {
+// user returns the user that logs in with this URL.
+func (ep *Endpoint) user() (string, error) {
+	if ep.namesUser || ep.authMode() != certificateOnly {
 		return ep.uri.Username, nil
 	}
 	cert, err := ep.login.readCertificate()
@@ -185,9 +186,9 @@ func (ep *endpoint) user() (string, error) {
 	}
 	if cert.Subject.CommonName == "" {
 		return "", &Error{
-			Kind: ErrCredentials,
-			Text: fmt.Sprintf("the certificate %s has no common name, so it does not say which user it logs in", ep.login.Cert),
-			Hint: "name in the URL the user that the broker makes of it: amqps://user@host/vhost?auth_mechanism=external",
+			Kind:    ErrCredentials,
+			Message: fmt.Sprintf("the certificate %s has no common name, so it does not say which user it logs in", ep.login.Cert),
+			Hint:    "name in the URL the user that the broker makes of it: amqps://user@host/vhost?auth_mechanism=external",
 		}
 	}
 	return cert.Subject.CommonName, nil

@@ -8,9 +8,9 @@ import (
 )
 
 // Whatever happens, each publication gets one verdict, and the right one.
-func TestFlight(t *testing.T) {
+func TestInFlight(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		f := newFlight(rapid.IntRange(1, 5).Draw(t, "window"))
+		f := newInFlight(rapid.IntRange(1, 5).Draw(t, "window"))
 		type pub struct {
 			answer chan Verdict
 			want   Kind
