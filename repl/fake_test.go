@@ -15,6 +15,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/broker/dial"
+	"warren/internal/hint"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -92,7 +93,8 @@ func notifyFrom(path string, notify func(notice error)) {
 			continue
 		}
 		_ = os.Remove(path)
-		notify(errors.New(string(text)))
+		message, help, _ := strings.Cut(string(text), "\nhint: ")
+		notify(hint.New(message, help))
 	}
 }
 
