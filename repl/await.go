@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 )
 
 // While a command waits for a task that nobody drives, its agents are asked
@@ -17,7 +17,7 @@ const (
 )
 
 // waitAndShow waits until the task is done and shows it.
-func (s *session) waitAndShow(ctx context.Context, task results.Task, v *view) error {
+func (s *session) waitAndShow(ctx context.Context, task model.Task, v *view) error {
 	if s.stdio.ErrTerminal && !task.Done() {
 		s.note("task %s on %s (%s); Ctrl-C leaves it running", task.ID, plural(task.Hosts, "host"), boundOf(&task))
 	}
@@ -35,7 +35,7 @@ func (s *session) waitAndShow(ctx context.Context, task results.Task, v *view) e
 }
 
 // follow shows how the task goes on until it is done, or Ctrl-C leaves it.
-func (s *session) follow(ctx context.Context, task results.Task, w watch) error {
+func (s *session) follow(ctx context.Context, task model.Task, w watch) error {
 	err := s.interruptible(ctx, func(ctx context.Context) error { return s.await(ctx, task, w) })
 	switch {
 	case errors.Is(err, errInterrupted):
@@ -49,7 +49,7 @@ func (s *session) follow(ctx context.Context, task results.Task, w watch) error 
 }
 
 // await returns nil once the task is done. Meanwhile w is told what happens.
-func (s *session) await(ctx context.Context, task results.Task, w watch) (err error) {
+func (s *session) await(ctx context.Context, task model.Task, w watch) (err error) {
 	defer func() {
 		how := endDone
 		if err != nil {
@@ -82,7 +82,7 @@ func (s *session) await(ctx context.Context, task results.Task, w watch) (err er
 				return err
 			}
 			if task.Rollout != nil {
-				if err := s.tellMoves(ctx, task.ID, w, records); err != nil {
+				if err := s.printRolloutEvents(ctx, task.ID, w, records); err != nil {
 					return err
 				}
 			}
@@ -102,7 +102,7 @@ func (s *session) await(ctx context.Context, task results.Task, w watch) (err er
 
 // askAgain asks for a task that nobody drives, again and again, until the
 // function returned is called.
-func (s *session) askAgain(ctx context.Context, task results.Task) (stop func()) {
+func (s *session) askAgain(ctx context.Context, task model.Task) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -139,7 +139,7 @@ func changed(state *broker.State) <-chan struct{} {
 // needsBroker reports whether more about the task can only come from agents:
 // jobs that have not ended, or are lost, or of whose output a part is missing,
 // while no live process sees to them.
-func (s *session) needsBroker(ctx context.Context, task results.Task) bool {
+func (s *session) needsBroker(ctx context.Context, task model.Task) bool {
 	if s.store.Driven(ctx, task) {
 		return false
 	}
@@ -149,7 +149,7 @@ func (s *session) needsBroker(ctx context.Context, task results.Task) bool {
 
 // ask asks the agents for what is missing of a task that nobody drives. Its
 // error says why nobody could be asked; what is stored can be shown all the same.
-func (s *session) ask(ctx context.Context, task results.Task) error {
+func (s *session) ask(ctx context.Context, task model.Task) error {
 	if !s.needsBroker(ctx, task) {
 		return nil
 	}

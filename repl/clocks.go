@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 )
 
 // clockTolerance is what an agent allows between its clock and an operator's,
@@ -50,7 +50,7 @@ func (s *session) warnOfClocks(skews map[string]time.Duration) {
 }
 
 // clocksOfJobs are the clocks by which hosts accepted jobs of a task, just read.
-func clocksOfJobs(task *results.Task, jobs []results.Job, now time.Time) map[string]time.Duration {
+func clocksOfJobs(task *model.Task, jobs []model.Job, now time.Time) map[string]time.Duration {
 	skews := map[string]time.Duration{}
 	for i := range jobs {
 		if at := jobs[i].Accepted; !at.IsZero() {
@@ -61,7 +61,7 @@ func clocksOfJobs(task *results.Task, jobs []results.Job, now time.Time) map[str
 }
 
 // clocksOfAgents are the clocks of those who have just answered a discover.
-func clocksOfAgents(agents []results.Agent) map[string]time.Duration {
+func clocksOfAgents(agents []model.Agent) map[string]time.Duration {
 	skews := map[string]time.Duration{}
 	for _, a := range agents {
 		skews[a.Agent] = skew(time.UnixMilli(a.At), a.Seen.Add(-discoverTime), a.Seen)

@@ -3,7 +3,7 @@ package repl
 import (
 	"os"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 )
 
 // A colorWhen says when colors are used.
@@ -51,18 +51,18 @@ func (p paint) bad(text string) string   { return p.with("31", text) } // red: i
 func (p paint) doubt(text string) string { return p.with("33", text) } // yellow: not known, or not yet
 
 // job colors a text by how a job stands.
-func (p paint) job(j *results.Job, text string) string {
+func (p paint) job(j *model.Job, text string) string {
 	switch {
 	case j.OK():
 		return p.ok(text)
-	case j.State != results.Ended || isUnknown(j.Outcome):
+	case j.State != model.Ended || isUnknown(j.Outcome):
 		return p.doubt(text)
 	}
 	return p.bad(text)
 }
 
 // task colors a text by how a task stands.
-func (p paint) task(t *results.Task, text string) string {
+func (p paint) task(t *model.Task, text string) string {
 	switch {
 	case !t.Done():
 		return p.doubt(text)

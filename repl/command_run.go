@@ -7,8 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"warren/internal/operator/results"
-	"warren/internal/wire"
+	"warren/internal/operator/model"
 )
 
 type runCommand struct {
@@ -105,7 +104,7 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 
 // printTask tells that there is a task. In a file or a pipe the id is the last
 // word, so that it can be parsed; a person also reads what bounds the task.
-func (c *sendFlags) printTask(ctx context.Context, s *session, task results.Task) error {
+func (c *sendFlags) printTask(ctx context.Context, s *session, task model.Task) error {
 	switch {
 	case c.JSONL:
 		return s.printTaskRecords(ctx, task)
@@ -125,7 +124,7 @@ func (c *sendFlags) printTask(ctx context.Context, s *session, task results.Task
 }
 
 // boundOf is what bounds the commands of a task.
-func boundOf(t *results.Task) string {
+func boundOf(t *model.Task) string {
 	if t.Timeout == 0 {
 		return "no timeout"
 	}
@@ -133,7 +132,7 @@ func boundOf(t *results.Task) string {
 }
 
 // boundAndStop is boundOf, and how to stop what nothing bounds.
-func boundAndStop(t *results.Task) string {
+func boundAndStop(t *model.Task) string {
 	if t.Timeout == 0 {
 		return boundOf(t) + "; cancel " + shortID(t.ID) + " stops it"
 	}
@@ -141,7 +140,7 @@ func boundAndStop(t *results.Task) string {
 }
 
 // detach leaves as soon as it is known which hosts have the job.
-func (c *sendFlags) detach(ctx context.Context, s *session, task results.Task) error {
+func (c *sendFlags) detach(ctx context.Context, s *session, task model.Task) error {
 	settled := s.interruptible(ctx, func(ctx context.Context) error { return s.engine.Settled(ctx, task.ID) })
 	jobs, err := s.store.Jobs(context.WithoutCancel(ctx), task.ID)
 	if err := errors.Join(err, c.printTask(context.WithoutCancel(ctx), s, task)); err != nil {
@@ -152,7 +151,7 @@ func (c *sendFlags) detach(ctx context.Context, s *session, task results.Task) e
 	}
 	var without []string
 	for i := range jobs {
-		if !isTaken(&jobs[i]) {
+		if !jobs[i].Taken() {
 			without = append(without, fmt.Sprintf("%s %s", jobs[i].Host, jobWord(&jobs[i])))
 		}
 	}
@@ -167,22 +166,6 @@ func (c *sendFlags) detach(ctx context.Context, s *session, task results.Task) e
 		return &fault{status: exitFailed, text: fmt.Sprintf("not taken by %d of %s: %s", len(without), plural(len(jobs), "host"), list(without, 10))}
 	}
 	return nil
-}
-
-// isTaken reports whether the agent has taken the job on, or will find it.
-func isTaken(j *results.Job) bool {
-	switch j.State {
-	case results.Sent:
-		return j.Reason == results.InInbox
-	case results.Accepted, results.Running:
-		return true
-	case results.Ended:
-		switch j.Outcome {
-		case wire.Exited, wire.Signaled, wire.TimedOut, wire.FailedToStart, wire.Interrupted:
-			return true
-		}
-	}
-	return false
 }
 
 // list writes the first words of many.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/suggest"
 	"warren/internal/wire"
@@ -93,10 +94,10 @@ func (c *tasksCommand) filter(now time.Time) (f results.Filter, err error) {
 			return f, &fault{status: exitUsage, text: fmt.Sprintf("--command: %q is no regular expression: %v", c.Command, err), hint: `\Q…\E takes a text as it is`, err: err}
 		}
 	}
-	if f.Outcome = strings.ToLower(strings.TrimSpace(c.Outcome)); f.Outcome != "" && !slices.Contains(results.Words(), f.Outcome) {
-		hint := suggest.For(f.Outcome, results.Words())
+	if f.Status = strings.ToLower(strings.TrimSpace(c.Outcome)); f.Status != "" && !slices.Contains(model.StatusNames(), f.Status) {
+		hint := suggest.For(f.Status, model.StatusNames())
 		if hint == "" {
-			hint = "there are " + strings.Join(results.Words(), ", ")
+			hint = "there are " + strings.Join(model.StatusNames(), ", ")
 		}
 		return f, usage(hint, "--outcome: %q is no outcome", c.Outcome)
 	}

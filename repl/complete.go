@@ -10,7 +10,7 @@ import (
 	"github.com/peterh/liner"
 
 	"warren/internal/operator/groups"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 )
 
 const (
@@ -91,7 +91,7 @@ func (c *completer) values(flag, current string) []string {
 	case "hosts", "host", "exclude":
 		return c.expressions(current)
 	case "outcome":
-		return results.Words()
+		return model.StatusNames()
 	case "color":
 		return []string{string(colorAuto), string(colorAlways), string(colorNever)}
 	}
@@ -106,14 +106,14 @@ func (c *completer) expressions(current string) []string {
 		return c.hosts()
 	}
 	word, _, ok := strings.Cut(name[1:], ":")
-	if ok && slices.Contains(results.Words(), word) {
+	if ok && slices.Contains(model.StatusNames(), word) {
 		return c.tasksOf("@" + word + ":")
 	}
 	var known []string
-	if file, err := groups.Load(c.groups, results.Words()); err == nil {
+	if file, err := groups.Load(c.groups, model.StatusNames()); err == nil {
 		known = file.Names()
 	}
-	for _, word := range results.Words() {
+	for _, word := range model.StatusNames() {
 		known = append(known, "@"+word+":")
 	}
 	return known

@@ -7,7 +7,7 @@ import (
 
 	"github.com/aymanbagabas/go-udiff"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/visible"
 )
 
@@ -27,12 +27,12 @@ type differ struct {
 }
 
 // against returns the unified diff of a stream of a job from the base's.
-func (d *differ) against(ctx context.Context, j *results.Job, stream string) (string, error) {
+func (d *differ) against(ctx context.Context, j *model.Job, stream string) (string, error) {
 	base := d.base.jobs[0]
 	if account(base, stream) == account(j, stream) {
 		return "", nil
 	}
-	for _, side := range []*results.Job{base, j} {
+	for _, side := range []*model.Job{base, j} {
 		if a := account(side, stream); d.view.tail == 0 && a.Kept > diffBytes {
 			return fmt.Sprintf("[too large to compare: %s of %s; --save DIR and diff do it]\n", humanBytes(a.Kept), side.Host), nil
 		}
@@ -61,7 +61,7 @@ func (d *differ) label(host string, hosts int, stream string) string {
 
 // plain is a stream's text: decoded, and for a terminal visible, with its gaps
 // named.
-func (s *session) plain(ctx context.Context, v *view, j *results.Job, stream string) (string, error) {
+func (s *session) plain(ctx context.Context, v *view, j *model.Job, stream string) (string, error) {
 	e, err := s.excerpt(ctx, v, j, stream)
 	if err != nil {
 		return "", err

@@ -13,7 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"warren/internal/escape"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -31,13 +31,13 @@ type taskDocument struct {
 }
 
 type rolloutDocument struct {
-	Stages      []int          `json:"stages"`
-	MaxFailures int            `json:"max_failures"`
-	SoakMS      int64          `json:"soak_ms"`
-	Moves       []moveDocument `json:"moves"`
+	Stages      []int           `json:"stages"`
+	MaxFailures int             `json:"max_failures"`
+	SoakMS      int64           `json:"soak_ms"`
+	Events      []eventDocument `json:"events"`
 }
 
-type moveDocument struct {
+type eventDocument struct {
 	At     time.Time `json:"at"`
 	Event  string    `json:"event"` // begun, ended, stopped
 	Stage  int       `json:"stage"`
@@ -65,7 +65,7 @@ type summaryDocument struct {
 type jobDocument struct {
 	Host          string          `json:"host"`
 	Agent         *string         `json:"agent"`
-	State         results.State   `json:"state"`
+	State         model.State     `json:"state"`
 	Outcome       *wire.Outcome   `json:"outcome"`
 	ExitCode      *int            `json:"exit_code"`
 	Signal        *string         `json:"signal"`
@@ -99,7 +99,7 @@ func writeJSON(w io.Writer, v any) error {
 	return err
 }
 
-func describeTask(t *results.Task) taskDocument {
+func describeTask(t *model.Task) taskDocument {
 	d := taskDocument{
 		ID: t.ID, Command: t.Command, Created: t.Created.UTC(), State: "running",
 		Summary: describeSummary(t.Hosts, t.Summary),
@@ -109,19 +109,19 @@ func describeTask(t *results.Task) taskDocument {
 	}
 	d.RetryOf = some(t.RetryOf)
 	if r := t.Rollout; r != nil {
-		d.Rollout = &rolloutDocument{Stages: r.Stages, MaxFailures: r.MaxFailures, SoakMS: r.Soak.Milliseconds(), Moves: []moveDocument{}}
-		for _, m := range r.Moves {
-			d.Rollout.Moves = append(d.Rollout.Moves, describeMove(m))
+		d.Rollout = &rolloutDocument{Stages: r.Stages, MaxFailures: r.MaxFailures, SoakMS: r.Soak.Milliseconds(), Events: []eventDocument{}}
+		for _, e := range r.Events {
+			d.Rollout.Events = append(d.Rollout.Events, describeEvent(e))
 		}
 	}
 	return d
 }
 
-func describeMove(m results.Move) moveDocument {
-	return moveDocument{m.At, m.Event, m.Stage, m.Hosts, m.Failed, some(m.Reason)}
+func describeEvent(e model.Event) eventDocument {
+	return eventDocument{e.At, e.Kind, e.Stage, e.Hosts, e.Failed, some(e.Reason)}
 }
 
-func describeSummary(hosts int, sum results.Summary) summaryDocument {
+func describeSummary(hosts int, sum model.Summary) summaryDocument {
 	n := sum.Outcomes
 	return summaryDocument{
 		Hosts: hosts, OK: sum.OK,
@@ -132,7 +132,7 @@ func describeSummary(hosts int, sum results.Summary) summaryDocument {
 	}
 }
 
-func writeTasks(w io.Writer, tasks []results.Task) error {
+func writeTasks(w io.Writer, tasks []model.Task) error {
 	list := make([]taskDocument, len(tasks))
 	for i := range tasks {
 		list[i] = describeTask(&tasks[i])
@@ -142,7 +142,7 @@ func writeTasks(w io.Writer, tasks []results.Task) error {
 
 // printDocument prints the document of a task, one job a line, without holding
 // more than one job's output.
-func (s *session) printDocument(ctx context.Context, v *view, task results.Task, jobs []results.Job) error {
+func (s *session) printDocument(ctx context.Context, v *view, task model.Task, jobs []model.Job) error {
 	return s.printTo(func(w *bufio.Writer) error {
 		head, err := encodeJSON(describeTask(&task))
 		if err != nil {
@@ -173,16 +173,16 @@ func (s *session) printDocument(ctx context.Context, v *view, task results.Task,
 }
 
 // printTaskDocument prints all that is known of a task.
-func (s *session) printTaskDocument(ctx context.Context, task results.Task) error {
+func (s *session) printTaskDocument(ctx context.Context, task model.Task) error {
 	return s.printTask(ctx, task, s.printDocument)
 }
 
 // printTaskRecords is printTaskDocument with --jsonl.
-func (s *session) printTaskRecords(ctx context.Context, task results.Task) error {
+func (s *session) printTaskRecords(ctx context.Context, task model.Task) error {
 	return s.printTask(ctx, task, s.printRecords)
 }
 
-func (s *session) printTask(ctx context.Context, task results.Task, print func(context.Context, *view, results.Task, []results.Job) error) error {
+func (s *session) printTask(ctx context.Context, task model.Task, print func(context.Context, *view, model.Task, []model.Job) error) error {
 	jobs, err := s.store.Jobs(ctx, task.ID)
 	if err != nil {
 		return err
@@ -194,16 +194,16 @@ func (s *session) printTask(ctx context.Context, task results.Task, print func(c
 // perJob ranges over the jobs, each with its output, which is read only as it
 // is ranged over: all outputs of a task need not fit the memory. Of all jobs it
 // is read in one pass.
-func (s *session) perJob(ctx context.Context, v *view, task string, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
+func (s *session) perJob(ctx context.Context, v *view, task string, jobs []model.Job) iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]] {
 	if !v.all() || v.tail > 0 {
 		return s.eachJob(ctx, v, jobs)
 	}
-	return func(yield func(*results.Job, iter.Seq2[results.Piece, error]) bool) {
+	return func(yield func(*model.Job, iter.Seq2[model.Piece, error]) bool) {
 		next, stop := iter.Pull2(s.store.Outputs(ctx, task))
 		defer stop()
 		piece, err, ok := next()
 		for i := range jobs {
-			pieces := func(yield func(results.Piece, error) bool) {
+			pieces := func(yield func(model.Piece, error) bool) {
 				for ; ok && (err != nil || piece.Job <= i); piece, err, ok = next() {
 					if err == nil && (piece.Job < i || !slices.Contains(v.streams, piece.Stream)) {
 						continue // output that nobody wanted
@@ -221,18 +221,18 @@ func (s *session) perJob(ctx context.Context, v *view, task string, jobs []resul
 }
 
 // eachJob is perJob with reads for each job.
-func (s *session) eachJob(ctx context.Context, v *view, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
-	return func(yield func(*results.Job, iter.Seq2[results.Piece, error]) bool) {
+func (s *session) eachJob(ctx context.Context, v *view, jobs []model.Job) iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]] {
+	return func(yield func(*model.Job, iter.Seq2[model.Piece, error]) bool) {
 		for i := range jobs {
-			pieces := func(yield func(results.Piece, error) bool) {
+			pieces := func(yield func(model.Piece, error) bool) {
 				for _, stream := range v.streams {
 					e, err := s.excerpt(ctx, v, &jobs[i], stream)
 					if err != nil {
-						yield(results.Piece{}, err)
+						yield(model.Piece{}, err)
 						return
 					}
 					for segment, err := range e.segments {
-						if !yield(results.Piece{Job: i, Stream: stream, Segment: segment}, err) || err != nil {
+						if !yield(model.Piece{Job: i, Stream: stream, Segment: segment}, err) || err != nil {
 							return
 						}
 					}
@@ -245,10 +245,10 @@ func (s *session) eachJob(ctx context.Context, v *view, jobs []results.Job) iter
 	}
 }
 
-func describeJob(v *view, j *results.Job, pieces iter.Seq2[results.Piece, error]) (jobDocument, error) {
+func describeJob(v *view, j *model.Job, pieces iter.Seq2[model.Piece, error]) (jobDocument, error) {
 	d := jobDocument{
 		Host: j.Host, State: j.State,
-		Agent: some(j.Agent), Outcome: some(j.Outcome), Signal: some(j.Signal), Reason: some(j.Reason),
+		Agent: some(j.Agent), Outcome: some(j.Outcome), Signal: some(j.Signal), Reason: some(j.ReasonText()),
 		Killed: j.Killed, Left: j.Left,
 		DroppedStdout: unavailable(j, j.Stdout), DroppedStderr: unavailable(j, j.Stderr),
 	}
@@ -285,7 +285,7 @@ func describeJob(v *view, j *results.Job, pieces iter.Seq2[results.Piece, error]
 
 // describeOutput returns the output as text if it is text, in the encoding that
 // is asked for, null if all of it is gone, else its bytes.
-func describeOutput(v *view, data []byte, a results.Output) (*jsontext.Value, []byte) {
+func describeOutput(v *view, data []byte, a model.Output) (*jsontext.Value, []byte) {
 	null := jsontext.Value("null")
 	if len(data) == 0 && a.Gone && a.Size > 0 {
 		return &null, nil
@@ -307,8 +307,8 @@ func describeOutput(v *view, data []byte, a results.Output) (*jsontext.Value, []
 
 // unavailable is the number of bytes that are not there: dropped from the
 // middle, gone since, or, of a job that has ended, not here yet.
-func unavailable(j *results.Job, a results.Output) int64 {
-	if j.State == results.Ended {
+func unavailable(j *model.Job, a model.Output) int64 {
+	if j.State == model.Ended {
 		return a.Size - a.Kept
 	}
 	return a.Dropped

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -16,30 +16,30 @@ import (
 // exit code or signal, as many processes that live on, and the same output.
 type block struct {
 	likeness
-	jobs  []*results.Job // in host order; the first stands for all
+	jobs  []*model.Job // in host order; the first stands for all
 	spans spread
 	label string // the hosts, folded
 }
 
 // A likeness is what the jobs of a block have in common.
 type likeness struct {
-	state          results.State
+	state          model.State
 	outcome        wire.Outcome
 	exit           int
 	signal         string
-	left           int            // processes that live on
-	stdout, stderr results.Output // of the streams that are shown
-	encoding       string         // of what they have printed
+	left           int          // processes that live on
+	stdout, stderr model.Output // of the streams that are shown
+	encoding       string       // of what they have printed
 }
 
-func (v *view) likeness(j *results.Job) likeness {
+func (v *view) likeness(j *model.Job) likeness {
 	l := likeness{state: j.State, outcome: j.Outcome, exit: j.ExitCode, signal: j.Signal, left: j.Left}
 	for _, stream := range v.streams {
 		shown := account(j, stream)
 		if v.tail > 0 { // what is before the last lines makes no difference
-			shown = results.Output{Sum: v.tails[tailOf{j, stream}]}
+			shown = model.Output{Sum: v.tails[tailOf{j, stream}]}
 		}
-		if shown != (results.Output{}) {
+		if shown != (model.Output{}) {
 			l.encoding = v.encodingOf(j).Name
 		}
 		if stream == wire.Stderr {
@@ -53,13 +53,13 @@ func (v *view) likeness(j *results.Job) likeness {
 
 // A tailOf is the last lines of a stream.
 type tailOf struct {
-	job    *results.Job
+	job    *model.Job
 	stream string
 }
 
 // fold makes blocks of the jobs, whose sums are known: outliers first, the
 // largest block last; of equally large ones what went wrong comes first.
-func (v *view) fold(jobs []results.Job) []*block {
+func (v *view) fold(jobs []model.Job) []*block {
 	var blocks []*block
 	byLikeness := make(map[likeness]*block)
 	for i := range jobs {
@@ -90,11 +90,11 @@ func (b *block) hosts() []string {
 }
 
 // gravity orders: what failed, what is not known yet, what is well.
-func gravity(j *results.Job) int {
+func gravity(j *model.Job) int {
 	switch {
 	case j.OK():
 		return 2
-	case j.State != results.Ended:
+	case j.State != model.Ended:
 		return 1
 	}
 	return 0
@@ -103,7 +103,7 @@ func gravity(j *results.Job) int {
 // A spread is how long commands ran.
 type spread struct{ min, p50, p95, max time.Duration }
 
-func spreadOf(jobs []*results.Job) spread {
+func spreadOf(jobs []*model.Job) spread {
 	var took []time.Duration
 	for _, j := range jobs {
 		if ran(j) {
@@ -124,8 +124,8 @@ func spreadOfTimes(took []time.Duration) spread {
 }
 
 // ran reports whether it is known how long the command ran.
-func ran(j *results.Job) bool {
-	return j.State == results.Ended && !j.Started.IsZero() && !j.Finished.IsZero()
+func ran(j *model.Job) bool {
+	return j.State == model.Ended && !j.Started.IsZero() && !j.Finished.IsZero()
 }
 
 // String is empty where nothing ran.

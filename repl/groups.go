@@ -10,7 +10,7 @@ import (
 
 	"warren/internal/operator/groups"
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/suggest"
 )
 
@@ -20,7 +20,7 @@ import (
 func (s *session) groups(ctx context.Context) hostexpr.Groups {
 	var file *groups.Groups
 	return func(source, name string) (exprs []string, home string, err error) {
-		if slices.Contains(results.Words(), source) {
+		if slices.Contains(model.StatusNames(), source) {
 			exprs, err = s.hostsOf(ctx, source, name)
 			return exprs, "", err
 		}
@@ -42,7 +42,7 @@ func (s *session) loadGroups(source, name string) (*groups.Groups, error) {
 	if s.settings.Groups == "" {
 		return nil, fmt.Errorf("group %s: there is no file of groups\nhint: name one with --groups or WARREN_GROUPS", written)
 	}
-	file, err := groups.Load(s.settings.Groups, results.Words())
+	file, err := groups.Load(s.settings.Groups, model.StatusNames())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("group %s: there is no file of groups at %s\nhint: write one, as in  roles: {web: 'web[01-20]'}  or name another with --groups or WARREN_GROUPS", written, s.settings.Groups)
 	}
@@ -57,12 +57,12 @@ func explainGroup(name string, err error) error {
 	}
 	known := unknown.Known
 	if unknown.Source == "" {
-		known = append(known, results.Words()...)
+		known = append(known, model.StatusNames()...)
 	}
 	hint := suggest.For(unknown.Name, known)
 	switch {
 	case hint != "":
-	case slices.Contains(results.Words(), name):
+	case slices.Contains(model.StatusNames(), name):
 		hint = fmt.Sprintf("the hosts of an earlier task are @%s:ID", name)
 	case len(unknown.Known) > 0:
 		hint = "there are " + list(unknown.Known, 10)

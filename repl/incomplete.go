@@ -6,15 +6,15 @@ import (
 	"strings"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
 // isWhole reports whether what is shown of a stream is all that its command printed
 // there.
-func (s *session) isWhole(ctx context.Context, v *view, j *results.Job, stream string) (bool, error) {
+func (s *session) isWhole(ctx context.Context, v *view, j *model.Job, stream string) (bool, error) {
 	switch {
-	case j.State != results.Ended || j.Outcome == wire.Lost:
+	case j.State != model.Ended || j.Outcome == wire.Lost:
 		return false, nil
 	case isWhole(account(j, stream)):
 		return true, nil
@@ -57,7 +57,7 @@ const (
 // lacks finds what output of the jobs a view cannot show. Bytes that a host
 // dropped by --max-output count only where the output is handed out. With --max-output 0
 // no output was asked for, and none is missing.
-func (s *session) lacks(ctx context.Context, v *view, task *results.Task, jobs []results.Job) ([]*lack, error) {
+func (s *session) lacks(ctx context.Context, v *view, task *model.Task, jobs []model.Job) ([]*lack, error) {
 	var all []*lack
 	byKind := make(map[[2]string]*lack)
 	for i := range jobs {
@@ -93,10 +93,10 @@ func (s *session) lacks(ctx context.Context, v *view, task *results.Task, jobs [
 }
 
 // lack says why a stream is not all that was asked for; "" where it is.
-func (v *view) lack(task *results.Task, j *results.Job, stream string) string {
+func (v *view) lack(task *model.Task, j *model.Job, stream string) string {
 	a := account(j, stream)
 	switch {
-	case j.State != results.Ended || j.Outcome == wire.Lost:
+	case j.State != model.Ended || j.Outcome == wire.Lost:
 		if v.raw || v.save != "" { // all other views say how the job stands
 			return "there may be more, the job is " + jobWord(j)
 		}
@@ -119,7 +119,7 @@ func (v *view) lack(task *results.Task, j *results.Job, stream string) string {
 }
 
 // gapsIn is how many bytes are missing from what is shown of a stream.
-func (s *session) gapsIn(ctx context.Context, v *view, j *results.Job, stream string) (n int64, err error) {
+func (s *session) gapsIn(ctx context.Context, v *view, j *model.Job, stream string) (n int64, err error) {
 	e, err := s.excerpt(ctx, v, j, stream)
 	if err != nil {
 		return 0, err
@@ -139,7 +139,7 @@ func (s *session) gapsIn(ctx context.Context, v *view, j *results.Job, stream st
 const mostLacks = 5
 
 // checkComplete returns an error that says which output is missing, where some is.
-func (s *session) checkComplete(ctx context.Context, v *view, task *results.Task, jobs []results.Job) error {
+func (s *session) checkComplete(ctx context.Context, v *view, task *model.Task, jobs []model.Job) error {
 	lacks, err := s.lacks(ctx, v, task, jobs)
 	if err != nil || len(lacks) == 0 {
 		return err

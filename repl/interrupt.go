@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 )
 
 // errInterrupted: Ctrl-C while a command waited.
@@ -70,7 +70,7 @@ func (s *session) interruptedBefore() bool {
 
 // detach tells that the task goes on without us. From the shell it stays for the
 // second Ctrl-C; at the prompt that arrives there.
-func (s *session) detach(ctx context.Context, task results.Task) error {
+func (s *session) detach(ctx context.Context, task model.Task) error {
 	s.detached = detached{task.ID, time.Now()}
 	id := shortID(task.ID)
 	if s.stdio.ErrTerminal {
@@ -101,7 +101,7 @@ func (s *session) detach(ctx context.Context, task results.Task) error {
 }
 
 // haltedByLeaving ends a rollout that the shell form has driven.
-func (s *session) haltedByLeaving(ctx context.Context, task results.Task) (bool, error) {
+func (s *session) haltedByLeaving(ctx context.Context, task model.Task) (bool, error) {
 	if task.Rollout == nil || !s.shell {
 		return false, nil
 	}

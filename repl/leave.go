@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 )
 
 // abandonTimeout is how long a command may take to return once the process was told to
@@ -38,7 +38,7 @@ type runner interface {
 
 // stopped is the error of a command that waited for a task when the process was told
 // to end.
-func stopped(task results.Task) error {
+func stopped(task model.Task) error {
 	text := errStopped.Error() + ": task " + task.ID + " goes on"
 	if task.Rollout != nil {
 		text += " on the hosts that have it"

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/visible"
 )
 
@@ -59,7 +59,7 @@ func (l *liveView) tick(ctx context.Context, now time.Time) error {
 }
 
 func (l *liveView) frame(ctx context.Context, now time.Time) error {
-	if err := l.t.update(ctx, l.s.store, func(*results.Job) {}); err != nil {
+	if err := l.t.update(ctx, l.s.store, func(*model.Job) {}); err != nil {
 		return err
 	}
 	l.columns, l.rows = l.size()
@@ -120,7 +120,7 @@ func (l *liveView) sample(ctx context.Context, g *group) error {
 			return nil
 		}
 	}
-	g.sample = visible.Line(g.first.Reason)
+	g.sample = visible.Line(g.first.ReasonText())
 	return nil
 }
 
@@ -177,7 +177,7 @@ func (t *tracker) frame(p paint, groups []*group, columns, rows int, now time.Ti
 }
 
 // progress is the bar, how many of how many, and the time.
-func (f *frameWriter) progress(sum results.Summary, hosts int, elapsed time.Duration) {
+func (f *frameWriter) progress(sum model.Summary, hosts int, elapsed time.Duration) {
 	text := fmt.Sprintf("%d/%d  %s", sum.Ended, hosts, humanDuration(elapsed.Truncate(100*time.Millisecond)))
 	room := min(f.width-len(text)-4, 40)
 	if room < 5 { // a line of its own
@@ -197,17 +197,17 @@ func bar(done, all, width int) string {
 }
 
 // counts are "790 ok", "3 exited", "185 running".
-func counts(sum results.Summary, open map[results.State][]*results.Job) []string {
+func counts(sum model.Summary, open map[model.State][]*model.Job) []string {
 	var words []string
 	if sum.OK > 0 {
 		words = append(words, fmt.Sprintf("%d ok", sum.OK))
 	}
-	for _, o := range outcomes {
+	for _, o := range model.Outcomes {
 		if n := sum.Outcomes[o]; n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, o))
 		}
 	}
-	for _, state := range []results.State{results.Running, results.Accepted, results.Sent, results.Pending} {
+	for _, state := range []model.State{model.Running, model.Accepted, model.Sent, model.Pending} {
 		if n := len(open[state]); n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, state))
 		}
@@ -244,8 +244,8 @@ func (t *tracker) results(f *frameWriter, p paint, groups []*group) {
 }
 
 // slow names the hosts that are still at it, those that have run longest first.
-func (t *tracker) slow(f *frameWriter, open map[results.State][]*results.Job, now time.Time) {
-	if running := longestFirst(&t.task, open[results.Running], now); len(running) > 0 {
+func (t *tracker) slow(f *frameWriter, open map[model.State][]*model.Job, now time.Time) {
+	if running := longestFirst(&t.task, open[model.Running], now); len(running) > 0 {
 		words := []string{"slowest:"}
 		for _, j := range running[:min(len(running), mostSlow)] {
 			word := j.Host
@@ -260,7 +260,7 @@ func (t *tracker) slow(f *frameWriter, open map[results.State][]*results.Job, no
 		f.wrapped(words, " ")
 		return
 	}
-	if sent := append(open[results.Sent], open[results.Pending]...); len(sent) > 0 {
+	if sent := append(open[model.Sent], open[model.Pending]...); len(sent) > 0 {
 		var names []string
 		for _, j := range sent {
 			names = append(names, j.Host)

@@ -10,13 +10,13 @@ import (
 	"unicode/utf8"
 
 	"warren/internal/operator/charset"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/visible"
 	"warren/internal/wire"
 )
 
 // account is what is known of a stream.
-func account(j *results.Job, stream string) results.Output {
+func account(j *model.Job, stream string) model.Output {
 	if stream == wire.Stderr {
 		return j.Stderr
 	}
@@ -24,13 +24,13 @@ func account(j *results.Job, stream string) results.Output {
 }
 
 // isWhole reports whether all that was produced is in the store.
-func isWhole(a results.Output) bool { return a.Dropped == 0 && a.Missing() == 0 }
+func isWhole(a model.Output) bool { return a.Dropped == 0 && a.Missing() == 0 }
 
 // hasOutput reports whether there is anything to say of a stream.
-func hasOutput(a results.Output) bool { return a.Kept > 0 || !isWhole(a) }
+func hasOutput(a model.Output) bool { return a.Kept > 0 || !isWhole(a) }
 
 // showsOutput reports whether a block of the job has more than a headline.
-func (v *view) showsOutput(j *results.Job) bool {
+func (v *view) showsOutput(j *model.Job) bool {
 	for _, stream := range v.streams {
 		if hasOutput(account(j, stream)) {
 			return true
@@ -42,16 +42,16 @@ func (v *view) showsOutput(j *results.Job) bool {
 // An excerpt is what is shown of one stream.
 type excerpt struct {
 	from     int64 // offset; what is before is left out on purpose
-	segments iter.Seq2[results.Segment, error]
+	segments iter.Seq2[model.Segment, error]
 }
 
 // excerpt reads a stream, or its last lines.
-func (s *session) excerpt(ctx context.Context, v *view, j *results.Job, stream string) (e excerpt, err error) {
+func (s *session) excerpt(ctx context.Context, v *view, j *model.Job, stream string) (e excerpt, err error) {
 	if v.tail > 0 {
 		if e.from, err = s.store.Tail(ctx, j.ID, stream, v.tail); err != nil {
 			return e, err
 		}
-		e.from = fromUnit(results.Segment{Offset: e.from}, v.encodingOf(j)).Offset
+		e.from = fromUnit(model.Segment{Offset: e.from}, v.encodingOf(j)).Offset
 	}
 	e.segments = s.store.Output(ctx, j.ID, stream, e.from)
 	return e, nil
@@ -59,14 +59,14 @@ func (s *session) excerpt(ctx context.Context, v *view, j *results.Job, stream s
 
 // fromUnit cuts off the rest of a character in whose middle a line seems to end:
 // of UTF-16, say.
-func fromUnit(s results.Segment, e charset.Encoding) results.Segment {
+func fromUnit(s model.Segment, e charset.Encoding) model.Segment {
 	n := -s.Offset & (e.UnitSize() - 1)
-	return results.Segment{Offset: s.Offset + n, Data: s.Data[min(n, int64(len(s.Data))):]}
+	return model.Segment{Offset: s.Offset + n, Data: s.Data[min(n, int64(len(s.Data))):]}
 }
 
 // encodingOf is what a job's output is encoded in: as the operator says, or else
 // its agent, or UTF-8. In a file or a pipe only the operator's word counts.
-func (v *view) encodingOf(j *results.Job) charset.Encoding {
+func (v *view) encodingOf(j *model.Job) charset.Encoding {
 	if v.encoding != nil {
 		return *v.encoding
 	}
@@ -85,7 +85,7 @@ func (v *view) encodingOf(j *results.Job) charset.Encoding {
 type outputWriter struct {
 	w        *bufio.Writer
 	terminal bool
-	job      *results.Job
+	job      *model.Job
 	decoder  *charset.Decoder
 
 	stream  string // being written
@@ -129,14 +129,14 @@ func (o *outputWriter) gap(n int64) {
 }
 
 // gapText says why n bytes are not there.
-func gapText(j *results.Job, stream string, n int64) string {
+func gapText(j *model.Job, stream string, n int64) string {
 	a := account(j, stream)
 	why := "not kept: more than --max-output"
 	switch {
 	case a.Dropped > 0 && n <= a.Dropped:
 	case a.Gone:
 		why = "gone: the agent no longer has them"
-	case j.State != results.Ended:
+	case j.State != model.Ended:
 		why = "not here yet"
 	default:
 		why = "missing: the agent has not sent them yet"

@@ -8,7 +8,7 @@ import (
 
 	"warren/internal/operator/charset"
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/suggest"
 	"warren/internal/wire"
 )
@@ -138,7 +138,7 @@ func (v *view) choice(ctx context.Context, s *session, sel *selection) error {
 	}
 	for _, name := range sel.Outcome {
 		name = strings.ToLower(strings.TrimSpace(name))
-		if known := results.Words(); !slices.Contains(known, name) {
+		if known := model.StatusNames(); !slices.Contains(known, name) {
 			hint := suggest.For(name, known)
 			if hint == "" {
 				hint = "there are " + strings.Join(known, ", ")
@@ -151,7 +151,7 @@ func (v *view) choice(ctx context.Context, s *session, sel *selection) error {
 }
 
 // shows reports whether a job is not left out.
-func (v *view) shows(j *results.Job) bool {
+func (v *view) shows(j *model.Job) bool {
 	return (v.hosts == nil || v.hosts.Has(j.Host)) &&
 		(v.outcomes == nil || slices.ContainsFunc(v.outcomes, func(name string) bool { return j.Is(name) }))
 }
@@ -161,11 +161,11 @@ func (v *view) all() bool { return v.hosts == nil && v.outcomes == nil }
 
 // choose returns the jobs that are to be shown. A host that the task has not is
 // an error; that nobody ended as asked is none.
-func (v *view) choose(task *results.Task, jobs []results.Job) ([]results.Job, error) {
+func (v *view) choose(task *model.Task, jobs []model.Job) ([]model.Job, error) {
 	if v.all() {
 		return jobs, nil
 	}
-	var chosen []results.Job
+	var chosen []model.Job
 	found := 0
 	for i := range jobs {
 		j := &jobs[i]
@@ -183,7 +183,7 @@ func (v *view) choose(task *results.Task, jobs []results.Job) ([]results.Job, er
 }
 
 // strangers says which hosts are not the task's.
-func (v *view) strangers(task *results.Task, jobs []results.Job) error {
+func (v *view) strangers(task *model.Task, jobs []model.Job) error {
 	known := make(map[string]bool, len(jobs))
 	names := make([]string, len(jobs))
 	for i := range jobs {

@@ -9,64 +9,40 @@ import (
 	"time"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/visible"
-	"warren/internal/wire"
 )
 
 // recallTime is how long a cancel waits for what the hosts say to it.
 const recallTime = time.Second
 
-// What a cancel has done to a job that had not ended before, in the order in
-// which it is told.
-var recalls = []string{"recalled", "killed", "lives on", "recall pending", "too late", "being stopped", "refused"}
-
-// recallOf is what a cancel has done to a job, as it is now.
-func recallOf(j *results.Job) string {
-	switch {
-	case j.State == results.Ended && j.Outcome == wire.Canceled && j.Started.IsZero():
-		return "recalled" // it never began
-	case j.State == results.Ended && j.Outcome == wire.Canceled && j.Left > 0:
-		return "lives on" // some of it could not be ended
-	case j.State == results.Ended && j.Outcome == wire.Canceled:
-		return "killed"
-	case j.State == results.Ended:
-		return "too late" // it ended by itself
-	case j.Reason == results.Recalling:
-		return "recall pending" // in its host's inbox
-	case strings.HasPrefix(j.Reason, results.Refused):
-		return "refused"
-	}
-	return "being stopped"
-}
-
 // countRecalls says what became of the jobs that had not ended before.
-func countRecalls(before, now []results.Job) string {
+func countRecalls(before, now []model.Job) string {
 	open := map[string]bool{}
 	for i := range before {
-		open[before[i].ID] = before[i].State != results.Ended
+		open[before[i].ID] = before[i].State != model.Ended
 	}
-	counts := map[string]int{}
+	counts := map[model.CancelResult]int{}
 	for i := range now {
 		if open[now[i].ID] {
-			counts[recallOf(&now[i])]++
+			counts[now[i].CancelResult()]++
 		}
 	}
 	var parts []string
-	for _, r := range recalls {
+	for _, r := range model.CancelResults {
 		if counts[r] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[r], r))
+			parts = append(parts, fmt.Sprintf("%d %s", counts[r], r.Text().Word))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
 // refusals says which of the hosts have refused, and why.
-func refusals(jobs []results.Job) (lines []string) {
+func refusals(jobs []model.Job) (lines []string) {
 	hosts := map[string][]string{}
 	for i := range jobs {
-		if reason, ok := strings.CutPrefix(jobs[i].Reason, results.Refused); ok && recallOf(&jobs[i]) == "refused" {
-			hosts[reason] = append(hosts[reason], jobs[i].Host)
+		if j := &jobs[i]; j.CancelResult() == model.CancelRefused {
+			hosts[j.Reason] = append(hosts[j.Reason], j.Host)
 		}
 	}
 	for _, reason := range slices.Sorted(maps.Keys(hosts)) {
@@ -79,7 +55,7 @@ func refusals(jobs []results.Job) (lines []string) {
 }
 
 // recall cancels a task and returns what that has come to by recallTime, in lines.
-func (s *session) recall(ctx context.Context, task results.Task) ([]string, error) {
+func (s *session) recall(ctx context.Context, task model.Task) ([]string, error) {
 	before, err := s.store.Jobs(ctx, task.ID)
 	if err != nil {
 		return nil, err
@@ -101,7 +77,7 @@ func (s *session) recall(ctx context.Context, task results.Task) ([]string, erro
 }
 
 // awaitFor waits until the task is done, or for so long.
-func (s *session) awaitFor(ctx context.Context, task results.Task, most time.Duration) error {
+func (s *session) awaitFor(ctx context.Context, task model.Task, most time.Duration) error {
 	summaries, stop, err := s.store.Watch(ctx, task.ID)
 	if err != nil {
 		return err

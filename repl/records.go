@@ -7,7 +7,7 @@ import (
 	"iter"
 	"unicode/utf8"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 )
 
 // The records of --jsonl, one a line: first the task, then each job, then the
@@ -34,7 +34,7 @@ type outputRecord struct {
 }
 
 // printRecords prints the records of a task as it stands.
-func (s *session) printRecords(ctx context.Context, v *view, task results.Task, jobs []results.Job) error {
+func (s *session) printRecords(ctx context.Context, v *view, task model.Task, jobs []model.Job) error {
 	return s.printTo(func(w *bufio.Writer) error {
 		if err := writeJSON(w, taskRecord{"task", describeTask(&task)}); err != nil {
 			return err
@@ -47,11 +47,11 @@ func (s *session) printRecords(ctx context.Context, v *view, task results.Task, 
 }
 
 // printJobRecords prints the records of some jobs.
-func (s *session) printJobRecords(ctx context.Context, v *view, jobs []results.Job) error {
+func (s *session) printJobRecords(ctx context.Context, v *view, jobs []model.Job) error {
 	return s.printTo(func(w *bufio.Writer) error { return writeJobRecords(w, v, s.eachJob(ctx, v, jobs)) })
 }
 
-func writeJobRecords(w io.Writer, v *view, jobs iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]]) error {
+func writeJobRecords(w io.Writer, v *view, jobs iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]]) error {
 	for job, pieces := range jobs {
 		doc, err := describeJob(v, job, pieces)
 		if err != nil {
@@ -64,7 +64,7 @@ func writeJobRecords(w io.Writer, v *view, jobs iter.Seq2[*results.Job, iter.Seq
 	return nil
 }
 
-func describePiece(j *results.Job, stream string, piece results.Segment) outputRecord {
+func describePiece(j *model.Job, stream string, piece model.Segment) outputRecord {
 	r := outputRecord{Type: "output", Host: j.Host, Stream: stream, Offset: piece.Offset}
 	if utf8.Valid(piece.Data) {
 		r.Text = string(piece.Data)

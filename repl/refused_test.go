@@ -5,13 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
 func TestHostsThatRefuseTheirFilesAreNamed(t *testing.T) {
 	agent := func(name string, answers bool, files ...wire.RefusedFile) chosenAgent {
-		return chosenAgent{Agent: results.Agent{Hello: wire.Hello{Agent: name, RefusedFiles: files}}, answers: answers}
+		return chosenAgent{Agent: model.Agent{Hello: wire.Hello{Agent: name, RefusedFiles: files}}, answers: answers}
 	}
 	const path = "/etc/warren/authorized_operators"
 	mode := wire.RefusedFile{File: wire.AuthorizedOperators, Problem: wire.FileMode, Path: "/etc/warren", Mode: 0o775}

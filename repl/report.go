@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/visible"
 	"warren/internal/wire"
@@ -15,7 +16,7 @@ import (
 
 // show prints the results of a task as they are now, writes the audit log, and
 // returns the exit status that they mean.
-func (s *session) show(ctx context.Context, task results.Task, v *view) error {
+func (s *session) show(ctx context.Context, task model.Task, v *view) error {
 	task, jobs, chosen, err := s.asItIs(ctx, task.ID, v)
 	if err != nil {
 		return err
@@ -39,7 +40,7 @@ func (s *session) show(ctx context.Context, task results.Task, v *view) error {
 }
 
 // seenAll is seen for a view that shows output, of which some may be missing.
-func (s *session) seenAll(ctx context.Context, v *view, task results.Task, chosen []results.Job) error {
+func (s *session) seenAll(ctx context.Context, v *view, task model.Task, chosen []model.Job) error {
 	status := s.seen(task, chosen)
 	if err := s.checkComplete(ctx, v, &task, chosen); err != nil {
 		return err
@@ -49,7 +50,7 @@ func (s *session) seenAll(ctx context.Context, v *view, task results.Task, chose
 
 // asItIs gives a task (full id) as it is now, with its jobs, and those of them
 // that are to be shown.
-func (s *session) asItIs(ctx context.Context, id string, v *view) (task results.Task, jobs, chosen []results.Job, err error) {
+func (s *session) asItIs(ctx context.Context, id string, v *view) (task model.Task, jobs, chosen []model.Job, err error) {
 	if task, err = s.store.Find(ctx, id); err != nil {
 		return task, nil, nil, err
 	}
@@ -64,7 +65,7 @@ func (s *session) asItIs(ctx context.Context, id string, v *view) (task results.
 
 // seen writes the audit log of results that were shown, and returns the exit
 // status that the task means.
-func (s *session) seen(task results.Task, chosen []results.Job) error {
+func (s *session) seen(task model.Task, chosen []model.Job) error {
 	s.viewed(task, chosen)
 	s.warnOfClocks(clocksOfJobs(&task, chosen, time.Now()))
 	if task.Summary.OK != task.Hosts {
@@ -74,7 +75,7 @@ func (s *session) seen(task results.Task, chosen []results.Job) error {
 }
 
 // viewed records that the operator has seen the results.
-func (s *session) viewed(task results.Task, jobs []results.Job) {
+func (s *session) viewed(task model.Task, jobs []model.Job) {
 	if task.Done() { // no need to announce what has been seen
 		s.submitted = slices.DeleteFunc(s.submitted, func(id string) bool { return id == task.ID })
 	}
@@ -89,7 +90,7 @@ func (s *session) viewed(task results.Task, jobs []results.Job) {
 
 // printReport prints a block for each different result of the chosen jobs, then
 // the end of it all, which is what a terminal still shows after much output.
-func (s *session) printReport(ctx context.Context, v *view, task results.Task, jobs, chosen []results.Job) error {
+func (s *session) printReport(ctx context.Context, v *view, task model.Task, jobs, chosen []model.Job) error {
 	if err := s.sums(ctx, v, task, chosen); err != nil {
 		return err
 	}
@@ -124,11 +125,11 @@ func (s *session) printReport(ctx context.Context, v *view, task results.Task, j
 
 // sums has the sum of each stream that is compared: of the lines that are shown,
 // where these are not all.
-func (s *session) sums(ctx context.Context, v *view, task results.Task, jobs []results.Job) error {
+func (s *session) sums(ctx context.Context, v *view, task model.Task, jobs []model.Job) error {
 	if err := s.store.Sums(ctx, jobs); err != nil || v.tail == 0 {
 		return err
 	}
-	known := make(map[results.Output]string) // whole streams that are equal end equally
+	known := make(map[model.Output]string) // whole streams that are equal end equally
 	if len(jobs) > task.Hosts/4 {
 		if err := s.learnEnds(ctx, v, task.ID, jobs, known); err != nil {
 			return err
@@ -160,8 +161,8 @@ func (s *session) sums(ctx context.Context, v *view, task results.Task, jobs []r
 
 // learnEnds finds the sums of the last lines of nearly all jobs of a task in one
 // pass: of those whose last lines have come in one piece.
-func (s *session) learnEnds(ctx context.Context, v *view, task string, jobs []results.Job, known map[results.Output]string) error {
-	byIndex := make(map[int]*results.Job, len(jobs))
+func (s *session) learnEnds(ctx context.Context, v *view, task string, jobs []model.Job, known map[model.Output]string) error {
+	byIndex := make(map[int]*model.Job, len(jobs))
 	for i := range jobs {
 		byIndex[jobs[i].Index] = &jobs[i]
 	}
@@ -177,12 +178,12 @@ func (s *session) learnEnds(ctx context.Context, v *view, task string, jobs []re
 		if _, ok := known[a]; ok {
 			continue
 		}
-		lines, ok := results.LastLines(piece.Segment, v.tail)
+		lines, ok := model.LastLines(piece.Segment, v.tail)
 		if !ok {
 			continue
 		}
 		lines = fromUnit(lines, v.encodingOf(j))
-		known[a], err = results.Sum(func(yield func(results.Segment, error) bool) { yield(lines, nil) }, lines.Offset)
+		known[a], err = results.Sum(func(yield func(model.Segment, error) bool) { yield(lines, nil) }, lines.Offset)
 		if err != nil {
 			return err
 		}
@@ -210,7 +211,7 @@ type blockWriter struct {
 	view    *view
 	w       *bufio.Writer
 	differ  *differ // nil shows outputs
-	task    *results.Task
+	task    *model.Task
 	now     time.Time
 	wide    int  // columns for the hosts
 	printed bool // the last block had output: a blank line follows it
@@ -283,13 +284,14 @@ func (b *blockWriter) reasons(block *block) {
 	hosts := make(map[string][]string)
 	var reasons []string
 	for _, j := range block.jobs {
-		if j.Reason == "" {
+		reason := j.ReasonText()
+		if reason == "" {
 			continue
 		}
-		if hosts[j.Reason] == nil {
-			reasons = append(reasons, j.Reason)
+		if hosts[reason] == nil {
+			reasons = append(reasons, reason)
 		}
-		hosts[j.Reason] = append(hosts[j.Reason], j.Host)
+		hosts[reason] = append(hosts[reason], j.Host)
 	}
 	slices.SortStableFunc(reasons, func(a, c string) int { return cmp.Compare(len(hosts[c]), len(hosts[a])) })
 	if block.left > 0 && len(reasons) > 1 {
@@ -311,7 +313,7 @@ func (b *blockWriter) reasons(block *block) {
 }
 
 // diff writes how the job's output differs from the most frequent one.
-func (b *blockWriter) diff(ctx context.Context, j *results.Job) error {
+func (b *blockWriter) diff(ctx context.Context, j *model.Job) error {
 	same := true
 	for _, stream := range b.view.streams {
 		text, err := b.differ.against(ctx, j, stream)
@@ -330,7 +332,7 @@ func (b *blockWriter) diff(ctx context.Context, j *results.Job) error {
 
 // writeEnding sums the task up: its state, who failed how, and where processes
 // live on.
-func (s *session) writeEnding(w *bufio.Writer, task results.Task, jobs []results.Job) {
+func (s *session) writeEnding(w *bufio.Writer, task model.Task, jobs []model.Job) {
 	groups := make(map[string][]string) // job word → hosts
 	var words []string
 	for i := range jobs {
@@ -360,7 +362,7 @@ func writeSpread(w *bufio.Writer, blocks []*block) {
 	if len(blocks) < 2 {
 		return
 	}
-	var all []*results.Job
+	var all []*model.Job
 	for _, b := range blocks {
 		all = append(all, b.jobs...)
 	}
@@ -372,13 +374,13 @@ func writeSpread(w *bufio.Writer, blocks []*block) {
 }
 
 // writeHints says what to do about what went wrong, and what is missing.
-func (s *session) writeHints(w *bufio.Writer, task results.Task, jobs []results.Job) {
+func (s *session) writeHints(w *bufio.Writer, task model.Task, jobs []model.Job) {
 	hints := make(map[wire.Outcome]bool)
 	for i := range jobs {
 		hints[jobs[i].Outcome] = true
 	}
-	for _, o := range outcomes {
-		if text := hintFor(o); hints[o] && text != "" {
+	for _, o := range model.Outcomes {
+		if text := model.HintFor(o); hints[o] && text != "" {
 			fmt.Fprintln(w, visible.Wrap("hint: "+text, s.stdio.width()))
 		}
 	}

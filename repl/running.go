@@ -7,16 +7,16 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 )
 
 // runsSince reports whether a job runs and its host has said since when.
-func runsSince(j *results.Job) bool { return j.State == results.Running && !j.Started.IsZero() }
+func runsSince(j *model.Job) bool { return j.State == model.Running && !j.Started.IsZero() }
 
 // runningFor is how long a job has run by this clock. The host's clock says when it
 // began; where that is off for sure, since the job must have begun while its
 // statement was valid, it is corrected. No job runs for longer than its task.
-func runningFor(task *results.Task, j *results.Job, now time.Time) time.Duration {
+func runningFor(task *model.Task, j *model.Job, now time.Time) time.Duration {
 	issued, until := j.Signed.Issued, j.Signed.NotAfter
 	if issued.IsZero() {
 		issued, until = task.Created, task.NotAfter
@@ -29,25 +29,25 @@ func runningFor(task *results.Task, j *results.Job, now time.Time) time.Duration
 }
 
 // runningText is that in words.
-func runningText(task *results.Task, j *results.Job, now time.Time) string {
+func runningText(task *model.Task, j *model.Job, now time.Time) string {
 	return humanDuration(runningFor(task, j, now).Truncate(100 * time.Millisecond))
 }
 
 // longestFirst sorts running jobs by how long they have run; those of which that is
 // not known come last.
-func longestFirst(task *results.Task, jobs []*results.Job, now time.Time) []*results.Job {
-	age := func(j *results.Job) time.Duration {
+func longestFirst(task *model.Task, jobs []*model.Job, now time.Time) []*model.Job {
+	age := func(j *model.Job) time.Duration {
 		if !runsSince(j) {
 			return -1
 		}
 		return runningFor(task, j, now)
 	}
-	return slices.SortedStableFunc(slices.Values(jobs), func(a, b *results.Job) int { return cmp.Compare(age(b), age(a)) })
+	return slices.SortedStableFunc(slices.Values(jobs), func(a, b *model.Job) int { return cmp.Compare(age(b), age(a)) })
 }
 
 // longestRunning names those of many jobs that have run longest; empty where none
 // runs.
-func longestRunning(task *results.Task, jobs []*results.Job, now time.Time) string {
+func longestRunning(task *model.Task, jobs []*model.Job, now time.Time) string {
 	var words []string
 	for _, j := range longestFirst(task, jobs, now)[:min(len(jobs), mostSlow)] {
 		if runsSince(j) {

@@ -10,12 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
 // printRaw writes the bytes of the outputs, host by host, and nothing else.
-func (s *session) printRaw(ctx context.Context, v *view, jobs []results.Job) error {
+func (s *session) printRaw(ctx context.Context, v *view, jobs []model.Job) error {
 	return s.printTo(func(w *bufio.Writer) error {
 		for i := range jobs {
 			for _, stream := range v.streams {
@@ -30,7 +30,7 @@ func (s *session) printRaw(ctx context.Context, v *view, jobs []results.Job) err
 
 // copyOutput writes the bytes of a stream as they came, and tells where some
 // are not there.
-func (s *session) copyOutput(ctx context.Context, w *bufio.Writer, v *view, j *results.Job, stream string) error {
+func (s *session) copyOutput(ctx context.Context, w *bufio.Writer, v *view, j *model.Job, stream string) error {
 	e, err := s.excerpt(ctx, v, j, stream)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (s *session) copyOutput(ctx context.Context, w *bufio.Writer, v *view, j *r
 // tellGap names bytes that are not there: in a saved file, whose name says that it
 // is partial, where they would be; of --raw, which writes nothing but the output,
 // on standard error.
-func (s *session) tellGap(w *bufio.Writer, v *view, j *results.Job, stream string, at, gap int64) {
+func (s *session) tellGap(w *bufio.Writer, v *view, j *model.Job, stream string, at, gap int64) {
 	if v.save != "" {
 		fmt.Fprintf(w, "\n%s\n", gapText(j, stream, gap))
 		return
@@ -67,7 +67,7 @@ func (s *session) tellGap(w *bufio.Writer, v *view, j *results.Job, stream strin
 
 // A saving is one file to be written.
 type saving struct {
-	job    *results.Job
+	job    *model.Job
 	stream string
 	path   string
 }
@@ -79,7 +79,7 @@ const partialSuffix = ".partial"
 // that has begun, standard error where there is any. A file that lacks some of
 // the output has a name that says so, and names each gap. Nothing is written
 // unless everything can be.
-func (s *session) save(ctx context.Context, v *view, jobs []results.Job) error {
+func (s *session) save(ctx context.Context, v *view, jobs []model.Job) error {
 	var files []saving
 	names := fileNames(jobs)
 	for i := range jobs {
@@ -204,7 +204,7 @@ func (s *session) saveFile(ctx context.Context, v *view, f saving) (err error) {
 
 // fileNames are names for files of the jobs' hosts: safe on every system, and
 // different where the hosts are.
-func fileNames(jobs []results.Job) []string {
+func fileNames(jobs []model.Job) []string {
 	names := make([]string, len(jobs))
 	taken := make(map[string]bool, len(jobs))
 	for i := range jobs {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"warren/internal/config"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/visible"
 )
@@ -59,24 +60,24 @@ type opener func(ctx context.Context, settings Settings, interactive bool) (Engi
 
 // store is what the commands read of a *results.Store.
 type store interface {
-	Find(ctx context.Context, prefix string) (results.Task, error)
-	Tasks(ctx context.Context, limit int) ([]results.Task, error)
-	Search(ctx context.Context, f results.Filter) (found []results.Task, more bool, err error)
+	Find(ctx context.Context, prefix string) (model.Task, error)
+	Tasks(ctx context.Context, limit int) ([]model.Task, error)
+	Search(ctx context.Context, f results.Filter) (found []model.Task, more bool, err error)
 	Prune(ctx context.Context, before time.Time, dry bool) (tasks int, bytes int64, err error)
 	Tidy(ctx context.Context) error
-	Jobs(ctx context.Context, task string) ([]results.Job, error)
+	Jobs(ctx context.Context, task string) ([]model.Job, error)
 	Statement(ctx context.Context, task string) (string, error)
-	Outputs(ctx context.Context, task string) iter.Seq2[results.Piece, error]
-	Watch(ctx context.Context, task string) (<-chan results.Summary, func(), error)
-	Output(ctx context.Context, job, stream string, from int64) iter.Seq2[results.Segment, error]
+	Outputs(ctx context.Context, task string) iter.Seq2[model.Piece, error]
+	Watch(ctx context.Context, task string) (<-chan model.Summary, func(), error)
+	Output(ctx context.Context, job, stream string, from int64) iter.Seq2[model.Segment, error]
 	Tail(ctx context.Context, job, stream string, lines int) (from int64, err error)
-	Ends(ctx context.Context, task string) iter.Seq2[results.Piece, error]
-	Sums(ctx context.Context, jobs []results.Job) error
-	Changed(ctx context.Context, task string, since int64, each func(results.Job)) (rev int64, err error)
+	Ends(ctx context.Context, task string) iter.Seq2[model.Piece, error]
+	Sums(ctx context.Context, jobs []model.Job) error
+	Changed(ctx context.Context, task string, since int64, each func(model.Job)) (rev int64, err error)
 	Unsettled(ctx context.Context, task string) (bool, error)
-	Driven(ctx context.Context, task results.Task) bool
+	Driven(ctx context.Context, task model.Task) bool
 	Hosts(ctx context.Context) ([]string, error)
-	Agents(ctx context.Context, since time.Time) ([]results.Agent, error)
+	Agents(ctx context.Context, since time.Time) ([]model.Agent, error)
 }
 
 var _ store = (*results.Store)(nil)

@@ -6,13 +6,13 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/visible"
 )
 
 // printTasks prints a table: for eyes on a terminal, with whole ids and times
 // elsewhere.
-func (s *session) printTasks(tasks []results.Task) error {
+func (s *session) printTasks(tasks []model.Task) error {
 	if len(tasks) == 0 {
 		return nil
 	}

@@ -6,15 +6,15 @@ import (
 	"slices"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 )
 
 // A tracker knows how the jobs of a task stand, and folds those that have ended
 // while more arrive. It reads only what has changed.
 type tracker struct {
 	view *view
-	task results.Task
-	jobs []results.Job // zero before the first update
+	task model.Task
+	jobs []model.Job // zero before the first update
 	rev  int64
 
 	groups map[likeness]*group
@@ -24,7 +24,7 @@ type tracker struct {
 // A group is the jobs that have the same result so far.
 type group struct {
 	likeness
-	first   results.Job // as it was when it came
+	first   model.Job // as it was when it came
 	hosts   int
 	changed bool   // since names was made
 	names   string // folded
@@ -32,18 +32,18 @@ type group struct {
 	sampled bool
 }
 
-func newTracker(v *view, task results.Task) *tracker {
+func newTracker(v *view, task model.Task) *tracker {
 	whole := *v
 	whole.tail = 0 // results are compared as a whole
 	return &tracker{
 		view: &whole, task: task, rev: -1,
-		jobs: make([]results.Job, task.Hosts), groups: make(map[likeness]*group), of: make([]*group, task.Hosts),
+		jobs: make([]model.Job, task.Hosts), groups: make(map[likeness]*group), of: make([]*group, task.Hosts),
 	}
 }
 
 // update takes in what has changed, and calls each with every job of it.
-func (t *tracker) update(ctx context.Context, s store, each func(*results.Job)) error {
-	rev, err := s.Changed(ctx, t.task.ID, t.rev, func(j results.Job) {
+func (t *tracker) update(ctx context.Context, s store, each func(*model.Job)) error {
+	rev, err := s.Changed(ctx, t.task.ID, t.rev, func(j model.Job) {
 		t.jobs[j.Index] = j
 		if t.view.shows(&j) {
 			t.place(&t.jobs[j.Index])
@@ -57,7 +57,7 @@ func (t *tracker) update(ctx context.Context, s store, each func(*results.Job)) 
 }
 
 // place puts a job into the group of its result.
-func (t *tracker) place(j *results.Job) {
+func (t *tracker) place(j *model.Job) {
 	if g := t.of[j.Index]; g != nil {
 		g.hosts, g.changed = g.hosts-1, true
 		t.of[j.Index] = nil
@@ -65,7 +65,7 @@ func (t *tracker) place(j *results.Job) {
 			delete(t.groups, g.likeness)
 		}
 	}
-	if j.State != results.Ended {
+	if j.State != model.Ended {
 		return
 	}
 	l := t.view.likeness(j)
@@ -115,10 +115,10 @@ func (t *tracker) fold(groups []*group) {
 const mostNames = 200
 
 // unfinished are the jobs without an outcome, by state.
-func (t *tracker) unfinished() map[results.State][]*results.Job {
-	open := make(map[results.State][]*results.Job)
+func (t *tracker) unfinished() map[model.State][]*model.Job {
+	open := make(map[model.State][]*model.Job)
 	for i := range t.jobs {
-		if j := &t.jobs[i]; j.State != results.Ended && j.Host != "" && t.view.shows(j) {
+		if j := &t.jobs[i]; j.State != model.Ended && j.Host != "" && t.view.shows(j) {
 			open[j.State] = append(open[j.State], j)
 		}
 	}
@@ -136,4 +136,4 @@ func (t *tracker) spread() spread {
 	return spreadOfTimes(took)
 }
 
-func (t *tracker) summary() results.Summary { return countJobs(t.jobs) }
+func (t *tracker) summary() model.Summary { return countJobs(t.jobs) }

@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 )
 
 // A watch shows how a task goes on while it is waited for. Its methods are
@@ -36,7 +36,7 @@ const (
 func (v *view) streamed() bool { return v.stream || v.jsonl }
 
 // watchFor is the watch of a command that shows the results at the end.
-func (s *session) watchFor(ctx context.Context, task results.Task, v *view) watch {
+func (s *session) watchFor(ctx context.Context, task model.Task, v *view) watch {
 	switch {
 	case v.streamed():
 		return s.streamOf(task, v)
@@ -47,7 +47,7 @@ func (s *session) watchFor(ctx context.Context, task results.Task, v *view) watc
 }
 
 // streamOf is the watch of --stream and --jsonl.
-func (s *session) streamOf(task results.Task, v *view) watch {
+func (s *session) streamOf(task model.Task, v *view) watch {
 	if v.jsonl {
 		return &recordView{s: s, t: newTracker(v, task), output: v.stream, told: make(map[int]bool), at: make(map[int]*[2]int64)}
 	}
@@ -56,7 +56,7 @@ func (s *session) streamOf(task results.Task, v *view) watch {
 
 // progressOn is the watch that shows how far the task is, in place where w is a
 // terminal that can do that.
-func (s *session) progressOn(w io.Writer, terminal bool, task results.Task, v *view) watch {
+func (s *session) progressOn(w io.Writer, terminal bool, task model.Task, v *view) watch {
 	t := newTracker(v, task)
 	if !terminal || s.stdio.Size == nil || os.Getenv("TERM") == "dumb" || !takesColors() {
 		return &plainView{t: t, s: s, w: w, pause: firstPause}
@@ -108,7 +108,7 @@ func (p *plainView) tick(ctx context.Context, now time.Time) error {
 
 // showEnding ends what was streamed: it sums the task up, writes the audit log,
 // and returns the exit status.
-func (s *session) showEnding(ctx context.Context, task results.Task, v *view) error {
+func (s *session) showEnding(ctx context.Context, task model.Task, v *view) error {
 	task, jobs, chosen, err := s.asItIs(ctx, task.ID, v)
 	if err != nil {
 		return err

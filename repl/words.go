@@ -4,69 +4,45 @@ import (
 	"fmt"
 	"strings"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/visible"
 	"warren/internal/wire"
 )
 
-// outcomes are all outcomes, in the order in which they are counted up: what
-// the commands did, what agents decided, what is not known.
-var outcomes = []wire.Outcome{
-	wire.Exited, wire.Signaled, wire.TimedOut, wire.Canceled, wire.FailedToStart,
-	wire.Rejected, wire.Expired, wire.Interrupted, wire.Unreachable, wire.Lost,
-}
-
 // jobWord is how a job stands: "ok", "exited 3", "running", "unreachable", "ok, 1
 // process left running".
-func jobWord(j *results.Job) string {
-	if j.State == results.Ended && j.Left > 0 {
+func jobWord(j *model.Job) string {
+	if j.State == model.Ended && j.Left > 0 {
 		return fmt.Sprintf("%s, %s left running", outcomeWord(j), pluralOf(j.Left, "process", "processes"))
 	}
 	return outcomeWord(j)
 }
 
 // outcomeWord is jobWord without the processes that live on.
-func outcomeWord(j *results.Job) string {
+func outcomeWord(j *model.Job) string {
 	switch {
-	case j.State == results.Sent:
-		return "sent, no answer yet"
-	case j.State != results.Ended:
-		return string(j.State)
+	case j.State != model.Ended:
+		return j.State.Text().Word
 	case j.OK():
-		return "ok"
+		return model.StatusOK
 	case j.Outcome == wire.Exited:
 		return fmt.Sprintf("exited %d", j.ExitCode)
 	case j.Outcome == wire.Signaled && j.Signal != "":
 		return "signaled " + visible.Line(j.Signal)
 	default:
-		return string(j.Outcome)
+		return model.OutcomeText(j.Outcome).Word
 	}
-}
-
-// hintFor is what to do about jobs that ended so.
-func hintFor(o wire.Outcome) string {
-	switch o {
-	case wire.Unreachable:
-		return "unreachable means that the command never ran there: is warrend running, under that name? hosts lists who answers"
-	case wire.Lost:
-		return "lost means that it may have run, and that nobody has said so: check_task asks again, and shows what its agent says once it is back"
-	case wire.Expired:
-		return "expired means that the host did not begin it in time, and will not: --start-timeout gives more"
-	case wire.TimedOut:
-		return "timed_out means that the host ended the command at its timeout: --timeout gives more time"
-	}
-	return ""
 }
 
 // isUnknown reports whether nobody can say what became of a job that ended so.
 func isUnknown(o wire.Outcome) bool { return o == wire.Lost }
 
 // count sums jobs up.
-func countJobs(jobs []results.Job) results.Summary {
-	sum := results.Summary{Hosts: len(jobs), Outcomes: make(map[wire.Outcome]int)}
+func countJobs(jobs []model.Job) model.Summary {
+	sum := model.Summary{Hosts: len(jobs), Outcomes: make(map[wire.Outcome]int)}
 	for i := range jobs {
 		switch j := &jobs[i]; {
-		case j.State != results.Ended:
+		case j.State != model.Ended:
 			continue
 		case j.OK():
 			sum.OK++
@@ -79,26 +55,21 @@ func countJobs(jobs []results.Job) results.Summary {
 }
 
 // summaryText is "2 ok, 1 unreachable".
-func summaryText(sum results.Summary) string {
+func summaryText(sum model.Summary) string {
 	var parts []string
 	if sum.OK > 0 {
 		parts = append(parts, fmt.Sprintf("%d ok", sum.OK))
 	}
-	for _, o := range outcomes {
-		n := sum.Outcomes[o]
-		switch {
-		case n == 0:
-		case o == wire.Exited:
-			parts = append(parts, fmt.Sprintf("%d exited with an error", n))
-		default:
-			parts = append(parts, fmt.Sprintf("%d %s", n, o))
+	for _, o := range model.Outcomes {
+		if n := sum.Outcomes[o]; n > 0 {
+			parts = append(parts, model.CountText(o, n))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
 // stateText is "done: 2 ok" or "running, 2 of 3 ended: 2 ok".
-func stateText(t *results.Task) string {
+func stateText(t *model.Task) string {
 	text := summaryText(t.Summary)
 	if text != "" {
 		text = ": " + text

@@ -27,6 +27,7 @@ import (
 	"warren/internal/broker"
 	"warren/internal/datadir"
 	"warren/internal/operator/audit"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/operator/signing"
 	"warren/internal/terminal"
@@ -114,7 +115,7 @@ func (o *Operator) key() string {
 func (o *Operator) reconcile() error {
 	tasks, err := o.store.Tasks(o.ctx, 0)
 	if o.signer.Touch() {
-		tasks = slices.DeleteFunc(tasks, func(t results.Task) bool { return t.Done() || o.store.Driven(o.ctx, t) })
+		tasks = slices.DeleteFunc(tasks, func(t model.Task) bool { return t.Done() || o.store.Driven(o.ctx, t) })
 		if len(tasks) > 0 {
 			o.tell(fmt.Sprintf("tasks that an earlier warren has left unfinished: %d\nhint: tasks lists them, check_task asks the hosts; each costs a touch of the security key", len(tasks)))
 		}
@@ -277,7 +278,7 @@ func (o *Operator) Connect(ctx context.Context) error {
 func (o *Operator) Link() *broker.State { return o.sending.State() }
 
 // Submit makes a task of spec; see repl.Engine.
-func (o *Operator) Submit(ctx context.Context, spec results.Spec) (results.Task, error) {
+func (o *Operator) Submit(ctx context.Context, spec model.Spec) (model.Task, error) {
 	collectFor(len(spec.Hosts))
 	return o.dispatcher.Submit(ctx, spec)
 }
@@ -355,7 +356,7 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 }
 
 // Check asks hosts whether they would run spec.
-func (o *Operator) Check(ctx context.Context, spec results.Spec, wait time.Duration) ([]results.Check, error) {
+func (o *Operator) Check(ctx context.Context, spec model.Spec, wait time.Duration) ([]model.Check, error) {
 	asking, cancel := context.WithTimeout(ctx, o.patience(wait))
 	defer cancel()
 	checks, err := o.dispatcher.Check(asking, spec)
@@ -366,7 +367,7 @@ func (o *Operator) Check(ctx context.Context, spec results.Spec, wait time.Durat
 }
 
 // Discover asks all agents who they are.
-func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func([]results.Agent, time.Duration) bool) ([]results.Agent, error) {
+func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func([]model.Agent, time.Duration) bool) ([]model.Agent, error) {
 	since := time.Now()
 	asking, cancel := context.WithTimeout(ctx, o.patience(wait))
 	defer cancel()
@@ -375,7 +376,7 @@ func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func
 	}
 	tick := time.NewTicker(helloTick)
 	defer tick.Stop()
-	var answers []results.Agent
+	var answers []model.Agent
 	index := map[string]int{} // of answers, by id
 	for read, last := since, since; ; {
 		news, err := o.store.Agents(ctx, read)
@@ -416,7 +417,7 @@ func (o *Operator) patience(wait time.Duration) time.Duration {
 func (o *Operator) Store() *results.Store { return o.store }
 
 // Viewed records that somebody has looked at results.
-func (o *Operator) Viewed(t results.Task, hosts []string) error {
+func (o *Operator) Viewed(t model.Task, hosts []string) error {
 	return o.audit.Viewed(t.ID, t.Command, o.key(), hosts)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -58,7 +59,7 @@ func TestBatchBounds(t *testing.T) {
 	for name, u := range map[string]Update{
 		"bytes": {Reply: &wire.Output{Data: make([]byte, 32<<10)}},
 		"ended": {Reply: &wire.Ended{Stdout: &wire.Stream{Data: make([]byte, 16<<10)}, Stderr: &wire.Stream{Data: make([]byte, 16<<10)}}},
-		"count": {State: Sent},
+		"count": {State: model.Sent},
 	} {
 		inbox := make(chan request, batchUpdates+1)
 		for range cap(inbox) {
@@ -164,7 +165,7 @@ func TestStartStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, j := range got {
-		if acked[j.ID] && j.State != Ended {
+		if acked[j.ID] && j.State != model.Ended {
 			t.Errorf("acknowledged and not stored: %+v", j)
 		}
 	}
@@ -173,7 +174,7 @@ func TestStartStop(t *testing.T) {
 }
 
 // work does all that callers do until the store stops.
-func work(ctx context.Context, s *Store, task string, jobs []Job, acked chan<- string) error {
+func work(ctx context.Context, s *Store, task string, jobs []model.Job, acked chan<- string) error {
 	stopped := func(err error) error {
 		if errors.Is(err, ErrStopped) || errors.Is(err, context.Canceled) {
 			return nil
@@ -257,11 +258,11 @@ func withActor(t *testing.T, opts Options, f func(*actor)) {
 
 // A transaction waits for others as long as many jobs are left to wait for.
 func TestGathering(t *testing.T) {
-	ended := func(j Job) Update { return Update{Job: j.ID, Reply: exited(j, 0, "")} }
-	sent := func(j Job) Update { return Update{Job: j.ID, State: Sent} }
+	ended := func(j model.Job) Update { return Update{Job: j.ID, Reply: exited(j, 0, "")} }
+	sent := func(j model.Job) Update { return Update{Job: j.ID, State: model.Sent} }
 	for name, c := range map[string]struct {
 		live, updates int
-		update        func(Job) Update
+		update        func(model.Job) Update
 		waits         bool
 	}{
 		"few":                       {few, 1, sent, false},
@@ -313,7 +314,7 @@ func TestGatheringInVain(t *testing.T) {
 			}{{1, true, false}, {1, false, false}, {1, false, false}, {2, false, true}, {2, true, true}, {1, true, false}} {
 				var us []Update
 				for _, j := range jobs[:c.updates] {
-					us = append(us, Update{Job: j.ID, State: Sent})
+					us = append(us, Update{Job: j.ID, State: model.Sent})
 				}
 				answer := make(chan error, 1)
 				begun := time.Now()
@@ -340,9 +341,9 @@ func TestTellsThatItIsBusy(t *testing.T) {
 				t.Errorf("%s: heard %v, want %v", when, heard, want)
 			}
 		}
-		add := func(n int) (jobs []Job) {
+		add := func(n int) (jobs []model.Job) {
 			a.take(calling(func(a *actor) {
-				var task Task
+				var task model.Task
 				task, jobs = newTask(n)
 				if _, err := a.addTask(task, jobs); err != nil {
 					t.Error(err)
@@ -350,7 +351,7 @@ func TestTellsThatItIsBusy(t *testing.T) {
 			}), make(chan request))
 			return jobs
 		}
-		end := func(jobs ...Job) {
+		end := func(jobs ...model.Job) {
 			var us []Update
 			for _, j := range jobs {
 				us = append(us, Update{Job: j.ID, Reply: exited(j, 0, "")})
