@@ -79,7 +79,7 @@ type Config struct {
 
 	// Tell tells the operator what goes wrong behind a task that has been
 	// submitted. Nil tells nobody.
-	Tell func(text string)
+	Tell func(notice error)
 }
 
 // A Dispatcher is the actor that owns the tasks under way.
@@ -93,7 +93,7 @@ type Dispatcher struct {
 	audit    func(task, command string, hosts []string) error
 	signer   func(context.Context, []byte) (string, error)
 	touch    bool
-	say      func(string)
+	say      func(notice error)
 
 	questions chan map[question]letter // one slot: who takes it owns it, see inquire
 
@@ -123,7 +123,7 @@ func New(c Config) *Dispatcher {
 	}
 	d.questions <- map[question]letter{}
 	if d.say == nil {
-		d.say = func(string) {}
+		d.say = func(error) {}
 	}
 	return d
 }

@@ -204,7 +204,7 @@ func (q *inquiry) publish(ctx context.Context, which []int, inbox bool) (back ma
 		case v := <-verdicts:
 			if v.Kind == broker.Refused && !told {
 				told = true
-				q.d.say(fmt.Sprintf("the broker refused a %s: %s", q.typ, refusalText(v.Reason)))
+				q.d.say(fmt.Errorf("the broker refused a %s: %s", q.typ, refusalText(v.Reason)))
 			}
 			if v.Kind == broker.Returned || v.Kind == broker.Refused {
 				back[int(v.Ref)] = true

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"warren/internal/broker"
+	"warren/internal/hint"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
@@ -282,7 +283,7 @@ func TestRolloutStopsWithoutAudit(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		r.rollout(0, 2, model.Rollout{Stages: []int{1, 2}})
-		r.noAudit = errors.New("disk full\nhint: make room")
+		r.noAudit = hint.New("disk full", "make room")
 		r.ends("a", true)
 		r.nothing()
 		if hosts, reason := r.untold(); hosts != "b" || reason != "rollout stopped: the audit log: disk full; never sent" {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/hint"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
@@ -45,10 +46,10 @@ func (s *signer) wire(d *Dispatcher) {
 		s.signed[typ]++
 		return "U0lH", nil
 	}
-	d.say = func(text string) {
+	d.say = func(notice error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.told = append(s.told, text)
+		s.told = append(s.told, hint.Text(notice))
 	}
 }
 
@@ -98,14 +99,14 @@ func TestNothingIsSentThatIsNotSigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, s := signingRig(t, false)
 		defer r.close()
-		s.fail(errors.New("no such key\nhint: make one"), 0)
+		s.fail(hint.New("no such key", "make one"), 0)
 		_, err := r.d.Submit(context.Background(), model.Spec{
 			Command: "true", Hosts: []string{"a"}, StartTimeout: time.Minute, Run: wire.Run{Command: "true", TimeoutMS: 1000},
 		})
-		if err == nil || !strings.HasSuffix(err.Error(), "no such key\nhint: make one") || !strings.HasPrefix(err.Error(), "the task was not sent: ") {
+		if err == nil || !strings.HasSuffix(hint.Text(err), "no such key\nhint: make one") || !strings.HasPrefix(hint.Text(err), "the task was not sent: ") {
 			t.Errorf("%v", err)
 		}
-		if err := r.d.Discover(context.Background()); err == nil || !strings.HasSuffix(err.Error(), "make one") {
+		if err := r.d.Discover(context.Background()); err == nil || !strings.HasSuffix(hint.Text(err), "make one") {
 			t.Errorf("discover: %v", err)
 		}
 		if len(r.audit) > 0 || len(r.store.jobs) > 0 {

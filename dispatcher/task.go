@@ -311,7 +311,7 @@ func (t *task) anewly(typ string, sign func() (letter, error)) (letter, error) {
 	t.unsigned[typ] = time.Now().Add(pause) // it may have taken a minute
 	if !t.told {
 		t.told = true
-		t.d.say(fmt.Sprintf("task %s: a %s is not sent: %v", t.record.ID, typ, err))
+		t.d.say(fmt.Errorf("task %s: a %s is not sent: %w", t.record.ID, typ, err))
 	}
 	return letter{}, errUnsigned
 }

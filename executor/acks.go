@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	// ackBy is how long an acknowledgement waits for a reply with which it can
+	// ackDelay is how long an acknowledgement waits for a reply with which it can
 	// leave. The broker gives the request back only to a new connection, and the
 	// queue is gone with this one: nobody waits for it.
-	ackBy = 10 * time.Second
+	ackDelay = 10 * time.Second
 
 	// maxOwed is how many wait: the broker hands over prefetch requests in advance.
 	maxOwed = prefetch / 4
@@ -32,13 +32,21 @@ func (a *acks) add(ds []delivery, now time.Time) {
 			continue
 		}
 		if len(a.deliveries) == 0 {
-			a.by = now.Add(ackBy)
+			a.by = now.Add(ackDelay)
 		}
 		a.deliveries = append(a.deliveries, d.Delivery)
 	}
 	if len(a.deliveries) > maxOwed {
 		a.settle(a.by)
 	}
+}
+
+// wakeAt is when settle has something to do; zero for never.
+func (a *acks) wakeAt() time.Time {
+	if len(a.deliveries) == 0 {
+		return time.Time{}
+	}
+	return a.by
 }
 
 // settle acknowledges what has waited long enough by now.

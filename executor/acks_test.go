@@ -44,7 +44,7 @@ func TestAcknowledgementDoesNotWaitLong(t *testing.T) {
 		for i := range maxOwed {
 			a.add([]delivery{d(false)}, now.Add(time.Duration(i)))
 		}
-		a.settle(now.Add(ackBy - 1))
+		a.settle(now.Add(ackDelay - 1))
 		if n := r.acks.Load(); n != 0 {
 			t.Errorf("%d acknowledged at once", n)
 		}
@@ -57,7 +57,7 @@ func TestAcknowledgementDoesNotWaitLong(t *testing.T) {
 			t.Errorf("of many %d acknowledged", n)
 		}
 		a.add([]delivery{d(false)}, now)
-		a.settle(now.Add(ackBy))
+		a.settle(now.Add(ackDelay))
 		if n := r.acks.Load(); n != maxOwed+3 || len(a.deliveries) != 0 {
 			t.Errorf("in time %d acknowledged", n)
 		}

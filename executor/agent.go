@@ -13,12 +13,15 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"warren/executor/decisionlog"
+	"warren/executor/outputlog"
 	"warren/internal/agent/facts"
 	journalfile "warren/internal/agent/journal"
 	"warren/internal/agent/process"
 	"warren/internal/agent/trust"
 	"warren/internal/agent/uptime"
 	"warren/internal/broker"
+	"warren/internal/hint"
 	"warren/internal/wire"
 )
 
@@ -152,7 +155,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	cfg.ID = names[0]
 	cfg.setDefaults()
-	cfg.Broker.Name = "warrend " + cfg.ID
+	cfg.Broker.Dial.Name = "warrend " + cfg.ID
 	cfg.Broker.Log = cfg.Log
 	link, err := broker.NewLink(cfg.Broker)
 	if err != nil {
@@ -178,16 +181,16 @@ func checkFleet(c *Config) error {
 		return fmt.Errorf("--fleet: %w", err)
 	}
 	if c.AllowUnsigned {
-		return fmt.Errorf("--fleet %s and --allow-unsigned contradict each other: an unsigned request belongs to no fleet"+
-			"\nhint: leave one of them out", c.Fleet)
+		return hint.Errorf("leave one of them out",
+			"--fleet %s and --allow-unsigned contradict each other: an unsigned request belongs to no fleet", c.Fleet)
 	}
 	return nil
 }
 
 func (c *Config) setDefaults() {
-	def(&c.Broker.Heartbeat, DefaultHeartbeat)
-	def(&c.Broker.DialTimeout, dialTimeout)
-	def(&c.Broker.SetupTimeout, broker.CallTime)
+	def(&c.Broker.Dial.Heartbeat, DefaultHeartbeat)
+	def(&c.Broker.Dial.DialTimeout, dialTimeout)
+	def(&c.Broker.SetupTimeout, broker.CallTimeout)
 	def(&c.Limits.Workers, DefaultWorkers())
 	def(&c.Limits.Queue, DefaultQueue)
 	def(&c.Limits.Jobs, defaultJobs)
@@ -242,9 +245,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var decisions *record
+	var decisions *decisionlog.Log
 	if !a.cfg.NoJournal {
-		if decisions, err = openRecord(filepath.Join(a.cfg.DataDir, decisionsFile), a.cfg.Log); err != nil {
+		if decisions, err = decisionlog.Open(filepath.Join(a.cfg.DataDir, decisionlog.FileName), a.cfg.Log); err != nil {
 			return errors.Join(err, file.Close())
 		}
 	}
@@ -263,8 +266,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error {
 		defer stop() // nothing is left to send or to write
 		l := newLoop(a, b, kept, records)
-		l.record = decisions
-		return errors.Join(l.run(ctx, work), decisions.close())
+		l.gate.decisions = decisions
+		return errors.Join(l.run(ctx, work), decisions.Close())
 	})
 	err = g.Wait()
 	if file != nil {
@@ -274,9 +277,9 @@ func (a *Agent) Run(ctx context.Context) error {
 }
 
 // openJournal reads what the data directory knows of a former life.
-func (a *Agent) openJournal() (*journal, *outputs, *journalfile.Log, error) {
+func (a *Agent) openJournal() (*journal, *outputlog.Log, *journalfile.Log, error) {
 	if a.cfg.NoJournal {
-		kept, err := openOutputs("", a.cfg.Limits.Output, 0)
+		kept, err := outputlog.Open("", a.cfg.Limits.Output, 0)
 		b := newJournal(a.cfg.Limits, time.Time{})
 		b.start(time.Time{}, true, a.cfg.now())
 		return b, kept, nil, err
@@ -297,7 +300,7 @@ func (a *Agent) openJournal() (*journal, *outputs, *journalfile.Log, error) {
 	if torn := file.Torn(); torn > 0 {
 		a.cfg.Log.Warn("the end of the journal was torn, as by a loss of power, and has been cut off", "bytes", torn)
 	}
-	kept, err := openOutputs(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output, b.lastSegment())
+	kept, err := outputlog.Open(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output, b.lastSegment())
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, file.Close())
 	}

@@ -2,8 +2,6 @@ package executor
 
 import (
 	"time"
-
-	"warren/internal/wire"
 )
 
 // clockStep is how far the clock may move against the time that has passed before the
@@ -46,44 +44,82 @@ func (m *made) replay(e *madeEntry) {
 }
 
 // deny notes that a run for a name was not taken because it was issued too early.
-func (b *journal) deny(name string, issuedAt time.Time) {
-	if issuedAt.Before(b.since) {
-		if issuedAt.After(b.made.denied) {
-			b.made.denied, b.madeDirty = issuedAt, true
+func (h *horizon) deny(name string, issuedAt time.Time) {
+	if issuedAt.Before(h.since) {
+		if issuedAt.After(h.made.denied) {
+			h.made.denied, h.madeDirty = issuedAt, true
 		}
 		return
 	}
-	if h := b.names.held[name]; h != nil && issuedAt.Before(h.from) && issuedAt.After(h.denied) {
-		h.denied, b.heldDirty = issuedAt, true
+	if n := h.names.held[name]; n != nil && issuedAt.Before(n.from) && issuedAt.After(n.denied) {
+		n.denied, h.heldDirty = issuedAt, true
 	}
 }
 
 // start begins a life of the journal, once its records have been read. Created is what
 // its file says; isNew: the file was made just now. It returns what is to be logged.
 func (b *journal) start(created time.Time, isNew bool, now moment) (note string) {
-	switch {
-	case isNew:
-		b.made.origin = now
-		b.madeDirty = true
-	case b.made.origin.at.IsZero(): // killed before it was written
-		b.made.origin.at = created
-	}
-	b.mend(now)
-	if !now.comparable(b.made.origin) {
-		note = b.startAnew(now)
-	}
+	b.redate(now.at)
+	note = b.open(created, isNew, b.leadOfOperators(), now)
 	if n := b.settle(now); n != "" {
 		note = n
 	}
 	return note
 }
 
+// settle reckons by the clock of now what the journal can know: it is called before
+// anything is decided. It returns what is to be logged.
+func (b *journal) settle(now moment) (note string) {
+	if note = b.reckon(now); note == clockSetBack {
+		b.redate(now.at)
+	}
+	return note
+}
+
+// takeNames notes that a session holds these names, and no others.
+func (b *journal) takeNames(all []string, now moment) {
+	b.hold(all, now)
+	b.settle(now)
+}
+
+// horizon is from when on the journal knows what was issued: for all names since it was
+// made, and for each name since this agent took it.
+type horizon struct {
+	agent       string // this agent's id now
+	tolerance   time.Duration
+	maxValidity time.Duration // of a statement; zero: not known
+
+	since time.Time // jobs issued before may have run and are not known
+	floor time.Time // likewise jobs whose not-after is not later: they may have been forgotten
+	made  made      // when the journal was made, from which since follows
+	names names     // that the agent answers to
+	clock moment    // of the last reckon
+
+	madeDirty, heldDirty bool // made, names: not yet in the file
+}
+
+// open takes up a journal's age at start. Lead is how far operators' clocks were ahead.
+func (h *horizon) open(created time.Time, isNew bool, lead time.Duration, now moment) (note string) {
+	switch {
+	case isNew:
+		h.made.origin = now
+		h.madeDirty = true
+	case h.made.origin.at.IsZero(): // killed before it was written
+		h.made.origin.at = created
+	}
+	h.mend(now)
+	if !now.comparable(h.made.origin) {
+		note = h.startAnew(lead, now)
+	}
+	return note
+}
+
 // startAnew looks at a journal that was made before the machine was last started, or by
 // another process where the system tells no more.
-func (b *journal) startAnew(now moment) (note string) {
-	m := &b.made
-	switch lead := b.leadOfOperators(); {
-	case now.at.Before(m.origin.at.Add(-b.limits.Tolerance)):
+func (h *horizon) startAnew(lead time.Duration, now moment) (note string) {
+	m := &h.made
+	switch {
+	case now.at.Before(m.origin.at.Add(-h.tolerance)):
 		m.ahead, m.origin = later(m.ahead, m.origin.at), now
 		note = clockWasAhead
 	case !m.ahead.IsZero() && !now.at.Before(m.ahead): // it may have been right
@@ -95,7 +131,7 @@ func (b *journal) startAnew(now moment) (note string) {
 	default:
 		return ""
 	}
-	b.madeDirty = true
+	h.madeDirty = true
 	return note
 }
 
@@ -106,49 +142,67 @@ const (
 	clockSetBack   = "the clock was set back: the journal is as old as before"
 )
 
-// settle reckons by the clock of now what the journal can know: it is called before
-// anything is decided. It returns what is to be logged.
-func (b *journal) settle(now moment) (note string) {
-	b.clock = now
-	b.settleNames(now)
-	m := &b.made
+// reckon says by the clock of now what the journal can know. It returns what is to be
+// logged.
+func (h *horizon) reckon(now moment) (note string) {
+	h.clock = now
+	h.settleNames(now)
+	m := &h.made
 	if m.origin.at.IsZero() {
 		return ""
 	}
 	switch at := now.timeOf(m.origin); {
 	case at.After(m.origin.at.Add(clockStep)):
-		note, m.origin.at, b.madeDirty = clockWasBehind, at, true
-	case at.Before(m.origin.at.Add(-clockStep - b.limits.Tolerance)):
+		note, m.origin.at, h.madeDirty = clockWasBehind, at, true
+	case at.Before(m.origin.at.Add(-clockStep - h.tolerance)):
 		m.ahead = later(m.ahead, m.origin.at)
-		note, m.origin.at, b.madeDirty = clockSetBack, at, true
-		b.mend(now)
+		note, m.origin.at, h.madeDirty = clockSetBack, at, true
+		h.mend(now)
 	}
-	b.since = beginning(m.origin.at, b.limits.Tolerance)
+	h.since = beginning(m.origin.at, h.tolerance)
 	return note
 }
 
-// leadOfOperators is how far in the future by this host's clock operators have issued
-// jobs that were refused for it: as far as that clock was behind, or theirs ahead.
-func (b *journal) leadOfOperators() (lead time.Duration) {
-	for _, j := range b.jobs {
-		if d := j.issuedAt.Sub(j.acceptedAt); j.phase == ended && j.result.Outcome == wire.Rejected && d > b.limits.Tolerance {
-			lead = max(lead, d)
-		}
+// mend takes back what a clock that was ahead has left: a floor that would refuse
+// everything until that time has come.
+func (h *horizon) mend(now moment) {
+	if h.maxValidity > 0 && h.floor.After(now.at.Add(h.maxValidity+h.tolerance)) {
+		h.floor, h.made.origin, h.madeDirty = now.at, now, true
 	}
-	return lead
 }
 
-// mend takes back what a clock that was ahead has left: results that would be kept
-// until that time has come, and a floor that would refuse everything until then.
-func (b *journal) mend(now moment) {
-	for _, j := range b.done {
-		if time.UnixMilli(j.result.EndedAt).After(now.at.Add(b.limits.Tolerance)) {
-			j.keptFrom = now.at
-		}
+// beginning is from when on a journal knows what was issued: a job may have run
+// before the journal was made, and yet be issued later by an operator's clock.
+// Both times are cut to the millisecond.
+func beginning(created time.Time, tolerance time.Duration) time.Time {
+	return created.Truncate(time.Millisecond).Add(tolerance + time.Millisecond)
+}
+
+// A doubt is why a job that is not known may have run all the same.
+type doubt int
+
+const (
+	certain   doubt = iota // it has not
+	forgotten              // here, before this journal can tell
+	elsewhere              // on another host that had the name before
+)
+
+// doubts says whether a job that is not known, of these times, may have run.
+func (h *horizon) doubts(r *order, issuedAt, notAfter time.Time) doubt {
+	if issuedAt.Before(h.since) || !issuedAt.After(h.made.denied) || !notAfter.After(h.floor) {
+		return forgotten
 	}
-	if b.maxValidity > 0 && b.floor.After(now.at.Add(b.maxValidity+b.limits.Tolerance)) {
-		b.floor, b.made.origin, b.madeDirty = now.at, now, true
+	if _, why := h.takenAfter(r.Leaf.Host, issuedAt); why != "" && r.doubted() {
+		return elsewhere
 	}
+	return certain
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // milli is 0 for the zero time.

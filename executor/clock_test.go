@@ -197,7 +197,7 @@ func TestWhatAClockAheadHasLeft(t *testing.T) {
 // A name taken while the clock was behind is as old as it is once the clock is right.
 func TestClockBehindWhenANameIsTaken(t *testing.T) {
 	b := oldJournal()
-	b.take([]string{"web01"}, wrong(-time.Hour, -10*time.Second))
+	b.takeNames([]string{"web01"}, wrong(-time.Hour, -10*time.Second))
 	b.settle(up(0))
 	if h := b.names.held["web01"]; !h.from.Equal(beginning(t0.Add(-10*time.Second), limits().Tolerance)) {
 		t.Errorf("takes requests from %s on", h.from)
@@ -214,7 +214,7 @@ func TestDeniedRunStaysDeniedWhenTheClockIsSetBack(t *testing.T) {
 	for name, b := range map[string]*journal{"journal": begunAt(up(-time.Hour)), "name": oldJournal()} {
 		t.Run(name, func(t *testing.T) {
 			b.agent = "web01"
-			b.take([]string{"web01"}, up(-time.Hour))
+			b.takeNames([]string{"web01"}, up(-time.Hour))
 			b.settle(wrong(2*time.Hour, 0))
 			if j, _ := b.accept(run(t), "", false, t0); j != nil {
 				t.Fatalf("taken though issued before the journal or the name, by that clock: %+v", j)

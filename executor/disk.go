@@ -1,8 +1,10 @@
 package executor
 
 import (
-	"strings"
+	"log/slog"
 
+	"warren/executor/outputlog"
+	"warren/internal/agent/process"
 	"warren/internal/datadir"
 	"warren/internal/wire"
 )
@@ -30,37 +32,54 @@ func diskOf(err error) wire.Disk {
 	return wire.DiskOK
 }
 
-// diskText is an error of the data directory as a result tells it.
+// diskText describes an error of the data directory in a result.
 func diskText(err error) string {
-	text, _, _ := strings.Cut(err.Error(), "\nhint: ")
 	if words := diskWords[diskOf(err)]; words != "" {
-		return words + " (" + text + ")"
+		return words + " (" + err.Error() + ")"
 	}
-	return text
+	return err.Error()
 }
 
-// diskReason adds to a result that the disk has not taken all of its output.
-func (l *loop) diskReason(j *job, e *wire.Ended) {
-	why := l.outputs.spill.ended(j.id)
-	if why == nil {
+// outputKeeper keeps the output of running commands.
+type outputKeeper struct {
+	*outputlog.Log
+	log *slog.Logger
+}
+
+// keep stores a chunk of output and returns where.
+func (k *outputKeeper) keep(job string, c process.Chunk) outputlog.Ref {
+	before := k.DiskError()
+	r, err := k.Put(job, c.Stream, c.Offset, c.Data)
+	switch now := k.DiskError(); {
+	case now != nil && before == nil:
+		k.log.Error("the disk takes no output; it is kept in memory", "error", err, "hint", "make room in the data directory")
+	case now == nil && before != nil:
+		k.log.Info("the disk takes output again")
+	case now == nil && err != nil:
+		k.log.Error("cannot remove old output", "error", err)
+	}
+	return r
+}
+
+// jobEnded adds to a result that the disk has not taken all of its output.
+func (k *outputKeeper) jobEnded(job string, e *wire.Ended) {
+	err := k.JobEnded(job)
+	if err == nil {
 		return
 	}
-	words := diskWords[diskOf(why)]
+	words := diskWords[diskOf(err)]
 	if words == "" {
-		words = "the agent cannot write its output to the disk: " + why.Error()
+		words = "the agent cannot write its output to the disk: " + err.Error()
 	}
-	if e.Reason != "" {
-		e.Reason += "; "
-	}
-	e.Reason += words
+	e.Reason = sentences(e.Reason, words)
 }
 
-// disk is what a hello says of the data directory: how the last write has gone, or
-// the one that is tried now where that has failed.
-func (l *loop) disk() wire.Disk {
-	l.outputs.recheck()
-	if d := diskOf(l.outputs.trouble); d != wire.DiskOK {
+// disk is the state of the data directory in a hello: how the last write has gone, or
+// the one that is tried now if that has failed. Journal is the journal's error.
+func (k *outputKeeper) disk(journal error) wire.Disk {
+	k.Recheck()
+	if d := diskOf(k.DiskError()); d != wire.DiskOK {
 		return d
 	}
-	return diskOf(l.saveError)
+	return diskOf(journal)
 }

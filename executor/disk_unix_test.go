@@ -3,10 +3,11 @@
 package executor
 
 import (
-	"errors"
 	"io/fs"
 	"syscall"
 	"testing"
+
+	"warren/internal/hint"
 )
 
 func TestDiskTextNamesWhatIsWrong(t *testing.T) {
@@ -15,7 +16,7 @@ func TestDiskTextNamesWhatIsWrong(t *testing.T) {
 		"the agent's disk quota is used up (write x: disk quota exceeded)":    &fs.PathError{Op: "write", Path: "x", Err: syscall.EDQUOT},
 		"the host's file system is read-only (open x: read-only file system)": &fs.PathError{Op: "open", Path: "x", Err: syscall.EROFS},
 		"the host's disk reports errors (write x: input/output error)":        &fs.PathError{Op: "write", Path: "x", Err: syscall.EIO},
-		"open x: permission denied":                                           errors.New("open x: permission denied\nhint: mend it"),
+		"open x: permission denied":                                           hint.New("open x: permission denied", "change its mode"),
 	} {
 		if got := diskText(err); got != want {
 			t.Errorf("got  %q\nwant %q", got, want)

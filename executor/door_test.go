@@ -16,6 +16,7 @@ import (
 	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
 
+	"warren/executor/outputlog"
 	"warren/internal/agent/trust"
 	"warren/internal/broker"
 	"warren/internal/wire"
@@ -188,9 +189,9 @@ func TestSecretDoesNotOutliveTheProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	begun, bereft := again.resume(false)
-	if len(begun) != 0 || len(bereft) != 1 || len(again.queue) != 0 {
-		t.Errorf("%v, %v, %v", begun, bereft, again.queue)
+	begun, withoutSecrets := again.resume(false)
+	if len(begun) != 0 || len(withoutSecrets) != 1 || len(again.queue) != 0 {
+		t.Errorf("%v, %v, %v", begun, withoutSecrets, again.queue)
 	}
 }
 
@@ -208,7 +209,7 @@ func TestHearsayIsReplayed(t *testing.T) {
 	}
 	again := newJournal(limits(), t0)
 	for i := len(b.unsaved) - 1; i >= 0; i-- { // whatever their order
-		if err := again.replay(b.unsaved[i].unsaved.encode()); err != nil {
+		if err := again.replay(b.unsaved[i].record.unsaved.encode()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -320,7 +321,7 @@ func TestSignatureAndAgentOutliveTheProcess(t *testing.T) {
 	o := run(t)
 	o.Signature = "c2ln"
 	waits, _ := b.accept(o, "", false, t0)
-	for name, record := range map[string]entry{"as written": *waits.unsaved, "as rewritten": waits.whole()} {
+	for name, record := range map[string]entry{"as written": *waits.record.unsaved, "as rewritten": waits.whole()} {
 		again := newJournal(limits(), t0)
 		again.agent = "web02" // it has another id now
 		if err := again.replay(record.encode()); err != nil {
@@ -331,17 +332,21 @@ func TestSignatureAndAgentOutliveTheProcess(t *testing.T) {
 		if j == nil || j.signature != "c2ln" || j.agent != "web01" {
 			t.Fatalf("%s: %+v", name, j)
 		}
-		out := newOutbox("web02", nil)
-		for _, v := range []any{j.state(t0), out.progress(j)} {
-			p := out.publication("q", j.id, v)
-			if !strings.Contains(string(p.Msg.Body), `"agent":"web01"`) {
+		kept, err := outputlog.Open("", 1<<20, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := newReplies("web02", kept, nil)
+		wantAgent := func(reply any) {
+			t.Helper()
+			if p := out.publication(&outMessage{to: "q", correlation: j.id, reply: reply}); !strings.Contains(string(p.Msg.Body), `"agent":"web01"`) {
 				t.Errorf("%s: %s", name, p.Msg.Body)
 			}
 		}
+		wantAgent(j.state(t0))
+		wantAgent(progress(j))
 		again.revoke(j, "gone", t0)
-		if p := out.publication("q", j.id, out.ended(j, false)); !strings.Contains(string(p.Msg.Body), `"agent":"web01"`) {
-			t.Errorf("%s: %s", name, p.Msg.Body)
-		}
+		wantAgent(out.ended(j))
 		if j.signature != "" {
 			t.Error("it is kept for longer than it is needed")
 		}

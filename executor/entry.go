@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
@@ -35,7 +36,7 @@ type entry struct {
 	BegunAt    int64             `json:"begun_at,omitzero"`
 	Process    *process.Identity `json:"process,omitzero"` // the command's leader
 	Ended      *wire.Ended       `json:"ended,omitzero"`
-	Kept       []ref             `json:"kept,omitempty"` // with Ended: where its output is
+	Kept       []outputlog.Ref   `json:"kept,omitempty"` // with Ended: where its output is
 	Told       bool              `json:"told,omitzero"`  // an operator has the result
 
 	// Floor, in an entry of no job: unknown jobs whose not-after is not later
@@ -87,7 +88,7 @@ func (b *journal) replay(record []byte) error {
 		return fmt.Errorf("a journal record that cannot be read: %w", err)
 	}
 	if e.Job == "" {
-		b.replayMemo(&e)
+		b.horizon.replay(&e)
 		return nil
 	}
 	j := b.jobs[e.Job]
@@ -99,7 +100,7 @@ func (b *journal) replay(record []byte) error {
 			id: e.Job, task: e.Task, host: e.Host, replyTo: e.ReplyTo, acceptedAt: time.UnixMilli(e.AcceptedAt),
 			issuedAt: time.UnixMilli(e.IssuedAt), notAfter: time.UnixMilli(e.NotAfter), agent: e.Agent,
 		}
-		j.issuer, j.anyJob, j.recorded, j.uncertain = e.Issuer, e.AnyJob, true, e.Uncertain
+		j.issuer, j.anyJob, j.record.identified, j.uncertain = e.Issuer, e.AnyJob, true, e.Uncertain
 		copy(j.digest[:], e.Digest)
 		b.remember(j)
 	}
@@ -123,28 +124,28 @@ func (b *journal) replay(record []byte) error {
 	return nil
 }
 
-// replayMemo applies a record of no job.
-func (b *journal) replayMemo(e *entry) {
+// replay applies a record of no job.
+func (h *horizon) replay(e *entry) {
 	switch {
 	case e.Made != nil:
-		b.made.replay(e.Made)
+		h.made.replay(e.Made)
 	case e.Names != nil:
-		b.names.replay(e.Names)
+		h.names.replay(e.Names)
 	default:
-		b.floor = later(b.floor, time.UnixMilli(e.Floor))
+		h.floor = later(h.floor, time.UnixMilli(e.Floor))
 	}
 }
 
 // memos are the records of no job.
-func (b *journal) memos(made, held, floor bool) (records [][]byte) {
+func (h *horizon) memos(made, held, floor bool) (records [][]byte) {
 	if floor {
-		records = append(records, (&entry{Floor: b.floor.UnixMilli()}).encode())
+		records = append(records, (&entry{Floor: h.floor.UnixMilli()}).encode())
 	}
-	if made && !b.made.origin.at.IsZero() {
-		records = append(records, (&entry{Made: b.made.entry()}).encode())
+	if made && !h.made.origin.at.IsZero() {
+		records = append(records, (&entry{Made: h.made.entry()}).encode())
 	}
-	if held && len(b.names.held) > 0 {
-		records = append(records, (&entry{Names: b.names.entry()}).encode())
+	if held && len(h.names.held) > 0 {
+		records = append(records, (&entry{Names: h.names.entry()}).encode())
 	}
 	return records
 }
@@ -154,11 +155,11 @@ func (b *journal) memos(made, held, floor bool) (records [][]byte) {
 // came from an inbox that was not drained waits on for its recall, unless the
 // agent has no inbox any more. Those that waited with a secret, which no file
 // has kept, are returned as well.
-func (b *journal) resume(inbox bool) (begun, bereft []*job) {
+func (b *journal) resume(inbox bool) (begun, withoutSecrets []*job) {
 	for _, j := range b.jobs {
 		switch {
 		case j.phase == waiting && j.run.SecretHash != nil:
-			bereft = append(bereft, j)
+			withoutSecrets = append(withoutSecrets, j)
 		case j.phase == waiting && j.inbox && inbox:
 			b.held = append(b.held, j)
 		case j.phase == waiting:
@@ -170,5 +171,5 @@ func (b *journal) resume(inbox bool) (begun, bereft []*job) {
 	sortByAcceptance(b.queue)
 	sortByAcceptance(b.held)
 	sortByAcceptance(begun)
-	return begun, bereft
+	return begun, withoutSecrets
 }

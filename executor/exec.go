@@ -3,15 +3,17 @@ package executor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
+	"warren/executor/decisionlog"
 	"warren/internal/agent/process"
 	"warren/internal/strictmodes"
 	"warren/internal/wire"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Why a running command was stopped.
@@ -20,8 +22,8 @@ var (
 	errStopped  = errors.New("the agent was stopped")
 )
 
-// A report is what an exec goroutine tells the loop: who its process is, some
-// output, or, as its last word, how the command ended.
+// A report comes from an exec goroutine: its process, some output, or, as its last
+// report, how the command ended.
 type report struct {
 	job     *job // a handle; only the loop looks inside
 	process *process.Identity
@@ -30,25 +32,22 @@ type report struct {
 	rest    []process.Chunk
 }
 
-// execute starts the exec goroutine of a job that the journal has as begun.
-func (l *loop) execute(work context.Context, j *job) {
+// pool has the exec goroutines.
+type pool struct {
+	group   errgroup.Group
+	cancels map[*job]context.CancelCauseFunc // of running commands
+	leaving chan struct{}                    // closed when they cannot be waited for any longer
+	reports chan<- report
+}
+
+// start runs a command in a goroutine of its own, which reports until the command has
+// ended.
+func (p *pool) start(work context.Context, cfg *Config, j *job, spec process.Spec) {
 	ctx, stop := context.WithCancelCause(work)
-	j.stop = stop
-	run := j.run
-	spec, err := l.cfg.spec(run, j.secret)
-	if err != nil {
-		stop(nil)
-		j.stop = nil
-		l.journal.end(j, wire.Ended{Outcome: wire.FailedToStart, Reason: err.Error()}, l.cfg.Now())
-		l.ended(j)
-		return
-	}
-	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.task, "WARREN_HOST=" + j.host})
-	spec.Mark, spec.Leave = mark(j.id), l.leaving
-	j.logged = true
-	l.log.Info("began", "job", j.id, "task", j.task, "host", j.host, "issuer", j.issuer, "command", commandLine(run))
-	cfg, reports := l.cfg, l.reports
-	l.exec.Go(func() error {
+	p.cancels[j] = stop
+	spec.Mark, spec.Leave = mark(j.id), p.leaving
+	run, reports := j.run, p.reports
+	p.group.Go(func() error {
 		defer stop(nil)
 		// The loop receives until no job runs, so these sends need no second exit.
 		started := func(id process.Identity) { reports <- report{job: j, process: &id} }
@@ -59,6 +58,40 @@ func (l *loop) execute(work context.Context, j *job) {
 	})
 }
 
+// cancel stops a job's command, if it runs.
+func (p *pool) cancel(j *job, cause error) {
+	if stop := p.cancels[j]; stop != nil {
+		stop(cause)
+	}
+}
+
+// stop ends all commands; each reports in its turn. A command that cannot be ended is
+// given up.
+func (p *pool) stop() {
+	select {
+	case <-p.leaving:
+	default:
+		close(p.leaving)
+	}
+	for _, stop := range p.cancels {
+		stop(errStopped)
+	}
+}
+
+// execute starts a job that the journal has as begun.
+func (l *loop) execute(work context.Context, j *job) {
+	spec, err := l.cfg.spec(j.run, j.secret)
+	if err != nil {
+		l.journal.end(j, wire.Ended{Outcome: wire.FailedToStart, Reason: err.Error()}, l.cfg.Now())
+		l.ended(j)
+		return
+	}
+	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.task, "WARREN_HOST=" + j.host})
+	l.named[j] = true
+	l.log.Info("began", "job", j.id, "task", j.task, "host", j.host, "issuer", j.issuer, "command", decisionlog.CommandLine(j.run))
+	l.pool.start(work, &l.cfg, j, spec)
+}
+
 // mark is the environment entry by which a job's processes are known.
 func mark(job string) string { return "WARREN_JOB=" + job }
 
@@ -67,32 +100,19 @@ func (l *loop) report(r report, now time.Time) {
 	switch {
 	case r.process != nil:
 		l.journal.started(r.job, r.process, now)
+		l.replies.extendQuietPeriod(r.job, now, quietPeriod)
 	case r.chunk != nil:
-		l.keep(r.job, *r.chunk)
-		l.outbox.changed(r.job)
+		l.journal.output(r.job, l.output.keep(r.job.id, *r.chunk))
+		l.replies.changed(r.job)
 	default:
+		delete(l.pool.cancels, r.job)
 		for _, c := range r.rest {
-			l.keep(r.job, c)
+			l.journal.output(r.job, l.output.keep(r.job.id, c))
 		}
-		l.diskReason(r.job, r.ended)
+		l.output.jobEnded(r.job.id, r.ended)
 		l.journal.end(r.job, *r.ended, now)
 		l.ended(r.job)
 	}
-}
-
-// keep stores a chunk of output.
-func (l *loop) keep(j *job, c process.Chunk) {
-	before := l.outputs.trouble
-	r, err := l.outputs.put(j.id, c.Stream, c.Offset, c.Data)
-	switch now := l.outputs.trouble; {
-	case now != nil && before == nil:
-		l.log.Error("the disk takes no output; it is kept in memory", "error", err, "hint", "make room in the data directory")
-	case now == nil && before != nil:
-		l.log.Info("the disk takes output again")
-	case now == nil && err != nil:
-		l.log.Error("cannot remove old output", "error", err)
-	}
-	l.journal.output(j, r)
 }
 
 // exec runs one command to its end.
@@ -174,15 +194,4 @@ func writeScriptIn(dir string, content []byte, u *process.User) (string, error) 
 		os.Remove(f.Name())
 	}
 	return f.Name(), err
-}
-
-// commandLine is what the agent's log says of a job.
-func commandLine(r *wire.Run) string {
-	switch {
-	case r.Command != "":
-		return r.Command
-	case len(r.Script) > 0:
-		return fmt.Sprintf("script of %d bytes %q", len(r.Script), r.Argv)
-	}
-	return fmt.Sprintf("%q", r.Argv)
 }

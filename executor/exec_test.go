@@ -7,6 +7,7 @@ import (
 	"testing"
 	"weak"
 
+	"warren/executor/decisionlog"
 	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
@@ -29,7 +30,7 @@ func TestOutcomeHoldsNoOutput(t *testing.T) {
 // Scripts of an agent that was killed do not pile up; nothing else goes.
 func TestSweepScripts(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"warren-script-1", "warren-script-2.cmd", "journal", decisionsFile} {
+	for _, name := range []string{"warren-script-1", "warren-script-2.cmd", "journal", decisionlog.FileName} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +40,7 @@ func TestSweepScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(left) != 2 || left[0].Name() != decisionsFile || left[1].Name() != "journal" {
+	if len(left) != 2 || left[0].Name() != decisionlog.FileName || left[1].Name() != "journal" {
 		t.Errorf("%v", left)
 	}
 }

@@ -6,29 +6,41 @@ import (
 	"warren/internal/wire"
 )
 
-// factsFor is how long facts are told as they were found: many operators may ask
-// at the same time, and addresses seldom change.
-const factsFor = time.Minute
+// factsTTL is how long collected facts are reported: many operators may ask at the same
+// time, and addresses seldom change.
+const factsTTL = time.Minute
 
-// hello tells who this agent is.
-func (l *loop) hello(now time.Time) *wire.Hello {
-	if age := now.Sub(l.factsAt); age < 0 || age >= factsFor { // less than 0: the clock was set back
-		l.collect(now)
+// factsCache has the facts of this machine. They are collected at the start and for a
+// discover, not by a timer: an idle agent does nothing.
+type factsCache struct {
+	cfg     *Config
+	started time.Time
+	facts   wire.Facts
+	at      time.Time // when they were collected
+}
+
+// current returns the facts, collected anew if they are old.
+func (f *factsCache) current(now time.Time) wire.Facts {
+	if age := now.Sub(f.at); age < 0 || age >= factsTTL { // less than 0: the clock was set back
+		f.collect(now)
 	}
+	return f.facts
+}
+
+func (f *factsCache) collect(now time.Time) {
+	f.facts, f.at = f.cfg.Facts(), now
+	f.facts.Version, f.facts.Labels, f.facts.StartedAt = f.cfg.Version, f.cfg.Labels, f.started.UnixMilli()
+}
+
+// hello describes this agent.
+func (l *loop) hello(now time.Time) *wire.Hello {
 	h := &wire.Hello{
-		Names: l.names, Facts: l.facts,
+		Names: l.presence.names, Facts: l.facts.current(now),
 		Running: l.journal.running, Queued: len(l.journal.queue), Workers: l.cfg.Limits.Workers,
-		Disk: l.disk(), At: now.UnixMilli(),
+		Disk: l.output.disk(l.saver.err), At: now.UnixMilli(),
 	}
 	if l.cfg.Trust != nil {
 		h.RefusedFiles = l.cfg.Trust.Refused()
 	}
 	return h
-}
-
-// collect finds out what there is to tell. Nothing else than a discover does so
-// after the start: an idle agent does nothing.
-func (l *loop) collect(now time.Time) {
-	l.facts, l.factsAt = l.cfg.Facts(), now
-	l.facts.Version, l.facts.Labels, l.facts.StartedAt = l.cfg.Version, l.cfg.Labels, l.started.UnixMilli()
 }

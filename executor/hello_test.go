@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/wire"
 )
 
@@ -50,7 +51,7 @@ func TestFactsAreCollectedWhenAsked(t *testing.T) {
 		if f.CPUs != 1 || f.Version != "1.2.3" || f.Labels["role"] != "web" || f.StartedAt != started {
 			t.Errorf("first: %+v", f)
 		}
-		time.Sleep(factsFor - time.Second)
+		time.Sleep(factsTTL - time.Second)
 		if f := r.discover().Facts; f.CPUs != 1 {
 			t.Errorf("within a minute: %+v", f)
 		}
@@ -78,7 +79,7 @@ func TestLabelsThatCannotBeTold(t *testing.T) {
 		"65 are too": many,
 		"as JSON":    {"a": strings.Repeat("\n", wire.MaxFact), "b": large, "c": large, "d": large, "e": large, "f": large, "g": large, "h": large, "i": large, "j": large, "k": large, "l": large, "m": large, "n": large, "o": large},
 	} {
-		_, err := New(Config{ID: "web01", AllowUnsigned: true, Labels: labels, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}})
+		_, err := New(Config{ID: "web01", AllowUnsigned: true, Labels: labels, Broker: broker.Options{Dial: dial.Options{URLs: []string{"amqp://127.0.0.1/"}}}})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q: %v", want, err)
 		}

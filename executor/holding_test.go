@@ -7,8 +7,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/executor/outputlog"
 	journalfile "warren/internal/agent/journal"
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 )
 
 // While a session lasts it is noted twice a minute, without a sync, that the names are
@@ -25,7 +27,7 @@ func TestHoldIsNotedWithoutASync(t *testing.T) {
 			t.Errorf("%d records and %d syncs in ten minutes, want 21 and none", n, d.syncs)
 		}
 		b := replayed(t, d.written(), t0)
-		if until := b.names.until.at; time.Since(until) > touchEvery {
+		if until := b.names.until.at; time.Since(until) > touchInterval {
 			t.Errorf("held until %s, now it is %s", until, time.Now())
 		}
 		end()
@@ -48,7 +50,7 @@ func TestHoldUsesNoReserve(t *testing.T) {
 			t.Errorf("%d records from the reserve", n)
 		}
 		d.set(func() { d.full = false })
-		time.Sleep(touchEvery)
+		time.Sleep(touchInterval)
 		if n := len(d.written()); n != 1 {
 			t.Errorf("%d records once there is room again", n)
 		}
@@ -63,13 +65,13 @@ func TestMovedBeginningIsDurable(t *testing.T) {
 		d := &disk{}
 		steady := steady()
 		a, err := New(Config{
-			ID: "web01", AllowUnsigned: true, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}, Uptime: steady, Limits: limits(),
+			ID: "web01", AllowUnsigned: true, Broker: broker.Options{Dial: dial.Options{URLs: []string{"amqp://127.0.0.1/"}}}, Uptime: steady, Limits: limits(),
 			Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		kept, err := openOutputs("", 1<<20, 0)
+		kept, err := outputlog.Open("", 1<<20, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +84,7 @@ func TestMovedBeginningIsDurable(t *testing.T) {
 		go func() { ended <- l.run(ctx, context.WithoutCancel(ctx)) }()
 		synctest.Wait()
 		ahead.Store(int64(time.Hour))
-		time.Sleep(touchEvery + time.Second)
+		time.Sleep(touchInterval + time.Second)
 		again := newJournal(a.cfg.Limits, time.Time{})
 		for _, r := range d.durable() {
 			if err := again.replay(r); err != nil {

@@ -22,7 +22,7 @@ const inboxExpires = 30 * 24 * time.Hour
 // meanwhile the host queue is to be served.
 func (a *Agent) readInbox(ctx context.Context) error {
 	opts := a.cfg.Broker
-	opts.Name += " inbox"
+	opts.Dial.Name += " inbox"
 	opts.Log = a.cfg.Log.With("queue", wire.InboxQueue(a.cfg.ID))
 	link, err := broker.NewLink(opts)
 	if err != nil {
@@ -43,7 +43,7 @@ func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 	}
 	from := delivery{queue: queue, name: a.cfg.ID, inbox: true, held: true}
 	for more := true; more; {
-		err := broker.Within(s.Conn, broker.CallTime, func() (err error) {
+		err := broker.CallWithTimeout(s.Conn, broker.CallTimeout, func() (err error) {
 			from.Delivery, more, err = ch.Get(queue, false)
 			return err
 		})

@@ -1,9 +1,9 @@
 package executor
 
 import (
-	"context"
 	"time"
 
+	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
@@ -32,30 +32,21 @@ type job struct {
 	issuer string // who it belongs to; empty: to everybody
 	anyJob bool   // a cancel or status by one who may do that to any job
 
-	inbox      bool   // it came from the inbox while that was being drained
-	judged     uint64 // the turn of the loop in which it was permitted
+	inbox      bool // it came from the inbox while that was being drained
 	phase      phase
 	acceptedAt time.Time
 	startedAt  time.Time
-	quietUntil time.Time               // a job that ends before costs one reply
-	process    *process.Identity       // while it runs
-	stop       context.CancelCauseFunc // while it runs
+	process    *process.Identity // while it runs
 	canceling  bool
 
-	kept   []ref      // output in the order it came, both streams
-	result wire.Ended // when it has ended, without the output
-	told   bool       // an operator has it
+	kept   []outputlog.Ref // output in the order it came, both streams
+	result wire.Ended      // when it has ended, without the output
+	told   bool            // an operator has it
 
 	uncertain bool      // it was canceled before it came, and may have run on another host
 	keptFrom  time.Time // its end was noted by a clock that was ahead: when that was found
 
-	logged   bool   // the log has said whose it is
-	recorded bool   // the journal knows who it is
-	unsaved  *entry // what the journal is yet to be told
-	urgent   bool   // and before anything is said of the job
-	saving   int    // entries that are being written
-
-	mails []*mailing // who is being told
+	record recordState
 }
 
 // keptBytes is the size of the output that was kept.
@@ -76,4 +67,22 @@ func (j *job) state(now time.Time) *wire.State {
 		s.State, s.StartedAt = wire.StateRunning, j.startedAt.UnixMilli()
 	}
 	return s
+}
+
+// beginBy is when a waiting job's time is up. It is valid as long as its
+// statement says, counted from when it came where the operator's clock is ahead.
+func (j *job) beginBy(tolerance time.Duration) time.Time {
+	byHere, byOperator := j.acceptedAt.Add(j.notAfter.Sub(j.issuedAt)), j.notAfter.Add(tolerance)
+	if byHere.Before(byOperator) {
+		return byHere
+	}
+	return byOperator
+}
+
+// endedAt is from when on a result is kept.
+func (j *job) endedAt() time.Time {
+	if !j.keptFrom.IsZero() {
+		return j.keptFrom
+	}
+	return time.UnixMilli(j.result.EndedAt)
 }

@@ -144,7 +144,7 @@ func TestTimes(t *testing.T) {
 func TestWaitingJobExpires(t *testing.T) {
 	b := newJournal(limits(), t0)
 	j, _ := b.accept(run(t), "", false, t0)
-	if at := b.nextExpiry(); !at.Equal(t0.Add(time.Minute)) {
+	if at := b.nextExpiry(limits().Tolerance); !at.Equal(t0.Add(time.Minute)) {
 		t.Errorf("its time is up at %s", at)
 	}
 	if gone := b.expire(t0.Add(time.Minute)); gone != nil {
@@ -155,7 +155,7 @@ func TestWaitingJobExpires(t *testing.T) {
 		t.Fatalf("expired %v", gone)
 	}
 	wantOutcome(t, j, wire.Expired, "no worker")
-	if at := b.nextExpiry(); !at.IsZero() {
+	if at := b.nextExpiry(limits().Tolerance); !at.IsZero() {
 		t.Errorf("nothing waits, and yet until %s", at)
 	}
 }

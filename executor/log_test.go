@@ -53,8 +53,10 @@ func TestLogSaysWhichJobsWait(t *testing.T) {
 func TestLogSaysWhoseJobItIs(t *testing.T) {
 	for _, logged := range []bool{false, true} {
 		var log bytes.Buffer
-		l := &loop{log: textLog(&log), outbox: newOutbox("web01", nil), cfg: Config{Now: time.Now}}
-		l.ended(&job{issuer: "SHA256:key", logged: logged, result: wire.Ended{Outcome: wire.Rejected, Reason: "queue full"}})
+		l := &loop{log: textLog(&log), replies: &replies{outbox: newOutbox(nil)}, cfg: Config{Now: time.Now}, named: map[*job]bool{}}
+		j := &job{issuer: "SHA256:key", result: wire.Ended{Outcome: wire.Rejected, Reason: "queue full"}}
+		l.named[j] = logged
+		l.ended(j)
 		if said := strings.Contains(log.String(), "issuer=SHA256:key"); said == logged {
 			t.Errorf("logged before: %v; now %s", logged, &log)
 		}

@@ -14,8 +14,10 @@ import (
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/wire"
 )
 
@@ -37,20 +39,20 @@ type rig struct {
 func newRig(t *testing.T, edit func(*Config)) *rig { return newRigOn(t, nil, edit) }
 
 func newRigOn(t *testing.T, file RecordFile, edit func(*Config)) *rig {
-	kept, err := openOutputs("", 1<<20, 0)
+	kept, err := outputlog.Open("", 1<<20, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return newRigOver(t, kept, file, edit)
 }
 
-func newRigOver(t *testing.T, kept *outputs, file RecordFile, edit func(*Config)) *rig {
+func newRigOver(t *testing.T, kept *outputlog.Log, file RecordFile, edit func(*Config)) *rig {
 	r := &rig{
 		t: t, out: make(chan *broker.Publication), ended: make(chan error, 1),
 		started: make(chan process.Spec, 100), finish: make(chan process.Result),
 	}
 	cfg := Config{
-		ID: "web01", AllowUnsigned: true, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}},
+		ID: "web01", AllowUnsigned: true, Broker: broker.Options{Dial: dial.Options{URLs: []string{"amqp://127.0.0.1/"}}},
 		Limits: Limits{Workers: 1, Queue: 2}, Runner: r.execute,
 	}
 	if edit != nil {
@@ -196,7 +198,7 @@ func TestQuickCommandCostsOneReply(t *testing.T) {
 		task, job := ids()
 		r.send(wire.TypeRun, task, job)
 		<-r.started
-		time.Sleep(quiet - time.Millisecond)
+		time.Sleep(quietPeriod - time.Millisecond)
 		r.finish <- exited(3, process.Chunk{Stream: wire.Stdout, Data: []byte("out")}, process.Chunk{Stream: wire.Stderr, Data: []byte("err")})
 		e := next[*wire.Ended](r)
 		if e.Outcome != wire.Exited || *e.ExitCode != 3 || string(e.Stdout.Data) != "out" || string(e.Stderr.Data) != "err" || e.Agent != "web01" {
@@ -227,7 +229,7 @@ func TestCodePageIsTold(t *testing.T) {
 // A machine that takes its time to start a command says nothing of it before the
 // command has run for a while, or could not be started for long.
 func TestSlowStartIsAnnouncedLate(t *testing.T) {
-	for start, want := range map[time.Duration]time.Duration{launch / 2: launch/2 + quiet, 2 * launch: launch} {
+	for start, want := range map[time.Duration]time.Duration{startAllowance / 2: startAllowance/2 + quietPeriod, 2 * startAllowance: startAllowance} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, nil)
 			defer r.close()
@@ -257,8 +259,8 @@ func TestSlowCommandIsAnnounced(t *testing.T) {
 		if s := next[*wire.Started](r); s.Job != j1 {
 			t.Errorf("started %s", s.Job)
 		}
-		if d := time.Since(begin); d != quiet {
-			t.Errorf("announced after %s, want %s", d, quiet)
+		if d := time.Since(begin); d != quietPeriod {
+			t.Errorf("announced after %s, want %s", d, quietPeriod)
 		}
 		if a := next[*wire.Accepted](r); a.Job != j2 {
 			t.Errorf("accepted %s", a.Job)
@@ -503,8 +505,8 @@ func TestDrainWithoutBrokerEnds(t *testing.T) {
 		if err := <-r.ended; err != nil {
 			t.Error(err)
 		}
-		if d := time.Since(begin); d != flushFor {
-			t.Errorf("left after %s, want %s", d, flushFor)
+		if d := time.Since(begin); d != flushTimeout {
+			t.Errorf("left after %s, want %s", d, flushTimeout)
 		}
 	})
 }
@@ -563,7 +565,7 @@ func TestCheckExecutesNothing(t *testing.T) {
 }
 
 func TestUnsignedIsRefusedUnlessAllowed(t *testing.T) {
-	if _, err := New(Config{ID: "web01", Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}}); !errors.Is(err, ErrUntrusting) {
+	if _, err := New(Config{ID: "web01", Broker: broker.Options{Dial: dial.Options{URLs: []string{"amqp://127.0.0.1/"}}}}); !errors.Is(err, ErrUntrusting) {
 		t.Errorf("error %v", err)
 	}
 }

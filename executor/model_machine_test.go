@@ -13,9 +13,11 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/agent/uptime"
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/wire"
 )
 
@@ -88,7 +90,7 @@ func (m *machine) start() {
 	l := &life{out: make(chan *broker.Publication), over: make(chan struct{})}
 	var err error
 	l.agent, err = New(Config{
-		ID: m.name, AllowUnsigned: true, Broker: broker.Options{URLs: []string{"amqp://127.0.0.1/"}}, Inbox: m.plan.Inbox,
+		ID: m.name, AllowUnsigned: true, Broker: broker.Options{Dial: dial.Options{URLs: []string{"amqp://127.0.0.1/"}}}, Inbox: m.plan.Inbox,
 		Limits: Limits{Workers: m.plan.Workers, Queue: m.plan.Queue, Retention: m.plan.Retention}, Now: m.now, Uptime: m.uptime,
 		Runner: func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
 			return m.execute(ctx, l, s, started, out)
@@ -110,7 +112,7 @@ func (m *machine) start() {
 	}
 	b.maxValidity = l.agent.cfg.MaxValidity
 	b.start(created, isNew, l.agent.cfg.now())
-	kept, err := openOutputs(m.dir, 1<<20, b.lastSegment())
+	kept, err := outputlog.Open(m.dir, 1<<20, b.lastSegment())
 	if err != nil {
 		w.failf("outputs: %w", err)
 		return

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// holdGap is for how long an agent may be without a name, as over a restart of its
+	// nameGapTimeout is for how long an agent may be without a name, as over a restart of its
 	// own or of the broker's, and still count as the one that has held it all the time.
 	//
 	// That the broker refuses the name meanwhile (405) does not shorten it, since that
@@ -15,11 +15,11 @@ const (
 	// for as long as its heartbeat takes, 60 to 90 s. What proves another holder is that
 	// this agent was ready without the name. So two agents of one id, of which one takes
 	// the name and loses it again within this time, are not told apart.
-	holdGap = 2 * time.Minute
+	nameGapTimeout = 2 * time.Minute
 
-	// touchEvery is how often it is written, without a sync, that the names are still
+	// touchInterval is how often it is written, without a sync, that the names are still
 	// held. An agent that is killed has lost no more of it.
-	touchEvery = 30 * time.Second
+	touchInterval = 30 * time.Second
 )
 
 // A holding is one name that this agent answers to.
@@ -42,59 +42,58 @@ type names struct {
 	connected bool   // they are held now
 }
 
-// take notes that a session holds these names, and no others.
-func (b *journal) take(all []string, now moment) {
-	n := &b.names
+// hold notes that a session holds these names, and no others.
+func (z *horizon) hold(all []string, now moment) {
+	n := &z.names
 	gap := now.since(n.until)
-	unbroken := gap >= -b.limits.Tolerance && gap <= holdGap
+	unbroken := gap >= -z.tolerance && gap <= nameGapTimeout
 	held := make(map[string]*holding, len(all))
 	for _, name := range all {
 		h := n.held[name]
 		switch {
 		case h == nil:
 			h = &holding{since: now, fresh: true}
-		case !unbroken, now.timeOf(h.since).After(now.at.Add(b.limits.Tolerance)): // or by a clock that was ahead
-			h = &holding{since: now, fresh: h.fresh && b.takenLately(h, now), denied: h.denied}
+		case !unbroken, now.timeOf(h.since).After(now.at.Add(z.tolerance)): // or by a clock that was ahead
+			h = &holding{since: now, fresh: h.fresh && z.takenLately(h, now), denied: h.denied}
 		}
 		held[name] = h
 	}
 	n.held, n.until, n.connected = held, now, true
-	b.heldDirty = true
-	b.settle(now)
+	z.heldDirty = true
 }
 
 // takenLately reports whether a name was taken so lately that operators' clocks still
 // matter.
-func (b *journal) takenLately(h *holding, now moment) bool {
-	return now.since(h.since) <= b.limits.Tolerance
+func (z *horizon) takenLately(h *holding, now moment) bool {
+	return now.since(h.since) <= z.tolerance
 }
 
 // touch notes that the names are still held. After a gap, as in a machine that has
 // slept, the connection may be one that the broker has long given up: the names then
 // count as held until before it.
-func (b *journal) touch(now moment) {
-	if n := &b.names; n.connected && now.since(n.until) <= holdGap {
+func (z *horizon) touch(now moment) {
+	if n := &z.names; n.connected && now.since(n.until) <= nameGapTimeout {
 		n.until = now
-		b.heldDirty = true
+		z.heldDirty = true
 	}
 }
 
 // leave notes that the session is over.
-func (b *journal) leave() { b.names.connected = false }
+func (z *horizon) leave() { z.names.connected = false }
 
 // takenAfter says why another host may have run a request for a name, that was issued
 // before this agent took the name; empty where none can.
-func (b *journal) takenAfter(name string, issuedAt time.Time) (from time.Time, why string) {
-	h := b.names.held[name]
+func (z *horizon) takenAfter(name string, issuedAt time.Time) (from time.Time, why string) {
+	h := z.names.held[name]
 	if h == nil || !issuedAt.Before(h.from) && issuedAt.After(h.denied) {
 		return time.Time{}, ""
 	}
 	to := name
-	if name == b.agent {
+	if name == z.agent {
 		to = "this name"
 	}
 	return h.from, fmt.Sprintf("%s has answered to %s only since %s UTC by its clock; this request is older",
-		b.agent, to, b.clock.timeOf(h.since).UTC().Format(time.TimeOnly))
+		z.agent, to, z.clock.timeOf(h.since).UTC().Format(time.TimeOnly))
 }
 
 // A namesEntry is a record of the names.
@@ -126,18 +125,18 @@ func (n *names) replay(e *namesEntry) {
 
 // settleNames says of each name from when on requests for it are taken, as far as the
 // clock tells now.
-func (b *journal) settleNames(now moment) {
-	for _, h := range b.names.held {
+func (z *horizon) settleNames(now moment) {
+	for _, h := range z.names.held {
 		h.from = now.timeOf(h.since).Truncate(time.Millisecond)
 		if h.fresh {
-			h.from = beginning(h.from, b.limits.Tolerance)
+			h.from = beginning(h.from, z.tolerance)
 		}
 	}
 }
 
 // newNames are those of the names that were taken just now, for the log.
-func (b *journal) newNames(now moment) (fresh []string) {
-	for name, h := range b.names.held {
+func (z *horizon) newNames(now moment) (fresh []string) {
+	for name, h := range z.names.held {
 		if h.since == now {
 			fresh = append(fresh, name)
 		}

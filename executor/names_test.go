@@ -36,7 +36,7 @@ func oldJournal() *journal {
 // may have run it. Nor does it say that it never ran.
 func TestNewNameRefusesWhatIsOlder(t *testing.T) {
 	b := oldJournal()
-	b.take([]string{"web01"}, up(time.Second))
+	b.takeNames([]string{"web01"}, up(time.Second))
 	r := run(t)
 	if j, _ := b.accept(r, "", false, t0.Add(2*time.Second)); j != nil {
 		t.Errorf("taken: %+v", j)
@@ -68,32 +68,32 @@ func TestBreakInTheHoldOnAName(t *testing.T) {
 		broken bool
 	}{
 		"none":            {func(*journal) {}, false},
-		"session renewed": {func(b *journal) { b.leave(); b.take(held, up(-9*time.Minute)) }, false},
-		"almost too long": {func(b *journal) { b.leave(); b.take(held, up(-10*time.Minute+holdGap)) }, false},
-		"too long":        {func(b *journal) { b.leave(); b.take(held, up(-10*time.Minute+holdGap+time.Millisecond)) }, true},
+		"session renewed": {func(b *journal) { b.leave(); b.takeNames(held, up(-9*time.Minute)) }, false},
+		"almost too long": {func(b *journal) { b.leave(); b.takeNames(held, up(-10*time.Minute+nameGapTimeout)) }, false},
+		"too long":        {func(b *journal) { b.leave(); b.takeNames(held, up(-10*time.Minute+nameGapTimeout+time.Millisecond)) }, true},
 		"held for longer": {func(b *journal) {
-			for d := -10 * time.Minute; d < time.Minute; d += touchEvery {
+			for d := -10 * time.Minute; d < time.Minute; d += touchInterval {
 				b.touch(up(d))
 			}
 			b.leave()
-			b.take(held, up(time.Minute))
+			b.takeNames(held, up(time.Minute))
 		}, false},
 		"asleep": {func(b *journal) {
 			b.touch(up(-time.Minute)) // the connection is not known to be gone
 			b.leave()
-			b.take(held, up(-time.Second))
+			b.takeNames(held, up(-time.Second))
 		}, true},
-		"away, and asked for meanwhile": {func(b *journal) { b.leave(); b.touch(up(0)); b.take(held, up(time.Minute)) }, true},
+		"away, and asked for meanwhile": {func(b *journal) { b.leave(); b.touch(up(0)); b.takeNames(held, up(time.Minute)) }, true},
 		"ready without it": {func(b *journal) {
-			b.take([]string{"web01"}, up(-9*time.Minute))
-			b.take(held, up(-8*time.Minute))
+			b.takeNames([]string{"web01"}, up(-9*time.Minute))
+			b.takeNames(held, up(-8*time.Minute))
 			b.touch(up(time.Minute))
 		}, false}, // the id was held all the time
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := oldJournal()
-			b.take(held, up(-time.Hour))
-			for d := -time.Hour; d <= -10*time.Minute; d += touchEvery {
+			b.takeNames(held, up(-time.Hour))
+			for d := -time.Hour; d <= -10*time.Minute; d += touchInterval {
 				b.touch(up(d))
 			}
 			c.then(b)
@@ -115,8 +115,8 @@ func TestBreakInTheHoldOnAName(t *testing.T) {
 // and over a restart of the machine.
 func TestHoldOutlivesTheProcess(t *testing.T) {
 	b := oldJournal()
-	b.take([]string{"web01", "www"}, up(-time.Hour))
-	for d := -time.Hour; d <= -time.Minute; d += touchEvery {
+	b.takeNames([]string{"web01", "www"}, up(-time.Hour))
+	for d := -time.Hour; d <= -time.Minute; d += touchInterval {
 		b.touch(up(d))
 	}
 	for name, c := range map[string]struct {
@@ -137,7 +137,7 @@ func TestHoldOutlivesTheProcess(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			again.take([]string{"web01", "www"}, c.at)
+			again.takeNames([]string{"web01", "www"}, c.at)
 			if got := again.names.held["www"].since == c.at; got != c.broken {
 				t.Errorf("taken anew: %t, want %t", got, c.broken)
 			}
@@ -149,7 +149,7 @@ func TestHoldOutlivesTheProcess(t *testing.T) {
 // agent comes for it, but not what the broker has delivered to somebody before.
 func TestInboxIsExemptFromTheHold(t *testing.T) {
 	b := oldJournal()
-	b.take([]string{"web01"}, up(time.Second))
+	b.takeNames([]string{"web01"}, up(time.Second))
 	r := run(t)
 	r.inbox = true
 	if j, _ := b.accept(r, "", true, t0.Add(2*time.Second)); j == nil || j.phase != waiting {
@@ -161,12 +161,12 @@ func TestInboxIsExemptFromTheHold(t *testing.T) {
 // other hosts; once the run has come it is certain that it ran nowhere.
 func TestCancelBeforeTheInboxIsRead(t *testing.T) {
 	b := oldJournal()
-	b.take([]string{"web01"}, up(time.Second))
+	b.takeNames([]string{"web01"}, up(time.Second))
 	r := run(t)
 	b.cancel(about(t, wire.TypeCancel, r), t0.Add(2*time.Second))
 	again := oldJournal()
 	for _, j := range b.unsaved {
-		if err := again.replay(j.unsaved.encode()); err != nil {
+		if err := again.replay(j.record.unsaved.encode()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,6 +1,8 @@
 package executor
 
 import (
+	"time"
+
 	"warren/internal/agent/trust"
 	"warren/internal/wire"
 )
@@ -37,36 +39,16 @@ func (j *job) key() string {
 	return j.id
 }
 
-// known is the job that an order is about, where one is known that the order's
-// issuer may hear of.
-func (b *journal) known(o *order) *job {
-	if j := b.jobs[o.Leaf.Job]; j != nil {
-		return j
-	}
-	return b.jobs[o.issuer+"/"+o.Leaf.Job]
-}
-
-// foreign reports whether an order is about a job of somebody else's that its
-// issuer may neither run, nor cancel, nor ask for.
-func (b *journal) foreign(o *order) bool {
-	j := b.known(o)
-	if j == nil || j.issuer == o.issuer {
-		return false
-	}
-	if o.Statement.Type == wire.TypeRun {
-		return j.replyTo != "" // else a cancel by one who may: it never runs
-	}
-	return !o.anyJob
-}
-
-func (b *journal) remember(j *job) {
-	b.jobs[j.key()] = j
-	b.issued[j.issuer]++
-	if j.replyTo != "" && b.tasks[j.taskOf()] == nil {
-		b.tasks[j.taskOf()] = j
-	}
-}
-
 // taskOf names the job's task. It is its issuer's own: another's task of the
 // same id is another task.
 func (j *job) taskOf() string { return j.issuer + "/" + j.task }
+
+// placeholder is a job of which nothing but a cancel or a status has come.
+func (b *journal) placeholder(r *order, now time.Time) *job {
+	of := r.Statement.Of
+	return &job{
+		id: r.Leaf.Job, task: r.Statement.Task, host: r.Leaf.Host, acceptedAt: now,
+		issuedAt: time.UnixMilli(of.IssuedAt), notAfter: time.UnixMilli(of.NotAfter),
+		issuer: r.issuer, anyJob: r.anyJob, agent: b.agent,
+	}
+}

@@ -2,416 +2,426 @@ package executor
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
+	"warren/executor/outputlog"
 	"warren/internal/broker"
 	"warren/internal/wire"
 )
 
 const (
-	// quiet is how long a job may wait, and then how long its command may run once its
-	// process is known (process.Run), before its operator hears anything but its end:
+	// quietPeriod is how long a job may wait, and then how long its command may run once
+	// its process is known (process.Run), before its operator hears anything but its end:
 	// a quick command costs one reply.
-	quiet = 50 * time.Millisecond
+	quietPeriod = 50 * time.Millisecond
 
-	// launch is how long a job that was begun may take until its process is known,
-	// or has ended: on a machine with much else to do the news would only add to that.
-	// An operator is patient for longer before he asks again.
-	launch = 1500 * time.Millisecond
+	// startAllowance is how long a job that was begun may take until its process is known,
+	// or has ended: on a busy machine, news would only add to the load. Operators wait
+	// longer than that before they ask again.
+	startAllowance = 1500 * time.Millisecond
 
 	// window is how many publications of one agent may be unconfirmed: enough
 	// to stream output over a slow link (64 × 32 KiB), little enough to hold.
 	window = 64
 
-	// retryAfter is the pause after the broker has refused a reply because the
+	// retryDelay is the pause after the broker has refused a reply because the
 	// callback queue is full.
-	retryAfter = 500 * time.Millisecond
+	retryDelay = 500 * time.Millisecond
 
-	// maxNotes bounds the answers that no job keeps; above it the oldest is
-	// dropped, since whoever asked asks again.
-	maxNotes = 1024
+	// maxOneShots bounds the replies that no job keeps. Above it the oldest is dropped:
+	// its operator asks again.
+	maxOneShots = 1024
 
-	// maxMails bounds how many reply queues are told of one job.
-	maxMails = 4
+	// maxStreams bounds the reply queues that follow one job.
+	maxStreams = 4
 )
 
-// A mailing tells one reply queue about one job: that it was accepted or has
+// A replyStream sends one reply queue the news of one job: that it was accepted or has
 // started, its output in order, and, when all of that is confirmed, its end.
-type mailing struct {
-	job *job
-	to  string
+type replyStream struct {
+	of *jobReplies
+	to string
 
 	queued      bool  // in outbox.ready
-	told        phase // what the operator has been told: waiting is accepted
-	toldAny     bool
+	sent        phase // the last progress sent: waiting is accepted
+	sentAny     bool
 	next        int  // first chunk of job.kept that is not sent
 	unconfirmed int  // chunks in flight
 	ending      bool // ended is in flight
-	held        bool // in outbox.later
-	dropped     bool // nobody is told any more
+	postponed   bool // in outbox.postponed
+	dropped     bool // nothing is sent any more
 
-	// outputRefused is why the broker does not take the output, in its words. The
-	// outcome is sent without it.
+	// outputRefused is why the broker refuses the output, in its words. The outcome is
+	// sent without it.
 	outputRefused string
 }
 
-// A note is an answer that stands by itself: state, checked, hello, and the
+// jobReplies has the streams of one job.
+type jobReplies struct {
+	job        *job
+	streams    []*replyStream
+	quietUntil time.Time // before that, only the end is sent
+}
+
+// A oneShotReply is a reply that stands by itself: state, checked, hello, and the
 // refusal of a request that the journal does not know.
-type note struct {
+type oneShotReply struct {
 	to, correlation string
 	reply           any
 }
 
-// outbox decides what is published next. Pure state, owned by the agent loop.
+// A outMessage is one publication: a reply, or a chunk of output.
+type outMessage struct {
+	ref             uint64 // in the broker's verdict
+	to, correlation string
+	reply           any             // nil: it is output
+	inline          []outputlog.Ref // of an ended: output to put into it
+	output          outputlog.Ref
+
+	stream *replyStream // nil for a oneShotReply
+	chunk  int          // index in job.kept; -1 for the other types
+	last   bool         // it is ended
+}
+
+// outbox decides what is published next. It is pure state: it knows where output is
+// kept, and leaves reading it to whoever builds the publication.
 type outbox struct {
-	agent  string   // id
-	kept   *outputs // what chunks are read from
-	notes  []note
-	ready  []*mailing // that have something to send, in turn
-	flight map[uint64]letter
-	seq    uint64
-	head   *letter    // built, waiting for the publisher
-	later  []*mailing // refused by the broker, held until again
-	again  time.Time
+	has       func(outputlog.Ref) bool // output is still kept
+	jobs      map[*job]*jobReplies
+	quiet     []*jobReplies // in their quiet period
+	oneShots  []oneShotReply
+	ready     []*replyStream // that have something to send, in turn
+	inFlight  map[uint64]*outMessage
+	ref       uint64
+	head      *outMessage    // waiting for the publisher
+	postponed []*replyStream // refused by the broker until retryAt
+	retryAt   time.Time
 }
 
-// A letter is one publication and what it is about.
-type letter struct {
-	pub   *broker.Publication
-	mail  *mailing // nil for a note
-	chunk int      // index in job.kept; -1 for the other types
-	last  bool     // it is ended
-	note  note
+func newOutbox(has func(outputlog.Ref) bool) *outbox {
+	return &outbox{has: has, jobs: map[*job]*jobReplies{}, inFlight: map[uint64]*outMessage{}}
 }
 
-func newOutbox(agent string, kept *outputs) *outbox {
-	return &outbox{agent: agent, kept: kept, flight: map[uint64]letter{}}
+func (o *outbox) of(j *job) *jobReplies {
+	r := o.jobs[j]
+	if r == nil {
+		r = &jobReplies{job: j}
+		o.jobs[j] = r
+	}
+	return r
 }
 
-// tell sees to it that the reply queue to hears of j from its start; a queue
-// that is being told already is only woken.
-func (o *outbox) tell(j *job, to string) {
-	for _, m := range j.mails {
-		if m.to == to {
-			o.wake(m)
+// accepted begins the quiet period of a new job.
+func (o *outbox) accepted(j *job, now time.Time) {
+	r := o.of(j)
+	r.quietUntil = now.Add(quietPeriod)
+	o.quiet = append(o.quiet, r)
+}
+
+// extendQuietPeriod moves the end of the quiet period, unless it is over.
+func (o *outbox) extendQuietPeriod(j *job, now time.Time, d time.Duration) {
+	if r := o.jobs[j]; r != nil && now.Before(r.quietUntil) {
+		r.quietUntil = now.Add(d)
+	}
+}
+
+// subscribe sends a reply queue all news of j from its start. A queue that follows j
+// already stays where it is.
+func (o *outbox) subscribe(j *job, to string) {
+	r := o.of(j)
+	for _, s := range r.streams {
+		if s.to == to {
+			o.schedule(s)
 			return
 		}
 	}
-	if len(j.mails) == maxMails {
-		o.drop(j.mails[0])
+	if len(r.streams) == maxStreams {
+		o.drop(r.streams[0])
 	}
-	m := &mailing{job: j, to: to}
-	j.mails = append(j.mails, m)
-	o.wake(m)
+	s := &replyStream{of: r, to: to}
+	r.streams = append(r.streams, s)
+	o.schedule(s)
 }
 
-// restart tells to everything again, output included.
-func (o *outbox) restart(j *job, to string) {
-	for _, m := range j.mails {
-		if m.to == to {
-			o.drop(m)
+// resend sends everything again, output included.
+func (o *outbox) resend(j *job, to string) {
+	for _, s := range o.of(j).streams {
+		if s.to == to {
+			o.drop(s)
 			break
 		}
 	}
-	o.tell(j, to)
+	o.subscribe(j, to)
 }
 
-// changed wakes all who are told of j.
+// changed schedules all streams of j.
 func (o *outbox) changed(j *job) {
-	for _, m := range j.mails {
-		o.wake(m)
+	r := o.jobs[j]
+	if r == nil {
+		return
+	}
+	for _, s := range r.streams {
+		o.schedule(s)
+	}
+	o.tidy(r)
+}
+
+func (o *outbox) schedule(s *replyStream) {
+	if !s.queued {
+		s.queued = true
+		o.ready = append(o.ready, s)
 	}
 }
 
-func (o *outbox) wake(m *mailing) {
-	if !m.queued {
-		m.queued = true
-		o.ready = append(o.ready, m)
+// drop ends a stream; the job keeps its result.
+func (o *outbox) drop(s *replyStream) {
+	s.dropped = true
+	r := s.of
+	r.streams = slices.DeleteFunc(slices.Clone(r.streams), func(x *replyStream) bool { return x == s })
+	o.tidy(r)
+}
+
+// tidy forgets a job of which there is nothing to remember.
+func (o *outbox) tidy(r *jobReplies) {
+	if len(r.streams) == 0 && (r.job.phase == ended || !slices.Contains(o.quiet, r)) {
+		delete(o.jobs, r.job)
 	}
 }
 
-// drop ends a mailing; the job keeps its result.
-func (o *outbox) drop(m *mailing) {
-	for i, x := range m.job.mails {
-		if x == m {
-			m.job.mails = append(m.job.mails[:i:i], m.job.mails[i+1:]...)
-			break
-		}
+// sendOnce sends a reply that no job keeps.
+func (o *outbox) sendOnce(r oneShotReply) {
+	if len(o.oneShots) == maxOneShots {
+		o.oneShots = o.oneShots[1:]
 	}
-	m.dropped = true
-}
-
-func (o *outbox) note(n note) {
-	if len(o.notes) == maxNotes {
-		o.notes = o.notes[1:]
-	}
-	o.notes = append(o.notes, n)
+	o.oneShots = append(o.oneShots, r)
 }
 
 // idle reports whether everything has been delivered.
 func (o *outbox) idle() bool {
-	return o.head == nil && len(o.notes) == 0 && len(o.ready) == 0 && len(o.later) == 0 && len(o.flight) == 0
+	return o.head == nil && len(o.oneShots) == 0 && len(o.ready) == 0 && len(o.postponed) == 0 && len(o.inFlight) == 0
 }
 
-// pending gives the next publication; nil where there is none, or where the window
-// is full.
-func (o *outbox) pending(now time.Time, answer chan<- broker.Verdict) *broker.Publication {
-	if o.head == nil && len(o.flight) < window {
-		o.head = o.build(now)
-		if o.head != nil {
-			o.seq++
-			o.head.pub.Ref, o.head.pub.Answer = o.seq, answer
+// nextMessage is what to publish next, the same until sent or skip; nil where there is
+// nothing, or where the window is full.
+func (o *outbox) nextMessage(now time.Time) *outMessage {
+	if o.head == nil && len(o.inFlight) < window {
+		if o.head = o.choose(now); o.head != nil {
+			o.ref++
+			o.head.ref = o.ref
 		}
 	}
-	if o.head == nil {
-		return nil
-	}
-	return o.head.pub
+	return o.head
 }
 
-// sent says that the publisher has taken what pending gave.
+// sent says that the publisher has taken the message.
 func (o *outbox) sent() {
-	o.flight[o.seq] = *o.head
+	o.inFlight[o.head.ref] = o.head
 	o.head = nil
 }
 
-func (o *outbox) build(now time.Time) *letter {
-	if len(o.notes) > 0 {
-		n := o.notes[0]
-		o.notes = o.notes[1:]
-		return &letter{pub: o.publication(n.to, n.correlation, n.reply), chunk: -1, note: n}
+// skip leaves out the message, a chunk of output that cannot be read.
+func (o *outbox) skip() {
+	o.head.stream.unconfirmed--
+	o.head = nil
+}
+
+func (o *outbox) choose(now time.Time) *outMessage {
+	if len(o.oneShots) > 0 {
+		r := o.oneShots[0]
+		o.oneShots = o.oneShots[1:]
+		return &outMessage{to: r.to, correlation: r.correlation, reply: r.reply, chunk: -1}
 	}
 	for len(o.ready) > 0 {
-		m := o.ready[0]
+		s := o.ready[0]
 		o.ready[0] = nil
 		o.ready = o.ready[1:]
-		m.queued = false
-		if l := o.mail(m, now); l != nil {
-			o.wake(m) // at the back: jobs take turns
-			return l
+		s.queued = false
+		if m := o.following(s, now); m != nil {
+			m.to, m.correlation, m.stream = s.to, s.of.job.id, s
+			o.schedule(s) // at the back: jobs take turns
+			return m
 		}
 	}
 	return nil
 }
 
-// mail is the next letter of one mailing, or nil where it has to wait: for the
-// end of the quiet time, or until the journal has what it is about to say.
-func (o *outbox) mail(m *mailing, now time.Time) *letter {
-	j := m.job
-	if m.dropped || m.held || m.ending || j.saving > 0 || j.urgent || (j.phase != ended && now.Before(j.quietUntil)) {
+// following is the next message of one stream, or nil where it has to wait: for the
+// end of the quiet period, or until the journal has what it is about to say.
+func (o *outbox) following(s *replyStream, now time.Time) *outMessage {
+	j := s.of.job
+	if s.dropped || s.postponed || s.ending || !j.durable() || (j.phase != ended && now.Before(s.of.quietUntil)) {
 		return nil
 	}
-	if j.phase == ended && m.next == 0 && m.outputRefused == "" && o.inline(j) {
-		m.ending = true
-		return &letter{pub: o.reply(m, o.ended(j, true)), mail: m, chunk: -1, last: true}
+	if j.phase == ended && s.next == 0 && s.outputRefused == "" && o.fitsInline(j) {
+		s.ending = true
+		return &outMessage{reply: o.ended(j), inline: j.kept, chunk: -1, last: true}
 	}
-	if j.phase != ended && (!m.toldAny || m.told < j.phase) {
-		m.toldAny, m.told = true, j.phase
-		return &letter{pub: o.reply(m, o.progress(j)), mail: m, chunk: -1}
+	if j.phase != ended && (!s.sentAny || s.sent < j.phase) {
+		s.sentAny, s.sent = true, j.phase
+		return &outMessage{reply: progress(j), chunk: -1}
 	}
-	for m.next < len(j.kept) && m.outputRefused == "" {
-		i := m.next
-		m.next++
-		if pub, ok := o.chunk(m, j.kept[i]); ok {
-			m.unconfirmed++
-			return &letter{pub: pub, mail: m, chunk: i}
+	for s.next < len(j.kept) && s.outputRefused == "" {
+		i := s.next
+		s.next++
+		if o.has(j.kept[i]) {
+			s.unconfirmed++
+			return &outMessage{output: j.kept[i], chunk: i}
 		}
 	}
-	if j.phase == ended && m.unconfirmed == 0 {
-		m.ending = true
-		return &letter{pub: o.reply(m, o.endedWithoutOutput(m)), mail: m, chunk: -1, last: true}
+	if j.phase == ended && s.unconfirmed == 0 {
+		s.ending = true
+		return &outMessage{reply: o.endedWithoutOutput(s), chunk: -1, last: true}
 	}
 	return nil
 }
 
-// inline reports whether the whole output fits into the ended reply.
-func (o *outbox) inline(j *job) bool {
+// fitsInline reports whether the whole output fits into the ended reply.
+func (o *outbox) fitsInline(j *job) bool {
 	for _, s := range []*wire.Stream{j.result.Stdout, j.result.Stderr} {
 		if s != nil && (s.Dropped > 0 || s.Gone) {
 			return false
 		}
 	}
-	return j.keptBytes() <= wire.MaxInline && o.all(j, "")
+	return j.keptBytes() <= wire.MaxInline && o.hasAll(j, "")
 }
 
-// all reports whether all that was kept of a stream, or of both, still is.
-func (o *outbox) all(j *job, stream string) bool {
+// hasAll reports whether all that was kept of a stream, or of both, still is.
+func (o *outbox) hasAll(j *job, stream string) bool {
 	for _, r := range j.kept {
-		if (stream == "" || stream == r.Stream) && !o.kept.has(r) {
+		if (stream == "" || stream == r.Stream) && !o.has(r) {
 			return false
 		}
 	}
 	return true
 }
 
-// ended is the reply; withOutput puts the output into it.
-func (o *outbox) ended(j *job, withOutput bool) *wire.Ended {
+// ended is the reply, without output.
+func (o *outbox) ended(j *job) *wire.Ended {
 	e := j.result
 	e.Agent = j.agent
-	e.Stdout = o.account(j, e.Stdout, wire.Stdout, withOutput)
-	e.Stderr = o.account(j, e.Stderr, wire.Stderr, withOutput)
+	for name, s := range map[string]**wire.Stream{wire.Stdout: &e.Stdout, wire.Stderr: &e.Stderr} {
+		if *s != nil {
+			account := **s
+			account.Gone = account.Gone || !o.hasAll(j, name)
+			*s = &account
+		}
+	}
 	return &e
 }
 
 // endedWithoutOutput is the reply where the output was sent before, or is refused.
-func (o *outbox) endedWithoutOutput(m *mailing) *wire.Ended {
-	e := o.ended(m.job, false)
-	if m.outputRefused == "" {
+func (o *outbox) endedWithoutOutput(s *replyStream) *wire.Ended {
+	e := o.ended(s.of.job)
+	if s.outputRefused == "" {
 		return e
 	}
-	for _, s := range []*wire.Stream{e.Stdout, e.Stderr} {
-		if s != nil && s.Size > 0 {
-			s.Gone = true
+	for _, stream := range []*wire.Stream{e.Stdout, e.Stderr} {
+		if stream != nil && stream.Size > 0 {
+			stream.Gone = true
 		}
 	}
-	reason := "the broker refused the output: " + m.outputRefused
-	if e.Reason != "" {
-		reason = e.Reason + "; " + reason
-	}
-	e.Reason = reason
+	e.Reason = sentences(e.Reason, "the broker refused the output: "+s.outputRefused)
 	return e
 }
 
-func (o *outbox) account(j *job, s *wire.Stream, name string, withOutput bool) *wire.Stream {
-	if s == nil {
-		return nil
-	}
-	full := *s
-	full.Gone = s.Gone || !o.all(j, name)
-	for _, r := range j.kept {
-		if withOutput && r.Stream == name {
-			data, err := o.kept.get(r)
-			if err != nil {
-				full.Gone, full.Data = true, nil
-				break
-			}
-			full.Data = append(full.Data, data...)
-		}
-	}
-	return &full
-}
-
-func (o *outbox) progress(j *job) any {
+func progress(j *job) any {
 	if j.phase == running {
 		return &wire.Started{Job: j.id, Agent: j.agent, At: j.startedAt.UnixMilli()}
 	}
 	return &wire.Accepted{Job: j.id, Agent: j.agent, At: j.acceptedAt.UnixMilli()}
 }
 
-// verdict takes the broker's word on a publication. A returned reply means that
-// the operator's process is gone: the result stays until somebody asks. What the broker
-// has refused would be refused again. All else is sent again. It returns the job whose result has been delivered.
-func (o *outbox) verdict(v broker.Verdict, now time.Time) (told *job) {
-	l, ok := o.flight[v.Ref]
+// verdict takes the broker's answer to a publication. A returned reply means that the
+// operator's process is gone: the result stays until somebody asks. What the broker has
+// refused would be refused again. All else is sent again. It returns the job whose
+// result has been delivered.
+func (o *outbox) verdict(v broker.Verdict, now time.Time) (delivered *job) {
+	m, ok := o.inFlight[v.Ref]
 	if !ok {
 		return nil
 	}
-	delete(o.flight, v.Ref)
-	if l.mail == nil {
+	delete(o.inFlight, v.Ref)
+	s := m.stream
+	if s == nil {
 		if v.Kind == broker.Nacked || v.Kind == broker.Unconfirmed {
-			o.note(l.note)
+			o.sendOnce(oneShotReply{m.to, m.correlation, m.reply})
 		}
 		return nil
 	}
-	m := l.mail
-	if l.chunk >= 0 {
-		m.unconfirmed--
+	if m.chunk >= 0 {
+		s.unconfirmed--
 	}
 	switch {
-	case m.dropped:
+	case s.dropped:
 		return nil
 	case v.Kind == broker.Returned:
-		o.drop(m)
+		o.drop(s)
 		return nil
-	case v.Kind == broker.Routed && l.last:
-		o.drop(m)
-		return m.job
+	case v.Kind == broker.Routed && m.last:
+		o.drop(s)
+		return s.of.job
 	case v.Kind == broker.Routed:
 	case v.Kind == broker.Refused:
-		o.refused(l, v.Reason)
-	case l.last:
-		m.ending = false
-	case l.chunk >= 0:
-		m.next = min(m.next, l.chunk)
+		o.refused(m, v.Reason)
+	case m.last:
+		s.ending = false
+	case m.chunk >= 0:
+		s.next = min(s.next, m.chunk)
 	}
-	if v.Kind == broker.Nacked && !m.held {
-		m.held = true
-		o.later, o.again = append(o.later, m), now.Add(retryAfter)
+	if v.Kind == broker.Nacked && !s.postponed {
+		s.postponed = true
+		o.postponed, o.retryAt = append(o.postponed, s), now.Add(retryDelay)
 	}
-	o.wake(m)
+	o.schedule(s)
 	return nil
 }
 
-// refused takes the broker's refusal of a reply: output is left out, and of an outcome
-// that is refused without it nothing can be said. The job keeps its result.
-func (o *outbox) refused(l letter, reason string) {
-	m := l.mail
-	output := l.chunk >= 0 || l.last && m.outputRefused == "" && m.next == 0
+// refused takes the broker's refusal of a reply. Output is left out; if the outcome is
+// refused without it, the stream ends. The job keeps its result.
+func (o *outbox) refused(m *outMessage, reason string) {
+	s := m.stream
+	output := m.chunk >= 0 || m.last && s.outputRefused == "" && s.next == 0
 	switch {
 	case output:
-		m.outputRefused, m.ending = cmp.Or(reason, "no reason given"), false
-	case l.last:
-		o.drop(m)
+		s.outputRefused, s.ending = cmp.Or(reason, "no reason given"), false
+	case m.last:
+		o.drop(s)
 	}
 }
 
-// retry takes up what was postponed.
-func (o *outbox) retry() {
-	for _, m := range o.later {
-		m.held = false
-		o.wake(m)
+// wakeAt is when tick has something to do; zero for never.
+func (o *outbox) wakeAt() (at time.Time) {
+	if len(o.postponed) > 0 {
+		at = o.retryAt
 	}
-	o.later = nil
+	o.quiet = slices.DeleteFunc(o.quiet, func(r *jobReplies) bool { return r.job.phase == ended })
+	for _, r := range o.quiet {
+		if at.IsZero() || r.quietUntil.Before(at) {
+			at = r.quietUntil
+		}
+	}
+	return at
 }
 
-func (o *outbox) reply(m *mailing, v any) *broker.Publication {
-	return o.publication(m.to, m.job.id, v)
-}
-
-func (o *outbox) publication(to, correlation string, v any) *broker.Publication {
-	typ, body, err := wire.EncodeReply(stamp(v, o.agent))
-	if err != nil {
-		panic(err) // our own reply breaks our own format
+// tick schedules the jobs whose quiet period is over, and what was postponed.
+func (o *outbox) tick(now time.Time) {
+	var over []*jobReplies
+	o.quiet = slices.DeleteFunc(o.quiet, func(r *jobReplies) bool {
+		if now.Before(r.quietUntil) {
+			return false
+		}
+		over = append(over, r)
+		return true
+	})
+	for _, r := range over {
+		o.changed(r.job)
 	}
-	return &broker.Publication{
-		Exchange: wire.ExchangeReplies, Key: to, Mandatory: true, Vouched: true,
-		Msg: amqp.Publishing{Type: typ, CorrelationId: correlation, ContentType: wire.ContentJSON, AppId: wire.AppID, Body: body},
+	if len(o.postponed) > 0 && !now.Before(o.retryAt) {
+		for _, s := range o.postponed {
+			s.postponed = false
+			o.schedule(s)
+		}
+		o.postponed = nil
 	}
-}
-
-// chunk is the publication of one piece of output; there is none where it is gone.
-func (o *outbox) chunk(m *mailing, r ref) (*broker.Publication, bool) {
-	data, err := o.kept.get(r)
-	if err != nil {
-		return nil, false
-	}
-	return &broker.Publication{
-		Exchange: wire.ExchangeReplies, Key: m.to, Mandatory: true, Vouched: true,
-		Msg: amqp.Publishing{
-			Type: wire.TypeOutput, CorrelationId: m.job.id, ContentType: wire.ContentBytes, AppId: wire.AppID,
-			Headers: amqp.Table{wire.HeaderStream: r.Stream, wire.HeaderOffset: r.Offset}, Body: data,
-		},
-	}, true
-}
-
-// stamp puts version and agent id on a reply. One about a job may bear the id
-// under which it was accepted: its operator listens to no other.
-func stamp(v any, agent string) any {
-	switch r := v.(type) {
-	case *wire.Accepted:
-		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
-	case *wire.Started:
-		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
-	case *wire.Ended:
-		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
-	case *wire.State:
-		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
-	case *wire.Checked:
-		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
-	case *wire.Hello:
-		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
-	}
-	return v
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
@@ -142,11 +143,11 @@ func TestRecoveryCountsProcesses(t *testing.T) {
 		j, _ := b.accept(run(t), "", false, t0)
 		b.begin(t0)
 		b.started(j, &process.Identity{PID: 7, Start: "x"}, t0)
-		kept, err := openOutputs("", 1<<20, 0)
+		kept, err := outputlog.Open("", 1<<20, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer kept.close()
+		defer kept.Close()
 		b.running = 0 // as after a replay
 		newLoop(r.agent, b, kept, nil).recover(t0)
 		if j.result.Outcome != wire.Interrupted || j.result.Killed != 2 || j.result.Left != 1 || j.result.StartedAt == 0 ||

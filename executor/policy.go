@@ -15,8 +15,8 @@ import (
 	"warren/internal/wire"
 )
 
-// unable says why this agent cannot do what is permitted; empty where it can.
-func unable(r *wire.Run) string {
+// unsupportedReason is why this agent cannot do what is permitted; empty if it can.
+func unsupportedReason(r *wire.Run) string {
 	if _, err := process.UserNamed(r.User); errors.Is(err, process.ErrCannotSwitch) {
 		return err.Error()
 	}
@@ -24,31 +24,31 @@ func unable(r *wire.Run) string {
 }
 
 // check answers whether the agent would run r, and how; nothing is executed.
-func (l *loop) check(v *trust.Verdict, now time.Time) *wire.Checked {
-	c := &wire.Checked{Job: v.Request.Leaf.Job, At: now.UnixMilli(), Rule: v.Rule, Reason: v.Refusal}
-	if c.Reason != "" {
-		return c
+func (c *Config) check(v *trust.Verdict, now time.Time) *wire.Checked {
+	a := &wire.Checked{Job: v.Request.Leaf.Job, At: now.UnixMilli(), Rule: v.Rule, Reason: v.Refusal}
+	if a.Reason != "" {
+		return a
 	}
-	s, err := l.cfg.spec(v.Run, nil)
+	s, err := c.spec(v.Run, nil)
 	if err != nil {
-		c.Reason = err.Error()
-		return c
+		a.Reason = err.Error()
+		return a
 	}
-	c.Argv, c.Cwd, c.User = s.Argv, s.Dir, s.User.Name
+	a.Argv, a.Cwd, a.User = s.Argv, s.Dir, s.User.Name
 	if len(v.Run.Script) > 0 {
-		c.Argv = process.ScriptArgv(v.Run.Shell, "SCRIPT", v.Run.Argv, v.Run.Script)
+		a.Argv = process.ScriptArgv(v.Run.Shell, "SCRIPT", v.Run.Argv, v.Run.Script)
 	}
 	if _, err := os.Stat(s.Dir); err != nil {
-		c.Reason = fmt.Sprintf("no such directory %q", s.Dir)
-		return c
+		a.Reason = fmt.Sprintf("no such directory %q", s.Dir)
+		return a
 	}
-	if c.Argv[0] != "SCRIPT" {
-		if c.Binary, c.Reason = findBinary(c.Argv[0], s.Dir, s.Env); c.Reason != "" {
-			return c
+	if a.Argv[0] != "SCRIPT" {
+		if a.Binary, a.Reason = findBinary(a.Argv[0], s.Dir, s.Env); a.Reason != "" {
+			return a
 		}
 	}
-	c.WouldRun = true
-	return c
+	a.WouldRun = true
+	return a
 }
 
 // findBinary looks a command up as the job would: in its PATH, from its directory.

@@ -3,26 +3,28 @@ package executor
 import (
 	"context"
 	"iter"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
 	journalfile "warren/internal/agent/journal"
 	"warren/internal/agent/process"
+	"warren/internal/hint"
 	"warren/internal/wire"
 )
 
 const (
-	// resumeTelling is how old a result may be that a restarted agent still sends
-	// to its operator unasked.
-	resumeTelling = 24 * time.Hour
+	// resendTTL is how old a result may be that a restarted agent still sends to its
+	// operator unasked.
+	resendTTL = 24 * time.Hour
 
-	// rewriteAt is the size of the journal's file above which it is written anew
-	// when most of it is no longer needed.
-	rewriteAt = 4 << 20
+	// compactSize is the size of the journal's file above which it is rewritten when
+	// most of it is no longer needed.
+	compactSize = 4 << 20
 
-	// saveAgain is the pause after a write that has failed, as on a full disk.
-	saveAgain = time.Second
+	// saveRetryDelay is the pause after a write that has failed, as on a full disk.
+	saveRetryDelay = time.Second
 )
 
 // A RecordFile is the journal's file: internal/agent/journal's Log.
@@ -31,168 +33,189 @@ type RecordFile interface {
 	Rewrite(ctx context.Context, records iter.Seq[[]byte]) (<-chan journalfile.Answer, error)
 }
 
-// A batch is what is being written, and what waits for it.
-type batch struct {
-	jobs   []*job
-	begun  []*job     // to be executed
+// A saver writes what the journal has collected, one commit at a time: what comes up
+// while one is written goes into the next, so jobs that come together share a sync.
+type saver struct {
+	file    RecordFile // nil: the journal lives in memory
+	shared  bool       // the file is never read again, nor rewritten
+	log     *slog.Logger
+	writing *write     // nil: none
+	acks    []delivery // decided, to be acknowledged once the journal is written
+
+	failed  bool      // the last write did
+	err     error     // why
+	retryAt time.Time // no write before
+
+	size      int64 // of the file
+	rewritten int64 // size of the file after it was last rewritten
+}
+
+// A write is under way.
+type write struct {
+	commit *commit    // nil: the whole file is rewritten
 	acks   []delivery // to be acknowledged
-	made   bool       // with when the journal was made
 	answer <-chan journalfile.Answer
 }
 
 // answered is the channel of the answer; nil where nothing is being written.
-func (b *batch) answered() <-chan journalfile.Answer {
-	if b == nil {
+func (s *saver) answered() <-chan journalfile.Answer {
+	if s.writing == nil {
 		return nil
 	}
-	return b.answer
+	return s.writing.answer
 }
 
-// save gives the journal's file what it is to be told, one batch at a time: what
-// comes up while one is written goes into the next, so jobs that come together
-// share a sync.
-func (l *loop) save(work context.Context, now time.Time) error {
-	if l.saving != nil || now.Before(l.saveAgain) {
+// memosDue says which records about the journal itself are to be written. The hold on
+// the names is not worth the room that is reserved on a full disk.
+func (s *saver) memosDue(b *journal) (made, held bool) {
+	if s.file == nil || s.shared {
+		return false, false // never read again
+	}
+	return b.madeDirty, b.heldDirty && (!s.failed || len(b.unsaved) == 0 && !b.madeDirty)
+}
+
+// wakeAt is when something that could wait must be written; zero for never.
+func (s *saver) wakeAt(b *journal) time.Time {
+	if s.writing != nil || len(b.unsaved) == 0 {
+		return time.Time{}
+	}
+	return later(s.retryAt, b.saveBy)
+}
+
+// start begins to write a commit.
+func (s *saver) start(work context.Context, c *commit) error {
+	s.writing = &write{commit: c, acks: s.acks}
+	s.acks = nil
+	if s.file == nil {
+		answer := make(chan journalfile.Answer, 1)
+		answer <- journalfile.Answer{}
+		s.writing.answer = answer
 		return nil
 	}
-	made, held := l.memosDue()
-	due := len(l.journal.unsaved) > 0 && (l.draining || !now.Before(l.journal.saveBy))
-	if !due && !made && !held {
-		l.owed.add(l.acks, now)
-		l.acks = nil
-		return nil
-	}
-	b := &batch{jobs: l.journal.unsaved, acks: l.acks, made: made}
-	l.journal.madeDirty, l.journal.heldDirty = false, false
-	l.journal.unsaved, l.acks = nil, nil
 	var mode journalfile.Mode
-	if l.saveFailed && (len(b.jobs) > 0 || made) {
-		mode = journalfile.Reserved // refusals and ends; nothing begins from the reserve
-	}
-	records := make([][]byte, len(b.jobs))
-	for i, j := range b.jobs {
-		switch {
-		case j.unsaved.BegunAt != 0 && j.phase == running && j.stop == nil: // not executed yet
-			b.begun = append(b.begun, j)
-		case j.unsaved.Ended != nil && j.result.StartedAt == 0:
-			mode |= journalfile.Sync // that it will never run is told: it must stay true
-		}
-		records[i] = j.unsaved.encode()
-		j.unsaved, j.urgent = nil, false
-		j.saving++
-	}
-	records = append(records, l.journal.memos(made, held, false)...)
-	switch {
-	case len(b.begun) > 0:
+	if c.sync {
 		mode = journalfile.Sync
-	case made: // what it refuses it must still refuse after a loss of power
-		mode |= journalfile.Sync
 	}
-	l.saving = b
-	if l.file == nil {
-		l.saved(work, journalfile.Answer{})
-		return nil
+	if s.failed && len(c.begun) == 0 && (len(c.jobs) > 0 || c.made) {
+		mode |= journalfile.Reserved // refusals and ends; nothing begins from the reserve
 	}
-	answer, err := l.file.Append(work, records, mode)
-	b.answer = answer
+	var err error
+	s.writing.answer, err = s.file.Append(work, c.records, mode)
 	return err
 }
 
-// memosDue says which records of no job are to be written. The hold on the names is not
-// worth the room that is reserved on a full disk.
-func (l *loop) memosDue() (made, held bool) {
-	if l.file == nil || l.cfg.Records != nil {
-		return false, false // never read again
+// done takes the answer to a write.
+func (s *saver) done(answer journalfile.Answer, now time.Time) *write {
+	w := s.writing
+	s.writing = nil
+	if answer.Err != nil {
+		if s.failed {
+			s.retryAt = now.Add(saveRetryDelay) // the reserve did not help
+		}
+		s.failed, s.err = true, answer.Err
+		s.acks = append(w.acks, s.acks...)
+		return w
 	}
-	made = l.journal.madeDirty
-	return made, l.journal.heldDirty && (!l.saveFailed || len(l.journal.unsaved) == 0 && !made)
+	s.failed, s.err, s.size = false, nil, answer.Size
+	if w.commit == nil {
+		s.rewritten = answer.Size
+	}
+	return w
+}
+
+// compact rewrites the file where it has grown and most of it is history.
+func (s *saver) compact(work context.Context, b *journal) bool {
+	if s.file == nil || s.shared || s.writing != nil || s.size < max(compactSize, 2*s.rewritten) {
+		return false
+	}
+	answer, err := s.file.Rewrite(work, slices.Values(b.records()))
+	if err != nil {
+		return false // the loop's context has ended
+	}
+	s.writing = &write{answer: answer}
+	return true
+}
+
+// save starts to write what must be written now.
+func (l *loop) save(work context.Context, now time.Time) error {
+	s := &l.saver
+	if s.writing != nil || now.Before(s.retryAt) {
+		return nil
+	}
+	made, held := s.memosDue(l.journal)
+	due := l.journal.due(now) || l.draining && len(l.journal.unsaved) > 0
+	if !due && !made && !held {
+		l.owed.add(s.acks, now)
+		s.acks = nil
+		return nil
+	}
+	if err := s.start(work, l.journal.commit(made, held)); err != nil {
+		return err
+	}
+	if s.file == nil {
+		l.saved(work, <-s.writing.answer)
+	}
+	return nil
 }
 
 // saved is what follows from a write: executions, acknowledgements, replies.
 func (l *loop) saved(work context.Context, answer journalfile.Answer) {
-	b, now := l.saving, l.cfg.Now()
-	l.saving = nil
-	for _, j := range b.jobs {
-		j.saving--
+	now := l.cfg.Now()
+	w := l.saver.done(answer, now)
+	c := w.commit
+	if c == nil {
+		c = &commit{}
 	}
 	if answer.Err != nil {
-		l.unsaved(b, answer.Err, now)
+		l.onWriteError(c, answer.Err, now)
 		return
 	}
-	l.saveFailed, l.saveError, l.fileSize = false, nil, answer.Size
-	if l.rewriting {
-		l.rewriting, l.rewritten = false, answer.Size
-	}
-	for _, j := range b.begun {
+	l.journal.committed(c)
+	for _, j := range c.begun {
 		switch {
 		case j.canceling:
-			l.endUnrun(j, wire.Ended{Outcome: wire.Canceled, Reason: "canceled before it began"}, now)
+			l.failBeforeStart(j, wire.Ended{Outcome: wire.Canceled, Reason: "canceled before it began"}, now)
 		case l.draining:
-			l.endUnrun(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was stopped before it began"}, now)
+			l.failBeforeStart(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was stopped before it began"}, now)
 		default:
 			l.execute(work, j)
 		}
 	}
-	for _, j := range b.jobs {
-		l.outbox.changed(j)
+	for _, j := range c.jobs {
+		l.replies.changed(j)
 	}
-	l.owed.add(b.acks, now)
-	l.compact(work)
+	l.owed.add(w.acks, now)
+	if l.saver.compact(work, l.journal) {
+		if err := l.output.DropBefore(l.journal.firstSegment()); err != nil {
+			l.log.Error("cannot drop old output", "error", err)
+		}
+	}
 }
 
-// unsaved takes back a batch that could not be written: what was to begin is
-// refused, and all of it is tried again. Until it is written nobody is told and
-// nothing is acknowledged, so the agent never says what it may forget.
-func (l *loop) unsaved(b *batch, err error, now time.Time) {
-	l.log.Error("cannot write the journal; trying again", "records", len(b.jobs), "error", err)
-	if l.saveFailed {
-		l.saveAgain = now.Add(saveAgain) // the reserve did not help
+// onWriteError takes back a commit that could not be written: what was to begin is
+// refused, and all of it is tried again. Until it is written nothing is answered or
+// acknowledged, so the agent never says what it may forget.
+func (l *loop) onWriteError(c *commit, err error, now time.Time) {
+	l.log.Error("cannot write the journal; trying again", "records", len(c.jobs), "error", err, "hint", hint.First(err))
+	for _, j := range c.begun {
+		l.failBeforeStart(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent cannot write its journal: " + diskText(err)}, now)
 	}
-	l.saveFailed, l.saveError = true, err
-	for _, j := range b.begun {
-		l.endUnrun(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent cannot write its journal: " + diskText(err)}, now)
-	}
-	for _, j := range b.jobs {
-		l.journal.again(j)
-	}
-	l.journal.madeDirty = l.journal.madeDirty || b.made
-	l.acks = append(b.acks, l.acks...)
+	l.journal.rollback(c)
 }
 
-// endUnrun ends a job that was to begin and did not.
-func (l *loop) endUnrun(j *job, e wire.Ended, now time.Time) {
+// failBeforeStart ends a job that was to begin and did not.
+func (l *loop) failBeforeStart(j *job, e wire.Ended, now time.Time) {
 	l.journal.end(j, e, now)
 	j.result.StartedAt = 0
 	l.ended(j)
 }
 
-// compact writes the file anew where it has grown and most of it is history.
-func (l *loop) compact(work context.Context) {
-	if l.file == nil || l.cfg.Records != nil || l.saving != nil || l.fileSize < max(rewriteAt, 2*l.rewritten) {
-		return
-	}
-	records := append(make([][]byte, 0, len(l.journal.jobs)+3), l.journal.memos(true, true, true)...)
-	for _, j := range l.journal.jobs {
-		e := j.whole()
-		records = append(records, e.encode())
-	}
-	answer, err := l.file.Rewrite(work, slices.Values(records))
-	if err != nil {
-		return // the loop's context has ended
-	}
-	l.rewriting = true
-	l.saving = &batch{answer: answer}
-	if err := l.outputs.dropBefore(l.journal.firstSegment()); err != nil {
-		l.log.Error("cannot drop old output", "error", err)
-	}
-}
-
 // recover takes up what the journal's file says of a former life: what ran is
 // interrupted, what waits will run, what was not delivered is.
 func (l *loop) recover(now time.Time) {
-	begun, bereft := l.journal.resume(l.cfg.Inbox)
-	for _, j := range bereft {
-		l.journal.close(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was started anew while it waited, and its secret values are kept in no file"}, now)
+	begun, withoutSecrets := l.journal.resume(l.cfg.Inbox)
+	for _, j := range withoutSecrets {
+		l.journal.close(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was restarted while it waited, and its secret values are kept in no file"}, now)
 		l.ended(j)
 	}
 	ends := l.cfg.killSurvivors(begun)
@@ -202,8 +225,8 @@ func (l *loop) recover(now time.Time) {
 		l.ended(j)
 	}
 	for _, j := range l.journal.jobs {
-		if j.replyTo != "" && !j.told && (j.phase != ended || now.Sub(time.UnixMilli(j.result.EndedAt)) < resumeTelling) {
-			l.outbox.tell(j, j.replyTo)
+		if j.replyTo != "" && !j.told && (j.phase != ended || now.Sub(time.UnixMilli(j.result.EndedAt)) < resendTTL) {
+			l.replies.subscribe(j, j.replyTo)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"warren/executor/outputlog"
 	journalfile "warren/internal/agent/journal"
 	"warren/internal/agent/process"
 	"warren/internal/broker"
@@ -162,19 +163,19 @@ func TestWhatCanWaitIsWrittenLate(t *testing.T) {
 			}
 			return of
 		}
-		quick := run(processBy / 2)
+		quick := run(processDelay / 2)
 		if es := entries(quick); len(es) != 2 || es[0].BegunAt == 0 || es[1].Ended == nil || es[1].Process != nil {
 			t.Errorf("of a quick command is written: %+v", es)
 		}
-		time.Sleep(toldBy - time.Second)
-		slower := run(processBy + time.Millisecond)
+		time.Sleep(toldDelay - time.Second)
+		slower := run(processDelay + time.Millisecond)
 		if es := entries(slower); len(es) != 3 || es[1].Process == nil {
 			t.Errorf("of one that takes longer is written: %+v", es)
 		}
 		if es := entries(quick); len(es) != 3 || !es[2].Told {
 			t.Errorf("an entry that can wait did not go with one that cannot: %+v", es)
 		}
-		time.Sleep(toldBy - time.Millisecond)
+		time.Sleep(toldDelay - time.Millisecond)
 		if es := entries(slower); len(es) != 3 {
 			t.Errorf("written before its time: %+v", es)
 		}
@@ -282,9 +283,9 @@ func TestDiskFullDoesNotRunAgainWhatRuns(t *testing.T) {
 		d.set(func() { d.dead = true })
 		close(identify)
 		<-r.started
-		time.Sleep(3 * saveAgain)
+		time.Sleep(3 * saveRetryDelay)
 		d.set(func() { d.dead = false })
-		time.Sleep(3 * saveAgain)
+		time.Sleep(3 * saveRetryDelay)
 		synctest.Wait()
 		if n := len(r.started); n != 0 {
 			t.Fatalf("executed %d times more", n)
@@ -386,11 +387,9 @@ func TestWhatWaitsOutlivesAStop(t *testing.T) {
 func TestReplay(t *testing.T) {
 	var records [][]byte
 	save := func(b *journal) {
-		for _, j := range b.unsaved {
-			records = append(records, j.unsaved.encode())
-			j.unsaved = nil
-		}
-		b.unsaved = nil
+		c := b.commit(false, false)
+		records = append(records, c.records...)
+		b.committed(c)
 	}
 	b := newJournal(limits(), t0)
 	reqs := []*order{run(t), run(t), run(t), run(t)}
@@ -403,7 +402,7 @@ func TestReplay(t *testing.T) {
 	b.begin(t0)
 	save(b)
 	b.started(jobs[0], &process.Identity{PID: 7, Start: "x"}, time.Time{})
-	b.output(jobs[0], ref{Stream: wire.Stdout, Size: 3, Segment: 1})
+	b.output(jobs[0], outputlog.Ref{Stream: wire.Stdout, Size: 3, Segment: 1})
 	b.end(jobs[0], code(4), t0)
 	save(b)
 	b.delivered(jobs[0], t0)
@@ -477,7 +476,7 @@ func TestHeldJobsWaitForTheInboxToBeDrained(t *testing.T) {
 		t.Fatal("a held job began")
 	}
 	again := newJournal(limits(), t0)
-	if err := again.replay(j.unsaved.encode()); err != nil {
+	if err := again.replay(j.record.unsaved.encode()); err != nil {
 		t.Fatal(err)
 	}
 	if again.resume(true); len(again.held) != 1 {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"warren/internal/broker"
+	"warren/internal/hint"
 	"warren/internal/wire"
 )
 
@@ -95,7 +96,7 @@ func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session
 			taken = append(taken, name)
 			g.Go(func() error { return a.consumeWhenKnown(ctx, told, fromHost(name), incoming) })
 		case errors.Is(err, broker.ErrTaken), errors.Is(err, broker.ErrForbidden):
-			a.cfg.Log.Warn("does not answer to this name", "name", name, "error", err)
+			a.cfg.Log.Warn("does not answer to this name", "name", name, "error", err, "hint", hint.First(err))
 		default:
 			return nil, err
 		}

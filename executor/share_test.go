@@ -70,7 +70,7 @@ func TestOneIssuerCannotFillTheJournal(t *testing.T) {
 				case typ == wire.TypeStatus:
 					now = t0.Add(2 * time.Minute) // it is refused for good
 				}
-				if typ != wire.TypeRun && b.room(o, now) {
+				if typ != wire.TypeRun && b.hasRoom(o, now) {
 					if typ == wire.TypeCancel {
 						b.cancel(o, now)
 					} else {

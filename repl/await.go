@@ -7,6 +7,9 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/operator/model"
+	"warren/repl/render"
+	"warren/repl/result"
+	"warren/repl/term"
 )
 
 // While a command waits for a task that nobody drives, its agents are asked
@@ -17,28 +20,28 @@ const (
 )
 
 // waitAndShow waits until the task is done and shows it.
-func (s *session) waitAndShow(ctx context.Context, task model.Task, v *view) error {
+func (s *session) waitAndShow(ctx context.Context, task model.Task, v *result.View) error {
 	if s.stdio.ErrTerminal && !task.Done() {
-		s.note("task %s on %s (%s); Ctrl-C leaves it running", task.ID, plural(task.Hosts, "host"), boundOf(&task))
+		s.note("task %s on %s (%s); Ctrl-C leaves it running", task.ID, term.Plural(task.Hosts, "host"), boundOf(&task))
 	}
-	w := s.watchFor(ctx, task, v)
+	w := s.printer().WatchFor(ctx, task, v)
 	if err := s.follow(ctx, task, w); err != nil {
 		return err
 	}
 	if s.shell {
 		s.engine.Leave() // while the results are shown
 	}
-	if v.streamed() {
+	if v.Streamed() {
 		return s.showEnding(ctx, task, v)
 	}
 	return s.show(ctx, task, v)
 }
 
 // follow shows how the task goes on until it is done, or Ctrl-C leaves it.
-func (s *session) follow(ctx context.Context, task model.Task, w watch) error {
+func (s *session) follow(ctx context.Context, task model.Task, w render.Watch) error {
 	err := s.interruptible(ctx, func(ctx context.Context) error { return s.await(ctx, task, w) })
 	switch {
-	case errors.Is(err, errInterrupted):
+	case errors.Is(err, term.ErrInterrupted):
 		s.submitted = append(s.submitted, task.ID)
 		return s.detach(ctx, task)
 	case isEnded(ctx, err):
@@ -49,23 +52,23 @@ func (s *session) follow(ctx context.Context, task model.Task, w watch) error {
 }
 
 // await returns nil once the task is done. Meanwhile w is told what happens.
-func (s *session) await(ctx context.Context, task model.Task, w watch) (err error) {
+func (s *session) await(ctx context.Context, task model.Task, w render.Watch) (err error) {
 	defer func() {
-		how := endDone
+		how := render.EndDone
 		if err != nil {
-			how = endLeft
+			how = render.EndLeft
 		}
-		err = errors.Join(err, w.end(context.WithoutCancel(ctx), how))
+		err = errors.Join(err, w.End(context.WithoutCancel(ctx), how))
 	}()
 	summaries, stop, err := s.store.Watch(ctx, task.ID)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	_, records := w.(*recordView)
+	_, records := w.(*render.RecordView)
 	defer s.askAgain(ctx, task)()
 	ticks := make(<-chan time.Time)
-	if d := w.interval(); d > 0 {
+	if d := w.Interval(); d > 0 {
 		ticker := time.NewTicker(d)
 		defer ticker.Stop()
 		ticks = ticker.C
@@ -78,7 +81,7 @@ func (s *session) await(ctx context.Context, task model.Task, w watch) (err erro
 			if !ok {
 				return context.Cause(ctx)
 			}
-			if err := w.news(ctx); err != nil {
+			if err := w.News(ctx); err != nil {
 				return err
 			}
 			if task.Rollout != nil {
@@ -90,7 +93,7 @@ func (s *session) await(ctx context.Context, task model.Task, w watch) (err erro
 				return nil
 			}
 		case now := <-ticks:
-			if err := w.tick(ctx, now); err != nil {
+			if err := w.Tick(ctx, now); err != nil {
 				return err
 			}
 		case <-changed(state):
@@ -157,7 +160,7 @@ func (s *session) ask(ctx context.Context, task model.Task) error {
 	if err == nil {
 		err = s.interruptible(ctx, func(ctx context.Context) error { return s.engine.Ask(ctx, task.ID, askTime) })
 	}
-	if err != nil && (!s.shell || task.Done()) && !errors.Is(err, errInterrupted) {
+	if err != nil && (!s.shell || task.Done()) && !errors.Is(err, term.ErrInterrupted) {
 		s.warn(err)
 		return nil
 	}

@@ -9,6 +9,9 @@ import (
 	"github.com/kballard/go-shellquote"
 
 	"warren/internal/operator/model"
+	"warren/repl/cli"
+	"warren/repl/render"
+	"warren/repl/term"
 )
 
 // checkWait is how long hosts may take to say whether they would run something.
@@ -25,16 +28,16 @@ func (c *runCommand) check(ctx context.Context, s *session, spec model.Spec) err
 		checks, err = s.engine.Check(ctx, spec, checkWait)
 		return err
 	})
-	if errors.Is(err, errInterrupted) {
-		return quiet(exitFailed)
+	if errors.Is(err, term.ErrInterrupted) {
+		return cli.ExitWith(cli.ExitFailed)
 	}
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		err = writeJSON(s.stdio.Out, describeChecks(checks))
+		err = render.WriteJSON(s.stdio.Out, describeChecks(checks))
 	} else {
-		err = s.printTable(checkRows(checks))
+		err = s.stdio.Table(checkRows(checks))
 	}
 	if err != nil {
 		return err
@@ -46,7 +49,7 @@ func (c *runCommand) check(ctx context.Context, s *session, spec model.Spec) err
 		}
 	}
 	if refused > 0 {
-		return &fault{status: exitFailed, text: fmt.Sprintf("%d of %s would not run it, or cannot be asked", refused, plural(len(checks), "host"))}
+		return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("%d of %s would not run it, or cannot be asked", refused, term.Plural(len(checks), "host"))}
 	}
 	return nil
 }
@@ -83,10 +86,10 @@ type checkDocument struct {
 func describeChecks(checks []model.Check) map[string]any {
 	list := make([]checkDocument, len(checks))
 	for i := range checks {
-		d := checkDocument{Host: checks[i].Host, Reason: some(checks[i].Reason)}
+		d := checkDocument{Host: checks[i].Host, Reason: render.PtrOrNil(checks[i].Reason)}
 		if a := checks[i].Answer; a != nil {
-			d.Agent, d.WouldRun, d.Reason, d.Rule = some(a.Agent), &a.WouldRun, some(a.Reason), some(a.Rule)
-			d.User, d.Binary, d.Cwd = some(a.User), some(a.Binary), some(a.Cwd)
+			d.Agent, d.WouldRun, d.Reason, d.Rule = render.PtrOrNil(a.Agent), &a.WouldRun, render.PtrOrNil(a.Reason), render.PtrOrNil(a.Rule)
+			d.User, d.Binary, d.Cwd = render.PtrOrNil(a.User), render.PtrOrNil(a.Binary), render.PtrOrNil(a.Cwd)
 			if a.Argv != nil {
 				d.Argv = &a.Argv
 			}

@@ -12,8 +12,10 @@ import (
 
 	"warren/internal/operator/brokersetup"
 	"warren/internal/operator/hostexpr"
-	"warren/internal/visible"
 	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/render"
+	"warren/repl/term"
 )
 
 type brokerSetupCommand struct {
@@ -44,18 +46,18 @@ The address that an agent's connection leaves from is a name like others: one th
 func (c *brokerSetupCommand) Run(ctx context.Context, s *session) error {
 	cfg, err := c.config()
 	if err != nil {
-		return withStatus(exitUsage, err)
+		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	if c.Check {
 		return c.check(ctx, s, cfg)
 	}
 	passwords, err := cfg.Passwords(c.Passwords)
 	if err != nil {
-		return withStatus(exitUsage, err)
+		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	script, err := cfg.Script(passwords)
 	if err != nil {
-		return withStatus(exitUsage, err)
+		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	if c.Vhost == "/" {
 		s.note(`warning: virtual host "/" is everybody's, and operators may write to all its queues`)
@@ -86,7 +88,7 @@ func (c *brokerSetupCommand) tell(s *session, passwords map[string]brokersetup.P
 func (c *brokerSetupCommand) document(s *session, cfg brokersetup.Config, passwords map[string]brokersetup.Password, script string) error {
 	logins, err := cfg.Logins()
 	if err != nil {
-		return withStatus(exitUsage, err)
+		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	type login struct {
 		brokersetup.Login
@@ -100,7 +102,7 @@ func (c *brokerSetupCommand) document(s *session, cfg brokersetup.Config, passwo
 		}
 		all = append(all, one)
 	}
-	return writeJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "logins": all, "script": script})
+	return render.WriteJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "logins": all, "script": script})
 }
 
 func (c *brokerSetupCommand) config() (brokersetup.Config, error) {
@@ -139,7 +141,7 @@ const checkTime = 2 * time.Minute
 func (c *brokerSetupCommand) check(ctx context.Context, s *session, cfg brokersetup.Config) error {
 	script, err := cfg.Check()
 	if err != nil {
-		return withStatus(exitUsage, err)
+		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	var said bytes.Buffer
 	err = s.interruptible(ctx, func(ctx context.Context) error {
@@ -157,19 +159,19 @@ func (c *brokerSetupCommand) check(ctx context.Context, s *session, cfg brokerse
 		}
 	}
 	switch {
-	case errors.Is(err, errInterrupted):
-		return quiet(exitFailed)
+	case errors.Is(err, term.ErrInterrupted):
+		return cli.ExitWith(cli.ExitFailed)
 	case err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1 || len(findings) == 0):
 		return c.cannotTell(err, said.String())
 	case c.JSON:
-		err = writeJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "findings": findings})
+		err = render.WriteJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "findings": findings})
 	case len(findings) == 0:
-		_, err = fmt.Fprintf(s.stdio.Out, "virtual host %s is Warren's alone\n", visible.Line(c.Vhost))
+		_, err = fmt.Fprintf(s.stdio.Out, "virtual host %s is Warren's alone\n", term.Line(c.Vhost))
 	default:
-		err = s.printLines(visibleLines(findings))
+		err = s.stdio.Lines(visibleLines(findings))
 	}
 	if err == nil && len(findings) > 0 {
-		return quiet(exitFailed)
+		return cli.ExitWith(cli.ExitFailed)
 	}
 	return err
 }
@@ -184,13 +186,13 @@ func (c *brokerSetupCommand) cannotTell(err error, said string) error {
 			break
 		}
 	}
-	return usage(hint, "cannot look into virtual host %q: %s", c.Vhost, text)
+	return cli.Usage(hint, "cannot look into virtual host %q: %s", c.Vhost, text)
 }
 
 func visibleLines(lines []string) []string {
 	var all []string
 	for _, line := range lines {
-		all = append(all, visible.Line(line))
+		all = append(all, term.Line(line))
 	}
 	return all
 }

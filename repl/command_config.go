@@ -9,6 +9,8 @@ import (
 	"github.com/alecthomas/kong"
 
 	"warren/internal/config"
+	"warren/repl/cli"
+	"warren/repl/render"
 )
 
 // configPath is the configuration file that is read where none is named, "" where
@@ -39,7 +41,7 @@ func configured(name string) string {
 func describe(source *config.Source, ctx *kong.Context, used Settings) ([]config.Setting, error) {
 	settings, err := source.Describe(ctx)
 	if err != nil {
-		return nil, explainValue(err)
+		return nil, cli.ExplainValue(err)
 	}
 	for i := range settings {
 		switch s := &settings[i]; {
@@ -68,13 +70,13 @@ The file is TOML, ~/.config/warren/config.toml or what --config names, one setti
 
 func (c *configCommand) Run(_ context.Context, s *session) error {
 	if c.JSON {
-		return writeJSON(s.stdio.Out, config.Document{File: s.source.File(), Settings: s.configuration})
+		return render.WriteJSON(s.stdio.Out, config.Document{File: s.source.File(), Settings: s.configuration})
 	}
 	rows := [][]string{{"SETTING", "VALUE", "FROM"}}
 	for _, v := range s.configuration {
 		rows = append(rows, v.Row())
 	}
-	if err := s.printTable(rows); err != nil {
+	if err := s.stdio.Table(rows); err != nil {
 		return err
 	}
 	if file := s.source.File(); file == "" {

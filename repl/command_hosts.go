@@ -6,10 +6,13 @@ import (
 	"slices"
 
 	"warren/internal/operator/hostexpr"
+	"warren/repl/cli"
+	"warren/repl/render"
+	"warren/repl/target"
 )
 
 type hostsCommand struct {
-	targets `embed:""`
+	target.Flags `embed:""`
 
 	All    bool          `help:"Also the agents that have answered earlier and do not now."`
 	JSON   bool          `name:"json" below:"" help:"Print one JSON document."`
@@ -28,32 +31,32 @@ Exit status: 1 where a host that --hosts names does not answer, or fewer than --
 }
 
 func (c *hostsCommand) Run(ctx context.Context, s *session) error {
-	set, err := c.named(ctx, s)
+	set, err := c.Named(ctx, s.targetEnv())
 	if err != nil {
 		return err
 	}
-	choice, err := c.ask(ctx, s, set, c.All)
+	choice, err := c.Ask(ctx, s.targetEnv(), set, c.All)
 	if err != nil {
 		return err
 	}
 	if set != nil { // in the order of names, not of the expression
-		slices.SortFunc(choice.agents, byID)
+		slices.SortFunc(choice.Agents, target.ByID)
 	}
-	for _, line := range refusedFiles(choice.agents) {
+	for _, line := range render.RefusedFiles(choice.Agents) {
 		s.note("warning: %s", line)
 	}
 	switch {
 	case c.JSON:
-		err = writeAgents(s.stdio.Out, choice.agents)
-	case len(choice.agents) > 0:
-		err = s.printAgents(choice.agents)
+		err = render.WriteAgents(s.stdio.Out, choice.Agents)
+	case len(choice.Agents) > 0:
+		err = s.printer().Agents(choice.Agents)
 	case c.Where == nil:
 		s.note("no agent has answered%s", s.ofFleet())
 	default:
 		s.note("of no agent that has answered --where is true")
 	}
-	if err == nil && len(choice.silent) > 0 {
-		return &fault{status: exitFailed, text: "no agent answers to " + hostexpr.Fold(choice.silent) + s.ofFleet()}
+	if err == nil && len(choice.Silent) > 0 {
+		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(choice.Silent) + s.ofFleet()}
 	}
 	return err
 }
@@ -73,7 +76,7 @@ func (c *hostsCommand) only(command string) error {
 		"--hosts": len(c.Hosts) > 0, "--where": c.Where != nil, "--min-hosts": c.MinHosts > 0, "--all": c.All,
 	} {
 		if given {
-			return usage("help hosts "+command+" lists its flags", "hosts %s has no flag %s", command, flag)
+			return cli.Usage("help hosts "+command+" lists its flags", "hosts %s has no flag %s", command, flag)
 		}
 	}
 	return nil
@@ -84,25 +87,25 @@ func (c *hostsCommand) evaluate(ctx context.Context, s *session, command string,
 	if err := c.only(command); err != nil {
 		return nil, err
 	}
-	var exprs []expression
+	var exprs []target.Expression
 	for _, arg := range args {
-		more := []expression{{text: arg}}
+		more := []target.Expression{{Text: arg}}
 		if arg == "-" {
 			var err error
-			if more, err = readExpressions("hosts "+command, arg, s.pipedInput()); err != nil {
+			if more, err = target.ReadExpressions("hosts "+command, arg, s.pipedInput()); err != nil {
 				return nil, err
 			}
 		}
 		exprs = append(exprs, more...)
 	}
-	more, err := c.expressions("", nil, s.pipedInput())
+	more, err := c.Expressions("", nil, s.pipedInput())
 	if err != nil {
 		return nil, err
 	}
 	if exprs = append(exprs, more...); len(exprs) == 0 {
-		return nil, usage("usage: hosts "+command+` "web[01-20,30] db1"`, "hosts %s: no host is named", command)
+		return nil, cli.Usage("usage: hosts "+command+` "web[01-20,30] db1"`, "hosts %s: no host is named", command)
 	}
-	return c.without(ctx, s, exprs)
+	return c.Without(ctx, s.targetEnv(), exprs)
 }
 
 type expandCommand struct {
@@ -117,9 +120,9 @@ func (c *expandCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.parent.JSON {
-		return writeJSON(s.stdio.Out, map[string]any{"hosts": set.Names()})
+		return render.WriteJSON(s.stdio.Out, map[string]any{"hosts": set.Names()})
 	}
-	return s.printLines(set.Names())
+	return s.stdio.Lines(set.Names())
 }
 
 type foldCommand struct {
@@ -135,7 +138,7 @@ func (c *foldCommand) Run(ctx context.Context, s *session) error {
 	}
 	folded := hostexpr.Fold(set.Names())
 	if c.parent.JSON {
-		return writeJSON(s.stdio.Out, map[string]any{"expression": folded})
+		return render.WriteJSON(s.stdio.Out, map[string]any{"expression": folded})
 	}
 	_, err = fmt.Fprintln(s.stdio.Out, folded)
 	return err

@@ -12,14 +12,17 @@ import (
 	"warren/internal/operator/model"
 	"warren/internal/suggest"
 	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/result"
+	"warren/repl/term"
 )
 
 type retryCommand struct {
 	taskID       `embed:""`
 	Outcome      []string         `placeholder:"NAME,…" help:"Only hosts that ended so: failed, unreachable, lost or any other outcome. Without it, all that did not exit with 0."`
-	Timeout      *timeLimit       `placeholder:"TIME" help:"How long the command may run, instead of as long as before; none is no limit."`
-	StartTimeout duration         `placeholder:"TIME" help:"How long a host may take to begin it, instead of as long as before."`
-	WhenOnline   duration         `placeholder:"TIME" help:"Let it wait for hosts that are away, as run does."`
+	Timeout      *cli.TimeLimit   `placeholder:"TIME" help:"How long the command may run, instead of as long as before; none is no limit."`
+	StartTimeout cli.Duration     `placeholder:"TIME" help:"How long a host may take to begin it, instead of as long as before."`
+	WhenOnline   cli.Duration     `placeholder:"TIME" help:"Let it wait for hosts that are away, as run does."`
 	SecretEnv    []secretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the task, given again: nobody has kept it. May be repeated."`
 	SecretStdin  string           `placeholder:"FILE" help:"The secret standard input of the task, given again."`
 	sendFlags    `embed:""`
@@ -49,8 +52,8 @@ func (c *retryCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if !c.DryRun { // what is lost or unfinished may be known by now
-		if err := s.ask(ctx, task); errors.Is(err, errInterrupted) {
-			return quiet(exitFailed)
+		if err := s.ask(ctx, task); errors.Is(err, term.ErrInterrupted) {
+			return cli.ExitWith(cli.ExitFailed)
 		} else if err != nil {
 			return err
 		}
@@ -73,7 +76,7 @@ func (c *retryCommand) checkOutcomes() error {
 			if hint == "" {
 				hint = "there are " + strings.Join(known, ", ")
 			}
-			return usage(hint, "--outcome: %q is no outcome", word)
+			return cli.Usage(hint, "--outcome: %q is no outcome", word)
 		}
 		c.Outcome[i] = word
 	}
@@ -145,12 +148,12 @@ func (c *retryCommand) chosen(ctx context.Context, s *session, task model.Task) 
 		s.note("not ended yet, and left alone: %s", hostexpr.Fold(unfinished))
 	}
 	if len(hosts) == 0 {
-		return nil, &fault{
-			status: exitUsage, text: "retry: no host of task " + shortID(task.ID) + " is meant: " + stateText(&task),
-			hint: "check_task " + shortID(task.ID) + " shows how each has ended",
+		return nil, &cli.Error{
+			Status: cli.ExitUsage, Text: "retry: no host of task " + result.ShortID(task.ID) + " is meant: " + result.StateText(&task),
+			Hint: "check_task " + result.ShortID(task.ID) + " shows how each has ended",
 		}
 	}
-	s.note("again, of task %s: %s, %s", shortID(task.ID), plural(len(hosts), "host"), hostexpr.Fold(hosts))
+	s.note("again, of task %s: %s, %s", result.ShortID(task.ID), term.Plural(len(hosts), "host"), hostexpr.Fold(hosts))
 	if len(lost) > 0 {
 		s.note("lost, so they may have run it already: %s", hostexpr.Fold(lost))
 	}
@@ -166,9 +169,9 @@ func (c *retryCommand) secrets(ctx context.Context, s *session, spec *model.Spec
 	case c.DryRun:
 		return nil
 	case had && !given:
-		return usage("give it again: --secret-env NAME=@FILE, --secret-stdin FILE", "retry: the task had a secret, which nobody has kept")
+		return cli.Usage("give it again: --secret-env NAME=@FILE, --secret-stdin FILE", "retry: the task had a secret, which nobody has kept")
 	case given && !had:
-		return usage("", "retry: the task had no secret")
+		return cli.Usage("", "retry: the task had no secret")
 	}
 	if given && spec.WhenOnline {
 		if err := c.mayStoreSecrets(s); err != nil {

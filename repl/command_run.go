@@ -5,27 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"warren/internal/operator/model"
+	"warren/repl/cli"
+	"warren/repl/result"
+	"warren/repl/target"
+	"warren/repl/term"
 )
 
 type runCommand struct {
-	targets `embed:""`
+	target.Flags `embed:""`
 
 	Words        []string         `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
-	Timeout      timeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run; then its host ends it. Without it, until it ends by itself or is canceled."`
-	StartTimeout duration         `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"How long a host may take to begin it."`
-	WhenOnline   duration         `placeholder:"TIME" help:"Let it wait for hosts that are away: one with an inbox runs it when it is back within this time, instead of --start-timeout."`
+	Timeout      cli.TimeLimit    `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run; then its host ends it. Without it, until it ends by itself or is canceled."`
+	StartTimeout cli.Duration     `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"How long a host may take to begin it."`
+	WhenOnline   cli.Duration     `placeholder:"TIME" help:"Let it wait for hosts that are away: one with an inbox runs it when it is back within this time, instead of --start-timeout."`
 	Cwd          string           `placeholder:"DIR" help:"Directory to run it in."`
-	Env          []variable       `placeholder:"NAME=VALUE" sep:"none" help:"Set a variable in its environment. May be repeated."`
+	Env          []cli.Variable   `placeholder:"NAME=VALUE" sep:"none" help:"Set a variable in its environment. May be repeated."`
 	SecretEnv    []secretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set a variable to a file's content, which nobody keeps: no log, no store, no journal once the job has ended. NAME=- asks for it. May be repeated."`
 	Stdin        string           `placeholder:"FILE" help:"Send the file as its standard input; without it, that is empty. From the shell, - is standard input."`
 	SecretStdin  string           `placeholder:"FILE" help:"Send the file as its standard input, and have nobody keep it."`
 	Script       string           `placeholder:"FILE" help:"Send the file, a script or a program, and execute it."`
 	Shell        string           `placeholder:"PATH" help:"Shell to run it with, instead of the host's own choice."`
 	NoShell      bool             `help:"Split the command by POSIX quoting and execute it without a shell."`
-	MaxOutput    size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Output kept of each host and stream: the first and the last part."`
+	MaxOutput    cli.Size         `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Output kept of each host and stream: the first and the last part."`
 	User         string           `placeholder:"NAME" help:"User to run it as, where the host's authorized_operators lets the key (run-as) and its agent is root."`
 	Check        bool             `help:"Run nothing: ask each host whether it would, by which rule, as whom, and what exactly."`
 
@@ -60,8 +63,8 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 	if err := c.consistent(); err != nil {
 		return err
 	}
-	if c.Check && (c.Detach || c.DryRun || c.WhenOnline > 0 || c.JSONL || len(c.Rollout.parts) > 0) {
-		return usage("", "--check runs nothing: it goes with neither --detach, --dry-run, --when-online, --jsonl nor --rollout")
+	if c.Check && (c.Detach || c.DryRun || c.WhenOnline > 0 || c.JSONL || len(c.Rollout.Parts) > 0) {
+		return cli.Usage("", "--check runs nothing: it goes with neither --detach, --dry-run, --when-online, --jsonl nor --rollout")
 	}
 	v, err := c.view(ctx, s)
 	if err != nil {
@@ -76,7 +79,7 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 	input := slices.ContainsFunc([]string{c.Stdin, c.SecretStdin, c.Script}, fromInput)
 	hostsInput := slices.ContainsFunc(c.HostsFile, fromInput)
 	if input && hostsInput {
-		return usage("put the hosts into a file", "standard input cannot be the hosts and something else too")
+		return cli.Usage("put the hosts into a file", "standard input cannot be the hosts and something else too")
 	}
 	if len(c.Hosts) == 0 && len(c.HostsFile) == 0 && s.use.expr != "" {
 		c.Hosts = []string{s.use.expr}
@@ -88,7 +91,7 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 	if c.note != "" {
 		s.note("%s", c.note)
 	}
-	if spec.Hosts, err = c.chooseHosts(ctx, s); err != nil {
+	if spec.Hosts, err = c.ChooseHosts(ctx, s.targetEnv()); err != nil {
 		return err
 	}
 	if !c.DryRun {
@@ -107,9 +110,9 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 func (c *sendFlags) printTask(ctx context.Context, s *session, task model.Task) error {
 	switch {
 	case c.JSONL:
-		return s.printTaskRecords(ctx, task)
+		return s.printer().TaskRecords(ctx, task)
 	case c.JSON:
-		return s.printTaskDocument(ctx, task)
+		return s.printer().TaskDocument(ctx, task)
 	}
 	if s.shell {
 		_, err := fmt.Fprintln(s.stdio.Out, task.ID)
@@ -119,7 +122,7 @@ func (c *sendFlags) printTask(ctx context.Context, s *session, task model.Task) 
 	if s.stdio.OutTerminal {
 		bound = fmt.Sprintf(" (%s)", boundAndStop(&task))
 	}
-	_, err := fmt.Fprintf(s.stdio.Out, "task on %s: %s%s\n", plural(task.Hosts, "host"), task.ID, bound)
+	_, err := fmt.Fprintf(s.stdio.Out, "task on %s: %s%s\n", term.Plural(task.Hosts, "host"), task.ID, bound)
 	return err
 }
 
@@ -128,13 +131,13 @@ func boundOf(t *model.Task) string {
 	if t.Timeout == 0 {
 		return "no timeout"
 	}
-	return "timeout " + duration(t.Timeout).String()
+	return "timeout " + cli.Duration(t.Timeout).String()
 }
 
 // boundAndStop is boundOf, and how to stop what nothing bounds.
 func boundAndStop(t *model.Task) string {
 	if t.Timeout == 0 {
-		return boundOf(t) + "; cancel " + shortID(t.ID) + " stops it"
+		return boundOf(t) + "; cancel " + result.ShortID(t.ID) + " stops it"
 	}
 	return boundOf(t)
 }
@@ -152,26 +155,18 @@ func (c *sendFlags) detach(ctx context.Context, s *session, task model.Task) err
 	var without []string
 	for i := range jobs {
 		if !jobs[i].Taken() {
-			without = append(without, fmt.Sprintf("%s %s", jobs[i].Host, jobWord(&jobs[i])))
+			without = append(without, fmt.Sprintf("%s %s", jobs[i].Host, result.JobWord(&jobs[i])))
 		}
 	}
 	switch {
-	case errors.Is(settled, errInterrupted):
-		return &fault{status: exitFailed, text: "interrupted before every host had the job", hint: "check_task " + shortID(task.ID) + " shows how it stands"}
+	case errors.Is(settled, term.ErrInterrupted):
+		return &cli.Error{Status: cli.ExitFailed, Text: "interrupted before every host had the job", Hint: "check_task " + result.ShortID(task.ID) + " shows how it stands"}
 	case isEnded(ctx, settled):
 		return stopped(task)
 	case settled != nil:
 		return settled
 	case len(without) > 0:
-		return &fault{status: exitFailed, text: fmt.Sprintf("not taken by %d of %s: %s", len(without), plural(len(jobs), "host"), list(without, 10))}
+		return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("not taken by %d of %s: %s", len(without), term.Plural(len(jobs), "host"), term.List(without, 10))}
 	}
 	return nil
-}
-
-// list writes the first words of many.
-func list(words []string, most int) string {
-	if len(words) <= most {
-		return strings.Join(words, ", ")
-	}
-	return fmt.Sprintf("%s, and %d more", strings.Join(words[:most], ", "), len(words)-most)
 }

@@ -9,6 +9,9 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
+	"warren/repl/cli"
+	"warren/repl/result"
+	"warren/repl/term"
 )
 
 // askTime is how long check_task waits for the answers of agents.
@@ -22,7 +25,7 @@ type taskID struct {
 // find returns the task that is meant.
 func (t *taskID) find(ctx context.Context, s *session, command string) (model.Task, error) {
 	if t.ID == "" {
-		return model.Task{}, usage("tasks lists them", "%s: which task? No id is given", command)
+		return model.Task{}, cli.Usage("tasks lists them", "%s: which task? No id is given", command)
 	}
 	if err := s.start(ctx); err != nil {
 		return model.Task{}, err
@@ -33,11 +36,11 @@ func (t *taskID) find(ctx context.Context, s *session, command string) (model.Ta
 	case err == nil:
 		return task, nil
 	case errors.Is(err, results.ErrBadID):
-		return task, &fault{status: exitUsage, text: fmt.Sprintf("%q is not a task id", t.ID), hint: "an id is 4 or more of the characters 0-9 and a-f, as in 1b4e28ba; tasks lists them", err: err}
+		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("%q is not a task id", t.ID), Hint: "an id is 4 or more of the characters 0-9 and a-f, as in 1b4e28ba; tasks lists them", Err: results.ErrBadID}
 	case errors.Is(err, results.ErrNoTask):
-		return task, &fault{status: exitUsage, text: fmt.Sprintf("no task has id %q", t.ID), hint: "tasks lists the tasks of this data directory", err: err}
+		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("no task has id %q", t.ID), Hint: "tasks lists the tasks of this data directory", Err: results.ErrNoTask}
 	case errors.As(err, &ambiguous):
-		return task, &fault{status: exitUsage, text: fmt.Sprintf("id %q is ambiguous: %s", t.ID, list(ambiguous.IDs, 5)), hint: "type more of the id", err: err}
+		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("id %q is ambiguous: %s", t.ID, term.List(ambiguous.IDs, 5)), Hint: "type more of the id"}
 	}
 	return task, err
 }
@@ -71,8 +74,8 @@ func (c *checkCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	asked := s.ask(ctx, task)
-	if errors.Is(asked, errInterrupted) {
-		return quiet(exitFailed)
+	if errors.Is(asked, term.ErrInterrupted) {
+		return cli.ExitWith(cli.ExitFailed)
 	}
 	if err := s.show(ctx, task, v); err != nil && asked == nil {
 		return err
@@ -96,7 +99,7 @@ func (c *waitCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := v.follow(&c.following); err != nil {
+	if err := c.follow(v); err != nil {
 		return err
 	}
 	task, err := c.find(ctx, s, "wait")
@@ -128,14 +131,14 @@ func (*cancelCommand) Help() string {
 
 func (c *cancelCommand) Run(ctx context.Context, s *session) error {
 	if c.JSON && c.JSONL {
-		return usage("", "--json and --jsonl contradict each other")
+		return cli.Usage("", "--json and --jsonl contradict each other")
 	}
 	task, err := c.find(ctx, s, "cancel")
 	if err != nil {
 		return err
 	}
 	if task.Done() {
-		s.note("task %s is done already: nothing to cancel", shortID(task.ID))
+		s.note("task %s is done already: nothing to cancel", result.ShortID(task.ID))
 	} else {
 		if err := s.connect(ctx); err != nil {
 			return err
@@ -145,14 +148,14 @@ func (c *cancelCommand) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		if len(done) > 0 && !c.JSON && !c.JSONL {
-			return s.printLines(done)
+			return s.stdio.Lines(done)
 		}
 	}
 	switch {
 	case c.JSON:
-		return s.printTaskDocument(ctx, task)
+		return s.printer().TaskDocument(ctx, task)
 	case c.JSONL:
-		return s.printTaskRecords(ctx, task)
+		return s.printer().TaskRecords(ctx, task)
 	}
 	return nil
 }

@@ -12,18 +12,21 @@ import (
 	"warren/internal/operator/results"
 	"warren/internal/suggest"
 	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/render"
+	"warren/repl/term"
 )
 
 type tasksCommand struct {
-	Since     moment `placeholder:"TIME" help:"Only tasks issued since then: a time ago, as in 1d or 2h30m, or a date, as in 2026-01-31 or 2026-01-31T12:00:00Z."`
-	Host      string `placeholder:"NAME" help:"Only tasks for this host."`
-	Command   string `placeholder:"REGEXP" help:"Only tasks whose command matches this regular expression (RE2)."`
-	Outcome   string `placeholder:"NAME" help:"Only tasks with a host that ended so: ok, failed, unfinished or any outcome. With --host, that host."`
-	Limit     count  `default:"100" placeholder:"N" help:"Show so many at most; 0 is all."`
-	Prune     bool   `help:"Remove the tasks that are done and older than --older-than, with their results."`
-	OlderThan moment `placeholder:"TIME" help:"With --prune: what is older than this is removed."`
-	DryRun    bool   `help:"With --prune: say how much would be removed, and remove nothing."`
-	JSON      bool   `name:"json" help:"Print one JSON document."`
+	Since     cli.TimeArg `placeholder:"TIME" help:"Only tasks issued since then: a time ago, as in 1d or 2h30m, or a date, as in 2026-01-31 or 2026-01-31T12:00:00Z."`
+	Host      string      `placeholder:"NAME" help:"Only tasks for this host."`
+	Command   string      `placeholder:"REGEXP" help:"Only tasks whose command matches this regular expression (RE2)."`
+	Outcome   string      `placeholder:"NAME" help:"Only tasks with a host that ended so: ok, failed, unfinished or any outcome. With --host, that host."`
+	Limit     cli.Count   `default:"100" placeholder:"N" help:"Show so many at most; 0 is all."`
+	Prune     bool        `help:"Remove the tasks that are done and older than --older-than, with their results."`
+	OlderThan cli.TimeArg `placeholder:"TIME" help:"With --prune: what is older than this is removed."`
+	DryRun    bool        `help:"With --prune: say how much would be removed, and remove nothing."`
+	JSON      bool        `name:"json" help:"Print one JSON document."`
 }
 
 func (*tasksCommand) Help() string {
@@ -52,9 +55,9 @@ func (c *tasksCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.JSON {
-		return writeTasks(s.stdio.Out, tasks)
+		return render.WriteTasks(s.stdio.Out, tasks)
 	}
-	if err := s.printTasks(tasks); err != nil {
+	if err := s.printer().Tasks(tasks); err != nil {
 		return err
 	}
 	switch {
@@ -70,28 +73,28 @@ func (c *tasksCommand) Run(ctx context.Context, s *session) error {
 
 // chooses reports whether not all tasks are meant.
 func (c *tasksCommand) chooses() bool {
-	return c.Since != (moment{}) || c.Host != "" || c.Command != "" || c.Outcome != ""
+	return c.Since != (cli.TimeArg{}) || c.Host != "" || c.Command != "" || c.Outcome != ""
 }
 
 // filter checks the flags before anything is done.
 func (c *tasksCommand) filter(now time.Time) (f results.Filter, err error) {
 	switch {
 	case c.Prune && c.chooses():
-		return f, usage("tasks --prune --older-than 30d", "--prune removes what is older than a time, and chooses by nothing else")
-	case c.Prune && c.OlderThan == (moment{}):
-		return f, usage("tasks --prune --older-than 30d", "--prune: older than what?")
-	case !c.Prune && (c.OlderThan != (moment{}) || c.DryRun):
-		return f, usage("tasks --since lists by age", "--older-than and --dry-run are for --prune")
+		return f, cli.Usage("tasks --prune --older-than 30d", "--prune removes what is older than a time, and chooses by nothing else")
+	case c.Prune && c.OlderThan == (cli.TimeArg{}):
+		return f, cli.Usage("tasks --prune --older-than 30d", "--prune: older than what?")
+	case !c.Prune && (c.OlderThan != (cli.TimeArg{}) || c.DryRun):
+		return f, cli.Usage("tasks --since lists by age", "--older-than and --dry-run are for --prune")
 	}
-	f = results.Filter{Since: c.Since.before(now), Limit: int(c.Limit)}
+	f = results.Filter{Since: c.Since.Before(now), Limit: int(c.Limit)}
 	if c.Host != "" {
 		if f.Host, err = wire.CheckHostName(c.Host); err != nil {
-			return f, withStatus(exitUsage, fmt.Errorf("--host: %w", err))
+			return f, cli.WithStatus(cli.ExitUsage, fmt.Errorf("--host: %w", err))
 		}
 	}
 	if c.Command != "" {
 		if f.Command, err = regexp.Compile(c.Command); err != nil {
-			return f, &fault{status: exitUsage, text: fmt.Sprintf("--command: %q is no regular expression: %v", c.Command, err), hint: `\Q…\E takes a text as it is`, err: err}
+			return f, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("--command: %q is no regular expression: %v", c.Command, err), Hint: `\Q…\E takes a text as it is`, Err: err}
 		}
 	}
 	if f.Status = strings.ToLower(strings.TrimSpace(c.Outcome)); f.Status != "" && !slices.Contains(model.StatusNames(), f.Status) {
@@ -99,7 +102,7 @@ func (c *tasksCommand) filter(now time.Time) (f results.Filter, err error) {
 		if hint == "" {
 			hint = "there are " + strings.Join(model.StatusNames(), ", ")
 		}
-		return f, usage(hint, "--outcome: %q is no outcome", c.Outcome)
+		return f, cli.Usage(hint, "--outcome: %q is no outcome", c.Outcome)
 	}
 	return f, nil
 }
@@ -115,51 +118,21 @@ func (c *tasksCommand) prune(ctx context.Context, s *session) error {
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	before := c.OlderThan.before(time.Now())
+	before := c.OlderThan.Before(time.Now())
 	tasks, bytes, err := s.store.Prune(ctx, before, c.DryRun)
 	if err == nil && !c.DryRun {
 		err = s.interruptible(ctx, s.store.Tidy) // or in the store's own time
 	}
-	if err != nil && err != errInterrupted {
+	if err != nil && err != term.ErrInterrupted {
 		return err
 	}
 	if c.JSON {
-		return writeJSON(s.stdio.Out, pruneDocument{tasks, bytes, before.UTC().Truncate(time.Second), c.DryRun})
+		return render.WriteJSON(s.stdio.Out, pruneDocument{tasks, bytes, before.UTC().Truncate(time.Second), c.DryRun})
 	}
 	word := "removed"
 	if c.DryRun {
 		word = "would be removed"
 	}
-	_, err = fmt.Fprintf(s.stdio.Out, "%s with %s of output, from before %s\n", plural(tasks, "task")+" "+word, humanSize(bytes), before.UTC().Format(time.RFC3339))
+	_, err = fmt.Fprintf(s.stdio.Out, "%s with %s of output, from before %s\n", term.Plural(tasks, "task")+" "+word, term.Size(bytes), before.UTC().Format(time.RFC3339))
 	return err
-}
-
-// A moment is a time ago, or a date.
-type moment struct {
-	ago time.Duration
-	at  time.Time
-}
-
-func (m *moment) UnmarshalText(text []byte) error {
-	s := string(text)
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
-		if at, err := time.ParseInLocation(layout, s, time.Local); err == nil {
-			*m = moment{at: at}
-			return nil
-		}
-	}
-	var d duration
-	if err := d.UnmarshalText(text); err != nil {
-		return usage("as in 90s, 2h30m, 30d, 2026-01-31 or 2026-01-31T12:00:00Z", "%q is neither a time ago nor a date", s)
-	}
-	*m = moment{ago: time.Duration(d)}
-	return nil
-}
-
-// before is the moment as a time, zero where none was given.
-func (m moment) before(now time.Time) time.Time {
-	if m.ago > 0 {
-		return now.Add(-m.ago)
-	}
-	return m.at
 }

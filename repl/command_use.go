@@ -6,8 +6,10 @@ import (
 	"strings"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/visible"
 	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/render"
+	"warren/repl/term"
 )
 
 type useCommand struct {
@@ -27,25 +29,25 @@ func (*useCommand) Help() string {
 func (c *useCommand) Run(ctx context.Context, s *session) error {
 	switch expr := strings.Join(c.Exprs, " "); {
 	case c.Clear && expr != "":
-		return usage("", "use: --clear and hosts contradict each other")
+		return cli.Usage("", "use: --clear and hosts contradict each other")
 	case c.Clear:
 		s.use = used{}
 	case expr != "":
-		set, err := hostexpr.Evaluate(expr, wire.MaxLeaves, s.groups(ctx))
+		set, err := hostexpr.Evaluate(expr, wire.MaxLeaves, s.targetEnv().LookupGroup(ctx))
 		if err != nil {
-			return withStatus(exitUsage, fmt.Errorf("use: %w", err))
+			return cli.WithStatus(cli.ExitUsage, fmt.Errorf("use: %w", err))
 		}
 		s.use = used{expr, set.Names()}
 	}
 	if c.JSON {
-		doc := map[string]any{"expression": some(s.use.expr), "folded": some(hostexpr.Fold(s.use.hosts)), "hosts": append([]string{}, s.use.hosts...)}
-		return writeJSON(s.stdio.Out, doc)
+		doc := map[string]any{"expression": render.PtrOrNil(s.use.expr), "folded": render.PtrOrNil(hostexpr.Fold(s.use.hosts)), "hosts": append([]string{}, s.use.hosts...)}
+		return render.WriteJSON(s.stdio.Out, doc)
 	}
 	if s.use.expr == "" {
 		s.note("run needs --hosts: no hosts are used")
 		return nil
 	}
-	_, err := fmt.Fprintf(s.stdio.Out, "%s: %s\n", plural(len(s.use.hosts), "host"), hostexpr.Fold(s.use.hosts))
+	_, err := fmt.Fprintf(s.stdio.Out, "%s: %s\n", term.Plural(len(s.use.hosts), "host"), hostexpr.Fold(s.use.hosts))
 	return err
 }
 
@@ -62,12 +64,12 @@ func (s *session) promptText() string {
 		return promptText
 	}
 	room := 32
-	if width := s.stdio.width(); width > 0 {
+	if width := s.stdio.Width(); width > 0 {
 		room = min(room, width/3)
 	}
 	hosts := hostexpr.Fold(s.use.hosts)
 	if n := fmt.Sprintf(" (%d)", len(s.use.hosts)); len(hosts) > room {
-		hosts = visible.Clip(hosts, max(room-len(n), 1)) + n
+		hosts = term.Clip(hosts, max(room-len(n), 1)) + n
 	}
 	return strings.TrimSuffix(promptText, "> ") + " " + hosts + "> "
 }

@@ -13,6 +13,7 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
+	"warren/repl/cli"
 )
 
 // noStore is a store with three hosts, two tasks, and nothing else.
@@ -58,7 +59,7 @@ func TestShellWords(t *testing.T) {
 	if err := os.WriteFile(file, []byte("roles: {web: 'web[01-02]', db: db1}\nracks: {r1: web01}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := completer{store: noStore{}, groups: file, grammar: newParser(new(shellGrammar)).Model.Node}
+	c := cli.NewCompleter(noStore{}, file, newParser(new(shellGrammar)).Model.Node)
 	for _, tt := range []struct {
 		before  string
 		current string
@@ -90,14 +91,14 @@ func TestShellWords(t *testing.T) {
 		{"completion", "", "bash zsh fish"},
 		{"nonsense", "x", ""},
 	} {
-		if got := strings.Join(c.shellWords(strings.Fields(tt.before), tt.current), " "); got != tt.want {
+		if got := strings.Join(c.ShellWords(strings.Fields(tt.before), tt.current), " "); got != tt.want {
 			t.Errorf("%s|%s: %q, want %q", tt.before, tt.current, got, tt.want)
 		}
 	}
 }
 
 func TestComplete(t *testing.T) {
-	complete := newCompleter(noStore{}, "")
+	complete := cli.NewCompleter(noStore{}, "", newParser(new(promptGrammar)).Model.Node).Complete
 	for _, tt := range []struct {
 		left, tail string
 		head       string

@@ -9,6 +9,7 @@ import (
 
 	"warren/internal/escape"
 	"warren/internal/operator/results"
+	"warren/repl/cli"
 )
 
 // completeWord is the command that the shells' functions call: it prints what the
@@ -33,7 +34,7 @@ func (*completionCommand) Help() string {
 func (c *completionCommand) Run(_ context.Context, s *session) error {
 	text, err := completionScripts.ReadFile("completion/warren." + c.Shell)
 	if err != nil {
-		return usage("usage: completion bash, completion zsh or completion fish", "completion: %q is no shell that it knows", c.Shell)
+		return cli.Usage("usage: completion bash, completion zsh or completion fish", "completion: %q is no shell that it knows", c.Shell)
 	}
 	_, err = s.stdio.Out.Write(text)
 	return err
@@ -46,62 +47,16 @@ func completeFor(w io.Writer, args []string) {
 	if err != nil || len(args) == 0 {
 		return
 	}
-	c := completer{groups: inv.settings.Groups, grammar: newParser(new(shellGrammar)).Model.Node}
+	var names cli.NameStore
 	if store, err := results.OpenReader(inv.settings.DataDir); err == nil {
 		defer func() { _ = store.Close() }()
-		c.store = store
+		names = store
 	}
+	c := cli.NewCompleter(names, inv.settings.Groups, newParser(new(shellGrammar)).Model.Node)
 	last := len(args) - 1
-	for _, word := range c.shellWords(args[:last], args[last]) {
+	for _, word := range c.ShellWords(args[:last], args[last]) {
 		if !strings.ContainsFunc(word, escape.IsHidden) { // such as a group's name in the operator's file
 			fmt.Fprintln(w, word)
 		}
 	}
-}
-
-// shellWords are what current may become after the words before it.
-func (c *completer) shellWords(before []string, current string) []string {
-	var done []string
-	for i := range before {
-		word := strings.Trim(before[i], `"'`)
-		switch {
-		case word == "=" && len(done) > 0: // bash parts words there
-			continue
-		case len(done) == 0 && strings.HasPrefix(word, "-"): // of the whole program
-			continue
-		case len(done) == 0 && i > 0 && c.takesValue(before[i-1]):
-			continue
-		}
-		done = append(done, word)
-	}
-	current = strings.TrimLeft(current, `"'`)
-	piece := current[lastName(current):]
-	head := strings.TrimSuffix(current, piece)
-	var out []string
-	for _, word := range c.after(before, done, current) {
-		if strings.HasPrefix(word, piece) {
-			out = append(out, head+strings.TrimSuffix(word, " "))
-		}
-	}
-	return out
-}
-
-func (c *completer) after(before, done []string, current string) []string {
-	if len(done) > 0 {
-		return c.known(done, current, false)
-	}
-	if n := len(before); n > 0 && c.takesValue(before[n-1]) {
-		return c.values(strings.TrimLeft(before[n-1], "-"), current)
-	}
-	if strings.HasPrefix(current, "-") {
-		return flagNames(c.grammar)
-	}
-	return names(c.grammar.Children)
-}
-
-// takesValue reports whether the word after this one is the value of a flag of
-// the whole program.
-func (c *completer) takesValue(word string) bool {
-	flag := flagNamed(c.grammar, word)
-	return flag != nil && !flag.IsBool()
 }

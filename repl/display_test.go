@@ -14,6 +14,8 @@ import (
 
 	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
+
+	"warren/repl/cli"
 )
 
 // A display is a terminal as its user sees it: what a program writes goes
@@ -191,7 +193,7 @@ func TestLiveView(t *testing.T) {
 			d.shows("9/12")
 			d.golden(tt.name, true)
 			fill(t, dir, []string{"run", "release", "--hosts", "web01"})
-			if status := d.done(); status != exitFailed { // web08
+			if status := d.done(); status != cli.ExitFailed { // web08
 				t.Errorf("exit status %d", status)
 			}
 			if text := d.text(); strings.Contains(text, "12/12") || strings.Contains(text, "slowest") {
@@ -239,7 +241,7 @@ func TestLiveViewIsLeft(t *testing.T) {
 	d.shows("12 running") // the frame stays
 	d.send(ctrlC)
 	d.shows("canceling task 1b4e0001")
-	if status := d.done(); status != exitFailed {
+	if status := d.done(); status != cli.ExitFailed {
 		t.Errorf("exit status %d", status)
 	}
 	if terminalState(t, d.tty) != before {
@@ -252,7 +254,7 @@ func TestLiveViewIsStopped(t *testing.T) {
 	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if status := d.done(); status != exitFailed {
+	if status := d.done(); status != cli.ExitFailed {
 		t.Errorf("exit status %d", status)
 	}
 	d.shows("error: stopped before it was done")
@@ -293,7 +295,7 @@ func TestPager(t *testing.T) {
 	check := func(rows uint16, pager string) *display {
 		t.Helper()
 		d := startDisplay(t, dir, 80, rows, []string{"PAGER=" + pager}, "check_task", "1b4e")
-		if status := d.done(); status != exitFailed { // web08, not the pager
+		if status := d.done(); status != cli.ExitFailed { // web08, not the pager
 			t.Errorf("PAGER=%q: exit status %d", pager, status)
 		}
 		return d

@@ -19,7 +19,7 @@
 //     `error: …` says what happened to which thing, `hint: …` what to do.
 //   - Words are those of the protocol: an outcome is called the same in text, in
 //     JSON and in the documentation.
-//   - To a terminal, what a host sent goes through package visible and is
+//   - To a terminal, what a host sent goes through package term and is
 //     indented, so that no host can speak for another or for Warren. To a file
 //     or a pipe its bytes go as they came.
 //   - With --json standard output is one document, or empty.

@@ -7,6 +7,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"warren/repl/cli"
+	"warren/repl/term"
 )
 
 var (
@@ -34,12 +37,12 @@ func TestHostsPage(t *testing.T) {
 	for _, session := range docSession.FindAllStringSubmatch(string(page), -1) {
 		for _, part := range strings.Split("\n"+session[1], "\n$ warren ")[1:] {
 			line, want, _ := strings.Cut(part, "\n")
-			words, err := splitWords(line)
+			words, err := cli.SplitWords(line)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			Main(t.Context(), words, Stdio{In: strings.NewReader(""), Out: &out, Err: &out, Interrupts: make(chan os.Signal)}, openFake)
+			Main(t.Context(), words, term.IO{In: strings.NewReader(""), Out: &out, Err: &out, Interrupts: make(chan os.Signal)}, openFake)
 			if got := strings.TrimRight(out.String(), "\n"); got != strings.TrimRight(want, "\n") {
 				t.Errorf("warren %s\n%s\nis on the page\n%s", line, got, want)
 			}

@@ -5,26 +5,28 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
+	"warren/repl/cli"
 )
 
 // Settings are what every command may be told about the operator's process:
 // flag, then environment, then configuration file, then default.
 type Settings struct {
-	Broker   []string     // AMQP URLs, tried in turn
-	Login    broker.Login // how to log in there
-	Identity string       // SSH key file, or "none"; empty is the default
-	Fleet    string       // that requests are signed for; empty is none
+	Broker   []string   // AMQP URLs, tried in turn
+	Login    dial.Login // how to log in there
+	Identity string     // SSH key file, or "none"; empty is the default
+	Fleet    string     // that requests are signed for; empty is none
 	DataDir  string
 	Groups   string // file of groups of hosts, or directory of such files
-	Color    colorWhen
+	Color    cli.ColorWhen
 
 	// How long and how much the store keeps; 0 is for ever, and no bound.
 	ResultsRetention time.Duration
 	ResultsSize      int64
 
-	Warnings []broker.Warning // about Broker and Login
+	Warnings []dial.Warning // about Broker and Login
 
 	// Connect says that Connect will be called at once: what it waits for may
 	// begin while the rest of the process is made.
@@ -33,7 +35,7 @@ type Settings struct {
 	// Notify tells the operator something while a command is under way, or behind
 	// one: that a key waits for a touch. Any goroutine may call it; nil tells
 	// nobody.
-	Notify func(text string)
+	Notify func(notice error)
 }
 
 // An Engine is the rest of the operator's process as the commands see it: the

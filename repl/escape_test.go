@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"warren/internal/escape"
+	"warren/repl/render"
+	"warren/repl/term"
 )
 
 // Nothing that a host has said reaches whoever reads JSON, or errors, on a
@@ -38,7 +40,7 @@ func TestJSONHasNoHiddenCharacters(t *testing.T) {
 		t.Setenv("WARREN_IDENTITY", "/"+strings.ReplaceAll(hiddenText, "\x00", ""))
 		t.Setenv("WARREN_DATA_DIR", t.TempDir())
 		var out, errs bytes.Buffer
-		Main(t.Context(), args, Stdio{In: strings.NewReader(""), Out: &out, Err: &errs, Interrupts: make(chan os.Signal)}, openFake)
+		Main(t.Context(), args, term.IO{In: strings.NewReader(""), Out: &out, Err: &errs, Interrupts: make(chan os.Signal)}, openFake)
 		text := strings.ReplaceAll(out.String()+errs.String(), "\n", "")
 		if i := strings.IndexFunc(text, escape.IsHidden); i >= 0 {
 			t.Errorf("%q: %q", args, text[i:min(len(text), i+60)])
@@ -55,7 +57,7 @@ func TestJSONHasNoHiddenCharacters(t *testing.T) {
 }
 
 func TestJSONEscapesNamesOfMembers(t *testing.T) {
-	text, err := encodeJSON(map[string]any{"labels": map[string]string{hiddenText: hiddenText}})
+	text, err := render.EncodeJSON(map[string]any{"labels": map[string]string{hiddenText: hiddenText}})
 	if err != nil || strings.ContainsFunc(string(text), escape.IsHidden) {
 		t.Errorf("%q, %v", text, err)
 	}

@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
+	"warren/internal/hint"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
@@ -49,7 +51,8 @@ type specced struct{ spec model.Spec }
 
 // openFake opens a fake on the data directory; the environment variable
 // FAKE_BROKER says how its broker is, FAKE_EARLIER names an agent that has answered
-// before and does not now.
+// before and does not now, FAKE_NOTICE has it notify the operator of what a test
+// writes into a file.
 func openFake(ctx context.Context, settings Settings, _ bool) (Engine, error) {
 	e, err := newFake(settings.DataDir)
 	if err != nil {
@@ -68,16 +71,32 @@ func openFake(ctx context.Context, settings Settings, _ bool) (Engine, error) {
 			return nil, err
 		}
 	}
+	if os.Getenv("FAKE_NOTICE") != "" {
+		go notifyFrom(filepath.Join(settings.DataDir, "notice"), settings.Notify)
+	}
 	switch os.Getenv("FAKE_BROKER") {
 	case "down":
-		e.connect = &broker.Error{Kind: broker.ErrUnreachable, Text: "no broker answers at 127.0.0.1:1", Hint: "is RabbitMQ running there?"}
+		e.connect = &broker.Error{Kind: dial.ErrUnreachable, Message: "no broker answers at 127.0.0.1:1", Hint: "is RabbitMQ running there?"}
 	case "password":
-		e.connect = &broker.Error{Kind: broker.ErrAccessRefused, Text: "the broker at 127.0.0.1:1 refuses user guest", Hint: "check name and password"}
+		e.connect = &broker.Error{Kind: dial.ErrAccessRefused, Message: "the broker at 127.0.0.1:1 refuses user guest", Hint: "check name and password"}
 	}
 	if e.connect != nil {
 		e.link = &broker.State{Phase: broker.Connecting, Err: e.connect}
 	}
 	return e, nil
+}
+
+// notifyFrom notifies the operator of each text that a test puts into the file.
+func notifyFrom(path string, notify func(notice error)) {
+	for range time.Tick(10 * time.Millisecond) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		_ = os.Remove(path)
+		message, help, _ := strings.Cut(string(text), "\nhint: ")
+		notify(hint.New(message, help))
+	}
 }
 
 func newFake(dir string) (*fakeEngine, error) {

@@ -10,8 +10,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/config"
+	"warren/repl/cli"
 )
 
 // A command is one line at the prompt, or one call from the shell. Its struct's
@@ -53,17 +54,17 @@ type anywhere struct {
 // says, what the environment says, what the configuration file says, or the
 // default.
 type globals struct {
-	Broker           []string     `placeholder:"URL,…" env:"WARREN_BROKER" default:"${broker}" help:"RabbitMQ to use; of several, the first that answers."`
-	Login            broker.Login `embed:"" envprefix:"WARREN_"`
-	Identity         string       `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with, or none to sign nothing. Default: the first of ssh-agent, else ~/.ssh/id_ed25519, id_ecdsa, id_rsa."`
-	Fleet            string       `placeholder:"NAME" env:"WARREN_FLEET" help:"Fleet that requests are signed for: hosts of another fleet refuse them. The same as --fleet of their agents."`
-	DataDir          string       `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
-	Groups           string       `placeholder:"FILE" env:"WARREN_GROUPS" help:"Groups of hosts (YAML), or a directory of such files, instead of ~/.config/warren/groups.yaml."`
-	ResultsRetention retention    `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"How long the results of a task are kept once it is done; never removes none."`
-	ResultsSize      size         `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Most that all results may take on the disk, the oldest removed first; 0 is no bound."`
-	Color            colorWhen    `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colors: auto (on a terminal, unless NO_COLOR is set), always or never."`
-	Config           string       `placeholder:"FILE" env:"WARREN_CONFIG" help:"Configuration file, instead of ~/.config/warren/config.toml."`
-	Version          bool         `help:"Print the version and do nothing else."`
+	Broker           []string      `placeholder:"URL,…" env:"WARREN_BROKER" default:"${broker}" help:"RabbitMQ to use; of several, the first that answers."`
+	Login            dial.Login    `embed:"" envprefix:"WARREN_"`
+	Identity         string        `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with, or none to sign nothing. Default: the first of ssh-agent, else ~/.ssh/id_ed25519, id_ecdsa, id_rsa."`
+	Fleet            string        `placeholder:"NAME" env:"WARREN_FLEET" help:"Fleet that requests are signed for: hosts of another fleet refuse them. The same as --fleet of their agents."`
+	DataDir          string        `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
+	Groups           string        `placeholder:"FILE" env:"WARREN_GROUPS" help:"Groups of hosts (YAML), or a directory of such files, instead of ~/.config/warren/groups.yaml."`
+	ResultsRetention cli.Retention `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"How long the results of a task are kept once it is done; never removes none."`
+	ResultsSize      cli.Size      `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Most that all results may take on the disk, the oldest removed first; 0 is no bound."`
+	Color            cli.ColorWhen `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colors: auto (on a terminal, unless NO_COLOR is set), always or never."`
+	Config           string        `placeholder:"FILE" env:"WARREN_CONFIG" help:"Configuration file, instead of ~/.config/warren/config.toml."`
+	Version          bool          `help:"Print the version and do nothing else."`
 }
 
 // shellGrammar is what `warren …` understands; alone it opens the prompt.
@@ -167,15 +168,15 @@ func parsePrompt(words []string, source *config.Source) (command, error) {
 // parse returns the command, and what kong has made of the line where it is not
 // only help that is asked for.
 func parse(k *kong.Kong, args []string, anywhere *anywhere) (command, *kong.Context, error) {
-	if err := checkText(args); err != nil {
+	if err := cli.CheckText(args); err != nil {
 		return nil, nil, err
 	}
 	trace, err := kong.Trace(k, args)
 	if err != nil {
-		return nil, nil, usage("", "%v", err)
+		return nil, nil, cli.Usage("", "%v", err)
 	}
 	if trace.Error != nil {
-		return nil, nil, explain(trace)
+		return nil, nil, cli.Explain(trace)
 	}
 	// Before required things are asked for: `run --help` lacks hosts.
 	for _, p := range trace.Path {
@@ -184,7 +185,7 @@ func parse(k *kong.Kong, args []string, anywhere *anywhere) (command, *kong.Cont
 		}
 	}
 	if err := assign(trace); err != nil {
-		return nil, nil, explainValue(err)
+		return nil, nil, cli.ExplainValue(err)
 	}
 	cmd, ok := trace.Selected().Target.Addr().Interface().(command)
 	if !ok {

@@ -1,16 +1,17 @@
 package repl
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"warren/internal/operator/model"
+	"warren/repl/cli"
+	"warren/repl/result"
+	"warren/repl/term"
 )
-
-// errInterrupted: Ctrl-C while a command waited.
-var errInterrupted = errors.New("interrupted")
 
 // secondTime is how soon a second Ctrl-C must follow the first to cancel.
 const secondTime = 2 * time.Second
@@ -25,20 +26,20 @@ type detached struct {
 }
 
 // interruptible calls wait with a context that Ctrl-C ends, and then returns
-// errInterrupted, unless wait has returned nil all the same. Then the Ctrl-C is
+// term.ErrInterrupted, unless wait has returned nil all the same. Then the Ctrl-C is
 // for what waits next.
 func (s *session) interruptible(ctx context.Context, wait func(ctx context.Context) error) error {
 	waiting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if s.late {
-		cancel(errInterrupted)
+		cancel(term.ErrInterrupted)
 	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
 		select {
 		case <-s.interrupts:
-			cancel(errInterrupted)
+			cancel(term.ErrInterrupted)
 		case <-waiting.Done():
 		case <-stop:
 		}
@@ -46,10 +47,10 @@ func (s *session) interruptible(ctx context.Context, wait func(ctx context.Conte
 	err := wait(waiting)
 	close(stop)
 	<-stopped
-	interrupted := errors.Is(context.Cause(waiting), errInterrupted)
+	interrupted := errors.Is(context.Cause(waiting), term.ErrInterrupted)
 	s.late = interrupted && err == nil
 	if interrupted && err != nil {
-		return errInterrupted
+		return term.ErrInterrupted
 	}
 	return err
 }
@@ -72,7 +73,7 @@ func (s *session) interruptedBefore() bool {
 // second Ctrl-C; at the prompt that arrives there.
 func (s *session) detach(ctx context.Context, task model.Task) error {
 	s.detached = detached{task.ID, time.Now()}
-	id := shortID(task.ID)
+	id := result.ShortID(task.ID)
 	if s.stdio.ErrTerminal {
 		fmt.Fprintln(s.stdio.Err) // the line with ^C
 	}
@@ -92,12 +93,12 @@ func (s *session) detach(ctx context.Context, task model.Task) error {
 		case <-s.interrupts:
 			_, err := s.cancelDetached(ctx)
 			s.hurry = true
-			return errors.Join(err, quiet(exitFailed))
+			return errors.Join(err, cli.ExitWith(cli.ExitFailed))
 		case <-timer.C:
 		case <-ctx.Done():
 		}
 	}
-	return quiet(exitFailed)
+	return cli.ExitWith(cli.ExitFailed)
 }
 
 // haltedByLeaving ends a rollout that the shell form has driven.
@@ -129,11 +130,32 @@ func (s *session) cancel(ctx context.Context, task string) error {
 // canceling tells that a cancel is on its way, if it is.
 func (s *session) canceling(task string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &fault{status: exitFailed, text: "the broker takes no cancel now: task " + task + " goes on", hint: "try again: cancel " + shortID(task), err: err}
+		return &cli.Error{Status: cli.ExitFailed, Text: "the broker takes no cancel now: task " + task + " goes on", Hint: "try again: cancel " + result.ShortID(task), Err: err}
 	}
 	if err != nil {
 		return err
 	}
-	s.note("canceling task %s: check_task %s shows what becomes of it", task, shortID(task))
+	s.note("canceling task %s: check_task %s shows what becomes of it", task, result.ShortID(task))
 	return nil
+}
+
+// page writes results, through a pager where they are long. Ctrl-C that was pressed
+// there was for the pager.
+func (s *session) page(write func(w *bufio.Writer) error) error {
+	paged, err := s.stdio.Page(write)
+	if paged {
+		s.dropInterrupts()
+	}
+	return err
+}
+
+// dropInterrupts forgets Ctrl-C that was pressed in another program.
+func (s *session) dropInterrupts() {
+	for {
+		select {
+		case <-s.interrupts:
+		default:
+			return
+		}
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"warren/internal/operator/model"
+	"warren/repl/cli"
+	"warren/repl/result"
 )
 
 // abandonTimeout is how long a command may take to return once the process was told to
@@ -39,11 +41,11 @@ type runner interface {
 // stopped is the error of a command that waited for a task when the process was told
 // to end.
 func stopped(task model.Task) error {
-	text := errStopped.Error() + ": task " + task.ID + " goes on"
+	text := cli.ErrStopped.Error() + ": task " + task.ID + " goes on"
 	if task.Rollout != nil {
 		text += " on the hosts that have it"
 	}
-	return &fault{status: exitFailed, text: text, hint: "check_task " + shortID(task.ID) + " shows it"}
+	return &cli.Error{Status: cli.ExitFailed, Text: text, Hint: "check_task " + result.ShortID(task.ID) + " shows it"}
 }
 
 // isEnded reports whether a wait has ended because the process was told to end.

@@ -8,6 +8,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"warren/repl/cli"
+	"warren/repl/term"
 )
 
 // A lingering engine closes only once it was told to hurry.
@@ -36,8 +39,8 @@ func TestCtrlCWhileClosingHurries(t *testing.T) {
 		return l, err
 	}
 	var out, errs bytes.Buffer
-	status := Main(t.Context(), []string{"run", "true", "--hosts", "web01", "--data-dir", t.TempDir()}, Stdio{Out: &out, Err: &errs, Interrupts: interrupts}, open)
-	if status != exitFailed || !strings.Contains(errs.String(), "error: left in a hurry") {
+	status := Main(t.Context(), []string{"run", "true", "--hosts", "web01", "--data-dir", t.TempDir()}, term.IO{Out: &out, Err: &errs, Interrupts: interrupts}, open)
+	if status != cli.ExitFailed || !strings.Contains(errs.String(), "error: left in a hurry") {
 		t.Errorf("status %d: %s", status, errs.String())
 	}
 }
@@ -57,8 +60,8 @@ func TestMainAbandonsStuckCommand(t *testing.T) {
 		_, _ = read.Read(make([]byte, 1)) // it has begun to print
 		cancel()
 	}()
-	status := Main(ctx, []string{"run", "huge", "--hosts", "web01", "--data-dir", t.TempDir()}, Stdio{Out: write, Err: &errs, Interrupts: make(chan os.Signal)}, open)
-	if status != exitFailed || !strings.Contains(errs.String(), "stopped before it was done") || !strings.Contains(errs.String(), "left in a hurry") {
+	status := Main(ctx, []string{"run", "huge", "--hosts", "web01", "--data-dir", t.TempDir()}, term.IO{Out: write, Err: &errs, Interrupts: make(chan os.Signal)}, open)
+	if status != cli.ExitFailed || !strings.Contains(errs.String(), "stopped before it was done") || !strings.Contains(errs.String(), "left in a hurry") {
 		t.Errorf("status %d: %s", status, errs.String())
 	}
 	_ = read.Close() // lets the write go

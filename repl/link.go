@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"warren/internal/broker"
-	"warren/internal/visible"
+	"warren/internal/broker/dial"
+	"warren/internal/hint"
+	"warren/repl/term"
 )
 
 // A linkTeller tells changes of the link to the broker, each once. A link that
@@ -30,9 +31,11 @@ func (t *linkTeller) tell(state *broker.State, w io.Writer) {
 	if text == "" {
 		return
 	}
-	fmt.Fprintln(w, visible.Line("broker: "+text))
-	if _, hint, ok := hintOf(state.Err); ok && (!before.wasUp || t.refused) {
-		fmt.Fprintln(w, visible.Line("hint: "+hint))
+	fmt.Fprintln(w, term.Line("broker: "+text))
+	if !before.wasUp || t.refused {
+		for _, h := range hint.Of(state.Err) {
+			fmt.Fprintln(w, term.Line("hint: "+h))
+		}
 	}
 }
 
@@ -42,7 +45,7 @@ func (t *linkTeller) next(state *broker.State) string {
 	t.phase = state.Phase
 	switch state.Phase {
 	case broker.Connecting:
-		refused := errors.Is(state.Err, broker.ErrAccessRefused) || errors.Is(state.Err, broker.ErrVhost)
+		refused := errors.Is(state.Err, dial.ErrAccessRefused) || errors.Is(state.Err, dial.ErrVhost)
 		t.refused = before.refused || refused
 		switch {
 		case refused && !before.refused:
@@ -77,16 +80,8 @@ func (t *linkTeller) next(state *broker.State) string {
 
 // because is the error's text in brackets.
 func because(err error) string {
-	if text, _, _ := hintOf(err); text != "" {
-		return " (" + text + ")"
+	if err == nil || err.Error() == "" {
+		return ""
 	}
-	return ""
-}
-
-// hintOf parts an error's text from its hint.
-func hintOf(err error) (text, hint string, ok bool) {
-	if err == nil {
-		return "", "", false
-	}
-	return strings.Cut(err.Error(), "\nhint: ")
+	return " (" + err.Error() + ")"
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"warren/repl/cli"
 )
 
 // isLocal reports whether a line of the prompt is for this machine's shell.
@@ -20,7 +22,7 @@ func isLocal(line string) bool { return strings.HasPrefix(strings.TrimLeft(line,
 func (s *session) local(ctx context.Context, line string) error {
 	command := strings.TrimSpace(strings.TrimPrefix(strings.TrimLeft(line, " \t"), "!"))
 	if command == "" {
-		return usage("as in !ls -l", "!: no command is given")
+		return cli.Usage("as in !ls -l", "!: no command is given")
 	}
 	cmd := localShell(ctx, command)
 	cmd.Stdout, cmd.Stderr = s.stdio.Out, s.stdio.Err
@@ -34,11 +36,11 @@ func (s *session) local(ctx context.Context, line string) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &exit) && exit.ExitCode() >= 0:
-		return &fault{status: exitFailed, text: fmt.Sprintf("the local command exited with %d", exit.ExitCode()), err: err}
+		return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("the local command exited with %d", exit.ExitCode()), Err: err}
 	case errors.As(err, &exit):
-		return &fault{status: exitFailed, text: "the local command: " + exit.String(), err: err}
+		return &cli.Error{Status: cli.ExitFailed, Text: "the local command: " + exit.String(), Err: err}
 	}
-	return &fault{status: exitFailed, text: fmt.Sprintf("the local command: %v", err), err: err}
+	return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("the local command: %v", err), Err: err}
 }
 
 // swallow takes the Ctrl-C that a local command had as well. That of one which it

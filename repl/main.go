@@ -6,8 +6,8 @@ import (
 	"os"
 	"os/signal"
 
-	"github.com/mattn/go-isatty"
-	"golang.org/x/term"
+	"warren/repl/cli"
+	"warren/repl/term"
 )
 
 // Main is the program `warren`: it carries out the command in args (without the
@@ -19,37 +19,38 @@ import (
 // When ctx ends, Main stops waiting, closes the Engine and returns within 5 s, whatever
 // the command waits for; a command that does not notice is left to the end of the
 // process. Ctrl-C it handles itself, so ctx must not end by it.
-func Main(ctx context.Context, args []string, stdio Stdio, open func(ctx context.Context, settings Settings, interactive bool) (Engine, error)) int {
+func Main(ctx context.Context, args []string, stdio term.IO, open func(ctx context.Context, settings Settings, interactive bool) (Engine, error)) int {
 	if len(args) > 0 && args[0] == completeWord {
 		completeFor(stdio.Out, args[1:])
-		return exitOK
+		return cli.ExitOK
 	}
 	inv, err := parseShell(args)
 	if err != nil {
-		return report(&stdio, err)
+		return cli.Report(term.NewConsole(stdio, false), err)
 	}
+	out := term.NewConsole(stdio, inv.settings.Color.PaintFor(stdio.OutTerminal))
 	_, prompt := inv.command.(*promptCommand)
 	s := &session{
-		stdio: stdio, settings: inv.settings, source: inv.source, configuration: inv.configuration,
-		open: open, shell: !prompt, interrupts: stdio.Interrupts, paint: inv.settings.Color.paintFor(stdio.OutTerminal),
+		stdio: out, settings: inv.settings, source: inv.source, configuration: inv.configuration,
+		open: open, shell: !prompt, interrupts: stdio.Interrupts,
 		opened: make(chan Engine, 1), letGo: func() {},
 	}
 	if s.interrupts == nil {
 		s.interrupts, s.letGo = listen()
 	}
-	status := exitOK
+	status := cli.ExitOK
 	abandoned, err := s.carryOut(ctx, inv.command)
 	if !errors.Is(err, errExit) {
-		status = report(&stdio, err)
+		status = cli.Report(out, err)
 	}
 	if err := s.close(ctx, !abandoned && s.hurry); err != nil {
-		status = max(status, report(&stdio, err))
+		status = max(status, cli.Report(out, err))
 	}
 	s.letGo()
 	if !abandoned && s.lines != nil {
 		// Once more: a read that ctx has left behind may have switched the
 		// terminal to editing after the first time.
-		s.lines.close()
+		s.lines.Close()
 	}
 	return status
 }
@@ -60,21 +61,4 @@ func listen() (<-chan os.Signal, func()) {
 	interrupts := make(chan os.Signal, 2)
 	signal.Notify(interrupts, os.Interrupt)
 	return interrupts, func() { signal.Stop(interrupts) }
-}
-
-// OS is the process's own standard input and output.
-func OS() Stdio {
-	isTerminal := func(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
-	return Stdio{
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		InTerminal: isTerminal(os.Stdin), OutTerminal: isTerminal(os.Stdout), ErrTerminal: isTerminal(os.Stderr),
-		Size: func() (columns, rows int) {
-			for _, f := range []*os.File{os.Stdout, os.Stderr} {
-				if columns, rows, err := term.GetSize(int(f.Fd())); err == nil {
-					return columns, rows
-				}
-			}
-			return 0, 0
-		},
-	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"warren/repl/term"
 )
 
 // TestMain makes of the test binary the program `warren` as well, with a fake
@@ -19,7 +21,7 @@ func TestMain(m *testing.M) {
 		"warren": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 			defer stop()
-			os.Exit(Main(ctx, os.Args[1:], OS(), openFake))
+			os.Exit(Main(ctx, os.Args[1:], term.OS(), openFake))
 		},
 	})
 }

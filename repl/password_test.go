@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"warren/repl/term"
 )
 
 // However a broker's URL is written, and wherever it stands, no command shows its
@@ -35,7 +37,7 @@ func TestNoCommandShowsAPassword(t *testing.T) {
 				var out, errs bytes.Buffer
 				args := args
 				os.Args = append([]string{"warren"}, args...)
-				Main(t.Context(), args, Stdio{In: strings.NewReader(""), Out: &out, Err: &errs, Interrupts: make(chan os.Signal)}, openFake)
+				Main(t.Context(), args, term.IO{In: strings.NewReader(""), Out: &out, Err: &errs, Interrupts: make(chan os.Signal)}, openFake)
 				if text := out.String() + errs.String(); strings.Contains(text, "SECRET") {
 					t.Errorf("%q: %s", args, text)
 				}

@@ -10,7 +10,11 @@ import (
 	"time"
 
 	"warren/internal/broker"
-	"warren/internal/visible"
+	"warren/internal/hint"
+	"warren/repl/cli"
+	"warren/repl/lineedit"
+	"warren/repl/result"
+	"warren/repl/term"
 )
 
 // errExit ends the prompt.
@@ -37,24 +41,24 @@ func (*promptCommand) Run(ctx context.Context, s *session) error {
 	s.caution()
 	lines := s.openLines()
 	s.lines = lines
-	defer lines.close()
+	defer lines.Close()
 	s.awaitLink(ctx)
-	worst := exitOK
+	worst := cli.ExitOK
 	for {
 		s.tellNews(ctx)
 		if !s.interactive() && s.interruptedBefore() {
-			return quiet(exitFailed)
+			return cli.ExitWith(cli.ExitFailed)
 		}
 		text, err := s.readText(ctx)
 		switch {
 		case errors.Is(err, io.EOF):
 			s.leave(ctx)
 			return s.ending(worst)
-		case errors.Is(err, errInterrupted) && s.interactive():
+		case errors.Is(err, term.ErrInterrupted) && s.interactive():
 			s.interruptedAtPrompt(ctx)
 			continue
-		case errors.Is(err, errInterrupted):
-			return quiet(exitFailed)
+		case errors.Is(err, term.ErrInterrupted):
+			return cli.ExitWith(cli.ExitFailed)
 		case ctx.Err() != nil:
 			return s.ending(worst)
 		case err != nil:
@@ -79,12 +83,12 @@ const (
 
 // readText reads a line, and from a person the lines that belong to it.
 func (s *session) readText(ctx context.Context) (string, error) {
-	text, err := s.lines.next(ctx, s.interrupts, s.promptText())
+	text, err := s.lines.Next(ctx, s.interrupts, s.promptText())
 	if err != nil || !s.interactive() {
 		return text, err
 	}
-	for isOpen(text) {
-		line, err := s.lines.next(ctx, s.interrupts, moreText)
+	for lineedit.IsOpen(text) {
+		line, err := s.lines.Next(ctx, s.interrupts, moreText)
 		if errors.Is(err, io.EOF) {
 			break // execute says what is not closed
 		}
@@ -93,28 +97,26 @@ func (s *session) readText(ctx context.Context) (string, error) {
 		}
 		text += "\n" + line
 	}
-	if s.lines.keep != nil {
-		s.lines.keep(text)
-	}
+	s.lines.Keep(text)
 	return text, nil
 }
 
 // executeAll carries out what was read, which is several commands where that was
 // pasted, and returns the worst of their statuses.
 func (s *session) executeAll(ctx context.Context, text string) (status int, err error) {
-	commands := commandsOf(text)
+	commands := lineedit.Commands(text)
 	if err := s.checkAll(commands); err != nil {
-		return report(&s.stdio, err), nil
+		return cli.Report(s.stdio, err), nil
 	}
 	for _, command := range commands {
 		if len(commands) > 1 {
-			fmt.Fprintln(s.stdio.Out, s.promptText()+pasted(command))
+			fmt.Fprintln(s.stdio.Out, s.promptText()+lineedit.Pasted(command))
 		}
 		err := s.execute(ctx, command)
 		if errors.Is(err, errExit) {
 			return status, err
 		}
-		status = max(status, report(&s.stdio, err))
+		status = max(status, cli.Report(s.stdio, err))
 		if s.detached.task != "" || ctx.Err() != nil {
 			break // Ctrl-C is for the rest of them, too
 		}
@@ -127,7 +129,7 @@ func (s *session) execute(ctx context.Context, line string) error {
 	if isLocal(line) {
 		return s.local(ctx, line)
 	}
-	words, err := splitWords(line)
+	words, err := cli.SplitWords(line)
 	if err != nil || len(words) == 0 {
 		return err
 	}
@@ -142,14 +144,14 @@ func (s *session) execute(ctx context.Context, line string) error {
 func (s *session) interactive() bool { return s.stdio.InTerminal && s.stdio.OutTerminal }
 
 // openLines returns where the commands come from.
-func (s *session) openLines() *lineReader {
+func (s *session) openLines() *lineedit.Reader {
 	if !s.interactive() {
-		return newPlainReader(s.stdio.In, nil)
+		return lineedit.NewPlainReader(s.stdio.In, nil, nil)
 	}
-	if reader := newLineEditor(&history{path: filepath.Join(s.settings.DataDir, "history")}, newCompleter(s.store, s.settings.Groups)); reader != nil {
+	if reader := lineedit.NewEditor(s.stdio, filepath.Join(s.settings.DataDir, "history"), cli.NewCompleter(s.store, s.settings.Groups, newParser(new(promptGrammar)).Model.Node).Complete); reader != nil {
 		return reader
 	}
-	return newPlainReader(s.stdio.In, s.stdio.Out)
+	return lineedit.NewPlainReader(s.stdio.In, s.stdio.Out, s.stdio)
 }
 
 // ending is the exit status of the prompt. Of what a person typed through the
@@ -158,7 +160,7 @@ func (s *session) ending(worst int) error {
 	if s.interactive() {
 		return nil
 	}
-	return quiet(worst)
+	return cli.ExitWith(worst)
 }
 
 // awaitLink gives the link a moment, so that a broker which is not there is told
@@ -204,8 +206,8 @@ func (s *session) announce(ctx context.Context) {
 		if err != nil || !task.Done() {
 			return false
 		}
-		line := visible.Clip(fmt.Sprintf("[%s] %s  %s", shortID(id), stateText(&task), visible.Line(task.Command)), s.stdio.width())
-		fmt.Fprintln(s.stdio.Out, s.paint.task(&task, line))
+		line := term.Clip(fmt.Sprintf("[%s] %s  %s", result.ShortID(id), result.StateText(&task), term.Line(task.Command)), s.stdio.Width())
+		fmt.Fprintln(s.stdio.Out, result.PaintTask(s.stdio.Paint, &task, line))
 		return true
 	})
 }
@@ -231,7 +233,7 @@ func (s *session) interruptedOnPipe(ctx context.Context) error {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return quiet(exitFailed)
+	return cli.ExitWith(cli.ExitFailed)
 }
 
 // leave says which tasks go on.
@@ -242,12 +244,47 @@ func (s *session) leave(ctx context.Context) {
 	s.announce(ctx)
 	var ids []string
 	for _, id := range s.submitted {
-		ids = append(ids, shortID(id))
+		ids = append(ids, result.ShortID(id))
 		if task, err := s.store.Find(ctx, id); err == nil && task.Rollout != nil && task.Rollout.StopReason() == "" && task.Rollout.Released() < task.Hosts {
-			s.note("task %s is a rollout that goes on: warren stays until its last stage has begun; Ctrl-C leaves at once, and no further host is told", shortID(id))
+			s.note("task %s is a rollout that goes on: warren stays until its last stage has begun; Ctrl-C leaves at once, and no further host is told", result.ShortID(id))
 		}
 	}
 	if len(ids) > 0 {
-		s.note("not done yet: %s; check_task shows them at another time", list(ids, 10))
+		s.note("not done yet: %s; check_task shows them at another time", term.List(ids, 10))
 	}
+}
+
+// question asks a person for a line: at the prompt through its editor, from the
+// shell on standard input.
+func (s *session) question(ctx context.Context, prompt string) (string, error) {
+	lines := s.lines
+	if lines == nil {
+		terminal := s.stdio.Err
+		if !s.stdio.ErrTerminal {
+			terminal = s.stdio.Out
+		}
+		lines = lineedit.NewPlainReader(s.stdio.In, terminal, s.stdio)
+	}
+	return lines.Next(ctx, s.interrupts, prompt)
+}
+
+// checkAll refuses several commands that came at once if any of them is wrong:
+// half of them is not what was meant.
+func (s *session) checkAll(commands []string) error {
+	if len(commands) < 2 {
+		return nil
+	}
+	for i, command := range commands {
+		if isLocal(command) {
+			continue
+		}
+		words, err := cli.SplitWords(command)
+		if err == nil && len(words) > 0 {
+			_, err = parsePrompt(words, s.source)
+		}
+		if err != nil {
+			return cli.Usage(hint.First(err), "command %d of %d: %v; none of them is carried out", i+1, len(commands), err)
+		}
+	}
+	return nil
 }

@@ -22,6 +22,8 @@ import (
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/render"
+	"warren/repl/result"
 )
 
 // fleet is the number of hosts that reading is measured with.
@@ -190,7 +192,7 @@ func BenchmarkFold(b *testing.B) {
 		jobs := fleetJobs(different)
 		b.Run(fmt.Sprintf("different=%v", different), func(b *testing.B) {
 			for b.Loop() {
-				everything().fold(jobs)
+				result.DefaultView().Fold(jobs)
 			}
 		})
 	}
@@ -198,18 +200,18 @@ func BenchmarkFold(b *testing.B) {
 
 // BenchmarkFrame is one frame of the live view, of 10,000 hosts.
 func BenchmarkFrame(b *testing.B) {
-	t := newTracker(everything(), model.Task{Hosts: fleet, Created: fakeTime})
+	t := result.NewTracker(result.DefaultView(), model.Task{Hosts: fleet, Created: fakeTime})
 	for _, j := range fleetJobs(false) {
-		t.jobs[j.Index] = j
-		t.place(&t.jobs[j.Index])
+		t.Jobs[j.Index] = j
+		t.Place(&t.Jobs[j.Index])
 	}
 	for b.Loop() {
-		groups := t.sorted()
+		groups := t.Sorted()
 		for _, g := range groups {
-			g.changed = true
+			g.Changed = true
 		}
-		t.fold(groups)
-		t.frame(false, groups, 80, 24, fakeTime)
+		t.Fold(groups)
+		render.Frame(t, false, groups, 80, 24, fakeTime)
 	}
 }
 
@@ -229,7 +231,7 @@ func BenchmarkDiff(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(base)))
 			for b.Loop() {
-				if _, err := udiff.ToUnified("a", "b", base, udiff.Lines(base, other), diffContext); err != nil {
+				if _, err := udiff.ToUnified("a", "b", base, udiff.Lines(base, other), 3); err != nil {
 					b.Fatal(err)
 				}
 			}

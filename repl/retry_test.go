@@ -9,6 +9,7 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/internal/wire"
+	"warren/repl/term"
 )
 
 // A retry sends what the task was, not what its flags' defaults are.
@@ -35,7 +36,7 @@ func TestRetryIsTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-e.specs
-	s := &session{engine: e, store: e.store, stdio: Stdio{Out: io.Discard, Err: io.Discard}}
+	s := &session{engine: e, store: e.store, stdio: term.NewConsole(term.IO{Out: io.Discard, Err: io.Discard}, false)}
 	for flags, timeout := range map[string]time.Duration{"": 5 * time.Minute, "--timeout=none": 0, "--timeout=9s": 9 * time.Second} {
 		args := []string{"retry", "1b4e0001"}
 		if flags != "" {

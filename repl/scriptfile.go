@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"warren/internal/textfile"
+	"warren/repl/cli"
 )
 
 // prepareScript returns what is sent of a file that is to be executed as a script.
@@ -22,14 +23,14 @@ func prepareScript(name, shell string, data []byte) (script []byte, note string,
 	}
 	switch {
 	case len(data) == 0:
-		return nil, "", usage("name a file with commands, or a program", "--script %s: the file is empty", name)
+		return nil, "", cli.Usage("name a file with commands, or a program", "--script %s: the file is empty", name)
 	case textfile.IsUTF16(data):
-		return nil, "", usage("save the file as UTF-8; in PowerShell: Set-Content -Encoding utf8", "--script %s: the file is UTF-16, which no shell reads", name)
+		return nil, "", cli.Usage("save the file as UTF-8; in PowerShell: Set-Content -Encoding utf8", "--script %s: the file is UTF-16, which no shell reads", name)
 	case shell != "":
 		return data, note, nil
 	}
 	if kind := archive(data); kind != "" {
-		return nil, "", usage("unpack it and send what is in it, or have the hosts fetch it; --shell names an interpreter that reads it", "--script %s: the file is %s, which cannot be executed", name, kind)
+		return nil, "", cli.Usage("unpack it and send what is in it, or have the hosts fetch it; --shell names an interpreter that reads it", "--script %s: the file is %s, which cannot be executed", name, kind)
 	}
 	return data, note, nil
 }

@@ -3,6 +3,8 @@ package repl
 import (
 	"strings"
 	"testing"
+
+	"warren/internal/hint"
 )
 
 func TestPrepareScript(t *testing.T) {
@@ -33,7 +35,7 @@ func TestPrepareScript(t *testing.T) {
 	} {
 		got, note, err := prepareScript(tt.name, tt.shell, []byte(tt.data))
 		if tt.problem != "" {
-			if err == nil || !strings.Contains(err.Error(), tt.problem) || !strings.Contains(err.Error(), "hint: ") {
+			if err == nil || !strings.Contains(hint.Text(err), tt.problem) || !strings.Contains(hint.Text(err), "hint: ") {
 				t.Errorf("%s %s %q: %v; want %s", tt.name, tt.shell, tt.data, err, tt.problem)
 			}
 			continue

@@ -11,8 +11,12 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"warren/internal/hint"
 	"warren/internal/textfile"
 	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/lineedit"
+	"warren/repl/term"
 )
 
 // A secretVariable is NAME=@FILE, or NAME=- to be asked for. A value itself has
@@ -31,7 +35,7 @@ func (v *secretVariable) UnmarshalText(text []byte) error {
 	case ok && name != "" && source == "-":
 		*v = secretVariable{name, "-"}
 	default: // without the text, which may be the secret
-		return usage("write it as in --secret-env TOKEN=@FILE, or TOKEN=- to be asked for it", "it is neither NAME=@FILE nor NAME=-")
+		return cli.Usage("write it as in --secret-env TOKEN=@FILE, or TOKEN=- to be asked for it", "it is neither NAME=@FILE nor NAME=-")
 	}
 	return nil
 }
@@ -57,12 +61,12 @@ func (c *runCommand) secret(ctx context.Context, s *session) (*wire.Secret, erro
 		secret.Env = append(secret.Env, v.name+"="+value)
 	}
 	if c.SecretStdin != "" {
-		data, err := toSend.file("--secret-stdin", c.SecretStdin, s.pipedInput())
+		data, err := toSend.Read("--secret-stdin", c.SecretStdin, s.pipedInput())
 		if err != nil {
 			return nil, err
 		}
 		if len(data) == 0 {
-			return nil, usage("", "--secret-stdin %s: it is empty", c.SecretStdin)
+			return nil, cli.Usage("", "--secret-stdin %s: it is empty", c.SecretStdin)
 		}
 		secret.Stdin = data
 	}
@@ -74,7 +78,7 @@ func (c *runCommand) secret(ctx context.Context, s *session) (*wire.Secret, erro
 // host is back. It says so where the operator insists.
 func (c *sendFlags) mayStoreSecrets(s *session) error {
 	if !c.StoreSecrets {
-		return usage("send it to hosts that are online, without --when-online; --store-secrets-on-broker sends it all the same",
+		return cli.Usage("send it to hosts that are online, without --when-online; --store-secrets-on-broker sends it all the same",
 			"--when-online would store the secrets on the broker's disk until each host is back")
 	}
 	s.note("the broker stores the secrets on its disk for each host that is offline, until that host is back or the request expires")
@@ -85,12 +89,12 @@ func (c *sendFlags) mayStoreSecrets(s *session) error {
 func (c *runCommand) checkSecrets(s *session) error {
 	var names []string
 	for _, v := range c.Env {
-		names = append(names, v.name())
+		names = append(names, v.Name())
 	}
 	asked := 0
 	for _, v := range c.SecretEnv {
 		if slices.Contains(names, v.name) {
-			return usage("", "--secret-env: %s is given twice", v.name)
+			return cli.Usage("", "--secret-env: %s is given twice", v.name)
 		}
 		names = append(names, v.name)
 		if v.file == "-" {
@@ -105,9 +109,9 @@ func (c *runCommand) checkSecrets(s *session) error {
 	}
 	switch {
 	case c.Stdin != "" && c.SecretStdin != "":
-		return usage("", "--stdin and --secret-stdin contradict each other")
+		return cli.Usage("", "--stdin and --secret-stdin contradict each other")
 	case piped > 1 || piped > 0 && asked > 0 && !s.stdio.InTerminal:
-		return usage("give one of them as a file", "standard input is asked for twice")
+		return cli.Usage("give one of them as a file", "standard input is asked for twice")
 	}
 	return nil
 }
@@ -118,11 +122,11 @@ func (v secretVariable) read(ctx context.Context, s *session, lines *bufio.Reade
 	value, err := v.source(ctx, s, lines)
 	switch {
 	case err != nil:
-		return "", withStatus(exitUsage, fmt.Errorf("--secret-env %s: %w", v.name, err))
+		return "", cli.WithStatus(cli.ExitUsage, fmt.Errorf("--secret-env %s: %w", v.name, err))
 	case !utf8.ValidString(value), strings.ContainsRune(value, 0):
-		return "", usage("send bytes with --secret-stdin", "--secret-env %s: the value is not text, in UTF-8 and without NUL", v.name)
+		return "", cli.Usage("send bytes with --secret-stdin", "--secret-env %s: the value is not text, in UTF-8 and without NUL", v.name)
 	case len(v.name)+1+len(value) > wire.MaxArg:
-		return "", usage("send it with --secret-stdin", "--secret-env %s: the value has %d bytes, more than a variable may have", v.name, len(value))
+		return "", cli.Usage("send it with --secret-stdin", "--secret-env %s: the value has %d bytes, more than a variable may have", v.name, len(value))
 	}
 	return value, nil
 }
@@ -135,9 +139,9 @@ func (v secretVariable) source(ctx context.Context, s *session, lines *bufio.Rea
 	case s.stdio.InTerminal && s.stdio.Secret != nil:
 		return s.stdio.Secret(ctx, v.name+": ")
 	case lines == nil:
-		return "", errors.New("standard input is where the commands come from\nhint: name a file: " + v.name + "=@FILE")
+		return "", hint.New("standard input is where the commands come from", "name a file: "+v.name+"=@FILE")
 	}
-	value, err := readLine(lines)
+	value, err := lineedit.ReadLine(lines)
 	if errors.Is(err, io.EOF) {
 		return "", errors.New("standard input has no line for it")
 	}
@@ -165,7 +169,7 @@ func (c *runCommand) fits(secret *wire.Secret) error {
 		n += 2 * len(e) // quoted within a string
 	}
 	if n > maxBody/2 {
-		return usage("copy the file to the hosts by other means, or have them fetch it", "the secrets are too large to send: %s", humanSize(int64(n/2)))
+		return cli.Usage("copy the file to the hosts by other means, or have them fetch it", "the secrets are too large to send: %s", term.Size(int64(n/2)))
 	}
 	return nil
 }

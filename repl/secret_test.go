@@ -10,14 +10,17 @@ import (
 	"strings"
 	"testing"
 
+	"warren/internal/hint"
 	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/term"
 )
 
 // secretOf is what `warren run` with those flags would send, on a shell whose
 // standard input is that pipe, or, where asked is not nil, a terminal.
 func secretOf(t *testing.T, in string, asked func(prompt string) (string, error), args ...string) (*wire.Secret, error) {
 	t.Helper()
-	s := &session{shell: true, stdio: Stdio{In: strings.NewReader(in), Err: new(bytes.Buffer)}}
+	s := &session{shell: true, stdio: term.NewConsole(term.IO{In: strings.NewReader(in), Err: new(bytes.Buffer)}, false)}
 	if asked != nil {
 		s.stdio.InTerminal = true
 		s.stdio.Secret = func(_ context.Context, prompt string) (string, error) { return asked(prompt) }
@@ -104,20 +107,20 @@ func TestSecretsRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := secretOf(t, c.in, nil, c.args...)
-			var f *fault
-			if !errors.As(err, &f) || f.status != exitUsage || !strings.Contains(f.Error(), c.want) || strings.Contains(f.Error(), "hunter2") {
+			var f *cli.Error
+			if !errors.As(err, &f) || f.Status != cli.ExitUsage || !strings.Contains(f.Error(), c.want) || strings.Contains(f.Error(), "hunter2") {
 				t.Errorf("%v", err)
 			}
 		})
 	}
 	for _, text := range []string{"hunter2", "A=hunter2", "=@token", "A=@", "A=", "=-"} {
 		_, err := parsePrompt([]string{"run", "true", "--hosts", "web01", "--secret-env", text}, noFile())
-		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "\nhint: ") {
+		if err == nil || strings.Contains(hint.Text(err), "hunter2") || !strings.Contains(hint.Text(err), "\nhint: ") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 	t.Run("where the commands come from", func(t *testing.T) {
-		s := &session{stdio: Stdio{In: strings.NewReader("hunter2\n")}}
+		s := &session{stdio: term.NewConsole(term.IO{In: strings.NewReader("hunter2\n")}, false)}
 		_, err := runOf(t, "true", "--hosts", "web01", "--secret-env", "A=-").secret(t.Context(), s)
 		if err == nil || !strings.Contains(err.Error(), "where the commands come from") {
 			t.Error(err)

@@ -9,21 +9,25 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/model"
+	"warren/repl/cli"
+	"warren/repl/render"
+	"warren/repl/result"
+	"warren/repl/term"
 )
 
 // sendFlags are those of the commands that make a task: how it is sent, and what
 // is done while it runs.
 type sendFlags struct {
-	Fanout       count    `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Hosts in flight at the same time; 0 is all."`
-	Rollout      stages   `placeholder:"STAGES" help:"Send it in stages: how many hosts, or how many of them in percent, have been told by the end of each. As in 1,10%,100%."`
-	MaxFailures  budget   `placeholder:"N|P%" help:"With --rollout or --fanout: so many hosts may fail; with one more, no other is told. Without it, none may."`
-	Soak         duration `placeholder:"TIME" help:"With --rollout: how long to wait after a stage has ended."`
-	ConfirmAbove count    `default:"100" placeholder:"N" env:"WARREN_CONFIRM_ABOVE" help:"On a terminal, ask before more hosts than this are told."`
-	Yes          bool     `short:"y" help:"Do not ask."`
-	DryRun       bool     `help:"Show which hosts would be told, and send nothing."`
-	Wait         bool     `help:"At the prompt: wait until it is done, then show the results."`
-	Detach       bool     `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
-	StoreSecrets bool     `name:"store-secrets-on-broker" help:"With --when-online and secrets: let the values wait on the broker's disk for the hosts that are away."`
+	Fanout       cli.Count       `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Hosts in flight at the same time; 0 is all."`
+	Rollout      cli.Stages      `placeholder:"STAGES" help:"Send it in stages: how many hosts, or how many of them in percent, have been told by the end of each. As in 1,10%,100%."`
+	MaxFailures  cli.MaxFailures `placeholder:"N|P%" help:"With --rollout or --fanout: so many hosts may fail; with one more, no other is told. Without it, none may."`
+	Soak         cli.Duration    `placeholder:"TIME" help:"With --rollout: how long to wait after a stage has ended."`
+	ConfirmAbove cli.Count       `default:"100" placeholder:"N" env:"WARREN_CONFIRM_ABOVE" help:"On a terminal, ask before more hosts than this are told."`
+	Yes          bool            `short:"y" help:"Do not ask."`
+	DryRun       bool            `help:"Show which hosts would be told, and send nothing."`
+	Wait         bool            `help:"At the prompt: wait until it is done, then show the results."`
+	Detach       bool            `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
+	StoreSecrets bool            `name:"store-secrets-on-broker" help:"With --when-online and secrets: let the values wait on the broker's disk for the hosts that are away."`
 	following    `embed:""`
 	reading      `embed:""`
 }
@@ -32,9 +36,9 @@ type sendFlags struct {
 func (c *sendFlags) consistent() error {
 	switch {
 	case c.Wait && c.Detach:
-		return usage("", "--wait and --detach contradict each other")
-	case c.Detach && (len(c.Rollout.parts) > 0 || c.MaxFailures.set):
-		return usage("leave it running in a terminal of its own, or at the prompt; if it ends, no further host is told",
+		return cli.Usage("", "--wait and --detach contradict each other")
+	case c.Detach && (len(c.Rollout.Parts) > 0 || c.MaxFailures.Set):
+		return cli.Usage("leave it running in a terminal of its own, or at the prompt; if it ends, no further host is told",
 			"--detach: a rollout needs this process until its last stage")
 	}
 	return nil
@@ -44,13 +48,13 @@ func (c *sendFlags) consistent() error {
 func (c *sendFlags) waits(s *session) bool { return c.Wait || s.shell && !c.Detach }
 
 // view is how the results are to be shown, where they are.
-func (c *sendFlags) view(ctx context.Context, s *session) (*view, error) {
+func (c *sendFlags) view(ctx context.Context, s *session) (*result.View, error) {
 	v, err := c.check(ctx, s, &selection{})
 	if err == nil {
-		err = v.follow(&c.following)
+		err = c.follow(v)
 	}
 	if err == nil && !c.waits(s) && (c.Stream || c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != "") {
-		return nil, usage("check_task takes the same flags", "how results are shown matters only with --wait")
+		return nil, cli.Usage("check_task takes the same flags", "how results are shown matters only with --wait")
 	}
 	return v, err
 }
@@ -58,7 +62,7 @@ func (c *sendFlags) view(ctx context.Context, s *session) (*view, error) {
 // send makes a task of spec, unless it is only to be shown or nobody confirms it,
 // and shows its results by v. InputUsed says that standard input was read
 // already, so that nobody can be asked.
-func (c *sendFlags) send(ctx context.Context, s *session, spec model.Spec, v *view, inputUsed bool) error {
+func (c *sendFlags) send(ctx context.Context, s *session, spec model.Spec, v *result.View, inputUsed bool) error {
 	r, rest, err := c.rollout(spec.Hosts)
 	if err != nil {
 		return err
@@ -75,11 +79,11 @@ func (c *sendFlags) send(ctx context.Context, s *session, spec model.Spec, v *vi
 		return err
 	}
 	if len(rest) > 0 {
-		s.note("left untouched by --rollout %s: %s, %s", c.Rollout.text, plural(len(rest), "host"), hostexpr.Fold(rest))
+		s.note("left untouched by --rollout %s: %s, %s", c.Rollout.Text, term.Plural(len(rest), "host"), hostexpr.Fold(rest))
 	}
 	task, err := s.engine.Submit(ctx, spec)
 	if err != nil {
-		return withStatus(exitUsage, err)
+		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	switch {
 	case c.waits(s):
@@ -99,15 +103,15 @@ func (c *sendFlags) confirm(ctx context.Context, s *session, spec *model.Spec, i
 		return nil
 	}
 	if inputUsed {
-		return usage("--yes goes on without asking", "%s are more than --confirm-above %d, and standard input cannot answer", plural(n, "host"), c.ConfirmAbove)
+		return cli.Usage("--yes goes on without asking", "%s are more than --confirm-above %d, and standard input cannot answer", term.Plural(n, "host"), c.ConfirmAbove)
 	}
-	s.note("run %s on %s: %s", spec.Command, plural(n, "host"), hostexpr.Fold(spec.Hosts))
+	s.note("run %s on %s: %s", spec.Command, term.Plural(n, "host"), hostexpr.Fold(spec.Hosts))
 	answer, err := s.question(ctx, fmt.Sprintf("%d hosts are more than %d; type %d to go on: ", n, c.ConfirmAbove, n))
-	if err != nil && !errors.Is(err, errInterrupted) {
+	if err != nil && !errors.Is(err, term.ErrInterrupted) {
 		return err
 	}
 	if strings.TrimSpace(answer) != strconv.Itoa(n) {
-		return &fault{status: exitFailed, text: "not confirmed: nothing is sent", hint: "--yes goes on without asking, --dry-run shows the hosts"}
+		return &cli.Error{Status: cli.ExitFailed, Text: "not confirmed: nothing is sent", Hint: "--yes goes on without asking, --dry-run shows the hosts"}
 	}
 	return nil
 }
@@ -134,19 +138,19 @@ func (c *sendFlags) showPlan(s *session, spec *model.Spec, rest []string) error 
 				doc.Stages = append(doc.Stages, stageDocument{i + 1, stageHosts(spec.Rollout, i+1, spec.Hosts)})
 			}
 		}
-		return writeJSON(s.stdio.Out, doc)
+		return render.WriteJSON(s.stdio.Out, doc)
 	}
-	lines := []string{fmt.Sprintf("%s: %s", plural(len(spec.Hosts), "host"), hostexpr.Fold(spec.Hosts))}
+	lines := []string{fmt.Sprintf("%s: %s", term.Plural(len(spec.Hosts), "host"), hostexpr.Fold(spec.Hosts))}
 	if r := spec.Rollout; r != nil && len(r.Stages) > 1 {
 		for i := range r.Stages {
 			hosts := stageHosts(r, i+1, spec.Hosts)
-			lines = append(lines, fmt.Sprintf("  stage %d: %s: %s", i+1, plural(len(hosts), "host"), hostexpr.Fold(hosts)))
+			lines = append(lines, fmt.Sprintf("  stage %d: %s: %s", i+1, term.Plural(len(hosts), "host"), hostexpr.Fold(hosts)))
 		}
 	}
 	if len(rest) > 0 {
-		lines = append(lines, fmt.Sprintf("  untouched: %s: %s", plural(len(rest), "host"), hostexpr.Fold(rest)))
+		lines = append(lines, fmt.Sprintf("  untouched: %s: %s", term.Plural(len(rest), "host"), hostexpr.Fold(rest)))
 	}
-	if err := s.printLines(lines); err != nil {
+	if err := s.stdio.Lines(lines); err != nil {
 		return err
 	}
 	s.note("nothing is sent")

@@ -1,9 +1,7 @@
 package repl
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -11,49 +9,15 @@ import (
 	"time"
 
 	"warren/internal/config"
+	"warren/internal/hint"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
-	"warren/internal/visible"
+	"warren/repl/cli"
+	"warren/repl/lineedit"
+	"warren/repl/render"
+	"warren/repl/target"
+	"warren/repl/term"
 )
-
-// Stdio is where the operator is.
-type Stdio struct {
-	In       io.Reader
-	Out, Err io.Writer
-
-	// Whether each is a terminal. The line editor of a terminal works on the
-	// process's own standard input and output, whatever In and Out are.
-	InTerminal, OutTerminal, ErrTerminal bool
-
-	// Size is that of the terminal, Out's or else Err's; nil or 0 is unknown.
-	Size func() (columns, rows int)
-
-	// Secret asks for a line without echo, on the terminal; nil cannot ask.
-	Secret func(ctx context.Context, prompt string) (string, error)
-
-	// Interrupts delivers each Ctrl-C. Nil: Main listens for os.Interrupt
-	// itself. While it closes the Engine the first one has it leave soon, the
-	// next ends the process.
-	Interrupts <-chan os.Signal
-}
-
-func (io *Stdio) width() int {
-	if !io.OutTerminal || io.Size == nil {
-		return 0
-	}
-	columns, _ := io.Size()
-	return columns
-}
-
-// tell writes a line about what goes on to standard error, where that is a
-// terminal broken at blanks.
-func (io *Stdio) tell(line string) {
-	width := 0
-	if io.ErrTerminal && io.Size != nil {
-		width, _ = io.Size()
-	}
-	fmt.Fprintln(io.Err, visible.Wrap(visible.Line(line), width))
-}
 
 // An opener makes the rest of the process.
 type opener func(ctx context.Context, settings Settings, interactive bool) (Engine, error)
@@ -84,13 +48,11 @@ var _ store = (*results.Store)(nil)
 
 // A session is the state of one Main; only its goroutine touches it.
 type session struct {
-	stdio      Stdio
+	stdio      *term.Console
 	settings   Settings
 	open       opener
 	shell      bool             // one command from the shell, no prompt
 	interrupts <-chan os.Signal // one for each Ctrl-C that is not typed at the line editor
-
-	paint paint // of standard output
 
 	source        *config.Source
 	configuration []config.Setting // settings and where they come from
@@ -99,16 +61,16 @@ type session struct {
 	opened chan Engine // the same, for close; capacity 1
 	store  store
 	link   linkTeller
-	lines  *lineReader // of the prompt
+	lines  *lineedit.Reader // of the prompt
 
 	use       used           // hosts of a run that names none
 	submitted []string       // tasks of this prompt whose end has not been told
-	told      map[string]int // moves of a rollout that have been told, by task
+	told      map[string]int // events of a rollout that have been printed, by task
 	detached  detached
-	skewed    map[string]bool // hosts whose clocks have been told to be off
-	late      bool            // a Ctrl-C came as what waited had just come to its end
-	hurry     bool            // a second Ctrl-C: the end is not to be waited for
-	letGo     func()          // restores the usual effect of Ctrl-C
+	clocks    target.Clocks
+	late      bool   // a Ctrl-C came as what waited had just come to its end
+	hurry     bool   // a second Ctrl-C: the end is not to be waited for
+	letGo     func() // restores the usual effect of Ctrl-C
 }
 
 // start makes the rest of the process, if that has not been done.
@@ -123,7 +85,7 @@ func (s *session) startFor(ctx context.Context, connect bool) error {
 	settings.Notify, settings.Connect = s.notify, connect
 	engine, err := s.open(ctx, settings, !s.shell)
 	if err != nil {
-		return withStatus(exitUsage, err)
+		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	s.engine, s.store = engine, engine.Store()
 	s.opened <- engine
@@ -137,7 +99,7 @@ func (s *session) connect(ctx context.Context) error {
 		return err
 	}
 	s.caution()
-	return withStatus(exitNoBroker, s.interruptible(ctx, s.engine.Connect))
+	return cli.WithStatus(cli.ExitNoBroker, s.interruptible(ctx, s.engine.Connect))
 }
 
 // caution tells once what is unwise about the way to the broker.
@@ -150,24 +112,21 @@ func (s *session) caution() {
 }
 
 // note tells something on standard error that is neither result nor error.
-func (s *session) note(format string, args ...any) {
-	s.stdio.tell(fmt.Sprintf(format, args...))
-}
+func (s *session) note(format string, args ...any) { s.stdio.Note(format, args...) }
 
-// notify tells what goes on behind a command, with the hints that its text
-// bears. Any goroutine may call it.
-func (s *session) notify(text string) {
-	text, hints, found := strings.Cut(text, "\nhint: ")
-	s.note("%s", text)
-	if found {
-		s.note("hint: %s", strings.ReplaceAll(hints, "\nhint: ", "; "))
+// notify prints what goes on behind a command, and its hints. Any goroutine may
+// call it.
+func (s *session) notify(notice error) {
+	s.note("%s", notice.Error())
+	if hints := hint.Of(notice); len(hints) > 0 {
+		s.note("hint: %s", strings.Join(hints, "; "))
 	}
 }
 
 // warn tells of something that went wrong without spoiling the command.
 func (s *session) warn(err error) {
 	if err != nil {
-		report(&s.stdio, err)
+		cli.Report(s.stdio, err)
 	}
 }
 
@@ -180,20 +139,19 @@ func (s *session) pipedInput() io.Reader {
 	return nil
 }
 
-// printTo writes results through a buffer that is flushed at the end.
-func (s *session) printTo(write func(w *bufio.Writer) error) error {
-	w := bufio.NewWriterSize(s.stdio.Out, 64<<10)
-	if err := write(w); err != nil {
-		return err
+// targetEnv is what choosing hosts may use.
+func (s *session) targetEnv() *target.Env {
+	return &target.Env{
+		Out: s.stdio, Input: s.pipedInput(), Groups: s.settings.Groups, Clocks: &s.clocks,
+		Store: func() target.Store { return s.store }, Connect: s.connect, Interruptible: s.interruptible,
+		Discover: func(ctx context.Context, wait time.Duration, enough func([]model.Agent, time.Duration) bool) ([]model.Agent, error) {
+			return s.engine.Discover(ctx, wait, enough)
+		},
+		FindTask: func(ctx context.Context, id, command string) (model.Task, error) {
+			return (&taskID{ID: id}).find(ctx, s, command)
+		},
 	}
-	return w.Flush()
 }
 
-func (s *session) printLines(lines []string) error {
-	return s.printTo(func(w *bufio.Writer) error {
-		for _, line := range lines {
-			fmt.Fprintln(w, line)
-		}
-		return nil
-	})
-}
+// printer prints results.
+func (s *session) printer() *render.Printer { return render.NewPrinter(s.stdio, s.store, s.page) }

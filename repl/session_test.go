@@ -3,7 +3,6 @@ package repl
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -16,8 +15,12 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/hint"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/result"
+	"warren/repl/term"
 )
 
 // A oneTask is a store of one task, and the engine of it. Its fields are set
@@ -102,7 +105,7 @@ func newOneTask(shell bool) (*oneTask, *session, chan os.Signal, *bytes.Buffer) 
 	}
 	interrupts := make(chan os.Signal, 2)
 	out := new(bytes.Buffer)
-	s := &session{shell: shell, interrupts: interrupts, engine: o, store: o, stdio: Stdio{Out: out, Err: out}}
+	s := &session{shell: shell, interrupts: interrupts, engine: o, store: o, stdio: term.NewConsole(term.IO{Out: out, Err: out}, false)}
 	return o, s, interrupts, out
 }
 
@@ -111,7 +114,7 @@ func TestAwaitAsksWithGrowingPauses(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.summaries <- model.Summary{Hosts: 2, Ended: 1}
 		time.AfterFunc(time.Minute, func() { o.summaries <- model.Summary{Hosts: 2, Ended: 2} })
-		if err := s.await(t.Context(), o.task, s.watchFor(t.Context(), o.task, everything())); err != nil {
+		if err := s.await(t.Context(), o.task, s.printer().WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
 		want := []time.Duration{0, 2, 5, 10, 19, 35, 51} // each asks for a second, then pauses
@@ -130,7 +133,7 @@ func TestAwaitAsksLaterForWhatIsDriven(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.driven = true
 		time.AfterFunc(firstPause-time.Millisecond, func() { o.summaries <- model.Summary{Hosts: 2, Ended: 2} })
-		if err := s.await(t.Context(), o.task, s.watchFor(t.Context(), o.task, everything())); err != nil {
+		if err := s.await(t.Context(), o.task, s.printer().WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
 		if len(o.asked) > 0 {
@@ -149,7 +152,7 @@ func TestLeavesTheBrokerWhenItsTaskIsDone(t *testing.T) {
 			} else {
 				interrupts <- os.Interrupt
 			}
-			_ = s.waitAndShow(t.Context(), o.task, everything()) // of jobs without an outcome
+			_ = s.waitAndShow(t.Context(), o.task, result.DefaultView()) // of jobs without an outcome
 			if (o.left > 0) != tt.left {
 				t.Errorf("%+v: left %d times", tt, o.left)
 			}
@@ -162,8 +165,8 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		o, s, _, out := newOneTask(true)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		err := s.waitAndShow(ctx, o.task, everything())
-		if err == nil || !strings.Contains(err.Error(), "stopped before it was done: task "+o.task.ID+" goes on\nhint: check_task ") {
+		err := s.waitAndShow(ctx, o.task, result.DefaultView())
+		if err == nil || !strings.Contains(hint.Text(err), "stopped before it was done: task "+o.task.ID+" goes on\nhint: check_task ") {
 			t.Errorf("%v", err)
 		}
 		if out.Len() > 0 {
@@ -189,8 +192,8 @@ func TestInterruptsOfTheShellForm(t *testing.T) {
 				if tt.second > 0 {
 					time.AfterFunc(10*time.Second+tt.second, func() { interrupts <- os.Interrupt })
 				}
-				err := s.waitAndShow(t.Context(), o.task, everything())
-				if status := report(&Stdio{Err: out}, err); status != exitFailed {
+				err := s.waitAndShow(t.Context(), o.task, result.DefaultView())
+				if status := cli.Report(term.NewConsole(term.IO{Err: out}, false), err); status != cli.ExitFailed {
 					t.Errorf("status %d", status)
 				}
 				if took := time.Since(o.start); took != 10*time.Second+tt.takes {
@@ -215,7 +218,7 @@ func TestInterruptsAtThePrompt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o, s, interrupts, out := newOneTask(false)
 			interrupts <- os.Interrupt
-			if err := s.waitAndShow(t.Context(), o.task, everything()); report(&Stdio{Err: io.Discard}, err) != exitFailed {
+			if err := s.waitAndShow(t.Context(), o.task, result.DefaultView()); cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitFailed {
 				t.Error(err)
 			}
 			if took := time.Since(o.start); took != 0 {
@@ -255,8 +258,8 @@ func TestInterruptEndsAScript(t *testing.T) {
 		return engine, err
 	}
 	var out, errs bytes.Buffer
-	stdio := Stdio{In: strings.NewReader("run hold --hosts web01 --wait\nrun true --hosts web01\n"), Out: &out, Err: &errs, Interrupts: interrupts}
-	if status := Main(t.Context(), []string{"--data-dir", dir}, stdio, open); status != exitFailed {
+	stdio := term.IO{In: strings.NewReader("run hold --hosts web01 --wait\nrun true --hosts web01\n"), Out: &out, Err: &errs, Interrupts: interrupts}
+	if status := Main(t.Context(), []string{"--data-dir", dir}, stdio, open); status != cli.ExitFailed {
 		t.Errorf("status %d", status)
 	}
 	if out.Len() > 0 || !strings.Contains(errs.String(), "detached: task 1b4e0001") || strings.Contains(errs.String(), "1b4e0002") || !strings.Contains(errs.String(), "canceling task 1b4e0001") {
@@ -272,8 +275,8 @@ func TestMainEndsWithItsContext(t *testing.T) {
 		cancel()
 		return openFake(ctx, settings, true)
 	}
-	stdio := Stdio{In: in, Out: &screen, Err: &screen, Interrupts: make(chan os.Signal)}
-	if status := Main(ctx, []string{"--data-dir", t.TempDir()}, stdio, open); status != exitOK {
+	stdio := term.IO{In: in, Out: &screen, Err: &screen, Interrupts: make(chan os.Signal)}
+	if status := Main(ctx, []string{"--data-dir", t.TempDir()}, stdio, open); status != cli.ExitOK {
 		t.Errorf("status %d: %s", status, screen.String())
 	}
 	_ = out.Close() // lets the read go that cannot be interrupted
@@ -291,9 +294,9 @@ func TestDetachSaysWhenItWasInterrupted(t *testing.T) {
 	}
 	// Connect may take it, but is done at once: then it ends Settled.
 	var out, errs bytes.Buffer
-	stdio := Stdio{Out: &out, Err: &errs, Interrupts: interrupts}
+	stdio := term.IO{Out: &out, Err: &errs, Interrupts: interrupts}
 	status := Main(t.Context(), []string{"run", "hold", "--hosts", "web01", "--detach", "--data-dir", t.TempDir()}, stdio, open)
-	if status != exitFailed || out.String() != "1b4e0001-0000-4000-8000-000000000000\n" || !strings.Contains(errs.String(), "interrupted") {
+	if status != cli.ExitFailed || out.String() != "1b4e0001-0000-4000-8000-000000000000\n" || !strings.Contains(errs.String(), "interrupted") {
 		t.Errorf("%d, %q, %q", status, out.String(), errs.String())
 	}
 }
@@ -318,8 +321,8 @@ func TestReportStreams(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			v := everything()
-			v.json = asJSON
+			v := result.DefaultView()
+			v.JSON = asJSON
 			if err := s.show(t.Context(), o.task, v); err != nil {
 				t.Fatal(err)
 			}
@@ -348,7 +351,7 @@ func TestOutputAcrossPieces(t *testing.T) {
 		o.output = append(o.output, model.Piece{Stream: wire.Stdout, Segment: model.Segment{Offset: int64(i), Data: []byte{text[i]}}})
 	}
 	s.stdio.OutTerminal = true
-	if err := s.show(t.Context(), o.task, everything()); err != nil {
+	if err := s.show(t.Context(), o.task, result.DefaultView()); err != nil {
 		t.Fatal(err)
 	}
 	got := strings.ReplaceAll(out.String(), "\n    ", "\n")
@@ -364,7 +367,7 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 		return model.Piece{Job: job, Stream: wire.Stdout, Segment: model.Segment{Data: []byte(text)}}
 	}
 	o.output = []model.Piece{piece(0, "a"), piece(0, "b"), piece(1, "c")}
-	for job, pieces := range s.perJob(t.Context(), everything(), o.task.ID, o.jobs) {
+	for job, pieces := range s.printer().PerJob(t.Context(), result.DefaultView(), o.task.ID, o.jobs) {
 		if job.Index == 0 {
 			continue
 		}
@@ -378,8 +381,8 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 
 func TestReportShowsControlSequencesOfErrors(t *testing.T) {
 	var out strings.Builder
-	status := report(&Stdio{Err: &out}, withStatus(exitNoBroker, errors.New("bad \x1b[2J\nthing\nhint: do\x07 this\nhint: or that")))
-	if want := "error: bad \\x1b[2J\\nthing\nhint: do\\x07 this\nhint: or that\n"; out.String() != want || status != exitNoBroker {
+	status := cli.Report(term.NewConsole(term.IO{Err: &out}, false), cli.WithStatus(cli.ExitNoBroker, hint.Errorf("do\x07 this", "%w", hint.New("bad \x1b[2J\nthing", "or that"))))
+	if want := "error: bad \\x1b[2J\\nthing\nhint: do\\x07 this\nhint: or that\n"; out.String() != want || status != cli.ExitNoBroker {
 		t.Errorf("%d, %q", status, out.String())
 	}
 }

@@ -5,9 +5,10 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/datadir"
 	"warren/internal/wire"
+	"warren/repl/cli"
 )
 
 // DefaultBroker is used where nothing names one.
@@ -21,7 +22,7 @@ func (g *globals) settings(args []string) (Settings, error) {
 	}
 	if g.Fleet != "" {
 		if err := wire.CheckFleet(g.Fleet); err != nil {
-			return s, usage("it is the --fleet of the hosts", "--fleet: %v", err)
+			return s, cli.Usage("it is the --fleet of the hosts", "--fleet: %v", err)
 		}
 	}
 	s.Login.Password = os.Getenv("WARREN_BROKER_PASSWORD")
@@ -36,11 +37,11 @@ func (g *globals) settings(args []string) (Settings, error) {
 	if s.Groups = g.Groups; s.Groups == "" {
 		s.Groups = configured("groups.yaml")
 	}
-	s.Warnings = broker.Options{URLs: s.Broker, Login: s.Login}.Warnings(args)
+	s.Warnings = dial.Options{URLs: s.Broker, Login: s.Login}.Warnings(args)
 	if s.DataDir == "" {
 		dir, err := datadir.Default()
 		if err != nil {
-			return s, withStatus(exitUsage, err)
+			return s, cli.WithStatus(cli.ExitUsage, err)
 		}
 		s.DataDir = dir
 	}

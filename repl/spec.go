@@ -1,10 +1,7 @@
 package repl
 
 import (
-	"errors"
-	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +10,8 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/term"
 )
 
 // maxBody is how many bytes of a request may go to what the command line gives
@@ -43,8 +42,8 @@ func (c *runCommand) spec(in io.Reader) (spec model.Spec, err error) {
 		spec.StartTimeout, spec.WhenOnline = time.Duration(c.WhenOnline), true
 	}
 	for _, v := range c.Env {
-		if name := v.name(); slices.ContainsFunc(spec.Run.Env, func(e string) bool { return variable(e).name() == name }) {
-			return spec, usage("", "--env: %s is given twice", name)
+		if name := v.Name(); slices.ContainsFunc(spec.Run.Env, func(e string) bool { return cli.Variable(e).Name() == name }) {
+			return spec, cli.Usage("", "--env: %s is given twice", name)
 		}
 		spec.Run.Env = append(spec.Run.Env, string(v))
 	}
@@ -59,11 +58,11 @@ func (c *runCommand) command(spec *model.Spec, in io.Reader) error {
 	run := &spec.Run
 	switch {
 	case c.NoShell && c.Shell != "":
-		return usage("", "--shell and --no-shell contradict each other")
+		return cli.Usage("", "--shell and --no-shell contradict each other")
 	case c.NoShell && c.Script != "":
-		return usage("a script is executed by a shell, or by the interpreter that --shell names", "--script and --no-shell contradict each other")
+		return cli.Usage("a script is executed by a shell, or by the interpreter that --shell names", "--script and --no-shell contradict each other")
 	case c.Script != "":
-		data, err := toSend.file("--script", c.Script, in)
+		data, err := toSend.Read("--script", c.Script, in)
 		if err != nil {
 			return err
 		}
@@ -74,13 +73,13 @@ func (c *runCommand) command(spec *model.Spec, in io.Reader) error {
 		c.note, run.Script, run.Argv = note, script, c.Words
 		spec.Command = shellquote.Join(append([]string{c.Script}, c.Words...)...)
 	case len(c.Words) == 0:
-		return usage(`say what: run "uname -a" --hosts "web01"`, "run: no command is given")
+		return cli.Usage(`say what: run "uname -a" --hosts "web01"`, "run: no command is given")
 	case len(c.Words) > 1:
-		return usage(quotingHint, "run takes one command, not %d words: %s", len(c.Words), strings.Join(c.Words, " "))
+		return cli.Usage(cli.QuotingHint, "run takes one command, not %d words: %s", len(c.Words), strings.Join(c.Words, " "))
 	case strings.TrimSpace(c.Words[0]) == "":
-		return usage(`say what: run "uname -a" --hosts "web01"`, "run: the command is empty")
+		return cli.Usage(`say what: run "uname -a" --hosts "web01"`, "run: the command is empty")
 	case c.NoShell:
-		argv, err := splitWords(c.Words[0])
+		argv, err := cli.SplitWords(c.Words[0])
 		if err != nil {
 			return err
 		}
@@ -91,7 +90,7 @@ func (c *runCommand) command(spec *model.Spec, in io.Reader) error {
 	if c.Stdin == "" {
 		return nil
 	}
-	data, err := toSend.file("--stdin", c.Stdin, in)
+	data, err := toSend.Read("--stdin", c.Stdin, in)
 	run.Stdin = data
 	return err
 }
@@ -106,16 +105,16 @@ func (c *runCommand) withinLimits(spec *model.Spec) error {
 	}
 	switch {
 	case len(run.Command) > wire.MaxArg:
-		return usage("send it as a file, with --script", "the command has %d bytes, more than the %d that a command may have", len(run.Command), wire.MaxArg)
+		return cli.Usage("send it as a file, with --script", "the command has %d bytes, more than the %d that a command may have", len(run.Command), wire.MaxArg)
 	case bulk > maxBody || small > 256<<10:
-		return usage("copy the file to the hosts by other means, or have them fetch it",
-			"the request would be too large: script and stdin may have %s together, command, arguments and environment 256.0 KiB", humanSize(maxBody*3/4))
+		return cli.Usage("copy the file to the hosts by other means, or have them fetch it",
+			"the request would be too large: script and stdin may have %s together, command, arguments and environment 256.0 KiB", term.Size(maxBody*3/4))
 	case time.Duration(c.WhenOnline) > maxWhenOnline:
-		return usage("", "--when-online: %s is more than the %s that an inbox keeps", humanDuration(time.Duration(c.WhenOnline)), humanDuration(maxWhenOnline))
+		return cli.Usage("", "--when-online: %s is more than the %s that an inbox keeps", term.Duration(time.Duration(c.WhenOnline)), term.Duration(maxWhenOnline))
 	case time.Duration(c.Timeout) > wire.MaxTimeout:
-		return usage("", "--timeout: %s is more than the %s that a command may run", humanDuration(time.Duration(c.Timeout)), humanDuration(wire.MaxTimeout))
+		return cli.Usage("", "--timeout: %s is more than the %s that a command may run", term.Duration(time.Duration(c.Timeout)), term.Duration(wire.MaxTimeout))
 	case c.MaxOutput > wire.MaxMaxOutput:
-		return usage("", "--max-output: %s is more than the %s that may be kept", humanSize(int64(c.MaxOutput)), humanSize(wire.MaxMaxOutput))
+		return cli.Usage("", "--max-output: %s is more than the %s that may be kept", term.Size(int64(c.MaxOutput)), term.Size(wire.MaxMaxOutput))
 	}
 	return nil
 }
@@ -123,54 +122,7 @@ func (c *runCommand) withinLimits(spec *model.Spec) error {
 // encoded is the length of b in base64.
 func encoded(b []byte) int { return (len(b) + 2) / 3 * 4 }
 
-// A content is what a file is read for.
-type content struct {
-	most     int    // bytes
-	tooLarge string // what a larger file is
-	smaller  string // hint, of a larger file
-	missing  string // hint, of one that cannot be opened; may be empty
-}
-
 // toSend is for what travels in a request: no more than could be sent.
-var toSend = content{
-	most: maxBody * 3 / 4, tooLarge: "too large to send", smaller: "copy the file to the hosts by other means, or have them fetch it",
-}
-
-// file reads a file whole; "-" is in.
-func (c *content) file(flag, name string, in io.Reader) ([]byte, error) {
-	from := in
-	switch {
-	case name == "-" && in == nil:
-		return nil, usage("name a file", "%s -: standard input is where the commands come from", flag)
-	case name != "-":
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, &fault{status: exitUsage, text: fmt.Sprintf("%s: %v", flag, err), hint: c.missing, err: err}
-		}
-		defer f.Close()
-		from = f
-	}
-	data, err := io.ReadAll(io.LimitReader(from, int64(c.most)+1))
-	if err != nil {
-		return nil, withStatus(exitUsage, fmt.Errorf("%s: %w", flag, err))
-	}
-	if len(data) > c.most {
-		return nil, usage(c.smaller, "%s %s: the file is %s, the limit is %s", flag, name, c.tooLarge, humanSize(int64(c.most)))
-	}
-	return data, nil
-}
-
-// splitWords splits a line by POSIX quoting and expands nothing.
-func splitWords(line string) ([]string, error) {
-	words, err := shellquote.Split(line)
-	switch {
-	case err == nil:
-		return words, nil
-	case errors.Is(err, shellquote.UnterminatedEscapeError):
-		return nil, usage(`write a backslash as \\, or within quotes`, "the line ends with a backslash")
-	case errors.Is(err, shellquote.UnterminatedSingleQuoteError):
-		return nil, usage(`close it, or write an apostrophe within double quotes: "it's"`, "a single quote (') is not closed")
-	default:
-		return nil, usage(`close it, or write it as \" within double quotes`, `a double quote (") is not closed`)
-	}
+var toSend = cli.InputFile{
+	Most: maxBody * 3 / 4, TooLarge: "too large to send", Smaller: "copy the file to the hosts by other means, or have them fetch it",
 }

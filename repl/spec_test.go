@@ -11,10 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/config"
+	"warren/internal/hint"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/target"
 )
 
 func runOf(t *testing.T, args ...string) *runCommand {
@@ -83,7 +86,7 @@ func TestSpec(t *testing.T) {
 			t.Errorf("%q: %v", tt.args, err)
 			continue
 		}
-		set, err := runOf(t, tt.args...).named(t.Context(), &session{})
+		set, err := runOf(t, tt.args...).Named(t.Context(), new(target.Env))
 		if err != nil || !slices.Equal(set.Names(), []string{"web01", "web02"}) {
 			t.Errorf("%q: hosts %v, %v", tt.args, set, err)
 		}
@@ -128,7 +131,7 @@ func TestSpecFitsARequest(t *testing.T) {
 		t.Errorf("a variable twice: %v", err)
 	}
 	_, err = runOf(t, strings.Repeat("x", wire.MaxArg+1), "--hosts", "web01").spec(nil)
-	if err == nil || !strings.Contains(err.Error(), "--script") {
+	if err == nil || !strings.Contains(hint.Text(err), "--script") {
 		t.Errorf("a long command: %v", err)
 	}
 }
@@ -165,7 +168,7 @@ func TestSettings(t *testing.T) {
 		return inv.settings
 	}
 	want := Settings{
-		Broker: []string{DefaultBroker}, Identity: "/key", DataDir: filepath.Join(dir, "warren"), Groups: filepath.Join(dir, "warren", "groups.yaml"), Color: colorAuto,
+		Broker: []string{DefaultBroker}, Identity: "/key", DataDir: filepath.Join(dir, "warren"), Groups: filepath.Join(dir, "warren", "groups.yaml"), Color: cli.ColorAuto,
 		ResultsRetention: 90 * 24 * time.Hour, ResultsSize: 1 << 30,
 	}
 	if got := of("tasks"); !reflect.DeepEqual(got, want) {
@@ -186,7 +189,7 @@ func TestSettings(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "warren", "config.toml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want.Identity, want.ResultsRetention, want.ResultsSize, want.Color = "/key", 0, 4096, colorNever
+	want.Identity, want.ResultsRetention, want.ResultsSize, want.Color = "/key", 0, 4096, cli.ColorNever
 	if got := of("--data-dir", "/d"); !reflect.DeepEqual(got, want) {
 		t.Errorf("with a file: %+v; want %+v", got, want)
 	}
@@ -200,7 +203,7 @@ func TestSettings(t *testing.T) {
 	t.Setenv("WARREN_BROKER_PASSWORD", "hush")
 	t.Setenv("WARREN_BROKER_CA", "/ca.pem")
 	t.Setenv("WARREN_BROKER_KEY", "/env.key")
-	login := broker.Login{CA: "/ca.pem", Cert: "/c.pem", Key: "/k.pem", ServerName: "b", PasswordFile: "/pw", Password: "hush"}
+	login := dial.Login{CA: "/ca.pem", Cert: "/c.pem", Key: "/k.pem", ServerName: "b", PasswordFile: "/pw", Password: "hush"}
 	if got := of("tasks", "--broker-cert=/c.pem", "--broker-key=/k.pem", "--broker-server-name=b", "--broker-password-file=/pw"); got.Login != login {
 		t.Errorf("%+v; want %+v", got.Login, login)
 	}
@@ -211,24 +214,24 @@ func noFile() *config.Source { return &config.Source{} }
 
 func TestValues(t *testing.T) {
 	for text, want := range map[string]time.Duration{"90s": 90 * time.Second, "1h30m": 90 * time.Minute, "2d": 48 * time.Hour, "1ms": time.Millisecond} {
-		var d duration
+		var d cli.Duration
 		if err := d.UnmarshalText([]byte(text)); err != nil || time.Duration(d) != want {
 			t.Errorf("duration %q: %v, %v", text, time.Duration(d), err)
 		}
 	}
 	for _, text := range []string{"", "0", "0s", "60", "d", "-1d", "1us", "9999999999d", "1e3s", "300000h0m0s1"} {
-		if err := new(duration).UnmarshalText([]byte(text)); err == nil {
+		if err := new(cli.Duration).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("duration %q is accepted", text)
 		}
 	}
 	for text, want := range map[string]int64{"0": 0, "4096": 4096, "64KiB": 65536, "1MiB": 1 << 20, "1.5k": 1536, "2 GB": 2e9, "10b": 10, "1m": 1 << 20} {
-		var z size
+		var z cli.Size
 		if err := z.UnmarshalText([]byte(text)); err != nil || int64(z) != want {
 			t.Errorf("size %q: %v, %v", text, z, err)
 		}
 	}
 	for _, text := range []string{"", "-1", "x", "1TiB", "nan", "inf", "1e30", "KiB"} {
-		if err := new(size).UnmarshalText([]byte(text)); err == nil {
+		if err := new(cli.Size).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("size %q is accepted", text)
 		}
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/term"
+
+	"warren/repl/cli"
 )
 
 // patience is how long a test waits for what must come, on a busy machine too: it costs
@@ -231,12 +233,12 @@ func TestTerminalCtrlCInShellForm(t *testing.T) {
 	term.expect("cancels it now")
 	term.send(ctrlC)
 	term.expect("canceling task 1b4e0001-0000-4000-8000-000000000000")
-	if status := term.end(); status != exitFailed {
+	if status := term.end(); status != cli.ExitFailed {
 		t.Errorf("exit status %d", status)
 	}
 	term = startTerminal(t, dir, nil, "check_task", "1b4e")
 	term.expect("web01  canceled")
-	if status := term.end(); status != exitFailed {
+	if status := term.end(); status != cli.ExitFailed {
 		t.Errorf("exit status %d", status)
 	}
 }
@@ -399,6 +401,15 @@ func TestTerminalWithoutLineEditing(t *testing.T) {
 
 // paste is what a terminal sends when text is pasted into a program that has
 // asked for bracketed paste.
+// What a terminal in bracketed-paste mode puts around what is pasted, and what
+// switches the mode.
+const (
+	pasteBegin = "\x1b[200~"
+	pasteEnd   = "\x1b[201~"
+	pasteOn    = "\x1b[?2004h"
+	pasteOff   = "\x1b[?2004l"
+)
+
 func paste(text string) string {
 	return pasteBegin + strings.ReplaceAll(text, "\n", "\r") + pasteEnd
 }
@@ -602,7 +613,7 @@ func TestTerminalConfirm(t *testing.T) {
 	shell.expect("type 2 to go on: ")
 	shell.line("")
 	shell.expect("error: not confirmed: nothing is sent\r\nhint: --yes goes on without asking")
-	if status := shell.end(); status != exitFailed {
+	if status := shell.end(); status != cli.ExitFailed {
 		t.Errorf("exit status %d", status)
 	}
 }

@@ -1,97 +1,79 @@
 package repl
 
 import (
-	"errors"
+	"io"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"warren/internal/broker"
+	"github.com/kballard/go-shellquote"
+
+	"warren/repl/cli"
+	"warren/repl/term"
 )
 
-func TestHumanDuration(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0:                            "0ms",
-		12 * time.Millisecond:        "12ms",
-		1234 * time.Millisecond:      "1.2s",
-		59949 * time.Millisecond:     "59.9s",
-		59999 * time.Millisecond:     "1m00s",
-		65 * time.Second:             "1m05s",
-		time.Hour - time.Millisecond: "1h00m",
-		2*time.Hour + 3*time.Minute:  "2h03m",
-		24*time.Hour - time.Second:   "1d",
-		76 * time.Hour:               "3d4h",
-		-5 * time.Second:             "-5.0s",
-		time.Duration(-1 << 63):      "-106751d23h",
+func TestSplitWords(t *testing.T) {
+	for line, want := range map[string][]string{
+		``:                             {},
+		"  \t":                         {},
+		`run "uname -a" --hosts 'a b'`: {"run", "uname -a", "--hosts", "a b"},
+		`run "dir C:\Users" x`:         {"run", `dir C:\Users`, "x"},
+		`run "echo \"$HOME\" \\ *"`:    {"run", `echo "$HOME" \ *`},
+		`run "" a\ b # c`:              {"run", "", "a b", "#", "c"},
+		`run 汉字 "é"`:                   {"run", "汉字", "é"},
 	} {
-		if got := humanDuration(d); got != want {
-			t.Errorf("%d: %q, want %q", d, got, want)
+		if got, err := cli.SplitWords(line); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, %v; want %q", line, got, err, want)
+		}
+	}
+	for _, line := range []string{`a "b`, `a 'b`, `a \`} {
+		if _, err := cli.SplitWords(line); err == nil {
+			t.Errorf("%s: no error", line)
 		}
 	}
 }
 
-func TestHumanSize(t *testing.T) {
-	for n, want := range map[int64]string{1: "1 byte", 50: "50 bytes", 1536: "1.5 KiB (1536 bytes)", 100_000_000: "95.4 MiB (100000000 bytes)"} {
-		if got := humanBytes(n); got != want {
-			t.Errorf("%d: %q, want %q", n, got, want)
-		}
+func FuzzLine(f *testing.F) {
+	for _, s := range []string{`run "uname -a" --hosts web[01-02]`, `hosts fold a "`, `check_task \`, "run -- -x --hosts=", "help hosts x", "run a\xff --env =", "-", "--"} {
+		f.Add(s)
 	}
-}
-
-func TestLinkTeller(t *testing.T) {
-	refused := &broker.Error{Kind: broker.ErrAccessRefused, Text: "user x is refused", Hint: "check the password"}
-	down := &broker.Error{Kind: broker.ErrUnreachable, Text: "no broker answers", Hint: "start it"}
-	t0 := time.Now()
-	up := func(after time.Duration) *broker.State { return &broker.State{Phase: broker.Up, Since: t0.Add(after)} }
-	connecting := func(err error) *broker.State { return &broker.State{Phase: broker.Connecting, Err: err} }
-	for name, steps := range map[string][]struct {
-		state *broker.State
-		want  string
-	}{
-		"comes up and stays": {
-			{nil, ""}, {connecting(nil), ""}, {up(0), ""}, {up(0), ""},
-		},
-		"is not there at the start": {
-			{connecting(nil), ""},
-			{connecting(down), "broker: cannot connect (no broker answers), trying again\nhint: start it\n"},
-			{connecting(down), ""},
-			{up(0), "broker: connected\n"},
-		},
-		"is lost and comes back": {
-			{up(0), ""},
-			{connecting(errors.New("reset")), "broker: connection lost (reset), trying again\n"},
-			{connecting(down), ""},
-			{up(time.Second), "broker: connected\n"},
-			{connecting(nil), "broker: connection lost, trying again\n"},
-		},
-		"is lost and back before anybody looked": {
-			{up(0), ""}, {up(time.Second), "broker: the connection was lost and is back\n"}, {up(time.Second), ""},
-		},
-		"refuses after a loss": {
-			{up(0), ""},
-			{connecting(down), "broker: connection lost (no broker answers), trying again\n"},
-			{connecting(refused), "broker: cannot connect (user x is refused), trying again\nhint: check the password\n"},
-			{connecting(refused), ""},
-			{connecting(down), ""},
-			{up(time.Second), "broker: connected\n"},
-		},
-		"is blocked": {
-			{up(0), ""},
-			{&broker.State{Phase: broker.Blocked, Err: errors.New("low on memory")}, "broker: takes no messages now (low on memory); what is to be sent waits\n"},
-			{&broker.State{Phase: broker.Blocked}, ""},
-			{up(time.Second), "broker: takes messages again\n"},
-		},
-		"has an error with control characters": {
-			{connecting(errors.New("a\x1b[2J")), "broker: cannot connect (a\\x1b[2J), trying again\n"},
-		},
-	} {
-		var teller linkTeller
-		for i, step := range steps {
-			var out strings.Builder
-			teller.tell(step.state, &out)
-			if out.String() != step.want {
-				t.Errorf("%s, step %d: %q, want %q", name, i+1, out.String(), step.want)
+	f.Fuzz(func(t *testing.T, line string) {
+		words, err := cli.SplitWords(line)
+		if err != nil {
+			return
+		}
+		if again, err := cli.SplitWords(shellquote.Join(words...)); err != nil || !slices.Equal(again, words) {
+			t.Fatalf("%q: words %q, quoted and split again %q, %v", line, words, again, err)
+		}
+		if len(words) == 0 {
+			return
+		}
+		cmd, err := parsePrompt(words, noFile()) // must not panic
+		if (cmd == nil) == (err == nil) {
+			t.Fatalf("%q: %v, %v", line, cmd, err)
+		}
+		if err != nil && cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitUsage {
+			t.Fatalf("%q: %v has status %d", line, err, cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err))
+		}
+		if run, ok := cmd.(*runCommand); ok && run.Script == "" && run.Stdin == "" {
+			if spec, err := run.spec(nil); err == nil && spec.Command == "" {
+				t.Fatalf("%q: %+v", line, spec)
 			}
 		}
-	}
+	})
+}
+
+func FuzzTyped(f *testing.F) {
+	f.Add(`run "a b" --hosts "web01 we`, 20)
+	c := cli.NewCompleter(noStore{}, "", newParser(new(promptGrammar)).Model.Node)
+	f.Fuzz(func(t *testing.T, line string, pos int) {
+		n := len([]rune(line))
+		if pos < 0 || pos > n {
+			pos = n
+		}
+		head, words, tail := c.Complete(line, pos)
+		if len(words) > 0 && !strings.HasPrefix(string([]rune(line)), head) || !strings.HasSuffix(string([]rune(line)), tail) {
+			t.Fatalf("%q at %d: %q, %q, %q", line, pos, head, words, tail)
+		}
+	})
 }

@@ -1,14 +1,16 @@
-// Package replybus receives what agents answer.
+// Package replybus receives the agents' replies.
 //
-// The bus is one goroutine that owns the exclusive callback queue: it declares
-// it, consumes it, decodes each reply strictly, and routes it by correlation id
-// into the result store. A delivery is acknowledged to the broker only once the
-// store has committed it. Agents send to it through the broker; it sends to the
-// store alone. It ends with the context of Run.
+// The bus is one goroutine that owns the exclusive callback queue. It declares and
+// consumes the queue, decodes each reply strictly, and routes it by correlation id to the
+// result store. One batch is in flight at a time: the bus takes the replies that have
+// arrived, waits until the store has committed them, and only then acknowledges them to
+// the broker. A batch whose commit fails is retried until it succeeds. Agents send to the
+// bus through the broker; the bus sends to the store alone. It ends with the context of
+// Run.
 //
-// A queue that was deleted, or that has lost its consumer or its binding, ends the
-// session, and the link declares it again. Whoever waits for replies sees the link
-// come up again and asks for what went to no queue meanwhile.
+// If the queue is deleted, or loses its consumer or its binding, the session ends and the
+// link declares it again. A goroutine that waits for replies sees the link come up again,
+// and asks the agents for the replies that were lost meanwhile.
 package replybus
 
 import (
@@ -26,30 +28,21 @@ import (
 )
 
 const (
-	// prefetch bounds what the broker hands over before the store has committed
-	// it; times wire.MaxReply it bounds the memory of the bus (32 MiB).
+	// prefetch bounds what the broker hands over before the store has committed it.
+	// Times wire.MaxReply it bounds the memory of the bus (32 MiB).
 	prefetch = 256
 
-	// ackEvery and ackBy are how many committed replies wait for an acknowledgement,
-	// and for how long: one for each transaction costs the broker more than it is
-	// worth, since the queue goes with the connection, and nothing comes again.
-	ackEvery = prefetch / 4
-	ackBy    = 100 * time.Millisecond
-
-	// queueBytes bounds the callback queue in the broker. Above it agents' replies
-	// are refused, and they try again.
+	// queueBytes bounds the callback queue in the broker. Above it the broker refuses
+	// agents' replies, and they try again.
 	queueBytes = 256 << 20
 
-	// coalesce is how long replies wait for others while many are to come.
-	coalesce = 5 * time.Millisecond
-
-	// storePause is the wait before a failed commit, as on a full disk, is tried
-	// again. Nothing is acknowledged meanwhile.
-	storePause = time.Second
+	// retryDelay is the wait before a failed commit, for example on a full disk, is
+	// retried. The bus acknowledges and takes nothing meanwhile.
+	retryDelay = time.Second
 )
 
-// verifyInterval is how often the bus checks that its queue still exists. Somebody
-// waits for what comes by it, and operators are few.
+// verifyInterval is how often the bus checks that its queue still exists. Short, because
+// a user waits for the replies, and there are few operators.
 var verifyInterval = broker.Interval{First: 2 * time.Second, Then: 12 * time.Second}
 
 // Store is what the bus needs of the result store.
@@ -61,49 +54,40 @@ type Store interface {
 
 // A Bus is the actor that owns the callback queue.
 type Bus struct {
-	link  *broker.Link
-	queue string
-	store Store
-	log   *slog.Logger
-	junk  *junk
+	link      *broker.Link
+	queue     string
+	store     Store
+	log       *slog.Logger
+	malformed *malformed
 
-	caughtUp chan struct{} // consumer → who asks
+	caughtUp chan struct{} // consumer → any goroutine
 }
 
-// New wires a bus that consumes queue over a connection of its own: on one that
-// also publishes, a memory alarm would stop the acknowledgements too. It starts
+// New returns a bus that consumes queue over a connection of its own. On a connection
+// that also publishes, a memory alarm would stop the acknowledgments too. New starts
 // nothing.
 //
-// What is no reply is dropped and counted; tell, where given, says so at most once
-// a minute.
-func New(opts broker.Options, queue string, store Store, tell func(text string), log *slog.Logger) (*Bus, error) {
+// The bus drops and counts messages that are not valid replies. It calls notify, which
+// may be nil, at most once a minute to report them.
+func New(opts broker.Options, queue string, store Store, notify func(text string), log *slog.Logger) (*Bus, error) {
 	link, err := broker.NewLink(opts)
 	if err != nil {
 		return nil, err
 	}
-	return &Bus{link: link, queue: queue, store: store, log: log, junk: &junk{tell: tell}, caughtUp: make(chan struct{})}, nil
+	return &Bus{link: link, queue: queue, store: store, log: log, malformed: &malformed{notify: notify}, caughtUp: make(chan struct{})}, nil
 }
 
-// Link is the state of the callback queue: Up while it is declared and consumed.
+// Link returns the state of the callback queue: Up while it is declared and consumed.
 func (b *Bus) Link() *broker.State { return b.link.State() }
 
-// Busy says whether so many replies are to come that they may wait a few milliseconds
-// for each other.
-func (b *Bus) Busy(busy bool) {
-	if busy {
-		b.link.Coalesce(coalesce)
-	} else {
-		b.link.Coalesce(0)
-	}
-}
-
-// CaughtUp gives whenever no reply is known that is not stored yet.
+// CaughtUp returns a channel from which a receive succeeds only while every reply that
+// has arrived is stored.
 func (b *Bus) CaughtUp() <-chan struct{} { return b.caughtUp }
 
 // Run consumes until ctx ends.
 func (b *Bus) Run(ctx context.Context) error { return b.link.Run(ctx, b.session) }
 
-// session is one connection's life.
+// session declares the queue on one connection and consumes it until that ends.
 func (b *Bus) session(ctx context.Context, s *broker.Session) error {
 	exchanges := []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {Name: wire.ExchangeDiscover, Kind: "fanout"}}
 	ch, err := broker.Declare(s.Conn, exchanges, broker.ExclusiveQueue(b.queue, 0, queueBytes))
@@ -118,8 +102,8 @@ func (b *Bus) session(ctx context.Context, s *broker.Session) error {
 	s.Ready()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		c := consumer{bus: b, ch: ch}
-		return c.run(ctx, incoming)
+		c := consumer{bus: b, ch: ch, incoming: incoming}
+		return c.run(ctx)
 	})
 	g.Go(func() error {
 		return broker.Verify(ctx, s.Conn, verifyInterval, broker.Subscription{Queue: b.queue, Bindings: []broker.Binding{binding}})
@@ -129,126 +113,110 @@ func (b *Bus) session(ctx context.Context, s *broker.Session) error {
 
 // consumer is the state of one session.
 type consumer struct {
-	bus *Bus
-	ch  *amqp.Channel
-
-	batch []results.Update // decoded, not given to the store
-	tag   uint64           // of the last delivery that was decoded
-	given []gift           // to the store, oldest first
-	done  uint64           // the last delivery before which all is committed
-	acked uint64
-	late  <-chan time.Time // what is committed is acknowledged then; nil: nothing waits
-
-	failed   []results.Update // given, and not committed
-	failedTo uint64           // the last delivery that they cover
-	retry    <-chan time.Time // when they are given again
+	bus      *Bus
+	ch       *amqp.Channel
+	incoming *broker.Consumer
 }
 
-// A gift is what the store has been given at one time.
-type gift struct {
-	updates   []results.Update
-	to        uint64       // the last delivery that it covers
-	committed <-chan error // answer of the store
+// A pendingCommit is a batch of replies that is not acknowledged yet.
+type pendingCommit struct {
+	updates []results.Update
+	tag     uint64 // of the last delivery in the batch
 }
 
-// run takes deliveries as they come and gives them to the store, which commits
-// together what has come meanwhile. After a failure nothing more is taken until
-// all that was given has been committed.
-func (c *consumer) run(ctx context.Context, from *broker.Consumer) error {
+// run takes one batch after another, commits it and acknowledges it.
+func (c *consumer) run(ctx context.Context) error {
 	for {
-		var caughtUp chan<- struct{}
-		var committed <-chan error
-		incoming := from.Deliveries
-		switch {
-		case len(c.given) > 0:
-			committed = c.given[0].committed
-		case c.failed == nil:
-			caughtUp = c.bus.caughtUp
-		}
-		if c.failed != nil {
-			incoming = nil
-		}
-		var err error
-		select {
-		case caughtUp <- struct{}{}:
-		case d, ok := <-incoming:
-			if !ok {
-				return from.Err()
-			}
-			err = c.takeAll(ctx, d, incoming)
-		case err := <-committed:
-			c.answered(err)
-		case <-c.late:
-			err = c.ack(0)
-		case <-c.retry:
-			c.retry = nil
-			err = c.give(ctx, c.failed, c.failedTo)
-			c.failed = nil
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		if err == nil {
-			err = c.ack(ackEvery)
-		}
+		batch, err := c.receive(ctx)
 		if err != nil {
 			return err
 		}
+		if err := c.commit(ctx, batch); err != nil {
+			return err
+		}
+		const multiple = true
+		if err := c.ch.Ack(batch.tag, multiple); err != nil {
+			return err
+		}
 	}
 }
 
-// takeAll takes a delivery and those that wait behind it.
-func (c *consumer) takeAll(ctx context.Context, d amqp.Delivery, deliveries <-chan amqp.Delivery) error {
-	for ok := true; ok; {
-		if err := c.take(ctx, d); err != nil {
+// receive waits for a delivery, and takes it and all that have arrived behind it.
+func (c *consumer) receive(ctx context.Context) (*pendingCommit, error) {
+	batch := new(pendingCommit)
+	for batch.tag == 0 {
+		// Nothing is in flight: the bus has caught up, unless a delivery has arrived.
+		caughtUp := c.bus.caughtUp
+		if len(c.incoming.Deliveries) > 0 {
+			caughtUp = nil
+		}
+		select {
+		case caughtUp <- struct{}{}:
+		case d, ok := <-c.incoming.Deliveries:
+			if !ok {
+				return nil, c.incoming.Err()
+			}
+			if err := c.decode(ctx, d, batch); err != nil {
+				return nil, err
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	for {
+		select {
+		case d, ok := <-c.incoming.Deliveries:
+			if !ok {
+				return batch, nil // the next receive returns why
+			}
+			if err := c.decode(ctx, d, batch); err != nil {
+				return nil, err
+			}
+		default:
+			return batch, nil
+		}
+	}
+}
+
+// commit hands a batch to the store until the store has committed it.
+func (c *consumer) commit(ctx context.Context, batch *pendingCommit) error {
+	if len(batch.updates) == 0 {
+		return nil
+	}
+	for failed := false; ; failed = true {
+		committed, err := c.bus.store.Apply(ctx, batch.updates)
+		if err != nil {
 			return err
 		}
 		select {
-		case d, ok = <-deliveries:
-		default:
-			ok = false
+		case err = <-committed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err == nil {
+			return nil
+		}
+		if !failed {
+			c.bus.log.Error("cannot store replies; trying again", "error", err, "replies", len(batch.updates))
+		}
+		retry := time.NewTimer(retryDelay)
+		select {
+		case <-retry.C:
+		case <-ctx.Done():
+			retry.Stop()
+			return ctx.Err()
 		}
 	}
-	if len(c.batch) == 0 {
-		return nil
-	}
-	us := c.batch
-	c.batch = nil
-	return c.give(ctx, us, c.tag)
 }
 
-func (c *consumer) give(ctx context.Context, us []results.Update, to uint64) error {
-	committed, err := c.bus.store.Apply(ctx, us)
-	c.given = append(c.given, gift{us, to, committed})
-	return err
-}
-
-// answered takes the store's word on the oldest gift.
-func (c *consumer) answered(err error) {
-	g := c.given[0]
-	c.given = c.given[1:]
-	if err != nil && c.failed == nil {
-		c.bus.log.Error("cannot store replies; trying again", "error", err, "replies", len(g.updates))
-	}
-	if err != nil {
-		c.failed = append(c.failed, g.updates...)
-	}
-	if c.failed == nil {
-		c.done = g.to
-		return
-	}
-	c.failedTo = g.to
-	if len(c.given) == 0 {
-		c.retry = time.After(storePause)
-	}
-}
-
-// take decodes one reply. What is no valid reply is logged and dropped.
-func (c *consumer) take(ctx context.Context, d amqp.Delivery) error {
-	c.tag = d.DeliveryTag
+// decode decodes one delivery and adds it to the batch. It logs and drops a message that
+// is not a valid reply.
+func (c *consumer) decode(ctx context.Context, d amqp.Delivery, batch *pendingCommit) error {
+	batch.tag = d.DeliveryTag
 	reply, err := wire.DecodeReply(d.Type, d.Body, d.Headers, d.CorrelationId)
 	if err != nil {
 		c.bus.log.Warn("dropped a message that is no reply", "type", clip(d.Type), "bytes", len(d.Body), "error", err)
-		c.bus.junk.dropped(err, time.Now())
+		c.bus.malformed.dropped(err, time.Now())
 		return nil
 	}
 	switch r := reply.(type) {
@@ -256,7 +224,7 @@ func (c *consumer) take(ctx context.Context, d amqp.Delivery) error {
 		err := c.bus.store.SawAgent(ctx, d.CorrelationId, r, d.UserId)
 		if errors.Is(err, results.ErrSurplus) {
 			c.bus.log.Warn("dropped a hello", "agent", r.Agent, "error", err)
-			c.bus.junk.dropped(err, time.Now())
+			c.bus.malformed.dropped(err, time.Now())
 			return nil
 		}
 		return err
@@ -270,31 +238,9 @@ func (c *consumer) take(ctx context.Context, d amqp.Delivery) error {
 			}
 		}
 	}
-	c.batch = append(c.batch, results.Update{Job: d.CorrelationId, Reply: reply})
+	batch.updates = append(batch.updates, results.Update{Job: d.CorrelationId, Reply: reply})
 	return nil
 }
 
-// ack acknowledges all before the first that is not committed, if that are as many,
-// or sees to it that it is done soon.
-func (c *consumer) ack(atLeast uint64) error {
-	for len(c.given) > 0 && len(c.given[0].committed) > 0 { // of the same transaction
-		c.answered(<-c.given[0].committed)
-	}
-	if len(c.given) == 0 && c.failed == nil {
-		c.done = c.tag // what never needed the store, too
-	}
-	switch n := c.done - c.acked; {
-	case n == 0:
-		return nil
-	case n < atLeast:
-		if c.late == nil {
-			c.late = time.After(ackBy)
-		}
-		return nil
-	}
-	c.acked, c.late = c.done, nil
-	return c.ch.Ack(c.done, true)
-}
-
-// clip keeps a stranger's word short in the log.
+// clip shortens foreign text for the log.
 func clip(s string) string { return s[:min(len(s), 40)] }

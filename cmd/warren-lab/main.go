@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"warren/internal/hint"
 	"warren/internal/operator"
 	"warren/internal/operator/hostexpr"
 	"warren/internal/testlab/bench"
@@ -115,6 +116,6 @@ func (f *demo) describe(n int) string {
 }
 
 func fail(err error) int {
-	fmt.Fprintf(os.Stderr, "error: %v\n", err)
+	fmt.Fprintf(os.Stderr, "error: %s\n", hint.Text(err))
 	return 1
 }

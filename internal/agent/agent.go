@@ -20,9 +20,11 @@ import (
 	"warren/internal/agent/journal"
 	"warren/internal/agent/process"
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/config"
 	"warren/internal/datadir"
 	"warren/internal/escape"
+	"warren/internal/hint"
 	"warren/internal/redact"
 	"warren/internal/secretfile"
 	"warren/internal/version"
@@ -32,7 +34,7 @@ import (
 // line of the configuration file.
 type flags struct {
 	Broker           []string          `help:"Broker URLs, tried in turn." placeholder:"URL" env:"WARREND_BROKER" default:"amqp://guest:guest@127.0.0.1:5672/"`
-	Login            broker.Login      `embed:"" envprefix:"WARREND_"`
+	Login            dial.Login        `embed:"" envprefix:"WARREND_"`
 	ID               string            `name:"id" help:"Name that this agent alone answers to. Default: the hostname." env:"WARREND_ID"`
 	Alias            []string          `help:"Further names that it answers to." placeholder:"NAME" env:"WARREND_ALIAS"`
 	Label            map[string]string `help:"A label, as role=web: what operators choose hosts by, with --where. May be repeated; in the environment, labels are parted by semicolons." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:";"`
@@ -85,7 +87,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &file):
 		return fail(stderr, file)
 	case err != nil:
-		return fail(stderr, fmt.Errorf("%w\nhint: warrend --help lists the flags", err))
+		return fail(stderr, hint.Errorf("warrend --help lists the flags", "%w", err))
 	case f.ShowConfig:
 		return showConfig(stdout, stderr, source, ctx, f.JSON)
 	}
@@ -95,6 +97,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 // run is the agent, from its start to its end.
 func (f *flags) run(args []string, stderr io.Writer) int {
 	takeLittle()
+	process.KeepDescriptors()
 	process.ReserveThreads(f.Workers)
 	agent, err := f.agent(args, stderr)
 	if err != nil {
@@ -107,7 +110,7 @@ func (f *flags) run(args []string, stderr io.Writer) int {
 	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):
 		return fail(stderr, err)
 	case err != nil:
-		fmt.Fprintf(stderr, "error: %s\n", redact.Error(err, os.Args))
+		fmt.Fprintf(stderr, "error: %s\n", redact.Message(hint.Text(err), os.Args))
 		return 1
 	}
 	return 0
@@ -128,7 +131,7 @@ func run(ctx context.Context, agent *executor.Agent) error {
 
 // fail reports a configuration error.
 func fail(stderr io.Writer, err error) int {
-	fmt.Fprintf(stderr, "error: %s\n", redact.Error(err, os.Args))
+	fmt.Fprintf(stderr, "error: %s\n", redact.Message(hint.Text(err), os.Args))
 	return 2
 }
 
@@ -140,8 +143,8 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 		return nil, err
 	}
 	f.Login.Password, f.Login.Files = os.Getenv("WARREND_BROKER_PASSWORD"), secretfile.Strict
-	options := broker.Options{URLs: f.Broker, Login: f.Login}
-	if err := options.CheckFiles(); err != nil {
+	options := broker.Options{Dial: dial.Options{URLs: f.Broker, Login: f.Login}}
+	if err := options.Dial.CheckFiles(); err != nil {
 		return nil, err
 	}
 	log := f.logger(stderr)
@@ -166,7 +169,7 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range options.Warnings(args) {
+	for _, w := range options.Dial.Warnings(args) {
 		log.Warn(w.Text, "hint", w.Hint)
 	}
 	if f.Trust.AllowUnsigned {
@@ -190,13 +193,15 @@ func (f *flags) check() error {
 	}
 	for name, value := range f.Label {
 		if strings.TrimSpace(name) == "" || value == "" {
-			return fmt.Errorf("--label %s=%s: a label has a name and a value\nhint: --label role=web", name, value)
+			return hint.Errorf("--label role=web",
+				"--label %s=%s: a label has a name and a value", name, value)
 		}
 	}
 	if f.ID == "" {
 		name, err := os.Hostname()
 		if err != nil {
-			return fmt.Errorf("this machine's hostname is not to be had: %w\nhint: name the agent with --id", err)
+			return hint.Errorf("name the agent with --id",
+				"this machine's hostname is not to be had: %w", err)
 		}
 		f.ID = name
 	}

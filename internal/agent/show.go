@@ -11,6 +11,7 @@ import (
 
 	"warren/internal/config"
 	"warren/internal/escape"
+	"warren/internal/hint"
 )
 
 // showConfig prints the settings as they are used, without passwords.
@@ -25,7 +26,7 @@ func showConfig(stdout, stderr io.Writer, source *config.Source, ctx *kong.Conte
 		err = printSettings(stdout, settings)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "error: %v\n", err)
+		fmt.Fprintf(stderr, "error: %s\n", hint.Text(err))
 		return 1
 	}
 	return 0

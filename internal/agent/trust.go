@@ -13,6 +13,7 @@ import (
 
 	"warren/executor"
 	"warren/internal/agent/trust"
+	"warren/internal/hint"
 )
 
 // trustFlags say whom this host trusts.
@@ -55,17 +56,18 @@ func (f *trustFlags) files(log *slog.Logger) (*trust.Files, error) {
 
 // untrusting says how to set up what is missing.
 func untrusting() error {
-	return fmt.Errorf(`%w
-hint: put each operator's public key into %s, one a line:
+	first := fmt.Sprintf(`put each operator's public key into %s, one a line:
 
   on the operator's machine    ssh-keygen -t ed25519          # unless there is a key
                                cat ~/.ssh/id_ed25519.pub
   on this host, as root        mkdir -p %s
                                printf '\n%%s\n' 'ssh-ed25519 AAAA… alice@laptop' >> %s
                                chmod 644 %s
-
-hint: --allow-unsigned does without: then everybody who can publish to the broker can run anything on this host`,
-		executor.ErrUntrusting, defaultOperators, filepath.Dir(defaultOperators), defaultOperators, defaultOperators)
+`,
+		defaultOperators, filepath.Dir(defaultOperators), defaultOperators, defaultOperators)
+	return hint.Errorf(first, "%w", hint.Errorf(
+		"--allow-unsigned does without: then everybody who can publish to the broker can run anything on this host",
+		"%w", executor.ErrUntrusting))
 }
 
 // hangup gives each SIGHUP: the files are read again. It holds one, since two in

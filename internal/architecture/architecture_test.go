@@ -131,6 +131,31 @@ func TestActorsDoNotImportEachOther(t *testing.T) {
 	}
 }
 
+// The rooms of repl, lowest first: each imports only rooms that are below it.
+func TestRoomsOfREPLImportDownward(t *testing.T) {
+	height := map[string]int{
+		"repl/term":     0,
+		"repl/lineedit": 1, "repl/cli": 1, "repl/result": 1,
+		"repl/target": 2,
+		"repl/render": 3,
+		"repl":        4,
+	}
+	for pkg, imports := range built(t) {
+		if pkg != "repl" && !strings.HasPrefix(pkg, "repl/") {
+			continue
+		}
+		from, ok := height[pkg]
+		if !ok {
+			t.Errorf("%s has no height", pkg)
+		}
+		for _, other := range strings.Fields(imports) {
+			if to, ok := height[other]; ok && to >= from {
+				t.Errorf("%s imports %s, which is not below it", pkg, other)
+			}
+		}
+	}
+}
+
 func TestProgramsContainTheirOwnWingOnly(t *testing.T) {
 	graph := built(t)
 	for program, foreign := range map[string]wing{"cmd/warrend": operator, "cmd/warren": agent} {

@@ -12,7 +12,7 @@ import (
 
 // Who consumes hears why that has ended, whatever on the channel has ended it, and
 // why it cannot begin, although the binding is not waited for.
-func TestConsumerTellsWhy(t *testing.T) {
+func TestConsumerReportsWhyItEnded(t *testing.T) {
 	c := connect(t, rabbittest.URL(t))
 	tells := func(err error) {
 		t.Helper()

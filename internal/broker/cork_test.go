@@ -3,27 +3,15 @@ package broker
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net"
 	"sync/atomic"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/internal/broker/dial"
 	"warren/internal/testlab/rabbit/rabbittest"
 )
-
-// sink is a connection that remembers each write.
-type sink struct {
-	net.Conn
-	writes [][]byte
-	err    error
-}
-
-func (s *sink) Write(b []byte) (int, error) {
-	s.writes = append(s.writes, bytes.Clone(b))
-	return len(b), s.err
-}
 
 // counter counts writes, and remembers the last.
 type counter struct {
@@ -36,58 +24,6 @@ func (c *counter) Write(b []byte) (int, error) {
 	c.n.Add(1)
 	c.last.Store(new(bytes.Clone(b)))
 	return c.Conn.Write(b)
-}
-
-func TestCork(t *testing.T) {
-	s := &sink{}
-	c := &cork{Conn: s}
-	write := func(b string) {
-		t.Helper()
-		if n, err := c.Write([]byte(b)); n != len(b) || err != nil {
-			t.Fatalf("%d, %v", n, err)
-		}
-	}
-	said := func(want ...string) {
-		t.Helper()
-		if len(s.writes) != len(want) {
-			t.Fatalf("%d writes, want %d", len(s.writes), len(want))
-		}
-		for i, w := range want {
-			if string(s.writes[i]) != w {
-				t.Errorf("write %d is %.20q of %d bytes", i, s.writes[i], len(s.writes[i]))
-			}
-		}
-		s.writes = nil
-	}
-	write("a")
-	said("a")
-	c.put()
-	write("b")
-	write("c")
-	said()
-	if err := c.draw(); err != nil {
-		t.Fatal(err)
-	}
-	said("bc")
-	write("d")
-	said("d")
-
-	large := string(make([]byte, maxCorked))
-	c.put()
-	write("e")
-	write(large) // more than is held back
-	write("f")
-	if err := c.draw(); err != nil {
-		t.Fatal(err)
-	}
-	said("e", large, "f")
-
-	c.put()
-	write("g")
-	s.err = errors.New("broken")
-	if err := c.draw(); !errors.Is(err, s.err) {
-		t.Errorf("a write that failed is told as %v", err)
-	}
 }
 
 // What a publication acknowledges is acknowledged, in one write with it.
@@ -132,7 +68,7 @@ func corked(t *testing.T) (*Session, *counter) {
 	s.Conn, err = amqp.DialConfig(rabbittest.URL(t), amqp.Config{Dial: func(network, addr string) (net.Conn, error) {
 		tcp, err := net.Dial(network, addr)
 		c = &counter{Conn: tcp}
-		s.cork = &cork{Conn: c}
+		s.cork = &dial.Cork{Conn: c}
 		return s.cork, err
 	}})
 	if err != nil {
@@ -161,7 +97,7 @@ func TestPublicationsThatWaitLeaveTogether(t *testing.T) {
 	s, c := corked(t)
 	_, queue := ownQueue(t, s.Conn)
 	const n = burst + burst/2
-	p := &Publisher{in: make(chan *Publication, n), caution: newCaution(2 * n)}
+	p := &Publisher{in: make(chan *Publication, n), window: newSendWindow(2 * n)}
 	verdicts := make(chan Verdict, n)
 	for ref := range uint64(n) {
 		key := queue

@@ -10,6 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/internal/broker/dial"
 	"warren/internal/testlab/rabbit/rabbittest"
 )
 
@@ -17,7 +18,7 @@ func words(text string) string { return fmt.Sprintf("list_to_binary(%q)", text) 
 
 // A limit that an administrator has set is shown in the broker's words, with what
 // raises it.
-func TestLimitsAreTold(t *testing.T) {
+func TestErrorsNameReachedLimit(t *testing.T) {
 	node := rabbittest.Node(t)
 	u := rabbittest.Vhost(t)
 	eval := func(expr string) {
@@ -37,7 +38,7 @@ func TestLimitsAreTold(t *testing.T) {
 	tells := func(what string, err error, kind error, text, hint string) {
 		t.Helper()
 		var e *Error
-		if !errors.As(err, &e) || !errors.Is(err, kind) || !strings.Contains(e.Text, text) || !strings.Contains(e.Hint, hint) {
+		if !errors.As(err, &e) || !errors.Is(err, kind) || !strings.Contains(e.Message, text) || !strings.Contains(e.Hint, hint) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -45,7 +46,7 @@ func TestLimitsAreTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	probe := func(url string) error { return Probe(t.Context(), Options{URLs: []string{url}}) }
+	probe := func(url string) error { return connectOnce(t, dial.Options{URLs: []string{url}}) }
 
 	c := connect(t, u)
 	vhostLimit(`{"max-queues": 0}`)
@@ -54,12 +55,12 @@ func TestLimitsAreTold(t *testing.T) {
 	_, err = DeclareQueue(c, Queue{Name: "test.inbox", Durable: true, Args: amqp.Table{"x-queue-type": "quorum"}})
 	tells("inbox", err, ErrLost, "queue limit in vhost", "max-queues")
 	vhostLimit(`{"max-connections": 0}`)
-	tells("connections", probe(u), ErrVhost, "connection limit (0) is reached", "set_vhost_limits")
+	tells("connections", probe(u), dial.ErrVhost, "connection limit (0) is reached", "set_vhost_limits")
 	vhostLimit(`{"max-connections": -1}`)
 	userLimit(`{"max-connections": 0}`)
-	tells("connections of a user", probe(limited), ErrVhost, "user connection limit (0) is reached", "set_user_limits")
+	tells("connections of a user", probe(limited), dial.ErrVhost, "user connection limit (0) is reached", "set_user_limits")
 	userLimit(`{"max-connections": -1, "max-channels": 1}`)
-	link := newLink(t, Options{URLs: []string{limited}})
+	link := newLink(t, Options{Dial: dial.Options{URLs: []string{limited}}})
 	start(t, func(ctx context.Context) error {
 		return link.Run(ctx, func(ctx context.Context, s *Session) error {
 			for range 3 {

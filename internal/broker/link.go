@@ -2,157 +2,131 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/broker/dial"
+	"warren/internal/hint"
 )
 
-// closeTime is what a session gets to end, and then its connection to say
-// goodbye, before the socket is closed under them. A broker that is well takes
-// milliseconds.
-const closeTime = 3 * time.Second
+// closeTimeout is how long a session may take to end, and then its connection to close,
+// before the socket is closed. A healthy broker takes milliseconds.
+const closeTimeout = 3 * time.Second
+
+// onceTimeout is how long a program that runs one command looks for a broker.
+const onceTimeout = 5 * time.Second
+
+// Options describe a link. Only Dial.URLs is required.
+type Options struct {
+	// Dial says how to reach the broker. The link tries its URLs in turn.
+	Dial dial.Options
+
+	SetupTimeout time.Duration // from login to Session.Ready; default 30 s
+
+	// Once makes Run return the error if the first round through the URLs brings no
+	// connection within 5 s. Run repairs later losses as always.
+	Once bool
+
+	Log *slog.Logger // nil logs nothing
+}
+
+func (o Options) withDefaults() Options {
+	o.Dial = o.Dial.WithDefaults()
+	if o.SetupTimeout == 0 {
+		o.SetupTimeout = 30 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// withDeadline shares the time that is left evenly between the URLs that are left.
+func (o Options) withDeadline(left time.Duration, urls int) Options {
+	share := max(left, 0) / time.Duration(max(urls, 1))
+	o.Dial.DialTimeout = min(o.Dial.DialTimeout, share)
+	o.SetupTimeout = min(o.SetupTimeout, share)
+	return o
+}
 
 // A Link is the actor that keeps one connection to a broker.
 type Link struct {
-	endpoints []endpoint
+	endpoints []dial.Endpoint
 	opts      Options
-	// latest is a one-slot channel in which the newest state lies: Run
-	// exchanges it, State looks at it.
-	latest chan *State
-
-	coalesce atomic.Int64 // nanoseconds; see Coalesce
-}
-
-// A Session is one connection of a link, for the function given to Run.
-type Session struct {
-	Conn *amqp.Connection
-	URL  string // without the password
-	User string // as whom the broker knows us; empty where only the broker knows, as with a certificate
-
-	cork *cork // of Conn; nil where the connection is not a link's
-
-	// Of the Publisher that serves the session: one channel of it may follow another,
-	// and the library waits for every listener of the connection.
-	blockings chan amqp.Blocking // the library closes it
-	blocked   bool
-
-	ready chan struct{} // session → link, one slot: to say it once is enough
-}
-
-// Ready says that the topology is declared and the session does its work: the
-// link is Up. A session that has not called it within Options.SetupTimeout
-// loses its connection.
-func (s *Session) Ready() {
-	select {
-	case s.ready <- struct{}{}:
-	default:
-	}
-}
-
-// watchBlocked begins to listen for whether the broker takes messages, once.
-func (s *Session) watchBlocked() {
-	if s.blockings == nil {
-		s.blockings = s.Conn.NotifyBlocked(make(chan amqp.Blocking, blockedEvents))
-	}
-}
-
-func (s *Session) noteBlocked(b amqp.Blocking, ok bool) {
-	s.blocked = ok && b.Active
-	if !ok {
-		s.blockings = nil
-	}
+	states    *stateList
 }
 
 // NewLink checks the options, with the files of the login, and starts nothing.
 func NewLink(opts Options) (*Link, error) {
-	eps, err := endpoints(opts)
+	eps, err := dial.Endpoints(opts.Dial)
 	if err != nil {
 		return nil, err
 	}
 	for _, ep := range eps {
-		if _, err := ep.credentials(); err != nil {
+		if err := ep.CheckFiles(); err != nil {
 			return nil, err
 		}
 	}
-	l := &Link{endpoints: eps, opts: opts.withDefaults(), latest: make(chan *State, 1)}
-	l.latest <- &State{Phase: Connecting, Since: time.Now(), changed: make(chan struct{})}
-	return l, nil
+	return &Link{endpoints: eps, opts: opts.withDefaults(), states: newStateList()}, nil
 }
 
-// State returns the newest state. Any goroutine may ask, before, during and
-// after Run.
-func (l *Link) State() *State {
-	s := <-l.latest
-	l.latest <- s
-	return s
-}
+// State returns the newest state. Any goroutine may ask, before, during and after Run.
+func (l *Link) State() *State { return l.states.latest() }
 
-// Coalesce has a pause made whenever all that has come from the broker is read, unless
-// it comes in bulk, from now on and on every connection; 0 ends that, but for a pause
-// that has begun. It spares the work of being woken for each of many small messages.
-// Any goroutine may call it.
-func (l *Link) Coalesce(pause time.Duration) { l.coalesce.Store(int64(pause)) }
-
-// Run keeps the link until ctx ends, then returns nil. For each connection it
-// calls session, with a context that ends when the connection does; when
-// session returns, for whatever reason, its connection is closed and Run dials
-// again. Session uses the connection within its call only, and calls Ready.
-// What goes wrong is told in State and the log, not returned; Options.Once is
-// the exception.
+// Run keeps the link until ctx ends, then returns nil. For each connection it calls
+// session with a context that ends when the connection does. When session returns, for
+// whatever reason, Run closes its connection and dials again. The session must use the
+// connection only within its call, and must call Ready. State and the log report
+// errors; Run returns none, except with Options.Once.
 func (l *Link) Run(ctx context.Context, session func(ctx context.Context, s *Session) error) error {
-	r := &run{
-		endpoints: l.endpoints, opts: l.opts, latest: l.latest,
-		session: session, schedule: newSchedule(len(l.endpoints)),
-		dial: func(ctx context.Context, ep endpoint, opts Options) (*line, error) {
-			return dial(ctx, ep, opts, &l.coalesce)
-		},
+	r := &linkRun{
+		endpoints: l.endpoints, opts: l.opts, states: l.states,
+		session: session, schedule: newSchedule(len(l.endpoints)), dial: dial.Dial,
 	}
 	return r.loop(ctx)
 }
 
-// run is the state of a Run.
-type run struct {
-	endpoints []endpoint
-	opts      Options
-	latest    chan *State
-	session   func(context.Context, *Session) error
-	dial      func(context.Context, endpoint, Options) (*line, error)
-	schedule  schedule
-	round     []error // what the URLs tried since the last pause gave
-	said      string  // the error that the log has already
+// linkRun is the state of one Run.
+type linkRun struct {
+	endpoints  []dial.Endpoint
+	opts       Options
+	states     *stateList // only this goroutine appends
+	session    func(context.Context, *Session) error
+	dial       func(context.Context, *dial.Endpoint, dial.Options) (*dial.Conn, error)
+	schedule   schedule
+	round      []error // of the URLs tried since the last pause
+	lastLogged string  // the error that the log has already
 }
 
-func (r *run) loop(ctx context.Context) error {
+func (r *linkRun) loop(ctx context.Context) error {
 	once := r.opts.Once
-	deadline := time.Now().Add(probeTime)
+	deadline := time.Now().Add(onceTimeout)
 	for {
 		opts := r.opts
 		if once {
-			opts = opts.hurry(time.Until(deadline), len(r.endpoints)-len(r.round))
+			opts = opts.withDeadline(time.Until(deadline), len(r.endpoints)-len(r.round))
 		}
-		ready, err := r.try(ctx, r.endpoints[r.schedule.at], opts)
+		up, err := r.try(ctx, &r.endpoints[r.schedule.next], opts)
 		if ctx.Err() != nil {
 			return nil
 		}
 		r.round = append(r.round, err)
-		pause := r.schedule.after(ready)
-		if pause == 0 {
+		delay := r.schedule.after(up)
+		if delay == 0 {
 			continue
 		}
-		err = gather(r.round)
+		err = combineErrors(r.round)
 		r.round = nil
-		if once && ready == 0 {
+		if once && up == 0 {
 			return err
 		}
 		once = false
 		r.set(Connecting, err, "")
-		r.say(ctx, err, pause)
-		timer := time.NewTimer(pause)
+		r.logOnce(ctx, err, delay)
+		timer := time.NewTimer(delay)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -162,29 +136,21 @@ func (r *run) loop(ctx context.Context) error {
 	}
 }
 
-// hurry gives each of the URLs that are left its share of the time.
-func (o Options) hurry(left time.Duration, urls int) Options {
-	share := max(left, 0) / time.Duration(max(urls, 1))
-	o.DialTimeout = min(o.DialTimeout, share)
-	o.SetupTimeout = min(o.SetupTimeout, share)
-	return o
-}
-
-// try dials one URL and runs a session on it. Ready is how long the link was
-// up, 0 if it never was; the error is never nil.
-func (r *run) try(ctx context.Context, ep endpoint, opts Options) (ready time.Duration, err error) {
-	r.set(Connecting, r.current().Err, ep.redacted)
-	line, err := r.dial(ctx, ep, opts)
+// try dials one URL and runs a session on the connection. It returns how long the link
+// was up, 0 if it never was. The error is never nil.
+func (r *linkRun) try(ctx context.Context, ep *dial.Endpoint, opts Options) (up time.Duration, err error) {
+	r.set(Connecting, r.states.latest().Err, ep.URL())
+	conn, err := r.dial(ctx, ep, opts.Dial)
 	if err != nil {
 		return 0, err
 	}
-	b := newBond(r, ep, opts, line)
-	return b.keep(ctx)
+	return newConnSession(r, ep, opts, conn).run(ctx)
 }
 
-// set appends a state, if it says anything new. An empty url means the same as before.
-func (r *run) set(phase Phase, err error, url string) {
-	old := <-r.latest
+// set publishes a state if it differs from the newest. An empty url means the same URL
+// as before.
+func (r *linkRun) set(phase Phase, err error, url string) {
+	old := r.states.latest()
 	s := &State{Phase: phase, Since: old.Since, URL: url, Err: err, changed: make(chan struct{})}
 	if url == "" {
 		s.URL = old.URL
@@ -193,51 +159,37 @@ func (r *run) set(phase Phase, err error, url string) {
 		s.Since = time.Now()
 	}
 	if s.Phase == old.Phase && s.URL == old.URL && s.Err == old.Err {
-		r.latest <- old
 		return
 	}
-	old.next = s
-	r.latest <- s
-	close(old.changed)
+	r.states.append(s)
 }
 
-// say logs why there is no link: aloud when that is new, so that a broker which
-// is away for a night does not fill the log.
-func (r *run) say(ctx context.Context, err error, pause time.Duration) {
-	level, text := slog.LevelWarn, firstLine(err)
-	if text == r.said {
+// logOnce logs why there is no link. An error that repeats is logged for debugging only,
+// so that a broker that is down for a night does not fill the log.
+func (r *linkRun) logOnce(ctx context.Context, err error, delay time.Duration) {
+	level, text := slog.LevelWarn, err.Error()
+	if text == r.lastLogged {
 		level = slog.LevelDebug
 	}
-	r.said = text
-	attrs := []slog.Attr{slog.String("error", text), slog.Duration("again_in", pause)}
-	if e := (*Error)(nil); errors.As(err, &e) && e.Hint != "" {
-		attrs = append(attrs, slog.String("hint", e.Hint))
+	r.lastLogged = text
+	attrs := []slog.Attr{slog.String("error", text), slog.Duration("again_in", delay)}
+	if h := hint.First(err); h != "" {
+		attrs = append(attrs, slog.String("hint", h))
 	}
 	r.opts.Log.LogAttrs(ctx, level, "no link to the broker", attrs...)
 }
 
-func (r *run) current() *State {
-	s := <-r.latest
-	r.latest <- s
-	return s
-}
-
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
-}
-
-// lost describes the end of a connection that nobody here wanted.
-func lost(ep endpoint, e *amqp.Error) error {
+// lost describes the end of a connection that we did not want to end.
+func lost(ep *dial.Endpoint, e *amqp.Error) error {
 	why := "it was closed"
 	if e != nil {
 		why = e.Reason
 	}
 	return &Error{
-		Kind: ErrLost,
-		Text: fmt.Sprintf("the connection to the broker at %s was lost: %s", ep.addr, why),
-		Hint: limitHint(why),
-		Err:  asError(e),
+		Kind:    ErrLost,
+		Message: fmt.Sprintf("the connection to the broker at %s was lost: %s", ep.Addr(), why),
+		Hint:    dial.LimitHint(why),
+		Err:     asError(e),
 	}
 }
 

@@ -9,57 +9,57 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/broker/dial"
 )
 
-// DefaultWindow is how many publications may await the broker's confirmation.
-// A broker on the same network confirms within about a millisecond, in which a
-// publisher sends some 20 messages; at 50 ms round trip 1024 still allow
-// 20,000 a second, more than RabbitMQ takes on two cores. And it bounds what a
-// lost connection leaves in doubt.
+// DefaultWindow is how many publications may await the broker's confirmation. A broker on
+// the same network confirms within about a millisecond, in which a publisher sends some
+// 20 messages. With a round trip of 50 ms, 1024 still allow 20,000 a second, more than
+// RabbitMQ handles on two cores. The window also bounds what a lost connection leaves in
+// doubt.
 const DefaultWindow = 1024
 
-// drainTime is how long Serve waits for outstanding confirmations once its
-// context has ended.
-const drainTime = 2 * time.Second
+// drainTimeout is how long Serve waits for outstanding confirmations after its context
+// has ended.
+const drainTimeout = 2 * time.Second
 
-// burst is how many publications are written, unless a cork's content is exceeded
-// before, until confirmations are looked at again, and whether the broker takes
-// messages at all.
+// burst is how many publications are written before Serve looks at confirmations again,
+// and at whether the broker accepts messages at all. A full cork ends a burst sooner.
 const burst = 64
 
-// blockedEvents is more than the number of times that a broker can change its
-// mind between the end of Serve and the end of its connection.
+// blockedEvents is more than the number of times that a broker can block and unblock a
+// connection between the end of Serve and the end of the connection.
 const blockedEvents = 8
 
 // A Publisher publishes for any number of goroutines, over one session after
 // another.
 type Publisher struct {
-	in chan *Publication // anybody → Serve; never closed
+	in chan *Publication // any goroutine → Serve; never closed
 
 	// Of Serve alone.
-	caution   caution
-	anonymous bool // the broker knows us by another name than we do
+	window    sendWindow
+	anonymous bool // the broker knows the login by another name: send no UserId
 }
 
-// NewPublisher makes a publisher with a window of publications in flight; 0
-// means DefaultWindow.
+// NewPublisher returns a publisher with a window of publications in flight; 0 means
+// DefaultWindow.
 func NewPublisher(window int) *Publisher {
 	if window <= 0 {
 		window = DefaultWindow
 	}
-	return &Publisher{in: make(chan *Publication), caution: newCaution(window)}
+	return &Publisher{in: make(chan *Publication), window: newSendWindow(window)}
 }
 
-// In takes publications. A send waits while no session serves, the window is
-// full, or the broker takes no messages; give it a second way out. Each
-// publication that was taken gets exactly one verdict, and is the Publisher's from
-// then on.
+// In takes publications. A send waits while no session serves, the window is full, or
+// the broker accepts no messages; select on a second exit, too. Each publication that
+// was taken gets exactly one verdict, and belongs to the Publisher from then on.
 func (p *Publisher) In() chan<- *Publication { return p.in }
 
-// Serve publishes over one session, on a channel of its own, until ctx ends
-// (then it returns nil, once what is in flight has been confirmed, or 2 s
-// later) or the connection does. Where the broker refuses a publication Serve goes on,
-// on another channel. The channel ends with the session. One Serve at a time.
+// Serve publishes over one session, on a channel of its own, until ctx or the connection
+// ends. When ctx ends it waits up to 2 s for outstanding confirmations and returns nil.
+// If the broker refuses a publication, Serve continues on another channel. The channel
+// ends with the session. Only one Serve may run at a time.
 func (p *Publisher) Serve(ctx context.Context, s *Session) error {
 	for {
 		ch, err := onChannel(s.Conn, func(*amqp.Channel) error { return nil })
@@ -72,12 +72,12 @@ func (p *Publisher) Serve(ctx context.Context, s *Session) error {
 	}
 }
 
-// ServeOn is Serve on a channel that nobody else publishes on. It returns ErrRefused
-// where the broker has closed the channel over a publication: the connection is
-// sound, and publishing can go on with ServeOn on another channel.
+// ServeOn is Serve on a channel that nobody else publishes on. It returns ErrRefused if
+// the broker has closed the channel over a publication. The connection is still good:
+// call ServeOn again with another channel.
 func (p *Publisher) ServeOn(ctx context.Context, session *Session, ch *amqp.Channel) error {
-	p.caution.newChannel()
-	s := &serving{Publisher: p, session: session, ch: ch, flight: newFlight(p.caution.window)}
+	p.window.newChannel()
+	s := &serving{Publisher: p, session: session, ch: ch, flight: newInFlight(p.window.size)}
 	defer s.abandon("the connection to the broker was lost before it confirmed")
 	if err := s.prepare(); err != nil {
 		return err
@@ -85,18 +85,18 @@ func (p *Publisher) ServeOn(ctx context.Context, session *Session, ch *amqp.Chan
 	return s.loop(ctx)
 }
 
-// serving is the state of one Serve. The library's reader is the sender on all
-// its channels, and closes them.
+// serving is the state of one Serve. The library's reader sends on all its channels, and
+// closes them.
 type serving struct {
 	*Publisher
 	session *Session
 	ch      *amqp.Channel
-	flight  *flight
-	held    *Publication // is to go alone, and waits for those in flight; nil none
-	solo    bool         // what is in flight goes alone
+	flight  *inFlight
+	waiting *Publication // must go alone, and waits for those in flight; may be nil
+	alone   bool         // the publication in flight goes alone
 
-	// With room for the whole window the reader never waits for us, not even
-	// while we are stuck in a write: it would drop a confirmation after 5 s.
+	// With room for the whole window the reader never waits for us, not even while we
+	// are stuck in a write. Otherwise it would drop a confirmation after 5 s.
 	returns  chan amqp.Return
 	confirms chan amqp.Confirmation
 
@@ -104,11 +104,11 @@ type serving struct {
 }
 
 func (s *serving) prepare() error {
-	if err := Within(s.session.Conn, CallTime, func() error { return s.ch.Confirm(false) }); err != nil {
+	if err := CallWithTimeout(s.session.Conn, CallTimeout, func() error { return s.ch.Confirm(false) }); err != nil {
 		return fmt.Errorf("cannot publish with confirmations: %w", err)
 	}
-	s.returns = s.ch.NotifyReturn(make(chan amqp.Return, s.caution.window))
-	s.confirms = s.ch.NotifyPublish(make(chan amqp.Confirmation, s.caution.window))
+	s.returns = s.ch.NotifyReturn(make(chan amqp.Return, s.window.size))
+	s.confirms = s.ch.NotifyPublish(make(chan amqp.Confirmation, s.window.size))
 	s.closed = s.ch.NotifyClose(make(chan *amqp.Error, 1))
 	s.session.watchBlocked()
 	return nil
@@ -116,7 +116,7 @@ func (s *serving) prepare() error {
 
 // room reports whether another publication may be taken.
 func (s *serving) room() bool {
-	return !s.solo && s.held == nil && s.flight.count() < s.caution.limit
+	return !s.alone && s.waiting == nil && s.flight.count() < s.window.limit
 }
 
 func (s *serving) loop(ctx context.Context) error {
@@ -142,24 +142,24 @@ func (s *serving) loop(ctx context.Context) error {
 	}
 }
 
-// publish publishes p and what waits behind it, in as few writes as the cork
-// allows: each wakes the broker.
+// publish publishes p and the publications that wait behind it, in as few writes as the
+// cork allows: each write wakes the broker.
 func (s *serving) publish(p *Publication) error {
-	if s.caution.alone(p) {
+	if s.window.mustGoAlone(p) {
 		if !s.flight.empty() {
-			s.held = p
+			s.waiting = p
 			return nil
 		}
-		s.solo = true
+		s.alone = true
 	}
-	s.session.cork.put()
+	s.session.cork.Cork()
 	size := len(p.Msg.Body)
 	err := s.write(p)
-	for n := 1; n < burst && size < maxCorked && err == nil && s.room(); n++ {
+	for n := 1; n < burst && size < dial.MaxCorked && err == nil && s.room(); n++ {
 		select {
 		case p := <-s.in:
-			if s.caution.alone(p) {
-				s.held = p
+			if s.window.mustGoAlone(p) {
+				s.waiting = p
 				continue
 			}
 			size += len(p.Msg.Body)
@@ -169,17 +169,17 @@ func (s *serving) publish(p *Publication) error {
 		}
 		break
 	}
-	err = errors.Join(err, s.session.cork.draw())
+	err = errors.Join(err, s.session.cork.Uncork())
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, amqp.ErrClosed): // of what was not written
+	case errors.Is(err, amqp.ErrClosed): // the message was not written
 	default:
 		// A failed write leaves half a frame on the wire, and the library does not
-		// always notice: nothing good can follow.
+		// always notice: the connection is unusable.
 		abandon(s.session.Conn)
 	}
-	for c := range s.confirms { // what has been confirmed before; the library closes it now
+	for c := range s.confirms { // confirmed before the end; the library closes the channel now
 		if s.settle(c) != nil {
 			break
 		}
@@ -187,16 +187,15 @@ func (s *serving) publish(p *Publication) error {
 	if errors.Is(err, amqp.ErrClosed) {
 		return s.lost()
 	}
-	return &Error{Kind: ErrLost, Text: "cannot publish: " + reason(err), Err: err}
+	return &Error{Kind: ErrLost, Message: "cannot publish: " + dial.Reason(err), Err: err}
 }
 
-// write writes a message, and behind it, since nobody waits for that, what is to be
-// acknowledged with it.
+// write writes a message, and behind it its acknowledgments.
 func (s *serving) write(p *Publication) error {
 	defer acknowledge(p.Acks)
-	if reason := unfit(p); reason != "" {
+	if reason := validate(p); reason != "" {
 		answer(p.Answer, Verdict{Ref: p.Ref, Kind: Refused, Reason: reason})
-		s.solo = s.solo && !s.flight.empty()
+		s.alone = s.alone && !s.flight.empty()
 		return nil
 	}
 	seq := s.flight.add(p)
@@ -206,22 +205,22 @@ func (s *serving) write(p *Publication) error {
 	}
 	_, err := s.ch.PublishWithDeferredConfirm(p.Exchange, p.Key, p.Mandatory, false, p.Msg)
 	if errors.Is(err, amqp.ErrClosed) {
-		s.flight.takeBack()
-		s.held = p
+		s.flight.undoAdd()
+		s.waiting = p
 	}
 	return err
 }
 
-// acknowledge does so. It fails where a delivery is of an earlier session, which
-// has given it back, or where the next write fails too.
+// acknowledge ignores errors: either the delivery belongs to an earlier session, which
+// has returned it to its queue, or the next write fails, too.
 func acknowledge(ds []amqp.Delivery) {
 	for _, d := range ds {
 		_ = d.Ack(false)
 	}
 }
 
-// confirmed takes one confirmation, or the end of the channel, and sends what has
-// waited for it.
+// confirmed handles one confirmation, or the end of the channel. It publishes what
+// waited for the confirmation.
 func (s *serving) confirmed(c amqp.Confirmation, ok bool) error {
 	if !ok {
 		return s.lost()
@@ -232,16 +231,16 @@ func (s *serving) confirmed(c amqp.Confirmation, ok bool) error {
 	if !s.flight.empty() {
 		return nil
 	}
-	s.solo = false
-	if p := s.held; p != nil {
-		s.held = nil
+	s.alone = false
+	if p := s.waiting; p != nil {
+		s.waiting = nil
 		return s.publish(p)
 	}
 	return nil
 }
 
-// settle takes one confirmation. The reader has sent the return of a message
-// before its confirmation, so it lies in its channel by now.
+// settle handles one confirmation. The reader sends the return of a message before its
+// confirmation, so a return is in its channel by now.
 func (s *serving) settle(c amqp.Confirmation) error {
 	for {
 		select {
@@ -252,18 +251,18 @@ func (s *serving) settle(c amqp.Confirmation) error {
 			}
 		default:
 		}
-		taken := *s.flight.at(c.DeliveryTag)
+		confirmed := *s.flight.at(c.DeliveryTag)
 		err := s.flight.settle(c.DeliveryTag, c.Ack)
 		if err == nil {
-			s.caution.accepted(taken.exchange, taken.size)
+			s.window.accepted(confirmed.exchange, confirmed.size)
 		}
 		return err
 	}
 }
 
-// drain waits for the confirmations that are still to come.
+// drain waits for outstanding confirmations.
 func (s *serving) drain() error {
-	timer := time.NewTimer(drainTime)
+	timer := time.NewTimer(drainTimeout)
 	defer timer.Stop()
 	for !s.flight.empty() {
 		select {
@@ -283,42 +282,42 @@ func (s *serving) drain() error {
 	return nil
 }
 
-// abandon answers all that was taken.
+// abandon answers all publications that were taken.
 func (s *serving) abandon(reason string) {
 	s.flight.abandon(reason)
-	if s.held != nil {
-		answer(s.held.Answer, Verdict{Ref: s.held.Ref, Kind: Unconfirmed, Reason: reason})
-		s.held = nil
+	if s.waiting != nil {
+		answer(s.waiting.Answer, Verdict{Ref: s.waiting.Ref, Kind: Unconfirmed, Reason: reason})
+		s.waiting = nil
 	}
 }
 
-// lost tells why the channel ended. Its last confirmations have been read: the
-// library closes their channel behind them.
+// lost returns why the channel ended. Its last confirmations have been read: the library
+// closes their channel after them.
 func (s *serving) lost() error {
 	e := <-s.closed // closed, at the latest, together with confirms
 	switch {
 	case e == nil:
-		return &Error{Kind: ErrLost, Text: "the channel to publish was closed"}
-	case !e.Server || !refuses(e) || s.flight.empty() || s.session.Conn.IsClosed():
+		return &Error{Kind: ErrLost, Message: "the channel to publish was closed"}
+	case !e.Server || !refusesPublication(e) || s.flight.empty() || s.session.Conn.IsClosed():
 		return channelLost(e)
 	}
 	n := s.flight.count()
 	switch {
 	case strings.Contains(e.Reason, "user_id"):
-		// It says "user_id property set to 'x' but authenticated user was 'y'", as
-		// where a token or a directory makes another user of the login's name.
+		// "user_id property set to 'x' but authenticated user was 'y'": a token or a
+		// directory maps the login's name to another user.
 		s.anonymous = true
 	case n == 1:
 		s.flight.pop(Refused, e.Reason)
 	}
-	s.caution.refused(n)
+	s.window.refused(n)
 	s.abandon("the broker closed the channel over one of several publications: " + e.Reason)
-	return &Error{Kind: ErrRefused, Text: "the broker refused a publication: " + e.Reason, Err: e}
+	return &Error{Kind: ErrRefused, Message: "the broker refused a publication: " + e.Reason, Err: e}
 }
 
-// unfit says why a message cannot be put into frames; the library would break
-// the connection over it, and so again at each repetition.
-func unfit(p *Publication) string {
+// validate returns why a message does not fit into AMQP's frames, or "". The library would
+// break the connection over such a message, and again at each repetition.
+func validate(p *Publication) string {
 	m := &p.Msg
 	for _, text := range []string{
 		p.Exchange, p.Key, m.ContentType, m.ContentEncoding, m.CorrelationId,

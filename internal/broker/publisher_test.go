@@ -10,6 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/internal/broker/dial"
 	"warren/internal/testlab/rabbit/rabbittest"
 )
 
@@ -102,7 +103,7 @@ func TestVerdictsBelongToTheirMessages(t *testing.T) {
 func TestKillInTheMiddle(t *testing.T) {
 	node := rabbittest.Node(t)
 	p := NewPublisher(0)
-	l := newLink(t, Options{URLs: []string{node.URL()}})
+	l := newLink(t, Options{Dial: dial.Options{URLs: []string{node.URL()}}})
 	start(t, func(ctx context.Context) error {
 		return l.Run(ctx, func(ctx context.Context, s *Session) error {
 			if _, err := DeclareQueue(s.Conn, ExclusiveQueue("test.kill", 0, 0)); err != nil {
@@ -189,7 +190,7 @@ func TestServeOnHalfOpenLink(t *testing.T) {
 	u := rabbittest.URL(t)
 	px := newProxy(t, u)
 	p := NewPublisher(0)
-	l := newLink(t, Options{URLs: []string{px.url(u)}, Heartbeat: time.Minute, IOTimeout: time.Second, DialTimeout: time.Second})
+	l := newLink(t, Options{Dial: dial.Options{URLs: []string{px.url(u)}, Heartbeat: time.Minute, IOTimeout: time.Second, DialTimeout: time.Second}})
 	start(t, func(ctx context.Context) error {
 		return l.Run(ctx, func(ctx context.Context, s *Session) error {
 			s.Ready()
@@ -247,7 +248,7 @@ func TestServeDrains(t *testing.T) {
 func TestBlocked(t *testing.T) {
 	node := rabbittest.Node(t)
 	p := NewPublisher(0)
-	l := newLink(t, Options{URLs: []string{node.URL()}})
+	l := newLink(t, Options{Dial: dial.Options{URLs: []string{node.URL()}}})
 	start(t, func(ctx context.Context) error {
 		return l.Run(ctx, func(ctx context.Context, s *Session) error {
 			s.Ready()

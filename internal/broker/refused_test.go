@@ -169,23 +169,23 @@ func TestVouched(t *testing.T) {
 
 // However many are in flight when the broker refuses one, fewer and fewer are, down
 // to one, and as many as ever once the broker accepts them.
-func TestCautionGoesDownToOneAndBack(t *testing.T) {
+func TestSendWindowGoesDownToOneAndBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := newCaution(rapid.IntRange(1, 2000).Draw(t, "window"))
+		c := newSendWindow(rapid.IntRange(1, 2000).Draw(t, "window"))
 		for range 20 {
 			c.refused(rapid.IntRange(1, c.limit).Draw(t, "in flight"))
-			if c.limit < 1 || c.limit > c.window {
+			if c.limit < 1 || c.limit > c.size {
 				t.Fatalf("%d may be in flight", c.limit)
 			}
 		}
 		if c.limit != 1 {
 			t.Fatalf("after 20 refusals %d may be in flight", c.limit)
 		}
-		for range c.window {
+		for range c.size {
 			c.accepted("", 1)
 		}
-		if c.limit != c.window {
-			t.Fatalf("%d of %d may be in flight", c.limit, c.window)
+		if c.limit != c.size {
+			t.Fatalf("%d of %d may be in flight", c.limit, c.size)
 		}
 	})
 }

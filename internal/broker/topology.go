@@ -3,9 +3,10 @@ package broker
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/broker/dial"
 )
 
 // A Queue says what to declare.
@@ -17,11 +18,11 @@ type Queue struct {
 	Args       amqp.Table
 }
 
-// ExclusiveQueue is a bounded classic queue of one connection that refuses what
-// exceeds its bounds: its publisher gets a nack. 0 leaves a bound out.
+// ExclusiveQueue returns a bounded classic queue of one connection. A queue that is full
+// refuses messages: their publisher gets a nack. 0 leaves a bound out.
 func ExclusiveQueue(name string, maxMessages int, maxBytes int64) Queue {
 	args := amqp.Table{
-		// Said outright, since a vhost's default type may be another.
+		// Explicit, because a virtual host's default type may be another.
 		"x-queue-type": "classic",
 		"x-overflow":   "reject-publish",
 	}
@@ -34,13 +35,13 @@ func ExclusiveQueue(name string, maxMessages int, maxBytes int64) Queue {
 	return Queue{Name: name, Exclusive: true, Args: args}
 }
 
-// An Exchange is one that must be there; see DeclareExchange.
+// An Exchange is a durable exchange that must exist; see DeclareExchange.
 type Exchange struct{ Name, Kind string }
 
-// Declare makes sure of the exchanges and declares a queue, and returns the
-// channel for its consumer. Where all is as it should be, as nearly always, that
-// takes one channel and two answers; a refusal ends it, whatever of it was refused,
-// and then each is asked for by itself.
+// Declare makes sure that the exchanges exist, declares a queue, and returns the channel
+// for its consumer. Nearly always all of it succeeds, and takes one channel and two
+// round trips. A refusal closes that channel without saying what was refused; Declare
+// then makes each declaration on a channel of its own.
 func Declare(c *amqp.Connection, exchanges []Exchange, q Queue) (*amqp.Channel, error) {
 	ch, err := onChannel(c, func(ch *amqp.Channel) error {
 		for _, x := range exchanges {
@@ -54,7 +55,7 @@ func Declare(c *amqp.Connection, exchanges []Exchange, q Queue) (*amqp.Channel, 
 	switch {
 	case err == nil, errors.Is(err, ErrTimeout):
 		return ch, err
-	case code(err) == amqp.ResourceLocked, c.IsClosed(): // no exchange can be locked
+	case dial.Code(err) == amqp.ResourceLocked, c.IsClosed(): // exchanges are never locked
 		return nil, refusal("queue", q.Name, err)
 	}
 	for _, x := range exchanges {
@@ -65,22 +66,22 @@ func Declare(c *amqp.Connection, exchanges []Exchange, q Queue) (*amqp.Channel, 
 	return DeclareQueue(c, q)
 }
 
-// DeclareQueue declares a queue on a channel of its own, since a refusal ends
-// the channel, and returns that channel for the consumer. A queue that exists
-// with other arguments is used as it is. A refusal is ErrTaken or ErrForbidden;
-// the connection goes on.
+// DeclareQueue declares a queue on a channel of its own, because a refusal closes the
+// channel, and returns that channel for the consumer. A queue that exists with other
+// arguments is used as it is. A refusal is ErrTaken or ErrForbidden; the connection
+// stays open.
 func DeclareQueue(c *amqp.Connection, q Queue) (*amqp.Channel, error) {
 	ch, err := onChannel(c, func(ch *amqp.Channel) error {
 		_, err := ch.QueueDeclare(q.Name, q.Durable, q.AutoDelete, q.Exclusive, false, q.Args)
 		return err
 	})
-	if code(err) == amqp.PreconditionFailed {
+	if dial.Code(err) == amqp.PreconditionFailed {
 		existing, passive := onChannel(c, func(ch *amqp.Channel) error {
 			_, err := ch.QueueDeclarePassive(q.Name, q.Durable, q.AutoDelete, q.Exclusive, false, q.Args)
 			return err
 		})
-		// No such queue: other arguments were not what the broker disliked.
-		if code(passive) != amqp.NotFound {
+		// If there is no such queue, the broker did not refuse because of its arguments.
+		if dial.Code(passive) != amqp.NotFound {
 			ch, err = existing, passive
 		}
 	}
@@ -90,37 +91,37 @@ func DeclareQueue(c *amqp.Connection, q Queue) (*amqp.Channel, error) {
 	return ch, nil
 }
 
-// DeclareExchange makes sure that a durable exchange exists. One that exists is
-// used as it is; one that does not is created if the user may, and otherwise
-// the error is ErrForbidden.
+// DeclareExchange makes sure that a durable exchange exists. An existing one is used as
+// it is. A missing one is created; if the user has no permission, the error is
+// ErrForbidden.
 func DeclareExchange(c *amqp.Connection, name, kind string) error {
 	ch, err := onChannel(c, func(ch *amqp.Channel) error {
 		return ch.ExchangeDeclarePassive(name, kind, true, false, false, false, nil)
 	})
-	if code(err) == amqp.NotFound {
+	if dial.Code(err) == amqp.NotFound {
 		ch, err = onChannel(c, func(ch *amqp.Channel) error {
 			return ch.ExchangeDeclare(name, kind, true, false, false, false, nil)
 		})
 	}
 	switch {
 	case err == nil:
-		return Within(c, CallTime, ch.Close)
-	case code(err) == amqp.PreconditionFailed: // somebody else was quicker
+		return CallWithTimeout(c, CallTimeout, ch.Close)
+	case dial.Code(err) == amqp.PreconditionFailed: // another client has just created it
 		return nil
 	}
 	return refusal("exchange", name, err)
 }
 
-// onChannel opens a channel and makes one call on it, within CallTime. Where the
-// call fails the channel is gone.
+// onChannel opens a channel and makes one call on it, within CallTimeout. If the call
+// fails the channel is closed.
 func onChannel(c *amqp.Connection, call func(*amqp.Channel) error) (*amqp.Channel, error) {
 	var ch *amqp.Channel
-	err := Within(c, CallTime, func() (err error) {
+	err := CallWithTimeout(c, CallTimeout, func() (err error) {
 		if ch, err = c.Channel(); err != nil {
 			return err
 		}
 		if err = call(ch); err != nil {
-			_ = ch.Close() // where the broker has not done so
+			_ = ch.Close() // if the broker has not done so
 		}
 		return err
 	})
@@ -130,47 +131,24 @@ func onChannel(c *amqp.Connection, call func(*amqp.Channel) error) (*amqp.Channe
 	return ch, nil
 }
 
-// refusal explains why a queue or exchange cannot be had.
+// refusal explains why a queue or an exchange could not be declared.
 func refusal(what, name string, err error) error {
-	e := &Error{Text: fmt.Sprintf("cannot declare %s %q: %s", what, name, reason(err)), Err: err}
-	switch code(err) {
+	e := &Error{Message: fmt.Sprintf("cannot declare %s %q: %s", what, name, dial.Reason(err)), Err: err}
+	switch dial.Code(err) {
 	case amqp.ResourceLocked:
 		e.Kind = ErrTaken
-		e.Text = fmt.Sprintf("%s %q is held by another connection", what, name)
+		e.Message = fmt.Sprintf("%s %q is held by another connection", what, name)
 		e.Hint = "a program with the same name is connected, or its broken connection has not timed out yet"
 	case amqp.AccessRefused:
 		e.Kind = ErrForbidden
-		e.Text = fmt.Sprintf("the broker's permissions forbid %s %q: %s", what, name, reason(err))
+		e.Message = fmt.Sprintf("the broker's permissions forbid %s %q: %s", what, name, dial.Reason(err))
 		e.Hint = "rabbitmqctl set_permissions grants configure, write and read"
 	default:
 		if errors.Is(err, ErrTimeout) {
 			return err
 		}
 		e.Kind = ErrLost
-		e.Hint = limitHint(reason(err))
+		e.Hint = dial.LimitHint(dial.Reason(err))
 	}
 	return e
-}
-
-// limits are those that an administrator sets, by what the broker says where one is
-// reached, and how each is raised. The first that fits counts.
-var limits = []struct{ words, hint string }{
-	{"queue limit in cluster", "cluster_queue_limit in rabbitmq.conf raises the limit"},
-	{"queue limit", `rabbitmqctl set_vhost_limits -p VHOST '{"max-queues": N}' raises the limit; an agent needs a queue for each of its names and one for an inbox, an operator one`},
-	{"user connection limit", `rabbitmqctl set_user_limits USER '{"max-connections": N}' raises the limit; an agent needs one connection, with an inbox two, an operator two`},
-	{"node connection limit", "connection_max in rabbitmq.conf raises the limit"},
-	{"connection limit", `rabbitmqctl set_vhost_limits -p VHOST '{"max-connections": N}' raises the limit; an agent needs one connection, with an inbox two, an operator two`},
-	{"channels opened for user", `rabbitmqctl set_user_limits USER '{"max-channels": N}' raises the limit; an agent needs two channels and one for each further name, an operator three`},
-	{"limit", "rabbitmqctl list_vhost_limits and list_user_limits show what is set"},
-}
-
-// limitHint says what to do where the broker refuses for a limit; empty where it
-// refuses for something else.
-func limitHint(reason string) string {
-	for _, l := range limits {
-		if strings.Contains(reason, l.words) {
-			return l.hint
-		}
-	}
-	return ""
 }

@@ -7,11 +7,13 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/broker/dial"
 )
 
 // verifyTimeout is how long the broker may take to say whether a queue exists. It
-// answers within milliseconds; RabbitMQ 4.3 does not answer at all where the queue
-// belongs to a node that is down.
+// answers within milliseconds. RabbitMQ 4.3 does not answer at all if the queue belongs
+// to a node that is down.
 const verifyTimeout = 30 * time.Second
 
 // A Subscription is a queue that a session consumes, and its bindings.
@@ -20,33 +22,31 @@ type Subscription struct {
 	Bindings []Binding
 }
 
-// An Interval says how often Verify looks: after First, then every Then. Each
-// pause is between three and five quarters of that, so that a fleet does not ask
-// at one moment.
+// An Interval says how often Verify checks: after First, then every Then. Each wait is
+// between three and five quarters of that, so that a fleet does not check at one moment.
 type Interval struct{ First, Then time.Duration }
 
-func spread(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2+1) }
+func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2+1) }
 
-// Verify checks again and again that the broker still has a session's queues, that
-// each has a consumer, and that each is bound: it binds them again, which changes
-// nothing where the binding exists. A broker can lose any of these without closing
-// the channel or the connection, and a session that does not ask then waits for
-// messages that never come.
+// Verify checks repeatedly that the broker still has a session's queues, and that each
+// has a consumer. It also binds each queue again, which changes nothing if the binding
+// exists. A broker can lose any of these without closing the channel or the connection;
+// a session that does not check then waits for messages that never come.
 //
-// It returns an error when something is missing or the broker does not answer, and
-// nil when ctx ends. While the broker blocks the connection, Verify waits: it
-// would get no answer.
+// It returns an error if something is missing or the broker does not answer, and nil
+// when ctx ends. While the broker blocks the connection, Verify waits: it would get no
+// answer.
 func Verify(ctx context.Context, conn *amqp.Connection, every Interval, subs ...Subscription) error {
 	v := verifier{conn: conn, subs: subs, timeout: verifyTimeout, blockings: conn.NotifyBlocked(make(chan amqp.Blocking, blockedEvents))}
-	pause := time.NewTimer(spread(every.First))
-	defer pause.Stop()
+	timer := time.NewTimer(jitter(every.First))
+	defer timer.Stop()
 	for {
 		select {
-		case <-pause.C:
+		case <-timer.C:
 			if err := v.verify(ctx); err != nil {
 				return err
 			}
-			pause.Reset(spread(every.Then))
+			timer.Reset(jitter(every.Then))
 		case b, ok := <-v.blockings:
 			v.noteBlocked(b, ok)
 		case <-ctx.Done():
@@ -71,8 +71,8 @@ func (v *verifier) noteBlocked(b amqp.Blocking, ok bool) {
 	}
 }
 
-// verify makes one round. The library's calls cannot be interrupted, so they run in
-// a goroutine, which verify waits for.
+// verify makes one round. The library's calls cannot be interrupted. So they run in a
+// goroutine, and verify waits for it.
 func (v *verifier) verify(ctx context.Context) error {
 	if v.blocked {
 		return nil
@@ -103,7 +103,7 @@ func (v *verifier) verify(ctx context.Context) error {
 			}
 			abandon(v.conn)
 			<-done
-			return &Error{Kind: ErrTimeout, Text: fmt.Sprintf("the broker has not said for %v whether %s", v.timeout, v.question())}
+			return &Error{Kind: ErrTimeout, Message: fmt.Sprintf("the broker has not said for %v whether %s", v.timeout, v.question())}
 		case <-ctx.Done():
 			<-done // the end of the session ends its connection, and so the call
 			return nil
@@ -118,18 +118,18 @@ func (v *verifier) question() string {
 	return fmt.Sprintf("queue %q and %d others exist", v.subs[0].Queue, len(v.subs)-1)
 }
 
-// verify checks one queue, on a channel of its own, since a refusal ends the
-// channel. RabbitMQ 4.2.6 and 4.3.0 refuse a passive declare to a user without
+// verify checks one queue. Each call has a channel of its own, because a refusal closes
+// the channel. RabbitMQ 4.2.6 and 4.3.0 refuse a passive declare to a user without
 // configure permission: that says nothing about the queue.
 func (s *Subscription) verify(conn *amqp.Connection) error {
 	for _, call := range s.calls() {
 		ch, err := conn.Channel()
 		if err != nil {
-			return &Error{Kind: ErrLost, Text: "cannot open a channel: " + reason(err), Err: err}
+			return &Error{Kind: ErrLost, Message: "cannot open a channel: " + dial.Reason(err), Err: err}
 		}
 		err = call(ch)
-		_ = ch.Close() // a refusal has closed it
-		if err != nil && code(err) != amqp.AccessRefused {
+		_ = ch.Close() // fails if a refusal has closed it
+		if err != nil && dial.Code(err) != amqp.AccessRefused {
 			return err
 		}
 	}
@@ -142,7 +142,7 @@ func (s *Subscription) consumed(ch *amqp.Channel) error {
 	case err != nil:
 		return s.missing(err)
 	case q.Consumers == 0:
-		return &Error{Kind: ErrLost, Text: fmt.Sprintf("the broker has lost the consumer of queue %q", s.Queue)}
+		return &Error{Kind: ErrLost, Message: fmt.Sprintf("the broker has lost the consumer of queue %q", s.Queue)}
 	}
 	return nil
 }
@@ -157,10 +157,10 @@ func (s *Subscription) bind(ch *amqp.Channel) error {
 }
 
 func (s *Subscription) missing(err error) error {
-	return &Error{Kind: ErrLost, Text: fmt.Sprintf("the broker has lost queue %q or its exchange: %s", s.Queue, reason(err)), Err: err}
+	return &Error{Kind: ErrLost, Message: fmt.Sprintf("the broker has lost queue %q or its exchange: %s", s.Queue, dial.Reason(err)), Err: err}
 }
 
-// calls are what is asked, each on a channel of its own.
+// calls returns the requests of one check.
 func (s *Subscription) calls() []func(*amqp.Channel) error {
 	if len(s.Bindings) == 0 {
 		return []func(*amqp.Channel) error{s.consumed}

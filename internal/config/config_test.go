@@ -10,6 +10,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"go.uber.org/goleak"
+
+	"warren/internal/hint"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -89,7 +91,7 @@ func TestRefusals(t *testing.T) {
 		"workers = 1\nnone = 2":  ":2: there is no setting none",
 		"workers = 'x'\nnoe = 2": ":1: workers: ", // the first of them
 	} {
-		if _, _, err := parsed(t, text); err == nil || !strings.Contains(err.Error(), "file.toml"+want) {
+		if _, _, err := parsed(t, text); err == nil || !strings.Contains(hint.Text(err), "file.toml"+want) {
 			t.Errorf("%q: %v; want %s", text, err, want)
 		}
 	}
@@ -134,7 +136,7 @@ func TestFileSavedByWindows(t *testing.T) {
 		"a\x00":                      "file.toml:1: the line has a NUL character",
 		strings.Repeat("#\n", 1<<20): "more than 1048576 bytes",
 	} {
-		if _, _, err := parsed(t, text); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := parsed(t, text); err == nil || !strings.Contains(hint.Text(err), want) {
 			t.Errorf("%.20q: %v", text, err)
 		}
 	}

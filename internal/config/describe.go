@@ -9,6 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"warren/internal/hint"
 	"warren/internal/redact"
 )
 
@@ -88,8 +89,7 @@ func (s *Source) describe(ctx *kong.Context, flag *kong.Flag) (Setting, error) {
 	}
 	v, err := decode(flag, token)
 	if err != nil {
-		text, hint, _ := strings.Cut(withoutPassword(err.Error(), token), "\nhint: ")
-		return d, &Error{fmt.Sprintf("%s: %s", d.Where, strings.TrimPrefix(text, flag.ShortSummary()+": ")), hint}
+		return d, &Error{d.Where + ": " + problem(flag, err, token), withoutPassword(hint.First(err), token)}
 	}
 	d.Value = text(v)
 	return d, nil
@@ -137,6 +137,12 @@ const everybodys = "://guest:guest@"
 func hasPassword(elements []string) bool {
 	text := strings.ReplaceAll(strings.Join(elements, ","), everybodys, "://")
 	return redact.List(strings.Split(text, ",")) != text
+}
+
+// problem is what a setting has against a value, without the flag's name, which kong
+// puts before it.
+func problem(flag *kong.Flag, err error, token any) string {
+	return strings.TrimPrefix(withoutPassword(err.Error(), token), flag.ShortSummary()+": ")
 }
 
 // withoutPassword is what is wrong with a value, where the words may repeat it.

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/pelletier/go-toml/v2"
 
+	"warren/internal/hint"
 	"warren/internal/suggest"
 )
 
@@ -102,19 +103,18 @@ func (f *file) secret() (name string, line int) {
 // check makes a token of a value, and sees that the setting takes it.
 func check(flag *kong.Flag, v any, names []string, name string) (any, *Error) {
 	if flag == nil {
-		hint := suggest.For(name, names)
-		if hint == "" {
-			hint = "the settings are " + strings.Join(names, ", ")
+		help := suggest.For(name, names)
+		if help == "" {
+			help = "the settings are " + strings.Join(names, ", ")
 		}
-		return nil, &Error{fmt.Sprintf("there is no setting %s", name), hint}
+		return nil, &Error{fmt.Sprintf("there is no setting %s", name), help}
 	}
 	token, err := tokenOf(flag, v)
 	if err != nil {
 		return nil, &Error{fmt.Sprintf("%s: %v", name, err), "it is written " + name + " = " + example(flag)}
 	}
 	if _, err := decode(flag, token); err != nil {
-		text, hint, _ := strings.Cut(withoutPassword(err.Error(), token), "\nhint: ")
-		return nil, &Error{name + ": " + strings.TrimPrefix(text, flag.ShortSummary()+": "), hint}
+		return nil, &Error{name + ": " + problem(flag, err, token), withoutPassword(hint.First(err), token)}
 	}
 	return token, nil
 }

@@ -26,12 +26,10 @@ type Source struct {
 // An Error is what is wrong with the file, and what to do.
 type Error struct{ Text, Hint string }
 
-func (e *Error) Error() string {
-	if e.Hint == "" {
-		return e.Text
-	}
-	return e.Text + "\nhint: " + e.Hint
-}
+func (e *Error) Error() string { return e.Text }
+
+// ErrorHint implements hint.Hinter.
+func (e *Error) ErrorHint() string { return e.Hint }
 
 // Validate implements kong.Resolver; what is wrong is said by Resolve.
 func (s *Source) Validate(*kong.Application) error { return nil }
@@ -64,7 +62,7 @@ func (s *Source) read(ctx *kong.Context) error {
 		s.file = &file{values: map[string]value{}}
 		return nil
 	case errors.As(err, &others):
-		return &Error{fmt.Sprintf("configuration file %s: %s", path, others.Text()), others.Hint()}
+		return &Error{fmt.Sprintf("configuration file %s: %v", path, others), others.ErrorHint()}
 	case err != nil:
 		return unreadable(path, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"warren/internal/hint"
 	"warren/internal/strictmodes"
 )
 
@@ -25,15 +26,15 @@ func defaultDir(goos string, env func(string) string, home func() (string, error
 		if dir := env("LocalAppData"); dir != "" {
 			return filepath.Join(dir, "warren"), nil
 		}
-		return "", errors.New("no data directory: %LocalAppData% is not set" +
-			"\nhint: set WARREN_DATA_DIR")
+		return "", hint.New("no data directory: %LocalAppData% is not set",
+			"set WARREN_DATA_DIR")
 	}
 	if dir := env("XDG_DATA_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "warren"), nil
 	}
 	dir, err := home()
 	if err != nil {
-		return "", fmt.Errorf("no data directory: %w\nhint: set HOME or WARREN_DATA_DIR", err)
+		return "", hint.Errorf("set HOME or WARREN_DATA_DIR", "no data directory: %w", err)
 	}
 	return filepath.Join(dir, ".local", "share", "warren"), nil
 }
@@ -76,25 +77,25 @@ func PrepareStrict(dir string) error {
 // prepare has the nearest directory that exists checked before it makes any.
 func prepare(dir string, check func(base string) error) error {
 	if dir == "" {
-		return errors.New("the data directory has no name\nhint: set WARREN_DATA_DIR")
+		return hint.New("the data directory has no name", "set WARREN_DATA_DIR")
 	}
 	base, err := existing(dir)
 	if err != nil {
-		return fmt.Errorf("data directory: %w%s", err, hint(err))
+		return hint.Errorf(remedy(err), "data directory: %w", err)
 	}
 	if err := check(base); err != nil {
 		return fmt.Errorf("data directory %s: %w", dir, err)
 	}
 	// Asked of what exists, so that a refusal leaves nothing behind.
 	if kind := networkFS(base); kind != "" {
-		return fmt.Errorf("data directory %s is on a network file system (%s), where file locks and SQLite's WAL fail"+
-			"\nhint: choose a local directory, with --data-dir or WARREN_DATA_DIR", dir, kind)
+		return hint.Errorf("choose a local directory, with --data-dir or WARREN_DATA_DIR",
+			"data directory %s is on a network file system (%s), where file locks and SQLite's WAL fail", dir, kind)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("data directory: %w%s", err, hint(err))
+		return hint.Errorf(remedy(err), "data directory: %w", err)
 	}
 	if err := writable(dir); err != nil {
-		return fmt.Errorf("data directory %s cannot be written: %w%s", dir, err, hint(err))
+		return hint.Errorf(remedy(err), "data directory %s cannot be written: %w", dir, err)
 	}
 	return nil
 }
@@ -138,9 +139,10 @@ func writable(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-func hint(err error) string {
+// remedy is what to do about a directory that cannot be used.
+func remedy(err error) string {
 	if errors.Is(err, fs.ErrPermission) {
-		return "\nhint: choose a directory that you may write, with --data-dir or WARREN_DATA_DIR, or mend its owner and mode"
+		return "choose a directory that you may write, with --data-dir or WARREN_DATA_DIR, or mend its owner and mode"
 	}
-	return "\nhint: choose another directory, with --data-dir or WARREN_DATA_DIR"
+	return "choose another directory, with --data-dir or WARREN_DATA_DIR"
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"warren/internal/hint"
 )
 
 // holdEnv makes the test binary hold the named lock until its stdin closes.
@@ -70,7 +72,7 @@ func wantError(t *testing.T, err error, parts ...string) {
 		t.Fatal("no error")
 	}
 	for _, p := range parts {
-		if !strings.Contains(err.Error(), p) {
+		if !strings.Contains(hint.Text(err), p) {
 			t.Errorf("error lacks %q: %v", p, err)
 		}
 	}

@@ -3,11 +3,11 @@ package operator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
 	"warren/dispatcher"
+	"warren/internal/hint"
 )
 
 // What Close still waits for once it was told to hurry: that requests which have just
@@ -18,8 +18,8 @@ const (
 )
 
 // errUnclosed: the process ends as if it were killed.
-var errUnclosed = errors.New("the connections or the result store did not end in time" +
-	"\nhint: nothing is lost: the next warren command completes results.db")
+var errUnclosed = hint.New("the connections or the result store did not end in time",
+	"nothing is lost: the next warren command completes results.db")
 
 // Hurry has Close return within a few seconds, whatever it waits for.
 func (o *Operator) Hurry() { o.hurry() }
@@ -62,7 +62,8 @@ func (o *Operator) settle(late <-chan struct{}) error {
 	if err != nil || len(ids) == 0 {
 		return nil
 	}
-	return fmt.Errorf("left before each host was known to have its job: %s\nhint: check_task asks the hosts", strings.Join(ids, ", "))
+	return hint.Errorf("check_task asks the hosts",
+		"left before each host was known to have its job: %s", strings.Join(ids, ", "))
 }
 
 // hurriedFor is closed that long after Hurry was called, unless done comes first.

@@ -6,8 +6,8 @@ import (
 	"syscall"
 	"time"
 
-	"warren/internal/terminal"
 	"warren/repl"
+	"warren/repl/term"
 )
 
 // leaveTimeout is how long the process lives after it was told to end. What it usually
@@ -21,8 +21,8 @@ func Main(args []string) int {
 	defer stop()
 	ended := make(chan int, 1)
 	go func() {
-		stdio := repl.OS()
-		stdio.Secret = terminal.ReadSecret
+		stdio := term.OS()
+		stdio.Secret = term.ReadSecret
 		ended <- repl.Main(ctx, args, stdio, Open)
 	}()
 	select {

@@ -25,14 +25,17 @@ import (
 
 	"warren/dispatcher"
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/datadir"
+	"warren/internal/hint"
 	"warren/internal/operator/audit"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/operator/signing"
-	"warren/internal/terminal"
 	"warren/internal/wire"
 	"warren/repl"
+	"warren/repl/cli"
+	"warren/repl/term"
 	"warren/replybus"
 )
 
@@ -59,7 +62,7 @@ type Operator struct {
 	audit      *audit.Log
 	signer     *signing.Signer
 	noKey      error // why there is no signer
-	tell       func(text string)
+	notify     func(notice error)
 	publisher  *broker.Publisher
 	sending    *broker.Link
 	noExchange bool // of sending's sessions, one after another: the last has found none
@@ -117,7 +120,8 @@ func (o *Operator) reconcile() error {
 	if o.signer.Touch() {
 		tasks = slices.DeleteFunc(tasks, func(t model.Task) bool { return t.Done() || o.store.Driven(o.ctx, t) })
 		if len(tasks) > 0 {
-			o.tell(fmt.Sprintf("tasks that an earlier warren has left unfinished: %d\nhint: tasks lists them, check_task asks the hosts; each costs a touch of the security key", len(tasks)))
+			o.notify(hint.Errorf("tasks lists them, check_task asks the hosts; each costs a touch of the security key",
+				"tasks that an earlier warren has left unfinished: %d", len(tasks)))
 		}
 		tasks = nil
 	}
@@ -137,10 +141,9 @@ func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
 	o.hurry = sync.OnceFunc(func() { close(o.hurried) })
 	o.store = results.New(s.DataDir, results.Options{
 		Retention: results.Retention{Age: s.ResultsRetention, Size: s.ResultsSize},
-		Busy:      func(busy bool) { o.bus.Busy(busy) }, // wired before the store runs
 	})
-	if o.tell = s.Notify; o.tell == nil {
-		o.tell = func(string) {}
+	if o.notify = s.Notify; o.notify == nil {
+		o.notify = func(error) {}
 	}
 	name := userName()
 	config, err := o.wire(s, name, once)
@@ -175,8 +178,8 @@ func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
 // wire makes what keeps the connections, and says what the dispatcher needs of it;
 // nothing starts.
 func (o *Operator) wire(s repl.Settings, name string, once bool) (config dispatcher.Config, err error) {
-	opts := broker.Options{URLs: s.Broker, Login: s.Login, Once: once}
-	login, err := opts.User()
+	opts := broker.Options{Dial: dial.Options{URLs: s.Broker, Login: s.Login}, Once: once}
+	login, err := opts.Dial.User()
 	if err != nil {
 		return config, err
 	}
@@ -184,17 +187,17 @@ func (o *Operator) wire(s repl.Settings, name string, once bool) (config dispatc
 	if err != nil {
 		return config, err
 	}
-	opts.Name = "warren " + name + " (requests)"
+	opts.Dial.Name = "warren " + name + " (requests)"
 	if o.sending, err = broker.NewLink(opts); err != nil {
 		return config, err
 	}
-	opts.Name = "warren " + name + " (replies)"
-	if o.bus, err = replybus.New(opts, queue, o.store, s.Notify, slog.New(slog.DiscardHandler)); err != nil {
+	opts.Dial.Name = "warren " + name + " (replies)"
+	if o.bus, err = replybus.New(opts, queue, o.store, o.notifyText, slog.New(slog.DiscardHandler)); err != nil {
 		return config, err
 	}
 	o.publisher = broker.NewPublisher(publishWindow)
 	return dispatcher.Config{
-		Store: o.store, Operator: name, Tell: s.Notify,
+		Store: o.store, Operator: name, Tell: o.notify,
 		Out: o.publisher.In(), ReplyTo: queue, Replies: o.bus.Link(), CaughtUp: o.bus.CaughtUp(),
 	}, nil
 }
@@ -208,7 +211,7 @@ func (o *Operator) prepare(ctx context.Context, s repl.Settings, config dispatch
 	if o.audit, err = audit.Open(s.DataDir, config.Operator); err != nil {
 		return err
 	}
-	o.signer, o.noKey = signing.Choose(ctx, signing.Options{Identity: s.Identity, Fleet: s.Fleet, Passphrase: terminal.ReadSecret, Notify: s.Notify})
+	o.signer, o.noKey = signing.Choose(ctx, signing.Options{Identity: s.Identity, Fleet: s.Fleet, Passphrase: term.ReadSecret, Notify: o.notifyText})
 	config.Sign, config.Touch = o.sign, o.signer != nil && o.signer.Touch()
 	config.Audit = func(task, command string, hosts []string) error {
 		return o.audit.Executed(task, command, o.key(), hosts)
@@ -257,7 +260,7 @@ func (o *Operator) Connect(ctx context.Context) error {
 	o.connect()
 	if err := o.unlock(ctx); err != nil {
 		o.refused = err
-		return repl.Misconfigured(err)
+		return cli.Misconfigured(err)
 	}
 	for _, s := range []*broker.State{o.sending.State(), o.bus.Link()} {
 		for ; s.Phase == broker.Connecting; s = s.Next() {
@@ -273,6 +276,9 @@ func (o *Operator) Connect(ctx context.Context) error {
 	}
 	return nil
 }
+
+// notifyText is notify for what has no hint.
+func (o *Operator) notifyText(text string) { o.notify(errors.New(text)) }
 
 // Link is the state of the connection that publishes.
 func (o *Operator) Link() *broker.State { return o.sending.State() }
@@ -343,7 +349,7 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 			return nil
 		}
 		if err := o.Connect(ctx); err != nil {
-			o.tell(fmt.Sprintf("no other warren sees to task %s any more, and this one cannot: %v", task, err))
+			o.notify(fmt.Errorf("no other warren sees to task %s any more, and this one cannot: %w", task, err))
 			return err
 		}
 	}

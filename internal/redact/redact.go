@@ -158,9 +158,9 @@ func In(text string, values ...string) string {
 	return text
 }
 
-// Error returns the words of an error of a program without the passwords of its
-// arguments, of its environment and of brokers' URLs.
-func Error(err error, args []string) string {
+// Message returns what a program prints without the passwords of its arguments, of its
+// environment and of brokers' URLs.
+func Message(text string, args []string) string {
 	var values []string
 	for _, arg := range args {
 		_, value, _ := strings.Cut(arg, "=")
@@ -171,5 +171,5 @@ func Error(err error, args []string) string {
 			values = append(values, value)
 		}
 	}
-	return Text(In(err.Error(), values...))
+	return Text(In(text, values...))
 }

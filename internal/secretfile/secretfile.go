@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"warren/internal/hint"
 	"warren/internal/strictmodes"
 	"warren/internal/textfile"
 )
@@ -24,12 +25,10 @@ type Error struct {
 	Exposed    bool // others could have written it, or can read it
 }
 
-func (e *Error) Error() string {
-	if e.Hint == "" {
-		return e.Text
-	}
-	return e.Text + "\nhint: " + e.Hint
-}
+func (e *Error) Error() string { return e.Text }
+
+// ErrorHint implements hint.Hinter.
+func (e *Error) ErrorHint() string { return e.Hint }
 
 // A Reader reads such files. The zero Reader opens them as they are; a strict one
 // refuses those that others could have written.
@@ -62,8 +61,7 @@ func (r Reader) Password(path string) (string, *Error) {
 	}
 	text, bad := textfile.Decode(text)
 	if bad != nil {
-		text, hint, _ := strings.Cut(bad.Error(), "\nhint: ")
-		return "", &Error{Text: text, Hint: hint}
+		return "", &Error{Text: bad.Error(), Hint: hint.First(bad)}
 	}
 	line, rest, _ := strings.Cut(string(text), "\n")
 	if line == "" || strings.TrimSpace(rest) != "" {
@@ -83,7 +81,7 @@ func (r Reader) open(path string) (*os.File, *Error) {
 	var others *strictmodes.Error
 	switch {
 	case errors.As(err, &others):
-		return nil, &Error{Text: others.Text(), Hint: others.Hint(), Exposed: true}
+		return nil, &Error{Text: others.Error(), Hint: others.ErrorHint(), Exposed: true}
 	case err != nil:
 		return nil, &Error{Text: cause(err)}
 	}

@@ -40,8 +40,7 @@ type Error struct {
 	Dir     bool        // Path is a directory
 }
 
-// Text says what is wrong.
-func (e *Error) Text() string {
+func (e *Error) Error() string {
 	switch e.Problem {
 	case Owner:
 		return fmt.Sprintf("%s%s belongs to user id %d, not to root or to the agent's user", e.kind(), e.Path, e.UID)
@@ -53,8 +52,8 @@ func (e *Error) Text() string {
 	return fmt.Sprintf("others may write %s%s (mode %04o)", e.kind(), e.Path, e.Mode)
 }
 
-// Hint is the command that mends it.
-func (e *Error) Hint() string {
+// ErrorHint is the command that mends it.
+func (e *Error) ErrorHint() string {
 	path := shellquote.Join(e.Path)
 	switch {
 	case e.Problem == Shared:
@@ -70,9 +69,6 @@ func (e *Error) Hint() string {
 	}
 	return fmt.Sprintf("look at what is in it, then: chown %s %s", owner(), path)
 }
-
-// Error is the text with the hint in a line of its own.
-func (e *Error) Error() string { return e.Text() + "\nhint: " + e.Hint() }
 
 func (e *Error) kind() string {
 	if e.Dir {

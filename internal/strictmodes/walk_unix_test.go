@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"warren/internal/hint"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -113,7 +115,7 @@ func TestOpenRefusesWhatOthersCouldWrite(t *testing.T) {
 				f.Close()
 			}
 			want := strings.NewReplacer("FILE", tr.file, "BASE", tr.base).Replace(c.want)
-			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(hint.Text(err), want)) {
 				t.Errorf("%v, want %q", err, want)
 			}
 		})
@@ -166,7 +168,7 @@ func TestCheckContentFindsWhatOthersHavePlanted(t *testing.T) {
 			c.edit(tr)
 			err := CheckContent(tr.etc, 1)
 			want := strings.NewReplacer("FILE", tr.file, "BASE", tr.base).Replace(c.want)
-			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(hint.Text(err), want)) {
 				t.Errorf("%v, want %q", err, want)
 			}
 		})
@@ -175,7 +177,7 @@ func TestCheckContentFindsWhatOthersHavePlanted(t *testing.T) {
 
 func TestHintQuotesPaths(t *testing.T) {
 	e := &Error{Path: "/srv/a b;c", Problem: Writable, Mode: 0o777, Dir: true}
-	if want := "chmod go-w '/srv/a b;c'"; !strings.HasPrefix(e.Hint(), want) {
-		t.Errorf("%q", e.Hint())
+	if want := "chmod go-w '/srv/a b;c'"; !strings.HasPrefix(e.ErrorHint(), want) {
+		t.Errorf("%q", e.ErrorHint())
 	}
 }

@@ -25,15 +25,14 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	text := e.Problem
 	if e.Line > 0 {
-		text = fmt.Sprintf("line %d %s", e.Line, e.Problem)
+		return fmt.Sprintf("line %d %s", e.Line, e.Problem)
 	}
-	if e.Hint == "" {
-		return text
-	}
-	return text + "\nhint: " + e.Hint
+	return e.Problem
 }
+
+// ErrorHint implements hint.Hinter.
+func (e *Error) ErrorHint() string { return e.Hint }
 
 const saveHint = "save the file as UTF-8; in PowerShell: Set-Content -Encoding utf8"
 

@@ -13,12 +13,10 @@ type HostNameError struct {
 	Hint    string // what to write instead; may be empty
 }
 
-func (e *HostNameError) Error() string {
-	if e.Hint == "" {
-		return e.Problem
-	}
-	return e.Problem + "\nhint: " + e.Hint
-}
+func (e *HostNameError) Error() string { return e.Problem }
+
+// ErrorHint implements hint.Hinter.
+func (e *HostNameError) ErrorHint() string { return e.Hint }
 
 // CheckHostName returns the normal form of a host name, in which names are
 // compared, stored and sent. Both ends call it for each name that a person

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"warren/internal/datadir"
+	"warren/internal/hint"
 )
 
 // ErrDamaged: the journal is broken where it had been whole.
@@ -30,8 +31,13 @@ type DamagedError struct {
 }
 
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("journal %s is damaged at byte %d: %s\nhint: look for the cause (disk, file system, another program); "+
-		"--reset-journal then moves it aside and makes a new one, which refuses whatever was issued before", e.Path, e.Offset, e.Reason)
+	return fmt.Sprintf("journal %s is damaged at byte %d: %s", e.Path, e.Offset, e.Reason)
+}
+
+// ErrorHint implements hint.Hinter.
+func (e *DamagedError) ErrorHint() string {
+	return "look for the cause (disk, file system, another program); " +
+		"--reset-journal then moves it aside and makes a new one, which refuses whatever was issued before"
 }
 
 // Is makes it ErrDamaged.
@@ -40,19 +46,20 @@ func (e *DamagedError) Is(target error) bool { return target == ErrDamaged }
 // explain says what a failure of the file means, and what to do.
 func explain(path, doing string, err error) error {
 	if isFull(err) {
-		return fmt.Errorf("journal %s: %w: %s: %w\nhint: make room on that disk or raise the quota; the journal goes on as soon as there is some", path, ErrFull, doing, err)
+		return hint.Errorf("make room on that disk or raise the quota; the journal goes on as soon as there is some",
+			"journal %s: %w: %s: %w", path, ErrFull, doing, err)
 	}
 	if datadir.IsReadOnly(err) {
-		return fmt.Errorf("journal %s: the file system is read-only: %s: %w\nhint: mount it writable again (a kernel that met an error on the disk "+
-			"may have made it read-only: look at its log); the journal goes on as soon as it can be written", path, doing, err)
+		return hint.Errorf("mount it writable again (a kernel that met an error on the disk may have made it read-only: look at its log); the journal goes on as soon as it can be written",
+			"journal %s: the file system is read-only: %s: %w", path, doing, err)
 	}
-	return fmt.Errorf("journal %s: %s: %w\nhint: look at the disk of that directory", path, doing, err)
+	return hint.Errorf("look at the disk of that directory", "journal %s: %s: %w", path, doing, err)
 }
 
 func isFull(err error) bool { return datadir.IsFull(err) || datadir.IsOverQuota(err) }
 
 // fatal is an explanation after which the file's state is not known.
 func fatal(path, doing string, err error) error {
-	return fmt.Errorf("journal %s: %s: %w\nhint: what the disk holds is not known any more (the kernel may have dropped what it could not write): "+
-		"look at the disk, then start the agent again, which reads the journal anew", path, doing, err)
+	return hint.Errorf("what the disk holds is not known any more (the kernel may have dropped what it could not write): look at the disk, then start the agent again, which reads the journal anew",
+		"journal %s: %s: %w", path, doing, err)
 }

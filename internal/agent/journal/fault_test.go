@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sync/errgroup"
+
+	"warren/internal/hint"
 )
 
 func never() bool  { return false }
@@ -113,7 +115,7 @@ func TestReadOnly(t *testing.T) {
 	d.mu.Unlock()
 	for _, m := range []Mode{Sync, Reserved, 0} {
 		err := l.appendErr(t, m, strings.Repeat("x", 2*defaultAhead/3))
-		if !errors.Is(err, syscall.EROFS) || errors.Is(err, ErrStopped) || !strings.Contains(err.Error(), "hint: mount it writable") {
+		if !errors.Is(err, syscall.EROFS) || errors.Is(err, ErrStopped) || !strings.Contains(hint.Text(err), "hint: mount it writable") {
 			t.Errorf("read-only: %v", err)
 		}
 	}
@@ -164,7 +166,7 @@ func TestWriteError(t *testing.T) {
 				l.mustSize(t)
 				d.failOnce("write", cause)
 				err := l.appendErr(t, 0, strings.Repeat("x", 100), "whole", strings.Repeat("y", 400))
-				if !errors.Is(err, cause) || errors.Is(err, ErrFull) != (cause != syscall.EIO) || errors.Is(err, ErrStopped) || !strings.Contains(err.Error(), "hint:") {
+				if !errors.Is(err, cause) || errors.Is(err, ErrFull) != (cause != syscall.EIO) || errors.Is(err, ErrStopped) || !strings.Contains(hint.Text(err), "hint:") {
 					t.Errorf("got %v", err)
 				}
 				d.mu.Lock()
@@ -199,7 +201,7 @@ func wantStopped(t *testing.T, l *running, cause error) {
 	if _, err := l.Rewrite(t.Context(), slices.Values([][]byte{})); !errors.Is(err, ErrStopped) {
 		t.Errorf("Rewrite after the end: %v", err)
 	}
-	if err := l.end(); !errors.Is(err, cause) || !strings.Contains(err.Error(), "hint:") {
+	if err := l.end(); !errors.Is(err, cause) || !strings.Contains(hint.Text(err), "hint:") {
 		t.Errorf("Run: %v", err)
 	}
 }
@@ -299,7 +301,7 @@ func TestRewriteFaults(t *testing.T) {
 			continue
 		case err == nil:
 			want = []string{"new", strings.Repeat("x", rewriteBlock), "new too"}
-		case !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "hint:"):
+		case !errors.Is(err, syscall.EIO) || !strings.Contains(hint.Text(err), "hint:"):
 			t.Errorf("%s: %v", failed, err)
 		}
 		l.append(t, Sync, "after")
@@ -348,7 +350,7 @@ func TestCreateFaults(t *testing.T) {
 func TestCreateFull(t *testing.T) {
 	d := newSimDisk()
 	d.capacity = 1 << 20
-	if _, err := open(d, Options{}, ignore); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "hint:") {
+	if _, err := open(d, Options{}, ignore); !errors.Is(err, ErrFull) || !strings.Contains(hint.Text(err), "hint:") {
 		t.Errorf("got %v", err)
 	}
 	if len(d.files) != 0 {

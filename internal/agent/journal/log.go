@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"warren/internal/datadir"
+	"warren/internal/hint"
 )
 
 // inboxSize is how many requests wait during a sync, to share the next one. A
@@ -76,9 +77,11 @@ func acquire(dir string) (*datadir.Lock, error) {
 	lock, err := datadir.Acquire(ctx, osDir(dir).Path(lockName))
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("data directory %s: %w\nhint: end the other agent, or give each its own --data-dir", dir, ErrLocked)
+		return nil, hint.Errorf("end the other agent, or give each its own --data-dir",
+			"data directory %s: %w", dir, ErrLocked)
 	case err != nil:
-		return nil, fmt.Errorf("data directory: %w\nhint: choose another with --data-dir, or mend its owner and mode", err)
+		return nil, hint.Errorf("choose another with --data-dir, or mend its owner and mode",
+			"data directory: %w", err)
 	}
 	return lock, nil
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"warren/internal/hint"
 )
 
 func TestReopen(t *testing.T) {
@@ -152,7 +154,7 @@ func TestLocked(t *testing.T) {
 		func() error { _, err := Open(dir, Options{}, ignore); return err },
 		func() error { _, err := Reset(dir); return err },
 	} {
-		if err := again(); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "hint:") {
+		if err := again(); !errors.Is(err, ErrLocked) || !strings.Contains(hint.Text(err), "hint:") {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -198,7 +200,7 @@ func TestReset(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, fileName), []byte("rubbish"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(dir, Options{}, ignore); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "hint:") || !strings.Contains(err.Error(), "--reset-journal") {
+		if _, err := Open(dir, Options{}, ignore); !errors.Is(err, ErrDamaged) || !strings.Contains(hint.Text(err), "hint:") || !strings.Contains(hint.Text(err), "--reset-journal") {
 			t.Errorf("got %v", err)
 		}
 		aside, err := Reset(dir)

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"warren/internal/hint"
 )
 
 // Reset moves the journal of dir aside, whatever it holds, so that Open makes a
@@ -29,7 +31,8 @@ func Reset(dir string) (aside string, err error) {
 		err = d.Sync()
 	}
 	if err != nil {
-		return "", fmt.Errorf("journal %s cannot be moved aside: %w\nhint: look at the directory's owner and mode, and at its disk", path, err)
+		return "", hint.Errorf("look at the directory's owner and mode, and at its disk",
+			"journal %s cannot be moved aside: %w", path, err)
 	}
 	return aside, nil
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"warren/internal/hint"
 )
 
 // smallDisk mounts a file system of that many bytes.
@@ -139,7 +141,7 @@ func TestDiskFull(t *testing.T) {
 // leaves nothing behind.
 func TestDiskFullNew(t *testing.T) {
 	dir := smallDisk(t, 1<<20)
-	if _, err := Open(dir, Options{}, ignore); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "hint:") {
+	if _, err := Open(dir, Options{}, ignore); !errors.Is(err, ErrFull) || !strings.Contains(hint.Text(err), "hint:") {
 		t.Errorf("got %v", err)
 	}
 	left, err := filepath.Glob(filepath.Join(dir, fileName+"*"))

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"warren/internal/hint"
 	"warren/internal/strictmodes"
 	"warren/internal/wire"
 )
@@ -48,7 +49,8 @@ func Open(operators, revoked string, optional bool, log *slog.Logger) (*Files, e
 	}
 	text, err := f.operators.open(f.now())
 	if isMissing(err) {
-		return nil, fmt.Errorf("%w\nhint: put each operator's public key into this file, one a line, or name another with --authorized-operators", err)
+		return nil, hint.Errorf("put each operator's public key into this file, one a line, or name another with --authorized-operators",
+			"%w", err)
 	}
 	if err != nil {
 		return nil, err
@@ -73,7 +75,7 @@ func (f *Files) openRevoked() error {
 	case s.optional && isMissing(err):
 		return nil
 	case isMissing(err):
-		return fmt.Errorf("%w\nhint: make an empty file, or leave --revoked-operators out", err)
+		return hint.Errorf("make an empty file, or leave --revoked-operators out", "%w", err)
 	case err == nil:
 		f.revocations, err = ParseRevocations(s.path, text)
 	}
@@ -208,10 +210,9 @@ func (f *Files) refuse(s *source, err error) {
 	if s.refusal = s.refused(err); s.refusal == nil || before != nil && *before == *s.refusal {
 		return
 	}
-	text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
-	attrs := []any{"file", s.path, "error", text}
-	if hint != "" {
-		attrs = append(attrs, "hint", hint)
+	attrs := []any{"file", s.path, "error", err}
+	for _, h := range hint.Of(err) {
+		attrs = append(attrs, "hint", h)
 	}
 	f.log.Error("refused: "+s.meanwhile(), append(attrs, "operators", f.authorized.Len())...)
 }

@@ -1,12 +1,13 @@
 package trust
 
 import (
-	"errors"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"warren/internal/hint"
 )
 
 // textLine returns a line of one of the files without what surrounds it, and
@@ -15,7 +16,8 @@ import (
 func textLine(line string) (string, error) {
 	line = strings.Trim(line, " \t\r\n")
 	if !utf8.ValidString(line) || strings.ContainsFunc(line, func(c rune) bool { return c != '\t' && unicode.IsControl(c) }) {
-		return "", errors.New("it has a character that is no text\nhint: write it anew with a text editor, in UTF-8, with line ends of Unix or Windows")
+		return "", hint.New("it has a character that is no text",
+			"write it anew with a text editor, in UTF-8, with line ends of Unix or Windows")
 	}
 	if !strings.HasPrefix(line, "#") {
 		return line, nil
@@ -37,7 +39,8 @@ func checkComment(comment string) error {
 
 // errSwallowed: the last line of a file had no line end when another was appended,
 // or two lines were joined.
-var errSwallowed = errors.New("its comment has another key or fingerprint in it, which would not count\nhint: put each into a line of its own; the line before an appended one needs a line end: printf '\\n%s\\n' ENTRY >>FILE")
+var errSwallowed = hint.New("its comment has another key or fingerprint in it, which would not count",
+	"put each into a line of its own; the line before an appended one needs a line end: printf '\\n%s\\n' ENTRY >>FILE")
 
 // entry is how a public key or a fingerprint begins, also of a kind that is not
 // accepted.

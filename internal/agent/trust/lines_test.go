@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"warren/internal/hint"
 )
 
 // entries are what somebody may want to append to one of the files.
@@ -45,7 +47,7 @@ func TestEntryWithinACommentRefusesTheFile(t *testing.T) {
 				continue // a line that was switched off looks the same
 			}
 			text := "# who may\n" + last + e + "\n"
-			if _, err := ParseOperators("f", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), "f:2: its comment has another key") || !strings.Contains(err.Error(), "\nhint: put each into a line of its own") {
+			if _, err := ParseOperators("f", []byte(text)); err == nil || !strings.HasPrefix(hint.Text(err), "f:2: its comment has another key") || !strings.Contains(hint.Text(err), "\nhint: put each into a line of its own") {
 				t.Errorf("operators, %s after %q: %v", kind, last, err)
 			}
 			if _, err := ParseRevocations("f", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), "f:2: its comment has another key") {
@@ -124,7 +126,7 @@ func TestBadRevocationsAreRefused(t *testing.T) {
 		"a later line":            sum + "\n" + sum + "\nbob",
 	} {
 		_, err := ParseRevocations("f", []byte(bad+"\n"))
-		if err == nil || !strings.HasPrefix(err.Error(), "f:") || !strings.Contains(err.Error(), "\nhint: ") {
+		if err == nil || !strings.HasPrefix(hint.Text(err), "f:") || !strings.Contains(hint.Text(err), "\nhint: ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

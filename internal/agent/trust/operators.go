@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"warren/internal/hint"
 	"warren/internal/textfile"
 )
 
@@ -58,7 +59,8 @@ func ParseOperators(name string, text []byte) (*Operators, error) {
 		return nil, err
 	}
 	if o.Len() == 0 {
-		return nil, fmt.Errorf("%s: it names nobody\nhint: each operator is one line, as in ~/.ssh/id_ed25519.pub", name)
+		return nil, hint.Errorf("each operator is one line, as in ~/.ssh/id_ed25519.pub",
+			"%s: it names nobody", name)
 	}
 	return o, nil
 }
@@ -68,7 +70,8 @@ func ParseOperators(name string, text []byte) (*Operators, error) {
 func parseOperators(name string, text []byte) (o *Operators, err error) {
 	o = &Operators{keys: map[string]*Rule{}, authorities: map[string][]*Rule{}}
 	if len(text) > maxOperators {
-		return o, fmt.Errorf("%s: it is longer than the limit of %d bytes\nhint: one line of a cert-authority stands for any number of operators", name, maxOperators)
+		return o, hint.Errorf("one line of a cert-authority stands for any number of operators",
+			"%s: it is longer than the limit of %d bytes", name, maxOperators)
 	}
 	n := 0
 	for line := range bytes.Lines(textfile.ToUTF8(text)) {
@@ -146,7 +149,8 @@ func (o *Operators) add(r *Rule, key ssh.PublicKey, authority bool) error {
 		return nil
 	}
 	if first := o.keys[id]; first != nil {
-		return fmt.Errorf("it has the key of line %d again\nhint: a key has one line; put its options together", first.Line)
+		return hint.Errorf("a key has one line; put its options together",
+			"it has the key of line %d again", first.Line)
 	}
 	o.keys[id] = r
 	return nil
@@ -176,26 +180,31 @@ func parseKey(typ, rest string) (ssh.PublicKey, string, error) {
 	if _, ok := signatureFormats[typ]; !ok {
 		switch {
 		case strings.Contains(typ, "-cert-"):
-			return nil, "", fmt.Errorf("it has a certificate\nhint: name the authority that signs certificates, with the option cert-authority")
+			return nil, "", hint.New("it has a certificate",
+				"name the authority that signs certificates, with the option cert-authority")
 		case isKeyType(typ):
-			return nil, "", fmt.Errorf("keys of type %q are not accepted\nhint: ssh-keygen -t ed25519 makes one that is", clip(typ, 60))
+			return nil, "", hint.Errorf("ssh-keygen -t ed25519 makes one that is",
+				"keys of type %q are not accepted", clip(typ, 60))
 		}
-		return nil, "", fmt.Errorf("where a key's type should stand is %q\nhint: a line is OPTIONS KEYTYPE BASE64 COMMENT, with commas and no blanks between options", clip(typ, 60))
+		return nil, "", hint.Errorf("a line is OPTIONS KEYTYPE BASE64 COMMENT, with commas and no blanks between options",
+			"where a key's type should stand is %q", clip(typ, 60))
 	}
 	encoded, comment := cutWord(rest)
 	blob, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil || encoded == "" {
-		return nil, "", fmt.Errorf("the key is not base64\nhint: copy the whole line of the .pub file")
+		return nil, "", hint.New("the key is not base64", "copy the whole line of the .pub file")
 	}
 	key, err := ssh.ParsePublicKey(blob)
 	if err != nil {
-		return nil, "", fmt.Errorf("the key cannot be read: %v\nhint: copy the whole line of the .pub file", err)
+		return nil, "", hint.Errorf("copy the whole line of the .pub file",
+			"the key cannot be read: %v", err)
 	}
 	if key.Type() != typ {
 		return nil, "", fmt.Errorf("the key is of type %q, and the line says %q", key.Type(), typ)
 	}
 	if bits := rsaBits(key); bits > 0 && bits < minRSA {
-		return nil, "", fmt.Errorf("an RSA key of %d bits is too short\nhint: ssh-keygen -t ed25519 makes a better one", bits)
+		return nil, "", hint.Errorf("ssh-keygen -t ed25519 makes a better one",
+			"an RSA key of %d bits is too short", bits)
 	}
 	return key, strings.TrimRight(comment, " \t"), nil
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"warren/internal/hint"
 )
 
 func TestOperatorsFile(t *testing.T) {
@@ -37,42 +39,42 @@ func TestBadLines(t *testing.T) {
 	cert := certify(t, newKey(t, "ed25519"), newKey(t, "ed25519"), nil).PublicKey()
 	weak := newWeakRSA(t)
 	for bad, want := range map[string]string{
-		`command="df" ` + k:                             "sshd's; Warren confines",
-		`from="10.0.0.0/8" ` + k:                        `option "from" is not known`,
-		`permit-comand="df" ` + k:                       `option "permit-comand" is not known`,
-		`permit-command=df ` + k:                        "double quotes",
-		`permit-command="df ` + k:                       "closing quote",
-		`permit-command="df"x ` + k:                     "something follows",
-		`permit-command="df" , any-job ` + k:            "where a key's type should stand",
-		`permit-command="(" ` + k:                       "missing closing )",
-		`permit-command="a)|(b" ` + k:                   "unexpected )",
-		`permit-command="\Qa" ` + k:                     "missing closing )",
-		`permit-command="" ` + k:                        "empty",
-		`permit-command ` + k:                           "needs a value",
-		`any-job="yes" ` + k:                            "has no value",
-		`any-job,any-job ` + k:                          "given twice",
-		`run-as="a",run-as="b" ` + k:                    "given twice",
-		`run-as="a,,b" ` + k:                            "empty",
-		`run-as="a, b" ` + k:                            "blanks",
-		`permit-shell ` + k:                             "without permit-command",
-		`permit-cwd="/srv" ` + k:                        "without permit-command",
-		`permit-command="x",permit-cwd="srv" ` + k:      "full path",
-		`permit-command="x",permit-cwd="/srv/../" ` + k: "full path",
-		`permit-env="A=1" ` + k:                         "not a variable's name",
-		`permit-env="LD_*" ` + k:                        "named outright",
-		`expiry-time="tomorrow" ` + k:                   "not a time",
-		`expiry-time="20261340" ` + k:                   "not a time",
-		`expiry-time="2026112412" ` + k:                 "not a time",
-		`cert-authority ` + k:                           "needs principals",
-		`principals="sre" ` + k:                         "belong to a cert-authority",
-		`any-job`:                                       "no key follows",
-		`any-job,`:                                      "has no name",
-		`,any-job ` + k:                                 "has no name",
-		`ssh-ed25519`:                                   "not base64",
-		`ssh-ed25519 AAAA`:                              "cannot be read",
-		`ssh-ed25519 !!!`:                               "not base64",
-		strings.Replace(k, "ssh-ed25519", "ssh-rsa", 1): `the key is of type "ssh-ed25519"`,
-		`ssh-dss AAAA`:                                  `"ssh-dss" are not accepted`,
+		`command="df" ` + k:                                       "sshd's; Warren confines",
+		`from="10.0.0.0/8" ` + k:                                  `option "from" is not known`,
+		`permit-comand="df" ` + k:                                 `option "permit-comand" is not known`,
+		`permit-command=df ` + k:                                  "double quotes",
+		`permit-command="df ` + k:                                 "closing quote",
+		`permit-command="df"x ` + k:                               "something follows",
+		`permit-command="df" , any-job ` + k:                      "where a key's type should stand",
+		`permit-command="(" ` + k:                                 "missing closing )",
+		`permit-command="a)|(b" ` + k:                             "unexpected )",
+		`permit-command="\Qa" ` + k:                               "missing closing )",
+		`permit-command="" ` + k:                                  "empty",
+		`permit-command ` + k:                                     "needs a value",
+		`any-job="yes" ` + k:                                      "has no value",
+		`any-job,any-job ` + k:                                    "given twice",
+		`run-as="a",run-as="b" ` + k:                              "given twice",
+		`run-as="a,,b" ` + k:                                      "empty",
+		`run-as="a, b" ` + k:                                      "blanks",
+		`permit-shell ` + k:                                       "without permit-command",
+		`permit-cwd="/srv" ` + k:                                  "without permit-command",
+		`permit-command="x",permit-cwd="srv" ` + k:                "full path",
+		`permit-command="x",permit-cwd="/srv/../" ` + k:           "full path",
+		`permit-env="A=1" ` + k:                                   "not a variable's name",
+		`permit-env="LD_*" ` + k:                                  "named outright",
+		`expiry-time="tomorrow" ` + k:                             "not a time",
+		`expiry-time="20261340" ` + k:                             "not a time",
+		`expiry-time="2026112412" ` + k:                           "not a time",
+		`cert-authority ` + k:                                     "needs principals",
+		`principals="sre" ` + k:                                   "belong to a cert-authority",
+		`any-job`:                                                 "no key follows",
+		`any-job,`:                                                "has no name",
+		`,any-job ` + k:                                           "has no name",
+		`ssh-ed25519`:                                             "not base64",
+		`ssh-ed25519 AAAA`:                                        "cannot be read",
+		`ssh-ed25519 !!!`:                                         "not base64",
+		strings.Replace(k, "ssh-ed25519", "ssh-rsa", 1):           `the key is of type "ssh-ed25519"`,
+		`ssh-dss AAAA`:                                            `"ssh-dss" are not accepted`,
 		strings.TrimSpace(string(ssh.MarshalAuthorizedKey(cert))): "cert-authority",
 		weak:                               "too short",
 		"hello world":                      "is not known",
@@ -84,7 +86,7 @@ func TestBadLines(t *testing.T) {
 		t.Run(bad[:min(len(bad), 40)], func(t *testing.T) {
 			text := line("", newKey(t, "ed25519").PublicKey(), "good") + "# comment\n" + bad + "\n"
 			_, err := ParseOperators("ops", []byte(text))
-			if err == nil || !strings.HasPrefix(err.Error(), "ops:3: ") || !strings.Contains(err.Error(), want) {
+			if err == nil || !strings.HasPrefix(err.Error(), "ops:3: ") || !strings.Contains(hint.Text(err), want) {
 				t.Errorf("error %v, want %q in line 3", err, want)
 			}
 		})

@@ -1,13 +1,14 @@
 package trust
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"warren/internal/hint"
 )
 
 // An option is one of a line's: NAME or NAME="VALUE".
@@ -31,10 +32,11 @@ func splitOptions(line string) (options []option, rest string, err error) {
 		}
 	}
 	if rest == "" {
-		return nil, "", fmt.Errorf("no key follows %q\nhint: a line is OPTIONS KEYTYPE BASE64 COMMENT", clip(line, 60))
+		return nil, "", hint.Errorf("a line is OPTIONS KEYTYPE BASE64 COMMENT", "no key follows %q", clip(line, 60))
 	}
 	if rest[0] != ' ' && rest[0] != '\t' {
-		return nil, "", fmt.Errorf("option %s: something follows its closing quote\nhint: commas, and no blanks, stand between options", options[len(options)-1].name)
+		return nil, "", hint.Errorf("commas, and no blanks, stand between options",
+			"option %s: something follows its closing quote", options[len(options)-1].name)
 	}
 	return options, strings.TrimLeft(rest, " \t"), nil
 }
@@ -46,14 +48,16 @@ func cutOption(s string) (o option, rest string, err error) {
 	}
 	o.name, rest = strings.ToLower(s[:end]), s[end:]
 	if o.name == "" {
-		return o, "", errors.New("an option has no name\nhint: commas, and no blanks, stand between options")
+		return o, "", hint.New("an option has no name",
+			"commas, and no blanks, stand between options")
 	}
 	if !strings.HasPrefix(rest, "=") {
 		return o, rest, nil
 	}
 	o.given = true
 	if !strings.HasPrefix(rest, `="`) {
-		return o, "", fmt.Errorf("option %s: its value must stand in double quotes\nhint: %s=\"…\"", clip(o.name, 40), clip(o.name, 40))
+		return o, "", hint.Errorf(fmt.Sprintf("%s=\"…\"", clip(o.name, 40)),
+			"option %s: its value must stand in double quotes", clip(o.name, 40))
 	}
 	var value strings.Builder
 	for s = rest[2:]; ; {
@@ -103,11 +107,11 @@ func (r *Rule) setOptions(options []option) (authority bool, err error) {
 		flag := slices.Contains(flags, o.name)
 		switch {
 		case set == nil:
-			return false, fmt.Errorf("option %q is not known%s", clip(o.name, 40), optionHint(o.name))
+			return false, hint.Errorf(optionHint(o.name), "option %q is not known", clip(o.name, 40))
 		case flag && o.given:
 			return false, fmt.Errorf("option %s has no value", o.name)
 		case !flag && !o.given:
-			return false, fmt.Errorf("option %s needs a value\nhint: %s=\"…\"", o.name, o.name)
+			return false, hint.Errorf(fmt.Sprintf("%s=\"…\"", o.name), "option %s needs a value", o.name)
 		case seen[o.name] && !slices.Contains(repeatable, o.name):
 			return false, fmt.Errorf("option %s is given twice", o.name)
 		}
@@ -134,13 +138,16 @@ func canonical(options []option) string {
 func (r *Rule) check(seen map[string]bool) error {
 	switch {
 	case seen["cert-authority"] && !seen["principals"]:
-		return errors.New("a cert-authority needs principals\nhint: principals=\"sre\" admits the certificates that name sre")
+		return hint.New("a cert-authority needs principals",
+			"principals=\"sre\" admits the certificates that name sre")
 	case seen["principals"] && !seen["cert-authority"]:
-		return errors.New("principals belong to a cert-authority\nhint: add the option cert-authority, or leave principals out")
+		return hint.New("principals belong to a cert-authority",
+			"add the option cert-authority, or leave principals out")
 	}
 	for _, name := range confining {
 		if seen[name] && !r.confined() {
-			return fmt.Errorf("option %s says nothing without permit-command: such a line permits anything\nhint: add permit-command=\"…\", or leave %s out", name, name)
+			return hint.Errorf(fmt.Sprintf("add permit-command=\"…\", or leave %s out", name),
+				"option %s says nothing without permit-command: such a line permits anything", name)
 		}
 	}
 	return nil
@@ -150,19 +157,21 @@ func optionHint(name string) string {
 	switch name {
 	case "command", "from", "environment", "restrict", "no-pty", "no-port-forwarding", "no-agent-forwarding", "no-x11-forwarding",
 		"no-user-rc", "permitopen", "permitlisten", "tunnel", "agent-forwarding", "port-forwarding", "pty", "user-rc", "x11-forwarding":
-		return "\nhint: it is sshd's; Warren confines a key by permit-command=\"…\" and its kin"
+		return "it is sshd's; Warren confines a key by permit-command=\"…\" and its kin"
 	}
-	return "\nhint: the options are permit-command, permit-shell, permit-script, permit-stdin, permit-env, permit-cwd, run-as, any-job, expiry-time, cert-authority, principals, no-touch-required and verify-required"
+	return "the options are permit-command, permit-shell, permit-script, permit-stdin, permit-env, permit-cwd, run-as, any-job, expiry-time, cert-authority, principals, no-touch-required and verify-required"
 }
 
 // addCommand takes one expression, anchored at both ends. It is compiled alone
 // first, so that no parenthesis of it closes the anchors' own.
 func (r *Rule) addCommand(value string) error {
 	if value == "" {
-		return errors.New("the expression is empty\nhint: \".*\" permits any command, without a shell")
+		return hint.New("the expression is empty",
+			"\".*\" permits any command, without a shell")
 	}
 	if _, err := regexp.Compile(value); err != nil {
-		return fmt.Errorf("%w\nhint: the syntax is RE2's; a backslash stands as it is, a double quote is written \\\"", err)
+		return hint.Errorf("the syntax is RE2's; a backslash stands as it is, a double quote is written \\\"",
+			"%w", err)
 	}
 	re, err := regexp.Compile(`\A(?:` + value + `)\z`)
 	if err != nil {
@@ -176,7 +185,8 @@ func (r *Rule) addEnv(value string) error {
 	names, err := list(value)
 	for _, n := range names {
 		if strings.ContainsAny(n, "=*? ") {
-			return fmt.Errorf("%q is not a variable's name\nhint: each is named outright, as in LANG,LC_ALL", clip(n, 40))
+			return hint.Errorf("each is named outright, as in LANG,LC_ALL",
+				"%q is not a variable's name", clip(n, 40))
 		}
 	}
 	r.env = append(r.env, names...)
@@ -185,7 +195,8 @@ func (r *Rule) addEnv(value string) error {
 
 func (r *Rule) addCwd(value string) error {
 	if !filepath.IsAbs(value) || filepath.Clean(value) != value {
-		return fmt.Errorf("%q is not a full path in its shortest form\nhint: permit-cwd=\"/srv/app\"", clip(value, 100))
+		return hint.Errorf("permit-cwd=\"/srv/app\"",
+			"%q is not a full path in its shortest form", clip(value, 100))
 	}
 	r.cwds = append(r.cwds, value)
 	return nil
@@ -202,7 +213,8 @@ func (r *Rule) setExpiry(value string) error {
 	layout := map[int]string{8: "20060102", 12: "200601021504", 14: "20060102150405"}[len(digits)]
 	t, err := time.ParseInLocation(layout, digits, zone)
 	if layout == "" || err != nil {
-		return fmt.Errorf("%q is not a time\nhint: it is YYYYMMDD or YYYYMMDDHHMM or YYYYMMDDHHMMSS, with a Z at its end in UTC", clip(value, 40))
+		return hint.Errorf("it is YYYYMMDD or YYYYMMDDHHMM or YYYYMMDDHHMMSS, with a Z at its end in UTC",
+			"%q is not a time", clip(value, 40))
 	}
 	r.expires = t
 	return nil
@@ -213,7 +225,7 @@ func list(value string) ([]string, error) {
 	words := strings.Split(value, ",")
 	for _, w := range words {
 		if w == "" || strings.TrimSpace(w) != w {
-			return nil, errors.New("a name is empty, or has blanks around it\nhint: \"one,two\"")
+			return nil, hint.New("a name is empty, or has blanks around it", "\"one,two\"")
 		}
 	}
 	return words, nil

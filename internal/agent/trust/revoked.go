@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"warren/internal/hint"
 	"warren/internal/textfile"
 )
 
@@ -44,11 +45,13 @@ func ParseRevocations(name string, text []byte) (*Revocations, error) {
 func parseRevocations(name string, text []byte) (r *Revocations, err error) {
 	r = newRevocations()
 	if len(text) > maxRevoked {
-		return r, fmt.Errorf("%s: it is longer than the limit of %d bytes\nhint: a KRL is shorter: ssh-keygen -k -f NEWFILE", name, maxRevoked)
+		return r, hint.Errorf("a KRL is shorter: ssh-keygen -k -f NEWFILE",
+			"%s: it is longer than the limit of %d bytes", name, maxRevoked)
 	}
 	if bytes.HasPrefix(text, []byte(krlMagic)) {
 		if err := r.readKRL(text); err != nil {
-			return r, fmt.Errorf("%s: the KRL %w\nhint: ssh-keygen -Q -l -f %s shows what OpenSSH makes of it", name, err, name)
+			return r, hint.Errorf(fmt.Sprintf("ssh-keygen -Q -l -f %s shows what OpenSSH makes of it", name),
+				"%s: the KRL %w", name, err)
 		}
 		return r, nil
 	}
@@ -128,25 +131,29 @@ func (r *Revocations) line(line string) error {
 	if digest, ok := strings.CutPrefix(word, "SHA256:"); ok {
 		sum, err := base64.RawStdEncoding.Strict().DecodeString(digest)
 		if err != nil || len(sum) != sha256.Size {
-			return fmt.Errorf("%q is not a fingerprint\nhint: ssh-keygen -l -f KEY.pub prints one, SHA256: and 43 characters", clip(word, 80))
+			return hint.Errorf("ssh-keygen -l -f KEY.pub prints one, SHA256: and 43 characters",
+				"%q is not a fingerprint", clip(word, 80))
 		}
 		r.sha256[[sha256.Size]byte(sum)] = true
 		return checkComment(rest)
 	}
 	if !isKeyType(word) {
-		return fmt.Errorf("%q begins neither a key nor a fingerprint\nhint: a line is KEYTYPE BASE64 COMMENT, or SHA256:… as ssh-keygen -l -E sha256 prints it", clip(word, 60))
+		return hint.Errorf("a line is KEYTYPE BASE64 COMMENT, or SHA256:… as ssh-keygen -l -E sha256 prints it",
+			"%q begins neither a key nor a fingerprint", clip(word, 60))
 	}
 	encoded, comment := cutWord(rest)
 	blob, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil {
-		return fmt.Errorf("the key is not base64\nhint: copy the whole line of the .pub file")
+		return hint.New("the key is not base64", "copy the whole line of the .pub file")
 	}
 	key, err := ssh.ParsePublicKey(blob)
 	if err != nil {
-		return fmt.Errorf("the key cannot be read: %v\nhint: copy the whole line of the .pub file", err)
+		return hint.Errorf("copy the whole line of the .pub file",
+			"the key cannot be read: %v", err)
 	}
 	if key.Type() != word {
-		return fmt.Errorf("the key is of type %q, and the line says %q\nhint: copy the whole line of the .pub file", key.Type(), clip(word, 60))
+		return hint.Errorf("copy the whole line of the .pub file",
+			"the key is of type %q, and the line says %q", key.Type(), clip(word, 60))
 	}
 	if c, ok := key.(*ssh.Certificate); ok {
 		key = c.Key

@@ -8,13 +8,13 @@ package audit
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"warren/internal/escape"
+	"warren/internal/hint"
 )
 
 // The log files' names in the data directory. Older records are in NAME.1 (the
@@ -35,7 +35,8 @@ func Open(dir, operator string) (*Log, error) {
 	open := func(name string) (slog.Handler, error) {
 		f := &file{path: filepath.Join(dir, name), lock: filepath.Join(dir, "audit.lock"), max: maxSize, keep: keepFiles}
 		if err := f.try(); err != nil {
-			return nil, fmt.Errorf("audit log: %w\nhint: mend the file or its directory, or choose another with WARREN_DATA_DIR", err)
+			return nil, hint.Errorf("mend the file or its directory, or choose another with WARREN_DATA_DIR",
+				"audit log: %w", err)
 		}
 		return handler(f, operator), nil
 	}
@@ -89,14 +90,15 @@ func write(h slog.Handler, task, command, key string, hosts []string) error {
 		r.AddAttrs(slog.String("key", key))
 	}
 	if err := h.Handle(context.Background(), r); err != nil {
-		return fmt.Errorf("audit log: %w%s", err, hint(err))
+		return hint.Errorf(remedy(err), "audit log: %w", err)
 	}
 	return nil
 }
 
-func hint(err error) string {
+// remedy is what to do about a log that cannot be written.
+func remedy(err error) string {
 	if os.IsPermission(err) {
-		return "\nhint: mend the owner and mode of the file and its directory"
+		return "mend the owner and mode of the file and its directory"
 	}
-	return "\nhint: make room on the disk of the data directory, or mend its owner and mode"
+	return "make room on the disk of the data directory, or mend its owner and mode"
 }

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"warren/internal/escape"
+	"warren/internal/hint"
 )
 
 // writerEnv makes the test binary append records: "dir name count max".
@@ -256,7 +257,7 @@ func TestErrors(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, ViewLog), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, "ann"); err == nil || !strings.Contains(err.Error(), ViewLog) || !strings.Contains(err.Error(), "\nhint: ") {
+	if _, err := Open(dir, "ann"); err == nil || !strings.Contains(hint.Text(err), ViewLog) || !strings.Contains(hint.Text(err), "\nhint: ") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat("/dev/full"); err != nil {
@@ -264,7 +265,7 @@ func TestErrors(t *testing.T) {
 	}
 	full := &file{path: "/dev/full", lock: filepath.Join(dir, "audit.lock"), max: maxSize, keep: 1}
 	l := &Log{executed: handler(full, "ann")}
-	if err := l.Executed("t", "true", "", nil); err == nil || !strings.Contains(err.Error(), "no space") || !strings.Contains(err.Error(), "\nhint: ") {
+	if err := l.Executed("t", "true", "", nil); err == nil || !strings.Contains(hint.Text(err), "no space") || !strings.Contains(hint.Text(err), "\nhint: ") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"warren/internal/hint"
 )
 
 // fillEnv makes the test binary write records until the file may not grow.
@@ -26,7 +28,7 @@ func init() {
 	}
 	if err := writeMany(dir, "ann", 100, maxSize); err == nil {
 		panic("more was written than may be")
-	} else if !strings.Contains(err.Error(), "\nhint: ") {
+	} else if !strings.Contains(hint.Text(err), "\nhint: ") {
 		panic(err)
 	}
 	os.Exit(0)

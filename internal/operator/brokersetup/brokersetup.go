@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"warren/internal/escape"
+	"warren/internal/hint"
 	"warren/internal/wire"
 )
 
@@ -50,7 +51,8 @@ func (c Config) Logins() ([]Login, error) {
 	seen := make(map[string]string) // login or host name → what has it
 	take := func(name, what string) error {
 		if other := seen[name]; other != "" {
-			return fmt.Errorf("%q is both %s and %s\nhint: each login and each host name belongs to one program", name, other, what)
+			return hint.Errorf("each login and each host name belongs to one program",
+				"%q is both %s and %s", name, other, what)
 		}
 		seen[name] = what
 		return nil
@@ -88,7 +90,7 @@ func checkName(what, name string) error {
 	const most = 255 // shortstr, AMQP 0-9-1, 4.2.5.3
 	switch {
 	case name == "" || name == "." || name == ".." || len(name) > most:
-		return fmt.Errorf("%s %q is no name\nhint: 1 to %d characters", what, name, most)
+		return hint.Errorf(fmt.Sprintf("1 to %d characters", most), "%s %q is no name", what, name)
 	case strings.HasPrefix(name, "-"):
 		return fmt.Errorf("%s %q begins with '-'", what, name)
 	case !utf8.ValidString(name):

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"warren/internal/hint"
 	"warren/internal/secretfile"
 )
 
@@ -63,7 +64,8 @@ func prepare(dir string) error {
 	case !secretfile.Mine(info):
 		return fmt.Errorf("the directory for passwords, %s, belongs to another user", dir)
 	case secretfile.Exposed(info) != "":
-		return fmt.Errorf("the directory for passwords, %s: %s\nhint: chmod 700 %s", dir, secretfile.Exposed(info), dir)
+		return hint.Errorf(fmt.Sprintf("chmod 700 %s", dir),
+			"the directory for passwords, %s: %s", dir, secretfile.Exposed(info))
 	}
 	return nil
 }

@@ -4,7 +4,7 @@
 // an escape, "\xff", and never replaced: nothing is lost to the eye.
 //
 // The package keeps nothing and starts nothing. What it returns is text, but not
-// fit for a terminal: that is package visible's work.
+// fit for a terminal: that is the work of package repl/term.
 package charset
 
 import (

@@ -145,7 +145,7 @@ func (g *Groups) read(file string, reserved []string) error {
 	})
 	var f fault
 	if errors.As(err, &f) {
-		return fmt.Errorf("groups file %s, line %d: %s%s", file, f.line, f.text, f.hintLine())
+		return fmt.Errorf("groups file %s, line %d: %w", file, f.line, f)
 	}
 	return err
 }
@@ -158,12 +158,8 @@ type fault struct {
 
 func (f fault) Error() string { return f.text }
 
-func (f fault) hintLine() string {
-	if f.hint == "" {
-		return ""
-	}
-	return "\nhint: " + f.hint
-}
+// ErrorHint implements hint.Hinter.
+func (f fault) ErrorHint() string { return f.hint }
 
 const formHint = "the form is: source: {group: 'nodes'}, as in  roles: {web: 'web[01-20]'}"
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"warren/internal/hint"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -174,7 +176,7 @@ func TestBadFiles(t *testing.T) {
 		{"a: &x {g: *x}", `group "g" is neither`},
 	} {
 		_, err := Load(write(t, tt.text), []string{"ok"})
-		if err == nil || !strings.Contains(err.Error(), tt.want) {
+		if err == nil || !strings.Contains(hint.Text(err), tt.want) {
 			t.Errorf("%q: %v, want …%s…", tt.text, err, tt.want)
 		}
 	}

@@ -1,6 +1,8 @@
 package hostexpr
 
-import "fmt"
+import (
+	"fmt"
+)
 
 // An Error says what is wrong with an expression, and where.
 type Error struct {
@@ -11,11 +13,10 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	text := fmt.Sprintf("host expression, column %d: %s", e.Column, e.Problem)
-	if e.Hint != "" {
-		text += "\nhint: " + e.Hint
-	}
-	return text
+	return fmt.Sprintf("host expression, column %d: %s", e.Column, e.Problem)
 }
+
+// ErrorHint implements hint.Hinter.
+func (e *Error) ErrorHint() string { return e.Hint }
 
 func (e *Error) Unwrap() error { return e.Err }

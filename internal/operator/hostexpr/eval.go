@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"warren/internal/hint"
 	"warren/internal/wire"
 )
 
@@ -145,14 +146,16 @@ func nameError(column int, err error) error {
 
 // groupError is about a group that an expression names.
 func groupError(column int, err error) error {
-	problem, hint, _ := strings.Cut(err.Error(), "\nhint: ")
-	return &Error{Column: column, Problem: problem, Hint: hint, Err: err}
+	return &Error{Column: column, Problem: err.Error(), Hint: hint.First(err), Err: err}
 }
 
 // A groupFault is an error that says in which group it is.
-type groupFault struct{ text string }
+type groupFault struct{ text, hint string }
 
 func (f groupFault) Error() string { return f.text }
+
+// ErrorHint implements hint.Hinter.
+func (f groupFault) ErrorHint() string { return f.hint }
 
 // group returns the hosts of a group; each is evaluated once.
 func (e *evaluator) group(text, home string) (*Set, error) {
@@ -164,7 +167,7 @@ func (e *evaluator) group(text, home string) (*Set, error) {
 		return set, nil
 	}
 	if slices.Contains(e.path, key) {
-		return nil, groupFault{fmt.Sprintf("group %s contains itself: %s\nhint: take one of them out of the groups file", key, e.circle(key))}
+		return nil, groupFault{fmt.Sprintf("group %s contains itself: %s", key, e.circle(key)), "take one of them out of the groups file"}
 	}
 	if e.groups == nil {
 		return nil, fmt.Errorf("group %s: no groups are known here", key)
@@ -209,9 +212,5 @@ func within(key groupKey, expr string, err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	text := fmt.Sprintf("group %s is %q: column %d: %s", key, expr, e.Column, e.Problem)
-	if e.Hint != "" {
-		text += "\nhint: " + e.Hint
-	}
-	return groupFault{text}
+	return groupFault{fmt.Sprintf("group %s is %q: column %d: %s", key, expr, e.Column, e.Problem), e.Hint}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"warren/internal/hint"
 )
 
 // some are groups of one source.
@@ -15,7 +17,7 @@ func some(members map[string]string) Groups {
 		if expr, ok := members[name]; ok && source == "" {
 			return []string{expr}, "", nil
 		}
-		return nil, "", fmt.Errorf("no group is called %q\nhint: a hint", name)
+		return nil, "", hint.Errorf("a hint", "no group is called %q", name)
 	}
 }
 

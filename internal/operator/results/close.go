@@ -11,6 +11,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"warren/internal/datadir"
+	"warren/internal/hint"
 )
 
 // closeTimeout is how long Close waits for processes that open or close the same
@@ -76,8 +77,8 @@ func explainLog(path string, err error) error {
 	if full(err) {
 		what = "the disk is full"
 	}
-	return fmt.Errorf("result store %s: %s: %w\nhint: nothing is lost: the newest results are in %s-wal, "+
-		"and the next warren command moves them once the disk takes them", path, what, err, filepath.Base(path))
+	return hint.Errorf(fmt.Sprintf("nothing is lost: the newest results are in %s-wal, "+
+		"and the next warren command moves them once the disk takes them", filepath.Base(path)), "result store %s: %s: %w", path, what, err)
 }
 
 // full reports whether the disk has no room, as SQLite says.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"warren/internal/hint"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -41,7 +43,7 @@ func TestCloseOnFullDisk(t *testing.T) {
 		t.Error(err)
 	}
 	err = s.Close()
-	if err == nil || !strings.Contains(err.Error(), "the disk is full") || !strings.Contains(err.Error(), "hint: nothing is lost") {
+	if err == nil || !strings.Contains(err.Error(), "the disk is full") || !strings.Contains(hint.First(err), "nothing is lost") {
 		t.Errorf("Close: %v", err)
 	}
 	if logSize(t, dir) == 0 {

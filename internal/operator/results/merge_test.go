@@ -197,11 +197,14 @@ func TestMergeProperties(t *testing.T) {
 			if (r.outcome != "") != (r.state == model.Ended) {
 				t.Fatalf("state %s with outcome %q", r.state, r.outcome)
 			}
+			if r.state == model.Ended && r.wait != model.NoWait {
+				t.Fatalf("a job that has ended waits: %+v", r.facts)
+			}
 			if wasFinal && (r.outcome != before.outcome || r.exit != before.exit || r.reason != before.reason || r.finished != before.finished) {
 				t.Fatalf("outcome changed from %+v to %+v by %+v", before, r.facts, u)
 			}
 			same := before
-			same.reason = r.reason // which may tell of it
+			same.wait, same.reason = r.wait, r.reason // which may tell of it
 			if e, ok := u.Reply.(*wire.Ended); ok && e.Outcome == wire.Rejected && e.Request == nil && r.facts != same {
 				t.Fatalf("a foreign rejection changed %+v to %+v", before, r.facts)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"warren/internal/hint"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
@@ -54,7 +55,7 @@ func idPrefix(s string) (string, error) {
 	low := strings.ToLower(s)
 	digits := strings.ReplaceAll(low, "-", "")
 	if strings.Trim(digits, "0123456789abcdef") != "" || len(digits) > 32 {
-		return "", fmt.Errorf("%w: %q\nhint: an id looks like 1b4e28ba-2fa1-4d2b-883f-0016d3cca427", ErrBadID, s)
+		return "", hint.Errorf("an id looks like 1b4e28ba-2fa1-4d2b-883f-0016d3cca427", "%w: %q", ErrBadID, s)
 	}
 	var b strings.Builder
 	for i, d := range []byte(digits) {
@@ -65,10 +66,10 @@ func idPrefix(s string) (string, error) {
 	}
 	id := b.String()
 	if strings.Contains(low, "-") && strings.TrimSuffix(low, "-") != id {
-		return "", fmt.Errorf("%w: %q has a dash where none belongs\nhint: leave the dashes away", ErrBadID, s)
+		return "", hint.Errorf("leave the dashes away", "%w: %q has a dash where none belongs", ErrBadID, s)
 	}
 	if len(digits) < minPrefix {
-		return "", fmt.Errorf("%w: %q is too short\nhint: give %d characters or more", ErrBadID, s, minPrefix)
+		return "", hint.Errorf(fmt.Sprintf("give %d characters or more", minPrefix), "%w: %q is too short", ErrBadID, s)
 	}
 	return id, nil
 }

@@ -17,7 +17,7 @@ const (
 	batchBytes   = 4 << 20
 )
 
-// With more than few jobs under way, beside those that it ends, the store is busy: a
+// With more than few jobs under way, beside those that it ends, a
 // transaction waits for gather, so that what comes in meanwhile shares it: one costs as
 // much as ten updates, and replies of a fleet come one by one. Whoever waits for a few
 // hosts, or for the last of many, waits for nothing; nor does anybody while such a wait
@@ -34,9 +34,7 @@ type actor struct {
 	log  *slog.Logger
 	tx   *txer
 
-	tell func(busy bool) // who wants to know whether the store is busy; may be nil
-	busy bool            // as was told
-	vain bool            // the last wait has brought nothing, and no transaction had two updates since
+	vain bool // the last wait has brought nothing, and no transaction had two updates since
 
 	live    liveJobs
 	named   map[string]bool         // in table hosts, put there by this process
@@ -68,7 +66,7 @@ func (s *Store) Run(ctx context.Context) error {
 
 func (s *Store) newActor(c driverConn) *actor {
 	return &actor{
-		path: s.path, log: s.log, tx: newTxer(c), tell: s.busy, live: liveJobs{}, named: map[string]bool{}, rolls: map[string]*roll{},
+		path: s.path, log: s.log, tx: newTxer(c), live: liveJobs{}, named: map[string]bool{}, rolls: map[string]*roll{},
 		checks: map[string]awaited{}, watched: map[string]*watchedTask{}, retention: s.retention,
 	}
 }
@@ -153,10 +151,6 @@ func (a *actor) take(r request, inbox <-chan request) {
 		a.vain = true
 	}
 	a.commit(&b)
-	if busy := len(a.live) > few && !a.vain; busy != a.busy && a.tell != nil {
-		a.busy = busy
-		a.tell(busy)
-	}
 }
 
 // next is the next request: one that waits, or comes before gathered gives, where

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -301,17 +300,16 @@ func TestGathering(t *testing.T) {
 // A wait that has brought nothing is not repeated, before two updates come together:
 // jobs that wait for each other would be held up by each.
 func TestGatheringInVain(t *testing.T) {
-	var busy bool
-	withActor(t, Options{Busy: func(b bool) { busy = b }}, func(a *actor) {
+	withActor(t, Options{}, func(a *actor) {
 		task, jobs := newTask(3 * few)
 		if _, err := a.addTask(task, jobs); err != nil {
 			t.Error(err)
 		}
 		synctest.Test(t, func(t *testing.T) {
 			for i, c := range []struct {
-				updates     int
-				waits, busy bool
-			}{{1, true, false}, {1, false, false}, {1, false, false}, {2, false, true}, {2, true, true}, {1, true, false}} {
+				updates int
+				waits   bool
+			}{{1, true}, {1, false}, {1, false}, {2, false}, {2, true}, {1, true}} {
 				var us []Update
 				for _, j := range jobs[:c.updates] {
 					us = append(us, Update{Job: j.ID, State: model.Sent})
@@ -319,58 +317,13 @@ func TestGatheringInVain(t *testing.T) {
 				answer := make(chan error, 1)
 				begun := time.Now()
 				a.take(&applying{us, answer}, make(chan request))
-				if waited := time.Since(begun); waited != 0 != c.waits || busy != c.busy {
-					t.Errorf("transaction %d has waited for %v, busy: %v", i, waited, busy)
+				if waited := time.Since(begun); waited != 0 != c.waits {
+					t.Errorf("transaction %d has waited for %v", i, waited)
 				}
 				if err := <-answer; err != nil {
 					t.Error(err)
 				}
 			}
 		})
-	})
-}
-
-// Who wants to know hears when so many jobs are under way that news may wait, and when
-// they are few again, once each.
-func TestTellsThatItIsBusy(t *testing.T) {
-	var heard []bool
-	withActor(t, Options{Busy: func(busy bool) { heard = append(heard, busy) }}, func(a *actor) {
-		expect := func(when string, want ...bool) {
-			t.Helper()
-			if !slices.Equal(heard, want) {
-				t.Errorf("%s: heard %v, want %v", when, heard, want)
-			}
-		}
-		add := func(n int) (jobs []model.Job) {
-			a.take(calling(func(a *actor) {
-				var task model.Task
-				task, jobs = newTask(n)
-				if _, err := a.addTask(task, jobs); err != nil {
-					t.Error(err)
-				}
-			}), make(chan request))
-			return jobs
-		}
-		end := func(jobs ...model.Job) {
-			var us []Update
-			for _, j := range jobs {
-				us = append(us, Update{Job: j.ID, Reply: exited(j, 0, "")})
-			}
-			answer := make(chan error, 1)
-			a.take(&applying{us, answer}, make(chan request))
-			if err := <-answer; err != nil {
-				t.Error(err)
-			}
-		}
-		first := add(few)
-		expect("few")
-		second := add(1)
-		expect("one more", true)
-		add(few)
-		expect("many more", true)
-		end(first...)
-		expect("one more than few are left", true)
-		end(second[0])
-		expect("few are left", true, false)
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"warren/internal/hint"
 )
 
 const (
@@ -180,7 +182,7 @@ func create(path string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("result store: %w\nhint: mend the owner and mode of the directory", err)
+		return hint.Errorf("mend the owner and mode of the directory", "result store: %w", err)
 	}
 	return f.Close()
 }
@@ -195,10 +197,10 @@ func prepareSchema(ctx context.Context, conn *sql.Conn, path string) error {
 	}
 	switch {
 	case version > schemaVersion:
-		return fmt.Errorf("result store %s was made by a newer warren (schema %d, this one knows %d)"+
-			"\nhint: use the newer warren, or another directory with WARREN_DATA_DIR", path, version, schemaVersion)
+		return hint.Errorf("use the newer warren, or another directory with WARREN_DATA_DIR",
+			"result store %s was made by a newer warren (schema %d, this one knows %d)", path, version, schemaVersion)
 	case version == 0 && tables > 0:
-		return fmt.Errorf("%s is not a result store of warren, but another program's database\nhint: choose another directory with WARREN_DATA_DIR", path)
+		return hint.Errorf("choose another directory with WARREN_DATA_DIR", "%s is not a result store of warren, but another program's database", path)
 	case version == 0: // so that room can be given back to the disk in small bits
 		if _, err := conn.ExecContext(ctx, "PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
 			return err
@@ -220,7 +222,7 @@ func setWAL(ctx context.Context, conn *sql.Conn, path string) error {
 		return err
 	}
 	if mode != "wal" {
-		return fmt.Errorf("result store %s: its file system does not carry a write-ahead log\nhint: choose another directory with WARREN_DATA_DIR", path)
+		return hint.Errorf("choose another directory with WARREN_DATA_DIR", "result store %s: its file system does not carry a write-ahead log", path)
 	}
 	return nil
 }

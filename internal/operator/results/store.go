@@ -24,13 +24,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"warren/internal/datadir"
+	"warren/internal/hint"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
@@ -39,11 +39,6 @@ import (
 type Options struct {
 	Retention Retention    // what is kept; its zero value keeps all
 	Log       *slog.Logger // nil discards
-
-	// Busy, where given, hears whether so much is to come that news of one job may wait
-	// a few milliseconds for that of others; false before the first call. Run calls it,
-	// and waits for it.
-	Busy func(busy bool)
 }
 
 // inboxSize is how many requests wait during a commit, to be taken by the next
@@ -55,7 +50,6 @@ type Store struct {
 	dir, path string
 	log       *slog.Logger
 	retention Retention
-	busy      func(bool)
 	lease     *lease
 
 	inbox chan request  // from any caller → Run
@@ -70,7 +64,7 @@ type Store struct {
 // file: until Open has returned only what sends to Run may be called, and waits.
 func New(dir string, opts Options) *Store {
 	s := &Store{
-		dir: dir, path: filepath.Join(dir, fileName), log: opts.Log, retention: opts.Retention, busy: opts.Busy,
+		dir: dir, path: filepath.Join(dir, fileName), log: opts.Log, retention: opts.Retention,
 		inbox: make(chan request, inboxSize), done: make(chan struct{}),
 	}
 	if s.log == nil {
@@ -122,7 +116,7 @@ func (s *Store) open() error {
 	defer cancel()
 	lock, err := s.lockOpen(ctx)
 	if err != nil {
-		return fmt.Errorf("%w\nhint: look for a stopped or hanging warren", err)
+		return hint.Errorf("look for a stopped or hanging warren", "%w", err)
 	}
 	defer lock.Unlock() // an error would say that it is not held
 

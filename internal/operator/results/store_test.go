@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"warren/internal/hint"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
@@ -325,11 +326,11 @@ func TestFind(t *testing.T) {
 		var amb *AmbiguousError
 		switch {
 		case c.err != nil:
-			if !errors.Is(err, c.err) || !strings.Contains(err.Error(), "\nhint: ") {
+			if !errors.Is(err, c.err) || hint.First(err) == "" {
 				t.Errorf("%q: got %v, want %v", c.prefix, err, c.err)
 			}
 		case c.ids != nil:
-			if !errors.As(err, &amb) || !slices.Equal(amb.IDs, c.ids) || !strings.Contains(err.Error(), "\nhint: ") {
+			if !errors.As(err, &amb) || !slices.Equal(amb.IDs, c.ids) || hint.First(err) == "" {
 				t.Errorf("%q: got %v", c.prefix, err)
 			}
 		case err != nil || got.ID != c.id:
@@ -480,7 +481,7 @@ func TestDiskFull(t *testing.T) {
 	pages(1) // SQLite makes it as many as there are
 	for range 2 {
 		err := <-s.queue(t, big)
-		if err == nil || !strings.Contains(err.Error(), "disk is full") || !strings.Contains(err.Error(), "\nhint: ") {
+		if err == nil || !strings.Contains(err.Error(), "disk is full") || hint.First(err) == "" {
 			t.Fatalf("got %v", err)
 		}
 	}
@@ -659,7 +660,7 @@ func TestOpenRefuses(t *testing.T) {
 			dir := t.TempDir()
 			c.make(t, filepath.Join(dir, fileName))
 			_, err := Open(dir, Options{})
-			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "\nhint: ") {
+			if err == nil || !strings.Contains(err.Error(), c.want) || hint.First(err) == "" {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -687,7 +688,7 @@ func TestDamage(t *testing.T) {
 	}
 	s = start(t, dir)
 	_, err = s.Jobs(t.Context(), task.ID)
-	if err == nil || !strings.Contains(err.Error(), "is damaged") || !strings.Contains(err.Error(), "\nhint: ") {
+	if err == nil || !strings.Contains(err.Error(), "is damaged") || hint.First(err) == "" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	sshagent "golang.org/x/crypto/ssh/agent"
+
+	"warren/internal/hint"
 )
 
 const (
@@ -49,11 +51,12 @@ var errNoAgent = errors.New("SSH_AUTH_SOCK names no ssh-agent")
 // while ctx lasts.
 func (a *agent) do(ctx context.Context, limit time.Duration, ask func(sshagent.ExtendedAgent) error) error {
 	if a.address == "" {
-		return fmt.Errorf("%w\nhint: eval $(ssh-agent); ssh-add", errNoAgent)
+		return hint.Errorf("eval $(ssh-agent); ssh-add", "%w", errNoAgent)
 	}
 	conn, err := dialAgent(ctx, a.address)
 	if err != nil {
-		return fmt.Errorf("ssh-agent does not answer: %w\nhint: is it running? SSH_AUTH_SOCK says where", err)
+		return hint.Errorf("is it running? SSH_AUTH_SOCK says where",
+			"ssh-agent does not answer: %w", err)
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
@@ -70,7 +73,8 @@ func (a *agent) do(ctx context.Context, limit time.Duration, ask func(sshagent.E
 	case errors.Is(link.err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("ssh-agent has not answered within %s", limit)
 	case link.err != nil:
-		return fmt.Errorf("ssh-agent has hung up (%w)\nhint: is it still running? SSH_AUTH_SOCK says where", link.err)
+		return hint.Errorf("is it still running? SSH_AUTH_SOCK says where",
+			"ssh-agent has hung up (%w)", link.err)
 	}
 	return err
 }
@@ -137,24 +141,27 @@ func (h *agentHolder) sign(ctx context.Context, data []byte, algorithm string) (
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
-	return nil, fmt.Errorf("key %s does not sign: %w%s", h.key.name(), err, h.hint())
+	return nil, hint.Errorf(h.remedy(), "key %s does not sign: %w", h.key.name(), err)
 }
 
 // try looks at a signature: an agent may not do as it is told (old ones sign with
 // SHA-1 whatever is asked), and a host would only say no.
 func (h *agentHolder) try(sig *ssh.Signature, data []byte, algorithm string) error {
 	if algorithm != "" && sig.Format != algorithm {
-		return fmt.Errorf("key %s has signed with %q where %q was asked for\nhint: use a newer ssh-agent, or an Ed25519 key", h.key.name(), sig.Format, algorithm)
+		return hint.Errorf("use a newer ssh-agent, or an Ed25519 key",
+			"key %s has signed with %q where %q was asked for", h.key.name(), sig.Format, algorithm)
 	}
 	if err := h.key.public.Verify(data, sig); err != nil {
-		return fmt.Errorf("key %s has made a signature that is not its own: %w\nhint: ssh-add -l lists what ssh-agent has", h.key.name(), err)
+		return hint.Errorf("ssh-add -l lists what ssh-agent has",
+			"key %s has made a signature that is not its own: %w", h.key.name(), err)
 	}
 	return nil
 }
 
-func (h *agentHolder) hint() string {
+// remedy is what to do about a key that does not sign.
+func (h *agentHolder) remedy() string {
 	if h.touch {
-		return "\nhint: the security key is to be plugged in, and to be touched within a minute"
+		return "the security key is to be plugged in, and to be touched within a minute"
 	}
-	return "\nhint: ssh-add -l lists the keys that ssh-agent has"
+	return "ssh-add -l lists the keys that ssh-agent has"
 }

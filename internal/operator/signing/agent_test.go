@@ -17,6 +17,8 @@ import (
 	"golang.org/x/crypto/ssh"
 	sshagent "golang.org/x/crypto/ssh/agent"
 	"golang.org/x/sync/errgroup"
+
+	"warren/internal/hint"
 )
 
 // serve is an ssh-agent of our own, for what the real one cannot be made to do.
@@ -57,11 +59,11 @@ func TestAgentVanishes(t *testing.T) {
 	d.accepted(s, d.read("id.pub"))
 	stop(agent)
 	sig, err := s.Sign(t.Context(), []byte(statement))
-	if sig != "" || err == nil || !strings.Contains(err.Error(), "does not sign: ssh-agent does not answer") || !strings.Contains(err.Error(), "\nhint: ") {
+	if sig != "" || err == nil || !strings.Contains(hint.Text(err), "does not sign: ssh-agent does not answer") || !strings.Contains(hint.Text(err), "\nhint: ") {
 		t.Errorf("%q %v", sig, err)
 	}
 	agent = d.agent() // without the key
-	if _, err := s.Sign(t.Context(), []byte(statement)); err == nil || !strings.Contains(err.Error(), "\nhint: ssh-add -l") {
+	if _, err := s.Sign(t.Context(), []byte(statement)); err == nil || !strings.Contains(hint.Text(err), "\nhint: ssh-add -l") {
 		t.Errorf("%v", err)
 	}
 	stop(agent)
@@ -186,7 +188,7 @@ func TestSecurityKeyFile(t *testing.T) {
 		t.Error(err)
 	}
 	d.agent()
-	if _, err := Choose(t.Context(), Options{Identity: d.path("id_sk")}); err == nil || !strings.HasSuffix(err.Error(), "is not in ssh-agent\nhint: ssh-add "+d.path("id_sk")) {
+	if _, err := Choose(t.Context(), Options{Identity: d.path("id_sk")}); err == nil || !strings.HasSuffix(hint.Text(err), "is not in ssh-agent\nhint: ssh-add "+d.path("id_sk")) {
 		t.Error(err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"warren/internal/hint"
 	"warren/internal/wire"
 )
 
@@ -30,7 +31,8 @@ func Choose(ctx context.Context, o Options) (*Signer, error) {
 	}
 	switch {
 	case o.Identity == None && o.Fleet != "":
-		return nil, fmt.Errorf("--identity none sends unsigned requests, and an unsigned request belongs to no fleet\nhint: leave out --fleet %s, or name a key", o.Fleet)
+		return nil, hint.New("--identity none sends unsigned requests, and an unsigned request belongs to no fleet",
+			fmt.Sprintf("leave out --fleet %s, or name a key", o.Fleet))
 	case o.Identity == None:
 		return &Signer{opts: o, name: None}, nil
 	case o.Identity == "":
@@ -50,7 +52,7 @@ func byDefault(ctx context.Context, o Options) (*Signer, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w\nhint: name one with --identity or WARREN_IDENTITY", errNoKey, err)
+		return nil, hint.Errorf("name one with --identity or WARREN_IDENTITY", "%w: %w", errNoKey, err)
 	}
 	for _, name := range defaultFiles {
 		path := filepath.Join(home, ".ssh", name)
@@ -61,12 +63,12 @@ func byDefault(ctx context.Context, o Options) (*Signer, error) {
 	}
 	why := "ssh-agent has none"
 	if trouble != nil {
-		why, _, _ = strings.Cut(trouble.Error(), "\nhint: ")
+		why = trouble.Error()
 	}
-	return nil, fmt.Errorf("%w: %s, and there is neither of %s in %s"+
-		"\nhint: ssh-keygen -t ed25519 makes one; the line in its .pub file belongs into authorized_operators on each host (/etc/warren/authorized_operators)"+
-		"\nhint: --identity FILE names another; --identity none sends unsigned requests, which only agents with --allow-unsigned accept",
-		errNoKey, why, strings.Join(defaultFiles, ", "), filepath.Join(home, ".ssh"))
+	none := hint.Errorf("--identity FILE names another; --identity none sends unsigned requests, which only agents with --allow-unsigned accept",
+		"%w: %s, and there is neither of %s in %s", errNoKey, why, strings.Join(defaultFiles, ", "), filepath.Join(home, ".ssh"))
+	return nil, hint.Errorf("ssh-keygen -t ed25519 makes one; the line in its .pub file belongs into authorized_operators on each host (/etc/warren/authorized_operators)",
+		"%w", none)
 }
 
 // fromFile uses the key of a file, private or public.
@@ -115,7 +117,8 @@ func fromFile(ctx context.Context, o Options, path string) (*Signer, error) {
 // named uses the key of ssh-agent that a public key file names.
 func named(ctx context.Context, o Options, f *keyFile) (*Signer, error) {
 	if !usable(f.public) {
-		return nil, fmt.Errorf("key %s is of type %s, which Warren does not use\nhint: ssh-keygen -t ed25519 makes one that it does", f.path, f.public.Type())
+		return nil, hint.Errorf("ssh-keygen -t ed25519 makes one that it does",
+			"key %s is of type %s, which Warren does not use", f.path, f.public.Type())
 	}
 	agent := findAgent()
 	keys, trouble := agent.keys(ctx)
@@ -127,7 +130,8 @@ func named(ctx context.Context, o Options, f *keyFile) (*Signer, error) {
 	}
 	if cert, ok := f.public.(*ssh.Certificate); ok {
 		if err := checkCertificate(cert, time.Now()); err != nil {
-			return nil, fmt.Errorf("certificate %s %w\nhint: have it renewed, or name the key itself with --identity", f.path, err)
+			return nil, hint.Errorf("have it renewed, or name the key itself with --identity",
+				"certificate %s %w", f.path, err)
 		}
 		return fromAgent(o, agent, keys, k, cert), nil
 	}
@@ -142,7 +146,8 @@ func notThere(f *keyFile, trouble error) error {
 	if trouble != nil {
 		return fmt.Errorf("key %s is to be had from ssh-agent only: %w", f.path, trouble)
 	}
-	return fmt.Errorf("key %s is not in ssh-agent\nhint: ssh-add %s", f.path, strings.TrimSuffix(f.path, ".pub"))
+	return hint.Errorf(fmt.Sprintf("ssh-add %s", strings.TrimSuffix(f.path, ".pub")),
+		"key %s is not in ssh-agent", f.path)
 }
 
 // fromAgent uses key k of ssh-agent as public: the key, or its certificate. For

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"warren/internal/hint"
 	"warren/internal/textfile"
 )
 
@@ -41,7 +42,8 @@ type keyFile struct {
 func readKeyFile(path string) (*keyFile, error) {
 	text, info, err := readSmall(path)
 	if err != nil {
-		return nil, fmt.Errorf("SSH key: %w\nhint: --identity and WARREN_IDENTITY name a key file; ssh-keygen -t ed25519 makes one", err)
+		return nil, hint.Errorf("--identity and WARREN_IDENTITY name a key file; ssh-keygen -t ed25519 makes one",
+			"SSH key: %w", err)
 	}
 	f := &keyFile{path: path, pem: text, info: info}
 	if public, _, _, _, err := ssh.ParseAuthorizedKey(text); err == nil {
@@ -65,7 +67,8 @@ func readKeyFile(path string) (*keyFile, error) {
 	if f.public = f.findPublic(); f.public != nil && isSecurityKey(f.public) {
 		return f, nil
 	}
-	return nil, fmt.Errorf("%s is no SSH key that can be read: %w\nhint: ssh-keygen -y -f %s tells whether it is one", path, err, path)
+	return nil, hint.Errorf(fmt.Sprintf("ssh-keygen -y -f %s tells whether it is one", path),
+		"%s is no SSH key that can be read: %w", path, err)
 }
 
 func readSmall(path string) ([]byte, fs.FileInfo, error) {
@@ -143,10 +146,11 @@ func (f *keyFile) certified(key ssh.PublicKey, notify func(string)) (ssh.PublicK
 	public, _, _, _, err := ssh.ParseAuthorizedKey(text)
 	cert, ok := public.(*ssh.Certificate)
 	if err != nil || !ok {
-		return nil, fmt.Errorf("%s is no certificate\nhint: move it away, or have it issued again", path)
+		return nil, hint.Errorf("move it away, or have it issued again", "%s is no certificate", path)
 	}
 	if !sameKey(cert.Key, key) {
-		return nil, fmt.Errorf("certificate %s is of another key than %s\nhint: move it away, or have it issued again", path, f.path)
+		return nil, hint.Errorf("move it away, or have it issued again",
+			"certificate %s is of another key than %s", path, f.path)
 	}
 	if err := checkCertificate(cert, time.Now()); err != nil {
 		notify(fmt.Sprintf("certificate %s %v: signing with the key itself", path, err))
@@ -183,11 +187,13 @@ type fileHolder struct{ ssh.AlgorithmSigner }
 func newFileHolder(path string, key any) (*fileHolder, error) {
 	// Of other kinds the parsers see to it.
 	if k, ok := key.(*ed25519.PrivateKey); ok && !ed25519.NewKeyFromSeed(k.Seed()).Equal(*k) {
-		return nil, fmt.Errorf("key %s has the public half of another key\nhint: ssh-keygen -t ed25519 makes a new one", path)
+		return nil, hint.Errorf("ssh-keygen -t ed25519 makes a new one",
+			"key %s has the public half of another key", path)
 	}
 	signer, err := ssh.NewSignerFromKey(key)
 	if err != nil || !usable(signer.PublicKey()) {
-		return nil, fmt.Errorf("key %s is of a type that Warren does not use\nhint: ssh-keygen -t ed25519 makes one that it does", path)
+		return nil, hint.Errorf("ssh-keygen -t ed25519 makes one that it does",
+			"key %s is of a type that Warren does not use", path)
 	}
 	able, ok := signer.(ssh.AlgorithmSigner)
 	if !ok {
@@ -211,12 +217,14 @@ func (f *lockedFile) open(ctx context.Context, ask func(context.Context, string)
 	for range passphraseTries {
 		passphrase, err := ask(ctx, fmt.Sprintf("Enter passphrase for key '%s': ", f.path))
 		if err != nil {
-			return nil, fmt.Errorf("key %s is encrypted: %w\nhint: ssh-add %s, and ssh-agent signs without being asked", f.path, err, f.path)
+			return nil, hint.Errorf(fmt.Sprintf("ssh-add %s, and ssh-agent signs without being asked", f.path),
+				"key %s is encrypted: %w", f.path, err)
 		}
 		key, err := ssh.ParseRawPrivateKeyWithPassphrase(f.pem, []byte(passphrase))
 		if err == nil {
 			return newFileHolder(f.path, key)
 		}
 	}
-	return nil, fmt.Errorf("key %s: that is not its passphrase\nhint: ssh-keygen -y -f %s tries it", f.path, f.path)
+	return nil, hint.Errorf(fmt.Sprintf("ssh-keygen -y -f %s tries it", f.path),
+		"key %s: that is not its passphrase", f.path)
 }

@@ -10,7 +10,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"warren/internal/terminal"
+	"warren/internal/hint"
+	"warren/repl/term"
 )
 
 // The test binary is also a program that signs twice with a key, as one that a
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 
 func signTwice(identity string) int {
 	ctx := context.Background()
-	s, err := Choose(ctx, Options{Identity: identity, Passphrase: terminal.ReadSecret})
+	s, err := Choose(ctx, Options{Identity: identity, Passphrase: term.ReadSecret})
 	if err == nil {
 		fmt.Printf("before: %s\n", s.Fingerprint())
 		err = s.Unlock(ctx)
@@ -36,7 +37,7 @@ func signTwice(identity string) int {
 		}
 	}
 	if err != nil {
-		fmt.Printf("error: %v\n", err)
+		fmt.Printf("error: %s\n", hint.Text(err))
 		return 2
 	}
 	return 0

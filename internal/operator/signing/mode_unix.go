@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+
+	"warren/internal/hint"
 )
 
 // checkMode refuses, as ssh does, a private key of ours that others may read.
@@ -14,5 +16,6 @@ func (f *keyFile) checkMode() error {
 	if !ok || int(st.Uid) != os.Getuid() || f.info.Mode().Perm()&0o077 == 0 {
 		return nil
 	}
-	return fmt.Errorf("key %s is readable by others (mode %04o)\nhint: chmod 600 %s", f.path, f.info.Mode().Perm(), f.path)
+	return hint.Errorf(fmt.Sprintf("chmod 600 %s", f.path),
+		"key %s is readable by others (mode %04o)", f.path, f.info.Mode().Perm())
 }

@@ -5,6 +5,7 @@ package signing
 import (
 	"context"
 	"encoding/pem"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,7 +81,8 @@ func (d *desk) agent(keys ...string) *exec.Cmd {
 	d.t.Setenv("SSH_AUTH_SOCK", socket)
 	late := time.After(30 * time.Second)
 	for try := time.Tick(5 * time.Millisecond); ; {
-		if _, err := os.Stat(socket); err == nil {
+		if conn, err := net.Dial("unix", socket); err == nil { // the socket is there before ssh-agent listens
+			conn.Close()
 			break
 		}
 		select {

@@ -13,6 +13,7 @@ import (
 	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
 
+	"warren/internal/hint"
 	"warren/internal/wire"
 )
 
@@ -62,7 +63,8 @@ func (s *Signer) Unlock(ctx context.Context) error {
 		return err
 	}
 	if s.public != nil && !sameKey(bare(s.public), private.PublicKey()) {
-		return fmt.Errorf("key %s is another than the public key beside it\nhint: ssh-keygen -y -f %s prints its own; the .pub file must have that", s.name, s.name)
+		return hint.Errorf(fmt.Sprintf("ssh-keygen -y -f %s prints its own; the .pub file must have that", s.name),
+			"key %s is another than the public key beside it", s.name)
 	}
 	if s.public == nil {
 		if s.public, err = s.locked.certified(private.PublicKey(), s.opts.Notify); err != nil {
@@ -85,7 +87,8 @@ func (s *Signer) Sign(ctx context.Context, statement []byte) (string, error) {
 	}
 	if cert, ok := s.public.(*ssh.Certificate); ok {
 		if err := checkCertificate(cert, time.Now()); err != nil {
-			return "", fmt.Errorf("the certificate of key %s %w\nhint: have it renewed, and start warren again", s.name, err)
+			return "", hint.Errorf("have it renewed, and start warren again",
+				"the certificate of key %s %w", s.name, err)
 		}
 	}
 	sig, err := sshsig.Sign(bytes.NewReader(statement), signing{ctx, s}, sshsig.HashSHA512, wire.Namespace(s.opts.Fleet))

@@ -15,6 +15,8 @@ import (
 
 	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
+
+	"warren/internal/hint"
 )
 
 var kinds = []string{"ed25519", "ecdsa -b 256", "ecdsa -b 384", "ecdsa -b 521", "rsa -b 2048"}
@@ -251,11 +253,10 @@ func TestRefused(t *testing.T) {
 			if err == nil {
 				t.Fatal("accepted")
 			}
-			text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
-			if !strings.Contains(text, c.text) || !strings.Contains(hint, c.hint) {
-				t.Errorf("%v", err)
+			if !strings.Contains(err.Error(), c.text) || !strings.Contains(strings.Join(hint.Of(err), "\n"), c.hint) {
+				t.Errorf("%s", hint.Text(err))
 			}
-			if strings.Contains(err.Error(), "hunter2") {
+			if strings.Contains(hint.Text(err), "hunter2") {
 				t.Errorf("it repeats the file: %v", err)
 			}
 		})
@@ -311,7 +312,7 @@ func TestNoKeyAtAll(t *testing.T) {
 		c.prepare()
 		_, err := Choose(t.Context(), Options{})
 		for _, part := range []string{c.text, "no SSH key", "\nhint: ssh-keygen -t ed25519", "authorized_operators", "--identity none"} {
-			if err == nil || !strings.Contains(err.Error(), part) {
+			if err == nil || !strings.Contains(hint.Text(err), part) {
 				t.Errorf("no %q in: %v", part, err)
 			}
 		}

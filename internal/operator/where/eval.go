@@ -10,6 +10,7 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 
+	"warren/internal/hint"
 	"warren/internal/wire"
 )
 
@@ -168,7 +169,7 @@ func same(left ast.Node, x any, right ast.Node, y any) (bool, error) {
 	case bool:
 		return a == (y == true) && y != nil, nil
 	case []string:
-		return false, fmt.Errorf("%s is a list\nhint: write it as in: \"x\" in %s", left, left)
+		return false, hint.Errorf(fmt.Sprintf("write it as in: \"x\" in %s", left), "%s is a list", left)
 	case string:
 		if b, ok := y.(string); ok {
 			return a == b, nil
@@ -178,7 +179,8 @@ func same(left ast.Node, x any, right ast.Node, y any) (bool, error) {
 	case nil, bool:
 		return false, nil
 	case []string:
-		return false, fmt.Errorf("%s is a list\nhint: write it as in: \"x\" in %s", right, right)
+		return false, hint.Errorf(fmt.Sprintf("write it as in: \"x\" in %s", right),
+			"%s is a list", right)
 	}
 	a, _, err := number(left, x)
 	if err != nil {

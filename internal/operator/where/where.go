@@ -51,12 +51,11 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	text := fmt.Sprintf("condition, column %d: %s", e.Column, e.Problem)
-	if e.Hint != "" {
-		text += "\nhint: " + e.Hint
-	}
-	return text
+	return fmt.Sprintf("condition, column %d: %s", e.Column, e.Problem)
 }
+
+// ErrorHint implements hint.Hinter.
+func (e *Error) ErrorHint() string { return e.Hint }
 
 const exampleHint = `write it as in: role == "web" and os == "linux" and cpus >= 8`
 

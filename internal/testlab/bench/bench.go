@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"warren/executor"
+	"warren/internal/hint"
 	"warren/internal/testlab/rabbit"
 )
 
@@ -143,7 +144,7 @@ func find(dir string) (p programs, err error) {
 			name += ".exe"
 		}
 		if *x.path, err = exec.LookPath(filepath.Join(dir, name)); err != nil {
-			return p, fmt.Errorf("the program %s is not beside this one\nhint: make build", x.name)
+			return p, hint.Errorf("make build", "the program %s is not beside this one", x.name)
 		}
 	}
 	return p, nil

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"warren/internal/hint"
 	"warren/internal/testlab/bench/part"
 )
 
@@ -25,7 +26,8 @@ const (
 )
 
 // errNeedsNode says that a measurement stops its broker.
-var errNeedsNode = errors.New("this measurement restarts the broker, so it needs a private node\nhint: leave --broker out")
+var errNeedsNode = hint.New("this measurement restarts the broker, so it needs a private node",
+	"leave --broker out")
 
 // reconnect kills the broker of 5,000 agents, starts it again, and waits until
 // all of them are back.

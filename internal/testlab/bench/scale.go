@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"warren/internal/hint"
 	"warren/internal/testlab/bench/part"
 	"warren/internal/testlab/rabbit"
 )
@@ -16,7 +17,8 @@ import (
 const scaleHosts = 1000
 
 // errNeedsPrivate says that a measurement looks into its broker.
-var errNeedsPrivate = errors.New("this measurement looks into the broker, so it needs a private node\nhint: leave --broker out")
+var errNeedsPrivate = hint.New("this measurement looks into the broker, so it needs a private node",
+	"leave --broker out")
 
 // A holding is what a broker has at one moment.
 type holding struct{ resident, erlang, descriptors, processes, queues, channels float64 }

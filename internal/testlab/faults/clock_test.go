@@ -10,6 +10,7 @@ import (
 
 	"warren/executor"
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/testlab/clitest"
 	"warren/internal/testlab/lab"
 	"warren/internal/wire"
@@ -43,7 +44,7 @@ func (l *local) start() {
 	s := l.scene
 	s.t.Helper()
 	a, err := executor.New(executor.Config{
-		ID: l.id, Broker: broker.Options{URLs: []string{s.through(s.agentLink)}}, DataDir: s.dir + "/agent-" + l.id,
+		ID: l.id, Broker: broker.Options{Dial: dial.Options{URLs: []string{s.through(s.agentLink)}}}, DataDir: s.dir + "/agent-" + l.id,
 		Limits:        executor.Limits{Workers: 10, Retention: time.Second, Tolerance: lab.OneClock},
 		AllowUnsigned: true, Now: l.now, Log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	})

@@ -25,6 +25,7 @@ import (
 	"warren/internal/agent/trust"
 	"warren/internal/agent/uptime"
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/testlab/rabbit/rabbittest"
 	"warren/internal/wire"
 )
@@ -151,7 +152,7 @@ func newScene(t *testing.T, edit func(*executor.Config)) *scene {
 	url := rabbittest.Vhost(t)
 	cfg := executor.Config{
 		ID: hostName, Fleet: fleet, Aliases: []string{aliasName}, DataDir: s.dataDir, Trust: files, Log: log, Now: s.clock.Now, Uptime: s.clock.uptime,
-		Limits: executor.Limits{Tolerance: time.Second}, Broker: broker.Options{URLs: []string{url}},
+		Limits: executor.Limits{Tolerance: time.Second}, Broker: broker.Options{Dial: dial.Options{URLs: []string{url}}},
 	}
 	if edit != nil {
 		edit(&cfg)

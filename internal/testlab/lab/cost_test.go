@@ -16,6 +16,7 @@ import (
 
 	"warren/executor"
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/operator/model"
 	"warren/internal/operator/signing"
 	"warren/internal/testlab/lab"
@@ -40,7 +41,7 @@ func TestJournalCost(t *testing.T) {
 	var g errgroup.Group
 	for _, c := range []executor.Config{{ID: "on-disk", DataDir: dir}, {ID: "in-memory", NoJournal: true}} {
 		c.Limits.Tolerance = lab.OneClock
-		c.AllowUnsigned, c.Broker = true, broker.Options{URLs: []string{url}}
+		c.AllowUnsigned, c.Broker = true, broker.Options{Dial: dial.Options{URLs: []string{url}}}
 		a, err := executor.New(c)
 		if err != nil {
 			t.Fatal(err)

@@ -24,6 +24,7 @@ import (
 	"warren/internal/agent/process"
 	"warren/internal/agent/trust"
 	"warren/internal/broker"
+	"warren/internal/broker/dial"
 	"warren/internal/operator/signing"
 	"warren/internal/testlab/rabbit"
 	"warren/internal/version"
@@ -198,7 +199,7 @@ func goroutines(c Config, url, dir string) (fleet, error) {
 		a, err := executor.New(executor.Config{
 			ID: host, Version: version.Version, DataDir: dir, NoJournal: true, Records: journal.log, Trust: files, Log: log,
 			Limits: executor.Limits{Tolerance: OneClock},
-			Broker: broker.Options{URLs: beginningWith(urls, i), Heartbeat: heartbeat},
+			Broker: broker.Options{Dial: dial.Options{URLs: beginningWith(urls, i), Heartbeat: heartbeat}},
 			Runner: pooled(pool, run), Inbox: c.Inbox,
 		})
 		if err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"warren/internal/hint"
 	"warren/internal/testlab/child"
 )
 
@@ -159,7 +160,8 @@ func findWarrend(named string) (string, error) {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return "", errors.New("the agents' program warrend is neither beside this one nor in the PATH\nhint: make build, or use --in-process")
+		return "", hint.New("the agents' program warrend is neither beside this one nor in the PATH",
+			"make build, or use --in-process")
 	}
 	return path, nil
 }

@@ -2,11 +2,12 @@ package rabbit
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+
+	"warren/internal/hint"
 )
 
 // ErrNotInstalled says that this machine has no RabbitMQ server that a private
@@ -35,16 +36,19 @@ var binDirs = []string{
 func findPrograms() (programs, error) {
 	var p programs
 	if runtime.GOOS == "windows" {
-		return p, fmt.Errorf("%w\nhint: private nodes are not supported on Windows; name a running broker instead", ErrNotInstalled)
+		return p, hint.Errorf("private nodes are not supported on Windows; name a running broker instead",
+			"%w", ErrNotInstalled)
 	}
 	dir := serverDir()
 	if dir == "" {
-		return p, fmt.Errorf("%w\nhint: apt install rabbitmq-server, brew install rabbitmq, or put the sbin directory of a RabbitMQ release into PATH", ErrNotInstalled)
+		return p, hint.Errorf("apt install rabbitmq-server, brew install rabbitmq, or put the sbin directory of a RabbitMQ release into PATH",
+			"%w", ErrNotInstalled)
 	}
 	p.server = filepath.Join(dir, "rabbitmq-server")
 	p.ctl = filepath.Join(dir, "rabbitmqctl")
 	if p.epmd = erlangTool("epmd"); p.epmd == "" {
-		return p, fmt.Errorf("%w completely: there is no epmd, a part of Erlang, in PATH\nhint: put Erlang's bin directory into PATH", ErrNotInstalled)
+		return p, hint.Errorf("put Erlang's bin directory into PATH",
+			"%w completely: there is no epmd, a part of Erlang, in PATH", ErrNotInstalled)
 	}
 	p.erlCall = erlangTool("erl_call")
 	return p, nil

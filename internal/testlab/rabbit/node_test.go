@@ -18,6 +18,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
+
+	"warren/internal/hint"
 )
 
 // envChild makes the test binary a program that starts a node and waits to be killed.
@@ -223,7 +225,7 @@ func TestNotInstalled(t *testing.T) {
 	}
 	t.Setenv("PATH", t.TempDir())
 	_, err := Start(t.Context(), Config{})
-	if !errors.Is(err, ErrNotInstalled) || !strings.Contains(err.Error(), "\nhint: ") {
+	if !errors.Is(err, ErrNotInstalled) || !strings.Contains(hint.Text(err), "\nhint: ") {
 		t.Fatalf("got %v", err)
 	}
 }

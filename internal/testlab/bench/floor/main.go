@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"warren/internal/hint"
 	"warren/internal/testlab/bench/part"
 )
 
@@ -17,7 +18,7 @@ import (
 // command. It returns the exit status.
 func Main(args []string) int {
 	if err := run(args, os.Stdin, os.Stdout); err != nil {
-		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		fmt.Fprintf(os.Stderr, "error: %s\n", hint.Text(err))
 		return 1
 	}
 	return 0
@@ -34,7 +35,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	flags.IntVar(&f.Workers, "workers", 4, "commands at the same time")
 	command := flags.String("command", Noop, "what once has the hosts execute")
 	if len(args) == 0 {
-		return errors.New("warren-floor agents, client or once\nhint: warren-lab bench uses it")
+		return hint.New("warren-floor agents, client or once", "warren-lab bench uses it")
 	}
 	if err := flags.Parse(args[1:]); err != nil {
 		return err

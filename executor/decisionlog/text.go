@@ -1,0 +1,31 @@
+package decisionlog
+
+import (
+	"fmt"
+	"strings"
+
+	"warren/internal/wire"
+)
+
+// CommandLine describes in one line what a run executes.
+func CommandLine(r *wire.Run) string {
+	switch {
+	case r.Command != "":
+		return r.Command
+	case len(r.Script) > 0:
+		return fmt.Sprintf("script of %d bytes %q", len(r.Script), r.Argv)
+	}
+	return fmt.Sprintf("%q", r.Argv)
+}
+
+// maxBrief bounds what a log quotes of a reason, in bytes.
+const maxBrief = 500
+
+// Brief is the first line of a reason, shortened: it may quote a stranger's request.
+func Brief(reason string) string {
+	line, _, _ := strings.Cut(reason, "\n")
+	if len(line) > maxBrief {
+		line = strings.ToValidUTF8(line[:maxBrief], "") + "…"
+	}
+	return line
+}

@@ -1,0 +1,268 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"warren/internal/operator/groups"
+	"warren/internal/operator/model"
+)
+
+const (
+	completeTime  = 500 * time.Millisecond // for what the store is asked
+	completeTasks = 50                     // newest tasks whose ids are offered
+)
+
+// A NameStore knows the names that are completed.
+type NameStore interface {
+	Hosts(ctx context.Context) ([]string, error)
+	Tasks(ctx context.Context, limit int) ([]model.Task, error)
+}
+
+// A Completer offers words for the one at the cursor. The line editor calls it
+// in the goroutine that reads; it shares nothing with the session but the store.
+type Completer struct {
+	store   NameStore // nil where there is none
+	groups  string    // the operator's file of groups
+	grammar *kong.Node
+}
+
+// NewCompleter completes lines of a grammar. Groups is the operator's file of groups.
+func NewCompleter(store NameStore, groups string, grammar *kong.Node) *Completer {
+	return &Completer{store: store, groups: groups, grammar: grammar}
+}
+
+// Complete has the line and the cursor's position in characters.
+func (c *Completer) Complete(line string, pos int) (head string, words []string, tail string) {
+	runes := []rune(line)
+	left, tail := string(runes[:pos]), string(runes[pos:])
+	done, current, quoted := typed(left)
+	known := c.known(done, current, quoted)
+	// A list of hosts is one word; what is completed is its last name.
+	piece := current[lastName(current):]
+	if !strings.HasSuffix(left, piece) { // quotes or escapes within it
+		return left, nil, tail
+	}
+	for _, k := range known {
+		if strings.HasPrefix(k, piece) {
+			words = append(words, k)
+		}
+	}
+	return strings.TrimSuffix(left, piece), words, tail
+}
+
+// known are the words that may stand at the cursor.
+func (c *Completer) known(done []string, current string, quoted bool) []string {
+	if len(done) == 0 {
+		return names(c.grammar.Children)
+	}
+	node := ChildNamed(c.grammar, done[0])
+	if node == nil || node.Name == "help" {
+		if node == nil || len(done) > 1 {
+			return nil
+		}
+		return names(c.grammar.Children)
+	}
+	flag := flagNamed(node, done[len(done)-1])
+	if name, _, ok := strings.Cut(current, "="); ok && strings.HasPrefix(name, "--") {
+		flag = flagNamed(node, name)
+	}
+	switch {
+	case flag != nil && !flag.IsBool():
+		return c.values(flag.Name, current)
+	case quoted && node.Name != "use":
+		return nil
+	case strings.HasPrefix(current, "-"):
+		return flagNames(node)
+	case node.Name == "hosts" && len(done) == 1:
+		return names(node.Children)
+	case node.Name == "hosts", node.Name == "use":
+		return c.expressions(current)
+	case node.Name == "completion" && len(done) == 1:
+		return []string{"bash ", "zsh ", "fish "}
+	case len(node.Positional) > 0 && node.Positional[0].Name == "id" && len(done) == 1:
+		return c.tasks()
+	}
+	return nil
+}
+
+// values are those of a flag, as far as they are known.
+func (c *Completer) values(flag, current string) []string {
+	switch flag {
+	case "hosts", "host", "exclude":
+		return c.expressions(current)
+	case "outcome":
+		return model.StatusNames()
+	case "color":
+		return []string{string(ColorAuto), string(colorAlways), string(ColorNever)}
+	}
+	return nil
+}
+
+// expressions are what the last name of a host expression may be: after an @ a
+// group, or an outcome with the id of a task; else a host.
+func (c *Completer) expressions(current string) []string {
+	name := current[lastName(current):]
+	if !strings.HasPrefix(name, "@") {
+		return c.hosts()
+	}
+	word, _, ok := strings.Cut(name[1:], ":")
+	if ok && slices.Contains(model.StatusNames(), word) {
+		return c.tasksOf("@" + word + ":")
+	}
+	var known []string
+	if file, err := groups.Load(c.groups, model.StatusNames()); err == nil {
+		known = file.Names()
+	}
+	for _, word := range model.StatusNames() {
+		known = append(known, "@"+word+":")
+	}
+	return known
+}
+
+// lastName is where the last name of a list of hosts begins.
+func lastName(list string) int { return strings.LastIndexAny(list, " ,=!&^\t") + 1 }
+
+func (c *Completer) hosts() []string {
+	if c.store == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), completeTime)
+	defer cancel()
+	hosts, err := c.store.Hosts(ctx)
+	if err != nil {
+		return nil
+	}
+	return hosts
+}
+
+func (c *Completer) tasks() []string { return c.tasksOf("") }
+
+// tasksOf has the ids of the newest tasks, with what stands before them.
+func (c *Completer) tasksOf(before string) []string {
+	if c.store == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), completeTime)
+	defer cancel()
+	tasks, err := c.store.Tasks(ctx, completeTasks)
+	if err != nil {
+		return nil
+	}
+	ids := make([]string, len(tasks))
+	for i := range tasks {
+		ids[i] = before + tasks[i].ID + " "
+	}
+	return ids
+}
+
+func names(nodes []*kong.Node) []string {
+	var list []string
+	for _, n := range nodes {
+		if !n.Hidden {
+			list = append(list, n.Name+" ")
+		}
+	}
+	return list
+}
+
+func flagNames(node *kong.Node) []string {
+	var list []string
+	for _, group := range node.AllFlags(true) {
+		for _, f := range group {
+			list = append(list, "--"+f.Name+" ")
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func flagNamed(node *kong.Node, word string) *kong.Flag {
+	for _, group := range node.AllFlags(true) {
+		for _, f := range group {
+			if "--"+f.Name == word {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+// typed parts what is left of the cursor into whole words and the one that is
+// being typed, which may be within quotes.
+func typed(left string) (done []string, current string, quoted bool) {
+	var word strings.Builder
+	inWord := false
+	quote := rune(0)
+	for _, c := range left {
+		switch {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteRune(c)
+		case c == '"' || c == '\'':
+			quote, inWord = c, true
+		case c == ' ' || c == '\t':
+			if inWord {
+				done = append(done, word.String())
+				word.Reset()
+			}
+			inWord = false
+		default:
+			word.WriteRune(c)
+			inWord = true
+		}
+	}
+	return done, word.String(), quote != 0
+}
+
+// ShellWords are what current may become after the words before it.
+func (c *Completer) ShellWords(before []string, current string) []string {
+	var done []string
+	for i := range before {
+		word := strings.Trim(before[i], `"'`)
+		switch {
+		case word == "=" && len(done) > 0: // bash parts words there
+			continue
+		case len(done) == 0 && strings.HasPrefix(word, "-"): // of the whole program
+			continue
+		case len(done) == 0 && i > 0 && c.takesValue(before[i-1]):
+			continue
+		}
+		done = append(done, word)
+	}
+	current = strings.TrimLeft(current, `"'`)
+	piece := current[lastName(current):]
+	head := strings.TrimSuffix(current, piece)
+	var out []string
+	for _, word := range c.after(before, done, current) {
+		if strings.HasPrefix(word, piece) {
+			out = append(out, head+strings.TrimSuffix(word, " "))
+		}
+	}
+	return out
+}
+
+func (c *Completer) after(before, done []string, current string) []string {
+	if len(done) > 0 {
+		return c.known(done, current, false)
+	}
+	if n := len(before); n > 0 && c.takesValue(before[n-1]) {
+		return c.values(strings.TrimLeft(before[n-1], "-"), current)
+	}
+	if strings.HasPrefix(current, "-") {
+		return flagNames(c.grammar)
+	}
+	return names(c.grammar.Children)
+}
+
+// takesValue reports whether the word after this one is the value of a flag of
+// the whole program.
+func (c *Completer) takesValue(word string) bool {
+	flag := flagNamed(c.grammar, word)
+	return flag != nil && !flag.IsBool()
+}

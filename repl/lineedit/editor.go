@@ -1,0 +1,60 @@
+package lineedit
+
+import (
+	"errors"
+	"os"
+
+	"github.com/peterh/liner"
+
+	"warren/repl/term"
+)
+
+// NewEditor opens the line editor on the process's terminal, nil where the
+// terminal cannot do that. Between two lines the terminal is in its original
+// mode, so that Ctrl-C interrupts a command that waits.
+func NewEditor(out *term.Console, historyFile string, complete liner.WordCompleter) *Reader {
+	if !liner.TerminalSupported() {
+		return nil
+	}
+	original, err := liner.TerminalMode()
+	if err != nil {
+		return nil
+	}
+	keys := openKeyboard()
+	editor := keys.newLiner() // switches the terminal to editing
+	editing, err := liner.TerminalMode()
+	if err != nil {
+		_ = editor.Close()
+		return nil
+	}
+	_ = original.ApplyMode()
+	editor.SetCtrlCAborts(true)
+	editor.SetTabCompletionStyle(liner.TabPrints)
+	editor.SetBeep(false)
+	editor.SetWordCompleter(complete)
+	h := &history{path: historyFile}
+	for _, line := range h.load() {
+		editor.AppendHistory(line)
+	}
+	read := func(prompt string) (string, error) {
+		_ = editing.ApplyMode()
+		keys.open()
+		line, err := editor.Prompt(prompt)
+		keys.close()
+		_ = original.ApplyMode()
+		if errors.Is(err, liner.ErrPromptAborted) {
+			return "", term.ErrInterrupted
+		}
+		return typedText(line), err
+	}
+	keep := func(text string) {
+		if line := Pasted(text); h.add(line) {
+			editor.AppendHistory(line)
+		}
+	}
+	return &Reader{
+		read: read, keep: keep, terminal: os.Stdout, out: out,
+		erase: "\r\x1b[K", redraw: keys.redraw, // the editor's line never takes two rows
+		close: func() { keys.close(); _ = editor.Close() },
+	}
+}

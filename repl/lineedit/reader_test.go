@@ -1,0 +1,59 @@
+package lineedit
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"warren/repl/term"
+)
+
+func TestReadLine(t *testing.T) {
+	long := strings.Repeat("x", 5<<20)
+	r := bufio.NewReader(strings.NewReader("a\n\r\n" + long + "\nb\r\nc\rd"))
+	for _, want := range []string{"a", "", long, "b", "c\rd"} {
+		if got, err := ReadLine(r); err != nil || got != want {
+			t.Fatalf("%.20q (%d), %v; want %.20q", got, len(got), err, want)
+		}
+	}
+	if _, err := ReadLine(r); !errors.Is(err, io.EOF) {
+		t.Errorf("at the end: %v", err)
+	}
+}
+
+// A line that was asked for before Ctrl-C comes at the next call.
+func TestLineReaderKeepsTheLineOfAnInterruptedRead(t *testing.T) {
+	in, out := io.Pipe()
+	r := NewPlainReader(in, nil, nil)
+	interrupts := make(chan os.Signal, 1)
+	interrupts <- os.Interrupt
+	if _, err := r.Next(t.Context(), interrupts, "warren> "); !errors.Is(err, term.ErrInterrupted) {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.Next(ctx, interrupts, "warren> "); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	go func() { _, _ = out.Write([]byte("hello\n")); _ = out.Close() }()
+	if line, err := r.Next(t.Context(), interrupts, "warren> "); err != nil || line != "hello" {
+		t.Errorf("%q, %v", line, err)
+	}
+	if _, err := r.Next(t.Context(), interrupts, "warren> "); !errors.Is(err, io.EOF) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A file of commands may begin with a byte order mark.
+func TestPlainReaderSkipsByteOrderMark(t *testing.T) {
+	r := NewPlainReader(strings.NewReader("\ufefffirst\r\n\ufeffsecond\n"), nil, nil)
+	for _, want := range []string{"first", "\ufeffsecond"} {
+		if line, err := r.Next(t.Context(), nil, ""); line != want || err != nil {
+			t.Errorf("%q, %v; want %q", line, err, want)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"warren/internal/operator/hostexpr"
+	"warren/internal/wire"
+	"warren/repl/target"
+	"warren/repl/term"
+)
+
+// Agents prints a table: for eyes on a terminal, with whole times elsewhere.
+func (p *Printer) Agents(agents []target.Agent) error {
+	rows := [][]string{{"ID", "NAMES", "OS", "ARCH", "VERSION", "LABELS", "RUNNING", "ANSWERED"}}
+	for i := range agents {
+		a := &agents[i]
+		others := slices.DeleteFunc(slices.Clone(a.Names), func(name string) bool { return name == a.Agent.Agent })
+		rows = append(rows, []string{
+			a.Agent.Agent, hostexpr.Fold(others), system(&a.Facts), a.Facts.Arch, a.Facts.Version,
+			labelsText(a.Facts.Labels), busy(a), p.answeredText(a),
+		})
+	}
+	return p.out.Table(rows)
+}
+
+// system is what runs there: the distribution where it is known.
+func system(f *wire.Facts) string {
+	if f.Distribution == "" {
+		return f.OS
+	}
+	return strings.TrimSpace(f.Distribution + " " + f.DistributionVersion)
+}
+
+func labelsText(labels map[string]string) string {
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		words = append(words, name+"="+labels[name])
+	}
+	return strings.Join(words, " ")
+}
+
+// busy is the number of jobs, of an agent that can be asked.
+func busy(a *target.Agent) string {
+	switch {
+	case !a.Answers:
+		return ""
+	case a.Queued > 0:
+		return fmt.Sprintf("%d (+%d queued)", a.Running, a.Queued)
+	default:
+		return fmt.Sprint(a.Running)
+	}
+}
+
+// answeredText is when the agent has answered last.
+func (p *Printer) answeredText(a *target.Agent) string {
+	text := a.Seen.UTC().Format(time.RFC3339)
+	if p.out.OutTerminal {
+		text = "now"
+		if !a.Answers {
+			text = term.Duration(max(time.Second, time.Since(a.Seen).Truncate(time.Second))) + " ago"
+		}
+	}
+	if !a.Answers {
+		text += " (not now)"
+	}
+	return text
+}
+
+// An agentDocument is an agent in JSON. What is not known is null.
+type agentDocument struct {
+	ID                  string            `json:"id"`
+	Names               []string          `json:"names"`
+	OS                  string            `json:"os"`
+	Distribution        *string           `json:"distribution"`
+	DistributionVersion *string           `json:"distribution_version"`
+	Kernel              *string           `json:"kernel"`
+	Arch                string            `json:"arch"`
+	Version             string            `json:"version"`
+	Hostname            string            `json:"hostname"`
+	Addresses           *[]string         `json:"addresses"`
+	CPUs                *int              `json:"cpus"`
+	Memory              *int64            `json:"memory"`
+	Booted              *time.Time        `json:"booted"`
+	Labels              map[string]string `json:"labels"`
+	CodePage            *int              `json:"code_page"`
+	Started             time.Time         `json:"started"`
+	UptimeMS            int64             `json:"uptime_ms"`
+	Running             int               `json:"running"`
+	Queued              int               `json:"queued"`
+	Workers             int               `json:"workers"`
+	Disk                *wire.Disk        `json:"disk"` // why the agent cannot write to it; null where it can
+	Answered            time.Time         `json:"answered"`
+	Answers             bool              `json:"answers"` // now
+	RefusedFiles        []refusedDocument `json:"refused_files"`
+}
+
+func WriteAgents(w io.Writer, agents []target.Agent) error {
+	list := make([]agentDocument, len(agents))
+	for i := range agents {
+		list[i] = describeAgent(&agents[i])
+	}
+	return WriteJSON(w, map[string]any{"agents": list})
+}
+
+func describeAgent(a *target.Agent) agentDocument {
+	f := &a.Facts
+	d := agentDocument{
+		ID: a.Agent.Agent, Names: a.Names, OS: f.OS, Arch: f.Arch, Version: f.Version, Hostname: f.Hostname,
+		Distribution: PtrOrNil(f.Distribution), DistributionVersion: PtrOrNil(f.DistributionVersion), Kernel: PtrOrNil(f.Kernel),
+		CPUs: PtrOrNil(f.CPUs), Memory: PtrOrNil(f.Memory), CodePage: PtrOrNil(f.CodePage), Labels: f.Labels,
+		Started: time.UnixMilli(f.StartedAt).UTC(), UptimeMS: a.At - f.StartedAt,
+		Running: a.Running, Queued: a.Queued, Workers: a.Workers, Disk: PtrOrNil(a.Disk), Answered: a.Seen.UTC(), Answers: a.Answers,
+		RefusedFiles: describeRefused(a.RefusedFiles),
+	}
+	if f.Addresses != nil {
+		d.Addresses = &f.Addresses
+	}
+	if f.BootedAt != 0 {
+		booted := time.UnixMilli(f.BootedAt).UTC()
+		d.Booted = &booted
+	}
+	return d
+}

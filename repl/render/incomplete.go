@@ -1,0 +1,131 @@
+package render
+
+import (
+	"context"
+	"fmt"
+
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/model"
+	"warren/internal/wire"
+	"warren/repl/result"
+	"warren/repl/term"
+)
+
+// isWhole reports whether what is shown of a stream is all that its command printed
+// there.
+func (p *Printer) isWhole(ctx context.Context, v *result.View, j *model.Job, stream string) (bool, error) {
+	switch {
+	case j.State != model.Ended || j.Outcome == wire.Lost:
+		return false, nil
+	case result.IsWhole(result.Account(j, stream)):
+		return true, nil
+	case v.Tail == 0:
+		return false, nil
+	}
+	n, err := p.gapsIn(ctx, v, j, stream)
+	return n == 0, err
+}
+
+// A lack is what output of some hosts is missing, for one reason.
+type lack struct {
+	stream, Why string
+	hosts       []string
+	bytes       int64 // in all; 0 where nobody knows
+	Largest     int64 // that a host has produced
+}
+
+func (l *lack) String() string {
+	text := fmt.Sprintf("%s of %s: %s", l.stream, hostexpr.Fold(l.hosts), l.Why)
+	if l.bytes == 0 {
+		return text
+	}
+	return term.Bytes(l.bytes) + " of " + text
+}
+
+// The reasons of a lack that have a hint of their own.
+const (
+	LackDropped = "not kept, more than --max-output"
+	lackGone    = "gone, the agent no longer has them"
+	LackLate    = "not sent yet"
+)
+
+// Lacks finds what output of the jobs a view cannot show. Bytes that a host
+// dropped by --max-output count only where the output is handed out. With --max-output 0
+// no output was asked for, and none is missing.
+func (p *Printer) Lacks(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) ([]*lack, error) {
+	var all []*lack
+	byKind := make(map[[2]string]*lack)
+	for i := range jobs {
+		for _, stream := range v.Streams {
+			j := &jobs[i]
+			a := result.Account(j, stream)
+			why := lackOf(v, task, j, stream)
+			if why == "" {
+				continue
+			}
+			n := a.Size - a.Kept
+			if v.Tail > 0 && n > 0 {
+				var err error
+				if n, err = p.gapsIn(ctx, v, j, stream); err != nil {
+					return nil, err
+				}
+				if n == 0 {
+					continue
+				}
+			}
+			l := byKind[[2]string{stream, why}]
+			if l == nil {
+				l = &lack{stream: stream, Why: why}
+				byKind[[2]string{stream, why}] = l
+				all = append(all, l)
+			}
+			l.hosts = append(l.hosts, j.Host)
+			l.bytes += n
+			l.Largest = max(l.Largest, a.Size)
+		}
+	}
+	return all, nil
+}
+
+// lackOf says why a stream is not all that was asked for; "" where it is.
+func lackOf(v *result.View, task *model.Task, j *model.Job, stream string) string {
+	a := result.Account(j, stream)
+	switch {
+	case j.State != model.Ended || j.Outcome == wire.Lost:
+		if v.Raw || v.Save != "" { // all other views say how the job stands
+			return "there may be more, the job is " + result.JobWord(j)
+		}
+		return ""
+	case j.Started.IsZero() && !result.HasOutput(a):
+		if (v.Raw || v.Save != "") && !j.OK() && stream == v.Streams[0] {
+			return "nothing, the job is " + result.JobWord(j)
+		}
+		return ""
+	case task.MaxOutput == 0:
+		return ""
+	case a.Missing() > 0 && a.Gone:
+		return lackGone
+	case a.Missing() > 0:
+		return LackLate
+	case a.Dropped > 0 && v.HandsOut():
+		return LackDropped
+	}
+	return ""
+}
+
+// gapsIn is how many bytes are missing from what is shown of a stream.
+func (p *Printer) gapsIn(ctx context.Context, v *result.View, j *model.Job, stream string) (n int64, err error) {
+	e, err := p.excerpt(ctx, v, j, stream)
+	if err != nil {
+		return 0, err
+	}
+	at := e.from
+	for piece, err := range e.segments {
+		if err != nil {
+			return 0, err
+		}
+		n += max(0, piece.Offset-at)
+		at = piece.Offset + int64(len(piece.Data))
+	}
+	return n + max(0, result.Account(j, stream).Size-at), nil
+}

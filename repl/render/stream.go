@@ -1,0 +1,293 @@
+package render
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"warren/internal/operator/charset"
+	"warren/internal/operator/model"
+	"warren/internal/wire"
+	"warren/repl/result"
+	"warren/repl/term"
+)
+
+// A streamView prints what hosts print while they run, line by line, each with
+// its host before it: `web01 | …` on standard output, `web01 ! …` on standard
+// error, and `web01 = …` is how a job ended that did not go well.
+type streamView struct {
+	printer *Printer
+	t       *result.Tracker
+	wide    int // columns for the host
+
+	open map[int]*[2]openStream // by job: whose lines may go on
+}
+
+// An openStream is how far a stream has been read.
+type openStream struct {
+	at      int64
+	line    []byte // decoded, without its end
+	decoder *charset.Decoder
+}
+
+func (v *streamView) Interval() time.Duration               { return 0 }
+func (v *streamView) Tick(context.Context, time.Time) error { return nil }
+func (v *streamView) Write(text []byte) (int, error)        { return v.printer.out.Err.Write(text) }
+
+func (v *streamView) News(ctx context.Context) error {
+	var changed []*model.Job
+	if err := v.t.Update(ctx, v.printer.store, func(j *model.Job) { changed = append(changed, j) }); err != nil {
+		return err
+	}
+	if v.wide == 0 {
+		for i := range v.t.Jobs {
+			if j := &v.t.Jobs[i]; v.t.View.Shows(j) {
+				v.wide = min(max(v.wide, len(j.Host)), 32)
+			}
+		}
+	}
+	var out bytes.Buffer
+	for _, j := range changed {
+		if err := v.job(ctx, &out, j, false); err != nil {
+			return err
+		}
+		if out.Len() > 64<<10 {
+			if err := v.flush(&out); err != nil {
+				return err
+			}
+		}
+	}
+	return v.flush(&out)
+}
+
+func (v *streamView) flush(out *bytes.Buffer) error {
+	_, err := v.printer.out.Out.Write(out.Bytes())
+	out.Reset()
+	return err
+}
+
+// End writes what is left of jobs that lack some of their output.
+func (v *streamView) End(ctx context.Context, how ending) error {
+	if how != EndDone {
+		return nil
+	}
+	var out bytes.Buffer
+	for i := range v.t.Jobs {
+		if v.open[i] != nil {
+			if err := v.job(ctx, &out, &v.t.Jobs[i], true); err != nil {
+				return err
+			}
+		}
+	}
+	return v.flush(&out)
+}
+
+// job writes what is new of a job. Last: nothing more is waited for.
+func (v *streamView) job(ctx context.Context, out *bytes.Buffer, j *model.Job, last bool) error {
+	ended := j.State == model.Ended && (last || !j.Incomplete())
+	streams := v.open[j.Index]
+	if streams == nil {
+		streams = new([2]openStream)
+		v.open[j.Index] = streams
+	}
+	for i, stream := range v.t.View.Streams {
+		if err := v.stream(ctx, out, j, stream, &streams[i], ended); err != nil {
+			return err
+		}
+	}
+	if !ended {
+		return nil
+	}
+	delete(v.open, j.Index)
+	if !j.OK() || j.Left > 0 {
+		text := result.JobWord(j)
+		if reason := j.ReasonText(); reason != "" {
+			text += ": " + term.Line(reason)
+		}
+		v.line(out, j, '=', []byte(text))
+	}
+	return nil
+}
+
+// stream writes the lines of a stream as far as it is there without a gap, and
+// where nothing more comes, beyond gaps too.
+func (v *streamView) stream(ctx context.Context, out *bytes.Buffer, j *model.Job, stream string, o *openStream, ended bool) error {
+	mark := byte('|')
+	if stream == wire.Stderr {
+		mark = '!'
+	}
+	if o.decoder == nil {
+		o.decoder = v.t.View.EncodingOf(j).NewDecoder()
+	}
+	gap := func(n int64) {
+		v.rest(out, j, mark, o)
+		v.line(out, j, '=', []byte(gapText(j, stream, n)))
+	}
+	if o.at < result.Account(j, stream).Size {
+		for piece, err := range v.printer.store.Output(ctx, j.ID, stream, o.at) {
+			if err != nil {
+				return err
+			}
+			if piece.Offset > o.at {
+				if !ended {
+					break
+				}
+				gap(piece.Offset - o.at)
+			}
+			v.text(out, j, mark, o, piece.Data)
+			o.at = piece.Offset + int64(len(piece.Data))
+		}
+	}
+	if ended {
+		if missing := result.Account(j, stream).Size - o.at; missing > 0 {
+			gap(missing)
+		}
+		v.rest(out, j, mark, o)
+	}
+	return nil
+}
+
+// text writes whole lines and keeps the beginning of the next.
+func (v *streamView) text(out *bytes.Buffer, j *model.Job, mark byte, o *openStream, data []byte) {
+	o.line = o.decoder.Decode(o.line, data, false)
+	for {
+		end := bytes.IndexByte(o.line, '\n')
+		if end < 0 {
+			break
+		}
+		v.line(out, j, mark, o.line[:end])
+		o.line = append(o.line[:0], o.line[end+1:]...)
+	}
+	if len(o.line) > longestLine {
+		whole := wholeRunes(o.line)
+		v.line(out, j, mark, o.line[:whole])
+		o.line = append(o.line[:0], o.line[whole:]...)
+	}
+}
+
+// rest writes a line that the command has not ended.
+func (v *streamView) rest(out *bytes.Buffer, j *model.Job, mark byte, o *openStream) {
+	o.line = o.decoder.Decode(o.line, nil, true)
+	if len(o.line) > 0 {
+		v.line(out, j, mark, o.line)
+		o.line = nil
+	}
+}
+
+func (v *streamView) line(out *bytes.Buffer, j *model.Job, mark byte, line []byte) {
+	text := string(line)
+	if v.printer.out.OutTerminal {
+		text = strings.TrimSuffix(term.Text(append(line, '\n')), "\n")
+	}
+	head := term.Pad(j.Host, v.wide)
+	if mark != '|' {
+		head = result.PaintJob(v.printer.out.Paint, j, head)
+	}
+	fmt.Fprintf(out, "%s %c %s\n", head, mark, text)
+}
+
+// A RecordView prints the records of --jsonl as they come.
+type RecordView struct {
+	printer *Printer
+	t       *result.Tracker
+	output  bool // with --stream
+	told    map[int]bool
+	at      map[int]*[2]int64
+}
+
+func (v *RecordView) Interval() time.Duration               { return 0 }
+func (v *RecordView) Tick(context.Context, time.Time) error { return nil }
+func (v *RecordView) Write(text []byte) (int, error)        { return v.printer.out.Err.Write(text) }
+
+func (v *RecordView) News(ctx context.Context) error {
+	return v.records(ctx, false)
+}
+
+func (v *RecordView) records(ctx context.Context, last bool) error {
+	var ended []model.Job
+	var changed []*model.Job
+	first := v.t.Rev < 0
+	if err := v.t.Update(ctx, v.printer.store, func(j *model.Job) { changed = append(changed, j) }); err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if first {
+		if err := WriteJSON(&out, taskRecord{"task", describeTask(&v.t.Task)}); err != nil {
+			return err
+		}
+	}
+	if last {
+		changed = nil
+		for i := range v.t.Jobs {
+			if v.t.View.Shows(&v.t.Jobs[i]) {
+				changed = append(changed, &v.t.Jobs[i])
+			}
+		}
+	}
+	for _, j := range changed {
+		if v.told[j.Index] {
+			continue
+		}
+		if v.output {
+			if err := v.pieces(ctx, &out, j); err != nil {
+				return err
+			}
+		}
+		if last || j.State == model.Ended && j.Outcome != wire.Lost && !j.Incomplete() {
+			v.told[j.Index] = true
+			delete(v.at, j.Index)
+			ended = append(ended, *j)
+		}
+	}
+	if _, err := v.printer.out.Out.Write(out.Bytes()); err != nil {
+		return err
+	}
+	return v.printer.printJobRecords(ctx, v.t.View, ended)
+}
+
+// pieces prints the output that is new.
+func (v *RecordView) pieces(ctx context.Context, out io.Writer, j *model.Job) error {
+	at := v.at[j.Index]
+	if at == nil {
+		at = new([2]int64)
+		v.at[j.Index] = at
+	}
+	for i, stream := range v.t.View.Streams {
+		if at[i] >= result.Account(j, stream).Size {
+			continue
+		}
+		for piece, err := range v.printer.store.Output(ctx, j.ID, stream, at[i]) {
+			if err != nil {
+				return err
+			}
+			if piece.Offset > at[i] && j.State != model.Ended {
+				break // what is before it may still come
+			}
+			if err := WriteJSON(out, describePiece(j, stream, piece)); err != nil {
+				return err
+			}
+			at[i] = piece.Offset + int64(len(piece.Data))
+		}
+	}
+	return nil
+}
+
+func (v *RecordView) End(ctx context.Context, how ending) error {
+	if how == EndDone {
+		if err := v.records(ctx, true); err != nil {
+			return err
+		}
+	}
+	task, err := v.printer.store.Find(context.WithoutCancel(ctx), v.t.Task.ID)
+	if err != nil {
+		return err
+	}
+	kind := "end"
+	if how != EndDone {
+		kind = "detached"
+	}
+	return WriteJSON(v.printer.out.Out, taskRecord{kind, describeTask(&task)})
+}

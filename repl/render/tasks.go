@@ -1,0 +1,32 @@
+package render
+
+import (
+	"fmt"
+	"time"
+
+	"warren/internal/operator/model"
+	"warren/repl/result"
+	"warren/repl/term"
+)
+
+// Tasks prints a table: for eyes on a terminal, with whole ids and times
+// elsewhere.
+func (p *Printer) Tasks(tasks []model.Task) error {
+	if len(tasks) == 0 {
+		return nil
+	}
+	rows := [][]string{{"ID", "CREATED", "HOSTS", "STATE", "COMMAND"}}
+	now := time.Now()
+	for i := range tasks {
+		t := &tasks[i]
+		id, created := t.ID, t.Created.UTC().Format(time.RFC3339)
+		if p.out.OutTerminal {
+			id, created = result.ShortID(t.ID), term.Duration(now.Sub(t.Created).Truncate(time.Second))+" ago"
+			if now.Sub(t.Created) < time.Second {
+				created = "now"
+			}
+		}
+		rows = append(rows, []string{id, created, fmt.Sprint(t.Hosts), result.StateText(t), term.Line(t.Command)})
+	}
+	return p.out.Table(rows)
+}

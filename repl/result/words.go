@@ -1,0 +1,110 @@
+package result
+
+import (
+	"fmt"
+	"strings"
+
+	"warren/internal/operator/model"
+	"warren/internal/wire"
+	"warren/repl/term"
+)
+
+// JobWord is how a job stands: "ok", "exited 3", "running", "unreachable", "ok, 1
+// process left running".
+func JobWord(j *model.Job) string {
+	if j.State == model.Ended && j.Left > 0 {
+		return fmt.Sprintf("%s, %s left running", outcomeWord(j), term.PluralOf(j.Left, "process", "processes"))
+	}
+	return outcomeWord(j)
+}
+
+// outcomeWord is jobWord without the processes that live on.
+func outcomeWord(j *model.Job) string {
+	switch {
+	case j.State != model.Ended:
+		return j.State.Text().Word
+	case j.OK():
+		return model.StatusOK
+	case j.Outcome == wire.Exited:
+		return fmt.Sprintf("exited %d", j.ExitCode)
+	case j.Outcome == wire.Signaled && j.Signal != "":
+		return "signaled " + term.Line(j.Signal)
+	default:
+		return model.OutcomeText(j.Outcome).Word
+	}
+}
+
+// isUnknown reports whether nobody can say what became of a job that ended so.
+func isUnknown(o wire.Outcome) bool { return o == wire.Lost }
+
+// count sums jobs up.
+func CountJobs(jobs []model.Job) model.Summary {
+	sum := model.Summary{Hosts: len(jobs), Outcomes: make(map[wire.Outcome]int)}
+	for i := range jobs {
+		switch j := &jobs[i]; {
+		case j.State != model.Ended:
+			continue
+		case j.OK():
+			sum.OK++
+		default:
+			sum.Outcomes[j.Outcome]++
+		}
+		sum.Ended++
+	}
+	return sum
+}
+
+// summaryText is "2 ok, 1 unreachable".
+func summaryText(sum model.Summary) string {
+	var parts []string
+	if sum.OK > 0 {
+		parts = append(parts, fmt.Sprintf("%d ok", sum.OK))
+	}
+	for _, o := range model.Outcomes {
+		if n := sum.Outcomes[o]; n > 0 {
+			parts = append(parts, model.CountText(o, n))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// StateText is "done: 2 ok" or "running, 2 of 3 ended: 2 ok".
+func StateText(t *model.Task) string {
+	text := summaryText(t.Summary)
+	if text != "" {
+		text = ": " + text
+	}
+	if t.Done() {
+		return "done" + text
+	}
+	state := "running"
+	if t.Cancel {
+		state = "being canceled"
+	}
+	return fmt.Sprintf("%s, %d of %d ended%s", state, t.Summary.Ended, t.Hosts, text)
+}
+
+// PaintJob colors a text by how a job stands.
+func PaintJob(p term.Paint, j *model.Job, text string) string {
+	switch {
+	case j.OK():
+		return p.OK(text)
+	case j.State != model.Ended || isUnknown(j.Outcome):
+		return p.Doubt(text)
+	}
+	return p.Bad(text)
+}
+
+// PaintTask colors a text by how a task stands.
+func PaintTask(p term.Paint, t *model.Task, text string) string {
+	switch {
+	case !t.Done():
+		return p.Doubt(text)
+	case t.Summary.OK == t.Hosts:
+		return p.OK(text)
+	}
+	return p.Bad(text)
+}
+
+// ShortID is the part of a task's id that people type.
+func ShortID(id string) string { return id[:min(8, len(id))] }

@@ -1,0 +1,59 @@
+package target
+
+import (
+	"time"
+
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/model"
+	"warren/repl/result"
+	"warren/repl/term"
+)
+
+// Clocks remembers the hosts whose clocks have been told to be off.
+type Clocks struct{ told map[string]bool }
+
+// Warn tells, once for each host, whose clock is off.
+func (c *Clocks) Warn(out *term.Console, skews map[string]time.Duration) {
+	var ahead, behind []string
+	var most [2]time.Duration
+	for host, d := range skews {
+		if d == 0 || c.told[host] {
+			continue
+		}
+		if c.told == nil {
+			c.told = map[string]bool{}
+		}
+		c.told[host] = true
+		if d > 0 {
+			ahead, most[0] = append(ahead, host), max(most[0], d)
+		} else {
+			behind, most[1] = append(behind, host), max(most[1], -d)
+		}
+	}
+	for i, word := range []string{"ahead of", "behind"} {
+		if hosts := [][]string{ahead, behind}[i]; len(hosts) > 0 {
+			out.Note("warning: the clock of %s is %s this one, by up to %s", hostexpr.Fold(hosts), word, most[i].Round(time.Second))
+			out.Note("hint: set both by NTP: a host that is off by more than its --clock-tolerance refuses jobs")
+		}
+	}
+}
+
+// ClocksOfJobs are the clocks by which hosts accepted jobs of a task, just read.
+func ClocksOfJobs(task *model.Task, jobs []model.Job, now time.Time) map[string]time.Duration {
+	skews := map[string]time.Duration{}
+	for i := range jobs {
+		if at := jobs[i].Accepted; !at.IsZero() {
+			skews[jobs[i].Host] = result.Skew(at, task.Created, now)
+		}
+	}
+	return skews
+}
+
+// clocksOfAgents are the clocks of those who have just answered a discover.
+func clocksOfAgents(agents []model.Agent) map[string]time.Duration {
+	skews := map[string]time.Duration{}
+	for _, a := range agents {
+		skews[a.Agent] = result.Skew(time.UnixMilli(a.At), a.Seen.Add(-discoverTime), a.Seen)
+	}
+	return skews
+}

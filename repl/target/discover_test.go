@@ -1,0 +1,56 @@
+package target
+
+import (
+	"testing"
+	"time"
+
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/model"
+	"warren/internal/wire"
+	"warren/repl/cli"
+)
+
+// Named hosts are taken as soon as they have answered, however loud it is; who is
+// not named is waited for until it is quiet, and where he has answered lately,
+// until he does.
+func TestRollCall(t *testing.T) {
+	agents := func(names ...string) (out []model.Agent) {
+		for _, name := range names {
+			out = append(out, model.Agent{Hello: wire.Hello{Agent: name, Names: []string{name, name + ".alias"}}})
+		}
+		return out
+	}
+	for _, tt := range []struct {
+		name     string
+		hosts    string // named
+		minHosts int
+		lately   []model.Agent
+		answers  []model.Agent
+		quiet    time.Duration
+		want     bool
+	}{
+		{"all named", "a,b.alias", 0, agents("a", "b", "c"), agents("a", "b"), 0, true},
+		{"one named is missing", "a,b", 0, nil, agents("a", "c"), time.Hour, false},
+		{"not quiet", "", 0, nil, agents("a"), helloQuiet, false},
+		{"quiet", "", 0, nil, agents("a"), helloQuiet + 1, true},
+		{"nobody", "", 0, nil, nil, time.Hour, false},
+		{"as many as wanted", "", 2, nil, agents("a", "b"), helloQuiet + 1, true},
+		{"as many as wanted, not quiet", "", 2, nil, agents("a", "b"), 0, false},
+		{"fewer than wanted", "", 3, nil, agents("a", "b"), time.Hour, false},
+		{"one of lately is missing, another is new", "", 0, agents("a", "b"), agents("a", "c"), time.Hour, false},
+		{"all of lately and another", "", 0, agents("a", "b"), agents("a", "b", "c"), helloQuiet + 1, true},
+	} {
+		var set *hostexpr.Set
+		if tt.hosts != "" {
+			var err error
+			if set, err = hostexpr.Parse(tt.hosts, 10); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := Flags{MinHosts: cli.Count(tt.minHosts)}
+		call := rollCall{named: set != nil, lately: tt.lately, complete: func(answers []model.Agent) bool { return c.complete(set, answers) }}
+		if got := call.enough(tt.answers, tt.quiet); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}

@@ -1,0 +1,27 @@
+package target
+
+import (
+	"slices"
+	"testing"
+
+	"warren/internal/operator/model"
+	"warren/internal/wire"
+)
+
+func TestRivals(t *testing.T) {
+	agent := func(rivals int, names ...string) model.Agent {
+		return model.Agent{Hello: wire.Hello{Agent: names[0], Names: names}, Rivals: rivals}
+	}
+	two := agent(1, "f")
+	two.TwoLogins = true
+	got := duplicates([]model.Agent{two, agent(0, "a", "x"), agent(1, "b"), agent(0, "c", "a"), agent(0, "d", "x", "y"), agent(0, "e", "z")})
+	want := []string{
+		"two logins at the broker answer as f; the first answer is shown",
+		"2 agents have answered by the id b; the first is shown",
+		"a is claimed by c too",
+		"x is claimed by both a and d",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}

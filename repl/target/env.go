@@ -1,0 +1,30 @@
+package target
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"warren/internal/operator/model"
+	"warren/repl/term"
+)
+
+// An Store knows the agents that have answered, and the hosts of earlier tasks.
+type Store interface {
+	Agents(ctx context.Context, since time.Time) ([]model.Agent, error)
+	Jobs(ctx context.Context, task string) ([]model.Job, error)
+}
+
+// A Env is what choosing hosts needs of its process.
+type Env struct {
+	Out    *term.Console
+	Input  io.Reader // that - names; nil where standard input brings the commands
+	Groups string    // the operator's file of groups, or directory of such files
+	Clocks *Clocks
+
+	Store         func() Store // once Connect or FindTask has returned
+	Connect       func(ctx context.Context) error
+	Discover      func(ctx context.Context, wait time.Duration, enough func(answers []model.Agent, quiet time.Duration) bool) ([]model.Agent, error)
+	FindTask      func(ctx context.Context, id, command string) (model.Task, error)
+	Interruptible func(ctx context.Context, wait func(ctx context.Context) error) error
+}

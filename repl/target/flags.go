@@ -1,0 +1,122 @@
+package target
+
+import (
+	"context"
+	"fmt"
+
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/where"
+	"warren/repl/cli"
+	"warren/repl/term"
+)
+
+// Flags are the flags that say which hosts a command is about. Those with
+// the tag below are for hosts expand and hosts fold too.
+type Flags struct {
+	Hosts     []string  `placeholder:"EXPR" sep:"none" help:"Where: names, addresses, ranges as in web[01-20,30], groups as in @web, with blanks or commas between. May be repeated."`
+	HostsFile []string  `placeholder:"FILE" sep:"none" below:"" help:"Hosts from a file, an expression on each line; - is standard input."`
+	Exclude   []string  `placeholder:"EXPR" sep:"none" below:"" help:"Hosts to leave out."`
+	Where     *string   `placeholder:"CONDITION" help:"Only the agents that answer and of which this is true, as in 'role == \"web\" and cpus >= 8'."`
+	MinHosts  cli.Count `placeholder:"N" help:"Fail, before anything is sent, where fewer hosts answer."`
+}
+
+// Named returns the hosts that are named, nil where none is: --where alone.
+func (c *Flags) Named(ctx context.Context, env *Env) (*hostexpr.Set, error) {
+	if len(c.Hosts) == 0 && len(c.HostsFile) == 0 {
+		return nil, nil
+	}
+	exprs, err := c.Expressions("--hosts", c.Hosts, env.Input)
+	if err != nil {
+		return nil, err
+	}
+	return c.Without(ctx, env, exprs)
+}
+
+// Without returns the hosts of the expressions that are not left out, at least
+// one.
+func (c *Flags) Without(ctx context.Context, env *Env, exprs []Expression) (*hostexpr.Set, error) {
+	set, err := env.Evaluate(ctx, exprs)
+	if err != nil {
+		return nil, err
+	}
+	excluded, err := c.excluded(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	if set.Subtract(excluded); set.Len() == 0 {
+		return nil, cli.Usage("hosts expand shows what an expression stands for", "no host is left: the expressions stand for none")
+	}
+	return set, nil
+}
+
+// excluded returns the hosts to leave out.
+func (c *Flags) excluded(ctx context.Context, env *Env) (*hostexpr.Set, error) {
+	exprs, err := (&Flags{}).Expressions("--exclude", c.Exclude, nil)
+	if err != nil {
+		return nil, err
+	}
+	return env.Evaluate(ctx, exprs)
+}
+
+// condition reads --where; nil is none.
+func (c *Flags) condition() (*where.Condition, error) {
+	if c.Where == nil {
+		return nil, nil
+	}
+	condition, err := where.Parse(*c.Where)
+	if err != nil {
+		return nil, cli.WithStatus(cli.ExitUsage, fmt.Errorf("--where: %w", err))
+	}
+	return condition, nil
+}
+
+// ChooseHosts returns the hosts that a task is for, at least one, and tells what
+// is odd about them. Agents are asked only where that is needed.
+func (c *Flags) ChooseHosts(ctx context.Context, env *Env) ([]string, error) {
+	set, err := c.Named(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	if set == nil && c.Where == nil {
+		return nil, cli.Usage(`say where: run "COMMAND" --hosts "web01 web02"`, "run: no hosts are given")
+	}
+	if set != nil {
+		if repeated := set.Repeated(); len(repeated) > 0 {
+			env.Out.Note("named more than once, counted once: %s", hostexpr.Fold(repeated))
+		}
+	}
+	if c.Where == nil && c.MinHosts == 0 {
+		return set.Names(), nil
+	}
+	choice, err := c.Ask(ctx, env, set, false)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Where == nil:
+		return set.Names(), nil
+	case len(choice.hosts) == 0:
+		return nil, &cli.Error{Status: cli.ExitFailed, Text: "no host is chosen: of none that answers --where is true", Hint: "hosts shows who answers, with facts and labels"}
+	case len(choice.Silent) > 0:
+		env.Out.Note("not chosen, since no agent answers: %s", hostexpr.Fold(choice.Silent))
+	case len(choice.gone) > 0:
+		env.Out.Note("not chosen, since they do not answer now; --where was true of them earlier: %s", hostexpr.Fold(choice.gone))
+	}
+	return choice.hosts, nil
+}
+
+// tooFew is the error of --min-hosts.
+func (c *Flags) tooFew(n int, silent []string) error {
+	answer := "answer"
+	if n == 1 {
+		answer = "answers"
+	}
+	text := fmt.Sprintf("%s %s, and --min-hosts wants %d", term.Plural(n, "host"), answer, c.MinHosts)
+	if c.Where != nil {
+		text = fmt.Sprintf("--where is true of %s that %s, and --min-hosts wants %d", term.Plural(n, "host"), answer, c.MinHosts)
+	}
+	hint := "hosts --all shows also who has answered earlier"
+	if len(silent) > 0 {
+		hint = "no agent answers to " + hostexpr.Fold(silent)
+	}
+	return &cli.Error{Status: cli.ExitFailed, Text: text, Hint: hint}
+}

@@ -1,0 +1,143 @@
+package term
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+)
+
+// A Console writes to the operator's terminal, or to the files that stand in for
+// it. Notes may come from any goroutine. At most one surface at a time is drawn in
+// place: a note is printed above it, never into it.
+type Console struct {
+	IO
+	Paint Paint // of standard output
+
+	mu      sync.Mutex // held while a note is written, and while the surface is drawn
+	surface Surface    // nil where nothing is drawn in place
+}
+
+// A Surface is text that stands at the bottom of the terminal and changes there:
+// the live view, or the line that is being edited. The console calls Hide and Show
+// while it holds its lock.
+type Surface interface {
+	Hide() // takes the text off the terminal
+	Show() // draws it again
+}
+
+func NewConsole(io IO, paint Paint) *Console { return &Console{IO: io, Paint: paint} }
+
+// Width is the number of columns of standard output; 0 where that is no terminal.
+func (c *Console) Width() int {
+	if !c.OutTerminal || c.Size == nil {
+		return 0
+	}
+	columns, _ := c.Size()
+	return columns
+}
+
+// Note writes a line that is neither result nor error to standard error, where that
+// is a terminal broken at blanks. Any goroutine may call it.
+func (c *Console) Note(format string, args ...any) {
+	width := 0
+	if c.ErrTerminal && c.Size != nil {
+		width, _ = c.Size()
+	}
+	text := Wrap(Line(fmt.Sprintf(format, args...)), width) + "\n"
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.surface == nil || !c.ErrTerminal {
+		_, _ = io.WriteString(c.Err, text)
+		return
+	}
+	c.surface.Hide()
+	_, _ = io.WriteString(c.Err, text)
+	c.surface.Show()
+}
+
+// SetSurface makes s the surface.
+func (c *Console) SetSurface(s Surface) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.surface = s
+}
+
+// DropSurface ends what SetSurface has begun.
+func (c *Console) DropSurface(s Surface) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.surface == s {
+		c.surface = nil
+	}
+}
+
+// Print writes results through a buffer that is flushed at the end.
+func (c *Console) Print(write func(w *bufio.Writer) error) error {
+	w := bufio.NewWriterSize(c.Out, 64<<10)
+	if err := write(w); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// Lines writes results, a line each.
+func (c *Console) Lines(lines []string) error {
+	return c.Print(func(w *bufio.Writer) error {
+		for _, line := range lines {
+			fmt.Fprintln(w, line)
+		}
+		return nil
+	})
+}
+
+// Table aligns columns; on a terminal each row is cut to one line.
+func (c *Console) Table(rows [][]string) error {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if cell == "" {
+				cell = "-"
+			}
+			row[i] = Line(cell)
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], Width(row[i]))
+		}
+	}
+	return c.Print(func(w *bufio.Writer) error {
+		for _, row := range rows {
+			var line strings.Builder
+			for i, cell := range row {
+				line.WriteString(Pad(cell, widths[i]+2))
+			}
+			fmt.Fprintln(w, Clip(strings.TrimRight(line.String(), " "), c.Width()))
+		}
+		return nil
+	})
+}
+
+// Page writes results, through the pager where they are long and a person reads
+// them. Paged says that the pager ran: what was typed meanwhile was for it.
+func (c *Console) Page(write func(w *bufio.Writer) error) (paged bool, err error) {
+	if !c.OutTerminal || c.Size == nil {
+		return false, c.Print(write)
+	}
+	words := pagerWords()
+	if words == nil {
+		return false, c.Print(write)
+	}
+	p := &pager{out: c.Out, words: words, screen: c.Size}
+	w := bufio.NewWriterSize(p, 64<<10)
+	if err = write(w); err == nil {
+		err = w.Flush()
+	}
+	err = errors.Join(err, p.close())
+	if errors.Is(err, errPagerLeft) {
+		err = nil
+	}
+	return p.cmd != nil, err
+}
