@@ -14,7 +14,6 @@ import (
 type batch struct {
 	requests []*applying
 	updates  int
-	ended    int // of these
 	bytes    int
 }
 
@@ -23,9 +22,6 @@ func (b *batch) add(r *applying) {
 	b.updates += len(r.updates)
 	for _, u := range r.updates {
 		b.bytes += outputBytes(u)
-		if _, ended := u.Reply.(*wire.Ended); ended {
-			b.ended++
-		}
 	}
 }
 

@@ -17,24 +17,11 @@ const (
 	batchBytes   = 4 << 20
 )
 
-// With more than few jobs under way, beside those that it ends, a
-// transaction waits for gather, so that what comes in meanwhile shares it: one costs as
-// much as ten updates, and replies of a fleet come one by one. Whoever waits for a few
-// hosts, or for the last of many, waits for nothing; nor does anybody while such a wait
-// has brought nothing, as where the jobs wait for each other, or run for hours, until
-// two updates come together again.
-const (
-	few    = 16
-	gather = 10 * time.Millisecond
-)
-
 // An actor is the state of Run. Its methods are called by Run's goroutine only.
 type actor struct {
 	path string
 	log  *slog.Logger
 	tx   *txer
-
-	vain bool // the last wait has brought nothing, and no transaction had two updates since
 
 	live    liveJobs
 	named   map[string]bool         // in table hosts, put there by this process
@@ -119,55 +106,28 @@ func (a *actor) drain(inbox <-chan request) {
 	}
 }
 
-// take carries a request out, together with those updates that are waiting
-// behind it, or come while it gathers, in their order.
+// take carries a request out, together with the updates that are waiting behind
+// it, in their order.
 func (a *actor) take(r request, inbox <-chan request) {
 	var b batch
-	var gathered <-chan time.Time // nil: what waits is all
 	for r != nil {
 		switch r := r.(type) {
 		case *applying:
 			b.add(r)
-			switch more := len(a.live)-b.ended > few; {
-			case !more || a.vain:
-				gathered = nil
-			case gathered == nil:
-				gathered = time.After(gather)
-			}
 		case calling:
 			a.commit(&b) // what came before it
-			b, gathered = batch{}, nil
+			b = batch{}
 			r(a)
 		}
 		r = nil
 		if !b.full() {
-			r = next(inbox, gathered)
+			select {
+			case r = <-inbox:
+			default:
+			}
 		}
-	}
-	switch {
-	case b.updates > 1:
-		a.vain = false
-	case gathered != nil:
-		a.vain = true
 	}
 	a.commit(&b)
-}
-
-// next is the next request: one that waits, or comes before gathered gives, where
-// there is such a channel.
-func next(inbox <-chan request, gathered <-chan time.Time) (r request) {
-	select {
-	case r = <-inbox:
-		return r
-	default:
-	}
-	if gathered != nil {
-		select {
-		case r = <-inbox:
-		case <-gathered:
-		}
-	}
-	return r
 }
 
 // end closes what the actor has handed out.

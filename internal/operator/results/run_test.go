@@ -255,73 +255,32 @@ func withActor(t *testing.T, opts Options, f func(*actor)) {
 	})
 }
 
-// A transaction waits for others as long as many jobs are left to wait for.
-func TestGathering(t *testing.T) {
-	ended := func(j model.Job) Update { return Update{Job: j.ID, Reply: exited(j, 0, "")} }
-	sent := func(j model.Job) Update { return Update{Job: j.ID, State: model.Sent} }
-	for name, c := range map[string]struct {
-		live, updates int
-		update        func(model.Job) Update
-		waits         bool
-	}{
-		"few":                       {few, 1, sent, false},
-		"many":                      {few + 1, 1, sent, true},
-		"one of many has ended":     {few + 2, 1, ended, true},
-		"few are left":              {few + 1, 1, ended, false},
-		"the last of many":          {5 * few, 5 * few, ended, false},
-		"news of many, none has it": {5 * few, 5 * few, sent, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			withActor(t, Options{}, func(a *actor) {
-				task, jobs := newTask(c.live)
-				if _, err := a.addTask(task, jobs); err != nil {
-					t.Error(err)
-				}
-				synctest.Test(t, func(t *testing.T) {
-					var us []Update
-					for _, j := range jobs[:c.updates] {
-						us = append(us, c.update(j))
-					}
-					answer := make(chan error, 1)
-					begun := time.Now()
-					a.take(&applying{us, answer}, make(chan request))
-					if waited := time.Since(begun); waited != 0 != c.waits || waited > gather {
-						t.Errorf("waited for %v", waited)
-					}
-					if err := <-answer; err != nil {
-						t.Error(err)
-					}
-				})
-			})
-		})
-	}
-}
-
-// A wait that has brought nothing is not repeated, before two updates come together:
-// jobs that wait for each other would be held up by each.
-func TestGatheringInVain(t *testing.T) {
+// An update does not wait for others, however many jobs are under way; those that
+// have come meanwhile share its transaction.
+func TestWaitingUpdatesShareTransaction(t *testing.T) {
 	withActor(t, Options{}, func(a *actor) {
-		task, jobs := newTask(3 * few)
+		task, jobs := newTask(100)
 		if _, err := a.addTask(task, jobs); err != nil {
 			t.Error(err)
 		}
+		row, hosts, err := a.tx.taskRow(task.ID)
+		if err != nil {
+			t.Error(err)
+		}
 		synctest.Test(t, func(t *testing.T) {
-			for i, c := range []struct {
-				updates int
-				waits   bool
-			}{{1, true}, {1, false}, {1, false}, {2, false}, {2, true}, {1, true}} {
-				var us []Update
-				for _, j := range jobs[:c.updates] {
-					us = append(us, Update{Job: j.ID, State: model.Sent})
+			for i, waiting := range []int{0, 3, 10} {
+				inbox := make(chan request, waiting)
+				answers := make(chan error, waiting+1)
+				for _, j := range jobs[1 : waiting+1] {
+					inbox <- &applying{[]Update{{Job: j.ID, Reply: exited(j, 0, "")}}, answers}
 				}
-				answer := make(chan error, 1)
 				begun := time.Now()
-				a.take(&applying{us, answer}, make(chan request))
-				if waited := time.Since(begun); waited != 0 != c.waits {
-					t.Errorf("transaction %d has waited for %v", i, waited)
+				a.take(&applying{[]Update{{Job: jobs[50+i].ID, State: model.Sent}}, answers}, inbox)
+				if waited := time.Since(begun); waited != 0 || len(answers) != waiting+1 {
+					t.Errorf("with %d behind it: %d answers after %v", waiting, len(answers), waited)
 				}
-				if err := <-answer; err != nil {
-					t.Error(err)
+				if sum, err := a.tx.summary(row, hosts); err != nil || sum.Rev != int64(i+1) {
+					t.Errorf("with %d behind it: revision %d, want %d, %v", waiting, sum.Rev, i+1, err)
 				}
 			}
 		})
