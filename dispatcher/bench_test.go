@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -19,7 +20,7 @@ type fleet struct {
 	ends map[string]chan results.Progress
 }
 
-func (f *fleet) Add(_ context.Context, _ results.Task, jobs []results.Job) (chs []<-chan results.Progress, _ error) {
+func (f *fleet) Add(_ context.Context, _ model.Task, jobs []model.Job) (chs []<-chan results.Progress, _ error) {
 	for _, j := range jobs {
 		ch := make(chan results.Progress, 1)
 		f.ends[j.ID] = ch
@@ -63,7 +64,7 @@ func BenchmarkFleet(b *testing.B) {
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		b.StartTimer()
-		task, err := d.Submit(ctx, results.Spec{
+		task, err := d.Submit(ctx, model.Spec{
 			Command: "true", Hosts: hosts, StartTimeout: time.Minute,
 			Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
 		})
@@ -81,7 +82,7 @@ func BenchmarkFleet(b *testing.B) {
 		heap += float64(during.HeapAlloc-before.HeapAlloc) / n
 		b.StartTimer()
 		for _, ch := range f.ends {
-			ch <- results.Progress{State: results.Ended, OK: true}
+			ch <- results.Progress{State: model.Ended, OK: true}
 			close(ch)
 		}
 		if err := d.Settled(ctx, task.ID); err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"warren/internal/broker"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -15,11 +16,11 @@ import (
 // and nothing kept: the request is of a type of its own, and no task. It returns
 // when each host has answered or is known to be absent, or when ctx ends; then
 // those that have not answered are told as silent.
-func (d *Dispatcher) Check(ctx context.Context, spec results.Spec) ([]results.Check, error) {
-	e := &examination{d: d, checks: make([]results.Check, len(spec.Hosts)), index: map[string]int{}}
+func (d *Dispatcher) Check(ctx context.Context, spec model.Spec) ([]model.Check, error) {
+	e := &examination{d: d, checks: make([]model.Check, len(spec.Hosts)), index: map[string]int{}}
 	task := uuid.NewString()
 	for i, h := range spec.Hosts {
-		j := results.Job{ID: uuid.NewString(), Task: task, Host: h, Index: i}
+		j := model.Job{ID: uuid.NewString(), Task: task, Host: h, Index: i}
 		e.jobs, e.index[j.ID], e.checks[i].Host = append(e.jobs, j), i, h
 	}
 	run := spec.Run
@@ -55,11 +56,12 @@ func (d *Dispatcher) Check(ctx context.Context, spec results.Spec) ([]results.Ch
 type examination struct {
 	d      *Dispatcher
 	letter letter
-	jobs   []results.Job
-	checks []results.Check
+	jobs   []model.Job
+	checks []model.Check
 	index  map[string]int // by job
 	done   int
-	left   []int // to be sent, in order
+	known  []bool // of each job: its host has answered, or cannot
+	left   []int  // to be sent, in order
 }
 
 // noAnswer is why a host that was asked has not answered, as long as it has not.
@@ -67,6 +69,7 @@ const noAnswer = "no answer"
 
 func (e *examination) ask(ctx context.Context, answers <-chan results.CheckAnswer) {
 	verdicts := make(chan broker.Verdict, len(e.jobs)) // one publication of each is in flight
+	e.known = make([]bool, len(e.jobs))
 	for i := range e.jobs {
 		e.checks[i].Reason = noAnswer
 		e.left = append(e.left, i)
@@ -107,21 +110,18 @@ func (e *examination) ask(ctx context.Context, answers <-chan results.CheckAnswe
 // silent are the hosts to be asked again.
 func (e *examination) silent(flying map[int]bool) (left []int) {
 	for i := range e.jobs {
-		if e.open(i) && !flying[i] {
+		if !e.known[i] && !flying[i] {
 			left = append(left, i)
 		}
 	}
 	return left
 }
 
-func (e *examination) open(i int) bool {
-	return e.checks[i].Answer == nil && e.checks[i].Reason == noAnswer
-}
-
 // settle notes the first that becomes known of a host.
 func (e *examination) settle(i int, answer *wire.Checked, reason string) {
-	if e.open(i) {
+	if !e.known[i] {
 		e.checks[i].Answer, e.checks[i].Reason = answer, reason
+		e.known[i] = true
 		e.done++
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -16,14 +17,14 @@ func TestCheckIsNoTask(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		type answer struct {
-			checks []results.Check
+			checks []model.Check
 			err    error
 		}
 		ended := make(chan answer, 1)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		go func() {
-			checks, err := r.d.Check(ctx, results.Spec{
+			checks, err := r.d.Check(ctx, model.Spec{
 				Hosts: []string{"here", "absent", "silent", "foreign"}, Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
 			})
 			ended <- answer{checks, err}

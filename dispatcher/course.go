@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -65,7 +66,7 @@ type course struct {
 	notAfter time.Time     // until when the agent may begin it
 	timeout  time.Duration // how long after its agent's last word it may still end
 
-	state       results.State
+	state       model.State
 	inFlight    string    // type of the publication that awaits its verdict; "" none
 	maybe       bool      // some attempt may have reached the agent
 	nacked      bool      // some attempt was refused: queue full
@@ -109,16 +110,16 @@ func patience(timeout time.Duration) time.Duration {
 }
 
 func newCourse(notAfter time.Time, timeout time.Duration) course {
-	return course{notAfter: notAfter, timeout: timeout, state: results.Pending, pause: firstRepeat, silence: silence}
+	return course{notAfter: notAfter, timeout: timeout, state: model.Pending, pause: firstRepeat, silence: silence}
 }
 
 // resumedCourse is that of a job which another process has sent, or has meant
 // to. It may have arrived, and only a status tells.
-func resumedCourse(j *results.Job, notAfter, now time.Time, timeout time.Duration) course {
+func resumedCourse(j *model.Job, notAfter, now time.Time, timeout time.Duration) course {
 	c := newCourse(notAfter, timeout)
 	c.resumed, c.maybe, c.told, c.state, c.firstSent = true, true, true, j.State, now
 	c.asked = now
-	if j.State == results.Accepted || j.State == results.Running {
+	if j.State == model.Accepted || j.State == model.Running {
 		c.deadline = now.Add(timeout)
 	}
 	return c
@@ -147,7 +148,7 @@ func (c *course) decide(now time.Time) step {
 		return step{end: wire.Unreachable, reason: c.unsentReason()}
 	case c.overdue(now):
 		return step{end: wire.Lost, reason: c.lostReason()}
-	case !c.told && c.maybe && c.state == results.Sent && !now.Before(c.firstSent.Add(sayNothing)):
+	case !c.told && c.maybe && c.state == model.Sent && !now.Before(c.firstSent.Add(sayNothing)):
 		return step{sent: true}
 	case now.Before(c.next):
 		return step{wait: c.sleep(now)}
@@ -160,7 +161,7 @@ func (c *course) request(now time.Time) string {
 	switch {
 	case c.cancel:
 		return wire.TypeCancel
-	case c.resumed, c.refusal != "", c.state == results.Accepted, c.state == results.Running, now.After(c.notAfter):
+	case c.resumed, c.refusal != "", c.state == model.Accepted, c.state == model.Running, now.After(c.notAfter):
 		return wire.TypeStatus
 	}
 	return wire.TypeRun
@@ -168,7 +169,7 @@ func (c *course) request(now time.Time) string {
 
 func (c *course) sleep(now time.Time) time.Duration {
 	until := c.next
-	if !c.told && c.maybe && c.state == results.Sent && c.firstSent.Add(sayNothing).Before(until) {
+	if !c.told && c.maybe && c.state == model.Sent && c.firstSent.Add(sayNothing).Before(until) {
 		until = c.firstSent.Add(sayNothing)
 	}
 	if end := c.lastChance(); end.Before(until) {
@@ -209,7 +210,7 @@ func (c *course) unsentReason() string {
 
 func (c *course) lostReason() string {
 	switch {
-	case c.secret && c.state != results.Accepted && c.state != results.Running:
+	case c.secret && c.state != model.Accepted && c.state != model.Running:
 		return "the process that had its secrets has ended, so it is not sent again, and nobody has answered"
 	case c.refusal != "":
 		return "it may have arrived, nobody has answered, and then the broker refused it: " + c.refusal
@@ -219,7 +220,7 @@ func (c *course) lostReason() string {
 		return "its recall waits in the host's inbox, and the host has not come back"
 	case c.inInbox:
 		return "it waits in the host's inbox, and the host has not come back in time"
-	case c.state == results.Accepted || c.state == results.Running:
+	case c.state == model.Accepted || c.state == model.Running:
 		return "the agent had " + string(c.state) + " it and then fell silent"
 	case c.nacked && !c.maybe:
 		return "the broker refused it every time: the host's queue is full"
@@ -258,8 +259,8 @@ func (c *course) published(typ string, now time.Time) {
 	if typ == wire.TypeStatus {
 		c.silence = min(2*c.silence, maxSilence)
 	}
-	if c.state == results.Pending {
-		c.state = results.Sent
+	if c.state == model.Pending {
+		c.state = model.Sent
 	}
 	if c.firstSent.IsZero() {
 		c.firstSent = now
@@ -321,15 +322,15 @@ func (c *course) waits(typ string, now time.Time) {
 	c.next = c.hold
 }
 
-// place says where the job waits; empty where that is not known.
-func (c *course) place() string {
+// place says where the job waits.
+func (c *course) place() model.Wait {
 	switch {
 	case c.recalling:
-		return results.Recalling
+		return model.WaitCancel
 	case c.inInbox:
-		return results.InInbox
+		return model.WaitInbox
 	}
-	return ""
+	return model.NoWait
 }
 
 // returned decides what follows when no queue has taken the publication.
@@ -380,7 +381,7 @@ func latest(a, b time.Time) time.Time {
 // progress takes what the store says of the job. Where the agent has said nothing
 // since, it is the echo of what the operator has stored itself.
 func (c *course) progress(p results.Progress, now time.Time) {
-	if p.State == results.Ended {
+	if p.State == model.Ended {
 		c.done = true
 		return
 	}
@@ -397,12 +398,12 @@ func (c *course) progress(p results.Progress, now time.Time) {
 	case p.Unknown && now.After(c.notAfter): // by our clock; the agent's is behind
 		c.repeatIn(c.pause, now)
 	case p.Unknown: // also of a job that it had: the power took what was not synced, and it has not begun
-		c.maybe, c.state, c.deadline = true, results.Sent, time.Time{}
+		c.maybe, c.state, c.deadline = true, model.Sent, time.Time{}
 		c.next = now
 	default:
 		c.state, c.maybe, c.told = p.State, true, true
 		c.deadline = now.Add(c.timeout)
-		if p.State == results.Accepted {
+		if p.State == model.Accepted {
 			c.deadline = c.notAfter.Add(c.timeout)
 		}
 		if !c.cancel { // a cancel keeps its own pace

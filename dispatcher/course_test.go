@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"warren/internal/broker"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -188,7 +189,7 @@ func TestNeverSentIsUnreachableNotLost(t *testing.T) {
 func TestAcceptedIsLeftAloneThenAsked(t *testing.T) {
 	c := fresh()
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
-	hears(&c, results.Progress{State: results.Running}, t0)
+	hears(&c, results.Progress{State: model.Running}, t0)
 	if s := c.decide(t0.Add(silence - 1)); s.send != "" || s.end != "" {
 		t.Errorf("before the silence is long: %+v", s)
 	}
@@ -202,7 +203,7 @@ func TestAcceptedIsLeftAloneThenAsked(t *testing.T) {
 func TestRunningJobIsNotLostBeforeItsTimeout(t *testing.T) {
 	c := newCourse(t0.Add(expires), time.Hour)
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
-	hears(&c, results.Progress{State: results.Running}, t0)
+	hears(&c, results.Progress{State: model.Running}, t0)
 	if s := c.decide(t0.Add(time.Hour)); s.end != "" {
 		t.Errorf("within its timeout: %+v", s)
 	}
@@ -215,14 +216,14 @@ func TestRunningJobWithoutTimeoutIsAskedForDays(t *testing.T) {
 	c := newCourse(t0.Add(expires), patience(0))
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
 	now, asked := t0, 0
-	hears(&c, results.Progress{State: results.Running}, now)
+	hears(&c, results.Progress{State: model.Running}, now)
 	for now.Before(t0.Add(7 * 24 * time.Hour)) {
 		if d := c.next.Sub(now); d > maxSilence {
 			t.Fatalf("asked again after %s only", d)
 		}
 		now = c.next
 		attempt(t, &c, wire.TypeStatus, broker.Routed, now)
-		hears(&c, results.Progress{State: results.Running}, now)
+		hears(&c, results.Progress{State: model.Running}, now)
 		asked++
 	}
 	if most := int(7 * 24 * time.Hour / maxSilence); asked < most-10 || asked > most+10 {
@@ -235,14 +236,14 @@ func TestRunningJobWithoutTimeoutIsAskedForDays(t *testing.T) {
 func TestRunningJobWithoutTimeoutIsLostAfterSilence(t *testing.T) {
 	for name, c := range map[string]course{
 		"sent here":    newCourse(t0.Add(expires), patience(0)),
-		"sent earlier": resumedCourse(&results.Job{State: results.Running}, t0.Add(expires), t0, patience(0)),
+		"sent earlier": resumedCourse(&model.Job{State: model.Running}, t0.Add(expires), t0, patience(0)),
 	} {
 		if c.resumed {
 			attempt(t, &c, wire.TypeStatus, broker.Routed, t0)
 		} else {
 			attempt(t, &c, wire.TypeRun, broker.Routed, t0)
 		}
-		hears(&c, results.Progress{State: results.Running}, t0)
+		hears(&c, results.Progress{State: model.Running}, t0)
 		now, asked := t0, 0
 		for now.Before(t0.Add(silenceLimit)) {
 			step := c.decide(now)
@@ -267,13 +268,13 @@ func TestAnAgentThatAnswersIsAskedLessAndLess(t *testing.T) {
 	c := newCourse(t0.Add(expires), time.Hour)
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
 	now := t0
-	hears(&c, results.Progress{State: results.Running}, now)
+	hears(&c, results.Progress{State: model.Running}, now)
 	var pauses []time.Duration
 	for range 6 {
 		pauses = append(pauses, c.next.Sub(now))
 		now = c.next
 		attempt(t, &c, wire.TypeStatus, broker.Routed, now)
-		hears(&c, results.Progress{State: results.Running}, now)
+		hears(&c, results.Progress{State: model.Running}, now)
 	}
 	want := []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute, 5 * time.Minute}
 	if !slices.Equal(pauses, want) {
@@ -285,7 +286,7 @@ func TestUnknownToItsAgentIsSentAgainAtOnce(t *testing.T) {
 	c := fresh()
 	c.told = true
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
-	hears(&c, results.Progress{State: results.Sent, Unknown: true}, t0.Add(time.Second))
+	hears(&c, results.Progress{State: model.Sent, Unknown: true}, t0.Add(time.Second))
 	if s := c.decide(t0.Add(time.Second)); s.send != wire.TypeRun {
 		t.Errorf("decided %+v, want the run again", s)
 	}
@@ -299,7 +300,7 @@ func TestUnknownAfterItsTimeIsNotAskedForInALoop(t *testing.T) {
 	now, asked := t0.Add(expires+time.Millisecond), 0
 	for now.Before(t0.Add(expires + time.Hour)) {
 		attempt(t, &c, wire.TypeStatus, broker.Routed, now)
-		hears(&c, results.Progress{State: results.Sent, Unknown: true}, now)
+		hears(&c, results.Progress{State: model.Sent, Unknown: true}, now)
 		if s := c.decide(now); s.end != "" {
 			t.Fatalf("while its agent answers: %+v", s)
 		}
@@ -314,9 +315,9 @@ func TestUnknownAfterItsTimeIsNotAskedForInALoop(t *testing.T) {
 // Whichever comes first, the answer or the broker's word on the question.
 func TestResumedJobThatIsUnknownIsAskedForAgainWhenItsTimeIsUp(t *testing.T) {
 	for _, answerFirst := range []bool{true, false} {
-		c := resumedCourse(&results.Job{State: results.Sent}, t0.Add(expires), t0, timeout)
+		c := resumedCourse(&model.Job{State: model.Sent}, t0.Add(expires), t0, timeout)
 		c.published(wire.TypeStatus, t0)
-		unknown := results.Progress{State: results.Sent, Unknown: true}
+		unknown := results.Progress{State: model.Sent, Unknown: true}
 		if answerFirst {
 			hears(&c, unknown, t0)
 			c.verdict(broker.Routed, t0)
@@ -335,14 +336,14 @@ func TestResumedJobThatIsUnknownIsAskedForAgainWhenItsTimeIsUp(t *testing.T) {
 
 // What may have run before, and what the agent cannot tell, is lost.
 func TestForgottenIsLost(t *testing.T) {
-	forgotten := results.Progress{State: results.Sent, Forgotten: true, Since: t0.UnixMilli()}
+	forgotten := results.Progress{State: model.Sent, Forgotten: true, Since: t0.UnixMilli()}
 	twice := fresh()
 	attempt(t, &twice, wire.TypeRun, broker.Unconfirmed, t0)
 	attempt(t, &twice, wire.TypeRun, broker.Routed, t0)
 	hears(&twice, forgotten, t0)
 	wantEnd(t, &twice, wire.Lost, t0)
 
-	asked := resumedCourse(&results.Job{State: results.Sent}, t0.Add(expires), t0, timeout)
+	asked := resumedCourse(&model.Job{State: model.Sent}, t0.Add(expires), t0, timeout)
 	attempt(t, &asked, wire.TypeStatus, broker.Routed, t0)
 	hears(&asked, forgotten, t0)
 	wantEnd(t, &asked, wire.Lost, t0)
@@ -363,7 +364,7 @@ func TestForgottenOfTheOnlyRequestIsRejected(t *testing.T) {
 	attempt(t, &c, wire.TypeRun, broker.Returned, t0)
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0.Add(returningPause))
 	since := t0.Add(30 * time.Second)
-	hears(&c, results.Progress{State: results.Sent, Forgotten: true, Since: since.UnixMilli()}, t0.Add(2*time.Second))
+	hears(&c, results.Progress{State: model.Sent, Forgotten: true, Since: since.UnixMilli()}, t0.Add(2*time.Second))
 	s := wantEnd(t, &c, wire.Rejected, t0.Add(2*time.Second))
 	if want := since.Local().Format(time.TimeOnly); !strings.Contains(s.reason, want) {
 		t.Errorf("reason %q, want the time %s", s.reason, want)
@@ -376,7 +377,7 @@ func TestForgottenOfTheOnlyRequestIsRejected(t *testing.T) {
 func TestNameTakenLaterIsSaid(t *testing.T) {
 	const why = "b has answered to web01 only since 12:03:11 UTC; this request is older"
 	since := t0.Add(30 * time.Second)
-	said := results.Progress{State: results.Sent, Forgotten: true, Since: since.UnixMilli(), Why: why}
+	said := results.Progress{State: model.Sent, Forgotten: true, Since: since.UnixMilli(), Why: why}
 	once := fresh()
 	attempt(t, &once, wire.TypeRun, broker.Routed, t0)
 	hears(&once, said, t0)
@@ -399,7 +400,7 @@ func TestOwnWordIsNoSignOfTheAgent(t *testing.T) {
 	c := fresh()
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
 	c.told = true
-	c.progress(results.Progress{State: results.Sent}, t0.Add(sayNothing))
+	c.progress(results.Progress{State: model.Sent}, t0.Add(sayNothing))
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0.Add(firstRepeat))
 }
 
@@ -407,16 +408,16 @@ func TestOwnWordIsNoSignOfTheAgent(t *testing.T) {
 func TestUnknownThoughItHadItIsSentAgain(t *testing.T) {
 	c := fresh()
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
-	hears(&c, results.Progress{State: results.Accepted}, t0)
+	hears(&c, results.Progress{State: model.Accepted}, t0)
 	attempt(t, &c, wire.TypeStatus, broker.Routed, t0.Add(silence))
-	hears(&c, results.Progress{State: results.Accepted, Unknown: true}, t0.Add(silence))
+	hears(&c, results.Progress{State: model.Accepted, Unknown: true}, t0.Add(silence))
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0.Add(silence))
 }
 
 func TestReconnectionAsksForWhatMayHaveBeenMissed(t *testing.T) {
 	c := fresh()
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
-	hears(&c, results.Progress{State: results.Running}, t0)
+	hears(&c, results.Progress{State: model.Running}, t0)
 	c.relinked(t0.Add(time.Second), t0.Add(time.Second))
 	if s := c.decide(t0.Add(time.Second)); s.send != wire.TypeStatus {
 		t.Errorf("decided %+v, want a status", s)
@@ -434,7 +435,7 @@ func TestCancel(t *testing.T) {
 	c.canceled(t0)
 	attempt(t, &c, wire.TypeCancel, broker.Routed, t0)
 	attempt(t, &c, wire.TypeCancel, broker.Routed, t0.Add(firstRepeat))
-	hears(&c, results.Progress{State: results.Ended, Outcome: wire.Canceled}, t0.Add(firstRepeat))
+	hears(&c, results.Progress{State: model.Ended, Outcome: wire.Canceled}, t0.Add(firstRepeat))
 	if s := c.decide(t0.Add(firstRepeat)); !s.done {
 		t.Errorf("decided %+v, want done", s)
 	}
@@ -445,7 +446,7 @@ func TestAnswersDoNotHurryACancel(t *testing.T) {
 	attempt(t, &c, wire.TypeRun, broker.Routed, t0)
 	c.canceled(t0)
 	attempt(t, &c, wire.TypeCancel, broker.Routed, t0)
-	hears(&c, results.Progress{State: results.Running}, t0)
+	hears(&c, results.Progress{State: model.Running}, t0)
 	if s := c.decide(t0); s.send != "" {
 		t.Errorf("told that it still runs, it sends %s at once", s.send)
 	}
@@ -497,7 +498,7 @@ func TestEveryCourseEnds(t *testing.T) {
 			}
 			if rapid.IntRange(0, 9).Draw(t, "event") == 0 && maybe {
 				p := rapid.SampledFrom([]results.Progress{
-					{State: results.Accepted}, {State: results.Running}, {Unknown: true}, {Forgotten: true}, {State: results.Ended},
+					{State: model.Accepted}, {State: model.Running}, {Unknown: true}, {Forgotten: true}, {State: model.Ended},
 				}).Draw(t, "progress")
 				if now.Before(t0.Add(10 * time.Minute)) { // an agent that talks for ever keeps a job for ever
 					hears(&c, p, now)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"warren/internal/broker"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -42,18 +43,18 @@ var ErrStopped = errors.New("the dispatcher has stopped")
 // Store is what the dispatcher needs of the result store.
 type Store interface {
 	Lease() string
-	Add(ctx context.Context, t results.Task, jobs []results.Job) ([]<-chan results.Progress, error)
+	Add(ctx context.Context, t model.Task, jobs []model.Job) ([]<-chan results.Progress, error)
 	Apply(ctx context.Context, us []results.Update) (<-chan error, error)
 	Follow(ctx context.Context, task string) (map[string]<-chan results.Progress, func(), error)
-	Jobs(ctx context.Context, task string) ([]results.Job, error)
+	Jobs(ctx context.Context, task string) ([]model.Job, error)
 	SetCancel(ctx context.Context, task string) error
 	Expect(ctx context.Context, discover string, until time.Time) error
-	ExpectChecks(ctx context.Context, jobs []results.Job) (<-chan results.CheckAnswer, error)
-	ForgetChecks(ctx context.Context, jobs []results.Job) error
+	ExpectChecks(ctx context.Context, jobs []model.Job) (<-chan results.CheckAnswer, error)
+	ForgetChecks(ctx context.Context, jobs []model.Job) error
 	Statement(ctx context.Context, task string) (string, error)
-	Claim(ctx context.Context, t results.Task) (bool, error)
-	Find(ctx context.Context, id string) (results.Task, error)
-	Move(ctx context.Context, task string, r results.Rollout) error
+	Claim(ctx context.Context, t model.Task) (bool, error)
+	Find(ctx context.Context, id string) (model.Task, error)
+	SetRollout(ctx context.Context, task string, r model.Rollout) error
 }
 
 // Config wires a dispatcher.
@@ -198,29 +199,29 @@ func chosen(tasks map[string]*task, q ask) (found []*task) {
 
 // Submit makes a task of spec and returns once the store knows it; sending goes
 // on by itself.
-func (d *Dispatcher) Submit(ctx context.Context, spec results.Spec) (results.Task, error) {
+func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, error) {
 	if err := checkRollout(spec.Rollout, len(spec.Hosts)); err != nil {
-		return results.Task{}, err
+		return model.Task{}, err
 	}
 	now := time.Now()
-	jobs := make([]results.Job, len(spec.Hosts))
+	jobs := make([]model.Job, len(spec.Hosts))
 	id := uuid.NewString()
 	for i, h := range spec.Hosts {
-		jobs[i] = results.Job{ID: uuid.NewString(), Task: id, Host: h, Index: i, State: results.Pending}
+		jobs[i] = model.Job{ID: uuid.NewString(), Task: id, Host: h, Index: i, State: model.Pending}
 	}
 	l, err := d.runLetter(ctx, id, spec, jobs, now)
 	if err != nil {
-		return results.Task{}, fmt.Errorf("the task was not sent: %w", err)
+		return model.Task{}, fmt.Errorf("the task was not sent: %w", err)
 	}
 	for i := range jobs {
 		digest := l.batch.Digest(i)
 		jobs[i].Digest, jobs[i].Signed = digest[:], l.signed()
 	}
 	statement, _ := l.batch.Statement()
-	record := results.Task{
+	record := model.Task{
 		ID: id, Command: spec.Command, Operator: d.operator, Created: l.issuedAt, NotAfter: l.notAfter,
 		Timeout: spec.Run.Timeout(), MaxOutput: spec.Run.MaxOutput, Hosts: len(jobs), Driver: d.store.Lease(), Statement: statement,
-		Summary:    results.Summary{Hosts: len(jobs)},
+		Summary:    model.Summary{Hosts: len(jobs)},
 		WhenOnline: spec.WhenOnline, Fanout: spec.Fanout, Rollout: spec.Rollout, RetryOf: spec.RetryOf,
 	}
 	told := spec.Hosts
@@ -228,11 +229,11 @@ func (d *Dispatcher) Submit(ctx context.Context, spec results.Spec) (results.Tas
 		told = told[:spec.Rollout.Stages[0]] // the others when their stage begins
 	}
 	if err := d.audit(id, spec.Command, told); err != nil {
-		return results.Task{}, fmt.Errorf("the task was not sent: %w", err)
+		return model.Task{}, fmt.Errorf("the task was not sent: %w", err)
 	}
 	progress, err := d.store.Add(ctx, record, jobs)
 	if err != nil {
-		return results.Task{}, fmt.Errorf("the task was not sent: %w", err)
+		return model.Task{}, fmt.Errorf("the task was not sent: %w", err)
 	}
 	t := d.task(record, jobs, progress)
 	t.spec, t.run = spec, l
@@ -240,7 +241,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec results.Spec) (results.Tas
 	return record, d.start(t)
 }
 
-func (d *Dispatcher) task(record results.Task, jobs []results.Job, progress []<-chan results.Progress) *task {
+func (d *Dispatcher) task(record model.Task, jobs []model.Job, progress []<-chan results.Progress) *task {
 	t := &task{
 		d: d, record: record, jobs: jobs, progress: progress, release: func() {}, plan: newPlan(len(jobs), 0, nil),
 		questions: map[question]letter{}, unsigned: map[string]time.Time{}, wants: make(chan *want),
@@ -261,7 +262,7 @@ func (d *Dispatcher) start(t *task) error {
 }
 
 // runLetter signs the statement of a run.
-func (d *Dispatcher) runLetter(ctx context.Context, id string, spec results.Spec, jobs []results.Job, now time.Time) (letter, error) {
+func (d *Dispatcher) runLetter(ctx context.Context, id string, spec model.Spec, jobs []model.Job, now time.Time) (letter, error) {
 	run := spec.Run
 	secret, err := seal(spec.Secret, &run)
 	if err != nil {
@@ -290,7 +291,7 @@ func seal(s *wire.Secret, run *wire.Run) (text string, err error) {
 
 // question signs a status or a cancel for jobs of a task. A cancel is valid as
 // long as what it recalls, beside which it may wait in an inbox.
-func (d *Dispatcher) question(ctx context.Context, q question, jobs []results.Job, now time.Time) (letter, error) {
+func (d *Dispatcher) question(ctx context.Context, q question, jobs []model.Job, now time.Time) (letter, error) {
 	valid := d.validity()
 	if q.typ == wire.TypeCancel {
 		valid = max(valid, time.UnixMilli(q.of.NotAfter).Sub(now))
@@ -306,7 +307,7 @@ func (d *Dispatcher) validity() time.Duration {
 	return questionValid
 }
 
-func (d *Dispatcher) letter(ctx context.Context, st wire.Statement, jobs []results.Job, now time.Time, valid time.Duration) (letter, error) {
+func (d *Dispatcher) letter(ctx context.Context, st wire.Statement, jobs []model.Job, now time.Time, valid time.Duration) (letter, error) {
 	now = now.Truncate(time.Millisecond)
 	st.IssuedAt, st.NotAfter, st.ReplyTo = now.UnixMilli(), now.Add(valid).UnixMilli(), d.replyTo
 	leaves := make([]wire.Leaf, len(jobs))
@@ -364,7 +365,7 @@ func (d *Dispatcher) Unsettled(ctx context.Context) (ids []string, err error) {
 
 // Cancel asks for the end of a task's unfinished jobs: through the goroutines
 // that drive them, or, where another process does or none, from here.
-func (d *Dispatcher) Cancel(ctx context.Context, t results.Task) error {
+func (d *Dispatcher) Cancel(ctx context.Context, t model.Task) error {
 	if err := d.store.SetCancel(ctx, t.ID); err != nil {
 		return err
 	}
@@ -376,7 +377,7 @@ func (d *Dispatcher) Cancel(ctx context.Context, t results.Task) error {
 	if len(own) > 0 || err != nil {
 		return err
 	}
-	return d.inquire(ctx, t, wire.TypeCancel, func(*results.Job) bool { return true })
+	return d.inquire(ctx, t, wire.TypeCancel, func(*model.Job) bool { return true })
 }
 
 // find returns those tasks that are under way here, after act was done to each.

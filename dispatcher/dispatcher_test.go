@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -19,14 +20,14 @@ import (
 // memory is a Store that keeps what it is told and answers at once.
 type memory struct {
 	mu        sync.Mutex
-	jobs      map[string]*results.Job
+	jobs      map[string]*model.Job
 	progress  map[string]chan results.Progress
 	updates   []results.Update
 	failAdd   error
 	statement string
 	heard     int // what agents have said
 	cancel    bool
-	rollout   results.Rollout
+	rollout   model.Rollout
 	task      string // added last
 	full      int    // so many updates fail, as on a full disk
 	checks    chan results.CheckAnswer
@@ -34,7 +35,7 @@ type memory struct {
 
 func (m *memory) Lease() string { return "lease" }
 
-func (m *memory) Add(_ context.Context, _ results.Task, jobs []results.Job) ([]<-chan results.Progress, error) {
+func (m *memory) Add(_ context.Context, _ model.Task, jobs []model.Job) ([]<-chan results.Progress, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failAdd != nil {
@@ -65,7 +66,7 @@ func (m *memory) Apply(_ context.Context, us []results.Update) (<-chan error, er
 			j.Digest, j.Signed = u.Digest, u.Signed
 		}
 		if j := m.jobs[u.Job]; j != nil && u.Outcome != "" {
-			j.State, j.Outcome, j.Reason = results.Ended, u.Outcome, u.Reason
+			j.State, j.Outcome, j.Reason = model.Ended, u.Outcome, u.Reason
 			close(m.progress[u.Job])
 		}
 	}
@@ -94,51 +95,51 @@ func (m *memory) Follow(_ context.Context, task string) (map[string]<-chan resul
 	defer m.mu.Unlock()
 	chs := map[string]<-chan results.Progress{}
 	for id, j := range m.jobs {
-		if j.Task == task && j.State != results.Ended {
+		if j.Task == task && j.State != model.Ended {
 			chs[id] = m.progress[id]
 		}
 	}
 	return chs, func() {}, nil
 }
 
-func (m *memory) Jobs(_ context.Context, task string) ([]results.Job, error) {
+func (m *memory) Jobs(_ context.Context, task string) ([]model.Job, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var jobs []results.Job
+	var jobs []model.Job
 	for _, j := range m.jobs {
 		if j.Task == task {
 			jobs = append(jobs, *j)
 		}
 	}
-	slices.SortFunc(jobs, func(a, b results.Job) int { return a.Index - b.Index })
+	slices.SortFunc(jobs, func(a, b model.Job) int { return a.Index - b.Index })
 	return jobs, nil
 }
 
-func (m *memory) Find(context.Context, string) (results.Task, error) {
+func (m *memory) Find(context.Context, string) (model.Task, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return results.Task{Cancel: m.cancel}, nil
+	return model.Task{Cancel: m.cancel}, nil
 }
 
-func (m *memory) Move(_ context.Context, _ string, r results.Rollout) error {
+func (m *memory) SetRollout(_ context.Context, _ string, r model.Rollout) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rollout = r
 	return nil
 }
 
-func (m *memory) Claim(context.Context, results.Task) (bool, error) { return true, nil }
+func (m *memory) Claim(context.Context, model.Task) (bool, error) { return true, nil }
 
 func (m *memory) Statement(context.Context, string) (string, error) { return m.statement, nil }
 
 func (m *memory) Expect(context.Context, string, time.Time) error { return nil }
 
-func (m *memory) ExpectChecks(_ context.Context, jobs []results.Job) (<-chan results.CheckAnswer, error) {
+func (m *memory) ExpectChecks(_ context.Context, jobs []model.Job) (<-chan results.CheckAnswer, error) {
 	m.checks = make(chan results.CheckAnswer, len(jobs))
 	return m.checks, nil
 }
 
-func (m *memory) ForgetChecks(context.Context, []results.Job) error { return nil }
+func (m *memory) ForgetChecks(context.Context, []model.Job) error { return nil }
 
 func (m *memory) SetCancel(context.Context, string) error {
 	m.mu.Lock()
@@ -163,7 +164,7 @@ type rig struct {
 func newRig(t *testing.T) *rig { return newRigWith(t, nil) }
 
 func newRigWith(t *testing.T, edit func(*Dispatcher)) *rig {
-	return newRigOf(t, &memory{jobs: map[string]*results.Job{}, progress: map[string]chan results.Progress{}}, edit)
+	return newRigOf(t, &memory{jobs: map[string]*model.Job{}, progress: map[string]chan results.Progress{}}, edit)
 }
 
 // newRigOn is another process on the same store.
@@ -201,9 +202,9 @@ func (r *rig) close() {
 	}
 }
 
-func (r *rig) submit(fanout int, hosts ...string) results.Task {
+func (r *rig) submit(fanout int, hosts ...string) model.Task {
 	r.t.Helper()
-	task, err := r.d.Submit(context.Background(), results.Spec{
+	task, err := r.d.Submit(context.Background(), model.Spec{
 		Command: "true", Hosts: hosts, StartTimeout: time.Minute, Fanout: fanout,
 		Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
 	})
@@ -260,7 +261,7 @@ func TestTaskReachesEachHostOnce(t *testing.T) {
 				t.Error("the store has another digest than was sent")
 			}
 			hosts[req.Leaf.Host] = true
-			r.store.says(req.Leaf.Job, results.Progress{State: results.Ended, Outcome: wire.Exited})
+			r.store.says(req.Leaf.Job, results.Progress{State: model.Ended, Outcome: wire.Exited})
 		}
 		if len(hosts) != 3 {
 			t.Errorf("reached %v", hosts)
@@ -282,7 +283,7 @@ func TestWindowOfHostsSlides(t *testing.T) {
 			flying = append(flying, r.take(broker.Routed).Msg.CorrelationId)
 		}
 		for _, id := range flying {
-			r.store.says(id, results.Progress{State: results.Running}) // so that nothing is repeated
+			r.store.says(id, results.Progress{State: model.Running}) // so that nothing is repeated
 		}
 		select {
 		case p := <-r.out:
@@ -290,7 +291,7 @@ func TestWindowOfHostsSlides(t *testing.T) {
 		case <-time.After(silence - time.Second):
 		}
 		for i := range 4 {
-			r.store.says(flying[i], results.Progress{State: results.Ended})
+			r.store.says(flying[i], results.Progress{State: model.Ended})
 			if i < 2 {
 				flying = append(flying, r.take(broker.Routed).Msg.CorrelationId)
 			}
@@ -308,11 +309,11 @@ func TestLaterHostsOfAWindowAreSignedAnew(t *testing.T) {
 		r.submit(1, "a", "b", "c")
 		first := r.take(broker.Routed)
 		for range 5 { // the first host takes five minutes
-			r.store.says(first.Msg.CorrelationId, results.Progress{State: results.Running})
+			r.store.says(first.Msg.CorrelationId, results.Progress{State: model.Running})
 			time.Sleep(time.Minute / 2)
 			r.take(broker.Routed) // a status, its agent being silent
 		}
-		r.store.says(first.Msg.CorrelationId, results.Progress{State: results.Ended})
+		r.store.says(first.Msg.CorrelationId, results.Progress{State: model.Ended})
 		for range 2 { // the second host has the letter made, the third finds it
 			r.signedAnew()
 		}
@@ -338,7 +339,7 @@ func (r *rig) signedAnew() {
 	if !told {
 		r.t.Error("the store does not know the new digest")
 	}
-	r.store.says(req.Leaf.Job, results.Progress{State: results.Ended, OK: true})
+	r.store.says(req.Leaf.Job, results.Progress{State: model.Ended, OK: true})
 }
 
 func TestNobodyThere(t *testing.T) {
@@ -425,7 +426,7 @@ func TestRepeatedRequestIsTheSame(t *testing.T) {
 		if a, b := first.Msg.Headers[wire.HeaderAttempt], second.Msg.Headers[wire.HeaderAttempt]; a != int32(1) || b != int32(2) {
 			t.Errorf("attempts %v, %v", a, b)
 		}
-		r.store.says(first.Msg.CorrelationId, results.Progress{State: results.Ended})
+		r.store.says(first.Msg.CorrelationId, results.Progress{State: model.Ended})
 	})
 }
 
@@ -435,7 +436,7 @@ func TestCancelReachesThoseInFlight(t *testing.T) {
 		defer r.close()
 		task := r.submit(1, "a", "b")
 		job := r.take(broker.Routed).Msg.CorrelationId
-		r.store.says(job, results.Progress{State: results.Running})
+		r.store.says(job, results.Progress{State: model.Running})
 		synctest.Wait()
 		if err := r.d.Cancel(context.Background(), task); err != nil {
 			t.Fatal(err)
@@ -444,7 +445,7 @@ func TestCancelReachesThoseInFlight(t *testing.T) {
 		if p.Msg.Type != wire.TypeCancel || p.Msg.CorrelationId != job {
 			t.Errorf("published %s for %s", p.Msg.Type, p.Msg.CorrelationId)
 		}
-		r.store.says(job, results.Progress{State: results.Ended, Outcome: wire.Canceled})
+		r.store.says(job, results.Progress{State: model.Ended, Outcome: wire.Canceled})
 		r.nothing()
 		for id := range r.store.jobs {
 			if o := r.store.outcome(id); id != job && o != wire.Canceled {
@@ -455,17 +456,17 @@ func TestCancelReachesThoseInFlight(t *testing.T) {
 }
 
 // left is a task that another process has left: two jobs, of which nothing is known.
-func (r *rig) left() (results.Task, []results.Job) {
-	task := results.Task{
+func (r *rig) left() (model.Task, []model.Job) {
+	task := model.Task{
 		ID: "0d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Created: time.Now(), NotAfter: time.Now().Add(time.Minute),
 		Timeout: time.Minute, Hosts: 2,
 	}
-	jobs := []results.Job{
-		{ID: "1d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Task: task.ID, Host: "a", State: results.Sent},
-		{ID: "2d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Task: task.ID, Host: "b", Index: 1, State: results.Pending},
+	jobs := []model.Job{
+		{ID: "1d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Task: task.ID, Host: "a", State: model.Sent},
+		{ID: "2d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Task: task.ID, Host: "b", Index: 1, State: model.Pending},
 	}
 	for i := range jobs {
-		jobs[i].Signed = results.Signed{Issued: task.Created, NotAfter: task.NotAfter}
+		jobs[i].Signed = model.Signed{Issued: task.Created, NotAfter: task.NotAfter}
 	}
 	if _, err := r.store.Add(context.Background(), task, jobs); err != nil {
 		r.t.Fatal(err)
@@ -502,11 +503,11 @@ func TestAskReturnsWhenAllHaveAnswered(t *testing.T) {
 			t.Fatal("it did not wait for a")
 		default:
 		}
-		r.store.says(jobs[0].ID, results.Progress{State: results.Running})
+		r.store.says(jobs[0].ID, results.Progress{State: model.Running})
 		if err := <-answered; err != nil {
 			t.Error(err)
 		}
-		r.store.says(jobs[0].ID, results.Progress{State: results.Ended})
+		r.store.says(jobs[0].ID, results.Progress{State: model.Ended})
 	})
 }
 
@@ -534,9 +535,9 @@ func TestResumedTask(t *testing.T) {
 					asks++
 					late = late || time.Since(begin) > time.Minute
 					if asks == 1 {
-						r.store.says(jobs[0].ID, results.Progress{State: results.Sent, Unknown: true})
+						r.store.says(jobs[0].ID, results.Progress{State: model.Sent, Unknown: true})
 					} else {
-						r.store.says(jobs[0].ID, results.Progress{State: results.Ended, Outcome: wire.Expired})
+						r.store.says(jobs[0].ID, results.Progress{State: model.Ended, Outcome: wire.Expired})
 					}
 				}
 			case <-stop:
@@ -556,7 +557,7 @@ func TestInbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		task, err := r.d.Submit(context.Background(), results.Spec{
+		task, err := r.d.Submit(context.Background(), model.Spec{
 			Command: "true", Hosts: []string{"a"}, StartTimeout: 24 * time.Hour, WhenOnline: true,
 			Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
 		})
@@ -584,7 +585,7 @@ func TestInbox(t *testing.T) {
 		} else if q, err := wire.DecodeRequest(p.Msg.Body); err != nil || q.Statement.NotAfter != task.NotAfter.UnixMilli() {
 			t.Errorf("a cancel that waits beside its run is valid until %d, not %s; %v", q.Statement.NotAfter, task.NotAfter, err)
 		}
-		r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Ended, Outcome: wire.Canceled})
+		r.store.says(p.Msg.CorrelationId, results.Progress{State: model.Ended, Outcome: wire.Canceled})
 		r.nothing()
 	})
 }
@@ -593,7 +594,7 @@ func TestNoInbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		if _, err := r.d.Submit(context.Background(), results.Spec{
+		if _, err := r.d.Submit(context.Background(), model.Spec{
 			Command: "true", Hosts: []string{"a"}, StartTimeout: time.Hour, WhenOnline: true,
 			Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
 		}); err != nil {
@@ -615,7 +616,7 @@ func TestNothingIsSentThatIsNotStored(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		r.store.failAdd = errors.New("disk full")
-		_, err := r.d.Submit(context.Background(), results.Spec{
+		_, err := r.d.Submit(context.Background(), model.Spec{
 			Hosts: []string{"a"}, StartTimeout: time.Minute, Run: wire.Run{Command: "true", TimeoutMS: 1},
 		})
 		if err == nil || !errors.Is(err, r.store.failAdd) {
@@ -634,7 +635,7 @@ func TestStopWithWorkInFlight(t *testing.T) {
 		if err := r.d.Settled(context.Background(), task.ID); !errors.Is(err, ErrStopped) {
 			t.Errorf("after Run has ended: %v", err)
 		}
-		if _, err := r.d.Submit(context.Background(), results.Spec{
+		if _, err := r.d.Submit(context.Background(), model.Spec{
 			Hosts: []string{"a"}, StartTimeout: time.Minute, Run: wire.Run{Command: "true", TimeoutMS: 1},
 		}); !errors.Is(err, ErrStopped) {
 			t.Errorf("submit after Run has ended: %v", err)

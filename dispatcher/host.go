@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -56,7 +57,7 @@ func (h *host) run(ctx context.Context) error {
 			return h.verdictGiven(ctx, step)
 		case step.sent:
 			h.course.told = true
-			if err := h.apply(ctx, results.Update{Job: h.job().ID, State: results.Sent}); err != nil {
+			if err := h.apply(ctx, results.Update{Job: h.job().ID, State: model.Sent}); err != nil {
 				return err
 			}
 			continue
@@ -149,14 +150,14 @@ func (h *host) withdraw() {
 
 // signed are the times of the statement that the job came with, as far as it has
 // been sent.
-func (h *host) signed() results.Signed {
+func (h *host) signed() model.Signed {
 	if h.sent.batch != nil {
 		return h.sent.signed()
 	}
 	return h.job().Signed
 }
 
-func (h *host) job() *results.Job { return &h.task.jobs[h.index] }
+func (h *host) job() *model.Job { return &h.task.jobs[h.index] }
 
 // verdict takes the broker's word on the publication in flight.
 func (h *host) verdict(ctx context.Context, v broker.Verdict) error {
@@ -169,7 +170,7 @@ func (h *host) verdict(ctx context.Context, v broker.Verdict) error {
 	c.verdict(v.Kind, time.Now())
 	if place := c.place(); place != was {
 		c.told = true
-		if err := h.apply(ctx, results.Update{Job: h.job().ID, State: results.Sent, Reason: place}); err != nil {
+		if err := h.apply(ctx, results.Update{Job: h.job().ID, State: model.Sent, Wait: place}); err != nil {
 			return err
 		}
 	}
@@ -183,7 +184,7 @@ func (h *host) verdict(ctx context.Context, v broker.Verdict) error {
 func (h *host) heard(p results.Progress) {
 	h.ok = p.OK
 	h.course.progress(p, time.Now())
-	if h.course.resumed || p.State == results.Accepted || p.State == results.Running {
+	if h.course.resumed || p.State == model.Accepted || p.State == model.Running {
 		h.settle()
 	}
 }

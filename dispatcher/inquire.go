@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -16,7 +17,7 @@ import (
 // an outcome, unless a live process drives them, lost ones, and output that has
 // not arrived. It returns when each has answered once or is known to be out of
 // reach, or when ctx ends. Jobs without an outcome are driven from here on.
-func (d *Dispatcher) Ask(ctx context.Context, t results.Task) error {
+func (d *Dispatcher) Ask(ctx context.Context, t model.Task) error {
 	if ours, err := d.Resume(ctx, t); err != nil {
 		return err
 	} else if ours {
@@ -24,13 +25,13 @@ func (d *Dispatcher) Ask(ctx context.Context, t results.Task) error {
 			return err
 		}
 	}
-	ended := func(j *results.Job) bool { return j.State == results.Ended }
+	ended := func(j *model.Job) bool { return j.State == model.Ended }
 	return d.inquire(ctx, t, wire.TypeStatus, ended)
 }
 
 // Resume drives the unfinished jobs of a task that a process which lives no more
 // has left. It reports whether there was such a thing to do.
-func (d *Dispatcher) Resume(ctx context.Context, t results.Task) (bool, error) {
+func (d *Dispatcher) Resume(ctx context.Context, t model.Task) (bool, error) {
 	if t.Done() {
 		return false, nil
 	}
@@ -52,12 +53,12 @@ func (d *Dispatcher) Resume(ctx context.Context, t results.Task) (bool, error) {
 		return false, err
 	}
 	if t.Rollout != nil {
-		all = all[:min(t.Rollout.Told(), len(all))]
+		all = all[:min(t.Rollout.Released(), len(all))]
 	}
-	var jobs []results.Job
+	var jobs []model.Job
 	var chs []<-chan results.Progress
 	for _, j := range all {
-		if ch := progress[j.ID]; ch != nil && j.State != results.Ended {
+		if ch := progress[j.ID]; ch != nil && j.State != model.Ended {
 			jobs, chs = append(jobs, j), append(chs, ch)
 		}
 	}
@@ -87,7 +88,7 @@ func hasSecret(statement string) bool {
 // inquire sends one status or cancel for each of those jobs of a task that its
 // agent may still have something to say about, and waits until all have answered or ctx
 // ends. It runs in the asker's goroutine; nothing is left behind.
-func (d *Dispatcher) inquire(ctx context.Context, t results.Task, typ string, about func(*results.Job) bool) error {
+func (d *Dispatcher) inquire(ctx context.Context, t model.Task, typ string, about func(*model.Job) bool) error {
 	// In this order, so that a job which ends meanwhile is not taken for one that
 	// has ended and lacks something.
 	all, err := d.store.Jobs(ctx, t.ID)
@@ -130,8 +131,8 @@ func (d *Dispatcher) inquire(ctx context.Context, t results.Task, typ string, ab
 
 // letters has the signed question for each of those jobs: one for all of a
 // statement, of which a task has more where it was sent in stages or windows.
-func (d *Dispatcher) letters(ctx context.Context, typ, task string, jobs []results.Job, which []int) (map[results.Signed]letter, error) {
-	letters := map[results.Signed]letter{}
+func (d *Dispatcher) letters(ctx context.Context, typ, task string, jobs []model.Job, which []int) (map[model.Signed]letter, error) {
+	letters := map[model.Signed]letter{}
 	for _, i := range which {
 		s := jobs[i].Signed
 		if _, ok := letters[s]; ok {
@@ -150,15 +151,15 @@ func (d *Dispatcher) letters(ctx context.Context, typ, task string, jobs []resul
 type inquiry struct {
 	d        *Dispatcher
 	typ      string
-	letters  map[results.Signed]letter          // by the statement that the job came with
-	jobs     []results.Job                      // of the task
+	letters  map[model.Signed]letter            // by the statement that the job came with
+	jobs     []model.Job                        // of the task
 	which    []int                              // indices of those that it is about
 	progress map[string]<-chan results.Progress // by job
 }
 
 // asked gives a signed question, with a leaf for each job of its task: the last
 // one, as long as it may be used, since a wait asks again and again.
-func (d *Dispatcher) asked(ctx context.Context, q question, jobs []results.Job) (letter, error) {
+func (d *Dispatcher) asked(ctx context.Context, q question, jobs []model.Job) (letter, error) {
 	var known map[question]letter
 	select {
 	case known = <-d.questions:
@@ -220,7 +221,7 @@ func (q *inquiry) publish(ctx context.Context, which []int, inbox bool) (back ma
 func (q *inquiry) recall(ctx context.Context, back map[int]bool) error {
 	var inboxes []int
 	for i := range back {
-		if q.jobs[i].Reason == results.InInbox {
+		if q.jobs[i].Wait == model.WaitInbox {
 			inboxes = append(inboxes, i)
 		}
 	}
@@ -231,7 +232,7 @@ func (q *inquiry) recall(ctx context.Context, back map[int]bool) error {
 	var news []results.Update
 	for _, i := range inboxes {
 		if !gone[i] {
-			news = append(news, results.Update{Job: q.jobs[i].ID, State: results.Sent, Reason: results.Recalling})
+			news = append(news, results.Update{Job: q.jobs[i].ID, State: model.Sent, Wait: model.WaitCancel})
 		}
 	}
 	if len(news) == 0 {

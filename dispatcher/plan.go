@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 )
 
 // A plan says which job of a task begins when: pure, owned by the task
@@ -23,7 +23,7 @@ type plan struct {
 	begun, ended, failed int
 }
 
-func newPlan(jobs int, fanout int, r *results.Rollout) plan {
+func newPlan(jobs int, fanout int, r *model.Rollout) plan {
 	p := plan{stages: []int{jobs}, window: jobs, budget: -1, stage: 1}
 	if fanout > 0 {
 		p.window = min(jobs, fanout)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -29,7 +30,7 @@ const (
 )
 
 // checkRollout refuses stages that are none.
-func checkRollout(r *results.Rollout, hosts int) error {
+func checkRollout(r *model.Rollout, hosts int) error {
 	if r == nil {
 		return nil
 	}
@@ -59,7 +60,7 @@ func (t *task) beginStage(ctx context.Context) error {
 		return t.halt(ctx, reason)
 	}
 	t.plan.stageBegun()
-	return t.move(ctx, results.Move{Event: results.StageBegun, Stage: t.plan.stage, Hosts: last - first})
+	return t.move(ctx, model.Event{Kind: model.StageBegun, Stage: t.plan.stage, Hosts: last - first})
 }
 
 // obstacle is why a stage must not begin: the task was canceled by another
@@ -95,7 +96,7 @@ func (t *task) endStage(ctx context.Context) error {
 		first = t.plan.stages[t.plan.stage-2]
 	}
 	t.plan.stageEnded(time.Now())
-	return t.move(ctx, results.Move{Event: results.StageEnded, Stage: t.plan.stage, Hosts: t.plan.told() - first, Failed: t.plan.failed})
+	return t.move(ctx, model.Event{Kind: model.StageEnded, Stage: t.plan.stage, Hosts: t.plan.told() - first, Failed: t.plan.failed})
 }
 
 // halt begins nothing more. What has begun goes on to its end; what has not is
@@ -108,7 +109,7 @@ func (t *task) halt(ctx context.Context, reason string) error {
 	rest := t.jobs[t.plan.begun:]
 	defer t.unsettled.Add(-len(rest))
 	if t.record.Rollout != nil {
-		m := results.Move{Event: results.Stopped, Stage: t.plan.stage, Hosts: len(rest), Failed: t.plan.failed, Reason: reason}
+		m := model.Event{Kind: model.Stopped, Stage: t.plan.stage, Hosts: len(rest), Failed: t.plan.failed, Reason: reason}
 		if err := t.move(ctx, m); err != nil {
 			return err
 		}
@@ -117,13 +118,13 @@ func (t *task) halt(ctx context.Context, reason string) error {
 }
 
 // move records a step of the rollout, again and again until it is stored.
-func (t *task) move(ctx context.Context, m results.Move) error {
+func (t *task) move(ctx context.Context, m model.Event) error {
 	m.At = time.Now().UTC().Truncate(time.Millisecond)
 	r := *t.record.Rollout // others hold the old one
-	r.Moves = append(slices.Clone(r.Moves), m)
+	r.Events = append(slices.Clone(r.Events), m)
 	t.record.Rollout = &r
 	for {
-		err := t.d.store.Move(ctx, t.record.ID, r)
+		err := t.d.store.SetRollout(ctx, t.record.ID, r)
 		if err == nil || ctx.Err() != nil || errors.Is(err, results.ErrStopped) {
 			return err
 		}
@@ -134,7 +135,7 @@ func (t *task) move(ctx context.Context, m results.Move) error {
 }
 
 // abandon ends jobs that were never sent.
-func (d *Dispatcher) abandon(ctx context.Context, jobs []results.Job, reason string) error {
+func (d *Dispatcher) abandon(ctx context.Context, jobs []model.Job, reason string) error {
 	if reason != canceledUnsent {
 		reason += neverSent
 	}
@@ -151,22 +152,22 @@ func (d *Dispatcher) abandon(ctx context.Context, jobs []results.Job, reason str
 }
 
 // leftBehind ends the jobs of stages that a dead process has not begun.
-func (d *Dispatcher) leftBehind(ctx context.Context, t *results.Task, jobs []results.Job) error {
-	if t.Rollout == nil || t.Rollout.Told() >= len(jobs) {
+func (d *Dispatcher) leftBehind(ctx context.Context, t *model.Task, jobs []model.Job) error {
+	if t.Rollout == nil || t.Rollout.Released() >= len(jobs) {
 		return nil
 	}
-	var rest []results.Job
-	for _, j := range jobs[t.Rollout.Told():] {
-		if j.State != results.Ended {
+	var rest []model.Job
+	for _, j := range jobs[t.Rollout.Released():] {
+		if j.State != model.Ended {
 			rest = append(rest, j)
 		}
 	}
-	reason := t.Rollout.StoppedFor()
+	reason := t.Rollout.StopReason()
 	if reason == "" {
 		reason = "rollout stopped: the process that drove it has ended"
 		r := *t.Rollout
-		r.Moves = append(slices.Clone(r.Moves), results.Move{At: time.Now().UTC().Truncate(time.Millisecond), Event: results.Stopped, Stage: r.Stage(), Hosts: len(rest), Reason: reason})
-		if err := d.store.Move(ctx, t.ID, r); err != nil {
+		r.Events = append(slices.Clone(r.Events), model.Event{At: time.Now().UTC().Truncate(time.Millisecond), Kind: model.Stopped, Stage: r.Stage(), Hosts: len(rest), Reason: reason})
+		if err := d.store.SetRollout(ctx, t.ID, r); err != nil {
 			return err
 		}
 	}

@@ -12,14 +12,15 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/hint"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 
 // rollout submits a task of so many hosts, by name: a, b, c …
-func (r *rig) rollout(fanout, hosts int, plan results.Rollout) results.Task {
+func (r *rig) rollout(fanout, hosts int, plan model.Rollout) model.Task {
 	r.t.Helper()
-	spec := results.Spec{
+	spec := model.Spec{
 		Command: "true", StartTimeout: time.Minute, Fanout: fanout, Rollout: &plan,
 		Run: wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1},
 	}
@@ -37,7 +38,7 @@ func (r *rig) rollout(fanout, hosts int, plan results.Rollout) results.Task {
 func (r *rig) ends(host string, ok bool) {
 	r.t.Helper()
 	job := r.runs(host)
-	r.store.says(job, results.Progress{State: results.Ended, Outcome: wire.Exited, OK: ok})
+	r.store.says(job, results.Progress{State: model.Ended, Outcome: wire.Exited, OK: ok})
 	synctest.Wait()
 }
 
@@ -84,8 +85,8 @@ func (r *rig) events() string {
 	r.store.mu.Lock()
 	defer r.store.mu.Unlock()
 	var out []string
-	for _, m := range r.store.rollout.Moves {
-		out = append(out, m.Event)
+	for _, m := range r.store.rollout.Events {
+		out = append(out, m.Kind)
 	}
 	return strings.Join(out, " ")
 }
@@ -96,14 +97,14 @@ func TestRollout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		task := r.rollout(0, 6, results.Rollout{Stages: []int{1, 3, 6}, Soak: 10 * time.Minute})
+		task := r.rollout(0, 6, model.Rollout{Stages: []int{1, 3, 6}, Soak: 10 * time.Minute})
 		if r.told() != "a" {
 			t.Errorf("the audit log has %s", r.told())
 		}
 		first := r.runs("a")
-		r.store.says(first, results.Progress{State: results.Running})
+		r.store.says(first, results.Progress{State: model.Running})
 		r.quietFor(silence - time.Second)
-		r.store.says(first, results.Progress{State: results.Ended, Outcome: wire.Exited, OK: true})
+		r.store.says(first, results.Progress{State: model.Ended, Outcome: wire.Exited, OK: true})
 		r.quietFor(10*time.Minute - time.Second)
 		r.signedAnew()
 		if r.told() != "abc" {
@@ -131,7 +132,7 @@ func TestRolloutRunsToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		r.rollout(1, 4, results.Rollout{Stages: []int{1, 4}, MaxFailures: 1})
+		r.rollout(1, 4, model.Rollout{Stages: []int{1, 4}, MaxFailures: 1})
 		r.ends("a", true)
 		r.ends("b", false) // allowed
 		r.ends("c", true)
@@ -155,16 +156,16 @@ func TestRolloutStopsWithinAStage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		r.rollout(2, 6, results.Rollout{Stages: []int{6}, MaxFailures: 1})
+		r.rollout(2, 6, model.Rollout{Stages: []int{6}, MaxFailures: 1})
 		a, b := r.take(broker.Routed).Msg.CorrelationId, r.take(broker.Routed).Msg.CorrelationId
-		r.store.says(b, results.Progress{State: results.Running})
-		r.store.says(a, results.Progress{State: results.Ended, Outcome: wire.TimedOut})
-		r.store.says(r.runs("c"), results.Progress{State: results.Ended, Outcome: wire.Interrupted})
+		r.store.says(b, results.Progress{State: model.Running})
+		r.store.says(a, results.Progress{State: model.Ended, Outcome: wire.TimedOut})
+		r.store.says(r.runs("c"), results.Progress{State: model.Ended, Outcome: wire.Interrupted})
 		synctest.Wait()
 		if hosts, _ := r.untold(); hosts != "def" {
 			t.Errorf("canceled: %s", hosts)
 		}
-		r.store.says(b, results.Progress{State: results.Ended, Outcome: wire.Exited, OK: true})
+		r.store.says(b, results.Progress{State: model.Ended, Outcome: wire.Exited, OK: true})
 		r.nothing()
 	})
 }
@@ -174,7 +175,7 @@ func TestRolloutCountsSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		r.rollout(0, 2, results.Rollout{Stages: []int{1, 2}})
+		r.rollout(0, 2, model.Rollout{Stages: []int{1, 2}})
 		timeout := time.After(24 * time.Hour)
 		for done := false; !done; {
 			select {
@@ -195,9 +196,9 @@ func TestRolloutCountsSilence(t *testing.T) {
 
 // A cancel does not wait for a stage's end, nor for the soak.
 func TestRolloutCanceled(t *testing.T) {
-	for name, stop := range map[string]func(*rig, results.Task) error{
-		"cancel": func(r *rig, t results.Task) error { return r.d.Cancel(context.Background(), t) },
-		"halt": func(r *rig, t results.Task) error {
+	for name, stop := range map[string]func(*rig, model.Task) error{
+		"cancel": func(r *rig, t model.Task) error { return r.d.Cancel(context.Background(), t) },
+		"halt": func(r *rig, t model.Task) error {
 			ours, err := r.d.Halt(context.Background(), t.ID)
 			if !ours {
 				return errors.New("not ours")
@@ -209,7 +210,7 @@ func TestRolloutCanceled(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t)
 				defer r.close()
-				task := r.rollout(0, 3, results.Rollout{Stages: []int{1, 3}, Soak: time.Hour})
+				task := r.rollout(0, 3, model.Rollout{Stages: []int{1, 3}, Soak: time.Hour})
 				r.ends("a", true)
 				r.quietFor(time.Minute)
 				if err := stop(r, task); err != nil {
@@ -235,9 +236,9 @@ func TestHaltThenCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		task := r.rollout(0, 2, results.Rollout{Stages: []int{1, 2}})
+		task := r.rollout(0, 2, model.Rollout{Stages: []int{1, 2}})
 		a := r.runs("a")
-		r.store.says(a, results.Progress{State: results.Running})
+		r.store.says(a, results.Progress{State: model.Running})
 		synctest.Wait()
 		for range 2 { // a second time means nothing
 			if _, err := r.d.Halt(context.Background(), task.ID); err != nil {
@@ -251,7 +252,7 @@ func TestHaltThenCancel(t *testing.T) {
 		if p := r.take(broker.Routed); p.Msg.Type != wire.TypeCancel || p.Msg.CorrelationId != a {
 			t.Errorf("%s for %s", p.Msg.Type, p.Msg.CorrelationId)
 		}
-		r.store.says(a, results.Progress{State: results.Ended, Outcome: wire.Canceled})
+		r.store.says(a, results.Progress{State: model.Ended, Outcome: wire.Canceled})
 		r.nothing()
 	})
 }
@@ -261,7 +262,7 @@ func TestRolloutCanceledElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		r.rollout(0, 2, results.Rollout{Stages: []int{1, 2}, Soak: time.Hour})
+		r.rollout(0, 2, model.Rollout{Stages: []int{1, 2}, Soak: time.Hour})
 		r.ends("a", true)
 		if err := r.store.SetCancel(context.Background(), ""); err != nil {
 			t.Fatal(err)
@@ -281,7 +282,7 @@ func TestRolloutStopsWithoutAudit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		r.rollout(0, 2, results.Rollout{Stages: []int{1, 2}})
+		r.rollout(0, 2, model.Rollout{Stages: []int{1, 2}})
 		r.noAudit = hint.New("disk full", "make room")
 		r.ends("a", true)
 		r.nothing()
@@ -296,8 +297,8 @@ func TestRolloutStopsWithoutAudit(t *testing.T) {
 func TestResumedRollout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		task := r.rollout(1, 5, results.Rollout{Stages: []int{2, 5}})
-		r.store.says(r.runs("a"), results.Progress{State: results.Running})
+		task := r.rollout(1, 5, model.Rollout{Stages: []int{2, 5}})
+		r.store.says(r.runs("a"), results.Progress{State: model.Running})
 		synctest.Wait()
 		r.close() // b is in the stage, and was not told
 		task.Rollout = &r.store.rollout
@@ -334,11 +335,11 @@ func TestResumedRollout(t *testing.T) {
 func TestLaterStageIsAskedAsItWasSigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		task := r.rollout(0, 3, results.Rollout{Stages: []int{1, 3}, Soak: 10 * time.Minute})
+		task := r.rollout(0, 3, model.Rollout{Stages: []int{1, 3}, Soak: 10 * time.Minute})
 		a := r.runs("a")
-		r.store.says(a, results.Progress{State: results.Ended, Outcome: wire.Exited, OK: true})
+		r.store.says(a, results.Progress{State: model.Ended, Outcome: wire.Exited, OK: true})
 		r.store.mu.Lock()
-		r.store.jobs[a].State = results.Ended
+		r.store.jobs[a].State = model.Ended
 		r.store.mu.Unlock()
 		sent := map[string]wire.Statement{}
 		for range 2 {
@@ -357,7 +358,7 @@ func TestLaterStageIsAskedAsItWasSigned(t *testing.T) {
 			}
 		}
 		for req := range sent {
-			r.store.says(req, results.Progress{State: results.Running})
+			r.store.says(req, results.Progress{State: model.Running})
 		}
 		synctest.Wait()
 		if err := r.d.Cancel(context.Background(), task); err != nil {
@@ -379,7 +380,7 @@ func TestLaterStageIsAskedAsItWasSigned(t *testing.T) {
 		defer cancel()
 		left := make(chan error, 1)
 		go func() {
-			left <- r.d.inquire(ctx, task, wire.TypeStatus, func(j *results.Job) bool { return j.State != results.Ended })
+			left <- r.d.inquire(ctx, task, wire.TypeStatus, func(j *model.Job) bool { return j.State != model.Ended })
 		}()
 		asked(r, wire.TypeStatus)
 		asked(r, wire.TypeStatus)
@@ -398,7 +399,7 @@ func decode(t *testing.T, p *broker.Publication) *wire.Request {
 
 func TestBadStages(t *testing.T) {
 	for _, stages := range [][]int{{}, {0, 3}, {2, 2, 3}, {3, 1}, {1, 2}, {1, 4}} {
-		if err := checkRollout(&results.Rollout{Stages: stages}, 3); err == nil {
+		if err := checkRollout(&model.Rollout{Stages: stages}, 3); err == nil {
 			t.Errorf("stages %v of 3 hosts are accepted", stages)
 		}
 	}
@@ -415,7 +416,7 @@ func TestPlan(t *testing.T) {
 			stages = append(stages, n)
 		}
 		jobs := stages[len(stages)-1]
-		r := results.Rollout{
+		r := model.Rollout{
 			Stages: stages, MaxFailures: rapid.IntRange(0, jobs).Draw(t, "budget"),
 			Soak: time.Duration(rapid.IntRange(0, 3).Draw(t, "soak")) * time.Minute,
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -25,7 +26,7 @@ func TestSecret(t *testing.T) {
 			return nil
 		}
 		secret := &wire.Secret{Env: []string{"TOKEN=hunter2"}, Stdin: []byte("swordfish")}
-		task, err := r.d.Submit(context.Background(), results.Spec{
+		task, err := r.d.Submit(context.Background(), model.Spec{
 			Command: "true", Hosts: []string{"a", "b"}, Fanout: 1, StartTimeout: time.Minute, Secret: secret,
 			Run: wire.Run{Command: "true", TimeoutMS: 1000},
 		})
@@ -51,7 +52,7 @@ func TestSecret(t *testing.T) {
 			}
 			salts = append(salts, s.Salt)
 			time.Sleep(40 * time.Second)
-			r.store.says(req.Leaf.Job, results.Progress{State: results.Ended})
+			r.store.says(req.Leaf.Job, results.Progress{State: model.Ended})
 			for drained := false; !drained; { // what was repeated meanwhile
 				select {
 				case p := <-r.out:
@@ -84,7 +85,7 @@ func TestSecretThatIsNone(t *testing.T) {
 			"given twice": {Env: []string{"LANG=hunter2"}},
 			"too large":   {Stdin: make([]byte, wire.MaxRequest)},
 		} {
-			_, err := r.d.Submit(context.Background(), results.Spec{
+			_, err := r.d.Submit(context.Background(), model.Spec{
 				Command: "true", Hosts: []string{"a"}, StartTimeout: time.Minute, Secret: secret,
 				Run: wire.Run{Command: "true", TimeoutMS: 1000, Env: []string{"LANG=C"}},
 			})

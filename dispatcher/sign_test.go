@@ -14,6 +14,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/hint"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -84,7 +85,7 @@ func TestTaskIsSignedOnce(t *testing.T) {
 			if err != nil || req.Signature != "U0lH" {
 				t.Errorf("%v %+v", err, req)
 			}
-			r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Ended})
+			r.store.says(p.Msg.CorrelationId, results.Progress{State: model.Ended})
 		}
 		r.nothing()
 		if signed, _, _ := s.said(); fmt.Sprint(signed) != "map[run:1]" {
@@ -99,7 +100,7 @@ func TestNothingIsSentThatIsNotSigned(t *testing.T) {
 		r, s := signingRig(t, false)
 		defer r.close()
 		s.fail(hint.New("no such key", "make one"), 0)
-		_, err := r.d.Submit(context.Background(), results.Spec{
+		_, err := r.d.Submit(context.Background(), model.Spec{
 			Command: "true", Hosts: []string{"a"}, StartTimeout: time.Minute, Run: wire.Run{Command: "true", TimeoutMS: 1000},
 		})
 		if err == nil || !strings.HasSuffix(hint.Text(err), "no such key\nhint: make one") || !strings.HasPrefix(hint.Text(err), "the task was not sent: ") {
@@ -124,13 +125,13 @@ func TestWindowWaitsForItsSignature(t *testing.T) {
 		r.submit(2, "a", "b", "c", "d")
 		first, second := r.take(broker.Routed), r.take(broker.Routed)
 		for range 2 {
-			r.store.says(first.Msg.CorrelationId, results.Progress{State: results.Running})
-			r.store.says(second.Msg.CorrelationId, results.Progress{State: results.Running})
+			r.store.says(first.Msg.CorrelationId, results.Progress{State: model.Running})
+			r.store.says(second.Msg.CorrelationId, results.Progress{State: model.Running})
 			time.Sleep(silence - time.Second)
 		}
 		s.fail(errors.New("ssh-agent does not answer"), 0)
-		r.store.says(first.Msg.CorrelationId, results.Progress{State: results.Ended})
-		r.store.says(second.Msg.CorrelationId, results.Progress{State: results.Ended})
+		r.store.says(first.Msg.CorrelationId, results.Progress{State: model.Ended})
+		r.store.says(second.Msg.CorrelationId, results.Progress{State: model.Ended})
 		select {
 		case p := <-r.out:
 			t.Fatalf("unsigned, and sent: %s", p.Msg.Type)
@@ -158,12 +159,12 @@ func TestNeverSigned(t *testing.T) {
 		defer r.close()
 		task := r.submit(1, "a", "b")
 		p := r.take(broker.Routed)
-		r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Running})
+		r.store.says(p.Msg.CorrelationId, results.Progress{State: model.Running})
 		time.Sleep(silence - time.Second)
-		r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Running})
+		r.store.says(p.Msg.CorrelationId, results.Progress{State: model.Running})
 		time.Sleep(silence - time.Second)
 		s.fail(errors.New("ssh-agent does not answer"), 0)
-		r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Ended})
+		r.store.says(p.Msg.CorrelationId, results.Progress{State: model.Ended})
 		r.nothing()
 		jobs, _ := r.store.Jobs(context.Background(), task.ID)
 		if jobs[1].Outcome != wire.Unreachable || jobs[1].Reason != "it could not be signed in time: it was never sent" {
@@ -180,7 +181,7 @@ func TestQuestionThatCannotBeSigned(t *testing.T) {
 		defer r.close()
 		task := r.submit(0, "a")
 		p := r.take(broker.Routed)
-		r.store.says(p.Msg.CorrelationId, results.Progress{State: results.Running})
+		r.store.says(p.Msg.CorrelationId, results.Progress{State: model.Running})
 		time.Sleep(time.Second)
 		s.fail(errors.New("ssh-agent does not answer"), 0)
 		r.nothing()
@@ -204,7 +205,7 @@ func TestTouches(t *testing.T) {
 			defer r.close()
 			s.fail(nil, 5*time.Second)
 			hosts := []string{"a", "b", "c"}
-			_, err := r.d.Submit(context.Background(), results.Spec{
+			_, err := r.d.Submit(context.Background(), model.Spec{
 				Command: "true", Hosts: hosts, StartTimeout: time.Minute,
 				Run: wire.Run{Command: "true", TimeoutMS: (2 * time.Hour).Milliseconds()},
 			})
@@ -212,7 +213,7 @@ func TestTouches(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range hosts {
-				r.store.says(r.take(broker.Routed).Msg.CorrelationId, results.Progress{State: results.Running})
+				r.store.says(r.take(broker.Routed).Msg.CorrelationId, results.Progress{State: model.Running})
 			}
 			asked := 0
 			for end := time.After(time.Hour); asked >= 0; {
@@ -235,7 +236,7 @@ func TestTouches(t *testing.T) {
 			defer r.close()
 			r.submit(0, "a", "b", "c")
 			for range 3 {
-				r.store.says(r.take(broker.Routed).Msg.CorrelationId, results.Progress{State: results.Running})
+				r.store.says(r.take(broker.Routed).Msg.CorrelationId, results.Progress{State: model.Running})
 			}
 			s.fail(errors.New("nobody has touched it"), time.Minute)
 			time.Sleep(5 * time.Minute)
@@ -254,7 +255,7 @@ func TestAskReusesItsSignature(t *testing.T) {
 		task, jobs := r.left()
 		r.store.mu.Lock()
 		for id := range r.store.jobs { // their output is what is asked for
-			r.store.jobs[id].State = results.Running
+			r.store.jobs[id].State = model.Running
 		}
 		r.store.mu.Unlock()
 		for range 3 {
@@ -269,7 +270,7 @@ func TestAskReusesItsSignature(t *testing.T) {
 					}
 				}
 			}()
-			if err := r.d.inquire(ctx, task, wire.TypeStatus, func(*results.Job) bool { return true }); !errors.Is(err, context.DeadlineExceeded) {
+			if err := r.d.inquire(ctx, task, wire.TypeStatus, func(*model.Job) bool { return true }); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%v", err)
 			}
 			cancel()

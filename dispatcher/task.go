@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"warren/internal/broker"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -45,8 +46,8 @@ type letter struct {
 }
 
 // signed are the times that are known of a job which comes with the letter.
-func (l *letter) signed() results.Signed {
-	return results.Signed{Issued: l.issuedAt, NotAfter: l.notAfter}
+func (l *letter) signed() model.Signed {
+	return model.Signed{Issued: l.issuedAt, NotAfter: l.notAfter}
 }
 
 // A question names what a statement asks, and of jobs of which statement.
@@ -57,7 +58,7 @@ type question struct {
 
 // questionOf is the question of that type about jobs of a task that come with a
 // statement of those times.
-func questionOf(typ, task string, s results.Signed) question {
+func questionOf(typ, task string, s model.Signed) question {
 	return question{typ, task, wire.Of{IssuedAt: s.Issued.UnixMilli(), NotAfter: s.NotAfter.UnixMilli()}}
 }
 
@@ -71,9 +72,9 @@ func (l *letter) reusable(now time.Time) bool {
 // what is marked otherwise.
 type task struct {
 	d        *Dispatcher // fixed
-	record   results.Task
-	spec     results.Spec              // fixed
-	jobs     []results.Job             // fixed
+	record   model.Task
+	spec     model.Spec                // fixed
+	jobs     []model.Job               // fixed
 	progress []<-chan results.Progress // fixed; each read by its host goroutine
 	resumed  bool                      // fixed; another process has sent it
 	secret   bool                      // fixed; it had secrets to send with it
@@ -99,7 +100,7 @@ type task struct {
 type want struct {
 	typ      string
 	index    int
-	signed   results.Signed // of a question: when the run was
+	signed   model.Signed // of a question: when the run was
 	attempt  int
 	inbox    bool
 	verdicts chan<- broker.Verdict

@@ -13,6 +13,7 @@ import (
 
 	"warren/dispatcher"
 	"warren/internal/broker"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -212,7 +213,7 @@ func (w *world) submit(p taskPlan) {
 	if op == nil {
 		return
 	}
-	spec := results.Spec{
+	spec := model.Spec{
 		Command: "true", StartTimeout: p.StartTimeout, Fanout: p.Fanout, WhenOnline: p.Online,
 		Run: wire.Run{Command: "true", TimeoutMS: p.Timeout.Milliseconds(), MaxOutput: 1 << 20},
 	}
@@ -232,7 +233,7 @@ func (w *world) ask() {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	op.askFor(func(results.Task) bool { return true })
+	op.askFor(func(model.Task) bool { return true })
 }
 
 // adopt is check_task of those tasks that nobody drives: another process asked
@@ -241,10 +242,10 @@ func (w *world) adopt() {
 	op := w.operator()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	op.askFor(func(t results.Task) bool { return w.replies[t.Driver] == nil })
+	op.askFor(func(t model.Task) bool { return w.replies[t.Driver] == nil })
 }
 
-func (op *operator) askFor(which func(results.Task) bool) {
+func (op *operator) askFor(which func(model.Task) bool) {
 	for _, id := range op.world.order {
 		t := op.world.task(id)
 		if !which(t) {
@@ -262,7 +263,7 @@ func (op *operator) askFor(which func(results.Task) bool) {
 func (w *world) look() {
 	w.mu.Lock()
 	op := w.newOperator()
-	op.askFor(func(results.Task) bool { return true })
+	op.askFor(func(model.Task) bool { return true })
 	w.running.Add(1)
 	w.mu.Unlock()
 	go func() {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -20,7 +21,7 @@ import (
 const commitTakes = 3 * time.Millisecond
 
 type modelJob struct {
-	results.Job
+	model.Job
 	created time.Time
 	sized   bool // its agent has given the account of its output
 	have    map[int64]int
@@ -44,7 +45,7 @@ type listener struct {
 
 func (op *operator) Lease() string { return op.lease }
 
-func (op *operator) Add(_ context.Context, t results.Task, jobs []results.Job) ([]<-chan results.Progress, error) {
+func (op *operator) Add(_ context.Context, t model.Task, jobs []model.Job) ([]<-chan results.Progress, error) {
 	w := op.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -70,7 +71,7 @@ func (op *operator) Follow(_ context.Context, task string) (map[string]<-chan re
 	defer w.mu.Unlock()
 	chs, own := map[string]<-chan results.Progress{}, map[string]chan results.Progress{}
 	for id, j := range w.jobs {
-		if j.Task == task && (j.State != results.Ended || j.Outcome == wire.Lost || !j.whole()) {
+		if j.Task == task && (j.State != model.Ended || j.Outcome == wire.Lost || !j.whole()) {
 			own[id] = op.listen(id, true)
 			chs[id] = own[id]
 		}
@@ -91,17 +92,17 @@ func (op *operator) Follow(_ context.Context, task string) (map[string]<-chan re
 
 func (j *modelJob) whole() bool { return j.Stdout.Gone || j.Stdout.Missing() == 0 }
 
-func (op *operator) Jobs(_ context.Context, task string) ([]results.Job, error) {
+func (op *operator) Jobs(_ context.Context, task string) ([]model.Job, error) {
 	w := op.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var jobs []results.Job
+	var jobs []model.Job
 	for _, j := range w.jobs {
 		if j.Task == task {
 			jobs = append(jobs, j.Job)
 		}
 	}
-	slices.SortFunc(jobs, func(a, b results.Job) int { return a.Index - b.Index })
+	slices.SortFunc(jobs, func(a, b model.Job) int { return a.Index - b.Index })
 	return jobs, nil
 }
 
@@ -109,11 +110,11 @@ func (op *operator) Statement(context.Context, string) (string, error) { return 
 
 func (op *operator) Expect(context.Context, string, time.Time) error { return nil }
 
-func (op *operator) ExpectChecks(context.Context, []results.Job) (<-chan results.CheckAnswer, error) {
+func (op *operator) ExpectChecks(context.Context, []model.Job) (<-chan results.CheckAnswer, error) {
 	return nil, nil
 }
 
-func (op *operator) ForgetChecks(context.Context, []results.Job) error { return nil }
+func (op *operator) ForgetChecks(context.Context, []model.Job) error { return nil }
 
 func (op *operator) SetCancel(_ context.Context, task string) error {
 	w := op.world
@@ -123,11 +124,11 @@ func (op *operator) SetCancel(_ context.Context, task string) error {
 	return nil
 }
 
-func (op *operator) Find(context.Context, string) (results.Task, error) { return results.Task{}, nil }
+func (op *operator) Find(context.Context, string) (model.Task, error) { return model.Task{}, nil }
 
-func (op *operator) Move(context.Context, string, results.Rollout) error { return nil }
+func (op *operator) SetRollout(context.Context, string, model.Rollout) error { return nil }
 
-func (op *operator) Claim(_ context.Context, t results.Task) (bool, error) {
+func (op *operator) Claim(_ context.Context, t model.Task) (bool, error) {
 	w := op.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -140,10 +141,10 @@ func (op *operator) Claim(_ context.Context, t results.Task) (bool, error) {
 }
 
 // task is a task as a reader of the store sees it. Its caller has the lock.
-func (w *world) task(id string) results.Task {
+func (w *world) task(id string) model.Task {
 	t := *w.tasks[id]
 	for _, j := range w.jobs {
-		if j.Task == id && j.State == results.Ended {
+		if j.Task == id && j.State == model.Ended {
 			t.Summary.Ended++
 		}
 	}
@@ -188,7 +189,7 @@ func (op *operator) tell(j *modelJob) {
 		default:
 		}
 		l.ch <- p
-		over := j.State == results.Ended && (!l.follow || j.Outcome != wire.Lost && j.whole())
+		over := j.State == model.Ended && (!l.follow || j.Outcome != wire.Lost && j.whole())
 		if over {
 			close(l.ch)
 		}
@@ -197,8 +198,8 @@ func (op *operator) tell(j *modelJob) {
 }
 
 func (op *operator) merge(j *modelJob, u results.Update) {
-	final := j.State == results.Ended && j.Outcome != wire.Lost
-	heard := func(s results.State) {
+	final := j.State == model.Ended && j.Outcome != wire.Lost
+	heard := func(s model.State) {
 		op.heard[j.ID]++
 		op.unknown[j.ID], op.forgot[j.ID] = false, false
 		if final {
@@ -221,26 +222,26 @@ func (op *operator) merge(j *modelJob, u results.Update) {
 		case u.Digest != nil:
 			j.Digest = u.Digest
 		case u.Outcome != "":
-			j.State, j.Outcome, j.Reason = results.Ended, u.Outcome, u.Reason
-		case u.State == results.Sent:
-			if rank(j.State) <= rank(results.Sent) {
-				j.State, j.Reason = results.Sent, u.Reason
+			j.State, j.Outcome, j.Reason = model.Ended, u.Outcome, u.Reason
+		case u.State == model.Sent:
+			if rank(j.State) <= rank(model.Sent) {
+				j.State, j.Reason = model.Sent, u.Reason
 			}
 		}
 	case *wire.Accepted:
-		heard(results.Accepted)
+		heard(model.Accepted)
 	case *wire.Started:
-		heard(results.Running)
+		heard(model.Running)
 	case *wire.Output:
-		heard(results.Running)
+		heard(model.Running)
 		op.output(j, m.Offset, m.Data)
 	case *wire.State:
 		heard("")
 		switch m.State {
 		case wire.StateAccepted:
-			heard(results.Accepted)
+			heard(model.Accepted)
 		case wire.StateRunning:
-			heard(results.Running)
+			heard(model.Running)
 		}
 		op.unknown[j.ID], op.forgot[j.ID], op.since[j.ID], op.why[j.ID] = m.State == wire.StateUnknown, m.State == wire.StateForgotten, m.Since, m.Reason
 	case *wire.Ended:
@@ -248,8 +249,8 @@ func (op *operator) merge(j *modelJob, u results.Update) {
 	}
 }
 
-func rank(s results.State) int {
-	return slices.Index([]results.State{results.Pending, results.Sent, results.Accepted, results.Running, results.Ended}, s)
+func rank(s model.State) int {
+	return slices.Index([]model.State{model.Pending, model.Sent, model.Accepted, model.Running, model.Ended}, s)
 }
 
 func (op *operator) ended(j *modelJob, m *wire.Ended, final bool) {
@@ -263,7 +264,7 @@ func (op *operator) ended(j *modelJob, m *wire.Ended, final bool) {
 		op.world.conflicts = append(op.world.conflicts, conflict{j, j.Outcome, m.Outcome, m.Reason})
 		return
 	case !final:
-		j.State, j.Outcome, j.Reason, j.Agent = results.Ended, m.Outcome, m.Reason, m.Agent
+		j.State, j.Outcome, j.Reason, j.Agent = model.Ended, m.Outcome, m.Reason, m.Agent
 		if m.StartedAt != 0 {
 			j.Started = time.UnixMilli(m.StartedAt)
 		}

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"warren/internal/broker"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -195,7 +195,7 @@ func (s script) String() string {
 	return b.String()
 }
 
-var model = flag.Int("model", 1, "rounds of the search in the model of operator, link and agent")
+var rounds = flag.Int("model", 1, "rounds of the search in the model of operator, link and agent")
 
 // TestModel: whatever happens, no job is executed twice, each reaches one
 // outcome once all are up again, and the outcome is true. A round is as many
@@ -203,7 +203,7 @@ var model = flag.Int("model", 1, "rounds of the search in the model of operator,
 func TestModel(t *testing.T) {
 	seen := map[string]int{}
 	tries := 1
-	for range *model {
+	for range *rounds {
 		rapid.Check(t, func(rt *rapid.T) {
 			s := drawScript(rt)
 			for range tries {
@@ -278,9 +278,9 @@ func (w *world) settle() error {
 	// says otherwise.
 	patience := 2*time.Hour + 10*time.Minute
 	w.adopt()
-	for begin := time.Now(); w.open(func(j *modelJob) bool { return j.State != results.Ended }) != nil; time.Sleep(time.Second) {
+	for begin := time.Now(); w.open(func(j *modelJob) bool { return j.State != model.Ended }) != nil; time.Sleep(time.Second) {
 		if time.Since(begin) > patience {
-			return fmt.Errorf("no outcome after %s: %s", patience, w.open(func(j *modelJob) bool { return j.State != results.Ended }))
+			return fmt.Errorf("no outcome after %s: %s", patience, w.open(func(j *modelJob) bool { return j.State != model.Ended }))
 		}
 		if err := w.failed(); err != nil {
 			return err

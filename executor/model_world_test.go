@@ -11,7 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/internal/broker"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -32,7 +32,7 @@ type world struct {
 	nReply   int
 	running  sync.WaitGroup
 
-	tasks map[string]*results.Task
+	tasks map[string]*model.Task
 	plans map[string]taskPlan
 	order []string // of tasks
 	jobs  map[string]*modelJob
@@ -57,7 +57,7 @@ type conflict struct {
 
 func newWorld(t *testing.T, s script) *world {
 	w := &world{
-		t: t, script: s, born: time.Now(), replies: map[string]*operator{}, tasks: map[string]*results.Task{}, plans: map[string]taskPlan{},
+		t: t, script: s, born: time.Now(), replies: map[string]*operator{}, tasks: map[string]*model.Task{}, plans: map[string]taskPlan{},
 		jobs: map[string]*modelJob{}, runs: map[string]int{}, sent: map[string]int{},
 		asked: map[string]time.Time{}, answered: map[string]bool{}, forgotten: map[string]bool{},
 	}
@@ -243,7 +243,7 @@ func (w *world) sentAgain(job string) {
 	last := w.asked[job]
 	w.asked[job] = time.Now()
 	j := w.jobs[job]
-	if j == nil || j.State == results.Ended || last.IsZero() || w.answered[job] || w.plans[j.Task].Online || w.disturbed {
+	if j == nil || j.State == model.Ended || last.IsZero() || w.answered[job] || w.plans[j.Task].Online || w.disturbed {
 		return
 	}
 	if d := time.Since(last); d > longest {

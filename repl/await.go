@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -20,7 +20,7 @@ const (
 )
 
 // waitAndShow waits until the task is done and shows it.
-func (s *session) waitAndShow(ctx context.Context, task results.Task, v *result.View) error {
+func (s *session) waitAndShow(ctx context.Context, task model.Task, v *result.View) error {
 	if s.stdio.ErrTerminal && !task.Done() {
 		s.note("task %s on %s (%s); Ctrl-C leaves it running", task.ID, term.Plural(task.Hosts, "host"), boundOf(&task))
 	}
@@ -38,7 +38,7 @@ func (s *session) waitAndShow(ctx context.Context, task results.Task, v *result.
 }
 
 // follow shows how the task goes on until it is done, or Ctrl-C leaves it.
-func (s *session) follow(ctx context.Context, task results.Task, w render.Watch) error {
+func (s *session) follow(ctx context.Context, task model.Task, w render.Watch) error {
 	err := s.interruptible(ctx, func(ctx context.Context) error { return s.await(ctx, task, w) })
 	switch {
 	case errors.Is(err, term.ErrInterrupted):
@@ -52,7 +52,7 @@ func (s *session) follow(ctx context.Context, task results.Task, w render.Watch)
 }
 
 // await returns nil once the task is done. Meanwhile w is told what happens.
-func (s *session) await(ctx context.Context, task results.Task, w render.Watch) (err error) {
+func (s *session) await(ctx context.Context, task model.Task, w render.Watch) (err error) {
 	defer func() {
 		how := render.EndDone
 		if err != nil {
@@ -85,7 +85,7 @@ func (s *session) await(ctx context.Context, task results.Task, w render.Watch) 
 				return err
 			}
 			if task.Rollout != nil {
-				if err := s.tellMoves(ctx, task.ID, w, records); err != nil {
+				if err := s.printRolloutEvents(ctx, task.ID, w, records); err != nil {
 					return err
 				}
 			}
@@ -105,7 +105,7 @@ func (s *session) await(ctx context.Context, task results.Task, w render.Watch) 
 
 // askAgain asks for a task that nobody drives, again and again, until the
 // function returned is called.
-func (s *session) askAgain(ctx context.Context, task results.Task) (stop func()) {
+func (s *session) askAgain(ctx context.Context, task model.Task) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -142,7 +142,7 @@ func changed(state *broker.State) <-chan struct{} {
 // needsBroker reports whether more about the task can only come from agents:
 // jobs that have not ended, or are lost, or of whose output a part is missing,
 // while no live process sees to them.
-func (s *session) needsBroker(ctx context.Context, task results.Task) bool {
+func (s *session) needsBroker(ctx context.Context, task model.Task) bool {
 	if s.store.Driven(ctx, task) {
 		return false
 	}
@@ -152,7 +152,7 @@ func (s *session) needsBroker(ctx context.Context, task results.Task) bool {
 
 // ask asks the agents for what is missing of a task that nobody drives. Its
 // error says why nobody could be asked; what is stored can be shown all the same.
-func (s *session) ask(ctx context.Context, task results.Task) error {
+func (s *session) ask(ctx context.Context, task model.Task) error {
 	if !s.needsBroker(ctx, task) {
 		return nil
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/kballard/go-shellquote"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/render"
 	"warren/repl/term"
@@ -19,11 +19,11 @@ const checkWait = 10 * time.Second
 
 // check asks each host whether it would run what spec says, and prints the
 // answers. Nothing is executed, and there is no task.
-func (c *runCommand) check(ctx context.Context, s *session, spec results.Spec) error {
+func (c *runCommand) check(ctx context.Context, s *session, spec model.Spec) error {
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
-	var checks []results.Check
+	var checks []model.Check
 	err := s.interruptible(ctx, func(ctx context.Context) (err error) {
 		checks, err = s.engine.Check(ctx, spec, checkWait)
 		return err
@@ -54,7 +54,7 @@ func (c *runCommand) check(ctx context.Context, s *session, spec results.Spec) e
 	return nil
 }
 
-func checkRows(checks []results.Check) [][]string {
+func checkRows(checks []model.Check) [][]string {
 	rows := [][]string{{"HOST", "WOULD RUN", "USER", "DIRECTORY", "BINARY", "COMMAND", "RULE OR REASON"}}
 	for i := range checks {
 		h, a := checks[i].Host, checks[i].Answer
@@ -83,7 +83,7 @@ type checkDocument struct {
 	Cwd      *string   `json:"cwd"`
 }
 
-func describeChecks(checks []results.Check) map[string]any {
+func describeChecks(checks []model.Check) map[string]any {
 	list := make([]checkDocument, len(checks))
 	for i := range checks {
 		d := checkDocument{Host: checks[i].Host, Reason: render.PtrOrNil(checks[i].Reason)}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/suggest"
 	"warren/internal/wire"
 	"warren/repl/cli"
@@ -66,8 +66,8 @@ func (c *retryCommand) Run(ctx context.Context, s *session) error {
 }
 
 func (c *retryCommand) checkOutcomes() error {
-	known := slices.DeleteFunc(results.Words(), func(w string) bool {
-		return w == results.WordAll || w == results.WordUnfinished
+	known := slices.DeleteFunc(model.StatusNames(), func(w string) bool {
+		return w == model.StatusAll || w == model.StatusUnfinished
 	})
 	for i, word := range c.Outcome {
 		word = strings.ToLower(strings.TrimSpace(word))
@@ -84,7 +84,7 @@ func (c *retryCommand) checkOutcomes() error {
 }
 
 // spec is that of the earlier task, for those of its hosts that are meant.
-func (c *retryCommand) spec(ctx context.Context, s *session, task results.Task) (spec results.Spec, err error) {
+func (c *retryCommand) spec(ctx context.Context, s *session, task model.Task) (spec model.Spec, err error) {
 	text, err := s.store.Statement(ctx, task.ID)
 	if err != nil {
 		return spec, err
@@ -93,7 +93,7 @@ func (c *retryCommand) spec(ctx context.Context, s *session, task results.Task) 
 	if err != nil || st.Run == nil {
 		return spec, fmt.Errorf("task %s: what was sent cannot be read from the store: %w", task.ID, err)
 	}
-	spec = results.Spec{
+	spec = model.Spec{
 		Command: task.Command, Run: *st.Run, RetryOf: task.ID,
 		StartTimeout: time.Duration(st.NotAfter-st.IssuedAt) * time.Millisecond,
 		WhenOnline:   task.WhenOnline, Fanout: int(c.Fanout),
@@ -122,7 +122,7 @@ func (c *retryCommand) spec(ctx context.Context, s *session, task results.Task) 
 }
 
 // chosen are the hosts that get it again.
-func (c *retryCommand) chosen(ctx context.Context, s *session, task results.Task) ([]string, error) {
+func (c *retryCommand) chosen(ctx context.Context, s *session, task model.Task) ([]string, error) {
 	jobs, err := s.store.Jobs(ctx, task.ID)
 	if err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func (c *retryCommand) chosen(ctx context.Context, s *session, task results.Task
 			meant = slices.ContainsFunc(c.Outcome, j.Is)
 		}
 		switch {
-		case j.State != results.Ended:
+		case j.State != model.Ended:
 			unfinished = append(unfinished, j.Host)
 		case meant:
 			hosts = append(hosts, j.Host)
@@ -161,7 +161,7 @@ func (c *retryCommand) chosen(ctx context.Context, s *session, task results.Task
 }
 
 // secrets takes those that the task had, which nobody has kept.
-func (c *retryCommand) secrets(ctx context.Context, s *session, spec *results.Spec) (err error) {
+func (c *retryCommand) secrets(ctx context.Context, s *session, spec *model.Spec) (err error) {
 	had := spec.Run.SecretHash != nil
 	given := len(c.SecretEnv) > 0 || c.SecretStdin != ""
 	spec.Run.SecretHash = nil // of the old one

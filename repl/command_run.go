@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"warren/internal/operator/results"
-	"warren/internal/wire"
+	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/result"
 	"warren/repl/target"
@@ -108,7 +107,7 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 
 // printTask tells that there is a task. In a file or a pipe the id is the last
 // word, so that it can be parsed; a person also reads what bounds the task.
-func (c *sendFlags) printTask(ctx context.Context, s *session, task results.Task) error {
+func (c *sendFlags) printTask(ctx context.Context, s *session, task model.Task) error {
 	switch {
 	case c.JSONL:
 		return s.printer().TaskRecords(ctx, task)
@@ -128,7 +127,7 @@ func (c *sendFlags) printTask(ctx context.Context, s *session, task results.Task
 }
 
 // boundOf is what bounds the commands of a task.
-func boundOf(t *results.Task) string {
+func boundOf(t *model.Task) string {
 	if t.Timeout == 0 {
 		return "no timeout"
 	}
@@ -136,7 +135,7 @@ func boundOf(t *results.Task) string {
 }
 
 // boundAndStop is boundOf, and how to stop what nothing bounds.
-func boundAndStop(t *results.Task) string {
+func boundAndStop(t *model.Task) string {
 	if t.Timeout == 0 {
 		return boundOf(t) + "; cancel " + result.ShortID(t.ID) + " stops it"
 	}
@@ -144,7 +143,7 @@ func boundAndStop(t *results.Task) string {
 }
 
 // detach leaves as soon as it is known which hosts have the job.
-func (c *sendFlags) detach(ctx context.Context, s *session, task results.Task) error {
+func (c *sendFlags) detach(ctx context.Context, s *session, task model.Task) error {
 	settled := s.interruptible(ctx, func(ctx context.Context) error { return s.engine.Settled(ctx, task.ID) })
 	jobs, err := s.store.Jobs(context.WithoutCancel(ctx), task.ID)
 	if err := errors.Join(err, c.printTask(context.WithoutCancel(ctx), s, task)); err != nil {
@@ -155,7 +154,7 @@ func (c *sendFlags) detach(ctx context.Context, s *session, task results.Task) e
 	}
 	var without []string
 	for i := range jobs {
-		if !isTaken(&jobs[i]) {
+		if !jobs[i].Taken() {
 			without = append(without, fmt.Sprintf("%s %s", jobs[i].Host, result.JobWord(&jobs[i])))
 		}
 	}
@@ -170,20 +169,4 @@ func (c *sendFlags) detach(ctx context.Context, s *session, task results.Task) e
 		return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("not taken by %d of %s: %s", len(without), term.Plural(len(jobs), "host"), term.List(without, 10))}
 	}
 	return nil
-}
-
-// isTaken reports whether the agent has taken the job on, or will find it.
-func isTaken(j *results.Job) bool {
-	switch j.State {
-	case results.Sent:
-		return j.Reason == results.InInbox
-	case results.Accepted, results.Running:
-		return true
-	case results.Ended:
-		switch j.Outcome {
-		case wire.Exited, wire.Signaled, wire.TimedOut, wire.FailedToStart, wire.Interrupted:
-			return true
-		}
-	}
-	return false
 }

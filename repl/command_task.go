@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
 	"warren/repl/result"
@@ -21,12 +23,12 @@ type taskID struct {
 }
 
 // find returns the task that is meant.
-func (t *taskID) find(ctx context.Context, s *session, command string) (results.Task, error) {
+func (t *taskID) find(ctx context.Context, s *session, command string) (model.Task, error) {
 	if t.ID == "" {
-		return results.Task{}, cli.Usage("tasks lists them", "%s: which task? No id is given", command)
+		return model.Task{}, cli.Usage("tasks lists them", "%s: which task? No id is given", command)
 	}
 	if err := s.start(ctx); err != nil {
-		return results.Task{}, err
+		return model.Task{}, err
 	}
 	task, err := s.store.Find(ctx, t.ID)
 	var ambiguous *results.AmbiguousError
@@ -119,17 +121,12 @@ type cancelCommand struct {
 }
 
 func (*cancelCommand) Help() string {
-	return `Asks the agents to stop the command, or never to begin it, and counts what that has come to within a second:
-
-    recalled        it never began and never will
-    killed          it was stopped while it ran, and none of it is left
-    lives on        it was stopped, but some of its processes could not be ended
-    recall pending  its host is away; the recall waits in the inbox before it
-    too late        it had ended by itself
-    being stopped   its host has not answered yet
-    refused         its host does not let this key cancel it, and says why
-
-What becomes of each job in the end is its agent's to say: check_task shows it.`
+	var results strings.Builder
+	for _, r := range model.CancelResults {
+		fmt.Fprintf(&results, "    %-14s  %s\n", r.Text().Word, r.Text().Sentence)
+	}
+	return "Asks the agents to stop the command, or never to start it, and counts the results within a second:\n\n" +
+		results.String() + "\nThe agent decides what becomes of each job in the end: check_task shows it."
 }
 
 func (c *cancelCommand) Run(ctx context.Context, s *session) error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/suggest"
 	"warren/internal/wire"
@@ -96,10 +97,10 @@ func (c *tasksCommand) filter(now time.Time) (f results.Filter, err error) {
 			return f, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("--command: %q is no regular expression: %v", c.Command, err), Hint: `\Q…\E takes a text as it is`, Err: err}
 		}
 	}
-	if f.Outcome = strings.ToLower(strings.TrimSpace(c.Outcome)); f.Outcome != "" && !slices.Contains(results.Words(), f.Outcome) {
-		hint := suggest.For(f.Outcome, results.Words())
+	if f.Status = strings.ToLower(strings.TrimSpace(c.Outcome)); f.Status != "" && !slices.Contains(model.StatusNames(), f.Status) {
+		hint := suggest.For(f.Status, model.StatusNames())
 		if hint == "" {
-			hint = "there are " + strings.Join(results.Words(), ", ")
+			hint = "there are " + strings.Join(model.StatusNames(), ", ")
 		}
 		return f, cli.Usage(hint, "--outcome: %q is no outcome", c.Outcome)
 	}

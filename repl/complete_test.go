@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
 )
@@ -20,17 +21,17 @@ type noStore struct{ store }
 
 var errNone = errors.New("none")
 
-func (noStore) Find(context.Context, string) (results.Task, error)  { return results.Task{}, errNone }
-func (noStore) Jobs(context.Context, string) ([]results.Job, error) { return nil, errNone }
-func (noStore) Agents(context.Context, time.Time) ([]results.Agent, error) {
+func (noStore) Find(context.Context, string) (model.Task, error)  { return model.Task{}, errNone }
+func (noStore) Jobs(context.Context, string) ([]model.Job, error) { return nil, errNone }
+func (noStore) Agents(context.Context, time.Time) ([]model.Agent, error) {
 	return nil, errNone
 }
-func (noStore) Driven(context.Context, results.Task) bool { return false }
-func (noStore) Outputs(context.Context, string) iter.Seq2[results.Piece, error] {
-	return func(func(results.Piece, error) bool) {}
+func (noStore) Driven(context.Context, model.Task) bool { return false }
+func (noStore) Outputs(context.Context, string) iter.Seq2[model.Piece, error] {
+	return func(func(model.Piece, error) bool) {}
 }
 
-func (noStore) Search(context.Context, results.Filter) ([]results.Task, bool, error) {
+func (noStore) Search(context.Context, results.Filter) ([]model.Task, bool, error) {
 	return nil, false, errNone
 }
 
@@ -40,7 +41,7 @@ func (noStore) Tidy(context.Context) error { return errNone }
 
 func (noStore) Statement(context.Context, string) (string, error) { return "", errNone }
 
-func (noStore) Watch(context.Context, string) (<-chan results.Summary, func(), error) {
+func (noStore) Watch(context.Context, string) (<-chan model.Summary, func(), error) {
 	return nil, nil, errNone
 }
 
@@ -48,8 +49,8 @@ func (noStore) Hosts(context.Context) ([]string, error) {
 	return []string{"db1", "web01", "web02"}, nil
 }
 
-func (noStore) Tasks(context.Context, int) ([]results.Task, error) {
-	return []results.Task{{ID: "1b4e28ba"}, {ID: "2c000000"}}, nil
+func (noStore) Tasks(context.Context, int) ([]model.Task, error) {
+	return []model.Task{{ID: "1b4e28ba"}, {ID: "2c000000"}}, nil
 }
 
 // What the shells' functions are told, in their words.

@@ -6,6 +6,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/broker/dial"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
 )
@@ -52,7 +53,7 @@ type Engine interface {
 
 	// Submit makes a task of spec and returns as soon as the store knows it,
 	// with no wait for the broker or for any host.
-	Submit(ctx context.Context, spec results.Spec) (results.Task, error)
+	Submit(ctx context.Context, spec model.Spec) (model.Task, error)
 
 	// Settled waits until each job of a task submitted here is accepted, in an
 	// inbox or ended: the operator may leave. It also ends with ctx.
@@ -74,18 +75,18 @@ type Engine interface {
 	// Discover asks all agents who they are and returns once enough says that
 	// nobody else need be waited for, or after wait. Enough is asked again and
 	// again, also while nobody answers, with how long nobody has.
-	Discover(ctx context.Context, wait time.Duration, enough func(answers []results.Agent, quiet time.Duration) bool) ([]results.Agent, error)
+	Discover(ctx context.Context, wait time.Duration, enough func(answers []model.Agent, quiet time.Duration) bool) ([]model.Agent, error)
 
 	// Check asks hosts whether they would run spec, and how. Nothing is executed.
 	// It returns when all have answered, or after wait.
-	Check(ctx context.Context, spec results.Spec, wait time.Duration) ([]results.Check, error)
+	Check(ctx context.Context, spec model.Spec, wait time.Duration) ([]model.Check, error)
 
 	// Store is read directly.
 	Store() *results.Store
 
 	// Executed and Viewed write the audit logs. Submit has already written
 	// Executed for its task.
-	Viewed(task results.Task, hosts []string) error
+	Viewed(task model.Task, hosts []string) error
 
 	// Leave begins to say goodbye to the broker, and waits for nothing: whatever was
 	// submitted here is done, and nothing more will be. What is stored can be read

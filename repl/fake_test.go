@@ -16,6 +16,7 @@ import (
 	"warren/internal/broker"
 	"warren/internal/broker/dial"
 	"warren/internal/hint"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
@@ -46,7 +47,7 @@ type fakeEngine struct {
 	specs     chan specced // what was submitted, for tests that look; nil where none does
 }
 
-type specced struct{ spec results.Spec }
+type specced struct{ spec model.Spec }
 
 // openFake opens a fake on the data directory; the environment variable
 // FAKE_BROKER says how its broker is, FAKE_EARLIER names an agent that has answered
@@ -113,25 +114,25 @@ func (e *fakeEngine) Connect(context.Context) error { return e.connect }
 func (e *fakeEngine) Link() *broker.State           { return e.link }
 func (e *fakeEngine) Store() *results.Store         { return e.store }
 
-func (e *fakeEngine) Submit(ctx context.Context, spec results.Spec) (results.Task, error) {
+func (e *fakeEngine) Submit(ctx context.Context, spec model.Spec) (model.Task, error) {
 	if e.specs != nil {
 		e.specs <- specced{spec}
 	}
 	old, err := e.store.Tasks(ctx, 0)
 	if err != nil {
-		return results.Task{}, err
+		return model.Task{}, err
 	}
 	n := len(old) + 1
-	task := results.Task{
+	task := model.Task{
 		ID:      fmt.Sprintf("%08x-0000-4000-8000-000000000000", 0x1b4e0000+n),
 		Command: spec.Command, Operator: "tester",
 		Created: created(n), NotAfter: fakeTime.Add(time.Hour),
 		Timeout: spec.Run.Timeout(), MaxOutput: spec.Run.MaxOutput,
 	}
-	jobs := make([]results.Job, len(spec.Hosts))
+	jobs := make([]model.Job, len(spec.Hosts))
 	for i, host := range spec.Hosts {
 		digest := sha256.Sum256([]byte(host))
-		jobs[i] = results.Job{ID: fmt.Sprintf("%08x-0000-4000-8000-%012x", 0x1b4e0000+n, i+1), Host: host, Digest: digest[:]}
+		jobs[i] = model.Job{ID: fmt.Sprintf("%08x-0000-4000-8000-%012x", 0x1b4e0000+n, i+1), Host: host, Digest: digest[:]}
 	}
 	run := spec.Run
 	if spec.Secret != nil {
@@ -171,7 +172,7 @@ func (e *fakeEngine) Submit(ctx context.Context, spec results.Spec) (results.Tas
 	return e.store.Find(ctx, task.ID)
 }
 
-func leavesOf(jobs []results.Job) []wire.Leaf {
+func leavesOf(jobs []model.Job) []wire.Leaf {
 	leaves := make([]wire.Leaf, len(jobs))
 	for i, j := range jobs {
 		leaves[i] = wire.Leaf{Job: j.ID, Host: j.Host, Index: i}
@@ -188,7 +189,7 @@ func (e *fakeEngine) apply(ctx context.Context, us ...results.Update) error {
 }
 
 // release ends n jobs of each task that have not ended.
-func (e *fakeEngine) release(ctx context.Context, tasks []results.Task, n string) error {
+func (e *fakeEngine) release(ctx context.Context, tasks []model.Task, n string) error {
 	most, err := strconv.Atoi(n)
 	if err != nil {
 		return err
@@ -200,7 +201,7 @@ func (e *fakeEngine) release(ctx context.Context, tasks []results.Task, n string
 		}
 		left := most
 		for _, j := range jobs {
-			if j.State == results.Ended || left == 0 {
+			if j.State == model.Ended || left == 0 {
 				continue
 			}
 			left--
@@ -213,13 +214,13 @@ func (e *fakeEngine) release(ctx context.Context, tasks []results.Task, n string
 }
 
 // end ends the jobs of a task that have not ended.
-func (e *fakeEngine) end(ctx context.Context, task results.Task, ended wire.Ended) error {
+func (e *fakeEngine) end(ctx context.Context, task model.Task, ended wire.Ended) error {
 	jobs, err := e.store.Jobs(ctx, task.ID)
 	if err != nil {
 		return err
 	}
 	for _, j := range jobs {
-		if j.State != results.Ended {
+		if j.State != model.Ended {
 			if err := e.apply(ctx, endedUpdate(&j, ended)); err != nil {
 				return err
 			}
@@ -252,9 +253,9 @@ func (e *fakeEngine) Ask(context.Context, string, time.Duration) error {
 	return nil
 }
 
-func (e *fakeEngine) Check(_ context.Context, spec results.Spec, _ time.Duration) (checks []results.Check, err error) {
+func (e *fakeEngine) Check(_ context.Context, spec model.Spec, _ time.Duration) (checks []model.Check, err error) {
 	for _, h := range spec.Hosts {
-		c := results.Check{Host: h}
+		c := model.Check{Host: h}
 		switch h {
 		case "web01":
 			c.Answer = &wire.Checked{
@@ -271,9 +272,9 @@ func (e *fakeEngine) Check(_ context.Context, spec results.Spec, _ time.Duration
 	return checks, nil
 }
 
-func (e *fakeEngine) Discover(context.Context, time.Duration, func([]results.Agent, time.Duration) bool) ([]results.Agent, error) {
+func (e *fakeEngine) Discover(context.Context, time.Duration, func([]model.Agent, time.Duration) bool) ([]model.Agent, error) {
 	at := fakeTime.UnixMilli()
-	return []results.Agent{
+	return []model.Agent{
 		{Seen: fakeTime, Hello: wire.Hello{
 			Agent: "web01", Names: []string{"web01", "10.0.0.1", "front1", "front2", "front3"}, Workers: 4, At: at,
 			Facts: wire.Facts{
@@ -293,7 +294,7 @@ func (e *fakeEngine) Discover(context.Context, time.Duration, func([]results.Age
 	}, nil
 }
 
-func (e *fakeEngine) Viewed(task results.Task, hosts []string) error {
+func (e *fakeEngine) Viewed(task model.Task, hosts []string) error {
 	f, err := os.OpenFile(filepath.Join(e.dir, "viewed"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -314,7 +315,7 @@ func (e *fakeEngine) Close() error {
 // moves text.
 const hiddenText = "\x1b]0;x\a\u009b2J\u0085\x7f\u202e\u2066\u200f\u061c\u2028\ufeff\U000e0001汉字"
 
-func endedUpdate(j *results.Job, ended wire.Ended) results.Update {
+func endedUpdate(j *model.Job, ended wire.Ended) results.Update {
 	ended.V, ended.Job = wire.Version, j.ID
 	if ended.Agent == "" {
 		ended.Agent = j.Host
@@ -330,7 +331,7 @@ func endedUpdate(j *results.Job, ended wire.Ended) results.Update {
 }
 
 // answers is what the agent of a job's host says.
-func answers(command string, j *results.Job) []results.Update {
+func answers(command string, j *model.Job) []results.Update {
 	at := fakeTime.UnixMilli()
 	code := func(n int) *int { return &n }
 	whole := func(s string) *wire.Stream { return &wire.Stream{Size: int64(len(s)), Data: []byte(s)} }
@@ -343,9 +344,9 @@ func answers(command string, j *results.Job) []results.Update {
 	case strings.HasPrefix(j.Host, "absent"):
 		return []results.Update{{Job: j.ID, Outcome: wire.Unreachable, Reason: fmt.Sprintf("no agent answers to %q", j.Host)}}
 	case strings.HasPrefix(j.Host, "lost"):
-		return []results.Update{{Job: j.ID, State: results.Sent}, {Job: j.ID, Outcome: wire.Lost}}
+		return []results.Update{{Job: j.ID, State: model.Sent}, {Job: j.ID, Outcome: wire.Lost}}
 	case strings.HasPrefix(j.Host, "silent"):
-		return []results.Update{{Job: j.ID, State: results.Sent}}
+		return []results.Update{{Job: j.ID, State: model.Sent}}
 	case strings.HasPrefix(j.Host, "waiting"):
 		return []results.Update{{Job: j.ID, Reply: &wire.Accepted{V: 1, Job: j.ID, Agent: j.Host, At: at}}}
 	case strings.HasPrefix(j.Host, "pending"):

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -71,7 +71,7 @@ func (s *session) interruptedBefore() bool {
 
 // detach tells that the task goes on without us. From the shell it stays for the
 // second Ctrl-C; at the prompt that arrives there.
-func (s *session) detach(ctx context.Context, task results.Task) error {
+func (s *session) detach(ctx context.Context, task model.Task) error {
 	s.detached = detached{task.ID, time.Now()}
 	id := result.ShortID(task.ID)
 	if s.stdio.ErrTerminal {
@@ -102,7 +102,7 @@ func (s *session) detach(ctx context.Context, task results.Task) error {
 }
 
 // haltedByLeaving ends a rollout that the shell form has driven.
-func (s *session) haltedByLeaving(ctx context.Context, task results.Task) (bool, error) {
+func (s *session) haltedByLeaving(ctx context.Context, task model.Task) (bool, error) {
 	if task.Rollout == nil || !s.shell {
 		return false, nil
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/result"
 )
@@ -40,7 +40,7 @@ type runner interface {
 
 // stopped is the error of a command that waited for a task when the process was told
 // to end.
-func stopped(task results.Task) error {
+func stopped(task model.Task) error {
 	text := cli.ErrStopped.Error() + ": task " + task.ID + " goes on"
 	if task.Rollout != nil {
 		text += " on the hosts that have it"

@@ -201,7 +201,7 @@ func (s *session) tellNews(ctx context.Context) {
 // announce tells which tasks have ended, as a shell does of its jobs.
 func (s *session) announce(ctx context.Context) {
 	s.submitted = slices.DeleteFunc(s.submitted, func(id string) bool {
-		s.warn(s.tellMoves(ctx, id, s.stdio.Err, false))
+		s.warn(s.printRolloutEvents(ctx, id, s.stdio.Err, false))
 		task, err := s.store.Find(ctx, id)
 		if err != nil || !task.Done() {
 			return false
@@ -245,7 +245,7 @@ func (s *session) leave(ctx context.Context) {
 	var ids []string
 	for _, id := range s.submitted {
 		ids = append(ids, result.ShortID(id))
-		if task, err := s.store.Find(ctx, id); err == nil && task.Rollout != nil && task.Rollout.StoppedFor() == "" && task.Rollout.Told() < task.Hosts {
+		if task, err := s.store.Find(ctx, id); err == nil && task.Rollout != nil && task.Rollout.StopReason() == "" && task.Rollout.Released() < task.Hosts {
 			s.note("task %s is a rollout that goes on: warren stays until its last stage has begun; Ctrl-C leaves at once, and no further host is told", result.ShortID(id))
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"warren/internal/operator/charset"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/suggest"
 	"warren/internal/wire"
 	"warren/repl/cli"
@@ -119,7 +119,7 @@ func (sel *selection) choose(ctx context.Context, s *session, v *result.View) er
 	}
 	for _, name := range sel.Outcome {
 		name = strings.ToLower(strings.TrimSpace(name))
-		if known := results.Words(); !slices.Contains(known, name) {
+		if known := model.StatusNames(); !slices.Contains(known, name) {
 			hint := suggest.For(name, known)
 			if hint == "" {
 				hint = "there are " + strings.Join(known, ", ")
@@ -132,7 +132,7 @@ func (sel *selection) choose(ctx context.Context, s *session, v *result.View) er
 }
 
 // strangers is the error about hosts that are not a task's.
-func strangers(task *results.Task, missing []string, jobs []results.Job) error {
+func strangers(task *model.Task, missing []string, jobs []model.Job) error {
 	names := make([]string, len(jobs))
 	for i := range jobs {
 		names[i] = jobs[i].Host

@@ -19,6 +19,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/google/uuid"
 
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 	"warren/repl/render"
@@ -61,12 +62,12 @@ func record(b *testing.B, dir string, text print) string {
 			b.Fatal(err)
 		}
 	}()
-	task := results.Task{ID: uuid.NewString(), Command: "nginx -v", Created: fakeTime, NotAfter: fakeTime.Add(time.Hour), MaxOutput: 1 << 20}
-	jobs := make([]results.Job, fleet)
+	task := model.Task{ID: uuid.NewString(), Command: "nginx -v", Created: fakeTime, NotAfter: fakeTime.Add(time.Hour), MaxOutput: 1 << 20}
+	jobs := make([]model.Job, fleet)
 	updates := make([]results.Update, fleet)
 	for i := range jobs {
 		digest := sha256.Sum256([]byte{byte(i)})
-		jobs[i] = results.Job{ID: uuid.NewString(), Host: fmt.Sprintf("web%05d", i), Index: i, Digest: digest[:]}
+		jobs[i] = model.Job{ID: uuid.NewString(), Host: fmt.Sprintf("web%05d", i), Index: i, Digest: digest[:]}
 		out := []byte(text(i))
 		updates[i] = endedUpdate(&jobs[i], wire.Ended{Outcome: wire.Exited, ExitCode: new(int), Stdout: &wire.Stream{Size: int64(len(out)), Data: out}})
 	}
@@ -171,16 +172,16 @@ func watchRSS(pid int) (peak func() int64) {
 	return func() int64 { close(stop); return <-result }
 }
 
-func fleetJobs(different bool) []results.Job {
-	jobs := make([]results.Job, fleet)
+func fleetJobs(different bool) []model.Job {
+	jobs := make([]model.Job, fleet)
 	for i := range jobs {
 		sum := "same"
 		if different {
 			sum = fmt.Sprint(i)
 		}
-		jobs[i] = results.Job{
-			Host: fmt.Sprintf("web%05d", i), Index: i, State: results.Ended, Outcome: wire.Exited,
-			Started: fakeTime, Finished: fakeTime.Add(time.Duration(i) * time.Microsecond), Stdout: results.Output{Size: 4, Kept: 4, Sum: sum},
+		jobs[i] = model.Job{
+			Host: fmt.Sprintf("web%05d", i), Index: i, State: model.Ended, Outcome: wire.Exited,
+			Started: fakeTime, Finished: fakeTime.Add(time.Duration(i) * time.Microsecond), Stdout: model.Output{Size: 4, Kept: 4, Sum: sum},
 		}
 	}
 	return jobs
@@ -199,7 +200,7 @@ func BenchmarkFold(b *testing.B) {
 
 // BenchmarkFrame is one frame of the live view, of 10,000 hosts.
 func BenchmarkFrame(b *testing.B) {
-	t := result.NewTracker(result.DefaultView(), results.Task{Hosts: fleet, Created: fakeTime})
+	t := result.NewTracker(result.DefaultView(), model.Task{Hosts: fleet, Created: fakeTime})
 	for _, j := range fleetJobs(false) {
 		t.Jobs[j.Index] = j
 		t.Place(&t.Jobs[j.Index])

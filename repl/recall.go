@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/result"
 )
 
@@ -12,7 +12,7 @@ import (
 const recallTime = time.Second
 
 // recall cancels a task and returns what that has come to by recallTime, in lines.
-func (s *session) recall(ctx context.Context, task results.Task) ([]string, error) {
+func (s *session) recall(ctx context.Context, task model.Task) ([]string, error) {
 	before, err := s.store.Jobs(ctx, task.ID)
 	if err != nil {
 		return nil, err
@@ -27,14 +27,14 @@ func (s *session) recall(ctx context.Context, task results.Task) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	if counts := result.CountCancelOutcomes(before, now); counts != "" {
+	if counts := result.CountCancelResults(before, now); counts != "" {
 		return append([]string{counts}, result.Refusals(now)...), nil
 	}
 	return nil, nil
 }
 
 // awaitFor waits until the task is done, or for so long.
-func (s *session) awaitFor(ctx context.Context, task results.Task, most time.Duration) error {
+func (s *session) awaitFor(ctx context.Context, task model.Task, most time.Duration) error {
 	summaries, stop, err := s.store.Watch(ctx, task.ID)
 	if err != nil {
 		return err

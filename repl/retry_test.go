@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/term"
 )
@@ -24,7 +24,7 @@ func TestRetryIsTheSame(t *testing.T) {
 		}
 	}()
 	e.specs = make(chan specced, 2)
-	first := results.Spec{
+	first := model.Spec{
 		Command: "deploy.sh 7", StartTimeout: 24 * time.Hour, WhenOnline: true, Fanout: 3,
 		Run: wire.Run{
 			Script: []byte("#!/bin/sh\n"), Argv: []string{"7"}, Shell: "/bin/bash", TimeoutMS: 300_000, Cwd: "/srv",

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/render"
 	"warren/repl/result"
@@ -62,7 +62,7 @@ func (c *sendFlags) view(ctx context.Context, s *session) (*result.View, error) 
 // send makes a task of spec, unless it is only to be shown or nobody confirms it,
 // and shows its results by v. InputUsed says that standard input was read
 // already, so that nobody can be asked.
-func (c *sendFlags) send(ctx context.Context, s *session, spec results.Spec, v *result.View, inputUsed bool) error {
+func (c *sendFlags) send(ctx context.Context, s *session, spec model.Spec, v *result.View, inputUsed bool) error {
 	r, rest, err := c.rollout(spec.Hosts)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (c *sendFlags) send(ctx context.Context, s *session, spec results.Spec, v *
 
 // confirm asks a person before many hosts are told: for their number, which a
 // hand does not type by habit.
-func (c *sendFlags) confirm(ctx context.Context, s *session, spec *results.Spec, inputUsed bool) error {
+func (c *sendFlags) confirm(ctx context.Context, s *session, spec *model.Spec, inputUsed bool) error {
 	n := len(spec.Hosts)
 	if c.Yes || n <= int(c.ConfirmAbove) || !s.stdio.InTerminal || !s.stdio.ErrTerminal && !s.stdio.OutTerminal {
 		return nil
@@ -130,7 +130,7 @@ type stageDocument struct {
 }
 
 // showPlan shows what would be sent, and to whom.
-func (c *sendFlags) showPlan(s *session, spec *results.Spec, rest []string) error {
+func (c *sendFlags) showPlan(s *session, spec *model.Spec, rest []string) error {
 	if c.JSON || c.JSONL {
 		doc := planDocument{Command: spec.Command, Hosts: spec.Hosts, Folded: hostexpr.Fold(spec.Hosts), Untouched: rest}
 		if spec.Rollout != nil {

@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/config"
 	"warren/internal/hint"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
 	"warren/repl/lineedit"
@@ -23,24 +24,24 @@ type opener func(ctx context.Context, settings Settings, interactive bool) (Engi
 
 // store is what the commands read of a *results.Store.
 type store interface {
-	Find(ctx context.Context, prefix string) (results.Task, error)
-	Tasks(ctx context.Context, limit int) ([]results.Task, error)
-	Search(ctx context.Context, f results.Filter) (found []results.Task, more bool, err error)
+	Find(ctx context.Context, prefix string) (model.Task, error)
+	Tasks(ctx context.Context, limit int) ([]model.Task, error)
+	Search(ctx context.Context, f results.Filter) (found []model.Task, more bool, err error)
 	Prune(ctx context.Context, before time.Time, dry bool) (tasks int, bytes int64, err error)
 	Tidy(ctx context.Context) error
-	Jobs(ctx context.Context, task string) ([]results.Job, error)
+	Jobs(ctx context.Context, task string) ([]model.Job, error)
 	Statement(ctx context.Context, task string) (string, error)
-	Outputs(ctx context.Context, task string) iter.Seq2[results.Piece, error]
-	Watch(ctx context.Context, task string) (<-chan results.Summary, func(), error)
-	Output(ctx context.Context, job, stream string, from int64) iter.Seq2[results.Segment, error]
+	Outputs(ctx context.Context, task string) iter.Seq2[model.Piece, error]
+	Watch(ctx context.Context, task string) (<-chan model.Summary, func(), error)
+	Output(ctx context.Context, job, stream string, from int64) iter.Seq2[model.Segment, error]
 	Tail(ctx context.Context, job, stream string, lines int) (from int64, err error)
-	Ends(ctx context.Context, task string) iter.Seq2[results.Piece, error]
-	Sums(ctx context.Context, jobs []results.Job) error
-	Changed(ctx context.Context, task string, since int64, each func(results.Job)) (rev int64, err error)
+	Ends(ctx context.Context, task string) iter.Seq2[model.Piece, error]
+	Sums(ctx context.Context, jobs []model.Job) error
+	Changed(ctx context.Context, task string, since int64, each func(model.Job)) (rev int64, err error)
 	Unsettled(ctx context.Context, task string) (bool, error)
-	Driven(ctx context.Context, task results.Task) bool
+	Driven(ctx context.Context, task model.Task) bool
 	Hosts(ctx context.Context) ([]string, error)
-	Agents(ctx context.Context, since time.Time) ([]results.Agent, error)
+	Agents(ctx context.Context, since time.Time) ([]model.Agent, error)
 }
 
 var _ store = (*results.Store)(nil)
@@ -64,7 +65,7 @@ type session struct {
 
 	use       used           // hosts of a run that names none
 	submitted []string       // tasks of this prompt whose end has not been told
-	told      map[string]int // moves of a rollout that have been told, by task
+	told      map[string]int // events of a rollout that have been printed, by task
 	detached  detached
 	clocks    target.Clocks
 	late      bool   // a Ctrl-C came as what waited had just come to its end
@@ -143,10 +144,10 @@ func (s *session) targetEnv() *target.Env {
 	return &target.Env{
 		Out: s.stdio, Input: s.pipedInput(), Groups: s.settings.Groups, Clocks: &s.clocks,
 		Store: func() target.Store { return s.store }, Connect: s.connect, Interruptible: s.interruptible,
-		Discover: func(ctx context.Context, wait time.Duration, enough func([]results.Agent, time.Duration) bool) ([]results.Agent, error) {
+		Discover: func(ctx context.Context, wait time.Duration, enough func([]model.Agent, time.Duration) bool) ([]model.Agent, error) {
 			return s.engine.Discover(ctx, wait, enough)
 		},
-		FindTask: func(ctx context.Context, id, command string) (results.Task, error) {
+		FindTask: func(ctx context.Context, id, command string) (model.Task, error) {
 			return (&taskID{ID: id}).find(ctx, s, command)
 		},
 	}

@@ -16,7 +16,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/hint"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/result"
@@ -28,10 +28,10 @@ import (
 type oneTask struct {
 	noStore
 	Engine
-	task      results.Task
-	jobs      []results.Job
-	output    []results.Piece
-	summaries chan results.Summary
+	task      model.Task
+	jobs      []model.Job
+	output    []model.Piece
+	summaries chan model.Summary
 	asked     []time.Duration // when, since start
 	canceled  []string
 	start     time.Time
@@ -39,14 +39,14 @@ type oneTask struct {
 	left      int // calls of Leave
 }
 
-func (o *oneTask) Driven(context.Context, results.Task) bool { return o.driven }
-func (o *oneTask) Leave()                                    { o.left++ }
-func (o *oneTask) Hurry()                                    {}
+func (o *oneTask) Driven(context.Context, model.Task) bool { return o.driven }
+func (o *oneTask) Leave()                                  { o.left++ }
+func (o *oneTask) Hurry()                                  {}
 
-func (o *oneTask) Find(context.Context, string) (results.Task, error)  { return o.task, nil }
-func (o *oneTask) Jobs(context.Context, string) ([]results.Job, error) { return o.jobs, nil }
-func (o *oneTask) Outputs(context.Context, string) iter.Seq2[results.Piece, error] {
-	return func(yield func(results.Piece, error) bool) {
+func (o *oneTask) Find(context.Context, string) (model.Task, error)  { return o.task, nil }
+func (o *oneTask) Jobs(context.Context, string) ([]model.Job, error) { return o.jobs, nil }
+func (o *oneTask) Outputs(context.Context, string) iter.Seq2[model.Piece, error] {
+	return func(yield func(model.Piece, error) bool) {
 		for _, p := range o.output {
 			if !yield(p, nil) {
 				return
@@ -55,8 +55,8 @@ func (o *oneTask) Outputs(context.Context, string) iter.Seq2[results.Piece, erro
 	}
 }
 
-func (o *oneTask) Output(_ context.Context, job, stream string, from int64) iter.Seq2[results.Segment, error] {
-	return func(yield func(results.Segment, error) bool) {
+func (o *oneTask) Output(_ context.Context, job, stream string, from int64) iter.Seq2[model.Segment, error] {
+	return func(yield func(model.Segment, error) bool) {
 		for _, p := range o.output {
 			if o.jobs[p.Job].ID == job && p.Stream == stream && p.Offset >= from && !yield(p.Segment, nil) {
 				return
@@ -65,22 +65,22 @@ func (o *oneTask) Output(_ context.Context, job, stream string, from int64) iter
 	}
 }
 
-func (o *oneTask) Sums(context.Context, []results.Job) error       { return nil }
+func (o *oneTask) Sums(context.Context, []model.Job) error         { return nil }
 func (o *oneTask) Unsettled(context.Context, string) (bool, error) { return true, nil }
-func (o *oneTask) Changed(_ context.Context, _ string, _ int64, each func(results.Job)) (int64, error) {
+func (o *oneTask) Changed(_ context.Context, _ string, _ int64, each func(model.Job)) (int64, error) {
 	for _, j := range o.jobs {
 		each(j)
 	}
 	return 0, nil
 }
 
-func (o *oneTask) Watch(context.Context, string) (<-chan results.Summary, func(), error) {
+func (o *oneTask) Watch(context.Context, string) (<-chan model.Summary, func(), error) {
 	return o.summaries, func() {}, nil
 }
 
-func (o *oneTask) Connect(context.Context) error       { return nil }
-func (o *oneTask) Link() *broker.State                 { return nil }
-func (o *oneTask) Viewed(results.Task, []string) error { return nil }
+func (o *oneTask) Connect(context.Context) error     { return nil }
+func (o *oneTask) Link() *broker.State               { return nil }
+func (o *oneTask) Viewed(model.Task, []string) error { return nil }
 func (o *oneTask) Cancel(_ context.Context, task string) error {
 	o.canceled = append(o.canceled, task)
 	return nil
@@ -99,9 +99,9 @@ func (o *oneTask) Ask(ctx context.Context, _ string, wait time.Duration) error {
 // interrupts come by the channel.
 func newOneTask(shell bool) (*oneTask, *session, chan os.Signal, *bytes.Buffer) {
 	o := &oneTask{
-		task:      results.Task{ID: "1b4e28ba-0000-4000-8000-000000000000", Command: "sleep", Hosts: 2},
-		jobs:      []results.Job{{Host: "web01"}, {Host: "web02", Index: 1}},
-		summaries: make(chan results.Summary, 1), start: time.Now(),
+		task:      model.Task{ID: "1b4e28ba-0000-4000-8000-000000000000", Command: "sleep", Hosts: 2},
+		jobs:      []model.Job{{Host: "web01"}, {Host: "web02", Index: 1}},
+		summaries: make(chan model.Summary, 1), start: time.Now(),
 	}
 	interrupts := make(chan os.Signal, 2)
 	out := new(bytes.Buffer)
@@ -112,8 +112,8 @@ func newOneTask(shell bool) (*oneTask, *session, chan os.Signal, *bytes.Buffer) 
 func TestAwaitAsksWithGrowingPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
-		o.summaries <- results.Summary{Hosts: 2, Ended: 1}
-		time.AfterFunc(time.Minute, func() { o.summaries <- results.Summary{Hosts: 2, Ended: 2} })
+		o.summaries <- model.Summary{Hosts: 2, Ended: 1}
+		time.AfterFunc(time.Minute, func() { o.summaries <- model.Summary{Hosts: 2, Ended: 2} })
 		if err := s.await(t.Context(), o.task, s.printer().WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func TestAwaitAsksLaterForWhatIsDriven(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.driven = true
-		time.AfterFunc(firstPause-time.Millisecond, func() { o.summaries <- results.Summary{Hosts: 2, Ended: 2} })
+		time.AfterFunc(firstPause-time.Millisecond, func() { o.summaries <- model.Summary{Hosts: 2, Ended: 2} })
 		if err := s.await(t.Context(), o.task, s.printer().WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestLeavesTheBrokerWhenItsTaskIsDone(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o, s, interrupts, _ := newOneTask(tt.shell)
 			if tt.done {
-				o.summaries <- results.Summary{Hosts: 2, Ended: 2}
+				o.summaries <- model.Summary{Hosts: 2, Ended: 2}
 			} else {
 				interrupts <- os.Interrupt
 			}
@@ -305,14 +305,14 @@ func TestDetachSaysWhenItWasInterrupted(t *testing.T) {
 func TestReportStreams(t *testing.T) {
 	o, s, _, _ := newOneTask(true)
 	const jobs, size = 48, 1 << 20
-	o.task.Hosts, o.jobs = jobs, make([]results.Job, jobs)
+	o.task.Hosts, o.jobs = jobs, make([]model.Job, jobs)
 	for i := range o.jobs {
 		host := fmt.Sprintf("web%03d", i)
-		o.jobs[i] = results.Job{ID: host, Host: host, Index: i, State: results.Ended, Outcome: wire.Exited, Stdout: results.Output{Size: size, Kept: size, Sum: host}}
+		o.jobs[i] = model.Job{ID: host, Host: host, Index: i, State: model.Ended, Outcome: wire.Exited, Stdout: model.Output{Size: size, Kept: size, Sum: host}}
 	}
 	data := bytes.Repeat([]byte("0123456789abcde\n"), size/16)
 	for i := range o.jobs {
-		o.output = append(o.output, results.Piece{Job: i, Stream: wire.Stdout, Segment: results.Segment{Data: data}})
+		o.output = append(o.output, model.Piece{Job: i, Stream: wire.Stdout, Segment: model.Segment{Data: data}})
 	}
 	for _, terminal := range []bool{false, true} {
 		for _, asJSON := range []bool{false, true} {
@@ -345,10 +345,10 @@ func TestOutputAcrossPieces(t *testing.T) {
 	o, s, _, out := newOneTask(true)
 	o.task.Hosts, o.jobs = 1, o.jobs[:1]
 	text := "汉\r\nx\x1b[m" + strings.Repeat("é", 70<<10) + "\nend"
-	o.jobs[0].State, o.jobs[0].Outcome = results.Ended, wire.Exited
-	o.jobs[0].Stdout = results.Output{Size: int64(len(text)), Kept: int64(len(text))}
+	o.jobs[0].State, o.jobs[0].Outcome = model.Ended, wire.Exited
+	o.jobs[0].Stdout = model.Output{Size: int64(len(text)), Kept: int64(len(text))}
 	for i := range len(text) {
-		o.output = append(o.output, results.Piece{Stream: wire.Stdout, Segment: results.Segment{Offset: int64(i), Data: []byte{text[i]}}})
+		o.output = append(o.output, model.Piece{Stream: wire.Stdout, Segment: model.Segment{Offset: int64(i), Data: []byte{text[i]}}})
 	}
 	s.stdio.OutTerminal = true
 	if err := s.show(t.Context(), o.task, result.DefaultView()); err != nil {
@@ -363,10 +363,10 @@ func TestOutputAcrossPieces(t *testing.T) {
 // Output that nobody wanted does not become another job's.
 func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 	o, s, _, _ := newOneTask(true)
-	piece := func(job int, text string) results.Piece {
-		return results.Piece{Job: job, Stream: wire.Stdout, Segment: results.Segment{Data: []byte(text)}}
+	piece := func(job int, text string) model.Piece {
+		return model.Piece{Job: job, Stream: wire.Stdout, Segment: model.Segment{Data: []byte(text)}}
 	}
-	o.output = []results.Piece{piece(0, "a"), piece(0, "b"), piece(1, "c")}
+	o.output = []model.Piece{piece(0, "a"), piece(0, "b"), piece(1, "c")}
 	for job, pieces := range s.printer().PerJob(t.Context(), result.DefaultView(), o.task.ID, o.jobs) {
 		if job.Index == 0 {
 			continue

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/render"
@@ -19,7 +19,7 @@ import (
 
 // show prints the results of a task as they are now, writes the audit log, and
 // returns the exit status that they mean.
-func (s *session) show(ctx context.Context, task results.Task, v *result.View) error {
+func (s *session) show(ctx context.Context, task model.Task, v *result.View) error {
 	task, jobs, chosen, err := s.asItIs(ctx, task.ID, v)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (s *session) show(ctx context.Context, task results.Task, v *result.View) e
 }
 
 // seenAll is seen for a view that shows output, of which some may be missing.
-func (s *session) seenAll(ctx context.Context, v *result.View, task results.Task, chosen []results.Job) error {
+func (s *session) seenAll(ctx context.Context, v *result.View, task model.Task, chosen []model.Job) error {
 	status := s.seen(task, chosen)
 	if err := s.checkComplete(ctx, v, &task, chosen); err != nil {
 		return err
@@ -53,7 +53,7 @@ func (s *session) seenAll(ctx context.Context, v *result.View, task results.Task
 
 // asItIs gives a task (full id) as it is now, with its jobs, and those of them
 // that are to be shown.
-func (s *session) asItIs(ctx context.Context, id string, v *result.View) (task results.Task, jobs, chosen []results.Job, err error) {
+func (s *session) asItIs(ctx context.Context, id string, v *result.View) (task model.Task, jobs, chosen []model.Job, err error) {
 	if task, err = s.store.Find(ctx, id); err != nil {
 		return task, nil, nil, err
 	}
@@ -71,7 +71,7 @@ func (s *session) asItIs(ctx context.Context, id string, v *result.View) (task r
 
 // seen writes the audit log of results that were shown, and returns the exit
 // status that the task means.
-func (s *session) seen(task results.Task, chosen []results.Job) error {
+func (s *session) seen(task model.Task, chosen []model.Job) error {
 	s.viewed(task, chosen)
 	s.clocks.Warn(s.stdio, target.ClocksOfJobs(&task, chosen, time.Now()))
 	if task.Summary.OK != task.Hosts {
@@ -81,7 +81,7 @@ func (s *session) seen(task results.Task, chosen []results.Job) error {
 }
 
 // viewed records that the operator has seen the results.
-func (s *session) viewed(task results.Task, jobs []results.Job) {
+func (s *session) viewed(task model.Task, jobs []model.Job) {
 	if task.Done() { // no need to announce what has been seen
 		s.submitted = slices.DeleteFunc(s.submitted, func(id string) bool { return id == task.ID })
 	}
@@ -96,7 +96,7 @@ func (s *session) viewed(task results.Task, jobs []results.Job) {
 
 // showEnding ends what was streamed: it sums the task up, writes the audit log,
 // and returns the exit status.
-func (s *session) showEnding(ctx context.Context, task results.Task, v *result.View) error {
+func (s *session) showEnding(ctx context.Context, task model.Task, v *result.View) error {
 	task, jobs, chosen, err := s.asItIs(ctx, task.ID, v)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (s *session) showEnding(ctx context.Context, task results.Task, v *result.V
 const mostLacks = 5
 
 // checkComplete returns an error that says which output is missing, where some is.
-func (s *session) checkComplete(ctx context.Context, v *result.View, task *results.Task, jobs []results.Job) error {
+func (s *session) checkComplete(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) error {
 	lacks, err := s.printer().Lacks(ctx, v, task, jobs)
 	if err != nil || len(lacks) == 0 {
 		return err

@@ -8,7 +8,7 @@ import (
 
 	"github.com/kballard/go-shellquote"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/term"
@@ -24,8 +24,8 @@ const maxWhenOnline = 30 * 24 * time.Hour
 
 // spec makes of the flags what is to be submitted. in is where `--stdin -`
 // reads, nil where there is nothing to read. The hosts are left open.
-func (c *runCommand) spec(in io.Reader) (spec results.Spec, err error) {
-	spec = results.Spec{
+func (c *runCommand) spec(in io.Reader) (spec model.Spec, err error) {
+	spec = model.Spec{
 		StartTimeout: time.Duration(c.StartTimeout),
 		Fanout:       int(c.Fanout),
 		Run: wire.Run{
@@ -54,7 +54,7 @@ func (c *runCommand) spec(in io.Reader) (spec results.Spec, err error) {
 }
 
 // command fills in what is to be executed, in one of its three forms.
-func (c *runCommand) command(spec *results.Spec, in io.Reader) error {
+func (c *runCommand) command(spec *model.Spec, in io.Reader) error {
 	run := &spec.Run
 	switch {
 	case c.NoShell && c.Shell != "":
@@ -96,7 +96,7 @@ func (c *runCommand) command(spec *results.Spec, in io.Reader) error {
 }
 
 // withinLimits refuses at once what the hosts would refuse later.
-func (c *runCommand) withinLimits(spec *results.Spec) error {
+func (c *runCommand) withinLimits(spec *model.Spec) error {
 	run := &spec.Run
 	bulk := encoded(run.Script) + encoded(run.Stdin)
 	small := len(run.Command)

@@ -14,7 +14,7 @@ import (
 	"warren/internal/broker/dial"
 	"warren/internal/config"
 	"warren/internal/hint"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/target"
@@ -42,40 +42,40 @@ func TestSpec(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		args []string
-		want results.Spec
+		want model.Spec
 	}{
 		{
 			[]string{"uname -a", "--hosts", "web[01-02]"},
-			results.Spec{Command: "uname -a", Run: run(func(r *wire.Run) { r.Command = "uname -a" })},
+			model.Spec{Command: "uname -a", Run: run(func(r *wire.Run) { r.Command = "uname -a" })},
 		},
 		{
 			[]string{"true", "--hosts", "web[01-02]", "--when-online", "24h"},
-			results.Spec{Command: "true", StartTimeout: 24 * time.Hour, WhenOnline: true, Run: run(func(r *wire.Run) { r.Command = "true" })},
+			model.Spec{Command: "true", StartTimeout: 24 * time.Hour, WhenOnline: true, Run: run(func(r *wire.Run) { r.Command = "true" })},
 		},
 		{
 			[]string{`dir C:\Users`, "--hosts", "web[01-02]", "--no-shell"},
-			results.Spec{Command: `dir C:\Users`, Run: run(func(r *wire.Run) { r.Argv = []string{"dir", "C:Users"} })},
+			model.Spec{Command: `dir C:\Users`, Run: run(func(r *wire.Run) { r.Argv = []string{"dir", "C:Users"} })},
 		},
 		{
 			[]string{`grep "a b" '$HOME' *`, "--no-shell", "--hosts", "web01,WEB02"},
-			results.Spec{Command: `grep "a b" '$HOME' *`, Run: run(func(r *wire.Run) { r.Argv = []string{"grep", "a b", "$HOME", "*"} })},
+			model.Spec{Command: `grep "a b" '$HOME' *`, Run: run(func(r *wire.Run) { r.Argv = []string{"grep", "a b", "$HOME", "*"} })},
 		},
 		{
 			[]string{"--script", script, "--hosts", "web01 web02", "--", "-x", "a b"},
-			results.Spec{Command: "'" + script + "' -x 'a b'", Run: run(func(r *wire.Run) {
+			model.Spec{Command: "'" + script + "' -x 'a b'", Run: run(func(r *wire.Run) {
 				r.Script, r.Argv = []byte("#!/bin/sh\necho $1\n"), []string{"-x", "a b"}
 			})},
 		},
 		{
 			[]string{"true", "--hosts", "web[01-02]", "--timeout", "none", "--kill-leftovers"},
-			results.Spec{Command: "true", Run: run(func(r *wire.Run) { r.Command, r.KillLeftovers = "true", true })},
+			model.Spec{Command: "true", Run: run(func(r *wire.Run) { r.Command, r.KillLeftovers = "true", true })},
 		},
 		{
 			[]string{
 				"true", "--hosts", "web01", "--hosts", "web02", "--timeout", "1h30m", "--start-timeout", "2d", "--cwd", "/tmp",
 				"--env", "A=1,2", "--env", "B=", "--shell", "/bin/bash", "--max-output", "64KiB", "--fanout", "7", "--stdin", "-",
 			},
-			results.Spec{Command: "true", StartTimeout: 48 * time.Hour, Fanout: 7, Run: wire.Run{
+			model.Spec{Command: "true", StartTimeout: 48 * time.Hour, Fanout: 7, Run: wire.Run{
 				Command: "true", TimeoutMS: 5_400_000, Cwd: "/tmp", Env: []string{"A=1,2", "B="},
 				Shell: "/bin/bash", MaxOutput: 65536, Stdin: []byte("piped\x00"),
 			}},

@@ -40,7 +40,7 @@ func TestRollout(t *testing.T) {
 }
 
 // It stops by itself once more have failed than are allowed: an exit code, and a
-// host that is not there. Who was never told is said by name.
+// host that is not there. The hosts that were never sent the job are listed.
 func TestRolloutStops(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -53,7 +53,7 @@ func TestRolloutStops(t *testing.T) {
 		Jobs    []struct{ Host, Outcome, Reason string }
 		Rollout struct {
 			Stages []int
-			Moves  []struct{ Event string }
+			Events []struct{ Event string }
 		}
 	}
 	if err := json.Unmarshal([]byte(r.out), &doc); err != nil {
@@ -65,10 +65,10 @@ func TestRolloutStops(t *testing.T) {
 	if len(doc.Jobs) != 3 || doc.Jobs[2].Host != b || doc.Jobs[2].Outcome != "canceled" || doc.Jobs[2].Reason != "rollout stopped: 2 failed, 1 allowed; never sent" {
 		t.Errorf("%+v", doc.Jobs)
 	}
-	if got := len(doc.Rollout.Moves); got != 4 || doc.Rollout.Moves[3].Event != "stopped" {
+	if got := len(doc.Rollout.Events); got != 4 || doc.Rollout.Events[3].Event != "stopped" {
 		t.Errorf("%+v", doc.Rollout)
 	}
-	has(t, r.err, "rollout stopped: 2 failed, 1 allowed; never told: "+b)
+	has(t, r.err, "rollout stopped: 2 failed, 1 allowed; never sent: "+b)
 	log, err := os.ReadFile(p.data + "/execute_command.log")
 	if err != nil || strings.Contains(string(log), `"`+b+`"`) {
 		t.Errorf("the audit log says that %s was told: %s, %v", b, log, err)

@@ -29,6 +29,7 @@ import (
 	"warren/internal/datadir"
 	"warren/internal/hint"
 	"warren/internal/operator/audit"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/operator/signing"
 	"warren/internal/wire"
@@ -117,7 +118,7 @@ func (o *Operator) key() string {
 func (o *Operator) reconcile() error {
 	tasks, err := o.store.Tasks(o.ctx, 0)
 	if o.signer.Touch() {
-		tasks = slices.DeleteFunc(tasks, func(t results.Task) bool { return t.Done() || o.store.Driven(o.ctx, t) })
+		tasks = slices.DeleteFunc(tasks, func(t model.Task) bool { return t.Done() || o.store.Driven(o.ctx, t) })
 		if len(tasks) > 0 {
 			o.notify(hint.Errorf("tasks lists them, check_task asks the hosts; each costs a touch of the security key",
 				"tasks that an earlier warren has left unfinished: %d", len(tasks)))
@@ -283,7 +284,7 @@ func (o *Operator) notifyText(text string) { o.notify(errors.New(text)) }
 func (o *Operator) Link() *broker.State { return o.sending.State() }
 
 // Submit makes a task of spec; see repl.Engine.
-func (o *Operator) Submit(ctx context.Context, spec results.Spec) (results.Task, error) {
+func (o *Operator) Submit(ctx context.Context, spec model.Spec) (model.Task, error) {
 	collectFor(len(spec.Hosts))
 	return o.dispatcher.Submit(ctx, spec)
 }
@@ -361,7 +362,7 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 }
 
 // Check asks hosts whether they would run spec.
-func (o *Operator) Check(ctx context.Context, spec results.Spec, wait time.Duration) ([]results.Check, error) {
+func (o *Operator) Check(ctx context.Context, spec model.Spec, wait time.Duration) ([]model.Check, error) {
 	asking, cancel := context.WithTimeout(ctx, o.patience(wait))
 	defer cancel()
 	checks, err := o.dispatcher.Check(asking, spec)
@@ -372,7 +373,7 @@ func (o *Operator) Check(ctx context.Context, spec results.Spec, wait time.Durat
 }
 
 // Discover asks all agents who they are.
-func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func([]results.Agent, time.Duration) bool) ([]results.Agent, error) {
+func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func([]model.Agent, time.Duration) bool) ([]model.Agent, error) {
 	since := time.Now()
 	asking, cancel := context.WithTimeout(ctx, o.patience(wait))
 	defer cancel()
@@ -381,7 +382,7 @@ func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func
 	}
 	tick := time.NewTicker(helloTick)
 	defer tick.Stop()
-	var answers []results.Agent
+	var answers []model.Agent
 	index := map[string]int{} // of answers, by id
 	for read, last := since, since; ; {
 		news, err := o.store.Agents(ctx, read)
@@ -422,7 +423,7 @@ func (o *Operator) patience(wait time.Duration) time.Duration {
 func (o *Operator) Store() *results.Store { return o.store }
 
 // Viewed records that somebody has looked at results.
-func (o *Operator) Viewed(t results.Task, hosts []string) error {
+func (o *Operator) Viewed(t model.Task, hosts []string) error {
 	return o.audit.Viewed(t.ID, t.Command, o.key(), hosts)
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"warren/internal/operator/groups"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 // A NameStore knows the names that are completed.
 type NameStore interface {
 	Hosts(ctx context.Context) ([]string, error)
-	Tasks(ctx context.Context, limit int) ([]results.Task, error)
+	Tasks(ctx context.Context, limit int) ([]model.Task, error)
 }
 
 // A Completer offers words for the one at the cursor. The line editor calls it
@@ -96,7 +96,7 @@ func (c *Completer) values(flag, current string) []string {
 	case "hosts", "host", "exclude":
 		return c.expressions(current)
 	case "outcome":
-		return results.Words()
+		return model.StatusNames()
 	case "color":
 		return []string{string(ColorAuto), string(colorAlways), string(ColorNever)}
 	}
@@ -111,14 +111,14 @@ func (c *Completer) expressions(current string) []string {
 		return c.hosts()
 	}
 	word, _, ok := strings.Cut(name[1:], ":")
-	if ok && slices.Contains(results.Words(), word) {
+	if ok && slices.Contains(model.StatusNames(), word) {
 		return c.tasksOf("@" + word + ":")
 	}
 	var known []string
-	if file, err := groups.Load(c.groups, results.Words()); err == nil {
+	if file, err := groups.Load(c.groups, model.StatusNames()); err == nil {
 		known = file.Names()
 	}
-	for _, word := range results.Words() {
+	for _, word := range model.StatusNames() {
 		known = append(known, "@"+word+":")
 	}
 	return known

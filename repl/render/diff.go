@@ -7,7 +7,7 @@ import (
 
 	"github.com/aymanbagabas/go-udiff"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/result"
 	"warren/repl/term"
 )
@@ -28,12 +28,12 @@ type differ struct {
 }
 
 // against returns the unified diff of a stream of a job from the base's.
-func (d *differ) against(ctx context.Context, j *results.Job, stream string) (string, error) {
+func (d *differ) against(ctx context.Context, j *model.Job, stream string) (string, error) {
 	base := d.base.Jobs[0]
 	if result.Account(base, stream) == result.Account(j, stream) {
 		return "", nil
 	}
-	for _, side := range []*results.Job{base, j} {
+	for _, side := range []*model.Job{base, j} {
 		if a := result.Account(side, stream); d.view.Tail == 0 && a.Kept > diffBytes {
 			return fmt.Sprintf("[too large to compare: %s of %s; --save DIR and diff do it]\n", term.Bytes(a.Kept), side.Host), nil
 		}
@@ -62,7 +62,7 @@ func (d *differ) label(host string, hosts int, stream string) string {
 
 // plain is a stream's text: decoded, and for a terminal visible, with its gaps
 // named.
-func (p *Printer) plain(ctx context.Context, v *result.View, j *results.Job, stream string) (string, error) {
+func (p *Printer) plain(ctx context.Context, v *result.View, j *model.Job, stream string) (string, error) {
 	e, err := p.excerpt(ctx, v, j, stream)
 	if err != nil {
 		return "", err

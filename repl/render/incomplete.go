@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -13,9 +13,9 @@ import (
 
 // isWhole reports whether what is shown of a stream is all that its command printed
 // there.
-func (p *Printer) isWhole(ctx context.Context, v *result.View, j *results.Job, stream string) (bool, error) {
+func (p *Printer) isWhole(ctx context.Context, v *result.View, j *model.Job, stream string) (bool, error) {
 	switch {
-	case j.State != results.Ended || j.Outcome == wire.Lost:
+	case j.State != model.Ended || j.Outcome == wire.Lost:
 		return false, nil
 	case result.IsWhole(result.Account(j, stream)):
 		return true, nil
@@ -52,7 +52,7 @@ const (
 // Lacks finds what output of the jobs a view cannot show. Bytes that a host
 // dropped by --max-output count only where the output is handed out. With --max-output 0
 // no output was asked for, and none is missing.
-func (p *Printer) Lacks(ctx context.Context, v *result.View, task *results.Task, jobs []results.Job) ([]*lack, error) {
+func (p *Printer) Lacks(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) ([]*lack, error) {
 	var all []*lack
 	byKind := make(map[[2]string]*lack)
 	for i := range jobs {
@@ -88,10 +88,10 @@ func (p *Printer) Lacks(ctx context.Context, v *result.View, task *results.Task,
 }
 
 // lackOf says why a stream is not all that was asked for; "" where it is.
-func lackOf(v *result.View, task *results.Task, j *results.Job, stream string) string {
+func lackOf(v *result.View, task *model.Task, j *model.Job, stream string) string {
 	a := result.Account(j, stream)
 	switch {
-	case j.State != results.Ended || j.Outcome == wire.Lost:
+	case j.State != model.Ended || j.Outcome == wire.Lost:
 		if v.Raw || v.Save != "" { // all other views say how the job stands
 			return "there may be more, the job is " + result.JobWord(j)
 		}
@@ -114,7 +114,7 @@ func lackOf(v *result.View, task *results.Task, j *results.Job, stream string) s
 }
 
 // gapsIn is how many bytes are missing from what is shown of a stream.
-func (p *Printer) gapsIn(ctx context.Context, v *result.View, j *results.Job, stream string) (n int64, err error) {
+func (p *Printer) gapsIn(ctx context.Context, v *result.View, j *model.Job, stream string) (n int64, err error) {
 	e, err := p.excerpt(ctx, v, j, stream)
 	if err != nil {
 		return 0, err

@@ -13,7 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"warren/internal/escape"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/result"
 )
@@ -32,13 +32,13 @@ type taskDocument struct {
 }
 
 type rolloutDocument struct {
-	Stages      []int          `json:"stages"`
-	MaxFailures int            `json:"max_failures"`
-	SoakMS      int64          `json:"soak_ms"`
-	Moves       []MoveDocument `json:"moves"`
+	Stages      []int           `json:"stages"`
+	MaxFailures int             `json:"max_failures"`
+	SoakMS      int64           `json:"soak_ms"`
+	Events      []EventDocument `json:"events"`
 }
 
-type MoveDocument struct {
+type EventDocument struct {
 	At     time.Time `json:"at"`
 	Event  string    `json:"event"` // begun, ended, stopped
 	Stage  int       `json:"stage"`
@@ -66,7 +66,7 @@ type summaryDocument struct {
 type jobDocument struct {
 	Host          string          `json:"host"`
 	Agent         *string         `json:"agent"`
-	State         results.State   `json:"state"`
+	State         model.State     `json:"state"`
 	Outcome       *wire.Outcome   `json:"outcome"`
 	ExitCode      *int            `json:"exit_code"`
 	Signal        *string         `json:"signal"`
@@ -100,7 +100,7 @@ func WriteJSON(w io.Writer, v any) error {
 	return err
 }
 
-func describeTask(t *results.Task) taskDocument {
+func describeTask(t *model.Task) taskDocument {
 	d := taskDocument{
 		ID: t.ID, Command: t.Command, Created: t.Created.UTC(), State: "running",
 		Summary: describeSummary(t.Hosts, t.Summary),
@@ -110,19 +110,19 @@ func describeTask(t *results.Task) taskDocument {
 	}
 	d.RetryOf = PtrOrNil(t.RetryOf)
 	if r := t.Rollout; r != nil {
-		d.Rollout = &rolloutDocument{Stages: r.Stages, MaxFailures: r.MaxFailures, SoakMS: r.Soak.Milliseconds(), Moves: []MoveDocument{}}
-		for _, m := range r.Moves {
-			d.Rollout.Moves = append(d.Rollout.Moves, DescribeMove(m))
+		d.Rollout = &rolloutDocument{Stages: r.Stages, MaxFailures: r.MaxFailures, SoakMS: r.Soak.Milliseconds(), Events: []EventDocument{}}
+		for _, e := range r.Events {
+			d.Rollout.Events = append(d.Rollout.Events, DescribeEvent(e))
 		}
 	}
 	return d
 }
 
-func DescribeMove(m results.Move) MoveDocument {
-	return MoveDocument{m.At, m.Event, m.Stage, m.Hosts, m.Failed, PtrOrNil(m.Reason)}
+func DescribeEvent(e model.Event) EventDocument {
+	return EventDocument{e.At, e.Kind, e.Stage, e.Hosts, e.Failed, PtrOrNil(e.Reason)}
 }
 
-func describeSummary(hosts int, sum results.Summary) summaryDocument {
+func describeSummary(hosts int, sum model.Summary) summaryDocument {
 	n := sum.Outcomes
 	return summaryDocument{
 		Hosts: hosts, OK: sum.OK,
@@ -133,7 +133,7 @@ func describeSummary(hosts int, sum results.Summary) summaryDocument {
 	}
 }
 
-func WriteTasks(w io.Writer, tasks []results.Task) error {
+func WriteTasks(w io.Writer, tasks []model.Task) error {
 	list := make([]taskDocument, len(tasks))
 	for i := range tasks {
 		list[i] = describeTask(&tasks[i])
@@ -143,7 +143,7 @@ func WriteTasks(w io.Writer, tasks []results.Task) error {
 
 // Document prints the document of a task, one job a line, without holding
 // more than one job's output.
-func (p *Printer) Document(ctx context.Context, v *result.View, task results.Task, jobs []results.Job) error {
+func (p *Printer) Document(ctx context.Context, v *result.View, task model.Task, jobs []model.Job) error {
 	return p.out.Print(func(w *bufio.Writer) error {
 		head, err := EncodeJSON(describeTask(&task))
 		if err != nil {
@@ -174,16 +174,16 @@ func (p *Printer) Document(ctx context.Context, v *result.View, task results.Tas
 }
 
 // TaskDocument prints all that is known of a task.
-func (p *Printer) TaskDocument(ctx context.Context, task results.Task) error {
+func (p *Printer) TaskDocument(ctx context.Context, task model.Task) error {
 	return p.printTask(ctx, task, p.Document)
 }
 
 // TaskRecords is printTaskDocument with --jsonl.
-func (p *Printer) TaskRecords(ctx context.Context, task results.Task) error {
+func (p *Printer) TaskRecords(ctx context.Context, task model.Task) error {
 	return p.printTask(ctx, task, p.Records)
 }
 
-func (p *Printer) printTask(ctx context.Context, task results.Task, print func(context.Context, *result.View, results.Task, []results.Job) error) error {
+func (p *Printer) printTask(ctx context.Context, task model.Task, print func(context.Context, *result.View, model.Task, []model.Job) error) error {
 	jobs, err := p.store.Jobs(ctx, task.ID)
 	if err != nil {
 		return err
@@ -195,16 +195,16 @@ func (p *Printer) printTask(ctx context.Context, task results.Task, print func(c
 // PerJob ranges over the jobs, each with its output, which is read only as it
 // is ranged over: all outputs of a task need not fit the memory. Of all jobs it
 // is read in one pass.
-func (p *Printer) PerJob(ctx context.Context, v *result.View, task string, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
+func (p *Printer) PerJob(ctx context.Context, v *result.View, task string, jobs []model.Job) iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]] {
 	if !v.All() || v.Tail > 0 {
 		return p.eachJob(ctx, v, jobs)
 	}
-	return func(yield func(*results.Job, iter.Seq2[results.Piece, error]) bool) {
+	return func(yield func(*model.Job, iter.Seq2[model.Piece, error]) bool) {
 		next, stop := iter.Pull2(p.store.Outputs(ctx, task))
 		defer stop()
 		piece, err, ok := next()
 		for i := range jobs {
-			pieces := func(yield func(results.Piece, error) bool) {
+			pieces := func(yield func(model.Piece, error) bool) {
 				for ; ok && (err != nil || piece.Job <= i); piece, err, ok = next() {
 					if err == nil && (piece.Job < i || !slices.Contains(v.Streams, piece.Stream)) {
 						continue // output that nobody wanted
@@ -222,18 +222,18 @@ func (p *Printer) PerJob(ctx context.Context, v *result.View, task string, jobs 
 }
 
 // eachJob is perJob with reads for each job.
-func (p *Printer) eachJob(ctx context.Context, v *result.View, jobs []results.Job) iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]] {
-	return func(yield func(*results.Job, iter.Seq2[results.Piece, error]) bool) {
+func (p *Printer) eachJob(ctx context.Context, v *result.View, jobs []model.Job) iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]] {
+	return func(yield func(*model.Job, iter.Seq2[model.Piece, error]) bool) {
 		for i := range jobs {
-			pieces := func(yield func(results.Piece, error) bool) {
+			pieces := func(yield func(model.Piece, error) bool) {
 				for _, stream := range v.Streams {
 					e, err := p.excerpt(ctx, v, &jobs[i], stream)
 					if err != nil {
-						yield(results.Piece{}, err)
+						yield(model.Piece{}, err)
 						return
 					}
 					for segment, err := range e.segments {
-						if !yield(results.Piece{Job: i, Stream: stream, Segment: segment}, err) || err != nil {
+						if !yield(model.Piece{Job: i, Stream: stream, Segment: segment}, err) || err != nil {
 							return
 						}
 					}
@@ -246,10 +246,10 @@ func (p *Printer) eachJob(ctx context.Context, v *result.View, jobs []results.Jo
 	}
 }
 
-func describeJob(v *result.View, j *results.Job, pieces iter.Seq2[results.Piece, error]) (jobDocument, error) {
+func describeJob(v *result.View, j *model.Job, pieces iter.Seq2[model.Piece, error]) (jobDocument, error) {
 	d := jobDocument{
 		Host: j.Host, State: j.State,
-		Agent: PtrOrNil(j.Agent), Outcome: PtrOrNil(j.Outcome), Signal: PtrOrNil(j.Signal), Reason: PtrOrNil(j.Reason),
+		Agent: PtrOrNil(j.Agent), Outcome: PtrOrNil(j.Outcome), Signal: PtrOrNil(j.Signal), Reason: PtrOrNil(j.ReasonText()),
 		Killed: j.Killed, Left: j.Left,
 		DroppedStdout: unavailable(j, j.Stdout), DroppedStderr: unavailable(j, j.Stderr),
 	}
@@ -286,7 +286,7 @@ func describeJob(v *result.View, j *results.Job, pieces iter.Seq2[results.Piece,
 
 // describeOutput returns the output as text if it is text, in the encoding that
 // is asked for, null if all of it is gone, else its bytes.
-func describeOutput(v *result.View, data []byte, a results.Output) (*jsontext.Value, []byte) {
+func describeOutput(v *result.View, data []byte, a model.Output) (*jsontext.Value, []byte) {
 	null := jsontext.Value("null")
 	if len(data) == 0 && a.Gone && a.Size > 0 {
 		return &null, nil
@@ -308,8 +308,8 @@ func describeOutput(v *result.View, data []byte, a results.Output) (*jsontext.Va
 
 // unavailable is the number of bytes that are not there: dropped from the
 // middle, gone since, or, of a job that has ended, not here yet.
-func unavailable(j *results.Job, a results.Output) int64 {
-	if j.State == results.Ended {
+func unavailable(j *model.Job, a model.Output) int64 {
+	if j.State == model.Ended {
 		return a.Size - a.Kept
 	}
 	return a.Dropped

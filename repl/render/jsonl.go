@@ -7,7 +7,7 @@ import (
 	"iter"
 	"unicode/utf8"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/result"
 )
 
@@ -35,7 +35,7 @@ type outputRecord struct {
 }
 
 // Records prints the records of a task as it stands.
-func (p *Printer) Records(ctx context.Context, v *result.View, task results.Task, jobs []results.Job) error {
+func (p *Printer) Records(ctx context.Context, v *result.View, task model.Task, jobs []model.Job) error {
 	return p.out.Print(func(w *bufio.Writer) error {
 		if err := WriteJSON(w, taskRecord{"task", describeTask(&task)}); err != nil {
 			return err
@@ -48,11 +48,11 @@ func (p *Printer) Records(ctx context.Context, v *result.View, task results.Task
 }
 
 // printJobRecords prints the records of some jobs.
-func (p *Printer) printJobRecords(ctx context.Context, v *result.View, jobs []results.Job) error {
+func (p *Printer) printJobRecords(ctx context.Context, v *result.View, jobs []model.Job) error {
 	return p.out.Print(func(w *bufio.Writer) error { return writeJobRecords(w, v, p.eachJob(ctx, v, jobs)) })
 }
 
-func writeJobRecords(w io.Writer, v *result.View, jobs iter.Seq2[*results.Job, iter.Seq2[results.Piece, error]]) error {
+func writeJobRecords(w io.Writer, v *result.View, jobs iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]]) error {
 	for job, pieces := range jobs {
 		doc, err := describeJob(v, job, pieces)
 		if err != nil {
@@ -65,7 +65,7 @@ func writeJobRecords(w io.Writer, v *result.View, jobs iter.Seq2[*results.Job, i
 	return nil
 }
 
-func describePiece(j *results.Job, stream string, piece results.Segment) outputRecord {
+func describePiece(j *model.Job, stream string, piece model.Segment) outputRecord {
 	r := outputRecord{Type: "output", Host: j.Host, Stream: stream, Offset: piece.Offset}
 	if utf8.Valid(piece.Data) {
 		r.Text = string(piece.Data)

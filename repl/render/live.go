@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/result"
 	"warren/repl/term"
 )
@@ -58,7 +58,7 @@ func (l *liveView) Tick(ctx context.Context, now time.Time) error {
 }
 
 func (l *liveView) frame(ctx context.Context, now time.Time) error {
-	if err := l.t.Update(ctx, l.printer.store, func(*results.Job) {}); err != nil {
+	if err := l.t.Update(ctx, l.printer.store, func(*model.Job) {}); err != nil {
 		return err
 	}
 	l.columns, l.rows = l.size()
@@ -118,7 +118,7 @@ func (l *liveView) sample(ctx context.Context, g *result.Group) error {
 			return nil
 		}
 	}
-	g.Sample = term.Line(g.First.Reason)
+	g.Sample = term.Line(g.First.ReasonText())
 	return nil
 }
 
@@ -175,7 +175,7 @@ func Frame(t *result.Tracker, p term.Paint, groups []*result.Group, columns, row
 }
 
 // progress is the bar, how many of how many, and the time.
-func (f *frameWriter) progress(sum results.Summary, hosts int, elapsed time.Duration) {
+func (f *frameWriter) progress(sum model.Summary, hosts int, elapsed time.Duration) {
 	text := fmt.Sprintf("%d/%d  %s", sum.Ended, hosts, term.Duration(elapsed.Truncate(100*time.Millisecond)))
 	room := min(f.width-len(text)-4, 40)
 	if room < 5 { // a line of its own
@@ -195,17 +195,17 @@ func bar(done, all, width int) string {
 }
 
 // counts are "790 ok", "3 exited", "185 running".
-func counts(sum results.Summary, open map[results.State][]*results.Job) []string {
+func counts(sum model.Summary, open map[model.State][]*model.Job) []string {
 	var words []string
 	if sum.OK > 0 {
 		words = append(words, fmt.Sprintf("%d ok", sum.OK))
 	}
-	for _, o := range result.Outcomes {
+	for _, o := range model.Outcomes {
 		if n := sum.Outcomes[o]; n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, o))
 		}
 	}
-	for _, state := range []results.State{results.Running, results.Accepted, results.Sent, results.Pending} {
+	for _, state := range []model.State{model.Running, model.Accepted, model.Sent, model.Pending} {
 		if n := len(open[state]); n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, state))
 		}
@@ -242,8 +242,8 @@ func groupsInFrame(t *result.Tracker, f *frameWriter, p term.Paint, groups []*re
 }
 
 // slowInFrame names the hosts that are still at it, those that have run longest first.
-func slowInFrame(t *result.Tracker, f *frameWriter, open map[results.State][]*results.Job, now time.Time) {
-	if running := result.LongestFirst(&t.Task, open[results.Running], now); len(running) > 0 {
+func slowInFrame(t *result.Tracker, f *frameWriter, open map[model.State][]*model.Job, now time.Time) {
+	if running := result.LongestFirst(&t.Task, open[model.Running], now); len(running) > 0 {
 		words := []string{"slowest:"}
 		for _, j := range running[:min(len(running), result.MostSlow)] {
 			word := j.Host
@@ -258,7 +258,7 @@ func slowInFrame(t *result.Tracker, f *frameWriter, open map[results.State][]*re
 		f.wrapped(words, " ")
 		return
 	}
-	if sent := append(open[results.Sent], open[results.Pending]...); len(sent) > 0 {
+	if sent := append(open[model.Sent], open[model.Pending]...); len(sent) > 0 {
 		var names []string
 		for _, j := range sent {
 			names = append(names, j.Host)

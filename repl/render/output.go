@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"warren/internal/operator/charset"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -19,16 +19,16 @@ import (
 // An excerpt is what is shown of one stream.
 type excerpt struct {
 	from     int64 // offset; what is before is left out on purpose
-	segments iter.Seq2[results.Segment, error]
+	segments iter.Seq2[model.Segment, error]
 }
 
 // excerpt reads a stream, or its last lines.
-func (p *Printer) excerpt(ctx context.Context, v *result.View, j *results.Job, stream string) (e excerpt, err error) {
+func (p *Printer) excerpt(ctx context.Context, v *result.View, j *model.Job, stream string) (e excerpt, err error) {
 	if v.Tail > 0 {
 		if e.from, err = p.store.Tail(ctx, j.ID, stream, v.Tail); err != nil {
 			return e, err
 		}
-		e.from = fromUnit(results.Segment{Offset: e.from}, v.EncodingOf(j)).Offset
+		e.from = fromUnit(model.Segment{Offset: e.from}, v.EncodingOf(j)).Offset
 	}
 	e.segments = p.store.Output(ctx, j.ID, stream, e.from)
 	return e, nil
@@ -36,9 +36,9 @@ func (p *Printer) excerpt(ctx context.Context, v *result.View, j *results.Job, s
 
 // fromUnit cuts off the rest of a character in whose middle a line seems to end:
 // of UTF-16, say.
-func fromUnit(s results.Segment, e charset.Encoding) results.Segment {
+func fromUnit(s model.Segment, e charset.Encoding) model.Segment {
 	n := -s.Offset & (e.UnitSize() - 1)
-	return results.Segment{Offset: s.Offset + n, Data: s.Data[min(n, int64(len(s.Data))):]}
+	return model.Segment{Offset: s.Offset + n, Data: s.Data[min(n, int64(len(s.Data))):]}
 }
 
 // An outputWriter writes one job's output: to a terminal made visible and
@@ -48,7 +48,7 @@ func fromUnit(s results.Segment, e charset.Encoding) results.Segment {
 type outputWriter struct {
 	w        *bufio.Writer
 	terminal bool
-	job      *results.Job
+	job      *model.Job
 	decoder  *charset.Decoder
 
 	stream  string // being written
@@ -92,14 +92,14 @@ func (o *outputWriter) gap(n int64) {
 }
 
 // gapText says why n bytes are not there.
-func gapText(j *results.Job, stream string, n int64) string {
+func gapText(j *model.Job, stream string, n int64) string {
 	a := result.Account(j, stream)
 	why := "not kept: more than --max-output"
 	switch {
 	case a.Dropped > 0 && n <= a.Dropped:
 	case a.Gone:
 		why = "gone: the agent no longer has them"
-	case j.State != results.Ended:
+	case j.State != model.Ended:
 		why = "not here yet"
 	default:
 		why = "missing: the agent has not sent them yet"

@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/result"
 	"warren/repl/term"
 )
@@ -34,7 +34,7 @@ const (
 )
 
 // WatchFor is the watch of a command that shows the results at the end.
-func (p *Printer) WatchFor(ctx context.Context, task results.Task, v *result.View) Watch {
+func (p *Printer) WatchFor(ctx context.Context, task model.Task, v *result.View) Watch {
 	switch {
 	case v.Streamed():
 		return p.StreamOf(task, v)
@@ -45,7 +45,7 @@ func (p *Printer) WatchFor(ctx context.Context, task results.Task, v *result.Vie
 }
 
 // StreamOf is the watch of --stream and --jsonl.
-func (p *Printer) StreamOf(task results.Task, v *result.View) Watch {
+func (p *Printer) StreamOf(task model.Task, v *result.View) Watch {
 	if v.JSONL {
 		return &RecordView{printer: p, t: result.NewTracker(v, task), output: v.Stream, told: make(map[int]bool), at: make(map[int]*[2]int64)}
 	}
@@ -54,7 +54,7 @@ func (p *Printer) StreamOf(task results.Task, v *result.View) Watch {
 
 // ProgressOn is the watch that shows how far the task is, in place where w is a
 // terminal that can do that.
-func (p *Printer) ProgressOn(w io.Writer, terminal bool, task results.Task, v *result.View) Watch {
+func (p *Printer) ProgressOn(w io.Writer, terminal bool, task model.Task, v *result.View) Watch {
 	t := result.NewTracker(v, task)
 	if !terminal || p.out.Size == nil || os.Getenv("TERM") == "dumb" || !term.TakesColors() {
 		return &plainView{t: t, printer: p, w: w, pause: plainInterval}

@@ -5,20 +5,20 @@ import (
 	"context"
 	"iter"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/term"
 )
 
 // A Store is what printing reads of the result store.
 type Store interface {
-	Find(ctx context.Context, prefix string) (results.Task, error)
-	Jobs(ctx context.Context, task string) ([]results.Job, error)
-	Outputs(ctx context.Context, task string) iter.Seq2[results.Piece, error]
-	Output(ctx context.Context, job, stream string, from int64) iter.Seq2[results.Segment, error]
+	Find(ctx context.Context, prefix string) (model.Task, error)
+	Jobs(ctx context.Context, task string) ([]model.Job, error)
+	Outputs(ctx context.Context, task string) iter.Seq2[model.Piece, error]
+	Output(ctx context.Context, job, stream string, from int64) iter.Seq2[model.Segment, error]
 	Tail(ctx context.Context, job, stream string, lines int) (from int64, err error)
-	Ends(ctx context.Context, task string) iter.Seq2[results.Piece, error]
-	Sums(ctx context.Context, jobs []results.Job) error
-	Changed(ctx context.Context, task string, since int64, each func(results.Job)) (rev int64, err error)
+	Ends(ctx context.Context, task string) iter.Seq2[model.Piece, error]
+	Sums(ctx context.Context, jobs []model.Job) error
+	Changed(ctx context.Context, task string, since int64, each func(model.Job)) (rev int64, err error)
 }
 
 // A Printer prints results.

@@ -5,14 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/target"
 )
 
 func TestHostsThatRefuseTheirFilesAreNamed(t *testing.T) {
 	agent := func(name string, answers bool, files ...wire.RefusedFile) target.Agent {
-		return target.Agent{Agent: results.Agent{Hello: wire.Hello{Agent: name, RefusedFiles: files}}, Answers: answers}
+		return target.Agent{Agent: model.Agent{Hello: wire.Hello{Agent: name, RefusedFiles: files}}, Answers: answers}
 	}
 	const path = "/etc/warren/authorized_operators"
 	mode := wire.RefusedFile{File: wire.AuthorizedOperators, Problem: wire.FileMode, Path: "/etc/warren", Mode: 0o775}

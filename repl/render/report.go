@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 	"warren/repl/result"
@@ -16,7 +17,7 @@ import (
 
 // Report prints a block for each different result of the chosen jobs, then
 // the end of it all, which is what a terminal still shows after much output.
-func (p *Printer) Report(ctx context.Context, v *result.View, task results.Task, jobs, chosen []results.Job) error {
+func (p *Printer) Report(ctx context.Context, v *result.View, task model.Task, jobs, chosen []model.Job) error {
 	if err := p.sums(ctx, v, task, chosen); err != nil {
 		return err
 	}
@@ -51,11 +52,11 @@ func (p *Printer) Report(ctx context.Context, v *result.View, task results.Task,
 
 // sums has the sum of each stream that is compared: of the lines that are shown,
 // where these are not all.
-func (p *Printer) sums(ctx context.Context, v *result.View, task results.Task, jobs []results.Job) error {
+func (p *Printer) sums(ctx context.Context, v *result.View, task model.Task, jobs []model.Job) error {
 	if err := p.store.Sums(ctx, jobs); err != nil || v.Tail == 0 {
 		return err
 	}
-	known := make(map[results.Output]string) // whole streams that are equal end equally
+	known := make(map[model.Output]string) // whole streams that are equal end equally
 	if len(jobs) > task.Hosts/4 {
 		if err := p.learnEnds(ctx, v, task.ID, jobs, known); err != nil {
 			return err
@@ -87,8 +88,8 @@ func (p *Printer) sums(ctx context.Context, v *result.View, task results.Task, j
 
 // learnEnds finds the sums of the last lines of nearly all jobs of a task in one
 // pass: of those whose last lines have come in one piece.
-func (p *Printer) learnEnds(ctx context.Context, v *result.View, task string, jobs []results.Job, known map[results.Output]string) error {
-	byIndex := make(map[int]*results.Job, len(jobs))
+func (p *Printer) learnEnds(ctx context.Context, v *result.View, task string, jobs []model.Job, known map[model.Output]string) error {
+	byIndex := make(map[int]*model.Job, len(jobs))
 	for i := range jobs {
 		byIndex[jobs[i].Index] = &jobs[i]
 	}
@@ -104,12 +105,12 @@ func (p *Printer) learnEnds(ctx context.Context, v *result.View, task string, jo
 		if _, ok := known[a]; ok {
 			continue
 		}
-		lines, ok := results.LastLines(piece.Segment, v.Tail)
+		lines, ok := model.LastLines(piece.Segment, v.Tail)
 		if !ok {
 			continue
 		}
 		lines = fromUnit(lines, v.EncodingOf(j))
-		known[a], err = results.Sum(func(yield func(results.Segment, error) bool) { yield(lines, nil) }, lines.Offset)
+		known[a], err = results.Sum(func(yield func(model.Segment, error) bool) { yield(lines, nil) }, lines.Offset)
 		if err != nil {
 			return err
 		}
@@ -137,7 +138,7 @@ type blockWriter struct {
 	view    *result.View
 	w       *bufio.Writer
 	differ  *differ // nil shows outputs
-	task    *results.Task
+	task    *model.Task
 	now     time.Time
 	wide    int  // columns for the hosts
 	printed bool // the last block had output: a blank line follows it
@@ -207,13 +208,14 @@ func (b *blockWriter) reasons(block *result.Block) {
 	hosts := make(map[string][]string)
 	var reasons []string
 	for _, j := range block.Jobs {
-		if j.Reason == "" {
+		reason := j.ReasonText()
+		if reason == "" {
 			continue
 		}
-		if hosts[j.Reason] == nil {
-			reasons = append(reasons, j.Reason)
+		if hosts[reason] == nil {
+			reasons = append(reasons, reason)
 		}
-		hosts[j.Reason] = append(hosts[j.Reason], j.Host)
+		hosts[reason] = append(hosts[reason], j.Host)
 	}
 	slices.SortStableFunc(reasons, func(a, c string) int { return cmp.Compare(len(hosts[c]), len(hosts[a])) })
 	if block.Left > 0 && len(reasons) > 1 {
@@ -235,7 +237,7 @@ func (b *blockWriter) reasons(block *result.Block) {
 }
 
 // diff writes how the job's output differs from the most frequent one.
-func (b *blockWriter) diff(ctx context.Context, j *results.Job) error {
+func (b *blockWriter) diff(ctx context.Context, j *model.Job) error {
 	same := true
 	for _, stream := range b.view.Streams {
 		text, err := b.differ.against(ctx, j, stream)
@@ -254,7 +256,7 @@ func (b *blockWriter) diff(ctx context.Context, j *results.Job) error {
 
 // WriteEnding sums the task up: its state, who failed how, and where processes
 // live on.
-func (p *Printer) WriteEnding(w *bufio.Writer, task results.Task, jobs []results.Job) {
+func (p *Printer) WriteEnding(w *bufio.Writer, task model.Task, jobs []model.Job) {
 	groups := make(map[string][]string) // job word → hosts
 	var words []string
 	for i := range jobs {
@@ -284,7 +286,7 @@ func writeSpread(w *bufio.Writer, blocks []*result.Block) {
 	if len(blocks) < 2 {
 		return
 	}
-	var all []*results.Job
+	var all []*model.Job
 	for _, b := range blocks {
 		all = append(all, b.Jobs...)
 	}
@@ -296,13 +298,13 @@ func writeSpread(w *bufio.Writer, blocks []*result.Block) {
 }
 
 // WriteHints says what to do about what went wrong, and what is missing.
-func (p *Printer) WriteHints(w *bufio.Writer, task results.Task, jobs []results.Job) {
+func (p *Printer) WriteHints(w *bufio.Writer, task model.Task, jobs []model.Job) {
 	hints := make(map[wire.Outcome]bool)
 	for i := range jobs {
 		hints[jobs[i].Outcome] = true
 	}
-	for _, o := range result.Outcomes {
-		if text := result.HintFor(o); hints[o] && text != "" {
+	for _, o := range model.Outcomes {
+		if text := model.HintFor(o); hints[o] && text != "" {
 			fmt.Fprintln(w, term.Wrap("hint: "+text, p.out.Width()))
 		}
 	}

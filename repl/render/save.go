@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/result"
@@ -18,7 +18,7 @@ import (
 )
 
 // RawOutput writes the bytes of the outputs, host by host, and nothing else.
-func (p *Printer) RawOutput(ctx context.Context, v *result.View, jobs []results.Job) error {
+func (p *Printer) RawOutput(ctx context.Context, v *result.View, jobs []model.Job) error {
 	return p.out.Print(func(w *bufio.Writer) error {
 		for i := range jobs {
 			for _, stream := range v.Streams {
@@ -33,7 +33,7 @@ func (p *Printer) RawOutput(ctx context.Context, v *result.View, jobs []results.
 
 // copyOutput writes the bytes of a stream as they came, and tells where some
 // are not there.
-func (p *Printer) copyOutput(ctx context.Context, w *bufio.Writer, v *result.View, j *results.Job, stream string) error {
+func (p *Printer) copyOutput(ctx context.Context, w *bufio.Writer, v *result.View, j *model.Job, stream string) error {
 	e, err := p.excerpt(ctx, v, j, stream)
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func (p *Printer) copyOutput(ctx context.Context, w *bufio.Writer, v *result.Vie
 // tellGap names bytes that are not there: in a saved file, whose name says that it
 // is partial, where they would be; of --raw, which writes nothing but the output,
 // on standard error.
-func (p *Printer) tellGap(w *bufio.Writer, v *result.View, j *results.Job, stream string, at, gap int64) {
+func (p *Printer) tellGap(w *bufio.Writer, v *result.View, j *model.Job, stream string, at, gap int64) {
 	if v.Save != "" {
 		fmt.Fprintf(w, "\n%s\n", gapText(j, stream, gap))
 		return
@@ -70,7 +70,7 @@ func (p *Printer) tellGap(w *bufio.Writer, v *result.View, j *results.Job, strea
 
 // A saving is one file to be written.
 type saving struct {
-	job    *results.Job
+	job    *model.Job
 	stream string
 	path   string
 }
@@ -82,7 +82,7 @@ const partialSuffix = ".partial"
 // that has begun, standard error where there is any. A file that lacks some of
 // the output has a name that says so, and names each gap. Nothing is written
 // unless everything can be.
-func (p *Printer) Save(ctx context.Context, v *result.View, jobs []results.Job) error {
+func (p *Printer) Save(ctx context.Context, v *result.View, jobs []model.Job) error {
 	var files []saving
 	names := fileNames(jobs)
 	for i := range jobs {
@@ -207,7 +207,7 @@ func (p *Printer) saveFile(ctx context.Context, v *result.View, f saving) (err e
 
 // fileNames are names for files of the jobs' hosts: safe on every system, and
 // different where the hosts are.
-func fileNames(jobs []results.Job) []string {
+func fileNames(jobs []model.Job) []string {
 	names := make([]string, len(jobs))
 	taken := make(map[string]bool, len(jobs))
 	for i := range jobs {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"warren/internal/operator/charset"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -38,8 +38,8 @@ func (v *streamView) Tick(context.Context, time.Time) error { return nil }
 func (v *streamView) Write(text []byte) (int, error)        { return v.printer.out.Err.Write(text) }
 
 func (v *streamView) News(ctx context.Context) error {
-	var changed []*results.Job
-	if err := v.t.Update(ctx, v.printer.store, func(j *results.Job) { changed = append(changed, j) }); err != nil {
+	var changed []*model.Job
+	if err := v.t.Update(ctx, v.printer.store, func(j *model.Job) { changed = append(changed, j) }); err != nil {
 		return err
 	}
 	if v.wide == 0 {
@@ -86,8 +86,8 @@ func (v *streamView) End(ctx context.Context, how ending) error {
 }
 
 // job writes what is new of a job. Last: nothing more is waited for.
-func (v *streamView) job(ctx context.Context, out *bytes.Buffer, j *results.Job, last bool) error {
-	ended := j.State == results.Ended && (last || !j.Incomplete())
+func (v *streamView) job(ctx context.Context, out *bytes.Buffer, j *model.Job, last bool) error {
+	ended := j.State == model.Ended && (last || !j.Incomplete())
 	streams := v.open[j.Index]
 	if streams == nil {
 		streams = new([2]openStream)
@@ -104,8 +104,8 @@ func (v *streamView) job(ctx context.Context, out *bytes.Buffer, j *results.Job,
 	delete(v.open, j.Index)
 	if !j.OK() || j.Left > 0 {
 		text := result.JobWord(j)
-		if j.Reason != "" {
-			text += ": " + term.Line(j.Reason)
+		if reason := j.ReasonText(); reason != "" {
+			text += ": " + term.Line(reason)
 		}
 		v.line(out, j, '=', []byte(text))
 	}
@@ -114,7 +114,7 @@ func (v *streamView) job(ctx context.Context, out *bytes.Buffer, j *results.Job,
 
 // stream writes the lines of a stream as far as it is there without a gap, and
 // where nothing more comes, beyond gaps too.
-func (v *streamView) stream(ctx context.Context, out *bytes.Buffer, j *results.Job, stream string, o *openStream, ended bool) error {
+func (v *streamView) stream(ctx context.Context, out *bytes.Buffer, j *model.Job, stream string, o *openStream, ended bool) error {
 	mark := byte('|')
 	if stream == wire.Stderr {
 		mark = '!'
@@ -151,7 +151,7 @@ func (v *streamView) stream(ctx context.Context, out *bytes.Buffer, j *results.J
 }
 
 // text writes whole lines and keeps the beginning of the next.
-func (v *streamView) text(out *bytes.Buffer, j *results.Job, mark byte, o *openStream, data []byte) {
+func (v *streamView) text(out *bytes.Buffer, j *model.Job, mark byte, o *openStream, data []byte) {
 	o.line = o.decoder.Decode(o.line, data, false)
 	for {
 		end := bytes.IndexByte(o.line, '\n')
@@ -169,7 +169,7 @@ func (v *streamView) text(out *bytes.Buffer, j *results.Job, mark byte, o *openS
 }
 
 // rest writes a line that the command has not ended.
-func (v *streamView) rest(out *bytes.Buffer, j *results.Job, mark byte, o *openStream) {
+func (v *streamView) rest(out *bytes.Buffer, j *model.Job, mark byte, o *openStream) {
 	o.line = o.decoder.Decode(o.line, nil, true)
 	if len(o.line) > 0 {
 		v.line(out, j, mark, o.line)
@@ -177,7 +177,7 @@ func (v *streamView) rest(out *bytes.Buffer, j *results.Job, mark byte, o *openS
 	}
 }
 
-func (v *streamView) line(out *bytes.Buffer, j *results.Job, mark byte, line []byte) {
+func (v *streamView) line(out *bytes.Buffer, j *model.Job, mark byte, line []byte) {
 	text := string(line)
 	if v.printer.out.OutTerminal {
 		text = strings.TrimSuffix(term.Text(append(line, '\n')), "\n")
@@ -207,10 +207,10 @@ func (v *RecordView) News(ctx context.Context) error {
 }
 
 func (v *RecordView) records(ctx context.Context, last bool) error {
-	var ended []results.Job
-	var changed []*results.Job
+	var ended []model.Job
+	var changed []*model.Job
 	first := v.t.Rev < 0
-	if err := v.t.Update(ctx, v.printer.store, func(j *results.Job) { changed = append(changed, j) }); err != nil {
+	if err := v.t.Update(ctx, v.printer.store, func(j *model.Job) { changed = append(changed, j) }); err != nil {
 		return err
 	}
 	var out bytes.Buffer
@@ -236,7 +236,7 @@ func (v *RecordView) records(ctx context.Context, last bool) error {
 				return err
 			}
 		}
-		if last || j.State == results.Ended && j.Outcome != wire.Lost && !j.Incomplete() {
+		if last || j.State == model.Ended && j.Outcome != wire.Lost && !j.Incomplete() {
 			v.told[j.Index] = true
 			delete(v.at, j.Index)
 			ended = append(ended, *j)
@@ -249,7 +249,7 @@ func (v *RecordView) records(ctx context.Context, last bool) error {
 }
 
 // pieces prints the output that is new.
-func (v *RecordView) pieces(ctx context.Context, out io.Writer, j *results.Job) error {
+func (v *RecordView) pieces(ctx context.Context, out io.Writer, j *model.Job) error {
 	at := v.at[j.Index]
 	if at == nil {
 		at = new([2]int64)
@@ -263,7 +263,7 @@ func (v *RecordView) pieces(ctx context.Context, out io.Writer, j *results.Job) 
 			if err != nil {
 				return err
 			}
-			if piece.Offset > at[i] && j.State != results.Ended {
+			if piece.Offset > at[i] && j.State != model.Ended {
 				break // what is before it may still come
 			}
 			if err := WriteJSON(out, describePiece(j, stream, piece)); err != nil {

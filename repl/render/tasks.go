@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/result"
 	"warren/repl/term"
 )
 
 // Tasks prints a table: for eyes on a terminal, with whole ids and times
 // elsewhere.
-func (p *Printer) Tasks(tasks []results.Task) error {
+func (p *Printer) Tasks(tasks []model.Task) error {
 	if len(tasks) == 0 {
 		return nil
 	}

@@ -1,12 +1,12 @@
 package result
 
 import (
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
 // Account is what is known of a stream.
-func Account(j *results.Job, stream string) results.Output {
+func Account(j *model.Job, stream string) model.Output {
 	if stream == wire.Stderr {
 		return j.Stderr
 	}
@@ -14,13 +14,13 @@ func Account(j *results.Job, stream string) results.Output {
 }
 
 // IsWhole reports whether all that was produced is in the store.
-func IsWhole(a results.Output) bool { return a.Dropped == 0 && a.Missing() == 0 }
+func IsWhole(a model.Output) bool { return a.Dropped == 0 && a.Missing() == 0 }
 
 // HasOutput reports whether there is anything to say of a stream.
-func HasOutput(a results.Output) bool { return a.Kept > 0 || !IsWhole(a) }
+func HasOutput(a model.Output) bool { return a.Kept > 0 || !IsWhole(a) }
 
 // ShowsOutput reports whether a block of the job has more than a headline.
-func (v *View) ShowsOutput(j *results.Job) bool {
+func (v *View) ShowsOutput(j *model.Job) bool {
 	for _, stream := range v.Streams {
 		if HasOutput(Account(j, stream)) {
 			return true

@@ -7,61 +7,37 @@ import (
 	"strings"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
-	"warren/internal/wire"
+	"warren/internal/operator/model"
 	"warren/repl/term"
 )
 
-// What a cancel has done to a job that had not ended before, in the order in
-// which it is told.
-var recalls = []string{"recalled", "killed", "lives on", "recall pending", "too late", "being stopped", "refused"}
-
-// CancelOutcome is what a cancel has done to a job, as it is now.
-func CancelOutcome(j *results.Job) string {
-	switch {
-	case j.State == results.Ended && j.Outcome == wire.Canceled && j.Started.IsZero():
-		return "recalled" // it never began
-	case j.State == results.Ended && j.Outcome == wire.Canceled && j.Left > 0:
-		return "lives on" // some of it could not be ended
-	case j.State == results.Ended && j.Outcome == wire.Canceled:
-		return "killed"
-	case j.State == results.Ended:
-		return "too late" // it ended by itself
-	case j.Reason == results.Recalling:
-		return "recall pending" // in its host's inbox
-	case strings.HasPrefix(j.Reason, results.Refused):
-		return "refused"
-	}
-	return "being stopped"
-}
-
-// CountCancelOutcomes says what became of the jobs that had not ended before.
-func CountCancelOutcomes(before, now []results.Job) string {
+// CountCancelResults says what became of the jobs that had not ended before.
+func CountCancelResults(before, now []model.Job) string {
 	open := map[string]bool{}
 	for i := range before {
-		open[before[i].ID] = before[i].State != results.Ended
+		open[before[i].ID] = before[i].State != model.Ended
 	}
-	counts := map[string]int{}
+	counts := map[model.CancelResult]int{}
 	for i := range now {
 		if open[now[i].ID] {
-			counts[CancelOutcome(&now[i])]++
+			counts[now[i].CancelResult()]++
 		}
 	}
 	var parts []string
-	for _, r := range recalls {
+	for _, r := range model.CancelResults {
 		if counts[r] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[r], r))
+			parts = append(parts, fmt.Sprintf("%d %s", counts[r], r.Text().Word))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
 // Refusals says which of the hosts have refused, and why.
-func Refusals(jobs []results.Job) (lines []string) {
+func Refusals(jobs []model.Job) (lines []string) {
 	hosts := map[string][]string{}
 	for i := range jobs {
-		if reason, ok := strings.CutPrefix(jobs[i].Reason, results.Refused); ok && CancelOutcome(&jobs[i]) == "refused" {
-			hosts[reason] = append(hosts[reason], jobs[i].Host)
+		if j := &jobs[i]; j.CancelResult() == model.CancelRefused {
+			hosts[j.Reason] = append(hosts[j.Reason], j.Host)
 		}
 	}
 	for _, reason := range slices.Sorted(maps.Keys(hosts)) {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/term"
 )
@@ -17,30 +17,30 @@ import (
 // exit code or signal, as many processes that live on, and the same output.
 type Block struct {
 	Key
-	Jobs  []*results.Job // in host order; the first stands for all
+	Jobs  []*model.Job // in host order; the first stands for all
 	Spans DurationStats
 	Label string // the hosts, folded
 }
 
 // A Key is what the jobs of a block have in common.
 type Key struct {
-	state          results.State
+	state          model.State
 	outcome        wire.Outcome
 	exit           int
 	signal         string
-	Left           int            // processes that live on
-	stdout, stderr results.Output // of the streams that are shown
-	encoding       string         // of what they have printed
+	Left           int          // processes that live on
+	stdout, stderr model.Output // of the streams that are shown
+	encoding       string       // of what they have printed
 }
 
-func (v *View) KeyOf(j *results.Job) Key {
+func (v *View) KeyOf(j *model.Job) Key {
 	l := Key{state: j.State, outcome: j.Outcome, exit: j.ExitCode, signal: j.Signal, Left: j.Left}
 	for _, stream := range v.Streams {
 		shown := Account(j, stream)
 		if v.Tail > 0 { // what is before the last lines makes no difference
-			shown = results.Output{Sum: v.Tails[TailKey{j, stream}]}
+			shown = model.Output{Sum: v.Tails[TailKey{j, stream}]}
 		}
-		if shown != (results.Output{}) {
+		if shown != (model.Output{}) {
 			l.encoding = v.EncodingOf(j).Name
 		}
 		if stream == wire.Stderr {
@@ -54,13 +54,13 @@ func (v *View) KeyOf(j *results.Job) Key {
 
 // A TailKey is the last lines of a stream.
 type TailKey struct {
-	Job    *results.Job
+	Job    *model.Job
 	Stream string
 }
 
 // Fold makes blocks of the jobs, whose sums are known: outliers first, the
 // largest block last; of equally large ones what went wrong comes first.
-func (v *View) Fold(jobs []results.Job) []*Block {
+func (v *View) Fold(jobs []model.Job) []*Block {
 	var blocks []*Block
 	byLikeness := make(map[Key]*Block)
 	for i := range jobs {
@@ -91,11 +91,11 @@ func (b *Block) Hosts() []string {
 }
 
 // Severity orders: what failed, what is not known yet, what is well.
-func Severity(j *results.Job) int {
+func Severity(j *model.Job) int {
 	switch {
 	case j.OK():
 		return 2
-	case j.State != results.Ended:
+	case j.State != model.Ended:
 		return 1
 	}
 	return 0
@@ -104,7 +104,7 @@ func Severity(j *results.Job) int {
 // A DurationStats is how long commands ran.
 type DurationStats struct{ Min, P50, P95, Max time.Duration }
 
-func SpreadOf(jobs []*results.Job) DurationStats {
+func SpreadOf(jobs []*model.Job) DurationStats {
 	var took []time.Duration
 	for _, j := range jobs {
 		if Ran(j) {
@@ -125,8 +125,8 @@ func spreadOfTimes(took []time.Duration) DurationStats {
 }
 
 // Ran reports whether it is known how long the command ran.
-func Ran(j *results.Job) bool {
-	return j.State == results.Ended && !j.Started.IsZero() && !j.Finished.IsZero()
+func Ran(j *model.Job) bool {
+	return j.State == model.Ended && !j.Started.IsZero() && !j.Finished.IsZero()
 }
 
 // String is empty where nothing ran.

@@ -7,17 +7,17 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/term"
 )
 
 // RunsSince reports whether a job runs and its host has said since when.
-func RunsSince(j *results.Job) bool { return j.State == results.Running && !j.Started.IsZero() }
+func RunsSince(j *model.Job) bool { return j.State == model.Running && !j.Started.IsZero() }
 
 // runningFor is how long a job has run by this clock. The host's clock says when it
 // began; where that is off for sure, since the job must have begun while its
 // statement was valid, it is corrected. No job runs for longer than its task.
-func runningFor(task *results.Task, j *results.Job, now time.Time) time.Duration {
+func runningFor(task *model.Task, j *model.Job, now time.Time) time.Duration {
 	issued, until := j.Signed.Issued, j.Signed.NotAfter
 	if issued.IsZero() {
 		issued, until = task.Created, task.NotAfter
@@ -30,25 +30,25 @@ func runningFor(task *results.Task, j *results.Job, now time.Time) time.Duration
 }
 
 // RunningText is that in words.
-func RunningText(task *results.Task, j *results.Job, now time.Time) string {
+func RunningText(task *model.Task, j *model.Job, now time.Time) string {
 	return term.Duration(runningFor(task, j, now).Truncate(100 * time.Millisecond))
 }
 
 // LongestFirst sorts running jobs by how long they have run; those of which that is
 // not known come last.
-func LongestFirst(task *results.Task, jobs []*results.Job, now time.Time) []*results.Job {
-	age := func(j *results.Job) time.Duration {
+func LongestFirst(task *model.Task, jobs []*model.Job, now time.Time) []*model.Job {
+	age := func(j *model.Job) time.Duration {
 		if !RunsSince(j) {
 			return -1
 		}
 		return runningFor(task, j, now)
 	}
-	return slices.SortedStableFunc(slices.Values(jobs), func(a, b *results.Job) int { return cmp.Compare(age(b), age(a)) })
+	return slices.SortedStableFunc(slices.Values(jobs), func(a, b *model.Job) int { return cmp.Compare(age(b), age(a)) })
 }
 
 // LongestRunning names those of many jobs that have run longest; empty where none
 // runs.
-func LongestRunning(task *results.Task, jobs []*results.Job, now time.Time) string {
+func LongestRunning(task *model.Task, jobs []*model.Job, now time.Time) string {
 	var words []string
 	for _, j := range LongestFirst(task, jobs, now)[:min(len(jobs), MostSlow)] {
 		if RunsSince(j) {

@@ -6,20 +6,20 @@ import (
 	"slices"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 )
 
 // A changeStore knows what has changed of a task.
 type changeStore interface {
-	Changed(ctx context.Context, task string, since int64, each func(results.Job)) (rev int64, err error)
+	Changed(ctx context.Context, task string, since int64, each func(model.Job)) (rev int64, err error)
 }
 
 // A Tracker knows how the jobs of a task stand, and folds those that have ended
 // while more arrive. It reads only what has changed.
 type Tracker struct {
 	View *View
-	Task results.Task
-	Jobs []results.Job // zero before the first update
+	Task model.Task
+	Jobs []model.Job // zero before the first update
 	Rev  int64
 
 	Groups map[Key]*Group
@@ -29,7 +29,7 @@ type Tracker struct {
 // A Group is the jobs that have the same result so far.
 type Group struct {
 	Key
-	First   results.Job // as it was when it came
+	First   model.Job // as it was when it came
 	Hosts   int
 	Changed bool   // since names was made
 	Names   string // folded
@@ -37,18 +37,18 @@ type Group struct {
 	Sampled bool
 }
 
-func NewTracker(v *View, task results.Task) *Tracker {
+func NewTracker(v *View, task model.Task) *Tracker {
 	whole := *v
 	whole.Tail = 0 // results are compared as a whole
 	return &Tracker{
 		View: &whole, Task: task, Rev: -1,
-		Jobs: make([]results.Job, task.Hosts), Groups: make(map[Key]*Group), of: make([]*Group, task.Hosts),
+		Jobs: make([]model.Job, task.Hosts), Groups: make(map[Key]*Group), of: make([]*Group, task.Hosts),
 	}
 }
 
 // Update takes in what has changed, and calls each with every job of it.
-func (t *Tracker) Update(ctx context.Context, s changeStore, each func(*results.Job)) error {
-	rev, err := s.Changed(ctx, t.Task.ID, t.Rev, func(j results.Job) {
+func (t *Tracker) Update(ctx context.Context, s changeStore, each func(*model.Job)) error {
+	rev, err := s.Changed(ctx, t.Task.ID, t.Rev, func(j model.Job) {
 		t.Jobs[j.Index] = j
 		if t.View.Shows(&j) {
 			t.Place(&t.Jobs[j.Index])
@@ -62,7 +62,7 @@ func (t *Tracker) Update(ctx context.Context, s changeStore, each func(*results.
 }
 
 // Place puts a job into the group of its result.
-func (t *Tracker) Place(j *results.Job) {
+func (t *Tracker) Place(j *model.Job) {
 	if g := t.of[j.Index]; g != nil {
 		g.Hosts, g.Changed = g.Hosts-1, true
 		t.of[j.Index] = nil
@@ -70,7 +70,7 @@ func (t *Tracker) Place(j *results.Job) {
 			delete(t.Groups, g.Key)
 		}
 	}
-	if j.State != results.Ended {
+	if j.State != model.Ended {
 		return
 	}
 	l := t.View.KeyOf(j)
@@ -120,10 +120,10 @@ func (t *Tracker) Fold(groups []*Group) {
 const MostNames = 200
 
 // Unfinished are the jobs without an outcome, by state.
-func (t *Tracker) Unfinished() map[results.State][]*results.Job {
-	open := make(map[results.State][]*results.Job)
+func (t *Tracker) Unfinished() map[model.State][]*model.Job {
+	open := make(map[model.State][]*model.Job)
 	for i := range t.Jobs {
-		if j := &t.Jobs[i]; j.State != results.Ended && j.Host != "" && t.View.Shows(j) {
+		if j := &t.Jobs[i]; j.State != model.Ended && j.Host != "" && t.View.Shows(j) {
 			open[j.State] = append(open[j.State], j)
 		}
 	}
@@ -141,4 +141,4 @@ func (t *Tracker) Spread() DurationStats {
 	return spreadOfTimes(took)
 }
 
-func (t *Tracker) Summary() results.Summary { return CountJobs(t.Jobs) }
+func (t *Tracker) Summary() model.Summary { return CountJobs(t.Jobs) }

@@ -6,7 +6,7 @@ import (
 
 	"warren/internal/operator/charset"
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -41,7 +41,7 @@ func (v *View) HandsOut() bool {
 }
 
 // Shows reports whether a job is not left out.
-func (v *View) Shows(j *results.Job) bool {
+func (v *View) Shows(j *model.Job) bool {
 	return (v.Hosts == nil || v.Hosts.Has(j.Host)) &&
 		(v.Outcomes == nil || slices.ContainsFunc(v.Outcomes, func(name string) bool { return j.Is(name) }))
 }
@@ -51,7 +51,7 @@ func (v *View) All() bool { return v.Hosts == nil && v.Outcomes == nil }
 
 // Choose returns the jobs that are to be shown. Missing are hosts of the view that the
 // task does not have; that nobody ended as asked is no mistake.
-func (v *View) Choose(jobs []results.Job) (chosen []results.Job, missing []string) {
+func (v *View) Choose(jobs []model.Job) (chosen []model.Job, missing []string) {
 	if v.All() {
 		return jobs, nil
 	}
@@ -70,7 +70,7 @@ func (v *View) Choose(jobs []results.Job) (chosen []results.Job, missing []strin
 
 // EncodingOf is what a job's output is encoded in: as the operator says, or else
 // its agent, or UTF-8. In a file or a pipe only the operator's word counts.
-func (v *View) EncodingOf(j *results.Job) charset.Encoding {
+func (v *View) EncodingOf(j *model.Job) charset.Encoding {
 	if v.Encoding != nil {
 		return *v.Encoding
 	}

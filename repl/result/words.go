@@ -4,69 +4,45 @@ import (
 	"fmt"
 	"strings"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/term"
 )
 
-// Outcomes are all outcomes, in the order in which they are counted up: what
-// the commands did, what agents decided, what is not known.
-var Outcomes = []wire.Outcome{
-	wire.Exited, wire.Signaled, wire.TimedOut, wire.Canceled, wire.FailedToStart,
-	wire.Rejected, wire.Expired, wire.Interrupted, wire.Unreachable, wire.Lost,
-}
-
 // JobWord is how a job stands: "ok", "exited 3", "running", "unreachable", "ok, 1
 // process left running".
-func JobWord(j *results.Job) string {
-	if j.State == results.Ended && j.Left > 0 {
+func JobWord(j *model.Job) string {
+	if j.State == model.Ended && j.Left > 0 {
 		return fmt.Sprintf("%s, %s left running", outcomeWord(j), term.PluralOf(j.Left, "process", "processes"))
 	}
 	return outcomeWord(j)
 }
 
 // outcomeWord is jobWord without the processes that live on.
-func outcomeWord(j *results.Job) string {
+func outcomeWord(j *model.Job) string {
 	switch {
-	case j.State == results.Sent:
-		return "sent, no answer yet"
-	case j.State != results.Ended:
-		return string(j.State)
+	case j.State != model.Ended:
+		return j.State.Text().Word
 	case j.OK():
-		return "ok"
+		return model.StatusOK
 	case j.Outcome == wire.Exited:
 		return fmt.Sprintf("exited %d", j.ExitCode)
 	case j.Outcome == wire.Signaled && j.Signal != "":
 		return "signaled " + term.Line(j.Signal)
 	default:
-		return string(j.Outcome)
+		return model.OutcomeText(j.Outcome).Word
 	}
-}
-
-// HintFor is what to do about jobs that ended so.
-func HintFor(o wire.Outcome) string {
-	switch o {
-	case wire.Unreachable:
-		return "unreachable means that the command never ran there: is warrend running, under that name? hosts lists who answers"
-	case wire.Lost:
-		return "lost means that it may have run, and that nobody has said so: check_task asks again, and shows what its agent says once it is back"
-	case wire.Expired:
-		return "expired means that the host did not begin it in time, and will not: --start-timeout gives more"
-	case wire.TimedOut:
-		return "timed_out means that the host ended the command at its timeout: --timeout gives more time"
-	}
-	return ""
 }
 
 // isUnknown reports whether nobody can say what became of a job that ended so.
 func isUnknown(o wire.Outcome) bool { return o == wire.Lost }
 
 // count sums jobs up.
-func CountJobs(jobs []results.Job) results.Summary {
-	sum := results.Summary{Hosts: len(jobs), Outcomes: make(map[wire.Outcome]int)}
+func CountJobs(jobs []model.Job) model.Summary {
+	sum := model.Summary{Hosts: len(jobs), Outcomes: make(map[wire.Outcome]int)}
 	for i := range jobs {
 		switch j := &jobs[i]; {
-		case j.State != results.Ended:
+		case j.State != model.Ended:
 			continue
 		case j.OK():
 			sum.OK++
@@ -79,26 +55,21 @@ func CountJobs(jobs []results.Job) results.Summary {
 }
 
 // summaryText is "2 ok, 1 unreachable".
-func summaryText(sum results.Summary) string {
+func summaryText(sum model.Summary) string {
 	var parts []string
 	if sum.OK > 0 {
 		parts = append(parts, fmt.Sprintf("%d ok", sum.OK))
 	}
-	for _, o := range Outcomes {
-		n := sum.Outcomes[o]
-		switch {
-		case n == 0:
-		case o == wire.Exited:
-			parts = append(parts, fmt.Sprintf("%d exited with an error", n))
-		default:
-			parts = append(parts, fmt.Sprintf("%d %s", n, o))
+	for _, o := range model.Outcomes {
+		if n := sum.Outcomes[o]; n > 0 {
+			parts = append(parts, model.CountText(o, n))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
 // StateText is "done: 2 ok" or "running, 2 of 3 ended: 2 ok".
-func StateText(t *results.Task) string {
+func StateText(t *model.Task) string {
 	text := summaryText(t.Summary)
 	if text != "" {
 		text = ": " + text
@@ -114,18 +85,18 @@ func StateText(t *results.Task) string {
 }
 
 // PaintJob colors a text by how a job stands.
-func PaintJob(p term.Paint, j *results.Job, text string) string {
+func PaintJob(p term.Paint, j *model.Job, text string) string {
 	switch {
 	case j.OK():
 		return p.OK(text)
-	case j.State != results.Ended || isUnknown(j.Outcome):
+	case j.State != model.Ended || isUnknown(j.Outcome):
 		return p.Doubt(text)
 	}
 	return p.Bad(text)
 }
 
 // PaintTask colors a text by how a task stands.
-func PaintTask(p term.Paint, t *results.Task, text string) string {
+func PaintTask(p term.Paint, t *model.Task, text string) string {
 	switch {
 	case !t.Done():
 		return p.Doubt(text)

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/result"
 	"warren/repl/term"
 )
@@ -39,7 +39,7 @@ func (c *Clocks) Warn(out *term.Console, skews map[string]time.Duration) {
 }
 
 // ClocksOfJobs are the clocks by which hosts accepted jobs of a task, just read.
-func ClocksOfJobs(task *results.Task, jobs []results.Job, now time.Time) map[string]time.Duration {
+func ClocksOfJobs(task *model.Task, jobs []model.Job, now time.Time) map[string]time.Duration {
 	skews := map[string]time.Duration{}
 	for i := range jobs {
 		if at := jobs[i].Accepted; !at.IsZero() {
@@ -50,7 +50,7 @@ func ClocksOfJobs(task *results.Task, jobs []results.Job, now time.Time) map[str
 }
 
 // clocksOfAgents are the clocks of those who have just answered a discover.
-func clocksOfAgents(agents []results.Agent) map[string]time.Duration {
+func clocksOfAgents(agents []model.Agent) map[string]time.Duration {
 	skews := map[string]time.Duration{}
 	for _, a := range agents {
 		skews[a.Agent] = result.Skew(time.UnixMilli(a.At), a.Seen.Add(-discoverTime), a.Seen)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -16,9 +16,9 @@ import (
 // be right is not.
 func TestClocksAreTold(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	task := &results.Task{Created: now.Add(-10 * time.Second)}
-	at := func(host string, d time.Duration) results.Job { return results.Job{Host: host, Accepted: now.Add(d)} }
-	jobs := []results.Job{
+	task := &model.Task{Created: now.Add(-10 * time.Second)}
+	at := func(host string, d time.Duration) model.Job { return model.Job{Host: host, Accepted: now.Add(d)} }
+	jobs := []model.Job{
 		at("web01", -time.Hour), at("web02", -2*time.Hour), at("db1", time.Minute),
 		at("right", -time.Second), at("almost", result.ClockTolerance), at("late", -10*time.Second-result.ClockTolerance),
 		{Host: "silent"},
@@ -40,9 +40,9 @@ func TestClocksAreTold(t *testing.T) {
 		t.Errorf("said\n%s\nwant\n%s", said.String(), strings.Join(want, "\n"))
 	}
 	said.Reset()
-	hello := results.Agent{Hello: wire.Hello{Agent: "db2", At: now.Add(-time.Minute).UnixMilli()}, Seen: now}
+	hello := model.Agent{Hello: wire.Hello{Agent: "db2", At: now.Add(-time.Minute).UnixMilli()}, Seen: now}
 	c.Warn(out, ClocksOfJobs(task, jobs, now))
-	c.Warn(out, clocksOfAgents([]results.Agent{hello, {Hello: wire.Hello{Agent: "db3", At: now.UnixMilli()}, Seen: now}}))
+	c.Warn(out, clocksOfAgents([]model.Agent{hello, {Hello: wire.Hello{Agent: "db3", At: now.UnixMilli()}, Seen: now}}))
 	if got := said.String(); strings.Count(got, "warning: ") != 1 || !strings.Contains(got, "the clock of db2 is behind") {
 		t.Errorf("then said %q", got)
 	}

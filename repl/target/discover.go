@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/operator/where"
 	"warren/internal/wire"
 	"warren/repl/cli"
@@ -38,7 +38,7 @@ type Choice struct {
 
 // A Agent is one that is meant. It may have answered earlier only.
 type Agent struct {
-	results.Agent
+	model.Agent
 	Answers bool
 }
 
@@ -53,7 +53,7 @@ func (c *Flags) Ask(ctx context.Context, env *Env, set *hostexpr.Set, all bool) 
 	if err != nil {
 		return Choice{}, err
 	}
-	answers, err := env.discover(ctx, func(answers []results.Agent) bool { return c.complete(set, answers) }, set != nil)
+	answers, err := env.discover(ctx, func(answers []model.Agent) bool { return c.complete(set, answers) }, set != nil)
 	if err != nil {
 		return Choice{}, err
 	}
@@ -79,7 +79,7 @@ func (c *Flags) Ask(ctx context.Context, env *Env, set *hostexpr.Set, all bool) 
 }
 
 // complete reports whether nobody else need be waited for, as far as is known.
-func (c *Flags) complete(set *hostexpr.Set, answers []results.Agent) bool {
+func (c *Flags) complete(set *hostexpr.Set, answers []model.Agent) bool {
 	if set == nil {
 		return len(answers) >= int(c.MinHosts)
 	}
@@ -88,7 +88,7 @@ func (c *Flags) complete(set *hostexpr.Set, answers []results.Agent) bool {
 }
 
 // owners maps each name that is answered to, to the id of its agent.
-func owners(answers []results.Agent) map[string]string {
+func owners(answers []model.Agent) map[string]string {
 	owner := make(map[string]string, len(answers))
 	for _, a := range answers {
 		for _, name := range a.Names {
@@ -102,7 +102,7 @@ func owners(answers []results.Agent) map[string]string {
 // Where all are named it takes these as soon as they have answered. Else nobody
 // knows how many there are: it takes all that come until it is quiet, and waits
 // for those that have answered within the last days.
-func (env *Env) discover(ctx context.Context, complete func([]results.Agent) bool, named bool) (answers []results.Agent, err error) {
+func (env *Env) discover(ctx context.Context, complete func([]model.Agent) bool, named bool) (answers []model.Agent, err error) {
 	if err := env.Connect(ctx); err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (env *Env) discover(ctx context.Context, complete func([]results.Agent) boo
 	if errors.Is(err, term.ErrInterrupted) {
 		return nil, cli.ExitWith(cli.ExitFailed)
 	}
-	slices.SortFunc(answers, func(a, b results.Agent) int { return cmp.Compare(a.Agent, b.Agent) })
+	slices.SortFunc(answers, func(a, b model.Agent) int { return cmp.Compare(a.Agent, b.Agent) })
 	env.Clocks.Warn(env.Out, clocksOfAgents(answers))
 	env.warnOfDisks(answers)
 	for _, line := range duplicates(answers) {
@@ -133,14 +133,14 @@ func (env *Env) discover(ctx context.Context, complete func([]results.Agent) boo
 
 // A rollCall is whom a discover waits for.
 type rollCall struct {
-	named    bool            // complete knows all of them; else it knows some that must be there
-	lately   []results.Agent // who has answered within the last days
-	complete func(answers []results.Agent) bool
+	named    bool          // complete knows all of them; else it knows some that must be there
+	lately   []model.Agent // who has answered within the last days
+	complete func(answers []model.Agent) bool
 }
 
 // enough reports whether nobody else need be waited for, once nobody has answered
 // for so long.
-func (r *rollCall) enough(answers []results.Agent, quiet time.Duration) bool {
+func (r *rollCall) enough(answers []model.Agent, quiet time.Duration) bool {
 	if r.named {
 		return r.complete(answers)
 	}
@@ -148,7 +148,7 @@ func (r *rollCall) enough(answers []results.Agent, quiet time.Duration) bool {
 }
 
 // areAmong reports whether each of the agents is among those that answer.
-func areAmong(agents, answers []results.Agent) bool {
+func areAmong(agents, answers []model.Agent) bool {
 	if len(agents) > len(answers) {
 		return false
 	}
@@ -156,21 +156,21 @@ func areAmong(agents, answers []results.Agent) bool {
 	for i := range answers {
 		answering[answers[i].Agent] = true
 	}
-	return !slices.ContainsFunc(agents, func(a results.Agent) bool { return !answering[a.Agent] })
+	return !slices.ContainsFunc(agents, func(a model.Agent) bool { return !answering[a.Agent] })
 }
 
 // united is the answers of both, the second of an agent that has given two.
-func united(first, second []results.Agent) []results.Agent {
+func united(first, second []model.Agent) []model.Agent {
 	again := make(map[string]bool, len(second))
 	for i := range second {
 		again[second[i].Agent] = true
 	}
-	first = slices.DeleteFunc(first, func(a results.Agent) bool { return again[a.Agent] })
+	first = slices.DeleteFunc(first, func(a model.Agent) bool { return again[a.Agent] })
 	return append(first, second...)
 }
 
 // known is who answers now, and who has answered before, by id.
-func (env *Env) known(ctx context.Context, answers []results.Agent) ([]Agent, error) {
+func (env *Env) known(ctx context.Context, answers []model.Agent) ([]Agent, error) {
 	stored, err := env.Store().Agents(ctx, time.Time{})
 	if err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func meeting(condition *where.Condition, known []Agent) ([]Agent, error) {
 }
 
 // choose makes the choice: of the agents that are meant by the names and in met.
-func choose(set *hostexpr.Set, answers []results.Agent, met []Agent, all bool) (c Choice) {
+func choose(set *hostexpr.Set, answers []model.Agent, met []Agent, all bool) (c Choice) {
 	if set == nil {
 		for _, a := range met {
 			switch {

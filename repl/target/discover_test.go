@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/cli"
 )
@@ -14,9 +14,9 @@ import (
 // not named is waited for until it is quiet, and where he has answered lately,
 // until he does.
 func TestRollCall(t *testing.T) {
-	agents := func(names ...string) (out []results.Agent) {
+	agents := func(names ...string) (out []model.Agent) {
 		for _, name := range names {
-			out = append(out, results.Agent{Hello: wire.Hello{Agent: name, Names: []string{name, name + ".alias"}}})
+			out = append(out, model.Agent{Hello: wire.Hello{Agent: name, Names: []string{name, name + ".alias"}}})
 		}
 		return out
 	}
@@ -24,8 +24,8 @@ func TestRollCall(t *testing.T) {
 		name     string
 		hosts    string // named
 		minHosts int
-		lately   []results.Agent
-		answers  []results.Agent
+		lately   []model.Agent
+		answers  []model.Agent
 		quiet    time.Duration
 		want     bool
 	}{
@@ -48,7 +48,7 @@ func TestRollCall(t *testing.T) {
 			}
 		}
 		c := Flags{MinHosts: cli.Count(tt.minHosts)}
-		call := rollCall{named: set != nil, lately: tt.lately, complete: func(answers []results.Agent) bool { return c.complete(set, answers) }}
+		call := rollCall{named: set != nil, lately: tt.lately, complete: func(answers []model.Agent) bool { return c.complete(set, answers) }}
 		if got := call.enough(tt.answers, tt.quiet); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}

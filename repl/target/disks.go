@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -20,7 +20,7 @@ var diskWarnings = []struct {
 }
 
 // warnOfDisks warns of agents that have just said that they cannot write.
-func (env *Env) warnOfDisks(agents []results.Agent) {
+func (env *Env) warnOfDisks(agents []model.Agent) {
 	hosts := map[wire.Disk][]string{}
 	for i := range agents {
 		hosts[agents[i].Disk] = append(hosts[agents[i].Disk], agents[i].Agent)

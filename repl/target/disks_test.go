@@ -5,18 +5,18 @@ import (
 	"strings"
 	"testing"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/term"
 )
 
 func TestHostsWarnsOfDisks(t *testing.T) {
-	agent := func(id string, disk wire.Disk) results.Agent {
-		return results.Agent{Hello: wire.Hello{Agent: id, Disk: disk}}
+	agent := func(id string, disk wire.Disk) model.Agent {
+		return model.Agent{Hello: wire.Hello{Agent: id, Disk: disk}}
 	}
 	var out bytes.Buffer
 	env := &Env{Out: term.NewConsole(term.IO{Err: &out}, false)}
-	env.warnOfDisks([]results.Agent{
+	env.warnOfDisks([]model.Agent{
 		agent("web01", wire.DiskFull), agent("web02", wire.DiskOK), agent("web03", wire.DiskFull), agent("db1", wire.DiskReadOnly),
 	})
 	want := []string{

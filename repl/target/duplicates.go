@@ -3,13 +3,13 @@ package target
 import (
 	"fmt"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 )
 
 // duplicates says which names more than one agent claims. The broker lets one agent
 // at most answer to a name, so all but one of them are lying, or have just lost
 // it; which one cannot be told from what they say.
-func duplicates(agents []results.Agent) (lines []string) {
+func duplicates(agents []model.Agent) (lines []string) {
 	ids := make(map[string]bool, len(agents))
 	for _, a := range agents {
 		ids[a.Agent] = true

@@ -4,17 +4,17 @@ import (
 	"slices"
 	"testing"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
 func TestRivals(t *testing.T) {
-	agent := func(rivals int, names ...string) results.Agent {
-		return results.Agent{Hello: wire.Hello{Agent: names[0], Names: names}, Rivals: rivals}
+	agent := func(rivals int, names ...string) model.Agent {
+		return model.Agent{Hello: wire.Hello{Agent: names[0], Names: names}, Rivals: rivals}
 	}
 	two := agent(1, "f")
 	two.TwoLogins = true
-	got := duplicates([]results.Agent{two, agent(0, "a", "x"), agent(1, "b"), agent(0, "c", "a"), agent(0, "d", "x", "y"), agent(0, "e", "z")})
+	got := duplicates([]model.Agent{two, agent(0, "a", "x"), agent(1, "b"), agent(0, "c", "a"), agent(0, "d", "x", "y"), agent(0, "e", "z")})
 	want := []string{
 		"two logins at the broker answer as f; the first answer is shown",
 		"2 agents have answered by the id b; the first is shown",

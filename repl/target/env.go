@@ -5,14 +5,14 @@ import (
 	"io"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/repl/term"
 )
 
 // An Store knows the agents that have answered, and the hosts of earlier tasks.
 type Store interface {
-	Agents(ctx context.Context, since time.Time) ([]results.Agent, error)
-	Jobs(ctx context.Context, task string) ([]results.Job, error)
+	Agents(ctx context.Context, since time.Time) ([]model.Agent, error)
+	Jobs(ctx context.Context, task string) ([]model.Job, error)
 }
 
 // A Env is what choosing hosts needs of its process.
@@ -24,7 +24,7 @@ type Env struct {
 
 	Store         func() Store // once Connect or FindTask has returned
 	Connect       func(ctx context.Context) error
-	Discover      func(ctx context.Context, wait time.Duration, enough func(answers []results.Agent, quiet time.Duration) bool) ([]results.Agent, error)
-	FindTask      func(ctx context.Context, id, command string) (results.Task, error)
+	Discover      func(ctx context.Context, wait time.Duration, enough func(answers []model.Agent, quiet time.Duration) bool) ([]model.Agent, error)
+	FindTask      func(ctx context.Context, id, command string) (model.Task, error)
 	Interruptible func(ctx context.Context, wait func(ctx context.Context) error) error
 }

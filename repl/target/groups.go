@@ -11,7 +11,7 @@ import (
 	"warren/internal/hint"
 	"warren/internal/operator/groups"
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/suggest"
 	"warren/repl/term"
 )
@@ -22,7 +22,7 @@ import (
 func (env *Env) LookupGroup(ctx context.Context) hostexpr.Groups {
 	var file *groups.Groups
 	return func(source, name string) (exprs []string, home string, err error) {
-		if slices.Contains(results.Words(), source) {
+		if slices.Contains(model.StatusNames(), source) {
 			exprs, err = env.hostsOf(ctx, source, name)
 			return exprs, "", err
 		}
@@ -44,7 +44,7 @@ func (env *Env) loadGroups(source, name string) (*groups.Groups, error) {
 	if env.Groups == "" {
 		return nil, hint.Errorf("name one with --groups or WARREN_GROUPS", "group %s: there is no file of groups", written)
 	}
-	file, err := groups.Load(env.Groups, results.Words())
+	file, err := groups.Load(env.Groups, model.StatusNames())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, hint.Errorf("write one, as in  roles: {web: 'web[01-20]'}  or name another with --groups or WARREN_GROUPS",
 			"group %s: there is no file of groups at %s", written, env.Groups)
@@ -60,12 +60,12 @@ func explainGroup(name string, err error) error {
 	}
 	known := unknown.Known
 	if unknown.Source == "" {
-		known = append(known, results.Words()...)
+		known = append(known, model.StatusNames()...)
 	}
 	help := suggest.For(unknown.Name, known)
 	switch {
 	case help != "":
-	case slices.Contains(results.Words(), name):
+	case slices.Contains(model.StatusNames(), name):
 		help = fmt.Sprintf("the hosts of an earlier task are @%s:ID", name)
 	case len(unknown.Known) > 0:
 		help = "there are " + term.List(unknown.Known, 10)

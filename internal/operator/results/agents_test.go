@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -27,7 +28,7 @@ func hello(agent string, started int64, names ...string) *wire.Hello {
 	return &wire.Hello{V: 1, Agent: agent, Names: append([]string{agent}, names...), Facts: wire.Facts{OS: "linux", Hostname: agent, StartedAt: started}, At: 5}
 }
 
-func (s *running) agents(t *testing.T) (found []Agent) {
+func (s *running) agents(t *testing.T) (found []model.Agent) {
 	t.Helper()
 	found, err := s.Agents(t.Context(), time.Time{})
 	if err != nil {
@@ -146,7 +147,7 @@ func TestRememberedAgentsAreBoundedInBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := s.agents(t)
-	if len(found) != 99 || slices.ContainsFunc(found, func(a Agent) bool { return a.Seen.Before(time.UnixMilli(102)) }) {
+	if len(found) != 99 || slices.ContainsFunc(found, func(a model.Agent) bool { return a.Seen.Before(time.UnixMilli(102)) }) {
 		t.Errorf("%d agents are remembered", len(found))
 	}
 }
@@ -175,7 +176,7 @@ func TestAgentsAreBounded(t *testing.T) {
 		t.Errorf("%d agents", len(found))
 	}
 	for i := range agentsSlack + 2 {
-		if name := fmt.Sprintf("new%d", i); !slices.ContainsFunc(found, func(a Agent) bool { return a.Agent == name }) {
+		if name := fmt.Sprintf("new%d", i); !slices.ContainsFunc(found, func(a model.Agent) bool { return a.Agent == name }) {
 			t.Fatalf("%s is forgotten", name)
 		}
 	}
@@ -221,7 +222,7 @@ func TestAnotherAgentsWord(t *testing.T) {
 			{Reply: &wire.State{Agent: "web01", State: wire.StateRunning, At: 5, StartedAt: 5}},
 			{Reply: &wire.Ended{Agent: "web01", Outcome: wire.Exited, ExitCode: &zero, EndedAt: 5}},
 		} {
-			r := record{host: "web01", facts: facts{state: Sent}}
+			r := record{host: "web01", facts: facts{state: model.Sent}}
 			r.merge(state)
 			before := r.facts
 			c := r.merge(Update{Reply: reply})

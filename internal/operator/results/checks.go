@@ -4,16 +4,9 @@ import (
 	"bytes"
 	"context"
 
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
-
-// A Check is what a host says to the question whether it would run something.
-// Nothing of it is stored: it is true for a moment.
-type Check struct {
-	Host   string
-	Answer *wire.Checked // nil: it has not said
-	Reason string        // then: why not
-}
 
 // A CheckAnswer is one host's: a *wire.Checked, or the *wire.Ended of a host that
 // does not know who asks.
@@ -31,7 +24,7 @@ type awaited struct {
 // ExpectChecks makes the first answer to each of these jobs count, which are no
 // task's. It is called before a request leaves. Answers come from the channel,
 // which has room for all of them, until ForgetChecks.
-func (s *Store) ExpectChecks(ctx context.Context, jobs []Job) (<-chan CheckAnswer, error) {
+func (s *Store) ExpectChecks(ctx context.Context, jobs []model.Job) (<-chan CheckAnswer, error) {
 	answers := make(chan CheckAnswer, len(jobs)) // the actor waits for nobody
 	_, err := ask(ctx, s, func(a *actor) (struct{}, error) {
 		for i := range jobs {
@@ -43,7 +36,7 @@ func (s *Store) ExpectChecks(ctx context.Context, jobs []Job) (<-chan CheckAnswe
 }
 
 // ForgetChecks ends the wait for those that have not answered.
-func (s *Store) ForgetChecks(ctx context.Context, jobs []Job) error {
+func (s *Store) ForgetChecks(ctx context.Context, jobs []model.Job) error {
 	_, err := ask(ctx, s, func(a *actor) (struct{}, error) {
 		for i := range jobs {
 			delete(a.checks, jobs[i].ID)

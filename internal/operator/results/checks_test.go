@@ -5,13 +5,14 @@ import (
 
 	"github.com/google/uuid"
 
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
 // Of a check the first answer counts, and a rejection only of the very request.
 func TestChecks(t *testing.T) {
 	s := start(t, t.TempDir())
-	jobs := []Job{{ID: uuid.NewString(), Digest: []byte("one")}, {ID: uuid.NewString(), Digest: []byte("two")}, {ID: uuid.NewString()}}
+	jobs := []model.Job{{ID: uuid.NewString(), Digest: []byte("one")}, {ID: uuid.NewString(), Digest: []byte("two")}, {ID: uuid.NewString()}}
 	answers, err := s.ExpectChecks(t.Context(), jobs)
 	if err != nil {
 		t.Fatal(err)

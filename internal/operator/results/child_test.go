@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -272,7 +273,7 @@ func TestBusy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	answer := s.queue(t, Update{Job: jobs[0].ID, State: Sent})
+	answer := s.queue(t, Update{Job: jobs[0].ID, State: model.Sent})
 	select {
 	case err := <-answer:
 		t.Errorf("answered while it could not be written: %v", err)
@@ -287,7 +288,7 @@ func TestBusy(t *testing.T) {
 	if err := <-answer; err != nil {
 		t.Error(err)
 	}
-	if j := s.job(t, jobs[0]); j.State != Sent {
+	if j := s.job(t, jobs[0]); j.State != model.Sent {
 		t.Errorf("got %s", j.State)
 	}
 }

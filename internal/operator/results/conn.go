@@ -170,6 +170,10 @@ func scan(dest []any, values []driver.Value) error {
 			var n int64
 			n, ok = v.(int64)
 			*d = int(n)
+		case *uint8:
+			var n int64
+			n, ok = v.(int64)
+			*d = uint8(n)
 		case *bool:
 			var n int64
 			n, ok = v.(int64)

@@ -1,15 +1,16 @@
 package results
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
 	"iter"
+
+	"warren/internal/operator/model"
 )
 
 // Sum is the Output.Sum of segments, with offsets counted from from.
-func Sum(segments iter.Seq2[Segment, error], from int64) (string, error) {
+func Sum(segments iter.Seq2[model.Segment, error], from int64) (string, error) {
 	var h contentHash
 	for segment, err := range segments {
 		if err != nil {
@@ -18,23 +19,6 @@ func Sum(segments iter.Seq2[Segment, error], from int64) (string, error) {
 		h.add(segment.Offset-from, segment.Data)
 	}
 	return h.sum(), nil
-}
-
-// LastLines returns the last lines of a stream, of which last is the last
-// segment. It reports false where they begin before that.
-func LastLines(last Segment, lines int) (Segment, bool) {
-	end := len(last.Data)
-	if end > 0 && last.Data[end-1] == '\n' {
-		end-- // the newline at the very end begins no line
-	}
-	for ; lines > 0; lines-- {
-		at := bytes.LastIndexByte(last.Data[:end], '\n')
-		if at < 0 {
-			return last, last.Offset == 0
-		}
-		end = at
-	}
-	return Segment{last.Offset + int64(end) + 1, last.Data[end+1:]}, true
 }
 
 // A contentHash makes of a stream's segments, in order, a sum that depends on

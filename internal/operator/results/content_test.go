@@ -2,13 +2,13 @@ package results
 
 import (
 	"crypto/sha256"
-	"database/sql"
 	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -110,8 +110,8 @@ func TestChanged(t *testing.T) {
 	<-summaries
 	changed := func(since int64) (hosts []string, rev int64) {
 		t.Helper()
-		rev, err := s.Changed(t.Context(), task.ID, since, func(j Job) {
-			if j.Index != slices.IndexFunc(js, func(k Job) bool { return k.ID == j.ID }) {
+		rev, err := s.Changed(t.Context(), task.ID, since, func(j model.Job) {
+			if j.Index != slices.IndexFunc(js, func(k model.Job) bool { return k.ID == j.ID }) {
 				t.Errorf("%s has index %d", j.Host, j.Index)
 			}
 			hosts = append(hosts, j.Host)
@@ -205,53 +205,6 @@ func TestOutputFromAndTail(t *testing.T) {
 	}
 }
 
-// A database of version 1 is brought up to date, and what it holds is read.
-func TestUpgrade(t *testing.T) {
-	dir := t.TempDir()
-	task, js := newTask(2)
-	db, err := sql.Open("sqlite", dsn(dir+"/"+fileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	exec := func(text string, args ...any) {
-		t.Helper()
-		if _, err := db.Exec(text, args...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	exec(schema[0] + "PRAGMA user_version = 1")
-	exec("INSERT INTO tasks VALUES (1, ?, 'uname', 'ann', 1, 2, 3, 100, 2, 1, 'nobody', 0)", task.ID)
-	for i, j := range js {
-		id, _ := parseID(j.ID)
-		exec("INSERT INTO jobs (seq, id, task, host, digest, state, outcome, out_size, out_kept, out_end, err_size) VALUES (?,?,1,?,x'00',4,'exited',2,2,2,0)", i+1, id[:], j.Host)
-		exec("INSERT INTO output VALUES (?, 0, 0, CAST(? AS BLOB))", i+1, "a\n")
-	}
-	exec("INSERT INTO counts VALUES (1, 'ok', 2)")
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 { // made once
-		s := start(t, dir)
-		jobs, err := s.Jobs(t.Context(), task.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Sums(t.Context(), jobs); err != nil || jobs[1].Stdout.Sum != sumOf("a\n") {
-			t.Errorf("%x, %v", jobs[1].Stdout.Sum, err)
-		}
-		if task := s.find(t, task.ID); task.Summary.OK != 2 {
-			t.Errorf("%+v", task.Summary)
-		}
-		more, js := newTask(1)
-		s.add(t, more, js)
-		s.apply(t, Update{Job: js[0].ID, Reply: exited(js[0], 0, "b")})
-		if j := s.job(t, js[0]); j.Stdout.Sum != sumOf("b") {
-			t.Error("a new job has no sum")
-		}
-		s.end()
-	}
-}
-
 // What is found in one pass, of the last segments, is what Tail finds.
 func TestEnds(t *testing.T) {
 	s := start(t, t.TempDir())
@@ -277,7 +230,7 @@ func TestEnds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tail, ok := LastLines(p.Segment, lines)
+			tail, ok := model.LastLines(p.Segment, lines)
 			if ok && tail.Offset != from || !ok && (from > p.Offset || p.Offset == 0) {
 				t.Errorf("job %d, %s, the last %d lines: from %d, %v; Tail: %d", p.Job, p.Stream, lines, tail.Offset, ok, from)
 			}

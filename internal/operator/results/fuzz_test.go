@@ -3,6 +3,7 @@ package results
 import (
 	"testing"
 
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -33,7 +34,7 @@ func FuzzReplies(f *testing.F) {
 		f.Add(types[i], seeds[i], types[n], seeds[n], types[m], seeds[m], int64(i))
 	}
 	f.Fuzz(func(t *testing.T, typ1 string, body1 []byte, typ2 string, body2 []byte, typ3 string, body3 []byte, offset int64) {
-		r := record{digest: []byte("the digest of what was sent 32 b"), facts: facts{state: Sent}}
+		r := record{digest: []byte("the digest of what was sent 32 b"), facts: facts{state: model.Sent}}
 		r.out[0].size, r.out[1].size = unknownSize, unknownSize
 		var have [2][]span
 		for _, m := range []struct {
@@ -46,7 +47,7 @@ func FuzzReplies(f *testing.F) {
 			}
 			before := r.facts
 			c := r.merge(Update{Job: job, Reply: reply})
-			if before.state == Ended && (r.outcome != before.outcome || r.exit != before.exit || r.state != Ended) {
+			if before.state == model.Ended && (r.outcome != before.outcome || r.exit != before.exit || r.state != model.Ended) {
 				t.Errorf("from %+v to %+v by %s %s", before, r.facts, m.typ, m.body)
 			}
 			if before.agent != "" && r.agent != before.agent {

@@ -1,6 +1,10 @@
 package results
 
-import "github.com/google/uuid"
+import (
+	"github.com/google/uuid"
+
+	"warren/internal/operator/model"
+)
 
 // liveJobs are the jobs that somebody in this process drives or follows. Of a
 // job no more is kept in memory than this.
@@ -70,11 +74,11 @@ func (l liveJobs) tell(m *merged, version int64) {
 		j.heard += m.heard
 		j.unknown, j.forgotten, j.since, j.why = m.unknown, m.forgotten, m.since, m.why
 	}
-	p := Progress{m.record.state, m.record.outcome, m.record.kind() == kindOK, j.unknown, j.forgotten, j.since, j.why, j.heard}
+	p := Progress{m.record.state, m.record.outcome, m.record.kind() == model.StatusOK, j.unknown, j.forgotten, j.since, j.why, j.heard}
 	stay := j.listeners[:0]
 	for _, n := range j.listeners {
 		replace(n.ch, p)
-		if m.record.state == Ended && (!n.follow || m.record.settled()) {
+		if m.record.state == model.Ended && (!n.follow || m.record.settled()) {
 			close(n.ch)
 		} else {
 			stay = append(stay, n)

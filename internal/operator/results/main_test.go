@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -56,7 +57,7 @@ func start(t testing.TB, dir string) *running {
 	return r
 }
 
-func (r *running) add(t testing.TB, task Task, jobs []Job) []<-chan Progress {
+func (r *running) add(t testing.TB, task model.Task, jobs []model.Job) []<-chan Progress {
 	t.Helper()
 	ps, err := r.Add(t.Context(), task, jobs)
 	if err != nil {
@@ -81,7 +82,7 @@ func (r *running) apply(t testing.TB, us ...Update) {
 	}
 }
 
-func (r *running) find(t testing.TB, id string) Task {
+func (r *running) find(t testing.TB, id string) model.Task {
 	t.Helper()
 	task, err := r.Find(t.Context(), id)
 	if err != nil {
@@ -90,7 +91,7 @@ func (r *running) find(t testing.TB, id string) Task {
 	return task
 }
 
-func (r *running) job(t testing.TB, j Job) Job {
+func (r *running) job(t testing.TB, j model.Job) model.Job {
 	t.Helper()
 	jobs, err := r.Jobs(t.Context(), j.Task)
 	if err != nil {
@@ -100,7 +101,7 @@ func (r *running) job(t testing.TB, j Job) Job {
 }
 
 // text is a stream with "·" where a gap is.
-func (r *running) text(t testing.TB, j Job, stream string) string {
+func (r *running) text(t testing.TB, j model.Job, stream string) string {
 	t.Helper()
 	var b strings.Builder
 	var at int64
@@ -131,21 +132,21 @@ func (r *running) counters(t testing.TB) Counts {
 
 var origin = time.UnixMilli(1_700_000_000_123)
 
-func newTask(jobs int) (Task, []Job) {
-	t := Task{
+func newTask(jobs int) (model.Task, []model.Job) {
+	t := model.Task{
 		ID: uuid.NewString(), Command: "uname -a", Operator: "ann", Created: origin, NotAfter: origin.Add(time.Minute),
 		Timeout: 30 * time.Second, MaxOutput: 1 << 20, Hosts: jobs, Statement: `{"type":"run"}`,
 	}
-	js := make([]Job, jobs)
+	js := make([]model.Job, jobs)
 	for i := range js {
 		id := uuid.NewString()
 		digest := sha256.Sum256([]byte(id))
-		js[i] = Job{ID: id, Task: t.ID, Host: fmt.Sprintf("web%05d", i), Index: i, Digest: digest[:], Signed: Signed{t.Created, t.NotAfter}}
+		js[i] = model.Job{ID: id, Task: t.ID, Host: fmt.Sprintf("web%05d", i), Index: i, Digest: digest[:], Signed: model.Signed{Issued: t.Created, NotAfter: t.NotAfter}}
 	}
 	return t, js
 }
 
-func exited(j Job, code int, stdout string) *wire.Ended {
+func exited(j model.Job, code int, stdout string) *wire.Ended {
 	return &wire.Ended{
 		V: wire.Version, Job: j.ID, Agent: j.Host, Outcome: wire.Exited, ExitCode: &code,
 		AcceptedAt: origin.UnixMilli(), StartedAt: origin.UnixMilli() + 1, EndedAt: origin.UnixMilli() + 5,
@@ -153,6 +154,6 @@ func exited(j Job, code int, stdout string) *wire.Ended {
 	}
 }
 
-func output(j Job, stream string, offset int64, data string) *wire.Output {
+func output(j model.Job, stream string, offset int64, data string) *wire.Output {
 	return &wire.Output{Job: j.ID, Stream: stream, Offset: offset, Data: []byte(data)}
 }

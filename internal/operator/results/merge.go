@@ -3,6 +3,7 @@ package results
 import (
 	"bytes"
 
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -13,9 +14,9 @@ type record struct {
 	task int64 // key in table tasks
 	host string
 
-	digest []byte  // of the request
-	anew   *Signed // when it was signed anew, if it was by this update
-	limit  int64   // bytes of each stream that are kept
+	digest []byte        // of the request
+	anew   *model.Signed // when it was signed anew, if it was by this update
+	limit  int64         // bytes of each stream that are kept
 
 	facts
 }
@@ -23,11 +24,12 @@ type record struct {
 // facts are the members of a record that change. They are comparable, so that
 // a batch can tell which rows it has to write.
 type facts struct {
-	state    State
+	state    model.State
 	agent    string
 	outcome  wire.Outcome
 	exit     int
 	signal   string
+	wait     model.Wait
 	reason   string
 	accepted int64 // milliseconds since 1970; 0 where not known
 	started  int64
@@ -39,11 +41,11 @@ type facts struct {
 }
 
 // pendingRecord is that of a job which has just been added.
-func pendingRecord(row, task int64, t *Task, j *Job) record {
+func pendingRecord(row, task int64, t *model.Task, j *model.Job) record {
 	nothing := account{size: unknownSize}
 	return record{
 		row: row, task: task, host: j.Host, digest: j.Digest, limit: t.MaxOutput,
-		facts: facts{state: Pending, out: [2]account{nothing, nothing}},
+		facts: facts{state: model.Pending, out: [2]account{nothing, nothing}},
 	}
 }
 
@@ -78,10 +80,10 @@ func (r *record) merge(u Update) (c change) {
 		r.own(u)
 	case *wire.Accepted:
 		c.heard = true
-		r.hear(m.Agent, Accepted, m.At, 0)
+		r.hear(m.Agent, model.Accepted, m.At, 0)
 	case *wire.Started:
 		c.heard = true
-		r.hear(m.Agent, Running, 0, m.At)
+		r.hear(m.Agent, model.Running, 0, m.At)
 	case *wire.State:
 		c.heard = true
 		r.answered(m, &c)
@@ -123,11 +125,11 @@ func (r *record) own(u Update) {
 		signed := u.Signed // alone, of u
 		r.digest, r.anew = u.Digest, &signed
 	case u.Outcome != "":
-		r.state, r.outcome, r.reason = Ended, u.Outcome, u.Reason
-	case u.State == Sent:
-		r.advance(Sent)
-		if r.state == Sent {
-			r.reason = u.Reason
+		r.state, r.outcome, r.wait, r.reason = model.Ended, u.Outcome, model.NoWait, u.Reason
+	case u.State == model.Sent:
+		r.advance(model.Sent)
+		if r.state == model.Sent {
+			r.wait, r.reason = u.Wait, ""
 		}
 	}
 }
@@ -135,13 +137,13 @@ func (r *record) own(u Update) {
 // hear notes that an agent has the job in the given state. A lost job stays
 // lost until it has another outcome, since a job that has one does not go back;
 // but the reason says that it was heard of.
-func (r *record) hear(agent string, s State, accepted, started int64) {
+func (r *record) hear(agent string, s model.State, accepted, started int64) {
 	if r.final() {
 		return
 	}
 	r.advance(s)
 	if r.outcome == "" {
-		r.reason = "" // where it was waiting, while it was only sent
+		r.wait, r.reason = model.NoWait, ""
 	}
 	if agent != "" {
 		r.agent = agent
@@ -157,21 +159,21 @@ func (r *record) hear(agent string, s State, accepted, started int64) {
 	}
 }
 
-func (r *record) advance(s State) {
-	if rank(s) > rank(r.state) {
+func (r *record) advance(s model.State) {
+	if s.Rank() > r.state.Rank() {
 		r.state = s
 	}
 }
 
 // final reports whether the job has an outcome that nothing replaces.
-func (r *record) final() bool { return r.state == Ended && r.outcome != wire.Lost }
+func (r *record) final() bool { return r.state == model.Ended && r.outcome != wire.Lost }
 
 func (r *record) answered(m *wire.State, c *change) {
 	switch m.State {
 	case wire.StateAccepted:
-		r.hear(m.Agent, Accepted, m.AcceptedAt, 0)
+		r.hear(m.Agent, model.Accepted, m.AcceptedAt, 0)
 	case wire.StateRunning:
-		r.hear(m.Agent, Running, m.AcceptedAt, m.StartedAt)
+		r.hear(m.Agent, model.Running, m.AcceptedAt, m.StartedAt)
 	case wire.StateUnknown:
 		c.unknown = true
 	case wire.StateForgotten:
@@ -189,7 +191,7 @@ func (r *record) output(m *wire.Output, c *change) {
 		return
 	}
 	c.heard = true
-	r.hear("", Running, 0, 0)
+	r.hear("", model.Running, 0, 0)
 	c.chunks = append(c.chunks, chunk{i, m.Offset, m.Data})
 }
 
@@ -238,8 +240,8 @@ func (r *record) may(m *wire.Ended) bool {
 // no outcome, a status or a cancel: that ends nothing, but whoever waits for what
 // it should have come to is to know.
 func (r *record) refused(m *wire.Ended) {
-	if m.Outcome == wire.Rejected && r.state != Pending && r.state != Ended && r.reason != InInbox && r.reason != Recalling {
-		r.reason = Refused + m.Reason
+	if m.Outcome == wire.Rejected && r.state != model.Pending && r.state != model.Ended && r.wait != model.WaitInbox && r.wait != model.WaitCancel {
+		r.wait, r.reason = model.RequestRefused, m.Reason
 	}
 }
 
@@ -249,9 +251,10 @@ func (r *record) same(m *wire.Ended) bool {
 }
 
 func (r *record) end(m *wire.Ended) {
-	r.state, r.outcome = Ended, m.Outcome
+	r.state, r.outcome = model.Ended, m.Outcome
 	r.agent = m.Agent
-	r.exit, r.signal, r.reason, r.page = exitCode(m), m.Signal, m.Reason, m.CodePage
+	r.exit, r.signal, r.page = exitCode(m), m.Signal, m.CodePage
+	r.wait, r.reason = model.NoWait, m.Reason
 	r.killed, r.left = m.Killed, m.Left
 	if m.AcceptedAt != 0 {
 		r.accepted = m.AcceptedAt
@@ -273,32 +276,8 @@ func (r *record) settled() bool {
 	return r.final() && r.out[0].whole() && r.out[1].whole()
 }
 
-// kind is how the job counts in its task's Summary; empty where it has not
-// ended.
-func (f *facts) kind() string {
-	switch {
-	case f.state != Ended:
-		return ""
-	case f.outcome == wire.Exited && f.exit == 0:
-		return kindOK
-	}
-	return string(f.outcome)
-}
-
-// kindOK is the kind of jobs that exited with code 0; no outcome has that name.
-const kindOK = "ok"
-
-var states = []State{Pending, Sent, Accepted, Running, Ended}
-
-// rank is a state's place in the order of states, and its form in the database.
-func rank(s State) int {
-	for i, t := range states {
-		if s == t {
-			return i
-		}
-	}
-	return 0
-}
+// kind is the job's model.Job.Kind.
+func (f *facts) kind() string { return model.KindOf(f.state, f.outcome, f.exit) }
 
 // streamIndex is a stream's place in record.out, and its form in the database.
 func streamIndex(stream string) (int, bool) {

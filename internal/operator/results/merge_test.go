@@ -6,13 +6,14 @@ import (
 
 	"pgregory.net/rapid"
 
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
 var theDigest = []byte("12345678901234567890123456789012")
 
 func newRecord() *record {
-	r := &record{digest: theDigest, limit: 100, facts: facts{state: Pending}}
+	r := &record{digest: theDigest, limit: 100, facts: facts{state: model.Pending}}
 	r.out[0].size, r.out[1].size = unknownSize, unknownSize
 	return r
 }
@@ -29,7 +30,7 @@ func exit(code int) Update {
 
 func TestMerge(t *testing.T) {
 	var (
-		sent      = Update{State: Sent}
+		sent      = Update{State: model.Sent}
 		accepted  = reply(&wire.Accepted{Agent: "a1", At: 3})
 		started   = reply(&wire.Started{Agent: "a1", At: 5})
 		chunk     = reply(&wire.Output{Stream: wire.Stdout, Data: []byte("x")})
@@ -41,9 +42,10 @@ func TestMerge(t *testing.T) {
 		forged    = reply(&wire.Ended{Agent: "a1", Outcome: wire.Rejected, Reason: "x", Request: []byte("other"), EndedAt: 9})
 	)
 	type want struct {
-		state   State
+		state   model.State
 		outcome wire.Outcome
 		exit    int
+		wait    model.Wait
 		reason  string
 		heard   int
 		counts  Counts
@@ -53,35 +55,35 @@ func TestMerge(t *testing.T) {
 		updates []Update
 		want    want
 	}{
-		{"nothing", nil, want{state: Pending}},
-		{"sent", []Update{sent}, want{state: Sent}},
-		{"all states", []Update{sent, accepted, started, exit(3)}, want{state: Ended, outcome: wire.Exited, exit: 3, heard: 3}},
-		{"no way back", []Update{started, accepted, waiting, sent}, want{state: Running, heard: 3}},
-		{"output means that it runs", []Update{sent, chunk}, want{state: Running, heard: 1}},
-		{"status: running", []Update{sent, running}, want{state: Running, heard: 1}},
-		{"status: unknown changes nothing", []Update{sent, unknown, forgotten}, want{state: Sent, heard: 2}},
-		{"an odd status", []Update{reply(&wire.State{State: "dancing"})}, want{state: Pending, counts: Counts{Foreign: 1}}},
-		{"quick", []Update{exit(0)}, want{state: Ended, outcome: wire.Exited, heard: 1}},
-		{"the first outcome wins", []Update{exit(0), end(wire.Interrupted)}, want{state: Ended, outcome: wire.Exited, heard: 2, counts: Counts{Conflicts: 1}}},
-		{"another exit code is another outcome", []Update{exit(0), exit(1)}, want{state: Ended, outcome: wire.Exited, heard: 2, counts: Counts{Conflicts: 1}}},
-		{"the same again", []Update{exit(7), exit(7)}, want{state: Ended, outcome: wire.Exited, exit: 7, heard: 2, counts: Counts{Repeated: 1}}},
-		{"late accepted", []Update{exit(0), accepted, chunk}, want{state: Ended, outcome: wire.Exited, heard: 3}},
-		{"unreachable stays", []Update{own(wire.Unreachable), exit(0)}, want{state: Ended, outcome: wire.Unreachable, reason: "own", heard: 1, counts: Counts{Conflicts: 1}}},
-		{"an outcome is not made lost", []Update{exit(0), own(wire.Lost)}, want{state: Ended, outcome: wire.Exited, heard: 1}},
-		{"lost is replaced", []Update{sent, own(wire.Lost), exit(2)}, want{state: Ended, outcome: wire.Exited, exit: 2, heard: 1}},
-		{"lost is replaced by the operator", []Update{own(wire.Lost), own(wire.Expired)}, want{state: Ended, outcome: wire.Expired, reason: "own"}},
+		{"nothing", nil, want{state: model.Pending}},
+		{"sent", []Update{sent}, want{state: model.Sent}},
+		{"all states", []Update{sent, accepted, started, exit(3)}, want{state: model.Ended, outcome: wire.Exited, exit: 3, heard: 3}},
+		{"no way back", []Update{started, accepted, waiting, sent}, want{state: model.Running, heard: 3}},
+		{"output means that it runs", []Update{sent, chunk}, want{state: model.Running, heard: 1}},
+		{"status: running", []Update{sent, running}, want{state: model.Running, heard: 1}},
+		{"status: unknown changes nothing", []Update{sent, unknown, forgotten}, want{state: model.Sent, heard: 2}},
+		{"an odd status", []Update{reply(&wire.State{State: "dancing"})}, want{state: model.Pending, counts: Counts{Foreign: 1}}},
+		{"quick", []Update{exit(0)}, want{state: model.Ended, outcome: wire.Exited, heard: 1}},
+		{"the first outcome wins", []Update{exit(0), end(wire.Interrupted)}, want{state: model.Ended, outcome: wire.Exited, heard: 2, counts: Counts{Conflicts: 1}}},
+		{"another exit code is another outcome", []Update{exit(0), exit(1)}, want{state: model.Ended, outcome: wire.Exited, heard: 2, counts: Counts{Conflicts: 1}}},
+		{"the same again", []Update{exit(7), exit(7)}, want{state: model.Ended, outcome: wire.Exited, exit: 7, heard: 2, counts: Counts{Repeated: 1}}},
+		{"late accepted", []Update{exit(0), accepted, chunk}, want{state: model.Ended, outcome: wire.Exited, heard: 3}},
+		{"unreachable stays", []Update{own(wire.Unreachable), exit(0)}, want{state: model.Ended, outcome: wire.Unreachable, reason: "own", heard: 1, counts: Counts{Conflicts: 1}}},
+		{"an outcome is not made lost", []Update{exit(0), own(wire.Lost)}, want{state: model.Ended, outcome: wire.Exited, heard: 1}},
+		{"lost is replaced", []Update{sent, own(wire.Lost), exit(2)}, want{state: model.Ended, outcome: wire.Exited, exit: 2, heard: 1}},
+		{"lost is replaced by the operator", []Update{own(wire.Lost), own(wire.Expired)}, want{state: model.Ended, outcome: wire.Expired, reason: "own"}},
 		{"lost, then heard of", []Update{own(wire.Lost), running}, want{
-			state: Ended, outcome: wire.Lost, reason: "was silent for too long, and has since answered: running", heard: 1,
+			state: model.Ended, outcome: wire.Lost, reason: "was silent for too long, and has since answered: running", heard: 1,
 		}},
-		{"lost, heard of, ended", []Update{own(wire.Lost), running, exit(0)}, want{state: Ended, outcome: wire.Exited, heard: 2}},
-		{"in an inbox", []Update{sent, {State: Sent, Reason: InInbox}}, want{state: Sent, reason: InInbox}},
-		{"out of the inbox", []Update{{State: Sent, Reason: InInbox}, accepted}, want{state: Accepted, heard: 1}},
-		{"recalled", []Update{{State: Sent, Reason: Recalling}, end(wire.Canceled)}, want{state: Ended, outcome: wire.Canceled, heard: 1}},
-		{"rejected", []Update{sent, rejected}, want{state: Ended, outcome: wire.Rejected, reason: "queue full", heard: 1}},
-		{"rejection of another request", []Update{sent, forged}, want{state: Sent, reason: Refused + "x", counts: Counts{Foreign: 1}}},
-		{"no agent may say unreachable", []Update{end(wire.Unreachable), end(wire.Lost), end("odd")}, want{state: Pending, counts: Counts{Foreign: 3}}},
-		{"exited without code", []Update{end(wire.Exited)}, want{state: Pending, counts: Counts{Foreign: 1}}},
-		{"not a reply of a run", []Update{reply(&wire.Checked{}), reply(&wire.Output{Stream: "x"})}, want{state: Pending, counts: Counts{Foreign: 2}}},
+		{"lost, heard of, ended", []Update{own(wire.Lost), running, exit(0)}, want{state: model.Ended, outcome: wire.Exited, heard: 2}},
+		{"in an inbox", []Update{sent, {State: model.Sent, Wait: model.WaitInbox}}, want{state: model.Sent, wait: model.WaitInbox}},
+		{"out of the inbox", []Update{{State: model.Sent, Wait: model.WaitInbox}, accepted}, want{state: model.Accepted, heard: 1}},
+		{"recalled", []Update{{State: model.Sent, Wait: model.WaitCancel}, end(wire.Canceled)}, want{state: model.Ended, outcome: wire.Canceled, heard: 1}},
+		{"rejected", []Update{sent, rejected}, want{state: model.Ended, outcome: wire.Rejected, reason: "queue full", heard: 1}},
+		{"rejection of another request", []Update{sent, forged}, want{state: model.Sent, wait: model.RequestRefused, reason: "x", counts: Counts{Foreign: 1}}},
+		{"no agent may say unreachable", []Update{end(wire.Unreachable), end(wire.Lost), end("odd")}, want{state: model.Pending, counts: Counts{Foreign: 3}}},
+		{"exited without code", []Update{end(wire.Exited)}, want{state: model.Pending, counts: Counts{Foreign: 1}}},
+		{"not a reply of a run", []Update{reply(&wire.Checked{}), reply(&wire.Output{Stream: "x"})}, want{state: model.Pending, counts: Counts{Foreign: 2}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRecord()
@@ -93,7 +95,7 @@ func TestMerge(t *testing.T) {
 					got.heard++
 				}
 			}
-			got.state, got.outcome, got.exit, got.reason = r.state, r.outcome, r.exit, r.reason
+			got.state, got.outcome, got.exit, got.wait, got.reason = r.state, r.outcome, r.exit, r.wait, r.reason
 			if got != c.want {
 				t.Errorf("got  %+v\nwant %+v", got, c.want)
 			}
@@ -105,7 +107,7 @@ func TestMergeRejectionNeedsDigest(t *testing.T) {
 	r := newRecord()
 	r.digest = nil
 	r.merge(reply(&wire.Ended{Outcome: wire.Rejected}))
-	if r.state != Pending {
+	if r.state != model.Pending {
 		t.Error("a rejection without digest ends a job without digest")
 	}
 }
@@ -115,23 +117,23 @@ func TestMergeRefusedQuestion(t *testing.T) {
 	refusal := reply(&wire.Ended{Agent: "a1", Outcome: wire.Rejected, Reason: "the job is another operator's", Request: make([]byte, 32)})
 	r := newRecord()
 	r.merge(reply(&wire.Accepted{Agent: "a1", At: 3}))
-	if c := r.merge(refusal); r.state != Accepted || r.outcome != "" || r.reason != Refused+"the job is another operator's" || c.heard {
+	if c := r.merge(refusal); r.state != model.Accepted || r.outcome != "" || r.wait != model.RequestRefused || r.reason != "the job is another operator's" || c.heard {
 		t.Errorf("got %+v", r.facts)
 	}
 	r.merge(reply(&wire.Started{Agent: "a1", At: 5}))
-	if r.reason != "" {
+	if r.wait != model.NoWait || r.reason != "" {
 		t.Errorf("it is still said once the host has answered: %q", r.reason)
 	}
 	r.merge(refusal)
 	r.merge(exit(0))
 	before := r.facts
-	if r.merge(refusal); r.facts != before || r.reason != "" {
+	if r.merge(refusal); r.facts != before || r.wait != model.NoWait || r.reason != "" {
 		t.Errorf("a job that has ended is touched: %+v", r.facts)
 	}
 	r = newRecord()
-	r.state, r.reason = Sent, InInbox
-	if r.merge(refusal); r.reason != InInbox {
-		t.Errorf("where it waits is no longer known: %q", r.reason)
+	r.state, r.wait = model.Sent, model.WaitInbox
+	if r.merge(refusal); r.wait != model.WaitInbox {
+		t.Errorf("where it waits is no longer known: %v", r.wait)
 	}
 }
 
@@ -157,7 +159,7 @@ func anUpdate(t *rapid.T) Update {
 	at := rapid.Int64Range(0, 9).Draw(t, "at")
 	switch rapid.IntRange(0, 6).Draw(t, "type") {
 	case 0:
-		return Update{State: Sent}
+		return Update{State: model.Sent}
 	case 1:
 		return own(rapid.SampledFrom([]wire.Outcome{wire.Unreachable, wire.Lost, wire.Expired, wire.Canceled}).Draw(t, "own"))
 	case 2:
@@ -189,17 +191,20 @@ func TestMergeProperties(t *testing.T) {
 			wasFinal := r.final()
 			u := anUpdate(t)
 			r.merge(u)
-			if rank(r.state) < rank(before.state) {
+			if r.state.Rank() < before.state.Rank() {
 				t.Fatalf("went back from %s to %s by %+v", before.state, r.state, u)
 			}
-			if (r.outcome != "") != (r.state == Ended) {
+			if (r.outcome != "") != (r.state == model.Ended) {
 				t.Fatalf("state %s with outcome %q", r.state, r.outcome)
+			}
+			if r.state == model.Ended && r.wait != model.NoWait {
+				t.Fatalf("a job that has ended waits: %+v", r.facts)
 			}
 			if wasFinal && (r.outcome != before.outcome || r.exit != before.exit || r.reason != before.reason || r.finished != before.finished) {
 				t.Fatalf("outcome changed from %+v to %+v by %+v", before, r.facts, u)
 			}
 			same := before
-			same.reason = r.reason // which may tell of it
+			same.wait, same.reason = r.wait, r.reason // which may tell of it
 			if e, ok := u.Reply.(*wire.Ended); ok && e.Outcome == wire.Rejected && e.Request == nil && r.facts != same {
 				t.Fatalf("a foreign rejection changed %+v to %+v", before, r.facts)
 			}

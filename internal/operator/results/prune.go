@@ -89,7 +89,7 @@ func (a *actor) discard(which string, args ...any) (n int, err error) {
 
 func (t *txer) discard(task int64) error {
 	for _, text := range []string{
-		"INSERT INTO trash (first_job, last_job) SELECT first_job, first_job + hosts - 1 FROM tasks WHERE seq = ?",
+		"INSERT INTO deleted_jobs (first_job, last_job) SELECT first_job, first_job + hosts - 1 FROM tasks WHERE seq = ?",
 		"DELETE FROM statements WHERE task = ?",
 		"DELETE FROM counts WHERE task = ?",
 		"DELETE FROM tasks WHERE seq = ?",
@@ -211,7 +211,7 @@ func (a *actor) tidy() (more bool, err error) {
 
 func (t *txer) removeTrash() (bool, error) {
 	var first, last, upTo int64
-	err := t.conn.row([]any{&first, &last}, "SELECT first_job, last_job FROM trash ORDER BY first_job LIMIT 1")
+	err := t.conn.row([]any{&first, &last}, "SELECT first_job, last_job FROM deleted_jobs ORDER BY first_job LIMIT 1")
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -233,9 +233,9 @@ func (t *txer) removeTrash() (bool, error) {
 		}
 	}
 	if upTo >= last {
-		_, err = t.conn.exec("DELETE FROM trash WHERE first_job = ?", first)
+		_, err = t.conn.exec("DELETE FROM deleted_jobs WHERE first_job = ?", first)
 	} else {
-		_, err = t.conn.exec("UPDATE trash SET first_job = ? WHERE first_job = ?", upTo+1, first)
+		_, err = t.conn.exec("UPDATE deleted_jobs SET first_job = ? WHERE first_job = ?", upTo+1, first)
 	}
 	return true, err
 }

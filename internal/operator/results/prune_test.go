@@ -13,12 +13,13 @@ import (
 
 	"github.com/google/uuid"
 
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
 // old adds a task of one host, as old as said, with so many bytes of output; it
 // is done but where outcome is "".
-func (r *running) old(t testing.TB, age time.Duration, host, command string, size int, outcome wire.Outcome) (Task, []Job) {
+func (r *running) old(t testing.TB, age time.Duration, host, command string, size int, outcome wire.Outcome) (model.Task, []model.Job) {
 	t.Helper()
 	task, jobs := newTask(1)
 	task.Created, task.Command, task.MaxOutput = time.Now().Add(-age).Truncate(time.Millisecond), command, 1<<30
@@ -70,13 +71,13 @@ func TestSearch(t *testing.T) {
 		{Filter{Since: now.Add(-2*day - time.Hour)}, "[df -i reboot df -h]", false},
 		{Filter{Before: now.Add(-2*day - time.Hour)}, "[uptime -p uptime]", false},
 		{Filter{Host: "web02"}, "[df -h uptime -p]", false},
-		{Filter{Host: "web02", Outcome: WordFailed}, "[df -h uptime -p]", false},
-		{Filter{Outcome: WordFailed}, "[reboot df -h uptime -p]", false},
-		{Filter{Outcome: WordOK}, "[uptime]", false},
-		{Filter{Outcome: WordUnfinished}, "[df -i]", false},
-		{Filter{Outcome: "lost"}, "[uptime -p]", false},
-		{Filter{Outcome: "exited"}, "[]", false},
-		{Filter{Outcome: "'; DROP"}, "[]", false},
+		{Filter{Host: "web02", Status: model.StatusFailed}, "[df -h uptime -p]", false},
+		{Filter{Status: model.StatusFailed}, "[reboot df -h uptime -p]", false},
+		{Filter{Status: model.StatusOK}, "[uptime]", false},
+		{Filter{Status: model.StatusUnfinished}, "[df -i]", false},
+		{Filter{Status: "lost"}, "[uptime -p]", false},
+		{Filter{Status: "exited"}, "[]", false},
+		{Filter{Status: "'; DROP"}, "[]", false},
 		{Filter{Command: regexp.MustCompile(`^df`)}, "[df -i df -h]", false},
 		{Filter{Command: regexp.MustCompile(`up`), Limit: 1}, "[uptime -p]", true},
 		{Filter{Command: regexp.MustCompile(`time$`), Limit: 1}, "[uptime]", false},
@@ -129,7 +130,7 @@ func TestPrune(t *testing.T) {
 	// What comes for a removed job, before and after its row has gone, does no
 	// harm to what comes with it.
 	late := Update{Job: lost[0].ID, Outcome: wire.Unreachable}
-	s.apply(t, late, Update{Job: running[0].ID, State: Sent})
+	s.apply(t, late, Update{Job: running[0].ID, State: model.Sent})
 	task, jobs := newTask(2) // a new task before the old rows have gone
 	s.add(t, task, jobs)
 	if err := s.Tidy(t.Context()); err != nil {
@@ -247,7 +248,7 @@ func TestTrashIsRemovedInBits(t *testing.T) {
 		}
 	}
 	var left int
-	if err := s.reader.QueryRowContext(t.Context(), "SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM trash)").Scan(&left); err != nil || left != 0 {
+	if err := s.reader.QueryRowContext(t.Context(), "SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM deleted_jobs)").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d rows are left, %v", left, err)
 	}
 	if bits < 4 {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"warren/internal/hint"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -22,24 +23,24 @@ const minPrefix = 4
 
 // Find returns the task of an id or an unambiguous prefix of one, of 4 hex
 // digits or more. Errors: ErrBadID, ErrNoTask, *AmbiguousError.
-func (s *Store) Find(ctx context.Context, prefix string) (Task, error) {
+func (s *Store) Find(ctx context.Context, prefix string) (model.Task, error) {
 	from, err := idPrefix(prefix)
 	if err != nil {
-		return Task{}, err
+		return model.Task{}, err
 	}
 	// Digits and dashes sort before "g".
 	found, err := s.tasks(ctx, withPrefix, from, from+"g")
 	switch {
 	case err != nil:
-		return Task{}, err
+		return model.Task{}, err
 	case len(found) == 0:
-		return Task{}, noTask(prefix)
+		return model.Task{}, noTask(prefix)
 	case len(found) > 1:
 		e := &AmbiguousError{Prefix: prefix}
 		for _, t := range found {
 			e.IDs = append(e.IDs, t.ID)
 		}
-		return Task{}, e
+		return model.Task{}, e
 	}
 	return found[0], nil
 }
@@ -74,7 +75,7 @@ func idPrefix(s string) (string, error) {
 }
 
 // Tasks returns the newest tasks first, at most limit of them; 0 is all.
-func (s *Store) Tasks(ctx context.Context, limit int) ([]Task, error) {
+func (s *Store) Tasks(ctx context.Context, limit int) ([]model.Task, error) {
 	if limit <= 0 {
 		limit = -1 // SQLite's "no limit"
 	}
@@ -87,9 +88,9 @@ func selectTasks(which string) string {
 		FROM (SELECT * FROM tasks ` + which + `) t LEFT JOIN counts c ON c.task = t.seq ORDER BY t.seq DESC`
 }
 
-func (s *Store) tasks(ctx context.Context, which string, args ...any) (out []Task, err error) {
+func (s *Store) tasks(ctx context.Context, which string, args ...any) (out []model.Task, err error) {
 	err = s.query(ctx, selectTasks(which), args, func(rows *sql.Rows) error {
-		var t Task
+		var t model.Task
 		var created, notAfter, timeout int64
 		var kind, rollout string
 		var n int
@@ -101,13 +102,13 @@ func (s *Store) tasks(ctx context.Context, which string, args ...any) (out []Tas
 		if len(out) == 0 || out[len(out)-1].ID != t.ID {
 			t.Created, t.NotAfter = fromMilli(created), fromMilli(notAfter)
 			t.Timeout = time.Duration(timeout) * time.Millisecond
-			t.Summary = newSummary(t.Hosts)
+			t.Summary = model.NewSummary(t.Hosts)
 			if t.Rollout, err = parseRollout(rollout); err != nil {
 				return fmt.Errorf("the rollout of task %s: %w", t.ID, err)
 			}
 			out = append(out, t)
 		}
-		out[len(out)-1].Summary.add(kind, n)
+		out[len(out)-1].Summary.Add(kind, n)
 		return nil
 	})
 	return out, err
@@ -129,13 +130,13 @@ const ofTask = " FROM tasks t JOIN jobs j ON j.seq BETWEEN t.first_job AND t.fir
 const signedTimes = "coalesce(nullif(j.issued, 0), t.created), coalesce(nullif(j.not_after, 0), t.not_after), "
 
 // Jobs returns the jobs of a task (full id) in the order of its hosts.
-func (s *Store) Jobs(ctx context.Context, task string) ([]Job, error) {
+func (s *Store) Jobs(ctx context.Context, task string) ([]model.Job, error) {
 	hosts, err := s.hosts(ctx, task)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Job, 0, hosts)
-	_, err = s.changed(ctx, task, -1, func(j Job) { out = append(out, j) })
+	out := make([]model.Job, 0, hosts)
+	_, err = s.changed(ctx, task, -1, func(j model.Job) { out = append(out, j) })
 	if err == nil && len(out) != hosts { // SQLite itself has no checksums
 		err = damaged(s.path, fmt.Errorf("task %s has %d of its %d jobs", task, len(out), hosts))
 	}
@@ -145,11 +146,11 @@ func (s *Store) Jobs(ctx context.Context, task string) ([]Job, error) {
 // Changed calls each with the jobs of a task (full id) that have changed since
 // its revision since, in the order of its hosts, and returns the revision that
 // they show. Jobs that nobody has changed yet are of revision 0.
-func (s *Store) Changed(ctx context.Context, task string, since int64, each func(Job)) (rev int64, err error) {
+func (s *Store) Changed(ctx context.Context, task string, since int64, each func(model.Job)) (rev int64, err error) {
 	return s.changed(ctx, task, since, each)
 }
 
-func (s *Store) changed(ctx context.Context, task string, since int64, each func(Job)) (int64, error) {
+func (s *Store) changed(ctx context.Context, task string, since int64, each func(model.Job)) (int64, error) {
 	rev := since
 	var (
 		r             record
@@ -167,7 +168,7 @@ func (s *Store) changed(ctx context.Context, task string, since int64, each func
 		if r.state, err = stateOf(state); err != nil {
 			return err
 		}
-		each(r.job(id, task, index, Signed{fromMilli(issued), fromMilli(until)}))
+		each(r.job(id, task, index, model.Signed{Issued: fromMilli(issued), NotAfter: fromMilli(until)}))
 		return nil
 	})
 	return rev, err
@@ -182,11 +183,11 @@ func (s *Store) Unsettled(ctx context.Context, task string) (any bool, err error
 
 // Sums fills in the sums of those streams of the jobs that have none yet: of
 // commands that run still, or that an older warren has stored.
-func (s *Store) Sums(ctx context.Context, jobs []Job) error {
+func (s *Store) Sums(ctx context.Context, jobs []model.Job) error {
 	for i := range jobs {
 		for _, o := range []struct {
 			stream string
-			*Output
+			*model.Output
 		}{{wire.Stdout, &jobs[i].Stdout}, {wire.Stderr, &jobs[i].Stderr}} {
 			if o.Kept == 0 || o.Sum != "" {
 				continue
@@ -208,18 +209,18 @@ func (s *Store) hosts(ctx context.Context, task string) (n int, err error) {
 	return n, explain(s.path, err)
 }
 
-func (r *record) job(id uuid.UUID, task string, index int, signed Signed) Job {
-	return Job{
+func (r *record) job(id uuid.UUID, task string, index int, signed model.Signed) model.Job {
+	return model.Job{
 		ID: id.String(), Task: task, Host: r.host, Index: index, Digest: r.digest, Signed: signed,
-		State: r.state, Agent: r.agent, Outcome: r.outcome, ExitCode: r.exit, Signal: r.signal, Reason: r.reason,
+		State: r.state, Agent: r.agent, Outcome: r.outcome, ExitCode: r.exit, Signal: r.signal, Wait: r.wait, Reason: r.reason,
 		Accepted: fromMilli(r.accepted), Started: fromMilli(r.started), Finished: fromMilli(r.finished),
 		Killed: r.killed, Left: r.left,
 		Stdout: r.out[0].output(), Stderr: r.out[1].output(), CodePage: r.page,
 	}
 }
 
-func (a *account) output() Output {
-	o := Output{Size: a.size, Dropped: a.dropped, Kept: a.kept, Sum: a.sum}
+func (a *account) output() model.Output {
+	o := model.Output{Size: a.size, Dropped: a.dropped, Kept: a.kept, Sum: a.sum}
 	if a.size == unknownSize {
 		o.Size = a.kept
 	}
@@ -230,8 +231,8 @@ func (a *account) output() Output {
 // Output ranges over what has arrived of one stream of a job from an offset on,
 // in order, without overlaps. The bytes of a Segment are valid until the next.
 // An error comes last.
-func (s *Store) Output(ctx context.Context, job, stream string, from int64) iter.Seq2[Segment, error] {
-	return func(yield func(Segment, error) bool) {
+func (s *Store) Output(ctx context.Context, job, stream string, from int64) iter.Seq2[model.Segment, error] {
+	return func(yield func(model.Segment, error) bool) {
 		id, ok := parseID(job)
 		i, known := streamIndex(stream)
 		if !ok || !known {
@@ -241,7 +242,7 @@ func (s *Store) Output(ctx context.Context, job, stream string, from int64) iter
 			coalesce((SELECT max(offset) FROM output WHERE job = j.seq AND stream = ?2 AND offset <= ?3), 0)
 			WHERE j.id = ?1 ORDER BY o.offset`,
 			[]any{id[:], i, from}, func(rows *sql.Rows) error {
-				var g Segment
+				var g model.Segment
 				var data sql.RawBytes
 				if err := rows.Scan(&g.Offset, &data); err != nil {
 					return err
@@ -258,7 +259,7 @@ func (s *Store) Output(ctx context.Context, job, stream string, from int64) iter
 				return nil
 			})
 		if err != nil && !errors.Is(err, errStop) {
-			yield(Segment{}, err)
+			yield(model.Segment{}, err)
 		}
 	}
 }
@@ -312,16 +313,16 @@ var errStop = errors.New("the range has ended")
 // Outputs ranges over all output of a task (full id) in one pass: jobs by
 // index, stdout before stderr, segments in order. The bytes of a Piece are
 // valid until the next. An error comes last.
-func (s *Store) Outputs(ctx context.Context, task string) iter.Seq2[Piece, error] {
+func (s *Store) Outputs(ctx context.Context, task string) iter.Seq2[model.Piece, error] {
 	return s.pieces(ctx, `SELECT o.job - t.first_job, o.stream, o.offset, o.data FROM tasks t JOIN output o
 		ON o.job BETWEEN t.first_job AND t.first_job + t.hosts - 1 WHERE t.id = ? ORDER BY o.job, o.stream, o.offset`, task)
 }
 
 // pieces ranges over what a query about a task finds.
-func (s *Store) pieces(ctx context.Context, text, task string) iter.Seq2[Piece, error] {
-	return func(yield func(Piece, error) bool) {
+func (s *Store) pieces(ctx context.Context, text, task string) iter.Seq2[model.Piece, error] {
+	return func(yield func(model.Piece, error) bool) {
 		err := s.query(ctx, text, []any{task}, func(rows *sql.Rows) error {
-			var p Piece
+			var p model.Piece
 			var stream int
 			var data sql.RawBytes
 			if err := rows.Scan(&p.Job, &stream, &p.Offset, &data); err != nil {
@@ -337,14 +338,14 @@ func (s *Store) pieces(ctx context.Context, text, task string) iter.Seq2[Piece, 
 			return nil
 		})
 		if err != nil && !errors.Is(err, errStop) {
-			yield(Piece{}, err)
+			yield(model.Piece{}, err)
 		}
 	}
 }
 
 // Ends ranges over the last segment of each stream of a task's jobs (full id), in
 // one pass. The bytes of a Piece are valid until the next. An error comes last.
-func (s *Store) Ends(ctx context.Context, task string) iter.Seq2[Piece, error] {
+func (s *Store) Ends(ctx context.Context, task string) iter.Seq2[model.Piece, error] {
 	return s.pieces(ctx, `SELECT o.job - t.first_job, o.stream, o.offset, o.data FROM tasks t
 		JOIN jobs j ON j.seq BETWEEN t.first_job AND t.first_job + t.hosts - 1 JOIN (SELECT 0 AS stream UNION ALL SELECT 1) s
 		JOIN output o ON o.job = j.seq AND o.stream = s.stream
@@ -353,9 +354,9 @@ func (s *Store) Ends(ctx context.Context, task string) iter.Seq2[Piece, error] {
 }
 
 // Agents returns the agents whose last answer came at or after since, by id.
-func (s *Store) Agents(ctx context.Context, since time.Time) (out []Agent, err error) {
+func (s *Store) Agents(ctx context.Context, since time.Time) (out []model.Agent, err error) {
 	err = s.query(ctx, "SELECT hello, seen FROM agents WHERE seen >= ? ORDER BY id", []any{toMilli(since)}, func(rows *sql.Rows) error {
-		var a Agent
+		var a model.Agent
 		var text []byte
 		var seen int64
 		if err := rows.Scan(&text, &seen); err != nil {

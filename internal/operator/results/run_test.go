@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -57,7 +58,7 @@ func TestBatchBounds(t *testing.T) {
 	for name, u := range map[string]Update{
 		"bytes": {Reply: &wire.Output{Data: make([]byte, 32<<10)}},
 		"ended": {Reply: &wire.Ended{Stdout: &wire.Stream{Data: make([]byte, 16<<10)}, Stderr: &wire.Stream{Data: make([]byte, 16<<10)}}},
-		"count": {State: Sent},
+		"count": {State: model.Sent},
 	} {
 		inbox := make(chan request, batchUpdates+1)
 		for range cap(inbox) {
@@ -163,7 +164,7 @@ func TestStartStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, j := range got {
-		if acked[j.ID] && j.State != Ended {
+		if acked[j.ID] && j.State != model.Ended {
 			t.Errorf("acknowledged and not stored: %+v", j)
 		}
 	}
@@ -172,7 +173,7 @@ func TestStartStop(t *testing.T) {
 }
 
 // work does all that callers do until the store stops.
-func work(ctx context.Context, s *Store, task string, jobs []Job, acked chan<- string) error {
+func work(ctx context.Context, s *Store, task string, jobs []model.Job, acked chan<- string) error {
 	stopped := func(err error) error {
 		if errors.Is(err, ErrStopped) || errors.Is(err, context.Canceled) {
 			return nil
@@ -274,7 +275,7 @@ func TestWaitingUpdatesShareTransaction(t *testing.T) {
 					inbox <- &applying{[]Update{{Job: j.ID, Reply: exited(j, 0, "")}}, answers}
 				}
 				begun := time.Now()
-				a.take(&applying{[]Update{{Job: jobs[50+i].ID, State: Sent}}, answers}, inbox)
+				a.take(&applying{[]Update{{Job: jobs[50+i].ID, State: model.Sent}}, answers}, inbox)
 				if waited := time.Since(begun); waited != 0 || len(answers) != waiting+1 {
 					t.Errorf("with %d behind it: %d answers after %v", waiting, len(answers), waited)
 				}

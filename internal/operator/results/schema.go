@@ -26,61 +26,78 @@ const (
 	walLimit = 64 << 20
 )
 
+// schemaVersion is what PRAGMA user_version says of a database with this schema.
+const schemaVersion = 1
+
 // The jobs of a task are rows first_job … first_job+hosts-1, in host order.
-// State and stream are numbers (rank, streamIndex), times milliseconds since
-// 1970 or 0, ids of jobs 16 bytes. Rows of output never overlap. Table counts
-// follows table jobs within each transaction: a task's jobs by kind. A task's
-// rev grows with each transaction that changes its jobs, and these get it too:
-// who follows a task reads only what is newer than what he has seen. out_sum and
-// err_sum are the contentHash of a stream that is whole, empty where nothing is
-// stored of it.
-//
-// Step n brings a database from version n to version n+1: a new one takes all.
-var schema = []string{
-	`
+// State, wait and stream are numbers (model.State.Rank, model.Wait, streamIndex),
+// times milliseconds since 1970 or 0, ids of jobs 16 bytes. A job's issued and
+// not_after are 0 where they are its task's. Rows of output never overlap. Table
+// counts follows table jobs within each transaction: a task's jobs by kind. A
+// task's rev grows with each transaction that changes its jobs, and these get it
+// too: a follower of a task reads only what is newer than what it has seen.
+// out_sum and err_sum are the contentHash of a stream that is whole, empty where
+// nothing is stored of it. Rollout is JSON, "" for none. Table deleted_jobs names
+// the jobs of deleted tasks: their rows and output go bit by bit. Table upkeep has
+// the time of the last look for what is to be deleted.
+const schema = `
 CREATE TABLE tasks (
-	seq        INTEGER PRIMARY KEY AUTOINCREMENT,
-	id         TEXT NOT NULL UNIQUE,
-	command    TEXT NOT NULL,
-	operator   TEXT NOT NULL,
-	created    INTEGER NOT NULL,
-	not_after  INTEGER NOT NULL,
-	timeout    INTEGER NOT NULL,
-	max_output INTEGER NOT NULL,
-	hosts      INTEGER NOT NULL,
-	first_job  INTEGER NOT NULL,
-	driver     TEXT NOT NULL,
-	cancel     INTEGER NOT NULL DEFAULT 0
+	seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+	id          TEXT NOT NULL UNIQUE,
+	command     TEXT NOT NULL,
+	operator    TEXT NOT NULL,
+	created     INTEGER NOT NULL,
+	not_after   INTEGER NOT NULL,
+	timeout     INTEGER NOT NULL,
+	max_output  INTEGER NOT NULL,
+	hosts       INTEGER NOT NULL,
+	first_job   INTEGER NOT NULL,
+	driver      TEXT NOT NULL,
+	cancel      INTEGER NOT NULL DEFAULT 0,
+	rev         INTEGER NOT NULL DEFAULT 0,
+	when_online INTEGER NOT NULL DEFAULT 0,
+	fanout      INTEGER NOT NULL DEFAULT 0,
+	retry_of    TEXT NOT NULL DEFAULT '',
+	rollout     TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE TABLE statements (
 	task INTEGER PRIMARY KEY,
 	text TEXT NOT NULL
 ) STRICT;
 CREATE TABLE jobs (
-	seq         INTEGER PRIMARY KEY,
-	id          BLOB NOT NULL UNIQUE,
-	task        INTEGER NOT NULL,
-	host        TEXT NOT NULL,
-	digest      BLOB NOT NULL,
-	state       INTEGER NOT NULL DEFAULT 0,
-	agent       TEXT NOT NULL DEFAULT '',
-	outcome     TEXT NOT NULL DEFAULT '',
-	exit_code   INTEGER NOT NULL DEFAULT 0,
-	signal      TEXT NOT NULL DEFAULT '',
-	reason      TEXT NOT NULL DEFAULT '',
-	accepted    INTEGER NOT NULL DEFAULT 0,
-	started     INTEGER NOT NULL DEFAULT 0,
-	finished    INTEGER NOT NULL DEFAULT 0,
-	out_size    INTEGER NOT NULL DEFAULT -1,
-	out_dropped INTEGER NOT NULL DEFAULT 0,
-	out_kept    INTEGER NOT NULL DEFAULT 0,
-	out_end     INTEGER NOT NULL DEFAULT 0,
-	out_gone    INTEGER NOT NULL DEFAULT 0,
-	err_size    INTEGER NOT NULL DEFAULT -1,
-	err_dropped INTEGER NOT NULL DEFAULT 0,
-	err_kept    INTEGER NOT NULL DEFAULT 0,
-	err_end     INTEGER NOT NULL DEFAULT 0,
-	err_gone    INTEGER NOT NULL DEFAULT 0
+	seq          INTEGER PRIMARY KEY,
+	id           BLOB NOT NULL UNIQUE,
+	task         INTEGER NOT NULL,
+	host         TEXT NOT NULL,
+	digest       BLOB NOT NULL,
+	issued       INTEGER NOT NULL DEFAULT 0,
+	not_after    INTEGER NOT NULL DEFAULT 0,
+	rev          INTEGER NOT NULL DEFAULT 0,
+	state        INTEGER NOT NULL DEFAULT 0,
+	wait         INTEGER NOT NULL DEFAULT 0,
+	agent        TEXT NOT NULL DEFAULT '',
+	outcome      TEXT NOT NULL DEFAULT '',
+	exit_code    INTEGER NOT NULL DEFAULT 0,
+	signal       TEXT NOT NULL DEFAULT '',
+	reason       TEXT NOT NULL DEFAULT '',
+	accepted     INTEGER NOT NULL DEFAULT 0,
+	started      INTEGER NOT NULL DEFAULT 0,
+	finished     INTEGER NOT NULL DEFAULT 0,
+	killed       INTEGER NOT NULL DEFAULT 0,
+	left_running INTEGER NOT NULL DEFAULT 0,
+	code_page    INTEGER NOT NULL DEFAULT 0,
+	out_size     INTEGER NOT NULL DEFAULT -1,
+	out_dropped  INTEGER NOT NULL DEFAULT 0,
+	out_kept     INTEGER NOT NULL DEFAULT 0,
+	out_end      INTEGER NOT NULL DEFAULT 0,
+	out_gone     INTEGER NOT NULL DEFAULT 0,
+	out_sum      BLOB NOT NULL DEFAULT x'',
+	err_size     INTEGER NOT NULL DEFAULT -1,
+	err_dropped  INTEGER NOT NULL DEFAULT 0,
+	err_kept     INTEGER NOT NULL DEFAULT 0,
+	err_end      INTEGER NOT NULL DEFAULT 0,
+	err_gone     INTEGER NOT NULL DEFAULT 0,
+	err_sum      BLOB NOT NULL DEFAULT x''
 ) STRICT;
 CREATE TABLE counts (
 	task INTEGER NOT NULL,
@@ -100,55 +117,19 @@ CREATE TABLE agents (
 	hello TEXT NOT NULL,
 	seen  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX agents_seen ON agents (seen);
 CREATE TABLE hosts (
 	name TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
-`, `
-ALTER TABLE tasks ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE jobs ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE jobs ADD COLUMN out_sum BLOB NOT NULL DEFAULT x'';
-ALTER TABLE jobs ADD COLUMN err_sum BLOB NOT NULL DEFAULT x'';
-`,
-	// Rollout is JSON, "" for none. Trash names the jobs of tasks that have been
-	// removed: their rows and output go bit by bit.
-	`
-ALTER TABLE tasks ADD COLUMN when_online INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE tasks ADD COLUMN fanout INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE tasks ADD COLUMN retry_of TEXT NOT NULL DEFAULT '';
-ALTER TABLE tasks ADD COLUMN rollout TEXT NOT NULL DEFAULT '';
-CREATE TABLE trash (
+CREATE TABLE deleted_jobs (
 	first_job INTEGER PRIMARY KEY,
 	last_job  INTEGER NOT NULL
 ) STRICT;
-`,
-	// When somebody has last looked for what is to be removed.
-	`
 CREATE TABLE upkeep (
 	last INTEGER NOT NULL
 ) STRICT;
 INSERT INTO upkeep (last) VALUES (0);
-`,
-	// The times of the statement that a job came with, 0 where they are its
-	// task's, and the code page of its output.
-	`
-ALTER TABLE jobs ADD COLUMN issued INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE jobs ADD COLUMN not_after INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE jobs ADD COLUMN code_page INTEGER NOT NULL DEFAULT 0;
-`,
-	// The processes of the command that the agent ended, and those that live on.
-	`
-ALTER TABLE jobs ADD COLUMN killed INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE jobs ADD COLUMN left_running INTEGER NOT NULL DEFAULT 0;
-`,
-	// Whoever waits for answers to a discover reads what is new.
-	`
-CREATE INDEX agents_seen ON agents (seen);
-`,
-}
-
-// incremental is the first version whose databases give back what they do not
-// need: an older one is written anew for that.
-const incremental = 3
+`
 
 // dsn names the database with pragmas that each of its connections is to have.
 func dsn(path string, options ...string) string {
@@ -215,33 +196,22 @@ func prepareSchema(ctx context.Context, conn *sql.Conn, path string) error {
 		return err
 	}
 	switch {
-	case version > len(schema):
+	case version > schemaVersion:
 		return hint.Errorf("use the newer warren, or another directory with WARREN_DATA_DIR",
-			"result store %s was made by a newer warren (schema %d, this one knows %d)", path, version, len(schema))
+			"result store %s was made by a newer warren (schema %d, this one knows %d)", path, version, schemaVersion)
 	case version == 0 && tables > 0:
 		return hint.Errorf("choose another directory with WARREN_DATA_DIR", "%s is not a result store of warren, but another program's database", path)
-	}
-	if version < incremental {
-		// So that what is removed can be given back to the disk in small bits. Of a
-		// database that has tables already this takes VACUUM, below.
+	case version == 0: // so that room can be given back to the disk in small bits
 		if _, err := conn.ExecContext(ctx, "PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
 			return err
 		}
 	}
-	if err := setWAL(ctx, conn, path); err != nil {
+	if err := setWAL(ctx, conn, path); err != nil || version == schemaVersion {
 		return err
 	}
-	if version == len(schema) {
-		return nil
-	}
-	steps := strings.Join(schema[version:], "")
-	_, err := conn.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT", steps, len(schema)))
+	_, err := conn.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT", schema, schemaVersion))
 	if err != nil {
 		_, _ = conn.ExecContext(ctx, "ROLLBACK") // fails where BEGIN did
-		return err
-	}
-	if 0 < version && version < incremental {
-		_, err = conn.ExecContext(ctx, "VACUUM")
 	}
 	return err
 }

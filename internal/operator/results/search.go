@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"warren/internal/operator/model"
 )
 
 // A Filter chooses tasks; its zero value chooses all.
@@ -14,7 +16,7 @@ type Filter struct {
 	Since   time.Time      // issued then or later
 	Before  time.Time      // issued before
 	Host    string         // with a job of this host
-	Outcome string         // with a job, of Host where that is given, of which this one of Words is true
+	Status  string         // with a job, of Host where that is given, that has this one of model.StatusNames
 	Command *regexp.Regexp // whose command matches
 	Limit   int            // so many at most; 0 is all
 }
@@ -23,7 +25,7 @@ type Filter struct {
 const searchPage = 200
 
 // Search returns the newest tasks first, and whether there are more of them.
-func (s *Store) Search(ctx context.Context, f Filter) (found []Task, more bool, err error) {
+func (s *Store) Search(ctx context.Context, f Filter) (found []model.Task, more bool, err error) {
 	where, args := f.where()
 	for last := ""; ; {
 		page := searchPage
@@ -70,30 +72,30 @@ func (f *Filter) where() (text string, args []any) {
 	}
 	switch of := "EXISTS (SELECT 1 FROM jobs j WHERE j.seq BETWEEN first_job AND first_job + hosts - 1"; {
 	case f.Host != "":
-		add(of+" AND j.host = ? AND "+jobIs(f.Outcome)+")", f.Host)
-	case f.Outcome != "" && f.Outcome != WordAll:
-		add(of + " AND " + jobIs(f.Outcome) + ")")
+		add(of+" AND j.host = ? AND "+jobIs(f.Status)+")", f.Host)
+	case f.Status != "" && f.Status != model.StatusAll:
+		add(of + " AND " + jobIs(f.Status) + ")")
 	}
 	return "WHERE " + strings.Join(conditions, " AND "), args
 }
 
 // jobIs is Job.Is in SQL.
-func jobIs(word string) string {
+func jobIs(status string) string {
 	const ok = "(j.state = 4 AND j.outcome = 'exited' AND j.exit_code = 0)"
-	switch word {
-	case "", WordAll:
+	switch status {
+	case "", model.StatusAll:
 		return "1"
-	case WordOK:
+	case model.StatusOK:
 		return ok
-	case WordFailed:
+	case model.StatusFailed:
 		return "(j.state = 4 AND NOT " + ok + ")"
-	case WordUnfinished:
+	case model.StatusUnfinished:
 		return "j.state < 4"
-	case string(Pending), string(Sent), string(Accepted), string(Running):
-		return fmt.Sprintf("j.state = %d", rank(State(word)))
+	case string(model.Pending), string(model.Sent), string(model.Accepted), string(model.Running):
+		return fmt.Sprintf("j.state = %d", model.State(status).Rank())
 	}
-	if !slices.Contains(Words(), word) {
+	if !slices.Contains(model.StatusNames(), status) {
 		return "0"
 	}
-	return "(j.state = 4 AND j.outcome = '" + word + "' AND NOT " + ok + ")"
+	return "(j.state = 4 AND j.outcome = '" + status + "' AND NOT " + ok + ")"
 }

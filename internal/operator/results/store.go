@@ -31,6 +31,7 @@ import (
 
 	"warren/internal/datadir"
 	"warren/internal/hint"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -139,7 +140,7 @@ func (s *Store) Lease() string { return s.lease.name }
 // one that has not been read. The store closes a job's channel after the
 // Progress that says Ended (an outcome, lost included), and all when Run ends.
 // After an error of ctx nothing is stored.
-func (s *Store) Add(ctx context.Context, t Task, jobs []Job) ([]<-chan Progress, error) {
+func (s *Store) Add(ctx context.Context, t model.Task, jobs []model.Job) ([]<-chan Progress, error) {
 	t.Driver, t.Hosts = s.Lease(), len(jobs)
 	return ask(ctx, s, func(a *actor) ([]<-chan Progress, error) { return a.addTask(t, jobs) })
 }
@@ -169,7 +170,7 @@ func (s *Store) Apply(ctx context.Context, us []Update) (<-chan error, error) {
 // process: a channel of capacity 1 where the latest replaces one that has not
 // been read. It is closed by the function returned, which must be called, or
 // when Run ends.
-func (s *Store) Watch(ctx context.Context, task string) (<-chan Summary, func(), error) {
+func (s *Store) Watch(ctx context.Context, task string) (<-chan model.Summary, func(), error) {
 	w, err := ask(ctx, s, func(a *actor) (*watcher, error) { return a.watch(task) })
 	if err != nil {
 		return nil, nil, err
@@ -185,7 +186,7 @@ func (s *Store) SetCancel(ctx context.Context, task string) error {
 
 // Claim makes this process the one that drives the task, unless a live one does,
 // this one included. It reports whether the task has come to this process.
-func (s *Store) Claim(ctx context.Context, t Task) (bool, error) {
+func (s *Store) Claim(ctx context.Context, t model.Task) (bool, error) {
 	if s.Driven(ctx, t) {
 		return false, nil
 	}
@@ -224,7 +225,7 @@ func (s *Store) Trouble(ctx context.Context) (since time.Time, err error) {
 }
 
 // Driven reports whether a live process, this one included, drives the task.
-func (s *Store) Driven(_ context.Context, t Task) bool {
+func (s *Store) Driven(_ context.Context, t model.Task) bool {
 	return t.Driver == s.Lease() || live(leasePath(filepath.Join(s.dir, "drivers"), filepath.Base(t.Driver)))
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"warren/internal/hint"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -36,7 +37,7 @@ func TestTaskComesBack(t *testing.T) {
 	s = start(t, dir)
 	want := task
 	want.Driver, want.Cancel, want.Statement = lease, true, ""
-	want.Summary = Summary{Hosts: 3, Outcomes: map[wire.Outcome]int{}}
+	want.Summary = model.Summary{Hosts: 3, Outcomes: map[wire.Outcome]int{}}
 	if got := s.find(t, task.ID); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -49,7 +50,7 @@ func TestTaskComesBack(t *testing.T) {
 	}
 	for i, j := range got {
 		want := jobs[i]
-		want.State = Pending
+		want.State = model.Pending
 		if !reflect.DeepEqual(j, want) {
 			t.Errorf("got  %+v\nwant %+v", j, want)
 		}
@@ -73,24 +74,24 @@ func TestApplyAndRead(t *testing.T) {
 		Update{Job: jobs[0].ID, Reply: exited(jobs[0], 0, "hello\n")},
 		Update{Job: jobs[1].ID, Reply: exited(jobs[1], 3, "")},
 		Update{Job: jobs[2].ID, Outcome: wire.Unreachable, Reason: "no queue"},
-		Update{Job: jobs[3].ID, State: Sent},
+		Update{Job: jobs[3].ID, State: model.Sent},
 		Update{Job: jobs[3].ID, Reply: output(jobs[3], wire.Stderr, 0, "oops")},
-		Update{Job: uuid.NewString(), State: Sent}, // nobody's
-		Update{Job: "x", State: Sent},
+		Update{Job: uuid.NewString(), State: model.Sent}, // nobody's
+		Update{Job: "x", State: model.Sent},
 	)
 
 	j := s.job(t, jobs[0])
 	if !j.OK() || j.Agent != "web00000" || j.Duration() != 4*time.Millisecond || !j.Accepted.Equal(origin) || j.Incomplete() {
 		t.Errorf("got %+v", j)
 	}
-	if got := (Output{Size: 6, Kept: 6, Sum: sumOf("hello\n")}); j.Stdout != got || s.text(t, j, wire.Stdout) != "hello\n" {
+	if got := (model.Output{Size: 6, Kept: 6, Sum: sumOf("hello\n")}); j.Stdout != got || s.text(t, j, wire.Stdout) != "hello\n" {
 		t.Errorf("got %+v, %q", j.Stdout, s.text(t, j, wire.Stdout))
 	}
-	if j := s.job(t, jobs[3]); j.State != Running || j.Stderr.Size != 4 {
+	if j := s.job(t, jobs[3]); j.State != model.Running || j.Stderr.Size != 4 {
 		t.Errorf("got %+v", j)
 	}
-	want := Summary{Hosts: 4, Ended: 3, OK: 1, Outcomes: map[wire.Outcome]int{wire.Exited: 1, wire.Unreachable: 1}}
-	if got := s.find(t, task.ID); !got.Summary.equal(want) || got.Done() {
+	want := model.Summary{Hosts: 4, Ended: 3, OK: 1, Outcomes: map[wire.Outcome]int{wire.Exited: 1, wire.Unreachable: 1}}
+	if got := s.find(t, task.ID); !got.Summary.Equal(want) || got.Done() {
 		t.Errorf("got %+v", got.Summary)
 	}
 	if got := s.counters(t); got != (Counts{Unknown: 2}) {
@@ -98,10 +99,10 @@ func TestApplyAndRead(t *testing.T) {
 	}
 
 	for i, want := range []Progress{
-		{State: Ended, Outcome: wire.Exited, OK: true, Heard: 1},
-		{State: Ended, Outcome: wire.Exited, Heard: 1},
-		{State: Ended, Outcome: wire.Unreachable},
-		{State: Running, Heard: 1},
+		{State: model.Ended, Outcome: wire.Exited, OK: true, Heard: 1},
+		{State: model.Ended, Outcome: wire.Exited, Heard: 1},
+		{State: model.Ended, Outcome: wire.Unreachable},
+		{State: model.Running, Heard: 1},
 	} {
 		if got := <-ps[i]; got != want {
 			t.Errorf("job %d: got %+v, want %+v", i, got, want)
@@ -140,15 +141,15 @@ func TestLatestProgress(t *testing.T) {
 	for range 5 {
 		s.apply(t, Update{Job: id, Reply: &wire.State{Agent: "a", State: wire.StateUnknown}})
 	}
-	if got, want := <-ps[0], (Progress{State: Pending, Unknown: true, Heard: 5}); got != want {
+	if got, want := <-ps[0], (Progress{State: model.Pending, Unknown: true, Heard: 5}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	s.apply(t, Update{Job: id, State: Sent})
-	if got, want := <-ps[0], (Progress{State: Sent, Unknown: true, Heard: 5}); got != want {
+	s.apply(t, Update{Job: id, State: model.Sent})
+	if got, want := <-ps[0], (Progress{State: model.Sent, Unknown: true, Heard: 5}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	s.apply(t, Update{Job: id, Reply: &wire.Accepted{Agent: "a", At: 1}})
-	if got, want := <-ps[0], (Progress{State: Accepted, Heard: 6}); got != want {
+	if got, want := <-ps[0], (Progress{State: model.Accepted, Heard: 6}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	s.end()
@@ -177,7 +178,7 @@ func TestOutputAccounts(t *testing.T) {
 	zero := 0
 	ended := &wire.Ended{Agent: "a", Outcome: wire.Exited, ExitCode: &zero, EndedAt: 1, Stdout: &wire.Stream{Size: 100, Dropped: 90}}
 	s.apply(t, Update{Job: j.ID, Reply: ended})
-	if got := s.job(t, j); !got.Incomplete() || got.Stdout != (Output{Size: 100, Dropped: 90, Kept: 8}) {
+	if got := s.job(t, j); !got.Incomplete() || got.Stdout != (model.Output{Size: 100, Dropped: 90, Kept: 8}) {
 		t.Errorf("got %+v", got.Stdout)
 	}
 
@@ -191,7 +192,7 @@ func TestOutputAccounts(t *testing.T) {
 	if got := s.job(t, j); got.Incomplete() || s.text(t, j, wire.Stdout) != "01234·VWXYZ" {
 		t.Errorf("got %+v, %q", got, s.text(t, j, wire.Stdout))
 	}
-	if p := <-chans[j.ID]; p.State != Ended {
+	if p := <-chans[j.ID]; p.State != model.Ended {
 		t.Errorf("got %+v", p)
 	}
 	if _, open := <-chans[j.ID]; open {
@@ -245,7 +246,7 @@ func TestLateAnswer(t *testing.T) {
 		t.Fatal(chans, err)
 	}
 	s.apply(t, Update{Job: jobs[0].ID, Reply: &wire.State{Agent: jobs[0].Host, State: wire.StateRunning, StartedAt: 5}})
-	if p, want := <-chans[jobs[0].ID], (Progress{State: Ended, Outcome: wire.Lost, Heard: 1}); p != want {
+	if p, want := <-chans[jobs[0].ID], (Progress{State: model.Ended, Outcome: wire.Lost, Heard: 1}); p != want {
 		t.Errorf("got %+v", p)
 	}
 	if j := s.job(t, jobs[0]); j.Outcome != wire.Lost || !strings.Contains(j.Reason, "running") || j.Started.IsZero() {
@@ -257,8 +258,8 @@ func TestLateAnswer(t *testing.T) {
 	}
 	release() // again is nothing
 	s.apply(t, Update{Job: jobs[0].ID, Reply: exited(jobs[0], 0, "at last")})
-	want := Summary{Hosts: 2, Ended: 2, OK: 1, Outcomes: map[wire.Outcome]int{wire.Unreachable: 1}}
-	if got := s.find(t, task.ID); !got.Summary.equal(want) || !got.Done() {
+	want := model.Summary{Hosts: 2, Ended: 2, OK: 1, Outcomes: map[wire.Outcome]int{wire.Unreachable: 1}}
+	if got := s.find(t, task.ID); !got.Summary.Equal(want) || !got.Done() {
 		t.Errorf("got %+v", got.Summary)
 	}
 	if j := s.job(t, jobs[0]); !j.OK() || j.Reason != "" || s.text(t, j, wire.Stdout) != "at last" {
@@ -275,7 +276,7 @@ func TestSignedAnew(t *testing.T) {
 	s.apply(t, Update{Job: jobs[0].ID, Digest: digest})
 	refusal := &wire.Ended{Agent: "a", Outcome: wire.Rejected, Reason: "no", Request: jobs[0].Digest, EndedAt: 9}
 	s.apply(t, Update{Job: jobs[0].ID, Reply: refusal})
-	if j := s.job(t, jobs[0]); j.State == Ended {
+	if j := s.job(t, jobs[0]); j.State == model.Ended {
 		t.Errorf("ended by the refusal of an older request: %+v", j)
 	}
 	again := *refusal
@@ -433,7 +434,7 @@ func TestAddRefuses(t *testing.T) {
 	if _, err := s.Add(ctx, other, twins); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	s.apply(t, Update{Job: jobs[0].ID, State: Sent}) // still at work
+	s.apply(t, Update{Job: jobs[0].ID, State: model.Sent}) // still at work
 }
 
 func TestAgents(t *testing.T) {
@@ -484,7 +485,7 @@ func TestDiskFull(t *testing.T) {
 			t.Fatalf("got %v", err)
 		}
 	}
-	if got := s.job(t, j); got.State != Pending || got.Stdout.Kept != 0 {
+	if got := s.job(t, j); got.State != model.Pending || got.Stdout.Kept != 0 {
 		t.Errorf("half stored: %+v", got)
 	}
 	select {
@@ -494,7 +495,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	pages(1 << 30)
 	s.apply(t, big)
-	if got := s.job(t, j); got.State != Running || got.Stdout.Kept != 100_000 {
+	if got := s.job(t, j); got.State != model.Running || got.Stdout.Kept != 100_000 {
 		t.Errorf("got %+v", got)
 	}
 	if p := <-ps[0]; p.Heard != 1 {
@@ -518,21 +519,21 @@ func TestWatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	empty := Summary{Hosts: 3, Outcomes: map[wire.Outcome]int{}}
-	for _, ch := range []<-chan Summary{here, there} {
-		if got := <-ch; !got.equal(empty) {
+	empty := model.Summary{Hosts: 3, Outcomes: map[wire.Outcome]int{}}
+	for _, ch := range []<-chan model.Summary{here, there} {
+		if got := <-ch; !got.Equal(empty) {
 			t.Errorf("got %+v", got)
 		}
 	}
-	s.apply(t, Update{Job: jobs[0].ID, State: Sent}) // a change, though none of the counts
+	s.apply(t, Update{Job: jobs[0].ID, State: model.Sent}) // a change, though none of the counts
 	s.apply(t, Update{Job: jobs[0].ID, Reply: exited(jobs[0], 0, "")})
 	s.apply(t, Update{Job: jobs[1].ID, Reply: exited(jobs[1], 0, "")})
-	want := Summary{Hosts: 3, Ended: 2, OK: 2, Outcomes: map[wire.Outcome]int{}, Rev: 3}
-	if got := <-here; !got.equal(want) {
+	want := model.Summary{Hosts: 3, Ended: 2, OK: 2, Outcomes: map[wire.Outcome]int{}, Rev: 3}
+	if got := <-here; !got.Equal(want) {
 		t.Errorf("the latest is not what is left: %+v", got)
 	}
 	for got := range there { // another process's commits, by polling
-		if got.equal(want) {
+		if got.Equal(want) {
 			break
 		}
 	}
@@ -563,8 +564,8 @@ func TestWatchersAreToldWhatIsStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
-	read := func() Summary {
-		sum, err := ask(t.Context(), s.Store, func(a *actor) (Summary, error) {
+	read := func() model.Summary {
+		sum, err := ask(t.Context(), s.Store, func(a *actor) (model.Summary, error) {
 			return a.tx.summary(a.watched[task.ID].row, len(jobs))
 		})
 		if err != nil {
@@ -576,7 +577,7 @@ func TestWatchersAreToldWhatIsStored(t *testing.T) {
 	for range 400 {
 		j := jobs[random.IntN(len(jobs))]
 		u := []Update{
-			{Job: j.ID, State: Sent},
+			{Job: j.ID, State: model.Sent},
 			{Job: j.ID, Outcome: wire.Lost},
 			{Job: j.ID, Outcome: wire.Lost, Reason: "again"},
 			{Job: j.ID, Reply: exited(j, 0, "")},
@@ -589,11 +590,11 @@ func TestWatchersAreToldWhatIsStored(t *testing.T) {
 		before := read()
 		s.apply(t, u)
 		want := read()
-		if want.equal(before) {
+		if want.Equal(before) {
 			continue
 		}
 		for got := range told { // perhaps what a poll has found first
-			if got.equal(want) {
+			if got.Equal(want) {
 				break
 			}
 			if got.Rev >= want.Rev {
@@ -616,7 +617,7 @@ func TestDriven(t *testing.T) {
 	if other.Driven(t.Context(), task) {
 		t.Error("driven by nobody")
 	}
-	if other.Driven(t.Context(), Task{}) || other.Driven(t.Context(), Task{Driver: "../open"}) {
+	if other.Driven(t.Context(), model.Task{}) || other.Driven(t.Context(), model.Task{Driver: "../open"}) {
 		t.Error("driven by no lease")
 	}
 	left, _ := os.ReadDir(filepath.Join(dir, "drivers"))

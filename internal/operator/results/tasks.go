@@ -4,9 +4,11 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+
+	"warren/internal/operator/model"
 )
 
-func (a *actor) addTask(t Task, jobs []Job) ([]<-chan Progress, error) {
+func (a *actor) addTask(t model.Task, jobs []model.Job) ([]<-chan Progress, error) {
 	if _, ok := parseID(t.ID); !ok {
 		return nil, fmt.Errorf("task id %q is no UUID", t.ID)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"warren/internal/wire"
+	"warren/internal/operator/model"
 )
 
 // A txer writes through the one writing connection.
@@ -33,7 +33,7 @@ type txer struct {
 	selAgents, delAgents            *stmt
 }
 
-const jobFacts = `state, agent, outcome, exit_code, signal, reason, accepted, started, finished, killed, left_running, code_page,
+const jobFacts = `state, agent, outcome, exit_code, signal, wait, reason, accepted, started, finished, killed, left_running, code_page,
 	out_size, out_dropped, out_kept, out_end, out_gone, out_sum,
 	err_size, err_dropped, err_kept, err_end, err_gone, err_sum`
 
@@ -54,14 +54,14 @@ func newTxer(c driverConn) *txer {
 		{&t.commit, "COMMIT"},
 		{&t.rollback, "ROLLBACK"},
 		{&t.selJob, "SELECT seq, task, host, digest, " + jobFacts + " FROM jobs WHERE id = ?"},
-		{&t.updJob, "UPDATE jobs SET (" + jobFacts + ", rev) = (?,?,?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?,?, ?) WHERE seq = ?"},
+		{&t.updJob, "UPDATE jobs SET (" + jobFacts + ", rev) = (?,?,?,?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?,?, ?) WHERE seq = ?"},
 		{&t.updRev, "UPDATE tasks SET rev = ? WHERE seq = ?"},
 		{&t.selRev, "SELECT rev FROM tasks WHERE seq = ?"},
 		{&t.selData, "SELECT offset, data FROM output WHERE job = ? AND stream = ? ORDER BY offset"},
 		{&t.updDriver, "UPDATE tasks SET driver = ? WHERE id = ? AND driver = ?"},
 		{&t.updSigned, "UPDATE jobs SET digest = ?, issued = ?, not_after = ? WHERE seq = ?"},
 		{&t.insJob, "INSERT INTO jobs (seq, id, task, host, digest) VALUES (?,?,?,?,?)"},
-		{&t.selNextJob, "SELECT 1 + max(coalesce((SELECT max(seq) FROM jobs), 0), coalesce((SELECT max(last_job) FROM trash), 0))"},
+		{&t.selNextJob, "SELECT 1 + max(coalesce((SELECT max(seq) FROM jobs), 0), coalesce((SELECT max(last_job) FROM deleted_jobs), 0))"},
 		{&t.updRollout, "UPDATE tasks SET rollout = ?, rev = rev + 1 WHERE seq = ?"},
 		{&t.selLimit, "SELECT max_output FROM tasks WHERE seq = ?"},
 		{&t.selTask, "SELECT seq, hosts FROM tasks WHERE id = ?"},
@@ -129,7 +129,7 @@ func (t *txer) do(f func() error) error {
 }
 
 // addTask returns the keys of the task and of its first job.
-func (t *txer) addTask(task *Task, jobs []Job, ids []uuid.UUID) (row, first int64, err error) {
+func (t *txer) addTask(task *model.Task, jobs []model.Job, ids []uuid.UUID) (row, first int64, err error) {
 	if err := t.selNextJob.row([]any{&first}); err != nil {
 		return 0, 0, err
 	}
@@ -201,17 +201,17 @@ func (t *txer) maxOutput(task int64) (n int64, err error) {
 func (f *facts) pointers(state *int) []any {
 	o, e := &f.out[0], &f.out[1]
 	return []any{
-		state, &f.agent, (*string)(&f.outcome), &f.exit, &f.signal, &f.reason, &f.accepted, &f.started, &f.finished, &f.killed, &f.left, &f.page,
+		state, &f.agent, (*string)(&f.outcome), &f.exit, &f.signal, (*uint8)(&f.wait), &f.reason, &f.accepted, &f.started, &f.finished, &f.killed, &f.left, &f.page,
 		&o.size, &o.dropped, &o.kept, &o.end, &o.gone, &o.sum,
 		&e.size, &e.dropped, &e.kept, &e.end, &e.gone, &e.sum,
 	}
 }
 
-func stateOf(n int) (State, error) {
-	if n < 0 || n >= len(states) {
+func stateOf(n int) (model.State, error) {
+	if n < 0 || n >= len(model.States) {
 		return "", fmt.Errorf("a job's state is %d", n)
 	}
-	return states[n], nil
+	return model.States[n], nil
 }
 
 // newRev begins a new revision of a task: that of the transaction. An UPDATE with
@@ -228,7 +228,7 @@ func (t *txer) newRev(task int64) (rev int64, err error) {
 func (t *txer) writeJob(r *record, rev int64) error {
 	o, e := &r.out[0], &r.out[1]
 	_, err := t.updJob.exec(
-		rank(r.state), r.agent, string(r.outcome), r.exit, r.signal, r.reason, r.accepted, r.started, r.finished, r.killed, r.left, r.page,
+		r.state.Rank(), r.agent, string(r.outcome), r.exit, r.signal, int64(r.wait), r.reason, r.accepted, r.started, r.finished, r.killed, r.left, r.page,
 		o.size, o.dropped, o.kept, o.end, o.gone, []byte(o.sum),
 		e.size, e.dropped, e.kept, e.end, e.gone, []byte(e.sum), rev, r.row)
 	return err
@@ -306,34 +306,18 @@ func (t *txer) addCounts(deltas map[int64]map[string]int) error {
 	return nil
 }
 
-func (t *txer) summary(task int64, hosts int) (Summary, error) {
-	s := newSummary(hosts)
+func (t *txer) summary(task int64, hosts int) (model.Summary, error) {
+	s := model.NewSummary(hosts)
 	var kind string
 	var n int
 	err := t.selCounts.each([]any{&kind, &n}, func() error {
-		s.add(kind, n)
+		s.Add(kind, n)
 		return nil
 	}, task)
 	if err != nil {
 		return s, err
 	}
 	return s, t.selRev.row([]any{&s.Rev}, task)
-}
-
-func newSummary(hosts int) Summary { return Summary{Hosts: hosts, Outcomes: map[wire.Outcome]int{}} }
-
-// add counts jobs of a kind; or out again, those that were lost. A kind of which
-// there are none any more is not in Outcomes.
-func (s *Summary) add(kind string, n int) {
-	s.Ended += n
-	if kind == kindOK {
-		s.OK += n
-		return
-	}
-	o := wire.Outcome(kind)
-	if s.Outcomes[o] += n; s.Outcomes[o] == 0 {
-		delete(s.Outcomes, o)
-	}
 }
 
 // unsettled returns the jobs of a task that an agent may still have something

@@ -1,8 +1,9 @@
 package results
 
 import (
-	"maps"
 	"slices"
+
+	"warren/internal/operator/model"
 )
 
 // A watchedTask has its last Summary, so that watchers hear of changes only. As long
@@ -10,14 +11,14 @@ import (
 // changes need only be added to it.
 type watchedTask struct {
 	row      int64
-	last     Summary
+	last     model.Summary
 	version  int64 // PRAGMA data_version before last was read
 	watchers []*watcher
 }
 
 type watcher struct {
 	task string
-	ch   chan Summary // capacity 1; the actor sends and closes
+	ch   chan model.Summary // capacity 1; the actor sends and closes
 }
 
 func (a *actor) watch(task string) (*watcher, error) {
@@ -41,9 +42,9 @@ func (a *actor) watch(task string) (*watcher, error) {
 		t = &watchedTask{row: row, last: sum, version: version}
 		a.watched[task] = t
 	}
-	w := &watcher{task, make(chan Summary, 1)}
+	w := &watcher{task, make(chan model.Summary, 1)}
 	t.watchers = append(t.watchers, w)
-	w.ch <- sum.clone()
+	w.ch <- sum.Clone()
 	return w, nil
 }
 
@@ -67,9 +68,9 @@ func (a *actor) changed(m *merging) {
 		switch {
 		case rev == 0:
 		case t.version == m.version:
-			sum := t.last.clone()
+			sum := t.last.Clone()
 			for kind, n := range m.deltas[t.row] {
-				sum.add(kind, n)
+				sum.Add(kind, n)
 			}
 			sum.Rev = rev
 			t.tell(sum)
@@ -107,22 +108,12 @@ func (a *actor) refresh(t *watchedTask, version int64) {
 	t.tell(sum)
 }
 
-func (t *watchedTask) tell(sum Summary) {
-	if sum.equal(t.last) {
+func (t *watchedTask) tell(sum model.Summary) {
+	if sum.Equal(t.last) {
 		return
 	}
 	t.last = sum
 	for _, w := range t.watchers {
-		replace(w.ch, sum.clone())
+		replace(w.ch, sum.Clone())
 	}
-}
-
-func (s Summary) equal(t Summary) bool {
-	return s.Hosts == t.Hosts && s.Rev == t.Rev && s.Ended == t.Ended && s.OK == t.OK && maps.Equal(s.Outcomes, t.Outcomes)
-}
-
-// clone is for one receiver, who may do with it what he likes.
-func (s Summary) clone() Summary {
-	s.Outcomes = maps.Clone(s.Outcomes)
-	return s
 }

@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/agent/process"
 	"warren/internal/operator"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/testlab/bench/floor"
 	"warren/internal/testlab/bench/part"
@@ -88,7 +89,7 @@ func Operator(ctx context.Context, s repl.Settings, prefix string, in io.Reader,
 // runAll gives one command and waits until each host has an outcome.
 func runAll(ctx context.Context, engine repl.Engine, o part.Order, hosts []string) (r part.Run, err error) {
 	begin := time.Now()
-	task, err := engine.Submit(ctx, results.Spec{
+	task, err := engine.Submit(ctx, model.Spec{
 		Command: o.Command, Hosts: hosts, StartTimeout: time.Minute,
 		Run: wire.Run{Command: o.Command, TimeoutMS: 60_000, MaxOutput: cmp.Or(o.Keep, 1<<20)},
 	})

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -33,7 +33,7 @@ func (a *account) outcomes() string {
 	return strings.Join(all, ", ")
 }
 
-func (a *account) blame(j *results.Job, format string, args ...any) {
+func (a *account) blame(j *model.Job, format string, args ...any) {
 	a.wrong = append(a.wrong, fmt.Sprintf("job %s of %s (%s %s %q): ", j.ID, j.Host, j.State, j.Outcome, j.Reason)+fmt.Sprintf(format, args...))
 }
 
@@ -82,14 +82,14 @@ func (s *scene) commandsOfTasks() map[string]string {
 }
 
 // judge adds one job that was executed n times.
-func (s *scene) judge(a *account, j *results.Job, n int, w work) {
+func (s *scene) judge(a *account, j *model.Job, n int, w work) {
 	a.jobs++
 	a.executions += n
 	if n > 1 {
 		a.duplicated++
 		a.blame(j, "executed %d times", n)
 	}
-	if j.State != results.Ended {
+	if j.State != model.Ended {
 		a.missing++
 		a.kinds[string(j.State)]++
 		a.blame(j, "no outcome")
@@ -116,7 +116,7 @@ func (s *scene) judge(a *account, j *results.Job, n int, w work) {
 }
 
 // lie says why an outcome cannot be true of a command that ran n times.
-func lie(j *results.Job, n int) string {
+func lie(j *model.Job, n int) string {
 	switch j.Outcome {
 	case wire.Exited, wire.Signaled, wire.TimedOut:
 		if n == 0 {
@@ -135,7 +135,7 @@ func lie(j *results.Job, n int) string {
 }
 
 // whole reports whether the store has what the command printed.
-func (s *scene) whole(j *results.Job, w work) bool {
+func (s *scene) whole(j *model.Job, w work) bool {
 	var got []byte
 	for g, err := range s.store().Output(context.WithoutCancel(s.t.Context()), j.ID, wire.Stdout, 0) {
 		s.note(err)
@@ -145,7 +145,7 @@ func (s *scene) whole(j *results.Job, w work) bool {
 }
 
 // survivors wants nobody who bears the mark of a job that has ended.
-func (s *scene) survivors(a *account, jobs []results.Job) {
+func (s *scene) survivors(a *account, jobs []model.Job) {
 	if s.fault.orphans {
 		return
 	}
@@ -153,8 +153,8 @@ func (s *scene) survivors(a *account, jobs []results.Job) {
 	for range 100 { // what was killed takes a moment to be gone
 		left = nil
 		for p := range s.marked() {
-			i := slices.IndexFunc(jobs, func(j results.Job) bool { return j.ID == p.job })
-			if jobs[i].State == results.Ended {
+			i := slices.IndexFunc(jobs, func(j model.Job) bool { return j.ID == p.job })
+			if jobs[i].State == model.Ended {
 				left = append(left, fmt.Sprintf("process %d of job %s (%s) lives", p.pid, p.job, jobs[i].Outcome))
 			}
 		}

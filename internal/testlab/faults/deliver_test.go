@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"reflect"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -63,7 +63,7 @@ func deliveries() []fault {
 				s.hold()
 				s.submit(s.tasks, s.hosts, work{gated: true})
 				s.executed(s.tasks * len(s.hosts))
-				s.reached(s.tasks*len(s.hosts), results.Running)
+				s.reached(s.tasks*len(s.hosts), model.Running)
 				tap.replay(isRequest)
 				s.killAgents()
 				s.startAgents()
@@ -90,9 +90,9 @@ func deliveries() []fault {
 				s.submit(1, s.hosts, work{gated: true})
 				s.executed(1)
 				s.submit(1, s.hosts, work{gated: true})
-				s.reached(2, results.Accepted, results.Running)
+				s.reached(2, model.Accepted, model.Running)
 				s.submit(3, s.hosts, work{gated: true})
-				s.reached(3, results.Ended)
+				s.reached(3, model.Ended)
 				s.release()
 				s.settle()
 				s.late(tap, isRequest)
@@ -132,7 +132,7 @@ func (s *scene) overtaking(killed bool) {
 	queue.leave(s)
 	s.startAgents()
 	s.publish(cancel)
-	s.reached(1, results.Ended)
+	s.reached(1, model.Ended)
 	if killed {
 		s.killAgents()
 		s.startAgents()

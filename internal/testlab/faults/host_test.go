@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -29,7 +29,7 @@ func hosts() []fault {
 					a.launch(s.direct)
 				}
 				s.submit(s.tasks, s.hosts, work{}) // the dead one's queue takes them
-				s.reached(s.tasks*len(s.hosts), results.Sent)
+				s.reached(s.tasks*len(s.hosts), model.Sent)
 				s.agentsSay(1, "another agent answers to this id")
 				s.agentsSay(1, "msg=ready")
 				s.submit(1, s.hosts, work{})
@@ -118,7 +118,7 @@ func hosts() []fault {
 				s.hold()
 				s.submit(s.tasks, s.hosts, work{gated: true})
 				s.executed(2 * len(s.hosts))
-				s.reached(s.tasks*len(s.hosts), results.Accepted, results.Running)
+				s.reached(s.tasks*len(s.hosts), model.Accepted, model.Running)
 				s.killAgents()
 				s.release()
 				s.startAgents()
@@ -133,7 +133,7 @@ func hosts() []fault {
 				s.hold()
 				s.submit(s.tasks, s.hosts, work{gated: true})
 				s.executed(2 * len(s.hosts))
-				s.reached(s.tasks*len(s.hosts), results.Accepted, results.Running)
+				s.reached(s.tasks*len(s.hosts), model.Accepted, model.Running)
 				s.each(func(a *agent) error { return a.Stop() })
 				s.release()
 				s.startAgents()

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -79,7 +79,7 @@ func inboxes() []fault {
 			name: "host away, comes back too late", also: []wire.Outcome{wire.Expired},
 			run: func(s *scene) {
 				s.inboxes()
-				s.submit(s.tasks, s.hosts, work{}, whenOnline, func(spec *results.Spec) { spec.StartTimeout = 2 * time.Second })
+				s.submit(s.tasks, s.hosts, work{}, whenOnline, func(spec *model.Spec) { spec.StartTimeout = 2 * time.Second })
 				over := time.NewTimer(3 * time.Second) // by the clock: that is the fault
 				<-over.C
 				s.startAgents()
@@ -106,7 +106,7 @@ func inboxes() []fault {
 	}
 }
 
-func whenOnline(spec *results.Spec) { spec.WhenOnline = true }
+func whenOnline(spec *model.Spec) { spec.WhenOnline = true }
 
 // inboxes lets agents make their inboxes, and go.
 func (s *scene) inboxes() {

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -32,20 +32,20 @@ func stages() []stage {
 		{
 			name:    "published",
 			agent:   lanes,
-			arrive:  func(s *scene, n int) { s.reached(n, results.Sent) },
+			arrive:  func(s *scene, n int) { s.reached(n, model.Sent) },
 			release: func(s *scene) { s.signalAgents(syscall.SIGCONT) },
 		},
 		// In the agent's journal. One of each agent runs.
 		{
 			name:  "accepted",
 			agent: func(int) []string { return lanes(1) }, work: work{gated: true},
-			arrive:  func(s *scene, n int) { s.reached(n, results.Accepted, results.Running); s.executed(len(s.hosts)) },
+			arrive:  func(s *scene, n int) { s.reached(n, model.Accepted, model.Running); s.executed(len(s.hosts)) },
 			release: (*scene).release,
 		},
 		{
 			name:  "running",
 			agent: lanes, work: work{before: 2000, gated: true, after: 50_000},
-			arrive:  func(s *scene, n int) { s.reached(n, results.Running); s.executed(n) },
+			arrive:  func(s *scene, n int) { s.reached(n, model.Running); s.executed(n) },
 			release: (*scene).release, late: true,
 		},
 		// Nothing of what has ended has left its host.
@@ -53,7 +53,7 @@ func stages() []stage {
 			name:  "ended, unsent",
 			agent: lanes, work: work{before: 2000, gated: true, after: 50_000},
 			arrive: func(s *scene, n int) {
-				s.reached(n, results.Running)
+				s.reached(n, model.Running)
 				s.executed(n)
 				s.agentLink.stall(up, down)
 				s.release()

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -111,7 +111,7 @@ func (s *scene) slowing(side side) {
 	s.operate()
 	s.fleet(lanes(5)...)
 	s.submit(1, s.hosts, work{})
-	s.reached(len(s.hosts), results.Ended)
+	s.reached(len(s.hosts), model.Ended)
 	side.link(s).slow(100_000)
 	s.submit(5, s.hosts, work{before: 100_000})
 }

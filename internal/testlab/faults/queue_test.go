@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/testlab/rabbit"
 	"warren/internal/wire"
 )
@@ -102,7 +102,7 @@ func (s *scene) running() {
 	s.hold()
 	s.submit(s.tasks, s.hosts, work{before: 2000, gated: true, after: 50_000})
 	s.executed(s.tasks * len(s.hosts))
-	s.reached(s.tasks*len(s.hosts), results.Running)
+	s.reached(s.tasks*len(s.hosts), model.Running)
 }
 
 // damage has the broker lose something.
@@ -147,7 +147,7 @@ func (s *scene) discovered() {
 	s.eventually(func() error {
 		ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 		defer cancel()
-		agents, err := s.engine.Discover(ctx, 2*time.Second, func(a []results.Agent, _ time.Duration) bool { return len(a) == len(s.hosts) })
+		agents, err := s.engine.Discover(ctx, 2*time.Second, func(a []model.Agent, _ time.Duration) bool { return len(a) == len(s.hosts) })
 		if err == nil && len(agents) != len(s.hosts) {
 			err = errors.New("not all agents have answered")
 		}

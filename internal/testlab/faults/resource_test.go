@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"warren/internal/broker"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -49,7 +49,7 @@ func resources() []fault {
 				const n = 5
 				s.submit(n, s.hosts, work{gated: true, after: 3_000_000})
 				s.executed((n + 1) * len(s.hosts))
-				s.reached(n*len(s.hosts), results.Running)
+				s.reached(n*len(s.hosts), model.Running)
 				s.check(s.prompt.Signal(syscall.SIGSTOP))
 				s.release()
 				s.replyQueueHas(50_000) // and one chunk more is too many
@@ -66,7 +66,7 @@ func resources() []fault {
 				n := min(s.tasks, 20)
 				s.submit(n, s.hosts, work{before: 5000, gated: true, after: 100_000})
 				s.executed(n * len(s.hosts))
-				s.reached(n*len(s.hosts), results.Running)
+				s.reached(n*len(s.hosts), model.Running)
 				room := s.fill(s.data)
 				s.release()
 				s.refused(work{})
@@ -87,7 +87,7 @@ func resources() []fault {
 				n := min(s.tasks, 20)
 				s.submit(n, s.hosts, work{before: 5000, gated: true, after: 100_000})
 				s.executed(n * len(s.hosts))
-				s.reached(n*len(s.hosts), results.Running)
+				s.reached(n*len(s.hosts), model.Running)
 				room := s.fill(s.data)
 				s.release()
 				for _, a := range s.agents {
@@ -109,7 +109,7 @@ func resources() []fault {
 				s.signalAgents(syscall.SIGSTOP)
 				n := min(s.tasks, 20)
 				s.submit(n, s.hosts, work{before: 5000, after: 100_000})
-				s.reached(n*len(s.hosts), results.Sent, results.Ended)
+				s.reached(n*len(s.hosts), model.Sent, model.Ended)
 				room := s.fill(s.data)
 				s.signalAgents(syscall.SIGCONT)
 				s.executed((n + 1) * len(s.hosts))
@@ -165,7 +165,7 @@ func (s *scene) fullHost(harm func()) {
 	for taken := running; !strings.Contains(log.String(), "cannot write the journal"); taken++ {
 		s.submit(1, s.hosts, work{long: 100_000}) // uses up what the journal has set aside
 		s.eventually(func() error {
-			if strings.Contains(log.String(), "cannot write the journal") || s.count(results.Accepted, results.Running, results.Ended) > taken {
+			if strings.Contains(log.String(), "cannot write the journal") || s.count(model.Accepted, model.Running, model.Ended) > taken {
 				return nil
 			}
 			return errors.New("a job is neither taken nor refused")
@@ -247,7 +247,7 @@ func (s *scene) fill(dir string) (room func()) {
 // has not refused counts.
 func (s *scene) refused(w work) {
 	s.t.Helper()
-	spec := results.Spec{
+	spec := model.Spec{
 		Command: s.command(w), Hosts: s.hosts, StartTimeout: 2 * time.Minute,
 		Run: wire.Run{Command: s.command(w), TimeoutMS: 60_000, MaxOutput: 1 << 20},
 	}

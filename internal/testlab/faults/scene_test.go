@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"warren/internal/operator"
+	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/testlab/clitest"
 	"warren/internal/testlab/lab"
@@ -330,7 +331,7 @@ func (s *scene) operateByPrompt() {
 }
 
 // submit gives the operator so many tasks for those hosts.
-func (s *scene) submit(tasks int, hosts []string, w work, more ...func(*results.Spec)) (last results.Task) {
+func (s *scene) submit(tasks int, hosts []string, w work, more ...func(*model.Spec)) (last model.Task) {
 	s.t.Helper()
 	command := s.command(w)
 	if s.prompt != nil {
@@ -345,9 +346,9 @@ func (s *scene) submit(tasks int, hosts []string, w work, more ...func(*results.
 			}
 			return nil
 		})
-		return results.Task{}
+		return model.Task{}
 	}
-	spec := results.Spec{
+	spec := model.Spec{
 		Command: command, Hosts: hosts, StartTimeout: s.expires,
 		Run: wire.Run{Command: command, TimeoutMS: (10 * time.Minute).Milliseconds(), MaxOutput: 8 << 20},
 	}
@@ -378,7 +379,7 @@ func (s *scene) store() *results.Store {
 }
 
 // jobs are all jobs of all tasks.
-func (s *scene) jobs() (all []results.Job) {
+func (s *scene) jobs() (all []model.Job) {
 	s.t.Helper()
 	ctx := context.WithoutCancel(s.t.Context())
 	tasks, err := s.store().Tasks(ctx, 0)
@@ -392,7 +393,7 @@ func (s *scene) jobs() (all []results.Job) {
 }
 
 // reached waits until n jobs are in one of those states.
-func (s *scene) reached(n int, states ...results.State) {
+func (s *scene) reached(n int, states ...model.State) {
 	s.t.Helper()
 	s.eventually(func() error {
 		if got := s.count(states...); got < n {
@@ -403,7 +404,7 @@ func (s *scene) reached(n int, states ...results.State) {
 }
 
 // count is how many jobs are in one of those states.
-func (s *scene) count(states ...results.State) (n int) {
+func (s *scene) count(states ...model.State) (n int) {
 	s.t.Helper()
 	for _, j := range s.jobs() {
 		if slices.Contains(states, j.State) {

@@ -11,7 +11,7 @@ import (
 
 	"warren/internal/agent/process"
 	"warren/internal/operator"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/testlab/lab"
 	"warren/internal/testlab/rabbit"
 	"warren/internal/wire"
@@ -193,7 +193,7 @@ func startCluster(ctx context.Context, t *testing.T) (nodes []*rabbit.Node, urls
 }
 
 func submit(ctx context.Context, op repl.Engine, command string, hosts []string) (string, error) {
-	task, err := op.Submit(ctx, results.Spec{
+	task, err := op.Submit(ctx, model.Spec{
 		Command: command, Hosts: hosts, StartTimeout: 5 * time.Minute,
 		Run: wire.Run{Command: command, TimeoutMS: 60_000, MaxOutput: 1 << 10},
 	})
@@ -207,7 +207,7 @@ func awaitSome(ctx context.Context, t *testing.T, op repl.Engine, task string) {
 		jobs, err := op.Store().Jobs(ctx, task)
 		n := 0
 		for _, j := range jobs {
-			if j.State == results.Running {
+			if j.State == model.Running {
 				n++
 			}
 		}

@@ -17,7 +17,7 @@ import (
 	"warren/executor"
 	"warren/internal/broker"
 	"warren/internal/broker/dial"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/operator/signing"
 	"warren/internal/testlab/lab"
 	"warren/internal/testlab/rabbit/rabbittest"
@@ -92,7 +92,7 @@ func TestJournalCost(t *testing.T) {
 func oneRun(t *testing.T, op repl.Engine, host string) time.Duration {
 	t.Helper()
 	begin := time.Now()
-	task, err := op.Submit(t.Context(), results.Spec{
+	task, err := op.Submit(t.Context(), model.Spec{
 		Command: "true", Hosts: []string{host}, StartTimeout: time.Minute,
 		Run: wire.Run{Argv: []string{"true"}, TimeoutMS: 60_000, MaxOutput: 1 << 10},
 	})

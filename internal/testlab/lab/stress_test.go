@@ -13,7 +13,7 @@ import (
 	"warren/executor"
 	"warren/internal/agent/process"
 	"warren/internal/operator"
-	"warren/internal/operator/results"
+	"warren/internal/operator/model"
 	"warren/internal/testlab/lab"
 	"warren/internal/testlab/rabbit/rabbittest"
 	"warren/internal/wire"
@@ -105,7 +105,7 @@ func TestStress(t *testing.T) {
 	ids := make([]string, tasks)
 	for i := range ids {
 		g.Go(func() error {
-			task, err := op.Submit(ctx, results.Spec{
+			task, err := op.Submit(ctx, model.Spec{
 				Command: "true", Hosts: names, StartTimeout: 20 * time.Minute,
 				Run: wire.Run{Argv: []string{"true"}, TimeoutMS: 1_200_000, MaxOutput: 1 << 10},
 			})

@@ -1,0 +1,27 @@
+package model
+
+import (
+	"time"
+
+	"warren/internal/wire"
+)
+
+// An Agent is what an agent answered to a discover.
+type Agent struct {
+	wire.Hello
+	Seen time.Time `json:"-"` // when its last answer came, by this operator's clock
+
+	// Rivals is how many others have answered the same discover with its id, up to
+	// 9. The operator cannot tell which one is genuine.
+	Rivals int `json:"rivals,omitempty"`
+	// TwoLogins: one of them has another login at the broker.
+	TwoLogins bool `json:"two_logins,omitempty"`
+}
+
+// A Check is a host's answer to the question whether it would run something. It
+// is not stored: it is true for a moment.
+type Check struct {
+	Host   string
+	Answer *wire.Checked // nil: it has not answered
+	Reason string        // then: why not
+}
