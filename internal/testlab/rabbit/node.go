@@ -130,7 +130,20 @@ func (n *Node) boot(ctx context.Context) error {
 	if n.broker, err = child.Start(cmd); err != nil {
 		return fmt.Errorf("cannot start %s: %w", n.programs.server, err)
 	}
-	return n.awaitAMQP(ctx)
+	if err := n.awaitAMQP(ctx); err != nil {
+		return err
+	}
+	return n.enableFlag(ctx)
+}
+
+// enableFlag enables the feature flag that the environment names. Members of a cluster
+// have the flags of the node that they join.
+func (n *Node) enableFlag(ctx context.Context) error {
+	flag := os.Getenv(envFlag)
+	if flag == "" || n.cfg.Join != nil {
+		return nil
+	}
+	return n.evalOK(ctx, fmt.Sprintf("case rabbit_feature_flags:is_enabled(%[1]s) of true -> ok; false -> rabbit_feature_flags:enable(%[1]s) end.", flag))
 }
 
 // startEpmd runs epmd as our child. Left to itself the broker would start one
