@@ -36,8 +36,8 @@ const (
 	returning      = time.Minute
 	returningPause = time.Second
 
-	// nackPause is the pause after the broker has refused a request because the
-	// host's queue is full.
+	// nackPause is the pause after the broker has not accepted a request: the host's
+	// queue is full, or its node is down and the agent is on its way to another.
 	nackPause = 500 * time.Millisecond
 
 	// lastWord is how long after its last possible end a job is asked for
@@ -69,7 +69,7 @@ type course struct {
 	state       model.State
 	inFlight    string    // type of the publication that awaits its verdict; "" none
 	maybe       bool      // some attempt may have reached the agent
-	nacked      bool      // some attempt was refused: queue full
+	nacked      bool      // the broker has not accepted some attempt; an agent may have it all the same
 	next        time.Time // the earliest next publication
 	hold        time.Time // nothing but a cancel is published before
 	pause       time.Duration
@@ -223,7 +223,7 @@ func (c *course) lostReason() string {
 	case c.state == model.Accepted || c.state == model.Running:
 		return "the agent had " + string(c.state) + " it and then fell silent"
 	case c.nacked && !c.maybe:
-		return "the broker refused it every time: the host's queue is full"
+		return "the broker has not accepted it: the host's queue is full, or on a broker node that is down"
 	}
 	return "it was sent, and nobody has answered"
 }

@@ -15,7 +15,7 @@ import (
 // the number of its leaf in the letter.
 func (d *Dispatcher) request(typ string, job *model.Job, l *letter, leaf int) *broker.Publication {
 	return &broker.Publication{
-		Key: wire.HostQueue(job.Host), Mandatory: true,
+		Exchange: wire.ExchangeHosts, Key: wire.HostKey(job.Host), Mandatory: true,
 		Msg: amqp.Publishing{
 			Type: typ, CorrelationId: job.ID, ReplyTo: d.replyTo, AppId: wire.AppID,
 			ContentType: wire.ContentJSON, DeliveryMode: amqp.Transient,
@@ -28,5 +28,5 @@ func (d *Dispatcher) request(typ string, job *model.Job, l *letter, leaf int) *b
 
 // toInbox has a request wait for its host.
 func toInbox(p *broker.Publication, host string) {
-	p.Key, p.Msg.DeliveryMode = wire.InboxQueue(host), amqp.Persistent
+	p.Key, p.Msg.DeliveryMode = wire.InboxKey(host), amqp.Persistent
 }

@@ -21,11 +21,14 @@ import (
 type brokerSetupCommand struct {
 	Vhost     string   `default:"warren" placeholder:"NAME" help:"Virtual host for Warren alone."`
 	Operator  []string `sep:"none" placeholder:"NAME" help:"Login of an operator; may be repeated."`
+	Hosts     []string `sep:"," placeholder:"PATTERN,…" help:"Hosts that these operators may send to, by name; * stands for any characters. Default: all."`
 	Agent     []string `sep:"none" placeholder:"HOST[,ALIAS…]" help:"Login of an agent, its id, and the further names that it answers to; may be repeated. A host expression stands for that many agents."`
 	Passwords string   `default:"warren-passwords" type:"path" placeholder:"DIR" help:"Where each login's password is kept, or made where there is none: DIR/NAME."`
 	External  bool     `help:"Logins are client certificates (SASL EXTERNAL), without passwords."`
 	Check     bool     `help:"Print no commands: tell what else lives in the virtual host. For a node of the broker."`
-	JSON      bool     `name:"json" help:"Print one JSON document."`
+	// A whole document cannot be imported: see Config.Definitions.
+	Definitions string `enum:",exchanges,logins" default:"" placeholder:"PART" help:"Print JSON for the management API, not a script: exchanges, to be imported first, or logins."`
+	JSON        bool   `name:"json" help:"Print one JSON document."`
 }
 
 func (*brokerSetupCommand) Help() string {
@@ -33,14 +36,21 @@ func (*brokerSetupCommand) Help() string {
 
     warren broker-setup --operator alice --agent "web[01-20]" --agent db01,db,10.0.0.7 | ssh root@rabbit sh
     warren broker-setup --operator alice --external | docker exec -i rabbit sh
+    warren broker-setup --operator bob --hosts "web*,db01" | ssh root@rabbit sh
 
-It creates the virtual host, the exchanges, and users with these rights. An agent may have the queues of its own names, take questions to all, and reply; it can neither read another host's requests nor send any. An operator may send to every host and read the replies to itself alone. Names are given as the broker knows them: an agent's login is its --id; with --external a login is what ssl_cert_login_from in rabbitmq.conf makes of the certificate, best its common name (common_name).
+Where there is no rabbitmqctl, import two documents by the management API (Admin, Import definitions), in this order:
 
-Passwords are made at random, here, and written to warren-passwords/NAME, readable by you only: bring each to its host as the file for --broker-password-file. The script bears their salted hashes alone, and nothing prints a password. It calls rabbitmqctl seven times, whatever the number of logins. A file that is there is used again, so that another run changes nothing. A user who is there keeps the password; rabbitmqctl change_password sets another.
+    warren broker-setup --definitions exchanges --operator alice --agent "web[01-20]" >1.json
+    warren broker-setup --definitions logins --operator alice --agent "web[01-20]" >2.json
+    curl -u admin -H "Content-Type: application/json" --data-binary @1.json https://broker/api/definitions
+
+It creates the virtual host, the exchanges, and users with these rights. An agent may have the queues of its own names, take questions to all, and reply; it can neither read another host's requests nor send any. An operator may send to every host, or to those of --hosts, and read the replies to itself alone. Names are given as the broker knows them: an agent's login is its --id; with --external a login is what ssl_cert_login_from in rabbitmq.conf makes of the certificate, best its common name (common_name).
+
+Passwords are made at random, here, and written to warren-passwords/NAME, readable by you only: bring each to its host as the file for --broker-password-file. The script bears their salted hashes alone, and nothing prints a password. It calls rabbitmqctl eight times, whatever the number of logins. A file that is there is used again, so that another run changes nothing. A user who is there keeps the password; rabbitmqctl change_password sets another.
 
 The address that an agent's connection leaves from is a name like others: one that is not among its aliases is refused to it, which it logs as a warning.
 
---check runs rabbitmqctl and tells of queues that are not Warren's, and of users who are not confined: operators may write to every queue of the virtual host, so it should be Warren's own. Exit status: 0 nobody else is there; 1 otherwise; 2 it cannot be told.`
+--check runs rabbitmqctl and tells of queues that are not Warren's, and of users who are not confined: the virtual host should be Warren's own. Exit status: 0 nobody else is there; 1 otherwise; 2 it cannot be told.`
 }
 
 func (c *brokerSetupCommand) Run(ctx context.Context, s *session) error {
@@ -55,12 +65,15 @@ func (c *brokerSetupCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
+	if c.Definitions != "" {
+		return c.printDefinitions(s, cfg, passwords)
+	}
 	script, err := cfg.Script(passwords)
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	if c.Vhost == "/" {
-		s.note(`warning: virtual host "/" is everybody's, and operators may write to all its queues`)
+		s.note(`warning: virtual host "/" is everybody's; give Warren one of its own`)
 	}
 	c.tell(s, passwords)
 	if !c.JSON {
@@ -68,6 +81,19 @@ func (c *brokerSetupCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	return c.document(s, cfg, passwords, script)
+}
+
+func (c *brokerSetupCommand) printDefinitions(s *session, cfg brokersetup.Config, passwords map[string]brokersetup.Password) error {
+	text, logins, err := cfg.Definitions(passwords)
+	if err != nil {
+		return cli.WithStatus(cli.ExitUsage, err)
+	}
+	if c.Definitions == "logins" {
+		c.tell(s, passwords)
+		text = logins
+	}
+	_, err = io.WriteString(s.stdio.Out, text)
+	return err
 }
 
 // tell says where the new passwords are.
@@ -106,7 +132,7 @@ func (c *brokerSetupCommand) document(s *session, cfg brokersetup.Config, passwo
 }
 
 func (c *brokerSetupCommand) config() (brokersetup.Config, error) {
-	cfg := brokersetup.Config{Vhost: c.Vhost, Operators: c.Operator, External: c.External}
+	cfg := brokersetup.Config{Vhost: c.Vhost, Operators: c.Operator, Hosts: c.Hosts, External: c.External}
 	for _, text := range c.Agent {
 		agents, err := agentsOf(text)
 		if err != nil {

@@ -89,7 +89,7 @@ func (b *Bus) Run(ctx context.Context) error { return b.link.Run(ctx, b.session)
 
 // session declares the queue on one connection and consumes it until that ends.
 func (b *Bus) session(ctx context.Context, s *broker.Session) error {
-	exchanges := []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {Name: wire.ExchangeDiscover, Kind: "fanout"}}
+	exchanges := []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {Name: wire.ExchangeHosts, Kind: "topic"}, {Name: wire.ExchangeDiscover, Kind: "fanout"}}
 	ch, err := broker.Declare(s.Conn, exchanges, broker.ExclusiveQueue(b.queue, 0, queueBytes))
 	if err != nil {
 		return err

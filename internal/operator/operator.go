@@ -241,11 +241,15 @@ func (o *Operator) connect() {
 	o.actors.Go(func() error { return o.sending.Run(o.ctx, o.send) })
 }
 
-// send is a session of the connection that publishes. Where the exchange of questions
-// to all has been deleted, the broker ends the channel: the next session declares it.
+// send is a session of the connection that publishes. Where an exchange of requests
+// has been deleted, the broker ends the channel: the next session declares it.
 func (o *Operator) send(ctx context.Context, s *broker.Session) error {
 	if o.noExchange {
-		if err := broker.DeclareExchange(s.Conn, wire.ExchangeDiscover, "fanout"); err != nil {
+		err := errors.Join(
+			broker.DeclareExchange(s.Conn, wire.ExchangeHosts, "topic"),
+			broker.DeclareExchange(s.Conn, wire.ExchangeDiscover, "fanout"),
+		)
+		if err != nil {
 			return err
 		}
 	}

@@ -25,6 +25,10 @@ const (
 	TypeCancel   = "cancel"   // stop the job, or never begin it
 	TypeStatus   = "status"   // what does the journal know of the job?
 	TypeDiscover = "discover" // who is there? Bears no leaf
+
+	// TypeProbe is that of a message without a body, which its receiver ignores: an agent
+	// asks with it whether another queue than its own has its name.
+	TypeProbe = "probe"
 )
 
 // Reply types: the AMQP property type.

@@ -41,6 +41,9 @@ of_users() {
 all=$(of_users '
 		NF == 1 { print }
 		NF > 1 && !($1 in known) { print comma $2; comma = "," }')
+# RabbitMQ imports permissions for routing keys before exchanges, and with Khepri refuses
+# them where the exchange is missing.
+exchanges | rabbitmqctl -q import_definitions
 printf '%s\n' "$all" | rabbitmqctl -q import_definitions
 stale=$(of_users '$3 == "new" && ($1 in known) { print $1 }')
 if [ -n "$stale" ]; then
@@ -50,15 +53,15 @@ fi
 `
 
 const check = `
-# Is anybody else here? Operators may write to every queue of the virtual host.
+# Is anybody else here?
 queues=$(ctl list_queues -p "$vhost" name)
 exchanges=$(ctl list_exchanges -p "$vhost" name type)
 permissions=$(ctl list_permissions -p "$vhost")
 queues=$(printf '%s\n' "$queues" | grep -Ev '^(warren\.(host|inbox|reply)\..*)?$' || true)
 if [ -n "$queues" ]; then
-	warn "virtual host $vhost has queues that are not Warren's, and its operators may write to them: $(printf '%s\n' "$queues" | head -n 5 | paste -s -d ' ' -)"
+	warn "virtual host $vhost has queues that are not Warren's: $(printf '%s\n' "$queues" | head -n 5 | paste -s -d ' ' -)"
 fi
-for exchange in warren.replies:topic warren.discover:fanout; do
+for exchange in warren.hosts:topic warren.replies:topic warren.discover:fanout; do
 	if ! printf '%s\n' "$exchanges" | tr '\t' : | grep -Fqx "$exchange"; then
 		warn "virtual host $vhost has no exchange ${exchange%:*} of type ${exchange#*:}; where there is one of another type, begin with a new virtual host"
 	fi

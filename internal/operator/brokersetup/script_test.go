@@ -80,7 +80,7 @@ func TestNamesReachRabbitMQWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := runScript(t, script, "")
-		if r.status != 1 || len(r.Users) != 1 || len(r.Permissions) != 1 || len(r.Topics) != 1 || len(r.Exchanges) != 2 { // 1: its exchanges are not there
+		if r.status != 1 || len(r.Users) != 1 || len(r.Permissions) != 1 || len(r.Topics) != 2 || len(r.Exchanges) != 3 { // 1: its exchanges are not there
 			t.Fatalf("status %d, %+v\n%s", r.status, r, script)
 		}
 		if r.Users[0].Name != operator || r.Users[0].Hash != "" {
@@ -92,7 +92,10 @@ func TestNamesReachRabbitMQWhole(t *testing.T) {
 		if p := r.Topics[0]; p.User != operator || p.Vhost != vhost || p.Exchange != "warren.replies" || p.Write != "^$" {
 			t.Errorf("topic permissions %+v", p)
 		}
-		if x := r.Exchanges[0]; x.Vhost != vhost || x.Name != "warren.replies" || x.Type != "topic" {
+		if p := r.Topics[1]; p.User != operator || p.Vhost != vhost || p.Exchange != "warren.hosts" || p.Read != "^$" {
+			t.Errorf("topic permissions %+v", p)
+		}
+		if x := r.Exchanges[1]; x.Vhost != vhost || x.Name != "warren.replies" || x.Type != "topic" {
 			t.Errorf("exchange %+v", x)
 		}
 		if !reflect.DeepEqual(r.calls[:3], []string{"-s list_vhosts name", "-s add_vhost " + vhost, "-s list_users"}) {
@@ -171,7 +174,7 @@ func TestCallsDoNotGrowWithLogins(t *testing.T) {
 		}
 		return r
 	}
-	if one, many := setUp(1), setUp(5000); !reflect.DeepEqual(one.calls, many.calls) || len(one.calls) != 7 {
+	if one, many := setUp(1), setUp(5000); !reflect.DeepEqual(one.calls, many.calls) || len(one.calls) != 8 {
 		t.Errorf("for one agent %q\nfor 5000 %q", one.calls, many.calls)
 	}
 }

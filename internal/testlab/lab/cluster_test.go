@@ -25,12 +25,12 @@ const (
 	clusterHosts = 60
 
 	// backWithin is what an agent may take to come back by another node.
-	backWithin = time.Minute
+	backWithin = 30 * time.Second
 )
 
 // TestCluster kills a node of three, without warning, while a task runs: the one
 // that only agents are connected to, and then the operator's. Each job that was under
-// way is executed once and has its result, and the agents are back within a minute.
+// way is executed once and has its result, and the agents are back within half a minute.
 // Of a task that is sent meanwhile a host may be unreachable, where the broker knows
 // already that its queue is gone: then it has executed nothing, and a second task
 // reaches it.
