@@ -142,6 +142,14 @@ func killDuringTask(ctx context.Context, t *testing.T, l *lab.Lab, op repl.Engin
 	if err := node.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
+	returned, err := submit(ctx, op, "echo returned", names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := done(ctx, op, returned); err != nil {
+		t.Fatal(err)
+	}
+	wantAll(ctx, t, op, returned, 0)
 }
 
 // wantAll fails the test unless all jobs of a task ended well, but for as many hosts
