@@ -5,7 +5,7 @@ HOSTS       ?= web[01-03]
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build floor test check allocs allocs-record unit stress faults model bench bench-full bench-read cluster cost fuzz cross rabbitmq clean
+.PHONY: help demo build floor test check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz cross rabbitmq clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ bench-read: ## what reading the results of 10,000 hosts costs: first screen, pro
 
 cluster: rabbitmq ## three nodes, of which one is killed while a task runs
 	$(GO) test -count=1 -run TestCluster -v -timeout 15m ./internal/testlab/lab -cluster
+
+brokers: rabbitmq ## the black-box suites on every RabbitMQ in use, in folders of other Debian releases (see .ci/brokers)
+	@.ci/brokers $(SUITES)
 
 cost: rabbitmq ## what the journal costs, against one sync of this disk
 	$(GO) test -count=1 -run TestJournalCost -v ./internal/testlab/lab -cost
