@@ -5,7 +5,7 @@ HOSTS       ?= web[01-03]
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build floor test check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz cross rabbitmq clean
+.PHONY: help demo build floor test check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz cross pika rabbitmq clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,7 +19,7 @@ build: ## the programs, into bin/
 floor: build
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/ ./internal/testlab/warren-floor
 
-test: rabbitmq check allocs unit ## everything that is checked: vet, staticcheck, format, all tests with -race
+test: rabbitmq pika check allocs unit ## everything that is checked: vet, staticcheck, format, all tests with -race
 
 check: ## vet, staticcheck, format
 	$(GO) vet ./...
@@ -68,6 +68,9 @@ fuzz: ## each fuzz target for FUZZTIME (default 30s)
 cross: ## compile for every platform
 	@for p in $(PLATFORMS); do echo "$$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./... || exit 1; \
 		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1; done
+
+pika: # for the examples in Python
+	@/usr/bin/python3 -c 'import pika' 2>/dev/null || .ci/rabbitmq python3-pika
 
 rabbitmq: ## install Debian's rabbitmq-server where it is missing
 	@.ci/rabbitmq
