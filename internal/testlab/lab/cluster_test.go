@@ -193,10 +193,13 @@ func startCluster(ctx context.Context, t *testing.T) (nodes []*rabbit.Node, urls
 		}
 		nodes, urls = append(nodes, n), append(urls, n.URL())
 	}
-	members, err := first.Members(ctx)
-	if err != nil || members != clusterNodes {
-		t.Fatalf("the cluster has %d nodes (%v)", members, err)
-	}
+	eventually(ctx, t, func() error { // a node accepts clients before all others see it
+		members, err := first.Members(ctx)
+		if err == nil && members != clusterNodes {
+			err = fmt.Errorf("the cluster has %d nodes", members)
+		}
+		return err
+	})
 	return nodes, urls
 }
 
