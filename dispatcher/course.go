@@ -134,7 +134,7 @@ func (c *course) decide(now time.Time) step {
 		return step{end: wire.Unreachable, reason: "no agent answers to this name, and it has no inbox"}
 	case c.unreachable:
 		return step{end: wire.Unreachable, reason: "no agent answers to this name"}
-	case c.refusal != "" && !c.maybe && c.inFlight == "":
+	case c.refusal != "" && !c.maybe && !c.nacked && c.inFlight == "":
 		return step{end: wire.Unreachable, reason: "the broker refused it: " + c.refusal}
 	case c.forgotten && c.arrivals == 1 && !c.inboxes && !c.resumed:
 		return step{end: wire.Rejected, reason: c.tooNew()}

@@ -68,17 +68,37 @@ func refuse(t *testing.T, c *course, typ string, now time.Time) {
 }
 
 func TestRefusedIsUnreachableAtOnce(t *testing.T) {
-	for _, before := range [][]broker.Kind{nil, {broker.Nacked}} {
-		c := fresh()
-		now := t0
-		for _, k := range before {
-			attempt(t, &c, wire.TypeRun, k, now)
-			now = c.next
+	c := fresh()
+	refuse(t, &c, wire.TypeRun, t0)
+	if s := wantEnd(t, &c, wire.Unreachable, t0); !strings.Contains(s.reason, "PRECONDITION_FAILED - no") {
+		t.Errorf("the reason is %q", s.reason)
+	}
+}
+
+// A message that goes to the queue of a dead node and to that of the agent, which has
+// taken another, is nacked and arrives.
+func TestNackedMayHaveArrived(t *testing.T) {
+	c := fresh()
+	c.told = true
+	attempt(t, &c, wire.TypeRun, broker.Nacked, t0)
+	refuse(t, &c, wire.TypeRun, c.next)
+	attempt(t, &c, wire.TypeStatus, broker.Routed, c.next)
+}
+
+func TestLastingNackIsNotCalledAFullQueue(t *testing.T) {
+	c := fresh()
+	now := t0
+	for now.Before(t0.Add(expires + lastWord)) {
+		s := c.decide(now)
+		if s.send == "" {
+			now = now.Add(s.wait)
+			continue
 		}
-		refuse(t, &c, wire.TypeRun, now)
-		if s := wantEnd(t, &c, wire.Unreachable, now); !strings.Contains(s.reason, "PRECONDITION_FAILED - no") {
-			t.Errorf("the reason is %q", s.reason)
-		}
+		c.published(s.send, now)
+		c.verdict(broker.Nacked, now)
+	}
+	if s := wantEnd(t, &c, wire.Lost, now); !strings.Contains(s.reason, "full, or on a broker node that is down") {
+		t.Errorf("the reason is %q", s.reason)
 	}
 }
 
