@@ -25,9 +25,11 @@ const (
 	// to stream output over a slow link (64 × 32 KiB), little enough to hold.
 	window = 64
 
-	// retryDelay is the pause after the broker has refused a reply because the
-	// callback queue is full.
-	retryDelay = 500 * time.Millisecond
+	// retryDelay is the pause after the broker has not accepted a reply: the callback
+	// queue is full, or a queue with the same binding is on a node that is down, and
+	// then the reply has arrived all the same. It doubles up to maxRetryDelay.
+	retryDelay    = 500 * time.Millisecond
+	maxRetryDelay = 32 * time.Second
 
 	// maxOneShots bounds the replies that no job keeps. Above it the oldest is dropped:
 	// its operator asks again.
@@ -50,6 +52,7 @@ type replyStream struct {
 	unconfirmed int  // chunks in flight
 	ending      bool // ended is in flight
 	postponed   bool // in outbox.postponed
+	nacks       int  // the broker's, one after another
 	dropped     bool // nothing is sent any more
 
 	// outputRefused is why the broker refuses the output, in its words. The outcome is
@@ -362,6 +365,7 @@ func (o *outbox) verdict(v broker.Verdict, now time.Time) (delivered *job) {
 		o.drop(s)
 		return s.of.job
 	case v.Kind == broker.Routed:
+		s.nacks = 0
 	case v.Kind == broker.Refused:
 		o.refused(m, v.Reason)
 	case m.last:
@@ -371,7 +375,12 @@ func (o *outbox) verdict(v broker.Verdict, now time.Time) (delivered *job) {
 	}
 	if v.Kind == broker.Nacked && !s.postponed {
 		s.postponed = true
-		o.postponed, o.retryAt = append(o.postponed, s), now.Add(retryDelay)
+		at := now.Add(min(retryDelay<<min(s.nacks, 10), maxRetryDelay))
+		s.nacks++
+		if len(o.postponed) == 0 || at.Before(o.retryAt) {
+			o.retryAt = at
+		}
+		o.postponed = append(o.postponed, s)
 	}
 	o.schedule(s)
 	return nil

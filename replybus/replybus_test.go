@@ -423,12 +423,29 @@ func (r *rig) closeConnections(up *broker.State) {
 	}
 }
 
-// While somebody else holds the queue the link says so; then it takes it.
+// A dead connection's queue keeps the name: replies come by another queue.
+func TestSpareQueueGetsTheReplies(t *testing.T) {
+	r := newRig(t)
+	if _, err := r.dial().QueueDeclare(r.queue, false, false, true, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.run()
+	r.until(r.bus.Link(), "up", isUp)
+	r.connectAgent()
+	job := r.reply()
+	a := receive(t, r.store.applied)
+	wantJobs(t, a, job)
+	a.commit <- nil
+}
+
+// While somebody else holds all queues the link says so; then it takes one.
 func TestQueueTaken(t *testing.T) {
 	r := newRig(t)
 	other := r.dial()
-	if _, err := other.QueueDeclare(r.queue, false, false, true, false, nil); err != nil {
-		t.Fatal(err)
+	for n := range 4 {
+		if _, err := other.QueueDeclare(wire.SpareReplyQueue(r.queue, n), false, false, true, false, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	r.run()
 	taken := r.until(r.bus.Link(), "refused", func(s *broker.State) bool { return s.Err != nil })

@@ -63,6 +63,15 @@ func InboxQueue(id string) string { return prefixInbox + id }
 // operator, so that permissions can confine it to its own queues.
 func ReplyQueue(user, random string) string { return ReplyPrefix(user) + replyWord(random) }
 
+// SpareReplyQueue is the n-th queue of an operator process that cannot have its reply
+// queue, bound with the reply queue's name; 0 is the reply queue itself.
+func SpareReplyQueue(queue string, n int) string {
+	if n == 0 {
+		return queue
+	}
+	return queue + "-" + strconv.Itoa(n)
+}
+
 // ReplyPrefix is how the names of one broker user's reply queues begin, and
 // those of no other's.
 func ReplyPrefix(user string) string { return prefixReply + replyWord(user) + "." }
