@@ -108,8 +108,10 @@ func (l *loop) handle(v *trust.Verdict, d delivery, now time.Time) {
 		l.refuse(v, now) // its job is another fleet's: the journal is not asked
 		return
 	}
-	o := orderOf(v)
-	o.inbox = d.inbox && !d.Redelivered
+	o := &order{
+		Request: v.Request, issuer: v.Issuer.ID(), anyJob: v.AnyJob, run: v.Run,
+		inbox: d.inbox && !d.Redelivered,
+	}
 	typ := v.Request.Statement.Type
 	if typ != wire.TypeCheck && typ != wire.TypeDiscover && l.journal.foreign(o) {
 		if v.Refusal == "" {

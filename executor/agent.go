@@ -81,6 +81,17 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// Limits bound an agent's memory of jobs.
+type Limits struct {
+	Workers   int           // commands that run at the same time
+	Queue     int           // accepted jobs that wait for a worker
+	Jobs      int           // jobs remembered
+	Output    int64         // bytes of output remembered, running jobs not counted
+	MaxOutput int64         // bytes kept of each stream of one job, whatever is asked for
+	Retention time.Duration // how long a result is kept
+	Tolerance time.Duration // between the operator's clock and this one
+}
+
 // A Runner executes one command. It has the contract of process.Run.
 type Runner func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result
 
@@ -227,6 +238,14 @@ func (c *Config) setDefaults() {
 	}
 }
 
+func (c *Config) tableOptions() tableOptions {
+	l := &c.Limits
+	return tableOptions{
+		Agent: c.ID, Workers: l.Workers, Queue: l.Queue, Jobs: l.Jobs, Retention: l.Retention,
+		Tolerance: l.Tolerance, MaxValidity: c.MaxValidity,
+	}
+}
+
 func def[T comparable](v *T, d T) {
 	var zero T
 	if *v == zero {
@@ -280,12 +299,11 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) openJournal() (*journal, *outputlog.Log, *journalfile.Log, error) {
 	if a.cfg.NoJournal {
 		kept, err := outputlog.Open("", a.cfg.Limits.Output, 0)
-		b := newJournal(a.cfg.Limits, time.Time{})
+		b := newJournal(a.cfg.tableOptions())
 		b.start(time.Time{}, true, a.cfg.now())
 		return b, kept, nil, err
 	}
-	b := newJournal(a.cfg.Limits, time.Time{})
-	b.maxValidity = a.cfg.MaxValidity
+	b := newJournal(a.cfg.tableOptions())
 	file, err := journalfile.Open(a.cfg.DataDir, journalfile.Options{Now: a.cfg.Now}, b.replay)
 	if err != nil {
 		return nil, nil, nil, err

@@ -13,7 +13,7 @@ func BenchmarkJournalBeginEnd(b *testing.B) {
 	written := func(book *journal) { book.committed(book.commit(false, false)) }
 	b.ReportAllocs()
 	for b.Loop() {
-		book := newJournal(limits(), t0)
+		book := tableSince(limits(), t0)
 		r := *sample
 		request := *sample.Request
 		request.Leaf.Job, request.Statement.Task = uuid.NewString(), uuid.NewString()

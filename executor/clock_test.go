@@ -22,8 +22,9 @@ func secondBoot(d time.Duration) moment {
 
 // begunAt is a journal that is made at a moment.
 func begunAt(now moment) *journal {
-	b := newJournal(limits(), time.Time{})
-	b.maxValidity = 24 * time.Hour
+	o := limits()
+	o.MaxValidity = 24 * time.Hour
+	b := newJournal(o)
 	b.start(time.Time{}, true, now)
 	return b
 }
@@ -31,8 +32,9 @@ func begunAt(now moment) *journal {
 // restarted is what another process makes of the same journal.
 func restarted(t *testing.T, b *journal, now moment) (*journal, string) {
 	t.Helper()
-	again := newJournal(limits(), time.Time{})
-	again.maxValidity = b.maxValidity
+	o := limits()
+	o.MaxValidity = b.maxValidity
+	again := newJournal(o)
 	records := b.memos(true, true, true)
 	for _, j := range b.jobs {
 		e := j.whole()
@@ -213,7 +215,6 @@ func TestClockBehindWhenANameIsTaken(t *testing.T) {
 func TestDeniedRunStaysDeniedWhenTheClockIsSetBack(t *testing.T) {
 	for name, b := range map[string]*journal{"journal": begunAt(up(-time.Hour)), "name": oldJournal()} {
 		t.Run(name, func(t *testing.T) {
-			b.agent = "web01"
 			b.takeNames([]string{"web01"}, up(-time.Hour))
 			b.settle(wrong(2*time.Hour, 0))
 			if j, _ := b.accept(run(t), "", false, t0); j != nil {
@@ -224,7 +225,6 @@ func TestDeniedRunStaysDeniedWhenTheClockIsSetBack(t *testing.T) {
 				again.since = b.since
 			}
 			for when, b := range map[string]*journal{"same process": b, "restarted": again} {
-				b.agent = "web01"
 				b.settle(up(time.Second))
 				if j, _ := b.accept(run(t), "", false, t0); j != nil {
 					t.Errorf("%s: taken once the clock is back: %+v", when, j)

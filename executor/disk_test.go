@@ -42,7 +42,7 @@ func fullOutput(t *testing.T) (o *outputlog.Log, room func()) {
 func TestFullDiskIsReported(t *testing.T) {
 	kept, room := fullOutput(t)
 	synctest.Test(t, func(t *testing.T) {
-		r := newRigOver(t, kept, &disk{}, nil)
+		r := newRigOver(t, kept, &disk{}, nil, nil)
 		defer r.close()
 		task, job := ids()
 		r.send(wire.TypeRun, task, job)

@@ -16,7 +16,6 @@ import (
 	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
 
-	"warren/executor/outputlog"
 	"warren/internal/agent/trust"
 	"warren/internal/broker"
 	"warren/internal/wire"
@@ -162,74 +161,6 @@ func TestConfinedCommandIsExecutedAsMatched(t *testing.T) {
 	})
 }
 
-// A job with a secret that waits is not run after a restart, since no file has
-// the secret; it says so.
-func TestSecretDoesNotOutliveTheProcess(t *testing.T) {
-	l := limits()
-	l.Workers = 0
-	b := newJournal(l, t0)
-	text, hash, err := wire.EncodeSecret(wire.Secret{Salt: make([]byte, wire.MinSalt), Env: []string{"TOKEN=hunter2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := run(t)
-	o.Secret = &wire.Secret{Env: []string{"TOKEN=hunter2"}}
-	o.run.SecretHash = hash
-	j, _ := b.accept(o, "", false, t0)
-	if j.phase != waiting || j.secret == nil {
-		t.Fatalf("%+v", j)
-	}
-	again := newJournal(l, t0)
-	for _, e := range []*entry{b.entry(j)} {
-		record := e.encode()
-		if strings.Contains(string(record), "hunter2") || strings.Contains(string(record), text) {
-			t.Errorf("the journal has it: %s", record)
-		}
-		if err := again.replay(record); err != nil {
-			t.Fatal(err)
-		}
-	}
-	begun, withoutSecrets := again.resume(false)
-	if len(begun) != 0 || len(withoutSecrets) != 1 || len(again.queue) != 0 {
-		t.Errorf("%v, %v, %v", begun, withoutSecrets, again.queue)
-	}
-}
-
-// Hearsay about a job, by whoever knows its id, survives a restart beside it.
-func TestHearsayIsReplayed(t *testing.T) {
-	b := newJournal(limits(), t0)
-	o := run(t)
-	o.issuer = "alice"
-	cancel := about(t, wire.TypeCancel, o)
-	cancel.issuer = "carol"
-	b.cancel(cancel, t0)
-	j, known := b.accept(o, "", false, t0)
-	if known || j.phase != waiting {
-		t.Fatalf("carol's cancel counts: %+v", j)
-	}
-	again := newJournal(limits(), t0)
-	for i := len(b.unsaved) - 1; i >= 0; i-- { // whatever their order
-		if err := again.replay(b.unsaved[i].record.unsaved.encode()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := again.known(o); got == nil || got.phase != waiting || got.issuer != "alice" {
-		t.Errorf("alice's: %+v", got)
-	}
-	if got := again.jobs["carol/"+o.Leaf.Job]; got == nil || got.result.Outcome != wire.Canceled {
-		t.Errorf("carol's: %+v", got)
-	}
-	theirs := about(t, wire.TypeStatus, o)
-	theirs.issuer = "carol"
-	if !again.foreign(theirs) {
-		t.Error("carol may ask for alice's job")
-	}
-	theirs.anyJob = true
-	if again.foreign(theirs) {
-		t.Error("any-job means nothing")
-	}
-}
-
 // A cancel that comes again, as often as somebody likes who has captured it, ends
 // nothing a second time in log and record.
 func TestCancelThatComesAgain(t *testing.T) {
@@ -312,43 +243,4 @@ func TestWaitingJobIsJudgedAgain(t *testing.T) {
 			t.Error("it ran")
 		}
 	})
-}
-
-// What judges a waiting job, and the id that answers for it, outlive a restart.
-func TestSignatureAndAgentOutliveTheProcess(t *testing.T) {
-	b := newJournal(limits(), t0)
-	b.agent = "web01"
-	o := run(t)
-	o.Signature = "c2ln"
-	waits, _ := b.accept(o, "", false, t0)
-	for name, record := range map[string]entry{"as written": *waits.record.unsaved, "as rewritten": waits.whole()} {
-		again := newJournal(limits(), t0)
-		again.agent = "web02" // it has another id now
-		if err := again.replay(record.encode()); err != nil {
-			t.Fatal(err)
-		}
-		again.resume(false)
-		j := again.next()
-		if j == nil || j.signature != "c2ln" || j.agent != "web01" {
-			t.Fatalf("%s: %+v", name, j)
-		}
-		kept, err := outputlog.Open("", 1<<20, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out := newReplies("web02", kept, nil)
-		wantAgent := func(reply any) {
-			t.Helper()
-			if p := out.publication(&outMessage{to: "q", correlation: j.id, reply: reply}); !strings.Contains(string(p.Msg.Body), `"agent":"web01"`) {
-				t.Errorf("%s: %s", name, p.Msg.Body)
-			}
-		}
-		wantAgent(j.state(t0))
-		wantAgent(progress(j))
-		again.revoke(j, "gone", t0)
-		wantAgent(out.ended(j))
-		if j.signature != "" {
-			t.Error("it is kept for longer than it is needed")
-		}
-	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"warren/executor/outputlog"
 	journalfile "warren/internal/agent/journal"
+	"warren/internal/agent/uptime"
 	"warren/internal/broker"
 	"warren/internal/broker/dial"
 )
@@ -26,7 +27,7 @@ func TestHoldIsNotedWithoutASync(t *testing.T) {
 		if n := len(d.written()); n != 21 || d.syncs != 0 {
 			t.Errorf("%d records and %d syncs in ten minutes, want 21 and none", n, d.syncs)
 		}
-		b := replayed(t, d.written(), t0)
+		b := tableFrom(t, d.written())
 		if until := b.names.until.at; time.Since(until) > touchInterval {
 			t.Errorf("held until %s, now it is %s", until, time.Now())
 		}
@@ -65,7 +66,7 @@ func TestMovedBeginningIsDurable(t *testing.T) {
 		d := &disk{}
 		steady := steady()
 		a, err := New(Config{
-			ID: "web01", AllowUnsigned: true, Broker: broker.Options{Dial: dial.Options{URLs: []string{"amqp://127.0.0.1/"}}}, Uptime: steady, Limits: limits(),
+			ID: "web01", AllowUnsigned: true, Broker: broker.Options{Dial: dial.Options{URLs: []string{"amqp://127.0.0.1/"}}}, Uptime: steady, Limits: Limits{Tolerance: 30 * time.Second},
 			Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 		})
 		if err != nil {
@@ -75,7 +76,7 @@ func TestMovedBeginningIsDurable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := newJournal(a.cfg.Limits, time.Time{})
+		b := newJournal(a.cfg.tableOptions())
 		b.start(time.Time{}, true, a.cfg.now())
 		made := time.Now()
 		l := newLoop(a, b, kept, d)
@@ -85,14 +86,9 @@ func TestMovedBeginningIsDurable(t *testing.T) {
 		synctest.Wait()
 		ahead.Store(int64(time.Hour))
 		time.Sleep(touchInterval + time.Second)
-		again := newJournal(a.cfg.Limits, time.Time{})
-		for _, r := range d.durable() {
-			if err := again.replay(r); err != nil {
-				t.Fatal(err)
-			}
-		}
-		again.start(time.Time{}, false, secondBoot(1<<40))
-		if want := beginning(made.Add(time.Hour), limits().Tolerance); !again.since.Equal(want) {
+		again := tableFrom(t, d.durable())
+		again.start(time.Time{}, false, moment{made.Add(1 << 50), uptime.Reading{Boot: "second", Up: time.Minute}})
+		if want := made.Add(time.Hour + 30*time.Second + time.Millisecond); !again.since.Equal(want) {
 			t.Errorf("after a loss of power it takes what is issued from %s on, want %s", again.since, want)
 		}
 		for _, m := range d.modes {

@@ -8,7 +8,7 @@ import (
 
 // index has all jobs that the agent remembers.
 type index struct {
-	limits Limits
+	limits tableOptions
 	jobs   map[string]*job
 	tasks  map[string]*job // the one job that was taken of each task
 	issued map[string]int  // jobs remembered, by issuer
@@ -18,7 +18,7 @@ type index struct {
 	lastingUntil time.Time // the first of them can be forgotten
 }
 
-func newIndex(l Limits) index {
+func newIndex(l tableOptions) index {
 	return index{limits: l, jobs: map[string]*job{}, tasks: map[string]*job{}, issued: map[string]int{}}
 }
 

@@ -21,23 +21,12 @@ const (
 	toldDelay = 10 * time.Second
 )
 
-// Limits bound an agent's memory of jobs.
-type Limits struct {
-	Workers   int           // commands that run at the same time
-	Queue     int           // accepted jobs that wait for a worker
-	Jobs      int           // jobs remembered
-	Output    int64         // bytes of output remembered, running jobs not counted
-	MaxOutput int64         // bytes kept of each stream of one job, whatever is asked for
-	Retention time.Duration // how long a result is kept
-	Tolerance time.Duration // between the operator's clock and this one
-}
-
 // journal is what the agent knows of jobs: pure state, owned by the agent loop,
 // with no goroutine, channel, clock or file in it. It decides what becomes of a
 // request and sees to it that no job runs twice and none ends twice. What must
 // survive the process it collects as changes, which the loop writes.
 type journal struct {
-	limits Limits
+	limits tableOptions
 	index
 	horizon
 	waitQueue
@@ -45,9 +34,25 @@ type journal struct {
 	running int
 }
 
-// newJournal makes a journal that knows all jobs that were issued since then.
-func newJournal(l Limits, since time.Time) *journal {
-	return &journal{limits: l, index: newIndex(l), horizon: horizon{tolerance: l.Tolerance, since: since}}
+// tableOptions are those of newJournal.
+type tableOptions struct {
+	Agent string // this agent's id
+
+	Workers     int           // commands that run at the same time
+	Queue       int           // accepted jobs that wait for a worker
+	Jobs        int           // jobs remembered
+	Retention   time.Duration // how long a result is kept
+	Tolerance   time.Duration // between the operator's clock and this one
+	MaxValidity time.Duration // of a statement; zero: not known
+
+	// Since is from when on the table knows all jobs that were issued. Start derives it
+	// from the age of the journal's file.
+	Since time.Time
+}
+
+// newJournal returns an empty table.
+func newJournal(o tableOptions) *journal {
+	return &journal{limits: o, index: newIndex(o), horizon: horizon{agent: o.Agent, tolerance: o.Tolerance, maxValidity: o.MaxValidity, since: o.Since}}
 }
 
 // accept takes a verified run. The job it returns is new and waits, or has

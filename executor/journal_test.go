@@ -12,11 +12,17 @@ import (
 
 var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-func limits() Limits {
-	return Limits{
-		Workers: 2, Queue: 2, Jobs: 100, Output: 1 << 20, MaxOutput: 1 << 20,
+func limits() tableOptions {
+	return tableOptions{
+		Agent: "web01", Workers: 2, Queue: 2, Jobs: 100,
 		Retention: time.Hour, Tolerance: 30 * time.Second,
 	}
+}
+
+// tableSince is a table that knows all jobs that were issued since then.
+func tableSince(o tableOptions, since time.Time) *journal {
+	o.Since = since
+	return newJournal(o)
 }
 
 // run is a verified request, issued at t0 and valid for a minute.
@@ -61,7 +67,7 @@ func wantOutcome(t *testing.T, j *job, o wire.Outcome, reason string) {
 }
 
 func TestJobRunsOnce(t *testing.T) {
-	b := newJournal(limits(), t0)
+	b := tableSince(limits(), t0)
 	r := run(t)
 	j, known := b.accept(r, "", false, t0)
 	if known || j.phase != waiting {
@@ -86,7 +92,7 @@ func TestJobRunsOnce(t *testing.T) {
 }
 
 func TestOneJobOfATask(t *testing.T) {
-	b := newJournal(limits(), t0)
+	b := tableSince(limits(), t0)
 	r := run(t)
 	first, _ := b.accept(r, "", false, t0)
 	second, _ := b.accept(question(t, wire.TypeRun, r.Statement.Task, uuid.NewString()), "", false, t0)
@@ -94,7 +100,7 @@ func TestOneJobOfATask(t *testing.T) {
 }
 
 func TestQueueFull(t *testing.T) {
-	b := newJournal(limits(), t0)
+	b := tableSince(limits(), t0)
 	for range 4 { // two workers, two places
 		if j, _ := b.accept(run(t), "", false, t0); j.phase != waiting {
 			t.Fatalf("rejected too early: %+v", j.result)
@@ -128,7 +134,7 @@ func TestTimes(t *testing.T) {
 		{"clock far behind", t0.Add(-tolerance - time.Second), wire.Rejected, "in the future"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newJournal(limits(), t0.Add(-time.Hour))
+			b := tableSince(limits(), t0.Add(-time.Hour))
 			j, _ := b.accept(run(t), "", false, tc.at)
 			if tc.outcome == "" {
 				if j.phase != waiting {
@@ -142,7 +148,7 @@ func TestTimes(t *testing.T) {
 }
 
 func TestWaitingJobExpires(t *testing.T) {
-	b := newJournal(limits(), t0)
+	b := tableSince(limits(), t0)
 	j, _ := b.accept(run(t), "", false, t0)
 	if at := b.nextExpiry(limits().Tolerance); !at.Equal(t0.Add(time.Minute)) {
 		t.Errorf("its time is up at %s", at)
@@ -161,20 +167,20 @@ func TestWaitingJobExpires(t *testing.T) {
 }
 
 func TestJobFromBeforeTheJournalIsRefused(t *testing.T) {
-	b := newJournal(limits(), t0.Add(time.Second))
+	b := tableSince(limits(), t0.Add(time.Second))
 	r := run(t)
 	for _, at := range []time.Time{t0.Add(2 * time.Second), t0.Add(time.Hour)} { // forgotten, not expired
 		if j, _ := b.accept(r, "", false, at); j != nil || len(b.jobs) != 0 {
 			t.Errorf("at %s: taken: %+v", at, j)
 		}
 	}
-	if j, state := newJournal(limits(), t0.Add(time.Second)).status(about(t, wire.TypeStatus, r), t0); j != nil || state != wire.StateForgotten {
+	if j, state := tableSince(limits(), t0.Add(time.Second)).status(about(t, wire.TypeStatus, r), t0); j != nil || state != wire.StateForgotten {
 		t.Errorf("status says %v %q, want forgotten", j, state)
 	}
 }
 
 func TestStatusOfAnUnknownJob(t *testing.T) {
-	b := newJournal(limits(), t0)
+	b := tableSince(limits(), t0)
 	r := run(t)
 	if j, state := b.status(about(t, wire.TypeStatus, r), t0); j != nil || state != wire.StateUnknown {
 		t.Fatalf("before its not-after: %v %q", j, state)
@@ -187,7 +193,7 @@ func TestStatusOfAnUnknownJob(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	b := newJournal(limits(), t0)
+	b := tableSince(limits(), t0)
 	r := run(t)
 	j, _ := b.accept(r, "", false, t0)
 	if got, stop := b.cancel(about(t, wire.TypeCancel, r), t0); got != j || stop {
@@ -214,7 +220,7 @@ func TestCancel(t *testing.T) {
 }
 
 func TestForgottenJobCannotBeReplayed(t *testing.T) {
-	b := newJournal(limits(), t0)
+	b := tableSince(limits(), t0)
 	r := run(t)
 	j, _ := b.accept(r, "", false, t0)
 	b.begin(t0)
@@ -231,7 +237,7 @@ func TestForgottenJobCannotBeReplayed(t *testing.T) {
 func TestJournalFull(t *testing.T) {
 	l := limits()
 	l.Jobs = 1
-	b := newJournal(l, t0)
+	b := tableSince(l, t0)
 	b.accept(run(t), "", false, t0)
 	j, _ := b.accept(run(t), "", false, t0)
 	wantOutcome(t, j, wire.Rejected, "journal full")

@@ -39,7 +39,6 @@ type loop struct {
 }
 
 func newLoop(a *Agent, b *journal, o *outputlog.Log, file RecordFile) *loop {
-	b.agent = a.cfg.ID
 	now := a.cfg.Now()
 	l := &loop{cfg: a.cfg, log: a.cfg.Log, agent: a, out: a.publisher.In(), journal: b, named: map[*job]bool{}}
 	l.gate = gate{cfg: &l.cfg, log: l.log, limit: rate.NewLimiter(refusalRate, refusalBurst)}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -43,10 +44,12 @@ func newRigOn(t *testing.T, file RecordFile, edit func(*Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newRigOver(t, kept, file, edit)
+	return newRigOver(t, kept, file, nil, edit)
 }
 
-func newRigOver(t *testing.T, kept *outputlog.Log, file RecordFile, edit func(*Config)) *rig {
+// newRigOver starts the loop with output that is kept, a journal's file, and the jobs of
+// a former life; nil is none.
+func newRigOver(t *testing.T, kept *outputlog.Log, file RecordFile, jobs *journal, edit func(*Config)) *rig {
 	r := &rig{
 		t: t, out: make(chan *broker.Publication), ended: make(chan error, 1),
 		started: make(chan process.Spec, 100), finish: make(chan process.Result),
@@ -62,7 +65,11 @@ func newRigOver(t *testing.T, kept *outputlog.Log, file RecordFile, edit func(*C
 	if r.agent, err = New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	r.journal = newJournal(r.agent.cfg.Limits, time.Now())
+	if r.journal = jobs; jobs == nil {
+		o := r.agent.cfg.tableOptions()
+		o.Since = time.Now()
+		r.journal = newJournal(o)
+	}
 	l := newLoop(r.agent, r.journal, kept, file)
 	l.out = r.out
 	var ctx context.Context
@@ -116,6 +123,29 @@ func (r *rig) request(typ, task, job string) (body []byte) {
 		r.t.Fatal(err)
 	}
 	return b.Body(0)
+}
+
+// order is a request that is verified, of a fresh job.
+func (r *rig) order(typ string) *order {
+	r.t.Helper()
+	task, job := ids()
+	q, err := wire.DecodeRequest(r.request(typ, task, job))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return &order{Request: q, run: q.Statement.Run}
+}
+
+// tableFrom is the table of an agent that starts on these records.
+func tableFrom(t *testing.T, records [][]byte) *journal {
+	t.Helper()
+	b := newJournal(tableOptions{Agent: "web01", Workers: 1, Queue: 2, Jobs: 100, Retention: time.Hour, Tolerance: 30 * time.Second})
+	for _, r := range records {
+		if err := b.replay(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
 }
 
 func (r *rig) deliver(typ, job string, body []byte) {
@@ -568,4 +598,55 @@ func TestUnsignedIsRefusedUnlessAllowed(t *testing.T) {
 	if _, err := New(Config{ID: "web01", Broker: broker.Options{Dial: dial.Options{URLs: []string{"amqp://127.0.0.1/"}}}}); !errors.Is(err, ErrUntrusting) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// A job that was accepted under another id of the agent is answered for under that id,
+// since its operator listens to no other.
+func TestRepliesAboutJobHaveIDUnderWhichItWasAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		former := &rig{t: t}
+		before := newJournal(tableOptions{Agent: "web02", Workers: 1, Queue: 2, Jobs: 100})
+		runs, waits := former.order(wire.TypeRun), former.order(wire.TypeRun)
+		before.accept(runs, "", false, time.Now())
+		before.accept(waits, "", false, time.Now())
+		kept, err := outputlog.Open("", 1<<20, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newRigOver(t, kept, &disk{}, tableFrom(t, before.commit(false, false).records), nil)
+		defer r.close()
+		for _, o := range []*order{runs, waits} {
+			r.deliverTo("web01", wire.TypeStatus, o.Leaf.Job, r.requestAbout(wire.TypeStatus, o.Statement.Task, o.Leaf.Job, r.request(wire.TypeRun, o.Statement.Task, o.Leaf.Job)), false)
+		}
+		synctest.Wait()
+		r.finish <- exited(0)
+		kinds := map[string]bool{}
+		for !kinds["*wire.Ended"] {
+			v := r.reply(broker.Routed)
+			kinds[fmt.Sprintf("%T", v)] = true
+			var agent string
+			switch v := v.(type) {
+			case *wire.Accepted:
+				agent = v.Agent
+			case *wire.Started:
+				agent = v.Agent
+			case *wire.State:
+				agent = v.Agent
+			case *wire.Ended:
+				agent = v.Agent
+			}
+			if agent != "web02" {
+				t.Errorf("%T of %q", v, agent)
+			}
+		}
+		if len(kinds) != 4 {
+			t.Errorf("replies: %v", kinds)
+		}
+		r.finish <- exited(0)
+		for {
+			if _, ok := r.reply(broker.Routed).(*wire.Ended); ok {
+				return
+			}
+		}
+	})
 }

@@ -45,7 +45,7 @@ func (p *platter) open() (f *lifeFile, records [][]byte, created time.Time, isNe
 // hold writes down that an agent has answered to a name since the journal was made,
 // up to now.
 func (p *platter) hold(name string, now time.Time) {
-	b := newJournal(Limits{}, time.Time{})
+	b := newJournal(tableOptions{})
 	b.takeNames([]string{name}, moment{at: p.created})
 	b.names.held[name].fresh, b.names.until = false, moment{at: now.Round(0)}
 	p.records = append(p.records, b.memos(false, true, false)...)

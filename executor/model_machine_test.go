@@ -100,7 +100,7 @@ func (m *machine) start() {
 		w.failf("agent: %w", err)
 		return
 	}
-	b := newJournal(l.agent.cfg.Limits, time.Time{})
+	b := newJournal(l.agent.cfg.tableOptions())
 	var records [][]byte
 	var created time.Time
 	var isNew bool
@@ -110,7 +110,6 @@ func (m *machine) start() {
 			w.failf("replay: %w", err)
 		}
 	}
-	b.maxValidity = l.agent.cfg.MaxValidity
 	b.start(created, isNew, l.agent.cfg.now())
 	kept, err := outputlog.Open(m.dir, 1<<20, b.lastSegment())
 	if err != nil {

@@ -3,7 +3,6 @@ package executor
 import (
 	"time"
 
-	"warren/internal/agent/trust"
 	"warren/internal/wire"
 )
 
@@ -20,10 +19,6 @@ type order struct {
 // doubted reports whether an order for a name may have reached another host before
 // this agent took the name. What the inbox delivers has reached nobody else.
 func (o *order) doubted() bool { return !o.inbox }
-
-func orderOf(v *trust.Verdict) *order {
-	return &order{Request: v.Request, issuer: v.Issuer.ID(), anyJob: v.AnyJob, run: v.Run}
-}
 
 // hearsay: of this job nothing but a cancel or a status has come, whose word
 // counts for its own issuer alone. Otherwise whoever captured a job's id could

@@ -321,7 +321,10 @@ func (o *outbox) endedWithoutOutput(s *replyStream) *wire.Ended {
 			stream.Gone = true
 		}
 	}
-	e.Reason = sentences(e.Reason, "the broker refused the output: "+s.outputRefused)
+	if e.Reason != "" {
+		e.Reason += "; "
+	}
+	e.Reason += "the broker refused the output: " + s.outputRefused
 	return e
 }
 

@@ -125,7 +125,7 @@ func TestResultCountsProcessesAlsoAfterARestart(t *testing.T) {
 		if specs[0].Mark != mark(job) || specs[0].KillLeftovers {
 			t.Errorf("ran %+v", specs[0])
 		}
-		if again := replayed(t, d.written(), time.Time{}).jobs[job]; again.result.Killed != 2 || again.result.Left != 1 || again.result.Reason != e.Reason {
+		if again := tableFrom(t, d.written()).jobs[job]; again.result.Killed != 2 || again.result.Left != 1 || again.result.Reason != e.Reason {
 			t.Errorf("after a restart %+v", again.result)
 		}
 	})
@@ -139,17 +139,21 @@ func TestRecoveryCountsProcesses(t *testing.T) {
 			}
 		})
 		defer r.close()
-		b := newJournal(limits(), t0)
-		j, _ := b.accept(run(t), "", false, t0)
-		b.begin(t0)
-		b.started(j, &process.Identity{PID: 7, Start: "x"}, t0)
+		before := newJournal(r.agent.cfg.tableOptions())
+		before.start(time.Time{}, true, r.agent.cfg.now())
+		time.Sleep(time.Hour)
+		now := time.Now()
+		j, _ := before.accept(r.order(wire.TypeRun), "", false, now)
+		before.begin(now)
+		before.started(j, &process.Identity{PID: 7, Start: "x"}, now)
+		b := tableFrom(t, before.commit(false, false).records)
+		j = b.jobs[j.id]
 		kept, err := outputlog.Open("", 1<<20, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer kept.Close()
-		b.running = 0 // as after a replay
-		newLoop(r.agent, b, kept, nil).recover(t0)
+		newLoop(r.agent, b, kept, nil).recover(now)
 		if j.result.Outcome != wire.Interrupted || j.result.Killed != 2 || j.result.Left != 1 || j.result.StartedAt == 0 ||
 			j.result.Reason != "the agent or its machine went down while it ran; what was left of it has been killed; 1 process could not be ended and lives on: 812 (sleep) of root" {
 			t.Errorf("%+v", j.result)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"warren/executor/outputlog"
 	journalfile "warren/internal/agent/journal"
 	"warren/internal/agent/process"
 	"warren/internal/broker"
@@ -81,18 +80,6 @@ func (d *disk) Rewrite(_ context.Context, records iter.Seq[[]byte]) (<-chan jour
 	return answer, nil
 }
 
-// replayed is the journal of an agent that starts on what the disk has.
-func replayed(t *testing.T, records [][]byte, since time.Time) *journal {
-	t.Helper()
-	b := newJournal(limits(), since)
-	for _, r := range records {
-		if err := b.replay(r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return b
-}
-
 func TestNothingRunsBeforeItIsOnTheDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{delay: time.Second}
@@ -118,7 +105,7 @@ func TestNothingRunsBeforeItIsOnTheDisk(t *testing.T) {
 				t.Errorf("%d records for a job that begins at once, want 1", n)
 			}
 		})
-		b := replayed(t, d.durable(), time.Time{})
+		b := tableFrom(t, d.durable())
 		if j := b.jobs[job]; j == nil || j.phase != running {
 			t.Errorf("after a loss of power the journal says %+v", j)
 		}
@@ -129,7 +116,7 @@ func TestNothingRunsBeforeItIsOnTheDisk(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if j := replayed(t, d.written(), time.Time{}).jobs[job]; j == nil || j.phase != ended {
+		if j := tableFrom(t, d.written()).jobs[job]; j == nil || j.phase != ended {
 			t.Errorf("the reply is out, and the journal says %+v", j)
 		}
 	})
@@ -250,7 +237,7 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("ended %+v, %d executions", e, len(r.started))
 		}
 		synctest.Wait()
-		if j := replayed(t, d.written(), time.Time{}).jobs[job]; j == nil || j.result.Outcome != wire.Rejected {
+		if j := tableFrom(t, d.written()).jobs[job]; j == nil || j.result.Outcome != wire.Rejected {
 			t.Errorf("the refusal is out, and the journal says %+v", j)
 		}
 		d.set(func() { d.full = false })
@@ -377,121 +364,9 @@ func TestWhatWaitsOutlivesAStop(t *testing.T) {
 		if err := <-r.ended; err != nil {
 			t.Error(err)
 		}
-		again := replayed(t, d.written(), time.Time{})
+		again := tableFrom(t, d.written())
 		if again.resume(false); len(again.queue) != 1 || again.queue[0].id != j2 {
 			t.Errorf("after the restart there waits %v", again.queue)
 		}
 	})
-}
-
-func TestReplay(t *testing.T) {
-	var records [][]byte
-	save := func(b *journal) {
-		c := b.commit(false, false)
-		records = append(records, c.records...)
-		b.committed(c)
-	}
-	b := newJournal(limits(), t0)
-	reqs := []*order{run(t), run(t), run(t), run(t)}
-	var jobs []*job
-	for _, q := range reqs {
-		j, _ := b.accept(q, "", false, t0)
-		jobs = append(jobs, j)
-		save(b)
-	}
-	b.begin(t0)
-	save(b)
-	b.started(jobs[0], &process.Identity{PID: 7, Start: "x"}, time.Time{})
-	b.output(jobs[0], outputlog.Ref{Stream: wire.Stdout, Size: 3, Segment: 1})
-	b.end(jobs[0], code(4), t0)
-	save(b)
-	b.delivered(jobs[0], t0)
-	b.begin(t0) // the second runs on
-	b.started(jobs[1], &process.Identity{PID: 8, Start: "y"}, time.Time{})
-	b.cancel(about(t, wire.TypeCancel, reqs[3]), t0)
-	tombstone, _ := b.cancel(about(t, wire.TypeCancel, run(t)), t0)
-	save(b)
-
-	check := func(name string, again *journal) {
-		t.Helper()
-		begun, _ := again.resume(false)
-		if len(begun) != 1 || begun[0].id != jobs[1].id || begun[0].process.PID != 8 {
-			t.Errorf("%s: it ran: %+v", name, begun)
-		}
-		if len(again.queue) != 1 || again.queue[0].id != jobs[2].id || again.queue[0].run == nil || again.queue[0].digest != reqs[2].Digest {
-			t.Errorf("%s: it waits: %+v", name, again.queue)
-		}
-		first := again.jobs[jobs[0].id]
-		if first.phase != ended || *first.result.ExitCode != 4 || len(first.kept) != 1 || !first.told {
-			t.Errorf("%s: it has ended: %+v", name, first)
-		}
-		wantOutcome(t, again.jobs[jobs[3].id], wire.Canceled, "")
-		wantOutcome(t, again.jobs[tombstone.key()], wire.Canceled, "")
-		for _, q := range reqs {
-			if _, known := again.accept(q, "", false, t0); !known {
-				t.Errorf("%s: %s is not remembered", name, q.Leaf.Job)
-			}
-		}
-		if len(again.done) != 3 {
-			t.Errorf("%s: %d have ended", name, len(again.done))
-		}
-	}
-	check("replayed", replayed(t, records, t0))
-
-	rewritten := newJournal(limits(), t0)
-	for _, j := range replayed(t, records, t0).jobs {
-		e := j.whole()
-		if err := rewritten.replay(e.encode()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	check("rewritten", rewritten)
-
-	if err := newJournal(limits(), t0).replay([]byte("{")); err == nil {
-		t.Error("a broken record is taken")
-	}
-}
-
-func TestFloorOutlivesTheProcess(t *testing.T) {
-	b := newJournal(limits(), t0)
-	q := run(t)
-	j, _ := b.accept(q, "", false, t0)
-	b.begin(t0)
-	b.end(j, code(0), t0)
-	b.forget(t0.Add(2 * time.Hour))
-	again := newJournal(limits(), t0)
-	if err := again.replay((&entry{Floor: b.floor.UnixMilli()}).encode()); err != nil {
-		t.Fatal(err)
-	}
-	if taken, _ := again.accept(q, "", false, t0); taken != nil { // and the clock was set back
-		t.Errorf("taken again: %+v", taken)
-	}
-}
-
-func TestHeldJobsWaitForTheInboxToBeDrained(t *testing.T) {
-	b := newJournal(limits(), t0)
-	q := run(t)
-	j, _ := b.accept(q, "", true, t0)
-	if next := b.begin(t0); next != nil {
-		t.Fatal("a held job began")
-	}
-	again := newJournal(limits(), t0)
-	if err := again.replay(j.record.unsaved.encode()); err != nil {
-		t.Fatal(err)
-	}
-	if again.resume(true); len(again.held) != 1 {
-		t.Error("it is no longer held after a restart in the middle")
-	}
-	if got, stop := b.cancel(about(t, wire.TypeCancel, q), t0); got != j || stop {
-		t.Errorf("cancel: %v %v", got, stop)
-	}
-	b.unhold()
-	if next := b.begin(t0); next != nil {
-		t.Error("a recalled job began")
-	}
-	j, _ = b.accept(run(t), "", true, t0)
-	b.unhold()
-	if next := b.begin(t0); next != j {
-		t.Error("it does not begin once the inbox is drained")
-	}
 }

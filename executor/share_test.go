@@ -36,7 +36,7 @@ func TestWhatLastsHoldsNothingUp(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newJournal(limits(), t0)
+			b := tableSince(limits(), t0)
 			far(b)
 			j, _ := b.accept(run(t), "", false, t0)
 			b.begin(t0)
@@ -60,7 +60,7 @@ func TestOneIssuerCannotFillTheJournal(t *testing.T) {
 		t.Run(typ, func(t *testing.T) {
 			l := limits()
 			l.Jobs, l.Queue = 8, 100
-			b := newJournal(l, t0)
+			b := tableSince(l, t0)
 			for range 100 {
 				o := issued(t, typ, "mallory", t0, t0.Add(time.Minute))
 				now := t0
@@ -94,7 +94,7 @@ func TestOneIssuerCannotFillTheJournal(t *testing.T) {
 	}
 	l := limits()
 	l.Jobs, l.Queue = 8, 100
-	b := newJournal(l, t0)
+	b := tableSince(l, t0)
 	for range 6 {
 		if j, _ := b.accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0); j.phase == ended {
 			t.Fatal("refused too early")
@@ -110,7 +110,7 @@ func TestOneIssuerCannotFillTheJournal(t *testing.T) {
 func TestOneIssuerCannotFillTheQueue(t *testing.T) {
 	l := limits()
 	l.Workers, l.Queue = 1, 8
-	b := newJournal(l, t0)
+	b := tableSince(l, t0)
 	b.begin(t0)
 	for range 20 {
 		b.accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0)
