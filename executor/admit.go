@@ -176,11 +176,7 @@ func (l *loop) accept(v *trust.Verdict, r *order, held bool, now time.Time) {
 	if v.Refusal == "" {
 		v.Refusal = unsupportedReason(v.Run)
 	}
-	refusal := v.Refusal
-	if l.draining && l.saver.file == nil {
-		refusal = "the agent is stopping" // else it waits for the next start
-	}
-	j, known := l.journal.accept(r, refusal, held, now)
+	j, known := l.journal.accept(r, v.Refusal, held, now)
 	if st := r.Statement; j == nil && l.journal.doubts(r, time.UnixMilli(st.IssuedAt), time.UnixMilli(st.NotAfter)) != certain {
 		l.forgotten(r.Request, st.IssuedAt, now)
 		return

@@ -41,14 +41,9 @@ type Config struct {
 	DrainGrace time.Duration // for running commands when the agent stops
 	DataDir    string        // journal and output; scripts while they run
 
-	// NoJournal keeps the journal in memory: for tests and laboratories, where an
-	// agent that is started again may refuse what was issued before.
-	NoJournal bool
-
-	// Records, with NoJournal, is where the journal is written all the same: a
-	// file that all agents of a laboratory share, so that they share its syncs. It
-	// is never read again, nor written anew.
-	Records RecordFile
+	// Journal replaces the journal in DataDir, for laboratories whose agents share one. Such
+	// an agent knows no jobs of before, and keeps its output in memory and no decision log.
+	Journal Journal
 
 	// Trust says who may run what; nil is nobody. It belongs to the agent from
 	// then on. Reload, where given, has it read anew.
@@ -260,67 +255,61 @@ func (a *Agent) Link() *broker.State { return a.link.State() }
 // results go out, and it returns nil. An error of the journal comes before
 // anything starts.
 func (a *Agent) Run(ctx context.Context) error {
-	b, kept, file, err := a.openJournal()
+	if a.cfg.Journal != nil {
+		kept, err := outputlog.Open("", a.cfg.Limits.Output, 0)
+		if err != nil {
+			return err
+		}
+		table := newJournal(a.cfg.tableOptions())
+		table.start(time.Time{}, true, a.cfg.now())
+		return a.run(ctx, newLoop(a, table, kept, a.cfg.Journal), nil)
+	}
+	table := newJournal(a.cfg.tableOptions())
+	file, err := journalfile.Open(a.cfg.DataDir, journalfile.Options{Now: a.cfg.Now}, table.replay)
 	if err != nil {
 		return err
 	}
-	var decisions *decisionlog.Log
-	if !a.cfg.NoJournal {
-		if decisions, err = decisionlog.Open(filepath.Join(a.cfg.DataDir, decisionlog.FileName), a.cfg.Log); err != nil {
-			return errors.Join(err, file.Close())
-		}
+	kept, err := a.openData(table, file)
+	if err != nil {
+		return errors.Join(err, file.Close())
 	}
-	if file != nil { // which nobody else has open
-		sweepScripts(a.cfg.DataDir)
+	l := newLoop(a, table, kept, file)
+	if l.gate.decisions, err = decisionlog.Open(filepath.Join(a.cfg.DataDir, decisionlog.FileName), a.cfg.Log); err != nil {
+		return errors.Join(err, kept.Close(), file.Close())
 	}
+	err = a.run(ctx, l, file.Run)
+	return errors.Join(err, l.gate.decisions.Close(), file.Close())
+}
+
+// run runs the actors of the agent: link, loop and, unless nil, journal.
+func (a *Agent) run(ctx context.Context, l *loop, journal func(context.Context) error) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, work := errgroup.WithContext(work)
-	records := a.cfg.Records
-	if file != nil {
-		records = file
-		g.Go(func() error { return file.Run(work) })
+	if journal != nil {
+		g.Go(func() error { return journal(work) })
 	}
 	g.Go(func() error { return a.link.Run(work, a.session) })
 	g.Go(func() error {
 		defer stop() // nothing is left to send or to write
-		l := newLoop(a, b, kept, records)
-		l.gate.decisions = decisions
-		return errors.Join(l.run(ctx, work), decisions.Close())
+		return l.run(ctx, work)
 	})
-	err = g.Wait()
-	if file != nil {
-		err = errors.Join(err, file.Close())
-	}
-	return err
+	return g.Wait()
 }
 
-// openJournal reads what the data directory knows of a former life.
-func (a *Agent) openJournal() (*journal, *outputlog.Log, *journalfile.Log, error) {
-	if a.cfg.NoJournal {
-		kept, err := outputlog.Open("", a.cfg.Limits.Output, 0)
-		b := newJournal(a.cfg.tableOptions())
-		b.start(time.Time{}, true, a.cfg.now())
-		return b, kept, nil, err
-	}
-	b := newJournal(a.cfg.tableOptions())
-	file, err := journalfile.Open(a.cfg.DataDir, journalfile.Options{Now: a.cfg.Now}, b.replay)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	note := b.start(file.Created(), file.IsNew(), a.cfg.now())
+// openData starts a new life of the agent on its data directory, whose journal this
+// process alone has open, and returns the output of jobs that have ended.
+func (a *Agent) openData(table *journal, file *journalfile.Log) (*outputlog.Log, error) {
+	note := table.start(file.Created(), file.IsNew(), a.cfg.now())
 	if now := a.cfg.Now(); note != "" {
-		a.cfg.Log.Warn(note, "takes_jobs_from", b.since)
-	} else if now.Before(b.since) {
+		a.cfg.Log.Warn(note, "takes_jobs_from", table.since)
+	} else if now.Before(table.since) {
 		a.cfg.Log.Info("the journal is new: jobs that were issued before may have run, and are not taken",
-			"takes_jobs_from", b.since, "in", b.since.Sub(now).Round(time.Millisecond))
+			"takes_jobs_from", table.since, "in", table.since.Sub(now).Round(time.Millisecond))
 	}
 	if torn := file.Torn(); torn > 0 {
 		a.cfg.Log.Warn("the end of the journal was torn, as by a loss of power, and has been cut off", "bytes", torn)
 	}
-	kept, err := outputlog.Open(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output, b.lastSegment())
-	if err != nil {
-		return nil, nil, nil, errors.Join(err, file.Close())
-	}
-	return b, kept, file, nil
+	sweepScripts(a.cfg.DataDir)
+	return outputlog.Open(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output, table.lastSegment())
 }

@@ -10,7 +10,7 @@ import (
 // request to its end, with the records for the file.
 func BenchmarkJournalBeginEnd(b *testing.B) {
 	sample := run(b)
-	written := func(book *journal) { book.committed(book.commit(false, false)) }
+	written := func(book *journal) { book.committed(book.commit(t0, true)) }
 	b.ReportAllocs()
 	for b.Loop() {
 		book := tableSince(limits(), t0)
@@ -19,7 +19,7 @@ func BenchmarkJournalBeginEnd(b *testing.B) {
 		request.Leaf.Job, request.Statement.Task = uuid.NewString(), uuid.NewString()
 		r.Request = &request
 		book.accept(&r, "", false, t0)
-		j := book.begin(t0)
+		j := beginNext(book, t0)
 		written(book)
 		book.end(j, code(0), t0)
 		written(book)

@@ -76,10 +76,16 @@ func (b *journal) settle(now moment) (note string) {
 	return note
 }
 
-// takeNames notes that a session holds these names, and no others.
-func (b *journal) takeNames(all []string, now moment) {
+// takeNames notes that a session holds these names, and no others. It returns those that
+// are new to an agent that held others before.
+func (b *journal) takeNames(all []string, now moment) (added []string) {
+	first := len(b.names.held) == 0
 	b.hold(all, now)
 	b.settle(now)
+	if first {
+		return nil
+	}
+	return b.newNames(now)
 }
 
 // horizon is from when on the journal knows what was issued: for all names since it was

@@ -179,10 +179,10 @@ func TestWhatAClockAheadHasLeft(t *testing.T) {
 	b.made.origin = up(-2 * time.Hour)
 	b.since = t0.Add(-time.Hour)
 	j, _ := b.accept(run(t), "", false, t0)
-	b.begin(t0)
+	beginNext(b, t0)
 	b.end(j, code(0), t0.Add(years))
 	next, _ := b.accept(run(t), "", false, t0)
-	b.begin(t0)
+	beginNext(b, t0)
 	b.end(next, code(0), t0.Add(time.Minute))
 	b.floor = t0.Add(years)
 

@@ -150,26 +150,29 @@ func (h *horizon) memos(made, held, floor bool) (records [][]byte) {
 	return records
 }
 
-// resume sorts what replay has found: what waits goes into the queue, and what
-// ran when the agent went down is returned, to be ended as interrupted. What
-// came from an inbox that was not drained waits on for its recall, unless the
-// agent has no inbox any more. Those that waited with a secret, which no file
-// has kept, are returned as well.
-func (b *journal) resume(inbox bool) (begun, withoutSecrets []*job) {
+// resume sorts what replay has found. What waits goes into the queue; what came from an
+// inbox that was not read to its end goes on waiting for that, unless the agent has no
+// inbox any more. Jobs that waited with a secret, which is in no file, are ended and
+// returned as refused. Jobs that ran are returned, to be ended.
+func (b *journal) resume(inbox bool, now time.Time) (ran, refused []*job) {
 	for _, j := range b.jobs {
 		switch {
 		case j.phase == waiting && j.run.SecretHash != nil:
-			withoutSecrets = append(withoutSecrets, j)
+			refused = append(refused, j)
 		case j.phase == waiting && j.inbox && inbox:
 			b.held = append(b.held, j)
 		case j.phase == waiting:
 			b.queue = append(b.queue, j)
 		case j.phase == running:
-			begun = append(begun, j)
+			ran = append(ran, j)
 		}
 	}
 	sortByAcceptance(b.queue)
 	sortByAcceptance(b.held)
-	sortByAcceptance(begun)
-	return begun, withoutSecrets
+	sortByAcceptance(ran)
+	b.running = len(ran)
+	for _, j := range refused {
+		b.close(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was restarted while it waited, and its secret values are kept in no file"}, now)
+	}
+	return ran, refused
 }

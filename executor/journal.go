@@ -148,18 +148,14 @@ func (b *journal) next() *job {
 	return b.queue[0]
 }
 
-// begin gives the next job to execute, or nil.
-func (b *journal) begin(now time.Time) *job {
-	j := b.next()
-	if j == nil {
-		return nil
-	}
+// begin takes the next job from the queue, to execute run. It starts once the journal has
+// it as begun: the next commit names it.
+func (b *journal) begin(j *job, run *wire.Run, now time.Time) {
 	b.unqueue(j)
-	j.phase, j.startedAt, j.signature = running, now, ""
+	j.phase, j.run, j.startedAt, j.signature = running, run, now, ""
 	b.running++
 	e := b.entry(j)
 	e.BegunAt, e.Run, e.Signature = now.UnixMilli(), nil, ""
-	return j
 }
 
 // revoke ends a waiting job that is no longer permitted.
@@ -182,6 +178,12 @@ func (b *journal) output(j *job, r outputlog.Ref) { j.kept = append(j.kept, r) }
 func (b *journal) end(j *job, e wire.Ended, now time.Time) {
 	b.running--
 	b.close(j, e, now)
+}
+
+// failBeforeStart ends a job that was to start and did not.
+func (b *journal) failBeforeStart(j *job, e wire.Ended, now time.Time) {
+	b.end(j, e, now)
+	j.result.StartedAt = 0
 }
 
 // close gives the job its one outcome.
@@ -264,14 +266,4 @@ func (b *journal) status(r *order, now time.Time) (j *job, state string) {
 	b.remember(j)
 	b.close(j, wire.Ended{Outcome: wire.Expired, Reason: "it did not arrive in time"}, now)
 	return j, ""
-}
-
-// drain refuses what waits: the agent is about to leave.
-func (b *journal) drain(now time.Time) []*job {
-	left := b.all()
-	b.queue, b.held = nil, nil
-	for _, j := range left {
-		b.close(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was stopped before it began"}, now)
-	}
-	return left
 }

@@ -25,6 +25,15 @@ func tableSince(o tableOptions, since time.Time) *journal {
 	return newJournal(o)
 }
 
+// beginNext begins the next job; nil where there is none.
+func beginNext(b *journal, now time.Time) *job {
+	j := b.next()
+	if j != nil {
+		b.begin(j, j.run, now)
+	}
+	return j
+}
+
 // run is a verified request, issued at t0 and valid for a minute.
 func run(t testing.TB) *order {
 	t.Helper()
@@ -76,7 +85,7 @@ func TestJobRunsOnce(t *testing.T) {
 	if again, known := b.accept(r, "", false, t0); !known || again != j {
 		t.Error("a repeated request was not recognized while it waits")
 	}
-	if next := b.begin(t0); next != j {
+	if next := beginNext(b, t0); next != j {
 		t.Fatal("it does not begin")
 	}
 	if again, known := b.accept(r, "", false, t0); !known || again != j {
@@ -86,7 +95,7 @@ func TestJobRunsOnce(t *testing.T) {
 	if again, known := b.accept(r, "", false, t0.Add(time.Hour)); !known || again != j {
 		t.Error("a repeated request was not recognized after its end")
 	}
-	if next := b.begin(t0); next != nil {
+	if next := beginNext(b, t0); next != nil {
 		t.Error("it began a second time")
 	}
 }
@@ -113,7 +122,7 @@ func TestQueueFull(t *testing.T) {
 		t.Error("the rejection does not name the request it refuses")
 	}
 	// Room or not: a rejected job stays rejected.
-	first := b.begin(t0)
+	first := beginNext(b, t0)
 	b.end(first, code(0), t0)
 	if again, known := b.accept(full, "", false, t0); !known || again.result.Outcome != wire.Rejected {
 		t.Error("a rejected job was taken when it came again")
@@ -157,7 +166,7 @@ func TestWaitingJobExpires(t *testing.T) {
 		t.Error("it expired at its last moment")
 	}
 	gone := b.expire(t0.Add(time.Minute + 1))
-	if len(gone) != 1 || gone[0] != j || b.begin(t0) != nil {
+	if len(gone) != 1 || gone[0] != j || beginNext(b, t0) != nil {
 		t.Fatalf("expired %v", gone)
 	}
 	wantOutcome(t, j, wire.Expired, "no worker")
@@ -200,13 +209,13 @@ func TestCancel(t *testing.T) {
 		t.Fatalf("cancel of a waiting job: %v %v", got, stop)
 	}
 	wantOutcome(t, j, wire.Canceled, "before it began")
-	if next := b.begin(t0); next != nil {
+	if next := beginNext(b, t0); next != nil {
 		t.Error("a canceled job began")
 	}
 
 	r = run(t)
 	j, _ = b.accept(r, "", false, t0)
-	b.begin(t0)
+	beginNext(b, t0)
 	if got, stop := b.cancel(about(t, wire.TypeCancel, r), t0); got != j || !stop || !j.canceling {
 		t.Errorf("cancel of a running job: %v %v", got, stop)
 	}
@@ -223,7 +232,7 @@ func TestForgottenJobCannotBeReplayed(t *testing.T) {
 	b := tableSince(limits(), t0)
 	r := run(t)
 	j, _ := b.accept(r, "", false, t0)
-	b.begin(t0)
+	beginNext(b, t0)
 	b.end(j, code(0), t0)
 	b.forget(t0.Add(2 * time.Hour))
 	if len(b.jobs) != 0 || len(b.tasks) != 0 {

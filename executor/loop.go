@@ -12,9 +12,6 @@ import (
 	"warren/internal/broker"
 )
 
-// flushTimeout is how long a stopping agent tries to deliver its last replies.
-const flushTimeout = 5 * time.Second
-
 // loop is the agent's one decision maker. It alone touches its fields. Each of its
 // parts owns its own state, and none of them blocks.
 type loop struct {
@@ -35,16 +32,16 @@ type loop struct {
 
 	fresh    *job          // accepted since begin was last called
 	named    map[*job]bool // jobs whose issuer the log has named
-	draining bool
+	shutdown shutdown
 }
 
-func newLoop(a *Agent, b *journal, o *outputlog.Log, file RecordFile) *loop {
+func newLoop(a *Agent, b *journal, o *outputlog.Log, file Journal) *loop {
 	now := a.cfg.Now()
 	l := &loop{cfg: a.cfg, log: a.cfg.Log, agent: a, out: a.publisher.In(), journal: b, named: map[*job]bool{}}
 	l.gate = gate{cfg: &l.cfg, log: l.log, limit: rate.NewLimiter(refusalRate, refusalBurst)}
 	l.presence = presence{cfg: &l.cfg, log: l.log, journal: b, names: a.names, touchAt: now.Add(touchInterval)}
 	l.facts = factsCache{cfg: &l.cfg, started: now}
-	l.saver = saver{file: file, shared: a.cfg.Records != nil, log: l.log}
+	l.saver = saver{file: file, log: l.log}
 	l.pool = pool{cancels: map[*job]context.CancelCauseFunc{}, leaving: make(chan struct{}), reports: a.reports}
 	l.output = outputKeeper{Log: o, log: l.log}
 	l.replies = newReplies(a.cfg.ID, o, a.verdicts)
@@ -58,7 +55,6 @@ func (l *loop) run(stop, work context.Context) error {
 	defer l.output.Close()
 	l.recover(l.cfg.Now())
 	l.facts.collect(l.cfg.Now())
-	var graceOver, leave <-chan time.Time
 	stopping := stop.Done()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -68,10 +64,7 @@ func (l *loop) run(stop, work context.Context) error {
 		if err := l.save(work, now); err != nil {
 			return err
 		}
-		if l.drained() && leave == nil {
-			leave = time.After(flushTimeout)
-		}
-		if l.drained() && l.saver.writing == nil && l.replies.idle() {
+		if l.stopped() {
 			return nil
 		}
 		timer.Reset(l.nextWake(now))
@@ -103,12 +96,6 @@ func (l *loop) run(stop, work context.Context) error {
 		case <-stopping:
 			stopping = nil
 			l.drain(l.cfg.Now())
-			graceOver = time.After(l.cfg.DrainGrace)
-		case <-graceOver:
-			l.pool.stop()
-		case <-leave:
-			l.log.Warn("leaving with results that were not delivered", "hint", "check_task asks for them once the agent is back")
-			return nil
 		case <-work.Done():
 			l.abandon()
 			return nil
@@ -116,8 +103,34 @@ func (l *loop) run(stop, work context.Context) error {
 	}
 }
 
-// drained reports whether a stopping agent has no command left.
-func (l *loop) drained() bool { return l.draining && l.journal.running == 0 }
+// drain stops taking work. Running commands get their grace time; what waits is in the
+// journal, and runs when the agent is back.
+func (l *loop) drain(now time.Time) {
+	l.shutdown.begin(time.Now().Add(l.cfg.DrainGrace))
+	l.presence.touch(now)
+	l.log.Info("stopping", "running", l.journal.running, "waiting", len(l.journal.queue))
+}
+
+// stopped moves a shutdown on, and reports whether it is complete. It uses the time that
+// has passed, whatever the host's clock shows.
+func (l *loop) stopped() bool {
+	before := l.shutdown.state
+	idle := l.saver.writing == nil && l.replies.idle()
+	l.shutdown.advance(time.Now(), l.journal.running, idle)
+	if l.shutdown.state == before {
+		return false
+	}
+	switch l.shutdown.state {
+	case killing:
+		l.pool.stop()
+	case stopped:
+		if !idle {
+			l.log.Warn("leaving with results that were not delivered", "hint", "check_task asks for them once the agent is back")
+		}
+		return true
+	}
+	return false
+}
 
 // publish is the next publication, with the acknowledgements that leave with it, and
 // where it goes; a nil channel where there is none.
@@ -149,10 +162,14 @@ func (l *loop) nextWake(now time.Time) time.Duration {
 	sooner(l.replies.wakeAt())
 	sooner(l.saver.wakeAt(l.journal))
 	sooner(l.owed.wakeAt())
-	if t := l.journal.nextExpiry(l.cfg.Limits.Tolerance); !l.draining && !t.IsZero() {
+	if t := l.journal.nextExpiry(l.cfg.Limits.Tolerance); l.shutdown.state == serving && !t.IsZero() {
 		sooner(t.Add(time.Millisecond)) // after it, not at it
 	}
-	return max(wake.Sub(now), 0)
+	sleep := wake.Sub(now)
+	if d := l.shutdown.deadline; !d.IsZero() {
+		sleep = min(sleep, time.Until(d))
+	}
+	return max(sleep, 0)
 }
 
 func (l *loop) tick(now time.Time) {
@@ -167,23 +184,23 @@ func (l *loop) tick(now time.Time) {
 // executed once the journal has them as begun.
 func (l *loop) begin(now time.Time) {
 	defer l.logWaiting()
-	if l.draining {
+	if l.shutdown.state != serving {
 		return
 	}
 	for _, j := range l.journal.expire(now) {
 		l.ended(j)
 	}
 	for j := l.journal.next(); j != nil; j = l.journal.next() {
+		run := j.run
 		if j != l.fresh { // which has just been authorized
-			run, refusal := l.gate.reauthorize(j, now)
-			if refusal != "" {
+			var refusal string
+			if run, refusal = l.gate.reauthorize(j, now); refusal != "" {
 				l.journal.revoke(j, refusal, now)
 				l.ended(j)
 				continue
 			}
-			j.run = run
 		}
-		l.journal.begin(now)
+		l.journal.begin(j, run, now)
 		l.replies.extendQuietPeriod(j, now, startAllowance)
 		l.replies.changed(j)
 	}
@@ -220,20 +237,6 @@ func (l *loop) ended(j *job) {
 	l.log.Info("ended", attrs...)
 	l.gate.decisions.Ended(decisionlog.Job{Task: j.task, ID: j.id, Host: j.host, Issuer: j.issuer}, &j.result, l.cfg.Now())
 	l.replies.changed(j)
-}
-
-// drain stops taking work: what runs gets its grace; what waits is refused
-// unless the journal keeps it.
-func (l *loop) drain(now time.Time) {
-	l.draining = true
-	l.presence.touch(now)
-	l.log.Info("stopping", "running", l.journal.running, "waiting", len(l.journal.queue))
-	if l.saver.file != nil {
-		return // what waits is in the journal, and will run when the agent is back
-	}
-	for _, j := range l.journal.drain(now) {
-		l.ended(j)
-	}
 }
 
 // abandon kills what runs: there is no agent left to report to.

@@ -37,9 +37,9 @@ type rig struct {
 	acks    atomic.Int32
 }
 
-func newRig(t *testing.T, edit func(*Config)) *rig { return newRigOn(t, nil, edit) }
+func newRig(t *testing.T, edit func(*Config)) *rig { return newRigOn(t, &disk{}, edit) }
 
-func newRigOn(t *testing.T, file RecordFile, edit func(*Config)) *rig {
+func newRigOn(t *testing.T, file Journal, edit func(*Config)) *rig {
 	kept, err := outputlog.Open("", 1<<20, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func newRigOn(t *testing.T, file RecordFile, edit func(*Config)) *rig {
 
 // newRigOver starts the loop with output that is kept, a journal's file, and the jobs of
 // a former life; nil is none.
-func newRigOver(t *testing.T, kept *outputlog.Log, file RecordFile, jobs *journal, edit func(*Config)) *rig {
+func newRigOver(t *testing.T, kept *outputlog.Log, file Journal, jobs *journal, edit func(*Config)) *rig {
 	r := &rig{
 		t: t, out: make(chan *broker.Publication), ended: make(chan error, 1),
 		started: make(chan process.Spec, 100), finish: make(chan process.Result),
@@ -506,14 +506,13 @@ func TestDrain(t *testing.T) {
 		<-r.started
 		begin := time.Now()
 		r.stop()
-		outcomes := map[string]wire.Outcome{}
-		for len(outcomes) < 2 {
+		for {
 			if e, ok := r.reply(broker.Routed).(*wire.Ended); ok {
-				outcomes[e.Job] = e.Outcome
+				if e.Job != j1 || e.Outcome != wire.Interrupted { // the other waits in the journal
+					t.Errorf("ended %+v", e)
+				}
+				break
 			}
-		}
-		if outcomes[j1] != wire.Interrupted || outcomes[j2] != wire.Rejected {
-			t.Errorf("outcomes %v", outcomes)
 		}
 		if err := <-r.ended; err != nil {
 			t.Error(err)
@@ -613,7 +612,7 @@ func TestRepliesAboutJobHaveIDUnderWhichItWasAccepted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := newRigOver(t, kept, &disk{}, tableFrom(t, before.commit(false, false).records), nil)
+		r := newRigOver(t, kept, &disk{}, tableFrom(t, before.commit(time.Now(), true).records), nil)
 		defer r.close()
 		for _, o := range []*order{runs, waits} {
 			r.deliverTo("web01", wire.TypeStatus, o.Leaf.Job, r.requestAbout(wire.TypeStatus, o.Statement.Task, o.Leaf.Job, r.request(wire.TypeRun, o.Statement.Task, o.Leaf.Job)), false)

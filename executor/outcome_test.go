@@ -144,16 +144,16 @@ func TestRecoveryCountsProcesses(t *testing.T) {
 		time.Sleep(time.Hour)
 		now := time.Now()
 		j, _ := before.accept(r.order(wire.TypeRun), "", false, now)
-		before.begin(now)
+		before.begin(j, j.run, now)
 		before.started(j, &process.Identity{PID: 7, Start: "x"}, now)
-		b := tableFrom(t, before.commit(false, false).records)
+		b := tableFrom(t, before.commit(now, true).records)
 		j = b.jobs[j.id]
 		kept, err := outputlog.Open("", 1<<20, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer kept.Close()
-		newLoop(r.agent, b, kept, nil).recover(now)
+		newLoop(r.agent, b, kept, &disk{}).recover(now)
 		if j.result.Outcome != wire.Interrupted || j.result.Killed != 2 || j.result.Left != 1 || j.result.StartedAt == 0 ||
 			j.result.Reason != "the agent or its machine went down while it ran; what was left of it has been killed; 1 process could not be ended and lives on: 812 (sleep) of root" {
 			t.Errorf("%+v", j.result)

@@ -26,10 +26,7 @@ type presence struct {
 func (p *presence) connected(c connection) {
 	now := p.cfg.Now()
 	p.names, p.over, p.touchAt = c.names, c.over, now.Add(touchInterval)
-	at := p.moment(now)
-	known := len(p.journal.names.held) > 0
-	p.journal.takeNames(c.names, at)
-	if names := p.journal.newNames(at); known && len(names) > 0 {
+	if names := p.journal.takeNames(c.names, p.moment(now)); len(names) > 0 {
 		p.log.Info("took names that are new to this agent, or that it did not hold for a while: older requests for them are not executed", "names", names)
 	}
 }
@@ -44,7 +41,7 @@ func (p *presence) disconnected() {
 func (p *presence) touch(now time.Time) {
 	p.touchAt = now.Add(touchInterval)
 	p.settle(now)
-	p.journal.touch(p.journal.clock)
+	p.journal.touch(p.moment(now))
 }
 
 // settle has the journal reckon by the clock as it is now.

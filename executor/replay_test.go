@@ -25,7 +25,7 @@ func replayed(t *testing.T, records [][]byte, since time.Time) *journal {
 func TestReplay(t *testing.T) {
 	var records [][]byte
 	save := func(b *journal) {
-		c := b.commit(false, false)
+		c := b.commit(t0, true)
 		records = append(records, c.records...)
 		b.committed(c)
 	}
@@ -37,14 +37,14 @@ func TestReplay(t *testing.T) {
 		jobs = append(jobs, j)
 		save(b)
 	}
-	b.begin(t0)
+	beginNext(b, t0)
 	save(b)
 	b.started(jobs[0], &process.Identity{PID: 7, Start: "x"}, time.Time{})
 	b.output(jobs[0], outputlog.Ref{Stream: wire.Stdout, Size: 3, Segment: 1})
 	b.end(jobs[0], code(4), t0)
 	save(b)
 	b.delivered(jobs[0], t0)
-	b.begin(t0) // the second runs on
+	beginNext(b, t0) // the second runs on
 	b.started(jobs[1], &process.Identity{PID: 8, Start: "y"}, time.Time{})
 	b.cancel(about(t, wire.TypeCancel, reqs[3]), t0)
 	tombstone, _ := b.cancel(about(t, wire.TypeCancel, run(t)), t0)
@@ -52,7 +52,7 @@ func TestReplay(t *testing.T) {
 
 	check := func(name string, again *journal) {
 		t.Helper()
-		begun, _ := again.resume(false)
+		begun, _ := again.resume(false, t0)
 		if len(begun) != 1 || begun[0].id != jobs[1].id || begun[0].process.PID != 8 {
 			t.Errorf("%s: it ran: %+v", name, begun)
 		}
@@ -94,7 +94,7 @@ func TestFloorOutlivesTheProcess(t *testing.T) {
 	b := tableSince(limits(), t0)
 	q := run(t)
 	j, _ := b.accept(q, "", false, t0)
-	b.begin(t0)
+	beginNext(b, t0)
 	b.end(j, code(0), t0)
 	b.forget(t0.Add(2 * time.Hour))
 	again := tableSince(limits(), t0)
@@ -110,26 +110,26 @@ func TestHeldJobsWaitForTheInboxToBeDrained(t *testing.T) {
 	b := tableSince(limits(), t0)
 	q := run(t)
 	j, _ := b.accept(q, "", true, t0)
-	if next := b.begin(t0); next != nil {
+	if next := beginNext(b, t0); next != nil {
 		t.Fatal("a held job began")
 	}
 	again := tableSince(limits(), t0)
 	if err := again.replay(j.record.unsaved.encode()); err != nil {
 		t.Fatal(err)
 	}
-	if again.resume(true); len(again.held) != 1 {
+	if again.resume(true, t0); len(again.held) != 1 {
 		t.Error("it is no longer held after a restart in the middle")
 	}
 	if got, stop := b.cancel(about(t, wire.TypeCancel, q), t0); got != j || stop {
 		t.Errorf("cancel: %v %v", got, stop)
 	}
 	b.unhold()
-	if next := b.begin(t0); next != nil {
+	if next := beginNext(b, t0); next != nil {
 		t.Error("a recalled job began")
 	}
 	j, _ = b.accept(run(t), "", true, t0)
 	b.unhold()
-	if next := b.begin(t0); next != j {
+	if next := beginNext(b, t0); next != j {
 		t.Error("it does not begin once the inbox is drained")
 	}
 }
@@ -161,7 +161,7 @@ func TestSecretDoesNotOutliveTheProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	begun, withoutSecrets := again.resume(false)
+	begun, withoutSecrets := again.resume(false, t0)
 	if len(begun) != 0 || len(withoutSecrets) != 1 || len(again.queue) != 0 {
 		t.Errorf("%v, %v, %v", begun, withoutSecrets, again.queue)
 	}
@@ -215,7 +215,7 @@ func TestSignatureAndAgentOutliveTheProcess(t *testing.T) {
 		if err := again.replay(record.encode()); err != nil {
 			t.Fatal(err)
 		}
-		again.resume(false)
+		again.resume(false, t0)
 		j := again.next()
 		if j == nil || j.signature != "c2ln" || j.agent != "web01" {
 			t.Fatalf("%s: %+v", name, j)

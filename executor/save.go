@@ -19,41 +19,39 @@ const (
 	// operator unasked.
 	resendTTL = 24 * time.Hour
 
-	// compactSize is the size of the journal's file above which it is rewritten when
-	// most of it is no longer needed.
+	// compactSize is the size of the journal above which it is rewritten when most of it
+	// is no longer needed.
 	compactSize = 4 << 20
 
 	// saveRetryDelay is the pause after a write that has failed, as on a full disk.
 	saveRetryDelay = time.Second
 )
 
-// A RecordFile is the journal's file: internal/agent/journal's Log.
-type RecordFile interface {
+// A Journal keeps records on the disk. *journal.Log of internal/agent/journal is one.
+type Journal interface {
 	Append(ctx context.Context, records [][]byte, mode journalfile.Mode) (<-chan journalfile.Answer, error)
 	Rewrite(ctx context.Context, records iter.Seq[[]byte]) (<-chan journalfile.Answer, error)
 }
 
-// A saver writes what the journal has collected, one commit at a time: what comes up
-// while one is written goes into the next, so jobs that come together share a sync.
+// A saver writes what the job table wants in the journal, one commit at a time: what comes
+// up while one is written goes into the next, so jobs that come together share a sync.
 type saver struct {
-	file    RecordFile // nil: the journal lives in memory
-	shared  bool       // the file is never read again, nor rewritten
+	file    Journal
 	log     *slog.Logger
 	writing *write     // nil: none
-	acks    []delivery // decided, to be acknowledged once the journal is written
+	acks    []delivery // handled, to be acknowledged once the journal is written
 
-	failed  bool      // the last write did
-	err     error     // why
+	err     error     // of the last write
 	retryAt time.Time // no write before
 
-	size      int64 // of the file
-	rewritten int64 // size of the file after it was last rewritten
+	size      int64 // of the journal
+	rewritten int64 // its size after it was last rewritten
 }
 
 // A write is under way.
 type write struct {
-	commit *commit    // nil: the whole file is rewritten
-	acks   []delivery // to be acknowledged
+	commit *commit    // nil: the whole journal is rewritten
+	acks   []delivery // to be acknowledged once it is done
 	answer <-chan journalfile.Answer
 }
 
@@ -65,42 +63,30 @@ func (s *saver) answered() <-chan journalfile.Answer {
 	return s.writing.answer
 }
 
-// memosDue says which records about the journal itself are to be written. The hold on
-// the names is not worth the room that is reserved on a full disk.
-func (s *saver) memosDue(b *journal) (made, held bool) {
-	if s.file == nil || s.shared {
-		return false, false // never read again
-	}
-	return b.madeDirty, b.heldDirty && (!s.failed || len(b.unsaved) == 0 && !b.madeDirty)
-}
+// ready reports whether a write may begin.
+func (s *saver) ready(now time.Time) bool { return s.writing == nil && !now.Before(s.retryAt) }
 
-// wakeAt is when something that could wait must be written; zero for never.
+// wakeAt is when a write that could wait until then may begin; zero for never.
 func (s *saver) wakeAt(b *journal) time.Time {
-	if s.writing != nil || len(b.unsaved) == 0 {
+	next, any := b.nextCommit()
+	if s.writing != nil || !any {
 		return time.Time{}
 	}
-	return later(s.retryAt, b.saveBy)
+	return later(s.retryAt, next)
 }
 
-// start begins to write a commit.
-func (s *saver) start(work context.Context, c *commit) error {
-	s.writing = &write{commit: c, acks: s.acks}
-	s.acks = nil
-	if s.file == nil {
-		answer := make(chan journalfile.Answer, 1)
-		answer <- journalfile.Answer{}
-		s.writing.answer = answer
-		return nil
-	}
+// append begins to write a commit.
+func (s *saver) append(ctx context.Context, c *commit) (err error) {
 	var mode journalfile.Mode
 	if c.sync {
-		mode = journalfile.Sync
+		mode |= journalfile.Sync
 	}
-	if s.failed && len(c.begun) == 0 && (len(c.jobs) > 0 || c.made) {
-		mode |= journalfile.Reserved // refusals and ends; nothing begins from the reserve
+	if c.reserved {
+		mode |= journalfile.Reserved
 	}
-	var err error
-	s.writing.answer, err = s.file.Append(work, c.records, mode)
+	s.writing = &write{commit: c, acks: s.acks}
+	s.acks = nil
+	s.writing.answer, err = s.file.Append(ctx, c.records, mode)
 	return err
 }
 
@@ -109,26 +95,26 @@ func (s *saver) done(answer journalfile.Answer, now time.Time) *write {
 	w := s.writing
 	s.writing = nil
 	if answer.Err != nil {
-		if s.failed {
-			s.retryAt = now.Add(saveRetryDelay) // the reserve did not help
+		if s.err != nil {
+			s.retryAt = now.Add(saveRetryDelay) // the reserved room did not help
 		}
-		s.failed, s.err = true, answer.Err
+		s.err = answer.Err
 		s.acks = append(w.acks, s.acks...)
 		return w
 	}
-	s.failed, s.err, s.size = false, nil, answer.Size
+	s.err, s.size = nil, answer.Size
 	if w.commit == nil {
 		s.rewritten = answer.Size
 	}
 	return w
 }
 
-// compact rewrites the file where it has grown and most of it is history.
-func (s *saver) compact(work context.Context, b *journal) bool {
-	if s.file == nil || s.shared || s.writing != nil || s.size < max(compactSize, 2*s.rewritten) {
+// compact begins to rewrite the journal where it has grown and most of it is history.
+func (s *saver) compact(ctx context.Context, b *journal) bool {
+	if s.writing != nil || s.size < max(compactSize, 2*s.rewritten) {
 		return false
 	}
-	answer, err := s.file.Rewrite(work, slices.Values(b.records()))
+	answer, err := s.file.Rewrite(ctx, slices.Values(b.snapshot()))
 	if err != nil {
 		return false // the loop's context has ended
 	}
@@ -136,29 +122,22 @@ func (s *saver) compact(work context.Context, b *journal) bool {
 	return true
 }
 
-// save starts to write what must be written now.
+// save begins to write what must be written now. Where that is nothing, requests that
+// were handled are acknowledged.
 func (l *loop) save(work context.Context, now time.Time) error {
 	s := &l.saver
-	if s.writing != nil || now.Before(s.retryAt) {
+	if !s.ready(now) {
 		return nil
 	}
-	made, held := s.memosDue(l.journal)
-	due := l.journal.due(now) || l.draining && len(l.journal.unsaved) > 0
-	if !due && !made && !held {
-		l.owed.add(s.acks, now)
-		s.acks = nil
-		return nil
+	if c := l.journal.commit(now, l.shutdown.state != serving); c != nil {
+		return s.append(work, c)
 	}
-	if err := s.start(work, l.journal.commit(made, held)); err != nil {
-		return err
-	}
-	if s.file == nil {
-		l.saved(work, <-s.writing.answer)
-	}
+	l.owed.add(s.acks, now)
+	s.acks = nil
 	return nil
 }
 
-// saved is what follows from a write: executions, acknowledgements, replies.
+// saved does what had to wait for a write: executions, acknowledgements, replies.
 func (l *loop) saved(work context.Context, answer journalfile.Answer) {
 	now := l.cfg.Now()
 	w := l.saver.done(answer, now)
@@ -171,11 +150,11 @@ func (l *loop) saved(work context.Context, answer journalfile.Answer) {
 		return
 	}
 	l.journal.committed(c)
-	for _, j := range c.begun {
+	for _, j := range c.start {
 		switch {
 		case j.canceling:
 			l.failBeforeStart(j, wire.Ended{Outcome: wire.Canceled, Reason: "canceled before it began"}, now)
-		case l.draining:
+		case l.shutdown.state != serving:
 			l.failBeforeStart(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was stopped before it began"}, now)
 		default:
 			l.execute(work, j)
@@ -192,35 +171,31 @@ func (l *loop) saved(work context.Context, answer journalfile.Answer) {
 	}
 }
 
-// onWriteError takes back a commit that could not be written: what was to begin is
-// refused, and all of it is tried again. Until it is written nothing is answered or
-// acknowledged, so the agent never says what it may forget.
+// onWriteError takes back a commit that could not be written. Until it is written nothing
+// is answered or acknowledged, so the agent never says what it may forget.
 func (l *loop) onWriteError(c *commit, err error, now time.Time) {
 	l.log.Error("cannot write the journal; trying again", "records", len(c.jobs), "error", err, "hint", hint.First(err))
-	for _, j := range c.begun {
-		l.failBeforeStart(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent cannot write its journal: " + diskText(err)}, now)
+	l.journal.rollback(c, "the agent cannot write its journal: "+diskText(err), now)
+	for _, j := range c.start {
+		l.ended(j)
 	}
-	l.journal.rollback(c)
 }
 
-// failBeforeStart ends a job that was to begin and did not.
+// failBeforeStart ends a job that was to start and did not.
 func (l *loop) failBeforeStart(j *job, e wire.Ended, now time.Time) {
-	l.journal.end(j, e, now)
-	j.result.StartedAt = 0
+	l.journal.failBeforeStart(j, e, now)
 	l.ended(j)
 }
 
-// recover takes up what the journal's file says of a former life: what ran is
-// interrupted, what waits will run, what was not delivered is.
+// recover resumes the jobs of a former life: what ran is interrupted, what waits will
+// run, and results that were not delivered are sent.
 func (l *loop) recover(now time.Time) {
-	begun, withoutSecrets := l.journal.resume(l.cfg.Inbox)
-	for _, j := range withoutSecrets {
-		l.journal.close(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was restarted while it waited, and its secret values are kept in no file"}, now)
+	ran, refused := l.journal.resume(l.cfg.Inbox, now)
+	for _, j := range refused {
 		l.ended(j)
 	}
-	ends := l.cfg.killSurvivors(begun)
-	for i, j := range begun {
-		l.journal.running++
+	ends := l.cfg.killSurvivors(ran)
+	for i, j := range ran {
 		l.journal.end(j, ends[i], now)
 		l.ended(j)
 	}
@@ -231,12 +206,12 @@ func (l *loop) recover(now time.Time) {
 	}
 }
 
-// killSurvivors ends what is left of the commands that ran when the agent went
-// down, all at the same time, and returns how each job has ended.
-func (c *Config) killSurvivors(begun []*job) []wire.Ended {
-	ended := make([]wire.Ended, len(begun))
+// killSurvivors ends what is left of the commands that ran when the agent went down, all
+// at the same time, and returns how each job has ended.
+func (c *Config) killSurvivors(ran []*job) []wire.Ended {
+	ended := make([]wire.Ended, len(ran))
 	var all sync.WaitGroup
-	for i, j := range begun {
+	for i, j := range ran {
 		var id process.Identity
 		if j.process != nil {
 			id = *j.process

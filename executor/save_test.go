@@ -17,7 +17,7 @@ import (
 	"warren/internal/wire"
 )
 
-// disk is a RecordFile that the test makes slow, full or torn.
+// disk is a Journal that the test makes slow, full or torn.
 type disk struct {
 	mu      sync.Mutex
 	records [][]byte
@@ -365,7 +365,7 @@ func TestWhatWaitsOutlivesAStop(t *testing.T) {
 			t.Error(err)
 		}
 		again := tableFrom(t, d.written())
-		if again.resume(false); len(again.queue) != 1 || again.queue[0].id != j2 {
+		if again.resume(false, time.Now()); len(again.queue) != 1 || again.queue[0].id != j2 {
 			t.Errorf("after the restart there waits %v", again.queue)
 		}
 	})

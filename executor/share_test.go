@@ -39,7 +39,7 @@ func TestWhatLastsHoldsNothingUp(t *testing.T) {
 			b := tableSince(limits(), t0)
 			far(b)
 			j, _ := b.accept(run(t), "", false, t0)
-			b.begin(t0)
+			beginNext(b, t0)
 			b.end(j, code(0), t0)
 			b.forget(t0.Add(2 * time.Hour))
 			if b.jobs[j.id] != nil || len(b.jobs) != 1 {
@@ -111,10 +111,10 @@ func TestOneIssuerCannotFillTheQueue(t *testing.T) {
 	l := limits()
 	l.Workers, l.Queue = 1, 8
 	b := tableSince(l, t0)
-	b.begin(t0)
+	beginNext(b, t0)
 	for range 20 {
 		b.accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0)
-		b.begin(t0)
+		beginNext(b, t0)
 	}
 	if len(b.queue) != 6 {
 		t.Errorf("%d of mallory's wait, want 6 of 8", len(b.queue))

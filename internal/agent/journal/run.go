@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"fmt"
-	"runtime"
 )
 
 const (
@@ -95,13 +94,8 @@ func (a *actor) take(r *request) {
 	}
 }
 
-// next is the next request, if one waits. Before a small group is written, goroutines
-// that can run are let run, since what they have for the log then shares its sync; where
-// none can, that takes no time.
+// next is the next request, if one waits.
 func (a *actor) next() *request {
-	if len(a.inbox) == 0 && len(a.group) < inboxSize {
-		runtime.Gosched()
-	}
 	select {
 	case r := <-a.inbox:
 		return r
