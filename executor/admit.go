@@ -176,16 +176,15 @@ func (l *loop) accept(v *trust.Verdict, r *order, held bool, now time.Time) {
 	if v.Refusal == "" {
 		v.Refusal = unsupportedReason(v.Run)
 	}
-	j, known := l.journal.accept(r, v.Refusal, held, now)
-	if st := r.Statement; j == nil && l.journal.doubts(r, time.UnixMilli(st.IssuedAt), time.UnixMilli(st.NotAfter)) != certain {
-		l.forgotten(r.Request, st.IssuedAt, now)
+	j, result := l.journal.accept(r, v.Refusal, held, now)
+	switch result {
+	case mayHaveRun:
+		l.forgotten(r.Request, r.Statement.IssuedAt, now)
 		return
-	}
-	if j == nil {
-		l.log.Warn("no room to remember another job; not answered", "job", r.Leaf.Job, "remembered", len(l.journal.jobs))
+	case noRoom: // the operator sends it again
+		l.log.Warn("no room to remember another job; not answered", "job", r.Leaf.Job, "remembered", l.journal.size())
 		return
-	}
-	if !known {
+	case added:
 		l.fresh = j
 		l.gate.decisions.Verdict(v, now)
 		if v.Refusal != "" {
@@ -196,7 +195,7 @@ func (l *loop) accept(v *trust.Verdict, r *order, held bool, now time.Time) {
 		}
 	}
 	l.replies.subscribe(j, r.Statement.ReplyTo)
-	if !known && j.phase == ended {
+	if result == added && j.phase == ended {
 		l.ended(j)
 	}
 }

@@ -24,7 +24,7 @@ type entry struct {
 	Digest    []byte `json:"digest,omitempty"`
 	Issuer    string `json:"issuer,omitzero"` // who signed: a key's fingerprint, or an authority's and a principal
 	AnyJob    bool   `json:"any_job,omitzero"`
-	Hearsay   bool   `json:"hearsay,omitzero"`   // with each entry of such a job, and its issuer too
+	Hearsay   bool   `json:"placeholder,omitzero"`   // with each entry of such a job, and its issuer too
 	Uncertain bool   `json:"uncertain,omitzero"` // canceled before it came; it may have run on another host
 	ReplyTo   string `json:"reply_to,omitzero"`
 	Agent     string `json:"agent,omitzero"` // the id under which it was accepted
@@ -32,12 +32,12 @@ type entry struct {
 	AcceptedAt int64             `json:"accepted_at,omitzero"`
 	Run        *wire.Run         `json:"run,omitzero"`
 	Signature  string            `json:"signature,omitzero"` // with Run: by which it is judged again
-	Held       bool              `json:"held,omitzero"`      // not before the inbox is drained
+	Held       bool              `json:"wait_for_inbox,omitzero"`      // not before the inbox is drained
 	BegunAt    int64             `json:"begun_at,omitzero"`
 	Process    *process.Identity `json:"process,omitzero"` // the command's leader
 	Ended      *wire.Ended       `json:"ended,omitzero"`
 	Kept       []outputlog.Ref   `json:"kept,omitempty"` // with Ended: where its output is
-	Told       bool              `json:"told,omitzero"`  // an operator has the result
+	Told       bool              `json:"delivered,omitzero"`  // an operator has the result
 
 	// Floor, in an entry of no job: unknown jobs whose not-after is not later
 	// are refused, since they may be ones that were forgotten.
@@ -45,7 +45,7 @@ type entry struct {
 
 	// Made and Names, each in an entry of no job: when the journal was made, and the
 	// names that the agent answers to.
-	Made  *madeEntry  `json:"made,omitzero"`
+	Made  *madeEntry  `json:"created,omitzero"`
 	Names *namesEntry `json:"names,omitzero"`
 }
 

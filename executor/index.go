@@ -1,6 +1,8 @@
 package executor
 
 import (
+	"iter"
+	"maps"
 	"time"
 
 	"warren/internal/wire"
@@ -43,6 +45,15 @@ func (x *index) foreign(o *order) bool {
 	}
 	return !o.anyJob
 }
+
+// job returns the job of an id; nil where none is remembered.
+func (x *index) job(id string) *job { return x.jobs[id] }
+
+// all returns all jobs, in no order.
+func (x *index) all() iter.Seq[*job] { return maps.Values(x.jobs) }
+
+// size is how many jobs are remembered.
+func (x *index) size() int { return len(x.jobs) }
 
 func (x *index) remember(j *job) {
 	x.jobs[j.key()] = j

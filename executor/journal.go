@@ -55,19 +55,26 @@ func newJournal(o tableOptions) *journal {
 	return &journal{limits: o, index: newIndex(o), horizon: horizon{agent: o.Agent, tolerance: o.Tolerance, maxValidity: o.MaxValidity, since: o.Since}}
 }
 
-// accept takes a verified run. The job it returns is new and waits, or has
-// ended at once with a refusal, or was known before (known). A refusal that is
-// not empty is the policy's. It is nil where the job is forgotten, and where not
-// even a refusal can be remembered: then nothing is answered, and the operator
-// sends again. A held job does not begin before unhold.
-func (b *journal) accept(r *order, refusal string, held bool, now time.Time) (j *job, known bool) {
+// An acceptance is what accept has done with a run.
+type acceptance int
+
+const (
+	added        acceptance = iota // the job is new: it waits, or it ended at once with a refusal
+	alreadyKnown                   // the job was known
+	mayHaveRun                     // nil: it is not known, and may have run all the same
+	noRoom                         // nil: not even a refusal can be remembered
+)
+
+// accept takes a verified run. A refusal that is not empty is the policy's. A held job does
+// not begin before unhold.
+func (b *journal) accept(r *order, refusal string, held bool, now time.Time) (*job, acceptance) {
 	if j := b.known(r); j != nil && j.uncertain && r.doubted() {
-		return nil, false
+		return nil, mayHaveRun
 	} else if j != nil {
 		j.uncertain = false // it has waited in the inbox, so that no other host has run it
-		return j, true
+		return j, alreadyKnown
 	}
-	j = &job{
+	j := &job{
 		id: r.Leaf.Job, task: r.Statement.Task, host: r.Leaf.Host,
 		issuedAt: time.UnixMilli(r.Statement.IssuedAt), notAfter: time.UnixMilli(r.Statement.NotAfter),
 		run: r.run, secret: r.Secret, signature: r.Signature, agent: b.agent, digest: r.Digest, issuer: r.issuer,
@@ -75,22 +82,22 @@ func (b *journal) accept(r *order, refusal string, held bool, now time.Time) (j 
 	}
 	if b.doubts(r, j.issuedAt, j.notAfter) != certain {
 		b.deny(r.Leaf.Host, j.issuedAt)
-		return nil, false
+		return nil, mayHaveRun
 	}
 	if !b.hasRoom(r, now) {
-		return nil, false
+		return nil, noRoom
 	}
 	if outcome, reason := b.refuse(j, refusal, now); outcome != "" {
 		b.remember(j)
 		b.close(j, wire.Ended{Outcome: outcome, Reason: reason}, now)
-		return j, false
+		return j, added
 	}
 	b.remember(j)
 	e := b.entry(j)
 	e.Run, e.Signature, e.Held = j.run, j.signature, held
 	j.inbox = held
 	b.add(j, held)
-	return j, false
+	return j, added
 }
 
 func (b *journal) refuse(j *job, refusal string, now time.Time) (wire.Outcome, string) {
@@ -129,7 +136,7 @@ func (b *journal) forget(now time.Time) { b.floor = later(b.floor, b.index.forge
 
 // expire ends the waiting jobs whose time is up.
 func (b *journal) expire(now time.Time) (expired []*job) {
-	for _, j := range b.all() {
+	for _, j := range b.allWaiting() {
 		if now.After(j.beginBy(b.limits.Tolerance)) {
 			b.unqueue(j)
 			b.close(j, wire.Ended{Outcome: wire.Expired, Reason: "no worker was free in time"}, now)

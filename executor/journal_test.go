@@ -78,21 +78,21 @@ func wantOutcome(t *testing.T, j *job, o wire.Outcome, reason string) {
 func TestJobRunsOnce(t *testing.T) {
 	b := tableSince(limits(), t0)
 	r := run(t)
-	j, known := b.accept(r, "", false, t0)
-	if known || j.phase != waiting {
-		t.Fatalf("first time: known %v, phase %v", known, j.phase)
+	j, result := b.accept(r, "", false, t0)
+	if result != added || j.phase != waiting {
+		t.Fatalf("first time: %v, phase %v", result, j.phase)
 	}
-	if again, known := b.accept(r, "", false, t0); !known || again != j {
+	if again, result := b.accept(r, "", false, t0); result != alreadyKnown || again != j {
 		t.Error("a repeated request was not recognized while it waits")
 	}
 	if next := beginNext(b, t0); next != j {
 		t.Fatal("it does not begin")
 	}
-	if again, known := b.accept(r, "", false, t0); !known || again != j {
+	if again, result := b.accept(r, "", false, t0); result != alreadyKnown || again != j {
 		t.Error("a repeated request was not recognized while it runs")
 	}
 	b.end(j, code(0), t0)
-	if again, known := b.accept(r, "", false, t0.Add(time.Hour)); !known || again != j {
+	if again, result := b.accept(r, "", false, t0.Add(time.Hour)); result != alreadyKnown || again != j {
 		t.Error("a repeated request was not recognized after its end")
 	}
 	if next := beginNext(b, t0); next != nil {
@@ -124,7 +124,7 @@ func TestQueueFull(t *testing.T) {
 	// Room or not: a rejected job stays rejected.
 	first := beginNext(b, t0)
 	b.end(first, code(0), t0)
-	if again, known := b.accept(full, "", false, t0); !known || again.result.Outcome != wire.Rejected {
+	if again, result := b.accept(full, "", false, t0); result != alreadyKnown || again.result.Outcome != wire.Rejected {
 		t.Error("a rejected job was taken when it came again")
 	}
 }
@@ -196,7 +196,7 @@ func TestStatusOfAnUnknownJob(t *testing.T) {
 	}
 	j, _ := b.status(about(t, wire.TypeStatus, r), t0.Add(time.Minute+time.Millisecond))
 	wantOutcome(t, j, wire.Expired, "did not arrive")
-	if again, known := b.accept(r, "", false, t0.Add(time.Minute+time.Millisecond)); !known || again.result.Outcome != wire.Expired {
+	if again, result := b.accept(r, "", false, t0.Add(time.Minute+time.Millisecond)); result != alreadyKnown || again.result.Outcome != wire.Expired {
 		t.Error("a job that was called expired was taken when it came after all")
 	}
 }
@@ -223,7 +223,7 @@ func TestCancel(t *testing.T) {
 	r = run(t) // a cancel that overtakes its run
 	j, _ = b.cancel(about(t, wire.TypeCancel, r), t0)
 	wantOutcome(t, j, wire.Canceled, "before it arrived")
-	if again, known := b.accept(r, "", false, t0); !known || again.result.Outcome != wire.Canceled {
+	if again, result := b.accept(r, "", false, t0); result != alreadyKnown || again.result.Outcome != wire.Canceled {
 		t.Error("a job ran after its cancel")
 	}
 }

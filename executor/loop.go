@@ -108,7 +108,7 @@ func (l *loop) run(stop, work context.Context) error {
 func (l *loop) drain(now time.Time) {
 	l.shutdown.begin(time.Now().Add(l.cfg.DrainGrace))
 	l.presence.touch(now)
-	l.log.Info("stopping", "running", l.journal.running, "waiting", len(l.journal.queue))
+	l.log.Info("stopping", "running", l.journal.running, "waiting", l.journal.queued())
 }
 
 // stopped moves a shutdown on, and reports whether it is complete. It uses the time that

@@ -617,13 +617,10 @@ func TestRepliesAboutJobHaveIDUnderWhichItWasAccepted(t *testing.T) {
 		for _, o := range []*order{runs, waits} {
 			r.deliverTo("web01", wire.TypeStatus, o.Leaf.Job, r.requestAbout(wire.TypeStatus, o.Statement.Task, o.Leaf.Job, r.request(wire.TypeRun, o.Statement.Task, o.Leaf.Job)), false)
 		}
-		synctest.Wait()
-		r.finish <- exited(0)
-		kinds := map[string]bool{}
-		for !kinds["*wire.Ended"] {
-			v := r.reply(broker.Routed)
-			kinds[fmt.Sprintf("%T", v)] = true
+		kinds, finished := map[string]bool{}, false
+		for done := 0; done < 2; {
 			var agent string
+			v := r.reply(broker.Routed)
 			switch v := v.(type) {
 			case *wire.Accepted:
 				agent = v.Agent
@@ -632,20 +629,22 @@ func TestRepliesAboutJobHaveIDUnderWhichItWasAccepted(t *testing.T) {
 			case *wire.State:
 				agent = v.Agent
 			case *wire.Ended:
-				agent = v.Agent
+				agent, done = v.Agent, done+1
 			}
 			if agent != "web02" {
 				t.Errorf("%T of %q", v, agent)
 			}
+			kind := fmt.Sprintf("%T", v)
+			if kinds[kind] = true; len(kinds) == 3 && !finished {
+				finished = true
+				go func() {
+					r.finish <- exited(0)
+					r.finish <- exited(0)
+				}()
+			}
 		}
 		if len(kinds) != 4 {
 			t.Errorf("replies: %v", kinds)
-		}
-		r.finish <- exited(0)
-		for {
-			if _, ok := r.reply(broker.Routed).(*wire.Ended); ok {
-				return
-			}
 		}
 	})
 }

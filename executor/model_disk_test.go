@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"sync"
@@ -45,10 +46,8 @@ func (p *platter) open() (f *lifeFile, records [][]byte, created time.Time, isNe
 // hold writes down that an agent has answered to a name since the journal was made,
 // up to now.
 func (p *platter) hold(name string, now time.Time) {
-	b := newJournal(tableOptions{})
-	b.takeNames([]string{name}, moment{at: p.created})
-	b.names.held[name].fresh, b.names.until = false, moment{at: now.Round(0)}
-	p.records = append(p.records, b.memos(false, true, false)...)
+	p.records = append(p.records, fmt.Appendf(nil, `{"names":{"held":{%q:{"at":%d}},"until":{"at":%d}}}`,
+		name, p.created.UnixMilli(), now.UnixMilli()))
 	p.synced = len(p.records)
 }
 
@@ -85,11 +84,11 @@ func (p *platter) fill(n int, d time.Duration) {
 }
 
 // knows reports whether the file has a record of a job of which something is true.
-func (p *platter) knows(job string, is func(*entry) bool) bool {
+func (p *platter) knows(job string, is func(*journalRecord) bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.ContainsFunc(p.records, func(r []byte) bool {
-		var e entry
+		var e journalRecord
 		return json.Unmarshal(r, &e) == nil && e.Job == job && is(&e)
 	})
 }
@@ -97,7 +96,7 @@ func (p *platter) knows(job string, is func(*entry) bool) bool {
 // note remembers which jobs were ever recorded as begun. Its caller has the lock.
 func (p *platter) note(records [][]byte) {
 	for _, r := range records {
-		var e entry
+		var e journalRecord
 		if json.Unmarshal(r, &e) == nil && e.BegunAt != 0 {
 			p.begun[e.Job] = true
 		}

@@ -435,7 +435,7 @@ func (a modelAcker) Ack(uint64, bool) error {
 	if a.l.dead || a.q.session.ctx.Err() != nil {
 		return errors.New("the session is over")
 	}
-	if a.typ == wire.TypeRun && !a.m.disk.knows(a.job, func(*entry) bool { return true }) {
+	if a.typ == wire.TypeRun && !a.m.disk.knows(a.job, func(*journalRecord) bool { return true }) {
 		w.unwritten = append(w.unwritten, a) // unless its agent says that it is forgotten
 	}
 	before := len(a.m.inbox)
@@ -459,7 +459,7 @@ func (m *machine) wrote(p *broker.Publication) {
 	}
 	if e, ok := v.(*wire.Ended); ok && e.Outcome == wire.Rejected && (m.wild || strings.HasPrefix(e.Reason, "its time was up")) {
 		return // of a question that came late, or by a clock that differs too much; the journal knows nothing of it
-	} else if ok && !m.disk.knows(e.Job, func(r *entry) bool { return r.Ended != nil && r.Ended.Outcome == e.Outcome }) {
+	} else if ok && !m.disk.knows(e.Job, func(r *journalRecord) bool { return r.Ended != nil && r.Ended.Outcome == e.Outcome }) {
 		m.world.failf("said %s (%s) before it was in the journal: %s", e.Outcome, e.Reason, e.Job)
 	}
 }

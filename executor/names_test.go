@@ -172,8 +172,8 @@ func TestCancelBeforeTheInboxIsRead(t *testing.T) {
 		}
 		waited := *r
 		waited.inbox = true
-		j, known := b.accept(&waited, "", true, t0.Add(4*time.Second))
-		if !known {
+		j, result := b.accept(&waited, "", true, t0.Add(4*time.Second))
+		if result != alreadyKnown {
 			t.Fatalf("%s: %+v", name, j)
 		}
 		wantOutcome(t, j, wire.Canceled, "before it arrived")

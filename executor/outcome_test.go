@@ -125,7 +125,7 @@ func TestResultCountsProcessesAlsoAfterARestart(t *testing.T) {
 		if specs[0].Mark != mark(job) || specs[0].KillLeftovers {
 			t.Errorf("ran %+v", specs[0])
 		}
-		if again := tableFrom(t, d.written()).jobs[job]; again.result.Killed != 2 || again.result.Left != 1 || again.result.Reason != e.Reason {
+		if again := tableFrom(t, d.written()).job(job); again.result.Killed != 2 || again.result.Left != 1 || again.result.Reason != e.Reason {
 			t.Errorf("after a restart %+v", again.result)
 		}
 	})
@@ -147,7 +147,7 @@ func TestRecoveryCountsProcesses(t *testing.T) {
 		before.begin(j, j.run, now)
 		before.started(j, &process.Identity{PID: 7, Start: "x"}, now)
 		b := tableFrom(t, before.commit(now, true).records)
-		j = b.jobs[j.id]
+		j = b.job(j.id)
 		kept, err := outputlog.Open("", 1<<20, 0)
 		if err != nil {
 			t.Fatal(err)

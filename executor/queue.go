@@ -19,7 +19,10 @@ func (q *waitQueue) add(j *job, held bool) {
 	}
 }
 
-func (q *waitQueue) all() []*job { return slices.Concat(q.queue, q.held) }
+func (q *waitQueue) allWaiting() []*job { return slices.Concat(q.queue, q.held) }
+
+// queued is how many jobs wait for a worker alone.
+func (q *waitQueue) queued() int { return len(q.queue) }
 
 func (q *waitQueue) waiting() int { return len(q.queue) + len(q.held) }
 

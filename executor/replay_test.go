@@ -66,7 +66,7 @@ func TestReplay(t *testing.T) {
 		wantOutcome(t, again.jobs[jobs[3].id], wire.Canceled, "")
 		wantOutcome(t, again.jobs[tombstone.key()], wire.Canceled, "")
 		for _, q := range reqs {
-			if _, known := again.accept(q, "", false, t0); !known {
+			if _, result := again.accept(q, "", false, t0); result != alreadyKnown {
 				t.Errorf("%s: %s is not remembered", name, q.Leaf.Job)
 			}
 		}
@@ -175,8 +175,8 @@ func TestHearsayIsReplayed(t *testing.T) {
 	cancel := about(t, wire.TypeCancel, o)
 	cancel.issuer = "carol"
 	b.cancel(cancel, t0)
-	j, known := b.accept(o, "", false, t0)
-	if known || j.phase != waiting {
+	j, result := b.accept(o, "", false, t0)
+	if result != added || j.phase != waiting {
 		t.Fatalf("carol's cancel counts: %+v", j)
 	}
 	again := tableSince(limits(), t0)

@@ -199,7 +199,7 @@ func (l *loop) recover(now time.Time) {
 		l.journal.end(j, ends[i], now)
 		l.ended(j)
 	}
-	for _, j := range l.journal.jobs {
+	for j := range l.journal.all() {
 		if j.replyTo != "" && !j.told && (j.phase != ended || now.Sub(time.UnixMilli(j.result.EndedAt)) < resendTTL) {
 			l.replies.subscribe(j, j.replyTo)
 		}

@@ -38,18 +38,34 @@ func (d *disk) Append(_ context.Context, records [][]byte, m journalfile.Mode) (
 		answer <- journalfile.Answer{Err: journalfile.ErrFull}
 		return answer, nil
 	}
-	go func() {
-		time.Sleep(d.delay)
-		d.mu.Lock()
-		defer d.mu.Unlock()
+	write := func() {
 		d.records = append(d.records, records...)
 		if m&journalfile.Sync != 0 {
 			d.synced = len(d.records)
 			d.syncs++
 		}
 		answer <- journalfile.Answer{}
-	}()
+	}
+	if d.delay == 0 {
+		write()
+		return answer, nil
+	}
+	time.AfterFunc(d.delay, func() { d.set(write) })
 	return answer, nil
+}
+
+// A journalRecord is what these tests read of a record of the job table.
+type journalRecord struct {
+	Job     string            `json:"job"`
+	BegunAt int64             `json:"begun_at"`
+	Process *process.Identity `json:"process"`
+	Ended   *wire.Ended       `json:"ended"`
+	Told    bool              `json:"delivered"`
+	Names   *struct {
+		Until struct {
+			At int64 `json:"at"`
+		} `json:"until"`
+	} `json:"names"`
 }
 
 // durable is what a loss of power would leave, written what a kill would.
@@ -106,7 +122,7 @@ func TestNothingRunsBeforeItIsOnTheDisk(t *testing.T) {
 			}
 		})
 		b := tableFrom(t, d.durable())
-		if j := b.jobs[job]; j == nil || j.phase != running {
+		if j := b.job(job); j == nil || j.phase != running {
 			t.Errorf("after a loss of power the journal says %+v", j)
 		}
 		r.finish <- exited(0)
@@ -116,7 +132,7 @@ func TestNothingRunsBeforeItIsOnTheDisk(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if j := tableFrom(t, d.written()).jobs[job]; j == nil || j.phase != ended {
+		if j := tableFrom(t, d.written()).job(job); j == nil || j.phase != ended {
 			t.Errorf("the reply is out, and the journal says %+v", j)
 		}
 	})
@@ -138,9 +154,9 @@ func TestWhatCanWaitIsWrittenLate(t *testing.T) {
 			synctest.Wait()
 			return job
 		}
-		entries := func(job string) (of []entry) {
+		entries := func(job string) (of []journalRecord) {
 			for _, record := range d.written() {
-				var e entry
+				var e journalRecord
 				if err := json.Unmarshal(record, &e); err != nil {
 					t.Fatal(err)
 				}
@@ -237,7 +253,7 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("ended %+v, %d executions", e, len(r.started))
 		}
 		synctest.Wait()
-		if j := tableFrom(t, d.written()).jobs[job]; j == nil || j.result.Outcome != wire.Rejected {
+		if j := tableFrom(t, d.written()).job(job); j == nil || j.result.Outcome != wire.Rejected {
 			t.Errorf("the refusal is out, and the journal says %+v", j)
 		}
 		d.set(func() { d.full = false })
@@ -365,8 +381,8 @@ func TestWhatWaitsOutlivesAStop(t *testing.T) {
 			t.Error(err)
 		}
 		again := tableFrom(t, d.written())
-		if again.resume(false, time.Now()); len(again.queue) != 1 || again.queue[0].id != j2 {
-			t.Errorf("after the restart there waits %v", again.queue)
+		if again.resume(false, time.Now()); again.queued() != 1 || again.next().id != j2 {
+			t.Errorf("after the restart %d wait, the first is %+v", again.queued(), again.next())
 		}
 	})
 }
