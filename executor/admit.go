@@ -7,6 +7,8 @@ import (
 	"golang.org/x/time/rate"
 
 	"warren/executor/decisionlog"
+	"warren/executor/jobtable"
+	"warren/executor/outbox"
 	"warren/internal/agent/trust"
 	"warren/internal/broker"
 	"warren/internal/wire"
@@ -37,8 +39,8 @@ func (g *gate) authorize(d delivery, now time.Time) trust.Verdict {
 
 // reauthorize decides whether a job that has waited, be it over a restart, may begin:
 // its key may have been revoked meanwhile, or its line changed.
-func (g *gate) reauthorize(j *job, now time.Time) (*wire.Run, string) {
-	return trust.Again(j.signature, j.run, j.secret, g.host(j.host), g.policy(), now)
+func (g *gate) reauthorize(j *jobtable.Job, now time.Time) (*wire.Run, string) {
+	return trust.Again(j.Signature, j.Run, j.Secret, g.host(j.Host), g.policy(), now)
 }
 
 func (g *gate) host(name string) *trust.Host {
@@ -108,12 +110,12 @@ func (l *loop) handle(v *trust.Verdict, d delivery, now time.Time) {
 		l.refuse(v, now) // its job is another fleet's: the journal is not asked
 		return
 	}
-	o := &order{
-		Request: v.Request, issuer: v.Issuer.ID(), anyJob: v.AnyJob, run: v.Run,
-		inbox: d.inbox && !d.Redelivered,
+	o := &jobtable.VerifiedRequest{
+		Request: v.Request, Issuer: v.Issuer.ID(), AnyJob: v.AnyJob, Run: v.Run,
+		FromInbox: d.inbox && !d.Redelivered,
 	}
 	typ := v.Request.Statement.Type
-	if typ != wire.TypeCheck && typ != wire.TypeDiscover && l.journal.foreign(o) {
+	if typ != wire.TypeCheck && typ != wire.TypeDiscover && l.journal.OwnedByOther(o) {
 		if v.Refusal == "" {
 			v.Refusal = "the job is another operator's"
 		}
@@ -124,7 +126,7 @@ func (l *loop) handle(v *trust.Verdict, d delivery, now time.Time) {
 		l.accept(v, o, d.held, now)
 		return
 	}
-	if (typ == wire.TypeCancel || typ == wire.TypeStatus) && v.Refusal == "" && !l.journal.hasRoom(o, now) {
+	if (typ == wire.TypeCancel || typ == wire.TypeStatus) && v.Refusal == "" && !l.journal.HasRoom(o, now) {
 		v.Refusal = "journal full: this host does not know the job, and cannot remember another"
 	}
 	if v.Refusal != "" && typ != wire.TypeCheck {
@@ -172,56 +174,56 @@ func (l *loop) reject(r *wire.Request, reason string, now time.Time) {
 }
 
 // accept takes a run, or notes for good that it is refused.
-func (l *loop) accept(v *trust.Verdict, r *order, held bool, now time.Time) {
+func (l *loop) accept(v *trust.Verdict, r *jobtable.VerifiedRequest, held bool, now time.Time) {
 	if v.Refusal == "" {
 		v.Refusal = unsupportedReason(v.Run)
 	}
-	j, result := l.journal.accept(r, v.Refusal, held, now)
+	j, result := l.journal.Accept(r, v.Refusal, held, now)
 	switch result {
-	case mayHaveRun:
+	case jobtable.MayHaveRun:
 		l.forgotten(r.Request, r.Statement.IssuedAt, now)
 		return
-	case noRoom: // the operator sends it again
-		l.log.Warn("no room to remember another job; not answered", "job", r.Leaf.Job, "remembered", l.journal.size())
+	case jobtable.NoRoom: // the operator sends it again
+		l.log.Warn("no room to remember another job; not answered", "job", r.Leaf.Job, "remembered", l.journal.Size())
 		return
-	case added:
+	case jobtable.Added:
 		l.fresh = j
 		l.gate.decisions.Verdict(v, now)
 		if v.Refusal != "" {
 			l.gate.logRefusal(v, now)
 		}
-		if j.phase == waiting {
-			l.replies.accepted(j, now)
+		if j.Phase == jobtable.Waiting {
+			l.replies.JobAccepted(j, now)
 		}
 	}
-	l.replies.subscribe(j, r.Statement.ReplyTo)
-	if result == added && j.phase == ended {
+	l.replies.Subscribe(j, r.Statement.ReplyTo)
+	if result == jobtable.Added && j.Phase == jobtable.Ended {
 		l.ended(j)
 	}
 }
 
-func (l *loop) cancel(r *order, now time.Time) {
-	before := l.journal.known(r)
-	again := before != nil && (before.phase == ended || before.canceling)
-	j, stop := l.journal.cancel(r, now)
+func (l *loop) cancel(r *jobtable.VerifiedRequest, now time.Time) {
+	before := l.journal.Find(r)
+	again := before != nil && (before.Phase == jobtable.Ended || before.Canceling)
+	j, stop := l.journal.Cancel(r, now)
 	switch {
 	case j == nil:
 		l.forgotten(r.Request, r.Statement.Of.IssuedAt, now)
 		return
 	case stop:
 		if !again {
-			l.log.Info("canceling", "job", j.id, "task", j.task)
+			l.log.Info("canceling", "job", j.ID, "task", j.Task)
 		}
 		l.pool.cancel(j, errCanceled) // a job whose begin is being written is not executed at all
-		l.answer(r.Request, j.state(now))
+		l.answer(r.Request, j.State(now))
 	case !again:
 		l.ended(j)
 	}
-	l.replies.resend(j, r.Statement.ReplyTo)
+	l.replies.Resend(j, r.Statement.ReplyTo)
 }
 
-func (l *loop) status(r *order, now time.Time) {
-	j, state := l.journal.status(r, now)
+func (l *loop) status(r *jobtable.VerifiedRequest, now time.Time) {
+	j, state := l.journal.Status(r, now)
 	switch {
 	case state == wire.StateForgotten:
 		l.forgotten(r.Request, r.Statement.Of.IssuedAt, now)
@@ -230,18 +232,18 @@ func (l *loop) status(r *order, now time.Time) {
 		l.answer(r.Request, &wire.State{Job: r.Leaf.Job, State: state, At: now.UnixMilli()})
 		return
 	}
-	if j.phase != ended {
-		l.answer(r.Request, j.state(now))
+	if j.Phase != jobtable.Ended {
+		l.answer(r.Request, j.State(now))
 	}
-	l.replies.resend(j, r.Statement.ReplyTo)
+	l.replies.Resend(j, r.Statement.ReplyTo)
 }
 
 // forgotten says that nobody here can tell what became of a job, and, where the
 // journal is too young or the name was taken later, from when on it can.
 func (l *loop) forgotten(r *wire.Request, issuedAt int64, now time.Time) {
 	s := &wire.State{Job: r.Leaf.Job, State: wire.StateForgotten, At: now.UnixMilli()}
-	from, why := l.journal.takenAfter(r.Leaf.Host, time.UnixMilli(issuedAt))
-	if since := l.journal.since.UnixMilli(); issuedAt < since {
+	from, why := l.journal.NameTakenAfter(r.Leaf.Host, time.UnixMilli(issuedAt))
+	if since := l.journal.Since.UnixMilli(); issuedAt < since {
 		s.Since = since // the journal is new: that says enough
 	} else {
 		s.Reason = why
@@ -261,5 +263,5 @@ func (l *loop) answer(r *wire.Request, v any) {
 	if correlation == "" {
 		correlation = r.Statement.Task
 	}
-	l.replies.sendOnce(oneShotReply{to: r.Statement.ReplyTo, correlation: correlation, reply: v})
+	l.replies.SendOnce(outbox.OneShot{To: r.Statement.ReplyTo, Correlation: correlation, Reply: v})
 }

@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"warren/executor/decisionlog"
+	"warren/executor/jobtable"
+	"warren/executor/outbox"
 	"warren/executor/outputlog"
 	"warren/internal/agent/facts"
 	journalfile "warren/internal/agent/journal"
@@ -168,12 +170,12 @@ func New(cfg Config) (*Agent, error) {
 		return nil, err
 	}
 	return &Agent{
-		cfg: cfg, names: names, link: link, publisher: broker.NewPublisher(window),
+		cfg: cfg, names: names, link: link, publisher: broker.NewPublisher(outbox.Window),
 		deliveries: make(chan delivery),
 		sessions:   make(chan connection),
 		drained:    make(chan struct{}),
 		reports:    make(chan report),
-		verdicts:   make(chan broker.Verdict, window), // never full: one a publication in flight
+		verdicts:   make(chan broker.Verdict, outbox.Window), // never full: one a publication in flight
 	}, nil
 }
 
@@ -233,9 +235,9 @@ func (c *Config) setDefaults() {
 	}
 }
 
-func (c *Config) tableOptions() tableOptions {
+func (c *Config) tableOptions() jobtable.Options {
 	l := &c.Limits
-	return tableOptions{
+	return jobtable.Options{
 		Agent: c.ID, Workers: l.Workers, Queue: l.Queue, Jobs: l.Jobs, Retention: l.Retention,
 		Tolerance: l.Tolerance, MaxValidity: c.MaxValidity,
 	}
@@ -260,12 +262,12 @@ func (a *Agent) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		table := newJournal(a.cfg.tableOptions())
-		table.start(time.Time{}, true, a.cfg.now())
+		table := jobtable.New(a.cfg.tableOptions())
+		table.Start(time.Time{}, true, a.cfg.now())
 		return a.run(ctx, newLoop(a, table, kept, a.cfg.Journal), nil)
 	}
-	table := newJournal(a.cfg.tableOptions())
-	file, err := journalfile.Open(a.cfg.DataDir, journalfile.Options{Now: a.cfg.Now}, table.replay)
+	table := jobtable.New(a.cfg.tableOptions())
+	file, err := journalfile.Open(a.cfg.DataDir, journalfile.Options{Now: a.cfg.Now}, table.Replay)
 	if err != nil {
 		return err
 	}
@@ -299,17 +301,17 @@ func (a *Agent) run(ctx context.Context, l *loop, journal func(context.Context) 
 
 // openData starts a new life of the agent on its data directory, whose journal this
 // process alone has open, and returns the output of jobs that have ended.
-func (a *Agent) openData(table *journal, file *journalfile.Log) (*outputlog.Log, error) {
-	note := table.start(file.Created(), file.IsNew(), a.cfg.now())
+func (a *Agent) openData(table *jobtable.Table, file *journalfile.Log) (*outputlog.Log, error) {
+	note := table.Start(file.Created(), file.IsNew(), a.cfg.now())
 	if now := a.cfg.Now(); note != "" {
-		a.cfg.Log.Warn(note, "takes_jobs_from", table.since)
-	} else if now.Before(table.since) {
+		a.cfg.Log.Warn(note, "takes_jobs_from", table.Since)
+	} else if now.Before(table.Since) {
 		a.cfg.Log.Info("the journal is new: jobs that were issued before may have run, and are not taken",
-			"takes_jobs_from", table.since, "in", table.since.Sub(now).Round(time.Millisecond))
+			"takes_jobs_from", table.Since, "in", table.Since.Sub(now).Round(time.Millisecond))
 	}
 	if torn := file.Torn(); torn > 0 {
 		a.cfg.Log.Warn("the end of the journal was torn, as by a loss of power, and has been cut off", "bytes", torn)
 	}
 	sweepScripts(a.cfg.DataDir)
-	return outputlog.Open(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output, table.lastSegment())
+	return outputlog.Open(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output, table.LastOutputSegment())
 }

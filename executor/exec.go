@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"warren/executor/decisionlog"
+	"warren/executor/jobtable"
+	"warren/executor/outbox"
 	"warren/internal/agent/process"
 	"warren/internal/strictmodes"
 	"warren/internal/wire"
@@ -25,7 +27,7 @@ var (
 // A report comes from an exec goroutine: its process, some output, or, as its last
 // report, how the command ended.
 type report struct {
-	job     *job // a handle; only the loop looks inside
+	job     *jobtable.Job // a handle; only the loop looks inside
 	process *process.Identity
 	chunk   *process.Chunk
 	ended   *wire.Ended
@@ -35,18 +37,18 @@ type report struct {
 // pool has the exec goroutines.
 type pool struct {
 	group   errgroup.Group
-	cancels map[*job]context.CancelCauseFunc // of running commands
-	leaving chan struct{}                    // closed when they cannot be waited for any longer
+	cancels map[*jobtable.Job]context.CancelCauseFunc // of running commands
+	leaving chan struct{}                             // closed when they cannot be waited for any longer
 	reports chan<- report
 }
 
 // start runs a command in a goroutine of its own, which reports until the command has
 // ended.
-func (p *pool) start(work context.Context, cfg *Config, j *job, spec process.Spec) {
+func (p *pool) start(work context.Context, cfg *Config, j *jobtable.Job, spec process.Spec) {
 	ctx, stop := context.WithCancelCause(work)
 	p.cancels[j] = stop
-	spec.Mark, spec.Leave = mark(j.id), p.leaving
-	run, reports := j.run, p.reports
+	spec.Mark, spec.Leave = mark(j.ID), p.leaving
+	run, reports := j.Run, p.reports
 	p.group.Go(func() error {
 		defer stop(nil)
 		// The loop receives until no job runs, so these sends need no second exit.
@@ -59,7 +61,7 @@ func (p *pool) start(work context.Context, cfg *Config, j *job, spec process.Spe
 }
 
 // cancel stops a job's command, if it runs.
-func (p *pool) cancel(j *job, cause error) {
+func (p *pool) cancel(j *jobtable.Job, cause error) {
 	if stop := p.cancels[j]; stop != nil {
 		stop(cause)
 	}
@@ -79,16 +81,16 @@ func (p *pool) stop() {
 }
 
 // execute starts a job that the journal has as begun.
-func (l *loop) execute(work context.Context, j *job) {
-	spec, err := l.cfg.spec(j.run, j.secret)
+func (l *loop) execute(work context.Context, j *jobtable.Job) {
+	spec, err := l.cfg.spec(j.Run, j.Secret)
 	if err != nil {
-		l.journal.end(j, wire.Ended{Outcome: wire.FailedToStart, Reason: err.Error()}, l.cfg.Now())
+		l.journal.End(j, wire.Ended{Outcome: wire.FailedToStart, Reason: err.Error()}, l.cfg.Now())
 		l.ended(j)
 		return
 	}
-	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.task, "WARREN_HOST=" + j.host})
+	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.Task, "WARREN_HOST=" + j.Host})
 	l.named[j] = true
-	l.log.Info("began", "job", j.id, "task", j.task, "host", j.host, "issuer", j.issuer, "command", decisionlog.CommandLine(j.run))
+	l.log.Info("began", "job", j.ID, "task", j.Task, "host", j.Host, "issuer", j.Issuer, "command", decisionlog.CommandLine(j.Run))
 	l.pool.start(work, &l.cfg, j, spec)
 }
 
@@ -99,18 +101,18 @@ func mark(job string) string { return "WARREN_JOB=" + job }
 func (l *loop) report(r report, now time.Time) {
 	switch {
 	case r.process != nil:
-		l.journal.started(r.job, r.process, now)
-		l.replies.extendQuietPeriod(r.job, now, quietPeriod)
+		l.journal.ProcessStarted(r.job, r.process, now)
+		l.replies.ExtendQuietPeriod(r.job, now, outbox.QuietPeriod)
 	case r.chunk != nil:
-		l.journal.output(r.job, l.output.keep(r.job.id, *r.chunk))
-		l.replies.changed(r.job)
+		l.journal.AddOutput(r.job, l.output.keep(r.job.ID, *r.chunk))
+		l.replies.JobChanged(r.job)
 	default:
 		delete(l.pool.cancels, r.job)
 		for _, c := range r.rest {
-			l.journal.output(r.job, l.output.keep(r.job.id, c))
+			l.journal.AddOutput(r.job, l.output.keep(r.job.ID, c))
 		}
-		l.output.jobEnded(r.job.id, r.ended)
-		l.journal.end(r.job, *r.ended, now)
+		l.output.jobEnded(r.job.ID, r.ended)
+		l.journal.End(r.job, *r.ended, now)
 		l.ended(r.job)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/executor/jobtable"
 	"warren/executor/outputlog"
 	journalfile "warren/internal/agent/journal"
 	"warren/internal/agent/uptime"
@@ -33,7 +34,7 @@ func TestHoldIsNotedWithoutASync(t *testing.T) {
 		if err := json.Unmarshal(d.written()[20], &last); err != nil {
 			t.Fatal(err)
 		}
-		if until := time.UnixMilli(last.Names.Until.At); time.Since(until) > touchInterval {
+		if until := time.UnixMilli(last.Names.Until.At); time.Since(until) > jobtable.ConfirmInterval {
 			t.Errorf("held until %s, now it is %s", until, time.Now())
 		}
 		end()
@@ -56,7 +57,7 @@ func TestHoldUsesNoReserve(t *testing.T) {
 			t.Errorf("%d records from the reserve", n)
 		}
 		d.set(func() { d.full = false })
-		time.Sleep(touchInterval)
+		time.Sleep(jobtable.ConfirmInterval)
 		if n := len(d.written()); n != 1 {
 			t.Errorf("%d records once there is room again", n)
 		}
@@ -81,8 +82,8 @@ func TestMovedBeginningIsDurable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := newJournal(a.cfg.tableOptions())
-		b.start(time.Time{}, true, a.cfg.now())
+		b := jobtable.New(a.cfg.tableOptions())
+		b.Start(time.Time{}, true, a.cfg.now())
 		made := time.Now()
 		l := newLoop(a, b, kept, d)
 		ctx, stop := context.WithCancel(t.Context())
@@ -90,11 +91,11 @@ func TestMovedBeginningIsDurable(t *testing.T) {
 		go func() { ended <- l.run(ctx, context.WithoutCancel(ctx)) }()
 		synctest.Wait()
 		ahead.Store(int64(time.Hour))
-		time.Sleep(touchInterval + time.Second)
+		time.Sleep(jobtable.ConfirmInterval + time.Second)
 		again := tableFrom(t, d.durable())
-		again.start(time.Time{}, false, moment{made.Add(1 << 50), uptime.Reading{Boot: "second", Up: time.Minute}})
-		if want := made.Add(time.Hour + 30*time.Second + time.Millisecond); !again.since.Equal(want) {
-			t.Errorf("after a loss of power it takes what is issued from %s on, want %s", again.since, want)
+		again.Start(time.Time{}, false, jobtable.MomentOf(made.Add(1<<50), uptime.Reading{Boot: "second", Up: time.Minute}))
+		if want := made.Add(time.Hour + 30*time.Second + time.Millisecond); !again.Since.Equal(want) {
+			t.Errorf("after a loss of power it takes what is issued from %s on, want %s", again.Since, want)
 		}
 		for _, m := range d.modes {
 			if m&journalfile.Sync == 0 {

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/executor/jobtable"
+	"warren/executor/outbox"
 	"warren/internal/wire"
 )
 
@@ -53,8 +55,8 @@ func TestLogSaysWhichJobsWait(t *testing.T) {
 func TestLogSaysWhoseJobItIs(t *testing.T) {
 	for _, logged := range []bool{false, true} {
 		var log bytes.Buffer
-		l := &loop{log: textLog(&log), replies: &replies{outbox: newOutbox(nil)}, cfg: Config{Now: time.Now}, named: map[*job]bool{}}
-		j := &job{issuer: "SHA256:key", result: wire.Ended{Outcome: wire.Rejected, Reason: "queue full"}}
+		l := &loop{log: textLog(&log), replies: &replies{Outbox: outbox.New(nil)}, cfg: Config{Now: time.Now}, named: map[*jobtable.Job]bool{}}
+		j := &jobtable.Job{Issuer: "SHA256:key", Result: wire.Ended{Outcome: wire.Rejected, Reason: "queue full"}}
 		l.named[j] = logged
 		l.ended(j)
 		if said := strings.Contains(log.String(), "issuer=SHA256:key"); said == logged {

@@ -8,6 +8,8 @@ import (
 	"golang.org/x/time/rate"
 
 	"warren/executor/decisionlog"
+	"warren/executor/jobtable"
+	"warren/executor/outbox"
 	"warren/executor/outputlog"
 	"warren/internal/broker"
 )
@@ -20,7 +22,7 @@ type loop struct {
 	agent *Agent                     // its channels
 	out   chan<- *broker.Publication // to the publisher
 
-	journal  *journal
+	journal  *jobtable.Table
 	gate     gate
 	presence presence
 	facts    factsCache
@@ -30,19 +32,19 @@ type loop struct {
 	replies  *replies
 	owed     acks // requests whose acknowledgement leaves with the next reply
 
-	fresh    *job          // accepted since begin was last called
-	named    map[*job]bool // jobs whose issuer the log has named
+	fresh    *jobtable.Job          // accepted since begin was last called
+	named    map[*jobtable.Job]bool // jobs whose issuer the log has named
 	shutdown shutdown
 }
 
-func newLoop(a *Agent, b *journal, o *outputlog.Log, file Journal) *loop {
+func newLoop(a *Agent, b *jobtable.Table, o *outputlog.Log, file Journal) *loop {
 	now := a.cfg.Now()
-	l := &loop{cfg: a.cfg, log: a.cfg.Log, agent: a, out: a.publisher.In(), journal: b, named: map[*job]bool{}}
+	l := &loop{cfg: a.cfg, log: a.cfg.Log, agent: a, out: a.publisher.In(), journal: b, named: map[*jobtable.Job]bool{}}
 	l.gate = gate{cfg: &l.cfg, log: l.log, limit: rate.NewLimiter(refusalRate, refusalBurst)}
-	l.presence = presence{cfg: &l.cfg, log: l.log, journal: b, names: a.names, touchAt: now.Add(touchInterval)}
+	l.presence = presence{cfg: &l.cfg, log: l.log, journal: b, names: a.names, touchAt: now.Add(jobtable.ConfirmInterval)}
 	l.facts = factsCache{cfg: &l.cfg, started: now}
 	l.saver = saver{file: file, log: l.log}
-	l.pool = pool{cancels: map[*job]context.CancelCauseFunc{}, leaving: make(chan struct{}), reports: a.reports}
+	l.pool = pool{cancels: map[*jobtable.Job]context.CancelCauseFunc{}, leaving: make(chan struct{}), reports: a.reports}
 	l.output = outputKeeper{Log: o, log: l.log}
 	l.replies = newReplies(a.cfg.ID, o, a.verdicts)
 	return l
@@ -86,7 +88,7 @@ func (l *loop) run(stop, work context.Context) error {
 		case <-l.presence.over:
 			l.presence.disconnected()
 		case <-l.agent.drained:
-			l.journal.unhold()
+			l.journal.ReleaseHeld()
 		case <-l.cfg.Reload:
 			if l.cfg.Trust != nil {
 				l.cfg.Trust.Reload()
@@ -108,15 +110,15 @@ func (l *loop) run(stop, work context.Context) error {
 func (l *loop) drain(now time.Time) {
 	l.shutdown.begin(time.Now().Add(l.cfg.DrainGrace))
 	l.presence.touch(now)
-	l.log.Info("stopping", "running", l.journal.running, "waiting", l.journal.queued())
+	l.log.Info("stopping", "running", l.journal.Running, "waiting", l.journal.Queued())
 }
 
 // stopped moves a shutdown on, and reports whether it is complete. It uses the time that
 // has passed, whatever the host's clock shows.
 func (l *loop) stopped() bool {
 	before := l.shutdown.state
-	idle := l.saver.writing == nil && l.replies.idle()
-	l.shutdown.advance(time.Now(), l.journal.running, idle)
+	idle := l.saver.writing == nil && l.replies.Idle()
+	l.shutdown.advance(time.Now(), l.journal.Running, idle)
 	if l.shutdown.state == before {
 		return false
 	}
@@ -146,8 +148,8 @@ func (l *loop) publish(now time.Time) (chan<- *broker.Publication, *broker.Publi
 // confirmed takes the broker's answer to a publication.
 func (l *loop) confirmed(v broker.Verdict, now time.Time) {
 	l.gate.logRefusedReply(v, now)
-	if j := l.replies.verdict(v, now); j != nil {
-		l.journal.delivered(j, now)
+	if j := l.replies.Confirm(v, now); j != nil {
+		l.journal.Delivered(j, now)
 	}
 }
 
@@ -159,10 +161,10 @@ func (l *loop) nextWake(now time.Time) time.Duration {
 			wake = t
 		}
 	}
-	sooner(l.replies.wakeAt())
+	sooner(l.replies.WakeAt())
 	sooner(l.saver.wakeAt(l.journal))
 	sooner(l.owed.wakeAt())
-	if t := l.journal.nextExpiry(l.cfg.Limits.Tolerance); l.shutdown.state == serving && !t.IsZero() {
+	if t := l.journal.NextExpiry(l.cfg.Limits.Tolerance); l.shutdown.state == serving && !t.IsZero() {
 		sooner(t.Add(time.Millisecond)) // after it, not at it
 	}
 	sleep := wake.Sub(now)
@@ -177,7 +179,7 @@ func (l *loop) tick(now time.Time) {
 	if !now.Before(l.presence.touchAt) {
 		l.presence.touch(now)
 	}
-	l.replies.tick(now)
+	l.replies.Tick(now)
 }
 
 // begin chooses as many waiting jobs as there are free workers. They are
@@ -187,56 +189,56 @@ func (l *loop) begin(now time.Time) {
 	if l.shutdown.state != serving {
 		return
 	}
-	for _, j := range l.journal.expire(now) {
+	for _, j := range l.journal.Expire(now) {
 		l.ended(j)
 	}
-	for j := l.journal.next(); j != nil; j = l.journal.next() {
-		run := j.run
+	for j := l.journal.Next(); j != nil; j = l.journal.Next() {
+		run := j.Run
 		if j != l.fresh { // which has just been authorized
 			var refusal string
 			if run, refusal = l.gate.reauthorize(j, now); refusal != "" {
-				l.journal.revoke(j, refusal, now)
+				l.journal.Revoke(j, refusal, now)
 				l.ended(j)
 				continue
 			}
 		}
-		l.journal.begin(j, run, now)
-		l.replies.extendQuietPeriod(j, now, startAllowance)
-		l.replies.changed(j)
+		l.journal.Begin(j, run, now)
+		l.replies.ExtendQuietPeriod(j, now, outbox.StartAllowance)
+		l.replies.JobChanged(j)
 	}
 }
 
 // logWaiting logs a job that was accepted and has to wait.
 func (l *loop) logWaiting() {
-	if j := l.fresh; j != nil && j.phase == waiting {
+	if j := l.fresh; j != nil && j.Phase == jobtable.Waiting {
 		l.named[j] = true
-		l.log.Info("accepted", "job", j.id, "task", j.task, "host", j.host, "issuer", j.issuer)
+		l.log.Info("accepted", "job", j.ID, "task", j.Task, "host", j.Host, "issuer", j.Issuer)
 	}
 	l.fresh = nil
 }
 
 // ended logs a job's outcome and sends it to those who wait for it.
-func (l *loop) ended(j *job) {
-	attrs := []any{"job", j.id, "task", j.task, "host", j.host, "outcome", j.result.Outcome}
-	if j.result.ExitCode != nil {
-		attrs = append(attrs, "exit_code", *j.result.ExitCode)
+func (l *loop) ended(j *jobtable.Job) {
+	attrs := []any{"job", j.ID, "task", j.Task, "host", j.Host, "outcome", j.Result.Outcome}
+	if j.Result.ExitCode != nil {
+		attrs = append(attrs, "exit_code", *j.Result.ExitCode)
 	}
-	if j.result.Killed > 0 {
-		attrs = append(attrs, "killed", j.result.Killed)
+	if j.Result.Killed > 0 {
+		attrs = append(attrs, "killed", j.Result.Killed)
 	}
-	if j.result.Left > 0 {
-		attrs = append(attrs, "left", j.result.Left)
+	if j.Result.Left > 0 {
+		attrs = append(attrs, "left", j.Result.Left)
 	}
-	if j.result.Reason != "" {
-		attrs = append(attrs, "reason", j.result.Reason)
+	if j.Result.Reason != "" {
+		attrs = append(attrs, "reason", j.Result.Reason)
 	}
-	if !l.named[j] && j.issuer != "" {
-		attrs = append(attrs, "issuer", j.issuer)
+	if !l.named[j] && j.Issuer != "" {
+		attrs = append(attrs, "issuer", j.Issuer)
 	}
 	delete(l.named, j)
 	l.log.Info("ended", attrs...)
-	l.gate.decisions.Ended(decisionlog.Job{Task: j.task, ID: j.id, Host: j.host, Issuer: j.issuer}, &j.result, l.cfg.Now())
-	l.replies.changed(j)
+	l.gate.decisions.Ended(decisionlog.Job{Task: j.Task, ID: j.ID, Host: j.Host, Issuer: j.Issuer}, &j.Result, l.cfg.Now())
+	l.replies.JobChanged(j)
 }
 
 // abandon kills what runs: there is no agent left to report to.

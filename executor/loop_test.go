@@ -15,6 +15,8 @@ import (
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/executor/jobtable"
+	"warren/executor/outbox"
 	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/broker"
@@ -27,7 +29,7 @@ import (
 type rig struct {
 	t       *testing.T
 	agent   *Agent
-	journal *journal // the loop's, once it runs
+	journal *jobtable.Table // the loop's, once it runs
 	out     chan *broker.Publication
 	stop    context.CancelFunc
 	ended   chan error
@@ -49,7 +51,7 @@ func newRigOn(t *testing.T, file Journal, edit func(*Config)) *rig {
 
 // newRigOver starts the loop with output that is kept, a journal's file, and the jobs of
 // a former life; nil is none.
-func newRigOver(t *testing.T, kept *outputlog.Log, file Journal, jobs *journal, edit func(*Config)) *rig {
+func newRigOver(t *testing.T, kept *outputlog.Log, file Journal, jobs *jobtable.Table, edit func(*Config)) *rig {
 	r := &rig{
 		t: t, out: make(chan *broker.Publication), ended: make(chan error, 1),
 		started: make(chan process.Spec, 100), finish: make(chan process.Result),
@@ -68,7 +70,7 @@ func newRigOver(t *testing.T, kept *outputlog.Log, file Journal, jobs *journal, 
 	if r.journal = jobs; jobs == nil {
 		o := r.agent.cfg.tableOptions()
 		o.Since = time.Now()
-		r.journal = newJournal(o)
+		r.journal = jobtable.New(o)
 	}
 	l := newLoop(r.agent, r.journal, kept, file)
 	l.out = r.out
@@ -81,7 +83,7 @@ func newRigOver(t *testing.T, kept *outputlog.Log, file Journal, jobs *journal, 
 // renew makes the journal one that was made now. Nothing else may happen meanwhile.
 func (r *rig) renew() {
 	synctest.Wait()
-	r.journal.start(time.Time{}, true, r.agent.cfg.now())
+	r.journal.Start(time.Time{}, true, r.agent.cfg.now())
 }
 
 func (r *rig) execute(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
@@ -126,22 +128,22 @@ func (r *rig) request(typ, task, job string) (body []byte) {
 }
 
 // order is a request that is verified, of a fresh job.
-func (r *rig) order(typ string) *order {
+func (r *rig) order(typ string) *jobtable.VerifiedRequest {
 	r.t.Helper()
 	task, job := ids()
 	q, err := wire.DecodeRequest(r.request(typ, task, job))
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return &order{Request: q, run: q.Statement.Run}
+	return &jobtable.VerifiedRequest{Request: q, Run: q.Statement.Run}
 }
 
 // tableFrom is the table of an agent that starts on these records.
-func tableFrom(t *testing.T, records [][]byte) *journal {
+func tableFrom(t *testing.T, records [][]byte) *jobtable.Table {
 	t.Helper()
-	b := newJournal(tableOptions{Agent: "web01", Workers: 1, Queue: 2, Jobs: 100, Retention: time.Hour, Tolerance: 30 * time.Second})
+	b := jobtable.New(jobtable.Options{Agent: "web01", Workers: 1, Queue: 2, Jobs: 100, Retention: time.Hour, Tolerance: 30 * time.Second})
 	for _, r := range records {
-		if err := b.replay(r); err != nil {
+		if err := b.Replay(r); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -228,7 +230,7 @@ func TestQuickCommandCostsOneReply(t *testing.T) {
 		task, job := ids()
 		r.send(wire.TypeRun, task, job)
 		<-r.started
-		time.Sleep(quietPeriod - time.Millisecond)
+		time.Sleep(outbox.QuietPeriod - time.Millisecond)
 		r.finish <- exited(3, process.Chunk{Stream: wire.Stdout, Data: []byte("out")}, process.Chunk{Stream: wire.Stderr, Data: []byte("err")})
 		e := next[*wire.Ended](r)
 		if e.Outcome != wire.Exited || *e.ExitCode != 3 || string(e.Stdout.Data) != "out" || string(e.Stderr.Data) != "err" || e.Agent != "web01" {
@@ -259,7 +261,7 @@ func TestCodePageIsTold(t *testing.T) {
 // A machine that takes its time to start a command says nothing of it before the
 // command has run for a while, or could not be started for long.
 func TestSlowStartIsAnnouncedLate(t *testing.T) {
-	for start, want := range map[time.Duration]time.Duration{startAllowance / 2: startAllowance/2 + quietPeriod, 2 * startAllowance: startAllowance} {
+	for start, want := range map[time.Duration]time.Duration{outbox.StartAllowance / 2: outbox.StartAllowance/2 + outbox.QuietPeriod, 2 * outbox.StartAllowance: outbox.StartAllowance} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, nil)
 			defer r.close()
@@ -289,8 +291,8 @@ func TestSlowCommandIsAnnounced(t *testing.T) {
 		if s := next[*wire.Started](r); s.Job != j1 {
 			t.Errorf("started %s", s.Job)
 		}
-		if d := time.Since(begin); d != quietPeriod {
-			t.Errorf("announced after %s, want %s", d, quietPeriod)
+		if d := time.Since(begin); d != outbox.QuietPeriod {
+			t.Errorf("announced after %s, want %s", d, outbox.QuietPeriod)
 		}
 		if a := next[*wire.Accepted](r); a.Job != j2 {
 			t.Errorf("accepted %s", a.Job)
@@ -604,17 +606,17 @@ func TestUnsignedIsRefusedUnlessAllowed(t *testing.T) {
 func TestRepliesAboutJobHaveIDUnderWhichItWasAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		former := &rig{t: t}
-		before := newJournal(tableOptions{Agent: "web02", Workers: 1, Queue: 2, Jobs: 100})
+		before := jobtable.New(jobtable.Options{Agent: "web02", Workers: 1, Queue: 2, Jobs: 100})
 		runs, waits := former.order(wire.TypeRun), former.order(wire.TypeRun)
-		before.accept(runs, "", false, time.Now())
-		before.accept(waits, "", false, time.Now())
+		before.Accept(runs, "", false, time.Now())
+		before.Accept(waits, "", false, time.Now())
 		kept, err := outputlog.Open("", 1<<20, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := newRigOver(t, kept, &disk{}, tableFrom(t, before.commit(time.Now(), true).records), nil)
+		r := newRigOver(t, kept, &disk{}, tableFrom(t, before.Commit(time.Now(), true).Records), nil)
 		defer r.close()
-		for _, o := range []*order{runs, waits} {
+		for _, o := range []*jobtable.VerifiedRequest{runs, waits} {
 			r.deliverTo("web01", wire.TypeStatus, o.Leaf.Job, r.requestAbout(wire.TypeStatus, o.Statement.Task, o.Leaf.Job, r.request(wire.TypeRun, o.Statement.Task, o.Leaf.Job)), false)
 		}
 		kinds, finished := map[string]bool{}, false

@@ -13,6 +13,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/executor/jobtable"
 	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/agent/uptime"
@@ -100,18 +101,18 @@ func (m *machine) start() {
 		w.failf("agent: %w", err)
 		return
 	}
-	b := newJournal(l.agent.cfg.tableOptions())
+	b := jobtable.New(l.agent.cfg.tableOptions())
 	var records [][]byte
 	var created time.Time
 	var isNew bool
 	l.file, records, created, isNew = m.disk.open()
 	for _, r := range records {
-		if err := b.replay(r); err != nil {
+		if err := b.Replay(r); err != nil {
 			w.failf("replay: %w", err)
 		}
 	}
-	b.start(created, isNew, l.agent.cfg.now())
-	kept, err := outputlog.Open(m.dir, 1<<20, b.lastSegment())
+	b.Start(created, isNew, l.agent.cfg.now())
+	kept, err := outputlog.Open(m.dir, 1<<20, b.LastOutputSegment())
 	if err != nil {
 		w.failf("outputs: %w", err)
 		return

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/executor/jobtable"
 	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/wire"
@@ -125,8 +126,8 @@ func TestResultCountsProcessesAlsoAfterARestart(t *testing.T) {
 		if specs[0].Mark != mark(job) || specs[0].KillLeftovers {
 			t.Errorf("ran %+v", specs[0])
 		}
-		if again := tableFrom(t, d.written()).job(job); again.result.Killed != 2 || again.result.Left != 1 || again.result.Reason != e.Reason {
-			t.Errorf("after a restart %+v", again.result)
+		if again := tableFrom(t, d.written()).Job(job); again.Result.Killed != 2 || again.Result.Left != 1 || again.Result.Reason != e.Reason {
+			t.Errorf("after a restart %+v", again.Result)
 		}
 	})
 }
@@ -139,24 +140,24 @@ func TestRecoveryCountsProcesses(t *testing.T) {
 			}
 		})
 		defer r.close()
-		before := newJournal(r.agent.cfg.tableOptions())
-		before.start(time.Time{}, true, r.agent.cfg.now())
+		before := jobtable.New(r.agent.cfg.tableOptions())
+		before.Start(time.Time{}, true, r.agent.cfg.now())
 		time.Sleep(time.Hour)
 		now := time.Now()
-		j, _ := before.accept(r.order(wire.TypeRun), "", false, now)
-		before.begin(j, j.run, now)
-		before.started(j, &process.Identity{PID: 7, Start: "x"}, now)
-		b := tableFrom(t, before.commit(now, true).records)
-		j = b.job(j.id)
+		j, _ := before.Accept(r.order(wire.TypeRun), "", false, now)
+		before.Begin(j, j.Run, now)
+		before.ProcessStarted(j, &process.Identity{PID: 7, Start: "x"}, now)
+		b := tableFrom(t, before.Commit(now, true).Records)
+		j = b.Job(j.ID)
 		kept, err := outputlog.Open("", 1<<20, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer kept.Close()
 		newLoop(r.agent, b, kept, &disk{}).recover(now)
-		if j.result.Outcome != wire.Interrupted || j.result.Killed != 2 || j.result.Left != 1 || j.result.StartedAt == 0 ||
-			j.result.Reason != "the agent or its machine went down while it ran; what was left of it has been killed; 1 process could not be ended and lives on: 812 (sleep) of root" {
-			t.Errorf("%+v", j.result)
+		if j.Result.Outcome != wire.Interrupted || j.Result.Killed != 2 || j.Result.Left != 1 || j.Result.StartedAt == 0 ||
+			j.Result.Reason != "the agent or its machine went down while it ran; what was left of it has been killed; 1 process could not be ended and lives on: 812 (sleep) of root" {
+			t.Errorf("%+v", j.Result)
 		}
 	})
 }

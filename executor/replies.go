@@ -6,6 +6,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/executor/outbox"
 	"warren/executor/outputlog"
 	"warren/internal/broker"
 	"warren/internal/wire"
@@ -14,7 +15,7 @@ import (
 // replies turns the outbox's messages into publications: it reads the output that they
 // are about.
 type replies struct {
-	*outbox
+	*outbox.Outbox
 	agent   string // id
 	output  *outputlog.Log
 	answers chan<- broker.Verdict
@@ -22,18 +23,18 @@ type replies struct {
 }
 
 func newReplies(agent string, output *outputlog.Log, answers chan<- broker.Verdict) *replies {
-	return &replies{outbox: newOutbox(output.Has), agent: agent, output: output, answers: answers}
+	return &replies{Outbox: outbox.New(output.Has), agent: agent, output: output, answers: answers}
 }
 
 // next is the next publication; nil where there is none.
 func (r *replies) next(now time.Time) *broker.Publication {
 	for r.head == nil {
-		m := r.nextMessage(now)
+		m := r.Next(now)
 		if m == nil {
 			return nil
 		}
 		if r.head = r.publication(m); r.head == nil {
-			r.skip()
+			r.Skip()
 		}
 	}
 	return r.head
@@ -41,30 +42,30 @@ func (r *replies) next(now time.Time) *broker.Publication {
 
 // sent says that the publisher has taken the publication.
 func (r *replies) sent() {
-	r.outbox.sent()
+	r.Outbox.Sent()
 	r.head = nil
 }
 
 // publication builds a message's publication; nil for output that cannot be read.
-func (r *replies) publication(m *outMessage) *broker.Publication {
+func (r *replies) publication(m *outbox.Message) *broker.Publication {
 	p := &broker.Publication{
-		Exchange: wire.ExchangeReplies, Key: m.to, Mandatory: true, Vouched: true, Ref: m.ref, Answer: r.answers,
-		Msg: amqp.Publishing{CorrelationId: m.correlation, ContentType: wire.ContentJSON, AppId: wire.AppID},
+		Exchange: wire.ExchangeReplies, Key: m.To, Mandatory: true, Vouched: true, Ref: m.Ref, Answer: r.answers,
+		Msg: amqp.Publishing{CorrelationId: m.Correlation, ContentType: wire.ContentJSON, AppId: wire.AppID},
 	}
-	if m.reply == nil {
-		data, err := r.output.Get(m.output)
+	if m.Reply == nil {
+		data, err := r.output.Get(m.Output)
 		if err != nil {
 			return nil
 		}
 		p.Msg.Type, p.Msg.ContentType, p.Msg.Body = wire.TypeOutput, wire.ContentBytes, data
-		p.Msg.Headers = amqp.Table{wire.HeaderStream: m.output.Stream, wire.HeaderOffset: m.output.Offset}
+		p.Msg.Headers = amqp.Table{wire.HeaderStream: m.Output.Stream, wire.HeaderOffset: m.Output.Offset}
 		return p
 	}
-	if e, ok := m.reply.(*wire.Ended); ok {
-		r.embed(e, m.inline)
+	if e, ok := m.Reply.(*wire.Ended); ok {
+		r.embed(e, m.Inline)
 	}
 	var err error
-	if p.Msg.Type, p.Msg.Body, err = wire.EncodeReply(stamp(m.reply, r.agent)); err != nil {
+	if p.Msg.Type, p.Msg.Body, err = wire.EncodeReply(stamp(m.Reply, r.agent)); err != nil {
 		panic(err) // our own reply breaks our own format
 	}
 	return p

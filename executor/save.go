@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"warren/executor/jobtable"
 	journalfile "warren/internal/agent/journal"
 	"warren/internal/agent/process"
 	"warren/internal/hint"
@@ -50,8 +51,8 @@ type saver struct {
 
 // A write is under way.
 type write struct {
-	commit *commit    // nil: the whole journal is rewritten
-	acks   []delivery // to be acknowledged once it is done
+	commit *jobtable.Commit // nil: the whole journal is rewritten
+	acks   []delivery       // to be acknowledged once it is done
 	answer <-chan journalfile.Answer
 }
 
@@ -67,26 +68,29 @@ func (s *saver) answered() <-chan journalfile.Answer {
 func (s *saver) ready(now time.Time) bool { return s.writing == nil && !now.Before(s.retryAt) }
 
 // wakeAt is when a write that could wait until then may begin; zero for never.
-func (s *saver) wakeAt(b *journal) time.Time {
-	next, any := b.nextCommit()
-	if s.writing != nil || !any {
+func (s *saver) wakeAt(b *jobtable.Table) time.Time {
+	next, unsaved := b.NextCommit()
+	if s.writing != nil || !unsaved {
 		return time.Time{}
 	}
-	return later(s.retryAt, next)
+	if next.Before(s.retryAt) {
+		return s.retryAt
+	}
+	return next
 }
 
 // append begins to write a commit.
-func (s *saver) append(ctx context.Context, c *commit) (err error) {
+func (s *saver) append(ctx context.Context, c *jobtable.Commit) (err error) {
 	var mode journalfile.Mode
-	if c.sync {
+	if c.Sync {
 		mode |= journalfile.Sync
 	}
-	if c.reserved {
+	if c.Reserved {
 		mode |= journalfile.Reserved
 	}
 	s.writing = &write{commit: c, acks: s.acks}
 	s.acks = nil
-	s.writing.answer, err = s.file.Append(ctx, c.records, mode)
+	s.writing.answer, err = s.file.Append(ctx, c.Records, mode)
 	return err
 }
 
@@ -110,11 +114,11 @@ func (s *saver) done(answer journalfile.Answer, now time.Time) *write {
 }
 
 // compact begins to rewrite the journal where it has grown and most of it is history.
-func (s *saver) compact(ctx context.Context, b *journal) bool {
+func (s *saver) compact(ctx context.Context, b *jobtable.Table) bool {
 	if s.writing != nil || s.size < max(compactSize, 2*s.rewritten) {
 		return false
 	}
-	answer, err := s.file.Rewrite(ctx, slices.Values(b.snapshot()))
+	answer, err := s.file.Rewrite(ctx, slices.Values(b.Snapshot()))
 	if err != nil {
 		return false // the loop's context has ended
 	}
@@ -129,7 +133,7 @@ func (l *loop) save(work context.Context, now time.Time) error {
 	if !s.ready(now) {
 		return nil
 	}
-	if c := l.journal.commit(now, l.shutdown.state != serving); c != nil {
+	if c := l.journal.Commit(now, l.shutdown.state != serving); c != nil {
 		return s.append(work, c)
 	}
 	l.owed.add(s.acks, now)
@@ -143,16 +147,16 @@ func (l *loop) saved(work context.Context, answer journalfile.Answer) {
 	w := l.saver.done(answer, now)
 	c := w.commit
 	if c == nil {
-		c = &commit{}
+		c = &jobtable.Commit{}
 	}
 	if answer.Err != nil {
 		l.onWriteError(c, answer.Err, now)
 		return
 	}
-	l.journal.committed(c)
-	for _, j := range c.start {
+	l.journal.Committed(c)
+	for _, j := range c.Start {
 		switch {
-		case j.canceling:
+		case j.Canceling:
 			l.failBeforeStart(j, wire.Ended{Outcome: wire.Canceled, Reason: "canceled before it began"}, now)
 		case l.shutdown.state != serving:
 			l.failBeforeStart(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was stopped before it began"}, now)
@@ -160,12 +164,12 @@ func (l *loop) saved(work context.Context, answer journalfile.Answer) {
 			l.execute(work, j)
 		}
 	}
-	for _, j := range c.jobs {
-		l.replies.changed(j)
+	for _, j := range c.Jobs {
+		l.replies.JobChanged(j)
 	}
 	l.owed.add(w.acks, now)
 	if l.saver.compact(work, l.journal) {
-		if err := l.output.DropBefore(l.journal.firstSegment()); err != nil {
+		if err := l.output.DropBefore(l.journal.FirstOutputSegment()); err != nil {
 			l.log.Error("cannot drop old output", "error", err)
 		}
 	}
@@ -173,51 +177,51 @@ func (l *loop) saved(work context.Context, answer journalfile.Answer) {
 
 // onWriteError takes back a commit that could not be written. Until it is written nothing
 // is answered or acknowledged, so the agent never says what it may forget.
-func (l *loop) onWriteError(c *commit, err error, now time.Time) {
-	l.log.Error("cannot write the journal; trying again", "records", len(c.jobs), "error", err, "hint", hint.First(err))
-	l.journal.rollback(c, "the agent cannot write its journal: "+diskText(err), now)
-	for _, j := range c.start {
+func (l *loop) onWriteError(c *jobtable.Commit, err error, now time.Time) {
+	l.log.Error("cannot write the journal; trying again", "records", len(c.Jobs), "error", err, "hint", hint.First(err))
+	l.journal.Rollback(c, "the agent cannot write its journal: "+diskText(err), now)
+	for _, j := range c.Start {
 		l.ended(j)
 	}
 }
 
 // failBeforeStart ends a job that was to start and did not.
-func (l *loop) failBeforeStart(j *job, e wire.Ended, now time.Time) {
-	l.journal.failBeforeStart(j, e, now)
+func (l *loop) failBeforeStart(j *jobtable.Job, e wire.Ended, now time.Time) {
+	l.journal.FailBeforeStart(j, e, now)
 	l.ended(j)
 }
 
 // recover resumes the jobs of a former life: what ran is interrupted, what waits will
 // run, and results that were not delivered are sent.
 func (l *loop) recover(now time.Time) {
-	ran, refused := l.journal.resume(l.cfg.Inbox, now)
+	ran, refused := l.journal.Resume(l.cfg.Inbox, now)
 	for _, j := range refused {
 		l.ended(j)
 	}
 	ends := l.cfg.killSurvivors(ran)
 	for i, j := range ran {
-		l.journal.end(j, ends[i], now)
+		l.journal.End(j, ends[i], now)
 		l.ended(j)
 	}
-	for j := range l.journal.all() {
-		if j.replyTo != "" && !j.told && (j.phase != ended || now.Sub(time.UnixMilli(j.result.EndedAt)) < resendTTL) {
-			l.replies.subscribe(j, j.replyTo)
+	for j := range l.journal.All() {
+		if j.ReplyTo != "" && !j.Delivered && (j.Phase != jobtable.Ended || now.Sub(time.UnixMilli(j.Result.EndedAt)) < resendTTL) {
+			l.replies.Subscribe(j, j.ReplyTo)
 		}
 	}
 }
 
 // killSurvivors ends what is left of the commands that ran when the agent went down, all
 // at the same time, and returns how each job has ended.
-func (c *Config) killSurvivors(ran []*job) []wire.Ended {
+func (c *Config) killSurvivors(ran []*jobtable.Job) []wire.Ended {
 	ended := make([]wire.Ended, len(ran))
 	var all sync.WaitGroup
 	for i, j := range ran {
 		var id process.Identity
-		if j.process != nil {
-			id = *j.process
+		if j.Process != nil {
+			id = *j.Process
 		}
 		all.Go(func() {
-			s, err := c.Survivors(id, mark(j.id), c.KillGrace)
+			s, err := c.Survivors(id, mark(j.ID), c.KillGrace)
 			ended[i] = interrupted(s, err)
 			ended[i].CodePage = c.CodePage()
 		})

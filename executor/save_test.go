@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"warren/executor/jobtable"
 	journalfile "warren/internal/agent/journal"
 	"warren/internal/agent/process"
 	"warren/internal/broker"
@@ -122,7 +123,7 @@ func TestNothingRunsBeforeItIsOnTheDisk(t *testing.T) {
 			}
 		})
 		b := tableFrom(t, d.durable())
-		if j := b.job(job); j == nil || j.phase != running {
+		if j := b.Job(job); j == nil || j.Phase != jobtable.Running {
 			t.Errorf("after a loss of power the journal says %+v", j)
 		}
 		r.finish <- exited(0)
@@ -132,7 +133,7 @@ func TestNothingRunsBeforeItIsOnTheDisk(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if j := tableFrom(t, d.written()).job(job); j == nil || j.phase != ended {
+		if j := tableFrom(t, d.written()).Job(job); j == nil || j.Phase != jobtable.Ended {
 			t.Errorf("the reply is out, and the journal says %+v", j)
 		}
 	})
@@ -166,19 +167,19 @@ func TestWhatCanWaitIsWrittenLate(t *testing.T) {
 			}
 			return of
 		}
-		quick := run(processDelay / 2)
+		quick := run(jobtable.ProcessDelay / 2)
 		if es := entries(quick); len(es) != 2 || es[0].BegunAt == 0 || es[1].Ended == nil || es[1].Process != nil {
 			t.Errorf("of a quick command is written: %+v", es)
 		}
-		time.Sleep(toldDelay - time.Second)
-		slower := run(processDelay + time.Millisecond)
+		time.Sleep(jobtable.DeliveredDelay - time.Second)
+		slower := run(jobtable.ProcessDelay + time.Millisecond)
 		if es := entries(slower); len(es) != 3 || es[1].Process == nil {
 			t.Errorf("of one that takes longer is written: %+v", es)
 		}
 		if es := entries(quick); len(es) != 3 || !es[2].Told {
 			t.Errorf("an entry that can wait did not go with one that cannot: %+v", es)
 		}
-		time.Sleep(toldDelay - time.Millisecond)
+		time.Sleep(jobtable.DeliveredDelay - time.Millisecond)
 		if es := entries(slower); len(es) != 3 {
 			t.Errorf("written before its time: %+v", es)
 		}
@@ -253,7 +254,7 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("ended %+v, %d executions", e, len(r.started))
 		}
 		synctest.Wait()
-		if j := tableFrom(t, d.written()).job(job); j == nil || j.result.Outcome != wire.Rejected {
+		if j := tableFrom(t, d.written()).Job(job); j == nil || j.Result.Outcome != wire.Rejected {
 			t.Errorf("the refusal is out, and the journal says %+v", j)
 		}
 		d.set(func() { d.full = false })
@@ -381,8 +382,8 @@ func TestWhatWaitsOutlivesAStop(t *testing.T) {
 			t.Error(err)
 		}
 		again := tableFrom(t, d.written())
-		if again.resume(false, time.Now()); again.queued() != 1 || again.next().id != j2 {
-			t.Errorf("after the restart %d wait, the first is %+v", again.queued(), again.next())
+		if again.Resume(false, time.Now()); again.Queued() != 1 || again.Next().ID != j2 {
+			t.Errorf("after the restart %d wait, the first is %+v", again.Queued(), again.Next())
 		}
 	})
 }

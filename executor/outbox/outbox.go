@@ -1,29 +1,30 @@
-package executor
+package outbox
 
 import (
 	"cmp"
 	"slices"
 	"time"
 
+	"warren/executor/jobtable"
 	"warren/executor/outputlog"
 	"warren/internal/broker"
 	"warren/internal/wire"
 )
 
 const (
-	// quietPeriod is how long a job may wait, and then how long its command may run once
+	// QuietPeriod is how long a job may wait, and then how long its command may run once
 	// its process is known (process.Run), before its operator hears anything but its end:
 	// a quick command costs one reply.
-	quietPeriod = 50 * time.Millisecond
+	QuietPeriod = 50 * time.Millisecond
 
-	// startAllowance is how long a job that was begun may take until its process is known,
+	// StartAllowance is how long a job that was begun may take until its process is known,
 	// or has ended: on a busy machine, news would only add to the load. Operators wait
 	// longer than that before they ask again.
-	startAllowance = 1500 * time.Millisecond
+	StartAllowance = 1500 * time.Millisecond
 
-	// window is how many publications of one agent may be unconfirmed: enough
+	// Window is how many publications of one agent may be unconfirmed: enough
 	// to stream output over a slow link (64 × 32 KiB), little enough to hold.
-	window = 64
+	Window = 64
 
 	// retryDelay is the pause after the broker has refused a reply because the
 	// callback queue is full.
@@ -37,14 +38,14 @@ const (
 	maxStreams = 4
 )
 
-// A replyStream sends one reply queue the news of one job: that it was accepted or has
+// A stream sends one reply queue the news of one job: that it was accepted or has
 // started, its output in order, and, when all of that is confirmed, its end.
-type replyStream struct {
-	of *jobReplies
+type stream struct {
+	of *jobStreams
 	to string
 
-	queued      bool  // in outbox.ready
-	sent        phase // the last progress sent: waiting is accepted
+	queued      bool           // in outbox.ready
+	sent        jobtable.Phase // the last progress sent: waiting is accepted
 	sentAny     bool
 	next        int  // first chunk of job.kept that is not sent
 	unconfirmed int  // chunks in flight
@@ -57,79 +58,79 @@ type replyStream struct {
 	outputRefused string
 }
 
-// jobReplies has the streams of one job.
-type jobReplies struct {
-	job        *job
-	streams    []*replyStream
+// jobStreams has the streams of one job.
+type jobStreams struct {
+	job        *jobtable.Job
+	streams    []*stream
 	quietUntil time.Time // before that, only the end is sent
 }
 
-// A oneShotReply is a reply that stands by itself: state, checked, hello, and the
+// A OneShot is a reply that stands by itself: state, checked, hello, and the
 // refusal of a request that the journal does not know.
-type oneShotReply struct {
-	to, correlation string
-	reply           any
+type OneShot struct {
+	To, Correlation string
+	Reply           any
 }
 
-// A outMessage is one publication: a reply, or a chunk of output.
-type outMessage struct {
-	ref             uint64 // in the broker's verdict
-	to, correlation string
-	reply           any             // nil: it is output
-	inline          []outputlog.Ref // of an ended: output to put into it
-	output          outputlog.Ref
+// A Message is one publication: a reply, or a chunk of output.
+type Message struct {
+	Ref             uint64 // in the broker's verdict
+	To, Correlation string
+	Reply           any             // nil: it is output
+	Inline          []outputlog.Ref // of an ended: output to put into it
+	Output          outputlog.Ref
 
-	stream *replyStream // nil for a oneShotReply
-	chunk  int          // index in job.kept; -1 for the other types
-	last   bool         // it is ended
+	stream *stream // nil for a oneShotReply
+	chunk  int     // index in job.kept; -1 for the other types
+	last   bool    // it is ended
 }
 
-// outbox decides what is published next. It is pure state: it knows where output is
+// Outbox decides what is published next. It is pure state: it knows where output is
 // kept, and leaves reading it to whoever builds the publication.
-type outbox struct {
+type Outbox struct {
 	has       func(outputlog.Ref) bool // output is still kept
-	jobs      map[*job]*jobReplies
-	quiet     []*jobReplies // in their quiet period
-	oneShots  []oneShotReply
-	ready     []*replyStream // that have something to send, in turn
-	inFlight  map[uint64]*outMessage
+	jobs      map[*jobtable.Job]*jobStreams
+	quiet     []*jobStreams // in their quiet period
+	oneShots  []OneShot
+	ready     []*stream // that have something to send, in turn
+	inFlight  map[uint64]*Message
 	ref       uint64
-	head      *outMessage    // waiting for the publisher
-	postponed []*replyStream // refused by the broker until retryAt
+	head      *Message  // waiting for the publisher
+	postponed []*stream // refused by the broker until retryAt
 	retryAt   time.Time
 }
 
-func newOutbox(has func(outputlog.Ref) bool) *outbox {
-	return &outbox{has: has, jobs: map[*job]*jobReplies{}, inFlight: map[uint64]*outMessage{}}
+func New(has func(outputlog.Ref) bool) *Outbox {
+	return &Outbox{has: has, jobs: map[*jobtable.Job]*jobStreams{}, inFlight: map[uint64]*Message{}}
 }
 
-func (o *outbox) of(j *job) *jobReplies {
+func (o *Outbox) streamsOf(j *jobtable.Job) *jobStreams {
 	r := o.jobs[j]
 	if r == nil {
-		r = &jobReplies{job: j}
+		r = &jobStreams{job: j}
 		o.jobs[j] = r
 	}
 	return r
 }
 
-// accepted begins the quiet period of a new job.
-func (o *outbox) accepted(j *job, now time.Time) {
-	r := o.of(j)
-	r.quietUntil = now.Add(quietPeriod)
+// JobAccepted begins the quiet period of a new job.
+func (o *Outbox) JobAccepted(j *jobtable.Job, now time.Time) {
+	r := o.streamsOf(j)
+	r.quietUntil = now.Add(QuietPeriod)
 	o.quiet = append(o.quiet, r)
 }
 
-// extendQuietPeriod moves the end of the quiet period, unless it is over.
-func (o *outbox) extendQuietPeriod(j *job, now time.Time, d time.Duration) {
+// ExtendQuietPeriod moves the end of the quiet period, unless it is over.
+func (o *Outbox) ExtendQuietPeriod(j *jobtable.Job, now time.Time, d time.Duration) {
 	if r := o.jobs[j]; r != nil && now.Before(r.quietUntil) {
 		r.quietUntil = now.Add(d)
 	}
 }
 
-// subscribe sends a reply queue all news of j from its start. A queue that follows j
+// Subscribe sends a reply queue all news of j from its start. A queue that follows j
 // already stays where it is.
-func (o *outbox) subscribe(j *job, to string) {
-	r := o.of(j)
+func (o *Outbox) Subscribe(j *jobtable.Job, to string) {
+	r := o.streamsOf(j)
 	for _, s := range r.streams {
 		if s.to == to {
 			o.schedule(s)
@@ -139,24 +140,24 @@ func (o *outbox) subscribe(j *job, to string) {
 	if len(r.streams) == maxStreams {
 		o.drop(r.streams[0])
 	}
-	s := &replyStream{of: r, to: to}
+	s := &stream{of: r, to: to}
 	r.streams = append(r.streams, s)
 	o.schedule(s)
 }
 
-// resend sends everything again, output included.
-func (o *outbox) resend(j *job, to string) {
-	for _, s := range o.of(j).streams {
+// Resend sends everything again, output included.
+func (o *Outbox) Resend(j *jobtable.Job, to string) {
+	for _, s := range o.streamsOf(j).streams {
 		if s.to == to {
 			o.drop(s)
 			break
 		}
 	}
-	o.subscribe(j, to)
+	o.Subscribe(j, to)
 }
 
-// changed schedules all streams of j.
-func (o *outbox) changed(j *job) {
+// JobChanged schedules all streams of j.
+func (o *Outbox) JobChanged(j *jobtable.Job) {
 	r := o.jobs[j]
 	if r == nil {
 		return
@@ -167,7 +168,7 @@ func (o *outbox) changed(j *job) {
 	o.tidy(r)
 }
 
-func (o *outbox) schedule(s *replyStream) {
+func (o *Outbox) schedule(s *stream) {
 	if !s.queued {
 		s.queued = true
 		o.ready = append(o.ready, s)
@@ -175,62 +176,62 @@ func (o *outbox) schedule(s *replyStream) {
 }
 
 // drop ends a stream; the job keeps its result.
-func (o *outbox) drop(s *replyStream) {
+func (o *Outbox) drop(s *stream) {
 	s.dropped = true
 	r := s.of
-	r.streams = slices.DeleteFunc(slices.Clone(r.streams), func(x *replyStream) bool { return x == s })
+	r.streams = slices.DeleteFunc(slices.Clone(r.streams), func(x *stream) bool { return x == s })
 	o.tidy(r)
 }
 
 // tidy forgets a job of which there is nothing to remember.
-func (o *outbox) tidy(r *jobReplies) {
-	if len(r.streams) == 0 && (r.job.phase == ended || !slices.Contains(o.quiet, r)) {
+func (o *Outbox) tidy(r *jobStreams) {
+	if len(r.streams) == 0 && (r.job.Phase == jobtable.Ended || !slices.Contains(o.quiet, r)) {
 		delete(o.jobs, r.job)
 	}
 }
 
-// sendOnce sends a reply that no job keeps.
-func (o *outbox) sendOnce(r oneShotReply) {
+// SendOnce sends a reply that no job keeps.
+func (o *Outbox) SendOnce(r OneShot) {
 	if len(o.oneShots) == maxOneShots {
 		o.oneShots = o.oneShots[1:]
 	}
 	o.oneShots = append(o.oneShots, r)
 }
 
-// idle reports whether everything has been delivered.
-func (o *outbox) idle() bool {
+// Idle reports whether everything has been delivered.
+func (o *Outbox) Idle() bool {
 	return o.head == nil && len(o.oneShots) == 0 && len(o.ready) == 0 && len(o.postponed) == 0 && len(o.inFlight) == 0
 }
 
-// nextMessage is what to publish next, the same until sent or skip; nil where there is
+// Next is what to publish next, the same until sent or skip; nil where there is
 // nothing, or where the window is full.
-func (o *outbox) nextMessage(now time.Time) *outMessage {
-	if o.head == nil && len(o.inFlight) < window {
+func (o *Outbox) Next(now time.Time) *Message {
+	if o.head == nil && len(o.inFlight) < Window {
 		if o.head = o.choose(now); o.head != nil {
 			o.ref++
-			o.head.ref = o.ref
+			o.head.Ref = o.ref
 		}
 	}
 	return o.head
 }
 
-// sent says that the publisher has taken the message.
-func (o *outbox) sent() {
-	o.inFlight[o.head.ref] = o.head
+// Sent says that the publisher has taken the message.
+func (o *Outbox) Sent() {
+	o.inFlight[o.head.Ref] = o.head
 	o.head = nil
 }
 
-// skip leaves out the message, a chunk of output that cannot be read.
-func (o *outbox) skip() {
+// Skip leaves out the message, a chunk of output that cannot be read.
+func (o *Outbox) Skip() {
 	o.head.stream.unconfirmed--
 	o.head = nil
 }
 
-func (o *outbox) choose(now time.Time) *outMessage {
+func (o *Outbox) choose(now time.Time) *Message {
 	if len(o.oneShots) > 0 {
 		r := o.oneShots[0]
 		o.oneShots = o.oneShots[1:]
-		return &outMessage{to: r.to, correlation: r.correlation, reply: r.reply, chunk: -1}
+		return &Message{To: r.To, Correlation: r.Correlation, Reply: r.Reply, chunk: -1}
 	}
 	for len(o.ready) > 0 {
 		s := o.ready[0]
@@ -238,7 +239,7 @@ func (o *outbox) choose(now time.Time) *outMessage {
 		o.ready = o.ready[1:]
 		s.queued = false
 		if m := o.following(s, now); m != nil {
-			m.to, m.correlation, m.stream = s.to, s.of.job.id, s
+			m.To, m.Correlation, m.stream = s.to, s.of.job.ID, s
 			o.schedule(s) // at the back: jobs take turns
 			return m
 		}
@@ -248,47 +249,47 @@ func (o *outbox) choose(now time.Time) *outMessage {
 
 // following is the next message of one stream, or nil where it has to wait: for the
 // end of the quiet period, or until the journal has what it is about to say.
-func (o *outbox) following(s *replyStream, now time.Time) *outMessage {
+func (o *Outbox) following(s *stream, now time.Time) *Message {
 	j := s.of.job
-	if s.dropped || s.postponed || s.ending || !j.durable() || (j.phase != ended && now.Before(s.of.quietUntil)) {
+	if s.dropped || s.postponed || s.ending || !j.Durable() || (j.Phase != jobtable.Ended && now.Before(s.of.quietUntil)) {
 		return nil
 	}
-	if j.phase == ended && s.next == 0 && s.outputRefused == "" && o.fitsInline(j) {
+	if j.Phase == jobtable.Ended && s.next == 0 && s.outputRefused == "" && o.fitsInline(j) {
 		s.ending = true
-		return &outMessage{reply: o.ended(j), inline: j.kept, chunk: -1, last: true}
+		return &Message{Reply: o.ended(j), Inline: j.Output, chunk: -1, last: true}
 	}
-	if j.phase != ended && (!s.sentAny || s.sent < j.phase) {
-		s.sentAny, s.sent = true, j.phase
-		return &outMessage{reply: progress(j), chunk: -1}
+	if j.Phase != jobtable.Ended && (!s.sentAny || s.sent < j.Phase) {
+		s.sentAny, s.sent = true, j.Phase
+		return &Message{Reply: progress(j), chunk: -1}
 	}
-	for s.next < len(j.kept) && s.outputRefused == "" {
+	for s.next < len(j.Output) && s.outputRefused == "" {
 		i := s.next
 		s.next++
-		if o.has(j.kept[i]) {
+		if o.has(j.Output[i]) {
 			s.unconfirmed++
-			return &outMessage{output: j.kept[i], chunk: i}
+			return &Message{Output: j.Output[i], chunk: i}
 		}
 	}
-	if j.phase == ended && s.unconfirmed == 0 {
+	if j.Phase == jobtable.Ended && s.unconfirmed == 0 {
 		s.ending = true
-		return &outMessage{reply: o.endedWithoutOutput(s), chunk: -1, last: true}
+		return &Message{Reply: o.endedWithoutOutput(s), chunk: -1, last: true}
 	}
 	return nil
 }
 
 // fitsInline reports whether the whole output fits into the ended reply.
-func (o *outbox) fitsInline(j *job) bool {
-	for _, s := range []*wire.Stream{j.result.Stdout, j.result.Stderr} {
+func (o *Outbox) fitsInline(j *jobtable.Job) bool {
+	for _, s := range []*wire.Stream{j.Result.Stdout, j.Result.Stderr} {
 		if s != nil && (s.Dropped > 0 || s.Gone) {
 			return false
 		}
 	}
-	return j.keptBytes() <= wire.MaxInline && o.hasAll(j, "")
+	return j.OutputSize() <= wire.MaxInline && o.hasAll(j, "")
 }
 
 // hasAll reports whether all that was kept of a stream, or of both, still is.
-func (o *outbox) hasAll(j *job, stream string) bool {
-	for _, r := range j.kept {
+func (o *Outbox) hasAll(j *jobtable.Job, stream string) bool {
+	for _, r := range j.Output {
 		if (stream == "" || stream == r.Stream) && !o.has(r) {
 			return false
 		}
@@ -297,9 +298,9 @@ func (o *outbox) hasAll(j *job, stream string) bool {
 }
 
 // ended is the reply, without output.
-func (o *outbox) ended(j *job) *wire.Ended {
-	e := j.result
-	e.Agent = j.agent
+func (o *Outbox) ended(j *jobtable.Job) *wire.Ended {
+	e := j.Result
+	e.Agent = j.Agent
 	for name, s := range map[string]**wire.Stream{wire.Stdout: &e.Stdout, wire.Stderr: &e.Stderr} {
 		if *s != nil {
 			account := **s
@@ -311,7 +312,7 @@ func (o *outbox) ended(j *job) *wire.Ended {
 }
 
 // endedWithoutOutput is the reply where the output was sent before, or is refused.
-func (o *outbox) endedWithoutOutput(s *replyStream) *wire.Ended {
+func (o *Outbox) endedWithoutOutput(s *stream) *wire.Ended {
 	e := o.ended(s.of.job)
 	if s.outputRefused == "" {
 		return e
@@ -328,18 +329,18 @@ func (o *outbox) endedWithoutOutput(s *replyStream) *wire.Ended {
 	return e
 }
 
-func progress(j *job) any {
-	if j.phase == running {
-		return &wire.Started{Job: j.id, Agent: j.agent, At: j.startedAt.UnixMilli()}
+func progress(j *jobtable.Job) any {
+	if j.Phase == jobtable.Running {
+		return &wire.Started{Job: j.ID, Agent: j.Agent, At: j.StartedAt.UnixMilli()}
 	}
-	return &wire.Accepted{Job: j.id, Agent: j.agent, At: j.acceptedAt.UnixMilli()}
+	return &wire.Accepted{Job: j.ID, Agent: j.Agent, At: j.AcceptedAt.UnixMilli()}
 }
 
-// verdict takes the broker's answer to a publication. A returned reply means that the
+// Confirm takes the broker's answer to a publication. A returned reply means that the
 // operator's process is gone: the result stays until somebody asks. What the broker has
 // refused would be refused again. All else is sent again. It returns the job whose
 // result has been delivered.
-func (o *outbox) verdict(v broker.Verdict, now time.Time) (delivered *job) {
+func (o *Outbox) Confirm(v broker.Verdict, now time.Time) (delivered *jobtable.Job) {
 	m, ok := o.inFlight[v.Ref]
 	if !ok {
 		return nil
@@ -348,7 +349,7 @@ func (o *outbox) verdict(v broker.Verdict, now time.Time) (delivered *job) {
 	s := m.stream
 	if s == nil {
 		if v.Kind == broker.Nacked || v.Kind == broker.Unconfirmed {
-			o.sendOnce(oneShotReply{m.to, m.correlation, m.reply})
+			o.SendOnce(OneShot{m.To, m.Correlation, m.Reply})
 		}
 		return nil
 	}
@@ -382,7 +383,7 @@ func (o *outbox) verdict(v broker.Verdict, now time.Time) (delivered *job) {
 
 // refused takes the broker's refusal of a reply. Output is left out; if the outcome is
 // refused without it, the stream ends. The job keeps its result.
-func (o *outbox) refused(m *outMessage, reason string) {
+func (o *Outbox) refused(m *Message, reason string) {
 	s := m.stream
 	output := m.chunk >= 0 || m.last && s.outputRefused == "" && s.next == 0
 	switch {
@@ -393,12 +394,12 @@ func (o *outbox) refused(m *outMessage, reason string) {
 	}
 }
 
-// wakeAt is when tick has something to do; zero for never.
-func (o *outbox) wakeAt() (at time.Time) {
+// WakeAt is when tick has something to do; zero for never.
+func (o *Outbox) WakeAt() (at time.Time) {
 	if len(o.postponed) > 0 {
 		at = o.retryAt
 	}
-	o.quiet = slices.DeleteFunc(o.quiet, func(r *jobReplies) bool { return r.job.phase == ended })
+	o.quiet = slices.DeleteFunc(o.quiet, func(r *jobStreams) bool { return r.job.Phase == jobtable.Ended })
 	for _, r := range o.quiet {
 		if at.IsZero() || r.quietUntil.Before(at) {
 			at = r.quietUntil
@@ -407,10 +408,10 @@ func (o *outbox) wakeAt() (at time.Time) {
 	return at
 }
 
-// tick schedules the jobs whose quiet period is over, and what was postponed.
-func (o *outbox) tick(now time.Time) {
-	var over []*jobReplies
-	o.quiet = slices.DeleteFunc(o.quiet, func(r *jobReplies) bool {
+// Tick schedules the jobs whose quiet period is over, and what was postponed.
+func (o *Outbox) Tick(now time.Time) {
+	var over []*jobStreams
+	o.quiet = slices.DeleteFunc(o.quiet, func(r *jobStreams) bool {
 		if now.Before(r.quietUntil) {
 			return false
 		}
@@ -418,7 +419,7 @@ func (o *outbox) tick(now time.Time) {
 		return true
 	})
 	for _, r := range over {
-		o.changed(r.job)
+		o.JobChanged(r.job)
 	}
 	if len(o.postponed) > 0 && !now.Before(o.retryAt) {
 		for _, s := range o.postponed {

@@ -1,4 +1,4 @@
-package executor
+package jobtable
 
 import (
 	"strings"
@@ -11,10 +11,10 @@ import (
 )
 
 // issued is a run or a cancel of one issuer's, about a job of those times.
-func issued(t *testing.T, typ, issuer string, at, notAfter time.Time) *order {
+func issued(t *testing.T, typ, issuer string, at, notAfter time.Time) *VerifiedRequest {
 	t.Helper()
 	o := question(t, typ, uuid.NewString(), uuid.NewString())
-	o.issuer = issuer
+	o.Issuer = issuer
 	if o.Statement.Of != nil {
 		o.Statement.Of.IssuedAt, o.Statement.Of.NotAfter = at.UnixMilli(), notAfter.UnixMilli()
 	} else {
@@ -26,23 +26,23 @@ func issued(t *testing.T, typ, issuer string, at, notAfter time.Time) *order {
 // One request that must be remembered for very long keeps no other from being
 // forgotten: else whoever may send a single one fills the journal for good.
 func TestWhatLastsHoldsNothingUp(t *testing.T) {
-	for name, far := range map[string]func(*journal){
-		"run": func(b *journal) {
-			j, _ := b.accept(issued(t, wire.TypeRun, "mallory", t0.AddDate(1, 0, 0), t0.AddDate(1, 0, 1)), "", false, t0)
+	for name, far := range map[string]func(*Table){
+		"run": func(b *Table) {
+			j, _ := b.Accept(issued(t, wire.TypeRun, "mallory", t0.AddDate(1, 0, 0), t0.AddDate(1, 0, 1)), "", false, t0)
 			wantOutcome(t, j, wire.Rejected, "in the future")
 		},
-		"cancel": func(b *journal) {
-			b.cancel(issued(t, wire.TypeCancel, "mallory", t0, t0.AddDate(1, 0, 0)), t0)
+		"cancel": func(b *Table) {
+			b.Cancel(issued(t, wire.TypeCancel, "mallory", t0, t0.AddDate(1, 0, 0)), t0)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := tableSince(limits(), t0)
 			far(b)
-			j, _ := b.accept(run(t), "", false, t0)
+			j, _ := b.Accept(run(t), "", false, t0)
 			beginNext(b, t0)
-			b.end(j, code(0), t0)
+			b.End(j, code(0), t0)
 			b.forget(t0.Add(2 * time.Hour))
-			if b.jobs[j.id] != nil || len(b.jobs) != 1 {
+			if b.jobs[j.ID] != nil || len(b.jobs) != 1 {
 				t.Errorf("%d jobs remembered, want the one that lasts", len(b.jobs))
 			}
 			b.forget(t0.AddDate(2, 0, 0))
@@ -66,15 +66,15 @@ func TestOneIssuerCannotFillTheJournal(t *testing.T) {
 				now := t0
 				switch {
 				case typ == wire.TypeRun:
-					b.accept(o, "", false, now)
+					b.Accept(o, "", false, now)
 				case typ == wire.TypeStatus:
 					now = t0.Add(2 * time.Minute) // it is refused for good
 				}
-				if typ != wire.TypeRun && b.hasRoom(o, now) {
+				if typ != wire.TypeRun && b.HasRoom(o, now) {
 					if typ == wire.TypeCancel {
-						b.cancel(o, now)
+						b.Cancel(o, now)
 					} else {
-						b.status(o, now)
+						b.Status(o, now)
 					}
 				}
 			}
@@ -82,9 +82,9 @@ func TestOneIssuerCannotFillTheJournal(t *testing.T) {
 				t.Errorf("%d jobs remembered, want 12", len(b.jobs))
 			}
 			o := run(t)
-			o.issuer = "alice"
-			if j, _ := b.accept(o, "", false, t0); typ == wire.TypeRun {
-				if j == nil || j.phase != ended { // refused, and told so
+			o.Issuer = "alice"
+			if j, _ := b.Accept(o, "", false, t0); typ == wire.TypeRun {
+				if j == nil || j.Phase != Ended { // refused, and told so
 					t.Errorf("%+v", j)
 				}
 			} else if j == nil {
@@ -96,14 +96,14 @@ func TestOneIssuerCannotFillTheJournal(t *testing.T) {
 	l.Jobs, l.Queue = 8, 100
 	b := tableSince(l, t0)
 	for range 6 {
-		if j, _ := b.accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0); j.phase == ended {
+		if j, _ := b.Accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0); j.Phase == Ended {
 			t.Fatal("refused too early")
 		}
 	}
-	j, _ := b.accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0)
+	j, _ := b.Accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0)
 	wantOutcome(t, j, wire.Rejected, "journal full")
-	if j, _ = b.accept(issued(t, wire.TypeRun, "alice", t0, t0.Add(time.Minute)), "", false, t0); j.phase != waiting {
-		t.Errorf("alice is refused: %s", j.result.Reason)
+	if j, _ = b.Accept(issued(t, wire.TypeRun, "alice", t0, t0.Add(time.Minute)), "", false, t0); j.Phase != Waiting {
+		t.Errorf("alice is refused: %s", j.Result.Reason)
 	}
 }
 
@@ -113,17 +113,17 @@ func TestOneIssuerCannotFillTheQueue(t *testing.T) {
 	b := tableSince(l, t0)
 	beginNext(b, t0)
 	for range 20 {
-		b.accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0)
+		b.Accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0)
 		beginNext(b, t0)
 	}
 	if len(b.queue) != 6 {
 		t.Errorf("%d of mallory's wait, want 6 of 8", len(b.queue))
 	}
-	if j, _ := b.accept(issued(t, wire.TypeRun, "alice", t0, t0.Add(time.Minute)), "", false, t0); j.phase != waiting {
-		t.Errorf("alice is refused: %s", j.result.Reason)
+	if j, _ := b.Accept(issued(t, wire.TypeRun, "alice", t0, t0.Add(time.Minute)), "", false, t0); j.Phase != Waiting {
+		t.Errorf("alice is refused: %s", j.Result.Reason)
 	}
-	j, _ := b.accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0)
-	if wantOutcome(t, j, wire.Rejected, "queue full"); !strings.Contains(j.result.Reason, "6 of them") {
-		t.Error(j.result.Reason)
+	j, _ := b.Accept(issued(t, wire.TypeRun, "mallory", t0, t0.Add(time.Minute)), "", false, t0)
+	if wantOutcome(t, j, wire.Rejected, "queue full"); !strings.Contains(j.Result.Reason, "6 of them") {
+		t.Error(j.Result.Reason)
 	}
 }

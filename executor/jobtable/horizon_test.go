@@ -1,4 +1,4 @@
-package executor
+package jobtable
 
 import (
 	"testing"
@@ -9,49 +9,49 @@ import (
 )
 
 // wrong is a moment by a clock that is off by so much.
-func wrong(off, d time.Duration) moment {
+func wrong(off, d time.Duration) Moment {
 	m := up(d)
 	m.at = m.at.Add(off)
 	return m
 }
 
 // secondBoot is a moment after the machine was restarted.
-func secondBoot(d time.Duration) moment {
-	return moment{t0.Add(d), uptime.Reading{Boot: "second", Up: time.Minute}}
+func secondBoot(d time.Duration) Moment {
+	return Moment{t0.Add(d), uptime.Reading{Boot: "second", Up: time.Minute}}
 }
 
 // begunAt is a journal that is made at a moment.
-func begunAt(now moment) *journal {
+func begunAt(now Moment) *Table {
 	o := limits()
 	o.MaxValidity = 24 * time.Hour
-	b := newJournal(o)
-	b.start(time.Time{}, true, now)
+	b := New(o)
+	b.Start(time.Time{}, true, now)
 	return b
 }
 
 // restarted is what another process makes of the same journal.
-func restarted(t *testing.T, b *journal, now moment) (*journal, string) {
+func restarted(t *testing.T, b *Table, now Moment) (*Table, string) {
 	t.Helper()
 	o := limits()
 	o.MaxValidity = b.maxValidity
-	again := newJournal(o)
-	records := b.memos(true, true, true)
+	again := New(o)
+	records := b.tableRecords(true, true, true)
 	for _, j := range b.jobs {
 		e := j.whole()
 		records = append(records, e.encode())
 	}
 	for _, r := range records {
-		if err := again.replay(r); err != nil {
+		if err := again.Replay(r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return again, again.start(time.Time{}, false, now)
+	return again, again.Start(time.Time{}, false, now)
 }
 
-func wantSince(t *testing.T, b *journal, want time.Time) {
+func wantSince(t *testing.T, b *Table, want time.Time) {
 	t.Helper()
-	if want = beginning(want, limits().Tolerance); b.since.Sub(want).Abs() > time.Millisecond {
-		t.Errorf("takes what is issued from %s on, want %s", b.since, want)
+	if want = knownFrom(want, limits().Tolerance); b.Since.Sub(want).Abs() > time.Millisecond {
+		t.Errorf("takes what is issued from %s on, want %s", b.Since, want)
 	}
 }
 
@@ -59,21 +59,21 @@ func wantSince(t *testing.T, b *journal, want time.Time) {
 // nothing that was issued before it was made; of such jobs it says that it cannot tell.
 func TestClockBehindWhenTheJournalIsMade(t *testing.T) {
 	b := begunAt(wrong(-time.Hour, -10*time.Second))
-	if note := b.settle(up(0)); note != clockWasBehind {
+	if note := b.SetClock(up(0)); note != clockWasBehind {
 		t.Errorf("it logs %q", note)
 	}
 	wantSince(t, b, t0.Add(-10*time.Second))
-	if b.settle(up(time.Second)) != "" || !b.madeDirty {
+	if b.SetClock(up(time.Second)) != "" || !b.creationDirty {
 		t.Error("it is logged again, or is not written down")
 	}
 	r := run(t) // issued at t0, within the tolerance of the journal's beginning
-	if j, _ := b.accept(r, "", false, t0); j != nil {
+	if j, _ := b.Accept(r, "", false, t0); j != nil {
 		t.Errorf("taken: %+v", j)
 	}
-	if j, state := b.status(about(t, wire.TypeStatus, r), t0.Add(time.Hour)); j != nil || state != wire.StateForgotten {
+	if j, state := b.Status(about(t, wire.TypeStatus, r), t0.Add(time.Hour)); j != nil || state != wire.StateForgotten {
 		t.Errorf("status says %v %q, want forgotten", j, state)
 	}
-	for name, at := range map[string]moment{"restarted": up(time.Minute), "machine restarted": secondBoot(time.Minute), "much later": secondBoot(100 * time.Hour)} {
+	for name, at := range map[string]Moment{"restarted": up(time.Minute), "machine restarted": secondBoot(time.Minute), "much later": secondBoot(100 * time.Hour)} {
 		again, _ := restarted(t, b, at)
 		t.Run(name, func(t *testing.T) { wantSince(t, again, t0.Add(-10*time.Second)) })
 	}
@@ -93,14 +93,14 @@ func TestClockIsSetBetweenTwoProcesses(t *testing.T) {
 // much the clock was behind.
 func TestOperatorsTellThatTheClockWasBehind(t *testing.T) {
 	b := begunAt(wrong(-time.Hour, -10*time.Second))
-	j, _ := b.accept(run(t), "", false, t0.Add(-time.Hour))
+	j, _ := b.Accept(run(t), "", false, t0.Add(-time.Hour))
 	wantOutcome(t, j, wire.Rejected, "in the future by this host's clock")
 	again, note := restarted(t, b, secondBoot(time.Hour))
 	wantSince(t, again, t0.Add(-10*time.Second))
 	if note != clockWasBehind {
 		t.Errorf("it logs %q", note)
 	}
-	third, note := restarted(t, again, moment{t0.Add(2 * time.Hour), uptime.Reading{Boot: "third"}})
+	third, note := restarted(t, again, Moment{t0.Add(2 * time.Hour), uptime.Reading{Boot: "third"}})
 	wantSince(t, third, t0.Add(-10*time.Second))
 	if note != "" {
 		t.Errorf("it is found again: %q", note)
@@ -109,7 +109,7 @@ func TestOperatorsTellThatTheClockWasBehind(t *testing.T) {
 	b = begunAt(up(-time.Minute))
 	o := run(t)
 	o.Statement.IssuedAt, o.Statement.NotAfter = t0.Add(1000*time.Hour).UnixMilli(), t0.Add(1001*time.Hour).UnixMilli()
-	b.accept(o, "", false, t0)
+	b.Accept(o, "", false, t0)
 	again, _ = restarted(t, b, secondBoot(time.Minute))
 	wantSince(t, again, t0.Add(time.Minute))
 }
@@ -117,9 +117,9 @@ func TestOperatorsTellThatTheClockWasBehind(t *testing.T) {
 // Time that passes, asleep or awake, moves nothing, nor do small adjustments.
 func TestTimeThatPassesMovesNothing(t *testing.T) {
 	b := begunAt(up(0))
-	b.madeDirty = false
-	for _, m := range []moment{up(time.Second), up(8 * time.Hour), wrong(clockStep, 9*time.Hour), wrong(-clockStep, 10*time.Hour)} {
-		if note := b.settle(m); note != "" || b.madeDirty {
+	b.creationDirty = false
+	for _, m := range []Moment{up(time.Second), up(8 * time.Hour), wrong(clockStep, 9*time.Hour), wrong(-clockStep, 10*time.Hour)} {
+		if note := b.SetClock(m); note != "" || b.creationDirty {
 			t.Errorf("at %s: %q", m.at, note)
 		}
 		wantSince(t, b, t0)
@@ -130,17 +130,17 @@ func TestTimeThatPassesMovesNothing(t *testing.T) {
 // the next.
 func TestClockSetAheadAndBack(t *testing.T) {
 	b := begunAt(up(0))
-	b.settle(wrong(24*time.Hour, time.Hour))
+	b.SetClock(wrong(24*time.Hour, time.Hour))
 	wantSince(t, b, t0.Add(24*time.Hour)) // by that clock, as old as it is
-	if note := b.settle(up(2 * time.Hour)); note != clockSetBack {
+	if note := b.SetClock(up(2 * time.Hour)); note != clockSetBack {
 		t.Errorf("it logs %q", note)
 	}
 	wantSince(t, b, t0)
 	again, _ := restarted(t, b, up(3*time.Hour))
 	wantSince(t, again, t0)
 	// Set back, and right again: what was issued before is refused as it was.
-	b.settle(wrong(-time.Hour, 4*time.Hour))
-	b.settle(up(5 * time.Hour))
+	b.SetClock(wrong(-time.Hour, 4*time.Hour))
+	b.SetClock(up(5 * time.Hour))
 	wantSince(t, b, t0)
 }
 
@@ -157,15 +157,15 @@ func TestJournalFromTheFutureRecovers(t *testing.T) {
 	if note != clockWasAhead {
 		t.Errorf("it logs %q", note)
 	}
-	third, note := restarted(t, again, moment{t0.Add(2 * time.Hour), uptime.Reading{Boot: "third"}})
+	third, note := restarted(t, again, Moment{t0.Add(2 * time.Hour), uptime.Reading{Boot: "third"}})
 	wantSince(t, third, t0.Add(time.Hour)) // it is not younger for another restart
 	if note != "" {
 		t.Errorf("it is found again: %q", note)
 	}
 	// Should the former clock have been the right one, its time counts once it is reached.
-	fourth, _ := restarted(t, third, moment{t0.Add(years + time.Hour), uptime.Reading{Boot: "fourth"}})
+	fourth, _ := restarted(t, third, Moment{t0.Add(years + time.Hour), uptime.Reading{Boot: "fourth"}})
 	wantSince(t, fourth, t0.Add(years))
-	if note := b.settle(up(time.Minute)); note != clockSetBack {
+	if note := b.SetClock(up(time.Minute)); note != clockSetBack {
 		t.Errorf("it logs %q", note)
 	}
 	wantSince(t, b, t0)
@@ -176,14 +176,14 @@ func TestJournalFromTheFutureRecovers(t *testing.T) {
 func TestWhatAClockAheadHasLeft(t *testing.T) {
 	const years = 10 * 365 * 24 * time.Hour
 	b := begunAt(wrong(years, -time.Hour))
-	b.made.origin = up(-2 * time.Hour)
-	b.since = t0.Add(-time.Hour)
-	j, _ := b.accept(run(t), "", false, t0)
+	b.creation.origin = up(-2 * time.Hour)
+	b.Since = t0.Add(-time.Hour)
+	j, _ := b.Accept(run(t), "", false, t0)
 	beginNext(b, t0)
-	b.end(j, code(0), t0.Add(years))
-	next, _ := b.accept(run(t), "", false, t0)
+	b.End(j, code(0), t0.Add(years))
+	next, _ := b.Accept(run(t), "", false, t0)
 	beginNext(b, t0)
-	b.end(next, code(0), t0.Add(time.Minute))
+	b.End(next, code(0), t0.Add(time.Minute))
 	b.floor = t0.Add(years)
 
 	again, _ := restarted(t, b, secondBoot(time.Minute))
@@ -199,9 +199,9 @@ func TestWhatAClockAheadHasLeft(t *testing.T) {
 // A name taken while the clock was behind is as old as it is once the clock is right.
 func TestClockBehindWhenANameIsTaken(t *testing.T) {
 	b := oldJournal()
-	b.takeNames([]string{"web01"}, wrong(-time.Hour, -10*time.Second))
-	b.settle(up(0))
-	if h := b.names.held["web01"]; !h.from.Equal(beginning(t0.Add(-10*time.Second), limits().Tolerance)) {
+	b.SetNames([]string{"web01"}, wrong(-time.Hour, -10*time.Second))
+	b.SetClock(up(0))
+	if h := b.names.held["web01"]; !h.from.Equal(knownFrom(t0.Add(-10*time.Second), limits().Tolerance)) {
 		t.Errorf("takes requests from %s on", h.from)
 	}
 	if !saysElsewhere(t, b, run(t)) {
@@ -213,25 +213,25 @@ func TestClockBehindWhenANameIsTaken(t *testing.T) {
 // back while the request is still valid: its operator may have concluded that it has not
 // run. What is issued later runs.
 func TestDeniedRunStaysDeniedWhenTheClockIsSetBack(t *testing.T) {
-	for name, b := range map[string]*journal{"journal": begunAt(up(-time.Hour)), "name": oldJournal()} {
+	for name, b := range map[string]*Table{"journal": begunAt(up(-time.Hour)), "name": oldJournal()} {
 		t.Run(name, func(t *testing.T) {
-			b.takeNames([]string{"web01"}, up(-time.Hour))
-			b.settle(wrong(2*time.Hour, 0))
-			if j, _ := b.accept(run(t), "", false, t0); j != nil {
+			b.SetNames([]string{"web01"}, up(-time.Hour))
+			b.SetClock(wrong(2*time.Hour, 0))
+			if j, _ := b.Accept(run(t), "", false, t0); j != nil {
 				t.Fatalf("taken though issued before the journal or the name, by that clock: %+v", j)
 			}
 			again, _ := restarted(t, b, up(time.Second))
 			if name == "name" {
-				again.since = b.since
+				again.Since = b.Since
 			}
-			for when, b := range map[string]*journal{"same process": b, "restarted": again} {
-				b.settle(up(time.Second))
-				if j, _ := b.accept(run(t), "", false, t0); j != nil {
+			for when, b := range map[string]*Table{"same process": b, "restarted": again} {
+				b.SetClock(up(time.Second))
+				if j, _ := b.Accept(run(t), "", false, t0); j != nil {
 					t.Errorf("%s: taken once the clock is back: %+v", when, j)
 				}
 				newer := run(t)
 				newer.Statement.IssuedAt++
-				if j, _ := b.accept(newer, "", false, t0); j == nil {
+				if j, _ := b.Accept(newer, "", false, t0); j == nil {
 					t.Errorf("%s: a newer one is not taken", when)
 				}
 			}

@@ -1,4 +1,4 @@
-package executor
+package jobtable
 
 import (
 	"testing"
@@ -10,7 +10,7 @@ import (
 // request to its end, with the records for the file.
 func BenchmarkJournalBeginEnd(b *testing.B) {
 	sample := run(b)
-	written := func(book *journal) { book.committed(book.commit(t0, true)) }
+	written := func(book *Table) { book.Committed(book.Commit(t0, true)) }
 	b.ReportAllocs()
 	for b.Loop() {
 		book := tableSince(limits(), t0)
@@ -18,10 +18,10 @@ func BenchmarkJournalBeginEnd(b *testing.B) {
 		request := *sample.Request
 		request.Leaf.Job, request.Statement.Task = uuid.NewString(), uuid.NewString()
 		r.Request = &request
-		book.accept(&r, "", false, t0)
+		book.Accept(&r, "", false, t0)
 		j := beginNext(book, t0)
 		written(book)
-		book.end(j, code(0), t0)
+		book.End(j, code(0), t0)
 		written(book)
 	}
 }
