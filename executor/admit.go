@@ -243,7 +243,7 @@ func (l *loop) status(r *jobtable.VerifiedRequest, now time.Time) {
 func (l *loop) forgotten(r *wire.Request, issuedAt int64, now time.Time) {
 	s := &wire.State{Job: r.Leaf.Job, State: wire.StateForgotten, At: now.UnixMilli()}
 	from, why := l.journal.NameTakenAfter(r.Leaf.Host, time.UnixMilli(issuedAt))
-	if since := l.journal.Since.UnixMilli(); issuedAt < since {
+	if since := l.journal.KnownSince().UnixMilli(); issuedAt < since {
 		s.Since = since // the journal is new: that says enough
 	} else {
 		s.Reason = why

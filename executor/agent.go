@@ -304,10 +304,10 @@ func (a *Agent) run(ctx context.Context, l *loop, journal func(context.Context) 
 func (a *Agent) openData(table *jobtable.Table, file *journalfile.Log) (*outputlog.Log, error) {
 	note := table.Start(file.Created(), file.IsNew(), a.cfg.now())
 	if now := a.cfg.Now(); note != "" {
-		a.cfg.Log.Warn(note, "takes_jobs_from", table.Since)
-	} else if now.Before(table.Since) {
+		a.cfg.Log.Warn(note, "takes_jobs_from", table.KnownSince())
+	} else if now.Before(table.KnownSince()) {
 		a.cfg.Log.Info("the journal is new: jobs that were issued before may have run, and are not taken",
-			"takes_jobs_from", table.Since, "in", table.Since.Sub(now).Round(time.Millisecond))
+			"takes_jobs_from", table.KnownSince(), "in", table.KnownSince().Sub(now).Round(time.Millisecond))
 	}
 	if torn := file.Torn(); torn > 0 {
 		a.cfg.Log.Warn("the end of the journal was torn, as by a loss of power, and has been cut off", "bytes", torn)

@@ -36,7 +36,7 @@ func (f *factsCache) collect(now time.Time) {
 func (l *loop) hello(now time.Time) *wire.Hello {
 	h := &wire.Hello{
 		Names: l.presence.names, Facts: l.facts.current(now),
-		Running: l.journal.Running, Queued: l.journal.Queued(), Workers: l.cfg.Limits.Workers,
+		Running: l.journal.Running(), Queued: l.journal.Queued(), Workers: l.cfg.Limits.Workers,
 		Disk: l.output.disk(l.saver.err), At: now.UnixMilli(),
 	}
 	if l.cfg.Trust != nil {

@@ -110,7 +110,7 @@ func (l *loop) run(stop, work context.Context) error {
 func (l *loop) drain(now time.Time) {
 	l.shutdown.begin(time.Now().Add(l.cfg.DrainGrace))
 	l.presence.touch(now)
-	l.log.Info("stopping", "running", l.journal.Running, "waiting", l.journal.Queued())
+	l.log.Info("stopping", "running", l.journal.Running(), "waiting", l.journal.Queued())
 }
 
 // stopped moves a shutdown on, and reports whether it is complete. It uses the time that
@@ -118,7 +118,7 @@ func (l *loop) drain(now time.Time) {
 func (l *loop) stopped() bool {
 	before := l.shutdown.state
 	idle := l.saver.writing == nil && l.replies.Idle()
-	l.shutdown.advance(time.Now(), l.journal.Running, idle)
+	l.shutdown.advance(time.Now(), l.journal.Running(), idle)
 	if l.shutdown.state == before {
 		return false
 	}
@@ -149,7 +149,7 @@ func (l *loop) publish(now time.Time) (chan<- *broker.Publication, *broker.Publi
 func (l *loop) confirmed(v broker.Verdict, now time.Time) {
 	l.gate.logRefusedReply(v, now)
 	if j := l.replies.Confirm(v, now); j != nil {
-		l.journal.Delivered(j, now)
+		l.journal.SetDelivered(j, now)
 	}
 }
 

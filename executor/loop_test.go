@@ -69,7 +69,7 @@ func newRigOver(t *testing.T, kept *outputlog.Log, file Journal, jobs *jobtable.
 	}
 	if r.journal = jobs; jobs == nil {
 		o := r.agent.cfg.tableOptions()
-		o.Since = time.Now()
+		o.KnownSince = time.Now()
 		r.journal = jobtable.New(o)
 	}
 	l := newLoop(r.agent, r.journal, kept, file)

@@ -49,7 +49,7 @@ func (p *presence) touch(now time.Time) {
 // settle has the journal reckon by the clock as it is now.
 func (p *presence) settle(now time.Time) {
 	if note := p.journal.SetClock(p.moment(now)); note != "" {
-		p.log.Warn(note, "takes_jobs_from", p.journal.Since)
+		p.log.Warn(note, "takes_jobs_from", p.journal.KnownSince())
 	}
 }
 

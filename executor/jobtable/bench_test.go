@@ -6,9 +6,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// BenchmarkJournalBeginEnd is what the journal's state does of one job, from its
+// BenchmarkTableBeginEnd is what the journal's state does of one job, from its
 // request to its end, with the records for the file.
-func BenchmarkJournalBeginEnd(b *testing.B) {
+func BenchmarkTableBeginEnd(b *testing.B) {
 	sample := run(b)
 	written := func(book *Table) { book.Committed(book.Commit(t0, true)) }
 	b.ReportAllocs()

@@ -50,8 +50,8 @@ func restarted(t *testing.T, b *Table, now Moment) (*Table, string) {
 
 func wantSince(t *testing.T, b *Table, want time.Time) {
 	t.Helper()
-	if want = knownFrom(want, limits().Tolerance); b.Since.Sub(want).Abs() > time.Millisecond {
-		t.Errorf("takes what is issued from %s on, want %s", b.Since, want)
+	if want = knownFrom(want, limits().Tolerance); b.since.Sub(want).Abs() > time.Millisecond {
+		t.Errorf("takes what is issued from %s on, want %s", b.since, want)
 	}
 }
 
@@ -177,7 +177,7 @@ func TestWhatAClockAheadHasLeft(t *testing.T) {
 	const years = 10 * 365 * 24 * time.Hour
 	b := begunAt(wrong(years, -time.Hour))
 	b.creation.origin = up(-2 * time.Hour)
-	b.Since = t0.Add(-time.Hour)
+	b.since = t0.Add(-time.Hour)
 	j, _ := b.Accept(run(t), "", false, t0)
 	beginNext(b, t0)
 	b.End(j, code(0), t0.Add(years))
@@ -222,7 +222,7 @@ func TestDeniedRunStaysDeniedWhenTheClockIsSetBack(t *testing.T) {
 			}
 			again, _ := restarted(t, b, up(time.Second))
 			if name == "name" {
-				again.Since = b.Since
+				again.since = b.since
 			}
 			for when, b := range map[string]*Table{"same process": b, "restarted": again} {
 				b.SetClock(up(time.Second))

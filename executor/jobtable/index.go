@@ -8,7 +8,7 @@ import (
 	"warren/internal/wire"
 )
 
-// index has all jobs that the agent remembers.
+// An index has all jobs in the table.
 type index struct {
 	limits Options
 	jobs   map[string]*Job
@@ -24,8 +24,7 @@ func newIndex(l Options) index {
 	return index{limits: l, jobs: map[string]*Job{}, tasks: map[string]*Job{}, issued: map[string]int{}}
 }
 
-// Find is the job that an order is about, where one is known that the order's
-// issuer may hear of.
+// Find returns the job that a request is about, or its issuer's placeholder; nil for none.
 func (x *index) Find(o *VerifiedRequest) *Job {
 	if j := x.jobs[o.Leaf.Job]; j != nil {
 		return j
@@ -33,26 +32,26 @@ func (x *index) Find(o *VerifiedRequest) *Job {
 	return x.jobs[o.Issuer+"/"+o.Leaf.Job]
 }
 
-// OwnedByOther reports whether an order is about a job of somebody else's that its
-// issuer may neither run, nor cancel, nor ask for.
+// OwnedByOther reports whether a request is about another issuer's job, and its issuer may
+// not run, cancel or query that job.
 func (x *index) OwnedByOther(o *VerifiedRequest) bool {
 	j := x.Find(o)
 	if j == nil || j.Issuer == o.Issuer {
 		return false
 	}
 	if o.Statement.Type == wire.TypeRun {
-		return j.ReplyTo != "" // else a cancel by one who may: it never runs
+		return j.ReplyTo != "" // else it is a placeholder of an issuer who may cancel any job
 	}
 	return !o.AnyJob
 }
 
-// Job returns the job of an id; nil where none is remembered.
+// Job returns the job with an id; nil if there is none.
 func (x *index) Job(id string) *Job { return x.jobs[id] }
 
 // All returns all jobs, in no order.
 func (x *index) All() iter.Seq[*Job] { return maps.Values(x.jobs) }
 
-// Size is how many jobs are remembered.
+// Size returns the number of jobs.
 func (x *index) Size() int { return len(x.jobs) }
 
 func (x *index) remember(j *Job) {
@@ -63,16 +62,15 @@ func (x *index) remember(j *Job) {
 	}
 }
 
-// hasRoom reports whether a request about a job that is not known can be remembered.
-// Refusals, and jobs of which only a cancel or a status has come, have as much
-// room again as jobs that are taken.
+// hasRoom reports whether the job of a request is in the table, or can be added. Refused
+// jobs and placeholders have as much room again as other jobs.
 func (x *index) hasRoom(r *VerifiedRequest) bool {
 	n := 2 * x.limits.Jobs
 	return x.Find(r) != nil || len(x.jobs) < n && x.issued[r.Issuer] < issuerShare(r.Issuer, n)
 }
 
-// issuerShare is how much of a room for n jobs one issuer may take: three quarters, so that
-// no issuer can lock the others out. Unsigned requests may take all of it.
+// issuerShare returns how many of n places one issuer may use: three quarters, so that no
+// issuer can lock the others out. Unsigned requests may use all.
 func issuerShare(issuer string, n int) int {
 	if issuer == "" {
 		return n
@@ -80,9 +78,9 @@ func issuerShare(issuer string, n int) int {
 	return n - n/4
 }
 
-// forget drops jobs that are older than the retention and can no longer be replayed.
-// Those that still could be are put aside, so that they keep no other from being
-// dropped. It returns the latest not-after of the dropped jobs.
+// forget drops jobs that are older than the retention, unless their requests can still be
+// replayed. Those are kept aside, so that they do not block the others. It returns the
+// latest not-after of the dropped jobs.
 func (x *index) forget(now time.Time) (floor time.Time) {
 	n := 0
 	for _, j := range x.done {
@@ -103,8 +101,8 @@ func (x *index) forget(now time.Time) (floor time.Time) {
 	return floor
 }
 
-// drop forgets a job that has ended, if it can no longer be replayed, and returns its
-// not-after.
+// drop removes a job that has ended, unless its request can still be replayed, and returns
+// its not-after.
 func (x *index) drop(j *Job, now time.Time) (notAfter time.Time) {
 	if until := j.notAfter.Add(x.limits.Tolerance); !now.After(until) {
 		if len(x.replayable) == 0 || until.Before(x.replayableUntil) {
@@ -123,8 +121,8 @@ func (x *index) drop(j *Job, now time.Time) (notAfter time.Time) {
 	return j.notAfter
 }
 
-// operatorClockLead is how far in the future by this host's clock operators have issued
-// jobs that were refused for it: as far as that clock was behind, or theirs ahead.
+// operatorClockLead returns how far in the future by this host's clock jobs were issued that
+// were refused for that: this clock was behind by as much, or the operator's ahead.
 func (x *index) operatorClockLead() (lead time.Duration) {
 	for _, j := range x.jobs {
 		if d := j.issuedAt.Sub(j.AcceptedAt); j.Phase == Ended && j.Result.Outcome == wire.Rejected && d > x.limits.Tolerance {
@@ -134,7 +132,7 @@ func (x *index) operatorClockLead() (lead time.Duration) {
 	return lead
 }
 
-// redate has results that were dated by a clock ahead of now kept from now on only.
+// redate counts the retention of results that were dated by a clock ahead from now on.
 func (x *index) redate(now time.Time) {
 	for _, j := range x.done {
 		if time.UnixMilli(j.Result.EndedAt).After(now.Add(x.limits.Tolerance)) {
@@ -143,7 +141,7 @@ func (x *index) redate(now time.Time) {
 	}
 }
 
-// FirstOutputSegment is the first segment of output that some job still needs.
+// FirstOutputSegment returns the first segment of output that a job refers to.
 func (x *index) FirstOutputSegment() int64 {
 	first := int64(1) << 62
 	for _, j := range x.jobs {
@@ -156,7 +154,7 @@ func (x *index) FirstOutputSegment() int64 {
 	return first
 }
 
-// LastOutputSegment is the last segment of output that some job refers to; 0 for none.
+// LastOutputSegment returns the last segment of output that a job refers to; 0 for none.
 func (x *index) LastOutputSegment() (last int64) {
 	for _, j := range x.jobs {
 		for _, r := range j.Output {

@@ -8,7 +8,7 @@ import (
 	"warren/internal/wire"
 )
 
-// A Phase of a job's life on the host; it never goes back.
+// A Phase is a part of a job's life on the host. It never goes back.
 type Phase int
 
 const (
@@ -17,22 +17,22 @@ const (
 	Ended
 )
 
-// A Job is what the agent knows of one job, as long as it remembers it.
+// A Job is what the agent knows of one job. Only a Table changes it.
 type Job struct {
 	ID, Task, Host string
 	issuedAt       time.Time
 	notAfter       time.Time
-	ReplyTo        string   // of its run; empty where only a cancel or a status has come
+	ReplyTo        string   // of its run; empty in a placeholder
 	digest         [32]byte // of its request
 	Run            *wire.Run
-	Secret         *wire.Secret // in memory alone, until it ends
-	Signature      string       // of its statement, until it begins
-	Agent          string       // the id under which it was accepted, and is answered for
+	Secret         *wire.Secret // never written; dropped when the job ends
+	Signature      string       // of its statement; dropped when the job begins
+	Agent          string       // the agent's id when it accepted the job; replies have it
 
-	Issuer string // who it belongs to; empty: to everybody
-	anyJob bool   // a cancel or status by one who may do that to any job
+	Issuer string // whose it is; empty: everybody's
+	anyJob bool   // a placeholder by an issuer who may cancel any job
 
-	waitsForInbox bool // it came from the inbox while that was being drained
+	waitsForInbox bool // it came from the inbox before that was read to its end
 	Phase         Phase
 	AcceptedAt    time.Time
 	StartedAt     time.Time
@@ -49,7 +49,25 @@ type Job struct {
 	record recordState
 }
 
-// OutputSize is the size of the output that was kept.
+// isPlaceholder reports whether only a cancel or a status of the job has come, by an issuer
+// who may not act on others' jobs. The placeholder counts for this issuer alone:
+// otherwise whoever captures a job's id could end the job before it arrives.
+func (j *Job) isPlaceholder() bool { return j.ReplyTo == "" && !j.anyJob }
+
+// key is the job's key in the table. Beside the job itself there may be placeholders of
+// several issuers with the same id.
+func (j *Job) key() string {
+	if j.isPlaceholder() {
+		return j.Issuer + "/" + j.ID
+	}
+	return j.ID
+}
+
+// taskKey is the key of the job's task. Tasks of different issuers are different, even if
+// they have the same id.
+func (j *Job) taskKey() string { return j.Issuer + "/" + j.Task }
+
+// OutputSize returns the size of the output that was kept.
 func (j *Job) OutputSize() (n int64) {
 	for _, r := range j.Output {
 		n += int64(r.Size)
@@ -57,7 +75,7 @@ func (j *Job) OutputSize() (n int64) {
 	return n
 }
 
-// State is the answer to a status while the job has not ended.
+// State returns the answer to a status request about a job that has not ended.
 func (j *Job) State(now time.Time) *wire.State {
 	s := &wire.State{
 		Job: j.ID, Agent: j.Agent, State: wire.StateAccepted, Canceling: j.Canceling,
@@ -69,8 +87,8 @@ func (j *Job) State(now time.Time) *wire.State {
 	return s
 }
 
-// startBy is when a waiting job's time is up. It is valid as long as its
-// statement says, counted from when it came where the operator's clock is ahead.
+// startBy returns when a waiting job expires. It is valid as long as its statement says,
+// counted from its arrival if the operator's clock is ahead.
 func (j *Job) startBy(tolerance time.Duration) time.Time {
 	byHere, byOperator := j.AcceptedAt.Add(j.notAfter.Sub(j.issuedAt)), j.notAfter.Add(tolerance)
 	if byHere.Before(byOperator) {
@@ -79,7 +97,7 @@ func (j *Job) startBy(tolerance time.Duration) time.Time {
 	return byOperator
 }
 
-// endedAt is from when on a result is kept.
+// endedAt returns the time from which the retention of the result counts.
 func (j *Job) endedAt() time.Time {
 	if !j.retainedFrom.IsZero() {
 		return j.retainedFrom

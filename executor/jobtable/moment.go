@@ -6,21 +6,21 @@ import (
 	"warren/internal/agent/uptime"
 )
 
-// A Moment is a point in time by this host's two clocks: the one on the wall, which
-// may be wrong and may be set, and the time since the machine was started, which only
-// goes on, also while the machine sleeps. Within one start of the machine the latter
-// says how long ago a moment was, so that a clock that was wrong then does not count.
+// A Moment is a point in time by this host's two clocks: the wall clock, which may be wrong
+// and may be set, and the time since boot, which runs on even while the machine sleeps.
+// Within one boot, the latter says how long ago a moment was, whatever the wall clock said.
 type Moment struct {
-	at time.Time // on the wall, without Go's own monotonic reading
+	at time.Time // wall clock, without Go's monotonic reading
 	uptime.Reading
 }
 
+// MomentOf returns the moment of two readings.
 func MomentOf(at time.Time, up uptime.Reading) Moment { return Moment{at.Round(0), up} }
 
-// comparable reports whether both are of one start of the machine.
+// comparable reports whether both moments are of the same boot.
 func (m Moment) comparable(other Moment) bool { return m.Boot == other.Boot && m.Boot != "" }
 
-// since is how much time has passed between then and m.
+// since returns how much time passed between then and m.
 func (m Moment) since(then Moment) time.Duration {
 	if m.comparable(then) {
 		return m.Up - then.Up
@@ -28,7 +28,7 @@ func (m Moment) since(then Moment) time.Duration {
 	return m.at.Sub(then.at)
 }
 
-// timeOf is the time on the wall at an earlier moment, as far as the clock of m tells.
+// timeOf returns the time of an earlier moment by the wall clock of m.
 func (m Moment) timeOf(then Moment) time.Time {
 	if m.comparable(then) {
 		return m.at.Add(then.Up - m.Up)
@@ -36,7 +36,7 @@ func (m Moment) timeOf(then Moment) time.Time {
 	return then.at
 }
 
-// An instant is a moment as the journal has it, in milliseconds.
+// An instant is a Moment in the journal, in milliseconds.
 type instant struct {
 	At   int64  `json:"at"`
 	Boot string `json:"boot,omitzero"`

@@ -7,96 +7,96 @@ import (
 )
 
 const (
-	// nameGapTimeout is for how long an agent may be without a name, as over a restart of its
-	// own or of the broker's, and still count as the one that has held it all the time.
+	// nameGapTimeout is how long an agent may be without a name, such as during a restart of
+	// the agent or the broker, and still count as its holder without a break.
 	//
-	// That the broker refuses the name meanwhile (405) does not shorten it, since that
-	// proves no other agent: the broker may believe in this agent's own last connection
-	// for as long as its heartbeat takes, 60 to 90 s. What proves another holder is that
-	// this agent was ready without the name. So two agents of one id, of which one takes
-	// the name and loses it again within this time, are not told apart.
+	// A refusal of the name by the broker (405) does not shorten it, since it does not prove
+	// another holder: the broker may take 60 to 90 s to notice that this agent's last
+	// connection is gone. A session without the name does prove another holder. So if
+	// another agent takes the name and loses it again within this time, nobody notices.
 	nameGapTimeout = 2 * time.Minute
 
-	// ConfirmInterval is how often it is written, without a sync, that the names are still
-	// held. An agent that is killed has lost no more of it.
+	// ConfirmInterval is how often ConfirmNames is called. After a kill, the names may have
+	// been held for this much longer than the journal says.
 	ConfirmInterval = 30 * time.Second
 )
 
-// A heldName is one name that this agent answers to.
+// A heldName is a name that this agent holds.
 type heldName struct {
-	since Moment // held without a break since then
-	// fresh: this agent has not held the name before, or not since another may have.
-	// An operator's clock may then be ahead, as for a new journal.
+	since Moment // when it was taken; held without a break since
+	// fresh: this agent has not held the name before. Operators' clocks may be ahead, so the
+	// tolerance counts too, as for a new journal.
 	fresh bool
-	from  time.Time // what is issued before is refused
-	// lastDenied is the latest issue time of the runs that were not taken for that. As with
-	// made.denied, a clock that is set back later must not let them run.
+	from  time.Time // requests that were issued earlier are refused
+	// lastDenied is the latest issue time of the runs that were refused for that. As with
+	// creation.lastDenied, a clock that is set back later must not let them run.
 	lastDenied time.Time
 }
 
-// names are those that this agent answers to, or has until a while ago. They belong
-// to the journal, which decides by them what may have run elsewhere.
+// names are the names that this agent holds, or held until a while ago. By them the table
+// decides what may have run on another host.
 type names struct {
 	held      map[string]*heldName
-	until     Moment // known to be held until then
-	connected bool   // they are held now
+	until     Moment // the last time when they were known to be held
+	connected bool   // a session holds them
 }
 
 // setNames notes that a session holds these names, and no others.
-func (z *horizon) setNames(all []string, now Moment) {
-	n := &z.names
-	gap := now.since(n.until)
-	unbroken := gap >= -z.tolerance && gap <= nameGapTimeout
+func (h *horizon) setNames(all []string, now Moment) {
+	known := &h.names
+	gap := now.since(known.until)
+	unbroken := gap >= -h.tolerance && gap <= nameGapTimeout
 	held := make(map[string]*heldName, len(all))
 	for _, name := range all {
-		h := n.held[name]
+		n := known.held[name]
 		switch {
-		case h == nil:
-			h = &heldName{since: now, fresh: true}
-		case !unbroken, now.timeOf(h.since).After(now.at.Add(z.tolerance)): // or by a clock that was ahead
-			h = &heldName{since: now, fresh: h.fresh && z.takenLately(h, now), lastDenied: h.lastDenied}
+		case n == nil:
+			n = &heldName{since: now, fresh: true}
+		case !unbroken, now.timeOf(n.since).After(now.at.Add(h.tolerance)): // or taken by a clock that was ahead
+			n = &heldName{since: now, fresh: n.fresh && h.takenLately(n, now), lastDenied: n.lastDenied}
 		}
-		held[name] = h
+		held[name] = n
 	}
-	n.held, n.until, n.connected = held, now, true
-	z.namesDirty = true
+	known.held, known.until, known.connected = held, now, true
+	h.namesDirty = true
 }
 
-// takenLately reports whether a name was taken so lately that operators' clocks still
-// matter.
-func (z *horizon) takenLately(h *heldName, now Moment) bool {
-	return now.since(h.since) <= z.tolerance
+// takenLately reports whether a name was taken less than the tolerance ago, so that a
+// difference of operators' clocks matters.
+func (h *horizon) takenLately(n *heldName, now Moment) bool {
+	return now.since(n.since) <= h.tolerance
 }
 
-// ConfirmNames notes that the names are still held. After a gap, as in a machine that has
-// slept, the connection may be one that the broker has long given up: the names then
-// count as held until before it.
-func (z *horizon) ConfirmNames(now Moment) {
-	if n := &z.names; n.connected && now.since(n.until) <= nameGapTimeout {
+// ConfirmNames notes that the names are still held. After a gap, such as a sleep of the
+// machine, the broker may have closed the session long ago: the names then count as held
+// until the gap.
+func (h *horizon) ConfirmNames(now Moment) {
+	if n := &h.names; n.connected && now.since(n.until) <= nameGapTimeout {
 		n.until = now
-		z.namesDirty = true
+		h.namesDirty = true
 	}
 }
 
-// SessionEnded notes that the session is over.
-func (z *horizon) SessionEnded() { z.names.connected = false }
+// SessionEnded notes that the names are no longer held.
+func (h *horizon) SessionEnded() { h.names.connected = false }
 
-// NameTakenAfter says why another host may have run a request for a name, that was issued
-// before this agent took the name; empty where none can.
-func (z *horizon) NameTakenAfter(name string, issuedAt time.Time) (from time.Time, why string) {
-	h := z.names.held[name]
-	if h == nil || !issuedAt.Before(h.from) && issuedAt.After(h.lastDenied) {
+// NameTakenAfter says why another host may have run a request for a name: it was issued
+// before this agent took the name, and requests count from a later time. An empty why
+// means that none can have.
+func (h *horizon) NameTakenAfter(name string, issuedAt time.Time) (from time.Time, why string) {
+	n := h.names.held[name]
+	if n == nil || !issuedAt.Before(n.from) && issuedAt.After(n.lastDenied) {
 		return time.Time{}, ""
 	}
 	to := name
-	if name == z.agent {
+	if name == h.agent {
 		to = "this name"
 	}
-	return h.from, fmt.Sprintf("%s has answered to %s only since %s UTC by its clock; this request is older",
-		z.agent, to, z.clock.timeOf(h.since).UTC().Format(time.TimeOnly))
+	return n.from, fmt.Sprintf("%s has answered to %s only since %s UTC by its clock; this request is older",
+		h.agent, to, h.clock.timeOf(n.since).UTC().Format(time.TimeOnly))
 }
 
-// A namesRecord is a record of the names.
+// A namesRecord has the names in the journal.
 type namesRecord struct {
 	Held  map[string]nameRecord `json:"held"`
 	Until instant               `json:"until"`
@@ -105,7 +105,7 @@ type namesRecord struct {
 type nameRecord struct {
 	instant
 	Fresh      bool  `json:"fresh,omitzero"`
-	LastDenied int64 `json:"denied,omitzero"` // ms
+	LastDenied int64 `json:"last_denied,omitzero"` // ms
 }
 
 func (n *names) entry() *namesRecord {
@@ -123,21 +123,20 @@ func (n *names) replay(e *namesRecord) {
 	}
 }
 
-// settleNames says of each name from when on requests for it are taken, as far as the
-// clock tells now.
-func (z *horizon) settleNames(now Moment) {
-	for _, h := range z.names.held {
-		h.from = now.timeOf(h.since).Truncate(time.Millisecond)
-		if h.fresh {
-			h.from = knownFrom(h.from, z.tolerance)
+// settleNames computes by the current clock from when requests for each name are taken.
+func (h *horizon) settleNames(now Moment) {
+	for _, n := range h.names.held {
+		n.from = now.timeOf(n.since).Truncate(time.Millisecond)
+		if n.fresh {
+			n.from = knownFrom(n.from, h.tolerance)
 		}
 	}
 }
 
-// newNames are those of the names that were taken just now, for the log.
-func (z *horizon) newNames(now Moment) (fresh []string) {
-	for name, h := range z.names.held {
-		if h.since == now {
+// newNames returns the names that were taken just now.
+func (h *horizon) newNames(now Moment) (fresh []string) {
+	for name, n := range h.names.held {
+		if n.since == now {
 			fresh = append(fresh, name)
 		}
 	}

@@ -176,7 +176,7 @@ func TestCancelBeforeTheInboxIsRead(t *testing.T) {
 		waited := *r
 		waited.FromInbox = true
 		j, result := b.Accept(&waited, "", true, t0.Add(4*time.Second))
-		if result != alreadyKnown {
+		if result != AlreadyKnown {
 			t.Fatalf("%s: %+v", name, j)
 		}
 		wantOutcome(t, j, wire.Canceled, "before it arrived")

@@ -5,13 +5,17 @@ import (
 	"time"
 )
 
-// waitQueue has the jobs that wait for a worker.
-type waitQueue struct {
-	queue []*Job // first come, first served
-	held  []*Job // not to begin before the inbox has been read to its end
+// A workQueue has the jobs that wait for a worker, and counts those that have one.
+type workQueue struct {
+	queue   []*Job // first come, first served
+	held    []*Job // do not begin before the inbox was read to its end
+	running int
 }
 
-func (q *waitQueue) add(j *Job, held bool) {
+// Running returns how many jobs have begun and not ended.
+func (q *workQueue) Running() int { return q.running }
+
+func (q *workQueue) add(j *Job, held bool) {
 	if held {
 		q.held = append(q.held, j)
 	} else {
@@ -19,15 +23,15 @@ func (q *waitQueue) add(j *Job, held bool) {
 	}
 }
 
-func (q *waitQueue) allWaiting() []*Job { return slices.Concat(q.queue, q.held) }
+func (q *workQueue) allWaiting() []*Job { return slices.Concat(q.queue, q.held) }
 
-// Queued is how many jobs wait for a worker alone.
-func (q *waitQueue) Queued() int { return len(q.queue) }
+// Queued returns how many jobs wait for nothing but a worker.
+func (q *workQueue) Queued() int { return len(q.queue) }
 
-func (q *waitQueue) numWaiting() int { return len(q.queue) + len(q.held) }
+func (q *workQueue) numWaiting() int { return len(q.queue) + len(q.held) }
 
-// numWaitingOf counts the jobs of one issuer.
-func (q *waitQueue) numWaitingOf(issuer string) (n int) {
+// numWaitingOf counts the waiting jobs of one issuer.
+func (q *workQueue) numWaitingOf(issuer string) (n int) {
 	for _, jobs := range [][]*Job{q.queue, q.held} {
 		for _, j := range jobs {
 			if j.Issuer == issuer {
@@ -38,20 +42,20 @@ func (q *waitQueue) numWaitingOf(issuer string) (n int) {
 	return n
 }
 
-func (q *waitQueue) remove(j *Job) {
+func (q *workQueue) remove(j *Job) {
 	same := func(w *Job) bool { return w == j }
 	q.queue = slices.DeleteFunc(q.queue, same)
 	q.held = slices.DeleteFunc(q.held, same)
 }
 
-// ReleaseHeld lets the held jobs begin: the inbox has been read to its end.
-func (q *waitQueue) ReleaseHeld() {
+// ReleaseHeld lets the held jobs begin: the inbox was read to its end.
+func (q *workQueue) ReleaseHeld() {
 	q.queue = append(q.queue, q.held...)
 	q.held = nil
 }
 
-// NextExpiry is when the first waiting job's time is up; zero where none waits.
-func (q *waitQueue) NextExpiry(tolerance time.Duration) (first time.Time) {
+// NextExpiry returns when the first waiting job expires; zero if none waits.
+func (q *workQueue) NextExpiry(tolerance time.Duration) (first time.Time) {
 	for _, jobs := range [][]*Job{q.queue, q.held} {
 		for _, j := range jobs {
 			if t := j.startBy(tolerance); first.IsZero() || t.Before(first) {

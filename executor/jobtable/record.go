@@ -11,9 +11,8 @@ import (
 	"warren/internal/wire"
 )
 
-// An entry is one record of the journal: what has become known of a job since
-// its last one. Members that are absent say nothing. The first entry of a job
-// says who it is.
+// An entry is one record of the journal: what has changed of a job since its last record.
+// Absent members did not change. The first record of a job has its identity.
 type entry struct {
 	Job string `json:"job,omitzero"`
 
@@ -22,29 +21,30 @@ type entry struct {
 	IssuedAt    int64  `json:"issued_at,omitzero"` // times in milliseconds since 1970, UTC
 	NotAfter    int64  `json:"not_after,omitzero"`
 	Digest      []byte `json:"digest,omitempty"`
-	Issuer      string `json:"issuer,omitzero"` // who signed: a key's fingerprint, or an authority's and a principal
+	Issuer      string `json:"issuer,omitzero"` // a key's fingerprint, or an authority's and a principal
 	AnyJob      bool   `json:"any_job,omitzero"`
-	Placeholder bool   `json:"placeholder,omitzero"` // with each entry of such a job, and its issuer too
+	Placeholder bool   `json:"placeholder,omitzero"` // in each record of a placeholder, with its issuer
 	Uncertain   bool   `json:"uncertain,omitzero"`   // canceled before it came; it may have run on another host
 	ReplyTo     string `json:"reply_to,omitzero"`
-	Agent       string `json:"agent,omitzero"` // the id under which it was accepted
+	Agent       string `json:"agent,omitzero"` // its id when it accepted the job
 
 	AcceptedAt   int64             `json:"accepted_at,omitzero"`
 	Run          *wire.Run         `json:"run,omitzero"`
-	Signature    string            `json:"signature,omitzero"`      // with Run: by which it is judged again
-	WaitForInbox bool              `json:"wait_for_inbox,omitzero"` // not before the inbox is drained
+	Signature    string            `json:"signature,omitzero"`      // with Run: the job is authorized again before it begins
+	WaitForInbox bool              `json:"wait_for_inbox,omitzero"` // it does not begin before the inbox was read to its end
 	BegunAt      int64             `json:"begun_at,omitzero"`
-	Process      *process.Identity `json:"process,omitzero"` // the command's leader
+	Process      *process.Identity `json:"process,omitzero"` // the command's first process
 	Ended        *wire.Ended       `json:"ended,omitzero"`
-	Kept         []outputlog.Ref   `json:"kept,omitempty"`     // with Ended: where its output is
+	Output       []outputlog.Ref   `json:"output,omitempty"`   // with Ended: where the output is
 	Delivered    bool              `json:"delivered,omitzero"` // an operator has the result
 
-	// Floor, in an entry of no job: unknown jobs whose not-after is not later
-	// are refused, since they may be ones that were forgotten.
+	// The others are in records without a job.
+	//
+	// Floor: unknown jobs whose not-after is not later are refused, since they may be jobs
+	// that were forgotten.
 	Floor int64 `json:"floor,omitzero"`
 
-	// Created and Names, each in an entry of no job: when the journal was made, and the
-	// names that the agent answers to.
+	// Created is when the journal was created, and Names are the names that the agent holds.
 	Created *creationRecord `json:"created,omitzero"`
 	Names   *namesRecord    `json:"names,omitzero"`
 }
@@ -57,7 +57,7 @@ func (e *entry) encode() []byte {
 	return b
 }
 
-// identity is the part of an entry that says who a job is.
+// identity returns the members that never change.
 func (j *Job) identity() entry {
 	return entry{
 		Job: j.ID, Task: j.Task, Host: j.Host, IssuedAt: j.issuedAt.UnixMilli(), NotAfter: j.notAfter.UnixMilli(),
@@ -66,13 +66,13 @@ func (j *Job) identity() entry {
 	}
 }
 
-// whole is one entry that says all that is to be remembered of a job.
+// whole returns one record with everything about the job.
 func (j *Job) whole() entry {
 	e := j.identity()
 	e.Delivered = j.Delivered
 	switch j.Phase {
 	case Ended:
-		e.Ended, e.Kept = &j.Result, j.Output
+		e.Ended, e.Output = &j.Result, j.Output
 	case Running:
 		e.BegunAt, e.Process = j.StartedAt.UnixMilli(), j.Process
 	default:
@@ -81,19 +81,19 @@ func (j *Job) whole() entry {
 	return e
 }
 
-// Replay applies one record that was read at start.
-func (b *Table) Replay(record []byte) error {
+// Replay applies one record of the journal.
+func (t *Table) Replay(record []byte) error {
 	var e entry
 	if err := json.Unmarshal(record, &e); err != nil {
-		return fmt.Errorf("a journal record that cannot be read: %w", err)
+		return fmt.Errorf("read a record of the journal: %w", err)
 	}
 	if e.Job == "" {
-		b.horizon.replay(&e)
+		t.horizon.replay(&e)
 		return nil
 	}
-	j := b.jobs[e.Job]
+	j := t.jobs[e.Job]
 	if e.Placeholder {
-		j = b.jobs[e.Issuer+"/"+e.Job]
+		j = t.jobs[e.Issuer+"/"+e.Job]
 	}
 	if j == nil {
 		j = &Job{
@@ -102,7 +102,7 @@ func (b *Table) Replay(record []byte) error {
 		}
 		j.Issuer, j.anyJob, j.record.identified, j.uncertain = e.Issuer, e.AnyJob, true, e.Uncertain
 		copy(j.digest[:], e.Digest)
-		b.remember(j)
+		t.remember(j)
 	}
 	if e.Run != nil {
 		j.Run, j.Signature, j.waitsForInbox = e.Run, e.Signature, e.WaitForInbox
@@ -115,16 +115,16 @@ func (b *Table) Replay(record []byte) error {
 	}
 	if e.Ended != nil {
 		if j.Phase != Ended {
-			b.done = append(b.done, j)
+			t.done = append(t.done, j)
 		}
-		j.Phase, j.Result, j.Output = Ended, *e.Ended, e.Kept
+		j.Phase, j.Result, j.Output = Ended, *e.Ended, e.Output
 		j.Run, j.Secret, j.Signature, j.Process = nil, nil, "", nil
 	}
 	j.Delivered = j.Delivered || e.Delivered
 	return nil
 }
 
-// replay applies a record of no job.
+// replay applies a record without a job.
 func (h *horizon) replay(e *entry) {
 	switch {
 	case e.Created != nil:
@@ -136,43 +136,43 @@ func (h *horizon) replay(e *entry) {
 	}
 }
 
-// tableRecords are the records of no job.
-func (h *horizon) tableRecords(made, held, floor bool) (records [][]byte) {
+// tableRecords returns the records without a job.
+func (h *horizon) tableRecords(created, names, floor bool) (records [][]byte) {
 	if floor {
 		records = append(records, (&entry{Floor: h.floor.UnixMilli()}).encode())
 	}
-	if made && !h.creation.origin.at.IsZero() {
+	if created && !h.creation.origin.at.IsZero() {
 		records = append(records, (&entry{Created: h.creation.entry()}).encode())
 	}
-	if held && len(h.names.held) > 0 {
+	if names && len(h.names.held) > 0 {
 		records = append(records, (&entry{Names: h.names.entry()}).encode())
 	}
 	return records
 }
 
-// Resume sorts what replay has found. What waits goes into the queue; what came from an
-// inbox that was not read to its end goes on waiting for that, unless the agent has no
-// inbox any more. Jobs that waited with a secret, which is in no file, are ended and
-// returned as refused. Jobs that ran are returned, to be ended.
-func (b *Table) Resume(inbox bool, now time.Time) (ran, refused []*Job) {
-	for _, j := range b.jobs {
+// Resume takes up the jobs after the last Replay. Waiting jobs are queued; those from an
+// inbox that was not read to its end are held, unless the agent has no inbox any more.
+// Waiting jobs with a secret are refused, since no file has the secret, and returned. Jobs
+// that ran are returned, and must be ended.
+func (t *Table) Resume(inbox bool, now time.Time) (ran, refused []*Job) {
+	for _, j := range t.jobs {
 		switch {
 		case j.Phase == Waiting && j.Run.SecretHash != nil:
 			refused = append(refused, j)
 		case j.Phase == Waiting && j.waitsForInbox && inbox:
-			b.held = append(b.held, j)
+			t.held = append(t.held, j)
 		case j.Phase == Waiting:
-			b.queue = append(b.queue, j)
+			t.queue = append(t.queue, j)
 		case j.Phase == Running:
 			ran = append(ran, j)
 		}
 	}
-	sortByAcceptance(b.queue)
-	sortByAcceptance(b.held)
+	sortByAcceptance(t.queue)
+	sortByAcceptance(t.held)
 	sortByAcceptance(ran)
-	b.Running = len(ran)
+	t.running = len(ran)
 	for _, j := range refused {
-		b.finish(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was restarted while it waited, and its secret values are kept in no file"}, now)
+		t.finish(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was restarted while it waited, and its secret values are kept in no file"}, now)
 	}
 	return ran, refused
 }

@@ -43,7 +43,7 @@ func TestReplay(t *testing.T) {
 	b.AddOutput(jobs[0], outputlog.Ref{Stream: wire.Stdout, Size: 3, Segment: 1})
 	b.End(jobs[0], code(4), t0)
 	save(b)
-	b.Delivered(jobs[0], t0)
+	b.SetDelivered(jobs[0], t0)
 	beginNext(b, t0) // the second runs on
 	b.ProcessStarted(jobs[1], &process.Identity{PID: 8, Start: "y"}, time.Time{})
 	b.Cancel(about(t, wire.TypeCancel, reqs[3]), t0)
@@ -66,7 +66,7 @@ func TestReplay(t *testing.T) {
 		wantOutcome(t, again.jobs[jobs[3].ID], wire.Canceled, "")
 		wantOutcome(t, again.jobs[tombstone.key()], wire.Canceled, "")
 		for _, q := range reqs {
-			if _, result := again.Accept(q, "", false, t0); result != alreadyKnown {
+			if _, result := again.Accept(q, "", false, t0); result != AlreadyKnown {
 				t.Errorf("%s: %s is not remembered", name, q.Leaf.Job)
 			}
 		}

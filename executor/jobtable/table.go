@@ -10,31 +10,27 @@ import (
 )
 
 const (
-	// ProcessDelay is how soon it is written who a command's process is, once that is
-	// known (process.Run). What has ended by then needs no such entry; what survives an
-	// agent that is killed before is found by its environment on Linux; elsewhere, or if
-	// it has cleared that, it may live, and the reason says so.
+	// ProcessDelay is how long the identity of a command's process may stay unwritten.
+	// Commands that end earlier need no such record. If the agent is killed within this
+	// time, the next one finds the process by its environment on Linux; elsewhere, or if
+	// the process has cleared its environment, it may survive, and the reason says so.
 	ProcessDelay = 10 * time.Millisecond
 
-	// DeliveredDelay is how soon it is written that an operator has a result. An agent
-	// that is killed before tells it once more.
+	// DeliveredDelay is how long it may stay unwritten that an operator has a result. An
+	// agent that is killed within this time sends the result again after its start.
 	DeliveredDelay = 10 * time.Second
 )
 
-// Table is what the agent knows of jobs: pure state, owned by the agent loop,
-// with no goroutine, channel, clock or file in it. It decides what becomes of a
-// request and sees to it that no job runs twice and none ends twice. What must
-// survive the process it collects as changes, which the loop writes.
+// A Table has the jobs of one agent.
 type Table struct {
 	limits Options
 	index
 	horizon
-	waitQueue
+	workQueue
 	changes
-	Running int
 }
 
-// Options are those of newJournal.
+// Options are the options of New.
 type Options struct {
 	Agent string // this agent's id
 
@@ -45,156 +41,159 @@ type Options struct {
 	Tolerance   time.Duration // between the operator's clock and this one
 	MaxValidity time.Duration // of a statement; zero: not known
 
-	// Since is from when on the table knows all jobs that were issued. Start derives it
-	// from the age of the journal's file.
-	Since time.Time
+	// KnownSince is the first issue time whose jobs the table all knows. Start derives it
+	// from the creation time of the journal.
+	KnownSince time.Time
 }
 
 // New returns an empty table.
 func New(o Options) *Table {
-	return &Table{limits: o, index: newIndex(o), horizon: horizon{agent: o.Agent, tolerance: o.Tolerance, maxValidity: o.MaxValidity, Since: o.Since}}
+	return &Table{limits: o, index: newIndex(o), horizon: horizon{
+		agent: o.Agent, tolerance: o.Tolerance, maxValidity: o.MaxValidity, since: o.KnownSince,
+	}}
 }
 
-// An acceptance is what accept has done with a run.
-type acceptance int
+// An Acceptance is the result of Accept.
+type Acceptance int
 
 const (
-	Added        acceptance = iota // the job is new: it waits, or it ended at once with a refusal
-	alreadyKnown                   // the job was known
-	MayHaveRun                     // nil: it is not known, and may have run all the same
-	NoRoom                         // nil: not even a refusal can be remembered
+	Added        Acceptance = iota // the job is new: it waits, or was refused and has ended
+	AlreadyKnown                   // the job was in the table
+	MayHaveRun                     // the job is not in the table, but may have run; no job is returned
+	NoRoom                         // not even a refusal can be remembered; no job is returned
 )
 
-// Accept takes a verified run. A refusal that is not empty is the policy's. A held job does
-// not begin before unhold.
-func (b *Table) Accept(r *VerifiedRequest, refusal string, held bool, now time.Time) (*Job, acceptance) {
-	if j := b.Find(r); j != nil && j.uncertain && r.mayHaveReachedOthers() {
+// Accept adds the job of a verified run. If refusal is not empty, the job is refused for
+// that reason. A held job does not begin before ReleaseHeld.
+func (t *Table) Accept(r *VerifiedRequest, refusal string, held bool, now time.Time) (*Job, Acceptance) {
+	if j := t.Find(r); j != nil && j.uncertain && r.mayHaveReachedOthers() {
 		return nil, MayHaveRun
 	} else if j != nil {
-		j.uncertain = false // it has waited in the inbox, so that no other host has run it
-		return j, alreadyKnown
+		j.uncertain = false // it waited in the inbox, so no other host has run it
+		return j, AlreadyKnown
 	}
 	j := &Job{
 		ID: r.Leaf.Job, Task: r.Statement.Task, Host: r.Leaf.Host,
 		issuedAt: time.UnixMilli(r.Statement.IssuedAt), notAfter: time.UnixMilli(r.Statement.NotAfter),
-		Run: r.Run, Secret: r.Secret, Signature: r.Signature, Agent: b.agent, digest: r.Digest, Issuer: r.Issuer,
+		Run: r.Run, Secret: r.Secret, Signature: r.Signature, Agent: t.agent, digest: r.Digest, Issuer: r.Issuer,
 		AcceptedAt: now, ReplyTo: r.Statement.ReplyTo,
 	}
-	if b.doubtAbout(r, j.issuedAt, j.notAfter) != noDoubt {
-		b.deny(r.Leaf.Host, j.issuedAt)
+	if t.doubtAbout(r, j.issuedAt, j.notAfter) != noDoubt {
+		t.deny(r.Leaf.Host, j.issuedAt)
 		return nil, MayHaveRun
 	}
-	if !b.HasRoom(r, now) {
+	if !t.HasRoom(r, now) {
 		return nil, NoRoom
 	}
-	if outcome, reason := b.refusal(j, refusal, now); outcome != "" {
-		b.remember(j)
-		b.finish(j, wire.Ended{Outcome: outcome, Reason: reason}, now)
+	if outcome, reason := t.refusal(j, refusal, now); outcome != "" {
+		t.remember(j)
+		t.finish(j, wire.Ended{Outcome: outcome, Reason: reason}, now)
 		return j, Added
 	}
-	b.remember(j)
-	e := b.entry(j)
+	t.remember(j)
+	e := t.entry(j)
 	e.Run, e.Signature, e.WaitForInbox = j.Run, j.Signature, held
 	j.waitsForInbox = held
-	b.add(j, held)
+	t.add(j, held)
 	return j, Added
 }
 
-func (b *Table) refusal(j *Job, refusal string, now time.Time) (wire.Outcome, string) {
-	n := b.numWaiting()
-	switch first := b.tasks[j.taskKey()]; {
+// refusal returns why a new job is refused; empty if it is taken.
+func (t *Table) refusal(j *Job, refusal string, now time.Time) (wire.Outcome, string) {
+	n := t.numWaiting()
+	switch first := t.tasks[j.taskKey()]; {
 	case refusal != "":
 		return wire.Rejected, refusal
 	case first != nil:
 		return wire.Rejected, "duplicate of " + first.ID
-	case j.issuedAt.After(now.Add(b.limits.Tolerance)):
+	case j.issuedAt.After(now.Add(t.limits.Tolerance)):
 		return wire.Rejected, fmt.Sprintf("issued %s in the future by this host's clock", j.issuedAt.Sub(now).Round(time.Second))
-	case now.After(j.notAfter.Add(b.limits.Tolerance)):
+	case now.After(j.notAfter.Add(t.limits.Tolerance)):
 		return wire.Expired, fmt.Sprintf("arrived %s after its time was up", now.Sub(j.notAfter).Round(time.Millisecond))
-	case len(b.jobs) >= b.limits.Jobs:
-		return wire.Rejected, fmt.Sprintf("journal full: %d jobs remembered", len(b.jobs))
-	case b.issued[j.Issuer] >= issuerShare(j.Issuer, b.limits.Jobs):
-		return wire.Rejected, fmt.Sprintf("journal full: %d jobs remembered, %d of them this operator's", len(b.jobs), b.issued[j.Issuer])
-	case n >= b.limits.Queue+b.limits.Workers-b.Running:
-		return wire.Rejected, fmt.Sprintf("queue full: %d jobs run and %d wait", b.Running, n)
+	case len(t.jobs) >= t.limits.Jobs:
+		return wire.Rejected, fmt.Sprintf("journal full: %d jobs remembered", len(t.jobs))
+	case t.issued[j.Issuer] >= issuerShare(j.Issuer, t.limits.Jobs):
+		return wire.Rejected, fmt.Sprintf("journal full: %d jobs remembered, %d of them this operator's", len(t.jobs), t.issued[j.Issuer])
+	case n >= t.limits.Queue+t.limits.Workers-t.running:
+		return wire.Rejected, fmt.Sprintf("queue full: %d jobs run and %d wait", t.running, n)
 	}
-	if own := b.numWaitingOf(j.Issuer); own >= issuerShare(j.Issuer, b.limits.Queue)+b.limits.Workers-b.Running {
-		return wire.Rejected, fmt.Sprintf("queue full: %d jobs run and %d wait, %d of them this operator's", b.Running, n, own)
+	if own := t.numWaitingOf(j.Issuer); own >= issuerShare(j.Issuer, t.limits.Queue)+t.limits.Workers-t.running {
+		return wire.Rejected, fmt.Sprintf("queue full: %d jobs run and %d wait, %d of them this operator's", t.running, n, own)
 	}
 	return "", ""
 }
 
-// HasRoom reports whether a request about a job that is not known can be remembered.
-func (b *Table) HasRoom(r *VerifiedRequest, now time.Time) bool {
-	b.forget(now)
-	return b.index.hasRoom(r)
+// HasRoom reports whether the job of a request is in the table, or can be added.
+func (t *Table) HasRoom(r *VerifiedRequest, now time.Time) bool {
+	t.forget(now)
+	return t.index.hasRoom(r)
 }
 
-// forget drops jobs whose results have been kept long enough and whose requests could
-// no longer be taken.
-func (b *Table) forget(now time.Time) { b.floor = later(b.floor, b.index.forget(now)) }
+// forget drops jobs whose results were kept long enough and whose requests can no longer
+// be replayed.
+func (t *Table) forget(now time.Time) { t.floor = later(t.floor, t.index.forget(now)) }
 
 // Expire ends the waiting jobs whose time is up.
-func (b *Table) Expire(now time.Time) (expired []*Job) {
-	for _, j := range b.allWaiting() {
-		if now.After(j.startBy(b.limits.Tolerance)) {
-			b.remove(j)
-			b.finish(j, wire.Ended{Outcome: wire.Expired, Reason: "no worker was free in time"}, now)
+func (t *Table) Expire(now time.Time) (expired []*Job) {
+	for _, j := range t.allWaiting() {
+		if now.After(j.startBy(t.limits.Tolerance)) {
+			t.remove(j)
+			t.finish(j, wire.Ended{Outcome: wire.Expired, Reason: "no worker was free in time"}, now)
 			expired = append(expired, j)
 		}
 	}
 	return expired
 }
 
-// Next is the job that is to begin next, or nil where none waits or no worker is
-// free. Call expire first.
-func (b *Table) Next() *Job {
-	if b.Running >= b.limits.Workers || len(b.queue) == 0 {
+// Next returns the job that begins next; nil if none waits or no worker is free. Call
+// Expire first.
+func (t *Table) Next() *Job {
+	if t.running >= t.limits.Workers || len(t.queue) == 0 {
 		return nil
 	}
-	return b.queue[0]
+	return t.queue[0]
 }
 
-// Begin takes the next job from the queue, to execute run. It starts once the journal has
-// it as begun: the next commit names it.
-func (b *Table) Begin(j *Job, run *wire.Run, now time.Time) {
-	b.remove(j)
+// Begin takes a job from the queue. Its command, run, starts once the journal says that it
+// has begun: the next commit lists the job in Start.
+func (t *Table) Begin(j *Job, run *wire.Run, now time.Time) {
+	t.remove(j)
 	j.Phase, j.Run, j.StartedAt, j.Signature = Running, run, now, ""
-	b.Running++
-	e := b.entry(j)
+	t.running++
+	e := t.entry(j)
 	e.BegunAt, e.Run, e.Signature = now.UnixMilli(), nil, ""
 }
 
 // Revoke ends a waiting job that is no longer permitted.
-func (b *Table) Revoke(j *Job, refusal string, now time.Time) {
-	b.remove(j)
-	b.finish(j, wire.Ended{Outcome: wire.Rejected, Reason: "no longer permitted on this host: " + refusal}, now)
+func (t *Table) Revoke(j *Job, refusal string, now time.Time) {
+	t.remove(j)
+	t.finish(j, wire.Ended{Outcome: wire.Rejected, Reason: "no longer permitted on this host: " + refusal}, now)
 }
 
-// ProcessStarted notes who the command's process is, so that what survives of it can be
-// found after a crash.
-func (b *Table) ProcessStarted(j *Job, id *process.Identity, now time.Time) {
+// ProcessStarted notes the identity of the command's process, by which survivors are found
+// after a crash of the agent.
+func (t *Table) ProcessStarted(j *Job, id *process.Identity, now time.Time) {
 	j.Process = id
-	b.entryBy(j, now.Add(ProcessDelay)).Process = id
+	t.entryBy(j, now.Add(ProcessDelay)).Process = id
 }
 
-// AddOutput adds what a running command has printed.
-func (b *Table) AddOutput(j *Job, r outputlog.Ref) { j.Output = append(j.Output, r) }
+// AddOutput adds output of a running command.
+func (t *Table) AddOutput(j *Job, r outputlog.Ref) { j.Output = append(j.Output, r) }
 
 // End records how a running job ended.
-func (b *Table) End(j *Job, e wire.Ended, now time.Time) {
-	b.Running--
-	b.finish(j, e, now)
+func (t *Table) End(j *Job, e wire.Ended, now time.Time) {
+	t.running--
+	t.finish(j, e, now)
 }
 
-// FailBeforeStart ends a job that was to start and did not.
-func (b *Table) FailBeforeStart(j *Job, e wire.Ended, now time.Time) {
-	b.End(j, e, now)
+// FailBeforeStart ends a job that has begun and whose command was never started.
+func (t *Table) FailBeforeStart(j *Job, e wire.Ended, now time.Time) {
+	t.End(j, e, now)
 	j.Result.StartedAt = 0
 }
 
 // finish gives the job its one outcome.
-func (b *Table) finish(j *Job, e wire.Ended, now time.Time) {
+func (t *Table) finish(j *Job, e wire.Ended, now time.Time) {
 	e.Job = j.ID
 	if e.Outcome == wire.Rejected {
 		e.Request = j.digest[:]
@@ -208,42 +207,42 @@ func (b *Table) finish(j *Job, e wire.Ended, now time.Time) {
 	}
 	j.Phase, j.Result = Ended, e
 	j.Run, j.Secret, j.Signature, j.Process = nil, nil, "", nil
-	b.done = append(b.done, j)
-	rec := b.entry(j)
-	rec.Ended, rec.Kept, rec.Run, rec.Signature, rec.Process = &j.Result, j.Output, nil, "", nil
+	t.done = append(t.done, j)
+	rec := t.entry(j)
+	rec.Ended, rec.Output, rec.Run, rec.Signature, rec.Process = &j.Result, j.Output, nil, "", nil
 }
 
-// Delivered notes that an operator has the result.
-func (b *Table) Delivered(j *Job, now time.Time) {
+// SetDelivered notes that an operator has the result.
+func (t *Table) SetDelivered(j *Job, now time.Time) {
 	if !j.Delivered {
 		j.Delivered = true
-		b.entryBy(j, now.Add(DeliveredDelay)).Delivered = true
+		t.entryBy(j, now.Add(DeliveredDelay)).Delivered = true
 	}
 }
 
-// Cancel ends a waiting job, or says that a running one is to be stopped
-// (stop); a job that has not been seen gets a tombstone, for which there must be
-// room, so that it never runs.
-func (b *Table) Cancel(r *VerifiedRequest, now time.Time) (j *Job, stop bool) {
-	j = b.Find(r)
+// Cancel ends a waiting job. For a running job it returns stop: its command must be
+// stopped. For an unknown job it adds a placeholder, so that the job never runs; call
+// HasRoom first. It returns no job if an unknown one may have run.
+func (t *Table) Cancel(r *VerifiedRequest, now time.Time) (j *Job, stop bool) {
+	j = t.Find(r)
 	switch {
 	case j == nil:
-		j = b.newPlaceholder(r, now)
-		why := b.doubtAbout(r, j.issuedAt, j.notAfter)
+		j = newPlaceholder(r, t.agent, now)
+		why := t.doubtAbout(r, j.issuedAt, j.notAfter)
 		if why == beforeTable {
 			return nil, false
 		}
 		j.uncertain = why == onOtherHost
-		b.remember(j)
-		b.finish(j, wire.Ended{Outcome: wire.Canceled, Reason: "canceled before it arrived"}, now)
+		t.remember(j)
+		t.finish(j, wire.Ended{Outcome: wire.Canceled, Reason: "canceled before it arrived"}, now)
 		if j.uncertain {
-			return nil, false // it never runs here, even if it waits in the inbox; of elsewhere nothing is known
+			return nil, false // it never runs here, not even from the inbox; another host may have run it
 		}
 	case j.uncertain && r.mayHaveReachedOthers():
 		return nil, false
 	case j.Phase == Waiting:
-		b.remove(j)
-		b.finish(j, wire.Ended{Outcome: wire.Canceled, Reason: "canceled before it began"}, now)
+		t.remove(j)
+		t.finish(j, wire.Ended{Outcome: wire.Canceled, Reason: "canceled before it began"}, now)
 	case j.Phase == Running:
 		j.Canceling = true
 		return j, true
@@ -251,12 +250,11 @@ func (b *Table) Cancel(r *VerifiedRequest, now time.Time) (j *Job, stop bool) {
 	return j, false
 }
 
-// Status finds the job that is asked for. Where it is not known and can no
-// longer arrive it is refused for good, so that the answer stays true; where it
-// may still arrive, or may have run before this journal began, j is nil and
-// state says which.
-func (b *Table) Status(r *VerifiedRequest, now time.Time) (j *Job, state string) {
-	if j = b.Find(r); j != nil && j.uncertain {
+// Status finds a job. An unknown job that can no longer arrive is ended as expired, so
+// that this answer stays true. For an unknown job that may still arrive, or may have run,
+// it returns the state instead.
+func (t *Table) Status(r *VerifiedRequest, now time.Time) (j *Job, state string) {
+	if j = t.Find(r); j != nil && j.uncertain {
 		return nil, wire.StateForgotten
 	} else if j != nil {
 		return j, ""
@@ -264,13 +262,13 @@ func (b *Table) Status(r *VerifiedRequest, now time.Time) (j *Job, state string)
 	of := r.Statement.Of
 	notAfter := time.UnixMilli(of.NotAfter)
 	switch {
-	case b.doubtAbout(r, time.UnixMilli(of.IssuedAt), notAfter) != noDoubt:
+	case t.doubtAbout(r, time.UnixMilli(of.IssuedAt), notAfter) != noDoubt:
 		return nil, wire.StateForgotten
 	case !now.After(notAfter):
 		return nil, wire.StateUnknown
 	}
-	j = b.newPlaceholder(r, now)
-	b.remember(j)
-	b.finish(j, wire.Ended{Outcome: wire.Expired, Reason: "it did not arrive in time"}, now)
+	j = newPlaceholder(r, t.agent, now)
+	t.remember(j)
+	t.finish(j, wire.Ended{Outcome: wire.Expired, Reason: "it did not arrive in time"}, now)
 	return j, ""
 }

@@ -21,7 +21,7 @@ func limits() Options {
 
 // tableSince is a table that knows all jobs that were issued since then.
 func tableSince(o Options, since time.Time) *Table {
-	o.Since = since
+	o.KnownSince = since
 	return New(o)
 }
 
@@ -82,17 +82,17 @@ func TestJobRunsOnce(t *testing.T) {
 	if result != Added || j.Phase != Waiting {
 		t.Fatalf("first time: %v, phase %v", result, j.Phase)
 	}
-	if again, result := b.Accept(r, "", false, t0); result != alreadyKnown || again != j {
+	if again, result := b.Accept(r, "", false, t0); result != AlreadyKnown || again != j {
 		t.Error("a repeated request was not recognized while it waits")
 	}
 	if next := beginNext(b, t0); next != j {
 		t.Fatal("it does not begin")
 	}
-	if again, result := b.Accept(r, "", false, t0); result != alreadyKnown || again != j {
+	if again, result := b.Accept(r, "", false, t0); result != AlreadyKnown || again != j {
 		t.Error("a repeated request was not recognized while it runs")
 	}
 	b.End(j, code(0), t0)
-	if again, result := b.Accept(r, "", false, t0.Add(time.Hour)); result != alreadyKnown || again != j {
+	if again, result := b.Accept(r, "", false, t0.Add(time.Hour)); result != AlreadyKnown || again != j {
 		t.Error("a repeated request was not recognized after its end")
 	}
 	if next := beginNext(b, t0); next != nil {
@@ -124,7 +124,7 @@ func TestQueueFull(t *testing.T) {
 	// Room or not: a rejected job stays rejected.
 	first := beginNext(b, t0)
 	b.End(first, code(0), t0)
-	if again, result := b.Accept(full, "", false, t0); result != alreadyKnown || again.Result.Outcome != wire.Rejected {
+	if again, result := b.Accept(full, "", false, t0); result != AlreadyKnown || again.Result.Outcome != wire.Rejected {
 		t.Error("a rejected job was taken when it came again")
 	}
 }
@@ -196,7 +196,7 @@ func TestStatusOfAnUnknownJob(t *testing.T) {
 	}
 	j, _ := b.Status(about(t, wire.TypeStatus, r), t0.Add(time.Minute+time.Millisecond))
 	wantOutcome(t, j, wire.Expired, "did not arrive")
-	if again, result := b.Accept(r, "", false, t0.Add(time.Minute+time.Millisecond)); result != alreadyKnown || again.Result.Outcome != wire.Expired {
+	if again, result := b.Accept(r, "", false, t0.Add(time.Minute+time.Millisecond)); result != AlreadyKnown || again.Result.Outcome != wire.Expired {
 		t.Error("a job that was called expired was taken when it came after all")
 	}
 }
@@ -223,7 +223,7 @@ func TestCancel(t *testing.T) {
 	r = run(t) // a cancel that overtakes its run
 	j, _ = b.Cancel(about(t, wire.TypeCancel, r), t0)
 	wantOutcome(t, j, wire.Canceled, "before it arrived")
-	if again, result := b.Accept(r, "", false, t0); result != alreadyKnown || again.Result.Outcome != wire.Canceled {
+	if again, result := b.Accept(r, "", false, t0); result != AlreadyKnown || again.Result.Outcome != wire.Canceled {
 		t.Error("a job ran after its cancel")
 	}
 }
