@@ -192,11 +192,8 @@ func (l *loop) accept(v *trust.Verdict, r *jobtable.VerifiedRequest, held bool, 
 		if v.Refusal != "" {
 			l.gate.logRefusal(v, now)
 		}
-		if j.Phase == jobtable.Waiting {
-			l.replies.JobAccepted(j, now)
-		}
 	}
-	l.replies.Subscribe(j, r.Statement.ReplyTo)
+	l.replies.Subscribe(j, r.Statement.ReplyTo, now)
 	if result == jobtable.Added && j.Phase == jobtable.Ended {
 		l.ended(j)
 	}
@@ -219,7 +216,7 @@ func (l *loop) cancel(r *jobtable.VerifiedRequest, now time.Time) {
 	case !again:
 		l.ended(j)
 	}
-	l.replies.Resend(j, r.Statement.ReplyTo)
+	l.replies.Resend(j, r.Statement.ReplyTo, now)
 }
 
 func (l *loop) status(r *jobtable.VerifiedRequest, now time.Time) {
@@ -235,7 +232,7 @@ func (l *loop) status(r *jobtable.VerifiedRequest, now time.Time) {
 	if j.Phase != jobtable.Ended {
 		l.answer(r.Request, j.State(now))
 	}
-	l.replies.Resend(j, r.Statement.ReplyTo)
+	l.replies.Resend(j, r.Statement.ReplyTo, now)
 }
 
 // forgotten says that nobody here can tell what became of a job, and, where the

@@ -10,7 +10,6 @@ import (
 
 	"warren/executor/decisionlog"
 	"warren/executor/jobtable"
-	"warren/executor/outbox"
 	"warren/internal/agent/process"
 	"warren/internal/strictmodes"
 	"warren/internal/wire"
@@ -102,7 +101,6 @@ func (l *loop) report(r report, now time.Time) {
 	switch {
 	case r.process != nil:
 		l.journal.ProcessStarted(r.job, r.process, now)
-		l.replies.ExtendQuietPeriod(r.job, now, outbox.QuietPeriod)
 	case r.chunk != nil:
 		l.journal.AddOutput(r.job, l.output.keep(r.job.ID, *r.chunk))
 		l.replies.JobChanged(r.job)

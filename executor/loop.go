@@ -9,7 +9,6 @@ import (
 
 	"warren/executor/decisionlog"
 	"warren/executor/jobtable"
-	"warren/executor/outbox"
 	"warren/executor/outputlog"
 	"warren/internal/broker"
 )
@@ -203,7 +202,6 @@ func (l *loop) begin(now time.Time) {
 			}
 		}
 		l.journal.Begin(j, run, now)
-		l.replies.ExtendQuietPeriod(j, now, outbox.StartAllowance)
 		l.replies.JobChanged(j)
 	}
 }

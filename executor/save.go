@@ -205,7 +205,7 @@ func (l *loop) recover(now time.Time) {
 	}
 	for j := range l.journal.All() {
 		if j.ReplyTo != "" && !j.Delivered && (j.Phase != jobtable.Ended || now.Sub(time.UnixMilli(j.Result.EndedAt)) < resendTTL) {
-			l.replies.Subscribe(j, j.ReplyTo)
+			l.replies.Subscribe(j, j.ReplyTo, now)
 		}
 	}
 }
