@@ -39,12 +39,12 @@ func TestAcknowledgementDoesNotWaitLong(t *testing.T) {
 		d := func(inbox bool) delivery {
 			return delivery{Delivery: amqp.Delivery{Acknowledger: acker{r}}, inbox: inbox}
 		}
-		var a acks
+		var a pendingAcks
 		now := time.Now()
-		for i := range maxOwed {
+		for i := range maxPendingAcks {
 			a.add([]delivery{d(false)}, now.Add(time.Duration(i)))
 		}
-		a.settle(now.Add(ackDelay - 1))
+		a.tick(now.Add(ackDelay - 1))
 		if n := r.acks.Load(); n != 0 {
 			t.Errorf("%d acknowledged at once", n)
 		}
@@ -53,12 +53,12 @@ func TestAcknowledgementDoesNotWaitLong(t *testing.T) {
 			t.Errorf("of the inbox %d acknowledged at once", n)
 		}
 		a.add([]delivery{d(false)}, now)
-		if n := r.acks.Load(); n != maxOwed+2 || len(a.deliveries) != 0 {
+		if n := r.acks.Load(); n != maxPendingAcks+2 || len(a.deliveries) != 0 {
 			t.Errorf("of many %d acknowledged", n)
 		}
 		a.add([]delivery{d(false)}, now)
-		a.settle(now.Add(ackDelay))
-		if n := r.acks.Load(); n != maxOwed+3 || len(a.deliveries) != 0 {
+		a.tick(now.Add(ackDelay))
+		if n := r.acks.Load(); n != maxPendingAcks+3 || len(a.deliveries) != 0 {
 			t.Errorf("in time %d acknowledged", n)
 		}
 	})

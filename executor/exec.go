@@ -83,12 +83,12 @@ func (p *pool) stop() {
 func (l *loop) execute(work context.Context, j *jobtable.Job) {
 	spec, err := l.cfg.spec(j.Run, j.Secret)
 	if err != nil {
-		l.journal.End(j, wire.Ended{Outcome: wire.FailedToStart, Reason: err.Error()}, l.cfg.Now())
+		l.table.End(j, wire.Ended{Outcome: wire.FailedToStart, Reason: err.Error()}, l.cfg.Now())
 		l.ended(j)
 		return
 	}
 	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.Task, "WARREN_HOST=" + j.Host})
-	l.named[j] = true
+	l.logged[j] = true
 	l.log.Info("began", "job", j.ID, "task", j.Task, "host", j.Host, "issuer", j.Issuer, "command", decisionlog.CommandLine(j.Run))
 	l.pool.start(work, &l.cfg, j, spec)
 }
@@ -100,17 +100,17 @@ func mark(job string) string { return "WARREN_JOB=" + job }
 func (l *loop) report(r report, now time.Time) {
 	switch {
 	case r.process != nil:
-		l.journal.ProcessStarted(r.job, r.process, now)
+		l.table.ProcessStarted(r.job, r.process, now)
 	case r.chunk != nil:
-		l.journal.AddOutput(r.job, l.output.keep(r.job.ID, *r.chunk))
+		l.table.AddOutput(r.job, l.output.keep(r.job.ID, *r.chunk))
 		l.replies.JobChanged(r.job)
 	default:
 		delete(l.pool.cancels, r.job)
 		for _, c := range r.rest {
-			l.journal.AddOutput(r.job, l.output.keep(r.job.ID, c))
+			l.table.AddOutput(r.job, l.output.keep(r.job.ID, c))
 		}
 		l.output.jobEnded(r.job.ID, r.ended)
-		l.journal.End(r.job, *r.ended, now)
+		l.table.End(r.job, *r.ended, now)
 		l.ended(r.job)
 	}
 }

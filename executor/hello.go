@@ -35,9 +35,9 @@ func (f *factsCache) collect(now time.Time) {
 // hello describes this agent.
 func (l *loop) hello(now time.Time) *wire.Hello {
 	h := &wire.Hello{
-		Names: l.presence.names, Facts: l.facts.current(now),
-		Running: l.journal.Running(), Queued: l.journal.Queued(), Workers: l.cfg.Limits.Workers,
-		Disk: l.output.disk(l.saver.err), At: now.UnixMilli(),
+		Names: l.names.names, Facts: l.facts.current(now),
+		Running: l.table.Running(), Queued: l.table.Queued(), Workers: l.cfg.Limits.Workers,
+		Disk: l.output.disk(l.journal.err), At: now.UnixMilli(),
 	}
 	if l.cfg.Trust != nil {
 		h.RefusedFiles = l.cfg.Trust.Refused()

@@ -9,7 +9,7 @@ import (
 
 	"warren/executor/jobtable"
 	"warren/executor/outputlog"
-	journalfile "warren/internal/agent/journal"
+	"warren/internal/agent/journal"
 	"warren/internal/agent/uptime"
 	"warren/internal/broker"
 	"warren/internal/broker/dial"
@@ -98,7 +98,7 @@ func TestMovedBeginningIsDurable(t *testing.T) {
 			t.Errorf("after a loss of power it takes what is issued from %s on, want %s", again.KnownSince(), want)
 		}
 		for _, m := range d.modes {
-			if m&journalfile.Sync == 0 {
+			if m&journal.Sync == 0 {
 				t.Errorf("written with mode %d", m)
 			}
 		}

@@ -55,9 +55,9 @@ func TestLogSaysWhichJobsWait(t *testing.T) {
 func TestLogSaysWhoseJobItIs(t *testing.T) {
 	for _, logged := range []bool{false, true} {
 		var log bytes.Buffer
-		l := &loop{log: textLog(&log), replies: &replies{Outbox: outbox.New(nil)}, cfg: Config{Now: time.Now}, named: map[*jobtable.Job]bool{}}
+		l := &loop{log: textLog(&log), replies: &replies{Outbox: outbox.New(nil)}, cfg: Config{Now: time.Now}, logged: map[*jobtable.Job]bool{}}
 		j := &jobtable.Job{Issuer: "SHA256:key", Result: wire.Ended{Outcome: wire.Rejected, Reason: "queue full"}}
-		l.named[j] = logged
+		l.logged[j] = logged
 		l.ended(j)
 		if said := strings.Contains(log.String(), "issuer=SHA256:key"); said == logged {
 			t.Errorf("logged before: %v; now %s", logged, &log)

@@ -13,39 +13,37 @@ import (
 	"warren/internal/broker"
 )
 
-// loop is the agent's one decision maker. It alone touches its fields. Each of its
-// parts owns its own state, and none of them blocks.
+// A loop makes all decisions of an agent. Its goroutine alone touches its fields, and none of
+// its parts blocks.
 type loop struct {
 	cfg   Config
 	log   *slog.Logger
-	agent *Agent                     // its channels
-	out   chan<- *broker.Publication // to the publisher
+	agent *Agent // its channels
 
-	journal  *jobtable.Table
+	table    *jobtable.Table
 	gate     gate
-	presence presence
+	names    heldNames
 	facts    factsCache
-	saver    saver
+	journal  journalWriter
 	pool     pool
 	output   outputKeeper
 	replies  *replies
-	owed     acks // requests whose acknowledgement leaves with the next reply
-
-	fresh    *jobtable.Job          // accepted since begin was last called
-	named    map[*jobtable.Job]bool // jobs whose issuer the log has named
 	shutdown shutdown
+
+	fresh  *jobtable.Job          // accepted since begin was last called
+	logged map[*jobtable.Job]bool // jobs whose issuer is in the log
 }
 
-func newLoop(a *Agent, b *jobtable.Table, o *outputlog.Log, file Journal) *loop {
+func newLoop(a *Agent, t *jobtable.Table, o *outputlog.Log, j Journal) *loop {
 	now := a.cfg.Now()
-	l := &loop{cfg: a.cfg, log: a.cfg.Log, agent: a, out: a.publisher.In(), journal: b, named: map[*jobtable.Job]bool{}}
+	l := &loop{cfg: a.cfg, log: a.cfg.Log, agent: a, table: t, logged: map[*jobtable.Job]bool{}}
 	l.gate = gate{cfg: &l.cfg, log: l.log, limit: rate.NewLimiter(refusalRate, refusalBurst)}
-	l.presence = presence{cfg: &l.cfg, log: l.log, journal: b, names: a.names, touchAt: now.Add(jobtable.ConfirmInterval)}
+	l.names = heldNames{cfg: &l.cfg, log: l.log, table: t, names: a.names, confirmAt: now.Add(jobtable.ConfirmInterval)}
 	l.facts = factsCache{cfg: &l.cfg, started: now}
-	l.saver = saver{file: file, log: l.log}
+	l.journal = journalWriter{journal: j, log: l.log}
 	l.pool = pool{cancels: map[*jobtable.Job]context.CancelCauseFunc{}, leaving: make(chan struct{}), reports: a.reports}
 	l.output = outputKeeper{Log: o, log: l.log}
-	l.replies = newReplies(a.cfg.ID, o, a.verdicts)
+	l.replies = newReplies(a, o)
 	return l
 }
 
@@ -62,32 +60,31 @@ func (l *loop) run(stop, work context.Context) error {
 	for {
 		now := l.cfg.Now()
 		l.begin(now)
-		if err := l.save(work, now); err != nil {
+		if err := l.write(work, now); err != nil {
 			return err
 		}
 		if l.stopped() {
 			return nil
 		}
 		timer.Reset(l.nextWake(now))
-		publish, pub := l.publish(now)
+		publisher, publication := l.replies.next(now)
 		select {
 		case d := <-l.agent.deliveries:
 			l.deliver(d, l.cfg.Now())
 		case r := <-l.agent.reports:
 			l.report(r, l.cfg.Now())
-		case publish <- pub:
+		case publisher <- publication:
 			l.replies.sent()
-			l.owed = acks{}
 		case v := <-l.agent.verdicts:
 			l.confirmed(v, l.cfg.Now())
-		case answer := <-l.saver.answered():
-			l.saved(work, answer)
+		case answer := <-l.journal.answered():
+			l.written(work, answer)
 		case s := <-l.agent.sessions:
-			l.presence.connected(s)
-		case <-l.presence.over:
-			l.presence.disconnected()
+			l.names.connected(s)
+		case <-l.names.over:
+			l.names.disconnected()
 		case <-l.agent.drained:
-			l.journal.ReleaseHeld()
+			l.table.ReleaseHeld()
 		case <-l.cfg.Reload:
 			if l.cfg.Trust != nil {
 				l.cfg.Trust.Reload()
@@ -108,16 +105,16 @@ func (l *loop) run(stop, work context.Context) error {
 // journal, and runs when the agent is back.
 func (l *loop) drain(now time.Time) {
 	l.shutdown.begin(time.Now().Add(l.cfg.DrainGrace))
-	l.presence.touch(now)
-	l.log.Info("stopping", "running", l.journal.Running(), "waiting", l.journal.Queued())
+	l.names.confirm(now)
+	l.log.Info("stopping", "running", l.table.Running(), "waiting", l.table.Queued())
 }
 
 // stopped moves a shutdown on, and reports whether it is complete. It uses the time that
 // has passed, whatever the host's clock shows.
 func (l *loop) stopped() bool {
 	before := l.shutdown.state
-	idle := l.saver.writing == nil && l.replies.Idle()
-	l.shutdown.advance(time.Now(), l.journal.Running(), idle)
+	idle := l.journal.writing == nil && l.replies.Idle()
+	l.shutdown.advance(time.Now(), l.table.Running(), idle)
 	if l.shutdown.state == before {
 		return false
 	}
@@ -133,37 +130,26 @@ func (l *loop) stopped() bool {
 	return false
 }
 
-// publish is the next publication, with the acknowledgements that leave with it, and
-// where it goes; a nil channel where there is none.
-func (l *loop) publish(now time.Time) (chan<- *broker.Publication, *broker.Publication) {
-	pub := l.replies.next(now)
-	if pub == nil {
-		return nil, nil
-	}
-	pub.Acks = l.owed.deliveries
-	return l.out, pub
-}
-
 // confirmed takes the broker's answer to a publication.
 func (l *loop) confirmed(v broker.Verdict, now time.Time) {
 	l.gate.logRefusedReply(v, now)
 	if j := l.replies.Confirm(v, now); j != nil {
-		l.journal.SetDelivered(j, now)
+		l.table.SetDelivered(j, now)
 	}
 }
 
 // nextWake is how long the loop may sleep.
 func (l *loop) nextWake(now time.Time) time.Duration {
-	wake := l.presence.touchAt
+	wake := l.names.confirmAt
 	sooner := func(t time.Time) {
 		if !t.IsZero() && t.Before(wake) {
 			wake = t
 		}
 	}
 	sooner(l.replies.WakeAt())
-	sooner(l.saver.wakeAt(l.journal))
-	sooner(l.owed.wakeAt())
-	if t := l.journal.NextExpiry(l.cfg.Limits.Tolerance); l.shutdown.state == serving && !t.IsZero() {
+	sooner(l.journal.wakeAt(l.table))
+	sooner(l.replies.acks.wakeAt())
+	if t := l.table.NextExpiry(l.cfg.Limits.Tolerance); l.shutdown.state == serving && !t.IsZero() {
 		sooner(t.Add(time.Millisecond)) // after it, not at it
 	}
 	sleep := wake.Sub(now)
@@ -174,9 +160,9 @@ func (l *loop) nextWake(now time.Time) time.Duration {
 }
 
 func (l *loop) tick(now time.Time) {
-	l.owed.settle(now)
-	if !now.Before(l.presence.touchAt) {
-		l.presence.touch(now)
+	l.replies.acks.tick(now)
+	if !now.Before(l.names.confirmAt) {
+		l.names.confirm(now)
 	}
 	l.replies.Tick(now)
 }
@@ -188,20 +174,20 @@ func (l *loop) begin(now time.Time) {
 	if l.shutdown.state != serving {
 		return
 	}
-	for _, j := range l.journal.Expire(now) {
+	for _, j := range l.table.Expire(now) {
 		l.ended(j)
 	}
-	for j := l.journal.Next(); j != nil; j = l.journal.Next() {
+	for j := l.table.Next(); j != nil; j = l.table.Next() {
 		run := j.Run
 		if j != l.fresh { // which has just been authorized
 			var refusal string
 			if run, refusal = l.gate.reauthorize(j, now); refusal != "" {
-				l.journal.Revoke(j, refusal, now)
+				l.table.Revoke(j, refusal, now)
 				l.ended(j)
 				continue
 			}
 		}
-		l.journal.Begin(j, run, now)
+		l.table.Begin(j, run, now)
 		l.replies.JobChanged(j)
 	}
 }
@@ -209,7 +195,7 @@ func (l *loop) begin(now time.Time) {
 // logWaiting logs a job that was accepted and has to wait.
 func (l *loop) logWaiting() {
 	if j := l.fresh; j != nil && j.Phase == jobtable.Waiting {
-		l.named[j] = true
+		l.logged[j] = true
 		l.log.Info("accepted", "job", j.ID, "task", j.Task, "host", j.Host, "issuer", j.Issuer)
 	}
 	l.fresh = nil
@@ -230,10 +216,10 @@ func (l *loop) ended(j *jobtable.Job) {
 	if j.Result.Reason != "" {
 		attrs = append(attrs, "reason", j.Result.Reason)
 	}
-	if !l.named[j] && j.Issuer != "" {
+	if !l.logged[j] && j.Issuer != "" {
 		attrs = append(attrs, "issuer", j.Issuer)
 	}
-	delete(l.named, j)
+	delete(l.logged, j)
 	l.log.Info("ended", attrs...)
 	l.gate.decisions.Ended(decisionlog.Job{Task: j.Task, ID: j.ID, Host: j.Host, Issuer: j.Issuer}, &j.Result, l.cfg.Now())
 	l.replies.JobChanged(j)

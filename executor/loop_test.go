@@ -29,7 +29,7 @@ import (
 type rig struct {
 	t       *testing.T
 	agent   *Agent
-	journal *jobtable.Table // the loop's, once it runs
+	table   *jobtable.Table // the loop's, once it runs
 	out     chan *broker.Publication
 	stop    context.CancelFunc
 	ended   chan error
@@ -67,13 +67,13 @@ func newRigOver(t *testing.T, kept *outputlog.Log, file Journal, jobs *jobtable.
 	if r.agent, err = New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	if r.journal = jobs; jobs == nil {
+	if r.table = jobs; jobs == nil {
 		o := r.agent.cfg.tableOptions()
 		o.KnownSince = time.Now()
-		r.journal = jobtable.New(o)
+		r.table = jobtable.New(o)
 	}
-	l := newLoop(r.agent, r.journal, kept, file)
-	l.out = r.out
+	l := newLoop(r.agent, r.table, kept, file)
+	l.replies.publisher = r.out
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(context.Background())
 	go func() { r.ended <- l.run(ctx, context.Background()) }()
@@ -83,7 +83,7 @@ func newRigOver(t *testing.T, kept *outputlog.Log, file Journal, jobs *jobtable.
 // renew makes the journal one that was made now. Nothing else may happen meanwhile.
 func (r *rig) renew() {
 	synctest.Wait()
-	r.journal.Start(time.Time{}, true, r.agent.cfg.now())
+	r.table.Start(time.Time{}, true, r.agent.cfg.now())
 }
 
 func (r *rig) execute(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {

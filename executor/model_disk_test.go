@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	journalfile "warren/internal/agent/journal"
+	"warren/internal/agent/journal"
 )
 
 // A platter is the journal's file. Records that were not synced outlive the
@@ -103,39 +103,39 @@ func (p *platter) note(records [][]byte) {
 	}
 }
 
-func (f *lifeFile) Append(_ context.Context, records [][]byte, mode journalfile.Mode) (<-chan journalfile.Answer, error) {
+func (f *lifeFile) Append(_ context.Context, records [][]byte, mode journal.Mode) (<-chan journal.Answer, error) {
 	p := f.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	answer := make(chan journalfile.Answer, 1)
+	answer := make(chan journal.Answer, 1)
 	now := time.Now()
-	if now.Before(p.dead) || now.Before(p.full) && mode&journalfile.Reserved == 0 {
-		answer <- journalfile.Answer{Err: journalfile.ErrFull}
+	if now.Before(p.dead) || now.Before(p.full) && mode&journal.Reserved == 0 {
+		answer <- journal.Answer{Err: journal.ErrFull}
 		return answer, nil
 	}
 	p.inFlight = records
 	p.write(f, answer, func() {
 		p.records = append(p.records, records...)
 		p.note(records)
-		if mode&journalfile.Sync != 0 {
+		if mode&journal.Sync != 0 {
 			p.synced = len(p.records)
 		}
 	})
 	return answer, nil
 }
 
-func (f *lifeFile) Rewrite(_ context.Context, records iter.Seq[[]byte]) (<-chan journalfile.Answer, error) {
+func (f *lifeFile) Rewrite(_ context.Context, records iter.Seq[[]byte]) (<-chan journal.Answer, error) {
 	p := f.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	answer := make(chan journalfile.Answer, 1)
+	answer := make(chan journal.Answer, 1)
 	all := slices.Collect(records)
 	p.write(f, answer, func() { p.records, p.synced = all, len(all) })
 	return answer, nil
 }
 
 // write does something to the file in its time, unless its writer is dead by then.
-func (p *platter) write(f *lifeFile, answer chan<- journalfile.Answer, do func()) {
+func (p *platter) write(f *lifeFile, answer chan<- journal.Answer, do func()) {
 	time.AfterFunc(p.takes, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -148,6 +148,6 @@ func (p *platter) write(f *lifeFile, answer chan<- journalfile.Answer, do func()
 		for _, r := range p.records {
 			size += len(r)
 		}
-		answer <- journalfile.Answer{Size: int64(size) * sizeScale}
+		answer <- journal.Answer{Size: int64(size) * sizeScale}
 	})
 }

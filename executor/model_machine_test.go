@@ -123,7 +123,7 @@ func (m *machine) start() {
 	gone, leave := context.WithCancel(context.Background())
 	l.stop, l.kill, l.gone = cancelStop, cancelWork, gone
 	loop := newLoop(l.agent, b, kept, l.file)
-	loop.out, l.loop = l.out, loop
+	loop.replies.publisher, l.loop = l.out, loop
 	var all sync.WaitGroup
 	all.Go(func() {
 		defer leave()

@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"warren/executor/jobtable"
-	journalfile "warren/internal/agent/journal"
+	"warren/internal/agent/journal"
 	"warren/internal/agent/process"
 	"warren/internal/broker"
 	"warren/internal/wire"
@@ -27,25 +27,25 @@ type disk struct {
 	full    bool // no room but for what may use the reserve
 	dead    bool // no room at all
 	delay   time.Duration
-	modes   []journalfile.Mode
+	modes   []journal.Mode
 }
 
-func (d *disk) Append(_ context.Context, records [][]byte, m journalfile.Mode) (<-chan journalfile.Answer, error) {
+func (d *disk) Append(_ context.Context, records [][]byte, m journal.Mode) (<-chan journal.Answer, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	answer := make(chan journalfile.Answer, 1)
+	answer := make(chan journal.Answer, 1)
 	d.modes = append(d.modes, m)
-	if d.dead || d.full && m&journalfile.Reserved == 0 {
-		answer <- journalfile.Answer{Err: journalfile.ErrFull}
+	if d.dead || d.full && m&journal.Reserved == 0 {
+		answer <- journal.Answer{Err: journal.ErrFull}
 		return answer, nil
 	}
 	write := func() {
 		d.records = append(d.records, records...)
-		if m&journalfile.Sync != 0 {
+		if m&journal.Sync != 0 {
 			d.synced = len(d.records)
 			d.syncs++
 		}
-		answer <- journalfile.Answer{}
+		answer <- journal.Answer{}
 	}
 	if d.delay == 0 {
 		write()
@@ -86,14 +86,14 @@ func (d *disk) set(change func()) {
 	change()
 }
 
-func (d *disk) Rewrite(_ context.Context, records iter.Seq[[]byte]) (<-chan journalfile.Answer, error) {
+func (d *disk) Rewrite(_ context.Context, records iter.Seq[[]byte]) (<-chan journal.Answer, error) {
 	d.records = nil
 	for r := range records {
 		d.records = append(d.records, r)
 	}
 	d.synced = len(d.records)
-	answer := make(chan journalfile.Answer, 1)
-	answer <- journalfile.Answer{}
+	answer := make(chan journal.Answer, 1)
+	answer <- journal.Answer{}
 	return answer, nil
 }
 
@@ -103,7 +103,7 @@ func TestNothingRunsBeforeItIsOnTheDisk(t *testing.T) {
 		r := newRigOn(t, d, nil)
 		defer r.close()
 		task, job := ids()
-		const copies = maxOwed + 1 // which are not held back any more
+		const copies = maxPendingAcks + 1 // which are not held back any more
 		body := r.request(wire.TypeRun, task, job)
 		for range copies {
 			r.deliver(wire.TypeRun, job, body)
@@ -287,9 +287,9 @@ func TestDiskFullDoesNotRunAgainWhatRuns(t *testing.T) {
 		d.set(func() { d.dead = true })
 		close(identify)
 		<-r.started
-		time.Sleep(3 * saveRetryDelay)
+		time.Sleep(3 * writeRetryDelay)
 		d.set(func() { d.dead = false })
-		time.Sleep(3 * saveRetryDelay)
+		time.Sleep(3 * writeRetryDelay)
 		synctest.Wait()
 		if n := len(r.started); n != 0 {
 			t.Fatalf("executed %d times more", n)
