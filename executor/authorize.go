@@ -13,21 +13,20 @@ import (
 	"warren/internal/wire"
 )
 
-// How many refusals are logged, and answered where a stranger has sent them.
-// Above it they are only counted: whoever reaches the broker can send as many as
-// it takes.
+// The rate limit of refusals that are logged, and answered if anybody may have sent the
+// request. Others are only counted: whoever reaches the broker can send any number.
 const (
 	refusalRate  = rate.Limit(10) // a second
 	refusalBurst = 20
 )
 
-// gate decides who may do what, and logs whom it refuses.
+// A gate authorizes requests and logs refusals.
 type gate struct {
 	cfg       *Config
 	log       *slog.Logger
-	decisions *decisionlog.Log // nil: none is kept
-	limit     *rate.Limiter    // of what is logged and answered to strangers
-	unlogged  int              // refusals above it, since the last that was logged
+	decisions *decisionlog.Log // nil: there is none
+	limit     *rate.Limiter    // of refusals
+	unlogged  int              // refusals above the limit, since the last that was logged
 }
 
 // authorize decides whether a message may do what it asks for.
@@ -36,8 +35,8 @@ func (g *gate) authorize(d delivery, now time.Time) trust.Verdict {
 	return trust.Judge(m, g.host(d.name), g.policy(), now)
 }
 
-// reauthorize decides whether a job that has waited, be it over a restart, may begin:
-// its key may have been revoked meanwhile, or its line changed.
+// reauthorize decides whether a job that waited, perhaps during a restart, may begin. Its key
+// may have been revoked since, or the key's options changed.
 func (g *gate) reauthorize(j *jobtable.Job, now time.Time) (*wire.Run, string) {
 	return trust.Again(j.Signature, j.Run, j.Secret, g.host(j.Host), g.policy(), now)
 }
@@ -49,7 +48,7 @@ func (g *gate) host(name string) *trust.Host {
 	}
 }
 
-// policy is what the files say now; nil is nobody.
+// policy returns what the files permit now; nil is nothing.
 func (g *gate) policy() *trust.Policy {
 	if g.cfg.Trust == nil {
 		return nil
@@ -78,8 +77,7 @@ func (g *gate) logRefusal(v *trust.Verdict, now time.Time, attrs ...any) bool {
 	return true
 }
 
-// logRefusedReply logs a reply that the broker refuses, which may be why an operator
-// does not hear of a job.
+// logRefusedReply logs that the broker refuses a reply, so that an operator gets no answer.
 func (g *gate) logRefusedReply(v broker.Verdict, now time.Time) {
 	if v.Kind == broker.Refused && g.limit.AllowN(now, 1) {
 		g.log.Error("the broker refused a reply", "reason", v.Reason,

@@ -47,10 +47,10 @@ func newLoop(a *Agent, t *jobtable.Table, o *outputlog.Log, j Journal) *loop {
 	return l
 }
 
-// run decides until stop ends, drains, and returns. work ends only if another
-// actor of the agent has failed.
+// run handles events until stop ends, and then until the shutdown is complete. work ends only
+// if another actor of the agent has failed.
 func (l *loop) run(stop, work context.Context) error {
-	defer l.pool.group.Wait() // each exec goroutine has reported by then
+	defer l.pool.group.Wait() // each exec goroutine has sent its last report
 	defer l.output.Close()
 	l.recover(l.cfg.Now())
 	l.facts.collect(l.cfg.Now())
@@ -101,16 +101,15 @@ func (l *loop) run(stop, work context.Context) error {
 	}
 }
 
-// drain stops taking work. Running commands get their grace time; what waits is in the
-// journal, and runs when the agent is back.
+// drain begins the shutdown. Waiting jobs are in the journal, and run after the next start.
 func (l *loop) drain(now time.Time) {
 	l.shutdown.begin(time.Now().Add(l.cfg.DrainGrace))
 	l.names.confirm(now)
 	l.log.Info("stopping", "running", l.table.Running(), "waiting", l.table.Queued())
 }
 
-// stopped moves a shutdown on, and reports whether it is complete. It uses the time that
-// has passed, whatever the host's clock shows.
+// stopped advances the shutdown and reports whether it is complete. It measures time whatever
+// the host's clock shows.
 func (l *loop) stopped() bool {
 	before := l.shutdown.state
 	idle := l.journal.writing == nil && l.replies.Idle()
@@ -123,14 +122,14 @@ func (l *loop) stopped() bool {
 		l.pool.stop()
 	case stopped:
 		if !idle {
-			l.log.Warn("leaving with results that were not delivered", "hint", "check_task asks for them once the agent is back")
+			l.log.Warn("stopped before all replies were delivered", "hint", "check_task gets the results when the agent is back")
 		}
 		return true
 	}
 	return false
 }
 
-// confirmed takes the broker's answer to a publication.
+// confirmed handles the broker's verdict on a publication.
 func (l *loop) confirmed(v broker.Verdict, now time.Time) {
 	l.gate.logRefusedReply(v, now)
 	if j := l.replies.Confirm(v, now); j != nil {
@@ -138,7 +137,7 @@ func (l *loop) confirmed(v broker.Verdict, now time.Time) {
 	}
 }
 
-// nextWake is how long the loop may sleep.
+// nextWake returns how long the loop may wait for an event.
 func (l *loop) nextWake(now time.Time) time.Duration {
 	wake := l.names.confirmAt
 	sooner := func(t time.Time) {
@@ -150,7 +149,7 @@ func (l *loop) nextWake(now time.Time) time.Duration {
 	sooner(l.journal.wakeAt(l.table))
 	sooner(l.replies.acks.wakeAt())
 	if t := l.table.NextExpiry(l.cfg.Limits.Tolerance); l.shutdown.state == serving && !t.IsZero() {
-		sooner(t.Add(time.Millisecond)) // after it, not at it
+		sooner(t.Add(time.Millisecond)) // after it
 	}
 	sleep := wake.Sub(now)
 	if d := l.shutdown.deadline; !d.IsZero() {
@@ -159,6 +158,7 @@ func (l *loop) nextWake(now time.Time) time.Duration {
 	return max(sleep, 0)
 }
 
+// tick does what is due.
 func (l *loop) tick(now time.Time) {
 	l.replies.acks.tick(now)
 	if !now.Before(l.names.confirmAt) {
@@ -167,8 +167,8 @@ func (l *loop) tick(now time.Time) {
 	l.replies.Tick(now)
 }
 
-// begin chooses as many waiting jobs as there are free workers. They are
-// executed once the journal has them as begun.
+// begin takes as many waiting jobs from the queue as there are free workers. Their commands
+// start once the journal says that they have begun.
 func (l *loop) begin(now time.Time) {
 	defer l.logWaiting()
 	if l.shutdown.state != serving {
@@ -179,7 +179,7 @@ func (l *loop) begin(now time.Time) {
 	}
 	for j := l.table.Next(); j != nil; j = l.table.Next() {
 		run := j.Run
-		if j != l.fresh { // which has just been authorized
+		if j != l.fresh { // that one has just been authorized
 			var refusal string
 			if run, refusal = l.gate.reauthorize(j, now); refusal != "" {
 				l.table.Revoke(j, refusal, now)
@@ -192,7 +192,7 @@ func (l *loop) begin(now time.Time) {
 	}
 }
 
-// logWaiting logs a job that was accepted and has to wait.
+// logWaiting logs a job that was accepted and has to wait for a worker.
 func (l *loop) logWaiting() {
 	if j := l.fresh; j != nil && j.Phase == jobtable.Waiting {
 		l.logged[j] = true
@@ -201,7 +201,7 @@ func (l *loop) logWaiting() {
 	l.fresh = nil
 }
 
-// ended logs a job's outcome and sends it to those who wait for it.
+// ended logs the outcome of a job and sends it to its reply queues.
 func (l *loop) ended(j *jobtable.Job) {
 	attrs := []any{"job", j.ID, "task", j.Task, "host", j.Host, "outcome", j.Result.Outcome}
 	if j.Result.ExitCode != nil {
@@ -225,7 +225,7 @@ func (l *loop) ended(j *jobtable.Job) {
 	l.replies.JobChanged(j)
 }
 
-// abandon kills what runs: there is no agent left to report to.
+// abandon kills running commands, since the agent has failed.
 func (l *loop) abandon() {
 	l.pool.stop()
 	for len(l.pool.cancels) > 0 {

@@ -3,6 +3,7 @@ package executor
 import (
 	"sync"
 	"time"
+
 	"warren/executor/jobtable"
 	"warren/internal/agent/process"
 	"warren/internal/wire"

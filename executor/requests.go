@@ -2,6 +2,7 @@ package executor
 
 import (
 	"time"
+
 	"warren/executor/jobtable"
 	"warren/internal/agent/trust"
 	"warren/internal/wire"

@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// prefetch is how many requests the broker hands over before the first is
-	// acknowledged. Acknowledgement does not wait for execution, so this only
-	// covers the way there and back.
+	// prefetch is how many requests of a queue the broker delivers before the first is
+	// acknowledged. Acknowledgements do not wait for executions, so it only needs to cover
+	// the time of a round trip.
 	prefetch = 64
 
-	// queueLength bounds a host's queue in the broker. It only fills while the
-	// agent is stopped in mid-connection; the broker then refuses publications.
+	// queueLength bounds a host queue. The queue fills only while the agent is connected and
+	// does not consume; the broker then rejects requests.
 	queueLength = 1024
 )
 
@@ -37,25 +37,25 @@ type delivery struct {
 	queue string
 	name  string // of the host that the queue is for
 	inbox bool   // the queue is the inbox
-	held  bool   // and not drained yet: nothing of it begins
+	held  bool   // the inbox was not read to its end yet, so its jobs do not begin
 }
 
-// exchanges are those that replies and questions to all go by.
+// exchanges are the exchanges of replies, and of requests to all agents.
 var exchanges = []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {Name: wire.ExchangeDiscover, Kind: "fanout"}}
 
-// session is one connection's life: declare everything, then consume and
-// publish until something ends.
+// session declares everything on a new connection, and then consumes and publishes until
+// something ends.
 func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		told := make(chan struct{}) // the loop knows the names: what comes for them may be judged
-		names, err := a.answer(ctx, g, s, told)
+		known := make(chan struct{}) // closed when the loop knows the names, and can authorize requests for them
+		names, err := a.takeNames(ctx, g, s, known)
 		if err != nil {
 			return err
 		}
 		select {
 		case a.sessions <- connection{names, ctx.Done()}:
-			close(told)
+			close(known)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -70,14 +70,13 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 	return g.Wait()
 }
 
-// answer takes the agent's names and begins to consume. Its id it must have:
-// while another agent holds it, or the broker has not yet noticed that our own
-// last connection is gone, the session ends and the link's back-off goes on. A
-// further name that it cannot have is a warning.
+// takeNames takes the agent's names and begins to consume. Without the id the session ends, and
+// the link tries again: another agent has it, or the broker has not noticed yet that this
+// agent's last connection is gone. Another name that the agent cannot have is only logged.
 //
-// Replies leave on the id's channel: the broker has then less to do for a reply
-// that comes with the acknowledgement of its request.
-func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session, told <-chan struct{}) ([]string, error) {
+// Replies are published on the channel of the id, since a reply and the acknowledgement of its
+// request then cost the broker less.
+func (a *Agent) takeNames(ctx context.Context, g *errgroup.Group, s *broker.Session, known <-chan struct{}) ([]string, error) {
 	ch, incoming, err := a.take(s.Conn, a.cfg.ID, exchanges)
 	if err != nil {
 		if errors.Is(err, broker.ErrTaken) {
@@ -87,14 +86,14 @@ func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session
 		}
 		return nil, err
 	}
-	g.Go(func() error { return a.serveID(ctx, s, ch, incoming, told) })
+	g.Go(func() error { return a.serveID(ctx, s, ch, incoming, known) })
 	taken := []string{a.cfg.ID}
 	for _, name := range a.furtherNames(s.Conn) {
 		_, incoming, err := a.take(s.Conn, name, nil)
 		switch {
 		case err == nil:
 			taken = append(taken, name)
-			g.Go(func() error { return a.consumeWhenKnown(ctx, told, fromHost(name), incoming) })
+			g.Go(func() error { return a.consumeWhenKnown(ctx, known, fromHost(name), incoming) })
 		case errors.Is(err, broker.ErrTaken), errors.Is(err, broker.ErrForbidden):
 			a.cfg.Log.Warn("does not answer to this name", "name", name, "error", err, "hint", hint.First(err))
 		default:
@@ -104,17 +103,17 @@ func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session
 	return taken, nil
 }
 
-// freedAfter is how long the broker believes in a connection whose other end is
-// silent: it looks once in each heartbeat interval, and gives up at the second time
-// that nothing has come. The other agent's interval is taken to be this one's.
+// freedAfter returns how long the broker keeps a connection whose other end is silent. It checks
+// once in each heartbeat interval, and closes the connection at the second check without
+// traffic. The other agent is assumed to have the same interval.
 func freedAfter(heartbeat time.Duration) time.Duration { return 3 * heartbeat }
 
-// serveID consumes the id's queue and publishes replies on the same channel. A reply
-// that the broker refuses costs that channel, and another takes over.
-func (a *Agent) serveID(ctx context.Context, s *broker.Session, ch *amqp.Channel, incoming *broker.Consumer, told <-chan struct{}) error {
+// serveID consumes the queue of the id and publishes replies on the same channel. If the broker
+// refuses a reply, it closes the channel, and serveID goes on with another.
+func (a *Agent) serveID(ctx context.Context, s *broker.Session, ch *amqp.Channel, incoming *broker.Consumer, known <-chan struct{}) error {
 	for {
 		g, both := errgroup.WithContext(ctx)
-		g.Go(func() error { return a.consumeWhenKnown(both, told, fromHost(a.cfg.ID), incoming) })
+		g.Go(func() error { return a.consumeWhenKnown(both, known, fromHost(a.cfg.ID), incoming) })
 		var published error
 		g.Go(func() error {
 			published = a.publisher.ServeOn(both, s, ch)
@@ -130,7 +129,7 @@ func (a *Agent) serveID(ctx context.Context, s *broker.Session, ch *amqp.Channel
 	}
 }
 
-// furtherNames are the aliases and the address that the connection leaves from.
+// furtherNames returns the aliases and the local address of the connection.
 func (a *Agent) furtherNames(conn *amqp.Connection) []string {
 	names := slices.Clone(a.names[1:])
 	if addr, ok := conn.LocalAddr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() && !addr.IP.IsLinkLocalUnicast() {
@@ -142,8 +141,7 @@ func (a *Agent) furtherNames(conn *amqp.Connection) []string {
 	return names
 }
 
-// take declares the queue of one name on a channel of its own and consumes it. With
-// the id's go the exchanges.
+// take declares the queue of a name, and the exchanges, on a new channel, and consumes it.
 func (a *Agent) take(conn *amqp.Connection, name string, exchanges []broker.Exchange) (*amqp.Channel, *broker.Consumer, error) {
 	queue := wire.HostQueue(name)
 	ch, err := broker.Declare(conn, exchanges, broker.ExclusiveQueue(queue, queueLength, 0))
@@ -154,11 +152,11 @@ func (a *Agent) take(conn *amqp.Connection, name string, exchanges []broker.Exch
 	return ch, incoming, err
 }
 
-// fromHost says where deliveries to one of the agent's names come from.
+// fromHost returns the origin of deliveries to one of the agent's names.
 func fromHost(name string) delivery { return delivery{queue: wire.HostQueue(name), name: name} }
 
-// subscription is the queue of one of the agent's names. The id's is where questions
-// to all agents arrive, too.
+// subscription returns the queue of one of the agent's names. Requests to all agents arrive in
+// the queue of the id.
 func (a *Agent) subscription(name string) broker.Subscription {
 	s := broker.Subscription{Queue: wire.HostQueue(name)}
 	if name == a.cfg.ID {
@@ -174,19 +172,18 @@ func (a *Agent) subscriptions(names []string) (all []broker.Subscription) {
 	return all
 }
 
-// consumeWhenKnown consumes once the loop has been told of all names: only then can it
-// judge what comes for them.
-func (a *Agent) consumeWhenKnown(ctx context.Context, told <-chan struct{}, from delivery, incoming *broker.Consumer) error {
+// consumeWhenKnown consumes once the loop knows all names.
+func (a *Agent) consumeWhenKnown(ctx context.Context, known <-chan struct{}, from delivery, incoming *broker.Consumer) error {
 	select {
-	case <-told:
+	case <-known:
 		return a.consume(ctx, from, incoming)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// consume hands on what comes by a queue; from tells which. When the queue has been
-// deleted or its channel closed all is declared again on a new connection.
+// consume passes the deliveries of a queue to the loop. It returns an error when the queue was
+// deleted or its channel closed; then everything is declared again on a new connection.
 func (a *Agent) consume(ctx context.Context, from delivery, incoming *broker.Consumer) error {
 	for {
 		select {

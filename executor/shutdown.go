@@ -2,30 +2,30 @@ package executor
 
 import "time"
 
-// flushTimeout is how long an agent that stops tries to deliver its last replies.
+// flushTimeout is how long a stopping agent tries to deliver its last replies.
 const flushTimeout = 5 * time.Second
 
-// A shutdownState is how far an agent has stopped. It never goes back.
+// A shutdownState is a step of stopping. It never goes back.
 type shutdownState int
 
 const (
-	serving  shutdownState = iota // requests are taken
-	draining                      // no command starts; those that run may end
-	killing                       // they are being killed
-	flushing                      // none runs; replies go out
-	stopped                       // the agent may leave
+	serving  shutdownState = iota // jobs begin
+	draining                      // no job begins; running commands may end
+	killing                       // running commands are being killed
+	flushing                      // no command runs; replies go out
+	stopped                       // the agent may end
 )
 
-// shutdown is the state of stopping, without timer or channel.
+// shutdown is the state of stopping: pure state, without timer or channel.
 type shutdown struct {
 	state    shutdownState
 	deadline time.Time // of the state; zero for none
 }
 
-// begin stops taking work. Commands may run until the deadline.
+// begin leaves serving. Commands may run until the deadline.
 func (s *shutdown) begin(deadline time.Time) { s.state, s.deadline = draining, deadline }
 
-// advance moves on as far as it can by now, with so many commands running, and idle if
+// advance changes the state if it is time. Running is the number of commands; idle says that
 // nothing is left to write or to deliver.
 func (s *shutdown) advance(now time.Time, running int, idle bool) {
 	expired := !s.deadline.IsZero() && !now.Before(s.deadline)

@@ -15,7 +15,7 @@ import (
 	"warren/internal/wire"
 )
 
-// unsupportedReason is why this agent cannot do what is permitted; empty if it can.
+// unsupportedReason returns why this agent cannot execute what is permitted; empty if it can.
 func unsupportedReason(r *wire.Run) string {
 	if _, err := process.UserNamed(r.User); errors.Is(err, process.ErrCannotSwitch) {
 		return err.Error()
@@ -23,7 +23,7 @@ func unsupportedReason(r *wire.Run) string {
 	return ""
 }
 
-// check answers whether the agent would run r, and how; nothing is executed.
+// check answers whether the agent would execute a run, and how. It executes nothing.
 func (c *Config) check(v *trust.Verdict, now time.Time) *wire.Checked {
 	a := &wire.Checked{Job: v.Request.Leaf.Job, At: now.UnixMilli(), Rule: v.Rule, Reason: v.Refusal}
 	if a.Reason != "" {
@@ -51,7 +51,7 @@ func (c *Config) check(v *trust.Verdict, now time.Time) *wire.Checked {
 	return a
 }
 
-// findBinary looks a command up as the job would: in its PATH, from its directory.
+// findBinary looks up a command as the job would: in its PATH, from its directory.
 func findBinary(name, dir string, env []string) (path, reason string) {
 	if strings.ContainsRune(name, os.PathSeparator) {
 		if !filepath.IsAbs(name) {
@@ -66,7 +66,7 @@ func findBinary(name, dir string, env []string) (path, reason string) {
 		if p, ok := strings.CutPrefix(kv, "PATH="); ok {
 			for _, d := range filepath.SplitList(p) {
 				if !filepath.IsAbs(d) {
-					continue // as the job does
+					continue // the job skips it too
 				}
 				if found, err := exec.LookPath(filepath.Join(d, name)); err == nil {
 					return found, ""
@@ -77,9 +77,8 @@ func findBinary(name, dir string, env []string) (path, reason string) {
 	return "", fmt.Sprintf("no such command %q", name)
 }
 
-// spec is how r is executed. Of a script, Argv is not known before it has a
-// path. The error says why it cannot be: there is no such user, or this agent
-// cannot become it.
+// spec returns how a run is executed. The arguments of a script are not known before it has a
+// path. An error means that there is no such user, or that the agent cannot become that user.
 func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
 	u, err := process.UserNamed(r.User)
 	if err != nil {
@@ -111,7 +110,7 @@ func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
 	return s, nil
 }
 
-// userName is the account that the agent runs as.
+// userName returns the user that the agent runs as.
 var userName = sync.OnceValue(func() string {
 	u, err := process.UserNamed("")
 	if err != nil {

@@ -6,11 +6,11 @@ import (
 	"warren/internal/wire"
 )
 
-// factsTTL is how long collected facts are reported: many operators may ask at the same
-// time, and addresses seldom change.
+// factsTTL is how long collected facts are reported: many operators may ask at the same time,
+// and facts seldom change.
 const factsTTL = time.Minute
 
-// factsCache has the facts of this machine. They are collected at the start and for a
+// A factsCache has the facts about this machine. They are collected at the start and for a
 // discover, not by a timer: an idle agent does nothing.
 type factsCache struct {
 	cfg     *Config
@@ -19,7 +19,7 @@ type factsCache struct {
 	at      time.Time // when they were collected
 }
 
-// current returns the facts, collected anew if they are old.
+// current returns the facts, and collects them if they are old.
 func (f *factsCache) current(now time.Time) wire.Facts {
 	if age := now.Sub(f.at); age < 0 || age >= factsTTL { // less than 0: the clock was set back
 		f.collect(now)
