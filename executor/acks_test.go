@@ -11,7 +11,6 @@ import (
 	"warren/internal/wire"
 )
 
-// An acknowledgement leaves with the reply, where that comes soon.
 func TestAcknowledgementLeavesWithTheReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -31,7 +30,7 @@ func TestAcknowledgementLeavesWithTheReply(t *testing.T) {
 	})
 }
 
-// Where no reply comes it leaves by itself, after a while or once many wait.
+// Without a reply, an acknowledgement is sent after a while, or when many wait.
 func TestAcknowledgementDoesNotWaitLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)

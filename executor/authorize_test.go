@@ -76,9 +76,9 @@ func (r *rig) signedRun(s ssh.Signer, edit func(*wire.Statement)) (job string, b
 	return job, b.Body(0)
 }
 
-// SIGHUP has the file read again, though nothing about it seems to have changed;
-// and who is taken out of it may do nothing from the next request on.
-func TestTakenOut(t *testing.T) {
+// SIGHUP makes the agent read the file again, even if its size and times did not change. A key
+// that was removed has no effect from the next request on.
+func TestRemovedKeyCannotRunCommands(t *testing.T) {
 	alice, path, files := newOperator(t, "")
 	synctest.Test(t, func(t *testing.T) {
 		reload := make(chan os.Signal)
@@ -111,8 +111,8 @@ func TestTakenOut(t *testing.T) {
 	})
 }
 
-// A statement may be valid for a day, and where there is an inbox as long as an
-// inbox keeps.
+// By default a statement may be valid for a day, or with an inbox, as long as the broker keeps
+// an inbox.
 func TestMaxValidity(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -144,8 +144,7 @@ func TestMaxValidity(t *testing.T) {
 	}
 }
 
-// What a line permits is what is executed: the words, not the text, also after a
-// restart.
+// The words that the key's options permit are executed, not the text of the command.
 func TestConfinedCommandIsExecutedAsMatched(t *testing.T) {
 	alice, _, files := newOperator(t, `permit-command="echo .*"`)
 	synctest.Test(t, func(t *testing.T) {
@@ -161,9 +160,8 @@ func TestConfinedCommandIsExecutedAsMatched(t *testing.T) {
 	})
 }
 
-// A cancel that comes again, as often as somebody likes who has captured it, ends
-// nothing a second time in log and record.
-func TestCancelThatComesAgain(t *testing.T) {
+// Whoever captured a cancel can repeat it. The job ends once in the log.
+func TestRepeatedCancelEndsJobOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		r := newRig(t, func(c *Config) { c.Log = textLog(&log) })
@@ -182,9 +180,8 @@ func TestCancelThatComesAgain(t *testing.T) {
 	})
 }
 
-// A question that was captured and is too old is answered at the rate of
-// strangers, since it may be one.
-func TestOldQuestionsAreAnsweredAtABoundedRate(t *testing.T) {
+// Anybody may have captured an old request, so its answers have a rate limit.
+func TestExpiredRequestsAreAnsweredAtLimitedRate(t *testing.T) {
 	alice, _, files := newOperator(t, "")
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(c *Config) { c.AllowUnsigned, c.Trust = false, files })
@@ -204,9 +201,8 @@ func TestOldQuestionsAreAnsweredAtABoundedRate(t *testing.T) {
 	})
 }
 
-// A job that waits is judged again when it is about to begin: whose key has been
-// taken out meanwhile runs nothing any more.
-func TestWaitingJobIsJudgedAgain(t *testing.T) {
+// A waiting job is authorized again when it begins: its key may have been removed.
+func TestWaitingJobIsAuthorizedAgain(t *testing.T) {
 	alice, path, files := newOperator(t, "")
 	_, other, _ := newOperator(t, "")
 	text, err := os.ReadFile(other)

@@ -33,9 +33,9 @@ func (r *rig) discover() *wire.Hello {
 	return hello
 }
 
-// TestFactsAreCollectedWhenAsked: at the start and for a discover, not more often
+// Facts are collected at the start and for a discover, not more often
 // than once a minute, and never by a timer.
-func TestFactsAreCollectedWhenAsked(t *testing.T) {
+func TestFactsAreCollectedOnDiscover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		collected := 0
 		r := newRig(t, func(c *Config) {
@@ -67,7 +67,7 @@ func TestFactsAreCollectedWhenAsked(t *testing.T) {
 	})
 }
 
-func TestLabelsThatCannotBeTold(t *testing.T) {
+func TestInvalidLabelsAreRefused(t *testing.T) {
 	many, large := map[string]string{}, strings.Repeat("x", wire.MaxFact)
 	for i := range wire.MaxLabels + 1 {
 		many[strings.Repeat("x", i+1)] = ""

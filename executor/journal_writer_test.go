@@ -18,7 +18,7 @@ import (
 	"warren/internal/wire"
 )
 
-// disk is a Journal that the test makes slow, full or torn.
+// A disk is a Journal that the test makes slow or full.
 type disk struct {
 	mu      sync.Mutex
 	records [][]byte
@@ -69,7 +69,7 @@ type journalRecord struct {
 	} `json:"names"`
 }
 
-// durable is what a loss of power would leave, written what a kill would.
+// durable returns what a loss of power would leave, and written what a kill would.
 func (d *disk) durable() (records [][]byte) {
 	d.set(func() { records = d.records[:d.synced:d.synced] })
 	return records
@@ -97,7 +97,7 @@ func (d *disk) Rewrite(_ context.Context, records iter.Seq[[]byte]) (<-chan jour
 	return answer, nil
 }
 
-func TestNothingRunsBeforeItIsOnTheDisk(t *testing.T) {
+func TestCommandStartsAfterJournalIsSynced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{delay: time.Second}
 		r := newRigOn(t, d, nil)
@@ -139,8 +139,8 @@ func TestNothingRunsBeforeItIsOnTheDisk(t *testing.T) {
 	})
 }
 
-// What nobody has to wait for is written with what somebody has to, or late.
-func TestWhatCanWaitIsWrittenLate(t *testing.T) {
+// A record that can wait is written with the next one that cannot, or after its delay.
+func TestRecordsThatCanWaitAreWrittenLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}
 		r := newRigOn(t, d, nil)
@@ -191,9 +191,9 @@ func TestWhatCanWaitIsWrittenLate(t *testing.T) {
 	})
 }
 
-// A result that is told is told again at once, although that it was is not
-// written yet.
-func TestWhatCanWaitHoldsUpNothing(t *testing.T) {
+// A delivered result is sent again at once, even if the journal does not have yet that it was
+// delivered.
+func TestUnwrittenDeliveryDoesNotDelayReplies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRigOn(t, &disk{}, nil)
 		defer r.close()
@@ -211,7 +211,7 @@ func TestWhatCanWaitHoldsUpNothing(t *testing.T) {
 	})
 }
 
-func TestJobsThatComeTogetherShareASync(t *testing.T) {
+func TestConcurrentJobsShareSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{delay: time.Second}
 		r := newRigOn(t, d, func(c *Config) { c.Limits.Workers, c.Limits.Queue = 20, 1 })
@@ -242,7 +242,7 @@ func TestJobsThatComeTogetherShareASync(t *testing.T) {
 	})
 }
 
-func TestDiskFull(t *testing.T) {
+func TestJobIsRejectedOnFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{full: true}
 		r := newRigOn(t, d, nil)
@@ -267,8 +267,8 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
-// What runs when the disk becomes full is not begun again by the next write.
-func TestDiskFullDoesNotRunAgainWhatRuns(t *testing.T) {
+// A command that runs when the disk becomes full is not started again by the next write.
+func TestFullDiskDoesNotStartRunningJobAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}
 		identify := make(chan struct{})
@@ -306,9 +306,9 @@ func TestDiskFullDoesNotRunAgainWhatRuns(t *testing.T) {
 	})
 }
 
-// Where not even the reserve has room nothing is said, so nothing that was said
-// is forgotten; the operator goes on sending.
-func TestDiskDead(t *testing.T) {
+// If even the reserved space is full, the agent answers nothing, so it never forgets what it has
+// said. The operator repeats its requests.
+func TestNothingIsAnsweredWithoutJournal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{dead: true}
 		r := newRigOn(t, d, nil)
@@ -336,7 +336,7 @@ func TestDiskDead(t *testing.T) {
 	})
 }
 
-func TestCancelBeforeTheSyncPreventsTheRun(t *testing.T) {
+func TestCancelBeforeSyncPreventsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{delay: time.Second}
 		r := newRigOn(t, d, nil)
@@ -358,7 +358,7 @@ func TestCancelBeforeTheSyncPreventsTheRun(t *testing.T) {
 	})
 }
 
-func TestWhatWaitsOutlivesAStop(t *testing.T) {
+func TestWaitingJobSurvivesStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}
 		r := newRigOn(t, d, nil)

@@ -16,8 +16,8 @@ import (
 
 func textLog(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
-// A job that begins at once is logged as begun alone; one that waits as accepted too.
-func TestLogSaysWhichJobsWait(t *testing.T) {
+// A job that begins at once is logged as begun only; one that waits also as accepted.
+func TestLogNamesWaitingJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		r := newRig(t, func(c *Config) { c.Log = textLog(&log) })
@@ -51,8 +51,8 @@ func TestLogSaysWhichJobsWait(t *testing.T) {
 	})
 }
 
-// The first line about a job says whose it is, also where it never begins.
-func TestLogSaysWhoseJobItIs(t *testing.T) {
+// The first line about a job has its issuer, even if the job never begins.
+func TestLogNamesIssuerOfJob(t *testing.T) {
 	for _, logged := range []bool{false, true} {
 		var log bytes.Buffer
 		l := &loop{log: textLog(&log), replies: &replies{Outbox: outbox.New(nil)}, cfg: Config{Now: time.Now}, logged: map[*jobtable.Job]bool{}}

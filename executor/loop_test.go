@@ -24,7 +24,7 @@ import (
 	"warren/internal/wire"
 )
 
-// rig runs an agent's loop in virtual time, between plain channels: the test is
+// A rig runs an agent's loop in virtual time, between plain channels: the test is
 // the broker and the runner.
 type rig struct {
 	t       *testing.T
@@ -127,7 +127,7 @@ func (r *rig) request(typ, task, job string) (body []byte) {
 	return b.Body(0)
 }
 
-// order is a request that is verified, of a fresh job.
+// order returns a verified request about a new job.
 func (r *rig) order(typ string) *jobtable.VerifiedRequest {
 	r.t.Helper()
 	task, job := ids()
@@ -138,7 +138,7 @@ func (r *rig) order(typ string) *jobtable.VerifiedRequest {
 	return &jobtable.VerifiedRequest{Request: q, Run: q.Statement.Run}
 }
 
-// tableFrom is the table of an agent that starts on these records.
+// tableFrom returns the table of an agent that starts with these records.
 func tableFrom(t *testing.T, records [][]byte) *jobtable.Table {
 	t.Helper()
 	b := jobtable.New(jobtable.Options{Agent: "web01", Workers: 1, Queue: 2, Jobs: 100, Retention: time.Hour, Tolerance: 30 * time.Second})
@@ -158,13 +158,13 @@ func (r *rig) deliver(typ, job string, body []byte) {
 
 func (r *rig) send(typ, task, job string) { r.deliver(typ, job, r.request(typ, task, job)) }
 
-// reply takes the next publication, gives the broker's word on it and decodes it.
+// reply receives the next publication, sends the broker's verdict on it and decodes it.
 func (r *rig) reply(k broker.Kind) any {
 	r.t.Helper()
 	return r.judged(func(any) broker.Kind { return k })
 }
 
-// judged is the next reply, of which the broker gives the verdict that is chosen.
+// judged receives the next reply, on which choose gives the broker's verdict.
 func (r *rig) judged(choose func(reply any) broker.Kind) any {
 	r.t.Helper()
 	select {
@@ -243,8 +243,8 @@ func TestQuickCommandCostsOneReply(t *testing.T) {
 	})
 }
 
-// What has printed says in which code page, where that is no UTF-8.
-func TestCodePageIsTold(t *testing.T) {
+// The code page is that of the output, unless it is UTF-8.
+func TestEndedReplyHasCodePage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(c *Config) { c.CodePage = func() int { return 936 } })
 		defer r.close()
@@ -357,9 +357,9 @@ func TestRepeatedRequestIsAnsweredNotRepeated(t *testing.T) {
 	})
 }
 
-// A job from before the journal may have run: that is all that is said of it, to
-// whatever asks, and nothing is remembered or executed.
-func TestForgottenJobIsAnsweredSo(t *testing.T) {
+// A job that was issued before the journal may have run. Every request about it is answered with
+// this; nothing is remembered or executed.
+func TestUnknownOldJobIsAnsweredForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		task, job := ids()
 		old := &rig{t: t}
@@ -386,7 +386,7 @@ func TestForgottenJobIsAnsweredSo(t *testing.T) {
 	})
 }
 
-func TestCancelIsSeenWhileAllWorkersAreBusy(t *testing.T) {
+func TestCancelWorksWhileAllWorkersAreBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()
@@ -468,7 +468,7 @@ func TestLargeOutputGoesInOrderAndEndedComesLast(t *testing.T) {
 	})
 }
 
-func TestReturnedReplyIsKeptUntilSomebodyAsks(t *testing.T) {
+func TestReturnedReplyIsKeptUntilStatusRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()
@@ -497,7 +497,7 @@ func TestUnconfirmedReplyIsSentAgain(t *testing.T) {
 	})
 }
 
-func TestDrain(t *testing.T) {
+func TestStopInterruptsRunningJobAfterGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		t1, j1 := ids()
@@ -524,7 +524,7 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-func TestDrainWithoutBrokerEnds(t *testing.T) {
+func TestStopWithoutBrokerEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		task, job := ids()
@@ -541,7 +541,7 @@ func TestDrainWithoutBrokerEnds(t *testing.T) {
 	})
 }
 
-func TestWhatIsNoRequestIsDropped(t *testing.T) {
+func TestInvalidRequestIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		r := newRig(t, func(c *Config) { c.Log = textLog(&log) })
@@ -600,8 +600,8 @@ func TestUnsignedIsRefusedUnlessAllowed(t *testing.T) {
 	}
 }
 
-// A job that was accepted under another id of the agent is answered for under that id,
-// since its operator listens to no other.
+// Replies about a job have the id under which the agent accepted it, since its operator accepts
+// no other.
 func TestRepliesAboutJobHaveIDUnderWhichItWasAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		former := &rig{t: t}

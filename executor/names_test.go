@@ -17,10 +17,9 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// While a session lasts it is noted twice a minute, without a sync, that the names are
-// held; and nothing else is written by an agent that has nothing to do. After the
-// session nothing is.
-func TestHoldIsNotedWithoutASync(t *testing.T) {
+// During a session, the journal is told twice a minute, without a sync, that the names are
+// held. An idle agent writes nothing else, and nothing after the session.
+func TestHeldNamesAreWrittenWithoutSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}
 		r := newRigOn(t, d, func(c *Config) { c.Uptime = steady() })
@@ -45,8 +44,8 @@ func TestHoldIsNotedWithoutASync(t *testing.T) {
 	})
 }
 
-// A full disk does not have an idle agent use up the room that refusals need.
-func TestHoldUsesNoReserve(t *testing.T) {
+// An idle agent on a full disk does not use the space that refusals need.
+func TestHeldNamesUseNoReservedSpace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{full: true}
 		r := newRigOn(t, d, func(c *Config) { c.Uptime = steady() })
@@ -64,9 +63,9 @@ func TestHoldUsesNoReserve(t *testing.T) {
 	})
 }
 
-// A clock that is found to have been behind when the journal was made moves its
-// beginning for good: on the disk before anything else is, and without any request.
-func TestMovedBeginningIsDurable(t *testing.T) {
+// If the clock was behind when the journal was created, the corrected time is synced at once,
+// before anything else and without any request.
+func TestCorrectedCreationTimeIsDurable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ahead atomic.Int64
 		d := &disk{}

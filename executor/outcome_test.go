@@ -86,9 +86,9 @@ func TestOutcomeSaysWhatEndedTheCommand(t *testing.T) {
 	}
 }
 
-// A name and a user are the host's own words: they cannot make a result that the
-// operator would not decode.
-func TestReasonOfOddProcessesIsSent(t *testing.T) {
+// The names of processes and users are arbitrary, and must not make a result that the operator
+// cannot decode.
+func TestReasonWithStrangeProcessNamesIsSent(t *testing.T) {
 	odd := process.Process{PID: 1, Name: "\x1b[2J\xff\n" + strings.Repeat("x", 4000), User: "\u202e" + strings.Repeat("y", 4000)}
 	e := outcome(context.Background(), &wire.Run{}, process.Result{Started: true, Left: []process.Process{odd, odd, odd, odd}, LeftCount: 1 << 20})
 	e.Job, e.Agent, e.StartedAt, e.EndedAt = "0b1c2d3e-4f50-4a6b-8c7d-000000000001", "web01", 1, 2
@@ -101,7 +101,7 @@ func TestReasonOfOddProcessesIsSent(t *testing.T) {
 	}
 }
 
-func TestResultCountsProcessesAlsoAfterARestart(t *testing.T) {
+func TestResultCountsProcessesAfterRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}
 		var specs []process.Spec

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"log/slog"
+
 	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/wire"

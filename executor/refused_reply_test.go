@@ -11,8 +11,8 @@ import (
 	"warren/internal/wire"
 )
 
-// A broker that refuses a result with its output gets the outcome without it.
-func TestOutcomeReachesOperatorThoughItsOutputIsRefused(t *testing.T) {
+// If the broker refuses a result with its output, the outcome is sent without.
+func TestOutcomeIsSentWithoutRefusedOutput(t *testing.T) {
 	const piece = 10_000
 	for name, pieces := range map[string]int{"inline": 1, "in pieces": 10} {
 		t.Run(name, func(t *testing.T) {
@@ -49,8 +49,8 @@ func TestOutcomeReachesOperatorThoughItsOutputIsRefused(t *testing.T) {
 	}
 }
 
-// What the broker refuses in every form is not sent for ever, and not forgotten.
-func TestRefusedOutcomeIsKeptUntilSomebodyAsks(t *testing.T) {
+// A result that the broker refuses even without output is kept, and not sent again.
+func TestRefusedOutcomeIsKeptUntilStatusRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()

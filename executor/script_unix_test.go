@@ -10,8 +10,8 @@ import (
 	"warren/internal/agent/process"
 )
 
-// The script of another user is not put where others could exchange it.
-func TestScriptIsNotPutWhereOthersCouldExchangeIt(t *testing.T) {
+// Other users cannot replace the script in its directory.
+func TestScriptIsSafeFromOtherUsers(t *testing.T) {
 	nobody, err := process.UserNamed("nobody")
 	if err != nil || os.Geteuid() != 0 {
 		t.Skip("needs root, and a user nobody")

@@ -14,23 +14,23 @@ import (
 	"warren/internal/wire"
 )
 
-// session tells the agent which names it answers to, as a new connection does.
+// session reports the names that a new session holds.
 func (r *rig) session(names ...string) (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.agent.sessions <- connection{names, ctx.Done()}
 	return cancel
 }
 
-// deliverTo is deliver by the queue of another name, or again.
+// deliverTo delivers by the queue of a name, perhaps again.
 func (r *rig) deliverTo(name, typ, job string, body []byte, redelivered bool) {
 	r.agent.deliveries <- delivery{queue: wire.HostQueue(name), name: name, Delivery: amqp.Delivery{
 		Acknowledger: acker{r}, Type: typ, CorrelationId: job, ReplyTo: wire.ReplyQueue("op", "abc"), Body: body, Redelivered: redelivered,
 	}}
 }
 
-// An alias moves from one agent to another while a request for it is valid, and the
-// operator repeats: the second agent does not run it, and cannot say that it never ran.
-func TestNameMovesAndOneAgentRuns(t *testing.T) {
+// An alias moves to another agent while a request for it is valid and repeated. The second agent
+// does not run the job, and cannot say that it never ran.
+func TestMovedNameRunsJobOnOneAgent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newRig(t, func(c *Config) { c.ID, c.Uptime = "a", steady() })
 		b := newRig(t, func(c *Config) { c.ID, c.Uptime = "b", steady() })
@@ -79,10 +79,9 @@ func TestNameMovesAndOneAgentRuns(t *testing.T) {
 	})
 }
 
-// An agent whose journal is new, and which has taken its name since, says that its journal
-// is new: that is the reason which its operator can do something about. It takes jobs once
-// neither is in the way.
-func TestNewJournalIsTheReasonThatIsSaid(t *testing.T) {
+// If both the journal is new and the name was taken since, the reason is the journal, which the
+// operator can do something about. The time is the later one.
+func TestNewJournalIsReportedAsReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(c *Config) { c.Uptime = steady() })
 		defer r.close()
@@ -100,7 +99,7 @@ func TestNewJournalIsTheReasonThatIsSaid(t *testing.T) {
 	})
 }
 
-// requestAbout is a question about a run that was sent before.
+// requestAbout returns a request about a run that was sent before.
 func (r *rig) requestAbout(typ, task, job string, run []byte) []byte {
 	r.t.Helper()
 	of, err := wire.DecodeRequest(run)
@@ -119,15 +118,15 @@ func (r *rig) requestAbout(typ, task, job string, run []byte) []byte {
 	return b.Body(0)
 }
 
-// steady is the clock of a machine in a bubble.
+// steady returns the uptime clock of a machine in a synctest bubble.
 func steady() func() uptime.Reading {
 	start := time.Now()
 	return func() uptime.Reading { return uptime.Reading{Boot: "bubble", Up: time.Since(start)} }
 }
 
-// What the inbox delivers runs after any absence. What it has delivered to somebody
-// before may have run there.
-func TestInboxAfterALongAbsence(t *testing.T) {
+// A job from the inbox runs after any absence, unless it was delivered before: then it may have
+// run.
+func TestInboxJobAfterLongAbsence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(c *Config) { c.Inbox, c.Uptime = true, steady() })
 		defer r.close()

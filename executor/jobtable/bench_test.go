@@ -6,8 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// BenchmarkTableBeginEnd is what the journal's state does of one job, from its
-// request to its end, with the records for the file.
+// BenchmarkTableBeginEnd measures one job from its request to its end, with its records.
 func BenchmarkTableBeginEnd(b *testing.B) {
 	sample := run(b)
 	written := func(book *Table) { book.Committed(book.Commit(t0, true)) }

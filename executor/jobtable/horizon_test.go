@@ -20,7 +20,7 @@ func secondBoot(d time.Duration) Moment {
 	return Moment{t0.Add(d), uptime.Reading{Boot: "second", Up: time.Minute}}
 }
 
-// begunAt is a journal that is made at a moment.
+// begunAt returns the table of a journal that is created at a moment.
 func begunAt(now Moment) *Table {
 	o := limits()
 	o.MaxValidity = 24 * time.Hour
@@ -29,7 +29,7 @@ func begunAt(now Moment) *Table {
 	return b
 }
 
-// restarted is what another process makes of the same journal.
+// restarted returns the table of another process with the same journal.
 func restarted(t *testing.T, b *Table, now Moment) (*Table, string) {
 	t.Helper()
 	o := limits()
@@ -55,9 +55,9 @@ func wantSince(t *testing.T, b *Table, want time.Time) {
 	}
 }
 
-// A journal made while the clock was an hour behind, as before NTP has set it, takes
-// nothing that was issued before it was made; of such jobs it says that it cannot tell.
-func TestClockBehindWhenTheJournalIsMade(t *testing.T) {
+// The journal is created while the clock is an hour behind, as before NTP sets it. Jobs that were
+// issued earlier are not accepted, and status answers that the agent cannot tell.
+func TestClockBehindWhenJournalIsCreated(t *testing.T) {
 	b := begunAt(wrong(-time.Hour, -10*time.Second))
 	if note := b.SetClock(up(0)); note != clockWasBehind {
 		t.Errorf("it logs %q", note)
@@ -79,7 +79,7 @@ func TestClockBehindWhenTheJournalIsMade(t *testing.T) {
 	}
 }
 
-// The clock may be set between two processes of one start of the machine.
+// Both processes run in the same boot of the machine.
 func TestClockIsSetBetweenTwoProcesses(t *testing.T) {
 	b := begunAt(wrong(-time.Hour, -10*time.Second))
 	again, note := restarted(t, b, up(0))
@@ -89,9 +89,8 @@ func TestClockIsSetBetweenTwoProcesses(t *testing.T) {
 	}
 }
 
-// Where the machine was restarted in between, what operators have sent tells by how
-// much the clock was behind.
-func TestOperatorsTellThatTheClockWasBehind(t *testing.T) {
+// After a reboot, the issue times of refused requests show how far the clock was behind.
+func TestRequestsShowThatClockWasBehind(t *testing.T) {
 	b := begunAt(wrong(-time.Hour, -10*time.Second))
 	j, _ := b.Accept(run(t), "", false, t0.Add(-time.Hour))
 	wantOutcome(t, j, wire.Rejected, "in the future by this host's clock")
@@ -114,8 +113,8 @@ func TestOperatorsTellThatTheClockWasBehind(t *testing.T) {
 	wantSince(t, again, t0.Add(time.Minute))
 }
 
-// Time that passes, asleep or awake, moves nothing, nor do small adjustments.
-func TestTimeThatPassesMovesNothing(t *testing.T) {
+// Neither do small adjustments of the clock. The machine may sleep.
+func TestPassingTimeChangesNoCreationTime(t *testing.T) {
 	b := begunAt(up(0))
 	b.creationDirty = false
 	for _, m := range []Moment{up(time.Second), up(8 * time.Hour), wrong(clockStep, 9*time.Hour), wrong(-clockStep, 10*time.Hour)} {
@@ -126,8 +125,7 @@ func TestTimeThatPassesMovesNothing(t *testing.T) {
 	}
 }
 
-// A clock that is set ahead and back leaves the journal as it was, for this process and
-// the next.
+// This process and the next one have the same creation time as before.
 func TestClockSetAheadAndBack(t *testing.T) {
 	b := begunAt(up(0))
 	b.SetClock(wrong(24*time.Hour, time.Hour))
@@ -144,9 +142,8 @@ func TestClockSetAheadAndBack(t *testing.T) {
 	wantSince(t, b, t0)
 }
 
-// A journal made by a clock that was ten years ahead takes requests once the clock is
-// right, whether that is found by the same process, the next, or after a restart of the
-// machine.
+// A journal that was created by a clock ten years ahead accepts requests once the clock is
+// right: in the same process, in the next, and after a reboot.
 func TestJournalFromTheFutureRecovers(t *testing.T) {
 	const years = 10 * 365 * 24 * time.Hour
 	b := begunAt(wrong(years, 0))
@@ -171,9 +168,9 @@ func TestJournalFromTheFutureRecovers(t *testing.T) {
 	wantSince(t, b, t0)
 }
 
-// Results that a clock ahead has dated are not kept until that time: they would fill the
-// journal. Nor is everything refused because of what was forgotten then.
-func TestWhatAClockAheadHasLeft(t *testing.T) {
+// Results that were dated by a clock ahead are not kept until then, and do not leave a floor that
+// refuses everything until then.
+func TestJobsDatedByClockAheadAreForgotten(t *testing.T) {
 	const years = 10 * 365 * 24 * time.Hour
 	b := begunAt(wrong(years, -time.Hour))
 	b.creation.origin = up(-2 * time.Hour)
@@ -196,8 +193,7 @@ func TestWhatAClockAheadHasLeft(t *testing.T) {
 	}
 }
 
-// A name taken while the clock was behind is as old as it is once the clock is right.
-func TestClockBehindWhenANameIsTaken(t *testing.T) {
+func TestClockBehindWhenNameIsTaken(t *testing.T) {
 	b := oldJournal()
 	b.SetNames([]string{"web01"}, wrong(-time.Hour, -10*time.Second))
 	b.SetClock(up(0))
@@ -209,9 +205,8 @@ func TestClockBehindWhenANameIsTaken(t *testing.T) {
 	}
 }
 
-// What was not taken because a clock was ahead is never taken, though the clock is set
-// back while the request is still valid: its operator may have concluded that it has not
-// run. What is issued later runs.
+// A run was refused because the clock was ahead. Its operator may have concluded that it never
+// ran, so it stays refused when the clock is set back. Later runs are accepted.
 func TestDeniedRunStaysDeniedWhenTheClockIsSetBack(t *testing.T) {
 	for name, b := range map[string]*Table{"journal": begunAt(up(-time.Hour)), "name": oldJournal()} {
 		t.Run(name, func(t *testing.T) {

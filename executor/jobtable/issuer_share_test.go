@@ -10,7 +10,7 @@ import (
 	"warren/internal/wire"
 )
 
-// issued is a run or a cancel of one issuer's, about a job of those times.
+// issued returns a request of an issuer about a job with these times.
 func issued(t *testing.T, typ, issuer string, at, notAfter time.Time) *VerifiedRequest {
 	t.Helper()
 	o := question(t, typ, uuid.NewString(), uuid.NewString())
@@ -23,9 +23,9 @@ func issued(t *testing.T, typ, issuer string, at, notAfter time.Time) *VerifiedR
 	return o
 }
 
-// One request that must be remembered for very long keeps no other from being
-// forgotten: else whoever may send a single one fills the journal for good.
-func TestWhatLastsHoldsNothingUp(t *testing.T) {
+// A job that must be remembered for very long does not keep others in the table. Otherwise one
+// request could fill the table for good.
+func TestLongValidJobDoesNotBlockForgetting(t *testing.T) {
 	for name, far := range map[string]func(*Table){
 		"run": func(b *Table) {
 			j, _ := b.Accept(issued(t, wire.TypeRun, "mallory", t0.AddDate(1, 0, 0), t0.AddDate(1, 0, 1)), "", false, t0)
@@ -53,8 +53,7 @@ func TestWhatLastsHoldsNothingUp(t *testing.T) {
 	}
 }
 
-// A journal has room for three quarters of one issuer's jobs, whatever it sends:
-// the others can still be served.
+// One issuer gets three quarters of the table at most, whatever it sends.
 func TestOneIssuerCannotFillTheJournal(t *testing.T) {
 	for _, typ := range []string{wire.TypeRun, wire.TypeCancel, wire.TypeStatus} {
 		t.Run(typ, func(t *testing.T) {

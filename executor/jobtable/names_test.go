@@ -8,26 +8,26 @@ import (
 	"warren/internal/wire"
 )
 
-// up is the moment so long after t0, in the first life of a machine.
+// up returns the moment d after t0, in the first boot of a machine.
 func up(d time.Duration) Moment {
 	return Moment{t0.Add(d), uptime.Reading{Boot: "first", Up: time.Hour + d}}
 }
 
-// saysElsewhere reports whether a run that was issued at t0 may have run on another host.
+// saysElsewhere reports whether a job issued at t0 may have run on another host.
 func saysElsewhere(t *testing.T, b *Table, o *VerifiedRequest) bool {
 	t.Helper()
 	return b.doubtAbout(o, t0, t0.Add(time.Minute)) == onOtherHost
 }
 
-// oldJournal is one that knows all that was issued at t0.
+// oldJournal returns a table that knows all jobs issued at t0.
 func oldJournal() *Table {
 	b := tableSince(limits(), t0.Add(-24*time.Hour))
 	return b
 }
 
-// An agent neither runs nor ends what is older than its hold on the name: another host
-// may have run it. Nor does it say that it never ran.
-func TestNewNameRefusesWhatIsOlder(t *testing.T) {
+// Another host may have run a job that was issued before this agent took the name. The agent
+// neither runs it nor ends it, and does not say that it never ran.
+func TestNewNameRefusesOlderRequests(t *testing.T) {
 	b := oldJournal()
 	b.SetNames([]string{"web01"}, up(time.Second))
 	r := run(t)
@@ -52,9 +52,9 @@ func TestNewNameRefusesWhatIsOlder(t *testing.T) {
 	}
 }
 
-// A restart of the agent, or of the broker, is no break, whatever else is refused
-// meanwhile; a longer absence is one, and so is a session without the name.
-func TestBreakInTheHoldOnAName(t *testing.T) {
+// A restart of the agent or the broker is no break. A longer absence is one, and so is a session
+// without the name.
+func TestBreakInHoldingName(t *testing.T) {
 	held := []string{"web01", "www"}
 	for name, c := range map[string]struct {
 		then   func(b *Table)
@@ -107,9 +107,8 @@ func TestBreakInTheHoldOnAName(t *testing.T) {
 	}
 }
 
-// What is known of the names outlives the process, over a rewriting of the journal too,
-// and over a restart of the machine.
-func TestHoldOutlivesTheProcess(t *testing.T) {
+// Held names survive a restart of the agent and the machine, and a rewrite of the journal.
+func TestHeldNamesSurviveRestart(t *testing.T) {
 	b := oldJournal()
 	b.SetNames([]string{"web01", "www"}, up(-time.Hour))
 	for d := -time.Hour; d <= -time.Minute; d += ConfirmInterval {
@@ -141,9 +140,8 @@ func TestHoldOutlivesTheProcess(t *testing.T) {
 	}
 }
 
-// What has waited in the inbox has reached no other host: it runs however late the
-// agent comes for it, but not what the broker has delivered to somebody before.
-func TestInboxIsExemptFromTheHold(t *testing.T) {
+// No other host can have got a job from the inbox.
+func TestInboxJobRunsOnNewName(t *testing.T) {
 	b := oldJournal()
 	b.SetNames([]string{"web01"}, up(time.Second))
 	r := run(t)
@@ -153,9 +151,9 @@ func TestInboxIsExemptFromTheHold(t *testing.T) {
 	}
 }
 
-// A cancel that overtakes a run in the inbox holds, though its answer can say nothing of
-// other hosts; once the run has come it is certain that it ran nowhere.
-func TestCancelBeforeTheInboxIsRead(t *testing.T) {
+// A cancel is read before the run from the inbox. The job never runs. Until the run comes, the
+// agent does not say so, since another host may have run it.
+func TestCancelBeforeInboxIsRead(t *testing.T) {
 	b := oldJournal()
 	b.SetNames([]string{"web01"}, up(time.Second))
 	r := run(t)

@@ -10,7 +10,7 @@ import (
 	"warren/internal/wire"
 )
 
-// replayed is the journal of an agent that starts on what the disk has.
+// replayed returns the table of an agent that starts with these records.
 func replayed(t *testing.T, records [][]byte, since time.Time) *Table {
 	t.Helper()
 	b := tableSince(limits(), since)
@@ -90,7 +90,7 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-func TestFloorOutlivesTheProcess(t *testing.T) {
+func TestForgottenJobsStayRefusedAfterRestart(t *testing.T) {
 	b := tableSince(limits(), t0)
 	q := run(t)
 	j, _ := b.Accept(q, "", false, t0)
@@ -106,7 +106,7 @@ func TestFloorOutlivesTheProcess(t *testing.T) {
 	}
 }
 
-func TestHeldJobsWaitForTheInboxToBeDrained(t *testing.T) {
+func TestHeldJobsWaitForEndOfInbox(t *testing.T) {
 	b := tableSince(limits(), t0)
 	q := run(t)
 	j, _ := b.Accept(q, "", true, t0)
@@ -134,9 +134,8 @@ func TestHeldJobsWaitForTheInboxToBeDrained(t *testing.T) {
 	}
 }
 
-// A job with a secret that waits is not run after a restart, since no file has
-// the secret; it says so.
-func TestSecretDoesNotOutliveTheProcess(t *testing.T) {
+// A waiting job with a secret is refused after a restart, since no file has the secret.
+func TestSecretDoesNotSurviveRestart(t *testing.T) {
 	l := limits()
 	l.Workers = 0
 	b := tableSince(l, t0)
@@ -167,8 +166,8 @@ func TestSecretDoesNotOutliveTheProcess(t *testing.T) {
 	}
 }
 
-// Hearsay about a job, by whoever knows its id, survives a restart beside it.
-func TestHearsayIsReplayed(t *testing.T) {
+// The placeholder of another issuer survives beside the job itself.
+func TestPlaceholderSurvivesRestart(t *testing.T) {
 	b := tableSince(limits(), t0)
 	o := run(t)
 	o.Issuer = "alice"
@@ -202,8 +201,8 @@ func TestHearsayIsReplayed(t *testing.T) {
 	}
 }
 
-// What judges a waiting job, and the id that answers for it, outlive a restart.
-func TestSignatureAndAgentOutliveTheProcess(t *testing.T) {
+// They are needed to authorize a waiting job again, and to answer for it.
+func TestSignatureAndAgentSurviveRestart(t *testing.T) {
 	b := tableSince(limits(), t0)
 	o := run(t)
 	o.Signature = "c2ln"

@@ -19,13 +19,13 @@ func limits() Options {
 	}
 }
 
-// tableSince is a table that knows all jobs that were issued since then.
+// tableSince returns a table that knows all jobs issued since then.
 func tableSince(o Options, since time.Time) *Table {
 	o.KnownSince = since
 	return New(o)
 }
 
-// beginNext begins the next job; nil where there is none.
+// beginNext begins the next job and returns it; nil if there is none.
 func beginNext(b *Table, now time.Time) *Job {
 	j := b.Next()
 	if j != nil {
@@ -34,7 +34,7 @@ func beginNext(b *Table, now time.Time) *Job {
 	return j
 }
 
-// run is a verified request, issued at t0 and valid for a minute.
+// run returns a verified run, issued at t0 and valid for a minute.
 func run(t testing.TB) *VerifiedRequest {
 	t.Helper()
 	return question(t, wire.TypeRun, uuid.NewString(), uuid.NewString())
@@ -100,7 +100,7 @@ func TestJobRunsOnce(t *testing.T) {
 	}
 }
 
-func TestOneJobOfATask(t *testing.T) {
+func TestOneJobPerTask(t *testing.T) {
 	b := tableSince(limits(), t0)
 	r := run(t)
 	first, _ := b.Accept(r, "", false, t0)
@@ -129,7 +129,7 @@ func TestQueueFull(t *testing.T) {
 	}
 }
 
-func TestTimes(t *testing.T) {
+func TestIssueTimeAndNotAfterAreChecked(t *testing.T) {
 	tolerance := limits().Tolerance
 	for _, tc := range []struct {
 		name    string
@@ -175,7 +175,7 @@ func TestWaitingJobExpires(t *testing.T) {
 	}
 }
 
-func TestJobFromBeforeTheJournalIsRefused(t *testing.T) {
+func TestJobOlderThanJournalIsRefused(t *testing.T) {
 	b := tableSince(limits(), t0.Add(time.Second))
 	r := run(t)
 	for _, at := range []time.Time{t0.Add(2 * time.Second), t0.Add(time.Hour)} { // forgotten, not expired
@@ -188,7 +188,7 @@ func TestJobFromBeforeTheJournalIsRefused(t *testing.T) {
 	}
 }
 
-func TestStatusOfAnUnknownJob(t *testing.T) {
+func TestStatusOfUnknownJob(t *testing.T) {
 	b := tableSince(limits(), t0)
 	r := run(t)
 	if j, state := b.Status(about(t, wire.TypeStatus, r), t0); j != nil || state != wire.StateUnknown {
