@@ -102,8 +102,8 @@ func TestRepeatedQuestionIsRecordedOnce(t *testing.T) {
 		late.Refusal, late.Untimely = fmt.Sprintf("its time was up %ds ago by this host's clock", i), true
 		r.Verdict(late, t0)
 	}
-	if n := len(lines(t, r.path)); n != 2+strangerBurst {
-		t.Errorf("%d lines, want two and the strangers' share of %d", n, strangerBurst)
+	if n := len(lines(t, r.path)); n != 2+unauthenticatedBurst {
+		t.Errorf("%d lines, want two and the limit of %d", n, unauthenticatedBurst)
 	}
 }
 

@@ -134,7 +134,7 @@ func TestHeldNamesSurviveRestart(t *testing.T) {
 			}
 			again.SetNames([]string{"web01", "www"}, c.at)
 			if got := again.names.held["www"].since == c.at; got != c.broken {
-				t.Errorf("taken anew: %t, want %t", got, c.broken)
+				t.Errorf("taken again: %t, want %t", got, c.broken)
 			}
 		})
 	}

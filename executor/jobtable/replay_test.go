@@ -47,7 +47,7 @@ func TestReplay(t *testing.T) {
 	beginNext(b, t0) // the second runs on
 	b.ProcessStarted(jobs[1], &process.Identity{PID: 8, Start: "y"}, time.Time{})
 	b.Cancel(about(t, wire.TypeCancel, reqs[3]), t0)
-	tombstone, _ := b.Cancel(about(t, wire.TypeCancel, run(t)), t0)
+	placeholder, _ := b.Cancel(about(t, wire.TypeCancel, run(t)), t0)
 	save(b)
 
 	check := func(name string, again *Table) {
@@ -64,7 +64,7 @@ func TestReplay(t *testing.T) {
 			t.Errorf("%s: it has ended: %+v", name, first)
 		}
 		wantOutcome(t, again.jobs[jobs[3].ID], wire.Canceled, "")
-		wantOutcome(t, again.jobs[tombstone.key()], wire.Canceled, "")
+		wantOutcome(t, again.jobs[placeholder.key()], wire.Canceled, "")
 		for _, q := range reqs {
 			if _, result := again.Accept(q, "", false, t0); result != AlreadyKnown {
 				t.Errorf("%s: %s is not remembered", name, q.Leaf.Job)
