@@ -1,6 +1,6 @@
 //go:build unix
 
-package process
+package proctree
 
 import (
 	"fmt"
@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// describe names processes for people.
-func describe(all []procStat) []Process {
+// Describe names processes for people.
+func Describe(all []Stat) []Process {
 	var named []Process
 	for _, s := range all[:min(len(all), MaxLeft)] {
-		named = append(named, Process{PID: s.pid, User: userOf(s), Name: s.name})
+		named = append(named, Process{PID: s.PID, User: userOf(s), Name: s.Name})
 	}
 	return named
 }
 
-func userOf(s procStat) string {
+func userOf(s Stat) string {
 	uid, err := uidOf(s)
 	if err != nil {
 		return ""
@@ -43,8 +43,8 @@ func (p Process) String() string {
 }
 
 // processesText names the first processes.
-func processesText(all []procStat) string {
-	return namesText(describe(all[:min(len(all), mostNamed)]), len(all))
+func processesText(all []Stat) string {
+	return namesText(Describe(all[:min(len(all), mostNamed)]), len(all))
 }
 
 // mostNamed is how many processes a sentence names.

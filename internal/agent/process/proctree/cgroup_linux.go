@@ -1,4 +1,4 @@
-package process
+package proctree
 
 import (
 	"bytes"
@@ -16,14 +16,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A cgroup is the control group (cgroups(7), version 2) of one command, below
+// A Cgroup is the control group (cgroups(7), version 2) of one command, below
 // the agent's own. Whatever the command starts is born in it, and only root can
 // move a process out of it. No controller is enabled: the cgroup knows the
 // processes and limits nothing.
 //
 // Methods of nil do nothing: many systems have no cgroups that the agent may
 // use.
-type cgroup struct {
+type Cgroup struct {
 	dir  string
 	pids map[int]bool // as of the latest read
 }
@@ -31,13 +31,13 @@ type cgroup struct {
 // cgroupPrefix begins the name of each command's cgroup.
 const cgroupPrefix = "warren-job-"
 
-// emptyFor is how old an empty cgroup must be before it is removed as one that
+// EmptyFor is how old an empty cgroup must be before it is removed as one that
 // an ended command has left behind: a new one is empty too.
-const emptyFor = 10 * time.Second
+const EmptyFor = 10 * time.Second
 
-// noCgroups is set where the kernel cannot start a process in a cgroup (Linux
+// NoCgroups is set where the kernel cannot start a process in a cgroup (Linux
 // before 5.7, some sandboxes), and by tests.
-var noCgroups atomic.Bool
+var NoCgroups atomic.Bool
 
 // ownCgroup is the path of this program's cgroup in the hierarchy of version 2,
 // as /proc/self/cgroup has it; "" where there is none.
@@ -99,11 +99,11 @@ func cgroupName(mark string) string {
 	return cgroupPrefix + id
 }
 
-// newCgroup makes the cgroup of the command with this mark; nil where that
+// NewCgroup makes the cgroup of the command with this mark; nil where that
 // cannot be done.
-func newCgroup(mark string) *cgroup {
+func NewCgroup(mark string) *Cgroup {
 	base := cgroupBase()
-	if base == "" || noCgroups.Load() {
+	if base == "" || NoCgroups.Load() {
 		return nil
 	}
 	if mark == "" || mark[len(mark)-1] == '=' {
@@ -111,37 +111,37 @@ func newCgroup(mark string) *cgroup {
 		if err != nil {
 			return nil
 		}
-		return &cgroup{dir: dir}
+		return &Cgroup{dir: dir}
 	}
-	g := &cgroup{dir: filepath.Join(base, cgroupName(mark))}
+	g := &Cgroup{dir: filepath.Join(base, cgroupName(mark))}
 	if unix.Mkdir(g.dir, 0o755) != nil {
 		return nil
 	}
 	return g
 }
 
-// findCgroup finds the cgroup that a former life of the agent has made.
-func findCgroup(mark string) *cgroup {
+// FindCgroup finds the cgroup that a former life of the agent has made.
+func FindCgroup(mark string) *Cgroup {
 	base := cgroupBase()
-	if base == "" || mark == "" || noCgroups.Load() {
+	if base == "" || mark == "" || NoCgroups.Load() {
 		return nil
 	}
-	g := &cgroup{dir: filepath.Join(base, cgroupName(mark))}
+	g := &Cgroup{dir: filepath.Join(base, cgroupName(mark))}
 	if _, err := os.Stat(g.dir); err != nil {
 		return nil
 	}
 	return g
 }
 
-// inCgroupOf reports whether this program is in the cgroup of the command with
+// InCgroupOf reports whether this program is in the cgroup of the command with
 // this mark: then the command has started it.
-func inCgroupOf(mark string) bool {
+func InCgroupOf(mark string) bool {
 	return mark != "" && strings.Contains(ownCgroup()+"/", "/"+cgroupName(mark)+"/")
 }
 
-// open is a descriptor of the directory, to start a process in it; -1 where
+// Open is a descriptor of the directory, to start a process in it; -1 where
 // there is none.
-func (g *cgroup) open() int {
+func (g *Cgroup) Open() int {
 	if g == nil {
 		return -1
 	}
@@ -153,7 +153,7 @@ func (g *cgroup) open() int {
 }
 
 // read lists the processes of the cgroup and of those below it.
-func (g *cgroup) read() error {
+func (g *Cgroup) read() error {
 	if g == nil {
 		return nil
 	}
@@ -178,11 +178,11 @@ func (g *cgroup) read() error {
 // gone says that a cgroup was removed meanwhile. A threaded cgroup, which only
 // the command can have made, does not list its processes: the one above it does.
 func gone(err error) bool {
-	return os.IsNotExist(err) || isErrno(err, unix.ENODEV) || isErrno(err, unix.EOPNOTSUPP)
+	return os.IsNotExist(err) || IsErrno(err, unix.ENODEV) || IsErrno(err, unix.EOPNOTSUPP)
 }
 
 // each calls do for the cgroup's directory and those below it, deepest last.
-func (g *cgroup) each(do func(dir string) error) error {
+func (g *Cgroup) each(do func(dir string) error) error {
 	return filepath.WalkDir(g.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			if gone(err) {
@@ -198,11 +198,11 @@ func (g *cgroup) each(do func(dir string) error) error {
 }
 
 // has reports whether a process was in it at the latest read.
-func (g *cgroup) has(pid int) bool { return g != nil && g.pids[pid] }
+func (g *Cgroup) has(pid int) bool { return g != nil && g.pids[pid] }
 
 // empty reports the certainty that no process is alive in it or below it. Zombies
 // do not count.
-func (g *cgroup) empty() bool {
+func (g *Cgroup) empty() bool {
 	if g == nil {
 		return false
 	}
@@ -212,12 +212,12 @@ func (g *cgroup) empty() bool {
 
 // kill kills every process in it and below it in one step, also those of users
 // that this program may not signal (Linux 5.14).
-func (g *cgroup) kill() bool {
+func (g *Cgroup) kill() bool {
 	return g != nil && os.WriteFile(g.dir+"/cgroup.kill", []byte("1"), 0) == nil
 }
 
-// remove removes it where no process is in it, and reports whether none is.
-func (g *cgroup) remove() bool {
+// Remove removes it where no process is in it, and reports whether none is.
+func (g *Cgroup) Remove() bool {
 	if g == nil {
 		return true
 	}
@@ -236,9 +236,9 @@ func (g *cgroup) remove() bool {
 	return err == nil || err == unix.ENOENT
 }
 
-// sweepCgroups removes the cgroups of commands whose background processes have
+// SweepCgroups removes the cgroups of commands whose background processes have
 // ended, also those of a former life of the agent.
-func sweepCgroups(age time.Duration) {
+func SweepCgroups(age time.Duration) {
 	base := cgroupBase()
 	if base == "" {
 		return
@@ -246,7 +246,7 @@ func sweepCgroups(age time.Duration) {
 	found, _ := filepath.Glob(base + "/" + cgroupPrefix + "*")
 	for _, dir := range found {
 		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > age {
-			(&cgroup{dir: dir}).remove()
+			(&Cgroup{dir: dir}).Remove()
 		}
 	}
 }

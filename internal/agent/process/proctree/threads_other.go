@@ -1,6 +1,6 @@
 //go:build !linux
 
-package process
+package proctree
 
 // threadRoom: other systems are not asked how many threads they permit.
 func threadRoom() (room int, bounded bool) { return 0, false }

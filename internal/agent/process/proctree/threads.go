@@ -1,4 +1,4 @@
-package process
+package proctree
 
 import (
 	"runtime"
@@ -21,8 +21,8 @@ const (
 // it, before anything runs.
 var slots chan struct{}
 
-// occupy waits for a slot and returns the function that gives it back.
-func occupy() func() {
+// Occupy waits for a slot and returns the function that gives it back.
+func Occupy() func() {
 	if slots == nil {
 		return func() {}
 	}

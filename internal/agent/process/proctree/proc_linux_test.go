@@ -1,4 +1,4 @@
-package process
+package proctree
 
 import (
 	"os"
@@ -8,14 +8,14 @@ import (
 func TestParseStat(t *testing.T) {
 	t.Parallel()
 	const rest = " 1 20 30 0 -1 4194564 0 0 0 0 0 0 0 0 20 0 3 0 4711 0 0"
-	want := procStat{pid: 7, state: 'Z', ppid: 1, pgrp: 20, session: 30, flags: 4194564, threads: 3, start: 4711}
+	want := Stat{PID: 7, state: 'Z', PPID: 1, ProcessGroup: 20, Session: 30, Flags: 4194564, ThreadCount: 3, StartTime: 4711}
 	for _, name := range []string{"sh", "a b", ") Z 1 2 3 (", "x\n)"} {
-		want.name = name
+		want.Name = name
 		if got, err := parseStat(7, []byte("7 ("+name+") Z"+rest+"\n")); got != want || err != nil {
 			t.Errorf("%q: %+v, %v", name, got, err)
 		}
 	}
-	if want.dead() || !want.ending() {
+	if want.IsDead() || !want.ending() {
 		t.Error("a first thread that has ended is not the whole process")
 	}
 	for _, text := range []string{"", "7", "7 (sh", "7 (sh) Z", "7 (sh) Z" + rest[:40], "7 (sh) Z x" + rest} {
@@ -27,21 +27,21 @@ func TestParseStat(t *testing.T) {
 
 func TestIdentityIsOurs(t *testing.T) {
 	t.Parallel()
-	seen, err := readStat(os.Getpid())
+	seen, err := ReadStat(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
-	self := hold(seen)
+	self := openHandle(seen)
 	if self == nil {
 		t.Fatal("not there")
 	}
 	defer self.release()
-	if id := self.identity(); id.PID != os.Getpid() || len(id.Start) < 36 || startOf(id) != self.start || self.dead() || self.ending() {
-		t.Errorf("%+v", self.procStat)
+	if id := self.Identity(); id.PID != os.Getpid() || len(id.Start) < 36 || StartOf(id) != self.StartTime || self.IsDead() || self.ending() {
+		t.Errorf("%+v", self.Stat)
 	}
-	seen.start++
-	if other := hold(seen); other != nil {
-		t.Errorf("%+v was taken for %+v", other.procStat, seen)
+	seen.StartTime++
+	if other := openHandle(seen); other != nil {
+		t.Errorf("%+v was taken for %+v", other.Stat, seen)
 	}
 }
 

@@ -1,4 +1,4 @@
-package process
+package proctree
 
 import (
 	"os"
@@ -26,14 +26,14 @@ func threadRoom() (room int, bounded bool) {
 
 // threadsOf counts the threads of a user, as the kernel does for RLIMIT_NPROC.
 func threadsOf(uid int) (n int) {
-	pids, _ := processIDs()
+	pids, _ := ProcessIDs()
 	for _, pid := range pids {
-		s, err := readStat(pid)
+		s, err := ReadStat(pid)
 		if err != nil {
 			continue
 		}
 		if owner, err := realUID(pid); err == nil && int(owner) == uid {
-			n += s.threads
+			n += s.ThreadCount
 		}
 	}
 	return n
