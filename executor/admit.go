@@ -30,15 +30,15 @@ type gate struct {
 }
 
 // authorize decides whether a message may do what it asks for.
-func (g *gate) authorize(d delivery, now time.Time) trust.Verdict {
+func (g *gate) authorize(d delivery, now time.Time) trust.Decision {
 	m := trust.Message{Body: d.Body, Type: d.Type, CorrelationID: d.CorrelationId, ReplyTo: d.ReplyTo}
-	return trust.Judge(m, g.host(d.name), g.policy(), now)
+	return trust.Authorize(m, g.host(d.name), g.policy(), now)
 }
 
 // reauthorize decides whether a job that has waited, be it over a restart, may begin:
 // its key may have been revoked meanwhile, or its line changed.
 func (g *gate) reauthorize(j *job, now time.Time) (*wire.Run, string) {
-	return trust.Again(j.signature, j.run, j.secret, g.host(j.host), g.policy(), now)
+	return trust.Reauthorize(j.signature, j.run, j.secret, g.host(j.host), g.policy(), now)
 }
 
 func (g *gate) host(name string) *trust.Host {
@@ -57,7 +57,7 @@ func (g *gate) policy() *trust.Policy {
 }
 
 // logRefusal logs a refusal and reports whether it did.
-func (g *gate) logRefusal(v *trust.Verdict, now time.Time, attrs ...any) bool {
+func (g *gate) logRefusal(v *trust.Decision, now time.Time, attrs ...any) bool {
 	if !g.limit.AllowN(now, 1) {
 		g.unlogged++
 		return false
@@ -103,7 +103,7 @@ func (l *loop) deliver(d delivery, now time.Time) {
 }
 
 // handle does what a verified request says, or answers why not.
-func (l *loop) handle(v *trust.Verdict, d delivery, now time.Time) {
+func (l *loop) handle(v *trust.Decision, d delivery, now time.Time) {
 	if v.OtherFleet {
 		l.refuse(v, now) // its job is another fleet's: the journal is not asked
 		return
@@ -144,7 +144,7 @@ func (l *loop) handle(v *trust.Verdict, d delivery, now time.Time) {
 
 // refuse answers a request that the journal is not to know of. A request that anybody
 // may have captured, and can send again and again, is answered at the rate of strangers.
-func (l *loop) refuse(v *trust.Verdict, now time.Time) {
+func (l *loop) refuse(v *trust.Decision, now time.Time) {
 	l.gate.decisions.Verdict(v, now)
 	if l.gate.logRefusal(v, now) || !v.MayBeCaptured() {
 		l.reject(v.Request, v.Refusal, now)
@@ -152,7 +152,7 @@ func (l *loop) refuse(v *trust.Verdict, now time.Time) {
 }
 
 // refuseUnauthenticated tells a stranger nothing, at a bounded rate.
-func (l *loop) refuseUnauthenticated(v *trust.Verdict, now time.Time) {
+func (l *loop) refuseUnauthenticated(v *trust.Decision, now time.Time) {
 	l.gate.decisions.Verdict(v, now)
 	if l.gate.logRefusal(v, now) {
 		l.reject(v.Request, trust.NotPermitted, now)
@@ -170,7 +170,7 @@ func (l *loop) reject(r *wire.Request, reason string, now time.Time) {
 }
 
 // accept takes a run, or notes for good that it is refused.
-func (l *loop) accept(v *trust.Verdict, r *order, held bool, now time.Time) {
+func (l *loop) accept(v *trust.Decision, r *order, held bool, now time.Time) {
 	if v.Refusal == "" {
 		v.Refusal = unsupportedReason(v.Run)
 	}

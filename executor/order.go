@@ -21,7 +21,7 @@ type order struct {
 // this agent took the name. What the inbox delivers has reached nobody else.
 func (o *order) doubted() bool { return !o.inbox }
 
-func orderOf(v *trust.Verdict) *order {
+func orderOf(v *trust.Decision) *order {
 	return &order{Request: v.Request, issuer: v.Issuer.ID(), anyJob: v.AnyJob, run: v.Run}
 }
 
