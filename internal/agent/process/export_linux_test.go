@@ -3,7 +3,7 @@ package process
 import "warren/internal/agent/process/proctree"
 
 // WithoutCgroups has this program start no command in a cgroup from now on.
-func WithoutCgroups() { proctree.NoCgroups.Store(true) }
+func WithoutCgroups() { proctree.CgroupsDisabled.Store(true) }
 
 // HasCgroups reports whether it starts commands in cgroups.
 func HasCgroups() bool {

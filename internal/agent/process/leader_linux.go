@@ -21,7 +21,7 @@ func (l *leader) start(attr *syscall.SysProcAttr) error {
 	again := *l.cmd // which os/exec starts once only
 	l.group = proctree.NewCgroup(l.mark)
 	err := errors.ErrUnsupported
-	if fd := l.group.Open(); fd >= 0 {
+	if fd := l.group.OpenDir(); fd >= 0 {
 		in := *attr
 		in.UseCgroupFD, in.CgroupFD = true, fd
 		l.cmd.SysProcAttr = &in
@@ -36,7 +36,7 @@ func (l *leader) start(attr *syscall.SysProcAttr) error {
 			return e
 		}
 		if proctree.IsErrno(err, unix.ENOSYS) || proctree.IsErrno(err, unix.EINVAL) { // the kernel does not know how
-			proctree.NoCgroups.Store(true)
+			proctree.CgroupsDisabled.Store(true)
 		}
 	}
 	l.end = newAwaiter(pidfd)
@@ -118,7 +118,7 @@ func (l *leader) mayHaveLeft() bool {
 		return l.group == nil && anyInSession(l.pid())
 	}
 	for _, pid := range orphans {
-		if sid, err := unix.Getsid(pid); err == nil && sid == l.pid() || proctree.HasEnvironEntry(pid, l.mark) {
+		if sid, err := unix.Getsid(pid); err == nil && sid == l.pid() || proctree.HasEnvEntry(pid, l.mark) {
 			return true
 		}
 	}
@@ -140,7 +140,7 @@ func (l *leader) strays(found []proctree.Stat) (all []proctree.Stat) {
 		if slices.ContainsFunc(found, func(f proctree.Stat) bool { return f.PID == pid }) {
 			continue
 		}
-		if err == nil && !s.IsDead() && s.Session != l.pid() && s.StartTime >= proctree.StartOf(l.id) && !proctree.HasEnvironName(pid, name) {
+		if err == nil && !s.IsDead() && s.Session != l.pid() && s.StartTime >= proctree.StartTimeOf(l.id) && !proctree.HasEnvName(pid, name) {
 			all = append(all, s)
 		}
 	}

@@ -36,7 +36,7 @@ func startLeader(cmd *exec.Cmd, spec Spec) (*leader, error) {
 	if spec.User.switches() {
 		attr.Credential = &spec.User.credential
 	}
-	defer proctree.Occupy()()
+	defer proctree.AcquireSlot()()
 	if err := children.start(l, func() error { return l.start(attr) }); err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (l *leader) tree() *proctree.Tree {
 func (l *leader) stop(grace time.Duration) stopped {
 	e := l.tree().Stop(grace)
 	if strays := l.strays(e.Left); len(strays) > 0 && e.Err == nil {
-		e.Left, e.Err = append(e.Left, strays...), proctree.UnprovedError(strays)
+		e.Left, e.Err = append(e.Left, strays...), proctree.UnverifiedError(strays)
 	}
 	children.count(e.Left)
 	return stopped{reached: e.ReachedLeader, killed: e.Killed, left: proctree.Describe(e.Left), leftCount: len(e.Left), err: e.Err}
@@ -78,7 +78,7 @@ func (l *leader) leftovers() (left []proctree.Process, count int) {
 }
 
 func (l *leader) anyLeft() bool {
-	defer proctree.Occupy()()
+	defer proctree.AcquireSlot()()
 	return !l.group.Remove() || l.mayHaveLeft()
 }
 

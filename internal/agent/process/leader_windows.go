@@ -192,7 +192,7 @@ func (l *leader) members() []uint32 {
 // describe names processes for people.
 func describe(pids []uint32) []proctree.Process {
 	var named []proctree.Process
-	for _, pid := range pids[:min(len(pids), proctree.MaxLeft)] {
+	for _, pid := range pids[:min(len(pids), proctree.MaxDescribed)] {
 		named = append(named, proctree.Process{PID: int(pid), Name: imageOf(pid)})
 	}
 	return named

@@ -128,7 +128,7 @@ type Result struct {
 	Killed int
 	// Left is what still lives when Run returns: after an exit of its own the
 	// command's background processes, after a timeout or a cancel the processes
-	// that could not be ended. It has at most MaxLeft entries; LeftCount is the
+	// that could not be ended. It has at most proctree.MaxDescribed entries; LeftCount is the
 	// true number.
 	Left      []proctree.Process
 	LeftCount int

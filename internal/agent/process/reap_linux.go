@@ -49,7 +49,7 @@ func Reap(ctx context.Context) error {
 			if r.pass() {
 				look = time.After(reapEvery)
 			}
-			proctree.SweepCgroups(proctree.EmptyFor)
+			proctree.SweepCgroups(proctree.CgroupMinAge)
 		}
 	}
 }

@@ -12,13 +12,13 @@ type Survivors struct {
 	// Killed is how many processes of the command it found alive and ended. A
 	// process that was born between the look and the kill is not counted.
 	Killed int
-	// Left is what could not be ended, at most MaxLeft entries; LeftCount is the
+	// Left is what could not be ended, at most proctree.MaxDescribed entries; LeftCount is the
 	// true number.
 	Left      []proctree.Process
 	LeftCount int
 }
 
-var errUnrecorded = errors.New("its process id was not recorded, so that processes of it may live")
+var errUnrecorded = errors.New("its process id was not recorded, so some of its processes may still run")
 
 // KillSurvivors ends what is left of a command that was running when its agent
 // was killed, in the same way as a timeout does: TERM, the grace time, KILL. id

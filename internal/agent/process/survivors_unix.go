@@ -9,7 +9,7 @@ import (
 )
 
 func killSurvivors(id proctree.Identity, mark string, grace time.Duration) (Survivors, error) {
-	if proctree.OtherBoot(id) {
+	if proctree.IsFromOtherBoot(id) {
 		return Survivors{}, nil // no process outlives its boot
 	}
 	if id.PID <= 1 { // 0 and 1 are no leader's, and mean something else to kill(2)

@@ -16,38 +16,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Cgroup is the control group (cgroups(7), version 2) of one command, below
-// the agent's own. Whatever the command starts is born in it, and only root can
-// move a process out of it. No controller is enabled: the cgroup knows the
-// processes and limits nothing.
+// A Cgroup is the control group (cgroups(7), version 2) of one command, below the
+// agent's own. All processes that the command starts are in it, and only root can move
+// a process out of it. It enables no controller: it tracks processes and limits
+// nothing.
 //
-// Methods of nil do nothing: many systems have no cgroups that the agent may
-// use.
+// A nil Cgroup is valid and does nothing: on many systems the agent may not use
+// cgroups.
 type Cgroup struct {
 	dir  string
-	pids map[int]bool // as of the latest read
+	pids map[int]bool // from the latest refresh
 }
 
-// cgroupPrefix begins the name of each command's cgroup.
 const cgroupPrefix = "warren-job-"
 
-// EmptyFor is how old an empty cgroup must be before it is removed as one that
-// an ended command has left behind: a new one is empty too.
-const EmptyFor = 10 * time.Second
+// CgroupMinAge is the age from which SweepCgroups removes empty cgroups. A new cgroup
+// is empty too.
+const CgroupMinAge = 10 * time.Second
 
-// NoCgroups is set where the kernel cannot start a process in a cgroup (Linux
+// CgroupsDisabled is set if the kernel cannot start a process in a cgroup (Linux
 // before 5.7, some sandboxes), and by tests.
-var NoCgroups atomic.Bool
+var CgroupsDisabled atomic.Bool
 
-// ownCgroup is the path of this program's cgroup in the hierarchy of version 2,
-// as /proc/self/cgroup has it; "" where there is none.
+// ownCgroup returns the path of this program's cgroup in the version 2 hierarchy, or
+// "".
 var ownCgroup = sync.OnceValue(func() string {
 	text, _ := os.ReadFile("/proc/self/cgroup")
-	return cgroupIn(text)
+	return parseCgroupPath(text)
 })
 
-// cgroupIn finds the line "0::/path" of /proc/PID/cgroup.
-func cgroupIn(text []byte) string {
+// parseCgroupPath returns the path in the line "0::/path" of /proc/PID/cgroup, or "".
+func parseCgroupPath(text []byte) string {
 	for line := range bytes.Lines(text) {
 		if path, ok := strings.CutPrefix(string(bytes.TrimSuffix(line, []byte("\n"))), "0::"); ok {
 			return strings.TrimSuffix(path, " (deleted)")
@@ -56,14 +55,15 @@ func cgroupIn(text []byte) string {
 	return ""
 }
 
-// cgroupBase is the directory of this program's cgroup; "" where there is none.
-var cgroupBase = sync.OnceValue(func() string {
+// ownCgroupDir returns the directory of this program's cgroup, or "".
+var ownCgroupDir = sync.OnceValue(func() string {
 	text, _ := os.ReadFile("/proc/self/mountinfo")
-	return baseIn(text, ownCgroup())
+	return findCgroupDir(text, ownCgroup())
 })
 
-// baseIn finds the directory of the cgroup path in the mounts of proc_pid_mountinfo(5).
-func baseIn(mountinfo []byte, path string) string {
+// findCgroupDir returns the directory of the cgroup path, from the mounts of
+// proc_pid_mountinfo(5).
+func findCgroupDir(mountinfo []byte, path string) string {
 	if path == "" {
 		return ""
 	}
@@ -81,12 +81,13 @@ func baseIn(mountinfo []byte, path string) string {
 	return ""
 }
 
-// unescape undoes the octal escapes of mountinfo.
+// unescape decodes the octal escapes of mountinfo.
 func unescape(s string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }
 
-// cgroupName is the name of the cgroup of the command with this mark.
+// cgroupName returns the name of the cgroup of the command with this mark. It hashes
+// an id that is too long or has special characters.
 func cgroupName(mark string) string {
 	_, id, _ := strings.Cut(mark, "=")
 	simple := strings.IndexFunc(id, func(c rune) bool {
@@ -99,11 +100,11 @@ func cgroupName(mark string) string {
 	return cgroupPrefix + id
 }
 
-// NewCgroup makes the cgroup of the command with this mark; nil where that
-// cannot be done.
+// NewCgroup creates the cgroup of the command with this mark. It returns nil if it
+// cannot.
 func NewCgroup(mark string) *Cgroup {
-	base := cgroupBase()
-	if base == "" || NoCgroups.Load() {
+	base := ownCgroupDir()
+	if base == "" || CgroupsDisabled.Load() {
 		return nil
 	}
 	if mark == "" || mark[len(mark)-1] == '=' {
@@ -120,10 +121,11 @@ func NewCgroup(mark string) *Cgroup {
 	return g
 }
 
-// FindCgroup finds the cgroup that a former life of the agent has made.
+// FindCgroup returns the cgroup that an earlier agent process created for this mark,
+// or nil.
 func FindCgroup(mark string) *Cgroup {
-	base := cgroupBase()
-	if base == "" || mark == "" || NoCgroups.Load() {
+	base := ownCgroupDir()
+	if base == "" || mark == "" || CgroupsDisabled.Load() {
 		return nil
 	}
 	g := &Cgroup{dir: filepath.Join(base, cgroupName(mark))}
@@ -133,15 +135,15 @@ func FindCgroup(mark string) *Cgroup {
 	return g
 }
 
-// InCgroupOf reports whether this program is in the cgroup of the command with
-// this mark: then the command has started it.
+// InCgroupOf reports whether this program is in the cgroup of the command with this
+// mark. In that case the command has started this program.
 func InCgroupOf(mark string) bool {
 	return mark != "" && strings.Contains(ownCgroup()+"/", "/"+cgroupName(mark)+"/")
 }
 
-// Open is a descriptor of the directory, to start a process in it; -1 where
-// there is none.
-func (g *Cgroup) Open() int {
+// OpenDir returns a descriptor of the directory, to start a process in the cgroup, or
+// -1.
+func (g *Cgroup) OpenDir() int {
 	if g == nil {
 		return -1
 	}
@@ -152,22 +154,22 @@ func (g *Cgroup) Open() int {
 	return fd
 }
 
-// read lists the processes of the cgroup and of those below it.
-func (g *Cgroup) read() error {
+// refresh reads the processes of the cgroup and of the cgroups below it.
+func (g *Cgroup) refresh() error {
 	if g == nil {
 		return nil
 	}
 	g.pids = map[int]bool{}
-	return g.each(func(dir string) error {
+	return g.walk(func(dir string) error {
 		text, err := os.ReadFile(dir + "/cgroup.procs")
 		if err != nil {
-			if gone(err) {
+			if isRemoved(err) {
 				return nil
 			}
 			return err
 		}
 		for pid := range bytes.FieldsSeq(text) {
-			if n, err := strconv.Atoi(string(pid)); err == nil && n > 0 { // 0: in no namespace of ours
+			if n, err := strconv.Atoi(string(pid)); err == nil && n > 0 { // 0: a process outside this PID namespace
 				g.pids[n] = true
 			}
 		}
@@ -175,17 +177,18 @@ func (g *Cgroup) read() error {
 	})
 }
 
-// gone says that a cgroup was removed meanwhile. A threaded cgroup, which only
-// the command can have made, does not list its processes: the one above it does.
-func gone(err error) bool {
+// isRemoved reports whether err means that the cgroup is gone. EOPNOTSUPP means a
+// threaded cgroup, which only the command can have created: the cgroup above it lists
+// its processes.
+func isRemoved(err error) bool {
 	return os.IsNotExist(err) || IsErrno(err, unix.ENODEV) || IsErrno(err, unix.EOPNOTSUPP)
 }
 
-// each calls do for the cgroup's directory and those below it, deepest last.
-func (g *Cgroup) each(do func(dir string) error) error {
+// walk calls do for the cgroup's directory and then for those below it.
+func (g *Cgroup) walk(do func(dir string) error) error {
 	return filepath.WalkDir(g.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			if gone(err) {
+			if isRemoved(err) {
 				return nil
 			}
 			return err
@@ -197,12 +200,11 @@ func (g *Cgroup) each(do func(dir string) error) error {
 	})
 }
 
-// has reports whether a process was in it at the latest read.
-func (g *Cgroup) has(pid int) bool { return g != nil && g.pids[pid] }
+func (g *Cgroup) contains(pid int) bool { return g != nil && g.pids[pid] }
 
-// empty reports the certainty that no process is alive in it or below it. Zombies
-// do not count.
-func (g *Cgroup) empty() bool {
+// isEmpty reports that certainly no process is alive in the cgroup or below it. It
+// ignores zombies.
+func (g *Cgroup) isEmpty() bool {
 	if g == nil {
 		return false
 	}
@@ -210,13 +212,13 @@ func (g *Cgroup) empty() bool {
 	return err == nil && bytes.HasPrefix(text, []byte("populated 0\n"))
 }
 
-// kill kills every process in it and below it in one step, also those of users
+// killAll kills every process in the cgroup and below it atomically, including those
 // that this program may not signal (Linux 5.14).
-func (g *Cgroup) kill() bool {
+func (g *Cgroup) killAll() bool {
 	return g != nil && os.WriteFile(g.dir+"/cgroup.kill", []byte("1"), 0) == nil
 }
 
-// Remove removes it where no process is in it, and reports whether none is.
+// Remove removes the cgroup if it is empty, and reports whether it is gone.
 func (g *Cgroup) Remove() bool {
 	if g == nil {
 		return true
@@ -224,8 +226,8 @@ func (g *Cgroup) Remove() bool {
 	if err := unix.Rmdir(g.dir); err != unix.EBUSY {
 		return err == nil || err == unix.ENOENT
 	}
-	var dirs []string // the command may have made some below it
-	_ = g.each(func(dir string) error {
+	var dirs []string // deepest last; the command may have created some
+	_ = g.walk(func(dir string) error {
 		dirs = append(dirs, dir)
 		return nil
 	})
@@ -236,10 +238,10 @@ func (g *Cgroup) Remove() bool {
 	return err == nil || err == unix.ENOENT
 }
 
-// SweepCgroups removes the cgroups of commands whose background processes have
-// ended, also those of a former life of the agent.
+// SweepCgroups removes empty cgroups that are older than age, also those of an earlier
+// agent process.
 func SweepCgroups(age time.Duration) {
-	base := cgroupBase()
+	base := ownCgroupDir()
 	if base == "" {
 		return
 	}

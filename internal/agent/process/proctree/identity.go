@@ -1,17 +1,17 @@
 package proctree
 
-// MaxLeft is the most processes that Describe names.
-const MaxLeft = 16
+// MaxDescribed limits how many processes Describe returns.
+const MaxDescribed = 16
 
-// An Identity tells a process from a later one with the same id: Start is when
-// it began, in whatever terms the system has, to be compared for equality only.
-// It is empty where the system does not say.
+// An Identity distinguishes a process from a later one with the same id. Start is the
+// start time in a format that depends on the system: compare it only for equality.
+// Start is empty if it is unknown.
 type Identity struct {
 	PID   int
 	Start string
 }
 
-// A Process is one process that lives on.
+// A Process is a process that outlives its command.
 type Process struct {
 	PID        int
 	User, Name string

@@ -7,13 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stat is what the system says of a process.
+// Stat describes a process.
 type Stat struct {
 	PID          int
 	Name         string // at most 16 bytes
 	PPID         int
 	ProcessGroup int
-	Session      int // 0 where it is not known
+	Session      int // 0: unknown
 	uid          uint32
 	zombie       bool
 	StartTime    uint64 // microseconds since 1970
@@ -44,7 +44,7 @@ func ReadStat(pid int) (Stat, error) {
 	return statOf(info), nil
 }
 
-// Snapshot lists all processes but this program, zombies included.
+// Snapshot lists all processes except this program, including zombies.
 func Snapshot() ([]Stat, error) {
 	infos, err := unix.SysctlKinfoProcSlice("kern.proc.all")
 	if err != nil {
@@ -61,16 +61,16 @@ func Snapshot() ([]Stat, error) {
 
 func (s Stat) IsDead() bool { return s.zombie }
 
-// ending: macOS does not say that an end has begun.
-func (s Stat) ending() bool { return false }
+// isExiting is false: macOS does not report that a process is ending.
+func (s Stat) isExiting() bool { return false }
 
-// identity is the pid with the time of day at which the process began.
+// Identity combines the pid with the time of day at which the process started.
 func (s Stat) Identity() Identity {
 	return Identity{PID: s.PID, Start: fmt.Sprintf("%d.%06d", s.StartTime/1e6, s.StartTime%1e6)}
 }
 
-// StartOf is the start time in an identity; 0 where it is not known.
-func StartOf(id Identity) uint64 {
+// StartTimeOf returns the start time in an identity, or 0 if it is unknown.
+func StartTimeOf(id Identity) uint64 {
 	var seconds, micros uint64
 	if _, err := fmt.Sscanf(strings.Replace(id.Start, ".", " ", 1), "%d %d", &seconds, &micros); err != nil {
 		return 0
@@ -78,10 +78,11 @@ func StartOf(id Identity) uint64 {
 	return seconds*1e6 + micros
 }
 
-// OtherBoot: a time of day does not come again after a reboot.
-func OtherBoot(Identity) bool { return false }
+// IsFromOtherBoot is false: a time of day does not repeat after a reboot.
+func IsFromOtherBoot(Identity) bool { return false }
 
 func uidOf(s Stat) (uint32, error) { return s.uid, nil }
 
-// HasEnvironEntry: macOS does not show another process's environment reliably.
-func HasEnvironEntry(int, string) bool { return false }
+// HasEnvEntry is false: macOS does not reliably show the environment of another
+// process.
+func HasEnvEntry(int, string) bool { return false }

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stat is what /proc/PID/stat says of a process, see proc_pid_stat(5).
+// Stat holds fields of /proc/PID/stat, see proc_pid_stat(5).
 type Stat struct {
 	PID          int
 	Name         string // at most 15 bytes
@@ -23,11 +23,11 @@ type Stat struct {
 	Session      int
 	Flags        uint64
 	ThreadCount  int
-	StartTime    uint64 // clock ticks since the boot
+	StartTime    uint64 // clock ticks since boot
 }
 
 func ReadStat(pid int) (Stat, error) {
-	// As few system calls as can be: a look does this for each process.
+	// Use few system calls: a scan does this for each process.
 	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return Stat{}, err
@@ -42,7 +42,7 @@ func ReadStat(pid int) (Stat, error) {
 }
 
 func parseStat(pid int, text []byte) (Stat, error) {
-	// Field 2, the command, may hold anything, also blanks and parentheses.
+	// Field 2, the command's name, may contain blanks and parentheses.
 	const first = 3
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	if len(fields) <= 22-first {
@@ -62,40 +62,41 @@ func parseStat(pid int, text []byte) (Stat, error) {
 	return s, errors.Join(errs[:]...)
 }
 
-// IsDead tells a zombie. One with threads is not: only its first thread ended.
+// IsDead reports whether the process is a zombie. If it has other threads, only its
+// first thread has ended.
 func (s Stat) IsDead() bool {
 	return (s.state == 'Z' || s.state == 'X') && s.ThreadCount <= 1
 }
 
-// exiting is PF_EXITING of linux/sched.h: the end has begun, and the memory,
-// with the environment, may be gone.
-const exiting = 0x4
+// flagExiting is PF_EXITING of linux/sched.h: the process is ending, and its memory,
+// which holds the environment, may be gone.
+const flagExiting = 0x4
 
-func (s Stat) ending() bool { return s.Flags&exiting != 0 }
+func (s Stat) isExiting() bool { return s.Flags&flagExiting != 0 }
 
-// Identity is the pid with the boot's id and the start time in clock ticks since
-// that boot: the ticks alone could come again after the next one.
+// Identity combines the boot id with the start time in clock ticks since boot, because
+// the ticks can repeat after a reboot.
 func (s Stat) Identity() Identity {
 	return Identity{PID: s.PID, Start: bootID() + "/" + strconv.FormatUint(s.StartTime, 10)}
 }
 
-// StartOf is the start time in an identity; 0 where it is not known.
-func StartOf(id Identity) uint64 {
+// StartTimeOf returns the start time in an identity, or 0 if it is unknown.
+func StartTimeOf(id Identity) uint64 {
 	_, ticks, _ := strings.Cut(id.Start, "/")
 	start, _ := strconv.ParseUint(ticks, 10, 64)
 	return start
 }
 
-// OtherBoot reports whether an identity is of before the machine was started.
-func OtherBoot(id Identity) bool {
+// IsFromOtherBoot reports whether an identity is from before the latest boot.
+func IsFromOtherBoot(id Identity) bool {
 	boot, _, known := strings.Cut(id.Start, "/")
 	return known && boot != "" && bootID() != "" && boot != bootID()
 }
 
-// uidOf is the effective user of a process.
+// uidOf returns the effective user of a process.
 func uidOf(s Stat) (uint32, error) { return statusUID(s.PID, 2) }
 
-// realUID is the user who has started it.
+// realUID returns the real user of a process.
 func realUID(pid int) (uint32, error) { return statusUID(pid, 1) }
 
 func statusUID(pid, field int) (uint32, error) {
@@ -117,7 +118,7 @@ var bootID = sync.OnceValue(func() string {
 	return strings.TrimSpace(string(id))
 })
 
-// ProcessIDs lists all processes that are to be seen.
+// ProcessIDs lists all visible processes.
 func ProcessIDs() ([]int, error) {
 	proc, err := os.Open("/proc")
 	if err != nil {
@@ -134,14 +135,14 @@ func ProcessIDs() ([]int, error) {
 			pids = append(pids, pid)
 		}
 	}
-	if len(pids) == 0 { // not even this program
+	if len(pids) == 0 { // at least this program must be visible
 		return nil, errors.New("/proc shows no processes")
 	}
 	return pids, nil
 }
 
-// Snapshot lists all processes but this program, zombies included. A process that
-// ends meanwhile may be missing; any other process that cannot be read is an error.
+// Snapshot lists all processes except this program, including zombies. It may omit a
+// process that ends meanwhile. Any other process that it cannot read is an error.
 func Snapshot() ([]Stat, error) {
 	pids, err := ProcessIDs()
 	if err != nil {
@@ -162,14 +163,14 @@ func Snapshot() ([]Stat, error) {
 	return all, nil
 }
 
-// HasEnvironEntry reports whether the environment with which a process's program was
-// started has the entry mark. Another user's cannot be read, except by root.
-func HasEnvironEntry(pid int, mark string) bool {
+// HasEnvEntry reports whether the environment in which a process's program was started
+// has the entry mark. Only root can read the environment of another user's process.
+func HasEnvEntry(pid int, mark string) bool {
 	return mark != "" && slices.Contains(environOf(pid), mark)
 }
 
-// HasEnvironName reports whether that environment has a variable of this name.
-func HasEnvironName(pid int, name string) bool {
+// HasEnvName reports whether that environment has a variable with this name.
+func HasEnvName(pid int, name string) bool {
 	return name != "" && slices.ContainsFunc(environOf(pid), func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
 }
 

@@ -15,7 +15,7 @@ func TestParseStat(t *testing.T) {
 			t.Errorf("%q: %+v, %v", name, got, err)
 		}
 	}
-	if want.IsDead() || !want.ending() {
+	if want.IsDead() || !want.isExiting() {
 		t.Error("a first thread that has ended is not the whole process")
 	}
 	for _, text := range []string{"", "7", "7 (sh", "7 (sh) Z", "7 (sh) Z" + rest[:40], "7 (sh) Z x" + rest} {
@@ -25,7 +25,7 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-func TestIdentityIsOurs(t *testing.T) {
+func TestOpenHandleChecksIdentity(t *testing.T) {
 	t.Parallel()
 	seen, err := ReadStat(os.Getpid())
 	if err != nil {
@@ -36,7 +36,7 @@ func TestIdentityIsOurs(t *testing.T) {
 		t.Fatal("not there")
 	}
 	defer self.release()
-	if id := self.Identity(); id.PID != os.Getpid() || len(id.Start) < 36 || StartOf(id) != self.StartTime || self.IsDead() || self.ending() {
+	if id := self.Identity(); id.PID != os.Getpid() || len(id.Start) < 36 || StartTimeOf(id) != self.StartTime || self.IsDead() || self.isExiting() {
 		t.Errorf("%+v", self.Stat)
 	}
 	seen.StartTime++
@@ -45,7 +45,7 @@ func TestIdentityIsOurs(t *testing.T) {
 	}
 }
 
-func TestProcessesText(t *testing.T) {
+func TestJoinProcesses(t *testing.T) {
 	t.Parallel()
 	named := []Process{{1, "root", "init"}, {PID: 2}, {PID: 3, Name: "sh"}}
 	for count, want := range map[int]string{
@@ -54,13 +54,13 @@ func TestProcessesText(t *testing.T) {
 		3: "processes 1 (init) of root, 2, 3 (sh)",
 		5: "processes 1 (init) of root, 2, 3 (sh) and 2 more",
 	} {
-		if got := namesText(named[:min(count, 3)], count); got != want {
+		if got := joinProcesses(named[:min(count, 3)], count); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
 
-func TestCgroupBase(t *testing.T) {
+func TestFindCgroupDir(t *testing.T) {
 	t.Parallel()
 	const mounts = `30 22 0:27 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
 39 30 0:36 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd
@@ -73,11 +73,11 @@ func TestCgroupBase(t *testing.T) {
 		"/some where":                 "/sys/fs/cgroup/unified",
 		"/some where/warrend.service": "/sys/fs/cgroup/unified/warrend.service",
 	} {
-		if got := baseIn([]byte(mounts), path); got != want {
+		if got := findCgroupDir([]byte(mounts), path); got != want {
 			t.Errorf("%q: got %q, want %q", path, got, want)
 		}
 	}
-	if got := cgroupIn([]byte("9:name=systemd:/\n0::/a b\n")); got != "/a b" {
+	if got := parseCgroupPath([]byte("9:name=systemd:/\n0::/a b\n")); got != "/a b" {
 		t.Errorf("got %q", got)
 	}
 }

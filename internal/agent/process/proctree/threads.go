@@ -6,23 +6,24 @@ import (
 )
 
 const (
-	// ownThreads is how many threads the agent needs beside those that start
-	// commands: the Go runtime's own, signals, the journal's sync, output, the log.
-	ownThreads = 8
-	// startsAtOnce is how many commands may be expected to start in one moment,
-	// however many workers there are.
-	startsAtOnce = 16
-	// fewestThreads is as few as a start and a look at the processes can do with.
-	fewestThreads = 1
+	// runtimeThreads is the number of threads that the agent needs besides those that
+	// start commands: for the Go runtime, signals, the journal's sync, output, and the
+	// log.
+	runtimeThreads = 8
+	// maxParallelStarts limits how many commands are expected to start at the same moment,
+	// for any number of workers.
+	maxParallelStarts = 16
+	// minSlots is the smallest usable number of slots.
+	minSlots = 1
 )
 
-// slots bounds how many starts of commands and looks at the processes go on at
-// the same time: each blocks a thread. nil is no bound. ReserveThreads alone sets
-// it, before anything runs.
+// slots limits how many starts of commands and scans of processes run at the same
+// time, because each blocks a thread. nil means no limit. Only ReserveThreads sets it,
+// before anything else runs.
 var slots chan struct{}
 
-// Occupy waits for a slot and returns the function that gives it back.
-func Occupy() func() {
+// AcquireSlot waits for a slot and returns the function that releases it.
+func AcquireSlot() func() {
 	if slots == nil {
 		return func() {}
 	}
@@ -30,30 +31,30 @@ func Occupy() func() {
 	return func() { <-slots }
 }
 
-// ReserveThreads creates the threads that a program with this many workers needs.
-// The Go runtime ends the program where it cannot create a thread, as when a
-// command has used up the processes that this user or this cgroup may have; but
-// it keeps every thread that it has. Where the system permits only a few threads,
-// a third of them is left to commands, and fewer commands are started at the same
-// time. It must be called before anything else of this package.
+// ReserveThreads creates the threads that a program with this many workers needs. The
+// Go runtime ends the program if it cannot create a thread, for example when a command
+// has used up the processes that this user or cgroup may have. The runtime keeps every
+// thread that exists. If the system permits only a few threads, ReserveThreads leaves
+// a third of them to commands, and limits how many commands start at the same time.
+// Call it before anything else in this package.
 func ReserveThreads(workers int) {
-	wanted := min(workers, startsAtOnce) + ownThreads
-	room, bounded := threadRoom()
-	if most := room * 2 / 3; bounded && most < wanted {
-		wanted = most
-		slots = make(chan struct{}, max(wanted-ownThreads, fewestThreads))
+	wanted := min(workers, maxParallelStarts) + runtimeThreads
+	available, limited := availableThreads()
+	if limit := available * 2 / 3; limited && limit < wanted {
+		wanted = limit
+		slots = make(chan struct{}, max(wanted-runtimeThreads, minSlots))
 	}
 	createThreads(wanted)
 }
 
-// createThreads makes the runtime have n threads more than are busy now.
+// createThreads makes the runtime create n threads in addition to the busy ones.
 func createThreads(n int) {
 	var locked, ended sync.WaitGroup
 	release := make(chan struct{})
 	for range n {
 		locked.Add(1)
 		ended.Go(func() {
-			runtime.LockOSThread() // this thread runs nothing else while we wait
+			runtime.LockOSThread() // this thread runs no other goroutine meanwhile
 			defer runtime.UnlockOSThread()
 			locked.Done()
 			<-release

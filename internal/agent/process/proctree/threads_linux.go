@@ -9,23 +9,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// threadRoom is how many threads this program may still create; bounded is false
-// where nothing bounds that.
-func threadRoom() (room int, bounded bool) {
-	room, bounded = cgroupRoom()
+// availableThreads returns how many threads this program may still create. limited is
+// false if there is no limit.
+func availableThreads() (available int, limited bool) {
+	available, limited = availableInCgroup()
 	var limit unix.Rlimit
 	if os.Geteuid() == 0 || unix.Getrlimit(unix.RLIMIT_NPROC, &limit) != nil || limit.Cur == unix.RLIM_INFINITY {
-		return room, bounded // root is not bound by RLIMIT_NPROC
+		return available, limited // RLIMIT_NPROC does not limit root
 	}
-	left := max(int(min(limit.Cur, 1<<30))-threadsOf(os.Getuid()), 0)
-	if !bounded || left < room {
+	left := max(int(min(limit.Cur, 1<<30))-countThreads(os.Getuid()), 0)
+	if !limited || left < available {
 		return left, true
 	}
-	return room, true
+	return available, true
 }
 
-// threadsOf counts the threads of a user, as the kernel does for RLIMIT_NPROC.
-func threadsOf(uid int) (n int) {
+// countThreads counts the threads of a user, as the kernel does for RLIMIT_NPROC.
+func countThreads(uid int) (n int) {
 	pids, _ := ProcessIDs()
 	for _, pid := range pids {
 		s, err := ReadStat(pid)
@@ -39,17 +39,18 @@ func threadsOf(uid int) (n int) {
 	return n
 }
 
-// cgroupRoom is what pids.max of this program's cgroup leaves.
-func cgroupRoom() (room int, bounded bool) {
+// availableInCgroup returns how many threads pids.max of this program's cgroup still
+// permits.
+func availableInCgroup() (available int, limited bool) {
 	number := func(file string) (int, bool) {
-		text, err := os.ReadFile(filepath.Join(cgroupBase(), file))
+		text, err := os.ReadFile(filepath.Join(ownCgroupDir(), file))
 		n, e := strconv.Atoi(strings.TrimSpace(string(text)))
 		return n, err == nil && e == nil
 	}
-	most, ok := number("pids.max")
-	current, known := number("pids.current")
-	if cgroupBase() == "" || !ok || !known {
+	limit, ok := number("pids.max")
+	current, currentOK := number("pids.current")
+	if ownCgroupDir() == "" || !ok || !currentOK {
 		return 0, false
 	}
-	return max(most-current, 0), true
+	return max(limit-current, 0), true
 }

@@ -2,5 +2,5 @@
 
 package proctree
 
-// threadRoom: other systems are not asked how many threads they permit.
-func threadRoom() (room int, bounded bool) { return 0, false }
+// availableThreads reports no limit: only Linux is supported.
+func availableThreads() (available int, limited bool) { return 0, false }

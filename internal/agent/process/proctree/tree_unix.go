@@ -12,141 +12,141 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Tree is everything that one command has started, as far as this program can
-// find and prove it. A process belongs to the command if one of these is true:
+// A Tree finds and ends the processes of one command. A process belongs to the command
+// if one of these conditions is true:
 //
-//   - It is the command's leader: same id, same start.
+//   - It is the command's leader: it has the leader's id and start time.
 //   - It is in the command's cgroup.
 //   - The environment of its program has the command's mark.
 //   - Its parent belongs to the command.
 //   - It is in a session that belongs to the command. A session belongs to the
-//     command if its session leader does, because only a fork leads into a
-//     session. The session with the id of the command's leader belongs to the
-//     command also if any member does: no system gives out the id of a session
-//     as a process id while the session has members (POSIX, Process ID Reuse).
-//   - An earlier look has proved it.
+//     command if its session leader does, because a process enters a session only
+//     by fork. The session with the id of the command's leader also belongs to the
+//     command if any member does: no system reuses the id of a session as a process
+//     id while the session has members (POSIX, Process ID Reuse).
+//   - An earlier scan has verified it.
 //
-// This program, and every process in this program's own session, never belongs
-// to the command.
+// This program never belongs to the command, and neither do the processes in this
+// program's own session.
 //
-// A tree is plain state. One goroutine at a time uses it.
+// A Tree has no lock: one goroutine at a time uses it.
 type Tree struct {
-	leader Identity
-	since  uint64 // start of the leader; 0 where it is not known
-	mark   string
-	group  *Cgroup // nil: none
-	others func() map[int]bool
+	leader        Identity
+	leaderStart   uint64 // start time; 0: unknown
+	mark          string
+	cgroup        *Cgroup // may be nil
+	otherSessions func() map[int]bool
 
-	// LeaderIsChild: the leader is this program's own child and not reaped, so its id
-	// and the ids of its group and session belong to the command.
+	// LeaderIsChild means that the leader is a child of this program that is not reaped
+	// yet, so that its id and the ids of its group and session belong to the command.
 	LeaderIsChild bool
 
-	began    time.Time         // of the tree; later of the latest kill
-	killSent bool              // KILL was sent
-	proved   map[birth]bool    // proved, alive or dead
-	signaled map[birth]bool    // alive when a signal of ours reached it
-	frozen   map[birth]bool    // SIGSTOP has reached it
-	refused  map[birth]Process // the system does not let us signal it
-	zombies  []int             // of the latest look that saw nobody alive
-	groups   map[int]bool      // process groups of the command's sessions, of all looks
+	lastKill    time.Time // initially the creation of the Tree
+	killSent    bool
+	verified    map[processKey]bool    // living and ended processes of the command
+	signaled    map[processKey]bool    // processes that were alive when a signal of this Tree reached them
+	frozen      map[processKey]bool    // processes that received SIGSTOP
+	denied      map[processKey]Process // processes that this program may not signal
+	lastZombies []int                  // zombies of the latest scan that found no living process
+	seenGroups  map[int]bool           // process groups of the command's sessions, from all scans
 }
 
-// A birth identifies a process on this machine until it reboots.
-type birth struct {
+// A processKey identifies a process on this machine until the next boot.
+type processKey struct {
 	pid   int
 	start uint64
 }
 
-func (s Stat) birth() birth { return birth{s.PID, s.StartTime} }
+func (s Stat) key() processKey { return processKey{s.PID, s.StartTime} }
 
-// New returns the tree of the command that this leader started, with this mark in
-// its environment. group may be nil. others lists the sessions of the other commands
-// that run at the time of the call.
-func New(leader Identity, mark string, group *Cgroup, others func() map[int]bool) *Tree {
+// New returns the Tree of a command. mark is an entry of the command's environment.
+// cgroup may be nil. otherSessions returns the sessions of the other commands that run
+// at that moment.
+func New(leader Identity, mark string, cgroup *Cgroup, otherSessions func() map[int]bool) *Tree {
 	return &Tree{
-		others: others, leader: leader, since: StartOf(leader), mark: mark, group: group, began: time.Now(),
-		proved: map[birth]bool{}, signaled: map[birth]bool{}, frozen: map[birth]bool{},
-		refused: map[birth]Process{}, groups: map[int]bool{},
+		otherSessions: otherSessions, leader: leader, leaderStart: StartTimeOf(leader), mark: mark, cgroup: cgroup, lastKill: time.Now(),
+		verified: map[processKey]bool{}, signaled: map[processKey]bool{}, frozen: map[processKey]bool{},
+		denied: map[processKey]Process{}, seenGroups: map[int]bool{},
 	}
 }
 
-// A Scan is what one look has found.
+// A Scan is the result of one pass over all processes.
 type Scan struct {
-	Living   []Stat // of the command, without zombies
-	unproved []Stat // alive, in a group or session with the leader's id, but not proved
-	// groups are process groups all of whose members are the command's, each with
-	// one member or zombie of it.
+	Living     []Stat // processes of the command, without zombies
+	unverified []Stat // living processes in the group or session with the leader's id that are not verified
+	// groups holds the process groups whose members all belong to the command. The value
+	// is one member, possibly a zombie.
 	groups         map[int]Stat
-	zombies        []int // of the command's sessions
-	leaderReplaced bool  // another process has the leader's id, so its group and session have ended
+	zombies        []int // zombies in the command's sessions
+	leaderReplaced bool  // another process has the leader's id, so the leader's group and session have ended
 }
 
-// An Ending is what came of a request to end a command.
-type Ending struct {
-	ReachedLeader bool // a signal of ours reached the leader while it was alive
+// A StopResult is the result of Stop.
+type StopResult struct {
+	ReachedLeader bool // a signal reached the leader while it was alive
 	Killed        int
 	Left          []Stat
-	Err           error // why not everything has ended, worded for an outcome's reason
+	Err           error // why some processes did not end, worded for the reason of an outcome
 }
 
 const (
-	// endWithin is how long KILL may take: a process that hangs in the kernel, as
-	// on a dead network disk, does not end.
-	endWithin = 3 * time.Second
-	// The pauses between looks.
-	firstPause = time.Millisecond
-	longPause  = 50 * time.Millisecond
-	// settleFor is how long after a kill a process may look as if it were not the
-	// command's, because it is about to end.
-	settleFor = 100 * time.Millisecond
-	// killRounds is the fewest looks that kill takes before it gives up.
-	killRounds = 20
-	// freezeRounds bounds how often processes that fork are looked for before
-	// those that were found are killed.
-	freezeRounds = 20
+	// killTimeout limits how long kill tries. A process that hangs in the kernel, for
+	// example on a dead network disk, does not end.
+	killTimeout = 3 * time.Second
+	// The pause between two scans doubles from minPollInterval to maxPollInterval.
+	minPollInterval = time.Millisecond
+	maxPollInterval = 50 * time.Millisecond
+	// settleDelay is the time after a kill in which an ending process may look like one
+	// that is not the command's.
+	settleDelay = 100 * time.Millisecond
+	// minKillRounds is the minimum number of scans before kill gives up.
+	minKillRounds = 20
+	// maxFreezeRounds limits how often killOnce scans for new forks before it kills the
+	// processes that it found.
+	maxFreezeRounds = 20
 )
 
-// Stop ends everything that the command has started: TERM to all of it, KILL for
-// what is alive after the grace time. It returns once all of it has ended, or
-// endWithin after the first KILL.
-func (t *Tree) Stop(grace time.Duration) Ending {
+// Stop ends all processes of the command: it sends TERM to all of them, waits for the
+// grace time, and kills the rest. It returns when all of them have ended, or
+// killTimeout after the first KILL.
+func (t *Tree) Stop(grace time.Duration) StopResult {
 	err := t.terminate()
 	if err == nil {
-		err = t.await(grace)
+		err = t.awaitExit(grace)
 	}
 	var s Scan
 	if err == nil {
 		s, err = t.kill()
 	}
-	e := Ending{Err: err, Killed: t.killed(), Left: s.Living}
-	leader := birth{t.leader.PID, t.since}
+	e := StopResult{Err: err, Killed: t.countKilled(), Left: s.Living}
+	leader := processKey{t.leader.PID, t.leaderStart}
 	e.ReachedLeader = t.signaled[leader]
-	if p, ok := t.refused[leader]; ok && e.Err == nil {
+	if p, ok := t.denied[leader]; ok && e.Err == nil {
 		e.Err = fmt.Errorf("process %s could not be signaled", p)
 	}
 	return e
 }
 
-// terminate asks everything to end, once: a second TERM would interrupt what a
-// handler of the first one does. A stopped process does not see the TERM before
-// it continues, so it is continued (as systemd does, systemd.kill(5)).
+// terminate sends TERM to all processes, once: a second TERM would interrupt the
+// handler of the first. It also sends CONT, because a stopped process receives TERM
+// only after it continues; systemd does the same (systemd.kill(5)).
 func (t *Tree) terminate() error {
 	s, err := t.Scan()
 	if err != nil {
-		return t.signalUnseen(err, unix.SIGTERM, unix.SIGCONT)
+		return t.signalLeaderGroup(err, unix.SIGTERM, unix.SIGCONT)
 	}
 	t.signal(s, nil, unix.SIGTERM, unix.SIGCONT)
 	return nil
 }
 
-// await returns when everything has ended or the grace time is over. It does not
-// wait for processes that could not be asked.
-func (t *Tree) await(grace time.Duration) error {
+// awaitExit returns when all processes have ended or the grace time is over. It does
+// not wait for processes that it may not signal.
+func (t *Tree) awaitExit(grace time.Duration) error {
 	deadline := time.Now().Add(grace)
-	for pause := firstPause; ; pause = min(2*pause, longPause) {
+	for pause := minPollInterval; ; pause = min(2*pause, maxPollInterval) {
 		if !t.anySignaled() {
 			s, err := t.Scan()
-			if err != nil || len(t.withoutRefused(s.Living)) == 0 {
+			if err != nil || len(t.withoutDenied(s.Living)) == 0 {
 				return err
 			}
 		}
@@ -158,7 +158,7 @@ func (t *Tree) await(grace time.Duration) error {
 	}
 }
 
-// anySignaled reports whether a process that was asked to end is alive.
+// anySignaled reports whether a process that received a signal is alive.
 func (t *Tree) anySignaled() bool {
 	for b := range t.signaled {
 		if alive(b) {
@@ -168,70 +168,70 @@ func (t *Tree) anySignaled() bool {
 	return false
 }
 
-func (t *Tree) isRefused(s Stat) bool {
-	_, ok := t.refused[s.birth()]
+func (t *Tree) isDenied(s Stat) bool {
+	_, ok := t.denied[s.key()]
 	return ok
 }
 
-// withoutRefused are those that we may signal.
-func (t *Tree) withoutRefused(all []Stat) []Stat {
-	return slices.DeleteFunc(slices.Clone(all), t.isRefused)
+// withoutDenied returns the processes that this program may signal.
+func (t *Tree) withoutDenied(all []Stat) []Stat {
+	return slices.DeleteFunc(slices.Clone(all), t.isDenied)
 }
 
-// kill kills everything until nothing is alive, and says what is. It kills at
-// least once, also where it sees nobody: of processes that fork and end again and
-// again it may see none, but a signal to their group reaches them. On a busy
-// machine a look takes long, so that time alone does not end it.
+// kill kills until no process is alive, and returns the last scan. It kills at least
+// once, even if it finds no process: a scan can miss processes that fork and exit
+// continuously, but a signal to their group reaches them. A scan can take long on a
+// busy machine, so kill gives up only after killTimeout and minKillRounds.
 func (t *Tree) kill() (s Scan, err error) {
-	deadline := time.Now().Add(endWithin)
-	pause := firstPause
+	deadline := time.Now().Add(killTimeout)
+	pause := minPollInterval
 	for round := 1; ; round++ {
 		if s, err = t.Scan(); err != nil {
-			return s, t.signalUnseen(err, unix.SIGKILL)
+			return s, t.signalLeaderGroup(err, unix.SIGKILL)
 		}
-		last := round > killRounds && time.Now().After(deadline)
+		last := round > minKillRounds && time.Now().After(deadline)
 		unseen := len(s.Living) == 0 && len(s.groups) > 0 && !t.killSent
 		switch {
-		case len(s.Living) == 0 && t.group.empty() && len(s.unproved) == 0:
+		case len(s.Living) == 0 && t.cgroup.isEmpty() && len(s.unverified) == 0:
 			return s, nil
-		case len(t.withoutRefused(s.Living)) > 0 && last:
-			return s, t.whyAlive(s)
-		case len(t.withoutRefused(s.Living)) > 0 || unseen:
-			t.began, t.killSent = time.Now(), true
-			if err = t.killGroups(s); err != nil {
+		case len(t.withoutDenied(s.Living)) > 0 && last:
+			return s, t.survivorsError(s)
+		case len(t.withoutDenied(s.Living)) > 0 || unseen:
+			t.lastKill, t.killSent = time.Now(), true
+			if err = t.killOnce(s); err != nil {
 				return s, err
 			}
 		case len(s.Living) > 0:
-			return s, t.whyAlive(s)
+			return s, t.survivorsError(s)
 		default:
-			if err = t.whyUncertain(s); err == nil || last || hasSettled(s) && time.Since(t.began) > settleFor {
+			if err = t.uncertaintyError(s); err == nil || last || isSettled(s) && time.Since(t.lastKill) > settleDelay {
 				return s, err
 			}
 		}
 		time.Sleep(pause)
-		pause = min(2*pause, longPause)
+		pause = min(2*pause, maxPollInterval)
 	}
 }
 
-// killGroups kills once. Without a cgroup everything is stopped first, so that
-// nothing forks while it is being killed, and so that what proves other
-// processes to be the command's does not end before them.
-func (t *Tree) killGroups(s Scan) (err error) {
-	if t.group.kill() {
+// killOnce kills all processes that the scan found. Without a cgroup it first stops
+// all of them. Stopped processes cannot fork, and the processes that verify others as
+// the command's do not end before them.
+func (t *Tree) killOnce(s Scan) (err error) {
+	if t.cgroup.killAll() {
 		outside := 0
 		for _, p := range s.Living {
-			if !t.group.has(p.PID) {
+			if !t.cgroup.contains(p.PID) {
 				outside++
 				continue
 			}
-			t.signaled[p.birth()] = true
-			delete(t.refused, p.birth())
+			t.signaled[p.key()] = true
+			delete(t.denied, p.key())
 		}
 		if outside == 0 && len(s.Living) > 0 {
 			return nil
 		}
 	}
-	for range freezeRounds {
+	for range maxFreezeRounds {
 		if !t.signal(s, t.frozen, unix.SIGSTOP) {
 			break
 		}
@@ -243,27 +243,27 @@ func (t *Tree) killGroups(s Scan) (err error) {
 	return nil
 }
 
-// signal sends signals to everything that a look has found alive, and to whole
-// process groups where every member is the command's: the kernel lets no fork
-// pass a signal to a group. With done it passes over processes that are in there
-// and reports whether it has added any.
-func (t *Tree) signal(s Scan, done map[birth]bool, signals ...unix.Signal) (added bool) {
-	fresh := slices.DeleteFunc(slices.Clone(s.Living), func(p Stat) bool { return done[p.birth()] })
+// signal sends signals to all living processes of a scan, and to whole process groups
+// whose members all belong to the command: the kernel does not let a fork escape a
+// signal to a group. If done is not nil, signal skips the processes in it, adds the
+// others, and reports whether a signal reached a new one.
+func (t *Tree) signal(s Scan, done map[processKey]bool, signals ...unix.Signal) (added bool) {
+	fresh := slices.DeleteFunc(slices.Clone(s.Living), func(p Stat) bool { return done[p.key()] })
 	if done != nil && len(fresh) == 0 {
 		return false
 	}
-	// A signal to a group does not say whom it reaches, and afterwards those that
-	// it has reached may be gone. So they are asked for first.
+	// A signal to a group does not report which processes it reached, and these processes
+	// may be gone afterwards. So test each process first.
 	var allowed []Stat
 	for _, m := range fresh {
 		switch err := withHandle(m, func(p *handle) error { return p.signal(0) }); {
 		case err == nil:
 			allowed = append(allowed, m)
 		case errors.Is(err, unix.EPERM):
-			t.refused[m.birth()] = Describe([]Stat{m})[0]
+			t.denied[m.key()] = Describe([]Stat{m})[0]
 		}
 		if done != nil {
-			done[m.birth()] = true
+			done[m.key()] = true
 		}
 	}
 	grouped := map[int]bool{}
@@ -272,33 +272,32 @@ func (t *Tree) signal(s Scan, done map[birth]bool, signals ...unix.Signal) (adde
 	}
 	for _, m := range allowed {
 		if grouped[m.ProcessGroup] || withHandle(m, func(p *handle) error { return p.signal(signals...) }) == nil {
-			t.signaled[m.birth()] = true
+			t.signaled[m.key()] = true
 			added = true
 		}
 	}
 	return added
 }
 
-// signalUnseen signals the leader's process group where processes cannot be listed, and
-// says why nothing else is known.
-func (t *Tree) signalUnseen(err error, signals ...unix.Signal) error {
+// signalLeaderGroup signals the leader's process group when the processes cannot be
+// listed. It returns an error for the outcome's reason.
+func (t *Tree) signalLeaderGroup(err error, signals ...unix.Signal) error {
 	if errors.Is(err, ErrOwnSession) {
 		return err
 	}
 	if t.LeaderIsChild {
 		if unix.Kill(-t.leader.PID, signals[0]) == nil {
-			t.signaled[birth{t.leader.PID, t.since}] = true
+			t.signaled[processKey{t.leader.PID, t.leaderStart}] = true
 		}
 		for _, sig := range signals[1:] {
 			_ = unix.Kill(-t.leader.PID, sig)
 		}
 	}
-	return fmt.Errorf("processes of it may live: %w", err)
+	return fmt.Errorf("some of its processes may still run: %w", err)
 }
 
-// killed counts the processes that a signal of ours has reached and that are not
-// alive any more.
-func (t *Tree) killed() (n int) {
+// countKilled counts the processes that received a signal and have ended.
+func (t *Tree) countKilled() (n int) {
 	for b := range t.signaled {
 		if !alive(b) {
 			n++
@@ -307,55 +306,58 @@ func (t *Tree) killed() (n int) {
 	return n
 }
 
-// Scan looks once at all processes.
+// Scan makes one pass over all processes.
 func (t *Tree) Scan() (Scan, error) {
 	own, err := unix.Getsid(0)
-	// Session 0 is one of outside this PID namespace, and no leader's.
+	// A leader outside this PID namespace has session 0. It is not the command's leader.
 	if err != nil || own == t.leader.PID && own != 0 {
 		return Scan{}, ErrOwnSession
 	}
-	defer Occupy()()
+	defer AcquireSlot()()
 	all, err := Snapshot()
 	if err != nil {
 		return Scan{}, err
 	}
 	all = slices.DeleteFunc(all, func(s Stat) bool { return s.Session == own })
-	if err := t.group.read(); err != nil {
+	if err := t.cgroup.refresh(); err != nil {
 		return Scan{}, err
 	}
-	f := prover{Tree: t, all: all, members: map[int]bool{}, sessions: map[int]bool{}}
-	f.proveKnown()
-	f.proveDescendants()
-	f.proveByMark()
-	f.proveDescendants()
-	return f.scan(), nil
+	f := scanner{Tree: t, all: all, members: map[int]bool{}, sessions: map[int]bool{}}
+	f.addKnown()
+	f.addDescendants()
+	f.addMarked()
+	f.addDescendants()
+	return f.result(), nil
 }
 
-// A prover is one look at work.
-type prover struct {
+// Session 0 means that this program's session is outside its PID namespace. It is not
+// the leader's.
+type scanner struct {
 	*Tree
 	all            []Stat
-	members        map[int]bool // process ids
+	members        map[int]bool // by process id
 	sessions       map[int]bool
-	leaderReplaced bool // another process has the leader's id
+	leaderReplaced bool
 }
 
-// proveKnown proves what needs no other proof.
-func (f *prover) proveKnown() {
+// addKnown adds the leader, the members of the cgroup, and the processes that an
+// earlier scan verified.
+func (f *scanner) addKnown() {
 	for _, s := range f.all {
-		switch b := s.birth(); {
-		case s.PID == 1: // init, or the one of this container
-		case f.proved[b], f.group.has(s.PID):
+		switch b := s.key(); {
+		case s.PID == 1: // init, of this machine or container
+		case f.verified[b], f.cgroup.contains(s.PID):
 			f.members[s.PID] = true
-		case s.PID == f.leader.PID && (f.LeaderIsChild || f.since != 0):
+		case s.PID == f.leader.PID && (f.LeaderIsChild || f.leaderStart != 0):
 			f.members[s.PID] = f.LeaderIsChild || s.Identity() == f.leader
 			f.leaderReplaced = !f.members[s.PID]
 		}
 	}
 }
 
-// proveDescendants proves children and sessions of what is proved.
-func (f *prover) proveDescendants() {
+// addDescendants adds the children of members, and the processes in the members'
+// sessions, until nothing changes.
+func (f *scanner) addDescendants() {
 	for changed := true; changed; {
 		changed = false
 		for _, s := range f.all {
@@ -370,76 +372,82 @@ func (f *prover) proveDescendants() {
 	}
 }
 
-// proveByMark proves those that bear the mark. What is older than the leader does not,
-// nor does what is in the session of another running command.
-func (f *prover) proveByMark() {
-	others := f.others()
+// addMarked adds the processes with the mark. It ignores processes that are older than
+// the leader, and those in the session of another running command.
+func (f *scanner) addMarked() {
+	others := f.otherSessions()
 	for _, s := range f.all {
-		if s.StartTime >= f.since && !others[s.Session] && !f.members[s.PID] && s.PID != 1 && !s.IsDead() && HasEnvironEntry(s.PID, f.mark) {
+		if s.StartTime >= f.leaderStart && !others[s.Session] && !f.members[s.PID] && s.PID != 1 && !s.IsDead() && HasEnvEntry(s.PID, f.mark) {
 			f.members[s.PID] = true
 		}
 	}
 }
 
-func (f *prover) scan() Scan {
+func (f *scanner) result() Scan {
 	s := Scan{groups: map[int]Stat{}, leaderReplaced: f.leaderReplaced}
 	for _, p := range f.all {
-		whole := f.sessions[p.Session] && p.ProcessGroup > 1 // kill(2) knows 0 and -1 as other than groups
-		if whole {
+		member, dead := f.members[p.PID], p.IsDead()
+		inSession := f.sessions[p.Session] && p.ProcessGroup > 1 // for kill(2), 0 and -1 are not groups
+		if inSession {
 			s.groups[p.ProcessGroup] = p
-			f.groups[p.ProcessGroup] = true
+			f.seenGroups[p.ProcessGroup] = true
 		}
 		switch {
-		case f.members[p.PID] && p.IsDead() && whole:
-			s.zombies = append(s.zombies, p.PID)
-		case f.members[p.PID] && !p.IsDead():
+		case member && !dead:
 			s.Living = append(s.Living, p)
-			f.proved[p.birth()] = true
-		case !f.members[p.PID] && !p.IsDead() && f.leader.PID > 1 && !f.leaderReplaced && (p.Session == f.leader.PID || p.ProcessGroup == f.leader.PID):
-			s.unproved = append(s.unproved, p)
+			f.verified[p.key()] = true
+		case member && inSession:
+			s.zombies = append(s.zombies, p.PID)
+		case !member && !dead && f.hasLeaderID(p):
+			s.unverified = append(s.unverified, p)
 		}
 	}
 	return s
 }
 
-// whyUncertain says what may be alive where a look has found nobody that is proved. A
-// look is not taken at one instant: of a process that forks and ends it may see
-// the end and not the child. And processes may be hidden from us (hidepid of
-// proc(5)). So the kernel is asked whether the groups are empty, which it
-// answers for one instant; but zombies count. Where there are any, a second look
-// must see the same ones: a child that the first look has missed is alive in the
-// second.
-func (t *Tree) whyUncertain(s Scan) error {
-	if len(s.unproved) > 0 {
-		return UnprovedError(s.unproved)
+// hasLeaderID reports whether a process is in the session or group of the leader.
+func (f *scanner) hasLeaderID(p Stat) bool {
+	return f.leader.PID > 1 && !f.leaderReplaced && (p.Session == f.leader.PID || p.ProcessGroup == f.leader.PID)
+}
+
+// uncertaintyError names the processes that may be alive although the scan found no
+// verified one. A scan is not atomic: of a process that forks and exits, it may see
+// the end and miss the child. The system may also hide processes (hidepid of proc(5)).
+// So uncertaintyError asks the kernel whether the groups are empty, which the kernel
+// answers atomically. But the kernel counts zombies. If there are zombies, a second
+// scan must find the same ones, because a child that the first scan missed is alive in
+// the second.
+func (t *Tree) uncertaintyError(s Scan) error {
+	if len(s.unverified) > 0 {
+		return UnverifiedError(s.unverified)
 	}
-	same := slices.Equal(s.zombies, t.zombies)
-	t.zombies = s.zombies
-	groups := maps.Clone(t.groups)
+	same := slices.Equal(s.zombies, t.lastZombies)
+	t.lastZombies = s.zombies
+	groups := maps.Clone(t.seenGroups)
 	if t.leader.PID > 1 && !s.leaderReplaced {
 		groups[t.leader.PID] = true
 	}
 	for g := range groups {
 		_, explained := s.groups[g]
-		if explained && !same || !explained && groupMayLive(g) {
-			return fmt.Errorf("processes of its group %d may live that cannot be seen", g)
+		if explained && !same || !explained && mayHaveProcesses(g) {
+			return fmt.Errorf("hidden processes may still run in its process group %d", g)
 		}
 	}
 	return nil
 }
 
-// hasSettled reports whether another look would see the same.
-func hasSettled(s Scan) bool {
-	return len(s.unproved) > 0 && !slices.ContainsFunc(s.unproved, Stat.ending)
+// isSettled reports whether a new scan would have the same result.
+func isSettled(s Scan) bool {
+	return len(s.unverified) > 0 && !slices.ContainsFunc(s.unverified, Stat.isExiting)
 }
 
-func groupMayLive(g int) bool { return !errors.Is(unix.Kill(-g, 0), unix.ESRCH) }
+func mayHaveProcesses(g int) bool { return !errors.Is(unix.Kill(-g, 0), unix.ESRCH) }
 
-// whyAlive names what is alive and why.
-func (t *Tree) whyAlive(s Scan) error {
+// survivorsError names the living processes and the reason.
+func (t *Tree) survivorsError(s Scan) error {
 	var refused, others []Stat
 	for _, p := range s.Living {
-		if t.isRefused(p) {
+		if t.isDenied(p) {
 			refused = append(refused, p)
 		} else {
 			others = append(others, p)
@@ -447,18 +455,18 @@ func (t *Tree) whyAlive(s Scan) error {
 	}
 	switch {
 	case len(refused) > 0:
-		return fmt.Errorf("%s could not be signaled", processesText(refused))
+		return fmt.Errorf("%s could not be signaled", summarize(refused))
 	case len(others) > 0:
-		return fmt.Errorf("%s could not be ended", processesText(others))
+		return fmt.Errorf("%s could not be ended", summarize(others))
 	}
 	return nil
 }
 
-// ErrOwnSession means that this program is in a session of the command, so that
-// nothing of that session is signaled.
-var ErrOwnSession = errors.New("this agent was started by it, so that processes of it may live")
+// ErrOwnSession means that this program is in a session of the command. No process of
+// that session is signaled.
+var ErrOwnSession = errors.New("the command started this agent, so some of its processes may still run")
 
-// UnprovedError says that these processes may belong to the command.
-func UnprovedError(all []Stat) error {
-	return fmt.Errorf("%s may be of it: nothing that is left shows who started them", processesText(all))
+// UnverifiedError returns the error that these processes may belong to the command.
+func UnverifiedError(all []Stat) error {
+	return fmt.Errorf("%s may belong to the command: nothing shows which process started them", summarize(all))
 }

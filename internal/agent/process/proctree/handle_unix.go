@@ -10,17 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A handle process is the one that a look has seen, and no later one with its id.
-// On Linux os.FindProcess holds it by a pidfd, pidfd_open(2), and it was there
-// after that as in the look. Without pidfds (Linux before 5.4, some sandboxes,
-// macOS) a stranger could only be hit if the process ended and its id went round
-// all others between two system calls.
+// A handle refers to the process that a scan found, and not to a later process with
+// the same id. On Linux, os.FindProcess holds it by a pidfd, pidfd_open(2), and
+// openHandle then checks that it is the same process. Without pidfds (Linux before
+// 5.4, some sandboxes, macOS) a signal could reach a wrong process only if the process
+// ended and the system reused its id between two system calls.
 type handle struct {
 	Stat
 	process *os.Process
 }
 
-// openHandle returns nil where the process is no more.
+// openHandle returns nil if the process no longer exists.
 func openHandle(seen Stat) *handle {
 	p, err := os.FindProcess(seen.PID)
 	if err != nil {
@@ -28,15 +28,15 @@ func openHandle(seen Stat) *handle {
 	}
 	s, err := ReadStat(seen.PID)
 	h := &handle{s, p}
-	if err != nil || s.birth() != seen.birth() || !h.isAlive() {
+	if err != nil || s.key() != seen.key() || !h.isAlive() {
 		h.release()
 		return nil
 	}
 	return h
 }
 
-// isAlive reports whether the process, or its zombie, still has its id, and so
-// keeps the ids of its group and session from being given out again.
+// isAlive reports whether the process, or its zombie, still has its id. As long as it
+// has, the system does not reuse the ids of its group and session.
 func (h *handle) isAlive() bool {
 	err := h.process.Signal(syscall.Signal(0))
 	return err == nil || errors.Is(err, unix.EPERM)
@@ -52,8 +52,8 @@ func (h *handle) signal(signals ...unix.Signal) error {
 	return nil
 }
 
-// signalGroup signals the group g in one step where the process is in it. The
-// error is nil if that reached anybody.
+// signalGroup atomically signals group g if the process is in it. The error is nil if
+// the signals reached at least one process.
 func (h *handle) signalGroup(g int, signals ...unix.Signal) error {
 	if h.ProcessGroup != g || !h.isAlive() {
 		return os.ErrProcessDone
@@ -66,7 +66,7 @@ func (h *handle) signalGroup(g int, signals ...unix.Signal) error {
 	return nil
 }
 
-// withHandle calls do with the process that a look has seen, where it is still there.
+// withHandle calls do if the process that a scan found still exists.
 func withHandle(seen Stat, do func(*handle) error) error {
 	p := openHandle(seen)
 	if p == nil {
@@ -78,10 +78,10 @@ func withHandle(seen Stat, do func(*handle) error) error {
 
 func (h *handle) release() { _ = h.process.Release() }
 
-// alive reports whether a process has not ended. A zombie has.
-func alive(b birth) bool {
+// alive reports whether a process runs. A zombie does not.
+func alive(b processKey) bool {
 	s, err := ReadStat(b.pid)
-	return err == nil && s.birth() == b && !s.IsDead()
+	return err == nil && s.key() == b && !s.IsDead()
 }
 
 func IsErrno(err error, errno unix.Errno) bool { return errors.Is(err, errno) }
