@@ -30,15 +30,15 @@ type gate struct {
 }
 
 // authorize decides whether a message may do what it asks for.
-func (g *gate) authorize(d delivery, now time.Time) trust.Verdict {
+func (g *gate) authorize(d delivery, now time.Time) trust.Decision {
 	m := trust.Message{Body: d.Body, Type: d.Type, CorrelationID: d.CorrelationId, ReplyTo: d.ReplyTo}
-	return trust.Judge(m, g.host(d.name), g.policy(), now)
+	return trust.Authorize(m, g.host(d.name), g.policy(), now)
 }
 
 // reauthorize decides whether a job that waited, perhaps during a restart, may begin. Its key
 // may have been revoked since, or the key's options changed.
 func (g *gate) reauthorize(j *jobtable.Job, now time.Time) (*wire.Run, string) {
-	return trust.Again(j.Signature, j.Run, j.Secret, g.host(j.Host), g.policy(), now)
+	return trust.Reauthorize(j.Signature, j.Run, j.Secret, g.host(j.Host), g.policy(), now)
 }
 
 func (g *gate) host(name string) *trust.Host {
@@ -57,7 +57,7 @@ func (g *gate) policy() *trust.Policy {
 }
 
 // logRefusal logs a refusal and reports whether it did.
-func (g *gate) logRefusal(v *trust.Verdict, now time.Time, attrs ...any) bool {
+func (g *gate) logRefusal(v *trust.Decision, now time.Time, attrs ...any) bool {
 	if !g.limit.AllowN(now, 1) {
 		g.unlogged++
 		return false

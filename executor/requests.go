@@ -25,7 +25,7 @@ func (l *loop) deliver(d delivery, now time.Time) {
 }
 
 // handle does what a verified request asks for, or answers why not.
-func (l *loop) handle(v *trust.Verdict, d delivery, now time.Time) {
+func (l *loop) handle(v *trust.Decision, d delivery, now time.Time) {
 	r := &jobtable.VerifiedRequest{
 		Request: v.Request, Issuer: v.Issuer.ID(), AnyJob: v.AnyJob, Run: v.Run,
 		FromInbox: d.inbox && !d.Redelivered,
@@ -65,7 +65,7 @@ func (l *loop) handle(v *trust.Verdict, d delivery, now time.Time) {
 // refuse answers a request that has no effect. Anybody may have captured it and can send it
 // again and again, so unless that is impossible, the answer has a rate limit. An
 // unauthenticated sender learns no reason. A discover has no job to answer about.
-func (l *loop) refuse(v *trust.Verdict, now time.Time) {
+func (l *loop) refuse(v *trust.Decision, now time.Time) {
 	l.gate.decisions.Verdict(v, now)
 	logged := l.gate.logRefusal(v, now)
 	reason := v.Refusal
@@ -81,7 +81,7 @@ func (l *loop) refuse(v *trust.Verdict, now time.Time) {
 }
 
 // accept adds the job of a run to the table. A refused job stays refused.
-func (l *loop) accept(v *trust.Verdict, r *jobtable.VerifiedRequest, held bool, now time.Time) {
+func (l *loop) accept(v *trust.Decision, r *jobtable.VerifiedRequest, held bool, now time.Time) {
 	if v.Refusal == "" {
 		v.Refusal = unsupportedReason(v.Run)
 	}

@@ -24,7 +24,7 @@ func unsupportedReason(r *wire.Run) string {
 }
 
 // check answers whether the agent would execute a run, and how. It executes nothing.
-func (c *Config) check(v *trust.Verdict, now time.Time) *wire.Checked {
+func (c *Config) check(v *trust.Decision, now time.Time) *wire.Checked {
 	a := &wire.Checked{Job: v.Request.Leaf.Job, At: now.UnixMilli(), Rule: v.Rule, Reason: v.Refusal}
 	if a.Reason != "" {
 		return a

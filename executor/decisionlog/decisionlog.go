@@ -74,7 +74,7 @@ type decision struct {
 }
 
 // newDecision is the line about a verdict.
-func newDecision(v *trust.Verdict, now time.Time) *decision {
+func newDecision(v *trust.Decision, now time.Time) *decision {
 	st := &v.Request.Statement
 	d := &decision{
 		Time: now, Event: "permitted", Type: st.Type, Task: st.Task, Job: v.Request.Leaf.Job, Host: v.Request.Leaf.Host,
@@ -101,7 +101,7 @@ func newDecision(v *trust.Verdict, now time.Time) *decision {
 
 // Verdict records the decision about a request. A nil Log records nothing. Unauthenticated requests, and those that
 // anybody could have captured, are recorded at a bounded rate.
-func (r *Log) Verdict(v *trust.Verdict, now time.Time) {
+func (r *Log) Verdict(v *trust.Decision, now time.Time) {
 	switch {
 	case r == nil:
 		return
@@ -147,7 +147,7 @@ type Log struct {
 }
 
 // firstSeen reports whether no recent line says the same.
-func (r *Log) firstSeen(v *trust.Verdict) bool {
+func (r *Log) firstSeen(v *trust.Decision) bool {
 	statement := sha256.Sum256([]byte(v.Request.StatementText))
 	key := sha256.Sum256(fmt.Appendf(statement[:], "%q %q %q", v.Request.Leaf.Job, v.Rule, v.Refusal))
 	if slices.Contains(r.questions, key) {

@@ -19,6 +19,7 @@ import (
 	"warren/executor"
 	"warren/internal/agent/journal"
 	"warren/internal/agent/process"
+	"warren/internal/agent/process/proctree"
 	"warren/internal/broker"
 	"warren/internal/broker/dial"
 	"warren/internal/config"
@@ -96,9 +97,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 
 // run is the agent, from its start to its end.
 func (f *flags) run(args []string, stderr io.Writer) int {
-	takeLittle()
+	limitRuntime()
 	process.KeepDescriptors()
-	process.ReserveThreads(f.Workers)
+	proctree.ReserveThreads(f.Workers)
 	agent, err := f.agent(args, stderr)
 	if err != nil {
 		return fail(stderr, err)

@@ -5,6 +5,8 @@ package process
 import (
 	"os"
 	"sync"
+
+	"warren/internal/agent/process/proctree"
 )
 
 // children is what this program knows of its child processes. On Linux they are
@@ -51,12 +53,12 @@ func (r *registry) forget(l *leader) {
 }
 
 // count notes which children of this program are in a Result.
-func (r *registry) count(left []procStat) {
+func (r *registry) count(left []proctree.Stat) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range left {
-		if r.adopting && s.ppid == os.Getpid() {
-			r.counted[s.pid] = true
+		if r.adopting && s.PPID == os.Getpid() {
+			r.counted[s.PID] = true
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"syscall"
 	"time"
 
+	"warren/internal/agent/process/proctree"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -60,21 +62,21 @@ func (l *leader) awaitExit() error {
 
 // exited tells whether the leader is a zombie by now.
 func (l *leader) exited() bool {
-	s, err := readStat(l.pid())
-	return err != nil || s.dead()
+	s, err := proctree.ReadStat(l.pid())
+	return err != nil || s.IsDead()
 }
 
 // identity is that of the process or its zombie.
-func (l *leader) identity() Identity {
-	s, err := readStat(l.pid())
+func (l *leader) identity() proctree.Identity {
+	s, err := proctree.ReadStat(l.pid())
 	if err != nil {
-		return Identity{PID: l.pid()}
+		return proctree.Identity{PID: l.pid()}
 	}
-	return s.identity()
+	return s.Identity()
 }
 
 // mayHaveLeft reports whether something of an ended command may be alive.
 func (l *leader) mayHaveLeft() bool { return true }
 
 // strays: orphans do not become children of this program.
-func (l *leader) strays([]procStat) []procStat { return nil }
+func (l *leader) strays([]proctree.Stat) []proctree.Stat { return nil }

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"warren/internal/agent/process/proctree"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -17,9 +19,9 @@ func (l *leader) start(attr *syscall.SysProcAttr) error {
 	pidfd := -1
 	attr.PidFD = &pidfd
 	again := *l.cmd // which os/exec starts once only
-	l.group = newCgroup(l.mark)
+	l.group = proctree.NewCgroup(l.mark)
 	err := errors.ErrUnsupported
-	if fd := l.group.open(); fd >= 0 {
+	if fd := l.group.OpenDir(); fd >= 0 {
 		in := *attr
 		in.UseCgroupFD, in.CgroupFD = true, fd
 		l.cmd.SysProcAttr = &in
@@ -27,14 +29,14 @@ func (l *leader) start(attr *syscall.SysProcAttr) error {
 		_ = unix.Close(fd)
 	}
 	if err != nil {
-		l.group.remove()
+		l.group.Remove()
 		l.group, l.cmd = nil, &again
 		l.cmd.SysProcAttr = attr
 		if e := l.cmd.Start(); e != nil {
 			return e
 		}
-		if isErrno(err, unix.ENOSYS) || isErrno(err, unix.EINVAL) { // the kernel does not know how
-			noCgroups.Store(true)
+		if proctree.IsErrno(err, unix.ENOSYS) || proctree.IsErrno(err, unix.EINVAL) { // the kernel does not know how
+			proctree.CgroupsDisabled.Store(true)
 		}
 	}
 	l.end = newAwaiter(pidfd)
@@ -98,12 +100,12 @@ func (l *leader) waitid(options int) (info unix.Siginfo, err error) {
 }
 
 // identity is that of the process or its zombie.
-func (l *leader) identity() Identity {
-	s, err := readStat(l.pid())
+func (l *leader) identity() proctree.Identity {
+	s, err := proctree.ReadStat(l.pid())
 	if err != nil {
-		return Identity{PID: l.pid()}
+		return proctree.Identity{PID: l.pid()}
 	}
-	return s.identity()
+	return s.Identity()
 }
 
 // mayHaveLeft reports whether something of an ended command may be alive outside
@@ -116,7 +118,7 @@ func (l *leader) mayHaveLeft() bool {
 		return l.group == nil && anyInSession(l.pid())
 	}
 	for _, pid := range orphans {
-		if sid, err := unix.Getsid(pid); err == nil && sid == l.pid() || bears(pid, l.mark) {
+		if sid, err := unix.Getsid(pid); err == nil && sid == l.pid() || proctree.HasEnvEntry(pid, l.mark) {
 			return true
 		}
 	}
@@ -127,18 +129,18 @@ func (l *leader) mayHaveLeft() bool {
 // command can have started: they are newer than its leader, no other command has
 // been running since, and no command's mark is in their environment. They are
 // counted and never signaled. Those that are found already are left out.
-func (l *leader) strays(found []procStat) (all []procStat) {
+func (l *leader) strays(found []proctree.Stat) (all []proctree.Stat) {
 	orphans, ok := children.orphans()
 	if !ok || l.group != nil || !children.alone(l) {
 		return nil
 	}
 	name, _, _ := strings.Cut(l.mark, "=")
 	for _, pid := range orphans {
-		s, err := readStat(pid)
-		if slices.ContainsFunc(found, func(f procStat) bool { return f.pid == pid }) {
+		s, err := proctree.ReadStat(pid)
+		if slices.ContainsFunc(found, func(f proctree.Stat) bool { return f.PID == pid }) {
 			continue
 		}
-		if err == nil && !s.dead() && s.session != l.pid() && s.start >= startOf(l.id) && !hasVariable(pid, name) {
+		if err == nil && !s.IsDead() && s.Session != l.pid() && s.StartTime >= proctree.StartTimeOf(l.id) && !proctree.HasEnvName(pid, name) {
 			all = append(all, s)
 		}
 	}
@@ -148,7 +150,7 @@ func (l *leader) strays(found []procStat) (all []procStat) {
 // anyInSession asks the kernel for the session of each process, which is fifty
 // times as fast as to read about each.
 func anyInSession(sid int) bool {
-	pids, err := processIDs()
+	pids, err := proctree.ProcessIDs()
 	if err != nil {
 		return true
 	}

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"warren/internal/agent/process/proctree"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -16,12 +18,12 @@ import (
 // until then the three ids stay its own.
 type leader struct {
 	cmd   *exec.Cmd
-	id    Identity
+	id    proctree.Identity
 	mark  string
-	group *cgroup // nil: none
-	end   awaiter // of its exit
-	turn  uint64  // of the start, see registry
-	first bool    // no other command was running then
+	group *proctree.Cgroup // nil: none
+	end   awaiter          // of its exit
+	turn  uint64           // of the start, see registry
+	first bool             // no other command was running then
 }
 
 // startLeader starts cmd in a session of its own, hence in a process group of
@@ -34,7 +36,7 @@ func startLeader(cmd *exec.Cmd, spec Spec) (*leader, error) {
 	if spec.User.switches() {
 		attr.Credential = &spec.User.credential
 	}
-	defer occupy()()
+	defer proctree.AcquireSlot()()
 	if err := children.start(l, func() error { return l.start(attr) }); err != nil {
 		return nil, err
 	}
@@ -44,40 +46,40 @@ func startLeader(cmd *exec.Cmd, spec Spec) (*leader, error) {
 
 func (l *leader) pid() int { return l.cmd.Process.Pid }
 
-func (l *leader) tree() *tree {
-	t := newTree(l.id, l.mark, l.group)
-	t.anchored = true
+func (l *leader) tree() *proctree.Tree {
+	t := proctree.New(l.id, l.mark, l.group, children.sessions)
+	t.LeaderIsChild = true
 	return t
 }
 
 // stop ends everything that the command has started.
 func (l *leader) stop(grace time.Duration) stopped {
-	e := l.tree().stop(grace)
-	if strays := l.strays(e.left); len(strays) > 0 && e.err == nil {
-		e.left, e.err = append(e.left, strays...), errUnproved(strays)
+	e := l.tree().Stop(grace)
+	if strays := l.strays(e.Left); len(strays) > 0 && e.Err == nil {
+		e.Left, e.Err = append(e.Left, strays...), proctree.UnverifiedError(strays)
 	}
-	children.count(e.left)
-	return stopped{reached: e.reached, killed: e.killed, left: describe(e.left), leftCount: len(e.left), err: e.err}
+	children.count(e.Left)
+	return stopped{reached: e.ReachedLeader, killed: e.Killed, left: proctree.Describe(e.Left), leftCount: len(e.Left), err: e.Err}
 }
 
 // leftovers is what is alive of a command whose leader has exited. Most commands
 // leave nothing, so that is found out first, without a look at all processes.
-func (l *leader) leftovers() (left []Process, count int) {
+func (l *leader) leftovers() (left []proctree.Process, count int) {
 	if !l.anyLeft() {
 		return nil, 0
 	}
-	s, err := l.tree().look()
+	s, err := l.tree().Scan()
 	if err != nil {
 		return nil, 0
 	}
-	all := append(s.living, l.strays(s.living)...)
+	all := append(s.Living, l.strays(s.Living)...)
 	children.count(all)
-	return describe(all), len(all)
+	return proctree.Describe(all), len(all)
 }
 
 func (l *leader) anyLeft() bool {
-	defer occupy()()
-	return !l.group.remove() || l.mayHaveLeft()
+	defer proctree.AcquireSlot()()
+	return !l.group.Remove() || l.mayHaveLeft()
 }
 
 // reap takes the leader's status. From here on its ids may be another's.
@@ -98,7 +100,7 @@ func (l *leader) reap() (code int, signal string, err error) {
 func (l *leader) close() {
 	children.forget(l)
 	l.end.close()
-	l.group.remove()
+	l.group.Remove()
 }
 
 // signalName is "SIGSEGV"; real-time signals have no name: "SIG34".

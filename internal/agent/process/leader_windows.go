@@ -10,6 +10,8 @@ import (
 	"time"
 	"unsafe"
 
+	"warren/internal/agent/process/proctree"
+
 	"golang.org/x/sys/windows"
 )
 
@@ -188,10 +190,10 @@ func (l *leader) members() []uint32 {
 }
 
 // describe names processes for people.
-func describe(pids []uint32) []Process {
-	var named []Process
-	for _, pid := range pids[:min(len(pids), MaxLeft)] {
-		named = append(named, Process{PID: int(pid), Name: imageOf(pid)})
+func describe(pids []uint32) []proctree.Process {
+	var named []proctree.Process
+	for _, pid := range pids[:min(len(pids), proctree.MaxDescribed)] {
+		named = append(named, proctree.Process{PID: int(pid), Name: imageOf(pid)})
 	}
 	return named
 }
@@ -213,7 +215,7 @@ func imageOf(pid uint32) string {
 
 // leftovers is what is alive of a command whose leader has exited. It is let live
 // on when the job's handle is closed.
-func (l *leader) leftovers() (left []Process, count int) {
+func (l *leader) leftovers() (left []proctree.Process, count int) {
 	pids := l.members()
 	if len(pids) > 0 {
 		var none windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
@@ -241,8 +243,8 @@ func (l *leader) reap() (code int, signal string, err error) {
 }
 
 // identity is the pid with the time of the process's creation.
-func (l *leader) identity() Identity {
-	id := Identity{PID: l.pid()}
+func (l *leader) identity() proctree.Identity {
+	id := proctree.Identity{PID: l.pid()}
 	var created, unused windows.Filetime
 	err := errors.ErrUnsupported
 	if e := l.cmd.Process.WithHandle(func(process uintptr) {

@@ -32,6 +32,8 @@ package process
 import (
 	"errors"
 	"time"
+
+	"warren/internal/agent/process/proctree"
 )
 
 // The names of a command's outputs.
@@ -39,9 +41,6 @@ const (
 	Stdout = "stdout"
 	Stderr = "stderr"
 )
-
-// MaxLeft is the most entries of Result.Left.
-const MaxLeft = 16
 
 // ChunkSize is the most bytes that one Chunk bears.
 const ChunkSize = 32 << 10
@@ -100,19 +99,11 @@ type Chunk struct {
 // them, from the middle, were not kept.
 type Account struct{ Size, Dropped int64 }
 
-// An Identity tells a process from a later one with the same id: Start is when
-// it began, in whatever terms the system has, to be compared for equality only.
-// It is empty where the system does not say.
-type Identity struct {
-	PID   int
-	Start string
-}
+// An Identity tells a process from a later one with the same id.
+type Identity = proctree.Identity
 
-// A Process is one process that lives on.
-type Process struct {
-	PID        int
-	User, Name string
-}
+// A Process is one that outlives its command.
+type Process = proctree.Process
 
 // A Result is how a command ended. At most one of TimedOut and Canceled is
 // set: this package ended the command, and the exit status, though given as it
@@ -137,9 +128,9 @@ type Result struct {
 	Killed int
 	// Left is what still lives when Run returns: after an exit of its own the
 	// command's background processes, after a timeout or a cancel the processes
-	// that could not be ended. It has at most MaxLeft entries; LeftCount is the
+	// that could not be ended. It has at most proctree.MaxDescribed entries; LeftCount is the
 	// true number.
-	Left      []Process
+	Left      []proctree.Process
 	LeftCount int
 	// StopError is why a request to end did not end the command, worded for an
 	// outcome's reason: "process 812 (sleep) of root could not be signaled". It

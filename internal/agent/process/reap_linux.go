@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"warren/internal/agent/process/proctree"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -47,7 +49,7 @@ func Reap(ctx context.Context) error {
 			if r.pass() {
 				look = time.After(reapEvery)
 			}
-			sweepCgroups(emptyFor)
+			proctree.SweepCgroups(proctree.CgroupMinAge)
 		}
 	}
 }
@@ -150,10 +152,10 @@ func (r *registry) adopts() bool {
 func childIDs() (pids []int) {
 	threads, _ := os.ReadDir("/proc/self/task")
 	if _, err := os.Stat("/proc/thread-self/children"); err != nil { // a kernel without CONFIG_PROC_CHILDREN
-		all, _ := snapshot()
+		all, _ := proctree.Snapshot()
 		for _, s := range all {
-			if s.ppid == os.Getpid() {
-				pids = append(pids, s.pid)
+			if s.PPID == os.Getpid() {
+				pids = append(pids, s.PID)
 			}
 		}
 		return pids

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"warren/internal/agent/process/proctree"
 )
 
 const (
@@ -40,7 +42,7 @@ const (
 // is in the Result. out may block: then the command will, once its pipe is full, but
 // it is still ended at its time. Run returns only after out has, so out must return
 // when ctx ends. Either function may be nil.
-func Run(ctx context.Context, spec Spec, started func(Identity), out func(Chunk)) Result {
+func Run(ctx context.Context, spec Spec, started func(proctree.Identity), out func(Chunk)) Result {
 	if ctx.Err() != nil {
 		return Result{Canceled: true, ExitCode: -1}
 	}
@@ -103,7 +105,7 @@ type stopped struct {
 	reason    *bool // in the Result, to be set where the request has ended the leader
 	reached   bool  // a signal of ours reached the leader while it was alive
 	killed    int
-	left      []Process
+	left      []proctree.Process
 	leftCount int
 	err       error // why not everything has ended
 }
@@ -142,7 +144,7 @@ func newRunning(l *leader, p *pipes, spec Spec, out func(Chunk)) *running {
 
 // supervise serves the command until its leader has exited and no request to end
 // it is under way, or until the caller leaves and the leader cannot be ended.
-func (r *running) supervise(ctx context.Context, expired <-chan time.Time, started func(Identity)) {
+func (r *running) supervise(ctx context.Context, expired <-chan time.Time, started func(proctree.Identity)) {
 	canceled, leave := ctx.Done(), r.spec.Leave
 	var identify <-chan time.Time
 	if started != nil {

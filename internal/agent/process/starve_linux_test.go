@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"warren/internal/agent/process"
+	"warren/internal/agent/process/proctree"
 )
 
 // beStarved is an agent whose user may have 24 processes, threads included. One
@@ -26,7 +27,7 @@ func beStarved(n int) {
 	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: permitted, Max: permitted}); err != nil {
 		panic(err)
 	}
-	process.ReserveThreads(n)
+	proctree.ReserveThreads(n)
 	ctx, stop := context.WithCancel(context.Background())
 	var others sync.WaitGroup
 	others.Go(func() { _ = process.Reap(ctx) })

@@ -3,6 +3,8 @@ package process
 import (
 	"errors"
 	"time"
+
+	"warren/internal/agent/process/proctree"
 )
 
 // Survivors is what KillSurvivors did.
@@ -10,16 +12,13 @@ type Survivors struct {
 	// Killed is how many processes of the command it found alive and ended. A
 	// process that was born between the look and the kill is not counted.
 	Killed int
-	// Left is what could not be ended, at most MaxLeft entries; LeftCount is the
+	// Left is what could not be ended, at most proctree.MaxDescribed entries; LeftCount is the
 	// true number.
-	Left      []Process
+	Left      []proctree.Process
 	LeftCount int
 }
 
-var (
-	errUnrecorded = errors.New("its process id was not recorded, so that processes of it may live")
-	errOwnSession = errors.New("this agent was started by it, so that processes of it may live")
-)
+var errUnrecorded = errors.New("its process id was not recorded, so some of its processes may still run")
 
 // KillSurvivors ends what is left of a command that was running when its agent
 // was killed, in the same way as a timeout does: TERM, the grace time, KILL. id
@@ -37,6 +36,6 @@ var (
 //
 // On Windows the command ended with its agent, when the system closed the last
 // handle of the job object; there is nothing to do.
-func KillSurvivors(id Identity, mark string, grace time.Duration) (Survivors, error) {
+func KillSurvivors(id proctree.Identity, mark string, grace time.Duration) (Survivors, error) {
 	return killSurvivors(id, mark, grace)
 }

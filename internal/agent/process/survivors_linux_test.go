@@ -104,7 +104,7 @@ func TestSurvivorsUnmarked(t *testing.T) {
 		child.mustBeDead()
 		return
 	}
-	mustSpare(t, a.id, 0, "may be of it")
+	mustSpare(t, a.id, 0, "may belong to the command")
 	child.mustLive()
 }
 
@@ -197,7 +197,7 @@ func TestSurvivorsOwnSession(t *testing.T) {
 	hunter.hear("hunter")
 	a.kill()
 	tell(hunter.link, fmt.Sprint(a.id.PID, " ", a.id.Start, " ", markOf(t)))
-	if got := hunter.line(); !strings.HasPrefix(got, "0 0 this agent was started by it") {
+	if got := hunter.line(); !strings.HasPrefix(got, "0 0 the command started this agent") {
 		t.Errorf("%q", got)
 	}
 	leader.mustLive()
@@ -256,7 +256,7 @@ func TestSurvivorsHidden(t *testing.T) {
 		t.Skip("/proc cannot be mounted here")
 	}
 	tell(m.link, fmt.Sprint(a.id.PID, " ", a.id.Start, " ", markOf(t)))
-	if got := m.line(); !strings.HasPrefix(got, "0 0 processes of its group ") || !strings.HasSuffix(got, " may live that cannot be seen") {
+	if got := m.line(); !strings.HasPrefix(got, "0 0 hidden processes may still run in its process group ") {
 		t.Errorf("%q", got)
 	}
 	child.mustLive()

@@ -187,7 +187,7 @@ func TestSurvivorsUnproven(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
 	stranger, members := f.stranger("tell=up", "fork=3", "tell=up", "await", "tell=alive", "await", "tell=alive")
-	mustSpare(t, process.Identity{PID: stranger.Process.Pid}, 0, "may be of it")
+	mustSpare(t, process.Identity{PID: stranger.Process.Pid}, 0, "may belong to the command")
 	for _, m := range members {
 		m.mustLive()
 	}

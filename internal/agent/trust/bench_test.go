@@ -27,15 +27,15 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkJudge is all that is decided on a repeat of a run, whose signature was
+// BenchmarkAuthorize is all that is decided on a repeat of a run, whose signature was
 // found good before.
-func BenchmarkJudge(b *testing.B) {
+func BenchmarkAuthorize(b *testing.B) {
 	key := newKey(b, "ed25519")
 	p, h := policy(b, line("", key.PublicKey(), "alice")), host()
 	m := message(b, wire.TypeRun, signWith(b, key, Namespace), nil)
 	b.ReportAllocs()
 	for b.Loop() {
-		if v := Judge(m, h, p, noon); v.Refusal != "" {
+		if v := Authorize(m, h, p, noon); v.Refusal != "" {
 			b.Fatal(v.Refusal)
 		}
 	}

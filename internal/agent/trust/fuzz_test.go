@@ -12,7 +12,7 @@ import (
 
 // Nothing but what the one key has signed is ever permitted: the only body that
 // passes is one with the very statement that was signed.
-func FuzzJudge(f *testing.F) {
+func FuzzAuthorize(f *testing.F) {
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)) // the same in every fuzzing process
 	alice, err := ssh.NewSignerFromKey(key)
 	if err != nil {
@@ -33,7 +33,7 @@ func FuzzJudge(f *testing.F) {
 		f.Add(typ, m.CorrelationID, message(f, typ, signWith(f, certify(f, ca, alice, func(c *ssh.Certificate) { c.ValidBefore = 1 }), Namespace), nil).Body)
 	}
 	f.Fuzz(func(t *testing.T, typ, correlation string, body []byte) {
-		v := Judge(Message{Body: body, Type: typ, CorrelationID: correlation, ReplyTo: replyTo}, host(), p, noon)
+		v := Authorize(Message{Body: body, Type: typ, CorrelationID: correlation, ReplyTo: replyTo}, host(), p, noon)
 		if v.Verified && !signed[v.Request.StatementText] {
 			t.Errorf("verified: %s", v.Request.StatementText)
 		}

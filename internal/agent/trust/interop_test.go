@@ -37,12 +37,12 @@ func TestSSHKeygenSigns(t *testing.T) {
 			key := filepath.Join(dir, "key")
 			keygen(t, append([]string{"-q", "-N", "", "-C", "alice@laptop", "-f", key, "-t"}, kind...)...)
 			p := policy(t, string(readAll(t, key+".pub")))
-			v := Judge(message(t, wire.TypeRun, sshSign(t, dir, key, "warren"), nil), host(), p, noon)
+			v := Authorize(message(t, wire.TypeRun, sshSign(t, dir, key, "warren"), nil), host(), p, noon)
 			wantPermitted(t, v)
 			production := host()
 			production.Fleet = "production"
-			wantPermitted(t, Judge(message(t, wire.TypeRun, sshSign(t, dir, key, "warren.production"), nil), production, p, noon))
-			wantRefusal(t, Judge(message(t, wire.TypeRun, sshSign(t, dir, key, "warren.staging"), nil), production, p, noon), true, `signed for fleet "staging"`)
+			wantPermitted(t, Authorize(message(t, wire.TypeRun, sshSign(t, dir, key, "warren.production"), nil), production, p, noon))
+			wantRefusal(t, Authorize(message(t, wire.TypeRun, sshSign(t, dir, key, "warren.staging"), nil), production, p, noon), true, `signed for fleet "staging"`)
 			if v.Issuer.Operator != "alice@laptop" {
 				t.Errorf("%+v", v.Issuer)
 			}
@@ -67,18 +67,18 @@ func TestSSHKeygenCertifies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := Judge(m, host(), NewPolicy(o, nil), now)
+	v := Authorize(m, host(), NewPolicy(o, nil), now)
 	wantPermitted(t, v)
 	if v.Issuer.Principal != "dba" || v.Issuer.Operator != `our CA, certificate "alice", serial 42` {
 		t.Errorf("%+v", v.Issuer)
 	}
-	wantRefusal(t, Judge(m, host(), NewPolicy(o, nil), now.Add(2*time.Hour)), false, "expired")
+	wantRefusal(t, Authorize(m, host(), NewPolicy(o, nil), now.Add(2*time.Hour)), false, "expired")
 	keygen(t, "-q", "-k", "-f", filepath.Join(dir, "krl"), "-s", ca+".pub", write(t, filepath.Join(dir, "spec"), "serial: 42\n"))
 	r, err := ParseRevocations("krl", readAll(t, filepath.Join(dir, "krl")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantRefusal(t, Judge(m, host(), NewPolicy(o, r), now), false, "revoked")
+	wantRefusal(t, Authorize(m, host(), NewPolicy(o, r), now), false, "revoked")
 }
 
 // startAgent runs an ssh-agent that has a key and, beside it, its certificate.

@@ -203,8 +203,8 @@ func TestRevokedText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantRefusal(t, Judge(message(t, "run", signWith(t, a, Namespace), nil), host(), NewPolicy(o, r), noon), false, "ops:1 (alice): the key is revoked")
-	wantRefusal(t, Judge(message(t, "run", signWith(t, cert, Namespace), nil), host(), NewPolicy(o, r), noon), false, "revoked")
+	wantRefusal(t, Authorize(message(t, "run", signWith(t, a, Namespace), nil), host(), NewPolicy(o, r), noon), false, "ops:1 (alice): the key is revoked")
+	wantRefusal(t, Authorize(message(t, "run", signWith(t, cert, Namespace), nil), host(), NewPolicy(o, r), noon), false, "revoked")
 }
 
 func FuzzRevocations(f *testing.F) {

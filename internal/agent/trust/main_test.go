@@ -135,14 +135,14 @@ func host() *Host {
 }
 
 // wantRefusal checks that a verdict is a refusal for the reason given.
-func wantRefusal(t *testing.T, v Verdict, verified bool, reason string) {
+func wantRefusal(t *testing.T, v Decision, verified bool, reason string) {
 	t.Helper()
 	if v.Refusal == "" || v.Verified != verified || !strings.Contains(v.Refusal, reason) || v.Run != nil {
 		t.Errorf("refusal %q, verified %v, run %v; want %q, verified %v", v.Refusal, v.Verified, v.Run, reason, verified)
 	}
 }
 
-func wantPermitted(t *testing.T, v Verdict) {
+func wantPermitted(t *testing.T, v Decision) {
 	t.Helper()
 	if v.Refusal != "" || !v.Verified {
 		t.Errorf("refused: %q, verified %v", v.Refusal, v.Verified)

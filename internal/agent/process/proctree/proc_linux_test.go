@@ -1,4 +1,4 @@
-package process
+package proctree
 
 import (
 	"os"
@@ -8,14 +8,14 @@ import (
 func TestParseStat(t *testing.T) {
 	t.Parallel()
 	const rest = " 1 20 30 0 -1 4194564 0 0 0 0 0 0 0 0 20 0 3 0 4711 0 0"
-	want := procStat{pid: 7, state: 'Z', ppid: 1, pgrp: 20, session: 30, flags: 4194564, threads: 3, start: 4711}
+	want := Stat{PID: 7, state: 'Z', PPID: 1, ProcessGroup: 20, Session: 30, Flags: 4194564, ThreadCount: 3, StartTime: 4711}
 	for _, name := range []string{"sh", "a b", ") Z 1 2 3 (", "x\n)"} {
-		want.name = name
+		want.Name = name
 		if got, err := parseStat(7, []byte("7 ("+name+") Z"+rest+"\n")); got != want || err != nil {
 			t.Errorf("%q: %+v, %v", name, got, err)
 		}
 	}
-	if want.dead() || !want.ending() {
+	if want.IsDead() || !want.isExiting() {
 		t.Error("a first thread that has ended is not the whole process")
 	}
 	for _, text := range []string{"", "7", "7 (sh", "7 (sh) Z", "7 (sh) Z" + rest[:40], "7 (sh) Z x" + rest} {
@@ -25,27 +25,27 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-func TestIdentityIsOurs(t *testing.T) {
+func TestOpenHandleChecksIdentity(t *testing.T) {
 	t.Parallel()
-	seen, err := readStat(os.Getpid())
+	seen, err := ReadStat(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
-	self := hold(seen)
+	self := openHandle(seen)
 	if self == nil {
 		t.Fatal("not there")
 	}
 	defer self.release()
-	if id := self.identity(); id.PID != os.Getpid() || len(id.Start) < 36 || startOf(id) != self.start || self.dead() || self.ending() {
-		t.Errorf("%+v", self.procStat)
+	if id := self.Identity(); id.PID != os.Getpid() || len(id.Start) < 36 || StartTimeOf(id) != self.StartTime || self.IsDead() || self.isExiting() {
+		t.Errorf("%+v", self.Stat)
 	}
-	seen.start++
-	if other := hold(seen); other != nil {
-		t.Errorf("%+v was taken for %+v", other.procStat, seen)
+	seen.StartTime++
+	if other := openHandle(seen); other != nil {
+		t.Errorf("%+v was taken for %+v", other.Stat, seen)
 	}
 }
 
-func TestProcessesText(t *testing.T) {
+func TestJoinProcesses(t *testing.T) {
 	t.Parallel()
 	named := []Process{{1, "root", "init"}, {PID: 2}, {PID: 3, Name: "sh"}}
 	for count, want := range map[int]string{
@@ -54,13 +54,13 @@ func TestProcessesText(t *testing.T) {
 		3: "processes 1 (init) of root, 2, 3 (sh)",
 		5: "processes 1 (init) of root, 2, 3 (sh) and 2 more",
 	} {
-		if got := namesText(named[:min(count, 3)], count); got != want {
+		if got := joinProcesses(named[:min(count, 3)], count); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
 
-func TestCgroupBase(t *testing.T) {
+func TestFindCgroupDir(t *testing.T) {
 	t.Parallel()
 	const mounts = `30 22 0:27 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
 39 30 0:36 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd
@@ -73,11 +73,11 @@ func TestCgroupBase(t *testing.T) {
 		"/some where":                 "/sys/fs/cgroup/unified",
 		"/some where/warrend.service": "/sys/fs/cgroup/unified/warrend.service",
 	} {
-		if got := baseIn([]byte(mounts), path); got != want {
+		if got := findCgroupDir([]byte(mounts), path); got != want {
 			t.Errorf("%q: got %q, want %q", path, got, want)
 		}
 	}
-	if got := cgroupIn([]byte("9:name=systemd:/\n0::/a b\n")); got != "/a b" {
+	if got := parseCgroupPath([]byte("9:name=systemd:/\n0::/a b\n")); got != "/a b" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"warren/internal/wire"
 )
 
-// NotPermitted is all that a stranger is told.
+// NotPermitted is the only reason that a sender without a line in authorized_operators gets.
 const NotPermitted = "not permitted on this host"
 
-// UnsignedRule is the rule that admits what nobody has signed.
+// UnsignedRule is the rule that permits unsigned requests.
 const UnsignedRule = "--allow-unsigned"
 
 // A Message is a delivery: its body, and the properties that must agree with it.
@@ -20,47 +20,48 @@ type Message struct {
 	Type, CorrelationID, ReplyTo string
 }
 
-// A Host is what a verdict depends on beside the policy.
+// A Host has what a decision depends on, besides the policy.
 type Host struct {
-	Name        string        // whose queue the message came by
+	Name        string        // of the queue that delivered the message
 	User        string        // the account that the agent runs as
 	Tolerance   time.Duration // between the operator's clock and this one
 	MaxValidity time.Duration // from a statement's issued-at to its not-after
-	Fleet       string        // that the host belongs to; empty: none
+	Fleet       string        // empty: none
 
-	// AllowUnsigned admits requests without a signature. Where there is no policy
-	// either, signatures are not looked at.
+	// AllowUnsigned permits requests without a signature. Without a policy, it also
+	// permits every signature.
 	AllowUnsigned bool
 }
 
-// A Verdict is what a host makes of a message.
-type Verdict struct {
-	// Request is nil where the message is none, or none for this host. It is to
-	// be dropped: nothing in it can be trusted, not even where to answer.
+// A Decision says whether a host does what a message asks for.
+type Decision struct {
+	// Request is nil if the message is malformed or for another host. Drop such a
+	// message: nothing in it can be trusted, not even its reply queue.
 	Request *wire.Request
-	// Verified: an operator of this host has signed it, or it needs no signature.
+	// Verified means that an operator of this host signed the request, or that it
+	// needs no signature.
 	Verified bool
-	// Issuer is who signed, as far as is known. It is proven only with Verified.
+	// Issuer is the signer that the request names. Only Verified proves it.
 	Issuer Issuer
-	// Rule is the line that speaks of the issuer, for people.
+	// Rule names the line of authorized_operators that applies.
 	Rule string
-	// AnyJob lets the issuer ask for and cancel jobs of others.
+	// AnyJob permits queries and cancels of other operators' jobs.
 	AnyJob bool
-	// Run is what is to be executed, of a run and a check that are permitted: the
-	// request's, with a confined command as the words that it was matched by.
+	// Run is what to execute, for a permitted run or check: the request's, where a
+	// confined command is replaced by the words that its pattern matched.
 	Run *wire.Run
-	// Untimely: it is refused for its times alone, so that anybody may have sent
-	// it who has captured it when it was new.
-	Untimely bool
-	// OtherFleet: an operator of this host has signed it, for another fleet, so that
-	// anybody may have sent it who has captured it there.
+	// OutsideValidity means that only its times refuse the request. Anybody who
+	// captured it earlier may have sent it.
+	OutsideValidity bool
+	// OtherFleet means that an operator of this host signed the request for another
+	// fleet. Anybody who captured it there may have sent it.
 	OtherFleet bool
-	// Refusal is why it is not permitted; empty where it is. Without Verified it
-	// is for the host's log alone.
+	// Refusal is why the request is not permitted, or "". Without Verified, only the
+	// host's log may have it.
 	Refusal string
 }
 
-// An Issuer is who has signed a request.
+// An Issuer is the signer of a request.
 type Issuer struct {
 	Fingerprint string // of the key, or of the authority that certified it
 	Principal   string // of a certificate: the one that counts here
@@ -68,8 +69,8 @@ type Issuer struct {
 	Certificate string // of a certificate: the fingerprint of the key in it
 }
 
-// ID is who a job belongs to: a key, or an authority and a principal. It is
-// empty where nobody has signed.
+// ID identifies the owner of a job: a key, or an authority and a principal. It is ""
+// for an unsigned request.
 func (i Issuer) ID() string {
 	if i.Principal == "" {
 		return i.Fingerprint
@@ -77,8 +78,8 @@ func (i Issuer) ID() string {
 	return i.Fingerprint + " " + i.Principal
 }
 
-// Judge decides on one message. With a nil policy nobody is an operator.
-func Judge(m Message, h *Host, p *Policy, now time.Time) Verdict {
+// Authorize decides on one message. A nil policy has no operators.
+func Authorize(m Message, h *Host, p *Policy, now time.Time) Decision {
 	r, err := wire.DecodeRequest(m.Body)
 	if err == nil {
 		err = r.Agrees(m.Type, m.CorrelationID, m.ReplyTo)
@@ -87,17 +88,17 @@ func Judge(m Message, h *Host, p *Policy, now time.Time) Verdict {
 		err = fmt.Errorf("it is for host %q", r.Leaf.Host)
 	}
 	if err != nil {
-		return Verdict{Refusal: err.Error()}
+		return Decision{Refusal: err.Error()}
 	}
-	v := Verdict{Request: r}
+	v := Decision{Request: r}
 	rule, refusal := v.identify(h, p, now)
 	if refusal != "" {
 		v.Refusal = refusal
 		return v
 	}
 	v.Verified, v.Rule, v.AnyJob = true, rule.String(), rule.anyJob
-	if v.Refusal = untimely(&r.Statement, h, now); v.Refusal != "" || r.Statement.Run == nil {
-		v.Untimely = v.Refusal != ""
+	if v.Refusal = outsideValidity(&r.Statement, h, now); v.Refusal != "" || r.Statement.Run == nil {
+		v.OutsideValidity = v.Refusal != ""
 		return v
 	}
 	run, refusal := rule.permits(r.Statement.Run, r.Secret, h.User)
@@ -109,11 +110,11 @@ func Judge(m Message, h *Host, p *Policy, now time.Time) Verdict {
 	return v
 }
 
-// Again judges a run that was permitted when it came, and that has waited: what
-// is to be executed of it now, or why nothing is. run is what Judge has made of
-// it, and signature that of its statement, which was verified then.
-func Again(signature string, run *wire.Run, secret *wire.Secret, h *Host, p *Policy, now time.Time) (*wire.Run, string) {
-	rule, _, _, err := recognize(signature, h, p, now)
+// Reauthorize decides again on a run that was permitted when it arrived and has waited.
+// It returns what to execute now, or the reason why nothing is executed. run is
+// Decision.Run, and signature is that of the statement, which Authorize verified.
+func Reauthorize(signature string, run *wire.Run, secret *wire.Secret, h *Host, p *Policy, now time.Time) (*wire.Run, string) {
+	rule, _, _, err := matchSigner(signature, h, p, now)
 	if err != nil {
 		return nil, err.Error()
 	}
@@ -124,18 +125,17 @@ func Again(signature string, run *wire.Run, secret *wire.Secret, h *Host, p *Pol
 	return run, ""
 }
 
-// MayBeCaptured reports whether whoever has read a request somewhere can have it
-// refused here as often as they send it.
-func (v *Verdict) MayBeCaptured() bool { return v.Untimely || v.OtherFleet }
+// MayBeCaptured reports whether the sender may be somebody who only copied the request.
+func (v *Decision) MayBeCaptured() bool { return v.OutsideValidity || v.OtherFleet }
 
-// identify finds the rule of whoever signed. It fills in the issuer.
-func (v *Verdict) identify(h *Host, p *Policy, now time.Time) (*Rule, string) {
-	rule, issuer, s, err := recognize(v.Request.Signature, h, p, now)
+// identify finds the signer's rule, and sets the issuer.
+func (v *Decision) identify(h *Host, p *Policy, now time.Time) (*Rule, string) {
+	rule, issuer, s, err := matchSigner(v.Request.Signature, h, p, now)
 	v.Issuer = issuer
 	var other *fleetError
 	if otherFleet := errors.As(err, &other); (err == nil || otherFleet) && s != nil {
-		// Whose it is came first: strangers shall not have this host calculate.
-		if bad := lately.verified(s, v.Request.StatementText, v.Request.Signature); bad != nil {
+		// Verifying is the expensive part, so it is done for known signers only.
+		if bad := s.verify(v.Request.StatementText); bad != nil {
 			return nil, bad.Error()
 		}
 	}
@@ -149,9 +149,9 @@ func (v *Verdict) identify(h *Host, p *Policy, now time.Time) (*Rule, string) {
 	return rule, ""
 }
 
-// recognize finds the rule of whoever a signature says has made it. That it is
-// good is not shown by that. s is nil where none is needed.
-func recognize(signature string, h *Host, p *Policy, now time.Time) (rule *Rule, issuer Issuer, s *signer, err error) {
+// matchSigner finds the rule of the signer that a signature names. It does not verify
+// the signature. s is nil if no signature is needed.
+func matchSigner(signature string, h *Host, p *Policy, now time.Time) (rule *Rule, issuer Issuer, s *signer, err error) {
 	switch {
 	case h.AllowUnsigned && signature == "":
 		return unsigned, issuer, nil, nil
@@ -174,9 +174,9 @@ func recognize(signature string, h *Host, p *Policy, now time.Time) (rule *Rule,
 	return rule, issuer, s, err
 }
 
-// untimely says why a statement cannot be accepted at this time. A run's own
-// times are for the journal to judge, which knows whether it has come before.
-func untimely(s *wire.Statement, h *Host, now time.Time) string {
+// outsideValidity returns why a statement is not valid at this time, or "". A run's own
+// times are checked with the journal, which knows whether the run arrived before.
+func outsideValidity(s *wire.Statement, h *Host, now time.Time) string {
 	issued, notAfter := time.UnixMilli(s.IssuedAt), time.UnixMilli(s.NotAfter)
 	switch valid := notAfter.Sub(issued); {
 	case h.MaxValidity > 0 && valid > h.MaxValidity:
@@ -193,8 +193,8 @@ func untimely(s *wire.Statement, h *Host, now time.Time) string {
 	return ""
 }
 
-// impossible says why no job of those times can have been accepted here: who asks
-// for one shall not have it remembered until its end.
+// impossible returns why this host cannot have accepted a job with these times, or "".
+// Such a job needs no record in the journal.
 func impossible(of *wire.Of, h *Host, now time.Time) string {
 	issued, notAfter := time.UnixMilli(of.IssuedAt), time.UnixMilli(of.NotAfter)
 	switch valid := notAfter.Sub(issued); {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package process
+package proctree
 
 import (
 	"fmt"
@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// describe names processes for people.
-func describe(all []procStat) []Process {
+// Describe adds the users' names to at most MaxDescribed processes.
+func Describe(all []Stat) []Process {
 	var named []Process
-	for _, s := range all[:min(len(all), MaxLeft)] {
-		named = append(named, Process{PID: s.pid, User: userOf(s), Name: s.name})
+	for _, s := range all[:min(len(all), MaxDescribed)] {
+		named = append(named, Process{PID: s.PID, User: userOf(s), Name: s.Name})
 	}
 	return named
 }
 
-func userOf(s procStat) string {
+func userOf(s Stat) string {
 	uid, err := uidOf(s)
 	if err != nil {
 		return ""
@@ -30,7 +30,7 @@ func userOf(s procStat) string {
 	return id
 }
 
-// String is "812 (sleep) of root".
+// String returns a text such as "812 (sleep) of root".
 func (p Process) String() string {
 	text := strconv.Itoa(p.PID)
 	if p.Name != "" {
@@ -42,16 +42,17 @@ func (p Process) String() string {
 	return text
 }
 
-// processesText names the first processes.
-func processesText(all []procStat) string {
-	return namesText(describe(all[:min(len(all), mostNamed)]), len(all))
+// summarize names the first processes and counts the rest.
+func summarize(all []Stat) string {
+	return joinProcesses(Describe(all[:min(len(all), maxSummarized)]), len(all))
 }
 
-// mostNamed is how many processes a sentence names.
-const mostNamed = 3
+// maxSummarized limits how many processes an error names.
+const maxSummarized = 3
 
-// namesText is "processes 12 (sh) of root, 13 (sleep) of www and 5 more".
-func namesText(named []Process, count int) string {
+// joinProcesses returns a text such as "processes 12 (sh) of root, 13 (sleep) of www
+// and 5 more".
+func joinProcesses(named []Process, count int) string {
 	if count == 1 {
 		return fmt.Sprintf("process %s", named[0])
 	}

@@ -23,15 +23,15 @@ func TestEveryTypeIsVerified(t *testing.T) {
 	p := policy(t, line("", alice.PublicKey(), "alice@laptop"))
 	for _, typ := range types {
 		t.Run(typ, func(t *testing.T) {
-			v := Judge(message(t, typ, signWith(t, alice, Namespace), nil), host(), p, noon)
+			v := Authorize(message(t, typ, signWith(t, alice, Namespace), nil), host(), p, noon)
 			wantPermitted(t, v)
 			if v.Issuer.ID() != ssh.FingerprintSHA256(alice.PublicKey()) || v.Issuer.Operator != "alice@laptop" || v.Rule != "ops:1 (alice@laptop)" {
 				t.Errorf("issuer %+v, rule %q", v.Issuer, v.Rule)
 			}
-			wantRefusal(t, Judge(message(t, typ, nil, nil), host(), p, noon), false, "not signed")
-			wantRefusal(t, Judge(message(t, typ, signWith(t, mallory, Namespace), nil), host(), p, noon), false, "not authorized")
-			wantRefusal(t, Judge(message(t, typ, signWith(t, alice, "file"), nil), host(), p, noon), false, "namespace")
-			wantRefusal(t, Judge(message(t, typ, signWith(t, alice, Namespace), nil), host(), nil, noon), false, "no operators")
+			wantRefusal(t, Authorize(message(t, typ, nil, nil), host(), p, noon), false, "not signed")
+			wantRefusal(t, Authorize(message(t, typ, signWith(t, mallory, Namespace), nil), host(), p, noon), false, "not authorized")
+			wantRefusal(t, Authorize(message(t, typ, signWith(t, alice, "file"), nil), host(), p, noon), false, "namespace")
+			wantRefusal(t, Authorize(message(t, typ, signWith(t, alice, Namespace), nil), host(), nil, noon), false, "no operators")
 			if run := typ == wire.TypeRun || typ == wire.TypeCheck; run != (v.Run != nil) {
 				t.Errorf("Run is %v", v.Run)
 			}
@@ -44,7 +44,7 @@ func TestKindsOfKeys(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			key := newKey(t, kind)
 			p := policy(t, line("", key.PublicKey(), ""))
-			wantPermitted(t, Judge(message(t, wire.TypeRun, signWith(t, key, Namespace), nil), host(), p, noon))
+			wantPermitted(t, Authorize(message(t, wire.TypeRun, signWith(t, key, Namespace), nil), host(), p, noon))
 		})
 	}
 }
@@ -69,7 +69,7 @@ func TestBrokenSignatures(t *testing.T) {
 		"version":   func(b []byte) []byte { b[9] = 2; return b },
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := Judge(message(t, wire.TypeRun, resigned(t, key, change), nil), host(), p, noon)
+			v := Authorize(message(t, wire.TypeRun, resigned(t, key, change), nil), host(), p, noon)
 			wantRefusal(t, v, false, "")
 		})
 	}
@@ -102,9 +102,9 @@ func TestSHA1IsRefused(t *testing.T) {
 		t.Errorf("in a certificate: %v", err)
 	}
 	weak := certify(t, sha1, newKey(t, "ed25519"), nil)
-	wantRefusal(t, Judge(message(t, wire.TypeRun, signWith(t, weak, Namespace), nil), host(), p, noon), false, `"ssh-rsa"`)
+	wantRefusal(t, Authorize(message(t, wire.TypeRun, signWith(t, weak, Namespace), nil), host(), p, noon), false, `"ssh-rsa"`)
 	good := certify(t, key, newKey(t, "ed25519"), nil)
-	wantPermitted(t, Judge(message(t, wire.TypeRun, signWith(t, good, Namespace), nil), host(), p, noon))
+	wantPermitted(t, Authorize(message(t, wire.TypeRun, signWith(t, good, Namespace), nil), host(), p, noon))
 }
 
 type sha1Signer struct{ s ssh.AlgorithmSigner }
@@ -156,14 +156,14 @@ func TestDropped(t *testing.T) {
 			m := good
 			m.Body = append([]byte(nil), m.Body...)
 			edit(&m)
-			if v := Judge(m, host(), p, noon); v.Request != nil || v.Refusal == "" || v.Verified {
+			if v := Authorize(m, host(), p, noon); v.Request != nil || v.Refusal == "" || v.Verified {
 				t.Errorf("%+v", v)
 			}
 		})
 	}
 	other := host()
 	other.Name = "web02"
-	if v := Judge(good, other, p, noon); v.Request != nil || !strings.Contains(v.Refusal, "web01") {
+	if v := Authorize(good, other, p, noon); v.Request != nil || !strings.Contains(v.Refusal, "web01") {
 		t.Errorf("for another host: %+v", v)
 	}
 }
@@ -171,8 +171,8 @@ func TestDropped(t *testing.T) {
 func TestTimes(t *testing.T) {
 	key := newKey(t, "ed25519")
 	p := policy(t, line("", key.PublicKey(), ""))
-	judge := func(typ string, at time.Time, valid time.Duration) Verdict {
-		return Judge(message(t, typ, signWith(t, key, Namespace), func(s *wire.Statement) {
+	judge := func(typ string, at time.Time, valid time.Duration) Decision {
+		return Authorize(message(t, typ, signWith(t, key, Namespace), func(s *wire.Statement) {
 			s.NotAfter = s.IssuedAt + valid.Milliseconds()
 		}), host(), p, at)
 	}
@@ -186,7 +186,7 @@ func TestTimes(t *testing.T) {
 		}
 		wantRefusal(t, judge(typ, noon.Add(-31*time.Second), time.Minute), true, "in the future")
 		wantRefusal(t, judge(typ, noon.Add(91*time.Second), time.Minute), true, "its time was up")
-		if v := judge(typ, noon.Add(91*time.Second), time.Minute); !v.Untimely {
+		if v := judge(typ, noon.Add(91*time.Second), time.Minute); !v.OutsideValidity {
 			t.Error("a late request is not told from one that its sender has just made")
 		}
 	}
@@ -204,7 +204,7 @@ func TestImpossibleJobs(t *testing.T) {
 			{IssuedAt: noon.Add(30 * time.Second).UnixMilli(), NotAfter: noon.Add(time.Hour).UnixMilli()}: "",
 			{IssuedAt: 1, NotAfter: 2}: "",
 		} {
-			v := Judge(message(t, typ, signWith(t, key, Namespace), func(s *wire.Statement) { s.Of = &of }), host(), p, noon)
+			v := Authorize(message(t, typ, signWith(t, key, Namespace), func(s *wire.Statement) { s.Of = &of }), host(), p, noon)
 			if why == "" {
 				wantPermitted(t, v)
 				continue
@@ -253,7 +253,7 @@ func TestAgain(t *testing.T) {
 		"nobody any more":      {sign(key), nil, 0, "no operators"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run, refusal := Again(c.signature, &wire.Run{Command: "df -h"}, nil, host(), c.p, noon.Add(c.after))
+			run, refusal := Reauthorize(c.signature, &wire.Run{Command: "df -h"}, nil, host(), c.p, noon.Add(c.after))
 			if (refusal == "") != (c.why == "") || !strings.Contains(refusal, c.why) || (run == nil) != (c.why != "") {
 				t.Errorf("%v, %q; want %q", run, refusal, c.why)
 			}
@@ -284,7 +284,7 @@ func TestUnsigned(t *testing.T) {
 			if c.sign != nil {
 				sign = signWith(t, c.sign, Namespace)
 			}
-			v := Judge(message(t, wire.TypeRun, sign, nil), h, c.p, noon)
+			v := Authorize(message(t, wire.TypeRun, sign, nil), h, c.p, noon)
 			if c.why != "" {
 				wantRefusal(t, v, false, c.why)
 				return
@@ -302,8 +302,8 @@ func TestCertificates(t *testing.T) {
 	p := policy(t,
 		line(`cert-authority,principals="ops,sre"`, ca.PublicKey(), "the CA"),
 		line(`cert-authority,principals="helpdesk",permit-command="uptime"`, ca.PublicKey(), "the CA, for less"))
-	judge := func(s ssh.Signer, p *Policy) Verdict {
-		return Judge(message(t, wire.TypeRun, signWith(t, s, Namespace), nil), host(), p, noon)
+	judge := func(s ssh.Signer, p *Policy) Decision {
+		return Authorize(message(t, wire.TypeRun, signWith(t, s, Namespace), nil), host(), p, noon)
 	}
 	v := judge(certify(t, ca, key, nil), p)
 	wantPermitted(t, v)
@@ -363,7 +363,7 @@ func TestExpiryTime(t *testing.T) {
 		noon.Local().Add(time.Minute).Format("200601021504"): true, noon.Local().Format("200601021504"): false,
 	} {
 		p := policy(t, line(fmt.Sprintf("expiry-time=%q", value), key.PublicKey(), ""))
-		v := Judge(message(t, wire.TypeRun, signWith(t, key, Namespace), nil), host(), p, noon)
+		v := Authorize(message(t, wire.TypeRun, signWith(t, key, Namespace), nil), host(), p, noon)
 		if permitted {
 			wantPermitted(t, v)
 		} else {
@@ -374,10 +374,10 @@ func TestExpiryTime(t *testing.T) {
 
 func TestSecurityKeys(t *testing.T) {
 	sk, ca := newSoftSK(t), newKey(t, "ed25519")
-	judge := func(options string, flags byte) Verdict {
+	judge := func(options string, flags byte) Decision {
 		sk.flags = flags
 		p := policy(t, line(options, sk.key(), "sk"))
-		return Judge(message(t, wire.TypeRun, signWith(t, sk, Namespace), nil), host(), p, noon)
+		return Authorize(message(t, wire.TypeRun, signWith(t, sk, Namespace), nil), host(), p, noon)
 	}
 	wantPermitted(t, judge("", 1))
 	wantPermitted(t, judge("", 5))
@@ -396,10 +396,10 @@ func TestSecurityKeys(t *testing.T) {
 		return base64.StdEncoding.EncodeToString(blob), nil
 	}
 	p := policy(t, line("", sk.key(), ""))
-	wantRefusal(t, Judge(message(t, wire.TypeRun, forged, nil), host(), p, noon), false, "is wrong")
+	wantRefusal(t, Authorize(message(t, wire.TypeRun, forged, nil), host(), p, noon), false, "is wrong")
 
 	// In certificates both the line and the certificate must waive the touch.
-	cert := func(option string, flags byte, edit func(*ssh.Certificate)) Verdict {
+	cert := func(option string, flags byte, edit func(*ssh.Certificate)) Decision {
 		sk.flags, sk.cert = flags, nil
 		c := &ssh.Certificate{
 			Key: sk.key(), CertType: ssh.UserCert, ValidPrincipals: []string{"sre"}, ValidBefore: ssh.CertTimeInfinity,
@@ -410,7 +410,7 @@ func TestSecurityKeys(t *testing.T) {
 		}
 		sk.cert = c
 		p := policy(t, line(`cert-authority,principals="sre"`+option, ca.PublicKey(), ""))
-		return Judge(message(t, wire.TypeRun, signWith(t, sk, Namespace), nil), host(), p, noon)
+		return Authorize(message(t, wire.TypeRun, signWith(t, sk, Namespace), nil), host(), p, noon)
 	}
 	plain := func(*ssh.Certificate) {}
 	waived := func(c *ssh.Certificate) { c.Extensions = map[string]string{"no-touch-required": ""} }
