@@ -22,15 +22,15 @@ import (
 const (
 	// tickets bounds the requests that are built and wait for the publisher:
 	// enough to keep it busy, few enough for scripts of a megabyte.
-	tickets = 64
+	maxPrepared = 64
 
 	// repeatEvery paces what is sent again, of all tasks together: a fleet that
 	// is slow to answer must not be made slower by being asked again.
-	repeatEvery = 4 * time.Millisecond
+	repeatInterval = 4 * time.Millisecond
 
 	// behindPause is the pace while answers that have come are still being
 	// stored: what is missed may be among them.
-	behindPause = 100 * time.Millisecond
+	behindRepeatInterval = 100 * time.Millisecond
 
 	// killGrace is what is added to a job's timeout before its end is overdue:
 	// an agent's --kill-grace and the way back.
@@ -79,7 +79,7 @@ type Config struct {
 
 	// Tell tells the operator what goes wrong behind a task that has been
 	// submitted. Nil tells nobody.
-	Tell func(notice error)
+	Notify func(notice error)
 }
 
 // A Dispatcher is the actor that owns the tasks under way.
@@ -93,20 +93,20 @@ type Dispatcher struct {
 	audit    func(task, command string, hosts []string) error
 	signer   func(context.Context, []byte) (string, error)
 	touch    bool
-	say      func(notice error)
+	notify   func(notice error)
 
-	questions chan map[question]letter // one slot: who takes it owns it, see inquire
+	questions chan map[question]signedStatement // one slot: who takes it owns it, see inquire
 
-	tickets chan struct{} // host goroutines: a bound, see prepare
-	pace    chan struct{} // pacer → host goroutines: leave to repeat
-	starts  chan *task    // Submit → loop
-	asks    chan ask      // Settled, Cancel, Halt → loop
-	done    chan struct{} // closed when Run ends
+	tickets  chan struct{}    // host goroutines: a bound, see prepare
+	pace     chan struct{}    // pacer → host goroutines: leave to repeat
+	starts   chan *task       // Submit → loop
+	requests chan taskRequest // Settled, Cancel, Halt → loop
+	done     chan struct{}    // closed when Run ends
 }
 
 // ask is a question to the loop about a task, or about all where task is empty;
 // the answer is those of them that are under way here.
-type ask struct {
+type taskRequest struct {
 	task   string
 	act    func(*task)    // done to each, in the loop; may be nil
 	answer chan<- []*task // one slot
@@ -116,14 +116,14 @@ type ask struct {
 func New(c Config) *Dispatcher {
 	d := &Dispatcher{
 		store: c.Store, out: c.Out, replyTo: c.ReplyTo, replies: c.Replies, caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit,
-		signer: c.Sign, touch: c.Touch, say: c.Tell,
-		questions: make(chan map[question]letter, 1),
-		tickets:   make(chan struct{}, tickets), pace: make(chan struct{}),
-		starts: make(chan *task), asks: make(chan ask), done: make(chan struct{}),
+		signer: c.Sign, touch: c.Touch, notify: c.Notify,
+		questions: make(chan map[question]signedStatement, 1),
+		tickets:   make(chan struct{}, maxPrepared), pace: make(chan struct{}),
+		starts: make(chan *task), requests: make(chan taskRequest), done: make(chan struct{}),
 	}
-	d.questions <- map[question]letter{}
-	if d.say == nil {
-		d.say = func(error) {}
+	d.questions <- map[question]signedStatement{}
+	if d.notify == nil {
+		d.notify = func(error) {}
 	}
 	return d
 }
@@ -149,8 +149,8 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			})
 		case t := <-ended:
 			delete(tasks, t.record.ID)
-		case q := <-d.asks:
-			q.answer <- chosen(tasks, q)
+		case q := <-d.requests:
+			q.answer <- matching(tasks, q)
 		case <-work.Done():
 			err := g.Wait()
 			if ctx.Err() != nil {
@@ -169,10 +169,10 @@ func (d *Dispatcher) pacer(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		pause := time.After(repeatEvery)
+		pause := time.After(repeatInterval)
 		select {
 		case <-d.caughtUp:
-		case <-time.After(behindPause):
+		case <-time.After(behindRepeatInterval):
 		case <-ctx.Done():
 			return nil
 		}
@@ -185,7 +185,7 @@ func (d *Dispatcher) pacer(ctx context.Context) error {
 }
 
 // chosen are the tasks that a question is about, once it has acted on them.
-func chosen(tasks map[string]*task, q ask) (found []*task) {
+func matching(tasks map[string]*task, q taskRequest) (found []*task) {
 	for id, t := range tasks {
 		if q.task == "" || q.task == id {
 			found = append(found, t)
@@ -209,7 +209,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 	for i, h := range spec.Hosts {
 		jobs[i] = model.Job{ID: uuid.NewString(), Task: id, Host: h, Index: i, State: model.Pending}
 	}
-	l, err := d.runLetter(ctx, id, spec, jobs, now)
+	l, err := d.signRun(ctx, id, spec, jobs, now)
 	if err != nil {
 		return model.Task{}, fmt.Errorf("the task was not sent: %w", err)
 	}
@@ -244,7 +244,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 func (d *Dispatcher) task(record model.Task, jobs []model.Job, progress []<-chan results.Progress) *task {
 	t := &task{
 		d: d, record: record, jobs: jobs, progress: progress, release: func() {}, plan: newPlan(len(jobs), 0, nil),
-		questions: map[question]letter{}, unsigned: map[string]time.Time{}, wants: make(chan *want),
+		questions: map[question]signedStatement{}, unsigned: map[string]time.Time{}, wants: make(chan *want),
 		cancel: make(chan struct{}), halted: make(chan struct{}), settled: make(chan struct{}),
 	}
 	t.unsettled.Add(len(jobs))
@@ -262,13 +262,13 @@ func (d *Dispatcher) start(t *task) error {
 }
 
 // runLetter signs the statement of a run.
-func (d *Dispatcher) runLetter(ctx context.Context, id string, spec model.Spec, jobs []model.Job, now time.Time) (letter, error) {
+func (d *Dispatcher) signRun(ctx context.Context, id string, spec model.Spec, jobs []model.Job, now time.Time) (signedStatement, error) {
 	run := spec.Run
 	secret, err := seal(spec.Secret, &run)
 	if err != nil {
-		return letter{}, err
+		return signedStatement{}, err
 	}
-	l, err := d.letter(ctx, wire.Statement{Type: wire.TypeRun, Task: id, Run: &run}, jobs, now, spec.StartTimeout)
+	l, err := d.signStatement(ctx, wire.Statement{Type: wire.TypeRun, Task: id, Run: &run}, jobs, now, spec.StartTimeout)
 	if err == nil && secret != "" {
 		err = l.batch.SetSecret(secret)
 	}
@@ -291,23 +291,23 @@ func seal(s *wire.Secret, run *wire.Run) (text string, err error) {
 
 // question signs a status or a cancel for jobs of a task. A cancel is valid as
 // long as what it recalls, beside which it may wait in an inbox.
-func (d *Dispatcher) question(ctx context.Context, q question, jobs []model.Job, now time.Time) (letter, error) {
+func (d *Dispatcher) signQuestion(ctx context.Context, q question, jobs []model.Job, now time.Time) (signedStatement, error) {
 	valid := d.validity()
 	if q.typ == wire.TypeCancel {
 		valid = max(valid, time.UnixMilli(q.of.NotAfter).Sub(now))
 	}
-	return d.letter(ctx, wire.Statement{Type: q.typ, Task: q.task, Of: &q.of}, jobs, now, valid)
+	return d.signStatement(ctx, wire.Statement{Type: q.typ, Task: q.task, Of: &q.of}, jobs, now, valid)
 }
 
 // validity is how long a question is valid.
 func (d *Dispatcher) validity() time.Duration {
 	if d.touch {
-		return touchValid
+		return touchQuestionTTL
 	}
-	return questionValid
+	return questionTTL
 }
 
-func (d *Dispatcher) letter(ctx context.Context, st wire.Statement, jobs []model.Job, now time.Time, valid time.Duration) (letter, error) {
+func (d *Dispatcher) signStatement(ctx context.Context, st wire.Statement, jobs []model.Job, now time.Time, valid time.Duration) (signedStatement, error) {
 	now = now.Truncate(time.Millisecond)
 	st.IssuedAt, st.NotAfter, st.ReplyTo = now.UnixMilli(), now.Add(valid).UnixMilli(), d.replyTo
 	leaves := make([]wire.Leaf, len(jobs))
@@ -316,9 +316,9 @@ func (d *Dispatcher) letter(ctx context.Context, st wire.Statement, jobs []model
 	}
 	b, err := wire.NewBatch(st, leaves, d.sign(ctx))
 	if err != nil {
-		return letter{}, err
+		return signedStatement{}, err
 	}
-	return letter{batch: b, issuedAt: now, notAfter: now.Add(valid)}, nil
+	return signedStatement{batch: b, issuedAt: now, notAfter: now.Add(valid)}, nil
 }
 
 // sign is the signer as package wire wants it.
@@ -334,7 +334,7 @@ func (d *Dispatcher) sign(ctx context.Context) func([]byte) (string, error) {
 func (d *Dispatcher) Settled(ctx context.Context, id string) error {
 	tasks, err := d.find(ctx, id, nil)
 	for _, t := range tasks {
-		if t.resumed && id == "" {
+		if t.adopted && id == "" {
 			continue // to ask is no promise
 		}
 		select {
@@ -377,14 +377,14 @@ func (d *Dispatcher) Cancel(ctx context.Context, t model.Task) error {
 	if len(own) > 0 || err != nil {
 		return err
 	}
-	return d.inquire(ctx, t, wire.TypeCancel, func(*model.Job) bool { return true })
+	return d.query(ctx, t, wire.TypeCancel, func(*model.Job) bool { return true })
 }
 
 // find returns those tasks that are under way here, after act was done to each.
 func (d *Dispatcher) find(ctx context.Context, id string, act func(*task)) ([]*task, error) {
 	answer := make(chan []*task, 1)
 	select {
-	case d.asks <- ask{id, act, answer}:
+	case d.requests <- taskRequest{id, act, answer}:
 		return <-answer, nil
 	case <-d.done:
 		return nil, ErrStopped
@@ -447,7 +447,7 @@ func (d *Dispatcher) broadcast(ctx context.Context, pub *broker.Publication, ver
 			case broker.Unconfirmed:
 				continue
 			case broker.Refused:
-				return fmt.Errorf("the broker refused the question to all agents: %s", refusalText(v.Reason))
+				return fmt.Errorf("the broker refused the question to all agents: %s", refusalReason(v.Reason))
 			}
 			return nil
 		case <-ctx.Done():
@@ -457,7 +457,7 @@ func (d *Dispatcher) broadcast(ctx context.Context, pub *broker.Publication, ver
 }
 
 // storePause is the wait before a failed commit, as on a full disk, is tried again.
-const storePause = time.Second
+const storeRetryDelay = time.Second
 
 // apply has the store note something, and returns once it is committed.
 func (d *Dispatcher) apply(ctx context.Context, us []results.Update) error {
@@ -474,7 +474,7 @@ func (d *Dispatcher) apply(ctx context.Context, us []results.Update) error {
 		if err == nil {
 			return nil
 		}
-		if err := pause(ctx, storePause); err != nil {
+		if err := pause(ctx, storeRetryDelay); err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,7 @@ import (
 type host struct {
 	task     *task
 	index    int // of the job in the task
-	course   course
+	delivery delivery
 	progress <-chan results.Progress // results → host
 	verdicts chan broker.Verdict     // publisher → host; one slot, one publication in flight
 	replies  *broker.State           // of the callback queue, from its first state on
@@ -27,9 +27,9 @@ type host struct {
 	settled  bool
 	ok       bool // its outcome is exit code 0
 
-	sent       letter // the run, once prepared: repeated as it was
-	offer      string // type of the request in pub, which holds a ticket; "" none
-	offerInbox bool   // it is for the inbox
+	sent       signedStatement // the run, once prepared: repeated as it was
+	offer      string          // type of the request in pub, which holds a ticket; "" none
+	offerInbox bool            // it is for the inbox
 	pub        *broker.Publication
 	want       want // the task goroutine's, from signed to its answer
 }
@@ -46,17 +46,17 @@ func (h *host) run(ctx context.Context) error {
 		select { // before anything is sent
 		case <-cancel:
 			cancel = nil
-			h.course.canceled(time.Now())
+			h.delivery.onCancel(time.Now())
 		default:
 		}
-		step := h.course.decide(time.Now())
+		step := h.delivery.decide(time.Now())
 		switch {
 		case step.done:
 			return nil
-		case step.end != "":
-			return h.verdictGiven(ctx, step)
-		case step.sent:
-			h.course.told = true
+		case step.outcome != "":
+			return h.storeVerdict(ctx, step)
+		case step.recordSent:
+			h.delivery.sentRecorded = true
 			if err := h.apply(ctx, results.Update{Job: h.job().ID, State: model.Sent}); err != nil {
 				return err
 			}
@@ -89,7 +89,7 @@ func (h *host) run(ctx context.Context) error {
 		case out <- h.pub:
 			h.attempt++
 			h.paced = false
-			h.course.published(h.offer, time.Now())
+			h.delivery.onPublished(h.offer, time.Now())
 			h.withdraw()
 		case p, ok := <-h.progress:
 			if !ok {
@@ -116,7 +116,7 @@ func (h *host) run(ctx context.Context) error {
 func (h *host) prepare(ctx context.Context, typ string) error {
 	w := &h.want
 	w.typ, w.index, w.signed, w.attempt, w.inbox, w.verdicts = typ, h.index, h.signed(), h.attempt+1, h.offerInbox, h.verdicts
-	w.letter = letter{}
+	w.letter = signedStatement{}
 	if typ == wire.TypeRun {
 		w.letter = h.sent
 	}
@@ -127,14 +127,14 @@ func (h *host) prepare(ctx context.Context, typ string) error {
 	}
 	if errors.Is(w.err, errUnsigned) {
 		h.withdraw()
-		h.course.unsigned(time.Now())
+		h.delivery.onSignFailed(time.Now())
 		return nil
 	}
 	if w.err != nil {
 		return w.err
 	}
 	if typ == wire.TypeRun {
-		h.sent, h.course.notAfter = w.letter, w.letter.notAfter
+		h.sent, h.delivery.notAfter = w.letter, w.letter.notAfter
 	}
 	h.pub, w.pub = w.pub, nil
 	return nil
@@ -161,20 +161,20 @@ func (h *host) job() *model.Job { return &h.task.jobs[h.index] }
 
 // verdict takes the broker's word on the publication in flight.
 func (h *host) verdict(ctx context.Context, v broker.Verdict) error {
-	c := &h.course
-	was := c.place()
+	c := &h.delivery
+	was := c.waitReason()
 	if v.Kind == broker.Refused {
-		c.refused(refusalText(v.Reason), time.Now())
+		c.onRefused(refusalReason(v.Reason), time.Now())
 		return nil
 	}
-	c.verdict(v.Kind, time.Now())
-	if place := c.place(); place != was {
-		c.told = true
+	c.onVerdict(v.Kind, time.Now())
+	if place := c.waitReason(); place != was {
+		c.sentRecorded = true
 		if err := h.apply(ctx, results.Update{Job: h.job().ID, State: model.Sent, Wait: place}); err != nil {
 			return err
 		}
 	}
-	if c.inInbox || c.resumed && v.Kind == broker.Returned {
+	if c.runInInbox || c.adopted && v.Kind == broker.Returned {
 		h.settle()
 	}
 	return nil
@@ -183,8 +183,8 @@ func (h *host) verdict(ctx context.Context, v broker.Verdict) error {
 // heard takes what the agent has said.
 func (h *host) heard(p results.Progress) {
 	h.ok = p.OK
-	h.course.progress(p, time.Now())
-	if h.course.resumed || p.State == model.Accepted || p.State == model.Running {
+	h.delivery.onProgress(p, time.Now())
+	if h.delivery.adopted || p.State == model.Accepted || p.State == model.Running {
 		h.settle()
 	}
 }
@@ -207,7 +207,7 @@ func (h *host) watchReplies() {
 			h.up = true
 			h.ups++
 			if h.ups > 1 || h.failed {
-				h.course.relinked(h.replies.Since, time.Now())
+				h.delivery.onReplyQueueUp(h.replies.Since, time.Now())
 			}
 		}
 		h.up = h.replies.Phase != broker.Connecting
@@ -221,8 +221,8 @@ func (h *host) watchReplies() {
 }
 
 // verdictGiven stores the operator's own verdict, unless the agent's came first.
-func (h *host) verdictGiven(ctx context.Context, s step) error {
-	if err := h.apply(ctx, results.Update{Job: h.job().ID, Outcome: s.end, Reason: s.reason}); err != nil {
+func (h *host) storeVerdict(ctx context.Context, s step) error {
+	if err := h.apply(ctx, results.Update{Job: h.job().ID, Outcome: s.outcome, Reason: s.reason}); err != nil {
 		return err
 	}
 	select {

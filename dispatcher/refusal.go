@@ -11,7 +11,7 @@ var refusals = []struct{ words, remedy string }{
 
 // refusalText is why the broker has refused a publication, in its own words, with what
 // to do about it.
-func refusalText(words string) string {
+func refusalReason(words string) string {
 	for _, r := range refusals {
 		if strings.Contains(words, r.words) {
 			return words + " (" + r.remedy + ")"

@@ -13,7 +13,7 @@ import (
 
 // request is the publication of a job's first attempt, to its host's queue; leaf is
 // the number of its leaf in the letter.
-func (d *Dispatcher) request(typ string, job *model.Job, l *letter, leaf int) *broker.Publication {
+func (d *Dispatcher) request(typ string, job *model.Job, l *signedStatement, leaf int) *broker.Publication {
 	return &broker.Publication{
 		Key: wire.HostQueue(job.Host), Mandatory: true,
 		Msg: amqp.Publishing{

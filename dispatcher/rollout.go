@@ -23,10 +23,10 @@ const (
 
 	// lookEvery is how often a rollout that waits for its next stage looks
 	// whether it was canceled.
-	lookEvery = 5 * time.Second
+	cancelPollInterval = 5 * time.Second
 
 	// abandonedAtOnce is how many jobs are given up in one transaction.
-	abandonedAtOnce = 1000
+	abandonBatch = 1000
 )
 
 // checkRollout refuses stages that are none.
@@ -51,7 +51,7 @@ func checkRollout(r *model.Rollout, hosts int) error {
 // takes the task up after this process has died tells nobody, and must know who
 // was told. It stops the rollout where it must not go on.
 func (t *task) beginStage(ctx context.Context) error {
-	first, last := t.plan.told(), t.plan.stages[t.plan.stage]
+	first, last := t.plan.released(), t.plan.stages[t.plan.stage]
 	reason, err := t.obstacle(ctx, first, last)
 	switch {
 	case err != nil:
@@ -60,7 +60,7 @@ func (t *task) beginStage(ctx context.Context) error {
 		return t.halt(ctx, reason)
 	}
 	t.plan.stageBegun()
-	return t.move(ctx, model.Event{Kind: model.StageBegun, Stage: t.plan.stage, Hosts: last - first})
+	return t.recordEvent(ctx, model.Event{Kind: model.StageBegun, Stage: t.plan.stage, Hosts: last - first})
 }
 
 // obstacle is why a stage must not begin: the task was canceled by another
@@ -96,7 +96,7 @@ func (t *task) endStage(ctx context.Context) error {
 		first = t.plan.stages[t.plan.stage-2]
 	}
 	t.plan.stageEnded(time.Now())
-	return t.move(ctx, model.Event{Kind: model.StageEnded, Stage: t.plan.stage, Hosts: t.plan.told() - first, Failed: t.plan.failed})
+	return t.recordEvent(ctx, model.Event{Kind: model.StageEnded, Stage: t.plan.stage, Hosts: t.plan.released() - first, Failed: t.plan.failed})
 }
 
 // halt begins nothing more. What has begun goes on to its end; what has not is
@@ -110,7 +110,7 @@ func (t *task) halt(ctx context.Context, reason string) error {
 	defer t.unsettled.Add(-len(rest))
 	if t.record.Rollout != nil {
 		m := model.Event{Kind: model.Stopped, Stage: t.plan.stage, Hosts: len(rest), Failed: t.plan.failed, Reason: reason}
-		if err := t.move(ctx, m); err != nil {
+		if err := t.recordEvent(ctx, m); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func (t *task) halt(ctx context.Context, reason string) error {
 }
 
 // move records a step of the rollout, again and again until it is stored.
-func (t *task) move(ctx context.Context, m model.Event) error {
+func (t *task) recordEvent(ctx context.Context, m model.Event) error {
 	m.At = time.Now().UTC().Truncate(time.Millisecond)
 	r := *t.record.Rollout // others hold the old one
 	r.Events = append(slices.Clone(r.Events), m)
@@ -128,7 +128,7 @@ func (t *task) move(ctx context.Context, m model.Event) error {
 		if err == nil || ctx.Err() != nil || errors.Is(err, results.ErrStopped) {
 			return err
 		}
-		if err := pause(ctx, storePause); err != nil {
+		if err := pause(ctx, storeRetryDelay); err != nil {
 			return err
 		}
 	}
@@ -139,7 +139,7 @@ func (d *Dispatcher) abandon(ctx context.Context, jobs []model.Job, reason strin
 	if reason != canceledUnsent {
 		reason += neverSent
 	}
-	for some := range slices.Chunk(jobs, abandonedAtOnce) {
+	for some := range slices.Chunk(jobs, abandonBatch) {
 		news := make([]results.Update, len(some))
 		for i, j := range some {
 			news[i] = results.Update{Job: j.ID, Outcome: wire.Canceled, Reason: reason}
@@ -152,7 +152,7 @@ func (d *Dispatcher) abandon(ctx context.Context, jobs []model.Job, reason strin
 }
 
 // leftBehind ends the jobs of stages that a dead process has not begun.
-func (d *Dispatcher) leftBehind(ctx context.Context, t *model.Task, jobs []model.Job) error {
+func (d *Dispatcher) abandonUnstarted(ctx context.Context, t *model.Task, jobs []model.Job) error {
 	if t.Rollout == nil || t.Rollout.Released() >= len(jobs) {
 		return nil
 	}

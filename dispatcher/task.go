@@ -20,33 +20,33 @@ import (
 const (
 	// questionValid is how long a status, cancel or discover is valid: long
 	// enough for a slow link, short enough to be of no use to who captured it.
-	questionValid = time.Minute
+	questionTTL = time.Minute
 
 	// touchValid is that where a signature costs a touch: agents that are silent
 	// for long must not have their operator touch the key again and again. Who
 	// captures such a question can have its answer sent, or the job canceled,
 	// once more.
-	touchValid = time.Hour
+	touchQuestionTTL = time.Hour
 
 	// signPause is how long after a signature that was not to be had, as when
 	// ssh-agent is gone, the next one is asked for; and signTouchPause that
 	// where it costs a touch, so that nobody is asked in a loop.
-	signPause      = 15 * time.Second
-	signTouchPause = 5 * time.Minute
+	signRetryDelay  = 15 * time.Second
+	touchRetryDelay = 5 * time.Minute
 )
 
 // errUnsigned: a statement cannot be signed now.
 var errUnsigned = errors.New("the statement cannot be signed")
 
 // A letter is a signed statement with its leaves: leaf i is for job i.
-type letter struct {
+type signedStatement struct {
 	batch    *wire.Batch
 	issuedAt time.Time
 	notAfter time.Time
 }
 
 // signed are the times that are known of a job which comes with the letter.
-func (l *letter) signed() model.Signed {
+func (l *signedStatement) signed() model.Signed {
 	return model.Signed{Issued: l.issuedAt, NotAfter: l.notAfter}
 }
 
@@ -64,7 +64,7 @@ func questionOf(typ, task string, s model.Signed) question {
 
 // reusable reports whether a question still has the quarter of its time left
 // that its way may take.
-func (l *letter) reusable(now time.Time) bool {
+func (l *signedStatement) reusable(now time.Time) bool {
 	return l.batch != nil && now.Before(l.issuedAt.Add(3*l.notAfter.Sub(l.issuedAt)/4))
 }
 
@@ -76,14 +76,14 @@ type task struct {
 	spec     model.Spec                // fixed
 	jobs     []model.Job               // fixed
 	progress []<-chan results.Progress // fixed; each read by its host goroutine
-	resumed  bool                      // fixed; another process has sent it
+	adopted  bool                      // fixed; another process has sent it
 	secret   bool                      // fixed; it had secrets to send with it
 	release  func()                    // fixed; lets progress go at the end
 
 	plan      plan
-	run       letter // newest
-	anew      bool   // run is not the letter whose digests were stored with the task
-	questions map[question]letter
+	run       signedStatement // newest
+	resigned  bool            // run is not the letter whose digests were stored with the task
+	questions map[question]signedStatement
 	unsigned  map[string]time.Time // by type: no signature is asked for before
 	told      bool                 // the operator knows that there is none
 	wants     chan *want           // host goroutines → task goroutine
@@ -105,7 +105,7 @@ type want struct {
 	inbox    bool
 	verdicts chan<- broker.Verdict
 
-	letter letter // to be repeated, or none; then what the request was made of
+	letter signedStatement // to be repeated, or none; then what the request was made of
 	pub    *broker.Publication
 	err    error
 	done   chan struct{} // one slot
@@ -138,7 +138,7 @@ func (t *task) drive(ctx context.Context) error {
 func (t *task) follow(ctx context.Context, hosts *errgroup.Group) error {
 	ended := make(chan bool) // host goroutines → here: whether the command did well
 	canceled, halted := (<-chan struct{})(t.cancel), (<-chan struct{})(nil)
-	if t.record.Rollout != nil && !t.resumed {
+	if t.record.Rollout != nil && !t.adopted {
 		halted = t.halted
 	}
 	timer := time.NewTimer(time.Hour)
@@ -156,7 +156,7 @@ func (t *task) follow(ctx context.Context, hosts *errgroup.Group) error {
 		case endStage:
 			err = t.endStage(ctx)
 		case stop:
-			err = t.halt(ctx, t.plan.usedUp())
+			err = t.halt(ctx, t.plan.failuresReason())
 		}
 		if err != nil {
 			return err
@@ -164,8 +164,8 @@ func (t *task) follow(ctx context.Context, hosts *errgroup.Group) error {
 		if what != await {
 			continue
 		}
-		if t.plan.resting { // another process may cancel the task meanwhile
-			wait = min(wait, lookEvery)
+		if t.plan.soaking { // another process may cancel the task meanwhile
+			wait = min(wait, cancelPollInterval)
 		}
 		timer.Reset(wait)
 		select {
@@ -181,7 +181,7 @@ func (t *task) follow(ctx context.Context, hosts *errgroup.Group) error {
 			halted = nil
 			err = t.halt(ctx, "rollout stopped by its operator")
 		case <-timer.C:
-			if t.plan.resting && t.canceledElsewhere(ctx) {
+			if t.plan.soaking && t.canceledElsewhere(ctx) {
 				err = t.halt(ctx, canceledUnsent)
 			}
 		case <-ctx.Done():
@@ -213,13 +213,13 @@ func (t *task) host(i int) *host {
 		verdicts: make(chan broker.Verdict, 1), // one publication is in flight at a time
 		want:     want{done: make(chan struct{}, 1)},
 	}
-	now, timeout := time.Now(), patience(t.record.Timeout)
-	if t.resumed {
-		h.course = resumedCourse(h.job(), h.job().Signed.NotAfter, now, timeout)
-		h.course.secret = t.secret
+	now, timeout := time.Now(), answerTimeout(t.record.Timeout)
+	if t.adopted {
+		h.delivery = adoptedDelivery(h.job(), h.job().Signed.NotAfter, now, timeout)
+		h.delivery.secret = t.secret
 	} else {
-		h.course = newCourse(now.Add(t.spec.StartTimeout), timeout)
-		h.course.whenOnline = t.spec.WhenOnline
+		h.delivery = newDelivery(now.Add(t.spec.StartTimeout), timeout)
+		h.delivery.whenOnline = t.spec.WhenOnline
 	}
 	return h
 }
@@ -259,19 +259,19 @@ func (t *task) build(w *want) {
 
 // sign gives the statement that is wanted, a new one where the old one's time
 // is used up.
-func (t *task) sign(ctx context.Context, w *want) (letter, error) {
+func (t *task) sign(ctx context.Context, w *want) (signedStatement, error) {
 	now := time.Now()
 	if w.typ != wire.TypeRun {
 		return t.ask(ctx, questionOf(w.typ, t.record.ID, w.signed), now)
 	}
 	if !now.Before(t.run.issuedAt.Add(t.spec.StartTimeout / 2)) {
-		l, err := t.anewly(w.typ, func() (letter, error) { return t.d.runLetter(ctx, t.record.ID, t.spec, t.jobs, now) })
+		l, err := t.signWithBackoff(w.typ, func() (signedStatement, error) { return t.d.signRun(ctx, t.record.ID, t.spec, t.jobs, now) })
 		if err != nil {
 			return l, err
 		}
-		t.run, t.anew = l, true
+		t.run, t.resigned = l, true
 	}
-	if !t.anew {
+	if !t.resigned {
 		return t.run, nil
 	}
 	digest := t.run.batch.Digest(w.index)
@@ -281,12 +281,12 @@ func (t *task) sign(ctx context.Context, w *want) (letter, error) {
 }
 
 // ask gives a signed question, the last one as long as it may be used.
-func (t *task) ask(ctx context.Context, q question, now time.Time) (letter, error) {
-	maps.DeleteFunc(t.questions, func(_ question, l letter) bool { return !l.reusable(now) })
+func (t *task) ask(ctx context.Context, q question, now time.Time) (signedStatement, error) {
+	maps.DeleteFunc(t.questions, func(_ question, l signedStatement) bool { return !l.reusable(now) })
 	if l, ok := t.questions[q]; ok {
 		return l, nil
 	}
-	l, err := t.anewly(q.typ, func() (letter, error) { return t.d.question(ctx, q, t.jobs, now) })
+	l, err := t.signWithBackoff(q.typ, func() (signedStatement, error) { return t.d.signQuestion(ctx, q, t.jobs, now) })
 	if err == nil {
 		t.questions[q] = l
 	}
@@ -295,23 +295,23 @@ func (t *task) ask(ctx context.Context, q question, now time.Time) (letter, erro
 
 // anewly makes a letter, unless one could not be signed a moment ago. Its error
 // is errUnsigned: the operator hears of the reason, and the jobs go on.
-func (t *task) anewly(typ string, sign func() (letter, error)) (letter, error) {
+func (t *task) signWithBackoff(typ string, sign func() (signedStatement, error)) (signedStatement, error) {
 	if time.Now().Before(t.unsigned[typ]) {
-		return letter{}, errUnsigned
+		return signedStatement{}, errUnsigned
 	}
 	l, err := sign()
 	if err == nil {
 		t.told = false
 		return l, nil
 	}
-	pause := signPause
+	pause := signRetryDelay
 	if t.d.touch {
-		pause = signTouchPause
+		pause = touchRetryDelay
 	}
 	t.unsigned[typ] = time.Now().Add(pause) // it may have taken a minute
 	if !t.told {
 		t.told = true
-		t.d.say(fmt.Errorf("task %s: a %s is not sent: %w", t.record.ID, typ, err))
+		t.d.notify(fmt.Errorf("task %s: a %s is not sent: %w", t.record.ID, typ, err))
 	}
-	return letter{}, errUnsigned
+	return signedStatement{}, errUnsigned
 }

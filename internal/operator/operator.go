@@ -127,7 +127,7 @@ func (o *Operator) reconcile() error {
 	}
 	for _, t := range tasks {
 		if err == nil {
-			_, err = o.dispatcher.Resume(o.ctx, t)
+			_, err = o.dispatcher.Adopt(o.ctx, t)
 		}
 	}
 	if o.ctx.Err() != nil {
@@ -197,7 +197,7 @@ func (o *Operator) wire(s repl.Settings, name string, once bool) (config dispatc
 	}
 	o.publisher = broker.NewPublisher(publishWindow)
 	return dispatcher.Config{
-		Store: o.store, Operator: name, Tell: o.notify,
+		Store: o.store, Operator: name, Notify: o.notify,
 		Out: o.publisher.In(), ReplyTo: queue, Replies: o.bus.Link(), CaughtUp: o.bus.CaughtUp(),
 	}, nil
 }

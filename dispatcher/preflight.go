@@ -17,7 +17,7 @@ import (
 // when each host has answered or is known to be absent, or when ctx ends; then
 // those that have not answered are told as silent.
 func (d *Dispatcher) Check(ctx context.Context, spec model.Spec) ([]model.Check, error) {
-	e := &examination{d: d, checks: make([]model.Check, len(spec.Hosts)), index: map[string]int{}}
+	e := &preflight{d: d, checks: make([]model.Check, len(spec.Hosts)), index: map[string]int{}}
 	task := uuid.NewString()
 	for i, h := range spec.Hosts {
 		j := model.Job{ID: uuid.NewString(), Task: task, Host: h, Index: i}
@@ -29,16 +29,16 @@ func (d *Dispatcher) Check(ctx context.Context, spec model.Spec) ([]model.Check,
 		return nil, err
 	}
 	st := wire.Statement{Type: wire.TypeCheck, Task: task, Run: &run}
-	if e.letter, err = d.letter(ctx, st, e.jobs, time.Now(), d.validity()); err != nil {
+	if e.statement, err = d.signStatement(ctx, st, e.jobs, time.Now(), d.validity()); err != nil {
 		return nil, err
 	}
 	if secret != "" {
-		if err := e.letter.batch.SetSecret(secret); err != nil {
+		if err := e.statement.batch.SetSecret(secret); err != nil {
 			return nil, err
 		}
 	}
 	for i := range e.jobs {
-		digest := e.letter.batch.Digest(i)
+		digest := e.statement.batch.Digest(i)
 		e.jobs[i].Digest = digest[:]
 	}
 	if err := awaitUp(ctx, d.replies); err != nil {
@@ -53,53 +53,53 @@ func (d *Dispatcher) Check(ctx context.Context, spec model.Spec) ([]model.Check,
 }
 
 // examination is one Check under way.
-type examination struct {
-	d      *Dispatcher
-	letter letter
-	jobs   []model.Job
-	checks []model.Check
-	index  map[string]int // by job
-	done   int
-	known  []bool // of each job: its host has answered, or cannot
-	left   []int  // to be sent, in order
+type preflight struct {
+	d         *Dispatcher
+	statement signedStatement
+	jobs      []model.Job
+	checks    []model.Check
+	index     map[string]int // by job
+	done      int
+	settled   []bool // of each job: its host has answered, or cannot
+	unsent    []int  // to be sent, in order
 }
 
 // noAnswer is why a host that was asked has not answered, as long as it has not.
 const noAnswer = "no answer"
 
-func (e *examination) ask(ctx context.Context, answers <-chan results.CheckAnswer) {
+func (e *preflight) ask(ctx context.Context, answers <-chan results.CheckAnswer) {
 	verdicts := make(chan broker.Verdict, len(e.jobs)) // one publication of each is in flight
-	e.known = make([]bool, len(e.jobs))
+	e.settled = make([]bool, len(e.jobs))
 	for i := range e.jobs {
 		e.checks[i].Reason = noAnswer
-		e.left = append(e.left, i)
+		e.unsent = append(e.unsent, i)
 	}
-	repeat := time.NewTicker(firstRepeat)
+	repeat := time.NewTicker(firstRepeatDelay)
 	defer repeat.Stop()
-	flying := map[int]bool{}
+	inFlight := map[int]bool{}
 	for e.done < len(e.jobs) {
 		var out chan<- *broker.Publication
 		var pub *broker.Publication
-		if len(e.left) > 0 {
-			out, pub = e.d.out, e.request(e.left[0], verdicts)
+		if len(e.unsent) > 0 {
+			out, pub = e.d.out, e.request(e.unsent[0], verdicts)
 		}
 		select {
 		case out <- pub:
-			flying[e.left[0]] = true
-			e.left = e.left[1:]
+			inFlight[e.unsent[0]] = true
+			e.unsent = e.unsent[1:]
 		case v := <-verdicts:
-			delete(flying, int(v.Ref))
+			delete(inFlight, int(v.Ref))
 			switch v.Kind {
 			case broker.Returned:
 				e.settle(int(v.Ref), nil, "no agent answers to this name")
 			case broker.Refused:
-				e.settle(int(v.Ref), nil, "the broker refused it: "+refusalText(v.Reason))
+				e.settle(int(v.Ref), nil, "the broker refused it: "+refusalReason(v.Reason))
 			}
 		case a := <-answers:
 			e.answered(a)
 		case <-repeat.C:
-			if len(e.left) == 0 {
-				e.left = e.silent(flying)
+			if len(e.unsent) == 0 {
+				e.unsent = e.unanswered(inFlight)
 			}
 		case <-ctx.Done():
 			return
@@ -108,25 +108,25 @@ func (e *examination) ask(ctx context.Context, answers <-chan results.CheckAnswe
 }
 
 // silent are the hosts to be asked again.
-func (e *examination) silent(flying map[int]bool) (left []int) {
+func (e *preflight) unanswered(inFlight map[int]bool) (unsent []int) {
 	for i := range e.jobs {
-		if !e.known[i] && !flying[i] {
-			left = append(left, i)
+		if !e.settled[i] && !inFlight[i] {
+			unsent = append(unsent, i)
 		}
 	}
-	return left
+	return unsent
 }
 
 // settle notes the first that becomes known of a host.
-func (e *examination) settle(i int, answer *wire.Checked, reason string) {
-	if !e.known[i] {
+func (e *preflight) settle(i int, answer *wire.Checked, reason string) {
+	if !e.settled[i] {
 		e.checks[i].Answer, e.checks[i].Reason = answer, reason
-		e.known[i] = true
+		e.settled[i] = true
 		e.done++
 	}
 }
 
-func (e *examination) answered(a results.CheckAnswer) {
+func (e *preflight) answered(a results.CheckAnswer) {
 	switch r := a.Reply.(type) {
 	case *wire.Checked:
 		e.settle(e.index[a.Job], r, "")
@@ -135,8 +135,8 @@ func (e *examination) answered(a results.CheckAnswer) {
 	}
 }
 
-func (e *examination) request(i int, verdicts chan<- broker.Verdict) *broker.Publication {
-	pub := e.d.request(wire.TypeCheck, &e.jobs[i], &e.letter, i)
+func (e *preflight) request(i int, verdicts chan<- broker.Verdict) *broker.Publication {
+	pub := e.d.request(wire.TypeCheck, &e.jobs[i], &e.statement, i)
 	pub.Answer, pub.Ref = verdicts, uint64(i)
 	return pub
 }

@@ -18,7 +18,7 @@ import (
 // not arrived. It returns when each has answered once or is known to be out of
 // reach, or when ctx ends. Jobs without an outcome are driven from here on.
 func (d *Dispatcher) Ask(ctx context.Context, t model.Task) error {
-	if ours, err := d.Resume(ctx, t); err != nil {
+	if ours, err := d.Adopt(ctx, t); err != nil {
 		return err
 	} else if ours {
 		if err := d.Settled(ctx, t.ID); err != nil {
@@ -26,12 +26,12 @@ func (d *Dispatcher) Ask(ctx context.Context, t model.Task) error {
 		}
 	}
 	ended := func(j *model.Job) bool { return j.State == model.Ended }
-	return d.inquire(ctx, t, wire.TypeStatus, ended)
+	return d.query(ctx, t, wire.TypeStatus, ended)
 }
 
 // Resume drives the unfinished jobs of a task that a process which lives no more
 // has left. It reports whether there was such a thing to do.
-func (d *Dispatcher) Resume(ctx context.Context, t model.Task) (bool, error) {
+func (d *Dispatcher) Adopt(ctx context.Context, t model.Task) (bool, error) {
 	if t.Done() {
 		return false, nil
 	}
@@ -48,7 +48,7 @@ func (d *Dispatcher) Resume(ctx context.Context, t model.Task) (bool, error) {
 		release()
 		return false, err
 	}
-	if err := d.leftBehind(ctx, &t, all); err != nil {
+	if err := d.abandonUnstarted(ctx, &t, all); err != nil {
 		release()
 		return false, err
 	}
@@ -68,7 +68,7 @@ func (d *Dispatcher) Resume(ctx context.Context, t model.Task) (bool, error) {
 		return false, err
 	}
 	r := d.task(t, jobs, chs)
-	r.resumed, r.secret, r.release = true, hasSecret(statement), release
+	r.adopted, r.secret, r.release = true, hasSecret(statement), release
 	if t.Cancel {
 		close(r.cancel)
 	}
@@ -88,7 +88,7 @@ func hasSecret(statement string) bool {
 // inquire sends one status or cancel for each of those jobs of a task that its
 // agent may still have something to say about, and waits until all have answered or ctx
 // ends. It runs in the asker's goroutine; nothing is left behind.
-func (d *Dispatcher) inquire(ctx context.Context, t model.Task, typ string, about func(*model.Job) bool) error {
+func (d *Dispatcher) query(ctx context.Context, t model.Task, typ string, about func(*model.Job) bool) error {
 	// In this order, so that a job which ends meanwhile is not taken for one that
 	// has ended and lacks something.
 	all, err := d.store.Jobs(ctx, t.ID)
@@ -109,14 +109,14 @@ func (d *Dispatcher) inquire(ctx context.Context, t model.Task, typ string, abou
 	if len(which) == 0 {
 		return nil
 	}
-	letters, err := d.letters(ctx, typ, t.ID, all, which)
+	letters, err := d.signedQuestions(ctx, typ, t.ID, all, which)
 	if err != nil {
 		return err
 	}
 	if err := awaitUp(ctx, d.replies); err != nil {
 		return err
 	}
-	q := inquiry{d: d, typ: typ, letters: letters, jobs: all, which: which, progress: progress}
+	q := query{d: d, typ: typ, statements: letters, jobs: all, which: which, progress: progress}
 	back, err := q.publish(ctx, which, false)
 	if err != nil {
 		return err
@@ -131,14 +131,14 @@ func (d *Dispatcher) inquire(ctx context.Context, t model.Task, typ string, abou
 
 // letters has the signed question for each of those jobs: one for all of a
 // statement, of which a task has more where it was sent in stages or windows.
-func (d *Dispatcher) letters(ctx context.Context, typ, task string, jobs []model.Job, which []int) (map[model.Signed]letter, error) {
-	letters := map[model.Signed]letter{}
+func (d *Dispatcher) signedQuestions(ctx context.Context, typ, task string, jobs []model.Job, which []int) (map[model.Signed]signedStatement, error) {
+	letters := map[model.Signed]signedStatement{}
 	for _, i := range which {
 		s := jobs[i].Signed
 		if _, ok := letters[s]; ok {
 			continue
 		}
-		l, err := d.asked(ctx, questionOf(typ, task, s), jobs)
+		l, err := d.cachedQuestion(ctx, questionOf(typ, task, s), jobs)
 		if err != nil {
 			return nil, err
 		}
@@ -148,31 +148,31 @@ func (d *Dispatcher) letters(ctx context.Context, typ, task string, jobs []model
 }
 
 // An inquiry is one question to the agents of several jobs.
-type inquiry struct {
-	d        *Dispatcher
-	typ      string
-	letters  map[model.Signed]letter            // by the statement that the job came with
-	jobs     []model.Job                        // of the task
-	which    []int                              // indices of those that it is about
-	progress map[string]<-chan results.Progress // by job
+type query struct {
+	d          *Dispatcher
+	typ        string
+	statements map[model.Signed]signedStatement   // by the statement that the job came with
+	jobs       []model.Job                        // of the task
+	which      []int                              // indices of those that it is about
+	progress   map[string]<-chan results.Progress // by job
 }
 
 // asked gives a signed question, with a leaf for each job of its task: the last
 // one, as long as it may be used, since a wait asks again and again.
-func (d *Dispatcher) asked(ctx context.Context, q question, jobs []model.Job) (letter, error) {
-	var known map[question]letter
+func (d *Dispatcher) cachedQuestion(ctx context.Context, q question, jobs []model.Job) (signedStatement, error) {
+	var known map[question]signedStatement
 	select {
 	case known = <-d.questions:
 	case <-ctx.Done():
-		return letter{}, ctx.Err()
+		return signedStatement{}, ctx.Err()
 	}
 	defer func() { d.questions <- known }()
 	now := time.Now()
-	maps.DeleteFunc(known, func(_ question, l letter) bool { return !l.reusable(now) })
+	maps.DeleteFunc(known, func(_ question, l signedStatement) bool { return !l.reusable(now) })
 	if l, ok := known[q]; ok {
 		return l, nil
 	}
-	l, err := d.question(ctx, q, jobs, now)
+	l, err := d.signQuestion(ctx, q, jobs, now)
 	if err == nil {
 		known[q] = l
 	}
@@ -182,12 +182,12 @@ func (d *Dispatcher) asked(ctx context.Context, q question, jobs []model.Job) (l
 // publish sends the question for the jobs with those indices, to their hosts or
 // their inboxes, and returns of which no queue has taken it. What the broker refuses it
 // says once.
-func (q *inquiry) publish(ctx context.Context, which []int, inbox bool) (back map[int]bool, err error) {
+func (q *query) publish(ctx context.Context, which []int, inbox bool) (back map[int]bool, err error) {
 	back = map[int]bool{}
 	told := false
 	verdicts := make(chan broker.Verdict, len(which)) // one for each publication
 	for _, i := range which {
-		l := q.letters[q.jobs[i].Signed]
+		l := q.statements[q.jobs[i].Signed]
 		pub := q.d.request(q.typ, &q.jobs[i], &l, i)
 		pub.Answer, pub.Ref = verdicts, uint64(i)
 		if inbox {
@@ -204,7 +204,7 @@ func (q *inquiry) publish(ctx context.Context, which []int, inbox bool) (back ma
 		case v := <-verdicts:
 			if v.Kind == broker.Refused && !told {
 				told = true
-				q.d.say(fmt.Errorf("the broker refused a %s: %s", q.typ, refusalText(v.Reason)))
+				q.d.notify(fmt.Errorf("the broker refused a %s: %s", q.typ, refusalReason(v.Reason)))
 			}
 			if v.Kind == broker.Returned || v.Kind == broker.Refused {
 				back[int(v.Ref)] = true
@@ -218,7 +218,7 @@ func (q *inquiry) publish(ctx context.Context, which []int, inbox bool) (back ma
 
 // recall sends a cancel after those jobs that wait in the inbox of a host which
 // is away.
-func (q *inquiry) recall(ctx context.Context, back map[int]bool) error {
+func (q *query) recall(ctx context.Context, back map[int]bool) error {
 	var inboxes []int
 	for i := range back {
 		if q.jobs[i].Wait == model.WaitInbox {
@@ -251,7 +251,7 @@ func (q *inquiry) recall(ctx context.Context, back map[int]bool) error {
 }
 
 // await returns when each job has answered that can be reached.
-func (q *inquiry) await(ctx context.Context, back map[int]bool) error {
+func (q *query) await(ctx context.Context, back map[int]bool) error {
 	for _, i := range q.which {
 		if back[i] {
 			continue
