@@ -12,10 +12,10 @@ import (
 	"warren/internal/wire"
 )
 
-// Check asks hosts whether they would run spec, and how. Nothing is executed,
-// and nothing kept: the request is of a type of its own, and no task. It returns
-// when each host has answered or is known to be absent, or when ctx ends; then
-// those that have not answered are told as silent.
+// Check asks hosts whether they would run spec, and how. It runs and stores nothing: a
+// check is a request type of its own, not a task. It returns when each host has answered or
+// is known to be unreachable, or when ctx ends; then the other hosts have the reason
+// noAnswer.
 func (d *Dispatcher) Check(ctx context.Context, spec model.Spec) ([]model.Check, error) {
 	e := &preflight{d: d, checks: make([]model.Check, len(spec.Hosts)), index: map[string]int{}}
 	task := uuid.NewString()
@@ -64,7 +64,7 @@ type preflight struct {
 	unsent    []int  // to be sent, in order
 }
 
-// noAnswer is why a host that was asked has not answered, as long as it has not.
+// noAnswer is the reason of a host that has not answered yet.
 const noAnswer = "no answer"
 
 func (e *preflight) ask(ctx context.Context, answers <-chan results.CheckAnswer) {
@@ -117,7 +117,7 @@ func (e *preflight) unanswered(inFlight map[int]bool) (unsent []int) {
 	return unsent
 }
 
-// settle notes the first that becomes known of a host.
+// settle keeps the first result of a host.
 func (e *preflight) settle(i int, answer *wire.Checked, reason string) {
 	if !e.settled[i] {
 		e.checks[i].Answer, e.checks[i].Reason = answer, reason
@@ -136,7 +136,7 @@ func (e *preflight) answered(a results.CheckAnswer) {
 }
 
 func (e *preflight) request(i int, verdicts chan<- broker.Verdict) *broker.Publication {
-	pub := e.d.request(wire.TypeCheck, &e.jobs[i], &e.statement, i)
+	pub := e.d.request(wire.TypeCheck, &e.jobs[i], &e.statement)
 	pub.Answer, pub.Ref = verdicts, uint64(i)
 	return pub
 }

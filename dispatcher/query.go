@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"time"
 
 	"warren/internal/broker"
 	"warren/internal/operator/model"
@@ -13,10 +11,10 @@ import (
 	"warren/internal/wire"
 )
 
-// Ask asks by status for what the agents may still know of a task: jobs without
-// an outcome, unless a live process drives them, lost ones, and output that has
-// not arrived. It returns when each has answered once or is known to be out of
-// reach, or when ctx ends. Jobs without an outcome are driven from here on.
+// Ask sends a status for each job of a task whose agent may still have news: a job without
+// an outcome, unless a live process drives it, a lost job, and a job with missing output.
+// It returns when each agent has answered once or is known to be unreachable, or when ctx
+// ends. From then on this process drives the jobs without an outcome.
 func (d *Dispatcher) Ask(ctx context.Context, t model.Task) error {
 	if ours, err := d.Adopt(ctx, t); err != nil {
 		return err
@@ -29,8 +27,8 @@ func (d *Dispatcher) Ask(ctx context.Context, t model.Task) error {
 	return d.query(ctx, t, wire.TypeStatus, ended)
 }
 
-// Resume drives the unfinished jobs of a task that a process which lives no more
-// has left. It reports whether there was such a thing to do.
+// Adopt drives the unfinished jobs of a task whose process has ended. It reports whether
+// the task had any.
 func (d *Dispatcher) Adopt(ctx context.Context, t model.Task) (bool, error) {
 	if t.Done() {
 		return false, nil
@@ -52,12 +50,13 @@ func (d *Dispatcher) Adopt(ctx context.Context, t model.Task) (bool, error) {
 		release()
 		return false, err
 	}
+	sent := all
 	if t.Rollout != nil {
-		all = all[:min(t.Rollout.Released(), len(all))]
+		sent = all[:min(t.Rollout.Released(), len(all))]
 	}
 	var jobs []model.Job
 	var chs []<-chan results.Progress
-	for _, j := range all {
+	for _, j := range sent {
 		if ch := progress[j.ID]; ch != nil && j.State != model.Ended {
 			jobs, chs = append(jobs, j), append(chs, ch)
 		}
@@ -67,7 +66,7 @@ func (d *Dispatcher) Adopt(ctx context.Context, t model.Task) (bool, error) {
 		release()
 		return false, err
 	}
-	r := d.task(t, jobs, chs)
+	r := d.task(t, all, jobs, chs)
 	r.adopted, r.secret, r.release = true, hasSecret(statement), release
 	if t.Cancel {
 		close(r.cancel)
@@ -75,7 +74,7 @@ func (d *Dispatcher) Adopt(ctx context.Context, t model.Task) (bool, error) {
 	return true, d.start(r)
 }
 
-// hasSecret reports whether a statement was sent with a secret.
+// hasSecret reports whether a secret was sent next to a statement.
 func hasSecret(statement string) bool {
 	var st struct {
 		Run struct {
@@ -88,9 +87,9 @@ func hasSecret(statement string) bool {
 // inquire sends one status or cancel for each of those jobs of a task that its
 // agent may still have something to say about, and waits until all have answered or ctx
 // ends. It runs in the asker's goroutine; nothing is left behind.
-func (d *Dispatcher) query(ctx context.Context, t model.Task, typ string, about func(*model.Job) bool) error {
-	// In this order, so that a job which ends meanwhile is not taken for one that
-	// has ended and lacks something.
+func (d *Dispatcher) query(ctx context.Context, t model.Task, typ string, selected func(*model.Job) bool) error {
+	// In this order, so that a job which ends meanwhile does not look like an ended job
+	// whose output is missing.
 	all, err := d.store.Jobs(ctx, t.ID)
 	if err != nil {
 		return err
@@ -102,21 +101,21 @@ func (d *Dispatcher) query(ctx context.Context, t model.Task, typ string, about 
 	defer unfollow()
 	var which []int
 	for i, j := range all {
-		if progress[j.ID] != nil && about(&j) {
+		if progress[j.ID] != nil && selected(&j) {
 			which = append(which, i)
 		}
 	}
 	if len(which) == 0 {
 		return nil
 	}
-	letters, err := d.signedQuestions(ctx, typ, t.ID, all, which)
+	statements, err := d.signedQuestions(ctx, typ, t.ID, all, which)
 	if err != nil {
 		return err
 	}
 	if err := awaitUp(ctx, d.replies); err != nil {
 		return err
 	}
-	q := query{d: d, typ: typ, statements: letters, jobs: all, which: which, progress: progress}
+	q := query{d: d, typ: typ, statements: statements, jobs: all, which: which, progress: progress}
 	back, err := q.publish(ctx, which, false)
 	if err != nil {
 		return err
@@ -129,25 +128,25 @@ func (d *Dispatcher) query(ctx context.Context, t model.Task, typ string, about 
 	return q.await(ctx, back)
 }
 
-// letters has the signed question for each of those jobs: one for all of a
-// statement, of which a task has more where it was sent in stages or windows.
+// signedQuestions returns the signed question for each of those jobs, by the statement
+// that brought the job. A task that was sent in stages or windows has several statements.
 func (d *Dispatcher) signedQuestions(ctx context.Context, typ, task string, jobs []model.Job, which []int) (map[model.Signed]signedStatement, error) {
-	letters := map[model.Signed]signedStatement{}
+	statements := map[model.Signed]signedStatement{}
 	for _, i := range which {
 		s := jobs[i].Signed
-		if _, ok := letters[s]; ok {
+		if _, ok := statements[s]; ok {
 			continue
 		}
 		l, err := d.cachedQuestion(ctx, questionOf(typ, task, s), jobs)
 		if err != nil {
 			return nil, err
 		}
-		letters[s] = l
+		statements[s] = l
 	}
-	return letters, nil
+	return statements, nil
 }
 
-// An inquiry is one question to the agents of several jobs.
+// A query is one question to the agents of several jobs.
 type query struct {
 	d          *Dispatcher
 	typ        string
@@ -157,38 +156,16 @@ type query struct {
 	progress   map[string]<-chan results.Progress // by job
 }
 
-// asked gives a signed question, with a leaf for each job of its task: the last
-// one, as long as it may be used, since a wait asks again and again.
-func (d *Dispatcher) cachedQuestion(ctx context.Context, q question, jobs []model.Job) (signedStatement, error) {
-	var known map[question]signedStatement
-	select {
-	case known = <-d.questions:
-	case <-ctx.Done():
-		return signedStatement{}, ctx.Err()
-	}
-	defer func() { d.questions <- known }()
-	now := time.Now()
-	maps.DeleteFunc(known, func(_ question, l signedStatement) bool { return !l.reusable(now) })
-	if l, ok := known[q]; ok {
-		return l, nil
-	}
-	l, err := d.signQuestion(ctx, q, jobs, now)
-	if err == nil {
-		known[q] = l
-	}
-	return l, err
-}
-
-// publish sends the question for the jobs with those indices, to their hosts or
-// their inboxes, and returns of which no queue has taken it. What the broker refuses it
-// says once.
+// publish sends the question about the jobs with those indices, to their hosts or to their
+// inboxes, and returns the jobs whose question no queue has taken. It reports once what the
+// broker refuses.
 func (q *query) publish(ctx context.Context, which []int, inbox bool) (back map[int]bool, err error) {
 	back = map[int]bool{}
-	told := false
+	noticed := false
 	verdicts := make(chan broker.Verdict, len(which)) // one for each publication
 	for _, i := range which {
-		l := q.statements[q.jobs[i].Signed]
-		pub := q.d.request(q.typ, &q.jobs[i], &l, i)
+		s := q.statements[q.jobs[i].Signed]
+		pub := q.d.request(q.typ, &q.jobs[i], &s)
 		pub.Answer, pub.Ref = verdicts, uint64(i)
 		if inbox {
 			toInbox(pub, q.jobs[i].Host)
@@ -202,8 +179,8 @@ func (q *query) publish(ctx context.Context, which []int, inbox bool) (back map[
 	for range which {
 		select {
 		case v := <-verdicts:
-			if v.Kind == broker.Refused && !told {
-				told = true
+			if v.Kind == broker.Refused && !noticed {
+				noticed = true
 				q.d.notify(fmt.Errorf("the broker refused a %s: %s", q.typ, refusalReason(v.Reason)))
 			}
 			if v.Kind == broker.Returned || v.Kind == broker.Refused {
@@ -216,21 +193,21 @@ func (q *query) publish(ctx context.Context, which []int, inbox bool) (back map[
 	return back, nil
 }
 
-// recall sends a cancel after those jobs that wait in the inbox of a host which
-// is away.
+// recall sends a cancel to the inbox for jobs that wait there because their host is
+// offline.
 func (q *query) recall(ctx context.Context, back map[int]bool) error {
-	var inboxes []int
+	var waiting []int
 	for i := range back {
 		if q.jobs[i].Wait == model.WaitInbox {
-			inboxes = append(inboxes, i)
+			waiting = append(waiting, i)
 		}
 	}
-	gone, err := q.publish(ctx, inboxes, true)
+	gone, err := q.publish(ctx, waiting, true)
 	if err != nil {
 		return err
 	}
 	var news []results.Update
-	for _, i := range inboxes {
+	for _, i := range waiting {
 		if !gone[i] {
 			news = append(news, results.Update{Job: q.jobs[i].ID, State: model.Sent, Wait: model.WaitCancel})
 		}
@@ -250,7 +227,7 @@ func (q *query) recall(ctx context.Context, back map[int]bool) error {
 	}
 }
 
-// await returns when each job has answered that can be reached.
+// await returns when each reachable job has an answer.
 func (q *query) await(ctx context.Context, back map[int]bool) error {
 	for _, i := range q.which {
 		if back[i] {
@@ -265,7 +242,7 @@ func (q *query) await(ctx context.Context, back map[int]bool) error {
 	return nil
 }
 
-// awaitUp waits for the callback queue: an answer needs a place to go.
+// awaitUp waits for the reply queue, without which answers would be lost.
 func awaitUp(ctx context.Context, s *broker.State) error {
 	for s = s.Latest(); s.Phase == broker.Connecting; s = s.Next() {
 		select {
