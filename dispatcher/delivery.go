@@ -10,98 +10,96 @@ import (
 )
 
 const (
-	// firstRepeat is the pause before a request that was routed, but that
-	// nobody has answered, is sent again. An agent says within 50 ms that it has
-	// a job, so 2 s of silence mean a dead agent whose connection the broker
-	// still believes in, or a lost message. The pause doubles up to maxRepeat.
+	// firstRepeatDelay is the wait before a routed request without an answer is sent
+	// again. An agent answers within 50 ms, so 2 s of silence mean that a message was
+	// lost, or that the agent is dead and the broker still has its connection. The
+	// delay doubles up to maxRepeatDelay.
 	firstRepeatDelay = 2 * time.Second
 	maxRepeatDelay   = 15 * time.Second
 
-	// silence is how long an agent that has accepted a job may say nothing
-	// before it is asked by status. It doubles with each question up to
-	// maxSilence: an agent speaks by itself when something happens, also after
-	// its own restart, so that the question is for what got lost on the way.
+	// firstStatusInterval is how long an agent that has accepted a job may be silent
+	// before it gets a status. The interval doubles with each status up to
+	// maxStatusInterval: an agent reports changes by itself, also after a restart, so
+	// a status only finds what was lost on the way.
 	firstStatusInterval = 30 * time.Second
 	maxStatusInterval   = 5 * time.Minute
 
-	// silenceLimit is how long the agent of a running job without a timeout may
-	// leave all questions unanswered before the job is called lost. A timeout
-	// bounds the wait by itself; without one an agent that is gone for good would
-	// keep its operator for ever. It is about six questions, and longer than a
-	// machine takes to reboot.
+	// silenceTimeout is how long the agent of a job without a timeout may leave all
+	// questions unanswered before the job is lost. Without it, an agent that is gone
+	// for good would keep its operator forever. It is about six questions, and longer
+	// than a machine takes to reboot.
 	silenceTimeout = 15 * time.Minute
 
-	// returning is how long after the operator's own reconnection a request
-	// that comes back unrouted is repeated: agents are still coming back too.
+	// reconnectGrace is how long after the operator's own reconnection an unrouted
+	// request is repeated: agents are still reconnecting too.
 	reconnectGrace       = time.Minute
 	reconnectRepeatDelay = time.Second
 
-	// nackPause is the pause after the broker has refused a request because the
+	// nackRepeatDelay is the wait after the broker has refused a request because the
 	// host's queue is full.
 	nackRepeatDelay = 500 * time.Millisecond
 
-	// lastWord is how long after its last possible end a job is asked for
-	// before it is called lost.
+	// finalStatusWait is how long a job gets status requests after its last possible
+	// end, before it is lost.
 	finalStatusWait = 15 * time.Second
 
-	// sayNothing is how long a sent job may be before the store hears of it: a
-	// quick answer makes the news of the sending superfluous.
+	// sentReportDelay is how long a sent job waits for an answer before the store
+	// records it as sent: a quick answer makes that record superfluous.
 	sentReportDelay = firstRepeatDelay
 )
 
 // A step is what a host goroutine does next.
 type step struct {
-	send       string        // a request type to publish, or
-	inbox      bool          //   into the host's inbox, not its queue
-	outcome    wire.Outcome  // the operator's own verdict, or
-	reason     string        //   why
-	recordSent bool          // tell the store that the job is sent, or
-	wait       time.Duration // decide again then at the latest
-	done       bool          // the agent has had the last word
+	send       string        // publish a request of this type
+	inbox      bool          //   to the host's inbox, not to its queue
+	outcome    wire.Outcome  // end the job with this outcome
+	reason     string        //   and this reason
+	recordSent bool          // record in the store that the job is sent
+	wait       time.Duration // decide again after this time at the latest
+	done       bool          // the job has an outcome
 }
 
-// course is the state of one job as its operator sees it: pure, owned by its
-// host goroutine. Times are the operator's clock.
+// delivery is the state of one job as its operator sees it. It is pure, and its host
+// goroutine owns it. Times are of the operator's clock.
 type delivery struct {
-	notAfter time.Time     // until when the agent may begin it
-	timeout  time.Duration // how long after its agent's last word it may still end
+	notAfter time.Time     // the agent may begin it until then
+	timeout  time.Duration // see answerTimeout
 
 	state            model.State
 	inFlight         string    // type of the publication that awaits its verdict; "" none
 	mayHaveArrived   bool      // some attempt may have reached the agent
-	nacked           bool      // some attempt was refused: queue full
+	nacked           bool      // the host's queue was full at some attempt
 	next             time.Time // the earliest next publication
 	notBefore        time.Time // nothing but a cancel is published before
 	repeatDelay      time.Duration
 	possibleArrivals int           // publications that may have reached the agent
-	sentToInbox      bool          // one of them by its inbox
-	answers          int           // of the agent, as the store counts them
-	heardAt          time.Time     // last sign of the agent
+	sentToInbox      bool          // one of them went to the inbox
+	answers          int           // the agent's, as the store counts them
+	heardAt          time.Time     // when the agent last answered
 	statusInterval   time.Duration // how long it may be silent now
-	adoptedAt        time.Time     // when a resumed job was first asked for
+	adoptedAt        time.Time     // when this process took over an adopted job
 	firstSent        time.Time
 	sentRecorded     bool      // the store knows that it is sent
 	deadline         time.Time // its last possible end, once the agent has accepted
 	cancel           bool
-	whenOnline       bool   // what no queue takes may wait in the host's inbox
+	whenOnline       bool   // an unrouted request may wait in the host's inbox
 	toInbox          bool   // the next publication goes there
 	runInInbox       bool   // a run waits there
-	cancelInInbox    bool   // so does its cancel
-	adopted          bool   // sent by another process, whose request is not at hand
-	secret           bool   // resumed, and the other process had secrets to send with it
+	cancelInInbox    bool   // a cancel waits there
+	adopted          bool   // sent by another process; its request is unknown here
+	secret           bool   // adopted, and sent with secrets that are unknown here
 	signFailed       bool   // the last statement could not be signed
-	refusedReason    string // why the broker does not take the job's requests, in its words; empty: it does
-	unreachable      bool   // the broker knows nobody of that name
-	forgotten        bool   // the agent cannot tell
-	journalSince     int64  // from when on it can
-	forgottenReason  string // why it cannot, where it says so
+	refusedReason    string // of the broker, which refuses the job's requests; empty: it takes them
+	unreachable      bool   // no queue has that name
+	forgotten        bool   // the agent cannot know whether it has run
+	journalSince     int64  // the agent knows about jobs since then
+	forgottenReason  string // the agent's; may be empty
 	done             bool
-	reconnectedAt    time.Time // of the operator's own link; zero for its first connection
+	reconnectedAt    time.Time // the operator itself; zero before that
 }
 
-// patience is how long after an agent's word that it has a job the operator waits
-// for the next: until the job must have ended, or, without a timeout, until the
-// agent must have answered a question.
+// answerTimeout is how long after an agent's last answer its job may still end: the job's
+// timeout or, without one, the time within which the agent must answer a question.
 func answerTimeout(timeout time.Duration) time.Duration {
 	if timeout == 0 {
 		return silenceTimeout
@@ -113,8 +111,8 @@ func newDelivery(notAfter time.Time, timeout time.Duration) delivery {
 	return delivery{notAfter: notAfter, timeout: timeout, state: model.Pending, repeatDelay: firstRepeatDelay, statusInterval: firstStatusInterval}
 }
 
-// resumedCourse is that of a job which another process has sent, or has meant
-// to. It may have arrived, and only a status tells.
+// adoptedDelivery is the state of a job that another process has sent, or was about to
+// send. The job may have arrived, so it gets only status requests.
 func adoptedDelivery(j *model.Job, notAfter, now time.Time, timeout time.Duration) delivery {
 	c := newDelivery(notAfter, timeout)
 	c.adopted, c.mayHaveArrived, c.sentRecorded, c.state, c.firstSent = true, true, true, j.State, now
@@ -125,7 +123,7 @@ func adoptedDelivery(j *model.Job, notAfter, now time.Time, timeout time.Duratio
 	return c
 }
 
-// decide says what to do at now.
+// decide returns what to do at now. The first case that applies wins.
 func (c *delivery) decide(now time.Time) step {
 	switch {
 	case c.done:
@@ -178,7 +176,7 @@ func (c *delivery) sleep(now time.Time) time.Duration {
 	return until.Sub(now)
 }
 
-// lastChance is when decide gives a verdict whatever happens.
+// verdictDue is when decide returns an outcome whatever happens.
 func (c *delivery) verdictDue() time.Time {
 	if c.firstSent.IsZero() {
 		return c.notAfter
@@ -186,11 +184,11 @@ func (c *delivery) verdictDue() time.Time {
 	return c.lostAt()
 }
 
-// end is when the job should have ended, whatever becomes of it.
+// latestEnd is when the job has ended, whatever becomes of it.
 func (c *delivery) latestEnd() time.Time { return latest(c.notAfter, c.deadline) }
 
-// giveUp is when silence becomes lost: after its end, and after it has been
-// asked for.
+// lostAt is when a silent job is lost: after its latest end, and after it had time to
+// answer a status.
 func (c *delivery) lostAt() time.Time {
 	end := latest(c.latestEnd(), c.adoptedAt)
 	if !c.heardAt.IsZero() {
@@ -203,55 +201,55 @@ func (c *delivery) overdue(now time.Time) bool { return !now.Before(c.lostAt()) 
 
 func (c *delivery) unsentReason() string {
 	if c.signFailed {
-		return "it could not be signed in time: it was never sent"
+		return "its request could not be signed in time; never sent"
 	}
-	return "the broker was not there in time: it was never sent"
+	return "the broker was not reachable in time; never sent"
 }
 
 func (c *delivery) lostReason() string {
 	switch {
 	case c.secret && c.state != model.Accepted && c.state != model.Running:
-		return "the process that had its secrets has ended, so it is not sent again, and nobody has answered"
+		return "no agent has answered, and the process that had its secrets has ended, so it cannot be sent again"
 	case c.refusedReason != "":
-		return "it may have arrived, nobody has answered, and then the broker refused it: " + c.refusedReason
+		return "it may have arrived, but no agent has answered, and then the broker refused it: " + c.refusedReason
 	case c.signFailed:
-		return "it was sent, nobody has answered, and a question for it could not be signed"
+		return "it was sent, but no agent has answered, and a status request could not be signed"
 	case c.cancelInInbox:
-		return "its recall waits in the host's inbox, and the host has not come back"
+		return "its cancel waits in the host's inbox, and the host has not come back"
 	case c.runInInbox:
 		return "it waits in the host's inbox, and the host has not come back in time"
 	case c.state == model.Accepted || c.state == model.Running:
-		return "the agent had " + string(c.state) + " it and then fell silent"
+		return "the agent reported it as " + string(c.state) + " and then stopped answering"
 	case c.nacked && !c.mayHaveArrived:
 		return "the broker refused it every time: the host's queue is full"
 	}
-	return "it was sent, and nobody has answered"
+	return "it was sent, but no agent has answered"
 }
 
-// tooNew is why a job was refused whose only request was answered by an agent
-// that cannot tell whether it has run: it has not, since nothing has arrived
-// before.
+// journalTooYoungReason is the reason of a rejected job whose only request reached an
+// agent whose journal does not cover its time. The job has not run, because no request
+// arrived before.
 func (c *delivery) journalTooYoungReason() string {
 	from := func() string { return time.UnixMilli(c.journalSince).Local().Format(time.TimeOnly) + " on" }
 	switch {
 	case c.forgottenReason != "" && c.journalSince != 0:
-		return c.forgottenReason + ": it takes what is issued from " + from()
+		return c.forgottenReason + "; it accepts jobs issued from " + from()
 	case c.journalSince == 0:
-		return "the agent takes this for a job of the past, which it may have forgotten: is its clock right?"
+		return "the agent considers this job too old to verify; check the host's clock"
 	}
-	return "the agent's journal is new: it takes jobs that are issued from " + from()
+	return "the agent's journal is new; it accepts jobs issued from " + from()
 }
 
-// mayHaveRun is why a job is lost of which several requests may have arrived, at this
-// agent or at another that had the name before.
+// mayHaveRunReason is the reason of a lost job of which several requests may have
+// arrived, at this agent or at another that had the name before.
 func (c *delivery) mayHaveRunReason() string {
 	if c.forgottenReason != "" {
 		return c.forgottenReason + ", and another host may have run it"
 	}
-	return "the agent's memory begins after this job was issued: it may have run"
+	return "the agent's journal begins after this job was issued; it may have run"
 }
 
-// published says that a request of that type has been given to the broker.
+// onPublished notes that the publisher has taken a request of that type.
 func (c *delivery) onPublished(typ string, now time.Time) {
 	c.inFlight, c.signFailed = typ, false
 	c.possibleArrivals++
@@ -267,13 +265,13 @@ func (c *delivery) onPublished(typ string, now time.Time) {
 	}
 }
 
-// unsigned says that the request to be sent cannot be signed now. It is tried
-// again; who signs keeps the pace.
+// onSignFailed notes that the next request could not be signed. The task paces
+// signatures.
 func (c *delivery) onSignFailed(now time.Time) { c.signFailed, c.next = true, now.Add(signRetryDelay) }
 
-// refused says that the broker has refused the publication in flight: no queue has it,
-// and it is never sent again. Where an earlier one may have arrived its agent is asked,
-// as rarely as one that is silent for long.
+// onRefused notes that the broker has refused the publication in flight: no queue has it,
+// and it is never sent again. If an earlier one may have arrived, its agent is asked, at
+// the longest interval.
 func (c *delivery) onRefused(words string, now time.Time) {
 	typ := c.inFlight
 	c.inFlight, c.toInbox, c.refusedReason = "", false, words
@@ -284,7 +282,7 @@ func (c *delivery) onRefused(words string, now time.Time) {
 	}
 }
 
-// verdict takes the broker's word on the publication in flight.
+// onVerdict takes the broker's verdict on the publication in flight.
 func (c *delivery) onVerdict(k broker.Kind, now time.Time) {
 	inbox := c.toInbox
 	typ := c.inFlight
@@ -310,8 +308,8 @@ func (c *delivery) onVerdict(k broker.Kind, now time.Time) {
 	}
 }
 
-// waits notes that the inbox has taken a request: its host gets it when it is
-// back, and until then there is nothing to do but to ask when its time is up.
+// onInboxRouted notes that the inbox has taken a request. The host gets it when it is
+// back; until then only the end of its time leads to a status.
 func (c *delivery) onInboxRouted(typ string, now time.Time) {
 	if typ == wire.TypeRun {
 		c.runInInbox = true
@@ -322,7 +320,7 @@ func (c *delivery) onInboxRouted(typ string, now time.Time) {
 	c.next = c.notBefore
 }
 
-// place says where the job waits.
+// waitReason returns what the job waits for, as the store records it.
 func (c *delivery) waitReason() model.Wait {
 	switch {
 	case c.cancelInInbox:
@@ -333,7 +331,7 @@ func (c *delivery) waitReason() model.Wait {
 	return model.NoWait
 }
 
-// returned decides what follows when no queue has taken the publication.
+// onReturned decides what follows when no queue has taken the publication.
 func (c *delivery) onReturned(typ string, inbox bool, now time.Time) {
 	switch {
 	case c.whenOnline && !inbox && typ != wire.TypeStatus && now.Before(c.notAfter) && (!c.mayHaveArrived || c.runInInbox):
@@ -348,14 +346,14 @@ func (c *delivery) onReturned(typ string, inbox bool, now time.Time) {
 	}
 }
 
-// backSoon reports whether a host that nobody answers for may only be on its way
-// back to the broker, as this operator was a moment ago.
+// withinReconnectGrace reports whether an unrouted host may still be reconnecting to the
+// broker, as this operator was a moment ago.
 func (c *delivery) withinReconnectGrace(now time.Time) bool {
 	return !c.reconnectedAt.IsZero() && now.Before(c.reconnectedAt.Add(reconnectGrace)) && now.Before(c.notAfter)
 }
 
-// repeatIn sets the next publication. What the agent has accepted is not asked
-// for as long as its silence is short, but when it should have ended.
+// repeatAfter sets the time of the next publication. An accepted job gets no status while
+// its agent's silence is short, except at its latest end.
 func (c *delivery) repeatAfter(d time.Duration, now time.Time) {
 	c.next = now.Add(d)
 	if c.cancel {
@@ -378,8 +376,8 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// progress takes what the store says of the job. Where the agent has said nothing
-// since, it is the echo of what the operator has stored itself.
+// onProgress takes what the store reports of the job. Unless the agent has answered
+// since, that is the operator's own update.
 func (c *delivery) onProgress(p results.Progress, now time.Time) {
 	if p.State == model.Ended {
 		c.done = true
@@ -393,11 +391,11 @@ func (c *delivery) onProgress(p results.Progress, now time.Time) {
 	case p.Forgotten:
 		c.forgotten, c.journalSince, c.forgottenReason = true, p.Since, p.Why
 	case p.Unknown && (c.adopted || c.refusedReason != ""):
-		c.notBefore = c.notAfter.Add(time.Millisecond) // then its agent refuses it for good
+		c.notBefore = c.notAfter.Add(time.Millisecond) // after that its agent refuses it for good
 		c.repeatAfter(0, now)
-	case p.Unknown && now.After(c.notAfter): // by our clock; the agent's is behind
+	case p.Unknown && now.After(c.notAfter): // by the operator's clock; the agent's is behind
 		c.repeatAfter(c.repeatDelay, now)
-	case p.Unknown: // also of a job that it had: the power took what was not synced, and it has not begun
+	case p.Unknown: // even if the agent had it: a power failure took what was not synced, and it has not begun
 		c.mayHaveArrived, c.state, c.deadline = true, model.Sent, time.Time{}
 		c.next = now
 	default:
@@ -412,13 +410,13 @@ func (c *delivery) onProgress(p results.Progress, now time.Time) {
 	}
 }
 
-// canceled says that the operator wants the job stopped.
+// onCancel notes that the operator cancels the job.
 func (c *delivery) onCancel(now time.Time) {
 	c.cancel, c.next, c.repeatDelay = true, now, firstRepeatDelay
 }
 
-// relinked says that the callback queue was declared anew: what the agent has
-// said in between went nowhere, so it is asked.
+// onReplyQueueUp notes that the reply queue was declared again. Replies in between were
+// lost, so the agent gets a status.
 func (c *delivery) onReplyQueueUp(since, now time.Time) {
 	c.reconnectedAt = since
 	if c.mayHaveArrived && !c.runInInbox {

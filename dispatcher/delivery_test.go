@@ -23,7 +23,7 @@ const (
 
 func freshDelivery() delivery { return newDelivery(t0.Add(startTimeout), timeout) }
 
-// attempt publishes what the course wants and gives the broker's word on it.
+// publish publishes what the delivery wants, and gives the broker's verdict on it.
 func publish(t *testing.T, c *delivery, typ string, k broker.Kind, now time.Time) {
 	t.Helper()
 	if s := c.decide(now); s.send != typ {
@@ -45,7 +45,7 @@ func wantEnd(t *testing.T, c *delivery, o wire.Outcome, now time.Time) step {
 	return s
 }
 
-// hears has the agent say something, as the store passes it on.
+// agentSays passes on an agent's answer as the store does.
 func agentSays(c *delivery, p results.Progress, now time.Time) {
 	p.Heard = c.answers + 1
 	c.onProgress(p, now)
@@ -57,7 +57,7 @@ func TestUnroutedRequestIsUnreachableAtOnce(t *testing.T) {
 	wantEnd(t, &c, wire.Unreachable, t0)
 }
 
-// refuse publishes what the course wants, and has the broker refuse it.
+// refuse publishes what the delivery wants, and refuses it as the broker.
 func refuse(t *testing.T, c *delivery, typ string, now time.Time) {
 	t.Helper()
 	if s := c.decide(now); s.send != typ {
@@ -82,7 +82,7 @@ func TestRefusedRequestIsUnreachableAtOnce(t *testing.T) {
 	}
 }
 
-// What may have arrived before is asked for, never sent again, and not called
+// A job that may have arrived before gets a status. It is never sent again, and is not
 // unreachable.
 func TestRefusedJobThatMayHaveArrivedIsAskedFor(t *testing.T) {
 	c := freshDelivery()
@@ -97,8 +97,7 @@ func TestRefusedJobThatMayHaveArrivedIsAskedFor(t *testing.T) {
 	publish(t, &c, wire.TypeStatus, broker.Routed, t0.Add(startTimeout+time.Second)) // which its agent refuses for good
 }
 
-// Where not even a question passes, few are sent, and the broker's words are the reason
-// in the end.
+// If the broker refuses questions too, few are sent, and its words are the reason.
 func TestRefusedQuestionsAreFewAndTheJobIsLost(t *testing.T) {
 	c := freshDelivery()
 	c.sentRecorded = true
@@ -210,8 +209,8 @@ func TestRunningJobIsNotLostBeforeItsTimeout(t *testing.T) {
 	wantEnd(t, &c, wire.Lost, t0.Add(time.Hour+finalStatusWait))
 }
 
-// A command without a timeout runs for days: its agent is asked all along, and as
-// long as it answers the job is not lost.
+// A command without a timeout may run for days. Its agent is asked all along, and the job
+// is not lost while the agent answers.
 func TestRunningJobWithoutTimeoutIsAskedForDays(t *testing.T) {
 	c := newDelivery(t0.Add(startTimeout), answerTimeout(0))
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
@@ -231,8 +230,8 @@ func TestRunningJobWithoutTimeoutIsAskedForDays(t *testing.T) {
 	}
 }
 
-// One question that gets lost on its way, or an agent that is away for a while, is
-// no reason to give up; an agent that is gone for good is.
+// A lost question, or an agent that is away for a while, does not make a job lost; an
+// agent that is gone for good does.
 func TestRunningJobWithoutTimeoutIsLostAfterSilence(t *testing.T) {
 	for name, c := range map[string]delivery{
 		"sent here":    newDelivery(t0.Add(startTimeout), answerTimeout(0)),
@@ -292,7 +291,7 @@ func TestUnknownToItsAgentIsSentAgainAtOnce(t *testing.T) {
 	}
 }
 
-// An agent whose clock is behind says for a while that the job may still come.
+// An agent whose clock is behind answers for a while that the job may still come.
 func TestUnknownAfterNotAfterIsNotAskedForInLoop(t *testing.T) {
 	c := freshDelivery()
 	c.sentRecorded = true
@@ -312,7 +311,7 @@ func TestUnknownAfterNotAfterIsNotAskedForInLoop(t *testing.T) {
 	}
 }
 
-// Whichever comes first, the answer or the broker's word on the question.
+// The agent's answer and the broker's verdict on the question may come in either order.
 func TestUnknownAdoptedJobIsAskedForAgainAfterNotAfter(t *testing.T) {
 	for _, answerFirst := range []bool{true, false} {
 		c := adoptedDelivery(&model.Job{State: model.Sent}, t0.Add(startTimeout), t0, timeout)
@@ -334,7 +333,7 @@ func TestUnknownAdoptedJobIsAskedForAgainAfterNotAfter(t *testing.T) {
 	}
 }
 
-// What may have run before, and what the agent cannot tell, is lost.
+// A job is lost if it may have run before and the agent cannot know.
 func TestForgottenJobIsLost(t *testing.T) {
 	forgotten := results.Progress{State: model.Sent, Forgotten: true, Since: t0.UnixMilli()}
 	twice := freshDelivery()
@@ -356,8 +355,8 @@ func TestForgottenJobIsLost(t *testing.T) {
 	wantEnd(t, &waited, wire.Lost, t0.Add(time.Second))
 }
 
-// The only request that can have arrived has been answered so: it has not run,
-// and an agent that is new gets a word on when it will be of use.
+// The only request that can have arrived got this answer, so the job has not run. The
+// reason says when an agent with a young journal is of use.
 func TestForgottenJobWithOneRequestIsRejected(t *testing.T) {
 	c := freshDelivery()
 	c.reconnectedAt = t0
@@ -371,9 +370,9 @@ func TestForgottenJobWithOneRequestIsRejected(t *testing.T) {
 	}
 }
 
-// A name may have moved: then the agent says since when it has it, and the operator what
-// follows. A job that one request alone can have brought to the agent ran nowhere; another
-// may have run on the host that had the name before.
+// A name may have moved to another host. Its agent answers since when it has the name. A
+// job that only one request can have brought has not run; another may have run on the
+// host that had the name before.
 func TestReasonNamesLaterOwnerOfHostName(t *testing.T) {
 	const why = "b has answered to web01 only since 12:03:11 UTC; this request is older"
 	since := t0.Add(30 * time.Second)
@@ -381,7 +380,7 @@ func TestReasonNamesLaterOwnerOfHostName(t *testing.T) {
 	once := freshDelivery()
 	publish(t, &once, wire.TypeRun, broker.Routed, t0)
 	agentSays(&once, said, t0)
-	want := why + ": it takes what is issued from " + since.Local().Format(time.TimeOnly) + " on"
+	want := why + "; it accepts jobs issued from " + since.Local().Format(time.TimeOnly) + " on"
 	if s := wantEnd(t, &once, wire.Rejected, t0); s.reason != want {
 		t.Errorf("reason %q, want %q", s.reason, want)
 	}
@@ -394,8 +393,7 @@ func TestReasonNamesLaterOwnerOfHostName(t *testing.T) {
 	}
 }
 
-// What the store passes on of what the operator itself has told it is no sign
-// of the agent.
+// Progress that comes from the operator's own update is no sign of the agent.
 func TestOwnUpdateDoesNotCountAsAnswer(t *testing.T) {
 	c := freshDelivery()
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
@@ -404,7 +402,7 @@ func TestOwnUpdateDoesNotCountAsAnswer(t *testing.T) {
 	publish(t, &c, wire.TypeRun, broker.Routed, t0.Add(firstRepeatDelay))
 }
 
-// The power took what had been accepted and was not synced.
+// A power failure took a job that the agent had accepted and not synced.
 func TestAcceptedJobThatAgentLostIsSentAgain(t *testing.T) {
 	c := freshDelivery()
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
@@ -448,7 +446,7 @@ func TestAnswersDoNotSpeedUpCancel(t *testing.T) {
 	publish(t, &c, wire.TypeCancel, broker.Routed, t0)
 	agentSays(&c, results.Progress{State: model.Running}, t0)
 	if s := c.decide(t0); s.send != "" {
-		t.Errorf("told that it still runs, it sends %s at once", s.send)
+		t.Errorf("after an answer it sends %s at once", s.send)
 	}
 }
 
@@ -469,8 +467,8 @@ func TestSentIsRecordedOnlyWithoutQuickAnswer(t *testing.T) {
 	}
 }
 
-// Whatever happens to its messages, a job comes to an end, is never called
-// unreachable once it may have arrived, and never waits for nothing.
+// Whatever happens to its messages, a job ends, is never unreachable once it may have
+// arrived, and never waits in a busy loop.
 func TestEveryDeliveryEnds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := freshDelivery()

@@ -445,7 +445,8 @@ func (d *Dispatcher) broadcast(ctx context.Context, pub *broker.Publication, ver
 	}
 }
 
-// storePause is the wait before a failed commit, as on a full disk, is tried again.
+// storeRetryDelay is the wait before a failed commit, for example on a full disk, is
+// retried.
 const storeRetryDelay = time.Second
 
 // apply gives updates to the store, and returns once they are committed.

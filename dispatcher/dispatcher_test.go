@@ -17,7 +17,7 @@ import (
 	"warren/internal/wire"
 )
 
-// memory is a Store that keeps what it is told and answers at once.
+// memory is a Store that keeps everything in memory and answers at once.
 type memory struct {
 	mu        sync.Mutex
 	jobs      map[string]*model.Job
@@ -75,7 +75,7 @@ func (m *memory) Apply(_ context.Context, us []results.Update) (<-chan error, er
 	return answer, nil
 }
 
-// says is what an agent's reply becomes on its way through the store.
+// reply does what the store does with an agent's reply.
 func (m *memory) reply(job string, p results.Progress) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -214,7 +214,7 @@ func (r *rig) submit(fanout int, hosts ...string) model.Task {
 	return task
 }
 
-// take receives the next publication and gives the broker's word on it.
+// take receives the next publication, and gives the broker's verdict on it.
 func (r *rig) take(k broker.Kind) *broker.Publication {
 	r.t.Helper()
 	select {
@@ -278,11 +278,11 @@ func TestWindowOfHostsSlides(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		r.submit(2, "a", "b", "c", "d")
-		var flying []string
+		var inFlight []string
 		for range 2 {
-			flying = append(flying, r.take(broker.Routed).Msg.CorrelationId)
+			inFlight = append(inFlight, r.take(broker.Routed).Msg.CorrelationId)
 		}
-		for _, id := range flying {
+		for _, id := range inFlight {
 			r.store.reply(id, results.Progress{State: model.Running}) // so that nothing is repeated
 		}
 		select {
@@ -291,17 +291,17 @@ func TestWindowOfHostsSlides(t *testing.T) {
 		case <-time.After(firstStatusInterval - time.Second):
 		}
 		for i := range 4 {
-			r.store.reply(flying[i], results.Progress{State: model.Ended})
+			r.store.reply(inFlight[i], results.Progress{State: model.Ended})
 			if i < 2 {
-				flying = append(flying, r.take(broker.Routed).Msg.CorrelationId)
+				inFlight = append(inFlight, r.take(broker.Routed).Msg.CorrelationId)
 			}
 		}
 		r.expectNothing()
 	})
 }
 
-// A window that outlives the statement gets a new signature, and the store the
-// new digest before the request leaves.
+// A window that outlives the statement gets a new signature, and the store has the new
+// digest before the request leaves.
 func TestLaterHostsOfWindowGetNewSignature(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -314,13 +314,13 @@ func TestLaterHostsOfWindowGetNewSignature(t *testing.T) {
 			r.take(broker.Routed) // a status, its agent being silent
 		}
 		r.store.reply(first.Msg.CorrelationId, results.Progress{State: model.Ended})
-		for range 2 { // the second host has the letter made, the third finds it
+		for range 2 { // the second host causes a signature, the third uses it
 			r.takeResigned()
 		}
 	})
 }
 
-// signedAnew takes a request whose digest the store was told.
+// takeResigned takes a request, and checks that the store has its digest.
 func (r *rig) takeResigned() {
 	r.t.Helper()
 	p := r.take(broker.Routed)
@@ -332,11 +332,11 @@ func (r *rig) takeResigned() {
 		r.t.Errorf("valid for %s only", left)
 	}
 	r.store.mu.Lock()
-	told := slices.ContainsFunc(r.store.updates, func(u results.Update) bool {
+	stored := slices.ContainsFunc(r.store.updates, func(u results.Update) bool {
 		return u.Job == req.Leaf.Job && string(u.Digest) == string(req.Digest[:])
 	})
 	r.store.mu.Unlock()
-	if !told {
+	if !stored {
 		r.t.Error("the store does not know the new digest")
 	}
 	r.store.reply(req.Leaf.Job, results.Progress{State: model.Ended, OK: true})
@@ -358,7 +358,7 @@ func TestUnroutedJobIsUnreachableAndSettled(t *testing.T) {
 	})
 }
 
-// A fleet that does not answer is not asked faster the larger it is.
+// A larger fleet that does not answer is not asked faster.
 func TestRepeatsArePaced(t *testing.T) {
 	t.Run("caught up", func(t *testing.T) { testPace(t, repeatInterval, nil) })
 	t.Run("behind", func(t *testing.T) { testPace(t, behindRepeatInterval, func(d *Dispatcher) { d.caughtUp = nil }) })
@@ -455,7 +455,7 @@ func TestCancelReachesThoseInFlight(t *testing.T) {
 	})
 }
 
-// left is a task that another process has left: two jobs, of which nothing is known.
+// leaveTask stores a task of another process with two unfinished jobs.
 func (r *rig) leaveTask() (model.Task, []model.Job) {
 	task := model.Task{
 		ID: "0d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Created: time.Now(), NotAfter: time.Now().Add(time.Minute),
@@ -489,7 +489,7 @@ func TestAskReturnsWhenAllHaveAnswered(t *testing.T) {
 			}
 			kind := broker.Routed
 			if p.Msg.CorrelationId == jobs[1].ID {
-				kind = broker.Returned // b has nobody to answer
+				kind = broker.Returned // b has no agent
 			}
 			p.Answer <- broker.Verdict{Ref: p.Ref, Kind: kind}
 			asked = append(asked, p.Msg.CorrelationId)
@@ -511,8 +511,8 @@ func TestAskReturnsWhenAllHaveAnswered(t *testing.T) {
 	})
 }
 
-// What another process has left is never sent, only asked for; what no agent
-// knows by its not-after is asked for once more, and silence is lost.
+// Jobs of another process get only status requests. A job that no agent knows by its
+// not-after gets one more; a silent job is lost.
 func TestAdoptedTaskIsAskedForNeverSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

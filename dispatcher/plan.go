@@ -7,17 +7,17 @@ import (
 	"warren/internal/operator/model"
 )
 
-// A plan says which job of a task begins when: pure, owned by the task
-// goroutine. A task without stages is one stage that has begun.
+// A plan decides which job of a task begins when. It is pure, and the task goroutine owns
+// it. A task without stages is one stage that has begun.
 type plan struct {
 	stages      []int // jobs begun by the end of each stage: ascending, the last is all
-	window      int   // most in flight
-	maxFailures int   // failures that it goes on with; -1 is any number
+	window      int   // largest number of jobs in flight
+	maxFailures int   // failures that do not stop it; -1: no limit
 	soak        time.Duration
 
-	stage   int // that has begun; 0 before the first
+	stage   int // the last begun; 0 before the first
 	soaking bool
-	soakEnd time.Time // while resting: when the next stage begins
+	soakEnd time.Time // while soaking: when the next stage begins
 	stopped bool
 
 	begun, ended, failed int
@@ -34,19 +34,19 @@ func newPlan(jobs int, fanout int, r *model.Rollout) plan {
 	return p
 }
 
-// A deed is what the task goroutine does next.
+// An action is what the task goroutine does next.
 type action int
 
 const (
-	await      action = iota // until something happens, or for as long as is said
-	beginJob                 // the next one
-	beginStage               // the next one
-	endStage                 // but not the last one, whose end is the task's
-	stop                     // the budget is used up
+	await      action = iota // wait for an event, or as long as decide says
+	beginJob                 // the next
+	beginStage               // the next
+	endStage                 // except the last, which ends with the task
+	stop                     // too many jobs have failed
 	finish
 )
 
-// decide says what to do at now, and how long that holds.
+// decide returns what to do at now, and how long that holds.
 func (p *plan) decide(now time.Time) (action, time.Duration) {
 	switch all := p.begun == p.released(); {
 	case p.ended == p.begun && (p.stopped || p.begun == p.total()):
@@ -69,7 +69,7 @@ func (p *plan) decide(now time.Time) (action, time.Duration) {
 
 func (p *plan) total() int { return p.stages[len(p.stages)-1] }
 
-// told is how many jobs may have begun by the end of this stage.
+// released is how many jobs may have begun by the end of this stage.
 func (p *plan) released() int {
 	if p.stage == 0 {
 		return 0
@@ -88,7 +88,7 @@ func (p *plan) jobEnded(ok bool) {
 	}
 }
 
-// usedUp says how the budget was used up.
+// failuresReason is the reason of a rollout that had too many failures.
 func (p *plan) failuresReason() string {
 	return fmt.Sprintf("rollout stopped: %d failed, %d allowed", p.failed, p.maxFailures)
 }

@@ -52,7 +52,7 @@ func (d *Dispatcher) Check(ctx context.Context, spec model.Spec) ([]model.Check,
 	return e.checks, d.store.ForgetChecks(context.WithoutCancel(ctx), e.jobs)
 }
 
-// examination is one Check under way.
+// preflight is one Check under way.
 type preflight struct {
 	d         *Dispatcher
 	statement signedStatement
@@ -60,7 +60,7 @@ type preflight struct {
 	checks    []model.Check
 	index     map[string]int // by job
 	done      int
-	settled   []bool // of each job: its host has answered, or cannot
+	settled   []bool // by job: it has a result
 	unsent    []int  // to be sent, in order
 }
 
@@ -68,7 +68,7 @@ type preflight struct {
 const noAnswer = "no answer"
 
 func (e *preflight) ask(ctx context.Context, answers <-chan results.CheckAnswer) {
-	verdicts := make(chan broker.Verdict, len(e.jobs)) // one publication of each is in flight
+	verdicts := make(chan broker.Verdict, len(e.jobs)) // each has one publication in flight
 	e.settled = make([]bool, len(e.jobs))
 	for i := range e.jobs {
 		e.checks[i].Reason = noAnswer
@@ -107,7 +107,7 @@ func (e *preflight) ask(ctx context.Context, answers <-chan results.CheckAnswer)
 	}
 }
 
-// silent are the hosts to be asked again.
+// unanswered returns the hosts that get the request again.
 func (e *preflight) unanswered(inFlight map[int]bool) (unsent []int) {
 	for i := range e.jobs {
 		if !e.settled[i] && !inFlight[i] {

@@ -84,9 +84,9 @@ func hasSecret(statement string) bool {
 	return json.Unmarshal([]byte(statement), &st) == nil && len(st.Run.SecretHash) > 0
 }
 
-// inquire sends one status or cancel for each of those jobs of a task that its
-// agent may still have something to say about, and waits until all have answered or ctx
-// ends. It runs in the asker's goroutine; nothing is left behind.
+// query sends one status or cancel about each selected job of a task whose agent may
+// still have news, and waits until all have answered or ctx ends. It runs in the caller's
+// goroutine.
 func (d *Dispatcher) query(ctx context.Context, t model.Task, typ string, selected func(*model.Job) bool) error {
 	// In this order, so that a job which ends meanwhile does not look like an ended job
 	// whose output is missing.

@@ -61,11 +61,10 @@ func (r *rig) quietFor(d time.Duration) {
 	}
 }
 
-// told are the hosts that the audit log has, in order.
+// audited returns the hosts in the audit log, in order.
 func (r *rig) audited() string { return strings.Join(r.hosts, "") }
 
-// untold are the hosts that were canceled, with the reason, which is the same
-// for all of them.
+// canceled returns the canceled hosts, and the reason that they share.
 func (r *rig) canceled() (hosts, reason string) {
 	r.t.Helper()
 	jobs, _ := r.store.Jobs(context.Background(), r.store.task)
@@ -91,8 +90,8 @@ func (r *rig) events() string {
 	return strings.Join(out, " ")
 }
 
-// The next stage begins when each job of the last has ended, and the soak has
-// passed; it is signed anew where the old statement's time is up.
+// The next stage begins when each job of the last has ended and the soak has passed. It
+// gets a new signature if the old statement is too old.
 func TestRolloutBeginsStageAfterSoak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -150,8 +149,7 @@ func TestRolloutRunsToItsEnd(t *testing.T) {
 	})
 }
 
-// A budget that is used up within a stage spares the rest of that stage, too;
-// what is under way ends by itself.
+// Too many failures within a stage stop the rest of that stage too. Jobs under way go on.
 func TestRolloutStopsWithinAStage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -170,7 +168,7 @@ func TestRolloutStopsWithinAStage(t *testing.T) {
 	})
 }
 
-// lost and unreachable are failures; so is what nobody has answered.
+// Lost and unreachable jobs count as failures.
 func TestRolloutCountsLostAndUnreachableAsFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -194,7 +192,7 @@ func TestRolloutCountsLostAndUnreachableAsFailures(t *testing.T) {
 	})
 }
 
-// A cancel does not wait for a stage's end, nor for the soak.
+// A cancel waits neither for a stage's end nor for the soak.
 func TestCancelStopsRolloutAtAnyTime(t *testing.T) {
 	for name, stop := range map[string]func(*rig, model.Task) error{
 		"cancel": func(r *rig, t model.Task) error { return r.d.Cancel(context.Background(), t) },
@@ -231,7 +229,7 @@ func TestCancelStopsRolloutAtAnyTime(t *testing.T) {
 	}
 }
 
-// Halt lets what is under way go on; cancel after it still stops that.
+// Halt lets jobs under way go on. A later cancel still ends them.
 func TestHaltThenCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -257,7 +255,7 @@ func TestHaltThenCancel(t *testing.T) {
 	})
 }
 
-// Another process has canceled the task while this one soaked.
+// Another process cancels the task while this one soaks.
 func TestRolloutStopsWhenAnotherProcessCancels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -277,7 +275,7 @@ func TestRolloutStopsWhenAnotherProcessCancels(t *testing.T) {
 	})
 }
 
-// Without its audit no stage begins.
+// No stage begins if the audit log cannot be written.
 func TestRolloutStopsWithoutAudit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -292,15 +290,15 @@ func TestRolloutStopsWithoutAudit(t *testing.T) {
 	})
 }
 
-// A process that takes up a rollout tells nobody: not the stages that have not
-// begun, which it can say for certain, nor those that have, which it asks.
+// A process that adopts a rollout sends nothing. Stages that have not begun end as
+// canceled; the jobs of the others get a status.
 func TestAdoptedRolloutSendsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		task := r.rollout(1, 5, model.Rollout{Stages: []int{2, 5}})
 		r.store.reply(r.runs("a"), results.Progress{State: model.Running})
 		synctest.Wait()
-		r.close() // b is in the stage, and was not told
+		r.close() // b is in the stage, and got no request
 		task.Rollout = &r.store.rollout
 
 		r = newRigOn(t, r.store)
@@ -330,8 +328,8 @@ func TestAdoptedRolloutSendsNothing(t *testing.T) {
 	})
 }
 
-// A job of a later stage is asked for, and recalled, as one of the statement that
-// it came with, not of the first: also by another process.
+// A question about a job of a later stage names the statement that brought the job, not
+// the first one, also from another process.
 func TestQuestionNamesStatementOfItsStage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -405,9 +403,9 @@ func TestStagesMustAscendToAllHosts(t *testing.T) {
 	}
 }
 
-// Whatever happens, no more jobs are in flight than the window has, none begins
-// before its stage, no stage before the last one's end and the soak, and none at
-// all once more have failed than are allowed.
+// Whatever happens, no more jobs are in flight than the window allows, no job begins
+// before its stage, no stage begins before the end of the last one and the soak, and
+// nothing begins after too many failures.
 func TestPlanKeepsWindowStagesAndFailureLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var stages []int

@@ -75,7 +75,7 @@ func TestSecretTravelsBesideStatement(t *testing.T) {
 	})
 }
 
-// A secret that cannot be sent is an error before anything is.
+// A secret that cannot be sent is an error before anything is sent.
 func TestInvalidSecretIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -100,8 +100,7 @@ func TestInvalidSecretIsRefused(t *testing.T) {
 	})
 }
 
-// What a dead process has left is never sent again; with a secret, the reason
-// says why.
+// Jobs of an ended process are never sent again. The reason mentions the secret.
 func TestAdoptedTaskWithSecretIsOnlyAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -126,7 +125,7 @@ func TestAdoptedTaskWithSecretIsOnlyAskedFor(t *testing.T) {
 			r.store.mu.Lock()
 			got := *r.store.jobs[j.ID]
 			r.store.mu.Unlock()
-			if got.Outcome != wire.Lost || !strings.Contains(got.Reason, "had its secrets has ended, so it is not sent again") {
+			if got.Outcome != wire.Lost || !strings.Contains(got.Reason, "had its secrets has ended, so it cannot be sent again") {
 				t.Errorf("%s: %s %q", j.Host, got.Outcome, got.Reason)
 			}
 		}

@@ -59,8 +59,8 @@ func (s *signer) fail(err error, takes time.Duration) {
 	s.fails, s.takes, s.tries = err, takes, 0
 }
 
-// said is what has been signed, by type, how often that was tried, and what was told.
-func (s *signer) said() (signed map[string]int, tries int, told []string) {
+// said returns what has been signed, by type, the number of attempts, and the notices.
+func (s *signer) said() (signed map[string]int, tries int, notices []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.signed), s.tries, slices.Clone(s.notices)
@@ -94,7 +94,7 @@ func TestTaskIsSignedOnce(t *testing.T) {
 	})
 }
 
-// What cannot be signed is not sent, not stored, and in no audit log.
+// An unsigned task is not sent, not stored, and in no audit log.
 func TestUnsignedTaskIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, s := signingRig(t, false)
@@ -116,8 +116,8 @@ func TestUnsignedTaskIsNotSent(t *testing.T) {
 	})
 }
 
-// A later window whose statement cannot be signed waits for the key, and the
-// operator hears of it once; with the key back it goes on.
+// A later window whose statement cannot be signed waits for the key, and the operator
+// gets one notice. It goes on when the key is back.
 func TestWindowWaitsForItsSignature(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, s := signingRig(t, false)
@@ -137,8 +137,8 @@ func TestWindowWaitsForItsSignature(t *testing.T) {
 			t.Fatalf("unsigned, and sent: %s", p.Msg.Type)
 		case <-time.After(3 * signRetryDelay / 2):
 		}
-		if _, _, told := s.said(); len(told) != 1 || !strings.Contains(told[0], "a run is not sent: signing the statement: ssh-agent does not answer") {
-			t.Errorf("told %q", told)
+		if _, _, notices := s.said(); len(notices) != 1 || !strings.Contains(notices[0], "a run is not sent: signing the statement: ssh-agent does not answer") {
+			t.Errorf("notices %q", notices)
 		}
 		s.fail(nil, 0)
 		for range 2 {
@@ -151,8 +151,8 @@ func TestWindowWaitsForItsSignature(t *testing.T) {
 	})
 }
 
-// Where the key does not come back the hosts that have not had the job never
-// get it, and that is what is said of them.
+// If the key does not come back, the remaining hosts never get the job, and the reason
+// says so.
 func TestJobIsUnreachableWhenItsRunIsNeverSigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, s := signingRig(t, false)
@@ -167,14 +167,13 @@ func TestJobIsUnreachableWhenItsRunIsNeverSigned(t *testing.T) {
 		r.store.reply(p.Msg.CorrelationId, results.Progress{State: model.Ended})
 		r.expectNothing()
 		jobs, _ := r.store.Jobs(context.Background(), task.ID)
-		if jobs[1].Outcome != wire.Unreachable || jobs[1].Reason != "it could not be signed in time: it was never sent" {
+		if jobs[1].Outcome != wire.Unreachable || jobs[1].Reason != "its request could not be signed in time; never sent" {
 			t.Errorf("%q %q", jobs[1].Outcome, jobs[1].Reason)
 		}
 	})
 }
 
-// A job whose agent falls silent while no question can be signed is lost, and
-// the reason says both.
+// A silent job is lost if no question can be signed, and the reason says both.
 func TestSilentJobIsLostWhenQuestionsCannotBeSigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, s := signingRig(t, false)
@@ -189,15 +188,14 @@ func TestSilentJobIsLostWhenQuestionsCannotBeSigned(t *testing.T) {
 		if jobs[0].Outcome != wire.Lost || !strings.Contains(jobs[0].Reason, "could not be signed") {
 			t.Errorf("%q %q", jobs[0].Outcome, jobs[0].Reason)
 		}
-		if _, _, told := s.said(); len(told) != 1 {
-			t.Errorf("told %q", told)
+		if _, _, notices := s.said(); len(notices) != 1 {
+			t.Errorf("notices %q", notices)
 		}
 	})
 }
 
-// A key that wants a touch is not asked for one in a loop: an hour of a silent
-// task costs at most two, and a touch that nobody gives is asked for again after
-// minutes at the earliest.
+// An hour of a silent task costs at most two touches. If nobody touches the key, the next
+// request for a touch comes minutes later.
 func TestTouchIsRequestedRarely(t *testing.T) {
 	t.Run("given", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -247,7 +245,7 @@ func TestTouchIsRequestedRarely(t *testing.T) {
 	})
 }
 
-// A wait asks again and again: with one signature as long as it is valid.
+// Repeated queries use one signature while it is valid.
 func TestAskReusesItsSignature(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, s := signingRig(t, false)

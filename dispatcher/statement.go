@@ -136,7 +136,7 @@ func (d *Dispatcher) cachedQuestion(ctx context.Context, q question, jobs []mode
 	}
 }
 
-// runLetter signs the statement of a run.
+// signRun signs the statement of a run.
 func (d *Dispatcher) signRun(ctx context.Context, id string, spec model.Spec, jobs []model.Job, now time.Time) (signedStatement, error) {
 	run := spec.Run
 	secret, err := seal(spec.Secret, &run)
@@ -150,7 +150,7 @@ func (d *Dispatcher) signRun(ctx context.Context, id string, spec model.Spec, jo
 	return l, err
 }
 
-// seal makes the text of a secret, and binds it to the run by its salted hash.
+// seal encodes a secret, and binds it to the run by its salted hash.
 func seal(s *wire.Secret, run *wire.Run) (text string, err error) {
 	if s == nil {
 		return "", nil
@@ -164,8 +164,8 @@ func seal(s *wire.Secret, run *wire.Run) (text string, err error) {
 	return text, err
 }
 
-// question signs a status or a cancel for jobs of a task. A cancel is valid as
-// long as what it recalls, beside which it may wait in an inbox.
+// signQuestion signs a status or a cancel for the jobs of a task. A cancel is valid as
+// long as the run that it recalls, next to which it may wait in an inbox.
 func (d *Dispatcher) signQuestion(ctx context.Context, q question, jobs []model.Job, now time.Time) (signedStatement, error) {
 	valid := d.validity()
 	if q.typ == wire.TypeCancel {
@@ -196,7 +196,7 @@ func (d *Dispatcher) signStatement(ctx context.Context, st wire.Statement, jobs 
 	return signedStatement{batch: b, issuedAt: now, notAfter: now.Add(valid)}, nil
 }
 
-// sign is the signer as package wire wants it.
+// sign adapts the signer to package wire.
 func (d *Dispatcher) sign(ctx context.Context) func([]byte) (string, error) {
 	if d.signer == nil {
 		return nil
