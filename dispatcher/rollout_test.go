@@ -348,7 +348,7 @@ func TestQuestionNamesStatementOfItsStage(t *testing.T) {
 			t.Helper()
 			req := decode(t, r.take(broker.Routed))
 			run := sent[req.Leaf.Job]
-			if want := (wire.Of{IssuedAt: run.IssuedAt, NotAfter: run.NotAfter}); req.Statement.Type != typ || *req.Statement.Of != want {
+			if want := (wire.Target{IssuedAt: run.IssuedAt, NotAfter: run.NotAfter}); req.Statement.Type != typ || *req.Statement.Of != want {
 				t.Errorf("%s of %+v, want %s of %+v", req.Statement.Type, *req.Statement.Of, typ, want)
 			}
 			if typ == wire.TypeCancel && req.Statement.NotAfter < run.NotAfter {

@@ -43,12 +43,12 @@ func (s *signedStatement) reusable(now time.Time) bool {
 // A question is a status or a cancel about the jobs that one statement of a task brought.
 type question struct {
 	typ, task string
-	of        wire.Of
+	of        wire.Target
 }
 
 // questionOf returns the question of a type about jobs whose statement has those times.
 func questionOf(typ, task string, s model.Signed) question {
-	return question{typ, task, wire.Of{IssuedAt: s.Issued.UnixMilli(), NotAfter: s.NotAfter.UnixMilli()}}
+	return question{typ, task, wire.Target{IssuedAt: s.Issued.UnixMilli(), NotAfter: s.NotAfter.UnixMilli()}}
 }
 
 // questionCache holds signed questions while they can be used again. The dispatcher's loop

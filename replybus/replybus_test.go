@@ -295,7 +295,7 @@ func (r *rig) notApplied(when string) {
 
 // Anybody can publish to the exchange: what is no reply is dropped, and what
 // stands behind it comes through.
-func TestDropsWhatIsNoReply(t *testing.T) {
+func TestMessagesThatAreNoRepliesAreDropped(t *testing.T) {
 	r := newRig(t)
 	r.run()
 	r.until(r.bus.Link(), "up", isUp)
@@ -332,7 +332,7 @@ func TestDropsWhatIsNoReply(t *testing.T) {
 	}
 }
 
-func TestHello(t *testing.T) {
+func TestHelloReachesStore(t *testing.T) {
 	r := newRig(t)
 	r.run()
 	r.until(r.bus.Link(), "up", isUp)
@@ -353,7 +353,7 @@ func TestHello(t *testing.T) {
 
 // After a lost connection the queue, its binding and its consumer are there
 // again, under the same name.
-func TestComesBack(t *testing.T) {
+func TestReconnectsAfterLostConnection(t *testing.T) {
 	r := newRig(t)
 	r.run()
 	up := r.until(r.bus.Link(), "up", isUp)
@@ -424,7 +424,7 @@ func (r *rig) closeConnections(up *broker.State) {
 }
 
 // While somebody else holds the queue the link says so; then it takes it.
-func TestQueueTaken(t *testing.T) {
+func TestQueueIsTakenOverOnceFree(t *testing.T) {
 	r := newRig(t)
 	other := r.dial()
 	if _, err := other.QueueDeclare(r.queue, false, false, true, false, nil); err != nil {
@@ -447,7 +447,7 @@ func TestQueueTaken(t *testing.T) {
 }
 
 // Run ends at any moment of its start, and while a commit is awaited.
-func TestStops(t *testing.T) {
+func TestStopsWithItsContext(t *testing.T) {
 	for i := range 12 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			r := newRig(t)

@@ -68,8 +68,8 @@ type Statement struct {
 	Root     []byte `json:"root,omitempty"` // RFC 6962 tree head over the leaves, 32 bytes
 	Size     int    `json:"size,omitzero"`  // number of leaves
 
-	Run *Run `json:"run,omitzero"`
-	Of  *Of  `json:"of,omitzero"`
+	Run *Run    `json:"run,omitzero"`
+	Of  *Target `json:"of,omitzero"`
 }
 
 // Run says what to execute, by exactly one of: Command through a shell; Argv
@@ -96,7 +96,7 @@ func (r *Run) Timeout() time.Duration { return time.Duration(r.TimeoutMS) * time
 
 // Of names the validity of the run that a cancel or a status is about, so that
 // an agent which does not know the job can tell whether it would.
-type Of struct {
+type Target struct {
 	IssuedAt int64 `json:"issued_at"`
 	NotAfter int64 `json:"not_after"`
 }

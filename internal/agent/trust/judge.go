@@ -195,7 +195,7 @@ func untimely(s *wire.Statement, h *Host, now time.Time) string {
 
 // impossible says why no job of those times can have been accepted here: who asks
 // for one shall not have it remembered until its end.
-func impossible(of *wire.Of, h *Host, now time.Time) string {
+func impossible(of *wire.Target, h *Host, now time.Time) string {
 	issued, notAfter := time.UnixMilli(of.IssuedAt), time.UnixMilli(of.NotAfter)
 	switch valid := notAfter.Sub(issued); {
 	case h.MaxValidity > 0 && valid > h.MaxValidity:

@@ -34,7 +34,7 @@ type Log struct{ executed, viewed slog.Handler }
 func Open(dir, operator string) (*Log, error) {
 	open := func(name string) (slog.Handler, error) {
 		f := &file{path: filepath.Join(dir, name), lock: filepath.Join(dir, "audit.lock"), max: maxSize, keep: keepFiles}
-		if err := f.try(); err != nil {
+		if err := f.checkWritable(); err != nil {
 			return nil, hint.Errorf("mend the file or its directory, or choose another with WARREN_DATA_DIR",
 				"audit log: %w", err)
 		}

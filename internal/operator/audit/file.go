@@ -58,7 +58,7 @@ func (f *file) Write(p []byte) (int, error) {
 }
 
 // try finds out whether f can be written.
-func (f *file) try() error {
+func (f *file) checkWritable() error {
 	out, _, err := f.open()
 	if err != nil {
 		return err

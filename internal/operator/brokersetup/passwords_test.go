@@ -53,7 +53,7 @@ func TestPasswords(t *testing.T) {
 }
 
 // A password that others know or may know is none.
-func TestPasswordsOfOthers(t *testing.T) {
+func TestUnsafePasswordFileIsRefused(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no modes")
 	}

@@ -118,7 +118,7 @@ func table(t *testing.T, file string) [][]string {
 // TestNodeset holds what Warren makes of each expression of the table against
 // what nodeset made of it when the table was recorded. What differs is listed in
 // testdata/differences.txt, each with its reason.
-func TestNodeset(t *testing.T) {
+func TestFoldsLikeNodeset(t *testing.T) {
 	if *record {
 		recordTable(t)
 	}
@@ -166,7 +166,7 @@ func same(got, theirs verdict) bool {
 }
 
 // TestNodesetIsAsRecorded holds the table against the nodeset that is installed.
-func TestNodesetIsAsRecorded(t *testing.T) {
+func TestRecordedNodesetOutputIsCurrent(t *testing.T) {
 	rows := table(t, tableFile)
 	exprs := make([]string, len(rows))
 	for i, row := range rows {
@@ -180,7 +180,7 @@ func TestNodesetIsAsRecorded(t *testing.T) {
 }
 
 // TestNodesetAtRandom compares what has never been looked at.
-func TestNodesetAtRandom(t *testing.T) {
+func TestFoldsLikeNodesetAtRandom(t *testing.T) {
 	interpreter(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

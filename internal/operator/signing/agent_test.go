@@ -51,7 +51,7 @@ func (d *desk) serve(handle func(net.Conn)) {
 
 // ssh-agent is ended after the key was chosen: the error says so, and once it is
 // back the same Signer signs.
-func TestAgentVanishes(t *testing.T) {
+func TestSignerReconnectsToRestartedAgent(t *testing.T) {
 	d := newDesk(t)
 	key := d.key("id", "ed25519", "")
 	agent := d.agent(key)
@@ -73,7 +73,7 @@ func TestAgentVanishes(t *testing.T) {
 
 // An agent that hangs up, or never answers, or talks too much, is an error
 // within the time; so is the end of the operator's patience.
-func TestAgentMisbehaves(t *testing.T) {
+func TestMisbehavingAgentIsAnErrorInTime(t *testing.T) {
 	_, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -213,7 +213,7 @@ func (d *desk) securityKeyFile() string {
 
 // An agent that answers with SHA-1 for an RSA key, or with rubbish, does not get
 // its signature sent.
-func TestAgentSignsWrongly(t *testing.T) {
+func TestWrongSignatureOfAgentIsRefused(t *testing.T) {
 	d := newDesk(t)
 	f, err := readKeyFile(d.key("id", "rsa -b 2048", ""))
 	if err != nil {

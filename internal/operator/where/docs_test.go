@@ -11,7 +11,7 @@ import (
 
 // TestPage: each condition of docs/hosts.md is one, with no unknown name but the
 // labels that the page speaks of, and the page names all facts.
-func TestPage(t *testing.T) {
+func TestExamplesOfDocsAreValid(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/hosts.md")
 	if err != nil {
 		t.Fatal(err)
