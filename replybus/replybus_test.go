@@ -351,8 +351,8 @@ func TestHelloReachesStore(t *testing.T) {
 	r.empty()
 }
 
-// After a lost connection the queue, its binding and its consumer are there
-// again, under the same name.
+// After a lost connection the queue, its binding and its consumer are declared again,
+// under the same name.
 func TestReconnectsAfterLostConnection(t *testing.T) {
 	r := newRig(t)
 	r.run()
@@ -423,7 +423,7 @@ func (r *rig) closeConnections(up *broker.State) {
 	}
 }
 
-// While somebody else holds the queue the link says so; then it takes it.
+// While another connection holds the queue the link reports it; later it takes the queue.
 func TestQueueIsTakenOverOnceFree(t *testing.T) {
 	r := newRig(t)
 	other := r.dial()
@@ -446,7 +446,7 @@ func TestQueueIsTakenOverOnceFree(t *testing.T) {
 	a.commit <- nil
 }
 
-// Run ends at any moment of its start, and while a commit is awaited.
+// Run ends at any moment of its start, and while it waits for a commit.
 func TestStopsWithItsContext(t *testing.T) {
 	for i := range 12 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {

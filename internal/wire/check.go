@@ -103,7 +103,7 @@ func (r *Run) check() error {
 	)
 }
 
-// checkWhat checks that there is exactly one thing to execute.
+// checkCommand checks that a run has exactly one thing to execute.
 func (r *Run) checkCommand() error {
 	what := 0
 	for _, given := range []bool{r.Command != "", len(r.Argv) > 0 && len(r.Script) == 0, len(r.Script) > 0} {

@@ -33,7 +33,8 @@ func invalid(member, problem string, args ...any) error {
 	return &fault{member, fmt.Sprintf(problem, args...)}
 }
 
-// under puts a fault's path below a member; nil and other errors pass.
+// atPath puts the path of an invalid member below another member. Nil and other errors
+// pass.
 func atPath(member string, err error) error {
 	f, ok := err.(*fault)
 	if !ok {

@@ -113,7 +113,7 @@ func TestRequestsRoundTrip(t *testing.T) {
 	})
 }
 
-// A leaf of one batch is of no use with the statement of another.
+// A leaf of one batch does not verify with the statement of another.
 func TestLeafDoesNotVerifyUnderAnotherStatement(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(2, 40).Draw(t, "n")

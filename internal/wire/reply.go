@@ -31,7 +31,7 @@ func (s *State) job() *string    { return &s.Job }
 func (c *Checked) job() *string  { return &c.Job }
 func (h *Hello) job() *string    { return nil }
 
-// replyShapes has all that DecodeReply decodes as JSON.
+// replySchemas has the replies that DecodeReply decodes as JSON.
 var replySchemas = map[string]*schema{
 	TypeAccepted: schemaOf(reflect.TypeFor[Accepted]()),
 	TypeStarted:  schemaOf(reflect.TypeFor[Started]()),
@@ -102,8 +102,8 @@ func maxBody(typ string) int {
 	return MaxReply
 }
 
-// dispensable reports whether facts have something that can be left out of a hello
-// that is too large.
+// hasOptional reports whether facts have members that a hello may omit when it is too
+// long.
 func (f *Facts) hasOptional() bool {
 	return f.Addresses != nil || f.Distribution != "" || f.DistributionVersion != "" || f.Kernel != ""
 }

@@ -320,7 +320,7 @@ func TestCommandsPassUnchanged(t *testing.T) {
 	}
 }
 
-// Another client's JSON may have blanks, escapes and another order.
+// Another client's JSON may have blanks, escapes and another order of members.
 func TestDecodeRequestAcceptsOtherJSONForms(t *testing.T) {
 	leaf := `{ "index" : 0, "\u0068ost":"web01", "job":"0b1c2d3e-4f50-4a6b-8c7d-000000000000" }`
 	hash := hashLeaf([]byte(leaf))

@@ -17,10 +17,10 @@ import (
 // encodeOptions make the same bytes of the same value, always.
 var encodeOptions = json.JoinOptions(json.Deterministic(true))
 
-// A shape is what a JSON value must look like, derived from the Go type that
-// bears it. The JSON library reads the syntax; what it would let pass is refused
-// here: unknown, missing and repeated members, nulls, optional members without a
-// value, base64 in more than one form. Errors name the member at fault.
+// A schema is the form of a JSON value, derived from its Go type. The JSON library reads
+// the syntax. The schema refuses what the library would accept: unknown, missing and
+// repeated members, nulls, optional members without a value, and base64 in more than one
+// form. Errors name the invalid member.
 type schema struct {
 	kinds    string // first bytes that a value may have, as jsontext.Kind
 	name     string // for error texts

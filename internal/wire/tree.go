@@ -66,7 +66,8 @@ func (hasher) HashChildren(l, r []byte) []byte {
 	return n[:]
 }
 
-// onPath checks that the leaf's text is number index of size below root.
+// verifyInclusion checks that the text is leaf number index of a tree with that size and
+// root.
 func verifyInclusion(text string, index, size int, path [][]byte, root []byte) error {
 	for i, h := range path {
 		if len(h) != sha256.Size {

@@ -94,8 +94,8 @@ type Run struct {
 // Timeout is the longest that the command may run; 0 is no limit.
 func (r *Run) Timeout() time.Duration { return time.Duration(r.TimeoutMS) * time.Millisecond }
 
-// Of names the validity of the run that a cancel or a status is about, so that
-// an agent which does not know the job can tell whether it would.
+// A Target has the validity of the run that a cancel or a status is about. It shows an agent
+// that does not know the job whether the agent would know it.
 type Target struct {
 	IssuedAt int64 `json:"issued_at"`
 	NotAfter int64 `json:"not_after"`

@@ -76,5 +76,5 @@ func (c Config) definitions(logins []Login, passwords map[string]Password) (stri
 
 func lines(values []string) string { return strings.Join(values, ",\n") }
 
-// listed is a user's name as rabbitmqctl list_users prints it.
+// erlangEscape returns a user's name as rabbitmqctl list_users prints it.
 func erlangEscape(name string) string { return strings.ReplaceAll(name, `\`, `\\`) }

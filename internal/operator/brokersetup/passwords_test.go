@@ -52,7 +52,7 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-// A password that others know or may know is none.
+// A password that others may know is refused.
 func TestUnsafePasswordFileIsRefused(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no modes")

@@ -27,7 +27,8 @@ import (
 // maxFile bounds a file of groups, in bytes.
 const maxFile = 16 << 20
 
-// all is the group that stands for a whole source, where it is defined.
+// allGroup is the name of the group that stands for a whole source, if the source defines
+// it.
 const allGroup = "all"
 
 // Groups are the groups of a file, or of the files of a directory.
@@ -150,7 +151,7 @@ func (g *Groups) read(file string, reserved []string) error {
 	return err
 }
 
-// A fault is what is wrong in a file.
+// A problem is an error in a groups file.
 type problem struct {
 	line       int
 	text, hint string

@@ -14,8 +14,8 @@ import (
 // square of their number (https://github.com/cea-hpc/clustershell/issues/565).
 // Here a box finds its like by a hash of all its axes but one.
 
-// maxPasses ends a fold whose passes change little each. The result is sound
-// then too, only longer.
+// maxMergePasses ends a fold whose passes change little each. The result is correct at
+// any time.
 const maxMergePasses = 64
 
 // A sum identifies a set of numbers, or several: it is made by addition, so that

@@ -149,7 +149,7 @@ func groupError(column int, err error) error {
 	return &Error{Column: column, Problem: err.Error(), Hint: hint.First(err), Err: err}
 }
 
-// A groupFault is an error that says in which group it is.
+// A groupProblem is an error that names its group.
 type groupProblem struct{ text, hint string }
 
 func (f groupProblem) Error() string { return f.text }
@@ -202,7 +202,7 @@ func (e *evaluator) cycle(key groupKey) string {
 	return strings.Join(append(names, key.String()), " → ")
 }
 
-// within says in which group an error is, unless it says so itself.
+// groupPath adds the group to an error, unless the error names a group.
 func groupPath(key groupKey, expr string, err error) error {
 	var fault groupProblem
 	if errors.As(err, &fault) {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// hole stands in a shape for a number. It sorts before all that a name may have,
-// as nodeset's own mark does.
+// numberMark replaces a number in a shape. It sorts before all characters of a name, as
+// nodeset's own mark does.
 const numberMark = "\x00"
 
 // Fold returns a short expression for the names, whatever their order: those
@@ -59,7 +59,7 @@ func split(name string) (shape string, numbers []string) {
 	return b.String(), numbers
 }
 
-// weave puts ranges between texts.
+// joinPattern puts ranges between texts.
 func joinPattern(texts, ranges []string) string {
 	var b strings.Builder
 	b.WriteString(texts[0])

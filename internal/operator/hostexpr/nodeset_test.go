@@ -115,9 +115,9 @@ func table(t *testing.T, file string) [][]string {
 	return rows
 }
 
-// TestNodeset holds what Warren makes of each expression of the table against
-// what nodeset made of it when the table was recorded. What differs is listed in
-// testdata/differences.txt, each with its reason.
+// TestFoldsLikeNodeset compares Warren's result for each expression of the table with
+// nodeset's result, as recorded. testdata/differences.txt lists the differences, each
+// with its reason.
 func TestFoldsLikeNodeset(t *testing.T) {
 	if *record {
 		recordTable(t)
@@ -165,7 +165,7 @@ func same(got, theirs verdict) bool {
 	return got == theirs
 }
 
-// TestNodesetIsAsRecorded holds the table against the nodeset that is installed.
+// TestRecordedNodesetOutputIsCurrent compares the table with the installed nodeset.
 func TestRecordedNodesetOutputIsCurrent(t *testing.T) {
 	rows := table(t, tableFile)
 	exprs := make([]string, len(rows))
@@ -179,7 +179,7 @@ func TestRecordedNodesetOutputIsCurrent(t *testing.T) {
 	}
 }
 
-// TestNodesetAtRandom compares what has never been looked at.
+// TestFoldsLikeNodesetAtRandom compares random expressions.
 func TestFoldsLikeNodesetAtRandom(t *testing.T) {
 	interpreter(t)
 	seed := rand.Uint64()

@@ -23,7 +23,7 @@ func (bs *boxes) pairs() {
 	}
 }
 
-// A likeness is what boxes have in common that can become one: all but an axis.
+// An axisPair is what boxes that can be merged have in common: everything but one axis.
 type axisPair struct {
 	axis int
 	rest sum

@@ -165,7 +165,7 @@ func (p *parser) bracket() ([]span, error) {
 	}
 }
 
-// span reads "01-20", "1-9/2" or "30", with blanks where one likes.
+// spanAt reads "01-20", "1-9/2" or "30", with optional blanks.
 func (p *parser) spanAt(open int) (span, error) {
 	p.skipBlanks()
 	start := p.pos

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// tooMany is larger than every size that a caller may permit.
+// maxSize is larger than every size that a caller may permit.
 const maxSize = 1 << 62
 
 // A pattern is one word of an expression: text and ranges in turn, without the

@@ -18,7 +18,8 @@ const (
 	// listTime bounds the question which keys ssh-agent has.
 	listTime = 5 * time.Second
 
-	// signTime bounds a signature: a person has to touch or to confirm.
+	// signTimeout bounds a signature: a person may have to touch the key or to
+	// confirm.
 	signTimeout = 60 * time.Second
 
 	// noteAfter is when it is told that a signature takes a person, where the

@@ -49,8 +49,8 @@ func (d *desk) serve(handle func(net.Conn)) {
 	})
 }
 
-// ssh-agent is ended after the key was chosen: the error says so, and once it is
-// back the same Signer signs.
+// ssh-agent ends after the key was chosen: the error says so, and the same Signer signs
+// once ssh-agent is back.
 func TestSignerReconnectsToRestartedAgent(t *testing.T) {
 	d := newDesk(t)
 	key := d.key("id", "ed25519", "")
@@ -71,8 +71,8 @@ func TestSignerReconnectsToRestartedAgent(t *testing.T) {
 	d.accepted(s, d.read("id.pub"))
 }
 
-// An agent that hangs up, or never answers, or talks too much, is an error
-// within the time; so is the end of the operator's patience.
+// An agent that hangs up, never answers, or answers too much is an error within the time
+// limit, and so is the end of the context.
 func TestMisbehavingAgentIsAnErrorInTime(t *testing.T) {
 	_, private, err := ed25519.GenerateKey(nil)
 	if err != nil {

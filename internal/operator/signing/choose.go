@@ -114,7 +114,7 @@ func fromFile(ctx context.Context, o Options, path string) (*Signer, error) {
 	return s, nil
 }
 
-// named uses the key of ssh-agent that a public key file names.
+// namedKey returns a signer with the key of ssh-agent that a public key file names.
 func namedKey(ctx context.Context, o Options, f *keyFile) (*Signer, error) {
 	if !usable(f.public) {
 		return nil, hint.Errorf("ssh-keygen -t ed25519 makes one that it does",

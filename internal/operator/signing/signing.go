@@ -131,7 +131,7 @@ func (s *Signer) Fingerprint() string {
 // Touch reports whether each signature wants a touch of a security key.
 func (s *Signer) Touch() bool { return s.public != nil && isSecurityKey(s.public) }
 
-// bare is the key without its certificate.
+// withoutCertificate returns the key itself.
 func withoutCertificate(key ssh.PublicKey) ssh.PublicKey {
 	if cert, ok := key.(*ssh.Certificate); ok {
 		return cert.Key

@@ -165,7 +165,7 @@ func TestOpenSSHRefusesWhatIsNotSigned(t *testing.T) {
 	}
 }
 
-// The order in which keys are looked for, as doc.go has it.
+// Keys are looked for in the order that doc.go describes.
 func TestKeyOrder(t *testing.T) {
 	for _, c := range []struct {
 		name, identity string
@@ -221,7 +221,7 @@ func TestIdentityNoneSignsNothing(t *testing.T) {
 	}
 }
 
-// What cannot be used is refused in words, with what to do.
+// An unusable key is refused with a reason and a hint.
 func TestUnusableKeysAreRefused(t *testing.T) {
 	d := newDesk(t)
 	ok := d.key("ok", "ed25519", "")

@@ -161,7 +161,7 @@ func (k *checker) value(n ast.Node) error {
 
 const functionsHint = `there are lower(text) and within(addresses, "10.0.0.0/8")`
 
-// called is the name of a function that is called.
+// functionName returns the name of a called function.
 func functionName(n *ast.CallNode) string {
 	if id, ok := n.Callee.(*ast.IdentifierNode); ok {
 		return id.Value
@@ -217,7 +217,7 @@ func fail(n ast.Node, problem, hint string) error {
 	return &Error{Column: column(n), Problem: problem, Hint: hint}
 }
 
-// first goes on for as long as there is no error.
+// firstError calls the functions until one returns an error.
 func firstError(err error, then ...func() error) error {
 	for _, f := range then {
 		if err != nil {
