@@ -187,7 +187,7 @@ func TestExpiredRequestsAreAnsweredAtLimitedRate(t *testing.T) {
 		r := newRig(t, func(c *Config) { c.AllowUnsigned, c.Trust = false, files })
 		defer r.close()
 		job, body := r.signedRun(alice, func(s *wire.Statement) {
-			s.Type, s.Run, s.Of = wire.TypeStatus, nil, &wire.Of{IssuedAt: s.IssuedAt, NotAfter: s.NotAfter}
+			s.Type, s.Run, s.Of = wire.TypeStatus, nil, &wire.Target{IssuedAt: s.IssuedAt, NotAfter: s.NotAfter}
 		})
 		time.Sleep(time.Hour)
 		for range refusalBurst {

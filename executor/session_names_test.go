@@ -109,7 +109,7 @@ func (r *rig) requestAbout(typ, task, job string, run []byte) []byte {
 	now := time.Now()
 	st := wire.Statement{
 		Type: typ, Task: task, IssuedAt: now.UnixMilli(), NotAfter: now.Add(time.Minute).UnixMilli(),
-		ReplyTo: wire.ReplyQueue("op", "abc"), Of: &wire.Of{IssuedAt: of.Statement.IssuedAt, NotAfter: of.Statement.NotAfter},
+		ReplyTo: wire.ReplyQueue("op", "abc"), Of: &wire.Target{IssuedAt: of.Statement.IssuedAt, NotAfter: of.Statement.NotAfter},
 	}
 	b, err := wire.NewBatch(st, []wire.Leaf{{Job: job, Host: "web01"}}, nil)
 	if err != nil {

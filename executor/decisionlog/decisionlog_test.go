@@ -31,7 +31,7 @@ func request(t *testing.T, typ string) *wire.Request {
 	if typ == wire.TypeRun || typ == wire.TypeCheck {
 		st.Run = &wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1 << 20}
 	} else {
-		st.Of = &wire.Of{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
+		st.Of = &wire.Target{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
 	}
 	b, err := wire.NewBatch(st, []wire.Leaf{{Job: "a1c4e7d2-58b3-4f06-9e1a-7c3d5b8f2e01", Host: "web01"}}, nil)
 	if err != nil {

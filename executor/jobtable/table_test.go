@@ -49,7 +49,7 @@ func question(t testing.TB, typ, task, job string) *VerifiedRequest {
 	if typ == wire.TypeRun || typ == wire.TypeCheck {
 		st.Run = &wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1 << 20}
 	} else {
-		st.Of = &wire.Of{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
+		st.Of = &wire.Target{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
 	}
 	b, err := wire.NewBatch(st, []wire.Leaf{{Job: job, Host: "web01"}}, nil)
 	if err != nil {

@@ -33,7 +33,7 @@ func sampleStatement(typ string) Statement {
 	case TypeRun, TypeCheck:
 		st.Run = &Run{Command: "uname -a", TimeoutMS: 60_000, MaxOutput: 1 << 20}
 	case TypeCancel, TypeStatus:
-		st.Of = &Of{IssuedAt: sampleIssue - 5000, NotAfter: sampleIssue + 55_000}
+		st.Of = &Target{IssuedAt: sampleIssue - 5000, NotAfter: sampleIssue + 55_000}
 	}
 	return st
 }

@@ -195,7 +195,7 @@ func outsideValidity(s *wire.Statement, h *Host, now time.Time) string {
 
 // impossible returns why this host cannot have accepted a job with these times, or "".
 // Such a job needs no record in the journal.
-func impossible(of *wire.Of, h *Host, now time.Time) string {
+func impossible(of *wire.Target, h *Host, now time.Time) string {
 	issued, notAfter := time.UnixMilli(of.IssuedAt), time.UnixMilli(of.NotAfter)
 	switch valid := notAfter.Sub(issued); {
 	case h.MaxValidity > 0 && valid > h.MaxValidity:

@@ -198,7 +198,7 @@ func TestImpossibleJobs(t *testing.T) {
 	key := newKey(t, "ed25519")
 	p := policy(t, line("", key.PublicKey(), ""))
 	for _, typ := range []string{wire.TypeCancel, wire.TypeStatus} {
-		for of, why := range map[wire.Of]string{
+		for of, why := range map[wire.Target]string{
 			{IssuedAt: noon.UnixMilli(), NotAfter: noon.Add(24*time.Hour).UnixMilli() + 1}:                "--max-validity",
 			{IssuedAt: noon.Add(31 * time.Second).UnixMilli(), NotAfter: noon.Add(time.Hour).UnixMilli()}: "in the future",
 			{IssuedAt: noon.Add(30 * time.Second).UnixMilli(), NotAfter: noon.Add(time.Hour).UnixMilli()}: "",

@@ -101,7 +101,7 @@ func statement(typ string, edit func(*wire.Statement)) wire.Statement {
 	case wire.TypeRun, wire.TypeCheck:
 		st.Run = &wire.Run{Command: "df -h", TimeoutMS: 1000, MaxOutput: 1 << 20}
 	case wire.TypeStatus, wire.TypeCancel:
-		st.Of = &wire.Of{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
+		st.Of = &wire.Target{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
 	}
 	if edit != nil {
 		edit(&st)

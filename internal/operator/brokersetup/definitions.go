@@ -60,7 +60,7 @@ func (c Config) definitions(logins []Login, passwords map[string]Password) (stri
 		if passwords[l.Name].New {
 			age = "new"
 		}
-		users = append(users, listed(l.Name)+"\t"+text(user{l.Name, passwords[l.Name].Hash, "rabbit_password_hashing_sha256", ""})+"\t"+age+"\n")
+		users = append(users, erlangEscape(l.Name)+"\t"+text(user{l.Name, passwords[l.Name].Hash, "rabbit_password_hashing_sha256", ""})+"\t"+age+"\n")
 		permissions = append(permissions, text(permission{l.Name, c.Vhost, l.Configure, l.Write, l.Read}))
 		if l.Replies != "" {
 			topics = append(topics, text(topicPermission{l.Name, c.Vhost, wire.ExchangeReplies, "^$", l.Replies}))
@@ -76,5 +76,5 @@ func (c Config) definitions(logins []Login, passwords map[string]Password) (stri
 
 func lines(values []string) string { return strings.Join(values, ",\n") }
 
-// listed is a user's name as rabbitmqctl list_users prints it.
-func listed(name string) string { return strings.ReplaceAll(name, `\`, `\\`) }
+// erlangEscape returns a user's name as rabbitmqctl list_users prints it.
+func erlangEscape(name string) string { return strings.ReplaceAll(name, `\`, `\\`) }

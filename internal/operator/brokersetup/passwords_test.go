@@ -52,8 +52,8 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-// A password that others know or may know is none.
-func TestPasswordsOfOthers(t *testing.T) {
+// A password that others may know is refused.
+func TestUnsafePasswordFileIsRefused(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no modes")
 	}

@@ -12,7 +12,7 @@ import (
 	"warren/internal/wire"
 )
 
-func TestCheckIsNoTask(t *testing.T) {
+func TestPreflightCreatesNoTask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
