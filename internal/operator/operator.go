@@ -118,7 +118,7 @@ func (o *Operator) key() string {
 func (o *Operator) reconcile() error {
 	tasks, err := o.store.Tasks(o.ctx, 0)
 	if o.signer.Touch() {
-		tasks = slices.DeleteFunc(tasks, func(t model.Task) bool { return t.Done() || o.store.Driven(o.ctx, t) })
+		tasks = slices.DeleteFunc(tasks, func(t model.Task) bool { return t.Done() || o.store.HasDriver(o.ctx, t) })
 		if len(tasks) > 0 {
 			o.notify(hint.Errorf("tasks lists them, check_task asks the hosts; each costs a touch of the security key",
 				"tasks that an earlier warren has left unfinished: %d", len(tasks)))
@@ -305,7 +305,7 @@ func (o *Operator) Settled(ctx context.Context, task string) error {
 			return err
 		case <-tick.C:
 		}
-		since, err := o.store.Trouble(ctx)
+		since, err := o.store.WriteError(ctx)
 		if err == nil || ctx.Err() != nil || time.Since(since) < storePatience {
 			continue
 		}
@@ -345,7 +345,7 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 		return err
 	}
 	if !o.connected { // nobody has needed the broker yet
-		if o.store.Driven(ctx, t) {
+		if o.store.HasDriver(ctx, t) {
 			return nil
 		}
 		if err := o.Connect(ctx); err != nil {

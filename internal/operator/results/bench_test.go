@@ -142,15 +142,11 @@ func BenchmarkFleet(b *testing.B) {
 	}
 	defer s.Close()
 	b.ReportAllocs()
-	_ = s.conn.Raw(func(c any) error {
-		benchFleet(b, s.newActor(c.(driverConn)), jobs, together)
-		return nil
-	})
+	benchFleet(b, s.newActor(), jobs, together)
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(jobs*b.N), "us/job")
 }
 
 func benchFleet(b *testing.B, a *actor, jobs, together int) {
-	defer a.tx.close()
 	for b.Loop() {
 		t, js := newTask(jobs)
 		if _, err := a.addTask(t, js); err != nil {

@@ -3,7 +3,6 @@ package results
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +13,8 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/internal/wire"
+
+	"zombiezen.com/go/sqlite/sqlitex"
 )
 
 // childEnv makes the test binary another process on a store: "ROLE DIR TASK".
@@ -160,7 +161,7 @@ func TestKilled(t *testing.T) {
 	lines.Scan()
 	id := lines.Text()
 	task := s.find(t, id)
-	if !s.Driven(t.Context(), task) {
+	if !s.HasDriver(t.Context(), task) {
 		t.Error("a living process's task is not driven")
 	}
 	last := -1
@@ -175,7 +176,7 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	_ = cmd.Wait() // killed
-	if s.Driven(t.Context(), task) {
+	if s.HasDriver(t.Context(), task) {
 		t.Error("a dead process drives a task")
 	}
 	s.end()
@@ -198,11 +199,6 @@ func TestKilled(t *testing.T) {
 // each other.
 func consistent(t *testing.T, dir string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", dsn(dir+"/"+fileName, "mode=ro"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	for text, want := range map[string]string{
 		"PRAGMA integrity_check": "ok",
 		`SELECT count(*) FROM (SELECT task, CASE WHEN outcome = 'exited' AND exit_code = 0 THEN 'ok' ELSE outcome END k, count(*) n FROM jobs
@@ -214,9 +210,8 @@ func consistent(t *testing.T, dir string) {
 			coalesce((SELECT sum(length(data)) FROM output WHERE job = jobs.seq AND stream = 1), 0))`: "0",
 		`SELECT count(*) FROM tasks t WHERE hosts != (SELECT count(*) FROM jobs WHERE task = t.seq AND seq BETWEEN t.first_job AND t.first_job + t.hosts - 1)`: "0",
 	} {
-		var got string
-		if err := db.QueryRow(text).Scan(&got); err != nil || got != want {
-			t.Errorf("%s: got %q, %v; want %s", text, got, err, want)
+		if got := queryRaw(t, dir, text); got != want {
+			t.Errorf("%s: got %q, want %s", text, got, want)
 		}
 	}
 }
@@ -258,21 +253,16 @@ func TestBusy(t *testing.T) {
 	s := start(t, dir)
 	task, jobs := newTask(1)
 	s.add(t, task, jobs)
-	db, err := sql.Open("sqlite", dsn(dir+"/"+fileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := raw(t, dir)
 	defer conn.Close()
-	for _, text := range []string{"BEGIN IMMEDIATE", "UPDATE tasks SET cancel = 1"} {
-		if _, err := conn.ExecContext(t.Context(), text); err != nil {
+	exec := func(text string) {
+		t.Helper()
+		if err := sqlitex.ExecuteTransient(conn, text, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
+	exec("BEGIN IMMEDIATE")
+	exec("UPDATE tasks SET cancel = 1")
 	answer := s.queue(t, Update{Job: jobs[0].ID, State: model.Sent})
 	select {
 	case err := <-answer:
@@ -282,9 +272,7 @@ func TestBusy(t *testing.T) {
 	if s.find(t, task.ID).Cancel {
 		t.Error("a reader sees what is not committed")
 	}
-	if _, err := conn.ExecContext(t.Context(), "COMMIT"); err != nil {
-		t.Fatal(err)
-	}
+	exec("COMMIT")
 	if err := <-answer; err != nil {
 		t.Error(err)
 	}

@@ -2,19 +2,22 @@ package results
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"warren/internal/operator/results/sqlite"
 )
 
 // logSize is the size of the write-ahead log, 0 where there is none.
 func logSize(t *testing.T, dir string) int64 {
 	t.Helper()
-	info, err := os.Stat(filepath.Join(dir, fileName+"-wal"))
+	info, err := os.Stat(filepath.Join(dir, sqlite.FileName+"-wal"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0
 	}
@@ -28,7 +31,7 @@ func logSize(t *testing.T, dir string) int64 {
 func copied(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()
-	if err := os.WriteFile(filepath.Join(to, fileName), read(t, filepath.Join(dir, fileName)), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(to, sqlite.FileName), read(t, filepath.Join(dir, sqlite.FileName)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return to
@@ -125,24 +128,22 @@ func TestCloseAtSameMoment(t *testing.T) {
 	wantTasks(t, copied(t, dir), ids...)
 }
 
-// reading is a reader in the middle of a transaction; leave ends that and closes the
-// store.
+// reading is a reader in the middle of a transaction; leave ends that and closes the store.
 func reading(t *testing.T, dir string) (leave func()) {
 	t.Helper()
 	s, err := OpenReader(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tx, err := s.reader.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var n int
-	if err := tx.QueryRowContext(t.Context(), "SELECT count(*) FROM tasks").Scan(&n); err != nil {
-		t.Fatal(err)
+	// Its transaction is on a connection of its own, which is not the last one to close.
+	conn := raw(t, dir)
+	for _, text := range []string{"BEGIN", "SELECT count(*) FROM tasks"} {
+		if err := sqlitex.ExecuteTransient(conn, text, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return func() {
-		if err := errors.Join(tx.Rollback(), s.Close()); err != nil {
+		if err := errors.Join(sqlitex.ExecuteTransient(conn, "ROLLBACK", nil), conn.Close(), s.Close()); err != nil {
 			t.Error(err)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	zombiezen "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"warren/internal/operator/model"
 	"warren/internal/wire"
@@ -46,8 +48,13 @@ func TestGroupCommit(t *testing.T) {
 // frames is the number of pages in the write-ahead log.
 func (r *running) frames(t *testing.T) (n int) {
 	t.Helper()
-	var busy, done int
-	if err := r.reader.QueryRowContext(t.Context(), "PRAGMA wal_checkpoint(NOOP)").Scan(&busy, &n, &done); err != nil {
+	conn := raw(t, r.dir)
+	defer conn.Close()
+	err := sqlitex.ExecuteTransient(conn, "PRAGMA wal_checkpoint(NOOP)", &sqlitex.ExecOptions{ResultFunc: func(s *zombiezen.Stmt) error {
+		n = s.ColumnInt(1)
+		return nil
+	}})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -247,12 +254,7 @@ func withActor(t *testing.T, opts Options, f func(*actor)) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	_ = s.conn.Raw(func(dc any) error {
-		a := s.newActor(dc.(driverConn))
-		defer a.tx.close()
-		f(a)
-		return nil
-	})
+	f(s.newActor())
 }
 
 // An update does not wait for others, however many jobs are under way; those that
@@ -263,7 +265,7 @@ func TestWaitingUpdatesShareTransaction(t *testing.T) {
 		if _, err := a.addTask(task, jobs); err != nil {
 			t.Error(err)
 		}
-		row, hosts, err := a.tx.taskRow(task.ID)
+		row, hosts, err := a.db.TaskRow(task.ID)
 		if err != nil {
 			t.Error(err)
 		}
@@ -279,7 +281,7 @@ func TestWaitingUpdatesShareTransaction(t *testing.T) {
 				if waited := time.Since(begun); waited != 0 || len(answers) != waiting+1 {
 					t.Errorf("with %d behind it: %d answers after %v", waiting, len(answers), waited)
 				}
-				if sum, err := a.tx.summary(row, hosts); err != nil || sum.Rev != int64(i+1) {
+				if sum, err := a.db.Summary(row, hosts); err != nil || sum.Rev != int64(i+1) {
 					t.Errorf("with %d behind it: revision %d, want %d, %v", waiting, sum.Rev, i+1, err)
 				}
 			}

@@ -3,7 +3,6 @@ package results
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -17,9 +16,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	zombiezen "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"warren/internal/hint"
 	"warren/internal/operator/model"
+	"warren/internal/operator/results/sqlite"
 	"warren/internal/wire"
 )
 
@@ -55,7 +57,7 @@ func TestTaskComesBack(t *testing.T) {
 			t.Errorf("got  %+v\nwant %+v", j, want)
 		}
 	}
-	for _, name := range []string{fileName, fileName + "-wal"} {
+	for _, name := range []string{sqlite.FileName, sqlite.FileName + "-wal"} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -356,28 +358,6 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Who looks for one task of very many does not read them all.
-func TestFindReadsOneTask(t *testing.T) {
-	s := start(t, t.TempDir())
-	rows, err := s.reader.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+selectTasks(withPrefix), "a", "ag")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	var plan []string
-	for rows.Next() {
-		var id, parent, unused int
-		var step string
-		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
-			t.Fatal(err)
-		}
-		plan = append(plan, step)
-	}
-	if text := strings.Join(plan, "\n"); len(plan) == 0 || strings.Contains(text, "SCAN") || rows.Err() != nil {
-		t.Errorf("the plan is\n%s\n%v", text, rows.Err())
-	}
-}
-
 // Opening a store that exists does not write to results.db: each write waits for the
 // disk.
 func TestOpenWritesNothing(t *testing.T) {
@@ -386,7 +366,7 @@ func TestOpenWritesNothing(t *testing.T) {
 	task, jobs := newTask(1)
 	s.add(t, task, jobs)
 	s.end()
-	path := filepath.Join(dir, fileName)
+	path := filepath.Join(dir, sqlite.FileName)
 	before := read(t, path)
 	again, err := Open(dir, Options{})
 	if err != nil {
@@ -469,10 +449,7 @@ func TestDiskFull(t *testing.T) {
 	j := jobs[0]
 	pages := func(n int) {
 		t.Helper()
-		_, err := ask(t.Context(), s.Store, func(a *actor) (struct{}, error) {
-			_, err := a.tx.conn.exec(fmt.Sprintf("PRAGMA max_page_count = %d", n))
-			return struct{}{}, err
-		})
+		err := askNothing(t.Context(), s.Store, func(a *actor) error { return a.db.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", n)) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -566,7 +543,7 @@ func TestWatchersAreToldWhatIsStored(t *testing.T) {
 	defer stop()
 	read := func() model.Summary {
 		sum, err := ask(t.Context(), s.Store, func(a *actor) (model.Summary, error) {
-			return a.tx.summary(a.watched[task.ID].row, len(jobs))
+			return a.db.Summary(a.watched[task.ID].row, len(jobs))
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -604,20 +581,20 @@ func TestWatchersAreToldWhatIsStored(t *testing.T) {
 	}
 }
 
-func TestDriven(t *testing.T) {
+func TestHasDriver(t *testing.T) {
 	dir := t.TempDir()
 	s, other := start(t, dir), start(t, dir)
 	task, jobs := newTask(1)
 	s.add(t, task, jobs)
 	task = other.find(t, task.ID)
-	if task.Driver != s.Lease() || !s.Driven(t.Context(), task) || !other.Driven(t.Context(), task) {
+	if task.Driver != s.Lease() || !s.HasDriver(t.Context(), task) || !other.HasDriver(t.Context(), task) {
 		t.Error("not driven")
 	}
 	s.end()
-	if other.Driven(t.Context(), task) {
+	if other.HasDriver(t.Context(), task) {
 		t.Error("driven by nobody")
 	}
-	if other.Driven(t.Context(), model.Task{}) || other.Driven(t.Context(), model.Task{Driver: "../open"}) {
+	if other.HasDriver(t.Context(), model.Task{}) || other.HasDriver(t.Context(), model.Task{Driver: "../open"}) {
 		t.Error("driven by no lease")
 	}
 	left, _ := os.ReadDir(filepath.Join(dir, "drivers"))
@@ -627,14 +604,14 @@ func TestDriven(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	exec := func(t *testing.T, path, text string) {
+	create := func(t *testing.T, path, text string) {
 		t.Helper()
-		db, err := sql.Open("sqlite", dsn(path))
+		conn, err := zombiezen.OpenConn(path, zombiezen.OpenReadWrite, zombiezen.OpenCreate)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer db.Close()
-		if _, err := db.Exec(text); err != nil {
+		defer conn.Close()
+		if err := sqlitex.ExecuteScript(conn, text, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -643,8 +620,8 @@ func TestOpenRefuses(t *testing.T) {
 		make func(t *testing.T, path string)
 		want string
 	}{
-		{"newer", func(t *testing.T, path string) { exec(t, path, "CREATE TABLE x (y); PRAGMA user_version = 99") }, "made by a newer warren (schema 99"},
-		{"foreign", func(t *testing.T, path string) { exec(t, path, "CREATE TABLE x (y)") }, "another program's database"},
+		{"newer", func(t *testing.T, path string) { create(t, path, "CREATE TABLE x (y); PRAGMA user_version = 99") }, "made by a newer warren (schema 99"},
+		{"foreign", func(t *testing.T, path string) { create(t, path, "CREATE TABLE x (y)") }, "another program's database"},
 		{"damaged", func(t *testing.T, path string) {
 			if err := os.WriteFile(path, []byte(strings.Repeat("no database at all ", 500)), 0o600); err != nil {
 				t.Fatal(err)
@@ -658,7 +635,7 @@ func TestOpenRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			c.make(t, filepath.Join(dir, fileName))
+			c.make(t, filepath.Join(dir, sqlite.FileName))
 			_, err := Open(dir, Options{})
 			if err == nil || !strings.Contains(err.Error(), c.want) || hint.First(err) == "" {
 				t.Errorf("got %v", err)
@@ -675,7 +652,7 @@ func TestDamage(t *testing.T) {
 	task, jobs := newTask(2000)
 	s.add(t, task, jobs)
 	s.end() // into the file
-	path := filepath.Join(dir, fileName)
+	path := filepath.Join(dir, sqlite.FileName)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -693,14 +670,14 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestDSN: a directory may have any name.
-func TestDSN(t *testing.T) {
+// A directory may have any name.
+func TestDirectoryWithSpecialCharacters(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a b?c=d&e#f%20_pragma")
 	s := start(t, dir)
 	task, jobs := newTask(1)
 	s.add(t, task, jobs)
 	s.find(t, task.ID)
-	if _, err := os.Stat(filepath.Join(dir, fileName)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, sqlite.FileName)); err != nil {
 		t.Error(err)
 	}
 }
