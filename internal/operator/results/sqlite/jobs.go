@@ -74,8 +74,9 @@ func (t *Tx) WriteSignature(r *merge.Record) error {
 
 // Spans returns what the store has around a chunk.
 func (t *Tx) Spans(job int64, c merge.Chunk) (spans []merge.Span, err error) {
-	err = query(t.conn, `SELECT offset, length(data) FROM output WHERE job = ?1 AND stream = ?2 AND offset < ?4 AND offset >=
-		coalesce((SELECT max(offset) FROM output WHERE job = ?1 AND stream = ?2 AND offset <= ?3), ?3) ORDER BY offset`, func(cols *columns) error {
+	// Without the plus signs SQLite plans such a query again for each new value.
+	err = query(t.conn, `SELECT offset, length(data) FROM output WHERE job = +?1 AND stream = +?2 AND offset < +?4 AND offset >=
+		coalesce((SELECT max(offset) FROM output WHERE job = +?1 AND stream = +?2 AND offset <= +?3), ?3) ORDER BY offset`, func(cols *columns) error {
 		start := cols.int64()
 		spans = append(spans, merge.Span{Start: start, End: start + cols.int64()})
 		return nil
@@ -96,7 +97,7 @@ func (t *Tx) AddOutput(job int64, c merge.Chunk) error {
 func (t *Tx) Sum(job int64, stream int) (string, error) {
 	var h merge.ContentHash
 	var data []byte
-	err := query(t.conn, "SELECT offset, data FROM output WHERE job = ? AND stream = ? ORDER BY offset", func(c *columns) error {
+	err := query(t.conn, "SELECT offset, data FROM output WHERE job = +? AND stream = +? ORDER BY offset", func(c *columns) error {
 		offset := c.int64()
 		data = c.bytes(data)
 		h.Add(offset, data)

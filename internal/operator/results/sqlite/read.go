@@ -31,11 +31,11 @@ func (r *Reader) Close() error { return r.pool.Close() }
 // query calls each with every row.
 func (r *Reader) query(ctx context.Context, text string, each func(*columns) error, args ...any) error {
 	conn, err := r.pool.Take(ctx)
-	if err != nil {
-		return Explain(r.path, err)
+	if err == nil {
+		defer r.pool.Put(conn)
+		err = query(conn, text, each, args...)
 	}
-	defer r.pool.Put(conn)
-	if err = query(conn, text, each, args...); err != nil && ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil && !errors.Is(err, errStop) {
 		return ctx.Err() // it has interrupted the query
 	}
 	return Explain(r.path, err)

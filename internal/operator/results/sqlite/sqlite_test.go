@@ -155,6 +155,12 @@ func TestReaderEndsWithContext(t *testing.T) {
 		if !errors.Is(last, context.Canceled) || n > 11 {
 			t.Fatalf("after %d segments: %v", n, last)
 		}
+		stopped, stop := context.WithCancel(t.Context())
+		for range r.Output(stopped, job, wire.Stdout, 0) {
+			stop()
+			break // the range must not go on with the error
+		}
+		stop()
 		if _, err := r.Jobs(ctx, task); !errors.Is(err, context.Canceled) {
 			t.Errorf("with a context that has ended: %v", err)
 		}
