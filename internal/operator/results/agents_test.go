@@ -67,7 +67,7 @@ func TestAgentsWithSameIDAreCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if found := s.agents(t); len(found) != 1 || found[0].Rivals != 0 {
+	if found := s.agents(t); len(found) != 1 || found[0].Duplicates != 0 {
 		t.Errorf("%+v", found)
 	}
 	for i := range 20 {
@@ -76,7 +76,7 @@ func TestAgentsWithSameIDAreCounted(t *testing.T) {
 		}
 	}
 	found := s.agents(t)
-	if len(found) != 1 || found[0].Rivals != maxDuplicates || found[0].Facts.StartedAt != 1 || len(found[0].Names) != 1 {
+	if len(found) != 1 || found[0].Duplicates != maxDuplicates || found[0].Facts.StartedAt != 1 || len(found[0].Names) != 1 {
 		t.Errorf("%+v", found)
 	}
 	if hosts, err := s.Hosts(t.Context()); err != nil || !slices.Equal(hosts, []string{"web01"}) {
@@ -86,7 +86,7 @@ func TestAgentsWithSameIDAreCounted(t *testing.T) {
 	if err := s.SawAgent(t.Context(), s.asked(t), hello("web01", 1), ""); err != nil {
 		t.Fatal(err)
 	}
-	if found := s.agents(t); found[0].Rivals != 0 {
+	if found := s.agents(t); found[0].Duplicates != 0 {
 		t.Errorf("%+v", found)
 	}
 }
@@ -101,7 +101,7 @@ func TestTwoLoginsWithSameIDAreReported(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if found := s.agents(t); len(found) != 1 || !found[0].TwoLogins || found[0].Rivals == 0 {
+	if found := s.agents(t); len(found) != 1 || !found[0].TwoLogins || found[0].Duplicates == 0 {
 		t.Errorf("%+v", found)
 	}
 }

@@ -231,6 +231,6 @@ func (t *Tx) SaveAgent(id, hello string, seen int64) (created bool, err error) {
 // of them has another login. It changes the agent's time as well, so that readers of what
 // is new see it.
 func (t *Tx) SetDuplicates(agent string, n int, twoLogins bool, seen int64) error {
-	return execute(t.conn, "UPDATE agents SET hello = json_set(hello, '$.rivals', ?, '$.two_logins', json(?)), seen = ? WHERE id = ?",
+	return execute(t.conn, "UPDATE agents SET hello = json_set(hello, '$.duplicates', ?, '$.two_logins', json(?)), seen = ? WHERE id = ?",
 		n, fmt.Sprint(twoLogins), seen, agent)
 }
