@@ -17,7 +17,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// childEnv makes the test binary another process on a store: "ROLE DIR TASK".
+// childEnv makes the test binary another process with the store open: "ROLE DIR TASK".
 const childEnv = "WARREN_TEST_RESULTS_CHILD"
 
 // child is such a process. "odd" ends the jobs of a task whose index is odd, "victim"
@@ -103,8 +103,8 @@ func spawn(t *testing.T, role, dir, task string) *exec.Cmd {
 	return cmd
 }
 
-// TestTwoProcesses has two real processes end jobs of one task at the same time:
-// the one that drives it, which watches, and another.
+// Two processes end jobs of one task at the same time: its driver, which also watches it,
+// and another.
 func TestTwoProcesses(t *testing.T) {
 	const n = 1000
 	dir := t.TempDir()
@@ -135,16 +135,16 @@ func TestTwoProcesses(t *testing.T) {
 		}
 	}
 	consistent(t, dir)
-	// What the other has stored stays, whatever this process finds.
+	// An outcome that the other process has stored stays.
 	s.apply(t, Update{Job: jobs[1].ID, Outcome: wire.Lost})
 	if j := s.job(t, jobs[1]); !j.OK() || s.text(t, j, wire.Stdout) != "by the child" {
 		t.Errorf("got %+v", j)
 	}
 }
 
-// TestKilled kills a process in the middle of its writing. What it has
-// acknowledged is there, the rest of the file is whole, its lease is free.
-func TestKilled(t *testing.T) {
+// After a process was killed while it wrote, everything that it acknowledged is there, the
+// file is not damaged, and its lease is free.
+func TestKilledProcessLosesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	empty, none := newTask(1)
@@ -162,7 +162,7 @@ func TestKilled(t *testing.T) {
 	id := lines.Text()
 	task := s.find(t, id)
 	if !s.HasDriver(t.Context(), task) {
-		t.Error("a living process's task is not driven")
+		t.Error("a live process is not the driver of its task")
 	}
 	last := -1
 	for lines.Scan() {
@@ -177,7 +177,7 @@ func TestKilled(t *testing.T) {
 	}
 	_ = cmd.Wait() // killed
 	if s.HasDriver(t.Context(), task) {
-		t.Error("a dead process drives a task")
+		t.Error("a dead process is the driver of a task")
 	}
 	s.end()
 
@@ -189,14 +189,13 @@ func TestKilled(t *testing.T) {
 	}
 	for _, j := range jobs[:last+1] {
 		if !j.OK() || s.text(t, j, wire.Stdout) != "by the victim" {
-			t.Fatalf("acknowledged and not there: %+v", j)
+			t.Fatalf("acknowledged but not stored: %+v", j)
 		}
 	}
 	s.apply(t, Update{Job: jobs[len(jobs)-1].ID, Outcome: wire.Lost})
 }
 
-// consistent has SQLite check the file, and holds what is kept twice against
-// each other.
+// consistent has SQLite check the file, and compares what is stored twice.
 func consistent(t *testing.T, dir string) {
 	t.Helper()
 	for text, want := range map[string]string{
@@ -216,8 +215,8 @@ func consistent(t *testing.T, dir string) {
 	}
 }
 
-// TestOpenTogether has many open a new directory at the same time.
-func TestOpenTogether(t *testing.T) {
+// Many stores open a new directory at the same time.
+func TestOpenConcurrently(t *testing.T) {
 	dir := t.TempDir()
 	stores := make(chan *Store)
 	const n = 8
@@ -247,8 +246,8 @@ func TestOpenTogether(t *testing.T) {
 	}
 }
 
-// TestBusy: another process holds the write lock for a while.
-func TestBusy(t *testing.T) {
+// A write waits while another process holds the write lock.
+func TestWriteWaitsForOtherProcess(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	task, jobs := newTask(1)

@@ -84,7 +84,7 @@ func TestChanged(t *testing.T) {
 	}
 	s.apply(t, Update{Job: js[1].ID, Reply: output(js[1], wire.Stdout, 0, "a")})
 	if sum := <-summaries; sum.Ended != 0 || sum.Rev == rev {
-		t.Errorf("output is not told: %+v", sum)
+		t.Errorf("no summary after output: %+v", sum)
 	}
 	hosts, rev = changed(rev)
 	if !slices.Equal(hosts, []string{js[1].Host}) {
@@ -162,8 +162,8 @@ func TestOutputFromAndTail(t *testing.T) {
 	}
 }
 
-// What is found in one pass, of the last segments, is what Tail finds.
-func TestEnds(t *testing.T) {
+// The last lines in the segments of Ends are those that Tail finds.
+func TestEndsMatchTail(t *testing.T) {
 	s := start(t, t.TempDir())
 	task, js := newTask(4)
 	s.add(t, task, js)

@@ -54,7 +54,7 @@ func TestNewDatabaseCanReleaseSpace(t *testing.T) {
 }
 
 // A job whose request was signed again has its own times, the others have those of the task.
-func TestSigned(t *testing.T) {
+func TestSignatureTimesAreStored(t *testing.T) {
 	s := start(t, t.TempDir())
 	task, jobs := newTask(2)
 	s.add(t, task, jobs)
@@ -68,7 +68,7 @@ func TestSigned(t *testing.T) {
 	}
 }
 
-func TestCodePage(t *testing.T) {
+func TestCodePageIsStored(t *testing.T) {
 	s := start(t, t.TempDir())
 	task, jobs := newTask(2)
 	s.add(t, task, jobs)

@@ -17,8 +17,8 @@ import (
 	"warren/internal/wire"
 )
 
-// TestGroupCommit: what waits during a commit shares the next transaction.
-func TestGroupCommit(t *testing.T) {
+// Updates that wait during a commit share the next transaction.
+func TestUpdatesDuringCommitShareNext(t *testing.T) {
 	s := start(t, t.TempDir())
 	task, jobs := newTask(200)
 	s.add(t, task, jobs)
@@ -60,8 +60,8 @@ func (r *running) frames(t *testing.T) (n int) {
 	return n
 }
 
-// TestBatchBounds: a batch ends at either bound.
-func TestBatchBounds(t *testing.T) {
+// A batch ends at its number of updates or of bytes.
+func TestBatchIsBounded(t *testing.T) {
 	for name, u := range map[string]Update{
 		"bytes": {Reply: &wire.Output{Data: make([]byte, 32<<10)}},
 		"ended": {Reply: &wire.Ended{Stdout: &wire.Stream{Data: make([]byte, 16<<10)}, Stderr: &wire.Stream{Data: make([]byte, 16<<10)}}},
@@ -81,8 +81,8 @@ func TestBatchBounds(t *testing.T) {
 	}
 }
 
-// TestDrain: what was queued before the end is committed and answered.
-func TestDrain(t *testing.T) {
+// Run commits and answers what was queued before its context ended.
+func TestRunDrainsInbox(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(dir, Options{})
 	if err != nil {
@@ -133,8 +133,8 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestStartStop ends the actor at any moment, with many at work on it. Nobody
-// hangs, and whatever was acknowledged is there.
+// TestStartStop ends the actor at any moment, while many callers use it. No caller hangs,
+// and everything acknowledged is stored.
 func TestStartStop(t *testing.T) {
 	dir := t.TempDir()
 	task, jobs := newTask(50)
@@ -172,14 +172,14 @@ func TestStartStop(t *testing.T) {
 	}
 	for _, j := range got {
 		if acked[j.ID] && j.State != model.Ended {
-			t.Errorf("acknowledged and not stored: %+v", j)
+			t.Errorf("acknowledged but not stored: %+v", j)
 		}
 	}
 	s.end()
 	consistent(t, dir)
 }
 
-// work does all that callers do until the store stops.
+// work calls the store until it stops.
 func work(ctx context.Context, s *Store, task string, jobs []model.Job, acked chan<- string) error {
 	stopped := func(err error) error {
 		if errors.Is(err, ErrStopped) || errors.Is(err, context.Canceled) {
@@ -217,8 +217,8 @@ func work(ctx context.Context, s *Store, task string, jobs []model.Job, acked ch
 	return nil
 }
 
-// TestMemory: a job that is under way costs little, an ended one nothing.
-func TestMemory(t *testing.T) {
+// A live job needs little memory, an ended one none.
+func TestMemoryOfLiveJobs(t *testing.T) {
 	const n = 2000
 	s := start(t, t.TempDir())
 	task, jobs := newTask(n)
@@ -257,8 +257,7 @@ func withActor(t *testing.T, opts Options, f func(*actor)) {
 	f(s.newActor())
 }
 
-// An update does not wait for others, however many jobs are under way; those that
-// have come meanwhile share its transaction.
+// An update does not wait for others. Those that are already waiting share its transaction.
 func TestWaitingUpdatesShareTransaction(t *testing.T) {
 	withActor(t, Options{}, func(a *actor) {
 		task, jobs := newTask(100)
