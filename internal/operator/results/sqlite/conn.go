@@ -19,6 +19,9 @@ func execute(c *sqlite.Conn, text string, args ...any) error {
 }
 
 // query calls each with every row of a statement. The connection keeps it prepared.
+//
+// Frequent statements with ORDER BY compare columns with +? instead of ?. Otherwise SQLite
+// plans them again for each new value, which takes longer than to carry them out.
 func query(c *sqlite.Conn, text string, each func(*columns) error, args ...any) error {
 	var cols columns
 	return sqlitex.Execute(c, text, &sqlitex.ExecOptions{Args: args, ResultFunc: func(s *sqlite.Stmt) error {

@@ -74,7 +74,6 @@ func (t *Tx) WriteSignature(r *merge.Record) error {
 
 // Spans returns what the store has around a chunk.
 func (t *Tx) Spans(job int64, c merge.Chunk) (spans []merge.Span, err error) {
-	// Without the plus signs SQLite plans such a query again for each new value.
 	err = query(t.conn, `SELECT offset, length(data) FROM output WHERE job = +?1 AND stream = +?2 AND offset < +?4 AND offset >=
 		coalesce((SELECT max(offset) FROM output WHERE job = +?1 AND stream = +?2 AND offset <= +?3), ?3) ORDER BY offset`, func(cols *columns) error {
 		start := cols.int64()

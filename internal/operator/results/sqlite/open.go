@@ -28,6 +28,9 @@ const (
 
 	// readConns is how many readers read at the same time. More of them wait.
 	readConns = 4
+
+	// readCache is the page cache of each: most reads are scans, which need none.
+	readCache = "PRAGMA cache_size = -512" // KiB
 )
 
 // OpenWriter opens the connection that writes, and creates the file and its schema if
@@ -94,7 +97,7 @@ func OpenReader(path string) (*Reader, error) {
 		Flags: sqlite.OpenReadWrite, PoolSize: readConns,
 		PrepareConn: func(conn *sqlite.Conn) error {
 			conn.SetBusyTimeout(busyTimeout)
-			return execute(conn, "PRAGMA query_only = 1")
+			return errors.Join(execute(conn, "PRAGMA query_only = 1"), execute(conn, readCache))
 		},
 	})
 	if err != nil {

@@ -251,9 +251,9 @@ func (r *Reader) Output(ctx context.Context, job, stream string, from int64) ite
 			return
 		}
 		var buffer []byte
-		err := r.query(ctx, `SELECT o.offset, o.data FROM jobs j JOIN output o ON o.job = j.seq AND o.stream = ?2 AND o.offset >=
-			coalesce((SELECT max(offset) FROM output WHERE job = j.seq AND stream = ?2 AND offset <= ?3), 0)
-			WHERE j.id = ?1 ORDER BY o.offset`, func(c *columns) error {
+		err := r.query(ctx, `SELECT o.offset, o.data FROM jobs j JOIN output o ON o.job = j.seq AND o.stream = +?2 AND o.offset >=
+			coalesce((SELECT max(offset) FROM output WHERE job = j.seq AND stream = +?2 AND offset <= +?3), 0)
+			WHERE j.id = +?1 ORDER BY o.offset`, func(c *columns) error {
 			g := model.Segment{Offset: c.int64()}
 			buffer = c.bytes(buffer)
 			g.Data = buffer
@@ -284,7 +284,7 @@ func (r *Reader) Tail(ctx context.Context, job, stream string, lines int) (from 
 	}
 	last := true // the newline at the very end begins no line
 	var data []byte
-	err = r.query(ctx, "SELECT o.offset, o.data FROM jobs j JOIN output o ON o.job = j.seq AND o.stream = ? WHERE j.id = ? ORDER BY o.offset DESC", func(c *columns) error {
+	err = r.query(ctx, "SELECT o.offset, o.data FROM jobs j JOIN output o ON o.job = j.seq AND o.stream = +? WHERE j.id = +? ORDER BY o.offset DESC", func(c *columns) error {
 		offset := c.int64()
 		data = c.bytes(data)
 		end := len(data)
