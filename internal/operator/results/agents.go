@@ -91,20 +91,23 @@ func identityOf(h *wire.Hello, login string) identity {
 	return identity{h.Facts.Hostname, h.Facts.OS, h.Facts.Arch, h.Facts.StartedAt, login}
 }
 
+// discoverRounds are the discovers of this process whose answers still count, by id.
+type discoverRounds map[string]*discoverRound
+
 // expect makes the answers to a discover count until a time.
-func (a *actor) expect(discover string, now, until time.Time) {
+func (rs discoverRounds) expect(discover string, now, until time.Time) {
 	oldest := ""
-	for id, r := range a.rounds {
+	for id, r := range rs {
 		if !now.Before(r.until) {
-			delete(a.rounds, id)
-		} else if oldest == "" || r.until.Before(a.rounds[oldest].until) {
+			delete(rs, id)
+		} else if oldest == "" || r.until.Before(rs[oldest].until) {
 			oldest = id
 		}
 	}
-	if len(a.rounds) >= maxRounds {
-		delete(a.rounds, oldest)
+	if len(rs) >= maxRounds {
+		delete(rs, oldest)
 	}
-	a.rounds[discover] = &discoverRound{until: until, responders: map[string]*responder{}, logins: map[string]*share{}}
+	rs[discover] = &discoverRound{until: until, responders: map[string]*responder{}, logins: map[string]*share{}}
 }
 
 // sawAgent stores the first answer of each agent to a discover that was sent here. A later

@@ -173,10 +173,10 @@ func TestAgentsAreBounded(t *testing.T) {
 }
 
 func TestRoundsAreBounded(t *testing.T) {
-	a := &actor{rounds: map[string]*discoverRound{}}
+	a := &actor{rounds: discoverRounds{}}
 	now := time.Now()
 	for i := range 3 * maxRounds {
-		a.expect(fmt.Sprint(i), now, now.Add(time.Minute+time.Duration(i)))
+		a.rounds.expect(fmt.Sprint(i), now, now.Add(time.Minute+time.Duration(i)))
 	}
 	if len(a.rounds) != maxRounds || a.rounds[fmt.Sprint(3*maxRounds-1)] == nil {
 		t.Errorf("%d rounds", len(a.rounds))
@@ -188,7 +188,7 @@ func TestRoundsAreBounded(t *testing.T) {
 	if err := a.sawAgent(fmt.Sprint(3*maxRounds-1), hello("one-too-many", 1), "", now); !errors.Is(err, ErrSurplus) || a.counts.Foreign != 1 {
 		t.Errorf("%v %+v", err, a.counts)
 	}
-	a.expect("x", now.Add(time.Hour), now.Add(2*time.Hour))
+	a.rounds.expect("x", now.Add(time.Hour), now.Add(2*time.Hour))
 	if len(a.rounds) != 1 {
 		t.Errorf("%d rounds after their time", len(a.rounds))
 	}

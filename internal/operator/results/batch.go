@@ -48,7 +48,10 @@ func (a *actor) commit(b *batch) {
 		m.tx = tx
 		return m.run(b)
 	})
-	a.noteWrite(err)
+	if err != nil && a.writeError == nil {
+		a.failedSince = time.Now()
+	}
+	a.writeError = err
 	if err != nil {
 		err = sqlite.Explain(a.path, err)
 		a.log.Error("results not stored", "updates", b.updates, "err", err)
@@ -65,13 +68,6 @@ func (a *actor) commit(b *batch) {
 	for _, r := range b.requests {
 		r.answer <- err
 	}
-}
-
-func (a *actor) noteWrite(err error) {
-	if err != nil && a.writeError == nil {
-		a.failedSince = time.Now()
-	}
-	a.writeError = err
 }
 
 // A merging is a transaction under way: the records that it has read, as its updates have

@@ -141,7 +141,7 @@ func BenchmarkFleet(b *testing.B) {
 	}
 	defer s.Close()
 	b.ReportAllocs()
-	benchFleet(b, s.newActor(), jobs, together)
+	benchFleet(b, newActor(s), jobs, together)
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(jobs*b.N), "us/job")
 }
 

@@ -25,7 +25,7 @@ func (s *Store) Close() error {
 	// same moment would each see the other's connection and leave the log behind.
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	if lock, err := s.lockOpen(ctx); err == nil {
+	if lock, err := lockOpen(ctx, s.dir); err == nil {
 		defer lock.Unlock() // its error would say that it is not held
 	} // else at worst the next process removes the log
 
@@ -38,7 +38,7 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// lockOpen locks out other processes that open or close the store.
-func (s *Store) lockOpen(ctx context.Context) (*datadir.Lock, error) {
-	return datadir.Acquire(ctx, filepath.Join(s.dir, "open.lock"))
+// lockOpen locks out other processes that open or close the store in a directory.
+func lockOpen(ctx context.Context, dir string) (*datadir.Lock, error) {
+	return datadir.Acquire(ctx, filepath.Join(dir, "open.lock"))
 }

@@ -19,12 +19,12 @@ type actor struct {
 	db   *sqlite.Writer
 
 	live       liveJobs
-	knownHosts map[string]bool           // host names that this process has stored
-	newAgents  int                       // agents that this process has added
-	rounds     map[string]*discoverRound // by the discover's id
-	checks     map[string]expectedCheck  // by the job's id
-	watched    map[string]*watchedTask   // by task id
-	version    int64                     // data version when the watched tasks were last read
+	knownHosts map[string]bool // host names that this process has stored
+	newAgents  int             // agents that this process has added
+	rounds     discoverRounds
+	checks     map[string]expectedCheck // by the job's id
+	watched    map[string]*watchedTask  // by task id
+	version    int64                    // data version when the watched tasks were last read
 	counts     Counts
 
 	upkeep      upkeep
@@ -36,7 +36,7 @@ type actor struct {
 // that was waiting is committed. Run may be called once.
 func (s *Store) Run(ctx context.Context) error {
 	defer close(s.done)
-	a := s.newActor()
+	a := newActor(s)
 	defer a.end()
 
 	poll := time.NewTicker(pollInterval)
@@ -69,9 +69,9 @@ func (s *Store) Run(ctx context.Context) error {
 	}
 }
 
-func (s *Store) newActor() *actor {
+func newActor(s *Store) *actor {
 	return &actor{
-		path: s.path, log: s.log, db: s.writer, live: liveJobs{}, knownHosts: map[string]bool{}, rounds: map[string]*discoverRound{},
+		path: s.path, log: s.log, db: s.writer, live: liveJobs{}, knownHosts: map[string]bool{}, rounds: discoverRounds{},
 		checks: map[string]expectedCheck{}, watched: map[string]*watchedTask{}, upkeep: upkeep{retention: s.retention},
 	}
 }

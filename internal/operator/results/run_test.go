@@ -254,7 +254,7 @@ func withActor(t *testing.T, opts Options, f func(*actor)) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	f(s.newActor())
+	f(newActor(s))
 }
 
 // An update does not wait for others. Those that are already waiting share its transaction.

@@ -116,7 +116,7 @@ func OpenReader(dir string) (*Store, error) {
 func (s *Store) open() error {
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
-	lock, err := s.lockOpen(ctx)
+	lock, err := lockOpen(ctx, s.dir)
 	if err != nil {
 		return hint.Errorf("look for a stopped or hanging warren", "%w", err)
 	}
@@ -207,7 +207,7 @@ func (s *Store) HasDriver(_ context.Context, t model.Task) bool {
 func (s *Store) Expect(ctx context.Context, discover string, until time.Time) error {
 	now := time.Now()
 	return askNothing(ctx, s, func(a *actor) error {
-		a.expect(discover, now, until)
+		a.rounds.expect(discover, now, until)
 		return nil
 	})
 }
