@@ -2,7 +2,9 @@ GO          ?= go
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT     ?= $(GO) run mvdan.cc/gofumpt@v0.12.0
 HOSTS       ?= web[01-03]
+VERSION     ?= $(shell (git describe --tags --match 'v[0-9]*' --dirty || git describe --always --abbrev=12 --dirty --exclude '*' | sed 's/^/devel-/') 2>/dev/null | sed 's/^v//')
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+LDFLAGS      = -s -w $(if $(VERSION),-X warren/internal/version.release=$(VERSION))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo build floor test check allocs allocs-record unit stress faults model bench bench-full bench-read cluster cost fuzz cross rabbitmq clean
@@ -14,10 +16,10 @@ demo: rabbitmq build ## a private RabbitMQ, three agents, and the REPL on them
 	@bin/warren-lab --hosts "$(HOSTS)"
 
 build: ## the programs, into bin/
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/ ./cmd/warren ./cmd/warrend ./cmd/warren-lab
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/warren ./cmd/warrend ./cmd/warren-lab
 
 floor: build
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/ ./internal/testlab/warren-floor
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./internal/testlab/warren-floor
 
 test: rabbitmq check allocs unit ## everything that is checked: vet, staticcheck, format, all tests with -race
 

@@ -45,6 +45,6 @@ func (h *helpCommand) Run(_ context.Context, s *session) error {
 type versionCommand struct{}
 
 func (versionCommand) Run(_ context.Context, s *session) error {
-	_, err := fmt.Fprintln(s.stdio.Out, "warren", version.Version)
+	_, err := fmt.Fprintln(s.stdio.Out, "warren", version.String())
 	return err
 }

@@ -70,7 +70,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		kong.Description("Warren's agent: executes on this host what operators send through RabbitMQ."),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), kong.Resolvers(source),
 		kong.Vars{
-			"version": version.Version, "datadir": defaultDataDir(), "config": source.Default, "operators": defaultOperators, "revoked": defaultRevoked,
+			"version": version.String(), "datadir": defaultDataDir(), "config": source.Default, "operators": defaultOperators, "revoked": defaultRevoked,
 			"workers": fmt.Sprint(executor.DefaultWorkers()), "queue": fmt.Sprint(executor.DefaultQueue),
 			"maxoutput":   fmt.Sprint(executor.DefaultMaxOutput),
 			"journalsize": fmt.Sprint(executor.DefaultOutput), "retention": executor.DefaultRetention.String(), "tolerance": executor.DefaultTolerance.String(),
@@ -160,7 +160,7 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 		return nil, err
 	}
 	agent, err := executor.New(executor.Config{
-		ID: f.ID, Aliases: f.Alias, Labels: f.Label, Fleet: f.Fleet, Inbox: f.Inbox, Version: version.Version,
+		ID: f.ID, Aliases: f.Alias, Labels: f.Label, Fleet: f.Fleet, Inbox: f.Inbox, Version: version.String(),
 		Broker:    options,
 		Limits:    executor.Limits{Workers: f.Workers, Queue: f.Queue, MaxOutput: f.MaxOutput, Output: f.OutputSize, Retention: f.ResultsRetention, Tolerance: f.ClockTolerance},
 		KillGrace: f.KillGrace, DrainGrace: f.DrainGrace, DataDir: f.DataDir,

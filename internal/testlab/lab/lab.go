@@ -197,7 +197,7 @@ func goroutines(c Config, url, dir string) (fleet, error) {
 			return nil, errors.Join(err, f.stop())
 		}
 		a, err := executor.New(executor.Config{
-			ID: host, Version: version.Version, DataDir: dir, NoJournal: true, Records: journal.log, Trust: files, Log: log,
+			ID: host, Version: version.String(), DataDir: dir, NoJournal: true, Records: journal.log, Trust: files, Log: log,
 			Limits: executor.Limits{Tolerance: OneClock},
 			Broker: broker.Options{Dial: dial.Options{URLs: beginningWith(urls, i), Heartbeat: heartbeat}},
 			Runner: pooled(pool, run), Inbox: c.Inbox,
