@@ -7,13 +7,13 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 
 	"warren/internal/hint"
 )
@@ -21,17 +21,9 @@ import (
 // FileName is the name of the database in its directory.
 const FileName = "results.db"
 
-const (
-	// walLimit is the size to which a write-ahead log is cut back that a long reader has
-	// made grow.
-	walLimit = 64 << 20
-
-	// readConns is how many readers read at the same time. More of them wait.
-	readConns = 4
-
-	// readCache is the page cache of each: most reads are scans, which need none.
-	readCache = "PRAGMA cache_size = -512" // KiB
-)
+// walLimit is the size to which a write-ahead log is cut back that a long reader has made
+// grow.
+const walLimit = 64 << 20
 
 // OpenWriter opens the connection that writes, and creates the file and its schema if
 // necessary. The caller keeps other processes from opening the file at the same time.
@@ -85,23 +77,17 @@ func (w *Writer) prepare() error {
 	return w.prepareSchema()
 }
 
-// OpenReader opens the connections that read. The file exists.
+// OpenReader opens an existing file for reading.
 func OpenReader(path string) (*Reader, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	// Not OpenReadOnly: the first connection creates the files of the write-ahead log, and
-	// the last one removes them.
-	pool, err := sqlitex.NewPool(path, sqlitex.PoolOptions{
-		Flags: sqlite.OpenReadWrite, PoolSize: readConns,
-		PrepareConn: func(conn *sqlite.Conn) error {
-			conn.SetBusyTimeout(busyTimeout)
-			return errors.Join(execute(conn, "PRAGMA query_only = 1"), execute(conn, readCache))
-		},
-	})
+	r := &Reader{newPool(path)}
+	conn, err := r.pool.take(context.Background())
 	if err != nil {
 		return nil, Explain(path, err)
 	}
-	return &Reader{path: path, pool: pool}, nil
+	r.pool.put(conn)
+	return r, nil
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"zombiezen.com/go/sqlite/sqlitex"
 
 	"warren/internal/hint"
 	"warren/internal/operator/model"
@@ -20,25 +19,22 @@ import (
 )
 
 // A Reader reads the store. Any goroutine may call it.
-type Reader struct {
-	path string
-	pool *sqlitex.Pool
-}
+type Reader struct{ pool *pool }
 
-// Close waits for the readers, which it interrupts.
-func (r *Reader) Close() error { return r.pool.Close() }
+// Close closes the connections. It does not wait for those in use.
+func (r *Reader) Close() error { return r.pool.close() }
 
 // query calls each with every row.
 func (r *Reader) query(ctx context.Context, text string, each func(*columns) error, args ...any) error {
-	conn, err := r.pool.Take(ctx)
+	conn, err := r.pool.take(ctx)
 	if err == nil {
-		defer r.pool.Put(conn)
+		defer r.pool.put(conn)
 		err = query(conn, text, each, args...)
 	}
 	if err != nil && ctx.Err() != nil && !errors.Is(err, errStop) {
 		return ctx.Err() // it has interrupted the query
 	}
-	return Explain(r.path, err)
+	return Explain(r.pool.path, err)
 }
 
 // row calls scan with the first row, and reports whether there is one.
@@ -182,7 +178,7 @@ func (r *Reader) Jobs(ctx context.Context, task string) ([]model.Job, error) {
 	out := make([]model.Job, 0, hosts)
 	_, err = r.Changed(ctx, task, -1, func(j model.Job) { out = append(out, j) })
 	if err == nil && len(out) != hosts { // SQLite itself has no checksums
-		err = damaged(r.path, fmt.Errorf("task %s has %d of its %d jobs", task, len(out), hosts))
+		err = damaged(r.pool.path, fmt.Errorf("task %s has %d of its %d jobs", task, len(out), hosts))
 	}
 	return out, err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -134,6 +136,67 @@ func addJob(t *testing.T, w *Writer, rows int) (task, job string) {
 		t.Fatal(err)
 	}
 	return task, id.String()
+}
+
+// Close does not wait for a reader that is stuck. Its connection is closed when it goes on.
+func TestCloseDoesNotWaitForStuckReader(t *testing.T) {
+	path := filepath.Join(t.TempDir(), FileName)
+	w, err := OpenWriter(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, _ := addJob(t, w, 2)
+	r, err := OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, err := range r.Outputs(t.Context(), task) {
+		if err != nil {
+			t.Error(err)
+		}
+		if n++; n == 1 {
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d pieces", n)
+	}
+	if _, err := r.Hosts(t.Context()); !errors.Is(err, errClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a connection is still open: %v", err)
+	}
+}
+
+// More readers than connections wait for each other, and end with their context.
+func TestReadersWaitForConnections(t *testing.T) {
+	w, r := open(t)
+	task, _ := addJob(t, w, 1)
+	var nested func(depth int)
+	nested = func(depth int) {
+		if depth == 0 {
+			ctx, cancel := context.WithCancel(t.Context())
+			go cancel()
+			if _, err := r.Hosts(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("without a free connection: %v", err)
+			}
+			return
+		}
+		for range r.Outputs(t.Context(), task) {
+			nested(depth - 1)
+		}
+	}
+	nested(readConns)
+	if _, err := r.Hosts(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 // A reader whose context ends gets the context's error, also in the middle of a query, and
