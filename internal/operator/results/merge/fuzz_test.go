@@ -7,9 +7,9 @@ import (
 	"warren/internal/wire"
 )
 
-// FuzzReplies gives a job three replies of any kind, as they come from the wire:
-// its first final outcome and its agent stay, a rejection of another request
-// changes nothing, and no more output is admitted than the limit allows.
+// FuzzReplies merges three replies of any kind, as they come from the wire. The first final
+// outcome and the agent stay, a rejection of another request ends nothing, and no more output
+// is admitted than the limit allows.
 func FuzzReplies(f *testing.F) {
 	const job = "a1c4e7d2-58b3-4f06-9e1a-7c3d5b8f2e01"
 	const limit = 64
@@ -71,7 +71,7 @@ func FuzzReplies(f *testing.F) {
 	})
 }
 
-// insert puts a span in its place.
+// insert inserts a span in order.
 func insert(spans []Span, s Span) []Span {
 	at := len(spans)
 	for i, other := range spans {

@@ -108,12 +108,12 @@ func TestMergeRejectionNeedsDigest(t *testing.T) {
 	r.Digest = nil
 	r.Merge(reply(&wire.Ended{Outcome: wire.Rejected}))
 	if r.State != model.Pending {
-		t.Error("a rejection without digest ends a job without digest")
+		t.Error("a rejection without a digest ended a job without a digest")
 	}
 }
 
-// A host that refuses a cancel or a status has it told, and the job goes on.
-func TestMergeRefusedQuestion(t *testing.T) {
+// The rejection of a cancel or a status is recorded, and does not end the job.
+func TestMergeRejectedQuestion(t *testing.T) {
 	refusal := reply(&wire.Ended{Agent: "a1", Outcome: wire.Rejected, Reason: "the job is another operator's", Request: make([]byte, 32)})
 	r := newRecord()
 	r.Merge(reply(&wire.Accepted{Agent: "a1", At: 3}))
@@ -122,18 +122,18 @@ func TestMergeRefusedQuestion(t *testing.T) {
 	}
 	r.Merge(reply(&wire.Started{Agent: "a1", At: 5}))
 	if r.Wait != model.NoWait || r.Reason != "" {
-		t.Errorf("it is still said once the host has answered: %q", r.Reason)
+		t.Errorf("the reason remains after the next answer: %q", r.Reason)
 	}
 	r.Merge(refusal)
 	r.Merge(exit(0))
 	before := r.Facts
 	if r.Merge(refusal); r.Facts != before || r.Wait != model.NoWait || r.Reason != "" {
-		t.Errorf("a job that has ended is touched: %+v", r.Facts)
+		t.Errorf("a job that has ended has changed: %+v", r.Facts)
 	}
 	r = newRecord()
 	r.State, r.Wait = model.Sent, model.WaitInbox
 	if r.Merge(refusal); r.Wait != model.WaitInbox {
-		t.Errorf("where it waits is no longer known: %v", r.Wait)
+		t.Errorf("the wait has changed: %v", r.Wait)
 	}
 }
 
@@ -204,7 +204,7 @@ func TestMergeProperties(t *testing.T) {
 				t.Fatalf("outcome changed from %+v to %+v by %+v", before, r.Facts, u)
 			}
 			same := before
-			same.Wait, same.Reason = r.Wait, r.Reason // which may tell of it
+			same.Wait, same.Reason = r.Wait, r.Reason // which may report it
 			if e, ok := u.Reply.(*wire.Ended); ok && e.Outcome == wire.Rejected && e.Request == nil && r.Facts != same {
 				t.Fatalf("a foreign rejection changed %+v to %+v", before, r.Facts)
 			}
@@ -247,7 +247,7 @@ func TestAdmit(t *testing.T) {
 				got = append(got, s)
 				n += s.End - s.Start
 				if string(p.Data) != data[s.Start-c.offset:s.End-c.offset] {
-					t.Errorf("%v bears %q", s, p.Data)
+					t.Errorf("%v has %q", s, p.Data)
 				}
 			}
 			if !slices.Equal(got, c.want) || refused != c.refused {
@@ -260,8 +260,8 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
-// TestAdmitProperties gives chunks of one stream in any order and cut, twice and
-// overlapping: what is stored is each byte once, in its place.
+// Chunks of a stream come in any order and cut, repeated and overlapping. Each byte is stored
+// once, in its place.
 func TestAdmitProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		stream := make([]byte, 60)
@@ -305,11 +305,11 @@ func TestAdmitProperties(t *testing.T) {
 	})
 }
 
-// TestSettle: the first account stays, but for bytes that have gone since.
-func TestSettle(t *testing.T) {
+// The first account of the agent stays, except for bytes that are gone since.
+func TestFirstAccountStays(t *testing.T) {
 	a := Account{Size: UnknownSize, Kept: 3, End: 3}
 	if !a.Whole() {
-		t.Error("something is missing of what is not known")
+		t.Error("bytes of an unknown stream are missing")
 	}
 	a.settle(&wire.Stream{Size: 20, Dropped: 10})
 	if want := (Account{Size: 20, Dropped: 10, Kept: 3, End: 3}); a != want || a.Whole() || a.missing() != 7 {
