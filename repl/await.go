@@ -111,7 +111,7 @@ func (s *session) askAgain(ctx context.Context, task model.Task) (stop func()) {
 	go func() {
 		defer close(done)
 		pause, first := firstPause, time.Duration(0)
-		if s.store.Driven(ctx, task) {
+		if s.store.HasDriver(ctx, task) {
 			first = firstPause // it is being seen to
 		}
 		again := time.NewTimer(first)
@@ -143,10 +143,10 @@ func changed(state *broker.State) <-chan struct{} {
 // jobs that have not ended, or are lost, or of whose output a part is missing,
 // while no live process sees to them.
 func (s *session) needsBroker(ctx context.Context, task model.Task) bool {
-	if s.store.Driven(ctx, task) {
+	if s.store.HasDriver(ctx, task) {
 		return false
 	}
-	unsettled, err := s.store.Unsettled(ctx, task.ID)
+	unsettled, err := s.store.HasPending(ctx, task.ID)
 	return err == nil && unsettled
 }
 

@@ -121,7 +121,7 @@ func (c *tasksCommand) prune(ctx context.Context, s *session) error {
 	before := c.OlderThan.Before(time.Now())
 	tasks, bytes, err := s.store.Prune(ctx, before, c.DryRun)
 	if err == nil && !c.DryRun {
-		err = s.interruptible(ctx, s.store.Tidy) // or in the store's own time
+		err = s.interruptible(ctx, s.store.Vacuum) // or in the store's own time
 	}
 	if err != nil && err != term.ErrInterrupted {
 		return err

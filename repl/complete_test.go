@@ -26,7 +26,7 @@ func (noStore) Jobs(context.Context, string) ([]model.Job, error) { return nil, 
 func (noStore) Agents(context.Context, time.Time) ([]model.Agent, error) {
 	return nil, errNone
 }
-func (noStore) Driven(context.Context, model.Task) bool { return false }
+func (noStore) HasDriver(context.Context, model.Task) bool { return false }
 func (noStore) Outputs(context.Context, string) iter.Seq2[model.Piece, error] {
 	return func(func(model.Piece, error) bool) {}
 }
@@ -37,7 +37,7 @@ func (noStore) Search(context.Context, results.Filter) ([]model.Task, bool, erro
 
 func (noStore) Prune(context.Context, time.Time, bool) (int, int64, error) { return 0, 0, errNone }
 
-func (noStore) Tidy(context.Context) error { return errNone }
+func (noStore) Vacuum(context.Context) error { return errNone }
 
 func (noStore) Statement(context.Context, string) (string, error) { return "", errNone }
 

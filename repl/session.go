@@ -28,7 +28,7 @@ type store interface {
 	Tasks(ctx context.Context, limit int) ([]model.Task, error)
 	Search(ctx context.Context, f results.Filter) (found []model.Task, more bool, err error)
 	Prune(ctx context.Context, before time.Time, dry bool) (tasks int, bytes int64, err error)
-	Tidy(ctx context.Context) error
+	Vacuum(ctx context.Context) error
 	Jobs(ctx context.Context, task string) ([]model.Job, error)
 	Statement(ctx context.Context, task string) (string, error)
 	Outputs(ctx context.Context, task string) iter.Seq2[model.Piece, error]
@@ -38,8 +38,8 @@ type store interface {
 	Ends(ctx context.Context, task string) iter.Seq2[model.Piece, error]
 	Sums(ctx context.Context, jobs []model.Job) error
 	Changed(ctx context.Context, task string, since int64, each func(model.Job)) (rev int64, err error)
-	Unsettled(ctx context.Context, task string) (bool, error)
-	Driven(ctx context.Context, task model.Task) bool
+	HasPending(ctx context.Context, task string) (bool, error)
+	HasDriver(ctx context.Context, task model.Task) bool
 	Hosts(ctx context.Context) ([]string, error)
 	Agents(ctx context.Context, since time.Time) ([]model.Agent, error)
 }

@@ -39,9 +39,9 @@ type oneTask struct {
 	left      int // calls of Leave
 }
 
-func (o *oneTask) Driven(context.Context, model.Task) bool { return o.driven }
-func (o *oneTask) Leave()                                  { o.left++ }
-func (o *oneTask) Hurry()                                  {}
+func (o *oneTask) HasDriver(context.Context, model.Task) bool { return o.driven }
+func (o *oneTask) Leave()                                     { o.left++ }
+func (o *oneTask) Hurry()                                     {}
 
 func (o *oneTask) Find(context.Context, string) (model.Task, error)  { return o.task, nil }
 func (o *oneTask) Jobs(context.Context, string) ([]model.Job, error) { return o.jobs, nil }
@@ -65,8 +65,8 @@ func (o *oneTask) Output(_ context.Context, job, stream string, from int64) iter
 	}
 }
 
-func (o *oneTask) Sums(context.Context, []model.Job) error         { return nil }
-func (o *oneTask) Unsettled(context.Context, string) (bool, error) { return true, nil }
+func (o *oneTask) Sums(context.Context, []model.Job) error          { return nil }
+func (o *oneTask) HasPending(context.Context, string) (bool, error) { return true, nil }
 func (o *oneTask) Changed(_ context.Context, _ string, _ int64, each func(model.Job)) (int64, error) {
 	for _, j := range o.jobs {
 		each(j)

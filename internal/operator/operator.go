@@ -198,7 +198,7 @@ func (o *Operator) sign(ctx context.Context, statement []byte) (string, error) {
 func (o *Operator) adoptTasks(ctx context.Context) error {
 	tasks, err := o.store.Tasks(ctx, 0)
 	if o.signer.Touch() {
-		tasks = slices.DeleteFunc(tasks, func(t model.Task) bool { return t.Done() || o.store.Driven(ctx, t) })
+		tasks = slices.DeleteFunc(tasks, func(t model.Task) bool { return t.Done() || o.store.HasDriver(ctx, t) })
 		if len(tasks) > 0 {
 			o.notify(hint.Errorf("tasks lists them, check_task asks the hosts; each costs a touch of the security key",
 				"tasks that an earlier warren has left unfinished: %d", len(tasks)))
@@ -275,7 +275,7 @@ func (o *Operator) Settled(ctx context.Context, task string) error {
 			return err
 		case <-tick.C:
 		}
-		since, err := o.store.Trouble(ctx)
+		since, err := o.store.WriteError(ctx)
 		if err == nil || ctx.Err() != nil || time.Since(since) < storeTimeout {
 			continue
 		}
@@ -315,7 +315,7 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 		return err
 	}
 	if !o.connected { // no command has needed the broker yet
-		if o.store.Driven(ctx, t) {
+		if o.store.HasDriver(ctx, t) {
 			return nil
 		}
 		if err := o.Connect(ctx); err != nil {

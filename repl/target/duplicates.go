@@ -19,8 +19,8 @@ func duplicates(agents []model.Agent) (lines []string) {
 		switch {
 		case a.TwoLogins:
 			lines = append(lines, fmt.Sprintf("two logins at the broker answer as %s; the first answer is shown", a.Agent))
-		case a.Rivals > 0:
-			lines = append(lines, fmt.Sprintf("%d agents have answered by the id %s; the first is shown", a.Rivals+1, a.Agent))
+		case a.Duplicates > 0:
+			lines = append(lines, fmt.Sprintf("%d agents have answered by the id %s; the first is shown", a.Duplicates+1, a.Agent))
 		}
 		for _, name := range a.Names {
 			switch other, ok := claimed[name]; {

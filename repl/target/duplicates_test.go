@@ -8,9 +8,9 @@ import (
 	"warren/internal/wire"
 )
 
-func TestRivals(t *testing.T) {
-	agent := func(rivals int, names ...string) model.Agent {
-		return model.Agent{Hello: wire.Hello{Agent: names[0], Names: names}, Rivals: rivals}
+func TestDuplicates(t *testing.T) {
+	agent := func(duplicates int, names ...string) model.Agent {
+		return model.Agent{Hello: wire.Hello{Agent: names[0], Names: names}, Duplicates: duplicates}
 	}
 	two := agent(1, "f")
 	two.TwoLogins = true

@@ -1,4 +1,4 @@
-package results
+package merge
 
 import (
 	"crypto/sha256"
@@ -9,28 +9,29 @@ import (
 	"warren/internal/operator/model"
 )
 
-// Sum is the Output.Sum of segments, with offsets counted from from.
+// Sum is the model.Output.Sum of segments, with offsets counted from from.
 func Sum(segments iter.Seq2[model.Segment, error], from int64) (string, error) {
-	var h contentHash
+	var h ContentHash
 	for segment, err := range segments {
 		if err != nil {
 			return "", err
 		}
-		h.add(segment.Offset-from, segment.Data)
+		h.Add(segment.Offset-from, segment.Data)
 	}
-	return h.sum(), nil
+	return h.Sum(), nil
 }
 
-// A contentHash makes of a stream's segments, in order, a sum that depends on
-// their bytes and the gaps between them, and not on how they were cut. Without a
-// gap it is the SHA-256 of the bytes.
-type contentHash struct {
+// A ContentHash hashes the segments of a stream, in order. Its sum depends on the bytes
+// and on the gaps between them, and not on how the stream was cut. Without a gap it is
+// the SHA-256 of the bytes.
+type ContentHash struct {
 	data hash.Hash
 	end  int64
 	gaps []byte // offset and length of each
 }
 
-func (c *contentHash) add(offset int64, data []byte) {
+// Add hashes the next segment.
+func (c *ContentHash) Add(offset int64, data []byte) {
 	if c.data == nil {
 		c.data = sha256.New()
 	}
@@ -42,8 +43,8 @@ func (c *contentHash) add(offset int64, data []byte) {
 	c.end = offset + int64(len(data))
 }
 
-// sum is "" where nothing was added.
-func (c *contentHash) sum() string {
+// Sum returns "" if nothing was added.
+func (c *ContentHash) Sum() string {
 	if c.data == nil {
 		return ""
 	}

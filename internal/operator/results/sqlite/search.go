@@ -1,4 +1,4 @@
-package results
+package sqlite
 
 import (
 	"context"
@@ -9,23 +9,24 @@ import (
 	"time"
 
 	"warren/internal/operator/model"
+	"warren/internal/operator/results/merge"
 )
 
-// A Filter chooses tasks; its zero value chooses all.
+// A Filter selects tasks. Its zero value selects all.
 type Filter struct {
-	Since   time.Time      // issued then or later
-	Before  time.Time      // issued before
+	Since   time.Time      // created then or later
+	Before  time.Time      // created before
 	Host    string         // with a job of this host
-	Status  string         // with a job, of Host where that is given, that has this one of model.StatusNames
-	Command *regexp.Regexp // whose command matches
-	Limit   int            // so many at most; 0 is all
+	Status  string         // with a job of this status (model.StatusNames), of Host if that is given
+	Command *regexp.Regexp // with a command that matches
+	Limit   int            // at most so many; 0 is no limit
 }
 
-// searchPage is how many tasks are read at a time while a command is looked for.
+// searchPage is how many tasks a search for a command reads at a time.
 const searchPage = 200
 
 // Search returns the newest tasks first, and whether there are more of them.
-func (s *Store) Search(ctx context.Context, f Filter) (found []model.Task, more bool, err error) {
+func (r *Reader) Search(ctx context.Context, f Filter) (found []model.Task, more bool, err error) {
 	where, args := f.where()
 	for last := ""; ; {
 		page := searchPage
@@ -38,7 +39,7 @@ func (s *Store) Search(ctx context.Context, f Filter) (found []model.Task, more 
 			text += " AND seq < (SELECT seq FROM tasks WHERE id = ?)"
 			pageArgs = append(slices.Clone(args), last)
 		}
-		tasks, err := s.tasks(ctx, text+" ORDER BY seq DESC LIMIT ?", append(slices.Clone(pageArgs), page)...)
+		tasks, err := r.tasks(ctx, text+" ORDER BY seq DESC LIMIT ?", append(slices.Clone(pageArgs), page)...)
 		if err != nil {
 			return nil, false, err
 		}
@@ -58,17 +59,17 @@ func (s *Store) Search(ctx context.Context, f Filter) (found []model.Task, more 
 	}
 }
 
-// where is the filter in SQL, but for the command.
+// where is the filter in SQL, without the command.
 func (f *Filter) where() (text string, args []any) {
 	conditions := []string{"1"}
 	add := func(condition string, values ...any) {
 		conditions, args = append(conditions, condition), append(args, values...)
 	}
 	if !f.Since.IsZero() {
-		add("created >= ?", toMilli(f.Since))
+		add("created >= ?", merge.Milliseconds(f.Since))
 	}
 	if !f.Before.IsZero() {
-		add("created < ?", toMilli(f.Before))
+		add("created < ?", merge.Milliseconds(f.Before))
 	}
 	switch of := "EXISTS (SELECT 1 FROM jobs j WHERE j.seq BETWEEN first_job AND first_job + hosts - 1"; {
 	case f.Host != "":

@@ -1,4 +1,4 @@
-package results
+package merge
 
 import (
 	"slices"
@@ -12,9 +12,9 @@ import (
 
 var theDigest = []byte("12345678901234567890123456789012")
 
-func newRecord() *record {
-	r := &record{digest: theDigest, limit: 100, facts: facts{state: model.Pending}}
-	r.out[0].size, r.out[1].size = unknownSize, unknownSize
+func newRecord() *Record {
+	r := &Record{Digest: theDigest, Limit: 100, Facts: Facts{State: model.Pending}}
+	r.Out[0].Size, r.Out[1].Size = UnknownSize, UnknownSize
 	return r
 }
 
@@ -89,13 +89,13 @@ func TestMerge(t *testing.T) {
 			r := newRecord()
 			var got want
 			for _, u := range c.updates {
-				ch := r.merge(u)
-				got.counts.add(ch.discarded)
-				if ch.heard {
+				ch := r.Merge(u)
+				got.counts.Add(ch.Discarded)
+				if ch.Heard {
 					got.heard++
 				}
 			}
-			got.state, got.outcome, got.exit, got.wait, got.reason = r.state, r.outcome, r.exit, r.wait, r.reason
+			got.state, got.outcome, got.exit, got.wait, got.reason = r.State, r.Outcome, r.Exit, r.Wait, r.Reason
 			if got != c.want {
 				t.Errorf("got  %+v\nwant %+v", got, c.want)
 			}
@@ -105,48 +105,48 @@ func TestMerge(t *testing.T) {
 
 func TestMergeRejectionNeedsDigest(t *testing.T) {
 	r := newRecord()
-	r.digest = nil
-	r.merge(reply(&wire.Ended{Outcome: wire.Rejected}))
-	if r.state != model.Pending {
-		t.Error("a rejection without digest ends a job without digest")
+	r.Digest = nil
+	r.Merge(reply(&wire.Ended{Outcome: wire.Rejected}))
+	if r.State != model.Pending {
+		t.Error("a rejection without a digest ended a job without a digest")
 	}
 }
 
-// A host that refuses a cancel or a status has it told, and the job goes on.
-func TestMergeRefusedQuestion(t *testing.T) {
+// The rejection of a cancel or a status is recorded, and does not end the job.
+func TestMergeRejectedQuestion(t *testing.T) {
 	refusal := reply(&wire.Ended{Agent: "a1", Outcome: wire.Rejected, Reason: "the job is another operator's", Request: make([]byte, 32)})
 	r := newRecord()
-	r.merge(reply(&wire.Accepted{Agent: "a1", At: 3}))
-	if c := r.merge(refusal); r.state != model.Accepted || r.outcome != "" || r.wait != model.RequestRefused || r.reason != "the job is another operator's" || c.heard {
-		t.Errorf("got %+v", r.facts)
+	r.Merge(reply(&wire.Accepted{Agent: "a1", At: 3}))
+	if c := r.Merge(refusal); r.State != model.Accepted || r.Outcome != "" || r.Wait != model.RequestRefused || r.Reason != "the job is another operator's" || c.Heard {
+		t.Errorf("got %+v", r.Facts)
 	}
-	r.merge(reply(&wire.Started{Agent: "a1", At: 5}))
-	if r.wait != model.NoWait || r.reason != "" {
-		t.Errorf("it is still said once the host has answered: %q", r.reason)
+	r.Merge(reply(&wire.Started{Agent: "a1", At: 5}))
+	if r.Wait != model.NoWait || r.Reason != "" {
+		t.Errorf("the reason remains after the next answer: %q", r.Reason)
 	}
-	r.merge(refusal)
-	r.merge(exit(0))
-	before := r.facts
-	if r.merge(refusal); r.facts != before || r.wait != model.NoWait || r.reason != "" {
-		t.Errorf("a job that has ended is touched: %+v", r.facts)
+	r.Merge(refusal)
+	r.Merge(exit(0))
+	before := r.Facts
+	if r.Merge(refusal); r.Facts != before || r.Wait != model.NoWait || r.Reason != "" {
+		t.Errorf("a job that has ended has changed: %+v", r.Facts)
 	}
 	r = newRecord()
-	r.state, r.wait = model.Sent, model.WaitInbox
-	if r.merge(refusal); r.wait != model.WaitInbox {
-		t.Errorf("where it waits is no longer known: %v", r.wait)
+	r.State, r.Wait = model.Sent, model.WaitInbox
+	if r.Merge(refusal); r.Wait != model.WaitInbox {
+		t.Errorf("the wait has changed: %v", r.Wait)
 	}
 }
 
 func TestMergeTimes(t *testing.T) {
 	r := newRecord()
-	r.merge(reply(&wire.Accepted{Agent: "a1", At: 3}))
-	r.merge(reply(&wire.Started{Agent: "a1", At: 5}))
-	if r.accepted != 3 || r.started != 5 || r.agent != "a1" {
-		t.Errorf("got %+v", r.facts)
+	r.Merge(reply(&wire.Accepted{Agent: "a1", At: 3}))
+	r.Merge(reply(&wire.Started{Agent: "a1", At: 5}))
+	if r.Accepted != 3 || r.Started != 5 || r.Agent != "a1" {
+		t.Errorf("got %+v", r.Facts)
 	}
-	r.merge(exit(0))
-	if r.accepted != 3 || r.started != 5 || r.finished != 9 {
-		t.Errorf("got %+v", r.facts)
+	r.Merge(exit(0))
+	if r.Accepted != 3 || r.Started != 5 || r.Finished != 9 {
+		t.Errorf("got %+v", r.Facts)
 	}
 }
 
@@ -187,26 +187,26 @@ func TestMergeProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := newRecord()
 		for range rapid.IntRange(1, 12).Draw(t, "n") {
-			before := r.facts
-			wasFinal := r.final()
+			before := r.Facts
+			wasFinal := r.Final()
 			u := anUpdate(t)
-			r.merge(u)
-			if r.state.Rank() < before.state.Rank() {
-				t.Fatalf("went back from %s to %s by %+v", before.state, r.state, u)
+			r.Merge(u)
+			if r.State.Rank() < before.State.Rank() {
+				t.Fatalf("went back from %s to %s by %+v", before.State, r.State, u)
 			}
-			if (r.outcome != "") != (r.state == model.Ended) {
-				t.Fatalf("state %s with outcome %q", r.state, r.outcome)
+			if (r.Outcome != "") != (r.State == model.Ended) {
+				t.Fatalf("state %s with outcome %q", r.State, r.Outcome)
 			}
-			if r.state == model.Ended && r.wait != model.NoWait {
-				t.Fatalf("a job that has ended waits: %+v", r.facts)
+			if r.State == model.Ended && r.Wait != model.NoWait {
+				t.Fatalf("a job that has ended waits: %+v", r.Facts)
 			}
-			if wasFinal && (r.outcome != before.outcome || r.exit != before.exit || r.reason != before.reason || r.finished != before.finished) {
-				t.Fatalf("outcome changed from %+v to %+v by %+v", before, r.facts, u)
+			if wasFinal && (r.Outcome != before.Outcome || r.Exit != before.Exit || r.Reason != before.Reason || r.Finished != before.Finished) {
+				t.Fatalf("outcome changed from %+v to %+v by %+v", before, r.Facts, u)
 			}
 			same := before
-			same.wait, same.reason = r.wait, r.reason // which may tell of it
-			if e, ok := u.Reply.(*wire.Ended); ok && e.Outcome == wire.Rejected && e.Request == nil && r.facts != same {
-				t.Fatalf("a foreign rejection changed %+v to %+v", before, r.facts)
+			same.Wait, same.Reason = r.Wait, r.Reason // which may report it
+			if e, ok := u.Reply.(*wire.Ended); ok && e.Outcome == wire.Rejected && e.Request == nil && r.Facts != same {
+				t.Fatalf("a foreign rejection changed %+v to %+v", before, r.Facts)
 			}
 		}
 	})
@@ -216,52 +216,52 @@ func TestAdmit(t *testing.T) {
 	const data = "0123456789"
 	for _, c := range []struct {
 		name    string
-		acc     account
+		acc     Account
 		limit   int64
 		offset  int64
-		have    []span
-		want    []span
+		have    []Span
+		want    []Span
 		refused int64
 	}{
-		{name: "first", acc: account{size: -1}, limit: 100, want: []span{{0, 10}}},
-		{name: "after a gap", acc: account{size: -1}, limit: 100, offset: 50, want: []span{{50, 60}}},
-		{name: "again", acc: account{size: -1, kept: 10, end: 10}, limit: 100, have: []span{{0, 10}}},
-		{name: "cut otherwise", acc: account{size: -1, kept: 4, end: 8}, limit: 100, have: []span{{1, 3}, {6, 8}}, want: []span{{0, 1}, {3, 6}, {8, 10}}},
-		{name: "inside of one", acc: account{size: -1, kept: 50, end: 50}, limit: 100, offset: 5, have: []span{{0, 50}}},
-		{name: "over the limit", acc: account{size: -1, kept: 95, end: 95}, limit: 100, offset: 95, want: []span{{95, 100}}, refused: 5},
-		{name: "limit full", acc: account{size: -1, kept: 100, end: 100}, limit: 100, offset: 1000, refused: 10},
-		{name: "nothing is kept", acc: account{size: -1}, refused: 10},
-		{name: "beyond the end", acc: account{size: 6}, limit: 100, want: []span{{0, 6}}, refused: 4},
-		{name: "wholly beyond the end", acc: account{size: 6}, limit: 100, offset: 7, refused: 10},
-		{name: "more than the agent kept", acc: account{size: 1000, dropped: 995}, limit: 100, want: []span{{0, 5}}, refused: 5},
-		{name: "negative", acc: account{size: -1}, limit: 100, offset: -1, refused: 10},
-		{name: "overflow", acc: account{size: -1}, limit: 100, offset: 1<<63 - 5, refused: 10},
+		{name: "first", acc: Account{Size: -1}, limit: 100, want: []Span{{0, 10}}},
+		{name: "after a gap", acc: Account{Size: -1}, limit: 100, offset: 50, want: []Span{{50, 60}}},
+		{name: "again", acc: Account{Size: -1, Kept: 10, End: 10}, limit: 100, have: []Span{{0, 10}}},
+		{name: "cut otherwise", acc: Account{Size: -1, Kept: 4, End: 8}, limit: 100, have: []Span{{1, 3}, {6, 8}}, want: []Span{{0, 1}, {3, 6}, {8, 10}}},
+		{name: "inside of one", acc: Account{Size: -1, Kept: 50, End: 50}, limit: 100, offset: 5, have: []Span{{0, 50}}},
+		{name: "over the limit", acc: Account{Size: -1, Kept: 95, End: 95}, limit: 100, offset: 95, want: []Span{{95, 100}}, refused: 5},
+		{name: "limit full", acc: Account{Size: -1, Kept: 100, End: 100}, limit: 100, offset: 1000, refused: 10},
+		{name: "nothing is kept", acc: Account{Size: -1}, refused: 10},
+		{name: "beyond the end", acc: Account{Size: 6}, limit: 100, want: []Span{{0, 6}}, refused: 4},
+		{name: "wholly beyond the end", acc: Account{Size: 6}, limit: 100, offset: 7, refused: 10},
+		{name: "more than the agent kept", acc: Account{Size: 1000, Dropped: 995}, limit: 100, want: []Span{{0, 5}}, refused: 5},
+		{name: "negative", acc: Account{Size: -1}, limit: 100, offset: -1, refused: 10},
+		{name: "overflow", acc: Account{Size: -1}, limit: 100, offset: 1<<63 - 5, refused: 10},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			acc := c.acc
-			parts, refused := acc.admit(chunk{0, c.offset, []byte(data)}, c.limit, c.have)
-			var got []span
+			parts, refused := acc.Admit(Chunk{Offset: c.offset, Data: []byte(data)}, c.limit, c.have)
+			var got []Span
 			var n int64
 			for _, p := range parts {
-				s := span{p.offset, p.offset + int64(len(p.data))}
+				s := Span{p.Offset, p.Offset + int64(len(p.Data))}
 				got = append(got, s)
-				n += s.end - s.start
-				if string(p.data) != data[s.start-c.offset:s.end-c.offset] {
-					t.Errorf("%v bears %q", s, p.data)
+				n += s.End - s.Start
+				if string(p.Data) != data[s.Start-c.offset:s.End-c.offset] {
+					t.Errorf("%v has %q", s, p.Data)
 				}
 			}
 			if !slices.Equal(got, c.want) || refused != c.refused {
 				t.Errorf("got %v, %d refused; want %v, %d", got, refused, c.want, c.refused)
 			}
-			if acc.kept != c.acc.kept+n {
-				t.Errorf("kept %d", acc.kept)
+			if acc.Kept != c.acc.Kept+n {
+				t.Errorf("kept %d", acc.Kept)
 			}
 		})
 	}
 }
 
-// TestAdmitProperties gives chunks of one stream in any order and cut, twice and
-// overlapping: what is stored is each byte once, in its place.
+// Chunks of a stream come in any order and cut, repeated and overlapping. Each byte is stored
+// once, in its place.
 func TestAdmitProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		stream := make([]byte, 60)
@@ -269,59 +269,117 @@ func TestAdmitProperties(t *testing.T) {
 			stream[i] = byte(i)
 		}
 		limit := rapid.Int64Range(0, 80).Draw(t, "limit")
-		acc := account{size: unknownSize}
+		acc := Account{Size: UnknownSize}
 		stored := map[int64]byte{}
-		var have []span
+		var have []Span
 		offered := map[int64]bool{}
 		for range rapid.IntRange(1, 20).Draw(t, "chunks") {
 			from := rapid.IntRange(0, 59).Draw(t, "from")
 			to := rapid.IntRange(from, 60).Draw(t, "to")
-			around := slices.DeleteFunc(slices.Clone(have), func(s span) bool { return s.end <= int64(from) || s.start >= int64(to) })
-			parts, _ := acc.admit(chunk{0, int64(from), stream[from:to]}, limit, around)
+			around := slices.DeleteFunc(slices.Clone(have), func(s Span) bool { return s.End <= int64(from) || s.Start >= int64(to) })
+			parts, _ := acc.Admit(Chunk{Offset: int64(from), Data: stream[from:to]}, limit, around)
 			for i := from; i < to; i++ {
 				offered[int64(i)] = true
 			}
 			for _, p := range parts {
-				for i, b := range p.data {
-					at := p.offset + int64(i)
+				for i, b := range p.Data {
+					at := p.Offset + int64(i)
 					if _, twice := stored[at]; twice || b != byte(at) {
 						t.Fatalf("byte %d stored as %d, twice %v", at, b, twice)
 					}
 					stored[at] = b
 				}
-				have = append(have, span{p.offset, p.offset + int64(len(p.data))})
+				have = append(have, Span{p.Offset, p.Offset + int64(len(p.Data))})
 			}
-			slices.SortFunc(have, func(a, b span) int { return int(a.start - b.start) })
-			if acc.kept != int64(len(stored)) || acc.kept > limit {
-				t.Fatalf("kept %d of %d, limit %d", acc.kept, len(stored), limit)
+			slices.SortFunc(have, func(a, b Span) int { return int(a.Start - b.Start) })
+			if acc.Kept != int64(len(stored)) || acc.Kept > limit {
+				t.Fatalf("kept %d of %d, limit %d", acc.Kept, len(stored), limit)
 			}
-			if len(have) > 0 && acc.end != have[len(have)-1].end {
-				t.Fatalf("end %d, spans %v", acc.end, have)
+			if len(have) > 0 && acc.End != have[len(have)-1].End {
+				t.Fatalf("end %d, spans %v", acc.End, have)
 			}
 		}
-		if want := min(int64(len(offered)), limit); acc.kept != want {
-			t.Fatalf("kept %d, want %d", acc.kept, want)
+		if want := min(int64(len(offered)), limit); acc.Kept != want {
+			t.Fatalf("kept %d, want %d", acc.Kept, want)
 		}
 	})
 }
 
-// TestSettle: the first account stays, but for bytes that have gone since.
-func TestSettle(t *testing.T) {
-	a := account{size: unknownSize, kept: 3, end: 3}
-	if !a.whole() {
-		t.Error("something is missing of what is not known")
+// The first account of the agent stays, except for bytes that are gone since.
+func TestFirstAccountStays(t *testing.T) {
+	a := Account{Size: UnknownSize, Kept: 3, End: 3}
+	if !a.Whole() {
+		t.Error("bytes of an unknown stream are missing")
 	}
 	a.settle(&wire.Stream{Size: 20, Dropped: 10})
-	if want := (account{size: 20, dropped: 10, kept: 3, end: 3}); a != want || a.whole() || a.missing() != 7 {
+	if want := (Account{Size: 20, Dropped: 10, Kept: 3, End: 3}); a != want || a.Whole() || a.missing() != 7 {
 		t.Errorf("got %+v", a)
 	}
 	a.settle(&wire.Stream{Size: 5, Gone: true})
-	if want := (account{size: 20, dropped: 10, kept: 3, end: 3, gone: true}); a != want || !a.whole() {
+	if want := (Account{Size: 20, Dropped: 10, Kept: 3, End: 3, Gone: true}); a != want || !a.Whole() {
 		t.Errorf("got %+v", a)
 	}
-	b := account{size: unknownSize}
+	b := Account{Size: UnknownSize}
 	b.settle(&wire.Stream{Size: -5, Dropped: 7})
-	if want := (account{}); b != want {
+	if want := (Account{}); b != want {
 		t.Errorf("got %+v", b)
+	}
+}
+
+// A job belongs to the agent that answers first.
+func TestRepliesOfAnotherAgentAreIgnored(t *testing.T) {
+	one := 1
+	zero := 0
+	for name, reply := range map[string]any{
+		"accepted":  &wire.Accepted{Agent: "evil", At: 9},
+		"started":   &wire.Started{Agent: "evil", At: 9},
+		"exited":    &wire.Ended{Agent: "evil", Outcome: wire.Exited, ExitCode: &one, EndedAt: 9},
+		"expired":   &wire.Ended{Agent: "evil", Outcome: wire.Expired, EndedAt: 9},
+		"unknown":   &wire.State{Agent: "evil", State: wire.StateUnknown, At: 9},
+		"forgotten": &wire.State{Agent: "evil", State: wire.StateForgotten, At: 9},
+		"running":   &wire.State{Agent: "evil", State: wire.StateRunning, At: 9},
+	} {
+		for _, state := range []Update{
+			{Reply: &wire.Accepted{Agent: "web01", At: 5}},
+			{Reply: &wire.State{Agent: "web01", State: wire.StateRunning, At: 5, StartedAt: 5}},
+			{Reply: &wire.Ended{Agent: "web01", Outcome: wire.Exited, ExitCode: &zero, EndedAt: 5}},
+		} {
+			r := Record{Host: "web01", Facts: Facts{State: model.Sent}}
+			r.Merge(state)
+			before := r.Facts
+			c := r.Merge(Update{Reply: reply})
+			if r.Facts != before || c.Heard || c.Answer != (Answer{}) || c.Discarded.Foreign != 1 {
+				t.Errorf("%s after %+v: %+v, %+v", name, before, r.Facts, c)
+			}
+		}
+	}
+}
+
+// Small chunks in order become one piece. With gaps between them, no more than maxPieces
+// are stored.
+func TestSmallChunksAreJoined(t *testing.T) {
+	a := Account{Size: UnknownSize}
+	for i := range 2 * fullPiece {
+		parts, refused := a.Admit(Chunk{Offset: int64(i), Data: []byte("x")}, 1<<20, nil)
+		if len(parts) != 1 || refused != 0 {
+			t.Fatalf("byte %d: %d parts, %d refused", i, len(parts), refused)
+		}
+		if want := int64(i / fullPiece * fullPiece); i == int(want) && parts[0].Extends != -1 || i != int(want) && parts[0].Extends != want {
+			t.Fatalf("byte %d extends %d, want %d", i, parts[0].Extends, want)
+		}
+	}
+	if a.Pieces != 2 || a.Kept != 2*fullPiece || a.End != a.Kept {
+		t.Errorf("got %+v", a)
+	}
+	at := a.End + 1
+	for range maxPieces {
+		a.Admit(Chunk{Offset: at, Data: []byte("x")}, 1<<20, nil)
+		at += 2
+	}
+	if a.Pieces != maxPieces || a.Kept != 2*fullPiece+maxPieces-2 {
+		t.Errorf("with gaps: %+v", a)
+	}
+	if parts, _ := a.Admit(Chunk{Offset: at, Data: make([]byte, smallChunk)}, 1<<20, nil); len(parts) != 1 || parts[0].Extends != -1 {
+		t.Errorf("a large chunk is stored as %+v", parts)
 	}
 }

@@ -1,4 +1,4 @@
-package results
+package merge
 
 import (
 	"testing"
@@ -7,9 +7,9 @@ import (
 	"warren/internal/wire"
 )
 
-// FuzzReplies gives a job three replies of any kind, as they come from the wire:
-// its first final outcome and its agent stay, a rejection of another request
-// changes nothing, and no more output is admitted than the limit allows.
+// FuzzReplies merges three replies of any kind, as they come from the wire. The first final
+// outcome and the agent stay, a rejection of another request ends nothing, and no more output
+// is admitted than the limit allows.
 func FuzzReplies(f *testing.F) {
 	const job = "a1c4e7d2-58b3-4f06-9e1a-7c3d5b8f2e01"
 	const limit = 64
@@ -34,9 +34,9 @@ func FuzzReplies(f *testing.F) {
 		f.Add(types[i], seeds[i], types[n], seeds[n], types[m], seeds[m], int64(i))
 	}
 	f.Fuzz(func(t *testing.T, typ1 string, body1 []byte, typ2 string, body2 []byte, typ3 string, body3 []byte, offset int64) {
-		r := record{digest: []byte("the digest of what was sent 32 b"), facts: facts{state: model.Sent}}
-		r.out[0].size, r.out[1].size = unknownSize, unknownSize
-		var have [2][]span
+		r := Record{Digest: []byte("the digest of what was sent 32 b"), Facts: Facts{State: model.Sent}}
+		r.Out[0].Size, r.Out[1].Size = UnknownSize, UnknownSize
+		var have [2][]Span
 		for _, m := range []struct {
 			typ  string
 			body []byte
@@ -45,25 +45,25 @@ func FuzzReplies(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			before := r.facts
-			c := r.merge(Update{Job: job, Reply: reply})
-			if before.state == model.Ended && (r.outcome != before.outcome || r.exit != before.exit || r.state != model.Ended) {
-				t.Errorf("from %+v to %+v by %s %s", before, r.facts, m.typ, m.body)
+			before := r.Facts
+			c := r.Merge(Update{Job: job, Reply: reply})
+			if before.State == model.Ended && (r.Outcome != before.Outcome || r.Exit != before.Exit || r.State != model.Ended) {
+				t.Errorf("from %+v to %+v by %s %s", before, r.Facts, m.typ, m.body)
 			}
-			if before.agent != "" && r.agent != before.agent {
-				t.Errorf("the job goes from agent %s to %s", before.agent, r.agent)
+			if before.Agent != "" && r.Agent != before.Agent {
+				t.Errorf("the job goes from agent %s to %s", before.Agent, r.Agent)
 			}
-			if r.outcome == wire.Rejected {
+			if r.Outcome == wire.Rejected {
 				t.Errorf("a rejection of another request: %s", m.body)
 			}
-			for _, ch := range c.chunks {
-				parts, _ := r.out[ch.stream].admit(ch, limit, have[ch.stream])
+			for _, ch := range c.Chunks {
+				parts, _ := r.Out[ch.Stream].Admit(ch, limit, have[ch.Stream])
 				for _, p := range parts {
-					have[ch.stream] = insert(have[ch.stream], span{p.offset, p.offset + int64(len(p.data))})
+					have[ch.Stream] = insert(have[ch.Stream], Span{p.Offset, p.Offset + int64(len(p.Data))})
 				}
 			}
-			for i, a := range r.out {
-				if a.kept < 0 || a.kept > limit || a.missing() < 0 || a.size < unknownSize || a.dropped < 0 {
+			for i, a := range r.Out {
+				if a.Kept < 0 || a.Kept > limit || a.missing() < 0 || a.Size < UnknownSize || a.Dropped < 0 {
 					t.Errorf("stream %d: %+v", i, a)
 				}
 			}
@@ -71,14 +71,14 @@ func FuzzReplies(f *testing.F) {
 	})
 }
 
-// insert puts a span in its place.
-func insert(spans []span, s span) []span {
+// insert inserts a span in order.
+func insert(spans []Span, s Span) []Span {
 	at := len(spans)
 	for i, other := range spans {
-		if s.start < other.start {
+		if s.Start < other.Start {
 			at = i
 			break
 		}
 	}
-	return append(spans[:at], append([]span{s}, spans[at:]...)...)
+	return append(spans[:at], append([]Span{s}, spans[at:]...)...)
 }

@@ -3,7 +3,6 @@ package results
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,11 +13,12 @@ import (
 	"github.com/google/uuid"
 
 	"warren/internal/operator/model"
+	"warren/internal/operator/results/sqlite"
 	"warren/internal/wire"
 )
 
-// old adds a task of one host, as old as said, with so many bytes of output; it
-// is done but where outcome is "".
+// old adds a task of one host, of a certain age and with so many bytes of output. It is
+// finished unless outcome is "".
 func (r *running) old(t testing.TB, age time.Duration, host, command string, size int, outcome wire.Outcome) (model.Task, []model.Job) {
 	t.Helper()
 	task, jobs := newTask(1)
@@ -88,11 +88,11 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// A command is looked for beyond the first page.
-func TestSearchBeyondAPage(t *testing.T) {
+// A search for a command reads more than one page (200 tasks).
+func TestSearchReadsManyPages(t *testing.T) {
 	s := start(t, t.TempDir())
 	s.old(t, 0, "a", "needle", 0, "")
-	for range searchPage + 5 {
+	for range 210 {
 		s.old(t, 0, "a", "hay", 0, "")
 	}
 	if got, _ := s.commands(t, Filter{Command: regexp.MustCompile("needle")}); len(got) != 1 {
@@ -100,7 +100,7 @@ func TestSearchBeyondAPage(t *testing.T) {
 	}
 }
 
-// What is removed gives its room back, and nothing that is under way goes.
+// Prune releases the space of the tasks that it deletes, and deletes no unfinished task.
 func TestPrune(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
@@ -127,13 +127,13 @@ func TestPrune(t *testing.T) {
 	if got, _ := s.commands(t, Filter{}); fmt.Sprint(got) != "[young old and running]" {
 		t.Errorf("left: %v", got)
 	}
-	// What comes for a removed job, before and after its row has gone, does no
-	// harm to what comes with it.
+	// An update for a deleted job, before and after its row is removed, does not affect
+	// other updates.
 	late := Update{Job: lost[0].ID, Outcome: wire.Unreachable}
 	s.apply(t, late, Update{Job: running[0].ID, State: model.Sent})
-	task, jobs := newTask(2) // a new task before the old rows have gone
+	task, jobs := newTask(2) // a new task before the old rows are removed
 	s.add(t, task, jobs)
-	if err := s.Tidy(t.Context()); err != nil {
+	if err := s.Vacuum(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s.apply(t, late)
@@ -153,15 +153,15 @@ func TestPrune(t *testing.T) {
 
 func diskSize(t testing.TB, dir string) (n int64) {
 	t.Helper()
-	info, err := os.Stat(filepath.Join(dir, fileName))
+	info, err := os.Stat(filepath.Join(dir, sqlite.FileName))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return info.Size()
 }
 
-// A process removes by itself what is too old, or too much, the oldest first;
-// also one that ends at once.
+// Each process deletes results that are too old or too large, the oldest first, even if it
+// ends at once.
 func TestRetention(t *testing.T) {
 	day := 24 * time.Hour
 	const size = 2 << 20
@@ -170,7 +170,7 @@ func TestRetention(t *testing.T) {
 		want      string
 	}{
 		"age":  {Retention{Age: 30 * day}, "[c b unfinished]"},
-		"size": {Retention{Size: 2*size + 1<<20}, "[c unfinished]"}, // what is under way counts, and stays
+		"size": {Retention{Size: 2*size + 1<<20}, "[c unfinished]"}, // unfinished tasks count, and stay
 		"none": {Retention{}, "[c b a unfinished]"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -181,10 +181,10 @@ func TestRetention(t *testing.T) {
 			s.old(t, 20*day, "h", "b", size, wire.Exited)
 			s.old(t, 10*day, "h", "c", size, wire.Exited)
 			s.end()
-			forgetUpkeep(t, dir)
+			execRaw(t, dir, "UPDATE upkeep SET last = 0") // it is due
 
 			var got []string
-			for range 20 { // a busy machine does not get far in the time that one takes
+			for range 20 { // on a busy machine one process may not get far
 				again, err := Open(dir, Options{Retention: c.retention})
 				if err != nil {
 					t.Fatal(err)
@@ -209,25 +209,10 @@ func TestRetention(t *testing.T) {
 	}
 }
 
-// forgetUpkeep makes the next process look what is to be removed.
-func forgetUpkeep(t *testing.T, dir string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, fileName)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.ExecContext(t.Context(), "UPDATE upkeep SET last = 0"); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// A large task goes bit by bit.
-func TestTrashIsRemovedInBits(t *testing.T) {
+// The jobs of a large task are removed step by step.
+func TestDeletedJobsAreRemovedInSteps(t *testing.T) {
 	s := start(t, t.TempDir())
-	task, jobs := newTask(2*trashJobs + 1)
+	task, jobs := newTask(2*sqlite.MaxJobs + 1)
 	for i := range jobs {
 		jobs[i].ID, jobs[i].Host = uuid.NewString(), fmt.Sprint("h", i)
 	}
@@ -240,18 +225,17 @@ func TestTrashIsRemovedInBits(t *testing.T) {
 	if n, _, err := s.Prune(t.Context(), time.Now().Add(time.Hour), false); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
-	bits := 0
-	for more := true; more; bits++ {
+	steps := 0
+	for more := true; more; steps++ {
 		var err error
-		if more, err = ask(t.Context(), s.Store, func(a *actor) (bool, error) { return a.tidy() }); err != nil {
+		if more, err = ask(t.Context(), s.Store, func(a *actor) (bool, error) { return a.vacuum() }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var left int
-	if err := s.reader.QueryRowContext(t.Context(), "SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM deleted_jobs)").Scan(&left); err != nil || left != 0 {
-		t.Errorf("%d rows are left, %v", left, err)
+	if left := queryRaw(t, s.dir, "SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM deleted_jobs)"); left != "0" {
+		t.Errorf("%s rows are left", left)
 	}
-	if bits < 4 {
-		t.Errorf("removed in %d bits", bits)
+	if steps < 4 {
+		t.Errorf("removed in %d steps", steps)
 	}
 }
