@@ -17,7 +17,10 @@ import (
 )
 
 // noStore is a store with three hosts, two tasks, and nothing else.
-type noStore struct{ store }
+type noStore struct{ allOfStore }
+
+// allOfStore has another name than the method Engine.Store.
+type allOfStore = Store
 
 var errNone = errors.New("none")
 
@@ -59,7 +62,7 @@ func TestShellWords(t *testing.T) {
 	if err := os.WriteFile(file, []byte("roles: {web: 'web[01-02]', db: db1}\nracks: {r1: web01}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := cli.NewCompleter(noStore{}, file, newParser(new(shellGrammar)).Model.Node)
+	c := cli.NewCompleter(noStore{}, file, ShellModel())
 	for _, tt := range []struct {
 		before  string
 		current string
@@ -98,7 +101,7 @@ func TestShellWords(t *testing.T) {
 }
 
 func TestComplete(t *testing.T) {
-	complete := cli.NewCompleter(noStore{}, "", newParser(new(promptGrammar)).Model.Node).Complete
+	complete := cli.NewCompleter(noStore{}, "", PromptModel()).Complete
 	for _, tt := range []struct {
 		left, tail string
 		head       string

@@ -5,38 +5,10 @@ import (
 	"time"
 
 	"warren/internal/broker"
-	"warren/internal/broker/dial"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
-	"warren/repl/cli"
+	"warren/repl/render"
 )
-
-// Settings are what every command may be told about the operator's process:
-// flag, then environment, then configuration file, then default.
-type Settings struct {
-	Broker   []string   // AMQP URLs, tried in turn
-	Login    dial.Login // how to log in there
-	Identity string     // SSH key file, or "none"; empty is the default
-	Fleet    string     // that requests are signed for; empty is none
-	DataDir  string
-	Groups   string // file of groups of hosts, or directory of such files
-	Color    cli.ColorWhen
-
-	// How long and how much the store keeps; 0 is for ever, and no bound.
-	ResultsRetention time.Duration
-	ResultsSize      int64
-
-	Warnings []dial.Warning // about Broker and Login
-
-	// Connect says that Connect will be called at once: what it waits for may
-	// begin while the rest of the process is made.
-	Connect bool
-
-	// Notify tells the operator something while a command is under way, or behind
-	// one: that a key waits for a touch. Any goroutine may call it; nil tells
-	// nobody.
-	Notify func(notice error)
-}
 
 // An Engine is the rest of the operator's process as the commands see it: the
 // dispatcher, the replybus and the store, started and wired. cmd/warren makes
@@ -82,7 +54,7 @@ type Engine interface {
 	Check(ctx context.Context, spec model.Spec, wait time.Duration) ([]model.Check, error)
 
 	// Store is read directly.
-	Store() *results.Store
+	Store() Store
 
 	// Executed and Viewed write the audit logs. Submit has already written
 	// Executed for its task.
@@ -101,3 +73,20 @@ type Engine interface {
 	// says what is left. Any goroutine may call it, more than once.
 	Hurry()
 }
+
+// A Store is what the operator's process reads of the result store.
+type Store interface {
+	render.Store
+	Tasks(ctx context.Context, limit int) ([]model.Task, error)
+	Search(ctx context.Context, f results.Filter) (found []model.Task, more bool, err error)
+	Prune(ctx context.Context, before time.Time, dry bool) (tasks int, bytes int64, err error)
+	Tidy(ctx context.Context) error
+	Statement(ctx context.Context, task string) (string, error)
+	Watch(ctx context.Context, task string) (<-chan model.Summary, func(), error)
+	Unsettled(ctx context.Context, task string) (bool, error)
+	Driven(ctx context.Context, task model.Task) bool
+	Hosts(ctx context.Context) ([]string, error)
+	Agents(ctx context.Context, since time.Time) ([]model.Agent, error)
+}
+
+var _ Store = (*results.Store)(nil)

@@ -1,173 +1,166 @@
 package repl
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"reflect"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/alecthomas/kong"
 
-	"warren/internal/broker/dial"
 	"warren/internal/config"
 	"warren/repl/cli"
 )
 
-// A command is one line at the prompt, or one call from the shell. Its struct's
-// tags are its grammar and its short help; Help, where it has one, the rest of
-// its documentation.
-type command interface {
-	// Run carries it out. Its error says what to print and the exit status.
-	Run(ctx context.Context, s *session) error
+// A Command is one line at the prompt, or one call from the shell. The tags of its
+// struct are its flags; Help, if it has that method, returns its details.
+type Command interface {
+	// Run executes the command. Its error has the text to print and the exit status.
+	Run(ctx context.Context, env *Env) error
 }
 
-// commands are what both the prompt and the shell understand.
-type commands struct {
-	Run         runCommand         `cmd:"" usage:"run \"COMMAND\" --hosts \"EXPR …\"" help:"Run a command on hosts."`
-	CheckTask   checkCommand       `cmd:"" name:"check_task" usage:"check_task ID" help:"Show what has come back from a task."`
-	Tasks       tasksCommand       `cmd:"" usage:"tasks" help:"List the tasks, newest first."`
-	Wait        waitCommand        `cmd:"" usage:"wait ID" help:"Wait until a task is done, then show its results."`
-	Watch       watchCommand       `cmd:"" usage:"watch ID" help:"Show how a task goes on, in place."`
-	Cancel      cancelCommand      `cmd:"" usage:"cancel ID" help:"Stop a task on all hosts."`
-	Retry       retryCommand       `cmd:"" usage:"retry ID" help:"Send a task again, to the hosts that did not do well."`
-	Hosts       hostsCommand       `cmd:"" usage:"hosts [expand|fold]" help:"Ask all agents who is there; or expand and fold host expressions."`
-	BrokerSetup brokerSetupCommand `cmd:"" name:"broker-setup" usage:"broker-setup [--operator NAME] [--agent HOST,…]" help:"Print the rabbitmqctl commands that give Warren a virtual host and confined logins."`
-	Help        helpCommand        `cmd:"" usage:"help [COMMAND]" help:"Show the commands, or all about one."`
-	ShowConfig  configCommand      `cmd:"" name:"config" usage:"config" help:"Show each setting, its value and where that comes from."`
-	Completion  completionCommand  `cmd:"" usage:"completion bash|zsh|fish" help:"Print what completes commands in your shell."`
-	Exit        exitCommand        `cmd:"" aliases:"quit" usage:"exit" help:"Leave. Tasks go on; their results stay to be looked at."`
+// A definition is a command with its short help.
+type definition struct {
+	name, alias string
+	usage, help string
+	promptOnly  bool
+	new         func() Command
 }
 
-// link lets the subcommands see the flags of the command above them.
-func (c *commands) link() {
-	c.Hosts.Expand.parent, c.Hosts.Fold.parent = &c.Hosts, &c.Hosts
+// definitions are all commands, in the order of help.
+var definitions = []definition{
+	{name: "use", usage: "use [EXPR …]", help: "Name the hosts of the runs that follow.", promptOnly: true, new: func() Command { return new(useCommand) }},
+	{name: "run", usage: `run "COMMAND" --hosts "EXPR …"`, help: "Run a command on hosts.", new: func() Command { return new(runCommand) }},
+	{name: "check_task", usage: "check_task ID", help: "Show what has come back from a task.", new: func() Command { return new(checkCommand) }},
+	{name: "tasks", usage: "tasks", help: "List the tasks, newest first.", new: func() Command { return new(tasksCommand) }},
+	{name: "wait", usage: "wait ID", help: "Wait until a task is done, then show its results.", new: func() Command { return new(waitCommand) }},
+	{name: "watch", usage: "watch ID", help: "Show how a task goes on, in place.", new: func() Command { return new(watchCommand) }},
+	{name: "cancel", usage: "cancel ID", help: "Stop a task on all hosts.", new: func() Command { return new(cancelCommand) }},
+	{name: "retry", usage: "retry ID", help: "Send a task again, to the hosts that did not do well.", new: func() Command { return new(retryCommand) }},
+	{name: "hosts", usage: "hosts [expand|fold]", help: "Ask all agents who is there; or expand and fold host expressions.", new: newHostsCommand},
+	{
+		name: "broker-setup", usage: "broker-setup [--operator NAME] [--agent HOST,…]",
+		help: "Print the rabbitmqctl commands that give Warren a virtual host and confined logins.", new: func() Command { return new(brokerSetupCommand) },
+	},
+	{name: "help", usage: "help [COMMAND]", help: "Show the commands, or all about one.", new: func() Command { return new(helpCommand) }},
+	{name: "config", usage: "config", help: "Show each setting, its value and where that comes from.", new: func() Command { return new(configCommand) }},
+	{name: "completion", usage: "completion bash|zsh|fish", help: "Print what completes commands in your shell.", new: func() Command { return new(completionCommand) }},
+	{name: "exit", alias: "quit", usage: "exit", help: "Leave. Tasks go on; their results stay to be looked at.", new: func() Command { return new(exitCommand) }},
 }
 
-// anywhere are the flags of every command.
-type anywhere struct {
+// option adds the command to a grammar.
+func (d *definition) option() kong.Option {
+	tags := []string{"usage:" + strconv.Quote(d.usage)}
+	if d.alias != "" {
+		tags = append(tags, "aliases:"+strconv.Quote(d.alias))
+	}
+	return kong.DynamicCommand(d.name, d.help, "", d.new(), tags...)
+}
+
+// commonFlags are the flags of every command.
+type commonFlags struct {
 	ShowHelp bool `name:"help" short:"h" help:"Show help and do nothing else."`
 }
 
-// globals are flags of the shell form. Each is, in this order, what the flag
-// says, what the environment says, what the configuration file says, or the
-// default.
-type globals struct {
-	Broker           []string      `placeholder:"URL,…" env:"WARREN_BROKER" default:"${broker}" help:"RabbitMQ to use; of several, the first that answers."`
-	Login            dial.Login    `embed:"" envprefix:"WARREN_"`
-	Identity         string        `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with, or none to sign nothing. Default: the first of ssh-agent, else ~/.ssh/id_ed25519, id_ecdsa, id_rsa."`
-	Fleet            string        `placeholder:"NAME" env:"WARREN_FLEET" help:"Fleet that requests are signed for: hosts of another fleet refuse them. The same as --fleet of their agents."`
-	DataDir          string        `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
-	Groups           string        `placeholder:"FILE" env:"WARREN_GROUPS" help:"Groups of hosts (YAML), or a directory of such files, instead of ~/.config/warren/groups.yaml."`
-	ResultsRetention cli.Retention `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"How long the results of a task are kept once it is done; never removes none."`
-	ResultsSize      cli.Size      `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Most that all results may take on the disk, the oldest removed first; 0 is no bound."`
-	Color            cli.ColorWhen `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colors: auto (on a terminal, unless NO_COLOR is set), always or never."`
-	Config           string        `placeholder:"FILE" env:"WARREN_CONFIG" help:"Configuration file, instead of ~/.config/warren/config.toml."`
-	Version          bool          `help:"Print the version and do nothing else."`
-}
-
-// shellGrammar is what `warren …` understands; alone it opens the prompt.
+// shellGrammar is what `warren …` understands, besides the commands; alone it opens
+// the prompt.
 type shellGrammar struct {
-	Anywhere anywhere      `embed:""`
-	Globals  globals       `embed:""`
-	Commands commands      `embed:""`
-	Prompt   promptCommand `cmd:"" default:"1" hidden:""`
+	Common  commonFlags `embed:""`
+	Globals cli.Globals `embed:""`
+	Prompt  struct{}    `cmd:"" default:"1" hidden:""`
 }
 
-// promptGrammar is what a line at the prompt understands.
+// promptGrammar is what a line at the prompt understands, besides the commands.
 type promptGrammar struct {
-	Anywhere anywhere   `embed:""`
-	Use      useCommand `cmd:"" usage:"use [EXPR …]" help:"Name the hosts of the runs that follow."`
-	Commands commands   `embed:""`
+	Common commonFlags `embed:""`
 }
 
-// newParser makes a parser of a grammar; one for each line, since kong keeps in
-// it what the last line has set.
+// shellParser makes the parser for args. If these begin with a command, it has only
+// that command: kong takes milliseconds for all of them. Help and config need all.
+func shellParser(g *shellGrammar, args []string, options ...kong.Option) *kong.Kong {
+	isFirst := func(d definition) bool {
+		return len(args) > 0 && (args[0] == d.name || args[0] == d.alias) && args[0] != ""
+	}
+	one := slices.IndexFunc(definitions, isFirst)
+	for i, d := range definitions {
+		alone := one >= 0 && definitions[one].name != "help" && definitions[one].name != "config"
+		if !d.promptOnly && (!alone || i == one) {
+			options = append(options, d.option())
+		}
+	}
+	return newParser(g, options...)
+}
+
+// promptParser makes the parser of a line at the prompt.
+func promptParser(options ...kong.Option) *kong.Kong {
+	for _, d := range definitions {
+		options = append(options, d.option())
+	}
+	return newParser(new(promptGrammar), options...)
+}
+
+// newParser makes a parser for one line: kong keeps the values of the last line in it.
 func newParser(grammar any, options ...kong.Option) *kong.Kong {
-	options = append(options, kong.Name("warren"), kong.NoDefaultHelp(), kong.Vars{"broker": DefaultBroker},
+	options = append(options, kong.Name("warren"), kong.NoDefaultHelp(), kong.Vars{"broker": cli.DefaultBroker},
 		kong.Exit(func(int) { panic("kong must not exit") }))
 	return kong.Must(grammar, options...)
 }
 
-// An invocation is what the arguments of `warren …` come to.
-type invocation struct {
-	command       command
-	settings      Settings
-	source        *config.Source   // where the prompt's lines find their settings
-	configuration []config.Setting // for the command config
+// ShellModel is the grammar of the shell form, for completion.
+func ShellModel() *kong.Node { return shellParser(new(shellGrammar), nil).Model.Node }
+
+// PromptModel is the grammar of the prompt, for completion.
+func PromptModel() *kong.Node { return promptParser().Model.Node }
+
+// An Invocation is the meaning of the arguments of `warren …`.
+type Invocation struct {
+	Command  Command // nil opens the prompt
+	Settings cli.Settings
+	Config   ConfigReport // without settings for commands that do not use them
 }
 
-// parseShell reads the arguments of `warren …`.
-func parseShell(args []string) (inv invocation, err error) {
-	inv.source = &config.Source{Default: configPath(), Skip: needsNoSettings, All: allSettings}
+// ParseShell reads the arguments of `warren …`.
+func ParseShell(args []string) (inv Invocation, err error) {
+	inv.Config.Source = &config.Source{Default: cli.ConfigFile(), Skip: needsNoSettings, All: allSettings}
 	var g shellGrammar
-	g.Commands.link()
-	options := append(onlyFor(args), kong.Resolvers(inv.source))
-	cmd, ctx, err := parse(newParser(&g, options...), args, &g.Anywhere)
+	cmd, trace, err := parse(shellParser(&g, args, kong.Resolvers(inv.Config.Source)), args)
 	if err != nil {
 		return inv, err
 	}
-	inv.command = cmd
+	inv.Command = cmd
 	if g.Globals.Version {
-		inv.command = versionCommand{}
+		inv.Command = versionCommand{}
 		return inv, nil
 	}
-	if inv.settings, err = g.Globals.settings(args); err != nil || ctx == nil {
+	if inv.Settings, err = g.Globals.Settings(args); err != nil || trace == nil {
 		return inv, err
 	}
-	switch cmd.(type) {
-	case *configCommand, *promptCommand:
-		inv.configuration, err = describe(inv.source, ctx, inv.settings)
+	if _, isConfig := cmd.(*configCommand); isConfig || cmd == nil {
+		inv.Config.Settings, err = describe(inv.Config.Source, trace, inv.Settings)
 	}
 	return inv, err
 }
 
-// onlyFor leaves out of the shell's grammar all commands but the one that args
-// begin with, where they do: kong builds the grammar by reflection, which takes
-// milliseconds for them all. Help and config are about all of them.
-func onlyFor(args []string) []kong.Option {
-	if len(args) == 0 || args[0] == "" || args[0] == "help" || args[0] == "config" {
-		return nil
-	}
-	var others []string
-	t := reflect.TypeFor[commands]()
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name := cmp.Or(f.Tag.Get("name"), strings.ToLower(f.Name))
-		if args[0] != name && !slices.Contains(strings.Split(f.Tag.Get("aliases"), ","), args[0]) {
-			others = append(others, f.Name)
-		}
-	}
-	if len(others) == t.NumField() {
-		return nil
-	}
-	// Kong knows a field by the grammar's name and its own, so that no other field
-	// of the grammar may have a command's name.
-	return []kong.Option{kong.IgnoreFields(`^shellGrammar\.(` + strings.Join(others, "|") + `)$`)}
+// allSettings are those of the shell's whole grammar.
+func allSettings() []*kong.Flag {
+	return config.Settings(shellParser(new(shellGrammar), nil).Model)
 }
 
-// allSettings are those of the shell's whole grammar.
-func allSettings() []*kong.Flag { return config.Settings(newParser(new(shellGrammar)).Model) }
-
-// needsNoSettings names the commands that work whatever the configuration file
-// is like.
+// needsNoSettings names the commands that ignore the configuration file.
 func needsNoSettings(command string) bool { return command == "help" || command == "completion" }
 
-// parsePrompt reads the words of a line at the prompt.
-func parsePrompt(words []string, source *config.Source) (command, error) {
+// ParsePrompt reads the words of a line at the prompt.
+func ParsePrompt(words []string, source *config.Source) (Command, error) {
 	if len(words) > 0 && words[0] == "eixt" { // the original program knew this slip, and so do fingers
 		words = append([]string{"exit"}, words[1:]...)
 	}
-	var g promptGrammar
-	g.Commands.link()
-	cmd, _, err := parse(newParser(&g, kong.Resolvers(source)), words, &g.Anywhere)
+	cmd, _, err := parse(promptParser(kong.Resolvers(source)), words)
 	return cmd, err
 }
 
-// parse returns the command, and what kong has made of the line where it is not
-// only help that is asked for.
-func parse(k *kong.Kong, args []string, anywhere *anywhere) (command, *kong.Context, error) {
+// parse returns the command, nil for the prompt, and what kong has made of the line,
+// nil for --help.
+func parse(k *kong.Kong, args []string) (Command, *kong.Context, error) {
 	if err := cli.CheckText(args); err != nil {
 		return nil, nil, err
 	}
@@ -178,16 +171,19 @@ func parse(k *kong.Kong, args []string, anywhere *anywhere) (command, *kong.Cont
 	if trace.Error != nil {
 		return nil, nil, cli.Explain(trace)
 	}
-	// Before required things are asked for: `run --help` lacks hosts.
+	// Before required flags are checked: `run --help` has no hosts.
 	for _, p := range trace.Path {
 		if p.Flag != nil && p.Flag.Name == "help" {
-			return &helpCommand{node: chosen(trace)}, nil, nil
+			return &helpCommand{node: selected(trace)}, nil, nil
 		}
 	}
-	if err := assign(trace); err != nil {
+	if trace, err = k.Parse(args); err != nil {
 		return nil, nil, cli.ExplainValue(err)
 	}
-	cmd, ok := trace.Selected().Target.Addr().Interface().(command)
+	if trace.Selected().Hidden {
+		return nil, trace, nil
+	}
+	cmd, ok := trace.Selected().Target.Addr().Interface().(Command)
 	if !ok {
 		panic(fmt.Sprintf("%s is no command", trace.Selected().Name))
 	}
@@ -199,24 +195,8 @@ func parse(k *kong.Kong, args []string, anywhere *anywhere) (command, *kong.Cont
 	return cmd, trace, nil
 }
 
-// assign gives the grammar the values of a line. It is the rest of kong's Parse,
-// which would trace the line once more, and look at every flag four times for hooks
-// that no command has.
-func assign(trace *kong.Context) error {
-	if err := trace.Reset(); err != nil {
-		return err
-	}
-	if err := trace.Resolve(); err != nil {
-		return err
-	}
-	if _, err := trace.Apply(); err != nil {
-		return err
-	}
-	return trace.Validate()
-}
-
-// chosen is the command that was named, or the whole grammar.
-func chosen(trace *kong.Context) *kong.Node {
+// selected is the command that was named, or the whole grammar.
+func selected(trace *kong.Context) *kong.Node {
 	if node := trace.Selected(); node != nil && !node.Hidden {
 		return node
 	}

@@ -31,20 +31,20 @@ func (h *helpCommand) find(root *kong.Node) error {
 	return nil
 }
 
-func (h *helpCommand) Run(_ context.Context, s *session) error {
+func (h *helpCommand) Run(_ context.Context, env *Env) error {
 	var text strings.Builder
 	if h.node.Type == kong.ApplicationNode {
 		cli.WriteOverview(&text, h.node)
 	} else {
 		cli.WriteCommandHelp(&text, h.node)
 	}
-	_, err := io.WriteString(s.stdio.Out, text.String())
+	_, err := io.WriteString(env.IO.Out, text.String())
 	return err
 }
 
 type versionCommand struct{}
 
-func (versionCommand) Run(_ context.Context, s *session) error {
-	_, err := fmt.Fprintln(s.stdio.Out, "warren", version.Version)
+func (versionCommand) Run(_ context.Context, env *Env) error {
+	_, err := fmt.Fprintln(env.IO.Out, "warren", version.Version)
 	return err
 }

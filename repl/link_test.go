@@ -57,10 +57,10 @@ func TestLinkTeller(t *testing.T) {
 			{connecting(errors.New("a\x1b[2J")), "broker: cannot connect (a\\x1b[2J), trying again\n"},
 		},
 	} {
-		var teller linkTeller
+		var teller linkNotices
 		for i, step := range steps {
 			var out strings.Builder
-			teller.tell(step.state, &out)
+			teller.print(step.state, &out)
 			if out.String() != step.want {
 				t.Errorf("%s, step %d: %q, want %q", name, i+1, out.String(), step.want)
 			}

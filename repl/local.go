@@ -25,7 +25,7 @@ func (s *session) local(ctx context.Context, line string) error {
 		return cli.Usage("as in !ls -l", "!: no command is given")
 	}
 	cmd := localShell(ctx, command)
-	cmd.Stdout, cmd.Stderr = s.stdio.Out, s.stdio.Err
+	cmd.Stdout, cmd.Stderr = s.env.IO.Out, s.env.IO.Err
 	if s.interactive() { // on a pipe standard input brings the commands
 		cmd.Stdin = os.Stdin
 	}
@@ -47,14 +47,14 @@ func (s *session) local(ctx context.Context, line string) error {
 // has ended is on its way, if it is not here yet.
 func (s *session) swallow(expected bool) {
 	if !expected || !s.interactive() {
-		for s.interruptedBefore() {
+		for s.interrupts.take() {
 		}
 		return
 	}
 	late := time.NewTimer(swallowTime)
 	defer late.Stop()
 	select {
-	case <-s.interrupts:
+	case <-s.interrupts.signals:
 	case <-late.C:
 	}
 }

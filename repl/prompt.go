@@ -7,46 +7,35 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"warren/internal/broker"
 	"warren/internal/hint"
+	"warren/internal/operator/hostexpr"
 	"warren/repl/cli"
 	"warren/repl/lineedit"
 	"warren/repl/result"
 	"warren/repl/term"
 )
 
-// errExit ends the prompt.
-var errExit = errors.New("exit")
-
-type exitCommand struct{}
-
-func (*exitCommand) Help() string {
-	return `Also Ctrl-D. It leaves as soon as every host has its jobs or is known to be absent; results are not awaited: check_task shows them at another time.`
-}
-
-func (*exitCommand) Run(context.Context, *session) error { return errExit }
-
 // linkTime is how long the first prompt may wait to tell that no broker is there.
 const linkTime = time.Second
 
-// promptCommand is what `warren` does without a command.
-type promptCommand struct{}
-
-func (*promptCommand) Run(ctx context.Context, s *session) error {
-	if err := s.start(ctx); err != nil {
+// prompt is what `warren` does without a command.
+func (s *session) prompt(ctx context.Context) error {
+	if err := s.env.Start(ctx); err != nil {
 		return err
 	}
-	s.caution()
+	s.env.PrintWarnings()
 	lines := s.openLines()
 	s.lines = lines
 	defer lines.Close()
 	s.awaitLink(ctx)
 	worst := cli.ExitOK
 	for {
-		s.tellNews(ctx)
-		if !s.interactive() && s.interruptedBefore() {
+		s.printNews(ctx)
+		if !s.interactive() && s.interrupts.take() {
 			return cli.ExitWith(cli.ExitFailed)
 		}
 		text, err := s.readText(ctx)
@@ -66,11 +55,11 @@ func (*promptCommand) Run(ctx context.Context, s *session) error {
 		}
 		status, err := s.executeAll(ctx, text)
 		worst = max(worst, status)
-		if errors.Is(err, errExit) {
+		if errors.Is(err, ErrExit) {
 			s.leave(ctx)
 			return s.ending(worst)
 		}
-		if s.detached.task != "" && !s.interactive() {
+		if s.interrupts.detached != "" && !s.interactive() {
 			return s.interruptedOnPipe(ctx)
 		}
 	}
@@ -83,12 +72,12 @@ const (
 
 // readText reads a line, and from a person the lines that belong to it.
 func (s *session) readText(ctx context.Context) (string, error) {
-	text, err := s.lines.Next(ctx, s.interrupts, s.promptText())
+	text, err := s.lines.Next(ctx, s.interrupts.signals, s.promptText())
 	if err != nil || !s.interactive() {
 		return text, err
 	}
 	for lineedit.IsOpen(text) {
-		line, err := s.lines.Next(ctx, s.interrupts, moreText)
+		line, err := s.lines.Next(ctx, s.interrupts.signals, moreText)
 		if errors.Is(err, io.EOF) {
 			break // execute says what is not closed
 		}
@@ -106,18 +95,18 @@ func (s *session) readText(ctx context.Context) (string, error) {
 func (s *session) executeAll(ctx context.Context, text string) (status int, err error) {
 	commands := lineedit.Commands(text)
 	if err := s.checkAll(commands); err != nil {
-		return cli.Report(s.stdio, err), nil
+		return cli.Report(s.env.IO, err), nil
 	}
 	for _, command := range commands {
 		if len(commands) > 1 {
-			fmt.Fprintln(s.stdio.Out, s.promptText()+lineedit.Pasted(command))
+			fmt.Fprintln(s.env.IO.Out, s.promptText()+lineedit.Pasted(command))
 		}
 		err := s.execute(ctx, command)
-		if errors.Is(err, errExit) {
+		if errors.Is(err, ErrExit) {
 			return status, err
 		}
-		status = max(status, cli.Report(s.stdio, err))
-		if s.detached.task != "" || ctx.Err() != nil {
+		status = max(status, cli.Report(s.env.IO, err))
+		if s.interrupts.detached != "" || ctx.Err() != nil {
 			break // Ctrl-C is for the rest of them, too
 		}
 	}
@@ -133,25 +122,25 @@ func (s *session) execute(ctx context.Context, line string) error {
 	if err != nil || len(words) == 0 {
 		return err
 	}
-	cmd, err := parsePrompt(words, s.source)
+	cmd, err := ParsePrompt(words, s.env.Config.Source)
 	if err != nil {
 		return err
 	}
-	return cmd.Run(ctx, s)
+	return cmd.Run(ctx, s.env)
 }
 
 // interactive reports whether a person types the commands.
-func (s *session) interactive() bool { return s.stdio.InTerminal && s.stdio.OutTerminal }
+func (s *session) interactive() bool { return s.env.IO.InTerminal && s.env.IO.OutTerminal }
 
 // openLines returns where the commands come from.
 func (s *session) openLines() *lineedit.Reader {
 	if !s.interactive() {
-		return lineedit.NewPlainReader(s.stdio.In, nil, nil)
+		return lineedit.NewPlainReader(s.env.IO.In, nil, nil)
 	}
-	if reader := lineedit.NewEditor(s.stdio, filepath.Join(s.settings.DataDir, "history"), cli.NewCompleter(s.store, s.settings.Groups, newParser(new(promptGrammar)).Model.Node).Complete); reader != nil {
+	if reader := lineedit.NewEditor(s.env.IO, filepath.Join(s.env.Settings.DataDir, "history"), cli.NewCompleter(s.env.Store, s.env.Settings.Groups, PromptModel()).Complete); reader != nil {
 		return reader
 	}
-	return lineedit.NewPlainReader(s.stdio.In, s.stdio.Out, s.stdio)
+	return lineedit.NewPlainReader(s.env.IO.In, s.env.IO.Out, s.env.IO)
 }
 
 // ending is the exit status of the prompt. Of what a person typed through the
@@ -172,7 +161,7 @@ func (s *session) awaitLink(ctx context.Context) {
 	moment := time.NewTimer(linkTime)
 	defer moment.Stop()
 	for {
-		state := s.engine.Link()
+		state := s.env.Engine.Link()
 		if state == nil || state.Phase != broker.Connecting || state.Err != nil {
 			return
 		}
@@ -186,14 +175,14 @@ func (s *session) awaitLink(ctx context.Context) {
 	}
 }
 
-// tellNews tells what has happened since the last prompt.
-func (s *session) tellNews(ctx context.Context) {
-	s.link.tell(s.engine.Link(), s.stdio.Err)
+// printNews tells what has happened since the last prompt.
+func (s *session) printNews(ctx context.Context) {
+	s.link.print(s.env.Engine.Link(), s.env.IO.Err)
 	if !s.interactive() {
 		return
 	}
 	s.announce(ctx)
-	if s.interruptedBefore() { // and the line editor does not read yet
+	if s.interrupts.take() { // and the line editor does not read yet
 		s.interruptedAtPrompt(ctx)
 	}
 }
@@ -201,13 +190,13 @@ func (s *session) tellNews(ctx context.Context) {
 // announce tells which tasks have ended, as a shell does of its jobs.
 func (s *session) announce(ctx context.Context) {
 	s.submitted = slices.DeleteFunc(s.submitted, func(id string) bool {
-		s.warn(s.printRolloutEvents(ctx, id, s.stdio.Err, false))
-		task, err := s.store.Find(ctx, id)
+		s.env.Warn(s.rollouts.PrintLines(ctx, s.env.Store, id, s.env.IO.Err))
+		task, err := s.env.Store.Find(ctx, id)
 		if err != nil || !task.Done() {
 			return false
 		}
-		line := term.Clip(fmt.Sprintf("[%s] %s  %s", result.ShortID(id), result.StateText(&task), term.Line(task.Command)), s.stdio.Width())
-		fmt.Fprintln(s.stdio.Out, result.PaintTask(s.stdio.Paint, &task, line))
+		line := term.Clip(fmt.Sprintf("[%s] %s  %s", result.ShortID(id), result.StateText(&task), term.Line(task.Command)), s.env.IO.Width())
+		fmt.Fprintln(s.env.IO.Out, result.PaintTask(s.env.IO.Paint, &task, line))
 		return true
 	})
 }
@@ -215,21 +204,21 @@ func (s *session) announce(ctx context.Context) {
 // interruptedAtPrompt is Ctrl-C while nothing waits.
 func (s *session) interruptedAtPrompt(ctx context.Context) {
 	second, err := s.cancelDetached(ctx)
-	s.warn(err)
+	s.env.Warn(err)
 	if !second {
-		s.note("to leave, type exit or press Ctrl-D")
+		s.env.Note("to leave, type exit or press Ctrl-D")
 	}
 }
 
 // interruptedOnPipe is Ctrl-C while a command of a script waits: the script ends
 // there, and a second Ctrl-C within its time cancels the task.
 func (s *session) interruptedOnPipe(ctx context.Context) error {
-	timer := time.NewTimer(secondTime)
+	timer := time.NewTimer(secondInterruptTimeout)
 	defer timer.Stop()
 	select {
-	case <-s.interrupts:
+	case <-s.interrupts.signals:
 		_, err := s.cancelDetached(ctx)
-		s.warn(err)
+		s.env.Warn(err)
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -245,27 +234,13 @@ func (s *session) leave(ctx context.Context) {
 	var ids []string
 	for _, id := range s.submitted {
 		ids = append(ids, result.ShortID(id))
-		if task, err := s.store.Find(ctx, id); err == nil && task.Rollout != nil && task.Rollout.StopReason() == "" && task.Rollout.Released() < task.Hosts {
-			s.note("task %s is a rollout that goes on: warren stays until its last stage has begun; Ctrl-C leaves at once, and no further host is told", result.ShortID(id))
+		if task, err := s.env.Store.Find(ctx, id); err == nil && task.Rollout != nil && task.Rollout.StopReason() == "" && task.Rollout.Released() < task.Hosts {
+			s.env.Note("task %s is a rollout that goes on: warren stays until its last stage has begun; Ctrl-C leaves at once, and no further host is told", result.ShortID(id))
 		}
 	}
 	if len(ids) > 0 {
-		s.note("not done yet: %s; check_task shows them at another time", term.List(ids, 10))
+		s.env.Note("not done yet: %s; check_task shows them at another time", term.List(ids, 10))
 	}
-}
-
-// question asks a person for a line: at the prompt through its editor, from the
-// shell on standard input.
-func (s *session) question(ctx context.Context, prompt string) (string, error) {
-	lines := s.lines
-	if lines == nil {
-		terminal := s.stdio.Err
-		if !s.stdio.ErrTerminal {
-			terminal = s.stdio.Out
-		}
-		lines = lineedit.NewPlainReader(s.stdio.In, terminal, s.stdio)
-	}
-	return lines.Next(ctx, s.interrupts, prompt)
 }
 
 // checkAll refuses several commands that came at once if any of them is wrong:
@@ -280,11 +255,28 @@ func (s *session) checkAll(commands []string) error {
 		}
 		words, err := cli.SplitWords(command)
 		if err == nil && len(words) > 0 {
-			_, err = parsePrompt(words, s.source)
+			_, err = ParsePrompt(words, s.env.Config.Source)
 		}
 		if err != nil {
 			return cli.Usage(hint.First(err), "command %d of %d: %v; none of them is carried out", i+1, len(commands), err)
 		}
 	}
 	return nil
+}
+
+// promptText is the prompt, with the hosts that are used, as long as there is
+// room for a command.
+func (s *session) promptText() string {
+	if s.env.Defaults.Expr == "" {
+		return promptText
+	}
+	room := 32
+	if width := s.env.IO.Width(); width > 0 {
+		room = min(room, width/3)
+	}
+	hosts := hostexpr.Fold(s.env.Defaults.Hosts)
+	if n := fmt.Sprintf(" (%d)", len(s.env.Defaults.Hosts)); len(hosts) > room {
+		hosts = term.Clip(hosts, max(room-len(n), 1)) + n
+	}
+	return strings.TrimSuffix(promptText, "> ") + " " + hosts + "> "
 }

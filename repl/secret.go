@@ -41,27 +41,27 @@ func (v *secretVariable) UnmarshalText(text []byte) error {
 }
 
 // secret reads what is to be sent and kept nowhere; nil where there is none.
-func (c *runCommand) secret(ctx context.Context, s *session) (*wire.Secret, error) {
+func (c *runCommand) secret(ctx context.Context, env *Env) (*wire.Secret, error) {
 	if len(c.SecretEnv) == 0 && c.SecretStdin == "" {
 		return nil, nil
 	}
-	if err := c.checkSecrets(s); err != nil {
+	if err := c.checkSecrets(env); err != nil {
 		return nil, err
 	}
 	secret := new(wire.Secret)
 	var lines *bufio.Reader // of standard input
-	if in := s.pipedInput(); in != nil {
+	if in := env.pipedInput(); in != nil {
 		lines = bufio.NewReader(in)
 	}
 	for _, v := range c.SecretEnv {
-		value, err := v.read(ctx, s, lines)
+		value, err := v.read(ctx, env, lines)
 		if err != nil {
 			return nil, err
 		}
 		secret.Env = append(secret.Env, v.name+"="+value)
 	}
 	if c.SecretStdin != "" {
-		data, err := toSend.Read("--secret-stdin", c.SecretStdin, s.pipedInput())
+		data, err := toSend.Read("--secret-stdin", c.SecretStdin, env.pipedInput())
 		if err != nil {
 			return nil, err
 		}
@@ -76,17 +76,17 @@ func (c *runCommand) secret(ctx context.Context, s *session) (*wire.Secret, erro
 // mayStoreSecrets refuses to let secrets wait in an inbox, which is a durable queue:
 // the values would lie on the broker's disk, and on those of its cluster, until the
 // host is back. It says so where the operator insists.
-func (c *sendFlags) mayStoreSecrets(s *session) error {
+func (c *sendFlags) mayStoreSecrets(env *Env) error {
 	if !c.StoreSecrets {
 		return cli.Usage("send it to hosts that are online, without --when-online; --store-secrets-on-broker sends it all the same",
 			"--when-online would store the secrets on the broker's disk until each host is back")
 	}
-	s.note("the broker stores the secrets on its disk for each host that is offline, until that host is back or the request expires")
+	env.Note("the broker stores the secrets on its disk for each host that is offline, until that host is back or the request expires")
 	return nil
 }
 
 // checkSecrets refuses what is given twice, before anybody is asked.
-func (c *runCommand) checkSecrets(s *session) error {
+func (c *runCommand) checkSecrets(env *Env) error {
 	var names []string
 	for _, v := range c.Env {
 		names = append(names, v.Name())
@@ -110,7 +110,7 @@ func (c *runCommand) checkSecrets(s *session) error {
 	switch {
 	case c.Stdin != "" && c.SecretStdin != "":
 		return cli.Usage("", "--stdin and --secret-stdin contradict each other")
-	case piped > 1 || piped > 0 && asked > 0 && !s.stdio.InTerminal:
+	case piped > 1 || piped > 0 && asked > 0 && !env.IO.InTerminal:
 		return cli.Usage("give one of them as a file", "standard input is asked for twice")
 	}
 	return nil
@@ -118,8 +118,8 @@ func (c *runCommand) checkSecrets(s *session) error {
 
 // read returns a variable's value: a file without the end of its last line, or
 // what is typed, without echo, or the next line of standard input.
-func (v secretVariable) read(ctx context.Context, s *session, lines *bufio.Reader) (string, error) {
-	value, err := v.source(ctx, s, lines)
+func (v secretVariable) read(ctx context.Context, env *Env, lines *bufio.Reader) (string, error) {
+	value, err := v.source(ctx, env, lines)
 	switch {
 	case err != nil:
 		return "", cli.WithStatus(cli.ExitUsage, fmt.Errorf("--secret-env %s: %w", v.name, err))
@@ -131,13 +131,13 @@ func (v secretVariable) read(ctx context.Context, s *session, lines *bufio.Reade
 	return value, nil
 }
 
-func (v secretVariable) source(ctx context.Context, s *session, lines *bufio.Reader) (string, error) {
+func (v secretVariable) source(ctx context.Context, env *Env, lines *bufio.Reader) (string, error) {
 	switch {
 	case v.file != "-":
 		text, err := readSecretFile(v.file)
 		return strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r"), err
-	case s.stdio.InTerminal && s.stdio.Secret != nil:
-		return s.stdio.Secret(ctx, v.name+": ")
+	case env.IO.InTerminal && env.IO.Secret != nil:
+		return env.IO.Secret(ctx, v.name+": ")
 	case lines == nil:
 		return "", hint.New("standard input is where the commands come from", "name a file: "+v.name+"=@FILE")
 	}

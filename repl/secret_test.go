@@ -20,12 +20,12 @@ import (
 // standard input is that pipe, or, where asked is not nil, a terminal.
 func secretOf(t *testing.T, in string, asked func(prompt string) (string, error), args ...string) (*wire.Secret, error) {
 	t.Helper()
-	s := &session{shell: true, stdio: term.NewConsole(term.IO{In: strings.NewReader(in), Err: new(bytes.Buffer)}, false)}
+	env := &Env{Shell: true, IO: term.NewConsole(term.IO{In: strings.NewReader(in), Err: new(bytes.Buffer)}, false)}
 	if asked != nil {
-		s.stdio.InTerminal = true
-		s.stdio.Secret = func(_ context.Context, prompt string) (string, error) { return asked(prompt) }
+		env.IO.InTerminal = true
+		env.IO.Secret = func(_ context.Context, prompt string) (string, error) { return asked(prompt) }
 	}
-	return runOf(t, append([]string{"true", "--hosts", "web01"}, args...)...).secret(t.Context(), s)
+	return runOf(t, append([]string{"true", "--hosts", "web01"}, args...)...).secret(t.Context(), env)
 }
 
 func TestSecrets(t *testing.T) {
@@ -114,14 +114,14 @@ func TestSecretsRefused(t *testing.T) {
 		})
 	}
 	for _, text := range []string{"hunter2", "A=hunter2", "=@token", "A=@", "A=", "=-"} {
-		_, err := parsePrompt([]string{"run", "true", "--hosts", "web01", "--secret-env", text}, noFile())
+		_, err := ParsePrompt([]string{"run", "true", "--hosts", "web01", "--secret-env", text}, noFile())
 		if err == nil || strings.Contains(hint.Text(err), "hunter2") || !strings.Contains(hint.Text(err), "\nhint: ") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 	t.Run("where the commands come from", func(t *testing.T) {
-		s := &session{stdio: term.NewConsole(term.IO{In: strings.NewReader("hunter2\n")}, false)}
-		_, err := runOf(t, "true", "--hosts", "web01", "--secret-env", "A=-").secret(t.Context(), s)
+		env := &Env{IO: term.NewConsole(term.IO{In: strings.NewReader("hunter2\n")}, false)}
+		_, err := runOf(t, "true", "--hosts", "web01", "--secret-env", "A=-").secret(t.Context(), env)
 		if err == nil || !strings.Contains(err.Error(), "where the commands come from") {
 			t.Error(err)
 		}

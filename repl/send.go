@@ -28,8 +28,8 @@ type sendFlags struct {
 	Wait         bool            `help:"At the prompt: wait until it is done, then show the results."`
 	Detach       bool            `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
 	StoreSecrets bool            `name:"store-secrets-on-broker" help:"With --when-online and secrets: let the values wait on the broker's disk for the hosts that are away."`
-	following    `embed:""`
-	reading      `embed:""`
+	followFlags  `embed:""`
+	displayFlags `embed:""`
 }
 
 // consistent refuses flags that contradict each other.
@@ -45,15 +45,15 @@ func (c *sendFlags) consistent() error {
 }
 
 // waits reports whether the results are waited for.
-func (c *sendFlags) waits(s *session) bool { return c.Wait || s.shell && !c.Detach }
+func (c *sendFlags) waits(env *Env) bool { return c.Wait || env.Shell && !c.Detach }
 
 // view is how the results are to be shown, where they are.
-func (c *sendFlags) view(ctx context.Context, s *session) (*result.View, error) {
-	v, err := c.check(ctx, s, &selection{})
+func (c *sendFlags) view(ctx context.Context, env *Env) (*result.View, error) {
+	v, err := c.check(ctx, env, &resultFilter{})
 	if err == nil {
 		err = c.follow(v)
 	}
-	if err == nil && !c.waits(s) && (c.Stream || c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != "") {
+	if err == nil && !c.waits(env) && (c.Stream || c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != "") {
 		return nil, cli.Usage("check_task takes the same flags", "how results are shown matters only with --wait")
 	}
 	return v, err
@@ -62,7 +62,7 @@ func (c *sendFlags) view(ctx context.Context, s *session) (*result.View, error) 
 // send makes a task of spec, unless it is only to be shown or nobody confirms it,
 // and shows its results by v. InputUsed says that standard input was read
 // already, so that nobody can be asked.
-func (c *sendFlags) send(ctx context.Context, s *session, spec model.Spec, v *result.View, inputUsed bool) error {
+func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool) error {
 	r, rest, err := c.rollout(spec.Hosts)
 	if err != nil {
 		return err
@@ -70,43 +70,43 @@ func (c *sendFlags) send(ctx context.Context, s *session, spec model.Spec, v *re
 	spec.Rollout = r
 	spec.Hosts = spec.Hosts[:len(spec.Hosts)-len(rest)]
 	if c.DryRun {
-		return c.showPlan(s, &spec, rest)
+		return c.showPlan(env, &spec, rest)
 	}
-	if err := c.confirm(ctx, s, &spec, inputUsed); err != nil {
+	if err := c.confirm(ctx, env, &spec, inputUsed); err != nil {
 		return err
 	}
-	if err := s.connect(ctx); err != nil {
+	if err := env.Connect(ctx); err != nil {
 		return err
 	}
 	if len(rest) > 0 {
-		s.note("left untouched by --rollout %s: %s, %s", c.Rollout.Text, term.Plural(len(rest), "host"), hostexpr.Fold(rest))
+		env.Note("left untouched by --rollout %s: %s, %s", c.Rollout.Text, term.Plural(len(rest), "host"), hostexpr.Fold(rest))
 	}
-	task, err := s.engine.Submit(ctx, spec)
+	task, err := env.Engine.Submit(ctx, spec)
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	switch {
-	case c.waits(s):
-		return s.waitAndShow(ctx, task, v)
+	case c.waits(env):
+		return env.waitAndShow(ctx, task, v)
 	case c.Detach:
-		return c.detach(ctx, s, task)
+		return c.detach(ctx, env, task)
 	}
-	s.submitted = append(s.submitted, task.ID)
-	return c.printTask(ctx, s, task)
+	env.Session.Submitted(task.ID)
+	return c.printTask(ctx, env, task)
 }
 
 // confirm asks a person before many hosts are told: for their number, which a
 // hand does not type by habit.
-func (c *sendFlags) confirm(ctx context.Context, s *session, spec *model.Spec, inputUsed bool) error {
+func (c *sendFlags) confirm(ctx context.Context, env *Env, spec *model.Spec, inputUsed bool) error {
 	n := len(spec.Hosts)
-	if c.Yes || n <= int(c.ConfirmAbove) || !s.stdio.InTerminal || !s.stdio.ErrTerminal && !s.stdio.OutTerminal {
+	if c.Yes || n <= int(c.ConfirmAbove) || !env.IO.InTerminal || !env.IO.ErrTerminal && !env.IO.OutTerminal {
 		return nil
 	}
 	if inputUsed {
 		return cli.Usage("--yes goes on without asking", "%s are more than --confirm-above %d, and standard input cannot answer", term.Plural(n, "host"), c.ConfirmAbove)
 	}
-	s.note("run %s on %s: %s", spec.Command, term.Plural(n, "host"), hostexpr.Fold(spec.Hosts))
-	answer, err := s.question(ctx, fmt.Sprintf("%d hosts are more than %d; type %d to go on: ", n, c.ConfirmAbove, n))
+	env.Note("run %s on %s: %s", spec.Command, term.Plural(n, "host"), hostexpr.Fold(spec.Hosts))
+	answer, err := env.Session.Question(ctx, fmt.Sprintf("%d hosts are more than %d; type %d to go on: ", n, c.ConfirmAbove, n))
 	if err != nil && !errors.Is(err, term.ErrInterrupted) {
 		return err
 	}
@@ -130,29 +130,29 @@ type stageDocument struct {
 }
 
 // showPlan shows what would be sent, and to whom.
-func (c *sendFlags) showPlan(s *session, spec *model.Spec, rest []string) error {
+func (c *sendFlags) showPlan(env *Env, spec *model.Spec, rest []string) error {
 	if c.JSON || c.JSONL {
 		doc := planDocument{Command: spec.Command, Hosts: spec.Hosts, Folded: hostexpr.Fold(spec.Hosts), Untouched: rest}
 		if spec.Rollout != nil {
 			for i := range spec.Rollout.Stages {
-				doc.Stages = append(doc.Stages, stageDocument{i + 1, stageHosts(spec.Rollout, i+1, spec.Hosts)})
+				doc.Stages = append(doc.Stages, stageDocument{i + 1, spec.Rollout.StageHosts(i+1, spec.Hosts)})
 			}
 		}
-		return render.WriteJSON(s.stdio.Out, doc)
+		return render.WriteJSON(env.IO.Out, doc)
 	}
 	lines := []string{fmt.Sprintf("%s: %s", term.Plural(len(spec.Hosts), "host"), hostexpr.Fold(spec.Hosts))}
 	if r := spec.Rollout; r != nil && len(r.Stages) > 1 {
 		for i := range r.Stages {
-			hosts := stageHosts(r, i+1, spec.Hosts)
+			hosts := r.StageHosts(i+1, spec.Hosts)
 			lines = append(lines, fmt.Sprintf("  stage %d: %s: %s", i+1, term.Plural(len(hosts), "host"), hostexpr.Fold(hosts)))
 		}
 	}
 	if len(rest) > 0 {
 		lines = append(lines, fmt.Sprintf("  untouched: %s: %s", term.Plural(len(rest), "host"), hostexpr.Fold(rest)))
 	}
-	if err := s.stdio.Lines(lines); err != nil {
+	if err := env.IO.Lines(lines); err != nil {
 		return err
 	}
-	s.note("nothing is sent")
+	env.Note("nothing is sent")
 	return nil
 }

@@ -103,10 +103,11 @@ func newOneTask(shell bool) (*oneTask, *session, chan os.Signal, *bytes.Buffer) 
 		jobs:      []model.Job{{Host: "web01"}, {Host: "web02", Index: 1}},
 		summaries: make(chan model.Summary, 1), start: time.Now(),
 	}
-	interrupts := make(chan os.Signal, 2)
+	signals := make(chan os.Signal, 2)
 	out := new(bytes.Buffer)
-	s := &session{shell: shell, interrupts: interrupts, engine: o, store: o, stdio: term.NewConsole(term.IO{Out: out, Err: out}, false)}
-	return o, s, interrupts, out
+	s := newSession(term.NewConsole(term.IO{Out: out, Err: out}, false), nil, interrupts{signals: signals})
+	s.env.Shell, s.env.Engine, s.env.Store = shell, o, o
+	return o, s, signals, out
 }
 
 func TestAwaitAsksWithGrowingPauses(t *testing.T) {
@@ -114,7 +115,7 @@ func TestAwaitAsksWithGrowingPauses(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.summaries <- model.Summary{Hosts: 2, Ended: 1}
 		time.AfterFunc(time.Minute, func() { o.summaries <- model.Summary{Hosts: 2, Ended: 2} })
-		if err := s.await(t.Context(), o.task, s.printer().WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
+		if err := s.await(t.Context(), o.task, s.env.printer().WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
 		want := []time.Duration{0, 2, 5, 10, 19, 35, 51} // each asks for a second, then pauses
@@ -132,8 +133,8 @@ func TestAwaitAsksLaterForWhatIsDriven(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.driven = true
-		time.AfterFunc(firstPause-time.Millisecond, func() { o.summaries <- model.Summary{Hosts: 2, Ended: 2} })
-		if err := s.await(t.Context(), o.task, s.printer().WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
+		time.AfterFunc(firstAskInterval-time.Millisecond, func() { o.summaries <- model.Summary{Hosts: 2, Ended: 2} })
+		if err := s.await(t.Context(), o.task, s.env.printer().WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
 		if len(o.asked) > 0 {
@@ -152,7 +153,7 @@ func TestLeavesTheBrokerWhenItsTaskIsDone(t *testing.T) {
 			} else {
 				interrupts <- os.Interrupt
 			}
-			_ = s.waitAndShow(t.Context(), o.task, result.DefaultView()) // of jobs without an outcome
+			_ = s.env.waitAndShow(t.Context(), o.task, result.DefaultView()) // of jobs without an outcome
 			if (o.left > 0) != tt.left {
 				t.Errorf("%+v: left %d times", tt, o.left)
 			}
@@ -165,7 +166,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		o, s, _, out := newOneTask(true)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		err := s.waitAndShow(ctx, o.task, result.DefaultView())
+		err := s.env.waitAndShow(ctx, o.task, result.DefaultView())
 		if err == nil || !strings.Contains(hint.Text(err), "stopped before it was done: task "+o.task.ID+" goes on\nhint: check_task ") {
 			t.Errorf("%v", err)
 		}
@@ -192,7 +193,7 @@ func TestInterruptsOfTheShellForm(t *testing.T) {
 				if tt.second > 0 {
 					time.AfterFunc(10*time.Second+tt.second, func() { interrupts <- os.Interrupt })
 				}
-				err := s.waitAndShow(t.Context(), o.task, result.DefaultView())
+				err := s.env.waitAndShow(t.Context(), o.task, result.DefaultView())
 				if status := cli.Report(term.NewConsole(term.IO{Err: out}, false), err); status != cli.ExitFailed {
 					t.Errorf("status %d", status)
 				}
@@ -218,7 +219,7 @@ func TestInterruptsAtThePrompt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o, s, interrupts, out := newOneTask(false)
 			interrupts <- os.Interrupt
-			if err := s.waitAndShow(t.Context(), o.task, result.DefaultView()); cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitFailed {
+			if err := s.env.waitAndShow(t.Context(), o.task, result.DefaultView()); cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitFailed {
 				t.Error(err)
 			}
 			if took := time.Since(o.start); took != 0 {
@@ -242,7 +243,7 @@ func TestInterruptEndsAScript(t *testing.T) {
 	dir := t.TempDir()
 	interrupts := make(chan os.Signal, 2)
 	var engine *fakeEngine
-	open := func(_ context.Context, settings Settings, interactive bool) (Engine, error) {
+	open := func(_ context.Context, settings cli.Settings, interactive bool) (Engine, error) {
 		var err error
 		engine, err = newFake(settings.DataDir)
 		if err == nil {
@@ -271,7 +272,7 @@ func TestMainEndsWithItsContext(t *testing.T) {
 	in, out := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	var screen bytes.Buffer
-	open := func(_ context.Context, settings Settings, _ bool) (Engine, error) {
+	open := func(_ context.Context, settings cli.Settings, _ bool) (Engine, error) {
 		cancel()
 		return openFake(ctx, settings, true)
 	}
@@ -284,7 +285,7 @@ func TestMainEndsWithItsContext(t *testing.T) {
 
 func TestDetachSaysWhenItWasInterrupted(t *testing.T) {
 	interrupts := make(chan os.Signal, 1)
-	open := func(_ context.Context, settings Settings, _ bool) (Engine, error) {
+	open := func(_ context.Context, settings cli.Settings, _ bool) (Engine, error) {
 		e, err := newFake(settings.DataDir)
 		if err == nil {
 			e.unsettled = true
@@ -317,13 +318,13 @@ func TestReportStreams(t *testing.T) {
 	for _, terminal := range []bool{false, true} {
 		for _, asJSON := range []bool{false, true} {
 			written := &counter{}
-			s.stdio.Out, s.stdio.OutTerminal = written, terminal
+			s.env.IO.Out, s.env.IO.OutTerminal = written, terminal
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			v := result.DefaultView()
 			v.JSON = asJSON
-			if err := s.show(t.Context(), o.task, v); err != nil {
+			if err := s.env.show(t.Context(), o.task, v); err != nil {
 				t.Fatal(err)
 			}
 			runtime.ReadMemStats(&after)
@@ -350,8 +351,8 @@ func TestOutputAcrossPieces(t *testing.T) {
 	for i := range len(text) {
 		o.output = append(o.output, model.Piece{Stream: wire.Stdout, Segment: model.Segment{Offset: int64(i), Data: []byte{text[i]}}})
 	}
-	s.stdio.OutTerminal = true
-	if err := s.show(t.Context(), o.task, result.DefaultView()); err != nil {
+	s.env.IO.OutTerminal = true
+	if err := s.env.show(t.Context(), o.task, result.DefaultView()); err != nil {
 		t.Fatal(err)
 	}
 	got := strings.ReplaceAll(out.String(), "\n    ", "\n")
@@ -367,7 +368,7 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 		return model.Piece{Job: job, Stream: wire.Stdout, Segment: model.Segment{Data: []byte(text)}}
 	}
 	o.output = []model.Piece{piece(0, "a"), piece(0, "b"), piece(1, "c")}
-	for job, pieces := range s.printer().PerJob(t.Context(), result.DefaultView(), o.task.ID, o.jobs) {
+	for job, pieces := range s.env.printer().PerJob(t.Context(), result.DefaultView(), o.task.ID, o.jobs) {
 		if job.Index == 0 {
 			continue
 		}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,61 +18,61 @@ import (
 
 // show prints the results of a task as they are now, writes the audit log, and
 // returns the exit status that they mean.
-func (s *session) show(ctx context.Context, task model.Task, v *result.View) error {
-	task, jobs, chosen, err := s.asItIs(ctx, task.ID, v)
+func (env *Env) show(ctx context.Context, task model.Task, v *result.View) error {
+	task, jobs, chosen, err := env.loadTask(ctx, task.ID, v)
 	if err != nil {
 		return err
 	}
 	switch {
 	case v.Save != "":
-		err = s.printer().Save(ctx, v, chosen)
+		err = env.printer().Save(ctx, v, chosen)
 	case v.Raw:
-		err = s.printer().RawOutput(ctx, v, chosen)
+		err = env.printer().RawOutput(ctx, v, chosen)
 	case v.JSONL:
-		err = s.printer().Records(ctx, v, task, chosen)
+		err = env.printer().Records(ctx, v, task, chosen)
 	case v.JSON:
-		err = s.printer().Document(ctx, v, task, chosen)
+		err = env.printer().Document(ctx, v, task, chosen)
 	default:
-		err = s.printer().Report(ctx, v, task, jobs, chosen)
+		err = env.printer().Report(ctx, v, task, jobs, chosen)
 	}
 	if err != nil {
 		return err
 	}
-	return s.seenAll(ctx, v, task, chosen)
+	return env.seenAll(ctx, v, task, chosen)
 }
 
 // seenAll is seen for a view that shows output, of which some may be missing.
-func (s *session) seenAll(ctx context.Context, v *result.View, task model.Task, chosen []model.Job) error {
-	status := s.seen(task, chosen)
-	if err := s.checkComplete(ctx, v, &task, chosen); err != nil {
+func (env *Env) seenAll(ctx context.Context, v *result.View, task model.Task, chosen []model.Job) error {
+	status := env.seen(task, chosen)
+	if err := env.checkComplete(ctx, v, &task, chosen); err != nil {
 		return err
 	}
 	return status
 }
 
-// asItIs gives a task (full id) as it is now, with its jobs, and those of them
+// loadTask gives a task (full id) as it is now, with its jobs, and those of them
 // that are to be shown.
-func (s *session) asItIs(ctx context.Context, id string, v *result.View) (task model.Task, jobs, chosen []model.Job, err error) {
-	if task, err = s.store.Find(ctx, id); err != nil {
+func (env *Env) loadTask(ctx context.Context, id string, v *result.View) (task model.Task, jobs, chosen []model.Job, err error) {
+	if task, err = env.Store.Find(ctx, id); err != nil {
 		return task, nil, nil, err
 	}
-	if jobs, err = s.store.Jobs(ctx, id); err != nil {
+	if jobs, err = env.Store.Jobs(ctx, id); err != nil {
 		return task, nil, nil, err
 	}
 	// Of the jobs, so that one document does not contradict itself.
 	task.Summary = result.CountJobs(jobs)
 	chosen, missing := v.Choose(jobs)
 	if len(missing) > 0 {
-		return task, jobs, nil, strangers(&task, missing, jobs)
+		return task, jobs, nil, unknownHosts(&task, missing, jobs)
 	}
 	return task, jobs, chosen, nil
 }
 
 // seen writes the audit log of results that were shown, and returns the exit
 // status that the task means.
-func (s *session) seen(task model.Task, chosen []model.Job) error {
-	s.viewed(task, chosen)
-	s.clocks.Warn(s.stdio, target.ClocksOfJobs(&task, chosen, time.Now()))
+func (env *Env) seen(task model.Task, chosen []model.Job) error {
+	env.viewed(task, chosen)
+	env.clocks.Warn(env.IO, target.ClocksOfJobs(&task, chosen, time.Now()))
 	if task.Summary.OK != task.Hosts {
 		return cli.ExitWith(cli.ExitFailed)
 	}
@@ -81,30 +80,30 @@ func (s *session) seen(task model.Task, chosen []model.Job) error {
 }
 
 // viewed records that the operator has seen the results.
-func (s *session) viewed(task model.Task, jobs []model.Job) {
+func (env *Env) viewed(task model.Task, jobs []model.Job) {
 	if task.Done() { // no need to announce what has been seen
-		s.submitted = slices.DeleteFunc(s.submitted, func(id string) bool { return id == task.ID })
+		env.Session.Seen(task.ID)
 	}
 	hosts := make([]string, len(jobs))
 	for i := range jobs {
 		hosts[i] = jobs[i].Host
 	}
-	if err := s.engine.Viewed(task, hosts); err != nil {
-		s.warn(fmt.Errorf("audit log: %w", err))
+	if err := env.Engine.Viewed(task, hosts); err != nil {
+		env.Warn(fmt.Errorf("audit log: %w", err))
 	}
 }
 
 // showEnding ends what was streamed: it sums the task up, writes the audit log,
 // and returns the exit status.
-func (s *session) showEnding(ctx context.Context, task model.Task, v *result.View) error {
-	task, jobs, chosen, err := s.asItIs(ctx, task.ID, v)
+func (env *Env) showEnding(ctx context.Context, task model.Task, v *result.View) error {
+	task, jobs, chosen, err := env.loadTask(ctx, task.ID, v)
 	if err != nil {
 		return err
 	}
 	if !v.JSONL {
-		err = s.stdio.Print(func(w *bufio.Writer) error {
-			s.printer().WriteEnding(w, task, jobs)
-			s.printer().WriteHints(w, task, jobs)
+		err = env.IO.Print(func(w *bufio.Writer) error {
+			env.printer().WriteEnding(w, task, jobs)
+			env.printer().WriteHints(w, task, jobs)
 			return nil
 		})
 	}
@@ -112,17 +111,17 @@ func (s *session) showEnding(ctx context.Context, task model.Task, v *result.Vie
 		return err
 	}
 	if !v.Streamed() { // no output was shown
-		return s.seen(task, chosen)
+		return env.seen(task, chosen)
 	}
-	return s.seenAll(ctx, v, task, chosen)
+	return env.seenAll(ctx, v, task, chosen)
 }
 
 // mostLacks is how many lacks an error names.
 const mostLacks = 5
 
 // checkComplete returns an error that says which output is missing, where some is.
-func (s *session) checkComplete(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) error {
-	lacks, err := s.printer().Lacks(ctx, v, task, jobs)
+func (env *Env) checkComplete(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) error {
+	lacks, err := env.printer().Lacks(ctx, v, task, jobs)
 	if err != nil || len(lacks) == 0 {
 		return err
 	}

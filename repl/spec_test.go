@@ -22,7 +22,7 @@ import (
 
 func runOf(t *testing.T, args ...string) *runCommand {
 	t.Helper()
-	cmd, err := parsePrompt(append([]string{"run"}, args...), noFile())
+	cmd, err := ParsePrompt(append([]string{"run"}, args...), noFile())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestSpecFitsARequest(t *testing.T) {
 
 func TestParseRefusesWhatCannotBeSent(t *testing.T) {
 	for _, word := range []string{"caf\xe9", "a\x00b"} {
-		if _, err := parsePrompt([]string{"run", word, "--hosts", "web01"}, noFile()); err == nil {
+		if _, err := ParsePrompt([]string{"run", word, "--hosts", "web01"}, noFile()); err == nil {
 			t.Errorf("%q is accepted", word)
 		}
 	}
@@ -146,7 +146,7 @@ func TestParseRefusesWhatCannotBeSent(t *testing.T) {
 
 // The prompt has no flags of the process.
 func TestPromptHasNoGlobals(t *testing.T) {
-	if _, err := parsePrompt([]string{"tasks", "--broker", "amqp://x"}, noFile()); err == nil {
+	if _, err := ParsePrompt([]string{"tasks", "--broker", "amqp://x"}, noFile()); err == nil {
 		t.Error("--broker is accepted at the prompt")
 	}
 }
@@ -159,16 +159,16 @@ func TestSettings(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", dir)
 	t.Setenv("LocalAppData", dir)
 	t.Setenv("XDG_CONFIG_HOME", dir)
-	of := func(args ...string) Settings {
+	of := func(args ...string) cli.Settings {
 		t.Helper()
-		inv, err := parseShell(args)
+		inv, err := ParseShell(args)
 		if err != nil {
 			t.Error(err)
 		}
-		return inv.settings
+		return inv.Settings
 	}
-	want := Settings{
-		Broker: []string{DefaultBroker}, Identity: "/key", DataDir: filepath.Join(dir, "warren"), Groups: filepath.Join(dir, "warren", "groups.yaml"), Color: cli.ColorAuto,
+	want := cli.Settings{
+		Broker: []string{cli.DefaultBroker}, Identity: "/key", DataDir: filepath.Join(dir, "warren"), Groups: filepath.Join(dir, "warren", "groups.yaml"), Color: cli.ColorAuto,
 		ResultsRetention: 90 * 24 * time.Hour, ResultsSize: 1 << 30,
 	}
 	if got := of("tasks"); !reflect.DeepEqual(got, want) {
@@ -194,7 +194,7 @@ func TestSettings(t *testing.T) {
 		t.Errorf("with a file: %+v; want %+v", got, want)
 	}
 	t.Setenv("WARREN_BROKER", "")
-	if got := of("--config", "", "tasks"); got.Broker[0] != DefaultBroker || got.ResultsSize != 1<<30 {
+	if got := of("--config", "", "tasks"); got.Broker[0] != cli.DefaultBroker || got.ResultsSize != 1<<30 {
 		t.Errorf("without the file: %+v", got)
 	}
 	if got := of("tasks"); got.Broker[0] != "amqp://localhost/file" {

@@ -48,7 +48,7 @@ func FuzzLine(f *testing.F) {
 		if len(words) == 0 {
 			return
 		}
-		cmd, err := parsePrompt(words, noFile()) // must not panic
+		cmd, err := ParsePrompt(words, noFile()) // must not panic
 		if (cmd == nil) == (err == nil) {
 			t.Fatalf("%q: %v, %v", line, cmd, err)
 		}
@@ -65,7 +65,7 @@ func FuzzLine(f *testing.F) {
 
 func FuzzTyped(f *testing.F) {
 	f.Add(`run "a b" --hosts "web01 we`, 20)
-	c := cli.NewCompleter(noStore{}, "", newParser(new(promptGrammar)).Model.Node)
+	c := cli.NewCompleter(noStore{}, "", PromptModel())
 	f.Fuzz(func(t *testing.T, line string, pos int) {
 		n := len([]rune(line))
 		if pos < 0 || pos > n {

@@ -82,7 +82,7 @@ type Operator struct {
 
 // Open makes the process ready: data directory, store, logs. Interactive, it
 // also begins to connect.
-func Open(ctx context.Context, s repl.Settings, interactive bool) (repl.Engine, error) {
+func Open(ctx context.Context, s cli.Settings, interactive bool) (repl.Engine, error) {
 	o, err := open(ctx, s, !interactive)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (o *Operator) reconcile() error {
 	return err
 }
 
-func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
+func open(ctx context.Context, s cli.Settings, once bool) (*Operator, error) {
 	o := &Operator{hurried: make(chan struct{})}
 	o.hurry = sync.OnceFunc(func() { close(o.hurried) })
 	o.store = results.New(s.DataDir, results.Options{
@@ -177,7 +177,7 @@ func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
 
 // wire makes what keeps the connections, and says what the dispatcher needs of it;
 // nothing starts.
-func (o *Operator) wire(s repl.Settings, name string, once bool) (config dispatcher.Config, err error) {
+func (o *Operator) wire(s cli.Settings, name string, once bool) (config dispatcher.Config, err error) {
 	opts := broker.Options{Dial: dial.Options{URLs: s.Broker, Login: s.Login}, Once: once}
 	login, err := opts.Dial.User()
 	if err != nil {
@@ -204,7 +204,7 @@ func (o *Operator) wire(s repl.Settings, name string, once bool) (config dispatc
 
 // prepare makes ready what needs no broker: data directory, audit log, key,
 // dispatcher, store. After an error nothing is left open.
-func (o *Operator) prepare(ctx context.Context, s repl.Settings, config dispatcher.Config) (err error) {
+func (o *Operator) prepare(ctx context.Context, s cli.Settings, config dispatcher.Config) (err error) {
 	if err := datadir.Prepare(s.DataDir); err != nil {
 		return err
 	}
@@ -420,7 +420,7 @@ func (o *Operator) patience(wait time.Duration) time.Duration {
 }
 
 // Store is the result store.
-func (o *Operator) Store() *results.Store { return o.store }
+func (o *Operator) Store() repl.Store { return o.store }
 
 // Viewed records that somebody has looked at results.
 func (o *Operator) Viewed(t model.Task, hosts []string) error {

@@ -35,10 +35,10 @@ type rolloutDocument struct {
 	Stages      []int           `json:"stages"`
 	MaxFailures int             `json:"max_failures"`
 	SoakMS      int64           `json:"soak_ms"`
-	Events      []EventDocument `json:"events"`
+	Events      []eventDocument `json:"events"`
 }
 
-type EventDocument struct {
+type eventDocument struct {
 	At     time.Time `json:"at"`
 	Event  string    `json:"event"` // begun, ended, stopped
 	Stage  int       `json:"stage"`
@@ -110,16 +110,16 @@ func describeTask(t *model.Task) taskDocument {
 	}
 	d.RetryOf = PtrOrNil(t.RetryOf)
 	if r := t.Rollout; r != nil {
-		d.Rollout = &rolloutDocument{Stages: r.Stages, MaxFailures: r.MaxFailures, SoakMS: r.Soak.Milliseconds(), Events: []EventDocument{}}
+		d.Rollout = &rolloutDocument{Stages: r.Stages, MaxFailures: r.MaxFailures, SoakMS: r.Soak.Milliseconds(), Events: []eventDocument{}}
 		for _, e := range r.Events {
-			d.Rollout.Events = append(d.Rollout.Events, DescribeEvent(e))
+			d.Rollout.Events = append(d.Rollout.Events, describeEvent(e))
 		}
 	}
 	return d
 }
 
-func DescribeEvent(e model.Event) EventDocument {
-	return EventDocument{e.At, e.Kind, e.Stage, e.Hosts, e.Failed, PtrOrNil(e.Reason)}
+func describeEvent(e model.Event) eventDocument {
+	return eventDocument{e.At, e.Kind, e.Stage, e.Hosts, e.Failed, PtrOrNil(e.Reason)}
 }
 
 func describeSummary(hosts int, sum model.Summary) summaryDocument {

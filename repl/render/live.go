@@ -79,6 +79,10 @@ func (l *liveView) Write(text []byte) (int, error) {
 	return l.scr.Write(text)
 }
 
+func (l *liveView) Rollout(ctx context.Context, log *RolloutLog) error {
+	return log.PrintLines(ctx, l.printer.store, l.t.Task.ID, l)
+}
+
 func (l *liveView) End(_ context.Context, how ending) error {
 	switch how {
 	case EndDone:

@@ -25,9 +25,18 @@ type Store interface {
 type Printer struct {
 	out   *term.Console
 	store Store
-	page  func(write func(w *bufio.Writer) error) error // through a pager where that helps
+	paged func() // called after a pager has run
 }
 
-func NewPrinter(out *term.Console, store Store, page func(write func(w *bufio.Writer) error) error) *Printer {
-	return &Printer{out, store, page}
+func NewPrinter(out *term.Console, store Store, paged func()) *Printer {
+	return &Printer{out, store, paged}
+}
+
+// page prints through a pager where the text is long and a person reads it.
+func (p *Printer) page(write func(w *bufio.Writer) error) error {
+	paged, err := p.out.Page(write)
+	if paged {
+		p.paged()
+	}
+	return err
 }

@@ -17,6 +17,7 @@ import (
 	"warren/internal/testlab/lab"
 	"warren/internal/wire"
 	"warren/repl"
+	"warren/repl/cli"
 )
 
 // An AgentsPart is Warren's hosts: all in one process with one pool of workers, or
@@ -60,7 +61,7 @@ func runner(ctx context.Context, s process.Spec, started func(process.Identity),
 
 // Operator is the part that is Warren's operator, connected, as behind a prompt:
 // it gives commands until in ends.
-func Operator(ctx context.Context, s repl.Settings, prefix string, in io.Reader, out io.Writer) error {
+func Operator(ctx context.Context, s cli.Settings, prefix string, in io.Reader, out io.Writer) error {
 	engine, err := operator.Open(ctx, s, true)
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ import (
 	"warren/internal/testlab/rabbit/rabbittest"
 	"warren/internal/wire"
 	"warren/repl"
+	"warren/repl/cli"
 )
 
 // patience is the longest wait for what must come: heartbeats, back-off and a
@@ -315,7 +316,7 @@ func (s *scene) operate() {
 
 func (s *scene) open(url string) {
 	s.t.Helper()
-	e, err := operator.Open(context.Background(), repl.Settings{Broker: []string{url}, Identity: clitest.Identity(), DataDir: s.data}, true)
+	e, err := operator.Open(context.Background(), cli.Settings{Broker: []string{url}, Identity: clitest.Identity(), DataDir: s.data}, true)
 	s.check(err)
 	s.engine = e
 }

@@ -16,6 +16,7 @@ import (
 	"warren/internal/testlab/rabbit"
 	"warren/internal/wire"
 	"warren/repl"
+	"warren/repl/cli"
 )
 
 var cluster = flag.Bool("cluster", false, "kill the nodes of a cluster")
@@ -57,7 +58,7 @@ func TestCluster(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	op, err := operator.Open(ctx, repl.Settings{Broker: urls, Identity: l.Identity, DataDir: t.TempDir()}, true)
+	op, err := operator.Open(ctx, cli.Settings{Broker: urls, Identity: l.Identity, DataDir: t.TempDir()}, true)
 	if err != nil {
 		t.Fatal(err)
 	}

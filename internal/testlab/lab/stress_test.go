@@ -18,6 +18,7 @@ import (
 	"warren/internal/testlab/rabbit/rabbittest"
 	"warren/internal/wire"
 	"warren/repl"
+	"warren/repl/cli"
 )
 
 func TestMain(m *testing.M) { rabbittest.Main(m) }
@@ -41,7 +42,7 @@ func (l *ledger) counting(run executor.Runner) executor.Runner {
 
 func openOperator(t *testing.T, url, identity string) repl.Engine {
 	t.Helper()
-	op, err := operator.Open(t.Context(), repl.Settings{Broker: []string{url}, Identity: identity, DataDir: t.TempDir()}, true)
+	op, err := operator.Open(t.Context(), cli.Settings{Broker: []string{url}, Identity: identity, DataDir: t.TempDir()}, true)
 	if err != nil {
 		t.Fatal(err)
 	}

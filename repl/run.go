@@ -59,19 +59,19 @@ With --rollout the next stage begins when each job of the last one has ended and
 Ctrl-C while it waits leaves the task running (from the shell, a rollout tells no further host); a second one within two seconds cancels it. Exit status: 0 every host exited with 0 and its output is there, or with --detach every host has the job or will find it in its inbox; 1 otherwise; 2 usage or configuration; 3 no broker.`
 }
 
-func (c *runCommand) Run(ctx context.Context, s *session) error {
+func (c *runCommand) Run(ctx context.Context, env *Env) error {
 	if err := c.consistent(); err != nil {
 		return err
 	}
 	if c.Check && (c.Detach || c.DryRun || c.WhenOnline > 0 || c.JSONL || len(c.Rollout.Parts) > 0) {
 		return cli.Usage("", "--check runs nothing: it goes with neither --detach, --dry-run, --when-online, --jsonl nor --rollout")
 	}
-	v, err := c.view(ctx, s)
+	v, err := c.view(ctx, env)
 	if err != nil {
 		return err
 	}
 	if c.WhenOnline > 0 && (len(c.SecretEnv) > 0 || c.SecretStdin != "") {
-		if err := c.mayStoreSecrets(s); err != nil {
+		if err := c.mayStoreSecrets(env); err != nil {
 			return err
 		}
 	}
@@ -81,48 +81,48 @@ func (c *runCommand) Run(ctx context.Context, s *session) error {
 	if input && hostsInput {
 		return cli.Usage("put the hosts into a file", "standard input cannot be the hosts and something else too")
 	}
-	if len(c.Hosts) == 0 && len(c.HostsFile) == 0 && s.use.expr != "" {
-		c.Hosts = []string{s.use.expr}
+	if len(c.Hosts) == 0 && len(c.HostsFile) == 0 && env.Defaults.Expr != "" {
+		c.Hosts = []string{env.Defaults.Expr}
 	}
-	spec, err := c.spec(s.pipedInput())
+	spec, err := c.spec(env.pipedInput())
 	if err != nil {
 		return err
 	}
 	if c.note != "" {
-		s.note("%s", c.note)
+		env.Note("%s", c.note)
 	}
-	if spec.Hosts, err = c.ChooseHosts(ctx, s.targetEnv()); err != nil {
+	if spec.Hosts, err = c.ChooseHosts(ctx, env.targetEnv()); err != nil {
 		return err
 	}
 	if !c.DryRun {
-		if spec.Secret, err = c.secret(ctx, s); err != nil {
+		if spec.Secret, err = c.secret(ctx, env); err != nil {
 			return err
 		}
 	}
 	if c.Check {
-		return c.check(ctx, s, spec)
+		return c.check(ctx, env, spec)
 	}
-	return c.send(ctx, s, spec, v, input || hostsInput)
+	return c.send(ctx, env, spec, v, input || hostsInput)
 }
 
 // printTask tells that there is a task. In a file or a pipe the id is the last
 // word, so that it can be parsed; a person also reads what bounds the task.
-func (c *sendFlags) printTask(ctx context.Context, s *session, task model.Task) error {
+func (c *sendFlags) printTask(ctx context.Context, env *Env, task model.Task) error {
 	switch {
 	case c.JSONL:
-		return s.printer().TaskRecords(ctx, task)
+		return env.printer().TaskRecords(ctx, task)
 	case c.JSON:
-		return s.printer().TaskDocument(ctx, task)
+		return env.printer().TaskDocument(ctx, task)
 	}
-	if s.shell {
-		_, err := fmt.Fprintln(s.stdio.Out, task.ID)
+	if env.Shell {
+		_, err := fmt.Fprintln(env.IO.Out, task.ID)
 		return err
 	}
 	bound := ""
-	if s.stdio.OutTerminal {
+	if env.IO.OutTerminal {
 		bound = fmt.Sprintf(" (%s)", boundAndStop(&task))
 	}
-	_, err := fmt.Fprintf(s.stdio.Out, "task on %s: %s%s\n", term.Plural(task.Hosts, "host"), task.ID, bound)
+	_, err := fmt.Fprintf(env.IO.Out, "task on %s: %s%s\n", term.Plural(task.Hosts, "host"), task.ID, bound)
 	return err
 }
 
@@ -143,14 +143,14 @@ func boundAndStop(t *model.Task) string {
 }
 
 // detach leaves as soon as it is known which hosts have the job.
-func (c *sendFlags) detach(ctx context.Context, s *session, task model.Task) error {
-	settled := s.interruptible(ctx, func(ctx context.Context) error { return s.engine.Settled(ctx, task.ID) })
-	jobs, err := s.store.Jobs(context.WithoutCancel(ctx), task.ID)
-	if err := errors.Join(err, c.printTask(context.WithoutCancel(ctx), s, task)); err != nil {
+func (c *sendFlags) detach(ctx context.Context, env *Env, task model.Task) error {
+	settled := env.Session.Interruptible(ctx, func(ctx context.Context) error { return env.Engine.Settled(ctx, task.ID) })
+	jobs, err := env.Store.Jobs(context.WithoutCancel(ctx), task.ID)
+	if err := errors.Join(err, c.printTask(context.WithoutCancel(ctx), env, task)); err != nil {
 		return err
 	}
-	if s.stdio.ErrTerminal && !c.JSON && !c.JSONL {
-		s.note("%s", boundAndStop(&task))
+	if env.IO.ErrTerminal && !c.JSON && !c.JSONL {
+		env.Note("%s", boundAndStop(&task))
 	}
 	var without []string
 	for i := range jobs {
@@ -161,8 +161,8 @@ func (c *sendFlags) detach(ctx context.Context, s *session, task model.Task) err
 	switch {
 	case errors.Is(settled, term.ErrInterrupted):
 		return &cli.Error{Status: cli.ExitFailed, Text: "interrupted before every host had the job", Hint: "check_task " + result.ShortID(task.ID) + " shows how it stands"}
-	case isEnded(ctx, settled):
-		return stopped(task)
+	case ctx.Err() != nil && settled != nil:
+		return Stopped(task)
 	case settled != nil:
 		return settled
 	case len(without) > 0:

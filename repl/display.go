@@ -16,7 +16,7 @@ import (
 )
 
 // A reading is how results are shown: flags of every command that shows some.
-type reading struct {
+type displayFlags struct {
 	Diff     bool      `help:"Show what differs from the most frequent result, instead of each result."`
 	Stdout   bool      `help:"Standard output only."`
 	Stderr   bool      `help:"Standard error only."`
@@ -27,13 +27,13 @@ type reading struct {
 }
 
 // A following is what more can be said while a task is waited for.
-type following struct {
+type followFlags struct {
 	Stream bool `help:"Print what the hosts print, line by line, as it comes, instead of the results at the end."`
 }
 
 // A selection is which results are shown, and where they go: further flags of
 // the commands that are for reading.
-type selection struct {
+type resultFilter struct {
 	Host    []string `placeholder:"EXPR" sep:"none" help:"Only these hosts. May be repeated."`
 	Outcome []string `placeholder:"NAME,…" help:"Only hosts that ended so, or stand so: ok, failed, or any outcome or state."`
 	Raw     bool     `help:"The bytes of the output and nothing else, to a file or a pipe."`
@@ -42,8 +42,8 @@ type selection struct {
 }
 
 // check makes a view of the flags. It is called before anything is done.
-func (r *reading) check(ctx context.Context, s *session, sel *selection) (*result.View, error) {
-	terminal := s.stdio.OutTerminal
+func (r *displayFlags) check(ctx context.Context, env *Env, sel *resultFilter) (*result.View, error) {
+	terminal := env.IO.OutTerminal
 	v := &result.View{
 		Diff: r.Diff, JSON: r.JSON, JSONL: r.JSONL, Tail: int(r.Tail), Streams: []string{wire.Stdout, wire.Stderr},
 		Raw: sel.Raw, Save: sel.Save, Force: sel.Force, Decoded: terminal,
@@ -68,11 +68,11 @@ func (r *reading) check(ctx context.Context, s *session, sel *selection) (*resul
 		}
 		v.Encoding = &e
 	}
-	return v, sel.choose(ctx, s, v)
+	return v, sel.choose(ctx, env, v)
 }
 
 // follow takes in the flags of a command that waits.
-func (f *following) follow(v *result.View) error {
+func (f *followFlags) follow(v *result.View) error {
 	v.Stream = f.Stream
 	for flag, given := range map[string]bool{"--json": v.JSON, "--raw": v.Raw, "--diff": v.Diff, "--save": v.Save != "", "--tail": v.Tail > 0} {
 		if v.Stream && given {
@@ -83,7 +83,7 @@ func (f *following) follow(v *result.View) error {
 }
 
 // contradiction finds flags that cannot be meant together.
-func (r *reading) contradiction(v *result.View, terminal bool) error {
+func (r *displayFlags) contradiction(v *result.View, terminal bool) error {
 	given := map[string]bool{"--diff": v.Diff, "--raw": v.Raw, "--json": v.JSON, "--jsonl": v.JSONL, "--save": v.Save != ""}
 	var ways []string
 	for _, way := range []string{"--json", "--jsonl", "--raw", "--diff", "--save"} {
@@ -104,13 +104,13 @@ func (r *reading) contradiction(v *result.View, terminal bool) error {
 	return nil
 }
 
-func (sel *selection) choose(ctx context.Context, s *session, v *result.View) error {
+func (sel *resultFilter) choose(ctx context.Context, env *Env, v *result.View) error {
 	if len(sel.Host) > 0 {
 		exprs, err := (&target.Flags{}).Expressions("--host", sel.Host, nil)
 		if err != nil {
 			return err
 		}
-		if v.Hosts, err = s.targetEnv().Evaluate(ctx, exprs); err != nil {
+		if v.Hosts, err = env.targetEnv().Evaluate(ctx, exprs); err != nil {
 			return err
 		}
 		if v.Hosts.Len() == 0 {
@@ -131,8 +131,8 @@ func (sel *selection) choose(ctx context.Context, s *session, v *result.View) er
 	return nil
 }
 
-// strangers is the error about hosts that are not a task's.
-func strangers(task *model.Task, missing []string, jobs []model.Job) error {
+// unknownHosts is the error about hosts that are not a task's.
+func unknownHosts(task *model.Task, missing []string, jobs []model.Job) error {
 	names := make([]string, len(jobs))
 	for i := range jobs {
 		names[i] = jobs[i].Host

@@ -20,6 +20,12 @@ type hostsCommand struct {
 	Fold   foldCommand   `cmd:"" usage:"hosts fold NAME …" help:"Print a short expression for the names."`
 }
 
+func newHostsCommand() Command {
+	c := new(hostsCommand)
+	c.Expand.parent, c.Fold.parent = c, c
+	return c
+}
+
 func (*hostsCommand) Help() string {
 	return `Every agent that is connected answers; who does not is not listed, unless --all asks for those that have answered earlier. --where chooses by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, running, queued, workers) and by labels: docs/hosts.md tells all about it. expand and fold need neither broker nor agents; - reads from standard input. A warning names each host that refuses its authorized_operators or revoked_operators, and why.
 
@@ -30,12 +36,12 @@ func (*hostsCommand) Help() string {
 Exit status: 1 where a host that --hosts names does not answer, or fewer than --min-hosts do.`
 }
 
-func (c *hostsCommand) Run(ctx context.Context, s *session) error {
-	set, err := c.Named(ctx, s.targetEnv())
+func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
+	set, err := c.Named(ctx, env.targetEnv())
 	if err != nil {
 		return err
 	}
-	choice, err := c.Ask(ctx, s.targetEnv(), set, c.All)
+	choice, err := c.Ask(ctx, env.targetEnv(), set, c.All)
 	if err != nil {
 		return err
 	}
@@ -43,31 +49,22 @@ func (c *hostsCommand) Run(ctx context.Context, s *session) error {
 		slices.SortFunc(choice.Agents, target.ByID)
 	}
 	for _, line := range render.RefusedFiles(choice.Agents) {
-		s.note("warning: %s", line)
+		env.Note("warning: %s", line)
 	}
 	switch {
 	case c.JSON:
-		err = render.WriteAgents(s.stdio.Out, choice.Agents)
+		err = render.WriteAgents(env.IO.Out, choice.Agents)
 	case len(choice.Agents) > 0:
-		err = s.printer().Agents(choice.Agents)
+		err = env.printer().Agents(choice.Agents)
 	case c.Where == nil:
-		s.note("no agent has answered%s", s.ofFleet())
+		env.Note("no agent has answered%s", env.inFleet())
 	default:
-		s.note("of no agent that has answered --where is true")
+		env.Note("of no agent that has answered --where is true")
 	}
 	if err == nil && len(choice.Silent) > 0 {
-		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(choice.Silent) + s.ofFleet()}
+		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(choice.Silent) + env.inFleet()}
 	}
 	return err
-}
-
-// ofFleet says which agents a question is for: those of another fleet, or of none,
-// do not answer.
-func (s *session) ofFleet() string {
-	if s.settings.Fleet == "" {
-		return ""
-	}
-	return fmt.Sprintf(" in fleet %q (--fleet)", s.settings.Fleet)
 }
 
 // only refuses the flags of hosts that a subcommand has no use for.
@@ -83,7 +80,7 @@ func (c *hostsCommand) only(command string) error {
 }
 
 // evaluate returns the hosts of a subcommand's arguments, at least one.
-func (c *hostsCommand) evaluate(ctx context.Context, s *session, command string, args []string) (*hostexpr.Set, error) {
+func (c *hostsCommand) evaluate(ctx context.Context, env *Env, command string, args []string) (*hostexpr.Set, error) {
 	if err := c.only(command); err != nil {
 		return nil, err
 	}
@@ -92,20 +89,20 @@ func (c *hostsCommand) evaluate(ctx context.Context, s *session, command string,
 		more := []target.Expression{{Text: arg}}
 		if arg == "-" {
 			var err error
-			if more, err = target.ReadExpressions("hosts "+command, arg, s.pipedInput()); err != nil {
+			if more, err = target.ReadExpressions("hosts "+command, arg, env.pipedInput()); err != nil {
 				return nil, err
 			}
 		}
 		exprs = append(exprs, more...)
 	}
-	more, err := c.Expressions("", nil, s.pipedInput())
+	more, err := c.Expressions("", nil, env.pipedInput())
 	if err != nil {
 		return nil, err
 	}
 	if exprs = append(exprs, more...); len(exprs) == 0 {
 		return nil, cli.Usage("usage: hosts "+command+` "web[01-20,30] db1"`, "hosts %s: no host is named", command)
 	}
-	return c.Without(ctx, s.targetEnv(), exprs)
+	return c.Without(ctx, env.targetEnv(), exprs)
 }
 
 type expandCommand struct {
@@ -114,15 +111,15 @@ type expandCommand struct {
 	parent *hostsCommand
 }
 
-func (c *expandCommand) Run(ctx context.Context, s *session) error {
-	set, err := c.parent.evaluate(ctx, s, "expand", c.Exprs)
+func (c *expandCommand) Run(ctx context.Context, env *Env) error {
+	set, err := c.parent.evaluate(ctx, env, "expand", c.Exprs)
 	if err != nil {
 		return err
 	}
 	if c.parent.JSON {
-		return render.WriteJSON(s.stdio.Out, map[string]any{"hosts": set.Names()})
+		return render.WriteJSON(env.IO.Out, map[string]any{"hosts": set.Names()})
 	}
-	return s.stdio.Lines(set.Names())
+	return env.IO.Lines(set.Names())
 }
 
 type foldCommand struct {
@@ -131,15 +128,15 @@ type foldCommand struct {
 	parent *hostsCommand
 }
 
-func (c *foldCommand) Run(ctx context.Context, s *session) error {
-	set, err := c.parent.evaluate(ctx, s, "fold", c.Names)
+func (c *foldCommand) Run(ctx context.Context, env *Env) error {
+	set, err := c.parent.evaluate(ctx, env, "fold", c.Names)
 	if err != nil {
 		return err
 	}
 	folded := hostexpr.Fold(set.Names())
 	if c.parent.JSON {
-		return render.WriteJSON(s.stdio.Out, map[string]any{"expression": folded})
+		return render.WriteJSON(env.IO.Out, map[string]any{"expression": folded})
 	}
-	_, err = fmt.Fprintln(s.stdio.Out, folded)
+	_, err = fmt.Fprintln(env.IO.Out, folded)
 	return err
 }

@@ -36,33 +36,33 @@ func (*retryCommand) Help() string {
     retry 1b4e --outcome canceled --rollout 10%,100%     go on with a rollout that has stopped`
 }
 
-func (c *retryCommand) Run(ctx context.Context, s *session) error {
+func (c *retryCommand) Run(ctx context.Context, env *Env) error {
 	if err := c.consistent(); err != nil {
 		return err
 	}
 	if err := c.checkOutcomes(); err != nil {
 		return err
 	}
-	v, err := c.view(ctx, s)
+	v, err := c.view(ctx, env)
 	if err != nil {
 		return err
 	}
-	task, err := c.find(ctx, s, "retry")
+	task, err := c.find(ctx, env, "retry")
 	if err != nil {
 		return err
 	}
 	if !c.DryRun { // what is lost or unfinished may be known by now
-		if err := s.ask(ctx, task); errors.Is(err, term.ErrInterrupted) {
+		if err := env.ask(ctx, task); errors.Is(err, term.ErrInterrupted) {
 			return cli.ExitWith(cli.ExitFailed)
 		} else if err != nil {
 			return err
 		}
 	}
-	spec, err := c.spec(ctx, s, task)
+	spec, err := c.spec(ctx, env, task)
 	if err != nil {
 		return err
 	}
-	return c.send(ctx, s, spec, v, c.SecretStdin == "-")
+	return c.send(ctx, env, spec, v, c.SecretStdin == "-")
 }
 
 func (c *retryCommand) checkOutcomes() error {
@@ -84,8 +84,8 @@ func (c *retryCommand) checkOutcomes() error {
 }
 
 // spec is that of the earlier task, for those of its hosts that are meant.
-func (c *retryCommand) spec(ctx context.Context, s *session, task model.Task) (spec model.Spec, err error) {
-	text, err := s.store.Statement(ctx, task.ID)
+func (c *retryCommand) spec(ctx context.Context, env *Env, task model.Task) (spec model.Spec, err error) {
+	text, err := env.Store.Statement(ctx, task.ID)
 	if err != nil {
 		return spec, err
 	}
@@ -115,15 +115,15 @@ func (c *retryCommand) spec(ctx context.Context, s *session, task model.Task) (s
 	if err := limits.withinLimits(&spec); err != nil {
 		return spec, err
 	}
-	if spec.Hosts, err = c.chosen(ctx, s, task); err != nil {
+	if spec.Hosts, err = c.chosen(ctx, env, task); err != nil {
 		return spec, err
 	}
-	return spec, c.secrets(ctx, s, &spec)
+	return spec, c.secrets(ctx, env, &spec)
 }
 
 // chosen are the hosts that get it again.
-func (c *retryCommand) chosen(ctx context.Context, s *session, task model.Task) ([]string, error) {
-	jobs, err := s.store.Jobs(ctx, task.ID)
+func (c *retryCommand) chosen(ctx context.Context, env *Env, task model.Task) ([]string, error) {
+	jobs, err := env.Store.Jobs(ctx, task.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func (c *retryCommand) chosen(ctx context.Context, s *session, task model.Task) 
 		}
 	}
 	if len(unfinished) > 0 {
-		s.note("not ended yet, and left alone: %s", hostexpr.Fold(unfinished))
+		env.Note("not ended yet, and left alone: %s", hostexpr.Fold(unfinished))
 	}
 	if len(hosts) == 0 {
 		return nil, &cli.Error{
@@ -153,15 +153,15 @@ func (c *retryCommand) chosen(ctx context.Context, s *session, task model.Task) 
 			Hint: "check_task " + result.ShortID(task.ID) + " shows how each has ended",
 		}
 	}
-	s.note("again, of task %s: %s, %s", result.ShortID(task.ID), term.Plural(len(hosts), "host"), hostexpr.Fold(hosts))
+	env.Note("again, of task %s: %s, %s", result.ShortID(task.ID), term.Plural(len(hosts), "host"), hostexpr.Fold(hosts))
 	if len(lost) > 0 {
-		s.note("lost, so they may have run it already: %s", hostexpr.Fold(lost))
+		env.Note("lost, so they may have run it already: %s", hostexpr.Fold(lost))
 	}
 	return hosts, nil
 }
 
 // secrets takes those that the task had, which nobody has kept.
-func (c *retryCommand) secrets(ctx context.Context, s *session, spec *model.Spec) (err error) {
+func (c *retryCommand) secrets(ctx context.Context, env *Env, spec *model.Spec) (err error) {
 	had := spec.Run.SecretHash != nil
 	given := len(c.SecretEnv) > 0 || c.SecretStdin != ""
 	spec.Run.SecretHash = nil // of the old one
@@ -174,11 +174,11 @@ func (c *retryCommand) secrets(ctx context.Context, s *session, spec *model.Spec
 		return cli.Usage("", "retry: the task had no secret")
 	}
 	if given && spec.WhenOnline {
-		if err := c.mayStoreSecrets(s); err != nil {
+		if err := c.mayStoreSecrets(env); err != nil {
 			return err
 		}
 	}
 	flags := runCommand{SecretEnv: c.SecretEnv, SecretStdin: c.SecretStdin}
-	spec.Secret, err = flags.secret(ctx, s)
+	spec.Secret, err = flags.secret(ctx, env)
 	return err
 }

@@ -19,13 +19,13 @@ const checkWait = 10 * time.Second
 
 // check asks each host whether it would run what spec says, and prints the
 // answers. Nothing is executed, and there is no task.
-func (c *runCommand) check(ctx context.Context, s *session, spec model.Spec) error {
-	if err := s.connect(ctx); err != nil {
+func (c *runCommand) check(ctx context.Context, env *Env, spec model.Spec) error {
+	if err := env.Connect(ctx); err != nil {
 		return err
 	}
 	var checks []model.Check
-	err := s.interruptible(ctx, func(ctx context.Context) (err error) {
-		checks, err = s.engine.Check(ctx, spec, checkWait)
+	err := env.Session.Interruptible(ctx, func(ctx context.Context) (err error) {
+		checks, err = env.Engine.Check(ctx, spec, checkWait)
 		return err
 	})
 	if errors.Is(err, term.ErrInterrupted) {
@@ -35,9 +35,9 @@ func (c *runCommand) check(ctx context.Context, s *session, spec model.Spec) err
 		return err
 	}
 	if c.JSON {
-		err = render.WriteJSON(s.stdio.Out, describeChecks(checks))
+		err = render.WriteJSON(env.IO.Out, describeChecks(checks))
 	} else {
-		err = s.stdio.Table(checkRows(checks))
+		err = env.IO.Table(checkRows(checks))
 	}
 	if err != nil {
 		return err

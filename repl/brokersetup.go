@@ -43,13 +43,13 @@ The address that an agent's connection leaves from is a name like others: one th
 --check runs rabbitmqctl and tells of queues that are not Warren's, and of users who are not confined: operators may write to every queue of the virtual host, so it should be Warren's own. Exit status: 0 nobody else is there; 1 otherwise; 2 it cannot be told.`
 }
 
-func (c *brokerSetupCommand) Run(ctx context.Context, s *session) error {
+func (c *brokerSetupCommand) Run(ctx context.Context, env *Env) error {
 	cfg, err := c.config()
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	if c.Check {
-		return c.check(ctx, s, cfg)
+		return c.check(ctx, env, cfg)
 	}
 	passwords, err := cfg.Passwords(c.Passwords)
 	if err != nil {
@@ -60,18 +60,18 @@ func (c *brokerSetupCommand) Run(ctx context.Context, s *session) error {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	if c.Vhost == "/" {
-		s.note(`warning: virtual host "/" is everybody's, and operators may write to all its queues`)
+		env.Note(`warning: virtual host "/" is everybody's, and operators may write to all its queues`)
 	}
-	c.tell(s, passwords)
+	c.tell(env, passwords)
 	if !c.JSON {
-		_, err = io.WriteString(s.stdio.Out, script)
+		_, err = io.WriteString(env.IO.Out, script)
 		return err
 	}
-	return c.document(s, cfg, passwords, script)
+	return c.document(env, cfg, passwords, script)
 }
 
 // tell says where the new passwords are.
-func (c *brokerSetupCommand) tell(s *session, passwords map[string]brokersetup.Password) {
+func (c *brokerSetupCommand) tell(env *Env, passwords map[string]brokersetup.Password) {
 	made := 0
 	for _, p := range passwords {
 		if p.New {
@@ -79,13 +79,13 @@ func (c *brokerSetupCommand) tell(s *session, passwords map[string]brokersetup.P
 		}
 	}
 	if made > 0 {
-		s.note("new passwords: %d, in %s", made, c.Passwords)
-		s.note("hint: bring each to its host as the file for --broker-password-file")
+		env.Note("new passwords: %d, in %s", made, c.Passwords)
+		env.Note("hint: bring each to its host as the file for --broker-password-file")
 	}
 }
 
 // document is what --json prints.
-func (c *brokerSetupCommand) document(s *session, cfg brokersetup.Config, passwords map[string]brokersetup.Password, script string) error {
+func (c *brokerSetupCommand) document(env *Env, cfg brokersetup.Config, passwords map[string]brokersetup.Password, script string) error {
 	logins, err := cfg.Logins()
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
@@ -102,7 +102,7 @@ func (c *brokerSetupCommand) document(s *session, cfg brokersetup.Config, passwo
 		}
 		all = append(all, one)
 	}
-	return render.WriteJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "logins": all, "script": script})
+	return render.WriteJSON(env.IO.Out, map[string]any{"vhost": c.Vhost, "logins": all, "script": script})
 }
 
 func (c *brokerSetupCommand) config() (brokersetup.Config, error) {
@@ -138,13 +138,13 @@ func agentsOf(text string) ([]brokersetup.Agent, error) {
 const checkTime = 2 * time.Minute
 
 // check runs the script that looks.
-func (c *brokerSetupCommand) check(ctx context.Context, s *session, cfg brokersetup.Config) error {
+func (c *brokerSetupCommand) check(ctx context.Context, env *Env, cfg brokersetup.Config) error {
 	script, err := cfg.Check()
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	var said bytes.Buffer
-	err = s.interruptible(ctx, func(ctx context.Context) error {
+	err = env.Session.Interruptible(ctx, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, checkTime)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "sh", "-c", script)
@@ -164,11 +164,11 @@ func (c *brokerSetupCommand) check(ctx context.Context, s *session, cfg brokerse
 	case err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1 || len(findings) == 0):
 		return c.cannotTell(err, said.String())
 	case c.JSON:
-		err = render.WriteJSON(s.stdio.Out, map[string]any{"vhost": c.Vhost, "findings": findings})
+		err = render.WriteJSON(env.IO.Out, map[string]any{"vhost": c.Vhost, "findings": findings})
 	case len(findings) == 0:
-		_, err = fmt.Fprintf(s.stdio.Out, "virtual host %s is Warren's alone\n", term.Line(c.Vhost))
+		_, err = fmt.Fprintf(env.IO.Out, "virtual host %s is Warren's alone\n", term.Line(c.Vhost))
 	default:
-		err = s.stdio.Lines(visibleLines(findings))
+		err = env.IO.Lines(visibleLines(findings))
 	}
 	if err == nil && len(findings) > 0 {
 		return cli.ExitWith(cli.ExitFailed)

@@ -39,34 +39,34 @@ func (*tasksCommand) Help() string {
 Tasks that are done are removed by themselves once they are older than the setting results_retention (90d), and the oldest of them while all results take more than results_size (1GiB). A task that is not done is never removed.`
 }
 
-func (c *tasksCommand) Run(ctx context.Context, s *session) error {
+func (c *tasksCommand) Run(ctx context.Context, env *Env) error {
 	filter, err := c.filter(time.Now())
 	if err != nil {
 		return err
 	}
 	if c.Prune {
-		return c.prune(ctx, s)
+		return c.prune(ctx, env)
 	}
-	if err := s.start(ctx); err != nil {
+	if err := env.Start(ctx); err != nil {
 		return err
 	}
-	tasks, more, err := s.store.Search(ctx, filter)
+	tasks, more, err := env.Store.Search(ctx, filter)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		return render.WriteTasks(s.stdio.Out, tasks)
+		return render.WriteTasks(env.IO.Out, tasks)
 	}
-	if err := s.printer().Tasks(tasks); err != nil {
+	if err := env.printer().Tasks(tasks); err != nil {
 		return err
 	}
 	switch {
 	case len(tasks) == 0 && c.chooses():
-		s.note("no such tasks")
+		env.Note("no such tasks")
 	case len(tasks) == 0:
-		s.note("no tasks yet")
+		env.Note("no tasks yet")
 	case more:
-		s.note("there are more: --limit 0 lists all")
+		env.Note("there are more: --limit 0 lists all")
 	}
 	return nil
 }
@@ -114,25 +114,25 @@ type pruneDocument struct {
 	DryRun bool      `json:"dry_run"`
 }
 
-func (c *tasksCommand) prune(ctx context.Context, s *session) error {
-	if err := s.start(ctx); err != nil {
+func (c *tasksCommand) prune(ctx context.Context, env *Env) error {
+	if err := env.Start(ctx); err != nil {
 		return err
 	}
 	before := c.OlderThan.Before(time.Now())
-	tasks, bytes, err := s.store.Prune(ctx, before, c.DryRun)
+	tasks, bytes, err := env.Store.Prune(ctx, before, c.DryRun)
 	if err == nil && !c.DryRun {
-		err = s.interruptible(ctx, s.store.Tidy) // or in the store's own time
+		err = env.Session.Interruptible(ctx, env.Store.Tidy) // or in the store's own time
 	}
 	if err != nil && err != term.ErrInterrupted {
 		return err
 	}
 	if c.JSON {
-		return render.WriteJSON(s.stdio.Out, pruneDocument{tasks, bytes, before.UTC().Truncate(time.Second), c.DryRun})
+		return render.WriteJSON(env.IO.Out, pruneDocument{tasks, bytes, before.UTC().Truncate(time.Second), c.DryRun})
 	}
 	word := "removed"
 	if c.DryRun {
 		word = "would be removed"
 	}
-	_, err = fmt.Fprintf(s.stdio.Out, "%s with %s of output, from before %s\n", term.Plural(tasks, "task")+" "+word, term.Size(bytes), before.UTC().Format(time.RFC3339))
+	_, err = fmt.Fprintf(env.IO.Out, "%s with %s of output, from before %s\n", term.Plural(tasks, "task")+" "+word, term.Size(bytes), before.UTC().Format(time.RFC3339))
 	return err
 }
