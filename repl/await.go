@@ -7,6 +7,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/operator/model"
+	"warren/repl/command"
 	"warren/repl/render"
 	"warren/repl/term"
 )
@@ -26,7 +27,7 @@ func (s *session) Follow(ctx context.Context, task model.Task, w render.Watch) e
 		s.Submitted(task.ID)
 		return s.detach(ctx, task)
 	case ctx.Err() != nil && err != nil:
-		return Stopped(task)
+		return command.Stopped(task)
 	default:
 		return err
 	}
@@ -100,7 +101,7 @@ func (s *session) askAgain(ctx context.Context, task model.Task) (stop func()) {
 			select {
 			case <-again.C:
 				// An error means that nobody could be asked; the next time may be better.
-				_ = s.env.Engine.Ask(ctx, task.ID, AskTimeout)
+				_ = s.env.Engine.Ask(ctx, task.ID, command.AskTimeout)
 				again.Reset(pause)
 				pause = min(2*pause, lastAskInterval)
 			case <-ctx.Done():

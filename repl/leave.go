@@ -3,6 +3,8 @@ package repl
 import (
 	"context"
 	"time"
+
+	"warren/repl/command"
 )
 
 // abandonTimeout is how long a command may take to return once the process was told to
@@ -35,7 +37,7 @@ const closeNote = time.Second
 // close lets what was sent settle and ends the rest of the process. Once ctx has
 // ended, or with Ctrl-C, that takes a few seconds at most; hurry says so from the start.
 func (s *session) close(ctx context.Context, hurry bool) error {
-	var engine Engine
+	var engine command.Engine
 	select {
 	case engine = <-s.opened: // not Env.Engine: an abandoned command may still set it
 	default:

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 
 	"warren/repl/cli"
+	"warren/repl/command"
 	"warren/repl/term"
 )
 
@@ -19,12 +20,12 @@ import (
 // When ctx ends, Main stops waiting, closes the Engine and returns within 5 s, whatever
 // the command waits for; a command that does not notice is abandoned. Main handles
 // Ctrl-C, so ctx must not end by it.
-func Main(ctx context.Context, args []string, stdio term.IO, open Opener) int {
+func Main(ctx context.Context, args []string, stdio term.IO, open command.Opener) int {
 	if len(args) > 0 && args[0] == completeWord {
 		complete(stdio.Out, args[1:])
 		return cli.ExitOK
 	}
-	inv, err := ParseShell(args)
+	inv, err := command.ParseShell(args)
 	if err != nil {
 		return cli.Report(term.NewConsole(stdio, false), err)
 	}
@@ -40,7 +41,7 @@ func Main(ctx context.Context, args []string, stdio term.IO, open Opener) int {
 	}
 	status := cli.ExitOK
 	abandoned, err := s.carryOut(ctx, run)
-	if !errors.Is(err, ErrExit) {
+	if !errors.Is(err, command.ErrExit) {
 		status = cli.Report(out, err)
 	}
 	if err := s.close(ctx, !abandoned && s.hurry); err != nil {

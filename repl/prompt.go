@@ -14,6 +14,7 @@ import (
 	"warren/internal/hint"
 	"warren/internal/operator/hostexpr"
 	"warren/repl/cli"
+	"warren/repl/command"
 	"warren/repl/lineedit"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -55,7 +56,7 @@ func (s *session) prompt(ctx context.Context) error {
 		}
 		status, err := s.executeAll(ctx, text)
 		worst = max(worst, status)
-		if errors.Is(err, ErrExit) {
+		if errors.Is(err, command.ErrExit) {
 			s.leave(ctx)
 			return s.ending(worst)
 		}
@@ -97,12 +98,12 @@ func (s *session) executeAll(ctx context.Context, text string) (status int, err 
 	if err := s.checkAll(commands); err != nil {
 		return cli.Report(s.env.IO, err), nil
 	}
-	for _, command := range commands {
+	for _, line := range commands {
 		if len(commands) > 1 {
-			fmt.Fprintln(s.env.IO.Out, s.promptText()+lineedit.Pasted(command))
+			fmt.Fprintln(s.env.IO.Out, s.promptText()+lineedit.Pasted(line))
 		}
-		err := s.execute(ctx, command)
-		if errors.Is(err, ErrExit) {
+		err := s.execute(ctx, line)
+		if errors.Is(err, command.ErrExit) {
 			return status, err
 		}
 		status = max(status, cli.Report(s.env.IO, err))
@@ -122,7 +123,7 @@ func (s *session) execute(ctx context.Context, line string) error {
 	if err != nil || len(words) == 0 {
 		return err
 	}
-	cmd, err := ParsePrompt(words, s.env.Config.Source)
+	cmd, err := command.ParsePrompt(words, s.env.Config.Source)
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func (s *session) openLines() *lineedit.Reader {
 	if !s.interactive() {
 		return lineedit.NewPlainReader(s.env.IO.In, nil, nil)
 	}
-	if reader := lineedit.NewEditor(s.env.IO, filepath.Join(s.env.Settings.DataDir, "history"), cli.NewCompleter(s.env.Store, s.env.Settings.Groups, PromptModel()).Complete); reader != nil {
+	if reader := lineedit.NewEditor(s.env.IO, filepath.Join(s.env.Settings.DataDir, "history"), cli.NewCompleter(s.env.Store, s.env.Settings.Groups, command.PromptModel()).Complete); reader != nil {
 		return reader
 	}
 	return lineedit.NewPlainReader(s.env.IO.In, s.env.IO.Out, s.env.IO)
@@ -249,13 +250,13 @@ func (s *session) checkAll(commands []string) error {
 	if len(commands) < 2 {
 		return nil
 	}
-	for i, command := range commands {
-		if isLocal(command) {
+	for i, line := range commands {
+		if isLocal(line) {
 			continue
 		}
-		words, err := cli.SplitWords(command)
+		words, err := cli.SplitWords(line)
 		if err == nil && len(words) > 0 {
-			_, err = ParsePrompt(words, s.env.Config.Source)
+			_, err = command.ParsePrompt(words, s.env.Config.Source)
 		}
 		if err != nil {
 			return cli.Usage(hint.First(err), "command %d of %d: %v; none of them is carried out", i+1, len(commands), err)

@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"warren/internal/config"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
+	"warren/repl/command"
 	"warren/repl/term"
 )
 
@@ -43,7 +45,7 @@ func TestRetryIsTheSame(t *testing.T) {
 		if flags != "" {
 			args = append(args, flags)
 		}
-		cmd, err := ParsePrompt(args, noFile())
+		cmd, err := command.ParsePrompt(args, &config.Source{})
 		if err != nil {
 			t.Fatal(err)
 		}

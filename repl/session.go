@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"warren/repl/cli"
+	"warren/repl/command"
 	"warren/repl/lineedit"
 	"warren/repl/render"
 	"warren/repl/term"
@@ -13,9 +14,9 @@ import (
 // A session is the state of one Main; only its goroutine touches it. Commands see it
 // as Session.
 type session struct {
-	env        *Env
+	env        *command.Env
 	interrupts interrupts
-	opened     chan Engine // Env.Engine, for close; capacity 1: it is opened once
+	opened     chan command.Engine // Env.Engine, for close; capacity 1: it is opened once
 
 	lines     *lineedit.Reader  // of the prompt; nil in the shell form
 	link      linkNotices       // about the broker
@@ -25,8 +26,8 @@ type session struct {
 }
 
 // open starts the rest of the process with opener, and keeps the engine for close.
-func (s *session) open(opener Opener) Opener {
-	return func(ctx context.Context, settings cli.Settings, interactive bool) (Engine, error) {
+func (s *session) open(opener command.Opener) command.Opener {
+	return func(ctx context.Context, settings cli.Settings, interactive bool) (command.Engine, error) {
 		engine, err := opener(ctx, settings, interactive)
 		if err == nil {
 			s.opened <- engine
@@ -35,9 +36,9 @@ func (s *session) open(opener Opener) Opener {
 	}
 }
 
-func newSession(out *term.Console, open Opener, i interrupts) *session {
-	s := &session{interrupts: i, opened: make(chan Engine, 1)}
-	s.env = &Env{IO: out, Session: s, Open: s.open(open)}
+func newSession(out *term.Console, open command.Opener, i interrupts) *session {
+	s := &session{interrupts: i, opened: make(chan command.Engine, 1)}
+	s.env = &command.Env{IO: out, Session: s, Open: s.open(open)}
 	return s
 }
 

@@ -15,19 +15,25 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/config"
 	"warren/internal/hint"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/command"
+	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/term"
 )
 
+// allOfStore is Store, with another name than the method Engine.Store.
+type allOfStore = command.Store
+
 // A oneTask is a store of one task, and the engine of it. Its fields are set
 // before the session starts, but for summaries.
 type oneTask struct {
-	noStore
-	Engine
+	allOfStore
+	command.Engine
 	task      model.Task
 	jobs      []model.Job
 	output    []model.Piece
@@ -107,7 +113,12 @@ func newOneTask(shell bool) (*oneTask, *session, chan os.Signal, *bytes.Buffer) 
 	out := new(bytes.Buffer)
 	s := newSession(term.NewConsole(term.IO{Out: out, Err: out}, false), nil, interrupts{signals: signals})
 	s.env.Shell, s.env.Engine, s.env.Store = shell, o, o
+	s.env.Config.Source = &config.Source{}
 	return o, s, signals, out
+}
+
+func printerOf(s *session) *render.Printer {
+	return render.NewPrinter(s.env.IO, s.env.Store, func() {})
 }
 
 func TestAwaitAsksWithGrowingPauses(t *testing.T) {
@@ -115,7 +126,7 @@ func TestAwaitAsksWithGrowingPauses(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.summaries <- model.Summary{Hosts: 2, Ended: 1}
 		time.AfterFunc(time.Minute, func() { o.summaries <- model.Summary{Hosts: 2, Ended: 2} })
-		if err := s.await(t.Context(), o.task, s.env.printer().WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
+		if err := s.await(t.Context(), o.task, printerOf(s).WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
 		want := []time.Duration{0, 2, 5, 10, 19, 35, 51} // each asks for a second, then pauses
@@ -134,7 +145,7 @@ func TestAwaitAsksLaterForWhatIsDriven(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.driven = true
 		time.AfterFunc(firstAskInterval-time.Millisecond, func() { o.summaries <- model.Summary{Hosts: 2, Ended: 2} })
-		if err := s.await(t.Context(), o.task, s.env.printer().WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
+		if err := s.await(t.Context(), o.task, printerOf(s).WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
 		if len(o.asked) > 0 {
@@ -153,7 +164,7 @@ func TestLeavesTheBrokerWhenItsTaskIsDone(t *testing.T) {
 			} else {
 				interrupts <- os.Interrupt
 			}
-			_ = s.env.waitAndShow(t.Context(), o.task, result.DefaultView()) // of jobs without an outcome
+			_ = s.execute(t.Context(), "wait "+o.task.ID) // of jobs without an outcome
 			if (o.left > 0) != tt.left {
 				t.Errorf("%+v: left %d times", tt, o.left)
 			}
@@ -166,7 +177,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		o, s, _, out := newOneTask(true)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		err := s.env.waitAndShow(ctx, o.task, result.DefaultView())
+		err := s.execute(ctx, "wait "+o.task.ID)
 		if err == nil || !strings.Contains(hint.Text(err), "stopped before it was done: task "+o.task.ID+" goes on\nhint: check_task ") {
 			t.Errorf("%v", err)
 		}
@@ -193,7 +204,7 @@ func TestInterruptsOfTheShellForm(t *testing.T) {
 				if tt.second > 0 {
 					time.AfterFunc(10*time.Second+tt.second, func() { interrupts <- os.Interrupt })
 				}
-				err := s.env.waitAndShow(t.Context(), o.task, result.DefaultView())
+				err := s.execute(t.Context(), "wait "+o.task.ID)
 				if status := cli.Report(term.NewConsole(term.IO{Err: out}, false), err); status != cli.ExitFailed {
 					t.Errorf("status %d", status)
 				}
@@ -219,7 +230,7 @@ func TestInterruptsAtThePrompt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o, s, interrupts, out := newOneTask(false)
 			interrupts <- os.Interrupt
-			if err := s.env.waitAndShow(t.Context(), o.task, result.DefaultView()); cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitFailed {
+			if err := s.execute(t.Context(), "wait "+o.task.ID); cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitFailed {
 				t.Error(err)
 			}
 			if took := time.Since(o.start); took != 0 {
@@ -243,7 +254,7 @@ func TestInterruptEndsAScript(t *testing.T) {
 	dir := t.TempDir()
 	interrupts := make(chan os.Signal, 2)
 	var engine *fakeEngine
-	open := func(_ context.Context, settings cli.Settings, interactive bool) (Engine, error) {
+	open := func(_ context.Context, settings cli.Settings, interactive bool) (command.Engine, error) {
 		var err error
 		engine, err = newFake(settings.DataDir)
 		if err == nil {
@@ -272,7 +283,7 @@ func TestMainEndsWithItsContext(t *testing.T) {
 	in, out := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	var screen bytes.Buffer
-	open := func(_ context.Context, settings cli.Settings, _ bool) (Engine, error) {
+	open := func(_ context.Context, settings cli.Settings, _ bool) (command.Engine, error) {
 		cancel()
 		return openFake(ctx, settings, true)
 	}
@@ -285,7 +296,7 @@ func TestMainEndsWithItsContext(t *testing.T) {
 
 func TestDetachSaysWhenItWasInterrupted(t *testing.T) {
 	interrupts := make(chan os.Signal, 1)
-	open := func(_ context.Context, settings cli.Settings, _ bool) (Engine, error) {
+	open := func(_ context.Context, settings cli.Settings, _ bool) (command.Engine, error) {
 		e, err := newFake(settings.DataDir)
 		if err == nil {
 			e.unsettled = true
@@ -305,6 +316,7 @@ func TestDetachSaysWhenItWasInterrupted(t *testing.T) {
 // Output is read job by job: a report of much of it needs little memory.
 func TestReportStreams(t *testing.T) {
 	o, s, _, _ := newOneTask(true)
+	o.driven = true
 	const jobs, size = 48, 1 << 20
 	o.task.Hosts, o.jobs = jobs, make([]model.Job, jobs)
 	for i := range o.jobs {
@@ -322,9 +334,11 @@ func TestReportStreams(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			v := result.DefaultView()
-			v.JSON = asJSON
-			if err := s.env.show(t.Context(), o.task, v); err != nil {
+			line := "check_task " + o.task.ID
+			if asJSON {
+				line += " --json"
+			}
+			if err := s.execute(t.Context(), line); err != nil {
 				t.Fatal(err)
 			}
 			runtime.ReadMemStats(&after)
@@ -344,6 +358,7 @@ func (c *counter) Write(b []byte) (int, error) { c.n += len(b); return len(b), n
 
 func TestOutputAcrossPieces(t *testing.T) {
 	o, s, _, out := newOneTask(true)
+	o.driven = true
 	o.task.Hosts, o.jobs = 1, o.jobs[:1]
 	text := "汉\r\nx\x1b[m" + strings.Repeat("é", 70<<10) + "\nend"
 	o.jobs[0].State, o.jobs[0].Outcome = model.Ended, wire.Exited
@@ -352,7 +367,7 @@ func TestOutputAcrossPieces(t *testing.T) {
 		o.output = append(o.output, model.Piece{Stream: wire.Stdout, Segment: model.Segment{Offset: int64(i), Data: []byte{text[i]}}})
 	}
 	s.env.IO.OutTerminal = true
-	if err := s.env.show(t.Context(), o.task, result.DefaultView()); err != nil {
+	if err := s.execute(t.Context(), "check_task "+o.task.ID); err != nil {
 		t.Fatal(err)
 	}
 	got := strings.ReplaceAll(out.String(), "\n    ", "\n")
@@ -368,7 +383,7 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 		return model.Piece{Job: job, Stream: wire.Stdout, Segment: model.Segment{Data: []byte(text)}}
 	}
 	o.output = []model.Piece{piece(0, "a"), piece(0, "b"), piece(1, "c")}
-	for job, pieces := range s.env.printer().PerJob(t.Context(), result.DefaultView(), o.task.ID, o.jobs) {
+	for job, pieces := range printerOf(s).PerJob(t.Context(), result.DefaultView(), o.task.ID, o.jobs) {
 		if job.Index == 0 {
 			continue
 		}
@@ -377,13 +392,5 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 				t.Errorf("%s has %q, %v", job.Host, p.Data, err)
 			}
 		}
-	}
-}
-
-func TestReportShowsControlSequencesOfErrors(t *testing.T) {
-	var out strings.Builder
-	status := cli.Report(term.NewConsole(term.IO{Err: &out}, false), cli.WithStatus(cli.ExitNoBroker, hint.Errorf("do\x07 this", "%w", hint.New("bad \x1b[2J\nthing", "or that"))))
-	if want := "error: bad \\x1b[2J\\nthing\nhint: do\\x07 this\nhint: or that\n"; out.String() != want || status != cli.ExitNoBroker {
-		t.Errorf("%d, %q", status, out.String())
 	}
 }

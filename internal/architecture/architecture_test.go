@@ -136,9 +136,10 @@ func TestRoomsOfREPLImportDownward(t *testing.T) {
 	height := map[string]int{
 		"repl/term":     0,
 		"repl/lineedit": 1, "repl/cli": 1, "repl/result": 1,
-		"repl/target": 2,
-		"repl/render": 3,
-		"repl":        4,
+		"repl/target":  2,
+		"repl/render":  3,
+		"repl/command": 4,
+		"repl":         5,
 	}
 	for pkg, imports := range built(t) {
 		if pkg != "repl" && !strings.HasPrefix(pkg, "repl/") {

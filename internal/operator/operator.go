@@ -33,8 +33,8 @@ import (
 	"warren/internal/operator/results"
 	"warren/internal/operator/signing"
 	"warren/internal/wire"
-	"warren/repl"
 	"warren/repl/cli"
+	"warren/repl/command"
 	"warren/repl/term"
 	"warren/replybus"
 )
@@ -82,7 +82,7 @@ type Operator struct {
 
 // Open makes the process ready: data directory, store, logs. Interactive, it
 // also begins to connect.
-func Open(ctx context.Context, s cli.Settings, interactive bool) (repl.Engine, error) {
+func Open(ctx context.Context, s cli.Settings, interactive bool) (command.Engine, error) {
 	o, err := open(ctx, s, !interactive)
 	if err != nil {
 		return nil, err
@@ -420,7 +420,7 @@ func (o *Operator) patience(wait time.Duration) time.Duration {
 }
 
 // Store is the result store.
-func (o *Operator) Store() repl.Store { return o.store }
+func (o *Operator) Store() command.Store { return o.store }
 
 // Viewed records that somebody has looked at results.
 func (o *Operator) Viewed(t model.Task, hosts []string) error {

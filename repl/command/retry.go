@@ -1,0 +1,184 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/model"
+	"warren/internal/suggest"
+	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/result"
+	"warren/repl/term"
+)
+
+type retryCommand struct {
+	taskID       `embed:""`
+	Outcome      []string         `placeholder:"NAME,…" help:"Only hosts that ended so: failed, unreachable, lost or any other outcome. Without it, all that did not exit with 0."`
+	Timeout      *cli.TimeLimit   `placeholder:"TIME" help:"How long the command may run, instead of as long as before; none is no limit."`
+	StartTimeout cli.Duration     `placeholder:"TIME" help:"How long a host may take to begin it, instead of as long as before."`
+	WhenOnline   cli.Duration     `placeholder:"TIME" help:"Let it wait for hosts that are away, as run does."`
+	SecretEnv    []secretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the task, given again: nobody has kept it. May be repeated."`
+	SecretStdin  string           `placeholder:"FILE" help:"The secret standard input of the task, given again."`
+	sendFlags    `embed:""`
+}
+
+func (*retryCommand) Help() string {
+	return `Makes a new task of the same command for those hosts of an earlier one that did not do well; it remembers whose. Hosts that have not ended are left alone. A lost host may have run the command already: it runs it again.
+
+    retry 1b4e
+    retry 1b4e --outcome unreachable --when-online 24h
+    retry 1b4e --outcome canceled --rollout 10%,100%     go on with a rollout that has stopped`
+}
+
+func (c *retryCommand) Run(ctx context.Context, env *Env) error {
+	if err := c.consistent(); err != nil {
+		return err
+	}
+	if err := c.checkOutcomes(); err != nil {
+		return err
+	}
+	v, err := c.view(ctx, env)
+	if err != nil {
+		return err
+	}
+	task, err := c.find(ctx, env, "retry")
+	if err != nil {
+		return err
+	}
+	if !c.DryRun { // what is lost or unfinished may be known by now
+		if err := env.ask(ctx, task); errors.Is(err, term.ErrInterrupted) {
+			return cli.ExitWith(cli.ExitFailed)
+		} else if err != nil {
+			return err
+		}
+	}
+	spec, err := c.spec(ctx, env, task)
+	if err != nil {
+		return err
+	}
+	return c.send(ctx, env, spec, v, c.SecretStdin == "-")
+}
+
+func (c *retryCommand) checkOutcomes() error {
+	known := slices.DeleteFunc(model.StatusNames(), func(w string) bool {
+		return w == model.StatusAll || w == model.StatusUnfinished
+	})
+	for i, word := range c.Outcome {
+		word = strings.ToLower(strings.TrimSpace(word))
+		if !slices.Contains(known, word) {
+			hint := suggest.For(word, known)
+			if hint == "" {
+				hint = "there are " + strings.Join(known, ", ")
+			}
+			return cli.Usage(hint, "--outcome: %q is no outcome", word)
+		}
+		c.Outcome[i] = word
+	}
+	return nil
+}
+
+// spec is that of the earlier task, for those of its hosts that are meant.
+func (c *retryCommand) spec(ctx context.Context, env *Env, task model.Task) (spec model.Spec, err error) {
+	text, err := env.Store.Statement(ctx, task.ID)
+	if err != nil {
+		return spec, err
+	}
+	st, err := wire.DecodeStatement(text)
+	if err != nil || st.Run == nil {
+		return spec, fmt.Errorf("task %s: what was sent cannot be read from the store: %w", task.ID, err)
+	}
+	spec = model.Spec{
+		Command: task.Command, Run: *st.Run, RetryOf: task.ID,
+		StartTimeout: time.Duration(st.NotAfter-st.IssuedAt) * time.Millisecond,
+		WhenOnline:   task.WhenOnline, Fanout: int(c.Fanout),
+	}
+	if spec.Fanout == 0 {
+		spec.Fanout = task.Fanout
+	}
+	limits := runCommand{WhenOnline: c.WhenOnline}
+	if c.Timeout != nil {
+		limits.Timeout = *c.Timeout
+		spec.Run.TimeoutMS = time.Duration(*c.Timeout).Milliseconds()
+	}
+	if c.StartTimeout > 0 {
+		spec.StartTimeout, spec.WhenOnline = time.Duration(c.StartTimeout), false
+	}
+	if c.WhenOnline > 0 {
+		spec.StartTimeout, spec.WhenOnline = time.Duration(c.WhenOnline), true
+	}
+	if err := limits.withinLimits(&spec); err != nil {
+		return spec, err
+	}
+	if spec.Hosts, err = c.chosen(ctx, env, task); err != nil {
+		return spec, err
+	}
+	return spec, c.secrets(ctx, env, &spec)
+}
+
+// chosen are the hosts that get it again.
+func (c *retryCommand) chosen(ctx context.Context, env *Env, task model.Task) ([]string, error) {
+	jobs, err := env.Store.Jobs(ctx, task.ID)
+	if err != nil {
+		return nil, err
+	}
+	var hosts, lost, unfinished []string
+	for i := range jobs {
+		j := &jobs[i]
+		meant := !j.OK()
+		if len(c.Outcome) > 0 {
+			meant = slices.ContainsFunc(c.Outcome, j.Is)
+		}
+		switch {
+		case j.State != model.Ended:
+			unfinished = append(unfinished, j.Host)
+		case meant:
+			hosts = append(hosts, j.Host)
+			if j.Outcome == wire.Lost {
+				lost = append(lost, j.Host)
+			}
+		}
+	}
+	if len(unfinished) > 0 {
+		env.Note("not ended yet, and left alone: %s", hostexpr.Fold(unfinished))
+	}
+	if len(hosts) == 0 {
+		return nil, &cli.Error{
+			Status: cli.ExitUsage, Text: "retry: no host of task " + result.ShortID(task.ID) + " is meant: " + result.StateText(&task),
+			Hint: "check_task " + result.ShortID(task.ID) + " shows how each has ended",
+		}
+	}
+	env.Note("again, of task %s: %s, %s", result.ShortID(task.ID), term.Plural(len(hosts), "host"), hostexpr.Fold(hosts))
+	if len(lost) > 0 {
+		env.Note("lost, so they may have run it already: %s", hostexpr.Fold(lost))
+	}
+	return hosts, nil
+}
+
+// secrets takes those that the task had, which nobody has kept.
+func (c *retryCommand) secrets(ctx context.Context, env *Env, spec *model.Spec) (err error) {
+	had := spec.Run.SecretHash != nil
+	given := len(c.SecretEnv) > 0 || c.SecretStdin != ""
+	spec.Run.SecretHash = nil // of the old one
+	switch {
+	case c.DryRun:
+		return nil
+	case had && !given:
+		return cli.Usage("give it again: --secret-env NAME=@FILE, --secret-stdin FILE", "retry: the task had a secret, which nobody has kept")
+	case given && !had:
+		return cli.Usage("", "retry: the task had no secret")
+	}
+	if given && spec.WhenOnline {
+		if err := c.mayStoreSecrets(env); err != nil {
+			return err
+		}
+	}
+	flags := runCommand{SecretEnv: c.SecretEnv, SecretStdin: c.SecretStdin}
+	spec.Secret, err = flags.secret(ctx, env)
+	return err
+}
