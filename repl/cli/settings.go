@@ -7,7 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"warren/internal/broker/dial"
+	"warren/internal/config"
 	"warren/internal/datadir"
 	"warren/internal/wire"
 )
@@ -112,4 +115,21 @@ func configPath(name string) string {
 		dir = filepath.Join(home, ".config")
 	}
 	return filepath.Join(dir, "warren", name)
+}
+
+// Describe returns each setting with its value and the source of that.
+func Describe(source *config.Source, ctx *kong.Context, used Settings) ([]config.Setting, error) {
+	settings, err := source.Describe(ctx)
+	if err != nil {
+		return nil, ExplainValue(err)
+	}
+	for i := range settings {
+		switch s := &settings[i]; {
+		case s.Name == "data_dir" && s.Value == "":
+			s.Value = used.DataDir
+		case s.Name == "groups" && s.Value == "":
+			s.Value = used.Groups
+		}
+	}
+	return settings, nil
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"warren/repl/term"
+
 	"github.com/alecthomas/kong"
 )
 
@@ -137,18 +139,7 @@ func wrap(text string, width int) string {
 			out = append(out, paragraph)
 			continue
 		}
-		line := ""
-		for _, word := range strings.Fields(paragraph) {
-			if line != "" && len([]rune(line))+1+len([]rune(word)) > width {
-				out = append(out, line)
-				line = ""
-			}
-			if line != "" {
-				line += " "
-			}
-			line += word
-		}
-		out = append(out, line)
+		out = append(out, term.WrapWords(strings.Fields(paragraph), " ", "", width)...)
 	}
 	return strings.Join(out, "\n")
 }

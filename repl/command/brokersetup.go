@@ -1,20 +1,16 @@
 package command
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"strings"
-	"time"
 
 	"warren/internal/operator/brokersetup"
 	"warren/internal/operator/hostexpr"
 	"warren/internal/wire"
 	"warren/repl/cli"
-	"warren/repl/render"
 	"warren/repl/term"
 )
 
@@ -102,7 +98,7 @@ func (c *brokerSetupCommand) document(env *Env, cfg brokersetup.Config, password
 		}
 		all = append(all, one)
 	}
-	return render.WriteJSON(env.IO.Out, map[string]any{"vhost": c.Vhost, "logins": all, "script": script})
+	return cli.WriteJSON(env.IO.Out, map[string]any{"vhost": c.Vhost, "logins": all, "script": script})
 }
 
 func (c *brokerSetupCommand) config() (brokersetup.Config, error) {
@@ -134,37 +130,20 @@ func agentsOf(text string) ([]brokersetup.Agent, error) {
 	return agents, nil
 }
 
-// checkTime is for three calls of rabbitmqctl on a busy broker.
-const checkTime = 2 * time.Minute
-
-// check runs the script that looks.
+// check prints what else is in the virtual host.
 func (c *brokerSetupCommand) check(ctx context.Context, env *Env, cfg brokersetup.Config) error {
-	script, err := cfg.Check()
-	if err != nil {
-		return cli.WithStatus(cli.ExitUsage, err)
-	}
-	var said bytes.Buffer
-	err = env.Session.Interruptible(ctx, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, checkTime)
-		defer cancel()
-		cmd := exec.CommandContext(ctx, "sh", "-c", script)
-		cmd.Stderr = &said
-		return cmd.Run()
+	var findings []string
+	err := env.Session.Interruptible(ctx, func(ctx context.Context) (err error) {
+		findings, err = cfg.RunCheck(ctx)
+		return err
 	})
-	var exit *exec.ExitError
-	findings := []string{}
-	for line := range strings.Lines(said.String()) {
-		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "warning: "); ok {
-			findings = append(findings, text)
-		}
-	}
 	switch {
 	case errors.Is(err, term.ErrInterrupted):
 		return cli.ExitWith(cli.ExitFailed)
-	case err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1 || len(findings) == 0):
-		return c.cannotTell(err, said.String())
+	case err != nil:
+		return cli.WithStatus(cli.ExitUsage, err)
 	case c.JSON:
-		err = render.WriteJSON(env.IO.Out, map[string]any{"vhost": c.Vhost, "findings": findings})
+		err = cli.WriteJSON(env.IO.Out, map[string]any{"vhost": c.Vhost, "findings": findings})
 	case len(findings) == 0:
 		_, err = fmt.Fprintf(env.IO.Out, "virtual host %s is Warren's alone\n", term.Line(c.Vhost))
 	default:
@@ -174,19 +153,6 @@ func (c *brokerSetupCommand) check(ctx context.Context, env *Env, cfg brokersetu
 		return cli.ExitWith(cli.ExitFailed)
 	}
 	return err
-}
-
-// cannotTell explains why nothing could be looked at.
-func (c *brokerSetupCommand) cannotTell(err error, said string) error {
-	text, hint := err.Error(), "run it on a node of the broker, as root; broker-setup without --check prints a script that looks too"
-	for line := range strings.Lines(said) {
-		line = strings.TrimSpace(line)
-		if line != "" && line != "Error:" && !strings.HasPrefix(line, "hint: ") {
-			text = strings.TrimPrefix(strings.TrimPrefix(line, "error: "), "Error: ")
-			break
-		}
-	}
-	return cli.Usage(hint, "cannot look into virtual host %q: %s", c.Vhost, text)
 }
 
 func visibleLines(lines []string) []string {

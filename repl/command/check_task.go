@@ -9,9 +9,9 @@ import (
 )
 
 type checkCommand struct {
-	taskID       `embed:""`
-	resultFilter `embed:""`
-	displayFlags `embed:""`
+	taskID           `embed:""`
+	resultFilter     `embed:""`
+	cli.DisplayFlags `embed:""`
 }
 
 func (*checkCommand) Help() string {
@@ -28,7 +28,7 @@ Exit status: 0 every host exited with 0; 1 otherwise, or not done, or output is 
 }
 
 func (c *checkCommand) Run(ctx context.Context, env *Env) error {
-	v, err := c.check(ctx, env, &c.resultFilter)
+	v, err := c.view(ctx, env, &c.DisplayFlags)
 	if err != nil {
 		return err
 	}

@@ -3,29 +3,9 @@ package command
 import (
 	"context"
 
-	"github.com/alecthomas/kong"
-
 	"warren/internal/config"
 	"warren/repl/cli"
-	"warren/repl/render"
 )
-
-// describe tells the settings as they are used.
-func describe(source *config.Source, ctx *kong.Context, used cli.Settings) ([]config.Setting, error) {
-	settings, err := source.Describe(ctx)
-	if err != nil {
-		return nil, cli.ExplainValue(err)
-	}
-	for i := range settings {
-		switch s := &settings[i]; {
-		case s.Name == "data_dir" && s.Value == "":
-			s.Value = used.DataDir
-		case s.Name == "groups" && s.Value == "":
-			s.Value = used.Groups
-		}
-	}
-	return settings, nil
-}
 
 type configCommand struct {
 	JSON bool `name:"json" help:"Print one JSON document."`
@@ -43,7 +23,7 @@ The file is TOML, ~/.config/warren/config.toml or what --config names, one setti
 
 func (c *configCommand) Run(_ context.Context, env *Env) error {
 	if c.JSON {
-		return render.WriteJSON(env.IO.Out, config.Document{File: env.Config.Source.File(), Settings: env.Config.Settings})
+		return cli.WriteJSON(env.IO.Out, config.Document{File: env.Config.Source.File(), Settings: env.Config.Settings})
 	}
 	rows := [][]string{{"SETTING", "VALUE", "FROM"}}
 	for _, v := range env.Config.Settings {

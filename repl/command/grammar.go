@@ -136,7 +136,7 @@ func ParseShell(args []string) (inv Invocation, err error) {
 		return inv, err
 	}
 	if _, isConfig := cmd.(*configCommand); isConfig || cmd == nil {
-		inv.Config.Settings, err = describe(inv.Config.Source, trace, inv.Settings)
+		inv.Config.Settings, err = cli.Describe(inv.Config.Source, trace, inv.Settings)
 	}
 	return inv, err
 }

@@ -48,7 +48,7 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 	if set != nil { // in the order of names, not of the expression
 		slices.SortFunc(choice.Agents, target.ByID)
 	}
-	for _, line := range render.RefusedFiles(choice.Agents) {
+	for _, line := range target.RefusedFiles(choice.Agents) {
 		env.Note("warning: %s", line)
 	}
 	switch {
@@ -117,7 +117,7 @@ func (c *expandCommand) Run(ctx context.Context, env *Env) error {
 		return err
 	}
 	if c.parent.JSON {
-		return render.WriteJSON(env.IO.Out, map[string]any{"hosts": set.Names()})
+		return cli.WriteJSON(env.IO.Out, map[string]any{"hosts": set.Names()})
 	}
 	return env.IO.Lines(set.Names())
 }
@@ -135,7 +135,7 @@ func (c *foldCommand) Run(ctx context.Context, env *Env) error {
 	}
 	folded := hostexpr.Fold(set.Names())
 	if c.parent.JSON {
-		return render.WriteJSON(env.IO.Out, map[string]any{"expression": folded})
+		return cli.WriteJSON(env.IO.Out, map[string]any{"expression": folded})
 	}
 	_, err = fmt.Fprintln(env.IO.Out, folded)
 	return err

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/model"
-	"warren/internal/suggest"
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/result"
@@ -19,12 +17,12 @@ import (
 
 type retryCommand struct {
 	taskID       `embed:""`
-	Outcome      []string         `placeholder:"NAME,…" help:"Only hosts that ended so: failed, unreachable, lost or any other outcome. Without it, all that did not exit with 0."`
-	Timeout      *cli.TimeLimit   `placeholder:"TIME" help:"How long the command may run, instead of as long as before; none is no limit."`
-	StartTimeout cli.Duration     `placeholder:"TIME" help:"How long a host may take to begin it, instead of as long as before."`
-	WhenOnline   cli.Duration     `placeholder:"TIME" help:"Let it wait for hosts that are away, as run does."`
-	SecretEnv    []secretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the task, given again: nobody has kept it. May be repeated."`
-	SecretStdin  string           `placeholder:"FILE" help:"The secret standard input of the task, given again."`
+	Outcome      []string             `placeholder:"NAME,…" help:"Only hosts that ended so: failed, unreachable, lost or any other outcome. Without it, all that did not exit with 0."`
+	Timeout      *cli.TimeLimit       `placeholder:"TIME" help:"How long the command may run, instead of as long as before; none is no limit."`
+	StartTimeout cli.Duration         `placeholder:"TIME" help:"How long a host may take to begin it, instead of as long as before."`
+	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Let it wait for hosts that are away, as run does."`
+	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the task, given again: nobody has kept it. May be repeated."`
+	SecretStdin  string               `placeholder:"FILE" help:"The secret standard input of the task, given again."`
 	sendFlags    `embed:""`
 }
 
@@ -69,16 +67,12 @@ func (c *retryCommand) checkOutcomes() error {
 	known := slices.DeleteFunc(model.StatusNames(), func(w string) bool {
 		return w == model.StatusAll || w == model.StatusUnfinished
 	})
-	for i, word := range c.Outcome {
-		word = strings.ToLower(strings.TrimSpace(word))
-		if !slices.Contains(known, word) {
-			hint := suggest.For(word, known)
-			if hint == "" {
-				hint = "there are " + strings.Join(known, ", ")
-			}
-			return cli.Usage(hint, "--outcome: %q is no outcome", word)
+	for i, text := range c.Outcome {
+		name, err := cli.CheckOutcome(text, known)
+		if err != nil {
+			return err
 		}
-		c.Outcome[i] = word
+		c.Outcome[i] = name
 	}
 	return nil
 }

@@ -16,21 +16,21 @@ import (
 type runCommand struct {
 	target.Flags `embed:""`
 
-	Words        []string         `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
-	Timeout      cli.TimeLimit    `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run; then its host ends it. Without it, until it ends by itself or is canceled."`
-	StartTimeout cli.Duration     `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"How long a host may take to begin it."`
-	WhenOnline   cli.Duration     `placeholder:"TIME" help:"Let it wait for hosts that are away: one with an inbox runs it when it is back within this time, instead of --start-timeout."`
-	Cwd          string           `placeholder:"DIR" help:"Directory to run it in."`
-	Env          []cli.Variable   `placeholder:"NAME=VALUE" sep:"none" help:"Set a variable in its environment. May be repeated."`
-	SecretEnv    []secretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set a variable to a file's content, which nobody keeps: no log, no store, no journal once the job has ended. NAME=- asks for it. May be repeated."`
-	Stdin        string           `placeholder:"FILE" help:"Send the file as its standard input; without it, that is empty. From the shell, - is standard input."`
-	SecretStdin  string           `placeholder:"FILE" help:"Send the file as its standard input, and have nobody keep it."`
-	Script       string           `placeholder:"FILE" help:"Send the file, a script or a program, and execute it."`
-	Shell        string           `placeholder:"PATH" help:"Shell to run it with, instead of the host's own choice."`
-	NoShell      bool             `help:"Split the command by POSIX quoting and execute it without a shell."`
-	MaxOutput    cli.Size         `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Output kept of each host and stream: the first and the last part."`
-	User         string           `placeholder:"NAME" help:"User to run it as, where the host's authorized_operators lets the key (run-as) and its agent is root."`
-	Check        bool             `help:"Run nothing: ask each host whether it would, by which rule, as whom, and what exactly."`
+	Words        []string             `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
+	Timeout      cli.TimeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run; then its host ends it. Without it, until it ends by itself or is canceled."`
+	StartTimeout cli.Duration         `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"How long a host may take to begin it."`
+	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Let it wait for hosts that are away: one with an inbox runs it when it is back within this time, instead of --start-timeout."`
+	Cwd          string               `placeholder:"DIR" help:"Directory to run it in."`
+	Env          []cli.Variable       `placeholder:"NAME=VALUE" sep:"none" help:"Set a variable in its environment. May be repeated."`
+	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set a variable to a file's content, which nobody keeps: no log, no store, no journal once the job has ended. NAME=- asks for it. May be repeated."`
+	Stdin        string               `placeholder:"FILE" help:"Send the file as its standard input; without it, that is empty. From the shell, - is standard input."`
+	SecretStdin  string               `placeholder:"FILE" help:"Send the file as its standard input, and have nobody keep it."`
+	Script       string               `placeholder:"FILE" help:"Send the file, a script or a program, and execute it."`
+	Shell        string               `placeholder:"PATH" help:"Shell to run it with, instead of the host's own choice."`
+	NoShell      bool                 `help:"Split the command by POSIX quoting and execute it without a shell."`
+	MaxOutput    cli.Size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Output kept of each host and stream: the first and the last part."`
+	User         string               `placeholder:"NAME" help:"User to run it as, where the host's authorized_operators lets the key (run-as) and its agent is root."`
+	Check        bool                 `help:"Run nothing: ask each host whether it would, by which rule, as whom, and what exactly."`
 
 	KillLeftovers bool `default:"false" env:"WARREN_KILL_LEFTOVERS" help:"When the command has exited, end the background processes that it leaves. Without it they go on, and the result counts them."`
 

@@ -3,42 +3,12 @@ package command
 import (
 	"bufio"
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"os"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
-	"warren/internal/hint"
-	"warren/internal/textfile"
 	"warren/internal/wire"
 	"warren/repl/cli"
-	"warren/repl/lineedit"
 	"warren/repl/term"
 )
-
-// A secretVariable is NAME=@FILE, or NAME=- to be asked for. A value itself has
-// no place on a command line: history files, audit logs and `ps` show it.
-type secretVariable struct {
-	name string
-	file string // "-": it is asked for
-}
-
-func (v *secretVariable) UnmarshalText(text []byte) error {
-	name, source, ok := strings.Cut(string(text), "=")
-	file, isFile := strings.CutPrefix(source, "@")
-	switch {
-	case ok && name != "" && isFile && file != "":
-		*v = secretVariable{name, file}
-	case ok && name != "" && source == "-":
-		*v = secretVariable{name, "-"}
-	default: // without the text, which may be the secret
-		return cli.Usage("write it as in --secret-env TOKEN=@FILE, or TOKEN=- to be asked for it", "it is neither NAME=@FILE nor NAME=-")
-	}
-	return nil
-}
 
 // secret reads what is to be sent and kept nowhere; nil where there is none.
 func (c *runCommand) secret(ctx context.Context, env *Env) (*wire.Secret, error) {
@@ -54,11 +24,11 @@ func (c *runCommand) secret(ctx context.Context, env *Env) (*wire.Secret, error)
 		lines = bufio.NewReader(in)
 	}
 	for _, v := range c.SecretEnv {
-		value, err := v.read(ctx, env, lines)
+		value, err := v.Read(ctx, env.IO, lines)
 		if err != nil {
 			return nil, err
 		}
-		secret.Env = append(secret.Env, v.name+"="+value)
+		secret.Env = append(secret.Env, v.Name+"="+value)
 	}
 	if c.SecretStdin != "" {
 		data, err := toSend.Read("--secret-stdin", c.SecretStdin, env.pipedInput())
@@ -93,11 +63,11 @@ func (c *runCommand) checkSecrets(env *Env) error {
 	}
 	asked := 0
 	for _, v := range c.SecretEnv {
-		if slices.Contains(names, v.name) {
-			return cli.Usage("", "--secret-env: %s is given twice", v.name)
+		if slices.Contains(names, v.Name) {
+			return cli.Usage("", "--secret-env: %s is given twice", v.Name)
 		}
-		names = append(names, v.name)
-		if v.file == "-" {
+		names = append(names, v.Name)
+		if v.File == "-" {
 			asked++
 		}
 	}
@@ -114,52 +84,6 @@ func (c *runCommand) checkSecrets(env *Env) error {
 		return cli.Usage("give one of them as a file", "standard input is asked for twice")
 	}
 	return nil
-}
-
-// read returns a variable's value: a file without the end of its last line, or
-// what is typed, without echo, or the next line of standard input.
-func (v secretVariable) read(ctx context.Context, env *Env, lines *bufio.Reader) (string, error) {
-	value, err := v.source(ctx, env, lines)
-	switch {
-	case err != nil:
-		return "", cli.WithStatus(cli.ExitUsage, fmt.Errorf("--secret-env %s: %w", v.name, err))
-	case !utf8.ValidString(value), strings.ContainsRune(value, 0):
-		return "", cli.Usage("send bytes with --secret-stdin", "--secret-env %s: the value is not text, in UTF-8 and without NUL", v.name)
-	case len(v.name)+1+len(value) > wire.MaxArg:
-		return "", cli.Usage("send it with --secret-stdin", "--secret-env %s: the value has %d bytes, more than a variable may have", v.name, len(value))
-	}
-	return value, nil
-}
-
-func (v secretVariable) source(ctx context.Context, env *Env, lines *bufio.Reader) (string, error) {
-	switch {
-	case v.file != "-":
-		text, err := readSecretFile(v.file)
-		return strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r"), err
-	case env.IO.InTerminal && env.IO.Secret != nil:
-		return env.IO.Secret(ctx, v.name+": ")
-	case lines == nil:
-		return "", hint.New("standard input is where the commands come from", "name a file: "+v.name+"=@FILE")
-	}
-	value, err := lineedit.ReadLine(lines)
-	if errors.Is(err, io.EOF) {
-		return "", errors.New("standard input has no line for it")
-	}
-	return value, err
-}
-
-// readSecretFile reads a file whole; a variable holds no more than that anyway.
-func readSecretFile(name string) (string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, 2*wire.MaxArg+8)) // as UTF-16 it may be twice as long
-	if err != nil {
-		return "", err
-	}
-	return string(textfile.ToUTF8(data)), nil
 }
 
 // fits refuses at once what would not fit a request beside what it has.

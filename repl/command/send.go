@@ -10,7 +10,6 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/model"
 	"warren/repl/cli"
-	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/term"
 )
@@ -18,18 +17,18 @@ import (
 // sendFlags are those of the commands that make a task: how it is sent, and what
 // is done while it runs.
 type sendFlags struct {
-	Fanout       cli.Count       `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Hosts in flight at the same time; 0 is all."`
-	Rollout      cli.Stages      `placeholder:"STAGES" help:"Send it in stages: how many hosts, or how many of them in percent, have been told by the end of each. As in 1,10%,100%."`
-	MaxFailures  cli.MaxFailures `placeholder:"N|P%" help:"With --rollout or --fanout: so many hosts may fail; with one more, no other is told. Without it, none may."`
-	Soak         cli.Duration    `placeholder:"TIME" help:"With --rollout: how long to wait after a stage has ended."`
-	ConfirmAbove cli.Count       `default:"100" placeholder:"N" env:"WARREN_CONFIRM_ABOVE" help:"On a terminal, ask before more hosts than this are told."`
-	Yes          bool            `short:"y" help:"Do not ask."`
-	DryRun       bool            `help:"Show which hosts would be told, and send nothing."`
-	Wait         bool            `help:"At the prompt: wait until it is done, then show the results."`
-	Detach       bool            `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
-	StoreSecrets bool            `name:"store-secrets-on-broker" help:"With --when-online and secrets: let the values wait on the broker's disk for the hosts that are away."`
-	followFlags  `embed:""`
-	displayFlags `embed:""`
+	Fanout           cli.Count       `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Hosts in flight at the same time; 0 is all."`
+	Rollout          cli.Stages      `placeholder:"STAGES" help:"Send it in stages: how many hosts, or how many of them in percent, have been told by the end of each. As in 1,10%,100%."`
+	MaxFailures      cli.MaxFailures `placeholder:"N|P%" help:"With --rollout or --fanout: so many hosts may fail; with one more, no other is told. Without it, none may."`
+	Soak             cli.Duration    `placeholder:"TIME" help:"With --rollout: how long to wait after a stage has ended."`
+	ConfirmAbove     cli.Count       `default:"100" placeholder:"N" env:"WARREN_CONFIRM_ABOVE" help:"On a terminal, ask before more hosts than this are told."`
+	Yes              bool            `short:"y" help:"Do not ask."`
+	DryRun           bool            `help:"Show which hosts would be told, and send nothing."`
+	Wait             bool            `help:"At the prompt: wait until it is done, then show the results."`
+	Detach           bool            `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
+	StoreSecrets     bool            `name:"store-secrets-on-broker" help:"With --when-online and secrets: let the values wait on the broker's disk for the hosts that are away."`
+	cli.FollowFlags  `embed:""`
+	cli.DisplayFlags `embed:""`
 }
 
 // consistent refuses flags that contradict each other.
@@ -49,9 +48,9 @@ func (c *sendFlags) waits(env *Env) bool { return c.Wait || env.Shell && !c.Deta
 
 // view is how the results are to be shown, where they are.
 func (c *sendFlags) view(ctx context.Context, env *Env) (*result.View, error) {
-	v, err := c.check(ctx, env, &resultFilter{})
+	v, err := c.View(cli.OutputFlags{}, env.IO.OutTerminal)
 	if err == nil {
-		err = c.follow(v)
+		err = c.Apply(v)
 	}
 	if err == nil && !c.waits(env) && (c.Stream || c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != "") {
 		return nil, cli.Usage("check_task takes the same flags", "how results are shown matters only with --wait")
@@ -138,7 +137,7 @@ func (c *sendFlags) showPlan(env *Env, spec *model.Spec, rest []string) error {
 				doc.Stages = append(doc.Stages, stageDocument{i + 1, spec.Rollout.StageHosts(i+1, spec.Hosts)})
 			}
 		}
-		return render.WriteJSON(env.IO.Out, doc)
+		return cli.WriteJSON(env.IO.Out, doc)
 	}
 	lines := []string{fmt.Sprintf("%s: %s", term.Plural(len(spec.Hosts), "host"), hostexpr.Fold(spec.Hosts))}
 	if r := spec.Rollout; r != nil && len(r.Stages) > 1 {

@@ -63,7 +63,7 @@ func (env *Env) loadTask(ctx context.Context, id string, v *result.View) (task m
 	task.Summary = result.CountJobs(jobs)
 	chosen, missing := v.Choose(jobs)
 	if len(missing) > 0 {
-		return task, jobs, nil, unknownHosts(&task, missing, jobs)
+		return task, jobs, nil, cli.UnknownHosts(&task, missing, jobs)
 	}
 	return task, jobs, chosen, nil
 }

@@ -66,7 +66,7 @@ func (c *runCommand) command(spec *model.Spec, in io.Reader) error {
 		if err != nil {
 			return err
 		}
-		script, note, err := prepareScript(c.Script, c.Shell, data)
+		script, note, err := cli.PrepareScript(c.Script, c.Shell, data)
 		if err != nil {
 			return err
 		}

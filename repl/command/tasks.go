@@ -4,13 +4,10 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"slices"
-	"strings"
 	"time"
 
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
-	"warren/internal/suggest"
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/render"
@@ -97,14 +94,10 @@ func (c *tasksCommand) filter(now time.Time) (f results.Filter, err error) {
 			return f, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("--command: %q is no regular expression: %v", c.Command, err), Hint: `\Q…\E takes a text as it is`, Err: err}
 		}
 	}
-	if f.Status = strings.ToLower(strings.TrimSpace(c.Outcome)); f.Status != "" && !slices.Contains(model.StatusNames(), f.Status) {
-		hint := suggest.For(f.Status, model.StatusNames())
-		if hint == "" {
-			hint = "there are " + strings.Join(model.StatusNames(), ", ")
-		}
-		return f, cli.Usage(hint, "--outcome: %q is no outcome", c.Outcome)
+	if c.Outcome != "" {
+		f.Status, err = cli.CheckOutcome(c.Outcome, model.StatusNames())
 	}
-	return f, nil
+	return f, err
 }
 
 type pruneDocument struct {
@@ -127,7 +120,7 @@ func (c *tasksCommand) prune(ctx context.Context, env *Env) error {
 		return err
 	}
 	if c.JSON {
-		return render.WriteJSON(env.IO.Out, pruneDocument{tasks, bytes, before.UTC().Truncate(time.Second), c.DryRun})
+		return cli.WriteJSON(env.IO.Out, pruneDocument{tasks, bytes, before.UTC().Truncate(time.Second), c.DryRun})
 	}
 	word := "removed"
 	if c.DryRun {

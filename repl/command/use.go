@@ -8,7 +8,6 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/wire"
 	"warren/repl/cli"
-	"warren/repl/render"
 	"warren/repl/term"
 )
 
@@ -40,8 +39,8 @@ func (c *useCommand) Run(ctx context.Context, env *Env) error {
 		env.Defaults = DefaultHosts{expr, set.Names()}
 	}
 	if c.JSON {
-		doc := map[string]any{"expression": render.PtrOrNil(env.Defaults.Expr), "folded": render.PtrOrNil(hostexpr.Fold(env.Defaults.Hosts)), "hosts": append([]string{}, env.Defaults.Hosts...)}
-		return render.WriteJSON(env.IO.Out, doc)
+		doc := map[string]any{"expression": cli.PtrOrNil(env.Defaults.Expr), "folded": cli.PtrOrNil(hostexpr.Fold(env.Defaults.Hosts)), "hosts": append([]string{}, env.Defaults.Hosts...)}
+		return cli.WriteJSON(env.IO.Out, doc)
 	}
 	if env.Defaults.Expr == "" {
 		env.Note("run needs --hosts: no hosts are used")

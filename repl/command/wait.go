@@ -4,15 +4,16 @@ import (
 	"context"
 
 	"warren/internal/operator/model"
+	"warren/repl/cli"
 	"warren/repl/result"
 	"warren/repl/term"
 )
 
 type waitCommand struct {
-	taskID       `embed:""`
-	followFlags  `embed:""`
-	resultFilter `embed:""`
-	displayFlags `embed:""`
+	taskID           `embed:""`
+	cli.FollowFlags  `embed:""`
+	resultFilter     `embed:""`
+	cli.DisplayFlags `embed:""`
 }
 
 func (*waitCommand) Help() string {
@@ -20,11 +21,11 @@ func (*waitCommand) Help() string {
 }
 
 func (c *waitCommand) Run(ctx context.Context, env *Env) error {
-	v, err := c.check(ctx, env, &c.resultFilter)
+	v, err := c.view(ctx, env, &c.DisplayFlags)
 	if err != nil {
 		return err
 	}
-	if err := c.follow(v); err != nil {
+	if err := c.Apply(v); err != nil {
 		return err
 	}
 	task, err := c.find(ctx, env, "wait")

@@ -1,12 +1,16 @@
 package command
 
-import "context"
+import (
+	"context"
+
+	"warren/repl/cli"
+)
 
 type watchCommand struct {
-	taskID      `embed:""`
-	followFlags `embed:""`
-	JSON        bool `name:"json" help:"Wait, then print one JSON document."`
-	JSONL       bool `name:"jsonl" help:"Print one JSON object a line, each as soon as it is known."`
+	taskID          `embed:""`
+	cli.FollowFlags `embed:""`
+	JSON            bool `name:"json" help:"Wait, then print one JSON document."`
+	JSONL           bool `name:"jsonl" help:"Print one JSON object a line, each as soon as it is known."`
 }
 
 func (*watchCommand) Help() string {
@@ -16,10 +20,10 @@ Ctrl-C leaves the task running; a second one within two seconds cancels it. Exit
 }
 
 func (c *watchCommand) Run(ctx context.Context, env *Env) error {
-	flags := displayFlags{JSON: c.JSON, JSONL: c.JSONL}
-	v, err := flags.check(ctx, env, &resultFilter{})
+	flags := cli.DisplayFlags{JSON: c.JSON, JSONL: c.JSONL}
+	v, err := flags.View(cli.OutputFlags{}, env.IO.OutTerminal)
 	if err == nil {
-		err = c.follow(v)
+		err = c.Apply(v)
 	}
 	if err != nil {
 		return err

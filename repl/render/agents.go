@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/wire"
+	"warren/repl/cli"
 	"warren/repl/target"
 	"warren/repl/term"
 )
@@ -104,17 +105,17 @@ func WriteAgents(w io.Writer, agents []target.Agent) error {
 	for i := range agents {
 		list[i] = describeAgent(&agents[i])
 	}
-	return WriteJSON(w, map[string]any{"agents": list})
+	return cli.WriteJSON(w, map[string]any{"agents": list})
 }
 
 func describeAgent(a *target.Agent) agentDocument {
 	f := &a.Facts
 	d := agentDocument{
 		ID: a.Agent.Agent, Names: a.Names, OS: f.OS, Arch: f.Arch, Version: f.Version, Hostname: f.Hostname,
-		Distribution: PtrOrNil(f.Distribution), DistributionVersion: PtrOrNil(f.DistributionVersion), Kernel: PtrOrNil(f.Kernel),
-		CPUs: PtrOrNil(f.CPUs), Memory: PtrOrNil(f.Memory), CodePage: PtrOrNil(f.CodePage), Labels: f.Labels,
+		Distribution: cli.PtrOrNil(f.Distribution), DistributionVersion: cli.PtrOrNil(f.DistributionVersion), Kernel: cli.PtrOrNil(f.Kernel),
+		CPUs: cli.PtrOrNil(f.CPUs), Memory: cli.PtrOrNil(f.Memory), CodePage: cli.PtrOrNil(f.CodePage), Labels: f.Labels,
 		Started: time.UnixMilli(f.StartedAt).UTC(), UptimeMS: a.At - f.StartedAt,
-		Running: a.Running, Queued: a.Queued, Workers: a.Workers, Disk: PtrOrNil(a.Disk), Answered: a.Seen.UTC(), Answers: a.Answers,
+		Running: a.Running, Queued: a.Queued, Workers: a.Workers, Disk: cli.PtrOrNil(a.Disk), Answered: a.Seen.UTC(), Answers: a.Answers,
 		RefusedFiles: describeRefused(a.RefusedFiles),
 	}
 	if f.Addresses != nil {
@@ -125,4 +126,26 @@ func describeAgent(a *target.Agent) agentDocument {
 		d.Booted = &booted
 	}
 	return d
+}
+
+// A refusedDocument is a wire.RefusedFile in JSON.
+type refusedDocument struct {
+	File    string  `json:"file"`
+	Problem string  `json:"problem"`
+	Path    string  `json:"path"`
+	UID     *int64  `json:"uid"`
+	Mode    *string `json:"mode"` // as chmod takes it
+	Line    *int    `json:"line"`
+	Reason  *string `json:"reason"`
+}
+
+func describeRefused(files []wire.RefusedFile) []refusedDocument {
+	list := make([]refusedDocument, len(files))
+	for i, f := range files {
+		list[i] = refusedDocument{File: f.File, Problem: f.Problem, Path: f.Path, UID: cli.PtrOrNil(f.UID), Line: cli.PtrOrNil(f.Line), Reason: cli.PtrOrNil(f.Reason)}
+		if f.Mode != 0 {
+			list[i].Mode = cli.PtrOrNil(fmt.Sprintf("%04o", f.Mode))
+		}
+	}
+	return list
 }

@@ -143,18 +143,10 @@ func (f *frameWriter) add(text string, color func(string) string) {
 
 // wrapped adds words, as many a line as there is room for.
 func (f *frameWriter) wrapped(words []string, gap string) {
-	line := ""
-	for _, word := range words {
-		if line != "" && term.Width(line+gap+word) > f.width {
-			f.add(line, nil)
-			line = ""
-		}
-		if line != "" {
-			line += gap
-		}
-		line += word
+	if len(words) == 0 {
+		return
 	}
-	if line != "" {
+	for _, line := range term.WrapWords(words, gap, "", f.width) {
 		f.add(line, nil)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/model"
+	"warren/repl/cli"
 	"warren/repl/result"
 	"warren/repl/term"
 )
@@ -39,7 +40,7 @@ func (l *RolloutLog) printRecords(ctx context.Context, store Store, task string,
 		return err
 	}
 	for _, e := range events {
-		if err := WriteJSON(w, rolloutRecord{"rollout", task, describeEvent(e.event), e.hosts}); err != nil {
+		if err := cli.WriteJSON(w, rolloutRecord{"rollout", task, describeEvent(e.event), e.hosts}); err != nil {
 			return err
 		}
 	}

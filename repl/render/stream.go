@@ -11,6 +11,7 @@ import (
 	"warren/internal/operator/charset"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
+	"warren/repl/cli"
 	"warren/repl/result"
 	"warren/repl/term"
 )
@@ -223,7 +224,7 @@ func (v *recordView) records(ctx context.Context, last bool) error {
 	}
 	var out bytes.Buffer
 	if first {
-		if err := WriteJSON(&out, taskRecord{"task", describeTask(&v.t.Task)}); err != nil {
+		if err := cli.WriteJSON(&out, taskRecord{"task", describeTask(&v.t.Task)}); err != nil {
 			return err
 		}
 	}
@@ -274,7 +275,7 @@ func (v *recordView) pieces(ctx context.Context, out io.Writer, j *model.Job) er
 			if piece.Offset > at[i] && j.State != model.Ended {
 				break // what is before it may still come
 			}
-			if err := WriteJSON(out, describePiece(j, stream, piece)); err != nil {
+			if err := cli.WriteJSON(out, describePiece(j, stream, piece)); err != nil {
 				return err
 			}
 			at[i] = piece.Offset + int64(len(piece.Data))
@@ -297,5 +298,5 @@ func (v *recordView) End(ctx context.Context, how ending) error {
 	if how != EndDone {
 		kind = "detached"
 	}
-	return WriteJSON(v.printer.out.Out, taskRecord{kind, describeTask(&task)})
+	return cli.WriteJSON(v.printer.out.Out, taskRecord{kind, describeTask(&task)})
 }

@@ -1,4 +1,4 @@
-package render
+package target
 
 import (
 	"fmt"
@@ -7,12 +7,11 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/internal/wire"
-	"warren/repl/target"
 )
 
 func TestHostsThatRefuseTheirFilesAreNamed(t *testing.T) {
-	agent := func(name string, answers bool, files ...wire.RefusedFile) target.Agent {
-		return target.Agent{Agent: model.Agent{Hello: wire.Hello{Agent: name, RefusedFiles: files}}, Answers: answers}
+	agent := func(name string, answers bool, files ...wire.RefusedFile) Agent {
+		return Agent{Agent: model.Agent{Hello: wire.Hello{Agent: name, RefusedFiles: files}}, Answers: answers}
 	}
 	const path = "/etc/warren/authorized_operators"
 	mode := wire.RefusedFile{File: wire.AuthorizedOperators, Problem: wire.FileMode, Path: "/etc/warren", Mode: 0o775}
@@ -20,23 +19,23 @@ func TestHostsThatRefuseTheirFilesAreNamed(t *testing.T) {
 		return wire.RefusedFile{File: name, Problem: problem, Path: path, UID: 1000, Line: 3, Reason: "it has a bad character"}
 	}
 	for _, c := range []struct {
-		agents []target.Agent
+		agents []Agent
 		want   []string
 	}{
-		{[]target.Agent{agent("web07", true, mode), agent("web08", true), agent("web09", false, mode)}, []string{
+		{[]Agent{agent("web07", true, mode), agent("web08", true), agent("web09", false, mode)}, []string{
 			"web07 refuses its authorized_operators: others may write /etc/warren (mode 0775); until it is mended, the last valid version applies",
 		}},
-		{[]target.Agent{agent("web07", true, mode), agent("db1", true, file(wire.RevokedOperators, wire.FileLine), mode), agent("web08", true, mode)}, []string{
+		{[]Agent{agent("web07", true, mode), agent("db1", true, file(wire.RevokedOperators, wire.FileLine), mode), agent("web08", true, mode)}, []string{
 			"db1,web[07-08] refuse their authorized_operators: others may write /etc/warren (mode 0775); until it is mended, the last valid version applies",
 			"db1 refuses its revoked_operators: " + path + ":3: it has a bad character; until it is mended, what was revoked before stays revoked, and the file's other lines count",
 		}},
-		{[]target.Agent{agent("a", true, file(wire.AuthorizedOperators, wire.FileMissing)), agent("b", true, file(wire.AuthorizedOperators, wire.FileOwner)), agent("c", true, file(wire.AuthorizedOperators, wire.FileLine)), agent("d", true, file(wire.AuthorizedOperators, wire.FileUnreadable))}, []string{
+		{[]Agent{agent("a", true, file(wire.AuthorizedOperators, wire.FileMissing)), agent("b", true, file(wire.AuthorizedOperators, wire.FileOwner)), agent("c", true, file(wire.AuthorizedOperators, wire.FileLine)), agent("d", true, file(wire.AuthorizedOperators, wire.FileUnreadable))}, []string{
 			"a refuses its authorized_operators: " + path + " is missing; no signed request is permitted",
 			"b refuses its authorized_operators: " + path + " belongs to user id 1000; until it is mended, the last valid version applies",
 			"c refuses its authorized_operators: " + path + ":3: it has a bad character; until it is mended, only what was removed from the file counts",
 			"d refuses its authorized_operators: it has a bad character; until it is mended, the last valid version applies",
 		}},
-		{[]target.Agent{agent("a", true, file(wire.RevokedOperators, wire.FileMissing))}, []string{
+		{[]Agent{agent("a", true, file(wire.RevokedOperators, wire.FileMissing))}, []string{
 			"a refuses its revoked_operators: " + path + " is missing; until it is mended, what was revoked before stays revoked",
 		}},
 	} {
@@ -44,7 +43,7 @@ func TestHostsThatRefuseTheirFilesAreNamed(t *testing.T) {
 			t.Errorf("got:\n%s\nwant:\n%s", got, strings.Join(c.want, "\n"))
 		}
 	}
-	var many []target.Agent
+	var many []Agent
 	for i := range 30 {
 		f := file(wire.AuthorizedOperators, wire.FileUnreadable)
 		f.Reason = fmt.Sprint("lie number ", i)

@@ -1,4 +1,4 @@
-package command
+package cli
 
 import (
 	"bytes"
@@ -7,14 +7,13 @@ import (
 	"strings"
 
 	"warren/internal/textfile"
-	"warren/repl/cli"
 )
 
-// prepareScript returns what is sent of a file that is to be executed as a script.
+// PrepareScript returns what is sent of a file that is to be executed as a script.
 // A byte order mark is left out: behind it the kernel would not see "#!". note says
 // so. All other bytes stay as they are. What no host could execute is an error,
 // unless shell names an interpreter, which may know better.
-func prepareScript(name, shell string, data []byte) (script []byte, note string, err error) {
+func PrepareScript(name, shell string, data []byte) (script []byte, note string, err error) {
 	if readsMarks(name, shell) {
 		return data, "", nil
 	}
@@ -23,14 +22,14 @@ func prepareScript(name, shell string, data []byte) (script []byte, note string,
 	}
 	switch {
 	case len(data) == 0:
-		return nil, "", cli.Usage("name a file with commands, or a program", "--script %s: the file is empty", name)
+		return nil, "", Usage("name a file with commands, or a program", "--script %s: the file is empty", name)
 	case textfile.IsUTF16(data):
-		return nil, "", cli.Usage("save the file as UTF-8; in PowerShell: Set-Content -Encoding utf8", "--script %s: the file is UTF-16, which no shell reads", name)
+		return nil, "", Usage("save the file as UTF-8; in PowerShell: Set-Content -Encoding utf8", "--script %s: the file is UTF-16, which no shell reads", name)
 	case shell != "":
 		return data, note, nil
 	}
 	if kind := archive(data); kind != "" {
-		return nil, "", cli.Usage("unpack it and send what is in it, or have the hosts fetch it; --shell names an interpreter that reads it", "--script %s: the file is %s, which cannot be executed", name, kind)
+		return nil, "", Usage("unpack it and send what is in it, or have the hosts fetch it; --shell names an interpreter that reads it", "--script %s: the file is %s, which cannot be executed", name, kind)
 	}
 	return data, note, nil
 }

@@ -1,4 +1,4 @@
-package command
+package cli
 
 import (
 	"strings"
@@ -33,7 +33,7 @@ func TestPrepareScript(t *testing.T) {
 		{"x.bz2", "", "BZh9", "", "a bzip2 file"},
 		{"x.dat", "", "a\x00b\n", "", "neither a script nor a program"},
 	} {
-		got, note, err := prepareScript(tt.name, tt.shell, []byte(tt.data))
+		got, note, err := PrepareScript(tt.name, tt.shell, []byte(tt.data))
 		if tt.problem != "" {
 			if err == nil || !strings.Contains(hint.Text(err), tt.problem) || !strings.Contains(hint.Text(err), "hint: ") {
 				t.Errorf("%s %s %q: %v; want %s", tt.name, tt.shell, tt.data, err, tt.problem)

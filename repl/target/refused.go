@@ -1,11 +1,10 @@
-package render
+package target
 
 import (
 	"fmt"
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/wire"
-	"warren/repl/target"
 )
 
 // maxRefusedFiles bounds the warnings about files that hosts refuse. A host may say of
@@ -14,7 +13,7 @@ const maxRefusedFiles = 10
 
 // RefusedFiles warns of the hosts that refuse one of the files by which they decide who
 // may run what. Hosts with the same problem share a line.
-func RefusedFiles(agents []target.Agent) (lines []string) {
+func RefusedFiles(agents []Agent) (lines []string) {
 	type problem struct{ file, what, meanwhile string }
 	var order []problem
 	hosts := map[problem][]string{}
@@ -72,26 +71,4 @@ func meanwhileText(f *wire.RefusedFile) string {
 		return "until it is mended, what was revoked before stays revoked, and the file's other lines count"
 	}
 	return "until it is mended, what was revoked before stays revoked"
-}
-
-// A refusedDocument is a wire.RefusedFile in JSON.
-type refusedDocument struct {
-	File    string  `json:"file"`
-	Problem string  `json:"problem"`
-	Path    string  `json:"path"`
-	UID     *int64  `json:"uid"`
-	Mode    *string `json:"mode"` // as chmod takes it
-	Line    *int    `json:"line"`
-	Reason  *string `json:"reason"`
-}
-
-func describeRefused(files []wire.RefusedFile) []refusedDocument {
-	list := make([]refusedDocument, len(files))
-	for i, f := range files {
-		list[i] = refusedDocument{File: f.File, Problem: f.Problem, Path: f.Path, UID: PtrOrNil(f.UID), Line: PtrOrNil(f.Line), Reason: PtrOrNil(f.Reason)}
-		if f.Mode != 0 {
-			list[i].Mode = PtrOrNil(fmt.Sprintf("%04o", f.Mode))
-		}
-	}
-	return list
 }
