@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"warren/repl/term"
@@ -81,13 +82,15 @@ func TestMeaningOfCtrlC(t *testing.T) {
 		"without a detached task":         {[]step{second(0)}, []string{"cancels "}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signals := make(chan os.Signal, 2)
-			i := &interrupts{signals: signals}
-			for n, s := range tt.steps {
-				if got := s.do(t, i, signals); got != tt.want[n] {
-					t.Errorf("step %d, %s: %q, want %q", n+1, s.name, got, tt.want[n])
+			synctest.Test(t, func(t *testing.T) { // reports a wait that never ends
+				signals := make(chan os.Signal, 2)
+				i := &interrupts{signals: signals}
+				for n, s := range tt.steps {
+					if got := s.do(t, i, signals); got != tt.want[n] {
+						t.Errorf("step %d, %s: %q, want %q", n+1, s.name, got, tt.want[n])
+					}
 				}
-			}
+			})
 		})
 	}
 }

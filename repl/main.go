@@ -35,7 +35,7 @@ func Main(ctx context.Context, args []string, stdio term.IO, open command.Opener
 	if s.interrupts.signals == nil {
 		s.interrupts.signals, s.interrupts.stop = listen()
 	}
-	run := s.prompt
+	run := (&prompt{s}).run
 	if s.env.Shell {
 		run = func(ctx context.Context) error { return inv.Command.Run(ctx, s.env) }
 	}

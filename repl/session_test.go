@@ -164,7 +164,7 @@ func TestLeavesTheBrokerWhenItsTaskIsDone(t *testing.T) {
 			} else {
 				interrupts <- os.Interrupt
 			}
-			_ = s.execute(t.Context(), "wait "+o.task.ID) // of jobs without an outcome
+			_ = (&prompt{s}).execute(t.Context(), "wait "+o.task.ID) // of jobs without an outcome
 			if (o.left > 0) != tt.left {
 				t.Errorf("%+v: left %d times", tt, o.left)
 			}
@@ -177,7 +177,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		o, s, _, out := newOneTask(true)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		err := s.execute(ctx, "wait "+o.task.ID)
+		err := (&prompt{s}).execute(ctx, "wait "+o.task.ID)
 		if err == nil || !strings.Contains(hint.Text(err), "stopped before it was done: task "+o.task.ID+" goes on\nhint: check_task ") {
 			t.Errorf("%v", err)
 		}
@@ -204,7 +204,7 @@ func TestInterruptsOfTheShellForm(t *testing.T) {
 				if tt.second > 0 {
 					time.AfterFunc(10*time.Second+tt.second, func() { interrupts <- os.Interrupt })
 				}
-				err := s.execute(t.Context(), "wait "+o.task.ID)
+				err := (&prompt{s}).execute(t.Context(), "wait "+o.task.ID)
 				if status := cli.Report(term.NewConsole(term.IO{Err: out}, false), err); status != cli.ExitFailed {
 					t.Errorf("status %d", status)
 				}
@@ -230,15 +230,15 @@ func TestInterruptsAtThePrompt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o, s, interrupts, out := newOneTask(false)
 			interrupts <- os.Interrupt
-			if err := s.execute(t.Context(), "wait "+o.task.ID); cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitFailed {
+			if err := (&prompt{s}).execute(t.Context(), "wait "+o.task.ID); cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitFailed {
 				t.Error(err)
 			}
 			if took := time.Since(o.start); took != 0 {
 				t.Errorf("the prompt came back after %v", took)
 			}
 			time.Sleep(tt.second)
-			s.interruptedAtPrompt(t.Context())
-			s.interruptedAtPrompt(t.Context()) // a third does not cancel again
+			(&prompt{s}).interruptedAtPrompt(t.Context())
+			(&prompt{s}).interruptedAtPrompt(t.Context()) // a third does not cancel again
 			if len(o.canceled) != tt.canceled {
 				t.Errorf("after %v canceled: %q", tt.second, o.canceled)
 			}
@@ -338,7 +338,7 @@ func TestReportStreams(t *testing.T) {
 			if asJSON {
 				line += " --json"
 			}
-			if err := s.execute(t.Context(), line); err != nil {
+			if err := (&prompt{s}).execute(t.Context(), line); err != nil {
 				t.Fatal(err)
 			}
 			runtime.ReadMemStats(&after)
@@ -367,7 +367,7 @@ func TestOutputAcrossPieces(t *testing.T) {
 		o.output = append(o.output, model.Piece{Stream: wire.Stdout, Segment: model.Segment{Offset: int64(i), Data: []byte{text[i]}}})
 	}
 	s.env.IO.OutTerminal = true
-	if err := s.execute(t.Context(), "check_task "+o.task.ID); err != nil {
+	if err := (&prompt{s}).execute(t.Context(), "check_task "+o.task.ID); err != nil {
 		t.Fatal(err)
 	}
 	got := strings.ReplaceAll(out.String(), "\n    ", "\n")

@@ -55,7 +55,7 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 	case c.JSON:
 		err = render.WriteAgents(env.IO.Out, choice.Agents)
 	case len(choice.Agents) > 0:
-		err = env.printer().Agents(choice.Agents)
+		err = render.Agents(env.IO, choice.Agents)
 	case c.Where == nil:
 		env.Note("no agent has answered%s", env.inFleet())
 	default:

@@ -35,7 +35,7 @@ func (c *runCommand) check(ctx context.Context, env *Env, spec model.Spec) error
 	if c.JSON {
 		err = render.WriteChecks(env.IO.Out, checks)
 	} else {
-		err = env.printer().Checks(checks)
+		err = render.Checks(env.IO, checks)
 	}
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ func (c *tasksCommand) Run(ctx context.Context, env *Env) error {
 	if c.JSON {
 		return render.WriteTasks(env.IO.Out, tasks)
 	}
-	if err := env.printer().Tasks(tasks); err != nil {
+	if err := render.Tasks(env.IO, tasks); err != nil {
 		return err
 	}
 	switch {

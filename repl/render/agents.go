@@ -16,17 +16,17 @@ import (
 )
 
 // Agents prints a table: for eyes on a terminal, with whole times elsewhere.
-func (p *Printer) Agents(agents []target.Agent) error {
+func Agents(out *term.Console, agents []target.Agent) error {
 	rows := [][]string{{"ID", "NAMES", "OS", "ARCH", "VERSION", "LABELS", "RUNNING", "ANSWERED"}}
 	for i := range agents {
 		a := &agents[i]
 		others := slices.DeleteFunc(slices.Clone(a.Names), func(name string) bool { return name == a.Agent.Agent })
 		rows = append(rows, []string{
 			a.Agent.Agent, hostexpr.Fold(others), system(&a.Facts), a.Facts.Arch, a.Facts.Version,
-			labelsText(a.Facts.Labels), busy(a), p.answeredText(a),
+			labelsText(a.Facts.Labels), busy(a), answeredText(a, out.OutTerminal),
 		})
 	}
-	return p.out.Table(rows)
+	return out.Table(rows)
 }
 
 // system is what runs there: the distribution where it is known.
@@ -57,10 +57,10 @@ func busy(a *target.Agent) string {
 	}
 }
 
-// answeredText is when the agent has answered last.
-func (p *Printer) answeredText(a *target.Agent) string {
+// answeredText is when the agent answered last.
+func answeredText(a *target.Agent, relative bool) string {
 	text := a.Seen.UTC().Format(time.RFC3339)
-	if p.out.OutTerminal {
+	if relative {
 		text = "now"
 		if !a.Answers {
 			text = term.Duration(max(time.Second, time.Since(a.Seen).Truncate(time.Second))) + " ago"

@@ -177,12 +177,12 @@ func (p *Printer) printTask(ctx context.Context, task model.Task, print func(con
 // PerJob ranges over the jobs, each with its output, which is read only as it
 // is ranged over: all outputs of a task need not fit the memory. Of all jobs it
 // is read in one pass.
-func (p *Printer) PerJob(ctx context.Context, v *result.View, task string, jobs []model.Job) iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]] {
+func (r *outputReader) PerJob(ctx context.Context, v *result.View, task string, jobs []model.Job) iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]] {
 	if !v.All() || v.Tail > 0 {
-		return p.eachJob(ctx, v, jobs)
+		return r.eachJob(ctx, v, jobs)
 	}
 	return func(yield func(*model.Job, iter.Seq2[model.Piece, error]) bool) {
-		next, stop := iter.Pull2(p.store.Outputs(ctx, task))
+		next, stop := iter.Pull2(r.store.Outputs(ctx, task))
 		defer stop()
 		piece, err, ok := next()
 		for i := range jobs {
@@ -204,12 +204,12 @@ func (p *Printer) PerJob(ctx context.Context, v *result.View, task string, jobs 
 }
 
 // eachJob is perJob with reads for each job.
-func (p *Printer) eachJob(ctx context.Context, v *result.View, jobs []model.Job) iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]] {
+func (r *outputReader) eachJob(ctx context.Context, v *result.View, jobs []model.Job) iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]] {
 	return func(yield func(*model.Job, iter.Seq2[model.Piece, error]) bool) {
 		for i := range jobs {
 			pieces := func(yield func(model.Piece, error) bool) {
 				for _, stream := range v.Streams {
-					e, err := p.excerpt(ctx, v, &jobs[i], stream)
+					e, err := r.excerpt(ctx, v, &jobs[i], stream)
 					if err != nil {
 						yield(model.Piece{}, err)
 						return

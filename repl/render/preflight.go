@@ -7,10 +7,11 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/repl/cli"
+	"warren/repl/term"
 )
 
 // Checks prints the answers to a preflight in a table.
-func (p *Printer) Checks(checks []model.Check) error {
+func Checks(out *term.Console, checks []model.Check) error {
 	rows := [][]string{{"HOST", "WOULD RUN", "USER", "DIRECTORY", "BINARY", "COMMAND", "RULE OR REASON"}}
 	for i := range checks {
 		h, a := checks[i].Host, checks[i].Answer
@@ -23,7 +24,7 @@ func (p *Printer) Checks(checks []model.Check) error {
 			rows = append(rows, []string{h, "yes", a.User, a.Cwd, a.Binary, shellquote.Join(a.Argv...), a.Rule})
 		}
 	}
-	return p.out.Table(rows)
+	return out.Table(rows)
 }
 
 // A checkDocument is a host's answer in JSON. What is not known is null.

@@ -23,13 +23,18 @@ type Store interface {
 
 // A Printer prints results.
 type Printer struct {
+	outputReader
 	out   *term.Console
-	store Store
 	paged func() // called after a pager has run
 }
 
+// An outputReader reads from the store what a view shows of the output of jobs.
+type outputReader struct {
+	store Store
+}
+
 func NewPrinter(out *term.Console, store Store, paged func()) *Printer {
-	return &Printer{out, store, paged}
+	return &Printer{outputReader{store}, out, paged}
 }
 
 // page prints through a pager where the text is long and a person reads it.
