@@ -120,9 +120,9 @@ func (s *session) detach(ctx context.Context, task model.Task) error {
 	if halted, err := s.haltRollout(ctx, task); err != nil {
 		return err
 	} else if halted {
-		s.env.Note("detached: task %s goes on where it was told already, and no further host is told", task.ID)
+		s.env.Note("detached: task %s is still running on the hosts that have it; the rollout has stopped", task.ID)
 	} else {
-		s.env.Note("detached: task %s goes on", task.ID)
+		s.env.Note("detached: task %s is still running", task.ID)
 	}
 	s.env.Note("hint: check_task %s shows it, cancel %s stops it; Ctrl-C again within two seconds cancels it now", id, id)
 	if s.env.Shell {

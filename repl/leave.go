@@ -57,7 +57,7 @@ func (s *session) close(ctx context.Context, hurry bool) error {
 			return err
 		case <-note.C:
 			if s.env.IO.ErrTerminal {
-				s.env.Note("waiting until every host has its job or is known to be absent; Ctrl-C leaves at once")
+				s.env.Note("waiting until each host has its job or is known to be offline; Ctrl-C exits at once")
 			}
 		case <-ended:
 			ended = nil

@@ -62,7 +62,7 @@ func TestMainAbandonsStuckCommand(t *testing.T) {
 		cancel()
 	}()
 	status := Main(ctx, []string{"run", "huge", "--hosts", "web01", "--data-dir", t.TempDir()}, term.IO{Out: write, Err: &errs, Interrupts: make(chan os.Signal)}, open)
-	if status != cli.ExitFailed || !strings.Contains(errs.String(), "stopped before it was done") || !strings.Contains(errs.String(), "left in a hurry") {
+	if status != cli.ExitFailed || !strings.Contains(errs.String(), "stopped before the command was done") || !strings.Contains(errs.String(), "left in a hurry") {
 		t.Errorf("status %d: %s", status, errs.String())
 	}
 	_ = read.Close() // lets the write go

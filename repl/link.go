@@ -62,7 +62,7 @@ func (t *linkNotices) next(state *broker.State) string {
 	case broker.Blocked:
 		t.wasUp = true
 		if before.phase != broker.Blocked {
-			return "takes no messages now" + because(state.Err) + "; what is to be sent waits"
+			return "accepts no messages now" + because(state.Err) + "; requests wait"
 		}
 	case broker.Up:
 		t.wasUp, t.refused, t.since = true, false, state.Since
@@ -70,9 +70,9 @@ func (t *linkNotices) next(state *broker.State) string {
 		case before.phase == broker.Connecting:
 			return "connected"
 		case before.phase == broker.Blocked:
-			return "takes messages again"
+			return "accepts messages again"
 		case before.wasUp && !state.Since.Equal(before.since):
-			return "the connection was lost and is back"
+			return "the connection was lost and restored"
 		}
 	}
 	return ""

@@ -22,7 +22,7 @@ func isLocal(line string) bool { return strings.HasPrefix(strings.TrimLeft(line,
 func (p *prompt) local(ctx context.Context, line string) error {
 	command := strings.TrimSpace(strings.TrimPrefix(strings.TrimLeft(line, " \t"), "!"))
 	if command == "" {
-		return cli.Usage("as in !ls -l", "!: no command is given")
+		return cli.Usage("as in !ls -l", "!: no command given")
 	}
 	cmd := localShell(ctx, command)
 	cmd.Stdout, cmd.Stderr = p.s.env.IO.Out, p.s.env.IO.Err
@@ -44,7 +44,7 @@ func (p *prompt) local(ctx context.Context, line string) error {
 }
 
 // drainInterrupts takes the Ctrl-C that a local command had as well. That of one which it
-// has ended is on its way, if it is not here yet.
+// has ended is on its way, if it is not received yet.
 func (p *prompt) drainInterrupts(expected bool) {
 	if !expected || !p.interactive() {
 		for p.s.interrupts.take() {

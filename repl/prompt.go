@@ -164,8 +164,8 @@ func (p *prompt) awaitLink(ctx context.Context) {
 	if !p.interactive() {
 		return
 	}
-	moment := time.NewTimer(linkTime)
-	defer moment.Stop()
+	timer := time.NewTimer(linkTime)
+	defer timer.Stop()
 	for {
 		state := p.s.env.Engine.Link()
 		if state == nil || state.Phase != broker.Connecting || state.Err != nil {
@@ -173,7 +173,7 @@ func (p *prompt) awaitLink(ctx context.Context) {
 		}
 		select {
 		case <-changed(state):
-		case <-moment.C:
+		case <-timer.C:
 			return
 		case <-ctx.Done():
 			return
@@ -241,11 +241,11 @@ func (p *prompt) leave(ctx context.Context) {
 	for _, id := range p.s.submitted {
 		ids = append(ids, result.ShortID(id))
 		if task, err := p.s.env.Store.Find(ctx, id); err == nil && task.Rollout != nil && task.Rollout.StopReason() == "" && task.Rollout.Released() < task.Hosts {
-			p.s.env.Note("task %s is a rollout that goes on: warren stays until its last stage has begun; Ctrl-C leaves at once, and no further host is told", result.ShortID(id))
+			p.s.env.Note("task %s is a rollout in progress: warren exits when its last stage has started; Ctrl-C exits at once and stops the rollout", result.ShortID(id))
 		}
 	}
 	if len(ids) > 0 {
-		p.s.env.Note("not done yet: %s; check_task shows them at another time", term.List(ids, 10))
+		p.s.env.Note("not done yet: %s; check_task shows the results later", term.List(ids, 10))
 	}
 }
 
@@ -264,7 +264,7 @@ func (p *prompt) checkAll(commands []string) error {
 			_, err = command.ParsePrompt(words, p.s.env.Config.Source)
 		}
 		if err != nil {
-			return cli.Usage(hint.First(err), "command %d of %d: %v; none of them is carried out", i+1, len(commands), err)
+			return cli.Usage(hint.First(err), "command %d of %d: %v; none of them was run", i+1, len(commands), err)
 		}
 	}
 	return nil

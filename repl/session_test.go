@@ -178,7 +178,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		err := (&prompt{s}).execute(ctx, "wait "+o.task.ID)
-		if err == nil || !strings.Contains(hint.Text(err), "stopped before it was done: task "+o.task.ID+" goes on\nhint: check_task ") {
+		if err == nil || !strings.Contains(hint.Text(err), "warren was stopped; task "+o.task.ID+" is still running\nhint: check_task ") {
 			t.Errorf("%v", err)
 		}
 		if out.Len() > 0 {

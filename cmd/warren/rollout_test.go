@@ -32,7 +32,7 @@ func TestRollout(t *testing.T) {
 	c, _ := p.agent("c")
 	file := p.dir + "/order"
 	r := p.want(0, "run", order(file), "--hosts", a+","+b+","+c, "--rollout", "1,100%", "--soak", "200ms")
-	has(t, r.err, "stage 1 of 2: 1 host, "+a+"\n", "stage 1 of 2 has ended: 0 failed so far; the next begins in 200ms", "stage 2 of 2: 2 hosts, ")
+	has(t, r.err, "stage 1 of 2: 1 host, "+a+"\n", "stage 1 of 2 has ended: 0 failed so far; the next starts in 200ms", "stage 2 of 2: 2 hosts, ")
 	has(t, r.out, "done: 3 ok")
 	if got := lines(t, file); len(got) != 3 || got[0] != a {
 		t.Errorf("begun in the order %v", got)
@@ -92,7 +92,7 @@ func TestRolloutOfADeadOperator(t *testing.T) {
 	b, _ := p.agent("b")
 	file := p.dir + "/order"
 	op := p.start("run", order(file), "--hosts", a+" "+b, "--rollout", "1,2", "--soak", "1h")
-	await(t, &op.Err, `stage 1 of 2 has ended: 0 failed so far; the next begins in 1h00m`)
+	await(t, &op.Err, `stage 1 of 2 has ended: 0 failed so far; the next starts in 1h00m`)
 	if err := op.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestRolloutInterrupted(t *testing.T) {
 	g.begun(a)
 	term.Expect(`stage 1 of 2: 1 host`)
 	term.Type(ctrlC)
-	term.Expect(`detached: task \S+ goes on where it was told already, and no further host is told`)
+	term.Expect(`detached: task \S+ is still running on the hosts that have it; the rollout has stopped`)
 	if status := term.End(); status != 1 {
 		t.Errorf("status %d", status)
 	}

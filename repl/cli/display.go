@@ -12,25 +12,25 @@ import (
 
 // DisplayFlags say how results are shown.
 type DisplayFlags struct {
-	Diff     bool   `help:"Show what differs from the most frequent result, instead of each result."`
+	Diff     bool   `help:"Show the differences from the most frequent result, instead of each result."`
 	Stdout   bool   `help:"Standard output only."`
 	Stderr   bool   `help:"Standard error only."`
-	Tail     Count  `default:"0" placeholder:"N" help:"The last N lines of each output only; 0 is all."`
-	Encoding string `placeholder:"NAME" help:"What the output is encoded in, as in gbk or cp437, instead of UTF-8."`
+	Tail     Count  `default:"0" placeholder:"N" help:"Show the last N lines of each output; 0 means all."`
+	Encoding string `placeholder:"NAME" help:"Encoding of the output, such as gbk or cp437, instead of UTF-8."`
 	JSON     bool   `name:"json" help:"Print one JSON document."`
-	JSONL    bool   `name:"jsonl" help:"Print one JSON object a line, each as soon as it is known."`
+	JSONL    bool   `name:"jsonl" help:"Print one JSON object a line as results arrive."`
 }
 
 // FollowFlags say what is shown while a command waits for a task.
 type FollowFlags struct {
-	Stream bool `help:"Print what the hosts print, line by line, as it comes, instead of the results at the end."`
+	Stream bool `help:"Print the output of the hosts line by line as it arrives, instead of the results at the end."`
 }
 
 // OutputFlags say where output goes.
 type OutputFlags struct {
-	Raw   bool   `help:"The bytes of the output and nothing else, to a file or a pipe."`
+	Raw   bool   `help:"Write the bytes of the output and nothing else, to a file or a pipe."`
 	Save  string `placeholder:"DIR" help:"Write the outputs into a directory, one file for each host and stream."`
-	Force bool   `help:"With --save: overwrite files that are there."`
+	Force bool   `help:"With --save: overwrite existing files."`
 }
 
 // View checks the flags and makes a view of them. Terminal says that standard output
@@ -54,9 +54,9 @@ func (r *DisplayFlags) View(out OutputFlags, terminal bool) (*result.View, error
 		if err != nil {
 			hint := suggest.For(strings.ToLower(r.Encoding), charset.Names())
 			if hint == "" {
-				hint = "among others there are utf-8, gbk, gb18030, big5, shift_jis, cp437, cp936, windows-1252"
+				hint = "some encodings: utf-8, gbk, gb18030, big5, shift_jis, cp437, cp936, windows-1252"
 			}
-			return nil, &Error{Status: ExitUsage, Text: fmt.Sprintf("--encoding: %q is no encoding", r.Encoding), Hint: hint, Err: err}
+			return nil, &Error{Status: ExitUsage, Text: fmt.Sprintf("--encoding: %q is not a known encoding", r.Encoding), Hint: hint, Err: err}
 		}
 		v.Encoding = &e
 	}
@@ -68,7 +68,7 @@ func (f *FollowFlags) Apply(v *result.View) error {
 	v.Stream = f.Stream
 	for flag, given := range map[string]bool{"--json": v.JSON, "--raw": v.Raw, "--diff": v.Diff, "--save": v.Save != "", "--tail": v.Tail > 0} {
 		if v.Stream && given {
-			return Usage("", "--stream and %s contradict each other", flag)
+			return Usage("", "--stream and %s cannot be combined", flag)
 		}
 	}
 	return nil
@@ -85,13 +85,13 @@ func (r *DisplayFlags) contradiction(v *result.View, terminal bool) error {
 	}
 	switch {
 	case len(ways) > 1:
-		return Usage("", "%s and %s contradict each other", ways[0], ways[1])
+		return Usage("", "%s and %s cannot be combined", ways[0], ways[1])
 	case v.Force && v.Save == "":
-		return Usage("--save DIR is what it is for", "--force without --save overwrites nothing")
+		return Usage("for example --save DIR --force", "--force needs --save")
 	case r.Encoding != "" && (v.Raw || v.Save != ""):
-		return Usage("iconv decodes what was written", "--encoding and %s contradict each other: bytes are written as they came", ways[0])
+		return Usage("convert the files with iconv", "--encoding and %s cannot be combined: bytes are written unchanged", ways[0])
 	case v.Raw && terminal:
-		return Usage("send it to a file or a pipe: … --raw >file", "--raw is not for a terminal, which would obey what a host has printed")
+		return Usage("send it to a file or a pipe: … --raw >file", "--raw does not write to a terminal, because output of a host could control it")
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func CheckOutcome(text string, known []string) (string, error) {
 	if hint == "" {
 		hint = "there are " + strings.Join(known, ", ")
 	}
-	return "", Usage(hint, "--outcome: %q is no outcome", name)
+	return "", Usage(hint, "--outcome: %q is not an outcome", name)
 }
 
 // UnknownHosts is the error for hosts that a task does not have.

@@ -24,12 +24,12 @@ func PrepareScript(name, shell string, data []byte) (script []byte, note string,
 	case len(data) == 0:
 		return nil, "", Usage("name a file with commands, or a program", "--script %s: the file is empty", name)
 	case textfile.IsUTF16(data):
-		return nil, "", Usage("save the file as UTF-8; in PowerShell: Set-Content -Encoding utf8", "--script %s: the file is UTF-16, which no shell reads", name)
+		return nil, "", Usage("save the file as UTF-8; in PowerShell: Set-Content -Encoding utf8", "--script %s: the file is UTF-16, which shells do not read", name)
 	case shell != "":
 		return data, note, nil
 	}
 	if kind := archive(data); kind != "" {
-		return nil, "", Usage("unpack it and send what is in it, or have the hosts fetch it; --shell names an interpreter that reads it", "--script %s: the file is %s, which cannot be executed", name, kind)
+		return nil, "", Usage("unpack it and send its content, or let the hosts download it; --shell names an interpreter that reads it", "--script %s: the file is %s, which cannot be executed", name, kind)
 	}
 	return data, note, nil
 }

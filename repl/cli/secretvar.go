@@ -45,9 +45,9 @@ func (v SecretVariable) Read(ctx context.Context, console *term.Console, lines *
 	case err != nil:
 		return "", WithStatus(ExitUsage, fmt.Errorf("--secret-env %s: %w", v.Name, err))
 	case !utf8.ValidString(value), strings.ContainsRune(value, 0):
-		return "", Usage("send bytes with --secret-stdin", "--secret-env %s: the value is not text, in UTF-8 and without NUL", v.Name)
+		return "", Usage("send bytes with --secret-stdin", "--secret-env %s: the value is not UTF-8 text without NUL", v.Name)
 	case len(v.Name)+1+len(value) > wire.MaxArg:
-		return "", Usage("send it with --secret-stdin", "--secret-env %s: the value has %d bytes, more than a variable may have", v.Name, len(value))
+		return "", Usage("send it with --secret-stdin", "--secret-env %s: the value has %d bytes, which is too long for a variable", v.Name, len(value))
 	}
 	return value, nil
 }
@@ -60,7 +60,7 @@ func (v SecretVariable) source(ctx context.Context, console *term.Console, lines
 	case console.InTerminal && console.Secret != nil:
 		return console.Secret(ctx, v.Name+": ")
 	case lines == nil:
-		return "", hint.New("standard input is where the commands come from", "name a file: "+v.Name+"=@FILE")
+		return "", hint.New("standard input holds the commands", "name a file: "+v.Name+"=@FILE")
 	}
 	value, err := term.ReadLine(lines)
 	if errors.Is(err, io.EOF) {

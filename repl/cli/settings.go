@@ -47,14 +47,14 @@ type Settings struct {
 
 // Globals are the flags of the shell form that set the process up.
 type Globals struct {
-	Broker           []string   `placeholder:"URL,…" env:"WARREN_BROKER" default:"${broker}" help:"RabbitMQ to use; of several, the first that answers."`
+	Broker           []string   `placeholder:"URL,…" env:"WARREN_BROKER" default:"${broker}" help:"URL of RabbitMQ; of several, the first that answers is used."`
 	Login            dial.Login `embed:"" envprefix:"WARREN_"`
 	Identity         string     `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with, or none to sign nothing. Default: the first of ssh-agent, else ~/.ssh/id_ed25519, id_ecdsa, id_rsa."`
-	Fleet            string     `placeholder:"NAME" env:"WARREN_FLEET" help:"Fleet that requests are signed for: hosts of another fleet refuse them. The same as --fleet of their agents."`
+	Fleet            string     `placeholder:"NAME" env:"WARREN_FLEET" help:"Fleet of the requests: hosts of another fleet refuse them. Must equal --fleet of the agents."`
 	DataDir          string     `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
 	Groups           string     `placeholder:"FILE" env:"WARREN_GROUPS" help:"Groups of hosts (YAML), or a directory of such files, instead of ~/.config/warren/groups.yaml."`
-	ResultsRetention Retention  `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"How long the results of a task are kept once it is done; never removes none."`
-	ResultsSize      Size       `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Most that all results may take on the disk, the oldest removed first; 0 is no bound."`
+	ResultsRetention Retention  `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"Remove results this long after their task is done, or never."`
+	ResultsSize      Size       `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Size limit of all results on the disk; the oldest are removed first. 0 means no limit."`
 	Color            ColorWhen  `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colors: auto (on a terminal, unless NO_COLOR is set), always or never."`
 	Config           string     `placeholder:"FILE" env:"WARREN_CONFIG" help:"Configuration file, instead of ~/.config/warren/config.toml."`
 	Version          bool       `help:"Print the version and do nothing else."`

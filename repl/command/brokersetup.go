@@ -15,28 +15,28 @@ import (
 )
 
 type brokerSetupCommand struct {
-	Vhost     string   `default:"warren" placeholder:"NAME" help:"Virtual host for Warren alone."`
+	Vhost     string   `default:"warren" placeholder:"NAME" help:"Virtual host, used by Warren only."`
 	Operator  []string `sep:"none" placeholder:"NAME" help:"Login of an operator; may be repeated."`
-	Agent     []string `sep:"none" placeholder:"HOST[,ALIAS…]" help:"Login of an agent, its id, and the further names that it answers to; may be repeated. A host expression stands for that many agents."`
-	Passwords string   `default:"warren-passwords" type:"path" placeholder:"DIR" help:"Where each login's password is kept, or made where there is none: DIR/NAME."`
+	Agent     []string `sep:"none" placeholder:"HOST[,ALIAS…]" help:"Login of an agent, which is its id, and its aliases; may be repeated. A host expression names several agents."`
+	Passwords string   `default:"warren-passwords" type:"path" placeholder:"DIR" help:"Directory of the password files, one for each login: DIR/NAME. Missing passwords are created."`
 	External  bool     `help:"Logins are client certificates (SASL EXTERNAL), without passwords."`
-	Check     bool     `help:"Print no commands: tell what else lives in the virtual host. For a node of the broker."`
+	Check     bool     `help:"Print no commands: report what else uses the virtual host. Works on a node of the broker."`
 	JSON      bool     `name:"json" help:"Print one JSON document."`
 }
 
 func (*brokerSetupCommand) Help() string {
-	return `Prints a script for a POSIX shell on a node of the broker. It needs no plugin, changes nothing else, and may be run again, as with the agents that have come since:
+	return `Prints a script for a POSIX shell on a node of the broker. The script needs no plugin and changes nothing else. Run it again after you add agents:
 
     warren broker-setup --operator alice --agent "web[01-20]" --agent db01,db,10.0.0.7 | ssh root@rabbit sh
     warren broker-setup --operator alice --external | docker exec -i rabbit sh
 
-It creates the virtual host, the exchanges, and users with these rights. An agent may have the queues of its own names, take questions to all, and reply; it can neither read another host's requests nor send any. An operator may send to every host and read the replies to itself alone. Names are given as the broker knows them: an agent's login is its --id; with --external a login is what ssl_cert_login_from in rabbitmq.conf makes of the certificate, best its common name (common_name).
+The script creates the virtual host, the exchanges, and users with limited permissions. An agent may use the queues of its own names, receive questions to all agents, and reply; it can neither read requests to other hosts nor send any. An operator may send to every host and read only its own replies. Use the names that the broker knows: an agent's login is its --id; with --external a login is the name that ssl_cert_login_from in rabbitmq.conf takes from the certificate, best its common name (common_name).
 
-Passwords are made at random, here, and written to warren-passwords/NAME, readable by you only: bring each to its host as the file for --broker-password-file. The script bears their salted hashes alone, and nothing prints a password. It calls rabbitmqctl seven times, whatever the number of logins. A file that is there is used again, so that another run changes nothing. A user who is there keeps the password; rabbitmqctl change_password sets another.
+broker-setup creates random passwords on this machine, in files warren-passwords/NAME that only you can read. Copy each to its host and name it there with --broker-password-file. The script contains only salted hashes, and nothing prints a password. Existing files are used again, so another run changes nothing. Existing users keep their password; rabbitmqctl change_password sets another. The script calls rabbitmqctl seven times, for any number of logins.
 
-The address that an agent's connection leaves from is a name like others: one that is not among its aliases is refused to it, which it logs as a warning.
+The address that an agent connects from is also one of its names. If it is not among the aliases, the broker refuses it, and the agent logs a warning.
 
---check runs rabbitmqctl and tells of queues that are not Warren's, and of users who are not confined: operators may write to every queue of the virtual host, so it should be Warren's own. Exit status: 0 nobody else is there; 1 otherwise; 2 it cannot be told.`
+--check runs rabbitmqctl and reports queues that are not Warren's, and users with more permissions. Operators may write to every queue of the virtual host, so only Warren should use it. Exit status: 0 nobody else uses it; 1 otherwise; 2 the check failed.`
 }
 
 func (c *brokerSetupCommand) Run(ctx context.Context, env *Env) error {
@@ -56,7 +56,7 @@ func (c *brokerSetupCommand) Run(ctx context.Context, env *Env) error {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	if c.Vhost == "/" {
-		env.Note(`warning: virtual host "/" is everybody's, and operators may write to all its queues`)
+		env.Note(`warning: virtual host "/" is shared, and operators may write to all its queues`)
 	}
 	c.tell(env, passwords)
 	if !c.JSON {
@@ -76,7 +76,7 @@ func (c *brokerSetupCommand) tell(env *Env, passwords map[string]brokersetup.Pas
 	}
 	if made > 0 {
 		env.Note("new passwords: %d, in %s", made, c.Passwords)
-		env.Note("hint: bring each to its host as the file for --broker-password-file")
+		env.Note("hint: copy each to its host, and name it there with --broker-password-file")
 	}
 }
 
@@ -145,7 +145,7 @@ func (c *brokerSetupCommand) check(ctx context.Context, env *Env, cfg brokersetu
 	case c.JSON:
 		err = cli.WriteJSON(env.IO.Out, map[string]any{"vhost": c.Vhost, "findings": findings})
 	case len(findings) == 0:
-		_, err = fmt.Fprintf(env.IO.Out, "virtual host %s is Warren's alone\n", term.Line(c.Vhost))
+		_, err = fmt.Fprintf(env.IO.Out, "virtual host %s is used by Warren only\n", term.Line(c.Vhost))
 	default:
 		err = env.IO.Lines(visibleLines(findings))
 	}

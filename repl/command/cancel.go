@@ -15,7 +15,7 @@ import (
 type cancelCommand struct {
 	taskID `embed:""`
 	JSON   bool `name:"json" help:"Print one JSON document."`
-	JSONL  bool `name:"jsonl" help:"Print one JSON object a line: the task, then each job as it stands."`
+	JSONL  bool `name:"jsonl" help:"Print one JSON object a line: the task, then each job in its current state."`
 }
 
 func (*cancelCommand) Help() string {
@@ -23,13 +23,13 @@ func (*cancelCommand) Help() string {
 	for _, r := range model.CancelResults {
 		fmt.Fprintf(&results, "    %-14s  %s\n", r.Text().Word, r.Text().Sentence)
 	}
-	return "Asks the agents to stop the command, or never to start it, and counts the results within a second:\n\n" +
-		results.String() + "\nThe agent decides what becomes of each job in the end: check_task shows it."
+	return "Asks the agents to stop the command, or not to start it, and counts the results that arrive within a second:\n\n" +
+		results.String() + "\ncheck_task shows the outcome of each job in the end."
 }
 
 func (c *cancelCommand) Run(ctx context.Context, env *Env) error {
 	if c.JSON && c.JSONL {
-		return cli.Usage("", "--json and --jsonl contradict each other")
+		return cli.Usage("", "--json and --jsonl cannot be combined")
 	}
 	task, err := c.find(ctx, env, "cancel")
 	if err != nil {
@@ -87,12 +87,12 @@ func cancelTask(ctx context.Context, env *Env, task model.Task) ([]string, error
 // ReportCancel reports that a cancel has been sent, or returns why it was not.
 func (env *Env) ReportCancel(task string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &cli.Error{Status: cli.ExitFailed, Text: "the broker takes no cancel now: task " + task + " goes on", Hint: "try again: cancel " + result.ShortID(task), Err: err}
+		return &cli.Error{Status: cli.ExitFailed, Text: "the broker accepts no cancel now: task " + task + " is still running", Hint: "try again: cancel " + result.ShortID(task), Err: err}
 	}
 	if err != nil {
 		return err
 	}
-	env.Note("canceling task %s: check_task %s shows what becomes of it", task, result.ShortID(task))
+	env.Note("canceling task %s; check_task %s shows the results", task, result.ShortID(task))
 	return nil
 }
 

@@ -15,7 +15,7 @@ type completionCommand struct {
 }
 
 func (*completionCommand) Help() string {
-	return `Prints a function that completes commands, flags, host names and ids of tasks; names and ids are those that the data directory knows.
+	return `Prints a shell function that completes commands, flags, host names and task ids. It takes names and ids from the data directory.
 
     source <(warren completion bash)                                     in ~/.bashrc
     source <(warren completion zsh)                                      in ~/.zshrc, after compinit
@@ -25,7 +25,7 @@ func (*completionCommand) Help() string {
 func (c *completionCommand) Run(_ context.Context, env *Env) error {
 	text, err := completionScripts.ReadFile("completion/warren." + c.Shell)
 	if err != nil {
-		return cli.Usage("usage: completion bash, completion zsh or completion fish", "completion: %q is no shell that it knows", c.Shell)
+		return cli.Usage("usage: completion bash, completion zsh or completion fish", "completion: %q is not a supported shell", c.Shell)
 	}
 	_, err = env.IO.Out.Write(text)
 	return err

@@ -12,9 +12,9 @@ type configCommand struct {
 }
 
 func (*configCommand) Help() string {
-	return `Each setting is what its flag says, else what its environment variable says, else what the configuration file says, else its default. Passwords are not shown.
+	return `The value of a setting is that of its flag, else of its environment variable, else of the configuration file, else its default. Passwords are not shown.
 
-The file is TOML, ~/.config/warren/config.toml or what --config names, one setting a line:
+The configuration file is ~/.config/warren/config.toml, or the file that --config names. It is TOML, with one setting a line:
 
     broker = ["amqps://operator:secret@rabbit1.example/warren", "amqps://operator:secret@rabbit2.example/warren"]
     timeout = "5m"
@@ -33,7 +33,7 @@ func (c *configCommand) Run(_ context.Context, env *Env) error {
 		return err
 	}
 	if file := env.Config.Source.File(); file == "" {
-		env.Note("no configuration file is read; %s would be", env.Config.Source.Default)
+		env.Note("no configuration file; the default path is %s", env.Config.Source.Default)
 	}
 	return nil
 }

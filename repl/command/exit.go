@@ -11,7 +11,7 @@ var ErrExit = errors.New("exit")
 type exitCommand struct{}
 
 func (*exitCommand) Help() string {
-	return `Also Ctrl-D. It leaves as soon as every host has its jobs or is known to be absent; results are not awaited: check_task shows them at another time.`
+	return `Ctrl-D does the same. warren exits as soon as each host has its jobs or is known to be offline. It does not wait for results; check_task shows them later.`
 }
 
 func (*exitCommand) Run(context.Context, *Env) error { return ErrExit }

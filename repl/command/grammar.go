@@ -29,23 +29,23 @@ type definition struct {
 
 // definitions are all commands, in the order of help.
 var definitions = []definition{
-	{name: "use", usage: "use [EXPR …]", help: "Name the hosts of the runs that follow.", promptOnly: true, new: func() Command { return new(useCommand) }},
+	{name: "use", usage: "use [EXPR …]", help: "Set the default hosts of run.", promptOnly: true, new: func() Command { return new(useCommand) }},
 	{name: "run", usage: `run "COMMAND" --hosts "EXPR …"`, help: "Run a command on hosts.", new: func() Command { return new(runCommand) }},
-	{name: "check_task", usage: "check_task ID", help: "Show what has come back from a task.", new: func() Command { return new(checkCommand) }},
+	{name: "check_task", usage: "check_task ID", help: "Show the results of a task.", new: func() Command { return new(checkCommand) }},
 	{name: "tasks", usage: "tasks", help: "List the tasks, newest first.", new: func() Command { return new(tasksCommand) }},
 	{name: "wait", usage: "wait ID", help: "Wait until a task is done, then show its results.", new: func() Command { return new(waitCommand) }},
-	{name: "watch", usage: "watch ID", help: "Show how a task goes on, in place.", new: func() Command { return new(watchCommand) }},
+	{name: "watch", usage: "watch ID", help: "Show the progress of a task, in place.", new: func() Command { return new(watchCommand) }},
 	{name: "cancel", usage: "cancel ID", help: "Stop a task on all hosts.", new: func() Command { return new(cancelCommand) }},
-	{name: "retry", usage: "retry ID", help: "Send a task again, to the hosts that did not do well.", new: func() Command { return new(retryCommand) }},
-	{name: "hosts", usage: "hosts [expand|fold]", help: "Ask all agents who is there; or expand and fold host expressions.", new: newHostsCommand},
+	{name: "retry", usage: "retry ID", help: "Rerun a task on the hosts where it failed.", new: func() Command { return new(retryCommand) }},
+	{name: "hosts", usage: "hosts [expand|fold]", help: "List the agents that are online; or expand and fold host expressions.", new: newHostsCommand},
 	{
 		name: "broker-setup", usage: "broker-setup [--operator NAME] [--agent HOST,…]",
-		help: "Print the rabbitmqctl commands that give Warren a virtual host and confined logins.", new: func() Command { return new(brokerSetupCommand) },
+		help: "Print the rabbitmqctl commands that create a virtual host and confined logins.", new: func() Command { return new(brokerSetupCommand) },
 	},
-	{name: "help", usage: "help [COMMAND]", help: "Show the commands, or all about one.", new: func() Command { return new(helpCommand) }},
-	{name: "config", usage: "config", help: "Show each setting, its value and where that comes from.", new: func() Command { return new(configCommand) }},
-	{name: "completion", usage: "completion bash|zsh|fish", help: "Print what completes commands in your shell.", new: func() Command { return new(completionCommand) }},
-	{name: "exit", alias: "quit", usage: "exit", help: "Leave. Tasks go on; their results stay to be looked at.", new: func() Command { return new(exitCommand) }},
+	{name: "help", usage: "help [COMMAND]", help: "List the commands, or explain one.", new: func() Command { return new(helpCommand) }},
+	{name: "config", usage: "config", help: "Show each setting with its value and the source of the value.", new: func() Command { return new(configCommand) }},
+	{name: "completion", usage: "completion bash|zsh|fish", help: "Print a completion function for your shell.", new: func() Command { return new(completionCommand) }},
+	{name: "exit", alias: "quit", usage: "exit", help: "Exit. Tasks continue, and their results are kept.", new: func() Command { return new(exitCommand) }},
 }
 
 // option adds the command to a grammar.

@@ -14,9 +14,9 @@ import (
 type hostsCommand struct {
 	target.Flags `embed:""`
 
-	All    bool          `help:"Also the agents that have answered earlier and do not now."`
-	JSON   bool          `name:"json" below:"" help:"Print one JSON document."`
-	Expand expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names that a host expression stands for, one a line."`
+	All    bool          `help:"Also list agents that answered earlier and are offline now."`
+	JSON   bool          `name:"json" inherit:"" help:"Print one JSON document."`
+	Expand expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names of a host expression, one a line."`
 	Fold   foldCommand   `cmd:"" usage:"hosts fold NAME …" help:"Print a short expression for the names."`
 }
 
@@ -27,13 +27,13 @@ func newHostsCommand() Command {
 }
 
 func (*hostsCommand) Help() string {
-	return `Every agent that is connected answers; who does not is not listed, unless --all asks for those that have answered earlier. --where chooses by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, running, queued, workers) and by labels: docs/hosts.md tells all about it. expand and fold need neither broker nor agents; - reads from standard input. A warning names each host that refuses its authorized_operators or revoked_operators, and why.
+	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, running, queued, workers) and by labels: see docs/hosts.md. expand and fold work without broker and agents; - reads from standard input. A warning names each host that refuses its authorized_operators or revoked_operators, and the reason.
 
     hosts --where 'role == "web" and os == "linux" and memory >= 16*GiB'
     hosts expand "web[01-03]"
     hosts fold web01 web02 web03
 
-Exit status: 1 where a host that --hosts names does not answer, or fewer than --min-hosts do.`
+Exit status: 1 if a host of --hosts does not answer, or fewer hosts than --min-hosts answer.`
 }
 
 func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
@@ -41,28 +41,28 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	choice, err := c.Ask(ctx, env.targetEnv(), set, c.All)
+	selected, err := c.Ask(ctx, env.targetEnv(), set, c.All)
 	if err != nil {
 		return err
 	}
 	if set != nil { // in the order of names, not of the expression
-		slices.SortFunc(choice.Agents, target.ByID)
+		slices.SortFunc(selected.Agents, target.ByID)
 	}
-	for _, line := range target.RefusedFiles(choice.Agents) {
+	for _, line := range target.RefusedFiles(selected.Agents) {
 		env.Note("warning: %s", line)
 	}
 	switch {
 	case c.JSON:
-		err = render.WriteAgents(env.IO.Out, choice.Agents)
-	case len(choice.Agents) > 0:
-		err = render.Agents(env.IO, choice.Agents)
+		err = render.WriteAgents(env.IO.Out, selected.Agents)
+	case len(selected.Agents) > 0:
+		err = render.Agents(env.IO, selected.Agents)
 	case c.Where == nil:
-		env.Note("no agent has answered%s", env.inFleet())
+		env.Note("no agent answered%s", env.inFleet())
 	default:
-		env.Note("of no agent that has answered --where is true")
+		env.Note("no hosts match --where")
 	}
-	if err == nil && len(choice.Silent) > 0 {
-		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(choice.Silent) + env.inFleet()}
+	if err == nil && len(selected.Silent) > 0 {
+		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(selected.Silent) + env.inFleet()}
 	}
 	return err
 }
@@ -100,7 +100,7 @@ func (c *hostsCommand) evaluate(ctx context.Context, env *Env, command string, a
 		return nil, err
 	}
 	if exprs = append(exprs, more...); len(exprs) == 0 {
-		return nil, cli.Usage("usage: hosts "+command+` "web[01-20,30] db1"`, "hosts %s: no host is named", command)
+		return nil, cli.Usage("usage: hosts "+command+` "web[01-20,30] db1"`, "hosts %s: no host given", command)
 	}
 	return c.Without(ctx, env.targetEnv(), exprs)
 }

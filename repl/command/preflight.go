@@ -47,7 +47,7 @@ func (c *runCommand) check(ctx context.Context, env *Env, spec model.Spec) error
 		}
 	}
 	if refused > 0 {
-		return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("%d of %s would not run it, or cannot be asked", refused, term.Plural(len(checks), "host"))}
+		return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("%d of %s would not run it or did not answer", refused, term.Plural(len(checks), "host"))}
 	}
 	return nil
 }

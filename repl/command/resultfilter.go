@@ -12,7 +12,7 @@ import (
 // A resultFilter says which results are shown, and where they go.
 type resultFilter struct {
 	Host    []string `placeholder:"EXPR" sep:"none" help:"Only these hosts. May be repeated."`
-	Outcome []string `placeholder:"NAME,…" help:"Only hosts that ended so, or stand so: ok, failed, or any outcome or state."`
+	Outcome []string `placeholder:"NAME,…" help:"Only hosts with this outcome or state: ok, failed, or any other."`
 
 	cli.OutputFlags `embed:""`
 }
@@ -36,7 +36,7 @@ func (f *resultFilter) choose(ctx context.Context, env *Env, v *result.View) err
 			return err
 		}
 		if v.Hosts.Len() == 0 {
-			return cli.Usage("hosts expand shows what an expression stands for", "--host: the expressions stand for no host")
+			return cli.Usage("hosts expand shows what an expression stands for", "--host selects no hosts")
 		}
 	}
 	for _, text := range f.Outcome {

@@ -17,21 +17,21 @@ import (
 
 type retryCommand struct {
 	taskID       `embed:""`
-	Outcome      []string             `placeholder:"NAME,…" help:"Only hosts that ended so: failed, unreachable, lost or any other outcome. Without it, all that did not exit with 0."`
-	Timeout      *cli.TimeLimit       `placeholder:"TIME" help:"How long the command may run, instead of as long as before; none is no limit."`
-	StartTimeout cli.Duration         `placeholder:"TIME" help:"How long a host may take to begin it, instead of as long as before."`
-	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Let it wait for hosts that are away, as run does."`
-	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the task, given again: nobody has kept it. May be repeated."`
-	SecretStdin  string               `placeholder:"FILE" help:"The secret standard input of the task, given again."`
+	Outcome      []string             `placeholder:"NAME,…" help:"Only hosts with this outcome: failed, unreachable, lost or any other. Default: all that did not exit with 0."`
+	Timeout      *cli.TimeLimit       `placeholder:"TIME" help:"Time limit of the command, instead of the earlier one; none means no limit."`
+	StartTimeout cli.Duration         `placeholder:"TIME" help:"Time in which a host must start the command, instead of the earlier one."`
+	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Let hosts that are offline run it later, as run does."`
+	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the earlier task. Secrets are not stored, so give them again. May be repeated."`
+	SecretStdin  string               `placeholder:"FILE" help:"The secret standard input of the earlier task."`
 	sendFlags    `embed:""`
 }
 
 func (*retryCommand) Help() string {
-	return `Makes a new task of the same command for those hosts of an earlier one that did not do well; it remembers whose. Hosts that have not ended are left alone. A lost host may have run the command already: it runs it again.
+	return `Runs the command of an earlier task again, as a new task, on the hosts where it did not succeed. Hosts whose job has not ended are skipped. A lost host may have run the command already; retry runs it again.
 
     retry 1b4e
     retry 1b4e --outcome unreachable --when-online 24h
-    retry 1b4e --outcome canceled --rollout 10%,100%     go on with a rollout that has stopped`
+    retry 1b4e --outcome canceled --rollout 10%,100%     continue a rollout that has stopped`
 }
 
 func (c *retryCommand) Run(ctx context.Context, env *Env) error {
@@ -85,7 +85,7 @@ func (c *retryCommand) spec(ctx context.Context, env *Env, task model.Task) (spe
 	}
 	st, err := wire.DecodeStatement(text)
 	if err != nil || st.Run == nil {
-		return spec, fmt.Errorf("task %s: what was sent cannot be read from the store: %w", task.ID, err)
+		return spec, fmt.Errorf("task %s: cannot read its statement from the result store: %w", task.ID, err)
 	}
 	spec = model.Spec{
 		Command: task.Command, Run: *st.Run, RetryOf: task.ID,
@@ -139,17 +139,17 @@ func (c *retryCommand) chosen(ctx context.Context, env *Env, task model.Task) ([
 		}
 	}
 	if len(unfinished) > 0 {
-		env.Note("not ended yet, and left alone: %s", hostexpr.Fold(unfinished))
+		env.Note("skipped, not ended yet: %s", hostexpr.Fold(unfinished))
 	}
 	if len(hosts) == 0 {
 		return nil, &cli.Error{
-			Status: cli.ExitUsage, Text: "retry: no host of task " + result.ShortID(task.ID) + " is meant: " + result.StateText(&task),
-			Hint: "check_task " + result.ShortID(task.ID) + " shows how each has ended",
+			Status: cli.ExitUsage, Text: "retry: nothing to retry in task " + result.ShortID(task.ID) + ": " + result.StateText(&task),
+			Hint: "check_task " + result.ShortID(task.ID) + " shows the outcome of each host",
 		}
 	}
-	env.Note("again, of task %s: %s, %s", result.ShortID(task.ID), term.Plural(len(hosts), "host"), hostexpr.Fold(hosts))
+	env.Note("retrying task %s on %s: %s", result.ShortID(task.ID), term.Plural(len(hosts), "host"), hostexpr.Fold(hosts))
 	if len(lost) > 0 {
-		env.Note("lost, so they may have run it already: %s", hostexpr.Fold(lost))
+		env.Note("lost hosts, which may have run it already: %s", hostexpr.Fold(lost))
 	}
 	return hosts, nil
 }
@@ -163,7 +163,7 @@ func (c *retryCommand) secrets(ctx context.Context, env *Env, spec *model.Spec) 
 	case c.DryRun:
 		return nil
 	case had && !given:
-		return cli.Usage("give it again: --secret-env NAME=@FILE, --secret-stdin FILE", "retry: the task had a secret, which nobody has kept")
+		return cli.Usage("give it again: --secret-env NAME=@FILE, --secret-stdin FILE", "retry: the task had a secret, which is not stored")
 	case given && !had:
 		return cli.Usage("", "retry: the task had no secret")
 	}

@@ -13,9 +13,9 @@ func (c *sendFlags) rollout(hosts []string) (r *model.Rollout, rest []string, er
 	staged := len(c.Rollout.Parts) > 0
 	switch {
 	case c.Soak > 0 && !staged:
-		return nil, nil, cli.Usage("say the stages: --rollout 1,10%,100%", "--soak is the pause between the stages of a --rollout")
+		return nil, nil, cli.Usage("add the stages: --rollout 1,10%,100%", "--soak needs --rollout")
 	case c.MaxFailures.Set && !staged && c.Fanout == 0:
-		return nil, nil, cli.Usage("say --rollout 1,10%,100%, or --fanout N", "--max-failures needs hosts that are not told at once")
+		return nil, nil, cli.Usage("for example --rollout 1,10%,100% or --fanout 10", "--max-failures needs --rollout or --fanout")
 	case !staged && !c.MaxFailures.Set:
 		return nil, nil, nil
 	}

@@ -16,23 +16,23 @@ import (
 type runCommand struct {
 	target.Flags `embed:""`
 
-	Words        []string             `arg:"" optional:"" name:"command" help:"The command, as one word: in quotes. With --script, the script's arguments."`
-	Timeout      cli.TimeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"How long the command may run; then its host ends it. Without it, until it ends by itself or is canceled."`
-	StartTimeout cli.Duration         `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"How long a host may take to begin it."`
-	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Let it wait for hosts that are away: one with an inbox runs it when it is back within this time, instead of --start-timeout."`
-	Cwd          string               `placeholder:"DIR" help:"Directory to run it in."`
-	Env          []cli.Variable       `placeholder:"NAME=VALUE" sep:"none" help:"Set a variable in its environment. May be repeated."`
-	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set a variable to a file's content, which nobody keeps: no log, no store, no journal once the job has ended. NAME=- asks for it. May be repeated."`
-	Stdin        string               `placeholder:"FILE" help:"Send the file as its standard input; without it, that is empty. From the shell, - is standard input."`
-	SecretStdin  string               `placeholder:"FILE" help:"Send the file as its standard input, and have nobody keep it."`
-	Script       string               `placeholder:"FILE" help:"Send the file, a script or a program, and execute it."`
-	Shell        string               `placeholder:"PATH" help:"Shell to run it with, instead of the host's own choice."`
+	Words        []string             `arg:"" optional:"" name:"command" help:"The command, as one word in quotes. With --script, the arguments of the script."`
+	Timeout      cli.TimeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"Time limit of the command. After it, the host stops the command; none means no limit."`
+	StartTimeout cli.Duration         `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"Time in which a host must start the command."`
+	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Instead of --start-timeout: let hosts that are offline and have an inbox run the command when they are back within this time."`
+	Cwd          string               `placeholder:"DIR" help:"Working directory of the command."`
+	Env          []cli.Variable       `placeholder:"NAME=VALUE" sep:"none" help:"Set an environment variable of the command. May be repeated."`
+	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set an environment variable to the content of a file. Warren stores it in no log, result store or journal. NAME=- asks for the value. May be repeated."`
+	Stdin        string               `placeholder:"FILE" help:"Send the file as the standard input of the command. From the shell, - is standard input. Default: empty."`
+	SecretStdin  string               `placeholder:"FILE" help:"Send the file as the standard input of the command, and store it nowhere."`
+	Script       string               `placeholder:"FILE" help:"Send the file, a script or a program, and execute it on the hosts."`
+	Shell        string               `placeholder:"PATH" help:"Shell that runs the command, instead of the default of the host."`
 	NoShell      bool                 `help:"Split the command by POSIX quoting and execute it without a shell."`
-	MaxOutput    cli.Size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Output kept of each host and stream: the first and the last part."`
-	User         string               `placeholder:"NAME" help:"User to run it as, where the host's authorized_operators lets the key (run-as) and its agent is root."`
-	Check        bool                 `help:"Run nothing: ask each host whether it would, by which rule, as whom, and what exactly."`
+	MaxOutput    cli.Size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Size limit of the output of each host and stream. Of more output, the first and the last part are kept."`
+	User         string               `placeholder:"NAME" help:"User that runs the command. The host's authorized_operators must allow it for the key (run-as), and its agent must run as root."`
+	Check        bool                 `help:"Run nothing: ask each host whether it would run the command, by which rule, and as which user."`
 
-	KillLeftovers bool `default:"false" env:"WARREN_KILL_LEFTOVERS" help:"When the command has exited, end the background processes that it leaves. Without it they go on, and the result counts them."`
+	KillLeftovers bool `default:"false" env:"WARREN_KILL_LEFTOVERS" help:"Kill the background processes that are left when the command exits. By default they continue, and the result counts them."`
 
 	sendFlags `embed:""`
 
@@ -40,7 +40,7 @@ type runCommand struct {
 }
 
 func (*runCommand) Help() string {
-	return `At the prompt run prints the task's id and returns at once; the end of the task is announced before a later prompt. From the shell it waits and shows the results.
+	return `At the prompt, run prints the task's id and returns at once; a later prompt announces the end of the task. From the shell, run waits and shows the results.
 
 Examples:
 
@@ -52,11 +52,13 @@ Examples:
     run uptime --hosts "@web!web07" --exclude @failed:1b4e
     run uptime --where 'role == "web" and cpus >= 8' --min-hosts 10
 
-A job with secrets is sent by the process that has them alone: where that ends before a host has the job, it is lost, or expires. With --when-online the secrets would wait on the broker's disk for each host that is offline, so run refuses that without --store-secrets-on-broker.
+Only this process has the secrets of a task. If it ends before a host has the job, that job is lost or expires. With --when-online the broker would store the secrets on its disk for each offline host, so run refuses that without --store-secrets-on-broker.
 
-With --rollout the next stage begins when each job of the last one has ended and the soak has passed. Whatever does not exit with 0 counts as failed, unreachable and lost hosts too; with more failures than are allowed no further host is told, and those that were not told are canceled, each by its name. The process that issued it drives it: where that ends, no further host is told.
+With --rollout the next stage starts when each job of the stage before has an outcome and the soak time has passed. Every outcome but exit code 0 is a failure, also unreachable and lost. With more failures than --max-failures allows, the rollout stops: the jobs that were not sent are canceled. A rollout also stops when this process ends.
 
-Ctrl-C while it waits leaves the task running (from the shell, a rollout tells no further host); a second one within two seconds cancels it. Exit status: 0 every host exited with 0 and its output is there, or with --detach every host has the job or will find it in its inbox; 1 otherwise; 2 usage or configuration; 3 no broker.`
+Ctrl-C leaves the task running, but from the shell it stops a rollout. A second Ctrl-C within two seconds cancels the task.
+
+Exit status: 0 every host exited with 0 and its output is complete, or with --detach every host has the job or will find it in its inbox; 1 otherwise; 2 usage or configuration; 3 no broker.`
 }
 
 func (c *runCommand) Run(ctx context.Context, env *Env) error {
@@ -64,7 +66,7 @@ func (c *runCommand) Run(ctx context.Context, env *Env) error {
 		return err
 	}
 	if c.Check && (c.Detach || c.DryRun || c.WhenOnline > 0 || c.JSONL || len(c.Rollout.Parts) > 0) {
-		return cli.Usage("", "--check runs nothing: it goes with neither --detach, --dry-run, --when-online, --jsonl nor --rollout")
+		return cli.Usage("", "--check cannot be combined with --detach, --dry-run, --when-online, --jsonl or --rollout")
 	}
 	v, err := c.view(ctx, env)
 	if err != nil {
@@ -79,7 +81,7 @@ func (c *runCommand) Run(ctx context.Context, env *Env) error {
 	input := slices.ContainsFunc([]string{c.Stdin, c.SecretStdin, c.Script}, fromInput)
 	hostsInput := slices.ContainsFunc(c.HostsFile, fromInput)
 	if input && hostsInput {
-		return cli.Usage("put the hosts into a file", "standard input cannot be the hosts and something else too")
+		return cli.Usage("name the hosts in a file", "standard input is used for the hosts and for something else")
 	}
 	if len(c.Hosts) == 0 && len(c.HostsFile) == 0 && env.Defaults.Expr != "" {
 		c.Hosts = []string{env.Defaults.Expr}
@@ -160,13 +162,13 @@ func (c *sendFlags) detach(ctx context.Context, env *Env, task model.Task) error
 	}
 	switch {
 	case errors.Is(settled, term.ErrInterrupted):
-		return &cli.Error{Status: cli.ExitFailed, Text: "interrupted before every host had the job", Hint: "check_task " + result.ShortID(task.ID) + " shows how it stands"}
+		return &cli.Error{Status: cli.ExitFailed, Text: "interrupted before every host had the job", Hint: "check_task " + result.ShortID(task.ID) + " shows its state"}
 	case ctx.Err() != nil && settled != nil:
 		return Stopped(task)
 	case settled != nil:
 		return settled
 	case len(without) > 0:
-		return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("not taken by %d of %s: %s", len(without), term.Plural(len(jobs), "host"), term.List(without, 10))}
+		return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("%d of %s did not take the job: %s", len(without), term.Plural(len(jobs), "host"), term.List(without, 10))}
 	}
 	return nil
 }

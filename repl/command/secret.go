@@ -48,7 +48,7 @@ func (c *runCommand) secret(ctx context.Context, env *Env) (*wire.Secret, error)
 // host is back. It says so where the operator insists.
 func (c *sendFlags) mayStoreSecrets(env *Env) error {
 	if !c.StoreSecrets {
-		return cli.Usage("send it to hosts that are online, without --when-online; --store-secrets-on-broker sends it all the same",
+		return cli.Usage("run it on hosts that are online, without --when-online, or add --store-secrets-on-broker",
 			"--when-online would store the secrets on the broker's disk until each host is back")
 	}
 	env.Note("the broker stores the secrets on its disk for each host that is offline, until that host is back or the request expires")
@@ -79,9 +79,9 @@ func (c *runCommand) checkSecrets(env *Env) error {
 	}
 	switch {
 	case c.Stdin != "" && c.SecretStdin != "":
-		return cli.Usage("", "--stdin and --secret-stdin contradict each other")
+		return cli.Usage("", "--stdin and --secret-stdin cannot be combined")
 	case piped > 1 || piped > 0 && asked > 0 && !env.IO.InTerminal:
-		return cli.Usage("give one of them as a file", "standard input is asked for twice")
+		return cli.Usage("give one of them as a file", "standard input is used twice")
 	}
 	return nil
 }
@@ -93,7 +93,7 @@ func (c *runCommand) fits(secret *wire.Secret) error {
 		n += 2 * len(e) // quoted within a string
 	}
 	if n > maxBody/2 {
-		return cli.Usage("copy the file to the hosts by other means, or have them fetch it", "the secrets are too large to send: %s", term.Size(int64(n/2)))
+		return cli.Usage("copy the file to the hosts in another way, or let them download it", "the secrets are too large to send: %s", term.Size(int64(n/2)))
 	}
 	return nil
 }

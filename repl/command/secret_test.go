@@ -94,15 +94,15 @@ func TestSecretsRefused(t *testing.T) {
 	}{
 		{"no such file", "", "no such file", []string{"--secret-env", at("nosuch")}},
 		{"a directory", "", "--secret-env A", []string{"--secret-env", "A=@" + dir}},
-		{"NUL", "", "is not text", []string{"--secret-env", at("nul")}},
-		{"no UTF-8", "", "is not text", []string{"--secret-env", at("latin1")}},
-		{"too long", "", "more than a variable may have", []string{"--secret-env", at("long")}},
+		{"NUL", "", "is not UTF-8 text", []string{"--secret-env", at("nul")}},
+		{"no UTF-8", "", "is not UTF-8 text", []string{"--secret-env", at("latin1")}},
+		{"too long", "", "too long for a variable", []string{"--secret-env", at("long")}},
 		{"given twice", "", "A is given twice", []string{"--secret-env", at("token"), "--secret-env", at("token")}},
 		{"given openly too", "", "A is given twice", []string{"--secret-env", at("token"), "--env", "A=x"}},
-		{"two inputs", "", "contradict each other", []string{"--stdin", filepath.Join(dir, "token"), "--secret-stdin", filepath.Join(dir, "token")}},
+		{"two inputs", "", "cannot be combined", []string{"--stdin", filepath.Join(dir, "token"), "--secret-stdin", filepath.Join(dir, "token")}},
 		{"an empty input", "", "is empty", []string{"--secret-stdin", filepath.Join(dir, "empty")}},
-		{"standard input twice", "hunter2\n", "asked for twice", []string{"--secret-env", "A=-", "--secret-stdin", "-"}},
-		{"a script from there too", "hunter2\n", "asked for twice", []string{"--secret-env", "A=-", "--script", "-"}},
+		{"standard input twice", "hunter2\n", "is used twice", []string{"--secret-env", "A=-", "--secret-stdin", "-"}},
+		{"a script from there too", "hunter2\n", "is used twice", []string{"--secret-env", "A=-", "--script", "-"}},
 		{"a pipe that ends", "", "no line for it", []string{"--secret-env", "A=-"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -119,10 +119,10 @@ func TestSecretsRefused(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	t.Run("where the commands come from", func(t *testing.T) {
+	t.Run("standard input with the commands", func(t *testing.T) {
 		env := &Env{IO: term.NewConsole(term.IO{In: strings.NewReader("hunter2\n")}, false)}
 		_, err := runOf(t, "true", "--hosts", "web01", "--secret-env", "A=-").secret(t.Context(), env)
-		if err == nil || !strings.Contains(err.Error(), "where the commands come from") {
+		if err == nil || !strings.Contains(err.Error(), "holds the commands") {
 			t.Error(err)
 		}
 	})

@@ -17,27 +17,27 @@ import (
 // sendFlags are those of the commands that make a task: how it is sent, and what
 // is done while it runs.
 type sendFlags struct {
-	Fanout           cli.Count       `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Hosts in flight at the same time; 0 is all."`
-	Rollout          cli.Stages      `placeholder:"STAGES" help:"Send it in stages: how many hosts, or how many of them in percent, have been told by the end of each. As in 1,10%,100%."`
-	MaxFailures      cli.MaxFailures `placeholder:"N|P%" help:"With --rollout or --fanout: so many hosts may fail; with one more, no other is told. Without it, none may."`
-	Soak             cli.Duration    `placeholder:"TIME" help:"With --rollout: how long to wait after a stage has ended."`
-	ConfirmAbove     cli.Count       `default:"100" placeholder:"N" env:"WARREN_CONFIRM_ABOVE" help:"On a terminal, ask before more hosts than this are told."`
-	Yes              bool            `short:"y" help:"Do not ask."`
-	DryRun           bool            `help:"Show which hosts would be told, and send nothing."`
-	Wait             bool            `help:"At the prompt: wait until it is done, then show the results."`
-	Detach           bool            `help:"From the shell: leave as soon as the hosts have it, and print the task's id."`
-	StoreSecrets     bool            `name:"store-secrets-on-broker" help:"With --when-online and secrets: let the values wait on the broker's disk for the hosts that are away."`
+	Fanout           cli.Count       `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Number of hosts in progress at the same time; 0 means all."`
+	Rollout          cli.Stages      `placeholder:"STAGES" help:"Send the command in stages. Each number is the total of hosts, or of percent of them, at the end of a stage, as in 1,10%,100%."`
+	MaxFailures      cli.MaxFailures `placeholder:"N|P%" help:"With --rollout or --fanout: number of hosts that may fail. One more failure stops the rollout. With --rollout the default is 0."`
+	Soak             cli.Duration    `placeholder:"TIME" help:"With --rollout: pause after each stage."`
+	ConfirmAbove     cli.Count       `default:"100" placeholder:"N" env:"WARREN_CONFIRM_ABOVE" help:"On a terminal, ask for confirmation if there are more hosts than this."`
+	Yes              bool            `short:"y" help:"Do not ask for confirmation."`
+	DryRun           bool            `help:"List the target hosts and send nothing."`
+	Wait             bool            `help:"At the prompt: wait until the task is done, then show the results."`
+	Detach           bool            `help:"From the shell: exit as soon as the hosts have the job, and print the task's id."`
+	StoreSecrets     bool            `name:"store-secrets-on-broker" help:"With --when-online: allow the broker to store secrets on its disk until offline hosts are back."`
 	cli.FollowFlags  `embed:""`
 	cli.DisplayFlags `embed:""`
 }
 
-// consistent refuses flags that contradict each other.
+// consistent refuses flags that cannot be combined.
 func (c *sendFlags) consistent() error {
 	switch {
 	case c.Wait && c.Detach:
-		return cli.Usage("", "--wait and --detach contradict each other")
+		return cli.Usage("", "--wait and --detach cannot be combined")
 	case c.Detach && (len(c.Rollout.Parts) > 0 || c.MaxFailures.Set):
-		return cli.Usage("leave it running in a terminal of its own, or at the prompt; if it ends, no further host is told",
+		return cli.Usage("run it in a terminal of its own, or at the prompt: the rollout stops when this process ends",
 			"--detach: a rollout needs this process until its last stage")
 	}
 	return nil
@@ -53,7 +53,7 @@ func (c *sendFlags) view(ctx context.Context, env *Env) (*result.View, error) {
 		err = c.Apply(v)
 	}
 	if err == nil && !c.waits(env) && (c.Stream || c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != "") {
-		return nil, cli.Usage("check_task takes the same flags", "how results are shown matters only with --wait")
+		return nil, cli.Usage("check_task takes the same flags", "flags that say how to show results need --wait")
 	}
 	return v, err
 }
@@ -78,7 +78,7 @@ func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *resu
 		return err
 	}
 	if len(rest) > 0 {
-		env.Note("left untouched by --rollout %s: %s, %s", c.Rollout.Text, term.Plural(len(rest), "host"), hostexpr.Fold(rest))
+		env.Note("not included in --rollout %s: %s, %s", c.Rollout.Text, term.Plural(len(rest), "host"), hostexpr.Fold(rest))
 	}
 	task, err := env.Engine.Submit(ctx, spec)
 	if err != nil {
@@ -102,15 +102,15 @@ func (c *sendFlags) confirm(ctx context.Context, env *Env, spec *model.Spec, inp
 		return nil
 	}
 	if inputUsed {
-		return cli.Usage("--yes goes on without asking", "%s are more than --confirm-above %d, and standard input cannot answer", term.Plural(n, "host"), c.ConfirmAbove)
+		return cli.Usage("--yes skips the confirmation", "%s are more than --confirm-above %d, and standard input is not free for the confirmation", term.Plural(n, "host"), c.ConfirmAbove)
 	}
 	env.Note("run %s on %s: %s", spec.Command, term.Plural(n, "host"), hostexpr.Fold(spec.Hosts))
-	answer, err := env.Session.Question(ctx, fmt.Sprintf("%d hosts are more than %d; type %d to go on: ", n, c.ConfirmAbove, n))
+	answer, err := env.Session.Question(ctx, fmt.Sprintf("more than %d hosts: type %d to continue: ", c.ConfirmAbove, n))
 	if err != nil && !errors.Is(err, term.ErrInterrupted) {
 		return err
 	}
 	if strings.TrimSpace(answer) != strconv.Itoa(n) {
-		return &cli.Error{Status: cli.ExitFailed, Text: "not confirmed: nothing is sent", Hint: "--yes goes on without asking, --dry-run shows the hosts"}
+		return &cli.Error{Status: cli.ExitFailed, Text: "not confirmed: nothing was sent", Hint: "--yes skips the confirmation, --dry-run lists the hosts"}
 	}
 	return nil
 }
@@ -152,6 +152,6 @@ func (c *sendFlags) showPlan(env *Env, spec *model.Spec, rest []string) error {
 	if err := env.IO.Lines(lines); err != nil {
 		return err
 	}
-	env.Note("nothing is sent")
+	env.Note("nothing was sent")
 	return nil
 }

@@ -58,9 +58,9 @@ func (c *runCommand) command(spec *model.Spec, in io.Reader) error {
 	run := &spec.Run
 	switch {
 	case c.NoShell && c.Shell != "":
-		return cli.Usage("", "--shell and --no-shell contradict each other")
+		return cli.Usage("", "--shell and --no-shell cannot be combined")
 	case c.NoShell && c.Script != "":
-		return cli.Usage("a script is executed by a shell, or by the interpreter that --shell names", "--script and --no-shell contradict each other")
+		return cli.Usage("a script is executed by a shell, or by the interpreter that --shell names", "--script and --no-shell cannot be combined")
 	case c.Script != "":
 		data, err := toSend.Read("--script", c.Script, in)
 		if err != nil {
@@ -73,11 +73,11 @@ func (c *runCommand) command(spec *model.Spec, in io.Reader) error {
 		c.note, run.Script, run.Argv = note, script, c.Words
 		spec.Command = shellquote.Join(append([]string{c.Script}, c.Words...)...)
 	case len(c.Words) == 0:
-		return cli.Usage(`say what: run "uname -a" --hosts "web01"`, "run: no command is given")
+		return cli.Usage(`for example run "uname -a" --hosts "web01"`, "run: no command given")
 	case len(c.Words) > 1:
 		return cli.Usage(cli.QuotingHint, "run takes one command, not %d words: %s", len(c.Words), strings.Join(c.Words, " "))
 	case strings.TrimSpace(c.Words[0]) == "":
-		return cli.Usage(`say what: run "uname -a" --hosts "web01"`, "run: the command is empty")
+		return cli.Usage(`for example run "uname -a" --hosts "web01"`, "run: the command is empty")
 	case c.NoShell:
 		argv, err := cli.SplitWords(c.Words[0])
 		if err != nil {
@@ -105,16 +105,16 @@ func (c *runCommand) withinLimits(spec *model.Spec) error {
 	}
 	switch {
 	case len(run.Command) > wire.MaxArg:
-		return cli.Usage("send it as a file, with --script", "the command has %d bytes, more than the %d that a command may have", len(run.Command), wire.MaxArg)
+		return cli.Usage("send it as a file, with --script", "the command has %d bytes; the limit is %d", len(run.Command), wire.MaxArg)
 	case bulk > maxBody || small > 256<<10:
-		return cli.Usage("copy the file to the hosts by other means, or have them fetch it",
-			"the request would be too large: script and stdin may have %s together, command, arguments and environment 256.0 KiB", term.Size(maxBody*3/4))
+		return cli.Usage("copy the file to the hosts in another way, or let them download it",
+			"the request is too large: the limit is %s for script and stdin together, and 256.0 KiB for command, arguments and environment", term.Size(maxBody*3/4))
 	case time.Duration(c.WhenOnline) > maxWhenOnline:
-		return cli.Usage("", "--when-online: %s is more than the %s that an inbox keeps", term.Duration(time.Duration(c.WhenOnline)), term.Duration(maxWhenOnline))
+		return cli.Usage("", "--when-online: %s exceeds the limit of %s", term.Duration(time.Duration(c.WhenOnline)), term.Duration(maxWhenOnline))
 	case time.Duration(c.Timeout) > wire.MaxTimeout:
-		return cli.Usage("", "--timeout: %s is more than the %s that a command may run", term.Duration(time.Duration(c.Timeout)), term.Duration(wire.MaxTimeout))
+		return cli.Usage("", "--timeout: %s exceeds the limit of %s", term.Duration(time.Duration(c.Timeout)), term.Duration(wire.MaxTimeout))
 	case c.MaxOutput > wire.MaxMaxOutput:
-		return cli.Usage("", "--max-output: %s is more than the %s that may be kept", term.Size(int64(c.MaxOutput)), term.Size(wire.MaxMaxOutput))
+		return cli.Usage("", "--max-output: %s exceeds the limit of %s", term.Size(int64(c.MaxOutput)), term.Size(wire.MaxMaxOutput))
 	}
 	return nil
 }
@@ -124,5 +124,5 @@ func encoded(b []byte) int { return (len(b) + 2) / 3 * 4 }
 
 // toSend is for what travels in a request: no more than could be sent.
 var toSend = cli.InputFile{
-	Most: maxBody * 3 / 4, TooLarge: "too large to send", Smaller: "copy the file to the hosts by other means, or have them fetch it",
+	Most: maxBody * 3 / 4, TooLarge: "too large to send", Smaller: "copy the file to the hosts in another way, or let them download it",
 }

@@ -20,7 +20,7 @@ type taskID struct {
 // find returns the task that is meant.
 func (t *taskID) find(ctx context.Context, env *Env, command string) (model.Task, error) {
 	if t.ID == "" {
-		return model.Task{}, cli.Usage("tasks lists them", "%s: which task? No id is given", command)
+		return model.Task{}, cli.Usage("tasks lists the ids", "%s: no task id given", command)
 	}
 	if err := env.Start(ctx); err != nil {
 		return model.Task{}, err
@@ -31,7 +31,7 @@ func (t *taskID) find(ctx context.Context, env *Env, command string) (model.Task
 	case err == nil:
 		return task, nil
 	case errors.Is(err, results.ErrBadID):
-		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("%q is not a task id", t.ID), Hint: "an id is 4 or more of the characters 0-9 and a-f, as in 1b4e28ba; tasks lists them", Err: results.ErrBadID}
+		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("%q is not a task id", t.ID), Hint: "an id is 4 or more of the characters 0-9 and a-f, as in 1b4e28ba; tasks lists the ids", Err: results.ErrBadID}
 	case errors.Is(err, results.ErrNoTask):
 		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("no task has id %q", t.ID), Hint: "tasks lists the tasks of this data directory", Err: results.ErrNoTask}
 	case errors.As(err, &ambiguous):
@@ -43,9 +43,9 @@ func (t *taskID) find(ctx context.Context, env *Env, command string) (model.Task
 // Stopped is the error of a command that waited for a task when the process was told
 // to end.
 func Stopped(task model.Task) error {
-	text := cli.ErrStopped.Error() + ": task " + task.ID + " goes on"
+	text := "warren was stopped; task " + task.ID + " is still running"
 	if task.Rollout != nil {
 		text += " on the hosts that have it"
 	}
-	return &cli.Error{Status: cli.ExitFailed, Text: text, Hint: "check_task " + result.ShortID(task.ID) + " shows it"}
+	return &cli.Error{Status: cli.ExitFailed, Text: text, Hint: "check_task " + result.ShortID(task.ID) + " shows its results"}
 }

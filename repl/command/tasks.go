@@ -15,14 +15,14 @@ import (
 )
 
 type tasksCommand struct {
-	Since     cli.TimeArg `placeholder:"TIME" help:"Only tasks issued since then: a time ago, as in 1d or 2h30m, or a date, as in 2026-01-31 or 2026-01-31T12:00:00Z."`
+	Since     cli.TimeArg `placeholder:"TIME" help:"Only tasks issued since this time: an age such as 1d or 2h30m, or a date such as 2026-01-31 or 2026-01-31T12:00:00Z."`
 	Host      string      `placeholder:"NAME" help:"Only tasks for this host."`
 	Command   string      `placeholder:"REGEXP" help:"Only tasks whose command matches this regular expression (RE2)."`
-	Outcome   string      `placeholder:"NAME" help:"Only tasks with a host that ended so: ok, failed, unfinished or any outcome. With --host, that host."`
-	Limit     cli.Count   `default:"100" placeholder:"N" help:"Show so many at most; 0 is all."`
+	Outcome   string      `placeholder:"NAME" help:"Only tasks with this outcome on a host: ok, failed, unfinished or any other. With --host, on that host."`
+	Limit     cli.Count   `default:"100" placeholder:"N" help:"List at most this many tasks; 0 means all."`
 	Prune     bool        `help:"Remove the tasks that are done and older than --older-than, with their results."`
-	OlderThan cli.TimeArg `placeholder:"TIME" help:"With --prune: what is older than this is removed."`
-	DryRun    bool        `help:"With --prune: say how much would be removed, and remove nothing."`
+	OlderThan cli.TimeArg `placeholder:"TIME" help:"With --prune: remove tasks older than this."`
+	DryRun    bool        `help:"With --prune: print how much would be removed, and remove nothing."`
 	JSON      bool        `name:"json" help:"Print one JSON document."`
 }
 
@@ -33,7 +33,7 @@ func (*tasksCommand) Help() string {
     tasks --host web03 --command 'systemctl (re)?start'
     tasks --prune --older-than 30d --dry-run
 
-Tasks that are done are removed by themselves once they are older than the setting results_retention (90d), and the oldest of them while all results take more than results_size (1GiB). A task that is not done is never removed.`
+Warren removes tasks that are done once they are older than the setting results_retention (90d). It removes the oldest of them while all results together are larger than results_size (1GiB). It never removes a task that is not done.`
 }
 
 func (c *tasksCommand) Run(ctx context.Context, env *Env) error {
@@ -59,11 +59,11 @@ func (c *tasksCommand) Run(ctx context.Context, env *Env) error {
 	}
 	switch {
 	case len(tasks) == 0 && c.chooses():
-		env.Note("no such tasks")
+		env.Note("no tasks match")
 	case len(tasks) == 0:
 		env.Note("no tasks yet")
 	case more:
-		env.Note("there are more: --limit 0 lists all")
+		env.Note("there are more tasks: --limit 0 lists all")
 	}
 	return nil
 }
@@ -77,9 +77,9 @@ func (c *tasksCommand) chooses() bool {
 func (c *tasksCommand) filter(now time.Time) (f results.Filter, err error) {
 	switch {
 	case c.Prune && c.chooses():
-		return f, cli.Usage("tasks --prune --older-than 30d", "--prune removes what is older than a time, and chooses by nothing else")
+		return f, cli.Usage("tasks --prune --older-than 30d", "--prune selects tasks by age only")
 	case c.Prune && c.OlderThan == (cli.TimeArg{}):
-		return f, cli.Usage("tasks --prune --older-than 30d", "--prune: older than what?")
+		return f, cli.Usage("tasks --prune --older-than 30d", "--prune needs --older-than")
 	case !c.Prune && (c.OlderThan != (cli.TimeArg{}) || c.DryRun):
 		return f, cli.Usage("tasks --since lists by age", "--older-than and --dry-run are for --prune")
 	}
@@ -91,7 +91,7 @@ func (c *tasksCommand) filter(now time.Time) (f results.Filter, err error) {
 	}
 	if c.Command != "" {
 		if f.Command, err = regexp.Compile(c.Command); err != nil {
-			return f, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("--command: %q is no regular expression: %v", c.Command, err), Hint: `\Q…\E takes a text as it is`, Err: err}
+			return f, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("--command: %q is not a regular expression: %v", c.Command, err), Hint: `\Q…\E matches literal text`, Err: err}
 		}
 	}
 	if c.Outcome != "" {

@@ -13,12 +13,12 @@ import (
 
 type useCommand struct {
 	Exprs []string `arg:"" optional:"" name:"expr" help:"Host expressions."`
-	Clear bool     `help:"Use none any more."`
+	Clear bool     `help:"Remove the default hosts."`
 	JSON  bool     `name:"json" help:"Print one JSON document."`
 }
 
 func (*useCommand) Help() string {
-	return `The prompt shows them. Each run finds out anew what the expression stands for; --hosts of a run replaces it. Without an expression it tells which hosts are used.
+	return `Sets the hosts of each run that has no --hosts. The prompt shows them. Each run evaluates the expression again. Without an expression, use prints the default hosts.
 
     use "web[01-20]"
     run uptime
@@ -28,7 +28,7 @@ func (*useCommand) Help() string {
 func (c *useCommand) Run(ctx context.Context, env *Env) error {
 	switch expr := strings.Join(c.Exprs, " "); {
 	case c.Clear && expr != "":
-		return cli.Usage("", "use: --clear and hosts contradict each other")
+		return cli.Usage("", "use: --clear and hosts cannot be combined")
 	case c.Clear:
 		env.Defaults = DefaultHosts{}
 	case expr != "":
@@ -43,7 +43,7 @@ func (c *useCommand) Run(ctx context.Context, env *Env) error {
 		return cli.WriteJSON(env.IO.Out, doc)
 	}
 	if env.Defaults.Expr == "" {
-		env.Note("run needs --hosts: no hosts are used")
+		env.Note("no default hosts: run needs --hosts")
 		return nil
 	}
 	_, err := fmt.Fprintf(env.IO.Out, "%s: %s\n", term.Plural(len(env.Defaults.Hosts), "host"), hostexpr.Fold(env.Defaults.Hosts))

@@ -17,7 +17,7 @@ type waitCommand struct {
 }
 
 func (*waitCommand) Help() string {
-	return `Ctrl-C leaves the task running; a second one within two seconds cancels it. Exit status as of check_task.`
+	return `Ctrl-C leaves the task running; a second Ctrl-C within two seconds cancels it. The exit status is that of check_task.`
 }
 
 func (c *waitCommand) Run(ctx context.Context, env *Env) error {

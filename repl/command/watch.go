@@ -10,13 +10,13 @@ type watchCommand struct {
 	taskID          `embed:""`
 	cli.FollowFlags `embed:""`
 	JSON            bool `name:"json" help:"Wait, then print one JSON document."`
-	JSONL           bool `name:"jsonl" help:"Print one JSON object a line, each as soon as it is known."`
+	JSONL           bool `name:"jsonl" help:"Print one JSON object a line as results arrive."`
 }
 
 func (*watchCommand) Help() string {
-	return `Shows in place how far the task is, folds the results while they arrive, and names the slowest hosts; where the output is no such terminal, a line now and then. check_task shows the results themselves.
+	return `Shows the progress of the task in place: counts, results by frequency, and the slowest hosts. If standard output is not a terminal, it prints a line now and then. check_task shows the results.
 
-Ctrl-C leaves the task running; a second one within two seconds cancels it. Exit status as of check_task.`
+Ctrl-C leaves the task running; a second Ctrl-C within two seconds cancels it. The exit status is that of check_task.`
 }
 
 func (c *watchCommand) Run(ctx context.Context, env *Env) error {

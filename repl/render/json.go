@@ -289,7 +289,7 @@ func describeOutput(v *result.View, data []byte, a model.Output) (*jsontext.Valu
 }
 
 // unavailable is the number of bytes that are not there: dropped from the
-// middle, gone since, or, of a job that has ended, not here yet.
+// middle, gone since, or, of a job that has ended, not received yet.
 func unavailable(j *model.Job, a model.Output) int64 {
 	if j.State == model.Ended {
 		return a.Size - a.Kept

@@ -162,7 +162,7 @@ func Frame(t *result.Tracker, p term.Paint, groups []*result.Group, columns, row
 	f.progress(sum, t.Task.Hosts, now.Sub(t.Task.Created))
 	open := t.Unfinished()
 	f.wrapped(counts(sum, open), "  ")
-	if sp := t.Spread(); sp.Min >= 0 {
+	if sp := t.Durations(); sp.Min >= 0 {
 		f.wrapped([]string{"p50 " + term.Duration(sp.P50), "p95 " + term.Duration(sp.P95), "max " + term.Duration(sp.Max)}, "  ")
 	}
 	groupsInFrame(t, f, p, groups)

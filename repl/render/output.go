@@ -100,7 +100,7 @@ func gapText(j *model.Job, stream string, n int64) string {
 	case a.Gone:
 		why = "gone: the agent no longer has them"
 	case j.State != model.Ended:
-		why = "not here yet"
+		why = "not received yet"
 	default:
 		why = "missing: the agent has not sent them yet"
 	}

@@ -41,10 +41,10 @@ func (p *Printer) Report(ctx context.Context, v *result.View, task model.Task, j
 		}
 		fmt.Fprintln(w)
 		if len(chosen) == 0 {
-			fmt.Fprint(w, "no host stands so\n\n")
+			fmt.Fprint(w, "no hosts match\n\n")
 		}
 		p.WriteEnding(w, task, jobs)
-		writeSpread(w, blocks)
+		writeDifferences(w, blocks)
 		p.WriteHints(w, task, jobs)
 		return nil
 	})
@@ -281,8 +281,8 @@ func (p *Printer) WriteEnding(w *bufio.Writer, task model.Task, jobs []model.Job
 	}
 }
 
-// writeSpread tells how far the results that were shown differ.
-func writeSpread(w *bufio.Writer, blocks []*result.Block) {
+// writeDifferences tells how far the results that were shown differ.
+func writeDifferences(w *bufio.Writer, blocks []*result.Block) {
 	if len(blocks) < 2 {
 		return
 	}

@@ -86,7 +86,7 @@ func (e *rolloutEvent) text() string {
 	case model.StageEnded:
 		text := fmt.Sprintf("%s has ended: %d failed so far", stage, e.event.Failed)
 		if e.rollout.Soak > 0 && e.event.Failed <= e.rollout.MaxFailures {
-			text += fmt.Sprintf("; the next begins in %s", term.Duration(e.rollout.Soak))
+			text += fmt.Sprintf("; the next starts in %s", term.Duration(e.rollout.Soak))
 		}
 		return text
 	}

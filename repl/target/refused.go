@@ -64,11 +64,11 @@ func meanwhileText(f *wire.RefusedFile) string {
 	case authorized && f.Problem == wire.FileMissing:
 		return "no signed request is permitted"
 	case authorized && f.Problem == wire.FileLine:
-		return "until it is mended, only what was removed from the file counts"
+		return "until it is repaired, only removals from the file apply"
 	case authorized:
-		return "until it is mended, the last valid version applies"
+		return "until it is repaired, the last valid version applies"
 	case f.Problem == wire.FileLine:
-		return "until it is mended, what was revoked before stays revoked, and the file's other lines count"
+		return "until it is repaired, earlier revocations stay valid, and the other lines of the file apply"
 	}
-	return "until it is mended, what was revoked before stays revoked"
+	return "until it is repaired, earlier revocations stay valid"
 }

@@ -23,20 +23,20 @@ func TestHostsThatRefuseTheirFilesAreNamed(t *testing.T) {
 		want   []string
 	}{
 		{[]Agent{agent("web07", true, mode), agent("web08", true), agent("web09", false, mode)}, []string{
-			"web07 refuses its authorized_operators: others may write /etc/warren (mode 0775); until it is mended, the last valid version applies",
+			"web07 refuses its authorized_operators: others may write /etc/warren (mode 0775); until it is repaired, the last valid version applies",
 		}},
 		{[]Agent{agent("web07", true, mode), agent("db1", true, file(wire.RevokedOperators, wire.FileLine), mode), agent("web08", true, mode)}, []string{
-			"db1,web[07-08] refuse their authorized_operators: others may write /etc/warren (mode 0775); until it is mended, the last valid version applies",
-			"db1 refuses its revoked_operators: " + path + ":3: it has a bad character; until it is mended, what was revoked before stays revoked, and the file's other lines count",
+			"db1,web[07-08] refuse their authorized_operators: others may write /etc/warren (mode 0775); until it is repaired, the last valid version applies",
+			"db1 refuses its revoked_operators: " + path + ":3: it has a bad character; until it is repaired, earlier revocations stay valid, and the other lines of the file apply",
 		}},
 		{[]Agent{agent("a", true, file(wire.AuthorizedOperators, wire.FileMissing)), agent("b", true, file(wire.AuthorizedOperators, wire.FileOwner)), agent("c", true, file(wire.AuthorizedOperators, wire.FileLine)), agent("d", true, file(wire.AuthorizedOperators, wire.FileUnreadable))}, []string{
 			"a refuses its authorized_operators: " + path + " is missing; no signed request is permitted",
-			"b refuses its authorized_operators: " + path + " belongs to user id 1000; until it is mended, the last valid version applies",
-			"c refuses its authorized_operators: " + path + ":3: it has a bad character; until it is mended, only what was removed from the file counts",
-			"d refuses its authorized_operators: it has a bad character; until it is mended, the last valid version applies",
+			"b refuses its authorized_operators: " + path + " belongs to user id 1000; until it is repaired, the last valid version applies",
+			"c refuses its authorized_operators: " + path + ":3: it has a bad character; until it is repaired, only removals from the file apply",
+			"d refuses its authorized_operators: it has a bad character; until it is repaired, the last valid version applies",
 		}},
 		{[]Agent{agent("a", true, file(wire.RevokedOperators, wire.FileMissing))}, []string{
-			"a refuses its revoked_operators: " + path + " is missing; until it is mended, what was revoked before stays revoked",
+			"a refuses its revoked_operators: " + path + " is missing; until it is repaired, earlier revocations stay valid",
 		}},
 	} {
 		if got := strings.Join(RefusedFiles(c.agents), "\n"); got != strings.Join(c.want, "\n") {
