@@ -199,8 +199,8 @@ func TestRolloutAndExit(t *testing.T) {
 		return nil
 	})
 	term.Type("exit\r")
-	term.Expect(`task ` + id[:8] + ` is a rollout that goes on: warren stays until its last stage has begun; Ctrl-C leaves at once`)
-	term.Expect(`Ctrl-C leaves at once`) // the end has begun, and its Ctrl-C with it
+	term.Expect(`task ` + id[:8] + ` is a rollout in progress: warren exits when its last stage has started; Ctrl-C exits at once`)
+	term.Expect(`Ctrl-C exits at once`) // the end has begun, and its Ctrl-C with it
 	term.Type(ctrlC)
 	term.End()
 	has(t, p.want(1, "check_task", id).out, "done: 1 ok, 1 canceled", "the process that drove it has ended; never sent")
@@ -217,7 +217,7 @@ func TestRolloutCanceledElsewhere(t *testing.T) {
 	b, _ := p.agent("b")
 	file := p.dir + "/order"
 	op := p.start("run", order(file), "--hosts", a+" "+b, "--rollout", "1,2", "--soak", "1h")
-	await(t, &op.Err, `the next begins in 1h00m`)
+	await(t, &op.Err, `the next starts in 1h00m`)
 	p.want(0, "cancel", onlyTask(t, p))
 	if status := ended(t, op); status != 1 {
 		t.Errorf("status %d", status)
