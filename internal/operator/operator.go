@@ -30,8 +30,8 @@ import (
 	"warren/internal/operator/results"
 	"warren/internal/operator/signing"
 	"warren/internal/wire"
-	"warren/repl"
 	"warren/repl/cli"
+	"warren/repl/command"
 	"warren/repl/term"
 	"warren/replybus"
 )
@@ -76,7 +76,7 @@ type Operator struct {
 
 // Open prepares the process: data directory, store and logs. If interactive, it also
 // unlocks the key, begins to connect, and adopts unfinished tasks.
-func Open(ctx context.Context, s repl.Settings, interactive bool) (repl.Engine, error) {
+func Open(ctx context.Context, s cli.Settings, interactive bool) (command.Engine, error) {
 	o, err := open(ctx, s, !interactive)
 	if err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func Open(ctx context.Context, s repl.Settings, interactive bool) (repl.Engine, 
 	return o, nil
 }
 
-func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
+func open(ctx context.Context, s cli.Settings, once bool) (*Operator, error) {
 	o := &Operator{hurried: make(chan struct{}), notify: s.Notify}
 	o.hurry = sync.OnceFunc(func() { close(o.hurried) })
 	if o.notify == nil {
@@ -121,7 +121,7 @@ func open(ctx context.Context, s repl.Settings, once bool) (*Operator, error) {
 
 // newConnections makes the actors that keep connections, and returns what the dispatcher
 // needs of them. It starts nothing.
-func (o *Operator) newConnections(s repl.Settings, name string, once bool) (config dispatcher.Config, err error) {
+func (o *Operator) newConnections(s cli.Settings, name string, once bool) (config dispatcher.Config, err error) {
 	opts := broker.Options{Dial: dial.Options{URLs: s.Broker, Login: s.Login}, Once: once}
 	login, err := opts.Dial.User()
 	if err != nil {
@@ -149,7 +149,7 @@ func (o *Operator) newConnections(s repl.Settings, name string, once bool) (conf
 
 // prepare makes what needs no broker: data directory, audit log, key, dispatcher and store.
 // After an error nothing is left open.
-func (o *Operator) prepare(ctx context.Context, s repl.Settings, config dispatcher.Config) (err error) {
+func (o *Operator) prepare(ctx context.Context, s cli.Settings, config dispatcher.Config) (err error) {
 	if err := datadir.Prepare(s.DataDir); err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func (o *Operator) notifyText(text string) { o.notify(errors.New(text)) }
 // Link is the state of the connection that publishes.
 func (o *Operator) Link() *broker.State { return o.sender.link.State() }
 
-// Submit creates a task from spec; see repl.Engine.
+// Submit creates a task from spec; see command.Engine.
 func (o *Operator) Submit(ctx context.Context, spec model.Spec) (model.Task, error) {
 	return o.dispatcher.Submit(ctx, spec)
 }
@@ -390,7 +390,7 @@ func (o *Operator) answerTimeout(wait time.Duration) time.Duration {
 }
 
 // Store returns the result store.
-func (o *Operator) Store() *results.Store { return o.store }
+func (o *Operator) Store() command.Store { return o.store }
 
 // Viewed records in the audit log that the operator has looked at results.
 func (o *Operator) Viewed(t model.Task, hosts []string) error {

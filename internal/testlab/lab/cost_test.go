@@ -24,7 +24,7 @@ import (
 	"warren/internal/testlab/lab"
 	"warren/internal/testlab/rabbit/rabbittest"
 	"warren/internal/wire"
-	"warren/repl"
+	"warren/repl/command"
 )
 
 var cost = flag.Bool("cost", false, "measure what the journal costs")
@@ -104,7 +104,7 @@ func TestJournalCost(t *testing.T) {
 	}
 }
 
-func oneRun(t *testing.T, op repl.Engine, host string) time.Duration {
+func oneRun(t *testing.T, op command.Engine, host string) time.Duration {
 	t.Helper()
 	begin := time.Now()
 	task, err := op.Submit(t.Context(), model.Spec{
