@@ -17,7 +17,7 @@ import (
 
 // unsupportedReason is why this agent cannot do what is permitted; empty if it can.
 func unsupportedReason(r *wire.Run) string {
-	if _, err := process.UserNamed(r.User); errors.Is(err, process.ErrCannotSwitch) {
+	if _, err := process.LookupUser(r.User); errors.Is(err, process.ErrCannotSwitch) {
 		return err.Error()
 	}
 	return ""
@@ -81,7 +81,7 @@ func findBinary(name, dir string, env []string) (path, reason string) {
 // path. The error says why it cannot be: there is no such user, or this agent
 // cannot become it.
 func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
-	u, err := process.UserNamed(r.User)
+	u, err := process.LookupUser(r.User)
 	if err != nil {
 		return process.Spec{}, err
 	}
@@ -113,7 +113,7 @@ func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
 
 // userName is the account that the agent runs as.
 var userName = sync.OnceValue(func() string {
-	u, err := process.UserNamed("")
+	u, err := process.LookupUser("")
 	if err != nil {
 		return ""
 	}

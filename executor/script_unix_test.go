@@ -12,7 +12,7 @@ import (
 
 // The script of another user is not put where others could exchange it.
 func TestScriptIsNotPutWhereOthersCouldExchangeIt(t *testing.T) {
-	nobody, err := process.UserNamed("nobody")
+	nobody, err := process.LookupUser("nobody")
 	if err != nil || os.Geteuid() != 0 {
 		t.Skip("needs root, and a user nobody")
 	}

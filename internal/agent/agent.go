@@ -98,7 +98,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 // run is the agent, from its start to its end.
 func (f *flags) run(args []string, stderr io.Writer) int {
 	limitRuntime()
-	process.KeepDescriptors()
+	process.CloseInheritedOnExec()
 	proctree.ReserveThreads(f.Workers)
 	agent, err := f.agent(args, stderr)
 	if err != nil {

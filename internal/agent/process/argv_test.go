@@ -111,7 +111,7 @@ func TestMergeEnv(t *testing.T) {
 }
 
 // What cmd.exe would execute of a batch file's arguments is not given to it.
-func TestBatchWord(t *testing.T) {
+func TestUnsafeBatchArg(t *testing.T) {
 	for _, c := range []struct {
 		goos, program string
 		args          []string
@@ -124,7 +124,7 @@ func TestBatchWord(t *testing.T) {
 		{"windows", `C:\x\backup.exe`, []string{"a&b"}, ""},
 		{"linux", "/x/backup.bat", []string{"a&b"}, ""},
 	} {
-		if got := batchWord(c.goos, c.program, c.args); got != c.want {
+		if got := unsafeBatchArg(c.goos, c.program, c.args); got != c.want {
 			t.Errorf("%s %q: %q, want %q", c.program, c.args, got, c.want)
 		}
 	}

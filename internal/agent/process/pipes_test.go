@@ -25,7 +25,7 @@ func TestHurriedReaderReadsWhatIsThere(t *testing.T) {
 		if !open {
 			w.Close()
 		}
-		(&pipes{read: [2]*os.File{r, r}}).hurryReads()
+		(&pipes{read: [2]*os.File{r, r}}).unblockReads()
 		blocks, held := make(chan []byte), make(chan bool, 1)
 		go func() {
 			defer close(blocks)

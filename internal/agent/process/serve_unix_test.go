@@ -78,7 +78,7 @@ func serveOrder(conn net.Conn) {
 			}
 		}
 	}()
-	u, err := process.UserNamed(o.User)
+	u, err := process.LookupUser(o.User)
 	if err != nil {
 		panic(err)
 	}

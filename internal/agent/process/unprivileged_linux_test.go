@@ -165,7 +165,7 @@ func TestOtherUserOpensItsStreams(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can run a command as another user")
 	}
-	nobody, err := process.UserNamed("nobody")
+	nobody, err := process.LookupUser("nobody")
 	if err != nil {
 		t.Skip(err)
 	}
