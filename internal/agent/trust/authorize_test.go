@@ -320,7 +320,7 @@ func TestCertificates(t *testing.T) {
 		edit func(*ssh.Certificate)
 		why  string
 	}{
-		"a host's":            {func(c *ssh.Certificate) { c.CertType = ssh.HostCert }, "not a user's"},
+		"a host's":            {func(c *ssh.Certificate) { c.CertType = ssh.HostCert }, "not a user certificate"},
 		"no principals":       {func(c *ssh.Certificate) { c.ValidPrincipals = nil }, "no principal"},
 		"other principals":    {func(c *ssh.Certificate) { c.ValidPrincipals = []string{"SRE", "sr", "sre "} }, "no principal of the certificate is authorized"},
 		"expired":             {func(c *ssh.Certificate) { c.ValidBefore = uint64(noon.Unix()) }, "expired"},

@@ -86,7 +86,7 @@ func (d *desk) wantRefused(want ...wire.RefusedFile) {
 // settle lets the time pass in which a file is read again and again.
 func (d *desk) settle() {
 	d.files.Policy()
-	d.now = d.now.Add(settleTime)
+	d.now = d.now.Add(settleDelay)
 	d.files.Policy()
 }
 
@@ -147,7 +147,7 @@ func TestRightsTakenAwayAreGone(t *testing.T) {
 		"a line":               {edit: func(d *desk) { d.replace(d.operators, a) }, want: onlyAlice, log: "operators=1"},
 		"a line, in place":     {edit: func(d *desk) { write(t, d.operators, a) }, want: onlyAlice},
 		"a line, with sed":     {edit: func(d *desk) { write(t, d.operators, a+"#"+b) }, want: onlyAlice},
-		"all, emptied":         {edit: func(d *desk) { write(t, d.operators, "") }, want: none, log: "it names nobody"},
+		"all, emptied":         {edit: func(d *desk) { write(t, d.operators, "") }, want: none, log: "it lists no operators"},
 		"all, commented out":   {edit: func(d *desk) { d.replace(d.operators, "# "+a+"# "+b) }, want: none},
 		"all, cut to blanks":   {edit: func(d *desk) { d.replace(d.operators, "\n \r\n\t\n") }, want: none},
 		"the file":             {edit: func(d *desk) { ok(os.Remove(d.operators)) }, want: none, problem: wire.FileMissing, log: "nobody may run anything"},
@@ -279,14 +279,14 @@ func TestSameStampIsNotTrustedAtOnce(t *testing.T) {
 	write(t, d.operators, line("", alice.PublicKey(), "xx"))
 	d.open()
 	d.want("at first", map[ssh.Signer]bool{alice: true})
-	d.files.operators.isKnown(d.files.operators.last, d.now)
+	d.files.operators.isUnchanged(d.files.operators.last, d.now)
 	write(t, d.operators, line("", bob.PublicKey(), "xx"))
 	stamp, err := d.files.operators.stamp()
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.files.operators.last = stamp // as if nothing had moved it
-	d.now = d.now.Add(settleTime - time.Millisecond)
+	d.now = d.now.Add(settleDelay - time.Millisecond)
 	d.want("after a change", map[ssh.Signer]bool{alice: false, bob: true})
 	write(t, d.operators, line("", alice.PublicKey(), "xx"))
 	if d.files.operators.last, err = d.files.operators.stamp(); err != nil {

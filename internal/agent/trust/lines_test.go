@@ -47,15 +47,15 @@ func TestEntryWithinACommentRefusesTheFile(t *testing.T) {
 				continue // a line that was switched off looks the same
 			}
 			text := "# who may\n" + last + e + "\n"
-			if _, err := ParseOperators("f", []byte(text)); err == nil || !strings.HasPrefix(hint.Text(err), "f:2: its comment has another key") || !strings.Contains(hint.Text(err), "\nhint: put each into a line of its own") {
+			if _, err := ParseOperators("f", []byte(text)); err == nil || !strings.HasPrefix(hint.Text(err), "f:2: its comment contains another key") || !strings.Contains(hint.Text(err), "\nhint: put each on its own line") {
 				t.Errorf("operators, %s after %q: %v", kind, last, err)
 			}
-			if _, err := ParseRevocations("f", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), "f:2: its comment has another key") {
+			if _, err := ParseRevocations("f", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), "f:2: its comment contains another key") {
 				t.Errorf("revocations, %s after %q: %v", kind, last, err)
 			}
 		}
 		for _, last := range []string{lost + " lost by bob", lost + " "} {
-			if _, err := ParseRevocations("f", []byte(last+e+"\n")); err == nil || !strings.HasPrefix(err.Error(), "f:1: its comment has another key") {
+			if _, err := ParseRevocations("f", []byte(last+e+"\n")); err == nil || !strings.HasPrefix(err.Error(), "f:1: its comment contains another key") {
 				t.Errorf("revocations, %s after %q: %v", kind, last, err)
 			}
 		}
@@ -131,7 +131,7 @@ func TestBadRevocationsAreRefused(t *testing.T) {
 		}
 	}
 	r, err := ParseRevocations("f", []byte("\t"+key+" bob\r\n \r\n"+sum+"\tbob\r\n"))
-	if err != nil || !r.key(public) {
+	if err != nil || !r.revokesKey(public) {
 		t.Errorf("line ends of Windows: %v", err)
 	}
 }

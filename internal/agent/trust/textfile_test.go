@@ -21,7 +21,7 @@ func TestFilesSavedByWindows(t *testing.T) {
 			t.Errorf("%.40q: %v", saved, err)
 		}
 		r, err := ParseRevocations("f", []byte(saved))
-		if err != nil || !r.key(key) {
+		if err != nil || !r.revokesKey(key) {
 			t.Errorf("%.40q: %v", saved, err)
 		}
 	}
