@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// UTF16 is text as Windows saves it.
+// inUTF16 encodes text as Windows saves it.
 func inUTF16(order binary.AppendByteOrder, text string) string {
 	data := order.AppendUint16(nil, 0xfeff)
 	for _, u := range utf16.Encode([]rune(text)) {
@@ -51,9 +51,9 @@ func TestOtherBytesAreRefusedWithTheirLine(t *testing.T) {
 		"\xd6\xf7":                      "line 1 is not UTF-8",
 		"a\n\nb\x00":                    "line 3 has a NUL character",
 		"a\x00\n\x00":                   "line 1 has a NUL character",
-		"\xff\xfea":                     "not whole UTF-16",
-		"\xff\xfe\x00\xd8":              "not whole UTF-16",
-		"\xff\xfe\x00\xd8a\x00":         "not whole UTF-16",
+		"\xff\xfea":                     "not valid UTF-16",
+		"\xff\xfe\x00\xd8":              "not valid UTF-16",
+		"\xff\xfe\x00\xd8a\x00":         "not valid UTF-16",
 		"\xff\xfe\x00\x00a\x00\x00\x00": "NUL", // UTF-32
 	} {
 		_, err := Decode([]byte(data))

@@ -151,7 +151,7 @@ func TestTLS(t *testing.T) {
 		{"password that others may read", s.url("tls-user@"), Login{CA: s.ca.File, PasswordFile: s.file("open", "hush", 0o604)}, ErrCredentials, "others may read", "chmod 600"},
 		{"password of two lines", s.url("tls-user@"), Login{CA: s.ca.File, PasswordFile: s.file("two", "hush\nhush2", 0o600)}, ErrCredentials, "one line", ""},
 		{"no password file", s.url("tls-user@"), Login{CA: s.ca.File, PasswordFile: s.dir + "/none"}, ErrCredentials, "/none cannot be used: no such file", ""},
-		{"directory for a file", s.url("tls-user@"), Login{CA: s.dir}, ErrCredentials, "no regular file", ""},
+		{"directory for a file", s.url("tls-user@"), Login{CA: s.dir}, ErrCredentials, "not a regular file", ""},
 		{"no certificate in it", s.url("tls-user:hush@"), Login{CA: password}, ErrCredentials, "there is no certificate in it", "PEM"},
 		{"no key in it", s.url(""), with(cert, ""), ErrCredentials, "there is no key in it", "--broker-key"},
 		{"key without certificate", s.url("tls-user:hush@"), with("", key), ErrBadURL, "a private key, but no certificate", "--broker-cert"},
