@@ -27,7 +27,7 @@ func TestShellArgv(t *testing.T) {
 	}
 }
 
-// pe is the beginning of a program of Windows.
+// pe is the beginning of a Windows program.
 var pe = "MZ" + strings.Repeat("\x00", 58) + "\x40\x00\x00\x00PE\x00\x00"
 
 func TestScriptArgv(t *testing.T) {
@@ -57,7 +57,7 @@ func TestScriptArgv(t *testing.T) {
 	}
 }
 
-// The quotes of a command reach cmd.exe as they are.
+// The quotes of a command reach cmd.exe unchanged.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -110,7 +110,7 @@ func TestMergeEnv(t *testing.T) {
 	}
 }
 
-// What cmd.exe would execute of a batch file's arguments is not given to it.
+// Arguments that cmd.exe would execute are not passed to a batch file.
 func TestUnsafeBatchArg(t *testing.T) {
 	for _, c := range []struct {
 		goos, program string

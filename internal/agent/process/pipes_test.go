@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// The time for waiting is over, and the reader has not had its turn: what the
-// pipe holds is read all the same.
+// After unblockReads, a reader that was not scheduled before still reads what the pipe
+// holds.
 func TestHurriedReaderReadsWhatIsThere(t *testing.T) {
 	printed := bytes.Repeat([]byte("0123456789abcdef"), 4000) // less than a pipe holds
 	for _, open := range []bool{true, false} {

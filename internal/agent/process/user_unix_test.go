@@ -12,7 +12,7 @@ import (
 	"warren/internal/agent/process"
 )
 
-// Only root becomes another; anybody is himself.
+// Only root can switch to another user; every user can be itself.
 func TestLookupUser(t *testing.T) {
 	me, err := user.Current()
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"warren/internal/wire"
 )
 
-// desk is a directory with the two files, and what the log says of them.
+// A desk is a directory with the two files, and the log output about them.
 type desk struct {
 	t                       *testing.T
 	dir, operators, revoked string
@@ -44,7 +44,7 @@ func (d *desk) open() *Files {
 	return f
 }
 
-// may reports whether a key is an operator's at this moment.
+// may reports whether a key is an operator's now.
 func (d *desk) may(s ssh.Signer) bool {
 	_, _, err := d.files.Policy().find(signerOf(s), noon)
 	return err == nil
@@ -57,7 +57,8 @@ func signerOf(s ssh.Signer) *signer {
 	return &signer{key: s.PublicKey()}
 }
 
-// want asks who may run anything, two times: the second look must not forget.
+// want checks the authorized keys twice, because the second check must have the same
+// result.
 func (d *desk) want(what string, keys map[ssh.Signer]bool) {
 	d.t.Helper()
 	for range 2 {
@@ -69,7 +70,7 @@ func (d *desk) want(what string, keys map[ssh.Signer]bool) {
 	}
 }
 
-// wantRefused asks what operators are told of the files.
+// wantRefused checks the refusals that operators see.
 func (d *desk) wantRefused(want ...wire.RefusedFile) {
 	d.t.Helper()
 	d.files.Policy()
@@ -83,14 +84,14 @@ func (d *desk) wantRefused(want ...wire.RefusedFile) {
 	}
 }
 
-// settle lets the time pass in which a file is read again and again.
+// settle advances the clock by settleDelay.
 func (d *desk) settle() {
 	d.files.Policy()
 	d.now = d.now.Add(settleDelay)
 	d.files.Policy()
 }
 
-// replace puts a file in another's place, as mv does.
+// replace replaces a file as mv does.
 func (d *desk) replace(path, text string) {
 	d.t.Helper()
 	write(d.t, path+".new", text)
@@ -126,7 +127,7 @@ func TestChangedFileIsReadAgain(t *testing.T) {
 	}
 }
 
-// What is taken away is gone at the next request, without a signal.
+// Removed rights end at the next request, without a signal.
 func TestRightsTakenAwayAreGone(t *testing.T) {
 	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")
 	a, b := line("", alice.PublicKey(), "alice"), line("", bob.PublicKey(), "bob")
@@ -208,7 +209,7 @@ func TestRightsTakenAwayAreGone(t *testing.T) {
 	}
 }
 
-// A bad file takes away more and more, and gives nothing back before it is mended.
+// A bad file can only remove rights until it is fixed.
 func TestBadFileGivesNothingBack(t *testing.T) {
 	d := newDesk(t)
 	alice, bob, carol := newKey(t, "ed25519"), newKey(t, "ed25519"), newKey(t, "ed25519")
@@ -231,8 +232,8 @@ func TestBadFileGivesNothingBack(t *testing.T) {
 	}
 }
 
-// Of an authority the first line counts that names a principal. A line that a bad
-// file has lost must not make way for one below it that permits more.
+// For an authority, the first line that names a principal applies. A line that is
+// missing from a bad file must not expose a line below it that permits more.
 func TestLostLineOfAnAuthorityGoesOnHidingOthers(t *testing.T) {
 	d := newDesk(t)
 	ca := newKey(t, "ed25519")
@@ -255,7 +256,7 @@ func TestLostLineOfAnAuthorityGoesOnHidingOthers(t *testing.T) {
 	d.want("mended", map[ssh.Signer]bool{sre: false, ops: true, either: true})
 }
 
-// The order of two lines of an authority decides too.
+// The order of two lines of an authority also matters.
 func TestBadFileDoesNotReorderLines(t *testing.T) {
 	d := newDesk(t)
 	ca := newKey(t, "ed25519")
@@ -271,8 +272,8 @@ func TestBadFileDoesNotReorderLines(t *testing.T) {
 	}
 }
 
-// A change that leaves the file's stamp as it was is seen, as long as the clock of
-// the file system may have stood still.
+// A change that leaves the file's stamp unchanged is detected while the file system's
+// clock may be too coarse.
 func TestSameStampIsNotTrustedAtOnce(t *testing.T) {
 	d := newDesk(t)
 	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")
@@ -315,8 +316,8 @@ func TestReloadReadsAndLogsAgain(t *testing.T) {
 	d.wantLog("operators=1")
 }
 
-// Additions to revoked_operators count at once, whatever else is in it; what it has
-// lost counts no longer only where the whole file can be read and has come to rest.
+// Additions to revoked_operators apply at once, even in a bad file. Removals apply
+// only when the whole file is valid and settled.
 func TestRevocationsAreKept(t *testing.T) {
 	d := newDesk(t)
 	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")

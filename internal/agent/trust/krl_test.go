@@ -37,13 +37,13 @@ func readAll(t testing.TB, path string) []byte {
 	return b
 }
 
-// certOf is a certificate with what matters to a KRL.
+// certOf returns a certificate with the fields that a KRL uses.
 func certOf(t testing.TB, ca ssh.Signer, serial uint64, id string) *ssh.Certificate {
 	s := certify(t, ca, newKey(t, "ed25519"), func(c *ssh.Certificate) { c.Serial, c.KeyId = serial, id })
 	return s.PublicKey().(*ssh.Certificate)
 }
 
-// KRLs that ssh-keygen has made, of every kind that its specifications know.
+// KRLs of ssh-keygen, with every kind of entry that it supports, are read correctly.
 func TestKRLOfSSHKeygen(t *testing.T) {
 	dir := t.TempDir()
 	ca, other, key, free := newKey(t, "ed25519"), newKey(t, "ed25519"), newKey(t, "ed25519"), newKey(t, "rsa2048")

@@ -11,7 +11,7 @@ import (
 	"warren/internal/hint"
 )
 
-// entries are what somebody may want to append to one of the files.
+// entries are lines that somebody may append to one of the files.
 func entries(t *testing.T) map[string]string {
 	blob := newKey(t, "ed25519").PublicKey()
 	fingerprints := func(key ssh.PublicKey) string { return fmt.Sprintf("%x", md5.Sum(key.Marshal())) }
@@ -36,8 +36,8 @@ func entries(t *testing.T) map[string]string {
 	}
 }
 
-// An entry that was appended to a file without a final line end, or to the line of
-// another, refuses the file: it would count for nothing.
+// A file is refused if an entry was appended without a line end before it, or on the
+// line of another entry: it would be ignored.
 func TestEntryWithinACommentRefusesTheFile(t *testing.T) {
 	key := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(newKey(t, "ed25519").PublicKey())))
 	lost := ssh.FingerprintSHA256(newKey(t, "ed25519").PublicKey())
@@ -89,7 +89,7 @@ func TestOrdinaryCommentsPass(t *testing.T) {
 	}
 }
 
-// Nothing that cannot be read is passed over.
+// Unreadable entries are never skipped.
 func TestBadRevocationsAreRefused(t *testing.T) {
 	public := newKey(t, "ed25519").PublicKey()
 	key, sum := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public))), ssh.FingerprintSHA256(public)

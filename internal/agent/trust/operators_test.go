@@ -32,7 +32,7 @@ func TestOperatorsFile(t *testing.T) {
 	}
 }
 
-// One bad line refuses the whole file, and the error says which and what to do.
+// One bad line refuses the whole file, and the error names the line and the fix.
 func TestBadLines(t *testing.T) {
 	key := newKey(t, "ed25519").PublicKey()
 	k := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
@@ -104,7 +104,7 @@ func TestBadLines(t *testing.T) {
 	}
 }
 
-// newWeakRSA is a line with a key of 1024 bits.
+// newWeakRSA returns a line with an RSA key of 1024 bits.
 func newWeakRSA(t *testing.T) string {
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(newKey(t, "rsa1024").PublicKey())))
 }

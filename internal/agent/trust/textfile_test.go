@@ -7,7 +7,7 @@ import (
 	"unicode/utf16"
 )
 
-// Both files mean the same however an editor has saved them.
+// Both files have the same meaning regardless of how an editor saved them.
 func TestFilesSavedByWindows(t *testing.T) {
 	key := newKey(t, "ed25519").PublicKey()
 	text := "# who may\r\n" + strings.ReplaceAll(line("", key, "alice"), "\n", "\r\n")

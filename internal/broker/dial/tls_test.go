@@ -149,7 +149,7 @@ func TestTLS(t *testing.T) {
 		{"key of another certificate", s.url(""), with(cert, otherKey), ErrCredentials, "is not that of certificate " + cert, ""},
 		{"key that others may read", s.url(""), with(cert, openKey), ErrCredentials, openKey + " cannot be used: others may read or change it (mode 0644)", "chmod 600"},
 		{"password that others may read", s.url("tls-user@"), Login{CA: s.ca.File, PasswordFile: s.file("open", "hush", 0o604)}, ErrCredentials, "others may read", "chmod 600"},
-		{"password of two lines", s.url("tls-user@"), Login{CA: s.ca.File, PasswordFile: s.file("two", "hush\nhush2", 0o600)}, ErrCredentials, "one line", ""},
+		{"password of two lines", s.url("tls-user@"), Login{CA: s.ca.File, PasswordFile: s.file("two", "hush\nhush2", 0o600)}, ErrCredentials, "single line", ""},
 		{"no password file", s.url("tls-user@"), Login{CA: s.ca.File, PasswordFile: s.dir + "/none"}, ErrCredentials, "/none cannot be used: no such file", ""},
 		{"directory for a file", s.url("tls-user@"), Login{CA: s.dir}, ErrCredentials, "not a regular file", ""},
 		{"no certificate in it", s.url("tls-user:hush@"), Login{CA: password}, ErrCredentials, "there is no certificate in it", "PEM"},
