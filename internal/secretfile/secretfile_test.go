@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestPasswordIsReadHoweverItWasSaved(t *testing.T) {
+func TestPasswordInAnyEncoding(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "password")
 	for saved, want := range map[string]string{
 		"hush": "hush", "hush\n": "hush", "hush\r\n": "hush", " hush \n": " hush ",

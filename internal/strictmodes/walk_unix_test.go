@@ -51,7 +51,7 @@ func (tr *tree) link(to, path string)                { tr.t.Helper(); tr.ok(os.S
 
 const sticky = 0o777 | fs.ModeSticky
 
-func TestOpenRefusesWhatOthersCouldWrite(t *testing.T) {
+func TestOpenRefusesFilesWritableByOthers(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit func(tr *tree)
 		want string // empty: no error
@@ -122,7 +122,7 @@ func TestOpenRefusesWhatOthersCouldWrite(t *testing.T) {
 	}
 }
 
-func TestStatParentPassesStickyDirectory(t *testing.T) {
+func TestStatParentAcceptsStickyDirectory(t *testing.T) {
 	tr := newTree(t)
 	if _, err := StatParent(tr.bad); err == nil {
 		t.Error("a directory that anybody may write passes")
@@ -140,7 +140,7 @@ func TestStatParentPassesStickyDirectory(t *testing.T) {
 	}
 }
 
-func TestCheckContentFindsWhatOthersHavePlanted(t *testing.T) {
+func TestCheckContentRefusesFilesOfOthers(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit func(tr *tree)
 		want string

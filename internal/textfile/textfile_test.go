@@ -23,7 +23,7 @@ func inUTF16(order binary.AppendByteOrder, text string) string {
 	return string(data)
 }
 
-func TestTextIsTheSameHoweverItWasSaved(t *testing.T) {
+func TestAnyEncodingDecodesToSameText(t *testing.T) {
 	const text = "a = 'Grüße 主机 🎉'\nb\n"
 	windows := strings.ReplaceAll(text, "\n", "\r\n")
 	for _, saved := range []string{
@@ -45,7 +45,7 @@ func TestTextIsTheSameHoweverItWasSaved(t *testing.T) {
 	}
 }
 
-func TestOtherBytesAreRefusedWithTheirLine(t *testing.T) {
+func TestInvalidBytesAreRefusedWithLine(t *testing.T) {
 	for data, want := range map[string]string{
 		"a\nb\xff\n":                    "line 2 is not UTF-8",
 		"\xd6\xf7":                      "line 1 is not UTF-8",

@@ -10,7 +10,7 @@ import (
 
 // After unblockReads, a reader that was not scheduled before still reads what the pipe
 // holds.
-func TestHurriedReaderReadsWhatIsThere(t *testing.T) {
+func TestUnblockedReaderReadsAvailableBytes(t *testing.T) {
 	printed := bytes.Repeat([]byte("0123456789abcdef"), 4000) // less than a pipe holds
 	for _, open := range []bool{true, false} {
 		r, w, err := os.Pipe()

@@ -68,7 +68,7 @@ func TestIdentity(t *testing.T) {
 }
 
 // Nobody is told who the process of a command is that ends at once.
-func TestQuickIsNobody(t *testing.T) {
+func TestShortCommandIsNotIdentified(t *testing.T) {
 	t.Parallel()
 	const enough = 5 // on a busy machine one may take its time
 	quick := 0
@@ -198,7 +198,7 @@ func TestDirectory(t *testing.T) {
 }
 
 // A program named by a relative path is not looked for in PATH.
-func TestRelative(t *testing.T) {
+func TestRelativeProgram(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("tool", []byte("#!/bin/sh\necho ran\n"), 0o700); err != nil {
 		t.Fatal(err)
@@ -211,7 +211,7 @@ func TestRelative(t *testing.T) {
 }
 
 // A program is looked for in the command's PATH, not in ours.
-func TestPath(t *testing.T) {
+func TestProgramIsFoundInCommandPath(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "warren-test-tool"), []byte("#!/bin/sh\necho found\n"), 0o700); err != nil {
@@ -397,7 +397,7 @@ func awaitStopped(t *testing.T, pid int) {
 	t.Fatalf("process %d has not stopped", pid)
 }
 
-func TestCancelStopped(t *testing.T) {
+func TestCancelEndsStoppedProcess(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
 	m, r := cancel(t, f, f.spec("stop", "hang"), 1, "stopping", func(pid int) { awaitStopped(t, pid) })
@@ -408,7 +408,7 @@ func TestCancelStopped(t *testing.T) {
 }
 
 // One that stops itself again and again cannot withstand the KILL.
-func TestKillStopped(t *testing.T) {
+func TestKillEndsSelfStoppingProcess(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
 	s := f.spec("ignore", "stop-always")
@@ -420,7 +420,7 @@ func TestKillStopped(t *testing.T) {
 	}
 }
 
-func TestCanceledBefore(t *testing.T) {
+func TestCanceledBeforeStart(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
@@ -495,7 +495,7 @@ func TestBackgroundProcesses(t *testing.T) {
 
 // A command whose processes have all ended leaves nothing, and nothing of it is
 // left in the file system.
-func TestNothingIsLeft(t *testing.T) {
+func TestEndedProcessesAreNotLeftovers(t *testing.T) {
 	t.Parallel()
 	if r, _, _ := run(t, shell(t, "sleep 0 | cat & wait; true")); r.LeftCount != 0 || r.Killed != 0 {
 		t.Errorf("%+v", r)
@@ -520,7 +520,7 @@ func TestNohup(t *testing.T) {
 
 // A process that left the group and keeps the pipes open is given up, whether it
 // is silent or prints for ever.
-func TestEscapes(t *testing.T) {
+func TestEscapedProcessKeepsOutputOpen(t *testing.T) {
 	t.Parallel()
 	for _, does := range []string{"await", "flood"} {
 		f := newFamily(t)
@@ -609,7 +609,7 @@ func receive(t *testing.T, done <-chan process.Result, chunks <-chan process.Chu
 }
 
 // A quick command emits nothing.
-func TestQuick(t *testing.T) {
+func TestShortCommandStreamsNothing(t *testing.T) {
 	t.Parallel()
 	for range 20 { // a machine may be slow once
 		streamed := 0
@@ -622,7 +622,7 @@ func TestQuick(t *testing.T) {
 }
 
 // What exceeds the limit loses its middle, and the count is right.
-func TestOverflow(t *testing.T) {
+func TestOutputAboveLimitLosesMiddle(t *testing.T) {
 	t.Parallel()
 	const size = 100 << 20
 	for _, c := range []struct{ size, limit int64 }{
@@ -674,7 +674,7 @@ func checkPattern(t *testing.T, chunks []process.Chunk, n, limit int64) {
 }
 
 // While out blocks the command's pipe does, and not its timeout.
-func TestOutBlocks(t *testing.T) {
+func TestTimeoutAppliesWhileOutBlocks(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
 	s := f.spec("print=x", "tell=up", "await", "flood")
@@ -713,7 +713,7 @@ func TestOutBlocks(t *testing.T) {
 }
 
 // Many at once, some of them canceled: nothing may be lost or left.
-func TestMany(t *testing.T) {
+func TestParallelCommands(t *testing.T) {
 	t.Parallel()
 	var wg sync.WaitGroup
 	for i := range 60 {

@@ -279,7 +279,7 @@ const relay = `exec 9>%s; echo $$ >&9; r() { if [ $1 -gt 0 ]; then r $(($1-1)) &
 
 // A family that forks during scans is ended or reported as alive, with and without
 // zombies that this test adopts.
-func TestSurvivorsRelay(t *testing.T) {
+func TestSurvivorsOfForkingProcess(t *testing.T) {
 	const run = "sh=" + relay
 	for name, words := range map[string][]string{
 		"leader":      {run + "sleep 60"},

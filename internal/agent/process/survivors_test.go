@@ -153,7 +153,7 @@ func TestSurvivorsNone(t *testing.T) {
 }
 
 // Another process with the leader's id is not signaled, and neither is its group.
-func TestSurvivorsReused(t *testing.T) {
+func TestSurvivorsSpareReusedID(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
 	id, _ := f.identified(t.Context(), patience, "0", nil)
@@ -183,7 +183,7 @@ func (f *family) stranger(words ...string) (*exec.Cmd, [2]*member) {
 
 // Without the leader's start time and without a visible mark, a process is not
 // verified.
-func TestSurvivorsUnproven(t *testing.T) {
+func TestSurvivorsSpareUnverified(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
 	stranger, members := f.stranger("tell=up", "fork=3", "tell=up", "await", "tell=alive", "await", "tell=alive")

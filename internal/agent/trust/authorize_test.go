@@ -140,7 +140,7 @@ func forge(t *testing.T, s ssh.Signer, key ssh.PublicKey, text string) string {
 }
 
 // A message that is malformed or for another host is dropped, whoever signed it.
-func TestDropped(t *testing.T) {
+func TestMalformedMessageIsDropped(t *testing.T) {
 	key := newKey(t, "ed25519")
 	p := policy(t, line("", key.PublicKey(), ""))
 	good := message(t, wire.TypeRun, signWith(t, key, Namespace), nil)
@@ -215,7 +215,7 @@ func TestImpossibleJobs(t *testing.T) {
 }
 
 // A job that has waited is authorized again with the current policy and time.
-func TestAgain(t *testing.T) {
+func TestWaitingJobIsAuthorizedAgain(t *testing.T) {
 	ca, key := newKey(t, "ed25519"), newKey(t, "ed25519")
 	cert := certify(t, ca, key, func(c *ssh.Certificate) { c.ValidBefore = uint64(noon.Add(time.Hour).Unix()) })
 	sign := func(s ssh.Signer) string {

@@ -128,7 +128,7 @@ func TestChangedFileIsReadAgain(t *testing.T) {
 }
 
 // Removed rights end at the next request, without a signal.
-func TestRightsTakenAwayAreGone(t *testing.T) {
+func TestRemovedRightsEnd(t *testing.T) {
 	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")
 	a, b := line("", alice.PublicKey(), "alice"), line("", bob.PublicKey(), "bob")
 	both, none := map[ssh.Signer]bool{alice: true, bob: true}, map[ssh.Signer]bool{alice: false, bob: false}
@@ -210,7 +210,7 @@ func TestRightsTakenAwayAreGone(t *testing.T) {
 }
 
 // A bad file can only remove rights until it is fixed.
-func TestBadFileGivesNothingBack(t *testing.T) {
+func TestBadFileOnlyRemovesRights(t *testing.T) {
 	d := newDesk(t)
 	alice, bob, carol := newKey(t, "ed25519"), newKey(t, "ed25519"), newKey(t, "ed25519")
 	a, b, c := line("", alice.PublicKey(), "alice"), line("", bob.PublicKey(), "bob"), line("", carol.PublicKey(), "carol")
@@ -234,7 +234,7 @@ func TestBadFileGivesNothingBack(t *testing.T) {
 
 // For an authority, the first line that names a principal applies. A line that is
 // missing from a bad file must not expose a line below it that permits more.
-func TestLostLineOfAnAuthorityGoesOnHidingOthers(t *testing.T) {
+func TestMissingAuthorityLineStillHidesOthers(t *testing.T) {
 	d := newDesk(t)
 	ca := newKey(t, "ed25519")
 	first := line(`cert-authority,principals="sre",expiry-time="20300101Z"`, ca.PublicKey(), "confined")
@@ -274,7 +274,7 @@ func TestBadFileDoesNotReorderLines(t *testing.T) {
 
 // A change that leaves the file's stamp unchanged is detected while the file system's
 // clock may be too coarse.
-func TestSameStampIsNotTrustedAtOnce(t *testing.T) {
+func TestUnchangedStampIsRecheckedUntilSettled(t *testing.T) {
 	d := newDesk(t)
 	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")
 	write(t, d.operators, line("", alice.PublicKey(), "xx"))

@@ -71,7 +71,7 @@ func TestOwnerAndMode(t *testing.T) {
 
 // While others may write a directory or the file, no new content applies and the old
 // rights stay. After the mode is fixed, the content applies at once, without a signal.
-func TestMendedModeCountsAtOnce(t *testing.T) {
+func TestFixedModeAppliesAtOnce(t *testing.T) {
 	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")
 	a, b := line("", alice.PublicKey(), "alice"), line("", bob.PublicKey(), "bob")
 	for name, c := range map[string]struct {
@@ -118,7 +118,7 @@ func TestMendedModeCountsAtOnce(t *testing.T) {
 
 // A missing file is treated as missing even if others could have removed it: nobody
 // gains a right by that.
-func TestFileMissingFromADirectoryOfOthers(t *testing.T) {
+func TestMissingFileGivesNoRights(t *testing.T) {
 	d := newDesk(t)
 	alice := newKey(t, "ed25519")
 	write(t, d.operators, line("", alice.PublicKey(), ""))
@@ -132,7 +132,7 @@ func TestFileMissingFromADirectoryOfOthers(t *testing.T) {
 }
 
 // A new file with the same name is detected at once, regardless of how it got there.
-func TestAnotherFileUnderTheName(t *testing.T) {
+func TestReplacedFileIsDetected(t *testing.T) {
 	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")
 	a, b := line("", alice.PublicKey(), "x"), line("", bob.PublicKey(), "x") // of one size
 	ok := func(err error) {

@@ -10,7 +10,7 @@ import (
 
 // A request of any type that was captured in one fleet is refused in another. Its
 // signer gets the reason; others get no reply.
-func TestRequestCountsInItsOwnFleetOnly(t *testing.T) {
+func TestRequestOfAnotherFleetIsRefused(t *testing.T) {
 	alice, mallory := newKey(t, "ed25519"), newKey(t, "ed25519")
 	p := policy(t, line("", alice.PublicKey(), "alice"))
 	none, production := host(), host()
@@ -59,7 +59,7 @@ func TestFleetOfASignatureIsSigned(t *testing.T) {
 }
 
 // A host that needs no signatures still checks the fleet of a signature.
-func TestUnsigningHostTakesNoOtherFleet(t *testing.T) {
+func TestUnsignedHostRefusesOtherFleet(t *testing.T) {
 	alice := newKey(t, "ed25519")
 	h := host()
 	h.AllowUnsigned = true

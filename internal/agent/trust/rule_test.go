@@ -147,7 +147,7 @@ func TestQuote(t *testing.T) {
 
 // The output of Quote is split into the same words by the splitter for confined
 // commands and by a real shell, so different words have different texts.
-func TestQuoteIsReadBack(t *testing.T) {
+func TestQuoteRoundTrip(t *testing.T) {
 	words := rapid.SliceOfN(rapid.StringMatching(`[a-z '"\\$\n*;#~`+"`"+`ü]{0,6}`), 1, 5)
 	rapid.Check(t, func(t *rapid.T) {
 		w := words.Draw(t, "words")
