@@ -187,7 +187,7 @@ func writeScriptIn(dir string, content []byte, u *process.User) (string, error) 
 		err = e
 	}
 	if err == nil {
-		err = u.Own(f.Name())
+		err = u.Chown(f.Name())
 	}
 	if err != nil {
 		os.Remove(f.Name())

@@ -12,7 +12,7 @@ import (
 
 // Other users cannot replace the script in its directory.
 func TestScriptIsSafeFromOtherUsers(t *testing.T) {
-	nobody, err := process.UserNamed("nobody")
+	nobody, err := process.LookupUser("nobody")
 	if err != nil || os.Geteuid() != 0 {
 		t.Skip("needs root, and a user nobody")
 	}

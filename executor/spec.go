@@ -17,7 +17,7 @@ import (
 
 // unsupportedReason returns why this agent cannot execute what is permitted; empty if it can.
 func unsupportedReason(r *wire.Run) string {
-	if _, err := process.UserNamed(r.User); errors.Is(err, process.ErrCannotSwitch) {
+	if _, err := process.LookupUser(r.User); errors.Is(err, process.ErrCannotSwitch) {
 		return err.Error()
 	}
 	return ""
@@ -80,7 +80,7 @@ func findBinary(name, dir string, env []string) (path, reason string) {
 // spec returns how a run is executed. The arguments of a script are not known before it has a
 // path. An error means that there is no such user, or that the agent cannot become that user.
 func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
-	u, err := process.UserNamed(r.User)
+	u, err := process.LookupUser(r.User)
 	if err != nil {
 		return process.Spec{}, err
 	}
@@ -112,7 +112,7 @@ func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
 
 // userName returns the user that the agent runs as.
 var userName = sync.OnceValue(func() string {
-	u, err := process.UserNamed("")
+	u, err := process.LookupUser("")
 	if err != nil {
 		return ""
 	}

@@ -14,7 +14,7 @@ import (
 
 const packaging = "../../packaging"
 
-// uncommented reads a sample file with its examples in force: "#name" becomes "name".
+// uncommented reads a sample file and activates its examples: "#name" becomes "name".
 func uncommented(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(packaging, "config", name))
@@ -69,7 +69,7 @@ func TestSampleAuthorizedOperatorsAreAccepted(t *testing.T) {
 	}
 }
 
-// directives lists the settings of a unit file's [Service] section.
+// directives returns the settings of a unit file's [Service] section.
 func directives(t *testing.T, name string) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(packaging, "systemd", name))

@@ -6,7 +6,7 @@ import (
 	"runtime/debug"
 )
 
-// gcPercent keeps the heap small: an agent allocates little, except for long outputs.
+// gcPercent keeps the heap small. An agent allocates little, except for long outputs.
 const gcPercent = 50
 
 // limitRuntime leaves processors and memory to the commands. An idle agent with one

@@ -1,4 +1,4 @@
-// Package architecture holds ARCHITECTURE.md against the code.
+// Package architecture checks the code against ARCHITECTURE.md.
 package architecture
 
 import (
@@ -118,7 +118,7 @@ func TestWingsImportOnlyThemselvesAndShared(t *testing.T) {
 	}
 }
 
-// Only programs, and laboratories, wire actors together.
+// Only programs and test labs connect actors.
 func TestActorsDoNotImportEachOther(t *testing.T) {
 	actors := []string{"repl", "dispatcher", "replybus", "executor"}
 	graph := built(t)

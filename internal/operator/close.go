@@ -62,7 +62,7 @@ func (o *Operator) settle(late <-chan struct{}) error {
 		return nil
 	}
 	return hint.Errorf("check_task asks the hosts",
-		"ended before each host was known to have its job: %s", strings.Join(ids, ", "))
+		"exited before every host had confirmed its job: %s", strings.Join(ids, ", "))
 }
 
 // hurriedFor returns a channel that is closed d after Hurry, unless done is closed first.

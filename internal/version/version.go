@@ -1,4 +1,4 @@
-// Package version says which Warren a program is.
+// Package version returns the version of the program.
 package version
 
 import (

@@ -2,10 +2,10 @@ package process
 
 import "warren/internal/agent/process/proctree"
 
-// WithoutCgroups has this program start no command in a cgroup from now on.
+// WithoutCgroups disables cgroups in this program.
 func WithoutCgroups() { proctree.CgroupsDisabled.Store(true) }
 
-// HasCgroups reports whether it starts commands in cgroups.
+// HasCgroups reports whether this program starts commands in cgroups.
 func HasCgroups() bool {
 	g := proctree.NewCgroup("")
 	g.Remove()

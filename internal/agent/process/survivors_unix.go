@@ -10,9 +10,9 @@ import (
 
 func killSurvivors(id proctree.Identity, mark string, grace time.Duration) (Survivors, error) {
 	if proctree.IsFromOtherBoot(id) {
-		return Survivors{}, nil // no process outlives its boot
+		return Survivors{}, nil // no process outlives a boot
 	}
-	if id.PID <= 1 { // 0 and 1 are no leader's, and mean something else to kill(2)
+	if id.PID <= 1 { // 0 and 1 are never a leader's, and are special for kill(2)
 		id = proctree.Identity{}
 	}
 	group := proctree.FindCgroup(mark)

@@ -17,7 +17,7 @@ import (
 
 var types = []string{wire.TypeRun, wire.TypeCheck, wire.TypeCancel, wire.TypeStatus, wire.TypeDiscover}
 
-// Every type goes through the same door.
+// Requests of all types are verified.
 func TestEveryTypeIsVerified(t *testing.T) {
 	alice, mallory := newKey(t, "ed25519"), newKey(t, "ed25519")
 	p := policy(t, line("", alice.PublicKey(), "alice@laptop"))
@@ -49,7 +49,7 @@ func TestKindsOfKeys(t *testing.T) {
 	}
 }
 
-// resigned gives the message another signature's bytes.
+// resigned signs, and then changes the bytes of the signature.
 func resigned(t *testing.T, s ssh.Signer, change func(blob []byte) []byte) func([]byte) (string, error) {
 	return func(statement []byte) (string, error) {
 		text, _ := signWith(t, s, Namespace)(statement)
@@ -87,8 +87,8 @@ func TestBrokenSignatures(t *testing.T) {
 	})
 }
 
-// RSA with SHA-1 is refused, plain and in a certificate, and so is an authority
-// that signs with it.
+// RSA with SHA-1 is refused for plain keys and for certificates, and so is an
+// authority that signs with it.
 func TestSHA1IsRefused(t *testing.T) {
 	key := newKey(t, "rsa2048")
 	p := policy(t, line("", key.PublicKey(), ""), line(`cert-authority,principals="sre"`, key.PublicKey(), ""))
@@ -121,7 +121,7 @@ func (s sha1Signer) SignWithAlgorithm(r io.Reader, data []byte, _ string) (*ssh.
 	return s.Sign(r, data)
 }
 
-// forge builds an SSHSIG by hand, as the library would not.
+// forge builds an SSHSIG signature that the library would not create.
 func forge(t *testing.T, s ssh.Signer, key ssh.PublicKey, text string) string {
 	t.Helper()
 	sum := sha512.Sum512([]byte(text))
@@ -139,8 +139,8 @@ func forge(t *testing.T, s ssh.Signer, key ssh.PublicKey, text string) string {
 	return base64.StdEncoding.EncodeToString(blob)
 }
 
-// What is no request, or none for this host, is dropped, whoever signed it.
-func TestDropped(t *testing.T) {
+// A message that is malformed or for another host is dropped, whoever signed it.
+func TestMalformedMessageIsDropped(t *testing.T) {
 	key := newKey(t, "ed25519")
 	p := policy(t, line("", key.PublicKey(), ""))
 	good := message(t, wire.TypeRun, signWith(t, key, Namespace), nil)
@@ -192,8 +192,8 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// A question is not about a job that this host could never have accepted, and
-// would have to remember for as long as whoever asks likes.
+// A query about a job that this host could never have accepted is refused: the journal
+// would have to remember its answer.
 func TestImpossibleJobs(t *testing.T) {
 	key := newKey(t, "ed25519")
 	p := policy(t, line("", key.PublicKey(), ""))
@@ -214,8 +214,8 @@ func TestImpossibleJobs(t *testing.T) {
 	}
 }
 
-// What has waited is judged by the policy and the time of its beginning.
-func TestAgain(t *testing.T) {
+// A job that has waited is authorized again with the current policy and time.
+func TestWaitingJobIsAuthorizedAgain(t *testing.T) {
 	ca, key := newKey(t, "ed25519"), newKey(t, "ed25519")
 	cert := certify(t, ca, key, func(c *ssh.Certificate) { c.ValidBefore = uint64(noon.Add(time.Hour).Unix()) })
 	sign := func(s ssh.Signer) string {
@@ -320,7 +320,7 @@ func TestCertificates(t *testing.T) {
 		edit func(*ssh.Certificate)
 		why  string
 	}{
-		"a host's":            {func(c *ssh.Certificate) { c.CertType = ssh.HostCert }, "not a user's"},
+		"a host's":            {func(c *ssh.Certificate) { c.CertType = ssh.HostCert }, "not a user certificate"},
 		"no principals":       {func(c *ssh.Certificate) { c.ValidPrincipals = nil }, "no principal"},
 		"other principals":    {func(c *ssh.Certificate) { c.ValidPrincipals = []string{"SRE", "sr", "sre "} }, "no principal of the certificate is authorized"},
 		"expired":             {func(c *ssh.Certificate) { c.ValidBefore = uint64(noon.Unix()) }, "expired"},

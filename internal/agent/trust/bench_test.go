@@ -6,8 +6,7 @@ import (
 	"warren/internal/wire"
 )
 
-// BenchmarkVerify is the check of one Ed25519 signature, which each host makes of
-// each statement.
+// BenchmarkVerify measures the verification of one Ed25519 signature.
 func BenchmarkVerify(b *testing.B) {
 	key := newKey(b, "ed25519")
 	text := "a statement"
@@ -27,8 +26,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkAuthorize is all that is decided on a repeat of a run, whose signature was
-// found good before.
+// BenchmarkAuthorize measures a complete decision about a run.
 func BenchmarkAuthorize(b *testing.B) {
 	key := newKey(b, "ed25519")
 	p, h := policy(b, line("", key.PublicKey(), "alice")), host()

@@ -8,9 +8,9 @@ import (
 	"warren/internal/wire"
 )
 
-// A request captured in one fleet and published in another is refused there, of
-// whatever type it is. Its signer hears why; a stranger hears nothing.
-func TestRequestCountsInItsOwnFleetOnly(t *testing.T) {
+// A request of any type that was captured in one fleet is refused in another. Its
+// signer gets the reason; others get no reply.
+func TestRequestOfAnotherFleetIsRefused(t *testing.T) {
 	alice, mallory := newKey(t, "ed25519"), newKey(t, "ed25519")
 	p := policy(t, line("", alice.PublicKey(), "alice"))
 	none, production := host(), host()
@@ -42,7 +42,8 @@ func TestRequestCountsInItsOwnFleetOnly(t *testing.T) {
 	}
 }
 
-// The fleet is what was signed, not what the signature says beside it.
+// The fleet is part of the signed data; the signature's unsigned namespace field
+// cannot change it.
 func TestFleetOfASignatureIsSigned(t *testing.T) {
 	alice := newKey(t, "ed25519")
 	p := policy(t, line("", alice.PublicKey(), "alice"))
@@ -57,8 +58,8 @@ func TestFleetOfASignatureIsSigned(t *testing.T) {
 	wantRefusal(t, Authorize(m, h, p, noon), false, "does not verify")
 }
 
-// Signatures are not looked at where nothing must be signed, but for the fleet.
-func TestUnsigningHostTakesNoOtherFleet(t *testing.T) {
+// A host that needs no signatures still checks the fleet of a signature.
+func TestUnsignedHostRefusesOtherFleet(t *testing.T) {
 	alice := newKey(t, "ed25519")
 	h := host()
 	h.AllowUnsigned = true
@@ -67,8 +68,8 @@ func TestUnsigningHostTakesNoOtherFleet(t *testing.T) {
 	wantRefusal(t, Authorize(message(t, wire.TypeRun, signWith(t, alice, wire.Namespace("staging")), nil), h, nil, noon), true, `signed for fleet "staging"`)
 }
 
-// A job that has waited over a restart is not executed where the host was given to
-// another fleet meanwhile.
+// A job that waited over a restart is not executed if the host now belongs to another
+// fleet.
 func TestWaitingJobOfAnotherFleetIsRefused(t *testing.T) {
 	alice := newKey(t, "ed25519")
 	p := policy(t, line("", alice.PublicKey(), "alice"))

@@ -10,8 +10,8 @@ import (
 	"warren/internal/wire"
 )
 
-// Nothing but what the one key has signed is ever permitted: the only body that
-// passes is one with the very statement that was signed.
+// Only requests that the one key signed are permitted: a body passes only with exactly
+// the signed statement.
 func FuzzAuthorize(f *testing.F) {
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)) // the same in every fuzzing process
 	alice, err := ssh.NewSignerFromKey(key)
@@ -43,7 +43,7 @@ func FuzzAuthorize(f *testing.F) {
 	})
 }
 
-// The signature alone, as deep as it goes: keys, certificates, flags.
+// FuzzSignature fuzzes only the signature: keys, certificates, flags.
 func FuzzSignature(f *testing.F) {
 	alice, sk := newKey(f, "ed25519"), newSoftSK(f)
 	for _, s := range []ssh.Signer{alice, newKey(f, "ecdsa256"), newKey(f, "rsa2048"), sk, certify(f, alice, newKey(f, "ed25519"), nil)} {

@@ -13,7 +13,7 @@ import (
 	"warren/internal/wire"
 )
 
-// sshSign signs with the real ssh-keygen. It gives the signature's member.
+// sshSign signs with the real ssh-keygen and returns the signature member.
 func sshSign(t *testing.T, dir, key, namespace string, env ...string) func([]byte) (string, error) {
 	return func(statement []byte) (string, error) {
 		t.Helper()
@@ -29,7 +29,7 @@ func sshSign(t *testing.T, dir, key, namespace string, env ...string) func([]byt
 	}
 }
 
-// We accept what the real ssh-keygen signs, with keys and files that it made.
+// Signatures of the real ssh-keygen, with keys and files that it made, are accepted.
 func TestSSHKeygenSigns(t *testing.T) {
 	for _, kind := range [][]string{{"ed25519"}, {"ecdsa", "-b", "256"}, {"ecdsa", "-b", "521"}, {"rsa", "-b", "2048"}} {
 		t.Run(kind[0], func(t *testing.T) {
@@ -50,8 +50,8 @@ func TestSSHKeygenSigns(t *testing.T) {
 	}
 }
 
-// And certificates that it made, used through a real ssh-agent, as well as a
-// real KRL that revokes them.
+// Certificates of the real ssh-keygen are accepted through a real ssh-agent, and a
+// real KRL revokes them.
 func TestSSHKeygenCertifies(t *testing.T) {
 	dir := t.TempDir()
 	ca, key := filepath.Join(dir, "ca"), filepath.Join(dir, "key")
@@ -81,7 +81,7 @@ func TestSSHKeygenCertifies(t *testing.T) {
 	wantRefusal(t, Authorize(m, host(), NewPolicy(o, r), now), false, "revoked")
 }
 
-// startAgent runs an ssh-agent that has a key and, beside it, its certificate.
+// startAgent runs an ssh-agent with a key and its certificate.
 func startAgent(t *testing.T, socket, key string) (env string) {
 	t.Helper()
 	cmd := exec.Command("ssh-agent", "-D", "-a", socket)

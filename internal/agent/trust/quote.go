@@ -2,10 +2,10 @@ package trust
 
 import "strings"
 
-// Quote writes words as a POSIX shell would read them back, in one way only,
-// which permit-command expressions are written for. Between words stands one
-// blank. A word of ASCII letters, digits and @%+=:,./_- stands as it is; any
-// other stands in single quotes, and a single quote in it is written '\”.
+// Quote joins words with one blank so that a POSIX shell splits them again. Its result
+// is unique, because permit-command expressions match it. A word of ASCII letters,
+// digits and @%+=:,./_- is unquoted. Any other word is in single quotes; a single quote
+// in it ends the quotes, follows with a backslash, and opens them again.
 func Quote(words []string) string {
 	var b strings.Builder
 	for i, w := range words {
