@@ -50,8 +50,8 @@ func newLoop(a *Agent, t *jobtable.Table, o *outputlog.Log, j Journal) *loop {
 // run handles events until stop ends, and then until the shutdown is complete. work ends only
 // if another actor of the agent has failed.
 func (l *loop) run(stop, work context.Context) error {
-	defer l.pool.group.Wait() // each exec goroutine has sent its last report
-	defer l.output.Close()
+	defer func() { _ = l.pool.group.Wait() }() // each exec goroutine has sent its last report
+	defer func() { _ = l.output.Close() }()
 	l.recover(l.cfg.Now())
 	l.facts.collect(l.cfg.Now())
 	stopping := stop.Done()

@@ -129,9 +129,9 @@ func TestAwaitAsksWithGrowingPauses(t *testing.T) {
 		if err := s.await(t.Context(), o.task, printerOf(s).WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
-		want := []time.Duration{0, 2, 5, 10, 19, 35, 51} // each asks for a second, then pauses
-		for i := range want {
-			want[i] *= time.Second
+		var want []time.Duration
+		for _, seconds := range []int{0, 2, 5, 10, 19, 35, 51} { // each asks for a second, then pauses
+			want = append(want, time.Duration(seconds)*time.Second)
 		}
 		if !slices.Equal(o.asked, want) {
 			t.Errorf("asked at %v, want %v", o.asked, want)

@@ -64,7 +64,7 @@ func (f *fleet) receive(hosts []string) {
 		eventually(f.t, func() error {
 			d, ok, err := f.ch.Get(wire.HostQueue(host), true)
 			if err != nil || !ok {
-				return fmt.Errorf("nothing for %s: %v", host, err)
+				return fmt.Errorf("nothing for %s: %w", host, err)
 			}
 			r, err := wire.DecodeRequest(d.Body)
 			if err != nil {

@@ -76,7 +76,7 @@ func TestRightsTakenAwayFromARunningAgent(t *testing.T) {
 		{"file deleted", func() { k.ok(os.Remove(k.file)) }},
 		{"directory deleted", func() { k.ok(os.RemoveAll(filepath.Dir(k.file))); k.ok(os.Mkdir(filepath.Dir(k.file), 0o755)) }},
 		{"line removed, another one bad", func() { k.write(k.other + "oops\n") }},
-		{"options misspelt", func() { k.write(`permit-comand="df" ` + k.mine + k.other) }},
+		{"options misspelled", func() { k.write(`permit-comand="df" ` + k.mine + k.other) }},
 	} {
 		c.remove()
 		k.may(c.what, false)

@@ -280,7 +280,7 @@ func (o *Operator) Settled(ctx context.Context, task string) error {
 			continue
 		}
 		stop()
-		<-settled
+		<-settled //nolint:errcheck // the store's error is the cause
 		return o.unstored(ctx, err)
 	}
 }

@@ -87,7 +87,6 @@ func FuzzCheckHostName(f *testing.F) {
 // another spelling would answer to names that it does not have.
 func TestLeafWithOtherSpellingIsMalformed(t *testing.T) {
 	for _, host := range []string{"WEB01", "web01.", "2001:0db8::10", "::ffff:10.0.0.1", "010.1.1.1", "[::1]"} {
-
 		leaves := sampleLeaves(1)
 		b, err := NewBatch(sampleStatement(TypeRun), leaves, nil)
 		if err != nil {

@@ -234,7 +234,7 @@ func TestDecodeOutput(t *testing.T) {
 		text           string
 	}{
 		{Stdout, int64(0), full, nil, ""},
-		{Stdout, int64(0), append(full, 0), ErrTooLarge, "output of 32769 bytes"},
+		{Stdout, int64(0), make([]byte, MaxChunk+1), ErrTooLarge, "output of 32769 bytes"},
 		{Stdout, int64(0), nil, ErrMalformed, "empty"},
 		{"Stdout", int64(0), full, ErrMalformed, "header stream"},
 		{[]byte("stdout"), int64(0), full, ErrMalformed, "header stream"},

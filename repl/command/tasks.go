@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"time"
@@ -116,7 +117,7 @@ func (c *tasksCommand) prune(ctx context.Context, env *Env) error {
 	if err == nil && !c.DryRun {
 		err = env.Session.Interruptible(ctx, env.Store.Vacuum) // or in the store's own time
 	}
-	if err != nil && err != term.ErrInterrupted {
+	if err != nil && !errors.Is(err, term.ErrInterrupted) {
 		return err
 	}
 	if c.JSON {

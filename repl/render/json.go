@@ -165,13 +165,13 @@ func (p *Printer) TaskRecords(ctx context.Context, task model.Task) error {
 	return p.printTask(ctx, task, p.Records)
 }
 
-func (p *Printer) printTask(ctx context.Context, task model.Task, print func(context.Context, *result.View, model.Task, []model.Job) error) error {
+func (p *Printer) printTask(ctx context.Context, task model.Task, show func(context.Context, *result.View, model.Task, []model.Job) error) error {
 	jobs, err := p.store.Jobs(ctx, task.ID)
 	if err != nil {
 		return err
 	}
 	task.Summary = result.CountJobs(jobs)
-	return print(ctx, result.DefaultView(), task, jobs)
+	return show(ctx, result.DefaultView(), task, jobs)
 }
 
 // PerJob ranges over the jobs, each with its output, which is read only as it

@@ -138,7 +138,7 @@ func TestWriteError(t *testing.T) {
 				l.mustSize(t)
 				d.failOnce("write", cause)
 				err := l.appendErr(t, 0, strings.Repeat("x", 100), "whole", strings.Repeat("y", 400))
-				if !errors.Is(err, cause) || errors.Is(err, ErrFull) != (cause != syscall.EIO) || errors.Is(err, ErrStopped) || !strings.Contains(hint.Text(err), "hint:") {
+				if !errors.Is(err, cause) || errors.Is(err, ErrFull) != !errors.Is(cause, syscall.EIO) || errors.Is(err, ErrStopped) || !strings.Contains(hint.Text(err), "hint:") {
 					t.Errorf("got %v", err)
 				}
 				d.mu.Lock()

@@ -17,7 +17,7 @@ func Reset(dir string) (aside string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer lock.Unlock() // it fails only if the lock is not held
+	defer func() { _ = lock.Unlock() }() // it fails only if the lock is not held
 	d := osDir(dir)
 	path := d.Path(fileName)
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {

@@ -223,7 +223,7 @@ func (m *member) goOn() {
 // mustBeDead waits for the end of the process.
 func (m *member) mustBeDead() {
 	m.t.Helper()
-	if _, err := m.link.Read(make([]byte, 1)); err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
+	if _, err := m.link.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
 		m.t.Fatalf("process still lives: %v", err)
 	}
 }

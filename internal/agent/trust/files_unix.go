@@ -22,7 +22,8 @@ type stamp struct {
 func stampOf(info fs.FileInfo) stamp {
 	st := info.Sys().(*syscall.Stat_t)
 	return stamp{
-		device: uint64(st.Dev), inode: st.Ino, size: info.Size(), mode: info.Mode(), uid: st.Uid,
+		device: uint64(st.Dev), //nolint:unconvert // int32 on macOS
+		inode:  st.Ino, size: info.Size(), mode: info.Mode(), uid: st.Uid,
 		written: info.ModTime(), changed: changedAt(st),
 	}
 }

@@ -109,8 +109,8 @@ func TestKRLOfSSHKeygen(t *testing.T) {
 			t.Errorf("serial %d, id %q, own authority %v: revoked %v", c.serial, c.id, c.ca == ca, got)
 		}
 	}
-	any := krl("any", "serial: 5\n", "-s", "none")
-	if !any.revokesCertificate(certOf(t, ca, 5, "x")) || !any.revokesCertificate(certOf(t, other, 5, "x")) || any.revokesCertificate(certOf(t, ca, 6, "x")) {
+	anyCA := krl("any", "serial: 5\n", "-s", "none")
+	if !anyCA.revokesCertificate(certOf(t, ca, 5, "x")) || !anyCA.revokesCertificate(certOf(t, other, 5, "x")) || anyCA.revokesCertificate(certOf(t, ca, 6, "x")) {
 		t.Error("a serial of any authority")
 	}
 	// A bitmap: many serials that are near each other and no range.

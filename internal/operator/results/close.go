@@ -26,7 +26,7 @@ func (s *Store) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	if lock, err := lockOpen(ctx, s.dir); err == nil {
-		defer lock.Unlock() // its error would say that it is not held
+		defer func() { _ = lock.Unlock() }() // it fails only if the lock is not held
 	} // else at worst the next process removes the log
 
 	if s.Reader != nil {

@@ -120,7 +120,7 @@ func (s *Store) open() error {
 	if err != nil {
 		return hint.Errorf("look for a stopped or hanging warren", "%w", err)
 	}
-	defer lock.Unlock() // its error would say that it is not held
+	defer func() { _ = lock.Unlock() }() // it fails only if the lock is not held
 
 	if s.writer, err = sqlite.OpenWriter(s.path); err != nil {
 		return err

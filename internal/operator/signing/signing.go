@@ -100,7 +100,7 @@ func (s *Signer) Sign(ctx context.Context, statement []byte) (string, error) {
 
 // signing is one call of Sign, as sshsig wants it: as a key.
 type signing struct {
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // ssh.Signer's methods take none
 	s   *Signer
 }
 

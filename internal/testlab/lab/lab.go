@@ -247,7 +247,7 @@ func connected(ctx context.Context, a *executor.Agent) error {
 		select {
 		case <-s.Changed():
 		case <-ctx.Done():
-			return fmt.Errorf("the agents are not ready: %w (%v)", ctx.Err(), s.Err)
+			return fmt.Errorf("the agents are not ready: %w (%w)", ctx.Err(), s.Err)
 		}
 	}
 	return nil

@@ -32,7 +32,7 @@ func ReadStat(pid int) (Stat, error) {
 	if err != nil {
 		return Stat{}, err
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	text := make([]byte, 1024)
 	n, err := unix.Read(fd, text)
 	if err != nil {
