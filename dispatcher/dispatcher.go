@@ -2,7 +2,6 @@ package dispatcher
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,20 +19,20 @@ import (
 )
 
 const (
-	// tickets bounds the requests that are built and wait for the publisher:
+	// maxPrepared bounds the requests that are prepared and wait for the publisher:
 	// enough to keep it busy, few enough for scripts of a megabyte.
-	tickets = 64
+	maxPrepared = 64
 
-	// repeatEvery paces what is sent again, of all tasks together: a fleet that
-	// is slow to answer must not be made slower by being asked again.
-	repeatEvery = 4 * time.Millisecond
+	// repeatInterval paces the repeated requests of all tasks together: repeats must not
+	// slow down a fleet that is slow to answer.
+	repeatInterval = 4 * time.Millisecond
 
-	// behindPause is the pace while answers that have come are still being
-	// stored: what is missed may be among them.
-	behindPause = 100 * time.Millisecond
+	// behindRepeatInterval is the pace while replies that have arrived are not stored
+	// yet: the missing ones may be among them.
+	behindRepeatInterval = 100 * time.Millisecond
 
-	// killGrace is what is added to a job's timeout before its end is overdue:
-	// an agent's --kill-grace and the way back.
+	// killGrace is added to a job's timeout before its end is overdue: an agent's
+	// --kill-grace and the way back.
 	killGrace = 30 * time.Second
 )
 
@@ -61,25 +60,24 @@ type Store interface {
 type Config struct {
 	Store    Store
 	Out      chan<- *broker.Publication // of the publisher
-	ReplyTo  string                     // name of the callback queue
+	ReplyTo  string                     // name of the reply queue
 	Replies  *broker.State              // first state of the link that consumes it
-	CaughtUp <-chan struct{}            // gives when no answer waits to be stored
+	CaughtUp <-chan struct{}            // a receive succeeds while no reply waits to be stored
 	Operator string                     // user name
 
-	// Audit writes down a task before any of it is sent; on an error nothing is.
+	// Audit logs a task before any of it is sent. After an error nothing is sent.
 	Audit func(task, command string, hosts []string) error
 
-	// Sign makes the signature of a statement's text; nil leaves it empty. It
-	// may take as long as a person does.
+	// Sign signs a statement's text. It may wait for a person. Nil leaves the
+	// signature empty.
 	Sign func(ctx context.Context, statement []byte) (string, error)
 
-	// Touch: each signature costs the operator a touch, so that questions are
-	// signed for longer.
+	// Touch: each signature costs the operator a touch, so that questions are valid
+	// for longer.
 	Touch bool
 
-	// Tell tells the operator what goes wrong behind a task that has been
-	// submitted. Nil tells nobody.
-	Tell func(notice error)
+	// Notify reports problems with a task after Submit has returned. It may be nil.
+	Notify func(notice error)
 }
 
 // A Dispatcher is the actor that owns the tasks under way.
@@ -93,52 +91,62 @@ type Dispatcher struct {
 	audit    func(task, command string, hosts []string) error
 	signer   func(context.Context, []byte) (string, error)
 	touch    bool
-	say      func(notice error)
+	notify   func(notice error)
 
-	questions chan map[question]letter // one slot: who takes it owns it, see inquire
+	permits chan struct{} // holds the free permits to prepare a request
+	repeats chan struct{} // pacer → host goroutines: a permit to repeat a request
 
-	tickets chan struct{} // host goroutines: a bound, see prepare
-	pace    chan struct{} // pacer → host goroutines: leave to repeat
-	starts  chan *task    // Submit → loop
-	asks    chan ask      // Settled, Cancel, Halt → loop
-	done    chan struct{} // closed when Run ends
+	starts     chan *task       // Submit, Adopt → loop
+	requests   chan taskRequest // Settled, Cancel, Halt → loop
+	settles    chan settling    // host and task goroutines → loop
+	lookups    chan lookup      // cachedQuestion → loop
+	signatures chan signature   // cachedQuestion → loop
+	done       chan struct{}    // closed when the loop has stopped
 }
 
-// ask is a question to the loop about a task, or about all where task is empty;
-// the answer is those of them that are under way here.
-type ask struct {
+// A taskRequest asks the loop for a task that is under way here, or for all of them if
+// task is empty.
+type taskRequest struct {
 	task   string
-	act    func(*task)    // done to each, in the loop; may be nil
+	act    func(*task)    // the loop calls it for each; may be nil
 	answer chan<- []*task // one slot
+}
+
+// A settling reports that the operator's process need not wait for some more jobs of a
+// task.
+type settling struct {
+	task *task
+	jobs int
 }
 
 // New wires a dispatcher. It starts nothing.
 func New(c Config) *Dispatcher {
 	d := &Dispatcher{
 		store: c.Store, out: c.Out, replyTo: c.ReplyTo, replies: c.Replies, caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit,
-		signer: c.Sign, touch: c.Touch, say: c.Tell,
-		questions: make(chan map[question]letter, 1),
-		tickets:   make(chan struct{}, tickets), pace: make(chan struct{}),
-		starts: make(chan *task), asks: make(chan ask), done: make(chan struct{}),
+		signer: c.Sign, touch: c.Touch, notify: c.Notify,
+		permits: make(chan struct{}, maxPrepared), repeats: make(chan struct{}),
+		starts: make(chan *task), requests: make(chan taskRequest), settles: make(chan settling),
+		lookups: make(chan lookup), signatures: make(chan signature), done: make(chan struct{}),
 	}
-	d.questions <- map[question]letter{}
-	if d.say == nil {
-		d.say = func(error) {}
+	for range maxPrepared {
+		d.permits <- struct{}{}
+	}
+	if d.notify == nil {
+		d.notify = func(error) {}
 	}
 	return d
 }
 
 // Run drives tasks until ctx ends.
 func (d *Dispatcher) Run(ctx context.Context) error {
-	defer close(d.done)
-	tasks := map[string]*task{}
-	ended := make(chan *task)
 	g, work := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.pacer(work) })
-	for {
+	ended := make(chan *task)
+	l := loop{unsettled: map[*task]int{}, questions: questionCache{}}
+	for work.Err() == nil {
 		select {
 		case t := <-d.starts:
-			tasks[t.record.ID] = t
+			l.start(t)
 			g.Go(func() error {
 				err := t.drive(work)
 				select {
@@ -148,57 +156,93 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 				return err
 			})
 		case t := <-ended:
-			delete(tasks, t.record.ID)
-		case q := <-d.asks:
-			q.answer <- chosen(tasks, q)
+			l.end(t)
+		case r := <-d.requests:
+			r.answer <- l.matching(r)
+		case s := <-d.settles:
+			l.settle(s)
+		case q := <-d.lookups:
+			q.answer <- l.questions.lookup(q.question, time.Now())
+		case s := <-d.signatures:
+			l.questions.signed(s)
 		case <-work.Done():
-			err := g.Wait()
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
 		}
+	}
+	close(d.done)
+	if err := g.Wait(); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// loop is the state of the dispatcher's own goroutine.
+type loop struct {
+	unsettled map[*task]int // the tasks under way: jobs that the operator must wait for
+	questions questionCache
+}
+
+func (l *loop) start(t *task) {
+	l.unsettled[t] = len(t.jobs)
+	l.settle(settling{task: t})
+}
+
+// settle counts jobs down, and marks a task without unsettled jobs.
+func (l *loop) settle(s settling) {
+	l.unsettled[s.task] -= s.jobs
+	if l.unsettled[s.task] == 0 && !isClosed(s.task.settled) {
+		close(s.task.settled)
 	}
 }
 
-// pacer gives leave to repeat, one at a time. It sleeps while nobody asks.
-func (d *Dispatcher) pacer(ctx context.Context) error {
-	for {
-		select {
-		case d.pace <- struct{}{}:
-		case <-ctx.Done():
-			return nil
-		}
-		pause := time.After(repeatEvery)
-		select {
-		case <-d.caughtUp:
-		case <-time.After(behindPause):
-		case <-ctx.Done():
-			return nil
-		}
-		select {
-		case <-pause:
-		case <-ctx.Done():
-			return nil
-		}
-	}
+func (l *loop) end(t *task) {
+	l.settle(settling{t, l.unsettled[t]})
+	delete(l.unsettled, t)
 }
 
-// chosen are the tasks that a question is about, once it has acted on them.
-func chosen(tasks map[string]*task, q ask) (found []*task) {
-	for id, t := range tasks {
-		if q.task == "" || q.task == id {
+// matching returns the tasks that a request is about, after it has acted on them.
+func (l *loop) matching(r taskRequest) (found []*task) {
+	for t := range l.unsettled {
+		if r.task == "" || r.task == t.record.ID {
 			found = append(found, t)
-			if q.act != nil {
-				q.act(t)
+			if r.act != nil {
+				r.act(t)
 			}
 		}
 	}
 	return found
 }
 
-// Submit makes a task of spec and returns once the store knows it; sending goes
-// on by itself.
+// pacer hands out permits to repeat a request, one at a time. It takes the permit first
+// and waits with it while nobody repeats.
+func (d *Dispatcher) pacer(ctx context.Context) error {
+	for {
+		select {
+		case <-d.permits:
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case d.repeats <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		next := time.After(repeatInterval)
+		select {
+		case <-d.caughtUp:
+		case <-time.After(behindRepeatInterval):
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Submit creates a task from spec, and returns once the store has it. Sending continues in
+// the background.
 func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, error) {
 	if err := checkRollout(spec.Rollout, len(spec.Hosts)); err != nil {
 		return model.Task{}, err
@@ -209,7 +253,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 	for i, h := range spec.Hosts {
 		jobs[i] = model.Job{ID: uuid.NewString(), Task: id, Host: h, Index: i, State: model.Pending}
 	}
-	l, err := d.runLetter(ctx, id, spec, jobs, now)
+	l, err := d.signRun(ctx, id, spec, jobs, now)
 	if err != nil {
 		return model.Task{}, fmt.Errorf("the task was not sent: %w", err)
 	}
@@ -224,30 +268,33 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 		Summary:    model.Summary{Hosts: len(jobs)},
 		WhenOnline: spec.WhenOnline, Fanout: spec.Fanout, Rollout: spec.Rollout, RetryOf: spec.RetryOf,
 	}
-	told := spec.Hosts
+	first := spec.Hosts
 	if spec.Rollout != nil {
-		told = told[:spec.Rollout.Stages[0]] // the others when their stage begins
+		first = first[:spec.Rollout.Stages[0]] // the others are logged when their stage begins
 	}
-	if err := d.audit(id, spec.Command, told); err != nil {
+	if err := d.audit(id, spec.Command, first); err != nil {
 		return model.Task{}, fmt.Errorf("the task was not sent: %w", err)
 	}
 	progress, err := d.store.Add(ctx, record, jobs)
 	if err != nil {
 		return model.Task{}, fmt.Errorf("the task was not sent: %w", err)
 	}
-	t := d.task(record, jobs, progress)
+	t := d.task(record, jobs, jobs, progress)
 	t.spec, t.run = spec, l
 	t.plan = newPlan(len(jobs), spec.Fanout, spec.Rollout)
+	if spec.Rollout != nil {
+		t.stopped = t.halted
+	}
 	return record, d.start(t)
 }
 
-func (d *Dispatcher) task(record model.Task, jobs []model.Job, progress []<-chan results.Progress) *task {
+func (d *Dispatcher) task(record model.Task, all, jobs []model.Job, progress []<-chan results.Progress) *task {
 	t := &task{
-		d: d, record: record, jobs: jobs, progress: progress, release: func() {}, plan: newPlan(len(jobs), 0, nil),
-		questions: map[question]letter{}, unsigned: map[string]time.Time{}, wants: make(chan *want),
+		d: d, record: record, all: all, jobs: jobs, progress: progress, release: func() {}, plan: newPlan(len(jobs), 0, nil),
+		signRetry: map[string]time.Time{}, statements: make(chan statementRequest), ended: make(chan bool),
 		cancel: make(chan struct{}), halted: make(chan struct{}), settled: make(chan struct{}),
 	}
-	t.unsettled.Add(len(jobs))
+	t.canceled = t.cancel
 	return t
 }
 
@@ -261,81 +308,23 @@ func (d *Dispatcher) start(t *task) error {
 	}
 }
 
-// runLetter signs the statement of a run.
-func (d *Dispatcher) runLetter(ctx context.Context, id string, spec model.Spec, jobs []model.Job, now time.Time) (letter, error) {
-	run := spec.Run
-	secret, err := seal(spec.Secret, &run)
-	if err != nil {
-		return letter{}, err
-	}
-	l, err := d.letter(ctx, wire.Statement{Type: wire.TypeRun, Task: id, Run: &run}, jobs, now, spec.StartTimeout)
-	if err == nil && secret != "" {
-		err = l.batch.SetSecret(secret)
-	}
-	return l, err
-}
-
-// seal makes the text of a secret, and binds it to the run by its salted hash.
-func seal(s *wire.Secret, run *wire.Run) (text string, err error) {
-	if s == nil {
-		return "", nil
-	}
-	salted := *s
-	salted.Salt = make([]byte, 2*wire.MinSalt)
-	if _, err := rand.Read(salted.Salt); err != nil {
-		return "", fmt.Errorf("no salt for the secret: %w", err)
-	}
-	text, run.SecretHash, err = wire.EncodeSecret(salted)
-	return text, err
-}
-
-// question signs a status or a cancel for jobs of a task. A cancel is valid as
-// long as what it recalls, beside which it may wait in an inbox.
-func (d *Dispatcher) question(ctx context.Context, q question, jobs []model.Job, now time.Time) (letter, error) {
-	valid := d.validity()
-	if q.typ == wire.TypeCancel {
-		valid = max(valid, time.UnixMilli(q.of.NotAfter).Sub(now))
-	}
-	return d.letter(ctx, wire.Statement{Type: q.typ, Task: q.task, Of: &q.of}, jobs, now, valid)
-}
-
-// validity is how long a question is valid.
-func (d *Dispatcher) validity() time.Duration {
-	if d.touch {
-		return touchValid
-	}
-	return questionValid
-}
-
-func (d *Dispatcher) letter(ctx context.Context, st wire.Statement, jobs []model.Job, now time.Time, valid time.Duration) (letter, error) {
-	now = now.Truncate(time.Millisecond)
-	st.IssuedAt, st.NotAfter, st.ReplyTo = now.UnixMilli(), now.Add(valid).UnixMilli(), d.replyTo
-	leaves := make([]wire.Leaf, len(jobs))
-	for i, j := range jobs {
-		leaves[i] = wire.Leaf{Job: j.ID, Host: j.Host, Index: i}
-	}
-	b, err := wire.NewBatch(st, leaves, d.sign(ctx))
-	if err != nil {
-		return letter{}, err
-	}
-	return letter{batch: b, issuedAt: now, notAfter: now.Add(valid)}, nil
-}
-
-// sign is the signer as package wire wants it.
-func (d *Dispatcher) sign(ctx context.Context) func([]byte) (string, error) {
-	if d.signer == nil {
+// settle reports settled jobs to the loop.
+func (d *Dispatcher) settle(ctx context.Context, t *task, jobs int) error {
+	select {
+	case d.settles <- settling{t, jobs}:
 		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return func(statement []byte) (string, error) { return d.signer(ctx, statement) }
 }
 
-// Settled waits until each job of a task that was submitted here, or of all such
-// tasks where id is empty, is accepted or ended: the operator may leave.
+// Settled waits until each job of a task that was submitted here, or of all such tasks if
+// id is empty, is accepted or ended. Then the operator's process may end.
 func (d *Dispatcher) Settled(ctx context.Context, id string) error {
 	tasks, err := d.find(ctx, id, nil)
 	for _, t := range tasks {
-		if t.resumed && id == "" {
-			continue // to ask is no promise
+		if t.adopted && id == "" {
+			continue // its jobs were sent before
 		}
 		select {
 		case <-t.settled:
@@ -348,8 +337,8 @@ func (d *Dispatcher) Settled(ctx context.Context, id string) error {
 	return err
 }
 
-// Unsettled are the ids of those tasks submitted here that the operator would
-// leave without a word on each of their jobs.
+// Unsettled returns the ids of the tasks under way here that have a job which is neither
+// accepted nor ended.
 func (d *Dispatcher) Unsettled(ctx context.Context) (ids []string, err error) {
 	tasks, err := d.find(ctx, "", nil)
 	for _, t := range tasks {
@@ -363,8 +352,8 @@ func (d *Dispatcher) Unsettled(ctx context.Context) (ids []string, err error) {
 	return ids, err
 }
 
-// Cancel asks for the end of a task's unfinished jobs: through the goroutines
-// that drive them, or, where another process does or none, from here.
+// Cancel asks the agents to end a task's unfinished jobs: through the goroutines that
+// drive them, or with a query if this process does not drive the task.
 func (d *Dispatcher) Cancel(ctx context.Context, t model.Task) error {
 	if err := d.store.SetCancel(ctx, t.ID); err != nil {
 		return err
@@ -377,14 +366,14 @@ func (d *Dispatcher) Cancel(ctx context.Context, t model.Task) error {
 	if len(own) > 0 || err != nil {
 		return err
 	}
-	return d.inquire(ctx, t, wire.TypeCancel, func(*model.Job) bool { return true })
+	return d.query(ctx, t, wire.TypeCancel, func(*model.Job) bool { return true })
 }
 
-// find returns those tasks that are under way here, after act was done to each.
+// find returns the tasks that are under way here, after it has called act for each.
 func (d *Dispatcher) find(ctx context.Context, id string, act func(*task)) ([]*task, error) {
 	answer := make(chan []*task, 1)
 	select {
-	case d.asks <- ask{id, act, answer}:
+	case d.requests <- taskRequest{id, act, answer}:
 		return <-answer, nil
 	case <-d.done:
 		return nil, ErrStopped
@@ -402,7 +391,7 @@ func isClosed(ch <-chan struct{}) bool {
 	}
 }
 
-// Discover asks all agents who they are; the answers go to the store.
+// Discover asks all agents to report themselves. The answers go to the store.
 func (d *Dispatcher) Discover(ctx context.Context) error {
 	now := time.Now()
 	st := wire.Statement{
@@ -416,7 +405,7 @@ func (d *Dispatcher) Discover(ctx context.Context) error {
 	if err := awaitUp(ctx, d.replies); err != nil {
 		return err
 	}
-	// From its leaving on: a signature may have taken a while.
+	// Counted from now: the signature may have taken a while.
 	if err := d.store.Expect(ctx, st.Task, time.Now().Add(d.validity())); err != nil {
 		return err
 	}
@@ -431,13 +420,13 @@ func (d *Dispatcher) Discover(ctx context.Context) error {
 	return d.broadcast(ctx, pub, verdicts)
 }
 
-// broadcast publishes a question to all until the broker has taken it. A nack says only
-// that some queue was full.
+// broadcast publishes a question to all agents until the broker has taken it. A nack means
+// only that some queue was full.
 func (d *Dispatcher) broadcast(ctx context.Context, pub *broker.Publication, verdicts <-chan broker.Verdict) error {
 	for {
-		again := *pub // the last one is the publisher's
+		attempt := *pub // the last one belongs to the publisher
 		select {
-		case d.out <- &again:
+		case d.out <- &attempt:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -447,7 +436,7 @@ func (d *Dispatcher) broadcast(ctx context.Context, pub *broker.Publication, ver
 			case broker.Unconfirmed:
 				continue
 			case broker.Refused:
-				return fmt.Errorf("the broker refused the question to all agents: %s", refusalText(v.Reason))
+				return fmt.Errorf("the broker refused the question to all agents: %s", refusalReason(v.Reason))
 			}
 			return nil
 		case <-ctx.Done():
@@ -456,10 +445,11 @@ func (d *Dispatcher) broadcast(ctx context.Context, pub *broker.Publication, ver
 	}
 }
 
-// storePause is the wait before a failed commit, as on a full disk, is tried again.
-const storePause = time.Second
+// storeRetryDelay is the wait before a failed commit, for example on a full disk, is
+// retried.
+const storeRetryDelay = time.Second
 
-// apply has the store note something, and returns once it is committed.
+// apply gives updates to the store, and returns once they are committed.
 func (d *Dispatcher) apply(ctx context.Context, us []results.Update) error {
 	for {
 		answer, err := d.store.Apply(ctx, us)
@@ -474,7 +464,7 @@ func (d *Dispatcher) apply(ctx context.Context, us []results.Update) error {
 		if err == nil {
 			return nil
 		}
-		if err := pause(ctx, storePause); err != nil {
+		if err := pause(ctx, storeRetryDelay); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"warren/internal/wire"
 )
 
-// memory is a Store that keeps what it is told and answers at once.
+// memory is a Store that keeps everything in memory and answers at once.
 type memory struct {
 	mu        sync.Mutex
 	jobs      map[string]*model.Job
@@ -75,8 +75,8 @@ func (m *memory) Apply(_ context.Context, us []results.Update) (<-chan error, er
 	return answer, nil
 }
 
-// says is what an agent's reply becomes on its way through the store.
-func (m *memory) says(job string, p results.Progress) {
+// reply does what the store does with an agent's reply.
+func (m *memory) reply(job string, p results.Progress) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.heard++
@@ -214,7 +214,7 @@ func (r *rig) submit(fanout int, hosts ...string) model.Task {
 	return task
 }
 
-// take receives the next publication and gives the broker's word on it.
+// take receives the next publication, and gives the broker's verdict on it.
 func (r *rig) take(k broker.Kind) *broker.Publication {
 	r.t.Helper()
 	select {
@@ -227,7 +227,7 @@ func (r *rig) take(k broker.Kind) *broker.Publication {
 	}
 }
 
-func (r *rig) nothing() {
+func (r *rig) expectNothing() {
 	r.t.Helper()
 	select {
 	case p := <-r.out:
@@ -261,12 +261,12 @@ func TestTaskReachesEachHostOnce(t *testing.T) {
 				t.Error("the store has another digest than was sent")
 			}
 			hosts[req.Leaf.Host] = true
-			r.store.says(req.Leaf.Job, results.Progress{State: model.Ended, Outcome: wire.Exited})
+			r.store.reply(req.Leaf.Job, results.Progress{State: model.Ended, Outcome: wire.Exited})
 		}
 		if len(hosts) != 3 {
 			t.Errorf("reached %v", hosts)
 		}
-		r.nothing()
+		r.expectNothing()
 		if err := r.d.Settled(context.Background(), task.ID); err != nil {
 			t.Error(err)
 		}
@@ -278,50 +278,50 @@ func TestWindowOfHostsSlides(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		r.submit(2, "a", "b", "c", "d")
-		var flying []string
+		var inFlight []string
 		for range 2 {
-			flying = append(flying, r.take(broker.Routed).Msg.CorrelationId)
+			inFlight = append(inFlight, r.take(broker.Routed).Msg.CorrelationId)
 		}
-		for _, id := range flying {
-			r.store.says(id, results.Progress{State: model.Running}) // so that nothing is repeated
+		for _, id := range inFlight {
+			r.store.reply(id, results.Progress{State: model.Running}) // so that nothing is repeated
 		}
 		select {
 		case p := <-r.out:
 			t.Fatalf("a third host before the first has ended: %s", p.Key)
-		case <-time.After(silence - time.Second):
+		case <-time.After(firstStatusInterval - time.Second):
 		}
 		for i := range 4 {
-			r.store.says(flying[i], results.Progress{State: model.Ended})
+			r.store.reply(inFlight[i], results.Progress{State: model.Ended})
 			if i < 2 {
-				flying = append(flying, r.take(broker.Routed).Msg.CorrelationId)
+				inFlight = append(inFlight, r.take(broker.Routed).Msg.CorrelationId)
 			}
 		}
-		r.nothing()
+		r.expectNothing()
 	})
 }
 
-// A window that outlives the statement gets a new signature, and the store the
-// new digest before the request leaves.
-func TestLaterHostsOfAWindowAreSignedAnew(t *testing.T) {
+// A window that outlives the statement gets a new signature, and the store has the new
+// digest before the request leaves.
+func TestLaterHostsOfWindowGetNewSignature(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		r.submit(1, "a", "b", "c")
 		first := r.take(broker.Routed)
 		for range 5 { // the first host takes five minutes
-			r.store.says(first.Msg.CorrelationId, results.Progress{State: model.Running})
+			r.store.reply(first.Msg.CorrelationId, results.Progress{State: model.Running})
 			time.Sleep(time.Minute / 2)
 			r.take(broker.Routed) // a status, its agent being silent
 		}
-		r.store.says(first.Msg.CorrelationId, results.Progress{State: model.Ended})
-		for range 2 { // the second host has the letter made, the third finds it
-			r.signedAnew()
+		r.store.reply(first.Msg.CorrelationId, results.Progress{State: model.Ended})
+		for range 2 { // the second host causes a signature, the third uses it
+			r.takeResigned()
 		}
 	})
 }
 
-// signedAnew takes a request whose digest the store was told.
-func (r *rig) signedAnew() {
+// takeResigned takes a request, and checks that the store has its digest.
+func (r *rig) takeResigned() {
 	r.t.Helper()
 	p := r.take(broker.Routed)
 	req, err := wire.DecodeRequest(p.Msg.Body)
@@ -332,17 +332,17 @@ func (r *rig) signedAnew() {
 		r.t.Errorf("valid for %s only", left)
 	}
 	r.store.mu.Lock()
-	told := slices.ContainsFunc(r.store.updates, func(u results.Update) bool {
+	stored := slices.ContainsFunc(r.store.updates, func(u results.Update) bool {
 		return u.Job == req.Leaf.Job && string(u.Digest) == string(req.Digest[:])
 	})
 	r.store.mu.Unlock()
-	if !told {
+	if !stored {
 		r.t.Error("the store does not know the new digest")
 	}
-	r.store.says(req.Leaf.Job, results.Progress{State: model.Ended, OK: true})
+	r.store.reply(req.Leaf.Job, results.Progress{State: model.Ended, OK: true})
 }
 
-func TestNobodyThere(t *testing.T) {
+func TestUnroutedJobIsUnreachableAndSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
@@ -354,14 +354,14 @@ func TestNobodyThere(t *testing.T) {
 		if o := r.store.outcome(p.Msg.CorrelationId); o != wire.Unreachable {
 			t.Errorf("outcome %q", o)
 		}
-		r.nothing()
+		r.expectNothing()
 	})
 }
 
-// A fleet that does not answer is not asked faster the larger it is.
+// A larger fleet that does not answer is not asked faster.
 func TestRepeatsArePaced(t *testing.T) {
-	t.Run("caught up", func(t *testing.T) { testPace(t, repeatEvery, nil) })
-	t.Run("behind", func(t *testing.T) { testPace(t, behindPause, func(d *Dispatcher) { d.caughtUp = nil }) })
+	t.Run("caught up", func(t *testing.T) { testPace(t, repeatInterval, nil) })
+	t.Run("behind", func(t *testing.T) { testPace(t, behindRepeatInterval, func(d *Dispatcher) { d.caughtUp = nil }) })
 }
 
 func testPace(t *testing.T, every time.Duration, edit func(*Dispatcher)) {
@@ -377,7 +377,7 @@ func testPace(t *testing.T, every time.Duration, edit func(*Dispatcher)) {
 			r.take(broker.Routed)
 		}
 		begin, again := time.Now(), 0
-		stop := time.After(firstRepeat + time.Second)
+		stop := time.After(firstRepeatDelay + time.Second)
 		for done := false; !done; {
 			select {
 			case p := <-r.out:
@@ -388,24 +388,24 @@ func testPace(t *testing.T, every time.Duration, edit func(*Dispatcher)) {
 			}
 		}
 		if most := int(time.Second / every); again < most/2 || again > most+1 {
-			t.Errorf("%d requests were repeated within %s, want up to %d", again, time.Since(begin)-firstRepeat, most)
+			t.Errorf("%d requests were repeated within %s, want up to %d", again, time.Since(begin)-firstRepeatDelay, most)
 		}
 	})
 }
 
-func TestVerdictOutlivesAFullDisk(t *testing.T) {
+func TestVerdictIsStoredOnceFullDiskHasRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		r.submit(0, "a")
 		r.store.full = 3
 		p := r.take(broker.Returned)
-		time.Sleep(2 * storePause)
+		time.Sleep(2 * storeRetryDelay)
 		synctest.Wait()
 		if o := r.store.outcome(p.Msg.CorrelationId); o != "" {
 			t.Fatalf("outcome %q on a full disk", o)
 		}
-		time.Sleep(2 * storePause)
+		time.Sleep(2 * storeRetryDelay)
 		synctest.Wait()
 		if o := r.store.outcome(p.Msg.CorrelationId); o != wire.Unreachable {
 			t.Errorf("outcome %q once there is room", o)
@@ -426,7 +426,7 @@ func TestRepeatedRequestIsTheSame(t *testing.T) {
 		if a, b := first.Msg.Headers[wire.HeaderAttempt], second.Msg.Headers[wire.HeaderAttempt]; a != int32(1) || b != int32(2) {
 			t.Errorf("attempts %v, %v", a, b)
 		}
-		r.store.says(first.Msg.CorrelationId, results.Progress{State: model.Ended})
+		r.store.reply(first.Msg.CorrelationId, results.Progress{State: model.Ended})
 	})
 }
 
@@ -436,7 +436,7 @@ func TestCancelReachesThoseInFlight(t *testing.T) {
 		defer r.close()
 		task := r.submit(1, "a", "b")
 		job := r.take(broker.Routed).Msg.CorrelationId
-		r.store.says(job, results.Progress{State: model.Running})
+		r.store.reply(job, results.Progress{State: model.Running})
 		synctest.Wait()
 		if err := r.d.Cancel(context.Background(), task); err != nil {
 			t.Fatal(err)
@@ -445,8 +445,8 @@ func TestCancelReachesThoseInFlight(t *testing.T) {
 		if p.Msg.Type != wire.TypeCancel || p.Msg.CorrelationId != job {
 			t.Errorf("published %s for %s", p.Msg.Type, p.Msg.CorrelationId)
 		}
-		r.store.says(job, results.Progress{State: model.Ended, Outcome: wire.Canceled})
-		r.nothing()
+		r.store.reply(job, results.Progress{State: model.Ended, Outcome: wire.Canceled})
+		r.expectNothing()
 		for id := range r.store.jobs {
 			if o := r.store.outcome(id); id != job && o != wire.Canceled {
 				t.Errorf("the host that was still waiting: %s", o)
@@ -455,8 +455,8 @@ func TestCancelReachesThoseInFlight(t *testing.T) {
 	})
 }
 
-// left is a task that another process has left: two jobs, of which nothing is known.
-func (r *rig) left() (model.Task, []model.Job) {
+// leaveTask stores a task of another process with two unfinished jobs.
+func (r *rig) leaveTask() (model.Task, []model.Job) {
 	task := model.Task{
 		ID: "0d8be0c5-5d5e-4a43-8d2f-9c54a1f3c1a1", Created: time.Now(), NotAfter: time.Now().Add(time.Minute),
 		Timeout: time.Minute, Hosts: 2,
@@ -478,7 +478,7 @@ func TestAskReturnsWhenAllHaveAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		task, jobs := r.left()
+		task, jobs := r.leaveTask()
 		answered := make(chan error, 1)
 		go func() { answered <- r.d.Ask(context.Background(), task) }()
 		var asked []string
@@ -489,7 +489,7 @@ func TestAskReturnsWhenAllHaveAnswered(t *testing.T) {
 			}
 			kind := broker.Routed
 			if p.Msg.CorrelationId == jobs[1].ID {
-				kind = broker.Returned // b has nobody to answer
+				kind = broker.Returned // b has no agent
 			}
 			p.Answer <- broker.Verdict{Ref: p.Ref, Kind: kind}
 			asked = append(asked, p.Msg.CorrelationId)
@@ -503,23 +503,23 @@ func TestAskReturnsWhenAllHaveAnswered(t *testing.T) {
 			t.Fatal("it did not wait for a")
 		default:
 		}
-		r.store.says(jobs[0].ID, results.Progress{State: model.Running})
+		r.store.reply(jobs[0].ID, results.Progress{State: model.Running})
 		if err := <-answered; err != nil {
 			t.Error(err)
 		}
-		r.store.says(jobs[0].ID, results.Progress{State: model.Ended})
+		r.store.reply(jobs[0].ID, results.Progress{State: model.Ended})
 	})
 }
 
-// What another process has left is never sent, only asked for; what no agent
-// knows by its not-after is asked for once more, and silence is lost.
-func TestResumedTask(t *testing.T) {
+// Jobs of another process get only status requests. A job that no agent knows by its
+// not-after gets one more; a silent job is lost.
+func TestAdoptedTaskIsAskedForNeverSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		task, jobs := r.left()
+		task, jobs := r.leaveTask()
 		begin := time.Now()
-		if ours, err := r.d.Resume(context.Background(), task); err != nil || !ours {
+		if ours, err := r.d.Adopt(context.Background(), task); err != nil || !ours {
 			t.Fatal(ours, err)
 		}
 		stop := time.After(time.Hour)
@@ -535,9 +535,9 @@ func TestResumedTask(t *testing.T) {
 					asks++
 					late = late || time.Since(begin) > time.Minute
 					if asks == 1 {
-						r.store.says(jobs[0].ID, results.Progress{State: model.Sent, Unknown: true})
+						r.store.reply(jobs[0].ID, results.Progress{State: model.Sent, Unknown: true})
 					} else {
-						r.store.says(jobs[0].ID, results.Progress{State: model.Ended, Outcome: wire.Expired})
+						r.store.reply(jobs[0].ID, results.Progress{State: model.Ended, Outcome: wire.Expired})
 					}
 				}
 			case <-stop:
@@ -553,7 +553,7 @@ func TestResumedTask(t *testing.T) {
 	})
 }
 
-func TestInbox(t *testing.T) {
+func TestUnroutedRunAndCancelWaitInInbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
@@ -585,12 +585,12 @@ func TestInbox(t *testing.T) {
 		} else if q, err := wire.DecodeRequest(p.Msg.Body); err != nil || q.Statement.NotAfter != task.NotAfter.UnixMilli() {
 			t.Errorf("a cancel that waits beside its run is valid until %d, not %s; %v", q.Statement.NotAfter, task.NotAfter, err)
 		}
-		r.store.says(p.Msg.CorrelationId, results.Progress{State: model.Ended, Outcome: wire.Canceled})
-		r.nothing()
+		r.store.reply(p.Msg.CorrelationId, results.Progress{State: model.Ended, Outcome: wire.Canceled})
+		r.expectNothing()
 	})
 }
 
-func TestNoInbox(t *testing.T) {
+func TestHostWithoutInboxIsUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
@@ -602,7 +602,7 @@ func TestNoInbox(t *testing.T) {
 		}
 		r.take(broker.Returned)
 		p := r.take(broker.Returned)
-		r.nothing()
+		r.expectNothing()
 		r.store.mu.Lock()
 		defer r.store.mu.Unlock()
 		if j := r.store.jobs[p.Msg.CorrelationId]; j.Outcome != wire.Unreachable || !strings.Contains(j.Reason, "it has no inbox") {
@@ -611,7 +611,7 @@ func TestNoInbox(t *testing.T) {
 	})
 }
 
-func TestNothingIsSentThatIsNotStored(t *testing.T) {
+func TestUnstoredTaskIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
@@ -622,7 +622,7 @@ func TestNothingIsSentThatIsNotStored(t *testing.T) {
 		if err == nil || !errors.Is(err, r.store.failAdd) {
 			t.Errorf("error %v", err)
 		}
-		r.nothing()
+		r.expectNothing()
 	})
 }
 

@@ -1,15 +1,17 @@
 // Package dispatcher sends an operator's tasks to their hosts.
 //
-// The dispatcher is an actor that owns the tasks under way. Of each task a task
-// goroutine holds the signed statements and the window of hosts in flight; of
-// each host in flight a host goroutine sees one job from its first publication
-// to its outcome. What a host goroutine does next is decided by a course, pure
-// state with no channel or clock in it.
+// The dispatcher is an actor that owns the tasks under way. Its loop starts tasks, counts
+// the jobs that the operator must wait for, and caches signed questions. Each task has a
+// goroutine, which signs its statements and decides by a plan which jobs are in flight.
+// Each job in flight has a host goroutine, which drives it from the first publication to
+// its outcome. The delivery decides what that goroutine does next. The plan, the delivery
+// and the loop's state are pure, without channel operations or a clock.
 //
 //	Submit, Cancel, Ask ──▶ dispatcher ──start──▶ task goroutine ──start──▶ host goroutines
+//	host goroutine ──statement requests──▶ task goroutine ──one-slot answer──▶ host goroutine
 //	host goroutine ──publications──▶ publisher (internal/broker) ──one-slot verdict──▶ host goroutine
 //	host goroutine ──updates──▶ result store ──one-slot progress──▶ host goroutine
 //
-// It ends with the context of Run. Jobs that are under way then stay as the
-// store has them; their agents go on, and a status asks for them later.
+// Run ends with its context. The store keeps the jobs under way; their agents go on, and a
+// later status asks for the outcomes.
 package dispatcher

@@ -11,195 +11,207 @@ import (
 	"warren/internal/wire"
 )
 
-// host drives one job. It is one goroutine's state.
+// host drives one job. Its goroutine owns it.
 type host struct {
 	task     *task
 	index    int // of the job in the task
-	course   course
+	delivery delivery
 	progress <-chan results.Progress // results → host
 	verdicts chan broker.Verdict     // publisher → host; one slot, one publication in flight
-	replies  *broker.State           // of the callback queue, from its first state on
+	cancel   <-chan struct{}         // dispatcher → host; nil once taken
+	replies  *broker.State           // of the reply queue, from its first state on
 	up       bool
-	failed   bool // the broker was not there
-	ups      int  // how often it has come up
+	failed   bool // the broker could not be reached
+	ups      int  // how often the reply queue has come up
 	attempt  int
-	paced    bool // it is this job's turn to repeat
 	settled  bool
-	ok       bool // its outcome is exit code 0
+	ok       bool // the command exited with code 0
 
-	sent       letter // the run, once prepared: repeated as it was
-	offer      string // type of the request in pub, which holds a ticket; "" none
-	offerInbox bool   // it is for the inbox
-	pub        *broker.Publication
-	want       want // the task goroutine's, from signed to its answer
+	run   signedStatement // of the run, once signed; repeats use it unchanged
+	offer offer
 }
 
-// run sees the job to its outcome. It returns early only when ctx ends.
-func (h *host) run(ctx context.Context) error {
-	defer h.settle()
+// An offer is a request that is ready for the publisher. It holds a permit.
+type offer struct {
+	typ   string // empty: no offer
+	inbox bool   // it goes to the host's inbox, not to its queue
+	pub   *broker.Publication
+}
+
+// drive drives the job until it has an outcome. It returns early only when ctx ends.
+func (h *host) drive(ctx context.Context) error {
 	defer h.withdraw()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	cancel := h.task.cancel
 	h.watchReplies()
 	for {
-		select { // before anything is sent
-		case <-cancel:
-			cancel = nil
-			h.course.canceled(time.Now())
-		default:
-		}
-		step := h.course.decide(time.Now())
+		h.pollCancel() // a canceled job sends nothing more but the cancel
+		next := h.delivery.decide(time.Now())
 		switch {
-		case step.done:
-			return nil
-		case step.end != "":
-			return h.verdictGiven(ctx, step)
-		case step.sent:
-			h.course.told = true
+		case next.done:
+			return h.settle(ctx)
+		case next.outcome != "":
+			return h.storeVerdict(ctx, next)
+		case next.recordSent:
+			h.delivery.sentRecorded = true
 			if err := h.apply(ctx, results.Update{Job: h.job().ID, State: model.Sent}); err != nil {
 				return err
 			}
 			continue
 		}
-		if step.send != h.offer || step.inbox != h.offerInbox || h.replies.Phase == broker.Connecting {
-			h.withdraw()
-		}
-		var pace <-chan struct{}
-		var ticket chan<- struct{}
-		var out chan<- *broker.Publication
-		switch {
-		case step.send == "" || h.replies.Phase == broker.Connecting:
-		case h.offer != "":
-			out = h.task.d.out
-		case h.attempt > 0 && !h.paced && step.send != wire.TypeCancel:
-			pace = h.task.d.pace
-		default:
-			ticket = h.task.d.tickets
-		}
-		timer.Reset(step.wait)
-		select {
-		case <-pace:
-			h.paced = true
-		case ticket <- struct{}{}:
-			h.offer, h.offerInbox = step.send, step.inbox
-			if err := h.prepare(ctx, step.send); err != nil {
-				return err
-			}
-		case out <- h.pub:
-			h.attempt++
-			h.paced = false
-			h.course.published(h.offer, time.Now())
-			h.withdraw()
-		case p, ok := <-h.progress:
-			if !ok {
-				return nil
-			}
-			h.heard(p)
-		case v := <-h.verdicts:
-			if err := h.verdict(ctx, v); err != nil {
-				return err
-			}
-		case <-h.replies.Changed():
-			h.watchReplies()
-		case <-cancel: // taken up above
-		case <-timer.C:
-		case <-ctx.Done():
-			return ctx.Err()
+		timer.Reset(next.wait)
+		if err := h.await(ctx, next, timer.C); err != nil {
+			return err
 		}
 	}
 }
 
-// prepare has the request built that is to be offered to the publisher. The ticket
-// that has just been taken bounds how many requests are built and not yet
-// published, since each may hold a whole script.
-func (h *host) prepare(ctx context.Context, typ string) error {
-	w := &h.want
-	w.typ, w.index, w.signed, w.attempt, w.inbox, w.verdicts = typ, h.index, h.signed(), h.attempt+1, h.offerInbox, h.verdicts
-	w.letter = letter{}
-	if typ == wire.TypeRun {
-		w.letter = h.sent
-	}
-	if w.letter.batch != nil {
-		h.task.build(w) // not in turn: who signs may wait for a touch, and cancels with him
-	} else if err := h.task.prepare(ctx, w); err != nil {
-		return err
-	}
-	if errors.Is(w.err, errUnsigned) {
+// await tries to send what is next, and returns after one event.
+func (h *host) await(ctx context.Context, next step, timeout <-chan time.Time) error {
+	permit, out := h.sending(next)
+	select {
+	case <-permit:
+		return h.prepare(ctx, next)
+	case out <- h.offer.pub:
+		h.attempt++
+		h.delivery.onPublished(h.offer.typ, time.Now())
 		h.withdraw()
-		h.course.unsigned(time.Now())
-		return nil
+	case p, open := <-h.progress:
+		return h.heard(ctx, p, open)
+	case v := <-h.verdicts:
+		return h.verdict(ctx, v)
+	case <-h.replies.Changed():
+		h.watchReplies()
+	case <-h.cancel: // closed: pollCancel sees it too
+	case <-timeout:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	if w.err != nil {
-		return w.err
-	}
-	if typ == wire.TypeRun {
-		h.sent, h.course.notAfter = w.letter, w.letter.notAfter
-	}
-	h.pub, w.pub = w.pub, nil
 	return nil
 }
 
-// withdraw gives the ticket back.
+// sending returns the channel for the next move of a request: the one that grants a
+// permit to prepare it, or the publisher's. Both are nil while there is nothing to send or
+// no reply queue. It withdraws an offer that is no longer wanted.
+func (h *host) sending(next step) (permit <-chan struct{}, out chan<- *broker.Publication) {
+	if next.send != h.offer.typ || next.inbox != h.offer.inbox || h.replies.Phase == broker.Connecting {
+		h.withdraw()
+	}
+	switch {
+	case next.send == "" || h.replies.Phase == broker.Connecting:
+		return nil, nil
+	case h.offer.typ != "":
+		return nil, h.task.d.out
+	case h.attempt > 0 && next.send != wire.TypeCancel:
+		return h.task.d.repeats, nil
+	}
+	return h.task.d.permits, nil
+}
+
+// prepare makes the offer of a request, for which it has a permit.
+func (h *host) prepare(ctx context.Context, next step) error {
+	h.offer = offer{typ: next.send, inbox: next.inbox}
+	statement := h.run
+	if next.send != wire.TypeRun || statement.batch == nil {
+		var err error
+		if statement, err = h.task.statement(ctx, statementRequest{typ: next.send, index: h.index, signed: h.signed()}); errors.Is(err, errUnsigned) {
+			h.withdraw()
+			h.delivery.onSignFailed(time.Now())
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	if next.send == wire.TypeRun {
+		h.run, h.delivery.notAfter = statement, statement.notAfter
+	}
+	job := h.job()
+	pub := h.task.d.request(next.send, job, &statement)
+	pub.Answer = h.verdicts
+	pub.Msg.Headers[wire.HeaderAttempt] = int32(h.attempt + 1)
+	if next.inbox {
+		toInbox(pub, job.Host)
+	}
+	h.offer.pub = pub
+	return nil
+}
+
+// withdraw drops the offer and returns its permit.
 func (h *host) withdraw() {
-	if h.offer != "" {
-		h.offer, h.offerInbox, h.pub = "", false, nil
-		<-h.task.d.tickets
+	if h.offer.typ != "" {
+		h.offer = offer{}
+		h.task.d.permits <- struct{}{} // has room: each permit came from there
 	}
 }
 
-// signed are the times of the statement that the job came with, as far as it has
-// been sent.
+// pollCancel passes the operator's cancel to the delivery, once.
+func (h *host) pollCancel() {
+	select {
+	case <-h.cancel:
+		h.cancel = nil
+		h.delivery.onCancel(time.Now())
+	default:
+	}
+}
+
+// signed returns the times of the statement that brought the job to its agent.
 func (h *host) signed() model.Signed {
-	if h.sent.batch != nil {
-		return h.sent.signed()
+	if h.run.batch != nil {
+		return h.run.signed()
 	}
 	return h.job().Signed
 }
 
 func (h *host) job() *model.Job { return &h.task.jobs[h.index] }
 
-// verdict takes the broker's word on the publication in flight.
+// verdict takes the broker's answer to the publication in flight.
 func (h *host) verdict(ctx context.Context, v broker.Verdict) error {
-	c := &h.course
-	was := c.place()
+	c := &h.delivery
+	before := c.waitReason()
 	if v.Kind == broker.Refused {
-		c.refused(refusalText(v.Reason), time.Now())
+		c.onRefused(refusalReason(v.Reason), time.Now())
 		return nil
 	}
-	c.verdict(v.Kind, time.Now())
-	if place := c.place(); place != was {
-		c.told = true
-		if err := h.apply(ctx, results.Update{Job: h.job().ID, State: model.Sent, Wait: place}); err != nil {
+	c.onVerdict(v.Kind, time.Now())
+	if wait := c.waitReason(); wait != before {
+		c.sentRecorded = true
+		if err := h.apply(ctx, results.Update{Job: h.job().ID, State: model.Sent, Wait: wait}); err != nil {
 			return err
 		}
 	}
-	if c.inInbox || c.resumed && v.Kind == broker.Returned {
-		h.settle()
+	if c.runInInbox || c.adopted && v.Kind == broker.Returned {
+		return h.settle(ctx)
 	}
 	return nil
 }
 
-// heard takes what the agent has said.
-func (h *host) heard(p results.Progress) {
+// heard takes what the store reports of the job. The store closes the channel after the
+// outcome.
+func (h *host) heard(ctx context.Context, p results.Progress, open bool) error {
+	if !open {
+		h.delivery.done = true
+		return nil
+	}
 	h.ok = p.OK
-	h.course.progress(p, time.Now())
-	if h.course.resumed || p.State == model.Accepted || p.State == model.Running {
-		h.settle()
+	h.delivery.onProgress(p, time.Now())
+	if h.delivery.adopted || p.State == model.Accepted || p.State == model.Running {
+		return h.settle(ctx)
 	}
+	return nil
 }
 
-// settle says, once, that the operator may leave as far as this job goes.
-func (h *host) settle() {
-	if !h.settled {
-		h.settled = true
-		h.task.unsettled.Done()
+// settle reports, once, that the operator's process need not wait for this job.
+func (h *host) settle(ctx context.Context) error {
+	if h.settled {
+		return nil
 	}
+	h.settled = true
+	return h.task.d.settle(ctx, h.task, 1)
 }
 
-// watchReplies goes to the newest state of the callback queue. Coming up again,
-// as opposed to the first time, means that answers may have been missed; and
-// coming up after a failure, that agents may be on their way back too.
+// watchReplies follows the reply queue to its newest state. When the queue comes up
+// again, or for the first time after a failure, replies may have been lost and agents may
+// still be reconnecting.
 func (h *host) watchReplies() {
 	for {
 		h.failed = h.failed || h.replies.Err != nil
@@ -207,7 +219,7 @@ func (h *host) watchReplies() {
 			h.up = true
 			h.ups++
 			if h.ups > 1 || h.failed {
-				h.course.relinked(h.replies.Since, time.Now())
+				h.delivery.onReplyQueueUp(h.replies.Since, time.Now())
 			}
 		}
 		h.up = h.replies.Phase != broker.Connecting
@@ -220,9 +232,10 @@ func (h *host) watchReplies() {
 	}
 }
 
-// verdictGiven stores the operator's own verdict, unless the agent's came first.
-func (h *host) verdictGiven(ctx context.Context, s step) error {
-	if err := h.apply(ctx, results.Update{Job: h.job().ID, Outcome: s.end, Reason: s.reason}); err != nil {
+// storeVerdict stores an outcome that the operator assigns. If the store already has the
+// agent's outcome, that one stays.
+func (h *host) storeVerdict(ctx context.Context, s step) error {
+	if err := h.apply(ctx, results.Update{Job: h.job().ID, Outcome: s.outcome, Reason: s.reason}); err != nil {
 		return err
 	}
 	select {
@@ -230,7 +243,7 @@ func (h *host) verdictGiven(ctx context.Context, s step) error {
 		h.ok = open && p.OK
 	default:
 	}
-	return nil
+	return h.settle(ctx)
 }
 
 func (h *host) apply(ctx context.Context, u results.Update) error {

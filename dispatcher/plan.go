@@ -7,79 +7,79 @@ import (
 	"warren/internal/operator/model"
 )
 
-// A plan says which job of a task begins when: pure, owned by the task
-// goroutine. A task without stages is one stage that has begun.
+// A plan decides which job of a task begins when. It is pure, and the task goroutine owns
+// it. A task without stages is one stage that has begun.
 type plan struct {
-	stages []int // jobs begun by the end of each stage: ascending, the last is all
-	window int   // most in flight
-	budget int   // failures that it goes on with; -1 is any number
-	soak   time.Duration
+	stages      []int // jobs begun by the end of each stage: ascending, the last is all
+	window      int   // largest number of jobs in flight
+	maxFailures int   // failures that do not stop it; -1: no limit
+	soak        time.Duration
 
-	stage   int // that has begun; 0 before the first
-	resting bool
-	until   time.Time // while resting: when the next stage begins
+	stage   int // the last begun; 0 before the first
+	soaking bool
+	soakEnd time.Time // while soaking: when the next stage begins
 	stopped bool
 
 	begun, ended, failed int
 }
 
 func newPlan(jobs int, fanout int, r *model.Rollout) plan {
-	p := plan{stages: []int{jobs}, window: jobs, budget: -1, stage: 1}
+	p := plan{stages: []int{jobs}, window: jobs, maxFailures: -1, stage: 1}
 	if fanout > 0 {
 		p.window = min(jobs, fanout)
 	}
 	if r != nil {
-		p.stages, p.budget, p.soak, p.stage = r.Stages, r.MaxFailures, r.Soak, 0
+		p.stages, p.maxFailures, p.soak, p.stage = r.Stages, r.MaxFailures, r.Soak, 0
 	}
 	return p
 }
 
-// A deed is what the task goroutine does next.
-type deed int
+// An action is what the task goroutine does next.
+type action int
 
 const (
-	await      deed = iota // until something happens, or for as long as is said
-	beginJob               // the next one
-	beginStage             // the next one
-	endStage               // but not the last one, whose end is the task's
-	stop                   // the budget is used up
+	await      action = iota // wait for an event, or as long as decide says
+	beginJob                 // the next
+	beginStage               // the next
+	endStage                 // except the last, which ends with the task
+	stop                     // too many jobs have failed
 	finish
 )
 
-// decide says what to do at now, and how long that holds.
-func (p *plan) decide(now time.Time) (deed, time.Duration) {
-	switch all := p.begun == p.told(); {
+// decide returns what to do at now, and how long that holds.
+func (p *plan) decide(now time.Time) (action, time.Duration) {
+	switch all := p.begun == p.released(); {
 	case p.ended == p.begun && (p.stopped || p.begun == p.total()):
 		return finish, 0
 	case p.stopped:
 		return await, time.Hour
-	case p.budget >= 0 && p.failed > p.budget && p.begun < p.total():
+	case p.maxFailures >= 0 && p.failed > p.maxFailures && p.begun < p.total():
 		return stop, 0
 	case !all && p.begun-p.ended < p.window:
 		return beginJob, 0
 	case !all || p.ended < p.begun:
 		return await, time.Hour
-	case p.stage > 0 && !p.resting:
+	case p.stage > 0 && !p.soaking:
 		return endStage, 0
-	case now.Before(p.until):
-		return await, p.until.Sub(now)
+	case now.Before(p.soakEnd):
+		return await, p.soakEnd.Sub(now)
 	}
 	return beginStage, 0
 }
 
 func (p *plan) total() int { return p.stages[len(p.stages)-1] }
 
-// told is how many jobs may have begun by the end of this stage.
-func (p *plan) told() int {
+// released is how many jobs may have begun by the end of this stage.
+func (p *plan) released() int {
 	if p.stage == 0 {
 		return 0
 	}
 	return p.stages[p.stage-1]
 }
 
-func (p *plan) stageBegun() { p.stage, p.resting = p.stage+1, false }
+func (p *plan) stageBegun() { p.stage, p.soaking = p.stage+1, false }
 
-func (p *plan) stageEnded(now time.Time) { p.resting, p.until = true, now.Add(p.soak) }
+func (p *plan) stageEnded(now time.Time) { p.soaking, p.soakEnd = true, now.Add(p.soak) }
 
 func (p *plan) jobEnded(ok bool) {
 	p.ended++
@@ -88,7 +88,7 @@ func (p *plan) jobEnded(ok bool) {
 	}
 }
 
-// usedUp says how the budget was used up.
-func (p *plan) usedUp() string {
-	return fmt.Sprintf("rollout stopped: %d failed, %d allowed", p.failed, p.budget)
+// failuresReason is the reason of a rollout that had too many failures.
+func (p *plan) failuresReason() string {
+	return fmt.Sprintf("rollout stopped: %d failed, %d allowed", p.failed, p.maxFailures)
 }

@@ -2,16 +2,15 @@ package dispatcher
 
 import "strings"
 
-// refusals are what the broker says where it refuses a publication, and what to do
-// then. The first that fits counts.
+// refusals maps the broker's words to what to do. The first match counts.
 var refusals = []struct{ words, remedy string }{
 	{"message size", "send a smaller --stdin or --script, or raise max_message_size in rabbitmq.conf"},
 	{"ACCESS_REFUSED", "warren broker-setup prints the permissions that an operator's login needs"},
 }
 
-// refusalText is why the broker has refused a publication, in its own words, with what
-// to do about it.
-func refusalText(words string) string {
+// refusalReason is why the broker has refused a publication: the broker's own words, and
+// what to do.
+func refusalReason(words string) string {
 	for _, r := range refusals {
 		if strings.Contains(words, r.words) {
 			return words + " (" + r.remedy + ")"

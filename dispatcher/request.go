@@ -11,22 +11,21 @@ import (
 	"warren/internal/wire"
 )
 
-// request is the publication of a job's first attempt, to its host's queue; leaf is
-// the number of its leaf in the letter.
-func (d *Dispatcher) request(typ string, job *model.Job, l *letter, leaf int) *broker.Publication {
+// request returns the publication of a job's first attempt, to its host's queue.
+func (d *Dispatcher) request(typ string, job *model.Job, s *signedStatement) *broker.Publication {
 	return &broker.Publication{
 		Exchange: wire.ExchangeHosts, Key: wire.HostKey(job.Host), Mandatory: true,
 		Msg: amqp.Publishing{
 			Type: typ, CorrelationId: job.ID, ReplyTo: d.replyTo, AppId: wire.AppID,
 			ContentType: wire.ContentJSON, DeliveryMode: amqp.Transient,
-			Expiration: strconv.FormatInt(max(time.Until(l.notAfter).Milliseconds(), 1), 10),
+			Expiration: strconv.FormatInt(max(time.Until(s.notAfter).Milliseconds(), 1), 10),
 			Headers:    amqp.Table{wire.HeaderAttempt: int32(1)},
-			Body:       l.batch.Body(leaf),
+			Body:       s.batch.Body(job.Index),
 		},
 	}
 }
 
-// toInbox has a request wait for its host.
+// toInbox sends a request to the inbox of its host.
 func toInbox(p *broker.Publication, host string) {
 	p.Key, p.Msg.DeliveryMode = wire.InboxKey(host), amqp.Persistent
 }

@@ -17,19 +17,19 @@ const (
 	// canceledUnsent is the reason of a job that was canceled before it began.
 	canceledUnsent = "canceled before it was sent"
 
-	// neverSent ends the reason of a job whose request never left: it has
+	// neverSent ends the reason of a job whose request never left. Such a job has
 	// certainly not run.
 	neverSent = "; never sent"
 
-	// lookEvery is how often a rollout that waits for its next stage looks
-	// whether it was canceled.
-	lookEvery = 5 * time.Second
+	// cancelPollInterval is how often a rollout that waits for its next stage checks
+	// whether another process has canceled it.
+	cancelPollInterval = 5 * time.Second
 
-	// abandonedAtOnce is how many jobs are given up in one transaction.
-	abandonedAtOnce = 1000
+	// abandonBatch is how many jobs one transaction ends.
+	abandonBatch = 1000
 )
 
-// checkRollout refuses stages that are none.
+// checkRollout returns an error unless the stages ascend to the number of hosts.
 func checkRollout(r *model.Rollout, hosts int) error {
 	if r == nil {
 		return nil
@@ -47,11 +47,11 @@ func checkRollout(r *model.Rollout, hosts int) error {
 	return nil
 }
 
-// beginStage lets the next stage's hosts be told, once that is on the disk: who
-// takes the task up after this process has died tells nobody, and must know who
-// was told. It stops the rollout where it must not go on.
+// beginStage releases the hosts of the next stage once that is stored: a process that
+// adopts the task must know which hosts may have a request. It stops the rollout if the
+// stage must not begin.
 func (t *task) beginStage(ctx context.Context) error {
-	first, last := t.plan.told(), t.plan.stages[t.plan.stage]
+	first, last := t.plan.released(), t.plan.stages[t.plan.stage]
 	reason, err := t.obstacle(ctx, first, last)
 	switch {
 	case err != nil:
@@ -60,11 +60,11 @@ func (t *task) beginStage(ctx context.Context) error {
 		return t.halt(ctx, reason)
 	}
 	t.plan.stageBegun()
-	return t.move(ctx, model.Event{Kind: model.StageBegun, Stage: t.plan.stage, Hosts: last - first})
+	return t.recordEvent(ctx, model.Event{Kind: model.StageBegun, Stage: t.plan.stage, Hosts: last - first})
 }
 
-// obstacle is why a stage must not begin: the task was canceled by another
-// process, or its audit cannot be written. Submit has seen to the first stage.
+// obstacle returns why a stage must not begin: another process has canceled the task, or
+// the audit log cannot be written. Submit has logged the first stage.
 func (t *task) obstacle(ctx context.Context, first, last int) (reason string, err error) {
 	if t.plan.stage == 0 {
 		return "", nil
@@ -96,31 +96,32 @@ func (t *task) endStage(ctx context.Context) error {
 		first = t.plan.stages[t.plan.stage-2]
 	}
 	t.plan.stageEnded(time.Now())
-	return t.move(ctx, model.Event{Kind: model.StageEnded, Stage: t.plan.stage, Hosts: t.plan.told() - first, Failed: t.plan.failed})
+	return t.recordEvent(ctx, model.Event{Kind: model.StageEnded, Stage: t.plan.stage, Hosts: t.plan.released() - first, Failed: t.plan.failed})
 }
 
-// halt begins nothing more. What has begun goes on to its end; what has not is
-// said to be canceled, each by its name.
+// halt begins no further job. Jobs that have begun go on; the others end as canceled.
 func (t *task) halt(ctx context.Context, reason string) error {
 	if t.plan.stopped || t.plan.begun == t.plan.total() {
 		return nil
 	}
 	t.plan.stopped = true
 	rest := t.jobs[t.plan.begun:]
-	defer t.unsettled.Add(-len(rest))
 	if t.record.Rollout != nil {
 		m := model.Event{Kind: model.Stopped, Stage: t.plan.stage, Hosts: len(rest), Failed: t.plan.failed, Reason: reason}
-		if err := t.move(ctx, m); err != nil {
+		if err := t.recordEvent(ctx, m); err != nil {
 			return err
 		}
 	}
-	return t.d.abandon(ctx, rest, reason)
+	if err := t.d.abandon(ctx, rest, reason); err != nil {
+		return err
+	}
+	return t.d.settle(ctx, t, len(rest))
 }
 
-// move records a step of the rollout, again and again until it is stored.
-func (t *task) move(ctx context.Context, m model.Event) error {
+// recordEvent adds an event to the rollout, and retries until it is stored.
+func (t *task) recordEvent(ctx context.Context, m model.Event) error {
 	m.At = time.Now().UTC().Truncate(time.Millisecond)
-	r := *t.record.Rollout // others hold the old one
+	r := *t.record.Rollout // other goroutines hold the old one
 	r.Events = append(slices.Clone(r.Events), m)
 	t.record.Rollout = &r
 	for {
@@ -128,7 +129,7 @@ func (t *task) move(ctx context.Context, m model.Event) error {
 		if err == nil || ctx.Err() != nil || errors.Is(err, results.ErrStopped) {
 			return err
 		}
-		if err := pause(ctx, storePause); err != nil {
+		if err := pause(ctx, storeRetryDelay); err != nil {
 			return err
 		}
 	}
@@ -139,7 +140,7 @@ func (d *Dispatcher) abandon(ctx context.Context, jobs []model.Job, reason strin
 	if reason != canceledUnsent {
 		reason += neverSent
 	}
-	for some := range slices.Chunk(jobs, abandonedAtOnce) {
+	for some := range slices.Chunk(jobs, abandonBatch) {
 		news := make([]results.Update, len(some))
 		for i, j := range some {
 			news[i] = results.Update{Job: j.ID, Outcome: wire.Canceled, Reason: reason}
@@ -151,8 +152,9 @@ func (d *Dispatcher) abandon(ctx context.Context, jobs []model.Job, reason strin
 	return nil
 }
 
-// leftBehind ends the jobs of stages that a dead process has not begun.
-func (d *Dispatcher) leftBehind(ctx context.Context, t *model.Task, jobs []model.Job) error {
+// abandonUnstarted ends the jobs of stages that the process of an adopted task has not
+// begun.
+func (d *Dispatcher) abandonUnstarted(ctx context.Context, t *model.Task, jobs []model.Job) error {
 	if t.Rollout == nil || t.Rollout.Released() >= len(jobs) {
 		return nil
 	}
@@ -174,7 +176,7 @@ func (d *Dispatcher) leftBehind(ctx context.Context, t *model.Task, jobs []model
 	return d.abandon(ctx, rest, reason)
 }
 
-// Halt has a rollout begin nothing more. It reports whether this process drives
+// Halt stops a rollout from beginning further jobs. It reports whether this process drives
 // such a task.
 func (d *Dispatcher) Halt(ctx context.Context, id string) (bool, error) {
 	tasks, err := d.find(ctx, id, func(t *task) {
@@ -185,7 +187,7 @@ func (d *Dispatcher) Halt(ctx context.Context, id string) (bool, error) {
 	return len(tasks) > 0, err
 }
 
-// pause waits, or ends with ctx.
+// pause waits for d or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
@@ -195,7 +197,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// firstLine is an error's text without its hints.
+// firstLine returns an error's text without its hint.
 func firstLine(err error) string {
 	text, _, _ := strings.Cut(err.Error(), "\n")
 	return text

@@ -38,7 +38,7 @@ func (r *rig) rollout(fanout, hosts int, plan model.Rollout) model.Task {
 func (r *rig) ends(host string, ok bool) {
 	r.t.Helper()
 	job := r.runs(host)
-	r.store.says(job, results.Progress{State: model.Ended, Outcome: wire.Exited, OK: ok})
+	r.store.reply(job, results.Progress{State: model.Ended, Outcome: wire.Exited, OK: ok})
 	synctest.Wait()
 }
 
@@ -61,12 +61,11 @@ func (r *rig) quietFor(d time.Duration) {
 	}
 }
 
-// told are the hosts that the audit log has, in order.
-func (r *rig) told() string { return strings.Join(r.hosts, "") }
+// audited returns the hosts in the audit log, in order.
+func (r *rig) audited() string { return strings.Join(r.hosts, "") }
 
-// untold are the hosts that were canceled, with the reason, which is the same
-// for all of them.
-func (r *rig) untold() (hosts, reason string) {
+// canceled returns the canceled hosts, and the reason that they share.
+func (r *rig) canceled() (hosts, reason string) {
 	r.t.Helper()
 	jobs, _ := r.store.Jobs(context.Background(), r.store.task)
 	for _, j := range jobs {
@@ -91,31 +90,31 @@ func (r *rig) events() string {
 	return strings.Join(out, " ")
 }
 
-// The next stage begins when each job of the last has ended, and the soak has
-// passed; it is signed anew where the old statement's time is up.
-func TestRollout(t *testing.T) {
+// The next stage begins when each job of the last has ended and the soak has passed. It
+// gets a new signature if the old statement is too old.
+func TestRolloutBeginsStageAfterSoak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		task := r.rollout(0, 6, model.Rollout{Stages: []int{1, 3, 6}, Soak: 10 * time.Minute})
-		if r.told() != "a" {
-			t.Errorf("the audit log has %s", r.told())
+		if r.audited() != "a" {
+			t.Errorf("the audit log has %s", r.audited())
 		}
 		first := r.runs("a")
-		r.store.says(first, results.Progress{State: model.Running})
-		r.quietFor(silence - time.Second)
-		r.store.says(first, results.Progress{State: model.Ended, Outcome: wire.Exited, OK: true})
+		r.store.reply(first, results.Progress{State: model.Running})
+		r.quietFor(firstStatusInterval - time.Second)
+		r.store.reply(first, results.Progress{State: model.Ended, Outcome: wire.Exited, OK: true})
 		r.quietFor(10*time.Minute - time.Second)
-		r.signedAnew()
-		if r.told() != "abc" {
-			t.Errorf("the audit log has %s", r.told())
+		r.takeResigned()
+		if r.audited() != "abc" {
+			t.Errorf("the audit log has %s", r.audited())
 		}
 		second := r.take(broker.Returned) // unreachable: a failure, but none that is said to be allowed
 		if second.Key != wire.HostKey("c") && second.Key != wire.HostKey("b") {
 			t.Errorf("the second stage went to %s", second.Key)
 		}
-		r.nothing()
-		hosts, reason := r.untold()
+		r.expectNothing()
+		hosts, reason := r.canceled()
 		if hosts != "def" || reason != "rollout stopped: 1 failed, 0 allowed; never sent" {
 			t.Errorf("%s: %q", hosts, reason)
 		}
@@ -137,41 +136,40 @@ func TestRolloutRunsToItsEnd(t *testing.T) {
 		r.ends("b", false) // allowed
 		r.ends("c", true)
 		r.ends("d", true)
-		r.nothing()
-		if hosts, _ := r.untold(); hosts != "" {
+		r.expectNothing()
+		if hosts, _ := r.canceled(); hosts != "" {
 			t.Errorf("canceled: %s", hosts)
 		}
 		if got := r.events(); got != "begun ended begun" {
 			t.Errorf("moves: %s", got)
 		}
-		if r.told() != "abcd" {
-			t.Errorf("the audit log has %s", r.told())
+		if r.audited() != "abcd" {
+			t.Errorf("the audit log has %s", r.audited())
 		}
 	})
 }
 
-// A budget that is used up within a stage spares the rest of that stage, too;
-// what is under way ends by itself.
+// Too many failures within a stage stop the rest of that stage too. Jobs under way go on.
 func TestRolloutStopsWithinAStage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		r.rollout(2, 6, model.Rollout{Stages: []int{6}, MaxFailures: 1})
 		a, b := r.take(broker.Routed).Msg.CorrelationId, r.take(broker.Routed).Msg.CorrelationId
-		r.store.says(b, results.Progress{State: model.Running})
-		r.store.says(a, results.Progress{State: model.Ended, Outcome: wire.TimedOut})
-		r.store.says(r.runs("c"), results.Progress{State: model.Ended, Outcome: wire.Interrupted})
+		r.store.reply(b, results.Progress{State: model.Running})
+		r.store.reply(a, results.Progress{State: model.Ended, Outcome: wire.TimedOut})
+		r.store.reply(r.runs("c"), results.Progress{State: model.Ended, Outcome: wire.Interrupted})
 		synctest.Wait()
-		if hosts, _ := r.untold(); hosts != "def" {
+		if hosts, _ := r.canceled(); hosts != "def" {
 			t.Errorf("canceled: %s", hosts)
 		}
-		r.store.says(b, results.Progress{State: model.Ended, Outcome: wire.Exited, OK: true})
-		r.nothing()
+		r.store.reply(b, results.Progress{State: model.Ended, Outcome: wire.Exited, OK: true})
+		r.expectNothing()
 	})
 }
 
-// lost and unreachable are failures; so is what nobody has answered.
-func TestRolloutCountsSilence(t *testing.T) {
+// Lost and unreachable jobs count as failures.
+func TestRolloutCountsLostAndUnreachableAsFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
@@ -188,14 +186,14 @@ func TestRolloutCountsSilence(t *testing.T) {
 				done = true
 			}
 		}
-		if hosts, reason := r.untold(); hosts != "b" {
+		if hosts, reason := r.canceled(); hosts != "b" {
 			t.Errorf("canceled: %s, %q", hosts, reason)
 		}
 	})
 }
 
-// A cancel does not wait for a stage's end, nor for the soak.
-func TestRolloutCanceled(t *testing.T) {
+// A cancel waits neither for a stage's end nor for the soak.
+func TestCancelStopsRolloutAtAnyTime(t *testing.T) {
 	for name, stop := range map[string]func(*rig, model.Task) error{
 		"cancel": func(r *rig, t model.Task) error { return r.d.Cancel(context.Background(), t) },
 		"halt": func(r *rig, t model.Task) error {
@@ -217,7 +215,7 @@ func TestRolloutCanceled(t *testing.T) {
 					t.Fatal(err)
 				}
 				synctest.Wait()
-				hosts, reason := r.untold()
+				hosts, reason := r.canceled()
 				if hosts != "bc" {
 					t.Errorf("canceled: %s", hosts)
 				}
@@ -225,20 +223,20 @@ func TestRolloutCanceled(t *testing.T) {
 				if reason != want[name] {
 					t.Errorf("reason %q", reason)
 				}
-				r.nothing()
+				r.expectNothing()
 			})
 		})
 	}
 }
 
-// Halt lets what is under way go on; cancel after it still stops that.
+// Halt lets jobs under way go on. A later cancel still ends them.
 func TestHaltThenCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		task := r.rollout(0, 2, model.Rollout{Stages: []int{1, 2}})
 		a := r.runs("a")
-		r.store.says(a, results.Progress{State: model.Running})
+		r.store.reply(a, results.Progress{State: model.Running})
 		synctest.Wait()
 		for range 2 { // a second time means nothing
 			if _, err := r.d.Halt(context.Background(), task.ID); err != nil {
@@ -252,13 +250,13 @@ func TestHaltThenCancel(t *testing.T) {
 		if p := r.take(broker.Routed); p.Msg.Type != wire.TypeCancel || p.Msg.CorrelationId != a {
 			t.Errorf("%s for %s", p.Msg.Type, p.Msg.CorrelationId)
 		}
-		r.store.says(a, results.Progress{State: model.Ended, Outcome: wire.Canceled})
-		r.nothing()
+		r.store.reply(a, results.Progress{State: model.Ended, Outcome: wire.Canceled})
+		r.expectNothing()
 	})
 }
 
-// Another process has canceled the task while this one soaked.
-func TestRolloutCanceledElsewhere(t *testing.T) {
+// Another process cancels the task while this one soaks.
+func TestRolloutStopsWhenAnotherProcessCancels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
@@ -267,17 +265,17 @@ func TestRolloutCanceledElsewhere(t *testing.T) {
 		if err := r.store.SetCancel(context.Background(), ""); err != nil {
 			t.Fatal(err)
 		}
-		r.quietFor(2 * lookEvery)
+		r.quietFor(2 * cancelPollInterval)
 		if err := r.d.Settled(context.Background(), ""); err != nil { // the operator may leave before the soak is over
 			t.Error(err)
 		}
-		if hosts, reason := r.untold(); hosts != "b" || reason != "canceled before it was sent" {
+		if hosts, reason := r.canceled(); hosts != "b" || reason != "canceled before it was sent" {
 			t.Errorf("%s: %q", hosts, reason)
 		}
 	})
 }
 
-// Without its audit no stage begins.
+// No stage begins if the audit log cannot be written.
 func TestRolloutStopsWithoutAudit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -285,31 +283,31 @@ func TestRolloutStopsWithoutAudit(t *testing.T) {
 		r.rollout(0, 2, model.Rollout{Stages: []int{1, 2}})
 		r.noAudit = hint.New("disk full", "make room")
 		r.ends("a", true)
-		r.nothing()
-		if hosts, reason := r.untold(); hosts != "b" || reason != "rollout stopped: the audit log: disk full; never sent" {
+		r.expectNothing()
+		if hosts, reason := r.canceled(); hosts != "b" || reason != "rollout stopped: the audit log: disk full; never sent" {
 			t.Errorf("%s: %q", hosts, reason)
 		}
 	})
 }
 
-// A process that takes up a rollout tells nobody: not the stages that have not
-// begun, which it can say for certain, nor those that have, which it asks.
-func TestResumedRollout(t *testing.T) {
+// A process that adopts a rollout sends nothing. Stages that have not begun end as
+// canceled; the jobs of the others get a status.
+func TestAdoptedRolloutSendsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		task := r.rollout(1, 5, model.Rollout{Stages: []int{2, 5}})
-		r.store.says(r.runs("a"), results.Progress{State: model.Running})
+		r.store.reply(r.runs("a"), results.Progress{State: model.Running})
 		synctest.Wait()
-		r.close() // b is in the stage, and was not told
+		r.close() // b is in the stage, and got no request
 		task.Rollout = &r.store.rollout
 
 		r = newRigOn(t, r.store)
 		defer r.close()
-		if ours, err := r.d.Resume(context.Background(), task); err != nil || !ours {
+		if ours, err := r.d.Adopt(context.Background(), task); err != nil || !ours {
 			t.Fatal(ours, err)
 		}
 		synctest.Wait()
-		if hosts, reason := r.untold(); hosts != "cde" || reason != "rollout stopped: the process that drove it has ended; never sent" {
+		if hosts, reason := r.canceled(); hosts != "cde" || reason != "rollout stopped: the process that drove it has ended; never sent" {
 			t.Errorf("%s: %q", hosts, reason)
 		}
 		if got := r.events(); got != "begun stopped" {
@@ -330,14 +328,14 @@ func TestResumedRollout(t *testing.T) {
 	})
 }
 
-// A job of a later stage is asked for, and recalled, as one of the statement that
-// it came with, not of the first: also by another process.
-func TestLaterStageIsAskedAsItWasSigned(t *testing.T) {
+// A question about a job of a later stage names the statement that brought the job, not
+// the first one, also from another process.
+func TestQuestionNamesStatementOfItsStage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		task := r.rollout(0, 3, model.Rollout{Stages: []int{1, 3}, Soak: 10 * time.Minute})
 		a := r.runs("a")
-		r.store.says(a, results.Progress{State: model.Ended, Outcome: wire.Exited, OK: true})
+		r.store.reply(a, results.Progress{State: model.Ended, Outcome: wire.Exited, OK: true})
 		r.store.mu.Lock()
 		r.store.jobs[a].State = model.Ended
 		r.store.mu.Unlock()
@@ -350,7 +348,7 @@ func TestLaterStageIsAskedAsItWasSigned(t *testing.T) {
 			t.Helper()
 			req := decode(t, r.take(broker.Routed))
 			run := sent[req.Leaf.Job]
-			if want := (wire.Of{IssuedAt: run.IssuedAt, NotAfter: run.NotAfter}); req.Statement.Type != typ || *req.Statement.Of != want {
+			if want := (wire.Target{IssuedAt: run.IssuedAt, NotAfter: run.NotAfter}); req.Statement.Type != typ || *req.Statement.Of != want {
 				t.Errorf("%s of %+v, want %s of %+v", req.Statement.Type, *req.Statement.Of, typ, want)
 			}
 			if typ == wire.TypeCancel && req.Statement.NotAfter < run.NotAfter {
@@ -358,7 +356,7 @@ func TestLaterStageIsAskedAsItWasSigned(t *testing.T) {
 			}
 		}
 		for req := range sent {
-			r.store.says(req, results.Progress{State: model.Running})
+			r.store.reply(req, results.Progress{State: model.Running})
 		}
 		synctest.Wait()
 		if err := r.d.Cancel(context.Background(), task); err != nil {
@@ -371,7 +369,7 @@ func TestLaterStageIsAskedAsItWasSigned(t *testing.T) {
 		task.Rollout = &r.store.rollout
 		r = newRigOn(t, r.store)
 		defer r.close()
-		if ours, err := r.d.Resume(context.Background(), task); err != nil || !ours {
+		if ours, err := r.d.Adopt(context.Background(), task); err != nil || !ours {
 			t.Fatal(ours, err)
 		}
 		asked(r, wire.TypeStatus)
@@ -380,7 +378,7 @@ func TestLaterStageIsAskedAsItWasSigned(t *testing.T) {
 		defer cancel()
 		left := make(chan error, 1)
 		go func() {
-			left <- r.d.inquire(ctx, task, wire.TypeStatus, func(j *model.Job) bool { return j.State != model.Ended })
+			left <- r.d.query(ctx, task, wire.TypeStatus, func(j *model.Job) bool { return j.State != model.Ended })
 		}()
 		asked(r, wire.TypeStatus)
 		asked(r, wire.TypeStatus)
@@ -397,7 +395,7 @@ func decode(t *testing.T, p *broker.Publication) *wire.Request {
 	return req
 }
 
-func TestBadStages(t *testing.T) {
+func TestStagesMustAscendToAllHosts(t *testing.T) {
 	for _, stages := range [][]int{{}, {0, 3}, {2, 2, 3}, {3, 1}, {1, 2}, {1, 4}} {
 		if err := checkRollout(&model.Rollout{Stages: stages}, 3); err == nil {
 			t.Errorf("stages %v of 3 hosts are accepted", stages)
@@ -405,10 +403,10 @@ func TestBadStages(t *testing.T) {
 	}
 }
 
-// Whatever happens, no more jobs are in flight than the window has, none begins
-// before its stage, no stage before the last one's end and the soak, and none at
-// all once more have failed than are allowed.
-func TestPlan(t *testing.T) {
+// Whatever happens, no more jobs are in flight than the window allows, no job begins
+// before its stage, no stage begins before the end of the last one and the soak, and
+// nothing begins after too many failures.
+func TestPlanKeepsWindowStagesAndFailureLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var stages []int
 		for n, left := 0, rapid.IntRange(1, 4).Draw(t, "stages"); left > 0; left-- {
@@ -430,27 +428,27 @@ func TestPlan(t *testing.T) {
 			switch what {
 			case beginJob:
 				p.begun++
-				if p.begun > p.told() || p.begun-p.ended > p.window || p.failed > p.budget {
+				if p.begun > p.released() || p.begun-p.ended > p.window || p.failed > p.maxFailures {
 					t.Fatalf("job %d begins: %+v", p.begun, p)
 				}
 			case beginStage:
-				if p.ended != p.told() || p.stage > 0 && now.Before(lastEnd.Add(p.soak)) || p.failed > p.budget {
+				if p.ended != p.released() || p.stage > 0 && now.Before(lastEnd.Add(p.soak)) || p.failed > p.maxFailures {
 					t.Fatalf("a stage begins at %s: %+v", now, p)
 				}
 				p.stageBegun()
 			case endStage:
-				if p.ended != p.told() {
+				if p.ended != p.released() {
 					t.Fatalf("a stage ends: %+v", p)
 				}
 				lastEnd = now
 				p.stageEnded(now)
 			case stop:
-				if p.failed <= p.budget {
+				if p.failed <= p.maxFailures {
 					t.Fatalf("it stops: %+v", p)
 				}
 				p.stopped = true
 			case finish:
-				if p.begun != p.ended || p.begun < jobs && p.failed <= p.budget {
+				if p.begun != p.ended || p.begun < jobs && p.failed <= p.maxFailures {
 					t.Fatalf("it ends: %+v", p)
 				}
 				return

@@ -16,7 +16,7 @@ import (
 
 // A secret travels beside the statement, which has its salted hash, and is in
 // nothing that is kept: neither the record nor the audit log.
-func TestSecret(t *testing.T) {
+func TestSecretTravelsBesideStatement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
@@ -52,7 +52,7 @@ func TestSecret(t *testing.T) {
 			}
 			salts = append(salts, s.Salt)
 			time.Sleep(40 * time.Second)
-			r.store.says(req.Leaf.Job, results.Progress{State: model.Ended})
+			r.store.reply(req.Leaf.Job, results.Progress{State: model.Ended})
 			for drained := false; !drained; { // what was repeated meanwhile
 				select {
 				case p := <-r.out:
@@ -75,8 +75,8 @@ func TestSecret(t *testing.T) {
 	})
 }
 
-// A secret that cannot be sent is an error before anything is.
-func TestSecretThatIsNone(t *testing.T) {
+// A secret that cannot be sent is an error before anything is sent.
+func TestInvalidSecretIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
@@ -96,19 +96,18 @@ func TestSecretThatIsNone(t *testing.T) {
 		if len(r.audit) > 0 {
 			t.Error("in the audit log")
 		}
-		r.nothing()
+		r.expectNothing()
 	})
 }
 
-// What a dead process has left is never sent again; with a secret, the reason
-// says why.
-func TestResumedTaskWithSecret(t *testing.T) {
+// Jobs of an ended process are never sent again. The reason mentions the secret.
+func TestAdoptedTaskWithSecretIsOnlyAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		r.store.statement = `{"type":"run","run":{"command":"true","secret_hash":"pZmHqcyNEd/dIFKVyfziZ3wdREyoDmPpyzX/ZfHQG2Q="}}`
-		task, jobs := r.left()
-		if ours, err := r.d.Resume(context.Background(), task); err != nil || !ours {
+		task, jobs := r.leaveTask()
+		if ours, err := r.d.Adopt(context.Background(), task); err != nil || !ours {
 			t.Fatal(ours, err)
 		}
 		for stop := time.After(time.Hour); stop != nil; {
@@ -126,7 +125,7 @@ func TestResumedTaskWithSecret(t *testing.T) {
 			r.store.mu.Lock()
 			got := *r.store.jobs[j.ID]
 			r.store.mu.Unlock()
-			if got.Outcome != wire.Lost || !strings.Contains(got.Reason, "had its secrets has ended, so it is not sent again") {
+			if got.Outcome != wire.Lost || !strings.Contains(got.Reason, "had its secrets has ended, so it cannot be sent again") {
 				t.Errorf("%s: %s %q", j.Host, got.Outcome, got.Reason)
 			}
 		}

@@ -21,12 +21,12 @@ import (
 
 // A signer counts what it signs, by type, or fails.
 type signer struct {
-	mu     sync.Mutex
-	signed map[string]int
-	tries  int
-	fails  error
-	takes  time.Duration
-	told   []string
+	mu      sync.Mutex
+	signed  map[string]int
+	tries   int
+	fails   error
+	takes   time.Duration
+	notices []string
 }
 
 func (s *signer) wire(d *Dispatcher) {
@@ -46,10 +46,10 @@ func (s *signer) wire(d *Dispatcher) {
 		s.signed[typ]++
 		return "U0lH", nil
 	}
-	d.say = func(notice error) {
+	d.notify = func(notice error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.told = append(s.told, hint.Text(notice))
+		s.notices = append(s.notices, hint.Text(notice))
 	}
 }
 
@@ -59,11 +59,11 @@ func (s *signer) fail(err error, takes time.Duration) {
 	s.fails, s.takes, s.tries = err, takes, 0
 }
 
-// said is what has been signed, by type, how often that was tried, and what was told.
-func (s *signer) said() (signed map[string]int, tries int, told []string) {
+// said returns what has been signed, by type, the number of attempts, and the notices.
+func (s *signer) said() (signed map[string]int, tries int, notices []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.signed), s.tries, slices.Clone(s.told)
+	return maps.Clone(s.signed), s.tries, slices.Clone(s.notices)
 }
 
 func signingRig(t *testing.T, touch bool) (*rig, *signer) {
@@ -85,17 +85,17 @@ func TestTaskIsSignedOnce(t *testing.T) {
 			if err != nil || req.Signature != "U0lH" {
 				t.Errorf("%v %+v", err, req)
 			}
-			r.store.says(p.Msg.CorrelationId, results.Progress{State: model.Ended})
+			r.store.reply(p.Msg.CorrelationId, results.Progress{State: model.Ended})
 		}
-		r.nothing()
+		r.expectNothing()
 		if signed, _, _ := s.said(); fmt.Sprint(signed) != "map[run:1]" {
 			t.Errorf("signed %v", signed)
 		}
 	})
 }
 
-// What cannot be signed is not sent, not stored, and in no audit log.
-func TestNothingIsSentThatIsNotSigned(t *testing.T) {
+// An unsigned task is not sent, not stored, and in no audit log.
+func TestUnsignedTaskIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, s := signingRig(t, false)
 		defer r.close()
@@ -112,12 +112,12 @@ func TestNothingIsSentThatIsNotSigned(t *testing.T) {
 		if len(r.audit) > 0 || len(r.store.jobs) > 0 {
 			t.Errorf("audited %v, stored %v", r.audit, r.store.jobs)
 		}
-		r.nothing()
+		r.expectNothing()
 	})
 }
 
-// A later window whose statement cannot be signed waits for the key, and the
-// operator hears of it once; with the key back it goes on.
+// A later window whose statement cannot be signed waits for the key, and the operator
+// gets one notice. It goes on when the key is back.
 func TestWindowWaitsForItsSignature(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, s := signingRig(t, false)
@@ -125,80 +125,78 @@ func TestWindowWaitsForItsSignature(t *testing.T) {
 		r.submit(2, "a", "b", "c", "d")
 		first, second := r.take(broker.Routed), r.take(broker.Routed)
 		for range 2 {
-			r.store.says(first.Msg.CorrelationId, results.Progress{State: model.Running})
-			r.store.says(second.Msg.CorrelationId, results.Progress{State: model.Running})
-			time.Sleep(silence - time.Second)
+			r.store.reply(first.Msg.CorrelationId, results.Progress{State: model.Running})
+			r.store.reply(second.Msg.CorrelationId, results.Progress{State: model.Running})
+			time.Sleep(firstStatusInterval - time.Second)
 		}
 		s.fail(errors.New("ssh-agent does not answer"), 0)
-		r.store.says(first.Msg.CorrelationId, results.Progress{State: model.Ended})
-		r.store.says(second.Msg.CorrelationId, results.Progress{State: model.Ended})
+		r.store.reply(first.Msg.CorrelationId, results.Progress{State: model.Ended})
+		r.store.reply(second.Msg.CorrelationId, results.Progress{State: model.Ended})
 		select {
 		case p := <-r.out:
 			t.Fatalf("unsigned, and sent: %s", p.Msg.Type)
-		case <-time.After(3 * signPause / 2):
+		case <-time.After(3 * signRetryDelay / 2):
 		}
-		if _, _, told := s.said(); len(told) != 1 || !strings.Contains(told[0], "a run is not sent: signing the statement: ssh-agent does not answer") {
-			t.Errorf("told %q", told)
+		if _, _, notices := s.said(); len(notices) != 1 || !strings.Contains(notices[0], "a run is not sent: signing the statement: ssh-agent does not answer") {
+			t.Errorf("notices %q", notices)
 		}
 		s.fail(nil, 0)
 		for range 2 {
-			r.signedAnew()
+			r.takeResigned()
 		}
-		r.nothing()
+		r.expectNothing()
 		if signed, _, _ := s.said(); signed[wire.TypeRun] != 2 {
 			t.Errorf("signed %v", signed)
 		}
 	})
 }
 
-// Where the key does not come back the hosts that have not had the job never
-// get it, and that is what is said of them.
-func TestNeverSigned(t *testing.T) {
+// If the key does not come back, the remaining hosts never get the job, and the reason
+// says so.
+func TestJobIsUnreachableWhenItsRunIsNeverSigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, s := signingRig(t, false)
 		defer r.close()
 		task := r.submit(1, "a", "b")
 		p := r.take(broker.Routed)
-		r.store.says(p.Msg.CorrelationId, results.Progress{State: model.Running})
-		time.Sleep(silence - time.Second)
-		r.store.says(p.Msg.CorrelationId, results.Progress{State: model.Running})
-		time.Sleep(silence - time.Second)
+		r.store.reply(p.Msg.CorrelationId, results.Progress{State: model.Running})
+		time.Sleep(firstStatusInterval - time.Second)
+		r.store.reply(p.Msg.CorrelationId, results.Progress{State: model.Running})
+		time.Sleep(firstStatusInterval - time.Second)
 		s.fail(errors.New("ssh-agent does not answer"), 0)
-		r.store.says(p.Msg.CorrelationId, results.Progress{State: model.Ended})
-		r.nothing()
+		r.store.reply(p.Msg.CorrelationId, results.Progress{State: model.Ended})
+		r.expectNothing()
 		jobs, _ := r.store.Jobs(context.Background(), task.ID)
-		if jobs[1].Outcome != wire.Unreachable || jobs[1].Reason != "it could not be signed in time: it was never sent" {
+		if jobs[1].Outcome != wire.Unreachable || jobs[1].Reason != "its request could not be signed in time; never sent" {
 			t.Errorf("%q %q", jobs[1].Outcome, jobs[1].Reason)
 		}
 	})
 }
 
-// A job whose agent falls silent while no question can be signed is lost, and
-// the reason says both.
-func TestQuestionThatCannotBeSigned(t *testing.T) {
+// A silent job is lost if no question can be signed, and the reason says both.
+func TestSilentJobIsLostWhenQuestionsCannotBeSigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, s := signingRig(t, false)
 		defer r.close()
 		task := r.submit(0, "a")
 		p := r.take(broker.Routed)
-		r.store.says(p.Msg.CorrelationId, results.Progress{State: model.Running})
+		r.store.reply(p.Msg.CorrelationId, results.Progress{State: model.Running})
 		time.Sleep(time.Second)
 		s.fail(errors.New("ssh-agent does not answer"), 0)
-		r.nothing()
+		r.expectNothing()
 		jobs, _ := r.store.Jobs(context.Background(), task.ID)
 		if jobs[0].Outcome != wire.Lost || !strings.Contains(jobs[0].Reason, "could not be signed") {
 			t.Errorf("%q %q", jobs[0].Outcome, jobs[0].Reason)
 		}
-		if _, _, told := s.said(); len(told) != 1 {
-			t.Errorf("told %q", told)
+		if _, _, notices := s.said(); len(notices) != 1 {
+			t.Errorf("notices %q", notices)
 		}
 	})
 }
 
-// A key that wants a touch is not asked for one in a loop: an hour of a silent
-// task costs at most two, and a touch that nobody gives is asked for again after
-// minutes at the earliest.
-func TestTouches(t *testing.T) {
+// An hour of a silent task costs at most two touches. If nobody touches the key, the next
+// request for a touch comes minutes later.
+func TestTouchIsRequestedRarely(t *testing.T) {
 	t.Run("given", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r, s := signingRig(t, true)
@@ -213,7 +211,7 @@ func TestTouches(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range hosts {
-				r.store.says(r.take(broker.Routed).Msg.CorrelationId, results.Progress{State: model.Running})
+				r.store.reply(r.take(broker.Routed).Msg.CorrelationId, results.Progress{State: model.Running})
 			}
 			asked := 0
 			for end := time.After(time.Hour); asked >= 0; {
@@ -236,7 +234,7 @@ func TestTouches(t *testing.T) {
 			defer r.close()
 			r.submit(0, "a", "b", "c")
 			for range 3 {
-				r.store.says(r.take(broker.Routed).Msg.CorrelationId, results.Progress{State: model.Running})
+				r.store.reply(r.take(broker.Routed).Msg.CorrelationId, results.Progress{State: model.Running})
 			}
 			s.fail(errors.New("nobody has touched it"), time.Minute)
 			time.Sleep(5 * time.Minute)
@@ -247,12 +245,12 @@ func TestTouches(t *testing.T) {
 	})
 }
 
-// A wait asks again and again: with one signature as long as it is valid.
+// Repeated queries use one signature while it is valid.
 func TestAskReusesItsSignature(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, s := signingRig(t, false)
 		defer r.close()
-		task, jobs := r.left()
+		task, jobs := r.leaveTask()
 		r.store.mu.Lock()
 		for id := range r.store.jobs { // their output is what is asked for
 			r.store.jobs[id].State = model.Running
@@ -270,7 +268,7 @@ func TestAskReusesItsSignature(t *testing.T) {
 					}
 				}
 			}()
-			if err := r.d.inquire(ctx, task, wire.TypeStatus, func(*model.Job) bool { return true }); !errors.Is(err, context.DeadlineExceeded) {
+			if err := r.d.query(ctx, task, wire.TypeStatus, func(*model.Job) bool { return true }); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%v", err)
 			}
 			cancel()
@@ -278,8 +276,8 @@ func TestAskReusesItsSignature(t *testing.T) {
 		if signed, _, _ := s.said(); signed[wire.TypeStatus] != 1 {
 			t.Errorf("signed %v", signed)
 		}
-		time.Sleep(questionValid)
-		_, err := r.d.asked(context.Background(), questionOf(wire.TypeStatus, task.ID, jobs[0].Signed), jobs)
+		time.Sleep(questionTTL)
+		_, err := r.d.cachedQuestion(context.Background(), questionOf(wire.TypeStatus, task.ID, jobs[0].Signed), jobs)
 		if signed, _, _ := s.said(); err != nil || signed[wire.TypeStatus] != 2 {
 			t.Errorf("%v, signed %v", err, signed)
 		}

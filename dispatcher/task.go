@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,189 +16,136 @@ import (
 )
 
 const (
-	// questionValid is how long a status, cancel or discover is valid: long
-	// enough for a slow link, short enough to be of no use to who captured it.
-	questionValid = time.Minute
+	// signRetryDelay is the wait after a failed signature, for example without
+	// ssh-agent, before the task asks for the next one.
+	signRetryDelay = 15 * time.Second
 
-	// touchValid is that where a signature costs a touch: agents that are silent
-	// for long must not have their operator touch the key again and again. Who
-	// captures such a question can have its answer sent, or the job canceled,
-	// once more.
-	touchValid = time.Hour
-
-	// signPause is how long after a signature that was not to be had, as when
-	// ssh-agent is gone, the next one is asked for; and signTouchPause that
-	// where it costs a touch, so that nobody is asked in a loop.
-	signPause      = 15 * time.Second
-	signTouchPause = 5 * time.Minute
+	// touchRetryDelay is that wait where a signature costs a touch, so that the
+	// operator is not asked in a loop.
+	touchRetryDelay = 5 * time.Minute
 )
 
 // errUnsigned: a statement cannot be signed now.
 var errUnsigned = errors.New("the statement cannot be signed")
 
-// A letter is a signed statement with its leaves: leaf i is for job i.
-type letter struct {
-	batch    *wire.Batch
-	issuedAt time.Time
-	notAfter time.Time
-}
-
-// signed are the times that are known of a job which comes with the letter.
-func (l *letter) signed() model.Signed {
-	return model.Signed{Issued: l.issuedAt, NotAfter: l.notAfter}
-}
-
-// A question names what a statement asks, and of jobs of which statement.
-type question struct {
-	typ, task string
-	of        wire.Of
-}
-
-// questionOf is the question of that type about jobs of a task that come with a
-// statement of those times.
-func questionOf(typ, task string, s model.Signed) question {
-	return question{typ, task, wire.Of{IssuedAt: s.Issued.UnixMilli(), NotAfter: s.NotAfter.UnixMilli()}}
-}
-
-// reusable reports whether a question still has the quarter of its time left
-// that its way may take.
-func (l *letter) reusable(now time.Time) bool {
-	return l.batch != nil && now.Before(l.issuedAt.Add(3*l.notAfter.Sub(l.issuedAt)/4))
-}
-
-// A task is one run under way: the state of its task goroutine, except for
-// what is marked otherwise.
+// A task is one run under way. Its goroutine owns it, except for the fields that are
+// marked otherwise.
 type task struct {
 	d        *Dispatcher // fixed
 	record   model.Task
 	spec     model.Spec                // fixed
-	jobs     []model.Job               // fixed
+	all      []model.Job               // fixed; of the task: their indices are the leaves of its statements
+	jobs     []model.Job               // fixed; those that this process drives
 	progress []<-chan results.Progress // fixed; each read by its host goroutine
-	resumed  bool                      // fixed; another process has sent it
-	secret   bool                      // fixed; it had secrets to send with it
-	release  func()                    // fixed; lets progress go at the end
+	adopted  bool                      // fixed; another process has sent it
+	secret   bool                      // fixed; and had secrets to send with it
+	release  func()                    // fixed; closes progress at the end
 
-	plan      plan
-	run       letter // newest
-	anew      bool   // run is not the letter whose digests were stored with the task
-	questions map[question]letter
-	unsigned  map[string]time.Time // by type: no signature is asked for before
-	told      bool                 // the operator knows that there is none
-	wants     chan *want           // host goroutines → task goroutine
+	plan           plan
+	run            signedStatement      // the newest
+	resigned       bool                 // run is not the statement that the store got with the task
+	signRetry      map[string]time.Time // by type: no signature is asked for before
+	failureNoticed bool                 // the operator has a notice that signing fails
 
-	cancel    chan struct{}  // closed by the dispatcher: the operator cancels
-	halted    chan struct{}  // closed by the dispatcher: no further stage begins
-	settled   chan struct{}  // closed by the task goroutine: the operator may leave
-	unsettled sync.WaitGroup // jobs of which nothing is known yet; host goroutines count down
+	statements chan statementRequest // host goroutines → here
+	ended      chan bool             // host goroutines → here: whether the command succeeded
+	canceled   <-chan struct{}       // cancel, until it is taken
+	stopped    <-chan struct{}       // halted, until it is taken; nil without stages
+
+	cancel  chan struct{} // closed by the dispatcher: the operator cancels
+	halted  chan struct{} // closed by the dispatcher: no further stage begins
+	settled chan struct{} // closed by the dispatcher: see Settled
 }
 
-// A want is what a host goroutine asks the task goroutine for: a request, signed and
-// built. A first one is built here as well, since what it takes in stack would be kept
-// by each host goroutine until the end of its job.
-type want struct {
-	typ      string
-	index    int
-	signed   model.Signed // of a question: when the run was
-	attempt  int
-	inbox    bool
-	verdicts chan<- broker.Verdict
-
-	letter letter // to be repeated, or none; then what the request was made of
-	pub    *broker.Publication
-	err    error
-	done   chan struct{} // one slot
+// A statementRequest asks the task goroutine for a signed statement.
+type statementRequest struct {
+	typ    string
+	index  int                    // of the job
+	signed model.Signed           // of a question: when the run was
+	answer chan<- statementAnswer // one slot
 }
 
-// drive runs the task goroutine: it starts host goroutines as the plan has it
-// and signs what they need, until all have ended.
+type statementAnswer struct {
+	statement signedStatement
+	err       error
+}
+
+// drive runs the task goroutine: it starts host goroutines as the plan has it and signs
+// what they need, until all have ended.
 func (t *task) drive(ctx context.Context) error {
 	defer t.release()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	hosts, ctx := errgroup.WithContext(ctx)
-	go func() { // ends with the host goroutines, which drive waits for
-		t.unsettled.Wait()
-		close(t.settled)
-	}()
 	err := t.follow(ctx, hosts)
 	if err != nil {
 		cancel()
-		// Not for none: they may all have counted down, and the waiter may be on
-		// its way.
-		if never := len(t.jobs) - t.plan.begun; never > 0 && !t.plan.stopped {
-			t.unsettled.Add(-never)
-		}
 	}
 	return cmp.Or(hosts.Wait(), err)
 }
 
-// follow does what the plan says until it is done.
-func (t *task) follow(ctx context.Context, hosts *errgroup.Group) error {
-	ended := make(chan bool) // host goroutines → here: whether the command did well
-	canceled, halted := (<-chan struct{})(t.cancel), (<-chan struct{})(nil)
-	if t.record.Rollout != nil && !t.resumed {
-		halted = t.halted
-	}
+// follow does what the plan says until the plan is finished.
+func (t *task) follow(ctx context.Context, hosts *errgroup.Group) (err error) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	for {
-		what, wait := t.plan.decide(time.Now())
-		var err error
-		switch what {
+	for finished := false; !finished && err == nil; {
+		next, wait := t.plan.decide(time.Now())
+		switch next {
 		case finish:
-			return nil
+			finished = true
+		case await:
+			timer.Reset(wait)
+			err = t.await(ctx, timer.C)
 		case beginJob:
-			t.beginJob(ctx, hosts, ended)
+			t.beginJob(ctx, hosts)
 		case beginStage:
 			err = t.beginStage(ctx)
 		case endStage:
 			err = t.endStage(ctx)
 		case stop:
-			err = t.halt(ctx, t.plan.usedUp())
-		}
-		if err != nil {
-			return err
-		}
-		if what != await {
-			continue
-		}
-		if t.plan.resting { // another process may cancel the task meanwhile
-			wait = min(wait, lookEvery)
-		}
-		timer.Reset(wait)
-		select {
-		case ok := <-ended:
-			t.plan.jobEnded(ok)
-		case w := <-t.wants:
-			t.fulfil(ctx, w)
-			w.done <- struct{}{}
-		case <-canceled:
-			canceled = nil
-			err = t.halt(ctx, canceledUnsent)
-		case <-halted:
-			halted = nil
-			err = t.halt(ctx, "rollout stopped by its operator")
-		case <-timer.C:
-			if t.plan.resting && t.canceledElsewhere(ctx) {
-				err = t.halt(ctx, canceledUnsent)
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if err != nil {
-			return err
+			err = t.halt(ctx, t.plan.failuresReason())
 		}
 	}
+	return err
+}
+
+// await handles one event.
+func (t *task) await(ctx context.Context, timeout <-chan time.Time) error {
+	var poll <-chan time.Time // another process may cancel the task between two stages
+	if t.plan.soaking {
+		poll = time.After(cancelPollInterval)
+	}
+	select {
+	case ok := <-t.ended:
+		t.plan.jobEnded(ok)
+	case r := <-t.statements:
+		s, err := t.sign(ctx, r)
+		r.answer <- statementAnswer{s, err}
+	case <-t.canceled:
+		t.canceled = nil
+		return t.halt(ctx, canceledUnsent)
+	case <-t.stopped:
+		t.stopped = nil
+		return t.halt(ctx, "rollout stopped by its operator")
+	case <-poll:
+		if t.canceledElsewhere(ctx) {
+			return t.halt(ctx, canceledUnsent)
+		}
+	case <-timeout:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }
 
 // beginJob starts the next host's goroutine.
-func (t *task) beginJob(ctx context.Context, hosts *errgroup.Group, ended chan<- bool) {
+func (t *task) beginJob(ctx context.Context, hosts *errgroup.Group) {
 	h := t.host(t.plan.begun)
 	t.plan.begun++
 	hosts.Go(func() error {
-		err := h.run(ctx)
+		err := h.drive(ctx)
 		select {
-		case ended <- h.ok:
+		case t.ended <- h.ok:
 		case <-ctx.Done():
 		}
 		return err
@@ -209,109 +154,82 @@ func (t *task) beginJob(ctx context.Context, hosts *errgroup.Group, ended chan<-
 
 func (t *task) host(i int) *host {
 	h := &host{
-		task: t, index: i, progress: t.progress[i], replies: t.d.replies,
+		task: t, index: i, progress: t.progress[i], replies: t.d.replies, cancel: t.cancel,
 		verdicts: make(chan broker.Verdict, 1), // one publication is in flight at a time
-		want:     want{done: make(chan struct{}, 1)},
 	}
-	now, timeout := time.Now(), patience(t.record.Timeout)
-	if t.resumed {
-		h.course = resumedCourse(h.job(), h.job().Signed.NotAfter, now, timeout)
-		h.course.secret = t.secret
+	now, timeout := time.Now(), answerTimeout(t.record.Timeout)
+	if t.adopted {
+		h.delivery = adoptedDelivery(h.job(), h.job().Signed.NotAfter, now, timeout)
+		h.delivery.secret = t.secret
 	} else {
-		h.course = newCourse(now.Add(t.spec.StartTimeout), timeout)
-		h.course.whenOnline = t.spec.WhenOnline
+		h.delivery = newDelivery(now.Add(t.spec.StartTimeout), timeout)
+		h.delivery.whenOnline = t.spec.WhenOnline
 	}
 	return h
 }
 
-// prepare asks the task goroutine for a request; called by host goroutines.
-func (t *task) prepare(ctx context.Context, w *want) error {
+// statement asks the task goroutine for a statement. Host goroutines call it.
+func (t *task) statement(ctx context.Context, r statementRequest) (signedStatement, error) {
+	answer := make(chan statementAnswer, 1)
+	r.answer = answer
 	select {
-	case t.wants <- w:
+	case t.statements <- r:
 	case <-ctx.Done():
-		return ctx.Err()
+		return signedStatement{}, ctx.Err()
 	}
 	select {
-	case <-w.done:
-		return nil
+	case a := <-answer:
+		return a.statement, a.err
 	case <-ctx.Done():
-		return ctx.Err()
+		return signedStatement{}, ctx.Err()
 	}
 }
 
-// fulfil signs and builds what is wanted.
-func (t *task) fulfil(ctx context.Context, w *want) {
-	if w.letter, w.err = t.sign(ctx, w); w.err == nil {
-		t.build(w)
+// sign returns the requested statement. It signs a new one when the last one is too old.
+func (t *task) sign(ctx context.Context, r statementRequest) (signedStatement, error) {
+	if r.typ != wire.TypeRun {
+		return t.signWithBackoff(r.typ, func() (signedStatement, error) {
+			return t.d.cachedQuestion(ctx, questionOf(r.typ, t.record.ID, r.signed), t.all)
+		})
 	}
-}
-
-// build makes the publication of a letter; called by host goroutines, too.
-func (t *task) build(w *want) {
-	job := &t.jobs[w.index]
-	w.pub = t.d.request(w.typ, job, &w.letter, w.index)
-	w.pub.Answer = w.verdicts
-	w.pub.Msg.Headers[wire.HeaderAttempt] = int32(w.attempt)
-	if w.inbox {
-		toInbox(w.pub, job.Host)
-	}
-}
-
-// sign gives the statement that is wanted, a new one where the old one's time
-// is used up.
-func (t *task) sign(ctx context.Context, w *want) (letter, error) {
 	now := time.Now()
-	if w.typ != wire.TypeRun {
-		return t.ask(ctx, questionOf(w.typ, t.record.ID, w.signed), now)
-	}
 	if !now.Before(t.run.issuedAt.Add(t.spec.StartTimeout / 2)) {
-		l, err := t.anewly(w.typ, func() (letter, error) { return t.d.runLetter(ctx, t.record.ID, t.spec, t.jobs, now) })
+		s, err := t.signWithBackoff(r.typ, func() (signedStatement, error) {
+			return t.d.signRun(ctx, t.record.ID, t.spec, t.jobs, now)
+		})
 		if err != nil {
-			return l, err
+			return s, err
 		}
-		t.run, t.anew = l, true
+		t.run, t.resigned = s, true
 	}
-	if !t.anew {
+	if !t.resigned {
 		return t.run, nil
 	}
-	digest := t.run.batch.Digest(w.index)
+	digest := t.run.batch.Digest(r.index)
 	// Known to the store before the request leaves, and so before its rejection.
-	_, err := t.d.store.Apply(ctx, []results.Update{{Job: t.jobs[w.index].ID, Digest: digest[:], Signed: t.run.signed()}})
+	_, err := t.d.store.Apply(ctx, []results.Update{{Job: t.jobs[r.index].ID, Digest: digest[:], Signed: t.run.signed()}})
 	return t.run, err
 }
 
-// ask gives a signed question, the last one as long as it may be used.
-func (t *task) ask(ctx context.Context, q question, now time.Time) (letter, error) {
-	maps.DeleteFunc(t.questions, func(_ question, l letter) bool { return !l.reusable(now) })
-	if l, ok := t.questions[q]; ok {
-		return l, nil
+// signWithBackoff signs a statement, unless that has failed a moment ago. Its error is
+// errUnsigned: the operator gets a notice with the reason, and the jobs go on.
+func (t *task) signWithBackoff(typ string, sign func() (signedStatement, error)) (signedStatement, error) {
+	if time.Now().Before(t.signRetry[typ]) {
+		return signedStatement{}, errUnsigned
 	}
-	l, err := t.anewly(q.typ, func() (letter, error) { return t.d.question(ctx, q, t.jobs, now) })
+	s, err := sign()
 	if err == nil {
-		t.questions[q] = l
+		t.failureNoticed = false
+		return s, nil
 	}
-	return l, err
-}
-
-// anewly makes a letter, unless one could not be signed a moment ago. Its error
-// is errUnsigned: the operator hears of the reason, and the jobs go on.
-func (t *task) anewly(typ string, sign func() (letter, error)) (letter, error) {
-	if time.Now().Before(t.unsigned[typ]) {
-		return letter{}, errUnsigned
-	}
-	l, err := sign()
-	if err == nil {
-		t.told = false
-		return l, nil
-	}
-	pause := signPause
+	delay := signRetryDelay
 	if t.d.touch {
-		pause = signTouchPause
+		delay = touchRetryDelay
 	}
-	t.unsigned[typ] = time.Now().Add(pause) // it may have taken a minute
-	if !t.told {
-		t.told = true
-		t.d.say(fmt.Errorf("task %s: a %s is not sent: %w", t.record.ID, typ, err))
+	t.signRetry[typ] = time.Now().Add(delay) // signing may have taken a minute
+	if !t.failureNoticed {
+		t.failureNoticed = true
+		t.d.notify(fmt.Errorf("task %s: a %s is not sent: %w", t.record.ID, typ, err))
 	}
-	return letter{}, errUnsigned
+	return signedStatement{}, errUnsigned
 }

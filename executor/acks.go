@@ -7,59 +7,62 @@ import (
 )
 
 const (
-	// ackDelay is how long an acknowledgement waits for a reply with which it can
-	// leave. The broker gives the request back only to a new connection, and the
-	// queue is gone with this one: nobody waits for it.
+	// ackDelay is how long an acknowledgement waits for a reply that takes it along. The
+	// broker would return the request only to a new connection, and the queue ends with
+	// this one, so nobody waits for the acknowledgement.
 	ackDelay = 10 * time.Second
 
-	// maxOwed is how many wait: the broker hands over prefetch requests in advance.
-	maxOwed = prefetch / 4
+	// maxPendingAcks bounds the acknowledgements that wait. The broker delivers up to
+	// prefetch requests before the first is acknowledged.
+	maxPendingAcks = prefetch / 4
 )
 
-// Acks are requests that have been decided, and written as far as that is due,
-// and whose acknowledgement waits for the next reply.
-type acks struct {
+// pendingAcks are acknowledgements that wait for the next reply: sent with it, one costs the
+// broker little. The journal has their requests.
+type pendingAcks struct {
 	deliveries []amqp.Delivery
-	by         time.Time
+	sendAt     time.Time
 }
 
-// add takes requests up. Those of the inbox, which outlives the connection, are
-// acknowledged at once.
-func (a *acks) add(ds []delivery, now time.Time) {
+// add acknowledges requests: those of the inbox, which outlives the connection, at once.
+func (a *pendingAcks) add(ds []delivery, now time.Time) {
 	for _, d := range ds {
 		if d.inbox {
 			acknowledge(d.Delivery)
 			continue
 		}
 		if len(a.deliveries) == 0 {
-			a.by = now.Add(ackDelay)
+			a.sendAt = now.Add(ackDelay)
 		}
 		a.deliveries = append(a.deliveries, d.Delivery)
 	}
-	if len(a.deliveries) > maxOwed {
-		a.settle(a.by)
+	if len(a.deliveries) > maxPendingAcks {
+		a.send()
 	}
 }
 
-// wakeAt is when settle has something to do; zero for never.
-func (a *acks) wakeAt() time.Time {
+// wakeAt returns when tick has something to do; zero for never.
+func (a *pendingAcks) wakeAt() time.Time {
 	if len(a.deliveries) == 0 {
 		return time.Time{}
 	}
-	return a.by
+	return a.sendAt
 }
 
-// settle acknowledges what has waited long enough by now.
-func (a *acks) settle(now time.Time) {
-	if len(a.deliveries) == 0 || now.Before(a.by) {
-		return
+// tick sends what has waited long enough.
+func (a *pendingAcks) tick(now time.Time) {
+	if len(a.deliveries) > 0 && !now.Before(a.sendAt) {
+		a.send()
 	}
+}
+
+func (a *pendingAcks) send() {
 	for _, d := range a.deliveries {
 		acknowledge(d)
 	}
-	*a = acks{}
+	a.deliveries = nil
 }
 
-// acknowledge does so. It fails where the connection has been lost, and then the
-// request, which is known, may come again.
+// acknowledge acknowledges a request. This fails if the connection is lost; the request, which
+// the agent knows, may then come again.
 func acknowledge(d amqp.Delivery) { _ = d.Ack(false) }

@@ -11,7 +11,6 @@ import (
 	"warren/internal/wire"
 )
 
-// An acknowledgement leaves with the reply, where that comes soon.
 func TestAcknowledgementLeavesWithTheReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -31,7 +30,7 @@ func TestAcknowledgementLeavesWithTheReply(t *testing.T) {
 	})
 }
 
-// Where no reply comes it leaves by itself, after a while or once many wait.
+// Without a reply, an acknowledgement is sent after a while, or when many wait.
 func TestAcknowledgementDoesNotWaitLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -39,12 +38,12 @@ func TestAcknowledgementDoesNotWaitLong(t *testing.T) {
 		d := func(inbox bool) delivery {
 			return delivery{Delivery: amqp.Delivery{Acknowledger: acker{r}}, inbox: inbox}
 		}
-		var a acks
+		var a pendingAcks
 		now := time.Now()
-		for i := range maxOwed {
+		for i := range maxPendingAcks {
 			a.add([]delivery{d(false)}, now.Add(time.Duration(i)))
 		}
-		a.settle(now.Add(ackDelay - 1))
+		a.tick(now.Add(ackDelay - 1))
 		if n := r.acks.Load(); n != 0 {
 			t.Errorf("%d acknowledged at once", n)
 		}
@@ -53,12 +52,12 @@ func TestAcknowledgementDoesNotWaitLong(t *testing.T) {
 			t.Errorf("of the inbox %d acknowledged at once", n)
 		}
 		a.add([]delivery{d(false)}, now)
-		if n := r.acks.Load(); n != maxOwed+2 || len(a.deliveries) != 0 {
+		if n := r.acks.Load(); n != maxPendingAcks+2 || len(a.deliveries) != 0 {
 			t.Errorf("of many %d acknowledged", n)
 		}
 		a.add([]delivery{d(false)}, now)
-		a.settle(now.Add(ackDelay))
-		if n := r.acks.Load(); n != maxOwed+3 || len(a.deliveries) != 0 {
+		a.tick(now.Add(ackDelay))
+		if n := r.acks.Load(); n != maxPendingAcks+3 || len(a.deliveries) != 0 {
 			t.Errorf("in time %d acknowledged", n)
 		}
 	})

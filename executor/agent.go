@@ -14,9 +14,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"warren/executor/decisionlog"
+	"warren/executor/jobtable"
+	"warren/executor/outbox"
 	"warren/executor/outputlog"
 	"warren/internal/agent/facts"
-	journalfile "warren/internal/agent/journal"
+	"warren/internal/agent/journal"
 	"warren/internal/agent/process"
 	"warren/internal/agent/trust"
 	"warren/internal/agent/uptime"
@@ -25,14 +27,14 @@ import (
 	"warren/internal/wire"
 )
 
-// Config is what an agent is told. The zero value of a limit is its default.
+// Config configures an agent. The zero value of a limit is its default.
 type Config struct {
-	ID      string   // the name it alone answers to; its queue is exclusive
+	ID      string   // the name that only this agent has; its queue is exclusive
 	Aliases []string // further names
 	Labels  map[string]string
-	Fleet   string // that it belongs to; empty: none
-	Inbox   bool   // have a queue in which requests wait while the agent is away
-	Version string // Warren's, for hello
+	Fleet   string // the agent's fleet; empty: none
+	Inbox   bool   // the agent has a queue in which requests wait while it is offline
+	Version string // of Warren, for hello
 
 	Broker broker.Options
 	Limits Limits
@@ -41,44 +43,50 @@ type Config struct {
 	DrainGrace time.Duration // for running commands when the agent stops
 	DataDir    string        // journal and output; scripts while they run
 
-	// NoJournal keeps the journal in memory: for tests and laboratories, where an
-	// agent that is started again may refuse what was issued before.
-	NoJournal bool
+	// Journal replaces the journal in DataDir, for laboratories whose agents share one. Such
+	// an agent knows no jobs of before, and keeps its output in memory and no decision log.
+	Journal Journal
 
-	// Records, with NoJournal, is where the journal is written all the same: a
-	// file that all agents of a laboratory share, so that they share its syncs. It
-	// is never read again, nor written anew.
-	Records RecordFile
-
-	// Trust says who may run what; nil is nobody. It belongs to the agent from
-	// then on. Reload, where given, has it read anew.
+	// Trust says who may run what; nil is nobody. The agent owns it from then on. Each
+	// value of Reload makes the agent read it again.
 	Trust  *trust.Files
 	Reload <-chan os.Signal
 
-	// AllowUnsigned lets anybody who reaches the broker run anything. Where Trust
-	// is given as well, what is signed is verified all the same.
+	// AllowUnsigned lets anybody who reaches the broker run anything. If Trust is set too,
+	// signed requests are verified all the same.
 	AllowUnsigned bool
 
-	// MaxValidity bounds how long a statement may be valid.
+	// MaxValidity is the longest time for which a statement may be valid.
 	MaxValidity time.Duration
 
-	// CodePage is what commands print in, on Windows; nil is facts.CodePage.
+	// CodePage returns the code page of commands' output, on Windows; nil is facts.CodePage.
 	CodePage func() int
-	// Facts finds out what there is to tell of this machine; nil is facts.Collect.
+	// Facts collects facts about this machine; nil is facts.Collect.
 	Facts func() wire.Facts
 
 	// Runner executes a command; nil is process.Run.
 	Runner Runner
-	// Survivors ends what lives of a command whose agent was killed; nil is
-	// process.KillSurvivors.
+	// Survivors kills the processes that are left of a command whose agent was killed; nil
+	// is process.KillSurvivors.
 	Survivors func(id process.Identity, mark string, grace time.Duration) (process.Survivors, error)
 
 	// Now is this host's clock; nil is time.Now.
 	Now func() time.Time
-	// Uptime is the clock that nobody can set; nil is uptime.Now.
+	// Uptime is the time since boot, a clock that nobody can set; nil is uptime.Now.
 	Uptime func() uptime.Reading
 
 	Log *slog.Logger
+}
+
+// Limits bound the work and the memory of an agent.
+type Limits struct {
+	Workers   int           // commands that run at the same time
+	Queue     int           // accepted jobs that wait for a worker
+	Jobs      int           // jobs remembered
+	Output    int64         // bytes of output kept of jobs that have ended
+	MaxOutput int64         // bytes kept of each stream of one job, whatever the request says
+	Retention time.Duration // how long a result is kept
+	Tolerance time.Duration // between the operator's clock and this one
 }
 
 // A Runner executes one command. It has the contract of process.Run.
@@ -95,35 +103,34 @@ const (
 	DefaultRetention  = 7 * 24 * time.Hour
 	DefaultTolerance  = 30 * time.Second
 
-	// DefaultHeartbeat is what the broker is asked for: with 10,000 agents, 1,300
-	// tiny packets a second. The broker gives a silent agent up after two or three.
+	// DefaultHeartbeat costs 1,300 tiny packets a second with 10,000 agents. The broker
+	// closes the connection of an agent that is silent for two or three intervals.
 	DefaultHeartbeat = 30 * time.Second
 
-	// DefaultMaxValidity is a day; an agent with an inbox, whose requests wait in
-	// the broker, takes what is valid as long as they can wait there.
+	// DefaultMaxValidity is for agents without an inbox. With an inbox, statements may be
+	// valid as long as requests can wait there.
 	DefaultMaxValidity = 24 * time.Hour
 )
 
-// dialTimeout is long: where a whole fleet comes back at a time, whoever gives up
-// and begins anew has the broker do the work once more.
+// dialTimeout is long: when a whole fleet connects at the same time, an agent that gives up
+// and tries again only adds to the work of the broker.
 const dialTimeout = time.Minute
 
-// DefaultWorkers is how many commands run at the same time where nothing else
-// is said.
+// DefaultWorkers returns how many commands run at the same time by default.
 func DefaultWorkers() int { return max(4, 2*runtime.NumCPU()) }
 
-// ErrUntrusting says that an agent was started that would trust nobody.
+// ErrUntrusting is the error of an agent that nobody may use.
 var ErrUntrusting = errors.New("this host has no authorized_operators: nobody could run anything on it")
 
-// An Agent answers for one host.
+// An Agent executes the requests for one host.
 type Agent struct {
 	cfg       Config
-	names     []string // id first; the broker connection's address may follow
+	names     []string // the id first, then the aliases
 	link      *broker.Link
 	publisher *broker.Publisher
 
 	deliveries chan delivery   // session → loop
-	sessions   chan connection // session → loop: the names now answered to
+	sessions   chan connection // session → loop: the names that it holds
 	drained    chan struct{}   // session → loop: the inbox was read to its end
 	reports    chan report     // exec goroutines → loop
 	verdicts   chan broker.Verdict
@@ -162,17 +169,17 @@ func New(cfg Config) (*Agent, error) {
 		return nil, err
 	}
 	return &Agent{
-		cfg: cfg, names: names, link: link, publisher: broker.NewPublisher(window),
+		cfg: cfg, names: names, link: link, publisher: broker.NewPublisher(outbox.Window),
 		deliveries: make(chan delivery),
 		sessions:   make(chan connection),
 		drained:    make(chan struct{}),
 		reports:    make(chan report),
-		verdicts:   make(chan broker.Verdict, window), // never full: one a publication in flight
+		verdicts:   make(chan broker.Verdict, outbox.Window), // never full: one for each publication in flight
 	}, nil
 }
 
-// checkFleet refuses a fleet that nothing would bind requests to: only a signature
-// says which fleet a request is for.
+// checkFleet refuses a fleet together with unsigned requests: only a signature says which
+// fleet a request is for.
 func checkFleet(c *Config) error {
 	if c.Fleet == "" {
 		return nil
@@ -199,7 +206,7 @@ func (c *Config) setDefaults() {
 	def(&c.Limits.Retention, DefaultRetention)
 	def(&c.Limits.Tolerance, DefaultTolerance)
 	if c.Inbox {
-		def(&c.MaxValidity, inboxExpires)
+		def(&c.MaxValidity, inboxTTL)
 	}
 	def(&c.MaxValidity, DefaultMaxValidity)
 	def(&c.KillGrace, DefaultKillGrace)
@@ -227,6 +234,16 @@ func (c *Config) setDefaults() {
 	}
 }
 
+// tableOptions returns the options of the job table.
+func (c *Config) tableOptions() jobtable.Options {
+	l := &c.Limits
+	return jobtable.Options{
+		Agent: c.ID, Workers: l.Workers, Queue: l.Queue, Jobs: l.Jobs, Retention: l.Retention,
+		Tolerance: l.Tolerance, MaxValidity: c.MaxValidity,
+	}
+}
+
+// def sets a value that is zero to its default.
 func def[T comparable](v *T, d T) {
 	var zero T
 	if *v == zero {
@@ -234,75 +251,67 @@ func def[T comparable](v *T, d T) {
 	}
 }
 
-// Link is the state of the agent's connection to the broker.
+// Link returns the state of the connection to the broker.
 func (a *Agent) Link() *broker.State { return a.link.State() }
 
-// Run serves until ctx ends, then drains: running commands get DrainGrace,
-// results go out, and it returns nil. An error of the journal comes before
-// anything starts.
+// Run serves until ctx ends. Then running commands get DrainGrace, replies go out, and Run
+// returns nil. It returns an error of the journal before it starts anything.
 func (a *Agent) Run(ctx context.Context) error {
-	b, kept, file, err := a.openJournal()
+	if a.cfg.Journal != nil {
+		kept, err := outputlog.Open("", a.cfg.Limits.Output, 0)
+		if err != nil {
+			return err
+		}
+		table := jobtable.New(a.cfg.tableOptions())
+		table.Start(time.Time{}, true, a.cfg.now())
+		return a.run(ctx, newLoop(a, table, kept, a.cfg.Journal), nil)
+	}
+	table := jobtable.New(a.cfg.tableOptions())
+	file, err := journal.Open(a.cfg.DataDir, journal.Options{Now: a.cfg.Now}, table.Replay)
 	if err != nil {
 		return err
 	}
-	var decisions *decisionlog.Log
-	if !a.cfg.NoJournal {
-		if decisions, err = decisionlog.Open(filepath.Join(a.cfg.DataDir, decisionlog.FileName), a.cfg.Log); err != nil {
-			return errors.Join(err, file.Close())
-		}
+	kept, err := a.openData(table, file)
+	if err != nil {
+		return errors.Join(err, file.Close())
 	}
-	if file != nil { // which nobody else has open
-		sweepScripts(a.cfg.DataDir)
+	l := newLoop(a, table, kept, file)
+	if l.gate.decisions, err = decisionlog.Open(filepath.Join(a.cfg.DataDir, decisionlog.FileName), a.cfg.Log); err != nil {
+		return errors.Join(err, kept.Close(), file.Close())
 	}
+	err = a.run(ctx, l, file.Run)
+	return errors.Join(err, l.gate.decisions.Close(), file.Close())
+}
+
+// run runs the actors of the agent: link, loop and, unless it is nil, the journal.
+func (a *Agent) run(ctx context.Context, l *loop, runJournal func(context.Context) error) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, work := errgroup.WithContext(work)
-	records := a.cfg.Records
-	if file != nil {
-		records = file
-		g.Go(func() error { return file.Run(work) })
+	if runJournal != nil {
+		g.Go(func() error { return runJournal(work) })
 	}
 	g.Go(func() error { return a.link.Run(work, a.session) })
 	g.Go(func() error {
 		defer stop() // nothing is left to send or to write
-		l := newLoop(a, b, kept, records)
-		l.gate.decisions = decisions
-		return errors.Join(l.run(ctx, work), decisions.Close())
+		return l.run(ctx, work)
 	})
-	err = g.Wait()
-	if file != nil {
-		err = errors.Join(err, file.Close())
-	}
-	return err
+	return g.Wait()
 }
 
-// openJournal reads what the data directory knows of a former life.
-func (a *Agent) openJournal() (*journal, *outputlog.Log, *journalfile.Log, error) {
-	if a.cfg.NoJournal {
-		kept, err := outputlog.Open("", a.cfg.Limits.Output, 0)
-		b := newJournal(a.cfg.Limits, time.Time{})
-		b.start(time.Time{}, true, a.cfg.now())
-		return b, kept, nil, err
-	}
-	b := newJournal(a.cfg.Limits, time.Time{})
-	b.maxValidity = a.cfg.MaxValidity
-	file, err := journalfile.Open(a.cfg.DataDir, journalfile.Options{Now: a.cfg.Now}, b.replay)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	note := b.start(file.Created(), file.IsNew(), a.cfg.now())
+// openData takes up the data directory, whose journal this process alone has open, and
+// returns the output of jobs.
+func (a *Agent) openData(table *jobtable.Table, file *journal.Log) (*outputlog.Log, error) {
+	note := table.Start(file.Created(), file.IsNew(), a.cfg.now())
 	if now := a.cfg.Now(); note != "" {
-		a.cfg.Log.Warn(note, "takes_jobs_from", b.since)
-	} else if now.Before(b.since) {
-		a.cfg.Log.Info("the journal is new: jobs that were issued before may have run, and are not taken",
-			"takes_jobs_from", b.since, "in", b.since.Sub(now).Round(time.Millisecond))
+		a.cfg.Log.Warn(note, "takes_jobs_from", table.KnownSince())
+	} else if now.Before(table.KnownSince()) {
+		a.cfg.Log.Info("the journal is new: jobs that were issued earlier may have run, and are not accepted",
+			"takes_jobs_from", table.KnownSince(), "in", table.KnownSince().Sub(now).Round(time.Millisecond))
 	}
 	if torn := file.Torn(); torn > 0 {
-		a.cfg.Log.Warn("the end of the journal was torn, as by a loss of power, and has been cut off", "bytes", torn)
+		a.cfg.Log.Warn("removed an incomplete record at the end of the journal, as after a loss of power", "bytes", torn)
 	}
-	kept, err := outputlog.Open(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output, b.lastSegment())
-	if err != nil {
-		return nil, nil, nil, errors.Join(err, file.Close())
-	}
-	return b, kept, file, nil
+	sweepScripts(a.cfg.DataDir)
+	return outputlog.Open(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output, table.LastOutputSegment())
 }

@@ -37,12 +37,12 @@ func fullOutput(t *testing.T) (o *outputlog.Log, room func()) {
 	}
 }
 
-// A command's output comes back from a host whose disk is full, with the reason and a
-// fact for hosts.
+// A host with a full disk returns the output of a command, and reports the reason in the
+// outcome and in its facts.
 func TestFullDiskIsReported(t *testing.T) {
 	kept, room := fullOutput(t)
 	synctest.Test(t, func(t *testing.T) {
-		r := newRigOver(t, kept, &disk{}, nil)
+		r := newRigOver(t, kept, &disk{}, nil, nil)
 		defer r.close()
 		task, job := ids()
 		r.send(wire.TypeRun, task, job)

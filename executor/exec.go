@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/executor/decisionlog"
+	"warren/executor/jobtable"
 	"warren/internal/agent/process"
 	"warren/internal/strictmodes"
 	"warren/internal/wire"
@@ -22,31 +23,30 @@ var (
 	errStopped  = errors.New("the agent was stopped")
 )
 
-// A report comes from an exec goroutine: its process, some output, or, as its last
-// report, how the command ended.
+// A report comes from an exec goroutine: the identity of its process, some output, or, as the
+// last one, how the command ended.
 type report struct {
-	job     *job // a handle; only the loop looks inside
+	job     *jobtable.Job // only the loop looks inside
 	process *process.Identity
 	chunk   *process.Chunk
 	ended   *wire.Ended
 	rest    []process.Chunk
 }
 
-// pool has the exec goroutines.
+// A pool has the exec goroutines.
 type pool struct {
 	group   errgroup.Group
-	cancels map[*job]context.CancelCauseFunc // of running commands
-	leaving chan struct{}                    // closed when they cannot be waited for any longer
+	cancels map[*jobtable.Job]context.CancelCauseFunc // of running commands
+	leaving chan struct{}                             // closed when commands that cannot be killed must be left behind
 	reports chan<- report
 }
 
-// start runs a command in a goroutine of its own, which reports until the command has
-// ended.
-func (p *pool) start(work context.Context, cfg *Config, j *job, spec process.Spec) {
+// start runs a command in a goroutine, which sends reports until the command has ended.
+func (p *pool) start(work context.Context, cfg *Config, j *jobtable.Job, spec process.Spec) {
 	ctx, stop := context.WithCancelCause(work)
 	p.cancels[j] = stop
-	spec.Mark, spec.Leave = mark(j.id), p.leaving
-	run, reports := j.run, p.reports
+	spec.Mark, spec.Leave = mark(j.ID), p.leaving
+	run, reports := j.Run, p.reports
 	p.group.Go(func() error {
 		defer stop(nil)
 		// The loop receives until no job runs, so these sends need no second exit.
@@ -59,14 +59,14 @@ func (p *pool) start(work context.Context, cfg *Config, j *job, spec process.Spe
 }
 
 // cancel stops a job's command, if it runs.
-func (p *pool) cancel(j *job, cause error) {
+func (p *pool) cancel(j *jobtable.Job, cause error) {
 	if stop := p.cancels[j]; stop != nil {
 		stop(cause)
 	}
 }
 
-// stop ends all commands; each reports in its turn. A command that cannot be ended is
-// given up.
+// stop kills all commands. Each goroutine sends its last report, even if its command cannot be
+// killed.
 func (p *pool) stop() {
 	select {
 	case <-p.leaving:
@@ -78,39 +78,38 @@ func (p *pool) stop() {
 	}
 }
 
-// execute starts a job that the journal has as begun.
-func (l *loop) execute(work context.Context, j *job) {
-	spec, err := l.cfg.spec(j.run, j.secret)
+// execute starts the command of a job whose begin is in the journal.
+func (l *loop) execute(work context.Context, j *jobtable.Job) {
+	spec, err := l.cfg.spec(j.Run, j.Secret)
 	if err != nil {
-		l.journal.end(j, wire.Ended{Outcome: wire.FailedToStart, Reason: err.Error()}, l.cfg.Now())
+		l.table.End(j, wire.Ended{Outcome: wire.FailedToStart, Reason: err.Error()}, l.cfg.Now())
 		l.ended(j)
 		return
 	}
-	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.task, "WARREN_HOST=" + j.host})
-	l.named[j] = true
-	l.log.Info("began", "job", j.id, "task", j.task, "host", j.host, "issuer", j.issuer, "command", decisionlog.CommandLine(j.run))
+	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.Task, "WARREN_HOST=" + j.Host})
+	l.logged[j] = true
+	l.log.Info("began", "job", j.ID, "task", j.Task, "host", j.Host, "issuer", j.Issuer, "command", decisionlog.CommandLine(j.Run))
 	l.pool.start(work, &l.cfg, j, spec)
 }
 
-// mark is the environment entry by which a job's processes are known.
+// mark returns the environment variable by which a job's processes are found.
 func mark(job string) string { return "WARREN_JOB=" + job }
 
-// report takes what an exec goroutine says.
+// report handles a report of an exec goroutine.
 func (l *loop) report(r report, now time.Time) {
 	switch {
 	case r.process != nil:
-		l.journal.started(r.job, r.process, now)
-		l.replies.extendQuietPeriod(r.job, now, quietPeriod)
+		l.table.ProcessStarted(r.job, r.process, now)
 	case r.chunk != nil:
-		l.journal.output(r.job, l.output.keep(r.job.id, *r.chunk))
-		l.replies.changed(r.job)
+		l.table.AddOutput(r.job, l.output.keep(r.job.ID, *r.chunk))
+		l.replies.JobChanged(r.job)
 	default:
 		delete(l.pool.cancels, r.job)
 		for _, c := range r.rest {
-			l.journal.output(r.job, l.output.keep(r.job.id, c))
+			l.table.AddOutput(r.job, l.output.keep(r.job.ID, c))
 		}
-		l.output.jobEnded(r.job.id, r.ended)
-		l.journal.end(r.job, *r.ended, now)
+		l.output.jobEnded(r.job.ID, r.ended)
+		l.table.End(r.job, *r.ended, now)
 		l.ended(r.job)
 	}
 }
@@ -135,9 +134,9 @@ func (c *Config) exec(ctx context.Context, run *wire.Run, spec process.Spec, sta
 	return e, r.Rest
 }
 
-// writeScript puts a script into a file that its user alone can read. In the data
-// directory nobody but the agent's own user can look, so another's script is put
-// where temporary files are, in a directory of its own that he may only pass.
+// writeScript writes a script to a file that only its user can read. Only the agent's user can
+// enter the data directory, so the script of another user is written to a directory of its
+// own for temporary files, which that user can enter but not list.
 func (c *Config) writeScript(content []byte, u *process.User) (path string, remove func(), err error) {
 	if u.Name == userName() {
 		path, err = writeScriptIn(c.DataDir, content, u)
@@ -148,7 +147,7 @@ func (c *Config) writeScript(content []byte, u *process.User) (path string, remo
 		return "", nil, err
 	}
 	if err = os.Chmod(dir, 0o711); err == nil {
-		_, err = strictmodes.Stat(dir) // or others could put another script in its place
+		_, err = strictmodes.Stat(dir) // otherwise others could replace the script
 	}
 	if err == nil {
 		path, err = writeScriptIn(dir, content, u)
@@ -160,20 +159,20 @@ func (c *Config) writeScript(content []byte, u *process.User) (path string, remo
 	return path, func() { os.RemoveAll(dir) }, nil
 }
 
-// sweepScripts removes the scripts that an agent which was killed has left in its
-// data directory.
+// sweepScripts removes the scripts that an agent which was killed has left in the data
+// directory.
 func sweepScripts(dir string) {
 	left, _ := filepath.Glob(filepath.Join(dir, scriptPattern)) // the pattern is right
 	for _, path := range left {
-		_ = os.Remove(path) // it stays, and costs its room
+		_ = os.Remove(path) // if it stays, it only takes space
 	}
 }
 
 const scriptPattern = "warren-script-*"
 
 func writeScriptIn(dir string, content []byte, u *process.User) (string, error) {
-	// A child that is forked meanwhile would have the file open for writing, and the
-	// kernel executes no such file (ETXTBSY).
+	// A child that is forked at this time would have the file open for writing, and the
+	// kernel would not execute the file (ETXTBSY).
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	f, err := os.CreateTemp(dir, scriptPattern+process.ScriptExtension(content))
@@ -188,7 +187,7 @@ func writeScriptIn(dir string, content []byte, u *process.User) (string, error) 
 		err = e
 	}
 	if err == nil {
-		err = u.Own(f.Name())
+		err = u.Chown(f.Name())
 	}
 	if err != nil {
 		os.Remove(f.Name())

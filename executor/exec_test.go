@@ -12,12 +12,12 @@ import (
 	"warren/internal/wire"
 )
 
-// What the journal remembers of a job for days holds none of its output in memory.
-func TestOutcomeHoldsNoOutput(t *testing.T) {
+// Results are remembered for days, so they must not keep output in memory.
+func TestResultKeepsNoOutputInMemory(t *testing.T) {
 	output := make([]byte, 1<<20)
 	gone := weak.Make(&output[0])
 	e := outcome(t.Context(), &wire.Run{}, process.Result{Started: true, ExitCode: 3, Rest: []process.Chunk{{Data: output}}})
-	output = nil
+	output = nil //nolint:wastedassign // lets the collector take it
 	runtime.GC()
 	if gone.Value() != nil {
 		t.Error("the output is still in memory")
@@ -27,8 +27,8 @@ func TestOutcomeHoldsNoOutput(t *testing.T) {
 	}
 }
 
-// Scripts of an agent that was killed do not pile up; nothing else goes.
-func TestSweepScripts(t *testing.T) {
+// Nothing else is removed.
+func TestScriptsOfKilledAgentAreRemoved(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"warren-script-1", "warren-script-2.cmd", "journal", decisionlog.FileName} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
@@ -45,9 +45,9 @@ func TestSweepScripts(t *testing.T) {
 	}
 }
 
-// check finds no binary that the job would not: relative entries of PATH are passed
-// over, and the agent's own PATH is nobody's.
-func TestFindBinaryPassesOverRelativeEntries(t *testing.T) {
+// A check finds only binaries that the job finds: it skips relative entries of PATH, and
+// ignores the agent's own PATH.
+func TestFindBinarySkipsRelativePathEntries(t *testing.T) {
 	if path, reason := findBinary("sh", "/", []string{"PATH=.:"}); reason == "" {
 		t.Errorf("found at %q", path)
 	}

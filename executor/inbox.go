@@ -13,13 +13,12 @@ import (
 	"warren/internal/wire"
 )
 
-// inboxExpires is how long the broker keeps an inbox that nobody consumes.
-const inboxExpires = 30 * 24 * time.Hour
+// inboxTTL is how long the broker keeps an inbox that nobody consumes.
+const inboxTTL = 30 * 24 * time.Hour
 
-// readInbox reads the inbox as long as the host queue is held, so that no other
-// agent does the same. It has a connection of its own: a quorum queue without a
-// leader keeps its reader waiting, or has RabbitMQ close the connection, and
-// meanwhile the host queue is to be served.
+// readInbox reads the inbox as long as the agent holds its host queue, so that no other agent
+// reads it. It has its own connection, since a quorum queue without a leader blocks its
+// reader, or makes RabbitMQ close the connection, and the host queue must be served.
 func (a *Agent) readInbox(ctx context.Context) error {
 	opts := a.cfg.Broker
 	opts.Dial.Name += " inbox"
@@ -31,10 +30,10 @@ func (a *Agent) readInbox(ctx context.Context) error {
 	return link.Run(ctx, a.inboxSession)
 }
 
-// inboxSession declares the inbox, reads it to its end, and consumes it.
+// inboxSession declares the inbox, reads it to its end, and then consumes it.
 //
-// What a cancel in it recalls must not have begun before the cancel is read, so
-// jobs are held until the end has been reached.
+// The inbox may have a run and its cancel. The run must not begin before the cancel was read,
+// so jobs are held until the end.
 func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 	queue := wire.InboxQueue(a.cfg.ID)
 	binding := broker.Binding{Exchange: wire.ExchangeHosts, Key: wire.InboxKey(a.cfg.ID)}
@@ -82,11 +81,11 @@ func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 	return g.Wait()
 }
 
-// inboxArgs are the inbox's arguments on a broker of these server properties.
-// RabbitMQ drops what has been returned too often: from version 4 on after 20
-// times unless told -1, before that never unless told a number, which -1 is too.
+// inboxArgs returns the arguments of the inbox for a broker with these server properties.
+// RabbitMQ drops messages that were returned too often: since version 4 after 20 times, unless
+// the limit is -1. Earlier versions have no limit by default, and take -1 as one.
 func inboxArgs(server amqp.Table) amqp.Table {
-	args := amqp.Table{"x-queue-type": "quorum", "x-expires": inboxExpires.Milliseconds()}
+	args := amqp.Table{"x-queue-type": "quorum", "x-expires": inboxTTL.Milliseconds()}
 	version, _ := server["version"].(string)
 	major, _, _ := strings.Cut(version, ".")
 	if n, err := strconv.Atoi(major); err == nil && n >= 4 {

@@ -9,13 +9,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/executor/jobtable"
+	"warren/executor/outbox"
 	"warren/internal/wire"
 )
 
 func textLog(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
-// A job that begins at once is logged as begun alone; one that waits as accepted too.
-func TestLogSaysWhichJobsWait(t *testing.T) {
+// A job that begins at once is logged as begun only; one that waits also as accepted.
+func TestLogNamesWaitingJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		r := newRig(t, func(c *Config) { c.Log = textLog(&log) })
@@ -49,13 +51,13 @@ func TestLogSaysWhichJobsWait(t *testing.T) {
 	})
 }
 
-// The first line about a job says whose it is, also where it never begins.
-func TestLogSaysWhoseJobItIs(t *testing.T) {
+// The first line about a job has its issuer, even if the job never begins.
+func TestLogNamesIssuerOfJob(t *testing.T) {
 	for _, logged := range []bool{false, true} {
 		var log bytes.Buffer
-		l := &loop{log: textLog(&log), replies: &replies{outbox: newOutbox(nil)}, cfg: Config{Now: time.Now}, named: map[*job]bool{}}
-		j := &job{issuer: "SHA256:key", result: wire.Ended{Outcome: wire.Rejected, Reason: "queue full"}}
-		l.named[j] = logged
+		l := &loop{log: textLog(&log), replies: &replies{Outbox: outbox.New(nil)}, cfg: Config{Now: time.Now}, logged: map[*jobtable.Job]bool{}}
+		j := &jobtable.Job{Issuer: "SHA256:key", Result: wire.Ended{Outcome: wire.Rejected, Reason: "queue full"}}
+		l.logged[j] = logged
 		l.ended(j)
 		if said := strings.Contains(log.String(), "issuer=SHA256:key"); said == logged {
 			t.Errorf("logged before: %v; now %s", logged, &log)

@@ -8,93 +8,83 @@ import (
 	"golang.org/x/time/rate"
 
 	"warren/executor/decisionlog"
+	"warren/executor/jobtable"
 	"warren/executor/outputlog"
 	"warren/internal/broker"
 )
 
-// flushTimeout is how long a stopping agent tries to deliver its last replies.
-const flushTimeout = 5 * time.Second
-
-// loop is the agent's one decision maker. It alone touches its fields. Each of its
-// parts owns its own state, and none of them blocks.
+// A loop makes all decisions of an agent. Its goroutine alone touches its fields, and none of
+// its parts blocks.
 type loop struct {
 	cfg   Config
 	log   *slog.Logger
-	agent *Agent                     // its channels
-	out   chan<- *broker.Publication // to the publisher
+	agent *Agent // its channels
 
-	journal  *journal
+	table    *jobtable.Table
 	gate     gate
-	presence presence
+	names    heldNames
 	facts    factsCache
-	saver    saver
+	journal  journalWriter
 	pool     pool
 	output   outputKeeper
 	replies  *replies
-	owed     acks // requests whose acknowledgement leaves with the next reply
+	shutdown shutdown
 
-	fresh    *job          // accepted since begin was last called
-	named    map[*job]bool // jobs whose issuer the log has named
-	draining bool
+	fresh  *jobtable.Job          // accepted since begin was last called
+	logged map[*jobtable.Job]bool // jobs whose issuer is in the log
 }
 
-func newLoop(a *Agent, b *journal, o *outputlog.Log, file RecordFile) *loop {
-	b.agent = a.cfg.ID
+func newLoop(a *Agent, t *jobtable.Table, o *outputlog.Log, j Journal) *loop {
 	now := a.cfg.Now()
-	l := &loop{cfg: a.cfg, log: a.cfg.Log, agent: a, out: a.publisher.In(), journal: b, named: map[*job]bool{}}
+	l := &loop{cfg: a.cfg, log: a.cfg.Log, agent: a, table: t, logged: map[*jobtable.Job]bool{}}
 	l.gate = gate{cfg: &l.cfg, log: l.log, limit: rate.NewLimiter(refusalRate, refusalBurst)}
-	l.presence = presence{cfg: &l.cfg, log: l.log, journal: b, names: a.names, touchAt: now.Add(touchInterval)}
+	l.names = heldNames{cfg: &l.cfg, log: l.log, table: t, names: a.names, confirmAt: now.Add(jobtable.ConfirmInterval)}
 	l.facts = factsCache{cfg: &l.cfg, started: now}
-	l.saver = saver{file: file, shared: a.cfg.Records != nil, log: l.log}
-	l.pool = pool{cancels: map[*job]context.CancelCauseFunc{}, leaving: make(chan struct{}), reports: a.reports}
+	l.journal = journalWriter{journal: j, log: l.log}
+	l.pool = pool{cancels: map[*jobtable.Job]context.CancelCauseFunc{}, leaving: make(chan struct{}), reports: a.reports}
 	l.output = outputKeeper{Log: o, log: l.log}
-	l.replies = newReplies(a.cfg.ID, o, a.verdicts)
+	l.replies = newReplies(a, o)
 	return l
 }
 
-// run decides until stop ends, drains, and returns. work ends only if another
-// actor of the agent has failed.
+// run handles events until stop ends, and then until the shutdown is complete. work ends only
+// if another actor of the agent has failed.
 func (l *loop) run(stop, work context.Context) error {
-	defer l.pool.group.Wait() // each exec goroutine has reported by then
-	defer l.output.Close()
+	defer func() { _ = l.pool.group.Wait() }() // each exec goroutine has sent its last report
+	defer func() { _ = l.output.Close() }()
 	l.recover(l.cfg.Now())
 	l.facts.collect(l.cfg.Now())
-	var graceOver, leave <-chan time.Time
 	stopping := stop.Done()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		now := l.cfg.Now()
 		l.begin(now)
-		if err := l.save(work, now); err != nil {
+		if err := l.write(work, now); err != nil {
 			return err
 		}
-		if l.drained() && leave == nil {
-			leave = time.After(flushTimeout)
-		}
-		if l.drained() && l.saver.writing == nil && l.replies.idle() {
+		if l.stopped() {
 			return nil
 		}
 		timer.Reset(l.nextWake(now))
-		publish, pub := l.publish(now)
+		publisher, publication := l.replies.next(now)
 		select {
 		case d := <-l.agent.deliveries:
 			l.deliver(d, l.cfg.Now())
 		case r := <-l.agent.reports:
 			l.report(r, l.cfg.Now())
-		case publish <- pub:
+		case publisher <- publication:
 			l.replies.sent()
-			l.owed = acks{}
 		case v := <-l.agent.verdicts:
 			l.confirmed(v, l.cfg.Now())
-		case answer := <-l.saver.answered():
-			l.saved(work, answer)
+		case answer := <-l.journal.answered():
+			l.written(work, answer)
 		case s := <-l.agent.sessions:
-			l.presence.connected(s)
-		case <-l.presence.over:
-			l.presence.disconnected()
+			l.names.connected(s)
+		case <-l.names.over:
+			l.names.disconnected()
 		case <-l.agent.drained:
-			l.journal.unhold()
+			l.table.ReleaseHeld()
 		case <-l.cfg.Reload:
 			if l.cfg.Trust != nil {
 				l.cfg.Trust.Reload()
@@ -104,12 +94,6 @@ func (l *loop) run(stop, work context.Context) error {
 		case <-stopping:
 			stopping = nil
 			l.drain(l.cfg.Now())
-			graceOver = time.After(l.cfg.DrainGrace)
-		case <-graceOver:
-			l.pool.stop()
-		case <-leave:
-			l.log.Warn("leaving with results that were not delivered", "hint", "check_task asks for them once the agent is back")
-			return nil
 		case <-work.Done():
 			l.abandon()
 			return nil
@@ -117,127 +101,131 @@ func (l *loop) run(stop, work context.Context) error {
 	}
 }
 
-// drained reports whether a stopping agent has no command left.
-func (l *loop) drained() bool { return l.draining && l.journal.running == 0 }
-
-// publish is the next publication, with the acknowledgements that leave with it, and
-// where it goes; a nil channel where there is none.
-func (l *loop) publish(now time.Time) (chan<- *broker.Publication, *broker.Publication) {
-	pub := l.replies.next(now)
-	if pub == nil {
-		return nil, nil
-	}
-	pub.Acks = l.owed.deliveries
-	return l.out, pub
+// drain begins the shutdown. Waiting jobs are in the journal, and run after the next start.
+func (l *loop) drain(now time.Time) {
+	l.shutdown.begin(time.Now().Add(l.cfg.DrainGrace))
+	l.names.confirm(now)
+	l.log.Info("stopping", "running", l.table.Running(), "waiting", l.table.Queued())
 }
 
-// confirmed takes the broker's answer to a publication.
+// stopped advances the shutdown and reports whether it is complete. It measures time whatever
+// the host's clock shows.
+func (l *loop) stopped() bool {
+	before := l.shutdown.state
+	idle := l.journal.writing == nil && l.replies.Idle()
+	l.shutdown.advance(time.Now(), l.table.Running(), idle)
+	if l.shutdown.state == before {
+		return false
+	}
+	switch l.shutdown.state {
+	case killing:
+		l.pool.stop()
+	case stopped:
+		if !idle {
+			l.log.Warn("stopped before all replies were delivered", "hint", "check_task gets the results when the agent is back")
+		}
+		return true
+	}
+	return false
+}
+
+// confirmed handles the broker's verdict on a publication.
 func (l *loop) confirmed(v broker.Verdict, now time.Time) {
 	l.gate.logRefusedReply(v, now)
-	if j := l.replies.verdict(v, now); j != nil {
-		l.journal.delivered(j, now)
+	if j := l.replies.Confirm(v, now); j != nil {
+		l.table.SetDelivered(j, now)
 	}
 }
 
-// nextWake is how long the loop may sleep.
+// nextWake returns how long the loop may wait for an event.
 func (l *loop) nextWake(now time.Time) time.Duration {
-	wake := l.presence.touchAt
+	wake := l.names.confirmAt
 	sooner := func(t time.Time) {
 		if !t.IsZero() && t.Before(wake) {
 			wake = t
 		}
 	}
-	sooner(l.replies.wakeAt())
-	sooner(l.saver.wakeAt(l.journal))
-	sooner(l.owed.wakeAt())
-	if t := l.journal.nextExpiry(l.cfg.Limits.Tolerance); !l.draining && !t.IsZero() {
-		sooner(t.Add(time.Millisecond)) // after it, not at it
+	sooner(l.replies.WakeAt())
+	sooner(l.journal.wakeAt(l.table))
+	sooner(l.replies.acks.wakeAt())
+	if t := l.table.NextExpiry(l.cfg.Limits.Tolerance); l.shutdown.state == serving && !t.IsZero() {
+		sooner(t.Add(time.Millisecond)) // after it
 	}
-	return max(wake.Sub(now), 0)
+	sleep := wake.Sub(now)
+	if d := l.shutdown.deadline; !d.IsZero() {
+		sleep = min(sleep, time.Until(d))
+	}
+	return max(sleep, 0)
 }
 
+// tick does what is due.
 func (l *loop) tick(now time.Time) {
-	l.owed.settle(now)
-	if !now.Before(l.presence.touchAt) {
-		l.presence.touch(now)
+	l.replies.acks.tick(now)
+	if !now.Before(l.names.confirmAt) {
+		l.names.confirm(now)
 	}
-	l.replies.tick(now)
+	l.replies.Tick(now)
 }
 
-// begin chooses as many waiting jobs as there are free workers. They are
-// executed once the journal has them as begun.
+// begin takes as many waiting jobs from the queue as there are free workers. Their commands
+// start once the journal says that they have begun.
 func (l *loop) begin(now time.Time) {
 	defer l.logWaiting()
-	if l.draining {
+	if l.shutdown.state != serving {
 		return
 	}
-	for _, j := range l.journal.expire(now) {
+	for _, j := range l.table.Expire(now) {
 		l.ended(j)
 	}
-	for j := l.journal.next(); j != nil; j = l.journal.next() {
-		if j != l.fresh { // which has just been authorized
-			run, refusal := l.gate.reauthorize(j, now)
-			if refusal != "" {
-				l.journal.revoke(j, refusal, now)
+	for j := l.table.Next(); j != nil; j = l.table.Next() {
+		run := j.Run
+		if j != l.fresh { // that one has just been authorized
+			var refusal string
+			if run, refusal = l.gate.reauthorize(j, now); refusal != "" {
+				l.table.Revoke(j, refusal, now)
 				l.ended(j)
 				continue
 			}
-			j.run = run
 		}
-		l.journal.begin(now)
-		l.replies.extendQuietPeriod(j, now, startAllowance)
-		l.replies.changed(j)
+		l.table.Begin(j, run, now)
+		l.replies.JobChanged(j)
 	}
 }
 
-// logWaiting logs a job that was accepted and has to wait.
+// logWaiting logs a job that was accepted and has to wait for a worker.
 func (l *loop) logWaiting() {
-	if j := l.fresh; j != nil && j.phase == waiting {
-		l.named[j] = true
-		l.log.Info("accepted", "job", j.id, "task", j.task, "host", j.host, "issuer", j.issuer)
+	if j := l.fresh; j != nil && j.Phase == jobtable.Waiting {
+		l.logged[j] = true
+		l.log.Info("accepted", "job", j.ID, "task", j.Task, "host", j.Host, "issuer", j.Issuer)
 	}
 	l.fresh = nil
 }
 
-// ended logs a job's outcome and sends it to those who wait for it.
-func (l *loop) ended(j *job) {
-	attrs := []any{"job", j.id, "task", j.task, "host", j.host, "outcome", j.result.Outcome}
-	if j.result.ExitCode != nil {
-		attrs = append(attrs, "exit_code", *j.result.ExitCode)
+// ended logs the outcome of a job and sends it to its reply queues.
+func (l *loop) ended(j *jobtable.Job) {
+	attrs := []any{"job", j.ID, "task", j.Task, "host", j.Host, "outcome", j.Result.Outcome}
+	if j.Result.ExitCode != nil {
+		attrs = append(attrs, "exit_code", *j.Result.ExitCode)
 	}
-	if j.result.Killed > 0 {
-		attrs = append(attrs, "killed", j.result.Killed)
+	if j.Result.Killed > 0 {
+		attrs = append(attrs, "killed", j.Result.Killed)
 	}
-	if j.result.Left > 0 {
-		attrs = append(attrs, "left", j.result.Left)
+	if j.Result.Left > 0 {
+		attrs = append(attrs, "left", j.Result.Left)
 	}
-	if j.result.Reason != "" {
-		attrs = append(attrs, "reason", j.result.Reason)
+	if j.Result.Reason != "" {
+		attrs = append(attrs, "reason", j.Result.Reason)
 	}
-	if !l.named[j] && j.issuer != "" {
-		attrs = append(attrs, "issuer", j.issuer)
+	if !l.logged[j] && j.Issuer != "" {
+		attrs = append(attrs, "issuer", j.Issuer)
 	}
-	delete(l.named, j)
+	delete(l.logged, j)
 	l.log.Info("ended", attrs...)
-	l.gate.decisions.Ended(decisionlog.Job{Task: j.task, ID: j.id, Host: j.host, Issuer: j.issuer}, &j.result, l.cfg.Now())
-	l.replies.changed(j)
+	l.gate.decisions.Ended(decisionlog.Job{Task: j.Task, ID: j.ID, Host: j.Host, Issuer: j.Issuer}, &j.Result, l.cfg.Now())
+	l.replies.JobChanged(j)
 }
 
-// drain stops taking work: what runs gets its grace; what waits is refused
-// unless the journal keeps it.
-func (l *loop) drain(now time.Time) {
-	l.draining = true
-	l.presence.touch(now)
-	l.log.Info("stopping", "running", l.journal.running, "waiting", len(l.journal.queue))
-	if l.saver.file != nil {
-		return // what waits is in the journal, and will run when the agent is back
-	}
-	for _, j := range l.journal.drain(now) {
-		l.ended(j)
-	}
-}
-
-// abandon kills what runs: there is no agent left to report to.
+// abandon kills running commands, since the agent has failed.
 func (l *loop) abandon() {
 	l.pool.stop()
 	for len(l.pool.cancels) > 0 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -14,6 +15,8 @@ import (
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/executor/jobtable"
+	"warren/executor/outbox"
 	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/broker"
@@ -21,12 +24,12 @@ import (
 	"warren/internal/wire"
 )
 
-// rig runs an agent's loop in virtual time, between plain channels: the test is
+// A rig runs an agent's loop in virtual time, between plain channels: the test is
 // the broker and the runner.
 type rig struct {
 	t       *testing.T
 	agent   *Agent
-	journal *journal // the loop's, once it runs
+	table   *jobtable.Table // the loop's, once it runs
 	out     chan *broker.Publication
 	stop    context.CancelFunc
 	ended   chan error
@@ -36,17 +39,19 @@ type rig struct {
 	acks    atomic.Int32
 }
 
-func newRig(t *testing.T, edit func(*Config)) *rig { return newRigOn(t, nil, edit) }
+func newRig(t *testing.T, edit func(*Config)) *rig { return newRigOn(t, &disk{}, edit) }
 
-func newRigOn(t *testing.T, file RecordFile, edit func(*Config)) *rig {
+func newRigOn(t *testing.T, file Journal, edit func(*Config)) *rig {
 	kept, err := outputlog.Open("", 1<<20, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newRigOver(t, kept, file, edit)
+	return newRigOver(t, kept, file, nil, edit)
 }
 
-func newRigOver(t *testing.T, kept *outputlog.Log, file RecordFile, edit func(*Config)) *rig {
+// newRigOver starts the loop with output that is kept, a journal's file, and the jobs of
+// a former life; nil is none.
+func newRigOver(t *testing.T, kept *outputlog.Log, file Journal, jobs *jobtable.Table, edit func(*Config)) *rig {
 	r := &rig{
 		t: t, out: make(chan *broker.Publication), ended: make(chan error, 1),
 		started: make(chan process.Spec, 100), finish: make(chan process.Result),
@@ -62,9 +67,13 @@ func newRigOver(t *testing.T, kept *outputlog.Log, file RecordFile, edit func(*C
 	if r.agent, err = New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	r.journal = newJournal(r.agent.cfg.Limits, time.Now())
-	l := newLoop(r.agent, r.journal, kept, file)
-	l.out = r.out
+	if r.table = jobs; jobs == nil {
+		o := r.agent.cfg.tableOptions()
+		o.KnownSince = time.Now()
+		r.table = jobtable.New(o)
+	}
+	l := newLoop(r.agent, r.table, kept, file)
+	l.replies.publisher = r.out
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(context.Background())
 	go func() { r.ended <- l.run(ctx, context.Background()) }()
@@ -74,7 +83,7 @@ func newRigOver(t *testing.T, kept *outputlog.Log, file RecordFile, edit func(*C
 // renew makes the journal one that was made now. Nothing else may happen meanwhile.
 func (r *rig) renew() {
 	synctest.Wait()
-	r.journal.start(time.Time{}, true, r.agent.cfg.now())
+	r.table.Start(time.Time{}, true, r.agent.cfg.now())
 }
 
 func (r *rig) execute(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
@@ -109,13 +118,36 @@ func (r *rig) request(typ, task, job string) (body []byte) {
 	if typ == wire.TypeRun || typ == wire.TypeCheck {
 		st.Run = &wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1 << 20}
 	} else {
-		st.Of = &wire.Of{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
+		st.Of = &wire.Target{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
 	}
 	b, err := wire.NewBatch(st, []wire.Leaf{{Job: job, Host: "web01"}}, nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	return b.Body(0)
+}
+
+// order returns a verified request about a new job.
+func (r *rig) order(typ string) *jobtable.VerifiedRequest {
+	r.t.Helper()
+	task, job := ids()
+	q, err := wire.DecodeRequest(r.request(typ, task, job))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return &jobtable.VerifiedRequest{Request: q, Run: q.Statement.Run}
+}
+
+// tableFrom returns the table of an agent that starts with these records.
+func tableFrom(t *testing.T, records [][]byte) *jobtable.Table {
+	t.Helper()
+	b := jobtable.New(jobtable.Options{Agent: "web01", Workers: 1, Queue: 2, Jobs: 100, Retention: time.Hour, Tolerance: 30 * time.Second})
+	for _, r := range records {
+		if err := b.Replay(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
 }
 
 func (r *rig) deliver(typ, job string, body []byte) {
@@ -126,13 +158,13 @@ func (r *rig) deliver(typ, job string, body []byte) {
 
 func (r *rig) send(typ, task, job string) { r.deliver(typ, job, r.request(typ, task, job)) }
 
-// reply takes the next publication, gives the broker's word on it and decodes it.
+// reply receives the next publication, sends the broker's verdict on it and decodes it.
 func (r *rig) reply(k broker.Kind) any {
 	r.t.Helper()
 	return r.judged(func(any) broker.Kind { return k })
 }
 
-// judged is the next reply, of which the broker gives the verdict that is chosen.
+// judged receives the next reply, on which choose gives the broker's verdict.
 func (r *rig) judged(choose func(reply any) broker.Kind) any {
 	r.t.Helper()
 	select {
@@ -198,7 +230,7 @@ func TestQuickCommandCostsOneReply(t *testing.T) {
 		task, job := ids()
 		r.send(wire.TypeRun, task, job)
 		<-r.started
-		time.Sleep(quietPeriod - time.Millisecond)
+		time.Sleep(outbox.QuietPeriod - time.Millisecond)
 		r.finish <- exited(3, process.Chunk{Stream: wire.Stdout, Data: []byte("out")}, process.Chunk{Stream: wire.Stderr, Data: []byte("err")})
 		e := next[*wire.Ended](r)
 		if e.Outcome != wire.Exited || *e.ExitCode != 3 || string(e.Stdout.Data) != "out" || string(e.Stderr.Data) != "err" || e.Agent != "web01" {
@@ -211,8 +243,8 @@ func TestQuickCommandCostsOneReply(t *testing.T) {
 	})
 }
 
-// What has printed says in which code page, where that is no UTF-8.
-func TestCodePageIsTold(t *testing.T) {
+// The code page is that of the output, unless it is UTF-8.
+func TestEndedReplyHasCodePage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(c *Config) { c.CodePage = func() int { return 936 } })
 		defer r.close()
@@ -226,10 +258,9 @@ func TestCodePageIsTold(t *testing.T) {
 	})
 }
 
-// A machine that takes its time to start a command says nothing of it before the
-// command has run for a while, or could not be started for long.
-func TestSlowStartIsAnnouncedLate(t *testing.T) {
-	for start, want := range map[time.Duration]time.Duration{startAllowance / 2: startAllowance/2 + quietPeriod, 2 * startAllowance: startAllowance} {
+// The quiet period counts from the arrival of the request, however long the start takes.
+func TestSlowStartIsAnnouncedAfterQuietPeriod(t *testing.T) {
+	for _, start := range []time.Duration{outbox.QuietPeriod / 2, 2 * outbox.QuietPeriod} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, nil)
 			defer r.close()
@@ -238,8 +269,8 @@ func TestSlowStartIsAnnouncedLate(t *testing.T) {
 			begin := time.Now()
 			r.send(wire.TypeRun, task, job)
 			next[*wire.Started](r)
-			if d := time.Since(begin); d != want {
-				t.Errorf("where its process takes %s it is announced after %s, want %s", start, d, want)
+			if d := time.Since(begin); d != outbox.QuietPeriod {
+				t.Errorf("where its process takes %s it is announced after %s, want %s", start, d, outbox.QuietPeriod)
 			}
 			r.finish <- exited(0)
 			next[*wire.Ended](r)
@@ -259,8 +290,8 @@ func TestSlowCommandIsAnnounced(t *testing.T) {
 		if s := next[*wire.Started](r); s.Job != j1 {
 			t.Errorf("started %s", s.Job)
 		}
-		if d := time.Since(begin); d != quietPeriod {
-			t.Errorf("announced after %s, want %s", d, quietPeriod)
+		if d := time.Since(begin); d != outbox.QuietPeriod {
+			t.Errorf("announced after %s, want %s", d, outbox.QuietPeriod)
 		}
 		if a := next[*wire.Accepted](r); a.Job != j2 {
 			t.Errorf("accepted %s", a.Job)
@@ -326,9 +357,9 @@ func TestRepeatedRequestIsAnsweredNotRepeated(t *testing.T) {
 	})
 }
 
-// A job from before the journal may have run: that is all that is said of it, to
-// whatever asks, and nothing is remembered or executed.
-func TestForgottenJobIsAnsweredSo(t *testing.T) {
+// A job that was issued before the journal may have run. Every request about it is answered with
+// this; nothing is remembered or executed.
+func TestUnknownOldJobIsAnsweredForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		task, job := ids()
 		old := &rig{t: t}
@@ -355,7 +386,7 @@ func TestForgottenJobIsAnsweredSo(t *testing.T) {
 	})
 }
 
-func TestCancelIsSeenWhileAllWorkersAreBusy(t *testing.T) {
+func TestCancelWorksWhileAllWorkersAreBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()
@@ -404,7 +435,7 @@ func TestLargeOutputGoesInOrderAndEndedComesLast(t *testing.T) {
 			process.Chunk{Stream: wire.Stdout, Offset: wire.MaxChunk, Data: chunk},
 			process.Chunk{Stream: wire.Stderr, Data: []byte("e")},
 		)
-		// The second chunk is refused once, as by a full callback queue.
+		// The second chunk is refused once, as by a full reply queue.
 		var got []string
 		refused := false
 		for {
@@ -437,7 +468,7 @@ func TestLargeOutputGoesInOrderAndEndedComesLast(t *testing.T) {
 	})
 }
 
-func TestReturnedReplyIsKeptUntilSomebodyAsks(t *testing.T) {
+func TestReturnedReplyIsKeptUntilStatusRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()
@@ -466,7 +497,7 @@ func TestUnconfirmedReplyIsSentAgain(t *testing.T) {
 	})
 }
 
-func TestDrain(t *testing.T) {
+func TestStopInterruptsRunningJobAfterGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		t1, j1 := ids()
@@ -476,14 +507,13 @@ func TestDrain(t *testing.T) {
 		<-r.started
 		begin := time.Now()
 		r.stop()
-		outcomes := map[string]wire.Outcome{}
-		for len(outcomes) < 2 {
+		for {
 			if e, ok := r.reply(broker.Routed).(*wire.Ended); ok {
-				outcomes[e.Job] = e.Outcome
+				if e.Job != j1 || e.Outcome != wire.Interrupted { // the other waits in the journal
+					t.Errorf("ended %+v", e)
+				}
+				break
 			}
-		}
-		if outcomes[j1] != wire.Interrupted || outcomes[j2] != wire.Rejected {
-			t.Errorf("outcomes %v", outcomes)
 		}
 		if err := <-r.ended; err != nil {
 			t.Error(err)
@@ -494,7 +524,7 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-func TestDrainWithoutBrokerEnds(t *testing.T) {
+func TestStopWithoutBrokerEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		task, job := ids()
@@ -511,7 +541,7 @@ func TestDrainWithoutBrokerEnds(t *testing.T) {
 	})
 }
 
-func TestWhatIsNoRequestIsDropped(t *testing.T) {
+func TestInvalidRequestIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		r := newRig(t, func(c *Config) { c.Log = textLog(&log) })
@@ -568,4 +598,54 @@ func TestUnsignedIsRefusedUnlessAllowed(t *testing.T) {
 	if _, err := New(Config{ID: "web01", Broker: broker.Options{Dial: dial.Options{URLs: []string{"amqp://127.0.0.1/"}}}}); !errors.Is(err, ErrUntrusting) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// Replies about a job have the id under which the agent accepted it, since its operator accepts
+// no other.
+func TestRepliesAboutJobHaveIDUnderWhichItWasAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		former := &rig{t: t}
+		before := jobtable.New(jobtable.Options{Agent: "web02", Workers: 1, Queue: 2, Jobs: 100})
+		runs, waits := former.order(wire.TypeRun), former.order(wire.TypeRun)
+		before.Accept(runs, "", false, time.Now())
+		before.Accept(waits, "", false, time.Now())
+		kept, err := outputlog.Open("", 1<<20, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newRigOver(t, kept, &disk{}, tableFrom(t, before.Commit(time.Now(), true).Records), nil)
+		defer r.close()
+		for _, o := range []*jobtable.VerifiedRequest{runs, waits} {
+			r.deliverTo("web01", wire.TypeStatus, o.Leaf.Job, r.requestAbout(wire.TypeStatus, o.Statement.Task, o.Leaf.Job, r.request(wire.TypeRun, o.Statement.Task, o.Leaf.Job)), false)
+		}
+		kinds, finished := map[string]bool{}, false
+		for done := 0; done < 2; {
+			var agent string
+			v := r.reply(broker.Routed)
+			switch v := v.(type) {
+			case *wire.Accepted:
+				agent = v.Agent
+			case *wire.Started:
+				agent = v.Agent
+			case *wire.State:
+				agent = v.Agent
+			case *wire.Ended:
+				agent, done = v.Agent, done+1
+			}
+			if agent != "web02" {
+				t.Errorf("%T of %q", v, agent)
+			}
+			kind := fmt.Sprintf("%T", v)
+			if kinds[kind] = true; len(kinds) == 3 && !finished {
+				finished = true
+				go func() {
+					r.finish <- exited(0)
+					r.finish <- exited(0)
+				}()
+			}
+		}
+		if len(kinds) != 4 {
+			t.Errorf("replies: %v", kinds)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"sync"
@@ -9,7 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	journalfile "warren/internal/agent/journal"
+	"warren/internal/agent/journal"
 )
 
 // A platter is the journal's file. Records that were not synced outlive the
@@ -45,10 +46,8 @@ func (p *platter) open() (f *lifeFile, records [][]byte, created time.Time, isNe
 // hold writes down that an agent has answered to a name since the journal was made,
 // up to now.
 func (p *platter) hold(name string, now time.Time) {
-	b := newJournal(Limits{}, time.Time{})
-	b.takeNames([]string{name}, moment{at: p.created})
-	b.names.held[name].fresh, b.names.until = false, moment{at: now.Round(0)}
-	p.records = append(p.records, b.memos(false, true, false)...)
+	p.records = append(p.records, fmt.Appendf(nil, `{"names":{"held":{%q:{"at":%d}},"until":{"at":%d}}}`,
+		name, p.created.UnixMilli(), now.UnixMilli()))
 	p.synced = len(p.records)
 }
 
@@ -85,11 +84,11 @@ func (p *platter) fill(n int, d time.Duration) {
 }
 
 // knows reports whether the file has a record of a job of which something is true.
-func (p *platter) knows(job string, is func(*entry) bool) bool {
+func (p *platter) knows(job string, is func(*journalRecord) bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.ContainsFunc(p.records, func(r []byte) bool {
-		var e entry
+		var e journalRecord
 		return json.Unmarshal(r, &e) == nil && e.Job == job && is(&e)
 	})
 }
@@ -97,46 +96,46 @@ func (p *platter) knows(job string, is func(*entry) bool) bool {
 // note remembers which jobs were ever recorded as begun. Its caller has the lock.
 func (p *platter) note(records [][]byte) {
 	for _, r := range records {
-		var e entry
+		var e journalRecord
 		if json.Unmarshal(r, &e) == nil && e.BegunAt != 0 {
 			p.begun[e.Job] = true
 		}
 	}
 }
 
-func (f *lifeFile) Append(_ context.Context, records [][]byte, mode journalfile.Mode) (<-chan journalfile.Answer, error) {
+func (f *lifeFile) Append(_ context.Context, records [][]byte, mode journal.Mode) (<-chan journal.Answer, error) {
 	p := f.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	answer := make(chan journalfile.Answer, 1)
+	answer := make(chan journal.Answer, 1)
 	now := time.Now()
-	if now.Before(p.dead) || now.Before(p.full) && mode&journalfile.Reserved == 0 {
-		answer <- journalfile.Answer{Err: journalfile.ErrFull}
+	if now.Before(p.dead) || now.Before(p.full) && mode&journal.Reserved == 0 {
+		answer <- journal.Answer{Err: journal.ErrFull}
 		return answer, nil
 	}
 	p.inFlight = records
 	p.write(f, answer, func() {
 		p.records = append(p.records, records...)
 		p.note(records)
-		if mode&journalfile.Sync != 0 {
+		if mode&journal.Sync != 0 {
 			p.synced = len(p.records)
 		}
 	})
 	return answer, nil
 }
 
-func (f *lifeFile) Rewrite(_ context.Context, records iter.Seq[[]byte]) (<-chan journalfile.Answer, error) {
+func (f *lifeFile) Rewrite(_ context.Context, records iter.Seq[[]byte]) (<-chan journal.Answer, error) {
 	p := f.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	answer := make(chan journalfile.Answer, 1)
+	answer := make(chan journal.Answer, 1)
 	all := slices.Collect(records)
 	p.write(f, answer, func() { p.records, p.synced = all, len(all) })
 	return answer, nil
 }
 
 // write does something to the file in its time, unless its writer is dead by then.
-func (p *platter) write(f *lifeFile, answer chan<- journalfile.Answer, do func()) {
+func (p *platter) write(f *lifeFile, answer chan<- journal.Answer, do func()) {
 	time.AfterFunc(p.takes, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -149,6 +148,6 @@ func (p *platter) write(f *lifeFile, answer chan<- journalfile.Answer, do func()
 		for _, r := range p.records {
 			size += len(r)
 		}
-		answer <- journalfile.Answer{Size: int64(size) * sizeScale}
+		answer <- journal.Answer{Size: int64(size) * sizeScale}
 	})
 }

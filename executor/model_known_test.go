@@ -103,7 +103,7 @@ func TestModelKnown(t *testing.T) {
 				{After: 10 * ms, What: submit, Task: quick},
 			},
 		},
-		"signed anew, and refused: queue full": {
+		"signed again, and refused: queue full": {
 			Machines: []machinePlan{{Workers: 1, Queue: 1, Retention: time.Hour}, {Workers: 1, Queue: 1, Retention: time.Hour}},
 			Events: []event{
 				{What: submit, Task: slow},

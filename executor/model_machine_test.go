@@ -13,6 +13,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/executor/jobtable"
 	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/agent/uptime"
@@ -100,19 +101,18 @@ func (m *machine) start() {
 		w.failf("agent: %w", err)
 		return
 	}
-	b := newJournal(l.agent.cfg.Limits, time.Time{})
+	b := jobtable.New(l.agent.cfg.tableOptions())
 	var records [][]byte
 	var created time.Time
 	var isNew bool
 	l.file, records, created, isNew = m.disk.open()
 	for _, r := range records {
-		if err := b.replay(r); err != nil {
+		if err := b.Replay(r); err != nil {
 			w.failf("replay: %w", err)
 		}
 	}
-	b.maxValidity = l.agent.cfg.MaxValidity
-	b.start(created, isNew, l.agent.cfg.now())
-	kept, err := outputlog.Open(m.dir, 1<<20, b.lastSegment())
+	b.Start(created, isNew, l.agent.cfg.now())
+	kept, err := outputlog.Open(m.dir, 1<<20, b.LastOutputSegment())
 	if err != nil {
 		w.failf("outputs: %w", err)
 		return
@@ -123,7 +123,7 @@ func (m *machine) start() {
 	gone, leave := context.WithCancel(context.Background())
 	l.stop, l.kill, l.gone = cancelStop, cancelWork, gone
 	loop := newLoop(l.agent, b, kept, l.file)
-	loop.out, l.loop = l.out, loop
+	loop.replies.publisher, l.loop = l.out, loop
 	var all sync.WaitGroup
 	all.Go(func() {
 		defer leave()
@@ -436,7 +436,7 @@ func (a modelAcker) Ack(uint64, bool) error {
 	if a.l.dead || a.q.session.ctx.Err() != nil {
 		return errors.New("the session is over")
 	}
-	if a.typ == wire.TypeRun && !a.m.disk.knows(a.job, func(*entry) bool { return true }) {
+	if a.typ == wire.TypeRun && !a.m.disk.knows(a.job, func(*journalRecord) bool { return true }) {
 		w.unwritten = append(w.unwritten, a) // unless its agent says that it is forgotten
 	}
 	before := len(a.m.inbox)
@@ -460,7 +460,7 @@ func (m *machine) wrote(p *broker.Publication) {
 	}
 	if e, ok := v.(*wire.Ended); ok && e.Outcome == wire.Rejected && (m.wild || strings.HasPrefix(e.Reason, "its time was up")) {
 		return // of a question that came late, or by a clock that differs too much; the journal knows nothing of it
-	} else if ok && !m.disk.knows(e.Job, func(r *entry) bool { return r.Ended != nil && r.Ended.Outcome == e.Outcome }) {
+	} else if ok && !m.disk.knows(e.Job, func(r *journalRecord) bool { return r.Ended != nil && r.Ended.Outcome == e.Outcome }) {
 		m.world.failf("said %s (%s) before it was in the journal: %s", e.Outcome, e.Reason, e.Job)
 	}
 }

@@ -80,7 +80,7 @@ func (w *world) startOperator() {
 	for _, id := range w.order {
 		t := w.task(id)
 		op.run(func(ctx context.Context) error {
-			_, err := op.d.Resume(ctx, t)
+			_, err := op.d.Adopt(ctx, t)
 			return err
 		})
 	}

@@ -185,7 +185,7 @@ func (w *world) heal() {
 func (w *world) end() {
 	w.mu.Lock()
 	for _, a := range w.unwritten {
-		if a.m.life == a.l && !w.forgotten[a.job] && !a.m.disk.knows(a.job, func(*entry) bool { return true }) {
+		if a.m.life == a.l && !w.forgotten[a.job] && !a.m.disk.knows(a.job, func(*journalRecord) bool { return true }) {
 			w.failf("acknowledged, and not in the journal: %s", a.job)
 		}
 	}

@@ -1,146 +1,61 @@
 package executor
 
 import (
-	"fmt"
-	"slices"
+	"log/slog"
 	"time"
+
+	"warren/executor/jobtable"
 )
 
-const (
-	// nameGapTimeout is for how long an agent may be without a name, as over a restart of its
-	// own or of the broker's, and still count as the one that has held it all the time.
-	//
-	// That the broker refuses the name meanwhile (405) does not shorten it, since that
-	// proves no other agent: the broker may believe in this agent's own last connection
-	// for as long as its heartbeat takes, 60 to 90 s. What proves another holder is that
-	// this agent was ready without the name. So two agents of one id, of which one takes
-	// the name and loses it again within this time, are not told apart.
-	nameGapTimeout = 2 * time.Minute
-
-	// touchInterval is how often it is written, without a sync, that the names are still
-	// held. An agent that is killed has lost no more of it.
-	touchInterval = 30 * time.Second
-)
-
-// A holding is one name that this agent answers to.
-type holding struct {
-	since moment // held without a break since then
-	// fresh: this agent has not held the name before, or not since another may have.
-	// An operator's clock may then be ahead, as for a new journal.
-	fresh bool
-	from  time.Time // what is issued before is refused
-	// denied is the latest issue time of the runs that were not taken for that. As with
-	// made.denied, a clock that is set back later must not let them run.
-	denied time.Time
+// A connection is a new session: the session sends it to the loop before any delivery.
+type connection struct {
+	names []string        // that the session holds
+	over  <-chan struct{} // closed when it ends
 }
 
-// names are those that this agent answers to, or has until a while ago. They belong
-// to the journal, which decides by them what may have run elsewhere.
-type names struct {
-	held      map[string]*holding
-	until     moment // known to be held until then
-	connected bool   // they are held now
+// heldNames keeps the job table informed of the clock and of the names that the agent
+// holds.
+type heldNames struct {
+	cfg       *Config
+	log       *slog.Logger
+	table     *jobtable.Table
+	names     []string        // of the last session; before it, those of the configuration
+	over      <-chan struct{} // closed when the last session ends; nil: it has ended
+	confirmAt time.Time       // when confirm is due
 }
 
-// hold notes that a session holds these names, and no others.
-func (z *horizon) hold(all []string, now moment) {
-	n := &z.names
-	gap := now.since(n.until)
-	unbroken := gap >= -z.tolerance && gap <= nameGapTimeout
-	held := make(map[string]*holding, len(all))
-	for _, name := range all {
-		h := n.held[name]
-		switch {
-		case h == nil:
-			h = &holding{since: now, fresh: true}
-		case !unbroken, now.timeOf(h.since).After(now.at.Add(z.tolerance)): // or by a clock that was ahead
-			h = &holding{since: now, fresh: h.fresh && z.takenLately(h, now), denied: h.denied}
-		}
-		held[name] = h
-	}
-	n.held, n.until, n.connected = held, now, true
-	z.heldDirty = true
-}
-
-// takenLately reports whether a name was taken so lately that operators' clocks still
-// matter.
-func (z *horizon) takenLately(h *holding, now moment) bool {
-	return now.since(h.since) <= z.tolerance
-}
-
-// touch notes that the names are still held. After a gap, as in a machine that has
-// slept, the connection may be one that the broker has long given up: the names then
-// count as held until before it.
-func (z *horizon) touch(now moment) {
-	if n := &z.names; n.connected && now.since(n.until) <= nameGapTimeout {
-		n.until = now
-		z.heldDirty = true
+// connected notes the names of a new session.
+func (h *heldNames) connected(c connection) {
+	now := h.cfg.Now()
+	h.names, h.over, h.confirmAt = c.names, c.over, now.Add(jobtable.ConfirmInterval)
+	if added := h.table.SetNames(c.names, h.moment(now)); len(added) > 0 {
+		h.log.Info("took names that this agent did not hold, or not for a while: older requests for them are not executed", "names", added)
 	}
 }
 
-// leave notes that the session is over.
-func (z *horizon) leave() { z.names.connected = false }
-
-// takenAfter says why another host may have run a request for a name, that was issued
-// before this agent took the name; empty where none can.
-func (z *horizon) takenAfter(name string, issuedAt time.Time) (from time.Time, why string) {
-	h := z.names.held[name]
-	if h == nil || !issuedAt.Before(h.from) && issuedAt.After(h.denied) {
-		return time.Time{}, ""
-	}
-	to := name
-	if name == z.agent {
-		to = "this name"
-	}
-	return h.from, fmt.Sprintf("%s has answered to %s only since %s UTC by its clock; this request is older",
-		z.agent, to, z.clock.timeOf(h.since).UTC().Format(time.TimeOnly))
+// disconnected notes the end of the session.
+func (h *heldNames) disconnected() {
+	h.over = nil
+	h.table.SessionEnded()
 }
 
-// A namesEntry is a record of the names.
-type namesEntry struct {
-	Held  map[string]heldName `json:"held"`
-	Until instant             `json:"until"`
+// confirm notes that the names are still held.
+func (h *heldNames) confirm(now time.Time) {
+	h.confirmAt = now.Add(jobtable.ConfirmInterval)
+	h.setClock(now)
+	h.table.ConfirmNames(h.moment(now))
 }
 
-type heldName struct {
-	instant
-	Fresh  bool  `json:"fresh,omitzero"`
-	Denied int64 `json:"denied,omitzero"` // ms
-}
-
-func (n *names) entry() *namesEntry {
-	e := &namesEntry{Held: make(map[string]heldName, len(n.held)), Until: n.until.instant()}
-	for name, h := range n.held {
-		e.Held[name] = heldName{h.since.instant(), h.fresh, milli(h.denied)}
-	}
-	return e
-}
-
-func (n *names) replay(e *namesEntry) {
-	n.held, n.until = make(map[string]*holding, len(e.Held)), e.Until.moment()
-	for name, h := range e.Held {
-		n.held[name] = &holding{since: h.moment(), fresh: h.Fresh, denied: fromMilli(h.Denied)}
+// setClock informs the table of the clock, which may have been set.
+func (h *heldNames) setClock(now time.Time) {
+	if note := h.table.SetClock(h.moment(now)); note != "" {
+		h.log.Warn(note, "takes_jobs_from", h.table.KnownSince())
 	}
 }
 
-// settleNames says of each name from when on requests for it are taken, as far as the
-// clock tells now.
-func (z *horizon) settleNames(now moment) {
-	for _, h := range z.names.held {
-		h.from = now.timeOf(h.since).Truncate(time.Millisecond)
-		if h.fresh {
-			h.from = beginning(h.from, z.tolerance)
-		}
-	}
+func (h *heldNames) moment(now time.Time) jobtable.Moment {
+	return jobtable.MomentOf(now, h.cfg.Uptime())
 }
 
-// newNames are those of the names that were taken just now, for the log.
-func (z *horizon) newNames(now moment) (fresh []string) {
-	for name, h := range z.names.held {
-		if h.since == now {
-			fresh = append(fresh, name)
-		}
-	}
-	slices.Sort(fresh)
-	return fresh
-}
+// now returns the moment by the agent's clocks.
+func (c *Config) now() jobtable.Moment { return jobtable.MomentOf(c.Now(), c.Uptime()) }

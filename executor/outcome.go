@@ -10,10 +10,10 @@ import (
 	"warren/internal/wire"
 )
 
-// namedProcesses is how many of the processes that live on a reason names.
+// namedProcesses is how many of the surviving processes a reason names.
 const namedProcesses = 3
 
-// outcome says how a command ended: by what ended it, not by what was asked for.
+// outcome returns how a command ended: by what ended it, not by what was requested.
 func outcome(ctx context.Context, run *wire.Run, r process.Result) *wire.Ended {
 	e := &wire.Ended{}
 	if r.Started {
@@ -37,29 +37,29 @@ func outcome(ctx context.Context, run *wire.Run, r process.Result) *wire.Ended {
 	default:
 		e.Outcome, e.ExitCode = wire.Exited, new(r.ExitCode)
 	}
-	e.Reason = sentences(e.Reason, failedStop(r), leftovers(e, r.Left), heldOpen(r))
+	e.Reason = joinReasons(e.Reason, failedStop(r), leftovers(e, r.Left), heldOpen(r))
 	return e
 }
 
-// interrupted says how a command ended that ran when its agent went down.
+// interrupted returns the outcome of a command that ran when its agent went down.
 func interrupted(s process.Survivors, err error) wire.Ended {
 	e := wire.Ended{Outcome: wire.Interrupted, Killed: s.Killed, Left: max(s.LeftCount, len(s.Left))}
 	e.Reason = "the agent or its machine went down while it ran"
 	if s.Killed > 0 {
 		e.Reason += "; what was left of it has been killed"
 	}
-	e.Reason = sentences(e.Reason, leftovers(&e, s.Left))
+	e.Reason = joinReasons(e.Reason, leftovers(&e, s.Left))
 	if err != nil {
-		e.Reason = sentences(e.Reason, err.Error())
+		e.Reason = joinReasons(e.Reason, err.Error())
 	}
 	return e
 }
 
-// leftCount is how many processes of the command live on.
+// leftCount returns how many processes of the command survive.
 func leftCount(r process.Result) int { return max(r.LeftCount, len(r.Left)) }
 
-// sentences joins the parts of a reason.
-func sentences(parts ...string) string {
+// joinReasons joins the parts of a reason.
+func joinReasons(parts ...string) string {
 	var said []string
 	for _, p := range parts {
 		if p != "" {
@@ -69,7 +69,7 @@ func sentences(parts ...string) string {
 	return strings.Join(said, "; ")
 }
 
-// failedStop says that the agent tried to end the command and could not.
+// failedStop says that the agent could not end the command.
 func failedStop(r process.Result) string {
 	if r.StopError == nil {
 		return ""
@@ -77,8 +77,8 @@ func failedStop(r process.Result) string {
 	return "a request to end it failed: " + r.StopError.Error()
 }
 
-// leftovers says what became of the processes that a command left behind, and
-// names those that live on.
+// leftovers says what became of the processes that a command left behind, and names those that
+// survive.
 func leftovers(e *wire.Ended, left []process.Process) string {
 	background := e.Outcome == wire.Exited || e.Outcome == wire.Signaled
 	var killed, lives string
@@ -102,10 +102,10 @@ func leftovers(e *wire.Ended, left []process.Process) string {
 	if len(left) > 0 && lives != "" {
 		lives += ": " + nameProcesses(left, e.Left)
 	}
-	return sentences(killed, lives)
+	return joinReasons(killed, lives)
 }
 
-// nameProcesses names the first of so many processes: "812 (sleep) of root".
+// nameProcesses names the first of count processes, such as "812 (sleep) of root".
 func nameProcesses(left []process.Process, count int) string {
 	var names []string
 	for _, p := range left[:min(len(left), namedProcesses)] {

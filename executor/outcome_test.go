@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/executor/jobtable"
 	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/wire"
@@ -85,9 +86,9 @@ func TestOutcomeSaysWhatEndedTheCommand(t *testing.T) {
 	}
 }
 
-// A name and a user are the host's own words: they cannot make a result that the
-// operator would not decode.
-func TestReasonOfOddProcessesIsSent(t *testing.T) {
+// The names of processes and users are arbitrary, and must not make a result that the operator
+// cannot decode.
+func TestReasonWithStrangeProcessNamesIsSent(t *testing.T) {
 	odd := process.Process{PID: 1, Name: "\x1b[2J\xff\n" + strings.Repeat("x", 4000), User: "\u202e" + strings.Repeat("y", 4000)}
 	e := outcome(context.Background(), &wire.Run{}, process.Result{Started: true, Left: []process.Process{odd, odd, odd, odd}, LeftCount: 1 << 20})
 	e.Job, e.Agent, e.StartedAt, e.EndedAt = "0b1c2d3e-4f50-4a6b-8c7d-000000000001", "web01", 1, 2
@@ -100,7 +101,7 @@ func TestReasonOfOddProcessesIsSent(t *testing.T) {
 	}
 }
 
-func TestResultCountsProcessesAlsoAfterARestart(t *testing.T) {
+func TestResultCountsProcessesAfterRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}
 		var specs []process.Spec
@@ -125,8 +126,8 @@ func TestResultCountsProcessesAlsoAfterARestart(t *testing.T) {
 		if specs[0].Mark != mark(job) || specs[0].KillLeftovers {
 			t.Errorf("ran %+v", specs[0])
 		}
-		if again := replayed(t, d.written(), time.Time{}).jobs[job]; again.result.Killed != 2 || again.result.Left != 1 || again.result.Reason != e.Reason {
-			t.Errorf("after a restart %+v", again.result)
+		if again := tableFrom(t, d.written()).Job(job); again.Result.Killed != 2 || again.Result.Left != 1 || again.Result.Reason != e.Reason {
+			t.Errorf("after a restart %+v", again.Result)
 		}
 	})
 }
@@ -139,20 +140,24 @@ func TestRecoveryCountsProcesses(t *testing.T) {
 			}
 		})
 		defer r.close()
-		b := newJournal(limits(), t0)
-		j, _ := b.accept(run(t), "", false, t0)
-		b.begin(t0)
-		b.started(j, &process.Identity{PID: 7, Start: "x"}, t0)
+		before := jobtable.New(r.agent.cfg.tableOptions())
+		before.Start(time.Time{}, true, r.agent.cfg.now())
+		time.Sleep(time.Hour)
+		now := time.Now()
+		j, _ := before.Accept(r.order(wire.TypeRun), "", false, now)
+		before.Begin(j, j.Run, now)
+		before.ProcessStarted(j, &process.Identity{PID: 7, Start: "x"}, now)
+		b := tableFrom(t, before.Commit(now, true).Records)
+		j = b.Job(j.ID)
 		kept, err := outputlog.Open("", 1<<20, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer kept.Close()
-		b.running = 0 // as after a replay
-		newLoop(r.agent, b, kept, nil).recover(t0)
-		if j.result.Outcome != wire.Interrupted || j.result.Killed != 2 || j.result.Left != 1 || j.result.StartedAt == 0 ||
-			j.result.Reason != "the agent or its machine went down while it ran; what was left of it has been killed; 1 process could not be ended and lives on: 812 (sleep) of root" {
-			t.Errorf("%+v", j.result)
+		newLoop(r.agent, b, kept, &disk{}).recover(now)
+		if j.Result.Outcome != wire.Interrupted || j.Result.Killed != 2 || j.Result.Left != 1 || j.Result.StartedAt == 0 ||
+			j.Result.Reason != "the agent or its machine went down while it ran; what was left of it has been killed; 1 process could not be ended and lives on: 812 (sleep) of root" {
+			t.Errorf("%+v", j.Result)
 		}
 	})
 }

@@ -6,66 +6,76 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"warren/executor/outbox"
 	"warren/executor/outputlog"
 	"warren/internal/broker"
 	"warren/internal/wire"
 )
 
-// replies turns the outbox's messages into publications: it reads the output that they
-// are about.
+// replies turns the messages of the outbox into publications, for which it reads the output.
 type replies struct {
-	*outbox
-	agent   string // id
-	output  *outputlog.Log
-	answers chan<- broker.Verdict
-	head    *broker.Publication // waiting for the publisher
+	*outbox.Outbox
+	agent     string // id
+	output    *outputlog.Log
+	publisher chan<- *broker.Publication
+	verdicts  chan<- broker.Verdict
+	acks      pendingAcks
+	head      *broker.Publication // waits for the publisher
 }
 
-func newReplies(agent string, output *outputlog.Log, answers chan<- broker.Verdict) *replies {
-	return &replies{outbox: newOutbox(output.Has), agent: agent, output: output, answers: answers}
+func newReplies(a *Agent, output *outputlog.Log) *replies {
+	return &replies{Outbox: outbox.New(output.Has), agent: a.cfg.ID, output: output, publisher: a.publisher.In(), verdicts: a.verdicts}
 }
 
-// next is the next publication; nil where there is none.
-func (r *replies) next(now time.Time) *broker.Publication {
+// next returns the next publication, with the acknowledgements that leave with it, and the
+// channel that it goes to; nil if there is none.
+func (r *replies) next(now time.Time) (chan<- *broker.Publication, *broker.Publication) {
 	for r.head == nil {
-		m := r.nextMessage(now)
+		m := r.Next(now)
 		if m == nil {
-			return nil
+			return nil, nil
 		}
 		if r.head = r.publication(m); r.head == nil {
-			r.skip()
+			r.Skip()
 		}
 	}
-	return r.head
+	r.head.Acks = r.acks.deliveries
+	return r.publisher, r.head
 }
 
-// sent says that the publisher has taken the publication.
+// sent notes that the publisher has taken the publication.
 func (r *replies) sent() {
-	r.outbox.sent()
-	r.head = nil
+	r.Sent()
+	r.head, r.acks.deliveries = nil, nil
 }
 
-// publication builds a message's publication; nil for output that cannot be read.
-func (r *replies) publication(m *outMessage) *broker.Publication {
+// answer sends one reply to a request.
+func (r *replies) answer(q *wire.Request, v any) {
+	correlation := cmp.Or(q.Leaf.Job, q.Statement.Task)
+	r.SendOnce(outbox.OneShot{To: q.Statement.ReplyTo, Correlation: correlation, Reply: v})
+}
+
+// publication builds the publication of a message; nil for output that cannot be read.
+func (r *replies) publication(m *outbox.Message) *broker.Publication {
 	p := &broker.Publication{
-		Exchange: wire.ExchangeReplies, Key: m.to, Mandatory: true, Vouched: true, Ref: m.ref, Answer: r.answers,
-		Msg: amqp.Publishing{CorrelationId: m.correlation, ContentType: wire.ContentJSON, AppId: wire.AppID},
+		Exchange: wire.ExchangeReplies, Key: m.To, Mandatory: true, Vouched: true, Ref: m.Ref, Answer: r.verdicts,
+		Msg: amqp.Publishing{CorrelationId: m.Correlation, ContentType: wire.ContentJSON, AppId: wire.AppID},
 	}
-	if m.reply == nil {
-		data, err := r.output.Get(m.output)
+	if m.Reply == nil {
+		data, err := r.output.Get(m.Output)
 		if err != nil {
 			return nil
 		}
 		p.Msg.Type, p.Msg.ContentType, p.Msg.Body = wire.TypeOutput, wire.ContentBytes, data
-		p.Msg.Headers = amqp.Table{wire.HeaderStream: m.output.Stream, wire.HeaderOffset: m.output.Offset}
+		p.Msg.Headers = amqp.Table{wire.HeaderStream: m.Output.Stream, wire.HeaderOffset: m.Output.Offset}
 		return p
 	}
-	if e, ok := m.reply.(*wire.Ended); ok {
-		r.embed(e, m.inline)
+	if e, ok := m.Reply.(*wire.Ended); ok {
+		r.embed(e, m.Inline)
 	}
 	var err error
-	if p.Msg.Type, p.Msg.Body, err = wire.EncodeReply(stamp(m.reply, r.agent)); err != nil {
-		panic(err) // our own reply breaks our own format
+	if p.Msg.Type, p.Msg.Body, err = wire.EncodeReply(stamp(m.Reply, r.agent)); err != nil {
+		panic(err) // a reply that the agent itself made
 	}
 	return p
 }
@@ -89,8 +99,8 @@ func (r *replies) embed(e *wire.Ended, output []outputlog.Ref) {
 	}
 }
 
-// stamp puts version and agent id on a reply. One about a job may bear the id
-// under which it was accepted: its operator listens to no other.
+// stamp puts the version and the agent's id on a reply. A reply about a job may already have
+// the id under which the job was accepted: its operator accepts no other.
 func stamp(v any, agent string) any {
 	switch r := v.(type) {
 	case *wire.Accepted:

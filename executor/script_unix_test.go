@@ -10,9 +10,9 @@ import (
 	"warren/internal/agent/process"
 )
 
-// The script of another user is not put where others could exchange it.
-func TestScriptIsNotPutWhereOthersCouldExchangeIt(t *testing.T) {
-	nobody, err := process.UserNamed("nobody")
+// Other users cannot replace the script in its directory.
+func TestScriptIsSafeFromOtherUsers(t *testing.T) {
+	nobody, err := process.LookupUser("nobody")
 	if err != nil || os.Geteuid() != 0 {
 		t.Skip("needs root, and a user nobody")
 	}

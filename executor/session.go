@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// prefetch is how many requests the broker hands over before the first is
-	// acknowledged. Acknowledgement does not wait for execution, so this only
-	// covers the way there and back.
+	// prefetch is how many requests of a queue the broker delivers before the first is
+	// acknowledged. Acknowledgements do not wait for executions, so it only needs to cover
+	// the time of a round trip.
 	prefetch = 64
 
-	// queueLength bounds a host's queue in the broker. It only fills while the
-	// agent is stopped in mid-connection; the broker then refuses publications.
+	// queueLength bounds a host queue. The queue fills only while the agent is connected and
+	// does not consume; the broker then rejects requests.
 	queueLength = 1024
 )
 
@@ -37,25 +37,25 @@ type delivery struct {
 	queue string
 	name  string // of the host that the queue is for
 	inbox bool   // the queue is the inbox
-	held  bool   // and not drained yet: nothing of it begins
+	held  bool   // the inbox was not read to its end yet, so its jobs do not begin
 }
 
-// exchanges are those that requests and replies go by.
+// exchanges are the exchanges of replies, of requests, and of requests to all agents.
 var exchanges = []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {Name: wire.ExchangeHosts, Kind: "topic"}, {Name: wire.ExchangeDiscover, Kind: "fanout"}}
 
-// session is one connection's life: declare everything, then consume and
-// publish until something ends.
+// session declares everything on a new connection, and then consumes and publishes until
+// something ends.
 func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		told := make(chan struct{}) // the loop knows the names: what comes for them may be judged
-		names, subs, err := a.answer(ctx, g, s, told)
+		known := make(chan struct{}) // closed when the loop knows the names, and can authorize requests for them
+		names, subs, err := a.takeNames(ctx, g, s, known)
 		if err != nil {
 			return err
 		}
 		select {
 		case a.sessions <- connection{names, ctx.Done()}:
-			close(told)
+			close(known)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -70,14 +70,13 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 	return g.Wait()
 }
 
-// answer takes the agent's names and begins to consume. Its id it must have:
-// while another agent holds it, or the broker has not yet noticed that our own
-// last connection is gone, the session ends and the link's back-off goes on. A
-// further name that it cannot have is a warning.
+// takeNames takes the agent's names and begins to consume. Without the id the session ends, and
+// the link tries again: another agent has it, or the broker has not noticed yet that this
+// agent's last connection is gone. Another name that the agent cannot have is only logged.
 //
-// Replies leave on the id's channel: the broker has then less to do for a reply
-// that comes with the acknowledgement of its request.
-func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session, told <-chan struct{}) ([]string, []broker.Subscription, error) {
+// Replies are published on the channel of the id, since a reply and the acknowledgement of its
+// request then cost the broker less.
+func (a *Agent) takeNames(ctx context.Context, g *errgroup.Group, s *broker.Session, known <-chan struct{}) ([]string, []broker.Subscription, error) {
 	id := a.take(s.Conn, a.cfg.ID, exchanges)
 	if id.err != nil {
 		if errors.Is(id.err, broker.ErrTaken) {
@@ -87,13 +86,13 @@ func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session
 		}
 		return nil, nil, id.err
 	}
-	g.Go(func() error { return a.serveID(ctx, s, id, told) })
+	g.Go(func() error { return a.serveID(ctx, s, id, known) })
 	names, subs := []string{a.cfg.ID}, []broker.Subscription{id.sub}
 	for _, t := range a.takeAll(s.Conn, a.furtherNames(s.Conn)) {
 		switch {
 		case t.err == nil:
 			names, subs = append(names, t.name), append(subs, t.sub)
-			g.Go(func() error { return a.consumeWhenKnown(ctx, told, t.from(), t.incoming) })
+			g.Go(func() error { return a.consumeWhenKnown(ctx, known, t.from(), t.incoming) })
 		case errors.Is(t.err, broker.ErrTaken), errors.Is(t.err, broker.ErrForbidden), errors.Is(t.err, broker.ErrNodeDown):
 			a.cfg.Log.Warn("does not answer to this name", "name", t.name, "error", t.err, "hint", hint.First(t.err))
 		default:
@@ -103,17 +102,17 @@ func (a *Agent) answer(ctx context.Context, g *errgroup.Group, s *broker.Session
 	return names, subs, nil
 }
 
-// freedAfter is how long the broker believes in a connection whose other end is
-// silent: it looks once in each heartbeat interval, and gives up at the second time
-// that nothing has come. The other agent's interval is taken to be this one's.
+// freedAfter returns how long the broker keeps a connection whose other end is silent. It checks
+// once in each heartbeat interval, and closes the connection at the second check without
+// traffic. The other agent is assumed to have the same interval.
 func freedAfter(heartbeat time.Duration) time.Duration { return 3 * heartbeat }
 
-// serveID consumes the id's queue and publishes replies on the same channel. A reply
-// that the broker refuses costs that channel, and another takes over.
-func (a *Agent) serveID(ctx context.Context, s *broker.Session, id taken, told <-chan struct{}) error {
+// serveID consumes the queue of the id and publishes replies on the same channel. If the broker
+// refuses a reply, it closes the channel, and serveID goes on with another.
+func (a *Agent) serveID(ctx context.Context, s *broker.Session, id taken, known <-chan struct{}) error {
 	for {
 		g, both := errgroup.WithContext(ctx)
-		g.Go(func() error { return a.consumeWhenKnown(both, told, id.from(), id.incoming) })
+		g.Go(func() error { return a.consumeWhenKnown(both, known, id.from(), id.incoming) })
 		var published error
 		g.Go(func() error {
 			published = a.publisher.ServeOn(both, s, id.ch)
@@ -133,7 +132,7 @@ func (a *Agent) serveID(ctx context.Context, s *broker.Session, id taken, told <
 	}
 }
 
-// furtherNames are the aliases and the address that the connection leaves from.
+// furtherNames returns the aliases and the local address of the connection.
 func (a *Agent) furtherNames(conn *amqp.Connection) []string {
 	names := slices.Clone(a.names[1:])
 	if addr, ok := conn.LocalAddr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() && !addr.IP.IsLinkLocalUnicast() {
@@ -145,7 +144,8 @@ func (a *Agent) furtherNames(conn *amqp.Connection) []string {
 	return names
 }
 
-// A taken name has a queue, a channel and a consumer, or the reason why not.
+// A taken is a host name with its queue, channel and consumer, or the reason why the agent cannot
+// have it.
 type taken struct {
 	name     string
 	ch       *amqp.Channel
@@ -154,8 +154,8 @@ type taken struct {
 	err      error
 }
 
-// take claims a name on a channel of its own and consumes its queue. With the id's go
-// the exchanges. The id's queue is where questions to all agents arrive, too.
+// take claims a name, with the exchanges, on a new channel and consumes its queue. Requests to all
+// agents arrive in the queue of the id.
 func (a *Agent) take(conn *amqp.Connection, name string, exchanges []broker.Exchange) taken {
 	t := taken{name: name}
 	claim := brokerName(name)
@@ -169,7 +169,7 @@ func (a *Agent) take(conn *amqp.Connection, name string, exchanges []broker.Exch
 	return t
 }
 
-// takeAll takes names at the same time: the broker may need seconds for one whose queue
+// takeAll takes names at the same time, since the broker may need seconds for a name whose queue
 // is on a node that is down.
 func (a *Agent) takeAll(conn *amqp.Connection, names []string) []taken {
 	all := make([]taken, len(names))
@@ -189,10 +189,10 @@ func (t *taken) consume(conn *amqp.Connection) (err error) {
 	return err
 }
 
-// from says where the deliveries come from.
+// from returns the origin of deliveries to the name.
 func (t *taken) from() delivery { return delivery{queue: t.sub.Queue, name: t.name} }
 
-// brokerName is how the broker knows a host name.
+// brokerName returns the queues, keys and probe by which an agent claims a host name.
 func brokerName(name string) broker.Name {
 	return broker.Name{
 		Queue:    func(generation int) string { return wire.HostQueueGeneration(name, generation) },
@@ -202,19 +202,18 @@ func brokerName(name string) broker.Name {
 	}
 }
 
-// consumeWhenKnown consumes once the loop has been told of all names: only then can it
-// judge what comes for them.
-func (a *Agent) consumeWhenKnown(ctx context.Context, told <-chan struct{}, from delivery, incoming *broker.Consumer) error {
+// consumeWhenKnown consumes once the loop knows all names.
+func (a *Agent) consumeWhenKnown(ctx context.Context, known <-chan struct{}, from delivery, incoming *broker.Consumer) error {
 	select {
-	case <-told:
+	case <-known:
 		return a.consume(ctx, from, incoming)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// consume hands on what comes by a queue; from tells which. When the queue has been
-// deleted or its channel closed all is declared again on a new connection.
+// consume passes the deliveries of a queue to the loop. It returns an error when the queue was
+// deleted or its channel closed; then everything is declared again on a new connection.
 func (a *Agent) consume(ctx context.Context, from delivery, incoming *broker.Consumer) error {
 	for {
 		select {

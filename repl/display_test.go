@@ -257,7 +257,7 @@ func TestLiveViewIsStopped(t *testing.T) {
 	if status := d.done(); status != cli.ExitFailed {
 		t.Errorf("exit status %d", status)
 	}
-	d.shows("error: stopped before it was done")
+	d.shows("error: warren was stopped")
 }
 
 // After a task was watched at the prompt, the line editor is as it was.

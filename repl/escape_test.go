@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"warren/internal/escape"
-	"warren/repl/render"
+	"warren/repl/cli"
 	"warren/repl/term"
 )
 
@@ -57,7 +57,7 @@ func TestJSONHasNoHiddenCharacters(t *testing.T) {
 }
 
 func TestJSONEscapesNamesOfMembers(t *testing.T) {
-	text, err := render.EncodeJSON(map[string]any{"labels": map[string]string{hiddenText: hiddenText}})
+	text, err := cli.EncodeJSON(map[string]any{"labels": map[string]string{hiddenText: hiddenText}})
 	if err != nil || strings.ContainsFunc(string(text), escape.IsHidden) {
 		t.Errorf("%q, %v", text, err)
 	}

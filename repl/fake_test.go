@@ -19,6 +19,8 @@ import (
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/command"
 )
 
 // fakeTime is when everything happens in the fake: screens are compared.
@@ -53,7 +55,7 @@ type specced struct{ spec model.Spec }
 // FAKE_BROKER says how its broker is, FAKE_EARLIER names an agent that has answered
 // before and does not now, FAKE_NOTICE has it notify the operator of what a test
 // writes into a file.
-func openFake(ctx context.Context, settings Settings, _ bool) (Engine, error) {
+func openFake(ctx context.Context, settings cli.Settings, _ bool) (command.Engine, error) {
 	e, err := newFake(settings.DataDir)
 	if err != nil {
 		return nil, err
@@ -112,7 +114,7 @@ func newFake(dir string) (*fakeEngine, error) {
 
 func (e *fakeEngine) Connect(context.Context) error { return e.connect }
 func (e *fakeEngine) Link() *broker.State           { return e.link }
-func (e *fakeEngine) Store() *results.Store         { return e.store }
+func (e *fakeEngine) Store() command.Store          { return e.store }
 
 func (e *fakeEngine) Submit(ctx context.Context, spec model.Spec) (model.Task, error) {
 	if e.specs != nil {

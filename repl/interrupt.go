@@ -1,10 +1,10 @@
 package repl
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"warren/internal/operator/model"
@@ -13,84 +13,123 @@ import (
 	"warren/repl/term"
 )
 
-// secondTime is how soon a second Ctrl-C must follow the first to cancel.
-const secondTime = 2 * time.Second
+const (
+	// secondInterruptTimeout is how soon a second Ctrl-C must follow the first to cancel.
+	secondInterruptTimeout = 2 * time.Second
+	// cancelTimeout is how long the second Ctrl-C waits for the broker.
+	cancelTimeout = 2 * time.Second
+)
 
-// cancelTime is how long the second Ctrl-C waits until the cancel is on its way.
-const cancelTime = 2 * time.Second
+// interrupts is the meaning of Ctrl-C. While a command waits, Ctrl-C ends the wait. A
+// wait for a task leaves the task running (detach); a second Ctrl-C soon afterwards
+// cancels that task. A Ctrl-C that comes too late for a wait is pending: it is for the
+// next wait, or for the prompt.
+type interrupts struct {
+	signals <-chan os.Signal // each Ctrl-C that is not typed at the line editor
+	stop    func()           // restores the usual effect of Ctrl-C
 
-// detached is the task that the last Ctrl-C has left running.
-type detached struct {
-	task string // "" where there is none
-	at   time.Time
+	pending    bool
+	detached   string    // the task that the last Ctrl-C left running; "" is none
+	detachedAt time.Time // when
 }
 
-// interruptible calls wait with a context that Ctrl-C ends, and then returns
-// term.ErrInterrupted, unless wait has returned nil all the same. Then the Ctrl-C is
-// for what waits next.
-func (s *session) interruptible(ctx context.Context, wait func(ctx context.Context) error) error {
+// wait calls f with a context that Ctrl-C cancels, and then returns
+// term.ErrInterrupted, unless f has returned nil.
+func (i *interrupts) wait(ctx context.Context, f func(ctx context.Context) error) error {
 	waiting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if s.late {
+	if i.pending {
 		cancel(term.ErrInterrupted)
 	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
 		select {
-		case <-s.interrupts:
+		case <-i.signals:
 			cancel(term.ErrInterrupted)
 		case <-waiting.Done():
 		case <-stop:
 		}
 	}()
-	err := wait(waiting)
+	err := f(waiting)
 	close(stop)
 	<-stopped
 	interrupted := errors.Is(context.Cause(waiting), term.ErrInterrupted)
-	s.late = interrupted && err == nil
+	i.pending = interrupted && err == nil
 	if interrupted && err != nil {
 		return term.ErrInterrupted
 	}
 	return err
 }
 
-// interruptedBefore takes a Ctrl-C that came while nothing waited.
-func (s *session) interruptedBefore() bool {
-	if s.late {
-		s.late = false
+// take takes a Ctrl-C that came while nothing waited, and reports whether there was one.
+func (i *interrupts) take() bool {
+	if i.pending {
+		i.pending = false
 		return true
 	}
 	select {
-	case <-s.interrupts:
+	case <-i.signals:
 		return true
 	default:
 		return false
 	}
 }
 
-// detach tells that the task goes on without us. From the shell it stays for the
-// second Ctrl-C; at the prompt that arrives there.
-func (s *session) detach(ctx context.Context, task model.Task) error {
-	s.detached = detached{task.ID, time.Now()}
-	id := result.ShortID(task.ID)
-	if s.stdio.ErrTerminal {
-		fmt.Fprintln(s.stdio.Err) // the line with ^C
+// drain discards each Ctrl-C that has arrived.
+func (i *interrupts) drain() {
+	for {
+		select {
+		case <-i.signals:
+		default:
+			return
+		}
 	}
-	// Who leaves a rollout leaves nobody to drive it.
-	if halted, err := s.haltedByLeaving(ctx, task); err != nil {
+}
+
+// detach remembers the task that a Ctrl-C leaves running.
+func (i *interrupts) detach(task string, now time.Time) { i.detached, i.detachedAt = task, now }
+
+// second returns the task that a further Ctrl-C cancels; "" is none. The one after it
+// cancels nothing.
+func (i *interrupts) second(now time.Time) string {
+	task := i.detached
+	i.detached = ""
+	if now.Sub(i.detachedAt) > secondInterruptTimeout {
+		return ""
+	}
+	return task
+}
+
+// Interruptible implements Session.
+func (s *session) Interruptible(ctx context.Context, wait func(ctx context.Context) error) error {
+	return s.interrupts.wait(ctx, wait)
+}
+
+// DrainInterrupts implements Session.
+func (s *session) DrainInterrupts() { s.interrupts.drain() }
+
+// detach leaves a task running after Ctrl-C. The shell form stays for the second
+// Ctrl-C; at the prompt that arrives there.
+func (s *session) detach(ctx context.Context, task model.Task) error {
+	s.interrupts.detach(task.ID, time.Now())
+	id := result.ShortID(task.ID)
+	if s.env.IO.ErrTerminal {
+		fmt.Fprintln(s.env.IO.Err) // the line with ^C
+	}
+	if halted, err := s.haltRollout(ctx, task); err != nil {
 		return err
 	} else if halted {
-		s.note("detached: task %s goes on where it was told already, and no further host is told", task.ID)
+		s.env.Note("detached: task %s is still running on the hosts that have it; the rollout has stopped", task.ID)
 	} else {
-		s.note("detached: task %s goes on", task.ID)
+		s.env.Note("detached: task %s is still running", task.ID)
 	}
-	s.note("hint: check_task %s shows it, cancel %s stops it; Ctrl-C again within two seconds cancels it now", id, id)
-	if s.shell {
-		timer := time.NewTimer(secondTime)
+	s.env.Note("hint: check_task %s shows it, cancel %s stops it; Ctrl-C again within two seconds cancels it now", id, id)
+	if s.env.Shell {
+		timer := time.NewTimer(secondInterruptTimeout)
 		defer timer.Stop()
 		select {
-		case <-s.interrupts:
+		case <-s.interrupts.signals:
 			_, err := s.cancelDetached(ctx)
 			s.hurry = true
 			return errors.Join(err, cli.ExitWith(cli.ExitFailed))
@@ -101,61 +140,23 @@ func (s *session) detach(ctx context.Context, task model.Task) error {
 	return cli.ExitWith(cli.ExitFailed)
 }
 
-// haltedByLeaving ends a rollout that the shell form has driven.
-func (s *session) haltedByLeaving(ctx context.Context, task model.Task) (bool, error) {
-	if task.Rollout == nil || !s.shell {
+// haltRollout stops a rollout of the shell form, which nobody drives from now on.
+func (s *session) haltRollout(ctx context.Context, task model.Task) (bool, error) {
+	if task.Rollout == nil || !s.env.Shell {
 		return false, nil
 	}
-	return s.engine.Halt(ctx, task.ID)
+	return s.env.Engine.Halt(ctx, task.ID)
 }
 
-// cancelDetached takes a Ctrl-C while nothing waits. It reports whether that was
-// a second one, which cancels the task that the first has left.
+// cancelDetached takes a Ctrl-C while nothing waits. It reports whether that was a
+// second one, which cancels the detached task.
 func (s *session) cancelDetached(ctx context.Context) (second bool, err error) {
-	last := s.detached
-	s.detached = detached{}
-	if last.task == "" || time.Since(last.at) > secondTime {
+	task := s.interrupts.second(time.Now())
+	if task == "" {
 		return false, nil
 	}
-	// Not interruptible: who presses it three times means it all the more.
-	ctx, cancel := context.WithTimeout(ctx, cancelTime)
+	// A third Ctrl-C does not stop it.
+	ctx, cancel := context.WithTimeout(ctx, cancelTimeout)
 	defer cancel()
-	return true, s.canceling(last.task, s.engine.Cancel(ctx, last.task))
-}
-
-func (s *session) cancel(ctx context.Context, task string) error {
-	return s.canceling(task, s.interruptible(ctx, func(ctx context.Context) error { return s.engine.Cancel(ctx, task) }))
-}
-
-// canceling tells that a cancel is on its way, if it is.
-func (s *session) canceling(task string, err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return &cli.Error{Status: cli.ExitFailed, Text: "the broker takes no cancel now: task " + task + " goes on", Hint: "try again: cancel " + result.ShortID(task), Err: err}
-	}
-	if err != nil {
-		return err
-	}
-	s.note("canceling task %s: check_task %s shows what becomes of it", task, result.ShortID(task))
-	return nil
-}
-
-// page writes results, through a pager where they are long. Ctrl-C that was pressed
-// there was for the pager.
-func (s *session) page(write func(w *bufio.Writer) error) error {
-	paged, err := s.stdio.Page(write)
-	if paged {
-		s.dropInterrupts()
-	}
-	return err
-}
-
-// dropInterrupts forgets Ctrl-C that was pressed in another program.
-func (s *session) dropInterrupts() {
-	for {
-		select {
-		case <-s.interrupts:
-		default:
-			return
-		}
-	}
+	return true, s.env.ReportCancel(task, s.env.Engine.Cancel(ctx, task))
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"warren/repl/cli"
+	"warren/repl/command"
 	"warren/repl/term"
 )
 
@@ -29,7 +30,7 @@ func (l *lingering) Close() error {
 
 func TestCtrlCWhileClosingHurries(t *testing.T) {
 	interrupts := make(chan os.Signal, 1)
-	open := func(_ context.Context, settings Settings, _ bool) (Engine, error) {
+	open := func(_ context.Context, settings cli.Settings, _ bool) (command.Engine, error) {
 		e, err := newFake(settings.DataDir)
 		l := &lingering{e, make(chan struct{}), make(chan struct{})}
 		go func() {
@@ -50,7 +51,7 @@ func TestMainAbandonsStuckCommand(t *testing.T) {
 	read, write := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	var engine *lingering
-	open := func(_ context.Context, settings Settings, _ bool) (Engine, error) {
+	open := func(_ context.Context, settings cli.Settings, _ bool) (command.Engine, error) {
 		e, err := newFake(settings.DataDir)
 		engine = &lingering{e, make(chan struct{}), make(chan struct{})}
 		return engine, err
@@ -61,7 +62,7 @@ func TestMainAbandonsStuckCommand(t *testing.T) {
 		cancel()
 	}()
 	status := Main(ctx, []string{"run", "huge", "--hosts", "web01", "--data-dir", t.TempDir()}, term.IO{Out: write, Err: &errs, Interrupts: make(chan os.Signal)}, open)
-	if status != cli.ExitFailed || !strings.Contains(errs.String(), "stopped before it was done") || !strings.Contains(errs.String(), "left in a hurry") {
+	if status != cli.ExitFailed || !strings.Contains(errs.String(), "stopped before the command was done") || !strings.Contains(errs.String(), "left in a hurry") {
 		t.Errorf("status %d: %s", status, errs.String())
 	}
 	_ = read.Close() // lets the write go

@@ -12,9 +12,9 @@ import (
 	"warren/repl/term"
 )
 
-// A linkTeller tells changes of the link to the broker, each once. A link that
+// A linkNotices tells changes of the link to the broker, each once. A link that
 // comes up at the start and stays is not worth a word.
-type linkTeller struct {
+type linkNotices struct {
 	phase   broker.Phase // last told or seen; "" before the first
 	since   time.Time    // when the link last came up
 	wasUp   bool
@@ -22,7 +22,7 @@ type linkTeller struct {
 }
 
 // tell writes what has changed since the last call.
-func (t *linkTeller) tell(state *broker.State, w io.Writer) {
+func (t *linkNotices) print(state *broker.State, w io.Writer) {
 	if state == nil {
 		return
 	}
@@ -40,7 +40,7 @@ func (t *linkTeller) tell(state *broker.State, w io.Writer) {
 }
 
 // next takes the state in and returns what to say of it; "" is nothing.
-func (t *linkTeller) next(state *broker.State) string {
+func (t *linkNotices) next(state *broker.State) string {
 	before := *t
 	t.phase = state.Phase
 	switch state.Phase {
@@ -62,7 +62,7 @@ func (t *linkTeller) next(state *broker.State) string {
 	case broker.Blocked:
 		t.wasUp = true
 		if before.phase != broker.Blocked {
-			return "takes no messages now" + because(state.Err) + "; what is to be sent waits"
+			return "accepts no messages now" + because(state.Err) + "; requests wait"
 		}
 	case broker.Up:
 		t.wasUp, t.refused, t.since = true, false, state.Since
@@ -70,9 +70,9 @@ func (t *linkTeller) next(state *broker.State) string {
 		case before.phase == broker.Connecting:
 			return "connected"
 		case before.phase == broker.Blocked:
-			return "takes messages again"
+			return "accepts messages again"
 		case before.wasUp && !state.Since.Equal(before.since):
-			return "the connection was lost and is back"
+			return "the connection was lost and restored"
 		}
 	}
 	return ""

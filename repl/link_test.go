@@ -37,7 +37,7 @@ func TestLinkTeller(t *testing.T) {
 			{connecting(nil), "broker: connection lost, trying again\n"},
 		},
 		"is lost and back before anybody looked": {
-			{up(0), ""}, {up(time.Second), "broker: the connection was lost and is back\n"}, {up(time.Second), ""},
+			{up(0), ""}, {up(time.Second), "broker: the connection was lost and restored\n"}, {up(time.Second), ""},
 		},
 		"refuses after a loss": {
 			{up(0), ""},
@@ -49,18 +49,18 @@ func TestLinkTeller(t *testing.T) {
 		},
 		"is blocked": {
 			{up(0), ""},
-			{&broker.State{Phase: broker.Blocked, Err: errors.New("low on memory")}, "broker: takes no messages now (low on memory); what is to be sent waits\n"},
+			{&broker.State{Phase: broker.Blocked, Err: errors.New("low on memory")}, "broker: accepts no messages now (low on memory); requests wait\n"},
 			{&broker.State{Phase: broker.Blocked}, ""},
-			{up(time.Second), "broker: takes messages again\n"},
+			{up(time.Second), "broker: accepts messages again\n"},
 		},
 		"has an error with control characters": {
 			{connecting(errors.New("a\x1b[2J")), "broker: cannot connect (a\\x1b[2J), trying again\n"},
 		},
 	} {
-		var teller linkTeller
+		var teller linkNotices
 		for i, step := range steps {
 			var out strings.Builder
-			teller.tell(step.state, &out)
+			teller.print(step.state, &out)
 			if out.String() != step.want {
 				t.Errorf("%s, step %d: %q, want %q", name, i+1, out.String(), step.want)
 			}

@@ -19,19 +19,19 @@ func isLocal(line string) bool { return strings.HasPrefix(strings.TrimLeft(line,
 
 // local carries a line out by the operator's own shell, with the terminal. It is
 // sent to nobody.
-func (s *session) local(ctx context.Context, line string) error {
+func (p *prompt) local(ctx context.Context, line string) error {
 	command := strings.TrimSpace(strings.TrimPrefix(strings.TrimLeft(line, " \t"), "!"))
 	if command == "" {
-		return cli.Usage("as in !ls -l", "!: no command is given")
+		return cli.Usage("as in !ls -l", "!: no command given")
 	}
 	cmd := localShell(ctx, command)
-	cmd.Stdout, cmd.Stderr = s.stdio.Out, s.stdio.Err
-	if s.interactive() { // on a pipe standard input brings the commands
+	cmd.Stdout, cmd.Stderr = p.s.env.IO.Out, p.s.env.IO.Err
+	if p.interactive() { // on a pipe standard input brings the commands
 		cmd.Stdin = os.Stdin
 	}
 	err := cmd.Run()
 	var exit *exec.ExitError
-	s.swallow(errors.As(err, &exit) && endedByCtrlC(exit))
+	p.drainInterrupts(errors.As(err, &exit) && endedByCtrlC(exit))
 	switch {
 	case err == nil:
 		return nil
@@ -43,24 +43,24 @@ func (s *session) local(ctx context.Context, line string) error {
 	return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("the local command: %v", err), Err: err}
 }
 
-// swallow takes the Ctrl-C that a local command had as well. That of one which it
-// has ended is on its way, if it is not here yet.
-func (s *session) swallow(expected bool) {
-	if !expected || !s.interactive() {
-		for s.interruptedBefore() {
+// drainInterrupts takes the Ctrl-C that a local command had as well. That of one which it
+// has ended is on its way, if it is not received yet.
+func (p *prompt) drainInterrupts(expected bool) {
+	if !expected || !p.interactive() {
+		for p.s.interrupts.take() {
 		}
 		return
 	}
-	late := time.NewTimer(swallowTime)
+	late := time.NewTimer(drainInterruptsTimeout)
 	defer late.Stop()
 	select {
-	case <-s.interrupts:
+	case <-p.s.interrupts.signals:
 	case <-late.C:
 	}
 }
 
-// swallowTime is how long a signal may be on its way on a busy machine.
-const swallowTime = time.Second
+// drainInterruptsTimeout is how long a signal may be on its way on a busy machine.
+const drainInterruptsTimeout = time.Second
 
 // endedByCtrlC reports whether a command ended by SIGINT, or says so as shells do.
 func endedByCtrlC(exit *exec.ExitError) bool {

@@ -7,71 +7,66 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"warren/internal/broker"
 	"warren/internal/hint"
+	"warren/internal/operator/hostexpr"
 	"warren/repl/cli"
+	"warren/repl/command"
 	"warren/repl/lineedit"
 	"warren/repl/result"
 	"warren/repl/term"
 )
 
-// errExit ends the prompt.
-var errExit = errors.New("exit")
-
-type exitCommand struct{}
-
-func (*exitCommand) Help() string {
-	return `Also Ctrl-D. It leaves as soon as every host has its jobs or is known to be absent; results are not awaited: check_task shows them at another time.`
-}
-
-func (*exitCommand) Run(context.Context, *session) error { return errExit }
-
 // linkTime is how long the first prompt may wait to tell that no broker is there.
 const linkTime = time.Second
 
-// promptCommand is what `warren` does without a command.
-type promptCommand struct{}
+// A prompt is what `warren` does without a command: it reads lines and runs them.
+type prompt struct {
+	s *session
+}
 
-func (*promptCommand) Run(ctx context.Context, s *session) error {
-	if err := s.start(ctx); err != nil {
+// run reads and runs lines until exit, the end of input, or the end of ctx.
+func (p *prompt) run(ctx context.Context) error {
+	if err := p.s.env.Start(ctx); err != nil {
 		return err
 	}
-	s.caution()
-	lines := s.openLines()
-	s.lines = lines
+	p.s.env.PrintWarnings()
+	lines := p.openLines()
+	p.s.lines = lines
 	defer lines.Close()
-	s.awaitLink(ctx)
+	p.awaitLink(ctx)
 	worst := cli.ExitOK
 	for {
-		s.tellNews(ctx)
-		if !s.interactive() && s.interruptedBefore() {
+		p.printNews(ctx)
+		if !p.interactive() && p.s.interrupts.take() {
 			return cli.ExitWith(cli.ExitFailed)
 		}
-		text, err := s.readText(ctx)
+		text, err := p.readText(ctx)
 		switch {
 		case errors.Is(err, io.EOF):
-			s.leave(ctx)
-			return s.ending(worst)
-		case errors.Is(err, term.ErrInterrupted) && s.interactive():
-			s.interruptedAtPrompt(ctx)
+			p.leave(ctx)
+			return p.ending(worst)
+		case errors.Is(err, term.ErrInterrupted) && p.interactive():
+			p.interruptedAtPrompt(ctx)
 			continue
 		case errors.Is(err, term.ErrInterrupted):
 			return cli.ExitWith(cli.ExitFailed)
 		case ctx.Err() != nil:
-			return s.ending(worst)
+			return p.ending(worst)
 		case err != nil:
 			return fmt.Errorf("reading commands: %w", err)
 		}
-		status, err := s.executeAll(ctx, text)
+		status, err := p.executeAll(ctx, text)
 		worst = max(worst, status)
-		if errors.Is(err, errExit) {
-			s.leave(ctx)
-			return s.ending(worst)
+		if errors.Is(err, command.ErrExit) {
+			p.leave(ctx)
+			return p.ending(worst)
 		}
-		if s.detached.task != "" && !s.interactive() {
-			return s.interruptedOnPipe(ctx)
+		if p.s.interrupts.detached != "" && !p.interactive() {
+			return p.interruptedOnPipe(ctx)
 		}
 	}
 }
@@ -82,13 +77,13 @@ const (
 )
 
 // readText reads a line, and from a person the lines that belong to it.
-func (s *session) readText(ctx context.Context) (string, error) {
-	text, err := s.lines.Next(ctx, s.interrupts, s.promptText())
-	if err != nil || !s.interactive() {
+func (p *prompt) readText(ctx context.Context) (string, error) {
+	text, err := p.s.lines.Next(ctx, p.s.interrupts.signals, p.promptText())
+	if err != nil || !p.interactive() {
 		return text, err
 	}
 	for lineedit.IsOpen(text) {
-		line, err := s.lines.Next(ctx, s.interrupts, moreText)
+		line, err := p.s.lines.Next(ctx, p.s.interrupts.signals, moreText)
 		if errors.Is(err, io.EOF) {
 			break // execute says what is not closed
 		}
@@ -97,27 +92,27 @@ func (s *session) readText(ctx context.Context) (string, error) {
 		}
 		text += "\n" + line
 	}
-	s.lines.Keep(text)
+	p.s.lines.Keep(text)
 	return text, nil
 }
 
 // executeAll carries out what was read, which is several commands where that was
 // pasted, and returns the worst of their statuses.
-func (s *session) executeAll(ctx context.Context, text string) (status int, err error) {
+func (p *prompt) executeAll(ctx context.Context, text string) (status int, err error) {
 	commands := lineedit.Commands(text)
-	if err := s.checkAll(commands); err != nil {
-		return cli.Report(s.stdio, err), nil
+	if err := p.checkAll(commands); err != nil {
+		return cli.Report(p.s.env.IO, err), nil
 	}
-	for _, command := range commands {
+	for _, line := range commands {
 		if len(commands) > 1 {
-			fmt.Fprintln(s.stdio.Out, s.promptText()+lineedit.Pasted(command))
+			fmt.Fprintln(p.s.env.IO.Out, p.promptText()+lineedit.Pasted(line))
 		}
-		err := s.execute(ctx, command)
-		if errors.Is(err, errExit) {
+		err := p.execute(ctx, line)
+		if errors.Is(err, command.ErrExit) {
 			return status, err
 		}
-		status = max(status, cli.Report(s.stdio, err))
-		if s.detached.task != "" || ctx.Err() != nil {
+		status = max(status, cli.Report(p.s.env.IO, err))
+		if p.s.interrupts.detached != "" || ctx.Err() != nil {
 			break // Ctrl-C is for the rest of them, too
 		}
 	}
@@ -125,39 +120,39 @@ func (s *session) executeAll(ctx context.Context, text string) (status int, err 
 }
 
 // execute carries out one command.
-func (s *session) execute(ctx context.Context, line string) error {
+func (p *prompt) execute(ctx context.Context, line string) error {
 	if isLocal(line) {
-		return s.local(ctx, line)
+		return p.local(ctx, line)
 	}
 	words, err := cli.SplitWords(line)
 	if err != nil || len(words) == 0 {
 		return err
 	}
-	cmd, err := parsePrompt(words, s.source)
+	cmd, err := command.ParsePrompt(words, p.s.env.Config.Source)
 	if err != nil {
 		return err
 	}
-	return cmd.Run(ctx, s)
+	return cmd.Run(ctx, p.s.env)
 }
 
 // interactive reports whether a person types the commands.
-func (s *session) interactive() bool { return s.stdio.InTerminal && s.stdio.OutTerminal }
+func (p *prompt) interactive() bool { return p.s.env.IO.InTerminal && p.s.env.IO.OutTerminal }
 
 // openLines returns where the commands come from.
-func (s *session) openLines() *lineedit.Reader {
-	if !s.interactive() {
-		return lineedit.NewPlainReader(s.stdio.In, nil, nil)
+func (p *prompt) openLines() *lineedit.Reader {
+	if !p.interactive() {
+		return lineedit.NewPlainReader(p.s.env.IO.In, nil, nil)
 	}
-	if reader := lineedit.NewEditor(s.stdio, filepath.Join(s.settings.DataDir, "history"), cli.NewCompleter(s.store, s.settings.Groups, newParser(new(promptGrammar)).Model.Node).Complete); reader != nil {
+	if reader := lineedit.NewEditor(p.s.env.IO, filepath.Join(p.s.env.Settings.DataDir, "history"), cli.NewCompleter(p.s.env.Store, p.s.env.Settings.Groups, command.PromptModel()).Complete); reader != nil {
 		return reader
 	}
-	return lineedit.NewPlainReader(s.stdio.In, s.stdio.Out, s.stdio)
+	return lineedit.NewPlainReader(p.s.env.IO.In, p.s.env.IO.Out, p.s.env.IO)
 }
 
 // ending is the exit status of the prompt. Of what a person typed through the
 // day none is the status of the whole.
-func (s *session) ending(worst int) error {
-	if s.interactive() {
+func (p *prompt) ending(worst int) error {
+	if p.interactive() {
 		return nil
 	}
 	return cli.ExitWith(worst)
@@ -165,20 +160,20 @@ func (s *session) ending(worst int) error {
 
 // awaitLink gives the link a moment, so that a broker which is not there is told
 // before the first prompt.
-func (s *session) awaitLink(ctx context.Context) {
-	if !s.interactive() {
+func (p *prompt) awaitLink(ctx context.Context) {
+	if !p.interactive() {
 		return
 	}
-	moment := time.NewTimer(linkTime)
-	defer moment.Stop()
+	timer := time.NewTimer(linkTime)
+	defer timer.Stop()
 	for {
-		state := s.engine.Link()
+		state := p.s.env.Engine.Link()
 		if state == nil || state.Phase != broker.Connecting || state.Err != nil {
 			return
 		}
 		select {
 		case <-changed(state):
-		case <-moment.C:
+		case <-timer.C:
 			return
 		case <-ctx.Done():
 			return
@@ -186,50 +181,50 @@ func (s *session) awaitLink(ctx context.Context) {
 	}
 }
 
-// tellNews tells what has happened since the last prompt.
-func (s *session) tellNews(ctx context.Context) {
-	s.link.tell(s.engine.Link(), s.stdio.Err)
-	if !s.interactive() {
+// printNews tells what has happened since the last prompt.
+func (p *prompt) printNews(ctx context.Context) {
+	p.s.link.print(p.s.env.Engine.Link(), p.s.env.IO.Err)
+	if !p.interactive() {
 		return
 	}
-	s.announce(ctx)
-	if s.interruptedBefore() { // and the line editor does not read yet
-		s.interruptedAtPrompt(ctx)
+	p.announce(ctx)
+	if p.s.interrupts.take() { // and the line editor does not read yet
+		p.interruptedAtPrompt(ctx)
 	}
 }
 
 // announce tells which tasks have ended, as a shell does of its jobs.
-func (s *session) announce(ctx context.Context) {
-	s.submitted = slices.DeleteFunc(s.submitted, func(id string) bool {
-		s.warn(s.printRolloutEvents(ctx, id, s.stdio.Err, false))
-		task, err := s.store.Find(ctx, id)
+func (p *prompt) announce(ctx context.Context) {
+	p.s.submitted = slices.DeleteFunc(p.s.submitted, func(id string) bool {
+		p.s.env.Warn(p.s.rollouts.PrintLines(ctx, p.s.env.Store, id, p.s.env.IO.Err))
+		task, err := p.s.env.Store.Find(ctx, id)
 		if err != nil || !task.Done() {
 			return false
 		}
-		line := term.Clip(fmt.Sprintf("[%s] %s  %s", result.ShortID(id), result.StateText(&task), term.Line(task.Command)), s.stdio.Width())
-		fmt.Fprintln(s.stdio.Out, result.PaintTask(s.stdio.Paint, &task, line))
+		line := term.Clip(fmt.Sprintf("[%s] %s  %s", result.ShortID(id), result.StateText(&task), term.Line(task.Command)), p.s.env.IO.Width())
+		fmt.Fprintln(p.s.env.IO.Out, result.PaintTask(p.s.env.IO.Paint, &task, line))
 		return true
 	})
 }
 
 // interruptedAtPrompt is Ctrl-C while nothing waits.
-func (s *session) interruptedAtPrompt(ctx context.Context) {
-	second, err := s.cancelDetached(ctx)
-	s.warn(err)
+func (p *prompt) interruptedAtPrompt(ctx context.Context) {
+	second, err := p.s.cancelDetached(ctx)
+	p.s.env.Warn(err)
 	if !second {
-		s.note("to leave, type exit or press Ctrl-D")
+		p.s.env.Note("to leave, type exit or press Ctrl-D")
 	}
 }
 
 // interruptedOnPipe is Ctrl-C while a command of a script waits: the script ends
 // there, and a second Ctrl-C within its time cancels the task.
-func (s *session) interruptedOnPipe(ctx context.Context) error {
-	timer := time.NewTimer(secondTime)
+func (p *prompt) interruptedOnPipe(ctx context.Context) error {
+	timer := time.NewTimer(secondInterruptTimeout)
 	defer timer.Stop()
 	select {
-	case <-s.interrupts:
-		_, err := s.cancelDetached(ctx)
-		s.warn(err)
+	case <-p.s.interrupts.signals:
+		_, err := p.s.cancelDetached(ctx)
+		p.s.env.Warn(err)
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -237,54 +232,57 @@ func (s *session) interruptedOnPipe(ctx context.Context) error {
 }
 
 // leave says which tasks go on.
-func (s *session) leave(ctx context.Context) {
-	if !s.interactive() {
+func (p *prompt) leave(ctx context.Context) {
+	if !p.interactive() {
 		return
 	}
-	s.announce(ctx)
+	p.announce(ctx)
 	var ids []string
-	for _, id := range s.submitted {
+	for _, id := range p.s.submitted {
 		ids = append(ids, result.ShortID(id))
-		if task, err := s.store.Find(ctx, id); err == nil && task.Rollout != nil && task.Rollout.StopReason() == "" && task.Rollout.Released() < task.Hosts {
-			s.note("task %s is a rollout that goes on: warren stays until its last stage has begun; Ctrl-C leaves at once, and no further host is told", result.ShortID(id))
+		if task, err := p.s.env.Store.Find(ctx, id); err == nil && task.Rollout != nil && task.Rollout.StopReason() == "" && task.Rollout.Released() < task.Hosts {
+			p.s.env.Note("task %s is a rollout in progress: warren exits when its last stage has started; Ctrl-C exits at once and stops the rollout", result.ShortID(id))
 		}
 	}
 	if len(ids) > 0 {
-		s.note("not done yet: %s; check_task shows them at another time", term.List(ids, 10))
+		p.s.env.Note("not done yet: %s; check_task shows the results later", term.List(ids, 10))
 	}
-}
-
-// question asks a person for a line: at the prompt through its editor, from the
-// shell on standard input.
-func (s *session) question(ctx context.Context, prompt string) (string, error) {
-	lines := s.lines
-	if lines == nil {
-		terminal := s.stdio.Err
-		if !s.stdio.ErrTerminal {
-			terminal = s.stdio.Out
-		}
-		lines = lineedit.NewPlainReader(s.stdio.In, terminal, s.stdio)
-	}
-	return lines.Next(ctx, s.interrupts, prompt)
 }
 
 // checkAll refuses several commands that came at once if any of them is wrong:
 // half of them is not what was meant.
-func (s *session) checkAll(commands []string) error {
+func (p *prompt) checkAll(commands []string) error {
 	if len(commands) < 2 {
 		return nil
 	}
-	for i, command := range commands {
-		if isLocal(command) {
+	for i, line := range commands {
+		if isLocal(line) {
 			continue
 		}
-		words, err := cli.SplitWords(command)
+		words, err := cli.SplitWords(line)
 		if err == nil && len(words) > 0 {
-			_, err = parsePrompt(words, s.source)
+			_, err = command.ParsePrompt(words, p.s.env.Config.Source)
 		}
 		if err != nil {
-			return cli.Usage(hint.First(err), "command %d of %d: %v; none of them is carried out", i+1, len(commands), err)
+			return cli.Usage(hint.First(err), "command %d of %d: %v; none of them was run", i+1, len(commands), err)
 		}
 	}
 	return nil
+}
+
+// promptText is the prompt, with the hosts that are used, as long as there is
+// room for a command.
+func (p *prompt) promptText() string {
+	if p.s.env.Defaults.Expr == "" {
+		return promptText
+	}
+	room := 32
+	if width := p.s.env.IO.Width(); width > 0 {
+		room = min(room, width/3)
+	}
+	hosts := hostexpr.Fold(p.s.env.Defaults.Hosts)
+	if n := fmt.Sprintf(" (%d)", len(p.s.env.Defaults.Hosts)); len(hosts) > room {
+		hosts = term.Clip(hosts, max(room-len(n), 1)) + n
+	}
+	return strings.TrimSuffix(promptText, "> ") + " " + hosts + "> "
 }

@@ -29,12 +29,12 @@ import (
 // fleet is the number of hosts that reading is measured with.
 const fleet = 10_000
 
-// A print is what the nth host prints.
-type print func(n int) string
+// An output returns what the nth host prints.
+type output func(n int) string
 
 var prints = []struct {
 	name string
-	text print
+	text output
 }{
 	{"alike", func(n int) string { // all but three
 		if n%4000 == 7 {
@@ -47,7 +47,7 @@ var prints = []struct {
 }
 
 // record stores a task of the fleet in dir and returns its id.
-func record(b *testing.B, dir string, text print) string {
+func record(b *testing.B, dir string, text output) string {
 	b.Helper()
 	store, err := results.Open(dir, results.Options{})
 	if err != nil {

@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"warren/internal/config"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
+	"warren/repl/command"
 	"warren/repl/term"
 )
 
@@ -36,17 +38,18 @@ func TestRetryIsTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-e.specs
-	s := &session{engine: e, store: e.store, stdio: term.NewConsole(term.IO{Out: io.Discard, Err: io.Discard}, false)}
+	env := newSession(term.NewConsole(term.IO{Out: io.Discard, Err: io.Discard}, false), nil, interrupts{}).env
+	env.Engine, env.Store = e, e.store
 	for flags, timeout := range map[string]time.Duration{"": 5 * time.Minute, "--timeout=none": 0, "--timeout=9s": 9 * time.Second} {
 		args := []string{"retry", "1b4e0001"}
 		if flags != "" {
 			args = append(args, flags)
 		}
-		cmd, err := parsePrompt(args, noFile())
+		cmd, err := command.ParsePrompt(args, &config.Source{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := cmd.Run(t.Context(), s); err != nil {
+		if err := cmd.Run(t.Context(), env); err != nil {
 			t.Fatal(err)
 		}
 		want := first

@@ -15,19 +15,25 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/config"
 	"warren/internal/hint"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/command"
+	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/term"
 )
 
+// allOfStore is Store, with another name than the method Engine.Store.
+type allOfStore = command.Store
+
 // A oneTask is a store of one task, and the engine of it. Its fields are set
 // before the session starts, but for summaries.
 type oneTask struct {
-	noStore
-	Engine
+	allOfStore
+	command.Engine
 	task      model.Task
 	jobs      []model.Job
 	output    []model.Piece
@@ -39,9 +45,9 @@ type oneTask struct {
 	left      int // calls of Leave
 }
 
-func (o *oneTask) Driven(context.Context, model.Task) bool { return o.driven }
-func (o *oneTask) Leave()                                  { o.left++ }
-func (o *oneTask) Hurry()                                  {}
+func (o *oneTask) HasDriver(context.Context, model.Task) bool { return o.driven }
+func (o *oneTask) Leave()                                     { o.left++ }
+func (o *oneTask) Hurry()                                     {}
 
 func (o *oneTask) Find(context.Context, string) (model.Task, error)  { return o.task, nil }
 func (o *oneTask) Jobs(context.Context, string) ([]model.Job, error) { return o.jobs, nil }
@@ -65,8 +71,8 @@ func (o *oneTask) Output(_ context.Context, job, stream string, from int64) iter
 	}
 }
 
-func (o *oneTask) Sums(context.Context, []model.Job) error         { return nil }
-func (o *oneTask) Unsettled(context.Context, string) (bool, error) { return true, nil }
+func (o *oneTask) Sums(context.Context, []model.Job) error          { return nil }
+func (o *oneTask) HasPending(context.Context, string) (bool, error) { return true, nil }
 func (o *oneTask) Changed(_ context.Context, _ string, _ int64, each func(model.Job)) (int64, error) {
 	for _, j := range o.jobs {
 		each(j)
@@ -103,10 +109,16 @@ func newOneTask(shell bool) (*oneTask, *session, chan os.Signal, *bytes.Buffer) 
 		jobs:      []model.Job{{Host: "web01"}, {Host: "web02", Index: 1}},
 		summaries: make(chan model.Summary, 1), start: time.Now(),
 	}
-	interrupts := make(chan os.Signal, 2)
+	signals := make(chan os.Signal, 2)
 	out := new(bytes.Buffer)
-	s := &session{shell: shell, interrupts: interrupts, engine: o, store: o, stdio: term.NewConsole(term.IO{Out: out, Err: out}, false)}
-	return o, s, interrupts, out
+	s := newSession(term.NewConsole(term.IO{Out: out, Err: out}, false), nil, interrupts{signals: signals})
+	s.env.Shell, s.env.Engine, s.env.Store = shell, o, o
+	s.env.Config.Source = &config.Source{}
+	return o, s, signals, out
+}
+
+func printerOf(s *session) *render.Printer {
+	return render.NewPrinter(s.env.IO, s.env.Store, func() {})
 }
 
 func TestAwaitAsksWithGrowingPauses(t *testing.T) {
@@ -114,12 +126,12 @@ func TestAwaitAsksWithGrowingPauses(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.summaries <- model.Summary{Hosts: 2, Ended: 1}
 		time.AfterFunc(time.Minute, func() { o.summaries <- model.Summary{Hosts: 2, Ended: 2} })
-		if err := s.await(t.Context(), o.task, s.printer().WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
+		if err := s.await(t.Context(), o.task, printerOf(s).WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
-		want := []time.Duration{0, 2, 5, 10, 19, 35, 51} // each asks for a second, then pauses
-		for i := range want {
-			want[i] *= time.Second
+		var want []time.Duration
+		for _, seconds := range []int{0, 2, 5, 10, 19, 35, 51} { // each asks for a second, then pauses
+			want = append(want, time.Duration(seconds)*time.Second)
 		}
 		if !slices.Equal(o.asked, want) {
 			t.Errorf("asked at %v, want %v", o.asked, want)
@@ -132,8 +144,8 @@ func TestAwaitAsksLaterForWhatIsDriven(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.driven = true
-		time.AfterFunc(firstPause-time.Millisecond, func() { o.summaries <- model.Summary{Hosts: 2, Ended: 2} })
-		if err := s.await(t.Context(), o.task, s.printer().WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
+		time.AfterFunc(firstAskInterval-time.Millisecond, func() { o.summaries <- model.Summary{Hosts: 2, Ended: 2} })
+		if err := s.await(t.Context(), o.task, printerOf(s).WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
 			t.Fatal(err)
 		}
 		if len(o.asked) > 0 {
@@ -152,7 +164,7 @@ func TestLeavesTheBrokerWhenItsTaskIsDone(t *testing.T) {
 			} else {
 				interrupts <- os.Interrupt
 			}
-			_ = s.waitAndShow(t.Context(), o.task, result.DefaultView()) // of jobs without an outcome
+			_ = (&prompt{s}).execute(t.Context(), "wait "+o.task.ID) // of jobs without an outcome
 			if (o.left > 0) != tt.left {
 				t.Errorf("%+v: left %d times", tt, o.left)
 			}
@@ -165,8 +177,8 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		o, s, _, out := newOneTask(true)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		err := s.waitAndShow(ctx, o.task, result.DefaultView())
-		if err == nil || !strings.Contains(hint.Text(err), "stopped before it was done: task "+o.task.ID+" goes on\nhint: check_task ") {
+		err := (&prompt{s}).execute(ctx, "wait "+o.task.ID)
+		if err == nil || !strings.Contains(hint.Text(err), "warren was stopped; task "+o.task.ID+" is still running\nhint: check_task ") {
 			t.Errorf("%v", err)
 		}
 		if out.Len() > 0 {
@@ -192,7 +204,7 @@ func TestInterruptsOfTheShellForm(t *testing.T) {
 				if tt.second > 0 {
 					time.AfterFunc(10*time.Second+tt.second, func() { interrupts <- os.Interrupt })
 				}
-				err := s.waitAndShow(t.Context(), o.task, result.DefaultView())
+				err := (&prompt{s}).execute(t.Context(), "wait "+o.task.ID)
 				if status := cli.Report(term.NewConsole(term.IO{Err: out}, false), err); status != cli.ExitFailed {
 					t.Errorf("status %d", status)
 				}
@@ -218,15 +230,15 @@ func TestInterruptsAtThePrompt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o, s, interrupts, out := newOneTask(false)
 			interrupts <- os.Interrupt
-			if err := s.waitAndShow(t.Context(), o.task, result.DefaultView()); cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitFailed {
+			if err := (&prompt{s}).execute(t.Context(), "wait "+o.task.ID); cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitFailed {
 				t.Error(err)
 			}
 			if took := time.Since(o.start); took != 0 {
 				t.Errorf("the prompt came back after %v", took)
 			}
 			time.Sleep(tt.second)
-			s.interruptedAtPrompt(t.Context())
-			s.interruptedAtPrompt(t.Context()) // a third does not cancel again
+			(&prompt{s}).interruptedAtPrompt(t.Context())
+			(&prompt{s}).interruptedAtPrompt(t.Context()) // a third does not cancel again
 			if len(o.canceled) != tt.canceled {
 				t.Errorf("after %v canceled: %q", tt.second, o.canceled)
 			}
@@ -242,7 +254,7 @@ func TestInterruptEndsAScript(t *testing.T) {
 	dir := t.TempDir()
 	interrupts := make(chan os.Signal, 2)
 	var engine *fakeEngine
-	open := func(_ context.Context, settings Settings, interactive bool) (Engine, error) {
+	open := func(_ context.Context, settings cli.Settings, interactive bool) (command.Engine, error) {
 		var err error
 		engine, err = newFake(settings.DataDir)
 		if err == nil {
@@ -271,7 +283,7 @@ func TestMainEndsWithItsContext(t *testing.T) {
 	in, out := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	var screen bytes.Buffer
-	open := func(_ context.Context, settings Settings, _ bool) (Engine, error) {
+	open := func(_ context.Context, settings cli.Settings, _ bool) (command.Engine, error) {
 		cancel()
 		return openFake(ctx, settings, true)
 	}
@@ -284,7 +296,7 @@ func TestMainEndsWithItsContext(t *testing.T) {
 
 func TestDetachSaysWhenItWasInterrupted(t *testing.T) {
 	interrupts := make(chan os.Signal, 1)
-	open := func(_ context.Context, settings Settings, _ bool) (Engine, error) {
+	open := func(_ context.Context, settings cli.Settings, _ bool) (command.Engine, error) {
 		e, err := newFake(settings.DataDir)
 		if err == nil {
 			e.unsettled = true
@@ -304,6 +316,7 @@ func TestDetachSaysWhenItWasInterrupted(t *testing.T) {
 // Output is read job by job: a report of much of it needs little memory.
 func TestReportStreams(t *testing.T) {
 	o, s, _, _ := newOneTask(true)
+	o.driven = true
 	const jobs, size = 48, 1 << 20
 	o.task.Hosts, o.jobs = jobs, make([]model.Job, jobs)
 	for i := range o.jobs {
@@ -317,13 +330,15 @@ func TestReportStreams(t *testing.T) {
 	for _, terminal := range []bool{false, true} {
 		for _, asJSON := range []bool{false, true} {
 			written := &counter{}
-			s.stdio.Out, s.stdio.OutTerminal = written, terminal
+			s.env.IO.Out, s.env.IO.OutTerminal = written, terminal
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			v := result.DefaultView()
-			v.JSON = asJSON
-			if err := s.show(t.Context(), o.task, v); err != nil {
+			line := "check_task " + o.task.ID
+			if asJSON {
+				line += " --json"
+			}
+			if err := (&prompt{s}).execute(t.Context(), line); err != nil {
 				t.Fatal(err)
 			}
 			runtime.ReadMemStats(&after)
@@ -343,6 +358,7 @@ func (c *counter) Write(b []byte) (int, error) { c.n += len(b); return len(b), n
 
 func TestOutputAcrossPieces(t *testing.T) {
 	o, s, _, out := newOneTask(true)
+	o.driven = true
 	o.task.Hosts, o.jobs = 1, o.jobs[:1]
 	text := "汉\r\nx\x1b[m" + strings.Repeat("é", 70<<10) + "\nend"
 	o.jobs[0].State, o.jobs[0].Outcome = model.Ended, wire.Exited
@@ -350,8 +366,8 @@ func TestOutputAcrossPieces(t *testing.T) {
 	for i := range len(text) {
 		o.output = append(o.output, model.Piece{Stream: wire.Stdout, Segment: model.Segment{Offset: int64(i), Data: []byte{text[i]}}})
 	}
-	s.stdio.OutTerminal = true
-	if err := s.show(t.Context(), o.task, result.DefaultView()); err != nil {
+	s.env.IO.OutTerminal = true
+	if err := (&prompt{s}).execute(t.Context(), "check_task "+o.task.ID); err != nil {
 		t.Fatal(err)
 	}
 	got := strings.ReplaceAll(out.String(), "\n    ", "\n")
@@ -367,7 +383,7 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 		return model.Piece{Job: job, Stream: wire.Stdout, Segment: model.Segment{Data: []byte(text)}}
 	}
 	o.output = []model.Piece{piece(0, "a"), piece(0, "b"), piece(1, "c")}
-	for job, pieces := range s.printer().PerJob(t.Context(), result.DefaultView(), o.task.ID, o.jobs) {
+	for job, pieces := range printerOf(s).PerJob(t.Context(), result.DefaultView(), o.task.ID, o.jobs) {
 		if job.Index == 0 {
 			continue
 		}
@@ -376,13 +392,5 @@ func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
 				t.Errorf("%s has %q, %v", job.Host, p.Data, err)
 			}
 		}
-	}
-}
-
-func TestReportShowsControlSequencesOfErrors(t *testing.T) {
-	var out strings.Builder
-	status := cli.Report(term.NewConsole(term.IO{Err: &out}, false), cli.WithStatus(cli.ExitNoBroker, hint.Errorf("do\x07 this", "%w", hint.New("bad \x1b[2J\nthing", "or that"))))
-	if want := "error: bad \\x1b[2J\\nthing\nhint: do\\x07 this\nhint: or that\n"; out.String() != want || status != cli.ExitNoBroker {
-		t.Errorf("%d, %q", status, out.String())
 	}
 }

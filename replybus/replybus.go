@@ -1,6 +1,6 @@
 // Package replybus receives the agents' replies.
 //
-// The bus is one goroutine that owns the exclusive callback queue. It declares and
+// The bus is one goroutine that owns the exclusive reply queue. It declares and
 // consumes the queue, decodes each reply strictly, and routes it by correlation id to the
 // result store. One batch is in flight at a time: the bus takes the replies that have
 // arrived, waits until the store has committed them, and only then acknowledges them to
@@ -32,7 +32,7 @@ const (
 	// Times wire.MaxReply it bounds the memory of the bus (32 MiB).
 	prefetch = 256
 
-	// queueBytes bounds the callback queue in the broker. Above it the broker refuses
+	// queueBytes bounds the reply queue in the broker. Above it the broker refuses
 	// agents' replies, and they try again.
 	queueBytes = 256 << 20
 
@@ -52,7 +52,7 @@ type Store interface {
 	SawCheck(ctx context.Context, job string, reply any) (bool, error)
 }
 
-// A Bus is the actor that owns the callback queue.
+// A Bus is the actor that owns the reply queue.
 type Bus struct {
 	link      *broker.Link
 	queue     string
@@ -77,7 +77,7 @@ func New(opts broker.Options, queue string, store Store, notify func(text string
 	return &Bus{link: link, queue: queue, store: store, log: log, malformed: &malformed{notify: notify}, caughtUp: make(chan struct{})}, nil
 }
 
-// Link returns the state of the callback queue: Up while it is declared and consumed.
+// Link returns the state of the reply queue: Up while it is declared and consumed.
 func (b *Bus) Link() *broker.State { return b.link.State() }
 
 // CaughtUp returns a channel from which a receive succeeds only while every reply that
@@ -114,7 +114,7 @@ func (b *Bus) session(ctx context.Context, s *broker.Session) error {
 // that went down meanwhile.
 const spareQueues = 3
 
-// declare declares the callback queue. The name is this process's alone, so if another
+// declare declares the reply queue. The name belongs to this process alone, so if another
 // connection holds it that is a dead one: the broker has not noticed, or the queue is on
 // a node that is down, where RabbitMQ with Khepri keeps it. Then a queue of another name
 // gets the same replies. The agents' messages are nacked as long as the dead queue is

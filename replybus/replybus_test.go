@@ -295,7 +295,7 @@ func (r *rig) notApplied(when string) {
 
 // Anybody can publish to the exchange: what is no reply is dropped, and what
 // stands behind it comes through.
-func TestDropsWhatIsNoReply(t *testing.T) {
+func TestMessagesThatAreNoRepliesAreDropped(t *testing.T) {
 	r := newRig(t)
 	r.run()
 	r.until(r.bus.Link(), "up", isUp)
@@ -332,7 +332,7 @@ func TestDropsWhatIsNoReply(t *testing.T) {
 	}
 }
 
-func TestHello(t *testing.T) {
+func TestHelloReachesStore(t *testing.T) {
 	r := newRig(t)
 	r.run()
 	r.until(r.bus.Link(), "up", isUp)
@@ -351,9 +351,9 @@ func TestHello(t *testing.T) {
 	r.empty()
 }
 
-// After a lost connection the queue, its binding and its consumer are there
-// again, under the same name.
-func TestComesBack(t *testing.T) {
+// After a lost connection the queue, its binding and its consumer are declared again,
+// under the same name.
+func TestReconnectsAfterLostConnection(t *testing.T) {
 	r := newRig(t)
 	r.run()
 	up := r.until(r.bus.Link(), "up", isUp)
@@ -423,7 +423,7 @@ func (r *rig) closeConnections(up *broker.State) {
 	}
 }
 
-// A dead connection's queue keeps the name: replies come by another queue.
+// The queue of a dead connection keeps the name, so replies come by another queue.
 func TestSpareQueueGetsTheReplies(t *testing.T) {
 	r := newRig(t)
 	if _, err := r.dial().QueueDeclare(r.queue, false, false, true, false, nil); err != nil {
@@ -438,8 +438,8 @@ func TestSpareQueueGetsTheReplies(t *testing.T) {
 	a.commit <- nil
 }
 
-// While somebody else holds all queues the link says so; then it takes one.
-func TestQueueTaken(t *testing.T) {
+// While another connection holds all queues the link reports it; later it takes a queue.
+func TestQueueIsTakenOverOnceFree(t *testing.T) {
 	r := newRig(t)
 	other := r.dial()
 	for n := range 4 {
@@ -463,8 +463,8 @@ func TestQueueTaken(t *testing.T) {
 	a.commit <- nil
 }
 
-// Run ends at any moment of its start, and while a commit is awaited.
-func TestStops(t *testing.T) {
+// Run ends at any moment of its start, and while it waits for a commit.
+func TestStopsWithItsContext(t *testing.T) {
 	for i := range 12 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			r := newRig(t)

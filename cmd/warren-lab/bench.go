@@ -9,7 +9,7 @@ import (
 	"syscall"
 
 	"warren/internal/testlab/bench"
-	"warren/repl"
+	"warren/repl/cli"
 )
 
 type benchmark struct {
@@ -85,5 +85,5 @@ func (p *benchAgents) Run(*int) error {
 }
 
 func (p *benchOperator) Run(*int) error {
-	return bench.Operator(context.Background(), repl.Settings{Broker: []string{os.Getenv("WARREN_BROKER")}, Identity: os.Getenv("WARREN_IDENTITY"), DataDir: p.DataDir}, p.Prefix, os.Stdin, os.Stdout)
+	return bench.Operator(context.Background(), cli.Settings{Broker: []string{os.Getenv("WARREN_BROKER")}, Identity: os.Getenv("WARREN_IDENTITY"), DataDir: p.DataDir}, p.Prefix, os.Stdin, os.Stdout)
 }

@@ -47,7 +47,7 @@ func main() { os.Exit(run()) }
 func run() int {
 	var f flags
 	measurements, help := bench.Measurements()
-	command := kong.Parse(&f, kong.Name("warren-lab"), kong.Vars{"version": version.Version, "measurements": strings.Join(measurements, ","), "what": help},
+	command := kong.Parse(&f, kong.Name("warren-lab"), kong.Vars{"version": version.String(), "measurements": strings.Join(measurements, ","), "what": help},
 		kong.Description("A laboratory: a whole Warren on this machine."))
 	status := 0
 	if err := command.Run(&status); err != nil {

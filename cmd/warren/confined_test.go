@@ -320,7 +320,7 @@ func (c *confined) check() {
 		_ = cmd.Run() // the status says it
 		return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 	}
-	if out, errs, status := look(); status != 0 || !strings.Contains(out, "Warren's alone") {
+	if out, errs, status := look(); status != 0 || !strings.Contains(out, "used by Warren only") {
 		c.t.Errorf("alone: status %d, %s%s", status, out, errs)
 	}
 	visitor, err := c.node.AddUser(c.t.Context(), c.vhost, "visitor", "visitor", ".*", ".*", ".*")

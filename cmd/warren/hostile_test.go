@@ -70,7 +70,7 @@ func (f *fleet) receive(hosts []string) {
 		eventually(f.t, func() error {
 			d, ok, err := f.ch.Get(wire.HostQueue(host), true)
 			if err != nil || !ok {
-				return fmt.Errorf("nothing for %s: %v", host, err)
+				return fmt.Errorf("nothing for %s: %w", host, err)
 			}
 			r, err := wire.DecodeRequest(d.Body)
 			if err != nil {
@@ -499,8 +499,8 @@ func TestHostileHellos(t *testing.T) {
 		t.Errorf("listed: %s", w.Out.String())
 	}
 	has(t, w.Err.String(),
-		fmt.Sprintf("2 agents have answered by the id %strue", p.prefix),
-		fmt.Sprintf("%strue is claimed by %[1]sthief", p.prefix),
+		fmt.Sprintf("2 agents answered with the id %strue", p.prefix),
+		fmt.Sprintf("%strue is also claimed by %[1]sthief", p.prefix),
 		p.prefix+`thief refuses its revoked_operators: a\x1b[2J`,
 		fmt.Sprintf("two logins at the broker answer as %stwice", p.prefix))
 }

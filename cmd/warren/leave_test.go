@@ -78,7 +78,7 @@ func TestLeavesSilentHost(t *testing.T) {
 
 	shell := begin()
 	leaves(t, shell, syscall.SIGTERM)
-	has(t, shell.Err.String(), "error: stopped before it was done: task "+tasks[0]+" goes on", "hint: check_task "+tasks[0][:8], "left before each host was known to have its job: "+tasks[0])
+	has(t, shell.Err.String(), "error: warren was stopped; task "+tasks[0]+" is still running", "hint: check_task "+tasks[0][:8], "exited before every host had confirmed its job: "+tasks[0])
 	leaves(t, begin("--stream"), syscall.SIGHUP)
 	leaves(t, begin("--detach"), syscall.SIGTERM)
 
@@ -86,7 +86,7 @@ func TestLeavesSilentHost(t *testing.T) {
 	if err := twice.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	await(t, &twice.Err, `detached: task \S+ goes on`)
+	await(t, &twice.Err, `detached: task \S+ is still running`)
 	leaves(t, twice, os.Interrupt)
 	has(t, twice.Err.String(), "canceling task "+tasks[3])
 

@@ -32,7 +32,7 @@ func TestRollout(t *testing.T) {
 	c, _ := p.agent("c")
 	file := p.dir + "/order"
 	r := p.want(0, "run", order(file), "--hosts", a+","+b+","+c, "--rollout", "1,100%", "--soak", "200ms")
-	has(t, r.err, "stage 1 of 2: 1 host, "+a+"\n", "stage 1 of 2 has ended: 0 failed so far; the next begins in 200ms", "stage 2 of 2: 2 hosts, ")
+	has(t, r.err, "stage 1 of 2: 1 host, "+a+"\n", "stage 1 of 2 has ended: 0 failed so far; the next starts in 200ms", "stage 2 of 2: 2 hosts, ")
 	has(t, r.out, "done: 3 ok")
 	if got := lines(t, file); len(got) != 3 || got[0] != a {
 		t.Errorf("begun in the order %v", got)
@@ -92,7 +92,7 @@ func TestRolloutOfADeadOperator(t *testing.T) {
 	b, _ := p.agent("b")
 	file := p.dir + "/order"
 	op := p.start("run", order(file), "--hosts", a+" "+b, "--rollout", "1,2", "--soak", "1h")
-	await(t, &op.Err, `stage 1 of 2 has ended: 0 failed so far; the next begins in 1h00m`)
+	await(t, &op.Err, `stage 1 of 2 has ended: 0 failed so far; the next starts in 1h00m`)
 	if err := op.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestRolloutInterrupted(t *testing.T) {
 	g.begun(a)
 	term.Expect(`stage 1 of 2: 1 host`)
 	term.Type(ctrlC)
-	term.Expect(`detached: task \S+ goes on where it was told already, and no further host is told`)
+	term.Expect(`detached: task \S+ is still running on the hosts that have it; the rollout has stopped`)
 	if status := term.End(); status != 1 {
 		t.Errorf("status %d", status)
 	}
@@ -199,8 +199,8 @@ func TestRolloutAndExit(t *testing.T) {
 		return nil
 	})
 	term.Type("exit\r")
-	term.Expect(`task ` + id[:8] + ` is a rollout that goes on: warren stays until its last stage has begun; Ctrl-C leaves at once`)
-	term.Expect(`Ctrl-C leaves at once`) // the end has begun, and its Ctrl-C with it
+	term.Expect(`task ` + id[:8] + ` is a rollout in progress: warren exits when its last stage has started; Ctrl-C exits at once`)
+	term.Expect(`Ctrl-C exits at once`) // the end has begun, and its Ctrl-C with it
 	term.Type(ctrlC)
 	term.End()
 	has(t, p.want(1, "check_task", id).out, "done: 1 ok, 1 canceled", "the process that drove it has ended; never sent")
@@ -217,7 +217,7 @@ func TestRolloutCanceledElsewhere(t *testing.T) {
 	b, _ := p.agent("b")
 	file := p.dir + "/order"
 	op := p.start("run", order(file), "--hosts", a+" "+b, "--rollout", "1,2", "--soak", "1h")
-	await(t, &op.Err, `the next begins in 1h00m`)
+	await(t, &op.Err, `the next starts in 1h00m`)
 	p.want(0, "cancel", onlyTask(t, p))
 	if status := ended(t, op); status != 1 {
 		t.Errorf("status %d", status)

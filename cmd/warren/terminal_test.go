@@ -43,7 +43,7 @@ func TestInterruptOnce(t *testing.T) {
 	id := taskOf(t, term.Expect(`task \S+ on 1 host \(no timeout\); Ctrl-C leaves it running`))
 	g.begun(a)
 	term.Type(ctrlC)
-	term.Expect(`detached: task ` + id + ` goes on`)
+	term.Expect(`detached: task ` + id + ` is still running`)
 	term.Expect(`hint: check_task ` + id[:8])
 	if status := term.End(); status != 1 {
 		t.Errorf("status %d", status)
@@ -63,7 +63,7 @@ func TestInterruptTwice(t *testing.T) {
 	term := p.terminal("run", g.command(), "--hosts", a)
 	g.begun(a)
 	term.Type(ctrlC)
-	id := taskOf(t, term.Expect(`detached: task \S+ goes on`))
+	id := taskOf(t, term.Expect(`detached: task \S+ is still running`))
 	term.Type(ctrlC)
 	term.Expect(`canceling task ` + id)
 	if status := term.End(); status != 1 {
@@ -127,7 +127,7 @@ func TestPrompt(t *testing.T) {
 	term.Type(`run "` + h.command() + `" --hosts ` + a + " --wait\r")
 	h.begun(a)
 	term.Type(ctrlC)
-	second := taskOf(t, term.Expect(`detached: task \S+ goes on`))
+	second := taskOf(t, term.Expect(`detached: task \S+ is still running`))
 	term.Expect(`warren> `)
 	term.Type(ctrlC)
 	term.Expect(`canceling task ` + second)

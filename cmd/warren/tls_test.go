@@ -121,8 +121,9 @@ func TestPasswordIsToldNowhere(t *testing.T) {
 	warren(0, env("WARREN_BROKER="+good), run...)
 	warren(0, env("WARREN_BROKER="+named, "WARREN_BROKER_PASSWORD="+secret), run...)
 	warren(0, env("WARREN_BROKER="+named, "WARREN_BROKER_PASSWORD_FILE="+file), append(run, "--json")...)
-	r := warren(0, nil, "tasks", "--broker", good)
-	if r = warren(0, nil, "hosts", "--broker", good); !strings.Contains(r.err, "warning: the broker's password is in the arguments") {
+	warren(0, nil, "tasks", "--broker", good)
+	r := warren(0, nil, "hosts", "--broker", good)
+	if !strings.Contains(r.err, "warning: the broker's password is in the arguments") {
 		t.Errorf("no warning of ps: %s", r.err)
 	}
 	if r = warren(0, env("WARREN_BROKER="+good), "hosts", "--json"); strings.Contains(r.err, "warning") || !json.Valid([]byte(r.out)) {

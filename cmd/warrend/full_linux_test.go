@@ -51,7 +51,7 @@ func TestFullDiskIsRepairedFromOperator(t *testing.T) {
 	if p.has(out, "again"); strings.Contains(out, full) {
 		t.Errorf("with room:\n%s", out)
 	}
-	if n := strings.Count(a.Err.String(), "the disk takes no output"); n != 1 {
+	if n := strings.Count(a.Err.String(), "cannot write output to the disk"); n != 1 {
 		t.Errorf("the log says %d times that the disk takes no output", n)
 	}
 }

@@ -114,7 +114,7 @@ func TestNewJournalIsTooYoung(t *testing.T) {
 	p := newPlace(t)
 	a := p.agent("--clock-tolerance", "1h")
 	p.has(a.Err.String(), "the journal is new", "takes_jobs_from=")
-	p.has(p.warren(1, "run", "echo ran >> ran", "--hosts", p.id), "rejected", "the agent's journal is new: it takes jobs that are issued from ")
+	p.has(p.warren(1, "run", "echo ran >> ran", "--hosts", p.id), "rejected", "the agent's journal is new; it accepts jobs issued from ")
 	if err := a.Stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func TestRightsTakenAwayFromARunningAgent(t *testing.T) {
 		{"file deleted", func() { k.ok(os.Remove(k.file)) }},
 		{"directory deleted", func() { k.ok(os.RemoveAll(filepath.Dir(k.file))); k.ok(os.Mkdir(filepath.Dir(k.file), 0o755)) }},
 		{"line removed, another one bad", func() { k.write(k.other + "oops\n") }},
-		{"options misspelt", func() { k.write(`permit-comand="df" ` + k.mine + k.other) }},
+		{"options misspelled", func() { k.write(`permit-comand="df" ` + k.mine + k.other) }},
 	} {
 		c.remove()
 		k.may(c.what, false)
@@ -94,7 +94,7 @@ func TestRightsTakenAwayFromARunningAgent(t *testing.T) {
 	k.write(k.other)
 	k.may("others may have changed the file", true)
 	list, warning := k.hosts()
-	k.has(warning, "warning: "+k.id+" refuses its authorized_operators: others may write "+filepath.Dir(k.file)+" (mode 0775); until it is mended, the last valid version applies")
+	k.has(warning, "warning: "+k.id+" refuses its authorized_operators: others may write "+filepath.Dir(k.file)+" (mode 0775); until it is repaired, the last valid version applies")
 	k.has(list, `"refused_files":[{"file":"authorized_operators","problem":"mode","path":"`+filepath.Dir(k.file)+`","uid":null,"mode":"0775"`)
 	k.chmod(0o755)
 	k.may("directory mended, and the file was changed", false)

@@ -29,9 +29,9 @@ const (
 	maxFileSize = 16 << 20
 	keptFiles   = 4
 
-	// strangerBurst and strangerRate bound what strangers can write, so that they cannot
+	// unauthenticatedBurst and unauthenticatedRate bound what unauthenticated requests can write, so that they cannot
 	// push out what operators have done.
-	strangerBurst = 30
+	unauthenticatedBurst = 30
 
 	// rememberedQuestions is how many recorded questions are remembered: a captured one
 	// that is sent again and again writes one line. A run is known by its job.
@@ -41,7 +41,7 @@ const (
 	maxStatement = 64 << 10
 )
 
-var strangerRate = rate.Every(time.Minute)
+var unauthenticatedRate = rate.Every(time.Minute)
 
 // A decision is one line of the log: a verdict on a request, or the end of a job.
 type decision struct {
@@ -61,7 +61,7 @@ type decision struct {
 	Principal   string `json:"principal,omitzero"`
 	Certificate string `json:"certificate,omitzero"` // fingerprint of the key in it
 	Operator    string `json:"operator,omitzero"`
-	Unrecorded  int    `json:"unrecorded,omitzero"` // strangers' requests since the last recorded one
+	Unrecorded  int    `json:"unrecorded,omitzero"` // unauthenticated requests since the last recorded one
 
 	Outcome  wire.Outcome `json:"outcome,omitzero"`
 	ExitCode *int         `json:"exit_code,omitzero"`
@@ -74,7 +74,7 @@ type decision struct {
 }
 
 // newDecision is the line about a verdict.
-func newDecision(v *trust.Verdict, now time.Time) *decision {
+func newDecision(v *trust.Decision, now time.Time) *decision {
 	st := &v.Request.Statement
 	d := &decision{
 		Time: now, Event: "permitted", Type: st.Type, Task: st.Task, Job: v.Request.Leaf.Job, Host: v.Request.Leaf.Host,
@@ -85,7 +85,7 @@ func newDecision(v *trust.Verdict, now time.Time) *decision {
 		d.Event = "refused"
 	}
 	if !v.Verified {
-		return d // a stranger's statement is not worth the space
+		return d // an unauthenticated statement is not worth the space
 	}
 	if n := len(v.Request.StatementText); n <= maxStatement || v.Refusal == "" && st.Type == wire.TypeRun {
 		d.Statement = v.Request.StatementText
@@ -99,9 +99,9 @@ func newDecision(v *trust.Verdict, now time.Time) *decision {
 	return d
 }
 
-// Verdict records the decision about a request. A nil Log records nothing. Requests from strangers, and those that
+// Verdict records the decision about a request. A nil Log records nothing. Unauthenticated requests, and those that
 // anybody could have captured, are recorded at a bounded rate.
-func (r *Log) Verdict(v *trust.Verdict, now time.Time) {
+func (r *Log) Verdict(v *trust.Decision, now time.Time) {
 	switch {
 	case r == nil:
 		return
@@ -110,7 +110,7 @@ func (r *Log) Verdict(v *trust.Verdict, now time.Time) {
 			r.write(d)
 		}
 		return
-	case !r.strangers.AllowN(now, 1):
+	case !r.unauthenticated.AllowN(now, 1):
 		r.unrecorded++
 		return
 	}
@@ -135,19 +135,19 @@ func (r *Log) Ended(j Job, e *wire.Ended, now time.Time) {
 
 // A Log writes decisions to a file. One goroutine owns it.
 type Log struct {
-	path         string
-	file         *os.File
-	size, max    int64
-	torn         bool // its last line has no newline
-	log          *slog.Logger
-	rotateFailed bool // and the agent's log says so
-	strangers    *rate.Limiter
-	unrecorded   int
-	questions    [][sha256.Size]byte // recorded, oldest first
+	path            string
+	file            *os.File
+	size, max       int64
+	torn            bool // its last line has no newline
+	log             *slog.Logger
+	rotateFailed    bool // and the agent's log says so
+	unauthenticated *rate.Limiter
+	unrecorded      int
+	questions       [][sha256.Size]byte // recorded, oldest first
 }
 
 // firstSeen reports whether no recent line says the same.
-func (r *Log) firstSeen(v *trust.Verdict) bool {
+func (r *Log) firstSeen(v *trust.Decision) bool {
 	statement := sha256.Sum256([]byte(v.Request.StatementText))
 	key := sha256.Sum256(fmt.Appendf(statement[:], "%q %q %q", v.Request.Leaf.Job, v.Rule, v.Refusal))
 	if slices.Contains(r.questions, key) {
@@ -162,7 +162,7 @@ func (r *Log) firstSeen(v *trust.Verdict) bool {
 
 // Open opens the log for appending. It reports its own troubles to log.
 func Open(path string, log *slog.Logger) (*Log, error) {
-	r := &Log{path: path, max: maxFileSize, log: log, strangers: rate.NewLimiter(strangerRate, strangerBurst)}
+	r := &Log{path: path, max: maxFileSize, log: log, unauthenticated: rate.NewLimiter(unauthenticatedRate, unauthenticatedBurst)}
 	if err := r.open(); err != nil {
 		return nil, hint.Errorf("repair the file or its directory, or choose another directory with --data-dir", "open the decision log: %w", err)
 	}

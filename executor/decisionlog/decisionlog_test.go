@@ -31,7 +31,7 @@ func request(t *testing.T, typ string) *wire.Request {
 	if typ == wire.TypeRun || typ == wire.TypeCheck {
 		st.Run = &wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1 << 20}
 	} else {
-		st.Of = &wire.Of{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
+		st.Of = &wire.Target{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
 	}
 	b, err := wire.NewBatch(st, []wire.Leaf{{Job: "a1c4e7d2-58b3-4f06-9e1a-7c3d5b8f2e01", Host: "web01"}}, nil)
 	if err != nil {
@@ -45,10 +45,10 @@ func request(t *testing.T, typ string) *wire.Request {
 }
 
 // verdictOf is that of a question of alice's, which she has just signed.
-func verdictOf(t *testing.T, typ string) *trust.Verdict {
+func verdictOf(t *testing.T, typ string) *trust.Decision {
 	t.Helper()
 	r := request(t, typ)
-	return &trust.Verdict{Request: r, Verified: true, Rule: "ops:1 (alice)", Issuer: trust.Issuer{Fingerprint: "SHA256:alice"}}
+	return &trust.Decision{Request: r, Verified: true, Rule: "ops:1 (alice)", Issuer: trust.Issuer{Fingerprint: "SHA256:alice"}}
 }
 
 // newLog is an empty log, and what it says of its own troubles.
@@ -99,11 +99,11 @@ func TestRepeatedQuestionIsRecordedOnce(t *testing.T) {
 	// One that came too late may be any of all that were ever captured.
 	for i := range 1000 {
 		late := verdictOf(t, wire.TypeCancel)
-		late.Refusal, late.Untimely = fmt.Sprintf("its time was up %ds ago by this host's clock", i), true
+		late.Refusal, late.OutsideValidity = fmt.Sprintf("its time was up %ds ago by this host's clock", i), true
 		r.Verdict(late, t0)
 	}
-	if n := len(lines(t, r.path)); n != 2+strangerBurst {
-		t.Errorf("%d lines, want two and the strangers' share of %d", n, strangerBurst)
+	if n := len(lines(t, r.path)); n != 2+unauthenticatedBurst {
+		t.Errorf("%d lines, want two and the limit of %d", n, unauthenticatedBurst)
 	}
 }
 

@@ -21,7 +21,7 @@ func CommandLine(r *wire.Run) string {
 // maxBrief bounds what a log quotes of a reason, in bytes.
 const maxBrief = 500
 
-// Brief is the first line of a reason, shortened: it may quote a stranger's request.
+// Brief is the first line of a reason, shortened: it may quote an unauthenticated request.
 func Brief(reason string) string {
 	line, _, _ := strings.Cut(reason, "\n")
 	if len(line) > maxBrief {

@@ -1,4 +1,4 @@
-// Package agent is the program warrend: its flags, its log, and the way it ends.
+// Package agent is the program warrend: its flags, its log, its start and its end.
 package agent
 
 import (
@@ -19,6 +19,7 @@ import (
 	"warren/executor"
 	"warren/internal/agent/journal"
 	"warren/internal/agent/process"
+	"warren/internal/agent/process/proctree"
 	"warren/internal/broker"
 	"warren/internal/broker/dial"
 	"warren/internal/config"
@@ -30,36 +31,36 @@ import (
 	"warren/internal/version"
 )
 
-// flags are the settings; each is also an environment variable WARREND_…, and a
-// line of the configuration file.
+// flags are the settings. Each is also an environment variable WARREND_… and a
+// setting in the configuration file.
 type flags struct {
 	Broker           []string          `help:"Broker URLs, tried in turn." placeholder:"URL" env:"WARREND_BROKER" default:"amqp://guest:guest@127.0.0.1:5672/"`
 	Login            dial.Login        `embed:"" envprefix:"WARREND_"`
-	ID               string            `name:"id" help:"Name that this agent alone answers to. Default: the hostname." env:"WARREND_ID"`
-	Alias            []string          `help:"Further names that it answers to." placeholder:"NAME" env:"WARREND_ALIAS"`
-	Label            map[string]string `help:"A label, as role=web: what operators choose hosts by, with --where. May be repeated; in the environment, labels are parted by semicolons." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:";"`
-	Fleet            string            `help:"Fleet that this host belongs to: it refuses what was signed for another. The same as --fleet of the operators." placeholder:"NAME" env:"WARREND_FLEET"`
-	Inbox            bool              `help:"Have a durable queue where requests of run --when-online wait while this agent is away." env:"WARREND_INBOX"`
+	ID               string            `name:"id" help:"Unique name of this agent. Default: the hostname." env:"WARREND_ID"`
+	Alias            []string          `help:"Other names of this agent." placeholder:"NAME" env:"WARREND_ALIAS"`
+	Label            map[string]string `help:"Label, such as role=web, by which operators select hosts with --where. Repeatable; in the environment, separate labels with semicolons." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:";"`
+	Fleet            string            `help:"Fleet of this host. The agent refuses requests that were signed for another fleet. Operators set the same --fleet." placeholder:"NAME" env:"WARREND_FLEET"`
+	Inbox            bool              `help:"Keep a durable queue in which requests of run --when-online wait while this agent is offline." env:"WARREND_INBOX"`
 	DataDir          string            `help:"Directory for the agent's files." type:"path" env:"WARREND_DATA_DIR" default:"${datadir}"`
 	Trust            trustFlags        `embed:"" envprefix:"WARREND_"`
 	Workers          int               `help:"Commands that run at the same time." env:"WARREND_WORKERS" default:"${workers}"`
 	Queue            int               `help:"Accepted jobs that wait for a worker; above it they are rejected." env:"WARREND_QUEUE" default:"${queue}"`
-	MaxOutput        int64             `help:"Most bytes kept of each output stream of a job, whatever is asked for." placeholder:"BYTES" env:"WARREND_MAX_OUTPUT" default:"${maxoutput}"`
-	OutputSize       int64             `help:"Most bytes of output kept, the oldest dropped first." placeholder:"BYTES" env:"WARREND_OUTPUT_SIZE" default:"${journalsize}"`
+	MaxOutput        int64             `help:"Maximum bytes kept of each output stream of a job, even if a request asks for more." placeholder:"BYTES" env:"WARREND_MAX_OUTPUT" default:"${maxoutput}"`
+	OutputSize       int64             `help:"Maximum total bytes of kept output. The oldest output is dropped first." placeholder:"BYTES" env:"WARREND_OUTPUT_SIZE" default:"${journalsize}"`
 	ResultsRetention time.Duration     `help:"How long results are kept." env:"WARREND_RESULTS_RETENTION" default:"${retention}"`
-	ClockTolerance   time.Duration     `help:"How far the operators' clocks may be from this host's. A new journal takes no jobs for as long: what was issued before may have run." env:"WARREND_CLOCK_TOLERANCE" default:"${tolerance}"`
-	ResetJournal     bool              `help:"Move the journal aside and begin a new one, which refuses whatever was issued before."`
+	ClockTolerance   time.Duration     `help:"Maximum difference between operators' clocks and this host's clock. A new journal refuses jobs for this long, because earlier jobs may have run." env:"WARREND_CLOCK_TOLERANCE" default:"${tolerance}"`
+	ResetJournal     bool              `help:"Move the journal aside and start a new one, which refuses all requests issued before."`
 	KillGrace        time.Duration     `help:"Time between TERM and KILL for a command that is stopped." env:"WARREND_KILL_GRACE" default:"${killgrace}"`
-	DrainGrace       time.Duration     `help:"Time that running commands get when the agent is told to stop." env:"WARREND_DRAIN_GRACE" default:"${draingrace}"`
+	DrainGrace       time.Duration     `help:"Time that running commands have to finish when the agent stops." env:"WARREND_DRAIN_GRACE" default:"${draingrace}"`
 	LogFormat        string            `help:"Log as text or json." enum:"text,json" env:"WARREND_LOG_FORMAT" default:"text"`
-	LogLevel         string            `help:"Least important messages logged: debug, info, warn or error." enum:"debug,info,warn,error" env:"WARREND_LOG_LEVEL" default:"info"`
+	LogLevel         string            `help:"Minimum level of logged messages: debug, info, warn or error." enum:"debug,info,warn,error" env:"WARREND_LOG_LEVEL" default:"info"`
 	Config           string            `help:"Configuration file." placeholder:"FILE" env:"WARREND_CONFIG" default:"${config}"`
-	ShowConfig       bool              `help:"Print each setting, its value and where that comes from, and exit."`
+	ShowConfig       bool              `help:"Print each setting, its value and its origin, and exit."`
 	JSON             bool              `name:"json" help:"With --show-config: print one JSON document."`
 	Version          kong.VersionFlag  `help:"Print the version and exit."`
 }
 
-// Main is the program, given its arguments without its name. It returns the exit
+// Main runs the program. args does not contain the program's name. It returns the exit
 // status: 0 after SIGINT or SIGTERM, 2 on a configuration error.
 func Main(args []string, stdout, stderr io.Writer) int {
 	var f flags
@@ -67,10 +68,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	exited := -1
 	source := &config.Source{Default: defaultConfig(), Strict: true}
 	parser, err := kong.New(&f, kong.Name("warrend"),
-		kong.Description("Warren's agent: executes on this host what operators send through RabbitMQ."),
+		kong.Description("Warren's agent: runs the commands that operators send through RabbitMQ."),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), kong.Resolvers(source),
 		kong.Vars{
-			"version": version.Version, "datadir": defaultDataDir(), "config": source.Default, "operators": defaultOperators, "revoked": defaultRevoked,
+			"version": version.String(), "datadir": defaultDataDir(), "config": source.Default, "operators": defaultOperators, "revoked": defaultRevoked,
 			"workers": fmt.Sprint(executor.DefaultWorkers()), "queue": fmt.Sprint(executor.DefaultQueue),
 			"maxoutput":   fmt.Sprint(executor.DefaultMaxOutput),
 			"journalsize": fmt.Sprint(executor.DefaultOutput), "retention": executor.DefaultRetention.String(), "tolerance": executor.DefaultTolerance.String(),
@@ -94,11 +95,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	return f.run(args, stderr)
 }
 
-// run is the agent, from its start to its end.
+// run runs the agent from start to end.
 func (f *flags) run(args []string, stderr io.Writer) int {
-	takeLittle()
-	process.KeepDescriptors()
-	process.ReserveThreads(f.Workers)
+	limitRuntime()
+	process.CloseInheritedOnExec()
+	proctree.ReserveThreads(f.Workers)
 	agent, err := f.agent(args, stderr)
 	if err != nil {
 		return fail(stderr, err)
@@ -116,8 +117,8 @@ func (f *flags) run(args []string, stderr io.Writer) int {
 	return 0
 }
 
-// run serves until ctx ends and the agent has drained. Until then the orphans of
-// its commands are this program's children.
+// run returns when ctx has ended and the agent has drained. Until then this program
+// adopts the orphans of its commands.
 func run(ctx context.Context, agent *executor.Agent) error {
 	served, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var g errgroup.Group
@@ -160,7 +161,7 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 		return nil, err
 	}
 	agent, err := executor.New(executor.Config{
-		ID: f.ID, Aliases: f.Alias, Labels: f.Label, Fleet: f.Fleet, Inbox: f.Inbox, Version: version.Version,
+		ID: f.ID, Aliases: f.Alias, Labels: f.Label, Fleet: f.Fleet, Inbox: f.Inbox, Version: version.String(),
 		Broker:    options,
 		Limits:    executor.Limits{Workers: f.Workers, Queue: f.Queue, MaxOutput: f.MaxOutput, Output: f.OutputSize, Retention: f.ResultsRetention, Tolerance: f.ClockTolerance},
 		KillGrace: f.KillGrace, DrainGrace: f.DrainGrace, DataDir: f.DataDir,
@@ -178,7 +179,7 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 	return agent, nil
 }
 
-// check refuses numbers that make no sense and settles the id.
+// check validates the numbers and labels, and sets the default id.
 func (f *flags) check() error {
 	for _, n := range []struct {
 		flag  string
@@ -201,7 +202,7 @@ func (f *flags) check() error {
 		name, err := os.Hostname()
 		if err != nil {
 			return hint.Errorf("name the agent with --id",
-				"this machine's hostname is not to be had: %w", err)
+				"cannot read this machine's hostname: %w", err)
 		}
 		f.ID = name
 	}
@@ -210,7 +211,7 @@ func (f *flags) check() error {
 
 func (f *flags) logger(w io.Writer) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has checked it
+	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has validated it
 	opts := &slog.HandlerOptions{Level: level}
 	if f.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(escape.JSONWriter(w), opts))

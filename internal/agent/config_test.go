@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// privateDir is a directory that the agent takes files from, whatever the umask.
+// privateDir returns a directory that the agent accepts, with any umask.
 func privateDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -24,7 +24,7 @@ func privateDir(t *testing.T) string {
 	return dir
 }
 
-// settingsOf calls warrend with a configuration file of that text.
+// settingsOf runs warrend with a configuration file of this text.
 func settingsOf(t *testing.T, text string, args ...string) (status int, out, errs string) {
 	t.Helper()
 	path := filepath.Join(privateDir(t), "warrend.toml")
@@ -90,16 +90,16 @@ role = "web"
 	}
 }
 
-// An agent with a mistake in its file does not start.
+// An agent with an invalid configuration file does not start.
 func TestBadSettings(t *testing.T) {
 	for text, want := range map[string]string{
 		"worker = 5":                     "FILE:1: there is no setting worker\nhint: did you mean \"workers\"?",
 		"\nworkers = \"many\"":           "FILE:2: workers: expected a valid 64 bit int but got \"many\"",
-		"inbox = 1":                      "FILE:1: inbox: it is a number, where another kind of value is wanted\nhint: it is written inbox = true",
+		"inbox = 1":                      "FILE:1: inbox: it is a number, but the setting needs another type\nhint: write inbox = true",
 		"label = \"web\"":                "FILE:1: label: expected \"<key>=<value>\" but got \"web\"",
-		"log_level = \"loud\"":           "FILE:1: log_level: \"loud\" is none of debug, info, warn, error",
+		"log_level = \"loud\"":           "FILE:1: log_level: \"loud\" is not one of debug, info, warn, error",
 		"drain_grace = \"5\"":            "FILE:1: drain_grace: expected duration but got \"5\": time: missing unit in duration \"5\"",
-		"alias = [1]":                    "FILE:1: alias: it is a list of other things than texts\nhint: it is written alias = [\"…\", \"…\"]",
+		"alias = [1]":                    "FILE:1: alias: the list must contain only strings\nhint: write alias = [\"…\", \"…\"]",
 		"config = \"/etc/x\"":            "FILE:1: there is no setting config",
 		"a b":                            "FILE:1:3: ",
 		"started = 2026-01-02T03:04:05Z": "FILE:1: there is no setting started",
@@ -115,7 +115,7 @@ func TestBadSettings(t *testing.T) {
 	}
 }
 
-// A file that has a password is for nobody else; others are anybody's to read.
+// Only its owner may read a file with a password. Anybody may read other files.
 func TestFileWithPassword(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no modes")

@@ -14,7 +14,7 @@ import (
 	"warren/internal/hint"
 )
 
-// showConfig prints the settings as they are used, without passwords.
+// showConfig prints the effective settings without passwords.
 func showConfig(stdout, stderr io.Writer, source *config.Source, ctx *kong.Context, asJSON bool) int {
 	settings, err := source.Describe(ctx)
 	if err != nil {

@@ -59,7 +59,7 @@ func (r *room) start(more ...string) string {
 	return out.String()
 }
 
-const nobody = "it names nobody"
+const nobody = "it lists no operators"
 
 // A root's agent trusts no file that others could write, and says how to mend it.
 // So does the agent of another user.

@@ -16,22 +16,22 @@ import (
 	"warren/internal/hint"
 )
 
-// trustFlags say whom this host trusts.
+// trustFlags are the settings of the host's trust policy.
 type trustFlags struct {
-	AuthorizedOperators string        `help:"Who may run what on this host, in the format of authorized_keys. Default: ${operators}." placeholder:"FILE" env:"AUTHORIZED_OPERATORS"`
-	RevokedOperators    string        `help:"Keys and certificates that are accepted no longer: keys, fingerprints or an OpenSSH KRL. Default: ${revoked}, where it exists." placeholder:"FILE" env:"REVOKED_OPERATORS"`
-	MaxValidity         time.Duration `help:"Longest time that a request may be valid. Default: 24h, with --inbox 720h." placeholder:"TIME" env:"MAX_VALIDITY"`
-	AllowUnsigned       bool          `help:"Accept what nobody has signed: anybody who can publish to the broker can run anything here." env:"ALLOW_UNSIGNED"`
+	AuthorizedOperators string        `help:"File with the operators of this host and their rights, in the format of authorized_keys. Default: ${operators}." placeholder:"FILE" env:"AUTHORIZED_OPERATORS"`
+	RevokedOperators    string        `help:"File with revoked keys and certificates: keys, fingerprints or an OpenSSH KRL. Default: ${revoked}, if it exists." placeholder:"FILE" env:"REVOKED_OPERATORS"`
+	MaxValidity         time.Duration `help:"Maximum validity of a request. Default: 24h, with --inbox 720h." placeholder:"TIME" env:"MAX_VALIDITY"`
+	AllowUnsigned       bool          `help:"Accept unsigned requests: anybody who can publish to the broker can run anything on this host." env:"ALLOW_UNSIGNED"`
 }
 
-// The files that are looked for where no flag names others.
+// Default paths of the files.
 var (
 	defaultOperators = filepath.Join(filepath.Dir(defaultConfig()), "authorized_operators")
 	defaultRevoked   = filepath.Join(filepath.Dir(defaultConfig()), "revoked_operators")
 )
 
-// files reads who may run what on this host. It is nil where there is no such
-// file and unsigned requests are allowed.
+// files opens the host's trust files. It returns nil if there is no
+// authorized_operators and unsigned requests are allowed.
 func (f *trustFlags) files(log *slog.Logger) (*trust.Files, error) {
 	operators, revoked := f.AuthorizedOperators, f.RevokedOperators
 	if operators == "" {
@@ -54,9 +54,9 @@ func (f *trustFlags) files(log *slog.Logger) (*trust.Files, error) {
 	return files, nil
 }
 
-// untrusting says how to set up what is missing.
+// untrusting returns an error that explains how to create authorized_operators.
 func untrusting() error {
-	first := fmt.Sprintf(`put each operator's public key into %s, one a line:
+	first := fmt.Sprintf(`put each operator's public key into %s, one per line:
 
   on the operator's machine    ssh-keygen -t ed25519          # unless there is a key
                                cat ~/.ssh/id_ed25519.pub
@@ -66,12 +66,12 @@ func untrusting() error {
 `,
 		defaultOperators, filepath.Dir(defaultOperators), defaultOperators, defaultOperators)
 	return hint.Errorf(first, "%w", hint.Errorf(
-		"--allow-unsigned does without: then everybody who can publish to the broker can run anything on this host",
+		"--allow-unsigned needs no keys: then anybody who can publish to the broker can run anything on this host",
 		"%w", executor.ErrUntrusting))
 }
 
-// hangup gives each SIGHUP: the files are read again. It holds one, since two in
-// a row ask for the same.
+// hangup delivers SIGHUP, upon which the files are read again. The channel holds one
+// signal, because two pending signals have the same effect as one.
 func hangup() <-chan os.Signal {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGHUP)

@@ -1,4 +1,4 @@
-// Package architecture holds ARCHITECTURE.md against the code.
+// Package architecture checks the code against ARCHITECTURE.md.
 package architecture
 
 import (
@@ -118,7 +118,7 @@ func TestWingsImportOnlyThemselvesAndShared(t *testing.T) {
 	}
 }
 
-// Only programs, and laboratories, wire actors together.
+// Only programs and test labs connect actors.
 func TestActorsDoNotImportEachOther(t *testing.T) {
 	actors := []string{"repl", "dispatcher", "replybus", "executor"}
 	graph := built(t)
@@ -135,10 +135,12 @@ func TestActorsDoNotImportEachOther(t *testing.T) {
 func TestRoomsOfREPLImportDownward(t *testing.T) {
 	height := map[string]int{
 		"repl/term":     0,
-		"repl/lineedit": 1, "repl/cli": 1, "repl/result": 1,
-		"repl/target": 2,
-		"repl/render": 3,
-		"repl":        4,
+		"repl/lineedit": 1, "repl/result": 1,
+		"repl/cli":     2,
+		"repl/target":  3,
+		"repl/render":  4,
+		"repl/command": 5,
+		"repl":         6,
 	}
 	for pkg, imports := range built(t) {
 		if pkg != "repl" && !strings.HasPrefix(pkg, "repl/") {

@@ -43,7 +43,7 @@ func combineErrors(errs []error) error {
 	for _, kind := range []error{dial.ErrUnreachable, dial.ErrTLS, dial.ErrVhost, dial.ErrAccessRefused, dial.ErrCredentials} {
 		for _, err := range errs {
 			var e *Error
-			if errors.As(err, &e) && e.Kind == kind {
+			if errors.As(err, &e) && errors.Is(e.Kind, kind) {
 				all.Kind, all.Hint = e.Kind, e.Hint
 			}
 		}

@@ -158,7 +158,7 @@ func (r *linkRun) set(phase Phase, err error, url string) {
 	if phase != old.Phase {
 		s.Since = time.Now()
 	}
-	if s.Phase == old.Phase && s.URL == old.URL && s.Err == old.Err {
+	if s.Phase == old.Phase && s.URL == old.URL && s.Err == old.Err { //nolint:errorlint // the same error, not the same kind
 		return
 	}
 	r.states.append(s)

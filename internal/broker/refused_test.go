@@ -51,7 +51,7 @@ func insist(t *testing.T, p *Publisher, pubs []Publication) (final []Verdict, do
 		case v := <-answers:
 			if v.Kind == Unconfirmed {
 				doubts++
-				left = append(left, int(v.Ref))
+				left = append(left, int(v.Ref)) //nolint:makezero // it starts full
 				continue
 			}
 			final[v.Ref] = v

@@ -14,10 +14,10 @@ import (
 
 func TestPauses(t *testing.T) {
 	s := newSchedule(1)
-	nominal := []time.Duration{250, 500, 1000, 2000, 4000, 8000, 10000, 10000}
+	nominal := []int{250, 500, 1000, 2000, 4000, 8000, 10000, 10000}
 	for range 3 {
 		for i, ms := range nominal {
-			d, want := s.after(0), ms*time.Millisecond
+			d, want := s.after(0), time.Duration(ms)*time.Millisecond
 			if d < want/2 || d > want*3/2+1 {
 				t.Errorf("pause %d is %v, want %v ± half", i, d, want)
 			}

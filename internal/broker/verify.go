@@ -102,10 +102,10 @@ func (v *verifier) verify(ctx context.Context) error {
 				continue // the broker does not read from this connection
 			}
 			abandon(v.conn)
-			<-done
+			<-done //nolint:errcheck // the timeout is the error
 			return &Error{Kind: ErrTimeout, Message: fmt.Sprintf("the broker has not said for %v whether %s", v.timeout, v.question())}
 		case <-ctx.Done():
-			<-done // the end of the session ends its connection, and so the call
+			<-done //nolint:errcheck // the end of the session ends its connection, and so the call
 			return nil
 		}
 	}

@@ -29,7 +29,7 @@ type grammar struct {
 	Run     struct{} `cmd:"" default:"1"`
 }
 
-// parsed parses args with a file of that text.
+// parsed parses args with a file of this text.
 func parsed(t testing.TB, text string, args ...string) (g grammar, settings []Setting, err error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file.toml")
@@ -45,7 +45,8 @@ func parsed(t testing.TB, text string, args ...string) (g grammar, settings []Se
 	return g, settings, err
 }
 
-// Flag, environment, file, default; of each kind of value.
+// A flag overrides the environment, which overrides the file, which overrides the
+// default.
 func TestOrder(t *testing.T) {
 	text := "broker = ['amqp://a', 'amqp://b']\ndata_dir = '/file'\nworkers = 7\nratio = 0.5\ninbox = true\nwait = '9s'\n[label]\nrole = 'web'\n"
 	g, _, err := parsed(t, text)
@@ -73,23 +74,23 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// A file that is read for one thing is right in all things.
+// One invalid setting refuses the whole file.
 func TestRefusals(t *testing.T) {
 	for text, want := range map[string]string{
 		"action = true":          ":1: there is no setting action",
 		"config = 'x'":           ":1: there is no setting config",
 		"\n\n data-dir = '/x'":   ":3: there is no setting data-dir\nhint: did you mean \"data_dir\"?",
 		"workers = 1.5":          ":1: workers: ",
-		"workers = [1]":          ":1: workers: it is a list, where one value is wanted",
-		"broker = 5":             ":1: broker: it is a number, where another kind of value is wanted",
-		"inbox = 'yes'":          ":1: inbox: it is a text, where true or false is wanted",
+		"workers = [1]":          ":1: workers: it is a list, but the setting needs a single value",
+		"broker = 5":             ":1: broker: it is a number, but the setting needs another type",
+		"inbox = 'yes'":          ":1: inbox: it is a string, but the setting needs true or false",
 		"wait = '5'":             ":1: wait: ",
-		"label = ['a=b']":        ":1: label: it is a list, where one value is wanted",
-		"[label]\nx = 5":         ":1: label: it is a table of other things than texts",
-		"data_dir = 1979-05-27":  ":1: data_dir: 1979-05-27 is a kind of value that no setting has",
+		"label = ['a=b']":        ":1: label: it is a list, but the setting needs a single value",
+		"[label]\nx = 5":         ":1: label: the table must contain only strings",
+		"data_dir = 1979-05-27":  ":1: data_dir: no setting accepts the value 1979-05-27",
 		"workers = 5\nworker =":  ":2:",
 		"workers = 1\nnone = 2":  ":2: there is no setting none",
-		"workers = 'x'\nnoe = 2": ":1: workers: ", // the first of them
+		"workers = 'x'\nnoe = 2": ":1: workers: ", // the first error
 	} {
 		if _, _, err := parsed(t, text); err == nil || !strings.Contains(hint.Text(err), "file.toml"+want) {
 			t.Errorf("%q: %v; want %s", text, err, want)

@@ -13,24 +13,23 @@ import (
 	"warren/internal/redact"
 )
 
-// A Setting is one of a program's settings with its value.
+// A Setting is a setting of a program and its value.
 type Setting struct {
 	Name        string `json:"name"`  // in the file
-	Value       string `json:"value"` // as it is used, passwords left out
+	Value       string `json:"value"` // the effective value, without passwords
 	From        string `json:"from"`  // flag, environment, file or default
 	Where       string `json:"where"` // the flag, the variable, or the file and its line
 	Flag        string `json:"flag"`
 	Environment string `json:"environment"`
 }
 
-// A Document is what --json prints.
+// A Document is the output of --json.
 type Document struct {
-	File     string    `json:"file"` // that was read; empty for none
+	File     string    `json:"file"` // empty: no file was read
 	Settings []Setting `json:"settings"`
 }
 
-// Row is a setting's line in a table: its name, its value, and where that comes
-// from.
+// Row returns a table row: the name, the value and its origin.
 func (s *Setting) Row() []string {
 	if s.From == FromDefault {
 		return []string{s.Name, s.Value, s.From}
@@ -38,7 +37,7 @@ func (s *Setting) Row() []string {
 	return []string{s.Name, s.Value, s.Where}
 }
 
-// Where a value comes from.
+// Origins of a value.
 const (
 	FromFlag        = "flag"
 	FromEnvironment = "environment"
@@ -46,7 +45,7 @@ const (
 	FromDefault     = "default"
 )
 
-// File is the path of the file that was read; "" where there is none.
+// File returns the path of the file that was read, or "".
 func (s *Source) File() string {
 	if s.file == nil {
 		return ""
@@ -54,7 +53,7 @@ func (s *Source) File() string {
 	return s.file.path
 }
 
-// Describe tells each setting of a grammar that has been parsed with this Source.
+// Describe returns the settings of a grammar that was parsed with this Source.
 func (s *Source) Describe(ctx *kong.Context) ([]Setting, error) {
 	if err := s.read(ctx); err != nil {
 		return nil, err
@@ -95,7 +94,7 @@ func (s *Source) describe(ctx *kong.Context, flag *kong.Flag) (Setting, error) {
 	return d, nil
 }
 
-// text writes a value as it would be written in a flag, without passwords.
+// text formats a value as in a flag, without passwords.
 func text(v reflect.Value) string {
 	if v.CanInterface() {
 		switch t := v.Interface().(type) {
@@ -121,7 +120,6 @@ func text(v reflect.Value) string {
 	return redact.Value(fmt.Sprint(v))
 }
 
-// list writes a list.
 func list(v reflect.Value) string {
 	var parts []string
 	for i := range v.Len() {
@@ -130,22 +128,23 @@ func list(v reflect.Value) string {
 	return redact.List(parts)
 }
 
-// everybodys is the login that RabbitMQ comes with.
-const everybodys = "://guest:guest@"
+// defaultLogin is RabbitMQ's default login.
+const defaultLogin = "://guest:guest@"
 
-// hasPassword reports whether a list of elements has, or may have, a password.
+// hasPassword reports whether the elements of a list contain, or may contain, a
+// password.
 func hasPassword(elements []string) bool {
-	text := strings.ReplaceAll(strings.Join(elements, ","), everybodys, "://")
+	text := strings.ReplaceAll(strings.Join(elements, ","), defaultLogin, "://")
 	return redact.List(strings.Split(text, ",")) != text
 }
 
-// problem is what a setting has against a value, without the flag's name, which kong
-// puts before it.
+// problem returns the text of a value's error without the flag's name, which kong puts
+// before it.
 func problem(flag *kong.Flag, err error, token any) string {
 	return strings.TrimPrefix(withoutPassword(err.Error(), token), flag.ShortSummary()+": ")
 }
 
-// withoutPassword is what is wrong with a value, where the words may repeat it.
+// withoutPassword removes passwords from an error that may quote the value.
 func withoutPassword(problem string, token any) string {
 	if value, ok := token.(string); ok {
 		problem = redact.In(problem, value)

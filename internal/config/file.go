@@ -16,21 +16,21 @@ import (
 	"warren/internal/suggest"
 )
 
-// A file is a configuration file, checked.
+// A file is a valid configuration file.
 type file struct {
-	path   string // "" where there is none
+	path   string // "": no file
 	values map[string]value
 }
 
 type value struct {
-	token any // as kong takes it
+	token any // in kong's form
 	line  int
 }
 
-// key is a setting's name in the file.
+// key returns a setting's name in the file.
 func key(flag *kong.Flag) string { return strings.ReplaceAll(flag.Name, "-", "_") }
 
-// parse asks for all settings only where some do not do.
+// parse calls all only if the file has a setting that is not in settings.
 func parse(path string, text []byte, settings []*kong.Flag, all func() []*kong.Flag) (*file, error) {
 	var raw map[string]any
 	if err := toml.Unmarshal(text, &raw); err != nil {
@@ -45,10 +45,10 @@ func parse(path string, text []byte, settings []*kong.Flag, all func() []*kong.F
 		}
 	}
 	f := &file{path: path, values: map[string]value{}}
-	names, byName := named(settings)
+	names, byName := byKey(settings)
 	for name := range raw {
 		if all != nil && byName[name] == nil {
-			names, byName = named(all())
+			names, byName = byKey(all())
 			break
 		}
 	}
@@ -64,14 +64,14 @@ func parse(path string, text []byte, settings []*kong.Flag, all func() []*kong.F
 		}
 		f.values[name] = value{token, line}
 	}
-	if len(wrong) > 0 { // the first of them, whatever a map's order
+	if len(wrong) > 0 { // report the first error in the file, because the order of a map is random
 		return nil, wrong[slices.Index(at, slices.Min(at))]
 	}
 	return f, nil
 }
 
-// named are the names of settings, and these by their names.
-func named(settings []*kong.Flag) (names []string, byName map[string]*kong.Flag) {
+// byKey returns the names of settings, and the settings by name.
+func byKey(settings []*kong.Flag) (names []string, byName map[string]*kong.Flag) {
 	byName = map[string]*kong.Flag{}
 	for _, flag := range settings {
 		names = append(names, key(flag))
@@ -80,14 +80,14 @@ func named(settings []*kong.Flag) (names []string, byName map[string]*kong.Flag)
 	return names, byName
 }
 
-// secret finds the first setting whose value has a password; line is 0 where there
-// is none.
+// secret finds the first setting whose value has a password. line is 0 if there is
+// none.
 func (f *file) secret() (name string, line int) {
 	for n, v := range f.values {
 		var parts []string
 		switch token := v.token.(type) {
 		case string:
-			parts = strings.Split(token, ",") // as kong reads a list
+			parts = strings.Split(token, ",") // as kong splits a list
 		case []any:
 			for _, e := range token {
 				parts = append(parts, fmt.Sprint(e))
@@ -100,7 +100,7 @@ func (f *file) secret() (name string, line int) {
 	return name, line
 }
 
-// check makes a token of a value, and sees that the setting takes it.
+// check converts a value into a token and verifies that the setting accepts it.
 func check(flag *kong.Flag, v any, names []string, name string) (any, *Error) {
 	if flag == nil {
 		help := suggest.For(name, names)
@@ -111,7 +111,7 @@ func check(flag *kong.Flag, v any, names []string, name string) (any, *Error) {
 	}
 	token, err := tokenOf(flag, v)
 	if err != nil {
-		return nil, &Error{fmt.Sprintf("%s: %v", name, err), "it is written " + name + " = " + example(flag)}
+		return nil, &Error{fmt.Sprintf("%s: %v", name, err), "write " + name + " = " + example(flag)}
 	}
 	if _, err := decode(flag, token); err != nil {
 		return nil, &Error{name + ": " + problem(flag, err, token), withoutPassword(hint.First(err), token)}
@@ -119,56 +119,56 @@ func check(flag *kong.Flag, v any, names []string, name string) (any, *Error) {
 	return token, nil
 }
 
-// tokenOf brings a value of TOML into the form in which kong takes one.
+// tokenOf converts a TOML value into the form that kong expects.
 func tokenOf(flag *kong.Flag, v any) (any, error) {
 	kind := flag.Target.Kind()
 	switch v := v.(type) {
 	case string:
 		if flag.IsBool() {
-			return nil, errors.New("it is a text, where true or false is wanted")
+			return nil, errors.New("it is a string, but the setting needs true or false")
 		}
 		return v, nil
 	case bool:
 		if !flag.IsBool() {
-			return nil, fmt.Errorf("it is %v, where another kind of value is wanted", v)
+			return nil, fmt.Errorf("it is %v, but the setting needs another type", v)
 		}
 		return v, nil
 	case int64, float64:
 		if flag.IsBool() || kind == reflect.Slice || kind == reflect.Map {
-			return nil, errors.New("it is a number, where another kind of value is wanted")
+			return nil, errors.New("it is a number, but the setting needs another type")
 		}
 		return fmt.Sprint(v), nil
 	case []any:
 		if kind != reflect.Slice {
-			return nil, errors.New("it is a list, where one value is wanted")
+			return nil, errors.New("it is a list, but the setting needs a single value")
 		}
 		for _, e := range v {
 			if _, ok := e.(string); !ok {
-				return nil, errors.New("it is a list of other things than texts")
+				return nil, errors.New("the list must contain only strings")
 			}
 		}
 		return v, nil
 	case map[string]any:
 		if kind != reflect.Map {
-			return nil, errors.New("it is a table, where one value is wanted")
+			return nil, errors.New("it is a table, but the setting needs a single value")
 		}
 		for _, e := range v {
 			if _, ok := e.(string); !ok {
-				return nil, errors.New("it is a table of other things than texts")
+				return nil, errors.New("the table must contain only strings")
 			}
 		}
 		return v, nil
 	}
-	return nil, fmt.Errorf("%v is a kind of value that no setting has", v)
+	return nil, fmt.Errorf("no setting accepts the value %v", v)
 }
 
-// decode makes the setting's own type of a token.
+// decode converts a token into the setting's type.
 func decode(flag *kong.Flag, token any) (reflect.Value, error) {
-	defer func(was bool) { flag.Set = was }(flag.Set) // to try a value is not to set it
+	defer func(was bool) { flag.Set = was }(flag.Set) // decoding must not mark the flag as set
 	target := reflect.New(flag.Target.Type()).Elem()
 	err := flag.Parse(kong.Scan().PushTyped(token, kong.FlagValueToken), target)
 	if text, ok := token.(string); err == nil && ok && flag.Enum != "" && !flag.EnumMap()[text] {
-		err = fmt.Errorf("%q is none of %s", text, strings.ReplaceAll(flag.Enum, ",", ", "))
+		err = fmt.Errorf("%q is not one of %s", text, strings.ReplaceAll(flag.Enum, ",", ", "))
 	}
 	return target, err
 }
@@ -190,8 +190,8 @@ func example(flag *kong.Flag) string {
 	return `"…"`
 }
 
-// lineOf is the line that sets a name, which the TOML library does not tell of
-// values that are sound.
+// lineOf returns the line that sets a name. The TOML library reports lines only for
+// errors.
 func lineOf(text []byte, name string) int {
 	quoted := regexp.QuoteMeta(name)
 	re := regexp.MustCompile(`(?m)^[ \t]*(?:\[\[?[ \t]*)?["']?` + quoted + `["']?[ \t]*[=.\]]`)

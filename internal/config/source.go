@@ -13,17 +13,17 @@ import (
 	"warren/internal/textfile"
 )
 
-// A Source resolves the settings that neither flag nor environment gives.
+// A Source resolves the settings that are neither flags nor in the environment.
 type Source struct {
-	Default string // the file that is read where the flag --config names none; it need not be there
+	Default string // the file to read without the flag --config; it need not exist
 	Skip    func(command string) bool
-	All     func() []*kong.Flag // the settings, where the grammar that is parsed has only some of them; may be nil
-	Strict  bool                // refuse a file that others could have written (internal/strictmodes)
+	All     func() []*kong.Flag // all settings, if the parsed grammar has only some of them; may be nil
+	Strict  bool                // refuse a file that other users could have written (internal/strictmodes)
 
 	file *file // nil until it is read
 }
 
-// An Error is what is wrong with the file, and what to do.
+// An Error is an error in the file.
 type Error struct{ Text, Hint string }
 
 func (e *Error) Error() string { return e.Text }
@@ -31,7 +31,7 @@ func (e *Error) Error() string { return e.Text }
 // ErrorHint implements hint.Hinter.
 func (e *Error) ErrorHint() string { return e.Hint }
 
-// Validate implements kong.Resolver; what is wrong is said by Resolve.
+// Validate implements kong.Resolver. Resolve reports the errors.
 func (s *Source) Validate(*kong.Application) error { return nil }
 
 // Resolve implements kong.Resolver.
@@ -49,7 +49,7 @@ func (s *Source) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 	return v.token, nil
 }
 
-// read reads the file and checks all that is in it, once.
+// read reads and checks the file, once.
 func (s *Source) read(ctx *kong.Context) error {
 	if s.file != nil {
 		return nil
@@ -77,10 +77,10 @@ func (s *Source) read(ctx *kong.Context) error {
 	return nil
 }
 
-// maxFile bounds a configuration file, in bytes.
+// maxFile limits the size of a configuration file, in bytes.
 const maxFile = 1 << 20
 
-// unreadable says why a file cannot be read.
+// unreadable returns the error for a file that cannot be read.
 func unreadable(path string, err error) *Error {
 	var text *textfile.Error
 	switch {
@@ -89,11 +89,11 @@ func unreadable(path string, err error) *Error {
 	case errors.As(err, &text):
 		return &Error{fmt.Sprintf("%s: %s", path, text.Problem), text.Hint}
 	}
-	return &Error{fmt.Sprintf("configuration file: %v", err), "mend it, or name another with --config; --config= reads none"}
+	return &Error{fmt.Sprintf("configuration file: %v", err), "fix the file, or choose another with --config; --config= reads none"}
 }
 
-// readFile also says whether others than its owner may read or change the file,
-// "" where not. What is no regular file keeps nothing.
+// readFile also returns how other users may read or change the file, or "". Only
+// regular files store secrets.
 func (s *Source) readFile(path string) (text []byte, exposed string, err error) {
 	open := os.Open
 	if s.Strict {
@@ -114,7 +114,7 @@ func (s *Source) readFile(path string) (text []byte, exposed string, err error) 
 	return text, exposed, err
 }
 
-// path is the file that counts, and whether somebody has named it.
+// path returns the file to read, and whether it was named explicitly.
 func (s *Source) path(ctx *kong.Context) (path string, named bool) {
 	for _, flag := range ctx.Model.Flags {
 		if flag.Name != configFlag {
@@ -133,10 +133,10 @@ func (s *Source) path(ctx *kong.Context) (path string, named bool) {
 	return s.Default, false
 }
 
-// configFlag names the file. It is no setting: a file does not name itself.
+// configFlag is the flag that names the file. It cannot be a setting in the file.
 const configFlag = "config"
 
-// Settings are the settings of a grammar, each once, in its order.
+// Settings returns the settings of a grammar, without duplicates, in order.
 func Settings(app *kong.Application) []*kong.Flag {
 	var found []*kong.Flag
 	seen := map[string]bool{}
@@ -154,8 +154,8 @@ func isSetting(flag *kong.Flag) bool {
 	return len(flag.Envs) > 0 && flag.Name != configFlag && !flag.Hidden
 }
 
-// fromEnvironment is what the environment says of a flag; nothing is as good as
-// not set.
+// fromEnvironment returns the value of a flag in the environment. An empty variable is
+// the same as an unset one.
 func fromEnvironment(flag *kong.Flag) string {
 	for _, name := range flag.Envs {
 		if text := os.Getenv(name); text != "" {

@@ -7,6 +7,6 @@ import (
 	"syscall"
 )
 
-// below reports whether a stat failed since a parent is no directory: then the
-// parent itself is to be named.
+// below reports whether a stat failed because a parent is not a directory. Then the
+// error must name the parent.
 func below(err error) bool { return errors.Is(err, syscall.ENOTDIR) }

@@ -1,4 +1,4 @@
 package datadir
 
-// below: Windows reports a parent that is no directory as not existing.
+// below: Windows reports such a path as not existing.
 func below(error) bool { return false }

@@ -1,7 +1,5 @@
-// Package datadir prepares the directory that holds a program's state, and
-// locks files in it between processes. It keeps nothing in memory, starts
-// nothing and sends to nobody; a Lock is the one thing that lasts, until Unlock
-// or the end of the process.
+// Package datadir prepares the directory that holds a program's state, and locks files
+// in it between processes.
 package datadir
 
 import (
@@ -16,9 +14,9 @@ import (
 	"warren/internal/strictmodes"
 )
 
-// Default is the operator's data directory: $XDG_DATA_HOME/warren, or
-// ~/.local/share/warren (XDG Base Directory Specification, which has a relative
-// $XDG_DATA_HOME ignored); on Windows %LocalAppData%\warren.
+// Default returns the operator's data directory: $XDG_DATA_HOME/warren, or
+// ~/.local/share/warren; on Windows %LocalAppData%\warren. As the XDG Base Directory
+// Specification requires, it ignores a relative $XDG_DATA_HOME.
 func Default() (string, error) { return defaultDir(runtime.GOOS, os.Getenv, os.UserHomeDir) }
 
 func defaultDir(goos string, env func(string) string, home func() (string, error)) (string, error) {
@@ -39,20 +37,20 @@ func defaultDir(goos string, env func(string) string, home func() (string, error
 	return filepath.Join(dir, ".local", "share", "warren"), nil
 }
 
-// Prepare makes dir fit for use: it creates it with its parents where absent,
-// with mode 0700, and returns an error with a hint where it is no directory,
-// cannot be written, or lies on a network file system, where neither file
-// locks nor SQLite's WAL can be relied on (https://sqlite.org/wal.html). The
-// mode of a directory that exists is left as it is: what Warren writes in it
-// has mode 0600.
+// Prepare creates dir and its parents with mode 0700 if they do not exist. It returns
+// an error with a hint if dir is not a directory, is not writable, or is on a network
+// file system, where file locks and SQLite's WAL are unreliable
+// (https://sqlite.org/wal.html). It does not change the mode of an existing directory,
+// because files that Warren writes there have mode 0600.
 func Prepare(dir string) error { return prepare(dir, func(string) error { return nil }) }
 
-// contentDepth is how far down Warren makes directories in a data directory.
+// contentDepth is the depth of the directories that Warren creates in a data
+// directory.
 const contentDepth = 1
 
-// PrepareStrict is Prepare for an agent, which does what the files in dir say. It
-// also refuses a directory that others could write, or that leads through one of
-// theirs, and one in which there is a file that others could have written.
+// PrepareStrict is Prepare for an agent, which acts on the files in dir. It also
+// refuses a directory that other users could write, or that has such a directory in
+// its path, and a directory with a file that other users could have written.
 func PrepareStrict(dir string) error {
 	err := prepare(dir, func(base string) error {
 		check := strictmodes.StatParent
@@ -74,7 +72,7 @@ func PrepareStrict(dir string) error {
 	return nil
 }
 
-// prepare has the nearest directory that exists checked before it makes any.
+// prepare checks the nearest existing directory before it creates any.
 func prepare(dir string, check func(base string) error) error {
 	if dir == "" {
 		return hint.New("the data directory has no name", "set WARREN_DATA_DIR")
@@ -86,7 +84,7 @@ func prepare(dir string, check func(base string) error) error {
 	if err := check(base); err != nil {
 		return fmt.Errorf("data directory %s: %w", dir, err)
 	}
-	// Asked of what exists, so that a refusal leaves nothing behind.
+	// Check an existing directory, so that a refusal leaves nothing behind.
 	if kind := networkFS(base); kind != "" {
 		return hint.Errorf("choose a local directory, with --data-dir or WARREN_DATA_DIR",
 			"data directory %s is on a network file system (%s), where file locks and SQLite's WAL fail", dir, kind)
@@ -94,14 +92,14 @@ func prepare(dir string, check func(base string) error) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return hint.Errorf(remedy(err), "data directory: %w", err)
 	}
-	if err := writable(dir); err != nil {
+	if err := isWritable(dir); err != nil {
 		return hint.Errorf(remedy(err), "data directory %s cannot be written: %w", dir, err)
 	}
 	return nil
 }
 
-// existing returns the nearest of dir and its parents that exists, which must
-// be a directory.
+// existing returns the nearest of dir and its parents that exists. That must be a
+// directory.
 func existing(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -125,24 +123,24 @@ func existing(dir string) (string, error) {
 	}
 }
 
-// writable tries it, since mode bits say little to root, ACLs, quotas and
+// isWritable creates a file, because mode bits do not cover root, ACLs, quotas and
 // read-only mounts.
-func writable(dir string) error {
+func isWritable(dir string) error {
 	f, err := os.CreateTemp(dir, ".probe-*")
 	if err != nil {
 		var p *fs.PathError
 		if errors.As(err, &p) {
-			return p.Err // without the probe's name, which would only puzzle
+			return p.Err // omit the path of the temporary file
 		}
 		return err
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// remedy is what to do about a directory that cannot be used.
+// remedy returns the hint for a directory that cannot be used.
 func remedy(err error) string {
 	if errors.Is(err, fs.ErrPermission) {
-		return "choose a directory that you may write, with --data-dir or WARREN_DATA_DIR, or mend its owner and mode"
+		return "choose a writable directory with --data-dir or WARREN_DATA_DIR, or fix its owner and mode"
 	}
 	return "choose another directory, with --data-dir or WARREN_DATA_DIR"
 }

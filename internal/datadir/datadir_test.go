@@ -34,7 +34,7 @@ func hold(path string) {
 	}
 	os.Stdout.WriteString("held\n")
 	bufio.NewReader(os.Stdin).ReadByte()
-	os.Exit(0) // without Unlock: the process's end is to free it
+	os.Exit(0) // without Unlock: the end of the process must free the lock
 }
 
 func TestDefault(t *testing.T) {
@@ -81,7 +81,7 @@ func wantError(t *testing.T, err error, parts ...string) {
 func TestPrepareCreates(t *testing.T) {
 	base := t.TempDir()
 	dir := filepath.Join(base, "a", "b", "warren")
-	for range 2 { // the second time it exists
+	for range 2 { // the second time, it exists
 		if err := Prepare(dir); err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestPrepareRefuses(t *testing.T) {
 	wantError(t, Prepare(""), "no name", "hint:")
 	wantError(t, Prepare(file), file+" is not a directory", "hint:")
 	wantError(t, Prepare(filepath.Join(file, "x", "y")), "not a directory", "hint:")
-	if runtime.GOOS == "linux" { // where even root cannot write
+	if runtime.GOOS == "linux" { // even root cannot write there
 		wantError(t, Prepare("/proc/self"), "/proc/self cannot be written", "hint:")
 		wantError(t, Prepare("/proc/self/warren"), "data directory", "hint:")
 	}
@@ -167,7 +167,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// TestLockEndsWithProcess kills the holder, a process of its own.
+// TestLockEndsWithProcess kills another process that holds the lock.
 func TestLockEndsWithProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.lock")
 	cmd := exec.Command(os.Args[0])

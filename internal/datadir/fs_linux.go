@@ -11,9 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// networkMagics are the f_type of file systems whose other clients this kernel
-// does not see: statfs(2), linux/magic.h. 9p is also what WSL shows Windows'
-// drives by.
+// networkMagics are the f_type values of file systems with other clients that this
+// kernel does not see: statfs(2), linux/magic.h. WSL uses 9p for Windows drives.
 var networkMagics = map[uint32]string{
 	unix.NFS_SUPER_MAGIC:  "nfs",
 	unix.SMB_SUPER_MAGIC:  "smb",
@@ -30,18 +29,18 @@ var networkMagics = map[uint32]string{
 	0x47504653:            "gpfs",
 }
 
-// networkFUSE are the FUSE file systems that are networks; others, such as
-// gocryptfs or ntfs-3g, are as good as the disk under them.
+// networkFUSE are FUSE file systems that use a network. Others, such as gocryptfs or
+// ntfs-3g, are as reliable as the disk below them.
 var networkFUSE = []string{
 	"sshfs", "s3fs", "rclone", "glusterfs", "ceph-fuse", "davfs", "curlftpfs", "goofys",
 	"gcsfuse", "blobfuse", "blobfuse2", "mount-s3", "juicefs", "moosefs", "mfsmount", "seaweedfs", "smbnetfs", "gvfsd-fuse",
 }
 
-// networkFS names the network file system that dir is on, or returns "".
+// networkFS returns the type of the network file system that dir is on, or "".
 func networkFS(dir string) string {
 	var st unix.Statfs_t
 	if unix.Statfs(dir, &st) != nil {
-		return "" // not known to be one; what does not work shows itself later
+		return "" // unknown; a later operation reports the problem
 	}
 	magic := uint32(st.Type) // f_type is wider than the magics on some architectures
 	if magic != unix.FUSE_SUPER_MAGIC {
@@ -59,8 +58,8 @@ func networkFS(dir string) string {
 	return fuseKind(f, unix.Major(stat.Dev), unix.Minor(stat.Dev))
 }
 
-// fuseKind looks a device up in mountinfo, proc_pid_mountinfo(5), whose
-// lines have "major:minor" third and the type after " - ".
+// fuseKind finds a device in mountinfo, proc_pid_mountinfo(5). The third field of a
+// line is "major:minor", and the type follows " - ".
 func fuseKind(mountinfo io.Reader, major, minor uint32) string {
 	dev := fmt.Sprintf("%d:%d", major, minor)
 	lines := bufio.NewScanner(mountinfo)

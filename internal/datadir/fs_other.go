@@ -2,5 +2,5 @@
 
 package datadir
 
-// networkFS does not know this system's file systems.
+// networkFS returns "": this system is not supported.
 func networkFS(string) string { return "" }

@@ -11,26 +11,25 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// lockPoll is how often Acquire asks: the kernel's own waiting cannot be ended
-// by a context.
-const lockPoll = 5 * time.Millisecond
+// lockPollInterval is how often Acquire tries: a context cannot end the kernel's
+// blocking lock.
+const lockPollInterval = 5 * time.Millisecond
 
-// A Lock is a held lock of a file. It ends with Unlock, or with the process,
-// however that ends.
+// A Lock is a held file lock. It ends with Unlock or with the process.
 type Lock struct{ f *flock.Flock }
 
-// Acquire waits until it holds the exclusive lock of the file, which it creates
+// Acquire waits until it holds the exclusive lock of the file. It creates the file
 // with mode 0600.
 func Acquire(ctx context.Context, path string) (*Lock, error) {
 	f := flock.New(path)
-	if _, err := f.TryLockContext(ctx, lockPoll); err != nil {
+	if _, err := f.TryLockContext(ctx, lockPollInterval); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return &Lock{f}, nil
 }
 
-// Try takes the exclusive lock of the file, which it creates with mode 0600, or
-// returns nil without error where another holds it.
+// Try takes the exclusive lock of the file, which it creates with mode 0600. It
+// returns nil without an error if another process holds the lock.
 func Try(path string) (*Lock, error) {
 	f := flock.New(path)
 	ok, err := f.TryLock()
@@ -43,9 +42,9 @@ func Try(path string) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
-// Held reports whether somebody holds the exclusive lock of the file. It
-// creates nothing: a file that is not there is not held. Several may ask at
-// the same time, but while they ask, Try finds the file held.
+// Held reports whether a process holds the exclusive lock of the file. It does not
+// create the file: a missing file is not locked. While Held runs, Try may report the
+// file as locked.
 func Held(path string) (bool, error) {
 	f := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	ok, err := f.TryRLock()
@@ -60,5 +59,5 @@ func Held(path string) (bool, error) {
 	return false, f.Unlock()
 }
 
-// Unlock gives the lock up; the file stays.
+// Unlock releases the lock and keeps the file.
 func (l *Lock) Unlock() error { return l.f.Unlock() }

@@ -1,7 +1,6 @@
-// Package escape knows which characters a terminal would obey, or show as nothing
-// or as something else, and writes them as escapes. It is the one place that
-// decides: what is shown on a terminal, JSON and logs all ask it. Letters of every
-// script are none of these characters. The package keeps nothing and starts nothing.
+// Package escape finds the characters that a terminal would obey, hide or
+// misrepresent, and writes them as escapes. Terminal output, JSON and logs all use it.
+// Letters of all scripts are unaffected.
 package escape
 
 import (
@@ -13,11 +12,10 @@ import (
 	"unicode/utf8"
 )
 
-// IsHidden reports whether a terminal would obey r, or show nothing or something
-// else for it: control characters (C0, DEL, C1), line and paragraph separators,
-// and format characters, bidirectional overrides among them
-// (https://trojansource.codes). Zero-width joiners spell words in Persian and
-// Indian scripts and do no harm.
+// IsHidden reports whether a terminal would obey, hide or misrepresent r: control
+// characters (C0, DEL, C1), line and paragraph separators, and format characters,
+// including bidirectional overrides (https://trojansource.codes). It permits
+// zero-width joiners, which Persian and Indian scripts need and which are harmless.
 func IsHidden(r rune) bool {
 	const nonJoiner, joiner = '\u200c', '\u200d'
 	if r < utf8.RuneSelf {
@@ -26,7 +24,7 @@ func IsHidden(r rune) bool {
 	return r != nonJoiner && r != joiner && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
-// Rune writes a character as an escape for people: \n, \x1b, \u202e.
+// Rune returns a readable escape of a character: \n, \x1b, \u202e.
 func Rune(r rune) string {
 	switch {
 	case r == '\n':
@@ -44,9 +42,9 @@ func Rune(r rune) string {
 	}
 }
 
-// JSON returns the same JSON with each hidden character as an escape \u…, within
-// texts and names of members. Line ends between values stay. The result is text
-// itself where there is nothing to escape.
+// JSON returns the same JSON with each hidden character in strings and member names as
+// a \u… escape. It keeps the line ends between values. It returns text itself if
+// there is nothing to escape.
 func JSON(text []byte) []byte {
 	return each(text, func(out []byte, r rune) []byte {
 		if r > 0xffff {
@@ -57,14 +55,14 @@ func JSON(text []byte) []byte {
 	})
 }
 
-// Lines returns the same text with each hidden character but line ends and tabs as
-// an escape for people.
+// Lines returns the text with each hidden character except line ends and tabs as a
+// readable escape.
 func Lines(text []byte) []byte {
 	return each(text, func(out []byte, r rune) []byte { return append(out, Rune(r)...) })
 }
 
-// each calls write for the hidden characters of text but line ends and tabs, which
-// in JSON stand between values only.
+// each calls write for the hidden characters of text except line ends and tabs, which
+// JSON has only between values.
 func each(text []byte, write func(out []byte, r rune) []byte) []byte {
 	i := bytes.IndexFunc(text, isEscaped)
 	if i < 0 {
@@ -85,11 +83,12 @@ func each(text []byte, write func(out []byte, r rune) []byte) []byte {
 
 func isEscaped(r rune) bool { return IsHidden(r) && r != '\n' && r != '\t' }
 
-// JSONWriter returns a writer of whole JSON values, such as a log's, that escapes
-// as JSON does.
+// JSONWriter returns a writer that escapes like JSON. Each write must be whole JSON
+// values, as in a log.
 func JSONWriter(w io.Writer) io.Writer { return &writer{w, JSON} }
 
-// LineWriter returns a writer of whole characters that escapes as Lines does.
+// LineWriter returns a writer that escapes like Lines. Each write must be whole
+// characters.
 func LineWriter(w io.Writer) io.Writer { return &writer{w, Lines} }
 
 type writer struct {

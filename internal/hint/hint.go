@@ -1,5 +1,5 @@
-// Package hint adds to an error what its reader can do about it. The message and the
-// hint are fields: nothing parses one out of the other's text.
+// Package hint adds a hint to an error: what the user can do about it. Message and
+// hint are fields. No code parses them out of a text.
 package hint
 
 import (
@@ -9,12 +9,12 @@ import (
 
 // An Error is a message with a hint.
 type Error struct {
-	Message string // what happened, to which thing
+	Message string // what happened
 	Hint    string // what the user can do; may be empty
-	Err     error  // the cause, for errors.Is and errors.As; may be nil. Message already says it.
+	Err     error  // the cause, for errors.Is and errors.As; may be nil. Message includes its text.
 }
 
-// Error returns the message alone. Use Text to show the hint too.
+// Error returns the message alone. Text adds the hints.
 func (e *Error) Error() string { return e.Message }
 
 func (e *Error) Unwrap() error { return e.Err }
@@ -22,20 +22,20 @@ func (e *Error) Unwrap() error { return e.Err }
 // New returns an error with a message and a hint.
 func New(message, hint string) error { return &Error{Message: message, Hint: hint} }
 
-// Errorf formats the message as fmt.Errorf does, %w included.
+// Errorf formats the message like fmt.Errorf, including %w.
 func Errorf(hint, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Message: err.Error(), Hint: hint, Err: err}
 }
 
-// Hinter is an error of another package that has a hint of its own.
+// A Hinter is an error of another package with its own hint.
 type Hinter interface{ ErrorHint() string }
 
 // ErrorHint implements Hinter.
 func (e *Error) ErrorHint() string { return e.Hint }
 
-// Of returns the hints of an error, the outermost first, and each once. An error
-// that wraps several, as errors.Join does, has the hints of all.
+// Of returns the hints of an error without duplicates, outermost first. For an error
+// that wraps several, such as from errors.Join, it returns the hints of all.
 func Of(err error) []string {
 	var hints []string
 	seen := map[string]bool{}
@@ -70,8 +70,8 @@ func First(err error) string {
 	return ""
 }
 
-// Text returns the message and, on a line each, the hints of an error, as programs
-// print them.
+// Text returns the message and the hints of an error, each on its own line, in the
+// form that programs print.
 func Text(err error) string {
 	var b strings.Builder
 	b.WriteString(err.Error())

@@ -10,50 +10,49 @@ import (
 	"warren/internal/hint"
 )
 
-// What Close still waits for once it was told to hurry: that requests which have just
-// been submitted leave, and then that the store and the connections end in their order.
+// After Hurry, Close still waits this long: for the requests that were just submitted to
+// leave, and then for the store and the connections to end.
 const (
-	settleGrace = time.Second
-	closeGrace  = 2 * time.Second
+	hurriedSettleTimeout = time.Second
+	hurriedEndTimeout    = 2 * time.Second
 )
 
-// errUnclosed: the process ends as if it were killed.
+// errUnclosed: the process ends as if it was killed.
 var errUnclosed = hint.New("the connections or the result store did not end in time",
 	"nothing is lost: the next warren command completes results.db")
 
-// Hurry has Close return within a few seconds, whatever it waits for.
+// Hurry makes Close return within a few seconds. Any goroutine may call it, at any time.
 func (o *Operator) Hurry() { o.hurry() }
 
-// Close waits until the operator may leave, then ends the process's work:
-// senders first, then what stores their news.
+// Close waits until all jobs are settled, then ends the actors.
 func (o *Operator) Close() error {
 	done := make(chan struct{})
 	defer close(done)
-	left := o.settle(o.hurriedFor(done, settleGrace))
+	left := o.settle(o.hurriedFor(done, hurriedSettleTimeout))
 	ended := make(chan error, 1)
 	go func() { ended <- o.end() }()
 	select {
 	case err := <-ended:
 		return errors.Join(left, err)
-	case <-o.hurriedFor(done, settleGrace+closeGrace):
+	case <-o.hurriedFor(done, hurriedSettleTimeout+hurriedEndTimeout):
 		return errors.Join(left, errUnclosed)
 	}
 }
 
-// settle waits until every host has its job or is known to be absent, or until it is
-// late.
+// settle waits until each host has its job or is known to be unreachable, or until late is
+// closed.
 func (o *Operator) settle(late <-chan struct{}) error {
 	if !o.connected {
 		return nil
 	}
-	ctx, stop := context.WithCancel(o.ctx)
+	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	settled := make(chan error, 1) // a store that hangs may keep Settled from noticing
+	settled := make(chan error, 1) // Settled may hang with the store
 	go func() { settled <- o.Settled(ctx, "") }()
 	select {
 	case err := <-settled:
 		if errors.Is(err, dispatcher.ErrStopped) || errors.Is(err, context.Canceled) {
-			return nil // an actor that has failed says so itself
+			return nil // the failed actor returns the error
 		}
 		return err
 	case <-late:
@@ -63,10 +62,10 @@ func (o *Operator) settle(late <-chan struct{}) error {
 		return nil
 	}
 	return hint.Errorf("check_task asks the hosts",
-		"left before each host was known to have its job: %s", strings.Join(ids, ", "))
+		"exited before every host had confirmed its job: %s", strings.Join(ids, ", "))
 }
 
-// hurriedFor is closed that long after Hurry was called, unless done comes first.
+// hurriedFor returns a channel that is closed d after Hurry, unless done is closed first.
 func (o *Operator) hurriedFor(done <-chan struct{}, d time.Duration) <-chan struct{} {
 	over := make(chan struct{})
 	go func() {
@@ -84,18 +83,4 @@ func (o *Operator) hurriedFor(done <-chan struct{}, d time.Duration) <-chan stru
 		}
 	}()
 	return over
-}
-
-// end ends the actors and closes what they used.
-func (o *Operator) end() error {
-	o.stop()
-	// What is settled is stored, and what comes now the agents keep: the store need
-	// not wait while the connections say goodbye.
-	o.stopLast()
-	kept := errors.Join(o.keeper.Wait(), o.store.Close())
-	err := o.actors.Wait()
-	if o.refused != nil {
-		err = nil // Connect has said it
-	}
-	return errors.Join(err, kept, o.audit.Close())
 }

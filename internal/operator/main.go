@@ -10,12 +10,11 @@ import (
 	"warren/repl/term"
 )
 
-// leaveTimeout is how long the process lives after it was told to end. What it usually
-// waits for takes less (repl.Main); standard error that nobody reads takes for ever.
+// leaveTimeout is how long the process may live after a signal to end. repl.Main usually
+// ends sooner; a write to a standard error that nobody reads would block forever.
 const leaveTimeout = 5 * time.Second
 
-// Main is the program warren. It ends with SIGTERM and SIGHUP too; Ctrl-C is the
-// REPL's own.
+// Main is the program warren. SIGTERM and SIGHUP end it; the REPL handles Ctrl-C.
 func Main(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()

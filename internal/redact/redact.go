@@ -1,7 +1,6 @@
-// Package redact takes passwords out of what is shown: settings, errors, logs. What
-// people write where a URL belongs is often no URL, and its password may have any
-// character. So the package shows what is provably none, and no more. It keeps
-// nothing and starts nothing.
+// Package redact removes passwords from settings, errors and logs before they are
+// shown. Users often write invalid URLs, and a password may contain any character. So
+// the package shows only text that is certainly not part of a password.
 package redact
 
 import (
@@ -11,36 +10,37 @@ import (
 	"strings"
 )
 
-// hidden stands for what is not shown.
+// hidden replaces secret text.
 const hidden = "xxxxx"
 
 var (
-	// user is a name that has neither a password after it nor one encoded in it.
+	// user matches a user name that neither precedes nor encodes a password.
 	user = regexp.MustCompile(`^[\pL\pN._+-]*$`)
 
-	// scheme begins a URL.
+	// scheme matches the beginning of a URL.
 	scheme = regexp.MustCompile(`^\s*[A-Za-z][A-Za-z0-9+.-]*://`)
 
-	// written is the scheme of a broker's URL, with too few slashes too.
-	written = regexp.MustCompile(`(?i)amqps?:/*`)
+	// brokerScheme matches the scheme of a broker URL, also with missing slashes.
+	brokerScheme = regexp.MustCompile(`(?i)amqps?:/*`)
 
-	// port is what may follow a host, beside a path and parameters.
+	// port matches the text between a host's colon and the path.
 	port = regexp.MustCompile(`^[0-9]*$`)
 
-	// parameter is where a URL has no password, and some expect it.
+	// parameter matches URL parameters that may hold a secret. Warren's URLs have none,
+	// but users try them.
 	parameter = regexp.MustCompile(`(?i)([?&;](?:pass|pw|secret|token)[a-z_]*=)[^&]*`)
 
-	// broker finds the beginning of a broker's URL, however it is written, and all
-	// that may be a part of its password.
-	broker = regexp.MustCompile(`(?i)amqps?:\S*@`)
+	// brokerLogin matches a broker URL, also a malformed one, up to the last character
+	// that may be part of its password.
+	brokerLogin = regexp.MustCompile(`(?i)amqps?:\S*@`)
 
-	// drive begins a path of Windows.
+	// drive matches the beginning of a Windows path.
 	drive = regexp.MustCompile(`^[A-Za-z]:[\\/]`)
 )
 
-// Value returns the value of a setting without the password that it has, or may
-// have. All before the last @ is taken for one, but for a user's name alone, and so
-// is what stands where a port should.
+// Value returns the value of a setting without its possible password. It hides all
+// text before the last @ except a plain user name, and also the text in the place of a
+// port if it is not a number.
 func Value(text string) string {
 	at := strings.LastIndexByte(text, '@')
 	if at < 0 {
@@ -50,7 +50,7 @@ func Value(text string) string {
 	if isPath(head) {
 		return head + "@" + tail
 	}
-	if parameter.MatchString(head) { // the @ may be its value's
+	if parameter.MatchString(head) { // the @ may be part of the parameter's value
 		_, rest, more := strings.Cut(tail, "&")
 		if tail = hidden; more {
 			tail += "&" + rest
@@ -69,18 +69,18 @@ func Value(text string) string {
 
 func hideParameters(text string) string { return parameter.ReplaceAllString(text, "${1}"+hidden) }
 
-// isPath reports whether text begins a file's absolute path, which may have an @, and
-// nothing in it can be a user with a password.
+// isPath reports whether text begins an absolute file path, which may contain an @,
+// and has no place for a user and a password.
 func isPath(text string) bool {
 	text = drive.ReplaceAllString(text, "/")
 	return strings.HasPrefix(text, "/") && !strings.ContainsAny(text, ":%@")
 }
 
-// authority is Value for a text without @. In a URL, a user and a password are left
-// where host and @ have been forgotten.
+// authority is Value for a text without @. It also hides a password if the user
+// omitted the host and the @.
 func authority(text string) string {
 	end := len(scheme.FindString(text))
-	if at := written.FindAllStringIndex(text, -1); at != nil { // a path of its own has it in the middle
+	if at := brokerScheme.FindAllStringIndex(text, -1); at != nil { // in a path, the scheme is in the middle
 		end = at[len(at)-1][1]
 	}
 	if end == 0 {
@@ -89,7 +89,7 @@ func authority(text string) string {
 	return text[:end] + hidePort(text[end:])
 }
 
-// hidePort hides what follows a host's colon and is no port.
+// hidePort hides the text after a host's colon if it is not a port.
 func hidePort(text string) string {
 	end := len(text)
 	if i := strings.IndexAny(text, "/?#"); i >= 0 {
@@ -107,7 +107,7 @@ func hidePort(text string) string {
 	return host[:from+colon+1] + hidden + text[end:]
 }
 
-// User returns the name of a user, unless it may have a password in it.
+// User returns a user name, unless it may contain a password.
 func User(name string) string {
 	if user.MatchString(name) {
 		return name
@@ -115,9 +115,9 @@ func User(name string) string {
 	return hidden
 }
 
-// List returns the elements of a list as one text. A comma within a URL, as in its
-// password, has divided it: what does not begin a broker's URL is taken for the rest
-// of the element before it.
+// List joins the elements of a list. A comma in a URL, for example in its password,
+// splits it into several elements: an element that does not begin with a broker scheme
+// is joined to the previous one.
 func List(elements []string) string {
 	var whole []string
 	for _, e := range elements {
@@ -135,16 +135,14 @@ func List(elements []string) string {
 
 var beginsBroker = regexp.MustCompile(`(?i)^\s*amqps?://`)
 
-// Text returns an error or another sentence without the passwords of brokers' URLs
-// in it.
+// Text returns an error or another sentence without the passwords of broker URLs.
 func Text(text string) string {
-	return broker.ReplaceAllStringFunc(text, func(url string) string {
+	return brokerLogin.ReplaceAllStringFunc(text, func(url string) string {
 		return strings.TrimSuffix(Value(url+"host"), "host")
 	})
 }
 
-// In returns a text without the passwords of the values that it may repeat, as they
-// are or quoted.
+// In returns a text without the passwords of the values that it may quote.
 func In(text string, values ...string) string {
 	for _, v := range values {
 		shown := Value(v)
@@ -158,8 +156,8 @@ func In(text string, values ...string) string {
 	return text
 }
 
-// Message returns what a program prints without the passwords of its arguments, of its
-// environment and of brokers' URLs.
+// Message returns the output of a program without the passwords of its arguments, its
+// environment and broker URLs.
 func Message(text string, args []string) string {
 	var values []string
 	for _, arg := range args {

@@ -9,14 +9,14 @@ import (
 	"syscall"
 )
 
-// open does not wait for the other end of a pipe.
+// open does not block on a pipe.
 func open(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
-// Exposed says whether others may read or change a file that is ours alone; "" is
-// no. Only of a file that is root's may a group read, as where several services
-// share it.
+// Exposed describes how other users may read or change a secret file, or returns "". A
+// group may read a file only if root owns it, for example if several services share
+// it.
 func Exposed(info fs.FileInfo) string {
 	forbidden := fs.FileMode(0o077)
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid == 0 {
@@ -28,7 +28,7 @@ func Exposed(info fs.FileInfo) string {
 	return ""
 }
 
-// Mine reports whether a file belongs to this process's user.
+// Mine reports whether this process's user owns the file.
 func Mine(info fs.FileInfo) bool {
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	return !ok || int(owner.Uid) == os.Getuid()

@@ -1,5 +1,5 @@
-// Package secretfile reads the small files that hold secrets, or belong to them:
-// keys, passwords, certificates. It keeps nothing and starts nothing.
+// Package secretfile reads small files with secrets and related files: keys,
+// passwords, certificates.
 package secretfile
 
 import (
@@ -15,14 +15,14 @@ import (
 	"warren/internal/textfile"
 )
 
-// maxSize bounds what is read of one: a bundle of all the world's authorities has
-// some 200 KiB.
+// maxSize limits the size of a file. A bundle of all public certificate authorities
+// has about 200 KiB.
 const maxSize = 4 << 20
 
-// An Error is why a file cannot be used, without its path, and what to do.
+// An Error explains why a file cannot be used. It does not contain the path.
 type Error struct {
 	Text, Hint string
-	Exposed    bool // others could have written it, or can read it
+	Exposed    bool // other users can read it or could have written it
 }
 
 func (e *Error) Error() string { return e.Text }
@@ -30,30 +30,30 @@ func (e *Error) Error() string { return e.Text }
 // ErrorHint implements hint.Hinter.
 func (e *Error) ErrorHint() string { return e.Hint }
 
-// A Reader reads such files. The zero Reader opens them as they are; a strict one
-// refuses those that others could have written.
+// A Reader reads such files. The zero Reader accepts any owner. A strict Reader
+// refuses files that other users could have written.
 type Reader struct{ strict bool }
 
-// Strict is for programs that do what their files say with more rights than those
-// who could write them: internal/strictmodes has the rule.
+// Strict is for programs that have more rights than the users who could write their
+// files: internal/strictmodes has the rule.
 var Strict = Reader{strict: true}
 
-// Read reads a regular file that others may neither read nor change.
+// Read reads a regular file that other users may neither read nor change.
 func Read(path string) ([]byte, *Error) { return Reader{}.Read(path) }
 
-// ReadPublic reads a regular file that is nobody's secret.
+// ReadPublic reads a regular file that is not secret.
 func ReadPublic(path string) ([]byte, *Error) { return Reader{}.ReadPublic(path) }
 
-// Password reads a file that has a password in its one line.
+// Password reads a file that consists of one line, the password.
 func Password(path string) (string, *Error) { return Reader{}.Password(path) }
 
-// Read reads a regular file that others may neither read nor change.
+// Read reads a regular file that other users may neither read nor change.
 func (r Reader) Read(path string) ([]byte, *Error) { return r.read(path, Exposed) }
 
-// ReadPublic reads a regular file that is nobody's secret.
+// ReadPublic reads a regular file that is not secret.
 func (r Reader) ReadPublic(path string) ([]byte, *Error) { return r.read(path, nil) }
 
-// Password reads a file that has a password in its one line.
+// Password reads a file that consists of one line, the password.
 func (r Reader) Password(path string) (string, *Error) {
 	text, err := r.Read(path)
 	if err != nil {
@@ -65,7 +65,7 @@ func (r Reader) Password(path string) (string, *Error) {
 	}
 	line, rest, _ := strings.Cut(string(text), "\n")
 	if line == "" || strings.TrimSpace(rest) != "" {
-		return "", &Error{Text: "it must have the password in its one line"}
+		return "", &Error{Text: "it must contain the password in a single line"}
 	}
 	return line, nil
 }
@@ -99,7 +99,7 @@ func (r Reader) read(path string, exposed func(fs.FileInfo) string) ([]byte, *Er
 	case err != nil:
 		return nil, &Error{Text: cause(err)}
 	case !info.Mode().IsRegular():
-		return nil, &Error{Text: "it is no regular file"}
+		return nil, &Error{Text: "it is not a regular file"}
 	case info.Size() > maxSize:
 		return nil, &Error{Text: fmt.Sprintf("it is larger than %d MiB", maxSize>>20)}
 	}
@@ -115,7 +115,7 @@ func (r Reader) read(path string, exposed func(fs.FileInfo) string) ([]byte, *Er
 	return textfile.ToUTF8(text), nil
 }
 
-// cause is an error without the path, which its reader names.
+// cause returns an error without the path, which the caller adds.
 func cause(err error) string {
 	var path *os.PathError
 	if errors.As(err, &path) {

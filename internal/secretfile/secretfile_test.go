@@ -11,8 +11,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// What is sent to the broker is the password alone, however its file was saved.
-func TestPasswordIsReadHoweverItWasSaved(t *testing.T) {
+func TestPasswordInAnyEncoding(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "password")
 	for saved, want := range map[string]string{
 		"hush": "hush", "hush\n": "hush", "hush\r\n": "hush", " hush \n": " hush ",
@@ -26,7 +25,7 @@ func TestPasswordIsReadHoweverItWasSaved(t *testing.T) {
 		}
 	}
 	for saved, want := range map[string]string{
-		"": "in its one line", "\ufeff": "in its one line", "\n": "in its one line", "a\nb": "in its one line",
+		"": "in a single line", "\ufeff": "in a single line", "\n": "in a single line", "a\nb": "in a single line",
 		"hush\x00": "line 1 has a NUL character", "h\xfcsh": "line 1 is not UTF-8",
 	} {
 		if err := os.WriteFile(path, []byte(saved), 0o600); err != nil {

@@ -1,15 +1,14 @@
-// Package strictmodes checks that nobody but root and this process's user can
-// have written a file, by the rule of sshd's StrictModes. Whatever an agent reads
-// before it trusts anybody goes through it. It keeps nothing and starts nothing.
+// Package strictmodes checks that only root and this process's user could have written
+// a file, by the rule of sshd's StrictModes. An agent reads all its files through this
+// package.
 //
-// The rule: the file, and each directory that leads to it, belongs to root or to
-// this user, and neither group nor others may write it. Symbolic links are
-// followed, and each directory on their way is held to the same rule. A sticky
-// directory, as /tmp is, may be written by anybody, where what is used of it is a
-// directory that satisfies the rule in its turn: nobody else can rename or link a
-// directory there.
+// The rule: the file, and each directory in its path, belongs to root or to this user,
+// and neither group nor others may write it. Symbolic links are followed, and the rule
+// applies to each directory in their paths too. A sticky directory such as /tmp may be
+// writable by anybody if the next path element is a directory that satisfies the rule:
+// no other user can rename or link a directory there.
 //
-// On Windows nothing is checked: access control lists say there who may write.
+// On Windows nothing is checked, because access control lists decide who may write.
 package strictmodes
 
 import (
@@ -20,23 +19,22 @@ import (
 	"github.com/kballard/go-shellquote"
 )
 
-// A Problem is what is wrong with a file or a directory.
+// A Problem is a violation of the rule.
 type Problem int
 
-// The problems.
 const (
-	Owner    Problem = iota + 1 // it belongs to somebody else
+	Owner    Problem = iota + 1 // it belongs to another user
 	Writable                    // group or others may write it
-	Shared                      // it lies in a directory where everybody may make files
-	Linked                      // it has another name, by which others may know it
+	Shared                      // it is in a directory where anybody may create files
+	Linked                      // it has another hard link, which others may use
 )
 
-// An Error says which file or directory others could have written.
+// An Error names the file or directory that others could have written.
 type Error struct {
-	Path    string // the one that is at fault: the file, or a directory on the way to it
+	Path    string // the file, or a directory in its path
 	Problem Problem
-	UID     uint32      // with Owner
-	Mode    fs.FileMode // with Writable and Shared: the permission bits
+	UID     uint32      // set for Owner
+	Mode    fs.FileMode // permission bits, set for Writable and Shared
 	Dir     bool        // Path is a directory
 }
 
@@ -47,27 +45,27 @@ func (e *Error) Error() string {
 	case Shared:
 		return fmt.Sprintf("anybody may create files in the directory %s (mode %04o)", e.Path, e.Mode)
 	case Linked:
-		return fmt.Sprintf("%s has another hard link, by which others may have written it", e.Path)
+		return fmt.Sprintf("%s has another hard link, through which others may have written it", e.Path)
 	}
 	return fmt.Sprintf("others may write %s%s (mode %04o)", e.kind(), e.Path, e.Mode)
 }
 
-// ErrorHint is the command that mends it.
+// ErrorHint returns the command that fixes the problem.
 func (e *Error) ErrorHint() string {
 	path := shellquote.Join(e.Path)
 	switch {
 	case e.Problem == Shared:
 		return "move the file into a directory of its own, which only its owner may write"
 	case e.Problem == Linked:
-		return "if you know what is in it: cp -p " + path + " " + path + ".new && mv " + path + ".new " + path
+		return "check its content, then: cp -p " + path + " " + path + ".new && mv " + path + ".new " + path
 	case e.Problem == Writable && e.Dir:
-		return "chmod go-w " + path + ", and look at what others may have put there"
+		return "chmod go-w " + path + ", and check what others may have put there"
 	case e.Problem == Writable:
-		return "look at what is in it, then: chmod go-w " + path
+		return "check its content, then: chmod go-w " + path
 	case e.Dir:
 		return fmt.Sprintf("chown %s %s, or use another directory", owner(), path)
 	}
-	return fmt.Sprintf("look at what is in it, then: chown %s %s", owner(), path)
+	return fmt.Sprintf("check its content, then: chown %s %s", owner(), path)
 }
 
 func (e *Error) kind() string {
@@ -77,7 +75,7 @@ func (e *Error) kind() string {
 	return ""
 }
 
-// owner is who a file should belong to, as chown takes it.
+// owner returns the expected owner in the syntax of chown.
 func owner() string {
 	if uid := os.Geteuid(); uid > 0 {
 		return fmt.Sprint(uid)
@@ -85,8 +83,8 @@ func owner() string {
 	return "root:root"
 }
 
-// Open opens a regular file for reading that satisfies the rule. It does not wait
-// for the other end of a pipe.
+// Open opens a regular file that satisfies the rule for reading. It does not block on
+// a pipe.
 func Open(path string) (*os.File, error) {
 	if _, err := Stat(path); err != nil {
 		return nil, err

@@ -11,15 +11,15 @@ import (
 	"syscall"
 )
 
-// maxLinks bounds the symbolic links of one path, as the kernel does.
+// maxLinks limits the symbolic links of one path, as the kernel does.
 const maxLinks = 40
 
-// Stat checks a file or directory and all that leads to it, and describes what
-// the path names after all links. The errors are an *Error, or the system's.
+// Stat checks a file or directory and all directories in its path, and returns the
+// information about the target of all links. It returns an *Error or a system error.
 func Stat(path string) (fs.FileInfo, error) { return stat(path, false) }
 
-// StatParent is Stat of a directory in which the caller will make another one. It
-// may therefore be a sticky directory.
+// StatParent is Stat for a directory in which the caller will create another
+// directory. It may be a sticky directory.
 func StatParent(dir string) (fs.FileInfo, error) { return stat(dir, true) }
 
 func stat(path string, parent bool) (fs.FileInfo, error) {
@@ -34,22 +34,22 @@ func stat(path string, parent bool) (fs.FileInfo, error) {
 	}
 	var at *fs.PathError
 	if errors.As(err, &at) {
-		err = &fs.PathError{Op: "open", Path: path, Err: at.Err} // as the system would say of the whole path
+		err = &fs.PathError{Op: "open", Path: path, Err: at.Err} // report the whole path, as the system does
 	}
 	return info, err
 }
 
-// A walk goes down a path, name by name. All directories that it has been in
-// satisfy the rule.
+// A walk follows a path, name by name. All directories that it has entered satisfy the
+// rule.
 type walk struct {
 	dir    string // without links
-	sticky *Error // not nil: dir is a sticky directory that anybody may write
+	sticky *Error // set if dir is a sticky directory that anybody may write
 	rest   []string
 	links  int
-	parent bool // a sticky directory may be the last
+	parent bool // the last directory may be sticky
 }
 
-// step takes one name, and describes what it names.
+// step takes one name and returns the information about it.
 func (w *walk) step() (fs.FileInfo, error) {
 	name := w.rest[0]
 	w.rest = w.rest[1:]
@@ -75,7 +75,7 @@ func (w *walk) step() (fs.FileInfo, error) {
 	return info, check(path, info)
 }
 
-// follow puts a link's text in front of what is left of the path.
+// follow puts the target of a link in front of the rest of the path.
 func (w *walk) follow(path string) (fs.FileInfo, error) {
 	if w.links++; w.links > maxLinks {
 		return nil, &fs.PathError{Op: "readlink", Path: path, Err: syscall.ELOOP}
@@ -91,7 +91,7 @@ func (w *walk) follow(path string) (fs.FileInfo, error) {
 	return os.Lstat(w.dir)
 }
 
-// goTo goes to a directory that is not below the last one.
+// goTo enters a directory that is not below the current one.
 func (w *walk) goTo(dir string) (fs.FileInfo, error) {
 	info, err := os.Lstat(dir)
 	if err != nil {
@@ -100,7 +100,7 @@ func (w *walk) goTo(dir string) (fs.FileInfo, error) {
 	return info, w.enter(dir, info)
 }
 
-// enter goes into a directory. A sticky one passes, but not as the last.
+// enter enters a directory. It accepts a sticky directory, but not as the last one.
 func (w *walk) enter(dir string, info fs.FileInfo) error {
 	w.dir, w.sticky = dir, nil
 	e := checked(dir, info)
@@ -117,7 +117,7 @@ func (w *walk) enter(dir string, info fs.FileInfo) error {
 	return nil
 }
 
-// split returns the names of a path but ".".
+// split returns the names in a path without ".".
 func split(path string) (names []string) {
 	for name := range strings.SplitSeq(path, "/") {
 		if name != "" && name != "." {
@@ -127,7 +127,7 @@ func split(path string) (names []string) {
 	return names
 }
 
-// check refuses what others than root and this user could have written.
+// check refuses a file that users other than root and this user could have written.
 func check(path string, info fs.FileInfo) error {
 	if e := checked(path, info); e != nil {
 		return e
@@ -143,14 +143,14 @@ func checked(path string, info fs.FileInfo) *Error {
 	case st.Uid != 0 && st.Uid != uint32(os.Geteuid()):
 		e.Problem = Owner
 		return e
-	case mode&fs.ModeSymlink == 0 && mode.Perm()&0o022 != 0: // a link's own mode says nothing
+	case mode&fs.ModeSymlink == 0 && mode.Perm()&0o022 != 0: // the mode of a link has no meaning
 		e.Problem, e.Mode, e.UID = Writable, permissions(mode), 0
 		return e
 	}
 	return nil
 }
 
-// permissions are the bits of a mode that chmod(1) knows.
+// permissions returns the mode bits as in chmod(1).
 func permissions(mode fs.FileMode) fs.FileMode {
 	bits := mode.Perm()
 	for bit, octal := range map[fs.FileMode]fs.FileMode{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
@@ -161,9 +161,9 @@ func permissions(mode fs.FileMode) fs.FileMode {
 	return bits
 }
 
-// CheckContent checks what lies in a directory that satisfies the rule, down to
-// depth directories below it: others may have put it there when they could. Unlike
-// Stat it refuses a file with several hard links.
+// CheckContent checks the content of a directory that satisfies the rule, down to
+// depth directories below it: others may have put files there earlier, when they could
+// write. Unlike Stat, it refuses a file with several hard links.
 func CheckContent(dir string, depth int) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -194,7 +194,7 @@ func CheckContent(dir string, depth int) error {
 	return nil
 }
 
-// open does not wait for the writer of a pipe.
+// open does not block on a pipe without a writer.
 func open(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }

@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A tree is a directory of the test's own: etc with a file, and bad, which
-// anybody may write.
+// A tree is a directory of the test: etc with a file, and bad, which anybody may
+// write.
 type tree struct {
 	t                    *testing.T
 	base, etc, bad, file string
@@ -51,15 +51,15 @@ func (tr *tree) link(to, path string)                { tr.t.Helper(); tr.ok(os.S
 
 const sticky = 0o777 | fs.ModeSticky
 
-func TestOpenRefusesWhatOthersCouldWrite(t *testing.T) {
+func TestOpenRefusesFilesWritableByOthers(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit func(tr *tree)
-		want string // empty: it passes
-		root bool   // only root can set it up
+		want string // empty: no error
+		root bool   // needs root
 	}{
 		"mode 0600":                {edit: func(tr *tree) { tr.chmod(tr.file, 0o600) }},
 		"mode 0644":                {edit: func(tr *tree) { tr.chmod(tr.file, 0o644) }},
-		"group writes":             {edit: func(tr *tree) { tr.chmod(tr.file, 0o664) }, want: "others may write FILE (mode 0664)\nhint: look at what is in it, then: chmod go-w FILE"},
+		"group writes":             {edit: func(tr *tree) { tr.chmod(tr.file, 0o664) }, want: "others may write FILE (mode 0664)\nhint: check its content, then: chmod go-w FILE"},
 		"others write":             {edit: func(tr *tree) { tr.chmod(tr.file, 0o602) }, want: "others may write FILE (mode 0602)"},
 		"directory, group writes":  {edit: func(tr *tree) { tr.chmod(tr.etc, 0o775) }, want: "others may write the directory BASE/etc (mode 0775)\nhint: chmod go-w BASE/etc"},
 		"directory, sticky":        {edit: func(tr *tree) { tr.chmod(tr.etc, sticky) }, want: "anybody may create files in the directory BASE/etc (mode 1777)\nhint: move the file"},
@@ -122,7 +122,7 @@ func TestOpenRefusesWhatOthersCouldWrite(t *testing.T) {
 	}
 }
 
-func TestStatParentPassesStickyDirectory(t *testing.T) {
+func TestStatParentAcceptsStickyDirectory(t *testing.T) {
 	tr := newTree(t)
 	if _, err := StatParent(tr.bad); err == nil {
 		t.Error("a directory that anybody may write passes")
@@ -140,7 +140,7 @@ func TestStatParentPassesStickyDirectory(t *testing.T) {
 	}
 }
 
-func TestCheckContentFindsWhatOthersHavePlanted(t *testing.T) {
+func TestCheckContentRefusesFilesOfOthers(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit func(tr *tree)
 		want string

@@ -1,5 +1,4 @@
-// Package suggest finds the word that was meant by one that is not known. It keeps
-// no state.
+// Package suggest finds the known words that are similar to an unknown one.
 package suggest
 
 import (
@@ -9,8 +8,8 @@ import (
 	"strings"
 )
 
-// For says which of the known words may have been meant by word: "did you
-// mean …?", or "" where none is near.
+// For returns "did you mean …?" with the known words closest to word, or "" if none
+// is close.
 func For(word string, known []string) string {
 	type candidate struct {
 		word     string
@@ -37,11 +36,11 @@ func For(word string, known []string) string {
 	}
 }
 
-// distance is the number of letters that must be put in, taken out, changed or
-// swapped with their neighbor to make b of a (optimal string alignment).
+// distance returns how many letters must be inserted, deleted, changed or swapped with
+// their neighbor to turn a into b (optimal string alignment).
 func distance(a, b string) int {
 	x, y := []rune(a), []rune(b)
-	if len(x) > 64 || len(y) > 64 { // no word of ours
+	if len(x) > 64 || len(y) > 64 { // longer than any known word
 		return len(x) + len(y)
 	}
 	d := make([][]int, len(x)+1)

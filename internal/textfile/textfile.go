@@ -1,8 +1,7 @@
-// Package textfile turns the bytes of a file that people have edited into text.
-// All programs read their text files by it: configuration, keys, passwords,
-// operators, hosts, groups. Editors of Windows save with a byte order mark, in
-// UTF-16 and with CRLF; all of that is the same text. The package keeps nothing and
-// starts nothing.
+// Package textfile decodes text files that people edit. All programs use it for their
+// text files: configuration, keys, passwords, operators, hosts, groups. Windows
+// editors save with a byte order mark, in UTF-16 and with CRLF; the decoded text is
+// the same.
 package textfile
 
 import (
@@ -17,9 +16,9 @@ import (
 // BOM is the byte order mark of UTF-8.
 const BOM = "\ufeff"
 
-// An Error says what keeps bytes from being text, and where.
+// An Error explains why bytes are not text.
 type Error struct {
-	Line    int // from 1; 0 where no line is at fault
+	Line    int // from 1; 0: no particular line
 	Problem string
 	Hint    string
 }
@@ -36,13 +35,13 @@ func (e *Error) ErrorHint() string { return e.Hint }
 
 const saveHint = "save the file as UTF-8; in PowerShell: Set-Content -Encoding utf8"
 
-// Decode returns the text of a file in UTF-8, without a byte order mark, with LF at
-// the end of its lines. UTF-16 with a byte order mark is decoded. What is not
-// UTF-8 and what has a NUL character is an *Error.
+// Decode returns the text of a file in UTF-8, without a byte order mark, with LF line
+// ends. It decodes UTF-16 with a byte order mark. It returns an *Error for invalid
+// UTF-8 and for a NUL character.
 func Decode(data []byte) ([]byte, error) {
 	text := ToUTF8(data)
-	if IsUTF16(text) { // it could not be decoded
-		return nil, &Error{Problem: "the file is not whole UTF-16", Hint: saveHint}
+	if IsUTF16(text) { // ToUTF8 could not decode it
+		return nil, &Error{Problem: "the file is not valid UTF-16", Hint: saveHint}
 	}
 	for i := 0; i < len(text); {
 		r, size := utf8.DecodeRune(text[i:])
@@ -61,8 +60,8 @@ func faultAt(text []byte, i int, problem string) *Error {
 	return &Error{Line: 1 + bytes.Count(text[:i], []byte("\n")), Problem: problem, Hint: saveHint}
 }
 
-// ToUTF8 removes a byte order mark, and decodes the UTF-16 that it announces. All
-// else stays as it is, whether it is text or not.
+// ToUTF8 removes a byte order mark, and decodes UTF-16 that has one. It returns all
+// other data unchanged, even if it is not text.
 func ToUTF8(data []byte) []byte {
 	if rest, ok := bytes.CutPrefix(data, []byte(BOM)); ok {
 		return rest
@@ -90,20 +89,20 @@ func ToUTF8(data []byte) []byte {
 	return text
 }
 
-// IsUTF16 reports whether data begins with a byte order mark of UTF-16. No text in
-// UTF-8 does.
+// IsUTF16 reports whether data begins with a UTF-16 byte order mark. No UTF-8 text
+// does.
 func IsUTF16(data []byte) bool {
 	return len(data) >= 2 && (data[0] == 0xff && data[1] == 0xfe || data[0] == 0xfe && data[1] == 0xff)
 }
 
-// Read reads a text of most bytes, and no more, and decodes it.
-func Read(r io.Reader, most int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, most+1))
+// Read reads and decodes a text of at most limit bytes.
+func Read(r io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	switch {
 	case err != nil:
 		return nil, err
-	case int64(len(data)) > most:
-		return nil, &Error{Problem: fmt.Sprintf("the file has more than %d bytes", most)}
+	case int64(len(data)) > limit:
+		return nil, &Error{Problem: fmt.Sprintf("the file has more than %d bytes", limit)}
 	}
 	return Decode(data)
 }

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// UTF16 is text as Windows saves it.
+// inUTF16 encodes text as Windows saves it.
 func inUTF16(order binary.AppendByteOrder, text string) string {
 	data := order.AppendUint16(nil, 0xfeff)
 	for _, u := range utf16.Encode([]rune(text)) {
@@ -23,7 +23,7 @@ func inUTF16(order binary.AppendByteOrder, text string) string {
 	return string(data)
 }
 
-func TestTextIsTheSameHoweverItWasSaved(t *testing.T) {
+func TestAnyEncodingDecodesToSameText(t *testing.T) {
 	const text = "a = 'Grüße 主机 🎉'\nb\n"
 	windows := strings.ReplaceAll(text, "\n", "\r\n")
 	for _, saved := range []string{
@@ -45,15 +45,15 @@ func TestTextIsTheSameHoweverItWasSaved(t *testing.T) {
 	}
 }
 
-func TestOtherBytesAreRefusedWithTheirLine(t *testing.T) {
+func TestInvalidBytesAreRefusedWithLine(t *testing.T) {
 	for data, want := range map[string]string{
 		"a\nb\xff\n":                    "line 2 is not UTF-8",
 		"\xd6\xf7":                      "line 1 is not UTF-8",
 		"a\n\nb\x00":                    "line 3 has a NUL character",
 		"a\x00\n\x00":                   "line 1 has a NUL character",
-		"\xff\xfea":                     "not whole UTF-16",
-		"\xff\xfe\x00\xd8":              "not whole UTF-16",
-		"\xff\xfe\x00\xd8a\x00":         "not whole UTF-16",
+		"\xff\xfea":                     "not valid UTF-16",
+		"\xff\xfe\x00\xd8":              "not valid UTF-16",
+		"\xff\xfe\x00\xd8a\x00":         "not valid UTF-16",
 		"\xff\xfe\x00\x00a\x00\x00\x00": "NUL", // UTF-32
 	} {
 		_, err := Decode([]byte(data))

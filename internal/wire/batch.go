@@ -56,7 +56,7 @@ func NewBatch(st Statement, leaves []Leaf, sign func(statement []byte) (string, 
 func checkLeaves(leaves []Leaf) error {
 	switch {
 	case len(leaves) == 0:
-		return faulty("leaves", "are missing: a task has at least one host")
+		return invalid("leaves", "are missing: a task has at least one host")
 	case len(leaves) > MaxLeaves:
 		return fmt.Errorf("%w: %d hosts, the limit is %d", ErrTooLarge, len(leaves), MaxLeaves)
 	}
@@ -66,14 +66,14 @@ func checkLeaves(leaves []Leaf) error {
 		switch {
 		case err != nil:
 		case l.Index != i:
-			err = faulty("index", "is not %d", i)
+			err = invalid("index", "is not %d", i)
 		case seen[l.Job] > 0:
-			err = faulty("job", "is also that of leaf %d", seen[l.Job]-1)
+			err = invalid("job", "is also that of leaf %d", seen[l.Job]-1)
 		case seen[l.Host] > 0:
-			err = faulty("host", "is also that of leaf %d", seen[l.Host]-1)
+			err = invalid("host", "is also that of leaf %d", seen[l.Host]-1)
 		}
 		if err != nil {
-			return under(fmt.Sprintf("leaf %d", i), err)
+			return atPath(fmt.Sprintf("leaf %d", i), err)
 		}
 		seen[l.Job], seen[l.Host] = i+1, i+1
 	}
@@ -95,11 +95,11 @@ func NewBroadcast(st Statement, sign func(statement []byte) (string, error)) (bo
 
 func encodeStatement(st Statement, sign func(statement []byte) (string, error)) (text, signature string, err error) {
 	if err := st.check(); err != nil {
-		return "", "", malformed(under("statement", err))
+		return "", "", malformed(atPath("statement", err))
 	}
 	b, err := json.Marshal(&st, encodeOptions)
 	if err != nil {
-		return "", "", malformed(under("statement", explain(err)))
+		return "", "", malformed(atPath("statement", explain(err)))
 	}
 	if len(b) > MaxRequest {
 		return "", "", tooLong(len(b))

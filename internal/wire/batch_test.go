@@ -35,7 +35,7 @@ func TestEveryBodyOfABatchDecodes(t *testing.T) {
 	}
 }
 
-func TestTenThousandHosts(t *testing.T) {
+func TestBatchOfTenThousandHostsDecodes(t *testing.T) {
 	const n = 10_000
 	b := sampleBatch(t, sampleStatement(TypeRun), n)
 	for i := range n {
@@ -45,7 +45,7 @@ func TestTenThousandHosts(t *testing.T) {
 	}
 }
 
-func TestBroadcast(t *testing.T) {
+func TestBroadcastDecodes(t *testing.T) {
 	body, err := NewBroadcast(sampleStatement(TypeDiscover), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestBroadcast(t *testing.T) {
 	}
 }
 
-func TestSignature(t *testing.T) {
+func TestSignatureIsChecked(t *testing.T) {
 	var signed []byte
 	sign := func(statement []byte) (string, error) {
 		signed = bytes.Clone(statement)
@@ -94,7 +94,7 @@ func TestSignature(t *testing.T) {
 	}
 }
 
-func TestSecret(t *testing.T) {
+func TestSecretIsBoundToStatementByHash(t *testing.T) {
 	text, hash, err := EncodeSecret(Secret{Salt: make([]byte, MinSalt), Env: []string{"TOKEN=hunter2"}, Stdin: []byte("pass\n")})
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestSecret(t *testing.T) {
 	}
 }
 
-func TestSecretErrorsTellNothing(t *testing.T) {
+func TestSecretErrorsLeakNothing(t *testing.T) {
 	for _, s := range []Secret{
 		{Salt: make([]byte, MinSalt-1)},
 		{Salt: make([]byte, MaxSalt+1)},
@@ -143,7 +143,7 @@ func TestSecretErrorsTellNothing(t *testing.T) {
 	}
 }
 
-func TestSecretAndStatementGiveNothingTwice(t *testing.T) {
+func TestSecretMustNotRepeatStatementMembers(t *testing.T) {
 	for _, s := range []Secret{
 		{Salt: make([]byte, MinSalt), Env: []string{"A=2"}},
 		{Salt: make([]byte, MinSalt), Stdin: []byte("x")},
@@ -177,7 +177,7 @@ func TestBatchRefusesLeaves(t *testing.T) {
 	}
 }
 
-func TestLargestRequest(t *testing.T) {
+func TestLargestRequestFitsLimit(t *testing.T) {
 	st := sampleStatement(TypeRun)
 	st.Run = &Run{TimeoutMS: 1, Script: make([]byte, 1_560_000)}
 	b := sampleBatch(t, st, 1000)
@@ -200,7 +200,7 @@ func TestLargestRequest(t *testing.T) {
 	}
 }
 
-func TestLongestTail(t *testing.T) {
+func TestLongestTailFitsMaxTail(t *testing.T) {
 	leaves := sampleLeaves(1025)
 	for i := range leaves {
 		leaves[i].Host = fmt.Sprintf("%0*d", MaxHostName, i)
@@ -224,7 +224,7 @@ func TestEmptyCollectionsAreLeftOut(t *testing.T) {
 	}
 }
 
-func TestAgrees(t *testing.T) {
+func TestRequestMustAgreeWithItsProperties(t *testing.T) {
 	r, err := DecodeRequest(sampleBatch(t, sampleStatement(TypeRun), 1).Body(0))
 	if err != nil {
 		t.Fatal(err)

@@ -18,13 +18,13 @@ func (s *Statement) check() error {
 	run, of := s.Type == TypeRun || s.Type == TypeCheck, s.Type == TypeCancel || s.Type == TypeStatus
 	switch {
 	case !isUUID(s.Task):
-		return faulty("task", "is not a UUID of version 4 in lower case")
+		return invalid("task", "is not a UUID of version 4 in lower case")
 	case !isReplyQueue(s.ReplyTo):
-		return faulty("reply_to", "is not the name of a reply queue")
+		return invalid("reply_to", "is not the name of a reply queue")
 	case run != (s.Run != nil):
-		return presence("run", run, s.Type)
+		return checkPresence("run", run, s.Type)
 	case of != (s.Of != nil):
-		return presence("of", of, s.Type)
+		return checkPresence("of", of, s.Type)
 	}
 	if err := checkValidity(s.IssuedAt, s.NotAfter); err != nil {
 		return err
@@ -33,10 +33,10 @@ func (s *Statement) check() error {
 		return err
 	}
 	if s.Of != nil {
-		return under("of", checkValidity(s.Of.IssuedAt, s.Of.NotAfter))
+		return atPath("of", checkValidity(s.Of.IssuedAt, s.Of.NotAfter))
 	}
 	if s.Run != nil {
-		return under("run", s.Run.check())
+		return atPath("run", s.Run.check())
 	}
 	return nil
 }
@@ -49,21 +49,21 @@ func checkType(typ string) error {
 	return fmt.Errorf("%w: statement.type is %q", ErrType, clip(typ, 40))
 }
 
-func presence(member string, wanted bool, typ string) error {
+func checkPresence(member string, wanted bool, typ string) error {
 	if wanted {
-		return faulty(member, "is missing in a %s", typ)
+		return invalid(member, "is missing in a %s", typ)
 	}
-	return faulty(member, "does not belong into a %s", typ)
+	return invalid(member, "does not belong into a %s", typ)
 }
 
 func checkValidity(issued, notAfter int64) error {
 	switch {
 	case issued <= 0 || issued > MaxTime:
-		return faulty("issued_at", "is out of range")
+		return invalid("issued_at", "is out of range")
 	case notAfter < issued:
-		return faulty("not_after", "precedes issued_at")
+		return invalid("not_after", "precedes issued_at")
 	case notAfter > MaxTime:
-		return faulty("not_after", "is out of range")
+		return invalid("not_after", "is out of range")
 	}
 	return nil
 }
@@ -72,28 +72,28 @@ func (s *Statement) checkTree() error {
 	leaves := s.Type != TypeDiscover
 	switch {
 	case leaves != (s.Root != nil):
-		return presence("root", leaves, s.Type)
+		return checkPresence("root", leaves, s.Type)
 	case leaves != (s.Size != 0):
-		return presence("size", leaves, s.Type)
+		return checkPresence("size", leaves, s.Type)
 	case leaves && len(s.Root) != sha256.Size:
-		return faulty("root", "has %d bytes, want %d", len(s.Root), sha256.Size)
+		return invalid("root", "has %d bytes, want %d", len(s.Root), sha256.Size)
 	case s.Size < 0 || s.Size > MaxLeaves:
-		return faulty("size", "is out of range: 1 to %d", MaxLeaves)
+		return invalid("size", "is out of range: 1 to %d", MaxLeaves)
 	}
 	return nil
 }
 
 func (r *Run) check() error {
-	if err := r.checkWhat(); err != nil {
+	if err := r.checkCommand(); err != nil {
 		return err
 	}
 	switch {
 	case r.TimeoutMS < 0 || r.TimeoutMS > MaxTimeout.Milliseconds():
-		return faulty("timeout_ms", "is out of range: 0 to %d", MaxTimeout.Milliseconds())
+		return invalid("timeout_ms", "is out of range: 0 to %d", MaxTimeout.Milliseconds())
 	case r.MaxOutput < 0 || r.MaxOutput > MaxMaxOutput:
-		return faulty("max_output", "is out of range: 0 to %d", MaxMaxOutput)
+		return invalid("max_output", "is out of range: 0 to %d", MaxMaxOutput)
 	case r.SecretHash != nil && len(r.SecretHash) != sha256.Size:
-		return faulty("secret_hash", "has %d bytes, want %d", len(r.SecretHash), sha256.Size)
+		return invalid("secret_hash", "has %d bytes, want %d", len(r.SecretHash), sha256.Size)
 	}
 	return first(
 		checkText("shell", r.Shell, MaxFileName),
@@ -103,8 +103,8 @@ func (r *Run) check() error {
 	)
 }
 
-// checkWhat checks that there is exactly one thing to execute.
-func (r *Run) checkWhat() error {
+// checkCommand checks that a run has exactly one thing to execute.
+func (r *Run) checkCommand() error {
 	what := 0
 	for _, given := range []bool{r.Command != "", len(r.Argv) > 0 && len(r.Script) == 0, len(r.Script) > 0} {
 		if given {
@@ -113,19 +113,19 @@ func (r *Run) checkWhat() error {
 	}
 	switch {
 	case what != 1:
-		return faulty("", "has not exactly one of command, argv and script")
+		return invalid("", "has not exactly one of command, argv and script")
 	case r.Command != "" && len(r.Argv) > 0:
-		return faulty("argv", "does not belong to a command")
+		return invalid("argv", "does not belong to a command")
 	case len(r.Argv) > MaxArgs:
-		return faulty("argv", "has %d arguments, the limit is %d", len(r.Argv), MaxArgs)
+		return invalid("argv", "has %d arguments, the limit is %d", len(r.Argv), MaxArgs)
 	case len(r.Argv) > 0 && len(r.Script) == 0 && r.Argv[0] == "":
-		return faulty("argv[0]", "is empty")
+		return invalid("argv[0]", "is empty")
 	case len(r.Argv) > 0 && len(r.Script) == 0 && r.Shell != "":
-		return faulty("shell", "does not belong to argv, which runs without one")
+		return invalid("shell", "does not belong to argv, which runs without one")
 	}
 	for i, arg := range r.Argv {
 		if err := checkText("", arg, MaxArg); err != nil {
-			return under(fmt.Sprintf("argv[%d]", i), err)
+			return atPath(fmt.Sprintf("argv[%d]", i), err)
 		}
 	}
 	return checkText("command", r.Command, MaxArg)
@@ -133,7 +133,7 @@ func (r *Run) checkWhat() error {
 
 func checkEnv(env []string) error {
 	if len(env) > MaxEnv {
-		return faulty("env", "has %d entries, the limit is %d", len(env), MaxEnv)
+		return invalid("env", "has %d entries, the limit is %d", len(env), MaxEnv)
 	}
 	seen := make(map[string]bool, len(env))
 	for i, entry := range env {
@@ -141,14 +141,14 @@ func checkEnv(env []string) error {
 		var err error
 		switch {
 		case !ok || !isEnvName(name):
-			err = faulty("", "is not NAME=value with letters, digits and '_' in its name")
+			err = invalid("", "is not NAME=value with letters, digits and '_' in its name")
 		case seen[name]:
-			err = faulty("", "repeats the name %s", clip(name, 40))
+			err = invalid("", "repeats the name %s", clip(name, 40))
 		default:
 			err = checkText("", entry, MaxArg)
 		}
 		if err != nil {
-			return under(fmt.Sprintf("env[%d]", i), err)
+			return atPath(fmt.Sprintf("env[%d]", i), err)
 		}
 		seen[name] = true
 	}
@@ -168,18 +168,18 @@ func isEnvName(name string) bool {
 func (l *Leaf) check(size int) error {
 	switch {
 	case !isUUID(l.Job):
-		return faulty("job", "is not a UUID of version 4 in lower case")
+		return invalid("job", "is not a UUID of version 4 in lower case")
 	case !isHostName(l.Host):
-		return faulty("host", "is not a host name in its normal form")
+		return invalid("host", "is not a host name in its normal form")
 	case l.Index < 0 || l.Index >= size:
-		return faulty("index", "is not below the statement's size")
+		return invalid("index", "is not below the statement's size")
 	}
 	return nil
 }
 
 func (s *Secret) check() error {
 	if n := len(s.Salt); n < MinSalt || n > MaxSalt {
-		return faulty("salt", "has %d bytes, want %d to %d", n, MinSalt, MaxSalt)
+		return invalid("salt", "has %d bytes, want %d to %d", n, MinSalt, MaxSalt)
 	}
 	return checkEnv(s.Env)
 }
@@ -187,10 +187,10 @@ func (s *Secret) check() error {
 // checkWith checks that the secret and its statement do not give a value twice.
 func (s *Secret) checkWith(r *Run) error {
 	if len(s.Stdin) > 0 && len(r.Stdin) > 0 {
-		return faulty("stdin", "is in the statement too")
+		return invalid("stdin", "is in the statement too")
 	}
 	if err := checkEnv(append(slices.Clone(r.Env), s.Env...)); err != nil {
-		return faulty("env", "repeats a name of the statement's, or has too many entries with it")
+		return invalid("env", "repeats a name of the statement's, or has too many entries with it")
 	}
 	return nil
 }
@@ -198,10 +198,10 @@ func (s *Secret) checkWith(r *Run) error {
 // checkSignature looks at the form alone.
 func checkSignature(signature string) error {
 	if len(signature) > MaxSignature {
-		return faulty("signature", "has %d characters, the limit is %d", len(signature), MaxSignature)
+		return invalid("signature", "has %d characters, the limit is %d", len(signature), MaxSignature)
 	}
 	if _, err := strictBase64.DecodeString(signature); err != nil || strings.ContainsAny(signature, "\r\n") {
-		return faulty("signature", "is not standard base64")
+		return invalid("signature", "is not standard base64")
 	}
 	return nil
 }
@@ -210,11 +210,11 @@ func checkSignature(signature string) error {
 func checkText(member, s string, limit int) error {
 	switch {
 	case len(s) > limit:
-		return faulty(member, "has %d bytes, the limit is %d", len(s), limit)
+		return invalid(member, "has %d bytes, the limit is %d", len(s), limit)
 	case !utf8.ValidString(s):
-		return faulty(member, "is not UTF-8")
+		return invalid(member, "is not UTF-8")
 	case strings.IndexByte(s, 0) >= 0:
-		return faulty(member, "contains a NUL character")
+		return invalid(member, "contains a NUL character")
 	}
 	return nil
 }

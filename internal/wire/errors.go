@@ -29,12 +29,13 @@ func (f *fault) Error() string {
 	return f.path + " " + f.problem
 }
 
-func faulty(member, problem string, args ...any) error {
+func invalid(member, problem string, args ...any) error {
 	return &fault{member, fmt.Sprintf(problem, args...)}
 }
 
-// under puts a fault's path below a member; nil and other errors pass.
-func under(member string, err error) error {
+// atPath puts the path of an invalid member below another member. Nil and other errors
+// pass.
+func atPath(member string, err error) error {
 	f, ok := err.(*fault)
 	if !ok {
 		return err

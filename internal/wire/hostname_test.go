@@ -66,7 +66,7 @@ func checkNormalForm(t interface{ Fatalf(string, ...any) }, text string) {
 	}
 }
 
-func TestNormalFormIsItsOwnNormalForm(t *testing.T) {
+func TestNormalFormIsStable(t *testing.T) {
 	name := rapid.OneOf(
 		rapid.String(),
 		rapid.StringMatching(`[ ]?\[?([0-9a-fA-F]{0,4}:){1,7}[0-9a-fA-F]{0,4}\]?\.?`),
@@ -85,9 +85,8 @@ func FuzzCheckHostName(f *testing.F) {
 
 // Whoever signs a request decides which bytes name its host; an agent that took
 // another spelling would answer to names that it does not have.
-func TestLeafOfAnotherSpellingIsMalformed(t *testing.T) {
+func TestLeafWithOtherSpellingIsMalformed(t *testing.T) {
 	for _, host := range []string{"WEB01", "web01.", "2001:0db8::10", "::ffff:10.0.0.1", "010.1.1.1", "[::1]"} {
-
 		leaves := sampleLeaves(1)
 		b, err := NewBatch(sampleStatement(TypeRun), leaves, nil)
 		if err != nil {

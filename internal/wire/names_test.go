@@ -49,7 +49,7 @@ func TestReplyPrefixesDiffer(t *testing.T) {
 	})
 }
 
-func TestIsUUID(t *testing.T) {
+func TestOnlyLowerCaseUUIDv4IsAccepted(t *testing.T) {
 	for range 1000 {
 		if id := uuid.NewString(); !isUUID(id) {
 			t.Fatal(id)

@@ -58,7 +58,7 @@ func genStatement(t *rapid.T) Statement {
 	if st.Type == TypeRun || st.Type == TypeCheck {
 		st.Run = genRun(t)
 	} else {
-		st.Of = new(Of)
+		st.Of = new(Target)
 		st.Of.IssuedAt, st.Of.NotAfter = validity("of")
 	}
 	return st
@@ -83,7 +83,7 @@ func emptied(st Statement) Statement {
 	return st
 }
 
-func TestRequestsComeBack(t *testing.T) {
+func TestRequestsRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		st := genStatement(t)
 		hosts := rapid.SliceOfNDistinct(genHost, 1, 9, rapid.ID).Draw(t, "hosts")
@@ -113,8 +113,8 @@ func TestRequestsComeBack(t *testing.T) {
 	})
 }
 
-// A leaf of one batch is of no use with the statement of another.
-func TestLeavesDoNotMix(t *testing.T) {
+// A leaf of one batch does not verify with the statement of another.
+func TestLeafDoesNotVerifyUnderAnotherStatement(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(2, 40).Draw(t, "n")
 		one, err := NewBatch(sampleStatement(TypeRun), sampleLeaves(n), nil)
@@ -154,7 +154,7 @@ func genStream(t *rapid.T, label string) *Stream {
 	return &Stream{Size: size, Dropped: rapid.Int64Range(0, size).Draw(t, label), Gone: rapid.Bool().Draw(t, label)}
 }
 
-func TestEndedComesBack(t *testing.T) {
+func TestEndedRoundTrips(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := &Ended{
 			V: 1, Job: genUUID.Draw(t, "job"), Agent: genHost.Draw(t, "agent"),

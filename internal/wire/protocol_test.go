@@ -203,7 +203,7 @@ func TestProtocolPageLimits(t *testing.T) {
 func TestProtocolPageNamesEverything(t *testing.T) {
 	page := protocolPage(t)
 	var words []string
-	for _, s := range append([]*shape{requestShape, statementShape, leafShape, secretShape}, shapesOfReplies()...) {
+	for _, s := range append([]*schema{requestSchema, statementSchema, leafSchema, secretSchema}, schemasOfReplies()...) {
 		words = append(words, membersOf(s)...)
 	}
 	for _, o := range append(agentOutcomes, Unreachable, Lost) {
@@ -214,7 +214,7 @@ func TestProtocolPageNamesEverything(t *testing.T) {
 		ExchangeReplies, ExchangeDiscover, ExchangeHosts, HostQueue("<name>"), InboxQueue("<id>"),
 		LaterKey("<name>"), InboxKey("<id>"), HostQueue("<name>")+"~<n>", prefixReply+"<user>.<random>",
 		HeaderStream, HeaderOffset, ContentJSON, ContentBytes, AppID)
-	for typ := range replyShapes {
+	for typ := range replySchemas {
 		words = append(words, typ)
 	}
 	for _, w := range words {
@@ -224,16 +224,16 @@ func TestProtocolPageNamesEverything(t *testing.T) {
 	}
 }
 
-func shapesOfReplies() (shapes []*shape) {
-	for _, s := range replyShapes {
-		shapes = append(shapes, s)
+func schemasOfReplies() (schemas []*schema) {
+	for _, s := range replySchemas {
+		schemas = append(schemas, s)
 	}
-	return shapes
+	return schemas
 }
 
-func membersOf(s *shape) (names []string) {
+func membersOf(s *schema) (names []string) {
 	for _, m := range s.members {
-		names = append(append(names, m.name), membersOf(m.shape)...)
+		names = append(append(names, m.name), membersOf(m.schema)...)
 	}
 	return names
 }

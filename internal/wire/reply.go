@@ -31,14 +31,14 @@ func (s *State) job() *string    { return &s.Job }
 func (c *Checked) job() *string  { return &c.Job }
 func (h *Hello) job() *string    { return nil }
 
-// replyShapes has all that DecodeReply decodes as JSON.
-var replyShapes = map[string]*shape{
-	TypeAccepted: shapeOf(reflect.TypeFor[Accepted]()),
-	TypeStarted:  shapeOf(reflect.TypeFor[Started]()),
-	TypeEnded:    shapeOf(reflect.TypeFor[Ended]()),
-	TypeState:    shapeOf(reflect.TypeFor[State]()),
-	TypeChecked:  shapeOf(reflect.TypeFor[Checked]()),
-	TypeHello:    shapeOf(reflect.TypeFor[Hello]()),
+// replySchemas has the replies that DecodeReply decodes as JSON.
+var replySchemas = map[string]*schema{
+	TypeAccepted: schemaOf(reflect.TypeFor[Accepted]()),
+	TypeStarted:  schemaOf(reflect.TypeFor[Started]()),
+	TypeEnded:    schemaOf(reflect.TypeFor[Ended]()),
+	TypeState:    schemaOf(reflect.TypeFor[State]()),
+	TypeChecked:  schemaOf(reflect.TypeFor[Checked]()),
+	TypeHello:    schemaOf(reflect.TypeFor[Hello]()),
 }
 
 func newReply(typ string) reply {
@@ -81,8 +81,8 @@ func EncodeReply(v any) (typ string, body []byte, err error) {
 		c.Argv = nil
 		return EncodeReply(c)
 	}
-	if h, ok := r.(*Hello); ok && len(body) > MaxHello && h.Facts.dispensable() {
-		h.Facts.dispense()
+	if h, ok := r.(*Hello); ok && len(body) > MaxHello && h.Facts.hasOptional() {
+		h.Facts.dropOptional()
 		return EncodeReply(h)
 	}
 	if limit := maxBody(typ); len(body) > limit {
@@ -102,13 +102,13 @@ func maxBody(typ string) int {
 	return MaxReply
 }
 
-// dispensable reports whether facts have something that can be left out of a hello
-// that is too large.
-func (f *Facts) dispensable() bool {
+// hasOptional reports whether facts have members that a hello may omit when it is too
+// long.
+func (f *Facts) hasOptional() bool {
 	return f.Addresses != nil || f.Distribution != "" || f.DistributionVersion != "" || f.Kernel != ""
 }
 
-func (f *Facts) dispense() {
+func (f *Facts) dropOptional() {
 	f.Addresses, f.Distribution, f.DistributionVersion, f.Kernel = nil, "", "", ""
 }
 
@@ -170,7 +170,7 @@ func DecodeReply(typ string, body []byte, headers map[string]any, correlationID 
 		return nil, fmt.Errorf("%w: %s of %d bytes, the limit is %d", ErrTooLarge, clip(typ, 40), len(body), limit)
 	}
 	if !isUUID(correlationID) {
-		return nil, malformed(faulty("property correlation_id", "is not a UUID of version 4 in lower case"))
+		return nil, malformed(invalid("property correlation_id", "is not a UUID of version 4 in lower case"))
 	}
 	if typ == TypeOutput {
 		return decodeOutput(body, headers, correlationID)
@@ -179,11 +179,11 @@ func DecodeReply(typ string, body []byte, headers map[string]any, correlationID 
 	if r == nil {
 		return nil, fmt.Errorf("%w: property type is %q", ErrType, clip(typ, 40))
 	}
-	if err := decodeVersioned(body, replyShapes[typ], r, r.version()); err != nil {
+	if err := decodeVersioned(body, replySchemas[typ], r, r.version()); err != nil {
 		return nil, malformed(err)
 	}
 	if job := r.job(); job != nil && *job != correlationID {
-		return nil, malformed(faulty("job", "differs from property correlation_id"))
+		return nil, malformed(invalid("job", "differs from property correlation_id"))
 	}
 	if err := r.check(); err != nil {
 		return nil, malformed(err)
@@ -198,13 +198,13 @@ func decodeOutput(body []byte, headers map[string]any, job string) (any, error) 
 	o.Offset, ok = integer(headers[HeaderOffset])
 	switch {
 	case o.Stream != Stdout && o.Stream != Stderr:
-		return nil, malformed(faulty("header stream", "is neither %s nor %s", Stdout, Stderr))
+		return nil, malformed(invalid("header stream", "is neither %s nor %s", Stdout, Stderr))
 	case !ok:
-		return nil, malformed(faulty("header offset", "is missing or not an integer"))
+		return nil, malformed(invalid("header offset", "is missing or not an integer"))
 	case o.Offset < 0 || o.Offset > MaxSize-MaxChunk:
-		return nil, malformed(faulty("header offset", "is out of range"))
+		return nil, malformed(invalid("header offset", "is out of range"))
 	case len(body) == 0:
-		return nil, malformed(faulty("", "of an output is empty"))
+		return nil, malformed(invalid("", "of an output is empty"))
 	}
 	return o, nil
 }

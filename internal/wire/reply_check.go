@@ -21,21 +21,21 @@ func (s *Started) check() error  { return checkReply(s.Job, s.Agent, "at", s.At)
 
 func checkReply(job, agent, atMember string, at int64) error {
 	if !isUUID(job) {
-		return faulty("job", "is not a UUID of version 4 in lower case")
+		return invalid("job", "is not a UUID of version 4 in lower case")
 	}
 	return first(checkAgent(agent), checkTime(atMember, at))
 }
 
 func checkAgent(agent string) error {
 	if !isHostName(agent) {
-		return faulty("agent", "is not a host name in its normal form")
+		return invalid("agent", "is not a host name in its normal form")
 	}
 	return nil
 }
 
 func checkTime(member string, at int64) error {
 	if at <= 0 || at > MaxTime {
-		return faulty(member, "is out of range")
+		return invalid(member, "is out of range")
 	}
 	return nil
 }
@@ -51,9 +51,9 @@ func checkTimeIfAny(member string, at int64) error {
 func checkWords(member, s string, limit int) error {
 	switch {
 	case len(s) > limit:
-		return faulty(member, "has %d bytes, the limit is %d", len(s), limit)
+		return invalid(member, "has %d bytes, the limit is %d", len(s), limit)
 	case !utf8.ValidString(s):
-		return faulty(member, "is not UTF-8")
+		return invalid(member, "is not UTF-8")
 	}
 	return nil
 }
@@ -63,25 +63,25 @@ var agentOutcomes = []Outcome{Exited, Signaled, TimedOut, Canceled, FailedToStar
 
 func (e *Ended) check() error {
 	if !slices.Contains(agentOutcomes, e.Outcome) {
-		return faulty("outcome", "is not one that an agent assigns")
+		return invalid("outcome", "is not one that an agent assigns")
 	}
 	switch {
 	case (e.ExitCode != nil) != (e.Outcome == Exited):
-		return presence("exit_code", e.Outcome == Exited, string(e.Outcome)+" job")
+		return checkPresence("exit_code", e.Outcome == Exited, string(e.Outcome)+" job")
 	case (e.Signal != "") != (e.Outcome == Signaled):
-		return presence("signal", e.Outcome == Signaled, string(e.Outcome)+" job")
+		return checkPresence("signal", e.Outcome == Signaled, string(e.Outcome)+" job")
 	case (len(e.Request) != 0) != (e.Outcome == Rejected):
-		return presence("request", e.Outcome == Rejected, string(e.Outcome)+" job")
+		return checkPresence("request", e.Outcome == Rejected, string(e.Outcome)+" job")
 	case e.ExitCode != nil && (int64(*e.ExitCode) < MinExitCode || int64(*e.ExitCode) > MaxExitCode):
-		return faulty("exit_code", "is out of range")
+		return invalid("exit_code", "is out of range")
 	case e.Signal != "" && !isSignal(e.Signal):
-		return faulty("signal", "is not the name of a signal: SIG and capitals or digits")
+		return invalid("signal", "is not the name of a signal: SIG and capitals or digits")
 	case e.Outcome == Rejected && len(e.Request) != sha256.Size:
-		return faulty("request", "has %d bytes, want %d", len(e.Request), sha256.Size)
+		return invalid("request", "has %d bytes, want %d", len(e.Request), sha256.Size)
 	case e.Killed != 0 && e.StartedAt == 0:
-		return faulty("killed", "does not belong to a job that never began")
+		return invalid("killed", "does not belong to a job that never began")
 	case e.Left != 0 && e.StartedAt == 0:
-		return faulty("left", "does not belong to a job that never began")
+		return invalid("left", "does not belong to a job that never began")
 	}
 	return first(
 		checkReply(e.Job, e.Agent, "ended_at", e.EndedAt),
@@ -106,7 +106,7 @@ func isSignal(s string) bool {
 }
 
 func checkStreams(stdout, stderr *Stream) error {
-	if err := first(under(Stdout, stdout.check()), under(Stderr, stderr.check())); err != nil {
+	if err := first(atPath(Stdout, stdout.check()), atPath(Stderr, stderr.check())); err != nil {
 		return err
 	}
 	inline := 0
@@ -116,7 +116,7 @@ func checkStreams(stdout, stderr *Stream) error {
 		}
 	}
 	if inline > MaxInline {
-		return faulty("stdout.data", "and stderr.data have %d bytes together, the limit is %d", inline, MaxInline)
+		return invalid("stdout.data", "and stderr.data have %d bytes together, the limit is %d", inline, MaxInline)
 	}
 	return nil
 }
@@ -126,13 +126,13 @@ func (s *Stream) check() error {
 	case s == nil:
 		return nil
 	case s.Size < 0 || s.Size > MaxSize:
-		return faulty("size", "is out of range")
+		return invalid("size", "is out of range")
 	case s.Dropped < 0 || s.Dropped > s.Size:
-		return faulty("dropped", "is out of range: 0 to size")
+		return invalid("dropped", "is out of range: 0 to size")
 	case len(s.Data) > 0 && (s.Dropped != 0 || s.Gone):
-		return faulty("data", "does not belong to a stream of which something is dropped or gone")
+		return invalid("data", "does not belong to a stream of which something is dropped or gone")
 	case len(s.Data) > 0 && int64(len(s.Data)) != s.Size:
-		return faulty("data", "has %d bytes, which is not size", len(s.Data))
+		return invalid("data", "has %d bytes, which is not size", len(s.Data))
 	}
 	return nil
 }
@@ -142,16 +142,16 @@ func (s *State) check() error {
 	case StateAccepted, StateRunning:
 	case StateUnknown, StateForgotten:
 		if s.Canceling || s.AcceptedAt != 0 || s.StartedAt != 0 {
-			return faulty("state", "is %s, yet more is said of the job", s.State)
+			return invalid("state", "is %s, yet more is said of the job", s.State)
 		}
 	default:
-		return faulty("state", "is not one of the four states")
+		return invalid("state", "is not one of the four states")
 	}
 	if s.Since != 0 && s.State != StateForgotten {
-		return faulty("since", "belongs to forgotten, not to %s", s.State)
+		return invalid("since", "belongs to forgotten, not to %s", s.State)
 	}
 	if s.Reason != "" && s.State != StateForgotten {
-		return faulty("reason", "belongs to forgotten, not to %s", s.State)
+		return invalid("reason", "belongs to forgotten, not to %s", s.State)
 	}
 	return first(
 		checkReply(s.Job, s.Agent, "at", s.At),
@@ -164,10 +164,10 @@ func (s *State) check() error {
 
 func (c *Checked) check() error {
 	if c.WouldRun == (c.Reason != "") {
-		return presence("reason", !c.WouldRun, fmt.Sprintf("check with would_run %t", c.WouldRun))
+		return checkPresence("reason", !c.WouldRun, fmt.Sprintf("check with would_run %t", c.WouldRun))
 	}
 	if len(c.Argv) > MaxCheckedArgs {
-		return faulty("argv", "has %d arguments", len(c.Argv))
+		return invalid("argv", "has %d arguments", len(c.Argv))
 	}
 	return first(
 		checkReply(c.Job, c.Agent, "at", c.At),
@@ -182,19 +182,19 @@ func (c *Checked) check() error {
 func (h *Hello) check() error {
 	switch {
 	case len(h.Names) == 0 || h.Names[0] != h.Agent:
-		return faulty("names", "does not begin with agent")
+		return invalid("names", "does not begin with agent")
 	case len(h.Names) > MaxNames:
-		return faulty("names", "has %d names, the limit is %d", len(h.Names), MaxNames)
+		return invalid("names", "has %d names, the limit is %d", len(h.Names), MaxNames)
 	}
 	for i, name := range h.Names {
 		if !isHostName(name) || slices.Contains(h.Names[:i], name) {
-			return faulty(fmt.Sprintf("names[%d]", i), "is repeated or not a host name in its normal form")
+			return invalid(fmt.Sprintf("names[%d]", i), "is repeated or not a host name in its normal form")
 		}
 	}
 	switch h.Disk {
 	case DiskOK, DiskFull, DiskQuota, DiskReadOnly, DiskFailing:
 	default:
-		return faulty("disk", "is %q", clip(string(h.Disk), 40))
+		return invalid("disk", "is %q", clip(string(h.Disk), 40))
 	}
 	return first(
 		checkRefusedFiles(h.RefusedFiles),
@@ -203,7 +203,7 @@ func (h *Hello) check() error {
 		checkCount("queued", h.Queued),
 		checkCount("workers", h.Workers),
 		checkTime("at", h.At),
-		under("facts", h.Facts.check()),
+		atPath("facts", h.Facts.check()),
 	)
 }
 
@@ -212,9 +212,9 @@ func checkRefusedFiles(files []RefusedFile) error {
 		f := &files[i]
 		member := fmt.Sprintf("refused_files[%d]", i)
 		if slices.ContainsFunc(files[:i], func(other RefusedFile) bool { return other.File == f.File }) {
-			return faulty(member+".file", "is named twice")
+			return invalid(member+".file", "is named twice")
 		}
-		if err := under(member, f.check()); err != nil {
+		if err := atPath(member, f.check()); err != nil {
 			return err
 		}
 	}
@@ -224,30 +224,30 @@ func checkRefusedFiles(files []RefusedFile) error {
 // check also bounds the list, since no file is named twice.
 func (f *RefusedFile) check() error {
 	if f.File != AuthorizedOperators && f.File != RevokedOperators {
-		return faulty("file", "is neither %s nor %s", AuthorizedOperators, RevokedOperators)
+		return invalid("file", "is neither %s nor %s", AuthorizedOperators, RevokedOperators)
 	}
 	bears := map[string][]string{
 		FileMissing: {}, FileOwner: {"uid"}, FileMode: {"mode"}, FileLine: {"line", "reason"}, FileUnreadable: {"reason"},
 	}
 	members, known := bears[f.Problem]
 	if !known {
-		return faulty("problem", "is not one of the five problems")
+		return invalid("problem", "is not one of the five problems")
 	}
 	for _, m := range []struct {
 		name  string
 		there bool
 	}{{"uid", f.UID != 0}, {"mode", f.Mode != 0}, {"line", f.Line != 0}, {"reason", f.Reason != ""}} {
 		if want := slices.Contains(members, m.name); want != m.there {
-			return presence(m.name, want, "file with problem "+f.Problem)
+			return checkPresence(m.name, want, "file with problem "+f.Problem)
 		}
 	}
 	switch {
 	case f.Path == "":
-		return faulty("path", "is empty")
+		return invalid("path", "is empty")
 	case f.UID < 0 || f.UID > math.MaxUint32:
-		return faulty("uid", "is out of range")
+		return invalid("uid", "is out of range")
 	case f.Mode < 0 || f.Mode > 0o7777:
-		return faulty("mode", "is out of range")
+		return invalid("mode", "is out of range")
 	}
 	return first(
 		checkWords("path", f.Path, MaxFileName),
@@ -258,18 +258,18 @@ func (f *RefusedFile) check() error {
 
 func checkCount(member string, n int) error {
 	if n < 0 || n > MaxCount {
-		return faulty(member, "is out of range")
+		return invalid(member, "is out of range")
 	}
 	return nil
 }
 
 func checkLabels(labels map[string]string) error {
 	if len(labels) > MaxLabels {
-		return faulty("labels", "has %d labels, the limit is %d", len(labels), MaxLabels)
+		return invalid("labels", "has %d labels, the limit is %d", len(labels), MaxLabels)
 	}
 	for name, value := range labels {
 		if name == "" {
-			return faulty("labels", "has one without a name")
+			return invalid("labels", "has one without a name")
 		}
 		if err := first(checkWords("labels", name, MaxFact), checkWords("labels", value, MaxFact)); err != nil {
 			return err
@@ -318,15 +318,15 @@ func (f *Facts) check() error {
 		return err
 	}
 	if len(f.Addresses) > MaxAddresses {
-		return faulty("addresses", "has %d addresses, the limit is %d", len(f.Addresses), MaxAddresses)
+		return invalid("addresses", "has %d addresses, the limit is %d", len(f.Addresses), MaxAddresses)
 	}
 	for i, text := range f.Addresses {
 		if a, err := netip.ParseAddr(text); err != nil || a.Zone() != "" || a.Unmap().String() != text {
-			return faulty(fmt.Sprintf("addresses[%d]", i), "is not an IP address in its one form")
+			return invalid(fmt.Sprintf("addresses[%d]", i), "is not an IP address in its one form")
 		}
 	}
 	if f.Memory < 0 || f.Memory > MaxSize {
-		return faulty("memory", "is out of range")
+		return invalid("memory", "is out of range")
 	}
 	return first(
 		checkWords("os", f.OS, MaxFact),

@@ -29,7 +29,7 @@ func encodeSample(t testing.TB, name string) (typ, body, correlationID string) {
 	return typ, string(b), correlationOf(v)
 }
 
-func TestRepliesComeBack(t *testing.T) {
+func TestRepliesRoundTrip(t *testing.T) {
 	for name, v := range sampleReplies() {
 		typ, body, correlationID := encodeSample(t, name)
 		got, err := DecodeReply(typ, []byte(body), nil, correlationID)
@@ -234,7 +234,7 @@ func TestDecodeOutput(t *testing.T) {
 		text           string
 	}{
 		{Stdout, int64(0), full, nil, ""},
-		{Stdout, int64(0), append(full, 0), ErrTooLarge, "output of 32769 bytes"},
+		{Stdout, int64(0), make([]byte, MaxChunk+1), ErrTooLarge, "output of 32769 bytes"},
 		{Stdout, int64(0), nil, ErrMalformed, "empty"},
 		{"Stdout", int64(0), full, ErrMalformed, "header stream"},
 		{[]byte("stdout"), int64(0), full, ErrMalformed, "header stream"},
@@ -256,7 +256,7 @@ func TestDecodeOutput(t *testing.T) {
 	}
 }
 
-func TestEncodeReplyMakesTextsFit(t *testing.T) {
+func TestEncodeReplyShortensTexts(t *testing.T) {
 	in := &Ended{
 		Job: sampleJob(0), Agent: "web01", Outcome: FailedToStart, EndedAt: 1,
 		Reason: "open /\xff: " + strings.Repeat("目录", MaxReason),
@@ -287,7 +287,7 @@ func TestEncodeReplyMakesTextsFit(t *testing.T) {
 	}
 }
 
-func TestEncodeReplyRefuses(t *testing.T) {
+func TestEncodeReplyRefusesInvalidReplies(t *testing.T) {
 	for _, c := range []struct {
 		v    any
 		want error
@@ -307,7 +307,7 @@ func TestEncodeReplyRefuses(t *testing.T) {
 }
 
 // The largest reply of each type is still sent.
-func TestLargestReplies(t *testing.T) {
+func TestLargestRepliesFitLimit(t *testing.T) {
 	worst := strings.Repeat("\x01", MaxReason) // six bytes each in JSON
 	hello := sampleReplies()["hello"].(*Hello)
 	hello.Names, hello.Facts.Labels = []string{hello.Agent}, map[string]string{}

@@ -20,9 +20,9 @@ type requestBody struct {
 }
 
 var (
-	requestShape   = shapeOf(reflect.TypeFor[requestBody]())
-	statementShape = shapeOf(reflect.TypeFor[Statement]())
-	leafShape      = shapeOf(reflect.TypeFor[Leaf]())
+	requestSchema   = schemaOf(reflect.TypeFor[requestBody]())
+	statementSchema = schemaOf(reflect.TypeFor[Statement]())
+	leafSchema      = schemaOf(reflect.TypeFor[Leaf]())
 )
 
 // DecodeRequest decodes a request body strictly and checks all that needs
@@ -43,7 +43,7 @@ func DecodeRequest(body []byte) (*Request, error) {
 
 func decodeRequest(body []byte) (*Request, error) {
 	var b requestBody
-	if err := decodeVersioned(body, requestShape, &b, &b.V); err != nil {
+	if err := decodeVersioned(body, requestSchema, &b, &b.V); err != nil {
 		return nil, err
 	}
 	if err := checkSignature(b.Signature); err != nil {
@@ -51,7 +51,7 @@ func decodeRequest(body []byte) (*Request, error) {
 	}
 	r := &Request{StatementText: b.Statement, Signature: b.Signature}
 	if err := decodeStatement(b.Statement, &r.Statement); err != nil {
-		return nil, under("statement", err)
+		return nil, atPath("statement", err)
 	}
 	if err := r.decodeLeaf(&b); err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func decodeRequest(body []byte) (*Request, error) {
 
 // decodeVersioned decodes a body whose version is put into *v. Of a body that
 // another version made, its version is what matters, not its other members.
-func decodeVersioned(body []byte, s *shape, into any, v *int) error {
+func decodeVersioned(body []byte, s *schema, into any, v *int) error {
 	err := decodeStrict(body, s, into)
 	version := *v
 	if err != nil {
@@ -86,13 +86,13 @@ func decodeVersioned(body []byte, s *shape, into any, v *int) error {
 func DecodeStatement(text string) (*Statement, error) {
 	s := new(Statement)
 	if err := decodeStatement(text, s); err != nil {
-		return nil, malformed(under("statement", err))
+		return nil, malformed(atPath("statement", err))
 	}
 	return s, nil
 }
 
 func decodeStatement(text string, s *Statement) error {
-	if err := decodeStrict([]byte(text), statementShape, s); err != nil {
+	if err := decodeStrict([]byte(text), statementSchema, s); err != nil {
 		// Of a type that is not known, its name matters, not its other members.
 		var peek struct {
 			Type string `json:"type"`
@@ -109,19 +109,19 @@ func (r *Request) decodeLeaf(b *requestBody) error {
 	leaves := r.Statement.Type != TypeDiscover
 	switch {
 	case leaves != (b.Leaf != ""):
-		return presence("leaf", leaves, r.Statement.Type)
+		return checkPresence("leaf", leaves, r.Statement.Type)
 	case leaves != (b.Path != nil):
-		return presence("path", leaves, r.Statement.Type)
+		return checkPresence("path", leaves, r.Statement.Type)
 	case !leaves:
 		return nil
 	}
-	if err := decodeStrict([]byte(b.Leaf), leafShape, &r.Leaf); err != nil {
-		return under("leaf", err)
+	if err := decodeStrict([]byte(b.Leaf), leafSchema, &r.Leaf); err != nil {
+		return atPath("leaf", err)
 	}
 	if err := r.Leaf.check(r.Statement.Size); err != nil {
-		return under("leaf", err)
+		return atPath("leaf", err)
 	}
-	return onPath(b.Leaf, r.Leaf.Index, r.Statement.Size, *b.Path, r.Statement.Root)
+	return verifyInclusion(b.Leaf, r.Leaf.Index, r.Statement.Size, *b.Path, r.Statement.Root)
 }
 
 // CorrelationID is the AMQP correlation id of the request and of all replies to
@@ -139,13 +139,13 @@ func (r *Request) CorrelationID() string {
 func (r *Request) Agrees(typ, correlationID, replyTo string) error {
 	switch {
 	case typ != r.Statement.Type:
-		return malformed(faulty("property type", "differs from statement.type"))
+		return malformed(invalid("property type", "differs from statement.type"))
 	case correlationID != r.CorrelationID() && r.Statement.Type == TypeDiscover:
-		return malformed(faulty("property correlation_id", "differs from statement.task"))
+		return malformed(invalid("property correlation_id", "differs from statement.task"))
 	case correlationID != r.CorrelationID():
-		return malformed(faulty("property correlation_id", "differs from leaf.job"))
+		return malformed(invalid("property correlation_id", "differs from leaf.job"))
 	case replyTo != r.Statement.ReplyTo:
-		return malformed(faulty("property reply_to", "differs from statement.reply_to"))
+		return malformed(invalid("property reply_to", "differs from statement.reply_to"))
 	}
 	return nil
 }

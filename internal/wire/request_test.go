@@ -305,7 +305,7 @@ func TestDecodeRequestTruncated(t *testing.T) {
 	}
 }
 
-func TestCommandsPassAsTheyAre(t *testing.T) {
+func TestCommandsPassUnchanged(t *testing.T) {
 	for _, command := range []string{
 		`echo 你好，世界`, `dir C:\Users`, `echo "a" 'b' <&>` + "\n\t\x1b[31m\u2028\u202e", "🐇", "\x7f\u0085",
 	} {
@@ -320,8 +320,8 @@ func TestCommandsPassAsTheyAre(t *testing.T) {
 	}
 }
 
-// Another client's JSON may have blanks, escapes and another order.
-func TestDecodeRequestOfAnotherWriter(t *testing.T) {
+// Another client's JSON may have blanks, escapes and another order of members.
+func TestDecodeRequestAcceptsOtherJSONForms(t *testing.T) {
 	leaf := `{ "index" : 0, "\u0068ost":"web01", "job":"0b1c2d3e-4f50-4a6b-8c7d-000000000000" }`
 	hash := hashLeaf([]byte(leaf))
 	root, _ := json.Marshal(hash[:])
@@ -333,11 +333,11 @@ func TestDecodeRequestOfAnotherWriter(t *testing.T) {
 }
 
 func TestNothingNestsDeeperThanMaxDepth(t *testing.T) {
-	var depth func(*shape) int
-	depth = func(s *shape) int {
+	var depth func(*schema) int
+	depth = func(s *schema) int {
 		deepest := 0
 		for _, m := range s.members {
-			deepest = max(deepest, depth(m.shape))
+			deepest = max(deepest, depth(m.schema))
 		}
 		if s.elem != nil {
 			deepest = depth(s.elem)
@@ -347,8 +347,8 @@ func TestNothingNestsDeeperThanMaxDepth(t *testing.T) {
 		}
 		return deepest
 	}
-	deepest := max(depth(requestShape), depth(statementShape), depth(leafShape), depth(secretShape))
-	for _, s := range replyShapes {
+	deepest := max(depth(requestSchema), depth(statementSchema), depth(leafSchema), depth(secretSchema))
+	for _, s := range replySchemas {
 		deepest = max(deepest, depth(s))
 	}
 	if deepest != MaxDepth {

@@ -33,7 +33,7 @@ func sampleStatement(typ string) Statement {
 	case TypeRun, TypeCheck:
 		st.Run = &Run{Command: "uname -a", TimeoutMS: 60_000, MaxOutput: 1 << 20}
 	case TypeCancel, TypeStatus:
-		st.Of = &Of{IssuedAt: sampleIssue - 5000, NotAfter: sampleIssue + 55_000}
+		st.Of = &Target{IssuedAt: sampleIssue - 5000, NotAfter: sampleIssue + 55_000}
 	}
 	return st
 }
@@ -90,10 +90,10 @@ func sampleReplies() map[string]any {
 }
 
 // edit replaces exactly one occurrence.
-func edit(t testing.TB, text, old, new string) string {
+func edit(t testing.TB, text, old, replacement string) string {
 	t.Helper()
 	if n := bytes.Count([]byte(text), []byte(old)); n != 1 {
 		t.Fatalf("%d times %q in %s", n, old, text)
 	}
-	return string(bytes.Replace([]byte(text), []byte(old), []byte(new), 1))
+	return string(bytes.Replace([]byte(text), []byte(old), []byte(replacement), 1))
 }

@@ -7,17 +7,17 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-var secretShape = shapeOf(reflect.TypeFor[Secret]())
+var secretSchema = schemaOf(reflect.TypeFor[Secret]())
 
 // EncodeSecret returns the text for Batch.SetSecret and the hash for
 // Run.SecretHash. The errors are ErrMalformed.
 func EncodeSecret(s Secret) (text string, hash []byte, err error) {
 	if err := s.check(); err != nil {
-		return "", nil, malformed(under("secret", err))
+		return "", nil, malformed(atPath("secret", err))
 	}
 	b, err := json.Marshal(&s, encodeOptions)
 	if err != nil {
-		return "", nil, malformed(under("secret", explain(err)))
+		return "", nil, malformed(atPath("secret", explain(err)))
 	}
 	sum := sha256.Sum256(b)
 	return string(b), sum[:], nil
@@ -29,17 +29,17 @@ func decodeSecret(text string, run *Run) (*Secret, error) {
 	bound := run != nil && run.SecretHash != nil
 	switch {
 	case bound && text == "":
-		return nil, faulty("secret", "is missing: the statement has its hash")
+		return nil, invalid("secret", "is missing: the statement has its hash")
 	case !bound && text != "":
-		return nil, faulty("secret", "is not bound by a hash in the statement")
+		return nil, invalid("secret", "is not bound by a hash in the statement")
 	case !bound:
 		return nil, nil
 	case !sumEquals(text, run.SecretHash):
-		return nil, faulty("secret", "does not match its hash in the statement")
+		return nil, invalid("secret", "does not match its hash in the statement")
 	}
 	s := new(Secret)
-	if err := decodeStrict([]byte(text), secretShape, s); err != nil {
-		return nil, under("secret", err)
+	if err := decodeStrict([]byte(text), secretSchema, s); err != nil {
+		return nil, atPath("secret", err)
 	}
-	return s, under("secret", first(s.check(), s.checkWith(run)))
+	return s, atPath("secret", first(s.check(), s.checkWith(run)))
 }

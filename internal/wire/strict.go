@@ -17,51 +17,51 @@ import (
 // encodeOptions make the same bytes of the same value, always.
 var encodeOptions = json.JoinOptions(json.Deterministic(true))
 
-// A shape is what a JSON value must look like, derived from the Go type that
-// bears it. The JSON library reads the syntax; what it would let pass is refused
-// here: unknown, missing and repeated members, nulls, optional members without a
-// value, base64 in more than one form. Errors name the member at fault.
-type shape struct {
+// A schema is the form of a JSON value, derived from its Go type. The JSON library reads
+// the syntax. The schema refuses what the library would accept: unknown, missing and
+// repeated members, nulls, optional members without a value, and base64 in more than one
+// form. Errors name the invalid member.
+type schema struct {
 	kinds    string // first bytes that a value may have, as jsontext.Kind
 	name     string // for error texts
 	members  []member
-	required uint64 // bits of the members that must be there
-	elem     *shape // of a list or a map
-	read     func(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, err error)
+	required uint64  // bits of the members that must be there
+	elem     *schema // of a list or a map
+	read     func(dec *jsontext.Decoder, s *schema, v reflect.Value) (empty bool, err error)
 }
 
 // A member is that of the field with its index, and bit 1 << index.
 type member struct {
-	*shape
+	*schema
 	name     string
 	nonempty bool // optional, and not a pointer: there only with a value
 }
 
-func shapeOf(t reflect.Type) *shape {
+func schemaOf(t reflect.Type) *schema {
 	switch t.Kind() {
 	case reflect.Pointer:
-		return shapeOf(t.Elem())
+		return schemaOf(t.Elem())
 	case reflect.Bool:
-		return &shape{kinds: "tf", name: "a boolean", read: readBool}
+		return &schema{kinds: "tf", name: "a boolean", read: readBool}
 	case reflect.Int, reflect.Int64:
-		return &shape{kinds: "0", name: "an integer", read: readInteger}
+		return &schema{kinds: "0", name: "an integer", read: readInteger}
 	case reflect.String:
-		return &shape{kinds: `"`, name: "a string", read: readString}
+		return &schema{kinds: `"`, name: "a string", read: readString}
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
-			return &shape{kinds: `"`, name: "a base64 string", read: readBytes}
+			return &schema{kinds: `"`, name: "a base64 string", read: readBytes}
 		}
-		return &shape{kinds: "[", name: "an array", elem: shapeOf(t.Elem()), read: readArray}
+		return &schema{kinds: "[", name: "an array", elem: schemaOf(t.Elem()), read: readArray}
 	case reflect.Map:
-		return &shape{kinds: "{", name: "an object", elem: shapeOf(t.Elem()), read: readMap}
+		return &schema{kinds: "{", name: "an object", elem: schemaOf(t.Elem()), read: readMap}
 	case reflect.Struct:
-		return structShape(t)
+		return structSchema(t)
 	}
 	panic("no shape for " + t.String())
 }
 
-func structShape(t reflect.Type) *shape {
-	s := &shape{kinds: "{", name: "an object", read: readObject}
+func structSchema(t reflect.Type) *schema {
+	s := &schema{kinds: "{", name: "an object", read: readObject}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, option, optional := strings.Cut(f.Tag.Get("json"), ",")
@@ -71,7 +71,7 @@ func structShape(t reflect.Type) *shape {
 		if !optional {
 			s.required |= 1 << i
 		}
-		s.members = append(s.members, member{shapeOf(f.Type), name, optional && f.Type.Kind() != reflect.Pointer})
+		s.members = append(s.members, member{schemaOf(f.Type), name, optional && f.Type.Kind() != reflect.Pointer})
 	}
 	return s
 }
@@ -81,7 +81,7 @@ var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 
 // decodeStrict decodes a text that must have exactly the shape of *into, in one
 // pass. Where the text is refused, *into has some of it.
-func decodeStrict(text []byte, s *shape, into any) error {
+func decodeStrict(text []byte, s *schema, into any) error {
 	dec := decoders.Get().(*jsontext.Decoder)
 	defer decoders.Put(dec)
 	// The text is read without a copy. A repeated name is found here, where its
@@ -91,23 +91,23 @@ func decodeStrict(text []byte, s *shape, into any) error {
 		return err
 	}
 	if rest := bytes.TrimLeft(text[dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
-		return faulty("", "is not JSON at byte %d", len(text)-len(rest))
+		return invalid("", "is not JSON at byte %d", len(text)-len(rest))
 	}
 	return nil
 }
 
 // decode reads one value into v and reports whether it is empty: "", 0, false,
 // [], {}.
-func (s *shape) decode(dec *jsontext.Decoder, v reflect.Value) (empty bool, err error) {
+func (s *schema) decode(dec *jsontext.Decoder, v reflect.Value) (empty bool, err error) {
 	kind := dec.PeekKind()
 	switch {
 	case kind == jsontext.KindInvalid:
 		_, err := dec.ReadToken()
 		return false, explain(err)
 	case kind == jsontext.KindNull:
-		return false, faulty("", "is null")
+		return false, invalid("", "is null")
 	case strings.IndexByte(s.kinds, byte(kind)) < 0:
-		return false, faulty("", "is not %s", s.name)
+		return false, invalid("", "is not %s", s.name)
 	}
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
@@ -116,7 +116,7 @@ func (s *shape) decode(dec *jsontext.Decoder, v reflect.Value) (empty bool, err 
 	return s.read(dec, s, v)
 }
 
-func readObject(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, err error) {
+func readObject(dec *jsontext.Decoder, s *schema, v reflect.Value) (empty bool, err error) {
 	if _, err := dec.ReadToken(); err != nil {
 		return false, explain(err)
 	}
@@ -127,19 +127,19 @@ func readObject(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, e
 		}
 		m := &s.members[next]
 		if seen>>next&1 != 0 {
-			return false, faulty(strconv.Quote(m.name), "is repeated")
+			return false, invalid(strconv.Quote(m.name), "is repeated")
 		}
 		empty, err := m.decode(dec, v.Field(next))
 		if err != nil {
-			return false, under(m.name, err)
+			return false, atPath(m.name, err)
 		}
 		if empty && m.nonempty {
-			return false, faulty(m.name, "is empty: without a value it must be left out")
+			return false, invalid(m.name, "is empty: without a value it must be left out")
 		}
 		seen |= 1 << next
 	}
 	if missing := s.required &^ seen; missing != 0 {
-		return false, faulty(s.members[bits.TrailingZeros64(missing)].name, "is missing")
+		return false, invalid(s.members[bits.TrailingZeros64(missing)].name, "is missing")
 	}
 	_, err = dec.ReadToken()
 	return seen == 0, explain(err)
@@ -147,7 +147,7 @@ func readObject(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, e
 
 // nextMember reads a name and returns the index of its member. Looking begins
 // with that of the index given, since most writers keep to the order.
-func (s *shape) nextMember(dec *jsontext.Decoder, from int) (int, error) {
+func (s *schema) nextMember(dec *jsontext.Decoder, from int) (int, error) {
 	quoted, err := dec.ReadValue()
 	if err != nil {
 		return 0, explain(err)
@@ -161,11 +161,11 @@ func (s *shape) nextMember(dec *jsontext.Decoder, from int) (int, error) {
 			return i, nil
 		}
 	}
-	return 0, faulty(strconv.Quote(clip(string(name), 40)), "is not a member here")
+	return 0, invalid(strconv.Quote(clip(string(name), 40)), "is not a member here")
 }
 
 // readMap reads a map from strings to scalars.
-func readMap(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, err error) {
+func readMap(dec *jsontext.Decoder, s *schema, v reflect.Value) (empty bool, err error) {
 	if _, err := dec.ReadToken(); err != nil {
 		return false, explain(err)
 	}
@@ -182,7 +182,7 @@ func readMap(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, err 
 		}
 		key := reflect.ValueOf(string(name)) // a copy: name is valid until the next read
 		if v.MapIndex(key).IsValid() {
-			return false, faulty(strconv.Quote(clip(string(name), 40)), "is repeated")
+			return false, invalid(strconv.Quote(clip(string(name), 40)), "is repeated")
 		}
 		if _, err := s.elem.decode(dec, elem); err != nil {
 			return false, err
@@ -193,7 +193,7 @@ func readMap(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, err 
 	return v.Len() == 0, explain(err)
 }
 
-func readArray(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, err error) {
+func readArray(dec *jsontext.Decoder, s *schema, v reflect.Value) (empty bool, err error) {
 	if _, err := dec.ReadToken(); err != nil {
 		return false, explain(err)
 	}
@@ -204,7 +204,7 @@ func readArray(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, er
 		}
 		v.SetLen(n + 1)
 		if _, err := s.elem.decode(dec, v.Index(n)); err != nil {
-			return false, under("["+strconv.Itoa(n)+"]", err)
+			return false, atPath("["+strconv.Itoa(n)+"]", err)
 		}
 		n++
 	}
@@ -215,7 +215,7 @@ func readArray(dec *jsontext.Decoder, s *shape, v reflect.Value) (empty bool, er
 	return n == 0, explain(err)
 }
 
-func readBool(dec *jsontext.Decoder, _ *shape, v reflect.Value) (empty bool, err error) {
+func readBool(dec *jsontext.Decoder, _ *schema, v reflect.Value) (empty bool, err error) {
 	value, err := dec.ReadValue()
 	if err != nil {
 		return false, explain(err)
@@ -224,23 +224,23 @@ func readBool(dec *jsontext.Decoder, _ *shape, v reflect.Value) (empty bool, err
 	return !v.Bool(), nil
 }
 
-func readInteger(dec *jsontext.Decoder, _ *shape, v reflect.Value) (empty bool, err error) {
+func readInteger(dec *jsontext.Decoder, _ *schema, v reflect.Value) (empty bool, err error) {
 	value, err := dec.ReadValue()
 	if err != nil {
 		return false, explain(err)
 	}
 	n, err := strconv.ParseInt(string(value), 10, 64)
 	if err != nil || string(value) == "-0" {
-		return false, faulty("", "is not an integer of 64 bits")
+		return false, invalid("", "is not an integer of 64 bits")
 	}
 	if v.OverflowInt(n) { // an int of 32 bits
-		return false, faulty("", "has no valid value")
+		return false, invalid("", "has no valid value")
 	}
 	v.SetInt(n)
 	return n == 0, nil
 }
 
-func readString(dec *jsontext.Decoder, _ *shape, v reflect.Value) (empty bool, err error) {
+func readString(dec *jsontext.Decoder, _ *schema, v reflect.Value) (empty bool, err error) {
 	text, err := readText(dec)
 	if err != nil {
 		return false, err
@@ -253,7 +253,7 @@ func readString(dec *jsontext.Decoder, _ *shape, v reflect.Value) (empty bool, e
 // section 3.5), so that bytes have one form.
 var strictBase64 = base64.StdEncoding.Strict()
 
-func readBytes(dec *jsontext.Decoder, _ *shape, v reflect.Value) (empty bool, err error) {
+func readBytes(dec *jsontext.Decoder, _ *schema, v reflect.Value) (empty bool, err error) {
 	text, err := readText(dec)
 	if err != nil {
 		return false, err
@@ -261,7 +261,7 @@ func readBytes(dec *jsontext.Decoder, _ *shape, v reflect.Value) (empty bool, er
 	data := make([]byte, strictBase64.DecodedLen(len(text)))
 	n, err := strictBase64.Decode(data, text)
 	if err != nil || strictBase64.EncodedLen(n) != len(text) { // line breaks are skipped by Decode
-		return false, faulty("", "is not standard base64")
+		return false, invalid("", "is not standard base64")
 	}
 	v.SetBytes(data[:n:n])
 	return n == 0, nil
@@ -290,13 +290,13 @@ func explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	return explained(err)
+	return explainDecodeError(err)
 }
 
-func explained(err error) error {
+func explainDecodeError(err error) error {
 	var syntactic *jsontext.SyntacticError
 	if errors.As(err, &syntactic) {
-		return faulty("", "is not JSON at byte %d", syntactic.ByteOffset)
+		return invalid("", "is not JSON at byte %d", syntactic.ByteOffset)
 	}
-	return faulty("", "is not JSON: it ends too early")
+	return invalid("", "is not JSON: it ends too early")
 }

@@ -66,16 +66,17 @@ func (hasher) HashChildren(l, r []byte) []byte {
 	return n[:]
 }
 
-// onPath checks that the leaf's text is number index of size below root.
-func onPath(text string, index, size int, path [][]byte, root []byte) error {
+// verifyInclusion checks that the text is leaf number index of a tree with that size and
+// root.
+func verifyInclusion(text string, index, size int, path [][]byte, root []byte) error {
 	for i, h := range path {
 		if len(h) != sha256.Size {
-			return faulty("path", "has a hash of %d bytes at [%d], want %d", len(h), i, sha256.Size)
+			return invalid("path", "has a hash of %d bytes at [%d], want %d", len(h), i, sha256.Size)
 		}
 	}
 	leaf := hashLeaf([]byte(text))
 	if proof.VerifyInclusion(hasher{rfc6962.DefaultHasher}, uint64(index), uint64(size), leaf[:], path, root) != nil {
-		return faulty("path", "does not lead from the leaf to the statement's root")
+		return invalid("path", "does not lead from the leaf to the statement's root")
 	}
 	return nil
 }

@@ -48,14 +48,14 @@ func TestTreeAgreesWithRFC6962(t *testing.T) {
 			if len(path) > MaxPath {
 				t.Fatalf("n=%d i=%d: path of %d", n, i, len(path))
 			}
-			if err := onPath(texts[i], i, n, path, tr.root()); err != nil {
+			if err := verifyInclusion(texts[i], i, n, path, tr.root()); err != nil {
 				t.Fatalf("n=%d i=%d: %v", n, i, err)
 			}
 		}
 	}
 }
 
-func TestTreeRefusesWhatIsNotInIt(t *testing.T) {
+func TestTreeRefusesForeignLeaves(t *testing.T) {
 	for n := 2; n <= 130; n++ {
 		texts, _, tr := testTree(n)
 		for _, i := range []int{0, n / 2, n - 1} {
@@ -63,15 +63,15 @@ func TestTreeRefusesWhatIsNotInIt(t *testing.T) {
 			other := (i + 1) % n
 			flipped := append([][]byte{append([]byte{path[0][0] ^ 1}, path[0][1:]...)}, path[1:]...)
 			for what, err := range map[string]error{
-				"another leaf":  onPath(texts[other], i, n, path, root),
-				"another index": onPath(texts[i], other, n, path, root),
-				"another path":  onPath(texts[i], i, n, tr.path(other), root),
-				"a flipped bit": onPath(texts[i], i, n, flipped, root),
-				"a short path":  onPath(texts[i], i, n, path[1:], root),
-				"a long path":   onPath(texts[i], i, n, append(path[:len(path):len(path)], root), root),
-				"a short hash":  onPath(texts[i], i, n, append([][]byte{path[0][1:]}, path[1:]...), root),
-				"another root":  onPath(texts[i], i, n, path, path[0]),
-				"another size":  onPath(texts[i], i, 4*n, path, root),
+				"another leaf":  verifyInclusion(texts[other], i, n, path, root),
+				"another index": verifyInclusion(texts[i], other, n, path, root),
+				"another path":  verifyInclusion(texts[i], i, n, tr.path(other), root),
+				"a flipped bit": verifyInclusion(texts[i], i, n, flipped, root),
+				"a short path":  verifyInclusion(texts[i], i, n, path[1:], root),
+				"a long path":   verifyInclusion(texts[i], i, n, append(path[:len(path):len(path)], root), root),
+				"a short hash":  verifyInclusion(texts[i], i, n, append([][]byte{path[0][1:]}, path[1:]...), root),
+				"another root":  verifyInclusion(texts[i], i, n, path, path[0]),
+				"another size":  verifyInclusion(texts[i], i, 4*n, path, root),
 			} {
 				if err == nil {
 					t.Errorf("n=%d i=%d: %s passes", n, i, what)

@@ -72,8 +72,8 @@ type Statement struct {
 	Root     []byte `json:"root,omitempty"` // RFC 6962 tree head over the leaves, 32 bytes
 	Size     int    `json:"size,omitzero"`  // number of leaves
 
-	Run *Run `json:"run,omitzero"`
-	Of  *Of  `json:"of,omitzero"`
+	Run *Run    `json:"run,omitzero"`
+	Of  *Target `json:"of,omitzero"`
 }
 
 // Run says what to execute, by exactly one of: Command through a shell; Argv
@@ -98,9 +98,9 @@ type Run struct {
 // Timeout is the longest that the command may run; 0 is no limit.
 func (r *Run) Timeout() time.Duration { return time.Duration(r.TimeoutMS) * time.Millisecond }
 
-// Of names the validity of the run that a cancel or a status is about, so that
-// an agent which does not know the job can tell whether it would.
-type Of struct {
+// A Target has the validity of the run that a cancel or a status is about. It shows an agent
+// that does not know the job whether the agent would know it.
+type Target struct {
 	IssuedAt int64 `json:"issued_at"`
 	NotAfter int64 `json:"not_after"`
 }

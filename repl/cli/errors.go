@@ -21,7 +21,7 @@ const (
 )
 
 // ErrStopped is what is said when the process was told to end.
-var ErrStopped = errors.New("stopped before it was done")
+var ErrStopped = errors.New("stopped before the command was done")
 
 // An Error ends a command with an exit status. Text may be empty, where what was
 // printed has already said it.

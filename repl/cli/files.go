@@ -21,7 +21,7 @@ func (c *InputFile) Read(flag, name string, in io.Reader) ([]byte, error) {
 	from := in
 	switch {
 	case name == "-" && in == nil:
-		return nil, Usage("name a file", "%s -: standard input is where the commands come from", flag)
+		return nil, Usage("name a file", "%s -: standard input holds the commands", flag)
 	case name != "-":
 		f, err := os.Open(name)
 		if err != nil {

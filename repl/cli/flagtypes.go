@@ -66,7 +66,7 @@ func (l *TimeLimit) UnmarshalText(text []byte) error {
 	}
 	var d Duration
 	if err := d.UnmarshalText(text); err != nil {
-		return Usage("write it with its unit, as in 90s, 5m, 1h30m or 2d; none is no limit", "%q is not a duration", text)
+		return Usage("write it with its unit, as in 90s, 5m, 1h30m or 2d; none means no limit", "%q is not a duration", text)
 	}
 	*l = TimeLimit(d)
 	return nil
@@ -157,7 +157,7 @@ type Count int
 func (c *Count) UnmarshalText(text []byte) error {
 	n, err := strconv.Atoi(string(text))
 	if err != nil || n < 0 || n > wire.MaxCount {
-		return Usage("", "%q is not a whole number from 0", text)
+		return Usage("", "%q is not a whole number, 0 or more", text)
 	}
 	*c = Count(n)
 	return nil
@@ -195,7 +195,7 @@ func (c *ColorWhen) UnmarshalText(text []byte) error {
 		*c = w
 		return nil
 	}
-	return Usage("it is auto, always or never", "%q is no way to use colors", text)
+	return Usage("use auto, always or never", "%q is not a color mode", text)
 }
 
 // PaintFor is the paint of an output.

@@ -28,9 +28,9 @@ func Explain(trace *kong.Context) error {
 	case len(node.Children) > 0:
 		return UnknownCommand(node, word)
 	case node.Name == "run":
-		return Usage(QuotingHint, "run takes one command: %q is a word too many", word)
+		return Usage(QuotingHint, "run takes one command: unexpected word %q", word)
 	default:
-		return Usage("usage: "+node.Tag.Get("usage"), "%s: %q is a word too many", node.Name, word)
+		return Usage("usage: "+node.Tag.Get("usage"), "%s: unexpected word %q", node.Name, word)
 	}
 }
 

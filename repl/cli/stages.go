@@ -14,12 +14,12 @@ type HostCount struct {
 	percent float64 // where n is -1
 }
 
-func parsePortion(text string) (HostCount, error) {
+func parseHostCount(text string) (HostCount, error) {
 	if number, ok := strings.CutSuffix(text, "%"); ok {
 		f, err := strconv.ParseFloat(number, 64)
 		switch {
 		case err != nil || math.IsNaN(f) || f < 0:
-			return HostCount{}, Usage("write it as in 10% or 25", "%q is no percentage", text)
+			return HostCount{}, Usage("write it as in 10% or 25", "%q is not a percentage", text)
 		case f > 100:
 			return HostCount{}, Usage("", "%s is more than all hosts", text)
 		}
@@ -42,12 +42,12 @@ type Stages struct {
 func (s *Stages) UnmarshalText(text []byte) error {
 	s.Text, s.Parts = string(text), nil
 	for word := range strings.SplitSeq(s.Text, ",") {
-		p, err := parsePortion(strings.TrimSpace(word))
+		p, err := parseHostCount(strings.TrimSpace(word))
 		switch {
 		case err != nil:
 			return err
 		case p.n == 0 || p.n < 0 && p.percent == 0:
-			return Usage("", "a stage of no hosts: %q", s.Text)
+			return Usage("", "a stage has no hosts: %q", s.Text)
 		}
 		s.Parts = append(s.Parts, p)
 	}
@@ -67,7 +67,7 @@ func (s *Stages) Of(hosts int) ([]int, error) {
 		sameKind := i > 0 && (p.n < 0) == (last.n < 0)
 		falls := len(out) > 0 && n < out[len(out)-1]
 		if falls || sameKind && (p.n >= 0 && p.n <= last.n || p.n < 0 && p.percent <= last.percent) {
-			return nil, Usage("each stage names how many hosts have been told by its end, so more than the one before: 1,10%,100%",
+			return nil, Usage("each number is the total at the end of a stage, so it must be larger than the one before: 1,10%,100%",
 				"--rollout %s: the stages do not ascend with %s", s.Text, term.Plural(hosts, "host"))
 		}
 		if len(out) == 0 || n > out[len(out)-1] {
@@ -86,7 +86,7 @@ type MaxFailures struct {
 
 func (b *MaxFailures) UnmarshalText(text []byte) (err error) {
 	b.Set = true
-	b.part, err = parsePortion(string(text))
+	b.part, err = parseHostCount(string(text))
 	return err
 }
 

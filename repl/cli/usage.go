@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"warren/repl/term"
+
 	"github.com/alecthomas/kong"
 )
 
@@ -13,7 +15,7 @@ func WriteOverview(w io.Writer, root *kong.Node) {
 	fmt.Fprint(w, "Warren runs shell commands on many hosts through RabbitMQ.\n\n")
 	flags := visibleFlags(root)
 	if len(flags) > 1 { // not only --help: the shell form
-		fmt.Fprint(w, "Usage:\n  warren [FLAG…]            open the prompt\n  warren [FLAG…] COMMAND …  carry out one command\n\n")
+		fmt.Fprint(w, "Usage:\n  warren [FLAG…]            open the prompt\n  warren [FLAG…] COMMAND …  run one command\n\n")
 	}
 	fmt.Fprintln(w, "Commands:")
 	var rows [][2]string
@@ -27,7 +29,7 @@ func WriteOverview(w io.Writer, root *kong.Node) {
 		fmt.Fprintln(w, "\nFlags:")
 		writeRows(w, flagRows(flags))
 	}
-	fmt.Fprint(w, "\nhelp COMMAND tells all about one command.\n")
+	fmt.Fprint(w, "\nhelp COMMAND explains one command.\n")
 }
 
 func WriteCommandHelp(w io.Writer, node *kong.Node) {
@@ -61,12 +63,12 @@ func WriteCommandHelp(w io.Writer, node *kong.Node) {
 }
 
 // inherited are the flags of the command above a subcommand that are for it too:
-// those with the tag below.
+// those with the tag inherit.
 func inherited(node *kong.Node) []*kong.Flag {
 	if node.Parent == nil || node.Parent.Type == kong.ApplicationNode {
 		return nil
 	}
-	return slices.DeleteFunc(visibleFlags(node.Parent), func(f *kong.Flag) bool { return !f.Tag.Has("below") && f.Name != "help" })
+	return slices.DeleteFunc(visibleFlags(node.Parent), func(f *kong.Flag) bool { return !f.Tag.Has("inherit") && f.Name != "help" })
 }
 
 func visibleFlags(node *kong.Node) []*kong.Flag {
@@ -137,18 +139,7 @@ func wrap(text string, width int) string {
 			out = append(out, paragraph)
 			continue
 		}
-		line := ""
-		for _, word := range strings.Fields(paragraph) {
-			if line != "" && len([]rune(line))+1+len([]rune(word)) > width {
-				out = append(out, line)
-				line = ""
-			}
-			if line != "" {
-				line += " "
-			}
-			line += word
-		}
-		out = append(out, line)
+		out = append(out, term.WrapWords(strings.Fields(paragraph), " ", "", width)...)
 	}
 	return strings.Join(out, "\n")
 }

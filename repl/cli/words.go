@@ -9,7 +9,7 @@ import (
 )
 
 // QuotingHint is for a line whose words do not hold together as meant.
-const QuotingHint = `put quotes around what belongs together: run "uname -a" --hosts "web01 web02"`
+const QuotingHint = `put quotes around the command: run "uname -a" --hosts "web01 web02"`
 
 // CheckText refuses words that could not be sent as they are: requests are JSON.
 func CheckText(words []string) error {

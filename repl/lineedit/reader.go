@@ -91,23 +91,11 @@ func NewPlainReader(in io.Reader, terminal io.Writer, out *term.Console) *Reader
 	buffered, first := bufio.NewReader(in), true
 	r.read = func(prompt string) (string, error) {
 		r.show(prompt)
-		line, err := ReadLine(buffered)
+		line, err := term.ReadLine(buffered)
 		if first {
 			line, first = strings.TrimPrefix(line, textfile.BOM), false
 		}
 		return line, err
 	}
 	return r
-}
-
-// ReadLine reads a line and takes its end off. A last line without an end counts.
-func ReadLine(r *bufio.Reader) (string, error) {
-	line, err := r.ReadString('\n')
-	if err != nil && line == "" {
-		return "", err
-	}
-	if body, ok := strings.CutSuffix(line, "\n"); ok {
-		line = strings.TrimSuffix(body, "\r")
-	}
-	return line, nil
 }

@@ -1,7 +1,6 @@
 package lineedit
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -11,19 +10,6 @@ import (
 
 	"warren/repl/term"
 )
-
-func TestReadLine(t *testing.T) {
-	long := strings.Repeat("x", 5<<20)
-	r := bufio.NewReader(strings.NewReader("a\n\r\n" + long + "\nb\r\nc\rd"))
-	for _, want := range []string{"a", "", long, "b", "c\rd"} {
-		if got, err := ReadLine(r); err != nil || got != want {
-			t.Fatalf("%.20q (%d), %v; want %.20q", got, len(got), err, want)
-		}
-	}
-	if _, err := ReadLine(r); !errors.Is(err, io.EOF) {
-		t.Errorf("at the end: %v", err)
-	}
-}
 
 // A line that was asked for before Ctrl-C comes at the next call.
 func TestLineReaderKeepsTheLineOfAnInterruptedRead(t *testing.T) {

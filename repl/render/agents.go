@@ -10,22 +10,23 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/wire"
+	"warren/repl/cli"
 	"warren/repl/target"
 	"warren/repl/term"
 )
 
 // Agents prints a table: for eyes on a terminal, with whole times elsewhere.
-func (p *Printer) Agents(agents []target.Agent) error {
+func Agents(out *term.Console, agents []target.Agent) error {
 	rows := [][]string{{"ID", "NAMES", "OS", "ARCH", "VERSION", "LABELS", "RUNNING", "ANSWERED"}}
 	for i := range agents {
 		a := &agents[i]
 		others := slices.DeleteFunc(slices.Clone(a.Names), func(name string) bool { return name == a.Agent.Agent })
 		rows = append(rows, []string{
 			a.Agent.Agent, hostexpr.Fold(others), system(&a.Facts), a.Facts.Arch, a.Facts.Version,
-			labelsText(a.Facts.Labels), busy(a), p.answeredText(a),
+			labelsText(a.Facts.Labels), busy(a), answeredText(a, out.OutTerminal),
 		})
 	}
-	return p.out.Table(rows)
+	return out.Table(rows)
 }
 
 // system is what runs there: the distribution where it is known.
@@ -56,10 +57,10 @@ func busy(a *target.Agent) string {
 	}
 }
 
-// answeredText is when the agent has answered last.
-func (p *Printer) answeredText(a *target.Agent) string {
+// answeredText is when the agent answered last.
+func answeredText(a *target.Agent, relative bool) string {
 	text := a.Seen.UTC().Format(time.RFC3339)
-	if p.out.OutTerminal {
+	if relative {
 		text = "now"
 		if !a.Answers {
 			text = term.Duration(max(time.Second, time.Since(a.Seen).Truncate(time.Second))) + " ago"
@@ -104,17 +105,17 @@ func WriteAgents(w io.Writer, agents []target.Agent) error {
 	for i := range agents {
 		list[i] = describeAgent(&agents[i])
 	}
-	return WriteJSON(w, map[string]any{"agents": list})
+	return cli.WriteJSON(w, map[string]any{"agents": list})
 }
 
 func describeAgent(a *target.Agent) agentDocument {
 	f := &a.Facts
 	d := agentDocument{
 		ID: a.Agent.Agent, Names: a.Names, OS: f.OS, Arch: f.Arch, Version: f.Version, Hostname: f.Hostname,
-		Distribution: PtrOrNil(f.Distribution), DistributionVersion: PtrOrNil(f.DistributionVersion), Kernel: PtrOrNil(f.Kernel),
-		CPUs: PtrOrNil(f.CPUs), Memory: PtrOrNil(f.Memory), CodePage: PtrOrNil(f.CodePage), Labels: f.Labels,
+		Distribution: cli.PtrOrNil(f.Distribution), DistributionVersion: cli.PtrOrNil(f.DistributionVersion), Kernel: cli.PtrOrNil(f.Kernel),
+		CPUs: cli.PtrOrNil(f.CPUs), Memory: cli.PtrOrNil(f.Memory), CodePage: cli.PtrOrNil(f.CodePage), Labels: f.Labels,
 		Started: time.UnixMilli(f.StartedAt).UTC(), UptimeMS: a.At - f.StartedAt,
-		Running: a.Running, Queued: a.Queued, Workers: a.Workers, Disk: PtrOrNil(a.Disk), Answered: a.Seen.UTC(), Answers: a.Answers,
+		Running: a.Running, Queued: a.Queued, Workers: a.Workers, Disk: cli.PtrOrNil(a.Disk), Answered: a.Seen.UTC(), Answers: a.Answers,
 		RefusedFiles: describeRefused(a.RefusedFiles),
 	}
 	if f.Addresses != nil {
@@ -125,4 +126,26 @@ func describeAgent(a *target.Agent) agentDocument {
 		d.Booted = &booted
 	}
 	return d
+}
+
+// A refusedDocument is a wire.RefusedFile in JSON.
+type refusedDocument struct {
+	File    string  `json:"file"`
+	Problem string  `json:"problem"`
+	Path    string  `json:"path"`
+	UID     *int64  `json:"uid"`
+	Mode    *string `json:"mode"` // as chmod takes it
+	Line    *int    `json:"line"`
+	Reason  *string `json:"reason"`
+}
+
+func describeRefused(files []wire.RefusedFile) []refusedDocument {
+	list := make([]refusedDocument, len(files))
+	for i, f := range files {
+		list[i] = refusedDocument{File: f.File, Problem: f.Problem, Path: f.Path, UID: cli.PtrOrNil(f.UID), Line: cli.PtrOrNil(f.Line), Reason: cli.PtrOrNil(f.Reason)}
+		if f.Mode != 0 {
+			list[i].Mode = cli.PtrOrNil(fmt.Sprintf("%04o", f.Mode))
+		}
+	}
+	return list
 }

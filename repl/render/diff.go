@@ -35,7 +35,7 @@ func (d *differ) against(ctx context.Context, j *model.Job, stream string) (stri
 	}
 	for _, side := range []*model.Job{base, j} {
 		if a := result.Account(side, stream); d.view.Tail == 0 && a.Kept > diffBytes {
-			return fmt.Sprintf("[too large to compare: %s of %s; --save DIR and diff do it]\n", term.Bytes(a.Kept), side.Host), nil
+			return fmt.Sprintf("[too large to compare: %s of %s; use --save DIR and diff]\n", term.Bytes(a.Kept), side.Host), nil
 		}
 	}
 	old, ok := d.text[stream]

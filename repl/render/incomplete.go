@@ -13,7 +13,7 @@ import (
 
 // isWhole reports whether what is shown of a stream is all that its command printed
 // there.
-func (p *Printer) isWhole(ctx context.Context, v *result.View, j *model.Job, stream string) (bool, error) {
+func (r *outputReader) isWhole(ctx context.Context, v *result.View, j *model.Job, stream string) (bool, error) {
 	switch {
 	case j.State != model.Ended || j.Outcome == wire.Lost:
 		return false, nil
@@ -22,7 +22,7 @@ func (p *Printer) isWhole(ctx context.Context, v *result.View, j *model.Job, str
 	case v.Tail == 0:
 		return false, nil
 	}
-	n, err := p.gapsIn(ctx, v, j, stream)
+	n, err := r.gapsIn(ctx, v, j, stream)
 	return n == 0, err
 }
 
@@ -52,7 +52,7 @@ const (
 // Lacks finds what output of the jobs a view cannot show. Bytes that a host
 // dropped by --max-output count only where the output is handed out. With --max-output 0
 // no output was asked for, and none is missing.
-func (p *Printer) Lacks(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) ([]*lack, error) {
+func (r *outputReader) Lacks(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) ([]*lack, error) {
 	var all []*lack
 	byKind := make(map[[2]string]*lack)
 	for i := range jobs {
@@ -66,7 +66,7 @@ func (p *Printer) Lacks(ctx context.Context, v *result.View, task *model.Task, j
 			n := a.Size - a.Kept
 			if v.Tail > 0 && n > 0 {
 				var err error
-				if n, err = p.gapsIn(ctx, v, j, stream); err != nil {
+				if n, err = r.gapsIn(ctx, v, j, stream); err != nil {
 					return nil, err
 				}
 				if n == 0 {
@@ -114,8 +114,8 @@ func lackOf(v *result.View, task *model.Task, j *model.Job, stream string) strin
 }
 
 // gapsIn is how many bytes are missing from what is shown of a stream.
-func (p *Printer) gapsIn(ctx context.Context, v *result.View, j *model.Job, stream string) (n int64, err error) {
-	e, err := p.excerpt(ctx, v, j, stream)
+func (r *outputReader) gapsIn(ctx context.Context, v *result.View, j *model.Job, stream string) (n int64, err error) {
+	e, err := r.excerpt(ctx, v, j, stream)
 	if err != nil {
 		return 0, err
 	}

@@ -9,12 +9,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"warren/internal/escape"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
+	"warren/repl/cli"
 	"warren/repl/result"
 )
 
@@ -35,10 +34,10 @@ type rolloutDocument struct {
 	Stages      []int           `json:"stages"`
 	MaxFailures int             `json:"max_failures"`
 	SoakMS      int64           `json:"soak_ms"`
-	Events      []EventDocument `json:"events"`
+	Events      []eventDocument `json:"events"`
 }
 
-type EventDocument struct {
+type eventDocument struct {
 	At     time.Time `json:"at"`
 	Event  string    `json:"event"` // begun, ended, stopped
 	Stage  int       `json:"stage"`
@@ -83,23 +82,6 @@ type jobDocument struct {
 	DroppedStderr int64           `json:"dropped_stderr"`
 }
 
-// EncodeJSON is the form of all JSON that the program prints. Whatever a host or
-// a person has put into it, a terminal shows it and obeys nothing of it.
-func EncodeJSON(v any) ([]byte, error) {
-	text, err := json.Marshal(v, json.Deterministic(true))
-	return escape.JSON(text), err
-}
-
-// WriteJSON writes one value on one line.
-func WriteJSON(w io.Writer, v any) error {
-	text, err := EncodeJSON(v)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(text, '\n'))
-	return err
-}
-
 func describeTask(t *model.Task) taskDocument {
 	d := taskDocument{
 		ID: t.ID, Command: t.Command, Created: t.Created.UTC(), State: "running",
@@ -108,18 +90,18 @@ func describeTask(t *model.Task) taskDocument {
 	if t.Done() {
 		d.State = "done"
 	}
-	d.RetryOf = PtrOrNil(t.RetryOf)
+	d.RetryOf = cli.PtrOrNil(t.RetryOf)
 	if r := t.Rollout; r != nil {
-		d.Rollout = &rolloutDocument{Stages: r.Stages, MaxFailures: r.MaxFailures, SoakMS: r.Soak.Milliseconds(), Events: []EventDocument{}}
+		d.Rollout = &rolloutDocument{Stages: r.Stages, MaxFailures: r.MaxFailures, SoakMS: r.Soak.Milliseconds(), Events: []eventDocument{}}
 		for _, e := range r.Events {
-			d.Rollout.Events = append(d.Rollout.Events, DescribeEvent(e))
+			d.Rollout.Events = append(d.Rollout.Events, describeEvent(e))
 		}
 	}
 	return d
 }
 
-func DescribeEvent(e model.Event) EventDocument {
-	return EventDocument{e.At, e.Kind, e.Stage, e.Hosts, e.Failed, PtrOrNil(e.Reason)}
+func describeEvent(e model.Event) eventDocument {
+	return eventDocument{e.At, e.Kind, e.Stage, e.Hosts, e.Failed, cli.PtrOrNil(e.Reason)}
 }
 
 func describeSummary(hosts int, sum model.Summary) summaryDocument {
@@ -138,14 +120,14 @@ func WriteTasks(w io.Writer, tasks []model.Task) error {
 	for i := range tasks {
 		list[i] = describeTask(&tasks[i])
 	}
-	return WriteJSON(w, map[string]any{"tasks": list})
+	return cli.WriteJSON(w, map[string]any{"tasks": list})
 }
 
 // Document prints the document of a task, one job a line, without holding
 // more than one job's output.
 func (p *Printer) Document(ctx context.Context, v *result.View, task model.Task, jobs []model.Job) error {
 	return p.out.Print(func(w *bufio.Writer) error {
-		head, err := EncodeJSON(describeTask(&task))
+		head, err := cli.EncodeJSON(describeTask(&task))
 		if err != nil {
 			return err
 		}
@@ -162,7 +144,7 @@ func (p *Printer) Document(ctx context.Context, v *result.View, task model.Task,
 			if err != nil {
 				return err
 			}
-			text, err := EncodeJSON(doc)
+			text, err := cli.EncodeJSON(doc)
 			if err != nil {
 				return err
 			}
@@ -183,24 +165,24 @@ func (p *Printer) TaskRecords(ctx context.Context, task model.Task) error {
 	return p.printTask(ctx, task, p.Records)
 }
 
-func (p *Printer) printTask(ctx context.Context, task model.Task, print func(context.Context, *result.View, model.Task, []model.Job) error) error {
+func (p *Printer) printTask(ctx context.Context, task model.Task, show func(context.Context, *result.View, model.Task, []model.Job) error) error {
 	jobs, err := p.store.Jobs(ctx, task.ID)
 	if err != nil {
 		return err
 	}
 	task.Summary = result.CountJobs(jobs)
-	return print(ctx, result.DefaultView(), task, jobs)
+	return show(ctx, result.DefaultView(), task, jobs)
 }
 
 // PerJob ranges over the jobs, each with its output, which is read only as it
 // is ranged over: all outputs of a task need not fit the memory. Of all jobs it
 // is read in one pass.
-func (p *Printer) PerJob(ctx context.Context, v *result.View, task string, jobs []model.Job) iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]] {
+func (r *outputReader) PerJob(ctx context.Context, v *result.View, task string, jobs []model.Job) iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]] {
 	if !v.All() || v.Tail > 0 {
-		return p.eachJob(ctx, v, jobs)
+		return r.eachJob(ctx, v, jobs)
 	}
 	return func(yield func(*model.Job, iter.Seq2[model.Piece, error]) bool) {
-		next, stop := iter.Pull2(p.store.Outputs(ctx, task))
+		next, stop := iter.Pull2(r.store.Outputs(ctx, task))
 		defer stop()
 		piece, err, ok := next()
 		for i := range jobs {
@@ -222,12 +204,12 @@ func (p *Printer) PerJob(ctx context.Context, v *result.View, task string, jobs 
 }
 
 // eachJob is perJob with reads for each job.
-func (p *Printer) eachJob(ctx context.Context, v *result.View, jobs []model.Job) iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]] {
+func (r *outputReader) eachJob(ctx context.Context, v *result.View, jobs []model.Job) iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]] {
 	return func(yield func(*model.Job, iter.Seq2[model.Piece, error]) bool) {
 		for i := range jobs {
 			pieces := func(yield func(model.Piece, error) bool) {
 				for _, stream := range v.Streams {
-					e, err := p.excerpt(ctx, v, &jobs[i], stream)
+					e, err := r.excerpt(ctx, v, &jobs[i], stream)
 					if err != nil {
 						yield(model.Piece{}, err)
 						return
@@ -249,7 +231,7 @@ func (p *Printer) eachJob(ctx context.Context, v *result.View, jobs []model.Job)
 func describeJob(v *result.View, j *model.Job, pieces iter.Seq2[model.Piece, error]) (jobDocument, error) {
 	d := jobDocument{
 		Host: j.Host, State: j.State,
-		Agent: PtrOrNil(j.Agent), Outcome: PtrOrNil(j.Outcome), Signal: PtrOrNil(j.Signal), Reason: PtrOrNil(j.ReasonText()),
+		Agent: cli.PtrOrNil(j.Agent), Outcome: cli.PtrOrNil(j.Outcome), Signal: cli.PtrOrNil(j.Signal), Reason: cli.PtrOrNil(j.ReasonText()),
 		Killed: j.Killed, Left: j.Left,
 		DroppedStdout: unavailable(j, j.Stdout), DroppedStderr: unavailable(j, j.Stderr),
 	}
@@ -307,19 +289,10 @@ func describeOutput(v *result.View, data []byte, a model.Output) (*jsontext.Valu
 }
 
 // unavailable is the number of bytes that are not there: dropped from the
-// middle, gone since, or, of a job that has ended, not here yet.
+// middle, gone since, or, of a job that has ended, not received yet.
 func unavailable(j *model.Job, a model.Output) int64 {
 	if j.State == model.Ended {
 		return a.Size - a.Kept
 	}
 	return a.Dropped
-}
-
-// PtrOrNil is a pointer to v, nil for the zero value.
-func PtrOrNil[T comparable](v T) *T {
-	var zero T
-	if v == zero {
-		return nil
-	}
-	return &v
 }

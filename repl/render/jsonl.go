@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"warren/internal/operator/model"
+	"warren/repl/cli"
 	"warren/repl/result"
 )
 
@@ -37,13 +38,13 @@ type outputRecord struct {
 // Records prints the records of a task as it stands.
 func (p *Printer) Records(ctx context.Context, v *result.View, task model.Task, jobs []model.Job) error {
 	return p.out.Print(func(w *bufio.Writer) error {
-		if err := WriteJSON(w, taskRecord{"task", describeTask(&task)}); err != nil {
+		if err := cli.WriteJSON(w, taskRecord{"task", describeTask(&task)}); err != nil {
 			return err
 		}
 		if err := writeJobRecords(w, v, p.PerJob(ctx, v, task.ID, jobs)); err != nil {
 			return err
 		}
-		return WriteJSON(w, taskRecord{"end", describeTask(&task)})
+		return cli.WriteJSON(w, taskRecord{"end", describeTask(&task)})
 	})
 }
 
@@ -58,7 +59,7 @@ func writeJobRecords(w io.Writer, v *result.View, jobs iter.Seq2[*model.Job, ite
 		if err != nil {
 			return err
 		}
-		if err := WriteJSON(w, jobRecord{"job", doc}); err != nil {
+		if err := cli.WriteJSON(w, jobRecord{"job", doc}); err != nil {
 			return err
 		}
 	}

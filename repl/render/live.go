@@ -79,6 +79,10 @@ func (l *liveView) Write(text []byte) (int, error) {
 	return l.scr.Write(text)
 }
 
+func (l *liveView) Rollout(ctx context.Context, log *RolloutLog) error {
+	return log.PrintLines(ctx, l.printer.store, l.t.Task.ID, l)
+}
+
 func (l *liveView) End(_ context.Context, how ending) error {
 	switch how {
 	case EndDone:
@@ -139,18 +143,10 @@ func (f *frameWriter) add(text string, color func(string) string) {
 
 // wrapped adds words, as many a line as there is room for.
 func (f *frameWriter) wrapped(words []string, gap string) {
-	line := ""
-	for _, word := range words {
-		if line != "" && term.Width(line+gap+word) > f.width {
-			f.add(line, nil)
-			line = ""
-		}
-		if line != "" {
-			line += gap
-		}
-		line += word
+	if len(words) == 0 {
+		return
 	}
-	if line != "" {
+	for _, line := range term.WrapWords(words, gap, "", f.width) {
 		f.add(line, nil)
 	}
 }
@@ -166,7 +162,7 @@ func Frame(t *result.Tracker, p term.Paint, groups []*result.Group, columns, row
 	f.progress(sum, t.Task.Hosts, now.Sub(t.Task.Created))
 	open := t.Unfinished()
 	f.wrapped(counts(sum, open), "  ")
-	if sp := t.Spread(); sp.Min >= 0 {
+	if sp := t.Durations(); sp.Min >= 0 {
 		f.wrapped([]string{"p50 " + term.Duration(sp.P50), "p95 " + term.Duration(sp.P95), "max " + term.Duration(sp.Max)}, "  ")
 	}
 	groupsInFrame(t, f, p, groups)

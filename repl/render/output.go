@@ -23,14 +23,14 @@ type excerpt struct {
 }
 
 // excerpt reads a stream, or its last lines.
-func (p *Printer) excerpt(ctx context.Context, v *result.View, j *model.Job, stream string) (e excerpt, err error) {
+func (r *outputReader) excerpt(ctx context.Context, v *result.View, j *model.Job, stream string) (e excerpt, err error) {
 	if v.Tail > 0 {
-		if e.from, err = p.store.Tail(ctx, j.ID, stream, v.Tail); err != nil {
+		if e.from, err = r.store.Tail(ctx, j.ID, stream, v.Tail); err != nil {
 			return e, err
 		}
 		e.from = fromUnit(model.Segment{Offset: e.from}, v.EncodingOf(j)).Offset
 	}
-	e.segments = p.store.Output(ctx, j.ID, stream, e.from)
+	e.segments = r.store.Output(ctx, j.ID, stream, e.from)
 	return e, nil
 }
 
@@ -100,7 +100,7 @@ func gapText(j *model.Job, stream string, n int64) string {
 	case a.Gone:
 		why = "gone: the agent no longer has them"
 	case j.State != model.Ended:
-		why = "not here yet"
+		why = "not received yet"
 	default:
 		why = "missing: the agent has not sent them yet"
 	}

@@ -22,6 +22,8 @@ type Watch interface {
 	// Tick is called every interval; an interval of 0 is never.
 	Tick(ctx context.Context, now time.Time) error
 	Interval() time.Duration
+	// Rollout prints the new events of the task's rollout.
+	Rollout(ctx context.Context, log *RolloutLog) error
 	// End is called once, at last.
 	End(ctx context.Context, how ending) error
 }
@@ -47,7 +49,7 @@ func (p *Printer) WatchFor(ctx context.Context, task model.Task, v *result.View)
 // StreamOf is the watch of --stream and --jsonl.
 func (p *Printer) StreamOf(task model.Task, v *result.View) Watch {
 	if v.JSONL {
-		return &RecordView{printer: p, t: result.NewTracker(v, task), output: v.Stream, told: make(map[int]bool), at: make(map[int]*[2]int64)}
+		return &recordView{printer: p, t: result.NewTracker(v, task), output: v.Stream, told: make(map[int]bool), at: make(map[int]*[2]int64)}
 	}
 	return &streamView{printer: p, t: result.NewTracker(v, task), open: make(map[int]*[2]openStream)}
 }
@@ -84,6 +86,10 @@ func (p *plainView) Interval() time.Duration           { return plainInterval }
 func (p *plainView) News(context.Context) error        { return nil }
 func (p *plainView) Write(text []byte) (int, error)    { return p.w.Write(text) }
 func (p *plainView) End(context.Context, ending) error { return nil }
+
+func (p *plainView) Rollout(ctx context.Context, log *RolloutLog) error {
+	return log.PrintLines(ctx, p.printer.store, p.t.Task.ID, p)
+}
 
 func (p *plainView) Tick(ctx context.Context, now time.Time) error {
 	if p.next.IsZero() {

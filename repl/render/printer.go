@@ -23,11 +23,25 @@ type Store interface {
 
 // A Printer prints results.
 type Printer struct {
+	outputReader
 	out   *term.Console
-	store Store
-	page  func(write func(w *bufio.Writer) error) error // through a pager where that helps
+	paged func() // called after a pager has run
 }
 
-func NewPrinter(out *term.Console, store Store, page func(write func(w *bufio.Writer) error) error) *Printer {
-	return &Printer{out, store, page}
+// An outputReader reads from the store what a view shows of the output of jobs.
+type outputReader struct {
+	store Store
+}
+
+func NewPrinter(out *term.Console, store Store, paged func()) *Printer {
+	return &Printer{outputReader{store}, out, paged}
+}
+
+// page prints through a pager where the text is long and a person reads it.
+func (p *Printer) page(write func(w *bufio.Writer) error) error {
+	paged, err := p.out.Page(write)
+	if paged {
+		p.paged()
+	}
+	return err
 }

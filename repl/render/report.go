@@ -41,10 +41,10 @@ func (p *Printer) Report(ctx context.Context, v *result.View, task model.Task, j
 		}
 		fmt.Fprintln(w)
 		if len(chosen) == 0 {
-			fmt.Fprint(w, "no host stands so\n\n")
+			fmt.Fprint(w, "no hosts match\n\n")
 		}
 		p.WriteEnding(w, task, jobs)
-		writeSpread(w, blocks)
+		writeDifferences(w, blocks)
 		p.WriteHints(w, task, jobs)
 		return nil
 	})
@@ -52,13 +52,13 @@ func (p *Printer) Report(ctx context.Context, v *result.View, task model.Task, j
 
 // sums has the sum of each stream that is compared: of the lines that are shown,
 // where these are not all.
-func (p *Printer) sums(ctx context.Context, v *result.View, task model.Task, jobs []model.Job) error {
-	if err := p.store.Sums(ctx, jobs); err != nil || v.Tail == 0 {
+func (r *outputReader) sums(ctx context.Context, v *result.View, task model.Task, jobs []model.Job) error {
+	if err := r.store.Sums(ctx, jobs); err != nil || v.Tail == 0 {
 		return err
 	}
 	known := make(map[model.Output]string) // whole streams that are equal end equally
 	if len(jobs) > task.Hosts/4 {
-		if err := p.learnEnds(ctx, v, task.ID, jobs, known); err != nil {
+		if err := r.learnEnds(ctx, v, task.ID, jobs, known); err != nil {
 			return err
 		}
 	}
@@ -71,7 +71,7 @@ func (p *Printer) sums(ctx context.Context, v *result.View, task model.Task, job
 			}
 			sum, ok := known[a]
 			if !ok {
-				e, err := p.excerpt(ctx, v, &jobs[i], stream)
+				e, err := r.excerpt(ctx, v, &jobs[i], stream)
 				if err != nil {
 					return err
 				}
@@ -88,12 +88,12 @@ func (p *Printer) sums(ctx context.Context, v *result.View, task model.Task, job
 
 // learnEnds finds the sums of the last lines of nearly all jobs of a task in one
 // pass: of those whose last lines have come in one piece.
-func (p *Printer) learnEnds(ctx context.Context, v *result.View, task string, jobs []model.Job, known map[model.Output]string) error {
+func (r *outputReader) learnEnds(ctx context.Context, v *result.View, task string, jobs []model.Job, known map[model.Output]string) error {
 	byIndex := make(map[int]*model.Job, len(jobs))
 	for i := range jobs {
 		byIndex[jobs[i].Index] = &jobs[i]
 	}
-	for piece, err := range p.store.Ends(ctx, task) {
+	for piece, err := range r.store.Ends(ctx, task) {
 		if err != nil {
 			return err
 		}
@@ -281,8 +281,8 @@ func (p *Printer) WriteEnding(w *bufio.Writer, task model.Task, jobs []model.Job
 	}
 }
 
-// writeSpread tells how far the results that were shown differ.
-func writeSpread(w *bufio.Writer, blocks []*result.Block) {
+// writeDifferences tells how far the results that were shown differ.
+func writeDifferences(w *bufio.Writer, blocks []*result.Block) {
 	if len(blocks) < 2 {
 		return
 	}

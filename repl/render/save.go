@@ -44,7 +44,7 @@ func (p *Printer) copyOutput(ctx context.Context, w *bufio.Writer, v *result.Vie
 			return err
 		}
 		if gap := piece.Offset - at; gap > 0 {
-			p.tellGap(w, v, j, stream, at, gap)
+			p.writeGap(w, v, j, stream, at, gap)
 		}
 		if _, err := w.Write(piece.Data); err != nil {
 			return err
@@ -52,15 +52,15 @@ func (p *Printer) copyOutput(ctx context.Context, w *bufio.Writer, v *result.Vie
 		at = piece.Offset + int64(len(piece.Data))
 	}
 	if gap := result.Account(j, stream).Size - at; gap > 0 {
-		p.tellGap(w, v, j, stream, at, gap)
+		p.writeGap(w, v, j, stream, at, gap)
 	}
 	return nil
 }
 
-// tellGap names bytes that are not there: in a saved file, whose name says that it
+// writeGap names bytes that are not there: in a saved file, whose name says that it
 // is partial, where they would be; of --raw, which writes nothing but the output,
 // on standard error.
-func (p *Printer) tellGap(w *bufio.Writer, v *result.View, j *model.Job, stream string, at, gap int64) {
+func (p *Printer) writeGap(w *bufio.Writer, v *result.View, j *model.Job, stream string, at, gap int64) {
 	if v.Save != "" {
 		fmt.Fprintf(w, "\n%s\n", gapText(j, stream, gap))
 		return
@@ -119,7 +119,7 @@ func (p *Printer) Save(ctx context.Context, v *result.View, jobs []model.Job) er
 // prepareSave makes the directory and sees whether all files can be made.
 func prepareSave(v *result.View, files []saving) error {
 	refuse := func(err error) error {
-		return &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("--save %s: %v", v.Save, cause(err)), Hint: "name a directory that you may write into", Err: err}
+		return &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("--save %s: %v", v.Save, cause(err)), Hint: "name a directory that you can write to", Err: err}
 	}
 	if err := os.MkdirAll(v.Save, 0o700); err != nil {
 		return refuse(err)
@@ -143,7 +143,7 @@ func prepareSave(v *result.View, files []saving) error {
 		}
 	}
 	if len(there) > 0 {
-		return cli.Usage("--force overwrites, another directory keeps both", "--save %s: there already: %s", v.Save, term.List(there, 5))
+		return cli.Usage("--force overwrites; another directory keeps both", "--save %s: already exists: %s", v.Save, term.List(there, 5))
 	}
 	return nil
 }
@@ -199,7 +199,7 @@ func (p *Printer) saveFile(ctx context.Context, v *result.View, f saving) (err e
 		if err := os.Link(temp.Name(), f.path); err == nil {
 			return os.Remove(temp.Name())
 		} else if errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("%s has come up meanwhile", f.path)
+			return fmt.Errorf("%s was created by another program in the meantime", f.path)
 		}
 	}
 	return os.Rename(temp.Name(), f.path)

@@ -11,6 +11,7 @@ import (
 	"warren/internal/operator/charset"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
+	"warren/repl/cli"
 	"warren/repl/result"
 	"warren/repl/term"
 )
@@ -36,6 +37,10 @@ type openStream struct {
 func (v *streamView) Interval() time.Duration               { return 0 }
 func (v *streamView) Tick(context.Context, time.Time) error { return nil }
 func (v *streamView) Write(text []byte) (int, error)        { return v.printer.out.Err.Write(text) }
+
+func (v *streamView) Rollout(ctx context.Context, log *RolloutLog) error {
+	return log.PrintLines(ctx, v.printer.store, v.t.Task.ID, v)
+}
 
 func (v *streamView) News(ctx context.Context) error {
 	var changed []*model.Job
@@ -189,8 +194,8 @@ func (v *streamView) line(out *bytes.Buffer, j *model.Job, mark byte, line []byt
 	fmt.Fprintf(out, "%s %c %s\n", head, mark, text)
 }
 
-// A RecordView prints the records of --jsonl as they come.
-type RecordView struct {
+// A recordView prints the records of --jsonl as they come.
+type recordView struct {
 	printer *Printer
 	t       *result.Tracker
 	output  bool // with --stream
@@ -198,15 +203,19 @@ type RecordView struct {
 	at      map[int]*[2]int64
 }
 
-func (v *RecordView) Interval() time.Duration               { return 0 }
-func (v *RecordView) Tick(context.Context, time.Time) error { return nil }
-func (v *RecordView) Write(text []byte) (int, error)        { return v.printer.out.Err.Write(text) }
+func (v *recordView) Interval() time.Duration               { return 0 }
+func (v *recordView) Tick(context.Context, time.Time) error { return nil }
+func (v *recordView) Write(text []byte) (int, error)        { return v.printer.out.Err.Write(text) }
 
-func (v *RecordView) News(ctx context.Context) error {
+func (v *recordView) Rollout(ctx context.Context, log *RolloutLog) error {
+	return log.printRecords(ctx, v.printer.store, v.t.Task.ID, v.printer.out.Out)
+}
+
+func (v *recordView) News(ctx context.Context) error {
 	return v.records(ctx, false)
 }
 
-func (v *RecordView) records(ctx context.Context, last bool) error {
+func (v *recordView) records(ctx context.Context, last bool) error {
 	var ended []model.Job
 	var changed []*model.Job
 	first := v.t.Rev < 0
@@ -215,7 +224,7 @@ func (v *RecordView) records(ctx context.Context, last bool) error {
 	}
 	var out bytes.Buffer
 	if first {
-		if err := WriteJSON(&out, taskRecord{"task", describeTask(&v.t.Task)}); err != nil {
+		if err := cli.WriteJSON(&out, taskRecord{"task", describeTask(&v.t.Task)}); err != nil {
 			return err
 		}
 	}
@@ -249,7 +258,7 @@ func (v *RecordView) records(ctx context.Context, last bool) error {
 }
 
 // pieces prints the output that is new.
-func (v *RecordView) pieces(ctx context.Context, out io.Writer, j *model.Job) error {
+func (v *recordView) pieces(ctx context.Context, out io.Writer, j *model.Job) error {
 	at := v.at[j.Index]
 	if at == nil {
 		at = new([2]int64)
@@ -266,7 +275,7 @@ func (v *RecordView) pieces(ctx context.Context, out io.Writer, j *model.Job) er
 			if piece.Offset > at[i] && j.State != model.Ended {
 				break // what is before it may still come
 			}
-			if err := WriteJSON(out, describePiece(j, stream, piece)); err != nil {
+			if err := cli.WriteJSON(out, describePiece(j, stream, piece)); err != nil {
 				return err
 			}
 			at[i] = piece.Offset + int64(len(piece.Data))
@@ -275,7 +284,7 @@ func (v *RecordView) pieces(ctx context.Context, out io.Writer, j *model.Job) er
 	return nil
 }
 
-func (v *RecordView) End(ctx context.Context, how ending) error {
+func (v *recordView) End(ctx context.Context, how ending) error {
 	if how == EndDone {
 		if err := v.records(ctx, true); err != nil {
 			return err
@@ -289,5 +298,5 @@ func (v *RecordView) End(ctx context.Context, how ending) error {
 	if how != EndDone {
 		kind = "detached"
 	}
-	return WriteJSON(v.printer.out.Out, taskRecord{kind, describeTask(&task)})
+	return cli.WriteJSON(v.printer.out.Out, taskRecord{kind, describeTask(&task)})
 }

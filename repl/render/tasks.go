@@ -11,7 +11,7 @@ import (
 
 // Tasks prints a table: for eyes on a terminal, with whole ids and times
 // elsewhere.
-func (p *Printer) Tasks(tasks []model.Task) error {
+func Tasks(out *term.Console, tasks []model.Task) error {
 	if len(tasks) == 0 {
 		return nil
 	}
@@ -20,7 +20,7 @@ func (p *Printer) Tasks(tasks []model.Task) error {
 	for i := range tasks {
 		t := &tasks[i]
 		id, created := t.ID, t.Created.UTC().Format(time.RFC3339)
-		if p.out.OutTerminal {
+		if out.OutTerminal {
 			id, created = result.ShortID(t.ID), term.Duration(now.Sub(t.Created).Truncate(time.Second))+" ago"
 			if now.Sub(t.Created) < time.Second {
 				created = "now"
@@ -28,5 +28,5 @@ func (p *Printer) Tasks(tasks []model.Task) error {
 		}
 		rows = append(rows, []string{id, created, fmt.Sprint(t.Hosts), result.StateText(t), term.Line(t.Command)})
 	}
-	return p.out.Table(rows)
+	return out.Table(rows)
 }

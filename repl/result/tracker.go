@@ -130,8 +130,8 @@ func (t *Tracker) Unfinished() map[model.State][]*model.Job {
 	return open
 }
 
-// Spread is how long the commands ran that have ended.
-func (t *Tracker) Spread() DurationStats {
+// Durations is how long the commands ran that have ended.
+func (t *Tracker) Durations() DurationStats {
 	var took []time.Duration
 	for i := range t.Jobs {
 		if j := &t.Jobs[i]; Ran(j) && t.View.Shows(j) {

@@ -33,7 +33,7 @@ func (c *Clocks) Warn(out *term.Console, skews map[string]time.Duration) {
 	for i, word := range []string{"ahead of", "behind"} {
 		if hosts := [][]string{ahead, behind}[i]; len(hosts) > 0 {
 			out.Note("warning: the clock of %s is %s this one, by up to %s", hostexpr.Fold(hosts), word, most[i].Round(time.Second))
-			out.Note("hint: set both by NTP: a host that is off by more than its --clock-tolerance refuses jobs")
+			out.Note("hint: synchronize both clocks by NTP: a host whose clock differs by more than its --clock-tolerance refuses jobs")
 		}
 	}
 }

@@ -28,8 +28,8 @@ const (
 	goneFor = 7 * 24 * time.Hour
 )
 
-// A Choice is the agents that targets come to.
-type Choice struct {
+// A Selection is the agents that targets come to.
+type Selection struct {
 	Agents []Agent
 	hosts  []string // their names as they were named, or else their ids
 	Silent []string // named hosts that do not answer
@@ -44,28 +44,28 @@ type Agent struct {
 
 // Ask chooses among the agents that answer, and, told so, all that have answered
 // before. An agent is chosen once, by the first of its names that is named.
-func (c *Flags) Ask(ctx context.Context, env *Env, set *hostexpr.Set, all bool) (Choice, error) {
+func (c *Flags) Ask(ctx context.Context, env *Env, set *hostexpr.Set, all bool) (Selection, error) {
 	condition, err := c.condition()
 	if err != nil {
-		return Choice{}, err
+		return Selection{}, err
 	}
 	excluded, err := c.excluded(ctx, env)
 	if err != nil {
-		return Choice{}, err
+		return Selection{}, err
 	}
 	answers, err := env.discover(ctx, func(answers []model.Agent) bool { return c.complete(set, answers) }, set != nil)
 	if err != nil {
-		return Choice{}, err
+		return Selection{}, err
 	}
 	known, err := env.known(ctx, answers)
 	if err != nil {
-		return Choice{}, err
+		return Selection{}, err
 	}
 	known = slices.DeleteFunc(known, func(a Agent) bool { return slices.ContainsFunc(a.Names, excluded.Has) })
 	if known, err = meeting(condition, known); err != nil {
-		return Choice{}, err
+		return Selection{}, err
 	}
-	chosen := choose(set, answers, known, all)
+	chosen := selectAgents(set, answers, known, all)
 	n := 0
 	for _, a := range chosen.Agents {
 		if a.Answers {
@@ -110,7 +110,7 @@ func (env *Env) discover(ctx context.Context, complete func([]model.Agent) bool,
 	if err != nil {
 		return nil, err
 	}
-	call := rollCall{named: named, lately: lately, complete: complete}
+	call := discovery{named: named, lately: lately, complete: complete}
 	err = env.Interruptible(ctx, func(ctx context.Context) (err error) {
 		if answers, err = env.Discover(ctx, discoverTime, call.enough); err != nil || complete(answers) {
 			return err
@@ -131,8 +131,8 @@ func (env *Env) discover(ctx context.Context, complete func([]model.Agent) bool,
 	return answers, err
 }
 
-// A rollCall is whom a discover waits for.
-type rollCall struct {
+// A discovery is whom a discover waits for.
+type discovery struct {
 	named    bool          // complete knows all of them; else it knows some that must be there
 	lately   []model.Agent // who has answered within the last days
 	complete func(answers []model.Agent) bool
@@ -140,7 +140,7 @@ type rollCall struct {
 
 // enough reports whether nobody else need be waited for, once nobody has answered
 // for so long.
-func (r *rollCall) enough(answers []model.Agent, quiet time.Duration) bool {
+func (r *discovery) enough(answers []model.Agent, quiet time.Duration) bool {
 	if r.named {
 		return r.complete(answers)
 	}
@@ -223,8 +223,8 @@ func meeting(condition *where.Condition, known []Agent) ([]Agent, error) {
 	return met, nil
 }
 
-// choose makes the choice: of the agents that are meant by the names and in met.
-func choose(set *hostexpr.Set, answers []model.Agent, met []Agent, all bool) (c Choice) {
+// selectAgents selects the agents that are meant by the names and in met.
+func selectAgents(set *hostexpr.Set, answers []model.Agent, met []Agent, all bool) (c Selection) {
 	if set == nil {
 		for _, a := range met {
 			switch {

@@ -48,7 +48,7 @@ func TestRollCall(t *testing.T) {
 			}
 		}
 		c := Flags{MinHosts: cli.Count(tt.minHosts)}
-		call := rollCall{named: set != nil, lately: tt.lately, complete: func(answers []model.Agent) bool { return c.complete(set, answers) }}
+		call := discovery{named: set != nil, lately: tt.lately, complete: func(answers []model.Agent) bool { return c.complete(set, answers) }}
 		if got := call.enough(tt.answers, tt.quiet); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}

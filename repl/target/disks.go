@@ -13,10 +13,10 @@ var diskWarnings = []struct {
 	disk       wire.Disk
 	text, hint string
 }{
-	{wire.DiskFull, "the disk is full on %s", "make room in the agent's data directory: until then output is kept in memory only, and after some hundred commands none begins"},
+	{wire.DiskFull, "the disk is full on %s", "make room in the agent's data directory: until then output is kept in memory only, and after some hundred commands no more start"},
 	{wire.DiskQuota, "the agent's disk quota is used up on %s", "raise the quota, or make room in the agent's data directory"},
-	{wire.DiskReadOnly, "the file system of the agent's data directory is read-only on %s", "no command begins there until it can be written: mount it writable again"},
-	{wire.DiskFailing, "the disk of the agent's data directory reports errors on %s", "look at the kernel's log there"},
+	{wire.DiskReadOnly, "the file system of the agent's data directory is read-only on %s", "no command starts there until the file system is writable: mount it writable again"},
+	{wire.DiskFailing, "the disk of the agent's data directory reports errors on %s", "see the kernel log of the host"},
 }
 
 // warnOfDisks warns of agents that have just said that they cannot write.

@@ -21,7 +21,7 @@ func TestHostsWarnsOfDisks(t *testing.T) {
 	})
 	want := []string{
 		"warning: the disk is full on web[01,03]", "hint: make room ",
-		"warning: the file system of the agent's data directory is read-only on db1", "hint: no command begins ",
+		"warning: the file system of the agent's data directory is read-only on db1", "hint: no command starts ",
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != len(want) {

@@ -19,14 +19,14 @@ func duplicates(agents []model.Agent) (lines []string) {
 		switch {
 		case a.TwoLogins:
 			lines = append(lines, fmt.Sprintf("two logins at the broker answer as %s; the first answer is shown", a.Agent))
-		case a.Rivals > 0:
-			lines = append(lines, fmt.Sprintf("%d agents have answered by the id %s; the first is shown", a.Rivals+1, a.Agent))
+		case a.Duplicates > 0:
+			lines = append(lines, fmt.Sprintf("%d agents answered with the id %s; the first is shown", a.Duplicates+1, a.Agent))
 		}
 		for _, name := range a.Names {
 			switch other, ok := claimed[name]; {
 			case name == a.Agent:
 			case ids[name]:
-				lines = append(lines, fmt.Sprintf("%s is claimed by %s too", name, a.Agent))
+				lines = append(lines, fmt.Sprintf("%s is also claimed by %s", name, a.Agent))
 			case ok:
 				lines = append(lines, fmt.Sprintf("%s is claimed by both %s and %s", name, other, a.Agent))
 			default:

@@ -57,7 +57,7 @@ func ReadExpressions(flag, name string, in io.Reader) (exprs []Expression, err e
 		}
 	}
 	if len(exprs) == 0 {
-		return nil, cli.Usage("write names or expressions into it, one a line", "%s %s: no host is named there", flag, name)
+		return nil, cli.Usage("write one name or expression a line", "%s %s: the file names no host", flag, name)
 	}
 	return exprs, checkExpressions(exprs)
 }

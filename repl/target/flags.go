@@ -11,13 +11,13 @@ import (
 )
 
 // Flags are the flags that say which hosts a command is about. Those with
-// the tag below are for hosts expand and hosts fold too.
+// the tag inherit are for hosts expand and hosts fold too.
 type Flags struct {
-	Hosts     []string  `placeholder:"EXPR" sep:"none" help:"Where: names, addresses, ranges as in web[01-20,30], groups as in @web, with blanks or commas between. May be repeated."`
-	HostsFile []string  `placeholder:"FILE" sep:"none" below:"" help:"Hosts from a file, an expression on each line; - is standard input."`
-	Exclude   []string  `placeholder:"EXPR" sep:"none" below:"" help:"Hosts to leave out."`
-	Where     *string   `placeholder:"CONDITION" help:"Only the agents that answer and of which this is true, as in 'role == \"web\" and cpus >= 8'."`
-	MinHosts  cli.Count `placeholder:"N" help:"Fail, before anything is sent, where fewer hosts answer."`
+	Hosts     []string  `placeholder:"EXPR" sep:"none" help:"Target hosts: names, addresses, ranges such as web[01-20,30], groups such as @web, separated by blanks or commas. May be repeated."`
+	HostsFile []string  `placeholder:"FILE" sep:"none" inherit:"" help:"Read hosts from a file, one expression a line; - is standard input."`
+	Exclude   []string  `placeholder:"EXPR" sep:"none" inherit:"" help:"Hosts to exclude."`
+	Where     *string   `placeholder:"CONDITION" help:"Only online agents that match this condition, as in 'role == \"web\" and cpus >= 8'."`
+	MinHosts  cli.Count `placeholder:"N" help:"Fail before anything is sent if fewer hosts answer."`
 }
 
 // Named returns the hosts that are named, nil where none is: --where alone.
@@ -44,7 +44,7 @@ func (c *Flags) Without(ctx context.Context, env *Env, exprs []Expression) (*hos
 		return nil, err
 	}
 	if set.Subtract(excluded); set.Len() == 0 {
-		return nil, cli.Usage("hosts expand shows what an expression stands for", "no host is left: the expressions stand for none")
+		return nil, cli.Usage("hosts expand shows what an expression stands for", "the expressions select no hosts")
 	}
 	return set, nil
 }
@@ -78,7 +78,7 @@ func (c *Flags) ChooseHosts(ctx context.Context, env *Env) ([]string, error) {
 		return nil, err
 	}
 	if set == nil && c.Where == nil {
-		return nil, cli.Usage(`say where: run "COMMAND" --hosts "web01 web02"`, "run: no hosts are given")
+		return nil, cli.Usage(`for example run "COMMAND" --hosts "web01 web02"`, "run: no hosts given")
 	}
 	if set != nil {
 		if repeated := set.Repeated(); len(repeated) > 0 {
@@ -88,33 +88,33 @@ func (c *Flags) ChooseHosts(ctx context.Context, env *Env) ([]string, error) {
 	if c.Where == nil && c.MinHosts == 0 {
 		return set.Names(), nil
 	}
-	choice, err := c.Ask(ctx, env, set, false)
+	selected, err := c.Ask(ctx, env, set, false)
 	switch {
 	case err != nil:
 		return nil, err
 	case c.Where == nil:
 		return set.Names(), nil
-	case len(choice.hosts) == 0:
-		return nil, &cli.Error{Status: cli.ExitFailed, Text: "no host is chosen: of none that answers --where is true", Hint: "hosts shows who answers, with facts and labels"}
-	case len(choice.Silent) > 0:
-		env.Out.Note("not chosen, since no agent answers: %s", hostexpr.Fold(choice.Silent))
-	case len(choice.gone) > 0:
-		env.Out.Note("not chosen, since they do not answer now; --where was true of them earlier: %s", hostexpr.Fold(choice.gone))
+	case len(selected.hosts) == 0:
+		return nil, &cli.Error{Status: cli.ExitFailed, Text: "no hosts match --where", Hint: "hosts lists the agents that answer, with facts and labels"}
+	case len(selected.Silent) > 0:
+		env.Out.Note("skipped, no agent answers: %s", hostexpr.Fold(selected.Silent))
+	case len(selected.gone) > 0:
+		env.Out.Note("skipped, offline now, matched --where earlier: %s", hostexpr.Fold(selected.gone))
 	}
-	return choice.hosts, nil
+	return selected.hosts, nil
 }
 
 // tooFew is the error of --min-hosts.
 func (c *Flags) tooFew(n int, silent []string) error {
-	answer := "answer"
+	verbs := []string{"answer", "match"}
 	if n == 1 {
-		answer = "answers"
+		verbs = []string{"answers", "matches"}
 	}
-	text := fmt.Sprintf("%s %s, and --min-hosts wants %d", term.Plural(n, "host"), answer, c.MinHosts)
+	text := fmt.Sprintf("%s %s, but --min-hosts is %d", term.Plural(n, "host"), verbs[0], c.MinHosts)
 	if c.Where != nil {
-		text = fmt.Sprintf("--where is true of %s that %s, and --min-hosts wants %d", term.Plural(n, "host"), answer, c.MinHosts)
+		text = fmt.Sprintf("%s %s and %s --where, but --min-hosts is %d", term.Plural(n, "host"), verbs[0], verbs[1], c.MinHosts)
 	}
-	hint := "hosts --all shows also who has answered earlier"
+	hint := "hosts --all also lists agents that answered earlier"
 	if len(silent) > 0 {
 		hint = "no agent answers to " + hostexpr.Fold(silent)
 	}

@@ -42,12 +42,12 @@ func (env *Env) loadGroups(source, name string) (*groups.Groups, error) {
 		written = "@" + source + ":" + name
 	}
 	if env.Groups == "" {
-		return nil, hint.Errorf("name one with --groups or WARREN_GROUPS", "group %s: there is no file of groups", written)
+		return nil, hint.Errorf("name one with --groups or WARREN_GROUPS", "group %s: there is no groups file", written)
 	}
 	file, err := groups.Load(env.Groups, model.StatusNames())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, hint.Errorf("write one, as in  roles: {web: 'web[01-20]'}  or name another with --groups or WARREN_GROUPS",
-			"group %s: there is no file of groups at %s", written, env.Groups)
+			"group %s: there is no groups file at %s", written, env.Groups)
 	}
 	return file, err
 }
@@ -66,7 +66,7 @@ func explainGroup(name string, err error) error {
 	switch {
 	case help != "":
 	case slices.Contains(model.StatusNames(), name):
-		help = fmt.Sprintf("the hosts of an earlier task are @%s:ID", name)
+		help = fmt.Sprintf("for the hosts of an earlier task write @%s:ID", name)
 	case len(unknown.Known) > 0:
 		help = "there are " + term.List(unknown.Known, 10)
 	}

@@ -23,23 +23,30 @@ func Clip(line string, width int) string {
 	return strings.TrimRight(columns.Truncate(line, width-1, ""), " ") + "…"
 }
 
-// Wrap breaks a line at blanks where it is wider than width, and sets what follows
-// back by two columns. A word that is wider stays whole. Less than 1 leaves the
-// line as it is. Colours (SGR sequences) take no room.
+// Wrap breaks a line at blanks where it is wider than width, and indents what follows
+// by two columns. Less than 1 leaves the line as it is.
 func Wrap(line string, width int) string {
-	if width < 1 || Width(sgr.ReplaceAllString(line, "")) <= width {
-		return line
-	}
-	var out strings.Builder
-	row, any := "", false // any: there is a word in the row
-	for word := range strings.SplitAfterSeq(line, " ") {
-		if any && Width(sgr.ReplaceAllString(row+strings.TrimRight(word, " "), "")) > width {
-			out.WriteString(strings.TrimRight(row, " ") + "\n")
-			row, any = "  ", false
+	return strings.Join(WrapWords(strings.Split(line, " "), " ", "  ", width), "\n")
+}
+
+// WrapWords joins words by gap into lines of at most width columns; each line but the
+// first begins with indent. A word that is wider stays whole. Less than 1 is one line.
+// Colors (SGR sequences) take no room.
+func WrapWords(words []string, gap, indent string, width int) (lines []string) {
+	line, filled := "", false // filled: the line has a word
+	for i, word := range words {
+		switch next := line + gap + word; {
+		case i == 0:
+			line = word
+		case width > 0 && filled && word != "" && Width(sgr.ReplaceAllString(next, "")) > width:
+			lines = append(lines, strings.TrimRight(line, " "))
+			line = indent + word
+		default:
+			line = next
 		}
-		row, any = row+word, any || strings.TrimSpace(word) != ""
+		filled = filled || word != ""
 	}
-	return out.String() + row
+	return append(lines, line)
 }
 
 var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")

@@ -2,5 +2,5 @@
 
 package facts
 
-// CodePage is 0 where commands print UTF-8, or what their locale says.
+// CodePage returns 0: commands print UTF-8, or the encoding of their locale.
 func CodePage() int { return 0 }

@@ -2,8 +2,8 @@ package facts
 
 import "golang.org/x/sys/windows"
 
-// CodePage is the one that console programs print in when their output is a
-// pipe: the console's, or without a console the system's for such programs
+// CodePage returns the code page of console programs whose output is a pipe: the
+// console's, or without a console the system's OEM code page
 // (https://learn.microsoft.com/windows/win32/intl/code-pages).
 func CodePage() int {
 	if page, err := windows.GetConsoleOutputCP(); err == nil && page != 0 {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// distribution returns ID and VERSION_ID of os-release(5), which the
-// distributions themselves have agreed upon. gopsutil starts lsb_release where
-// that is installed, and on Debian makes point releases of the version.
+// distribution returns ID and VERSION_ID of os-release(5), the common format of the
+// distributions. gopsutil would start lsb_release where it is installed, and on Debian
+// would return point releases as the version.
 func distribution() (id, version string) {
 	for _, file := range []string{"/etc/os-release", "/usr/lib/os-release"} {
 		if text, err := os.ReadFile(file); err == nil {
@@ -31,7 +31,7 @@ func osRelease(text string) (id, version string) {
 	return id, version
 }
 
-// unquote undoes the quoting of a shell, as far as os-release(5) permits it.
+// unquote removes shell quotes, as far as os-release(5) permits them.
 func unquote(value string) string {
 	if text, err := strconv.Unquote(value); err == nil && strings.HasPrefix(value, `"`) {
 		return text

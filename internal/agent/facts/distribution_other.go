@@ -4,8 +4,8 @@ package facts
 
 import "github.com/shirou/gopsutil/v4/host"
 
-// distribution is the product and its version: "Microsoft Windows 11 Pro",
-// "darwin".
+// distribution returns the product and its version, such as "Microsoft Windows 11 Pro"
+// or "darwin".
 func distribution() (name, version string) {
 	name, _, version, err := host.PlatformInformation()
 	if err != nil {

@@ -1,7 +1,6 @@
-// Package facts finds out what an agent tells of its machine. It asks the kernel
-// and reads two small files: no child process, no network, well below a
-// millisecond, so that an actor may call it in its loop. It keeps nothing and
-// starts nothing.
+// Package facts collects the facts that an agent reports about its machine. It asks
+// the kernel and reads two small files. It starts no child process and uses no
+// network, and takes well below a millisecond, so an actor may call it in its loop.
 package facts
 
 import (
@@ -17,8 +16,8 @@ import (
 	"warren/internal/wire"
 )
 
-// Collect returns the facts of this machine as far as they are to be had; what
-// is the agent's own (version, labels, start) is left empty.
+// Collect returns the available facts about this machine. It leaves the agent's own
+// facts (version, labels, start time) empty.
 func Collect() wire.Facts {
 	f := wire.Facts{
 		OS: runtime.GOOS, Arch: runtime.GOARCH,
@@ -43,7 +42,7 @@ func Collect() wire.Facts {
 	return f
 }
 
-// addresses are those at which others may reach this machine.
+// addresses returns the addresses at which other machines may reach this one.
 func addresses() []string {
 	all, err := net.InterfaceAddrs()
 	if err != nil {
@@ -66,7 +65,7 @@ func reachable(all []net.Addr) []string {
 	return texts
 }
 
-// fit makes text such that it may be sent.
+// fit makes text valid for a message.
 func fit(text string) string {
 	text = strings.ToValidUTF8(strings.TrimSpace(text), "�")
 	if len(text) <= wire.MaxFact {

@@ -15,7 +15,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestCollect: what is found may be sent, and is this machine.
 func TestCollect(t *testing.T) {
 	f := Collect()
 	t.Logf("%+v", f)

@@ -4,13 +4,13 @@ package journal
 
 import "os"
 
-// Replace renames: who has old open keeps it.
+// Replace renames the file. Open descriptors of old stay valid.
 func (d osDir) Replace(made file, from, to string, old file) (file, error) {
 	if err := os.Rename(d.Path(from), d.Path(to)); err != nil {
 		return old, closing(made, err)
 	}
 	if old != nil {
-		_ = old.Close() // nothing in it is needed any more
+		_ = old.Close() // its content is no longer needed
 	}
 	return made, nil
 }

@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// Replace closes both files first: Windows renames no open file, nor onto one.
+// Replace closes both files first, since Windows cannot rename open files.
 func (d osDir) Replace(made file, from, to string, old file) (file, error) {
 	err := made.Close()
 	if err != nil {
@@ -24,6 +24,5 @@ func (d osDir) Replace(made file, from, to string, old file) (file, error) {
 	return open, errors.Join(err, openErr)
 }
 
-// Sync does nothing: NTFS keeps its names in a log of its own, and a directory
-// cannot be flushed.
+// Sync does nothing: NTFS has a log for names, and a directory cannot be flushed.
 func (d osDir) Sync() error { return nil }

@@ -3,13 +3,10 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
-
-	"golang.org/x/sync/errgroup"
 
 	"warren/internal/hint"
 )
@@ -79,31 +76,6 @@ func TestGroup(t *testing.T) {
 	wantRecords(t, got, want...)
 }
 
-// TestGroupOfTheRunnable: what goroutines that can run have for the log shares one sync,
-// though none of it waits yet as the first of it is taken.
-func TestGroupOfTheRunnable(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that each waits for its turn
-	const writers = 20
-	d := newSimDisk()
-	l := startSim(t, d, Options{})
-	l.append(t, Sync, "first")
-	d.mu.Lock()
-	syncs := d.syncs
-	d.mu.Unlock()
-	var g errgroup.Group
-	for range writers {
-		g.Go(func() error { return l.appendErr(t, Sync, "another") })
-	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if n := d.syncs - syncs; n > writers/4 {
-		t.Errorf("%d syncs for %d writers", n, writers)
-	}
-}
-
 // TestReadOnly: a file system that becomes read-only refuses records and does not end
 // the log; once it can be written again, the log goes on.
 func TestReadOnly(t *testing.T) {
@@ -166,7 +138,7 @@ func TestWriteError(t *testing.T) {
 				l.mustSize(t)
 				d.failOnce("write", cause)
 				err := l.appendErr(t, 0, strings.Repeat("x", 100), "whole", strings.Repeat("y", 400))
-				if !errors.Is(err, cause) || errors.Is(err, ErrFull) != (cause != syscall.EIO) || errors.Is(err, ErrStopped) || !strings.Contains(hint.Text(err), "hint:") {
+				if !errors.Is(err, cause) || errors.Is(err, ErrFull) != !errors.Is(cause, syscall.EIO) || errors.Is(err, ErrStopped) || !strings.Contains(hint.Text(err), "hint:") {
 					t.Errorf("got %v", err)
 				}
 				d.mu.Lock()

@@ -7,30 +7,29 @@ import (
 	"path/filepath"
 )
 
-// A file is what the log needs of one; tests have one that loses what was not
-// synced.
+// A file has what the log needs of a file. Tests have one that loses unsynced writes.
 type file interface {
 	io.ReaderAt
 	io.WriterAt
 	Size() (int64, error)
-	// Allocate extends the file from size from to size to with zeros for which
-	// the disk has room. After an error it may be longer than it was.
+	// Allocate extends the file from size from to size to with zeros that have space on
+	// the disk. After an error, the file may be longer than before.
 	Allocate(from, to int64) error
 	Truncate(size int64) error
-	// Sync returns when all that was written, and the size, is on the disk.
+	// Sync returns when all writes and the size are on the disk.
 	Sync() error
 	Close() error
 }
 
-// A directory is where the log's files are.
+// A directory has the files of the log.
 type directory interface {
 	Path(name string) string
 	Open(name string) (file, error)   // fs.ErrNotExist
-	Create(name string) (file, error) // empties what is there
+	Create(name string) (file, error) // empties an existing file
 	Remove(name string) error
-	// Replace gives made, which is called from, the name to, in place of old
-	// (nil: there is none), which it closes. It returns the file that is open
-	// as to from then on: old again after an error, or nil where there is none.
+	// Replace renames the file made from from to to, in place of old, which it closes; a
+	// nil old means that there is none. It returns the open file with the name to: old
+	// after an error, or nil if there is none.
 	Replace(made file, from, to string, old file) (file, error)
 	// Sync returns when the names are on the disk.
 	Sync() error
@@ -68,7 +67,7 @@ func (f osFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-// zeroBlock is how much writeZeros writes at once.
+// zeroBlock is how many bytes writeZeros writes at a time.
 const zeroBlock = 64 << 10
 
 // writeZeros fills the file from from to to.
@@ -84,7 +83,7 @@ func writeZeros(f io.WriterAt, from, to int64) error {
 	return nil
 }
 
-// closing adds the error of closing f to err.
+// closing closes f and adds its error to err.
 func closing(f io.Closer, err error) error {
 	if cerr := f.Close(); cerr != nil && !errors.Is(cerr, os.ErrClosed) {
 		return errors.Join(err, cerr)

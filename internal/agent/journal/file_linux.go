@@ -6,11 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Allocate uses fallocate(2), which keeps its promise on file systems that copy
-// on write too; the file's size grows with it, so that a sync of an append
-// writes the data alone. Then, or where there is no fallocate, it writes zeros:
-// ext4 notes each block of a fallocated range that is written for the first
-// time, and the sync waits for that too.
+// Allocate uses fallocate(2), which reserves space on copy-on-write file systems too, and extends
+// the file, so that a sync of an append writes only data. Then, or without fallocate, it
+// writes zeros: ext4 records the first write to each block of a fallocated range, and a sync
+// would wait for that.
 func (f osFile) Allocate(from, to int64) error {
 	for {
 		switch err := unix.Fallocate(int(f.Fd()), 0, from, to-from); {
@@ -23,7 +22,7 @@ func (f osFile) Allocate(from, to int64) error {
 	}
 }
 
-// Sync is fdatasync(2): times are left out, a changed size is not.
+// Sync is fdatasync(2), which does not wait for file times, but for a changed size.
 func (f osFile) Sync() error {
 	for {
 		if err := unix.Fdatasync(int(f.Fd())); !errors.Is(err, unix.EINTR) {

@@ -2,8 +2,8 @@
 
 package journal
 
-// Allocate fills with zeros, which any file system gives room to.
+// Allocate writes zeros, which works on any file system.
 func (f osFile) Allocate(from, to int64) error { return writeZeros(f, from, to) }
 
-// Sync is the package os's: on darwin it has the drive write its cache too.
+// Sync uses package os, which on darwin also flushes the cache of the drive.
 func (f osFile) Sync() error { return f.File.Sync() }

@@ -12,15 +12,14 @@ const (
 	frameHead  = 24
 	alignment  = 8
 
-	// MaxRecord is the greatest length of a record: the largest request with
-	// its secret, twice over.
+	// MaxRecord is the largest length of a record: twice the largest request with secret.
 	MaxRecord = 4 << 20
 )
 
 var magic = [8]byte([]byte("warrenJ\n"))
 
-// The kinds of frames. They are no small numbers, so that a search for frames
-// seldom has to compute a sum; zero is the room ahead.
+// The kinds of frames. Large numbers occur seldom in other data, so a search for frames computes
+// few sums. Zero is space that was allocated in advance.
 const (
 	kindRecord uint32 = 0x4352_4a57 // "WJRC"
 	kindMark   uint32 = 0x4b4d_4a57 // "WJMK"
@@ -68,7 +67,7 @@ func decodeHeader(b []byte) (h header, sum uint32, ok bool) {
 	return h, sum, true
 }
 
-// A frame is the head of one.
+// A frame is the head of a frame.
 type frame struct {
 	kind   uint32
 	length int
@@ -76,14 +75,14 @@ type frame struct {
 	sum    uint32
 }
 
-// frameSize is what a record of that length takes in the file.
+// frameSize returns the size of a frame with a record of this length.
 func frameSize(length int) int64 { return int64(frameHead + length + pad(length)) }
 
 func pad(length int) int { return -length & (alignment - 1) }
 
 func (f frame) size() int64 { return frameSize(f.length) }
 
-// appendFrame encodes a frame that is going to stand at offset.
+// appendFrame encodes a frame for an offset.
 func appendFrame(b []byte, seed uint32, offset int64, kind uint32, synced int64, record []byte) []byte {
 	sum := crc32.Update(seed, castagnoli, record)
 	sum = crc32.Update(sum, castagnoli, padding[:pad(len(record))])
@@ -97,13 +96,12 @@ func appendFrame(b []byte, seed uint32, offset int64, kind uint32, synced int64,
 	return append(b, padding[:pad(len(record))]...)
 }
 
-// headSum binds a head to its place: offsets that differ, up to 32 GiB, start
-// from different values.
+// headSum returns a sum that depends on the offset, up to 32 GiB.
 func headSum(seed uint32, offset int64, head []byte) uint32 {
 	return crc32.Update(seed^uint32(offset/alignment), castagnoli, head)
 }
 
-// decodeFrame reads the head of a frame at offset; ok is false where there is none.
+// decodeFrame decodes the head of a frame at an offset; ok is false if there is none.
 func decodeFrame(b []byte, seed uint32, offset int64) (f frame, ok bool) {
 	f.kind = le.Uint32(b)
 	if f.kind != kindRecord && f.kind != kindMark {
@@ -121,8 +119,7 @@ func decodeFrame(b []byte, seed uint32, offset int64) (f frame, ok bool) {
 	return f, true
 }
 
-// holds reports whether b, a record with its padding, is what the frame was
-// made of.
+// holds reports whether b, a record with padding, is the record of the frame.
 func (f frame) holds(b []byte, seed uint32) bool {
 	return crc32.Update(seed, castagnoli, b) == f.sum
 }

@@ -13,11 +13,11 @@ import (
 	"warren/internal/hint"
 )
 
-// inboxSize is how many requests wait during a sync, to share the next one. A
-// caller with fewer than this unanswered never waits in Append.
+// inboxSize is how many requests wait during a sync and share the next one. A caller with
+// fewer unanswered requests never waits in Append.
 const inboxSize = 64
 
-// A Log is the handle on a journal.
+// A Log is a handle on the journal.
 type Log struct {
 	lock    *datadir.Lock
 	w       *writer // Open's, then Run's, then Close's
@@ -37,7 +37,7 @@ type Answer struct {
 	Size int64 // bytes of the journal then, without the room ahead
 }
 
-// A request is one call of Append or Rewrite.
+// A request is a call of Append or Rewrite.
 type request struct {
 	records [][]byte
 	mode    Mode
@@ -45,11 +45,10 @@ type request struct {
 	answer  chan Answer // one slot
 }
 
-// Open opens the journal in dir, which it creates where absent, and calls replay
-// with each record in order; the bytes are valid during the call, and an error
-// of replay is returned. It starts nothing. The errors: ErrLocked, ErrDamaged
-// (then Reset helps), ErrFull for a new journal without room, others of the file
-// system; all of them with a hint.
+// Open opens the journal in dir, or creates it, and calls replay with each record in order. The
+// bytes are valid during the call. Open returns an error of replay. It starts nothing. Its
+// own errors have hints: ErrLocked, ErrDamaged (then Reset helps), ErrFull for a new journal
+// without space, and errors of the file system.
 func Open(dir string, o Options, replay func(record []byte) error) (*Log, error) {
 	lock, err := acquire(dir)
 	if err != nil {
@@ -63,16 +62,16 @@ func Open(dir string, o Options, replay func(record []byte) error) (*Log, error)
 	return l, nil
 }
 
-// lockTime is how long the lock of an agent that was killed may still be held: by a
-// child of its between fork and exec, which has its descriptors until then.
-const lockTime = time.Second
+// lockTimeout is how long the lock of a killed agent may still be held, by a child between fork
+// and exec that has the agent's descriptors.
+const lockTimeout = time.Second
 
 // acquire locks the directory.
 func acquire(dir string) (*datadir.Lock, error) {
 	if err := datadir.Prepare(dir); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lockTime)
+	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
 	defer cancel()
 	lock, err := datadir.Acquire(ctx, osDir(dir).Path(lockName))
 	switch {
@@ -113,23 +112,22 @@ func open(dir directory, o Options, replay func(record []byte) error) (*Log, err
 	}, nil
 }
 
-// Created is when the journal was made, to the millisecond.
+// Created returns when the journal was created, to the millisecond.
 func (l *Log) Created() time.Time { return l.created }
 
-// IsNew reports whether Open has made the journal.
+// IsNew reports whether Open has created the journal.
 func (l *Log) IsNew() bool { return l.isNew }
 
-// Torn is how many bytes Open has cut off.
+// Torn returns how many bytes of a torn tail Open has removed.
 func (l *Log) Torn() int64 { return l.torn }
 
-// Size is how many bytes Open has found, or made; each Answer has a later one.
+// Size returns the size in bytes after Open; each Answer has a later one.
 func (l *Log) Size() int64 { return l.size }
 
-// Append queues records behind all that was queued before. It waits while
-// inboxSize requests are queued; its own errors are ErrTooLarge, ErrStopped and
-// those of ctx, and then nothing was queued. After a crash before the answer, or
-// before a sync, the first of the records may be there without the others. No
-// records with Sync have the answer wait until all before is on the disk.
+// Append queues records behind everything that was queued before. It waits while inboxSize
+// requests are queued. Its own errors are ErrTooLarge, ErrStopped and those of ctx; nothing
+// was queued then. After a crash before the answer, or before a sync, the log may have only
+// the first of the records. Sync without records waits until everything is on the disk.
 func (l *Log) Append(ctx context.Context, records [][]byte, m Mode) (<-chan Answer, error) {
 	for _, r := range records {
 		if len(r) > MaxRecord {
@@ -139,17 +137,16 @@ func (l *Log) Append(ctx context.Context, records [][]byte, m Mode) (<-chan Answ
 	return l.send(ctx, &request{records: records, mode: m})
 }
 
-// Rewrite queues the replacement of all that was appended before by records,
-// which Run's goroutine iterates over: they must not be shared with one that
-// changes them. On any error but ErrStopped the old content stays, and whatever
-// was appended with it. While it runs, and that is as long as all records take
-// to be written and synced, everything else waits.
+// Rewrite queues the replacement of everything that was appended before by records. Run's
+// goroutine iterates over them, so nobody may change them. After an error other than
+// ErrStopped the old content stays. All other requests wait until the records are written
+// and synced.
 func (l *Log) Rewrite(ctx context.Context, records iter.Seq[[]byte]) (<-chan Answer, error) {
 	return l.send(ctx, &request{rewrite: records})
 }
 
-// send gives a request to Run. One that it has taken is answered: Run answers
-// what is in the inbox after it has closed done.
+// send sends a request to Run, which answers every request in its inbox, even after it has
+// closed done.
 func (l *Log) send(ctx context.Context, r *request) (<-chan Answer, error) {
 	r.answer = make(chan Answer, 1)
 	select {
@@ -161,7 +158,7 @@ func (l *Log) send(ctx context.Context, r *request) (<-chan Answer, error) {
 	}
 	select {
 	case <-l.done:
-		if len(r.answer) == 0 { // it came too late, or is being told so
+		if len(r.answer) == 0 { // it came too late, or its answer is on the way
 			return nil, l.stopped
 		}
 	default:
@@ -169,7 +166,7 @@ func (l *Log) send(ctx context.Context, r *request) (<-chan Answer, error) {
 	return r.answer, nil
 }
 
-// Close gives up the file and the lock, after Run has returned.
+// Close closes the file and releases the lock, after Run has returned.
 func (l *Log) Close() error {
 	var err error
 	if l.w.f != nil {

@@ -180,7 +180,7 @@ func TestLockThatIsGivenUpSoon(t *testing.T) {
 	select {
 	case err := <-opened:
 		t.Fatalf("not waited for: %v", err)
-	case <-time.After(lockTime / 10):
+	case <-time.After(lockTimeout / 10):
 	}
 	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)

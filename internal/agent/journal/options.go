@@ -2,18 +2,18 @@ package journal
 
 import "time"
 
-// DefaultReserve has room for some 10,000 refusals.
+// DefaultReserve has space for some 10,000 refusals.
 const DefaultReserve = 1 << 20
 
-// defaultAhead lets few syncs write a file size.
+// defaultAhead is how much is allocated in advance, so that few syncs write a file size.
 const defaultAhead = 1 << 20
 
 // Options of a Log.
 type Options struct {
-	// Reserve is how many bytes of the file only Reserved records may use; zero
-	// is DefaultReserve.
+	// Reserve is the space in bytes that only Reserved records may use; zero is
+	// DefaultReserve.
 	Reserve int64
-	// Now gives the time of creation; nil is time.Now.
+	// Now returns the time of creation; nil is time.Now.
 	Now func() time.Time
 
 	ahead int64 // for tests; zero is defaultAhead
@@ -36,8 +36,8 @@ func (o Options) withDefaults() Options {
 type Mode uint8
 
 const (
-	// Sync has the answer wait until the records are on the disk.
+	// Sync delays the answer until the records are on the disk.
 	Sync Mode = 1 << iota
-	// Reserved lets the records use the reserve when the disk is full.
+	// Reserved lets the records use the reserved space when the disk is full.
 	Reserved
 )

@@ -2,19 +2,19 @@ package journal
 
 import "fmt"
 
-// A found is what the replay of a file has found.
+// found is the result of the replay of a file.
 type found struct {
 	header header
 	seed   uint32 // the header's sum
-	end    int64  // offset behind the last whole frame
-	synced int64  // what the file itself says to be on the disk
-	marked bool   // the last frame is a mark: all before it is on the disk
-	torn   int64  // bytes behind end that are no zeros, to the last of them
+	end    int64  // offset after the last whole frame
+	synced int64  // up to here the file says that it is on the disk
+	marked bool   // the last frame is a mark, and everything before it is on the disk
+	torn   int64  // bytes after end, up to the last that is not zero
 	size   int64  // of the file
 }
 
-// replay reads the file and calls yield with each record, in order; the bytes
-// are valid during the call. It changes nothing.
+// replay reads the file and calls yield with each record in order. The bytes are valid during the
+// call. It changes nothing.
 func replay(path string, f file, yield func(record []byte) error) (found, error) {
 	size, err := f.Size()
 	if err != nil {
@@ -66,8 +66,7 @@ func replay(path string, f file, yield func(record []byte) error) (found, error)
 	return r, nil
 }
 
-// next reads the frame at r.end; the record, padded, is nil where no whole
-// frame stands there.
+// next reads the frame at r.end. The record, with padding, is nil if there is no whole frame.
 func (r *found) next(w *window) (record []byte, f frame, err error) {
 	if r.size-r.end < frameHead {
 		return nil, frame{}, nil
@@ -89,9 +88,8 @@ func (r *found) next(w *window) (record []byte, f frame, err error) {
 	return b, f, nil
 }
 
-// search looks through what is behind the last whole frame. It returns the
-// offset of a frame that says that more than r.end had been synced, or -1, and
-// sets r.torn.
+// search searches the file after the last whole frame. It returns the offset of a frame that says
+// that more than r.end was synced, or -1, and sets r.torn.
 func (r *found) search(w *window) (claim int64, err error) {
 	for at := r.end; at < r.size; at += alignment {
 		n := int(min(frameHead, r.size-at))

@@ -10,14 +10,14 @@ import (
 	"warren/internal/hint"
 )
 
-// Reset moves the journal of dir aside, whatever it holds, so that Open makes a
-// new one. It returns the path that it has now; "" where there was none.
+// Reset renames the journal in dir, whatever its content, so that Open creates a new one. It
+// returns the new path; "" if there was no journal.
 func Reset(dir string) (aside string, err error) {
 	lock, err := acquire(dir)
 	if err != nil {
 		return "", err
 	}
-	defer lock.Unlock() // an error would say that it is not held
+	defer func() { _ = lock.Unlock() }() // it fails only if the lock is not held
 	d := osDir(dir)
 	path := d.Path(fileName)
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
@@ -31,13 +31,13 @@ func Reset(dir string) (aside string, err error) {
 		err = d.Sync()
 	}
 	if err != nil {
-		return "", hint.Errorf("look at the directory's owner and mode, and at its disk",
+		return "", hint.Errorf("check the owner, the mode and the disk of the directory",
 			"journal %s cannot be moved aside: %w", path, err)
 	}
 	return aside, nil
 }
 
-// free returns the path, with a number behind it where it is taken.
+// free returns the path, with a number appended if it exists.
 func free(path string) (string, error) {
 	try := path
 	for n := 2; ; n++ {

@@ -7,10 +7,10 @@ import (
 	"iter"
 )
 
-// rewriteBlock is how much a rewriting gathers before it writes.
+// rewriteBlock is how many bytes a rewrite collects before it writes.
 const rewriteBlock = 64 << 10
 
-// rewrite replaces the content by that of the request.
+// rewrite handles a request of Rewrite.
 func (a *actor) rewrite(r *request) {
 	if a.w.broken != nil {
 		a.answer(r, a.broken())
@@ -23,8 +23,8 @@ func (a *actor) rewrite(r *request) {
 	a.answer(r, err)
 }
 
-// rewrite makes a file of the records and puts it in the place of the other.
-// Until that has been done the other is used on after any error.
+// rewrite writes the records to a new file and replaces the old one. After an error before that,
+// the old file stays in use.
 func (w *writer) rewrite(records iter.Seq[[]byte]) error {
 	next, err := w.successor(records)
 	if err != nil {
@@ -40,20 +40,20 @@ func (w *writer) rewrite(records iter.Seq[[]byte]) error {
 	}
 	next.f = f
 	*w = next
-	// Were the new name lost with the power, so would be what is written to the
-	// new file from now on.
+	// If the new name were lost with the power, so would be everything that is written to
+	// the new file from now on.
 	if err := w.dir.Sync(); err != nil {
-		w.broken = fatal(w.path, "sync of the directory after a rewriting", err)
+		w.broken = fatal(w.path, "sync of the directory after a rewrite", err)
 		return w.broken
 	}
-	// The old file's room is free now, if there was none.
+	// The space of the old file is free now.
 	_ = w.grow(0)
 	return nil
 }
 
-// successor makes the file of a writer to come: whole, synced, and marked as
-// such, since nobody sees it before it is. Room ahead it gets only where there is
-// some, so that a full disk does not keep a journal from becoming smaller.
+// successor returns a writer with a new file that is complete, synced and marked as such. Without
+// space on the disk it allocates nothing in advance, so that a journal can become smaller on
+// a full disk.
 func (w *writer) successor(records iter.Seq[[]byte]) (next writer, err error) {
 	next = writer{
 		dir: w.dir, path: w.path, header: w.header, end: headerSize, synced: headerSize,

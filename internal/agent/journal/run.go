@@ -3,21 +3,19 @@ package journal
 import (
 	"context"
 	"fmt"
-	"runtime"
 )
 
 const (
-	// maxGroup is how many bytes are gathered before they are written: more
-	// would make those who wait for the sync wait for the copying too.
+	// maxGroup is how many bytes are collected before they are written. With more, those
+	// who wait for the sync would also wait for the copying.
 	maxGroup = 1 << 20
 
-	// keepBuffer is how much of the buffer is kept for the next group.
+	// keepBuffer is the largest buffer that is kept for the next group.
 	keepBuffer = 64 << 10
 )
 
-// Run is the only writer. It returns nil once ctx has ended and everything that
-// was waiting is written and synced, or the error after which the state of the
-// file is not known. It may be called once.
+// Run writes. It returns nil after ctx has ended and all waiting requests are written and synced,
+// or the error after which the state of the file is unknown. Call it once.
 func (l *Log) Run(ctx context.Context) error {
 	a := &actor{w: l.w, inbox: l.inbox}
 	defer l.stop(a)
@@ -32,7 +30,7 @@ func (l *Log) Run(ctx context.Context) error {
 	return a.w.broken
 }
 
-// stop refuses what is waiting and what is still to come.
+// stop refuses waiting and later requests.
 func (l *Log) stop(a *actor) {
 	l.stopped = ErrStopped
 	if a.w.broken != nil {
@@ -56,7 +54,7 @@ type actor struct {
 	group []*request // to be written together
 }
 
-// drain carries out what is waiting, and seals the file.
+// drain handles waiting requests and seals the file.
 func (a *actor) drain() error {
 	for a.w.broken == nil {
 		select {
@@ -69,12 +67,12 @@ func (a *actor) drain() error {
 	return a.w.broken
 }
 
-// take carries a request out, together with those that wait behind it.
+// take handles a request, together with those that wait behind it.
 func (a *actor) take(r *request) {
 	var bytes int64
 	for r != nil && a.w.broken == nil {
 		if r.rewrite != nil {
-			a.commit() // what came before it
+			a.commit() // earlier requests
 			a.rewrite(r)
 			bytes = 0
 		} else {
@@ -90,18 +88,13 @@ func (a *actor) take(r *request) {
 	if a.w.broken == nil && len(a.inbox) == 0 {
 		a.w.mark()
 	}
-	if r != nil { // taken from the inbox, and the writer broke before its turn
+	if r != nil { // taken from the inbox before the writer broke
 		a.answer(r, a.broken())
 	}
 }
 
-// next is the next request, if one waits. Before a small group is written, goroutines
-// that can run are let run, since what they have for the log then shares its sync; where
-// none can, that takes no time.
+// next returns the next request, if one waits.
 func (a *actor) next() *request {
-	if len(a.inbox) == 0 && len(a.group) < inboxSize {
-		runtime.Gosched()
-	}
 	select {
 	case r := <-a.inbox:
 		return r
@@ -118,8 +111,7 @@ func (r *request) size() int64 {
 	return n
 }
 
-// commit writes the group at once, syncs if any of it asks for that, and
-// answers all.
+// commit writes the group, syncs if a request needs that, and answers all.
 func (a *actor) commit() {
 	if len(a.group) == 0 {
 		return
@@ -157,7 +149,7 @@ func (a *actor) commit() {
 	a.answerAll(waiting, err)
 }
 
-// write writes of the group what there is room for, and answers the rest.
+// write writes the requests of the group that have space, and answers the others.
 func (a *actor) write() (written []*request, err error) {
 	var need int64
 	for _, r := range a.group {
@@ -184,7 +176,7 @@ func (a *actor) write() (written []*request, err error) {
 	return written, a.w.write(b)
 }
 
-// broken is what those are told whom the end of the log has cut off.
+// broken returns the error for requests that come after the log broke.
 func (a *actor) broken() error { return fmt.Errorf("%w: %w", ErrStopped, a.w.broken) }
 
 func (a *actor) answer(r *request, err error) { r.answer <- Answer{Err: err, Size: a.w.end} }

@@ -6,10 +6,10 @@ import (
 	"io"
 )
 
-// windowSize is how much of the file is read at once.
+// windowSize is how many bytes of the file are read at a time.
 const windowSize = 64 << 10
 
-// A window reads a file from its beginning to its end, a part at a time.
+// A window reads a file from beginning to end, a part at a time.
 type window struct {
 	f    io.ReaderAt
 	size int64 // of the file
@@ -17,8 +17,7 @@ type window struct {
 	buf  []byte
 }
 
-// at returns n bytes of the file from offset on, valid until the next call. The
-// caller stays within size.
+// at returns n bytes of the file at offset, valid until the next call. They must be within size.
 func (w *window) at(offset int64, n int) ([]byte, error) {
 	if i := offset - w.from; i >= 0 && i+int64(n) <= int64(len(w.buf)) {
 		return w.buf[i : i+int64(n)], nil

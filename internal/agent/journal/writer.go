@@ -13,7 +13,7 @@ const (
 	lockName = "journal.lock"
 )
 
-// A writer is the state of the file. Pure state: Open's, then Run's alone.
+// A writer is the state of the file. Open uses it, then Run alone.
 type writer struct {
 	dir       directory
 	path      string
@@ -21,17 +21,16 @@ type writer struct {
 	header    header
 	seed      uint32
 	end       int64 // behind the last frame
-	synced    int64 // up to here the file is on the disk
-	allocated int64 // up to here the disk has given room; at least end
+	synced    int64 // up to here the file is known to be on the disk
+	allocated int64 // up to here the disk has allocated space; at least end
 	reserve   int64
-	ahead     int64  // allocated at once, beyond what is needed
-	marked    bool   // nothing was written since the last mark
-	broken    error  // the state of the file is not known any more
-	buf       []byte // used again
+	ahead     int64  // how much is allocated in advance
+	marked    bool   // nothing was written after the last mark
+	broken    error  // why the state of the file is unknown
+	buf       []byte // reused
 }
 
-// create makes the first file of a journal. It has its name only once it is
-// whole and on the disk.
+// create creates a new journal. The file gets its name when it is complete and on the disk.
 func (w *writer) create(h header) error {
 	h.version = version
 	w.header = h
@@ -59,7 +58,7 @@ func (w *writer) create(h header) error {
 	return nil
 }
 
-// open takes up a file that is there; fs.ErrNotExist says that there is none.
+// open opens an existing file; the error is fs.ErrNotExist if there is none.
 func (w *writer) open(yield func([]byte) error) (found, error) {
 	f, err := w.dir.Open(fileName)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -74,27 +73,26 @@ func (w *writer) open(yield func([]byte) error) (found, error) {
 		return found{}, err
 	}
 	w.header, w.seed, w.end, w.synced, w.marked = r.header, r.seed, r.end, r.synced, r.marked
-	w.synced = max(w.synced, headerSize) // it is synced before it has its name
+	w.synced = max(w.synced, headerSize) // the header was synced before the file got its name
 	w.allocated = r.size
 	if err := w.settle(r.torn); err != nil {
 		return found{}, explain(w.path, "repair", err)
 	}
-	// On a full disk it goes on with what it has.
+	// On a full disk the journal continues with the space that it has.
 	if err := w.grow(0); err != nil && !errors.Is(err, ErrFull) {
 		return found{}, err
 	}
 	w.mark()
-	// The name may be a rewriting's whose sync of the directory failed.
+	// The file may come from a rewrite whose sync of the directory failed.
 	if err := w.dir.Sync(); err != nil {
 		return found{}, explain(w.path, "sync of the directory", err)
 	}
 	return r, w.broken
 }
 
-// settle makes what has been replayed durable and puts zeros in the place of
-// the torn tail. What the file does not say to be synced, the last mark itself
-// at least, is written again: after a failed sync the kernel may hold it as clean
-// and the disk not at all.
+// settle makes the replayed records durable and overwrites the torn tail with zeros. It writes
+// again what is not known to be synced, at least the last mark: after a failed sync, the
+// kernel may consider pages clean that are not on the disk.
 func (w *writer) settle(torn int64) error {
 	b := make([]byte, min(windowSize, w.end-w.synced))
 	for at := w.synced; at < w.end; {
@@ -117,7 +115,7 @@ func (w *writer) settle(torn int64) error {
 	return nil
 }
 
-// room is how much may be written.
+// room returns how many bytes may be written.
 func (w *writer) room(reserved bool) int64 {
 	if reserved {
 		return w.allocated - w.end
@@ -125,9 +123,9 @@ func (w *writer) room(reserved bool) int64 {
 	return w.allocated - w.end - w.reserve
 }
 
-// grow has the disk give room for need bytes and the reserve behind them. It asks for
-// more while half of the room ahead is still there, so that jobs can begin for a while
-// on a disk that has filled up. Near the end of the disk it takes no more than it needs.
+// grow allocates space for need bytes and the reserve. It allocates in advance, when half of the
+// advance is used up, so that jobs can begin for a while on a full disk. On an almost full
+// disk it allocates only what is needed.
 func (w *writer) grow(need int64) error {
 	least := w.end + need + w.reserve
 	if least+w.ahead/2 <= w.allocated {
@@ -142,8 +140,8 @@ func (w *writer) grow(need int64) error {
 			w.allocated = to
 			return nil
 		}
-		// What was got is given back, for others need it more; if it is not,
-		// the file has zeros at its end that are of use later.
+		// Return a partial allocation to others. If this fails, the zeros at the end of
+		// the file can be used later.
 		_ = w.f.Truncate(w.allocated)
 		if !isFull(err) {
 			break
@@ -152,11 +150,11 @@ func (w *writer) grow(need int64) error {
 	return explain(w.path, "extend", err)
 }
 
-// write puts frames behind the last; there is room for them. After an error
-// they are not there, or the writer is broken.
+// write appends frames, for which there is space. After an error, they are not in the file, or
+// the writer is broken.
 func (w *writer) write(frames []byte) error {
 	if n, err := w.f.WriteAt(frames, w.end); err != nil {
-		if n > 0 || !datadir.IsReadOnly(err) { // else there is nothing to undo, and it could not be undone
+		if n > 0 || !datadir.IsReadOnly(err) { // a read-only file system has written nothing
 			w.rollback()
 		}
 		return explain(w.path, "write", err)
@@ -166,8 +164,8 @@ func (w *writer) write(frames []byte) error {
 	return nil
 }
 
-// rollback cuts off what was half written, for good: a loss of power must not
-// bring back what its writer was told to have failed.
+// rollback removes a partial write and syncs: after a loss of power, no record may appear whose
+// write was reported as failed.
 func (w *writer) rollback() {
 	err := w.f.Truncate(w.end)
 	if err == nil {
@@ -180,10 +178,9 @@ func (w *writer) rollback() {
 	w.synced, w.allocated = w.end, w.end
 }
 
-// sync makes all that was written durable. It is not tried again after an
-// error: the kernel may have dropped the pages and marked them clean, so that
-// a second sync would succeed and prove nothing (fsync(2), and
-// https://wiki.postgresql.org/wiki/Fsync_Errors).
+// sync makes everything durable. It is not repeated after an error: the kernel may have dropped
+// the pages and marked them clean, so a second sync would succeed and prove nothing
+// (fsync(2), and https://wiki.postgresql.org/wiki/Fsync_Errors).
 func (w *writer) sync() error {
 	if err := w.f.Sync(); err != nil {
 		w.broken = fatal(w.path, "sync", err)
@@ -193,19 +190,19 @@ func (w *writer) sync() error {
 	return nil
 }
 
-// mark says in the file that all of it is on the disk. It is not synced itself,
-// and where there is no room for it, it is left out.
+// mark writes to the file that all of it is on the disk. The mark is not synced, and left out if
+// there is no space.
 func (w *writer) mark() {
 	if w.marked || w.synced != w.end || w.room(false) < frameHead {
 		return
 	}
-	// An error is the next group's to meet; write has undone this one.
+	// write undoes a failed mark. The next group will meet the error.
 	if w.write(appendFrame(w.buf[:0], w.seed, w.end, kindMark, w.synced, nil)) == nil {
 		w.marked = true
 	}
 }
 
-// seal ends the use of the file.
+// seal syncs the file and writes a last mark.
 func (w *writer) seal() error {
 	if w.marked {
 		return nil

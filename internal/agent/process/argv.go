@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// ShellArgv is how shell is told to run command; "" is the system's default
-// shell: /bin/sh, on Windows cmd.exe.
+// ShellArgv returns the argv that runs command in shell. An empty shell is the
+// system's default: /bin/sh, or cmd.exe on Windows.
 func ShellArgv(shell, command string) []string {
 	return shellArgv(runtime.GOOS, shell, command)
 }
 
 func shellArgv(goos, shell, command string) []string {
 	shell = shellOr(goos, shell)
-	switch kindOf(goos, shell) {
+	switch shellName(goos, shell) {
 	case "cmd":
 		return cmdArgv(shell, command)
 	case "powershell", "pwsh":
@@ -25,11 +25,12 @@ func shellArgv(goos, shell, command string) []string {
 	}
 }
 
-// ScriptArgv is how the script in the file path, which holds content, is run
-// with args: by shell where one is given. Without, a program of any system (ELF,
-// Mach-O, PE) is executed itself, and so is, on Unix, a script whose first line names
-// its interpreter: the file must be executable. Any other is given to the system's
-// default shell. On Windows the file's extension must be that of ScriptExtension.
+// ScriptArgv returns the argv that runs the script file path with args. content is the
+// content of the file. A given shell runs the script. Without a shell, the system
+// executes a program of any system (ELF, Mach-O, PE) directly, and on Unix also a
+// script whose first line names its interpreter: the file must be executable. The
+// system's default shell runs all other scripts. On Windows the file must have the
+// extension that ScriptExtension returns.
 func ScriptArgv(shell, path string, args []string, content []byte) []string {
 	return scriptArgv(runtime.GOOS, shell, path, args, content)
 }
@@ -39,22 +40,22 @@ func scriptArgv(goos, shell, path string, args []string, content []byte) []strin
 		return append([]string{path}, args...)
 	}
 	shell = shellOr(goos, shell)
-	switch kindOf(goos, shell) {
+	switch shellName(goos, shell) {
 	case "cmd":
-		words := []string{cmdQuote(path)}
+		words := []string{quoteCmdWord(path)}
 		for _, arg := range args {
-			words = append(words, cmdQuote(arg))
+			words = append(words, quoteCmdWord(arg))
 		}
 		return cmdArgv(shell, strings.Join(words, " "))
 	case "powershell", "pwsh":
-		// Bypass: Windows' default policy refuses every script file.
+		// The default policy of Windows refuses every script file.
 		return append([]string{shell, "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", path}, args...)
 	default:
 		return append([]string{shell, path}, args...)
 	}
 }
 
-// isProgram reports whether content is a program for some system's kernel.
+// isProgram reports whether content is an executable program of some system.
 func isProgram(content []byte) bool {
 	for _, magic := range []string{
 		"\x7fELF",
@@ -67,9 +68,9 @@ func isProgram(content []byte) bool {
 	return isPE(content)
 }
 
-// isPE reports whether content is a program of Windows.
+// isPE reports whether content is a Windows program.
 func isPE(content []byte) bool {
-	const offsetAt = 0x3c // of the PE header, in that of MS-DOS
+	const offsetAt = 0x3c // offset of the PE header's offset in the MS-DOS header
 	if !bytes.HasPrefix(content, []byte("MZ")) || len(content) < offsetAt+4 {
 		return false
 	}
@@ -77,8 +78,8 @@ func isPE(content []byte) bool {
 	return at < int64(len(content)) && bytes.HasPrefix(content[at:], []byte("PE\x00\x00"))
 }
 
-// ScriptExtension is how the name of a file with this content must end to be
-// executed; "" on Unix.
+// ScriptExtension returns the extension that a file with this content needs to be
+// executed: "" on Unix.
 func ScriptExtension(content []byte) string {
 	switch {
 	case runtime.GOOS != "windows":
@@ -101,32 +102,32 @@ func shellOr(goos, shell string) string {
 	}
 }
 
-// kindOf is the shell's name without directory and, on Windows, extension.
-func kindOf(goos, shell string) string {
+// shellName returns the shell's name without its directory and, on Windows, its
+// extension.
+func shellName(goos, shell string) string {
 	if goos == "windows" {
 		name := strings.ToLower(shell[strings.LastIndexAny(shell, `/\:`)+1:])
 		return strings.TrimSuffix(name, ".exe")
 	}
 	name := shell[strings.LastIndexByte(shell, '/')+1:]
-	if name == "cmd" { // no shell of Windows here
+	if name == "cmd" { // not the shell of Windows
 		return ""
 	}
 	return name
 }
 
-// cmdArgv asks cmd.exe to skip the registry's AutoRun (/D) and to strip exactly
-// one pair of quotes around the command (/S); see `cmd /?`. commandLine knows
-// this shape.
+// cmdArgv makes cmd.exe ignore the registry's AutoRun (/D) and strip exactly one pair
+// of quotes around the command (/S); see `cmd /?`. commandLine recognizes this argv.
 func cmdArgv(shell, command string) []string {
 	return []string{shell, "/D", "/S", "/C", command}
 }
 
-// commandLine is the raw command line that Windows needs for what cmdArgv made,
-// or "" where the usual quoting is right. cmd.exe does not know the backslash
-// that os/exec puts before a quote (the rules of CommandLineToArgvW): to it the
-// command is what stands between the first quote and the last.
+// commandLine returns the raw Windows command line for an argv from cmdArgv, or "" if
+// the usual quoting is right. cmd.exe does not know the backslash that os/exec puts
+// before a quote (the rules of CommandLineToArgvW): for cmd.exe the command is the
+// text between the first quote and the last.
 func commandLine(argv []string) string {
-	if len(argv) != 5 || kindOf("windows", argv[0]) != "cmd" {
+	if len(argv) != 5 || shellName("windows", argv[0]) != "cmd" {
 		return ""
 	}
 	if argv[1] != "/D" || argv[2] != "/S" || argv[3] != "/C" {
@@ -135,21 +136,21 @@ func commandLine(argv []string) string {
 	return `"` + argv[0] + `" /D /S /C "` + argv[4] + `"`
 }
 
-// cmdQuote makes one word of a batch file's arguments. A percent sign cannot be
-// quoted there: cmd.exe expands %NAME% within quotes too.
-func cmdQuote(word string) string {
+// quoteCmdWord quotes one argument of a batch file. A percent sign cannot be quoted:
+// cmd.exe expands %NAME% within quotes too.
+func quoteCmdWord(word string) string {
 	if word != "" && !strings.ContainsAny(word, " \t\"&|<>()^,;=!@'`[]{}~+%") {
 		return word
 	}
 	return `"` + strings.ReplaceAll(word, `"`, `""`) + `"`
 }
 
-// batchWord is the first argument that cannot be given to program, a batch file of
-// Windows, and arrive as it is: what executes such a file is cmd.exe, which reads
-// the command line by rules of its own, so that quotes and percent signs end the
-// word, and what follows runs (CVE-2024-24576). It is "" where there is none.
-// Windows passes over blanks and dots at the end of a file's name.
-func batchWord(goos, program string, args []string) string {
+// unsafeBatchArg returns the first argument that program, a Windows batch file, would
+// not receive unchanged, or "". cmd.exe executes such a file and parses the command
+// line by its own rules: quotes and percent signs can end the word, and cmd.exe then
+// executes the rest (CVE-2024-24576). Windows ignores blanks and dots at the end of a
+// file name.
+func unsafeBatchArg(goos, program string, args []string) string {
 	name := strings.ToLower(strings.TrimRight(program, " ."))
 	if goos != "windows" || !strings.HasSuffix(name, ".bat") && !strings.HasSuffix(name, ".cmd") {
 		return ""

@@ -27,7 +27,7 @@ func TestShellArgv(t *testing.T) {
 	}
 }
 
-// pe is the beginning of a program of Windows.
+// pe is the beginning of a Windows program.
 var pe = "MZ" + strings.Repeat("\x00", 58) + "\x40\x00\x00\x00PE\x00\x00"
 
 func TestScriptArgv(t *testing.T) {
@@ -57,7 +57,7 @@ func TestScriptArgv(t *testing.T) {
 	}
 }
 
-// The quotes of a command reach cmd.exe as they are.
+// The quotes of a command reach cmd.exe unchanged.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -110,8 +110,8 @@ func TestMergeEnv(t *testing.T) {
 	}
 }
 
-// What cmd.exe would execute of a batch file's arguments is not given to it.
-func TestBatchWord(t *testing.T) {
+// Arguments that cmd.exe would execute are not passed to a batch file.
+func TestUnsafeBatchArg(t *testing.T) {
 	for _, c := range []struct {
 		goos, program string
 		args          []string
@@ -124,7 +124,7 @@ func TestBatchWord(t *testing.T) {
 		{"windows", `C:\x\backup.exe`, []string{"a&b"}, ""},
 		{"linux", "/x/backup.bat", []string{"a&b"}, ""},
 	} {
-		if got := batchWord(c.goos, c.program, c.args); got != c.want {
+		if got := unsafeBatchArg(c.goos, c.program, c.args); got != c.want {
 			t.Errorf("%s %q: %q, want %q", c.program, c.args, got, c.want)
 		}
 	}

@@ -1,17 +1,17 @@
 package process
 
-// capture keeps the first and the last part of a stream and counts the rest. It
-// is plain state: no goroutine, no clock.
+// capture keeps the first and the last part of a stream and counts the bytes between
+// them.
 type capture struct {
 	stream  string
 	headMax int64
 	tailMax int64
 
-	size    int64  // bytes that came
+	size    int64  // bytes written
 	taken   int64  // bytes of the first part that were popped
-	head    buffer // of the first part, what waits to be popped
+	head    buffer // bytes of the first part that wait to be popped
 	tail    buffer // the latest bytes after the first part
-	flushed int64  // up to this offset, short chunks are due
+	flushed int64  // partial chunks are due up to this offset
 }
 
 func newCapture(stream string, limit int64) capture {
@@ -24,7 +24,7 @@ func (c *capture) write(p []byte) {
 	c.size += int64(len(p))
 	if room := c.headMax - c.taken - c.head.size; room > 0 {
 		n := min(room, int64(len(p)))
-		c.head.write(p[:n], c.headMax) // which it never exceeds: it recycles nothing
+		c.head.write(p[:n], c.headMax) // within the limit, so it recycles no block
 		p = p[n:]
 	}
 	if c.tailMax > 0 {
@@ -32,13 +32,13 @@ func (c *capture) write(p []byte) {
 	}
 }
 
-// pending is how many bytes of the first part wait.
+// pending returns how many bytes of the first part wait.
 func (c *capture) pending() int64 { return c.head.size }
 
-// flush makes all that is pending due.
+// flush makes all pending bytes due.
 func (c *capture) flush() { c.flushed = c.taken + c.head.size }
 
-// due returns the next chunk where it is whole or has waited long enough.
+// due returns the next chunk if it is full or flushed.
 func (c *capture) due() (Chunk, bool) {
 	if c.head.size == 0 {
 		return Chunk{}, false
@@ -50,7 +50,7 @@ func (c *capture) due() (Chunk, bool) {
 	return Chunk{Stream: c.stream, Offset: c.taken, Data: first}, true
 }
 
-// pop removes the chunk that due returned: it is its receiver's now.
+// pop removes the chunk that due returned. The receiver owns it.
 func (c *capture) pop() {
 	c.taken += int64(len(c.head.pop()))
 }
@@ -60,7 +60,7 @@ func (c *capture) account() Account {
 	return Account{Size: c.size, Dropped: c.size - kept}
 }
 
-// rest gives away all that is kept and was not popped.
+// rest returns all kept output that was not popped. The receiver owns it.
 func (c *capture) rest() []Chunk {
 	c.tail.trim(c.tailMax)
 	chunks := c.chunks(nil, c.head, c.taken)
@@ -75,17 +75,15 @@ func (c *capture) chunks(to []Chunk, b buffer, offset int64) []Chunk {
 	return to
 }
 
-// buffer is a line of bytes, first in, first out, in blocks of at most
-// ChunkSize: it grows with what it holds, nothing is copied twice, and a block
-// is a chunk as it stands.
+// buffer is a queue of bytes in blocks of at most ChunkSize. It grows with its
+// content, copies nothing twice, and a block can be used as a chunk.
 type buffer struct {
 	blocks [][]byte
 	size   int64
 }
 
-// write appends p. A first block that lies before the last keep bytes is used
-// again rather than a new one made, so two blocks more than these are the most
-// that is held.
+// write appends p. It reuses a first block that lies before the last keep bytes, so
+// the buffer holds at most two blocks more than these bytes.
 func (b *buffer) write(p []byte, keep int64) {
 	for len(p) > 0 {
 		last := len(b.blocks) - 1
@@ -100,7 +98,8 @@ func (b *buffer) write(p []byte, keep int64) {
 	}
 }
 
-// recycle takes away the first block where the last keep bytes are without it.
+// recycle removes and returns the first block if the other blocks hold the last keep
+// bytes.
 func (b *buffer) recycle(keep int64) []byte {
 	if len(b.blocks) == 0 || b.size-int64(len(b.blocks[0])) < keep {
 		return nil
@@ -108,7 +107,7 @@ func (b *buffer) recycle(keep int64) []byte {
 	return b.pop()[:0]
 }
 
-// extend appends like append, but a block never takes more than ChunkSize.
+// extend is like append, but a block never exceeds ChunkSize.
 func extend(block, p []byte) []byte {
 	if need := len(block) + len(p); need > cap(block) {
 		grown := make([]byte, len(block), min(max(need, 2*cap(block)), ChunkSize))
@@ -118,7 +117,6 @@ func extend(block, p []byte) []byte {
 	return append(block, p...)
 }
 
-// pop removes the first block.
 func (b *buffer) pop() []byte {
 	first := b.blocks[0]
 	b.blocks[0] = nil
@@ -127,7 +125,7 @@ func (b *buffer) pop() []byte {
 	return first
 }
 
-// trim drops all but the last n bytes.
+// trim drops all bytes except the last n.
 func (b *buffer) trim(n int64) {
 	for b.size > n {
 		if excess := b.size - n; excess < int64(len(b.blocks[0])) {

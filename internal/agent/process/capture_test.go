@@ -7,9 +7,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever is written, popped and flushed in whatever order: the first and the
-// last part come back, each byte once and at its place, and the middle is
-// counted; no more than the limit and a constant is ever held.
+// For any sequence of writes, pops and flushes, the first and the last part are
+// returned, each byte once and at its offset, and the middle is counted. The capture
+// never holds more than the limit and a constant.
 func TestCapture(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -70,7 +70,7 @@ func checkKept(t *rapid.T, chunks []Chunk, came []byte, limit int64) {
 	}
 }
 
-// held is the memory in use.
+// held returns the allocated memory.
 func (c *capture) held() int64 {
 	n := 0
 	for _, b := range [][][]byte{c.head.blocks, c.tail.blocks} {
@@ -81,7 +81,7 @@ func (c *capture) held() int64 {
 	return int64(n)
 }
 
-// Little output takes little memory.
+// Little output needs little memory.
 func TestCaptureIsLazy(t *testing.T) {
 	t.Parallel()
 	c := newCapture(Stdout, 1<<30)
@@ -91,7 +91,7 @@ func TestCaptureIsLazy(t *testing.T) {
 	}
 }
 
-// A short chunk waits for a flush, a whole one does not.
+// A partial chunk becomes due with a flush; a full chunk is due at once.
 func TestCaptureDue(t *testing.T) {
 	t.Parallel()
 	c := newCapture(Stdout, 1<<20)

@@ -21,8 +21,8 @@ import (
 	"warren/internal/agent/process"
 )
 
-// beChild is what the test binary does as a command: its arguments are words of
-// a small language, carried out one after the other.
+// beChild runs the test binary as a command. Its arguments are words of a small
+// language that it executes in order.
 func beChild() {
 	link := dial()
 	for words := os.Args[1:]; len(words) > 0; words = words[1:] {
@@ -111,7 +111,8 @@ func confess() {
 	}()
 }
 
-// fork starts a child with our standard streams, and in our group unless it escapes.
+// fork starts a child with the standard streams of this process. The child is in the
+// same group unless escape is set.
 func fork(words []string, escape bool) {
 	child := exec.Command(os.Args[0], words...)
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -143,8 +144,7 @@ func dial() net.Conn {
 
 func tell(link net.Conn, word string) { fmt.Fprintln(link, word) }
 
-// pattern is a stream that is different at every offset, with bytes of every
-// value in it.
+// pattern is a stream that differs at every offset and contains all byte values.
 type pattern struct{ offset int64 }
 
 func (p *pattern) Read(b []byte) (int, error) {
@@ -157,11 +157,12 @@ func (p *pattern) Read(b []byte) (int, error) {
 
 func patternAt(offset int64) byte { return byte(uint64(offset) * 0x9E3779B97F4A7C15 >> 56) }
 
-// familyAddress names the socket that every process of a family connects to.
+// familyAddress is the variable with the socket that every process of a family
+// connects to.
 const familyAddress = "WARREN_PROCESS_FAMILY"
 
-// family is the test's link to a command and what it starts: each process holds
-// a connection open, so that its end is an event that can be waited for.
+// A family connects the test to a command and its processes. Each process holds a
+// connection open, so the test can wait for its end.
 type family struct {
 	t        *testing.T
 	listener *net.UnixListener
@@ -189,7 +190,7 @@ type member struct {
 	link net.Conn
 }
 
-// patience is more than anything here takes.
+// patience is longer than any step of these tests.
 const patience = 30 * time.Second
 
 func (f *family) accept() *member {
@@ -222,14 +223,14 @@ func (m *member) goOn() {
 // mustBeDead waits for the end of the process.
 func (m *member) mustBeDead() {
 	m.t.Helper()
-	if _, err := m.link.Read(make([]byte, 1)); err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
+	if _, err := m.link.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
 		m.t.Fatalf("process still lives: %v", err)
 	}
 }
 
-// identified runs a command that ends, with status, only once it is known who its
-// process is, and returns that. Known, where given, is called when it is, and
-// Run serves nothing before it has returned.
+// identified runs a command that exits with status after its identity is known, and
+// returns the identity. It calls known, if not nil, with the identity; Run does
+// nothing else until known returns.
 func (f *family) identified(ctx context.Context, timeout time.Duration, status string, known func(process.Identity)) (id process.Identity, r process.Result) {
 	f.t.Helper()
 	s := f.spec("tell=up", "await", "exit="+status)
@@ -256,7 +257,7 @@ func (f *family) identified(ctx context.Context, timeout time.Duration, status s
 	return id, r
 }
 
-// spec is a command of the child's words.
+// spec returns a command with these words for the child.
 func (f *family) spec(words ...string) process.Spec {
 	s := spec(f.t, words...)
 	s.Env = append(s.Env, familyAddress+"="+f.listener.Addr().String())
@@ -283,7 +284,7 @@ func shell(t testing.TB, command string) process.Spec {
 	return s
 }
 
-// collect joins chunks of one stream and checks that they follow each other.
+// collect joins the chunks of one stream and checks that they are contiguous.
 func collect(t testing.TB, stream string, chunks []process.Chunk) string {
 	t.Helper()
 	var all bytes.Buffer
@@ -302,7 +303,7 @@ func collect(t testing.TB, stream string, chunks []process.Chunk) string {
 	return all.String()
 }
 
-// awaitEnd waits until a process is a zombie, or is no more.
+// awaitEnd waits until a process is a zombie or no longer exists.
 func awaitEnd(t *testing.T, pid string) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {

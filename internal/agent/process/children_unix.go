@@ -5,43 +5,43 @@ package process
 import (
 	"os"
 	"sync"
+
+	"warren/internal/agent/process/proctree"
 )
 
-// children is what this program knows of its child processes. On Linux they are
-// the leaders of its commands and, where Reap runs, the orphans that commands
-// leave behind: Reap must never take the status of a leader, and a count of what
-// a command left must not look twice at what an earlier one left.
-var children = registry{leaders: map[int]*leader{}, starting: map[uint64]bool{}, counted: map[int]bool{}}
+// children tracks the child processes of this program. On Linux these are the leaders
+// of its commands and, while Reap runs, the orphans of commands. Reap must never take
+// the status of a leader, and no orphan may be counted for two commands.
+var children = registry{leaders: map[int]*leader{}, starting: map[uint64]bool{}, reported: map[int]bool{}}
 
 type registry struct {
-	mu       sync.Mutex
-	leaders  map[int]*leader // started and not yet reaped, by pid
-	starting map[uint64]bool // starts in progress: such a leader's pid is not known yet
-	turn     uint64          // of the latest start
-	counted  map[int]bool    // orphans that are in some command's Result.Left
-	adopting bool            // orphans become children of this program
+	mu        sync.Mutex
+	leaders   map[int]*leader // started and not yet reaped, by pid
+	starting  map[uint64]bool // sequence numbers of the starts in progress, whose pids are not known yet
+	lastStart uint64          // sequence number of the latest start
+	reported  map[int]bool    // orphans that are in the Result.Left of a command
+	subreaper bool            // orphans become children of this program
 }
 
-// start registers a leader that start starts.
+// start calls start and registers the leader that it starts.
 func (r *registry) start(l *leader, start func() error) error {
 	r.mu.Lock()
-	r.turn++
-	turn := r.turn
-	l.turn, l.first = turn, len(r.leaders)+len(r.starting) == 0
-	r.starting[turn] = true
+	r.lastStart++
+	seq := r.lastStart
+	l.startSeq, l.startedAlone = seq, len(r.leaders)+len(r.starting) == 0
+	r.starting[seq] = true
 	r.mu.Unlock()
 	err := start()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.starting, turn)
+	delete(r.starting, seq)
 	if err == nil {
 		r.leaders[l.pid()] = l
 	}
 	return err
 }
 
-// forget ends the registration of a leader. Its pid may belong to another leader
-// by now.
+// forget removes a leader. Another leader may already have its pid.
 func (r *registry) forget(l *leader) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -50,33 +50,32 @@ func (r *registry) forget(l *leader) {
 	}
 }
 
-// count notes which children of this program are in a Result.
-func (r *registry) count(left []procStat) {
+// markReported records which children of this program are in a Result.
+func (r *registry) markReported(left []proctree.Stat) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range left {
-		if r.adopting && s.ppid == os.Getpid() {
-			r.counted[s.pid] = true
+		if r.subreaper && s.PPID == os.Getpid() {
+			r.reported[s.PID] = true
 		}
 	}
 }
 
-// adopt says whether orphans become children of this program from now on.
-func (r *registry) adopt(adopting bool) {
+func (r *registry) setSubreaper(subreaper bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.adopting = adopting
+	r.subreaper = subreaper
 }
 
-// alone reports whether no other command has been running since this one started.
-func (r *registry) alone(l *leader) bool {
+// isOnlyCommand reports whether no other command has run since this one started.
+func (r *registry) isOnlyCommand(l *leader) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return l.first && r.turn == l.turn
+	return l.startedAlone && r.lastStart == l.startSeq
 }
 
-// sessions are the sessions of the commands that are running: their ids are those
-// of their leaders.
+// sessions returns the sessions of the running commands. A session has the id of its
+// leader.
 func (r *registry) sessions() map[int]bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,11 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// KeepDescriptors keeps the descriptors that this program was started with, beside
-// its standard streams, from its commands. A background process would otherwise
-// hold a lock, a pipe or a socket of whoever started the agent for as long as it
-// lives.
-func KeepDescriptors() {
+// CloseInheritedOnExec sets close-on-exec on the descriptors that this program
+// inherited, except its standard streams. Otherwise a background process could hold a
+// lock, a pipe or a socket of the agent's parent for as long as it runs.
+func CloseInheritedOnExec() {
 	entries, _ := os.ReadDir("/dev/fd")
 	for _, e := range entries {
 		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {

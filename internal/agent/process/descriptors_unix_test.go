@@ -23,7 +23,7 @@ func TestCommandGetsNoInheritedDescriptor(t *testing.T) {
 	if _, out, _ := run(t, s); out != "inherited\n" {
 		t.Fatalf("the test shows nothing: %q", out)
 	}
-	process.KeepDescriptors()
+	process.CloseInheritedOnExec()
 	if _, out, _ := run(t, s); out != "none\n" {
 		t.Errorf("%q", out)
 	}

@@ -1,5 +1,5 @@
 package process
 
-// KeepDescriptors has nothing to do on Windows: a process there gets the handles
-// only that its start names.
-func KeepDescriptors() {}
+// CloseInheritedOnExec does nothing: a Windows process inherits only the handles that
+// its start names.
+func CloseInheritedOnExec() {}

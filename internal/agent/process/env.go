@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// MergeEnv is base with extra: of a name given more than once the last value
-// stays, in the place of the first. On Windows "Path" and "PATH" are one name.
+// MergeEnv appends extra to base. If a name repeats, the last value replaces the first
+// one in its place. On Windows "Path" and "PATH" are the same name.
 func MergeEnv(base, extra []string) []string {
 	return mergeEnv(runtime.GOOS, base, extra)
 }
@@ -28,7 +28,7 @@ func mergeEnv(goos string, base, extra []string) []string {
 	return merged
 }
 
-// lookupEnv is the value that the command would see.
+// lookupEnv returns the value that the command would see.
 func lookupEnv(env []string, name string) string {
 	value := ""
 	for _, entry := range env {
@@ -39,8 +39,8 @@ func lookupEnv(env []string, name string) string {
 	return value
 }
 
-// envName is what an entry is compared by. Windows has entries like
-// "=C:=C:\dir", whose name begins with the sign.
+// envName returns the name of an entry in a comparable form. Windows has entries such
+// as "=C:=C:\dir", whose name begins with the equals sign.
 func envName(goos, entry string) string {
 	if goos != "windows" {
 		name, _, _ := strings.Cut(entry, "=")

@@ -2,17 +2,18 @@
 
 package process
 
-// setsPWD: shells and getcwd's callers believe PWD where it names the working
-// directory, and keep the symbolic links in it.
+// setsPWD: shells and callers of getcwd use PWD if it names the working directory, and
+// keep the symbolic links in it.
 const setsPWD = true
 
-// Environment is what a command of user starts with, and nothing more, so that
-// it does the same whoever started the agent: PATH, HOME, USER, LOGNAME, SHELL
-// and LANG. Empty home is "/", empty shell /bin/sh; an empty user is left out.
+// Environment returns the complete environment of a command of user: PATH, HOME, USER,
+// LOGNAME, SHELL and LANG. It does not depend on the environment in which the agent
+// was started. An empty home is "/", an empty shell is /bin/sh, and an empty user is
+// omitted.
 //
-// LANG is C.UTF-8: without it programs take text for ASCII and spoil or refuse
-// names; a national one would translate messages and sort differently on each
-// host, and may not be installed. A system that lacks C.UTF-8 falls back to C.
+// LANG is C.UTF-8: without it programs treat text as ASCII and damage or refuse names.
+// A national locale would translate messages and sort differently on each host, and
+// may not be installed. A system without C.UTF-8 falls back to C.
 func Environment(home, user, shell string) []string {
 	if home == "" {
 		home = "/"

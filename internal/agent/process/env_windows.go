@@ -8,12 +8,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// setsPWD: Windows programs know their directory without it.
+// setsPWD: Windows programs do not need PWD.
 const setsPWD = false
 
-// systemNames are the variables of the system that a command starts with.
-// Others are not passed on: an administrator may have set the agent's own
-// there, the broker's password among them.
+// systemNames are the system's variables that a command receives. An administrator may
+// have put secrets of the agent into other variables, such as the broker's password.
 var systemNames = []string{
 	"SystemRoot", "SystemDrive", "windir", "ComSpec", "Path", "PATHEXT", "PSModulePath", "OS",
 	"NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE", "COMPUTERNAME", "TEMP", "TMP",
@@ -21,17 +20,17 @@ var systemNames = []string{
 	"CommonProgramFiles", "CommonProgramFiles(x86)", "CommonProgramW6432",
 }
 
-// Environment is what a command of user starts with, and nothing more: the
-// system's own variables (systemNames), and of the user USERPROFILE, HOMEDRIVE,
-// HOMEPATH, APPDATA, LOCALAPPDATA and USERNAME where home and user are given.
-// The shell has no variable on Windows.
+// Environment returns the complete environment of a command of user: the system's
+// variables in systemNames, and USERPROFILE, HOMEDRIVE, HOMEPATH, APPDATA,
+// LOCALAPPDATA and USERNAME if home and user are given. Windows has no variable for
+// the shell.
 func Environment(home, user, _ string) []string {
-	// The token 0 has the variables of the system alone (CreateEnvironmentBlock).
+	// Token 0 has only the system's variables (CreateEnvironmentBlock).
 	system, err := windows.Token(0).Environ(false)
 	if err != nil {
 		system = os.Environ()
 	}
-	// Some variables of the system are made at logon and stand only here.
+	// Windows creates some system variables at logon. Only os.Environ has them.
 	system = MergeEnv(os.Environ(), system)
 	var env []string
 	for _, name := range systemNames {

@@ -1,14 +1,16 @@
 package process
 
-// WithoutCgroups has this program start no command in a cgroup from now on.
-func WithoutCgroups() { noCgroups.Store(true) }
+import "warren/internal/agent/process/proctree"
 
-// HasCgroups reports whether it starts commands in cgroups.
+// WithoutCgroups disables cgroups in this program.
+func WithoutCgroups() { proctree.CgroupsDisabled.Store(true) }
+
+// HasCgroups reports whether this program starts commands in cgroups.
 func HasCgroups() bool {
-	g := newCgroup("")
-	g.remove()
+	g := proctree.NewCgroup("")
+	g.Remove()
 	return g != nil
 }
 
 // SweepCgroups removes all cgroups of commands that have no processes.
-func SweepCgroups() { sweepCgroups(0) }
+func SweepCgroups() { proctree.SweepCgroups(0) }

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// startError is a failed start in the words of whom it concerns.
+// startError is a failed start. Its text is for the operator.
 type startError struct {
 	text string
 	err  error
@@ -25,23 +25,23 @@ type startError struct {
 func (e *startError) Error() string { return e.text }
 func (e *startError) Unwrap() error { return e.err }
 
-func failure(err error, format string, args ...any) error {
+func startErrorf(err error, format string, args ...any) error {
 	return &startError{fmt.Sprintf(format, args...), err}
 }
 
-// launch starts the command. Its error is a startError or ctx's.
+// launch starts the command. It returns a startError or the error of ctx.
 func launch(ctx context.Context, spec Spec) (*leader, *pipes, error) {
-	if err := check(spec); err != nil {
+	if err := validate(spec); err != nil {
 		return nil, nil, err
 	}
 	program, err := lookup(spec.Argv[0], spec.Env, spec.Dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	if word := batchWord(runtime.GOOS, program, spec.Argv[1:]); word != "" {
-		return nil, nil, failure(fs.ErrInvalid, "cannot pass %q to the batch file %q: cmd.exe would take a part of it for a command of its own", word, spec.Argv[0])
+	if word := unsafeBatchArg(runtime.GOOS, program, spec.Argv[1:]); word != "" {
+		return nil, nil, startErrorf(fs.ErrInvalid, "cannot pass %q to the batch file %q: cmd.exe would run a part of it as a command", word, spec.Argv[0])
 	}
-	for busy := time.Now().Add(busyFor); ; {
+	for busy := time.Now().Add(textBusyTimeout); ; {
 		l, p, err := start(program, spec)
 		if !errors.Is(err, syscall.ETXTBSY) || time.Now().After(busy) {
 			return l, p, err
@@ -49,17 +49,17 @@ func launch(ctx context.Context, spec Spec) (*leader, *pipes, error) {
 		select {
 		case <-ctx.Done():
 			return nil, nil, ctx.Err()
-		case <-time.After(busyPause):
+		case <-time.After(textBusyInterval):
 		}
 	}
 }
 
-// A script that was written a moment ago is "busy" (ETXTBSY) while another
-// command of ours stands between its fork and its exec with the descriptor
-// that wrote it (go.dev/issue/22315). That passes in milliseconds.
+// A script that was written a moment ago is "busy" (ETXTBSY) while another command of
+// this program is between its fork and its exec and holds the descriptor that wrote
+// the script (go.dev/issue/22315). That lasts milliseconds.
 const (
-	busyFor   = time.Second
-	busyPause = 5 * time.Millisecond
+	textBusyTimeout  = time.Second
+	textBusyInterval = 5 * time.Millisecond
 )
 
 func start(program string, spec Spec) (*leader, *pipes, error) {
@@ -69,20 +69,20 @@ func start(program string, spec Spec) (*leader, *pipes, error) {
 		Env:  environ(spec),
 		Dir:  spec.Dir,
 	}
-	p, err := attach(cmd, len(spec.Stdin) > 0, spec.User)
+	p, err := openPipes(cmd, len(spec.Stdin) > 0, spec.User)
 	if err != nil {
-		return nil, nil, failure(err, "cannot make a pipe: %v", root(err))
+		return nil, nil, startErrorf(err, "cannot make a pipe: %v", rootCause(err))
 	}
 	l, err := startLeader(cmd, spec)
 	if err != nil {
 		p.close()
-		return nil, nil, explain(err, program, spec)
+		return nil, nil, explainStartError(err, program, spec)
 	}
-	p.closeTheirs()
+	p.closeChildEnds()
 	return l, p, nil
 }
 
-// environ is never nil: for os/exec that means to inherit.
+// environ never returns nil, because os/exec then inherits this program's environment.
 func environ(spec Spec) []string {
 	env := MergeEnv([]string{}, spec.Env)
 	if spec.Mark != "" {
@@ -94,15 +94,15 @@ func environ(spec Spec) []string {
 	return env
 }
 
-// check refuses what no system can start.
-func check(spec Spec) error {
+// validate refuses a Spec that no system can start.
+func validate(spec Spec) error {
 	if len(spec.Argv) == 0 || spec.Argv[0] == "" {
-		return failure(fs.ErrInvalid, "no command is given")
+		return startErrorf(fs.ErrInvalid, "no command is given")
 	}
 	for _, list := range [][]string{spec.Argv, spec.Env, {spec.Dir, spec.Mark}} {
 		for _, s := range list {
 			if strings.ContainsRune(s, 0) {
-				return failure(fs.ErrInvalid, "NUL byte in %q", s)
+				return startErrorf(fs.ErrInvalid, "NUL byte in %q", s)
 			}
 		}
 	}
@@ -112,34 +112,34 @@ func check(spec Spec) error {
 	info, err := os.Stat(spec.Dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return failure(err, "no such directory %q", spec.Dir)
+		return startErrorf(err, "no such directory %q", spec.Dir)
 	case errors.Is(err, fs.ErrPermission):
-		return failure(err, "permission denied: directory %q", spec.Dir)
+		return startErrorf(err, "permission denied: directory %q", spec.Dir)
 	case err != nil:
-		return failure(err, "directory %q: %v", spec.Dir, root(err))
+		return startErrorf(err, "directory %q: %v", spec.Dir, rootCause(err))
 	case !info.IsDir():
-		return failure(fs.ErrInvalid, "not a directory: %q", spec.Dir)
-	case !spec.User.switches() && !canEnter(spec.Dir): // else its own start tells
-		return failure(fs.ErrPermission, "permission denied: cannot enter directory %q", spec.Dir)
+		return startErrorf(fs.ErrInvalid, "not a directory: %q", spec.Dir)
+	case !spec.User.switches() && !canEnter(spec.Dir): // otherwise the start itself reports the error
+		return startErrorf(fs.ErrPermission, "permission denied: cannot enter directory %q", spec.Dir)
 	}
 	return nil
 }
 
-// lookup finds the file that name stands for as a shell with this environment
-// would; os/exec would search this program's own PATH. A relative entry of PATH
-// is passed over, as os/exec does.
+// lookup finds the program's file as a shell with this environment would; os/exec
+// would search this program's own PATH. Like os/exec, it ignores relative entries of
+// PATH.
 func lookup(name string, env []string, dir string) (string, error) {
 	if filepath.Base(name) != name {
 		path := name
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
 		}
-		path, err := filepath.Abs(path) // "x" alone would be looked for in PATH
+		path, err := filepath.Abs(path) // LookPath would search PATH for "x" alone
 		if err != nil {
-			return "", missing(err, name)
+			return "", lookupError(err, name)
 		}
 		found, err := exec.LookPath(path)
-		return found, missing(err, name)
+		return found, lookupError(err, name)
 	}
 	var denied error
 	for _, entry := range filepath.SplitList(lookupEnv(env, "PATH")) {
@@ -155,63 +155,63 @@ func lookup(name string, env []string, dir string) (string, error) {
 		}
 	}
 	if denied != nil {
-		return "", missing(denied, name)
+		return "", lookupError(denied, name)
 	}
-	return "", missing(exec.ErrNotFound, name)
+	return "", lookupError(exec.ErrNotFound, name)
 }
 
-// missing says why a program was not found.
-func missing(err error, name string) error {
+// lookupError explains why a program was not found.
+func lookupError(err error, name string) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrPermission):
-		return failure(err, "permission denied: %q is not executable", name)
+		return startErrorf(err, "permission denied: %q is not executable", name)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound):
-		return failure(err, "no such command %q", name)
+		return startErrorf(err, "no such command %q", name)
 	default:
-		return failure(err, "cannot execute %q: %v", name, root(err))
+		return startErrorf(err, "cannot execute %q: %v", name, rootCause(err))
 	}
 }
 
-// explain says why a program that is there could not be started.
-func explain(err error, program string, spec Spec) error {
+// explainStartError explains why an existing program could not be started.
+func explainStartError(err error, program string, spec Spec) error {
 	name := spec.Argv[0]
 	switch {
 	case errors.Is(err, syscall.E2BIG):
-		return failure(err, "the command is too long for this system; send it as a script, or its data on standard input")
+		return startErrorf(err, "the command is too long for this system; send it as a script, or its data on standard input")
 	case errors.Is(err, syscall.ENOEXEC):
-		return failure(err, "cannot execute %q: neither a program for this machine nor a script with a #! line", name)
+		return startErrorf(err, "cannot execute %q: neither a program for this machine nor a script with a #! line", name)
 	case errors.Is(err, syscall.ETXTBSY):
-		return failure(err, "cannot execute %q: it is open for writing", name)
+		return startErrorf(err, "cannot execute %q: it is open for writing", name)
 	case errors.Is(err, syscall.EAGAIN):
-		return failure(err, "cannot start %q: this host permits no more processes (ulimit -u, TasksMax, pids.max)", name)
+		return startErrorf(err, "cannot start %q: this host permits no more processes (ulimit -u, TasksMax, pids.max)", name)
 	case errors.Is(err, fs.ErrNotExist):
 		if interpreter := interpreterOf(program); interpreter != "" {
-			return failure(err, "no such interpreter %q, which the first line of %q names", interpreter, name)
+			return startErrorf(err, "no such interpreter %q, which the first line of %q names", interpreter, name)
 		}
-		return failure(err, "no such command %q", name)
+		return startErrorf(err, "no such command %q", name)
 	case errors.Is(err, syscall.EPERM) && spec.User.switches():
-		return failure(err, "this agent cannot become user %q: it lacks the rights of root", spec.User.Name)
+		return startErrorf(err, "this agent cannot switch to user %q: it needs root privileges", spec.User.Name)
 	case errors.Is(err, fs.ErrPermission) && spec.User.switches():
-		return failure(err, "permission denied: user %q cannot execute %q, or cannot enter directory %q", spec.User.Name, name, spec.Dir)
+		return startErrorf(err, "permission denied: user %q cannot execute %q, or cannot enter directory %q", spec.User.Name, name, spec.Dir)
 	case errors.Is(err, fs.ErrPermission):
-		return failure(err, "permission denied: %q cannot be executed", name)
+		return startErrorf(err, "permission denied: %q cannot be executed", name)
 	default:
-		return failure(err, "cannot start %q: %v", name, root(err))
+		return startErrorf(err, "cannot start %q: %v", name, rootCause(err))
 	}
 }
 
-// interpreterOf is the program in a script's first line, or "". A carriage
-// return at its end, from a file with DOS line ends, is part of the name to the
-// kernel, so it is to be seen in the message.
+// interpreterOf returns the interpreter in a script's first line, or "". If the file
+// has DOS line ends, the kernel takes the carriage return as part of the name, so the
+// message shows it.
 func interpreterOf(path string) string {
 	f, err := os.Open(path)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	head := make([]byte, 256) // the kernel looks no further (execve(2))
+	head := make([]byte, 256) // the kernel reads no more (execve(2))
 	n, _ := io.ReadFull(f, head)
 	return interpreter(head[:n])
 }
@@ -229,8 +229,8 @@ func interpreter(content []byte) string {
 	return string(line)
 }
 
-// root is the system's own word of an error that os and os/exec wrapped.
-func root(err error) error {
+// rootCause returns the system error that os and os/exec wrapped.
+func rootCause(err error) error {
 	for {
 		inner := errors.Unwrap(err)
 		if inner == nil {

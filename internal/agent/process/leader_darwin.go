@@ -4,6 +4,8 @@ import (
 	"syscall"
 	"time"
 
+	"warren/internal/agent/process/proctree"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -12,22 +14,22 @@ func (l *leader) start(attr *syscall.SysProcAttr) error {
 	return l.cmd.Start()
 }
 
-// awaiter has nothing to keep: a thread waits.
+// awaiter is empty: a thread waits.
 type awaiter struct{}
 
 func (awaiter) close() {}
 
-// cancelable reports whether close ends wait.
-func (*leader) cancelable() bool { return false }
+// canCancelWait reports whether close ends wait.
+func (*leader) canCancelWait() bool { return false }
 
-// wait returns when the leader has exited and leaves it a zombie, so that its ids
-// stay its own. On macOS waitid with WNOWAIT returns for a stopped process too
-// (go.dev/issue/19314), so it is kqueue that is asked.
+// wait returns when the leader has exited. It leaves the leader a zombie, so that the
+// system does not reuse its ids. On macOS, waitid with WNOWAIT also returns for a
+// stopped process (go.dev/issue/19314), so wait uses kqueue.
 func (l *leader) wait() error {
 	if l.awaitExit() == nil {
 		return nil
 	}
-	for !l.exited() { // out of descriptors, as it seems: ask now and then
+	for !l.exited() { // probably out of descriptors: poll
 		time.Sleep(20 * time.Millisecond)
 	}
 	return nil
@@ -51,30 +53,30 @@ func (l *leader) awaitExit() error {
 		switch {
 		case err == unix.EINTR:
 		case err == unix.ESRCH:
-			return nil // it is a zombie already
+			return nil // it is already a zombie
 		case err != nil || n == 1:
 			return err
 		}
 	}
 }
 
-// exited tells whether the leader is a zombie by now.
+// exited reports whether the leader is a zombie.
 func (l *leader) exited() bool {
-	s, err := readStat(l.pid())
-	return err != nil || s.dead()
+	s, err := proctree.ReadStat(l.pid())
+	return err != nil || s.IsDead()
 }
 
-// identity is that of the process or its zombie.
-func (l *leader) identity() Identity {
-	s, err := readStat(l.pid())
+// identity returns the identity of the process or its zombie.
+func (l *leader) identity() proctree.Identity {
+	s, err := proctree.ReadStat(l.pid())
 	if err != nil {
-		return Identity{PID: l.pid()}
+		return proctree.Identity{PID: l.pid()}
 	}
-	return s.identity()
+	return s.Identity()
 }
 
-// mayHaveLeft reports whether something of an ended command may be alive.
-func (l *leader) mayHaveLeft() bool { return true }
+// mayHaveLeftovers reports whether processes of an ended command may be alive.
+func (l *leader) mayHaveLeftovers() bool { return true }
 
-// strays: orphans do not become children of this program.
-func (l *leader) strays([]procStat) []procStat { return nil }
+// likelyOrphans returns nil: on macOS orphans do not become children of this program.
+func (l *leader) likelyOrphans([]proctree.Stat) []proctree.Stat { return nil }

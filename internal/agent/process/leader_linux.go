@@ -8,18 +8,19 @@ import (
 	"syscall"
 	"time"
 
+	"warren/internal/agent/process/proctree"
+
 	"golang.org/x/sys/unix"
 )
 
-// start starts the leader in a cgroup of its own where that can be done, and
-// without one otherwise.
+// start starts the leader in its own cgroup if possible, otherwise without one.
 func (l *leader) start(attr *syscall.SysProcAttr) error {
 	pidfd := -1
 	attr.PidFD = &pidfd
-	again := *l.cmd // which os/exec starts once only
-	l.group = newCgroup(l.mark)
+	again := *l.cmd // os/exec starts a Cmd only once
+	l.cgroup = proctree.NewCgroup(l.mark)
 	err := errors.ErrUnsupported
-	if fd := l.group.open(); fd >= 0 {
+	if fd := l.cgroup.OpenDir(); fd >= 0 {
 		in := *attr
 		in.UseCgroupFD, in.CgroupFD = true, fd
 		l.cmd.SysProcAttr = &in
@@ -27,32 +28,32 @@ func (l *leader) start(attr *syscall.SysProcAttr) error {
 		_ = unix.Close(fd)
 	}
 	if err != nil {
-		l.group.remove()
-		l.group, l.cmd = nil, &again
+		l.cgroup.Remove()
+		l.cgroup, l.cmd = nil, &again
 		l.cmd.SysProcAttr = attr
 		if e := l.cmd.Start(); e != nil {
 			return e
 		}
-		if isErrno(err, unix.ENOSYS) || isErrno(err, unix.EINVAL) { // the kernel does not know how
-			noCgroups.Store(true)
+		if proctree.IsErrno(err, unix.ENOSYS) || proctree.IsErrno(err, unix.EINVAL) { // the kernel does not support it
+			proctree.CgroupsDisabled.Store(true)
 		}
 	}
-	l.end = newAwaiter(pidfd)
+	l.exit = newAwaiter(pidfd)
 	return nil
 }
 
-// An awaiter waits for the leader's exit without a thread: its pidfd is
-// registered with the Go runtime's poller. file is nil where there are no pidfds
-// (Linux before 5.4, some sandboxes); then a thread waits.
+// An awaiter waits for the leader's exit without a thread: the Go runtime's poller
+// watches the leader's pidfd. file is nil if the system has no pidfds (Linux before
+// 5.4, some sandboxes); then a thread waits.
 type awaiter struct{ file *os.File }
 
 func newAwaiter(pidfd int) awaiter {
 	if pidfd < 0 {
 		return awaiter{}
 	}
-	_ = unix.SetNonblock(pidfd, true) // which makes os.NewFile register it
+	_ = unix.SetNonblock(pidfd, true) // os.NewFile registers only non-blocking descriptors
 	f := os.NewFile(uintptr(pidfd), "pidfd")
-	if f.SetReadDeadline(time.Time{}) != nil { // it is not registered
+	if f.SetReadDeadline(time.Time{}) != nil { // not registered
 		f.Close()
 		return awaiter{}
 	}
@@ -65,11 +66,11 @@ func (a awaiter) close() {
 	}
 }
 
-// wait returns when the leader has exited and leaves it a zombie (WNOWAIT), so
-// that its ids stay its own; or, with an error, when close is called.
+// wait returns when the leader has exited, or returns an error when close is called.
+// It leaves the leader a zombie (WNOWAIT), so that the system does not reuse its ids.
 func (l *leader) wait() error {
-	if l.end.file != nil {
-		conn, err := l.end.file.SyscallConn()
+	if l.exit.file != nil {
+		conn, err := l.exit.file.SyscallConn()
 		if err != nil {
 			return err
 		}
@@ -79,13 +80,13 @@ func (l *leader) wait() error {
 	return err
 }
 
-// cancelable reports whether close ends wait.
-func (l *leader) cancelable() bool { return l.end.file != nil }
+// canCancelWait reports whether close ends wait.
+func (l *leader) canCancelWait() bool { return l.exit.file != nil }
 
-// exited tells whether the leader is a zombie by now.
+// exited reports whether the leader is a zombie.
 func (l *leader) exited() bool {
 	info, err := l.waitid(unix.WNOHANG)
-	return err != nil || info.Signo != 0 // 0: nothing to wait for yet, waitid(2)
+	return err != nil || info.Signo != 0 // 0: it has not exited, waitid(2)
 }
 
 func (l *leader) waitid(options int) (info unix.Siginfo, err error) {
@@ -97,58 +98,58 @@ func (l *leader) waitid(options int) (info unix.Siginfo, err error) {
 	}
 }
 
-// identity is that of the process or its zombie.
-func (l *leader) identity() Identity {
-	s, err := readStat(l.pid())
+// identity returns the identity of the process or its zombie.
+func (l *leader) identity() proctree.Identity {
+	s, err := proctree.ReadStat(l.pid())
 	if err != nil {
-		return Identity{PID: l.pid()}
+		return proctree.Identity{PID: l.pid()}
 	}
-	return s.identity()
+	return s.Identity()
 }
 
-// mayHaveLeft reports whether something of an ended command may be alive outside
-// its cgroup. Where orphans become this program's children that is one of them, or
-// a descendant of one; elsewhere, without a cgroup, only the command's session is
-// looked at.
-func (l *leader) mayHaveLeft() bool {
+// mayHaveLeftovers reports whether processes of an ended command may be alive outside
+// its cgroup. If this program adopts orphans, such a process is an orphan or a
+// descendant of one. Otherwise, if there is no cgroup, it looks only for processes in
+// the command's session.
+func (l *leader) mayHaveLeftovers() bool {
 	orphans, ok := children.orphans()
 	if !ok {
-		return l.group == nil && anyInSession(l.pid())
+		return l.cgroup == nil && anyInSession(l.pid())
 	}
 	for _, pid := range orphans {
-		if sid, err := unix.Getsid(pid); err == nil && sid == l.pid() || bears(pid, l.mark) {
+		if sid, err := unix.Getsid(pid); err == nil && sid == l.pid() || proctree.HasEnvEntry(pid, l.mark) {
 			return true
 		}
 	}
-	return len(orphans) > 0 && children.alone(l)
+	return len(orphans) > 0 && children.isOnlyCommand(l)
 }
 
-// strays are orphans that nothing proves to be this command's, but that no other
-// command can have started: they are newer than its leader, no other command has
-// been running since, and no command's mark is in their environment. They are
-// counted and never signaled. Those that are found already are left out.
-func (l *leader) strays(found []procStat) (all []procStat) {
+// likelyOrphans returns the orphans that cannot be verified as this command's, but
+// that no other command can have started: they are newer than the leader, no other
+// command has run since, and their environment has no command's mark. They are counted
+// and never signaled. It omits the processes in found.
+func (l *leader) likelyOrphans(found []proctree.Stat) (all []proctree.Stat) {
 	orphans, ok := children.orphans()
-	if !ok || l.group != nil || !children.alone(l) {
+	if !ok || l.cgroup != nil || !children.isOnlyCommand(l) {
 		return nil
 	}
 	name, _, _ := strings.Cut(l.mark, "=")
 	for _, pid := range orphans {
-		s, err := readStat(pid)
-		if slices.ContainsFunc(found, func(f procStat) bool { return f.pid == pid }) {
+		s, err := proctree.ReadStat(pid)
+		if slices.ContainsFunc(found, func(f proctree.Stat) bool { return f.PID == pid }) {
 			continue
 		}
-		if err == nil && !s.dead() && s.session != l.pid() && s.start >= startOf(l.id) && !hasVariable(pid, name) {
+		if err == nil && !s.IsDead() && s.Session != l.pid() && s.StartTime >= proctree.StartTimeOf(l.id) && !proctree.HasEnvName(pid, name) {
 			all = append(all, s)
 		}
 	}
 	return all
 }
 
-// anyInSession asks the kernel for the session of each process, which is fifty
-// times as fast as to read about each.
+// anyInSession asks the kernel for the session of each process, which is fifty times
+// as fast as reading /proc/PID/stat.
 func anyInSession(sid int) bool {
-	pids, err := processIDs()
+	pids, err := proctree.ProcessIDs()
 	if err != nil {
 		return true
 	}

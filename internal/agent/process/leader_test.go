@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The leader's ids are its own until it is reaped: what waits for its exit
-// leaves it a zombie, however often it is asked.
+// Until the leader is reaped, it stays a zombie and keeps its ids, even if wait is
+// called repeatedly.
 func TestWaitLeavesZombie(t *testing.T) {
 	t.Parallel()
 	l, err := startLeader(exec.Command("/bin/sh", "-c", "read line; exit 3"), Spec{})

@@ -8,33 +8,34 @@ import (
 	"syscall"
 	"time"
 
+	"warren/internal/agent/process/proctree"
+
 	"golang.org/x/sys/unix"
 )
 
-// A leader is the process that was started, the leader of its own session and
-// process group: the ids of both are its pid. It is not reaped before reap, and
-// until then the three ids stay its own.
+// A leader is the started process. It leads its own session and process group, whose
+// ids are its pid. Until reap reaps it, the system does not reuse these ids.
 type leader struct {
-	cmd   *exec.Cmd
-	id    Identity
-	mark  string
-	group *cgroup // nil: none
-	end   awaiter // of its exit
-	turn  uint64  // of the start, see registry
-	first bool    // no other command was running then
+	cmd          *exec.Cmd
+	id           proctree.Identity
+	mark         string
+	cgroup       *proctree.Cgroup // may be nil
+	exit         awaiter
+	startSeq     uint64 // sequence number of the start, see registry
+	startedAlone bool   // no other command was running then
 }
 
-// startLeader starts cmd in a session of its own, hence in a process group of
-// its own. A group alone would leave it the agent's controlling terminal: a
-// command that asks for a password on /dev/tty would be stopped by SIGTTIN, or
-// read what is typed at another program.
+// startLeader starts cmd in a new session, and so in a new process group. A new group
+// alone would keep the agent's controlling terminal: SIGTTIN would stop a command that
+// asks for a password on /dev/tty, or the command would read the input of another
+// program.
 func startLeader(cmd *exec.Cmd, spec Spec) (*leader, error) {
 	l := &leader{cmd: cmd, mark: spec.Mark}
 	attr := &syscall.SysProcAttr{Setsid: true}
 	if spec.User.switches() {
 		attr.Credential = &spec.User.credential
 	}
-	defer occupy()()
+	defer proctree.AcquireSlot()()
 	if err := children.start(l, func() error { return l.start(attr) }); err != nil {
 		return nil, err
 	}
@@ -44,43 +45,42 @@ func startLeader(cmd *exec.Cmd, spec Spec) (*leader, error) {
 
 func (l *leader) pid() int { return l.cmd.Process.Pid }
 
-func (l *leader) tree() *tree {
-	t := newTree(l.id, l.mark, l.group)
-	t.anchored = true
+func (l *leader) tree() *proctree.Tree {
+	t := proctree.New(l.id, l.mark, l.cgroup, children.sessions)
+	t.LeaderIsChild = true
 	return t
 }
 
-// stop ends everything that the command has started.
-func (l *leader) stop(grace time.Duration) stopped {
-	e := l.tree().stop(grace)
-	if strays := l.strays(e.left); len(strays) > 0 && e.err == nil {
-		e.left, e.err = append(e.left, strays...), errUnproved(strays)
+func (l *leader) stop(grace time.Duration) stopResult {
+	e := l.tree().Stop(grace)
+	if orphans := l.likelyOrphans(e.Left); len(orphans) > 0 && e.Err == nil {
+		e.Left, e.Err = append(e.Left, orphans...), proctree.UnverifiedError(orphans)
 	}
-	children.count(e.left)
-	return stopped{reached: e.reached, killed: e.killed, left: describe(e.left), leftCount: len(e.left), err: e.err}
+	children.markReported(e.Left)
+	return stopResult{reached: e.ReachedLeader, killed: e.Killed, left: proctree.Describe(e.Left), leftCount: len(e.Left), err: e.Err}
 }
 
-// leftovers is what is alive of a command whose leader has exited. Most commands
-// leave nothing, so that is found out first, without a look at all processes.
-func (l *leader) leftovers() (left []Process, count int) {
-	if !l.anyLeft() {
+// leftovers returns the living processes of a command whose leader has exited. Most
+// commands leave none, so it first checks that without a scan of all processes.
+func (l *leader) leftovers() (left []proctree.Process, count int) {
+	if !l.hasLeftovers() {
 		return nil, 0
 	}
-	s, err := l.tree().look()
+	s, err := l.tree().Scan()
 	if err != nil {
 		return nil, 0
 	}
-	all := append(s.living, l.strays(s.living)...)
-	children.count(all)
-	return describe(all), len(all)
+	all := append(s.Living, l.likelyOrphans(s.Living)...)
+	children.markReported(all)
+	return proctree.Describe(all), len(all)
 }
 
-func (l *leader) anyLeft() bool {
-	defer occupy()()
-	return !l.group.remove() || l.mayHaveLeft()
+func (l *leader) hasLeftovers() bool {
+	defer proctree.AcquireSlot()()
+	return !l.cgroup.Remove() || l.mayHaveLeftovers()
 }
 
-// reap takes the leader's status. From here on its ids may be another's.
+// reap takes the leader's status. The system may then reuse the leader's ids.
 func (l *leader) reap() (code int, signal string, err error) {
 	err = l.cmd.Wait()
 	l.close()
@@ -94,14 +94,15 @@ func (l *leader) reap() (code int, signal string, err error) {
 	return status.ExitStatus(), "", nil
 }
 
-// close gives up what was held for the leader; of one that was not reaped too.
+// close releases the resources of the leader, even if it was not reaped.
 func (l *leader) close() {
 	children.forget(l)
-	l.end.close()
-	l.group.remove()
+	l.exit.close()
+	l.cgroup.Remove()
 }
 
-// signalName is "SIGSEGV"; real-time signals have no name: "SIG34".
+// signalName returns a name such as "SIGSEGV". Real-time signals have no name:
+// "SIG34".
 func signalName(s syscall.Signal) string {
 	if name := unix.SignalName(s); name != "" {
 		return name
@@ -109,5 +110,5 @@ func signalName(s syscall.Signal) string {
 	return fmt.Sprintf("SIG%d", int(s))
 }
 
-// canEnter asks whether a directory may be made the working directory.
+// canEnter reports whether the directory can be the working directory.
 func canEnter(dir string) bool { return unix.Access(dir, unix.X_OK) == nil }

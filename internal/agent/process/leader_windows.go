@@ -10,19 +10,21 @@ import (
 	"time"
 	"unsafe"
 
+	"warren/internal/agent/process/proctree"
+
 	"golang.org/x/sys/windows"
 )
 
-// leader is the process that was started, and the job object that holds it with
-// all that it starts. Windows keeps an id from being used again while a handle
-// is open, and the job is known by its handle alone.
+// A leader is the started process and the job object that holds it and all processes
+// that it starts. Windows does not reuse a process id while a handle of the process is
+// open, and the job has no name.
 type leader struct {
 	cmd *exec.Cmd
 	job windows.Handle
 }
 
-// startLeader starts cmd suspended, so that it can start nothing before it is
-// in the job. The job ends with this program: its handle is the last one.
+// startLeader starts cmd suspended, so that it can start no process before it is in
+// the job. This program has the job's only handle, so the job ends with this program.
 func startLeader(cmd *exec.Cmd, _ Spec) (*leader, error) {
 	job, err := newJob()
 	if err != nil {
@@ -45,8 +47,8 @@ func startLeader(cmd *exec.Cmd, _ Spec) (*leader, error) {
 	return l, nil
 }
 
-// newJob makes a job that ends its processes when its last handle is closed and
-// lets none of them break away.
+// newJob creates a job that ends its processes when its last handle is closed, and
+// that no process can break away from.
 func newJob() (windows.Handle, error) {
 	job, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
@@ -63,7 +65,7 @@ func newJob() (windows.Handle, error) {
 	return job, nil
 }
 
-// release puts the suspended process into the job and lets it run.
+// release puts the suspended process into the job and resumes it.
 func (l *leader) release() error {
 	var err error
 	if e := l.cmd.Process.WithHandle(func(process uintptr) {
@@ -77,8 +79,8 @@ func (l *leader) release() error {
 	return resume(uint32(l.pid()))
 }
 
-// resume wakes the one thread of a process that was created suspended. os/exec
-// keeps no handle of it, so it is looked for among all threads.
+// resume resumes the only thread of a process that was created suspended. os/exec
+// keeps no handle of the thread, so resume searches all threads.
 func resume(pid uint32) error {
 	threads, err := windows.CreateToolhelp32Snapshot(windows.TH32CS_SNAPTHREAD, 0)
 	if err != nil {
@@ -103,13 +105,12 @@ func resume(pid uint32) error {
 
 func (l *leader) pid() int { return l.cmd.Process.Pid }
 
-// wait returns when the leader has exited.
 func (l *leader) wait() error {
 	_, err := l.waitFor(windows.INFINITE)
 	return err
 }
 
-// exited tells whether the leader has exited by now.
+// exited reports whether the leader has exited.
 func (l *leader) exited() bool {
 	event, err := l.waitFor(0)
 	return err != nil || event == windows.WAIT_OBJECT_0
@@ -124,21 +125,22 @@ func (l *leader) waitFor(milliseconds uint32) (event uint32, err error) {
 	return event, err
 }
 
-// stop ends everything in the job: CTRL_BREAK, which is nearest to SIGTERM, and
-// after the grace time the job's end. CTRL_BREAK reaches only processes on this
-// program's console. Without a console, as in a service, the job ends at once.
-func (l *leader) stop(grace time.Duration) stopped {
-	s := stopped{reached: !l.exited()}
-	met := map[uint32]bool{}
+// stop ends all processes of the job: it sends CTRL_BREAK, the closest equivalent of
+// SIGTERM, and terminates the job after the grace time. CTRL_BREAK reaches only
+// processes on this program's console. Without a console, as in a service, stop
+// terminates the job at once.
+func (l *leader) stop(grace time.Duration) stopResult {
+	s := stopResult{reached: !l.exited()}
+	seen := map[uint32]bool{}
 	if windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, uint32(l.pid())) == nil {
-		l.await(grace, met)
+		l.await(grace, seen)
 	}
 	for _, pid := range l.members() {
-		met[pid] = true
+		seen[pid] = true
 	}
 	err := windows.TerminateJobObject(l.job, 1)
-	left := l.await(endWithin, met)
-	s.killed = len(met) - len(left)
+	left := l.await(killTimeout, seen)
+	s.killed = len(seen) - len(left)
 	s.left, s.leftCount = describe(left), len(left)
 	switch {
 	case len(left) > 0 && err != nil:
@@ -149,14 +151,14 @@ func (l *leader) stop(grace time.Duration) stopped {
 	return s
 }
 
-// await waits until the job has no processes, for d at most, and returns those
-// that it still has. It adds those that it sees to met.
-func (l *leader) await(d time.Duration, met map[uint32]bool) []uint32 {
+// await waits at most d until the job has no processes, and returns the remaining
+// ones. It adds all processes that it sees to seen.
+func (l *leader) await(d time.Duration, seen map[uint32]bool) []uint32 {
 	deadline := time.Now().Add(d)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		left := l.members()
 		for _, pid := range left {
-			met[pid] = true
+			seen[pid] = true
 		}
 		if len(left) == 0 || time.Now().After(deadline) {
 			return left
@@ -165,10 +167,10 @@ func (l *leader) await(d time.Duration, met map[uint32]bool) []uint32 {
 	}
 }
 
-// endWithin is how long the end of a job may take.
-const endWithin = 3 * time.Second
+// killTimeout limits how long stop waits for the end of a terminated job.
+const killTimeout = 3 * time.Second
 
-// members lists the living processes of the job.
+// members returns the living processes of the job.
 func (l *leader) members() []uint32 {
 	const jobObjectBasicProcessIdList = 3
 	var list struct { // JOBOBJECT_BASIC_PROCESS_ID_LIST
@@ -187,16 +189,16 @@ func (l *leader) members() []uint32 {
 	return pids
 }
 
-// describe names processes for people.
-func describe(pids []uint32) []Process {
-	var named []Process
-	for _, pid := range pids[:min(len(pids), MaxLeft)] {
-		named = append(named, Process{PID: int(pid), Name: imageOf(pid)})
+// describe adds the names of the programs.
+func describe(pids []uint32) []proctree.Process {
+	var named []proctree.Process
+	for _, pid := range pids[:min(len(pids), proctree.MaxDescribed)] {
+		named = append(named, proctree.Process{PID: int(pid), Name: imageOf(pid)})
 	}
 	return named
 }
 
-// imageOf is the file name of a process's program.
+// imageOf returns the file name of a process's program.
 func imageOf(pid uint32) string {
 	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, pid)
 	if err != nil {
@@ -211,9 +213,9 @@ func imageOf(pid uint32) string {
 	return filepath.Base(windows.UTF16ToString(path[:size]))
 }
 
-// leftovers is what is alive of a command whose leader has exited. It is let live
-// on when the job's handle is closed.
-func (l *leader) leftovers() (left []Process, count int) {
+// leftovers returns the living processes of a command whose leader has exited. It lets
+// them continue after the job's handle is closed.
+func (l *leader) leftovers() (left []proctree.Process, count int) {
 	pids := l.members()
 	if len(pids) > 0 {
 		var none windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
@@ -223,14 +225,13 @@ func (l *leader) leftovers() (left []Process, count int) {
 	return describe(pids), len(pids)
 }
 
-// cancelable reports whether close ends wait.
-func (*leader) cancelable() bool { return false }
+// canCancelWait reports whether close ends wait.
+func (*leader) canCancelWait() bool { return false }
 
-// close gives up the leader and its job.
 func (l *leader) close() { _ = windows.CloseHandle(l.job) }
 
-// reap takes the leader's status and gives up the job, which kills what may
-// still be in it, unless leftovers has let it live on.
+// reap takes the leader's status and closes the job, which kills its remaining
+// processes unless leftovers has been called.
 func (l *leader) reap() (code int, signal string, err error) {
 	defer l.close()
 	err = l.cmd.Wait()
@@ -240,9 +241,9 @@ func (l *leader) reap() (code int, signal string, err error) {
 	return l.cmd.ProcessState.ExitCode(), "", nil
 }
 
-// identity is the pid with the time of the process's creation.
-func (l *leader) identity() Identity {
-	id := Identity{PID: l.pid()}
+// identity returns the pid with the creation time of the process.
+func (l *leader) identity() proctree.Identity {
+	id := proctree.Identity{PID: l.pid()}
 	var created, unused windows.Filetime
 	err := errors.ErrUnsupported
 	if e := l.cmd.Process.WithHandle(func(process uintptr) {
@@ -253,6 +254,6 @@ func (l *leader) identity() Identity {
 	return id
 }
 
-// canEnter leaves it to the start to find out: access lists have no short
-// answer.
+// canEnter returns true: access lists have no short answer, so the start itself
+// reports an error.
 func canEnter(string) bool { return true }

@@ -11,10 +11,10 @@ import (
 	"warren/internal/agent/process"
 )
 
-// childMode makes this binary an ill-behaved child instead of a test.
+// childMode makes this test binary act as a misbehaving child process.
 const childMode = "WARREN_PROCESS_CHILD"
 
-// noCgroups turns the use of cgroups off in this program and its children.
+// noCgroups disables cgroups in this program and its children.
 const noCgroups = "WARREN_PROCESS_NO_CGROUPS"
 
 func TestMain(m *testing.M) {

@@ -9,8 +9,7 @@ import (
 	"warren/internal/agent/process"
 )
 
-// What these tests want of commands holds without cgroups too, as for an agent
-// that may make none.
+// All tests also pass without cgroups, as for an agent that may not create any.
 func TestWithoutCgroups(t *testing.T) {
 	t.Parallel()
 	if !process.HasCgroups() {
@@ -24,8 +23,8 @@ func TestWithoutCgroups(t *testing.T) {
 	}
 }
 
-// An agent in a PID namespace may be in a session whose leader is outside of it: the
-// kernel says 0 then, as for an agent that "docker exec" has started.
+// In a PID namespace, the leader of the agent's session may be outside of it. Then the
+// kernel reports session 0, as for an agent started by "docker exec".
 func TestWithoutSessionID(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

@@ -7,18 +7,18 @@ import (
 	"os/exec"
 )
 
-// pipes are our ends of a command's standard streams. They are files of our
-// own, not os/exec's, so that Wait waits for the process alone and not for
-// whoever inherited an end.
+// pipes holds this program's ends of a command's standard streams. os/exec would
+// create its own pipes, and Wait would wait for every process that inherited an end;
+// with these pipes Wait waits for the leader alone.
 type pipes struct {
-	read   [2]*os.File // stdout, stderr
-	stdin  *os.File    // nil: the command reads the null device
-	theirs []*os.File  // the command's ends, to be closed once it has them
+	read      [2]*os.File // stdout and stderr
+	stdin     *os.File    // nil: the command reads the null device
+	childEnds []*os.File  // the command's ends, to close after the start
 }
 
-// attach makes the pipes and gives their other ends to cmd. They belong to the
-// user that the command runs as: otherwise it could not open /dev/stderr.
-func attach(cmd *exec.Cmd, stdin bool, u *User) (*pipes, error) {
+// openPipes creates the pipes and sets the command's ends in cmd. The user of the
+// command owns these ends: otherwise it could not open /dev/stderr.
+func openPipes(cmd *exec.Cmd, stdin bool, u *User) (*pipes, error) {
 	p := new(pipes)
 	for i := range p.read {
 		r, w, err := os.Pipe()
@@ -27,10 +27,10 @@ func attach(cmd *exec.Cmd, stdin bool, u *User) (*pipes, error) {
 			return nil, err
 		}
 		p.read[i] = r
-		p.theirs = append(p.theirs, w)
-		u.ownPipe(w)
+		p.childEnds = append(p.childEnds, w)
+		u.chownPipe(w)
 	}
-	cmd.Stdout, cmd.Stderr = p.theirs[0], p.theirs[1]
+	cmd.Stdout, cmd.Stderr = p.childEnds[0], p.childEnds[1]
 	if stdin {
 		r, w, err := os.Pipe()
 		if err != nil {
@@ -38,22 +38,21 @@ func attach(cmd *exec.Cmd, stdin bool, u *User) (*pipes, error) {
 			return nil, err
 		}
 		p.stdin = w
-		p.theirs = append(p.theirs, r)
-		u.ownPipe(r)
+		p.childEnds = append(p.childEnds, r)
+		u.chownPipe(r)
 		cmd.Stdin = r
 	}
 	return p, nil
 }
 
-// closeTheirs closes the command's ends in this process.
-func (p *pipes) closeTheirs() {
-	for _, f := range p.theirs {
+func (p *pipes) closeChildEnds() {
+	for _, f := range p.childEnds {
 		f.Close()
 	}
-	p.theirs = nil
+	p.childEnds = nil
 }
 
-// closeReads may be called again, and while a reader reads: that ends it.
+// closeReads may be called again. It ends the readers.
 func (p *pipes) closeReads() {
 	for _, f := range p.read {
 		if f != nil {
@@ -62,7 +61,7 @@ func (p *pipes) closeReads() {
 	}
 }
 
-// closeStdin may be called again, and while the feeder writes: that ends it.
+// closeStdin may be called again. It ends writeStdin.
 func (p *pipes) closeStdin() {
 	if p.stdin != nil {
 		p.stdin.Close()
@@ -70,29 +69,29 @@ func (p *pipes) closeStdin() {
 }
 
 func (p *pipes) close() {
-	p.closeTheirs()
+	p.closeChildEnds()
 	p.closeReads()
 	p.closeStdin()
 }
 
-// smallRead is the size of a reader's first buffers: a silent command costs no
-// more.
-const smallRead = 1 << 10
+// initialReadSize is the size of a reader's first buffers: a command without output
+// needs no more memory.
+const initialReadSize = 1 << 10
 
-// fullPipe is more than a pipe holds that nobody privileged has enlarged (pipe(7),
-// pipe-max-size), and so the most that is read of one without waiting: whoever
-// goes on writing is not read for ever.
-const fullPipe = 1 << 20
+// maxPipeCapacity is more than a pipe holds unless a privileged process has enlarged
+// it (pipe(7), pipe-max-size). After unblockReads, a reader reads at most this much,
+// so that it ends even if a process continues to write.
+const maxPipeCapacity = 1 << 20
 
-// readBlocks sends what comes from f until f ends or is closed; hurried
-// (hurryReads), it sends what is there and tells whether f may still be written
-// to. Its receiver always receives until it returns, so the send has no second
-// exit. A block is the receiver's until it receives the next one: two buffers
-// in turn are enough, since the channel has no slot.
+// readBlocks sends the bytes of f until f ends or is closed. After unblockReads it
+// sends the available bytes and reports whether a process may still write to f. The
+// receiver always receives until readBlocks returns, so the send needs no second exit.
+// The receiver owns a block until it receives the next one: two alternating buffers
+// are enough, because the channel is unbuffered.
 func readBlocks(f *os.File, blocks chan<- []byte) (open bool) {
 	var buffers [2][]byte
-	size := smallRead
-	read, left := f.Read, fullPipe
+	size := initialReadSize
+	read, left := f.Read, maxPipeCapacity
 	for i := 0; ; {
 		if len(buffers[i]) < size {
 			buffers[i] = make([]byte, size)
@@ -104,7 +103,7 @@ func readBlocks(f *os.File, blocks chan<- []byte) (open bool) {
 		}
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			read, open = func(p []byte) (int, error) { return readNow(f, p) }, true
+			read, open = func(p []byte) (int, error) { return readAvailable(f, p) }, true
 		case errors.Is(err, io.EOF):
 			return false
 		case err != nil || left <= 0:
@@ -118,10 +117,10 @@ func readBlocks(f *os.File, blocks chan<- []byte) (open bool) {
 	}
 }
 
-// feed writes data to the command's standard input and closes it. It ends when
-// the command closes its end (EPIPE) or we close ours: a command need not read
-// what it is given, so neither is an error.
-func feed(f *os.File, data []byte) {
+// writeStdin writes data to the command's standard input and closes it. It ends when
+// the command closes its end (EPIPE) or this program closes its own: a command need
+// not read its input, so neither is an error.
+func writeStdin(f *os.File, data []byte) {
 	defer f.Close()
 	_, _ = f.Write(data)
 }

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// The time for waiting is over, and the reader has not had its turn: what the
-// pipe holds is read all the same.
-func TestHurriedReaderReadsWhatIsThere(t *testing.T) {
+// After unblockReads, a reader that was not scheduled before still reads what the pipe
+// holds.
+func TestUnblockedReaderReadsAvailableBytes(t *testing.T) {
 	printed := bytes.Repeat([]byte("0123456789abcdef"), 4000) // less than a pipe holds
 	for _, open := range []bool{true, false} {
 		r, w, err := os.Pipe()
@@ -25,7 +25,7 @@ func TestHurriedReaderReadsWhatIsThere(t *testing.T) {
 		if !open {
 			w.Close()
 		}
-		(&pipes{read: [2]*os.File{r, r}}).hurryReads()
+		(&pipes{read: [2]*os.File{r, r}}).unblockReads()
 		blocks, held := make(chan []byte), make(chan bool, 1)
 		go func() {
 			defer close(blocks)

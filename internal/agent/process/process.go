@@ -1,159 +1,149 @@
-// Package process runs one command on this machine and accounts for all that the
-// command leaves: its output, its end, and the processes that it started.
+// Package process runs one command on this machine and accounts for everything that
+// the command leaves: its output, its end, and the processes that it started.
 //
-// Run starts a command and returns when it has ended. A command ends by itself, at
-// its timeout, when ctx ends, or when Spec.Leave is closed. If it ends by itself,
-// its background processes live on, and the Result counts them, unless
-// Spec.KillLeftovers says that they end too. In all other cases Run ends everything
-// that the command has started: it sends TERM, waits until all of it has ended or
-// the grace time is over, and then kills until nothing is left. KillSurvivors does
-// the same for a command whose agent was killed.
+// Run starts a command and returns when it has ended. A command ends by itself, at its
+// timeout, when ctx ends, or when Spec.Leave is closed. If it ends by itself, its
+// background processes continue, and the Result counts them, unless Spec.KillLeftovers
+// is set. In all other cases Run ends everything that the command has started: it
+// sends TERM, waits until all processes have ended or the grace time is over, and then
+// kills the rest. KillSurvivors does the same for a command whose agent was killed.
 //
-// What belongs to a command is found as follows, and only what is proved to belong
-// to it is signaled (see tree):
+// This package signals only processes that verifiably belong to the command (see
+// proctree.Tree):
 //
-//   - On Linux by the command's cgroup, where this program may make one, and by
+//   - On Linux it uses the command's cgroup, if this program may create one, and
 //     descent, session and the mark in the environment. Reap makes orphans children
-//     of this program, so that descent is known.
-//   - On macOS by descent, session and process group.
-//   - On Windows by the command's job object.
+//     of this program, so that their descent is known.
+//   - On macOS it uses descent, session and process group.
+//   - On Windows it uses the command's job object.
 //
-// A process can escape where there is neither a cgroup nor a job object: if it
-// starts a session, clears its environment, and its parent ends. The Result counts
-// it where no other command can have started it. What cannot be ended, such as
-// another user's process, is in the Result too, with the reason.
+// Without a cgroup or a job object a process can escape if it starts a session, clears
+// its environment, and its parent ends. The Result counts it if no other command can
+// have started it. The Result also has the processes that could not be ended, such as
+// those of another user, with the reason.
 //
-// The goroutine that calls Run owns the command's state. Two readers, a waiter, and
-// where there is need of them the writer of stdin, the caller of out and the
-// goroutine that ends the command send to it or receive from it. All of them have
-// ended when Run returns.
+// The goroutine that calls Run owns the command's state. Its helpers are two readers,
+// a waiter, and if necessary a writer of stdin, a caller of out, and a goroutine that
+// ends the command. All of them have ended when Run returns.
 package process
 
 import (
 	"errors"
 	"time"
+
+	"warren/internal/agent/process/proctree"
 )
 
-// The names of a command's outputs.
+// Names of a command's output streams.
 const (
 	Stdout = "stdout"
 	Stderr = "stderr"
 )
 
-// MaxLeft is the most entries of Result.Left.
-const MaxLeft = 16
-
-// ChunkSize is the most bytes that one Chunk bears.
+// ChunkSize is the maximum size of a Chunk.
 const ChunkSize = 32 << 10
 
-// A Spec says what to run and within which limits.
+// A Spec describes a command and its limits.
 type Spec struct {
-	// Argv is the program and its arguments. A program without a slash is
-	// looked for in the PATH of Env; a relative one is relative to Dir.
+	// Argv is the program and its arguments. A program without a slash is searched in the
+	// PATH of Env. A relative one is relative to Dir.
 	Argv []string
-	// Env is the whole environment, "NAME=value"; of a name given twice the
-	// later counts. Nothing is inherited: the agent's own environment may hold
-	// the broker's password. On Unix PWD is added where Dir is absolute.
+	// Env is the whole environment, as "NAME=value". If a name repeats, the last value
+	// applies. The command inherits nothing, because the agent's own environment may hold
+	// the broker's password. On Unix, Run adds PWD if Dir is absolute.
 	Env []string
-	// Dir is the working directory; "" is the caller's own.
+	// Dir is the working directory. If it is empty, the command uses the caller's.
 	Dir string
-	// User is whom the command runs as; nil is the caller's own user. Another
-	// needs a caller that may become it: root, on Unix.
+	// User is the account that the command runs as, or nil for the caller's own. On Unix,
+	// only root can use another account.
 	User *User
-	// Stdin is what the command reads; empty is the null device.
+	// Stdin is the command's standard input. If it is empty, the command reads the null
+	// device.
 	Stdin []byte
-	// MaxOutput is how many bytes are kept of each stream: the first and the
-	// last half. 0 keeps none, and counts them.
+	// MaxOutput is how many bytes of each stream are kept: the first half and the last
+	// half. 0 keeps none and only counts them.
 	MaxOutput int64
-	// Timeout is how long the command may run; 0 is for ever.
+	// Timeout limits how long the command may run. 0 means no limit.
 	Timeout time.Duration
-	// Grace lies between the request to end and the kill.
+	// Grace is the time between TERM and KILL.
 	Grace time.Duration
-	// KillLeftovers ends what the command left behind when it exits by itself.
-	// By default background processes live on.
+	// KillLeftovers ends the processes that the command leaves when it exits by itself. By
+	// default they continue.
 	KillLeftovers bool
-	// Mark is an entry of the environment, "NAME=value", that no other command
-	// has. Everything that the command starts inherits it.
+	// Mark is an environment entry, "NAME=value", that only this command has. All
+	// processes that the command starts inherit it.
 	Mark string
-	// Leave, where given, is closed when the caller cannot wait any longer: then
-	// the command is ended, and Run returns even if its leader could not be
-	// (ErrStillRuns).
+	// Leave may be nil. When the caller closes it, Run ends the command and returns even
+	// if it could not end the leader (ErrStillRuns).
 	Leave <-chan struct{}
 }
 
-// ErrCannotSwitch: this process cannot run a command as another user.
+// ErrCannotSwitch means that this process cannot run a command as another user.
 var ErrCannotSwitch = errors.New("this agent cannot switch users")
 
-// ErrStillRuns: the command could not be ended, and the caller did not wait for
-// its end.
+// ErrStillRuns means that the command could not be ended, and that the caller did not
+// wait for its end.
 var ErrStillRuns = errors.New("the command still runs")
 
-// A Chunk is at most ChunkSize bytes of a stream at an offset in it. Data
-// belongs to whom the chunk is given.
+// A Chunk is at most ChunkSize bytes of a stream. The receiver owns Data.
 type Chunk struct {
 	Stream string // Stdout or Stderr
 	Offset int64
 	Data   []byte
 }
 
-// An Account is the number of bytes that a stream produced, and how many of
-// them, from the middle, were not kept.
+// An Account counts the bytes that a stream produced, and how many of them, from the
+// middle, were not kept.
 type Account struct{ Size, Dropped int64 }
 
-// An Identity tells a process from a later one with the same id: Start is when
-// it began, in whatever terms the system has, to be compared for equality only.
-// It is empty where the system does not say.
-type Identity struct {
-	PID   int
-	Start string
-}
+// An Identity distinguishes a process from a later one with the same id.
+type Identity = proctree.Identity
 
-// A Process is one process that lives on.
-type Process struct {
-	PID        int
-	User, Name string
-}
+// A Process is a process that outlives its command.
+type Process = proctree.Process
 
-// A Result is how a command ended. At most one of TimedOut and Canceled is
-// set: this package ended the command, and the exit status, though given as it
-// was, says nothing about it. A command that had ended by itself when its time
-// was up or ctx ended is neither.
+// A Result describes the end of a command. At most one of TimedOut and Canceled is
+// set: it means that this package ended the command. Then the exit status is the real
+// one but says nothing about the command. Neither is set if the command had already
+// ended by itself at its timeout or at the end of ctx.
 type Result struct {
-	// Started is false where there was never a process: Err says why, or ctx
-	// had ended before (Canceled).
+	// Started is false if no process was created: then Err has the reason, or ctx had
+	// already ended (Canceled).
 	Started bool
-	// Err is why the command could not be started. With Started it says that
-	// its exit status was lost (another part of this program waited for it).
+	// Err explains why the command could not be started. If Started is true, it means that
+	// the exit status was lost because another part of this program waited for the
+	// process.
 	Err error
-	// ExitCode is -1 where there is none.
+	// ExitCode is -1 if there is none.
 	ExitCode int
-	// Signal is what ended the command: "SIGSEGV". Empty on Windows.
+	// Signal is the signal that ended the command, such as "SIGSEGV". It is empty on
+	// Windows.
 	Signal string
 
 	TimedOut bool
 	Canceled bool
 
-	// Killed is how many processes this package ended, the leader included.
+	// Killed counts the processes that this package ended, including the leader.
 	Killed int
-	// Left is what still lives when Run returns: after an exit of its own the
-	// command's background processes, after a timeout or a cancel the processes
-	// that could not be ended. It has at most MaxLeft entries; LeftCount is the
-	// true number.
-	Left      []Process
+	// Left lists the processes that are alive when Run returns: after a normal exit the
+	// command's background processes, after a timeout or a cancel the processes that could
+	// not be ended. It has at most proctree.MaxDescribed entries. LeftCount is the true
+	// number.
+	Left      []proctree.Process
 	LeftCount int
-	// StopError is why a request to end did not end the command, worded for an
-	// outcome's reason: "process 812 (sleep) of root could not be signaled". It
-	// is nil where no request was made and where it worked.
+	// StopError explains why the command could not be ended, worded for an outcome's
+	// reason: "process 812 (sleep) of root could not be signaled". It is nil if there was
+	// no attempt, or if it succeeded.
 	StopError error
 
 	StartedAt time.Time
 	EndedAt   time.Time
 
 	Stdout, Stderr Account
-	// Rest is the kept output that was not given to out: each stream in the
-	// order of offsets, stdout first.
+	// Rest is the kept output that out did not receive: stdout first, each stream in the
+	// order of offsets.
 	Rest []Chunk
-	// HeldOpen tells that a process that lives on still had an output
-	// open when reading ended, so that it may have printed more.
+	// HeldOpen means that a background process still had an output open when Run stopped
+	// reading, so it may have printed more.
 	HeldOpen bool
 }

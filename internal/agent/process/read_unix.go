@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hurryReads has each reader read what its pipe holds, and end.
-func (p *pipes) hurryReads() {
+// unblockReads makes each reader read what its pipe holds, and then end.
+func (p *pipes) unblockReads() {
 	for _, f := range p.read {
 		if f.SetReadDeadline(time.Unix(1, 0)) != nil {
 			f.Close()
@@ -20,12 +20,11 @@ func (p *pipes) hurryReads() {
 	}
 }
 
-// errEmpty: nothing is in the pipe now.
 var errEmpty = errors.New("the pipe is empty")
 
-// readNow reads without waiting, which os.File does not once its deadline has
-// passed. Our end of a pipe is non-blocking (os.Pipe).
-func readNow(f *os.File, p []byte) (n int, err error) {
+// readAvailable reads without blocking. os.File does not read after its deadline has
+// passed. This program's end of a pipe is non-blocking (os.Pipe).
+func readAvailable(f *os.File, p []byte) (n int, err error) {
 	c, err := f.SyscallConn()
 	if err != nil {
 		return 0, err

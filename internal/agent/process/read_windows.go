@@ -2,8 +2,8 @@ package process
 
 import "os"
 
-// hurryReads ends the readers: a pipe has no deadlines here.
-func (p *pipes) hurryReads() { p.closeReads() }
+// unblockReads ends the readers: pipes have no deadlines on Windows.
+func (p *pipes) unblockReads() { p.closeReads() }
 
-// readNow is not reached, for want of deadlines.
-func readNow(*os.File, []byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+// readAvailable is never called, because pipes have no deadlines.
+func readAvailable(*os.File, []byte) (int, error) { return 0, os.ErrDeadlineExceeded }

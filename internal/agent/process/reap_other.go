@@ -4,7 +4,7 @@ package process
 
 import "context"
 
-// Reap waits until ctx ends: only Linux lets a program adopt orphans.
+// Reap only waits until ctx ends: only on Linux can a program adopt orphans.
 func Reap(ctx context.Context) error {
 	<-ctx.Done()
 	return nil

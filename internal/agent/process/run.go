@@ -5,42 +5,44 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"warren/internal/agent/process/proctree"
 )
 
 const (
-	// identifyAfter is how long a command runs before it is asked who its process is:
-	// most end sooner, and then it was work for nobody.
-	identifyAfter = 10 * time.Millisecond
-	// quickFor is how long output is only collected: a command that ends
-	// within it is answered in one piece.
-	quickFor = 100 * time.Millisecond
-	// coalesceFor is how long less than a whole chunk waits for more.
-	coalesceFor = 100 * time.Millisecond
-	// backlog is how many bytes of a stream may wait for out before its pipe
-	// is left unread. It spans a few chunks, so that the command goes on while
-	// one of them is being taken.
-	backlog = 8 * ChunkSize
-	// lingerFor is how long the end of the outputs is awaited after the command
-	// has ended: a process that it left behind can keep one open. What is in the
-	// pipes by then is read all the same, however long that takes.
-	lingerFor = 500 * time.Millisecond
+	// identifyDelay is how long a command runs before Run determines its identity. Most
+	// commands end sooner and need none.
+	identifyDelay = 10 * time.Millisecond
+	// streamDelay is how long Run only collects output. The output of a command that ends
+	// within this time is in the Result alone.
+	streamDelay = 100 * time.Millisecond
+	// coalesceDelay is how long a partial chunk waits for more output.
+	coalesceDelay = 100 * time.Millisecond
+	// maxBacklog is how many bytes of a stream may wait for out before Run stops reading
+	// its pipe. It holds a few chunks, so that the command continues while out takes one
+	// of them.
+	maxBacklog = 8 * ChunkSize
+	// drainTimeout is how long Run waits for the end of the outputs after the command has
+	// ended: a background process can keep one open. After this time Run still reads what
+	// the pipes hold, however long that takes.
+	drainTimeout = 500 * time.Millisecond
 )
 
-// Run starts the command and returns when the command has ended and its outputs
-// are closed or given up. The command has ended when its leader has exited by
-// itself, or when everything that it started has been ended because its time was up or
-// ctx ended.
+// Run starts the command and returns when the command has ended and its outputs are
+// closed or abandoned. The command has ended when its leader has exited by itself, or
+// when Run has ended everything that it started, because of its timeout or the end of
+// ctx.
 //
-// Once the command has run for 10 ms Run calls started with its leader; nothing else
-// is served meanwhile, so that must be quick. For a command that ends sooner it calls
-// nothing.
+// Once the command has run for 10 ms, Run calls started with its leader. Run does
+// nothing else meanwhile, so started must be quick. Run does not call it for a command
+// that ends sooner.
 //
-// The chunks of the first half of what is kept go to out while the command runs,
-// from one goroutine and never before the command has run for 100 ms; all the rest
-// is in the Result. out may block: then the command will, once its pipe is full, but
-// it is still ended at its time. Run returns only after out has, so out must return
-// when ctx ends. Either function may be nil.
-func Run(ctx context.Context, spec Spec, started func(Identity), out func(Chunk)) Result {
+// Run passes the chunks of the first half of the kept output to out while the command
+// runs. It calls out from one goroutine and only after the command has run for 100 ms.
+// All other kept output is in the Result. out may block: then the command blocks too,
+// once its pipe is full, but its timeout still applies. Run returns only after out has
+// returned, so out must return when ctx ends. started and out may be nil.
+func Run(ctx context.Context, spec Spec, started func(proctree.Identity), out func(Chunk)) Result {
 	if ctx.Err() != nil {
 		return Result{Canceled: true, ExitCode: -1}
 	}
@@ -52,60 +54,61 @@ func Run(ctx context.Context, spec Spec, started func(Identity), out func(Chunk)
 		return Result{Err: err, ExitCode: -1}
 	}
 	r := newRunning(l, p, spec, out)
-	r.supervise(ctx, alarm(spec.Timeout), started)
+	r.supervise(ctx, after(spec.Timeout), started)
 	r.end()
 	r.drain()
 	return r.finish()
 }
 
-// alarm fires after d; where d is 0, never.
-func alarm(d time.Duration) <-chan time.Time {
+// after is time.After, but never fires if d is 0.
+func after(d time.Duration) <-chan time.Time {
 	if d <= 0 {
 		return nil
 	}
 	return time.After(d)
 }
 
-// running is a command between its start and its Result. Only Run's goroutine
-// touches it.
+// running is the state of a command from its start to its Result. Only Run's goroutine
+// uses it.
 type running struct {
-	leader *leader
-	spec   Spec
-	pipes  *pipes
-	helper sync.WaitGroup // readers, feeder, emitter, stopper; the waiter is joined by exited
+	leader  *leader
+	spec    Spec
+	pipes   *pipes
+	helpers sync.WaitGroup // readers, stdin writer, emitter and stopper; the waiter ends with exited
 
-	exited  <-chan exit    // waiter → running, once
-	ended   *exit          // what it has sent
-	stopped <-chan stopped // stopper → running, once a stop; nil while there is none
-	leaving bool           // Spec.Leave is closed
+	exited  <-chan leaderExit // waiter → running, once
+	ended   *leaderExit       // what exited delivered
+	stopped <-chan stopResult // stopper → running, once per stop; nil if no stop is in progress
+	leaving bool              // Spec.Leave is closed
 
-	reads [2]<-chan []byte // reader → running; closed, then nil, at the end of the stream
-	open  [2]bool          // reader, before it closes reads: somebody may still write
-	emit  chan Chunk       // running → emitter; nil until there is something to emit
+	reads    [2]<-chan []byte // reader → running; nil after the end of the stream
+	heldOpen [2]bool          // a process may still write to the stream; set by the reader before it closes reads
+	emit     chan Chunk       // running → emitter; nil until the first chunk
 
-	out      func(Chunk)
-	captures [2]capture
-	turn     int              // the capture to emit from next
-	flush    <-chan time.Time // nil while no short chunk waits
-	stream   bool             // quickFor is over
+	out        func(Chunk)
+	captures   [2]capture
+	nextStream int              // index of the capture to emit from next
+	flush      <-chan time.Time // nil while no partial chunk waits
+	streaming  bool             // streamDelay is over
 
 	result Result
 }
 
-// exit is the end of the leader; err, that it was not seen by us.
-type exit struct {
+// A leaderExit is the end of the leader. err means that this program did not observe
+// it.
+type leaderExit struct {
 	at  time.Time
 	err error
 }
 
-// stopped is what came of a request to end the command.
-type stopped struct {
-	reason    *bool // in the Result, to be set where the request has ended the leader
-	reached   bool  // a signal of ours reached the leader while it was alive
+// A stopResult is the result of a request to end the command.
+type stopResult struct {
+	reason    *bool // the field of the Result to set if the request ended the leader
+	reached   bool  // a signal reached the leader while it was alive
 	killed    int
-	left      []Process
+	left      []proctree.Process
 	leftCount int
-	err       error // why not everything has ended
+	err       error // why some processes did not end
 }
 
 func newRunning(l *leader, p *pipes, spec Spec, out func(Chunk)) *running {
@@ -118,48 +121,48 @@ func newRunning(l *leader, p *pipes, spec Spec, out func(Chunk)) *running {
 		result:   Result{Started: true, ExitCode: -1, StartedAt: time.Now()},
 	}
 	if out != nil {
-		r.flush = time.After(quickFor)
+		r.flush = time.After(streamDelay)
 	}
-	exited := make(chan exit, 1) // 1: the waiter never waits for us
+	exited := make(chan leaderExit, 1) // 1: the waiter never blocks
 	r.exited = exited
 	go func() {
 		err := l.wait()
-		exited <- exit{time.Now(), err}
+		exited <- leaderExit{time.Now(), err}
 	}()
 	for i, f := range p.read {
 		blocks := make(chan []byte)
 		r.reads[i] = blocks
-		r.helper.Go(func() {
+		r.helpers.Go(func() {
 			defer close(blocks)
-			r.open[i] = readBlocks(f, blocks)
+			r.heldOpen[i] = readBlocks(f, blocks)
 		})
 	}
 	if p.stdin != nil {
-		r.helper.Go(func() { feed(p.stdin, spec.Stdin) })
+		r.helpers.Go(func() { writeStdin(p.stdin, spec.Stdin) })
 	}
 	return r
 }
 
-// supervise serves the command until its leader has exited and no request to end
-// it is under way, or until the caller leaves and the leader cannot be ended.
-func (r *running) supervise(ctx context.Context, expired <-chan time.Time, started func(Identity)) {
+// supervise handles events until the leader has exited and no stop is in progress, or
+// until the caller leaves and the leader could not be ended.
+func (r *running) supervise(ctx context.Context, expired <-chan time.Time, started func(proctree.Identity)) {
 	canceled, leave := ctx.Done(), r.spec.Leave
 	var identify <-chan time.Time
 	if started != nil {
-		identify = time.After(identifyAfter)
+		identify = time.After(identifyDelay)
 	}
-	for !r.over() {
-		emit, chunk := r.due()
+	for !r.isDone() {
+		emit, chunk := r.next()
 		if r.stopped != nil || r.ended != nil {
 			expired = nil
 		}
 		select {
 		case e := <-r.exited:
-			r.exit(e)
+			r.handleExit(e)
 			canceled, identify = nil, nil
 		case <-identify:
 			identify = nil
-			if len(r.exited) > 0 { // both have come while nobody looked
+			if len(r.exited) > 0 { // both are ready
 				continue
 			}
 			started(r.leader.identity())
@@ -174,27 +177,27 @@ func (r *running) supervise(ctx context.Context, expired <-chan time.Time, start
 			expired = nil
 			r.stop(&r.result.TimedOut)
 		case s := <-r.stopped:
-			r.took(s)
-		case p, ok := <-r.source(0):
-			r.read(0, p, ok)
-		case p, ok := <-r.source(1):
-			r.read(1, p, ok)
+			r.handleStop(s)
+		case p, ok := <-r.input(0):
+			r.handleRead(0, p, ok)
+		case p, ok := <-r.input(1):
+			r.handleRead(1, p, ok)
 		case <-r.flush:
-			r.flushed()
+			r.flushAll()
 		case emit <- chunk:
 			r.emitted()
 		}
 	}
 }
 
-// over reports whether there is nothing left to wait for.
-func (r *running) over() bool {
+// isDone reports whether supervise has nothing left to wait for.
+func (r *running) isDone() bool {
 	return r.stopped == nil && (r.ended != nil || r.leaving && !r.leader.exited())
 }
 
-// exit notes the end of the leader. What it leaves behind is ended too where the
-// Spec says so, unless it is being ended already.
-func (r *running) exit(e exit) {
+// handleExit records the end of the leader. If Spec.KillLeftovers is set, it ends the
+// processes that the leader left, unless a stop is in progress.
+func (r *running) handleExit(e leaderExit) {
 	r.exited, r.ended = nil, &e
 	if e.err == nil && r.stopped == nil && r.spec.KillLeftovers {
 		if r.result.Left, r.result.LeftCount = r.leader.leftovers(); r.result.LeftCount > 0 {
@@ -203,29 +206,29 @@ func (r *running) exit(e exit) {
 	}
 }
 
-// stop asks everything that the command has started to end, unless that goes on
-// already. A leader that has exited by now did so by itself: its status stands,
-// and the waiter is about to report it.
+// stop ends everything that the command has started, unless a stop is in progress. If
+// the leader has exited by now, it did so by itself: its status is kept, and the
+// waiter is about to report it.
 func (r *running) stop(reason *bool) {
 	if r.stopped == nil && r.ended == nil && !r.leader.exited() {
 		r.endTree(reason)
 	}
 }
 
-// endTree starts the goroutine that ends what the command has started.
+// endTree starts the goroutine that ends the command's processes.
 func (r *running) endTree(reason *bool) {
-	answer := make(chan stopped, 1) // 1: the stopper never waits for us
+	answer := make(chan stopResult, 1) // 1: the stopper never blocks
 	r.stopped = answer
-	r.helper.Go(func() {
+	r.helpers.Go(func() {
 		s := r.leader.stop(r.spec.Grace)
 		s.reason = reason
 		answer <- s
 	})
 }
 
-// took notes what came of a request to end the command. Where the leader could
-// not be ended, Run goes on: it may end by itself, or another request may work.
-func (r *running) took(s stopped) {
+// handleStop records the result of a stop. If the leader could not be ended, Run
+// continues: the leader may end by itself, or another stop may succeed.
+func (r *running) handleStop(s stopResult) {
 	r.stopped = nil
 	r.result.Killed += s.killed
 	r.result.Left, r.result.LeftCount, r.result.StopError = s.left, s.leftCount, s.err
@@ -234,61 +237,61 @@ func (r *running) took(s stopped) {
 	}
 }
 
-// source is where a stream's next bytes come from: nowhere while more of them
-// wait for out than may.
-func (r *running) source(i int) <-chan []byte {
-	if r.stream && r.captures[i].pending() >= backlog {
+// input returns the channel of a stream's next bytes, or nil if too much of the stream
+// waits for out.
+func (r *running) input(i int) <-chan []byte {
+	if r.streaming && r.captures[i].pending() >= maxBacklog {
 		return nil
 	}
 	return r.reads[i]
 }
 
-// read keeps what a reader sent, or notes that it has ended.
-func (r *running) read(i int, p []byte, ok bool) {
+// handleRead keeps the bytes of a reader, or records the end of its stream.
+func (r *running) handleRead(i int, p []byte, ok bool) {
 	if !ok {
 		r.reads[i] = nil
 		return
 	}
 	c := &r.captures[i]
 	c.write(p)
-	if r.stream && r.flush == nil && c.pending() > 0 {
-		r.flush = time.After(coalesceFor)
+	if r.streaming && r.flush == nil && c.pending() > 0 {
+		r.flush = time.After(coalesceDelay)
 	}
 }
 
-// flushed ends the wait for more: what is there goes out in short chunks too.
-func (r *running) flushed() {
+// flushAll makes partial chunks due.
+func (r *running) flushAll() {
 	r.flush = nil
-	r.stream = true
+	r.streaming = true
 	for i := range r.captures {
 		r.captures[i].flush()
 	}
 }
 
-// due is the next chunk to emit and the channel that takes it, which is nil
-// where there is none. The streams take turns.
-func (r *running) due() (chan<- Chunk, Chunk) {
-	if !r.stream {
+// next returns the next chunk to emit and the channel for it, or nil. The streams
+// alternate.
+func (r *running) next() (chan<- Chunk, Chunk) {
+	if !r.streaming {
 		return nil, Chunk{}
 	}
 	for range r.captures {
-		if c, ok := r.captures[r.turn].due(); ok {
+		if c, ok := r.captures[r.nextStream].due(); ok {
 			if r.emit == nil {
 				r.startEmitter()
 			}
 			return r.emit, c
 		}
-		r.turn = 1 - r.turn
+		r.nextStream = 1 - r.nextStream
 	}
 	return nil, Chunk{}
 }
 
-// startEmitter begins the goroutine that calls out. Most commands are too quick
-// to need it.
+// startEmitter starts the goroutine that calls out. Most commands are too short to
+// need it.
 func (r *running) startEmitter() {
 	emit := make(chan Chunk)
 	r.emit = emit
-	r.helper.Go(func() {
+	r.helpers.Go(func() {
 		for c := range emit {
 			r.out(c)
 		}
@@ -296,13 +299,13 @@ func (r *running) startEmitter() {
 }
 
 func (r *running) emitted() {
-	r.captures[r.turn].pop()
-	r.turn = 1 - r.turn
+	r.captures[r.nextStream].pop()
+	r.nextStream = 1 - r.nextStream
 }
 
-// end counts what the leader left behind, and only then reaps the leader: as long
-// as it is a zombie, neither its pid nor the ids of its group and session can
-// belong to anybody else.
+// end counts the processes that the leader left, and only then reaps the leader: as
+// long as it is a zombie, the system does not reuse its pid or the ids of its group
+// and session.
 func (r *running) end() {
 	if r.ended == nil {
 		r.abandon()
@@ -317,42 +320,42 @@ func (r *running) end() {
 	r.pipes.closeStdin()
 }
 
-// abandon gives up a leader that could not be ended.
+// abandon gives up on a leader that could not be ended.
 func (r *running) abandon() {
 	r.result.EndedAt = time.Now()
 	r.result.Err = ErrStillRuns
 	r.result.TimedOut, r.result.Canceled = false, false
 	r.leader.close()
-	if r.leader.cancelable() {
+	if r.leader.canCancelWait() {
 		<-r.exited
-	} // else its thread waits until the process or this program ends
+	} // otherwise the waiter's thread blocks until the process or this program ends
 	r.pipes.closeStdin()
 }
 
-// drain reads the outputs to their end, or as long as may be, and then what is
-// there. Nothing is emitted any more, so no reader waits for out.
+// drain reads the outputs until they end, or until drainTimeout and then what the
+// pipes hold. Nothing is emitted any more, so no reader waits for out.
 func (r *running) drain() {
-	linger := time.After(lingerFor)
+	timeout := time.After(drainTimeout)
 	for r.reads[0] != nil || r.reads[1] != nil {
 		select {
 		case p, ok := <-r.reads[0]:
-			r.read(0, p, ok)
+			r.handleRead(0, p, ok)
 		case p, ok := <-r.reads[1]:
-			r.read(1, p, ok)
-		case <-linger:
-			r.pipes.hurryReads() // which ends the readers
+			r.handleRead(1, p, ok)
+		case <-timeout:
+			r.pipes.unblockReads() // ends the readers
 		}
 	}
-	r.result.HeldOpen = r.open[0] || r.open[1]
+	r.result.HeldOpen = r.heldOpen[0] || r.heldOpen[1]
 	r.pipes.closeReads()
 }
 
-// finish waits for every helper and closes the account.
+// finish waits for all helpers and completes the Result.
 func (r *running) finish() Result {
 	if r.emit != nil {
 		close(r.emit)
 	}
-	r.helper.Wait()
+	r.helpers.Wait()
 	r.result.Stdout, r.result.Stderr = r.captures[0].account(), r.captures[1].account()
 	r.result.Rest = append(r.captures[0].rest(), r.captures[1].rest()...)
 	return r.result

@@ -51,7 +51,7 @@ func TestExit(t *testing.T) {
 	}
 }
 
-// The identity of two processes differs, and that of one does not.
+// Two processes have different identities; one process keeps its identity.
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
@@ -67,10 +67,10 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// Nobody is told who the process of a command is that ends at once.
-func TestQuickIsNobody(t *testing.T) {
+// A command that ends at once is not identified.
+func TestShortCommandIsNotIdentified(t *testing.T) {
 	t.Parallel()
-	const enough = 5 // on a busy machine one may take its time
+	const enough = 5 // a run may be slow on a busy machine
 	quick := 0
 	for range 200 {
 		told := false
@@ -104,7 +104,7 @@ func TestBinary(t *testing.T) {
 	}
 }
 
-// A command that closes its stdout goes on.
+// A command that closes its stdout continues.
 func TestClosesStdout(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
@@ -139,7 +139,7 @@ func TestStdin(t *testing.T) {
 	}
 }
 
-// Nothing of the caller's environment or session reaches a command.
+// A command inherits neither environment nor session of the caller.
 func TestEnvironment(t *testing.T) {
 	t.Setenv("WARREND_BROKER", "amqp://user:secret@broker/")
 	s := shell(t, "env")
@@ -151,7 +151,7 @@ func TestEnvironment(t *testing.T) {
 			t.Errorf("no %s in:\n%s", line, out)
 		}
 	}
-	s.Env, s.Argv = []string{"A=1", "A=2"}, []string{"/usr/bin/env"} // no shell, which has a PWD of its own
+	s.Env, s.Argv = []string{"A=1", "A=2"}, []string{"/usr/bin/env"} // without a shell, which sets its own PWD
 	if _, out, _ := run(t, s); out != "A=2\nPWD=/\n" {
 		t.Errorf("environment of A and a directory: %q", out)
 	}
@@ -161,7 +161,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// A command has no controlling terminal, even where this program has one.
+// A command has no controlling terminal, even if this program has one.
 func TestTerminal(t *testing.T) {
 	t.Parallel()
 	s := spec(t, "ask-terminal")
@@ -197,8 +197,8 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
-// A program named by a relative path is not looked for in PATH.
-func TestRelative(t *testing.T) {
+// A program with a relative path is not searched in PATH.
+func TestRelativeProgram(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("tool", []byte("#!/bin/sh\necho ran\n"), 0o700); err != nil {
 		t.Fatal(err)
@@ -210,8 +210,8 @@ func TestRelative(t *testing.T) {
 	}
 }
 
-// A program is looked for in the command's PATH, not in ours.
-func TestPath(t *testing.T) {
+// A program is searched in the command's PATH, not in this program's.
+func TestProgramIsFoundInCommandPath(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "warren-test-tool"), []byte("#!/bin/sh\necho found\n"), 0o700); err != nil {
@@ -277,7 +277,7 @@ func TestFailsToStart(t *testing.T) {
 		{in(dir + "/missing"), `no such directory "` + dir + `/missing"`},
 		{in(plain), `not a directory: "` + plain + `"`},
 	}
-	if os.Geteuid() != 0 { // whom no directory is closed to
+	if os.Geteuid() != 0 { // root can enter every directory
 		failures = append(
 			failures,
 			failure{in(locked), `permission denied: cannot enter directory "` + locked + `"`},
@@ -328,8 +328,8 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-// cancel starts s, waits for n processes of the family, cancels, and returns
-// the processes and the result.
+// cancel starts s, waits for n processes of the family, cancels, and returns the
+// processes and the result.
 func cancel(t *testing.T, f *family, s process.Spec, n int, ready string, settle ...func(pid int)) ([]*member, process.Result) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -383,9 +383,7 @@ func TestCancelIgnored(t *testing.T) {
 	}
 }
 
-// A stopped process is made to go on, so that it sees the TERM.
-// awaitStopped waits until the process, which has said that it will, has stopped:
-// a CONT before would be lost.
+// A stopped process is continued, so that it receives the TERM.
 func awaitStopped(t *testing.T, pid int) {
 	t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); {
@@ -397,7 +395,7 @@ func awaitStopped(t *testing.T, pid int) {
 	t.Fatalf("process %d has not stopped", pid)
 }
 
-func TestCancelStopped(t *testing.T) {
+func TestCancelEndsStoppedProcess(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
 	m, r := cancel(t, f, f.spec("stop", "hang"), 1, "stopping", func(pid int) { awaitStopped(t, pid) })
@@ -407,8 +405,8 @@ func TestCancelStopped(t *testing.T) {
 	}
 }
 
-// One that stops itself again and again cannot withstand the KILL.
-func TestKillStopped(t *testing.T) {
+// A process that stops itself repeatedly cannot resist the KILL.
+func TestKillEndsSelfStoppingProcess(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
 	s := f.spec("ignore", "stop-always")
@@ -420,7 +418,7 @@ func TestKillStopped(t *testing.T) {
 	}
 }
 
-func TestCanceledBefore(t *testing.T) {
+func TestCanceledBeforeStart(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
@@ -430,7 +428,7 @@ func TestCanceledBefore(t *testing.T) {
 	}
 }
 
-// A command that had ended when its time was up has its own status.
+// A command that ended before its timeout keeps its own status.
 func TestEndedBeforeTimeout(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
@@ -439,7 +437,7 @@ func TestEndedBeforeTimeout(t *testing.T) {
 	_, r := newFamily(t).identified(ctx, timeout, "4", func(id process.Identity) {
 		awaitEnd(t, strconv.Itoa(id.PID))
 		stop()
-		<-time.After(timeout) // so that its time is up as well
+		<-time.After(timeout) // so that the timeout has passed too
 	})
 	if r.TimedOut || r.Canceled || r.ExitCode != 4 {
 		t.Errorf("%+v", r)
@@ -487,7 +485,7 @@ func TestBackgroundProcesses(t *testing.T) {
 				if r.Killed != 0 || r.LeftCount != 1 || len(r.Left) != 1 || r.Left[0].PID <= 0 || r.Left[0].User == "" || r.Left[0].Name == "" {
 					t.Errorf("%+v", r)
 				}
-				child.mustBeDead() // its words are over
+				child.mustBeDead() // it has no more words
 			})
 		}
 	}
@@ -495,7 +493,7 @@ func TestBackgroundProcesses(t *testing.T) {
 
 // A command whose processes have all ended leaves nothing, and nothing of it is
 // left in the file system.
-func TestNothingIsLeft(t *testing.T) {
+func TestEndedProcessesAreNotLeftovers(t *testing.T) {
 	t.Parallel()
 	if r, _, _ := run(t, shell(t, "sleep 0 | cat & wait; true")); r.LeftCount != 0 || r.Killed != 0 {
 		t.Errorf("%+v", r)
@@ -512,7 +510,7 @@ func TestNohup(t *testing.T) {
 	if r.ExitCode != 0 || r.HeldOpen || r.LeftCount != 1 || r.Left[0].PID != pid {
 		t.Errorf("%+v", r)
 	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil { // it lives
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil { // it is alive
 		t.Error(err)
 	}
 	awaitEnd(t, strings.TrimSpace(out))
@@ -520,7 +518,7 @@ func TestNohup(t *testing.T) {
 
 // A process that left the group and keeps the pipes open is given up, whether it
 // is silent or prints for ever.
-func TestEscapes(t *testing.T) {
+func TestEscapedProcessKeepsOutputOpen(t *testing.T) {
 	t.Parallel()
 	for _, does := range []string{"await", "flood"} {
 		f := newFamily(t)
@@ -542,13 +540,13 @@ func TestEscapes(t *testing.T) {
 			t.Errorf("%s: what was printed before is lost", does)
 		}
 		if does == "await" {
-			escaped.goOn() // it outlived its command: else this fails
+			escaped.goOn() // fails unless it outlived its command
 		}
 		escaped.mustBeDead()
 	}
 }
 
-// Output comes while the command runs, not before 100 ms, and in order.
+// Output arrives while the command runs, not before 100 ms, and in order.
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
@@ -573,7 +571,7 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// Whole chunks too are held back for 100 ms.
+// Full chunks are also held back for 100 ms.
 func TestFirstChunk(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
@@ -593,7 +591,7 @@ func TestFirstChunk(t *testing.T) {
 	checkPattern(t, append(all, r.Rest...), 100000, s.MaxOutput)
 }
 
-// receive takes what still comes until Run returns.
+// receive takes the remaining chunks until Run returns.
 func receive(t *testing.T, done <-chan process.Result, chunks <-chan process.Chunk, all *[]process.Chunk) process.Result {
 	t.Helper()
 	for {
@@ -608,8 +606,8 @@ func receive(t *testing.T, done <-chan process.Result, chunks <-chan process.Chu
 	}
 }
 
-// A quick command emits nothing.
-func TestQuick(t *testing.T) {
+// A short command emits nothing.
+func TestShortCommandStreamsNothing(t *testing.T) {
 	t.Parallel()
 	for range 20 { // a machine may be slow once
 		streamed := 0
@@ -621,8 +619,8 @@ func TestQuick(t *testing.T) {
 	t.Error("output of quick commands is streamed")
 }
 
-// What exceeds the limit loses its middle, and the count is right.
-func TestOverflow(t *testing.T) {
+// Output above the limit loses its middle, and the count is right.
+func TestOutputAboveLimitLosesMiddle(t *testing.T) {
 	t.Parallel()
 	const size = 100 << 20
 	for _, c := range []struct{ size, limit int64 }{
@@ -673,8 +671,8 @@ func checkPattern(t *testing.T, chunks []process.Chunk, n, limit int64) {
 	}
 }
 
-// While out blocks the command's pipe does, and not its timeout.
-func TestOutBlocks(t *testing.T) {
+// While out blocks, the command's pipe blocks, but its timeout applies.
+func TestTimeoutAppliesWhileOutBlocks(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
 	s := f.spec("print=x", "tell=up", "await", "flood")
@@ -695,11 +693,11 @@ func TestOutBlocks(t *testing.T) {
 	m.hear("up")
 	<-called
 	m.goOn()
-	m.mustBeDead() // at its timeout, though out still blocks
+	m.mustBeDead() // at its timeout, although out still blocks
 	select {
 	case r := <-done:
 		t.Fatalf("Run returned before out: %+v", r)
-	case <-time.After(200 * time.Millisecond): // it has had its chance
+	case <-time.After(200 * time.Millisecond): // time for a wrong call to return
 	}
 	close(release)
 	r := <-done
@@ -707,13 +705,14 @@ func TestOutBlocks(t *testing.T) {
 	if out := collect(t, process.Stdout, all); !r.TimedOut || int64(len(out)) != r.Stdout.Size || r.Stdout.Dropped != 0 {
 		t.Errorf("%+v, %d bytes", r.Stdout, len(out))
 	}
-	if r.Stdout.Size > 2<<20 { // the backlog, and what pipes hold on any system
+	if r.Stdout.Size > 2<<20 { // the backlog, and the capacity of pipes on any system
 		t.Errorf("%d bytes were taken while out blocked", r.Stdout.Size)
 	}
 }
 
-// Many at once, some of them canceled: nothing may be lost or left.
-func TestMany(t *testing.T) {
+// Many commands run in parallel, some are canceled: no output is lost and no process
+// is left.
+func TestParallelCommands(t *testing.T) {
 	t.Parallel()
 	var wg sync.WaitGroup
 	for i := range 60 {

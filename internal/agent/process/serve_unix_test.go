@@ -15,8 +15,8 @@ import (
 	"warren/internal/agent/process"
 )
 
-// An order is what a test wants of a server: a command, or, in a later order on
-// the same connection, that it ends.
+// An order is a request of a test to a server: first a command, and later on the same
+// connection the request to end it.
 type order struct {
 	Argv           []string
 	User           string
@@ -27,15 +27,14 @@ type order struct {
 	Cancel, Leave bool
 }
 
-// An answer is a server's: who the leader is, or the result.
+// An answer of a server is the identity of the leader, or the result.
 type answer struct {
 	Started        process.Identity
 	Result         *process.Result // without its errors
 	Err, StopError string
 }
 
-// serve is a child that runs commands as an agent does, with the orphans as its
-// children, until it is killed.
+// serve runs commands as an agent does, and adopts their orphans, until it is killed.
 func serve(link net.Conn, address string) {
 	go func() { _ = process.Reap(context.Background()) }()
 	listener, err := net.Listen("unix", address)
@@ -78,7 +77,7 @@ func serveOrder(conn net.Conn) {
 			}
 		}
 	}()
-	u, err := process.UserNamed(o.User)
+	u, err := process.LookupUser(o.User)
 	if err != nil {
 		panic(err)
 	}
@@ -100,14 +99,14 @@ func textOf(err error) string {
 	return err.Error()
 }
 
-// A server is a child that serves.
+// A server is a child process that runs serve.
 type server struct {
 	t       *testing.T
 	address string
 	cmd     *exec.Cmd
 }
 
-// serverOf starts a server of these words before serve, with this change of its
+// serverOf starts a server. words come before serve, and env is added to its
 // environment.
 func (f *family) serverOf(program string, env []string, words ...string) *server {
 	f.t.Helper()

@@ -19,9 +19,9 @@ import (
 	"warren/internal/agent/process"
 )
 
-// A shape is a way in which commands start processes. XX stands for an odd number
-// of seconds that only this command sleeps, so that its processes can be counted
-// by their arguments; FF for a file of its own.
+// A shape is a way in which commands start processes. XX stands for an odd number of
+// seconds that only this command sleeps, so that its processes can be counted by their
+// arguments. FF stands for a file of the command.
 type shape struct {
 	name    string
 	command string
@@ -36,7 +36,7 @@ type shape struct {
 	hidden bool
 }
 
-// worker prints nothing: what prints after its agent was killed ends by SIGPIPE.
+// worker prints nothing, because SIGPIPE would end it after its agent was killed.
 const worker = `exec >/dev/null 2>&1; trap 'sleep 0.1; echo cleaned >>FF; exit 0' TERM; sleep XX & wait; echo not asked >>FF`
 
 var shapes = []shape{
@@ -88,7 +88,7 @@ var shapes = []shape{
 	{name: "grandchild with the pipes", command: "(sleep XX & sleep XX & wait) & wait", up: 3},
 }
 
-// A trial is one shape and what only it has.
+// A trial is one run of a shape.
 type trial struct {
 	shape
 	x, file string
@@ -118,7 +118,7 @@ func (t *trial) alive(all map[int][]byte) (pids []int) {
 	return pids
 }
 
-// arguments reads those of all processes but zombies.
+// arguments returns the arguments of all processes except zombies.
 func arguments() map[int][]byte {
 	all := map[int][]byte{}
 	entries, _ := os.ReadDir("/proc")
@@ -134,7 +134,7 @@ func arguments() map[int][]byte {
 	return all
 }
 
-// recently is what arguments has returned a short while ago to whoever asked.
+// recently caches the result of arguments.
 var recently struct {
 	sync.Mutex
 	at  time.Time
@@ -150,7 +150,7 @@ func recentArguments() map[int][]byte {
 	return recently.all
 }
 
-// underWay waits until all of it has been started.
+// underWay waits until all processes of the trial have started.
 func (t *trial) underWay(within time.Duration) error {
 	for end := time.Now().Add(within); ; time.Sleep(50 * time.Millisecond) {
 		all := recentArguments()
@@ -165,8 +165,7 @@ func (t *trial) underWay(within time.Duration) error {
 	}
 }
 
-// ended checks what a command that was made to end has left against what is said
-// of it.
+// ended compares the processes that are left with the reported ones.
 func (t *trial) ended(left, killed int, stopError string) error {
 	alive := t.alive(arguments())
 	for _, pid := range alive {
@@ -188,13 +187,12 @@ func (t *trial) ended(left, killed int, stopError string) error {
 	return nil
 }
 
-// trials counts those of this program.
 var trials atomic.Int64
 
-// atOnce is how many trials go on at the same time.
+// atOnce is the number of parallel trials.
 const atOnce = 12
 
-// each makes trials of all shapes and does something with each.
+// each runs do for trials of all shapes.
 func each(t *testing.T, do func(*trial) error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -226,8 +224,8 @@ func modes() map[string]string {
 	return m
 }
 
-// Whatever a command has started ends at its timeout, by a cancel and when the
-// agent stops, and what does not end is counted.
+// All processes of a command end at its timeout, on a cancel, and when the agent
+// stops. Those that do not end are counted.
 func TestEveryShapeEnds(t *testing.T) {
 	t.Parallel()
 	for mode, env := range modes() {
@@ -250,8 +248,7 @@ func TestEveryShapeEnds(t *testing.T) {
 	}
 }
 
-// timeout is that of the commands that are to end by it: long enough to be under
-// way before.
+// timeout is long enough for a command to start all its processes.
 const timeout = 2 * time.Second
 
 // end runs a trial and makes it end.
@@ -289,7 +286,7 @@ func (s *server) end(t *trial, way string) error {
 	return t.ended(a.Result.LeftCount, a.Result.Killed, a.StopError)
 }
 
-// What is left when the agent is killed ends when the next one starts.
+// Processes that outlive a killed agent end when the next agent starts.
 func TestEveryShapeEndsAfterCrash(t *testing.T) {
 	t.Parallel()
 	for mode, env := range modes() {
@@ -327,8 +324,8 @@ func TestEveryShapeEndsAfterCrash(t *testing.T) {
 	}
 }
 
-// Where only a cgroup could show whose a process is, and there is none, the
-// process is named and not signaled.
+// A process that only a cgroup could verify is reported and not signaled if there is
+// no cgroup.
 func TestHiddenProcessIsCounted(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)

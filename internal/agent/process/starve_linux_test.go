@@ -12,11 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"warren/internal/agent/process"
+	"warren/internal/agent/process/proctree"
 )
 
-// beStarved is an agent whose user may have 24 processes, threads included. One
-// command starts as many as it can; then n others are to run, and this program
-// needs threads, as for the disk.
+// beStarved is an agent whose user may have 24 processes, including threads. One
+// command starts as many as it can. Then n other commands run, and this program needs
+// threads, for example for the disk.
 func beStarved(n int) {
 	const permitted, disks = 24, 4
 	ownProc()
@@ -26,7 +27,7 @@ func beStarved(n int) {
 	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: permitted, Max: permitted}); err != nil {
 		panic(err)
 	}
-	process.ReserveThreads(n)
+	proctree.ReserveThreads(n)
 	ctx, stop := context.WithCancel(context.Background())
 	var others sync.WaitGroup
 	others.Go(func() { _ = process.Reap(ctx) })
@@ -63,8 +64,8 @@ func beStarved(n int) {
 	fmt.Print("outlived it")
 }
 
-// beParent runs n commands that leave orphans, and waits until these have ended
-// and no zombie is left.
+// beParent runs n commands that leave orphans, and waits until these have ended and no
+// zombie is left.
 func beParent(n int) {
 	ownProc()
 	ctx, stop := context.WithCancel(context.Background())
@@ -100,8 +101,8 @@ func beParent(n int) {
 	fmt.Print("no zombies")
 }
 
-// ownProc mounts the /proc of this process's namespace where it is the first one
-// in there.
+// ownProc mounts the /proc of this process's namespace if this process is its first
+// one.
 func ownProc() {
 	if os.Getpid() != 1 {
 		return

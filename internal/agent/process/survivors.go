@@ -3,40 +3,39 @@ package process
 import (
 	"errors"
 	"time"
+
+	"warren/internal/agent/process/proctree"
 )
 
-// Survivors is what KillSurvivors did.
+// Survivors is the result of KillSurvivors.
 type Survivors struct {
-	// Killed is how many processes of the command it found alive and ended. A
-	// process that was born between the look and the kill is not counted.
+	// Killed counts the processes that were alive and have been ended. It omits a process
+	// that was created between the scan and the kill.
 	Killed int
-	// Left is what could not be ended, at most MaxLeft entries; LeftCount is the
-	// true number.
-	Left      []Process
+	// Left lists the processes that could not be ended, at most proctree.MaxDescribed.
+	// LeftCount is the true number.
+	Left      []proctree.Process
 	LeftCount int
 }
 
-var (
-	errUnrecorded = errors.New("its process id was not recorded, so that processes of it may live")
-	errOwnSession = errors.New("this agent was started by it, so that processes of it may live")
-)
+var errUnrecorded = errors.New("its process id was not recorded, so some of its processes may still run")
 
-// KillSurvivors ends what is left of a command that was running when its agent
-// was killed, in the same way as a timeout does: TERM, the grace time, KILL. id
-// is the command's leader as it was recorded; it is the zero Identity where the
-// agent did not come to record it. mark is the command's Spec.Mark.
+// KillSurvivors ends the remaining processes of a command that was running when its
+// agent was killed. Like a timeout, it sends TERM, waits for the grace time, and sends
+// KILL. id is the recorded identity of the command's leader, or the zero Identity if
+// the agent did not record it. mark is the command's Spec.Mark.
 //
-// It ends only what it proves to be the command's, and nothing in this program's
-// own session. See tree for what is proof.
+// It ends only processes that verifiably belong to the command (see proctree.Tree),
+// and none in this program's own session.
 //
-// A nil error is the certainty that nothing is alive of the command's process
-// group, on Linux of its session and its cgroup. Otherwise the error says what
-// may be alive and why; it is worded for an outcome's reason. Without an id only
-// a cgroup gives that certainty, because a process that has cleared its
-// environment is not found.
+// A nil error means that certainly no process is alive in the command's process group,
+// and on Linux in its session and its cgroup. Otherwise the error says which processes
+// may be alive and why. Its text is for the reason of an outcome. Without an id only a
+// cgroup gives that certainty, because a process that has cleared its environment is
+// not found.
 //
-// On Windows the command ended with its agent, when the system closed the last
-// handle of the job object; there is nothing to do.
-func KillSurvivors(id Identity, mark string, grace time.Duration) (Survivors, error) {
+// On Windows it does nothing: the command ended with its agent, when the system closed
+// the last handle of the job object.
+func KillSurvivors(id proctree.Identity, mark string, grace time.Duration) (Survivors, error) {
 	return killSurvivors(id, mark, grace)
 }

@@ -19,8 +19,8 @@ import (
 	"warren/internal/agent/process"
 )
 
-// adopt makes this program the parent of what its descendants leave behind, so
-// that a test decides when a leader is reaped.
+// adopt makes this program adopt orphans, so that the test decides when a leader is
+// reaped.
 func adopt(t *testing.T) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
@@ -40,8 +40,8 @@ func buried(t *testing.T, pid int) {
 	}
 }
 
-// orphans is a command whose leader has ended, after its agent: a zombie still.
-// The words are of the child that it left.
+// orphans returns an agent that was killed and the child of its command. The command's
+// leader has exited and is a zombie. words are those of the child.
 func (f *family) orphans(unmark bool, words ...string) (*agent, *member) {
 	f.t.Helper()
 	adopt(f.t)
@@ -70,7 +70,7 @@ func TestSurvivorsOfDeadLeader(t *testing.T) {
 	child.mustBeDead()
 }
 
-// What a member that bears the mark started is the command's, marked or not.
+// Children of a marked process belong to the command even without the mark.
 func TestSurvivorsUnmarkedBesideMarked(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
@@ -82,7 +82,7 @@ func TestSurvivorsUnmarkedBesideMarked(t *testing.T) {
 	naked.mustBeDead()
 }
 
-// The leader's zombie is as good as the leader.
+// The leader's zombie identifies the command as well as the living leader.
 func TestSurvivorsOfZombie(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
@@ -92,8 +92,8 @@ func TestSurvivorsOfZombie(t *testing.T) {
 	buried(t, a.id.PID)
 }
 
-// A group of the leader's id, whose own leader has gone as well, may be a
-// stranger's, unless a cgroup shows whose it is.
+// A group with the leader's id may belong to another command if its leader is gone,
+// unless a cgroup proves otherwise.
 func TestSurvivorsUnmarked(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
@@ -104,11 +104,11 @@ func TestSurvivorsUnmarked(t *testing.T) {
 		child.mustBeDead()
 		return
 	}
-	mustSpare(t, a.id, 0, "may be of it")
+	mustSpare(t, a.id, 0, "may belong to the command")
 	child.mustLive()
 }
 
-// Where the start is not known, the mark shows the leader.
+// If the leader's start time is unknown, the mark identifies the leader.
 func TestSurvivorsWithoutStart(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
@@ -129,8 +129,7 @@ func TestSurvivorsOfAnotherBoot(t *testing.T) {
 	child.mustLive()
 }
 
-// Job control puts commands into groups of their own, and a daemon leaves the
-// session.
+// Job control moves commands to their own groups, and a daemon leaves the session.
 func TestSurvivorsSession(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
@@ -147,9 +146,8 @@ func TestSurvivorsSession(t *testing.T) {
 	daemon.mustBeDead()
 }
 
-// Where no leader was recorded, the mark finds what the command has started, and
-// with it the children and sessions of that. Only a cgroup makes it certain that
-// nothing else is there.
+// If no leader was recorded, the mark finds the command's processes, their children
+// and their sessions. Only a cgroup makes certain that there are no others.
 func TestSurvivorsByMark(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
@@ -177,7 +175,7 @@ func TestSurvivorsByMarkAlone(t *testing.T) {
 	child.mustBeDead()
 }
 
-// mustEnd ends a command of which no leader was recorded.
+// mustEnd ends a command whose leader was not recorded.
 func mustEnd(t *testing.T, want int) {
 	t.Helper()
 	if process.HasCgroups() {
@@ -197,13 +195,14 @@ func TestSurvivorsOwnSession(t *testing.T) {
 	hunter.hear("hunter")
 	a.kill()
 	tell(hunter.link, fmt.Sprint(a.id.PID, " ", a.id.Start, " ", markOf(t)))
-	if got := hunter.line(); !strings.HasPrefix(got, "0 0 this agent was started by it") {
+	if got := hunter.line(); !strings.HasPrefix(got, "0 0 the command started this agent") {
 		t.Errorf("%q", got)
 	}
 	leader.mustLive()
 }
 
-// One that may not be killed is not called dead, and does not keep others alive.
+// A process that may not be signaled is reported as alive, and the others are still
+// ended.
 func TestSurvivorsForbidden(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -233,7 +232,7 @@ func TestSurvivorsForbidden(t *testing.T) {
 	other.mustLive()
 }
 
-// One that cannot be seen is not called dead either.
+// A process that is not visible is not reported as ended.
 func TestSurvivorsHidden(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -256,7 +255,7 @@ func TestSurvivorsHidden(t *testing.T) {
 		t.Skip("/proc cannot be mounted here")
 	}
 	tell(m.link, fmt.Sprint(a.id.PID, " ", a.id.Start, " ", markOf(t)))
-	if got := m.line(); !strings.HasPrefix(got, "0 0 processes of its group ") || !strings.HasSuffix(got, " may live that cannot be seen") {
+	if got := m.line(); !strings.HasPrefix(got, "0 0 hidden processes may still run in its process group ") {
 		t.Errorf("%q", got)
 	}
 	child.mustLive()
@@ -273,15 +272,14 @@ func (f *family) open() {
 	}
 }
 
-// relay is a process that forks and ends, again and again, so that no look
-// meets it where the last one did. It is short: the ids and zombies that it uses
-// up are everybody's. It tells its group, and the pipe is open as long as any of
-// it lives.
+// relay is a process that forks and exits repeatedly, so that each scan misses it. It
+// is short, because it uses up process ids and zombies. It writes its group's id, and
+// the pipe is open as long as one of its processes is alive.
 const relay = `exec 9>%s; echo $$ >&9; r() { if [ $1 -gt 0 ]; then r $(($1-1)) & fi; }; r 900; `
 
-// A family that forks while it is looked for is ended, or said to live; whether
-// its zombies are left lying about (adopted by this test) or not.
-func TestSurvivorsRelay(t *testing.T) {
+// A family that forks during scans is ended or reported as alive, with and without
+// zombies that this test adopts.
+func TestSurvivorsOfForkingProcess(t *testing.T) {
 	const run = "sh=" + relay
 	for name, words := range map[string][]string{
 		"leader":      {run + "sleep 60"},
@@ -348,7 +346,7 @@ func testRelay(t *testing.T, words []string, name string) {
 	}
 }
 
-// livingIn lists the processes of a group that are no zombies.
+// livingIn lists the processes of a group except zombies.
 func livingIn(group int) (stats []string) {
 	files, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range files {
@@ -361,7 +359,7 @@ func livingIn(group int) (stats []string) {
 	return stats
 }
 
-// hungUp tells whether nobody has the other end of a pipe.
+// hungUp reports whether no process has the other end of a pipe open.
 func hungUp(t *testing.T, pipe *os.File) bool {
 	t.Helper()
 	conn, err := pipe.SyscallConn()

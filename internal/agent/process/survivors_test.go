@@ -20,10 +20,10 @@ import (
 // markName is the variable that marks the processes of one command.
 const markName = "WARREN_TEST_MARK"
 
-// markOf is t's own, also where these tests run twice at a time.
+// markOf returns a mark that is unique even if these tests run twice at the same time.
 func markOf(t *testing.T) string { return fmt.Sprint(markName, "=", t.Name(), ".", os.Getpid()) }
 
-// beAgent runs a command as an agent does and tells its identity.
+// beAgent runs a command as an agent does and sends its identity.
 func beAgent(link net.Conn, mark string, words []string) {
 	s := process.Spec{
 		Argv: append([]string{os.Args[0]}, words...),
@@ -33,7 +33,7 @@ func beAgent(link net.Conn, mark string, words []string) {
 	process.Run(context.Background(), s, func(id process.Identity) { tell(link, fmt.Sprint(id.PID, " ", id.Start)) }, nil)
 }
 
-// hunt hears "PID START MARK" and tells what KillSurvivors made of it.
+// hunt receives "PID START MARK" and sends the result of KillSurvivors.
 func hunt(link net.Conn) {
 	var id process.Identity
 	var mark string
@@ -47,14 +47,14 @@ func hunt(link net.Conn) {
 // grace is the grace time of tests in which a process ignores TERM.
 const grace = 300 * time.Millisecond
 
-// agent is one that has a command running.
+// An agent is a process that runs one command.
 type agent struct {
 	*member
 	cmd *exec.Cmd
 	id  process.Identity // of the command's leader
 }
 
-// agent starts one, which runs a command of these words with t's mark.
+// agent starts an agent whose command has these words and t's mark.
 func (f *family) agent(words ...string) *agent {
 	f.t.Helper()
 	s := f.spec(append([]string{"agent=" + markOf(f.t)}, words...)...)
@@ -81,7 +81,7 @@ func (a *agent) kill() {
 	_ = a.cmd.Wait()
 }
 
-// line is what a member tells next.
+// line returns the next line that a member sends.
 func (m *member) line() string {
 	m.t.Helper()
 	line, err := bufio.NewReader(m.link).ReadString('\n')
@@ -91,14 +91,14 @@ func (m *member) line() string {
 	return strings.TrimSuffix(line, "\n")
 }
 
-// mustLive of a member whose next words are await and tell=alive.
+// mustLive checks that a member with the next words await and tell=alive is alive.
 func (m *member) mustLive() {
 	m.t.Helper()
 	m.goOn()
 	m.hear("alive")
 }
 
-// up accepts a member that tells this word.
+// up accepts a member that sends this word.
 func (f *family) up(word string) *member {
 	f.t.Helper()
 	m := f.accept()
@@ -113,7 +113,7 @@ func mustKill(t *testing.T, id process.Identity, want int) {
 	}
 }
 
-// mustSpare wants an error with the text, or none where that is empty.
+// mustSpare expects an error with this text, or no error if it is empty.
 func mustSpare(t *testing.T, id process.Identity, want int, text string) {
 	t.Helper()
 	s, err := process.KillSurvivors(id, markOf(t), grace)
@@ -122,7 +122,7 @@ func mustSpare(t *testing.T, id process.Identity, want int, text string) {
 	}
 }
 
-// A family that ignores TERM is ended, and nothing is left to do then.
+// A family that ignores TERM is ended, and a second call finds nothing.
 func TestSurvivors(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
@@ -152,8 +152,8 @@ func TestSurvivorsNone(t *testing.T) {
 	mustKill(t, id, 0)
 }
 
-// Another process with the leader's id is no survivor, nor is one of its group.
-func TestSurvivorsReused(t *testing.T) {
+// Another process with the leader's id is not signaled, and neither is its group.
+func TestSurvivorsSpareReusedID(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
 	id, _ := f.identified(t.Context(), patience, "0", nil)
@@ -164,8 +164,8 @@ func TestSurvivorsReused(t *testing.T) {
 	}
 }
 
-// stranger starts a session of two, both of which tell "up", that is no
-// command.
+// stranger starts a session with two processes that belongs to no command. Both send
+// "up".
 func (f *family) stranger(words ...string) (*exec.Cmd, [2]*member) {
 	f.t.Helper()
 	s := f.spec(words...)
@@ -181,13 +181,13 @@ func (f *family) stranger(words ...string) (*exec.Cmd, [2]*member) {
 	return cmd, [2]*member{f.up("up"), f.up("up")}
 }
 
-// Without the leader's start and with no mark to be seen nothing shows that it
-// is the command's.
-func TestSurvivorsUnproven(t *testing.T) {
+// Without the leader's start time and without a visible mark, a process is not
+// verified.
+func TestSurvivorsSpareUnverified(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t)
 	stranger, members := f.stranger("tell=up", "fork=3", "tell=up", "await", "tell=alive", "await", "tell=alive")
-	mustSpare(t, process.Identity{PID: stranger.Process.Pid}, 0, "may be of it")
+	mustSpare(t, process.Identity{PID: stranger.Process.Pid}, 0, "may belong to the command")
 	for _, m := range members {
 		m.mustLive()
 	}

@@ -3,31 +3,29 @@
 package process
 
 import (
-	"fmt"
 	"time"
+
+	"warren/internal/agent/process/proctree"
 )
 
-func killSurvivors(id Identity, mark string, grace time.Duration) (Survivors, error) {
-	if otherBoot(id) {
-		return Survivors{}, nil // no process outlives its boot
+func killSurvivors(id proctree.Identity, mark string, grace time.Duration) (Survivors, error) {
+	if proctree.IsFromOtherBoot(id) {
+		return Survivors{}, nil // no process outlives a boot
 	}
-	if id.PID <= 1 { // 0 and 1 are no leader's, and mean something else to kill(2)
-		id = Identity{}
+	if id.PID <= 1 { // 0 and 1 are never a leader's, and are special for kill(2)
+		id = proctree.Identity{}
 	}
-	t := newTree(id, mark, findCgroup(mark))
-	defer t.group.remove()
-	e := t.stop(grace)
-	s := Survivors{Killed: e.killed, Left: describe(e.left), LeftCount: len(e.left)}
+	group := proctree.FindCgroup(mark)
+	defer group.Remove()
+	t := proctree.New(id, mark, group, children.sessions)
+	e := t.Stop(grace)
+	s := Survivors{Killed: e.Killed, Left: proctree.Describe(e.Left), LeftCount: len(e.Left)}
 	switch {
-	case e.err != nil:
-	case inCgroupOf(mark):
-		e.err = errOwnSession
-	case id.PID == 0 && t.group == nil:
-		e.err = errUnrecorded
+	case e.Err != nil:
+	case proctree.InCgroupOf(mark):
+		e.Err = proctree.ErrOwnSession
+	case id.PID == 0 && group == nil:
+		e.Err = errUnrecorded
 	}
-	return s, e.err
-}
-
-func errUnproved(all []procStat) error {
-	return fmt.Errorf("%s may be of it: nothing that is left shows who started them", processesText(all))
+	return s, e.Err
 }

@@ -15,11 +15,11 @@ import (
 	"warren/internal/agent/process"
 )
 
-// unprivileged is a user without a name.
+// unprivileged is a user id without a name.
 const unprivileged = "54321"
 
-// binaries copies this test into a directory that every user can enter: once as
-// it is, and once as a program that becomes root.
+// binaries copies this test binary into a directory that every user can enter: as it
+// is, and as a program that becomes root.
 func binaries(t *testing.T) (plain, root string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -47,8 +47,8 @@ func binaries(t *testing.T) (plain, root string) {
 	return plain, root
 }
 
-// copyTo copies this program by another one: a descriptor of ours that is open
-// for writing might be inherited, and the copy then be "busy".
+// copyTo copies this program with another process: a child could inherit a descriptor
+// of this process that is open for writing, and the copy would then be "busy".
 func copyTo(t *testing.T, path string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -60,8 +60,8 @@ func copyTo(t *testing.T, path string) {
 	}
 }
 
-// becomesRoot is a command with which program becomes root, starts a child that is
-// the agent's user again, and waits for the test; then it exits with 3.
+// becomesRoot returns a command with which program becomes root, starts a child as the
+// agent's user, waits for the test, and exits with 3.
 func (f *family) becomesRoot(program string) []string {
 	return []string{
 		"/usr/bin/env", childMode + "=words", familyAddress + "=" + f.listener.Addr().String(), "GORACE=atexit_sleep_ms=0",
@@ -69,7 +69,7 @@ func (f *family) becomesRoot(program string) []string {
 	}
 }
 
-// unprivilegedServer has no cgroups: it may make none.
+// unprivilegedServer starts a server that cannot create cgroups.
 func unprivilegedServer(t *testing.T) (f *family, s *server, root string) {
 	plain, root := binaries(t)
 	f = newFamily(t)
@@ -80,8 +80,8 @@ func unprivilegedServer(t *testing.T) (f *family, s *server, root string) {
 	return f, f.serverOf(plain, nil, "become="+unprivileged), root
 }
 
-// A command that has become root cannot be ended by an agent that is not root.
-// It is waited for, and its result is its own, with the reason.
+// An agent without root rights cannot end a command that has become root. Run waits
+// for it and returns its own status, with the reason.
 func TestRootsCommandOfUnprivilegedAgent(t *testing.T) {
 	t.Parallel()
 	f, s, root := unprivilegedServer(t)
@@ -131,8 +131,8 @@ func TestRootsCommandOfUnprivilegedAgent(t *testing.T) {
 	}
 }
 
-// Where the command's shell ends by our signal and a process that has become root
-// does not, the result says both.
+// If the command's shell ends by a signal but a process that became root does not, the
+// result has both.
 func TestRootsChildOfUnprivilegedAgent(t *testing.T) {
 	t.Parallel()
 	f, s, root := unprivilegedServer(t)
@@ -165,7 +165,7 @@ func TestOtherUserOpensItsStreams(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can run a command as another user")
 	}
-	nobody, err := process.UserNamed("nobody")
+	nobody, err := process.LookupUser("nobody")
 	if err != nil {
 		t.Skip(err)
 	}
@@ -177,8 +177,8 @@ func TestOtherUserOpensItsStreams(t *testing.T) {
 	}
 }
 
-// An agent outlives a command that uses up all processes that the system permits:
-// it needs no more threads then, and says why a command was not started.
+// An agent survives a command that uses up all permitted processes: it needs no more
+// threads then, and reports why a command was not started.
 func TestFewProcessesPermitted(t *testing.T) {
 	t.Parallel()
 	plain, _ := binaries(t)
@@ -200,11 +200,11 @@ func TestFewProcessesPermitted(t *testing.T) {
 	}
 }
 
-// container has a process be the first one of a namespace.
+// container starts a process as the first one of a namespace.
 var container = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS}
 
-// Orphans that end leave no zombie, whether this program is process 1 of a
-// container or adopts them, and every command has its own exit status.
+// Orphans that end leave no zombie, whether this program is process 1 of a container
+// or adopts them, and every command keeps its own exit status.
 func TestOrphansAreReaped(t *testing.T) {
 	t.Parallel()
 	for name, attr := range map[string]*syscall.SysProcAttr{

@@ -18,17 +18,17 @@ type User struct {
 	Name, Home, Shell string
 
 	credential syscall.Credential
-	other      bool // not this process's own
+	isOther    bool // not the account of this process
 }
 
-// switches reports whether a command has to become the user.
-func (u *User) switches() bool { return u != nil && u.other }
+// switches reports whether a command needs to change its user.
+func (u *User) switches() bool { return u != nil && u.isOther }
 
-// UserNamed looks an account up; "" is this process's own. The error says that
-// there is none, or that this process cannot become it.
-func UserNamed(name string) (*User, error) {
+// LookupUser returns an account. An empty name is this process's own account. The
+// error means that there is no such account, or that this process cannot switch to it.
+func LookupUser(name string) (*User, error) {
 	if name == "" {
-		return own(), nil
+		return currentUser(), nil
 	}
 	account, err := user.Lookup(name)
 	var unknown user.UnknownUserError
@@ -42,16 +42,16 @@ func UserNamed(name string) (*User, error) {
 	if u.credential, err = credentialOf(account); err != nil {
 		return nil, fmt.Errorf("user %q: %w", name, err)
 	}
-	u.other = int(u.credential.Uid) != os.Geteuid()
-	if u.other && os.Geteuid() != 0 {
-		return nil, fmt.Errorf("%w: it does not run as root, so it cannot run anything as user %q", ErrCannotSwitch, name)
+	u.isOther = int(u.credential.Uid) != os.Geteuid()
+	if u.isOther && os.Geteuid() != 0 {
+		return nil, fmt.Errorf("%w: it does not run as root, so it cannot run commands as user %q", ErrCannotSwitch, name)
 	}
 	return u, nil
 }
 
-// own is this process's account. A user id without a name has neither home nor
-// shell but what the environment says.
-func own() *User {
+// currentUser returns this process's account. A user id without a name has only the
+// home from the environment and no shell.
+func currentUser() *User {
 	home, _ := os.UserHomeDir()
 	u := &User{Home: home}
 	if account, err := user.Current(); err == nil {
@@ -60,12 +60,12 @@ func own() *User {
 	return u
 }
 
-// credentialOf is an account's ids: its user, its group, and all other groups
-// that it is a member of.
+// credentialOf returns the user id, the group id, and the supplementary group ids of
+// an account.
 func credentialOf(account *user.User) (c syscall.Credential, err error) {
 	ids, err := account.GroupIds()
 	if err != nil {
-		return c, fmt.Errorf("its groups are not to be had: %w", err)
+		return c, fmt.Errorf("cannot read its groups: %w", err)
 	}
 	numbers := make([]uint32, 0, 2+len(ids))
 	for _, id := range append([]string{account.Uid, account.Gid}, ids...) {
@@ -78,8 +78,7 @@ func credentialOf(account *user.User) (c syscall.Credential, err error) {
 	return syscall.Credential{Uid: numbers[0], Gid: numbers[1], Groups: numbers[2:]}, nil
 }
 
-// shellOf is the account's login shell, "" where it is not to be found: what
-// programs expect in SHELL. It executes nothing by itself.
+// shellOf returns the account's login shell, or "". Programs expect it in SHELL.
 func shellOf(name string) string {
 	f, err := os.Open("/etc/passwd")
 	if err != nil {
@@ -94,17 +93,17 @@ func shellOf(name string) string {
 	return ""
 }
 
-// Own gives the file to the user, for whom alone it is then.
-func (u *User) Own(path string) error {
+// Chown makes the user the owner of a file.
+func (u *User) Chown(path string) error {
 	if !u.switches() {
 		return nil
 	}
 	return os.Chown(path, int(u.credential.Uid), int(u.credential.Gid))
 }
 
-// ownPipe gives an end of a pipe to the user. Where that fails the user can still
-// use it, but not open it by a name.
-func (u *User) ownPipe(f *os.File) {
+// chownPipe makes the user the owner of a pipe's end. If that fails, the user can
+// still use the pipe, but not open it by name.
+func (u *User) chownPipe(f *os.File) {
 	if u.switches() {
 		_ = f.Chown(int(u.credential.Uid), int(u.credential.Gid))
 	}

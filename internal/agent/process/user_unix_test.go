@@ -12,26 +12,26 @@ import (
 	"warren/internal/agent/process"
 )
 
-// Only root becomes another; anybody is himself.
-func TestUserNamed(t *testing.T) {
+// Only root can switch to another user; every user can be itself.
+func TestLookupUser(t *testing.T) {
 	me, err := user.Current()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"", me.Username} {
-		u, err := process.UserNamed(name)
+		u, err := process.LookupUser(name)
 		if err != nil || u.Name != me.Username {
 			t.Errorf("%q: %+v, %v", name, u, err)
 		}
 	}
-	if _, err := process.UserNamed("no-such-user"); err == nil || !strings.Contains(err.Error(), `no such user "no-such-user"`) {
+	if _, err := process.LookupUser("no-such-user"); err == nil || !strings.Contains(err.Error(), `no such user "no-such-user"`) {
 		t.Errorf("%v", err)
 	}
 	other := "nobody"
 	if me.Username == other {
 		other = "root"
 	}
-	u, err := process.UserNamed(other)
+	u, err := process.LookupUser(other)
 	if os.Geteuid() == 0 {
 		if err != nil || u.Name != other {
 			t.Errorf("%+v, %v", u, err)

@@ -6,15 +6,15 @@ import (
 	"os/user"
 )
 
-// A User is an account of this machine that commands may run as: here the one
-// that this process has.
+// A User is an account of this machine that commands may run as. On Windows that is
+// only this process's own account.
 type User struct{ Name, Home, Shell string }
 
 func (*User) switches() bool { return false }
 
-// UserNamed is this process's own account for ""; no other can be had without
-// its password.
-func UserNamed(name string) (*User, error) {
+// LookupUser returns this process's own account. Windows needs a password for any
+// other.
+func LookupUser(name string) (*User, error) {
 	home, _ := os.UserHomeDir()
 	u := &User{Home: home}
 	if account, err := user.Current(); err == nil {
@@ -26,8 +26,8 @@ func UserNamed(name string) (*User, error) {
 	return u, nil
 }
 
-// Own has nothing to do: there is no other user.
-func (*User) Own(string) error { return nil }
+// Chown does nothing: there is no other user.
+func (*User) Chown(string) error { return nil }
 
-// ownPipe has nothing to do either.
-func (*User) ownPipe(*os.File) {}
+// chownPipe does nothing.
+func (*User) chownPipe(*os.File) {}

@@ -6,8 +6,7 @@ import (
 	"warren/internal/wire"
 )
 
-// BenchmarkVerify is the check of one Ed25519 signature, which each host makes of
-// each statement.
+// BenchmarkVerify measures the verification of one Ed25519 signature.
 func BenchmarkVerify(b *testing.B) {
 	key := newKey(b, "ed25519")
 	text := "a statement"
@@ -27,15 +26,14 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkJudge is all that is decided on a repeat of a run, whose signature was
-// found good before.
-func BenchmarkJudge(b *testing.B) {
+// BenchmarkAuthorize measures a complete decision about a run.
+func BenchmarkAuthorize(b *testing.B) {
 	key := newKey(b, "ed25519")
 	p, h := policy(b, line("", key.PublicKey(), "alice")), host()
 	m := message(b, wire.TypeRun, signWith(b, key, Namespace), nil)
 	b.ReportAllocs()
 	for b.Loop() {
-		if v := Judge(m, h, p, noon); v.Refusal != "" {
+		if v := Authorize(m, h, p, noon); v.Refusal != "" {
 			b.Fatal(v.Refusal)
 		}
 	}

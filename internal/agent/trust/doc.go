@@ -1,13 +1,12 @@
-// Package trust decides on each host who may run what. The broker, and whoever
-// reads or writes its queues, has no say in it.
+// Package trust decides on each host who may run what. The broker has no authority: an
+// attacker who can read and write its queues cannot run anything.
 //
-// Judge is the one door through which every request comes before anything else
-// looks at it: a pure function of the message, the host, the policy and the
-// time. A Policy is what authorized_operators and revoked_operators say; it does
-// not change. Files reads them, and reads them again when they may have changed; a
-// file that it refuses adds no right. It belongs to one goroutine, starts nothing
-// and sends to nobody.
+// Authorize checks every request before any other code uses it. It is a pure function
+// of the message, the host, the policy and the time. A Policy holds the content of
+// authorized_operators and revoked_operators and does not change. Files reads both
+// files, and reads them again after a change; a file that it refuses adds no right.
+// Files belongs to one goroutine.
 //
-// What is not permitted is refused. A Verdict tells a refusal that its sender
-// may know the reason of (its signature is good) from one that a stranger gets.
+// A request that no rule permits is refused. Decision separates refusals whose reason
+// the sender may see, because its signature is good, from refusals of strangers.
 package trust

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// What a variable of these names decides is which code runs: the loader's, the
-// shell's and the interpreters' own, what programs start by themselves, and who
-// the user is said to be. They are set only where permit-env names them outright.
+// Variables with these names can change which code runs: they control the loader, the
+// shell, interpreters, helper programs, and the reported identity of the user. An
+// operator may set them only if permit-env lists them.
 var (
 	guardedNames = []string{
 		"PATH", "IFS", "ENV", "BASH_ENV", "SHELLOPTS", "BASHOPTS", "BASH_XTRACEFD", "CDPATH", "GLOBIGNORE", "PS4",
@@ -27,7 +27,8 @@ var (
 	}
 )
 
-// isGuarded is asked in upper case: Windows knows "Path" and "PATH" as one name.
+// isGuarded compares in upper case, because on Windows "Path" and "PATH" are the same
+// name.
 func isGuarded(name string) bool {
 	name = strings.ToUpper(name)
 	return slices.Contains(guardedNames, name) ||

@@ -17,19 +17,19 @@ import (
 	"warren/internal/wire"
 )
 
-// settleTime is how long a file is read at every look after its stamp has changed.
-// The clock that a file system writes into a stamp may stand still for as long
-// (FAT: 2 s), and a second change in that time may leave the stamp as it is.
-const settleTime = 2 * time.Second
+// settleDelay is how long a file is read at every check after its stamp has changed.
+// The file system's clock may be this coarse (FAT: 2 s), so a second change in this
+// time may leave the stamp as it is.
+const settleDelay = 2 * time.Second
 
 // Files reads authorized_operators and revoked_operators, and reads them again when
 // they change. It belongs to one goroutine.
 //
-// A file that cannot be accepted never adds a right: see readOperators and
-// readRevoked for what applies meanwhile.
+// A file that is refused never adds a right: readOperators and readRevoked describe
+// what applies meanwhile.
 type Files struct {
-	operators source
-	revoked   source
+	operators policyFile
+	revoked   policyFile
 	policy    *Policy
 	log       *slog.Logger
 	now       func() time.Time
@@ -38,18 +38,18 @@ type Files struct {
 	revocations *Revocations
 }
 
-// Open reads both files. Either may be refused for its owner or mode, as sshd
-// refuses an authorized_keys: the errors have hints. revoked may be empty, and
-// with optional its file may be absent until it is first there.
+// Open reads both files. It refuses a file because of its owner or mode, as sshd
+// refuses an authorized_keys; the errors have hints. revoked may be empty. With
+// optional, the file revoked need not exist yet.
 func Open(operators, revoked string, optional bool, log *slog.Logger) (*Files, error) {
 	f := &Files{
-		operators: source{name: wire.AuthorizedOperators, path: operators, max: maxOperators},
-		revoked:   source{name: wire.RevokedOperators, path: revoked, max: maxRevoked, optional: optional},
+		operators: policyFile{name: wire.AuthorizedOperators, path: operators, max: maxOperators},
+		revoked:   policyFile{name: wire.RevokedOperators, path: revoked, max: maxRevoked, optional: optional},
 		log:       log, now: time.Now, revocations: &Revocations{},
 	}
 	text, err := f.operators.open(f.now())
 	if isMissing(err) {
-		return nil, hint.Errorf("put each operator's public key into this file, one a line, or name another with --authorized-operators",
+		return nil, hint.Errorf("put the operators' public keys into this file, one per line, or set --authorized-operators to another file",
 			"%w", err)
 	}
 	if err != nil {
@@ -75,7 +75,7 @@ func (f *Files) openRevoked() error {
 	case s.optional && isMissing(err):
 		return nil
 	case isMissing(err):
-		return hint.Errorf("make an empty file, or leave --revoked-operators out", "%w", err)
+		return hint.Errorf("create an empty file, or omit --revoked-operators", "%w", err)
 	case err == nil:
 		f.revocations, err = ParseRevocations(s.path, text)
 	}
@@ -83,19 +83,19 @@ func (f *Files) openRevoked() error {
 		return err
 	}
 	s.existed = true
-	f.sayRevoked()
+	f.logRevoked()
 	return nil
 }
 
-// Operators is the number of lines that name somebody.
+// Operators returns the number of lines that name an operator.
 func (f *Files) Operators() int { return f.authorized.Len() }
 
-// Policy is what applies now. It looks at both files, at their owners and modes and
-// at those of the directories above them.
+// Policy returns the policy that applies now. It checks both files for changes, and
+// the owners and modes of the files and of the directories above them.
 func (f *Files) Policy() *Policy {
-	changed := f.look(&f.operators, f.readOperators)
+	changed := f.check(&f.operators, f.readOperators)
 	if f.revoked.path != "" {
-		changed = f.look(&f.revoked, f.readRevoked) || changed
+		changed = f.check(&f.revoked, f.readRevoked) || changed
 	}
 	if changed {
 		f.policy = NewPolicy(f.authorized, f.revocations)
@@ -103,18 +103,18 @@ func (f *Files) Policy() *Policy {
 	return f.policy
 }
 
-// Reload reads both files again though they seem unchanged.
+// Reload reads both files again, even if they seem unchanged.
 func (f *Files) Reload() {
-	for _, s := range []*source{&f.operators, &f.revoked} {
+	for _, s := range []*policyFile{&f.operators, &f.revoked} {
 		s.forget()
 		s.refusal = nil
 	}
 	f.Policy()
 }
 
-// Refused describes the files that were refused at the last look.
+// Refused describes the files that the latest check refused.
 func (f *Files) Refused() (files []wire.RefusedFile) {
-	for _, s := range []*source{&f.operators, &f.revoked} {
+	for _, s := range []*policyFile{&f.operators, &f.revoked} {
 		if s.refusal != nil {
 			files = append(files, *s.refusal)
 		}
@@ -122,11 +122,11 @@ func (f *Files) Refused() (files []wire.RefusedFile) {
 	return files
 }
 
-// look reads a file where it may have changed, and always where it was refused.
-// take makes something of the text; its error refuses the file.
-func (f *Files) look(s *source, take func(text []byte, settled bool) error) (changed bool) {
+// check reads a file if it may have changed, and always if it was refused. take parses
+// the text; an error of take refuses the file.
+func (f *Files) check(s *policyFile, take func(text []byte, settled bool) error) (changed bool) {
 	stamp, err := s.stamp()
-	if err == nil && s.isKnown(stamp, f.now()) {
+	if err == nil && s.isUnchanged(stamp, f.now()) {
 		return false
 	}
 	var text []byte
@@ -142,29 +142,29 @@ func (f *Files) look(s *source, take func(text []byte, settled bool) error) (cha
 		return false
 	}
 	s.existed = true
-	settled := f.now().Sub(s.since) >= settleTime
+	settled := f.now().Sub(s.since) >= settleDelay
 	isNew := s.text == nil || !bytes.Equal(text, s.text)
 	if !isNew && settled == s.settled {
-		f.refuse(s, s.err) // as when it was parsed
+		f.refuse(s, s.err) // the result of the earlier parse still applies
 		return false
 	}
 	s.err = take(text, settled)
 	s.text, s.settled = text, settled
 	if isNew {
-		s.refusal = nil // what it says now is to be logged
+		s.refusal = nil // log the new problem
 	}
 	f.refuse(s, s.err)
 	if isNew && s.err == nil {
-		f.said(s)
+		f.logAccepted(s)
 	}
 	if settled && s.err == nil {
-		s.text = nil // it is not read again before its stamp changes
+		s.text = nil // do not parse it again before its stamp changes
 	}
 	return true
 }
 
-// readOperators takes the text of authorized_operators. Where a line is bad, only
-// what it takes away counts: lines that were in force and are still there.
+// readOperators parses authorized_operators. If a line is bad, the new text can only
+// remove rights: only lines that were in force and are still there apply.
 func (f *Files) readOperators(text []byte, _ bool) error {
 	o, err := parseOperators(f.operators.path, text)
 	switch line := (*LineError)(nil); {
@@ -176,21 +176,21 @@ func (f *Files) readOperators(text []byte, _ bool) error {
 	return err
 }
 
-// readRevoked takes the text of revoked_operators. Where some of it is bad, the rest
-// counts, with all that was in force. So it does while the file may still be being
-// written: a list of which only the beginning is there shall not give rights back.
+// readRevoked parses revoked_operators. If a part of it is bad, the rest applies in
+// addition to all earlier revocations. The same holds while the file may still be in
+// the process of being written: a partial list must not restore rights.
 func (f *Files) readRevoked(text []byte, settled bool) error {
 	r, err := parseRevocations(f.revoked.path, text)
 	if err != nil || !settled {
-		r = f.revocations.with(r)
+		r = f.revocations.union(r)
 	}
 	f.revocations = r
 	return err
 }
 
-// missing is a file that is not there. Then nobody is an operator; what was revoked
-// stays revoked.
-func (f *Files) missing(s *source, err error) (changed bool) {
+// missing handles a file that does not exist. Without authorized_operators there are
+// no operators. Earlier revocations stay in force.
+func (f *Files) missing(s *policyFile, err error) (changed bool) {
 	s.forget()
 	if s == &f.revoked {
 		if s.existed {
@@ -204,8 +204,8 @@ func (f *Files) missing(s *source, err error) (changed bool) {
 	return changed
 }
 
-// refuse notes why a file is refused, nil where it is not, and logs what is new.
-func (f *Files) refuse(s *source, err error) {
+// refuse records why a file is refused, or nil, and logs a new reason.
+func (f *Files) refuse(s *policyFile, err error) {
 	before := s.refusal
 	if s.refusal = s.refused(err); s.refusal == nil || before != nil && *before == *s.refusal {
 		return
@@ -217,58 +217,59 @@ func (f *Files) refuse(s *source, err error) {
 	f.log.Error("refused: "+s.meanwhile(), append(attrs, "operators", f.authorized.Len())...)
 }
 
-// said logs what a file says that has been accepted.
-func (f *Files) said(s *source) {
+// logAccepted logs the content of an accepted file.
+func (f *Files) logAccepted(s *policyFile) {
 	switch {
 	case s == &f.revoked:
-		f.sayRevoked()
+		f.logRevoked()
 	case f.authorized.Len() == 0:
-		f.log.Warn("it names nobody: nobody may run anything on this host", "file", s.path)
+		f.log.Warn("it lists no operators: nobody may run anything on this host", "file", s.path)
 	default:
 		f.log.Info("read", "file", s.path, "operators", f.authorized.Len())
 	}
 }
 
-func (f *Files) sayRevoked() {
+func (f *Files) logRevoked() {
 	keys, fingerprints, certificates := f.revocations.count()
 	f.log.Info("revoked on this host", "file", f.revoked.path,
 		"keys", keys, "fingerprints", fingerprints, "certificates", certificates, "which", f.revocations.list(maxListed))
 }
 
-// maxListed is how many revoked keys and certificates a line of the log names.
+// maxListed limits how many revoked keys and certificates a log line names.
 const maxListed = 8
 
-// A source is one file, as it was at the last look.
-type source struct {
-	name     string // as in a hello
+// A policyFile is the state of one file at the latest check.
+type policyFile struct {
+	name     string // as in a hello message
 	path     string
-	optional bool // it need not be there
+	optional bool // the file may be absent
 	max      int64
 	existed  bool
 
 	last    stamp
-	since   time.Time // last was first seen
-	settled bool      // it was read once last had been there for settleTime
-	text    []byte    // as last parsed; nil: to be parsed when it is read
-	err     error     // of that parse
+	since   time.Time // when last was first seen
+	settled bool      // the file was read after last was settleDelay old
+	text    []byte    // as last parsed; nil: parse it at the next read
+	err     error     // of the last parse
 
-	refusal *wire.RefusedFile // nil: it is accepted
+	refusal *wire.RefusedFile // nil: accepted
 }
 
-// forget has the file read and parsed at the next look.
-func (s *source) forget() { s.last, s.text, s.err, s.settled = stamp{never: true}, nil, nil, false }
+// forget makes the next check read and parse the file.
+func (s *policyFile) forget() { s.last, s.text, s.err, s.settled = stamp{never: true}, nil, nil, false }
 
-// isKnown reports whether the file need not be read. It takes up the stamp.
-func (s *source) isKnown(now stamp, at time.Time) bool {
+// isUnchanged records the stamp and reports whether the file need not be read.
+func (s *policyFile) isUnchanged(now stamp, at time.Time) bool {
 	if now != s.last {
 		s.last, s.since, s.settled = now, at, false
 	}
 	return s.settled && s.refusal == nil
 }
 
-// stamp checks the owners and modes, and describes the file as it is now. A file
-// that is not there is missing, whoever could have removed it.
-func (s *source) stamp() (stamp, error) {
+// stamp checks the owners and modes, and returns the file's current stamp. A file that
+// does not exist is reported as missing, even if other users can write to its
+// directory.
+func (s *policyFile) stamp() (stamp, error) {
 	info, err := strictmodes.Stat(s.path)
 	if err == nil {
 		return stampOf(info), nil
@@ -279,33 +280,33 @@ func (s *source) stamp() (stamp, error) {
 			err = e
 		}
 	}
-	return stamp{}, s.named(err)
+	return stamp{}, s.withPath(err)
 }
 
-// open is the first look at the file.
-func (s *source) open(now time.Time) ([]byte, error) {
+// open reads the file for the first time.
+func (s *policyFile) open(now time.Time) ([]byte, error) {
 	stamp, err := s.stamp()
 	if err != nil {
 		return nil, err
 	}
-	s.isKnown(stamp, now)
+	s.isUnchanged(stamp, now)
 	return s.read()
 }
 
-// read returns the file's text. Its stamp was taken before, so that what is written
-// meanwhile is read at the next look.
-func (s *source) read() ([]byte, error) {
+// read returns the file's text. The stamp was taken before, so the next check detects
+// a change that happens meanwhile.
+func (s *policyFile) read() ([]byte, error) {
 	f, err := strictmodes.Open(s.path)
 	if err != nil {
-		return nil, s.named(err)
+		return nil, s.withPath(err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, s.max+1))
-	return text, s.named(err)
+	return text, s.withPath(err)
 }
 
-// named puts the file's path before an error that does not have it.
-func (s *source) named(err error) error {
+// withPath adds the file's path to an error that lacks it.
+func (s *policyFile) withPath(err error) error {
 	var path *fs.PathError
 	var mode *strictmodes.Error
 	switch {
@@ -320,7 +321,7 @@ func isMissing(err error) bool {
 }
 
 // refused describes a refusal for operators.
-func (s *source) refused(err error) *wire.RefusedFile {
+func (s *policyFile) refused(err error) *wire.RefusedFile {
 	if err == nil {
 		return nil
 	}
@@ -347,21 +348,21 @@ func firstLine(err error) string {
 	return clip(text, maxReason)
 }
 
-// maxReason bounds a reason, in bytes: it may quote what the file says.
+// maxReason limits a reason, in bytes, because it may quote the file.
 const maxReason = 300
 
-// meanwhile is what applies while the file is refused.
-func (s *source) meanwhile() string {
+// meanwhile describes what applies while the file is refused.
+func (s *policyFile) meanwhile() string {
 	authorized, problem := s.name == wire.AuthorizedOperators, s.refusal.Problem
 	switch {
 	case authorized && problem == wire.FileMissing:
-		return "nobody may run anything on this host until the file is there"
+		return "nobody may run anything on this host until the file exists"
 	case authorized && problem == wire.FileLine:
-		return "until the bad line is mended, lines that were removed or changed count no longer, and new ones do not count yet"
+		return "until the bad line is fixed, removed and changed lines no longer apply, and new lines do not apply yet"
 	case authorized:
-		return "until it is mended, what it said before applies"
+		return "until it is fixed, the previous version applies"
 	case problem == wire.FileLine:
-		return "until the bad line is mended, the other lines count, and what was revoked before stays revoked"
+		return "until the bad line is fixed, the other lines apply, and earlier revocations stay in force"
 	}
-	return "until it is mended, what was revoked before stays revoked"
+	return "until it is fixed, earlier revocations stay in force"
 }

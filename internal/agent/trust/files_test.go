@@ -16,7 +16,7 @@ import (
 	"warren/internal/wire"
 )
 
-// desk is a directory with the two files, and what the log says of them.
+// A desk is a directory with the two files, and the log output about them.
 type desk struct {
 	t                       *testing.T
 	dir, operators, revoked string
@@ -44,7 +44,7 @@ func (d *desk) open() *Files {
 	return f
 }
 
-// may reports whether a key is an operator's at this moment.
+// may reports whether a key is an operator's now.
 func (d *desk) may(s ssh.Signer) bool {
 	_, _, err := d.files.Policy().find(signerOf(s), noon)
 	return err == nil
@@ -57,7 +57,8 @@ func signerOf(s ssh.Signer) *signer {
 	return &signer{key: s.PublicKey()}
 }
 
-// want asks who may run anything, two times: the second look must not forget.
+// want checks the authorized keys twice, because the second check must have the same
+// result.
 func (d *desk) want(what string, keys map[ssh.Signer]bool) {
 	d.t.Helper()
 	for range 2 {
@@ -69,7 +70,7 @@ func (d *desk) want(what string, keys map[ssh.Signer]bool) {
 	}
 }
 
-// wantRefused asks what operators are told of the files.
+// wantRefused checks the refusals that operators see.
 func (d *desk) wantRefused(want ...wire.RefusedFile) {
 	d.t.Helper()
 	d.files.Policy()
@@ -83,14 +84,14 @@ func (d *desk) wantRefused(want ...wire.RefusedFile) {
 	}
 }
 
-// settle lets the time pass in which a file is read again and again.
+// settle advances the clock by settleDelay.
 func (d *desk) settle() {
 	d.files.Policy()
-	d.now = d.now.Add(settleTime)
+	d.now = d.now.Add(settleDelay)
 	d.files.Policy()
 }
 
-// replace puts a file in another's place, as mv does.
+// replace replaces a file as mv does.
 func (d *desk) replace(path, text string) {
 	d.t.Helper()
 	write(d.t, path+".new", text)
@@ -126,8 +127,8 @@ func TestChangedFileIsReadAgain(t *testing.T) {
 	}
 }
 
-// What is taken away is gone at the next request, without a signal.
-func TestRightsTakenAwayAreGone(t *testing.T) {
+// Removed rights end at the next request, without a signal.
+func TestRemovedRightsEnd(t *testing.T) {
 	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")
 	a, b := line("", alice.PublicKey(), "alice"), line("", bob.PublicKey(), "bob")
 	both, none := map[ssh.Signer]bool{alice: true, bob: true}, map[ssh.Signer]bool{alice: false, bob: false}
@@ -147,7 +148,7 @@ func TestRightsTakenAwayAreGone(t *testing.T) {
 		"a line":               {edit: func(d *desk) { d.replace(d.operators, a) }, want: onlyAlice, log: "operators=1"},
 		"a line, in place":     {edit: func(d *desk) { write(t, d.operators, a) }, want: onlyAlice},
 		"a line, with sed":     {edit: func(d *desk) { write(t, d.operators, a+"#"+b) }, want: onlyAlice},
-		"all, emptied":         {edit: func(d *desk) { write(t, d.operators, "") }, want: none, log: "it names nobody"},
+		"all, emptied":         {edit: func(d *desk) { write(t, d.operators, "") }, want: none, log: "it lists no operators"},
 		"all, commented out":   {edit: func(d *desk) { d.replace(d.operators, "# "+a+"# "+b) }, want: none},
 		"all, cut to blanks":   {edit: func(d *desk) { d.replace(d.operators, "\n \r\n\t\n") }, want: none},
 		"the file":             {edit: func(d *desk) { ok(os.Remove(d.operators)) }, want: none, problem: wire.FileMissing, log: "nobody may run anything"},
@@ -208,8 +209,8 @@ func TestRightsTakenAwayAreGone(t *testing.T) {
 	}
 }
 
-// A bad file takes away more and more, and gives nothing back before it is mended.
-func TestBadFileGivesNothingBack(t *testing.T) {
+// A bad file can only remove rights until it is fixed.
+func TestBadFileOnlyRemovesRights(t *testing.T) {
 	d := newDesk(t)
 	alice, bob, carol := newKey(t, "ed25519"), newKey(t, "ed25519"), newKey(t, "ed25519")
 	a, b, c := line("", alice.PublicKey(), "alice"), line("", bob.PublicKey(), "bob"), line("", carol.PublicKey(), "carol")
@@ -231,9 +232,9 @@ func TestBadFileGivesNothingBack(t *testing.T) {
 	}
 }
 
-// Of an authority the first line counts that names a principal. A line that a bad
-// file has lost must not make way for one below it that permits more.
-func TestLostLineOfAnAuthorityGoesOnHidingOthers(t *testing.T) {
+// For an authority, the first line that names a principal applies. A line that is
+// missing from a bad file must not expose a line below it that permits more.
+func TestMissingAuthorityLineStillHidesOthers(t *testing.T) {
 	d := newDesk(t)
 	ca := newKey(t, "ed25519")
 	first := line(`cert-authority,principals="sre",expiry-time="20300101Z"`, ca.PublicKey(), "confined")
@@ -255,7 +256,7 @@ func TestLostLineOfAnAuthorityGoesOnHidingOthers(t *testing.T) {
 	d.want("mended", map[ssh.Signer]bool{sre: false, ops: true, either: true})
 }
 
-// The order of two lines of an authority decides too.
+// The order of two lines of an authority also matters.
 func TestBadFileDoesNotReorderLines(t *testing.T) {
 	d := newDesk(t)
 	ca := newKey(t, "ed25519")
@@ -271,22 +272,22 @@ func TestBadFileDoesNotReorderLines(t *testing.T) {
 	}
 }
 
-// A change that leaves the file's stamp as it was is seen, as long as the clock of
-// the file system may have stood still.
-func TestSameStampIsNotTrustedAtOnce(t *testing.T) {
+// A change that leaves the file's stamp unchanged is detected while the file system's
+// clock may be too coarse.
+func TestUnchangedStampIsRecheckedUntilSettled(t *testing.T) {
 	d := newDesk(t)
 	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")
 	write(t, d.operators, line("", alice.PublicKey(), "xx"))
 	d.open()
 	d.want("at first", map[ssh.Signer]bool{alice: true})
-	d.files.operators.isKnown(d.files.operators.last, d.now)
+	d.files.operators.isUnchanged(d.files.operators.last, d.now)
 	write(t, d.operators, line("", bob.PublicKey(), "xx"))
 	stamp, err := d.files.operators.stamp()
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.files.operators.last = stamp // as if nothing had moved it
-	d.now = d.now.Add(settleTime - time.Millisecond)
+	d.now = d.now.Add(settleDelay - time.Millisecond)
 	d.want("after a change", map[ssh.Signer]bool{alice: false, bob: true})
 	write(t, d.operators, line("", alice.PublicKey(), "xx"))
 	if d.files.operators.last, err = d.files.operators.stamp(); err != nil {
@@ -315,8 +316,8 @@ func TestReloadReadsAndLogsAgain(t *testing.T) {
 	d.wantLog("operators=1")
 }
 
-// Additions to revoked_operators count at once, whatever else is in it; what it has
-// lost counts no longer only where the whole file can be read and has come to rest.
+// Additions to revoked_operators apply at once, even in a bad file. Removals apply
+// only when the whole file is valid and settled.
 func TestRevocationsAreKept(t *testing.T) {
 	d := newDesk(t)
 	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")

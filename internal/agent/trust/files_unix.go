@@ -8,21 +8,22 @@ import (
 	"time"
 )
 
-// stamp tells a file from a later one of the same name, and from itself after a
-// change of its text, owner or mode.
+// A stamp changes when another file takes the name, or when the file's text, owner or
+// mode changes.
 type stamp struct {
-	never          bool
-	device, inode  uint64
-	size           int64
-	mode           fs.FileMode
-	uid            uint32
-	written, known time.Time // mtime and ctime
+	never            bool
+	device, inode    uint64
+	size             int64
+	mode             fs.FileMode
+	uid              uint32
+	written, changed time.Time // mtime and ctime
 }
 
 func stampOf(info fs.FileInfo) stamp {
 	st := info.Sys().(*syscall.Stat_t)
 	return stamp{
-		device: uint64(st.Dev), inode: st.Ino, size: info.Size(), mode: info.Mode(), uid: st.Uid,
-		written: info.ModTime(), known: changedAt(st),
+		device: uint64(st.Dev), //nolint:unconvert // int32 on macOS
+		inode:  st.Ino, size: info.Size(), mode: info.Mode(), uid: st.Uid,
+		written: info.ModTime(), changed: changedAt(st),
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"warren/internal/wire"
 )
 
-// The rules of sshd's StrictModes.
+// The files follow the rules of sshd's StrictModes.
 func TestOwnerAndMode(t *testing.T) {
 	key := line("", newKey(t, "ed25519").PublicKey(), "")
 	root := os.Geteuid() == 0
@@ -69,9 +69,9 @@ func TestOwnerAndMode(t *testing.T) {
 	}
 }
 
-// While a directory or the file may be written by others, nothing new counts. What
-// was in force stays, and what is mended counts at once, without a signal.
-func TestMendedModeCountsAtOnce(t *testing.T) {
+// While others may write a directory or the file, no new content applies and the old
+// rights stay. After the mode is fixed, the content applies at once, without a signal.
+func TestFixedModeAppliesAtOnce(t *testing.T) {
 	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")
 	a, b := line("", alice.PublicKey(), "alice"), line("", bob.PublicKey(), "bob")
 	for name, c := range map[string]struct {
@@ -116,9 +116,9 @@ func TestMendedModeCountsAtOnce(t *testing.T) {
 	}
 }
 
-// A file that is gone is gone, also where others could have removed it: nobody gains
-// a right by that.
-func TestFileMissingFromADirectoryOfOthers(t *testing.T) {
+// A missing file is treated as missing even if others could have removed it: nobody
+// gains a right by that.
+func TestMissingFileGivesNoRights(t *testing.T) {
 	d := newDesk(t)
 	alice := newKey(t, "ed25519")
 	write(t, d.operators, line("", alice.PublicKey(), ""))
@@ -131,8 +131,8 @@ func TestFileMissingFromADirectoryOfOthers(t *testing.T) {
 	d.want("there again, and others may have put it there", map[ssh.Signer]bool{alice: false})
 }
 
-// Another file under the name, however it has come there, is seen at once.
-func TestAnotherFileUnderTheName(t *testing.T) {
+// A new file with the same name is detected at once, regardless of how it got there.
+func TestReplacedFileIsDetected(t *testing.T) {
 	alice, bob := newKey(t, "ed25519"), newKey(t, "ed25519")
 	a, b := line("", alice.PublicKey(), "x"), line("", bob.PublicKey(), "x") // of one size
 	ok := func(err error) {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// stamp tells a file from a later one of the same name.
+// A stamp changes when another file takes the name, or when the file changes.
 type stamp struct {
 	never   bool
 	size    int64

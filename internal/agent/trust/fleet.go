@@ -6,7 +6,7 @@ import (
 	"warren/internal/wire"
 )
 
-// A fleetError says that a request was signed for another fleet than the host's.
+// A fleetError means that a request was signed for another fleet than the host's.
 type fleetError struct{ signed, here string }
 
 func (e *fleetError) Error() string {
@@ -20,9 +20,9 @@ func fleetName(fleet string) string {
 	return fmt.Sprintf("fleet %q", fleet)
 }
 
-// ownFleet refuses what was signed for another fleet. The namespace of a signature
-// is part of what is signed, so that it needs no member of the statement. A
-// namespace that is not Warren's is for verify to refuse.
+// ownFleet refuses a signature for another fleet. The signature covers its namespace,
+// so the statement needs no member for the fleet. verify refuses a namespace that is
+// not Warren's.
 func (h *Host) ownFleet(s *signer) error {
 	if fleet, ok := wire.FleetOf(s.sig.Namespace); ok && fleet != h.Fleet {
 		return &fleetError{signed: fleet, here: h.Fleet}

@@ -8,9 +8,9 @@ import (
 	"warren/internal/wire"
 )
 
-// A request captured in one fleet and published in another is refused there, of
-// whatever type it is. Its signer hears why; a stranger hears nothing.
-func TestRequestCountsInItsOwnFleetOnly(t *testing.T) {
+// A request of any type that was captured in one fleet is refused in another. Its
+// signer gets the reason; others get no reply.
+func TestRequestOfAnotherFleetIsRefused(t *testing.T) {
 	alice, mallory := newKey(t, "ed25519"), newKey(t, "ed25519")
 	p := policy(t, line("", alice.PublicKey(), "alice"))
 	none, production := host(), host()
@@ -27,7 +27,7 @@ func TestRequestCountsInItsOwnFleetOnly(t *testing.T) {
 			{production, "", `signed for no fleet; this host belongs to fleet "production" (--fleet)`},
 			{none, "staging", `signed for fleet "staging"; this host belongs to no fleet (--fleet)`},
 		} {
-			v := Judge(message(t, typ, signWith(t, alice, wire.Namespace(c.fleet)), nil), c.h, p, noon)
+			v := Authorize(message(t, typ, signWith(t, alice, wire.Namespace(c.fleet)), nil), c.h, p, noon)
 			if c.want == "" {
 				wantPermitted(t, v)
 				continue
@@ -36,13 +36,14 @@ func TestRequestCountsInItsOwnFleetOnly(t *testing.T) {
 			if !v.OtherFleet || !v.MayBeCaptured() {
 				t.Errorf("%s of fleet %q: it is not said to be another fleet's", typ, c.fleet)
 			}
-			v = Judge(message(t, typ, signWith(t, mallory, wire.Namespace(c.fleet)), nil), c.h, p, noon)
+			v = Authorize(message(t, typ, signWith(t, mallory, wire.Namespace(c.fleet)), nil), c.h, p, noon)
 			wantRefusal(t, v, false, "not authorized")
 		}
 	}
 }
 
-// The fleet is what was signed, not what the signature says beside it.
+// The fleet is part of the signed data; the signature's unsigned namespace field
+// cannot change it.
 func TestFleetOfASignatureIsSigned(t *testing.T) {
 	alice := newKey(t, "ed25519")
 	p := policy(t, line("", alice.PublicKey(), "alice"))
@@ -54,32 +55,32 @@ func TestFleetOfASignatureIsSigned(t *testing.T) {
 		blob = bytes.Replace(blob, []byte("warren.two"), []byte("warren.one"), 1)
 		return base64.StdEncoding.EncodeToString(blob), err
 	}, nil)
-	wantRefusal(t, Judge(m, h, p, noon), false, "does not verify")
+	wantRefusal(t, Authorize(m, h, p, noon), false, "does not verify")
 }
 
-// Signatures are not looked at where nothing must be signed, but for the fleet.
-func TestUnsigningHostTakesNoOtherFleet(t *testing.T) {
+// A host that needs no signatures still checks the fleet of a signature.
+func TestUnsignedHostRefusesOtherFleet(t *testing.T) {
 	alice := newKey(t, "ed25519")
 	h := host()
 	h.AllowUnsigned = true
-	wantPermitted(t, Judge(message(t, wire.TypeRun, nil, nil), h, nil, noon))
-	wantPermitted(t, Judge(message(t, wire.TypeRun, signWith(t, alice, wire.Namespace("")), nil), h, nil, noon))
-	wantRefusal(t, Judge(message(t, wire.TypeRun, signWith(t, alice, wire.Namespace("staging")), nil), h, nil, noon), true, `signed for fleet "staging"`)
+	wantPermitted(t, Authorize(message(t, wire.TypeRun, nil, nil), h, nil, noon))
+	wantPermitted(t, Authorize(message(t, wire.TypeRun, signWith(t, alice, wire.Namespace("")), nil), h, nil, noon))
+	wantRefusal(t, Authorize(message(t, wire.TypeRun, signWith(t, alice, wire.Namespace("staging")), nil), h, nil, noon), true, `signed for fleet "staging"`)
 }
 
-// A job that has waited over a restart is not executed where the host was given to
-// another fleet meanwhile.
+// A job that waited over a restart is not executed if the host now belongs to another
+// fleet.
 func TestWaitingJobOfAnotherFleetIsRefused(t *testing.T) {
 	alice := newKey(t, "ed25519")
 	p := policy(t, line("", alice.PublicKey(), "alice"))
 	h := host()
-	v := Judge(message(t, wire.TypeRun, signWith(t, alice, wire.Namespace("")), nil), h, p, noon)
+	v := Authorize(message(t, wire.TypeRun, signWith(t, alice, wire.Namespace("")), nil), h, p, noon)
 	wantPermitted(t, v)
-	if _, refusal := Again(v.Request.Signature, v.Run, nil, h, p, noon); refusal != "" {
+	if _, refusal := Reauthorize(v.Request.Signature, v.Run, nil, h, p, noon); refusal != "" {
 		t.Error(refusal)
 	}
 	h.Fleet = "production"
-	if _, refusal := Again(v.Request.Signature, v.Run, nil, h, p, noon); refusal != `signed for no fleet; this host belongs to fleet "production" (--fleet)` {
+	if _, refusal := Reauthorize(v.Request.Signature, v.Run, nil, h, p, noon); refusal != `signed for no fleet; this host belongs to fleet "production" (--fleet)` {
 		t.Errorf("%q", refusal)
 	}
 }

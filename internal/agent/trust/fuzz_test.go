@@ -10,9 +10,9 @@ import (
 	"warren/internal/wire"
 )
 
-// Nothing but what the one key has signed is ever permitted: the only body that
-// passes is one with the very statement that was signed.
-func FuzzJudge(f *testing.F) {
+// Only requests that the one key signed are permitted: a body passes only with exactly
+// the signed statement.
+func FuzzAuthorize(f *testing.F) {
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)) // the same in every fuzzing process
 	alice, err := ssh.NewSignerFromKey(key)
 	if err != nil {
@@ -33,7 +33,7 @@ func FuzzJudge(f *testing.F) {
 		f.Add(typ, m.CorrelationID, message(f, typ, signWith(f, certify(f, ca, alice, func(c *ssh.Certificate) { c.ValidBefore = 1 }), Namespace), nil).Body)
 	}
 	f.Fuzz(func(t *testing.T, typ, correlation string, body []byte) {
-		v := Judge(Message{Body: body, Type: typ, CorrelationID: correlation, ReplyTo: replyTo}, host(), p, noon)
+		v := Authorize(Message{Body: body, Type: typ, CorrelationID: correlation, ReplyTo: replyTo}, host(), p, noon)
 		if v.Verified && !signed[v.Request.StatementText] {
 			t.Errorf("verified: %s", v.Request.StatementText)
 		}
@@ -43,7 +43,7 @@ func FuzzJudge(f *testing.F) {
 	})
 }
 
-// The signature alone, as deep as it goes: keys, certificates, flags.
+// FuzzSignature fuzzes only the signature: keys, certificates, flags.
 func FuzzSignature(f *testing.F) {
 	alice, sk := newKey(f, "ed25519"), newSoftSK(f)
 	for _, s := range []ssh.Signer{alice, newKey(f, "ecdsa256"), newKey(f, "rsa2048"), sk, certify(f, alice, newKey(f, "ed25519"), nil)} {

@@ -13,7 +13,7 @@ import (
 	"warren/internal/wire"
 )
 
-// sshSign signs with the real ssh-keygen. It gives the signature's member.
+// sshSign signs with the real ssh-keygen and returns the signature member.
 func sshSign(t *testing.T, dir, key, namespace string, env ...string) func([]byte) (string, error) {
 	return func(statement []byte) (string, error) {
 		t.Helper()
@@ -29,7 +29,7 @@ func sshSign(t *testing.T, dir, key, namespace string, env ...string) func([]byt
 	}
 }
 
-// We accept what the real ssh-keygen signs, with keys and files that it made.
+// Signatures of the real ssh-keygen, with keys and files that it made, are accepted.
 func TestSSHKeygenSigns(t *testing.T) {
 	for _, kind := range [][]string{{"ed25519"}, {"ecdsa", "-b", "256"}, {"ecdsa", "-b", "521"}, {"rsa", "-b", "2048"}} {
 		t.Run(kind[0], func(t *testing.T) {
@@ -37,12 +37,12 @@ func TestSSHKeygenSigns(t *testing.T) {
 			key := filepath.Join(dir, "key")
 			keygen(t, append([]string{"-q", "-N", "", "-C", "alice@laptop", "-f", key, "-t"}, kind...)...)
 			p := policy(t, string(readAll(t, key+".pub")))
-			v := Judge(message(t, wire.TypeRun, sshSign(t, dir, key, "warren"), nil), host(), p, noon)
+			v := Authorize(message(t, wire.TypeRun, sshSign(t, dir, key, "warren"), nil), host(), p, noon)
 			wantPermitted(t, v)
 			production := host()
 			production.Fleet = "production"
-			wantPermitted(t, Judge(message(t, wire.TypeRun, sshSign(t, dir, key, "warren.production"), nil), production, p, noon))
-			wantRefusal(t, Judge(message(t, wire.TypeRun, sshSign(t, dir, key, "warren.staging"), nil), production, p, noon), true, `signed for fleet "staging"`)
+			wantPermitted(t, Authorize(message(t, wire.TypeRun, sshSign(t, dir, key, "warren.production"), nil), production, p, noon))
+			wantRefusal(t, Authorize(message(t, wire.TypeRun, sshSign(t, dir, key, "warren.staging"), nil), production, p, noon), true, `signed for fleet "staging"`)
 			if v.Issuer.Operator != "alice@laptop" {
 				t.Errorf("%+v", v.Issuer)
 			}
@@ -50,8 +50,8 @@ func TestSSHKeygenSigns(t *testing.T) {
 	}
 }
 
-// And certificates that it made, used through a real ssh-agent, as well as a
-// real KRL that revokes them.
+// Certificates of the real ssh-keygen are accepted through a real ssh-agent, and a
+// real KRL revokes them.
 func TestSSHKeygenCertifies(t *testing.T) {
 	dir := t.TempDir()
 	ca, key := filepath.Join(dir, "ca"), filepath.Join(dir, "key")
@@ -67,21 +67,21 @@ func TestSSHKeygenCertifies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := Judge(m, host(), NewPolicy(o, nil), now)
+	v := Authorize(m, host(), NewPolicy(o, nil), now)
 	wantPermitted(t, v)
 	if v.Issuer.Principal != "dba" || v.Issuer.Operator != `our CA, certificate "alice", serial 42` {
 		t.Errorf("%+v", v.Issuer)
 	}
-	wantRefusal(t, Judge(m, host(), NewPolicy(o, nil), now.Add(2*time.Hour)), false, "expired")
+	wantRefusal(t, Authorize(m, host(), NewPolicy(o, nil), now.Add(2*time.Hour)), false, "expired")
 	keygen(t, "-q", "-k", "-f", filepath.Join(dir, "krl"), "-s", ca+".pub", write(t, filepath.Join(dir, "spec"), "serial: 42\n"))
 	r, err := ParseRevocations("krl", readAll(t, filepath.Join(dir, "krl")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantRefusal(t, Judge(m, host(), NewPolicy(o, r), now), false, "revoked")
+	wantRefusal(t, Authorize(m, host(), NewPolicy(o, r), now), false, "revoked")
 }
 
-// startAgent runs an ssh-agent that has a key and, beside it, its certificate.
+// startAgent runs an ssh-agent with a key and its certificate.
 func startAgent(t *testing.T, socket, key string) (env string) {
 	t.Helper()
 	cmd := exec.Command("ssh-agent", "-D", "-a", socket)

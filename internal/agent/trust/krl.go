@@ -10,7 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// The numbers of OpenSSH's PROTOCOL.krl.
+// Constants of OpenSSH's PROTOCOL.krl.
 const (
 	krlMagic   = "SSHKRL\n\x00"
 	krlVersion = 1
@@ -28,11 +28,11 @@ const (
 	krlCertsExtensions = 0x39
 )
 
-// revokedCertificates are those of one authority, or of any.
+// revokedCertificates are the revoked certificates of one authority, or of any.
 type revokedCertificates struct {
-	authority string // its key's encoding; empty is any
+	authority string // encoding of the authority's key; empty: any authority
 	serials   map[uint64]bool
-	ranges    [][2]uint64 // first and last
+	ranges    [][2]uint64 // first and last serial
 	bitmaps   []serialBitmap
 	ids       map[string]bool
 }
@@ -42,14 +42,14 @@ type serialBitmap struct {
 	bits   *big.Int
 }
 
-func (s *revokedCertificates) has(c *ssh.Certificate) bool {
+func (s *revokedCertificates) revokes(c *ssh.Certificate) bool {
 	if s.authority != "" && s.authority != string(c.SignatureKey.Marshal()) {
 		return false
 	}
 	if s.ids[c.KeyId] {
 		return true
 	}
-	if c.Serial == 0 { // an authority that does not count (as OpenSSH has it)
+	if c.Serial == 0 { // the authority does not use serials (as in OpenSSH)
 		return false
 	}
 	if s.serials[c.Serial] {
@@ -68,7 +68,7 @@ func (s *revokedCertificates) has(c *ssh.Certificate) bool {
 	return false
 }
 
-// names are its key ids and serials, for people.
+// names lists the key ids and serials for the log.
 func (s *revokedCertificates) names() (names []string) {
 	for id := range s.ids {
 		names = append(names, fmt.Sprintf("key id %q", clip(id, 60)))
@@ -85,7 +85,7 @@ func (s *revokedCertificates) names() (names []string) {
 	return names
 }
 
-var errKRL = errors.New("is damaged: it ends within a member")
+var errKRL = errors.New("is damaged: it ends within a field")
 
 // cursor reads SSH's wire format (RFC 4251, section 5).
 type cursor struct {
@@ -117,9 +117,9 @@ func (c *cursor) more() bool     { return c.err == nil && len(c.b) > 0 }
 func (r *Revocations) readKRL(text []byte) error {
 	c := &cursor{b: text[len(krlMagic):]}
 	if v := c.uint(4); c.err == nil && v != krlVersion {
-		return fmt.Errorf("is of version %d, and only %d is known", v, krlVersion)
+		return fmt.Errorf("has version %d, but only version %d is supported", v, krlVersion)
 	}
-	c.take(3 * 8) // its number, date and flags
+	c.take(3 * 8) // KRL number, date and flags
 	c.string()    // reserved
 	c.string()    // comment
 	for c.more() {
@@ -152,18 +152,18 @@ func (r *Revocations) section(kind byte, c *cursor) error {
 	case krlExtension:
 		return readExtension(c)
 	default:
-		return fmt.Errorf("has a section of type %d, which is not known", kind)
+		return fmt.Errorf("has a section of unknown type %d", kind)
 	}
 	return nil
 }
 
-// readDigests reads fingerprints of the length that K has.
+// readDigests reads fingerprints of the length of K.
 func readDigests[K [20]byte | [32]byte](c *cursor, into map[K]bool) error {
 	for c.more() {
 		var k K
 		sum := c.string()
 		if c.err == nil && len(sum) != binary.Size(k) {
-			return fmt.Errorf("has a fingerprint of %d bytes where %d are due", len(sum), binary.Size(k))
+			return fmt.Errorf("has a fingerprint of %d bytes instead of %d", len(sum), binary.Size(k))
 		}
 		if c.err == nil {
 			into[K(sum)] = true
@@ -172,13 +172,13 @@ func readDigests[K [20]byte | [32]byte](c *cursor, into map[K]bool) error {
 	return nil
 }
 
-// readExtension passes over what may be passed over.
+// readExtension ignores an extension unless it is critical.
 func readExtension(c *cursor) error {
 	name := c.string()
 	critical := c.byte()
 	c.string()
 	if c.err == nil && critical != 0 {
-		return fmt.Errorf("has a critical extension %q, which is not known", clip(string(name), 60))
+		return fmt.Errorf("has an unknown critical extension %q", clip(string(name), 60))
 	}
 	return nil
 }
@@ -222,7 +222,7 @@ func (s *revokedCertificates) part(kind byte, c *cursor) error {
 	case krlSerialBitmap:
 		offset, bits := c.uint(8), c.string()
 		if c.err == nil && (c.more() || len(bits) > 0 && bits[0]&0x80 != 0) {
-			return errors.New("has a bitmap of serials that is no positive number")
+			return errors.New("has a bitmap of serials that is not a positive number")
 		}
 		s.bitmaps = append(s.bitmaps, serialBitmap{offset, new(big.Int).SetBytes(bytes.Clone(bits))})
 	case krlKeyIDs:
@@ -232,7 +232,7 @@ func (s *revokedCertificates) part(kind byte, c *cursor) error {
 	case krlCertsExtensions:
 		return readExtension(c)
 	default:
-		return fmt.Errorf("has revoked certificates of type %#x, which is not known", kind)
+		return fmt.Errorf("has revoked certificates of unknown type %#x", kind)
 	}
 	return nil
 }

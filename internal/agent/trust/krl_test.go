@@ -37,13 +37,13 @@ func readAll(t testing.TB, path string) []byte {
 	return b
 }
 
-// certOf is a certificate with what matters to a KRL.
+// certOf returns a certificate with the fields that a KRL uses.
 func certOf(t testing.TB, ca ssh.Signer, serial uint64, id string) *ssh.Certificate {
 	s := certify(t, ca, newKey(t, "ed25519"), func(c *ssh.Certificate) { c.Serial, c.KeyId = serial, id })
 	return s.PublicKey().(*ssh.Certificate)
 }
 
-// KRLs that ssh-keygen has made, of every kind that its specifications know.
+// KRLs of ssh-keygen, with every kind of entry that it supports, are read correctly.
 func TestKRLOfSSHKeygen(t *testing.T) {
 	dir := t.TempDir()
 	ca, other, key, free := newKey(t, "ed25519"), newKey(t, "ed25519"), newKey(t, "ed25519"), newKey(t, "rsa2048")
@@ -60,18 +60,18 @@ func TestKRLOfSSHKeygen(t *testing.T) {
 	}
 	for name, spec := range map[string]string{"explicit": "key: " + pub, "sha1": "sha1: " + pub, "sha256": "sha256: " + pub, "plain": pub} {
 		r := krl(name, spec)
-		if !r.key(key.PublicKey()) || r.key(free.PublicKey()) {
-			t.Errorf("%s: %v, %v", name, r.key(key.PublicKey()), r.key(free.PublicKey()))
+		if !r.revokesKey(key.PublicKey()) || r.revokesKey(free.PublicKey()) {
+			t.Errorf("%s: %v, %v", name, r.revokesKey(key.PublicKey()), r.revokesKey(free.PublicKey()))
 		}
-		if !r.certificate(certify(t, ca, key, nil).PublicKey().(*ssh.Certificate)) {
+		if !r.revokesCertificate(certify(t, ca, key, nil).PublicKey().(*ssh.Certificate)) {
 			t.Errorf("%s: not in a certificate", name)
 		}
 	}
 	r := krl("hash", "hash: "+ssh.FingerprintSHA256(key.PublicKey()))
-	if !r.key(key.PublicKey()) || r.key(free.PublicKey()) {
+	if !r.revokesKey(key.PublicKey()) || r.revokesKey(free.PublicKey()) {
 		t.Error("hash")
 	}
-	if r := krl("authority", strings.TrimSpace(line("", ca.PublicKey(), ""))); !r.certificate(certOf(t, ca, 1, "x")) {
+	if r := krl("authority", strings.TrimSpace(line("", ca.PublicKey(), ""))); !r.revokesCertificate(certOf(t, ca, 1, "x")) {
 		t.Error("a revoked authority's certificate passes")
 	}
 	r = krl("certificates", "serial: 5\nserial: 100-200\nserial: 9000\nserial: 9002\nserial: 9007\nserial: 9100\nserial: 9223372036854775807-18446744073709551615\nid: alice@old\n", "-s", caFile)
@@ -105,12 +105,12 @@ func TestKRLOfSSHKeygen(t *testing.T) {
 		{other, 5, "x", false},
 		{other, 1, "alice@old", false},
 	} {
-		if got := r.certificate(certOf(t, c.ca, c.serial, c.id)); got != c.revoked {
+		if got := r.revokesCertificate(certOf(t, c.ca, c.serial, c.id)); got != c.revoked {
 			t.Errorf("serial %d, id %q, own authority %v: revoked %v", c.serial, c.id, c.ca == ca, got)
 		}
 	}
-	any := krl("any", "serial: 5\n", "-s", "none")
-	if !any.certificate(certOf(t, ca, 5, "x")) || !any.certificate(certOf(t, other, 5, "x")) || any.certificate(certOf(t, ca, 6, "x")) {
+	anyCA := krl("any", "serial: 5\n", "-s", "none")
+	if !anyCA.revokesCertificate(certOf(t, ca, 5, "x")) || !anyCA.revokesCertificate(certOf(t, other, 5, "x")) || anyCA.revokesCertificate(certOf(t, ca, 6, "x")) {
 		t.Error("a serial of any authority")
 	}
 	// A bitmap: many serials that are near each other and no range.
@@ -120,7 +120,7 @@ func TestKRLOfSSHKeygen(t *testing.T) {
 	}
 	r = krl("bitmap", spec.String(), "-s", caFile)
 	for i := range 200 {
-		if !r.certificate(certOf(t, ca, uint64(1000+3*i), "x")) || r.certificate(certOf(t, ca, uint64(1001+3*i), "x")) {
+		if !r.revokesCertificate(certOf(t, ca, uint64(1000+3*i), "x")) || r.revokesCertificate(certOf(t, ca, uint64(1001+3*i), "x")) {
 			t.Fatalf("serial %d", 1000+3*i)
 		}
 	}
@@ -186,11 +186,11 @@ func TestRevokedText(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, k := range []ssh.Signer{a, b, c} {
-		if !r.key(k.PublicKey()) {
+		if !r.revokesKey(k.PublicKey()) {
 			t.Errorf("%s passes", ssh.FingerprintSHA256(k.PublicKey()))
 		}
 	}
-	if r.key(ca.PublicKey()) {
+	if r.revokesKey(ca.PublicKey()) {
 		t.Error("too much is revoked")
 	}
 	for _, bad := range []string{"SHA256:abc", "SHA256:" + strings.Repeat("!", 43), "MD5:aa:bb", "ssh-ed25519", "ssh-ed25519 AAAA", "hello"} {
@@ -203,8 +203,8 @@ func TestRevokedText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantRefusal(t, Judge(message(t, "run", signWith(t, a, Namespace), nil), host(), NewPolicy(o, r), noon), false, "ops:1 (alice): the key is revoked")
-	wantRefusal(t, Judge(message(t, "run", signWith(t, cert, Namespace), nil), host(), NewPolicy(o, r), noon), false, "revoked")
+	wantRefusal(t, Authorize(message(t, "run", signWith(t, a, Namespace), nil), host(), NewPolicy(o, r), noon), false, "ops:1 (alice): the key is revoked")
+	wantRefusal(t, Authorize(message(t, "run", signWith(t, cert, Namespace), nil), host(), NewPolicy(o, r), noon), false, "revoked")
 }
 
 func FuzzRevocations(f *testing.F) {
@@ -220,7 +220,7 @@ func FuzzRevocations(f *testing.F) {
 	c := certOf(f, newKey(f, "ed25519"), 5, "x")
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if r, err := ParseRevocations("f", text); err == nil {
-			r.certificate(c) // never panics
+			r.revokesCertificate(c) // never panics
 		} else if !strings.HasPrefix(err.Error(), "f:") {
 			t.Errorf("an error that does not name the file: %v", err)
 		}

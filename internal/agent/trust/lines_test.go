@@ -11,7 +11,7 @@ import (
 	"warren/internal/hint"
 )
 
-// entries are what somebody may want to append to one of the files.
+// entries are lines that somebody may append to one of the files.
 func entries(t *testing.T) map[string]string {
 	blob := newKey(t, "ed25519").PublicKey()
 	fingerprints := func(key ssh.PublicKey) string { return fmt.Sprintf("%x", md5.Sum(key.Marshal())) }
@@ -36,8 +36,8 @@ func entries(t *testing.T) map[string]string {
 	}
 }
 
-// An entry that was appended to a file without a final line end, or to the line of
-// another, refuses the file: it would count for nothing.
+// A file is refused if an entry was appended without a line end before it, or on the
+// line of another entry: it would be ignored.
 func TestEntryWithinACommentRefusesTheFile(t *testing.T) {
 	key := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(newKey(t, "ed25519").PublicKey())))
 	lost := ssh.FingerprintSHA256(newKey(t, "ed25519").PublicKey())
@@ -47,15 +47,15 @@ func TestEntryWithinACommentRefusesTheFile(t *testing.T) {
 				continue // a line that was switched off looks the same
 			}
 			text := "# who may\n" + last + e + "\n"
-			if _, err := ParseOperators("f", []byte(text)); err == nil || !strings.HasPrefix(hint.Text(err), "f:2: its comment has another key") || !strings.Contains(hint.Text(err), "\nhint: put each into a line of its own") {
+			if _, err := ParseOperators("f", []byte(text)); err == nil || !strings.HasPrefix(hint.Text(err), "f:2: its comment contains another key") || !strings.Contains(hint.Text(err), "\nhint: put each on its own line") {
 				t.Errorf("operators, %s after %q: %v", kind, last, err)
 			}
-			if _, err := ParseRevocations("f", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), "f:2: its comment has another key") {
+			if _, err := ParseRevocations("f", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), "f:2: its comment contains another key") {
 				t.Errorf("revocations, %s after %q: %v", kind, last, err)
 			}
 		}
 		for _, last := range []string{lost + " lost by bob", lost + " "} {
-			if _, err := ParseRevocations("f", []byte(last+e+"\n")); err == nil || !strings.HasPrefix(err.Error(), "f:1: its comment has another key") {
+			if _, err := ParseRevocations("f", []byte(last+e+"\n")); err == nil || !strings.HasPrefix(err.Error(), "f:1: its comment contains another key") {
 				t.Errorf("revocations, %s after %q: %v", kind, last, err)
 			}
 		}
@@ -89,7 +89,7 @@ func TestOrdinaryCommentsPass(t *testing.T) {
 	}
 }
 
-// Nothing that cannot be read is passed over.
+// Unreadable entries are never skipped.
 func TestBadRevocationsAreRefused(t *testing.T) {
 	public := newKey(t, "ed25519").PublicKey()
 	key, sum := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public))), ssh.FingerprintSHA256(public)
@@ -131,7 +131,7 @@ func TestBadRevocationsAreRefused(t *testing.T) {
 		}
 	}
 	r, err := ParseRevocations("f", []byte("\t"+key+" bob\r\n \r\n"+sum+"\tbob\r\n"))
-	if err != nil || !r.key(public) {
+	if err != nil || !r.revokesKey(public) {
 		t.Errorf("line ends of Windows: %v", err)
 	}
 }

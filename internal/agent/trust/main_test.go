@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// noon is the time of all tests here.
+// noon is the time of all tests.
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 const (
@@ -31,7 +31,7 @@ const (
 
 var replyTo = wire.ReplyQueue("alice", "abc")
 
-// newKey makes a signer of a kind of key.
+// newKey creates a signer with a key of this kind.
 func newKey(t testing.TB, kind string) ssh.Signer {
 	t.Helper()
 	var private any
@@ -62,7 +62,7 @@ func newKey(t testing.TB, kind string) ssh.Signer {
 	return s
 }
 
-// line is a line of authorized_operators.
+// line returns a line of authorized_operators.
 func line(options string, key ssh.PublicKey, comment string) string {
 	if options != "" {
 		options += " "
@@ -79,10 +79,10 @@ func policy(t testing.TB, lines ...string) *Policy {
 	return NewPolicy(o, nil)
 }
 
-// Namespace is that of statements for no fleet.
+// Namespace is the namespace of statements without a fleet.
 var Namespace = wire.Namespace("")
 
-// signWith makes the member signature.
+// signWith returns a function that creates the signature member.
 func signWith(t testing.TB, s ssh.Signer, namespace string) func([]byte) (string, error) {
 	return func(statement []byte) (string, error) {
 		sig, err := sshsig.Sign(strings.NewReader(string(statement)), s, sshsig.HashSHA512, namespace)
@@ -101,7 +101,7 @@ func statement(typ string, edit func(*wire.Statement)) wire.Statement {
 	case wire.TypeRun, wire.TypeCheck:
 		st.Run = &wire.Run{Command: "df -h", TimeoutMS: 1000, MaxOutput: 1 << 20}
 	case wire.TypeStatus, wire.TypeCancel:
-		st.Of = &wire.Of{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
+		st.Of = &wire.Target{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
 	}
 	if edit != nil {
 		edit(&st)
@@ -109,7 +109,7 @@ func statement(typ string, edit func(*wire.Statement)) wire.Statement {
 	return st
 }
 
-// message makes what a host is sent.
+// message builds a delivery for a host.
 func message(t testing.TB, typ string, sign func([]byte) (string, error), edit func(*wire.Statement)) Message {
 	t.Helper()
 	st := statement(typ, edit)
@@ -134,22 +134,22 @@ func host() *Host {
 	return &Host{Name: "web01", User: "warrend", Tolerance: 30 * time.Second, MaxValidity: 24 * time.Hour}
 }
 
-// wantRefusal checks that a verdict is a refusal for the reason given.
-func wantRefusal(t *testing.T, v Verdict, verified bool, reason string) {
+// wantRefusal checks that a decision is a refusal with this reason.
+func wantRefusal(t *testing.T, v Decision, verified bool, reason string) {
 	t.Helper()
 	if v.Refusal == "" || v.Verified != verified || !strings.Contains(v.Refusal, reason) || v.Run != nil {
 		t.Errorf("refusal %q, verified %v, run %v; want %q, verified %v", v.Refusal, v.Verified, v.Run, reason, verified)
 	}
 }
 
-func wantPermitted(t *testing.T, v Verdict) {
+func wantPermitted(t *testing.T, v Decision) {
 	t.Helper()
 	if v.Refusal != "" || !v.Verified {
 		t.Errorf("refused: %q, verified %v", v.Refusal, v.Verified)
 	}
 }
 
-// certify makes a certificate of key by an authority.
+// certify creates a certificate of key by an authority.
 func certify(t testing.TB, authority, key ssh.Signer, edit func(*ssh.Certificate)) ssh.Signer {
 	t.Helper()
 	c := &ssh.Certificate{
@@ -169,7 +169,7 @@ func certify(t testing.TB, authority, key ssh.Signer, edit func(*ssh.Certificate
 	return s
 }
 
-// softSK is a security key in software: what it signs bears the flags given.
+// softSK is a security key in software. Its signatures have these flags.
 type softSK struct {
 	private ed25519.PrivateKey
 	flags   byte
@@ -209,7 +209,7 @@ func (s *softSK) Sign(_ io.Reader, data []byte) (*ssh.Signature, error) {
 	return &ssh.Signature{Format: ssh.KeyAlgoSKED25519, Blob: ed25519.Sign(s.private, signed), Rest: ssh.Marshal(flags)}, nil
 }
 
-// verify is what becomes of a signature whose key nobody asks for.
+// verify parses and verifies a signature without a policy.
 func verify(statement, signature string) (*signer, error) {
 	s, err := parse(signature)
 	if err == nil {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// mount mounts a file or a directory over another, where that is permitted.
+// mount bind-mounts a file or a directory over another if that is permitted.
 func mount(t *testing.T, from, to string) {
 	t.Helper()
 	if err := syscall.Mount(from, to, "", syscall.MS_BIND, ""); err != nil {

@@ -14,24 +14,24 @@ import (
 	"warren/internal/textfile"
 )
 
-// maxOperators bounds the file: some ten thousand keys.
+// maxOperators limits the size of the file: about ten thousand keys.
 const maxOperators = 4 << 20
 
-// minRSA is the smallest RSA key in bits: less can be factored.
+// minRSA is the minimum size of an RSA key in bits. Smaller keys can be factored.
 const minRSA = 2048
 
-// Operators is what an authorized_operators file says.
+// Operators is the parsed content of authorized_operators.
 type Operators struct {
-	keys        map[string]*Rule // by the key's encoding
+	keys        map[string]*Rule // by the encoding of the key
 	authorities map[string][]*Rule
 }
 
-// Len is the number of lines that name somebody.
+// Len returns the number of lines that name an operator.
 func (o *Operators) Len() int {
 	n := len(o.keys)
 	for _, rules := range o.authorities {
 		for _, r := range rules {
-			if !r.gone {
+			if !r.removed {
 				n++
 			}
 		}
@@ -39,7 +39,7 @@ func (o *Operators) Len() int {
 	return n
 }
 
-// A LineError is what is wrong with a line of one of the files.
+// A LineError is an error in one line of a file.
 type LineError struct {
 	File string
 	Line int
@@ -50,9 +50,9 @@ func (e *LineError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.L
 
 func (e *LineError) Unwrap() error { return e.Err }
 
-// ParseOperators reads a file in the format of OpenSSH's authorized_keys
-// (sshd(8)) with Warren's options. One bad line refuses the whole, as does a file
-// without any: the error says which, with a hint. name is the file's, for messages.
+// ParseOperators reads a file in the format of OpenSSH's authorized_keys (sshd(8))
+// with Warren's options. It refuses a file with a bad line or without any operator;
+// the error names the line and has a hint. name is the file's name for messages.
 func ParseOperators(name string, text []byte) (*Operators, error) {
 	o, err := parseOperators(name, text)
 	if err != nil {
@@ -60,17 +60,17 @@ func ParseOperators(name string, text []byte) (*Operators, error) {
 	}
 	if o.Len() == 0 {
 		return nil, hint.Errorf("each operator is one line, as in ~/.ssh/id_ed25519.pub",
-			"%s: it names nobody", name)
+			"%s: it lists no operators", name)
 	}
 	return o, nil
 }
 
-// parseOperators returns the lines that are valid, with a *LineError of the first
-// that is not. Of a text that is too long it returns nothing.
+// parseOperators returns the valid lines, and a *LineError for the first bad line. It
+// returns no lines of a text that is too long.
 func parseOperators(name string, text []byte) (o *Operators, err error) {
 	o = &Operators{keys: map[string]*Rule{}, authorities: map[string][]*Rule{}}
 	if len(text) > maxOperators {
-		return o, hint.Errorf("one line of a cert-authority stands for any number of operators",
+		return o, hint.Errorf("one cert-authority line can represent any number of operators",
 			"%s: it is longer than the limit of %d bytes", name, maxOperators)
 	}
 	n := 0
@@ -83,9 +83,9 @@ func parseOperators(name string, text []byte) (o *Operators, err error) {
 	return o, err
 }
 
-// restrictedTo returns the rules of o that are in the other set too, with the same
-// options. It never permits more than o does: of an authority the first line that
-// names a principal counts, so a line that has gone goes on hiding those below it.
+// restrictedTo returns the rules of o that now also contains with the same options. It
+// never permits more than o does. For an authority, the first line that names a
+// principal applies, so a removed line still hides the lines below it.
 func (o *Operators) restrictedTo(now *Operators) *Operators {
 	left := &Operators{keys: map[string]*Rule{}, authorities: map[string][]*Rule{}}
 	for id, old := range o.keys {
@@ -97,9 +97,9 @@ func (o *Operators) restrictedTo(now *Operators) *Operators {
 		kept := make([]*Rule, len(rules))
 		live := false
 		for i, old := range rules {
-			kept[i] = &Rule{File: old.File, Line: old.Line, principals: old.principals, options: old.options, gone: true}
+			kept[i] = &Rule{File: old.File, Line: old.Line, principals: old.principals, options: old.options, removed: true}
 			same := func(r *Rule) bool { return r.options == old.options }
-			if at := slices.IndexFunc(now.authorities[id], same); at >= 0 && !old.gone {
+			if at := slices.IndexFunc(now.authorities[id], same); at >= 0 && !old.removed {
 				kept[i], live = now.authorities[id][at], true
 			}
 		}
@@ -111,7 +111,7 @@ func (o *Operators) restrictedTo(now *Operators) *Operators {
 }
 
 func (o *Operators) line(file string, n int, line string) error {
-	line, err := textLine(line)
+	line, err := cleanLine(line)
 	if line == "" || err != nil {
 		return err
 	}
@@ -149,14 +149,14 @@ func (o *Operators) add(r *Rule, key ssh.PublicKey, authority bool) error {
 		return nil
 	}
 	if first := o.keys[id]; first != nil {
-		return hint.Errorf("a key has one line; put its options together",
-			"it has the key of line %d again", first.Line)
+		return hint.Errorf("use one line for each key, with all its options",
+			"it repeats the key of line %d", first.Line)
 	}
 	o.keys[id] = r
 	return nil
 }
 
-// cutWord splits at the first blank.
+// cutWord splits s at the first blank.
 func cutWord(s string) (word, rest string) {
 	if i := strings.IndexAny(s, " \t"); i >= 0 {
 		return s[:i], strings.TrimLeft(s[i:], " \t")
@@ -164,8 +164,7 @@ func cutWord(s string) (word, rest string) {
 	return s, ""
 }
 
-// isKeyType reports whether a word names a kind of key, be it one that is not
-// accepted, rather than options.
+// isKeyType reports whether a word is a key type, accepted or not, and not an option.
 func isKeyType(word string) bool {
 	for _, prefix := range []string{"ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-", "rsa-sha2-"} {
 		if strings.HasPrefix(word, prefix) {
@@ -175,7 +174,7 @@ func isKeyType(word string) bool {
 	return false
 }
 
-// parseKey reads a key's type, encoding and comment.
+// parseKey parses a key's type, encoding and comment.
 func parseKey(typ, rest string) (ssh.PublicKey, string, error) {
 	if _, ok := signatureFormats[typ]; !ok {
 		switch {
@@ -183,11 +182,11 @@ func parseKey(typ, rest string) (ssh.PublicKey, string, error) {
 			return nil, "", hint.New("it has a certificate",
 				"name the authority that signs certificates, with the option cert-authority")
 		case isKeyType(typ):
-			return nil, "", hint.Errorf("ssh-keygen -t ed25519 makes one that is",
+			return nil, "", hint.Errorf("ssh-keygen -t ed25519 creates an accepted key",
 				"keys of type %q are not accepted", clip(typ, 60))
 		}
 		return nil, "", hint.Errorf("a line is OPTIONS KEYTYPE BASE64 COMMENT, with commas and no blanks between options",
-			"where a key's type should stand is %q", clip(typ, 60))
+			"expected a key type, found %q", clip(typ, 60))
 	}
 	encoded, comment := cutWord(rest)
 	blob, err := base64.StdEncoding.Strict().DecodeString(encoded)
@@ -203,13 +202,13 @@ func parseKey(typ, rest string) (ssh.PublicKey, string, error) {
 		return nil, "", fmt.Errorf("the key is of type %q, and the line says %q", key.Type(), typ)
 	}
 	if bits := rsaBits(key); bits > 0 && bits < minRSA {
-		return nil, "", hint.Errorf("ssh-keygen -t ed25519 makes a better one",
+		return nil, "", hint.Errorf("ssh-keygen -t ed25519 creates a better key",
 			"an RSA key of %d bits is too short", bits)
 	}
 	return key, strings.TrimRight(comment, " \t"), nil
 }
 
-// rsaBits is the size of an RSA key; 0 of others.
+// rsaBits returns the size of an RSA key, or 0 for other keys.
 func rsaBits(key ssh.PublicKey) int {
 	if k, ok := key.(ssh.CryptoPublicKey); ok {
 		if r, ok := k.CryptoPublicKey().(*rsa.PublicKey); ok {

@@ -32,20 +32,20 @@ func TestOperatorsFile(t *testing.T) {
 	}
 }
 
-// One bad line refuses the whole file, and the error says which and what to do.
+// One bad line refuses the whole file, and the error names the line and the fix.
 func TestBadLines(t *testing.T) {
 	key := newKey(t, "ed25519").PublicKey()
 	k := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
 	cert := certify(t, newKey(t, "ed25519"), newKey(t, "ed25519"), nil).PublicKey()
 	weak := newWeakRSA(t)
 	for bad, want := range map[string]string{
-		`command="df" ` + k:                                       "sshd's; Warren confines",
-		`from="10.0.0.0/8" ` + k:                                  `option "from" is not known`,
-		`permit-comand="df" ` + k:                                 `option "permit-comand" is not known`,
+		`command="df" ` + k:                                       "option of sshd; Warren restricts",
+		`from="10.0.0.0/8" ` + k:                                  `unknown option "from"`,
+		`permit-comand="df" ` + k:                                 `unknown option "permit-comand"`,
 		`permit-command=df ` + k:                                  "double quotes",
 		`permit-command="df ` + k:                                 "closing quote",
 		`permit-command="df"x ` + k:                               "something follows",
-		`permit-command="df" , any-job ` + k:                      "where a key's type should stand",
+		`permit-command="df" , any-job ` + k:                      "expected a key type",
 		`permit-command="(" ` + k:                                 "missing closing )",
 		`permit-command="a)|(b" ` + k:                             "unexpected )",
 		`permit-command="\Qa" ` + k:                               "missing closing )",
@@ -61,7 +61,7 @@ func TestBadLines(t *testing.T) {
 		`permit-command="x",permit-cwd="srv" ` + k:                "full path",
 		`permit-command="x",permit-cwd="/srv/../" ` + k:           "full path",
 		`permit-env="A=1" ` + k:                                   "not a variable's name",
-		`permit-env="LD_*" ` + k:                                  "named outright",
+		`permit-env="LD_*" ` + k:                                  "list the names",
 		`expiry-time="tomorrow" ` + k:                             "not a time",
 		`expiry-time="20261340" ` + k:                             "not a time",
 		`expiry-time="2026112412" ` + k:                           "not a time",
@@ -77,10 +77,10 @@ func TestBadLines(t *testing.T) {
 		`ssh-dss AAAA`:                                            `"ssh-dss" are not accepted`,
 		strings.TrimSpace(string(ssh.MarshalAuthorizedKey(cert))): "cert-authority",
 		weak:                               "too short",
-		"hello world":                      "is not known",
-		k + " bob\x1b[2J":                  "no text",
-		k + " bob\xff":                     "no text",
-		"\ufeff" + k:                       "is not known",
+		"hello world":                      "unknown option",
+		k + " bob\x1b[2J":                  "not text",
+		k + " bob\xff":                     "not text",
+		"\ufeff" + k:                       "unknown option",
 		k[:len(k)-4] + "\n" + k[len(k)-4:]: "",
 	} {
 		t.Run(bad[:min(len(bad), 40)], func(t *testing.T) {
@@ -91,11 +91,11 @@ func TestBadLines(t *testing.T) {
 			}
 		})
 	}
-	if _, err := ParseOperators("ops", []byte(k+"\n"+k+" again\n")); err == nil || !strings.Contains(err.Error(), "ops:2: it has the key of line 1 again") {
+	if _, err := ParseOperators("ops", []byte(k+"\n"+k+" again\n")); err == nil || !strings.Contains(err.Error(), "ops:2: it repeats the key of line 1") {
 		t.Errorf("a key twice: %v", err)
 	}
 	for _, empty := range []string{"", "\n\n", "# nobody\n"} {
-		if _, err := ParseOperators("ops", []byte(empty)); err == nil || !strings.Contains(err.Error(), "names nobody") {
+		if _, err := ParseOperators("ops", []byte(empty)); err == nil || !strings.Contains(err.Error(), "lists no operators") {
 			t.Errorf("%q: %v", empty, err)
 		}
 	}
@@ -104,7 +104,7 @@ func TestBadLines(t *testing.T) {
 	}
 }
 
-// newWeakRSA is a line with a key of 1024 bits.
+// newWeakRSA returns a line with an RSA key of 1024 bits.
 func newWeakRSA(t *testing.T) string {
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(newKey(t, "rsa1024").PublicKey())))
 }

@@ -11,15 +11,15 @@ import (
 	"warren/internal/hint"
 )
 
-// An option is one of a line's: NAME or NAME="VALUE".
+// An option is NAME or NAME="VALUE" in a line.
 type option struct {
 	name, value string
-	given       bool // it has a value
+	hasValue    bool // for NAME="VALUE"
 }
 
-// splitOptions takes the options off a line: between commas, up to the first
-// blank outside of quotes. Within quotes \" is a quote, and nothing else is
-// special (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
+// splitOptions splits the options off a line: they are separated by commas and end at
+// the first blank outside quotes. Within quotes only \" is special: it is a quote
+// (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
 func splitOptions(line string) (options []option, rest string, err error) {
 	for rest = line; ; rest = rest[1:] {
 		var o option
@@ -35,7 +35,7 @@ func splitOptions(line string) (options []option, rest string, err error) {
 		return nil, "", hint.Errorf("a line is OPTIONS KEYTYPE BASE64 COMMENT", "no key follows %q", clip(line, 60))
 	}
 	if rest[0] != ' ' && rest[0] != '\t' {
-		return nil, "", hint.Errorf("commas, and no blanks, stand between options",
+		return nil, "", hint.Errorf("separate options with commas, without blanks",
 			"option %s: something follows its closing quote", options[len(options)-1].name)
 	}
 	return options, strings.TrimLeft(rest, " \t"), nil
@@ -49,15 +49,15 @@ func cutOption(s string) (o option, rest string, err error) {
 	o.name, rest = strings.ToLower(s[:end]), s[end:]
 	if o.name == "" {
 		return o, "", hint.New("an option has no name",
-			"commas, and no blanks, stand between options")
+			"separate options with commas, without blanks")
 	}
 	if !strings.HasPrefix(rest, "=") {
 		return o, rest, nil
 	}
-	o.given = true
+	o.hasValue = true
 	if !strings.HasPrefix(rest, `="`) {
 		return o, "", hint.Errorf(fmt.Sprintf("%s=\"…\"", clip(o.name, 40)),
-			"option %s: its value must stand in double quotes", clip(o.name, 40))
+			"option %s: its value must be in double quotes", clip(o.name, 40))
 	}
 	var value strings.Builder
 	for s = rest[2:]; ; {
@@ -77,14 +77,14 @@ func cutOption(s string) (o option, rest string, err error) {
 	}
 }
 
-// setters is what each option does. Those in repeatable may occur again.
+// setters maps an option to its effect. Only the options in repeatable may repeat.
 var (
 	setters = map[string]func(*Rule, string) error{
 		"permit-command":    (*Rule).addCommand,
 		"permit-env":        (*Rule).addEnv,
 		"permit-cwd":        (*Rule).addCwd,
-		"run-as":            func(r *Rule, v string) (err error) { r.runAs, err = list(v); return err },
-		"principals":        func(r *Rule, v string) (err error) { r.principals, err = list(v); return err },
+		"run-as":            func(r *Rule, v string) (err error) { r.runAs, err = splitList(v); return err },
+		"principals":        func(r *Rule, v string) (err error) { r.principals, err = splitList(v); return err },
 		"expiry-time":       (*Rule).setExpiry,
 		"permit-shell":      func(r *Rule, _ string) error { r.shell = true; return nil },
 		"permit-script":     func(r *Rule, _ string) error { r.script = true; return nil },
@@ -96,10 +96,10 @@ var (
 	}
 	flags      = []string{"permit-shell", "permit-script", "permit-stdin", "any-job", "no-touch-required", "verify-required", "cert-authority"}
 	repeatable = []string{"permit-command", "permit-env", "permit-cwd"}
-	confining  = []string{"permit-shell", "permit-script", "permit-stdin", "permit-cwd"} // nothing without permit-command
+	confining  = []string{"permit-shell", "permit-script", "permit-stdin", "permit-cwd"} // these need permit-command
 )
 
-// setOptions applies a line's options and reports whether it names an authority.
+// setOptions applies a line's options and reports whether the line is of an authority.
 func (r *Rule) setOptions(options []option) (authority bool, err error) {
 	seen := map[string]bool{}
 	for _, o := range options {
@@ -107,10 +107,10 @@ func (r *Rule) setOptions(options []option) (authority bool, err error) {
 		flag := slices.Contains(flags, o.name)
 		switch {
 		case set == nil:
-			return false, hint.Errorf(optionHint(o.name), "option %q is not known", clip(o.name, 40))
-		case flag && o.given:
+			return false, hint.Errorf(optionHint(o.name), "unknown option %q", clip(o.name, 40))
+		case flag && o.hasValue:
 			return false, fmt.Errorf("option %s has no value", o.name)
-		case !flag && !o.given:
+		case !flag && !o.hasValue:
 			return false, hint.Errorf(fmt.Sprintf("%s=\"…\"", o.name), "option %s needs a value", o.name)
 		case seen[o.name] && !slices.Contains(repeatable, o.name):
 			return false, fmt.Errorf("option %s is given twice", o.name)
@@ -121,10 +121,10 @@ func (r *Rule) setOptions(options []option) (authority bool, err error) {
 		}
 	}
 	r.options = canonical(options)
-	return seen["cert-authority"], r.check(seen)
+	return seen["cert-authority"], r.checkOptions(seen)
 }
 
-// canonical is a text that two lines share whose options say the same.
+// canonical returns the same text for lines with the same options.
 func canonical(options []option) string {
 	words := make([]string, len(options))
 	for i, o := range options {
@@ -134,8 +134,8 @@ func canonical(options []option) string {
 	return strings.Join(words, ",")
 }
 
-// check refuses options that would not do what they seem to.
-func (r *Rule) check(seen map[string]bool) error {
+// checkOptions refuses options that would have no effect.
+func (r *Rule) checkOptions(seen map[string]bool) error {
 	switch {
 	case seen["cert-authority"] && !seen["principals"]:
 		return hint.New("a cert-authority needs principals",
@@ -147,7 +147,7 @@ func (r *Rule) check(seen map[string]bool) error {
 	for _, name := range confining {
 		if seen[name] && !r.confined() {
 			return hint.Errorf(fmt.Sprintf("add permit-command=\"…\", or leave %s out", name),
-				"option %s says nothing without permit-command: such a line permits anything", name)
+				"option %s has no effect without permit-command: such a line permits any command", name)
 		}
 	}
 	return nil
@@ -157,20 +157,20 @@ func optionHint(name string) string {
 	switch name {
 	case "command", "from", "environment", "restrict", "no-pty", "no-port-forwarding", "no-agent-forwarding", "no-x11-forwarding",
 		"no-user-rc", "permitopen", "permitlisten", "tunnel", "agent-forwarding", "port-forwarding", "pty", "user-rc", "x11-forwarding":
-		return "it is sshd's; Warren confines a key by permit-command=\"…\" and its kin"
+		return "it is an option of sshd; Warren restricts a key with permit-command=\"…\" and related options"
 	}
 	return "the options are permit-command, permit-shell, permit-script, permit-stdin, permit-env, permit-cwd, run-as, any-job, expiry-time, cert-authority, principals, no-touch-required and verify-required"
 }
 
-// addCommand takes one expression, anchored at both ends. It is compiled alone
-// first, so that no parenthesis of it closes the anchors' own.
+// addCommand adds one expression, anchored at both ends. It compiles the expression
+// alone first, so that a parenthesis in it cannot close the group of the anchors.
 func (r *Rule) addCommand(value string) error {
 	if value == "" {
 		return hint.New("the expression is empty",
 			"\".*\" permits any command, without a shell")
 	}
 	if _, err := regexp.Compile(value); err != nil {
-		return hint.Errorf("the syntax is RE2's; a backslash stands as it is, a double quote is written \\\"",
+		return hint.Errorf("use RE2 syntax; write a backslash as it is, and a double quote as \\\"",
 			"%w", err)
 	}
 	re, err := regexp.Compile(`\A(?:` + value + `)\z`)
@@ -182,10 +182,10 @@ func (r *Rule) addCommand(value string) error {
 }
 
 func (r *Rule) addEnv(value string) error {
-	names, err := list(value)
+	names, err := splitList(value)
 	for _, n := range names {
 		if strings.ContainsAny(n, "=*? ") {
-			return hint.Errorf("each is named outright, as in LANG,LC_ALL",
+			return hint.Errorf("list the names, as in LANG,LC_ALL",
 				"%q is not a variable's name", clip(n, 40))
 		}
 	}
@@ -202,7 +202,7 @@ func (r *Rule) addCwd(value string) error {
 	return nil
 }
 
-// setExpiry reads YYYYMMDD[Z] or YYYYMMDDHHMM[SS][Z], in local time without Z
+// setExpiry parses YYYYMMDD[Z] or YYYYMMDDHHMM[SS][Z]. Without Z it is local time
 // (sshd(8), expiry-time).
 func (r *Rule) setExpiry(value string) error {
 	digits, utc := strings.CutSuffix(value, "Z")
@@ -213,19 +213,19 @@ func (r *Rule) setExpiry(value string) error {
 	layout := map[int]string{8: "20060102", 12: "200601021504", 14: "20060102150405"}[len(digits)]
 	t, err := time.ParseInLocation(layout, digits, zone)
 	if layout == "" || err != nil {
-		return hint.Errorf("it is YYYYMMDD or YYYYMMDDHHMM or YYYYMMDDHHMMSS, with a Z at its end in UTC",
+		return hint.Errorf("write YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, with a final Z for UTC",
 			"%q is not a time", clip(value, 40))
 	}
 	r.expires = t
 	return nil
 }
 
-// list splits at commas.
-func list(value string) ([]string, error) {
+// splitList splits at commas.
+func splitList(value string) ([]string, error) {
 	words := strings.Split(value, ",")
 	for _, w := range words {
 		if w == "" || strings.TrimSpace(w) != w {
-			return nil, hint.New("a name is empty, or has blanks around it", "\"one,two\"")
+			return nil, hint.New("a name is empty or surrounded by blanks", "\"one,two\"")
 		}
 	}
 	return words, nil

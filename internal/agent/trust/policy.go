@@ -9,13 +9,13 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// A Policy is who may run what on this host. It does not change.
+// A Policy holds the rights of operators on this host. It does not change.
 type Policy struct {
 	operators *Operators
 	revoked   *Revocations
 }
 
-// NewPolicy joins what the two files say; revoked may be nil.
+// NewPolicy combines the content of both files. revoked may be nil.
 func NewPolicy(o *Operators, revoked *Revocations) *Policy {
 	if revoked == nil {
 		revoked = &Revocations{}
@@ -23,8 +23,8 @@ func NewPolicy(o *Operators, revoked *Revocations) *Policy {
 	return &Policy{operators: o, revoked: revoked}
 }
 
-// find gives the rule of a signer. The issuer is told as far as it is known,
-// for the host's log; only without an error is it anybody's who may do anything.
+// find returns the rule of a signer. It also returns what it knows about the issuer,
+// for the host's log. If it returns an error, the issuer has no rights.
 func (p *Policy) find(s *signer, now time.Time) (*Rule, Issuer, error) {
 	if s.cert != nil {
 		return p.findCertificate(s, now)
@@ -34,14 +34,14 @@ func (p *Policy) find(s *signer, now time.Time) (*Rule, Issuer, error) {
 		return nil, Issuer{Fingerprint: ssh.FingerprintSHA256(s.key)}, errors.New("the key is not authorized")
 	}
 	issuer := Issuer{Fingerprint: rule.fingerprint, Operator: rule.Comment}
-	if p.revoked.key(s.key) {
+	if p.revoked.revokesKey(s.key) {
 		return nil, issuer, fmt.Errorf("%s: the key is revoked", rule)
 	}
 	return rule, issuer, rule.accepts(s, now)
 }
 
-// findCertificate gives the first line of the certificate's authority that has
-// one of its principals, as sshd does.
+// findCertificate returns the first line of the certificate's authority that names one
+// of its principals, as sshd does.
 func (p *Policy) findCertificate(s *signer, now time.Time) (*Rule, Issuer, error) {
 	c := s.cert
 	issuer := Issuer{Fingerprint: ssh.FingerprintSHA256(c.SignatureKey), Certificate: ssh.FingerprintSHA256(s.key)}
@@ -53,7 +53,7 @@ func (p *Policy) findCertificate(s *signer, now time.Time) (*Rule, Issuer, error
 	if err := checkCertificate(c, now); err != nil {
 		return nil, issuer, err
 	}
-	if p.revoked.certificate(c) {
+	if p.revoked.revokesCertificate(c) {
 		return nil, issuer, errors.New("the certificate, its key or its authority is revoked")
 	}
 	for _, rule := range rules {
@@ -70,20 +70,20 @@ func (p *Policy) findCertificate(s *signer, now time.Time) (*Rule, Issuer, error
 	return nil, issuer, fmt.Errorf("no principal of the certificate is authorized: %s", clip(fmt.Sprintf("%q", c.ValidPrincipals), 200))
 }
 
-// Critical options and extensions of certificates that bear on a signature
-// (OpenSSH, PROTOCOL.certkeys). A critical option that is not understood refuses
-// the certificate, as does any that Warren could not obey, such as
-// source-address and force-command.
+// Critical options and extensions of certificates that affect a signature (OpenSSH,
+// PROTOCOL.certkeys). A certificate with any other critical option is refused,
+// including options that Warren could not enforce, such as source-address and
+// force-command.
 const (
 	verifyRequired  = "verify-required"
 	noTouchRequired = "no-touch-required"
 )
 
-// checkCertificate checks all but whose authority it is from.
+// checkCertificate checks everything except whether the authority is authorized.
 func checkCertificate(c *ssh.Certificate, now time.Time) error {
 	switch {
 	case c.CertType != ssh.UserCert:
-		return errors.New("the certificate is not a user's")
+		return errors.New("the certificate is not a user certificate")
 	case len(c.ValidPrincipals) == 0:
 		return errors.New("the certificate names no principal")
 	}
@@ -100,9 +100,9 @@ func checkCertificate(c *ssh.Certificate, now time.Time) error {
 	return nil
 }
 
-// accepts checks what the line itself asks of a signature.
+// accepts checks the conditions of the line.
 func (r *Rule) accepts(s *signer, now time.Time) error {
-	if r.gone {
+	if r.removed {
 		return fmt.Errorf("%s: the line was removed or changed, and the file has a bad line", r)
 	}
 	if !r.expires.IsZero() && !now.Before(r.expires) {

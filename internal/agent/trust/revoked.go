@@ -2,7 +2,7 @@ package trust
 
 import (
 	"bytes"
-	"crypto/sha1" // KRLs may name keys by it; a list that revokes too much does no harm
+	"crypto/sha1" // KRLs may name keys by SHA-1; a collision could only revoke too much
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -17,21 +17,21 @@ import (
 	"warren/internal/textfile"
 )
 
-// maxRevoked bounds the file of revocations.
+// maxRevoked limits the size of revoked_operators.
 const maxRevoked = 16 << 20
 
-// Revocations are keys and certificates that are no longer accepted, whatever
-// authorized_operators says. The zero value revokes nothing.
+// Revocations are keys and certificates that are not accepted, even if
+// authorized_operators lists them. The zero value revokes nothing.
 type Revocations struct {
-	keys         map[string]bool // by their encoding
+	keys         map[string]bool // by the encoding of the key
 	sha1         map[[sha1.Size]byte]bool
 	sha256       map[[sha256.Size]byte]bool
 	certificates []revokedCertificates
 }
 
-// ParseRevocations reads an OpenSSH KRL, or lines of text: a public key as in a
-// .pub file, or a fingerprint as ssh-keygen -l prints it (SHA256:…). One bad line
-// refuses the whole.
+// ParseRevocations reads an OpenSSH KRL or lines of text. A line is a public key as in
+// a .pub file, or a fingerprint as ssh-keygen -l prints it (SHA256:…). One bad line
+// refuses the whole file.
 func ParseRevocations(name string, text []byte) (*Revocations, error) {
 	r, err := parseRevocations(name, text)
 	if err != nil {
@@ -40,8 +40,7 @@ func ParseRevocations(name string, text []byte) (*Revocations, error) {
 	return r, nil
 }
 
-// parseRevocations returns what can be read, with an error of the first line that
-// cannot.
+// parseRevocations returns the valid lines, and an error for the first bad line.
 func parseRevocations(name string, text []byte) (r *Revocations, err error) {
 	r = newRevocations()
 	if len(text) > maxRevoked {
@@ -50,7 +49,7 @@ func parseRevocations(name string, text []byte) (r *Revocations, err error) {
 	}
 	if bytes.HasPrefix(text, []byte(krlMagic)) {
 		if err := r.readKRL(text); err != nil {
-			return r, hint.Errorf(fmt.Sprintf("ssh-keygen -Q -l -f %s shows what OpenSSH makes of it", name),
+			return r, hint.Errorf(fmt.Sprintf("ssh-keygen -Q -l -f %s shows how OpenSSH reads it", name),
 				"%s: the KRL %w", name, err)
 		}
 		return r, nil
@@ -69,8 +68,8 @@ func newRevocations() *Revocations {
 	return &Revocations{keys: map[string]bool{}, sha1: map[[sha1.Size]byte]bool{}, sha256: map[[sha256.Size]byte]bool{}}
 }
 
-// with returns what either revokes.
-func (r *Revocations) with(more *Revocations) *Revocations {
+// union returns everything that r or more revokes.
+func (r *Revocations) union(more *Revocations) *Revocations {
 	all := newRevocations()
 	for _, part := range []*Revocations{r, more} {
 		maps.Copy(all.keys, part.keys)
@@ -85,7 +84,7 @@ func (r *Revocations) with(more *Revocations) *Revocations {
 	return all
 }
 
-// count returns how many there are. A range of serials counts as one certificate.
+// count counts the entries. A range of serials counts as one certificate.
 func (r *Revocations) count() (keys, fingerprints, certificates int) {
 	for i := range r.certificates {
 		c := &r.certificates[i]
@@ -94,8 +93,8 @@ func (r *Revocations) count() (keys, fingerprints, certificates int) {
 	return len(r.keys), len(r.sha1) + len(r.sha256), certificates
 }
 
-// list names the first of them, keys by their fingerprints.
-func (r *Revocations) list(most int) string {
+// list names the first maxNames entries, and keys by their fingerprints.
+func (r *Revocations) list(maxNames int) string {
 	var names []string
 	for blob := range r.keys {
 		sum := sha256.Sum256([]byte(blob))
@@ -112,8 +111,8 @@ func (r *Revocations) list(most int) string {
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	if more := len(names) - most; more > 0 {
-		names = append(names[:most], fmt.Sprintf("and %d more", more))
+	if more := len(names) - maxNames; more > 0 {
+		names = append(names[:maxNames], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(names, ", ")
 }
@@ -123,7 +122,7 @@ func fingerprint(digest string, sum []byte) string {
 }
 
 func (r *Revocations) line(line string) error {
-	line, err := textLine(line)
+	line, err := cleanLine(line)
 	if line == "" || err != nil {
 		return err
 	}
@@ -162,8 +161,8 @@ func (r *Revocations) line(line string) error {
 	return checkComment(comment)
 }
 
-// key reports whether a plain key is revoked.
-func (r *Revocations) key(key ssh.PublicKey) bool {
+// revokesKey reports whether a plain key is revoked.
+func (r *Revocations) revokesKey(key ssh.PublicKey) bool {
 	if len(r.keys)+len(r.sha1)+len(r.sha256) == 0 {
 		return false
 	}
@@ -171,14 +170,14 @@ func (r *Revocations) key(key ssh.PublicKey) bool {
 	return r.keys[string(blob)] || r.sha1[sha1.Sum(blob)] || r.sha256[sha256.Sum256(blob)]
 }
 
-// certificate reports whether a certificate is: itself, the key in it, or the
-// authority that made it.
-func (r *Revocations) certificate(c *ssh.Certificate) bool {
-	if r.key(c.Key) || r.key(c.SignatureKey) {
+// revokesCertificate reports whether a certificate, its key or its authority is
+// revoked.
+func (r *Revocations) revokesCertificate(c *ssh.Certificate) bool {
+	if r.revokesKey(c.Key) || r.revokesKey(c.SignatureKey) {
 		return true
 	}
 	for i := range r.certificates {
-		if r.certificates[i].has(c) {
+		if r.certificates[i].revokes(c) {
 			return true
 		}
 	}

@@ -14,38 +14,37 @@ import (
 	"warren/internal/wire"
 )
 
-// A Rule is one line of authorized_operators: a key or an authority, and what
-// its holders may do.
+// A Rule is one line of authorized_operators: a key or an authority, and its rights.
 type Rule struct {
 	File    string
 	Line    int
 	Comment string // the operator's name
 
-	options string // as written, in one order
-	gone    bool   // it was in force, and the file does not have it any more: it permits nothing
+	options string // canonical form
+	removed bool   // the file no longer has the line, so it permits nothing
 
 	fingerprint string   // of the key
-	principals  []string // of an authority; a key has none
+	principals  []string // of an authority; nil for a key
 	expires     time.Time
 	noTouch     bool // a security key need not be touched
 	verify      bool // a security key must verify its user
 
-	commands []*regexp.Regexp // any of them; without one, anything
+	commands []*regexp.Regexp // the command must match one of them; empty: any command
 	shell    bool
 	script   bool
 	stdin    bool
 	env      []string // names
 	cwds     []string
-	runAs    []string // users; without one, the agent's own
+	runAs    []string // users; empty: the agent's own
 	anyJob   bool
 
 	unsigned bool
 }
 
-// unsigned is the rule of those who did not sign.
+// unsigned is the rule for requests without a signature.
 var unsigned = &Rule{unsigned: true, Comment: UnsignedRule}
 
-// String is where the rule stands, and whose it is.
+// String returns the rule's file, line and comment.
 func (r *Rule) String() string {
 	switch {
 	case r.unsigned:
@@ -56,12 +55,12 @@ func (r *Rule) String() string {
 	return fmt.Sprintf("%s:%d (%s)", r.File, r.Line, clip(r.Comment, 100))
 }
 
-// confined: without permit-command a line permits anything, like a line of
-// authorized_keys without command=.
+// confined reports whether the line has a permit-command. Without one it permits any
+// command, like a line of authorized_keys without command=.
 func (r *Rule) confined() bool { return len(r.commands) > 0 }
 
-// permits says what is to be executed of run, or why nothing is. self is the
-// agent's own user.
+// permits returns what to execute, or the reason for a refusal. self is the agent's
+// own user.
 func (r *Rule) permits(run *wire.Run, secret *wire.Secret, self string) (*wire.Run, string) {
 	env, stdin := run.Env, len(run.Stdin) > 0
 	if secret != nil {
@@ -76,7 +75,7 @@ func (r *Rule) permits(run *wire.Run, secret *wire.Secret, self string) (*wire.R
 		return run, ""
 	}
 	effective := *run
-	if run.Cwd != "" { // ".." behind a symbolic link would be elsewhere for the system
+	if run.Cwd != "" { // the system resolves ".." after a symbolic link differently
 		effective.Cwd = filepath.Clean(run.Cwd)
 	}
 	switch {
@@ -85,21 +84,21 @@ func (r *Rule) permits(run *wire.Run, secret *wire.Secret, self string) (*wire.R
 	case stdin && !r.stdin:
 		return nil, "standard input needs permit-stdin"
 	case run.Shell != "" && !r.shell:
-		return nil, "a shell named outright needs permit-shell"
+		return nil, "an explicit shell needs permit-shell"
 	case len(run.Script) > 0 && !r.script:
 		return nil, "a script needs permit-script"
 	case len(run.Script) > 0:
-		return &effective, "" // what it does no expression could tell
+		return &effective, "" // no expression can describe what a script does
 	}
 	return r.permitsWords(effective)
 }
 
-// maxMatched bounds the text that expressions are matched against, in bytes: RE2
-// takes a time that is linear in it, but by a factor that a line may make large,
-// and meanwhile the agent does nothing else.
+// maxMatched limits the text that expressions are matched against, in bytes. RE2 takes
+// linear time, but an expression can make the factor large, and the agent does nothing
+// else meanwhile.
 const maxMatched = 16 << 10
 
-// permitsWords matches what will be executed, word by word.
+// permitsWords matches the words that will be executed.
 func (r *Rule) permitsWords(run wire.Run) (*wire.Run, string) {
 	words := run.Argv
 	switch {
@@ -144,8 +143,9 @@ func (r *Rule) refusesEnv(env []string) string {
 	return ""
 }
 
-// refusesUser: run-as names all whom the line lets commands run as, the agent's
-// own user too. Without it that is the agent's own, and nobody names one.
+// refusesUser checks the user of a command. run-as lists all permitted users, and must
+// list the agent's own user too. Without run-as, only the agent's own user is
+// permitted, and no request may name one.
 func (r *Rule) refusesUser(user, self string) string {
 	switch {
 	case len(r.runAs) == 0 && user == "":
@@ -164,7 +164,7 @@ func (r *Rule) refusesUser(user, self string) string {
 	return ""
 }
 
-// clip cuts s to about n bytes, for messages.
+// clip shortens s to about n bytes, for messages.
 func clip(s string, n int) string {
 	if len(s) <= n {
 		return s

@@ -12,7 +12,7 @@ import (
 	"warren/internal/wire"
 )
 
-// rule parses options as they stand in a line.
+// rule parses the options of a line.
 func rule(t testing.TB, options string) *Rule {
 	t.Helper()
 	key := newKey(t, "ed25519").PublicKey()
@@ -145,9 +145,9 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-// What Quote writes is read back as the same words, by the splitting that
-// confines commands and by a real shell; so different words have different texts.
-func TestQuoteIsReadBack(t *testing.T) {
+// The output of Quote is split into the same words by the splitter for confined
+// commands and by a real shell, so different words have different texts.
+func TestQuoteRoundTrip(t *testing.T) {
 	words := rapid.SliceOfN(rapid.StringMatching(`[a-z '"\\$\n*;#~`+"`"+`ü]{0,6}`), 1, 5)
 	rapid.Check(t, func(t *rapid.T) {
 		w := words.Draw(t, "words")

@@ -13,16 +13,17 @@ import (
 	"warren/internal/wire"
 )
 
-// A signer is who a signature says has made it: a key, or the key of a
-// certificate. Nothing of it is proven before verify.
+// A signer is the claimed origin of a signature: a key, or the key of a certificate.
+// Only verify proves it.
 type signer struct {
 	sig  *sshsig.Signature
 	key  ssh.PublicKey // never a certificate
 	cert *ssh.Certificate
-	sk   *skFlags // of a security key
+	sk   *skFlags // nil if it is not a security key
 }
 
-// signatureFormats are those that a key may sign with: for RSA SHA-2 alone.
+// signatureFormats lists the accepted signature formats of each key type. RSA requires
+// SHA-2.
 var signatureFormats = map[string][]string{
 	ssh.KeyAlgoED25519:   {ssh.KeyAlgoED25519},
 	ssh.KeyAlgoECDSA256:  {ssh.KeyAlgoECDSA256},
@@ -35,8 +36,8 @@ var signatureFormats = map[string][]string{
 	},
 }
 
-// parse reads a signature in SSHSIG's format (OpenSSH, PROTOCOL.sshsig). Neither
-// whose it is nor whether it is good is judged.
+// parse parses a signature in the SSHSIG format (OpenSSH, PROTOCOL.sshsig). It does
+// not check the signer or the signature.
 func parse(signature string) (*signer, error) {
 	blob, err := base64.StdEncoding.DecodeString(signature)
 	if err != nil {
@@ -53,23 +54,23 @@ func parse(signature string) (*signer, error) {
 	if err := checkFormat(s.key, sig.Signature); err != nil {
 		return nil, err
 	}
-	if bits := rsaBits(s.key); bits > 0 && bits < minRSA { // as of a certificate, which no line names
+	if bits := rsaBits(s.key); bits > 0 && bits < minRSA { // for the key of a certificate, which no line of the file names
 		return nil, fmt.Errorf("an RSA key of %d bits is too short", bits)
 	}
 	sig.PublicKey = s.key
 	if s.isSK() {
-		if s.sk, sig.PublicKey, err = present(s.key, sig.Signature); err != nil {
+		if s.sk, sig.PublicKey, err = parseSK(s.key, sig.Signature); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
 }
 
-// verify checks that the signature is the key's, over the statement's text, in a
-// namespace of Warren's. Whether that is this host's own is for ownFleet to say.
+// verify checks that the key signed the statement's text in a namespace of Warren.
+// ownFleet checks whether that is this host's namespace.
 func (s *signer) verify(statement string) error {
 	if _, ok := wire.FleetOf(s.sig.Namespace); !ok {
-		return fmt.Errorf("the signature of %s is in namespace %.100q, which is not one of Warren's", ssh.FingerprintSHA256(s.key), s.sig.Namespace)
+		return fmt.Errorf("the signature of %s is in namespace %.100q, which is not a namespace of Warren", ssh.FingerprintSHA256(s.key), s.sig.Namespace)
 	}
 	if err := sshsig.Verify(strings.NewReader(statement), s.sig, s.sig.PublicKey, s.sig.HashAlgorithm, s.sig.Namespace); err != nil {
 		return fmt.Errorf("the signature of %s does not verify: %w", ssh.FingerprintSHA256(s.key), err)
@@ -79,14 +80,14 @@ func (s *signer) verify(statement string) error {
 
 func (s *signer) isSK() bool { return strings.HasPrefix(s.key.Type(), "sk-") }
 
-// checkFormat refuses what OpenSSH would: RSA with SHA-1, DSA, and formats that
-// are no signature of this kind of key.
+// checkFormat refuses what OpenSSH refuses: RSA with SHA-1, DSA, and formats that do
+// not match the key type.
 func checkFormat(key ssh.PublicKey, sig *ssh.Signature) error {
 	if !slices.Contains(signatureFormats[key.Type()], sig.Format) {
 		return fmt.Errorf("signatures %q of a key %q are not accepted", sig.Format, key.Type())
 	}
 	if len(sig.Rest) > 0 && !strings.HasPrefix(key.Type(), "sk-") {
-		return errors.New("the signature has something after its end")
+		return errors.New("the signature has trailing data")
 	}
 	return nil
 }

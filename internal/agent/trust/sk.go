@@ -10,8 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// skFlags are what a security key says of its owner when it signs (OpenSSH,
-// PROTOCOL.u2f).
+// skFlags are the flags of a security key's signature (OpenSSH, PROTOCOL.u2f).
 type skFlags struct {
 	Flags   byte
 	Counter uint32
@@ -20,10 +19,10 @@ type skFlags struct {
 func (f *skFlags) touched() bool  { return f.Flags&0x01 != 0 }
 func (f *skFlags) verified() bool { return f.Flags&0x04 != 0 } // by PIN or fingerprint
 
-// present reads the flags of a security key's signature, and gives the key in a
-// form that verifies whatever they say: x/crypto's own insists on the touch,
-// which no-touch-required may waive.
-func present(key ssh.PublicKey, sig *ssh.Signature) (*skFlags, ssh.PublicKey, error) {
+// parseSK parses the flags of a security key's signature. It returns the key in a form
+// that verifies with any flags: x/crypto requires the touch, which no-touch-required
+// may waive.
+func parseSK(key ssh.PublicKey, sig *ssh.Signature) (*skFlags, ssh.PublicKey, error) {
 	var flags skFlags
 	if err := ssh.Unmarshal(sig.Rest, &flags); err != nil {
 		return nil, nil, errors.New("the security key's signature has no flags")
@@ -39,7 +38,7 @@ type skKey struct {
 
 var errBadSK = errors.New("the security key's signature is wrong")
 
-// Verify checks sig over data, as PROTOCOL.u2f describes it.
+// Verify checks sig over data as PROTOCOL.u2f describes.
 func (k skKey) Verify(data []byte, sig *ssh.Signature) error {
 	application, err := k.application()
 	if err != nil {
@@ -70,13 +69,13 @@ func (k skKey) Verify(data []byte, sig *ssh.Signature) error {
 	return errBadSK
 }
 
-// skSigned is what a security key signs of data.
+// skSigned returns the bytes that a security key signs.
 func skSigned(application string, flags skFlags, data []byte) []byte {
 	app, message := sha256.Sum256([]byte(application)), sha256.Sum256(data)
 	return append(append(app[:], ssh.Marshal(flags)...), message[:]...)
 }
 
-// application is the last member of the key's encoding, mostly "ssh:".
+// application returns the last field of the key's encoding, usually "ssh:".
 func (k skKey) application() (string, error) {
 	if k.Type() == ssh.KeyAlgoSKED25519 {
 		var w struct{ Type, Key, Application string }

@@ -7,7 +7,7 @@ import (
 	"unicode/utf16"
 )
 
-// Both files mean the same however an editor has saved them.
+// Both files have the same meaning regardless of how an editor saved them.
 func TestFilesSavedByWindows(t *testing.T) {
 	key := newKey(t, "ed25519").PublicKey()
 	text := "# who may\r\n" + strings.ReplaceAll(line("", key, "alice"), "\n", "\r\n")
@@ -21,7 +21,7 @@ func TestFilesSavedByWindows(t *testing.T) {
 			t.Errorf("%.40q: %v", saved, err)
 		}
 		r, err := ParseRevocations("f", []byte(saved))
-		if err != nil || !r.key(key) {
+		if err != nil || !r.revokesKey(key) {
 			t.Errorf("%.40q: %v", saved, err)
 		}
 	}

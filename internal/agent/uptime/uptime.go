@@ -1,6 +1,6 @@
-// Package uptime reads the clock of this machine that nobody can set: the time since
-// it was started, sleep included. It tells a step of the wall clock from time that has
-// passed. It keeps nothing but the name of this start of the machine.
+// Package uptime reads a clock that nobody can set: the time since this machine
+// booted, including sleep. It distinguishes a step of the wall clock from time that
+// has passed.
 package uptime
 
 import (
@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// A Reading is a point in time between one start of the machine and the next.
+// A Reading is a point in time within one boot of the machine.
 type Reading struct {
-	Boot string        // of this start of the machine; another start has another
-	Up   time.Duration // since then
+	Boot string        // identifies the boot
+	Up   time.Duration // time since the boot
 }
 
-// bootID names this start of the machine. Where the system has no name for it, the
-// name is this process's own, so that readings of two processes do not compare.
+// bootID identifies the current boot. If the system has no boot id, the id is this
+// process's own, so readings of two processes are not comparable.
 var bootID = sync.OnceValue(func() string {
 	if id := systemBootID(); id != "" {
 		return id
@@ -24,5 +24,4 @@ var bootID = sync.OnceValue(func() string {
 	return "process-" + rand.Text()
 })
 
-// Now reads the clock.
 func Now() Reading { return Reading{Boot: bootID(), Up: sinceBoot()} }

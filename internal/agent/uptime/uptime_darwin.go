@@ -16,7 +16,7 @@ func systemBootID() string {
 
 var started = time.Now()
 
-// sinceBoot is Darwin's CLOCK_MONOTONIC, which goes on while the machine sleeps.
+// sinceBoot reads Darwin's CLOCK_MONOTONIC, which continues during sleep.
 func sinceBoot() time.Duration {
 	var ts unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) != nil {

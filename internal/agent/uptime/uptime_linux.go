@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemBootID is the kernel's name for this boot, with the offsets of the time
-// namespace that the process runs in, since those shift the clock.
+// systemBootID returns the kernel's boot id and the offsets of the process's time
+// namespace, because these shift the clock.
 func systemBootID() string {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""
 	}
 	name := strings.TrimSpace(string(id))
-	offsets, _ := os.ReadFile("/proc/self/timens_offsets") // absent without time namespaces
+	offsets, _ := os.ReadFile("/proc/self/timens_offsets") // does not exist without time namespaces
 	for line := range strings.Lines(string(offsets)) {
 		if f := strings.Fields(line); len(f) == 3 && f[0] == "boottime" && (f[1] != "0" || f[2] != "0") {
 			name += "+" + f[1] + "." + f[2]
@@ -27,8 +27,8 @@ func systemBootID() string {
 
 var started = time.Now()
 
-// sinceBoot is CLOCK_BOOTTIME, which goes on while the machine sleeps, as
-// CLOCK_MONOTONIC does not.
+// sinceBoot reads CLOCK_BOOTTIME, which continues during sleep; CLOCK_MONOTONIC does
+// not.
 func sinceBoot() time.Duration {
 	var ts unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {

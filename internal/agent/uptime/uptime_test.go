@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestUptimeGoesOn(t *testing.T) {
+func TestUptimeAdvances(t *testing.T) {
 	a := Now()
 	for late := time.Now().Add(10 * time.Second); Now().Up == a.Up; {
 		if time.Now().After(late) {

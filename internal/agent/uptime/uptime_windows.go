@@ -6,9 +6,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// systemBootID is empty: Windows has no name for a start of the machine that could be
-// relied on.
+// systemBootID returns "": Windows has no reliable boot id.
 func systemBootID() string { return "" }
 
-// sinceBoot goes on while the machine sleeps.
+// sinceBoot includes sleep.
 func sinceBoot() time.Duration { return windows.DurationSinceBoot() }

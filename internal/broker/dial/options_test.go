@@ -58,7 +58,7 @@ func TestBadURLs(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	clear := "in the clear"
+	unencrypted := "in the clear"
 	ps := "in the arguments"
 	vhost := `virtual host "/"`
 	for _, c := range []struct {
@@ -71,9 +71,9 @@ func TestWarnings(t *testing.T) {
 		{"amqp://anna:hush@localhost/", Login{}, []string{"run", "curl http://anna:hush@localhost/"}, nil},
 		{"amqp://anna:hush@[::1]/", Login{}, []string{"tasks", "--broker=amqp://x,amqp://anna:hush@[::1]/"}, []string{ps}},
 		{"amqp://anna@[::1]/", Login{}, []string{"--broker=amqp://anna@[::1]/"}, nil},
-		{"amqp://anna:hush@b.example/warren", Login{}, nil, []string{clear}},
-		{"amqp://anna:hush@10.0.0.1", Login{}, nil, []string{clear, vhost}},
-		{"amqp://anna@b.example/warren", Login{Password: "hush"}, nil, []string{clear}},
+		{"amqp://anna:hush@b.example/warren", Login{}, nil, []string{unencrypted}},
+		{"amqp://anna:hush@10.0.0.1", Login{}, nil, []string{unencrypted, vhost}},
+		{"amqp://anna@b.example/warren", Login{Password: "hush"}, nil, []string{unencrypted}},
 		{"amqps://anna:hush@b.example/warren", Login{}, nil, nil},
 		{"amqps://anna:hush@b.example", Login{}, nil, []string{vhost}},
 		{"amqps://b.example/%2F", Login{Cert: "c"}, nil, []string{vhost}},

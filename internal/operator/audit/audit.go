@@ -29,13 +29,13 @@ const (
 // fingerprint of the operator's SSH key.
 type Log struct{ executed, viewed slog.Handler }
 
-// Open returns the logs in directory dir, for records by operator, and tries
-// that they can be written: who cannot record a command shall not send it.
+// Open returns the logs in directory dir, for records by operator. It returns an error if a
+// log cannot be written: a command that cannot be recorded must not be sent.
 func Open(dir, operator string) (*Log, error) {
 	open := func(name string) (slog.Handler, error) {
 		f := &file{path: filepath.Join(dir, name), lock: filepath.Join(dir, "audit.lock"), max: maxSize, keep: keepFiles}
-		if err := f.try(); err != nil {
-			return nil, hint.Errorf("mend the file or its directory, or choose another with WARREN_DATA_DIR",
+		if err := f.checkWritable(); err != nil {
+			return nil, hint.Errorf("repair the file or its directory, or choose another with WARREN_DATA_DIR",
 				"audit log: %w", err)
 		}
 		return handler(f, operator), nil

@@ -204,7 +204,7 @@ func TestRotateKeeps(t *testing.T) {
 
 // TestProcesses has several processes, with several goroutines in one of them,
 // write and rotate at the same time: no record is lost, cut or mixed.
-func TestProcesses(t *testing.T) {
+func TestProcessesShareLogs(t *testing.T) {
 	const each, limit = 150, 4000
 	dir := t.TempDir()
 	var cmds []*exec.Cmd

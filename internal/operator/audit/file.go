@@ -39,7 +39,7 @@ func (f *file) Write(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer lock.Unlock() // an error would say that it is not held
+	defer func() { _ = lock.Unlock() }() // it fails only if the lock is not held
 
 	out, size, err := f.open()
 	if err != nil {
@@ -57,8 +57,8 @@ func (f *file) Write(p []byte) (int, error) {
 	return n, errors.Join(err, out.Close())
 }
 
-// try finds out whether f can be written.
-func (f *file) try() error {
+// checkWritable returns an error unless the file can be written.
+func (f *file) checkWritable() error {
 	out, _, err := f.open()
 	if err != nil {
 		return err

@@ -73,7 +73,7 @@ func (c Config) logins(logins []Login, passwords map[string]Password, mark strin
 			if passwords[l.Name].New {
 				age = "new"
 			}
-			one = listed(l.Name) + mark + one + mark + age
+			one = erlangEscape(l.Name) + mark + one + mark + age
 		}
 		users = append(users, one)
 		permissions = append(permissions, text(permission{l.Name, c.Vhost, l.Configure, l.Write, l.Read}))
@@ -104,5 +104,5 @@ func text(v any) string {
 
 func lines(values []string) string { return strings.Join(values, ",\n") }
 
-// listed is a user's name as rabbitmqctl list_users prints it.
-func listed(name string) string { return strings.ReplaceAll(name, `\`, `\\`) }
+// erlangEscape returns a user's name as rabbitmqctl list_users prints it.
+func erlangEscape(name string) string { return strings.ReplaceAll(name, `\`, `\\`) }

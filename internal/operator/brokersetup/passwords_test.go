@@ -52,17 +52,17 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-// A password that others know or may know is none.
-func TestPasswordsOfOthers(t *testing.T) {
+// A password that others may know is refused.
+func TestUnsafePasswordFileIsRefused(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no modes")
 	}
 	c := Config{Vhost: "v", Operators: []string{"alice"}}
 	for want, spoil := range map[string]func(dir, file string) error{
 		"alice cannot be used: others may read": func(_, file string) error { return os.Chmod(file, 0o644) },
-		"in its one line":                       func(_, file string) error { return os.WriteFile(file, []byte("a\nb\n"), 0o600) },
-		"in its one line\n":                     func(_, file string) error { return os.Truncate(file, 0) },
-		"no regular file":                       func(_, file string) error { _ = os.Remove(file); return os.Mkdir(file, 0o700) },
+		"in a single line":                      func(_, file string) error { return os.WriteFile(file, []byte("a\nb\n"), 0o600) },
+		"in a single line\n":                    func(_, file string) error { return os.Truncate(file, 0) },
+		"not a regular file":                    func(_, file string) error { _ = os.Remove(file); return os.Mkdir(file, 0o700) },
 		"others may read or change it":          func(dir, _ string) error { return os.Chmod(dir, 0o777) },
 	} {
 		dir := t.TempDir() + "/p"

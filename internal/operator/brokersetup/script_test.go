@@ -104,8 +104,8 @@ func TestNamesReachRabbitMQWhole(t *testing.T) {
 	})
 }
 
-// One is there already: the document leaves out that user, and no other.
-func TestWhoIsThereKeepsThePassword(t *testing.T) {
+// If a user exists, the definitions leave out that user and no other.
+func TestExistingLoginKeepsItsPassword(t *testing.T) {
 	needShell(t)
 	c := Config{Vhost: "v", Operators: []string{"alice", `o'ne\il`}, Agents: []Agent{{ID: "web01"}}}
 	dir := t.TempDir() + "/passwords"

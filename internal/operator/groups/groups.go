@@ -27,8 +27,9 @@ import (
 // maxFile bounds a file of groups, in bytes.
 const maxFile = 16 << 20
 
-// all is the group that stands for a whole source, where it is defined.
-const all = "all"
+// allGroup is the name of the group that stands for a whole source, if the source defines
+// it.
+const allGroup = "all"
 
 // Groups are the groups of a file, or of the files of a directory.
 type Groups struct {
@@ -128,13 +129,13 @@ func (g *Groups) read(file string, reserved []string) error {
 	left := maxMembers
 	err = members(doc.Content[0], "the file is", &left, func(name, value *yaml.Node) error {
 		if slices.Contains(reserved, name.Value) {
-			return fault{
+			return problem{
 				name.Line, fmt.Sprintf("a source cannot be called %q", name.Value),
 				fmt.Sprintf("@%s:ID stands for hosts of an earlier task; choose another name", name.Value),
 			}
 		}
 		if slices.ContainsFunc(g.sources, func(s source) bool { return s.name == name.Value }) {
-			return fault{name.Line, fmt.Sprintf("source %q is defined twice", name.Value), ""}
+			return problem{name.Line, fmt.Sprintf("source %q is defined twice", name.Value), ""}
 		}
 		s := source{name: name.Value}
 		err := members(value, fmt.Sprintf("source %q is", name.Value), &left, func(name, value *yaml.Node) error {
@@ -143,29 +144,29 @@ func (g *Groups) read(file string, reserved []string) error {
 		g.sources = append(g.sources, s)
 		return err
 	})
-	var f fault
+	var f problem
 	if errors.As(err, &f) {
 		return fmt.Errorf("groups file %s, line %d: %w", file, f.line, f)
 	}
 	return err
 }
 
-// A fault is what is wrong in a file.
-type fault struct {
+// A problem is an error in a groups file.
+type problem struct {
 	line       int
 	text, hint string
 }
 
-func (f fault) Error() string { return f.text }
+func (f problem) Error() string { return f.text }
 
 // ErrorHint implements hint.Hinter.
-func (f fault) ErrorHint() string { return f.hint }
+func (f problem) ErrorHint() string { return f.hint }
 
 const formHint = "the form is: source: {group: 'nodes'}, as in  roles: {web: 'web[01-20]'}"
 
 func (s *source) add(name, value *yaml.Node, left *int) error {
 	if s.find(name.Value) != nil {
-		return fault{name.Line, fmt.Sprintf("group %q is defined twice in source %q", name.Value, s.name), ""}
+		return problem{name.Line, fmt.Sprintf("group %q is defined twice in source %q", name.Value, s.name), ""}
 	}
 	g := group{name: name.Value}
 	nodes := []*yaml.Node{resolve(value)}
@@ -181,7 +182,7 @@ func (s *source) add(name, value *yaml.Node, left *int) error {
 		case isString(n):
 			g.exprs = append(g.exprs, n.Value)
 		default:
-			return fault{n.Line, fmt.Sprintf("group %q is neither an expression nor a list of them", g.name), valueHint(n)}
+			return problem{n.Line, fmt.Sprintf("group %q is neither an expression nor a list of them", g.name), valueHint(n)}
 		}
 	}
 	s.groups = append(s.groups, g)
@@ -228,7 +229,7 @@ func (g *Groups) Group(source, name string) (exprs []string, home string, err er
 	case name != "*":
 		return nil, "", &UnknownError{Path: g.path, Source: s.name, Name: name, Known: s.names()}
 	}
-	if found := s.find(all); found != nil {
+	if found := s.find(allGroup); found != nil {
 		return found.exprs, s.name, nil
 	}
 	for _, group := range s.groups {

@@ -132,7 +132,7 @@ func TestFileSavedByWindows(t *testing.T) {
 	}
 }
 
-func TestUnknown(t *testing.T) {
+func TestUnknownGroupIsAnError(t *testing.T) {
 	g, err := Load(write(t, sample), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +182,7 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
-func TestNoGroups(t *testing.T) {
+func TestMissingOrEmptyGroupsFile(t *testing.T) {
 	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}

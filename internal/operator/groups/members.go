@@ -12,7 +12,7 @@ import (
 const maxMembers = 1 << 20
 
 func tooMany(line int) error {
-	return fault{line, fmt.Sprintf("with its aliases resolved the file has more than %d groups and expressions", maxMembers), ""}
+	return problem{line, fmt.Sprintf("with its aliases resolved the file has more than %d groups and expressions", maxMembers), ""}
 }
 
 // members calls each with the members of a mapping. What its merge keys bring in
@@ -36,9 +36,9 @@ func (m *merger) mapping(node *yaml.Node, what string) error {
 	node = resolve(node)
 	switch {
 	case node.Kind != yaml.MappingNode:
-		return fault{line, what + " not a mapping of names", mappingHint(node)}
+		return problem{line, what + " not a mapping of names", mappingHint(node)}
 	case slices.Contains(m.path, node):
-		return fault{line, "a merge key (<<) merges a mapping into itself", "take one of the merge keys away"}
+		return problem{line, "a merge key (<<) merges a mapping into itself", "take one of the merge keys away"}
 	}
 	m.path = append(m.path, node)
 	var merged []*yaml.Node
@@ -53,7 +53,7 @@ func (m *merger) mapping(node *yaml.Node, what string) error {
 			continue
 		}
 		if !isString(name) || name.Value == "" {
-			return fault{name.Line, fmt.Sprintf("%q is not a name", name.Value), "put it in quotes"}
+			return problem{name.Line, fmt.Sprintf("%q is not a name", name.Value), "put it in quotes"}
 		}
 		if m.done[name.Value] {
 			continue

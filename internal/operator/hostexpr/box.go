@@ -14,9 +14,9 @@ import (
 // square of their number (https://github.com/cea-hpc/clustershell/issues/565).
 // Here a box finds its like by a hash of all its axes but one.
 
-// maxPasses ends a fold whose passes change little each. The result is sound
-// then too, only longer.
-const maxPasses = 64
+// maxMergePasses ends a fold whose passes change little each. The result is correct at
+// any time.
+const maxMergePasses = 64
 
 // A sum identifies a set of numbers, or several: it is made by addition, so that
 // it does not depend on the order and grows with its set. Its seeds are new in
@@ -121,7 +121,7 @@ func (k *numbers) boxes(names [][]string) *boxes {
 // anything, then any two.
 func (bs *boxes) merge() []*box {
 	pass, last := bs.neighbors, false
-	for range maxPasses {
+	for range maxMergePasses {
 		bs.sort()
 		before := len(bs.list)
 		pass()

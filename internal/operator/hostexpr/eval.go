@@ -149,13 +149,13 @@ func groupError(column int, err error) error {
 	return &Error{Column: column, Problem: err.Error(), Hint: hint.First(err), Err: err}
 }
 
-// A groupFault is an error that says in which group it is.
-type groupFault struct{ text, hint string }
+// A groupProblem is an error that names its group.
+type groupProblem struct{ text, hint string }
 
-func (f groupFault) Error() string { return f.text }
+func (f groupProblem) Error() string { return f.text }
 
 // ErrorHint implements hint.Hinter.
-func (f groupFault) ErrorHint() string { return f.hint }
+func (f groupProblem) ErrorHint() string { return f.hint }
 
 // group returns the hosts of a group; each is evaluated once.
 func (e *evaluator) group(text, home string) (*Set, error) {
@@ -167,7 +167,7 @@ func (e *evaluator) group(text, home string) (*Set, error) {
 		return set, nil
 	}
 	if slices.Contains(e.path, key) {
-		return nil, groupFault{fmt.Sprintf("group %s contains itself: %s", key, e.circle(key)), "take one of them out of the groups file"}
+		return nil, groupProblem{fmt.Sprintf("group %s contains itself: %s", key, e.cycle(key)), "take one of them out of the groups file"}
 	}
 	if e.groups == nil {
 		return nil, fmt.Errorf("group %s: no groups are known here", key)
@@ -184,7 +184,7 @@ func (e *evaluator) group(text, home string) (*Set, error) {
 		}
 		part, err := e.evaluate(expr, inner)
 		if err != nil {
-			return nil, within(key, expr, err)
+			return nil, groupPath(key, expr, err)
 		}
 		set.Unite(part)
 	}
@@ -194,7 +194,7 @@ func (e *evaluator) group(text, home string) (*Set, error) {
 	return set, nil
 }
 
-func (e *evaluator) circle(key groupKey) string {
+func (e *evaluator) cycle(key groupKey) string {
 	var names []string
 	for _, k := range e.path[slices.Index(e.path, key):] {
 		names = append(names, k.String())
@@ -202,9 +202,9 @@ func (e *evaluator) circle(key groupKey) string {
 	return strings.Join(append(names, key.String()), " → ")
 }
 
-// within says in which group an error is, unless it says so itself.
-func within(key groupKey, expr string, err error) error {
-	var fault groupFault
+// groupPath adds the group to an error, unless the error names a group.
+func groupPath(key groupKey, expr string, err error) error {
+	var fault groupProblem
 	if errors.As(err, &fault) {
 		return fault
 	}
@@ -212,5 +212,5 @@ func within(key groupKey, expr string, err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	return groupFault{fmt.Sprintf("group %s is %q: column %d: %s", key, expr, e.Column, e.Problem), e.Hint}
+	return groupProblem{fmt.Sprintf("group %s is %q: column %d: %s", key, expr, e.Column, e.Problem), e.Hint}
 }

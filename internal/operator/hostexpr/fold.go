@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// hole stands in a shape for a number. It sorts before all that a name may have,
-// as nodeset's own mark does.
-const hole = "\x00"
+// numberMark replaces a number in a shape. It sorts before all characters of a name, as
+// nodeset's own mark does.
+const numberMark = "\x00"
 
 // Fold returns a short expression for the names, whatever their order: those
 // that differ in their numbers only share ranges, in several dimensions where
@@ -28,13 +28,13 @@ func Fold(names []string) string {
 	slices.Sort(shapes)
 	var words []string
 	for _, shape := range shapes {
-		texts := strings.Split(shape, hole)
+		texts := strings.Split(shape, numberMark)
 		if len(texts) == 1 {
 			words = append(words, shape)
 			continue
 		}
 		for _, ranges := range foldNumbers(byShape[shape]) {
-			words = append(words, weave(texts, ranges))
+			words = append(words, joinPattern(texts, ranges))
 		}
 	}
 	return strings.Join(words, ",")
@@ -49,7 +49,7 @@ func split(name string) (shape string, numbers []string) {
 				b.WriteString(n)
 				continue
 			}
-			b.WriteString(hole)
+			b.WriteString(numberMark)
 			numbers = append(numbers, n)
 			continue
 		}
@@ -59,8 +59,8 @@ func split(name string) (shape string, numbers []string) {
 	return b.String(), numbers
 }
 
-// weave puts ranges between texts.
-func weave(texts, ranges []string) string {
+// joinPattern puts ranges between texts.
+func joinPattern(texts, ranges []string) string {
 	var b strings.Builder
 	b.WriteString(texts[0])
 	for i, r := range ranges {

@@ -171,7 +171,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
-func TestFoldLeavesItsArgumentAlone(t *testing.T) {
+func TestFoldKeepsItsArgument(t *testing.T) {
 	names := []string{"b2", "b1", "b1"}
 	Fold(names)
 	if !slices.Equal(names, []string{"b2", "b1", "b1"}) {
@@ -179,7 +179,7 @@ func TestFoldLeavesItsArgumentAlone(t *testing.T) {
 	}
 }
 
-func TestExpandUndoesFold(t *testing.T) {
+func TestExpandReversesFold(t *testing.T) {
 	name := rapid.OneOf(
 		rapid.StringMatching(`[a-c]{0,2}[0-9]{1,3}([.-][ab]?[0-9]{0,2}){0,2}`),
 		rapid.StringMatching(`[1-9][0-9]?::[1-9]?|10\.0\.[1-9]\.[1-9][0-9]?`),

@@ -115,10 +115,10 @@ func table(t *testing.T, file string) [][]string {
 	return rows
 }
 
-// TestNodeset holds what Warren makes of each expression of the table against
-// what nodeset made of it when the table was recorded. What differs is listed in
-// testdata/differences.txt, each with its reason.
-func TestNodeset(t *testing.T) {
+// TestFoldsLikeNodeset compares Warren's result for each expression of the table with
+// nodeset's result, as recorded. testdata/differences.txt lists the differences, each
+// with its reason.
+func TestFoldsLikeNodeset(t *testing.T) {
 	if *record {
 		recordTable(t)
 	}
@@ -165,8 +165,8 @@ func same(got, theirs verdict) bool {
 	return got == theirs
 }
 
-// TestNodesetIsAsRecorded holds the table against the nodeset that is installed.
-func TestNodesetIsAsRecorded(t *testing.T) {
+// TestRecordedNodesetOutputIsCurrent compares the table with the installed nodeset.
+func TestRecordedNodesetOutputIsCurrent(t *testing.T) {
 	rows := table(t, tableFile)
 	exprs := make([]string, len(rows))
 	for i, row := range rows {
@@ -179,8 +179,8 @@ func TestNodesetIsAsRecorded(t *testing.T) {
 	}
 }
 
-// TestNodesetAtRandom compares what has never been looked at.
-func TestNodesetAtRandom(t *testing.T) {
+// TestFoldsLikeNodesetAtRandom compares random expressions.
+func TestFoldsLikeNodesetAtRandom(t *testing.T) {
 	interpreter(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -8,7 +8,7 @@ func (bs *boxes) pairs() {
 		for at := i; !b.gone; {
 			axis, next := -1, len(bs.list)
 			for d := range b.axes {
-				if r := alike[likeness{d, b.rest(d)}]; r != nil {
+				if r := alike[axisPair{d, b.rest(d)}]; r != nil {
 					if j := r.after(at); j < next {
 						axis, next = d, j
 					}
@@ -23,19 +23,19 @@ func (bs *boxes) pairs() {
 	}
 }
 
-// A likeness is what boxes have in common that can become one: all but an axis.
-type likeness struct {
+// An axisPair is what boxes that can be merged have in common: everything but one axis.
+type axisPair struct {
 	axis int
 	rest sum
 }
 
 // alike finds the boxes of each likeness. It need not follow what is merged: only
 // boxes further on are looked for, and those have not changed yet, or are gone.
-func (bs *boxes) alike() map[likeness]*row {
-	rows := make(map[likeness]*row, len(bs.list))
+func (bs *boxes) alike() map[axisPair]*row {
+	rows := make(map[axisPair]*row, len(bs.list))
 	for i, b := range bs.list {
 		for d := range b.axes {
-			key := likeness{d, b.rest(d)}
+			key := axisPair{d, b.rest(d)}
 			r := rows[key]
 			if r == nil {
 				r = &row{list: bs.list}

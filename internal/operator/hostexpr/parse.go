@@ -33,17 +33,17 @@ func parse(expr string) ([]term, error) {
 	var terms []term
 	var operator rune // that waits for its right operand
 	for {
-		p.blanks()
+		p.skipBlanks()
 		c, more := p.peek()
 		switch {
 		case !more && len(terms) == 0 && operator == 0:
 			return nil, p.fail(p.pos, "no host is named", exampleHint)
 		case !more && operator != 0:
-			return nil, p.fail(p.pos, "a host is missing after "+called(operator), "take it away or name one more host")
+			return nil, p.fail(p.pos, "a host is missing after "+operatorName(operator), "take it away or name one more host")
 		case !more:
 			return terms, nil
 		case isOperator(c) && (operator != 0 || len(terms) == 0):
-			return nil, p.fail(p.pos, "a host is missing before "+called(c), operatorHint(c))
+			return nil, p.fail(p.pos, "a host is missing before "+operatorName(c), operatorHint(c))
 		case isOperator(c):
 			operator = c
 			p.pos++
@@ -63,7 +63,7 @@ func parse(expr string) ([]term, error) {
 
 func isOperator(c rune) bool { return c == ',' || c == '!' || c == '&' || c == '^' }
 
-func called(operator rune) string {
+func operatorName(operator rune) string {
 	if operator == ',' {
 		return "the comma"
 	}
@@ -147,7 +147,7 @@ func (p *parser) bracket() ([]span, error) {
 	var spans []span
 	for {
 		p.pos++ // past "[" or ","
-		s, err := p.span(open)
+		s, err := p.spanAt(open)
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +155,7 @@ func (p *parser) bracket() ([]span, error) {
 		c, more := p.peek()
 		switch {
 		case !more:
-			return nil, p.cut(open)
+			return nil, p.unclosed(open)
 		case c == ']':
 			p.pos++
 			return spans, nil
@@ -165,9 +165,9 @@ func (p *parser) bracket() ([]span, error) {
 	}
 }
 
-// span reads "01-20", "1-9/2" or "30", with blanks where one likes.
-func (p *parser) span(open int) (span, error) {
-	p.blanks()
+// spanAt reads "01-20", "1-9/2" or "30", with optional blanks.
+func (p *parser) spanAt(open int) (span, error) {
+	p.skipBlanks()
 	start := p.pos
 	first, err := p.number(open)
 	if err != nil {
@@ -206,7 +206,7 @@ func (p *parser) span(open int) (span, error) {
 
 // number reads digits and the blanks around them.
 func (p *parser) number(open int) (string, error) {
-	p.blanks()
+	p.skipBlanks()
 	start := p.pos
 	for p.pos < len(p.text) && '0' <= p.text[p.pos] && p.text[p.pos] <= '9' {
 		p.pos++
@@ -217,13 +217,13 @@ func (p *parser) number(open int) (string, error) {
 	case len(digits) > maxDigits:
 		return "", p.fail(start, fmt.Sprintf("the number %s… has more than %d digits", digits[:maxDigits], maxDigits), "")
 	case digits != "":
-		p.blanks()
+		p.skipBlanks()
 		if c, _ := p.peek(); '0' <= c && c <= '9' {
 			return "", p.fail(p.pos, "a comma is missing between two numbers", "write it as in [01-20,30]")
 		}
 		return digits, nil
 	case !more:
-		return "", p.cut(open)
+		return "", p.unclosed(open)
 	case c == ']' || c == ',' || c == '-' || c == '/':
 		return "", p.fail(start, "a number is missing in the range", "write it as in [01-20,30]")
 	default:
@@ -241,7 +241,7 @@ func (p *parser) skip(c rune) bool {
 	return true
 }
 
-func (p *parser) cut(open int) error {
+func (p *parser) unclosed(open int) error {
 	return p.fail(open, `the expression is cut short: "[" without "]"`, "write it as in web[01-20,30]")
 }
 
@@ -253,7 +253,7 @@ func (p *parser) fail(pos int, problem, hint string) error {
 	return &Error{Column: pos + 1, Problem: problem, Hint: hint}
 }
 
-func (p *parser) blanks() {
+func (p *parser) skipBlanks() {
 	for p.pos < len(p.text) && isBlank(p.text[p.pos]) {
 		p.pos++
 	}

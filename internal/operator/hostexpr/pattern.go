@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// tooMany is larger than every size that a caller may permit.
-const tooMany = 1 << 62
+// maxSize is larger than every size that a caller may permit.
+const maxSize = 1 << 62
 
 // A pattern is one word of an expression: text and ranges in turn, without the
 // "@" of a group.
@@ -61,13 +61,13 @@ func (p *pattern) size() uint64 {
 		}
 		n := uint64(0)
 		for _, s := range part.spans { // each below 10^15, so few of them cannot wrap
-			if n += s.size(); n >= tooMany {
-				return tooMany
+			if n += s.size(); n >= maxSize {
+				return maxSize
 			}
 		}
 		high, low := bits.Mul64(size, n)
-		if high > 0 || low >= tooMany {
-			return tooMany
+		if high > 0 || low >= maxSize {
+			return maxSize
 		}
 		size = low
 	}

@@ -6,15 +6,15 @@ import (
 	"warren/internal/wire"
 )
 
-// An Agent is what an agent answered to a discover.
+// An Agent is the last answer of an agent to a discover.
 type Agent struct {
 	wire.Hello
 	Seen time.Time `json:"-"` // when its last answer came, by this operator's clock
 
-	// Rivals is how many others have answered the same discover with its id, up to
-	// 9. The operator cannot tell which one is genuine.
-	Rivals int `json:"rivals,omitempty"`
-	// TwoLogins: one of them has another login at the broker.
+	// Duplicates is how many others have answered the same discover with its id, up to 9.
+	// The operator cannot tell which one is genuine.
+	Duplicates int `json:"duplicates,omitempty"`
+	// TwoLogins says that one of them has another login at the broker.
 	TwoLogins bool `json:"two_logins,omitempty"`
 }
 

@@ -11,6 +11,15 @@ type Rollout struct {
 	Events      []Event       `json:"events"`       // what has happened, in order
 }
 
+// StageHosts returns the hosts of a stage, counted from 1.
+func (r *Rollout) StageHosts(stage int, hosts []string) []string {
+	first := 0
+	if stage > 1 {
+		first = r.Stages[stage-2]
+	}
+	return hosts[first:r.Stages[stage-1]]
+}
+
 // An Event is a step of a Rollout.
 type Event struct {
 	At     time.Time `json:"at"`

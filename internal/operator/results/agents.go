@@ -6,55 +6,57 @@ import (
 	"fmt"
 	"time"
 
+	"warren/internal/operator/results/merge"
+	"warren/internal/operator/results/sqlite"
 	"warren/internal/wire"
 )
 
 const (
-	// maxAgents bounds the agents that are remembered, and those that may answer
-	// one discover: five times the fleet that one process is made for.
+	// maxAgents bounds the agents that are remembered, and those that may answer one
+	// discover: five times the fleet that one process is made for.
 	maxAgents = 50_000
 
-	// agentsSlack is by how much a process may exceed that.
+	// agentsSlack is by how much a process may exceed maxAgents.
 	agentsSlack = 500
 
-	// maxRolls bounds the discovers whose answers still count.
-	maxRolls = 16
+	// maxRounds bounds the discovers whose answers still count.
+	maxRounds = 16
 
-	// rollBytes bounds the answers to one discover: 50,000 honest ones have 30 to 50
-	// MiB.
-	rollBytes = 64 << 20
+	// roundBytes bounds the answers to one discover: 50,000 honest ones have 30 to 50 MiB.
+	roundBytes = 64 << 20
 
-	// loginAgents and loginBytes are what one of the broker's logins may bring of
-	// that. A whole fleet may share one; a fleet where each agent has its own keeps
-	// room for the others, whatever one of them sends.
+	// loginAgents and loginBytes are what one login at the broker may send of that. A whole
+	// fleet may share a login. In a fleet where each agent has its own, no login can take
+	// the room of the others.
 	loginAgents = maxAgents / 2
-	loginBytes  = rollBytes / 4
+	loginBytes  = roundBytes / 4
 
 	// agentsBytes bounds what is remembered of all agents.
-	agentsBytes = 2 * rollBytes
+	agentsBytes = 2 * roundBytes
 
-	// maxRivals is as far as those are counted that answer by the same id.
-	maxRivals = 9
+	// maxDuplicates is how far agents with the same id are counted.
+	maxDuplicates = 9
 )
 
-// ErrSurplus says that a hello was not stored: there were too many, or it is not
-// its agent's.
+// ErrSurplus says that a hello was not stored: there were too many, or it is not its
+// agent's.
 var ErrSurplus = errors.New("too many agents have answered a question to all")
 
-// A roll is who has answered one discover. Agents are not signed: whoever knows
-// the discover may answer it, and by any id. But the broker vouches for the login.
-type roll struct {
-	until  time.Time
-	said   map[string]*self  // by agent
-	bytes  int               // of all hellos that are stored
-	logins map[string]*share // by login; "" is those for whom nobody vouches
+// A discoverRound is who has answered one discover. Agents do not sign their answers:
+// whoever knows the discover may answer it, with any id. But the broker vouches for the
+// login.
+type discoverRound struct {
+	until      time.Time
+	responders map[string]*responder // by agent
+	bytes      int                   // of all hellos that are stored
+	logins     map[string]*share     // by login; "" is for senders that nobody vouches for
 }
 
-// A share is what one login has brought of a roll.
+// A share is what one login has sent of a round.
 type share struct{ agents, bytes int }
 
-// take counts a hello of size bytes, or says why there is no room for it.
-func (r *roll) take(login string, size int) error {
+// take counts a hello of size bytes, or returns why there is no room for it.
+func (r *discoverRound) take(login string, size int) error {
 	s := r.logins[login]
 	if s == nil {
 		s = &share{}
@@ -63,80 +65,84 @@ func (r *roll) take(login string, size int) error {
 	switch {
 	case s.agents >= loginAgents || s.bytes+size > loginBytes:
 		return fmt.Errorf("%w: the broker's login %q has answered for %d agents with %d bytes", ErrSurplus, login, s.agents, s.bytes)
-	case len(r.said) >= maxAgents || r.bytes+size > rollBytes:
-		return fmt.Errorf("%w: %d agents with %d bytes", ErrSurplus, len(r.said), r.bytes)
+	case len(r.responders) >= maxAgents || r.bytes+size > roundBytes:
+		return fmt.Errorf("%w: %d agents with %d bytes", ErrSurplus, len(r.responders), r.bytes)
 	}
 	s.agents, s.bytes, r.bytes = s.agents+1, s.bytes+size, r.bytes+size
 	return nil
 }
 
-// A self is who the first that answered by an id said it is.
-type self struct {
-	identity  identity
-	rivals    int  // others that have answered by the same id
-	twoLogins bool // one of them by another login
+// A responder is the first agent that answered with an id.
+type responder struct {
+	identity   identity
+	duplicates int  // others that have answered with the same id
+	twoLogins  bool // one of them has another login
 }
 
-// An identity is what one agent says of itself for as long as it lives, and what
-// another does not know.
+// An identity is what an agent says about itself as long as it lives. Another agent does
+// not know it.
 type identity struct {
 	hostname, os, arch string
 	started            int64
-	login              string // which it cannot choose
+	login              string // the agent cannot choose it
 }
 
 func identityOf(h *wire.Hello, login string) identity {
 	return identity{h.Facts.Hostname, h.Facts.OS, h.Facts.Arch, h.Facts.StartedAt, login}
 }
 
+// discoverRounds are the discovers of this process whose answers still count, by id.
+type discoverRounds map[string]*discoverRound
+
 // expect makes the answers to a discover count until a time.
-func (a *actor) expect(discover string, now, until time.Time) {
+func (rs discoverRounds) expect(discover string, now, until time.Time) {
 	oldest := ""
-	for id, r := range a.rolls {
+	for id, r := range rs {
 		if !now.Before(r.until) {
-			delete(a.rolls, id)
-		} else if oldest == "" || r.until.Before(a.rolls[oldest].until) {
+			delete(rs, id)
+		} else if oldest == "" || r.until.Before(rs[oldest].until) {
 			oldest = id
 		}
 	}
-	if len(a.rolls) >= maxRolls {
-		delete(a.rolls, oldest)
+	if len(rs) >= maxRounds {
+		delete(rs, oldest)
 	}
-	a.rolls[discover] = &roll{until: until, said: map[string]*self{}, logins: map[string]*share{}}
+	rs[discover] = &discoverRound{until: until, responders: map[string]*responder{}, logins: map[string]*share{}}
 }
 
-// sawAgent stores the first answer of each agent to a discover that was sent
-// here. A second one by the same id that is another's is counted: of two that
-// use one name, neither is to be believed quietly, and less so where they log in to
-// the broker as two. The error is ErrSurplus where there is no room for it.
+// sawAgent stores the first answer of each agent to a discover that was sent here. A later
+// answer with the same id from another agent is counted: readers must know that two agents
+// use one id, and more so if they have two logins at the broker. The error is ErrSurplus if
+// there is no room for the answer.
 func (a *actor) sawAgent(discover string, h *wire.Hello, login string, seen time.Time) error {
-	r := a.rolls[discover]
+	r := a.rounds[discover]
 	if r == nil || !seen.Before(r.until) {
 		a.counts.Unknown++
 		return nil
 	}
-	s, known := r.said[h.Agent]
+	first := r.responders[h.Agent]
 	switch {
-	case !known:
+	case first == nil:
 		return a.newAnswer(r, h, login, seen)
-	case s.identity == identityOf(h, login):
+	case first.identity == identityOf(h, login):
 		a.counts.Repeated++
 		return nil
 	}
 	a.counts.Conflicts++
-	two := s.identity.login != login
-	if s.rivals == maxRivals && (s.twoLogins || !two) {
+	duplicates, twoLogins := min(first.duplicates+1, maxDuplicates), first.twoLogins || first.identity.login != login
+	if duplicates == first.duplicates && twoLogins == first.twoLogins {
 		return nil
 	}
-	rivals, twoLogins := min(s.rivals+1, maxRivals), s.twoLogins || two
-	if err := a.tx.do(func() error { return a.tx.setRivals(h.Agent, rivals, twoLogins, seen) }); err != nil {
-		return err
+	err := a.db.Do(func(tx *sqlite.Tx) error {
+		return tx.SetDuplicates(h.Agent, duplicates, twoLogins, merge.Milliseconds(seen))
+	})
+	if err == nil {
+		first.duplicates, first.twoLogins = duplicates, twoLogins
 	}
-	s.rivals, s.twoLogins = rivals, twoLogins
-	return nil
+	return err
 }
 
-func (a *actor) newAnswer(r *roll, h *wire.Hello, login string, seen time.Time) error {
+func (a *actor) newAnswer(r *discoverRound, h *wire.Hello, login string, seen time.Time) error {
 	text, err := json.Marshal(h)
 	if err != nil {
 		return err
@@ -148,24 +154,24 @@ func (a *actor) newAnswer(r *roll, h *wire.Hello, login string, seen time.Time) 
 	if err := a.storeAgent(h.Agent, string(text), seen); err != nil {
 		return err
 	}
-	r.said[h.Agent] = &self{identity: identityOf(h, login)}
+	r.responders[h.Agent] = &responder{identity: identityOf(h, login)}
 	return nil
 }
 
-// storeAgent stores what an agent says, and lets go of those that have been
-// silent for longest where they are too many.
+// storeAgent stores an agent's answer. If there are too many agents, it forgets those that
+// answered longest ago.
 func (a *actor) storeAgent(id, hello string, seen time.Time) error {
 	created := false
-	err := a.tx.do(func() (err error) {
-		created, err = a.tx.saveAgent(id, hello, seen)
+	err := a.db.Do(func(tx *sqlite.Tx) (err error) {
+		created, err = tx.SaveAgent(id, hello, merge.Milliseconds(seen))
 		return err
 	})
 	if err != nil || !created {
 		return err
 	}
-	// Counting is dear, so it is done for many at once.
-	if a.created++; a.created%agentsSlack != 1 {
+	// Counting takes long, so it is done once for many agents.
+	if a.newAgents++; a.newAgents%agentsSlack != 1 {
 		return nil
 	}
-	return a.tx.forgetAgents(maxAgents, agentsBytes)
+	return a.db.ForgetAgents(maxAgents, agentsBytes)
 }

@@ -14,7 +14,7 @@ import (
 	"warren/internal/wire"
 )
 
-// asked is a discover that has just been sent.
+// asked announces a new discover.
 func (s *running) asked(t *testing.T) (discover string) {
 	t.Helper()
 	discover = uuid.NewString()
@@ -37,8 +37,8 @@ func (s *running) agents(t *testing.T) (found []model.Agent) {
 	return found
 }
 
-// What nobody has asked for, or too late, is not believed.
-func TestHelloThatNobodyAskedFor(t *testing.T) {
+// A hello that answers no known discover, or comes too late, is dropped.
+func TestUnexpectedHelloIsDropped(t *testing.T) {
 	s := start(t, t.TempDir())
 	late := uuid.NewString()
 	if err := s.Expect(t.Context(), late, time.Now().Add(-time.Second)); err != nil {
@@ -57,9 +57,9 @@ func TestHelloThatNobodyAskedFor(t *testing.T) {
 	}
 }
 
-// Two that answer by one id: the first answer stays, and it is said that there
-// are others. The same answer twice is no other's.
-func TestHellosByOneID(t *testing.T) {
+// If two agents answer with one id, the first answer stays and the others are counted. The
+// same answer twice comes from one agent.
+func TestAgentsWithSameIDAreCounted(t *testing.T) {
 	s := start(t, t.TempDir())
 	discover := s.asked(t)
 	for range 3 {
@@ -67,7 +67,7 @@ func TestHellosByOneID(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if found := s.agents(t); len(found) != 1 || found[0].Rivals != 0 {
+	if found := s.agents(t); len(found) != 1 || found[0].Duplicates != 0 {
 		t.Errorf("%+v", found)
 	}
 	for i := range 20 {
@@ -76,24 +76,24 @@ func TestHellosByOneID(t *testing.T) {
 		}
 	}
 	found := s.agents(t)
-	if len(found) != 1 || found[0].Rivals != maxRivals || found[0].Facts.StartedAt != 1 || len(found[0].Names) != 1 {
+	if len(found) != 1 || found[0].Duplicates != maxDuplicates || found[0].Facts.StartedAt != 1 || len(found[0].Names) != 1 {
 		t.Errorf("%+v", found)
 	}
 	if hosts, err := s.Hosts(t.Context()); err != nil || !slices.Equal(hosts, []string{"web01"}) {
 		t.Errorf("hosts %v, %v", hosts, err)
 	}
-	// The next discover begins anew.
+	// The next discover begins at zero.
 	if err := s.SawAgent(t.Context(), s.asked(t), hello("web01", 1), ""); err != nil {
 		t.Fatal(err)
 	}
-	if found := s.agents(t); found[0].Rivals != 0 {
+	if found := s.agents(t); found[0].Duplicates != 0 {
 		t.Errorf("%+v", found)
 	}
 }
 
-// One id, two logins at the broker: the broker vouches for these, so it is said,
-// whatever else the answers have in common.
-func TestTwoLoginsByOneID(t *testing.T) {
+// Answers with one id and two logins come from two agents, even if they are equal: the
+// broker vouches for the logins.
+func TestTwoLoginsWithSameIDAreReported(t *testing.T) {
 	s := start(t, t.TempDir())
 	discover := s.asked(t)
 	for _, login := range []string{"web01", "web01", "evil", "evil"} {
@@ -101,14 +101,14 @@ func TestTwoLoginsByOneID(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if found := s.agents(t); len(found) != 1 || !found[0].TwoLogins || found[0].Rivals == 0 {
+	if found := s.agents(t); len(found) != 1 || !found[0].TwoLogins || found[0].Duplicates == 0 {
 		t.Errorf("%+v", found)
 	}
 }
 
-// A login that answers by invented ids, each answer as large as may be, leaves room for
-// the others.
-func TestOneLoginCannotFillTheRoll(t *testing.T) {
+// A login that answers with invented ids, in answers of the maximum size, leaves room for
+// other logins.
+func TestOneLoginCannotFillTheRound(t *testing.T) {
 	s := start(t, t.TempDir())
 	discover := s.asked(t)
 	large := func(i int) *wire.Hello {
@@ -135,15 +135,12 @@ func TestOneLoginCannotFillTheRoll(t *testing.T) {
 	}
 }
 
-// What comes round after round does not grow without bound either: the oldest go.
+// Answers to many discovers do not add up without bound: the oldest are forgotten.
 func TestRememberedAgentsAreBoundedInBytes(t *testing.T) {
 	s := start(t, t.TempDir())
-	_, err := ask(t.Context(), s.Store, func(a *actor) (struct{}, error) {
-		_, err := a.tx.conn.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
-			INSERT INTO agents SELECT 'agent' || i, '{"names":["' || hex(zeroblob(5000)) || '"]}', i FROM n`)
-		return struct{}{}, errors.Join(err, a.tx.forgetAgents(maxAgents, 1_000_000))
-	})
-	if err != nil {
+	execRaw(t, s.dir, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+		INSERT INTO agents SELECT 'agent' || i, '{"names":["' || hex(zeroblob(5000)) || '"]}', i FROM n`)
+	if err := askNothing(t.Context(), s.Store, func(a *actor) error { return a.db.ForgetAgents(maxAgents, 1_000_000) }); err != nil {
 		t.Fatal(err)
 	}
 	found := s.agents(t)
@@ -152,19 +149,12 @@ func TestRememberedAgentsAreBoundedInBytes(t *testing.T) {
 	}
 }
 
-// However many answer, and whatever they call themselves, the store stays
-// bounded, and those of the last discover are there.
+// The number of remembered agents is bounded, and those of the last discover are there.
 func TestAgentsAreBounded(t *testing.T) {
 	s := start(t, t.TempDir())
-	// Those of long ago, by one statement: what is tested is not their coming.
-	_, err := ask(t.Context(), s.Store, func(a *actor) (struct{}, error) {
-		_, err := a.tx.conn.exec(fmt.Sprintf(
-			`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO agents SELECT 'old' || i, '{"names":["old"]}', i FROM n`, maxAgents+agentsSlack))
-		return struct{}{}, err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	// Agents of earlier discovers.
+	execRaw(t, s.dir, fmt.Sprintf(
+		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO agents SELECT 'old' || i, '{"names":["old"]}', i FROM n`, maxAgents+agentsSlack))
 	discover := s.asked(t)
 	for i := range agentsSlack + 2 {
 		if err := s.SawAgent(t.Context(), discover, hello(fmt.Sprintf("new%d", i), 1), ""); err != nil {
@@ -182,53 +172,24 @@ func TestAgentsAreBounded(t *testing.T) {
 	}
 }
 
-func TestRollsAreBounded(t *testing.T) {
-	a := &actor{rolls: map[string]*roll{}}
+func TestRoundsAreBounded(t *testing.T) {
+	a := &actor{rounds: discoverRounds{}}
 	now := time.Now()
-	for i := range 3 * maxRolls {
-		a.expect(fmt.Sprint(i), now, now.Add(time.Minute+time.Duration(i)))
+	for i := range 3 * maxRounds {
+		a.rounds.expect(fmt.Sprint(i), now, now.Add(time.Minute+time.Duration(i)))
 	}
-	if len(a.rolls) != maxRolls || a.rolls[fmt.Sprint(3*maxRolls-1)] == nil {
-		t.Errorf("%d rolls", len(a.rolls))
+	if len(a.rounds) != maxRounds || a.rounds[fmt.Sprint(3*maxRounds-1)] == nil {
+		t.Errorf("%d rounds", len(a.rounds))
 	}
-	r := a.rolls[fmt.Sprint(3*maxRolls-1)]
+	r := a.rounds[fmt.Sprint(3*maxRounds-1)]
 	for i := range maxAgents {
-		r.said[fmt.Sprint(i)] = &self{}
+		r.responders[fmt.Sprint(i)] = &responder{}
 	}
-	if err := a.sawAgent(fmt.Sprint(3*maxRolls-1), hello("one-too-many", 1), "", now); !errors.Is(err, ErrSurplus) || a.counts.Foreign != 1 {
+	if err := a.sawAgent(fmt.Sprint(3*maxRounds-1), hello("one-too-many", 1), "", now); !errors.Is(err, ErrSurplus) || a.counts.Foreign != 1 {
 		t.Errorf("%v %+v", err, a.counts)
 	}
-	a.expect("x", now.Add(time.Hour), now.Add(2*time.Hour))
-	if len(a.rolls) != 1 {
-		t.Errorf("%d rolls after their time", len(a.rolls))
-	}
-}
-
-// A job belongs to the agent that has spoken of it first.
-func TestAnotherAgentsWord(t *testing.T) {
-	one := 1
-	zero := 0
-	for name, reply := range map[string]any{
-		"accepted":  &wire.Accepted{Agent: "evil", At: 9},
-		"started":   &wire.Started{Agent: "evil", At: 9},
-		"exited":    &wire.Ended{Agent: "evil", Outcome: wire.Exited, ExitCode: &one, EndedAt: 9},
-		"expired":   &wire.Ended{Agent: "evil", Outcome: wire.Expired, EndedAt: 9},
-		"unknown":   &wire.State{Agent: "evil", State: wire.StateUnknown, At: 9},
-		"forgotten": &wire.State{Agent: "evil", State: wire.StateForgotten, At: 9},
-		"running":   &wire.State{Agent: "evil", State: wire.StateRunning, At: 9},
-	} {
-		for _, state := range []Update{
-			{Reply: &wire.Accepted{Agent: "web01", At: 5}},
-			{Reply: &wire.State{Agent: "web01", State: wire.StateRunning, At: 5, StartedAt: 5}},
-			{Reply: &wire.Ended{Agent: "web01", Outcome: wire.Exited, ExitCode: &zero, EndedAt: 5}},
-		} {
-			r := record{host: "web01", facts: facts{state: model.Sent}}
-			r.merge(state)
-			before := r.facts
-			c := r.merge(Update{Reply: reply})
-			if r.facts != before || c.heard || c.unknown || c.forgotten || c.discarded.Foreign != 1 {
-				t.Errorf("%s after %+v: %+v, %+v", name, before, r.facts, c)
-			}
-		}
+	a.rounds.expect("x", now.Add(time.Hour), now.Add(2*time.Hour))
+	if len(a.rounds) != 1 {
+		t.Errorf("%d rounds after their time", len(a.rounds))
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"warren/internal/wire"
 )
 
-// BenchmarkApply is 10,000 quick jobs, each ended by one update with a little
-// output, sent one by one as a receiver of replies does: applied and committed.
+// BenchmarkApply applies one update with a little output to each of 10,000 jobs, one by
+// one, as the receiver of replies does.
 func BenchmarkApply(b *testing.B) {
 	const jobs = 10_000
 	s := start(b, b.TempDir())
@@ -51,7 +51,7 @@ func BenchmarkAdd(b *testing.B) {
 	}
 }
 
-// BenchmarkJobs reads the jobs of a task of 10,000.
+// BenchmarkJobs reads the jobs of a task of 10,000 hosts.
 func BenchmarkJobs(b *testing.B) {
 	s := start(b, b.TempDir())
 	t, js := newTask(10_000)
@@ -88,7 +88,7 @@ func BenchmarkOutputs(b *testing.B) {
 	}
 }
 
-// BenchmarkStreaming is one job that streams chunks of 32 KiB, beyond its limit.
+// BenchmarkStreaming applies chunks of 32 KiB of one job, also beyond its limit.
 func BenchmarkStreaming(b *testing.B) {
 	s := start(b, b.TempDir())
 	t, js := newTask(1)
@@ -102,7 +102,7 @@ func BenchmarkStreaming(b *testing.B) {
 	}
 }
 
-// BenchmarkBatch is 100 replies in one transaction.
+// BenchmarkBatch applies 100 replies in one transaction.
 func BenchmarkBatch(b *testing.B) {
 	const replies = 100
 	s := start(b, b.TempDir())
@@ -120,8 +120,8 @@ func BenchmarkBatch(b *testing.B) {
 	}
 }
 
-// BenchmarkQuick is what a quick command on one host waits for: its task added,
-// then its one reply applied.
+// BenchmarkQuick is what a quick command on one host waits for: Add of its task and Apply
+// of its one reply.
 func BenchmarkQuick(b *testing.B) {
 	s := start(b, b.TempDir())
 	b.ReportAllocs()
@@ -132,8 +132,7 @@ func BenchmarkQuick(b *testing.B) {
 	}
 }
 
-// BenchmarkFleet is a task of 1000 quick jobs that somebody watches, whose replies
-// come 8 by 8: added and applied, without the wait for more of them.
+// BenchmarkFleet adds a task of 1000 quick jobs, watches it and applies its replies 8 by 8.
 func BenchmarkFleet(b *testing.B) {
 	const jobs, together = 1000, 8
 	s, err := Open(b.TempDir(), Options{})
@@ -142,15 +141,11 @@ func BenchmarkFleet(b *testing.B) {
 	}
 	defer s.Close()
 	b.ReportAllocs()
-	_ = s.conn.Raw(func(c any) error {
-		benchFleet(b, s.newActor(c.(driverConn)), jobs, together)
-		return nil
-	})
+	benchFleet(b, newActor(s), jobs, together)
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(jobs*b.N), "us/job")
 }
 
 func benchFleet(b *testing.B, a *actor, jobs, together int) {
-	defer a.tx.close()
 	for b.Loop() {
 		t, js := newTask(jobs)
 		if _, err := a.addTask(t, js); err != nil {
@@ -180,7 +175,7 @@ func benchFleet(b *testing.B, a *actor, jobs, together int) {
 	}
 }
 
-// A fleet of 10,000 answers a question to all.
+// BenchmarkHellos stores the answers of 10,000 agents to a discover.
 func BenchmarkHellos(b *testing.B) {
 	s := start(b, b.TempDir())
 	for b.Loop() {

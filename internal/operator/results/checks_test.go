@@ -9,8 +9,8 @@ import (
 	"warren/internal/wire"
 )
 
-// Of a check the first answer counts, and a rejection only of the very request.
-func TestChecks(t *testing.T) {
+// The first answer to a check counts. A rejection counts only if it names the request.
+func TestFirstCheckAnswerCounts(t *testing.T) {
 	s := start(t, t.TempDir())
 	jobs := []model.Job{{ID: uuid.NewString(), Digest: []byte("one")}, {ID: uuid.NewString(), Digest: []byte("two")}, {ID: uuid.NewString()}}
 	answers, err := s.ExpectChecks(t.Context(), jobs)

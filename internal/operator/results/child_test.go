@@ -3,7 +3,6 @@ package results
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,9 +13,11 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/internal/wire"
+
+	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// childEnv makes the test binary another process on a store: "ROLE DIR TASK".
+// childEnv makes the test binary another process with the store open: "ROLE DIR TASK".
 const childEnv = "WARREN_TEST_RESULTS_CHILD"
 
 // child is such a process. "odd" ends the jobs of a task whose index is odd, "victim"
@@ -102,8 +103,8 @@ func spawn(t *testing.T, role, dir, task string) *exec.Cmd {
 	return cmd
 }
 
-// TestTwoProcesses has two real processes end jobs of one task at the same time:
-// the one that drives it, which watches, and another.
+// Two processes end jobs of one task at the same time: its driver, which also watches it,
+// and another.
 func TestTwoProcesses(t *testing.T) {
 	const n = 1000
 	dir := t.TempDir()
@@ -134,16 +135,16 @@ func TestTwoProcesses(t *testing.T) {
 		}
 	}
 	consistent(t, dir)
-	// What the other has stored stays, whatever this process finds.
+	// An outcome that the other process has stored stays.
 	s.apply(t, Update{Job: jobs[1].ID, Outcome: wire.Lost})
 	if j := s.job(t, jobs[1]); !j.OK() || s.text(t, j, wire.Stdout) != "by the child" {
 		t.Errorf("got %+v", j)
 	}
 }
 
-// TestKilled kills a process in the middle of its writing. What it has
-// acknowledged is there, the rest of the file is whole, its lease is free.
-func TestKilled(t *testing.T) {
+// After a process was killed while it wrote, everything that it acknowledged is there, the
+// file is not damaged, and its lease is free.
+func TestKilledProcessLosesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	empty, none := newTask(1)
@@ -160,8 +161,8 @@ func TestKilled(t *testing.T) {
 	lines.Scan()
 	id := lines.Text()
 	task := s.find(t, id)
-	if !s.Driven(t.Context(), task) {
-		t.Error("a living process's task is not driven")
+	if !s.HasDriver(t.Context(), task) {
+		t.Error("a live process is not the driver of its task")
 	}
 	last := -1
 	for lines.Scan() {
@@ -175,8 +176,8 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	_ = cmd.Wait() // killed
-	if s.Driven(t.Context(), task) {
-		t.Error("a dead process drives a task")
+	if s.HasDriver(t.Context(), task) {
+		t.Error("a dead process is the driver of a task")
 	}
 	s.end()
 
@@ -188,21 +189,15 @@ func TestKilled(t *testing.T) {
 	}
 	for _, j := range jobs[:last+1] {
 		if !j.OK() || s.text(t, j, wire.Stdout) != "by the victim" {
-			t.Fatalf("acknowledged and not there: %+v", j)
+			t.Fatalf("acknowledged but not stored: %+v", j)
 		}
 	}
 	s.apply(t, Update{Job: jobs[len(jobs)-1].ID, Outcome: wire.Lost})
 }
 
-// consistent has SQLite check the file, and holds what is kept twice against
-// each other.
+// consistent has SQLite check the file, and compares what is stored twice.
 func consistent(t *testing.T, dir string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", dsn(dir+"/"+fileName, "mode=ro"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	for text, want := range map[string]string{
 		"PRAGMA integrity_check": "ok",
 		`SELECT count(*) FROM (SELECT task, CASE WHEN outcome = 'exited' AND exit_code = 0 THEN 'ok' ELSE outcome END k, count(*) n FROM jobs
@@ -214,15 +209,14 @@ func consistent(t *testing.T, dir string) {
 			coalesce((SELECT sum(length(data)) FROM output WHERE job = jobs.seq AND stream = 1), 0))`: "0",
 		`SELECT count(*) FROM tasks t WHERE hosts != (SELECT count(*) FROM jobs WHERE task = t.seq AND seq BETWEEN t.first_job AND t.first_job + t.hosts - 1)`: "0",
 	} {
-		var got string
-		if err := db.QueryRow(text).Scan(&got); err != nil || got != want {
-			t.Errorf("%s: got %q, %v; want %s", text, got, err, want)
+		if got := queryRaw(t, dir, text); got != want {
+			t.Errorf("%s: got %q, want %s", text, got, want)
 		}
 	}
 }
 
-// TestOpenTogether has many open a new directory at the same time.
-func TestOpenTogether(t *testing.T) {
+// Many stores open a new directory at the same time.
+func TestOpenConcurrently(t *testing.T) {
 	dir := t.TempDir()
 	stores := make(chan *Store)
 	const n = 8
@@ -252,27 +246,22 @@ func TestOpenTogether(t *testing.T) {
 	}
 }
 
-// TestBusy: another process holds the write lock for a while.
-func TestBusy(t *testing.T) {
+// A write waits while another process holds the write lock.
+func TestWriteWaitsForOtherProcess(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	task, jobs := newTask(1)
 	s.add(t, task, jobs)
-	db, err := sql.Open("sqlite", dsn(dir+"/"+fileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := raw(t, dir)
 	defer conn.Close()
-	for _, text := range []string{"BEGIN IMMEDIATE", "UPDATE tasks SET cancel = 1"} {
-		if _, err := conn.ExecContext(t.Context(), text); err != nil {
+	exec := func(text string) {
+		t.Helper()
+		if err := sqlitex.ExecuteTransient(conn, text, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
+	exec("BEGIN IMMEDIATE")
+	exec("UPDATE tasks SET cancel = 1")
 	answer := s.queue(t, Update{Job: jobs[0].ID, State: model.Sent})
 	select {
 	case err := <-answer:
@@ -282,9 +271,7 @@ func TestBusy(t *testing.T) {
 	if s.find(t, task.ID).Cancel {
 		t.Error("a reader sees what is not committed")
 	}
-	if _, err := conn.ExecContext(t.Context(), "COMMIT"); err != nil {
-		t.Fatal(err)
-	}
+	exec("COMMIT")
 	if err := <-answer; err != nil {
 		t.Error(err)
 	}

@@ -2,19 +2,22 @@ package results
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"warren/internal/operator/results/sqlite"
 )
 
-// logSize is the size of the write-ahead log, 0 where there is none.
+// logSize is the size of the write-ahead log, 0 if there is none.
 func logSize(t *testing.T, dir string) int64 {
 	t.Helper()
-	info, err := os.Stat(filepath.Join(dir, fileName+"-wal"))
+	info, err := os.Stat(filepath.Join(dir, sqlite.FileName+"-wal"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0
 	}
@@ -28,7 +31,7 @@ func logSize(t *testing.T, dir string) int64 {
 func copied(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()
-	if err := os.WriteFile(filepath.Join(to, fileName), read(t, filepath.Join(dir, fileName)), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(to, sqlite.FileName), read(t, filepath.Join(dir, sqlite.FileName)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return to
@@ -64,8 +67,8 @@ func TestCloseCompletesFile(t *testing.T) {
 	}
 }
 
-// A process that closes moves the log although another has the store open.
-func TestCloseCompletesFileBesideOther(t *testing.T) {
+// Close moves the log even if another process has the store open.
+func TestCloseCompletesFileWhileOtherIsOpen(t *testing.T) {
 	dir := t.TempDir()
 	prompt := start(t, dir)
 	other := start(t, dir)
@@ -79,8 +82,7 @@ func TestCloseCompletesFileBesideOther(t *testing.T) {
 	}
 }
 
-// A process that closes while another reads does not wait: the other completes the
-// file.
+// Close does not wait for a process that reads: that process completes the file.
 func TestCloseDoesNotWaitForReader(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
@@ -91,7 +93,7 @@ func TestCloseDoesNotWaitForReader(t *testing.T) {
 	s.add(t, task, jobs)
 	s.end()
 	if logSize(t, dir) == 0 {
-		t.Error("the reader was not in the way: this test shows nothing")
+		t.Error("the reader did not block the checkpoint: this test proves nothing")
 	}
 	leave()
 	if n := logSize(t, dir); n != 0 {
@@ -100,8 +102,8 @@ func TestCloseDoesNotWaitForReader(t *testing.T) {
 	wantTasks(t, copied(t, dir), first.ID, task.ID)
 }
 
-// The last two that have the store open close it at the same moment, and only one of
-// them can complete the file.
+// The last two processes close the store at the same moment. Only one of them can complete
+// the file.
 func TestCloseAtSameMoment(t *testing.T) {
 	dir := t.TempDir()
 	var ids []string
@@ -125,31 +127,29 @@ func TestCloseAtSameMoment(t *testing.T) {
 	wantTasks(t, copied(t, dir), ids...)
 }
 
-// reading is a reader in the middle of a transaction; leave ends that and closes the
-// store.
+// reading is a reader in the middle of a transaction; leave ends that and closes the store.
 func reading(t *testing.T, dir string) (leave func()) {
 	t.Helper()
 	s, err := OpenReader(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tx, err := s.reader.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var n int
-	if err := tx.QueryRowContext(t.Context(), "SELECT count(*) FROM tasks").Scan(&n); err != nil {
-		t.Fatal(err)
+	// Its transaction is on a connection of its own, which is not the last one to close.
+	conn := raw(t, dir)
+	for _, text := range []string{"BEGIN", "SELECT count(*) FROM tasks"} {
+		if err := sqlitex.ExecuteTransient(conn, text, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return func() {
-		if err := errors.Join(tx.Rollback(), s.Close()); err != nil {
+		if err := errors.Join(sqlitex.ExecuteTransient(conn, "ROLLBACK", nil), conn.Close(), s.Close()); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// The log of a killed process holds what it had stored. Whoever opens the store next
-// completes the file, even a process that only reads.
+// The log of a killed process holds what it had stored. The next process that opens the
+// store completes the file, even if it only reads.
 func TestKilledProcessLeavesLogToNext(t *testing.T) {
 	for _, next := range []string{"writer", "reader"} {
 		t.Run(next, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestKilledProcessLeavesLogToNext(t *testing.T) {
 			s.end()
 			id := killed(t, dir, empty.ID)
 			if logSize(t, dir) == 0 {
-				t.Error("no log is left: this test shows nothing")
+				t.Error("no log is left: this test proves nothing")
 			}
 			if next == "writer" {
 				start(t, dir).end()
@@ -184,7 +184,7 @@ func TestKilledProcessLeavesLogToNext(t *testing.T) {
 	}
 }
 
-// killed has a process add a task and kills it; it returns the task's id.
+// killed starts a process that adds a task, and kills it. It returns the task's id.
 func killed(t *testing.T, dir, task string) string {
 	t.Helper()
 	cmd := spawn(t, "victim", dir, task)
@@ -206,9 +206,9 @@ func killed(t *testing.T, dir, task string) string {
 	return string(id)
 }
 
-// Processes that open and close the store at the same time leave it whole, among them
-// such that only read, as completion does.
-func TestCloseTogether(t *testing.T) {
+// Processes that open and close the store at the same time leave it complete. Some of them
+// only read, like completion.
+func TestCloseConcurrently(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	empty, none := newTask(1)
@@ -218,7 +218,7 @@ func TestCloseTogether(t *testing.T) {
 	for range 2 {
 		reading, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- readAgainAndAgain(reading, dir) }()
+		go func() { ended <- readRepeatedly(reading, dir) }()
 		added := make(chan string)
 		const n = 4
 		for range n {
@@ -244,7 +244,7 @@ func TestCloseTogether(t *testing.T) {
 	wantTasks(t, copied(t, dir), ids...)
 }
 
-func readAgainAndAgain(ctx context.Context, dir string) error {
+func readRepeatedly(ctx context.Context, dir string) error {
 	for ctx.Err() == nil {
 		s, err := OpenReader(dir)
 		if err != nil {

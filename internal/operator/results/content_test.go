@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
@@ -15,47 +13,6 @@ import (
 func sumOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return string(sum[:])
-}
-
-// A sum is of the bytes and the gaps, however they were cut.
-func TestContentHash(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.SliceOfN(rapid.Byte(), 1, 64).Draw(t, "text")
-		skip := rapid.Int64Range(0, 3).Draw(t, "skip")
-		at := rapid.IntRange(0, len(text)).Draw(t, "at") // where the gap is
-		sum := func(cuts []int) string {
-			var h contentHash
-			slices.Sort(cuts)
-			from := 0
-			for _, cut := range append(cuts, at, len(text)) {
-				if cut = min(max(cut, from), len(text)); cut == from {
-					continue
-				}
-				if from < at && cut > at {
-					h.add(int64(from), text[from:at])
-					from = at
-				}
-				offset := int64(from)
-				if from >= at {
-					offset += skip
-				}
-				h.add(offset, text[from:cut])
-				from = cut
-			}
-			if from < len(text) {
-				h.add(int64(from)+skip, text[from:])
-			}
-			return h.sum()
-		}
-		cuts := rapid.SliceOfN(rapid.IntRange(0, 64), 0, 5)
-		one, other := sum(cuts.Draw(t, "cuts")), sum(cuts.Draw(t, "others"))
-		if one != other {
-			t.Fatal("the cuts decide")
-		}
-		if gapped := skip > 0 && at < len(text); (one == sumOf(string(text))) == gapped {
-			t.Fatalf("with a gap: %v", gapped)
-		}
-	})
 }
 
 func TestSums(t *testing.T) {
@@ -127,7 +84,7 @@ func TestChanged(t *testing.T) {
 	}
 	s.apply(t, Update{Job: js[1].ID, Reply: output(js[1], wire.Stdout, 0, "a")})
 	if sum := <-summaries; sum.Ended != 0 || sum.Rev == rev {
-		t.Errorf("output is not told: %+v", sum)
+		t.Errorf("no summary after output: %+v", sum)
 	}
 	hosts, rev = changed(rev)
 	if !slices.Equal(hosts, []string{js[1].Host}) {
@@ -143,13 +100,13 @@ func TestChanged(t *testing.T) {
 	}
 }
 
-func TestUnsettled(t *testing.T) {
+func TestHasPending(t *testing.T) {
 	s := start(t, t.TempDir())
 	task, js := newTask(2)
 	s.add(t, task, js)
 	unsettled := func() bool {
 		t.Helper()
-		ok, err := s.Unsettled(t.Context(), task.ID)
+		ok, err := s.HasPending(t.Context(), task.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -205,8 +162,8 @@ func TestOutputFromAndTail(t *testing.T) {
 	}
 }
 
-// What is found in one pass, of the last segments, is what Tail finds.
-func TestEnds(t *testing.T) {
+// The last lines in the segments of Ends are those that Tail finds.
+func TestEndsMatchTail(t *testing.T) {
 	s := start(t, t.TempDir())
 	task, js := newTask(4)
 	s.add(t, task, js)

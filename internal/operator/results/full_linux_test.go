@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A disk that fills up before the store closes: Close reports it, the log keeps what
-// was stored, and the next process completes the file.
+// If the disk is full when the store closes, Close reports it, the log keeps what was
+// stored, and the next process completes the file.
 func TestCloseOnFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", 16<<20)); err != nil {
@@ -57,7 +57,7 @@ func TestCloseOnFullDisk(t *testing.T) {
 	wantTasks(t, copied(t, dir), task.ID)
 }
 
-// fillDisk takes all room; free gives it back.
+// fillDisk takes all space; free releases it.
 func fillDisk(t *testing.T, dir string) (free func()) {
 	t.Helper()
 	path := filepath.Join(dir, "filler")

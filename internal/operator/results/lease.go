@@ -10,17 +10,17 @@ import (
 	"warren/internal/datadir"
 )
 
-// A lease shows other processes that this one lives: a locked file, whose name
-// the tasks that it drives bear. The kernel frees it however the process ends.
+// A lease shows other processes that this one lives: a locked file whose name is the Driver
+// of its tasks. The kernel unlocks the file when the process ends, in whatever way.
 type lease struct {
 	name string
 	path string
 	lock *datadir.Lock
 }
 
-// takeLease makes this process's lease, and removes those that dead processes
-// have left. The caller holds the lock of all that open: between making a file
-// and locking it, another would take it for a dead one's.
+// takeLease creates this process's lease, and removes those that dead processes have left.
+// The caller holds the lock of Open: another process would remove a file that is created
+// and not locked yet.
 func takeLease(dir string) (*lease, error) {
 	dir = filepath.Join(dir, "drivers")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -48,19 +48,19 @@ func leasePath(drivers, name string) string { return filepath.Join(drivers, name
 
 func (l *lease) release() error {
 	err := l.lock.Unlock() // first: Windows removes no open file
-	_ = os.Remove(l.path)  // another process may have been quicker
+	_ = os.Remove(l.path)  // another process may have removed it
 	return err
 }
 
-// live reports whether a lease is held, and removes it where not: a name is
-// never used again.
+// live reports whether a lease is held, and removes it if it is not: a name is never used
+// again.
 func live(path string) bool {
 	held, err := datadir.Held(path)
 	if err != nil {
-		return false // then at worst two ask the same agents
+		return false // at worst two processes ask the same agents
 	}
 	if !held {
-		_ = os.Remove(path) // another process may have been quicker
+		_ = os.Remove(path) // another process may have removed it
 	}
 	return held
 }

@@ -4,33 +4,32 @@ import (
 	"github.com/google/uuid"
 
 	"warren/internal/operator/model"
+	"warren/internal/operator/results/merge"
 )
 
-// liveJobs are the jobs that somebody in this process drives or follows. Of a
-// job no more is kept in memory than this.
+// liveJobs are the jobs that somebody in this process drives or follows. No more than this
+// is kept in memory of a job.
 type liveJobs map[uuid.UUID]*liveJob
 
 type liveJob struct {
-	listeners          []*listener
-	heard              int
-	unknown, forgotten bool
-	since              int64
-	why                string
+	listeners []*listener
+	heard     int
+	answer    merge.Answer
 
-	// record is the job's as this process has last written it. It need not be
-	// read again as long as nobody else has written to the file: version tells.
-	record  record
-	version int64 // PRAGMA data_version then; 0 where record is not known
+	// record is the job's as this process last wrote it. It need not be read again as long
+	// as nobody else has written to the file, which version shows.
+	record  merge.Record
+	version int64 // data version then; 0 if record is not known
 }
 
-// note keeps what has been written of a job.
-func (j *liveJob) note(r *record, version int64) {
+// note keeps what was written of a job.
+func (j *liveJob) note(r *merge.Record, version int64) {
 	j.record, j.version = *r, version
-	j.record.anew = nil
+	j.record.Resigned = nil
 }
 
-// known is the record of a job, where nobody else can have changed it.
-func (l liveJobs) known(job uuid.UUID, version int64) *record {
+// known is the record of a job, if nobody else can have changed it.
+func (l liveJobs) known(job uuid.UUID, version int64) *merge.Record {
 	j := l[job]
 	if j == nil || j.version != version {
 		return nil
@@ -45,7 +44,7 @@ func (l liveJobs) forget() {
 	}
 }
 
-// A listener is one who drives or follows a job.
+// A listener drives or follows a job.
 type listener struct {
 	job    uuid.UUID
 	ch     chan Progress // capacity 1; the actor sends and closes
@@ -63,8 +62,8 @@ func (l liveJobs) add(job uuid.UUID, follow bool) *listener {
 	return n
 }
 
-// tell passes on what a transaction has done to a job.
-func (l liveJobs) tell(m *merged, version int64) {
+// report sends what a transaction has done to a job.
+func (l liveJobs) report(m *mergedJob, version int64) {
 	j := l[m.id]
 	if j == nil {
 		return
@@ -72,13 +71,16 @@ func (l liveJobs) tell(m *merged, version int64) {
 	j.note(&m.record, version)
 	if m.heard > 0 {
 		j.heard += m.heard
-		j.unknown, j.forgotten, j.since, j.why = m.unknown, m.forgotten, m.since, m.why
+		j.answer = m.answer
 	}
-	p := Progress{m.record.state, m.record.outcome, m.record.kind() == model.StatusOK, j.unknown, j.forgotten, j.since, j.why, j.heard}
+	p := Progress{
+		State: m.record.State, Outcome: m.record.Outcome, OK: m.record.Kind() == model.StatusOK,
+		Unknown: j.answer.Unknown, Forgotten: j.answer.Forgotten, Since: j.answer.Since, Why: j.answer.Why, Heard: j.heard,
+	}
 	stay := j.listeners[:0]
 	for _, n := range j.listeners {
 		replace(n.ch, p)
-		if m.record.state == model.Ended && (!n.follow || m.record.settled()) {
+		if m.record.State == model.Ended && (!n.follow || m.record.Settled()) {
 			close(n.ch)
 		} else {
 			stay = append(stay, n)
@@ -90,7 +92,7 @@ func (l liveJobs) tell(m *merged, version int64) {
 	}
 }
 
-// release closes the channels of those that are still there.
+// release closes the channels of those listeners that are still there.
 func (l liveJobs) release(gone []*listener) {
 	for _, n := range gone {
 		j := l[n.job]
@@ -118,8 +120,8 @@ func (l liveJobs) closeAll() {
 	}
 }
 
-// replace puts v into a channel of capacity 1 in place of what has not been
-// read. It never waits, since nobody else sends.
+// replace puts v into a channel of capacity 1, in place of a value that was not read. It
+// never waits, since nobody else sends.
 func replace[T any](ch chan T, v T) {
 	select {
 	case <-ch:

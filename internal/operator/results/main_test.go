@@ -5,14 +5,18 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
+	zombiezen "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"warren/internal/operator/model"
+	"warren/internal/operator/results/sqlite"
 	"warren/internal/wire"
 )
 
@@ -128,6 +132,43 @@ func (r *running) counters(t testing.TB) Counts {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// raw is a connection of its own to the file of a store.
+func raw(t testing.TB, dir string) *zombiezen.Conn {
+	t.Helper()
+	conn, err := zombiezen.OpenConn(filepath.Join(dir, sqlite.FileName), zombiezen.OpenReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// execRaw carries out statements on the file of a store.
+func execRaw(t testing.TB, dir, text string) {
+	t.Helper()
+	conn := raw(t, dir)
+	defer conn.Close()
+	if err := sqlitex.ExecuteScript(conn, text, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// queryRaw returns the first column of the first row of a query on the file of a store.
+func queryRaw(t testing.TB, dir, text string) (got string) {
+	t.Helper()
+	conn := raw(t, dir)
+	defer conn.Close()
+	err := sqlitex.ExecuteTransient(conn, text, &sqlitex.ExecOptions{ResultFunc: func(s *zombiezen.Stmt) error {
+		if got == "" {
+			got = s.ColumnText(0)
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return got
 }
 
 var origin = time.UnixMilli(1_700_000_000_123)

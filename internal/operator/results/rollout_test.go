@@ -9,7 +9,7 @@ import (
 	"warren/internal/wire"
 )
 
-func TestRolloutComesBack(t *testing.T) {
+func TestRolloutIsStored(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	task, jobs := newTask(3)
@@ -30,7 +30,7 @@ func TestRolloutComesBack(t *testing.T) {
 	select {
 	case <-summaries:
 	case <-time.After(10 * time.Second):
-		t.Error("a watcher does not hear of it")
+		t.Error("a watcher gets no summary")
 	}
 	stop()
 	s.end()
@@ -38,29 +38,28 @@ func TestRolloutComesBack(t *testing.T) {
 	if !reflect.DeepEqual(*got.Rollout, moved) || !got.WhenOnline || got.Fanout != 2 || got.RetryOf != task.RetryOf {
 		t.Errorf("got %+v, %+v", got, got.Rollout)
 	}
-	if told := got.Rollout.Released(); told != 1 || got.Rollout.Stage() != 1 || got.Rollout.StopReason() != "" {
-		t.Errorf("%d told", told)
+	if released := got.Rollout.Released(); released != 1 || got.Rollout.Stage() != 1 || got.Rollout.StopReason() != "" {
+		t.Errorf("%d released", released)
 	}
-	if told := task.Rollout.Released(); told != 0 {
-		t.Errorf("before the first stage %d are told", told)
+	if released := task.Rollout.Released(); released != 0 {
+		t.Errorf("before the first stage %d are released", released)
 	}
 }
 
-func TestNewDatabaseGivesRoomBack(t *testing.T) {
+func TestNewDatabaseCanReleaseSpace(t *testing.T) {
 	s := start(t, t.TempDir())
-	var mode int
-	if err := s.reader.QueryRowContext(t.Context(), "PRAGMA auto_vacuum").Scan(&mode); err != nil || mode != 2 {
-		t.Errorf("auto_vacuum is %d, %v", mode, err)
+	if mode := queryRaw(t, s.dir, "PRAGMA auto_vacuum"); mode != "2" {
+		t.Errorf("auto_vacuum is %s", mode)
 	}
 }
 
-// A job whose request was signed anew says when, the others that their task was.
-func TestSigned(t *testing.T) {
+// A job whose request was signed again has its own times, the others have those of the task.
+func TestSignatureTimesAreStored(t *testing.T) {
 	s := start(t, t.TempDir())
 	task, jobs := newTask(2)
 	s.add(t, task, jobs)
 	later := model.Signed{Issued: task.Created.Add(time.Hour), NotAfter: task.NotAfter.Add(time.Hour)}
-	s.apply(t, Update{Job: jobs[1].ID, Digest: []byte("anew"), Signed: later})
+	s.apply(t, Update{Job: jobs[1].ID, Digest: []byte("again"), Signed: later})
 	s.apply(t, Update{Job: jobs[1].ID, Reply: &wire.Started{V: 1, Job: jobs[1].ID, Agent: "b", At: 1}})
 	for i, want := range []model.Signed{{Issued: task.Created, NotAfter: task.NotAfter}, later} {
 		if got := s.job(t, jobs[i]).Signed; !got.Issued.Equal(want.Issued) || !got.NotAfter.Equal(want.NotAfter) {
@@ -69,7 +68,7 @@ func TestSigned(t *testing.T) {
 	}
 }
 
-func TestCodePage(t *testing.T) {
+func TestCodePageIsStored(t *testing.T) {
 	s := start(t, t.TempDir())
 	task, jobs := newTask(2)
 	s.add(t, task, jobs)
@@ -83,7 +82,7 @@ func TestCodePage(t *testing.T) {
 	}
 }
 
-func TestProcessesThatOutliveTheirCommandAreStored(t *testing.T) {
+func TestProcessCountsAreStored(t *testing.T) {
 	s := start(t, t.TempDir())
 	task, jobs := newTask(3)
 	s.add(t, task, jobs)

@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	zombiezen "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
-// TestGroupCommit: what waits during a commit shares the next transaction.
-func TestGroupCommit(t *testing.T) {
+// Updates that wait during a commit share the next transaction.
+func TestUpdatesDuringCommitShareNext(t *testing.T) {
 	s := start(t, t.TempDir())
 	task, jobs := newTask(200)
 	s.add(t, task, jobs)
@@ -46,15 +48,20 @@ func TestGroupCommit(t *testing.T) {
 // frames is the number of pages in the write-ahead log.
 func (r *running) frames(t *testing.T) (n int) {
 	t.Helper()
-	var busy, done int
-	if err := r.reader.QueryRowContext(t.Context(), "PRAGMA wal_checkpoint(NOOP)").Scan(&busy, &n, &done); err != nil {
+	conn := raw(t, r.dir)
+	defer conn.Close()
+	err := sqlitex.ExecuteTransient(conn, "PRAGMA wal_checkpoint(NOOP)", &sqlitex.ExecOptions{ResultFunc: func(s *zombiezen.Stmt) error {
+		n = s.ColumnInt(1)
+		return nil
+	}})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return n
 }
 
-// TestBatchBounds: a batch ends at either bound.
-func TestBatchBounds(t *testing.T) {
+// A batch ends at its number of updates or of bytes.
+func TestBatchIsBounded(t *testing.T) {
 	for name, u := range map[string]Update{
 		"bytes": {Reply: &wire.Output{Data: make([]byte, 32<<10)}},
 		"ended": {Reply: &wire.Ended{Stdout: &wire.Stream{Data: make([]byte, 16<<10)}, Stderr: &wire.Stream{Data: make([]byte, 16<<10)}}},
@@ -74,8 +81,8 @@ func TestBatchBounds(t *testing.T) {
 	}
 }
 
-// TestDrain: what was queued before the end is committed and answered.
-func TestDrain(t *testing.T) {
+// Run commits and answers what was queued before its context ended.
+func TestRunDrainsInbox(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(dir, Options{})
 	if err != nil {
@@ -126,8 +133,8 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestStartStop ends the actor at any moment, with many at work on it. Nobody
-// hangs, and whatever was acknowledged is there.
+// TestStartStop ends the actor at any moment, while many callers use it. No caller hangs,
+// and everything acknowledged is stored.
 func TestStartStop(t *testing.T) {
 	dir := t.TempDir()
 	task, jobs := newTask(50)
@@ -165,14 +172,14 @@ func TestStartStop(t *testing.T) {
 	}
 	for _, j := range got {
 		if acked[j.ID] && j.State != model.Ended {
-			t.Errorf("acknowledged and not stored: %+v", j)
+			t.Errorf("acknowledged but not stored: %+v", j)
 		}
 	}
 	s.end()
 	consistent(t, dir)
 }
 
-// work does all that callers do until the store stops.
+// work calls the store until it stops.
 func work(ctx context.Context, s *Store, task string, jobs []model.Job, acked chan<- string) error {
 	stopped := func(err error) error {
 		if errors.Is(err, ErrStopped) || errors.Is(err, context.Canceled) {
@@ -210,8 +217,8 @@ func work(ctx context.Context, s *Store, task string, jobs []model.Job, acked ch
 	return nil
 }
 
-// TestMemory: a job that is under way costs little, an ended one nothing.
-func TestMemory(t *testing.T) {
+// A live job needs little memory, an ended one none.
+func TestMemoryOfLiveJobs(t *testing.T) {
 	const n = 2000
 	s := start(t, t.TempDir())
 	task, jobs := newTask(n)
@@ -247,23 +254,17 @@ func withActor(t *testing.T, opts Options, f func(*actor)) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	_ = s.conn.Raw(func(dc any) error {
-		a := s.newActor(dc.(driverConn))
-		defer a.tx.close()
-		f(a)
-		return nil
-	})
+	f(newActor(s))
 }
 
-// An update does not wait for others, however many jobs are under way; those that
-// have come meanwhile share its transaction.
+// An update does not wait for others. Those that are already waiting share its transaction.
 func TestWaitingUpdatesShareTransaction(t *testing.T) {
 	withActor(t, Options{}, func(a *actor) {
 		task, jobs := newTask(100)
 		if _, err := a.addTask(task, jobs); err != nil {
 			t.Error(err)
 		}
-		row, hosts, err := a.tx.taskRow(task.ID)
+		row, hosts, err := a.db.TaskRow(task.ID)
 		if err != nil {
 			t.Error(err)
 		}
@@ -279,7 +280,7 @@ func TestWaitingUpdatesShareTransaction(t *testing.T) {
 				if waited := time.Since(begun); waited != 0 || len(answers) != waiting+1 {
 					t.Errorf("with %d behind it: %d answers after %v", waiting, len(answers), waited)
 				}
-				if sum, err := a.tx.summary(row, hosts); err != nil || sum.Rev != int64(i+1) {
+				if sum, err := a.db.Summary(row, hosts); err != nil || sum.Rev != int64(i+1) {
 					t.Errorf("with %d behind it: revision %d, want %d, %v", waiting, sum.Rev, i+1, err)
 				}
 			}

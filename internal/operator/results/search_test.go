@@ -8,7 +8,7 @@ import (
 	"warren/internal/wire"
 )
 
-// A status name means the same in a search for tasks as in a choice of jobs.
+// Search for a status finds the tasks with a job of which Job.Is is true.
 func TestSearchByStatus(t *testing.T) {
 	s := start(t, t.TempDir())
 	for _, u := range []Update{

@@ -3,7 +3,6 @@ package results
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -17,13 +16,16 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	zombiezen "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"warren/internal/hint"
 	"warren/internal/operator/model"
+	"warren/internal/operator/results/sqlite"
 	"warren/internal/wire"
 )
 
-func TestTaskComesBack(t *testing.T) {
+func TestTaskIsStored(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	task, jobs := newTask(3)
@@ -55,7 +57,7 @@ func TestTaskComesBack(t *testing.T) {
 			t.Errorf("got  %+v\nwant %+v", j, want)
 		}
 	}
-	for _, name := range []string{fileName, fileName + "-wal"} {
+	for _, name := range []string{sqlite.FileName, sqlite.FileName + "-wal"} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -125,15 +127,15 @@ func TestApplyAndRead(t *testing.T) {
 		t.Errorf("got %q", pieces)
 	}
 	for range s.Outputs(t.Context(), task.ID) {
-		break // must leave no rows open: Close would show it
+		break // must leave no query open: Close would hang
 	}
 	if hosts, err := s.Hosts(t.Context()); err != nil || !slices.Equal(hosts, []string{"web00000", "web00001"}) {
 		t.Errorf("hosts %v, %v", hosts, err)
 	}
 }
 
-// TestLatestProgress: one that is not read is replaced, never waited for.
-func TestLatestProgress(t *testing.T) {
+// A Progress that was not read is replaced. The store does not wait.
+func TestUnreadProgressIsReplaced(t *testing.T) {
 	s := start(t, t.TempDir())
 	task, jobs := newTask(1)
 	ps := s.add(t, task, jobs)
@@ -168,7 +170,7 @@ func TestOutputAccounts(t *testing.T) {
 		return Update{Job: j.ID, Reply: output(j, wire.Stdout, offset, data)}
 	}
 
-	// As it comes, twice, cut otherwise, and with the middle dropped.
+	// In order, twice, cut differently, and with the middle dropped.
 	s.apply(t, put(0, "01"), put(2, "2"))
 	s.apply(t, put(0, "01"), put(1, "1234"))
 	s.apply(t, put(95, "VWX"), put(95, "VWX"))
@@ -182,7 +184,7 @@ func TestOutputAccounts(t *testing.T) {
 		t.Errorf("got %+v", got.Stdout)
 	}
 
-	// The rest comes late, by the answer to a status.
+	// The rest comes late, in the answer to a status.
 	chans, release, err := s.Follow(t.Context(), task.ID)
 	if err != nil || len(chans) != 3 {
 		t.Fatal(chans, err)
@@ -196,10 +198,10 @@ func TestOutputAccounts(t *testing.T) {
 		t.Errorf("got %+v", p)
 	}
 	if _, open := <-chans[j.ID]; open {
-		t.Error("followed on, though nothing is missing")
+		t.Error("the channel is open although nothing is missing")
 	}
 
-	// More than the task keeps.
+	// More than the limit of the task.
 	hostile := jobs[1]
 	s.apply(t,
 		Update{Job: hostile.ID, Reply: output(hostile, wire.Stdout, 0, "0123456789abc")},
@@ -212,7 +214,7 @@ func TestOutputAccounts(t *testing.T) {
 		t.Errorf("refused %d", got.Refused)
 	}
 
-	// The agent has no more of it.
+	// The agent no longer has the missing bytes.
 	gone := jobs[2]
 	lost := &wire.Ended{Agent: "a", Outcome: wire.Exited, ExitCode: &zero, EndedAt: 1, Stdout: &wire.Stream{Size: 5}}
 	s.apply(t, Update{Job: gone.ID, Reply: lost})
@@ -224,8 +226,7 @@ func TestOutputAccounts(t *testing.T) {
 	}
 }
 
-// TestLateAnswer: a lost job's answer comes to a process that has never heard
-// of the job.
+// The answer for a lost job reaches a process that did not drive it.
 func TestLateAnswer(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
@@ -236,7 +237,7 @@ func TestLateAnswer(t *testing.T) {
 		t.Errorf("got %+v", p)
 	}
 	if _, open := <-ps[0]; open {
-		t.Error("its driver is not let go")
+		t.Error("its channel is still open")
 	}
 	s.end()
 
@@ -254,9 +255,9 @@ func TestLateAnswer(t *testing.T) {
 	}
 	release()
 	if _, open := <-chans[jobs[0].ID]; open {
-		t.Error("followed on after the release")
+		t.Error("the channel is open after the release")
 	}
-	release() // again is nothing
+	release() // again has no effect
 	s.apply(t, Update{Job: jobs[0].ID, Reply: exited(jobs[0], 0, "at last")})
 	want := model.Summary{Hosts: 2, Ended: 2, OK: 1, Outcomes: map[wire.Outcome]int{wire.Unreachable: 1}}
 	if got := s.find(t, task.ID); !got.Summary.Equal(want) || !got.Done() {
@@ -267,8 +268,8 @@ func TestLateAnswer(t *testing.T) {
 	}
 }
 
-// A request that was signed anew is refused by its new digest only.
-func TestSignedAnew(t *testing.T) {
+// Only a rejection that names the new digest ends a job whose request was signed again.
+func TestRejectionOfOldSignatureIsIgnored(t *testing.T) {
 	s := start(t, t.TempDir())
 	task, jobs := newTask(1)
 	s.add(t, task, jobs)
@@ -356,37 +357,14 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Who looks for one task of very many does not read them all.
-func TestFindReadsOneTask(t *testing.T) {
-	s := start(t, t.TempDir())
-	rows, err := s.reader.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+selectTasks(withPrefix), "a", "ag")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	var plan []string
-	for rows.Next() {
-		var id, parent, unused int
-		var step string
-		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
-			t.Fatal(err)
-		}
-		plan = append(plan, step)
-	}
-	if text := strings.Join(plan, "\n"); len(plan) == 0 || strings.Contains(text, "SCAN") || rows.Err() != nil {
-		t.Errorf("the plan is\n%s\n%v", text, rows.Err())
-	}
-}
-
-// Opening a store that exists does not write to results.db: each write waits for the
-// disk.
+// Opening an existing store does not write to results.db: each write waits for the disk.
 func TestOpenWritesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	task, jobs := newTask(1)
 	s.add(t, task, jobs)
 	s.end()
-	path := filepath.Join(dir, fileName)
+	path := filepath.Join(dir, sqlite.FileName)
 	before := read(t, path)
 	again, err := Open(dir, Options{})
 	if err != nil {
@@ -434,7 +412,7 @@ func TestAddRefuses(t *testing.T) {
 	if _, err := s.Add(ctx, other, twins); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	s.apply(t, Update{Job: jobs[0].ID, State: model.Sent}) // still at work
+	s.apply(t, Update{Job: jobs[0].ID, State: model.Sent}) // the store still works
 }
 
 func TestAgents(t *testing.T) {
@@ -460,19 +438,16 @@ func TestAgents(t *testing.T) {
 	}
 }
 
-// TestDiskFull: the file may grow no further. What does not fit is not
-// acknowledged, and once there is room the same updates succeed.
-func TestDiskFull(t *testing.T) {
+// Updates that do not fit on a full disk are not acknowledged. The same updates succeed once
+// there is space.
+func TestFullDiskRefusesUpdates(t *testing.T) {
 	s := start(t, t.TempDir())
 	task, jobs := newTask(1)
 	ps := s.add(t, task, jobs)
 	j := jobs[0]
 	pages := func(n int) {
 		t.Helper()
-		_, err := ask(t.Context(), s.Store, func(a *actor) (struct{}, error) {
-			_, err := a.tx.conn.exec(fmt.Sprintf("PRAGMA max_page_count = %d", n))
-			return struct{}{}, err
-		})
+		err := askNothing(t.Context(), s.Store, func(a *actor) error { return a.db.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", n)) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -490,7 +465,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	select {
 	case p := <-ps[0]:
-		t.Errorf("told of what is not stored: %+v", p)
+		t.Errorf("progress of what is not stored: %+v", p)
 	default:
 	}
 	pages(1 << 30)
@@ -552,21 +527,21 @@ func TestWatch(t *testing.T) {
 	close2() // after the end
 }
 
-// What a watcher is told of this process's changes is what the file says, whoever
-// else writes to it.
-func TestWatchersAreToldWhatIsStored(t *testing.T) {
+// The summaries that a watcher gets match the database, also while another process writes to
+// it.
+func TestWatchersGetWhatIsStored(t *testing.T) {
 	dir := t.TempDir()
 	s, other := start(t, dir), start(t, dir)
 	task, jobs := newTask(40)
 	s.add(t, task, jobs)
-	told, stop, err := s.Watch(t.Context(), task.ID)
+	summaries, stop, err := s.Watch(t.Context(), task.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stop()
 	read := func() model.Summary {
 		sum, err := ask(t.Context(), s.Store, func(a *actor) (model.Summary, error) {
-			return a.tx.summary(a.watched[task.ID].row, len(jobs))
+			return a.db.Summary(a.watched[task.ID].row, len(jobs))
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -593,32 +568,32 @@ func TestWatchersAreToldWhatIsStored(t *testing.T) {
 		if want.Equal(before) {
 			continue
 		}
-		for got := range told { // perhaps what a poll has found first
+		for got := range summaries { // perhaps what a poll has found first
 			if got.Equal(want) {
 				break
 			}
 			if got.Rev >= want.Rev {
-				t.Fatalf("told %+v, stored is %+v", got, want)
+				t.Fatalf("summary %+v, stored is %+v", got, want)
 			}
 		}
 	}
 }
 
-func TestDriven(t *testing.T) {
+func TestHasDriver(t *testing.T) {
 	dir := t.TempDir()
 	s, other := start(t, dir), start(t, dir)
 	task, jobs := newTask(1)
 	s.add(t, task, jobs)
 	task = other.find(t, task.ID)
-	if task.Driver != s.Lease() || !s.Driven(t.Context(), task) || !other.Driven(t.Context(), task) {
-		t.Error("not driven")
+	if task.Driver != s.Lease() || !s.HasDriver(t.Context(), task) || !other.HasDriver(t.Context(), task) {
+		t.Error("the live process is not the driver")
 	}
 	s.end()
-	if other.Driven(t.Context(), task) {
-		t.Error("driven by nobody")
+	if other.HasDriver(t.Context(), task) {
+		t.Error("a dead process is the driver")
 	}
-	if other.Driven(t.Context(), model.Task{}) || other.Driven(t.Context(), model.Task{Driver: "../open"}) {
-		t.Error("driven by no lease")
+	if other.HasDriver(t.Context(), model.Task{}) || other.HasDriver(t.Context(), model.Task{Driver: "../open"}) {
+		t.Error("a missing lease is the driver")
 	}
 	left, _ := os.ReadDir(filepath.Join(dir, "drivers"))
 	if len(left) != 1 || left[0].Name() != other.Lease()+".lock" {
@@ -627,14 +602,14 @@ func TestDriven(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	exec := func(t *testing.T, path, text string) {
+	create := func(t *testing.T, path, text string) {
 		t.Helper()
-		db, err := sql.Open("sqlite", dsn(path))
+		conn, err := zombiezen.OpenConn(path, zombiezen.OpenReadWrite, zombiezen.OpenCreate)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer db.Close()
-		if _, err := db.Exec(text); err != nil {
+		defer conn.Close()
+		if err := sqlitex.ExecuteScript(conn, text, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -643,8 +618,8 @@ func TestOpenRefuses(t *testing.T) {
 		make func(t *testing.T, path string)
 		want string
 	}{
-		{"newer", func(t *testing.T, path string) { exec(t, path, "CREATE TABLE x (y); PRAGMA user_version = 99") }, "made by a newer warren (schema 99"},
-		{"foreign", func(t *testing.T, path string) { exec(t, path, "CREATE TABLE x (y)") }, "another program's database"},
+		{"newer", func(t *testing.T, path string) { create(t, path, "CREATE TABLE x (y); PRAGMA user_version = 99") }, "made by a newer warren (schema 99"},
+		{"foreign", func(t *testing.T, path string) { create(t, path, "CREATE TABLE x (y)") }, "another program's database"},
 		{"damaged", func(t *testing.T, path string) {
 			if err := os.WriteFile(path, []byte(strings.Repeat("no database at all ", 500)), 0o600); err != nil {
 				t.Fatal(err)
@@ -658,7 +633,7 @@ func TestOpenRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			c.make(t, filepath.Join(dir, fileName))
+			c.make(t, filepath.Join(dir, sqlite.FileName))
 			_, err := Open(dir, Options{})
 			if err == nil || !strings.Contains(err.Error(), c.want) || hint.First(err) == "" {
 				t.Errorf("got %v", err)
@@ -667,15 +642,14 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestDamage: the file is overwritten, beginning within a page, which SQLite
-// has no means to notice.
-func TestDamage(t *testing.T) {
+// A file whose end was overwritten is reported as damaged, although SQLite has no checksums.
+func TestDamageIsReported(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	task, jobs := newTask(2000)
 	s.add(t, task, jobs)
 	s.end() // into the file
-	path := filepath.Join(dir, fileName)
+	path := filepath.Join(dir, sqlite.FileName)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -693,14 +667,14 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestDSN: a directory may have any name.
-func TestDSN(t *testing.T) {
+// A directory may have any name.
+func TestDirectoryWithSpecialCharacters(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a b?c=d&e#f%20_pragma")
 	s := start(t, dir)
 	task, jobs := newTask(1)
 	s.add(t, task, jobs)
 	s.find(t, task.ID)
-	if _, err := os.Stat(filepath.Join(dir, fileName)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, sqlite.FileName)); err != nil {
 		t.Error(err)
 	}
 }

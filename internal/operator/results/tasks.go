@@ -6,23 +6,25 @@ import (
 	"github.com/google/uuid"
 
 	"warren/internal/operator/model"
+	"warren/internal/operator/results/merge"
+	"warren/internal/operator/results/sqlite"
 )
 
 func (a *actor) addTask(t model.Task, jobs []model.Job) ([]<-chan Progress, error) {
-	if _, ok := parseID(t.ID); !ok {
-		return nil, fmt.Errorf("task id %q is no UUID", t.ID)
+	if _, ok := sqlite.ParseID(t.ID); !ok {
+		return nil, fmt.Errorf("task id %q is not a UUID", t.ID)
 	}
 	ids := make([]uuid.UUID, len(jobs))
 	for i, j := range jobs {
 		var ok bool
-		if ids[i], ok = parseID(j.ID); !ok {
-			return nil, fmt.Errorf("job id %q is no UUID", j.ID)
+		if ids[i], ok = sqlite.ParseID(j.ID); !ok {
+			return nil, fmt.Errorf("job id %q is not a UUID", j.ID)
 		}
 	}
 	var version, row, first int64
-	err := a.tx.do(func() (err error) {
-		if version, err = a.tx.dataVersion(); err == nil {
-			row, first, err = a.tx.addTask(&t, jobs, ids)
+	err := a.db.Do(func(tx *sqlite.Tx) (err error) {
+		if version, err = tx.DataVersion(); err == nil {
+			row, first, err = tx.AddTask(&t, jobs, ids)
 		}
 		return err
 	})
@@ -32,7 +34,7 @@ func (a *actor) addTask(t model.Task, jobs []model.Job) ([]<-chan Progress, erro
 	out := make([]<-chan Progress, len(jobs))
 	for i, id := range ids {
 		out[i] = a.live.add(id, false).ch
-		r := pendingRecord(first+int64(i), row, &t, &jobs[i])
+		r := merge.NewRecord(first+int64(i), row, &t, &jobs[i])
 		a.live[id].note(&r, version)
 	}
 	return out, nil
@@ -45,11 +47,11 @@ type following struct {
 }
 
 func (a *actor) follow(task string) (*following, error) {
-	row, _, err := a.tx.taskRow(task)
+	row, _, err := a.db.TaskRow(task)
 	if err != nil {
 		return nil, err
 	}
-	ids, err := a.tx.unsettled(row)
+	ids, err := a.db.PendingJobs(row)
 	if err != nil {
 		return nil, err
 	}
@@ -62,14 +64,23 @@ func (a *actor) follow(task string) (*following, error) {
 }
 
 func (a *actor) setCancel(task string) error {
-	row, _, err := a.tx.taskRow(task)
+	row, _, err := a.db.TaskRow(task)
 	if err != nil {
 		return err
 	}
-	return a.tx.setCancel(row)
+	return a.db.SetCancel(row)
 }
 
-// claim replaces the driver that was found dead, unless somebody was quicker.
-func (a *actor) claim(task, dead, driver string) (bool, error) {
-	return a.tx.claim(task, dead, driver)
+func (a *actor) setRollout(task string, r model.Rollout) error {
+	row, _, err := a.db.TaskRow(task)
+	if err != nil {
+		return err
+	}
+	if err := a.db.SetRollout(row, &r); err != nil {
+		return err
+	}
+	if t := a.watched[task]; t != nil {
+		a.refresh(t)
+	}
+	return nil
 }

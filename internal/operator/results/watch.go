@@ -4,15 +4,13 @@ import (
 	"slices"
 
 	"warren/internal/operator/model"
+	"warren/internal/operator/results/sqlite"
 )
 
-// A watchedTask has its last Summary, so that watchers hear of changes only. As long
-// as nobody else has written to the file, which version tells, this process's own
-// changes need only be added to it.
+// A watchedTask has its last Summary, so that watchers get changes only.
 type watchedTask struct {
 	row      int64
 	last     model.Summary
-	version  int64 // PRAGMA data_version before last was read
 	watchers []*watcher
 }
 
@@ -22,24 +20,22 @@ type watcher struct {
 }
 
 func (a *actor) watch(task string) (*watcher, error) {
-	row, hosts, err := a.tx.taskRow(task)
-	if err != nil {
-		return nil, err
-	}
-	version, err := a.tx.dataVersion()
+	row, hosts, err := a.db.TaskRow(task)
 	if err != nil {
 		return nil, err
 	}
 	if len(a.watched) == 0 { // nobody has polled
-		a.version = version
+		if a.version, err = a.db.DataVersion(); err != nil {
+			return nil, err
+		}
 	}
-	sum, err := a.tx.summary(row, hosts)
+	sum, err := a.db.Summary(row, hosts)
 	if err != nil {
 		return nil, err
 	}
 	t := a.watched[task]
 	if t == nil {
-		t = &watchedTask{row: row, last: sum, version: version}
+		t = &watchedTask{row: row, last: sum}
 		a.watched[task] = t
 	}
 	w := &watcher{task, make(chan model.Summary, 1)}
@@ -60,32 +56,20 @@ func (a *actor) unwatch(w *watcher) {
 	}
 }
 
-// changed tells the watchers of tasks what a transaction of this process has
-// changed.
+// changed reports a transaction of this process to the watchers of its tasks.
 func (a *actor) changed(m *merging) {
 	for _, t := range a.watched {
-		rev := m.revs[t.row]
-		switch {
-		case rev == 0:
-		case t.version == m.version:
-			sum := t.last.Clone()
-			for kind, n := range m.deltas[t.row] {
-				sum.Add(kind, n)
-			}
-			sum.Rev = rev
-			t.tell(sum)
-		default:
-			a.refresh(t, m.version)
+		if m.revs[t.row] != 0 {
+			a.refresh(t)
 		}
 	}
 }
 
-// poll looks whether another process has committed anything. That costs no
-// read of the database: https://sqlite.org/pragma.html#pragma_data_version
+// poll looks whether another process has committed anything.
 func (a *actor) poll() {
-	v, err := a.tx.dataVersion()
+	v, err := a.db.DataVersion()
 	if err != nil {
-		a.log.Warn("cannot look for other processes' results", "err", explain(a.path, err))
+		a.log.Warn("cannot look for other processes' results", "err", sqlite.Explain(a.path, err))
 		return
 	}
 	if v == a.version {
@@ -93,22 +77,17 @@ func (a *actor) poll() {
 	}
 	a.version = v
 	for _, t := range a.watched {
-		a.refresh(t, v)
+		a.refresh(t)
 	}
 }
 
-// refresh reads the Summary anew; version was that of the file before.
-func (a *actor) refresh(t *watchedTask, version int64) {
-	sum, err := a.tx.summary(t.row, t.last.Hosts)
+// refresh reads the Summary and reports it if it has changed.
+func (a *actor) refresh(t *watchedTask) {
+	sum, err := a.db.Summary(t.row, t.last.Hosts)
 	if err != nil {
-		a.log.Warn("cannot count results", "err", explain(a.path, err))
+		a.log.Warn("cannot count results", "err", sqlite.Explain(a.path, err))
 		return
 	}
-	t.version = version
-	t.tell(sum)
-}
-
-func (t *watchedTask) tell(sum model.Summary) {
 	if sum.Equal(t.last) {
 		return
 	}

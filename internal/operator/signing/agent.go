@@ -18,8 +18,9 @@ const (
 	// listTime bounds the question which keys ssh-agent has.
 	listTime = 5 * time.Second
 
-	// signTime bounds a signature: a person has to touch or to confirm.
-	signTime = 60 * time.Second
+	// signTimeout bounds a signature: a person may have to touch the key or to
+	// confirm.
+	signTimeout = 60 * time.Second
 
 	// noteAfter is when it is told that a signature takes a person, where the
 	// key's type does not tell (ssh-add -c).
@@ -42,7 +43,7 @@ func (k *agentKey) name() string {
 	if k.comment != "" {
 		return k.comment
 	}
-	return ssh.FingerprintSHA256(bare(k.public))
+	return ssh.FingerprintSHA256(withoutCertificate(k.public))
 }
 
 var errNoAgent = errors.New("SSH_AUTH_SOCK names no ssh-agent")

@@ -49,9 +49,9 @@ func (d *desk) serve(handle func(net.Conn)) {
 	})
 }
 
-// ssh-agent is ended after the key was chosen: the error says so, and once it is
-// back the same Signer signs.
-func TestAgentVanishes(t *testing.T) {
+// ssh-agent ends after the key was chosen: the error says so, and the same Signer signs
+// once ssh-agent is back.
+func TestSignerReconnectsToRestartedAgent(t *testing.T) {
 	d := newDesk(t)
 	key := d.key("id", "ed25519", "")
 	agent := d.agent(key)
@@ -71,9 +71,9 @@ func TestAgentVanishes(t *testing.T) {
 	d.accepted(s, d.read("id.pub"))
 }
 
-// An agent that hangs up, or never answers, or talks too much, is an error
-// within the time; so is the end of the operator's patience.
-func TestAgentMisbehaves(t *testing.T) {
+// An agent that hangs up, never answers, or answers too much is an error within the time
+// limit, and so is the end of the context.
+func TestMisbehavingAgentIsAnErrorInTime(t *testing.T) {
 	_, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -213,7 +213,7 @@ func (d *desk) securityKeyFile() string {
 
 // An agent that answers with SHA-1 for an RSA key, or with rubbish, does not get
 // its signature sent.
-func TestAgentSignsWrongly(t *testing.T) {
+func TestWrongSignatureOfAgentIsRefused(t *testing.T) {
 	d := newDesk(t)
 	f, err := readKeyFile(d.key("id", "rsa -b 2048", ""))
 	if err != nil {

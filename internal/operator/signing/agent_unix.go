@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-func findAgent() *agent { return &agent{os.Getenv("SSH_AUTH_SOCK"), signTime} }
+func findAgent() *agent { return &agent{os.Getenv("SSH_AUTH_SOCK"), signTimeout} }
 
 func dialAgent(ctx context.Context, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, listTime)

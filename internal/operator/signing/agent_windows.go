@@ -10,9 +10,9 @@ import (
 // findAgent finds OpenSSH's service where nothing else is named.
 func findAgent() *agent {
 	if address := os.Getenv("SSH_AUTH_SOCK"); address != "" {
-		return &agent{address, signTime}
+		return &agent{address, signTimeout}
 	}
-	return &agent{`\\.\pipe\openssh-ssh-agent`, signTime}
+	return &agent{`\\.\pipe\openssh-ssh-agent`, signTimeout}
 }
 
 // dialAgent opens the agent's named pipe. Overlapped, so that it has deadlines.

@@ -36,12 +36,12 @@ func Choose(ctx context.Context, o Options) (*Signer, error) {
 	case o.Identity == None:
 		return &Signer{opts: o, name: None}, nil
 	case o.Identity == "":
-		return byDefault(ctx, o)
+		return defaultKey(ctx, o)
 	}
 	return fromFile(ctx, o, o.Identity)
 }
 
-func byDefault(ctx context.Context, o Options) (*Signer, error) {
+func defaultKey(ctx context.Context, o Options) (*Signer, error) {
 	agent := findAgent()
 	keys, trouble := agent.keys(ctx)
 	for _, k := range keys {
@@ -78,7 +78,7 @@ func fromFile(ctx context.Context, o Options, path string) (*Signer, error) {
 		return nil, err
 	}
 	if f.line {
-		return named(ctx, o, f)
+		return namedKey(ctx, o, f)
 	}
 	if err := f.checkMode(); err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func fromFile(ctx context.Context, o Options, path string) (*Signer, error) {
 			return fromAgent(o, agent, keys, k, public), nil
 		}
 		if isSecurityKey(f.public) {
-			return nil, notThere(f, trouble)
+			return nil, missingKeyError(f, trouble)
 		}
 	}
 	s := &Signer{opts: o, name: path, locked: &lockedFile{f}}
@@ -114,18 +114,18 @@ func fromFile(ctx context.Context, o Options, path string) (*Signer, error) {
 	return s, nil
 }
 
-// named uses the key of ssh-agent that a public key file names.
-func named(ctx context.Context, o Options, f *keyFile) (*Signer, error) {
+// namedKey returns a signer with the key of ssh-agent that a public key file names.
+func namedKey(ctx context.Context, o Options, f *keyFile) (*Signer, error) {
 	if !usable(f.public) {
 		return nil, hint.Errorf("ssh-keygen -t ed25519 makes one that it does",
 			"key %s is of type %s, which Warren does not use", f.path, f.public.Type())
 	}
 	agent := findAgent()
 	keys, trouble := agent.keys(ctx)
-	k, ok := find(keys, bare(f.public))
+	k, ok := find(keys, withoutCertificate(f.public))
 	if !ok {
 		if k, ok = find(keys, f.public); !ok { // ssh-agent may have the certificate alone
-			return nil, notThere(f, trouble)
+			return nil, missingKeyError(f, trouble)
 		}
 	}
 	if cert, ok := f.public.(*ssh.Certificate); ok {
@@ -142,7 +142,7 @@ func named(ctx context.Context, o Options, f *keyFile) (*Signer, error) {
 	return fromAgent(o, agent, keys, k, public), nil
 }
 
-func notThere(f *keyFile, trouble error) error {
+func missingKeyError(f *keyFile, trouble error) error {
 	if trouble != nil {
 		return fmt.Errorf("key %s is to be had from ssh-agent only: %w", f.path, trouble)
 	}

@@ -110,7 +110,7 @@ func (f *keyFile) findPublic() ssh.PublicKey {
 	if err != nil {
 		return nil
 	}
-	return bare(key)
+	return withoutCertificate(key)
 }
 
 // openSSHPublic reads the public key that stands, unencrypted, at the head of a

@@ -62,7 +62,7 @@ func (s *Signer) Unlock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.public != nil && !sameKey(bare(s.public), private.PublicKey()) {
+	if s.public != nil && !sameKey(withoutCertificate(s.public), private.PublicKey()) {
 		return hint.Errorf(fmt.Sprintf("ssh-keygen -y -f %s prints its own; the .pub file must have that", s.name),
 			"key %s is another than the public key beside it", s.name)
 	}
@@ -100,7 +100,7 @@ func (s *Signer) Sign(ctx context.Context, statement []byte) (string, error) {
 
 // signing is one call of Sign, as sshsig wants it: as a key.
 type signing struct {
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // ssh.Signer's methods take none
 	s   *Signer
 }
 
@@ -125,28 +125,30 @@ func (s *Signer) Fingerprint() string {
 	if s.public == nil {
 		return ""
 	}
-	return ssh.FingerprintSHA256(bare(s.public))
+	return ssh.FingerprintSHA256(withoutCertificate(s.public))
 }
 
 // Touch reports whether each signature wants a touch of a security key.
 func (s *Signer) Touch() bool { return s.public != nil && isSecurityKey(s.public) }
 
-// bare is the key without its certificate.
-func bare(key ssh.PublicKey) ssh.PublicKey {
+// withoutCertificate returns the key itself.
+func withoutCertificate(key ssh.PublicKey) ssh.PublicKey {
 	if cert, ok := key.(*ssh.Certificate); ok {
 		return cert.Key
 	}
 	return key
 }
 
-func isRSA(key ssh.PublicKey) bool { return bare(key).Type() == ssh.KeyAlgoRSA }
+func isRSA(key ssh.PublicKey) bool { return withoutCertificate(key).Type() == ssh.KeyAlgoRSA }
 
-func isSecurityKey(key ssh.PublicKey) bool { return strings.HasPrefix(bare(key).Type(), "sk-") }
+func isSecurityKey(key ssh.PublicKey) bool {
+	return strings.HasPrefix(withoutCertificate(key).Type(), "sk-")
+}
 
 // usable reports whether agents accept signatures of such keys: not DSA, nor
 // what this program does not know.
 func usable(key ssh.PublicKey) bool {
-	switch bare(key).Type() {
+	switch withoutCertificate(key).Type() {
 	case ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSA,
 		ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256:
 		return true

@@ -165,8 +165,8 @@ func TestOpenSSHRefusesWhatIsNotSigned(t *testing.T) {
 	}
 }
 
-// The order in which keys are looked for, as doc.go has it.
-func TestOrder(t *testing.T) {
+// Keys are looked for in the order that doc.go describes.
+func TestKeyOrder(t *testing.T) {
 	for _, c := range []struct {
 		name, identity string
 		files          []string // in ~/.ssh
@@ -212,7 +212,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-func TestUnsigned(t *testing.T) {
+func TestIdentityNoneSignsNothing(t *testing.T) {
 	d := newDesk(t)
 	s := d.choose(None)
 	sig, err := s.Sign(t.Context(), []byte(statement))
@@ -221,8 +221,8 @@ func TestUnsigned(t *testing.T) {
 	}
 }
 
-// What cannot be used is refused in words, with what to do.
-func TestRefused(t *testing.T) {
+// An unusable key is refused with a reason and a hint.
+func TestUnusableKeysAreRefused(t *testing.T) {
 	d := newDesk(t)
 	ok := d.key("ok", "ed25519", "")
 	d.key("open", "ed25519", "")
@@ -299,7 +299,7 @@ func TestForeignPublicHalf(t *testing.T) {
 	}
 }
 
-func TestNoKeyAtAll(t *testing.T) {
+func TestMissingKeyHasHint(t *testing.T) {
 	d := newDesk(t)
 	for _, c := range []struct {
 		text    string

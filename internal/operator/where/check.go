@@ -24,7 +24,7 @@ const (
 	arithmetic  = " + - * / % ?? "
 )
 
-func among(words, word string) bool { return strings.Contains(words, " "+word+" ") }
+func contains(words, word string) bool { return strings.Contains(words, " "+word+" ") }
 
 // condition checks what must be true or false.
 func (k *checker) condition(n ast.Node) error {
@@ -33,17 +33,17 @@ func (k *checker) condition(n ast.Node) error {
 		return k.count(n)
 	case *ast.UnaryNode:
 		if n.Operator == "not" || n.Operator == "!" {
-			return first(k.count(n), func() error { return k.condition(n.Node) })
+			return firstError(k.count(n), func() error { return k.condition(n.Node) })
 		}
 	case *ast.BinaryNode:
 		switch {
-		case among(" and && or || ", n.Operator):
-			return first(k.count(n), func() error { return k.condition(n.Left) }, func() error { return k.condition(n.Right) })
-		case among(comparisons, n.Operator):
+		case contains(" and && or || ", n.Operator):
+			return firstError(k.count(n), func() error { return k.condition(n.Left) }, func() error { return k.condition(n.Right) })
+		case contains(comparisons, n.Operator):
 			return k.comparison(n)
 		}
 	case *ast.CallNode:
-		if called(n) == "within" {
+		if functionName(n) == "within" {
 			return k.within(n)
 		}
 	}
@@ -55,23 +55,23 @@ func (k *checker) condition(n ast.Node) error {
 
 func (k *checker) comparison(n *ast.BinaryNode) error {
 	normalizeNames(n)
-	err := first(k.count(n), func() error { return k.operand(n.Left) })
+	err := firstError(k.count(n), func() error { return k.operand(n.Left) })
 	switch n.Operator {
 	case "matches":
-		return first(err, func() error { return k.pattern(n.Right) })
+		return firstError(err, func() error { return k.pattern(n.Right) })
 	case "in":
 		if list, ok := n.Right.(*ast.ArrayNode); ok {
-			err = first(err, func() error { return k.count(list) })
+			err = firstError(err, func() error { return k.count(list) })
 			for _, item := range list.Nodes {
-				err = first(err, func() error { return k.value(item) })
+				err = firstError(err, func() error { return k.value(item) })
 			}
 			return err
 		}
 		if isLabels(n.Right) {
-			return first(err, func() error { return k.count(n.Right) })
+			return firstError(err, func() error { return k.count(n.Right) })
 		}
 	}
-	return first(err, func() error { return k.operand(n.Right) })
+	return firstError(err, func() error { return k.operand(n.Right) })
 }
 
 // operand checks a side of a comparison, which may be a condition in brackets.
@@ -112,7 +112,7 @@ func (k *checker) within(n *ast.CallNode) error {
 		return fail(text, fmt.Sprintf("%q is not a network", text.Value), hint)
 	}
 	k.c.networks[text] = network.Masked()
-	return first(k.count(n), func() error { return k.value(n.Arguments[0]) })
+	return firstError(k.count(n), func() error { return k.value(n.Arguments[0]) })
 }
 
 // value checks what is a text, a number, a list, or nil.
@@ -140,10 +140,10 @@ func (k *checker) value(n ast.Node) error {
 		}
 		return fail(n, fmt.Sprintf("%s is all that %q applies to here", n.Node, n.Operator), fmt.Sprintf(`put what is denied in brackets, as in %s (role == "web")`, n.Operator))
 	case *ast.BinaryNode:
-		if among(arithmetic, n.Operator) {
-			return first(k.value(n.Left), func() error { return k.value(n.Right) })
+		if contains(arithmetic, n.Operator) {
+			return firstError(k.value(n.Left), func() error { return k.value(n.Right) })
 		}
-		if !among(comparisons+"and && or || ", n.Operator) {
+		if !contains(comparisons+"and && or || ", n.Operator) {
 			return fail(n, fmt.Sprintf("%q is not an operator of conditions", n.Operator), exampleHint)
 		}
 	case *ast.BuiltinNode:
@@ -152,7 +152,7 @@ func (k *checker) value(n ast.Node) error {
 		}
 		return fail(n, fmt.Sprintf("there is no function %s", n.Name), functionsHint)
 	case *ast.CallNode:
-		if name := called(n); name != "within" {
+		if name := functionName(n); name != "within" {
 			return fail(n, fmt.Sprintf("there is no function %s", name), functionsHint)
 		}
 	}
@@ -161,8 +161,8 @@ func (k *checker) value(n ast.Node) error {
 
 const functionsHint = `there are lower(text) and within(addresses, "10.0.0.0/8")`
 
-// called is the name of a function that is called.
-func called(n *ast.CallNode) string {
+// functionName returns the name of a called function.
+func functionName(n *ast.CallNode) string {
 	if id, ok := n.Callee.(*ast.IdentifierNode); ok {
 		return id.Value
 	}
@@ -217,8 +217,8 @@ func fail(n ast.Node, problem, hint string) error {
 	return &Error{Column: column(n), Problem: problem, Hint: hint}
 }
 
-// first goes on for as long as there is no error.
-func first(err error, then ...func() error) error {
+// firstError calls the functions until one returns an error.
+func firstError(err error, then ...func() error) error {
 	for _, f := range then {
 		if err != nil {
 			return err

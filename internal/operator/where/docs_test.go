@@ -9,9 +9,9 @@ import (
 	"warren/internal/wire"
 )
 
-// TestPage: each condition of docs/hosts.md is one, with no unknown name but the
-// labels that the page speaks of, and the page names all facts.
-func TestPage(t *testing.T) {
+// Each condition of docs/hosts.md is valid and uses no unknown name except the labels
+// that the page mentions, and the page names all facts.
+func TestExamplesOfDocsAreValid(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/hosts.md")
 	if err != nil {
 		t.Fatal(err)

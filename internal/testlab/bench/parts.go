@@ -16,7 +16,8 @@ import (
 	"warren/internal/testlab/bench/part"
 	"warren/internal/testlab/lab"
 	"warren/internal/wire"
-	"warren/repl"
+	"warren/repl/cli"
+	"warren/repl/command"
 )
 
 // An AgentsPart is Warren's hosts: all in one process with one pool of workers, or
@@ -60,7 +61,7 @@ func runner(ctx context.Context, s process.Spec, started func(process.Identity),
 
 // Operator is the part that is Warren's operator, connected, as behind a prompt:
 // it gives commands until in ends.
-func Operator(ctx context.Context, s repl.Settings, prefix string, in io.Reader, out io.Writer) error {
+func Operator(ctx context.Context, s cli.Settings, prefix string, in io.Reader, out io.Writer) error {
 	engine, err := operator.Open(ctx, s, true)
 	if err != nil {
 		return err
@@ -87,7 +88,7 @@ func Operator(ctx context.Context, s repl.Settings, prefix string, in io.Reader,
 }
 
 // runAll gives one command and waits until each host has an outcome.
-func runAll(ctx context.Context, engine repl.Engine, o part.Order, hosts []string) (r part.Run, err error) {
+func runAll(ctx context.Context, engine command.Engine, o part.Order, hosts []string) (r part.Run, err error) {
 	begin := time.Now()
 	task, err := engine.Submit(ctx, model.Spec{
 		Command: o.Command, Hosts: hosts, StartTimeout: time.Minute,
@@ -115,7 +116,7 @@ func runAll(ctx context.Context, engine repl.Engine, o part.Order, hosts []strin
 }
 
 // kept is how much output of a task the store has, where that is asked for.
-func kept(ctx context.Context, engine repl.Engine, task string, wanted int64) (n int64, err error) {
+func kept(ctx context.Context, engine command.Engine, task string, wanted int64) (n int64, err error) {
 	if wanted == 0 {
 		return 0, nil
 	}

@@ -152,10 +152,10 @@ func (p *proxy) carry(to, from *net.TCPConn, direction int) {
 		if rate > 0 {
 			time.Sleep(time.Duration(n) * time.Second / time.Duration(rate))
 		}
-		if _, werr := to.Write(buf[:n]); werr != nil || err != nil && err != io.EOF {
+		if _, werr := to.Write(buf[:n]); werr != nil || err != nil && !errors.Is(err, io.EOF) {
 			return
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 	}

@@ -195,6 +195,6 @@ func (s *scene) queueGone(name string) {
 		if errors.As(err, &e) && e.Code == amqp.NotFound {
 			return nil
 		}
-		return fmt.Errorf("queue %s is still there (%v)", name, err)
+		return fmt.Errorf("queue %s is still there (%w)", name, err)
 	})
 }

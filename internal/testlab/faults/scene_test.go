@@ -26,7 +26,8 @@ import (
 	"warren/internal/testlab/rabbit"
 	"warren/internal/testlab/rabbit/rabbittest"
 	"warren/internal/wire"
-	"warren/repl"
+	"warren/repl/cli"
+	"warren/repl/command"
 )
 
 // patience is the longest wait for what must come: heartbeats, back-off and a
@@ -54,8 +55,8 @@ type scene struct {
 	agentLink, operatorLink *proxy
 
 	agents    map[string]*agent
-	engine    repl.Engine // an operator in this process
-	prompt    *prompt     // an operator that is a process
+	engine    command.Engine // an operator in this process
+	prompt    *prompt        // an operator that is a process
 	processes []*clitest.Process
 
 	reader    *results.Store // drives nothing
@@ -315,7 +316,7 @@ func (s *scene) operate() {
 
 func (s *scene) open(url string) {
 	s.t.Helper()
-	e, err := operator.Open(context.Background(), repl.Settings{Broker: []string{url}, Identity: clitest.Identity(), DataDir: s.data}, true)
+	e, err := operator.Open(context.Background(), cli.Settings{Broker: []string{url}, Identity: clitest.Identity(), DataDir: s.data}, true)
 	s.check(err)
 	s.engine = e
 }

@@ -86,11 +86,11 @@ func TestRecord(t *testing.T) {
 	sig, err := sshsig.ParseSignature(blob)
 	s.check(err)
 	dir := t.TempDir()
-	allowed, armoured := filepath.Join(dir, "allowed"), filepath.Join(dir, "sig")
+	allowed, armored := filepath.Join(dir, "allowed"), filepath.Join(dir, "sig")
 	s.write(allowed, "alice "+strings.TrimSpace(string(ssh.MarshalAuthorizedKey(s.alice.PublicKey())))+"\n")
-	s.write(armoured, string(sshsig.Armor(sig)))
+	s.write(armored, string(sshsig.Armor(sig)))
 	verify := func(statement string) error {
-		cmd := exec.Command("ssh-keygen", "-Y", "verify", "-f", allowed, "-I", "alice", "-n", wire.Namespace(fleet), "-s", armoured)
+		cmd := exec.Command("ssh-keygen", "-Y", "verify", "-f", allowed, "-I", "alice", "-n", wire.Namespace(fleet), "-s", armored)
 		cmd.Stdin = strings.NewReader(statement)
 		return cmd.Run()
 	}

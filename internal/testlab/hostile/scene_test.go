@@ -238,7 +238,7 @@ func (s *scene) forge(typ string) *forgery {
 	case wire.TypeRun, wire.TypeCheck:
 		f.st.Run = &wire.Run{Command: "touch " + filepath.Join(s.dir, f.leaf.Job), TimeoutMS: 10_000, MaxOutput: 1 << 10}
 	case wire.TypeCancel, wire.TypeStatus:
-		f.st.Of = &wire.Of{IssuedAt: f.st.IssuedAt, NotAfter: f.st.NotAfter}
+		f.st.Of = &wire.Target{IssuedAt: f.st.IssuedAt, NotAfter: f.st.NotAfter}
 	}
 	return f
 }

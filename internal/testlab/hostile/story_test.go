@@ -44,7 +44,7 @@ func (s *scene) begin(f *forgery) {
 func (s *scene) about(typ string, f *forgery, by ssh.Signer) *forgery {
 	q := s.forge(typ)
 	q.by, q.st.Task, q.leaf.Job = by, f.st.Task, f.leaf.Job
-	q.st.Of = &wire.Of{IssuedAt: f.st.IssuedAt, NotAfter: f.st.NotAfter}
+	q.st.Of = &wire.Target{IssuedAt: f.st.IssuedAt, NotAfter: f.st.NotAfter}
 	return q
 }
 

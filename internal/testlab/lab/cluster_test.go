@@ -15,7 +15,8 @@ import (
 	"warren/internal/testlab/lab"
 	"warren/internal/testlab/rabbit"
 	"warren/internal/wire"
-	"warren/repl"
+	"warren/repl/cli"
+	"warren/repl/command"
 )
 
 var cluster = flag.Bool("cluster", false, "kill the nodes of a cluster")
@@ -57,7 +58,7 @@ func TestCluster(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	op, err := operator.Open(ctx, repl.Settings{Broker: urls, Identity: l.Identity, DataDir: t.TempDir()}, true)
+	op, err := operator.Open(ctx, cli.Settings{Broker: urls, Identity: l.Identity, DataDir: t.TempDir()}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +101,7 @@ func TestCluster(t *testing.T) {
 
 // killDuringTask kills the node while a task runs and another is being sent, and
 // starts it again.
-func killDuringTask(ctx context.Context, t *testing.T, l *lab.Lab, op repl.Engine, node *rabbit.Node, names []string) {
+func killDuringTask(ctx context.Context, t *testing.T, l *lab.Lab, op command.Engine, node *rabbit.Node, names []string) {
 	running, err := submit(ctx, op, "sleep 5; echo done", names)
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +155,7 @@ func killDuringTask(ctx context.Context, t *testing.T, l *lab.Lab, op repl.Engin
 
 // wantAll fails the test unless all jobs of a task ended well, but for as many hosts
 // that were away, which it returns.
-func wantAll(ctx context.Context, t *testing.T, op repl.Engine, task string, mayBeAway int) (away []string) {
+func wantAll(ctx context.Context, t *testing.T, op command.Engine, task string, mayBeAway int) (away []string) {
 	t.Helper()
 	jobs, err := op.Store().Jobs(ctx, task)
 	if err != nil {
@@ -203,7 +204,7 @@ func startCluster(ctx context.Context, t *testing.T) (nodes []*rabbit.Node, urls
 	return nodes, urls
 }
 
-func submit(ctx context.Context, op repl.Engine, command string, hosts []string) (string, error) {
+func submit(ctx context.Context, op command.Engine, command string, hosts []string) (string, error) {
 	task, err := op.Submit(ctx, model.Spec{
 		Command: command, Hosts: hosts, StartTimeout: 5 * time.Minute,
 		Run: wire.Run{Command: command, TimeoutMS: 60_000, MaxOutput: 1 << 10},
@@ -212,7 +213,7 @@ func submit(ctx context.Context, op repl.Engine, command string, hosts []string)
 }
 
 // awaitSome waits until half of a task's jobs are known to run.
-func awaitSome(ctx context.Context, t *testing.T, op repl.Engine, task string) {
+func awaitSome(ctx context.Context, t *testing.T, op command.Engine, task string) {
 	t.Helper()
 	eventually(ctx, t, func() error {
 		jobs, err := op.Store().Jobs(ctx, task)

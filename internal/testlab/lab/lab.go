@@ -197,7 +197,7 @@ func goroutines(c Config, url, dir string) (fleet, error) {
 			return nil, errors.Join(err, f.stop())
 		}
 		a, err := executor.New(executor.Config{
-			ID: host, Version: version.Version, DataDir: dir, NoJournal: true, Records: journal.log, Trust: files, Log: log,
+			ID: host, Version: version.String(), DataDir: dir, Journal: journal, Trust: files, Log: log,
 			Limits: executor.Limits{Tolerance: OneClock},
 			Broker: broker.Options{Dial: dial.Options{URLs: beginningWith(urls, i), Heartbeat: heartbeat}},
 			Runner: pooled(pool, run), Inbox: c.Inbox,
@@ -247,7 +247,7 @@ func connected(ctx context.Context, a *executor.Agent) error {
 		select {
 		case <-s.Changed():
 		case <-ctx.Done():
-			return fmt.Errorf("the agents are not ready: %w (%v)", ctx.Err(), s.Err)
+			return fmt.Errorf("the agents are not ready: %w (%w)", ctx.Err(), s.Err)
 		}
 	}
 	return nil

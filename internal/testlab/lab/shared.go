@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"warren/internal/agent/journal"
 )
@@ -26,6 +27,16 @@ func openShared(dir string) (*shared, error) {
 	ctx, s.end = context.WithCancel(context.Background())
 	go func() { s.ended <- log.Run(ctx) }()
 	return s, nil
+}
+
+// Append adds an agent's records.
+func (s *shared) Append(ctx context.Context, records [][]byte, m journal.Mode) (<-chan journal.Answer, error) {
+	return s.log.Append(ctx, records, m)
+}
+
+// Rewrite keeps everything: what one agent no longer needs is a small part of the file.
+func (s *shared) Rewrite(ctx context.Context, _ iter.Seq[[]byte]) (<-chan journal.Answer, error) {
+	return s.log.Append(ctx, nil, 0)
 }
 
 // close ends the file's actor, once the agents have ended.

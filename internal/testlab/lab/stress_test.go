@@ -17,7 +17,8 @@ import (
 	"warren/internal/testlab/lab"
 	"warren/internal/testlab/rabbit/rabbittest"
 	"warren/internal/wire"
-	"warren/repl"
+	"warren/repl/cli"
+	"warren/repl/command"
 )
 
 func TestMain(m *testing.M) { rabbittest.Main(m) }
@@ -39,9 +40,9 @@ func (l *ledger) counting(run executor.Runner) executor.Runner {
 	}
 }
 
-func openOperator(t *testing.T, url, identity string) repl.Engine {
+func openOperator(t *testing.T, url, identity string) command.Engine {
 	t.Helper()
-	op, err := operator.Open(t.Context(), repl.Settings{Broker: []string{url}, Identity: identity, DataDir: t.TempDir()}, true)
+	op, err := operator.Open(t.Context(), cli.Settings{Broker: []string{url}, Identity: identity, DataDir: t.TempDir()}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func openOperator(t *testing.T, url, identity string) repl.Engine {
 }
 
 // done waits until every job of a task has an outcome.
-func done(ctx context.Context, op repl.Engine, task string) error {
+func done(ctx context.Context, op command.Engine, task string) error {
 	changes, unwatch, err := op.Store().Watch(ctx, task)
 	if err != nil {
 		return err

@@ -78,8 +78,8 @@ func findInstalled() (programs, error) {
 func serverDir() string {
 	dirs := binDirs
 	if path, err := exec.LookPath("rabbitmq-server"); err == nil {
-		if real, err := filepath.EvalSymlinks(path); err == nil && filepath.Base(real) == "rabbitmq-server" {
-			dirs = append(dirs[:len(dirs):len(dirs)], filepath.Dir(real))
+		if target, err := filepath.EvalSymlinks(path); err == nil && filepath.Base(target) == "rabbitmq-server" {
+			dirs = append(dirs[:len(dirs):len(dirs)], filepath.Dir(target))
 		}
 	}
 	for _, dir := range dirs {
@@ -97,8 +97,8 @@ func erlangTool(name string) string {
 		return path
 	}
 	if erl, err := exec.LookPath("erl"); err == nil {
-		if real, err := filepath.EvalSymlinks(erl); err == nil {
-			if path := filepath.Join(filepath.Dir(real), name); isFile(path) {
+		if target, err := filepath.EvalSymlinks(erl); err == nil {
+			if path := filepath.Join(filepath.Dir(target), name); isFile(path) {
 				return path
 			}
 		}

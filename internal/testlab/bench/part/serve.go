@@ -15,7 +15,7 @@ import (
 func Serve(in io.Reader, out io.Writer, known Known, do func(Order) (Answer, error)) error {
 	orders, answers := json.NewDecoder(in), json.NewEncoder(out)
 	var p profile
-	defer p.end()
+	defer func() { _ = p.end() }()
 	if err := answers.Encode(Answer{Known: known}); err != nil {
 		return err
 	}

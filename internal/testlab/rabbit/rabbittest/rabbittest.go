@@ -66,8 +66,8 @@ func (s *sharedNode) stop() error {
 func Main(m *testing.M, after ...func() error) {
 	shareNothing()
 	code := m.Run()
-	for _, clear := range after {
-		if err := clear(); err != nil {
+	for _, cleanUp := range after {
+		if err := cleanUp(); err != nil {
 			fmt.Fprintln(os.Stderr, "rabbittest:", err)
 			code = 1
 		}

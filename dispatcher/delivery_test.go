@@ -1,0 +1,534 @@
+package dispatcher
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"warren/internal/broker"
+	"warren/internal/operator/model"
+	"warren/internal/operator/results"
+	"warren/internal/wire"
+)
+
+var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+const (
+	startTimeout = time.Minute
+	timeout      = 10 * time.Second
+)
+
+func freshDelivery() delivery { return newDelivery(t0.Add(startTimeout), timeout) }
+
+// publish publishes what the delivery wants, and gives the broker's verdict on it.
+func publish(t *testing.T, c *delivery, typ string, k broker.Kind, now time.Time) {
+	t.Helper()
+	if s := c.decide(now); s.send != typ {
+		t.Fatalf("at %s: decided %+v, want to send %s", now.Sub(t0), s, typ)
+	}
+	c.onPublished(typ, now)
+	if s := c.decide(now); s.send != "" || s.outcome != "" {
+		t.Fatalf("while a publication is in flight: %+v", s)
+	}
+	c.onVerdict(k, now)
+}
+
+func wantEnd(t *testing.T, c *delivery, o wire.Outcome, now time.Time) step {
+	t.Helper()
+	s := c.decide(now)
+	if s.outcome != o || s.reason == "" {
+		t.Errorf("at %s: decided %+v, want outcome %s with a reason", now.Sub(t0), s, o)
+	}
+	return s
+}
+
+// agentSays passes on an agent's answer as the store does.
+func agentSays(c *delivery, p results.Progress, now time.Time) {
+	p.Heard = c.answers + 1
+	c.onProgress(p, now)
+}
+
+func TestUnroutedRequestIsUnreachableAtOnce(t *testing.T) {
+	c := freshDelivery()
+	publish(t, &c, wire.TypeRun, broker.Returned, t0)
+	wantEnd(t, &c, wire.Unreachable, t0)
+}
+
+// refuse publishes what the delivery wants, and refuses it as the broker.
+func refuse(t *testing.T, c *delivery, typ string, now time.Time) {
+	t.Helper()
+	if s := c.decide(now); s.send != typ {
+		t.Fatalf("at %s: decided %+v, want to send %s", now.Sub(t0), s, typ)
+	}
+	c.onPublished(typ, now)
+	c.onRefused("PRECONDITION_FAILED - no", now)
+}
+
+func TestRefusedRequestIsUnreachableAtOnce(t *testing.T) {
+	c := freshDelivery()
+	refuse(t, &c, wire.TypeRun, t0)
+	if s := wantEnd(t, &c, wire.Unreachable, t0); !strings.Contains(s.reason, "PRECONDITION_FAILED - no") {
+		t.Errorf("the reason is %q", s.reason)
+	}
+}
+
+// A message may be routed to the queue of a dead node and to the queue that the agent has
+// taken since. The broker nacks it, and it arrives.
+func TestNackedRequestMayHaveArrived(t *testing.T) {
+	c := freshDelivery()
+	c.sentRecorded = true
+	publish(t, &c, wire.TypeRun, broker.Nacked, t0)
+	refuse(t, &c, wire.TypeRun, c.next)
+	publish(t, &c, wire.TypeStatus, broker.Routed, c.next)
+}
+
+func TestLostReasonOfNackedRequestNamesFullQueueAndDeadNode(t *testing.T) {
+	c := freshDelivery()
+	now := t0
+	for now.Before(t0.Add(startTimeout + finalStatusWait)) {
+		s := c.decide(now)
+		if s.send == "" {
+			now = now.Add(s.wait)
+			continue
+		}
+		c.onPublished(s.send, now)
+		c.onVerdict(broker.Nacked, now)
+	}
+	if s := wantEnd(t, &c, wire.Lost, now); !strings.Contains(s.reason, "full, or on a broker node that is down") {
+		t.Errorf("the reason is %q", s.reason)
+	}
+}
+
+// A job that may have arrived before gets a status. It is never sent again, and is not
+// unreachable.
+func TestRefusedJobThatMayHaveArrivedIsAskedFor(t *testing.T) {
+	c := freshDelivery()
+	c.sentRecorded = true
+	publish(t, &c, wire.TypeRun, broker.Unconfirmed, t0)
+	refuse(t, &c, wire.TypeRun, t0)
+	publish(t, &c, wire.TypeStatus, broker.Routed, t0)
+	agentSays(&c, results.Progress{Unknown: true}, t0)
+	if s := c.decide(t0); s.send != "" || s.outcome != "" {
+		t.Errorf("its agent does not know it: %+v", s)
+	}
+	publish(t, &c, wire.TypeStatus, broker.Routed, t0.Add(startTimeout+time.Second)) // which its agent refuses for good
+}
+
+// If the broker refuses questions too, few are sent, and its words are the reason.
+func TestRefusedQuestionsAreFewAndTheJobIsLost(t *testing.T) {
+	c := freshDelivery()
+	c.sentRecorded = true
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	sent, now := 0, t0
+	for range 100 {
+		s := c.decide(now)
+		if s.outcome != "" {
+			break
+		}
+		if s.send == "" {
+			now = now.Add(s.wait)
+			continue
+		}
+		sent++
+		c.onPublished(s.send, now)
+		c.onRefused("ACCESS_REFUSED - no", now)
+	}
+	if s := wantEnd(t, &c, wire.Lost, now); !strings.Contains(s.reason, "ACCESS_REFUSED - no") || sent > 2 {
+		t.Errorf("after %d publications: %q", sent, s.reason)
+	}
+}
+
+func TestUnroutedRepeatIsNotUnreachable(t *testing.T) {
+	for _, first := range []broker.Kind{broker.Routed, broker.Unconfirmed} {
+		c := freshDelivery()
+		publish(t, &c, wire.TypeRun, first, t0)
+		c.sentRecorded = true
+		publish(t, &c, wire.TypeRun, broker.Returned, t0.Add(firstRepeatDelay))
+		if s := c.decide(t0.Add(firstRepeatDelay)); s.outcome != "" {
+			t.Errorf("%s, then returned: %+v, want to go on", first, s)
+		}
+	}
+}
+
+func TestUnroutedIsRepeatedForAMinuteAfterReconnection(t *testing.T) {
+	c := newDelivery(t0.Add(time.Hour), timeout)
+	c.onReplyQueueUp(t0, t0)
+	now := t0
+	for now.Before(t0.Add(reconnectGrace)) {
+		publish(t, &c, wire.TypeRun, broker.Returned, now)
+		if s := c.decide(now); s.outcome != "" {
+			t.Fatalf("%s after reconnection: %+v", now.Sub(t0), s)
+		}
+		now = now.Add(reconnectRepeatDelay)
+	}
+	publish(t, &c, wire.TypeRun, broker.Returned, now)
+	wantEnd(t, &c, wire.Unreachable, now)
+}
+
+func TestRequestIsRepeatedWithBackOffUntilHeard(t *testing.T) {
+	c := freshDelivery()
+	c.sentRecorded = true
+	now, sends := t0, []time.Duration(nil)
+	for now.Before(t0.Add(startTimeout)) {
+		publish(t, &c, wire.TypeRun, broker.Routed, now)
+		sends = append(sends, now.Sub(t0))
+		now = c.next
+	}
+	want := []time.Duration{0, 2 * time.Second, 6 * time.Second, 14 * time.Second, 29 * time.Second, 44 * time.Second, 59 * time.Second}
+	if len(sends) != len(want) {
+		t.Fatalf("sent at %v, want %v", sends, want)
+	}
+	for i := range want {
+		if sends[i] != want[i] {
+			t.Errorf("attempt %d at %s, want %s", i+1, sends[i], want[i])
+		}
+	}
+}
+
+func TestSilentJobIsAskedForAfterNotAfterThenLost(t *testing.T) {
+	c := freshDelivery()
+	c.sentRecorded = true
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	late := t0.Add(startTimeout + time.Millisecond)
+	publish(t, &c, wire.TypeStatus, broker.Routed, late)
+	wantEnd(t, &c, wire.Lost, t0.Add(startTimeout+finalStatusWait))
+}
+
+func TestNeverSentIsUnreachableNotLost(t *testing.T) {
+	c := freshDelivery()
+	if s := c.decide(t0.Add(startTimeout - 1)); s.send != wire.TypeRun {
+		t.Errorf("before not-after: %+v", s)
+	}
+	wantEnd(t, &c, wire.Unreachable, t0.Add(startTimeout))
+}
+
+func TestAcceptedJobIsAskedForOnlyAfterStatusInterval(t *testing.T) {
+	c := freshDelivery()
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	agentSays(&c, results.Progress{State: model.Running}, t0)
+	if s := c.decide(t0.Add(firstStatusInterval - 1)); s.send != "" || s.outcome != "" {
+		t.Errorf("before the silence is long: %+v", s)
+	}
+	publish(t, &c, wire.TypeStatus, broker.Routed, t0.Add(firstStatusInterval))
+	if s := c.decide(t0.Add(firstStatusInterval + 1)); s.send != "" {
+		t.Errorf("just asked: %+v", s)
+	}
+	wantEnd(t, &c, wire.Lost, t0.Add(startTimeout+finalStatusWait))
+}
+
+func TestRunningJobIsNotLostBeforeItsTimeout(t *testing.T) {
+	c := newDelivery(t0.Add(startTimeout), time.Hour)
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	agentSays(&c, results.Progress{State: model.Running}, t0)
+	if s := c.decide(t0.Add(time.Hour)); s.outcome != "" {
+		t.Errorf("within its timeout: %+v", s)
+	}
+	wantEnd(t, &c, wire.Lost, t0.Add(time.Hour+finalStatusWait))
+}
+
+// A command without a timeout may run for days. Its agent is asked all along, and the job
+// is not lost while the agent answers.
+func TestRunningJobWithoutTimeoutIsAskedForDays(t *testing.T) {
+	c := newDelivery(t0.Add(startTimeout), answerTimeout(0))
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	now, asked := t0, 0
+	agentSays(&c, results.Progress{State: model.Running}, now)
+	for now.Before(t0.Add(7 * 24 * time.Hour)) {
+		if d := c.next.Sub(now); d > maxStatusInterval {
+			t.Fatalf("asked again after %s only", d)
+		}
+		now = c.next
+		publish(t, &c, wire.TypeStatus, broker.Routed, now)
+		agentSays(&c, results.Progress{State: model.Running}, now)
+		asked++
+	}
+	if most := int(7 * 24 * time.Hour / maxStatusInterval); asked < most-10 || asked > most+10 {
+		t.Errorf("asked %d times in a week, want about %d", asked, most)
+	}
+}
+
+// A lost question, or an agent that is away for a while, does not make a job lost; an
+// agent that is gone for good does.
+func TestRunningJobWithoutTimeoutIsLostAfterSilence(t *testing.T) {
+	for name, c := range map[string]delivery{
+		"sent here":    newDelivery(t0.Add(startTimeout), answerTimeout(0)),
+		"sent earlier": adoptedDelivery(&model.Job{State: model.Running}, t0.Add(startTimeout), t0, answerTimeout(0)),
+	} {
+		if c.adopted {
+			publish(t, &c, wire.TypeStatus, broker.Routed, t0)
+		} else {
+			publish(t, &c, wire.TypeRun, broker.Routed, t0)
+		}
+		agentSays(&c, results.Progress{State: model.Running}, t0)
+		now, asked := t0, 0
+		for now.Before(t0.Add(silenceTimeout)) {
+			step := c.decide(now)
+			switch {
+			case step.outcome != "":
+				t.Fatalf("%s: after %s: %+v", name, now.Sub(t0), step)
+			case step.send != "":
+				publish(t, &c, wire.TypeStatus, broker.Returned, now)
+				asked++
+			default:
+				now = now.Add(step.wait)
+			}
+		}
+		if asked < 5 {
+			t.Errorf("%s: asked %d times only", name, asked)
+		}
+		wantEnd(t, &c, wire.Lost, t0.Add(silenceTimeout+finalStatusWait))
+	}
+}
+
+func TestAnsweringAgentIsAskedLessAndLess(t *testing.T) {
+	c := newDelivery(t0.Add(startTimeout), time.Hour)
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	now := t0
+	agentSays(&c, results.Progress{State: model.Running}, now)
+	var pauses []time.Duration
+	for range 6 {
+		pauses = append(pauses, c.next.Sub(now))
+		now = c.next
+		publish(t, &c, wire.TypeStatus, broker.Routed, now)
+		agentSays(&c, results.Progress{State: model.Running}, now)
+	}
+	want := []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute, 5 * time.Minute}
+	if !slices.Equal(pauses, want) {
+		t.Errorf("asked after %v, want %v", pauses, want)
+	}
+}
+
+func TestUnknownToItsAgentIsSentAgainAtOnce(t *testing.T) {
+	c := freshDelivery()
+	c.sentRecorded = true
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	agentSays(&c, results.Progress{State: model.Sent, Unknown: true}, t0.Add(time.Second))
+	if s := c.decide(t0.Add(time.Second)); s.send != wire.TypeRun {
+		t.Errorf("decided %+v, want the run again", s)
+	}
+}
+
+// An agent whose clock is behind answers for a while that the job may still come.
+func TestUnknownAfterNotAfterIsNotAskedForInLoop(t *testing.T) {
+	c := freshDelivery()
+	c.sentRecorded = true
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	now, asked := t0.Add(startTimeout+time.Millisecond), 0
+	for now.Before(t0.Add(startTimeout + time.Hour)) {
+		publish(t, &c, wire.TypeStatus, broker.Routed, now)
+		agentSays(&c, results.Progress{State: model.Sent, Unknown: true}, now)
+		if s := c.decide(now); s.outcome != "" {
+			t.Fatalf("while its agent answers: %+v", s)
+		}
+		now = c.next
+		asked++
+	}
+	if asked > 20 {
+		t.Errorf("asked %d times within an hour", asked)
+	}
+}
+
+// The agent's answer and the broker's verdict on the question may come in either order.
+func TestUnknownAdoptedJobIsAskedForAgainAfterNotAfter(t *testing.T) {
+	for _, answerFirst := range []bool{true, false} {
+		c := adoptedDelivery(&model.Job{State: model.Sent}, t0.Add(startTimeout), t0, timeout)
+		c.onPublished(wire.TypeStatus, t0)
+		unknown := results.Progress{State: model.Sent, Unknown: true}
+		if answerFirst {
+			agentSays(&c, unknown, t0)
+			c.onVerdict(broker.Routed, t0)
+		} else {
+			c.onVerdict(broker.Routed, t0)
+			agentSays(&c, unknown, t0)
+		}
+		if s := c.decide(t0.Add(startTimeout)); s.send != "" || s.outcome != "" {
+			t.Errorf("before its time is up: %+v", s)
+		}
+		if s := c.decide(t0.Add(startTimeout + time.Millisecond)); s.send != wire.TypeStatus {
+			t.Errorf("after: %+v", s)
+		}
+	}
+}
+
+// A job is lost if it may have run before and the agent cannot know.
+func TestForgottenJobIsLost(t *testing.T) {
+	forgotten := results.Progress{State: model.Sent, Forgotten: true, Since: t0.UnixMilli()}
+	twice := freshDelivery()
+	publish(t, &twice, wire.TypeRun, broker.Unconfirmed, t0)
+	publish(t, &twice, wire.TypeRun, broker.Routed, t0)
+	agentSays(&twice, forgotten, t0)
+	wantEnd(t, &twice, wire.Lost, t0)
+
+	asked := adoptedDelivery(&model.Job{State: model.Sent}, t0.Add(startTimeout), t0, timeout)
+	publish(t, &asked, wire.TypeStatus, broker.Routed, t0)
+	agentSays(&asked, forgotten, t0)
+	wantEnd(t, &asked, wire.Lost, t0)
+
+	waited := freshDelivery()
+	waited.whenOnline = true
+	publish(t, &waited, wire.TypeRun, broker.Returned, t0)
+	publish(t, &waited, wire.TypeRun, broker.Routed, t0)
+	agentSays(&waited, forgotten, t0.Add(time.Second))
+	wantEnd(t, &waited, wire.Lost, t0.Add(time.Second))
+}
+
+// The only request that can have arrived got this answer, so the job has not run. The
+// reason says when an agent with a young journal is of use.
+func TestForgottenJobWithOneRequestIsRejected(t *testing.T) {
+	c := freshDelivery()
+	c.reconnectedAt = t0
+	publish(t, &c, wire.TypeRun, broker.Returned, t0)
+	publish(t, &c, wire.TypeRun, broker.Routed, t0.Add(reconnectRepeatDelay))
+	since := t0.Add(30 * time.Second)
+	agentSays(&c, results.Progress{State: model.Sent, Forgotten: true, Since: since.UnixMilli()}, t0.Add(2*time.Second))
+	s := wantEnd(t, &c, wire.Rejected, t0.Add(2*time.Second))
+	if want := since.Local().Format(time.TimeOnly); !strings.Contains(s.reason, want) {
+		t.Errorf("reason %q, want the time %s", s.reason, want)
+	}
+}
+
+// A name may have moved to another host. Its agent answers since when it has the name. A
+// job that only one request can have brought has not run; another may have run on the
+// host that had the name before.
+func TestReasonNamesLaterOwnerOfHostName(t *testing.T) {
+	const why = "b has answered to web01 only since 12:03:11 UTC; this request is older"
+	since := t0.Add(30 * time.Second)
+	said := results.Progress{State: model.Sent, Forgotten: true, Since: since.UnixMilli(), Why: why}
+	once := freshDelivery()
+	publish(t, &once, wire.TypeRun, broker.Routed, t0)
+	agentSays(&once, said, t0)
+	want := why + "; it accepts jobs issued from " + since.Local().Format(time.TimeOnly) + " on"
+	if s := wantEnd(t, &once, wire.Rejected, t0); s.reason != want {
+		t.Errorf("reason %q, want %q", s.reason, want)
+	}
+	twice := freshDelivery()
+	publish(t, &twice, wire.TypeRun, broker.Unconfirmed, t0)
+	publish(t, &twice, wire.TypeRun, broker.Routed, t0)
+	agentSays(&twice, said, t0)
+	if s := wantEnd(t, &twice, wire.Lost, t0); s.reason != why+", and another host may have run it" {
+		t.Errorf("reason %q", s.reason)
+	}
+}
+
+// Progress that comes from the operator's own update is no sign of the agent.
+func TestOwnUpdateDoesNotCountAsAnswer(t *testing.T) {
+	c := freshDelivery()
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	c.sentRecorded = true
+	c.onProgress(results.Progress{State: model.Sent}, t0.Add(sentReportDelay))
+	publish(t, &c, wire.TypeRun, broker.Routed, t0.Add(firstRepeatDelay))
+}
+
+// A power failure took a job that the agent had accepted and not synced.
+func TestAcceptedJobThatAgentLostIsSentAgain(t *testing.T) {
+	c := freshDelivery()
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	agentSays(&c, results.Progress{State: model.Accepted}, t0)
+	publish(t, &c, wire.TypeStatus, broker.Routed, t0.Add(firstStatusInterval))
+	agentSays(&c, results.Progress{State: model.Accepted, Unknown: true}, t0.Add(firstStatusInterval))
+	publish(t, &c, wire.TypeRun, broker.Routed, t0.Add(firstStatusInterval))
+}
+
+func TestReconnectionAsksForMissedReplies(t *testing.T) {
+	c := freshDelivery()
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	agentSays(&c, results.Progress{State: model.Running}, t0)
+	c.onReplyQueueUp(t0.Add(time.Second), t0.Add(time.Second))
+	if s := c.decide(t0.Add(time.Second)); s.send != wire.TypeStatus {
+		t.Errorf("decided %+v, want a status", s)
+	}
+}
+
+func TestCancelBeforeAndAfterSending(t *testing.T) {
+	c := freshDelivery()
+	c.onCancel(t0)
+	wantEnd(t, &c, wire.Canceled, t0)
+
+	c = freshDelivery()
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	c.sentRecorded = true
+	c.onCancel(t0)
+	publish(t, &c, wire.TypeCancel, broker.Routed, t0)
+	publish(t, &c, wire.TypeCancel, broker.Routed, t0.Add(firstRepeatDelay))
+	agentSays(&c, results.Progress{State: model.Ended, Outcome: wire.Canceled}, t0.Add(firstRepeatDelay))
+	if s := c.decide(t0.Add(firstRepeatDelay)); !s.done {
+		t.Errorf("decided %+v, want done", s)
+	}
+}
+
+func TestAnswersDoNotSpeedUpCancel(t *testing.T) {
+	c := freshDelivery()
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	c.onCancel(t0)
+	publish(t, &c, wire.TypeCancel, broker.Routed, t0)
+	agentSays(&c, results.Progress{State: model.Running}, t0)
+	if s := c.decide(t0); s.send != "" {
+		t.Errorf("after an answer it sends %s at once", s.send)
+	}
+}
+
+func TestNackedRequestIsRepeated(t *testing.T) {
+	c := freshDelivery()
+	publish(t, &c, wire.TypeRun, broker.Nacked, t0)
+	publish(t, &c, wire.TypeRun, broker.Routed, t0.Add(nackRepeatDelay))
+}
+
+func TestSentIsRecordedOnlyWithoutQuickAnswer(t *testing.T) {
+	c := freshDelivery()
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	if s := c.decide(t0); s.recordSent || s.wait != sentReportDelay {
+		t.Errorf("at once: %+v", s)
+	}
+	if s := c.decide(t0.Add(sentReportDelay)); !s.recordSent {
+		t.Errorf("after %s: %+v", sentReportDelay, s)
+	}
+}
+
+// Whatever happens to its messages, a job ends, is never unreachable once it may have
+// arrived, and never waits in a busy loop.
+func TestEveryDeliveryEnds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := freshDelivery()
+		now, maybe := t0, false
+		for range 2000 {
+			switch s := c.decide(now); {
+			case s.done:
+				return
+			case s.outcome == wire.Unreachable && maybe:
+				t.Fatalf("unreachable, but an attempt may have arrived")
+			case s.outcome != "":
+				return
+			case s.recordSent:
+				c.sentRecorded = true
+			case s.send != "" && rapid.Bool().Draw(t, "link up"):
+				c.onPublished(s.send, now)
+				k := rapid.SampledFrom([]broker.Kind{broker.Routed, broker.Returned, broker.Nacked, broker.Unconfirmed}).Draw(t, "verdict")
+				maybe = maybe || k == broker.Routed || k == broker.Unconfirmed
+				c.onVerdict(k, now)
+			default:
+				if s.wait <= 0 {
+					t.Fatalf("waits for %s: a busy loop", s.wait)
+				}
+				now = now.Add(s.wait)
+			}
+			if rapid.IntRange(0, 9).Draw(t, "event") == 0 && maybe {
+				p := rapid.SampledFrom([]results.Progress{
+					{State: model.Accepted}, {State: model.Running}, {Unknown: true}, {Forgotten: true}, {State: model.Ended},
+				}).Draw(t, "progress")
+				if now.Before(t0.Add(10 * time.Minute)) { // an agent that talks for ever keeps a job for ever
+					agentSays(&c, p, now)
+				}
+			}
+			if rapid.IntRange(0, 50).Draw(t, "relink") == 0 {
+				c.onReplyQueueUp(now, now)
+			}
+			if rapid.IntRange(0, 50).Draw(t, "cancel") == 0 && !c.cancel {
+				c.onCancel(now)
+			}
+		}
+		t.Fatalf("no end by %s", now.Sub(t0))
+	})
+}

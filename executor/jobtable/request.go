@@ -1,0 +1,31 @@
+package jobtable
+
+import (
+	"time"
+
+	"warren/internal/wire"
+)
+
+// A VerifiedRequest is a request whose signature and permissions were checked.
+type VerifiedRequest struct {
+	*wire.Request
+	Issuer    string    // who signed; empty: nobody had to
+	AnyJob    bool      // the issuer may ask for and cancel others' jobs
+	Run       *wire.Run // of a run: what is to be executed
+	FromInbox bool      // it has waited in this agent's inbox, and nobody else has had it
+}
+
+// mayHaveReachedOthers reports whether another host that had the name before this agent may
+// have got the request. Nobody else gets what this agent's inbox delivers.
+func (r *VerifiedRequest) mayHaveReachedOthers() bool { return !r.FromInbox }
+
+// newPlaceholder returns the job that a cancel or a status is about and whose run has not
+// come.
+func newPlaceholder(r *VerifiedRequest, agent string, now time.Time) *Job {
+	of := r.Statement.Of
+	return &Job{
+		ID: r.Leaf.Job, Task: r.Statement.Task, Host: r.Leaf.Host, AcceptedAt: now,
+		issuedAt: time.UnixMilli(of.IssuedAt), notAfter: time.UnixMilli(of.NotAfter),
+		Issuer: r.Issuer, anyJob: r.AnyJob, Agent: agent,
+	}
+}

@@ -1,0 +1,53 @@
+package executor
+
+import (
+	"log/slog"
+
+	"warren/executor/outputlog"
+	"warren/internal/agent/process"
+	"warren/internal/wire"
+)
+
+// An outputKeeper keeps the output of commands.
+type outputKeeper struct {
+	*outputlog.Log
+	log *slog.Logger
+}
+
+// keep stores a chunk of output and returns where it is.
+func (k *outputKeeper) keep(job string, c process.Chunk) outputlog.Ref {
+	before := k.DiskError()
+	r, err := k.Put(job, c.Stream, c.Offset, c.Data)
+	switch now := k.DiskError(); {
+	case now != nil && before == nil:
+		k.log.Error("cannot write output to the disk; it is kept in memory", "error", err, "hint", "free space for the data directory")
+	case now == nil && before != nil:
+		k.log.Info("output is written to the disk again")
+	case now == nil && err != nil:
+		k.log.Error("cannot remove old output", "error", err)
+	}
+	return r
+}
+
+// jobEnded adds to a result that not all of its output is on the disk.
+func (k *outputKeeper) jobEnded(job string, e *wire.Ended) {
+	err := k.JobEnded(job)
+	if err == nil {
+		return
+	}
+	words := diskWords[diskOf(err)]
+	if words == "" {
+		words = "the agent cannot write its output to the disk: " + err.Error()
+	}
+	e.Reason = joinReasons(e.Reason, words)
+}
+
+// disk returns the state of the data directory for a hello: the result of the last write, or
+// of another one that is tried now if the last has failed.
+func (k *outputKeeper) disk(journalErr error) wire.Disk {
+	k.Recheck()
+	if d := diskOf(k.DiskError()); d != wire.DiskOK {
+		return d
+	}
+	return diskOf(journalErr)
+}

@@ -1,0 +1,162 @@
+package executor
+
+import (
+	"time"
+
+	"warren/executor/jobtable"
+	"warren/internal/agent/trust"
+	"warren/internal/wire"
+)
+
+// deliver handles one message. Nothing looks at it before it is authorized. It is
+// acknowledged after the journal has what it changes.
+func (l *loop) deliver(d delivery, now time.Time) {
+	l.journal.acks = append(l.journal.acks, d)
+	l.names.setClock(now)
+	v := l.gate.authorize(d, now)
+	switch {
+	case v.Request == nil:
+		l.gate.logRefusal(&v, now, "queue", d.queue, "bytes", len(d.Body))
+	case !v.Verified, v.OtherFleet: // the job may be another's: the table is not asked
+		l.refuse(&v, now)
+	default:
+		l.handle(&v, d, now)
+	}
+}
+
+// handle does what a verified request asks for, or answers why not.
+func (l *loop) handle(v *trust.Decision, d delivery, now time.Time) {
+	r := &jobtable.VerifiedRequest{
+		Request: v.Request, Issuer: v.Issuer.ID(), AnyJob: v.AnyJob, Run: v.Run,
+		FromInbox: d.inbox && !d.Redelivered,
+	}
+	typ := v.Request.Statement.Type
+	if typ != wire.TypeCheck && typ != wire.TypeDiscover && l.table.OwnedByOther(r) {
+		if v.Refusal == "" {
+			v.Refusal = "the job is another operator's"
+		}
+		l.refuse(v, now)
+		return
+	}
+	if typ == wire.TypeRun {
+		l.accept(v, r, d.held, now)
+		return
+	}
+	if (typ == wire.TypeCancel || typ == wire.TypeStatus) && v.Refusal == "" && !l.table.HasRoom(r, now) {
+		v.Refusal = "journal full: this host does not know the job, and cannot remember another"
+	}
+	if v.Refusal != "" && typ != wire.TypeCheck {
+		l.refuse(v, now)
+		return
+	}
+	l.gate.decisions.Verdict(v, now)
+	switch typ {
+	case wire.TypeCheck:
+		l.replies.answer(v.Request, l.cfg.check(v, now))
+	case wire.TypeCancel:
+		l.cancel(r, now)
+	case wire.TypeStatus:
+		l.status(r, now)
+	case wire.TypeDiscover:
+		l.replies.answer(v.Request, l.hello(now))
+	}
+}
+
+// refuse answers a request that has no effect. Anybody may have captured it and can send it
+// again and again, so unless that is impossible, the answer has a rate limit. An
+// unauthenticated sender learns no reason. A discover has no job to answer about.
+func (l *loop) refuse(v *trust.Decision, now time.Time) {
+	l.gate.decisions.Verdict(v, now)
+	logged := l.gate.logRefusal(v, now)
+	reason := v.Refusal
+	if !v.Verified {
+		reason = trust.NotPermitted
+	}
+	limited := !v.Verified || v.MayBeCaptured()
+	if r := v.Request; r.Statement.Type != wire.TypeDiscover && (logged || !limited) {
+		l.replies.answer(r, &wire.Ended{
+			Job: r.Leaf.Job, Outcome: wire.Rejected, Reason: reason, EndedAt: now.UnixMilli(), Request: r.Digest[:],
+		})
+	}
+}
+
+// accept adds the job of a run to the table. A refused job stays refused.
+func (l *loop) accept(v *trust.Decision, r *jobtable.VerifiedRequest, held bool, now time.Time) {
+	if v.Refusal == "" {
+		v.Refusal = unsupportedReason(v.Run)
+	}
+	j, result := l.table.Accept(r, v.Refusal, held, now)
+	switch result {
+	case jobtable.MayHaveRun:
+		l.forgotten(r.Request, r.Statement.IssuedAt, now)
+		return
+	case jobtable.NoRoom: // the operator sends it again
+		l.log.Warn("no room to remember another job; not answered", "job", r.Leaf.Job, "remembered", l.table.Size())
+		return
+	case jobtable.Added:
+		l.fresh = j
+		l.gate.decisions.Verdict(v, now)
+		if v.Refusal != "" {
+			l.gate.logRefusal(v, now)
+		}
+	}
+	l.replies.Subscribe(j, r.Statement.ReplyTo, now)
+	if result == jobtable.Added && j.Phase == jobtable.Ended {
+		l.ended(j)
+	}
+}
+
+func (l *loop) cancel(r *jobtable.VerifiedRequest, now time.Time) {
+	before := l.table.Find(r)
+	again := before != nil && (before.Phase == jobtable.Ended || before.Canceling)
+	j, stop := l.table.Cancel(r, now)
+	switch {
+	case j == nil:
+		l.forgotten(r.Request, r.Statement.Of.IssuedAt, now)
+		return
+	case stop:
+		if !again {
+			l.log.Info("canceling", "job", j.ID, "task", j.Task)
+		}
+		l.pool.cancel(j, errCanceled) // a job whose begin is being written is not executed at all
+		l.replies.answer(r.Request, j.State(now))
+	case !again:
+		l.ended(j)
+	}
+	l.replies.Resend(j, r.Statement.ReplyTo, now)
+}
+
+func (l *loop) status(r *jobtable.VerifiedRequest, now time.Time) {
+	j, state := l.table.Status(r, now)
+	switch {
+	case state == wire.StateForgotten:
+		l.forgotten(r.Request, r.Statement.Of.IssuedAt, now)
+		return
+	case j == nil:
+		l.replies.answer(r.Request, &wire.State{Job: r.Leaf.Job, State: state, At: now.UnixMilli()})
+		return
+	}
+	if j.Phase != jobtable.Ended {
+		l.replies.answer(r.Request, j.State(now))
+	}
+	l.replies.Resend(j, r.Statement.ReplyTo, now)
+}
+
+// forgotten answers that the agent cannot tell whether a job has run. If the reason is that
+// the journal is new, or that the name was taken later, it says since when it can tell.
+func (l *loop) forgotten(r *wire.Request, issuedAt int64, now time.Time) {
+	s := &wire.State{Job: r.Leaf.Job, State: wire.StateForgotten, At: now.UnixMilli()}
+	from, why := l.table.NameTakenAfter(r.Leaf.Host, time.UnixMilli(issuedAt))
+	if since := l.table.KnownSince().UnixMilli(); issuedAt < since {
+		s.Since = since // the journal is new: this is reason enough
+	} else {
+		s.Reason = why
+	}
+	if why != "" {
+		s.Since = max(s.Since, from.UnixMilli())
+	}
+	if l.gate.limit.AllowN(now, 1) { // anybody may have captured the request
+		l.log.Warn("cannot tell whether this job has run", "job", r.Leaf.Job, "task", r.Statement.Task, "type", r.Statement.Type, "reason", s.Reason)
+	}
+	l.replies.answer(r, s)
+}

@@ -1,0 +1,120 @@
+package executor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"warren/internal/agent/process"
+	"warren/internal/agent/trust"
+	"warren/internal/wire"
+)
+
+// unsupportedReason returns why this agent cannot execute what is permitted; empty if it can.
+func unsupportedReason(r *wire.Run) string {
+	if _, err := process.LookupUser(r.User); errors.Is(err, process.ErrCannotSwitch) {
+		return err.Error()
+	}
+	return ""
+}
+
+// check answers whether the agent would execute a run, and how. It executes nothing.
+func (c *Config) check(v *trust.Decision, now time.Time) *wire.Checked {
+	a := &wire.Checked{Job: v.Request.Leaf.Job, At: now.UnixMilli(), Rule: v.Rule, Reason: v.Refusal}
+	if a.Reason != "" {
+		return a
+	}
+	s, err := c.spec(v.Run, nil)
+	if err != nil {
+		a.Reason = err.Error()
+		return a
+	}
+	a.Argv, a.Cwd, a.User = s.Argv, s.Dir, s.User.Name
+	if len(v.Run.Script) > 0 {
+		a.Argv = process.ScriptArgv(v.Run.Shell, "SCRIPT", v.Run.Argv, v.Run.Script)
+	}
+	if _, err := os.Stat(s.Dir); err != nil {
+		a.Reason = fmt.Sprintf("no such directory %q", s.Dir)
+		return a
+	}
+	if a.Argv[0] != "SCRIPT" {
+		if a.Binary, a.Reason = findBinary(a.Argv[0], s.Dir, s.Env); a.Reason != "" {
+			return a
+		}
+	}
+	a.WouldRun = true
+	return a
+}
+
+// findBinary looks up a command as the job would: in its PATH, from its directory.
+func findBinary(name, dir string, env []string) (path, reason string) {
+	if strings.ContainsRune(name, os.PathSeparator) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		if p, err := exec.LookPath(name); err == nil {
+			return p, ""
+		}
+		return "", fmt.Sprintf("no such command %q", name)
+	}
+	for _, kv := range env {
+		if p, ok := strings.CutPrefix(kv, "PATH="); ok {
+			for _, d := range filepath.SplitList(p) {
+				if !filepath.IsAbs(d) {
+					continue // the job skips it too
+				}
+				if found, err := exec.LookPath(filepath.Join(d, name)); err == nil {
+					return found, ""
+				}
+			}
+		}
+	}
+	return "", fmt.Sprintf("no such command %q", name)
+}
+
+// spec returns how a run is executed. The arguments of a script are not known before it has a
+// path. An error means that there is no such user, or that the agent cannot become that user.
+func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
+	u, err := process.LookupUser(r.User)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	s := process.Spec{
+		Dir: r.Cwd, Stdin: r.Stdin, MaxOutput: min(r.MaxOutput, c.Limits.MaxOutput),
+		Timeout: r.Timeout(), Grace: c.KillGrace, User: u, KillLeftovers: r.KillLeftovers,
+		Env: process.MergeEnv(process.Environment(u.Home, u.Name, u.Shell), r.Env),
+	}
+	if s.Dir == "" {
+		s.Dir = u.Home
+		if _, err := os.Stat(s.Dir); s.Dir == "" || err != nil {
+			s.Dir = string(os.PathSeparator)
+		}
+	}
+	if secret != nil {
+		s.Env = process.MergeEnv(s.Env, secret.Env)
+		if secret.Stdin != nil {
+			s.Stdin = secret.Stdin
+		}
+	}
+	switch {
+	case r.Command != "":
+		s.Argv = process.ShellArgv(r.Shell, r.Command)
+	case len(r.Script) == 0:
+		s.Argv = r.Argv
+	}
+	return s, nil
+}
+
+// userName returns the user that the agent runs as.
+var userName = sync.OnceValue(func() string {
+	u, err := process.LookupUser("")
+	if err != nil {
+		return ""
+	}
+	return u.Name
+})

@@ -1,0 +1,139 @@
+package agent
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"warren/internal/agent/trust"
+)
+
+const packaging = "../../packaging"
+
+// uncommented reads a sample file and activates its examples: "#name" becomes "name".
+func uncommented(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(packaging, "config", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	example := regexp.MustCompile(`(?m)^#([^ \n])`)
+	if !example.Match(text) {
+		t.Fatalf("%s has no examples", name)
+	}
+	return example.ReplaceAllString(string(text), "$1")
+}
+
+func TestSampleConfigurationIsAccepted(t *testing.T) {
+	text := uncommented(t, "warrend.toml")
+	status, out, errs := settingsOf(t, text, "--show-config")
+	if status != 0 || errs != "" {
+		t.Fatalf("status %d: %s", status, errs)
+	}
+	for _, setting := range []string{"broker", "id", "alias", "inbox", "workers", "results_retention", "label"} {
+		if !regexp.MustCompile(`(?m)^` + setting + ` .*warrend\.toml:\d+$`).MatchString(out) {
+			t.Errorf("%s does not come from the sample:\n%s", setting, out)
+		}
+	}
+}
+
+func TestSampleConfigurationShowsDefaults(t *testing.T) {
+	const unset = "--config="
+	_, out, _ := settingsOf(t, uncommented(t, "warrend.toml"), "--show-config")
+	_, defaults, _ := settingsOf(t, "", unset, "--show-config")
+	value := func(table, setting string) string {
+		m := regexp.MustCompile(`(?m)^` + setting + ` +(\S+)`).FindStringSubmatch(table)
+		if m == nil {
+			t.Fatalf("no %s in:\n%s", setting, table)
+		}
+		return m[1]
+	}
+	for _, setting := range []string{"queue", "results_retention", "output_size"} {
+		if got, want := value(out, setting), value(defaults, setting); got != want {
+			t.Errorf("the sample says %s = %s, the default is %s", setting, got, want)
+		}
+	}
+}
+
+func TestSampleAuthorizedOperatorsAreAccepted(t *testing.T) {
+	text := uncommented(t, "authorized_operators")
+	if _, err := trust.ParseOperators("authorized_operators", []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(regexp.MustCompile(`(?m)^[^#\n]`).FindAllString(text, -1)); n != 3 {
+		t.Errorf("%d examples, want 3", n)
+	}
+}
+
+// directives returns the settings of a unit file's [Service] section.
+func directives(t *testing.T, name string) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(packaging, "systemd", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, service, _ := strings.Cut(string(text), "[Service]")
+	service, _, _ = strings.Cut(service, "\n[")
+	var names []string
+	for _, m := range regexp.MustCompile(`(?m)^(\w+)=`).FindAllStringSubmatch(service, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+// Commands inherit what a unit restricts, so the default unit restricts nothing.
+func TestDefaultUnitRestrictsNoCommand(t *testing.T) {
+	harmless := []string{
+		"ExecStart", "ExecReload", "Restart", "RestartSec", "TimeoutStopSec", "KillMode", "Delegate",
+		"StateDirectory", "StateDirectoryMode", "Environment",
+	}
+	for _, d := range directives(t, "warrend.service") {
+		if !slices.Contains(harmless, d) {
+			t.Errorf("%s= may restrict commands", d)
+		}
+	}
+}
+
+func TestHardeningExplainsEachRestriction(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(packaging, "systemd/warrend.service.d/hardening.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(directives(t, "warrend.service.d/hardening.conf")) < 10 {
+		t.Error("hardening.conf restricts little")
+	}
+	for _, paragraph := range strings.Split(string(text), "\n\n") {
+		lines := strings.Split(strings.TrimSpace(paragraph), "\n")
+		if last := lines[len(lines)-1]; len(lines) < 2 || !strings.HasPrefix(lines[0], "# ") {
+			t.Errorf("%s has no comment", last)
+		}
+	}
+}
+
+func TestUnitIsValid(t *testing.T) {
+	verify, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("no systemd-analyze on this machine")
+	}
+	dir := t.TempDir()
+	unit, err := os.ReadFile(filepath.Join(packaging, "systemd/warrend.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(unit), "/usr/local/bin/warrend", "/bin/true")
+	path := filepath.Join(dir, "warrend.service")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(path+".d", os.DirFS(filepath.Join(packaging, "systemd/warrend.service.d"))); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(verify, "verify", "--man=no", path).CombinedOutput()
+	if err != nil || strings.Contains(string(out), dir) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package process
-
-// threadRoom: other systems are not asked how many threads they permit.
-func threadRoom() (room int, bounded bool) { return 0, false }

@@ -1,0 +1,54 @@
+package brokersetup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os/exec"
+	"strings"
+	"time"
+
+	"warren/internal/hint"
+)
+
+// checkTimeout is for three calls of rabbitmqctl on a busy broker.
+const checkTimeout = 2 * time.Minute
+
+// RunCheck runs the script of Check on this machine, and returns its warnings.
+func (c Config) RunCheck(ctx context.Context) (findings []string, err error) {
+	script, err := c.Check()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	var messages bytes.Buffer
+	cmd := exec.CommandContext(ctx, "sh", "-c", script)
+	cmd.Stderr = &messages
+	err = cmd.Run()
+	findings = []string{}
+	for line := range strings.Lines(messages.String()) {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "warning: "); ok {
+			findings = append(findings, text)
+		}
+	}
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1 || len(findings) == 0) {
+		return nil, c.checkFailed(err, messages.String())
+	}
+	return findings, nil
+}
+
+// checkFailed explains why the script could not check the virtual host.
+func (c Config) checkFailed(err error, messages string) error {
+	text := err.Error()
+	for line := range strings.Lines(messages) {
+		line = strings.TrimSpace(line)
+		if line != "" && line != "Error:" && !strings.HasPrefix(line, "hint: ") {
+			text = strings.TrimPrefix(strings.TrimPrefix(line, "error: "), "Error: ")
+			break
+		}
+	}
+	return hint.Errorf("run it on a node of the broker, as root; broker-setup without --check prints a script that checks too",
+		"cannot check virtual host %q: %s", c.Vhost, text)
+}

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"warren/internal/broker/dial"
+	"warren/internal/config"
+	"warren/internal/datadir"
+	"warren/internal/wire"
+)
+
+// DefaultBroker is the broker's URL where no setting names one.
+const DefaultBroker = "amqp://guest:guest@127.0.0.1:5672/"
+
+// Settings are the settings of the operator's process. Each is the value of its
+// flag, else of its environment variable, else of the configuration file, else its
+// default.
+type Settings struct {
+	Broker   []string   // AMQP URLs, tried in turn
+	Login    dial.Login // credentials for them
+	Identity string     // SSH key file, or "none"; empty is the default
+	Fleet    string     // that requests are signed for; empty is none
+	DataDir  string
+	Groups   string // file of groups of hosts, or directory of such files
+	Color    ColorWhen
+
+	// Retention of results; 0 means no limit.
+	ResultsRetention time.Duration
+	ResultsSize      int64
+
+	Warnings []dial.Warning // about Broker and Login
+
+	// Connect says that Engine.Connect follows at once, so that dialing may begin
+	// while the rest of the process starts.
+	Connect bool
+
+	// Notify shows the operator a notice while a command runs, such as that a key
+	// waits for a touch. Any goroutine may call it; it may be nil.
+	Notify func(notice error)
+}
+
+// Globals are the flags of the shell form that set the process up.
+type Globals struct {
+	Broker           []string   `placeholder:"URL,…" env:"WARREN_BROKER" default:"${broker}" help:"URL of RabbitMQ; of several, the first that answers is used."`
+	Login            dial.Login `embed:"" envprefix:"WARREN_"`
+	Identity         string     `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with, or none to sign nothing. Default: the first of ssh-agent, else ~/.ssh/id_ed25519, id_ecdsa, id_rsa."`
+	Fleet            string     `placeholder:"NAME" env:"WARREN_FLEET" help:"Fleet of the requests: hosts of another fleet refuse them. Must equal --fleet of the agents."`
+	DataDir          string     `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
+	Groups           string     `placeholder:"FILE" env:"WARREN_GROUPS" help:"Groups of hosts (YAML), or a directory of such files, instead of ~/.config/warren/groups.yaml."`
+	ResultsRetention Retention  `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"Remove results this long after their task is done, or never."`
+	ResultsSize      Size       `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Size limit of all results on the disk; the oldest are removed first. 0 means no limit."`
+	Color            ColorWhen  `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colors: auto (on a terminal, unless NO_COLOR is set), always or never."`
+	Config           string     `placeholder:"FILE" env:"WARREN_CONFIG" help:"Configuration file, instead of ~/.config/warren/config.toml."`
+	Version          bool       `help:"Print the version and do nothing else."`
+}
+
+// Settings returns the settings of a program that was called with args.
+func (g *Globals) Settings(args []string) (Settings, error) {
+	s := Settings{
+		Login: g.Login, Identity: g.Identity, Fleet: g.Fleet, DataDir: g.DataDir, Color: g.Color,
+		ResultsRetention: time.Duration(g.ResultsRetention), ResultsSize: int64(g.ResultsSize),
+	}
+	if g.Fleet != "" {
+		if err := wire.CheckFleet(g.Fleet); err != nil {
+			return s, Usage("it is the --fleet of the hosts", "--fleet: %v", err)
+		}
+	}
+	s.Login.Password = os.Getenv("WARREN_BROKER_PASSWORD")
+	for _, url := range g.Broker {
+		if url = strings.TrimSpace(url); url != "" {
+			s.Broker = append(s.Broker, url)
+		}
+	}
+	if len(s.Broker) == 0 {
+		s.Broker = []string{DefaultBroker}
+	}
+	if s.Groups = g.Groups; s.Groups == "" {
+		s.Groups = configPath("groups.yaml")
+	}
+	s.Warnings = dial.Options{URLs: s.Broker, Login: s.Login}.Warnings(args)
+	if s.DataDir == "" {
+		dir, err := datadir.Default()
+		if err != nil {
+			return s, WithStatus(ExitUsage, err)
+		}
+		s.DataDir = dir
+	}
+	return s, nil
+}
+
+// ConfigFile is the default path of the configuration file; "" where there is none.
+func ConfigFile() string { return configPath("config.toml") }
+
+// configPath is the path of a file that operators write: in $XDG_CONFIG_HOME/warren
+// or ~/.config/warren (XDG Base Directory Specification), on Windows in
+// %AppData%\warren; "" where the environment names no such directory.
+func configPath(name string) string {
+	dir := os.Getenv("XDG_CONFIG_HOME")
+	switch {
+	case runtime.GOOS == "windows":
+		if dir = os.Getenv("AppData"); dir == "" {
+			return ""
+		}
+	case !filepath.IsAbs(dir):
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		dir = filepath.Join(home, ".config")
+	}
+	return filepath.Join(dir, "warren", name)
+}
+
+// Describe returns each setting with its value and the source of that.
+func Describe(source *config.Source, ctx *kong.Context, used Settings) ([]config.Setting, error) {
+	settings, err := source.Describe(ctx)
+	if err != nil {
+		return nil, ExplainValue(err)
+	}
+	for i := range settings {
+		switch s := &settings[i]; {
+		case s.Name == "data_dir" && s.Value == "":
+			s.Value = used.DataDir
+		case s.Name == "groups" && s.Value == "":
+			s.Value = used.Groups
+		}
+	}
+	return settings, nil
+}

@@ -1,0 +1,41 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"warren/internal/operator/model"
+	"warren/repl/term"
+)
+
+// AskTimeout is how long the agents of a task have to answer.
+const AskTimeout = time.Second
+
+// needsBroker reports whether more about the task can only come from agents:
+// jobs that have not ended, or are lost, or of whose output a part is missing,
+// while no live process sees to them.
+func (env *Env) needsBroker(ctx context.Context, task model.Task) bool {
+	if env.Store.HasDriver(ctx, task) {
+		return false
+	}
+	unsettled, err := env.Store.HasPending(ctx, task.ID)
+	return err == nil && unsettled
+}
+
+// ask asks the agents for what is missing of a task that nobody drives. Its
+// error says why nobody could be asked; what is stored can be shown all the same.
+func (env *Env) ask(ctx context.Context, task model.Task) error {
+	if !env.needsBroker(ctx, task) {
+		return nil
+	}
+	err := env.Connect(ctx)
+	if err == nil {
+		err = env.Session.Interruptible(ctx, func(ctx context.Context) error { return env.Engine.Ask(ctx, task.ID, AskTimeout) })
+	}
+	if err != nil && (!env.Shell || task.Done()) && !errors.Is(err, term.ErrInterrupted) {
+		env.Warn(err)
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,190 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"warren/internal/operator/brokersetup"
+	"warren/internal/operator/hostexpr"
+	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/term"
+)
+
+type brokerSetupCommand struct {
+	Vhost     string   `default:"warren" placeholder:"NAME" help:"Virtual host, used by Warren only."`
+	Operator  []string `sep:"none" placeholder:"NAME" help:"Login of an operator; may be repeated."`
+	Hosts     []string `sep:"," placeholder:"PATTERN,…" help:"Hosts that these operators may send to, by name; * matches any characters. Default: all."`
+	Agent     []string `sep:"none" placeholder:"HOST[,ALIAS…]" help:"Login of an agent, which is its id, and its aliases; may be repeated. A host expression names several agents."`
+	Passwords string   `default:"warren-passwords" type:"path" placeholder:"DIR" help:"Directory of the password files, one for each login: DIR/NAME. Missing passwords are created."`
+	External  bool     `help:"Logins are client certificates (SASL EXTERNAL), without passwords."`
+	Check     bool     `help:"Print no commands: report what else uses the virtual host. Works on a node of the broker."`
+	// RabbitMQ cannot import everything as one document: see Config.Definitions.
+	Definitions string `enum:",exchanges,logins" default:"" placeholder:"PART" help:"Print JSON for the management API instead of a script: exchanges, which you import first, or logins."`
+	JSON        bool   `name:"json" help:"Print one JSON document."`
+}
+
+func (*brokerSetupCommand) Help() string {
+	return `Prints a script for a POSIX shell on a node of the broker. The script needs no plugin and changes nothing else. Run it again after you add agents:
+
+    warren broker-setup --operator alice --agent "web[01-20]" --agent db01,db,10.0.0.7 | ssh root@rabbit sh
+    warren broker-setup --operator alice --external | docker exec -i rabbit sh
+    warren broker-setup --operator bob --hosts "web*,db01" | ssh root@rabbit sh
+
+Without rabbitmqctl, import two documents with the management API (Admin, Import definitions), in this order:
+
+    warren broker-setup --definitions exchanges --operator alice --agent "web[01-20]" >1.json
+    warren broker-setup --definitions logins --operator alice --agent "web[01-20]" >2.json
+    curl -u admin -H "Content-Type: application/json" --data-binary @1.json https://broker/api/definitions
+
+The script creates the virtual host, the exchanges, and users with limited permissions. An agent may use the queues of its own names, receive questions to all agents, and reply; it can neither read requests to other hosts nor send any. An operator may send to every host, or to those of --hosts, and read only its own replies. Use the names that the broker knows: an agent's login is its --id; with --external a login is the name that ssl_cert_login_from in rabbitmq.conf takes from the certificate, best its common name (common_name).
+
+broker-setup creates random passwords on this machine, in files warren-passwords/NAME that only you can read. Copy each to its host and name it there with --broker-password-file. The script contains only salted hashes, and nothing prints a password. Existing files are used again, so another run changes nothing. Existing users keep their password; rabbitmqctl change_password sets another. The script calls rabbitmqctl eight times, for any number of logins.
+
+The address that an agent connects from is also one of its names. If it is not among the aliases, the broker refuses it, and the agent logs a warning.
+
+--check runs rabbitmqctl and reports queues that are not Warren's, and users with more permissions. Only Warren should use the virtual host. Exit status: 0 nobody else uses it; 1 otherwise; 2 the check failed.`
+}
+
+func (c *brokerSetupCommand) Run(ctx context.Context, env *Env) error {
+	cfg, err := c.config()
+	if err != nil {
+		return cli.WithStatus(cli.ExitUsage, err)
+	}
+	if c.Check {
+		return c.check(ctx, env, cfg)
+	}
+	passwords, err := cfg.Passwords(c.Passwords)
+	if err != nil {
+		return cli.WithStatus(cli.ExitUsage, err)
+	}
+	if c.Definitions != "" {
+		return c.printDefinitions(env, cfg, passwords)
+	}
+	script, err := cfg.Script(passwords)
+	if err != nil {
+		return cli.WithStatus(cli.ExitUsage, err)
+	}
+	if c.Vhost == "/" {
+		env.Note(`warning: virtual host "/" is shared; give Warren one of its own`)
+	}
+	c.tell(env, passwords)
+	if !c.JSON {
+		_, err = io.WriteString(env.IO.Out, script)
+		return err
+	}
+	return c.document(env, cfg, passwords, script)
+}
+
+func (c *brokerSetupCommand) printDefinitions(env *Env, cfg brokersetup.Config, passwords map[string]brokersetup.Password) error {
+	text, logins, err := cfg.Definitions(passwords)
+	if err != nil {
+		return cli.WithStatus(cli.ExitUsage, err)
+	}
+	if c.Definitions == "logins" {
+		c.tell(env, passwords)
+		text = logins
+	}
+	_, err = io.WriteString(env.IO.Out, text)
+	return err
+}
+
+// tell says where the new passwords are.
+func (c *brokerSetupCommand) tell(env *Env, passwords map[string]brokersetup.Password) {
+	made := 0
+	for _, p := range passwords {
+		if p.New {
+			made++
+		}
+	}
+	if made > 0 {
+		env.Note("new passwords: %d, in %s", made, c.Passwords)
+		env.Note("hint: copy each to its host, and name it there with --broker-password-file")
+	}
+}
+
+// document is what --json prints.
+func (c *brokerSetupCommand) document(env *Env, cfg brokersetup.Config, passwords map[string]brokersetup.Password, script string) error {
+	logins, err := cfg.Logins()
+	if err != nil {
+		return cli.WithStatus(cli.ExitUsage, err)
+	}
+	type login struct {
+		brokersetup.Login
+		PasswordFile *string `json:"password_file"`
+	}
+	all := []login{}
+	for _, l := range logins {
+		one := login{Login: l}
+		if p, ok := passwords[l.Name]; ok {
+			one.PasswordFile = &p.File
+		}
+		all = append(all, one)
+	}
+	return cli.WriteJSON(env.IO.Out, map[string]any{"vhost": c.Vhost, "logins": all, "script": script})
+}
+
+func (c *brokerSetupCommand) config() (brokersetup.Config, error) {
+	cfg := brokersetup.Config{Vhost: c.Vhost, Operators: c.Operator, Hosts: c.Hosts, External: c.External}
+	for _, text := range c.Agent {
+		agents, err := agentsOf(text)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Agents = append(cfg.Agents, agents...)
+	}
+	return cfg, nil
+}
+
+// agentsOf reads HOST[,ALIAS…], or a host expression.
+func agentsOf(text string) ([]brokersetup.Agent, error) {
+	if !strings.ContainsAny(text, "[]@!&^ ") {
+		names := strings.Split(text, ",")
+		return []brokersetup.Agent{{ID: names[0], Aliases: names[1:]}}, nil
+	}
+	names, err := hostexpr.Expand(text, wire.MaxLeaves)
+	if err != nil {
+		return nil, err
+	}
+	var agents []brokersetup.Agent
+	for _, name := range names {
+		agents = append(agents, brokersetup.Agent{ID: name})
+	}
+	return agents, nil
+}
+
+// check prints what else is in the virtual host.
+func (c *brokerSetupCommand) check(ctx context.Context, env *Env, cfg brokersetup.Config) error {
+	var findings []string
+	err := env.Session.Interruptible(ctx, func(ctx context.Context) (err error) {
+		findings, err = cfg.RunCheck(ctx)
+		return err
+	})
+	switch {
+	case errors.Is(err, term.ErrInterrupted):
+		return cli.ExitWith(cli.ExitFailed)
+	case err != nil:
+		return cli.WithStatus(cli.ExitUsage, err)
+	case c.JSON:
+		err = cli.WriteJSON(env.IO.Out, map[string]any{"vhost": c.Vhost, "findings": findings})
+	case len(findings) == 0:
+		_, err = fmt.Fprintf(env.IO.Out, "virtual host %s is used by Warren only\n", term.Line(c.Vhost))
+	default:
+		err = env.IO.Lines(visibleLines(findings))
+	}
+	if err == nil && len(findings) > 0 {
+		return cli.ExitWith(cli.ExitFailed)
+	}
+	return err
+}
+
+func visibleLines(lines []string) []string {
+	var all []string
+	for _, line := range lines {
+		all = append(all, term.Line(line))
+	}
+	return all
+}

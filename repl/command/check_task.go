@@ -1,0 +1,47 @@
+package command
+
+import (
+	"context"
+	"errors"
+
+	"warren/repl/cli"
+	"warren/repl/term"
+)
+
+type checkCommand struct {
+	taskID           `embed:""`
+	resultFilter     `embed:""`
+	cli.DisplayFlags `embed:""`
+}
+
+func (*checkCommand) Help() string {
+	return `Shows the state of each host: pending (not sent yet), sent (no answer yet), accepted (the agent has the job), running, or its outcome with exit code, duration and output. Hosts with the same result share a block, the most frequent result last. If the task is still running, check_task shows the results so far. It asks the agents for missing results unless another process waits for them.
+
+    check_task 1b4e --diff                       differences from the most frequent result
+    check_task 1b4e --outcome failed --tail 5    last lines of the failures
+    check_task 1b4e --host web07 --raw >file     unchanged bytes
+    check_task 1b4e --save results               a file for each host
+
+On a terminal, long output goes through $PAGER (default less; cat or an empty value turns it off).
+
+Exit status: 0 every host exited with 0; 1 otherwise, or the task is not done, or output is missing; 2 no such task; 3 no broker.`
+}
+
+func (c *checkCommand) Run(ctx context.Context, env *Env) error {
+	v, err := c.view(ctx, env, &c.DisplayFlags)
+	if err != nil {
+		return err
+	}
+	task, err := c.find(ctx, env, "check_task")
+	if err != nil {
+		return err
+	}
+	asked := env.ask(ctx, task)
+	if errors.Is(asked, term.ErrInterrupted) {
+		return cli.ExitWith(cli.ExitFailed)
+	}
+	if err := env.show(ctx, task, v); err != nil && asked == nil {
+		return err
+	}
+	return asked
+}

@@ -1,0 +1,131 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"warren/internal/operator/model"
+	"warren/internal/operator/results"
+	"warren/repl/cli"
+)
+
+// noStore is a store with three hosts, two tasks, and nothing else.
+type noStore struct{ Store }
+
+var errNone = errors.New("none")
+
+func (noStore) Find(context.Context, string) (model.Task, error)  { return model.Task{}, errNone }
+func (noStore) Jobs(context.Context, string) ([]model.Job, error) { return nil, errNone }
+func (noStore) Agents(context.Context, time.Time) ([]model.Agent, error) {
+	return nil, errNone
+}
+func (noStore) HasDriver(context.Context, model.Task) bool { return false }
+func (noStore) Outputs(context.Context, string) iter.Seq2[model.Piece, error] {
+	return func(func(model.Piece, error) bool) {}
+}
+
+func (noStore) Search(context.Context, results.Filter) ([]model.Task, bool, error) {
+	return nil, false, errNone
+}
+
+func (noStore) Prune(context.Context, time.Time, bool) (int, int64, error) { return 0, 0, errNone }
+
+func (noStore) Vacuum(context.Context) error { return errNone }
+
+func (noStore) Statement(context.Context, string) (string, error) { return "", errNone }
+
+func (noStore) Watch(context.Context, string) (<-chan model.Summary, func(), error) {
+	return nil, nil, errNone
+}
+
+func (noStore) Hosts(context.Context) ([]string, error) {
+	return []string{"db1", "web01", "web02"}, nil
+}
+
+func (noStore) Tasks(context.Context, int) ([]model.Task, error) {
+	return []model.Task{{ID: "1b4e28ba"}, {ID: "2c000000"}}, nil
+}
+
+// What the shells' functions are told, in their words.
+func TestShellWords(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "groups.yaml")
+	if err := os.WriteFile(file, []byte("roles: {web: 'web[01-02]', db: db1}\nracks: {r1: web01}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := cli.NewCompleter(noStore{}, file, ShellModel())
+	for _, tt := range []struct {
+		before  string
+		current string
+		want    string
+	}{
+		{"", "che", "check_task"},
+		{"", "--dat", "--data-dir"},
+		{"--data-dir /x --color never", "tas", "tasks"},
+		{"--color", "al", "always"},
+		{"check_task", "1b", "1b4e28ba"},
+		{"retry", "2", "2c000000"},
+		{"check", "x", ""},
+		{"run true --hosts", "we", "web01 web02"},
+		{"run true --hosts", "web01,db", "web01,db1"},
+		{"run true --hosts", "\"web01 db", "web01 db1"},
+		{"run true --hosts", "db1", "db1"},
+		{"run true --hosts", "@w", "@web"},
+		{"run true --hosts", "@r", "@racks:r1 @rejected: @running:"},
+		{"run true --hosts", "web01!@db", "web01!@db"},
+		{"run true --hosts", "@fai", "@failed: @failed_to_start:"},
+		{"check_task 1b4e --host", "@failed:2", "@failed:2c000000"},
+		{"run true --hosts = ", "db", "db1"},
+		{"run true", "--hosts=db", "--hosts=db1"},
+		{"run true --time", "", ""},
+		{"run true", "--roll", "--rollout"},
+		{"tasks --outcome", "unr", "unreachable"},
+		{"tasks --host", "web", "web01 web02"},
+		{"hosts", "ex", "expand"},
+		{"completion", "", "bash zsh fish"},
+		{"nonsense", "x", ""},
+	} {
+		if got := strings.Join(c.ShellWords(strings.Fields(tt.before), tt.current), " "); got != tt.want {
+			t.Errorf("%s|%s: %q, want %q", tt.before, tt.current, got, tt.want)
+		}
+	}
+}
+
+func TestComplete(t *testing.T) {
+	complete := cli.NewCompleter(noStore{}, "", PromptModel()).Complete
+	for _, tt := range []struct {
+		left, tail string
+		head       string
+		words      []string
+	}{
+		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "watch ", "cancel ", "retry ", "hosts ", "broker-setup ", "help ", "config ", "completion ", "exit "}},
+		{"ch", " 1b4e", "", []string{"check_task "}},
+		{"help t", "", "help ", []string{"tasks "}},
+		{"check_task ", "", "check_task ", []string{"1b4e28ba ", "2c000000 "}},
+		{"wait 2", "", "wait ", []string{"2c000000 "}},
+		{"wait 2c00 ", "", "wait 2c00 ", nil},
+		{"cancel --", "", "cancel ", []string{"--help ", "--json ", "--jsonl "}},
+		{"run x --st", "", "run x ", []string{"--start-timeout ", "--stderr ", "--stdin ", "--stdout ", "--store-secrets-on-broker ", "--stream "}},
+		{"run x --hosts w", "", "run x --hosts ", []string{"web01", "web02"}},
+		{`run "a b" --hosts "db1 web02,d`, `"`, `run "a b" --hosts "db1 web02,`, []string{"db1"}},
+		{"run x --hosts=db1,we", "", "run x --hosts=db1,", []string{"web01", "web02"}},
+		{"run x --cwd w", "", "run x --cwd w", nil},
+		{`run "web`, "", `run "web`, nil},
+		{`run "--`, "", `run "--`, nil},
+		{"hosts ", "", "hosts ", []string{"expand ", "fold "}},
+		{"hosts fold db1 w", "", "hosts fold db1 ", []string{"web01", "web02"}},
+		{`run "é" --hosts w`, "é", `run "é" --hosts `, []string{"web01", "web02"}},
+		{"nonsense x", "", "nonsense x", nil},
+	} {
+		head, words, tail := complete(tt.left+tt.tail, len([]rune(tt.left)))
+		if !slices.Equal(words, tt.words) || tail != tt.tail || len(words) > 0 && head != tt.head {
+			t.Errorf("%q|%q: %q %q %q, want %q %q", tt.left, tt.tail, head, words, tail, tt.head, tt.words)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package command
+
+import (
+	"context"
+	"time"
+
+	"warren/internal/broker"
+	"warren/internal/operator/model"
+)
+
+// An Engine is the rest of the operator's process as the commands see it: the
+// dispatcher, the replybus and the store, started and wired. cmd/warren makes
+// it; tests make their own.
+type Engine interface {
+	// Connect waits until the broker is there. The shell form calls it before a
+	// command that needs the broker and gives up (exit 3) with its error, which
+	// it returns once each URL was tried, or after 5 s.
+	Connect(ctx context.Context) error
+
+	// Link is the state of the connection that publishes; the REPL tells its
+	// user when it changes.
+	Link() *broker.State
+
+	// Submit makes a task of spec and returns as soon as the store knows it,
+	// with no wait for the broker or for any host.
+	Submit(ctx context.Context, spec model.Spec) (model.Task, error)
+
+	// Settled waits until each job of a task submitted here is accepted, in an
+	// inbox or ended: the operator may leave. It also ends with ctx.
+	Settled(ctx context.Context, task string) error
+
+	// Cancel asks the agents to cancel the unfinished jobs of any task of the
+	// store and returns once that is on its way; outcomes follow in the store.
+	Cancel(ctx context.Context, task string) error
+
+	// Halt has a rollout that was submitted here tell no further host. It
+	// reports whether there is one.
+	Halt(ctx context.Context, task string) (bool, error)
+
+	// Ask asks by status for the unfinished jobs of a task that no live process
+	// drives, and returns when all have answered, or after wait. A task that is
+	// done, or driven by a live process, costs nothing.
+	Ask(ctx context.Context, task string, wait time.Duration) error
+
+	// Discover asks all agents who they are and returns once enough says that
+	// nobody else need be waited for, or after wait. Enough is asked again and
+	// again, also while nobody answers, with how long nobody has.
+	Discover(ctx context.Context, wait time.Duration, enough func(answers []model.Agent, quiet time.Duration) bool) ([]model.Agent, error)
+
+	// Check asks hosts whether they would run spec, and how. Nothing is executed.
+	// It returns when all have answered, or after wait.
+	Check(ctx context.Context, spec model.Spec, wait time.Duration) ([]model.Check, error)
+
+	// Store is read directly.
+	Store() Store
+
+	// Executed and Viewed write the audit logs. Submit has already written
+	// Executed for its task.
+	Viewed(task model.Task, hosts []string) error
+
+	// Leave begins to say goodbye to the broker, and waits for nothing: whatever was
+	// submitted here is done, and nothing more will be. What is stored can be read
+	// as before.
+	Leave()
+
+	// Close stops taking work, lets what was sent settle, stops the actors and
+	// waits for them.
+	Close() error
+
+	// Hurry has Close, before or while it is called, return within 4 s; its error
+	// says what is left. Any goroutine may call it, more than once.
+	Hurry()
+}

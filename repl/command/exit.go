@@ -1,0 +1,17 @@
+package command
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrExit ends the prompt.
+var ErrExit = errors.New("exit")
+
+type exitCommand struct{}
+
+func (*exitCommand) Help() string {
+	return `Ctrl-D does the same. warren exits as soon as each host has its jobs or is known to be offline. It does not wait for results; check_task shows them later.`
+}
+
+func (*exitCommand) Run(context.Context, *Env) error { return ErrExit }

@@ -1,0 +1,142 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"warren/internal/operator/hostexpr"
+	"warren/repl/cli"
+	"warren/repl/render"
+	"warren/repl/target"
+)
+
+type hostsCommand struct {
+	target.Flags `embed:""`
+
+	All    bool          `help:"Also list agents that answered earlier and are offline now."`
+	JSON   bool          `name:"json" inherit:"" help:"Print one JSON document."`
+	Expand expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names of a host expression, one a line."`
+	Fold   foldCommand   `cmd:"" usage:"hosts fold NAME …" help:"Print a short expression for the names."`
+}
+
+func newHostsCommand() Command {
+	c := new(hostsCommand)
+	c.Expand.parent, c.Fold.parent = c, c
+	return c
+}
+
+func (*hostsCommand) Help() string {
+	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, running, queued, workers) and by labels: see docs/hosts.md. expand and fold work without broker and agents; - reads from standard input. A warning names each host that refuses its authorized_operators or revoked_operators, and the reason.
+
+    hosts --where 'role == "web" and os == "linux" and memory >= 16*GiB'
+    hosts expand "web[01-03]"
+    hosts fold web01 web02 web03
+
+Exit status: 1 if a host of --hosts does not answer, or fewer hosts than --min-hosts answer.`
+}
+
+func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
+	set, err := c.Named(ctx, env.targetEnv())
+	if err != nil {
+		return err
+	}
+	selected, err := c.Ask(ctx, env.targetEnv(), set, c.All)
+	if err != nil {
+		return err
+	}
+	if set != nil { // in the order of names, not of the expression
+		slices.SortFunc(selected.Agents, target.ByID)
+	}
+	for _, line := range target.RefusedFiles(selected.Agents) {
+		env.Note("warning: %s", line)
+	}
+	switch {
+	case c.JSON:
+		err = render.WriteAgents(env.IO.Out, selected.Agents)
+	case len(selected.Agents) > 0:
+		err = render.Agents(env.IO, selected.Agents)
+	case c.Where == nil:
+		env.Note("no agent answered%s", env.inFleet())
+	default:
+		env.Note("no hosts match --where")
+	}
+	if err == nil && len(selected.Silent) > 0 {
+		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(selected.Silent) + env.inFleet()}
+	}
+	return err
+}
+
+// only refuses the flags of hosts that a subcommand has no use for.
+func (c *hostsCommand) only(command string) error {
+	for flag, given := range map[string]bool{
+		"--hosts": len(c.Hosts) > 0, "--where": c.Where != nil, "--min-hosts": c.MinHosts > 0, "--all": c.All,
+	} {
+		if given {
+			return cli.Usage("help hosts "+command+" lists its flags", "hosts %s has no flag %s", command, flag)
+		}
+	}
+	return nil
+}
+
+// evaluate returns the hosts of a subcommand's arguments, at least one.
+func (c *hostsCommand) evaluate(ctx context.Context, env *Env, command string, args []string) (*hostexpr.Set, error) {
+	if err := c.only(command); err != nil {
+		return nil, err
+	}
+	var exprs []target.Expression
+	for _, arg := range args {
+		more := []target.Expression{{Text: arg}}
+		if arg == "-" {
+			var err error
+			if more, err = target.ReadExpressions("hosts "+command, arg, env.pipedInput()); err != nil {
+				return nil, err
+			}
+		}
+		exprs = append(exprs, more...)
+	}
+	more, err := c.Expressions("", nil, env.pipedInput())
+	if err != nil {
+		return nil, err
+	}
+	if exprs = append(exprs, more...); len(exprs) == 0 {
+		return nil, cli.Usage("usage: hosts "+command+` "web[01-20,30] db1"`, "hosts %s: no host given", command)
+	}
+	return c.Without(ctx, env.targetEnv(), exprs)
+}
+
+type expandCommand struct {
+	Exprs []string `arg:"" optional:"" name:"expr" help:"Host expressions."`
+
+	parent *hostsCommand
+}
+
+func (c *expandCommand) Run(ctx context.Context, env *Env) error {
+	set, err := c.parent.evaluate(ctx, env, "expand", c.Exprs)
+	if err != nil {
+		return err
+	}
+	if c.parent.JSON {
+		return cli.WriteJSON(env.IO.Out, map[string]any{"hosts": set.Names()})
+	}
+	return env.IO.Lines(set.Names())
+}
+
+type foldCommand struct {
+	Names []string `arg:"" optional:"" name:"name" help:"Host names, or expressions."`
+
+	parent *hostsCommand
+}
+
+func (c *foldCommand) Run(ctx context.Context, env *Env) error {
+	set, err := c.parent.evaluate(ctx, env, "fold", c.Names)
+	if err != nil {
+		return err
+	}
+	folded := hostexpr.Fold(set.Names())
+	if c.parent.JSON {
+		return cli.WriteJSON(env.IO.Out, map[string]any{"expression": folded})
+	}
+	_, err = fmt.Fprintln(env.IO.Out, folded)
+	return err
+}

@@ -1,0 +1,178 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/model"
+	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/result"
+	"warren/repl/term"
+)
+
+type retryCommand struct {
+	taskID       `embed:""`
+	Outcome      []string             `placeholder:"NAME,…" help:"Only hosts with this outcome: failed, unreachable, lost or any other. Default: all that did not exit with 0."`
+	Timeout      *cli.TimeLimit       `placeholder:"TIME" help:"Time limit of the command, instead of the earlier one; none means no limit."`
+	StartTimeout cli.Duration         `placeholder:"TIME" help:"Time in which a host must start the command, instead of the earlier one."`
+	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Let hosts that are offline run it later, as run does."`
+	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the earlier task. Secrets are not stored, so give them again. May be repeated."`
+	SecretStdin  string               `placeholder:"FILE" help:"The secret standard input of the earlier task."`
+	sendFlags    `embed:""`
+}
+
+func (*retryCommand) Help() string {
+	return `Runs the command of an earlier task again, as a new task, on the hosts where it did not succeed. Hosts whose job has not ended are skipped. A lost host may have run the command already; retry runs it again.
+
+    retry 1b4e
+    retry 1b4e --outcome unreachable --when-online 24h
+    retry 1b4e --outcome canceled --rollout 10%,100%     continue a rollout that has stopped`
+}
+
+func (c *retryCommand) Run(ctx context.Context, env *Env) error {
+	if err := c.consistent(); err != nil {
+		return err
+	}
+	if err := c.checkOutcomes(); err != nil {
+		return err
+	}
+	v, err := c.view(ctx, env)
+	if err != nil {
+		return err
+	}
+	task, err := c.find(ctx, env, "retry")
+	if err != nil {
+		return err
+	}
+	if !c.DryRun { // what is lost or unfinished may be known by now
+		if err := env.ask(ctx, task); errors.Is(err, term.ErrInterrupted) {
+			return cli.ExitWith(cli.ExitFailed)
+		} else if err != nil {
+			return err
+		}
+	}
+	spec, err := c.spec(ctx, env, task)
+	if err != nil {
+		return err
+	}
+	return c.send(ctx, env, spec, v, c.SecretStdin == "-")
+}
+
+func (c *retryCommand) checkOutcomes() error {
+	known := slices.DeleteFunc(model.StatusNames(), func(w string) bool {
+		return w == model.StatusAll || w == model.StatusUnfinished
+	})
+	for i, text := range c.Outcome {
+		name, err := cli.CheckOutcome(text, known)
+		if err != nil {
+			return err
+		}
+		c.Outcome[i] = name
+	}
+	return nil
+}
+
+// spec is that of the earlier task, for those of its hosts that are meant.
+func (c *retryCommand) spec(ctx context.Context, env *Env, task model.Task) (spec model.Spec, err error) {
+	text, err := env.Store.Statement(ctx, task.ID)
+	if err != nil {
+		return spec, err
+	}
+	st, err := wire.DecodeStatement(text)
+	if err != nil || st.Run == nil {
+		return spec, fmt.Errorf("task %s: cannot read its statement from the result store: %w", task.ID, err)
+	}
+	spec = model.Spec{
+		Command: task.Command, Run: *st.Run, RetryOf: task.ID,
+		StartTimeout: time.Duration(st.NotAfter-st.IssuedAt) * time.Millisecond,
+		WhenOnline:   task.WhenOnline, Fanout: int(c.Fanout),
+	}
+	if spec.Fanout == 0 {
+		spec.Fanout = task.Fanout
+	}
+	limits := runCommand{WhenOnline: c.WhenOnline}
+	if c.Timeout != nil {
+		limits.Timeout = *c.Timeout
+		spec.Run.TimeoutMS = time.Duration(*c.Timeout).Milliseconds()
+	}
+	if c.StartTimeout > 0 {
+		spec.StartTimeout, spec.WhenOnline = time.Duration(c.StartTimeout), false
+	}
+	if c.WhenOnline > 0 {
+		spec.StartTimeout, spec.WhenOnline = time.Duration(c.WhenOnline), true
+	}
+	if err := limits.withinLimits(&spec); err != nil {
+		return spec, err
+	}
+	if spec.Hosts, err = c.chosen(ctx, env, task); err != nil {
+		return spec, err
+	}
+	return spec, c.secrets(ctx, env, &spec)
+}
+
+// chosen are the hosts that get it again.
+func (c *retryCommand) chosen(ctx context.Context, env *Env, task model.Task) ([]string, error) {
+	jobs, err := env.Store.Jobs(ctx, task.ID)
+	if err != nil {
+		return nil, err
+	}
+	var hosts, lost, unfinished []string
+	for i := range jobs {
+		j := &jobs[i]
+		meant := !j.OK()
+		if len(c.Outcome) > 0 {
+			meant = slices.ContainsFunc(c.Outcome, j.Is)
+		}
+		switch {
+		case j.State != model.Ended:
+			unfinished = append(unfinished, j.Host)
+		case meant:
+			hosts = append(hosts, j.Host)
+			if j.Outcome == wire.Lost {
+				lost = append(lost, j.Host)
+			}
+		}
+	}
+	if len(unfinished) > 0 {
+		env.Note("skipped, not ended yet: %s", hostexpr.Fold(unfinished))
+	}
+	if len(hosts) == 0 {
+		return nil, &cli.Error{
+			Status: cli.ExitUsage, Text: "retry: nothing to retry in task " + result.ShortID(task.ID) + ": " + result.StateText(&task),
+			Hint: "check_task " + result.ShortID(task.ID) + " shows the outcome of each host",
+		}
+	}
+	env.Note("retrying task %s on %s: %s", result.ShortID(task.ID), term.Plural(len(hosts), "host"), hostexpr.Fold(hosts))
+	if len(lost) > 0 {
+		env.Note("lost hosts, which may have run it already: %s", hostexpr.Fold(lost))
+	}
+	return hosts, nil
+}
+
+// secrets takes those that the task had, which nobody has kept.
+func (c *retryCommand) secrets(ctx context.Context, env *Env, spec *model.Spec) (err error) {
+	had := spec.Run.SecretHash != nil
+	given := len(c.SecretEnv) > 0 || c.SecretStdin != ""
+	spec.Run.SecretHash = nil // of the old one
+	switch {
+	case c.DryRun:
+		return nil
+	case had && !given:
+		return cli.Usage("give it again: --secret-env NAME=@FILE, --secret-stdin FILE", "retry: the task had a secret, which is not stored")
+	case given && !had:
+		return cli.Usage("", "retry: the task had no secret")
+	}
+	if given && spec.WhenOnline {
+		if err := c.mayStoreSecrets(env); err != nil {
+			return err
+		}
+	}
+	flags := runCommand{SecretEnv: c.SecretEnv, SecretStdin: c.SecretStdin}
+	spec.Secret, err = flags.secret(ctx, env)
+	return err
+}

@@ -1,0 +1,174 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"warren/internal/operator/model"
+	"warren/repl/cli"
+	"warren/repl/result"
+	"warren/repl/target"
+	"warren/repl/term"
+)
+
+type runCommand struct {
+	target.Flags `embed:""`
+
+	Words        []string             `arg:"" optional:"" name:"command" help:"The command, as one word in quotes. With --script, the arguments of the script."`
+	Timeout      cli.TimeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"Time limit of the command. After it, the host stops the command; none means no limit."`
+	StartTimeout cli.Duration         `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"Time in which a host must start the command."`
+	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Instead of --start-timeout: let hosts that are offline and have an inbox run the command when they are back within this time."`
+	Cwd          string               `placeholder:"DIR" help:"Working directory of the command."`
+	Env          []cli.Variable       `placeholder:"NAME=VALUE" sep:"none" help:"Set an environment variable of the command. May be repeated."`
+	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set an environment variable to the content of a file. Warren stores it in no log, result store or journal. NAME=- asks for the value. May be repeated."`
+	Stdin        string               `placeholder:"FILE" help:"Send the file as the standard input of the command. From the shell, - is standard input. Default: empty."`
+	SecretStdin  string               `placeholder:"FILE" help:"Send the file as the standard input of the command, and store it nowhere."`
+	Script       string               `placeholder:"FILE" help:"Send the file, a script or a program, and execute it on the hosts."`
+	Shell        string               `placeholder:"PATH" help:"Shell that runs the command, instead of the default of the host."`
+	NoShell      bool                 `help:"Split the command by POSIX quoting and execute it without a shell."`
+	MaxOutput    cli.Size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Size limit of the output of each host and stream. Of more output, the first and the last part are kept."`
+	User         string               `placeholder:"NAME" help:"User that runs the command. The host's authorized_operators must allow it for the key (run-as), and its agent must run as root."`
+	Check        bool                 `help:"Run nothing: ask each host whether it would run the command, by which rule, and as which user."`
+
+	KillLeftovers bool `default:"false" env:"WARREN_KILL_LEFTOVERS" help:"Kill the background processes that are left when the command exits. By default they continue, and the result counts them."`
+
+	sendFlags `embed:""`
+
+	note string // about what is sent of the script; "" is none
+}
+
+func (*runCommand) Help() string {
+	return `At the prompt, run prints the task's id and returns at once; a later prompt announces the end of the task. From the shell, run waits and shows the results.
+
+Examples:
+
+    run "uname -a" --hosts "web[01-20] 192.168.0.23"
+    run "systemctl restart nginx" --hosts web01 --timeout 5m --wait
+    run --script cleanup.sh "/var/tmp" 30 --hosts "db[1-3]"
+    run "apt-get -y upgrade" --timeout 1h --hosts "web[001-200]" --rollout 1,10%,100% --max-failures 2% --soak 5m
+    run "systemctl restart nginx" --user root --hosts @web --check
+    run uptime --hosts "@web!web07" --exclude @failed:1b4e
+    run uptime --where 'role == "web" and cpus >= 8' --min-hosts 10
+
+Only this process has the secrets of a task. If it ends before a host has the job, that job is lost or expires. With --when-online the broker would store the secrets on its disk for each offline host, so run refuses that without --store-secrets-on-broker.
+
+With --rollout the next stage starts when each job of the stage before has an outcome and the soak time has passed. Every outcome but exit code 0 is a failure, also unreachable and lost. With more failures than --max-failures allows, the rollout stops: the jobs that were not sent are canceled. A rollout also stops when this process ends.
+
+Ctrl-C leaves the task running, but from the shell it stops a rollout. A second Ctrl-C within two seconds cancels the task.
+
+Exit status: 0 every host exited with 0 and its output is complete, or with --detach every host has the job or will find it in its inbox; 1 otherwise; 2 usage or configuration; 3 no broker.`
+}
+
+func (c *runCommand) Run(ctx context.Context, env *Env) error {
+	if err := c.consistent(); err != nil {
+		return err
+	}
+	if c.Check && (c.Detach || c.DryRun || c.WhenOnline > 0 || c.JSONL || len(c.Rollout.Parts) > 0) {
+		return cli.Usage("", "--check cannot be combined with --detach, --dry-run, --when-online, --jsonl or --rollout")
+	}
+	v, err := c.view(ctx, env)
+	if err != nil {
+		return err
+	}
+	if c.WhenOnline > 0 && (len(c.SecretEnv) > 0 || c.SecretStdin != "") {
+		if err := c.mayStoreSecrets(env); err != nil {
+			return err
+		}
+	}
+	fromInput := func(name string) bool { return name == "-" }
+	input := slices.ContainsFunc([]string{c.Stdin, c.SecretStdin, c.Script}, fromInput)
+	hostsInput := slices.ContainsFunc(c.HostsFile, fromInput)
+	if input && hostsInput {
+		return cli.Usage("name the hosts in a file", "standard input is used for the hosts and for something else")
+	}
+	if len(c.Hosts) == 0 && len(c.HostsFile) == 0 && env.Defaults.Expr != "" {
+		c.Hosts = []string{env.Defaults.Expr}
+	}
+	spec, err := c.spec(env.pipedInput())
+	if err != nil {
+		return err
+	}
+	if c.note != "" {
+		env.Note("%s", c.note)
+	}
+	if spec.Hosts, err = c.ChooseHosts(ctx, env.targetEnv()); err != nil {
+		return err
+	}
+	if !c.DryRun {
+		if spec.Secret, err = c.secret(ctx, env); err != nil {
+			return err
+		}
+	}
+	if c.Check {
+		return c.check(ctx, env, spec)
+	}
+	return c.send(ctx, env, spec, v, input || hostsInput)
+}
+
+// printTask tells that there is a task. In a file or a pipe the id is the last
+// word, so that it can be parsed; a person also reads what bounds the task.
+func (c *sendFlags) printTask(ctx context.Context, env *Env, task model.Task) error {
+	switch {
+	case c.JSONL:
+		return env.printer().TaskRecords(ctx, task)
+	case c.JSON:
+		return env.printer().TaskDocument(ctx, task)
+	}
+	if env.Shell {
+		_, err := fmt.Fprintln(env.IO.Out, task.ID)
+		return err
+	}
+	bound := ""
+	if env.IO.OutTerminal {
+		bound = fmt.Sprintf(" (%s)", boundAndStop(&task))
+	}
+	_, err := fmt.Fprintf(env.IO.Out, "task on %s: %s%s\n", term.Plural(task.Hosts, "host"), task.ID, bound)
+	return err
+}
+
+// boundOf is what bounds the commands of a task.
+func boundOf(t *model.Task) string {
+	if t.Timeout == 0 {
+		return "no timeout"
+	}
+	return "timeout " + cli.Duration(t.Timeout).String()
+}
+
+// boundAndStop is boundOf, and how to stop what nothing bounds.
+func boundAndStop(t *model.Task) string {
+	if t.Timeout == 0 {
+		return boundOf(t) + "; cancel " + result.ShortID(t.ID) + " stops it"
+	}
+	return boundOf(t)
+}
+
+// detach leaves as soon as it is known which hosts have the job.
+func (c *sendFlags) detach(ctx context.Context, env *Env, task model.Task) error {
+	settled := env.Session.Interruptible(ctx, func(ctx context.Context) error { return env.Engine.Settled(ctx, task.ID) })
+	jobs, err := env.Store.Jobs(context.WithoutCancel(ctx), task.ID)
+	if err := errors.Join(err, c.printTask(context.WithoutCancel(ctx), env, task)); err != nil {
+		return err
+	}
+	if env.IO.ErrTerminal && !c.JSON && !c.JSONL {
+		env.Note("%s", boundAndStop(&task))
+	}
+	var without []string
+	for i := range jobs {
+		if !jobs[i].Taken() {
+			without = append(without, fmt.Sprintf("%s %s", jobs[i].Host, result.JobWord(&jobs[i])))
+		}
+	}
+	switch {
+	case errors.Is(settled, term.ErrInterrupted):
+		return &cli.Error{Status: cli.ExitFailed, Text: "interrupted before every host had the job", Hint: "check_task " + result.ShortID(task.ID) + " shows its state"}
+	case ctx.Err() != nil && settled != nil:
+		return Stopped(task)
+	case settled != nil:
+		return settled
+	case len(without) > 0:
+		return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("%d of %s did not take the job: %s", len(without), term.Plural(len(jobs), "host"), term.List(without, 10))}
+	}
+	return nil
+}

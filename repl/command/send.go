@@ -1,0 +1,157 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/model"
+	"warren/repl/cli"
+	"warren/repl/result"
+	"warren/repl/term"
+)
+
+// sendFlags are those of the commands that make a task: how it is sent, and what
+// is done while it runs.
+type sendFlags struct {
+	Fanout           cli.Count       `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Number of hosts in progress at the same time; 0 means all."`
+	Rollout          cli.Stages      `placeholder:"STAGES" help:"Send the command in stages. Each number is the total of hosts, or of percent of them, at the end of a stage, as in 1,10%,100%."`
+	MaxFailures      cli.MaxFailures `placeholder:"N|P%" help:"With --rollout or --fanout: number of hosts that may fail. One more failure stops the rollout. With --rollout the default is 0."`
+	Soak             cli.Duration    `placeholder:"TIME" help:"With --rollout: pause after each stage."`
+	ConfirmAbove     cli.Count       `default:"100" placeholder:"N" env:"WARREN_CONFIRM_ABOVE" help:"On a terminal, ask for confirmation if there are more hosts than this."`
+	Yes              bool            `short:"y" help:"Do not ask for confirmation."`
+	DryRun           bool            `help:"List the target hosts and send nothing."`
+	Wait             bool            `help:"At the prompt: wait until the task is done, then show the results."`
+	Detach           bool            `help:"From the shell: exit as soon as the hosts have the job, and print the task's id."`
+	StoreSecrets     bool            `name:"store-secrets-on-broker" help:"With --when-online: allow the broker to store secrets on its disk until offline hosts are back."`
+	cli.FollowFlags  `embed:""`
+	cli.DisplayFlags `embed:""`
+}
+
+// consistent refuses flags that cannot be combined.
+func (c *sendFlags) consistent() error {
+	switch {
+	case c.Wait && c.Detach:
+		return cli.Usage("", "--wait and --detach cannot be combined")
+	case c.Detach && (len(c.Rollout.Parts) > 0 || c.MaxFailures.Set):
+		return cli.Usage("run it in a terminal of its own, or at the prompt: the rollout stops when this process ends",
+			"--detach: a rollout needs this process until its last stage")
+	}
+	return nil
+}
+
+// waits reports whether the results are waited for.
+func (c *sendFlags) waits(env *Env) bool { return c.Wait || env.Shell && !c.Detach }
+
+// view is how the results are to be shown, where they are.
+func (c *sendFlags) view(ctx context.Context, env *Env) (*result.View, error) {
+	v, err := c.View(cli.OutputFlags{}, env.IO.OutTerminal)
+	if err == nil {
+		err = c.Apply(v)
+	}
+	if err == nil && !c.waits(env) && (c.Stream || c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != "") {
+		return nil, cli.Usage("check_task takes the same flags", "flags that say how to show results need --wait")
+	}
+	return v, err
+}
+
+// send makes a task of spec, unless it is only to be shown or nobody confirms it,
+// and shows its results by v. InputUsed says that standard input was read
+// already, so that nobody can be asked.
+func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool) error {
+	r, rest, err := c.rollout(spec.Hosts)
+	if err != nil {
+		return err
+	}
+	spec.Rollout = r
+	spec.Hosts = spec.Hosts[:len(spec.Hosts)-len(rest)]
+	if c.DryRun {
+		return c.showPlan(env, &spec, rest)
+	}
+	if err := c.confirm(ctx, env, &spec, inputUsed); err != nil {
+		return err
+	}
+	if err := env.Connect(ctx); err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		env.Note("not included in --rollout %s: %s, %s", c.Rollout.Text, term.Plural(len(rest), "host"), hostexpr.Fold(rest))
+	}
+	task, err := env.Engine.Submit(ctx, spec)
+	if err != nil {
+		return cli.WithStatus(cli.ExitUsage, err)
+	}
+	switch {
+	case c.waits(env):
+		return env.waitAndShow(ctx, task, v)
+	case c.Detach:
+		return c.detach(ctx, env, task)
+	}
+	env.Session.Submitted(task.ID)
+	return c.printTask(ctx, env, task)
+}
+
+// confirm asks a person before many hosts are told: for their number, which a
+// hand does not type by habit.
+func (c *sendFlags) confirm(ctx context.Context, env *Env, spec *model.Spec, inputUsed bool) error {
+	n := len(spec.Hosts)
+	if c.Yes || n <= int(c.ConfirmAbove) || !env.IO.InTerminal || !env.IO.ErrTerminal && !env.IO.OutTerminal {
+		return nil
+	}
+	if inputUsed {
+		return cli.Usage("--yes skips the confirmation", "%s are more than --confirm-above %d, and standard input is not free for the confirmation", term.Plural(n, "host"), c.ConfirmAbove)
+	}
+	env.Note("run %s on %s: %s", spec.Command, term.Plural(n, "host"), hostexpr.Fold(spec.Hosts))
+	answer, err := env.Session.Question(ctx, fmt.Sprintf("more than %d hosts: type %d to continue: ", c.ConfirmAbove, n))
+	if err != nil && !errors.Is(err, term.ErrInterrupted) {
+		return err
+	}
+	if strings.TrimSpace(answer) != strconv.Itoa(n) {
+		return &cli.Error{Status: cli.ExitFailed, Text: "not confirmed: nothing was sent", Hint: "--yes skips the confirmation, --dry-run lists the hosts"}
+	}
+	return nil
+}
+
+type planDocument struct {
+	Command   string          `json:"command"`
+	Hosts     []string        `json:"hosts"`
+	Folded    string          `json:"folded"`
+	Stages    []stageDocument `json:"stages"`    // none without --rollout
+	Untouched []string        `json:"untouched"` // by the last stage
+}
+
+type stageDocument struct {
+	Stage int      `json:"stage"`
+	Hosts []string `json:"hosts"`
+}
+
+// showPlan shows what would be sent, and to whom.
+func (c *sendFlags) showPlan(env *Env, spec *model.Spec, rest []string) error {
+	if c.JSON || c.JSONL {
+		doc := planDocument{Command: spec.Command, Hosts: spec.Hosts, Folded: hostexpr.Fold(spec.Hosts), Untouched: rest}
+		if spec.Rollout != nil {
+			for i := range spec.Rollout.Stages {
+				doc.Stages = append(doc.Stages, stageDocument{i + 1, spec.Rollout.StageHosts(i+1, spec.Hosts)})
+			}
+		}
+		return cli.WriteJSON(env.IO.Out, doc)
+	}
+	lines := []string{fmt.Sprintf("%s: %s", term.Plural(len(spec.Hosts), "host"), hostexpr.Fold(spec.Hosts))}
+	if r := spec.Rollout; r != nil && len(r.Stages) > 1 {
+		for i := range r.Stages {
+			hosts := r.StageHosts(i+1, spec.Hosts)
+			lines = append(lines, fmt.Sprintf("  stage %d: %s: %s", i+1, term.Plural(len(hosts), "host"), hostexpr.Fold(hosts)))
+		}
+	}
+	if len(rest) > 0 {
+		lines = append(lines, fmt.Sprintf("  untouched: %s: %s", term.Plural(len(rest), "host"), hostexpr.Fold(rest)))
+	}
+	if err := env.IO.Lines(lines); err != nil {
+		return err
+	}
+	env.Note("nothing was sent")
+	return nil
+}

@@ -1,0 +1,147 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"warren/internal/operator/model"
+	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/render"
+	"warren/repl/result"
+	"warren/repl/target"
+	"warren/repl/term"
+)
+
+// show prints the results of a task as they are now, writes the audit log, and
+// returns the exit status that they mean.
+func (env *Env) show(ctx context.Context, task model.Task, v *result.View) error {
+	task, jobs, chosen, err := env.loadTask(ctx, task.ID, v)
+	if err != nil {
+		return err
+	}
+	switch {
+	case v.Save != "":
+		err = env.printer().Save(ctx, v, chosen)
+	case v.Raw:
+		err = env.printer().RawOutput(ctx, v, chosen)
+	case v.JSONL:
+		err = env.printer().Records(ctx, v, task, chosen)
+	case v.JSON:
+		err = env.printer().Document(ctx, v, task, chosen)
+	default:
+		err = env.printer().Report(ctx, v, task, jobs, chosen)
+	}
+	if err != nil {
+		return err
+	}
+	return env.seenAll(ctx, v, task, chosen)
+}
+
+// seenAll is seen for a view that shows output, of which some may be missing.
+func (env *Env) seenAll(ctx context.Context, v *result.View, task model.Task, chosen []model.Job) error {
+	status := env.seen(task, chosen)
+	if err := env.checkComplete(ctx, v, &task, chosen); err != nil {
+		return err
+	}
+	return status
+}
+
+// loadTask gives a task (full id) as it is now, with its jobs, and those of them
+// that are to be shown.
+func (env *Env) loadTask(ctx context.Context, id string, v *result.View) (task model.Task, jobs, chosen []model.Job, err error) {
+	if task, err = env.Store.Find(ctx, id); err != nil {
+		return task, nil, nil, err
+	}
+	if jobs, err = env.Store.Jobs(ctx, id); err != nil {
+		return task, nil, nil, err
+	}
+	// Of the jobs, so that one document does not contradict itself.
+	task.Summary = result.CountJobs(jobs)
+	chosen, missing := v.Choose(jobs)
+	if len(missing) > 0 {
+		return task, jobs, nil, cli.UnknownHosts(&task, missing, jobs)
+	}
+	return task, jobs, chosen, nil
+}
+
+// seen writes the audit log of results that were shown, and returns the exit
+// status that the task means.
+func (env *Env) seen(task model.Task, chosen []model.Job) error {
+	env.viewed(task, chosen)
+	env.clocks.Warn(env.IO, target.ClocksOfJobs(&task, chosen, time.Now()))
+	if task.Summary.OK != task.Hosts {
+		return cli.ExitWith(cli.ExitFailed)
+	}
+	return nil
+}
+
+// viewed records that the operator has seen the results.
+func (env *Env) viewed(task model.Task, jobs []model.Job) {
+	if task.Done() { // no need to announce what has been seen
+		env.Session.Seen(task.ID)
+	}
+	hosts := make([]string, len(jobs))
+	for i := range jobs {
+		hosts[i] = jobs[i].Host
+	}
+	if err := env.Engine.Viewed(task, hosts); err != nil {
+		env.Warn(fmt.Errorf("audit log: %w", err))
+	}
+}
+
+// showEnding ends what was streamed: it sums the task up, writes the audit log,
+// and returns the exit status.
+func (env *Env) showEnding(ctx context.Context, task model.Task, v *result.View) error {
+	task, jobs, chosen, err := env.loadTask(ctx, task.ID, v)
+	if err != nil {
+		return err
+	}
+	if !v.JSONL {
+		err = env.IO.Print(func(w *bufio.Writer) error {
+			env.printer().WriteEnding(w, task, jobs)
+			env.printer().WriteHints(w, task, jobs)
+			return nil
+		})
+	}
+	if err != nil {
+		return err
+	}
+	if !v.Streamed() { // no output was shown
+		return env.seen(task, chosen)
+	}
+	return env.seenAll(ctx, v, task, chosen)
+}
+
+// mostLacks is how many lacks an error names.
+const mostLacks = 5
+
+// checkComplete returns an error that says which output is missing, where some is.
+func (env *Env) checkComplete(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) error {
+	lacks, err := env.printer().Lacks(ctx, v, task, jobs)
+	if err != nil || len(lacks) == 0 {
+		return err
+	}
+	var texts []string
+	hint := ""
+	for i, l := range lacks {
+		if i == mostLacks {
+			texts = append(texts, term.Plural(len(lacks)-i, "other reason"))
+			break
+		}
+		texts = append(texts, l.String())
+		switch {
+		case hint != "":
+		case l.Why == render.LackDropped && l.Largest <= wire.MaxMaxOutput:
+			hint = fmt.Sprintf("run it again with --max-output %dMiB, or write the output to a file on the host; an agent's own --max-output may be less", (l.Largest+1<<20-1)>>20)
+		case l.Why == render.LackDropped:
+			hint = "write the output to a file on the host"
+		case l.Why == render.LackLate:
+			hint = fmt.Sprintf("check_task %s asks the hosts again", result.ShortID(task.ID))
+		}
+	}
+	return &cli.Error{Status: cli.ExitFailed, Text: "output is missing: " + strings.Join(texts, "; "), Hint: hint}
+}

@@ -1,0 +1,128 @@
+package command
+
+import (
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kballard/go-shellquote"
+
+	"warren/internal/operator/model"
+	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/term"
+)
+
+// maxBody is how many bytes of a request may go to what the command line gives
+// in bulk (script and stdin, encoded). The rest of wire.MaxRequest is left to
+// the command, its environment, the leaf with its path, and the signature.
+const maxBody = wire.MaxRequest - 512<<10
+
+// maxWhenOnline is as long as a broker keeps an inbox that nobody reads.
+const maxWhenOnline = 30 * 24 * time.Hour
+
+// spec makes of the flags what is to be submitted. in is where `--stdin -`
+// reads, nil where there is nothing to read. The hosts are left open.
+func (c *runCommand) spec(in io.Reader) (spec model.Spec, err error) {
+	spec = model.Spec{
+		StartTimeout: time.Duration(c.StartTimeout),
+		Fanout:       int(c.Fanout),
+		Run: wire.Run{
+			Shell:     c.Shell,
+			TimeoutMS: time.Duration(c.Timeout).Milliseconds(),
+			Cwd:       c.Cwd,
+			MaxOutput: int64(c.MaxOutput),
+			User:      c.User,
+
+			KillLeftovers: c.KillLeftovers,
+		},
+	}
+	if c.WhenOnline > 0 {
+		spec.StartTimeout, spec.WhenOnline = time.Duration(c.WhenOnline), true
+	}
+	for _, v := range c.Env {
+		if name := v.Name(); slices.ContainsFunc(spec.Run.Env, func(e string) bool { return cli.Variable(e).Name() == name }) {
+			return spec, cli.Usage("", "--env: %s is given twice", name)
+		}
+		spec.Run.Env = append(spec.Run.Env, string(v))
+	}
+	if err := c.command(&spec, in); err != nil {
+		return spec, err
+	}
+	return spec, c.withinLimits(&spec)
+}
+
+// command fills in what is to be executed, in one of its three forms.
+func (c *runCommand) command(spec *model.Spec, in io.Reader) error {
+	run := &spec.Run
+	switch {
+	case c.NoShell && c.Shell != "":
+		return cli.Usage("", "--shell and --no-shell cannot be combined")
+	case c.NoShell && c.Script != "":
+		return cli.Usage("a script is executed by a shell, or by the interpreter that --shell names", "--script and --no-shell cannot be combined")
+	case c.Script != "":
+		data, err := toSend.Read("--script", c.Script, in)
+		if err != nil {
+			return err
+		}
+		script, note, err := cli.PrepareScript(c.Script, c.Shell, data)
+		if err != nil {
+			return err
+		}
+		c.note, run.Script, run.Argv = note, script, c.Words
+		spec.Command = shellquote.Join(append([]string{c.Script}, c.Words...)...)
+	case len(c.Words) == 0:
+		return cli.Usage(`for example run "uname -a" --hosts "web01"`, "run: no command given")
+	case len(c.Words) > 1:
+		return cli.Usage(cli.QuotingHint, "run takes one command, not %d words: %s", len(c.Words), strings.Join(c.Words, " "))
+	case strings.TrimSpace(c.Words[0]) == "":
+		return cli.Usage(`for example run "uname -a" --hosts "web01"`, "run: the command is empty")
+	case c.NoShell:
+		argv, err := cli.SplitWords(c.Words[0])
+		if err != nil {
+			return err
+		}
+		run.Argv, spec.Command = argv, c.Words[0]
+	default:
+		run.Command, spec.Command = c.Words[0], c.Words[0]
+	}
+	if c.Stdin == "" {
+		return nil
+	}
+	data, err := toSend.Read("--stdin", c.Stdin, in)
+	run.Stdin = data
+	return err
+}
+
+// withinLimits refuses at once what the hosts would refuse later.
+func (c *runCommand) withinLimits(spec *model.Spec) error {
+	run := &spec.Run
+	bulk := encoded(run.Script) + encoded(run.Stdin)
+	small := len(run.Command)
+	for _, s := range append(run.Argv, run.Env...) {
+		small += len(s)
+	}
+	switch {
+	case len(run.Command) > wire.MaxArg:
+		return cli.Usage("send it as a file, with --script", "the command has %d bytes; the limit is %d", len(run.Command), wire.MaxArg)
+	case bulk > maxBody || small > 256<<10:
+		return cli.Usage("copy the file to the hosts in another way, or let them download it",
+			"the request is too large: the limit is %s for script and stdin together, and 256.0 KiB for command, arguments and environment", term.Size(maxBody*3/4))
+	case time.Duration(c.WhenOnline) > maxWhenOnline:
+		return cli.Usage("", "--when-online: %s exceeds the limit of %s", term.Duration(time.Duration(c.WhenOnline)), term.Duration(maxWhenOnline))
+	case time.Duration(c.Timeout) > wire.MaxTimeout:
+		return cli.Usage("", "--timeout: %s exceeds the limit of %s", term.Duration(time.Duration(c.Timeout)), term.Duration(wire.MaxTimeout))
+	case c.MaxOutput > wire.MaxMaxOutput:
+		return cli.Usage("", "--max-output: %s exceeds the limit of %s", term.Size(int64(c.MaxOutput)), term.Size(wire.MaxMaxOutput))
+	}
+	return nil
+}
+
+// encoded is the length of b in base64.
+func encoded(b []byte) int { return (len(b) + 2) / 3 * 4 }
+
+// toSend is for what travels in a request: no more than could be sent.
+var toSend = cli.InputFile{
+	Most: maxBody * 3 / 4, TooLarge: "too large to send", Smaller: "copy the file to the hosts in another way, or let them download it",
+}

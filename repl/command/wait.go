@@ -1,0 +1,59 @@
+package command
+
+import (
+	"context"
+
+	"warren/internal/operator/model"
+	"warren/repl/cli"
+	"warren/repl/result"
+	"warren/repl/term"
+)
+
+type waitCommand struct {
+	taskID           `embed:""`
+	cli.FollowFlags  `embed:""`
+	resultFilter     `embed:""`
+	cli.DisplayFlags `embed:""`
+}
+
+func (*waitCommand) Help() string {
+	return `Ctrl-C leaves the task running; a second Ctrl-C within two seconds cancels it. The exit status is that of check_task.`
+}
+
+func (c *waitCommand) Run(ctx context.Context, env *Env) error {
+	v, err := c.view(ctx, env, &c.DisplayFlags)
+	if err != nil {
+		return err
+	}
+	if err := c.Apply(v); err != nil {
+		return err
+	}
+	task, err := c.find(ctx, env, "wait")
+	if err != nil {
+		return err
+	}
+	if !task.Done() && env.needsBroker(ctx, task) {
+		if err := env.Connect(ctx); err != nil {
+			return err
+		}
+	}
+	return env.waitAndShow(ctx, task, v)
+}
+
+// waitAndShow waits until the task is done and shows it.
+func (env *Env) waitAndShow(ctx context.Context, task model.Task, v *result.View) error {
+	if env.IO.ErrTerminal && !task.Done() {
+		env.Note("task %s on %s (%s); Ctrl-C leaves it running", task.ID, term.Plural(task.Hosts, "host"), boundOf(&task))
+	}
+	w := env.printer().WatchFor(ctx, task, v)
+	if err := env.Session.Follow(ctx, task, w); err != nil {
+		return err
+	}
+	if env.Shell {
+		env.Engine.Leave() // while the results are shown
+	}
+	if v.Streamed() {
+		return env.showEnding(ctx, task, v)
+	}
+	return env.show(ctx, task, v)
+}

@@ -1,0 +1,51 @@
+package command
+
+import (
+	"context"
+
+	"warren/repl/cli"
+)
+
+type watchCommand struct {
+	taskID          `embed:""`
+	cli.FollowFlags `embed:""`
+	JSON            bool `name:"json" help:"Wait, then print one JSON document."`
+	JSONL           bool `name:"jsonl" help:"Print one JSON object a line as results arrive."`
+}
+
+func (*watchCommand) Help() string {
+	return `Shows the progress of the task in place: counts, results by frequency, and the slowest hosts. If standard output is not a terminal, it prints a line now and then. check_task shows the results.
+
+Ctrl-C leaves the task running; a second Ctrl-C within two seconds cancels it. The exit status is that of check_task.`
+}
+
+func (c *watchCommand) Run(ctx context.Context, env *Env) error {
+	flags := cli.DisplayFlags{JSON: c.JSON, JSONL: c.JSONL}
+	v, err := flags.View(cli.OutputFlags{}, env.IO.OutTerminal)
+	if err == nil {
+		err = c.Apply(v)
+	}
+	if err != nil {
+		return err
+	}
+	task, err := c.find(ctx, env, "watch")
+	if err != nil {
+		return err
+	}
+	if !task.Done() && env.needsBroker(ctx, task) {
+		if err := env.Connect(ctx); err != nil {
+			return err
+		}
+	}
+	if v.JSON {
+		return env.waitAndShow(ctx, task, v)
+	}
+	w := env.printer().StreamOf(task, v)
+	if !v.Streamed() {
+		w = env.printer().ProgressOn(env.IO.Out, env.IO.OutTerminal, task, v)
+	}
+	if err := env.Session.Follow(ctx, task, w); err != nil {
+		return err
+	}
+	return env.showEnding(ctx, task, v)
+}

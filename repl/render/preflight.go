@@ -1,0 +1,58 @@
+package render
+
+import (
+	"io"
+
+	"github.com/kballard/go-shellquote"
+
+	"warren/internal/operator/model"
+	"warren/repl/cli"
+	"warren/repl/term"
+)
+
+// Checks prints the answers to a preflight in a table.
+func Checks(out *term.Console, checks []model.Check) error {
+	rows := [][]string{{"HOST", "WOULD RUN", "USER", "DIRECTORY", "BINARY", "COMMAND", "RULE OR REASON"}}
+	for i := range checks {
+		h, a := checks[i].Host, checks[i].Answer
+		switch {
+		case a == nil:
+			rows = append(rows, []string{h, "?", "", "", "", "", checks[i].Reason})
+		case !a.WouldRun:
+			rows = append(rows, []string{h, "no", a.User, a.Cwd, "", shellquote.Join(a.Argv...), a.Reason})
+		default:
+			rows = append(rows, []string{h, "yes", a.User, a.Cwd, a.Binary, shellquote.Join(a.Argv...), a.Rule})
+		}
+	}
+	return out.Table(rows)
+}
+
+// A checkDocument is a host's answer in JSON. What is not known is null.
+type checkDocument struct {
+	Host     string    `json:"host"`
+	Agent    *string   `json:"agent"`
+	WouldRun *bool     `json:"would_run"`
+	Reason   *string   `json:"reason"`
+	Rule     *string   `json:"rule"`
+	User     *string   `json:"user"`
+	Argv     *[]string `json:"argv"`
+	Binary   *string   `json:"binary"`
+	Cwd      *string   `json:"cwd"`
+}
+
+// WriteChecks writes the answers to a preflight as a JSON document.
+func WriteChecks(w io.Writer, checks []model.Check) error {
+	list := make([]checkDocument, len(checks))
+	for i := range checks {
+		d := checkDocument{Host: checks[i].Host, Reason: cli.PtrOrNil(checks[i].Reason)}
+		if a := checks[i].Answer; a != nil {
+			d.Agent, d.WouldRun, d.Reason, d.Rule = cli.PtrOrNil(a.Agent), &a.WouldRun, cli.PtrOrNil(a.Reason), cli.PtrOrNil(a.Rule)
+			d.User, d.Binary, d.Cwd = cli.PtrOrNil(a.User), cli.PtrOrNil(a.Binary), cli.PtrOrNil(a.Cwd)
+			if a.Argv != nil {
+				d.Argv = &a.Argv
+			}
+		}
+		list[i] = d
+	}
+	return cli.WriteJSON(w, map[string]any{"checks": list})
+}
