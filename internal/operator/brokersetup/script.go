@@ -25,6 +25,19 @@ warn() { printf 'warning: %s\n' "$1" | tr -d '\000-\011\013-\037\177' >&2; found
 `
 
 const setUp = `
+# import takes definitions from a file, since rabbitmqctl of RabbitMQ 4.0 can hang when it reads
+# them from a pipe. Packages of RabbitMQ run rabbitmqctl as the user rabbitmq, who must be able to
+# read the file.
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"' EXIT
+trap 'exit 1' HUP INT TERM
+chmod 711 "$temporary"
+import() {
+	(umask 077 && cat >"$temporary/definitions.json")
+	chown rabbitmq "$temporary/definitions.json" 2>/dev/null || true
+	ctl import_definitions "$temporary/definitions.json"
+}
+
 if ! ctl list_vhosts name | grep -Fqx -e "$vhost"; then
 	ctl add_vhost "$vhost"
 fi
@@ -43,8 +56,8 @@ all=$(of_users '
 		NF > 1 && !($1 in known) { print comma $2; comma = "," }')
 # RabbitMQ imports permissions for routing keys before exchanges, and with Khepri refuses
 # them where the exchange is missing.
-exchanges | rabbitmqctl -q import_definitions
-printf '%s\n' "$all" | rabbitmqctl -q import_definitions
+exchanges | import
+printf '%s\n' "$all" | import
 stale=$(of_users '$3 == "new" && ($1 in known) { print $1 }')
 if [ -n "$stale" ]; then
 	warn "was there before, and keeps a password that is not the new one in the files: $(printf '%s\n' "$stale" | head -n 5 | paste -s -d ' ' -)"
