@@ -142,7 +142,7 @@ func (s *scene) leaveFull() {
 	status, err := s.prompt.Wait()
 	s.check(err)
 	said := s.prompt.Err.String()
-	if status != 1 || !strings.Contains(said, "is not stored: ") || !strings.Contains(said, "hint: make room") {
+	if status != 1 || !strings.Contains(said, "could not be stored: ") || !strings.Contains(said, "hint: free some space") {
 		s.t.Errorf("left with status %d: %s", status, last(said))
 	}
 	s.prompt = nil
