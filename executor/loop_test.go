@@ -435,7 +435,7 @@ func TestLargeOutputGoesInOrderAndEndedComesLast(t *testing.T) {
 			process.Chunk{Stream: wire.Stdout, Offset: wire.MaxChunk, Data: chunk},
 			process.Chunk{Stream: wire.Stderr, Data: []byte("e")},
 		)
-		// The second chunk is refused once, as by a full callback queue.
+		// The second chunk is refused once, as by a full reply queue.
 		var got []string
 		refused := false
 		for {

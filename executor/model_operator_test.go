@@ -22,13 +22,13 @@ import (
 type operator struct {
 	world   *world
 	d       *dispatcher.Dispatcher // fixed
-	lease   string                 // fixed; the name of its callback queue too
+	lease   string                 // fixed; the name of its reply queue too
 	out     chan *broker.Publication
 	ctx     context.Context
 	stop    context.CancelFunc
 	all     sync.WaitGroup
 	dead    bool
-	up      bool          // its link, and so its callback queue
+	up      bool          // its link, and so its reply queue
 	session *wireSession  // of the link
 	again   chan struct{} // capacity 1: the link is up again
 	states  *broker.State // newest

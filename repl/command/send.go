@@ -18,9 +18,9 @@ import (
 // is done while it runs.
 type sendFlags struct {
 	Fanout           cli.Count       `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Number of hosts in progress at the same time; 0 means all."`
-	Rollout          cli.Stages      `placeholder:"STAGES" help:"Send the command in stages. Each number is the total of hosts, or of percent of them, at the end of a stage, as in 1,10%,100%."`
-	MaxFailures      cli.MaxFailures `placeholder:"N|P%" help:"With --rollout or --fanout: number of hosts that may fail. One more failure stops the rollout. With --rollout the default is 0."`
-	Soak             cli.Duration    `placeholder:"TIME" help:"With --rollout: pause after each stage."`
+	Rollout          cli.Stages      `placeholder:"STAGES" help:"Send the command in stages. Each number or percentage is the total of hosts at the end of a stage, as in 1,10%,100%."`
+	MaxFailures      cli.MaxFailures `placeholder:"N|P%" help:"With --rollout or --fanout: number or percentage of hosts that may fail. After one more failure, no other host gets the command. With --rollout the default is 0."`
+	Soak             cli.Duration    `placeholder:"TIME" help:"With --rollout: pause between stages."`
 	ConfirmAbove     cli.Count       `default:"100" placeholder:"N" env:"WARREN_CONFIRM_ABOVE" help:"On a terminal, ask for confirmation if there are more hosts than this."`
 	Yes              bool            `short:"y" help:"Do not ask for confirmation."`
 	DryRun           bool            `help:"List the target hosts and send nothing."`

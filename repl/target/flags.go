@@ -14,10 +14,10 @@ import (
 // the tag inherit are for hosts expand and hosts fold too.
 type Flags struct {
 	Hosts     []string  `placeholder:"EXPR" sep:"none" help:"Target hosts: names, addresses, ranges such as web[01-20,30], groups such as @web, separated by blanks or commas. May be repeated."`
-	HostsFile []string  `placeholder:"FILE" sep:"none" inherit:"" help:"Read hosts from a file, one expression a line; - is standard input."`
+	HostsFile []string  `placeholder:"FILE" sep:"none" inherit:"" help:"Read hosts from a file, one expression per line; - is standard input."`
 	Exclude   []string  `placeholder:"EXPR" sep:"none" inherit:"" help:"Hosts to exclude."`
 	Where     *string   `placeholder:"CONDITION" help:"Only online agents that match this condition, as in 'role == \"web\" and cpus >= 8'."`
-	MinHosts  cli.Count `placeholder:"N" help:"Fail before anything is sent if fewer hosts answer."`
+	MinHosts  cli.Count `placeholder:"N" help:"Fail, and send nothing, if fewer hosts answer."`
 }
 
 // Named returns the hosts that are named, nil where none is: --where alone.

@@ -204,7 +204,7 @@ func (s *scene) messages(queue string, n int) {
 	})
 }
 
-// replyQueueHas waits until some callback queue is as full as that.
+// replyQueueHas waits until some reply queue is as full as that.
 func (s *scene) replyQueueHas(bytes int) {
 	s.t.Helper()
 	s.eventually(func() error {
