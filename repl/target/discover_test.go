@@ -10,9 +10,9 @@ import (
 	"warren/repl/cli"
 )
 
-// Named hosts are taken as soon as they have answered, however loud it is; who is
-// not named is waited for until it is quiet, and where he has answered lately,
-// until he does.
+// Discovery of named hosts ends as soon as they have answered, even if other answers keep
+// arriving. Discovery of unnamed hosts waits until no more answers arrive, and for each
+// agent that has answered recently.
 func TestRollCall(t *testing.T) {
 	agents := func(names ...string) (out []model.Agent) {
 		for _, name := range names {
@@ -48,7 +48,7 @@ func TestRollCall(t *testing.T) {
 			}
 		}
 		c := Flags{MinHosts: cli.Count(tt.minHosts)}
-		call := discovery{named: set != nil, lately: tt.lately, complete: func(answers []model.Agent) bool { return c.complete(set, answers) }}
+		call := discovery{named: set != nil, recent: tt.lately, complete: func(answers []model.Agent) bool { return c.complete(set, answers) }}
 		if got := call.enough(tt.answers, tt.quiet); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
