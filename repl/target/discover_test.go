@@ -24,7 +24,7 @@ func TestRollCall(t *testing.T) {
 		name     string
 		hosts    string // named
 		minHosts int
-		lately   []model.Agent
+		recent   []model.Agent
 		answers  []model.Agent
 		quiet    time.Duration
 		want     bool
@@ -37,8 +37,8 @@ func TestRollCall(t *testing.T) {
 		{"as many as wanted", "", 2, nil, agents("a", "b"), helloQuiet + 1, true},
 		{"as many as wanted, not quiet", "", 2, nil, agents("a", "b"), 0, false},
 		{"fewer than wanted", "", 3, nil, agents("a", "b"), time.Hour, false},
-		{"one of lately is missing, another is new", "", 0, agents("a", "b"), agents("a", "c"), time.Hour, false},
-		{"all of lately and another", "", 0, agents("a", "b"), agents("a", "b", "c"), helloQuiet + 1, true},
+		{"a recent agent is missing, another is new", "", 0, agents("a", "b"), agents("a", "c"), time.Hour, false},
+		{"all recent agents and another", "", 0, agents("a", "b"), agents("a", "b", "c"), helloQuiet + 1, true},
 	} {
 		var set *hostexpr.Set
 		if tt.hosts != "" {
@@ -48,7 +48,7 @@ func TestRollCall(t *testing.T) {
 			}
 		}
 		c := Flags{MinHosts: cli.Count(tt.minHosts)}
-		call := discovery{named: set != nil, recent: tt.lately, complete: func(answers []model.Agent) bool { return c.complete(set, answers) }}
+		call := discovery{named: set != nil, recent: tt.recent, complete: func(answers []model.Agent) bool { return c.complete(set, answers) }}
 		if got := call.enough(tt.answers, tt.quiet); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
