@@ -13,7 +13,7 @@ import (
 // Discovery of named hosts ends as soon as they have answered, even if other answers keep
 // arriving. Discovery of unnamed hosts waits until no more answers arrive, and for each
 // agent that has answered recently.
-func TestRollCall(t *testing.T) {
+func TestDiscoveryStopsWhenExpectedAgentsHaveAnswered(t *testing.T) {
 	agents := func(names ...string) (out []model.Agent) {
 		for _, name := range names {
 			out = append(out, model.Agent{Hello: wire.Hello{Agent: name, Names: []string{name, name + ".alias"}}})
