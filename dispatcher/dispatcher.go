@@ -212,7 +212,7 @@ func (l *loop) matching(r taskRequest) (found []*task) {
 }
 
 // pacer hands out permits to repeat a request, one at a time. It takes the permit first
-// and waits with it while nobody repeats.
+// and waits with it until a task repeats a request.
 func (d *Dispatcher) pacer(ctx context.Context) error {
 	for {
 		select {

@@ -194,8 +194,8 @@ func TestSilentJobIsLostWhenQuestionsCannotBeSigned(t *testing.T) {
 	})
 }
 
-// An hour of a silent task costs at most two touches. If nobody touches the key, the next
-// request for a touch comes minutes later.
+// An hour of a silent task costs at most two touches. If the operator does not touch the
+// key, the next request for a touch comes minutes later.
 func TestTouchIsRequestedRarely(t *testing.T) {
 	t.Run("given", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"warren/internal/wire"
 )
 
-// An operator is one process of it. Guarded by world.mu but for what is said.
+// An operator is one operator process. world.mu guards all fields without another comment.
 type operator struct {
 	world   *world
 	d       *dispatcher.Dispatcher // fixed
@@ -236,8 +236,8 @@ func (w *world) ask() {
 	op.askFor(func(model.Task) bool { return true })
 }
 
-// adopt is check_task of those tasks that nobody drives: another process asked
-// for them, and has left.
+// adopt is check_task for the tasks that no process drives: the process that submitted them
+// has ended.
 func (w *world) adopt() {
 	op := w.operator()
 	w.mu.Lock()

@@ -154,7 +154,7 @@ func (c *retryCommand) chosen(ctx context.Context, env *Env, task model.Task) ([
 	return hosts, nil
 }
 
-// secrets takes those that the task had, which nobody has kept.
+// secrets reads the task's secrets again, since no program has stored them.
 func (c *retryCommand) secrets(ctx context.Context, env *Env, spec *model.Spec) (err error) {
 	had := spec.Run.SecretHash != nil
 	given := len(c.SecretEnv) > 0 || c.SecretStdin != ""

@@ -107,8 +107,8 @@ func (c *runCommand) Run(ctx context.Context, env *Env) error {
 	return c.send(ctx, env, spec, v, input || hostsInput)
 }
 
-// printTask tells that there is a task. In a file or a pipe the id is the last
-// word, so that it can be parsed; a person also reads what bounds the task.
+// printTask prints the new task's id. In a file or a pipe the id is the last word, so that
+// scripts can parse it; on a terminal the line also has the task's limits.
 func (c *sendFlags) printTask(ctx context.Context, env *Env, task model.Task) error {
 	switch {
 	case c.JSONL:

@@ -58,9 +58,9 @@ func (c *sendFlags) view(ctx context.Context, env *Env) (*result.View, error) {
 	return v, err
 }
 
-// send makes a task of spec, unless it is only to be shown or nobody confirms it,
-// and shows its results by v. InputUsed says that standard input was read
-// already, so that nobody can be asked.
+// send submits spec as a task and shows its results by v. It submits nothing in a dry run
+// or without the operator's confirmation. InputUsed says that the command has read standard
+// input already, so that send cannot ask for confirmation.
 func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool) error {
 	r, rest, err := c.rollout(spec.Hosts)
 	if err != nil {
@@ -94,8 +94,8 @@ func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *resu
 	return c.printTask(ctx, env, task)
 }
 
-// confirm asks a person before many hosts are told: for their number, which a
-// hand does not type by habit.
+// confirm asks the operator before a task goes to many hosts. The answer is the number of
+// hosts, which people do not type out of habit.
 func (c *sendFlags) confirm(ctx context.Context, env *Env, spec *model.Spec, inputUsed bool) error {
 	n := len(spec.Hosts)
 	if c.Yes || n <= int(c.ConfirmAbove) || !env.IO.InTerminal || !env.IO.ErrTerminal && !env.IO.OutTerminal {
@@ -128,7 +128,7 @@ type stageDocument struct {
 	Hosts []string `json:"hosts"`
 }
 
-// showPlan shows what would be sent, and to whom.
+// showPlan shows what would be sent, and to which hosts.
 func (c *sendFlags) showPlan(env *Env, spec *model.Spec, rest []string) error {
 	if c.JSON || c.JSONL {
 		doc := planDocument{Command: spec.Command, Hosts: spec.Hosts, Folded: hostexpr.Fold(spec.Hosts), Untouched: rest}

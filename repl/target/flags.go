@@ -70,8 +70,8 @@ func (c *Flags) condition() (*where.Condition, error) {
 	return condition, nil
 }
 
-// ChooseHosts returns the hosts that a task is for, at least one, and tells what
-// is odd about them. Agents are asked only where that is needed.
+// ChooseHosts returns the target hosts of a task, at least one, and prints warnings
+// about them. It queries the agents only if the flags require it.
 func (c *Flags) ChooseHosts(ctx context.Context, env *Env) ([]string, error) {
 	set, err := c.Named(ctx, env)
 	if err != nil {
