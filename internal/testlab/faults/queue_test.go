@@ -44,6 +44,7 @@ func queues() []fault {
 				return n.DeleteExchange(ctx, vhost, wire.ExchangeReplies)
 			})
 			s.release()
+			s.reached(s.tasks*len(s.hosts), model.Ended) // the agents have declared it again, and their queues
 			s.submit(1, s.hosts, work{})
 		}},
 		{name: "exchange of questions to all deleted", run: func(s *scene) {
