@@ -89,8 +89,7 @@ type Dispatcher struct {
 	caughtUp <-chan struct{}
 	operator string
 	audit    func(task, command string, hosts []string) error
-	signer   func(context.Context, []byte) (string, error)
-	touch    bool
+	signer   signer
 	notify   func(notice error)
 
 	permits chan struct{} // holds the free permits to prepare a request
@@ -123,7 +122,7 @@ type settling struct {
 func New(c Config) *Dispatcher {
 	d := &Dispatcher{
 		store: c.Store, out: c.Out, replyTo: c.ReplyTo, replies: c.Replies, caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit,
-		signer: c.Sign, touch: c.Touch, notify: c.Notify,
+		signer: signer{c.Sign, c.Touch, c.ReplyTo}, notify: c.Notify,
 		permits: make(chan struct{}, maxPrepared), repeats: make(chan struct{}),
 		starts: make(chan *task), requests: make(chan taskRequest), settles: make(chan settling),
 		lookups: make(chan lookup), signatures: make(chan signature), done: make(chan struct{}),
@@ -213,7 +212,7 @@ func (l *loop) matching(r taskRequest) (found []*task) {
 }
 
 // pacer hands out permits to repeat a request, one at a time. It takes the permit first
-// and waits with it while nobody repeats.
+// and waits with it until a task repeats a request.
 func (d *Dispatcher) pacer(ctx context.Context) error {
 	for {
 		select {
@@ -253,7 +252,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 	for i, h := range spec.Hosts {
 		jobs[i] = model.Job{ID: uuid.NewString(), Task: id, Host: h, Index: i, State: model.Pending}
 	}
-	l, err := d.signRun(ctx, id, spec, jobs, now)
+	l, err := d.signer.run(ctx, id, spec, jobs, now)
 	if err != nil {
 		return model.Task{}, fmt.Errorf("the task was not sent: %w", err)
 	}
@@ -396,9 +395,9 @@ func (d *Dispatcher) Discover(ctx context.Context) error {
 	now := time.Now()
 	st := wire.Statement{
 		Type: wire.TypeDiscover, Task: uuid.NewString(), ReplyTo: d.replyTo,
-		IssuedAt: now.UnixMilli(), NotAfter: now.Add(d.validity()).UnixMilli(),
+		IssuedAt: now.UnixMilli(), NotAfter: now.Add(d.signer.validity()).UnixMilli(),
 	}
-	body, err := wire.NewBroadcast(st, d.sign(ctx))
+	body, err := wire.NewBroadcast(st, d.signer.sign(ctx))
 	if err != nil {
 		return err
 	}
@@ -406,7 +405,7 @@ func (d *Dispatcher) Discover(ctx context.Context) error {
 		return err
 	}
 	// Counted from now: the signature may have taken a while.
-	if err := d.store.Expect(ctx, st.Task, time.Now().Add(d.validity())); err != nil {
+	if err := d.store.Expect(ctx, st.Task, time.Now().Add(d.signer.validity())); err != nil {
 		return err
 	}
 	verdicts := make(chan broker.Verdict, 1)
@@ -414,7 +413,7 @@ func (d *Dispatcher) Discover(ctx context.Context) error {
 		Exchange: wire.ExchangeDiscover, Answer: verdicts,
 		Msg: amqp.Publishing{
 			Type: st.Type, CorrelationId: st.Task, ReplyTo: d.replyTo, AppId: wire.AppID,
-			ContentType: wire.ContentJSON, Expiration: strconv.FormatInt(d.validity().Milliseconds(), 10), Body: body,
+			ContentType: wire.ContentJSON, Expiration: strconv.FormatInt(d.signer.validity().Milliseconds(), 10), Body: body,
 		},
 	}
 	return d.broadcast(ctx, pub, verdicts)

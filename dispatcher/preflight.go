@@ -29,7 +29,7 @@ func (d *Dispatcher) Check(ctx context.Context, spec model.Spec) ([]model.Check,
 		return nil, err
 	}
 	st := wire.Statement{Type: wire.TypeCheck, Task: task, Run: &run}
-	if e.statement, err = d.signStatement(ctx, st, e.jobs, time.Now(), d.validity()); err != nil {
+	if e.statement, err = d.signer.statement(ctx, st, e.jobs, time.Now(), d.signer.validity()); err != nil {
 		return nil, err
 	}
 	if secret != "" {

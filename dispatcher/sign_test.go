@@ -19,8 +19,8 @@ import (
 	"warren/internal/wire"
 )
 
-// A signer counts what it signs, by type, or fails.
-type signer struct {
+// A testSigner counts what it signs, by type, or fails.
+type testSigner struct {
 	mu      sync.Mutex
 	signed  map[string]int
 	tries   int
@@ -29,8 +29,8 @@ type signer struct {
 	notices []string
 }
 
-func (s *signer) wire(d *Dispatcher) {
-	d.signer = func(_ context.Context, statement []byte) (string, error) {
+func (s *testSigner) wire(d *Dispatcher) {
+	d.signer.key = func(_ context.Context, statement []byte) (string, error) {
 		s.mu.Lock()
 		s.tries++
 		takes := s.takes
@@ -53,24 +53,24 @@ func (s *signer) wire(d *Dispatcher) {
 	}
 }
 
-func (s *signer) fail(err error, takes time.Duration) {
+func (s *testSigner) fail(err error, takes time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fails, s.takes, s.tries = err, takes, 0
 }
 
 // said returns what has been signed, by type, the number of attempts, and the notices.
-func (s *signer) said() (signed map[string]int, tries int, notices []string) {
+func (s *testSigner) said() (signed map[string]int, tries int, notices []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.signed), s.tries, slices.Clone(s.notices)
 }
 
-func signingRig(t *testing.T, touch bool) (*rig, *signer) {
-	s := &signer{signed: map[string]int{}}
+func signingRig(t *testing.T, touch bool) (*rig, *testSigner) {
+	s := &testSigner{signed: map[string]int{}}
 	return newRigWith(t, func(d *Dispatcher) {
 		s.wire(d)
-		d.touch = touch
+		d.signer.touch = touch
 	}), s
 }
 
@@ -194,8 +194,8 @@ func TestSilentJobIsLostWhenQuestionsCannotBeSigned(t *testing.T) {
 	})
 }
 
-// An hour of a silent task costs at most two touches. If nobody touches the key, the next
-// request for a touch comes minutes later.
+// An hour of a silent task costs at most two touches. If the operator does not touch the
+// key, the next request for a touch comes minutes later.
 func TestTouchIsRequestedRarely(t *testing.T) {
 	t.Run("given", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

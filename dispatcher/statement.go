@@ -119,7 +119,7 @@ func (d *Dispatcher) cachedQuestion(ctx context.Context, q question, jobs []mode
 			return c.statement, nil
 		}
 		if c.signing == nil {
-			s, err := d.signQuestion(ctx, q, jobs, time.Now())
+			s, err := d.signer.question(ctx, q, jobs, time.Now())
 			select { // not with ctx: others may wait for it
 			case d.signatures <- signature{q, s}:
 			case <-d.done:
@@ -136,14 +136,21 @@ func (d *Dispatcher) cachedQuestion(ctx context.Context, q question, jobs []mode
 	}
 }
 
-// signRun signs the statement of a run.
-func (d *Dispatcher) signRun(ctx context.Context, id string, spec model.Spec, jobs []model.Job, now time.Time) (signedStatement, error) {
+// A signer signs statements whose answers go to this operator's reply queue.
+type signer struct {
+	key     func(ctx context.Context, statement []byte) (string, error) // nil: unsigned
+	touch   bool                                                        // a signature may need a touch of the key
+	replyTo string
+}
+
+// run signs the statement of a run.
+func (s *signer) run(ctx context.Context, id string, spec model.Spec, jobs []model.Job, now time.Time) (signedStatement, error) {
 	run := spec.Run
 	secret, err := seal(spec.Secret, &run)
 	if err != nil {
 		return signedStatement{}, err
 	}
-	l, err := d.signStatement(ctx, wire.Statement{Type: wire.TypeRun, Task: id, Run: &run}, jobs, now, spec.StartTimeout)
+	l, err := s.statement(ctx, wire.Statement{Type: wire.TypeRun, Task: id, Run: &run}, jobs, now, spec.StartTimeout)
 	if err == nil && secret != "" {
 		err = l.batch.SetSecret(secret)
 	}
@@ -151,11 +158,11 @@ func (d *Dispatcher) signRun(ctx context.Context, id string, spec model.Spec, jo
 }
 
 // seal encodes a secret, and binds it to the run by its salted hash.
-func seal(s *wire.Secret, run *wire.Run) (text string, err error) {
-	if s == nil {
+func seal(secret *wire.Secret, run *wire.Run) (text string, err error) {
+	if secret == nil {
 		return "", nil
 	}
-	salted := *s
+	salted := *secret
 	salted.Salt = make([]byte, 2*wire.MinSalt)
 	if _, err := rand.Read(salted.Salt); err != nil {
 		return "", fmt.Errorf("no salt for the secret: %w", err)
@@ -164,42 +171,42 @@ func seal(s *wire.Secret, run *wire.Run) (text string, err error) {
 	return text, err
 }
 
-// signQuestion signs a status or a cancel for the jobs of a task. A cancel is valid as
+// question signs a status or a cancel for the jobs of a task. A cancel is valid as
 // long as the run that it recalls, next to which it may wait in an inbox.
-func (d *Dispatcher) signQuestion(ctx context.Context, q question, jobs []model.Job, now time.Time) (signedStatement, error) {
-	valid := d.validity()
+func (s *signer) question(ctx context.Context, q question, jobs []model.Job, now time.Time) (signedStatement, error) {
+	valid := s.validity()
 	if q.typ == wire.TypeCancel {
 		valid = max(valid, time.UnixMilli(q.of.NotAfter).Sub(now))
 	}
-	return d.signStatement(ctx, wire.Statement{Type: q.typ, Task: q.task, Of: &q.of}, jobs, now, valid)
+	return s.statement(ctx, wire.Statement{Type: q.typ, Task: q.task, Of: &q.of}, jobs, now, valid)
 }
 
 // validity is how long a question is valid.
-func (d *Dispatcher) validity() time.Duration {
-	if d.touch {
+func (s *signer) validity() time.Duration {
+	if s.touch {
 		return touchQuestionTTL
 	}
 	return questionTTL
 }
 
-func (d *Dispatcher) signStatement(ctx context.Context, st wire.Statement, jobs []model.Job, now time.Time, valid time.Duration) (signedStatement, error) {
+func (s *signer) statement(ctx context.Context, st wire.Statement, jobs []model.Job, now time.Time, valid time.Duration) (signedStatement, error) {
 	now = now.Truncate(time.Millisecond)
-	st.IssuedAt, st.NotAfter, st.ReplyTo = now.UnixMilli(), now.Add(valid).UnixMilli(), d.replyTo
+	st.IssuedAt, st.NotAfter, st.ReplyTo = now.UnixMilli(), now.Add(valid).UnixMilli(), s.replyTo
 	leaves := make([]wire.Leaf, len(jobs))
 	for i, j := range jobs {
 		leaves[i] = wire.Leaf{Job: j.ID, Host: j.Host, Index: i}
 	}
-	b, err := wire.NewBatch(st, leaves, d.sign(ctx))
+	b, err := wire.NewBatch(st, leaves, s.sign(ctx))
 	if err != nil {
 		return signedStatement{}, err
 	}
 	return signedStatement{batch: b, issuedAt: now, notAfter: now.Add(valid)}, nil
 }
 
-// sign adapts the signer to package wire.
-func (d *Dispatcher) sign(ctx context.Context) func([]byte) (string, error) {
-	if d.signer == nil {
+// sign adapts the key to package wire.
+func (s *signer) sign(ctx context.Context) func([]byte) (string, error) {
+	if s.key == nil {
 		return nil
 	}
-	return func(statement []byte) (string, error) { return d.signer(ctx, statement) }
+	return func(statement []byte) (string, error) { return s.key(ctx, statement) }
 }

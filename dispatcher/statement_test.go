@@ -43,7 +43,7 @@ func TestWaitingCallerSignsAfterAnotherFailed(t *testing.T) {
 		defer r.close()
 		task, jobs := r.leaveTask()
 		calls, failure := make(chan chan error), errors.New("not touched")
-		r.d.signer = func(context.Context, []byte) (string, error) {
+		r.d.signer.key = func(context.Context, []byte) (string, error) {
 			result := make(chan error)
 			calls <- result
 			return "U0lH", <-result

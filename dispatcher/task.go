@@ -195,7 +195,7 @@ func (t *task) sign(ctx context.Context, r statementRequest) (signedStatement, e
 	now := time.Now()
 	if !now.Before(t.run.issuedAt.Add(t.spec.StartTimeout / 2)) {
 		s, err := t.signWithBackoff(r.typ, func() (signedStatement, error) {
-			return t.d.signRun(ctx, t.record.ID, t.spec, t.jobs, now)
+			return t.d.signer.run(ctx, t.record.ID, t.spec, t.jobs, now)
 		})
 		if err != nil {
 			return s, err
@@ -223,7 +223,7 @@ func (t *task) signWithBackoff(typ string, sign func() (signedStatement, error))
 		return s, nil
 	}
 	delay := signRetryDelay
-	if t.d.touch {
+	if t.d.signer.touch {
 		delay = touchRetryDelay
 	}
 	t.signRetry[typ] = time.Now().Add(delay) // signing may have taken a minute

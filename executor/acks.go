@@ -9,7 +9,7 @@ import (
 const (
 	// ackDelay is how long an acknowledgement waits for a reply that takes it along. The
 	// broker would return the request only to a new connection, and the queue ends with
-	// this one, so nobody waits for the acknowledgement.
+	// this one, so nothing waits for the acknowledgement.
 	ackDelay = 10 * time.Second
 
 	// maxPendingAcks bounds the acknowledgements that wait. The broker delivers up to

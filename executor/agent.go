@@ -47,8 +47,8 @@ type Config struct {
 	// an agent knows no jobs of before, and keeps its output in memory and no decision log.
 	Journal Journal
 
-	// Trust says who may run what; nil is nobody. The agent owns it from then on. Each
-	// value of Reload makes the agent read it again.
+	// Trust holds the permissions of operators; with nil, no operator has any. The agent
+	// owns it from then on. Each value of Reload makes the agent read it again.
 	Trust  *trust.Files
 	Reload <-chan os.Signal
 
@@ -72,7 +72,7 @@ type Config struct {
 
 	// Now is this host's clock; nil is time.Now.
 	Now func() time.Time
-	// Uptime is the time since boot, a clock that nobody can set; nil is uptime.Now.
+	// Uptime is the time since boot, a clock that cannot be set; nil is uptime.Now.
 	Uptime func() uptime.Reading
 
 	Log *slog.Logger
@@ -119,7 +119,7 @@ const dialTimeout = time.Minute
 // DefaultWorkers returns how many commands run at the same time by default.
 func DefaultWorkers() int { return max(4, 2*runtime.NumCPU()) }
 
-// ErrUntrusting is the error of an agent that nobody may use.
+// ErrUntrusting is the error of an agent that no operator may use.
 var ErrUntrusting = errors.New("this host has no authorized_operators: nobody could run anything on it")
 
 // An Agent executes the requests for one host.

@@ -13,8 +13,9 @@ import (
 	"warren/internal/wire"
 )
 
-// The rate limit of refusals that are logged, and answered if anybody may have sent the
-// request. Others are only counted: whoever reaches the broker can send any number.
+// The rate limit of refusals that are logged, and answered if any client may have sent the
+// request. Refusals above it are only counted: a client of the broker can send any number
+// of requests.
 const (
 	refusalRate  = rate.Limit(10) // a second
 	refusalBurst = 20

@@ -13,7 +13,7 @@ import (
 	"warren/internal/wire"
 )
 
-// inboxTTL is how long the broker keeps an inbox that nobody consumes.
+// inboxTTL is how long the broker keeps an inbox without a consumer.
 const inboxTTL = 30 * 24 * time.Hour
 
 // readInbox reads the inbox as long as the agent holds its host queue, so that no other agent

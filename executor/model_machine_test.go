@@ -22,38 +22,38 @@ import (
 	"warren/internal/wire"
 )
 
-// A machine has a disk and a clock, and on it an agent lives, dies and is
-// started again. Guarded by world.mu but for what is said.
+// A machine has a disk and a clock, and runs an agent that ends and starts again. world.mu
+// guards all fields without another comment.
 type machine struct {
 	world   *world
 	name    string      // fixed
 	plan    machinePlan // fixed
 	dir     string      // fixed; outputs
-	disk    *platter    // of its own lock
+	disk    *platter    // has its own lock
 	clock   sync.Mutex
 	skew    time.Duration // under clock
-	boots   int           // likewise: how often it was started
+	boots   int           // under clock; how often it was started
 	life    *life         // nil while it is down
 	queue   *queue
-	ghost   time.Time // until when the broker believes in the last connection
-	noLink  time.Time // until when there is none
+	ghost   time.Time // until when the broker keeps the last connection after it has died
+	noLink  time.Time // until when the machine has no connection
 	inbox   []message
 	tag     uint64
 	wiped   bool // its journal was lost at least once
-	powered bool // so was its power
+	powered bool // its power was lost at least once
 	wild    bool // its clock differed by more than the tolerance
 }
 
 // A life is an agent from its start to its end.
 type life struct {
-	dead  bool // killed: nothing of it has any effect any more
+	dead  bool // killed: its actions have no effect any more
 	agent *Agent
-	loop  *loop // its goroutine's alone
+	loop  *loop // owned by its goroutine
 	out   chan *broker.Publication
 	file  *lifeFile
 	stop  context.CancelFunc
 	kill  context.CancelFunc
-	gone  context.Context // done once it is stopped or killed, as far as the link goes
+	gone  context.Context // done once its link is stopped or killed
 	over  chan struct{}   // closed once its goroutines have ended
 }
 
@@ -63,7 +63,7 @@ func (m *machine) now() time.Time {
 	return time.Now().Add(m.skew)
 }
 
-// uptime is of the machine's clock that nobody can set. Its caller has not the lock.
+// uptime reads the machine's clock that cannot be set. The caller does not hold the lock.
 func (m *machine) uptime() uptime.Reading {
 	m.clock.Lock()
 	defer m.clock.Unlock()
@@ -226,7 +226,7 @@ func (m *machine) execute(ctx context.Context, l *life, s process.Spec, started 
 	plan := w.plans[env(s.Env, "WARREN_TASK")]
 	w.mu.Unlock()
 	begun := m.now()
-	// Of another boot, so that nobody looks for it among the living.
+	// Of another boot, so that the agent does not look for it among the running processes.
 	started(process.Identity{PID: 1 << 22, Start: "model/1"})
 	text := printed(id, plan.Prints)
 	half := len(text) / 2
@@ -397,8 +397,8 @@ func (m *machine) consume(l *life, q *queue) {
 	}
 }
 
-// take gets the next request: from the host queue, unless the inbox is to be
-// drained first. While that is drained the host queue is read too.
+// take returns the next request: from the host queue, unless the agent drains the inbox
+// first. While it drains the inbox, it reads the host queue too.
 func (m *machine) take(l *life, q *queue, draining bool) (d delivery, ok bool) {
 	w := m.world
 	w.mu.Lock()
@@ -448,8 +448,8 @@ func (a modelAcker) Ack(uint64, bool) error {
 func (a modelAcker) Nack(uint64, bool, bool) error { return errors.New("nobody nacks") }
 func (a modelAcker) Reject(uint64, bool) error     { return errors.New("nobody rejects") }
 
-// wrote holds a reply against the journal: what has ended is in there before
-// anybody is told. Its caller has the lock.
+// wrote checks a reply against the journal: the end of a job is in the journal before the
+// agent sends it. The caller holds the lock.
 func (m *machine) wrote(p *broker.Publication) {
 	v, err := wire.DecodeReply(p.Msg.Type, p.Msg.Body, p.Msg.Headers, p.Msg.CorrelationId)
 	if err != nil {

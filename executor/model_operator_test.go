@@ -18,17 +18,17 @@ import (
 	"warren/internal/wire"
 )
 
-// An operator is one process of it. Guarded by world.mu but for what is said.
+// An operator is one operator process. world.mu guards all fields without another comment.
 type operator struct {
 	world   *world
 	d       *dispatcher.Dispatcher // fixed
-	lease   string                 // fixed; the name of its callback queue too
+	lease   string                 // fixed; the name of its reply queue too
 	out     chan *broker.Publication
 	ctx     context.Context
 	stop    context.CancelFunc
 	all     sync.WaitGroup
 	dead    bool
-	up      bool          // its link, and so its callback queue
+	up      bool          // its link, and so its reply queue
 	session *wireSession  // of the link
 	again   chan struct{} // capacity 1: the link is up again
 	states  *broker.State // newest
@@ -236,8 +236,8 @@ func (w *world) ask() {
 	op.askFor(func(model.Task) bool { return true })
 }
 
-// adopt is check_task of those tasks that nobody drives: another process asked
-// for them, and has left.
+// adopt is check_task for the tasks that no process drives: the process that submitted them
+// has ended.
 func (w *world) adopt() {
 	op := w.operator()
 	w.mu.Lock()

@@ -197,9 +197,9 @@ func (s script) String() string {
 
 var rounds = flag.Int("model", 1, "rounds of the search in the model of operator, link and agent")
 
-// TestModel: whatever happens, no job is executed twice, each reaches one
-// outcome once all are up again, and the outcome is true. A round is as many
-// scripts as rapid is told, 100 unless told otherwise.
+// TestModel checks that under any faults no job is executed twice, each job reaches one
+// outcome once all processes are up again, and the outcome is true. The number of scripts in
+// a round is rapid's number of checks, 100 by default.
 func TestModel(t *testing.T) {
 	seen := map[string]int{}
 	tries := 1
@@ -238,7 +238,7 @@ func play(t *testing.T, s script, seen map[string]int) error {
 		time.Sleep(e.After)
 		w.happen(e)
 	}
-	time.Sleep(time.Minute) // whoever is down comes back
+	time.Sleep(time.Minute) // processes that are down start again
 	w.heal()
 	settled := w.settle()
 	w.end()
@@ -300,8 +300,8 @@ func (w *world) settle() error {
 	return nil
 }
 
-// mayBeLost: only of an agent that may have lost the job, or may have forgotten
-// its result, does nobody ever learn how it ended.
+// mayBeLost reports whether the outcome of the job may stay unknown: only if its agent may
+// have lost the job or forgotten its result.
 func (w *world) mayBeLost(j *modelJob) bool {
 	m := w.machine(j.Host)
 	// A loss of power takes away since when it has held its name, which is written
@@ -318,7 +318,7 @@ func (w *world) judge() {
 		m, n := w.machine(j.Host), w.runs[j.ID]
 		honest := !m.wiped && !m.wild // an agent with its journal and a good clock
 		switch {
-		// Nobody can tell when a journal was made whose clock was far behind then.
+		// If the clock was far behind when a journal was created, its creation time is unknown.
 		case n > 1 && !(m.wiped && m.wild):
 			w.failf("executed %d times: %s", n, j)
 		case slices.Contains([]wire.Outcome{wire.Exited, wire.Signaled, wire.TimedOut}, j.Outcome) && n == 0:

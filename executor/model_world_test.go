@@ -16,7 +16,7 @@ import (
 )
 
 // world is everything but the code under test: the broker, the machines and the
-// result store. All of it is guarded by mu, which nobody holds while waiting.
+// result store. mu guards all of it; no goroutine holds mu while it waits.
 type world struct {
 	t        *testing.T
 	mu       sync.Mutex
@@ -236,8 +236,8 @@ func (w *world) request(s *wireSession, p *broker.Publication) {
 	}
 }
 
-// sentAgain holds against the clock when a job is asked for that nobody has
-// answered for. Its caller has the lock.
+// sentAgain checks against the clock when a request is repeated for a job without an answer.
+// The caller holds the lock.
 func (w *world) sentAgain(job string) {
 	const longest = 25 * time.Second // the longest pause, and the longest verdict
 	last := w.asked[job]
@@ -306,7 +306,7 @@ func (s *wireSession) answer(w *world, p *broker.Publication, k broker.Kind, aft
 	give := func(k broker.Kind) {
 		select {
 		case p.Answer <- broker.Verdict{Ref: p.Ref, Kind: k}:
-		default: // of one who is gone
+		default: // its receiver has ended
 		}
 	}
 	timer := time.NewTimer(after)

@@ -17,8 +17,8 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// During a session, the journal is told twice a minute, without a sync, that the names are
-// held. An idle agent writes nothing else, and nothing after the session.
+// During a session, the agent records twice a minute in the journal, without a sync, that it
+// holds its names. An idle agent writes nothing else, and nothing after the session.
 func TestHeldNamesAreWrittenWithoutSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}

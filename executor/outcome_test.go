@@ -179,7 +179,7 @@ func TestRunningJobIsNeverForgotten(t *testing.T) {
 		if s := next[*wire.State](r); s.State != wire.StateRunning || s.StartedAt == 0 {
 			t.Errorf("after %s: %+v", 4*DefaultRetention, s)
 		}
-		next[*wire.Started](r) // told once more to whoever asks
+		next[*wire.Started](r) // sent once more to the operator that asks
 		r.finish <- exited(0)
 		if e := next[*wire.Ended](r); e.Job != job || e.EndedAt-e.StartedAt < (4*DefaultRetention).Milliseconds() {
 			t.Errorf("%+v", e)

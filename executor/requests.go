@@ -142,8 +142,9 @@ func (l *loop) status(r *jobtable.VerifiedRequest, now time.Time) {
 	l.replies.Resend(j, r.Statement.ReplyTo, now)
 }
 
-// forgotten answers that the agent cannot tell whether a job has run. If the reason is that
-// the journal is new, or that the name was taken later, it says since when it can tell.
+// forgotten answers that the journal does not show whether a job has run. If the reason is
+// that the journal is new, or that the agent took the name later, the answer says from which
+// issue time on it does.
 func (l *loop) forgotten(r *wire.Request, issuedAt int64, now time.Time) {
 	s := &wire.State{Job: r.Leaf.Job, State: wire.StateForgotten, At: now.UnixMilli()}
 	from, why := l.table.NameTakenAfter(r.Leaf.Host, time.UnixMilli(issuedAt))

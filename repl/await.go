@@ -12,8 +12,8 @@ import (
 	"warren/repl/term"
 )
 
-// While a command waits for a task that nobody drives, its agents are asked
-// again after a pause that grows from the first to the second.
+// While a command waits for a task that no process drives, it queries the task's agents
+// repeatedly. The pause between queries grows from the first value to the second.
 const (
 	firstAskInterval = time.Second
 	lastAskInterval  = 15 * time.Second
@@ -33,7 +33,7 @@ func (s *session) Follow(ctx context.Context, task model.Task, w render.Watch) e
 	}
 }
 
-// await returns nil once the task is done. Meanwhile w is told what happens.
+// await returns nil once the task is done. Meanwhile it reports progress to w.
 func (s *session) await(ctx context.Context, task model.Task, w render.Watch) (err error) {
 	defer func() {
 		how := render.EndDone
@@ -84,8 +84,8 @@ func (s *session) await(ctx context.Context, task model.Task, w render.Watch) (e
 	}
 }
 
-// askAgain asks for a task that nobody drives, again and again, until the
-// function returned is called.
+// askAgain queries the agents of a task that no process drives, repeatedly, until the
+// caller calls stop.
 func (s *session) askAgain(ctx context.Context, task model.Task) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -100,7 +100,7 @@ func (s *session) askAgain(ctx context.Context, task model.Task) (stop func()) {
 		for {
 			select {
 			case <-again.C:
-				// An error means that nobody could be asked; the next time may be better.
+				// An error means that the query was not sent; the next one may succeed.
 				_ = s.env.Engine.Ask(ctx, task.ID, command.AskTimeout)
 				again.Reset(pause)
 				pause = min(2*pause, lastAskInterval)

@@ -18,9 +18,8 @@ import (
 	"warren/repl/cli"
 )
 
-// A display is a terminal as its user sees it: what a program writes goes
-// through a terminal emulator. What it shows is kept as text in
-// testdata/screens; UPDATE=1 writes it anew.
+// A display is a terminal as its user sees it: a terminal emulator interprets the output of
+// the program. testdata/screens has the expected screens as text; UPDATE=1 rewrites them.
 type display struct {
 	*terminal
 	vt *vt.Emulator
@@ -138,8 +137,8 @@ func TestScreens(t *testing.T) {
 	}
 }
 
-// What a host on Windows prints is decoded from the code page that its agent has
-// told; in a file it stays as it came.
+// The output of a Windows host is decoded from the code page that its agent has reported.
+// In a file it stays unchanged.
 func TestScreenOfWindows(t *testing.T) {
 	dir := t.TempDir()
 	d := startDisplay(t, dir, 80, 24, nil, "run", "gbk", "--hosts", "win01 lin01")
@@ -160,7 +159,7 @@ func irregular(n int) string {
 	return strings.Join(names, " ")
 }
 
-// What a host prints in Chinese stands in its columns, and so does what follows.
+// Chinese output keeps its columns aligned, and so do the columns after it.
 func TestScreenOfTasks(t *testing.T) {
 	dir := t.TempDir()
 	for _, command := range []string{"主机状态", "uname", "全角ＡＢＣ"} {
@@ -206,7 +205,7 @@ func TestLiveView(t *testing.T) {
 	}
 }
 
-// A frame is drawn over the last one, whatever becomes of the window.
+// Each frame replaces the previous one, also after the window changes its size.
 func TestLiveViewIsResized(t *testing.T) {
 	d, dir := live(t, 80, 24)
 	for _, size := range []pty.Winsize{{Cols: 30, Rows: 24}, {Cols: 100, Rows: 24}, {Cols: 20, Rows: 10}} {
@@ -233,7 +232,7 @@ func widestLine(screen string) int {
 	return wide
 }
 
-func TestLiveViewIsLeft(t *testing.T) {
+func TestCtrlCDetachesLiveView(t *testing.T) {
 	d, _ := live(t, 80, 24)
 	before := terminalState(t, d.tty)
 	d.send(ctrlC)
@@ -249,7 +248,7 @@ func TestLiveViewIsLeft(t *testing.T) {
 	}
 }
 
-func TestLiveViewIsStopped(t *testing.T) {
+func TestSignalStopsLiveView(t *testing.T) {
 	d, _ := live(t, 80, 24)
 	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -260,7 +259,7 @@ func TestLiveViewIsStopped(t *testing.T) {
 	d.shows("error: warren was stopped")
 }
 
-// After a task was watched at the prompt, the line editor is as it was.
+// The line editor still works after the prompt has shown a live view.
 func TestLiveViewAtThePrompt(t *testing.T) {
 	dir := t.TempDir()
 	d := startDisplay(t, dir, 80, 24, []string{"FAKE_NOW=1"})
@@ -316,8 +315,8 @@ func TestPager(t *testing.T) {
 	}
 }
 
-// Much output, and a pager that is left at once: the prompt goes on.
-func TestPagerIsLeftAtThePrompt(t *testing.T) {
+// If the user quits the pager before it has read a large output, the prompt continues.
+func TestQuittingPagerReturnsToPrompt(t *testing.T) {
 	d := startDisplay(t, t.TempDir(), 80, 24, []string{"PAGER=true"})
 	d.shows("warren>")
 	d.line("run huge --hosts web01 --wait")

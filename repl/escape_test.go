@@ -12,8 +12,8 @@ import (
 	"warren/repl/term"
 )
 
-// Nothing that a host has said reaches whoever reads JSON, or errors, on a
-// terminal as anything but text, and a program gets every character back.
+// In JSON and in errors, all bytes from a host are harmless text on a terminal, and a program
+// that decodes the JSON gets every character back.
 func TestJSONHasNoHiddenCharacters(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	for _, args := range [][]string{

@@ -140,7 +140,8 @@ func (s *session) detach(ctx context.Context, task model.Task) error {
 	return cli.ExitWith(cli.ExitFailed)
 }
 
-// haltRollout stops a rollout of the shell form, which nobody drives from now on.
+// haltRollout stops a rollout of the shell form, since this process is about to end and no
+// other process drives it.
 func (s *session) haltRollout(ctx context.Context, task model.Task) (bool, error) {
 	if task.Rollout == nil || !s.env.Shell {
 		return false, nil

@@ -11,7 +11,7 @@ import (
 	"warren/repl/term"
 )
 
-// A step is something that happens to interrupts, and what a Ctrl-C then means.
+// A step is an event for interrupts; do returns what Ctrl-C does after it.
 type step struct {
 	name string
 	do   func(t *testing.T, i *interrupts, signals chan os.Signal) string

@@ -7,8 +7,8 @@ import (
 	"warren/repl/command"
 )
 
-// abandonTimeout is how long a command may take to return once the process was told to
-// end. A command that writes to a pipe which nobody reads never does.
+// abandonTimeout is how long a command may take to return once the process has received a
+// signal to end. A command that writes to a pipe without a reader never returns.
 const abandonTimeout = time.Second
 
 // carryOut runs the command until it returns, or until ctx has ended and the command

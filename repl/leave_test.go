@@ -14,7 +14,7 @@ import (
 	"warren/repl/term"
 )
 
-// A lingering engine closes only once it was told to hurry.
+// A lingering engine closes only after a call of Hurry.
 type lingering struct {
 	*fakeEngine
 	closing, hurried chan struct{}
@@ -46,7 +46,7 @@ func TestCtrlCWhileClosingHurries(t *testing.T) {
 	}
 }
 
-// A command that writes to a pipe which nobody reads is abandoned, and the engine closed.
+// Main abandons a command that writes to a pipe without a reader, and closes the engine.
 func TestMainAbandonsStuckCommand(t *testing.T) {
 	read, write := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -12,16 +12,16 @@ import (
 	"warren/repl/term"
 )
 
-// A linkNotices tells changes of the link to the broker, each once. A link that
-// comes up at the start and stays is not worth a word.
+// A linkNotices prints each change of the link to the broker once. It prints nothing about
+// a link that comes up at the start and stays up.
 type linkNotices struct {
-	phase   broker.Phase // last told or seen; "" before the first
+	phase   broker.Phase // last printed or seen; "" before the first
 	since   time.Time    // when the link last came up
 	wasUp   bool
-	refused bool // told that the broker refuses us
+	refused bool // a notice has said that the broker refuses the login
 }
 
-// tell writes what has changed since the last call.
+// print writes what has changed since the last call.
 func (t *linkNotices) print(state *broker.State, w io.Writer) {
 	if state == nil {
 		return

@@ -10,7 +10,7 @@ import (
 	"warren/internal/broker/dial"
 )
 
-func TestLinkTeller(t *testing.T) {
+func TestLinkNoticesPrintEachChangeOnce(t *testing.T) {
 	refused := &broker.Error{Kind: dial.ErrAccessRefused, Message: "user x is refused", Hint: "check the password"}
 	down := &broker.Error{Kind: dial.ErrUnreachable, Message: "no broker answers", Hint: "start it"}
 	t0 := time.Now()

@@ -17,8 +17,8 @@ import (
 // isLocal reports whether a line of the prompt is for this machine's shell.
 func isLocal(line string) bool { return strings.HasPrefix(strings.TrimLeft(line, " \t"), "!") }
 
-// local carries a line out by the operator's own shell, with the terminal. It is
-// sent to nobody.
+// local runs a line in the operator's own shell, on the terminal. It sends nothing to
+// hosts.
 func (p *prompt) local(ctx context.Context, line string) error {
 	command := strings.TrimSpace(strings.TrimPrefix(strings.TrimLeft(line, " \t"), "!"))
 	if command == "" {

@@ -14,8 +14,8 @@ import (
 // Main is the program `warren`: it runs the command in args (without the program's
 // name), or the prompt if there is none, and returns the exit status. Open starts the
 // rest of the process, once, when a command needs it; it returns errors of the
-// configuration, with hints, and does not wait for the broker. Interactive tells it
-// that a prompt follows.
+// configuration, with hints, and does not wait for the broker. Its argument interactive
+// says that a prompt follows.
 //
 // When ctx ends, Main stops waiting, closes the Engine and returns within 5 s, whatever
 // the command waits for; a command that does not notice is abandoned. Main handles

@@ -47,7 +47,7 @@ func TestNoticeIsPrintedAboveTheEditedLine(t *testing.T) {
 	dir := t.TempDir()
 	d := startDisplay(t, dir, 80, 24, []string{"FAKE_NOTICE=1"})
 	d.shows("warren>")
-	d.send("hosts expand wb[7-8]" + strings.Repeat("\x1b[D", 6)) // the cursor stands within the line
+	d.send("hosts expand wb[7-8]" + strings.Repeat("\x1b[D", 6)) // the cursor is inside the line
 	d.shows("warren> hosts expand wb[7-8]\n")
 	notify(t, dir, "touch your key\nhint: it blinks")
 	d.until("the notice above the line", func(screen string) bool {
@@ -59,8 +59,8 @@ func TestNoticeIsPrintedAboveTheEditedLine(t *testing.T) {
 	d.done()
 }
 
-// Where the terminal knows no line editing, its own line cannot be taken away: the
-// prompt comes again below the notice.
+// On a terminal without line editing, the edited line cannot be erased: the prompt is printed
+// again below the notice.
 func TestNoticeOnATerminalWithoutLineEditing(t *testing.T) {
 	dir := t.TempDir()
 	d := startDisplay(t, dir, 80, 24, []string{"FAKE_NOTICE=1", "TERM=dumb"})

@@ -10,8 +10,8 @@ import (
 	"warren/repl/term"
 )
 
-// However a broker's URL is written, and wherever it stands, no command shows its
-// password, and no error.
+// No command and no error shows the password of a broker's URL, for any spelling and any
+// source of the URL.
 func TestNoCommandShowsAPassword(t *testing.T) {
 	defer func(args []string) { os.Args = args }(os.Args)
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())

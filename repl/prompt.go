@@ -20,7 +20,8 @@ import (
 	"warren/repl/term"
 )
 
-// linkTime is how long the first prompt may wait to tell that no broker is there.
+// linkTime is how long the first prompt waits for the connection, so that a failure is
+// printed before it.
 const linkTime = time.Second
 
 // A prompt is what `warren` does without a command: it reads lines and runs them.
@@ -158,8 +159,8 @@ func (p *prompt) ending(worst int) error {
 	return cli.ExitWith(worst)
 }
 
-// awaitLink gives the link a moment, so that a broker which is not there is told
-// before the first prompt.
+// awaitLink waits up to linkTime for the link, so that the notice about an unreachable
+// broker precedes the first prompt.
 func (p *prompt) awaitLink(ctx context.Context) {
 	if !p.interactive() {
 		return
@@ -181,7 +182,7 @@ func (p *prompt) awaitLink(ctx context.Context) {
 	}
 }
 
-// printNews tells what has happened since the last prompt.
+// printNews prints what has happened since the last prompt.
 func (p *prompt) printNews(ctx context.Context) {
 	p.s.link.print(p.s.env.Engine.Link(), p.s.env.IO.Err)
 	if !p.interactive() {
@@ -193,7 +194,7 @@ func (p *prompt) printNews(ctx context.Context) {
 	}
 }
 
-// announce tells which tasks have ended, as a shell does of its jobs.
+// announce prints which tasks have ended, as a shell does for its jobs.
 func (p *prompt) announce(ctx context.Context) {
 	p.s.submitted = slices.DeleteFunc(p.s.submitted, func(id string) bool {
 		p.s.env.Warn(p.s.rollouts.PrintLines(ctx, p.s.env.Store, id, p.s.env.IO.Err))

@@ -14,8 +14,8 @@ import (
 	"warren/repl/term"
 )
 
-// A retry sends what the task was, not what its flags' defaults are.
-func TestRetryIsTheSame(t *testing.T) {
+// A retry sends the values of the original task, not the defaults of the flags.
+func TestRetrySendsTheSameTask(t *testing.T) {
 	e, err := newFake(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -139,8 +139,8 @@ func TestAwaitAsksWithGrowingPauses(t *testing.T) {
 	})
 }
 
-// Who drives a task asks for what is missing himself.
-func TestAwaitAsksLaterForWhatIsDriven(t *testing.T) {
+// The process that drives a task queries its agents itself.
+func TestAwaitQueriesDrivenTaskLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, s, _, _ := newOneTask(true)
 		o.driven = true
@@ -154,8 +154,8 @@ func TestAwaitAsksLaterForWhatIsDriven(t *testing.T) {
 	})
 }
 
-// The shell form says goodbye to the broker once its task is done; the prompt never.
-func TestLeavesTheBrokerWhenItsTaskIsDone(t *testing.T) {
+// The shell form closes its broker connection once its task is done. The prompt keeps it.
+func TestShellFormDisconnectsWhenItsTaskIsDone(t *testing.T) {
 	for _, tt := range []struct{ shell, done, left bool }{{true, true, true}, {true, false, false}, {false, true, false}} {
 		synctest.Test(t, func(t *testing.T) {
 			o, s, interrupts, _ := newOneTask(tt.shell)
@@ -376,8 +376,8 @@ func TestOutputAcrossPieces(t *testing.T) {
 	}
 }
 
-// Output that nobody wanted does not become another job's.
-func TestPerJobSkipsWhatIsNotRead(t *testing.T) {
+// Output of a job that the caller does not read is not attributed to another job.
+func TestPerJobSkipsUnreadOutput(t *testing.T) {
 	o, s, _, _ := newOneTask(true)
 	piece := func(job int, text string) model.Piece {
 		return model.Piece{Job: job, Stream: wire.Stdout, Segment: model.Segment{Data: []byte(text)}}

@@ -323,7 +323,7 @@ func TestTerminalModeIsRestored(t *testing.T) {
 	term.end()
 }
 
-func TestTerminalModeIsRestoredWhenTold(t *testing.T) {
+func TestTerminalModeIsRestoredOnSignal(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), nil)
 	term.expect("warren> ")
 	term.line("run hold --hosts web01 --wait")
@@ -354,7 +354,7 @@ func terminalState(t *testing.T, tty *os.File) term.State {
 	return *state
 }
 
-// Colors are ours alone, and only where they are wanted.
+// Only Warren's own colors reach the terminal, and only if colors are on.
 func TestTerminalColors(t *testing.T) {
 	dir := t.TempDir()
 	term := startTerminal(t, dir, []string{"NO_COLOR="}, "run", "escape", "--hosts", "web01 absent1")
@@ -367,11 +367,11 @@ func TestTerminalColors(t *testing.T) {
 	term.end()
 }
 
-func TestTerminalTellsOfTheBroker(t *testing.T) {
+func TestTerminalPrintsBrokerNotices(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), []string{"FAKE_BROKER=down"})
 	term.expect("broker: cannot connect (no broker answers at 127.0.0.1:1), trying again\r\nhint: is RabbitMQ running there?\r\n")
 	term.expect("warren> ")
-	term.line("tasks") // told once
+	term.line("tasks") // the notice is printed once
 	term.expect("no tasks yet")
 	term.expect("warren> ")
 	if n := strings.Count(term.screen, "cannot connect"); n != 1 {
@@ -414,8 +414,8 @@ func paste(text string) string {
 	return pasteBegin + strings.ReplaceAll(text, "\n", "\r") + pasteEnd
 }
 
-// What is pasted waits for Enter, however many lines it has; then all of it is
-// carried out, or nothing.
+// Pasted text of any number of lines waits for Enter. Then the prompt runs all of it or
+// none.
 func TestTerminalPaste(t *testing.T) {
 	dir := t.TempDir()
 	term := startTerminal(t, dir, nil)
@@ -475,8 +475,8 @@ func TestTerminalPaste(t *testing.T) {
 	again.expect("run \"echo x␊echo y\" --hosts d1")
 }
 
-// On a terminal that does not tell what is pasted, lines that hang together by
-// quotes are still one command.
+// On a terminal without bracketed paste, lines that an open quote connects are still one
+// command.
 func TestTerminalQuotesContinue(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), nil)
 	term.expect("warren> ")
@@ -537,7 +537,8 @@ func TestTerminalUse(t *testing.T) {
 	term.expect("error: run: no hosts given")
 }
 
-// A local command has the terminal, is sent to nobody, and tells how it ended.
+// A local command owns the terminal while it runs, is not sent to hosts, and its exit is
+// reported.
 func TestTerminalLocal(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), []string{"SHELL=/bin/sh"})
 	term.expect("warren> ")
@@ -569,7 +570,7 @@ func TestTerminalLocal(t *testing.T) {
 	}
 }
 
-// Many hosts are told only once their number has been typed.
+// A task for many hosts is sent only after the operator has typed their number.
 func TestTerminalConfirm(t *testing.T) {
 	dir := t.TempDir()
 	term := startTerminal(t, dir, nil)

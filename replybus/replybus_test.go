@@ -293,8 +293,8 @@ func (r *rig) notApplied(when string) {
 	}
 }
 
-// Anybody can publish to the exchange: what is no reply is dropped, and what
-// stands behind it comes through.
+// Any client can publish to the exchange. The bus drops messages that are no replies, and
+// delivers the replies behind them.
 func TestMessagesThatAreNoRepliesAreDropped(t *testing.T) {
 	r := newRig(t)
 	r.run()
@@ -366,7 +366,7 @@ func TestReconnectsAfterLostConnection(t *testing.T) {
 	if !errors.Is(down.Err, broker.ErrLost) {
 		t.Errorf("the link is down with %v", down.Err)
 	}
-	interrupted.commit <- nil // nobody waits for it any more
+	interrupted.commit <- nil // the bus has stopped waiting for it
 	r.until(down, "up again", isUp)
 	r.connectAgent()
 	job := r.reply()
@@ -377,7 +377,7 @@ func TestReconnectsAfterLostConnection(t *testing.T) {
 }
 
 // A queue that is deleted while the bus waits for replies, or that loses its consumer,
-// is declared again, and whoever watches the link sees it.
+// is declared again, and watchers of the link see it.
 func TestLostQueueIsDeclaredAgain(t *testing.T) {
 	for name, damage := range map[string]func(n *rabbit.Node, ctx context.Context, vhost, queue string) error{
 		"deleted":     (*rabbit.Node).DeleteQueue,

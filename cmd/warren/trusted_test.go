@@ -295,5 +295,8 @@ func TestRefusedCancelIsTold(t *testing.T) {
 	r := p.want(0, "--identity", bob, "cancel", task)
 	has(t, r.out, "1 refused", "refused by "+host+": the job is another operator's")
 	r = p.want(0, "--identity", alice, "cancel", task)
-	has(t, r.out, "1 killed")
+	if !strings.Contains(r.out, "1 killed") && !strings.Contains(r.out, "1 being stopped") { // on a busy machine
+		t.Errorf("its own key does not cancel it: %s", r.out)
+	}
+	has(t, p.want(1, "--identity", alice, "wait", task).out, "canceled")
 }

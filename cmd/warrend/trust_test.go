@@ -86,7 +86,7 @@ func TestRightsTakenAwayFromARunningAgent(t *testing.T) {
 	k.write(k.mine + k.other + "oops\n")
 	k.may("another line bad", true)
 	_, warning := k.hosts()
-	k.has(warning, "warning: "+k.id+" refuses its authorized_operators: "+k.file+":3: no key follows", "only what was removed from the file counts")
+	k.has(warning, "warning: "+k.id+" refuses its authorized_operators: "+k.file+":3: no key follows", "only removals from the file apply")
 
 	k.write(k.mine + k.other)
 	k.chmod(0o775)

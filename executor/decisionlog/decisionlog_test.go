@@ -223,8 +223,8 @@ func TestTornLineSpoilsNoOther(t *testing.T) {
 	}
 }
 
-// A decision that the disk does not take stands in the agent's log, and so does
-// each that follows, until there is room again.
+// If the disk is full, a decision goes to the agent's log, and so does each later one until
+// there is room again.
 func TestDecisionGoesToAgentLogOnFullDisk(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("needs /dev/full")

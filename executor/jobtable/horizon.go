@@ -56,8 +56,9 @@ func (h *horizon) deny(name string, issuedAt time.Time) {
 	}
 }
 
-// Start computes what the table knows, after the last Replay. The journal's file says when
-// it was created; isNew: it is new. The note, unless empty, is to be logged.
+// Start computes the period that the table covers. Call it after the last Replay. Created is
+// the time in the journal's file; isNew says that the file is new. The caller logs a note
+// that is not empty.
 func (t *Table) Start(created time.Time, isNew bool, now Moment) (note string) {
 	t.redate(now.at)
 	note = t.open(created, isNew, t.operatorClockLead(), now)
@@ -67,8 +68,8 @@ func (t *Table) Start(created time.Time, isNew bool, now Moment) (note string) {
 	return note
 }
 
-// SetClock computes by the clocks what the table knows. Call it before each decision. The
-// note, unless empty, is to be logged.
+// SetClock updates the period that the table covers by the clocks. Call it before each
+// decision. The caller logs a note that is not empty.
 func (t *Table) SetClock(now Moment) (note string) {
 	if note = t.update(now); note == clockSetBack {
 		t.redate(now.at)

@@ -56,7 +56,7 @@ func wantSince(t *testing.T, b *Table, want time.Time) {
 }
 
 // The journal is created while the clock is an hour behind, as before NTP sets it. Jobs that were
-// issued earlier are not accepted, and status answers that the agent cannot tell.
+// issued earlier are not accepted, and status answers that the job is forgotten.
 func TestClockBehindWhenJournalIsCreated(t *testing.T) {
 	b := begunAt(wrong(-time.Hour, -10*time.Second))
 	if note := b.SetClock(up(0)); note != clockWasBehind {
@@ -150,7 +150,7 @@ func TestJournalFromTheFutureRecovers(t *testing.T) {
 	again, _ := restarted(t, b, up(time.Minute))
 	wantSince(t, again, t0)
 	again, note := restarted(t, b, secondBoot(time.Hour))
-	wantSince(t, again, t0.Add(time.Hour)) // it cannot tell when it was made: now at the latest
+	wantSince(t, again, t0.Add(time.Hour)) // the creation time is unknown: now at the latest
 	if note != clockWasAhead {
 		t.Errorf("it logs %q", note)
 	}

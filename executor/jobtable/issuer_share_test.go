@@ -83,7 +83,7 @@ func TestOneIssuerCannotFillTheJournal(t *testing.T) {
 			o := run(t)
 			o.Issuer = "alice"
 			if j, _ := b.Accept(o, "", false, t0); typ == wire.TypeRun {
-				if j == nil || j.Phase != Ended { // refused, and told so
+				if j == nil || j.Phase != Ended { // refused, and the refusal is sent
 					t.Errorf("%+v", j)
 				}
 			} else if j == nil {

@@ -51,7 +51,7 @@ type Job struct {
 
 // isPlaceholder reports whether only a cancel or a status of the job has come, by an issuer
 // who may not act on others' jobs. The placeholder counts for this issuer alone:
-// otherwise whoever captures a job's id could end the job before it arrives.
+// otherwise an attacker who captures a job's id could end the job before it arrives.
 func (j *Job) isPlaceholder() bool { return j.ReplyTo == "" && !j.anyJob }
 
 // key is the job's key in the table. Beside the job itself there may be placeholders of

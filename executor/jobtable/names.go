@@ -13,7 +13,8 @@ const (
 	// A refusal of the name by the broker (405) does not shorten it, since it does not prove
 	// another holder: the broker may take 60 to 90 s to notice that this agent's last
 	// connection is gone. A session without the name does prove another holder. So if
-	// another agent takes the name and loses it again within this time, nobody notices.
+	// another agent takes the name and loses it again within this time, this agent does
+	// not notice.
 	nameGapTimeout = 2 * time.Minute
 
 	// ConfirmInterval is how often ConfirmNames is called. After a kill, the names may have

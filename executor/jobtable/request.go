@@ -9,10 +9,10 @@ import (
 // A VerifiedRequest is a request whose signature and permissions were checked.
 type VerifiedRequest struct {
 	*wire.Request
-	Issuer    string    // who signed; empty: nobody had to
-	AnyJob    bool      // the issuer may ask for and cancel others' jobs
-	Run       *wire.Run // of a run: what is to be executed
-	FromInbox bool      // it has waited in this agent's inbox, and nobody else has had it
+	Issuer    string    // the signer; empty if the agent requires no signature
+	AnyJob    bool      // the issuer may query and cancel others' jobs
+	Run       *wire.Run // of a run: the command to execute
+	FromInbox bool      // it has waited in this agent's inbox, so no other agent has received it
 }
 
 // mayHaveReachedOthers reports whether another host that had the name before this agent may

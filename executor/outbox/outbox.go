@@ -62,7 +62,7 @@ type Message struct {
 	chunk  int     // of output: its index in the job's output
 }
 
-// An Outbox has everything that is to be sent or not yet confirmed.
+// An Outbox holds the messages that are not yet sent or not yet confirmed.
 type Outbox struct {
 	has      func(outputlog.Ref) bool // whether output is still kept
 	streams  map[*jobtable.Job][]*stream

@@ -121,7 +121,7 @@ func TestSpillIsBounded(t *testing.T) {
 	}
 }
 
-// Output that the disk has taken and does not give back is gone, so that nobody waits
+// Output that was written to disk and cannot be read back is gone, so that no operator waits
 // for it.
 func TestUnreadableOutputIsGone(t *testing.T) {
 	o, err := Open(t.TempDir(), 1<<20, 0)

@@ -34,27 +34,27 @@ import (
 // flags are the settings. Each is also an environment variable WARREND_… and a
 // setting in the configuration file.
 type flags struct {
-	Broker           []string          `help:"Broker URLs, tried in turn." placeholder:"URL" env:"WARREND_BROKER" default:"amqp://guest:guest@127.0.0.1:5672/"`
+	Broker           []string          `help:"URL of RabbitMQ. If you give several, the agent uses the first that answers." placeholder:"URL" env:"WARREND_BROKER" default:"amqp://guest:guest@127.0.0.1:5672/"`
 	Login            dial.Login        `embed:"" envprefix:"WARREND_"`
-	ID               string            `name:"id" help:"Unique name of this agent. Default: the hostname." env:"WARREND_ID"`
+	ID               string            `name:"id" help:"Unique name of this agent. Default: the hostname." placeholder:"NAME" env:"WARREND_ID"`
 	Alias            []string          `help:"Other names of this agent." placeholder:"NAME" env:"WARREND_ALIAS"`
-	Label            map[string]string `help:"Label, such as role=web, by which operators select hosts with --where. Repeatable; in the environment, separate labels with semicolons." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:";"`
+	Label            map[string]string `help:"Label, such as role=web, by which operators select hosts with --where. May be repeated. In the environment, separate labels with semicolons." placeholder:"KEY=VALUE" env:"WARREND_LABEL" mapsep:";"`
 	Fleet            string            `help:"Fleet of this host. The agent refuses requests that were signed for another fleet. Operators set the same --fleet." placeholder:"NAME" env:"WARREND_FLEET"`
 	Inbox            bool              `help:"Keep a durable queue in which requests of run --when-online wait while this agent is offline." env:"WARREND_INBOX"`
 	DataDir          string            `help:"Directory for the agent's files." type:"path" env:"WARREND_DATA_DIR" default:"${datadir}"`
 	Trust            trustFlags        `embed:"" envprefix:"WARREND_"`
-	Workers          int               `help:"Commands that run at the same time." env:"WARREND_WORKERS" default:"${workers}"`
-	Queue            int               `help:"Accepted jobs that wait for a worker; above it they are rejected." env:"WARREND_QUEUE" default:"${queue}"`
-	MaxOutput        int64             `help:"Maximum bytes kept of each output stream of a job, even if a request asks for more." placeholder:"BYTES" env:"WARREND_MAX_OUTPUT" default:"${maxoutput}"`
-	OutputSize       int64             `help:"Maximum total bytes of kept output. The oldest output is dropped first." placeholder:"BYTES" env:"WARREND_OUTPUT_SIZE" default:"${journalsize}"`
+	Workers          int               `help:"Maximum number of commands that run at the same time." env:"WARREND_WORKERS" default:"${workers}"`
+	Queue            int               `help:"Maximum number of jobs that wait for a worker. The agent rejects further jobs." env:"WARREND_QUEUE" default:"${queue}"`
+	MaxOutput        int64             `help:"Maximum bytes kept of each output stream of a job, even if a request asks for more. Default: ${maxoutput}." placeholder:"BYTES" env:"WARREND_MAX_OUTPUT" default:"${maxoutput}"`
+	OutputSize       int64             `help:"Maximum total bytes of kept output. The agent drops the oldest output first. Default: ${journalsize}." placeholder:"BYTES" env:"WARREND_OUTPUT_SIZE" default:"${journalsize}"`
 	ResultsRetention time.Duration     `help:"How long results are kept." env:"WARREND_RESULTS_RETENTION" default:"${retention}"`
-	ClockTolerance   time.Duration     `help:"Maximum difference between operators' clocks and this host's clock. A new journal refuses jobs for this long, because earlier jobs may have run." env:"WARREND_CLOCK_TOLERANCE" default:"${tolerance}"`
-	ResetJournal     bool              `help:"Move the journal aside and start a new one, which refuses all requests issued before."`
+	ClockTolerance   time.Duration     `help:"Maximum difference between operators' clocks and this host's clock. An agent with a new journal refuses jobs for this long, because jobs that were issued earlier may have run already." env:"WARREND_CLOCK_TOLERANCE" default:"${tolerance}"`
+	ResetJournal     bool              `help:"Move the journal aside and start a new one. The agent then refuses all requests issued before."`
 	KillGrace        time.Duration     `help:"Time between TERM and KILL for a command that is stopped." env:"WARREND_KILL_GRACE" default:"${killgrace}"`
 	DrainGrace       time.Duration     `help:"Time that running commands have to finish when the agent stops." env:"WARREND_DRAIN_GRACE" default:"${draingrace}"`
 	LogFormat        string            `help:"Log as text or json." enum:"text,json" env:"WARREND_LOG_FORMAT" default:"text"`
 	LogLevel         string            `help:"Minimum level of logged messages: debug, info, warn or error." enum:"debug,info,warn,error" env:"WARREND_LOG_LEVEL" default:"info"`
-	Config           string            `help:"Configuration file." placeholder:"FILE" env:"WARREND_CONFIG" default:"${config}"`
+	Config           string            `help:"Configuration file. Default: ${config}." placeholder:"FILE" env:"WARREND_CONFIG" default:"${config}"`
 	ShowConfig       bool              `help:"Print each setting, its value and its origin, and exit."`
 	JSON             bool              `name:"json" help:"With --show-config: print one JSON document."`
 	Version          kong.VersionFlag  `help:"Print the version and exit."`

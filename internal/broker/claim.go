@@ -185,7 +185,7 @@ func livingHolder(c *amqp.Connection, queue string) (bool, error) {
 	if err != nil {
 		return false, &Error{Kind: ErrLost, Message: "cannot open a channel: " + dial.Reason(err), Err: err}
 	}
-	defer ch.Close()
+	defer func() { _ = ch.Close() }() // a refusal has closed it already
 	_, err = ch.QueueDeclarePassive(queue, false, false, true, false, nil)
 	switch {
 	case err == nil: // an open queue, which is nobody's and no agent's

@@ -8,7 +8,7 @@
 // A Publisher outlives the sessions. Any goroutine sends Publications to In. Within each
 // session Serve takes them, publishes them with publisher confirms, many in flight at a
 // time, and answers each with exactly one Verdict in the channel that came with it.
-// While no session serves, nobody receives from In: that is the back-pressure.
+// While no session serves, nothing receives from In: that is the back-pressure.
 //
 // Nothing here waits without a bound. Writes have a deadline; heartbeats detect a silent
 // peer; a request that awaits an answer has a timeout, after which its connection is

@@ -222,8 +222,8 @@ func TestCallWithTimeout(t *testing.T) {
 	}
 }
 
-// A link whose peer has gone silent is given up by its heartbeats, and one that
-// is told to stop meanwhile does not wait for the peer's goodbye.
+// Heartbeats end a link whose peer has gone silent. A link that is stopped before that does
+// not wait for the peer to confirm the close.
 func TestHalfOpenLink(t *testing.T) {
 	u := rabbittest.URL(t)
 	p := newProxy(t, u)

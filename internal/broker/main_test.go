@@ -84,9 +84,8 @@ func until(t testing.TB, s *State, what string, ok func(*State) bool) *State {
 
 func isUp(s *State) bool { return s.Phase == Up }
 
-// A proxy forwards TCP to a broker until it is told to freeze: then it keeps
-// its connections open and forwards nothing, as a firewall does that has
-// forgotten them.
+// A proxy forwards TCP to a broker until a test freezes it. Then it keeps its connections
+// open and forwards nothing, like a firewall that has dropped their state.
 type proxy struct {
 	t        testing.TB
 	listener net.Listener

@@ -72,7 +72,7 @@ func (p *Publisher) Serve(ctx context.Context, s *Session) error {
 	}
 }
 
-// ServeOn is Serve on a channel that nobody else publishes on. It returns ErrRefused if
+// ServeOn is Serve on a channel on which only it publishes. It returns ErrRefused if
 // the broker has closed the channel over a publication. The connection is still good:
 // call ServeOn again with another channel.
 func (p *Publisher) ServeOn(ctx context.Context, session *Session, ch *amqp.Channel) error {

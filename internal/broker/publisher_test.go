@@ -184,8 +184,8 @@ func TestChannelError(t *testing.T) {
 	}
 }
 
-// The link goes silent with messages in flight, some of them stuck in a write,
-// long before heartbeats could tell.
+// The link goes silent with messages in flight, some of them stuck in a write, long before
+// heartbeats could detect it.
 func TestServeOnHalfOpenLink(t *testing.T) {
 	u := rabbittest.URL(t)
 	px := newProxy(t, u)
@@ -264,8 +264,8 @@ func TestBlocked(t *testing.T) {
 	}
 	watermark("0.0001")
 	defer watermark("0.4")
-	// The broker tells its connections of the alarm in its own time, and blocks one with
-	// the first that it publishes after it has heard.
+	// The broker notifies its connections of the alarm after some time, and blocks a
+	// connection at its first publication after the notification.
 	const most = 100
 	answers := make(chan Verdict, most)
 	blocked, unanswered := up, 0

@@ -144,8 +144,8 @@ func TestPublicationWithoutPermissionIsRefused(t *testing.T) {
 	}
 }
 
-// The broker vouches for who publishes. Where it knows a login by another name than
-// its own, as with tokens, nobody does.
+// The broker vouches for the user id of a publication. If the broker knows the login under
+// another name, as with tokens, publications have no user id.
 func TestVouched(t *testing.T) {
 	for user, want := range map[string]string{"guest": "guest", "": "", "somebody": ""} {
 		conn := connect(t, rabbittest.URL(t))

@@ -59,8 +59,7 @@ const (
 type Operator struct {
 	store      *results.Store
 	audit      *audit.Log
-	signer     *signing.Signer
-	keyError   error // why there is no signer
+	key        key
 	notify     func(notice error)
 	sender     *sender
 	bus        *replybus.Bus
@@ -82,7 +81,7 @@ func Open(ctx context.Context, s cli.Settings, interactive bool) (command.Engine
 		return nil, err
 	}
 	if interactive {
-		if err := o.unlock(ctx); err != nil { // before the prompt
+		if err := o.key.unlock(ctx); err != nil { // before the prompt
 			return nil, errors.Join(err, o.Close())
 		}
 		o.connect()
@@ -156,10 +155,10 @@ func (o *Operator) prepare(ctx context.Context, s cli.Settings, config dispatche
 	if o.audit, err = audit.Open(s.DataDir, config.Operator); err != nil {
 		return err
 	}
-	o.signer, o.keyError = signing.Choose(ctx, signing.Options{Identity: s.Identity, Fleet: s.Fleet, Passphrase: term.ReadSecret, Notify: o.notifyText})
-	config.Sign, config.Touch = o.sign, o.signer != nil && o.signer.Touch()
+	o.key.signer, o.key.err = signing.Choose(ctx, signing.Options{Identity: s.Identity, Fleet: s.Fleet, Passphrase: term.ReadSecret, Notify: o.notifyText})
+	config.Sign, config.Touch = o.key.sign, o.key.needsTouch()
 	config.Audit = func(task, command string, hosts []string) error {
-		return o.audit.Executed(task, command, o.fingerprint(), hosts)
+		return o.audit.Executed(task, command, o.key.fingerprint(), hosts)
 	}
 	o.dispatcher = dispatcher.New(config)
 	if err := o.store.Open(); err != nil {
@@ -168,36 +167,11 @@ func (o *Operator) prepare(ctx context.Context, s cli.Settings, config dispatche
 	return nil
 }
 
-// unlock makes the key ready to sign, which may prompt for its passphrase.
-func (o *Operator) unlock(ctx context.Context) error {
-	if o.keyError != nil {
-		return o.keyError
-	}
-	return o.signer.Unlock(ctx)
-}
-
-// fingerprint identifies the key in the audit logs. It is empty without a key: reading
-// results needs none.
-func (o *Operator) fingerprint() string {
-	if o.signer == nil {
-		return ""
-	}
-	return o.signer.Fingerprint()
-}
-
-// sign signs a statement. Nothing needs a signature before unlock.
-func (o *Operator) sign(ctx context.Context, statement []byte) (string, error) {
-	if o.keyError != nil {
-		return "", o.keyError
-	}
-	return o.signer.Sign(ctx, statement)
-}
-
 // adoptTasks adopts the unfinished tasks of ended processes. If that would cost touches, it
 // only prints how many there are.
 func (o *Operator) adoptTasks(ctx context.Context) error {
 	tasks, err := o.store.Tasks(ctx, 0)
-	if o.signer.Touch() {
+	if o.key.needsTouch() {
 		tasks = slices.DeleteFunc(tasks, func(t model.Task) bool { return t.Done() || o.store.HasDriver(ctx, t) })
 		if len(tasks) > 0 {
 			o.notify(hint.Errorf("tasks lists them, check_task asks the hosts; each costs a touch of the security key",
@@ -229,7 +203,7 @@ func (o *Operator) connect() {
 // Connect makes the key ready and waits until both connections are up.
 func (o *Operator) Connect(ctx context.Context) error {
 	o.connect()
-	if err := o.unlock(ctx); err != nil {
+	if err := o.key.unlock(ctx); err != nil {
 		o.connectError = err
 		return cli.Misconfigured(err)
 	}
@@ -383,7 +357,7 @@ func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func
 
 // answerTimeout is how long to wait for answers to a question that must still be signed.
 func (o *Operator) answerTimeout(wait time.Duration) time.Duration {
-	if o.signer != nil && o.signer.Touch() {
+	if o.key.needsTouch() {
 		wait += touchTimeout
 	}
 	return wait
@@ -394,7 +368,7 @@ func (o *Operator) Store() command.Store { return o.store }
 
 // Viewed records in the audit log that the operator has looked at results.
 func (o *Operator) Viewed(t model.Task, hosts []string) error {
-	return o.audit.Viewed(t.ID, t.Command, o.fingerprint(), hosts)
+	return o.audit.Viewed(t.ID, t.Command, o.key.fingerprint(), hosts)
 }
 
 // Leave ends the connections and the actors that need them. It does not wait.

@@ -21,8 +21,8 @@ type Batch struct {
 	leaves    []Leaf
 	tree      tree
 
-	prefix []byte      // what all bodies begin with
-	hashed hash.Cloner // SHA-256 that has read the prefix
+	prefix []byte      // the beginning of every body
+	hashed hash.Cloner // SHA-256 state after the prefix
 }
 
 // NewBatch makes the bodies of a statement for these hosts; it fills Root and
@@ -80,8 +80,8 @@ func checkLeaves(leaves []Leaf) error {
 	return nil
 }
 
-// NewBroadcast makes the one body of a discover, which bears no leaf. Errors are
-// as of NewBatch.
+// NewBroadcast makes the one body of a discover, which has no leaf. It returns the same
+// errors as NewBatch.
 func NewBroadcast(st Statement, sign func(statement []byte) (string, error)) (body []byte, err error) {
 	if st.Type != TypeDiscover {
 		return nil, fmt.Errorf("%w: only a %s has no leaf", ErrType, TypeDiscover)

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// The checks of what an operator says. The same ones are made before sending.
+// The checks of an operator's messages. The sender makes the same checks.
 
 func (s *Statement) check() error {
 	if err := checkType(s.Type); err != nil {
@@ -195,7 +195,7 @@ func (s *Secret) checkWith(r *Run) error {
 	return nil
 }
 
-// checkSignature looks at the form alone.
+// checkSignature checks only the form of a signature.
 func checkSignature(signature string) error {
 	if len(signature) > MaxSignature {
 		return invalid("signature", "has %d characters, the limit is %d", len(signature), MaxSignature)
@@ -206,7 +206,7 @@ func checkSignature(signature string) error {
 	return nil
 }
 
-// checkText checks a string that is to reach an operating system.
+// checkText checks a string that the agent passes to the operating system.
 func checkText(member, s string, limit int) error {
 	switch {
 	case len(s) > limit:

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// What is wrong with a message, for errors.Is. The error's text says which
-// member is at fault; it never bears a member's value, which may be secret.
+// The kinds of invalid messages, for errors.Is. The error's text names the invalid
+// member. It never contains a member's value, which may be secret.
 var (
 	ErrMalformed = errors.New("malformed message")
 	ErrVersion   = errors.New("unknown protocol version")
@@ -15,8 +15,7 @@ var (
 	ErrTooLarge  = errors.New("message too large")
 )
 
-// A fault is what is wrong with one member. The path is completed from the
-// inside out, by under.
+// A fault describes one invalid member. atPath completes the path from the inside out.
 type fault struct {
 	path    string // "run.env[3]"; "" is the whole body
 	problem string // "is missing"
@@ -48,7 +47,8 @@ func atPath(member string, err error) error {
 	}
 }
 
-// malformed turns a fault into what callers see; nil and the other kinds pass.
+// malformed turns a fault into an ErrMalformed for callers. It returns nil and other
+// errors unchanged.
 func malformed(err error) error {
 	if f, ok := err.(*fault); ok {
 		return fmt.Errorf("%w: %w", ErrMalformed, f)

@@ -58,7 +58,7 @@ func InboxKey(id string) string   { return id + "~inbox" }
 // InboxQueue is the queue of requests that wait for the agent with this id.
 func InboxQueue(id string) string { return prefixInbox + id }
 
-// ReplyQueue is the callback queue of an operator process, and its routing key
+// ReplyQueue is the reply queue of an operator process, and its routing key
 // in ExchangeReplies. User is the name under which the broker knows the
 // operator, so that permissions can confine it to its own queues.
 func ReplyQueue(user, random string) string { return ReplyPrefix(user) + replyWord(random) }

@@ -112,7 +112,7 @@ func (f *Facts) dropOptional() {
 	f.Addresses, f.Distribution, f.DistributionVersion, f.Kernel = nil, "", "", ""
 }
 
-// cleaned returns a copy with its texts for people made fit.
+// cleaned returns a copy whose texts for people are valid UTF-8 and short enough.
 func cleaned(v any) (typ string, r reply) {
 	switch v := v.(type) {
 	case *Accepted:
@@ -146,8 +146,8 @@ func cleaned(v any) (typ string, r reply) {
 	return "", nil
 }
 
-// cleanReason makes a reason fit: it often quotes an error of the system, with
-// file names of any length and encoding.
+// cleanReason makes a reason valid UTF-8 and cuts it to MaxReason: it often quotes an error
+// of the system, with file names of any length and encoding.
 func cleanReason(s string) string {
 	const more = "…"
 	s = cleanUTF8(s)
@@ -161,9 +161,9 @@ func cleanUTF8(s string) string { return strings.ToValidUTF8(s, string(utf8.Rune
 
 // DecodeReply decodes a reply strictly, from its AMQP type, body, headers and
 // correlation id, into a pointer to Accepted, Started, Ended, State, Checked,
-// Hello or Output. The body's job must equal the correlation id, which bears the
-// task for hello. Headers other than those of output are not looked at. The
-// errors are ErrVersion, ErrType, ErrTooLarge and ErrMalformed.
+// Hello or Output. The body's job must equal the correlation id, which is the task's id
+// for hello. DecodeReply ignores headers other than those of output. The errors are
+// ErrVersion, ErrType, ErrTooLarge and ErrMalformed.
 func DecodeReply(typ string, body []byte, headers map[string]any, correlationID string) (any, error) {
 	limit := maxBody(typ)
 	if len(body) > limit {

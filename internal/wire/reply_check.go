@@ -14,7 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// The checks of what an agent says. The same ones are made before sending.
+// The checks of an agent's messages. The sender makes the same checks.
 
 func (a *Accepted) check() error { return checkReply(a.Job, a.Agent, "at", a.At) }
 func (s *Started) check() error  { return checkReply(s.Job, s.Agent, "at", s.At) }
@@ -278,7 +278,7 @@ func checkLabels(labels map[string]string) error {
 	return nil
 }
 
-// CheckLabels says what keeps labels from being told in a hello.
+// CheckLabels returns an error if a hello cannot contain the labels.
 func CheckLabels(labels map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		switch value := labels[name]; {
@@ -296,8 +296,8 @@ func CheckLabels(labels map[string]string) error {
 	return checkJSONSize(labels, MaxLabelBytes)
 }
 
-// CheckNames says what keeps an agent's names from being told in a hello. Each of them
-// is a host name.
+// CheckNames returns an error if a hello cannot contain the agent's names. Each of them
+// must already be a valid host name.
 func CheckNames(names []string) error {
 	if len(names) >= MaxNames { // its address may follow
 		return fmt.Errorf("%d are too many, the limit is %d", len(names), MaxNames-1)

@@ -8,8 +8,8 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// requestBody is what travels. Statement, Leaf and Secret are JSON texts, kept
-// as strings because they are hashed and signed as they stand.
+// requestBody is the body of a request. Statement, Leaf and Secret are JSON texts inside
+// strings, because hashes and the signature cover their exact bytes.
 type requestBody struct {
 	V         int       `json:"v"`
 	Statement string    `json:"statement"`
@@ -61,8 +61,8 @@ func decodeRequest(body []byte) (*Request, error) {
 	return r, err
 }
 
-// decodeVersioned decodes a body whose version is put into *v. Of a body that
-// another version made, its version is what matters, not its other members.
+// decodeVersioned decodes a body and stores its version in *v. For a body of another
+// version the error is about the version, not about other members.
 func decodeVersioned(body []byte, s *schema, into any, v *int) error {
 	err := decodeStrict(body, s, into)
 	version := *v

@@ -24,10 +24,10 @@ const (
 	TypeCheck    = "check"    // would you run it? Never executed
 	TypeCancel   = "cancel"   // stop the job, or never begin it
 	TypeStatus   = "status"   // what does the journal know of the job?
-	TypeDiscover = "discover" // who is there? Bears no leaf
+	TypeDiscover = "discover" // which agents are online? Has no leaf
 
-	// TypeProbe is that of a message without a body, which its receiver ignores: an agent
-	// asks with it whether another queue than its own has its name.
+	// TypeProbe is the type of a message without a body, which its receiver ignores: an agent
+	// asks with it whether a queue other than its own has its name.
 	TypeProbe = "probe"
 )
 
@@ -112,9 +112,9 @@ type Leaf struct {
 	Index int    `json:"index"` // 0 ≤ index < size
 }
 
-// A Secret holds values that must not be kept. Its JSON text travels beside the
-// statement, which bears the text's SHA-256; Salt (at least 16 random bytes)
-// keeps a short value from being guessed from the hash.
+// A Secret holds values that must not be stored. A request has its JSON text next to the
+// statement, which contains the text's SHA-256. Salt (at least 16 random bytes) prevents
+// guessing a short value from the hash.
 type Secret struct {
 	Salt  []byte   `json:"salt"`
 	Env   []string `json:"env,omitempty"`
@@ -122,7 +122,7 @@ type Secret struct {
 }
 
 // A Request is a request body that has been decoded strictly and whose leaf
-// belongs to its statement; the signature has not been looked at.
+// belongs to its statement. Its signature is not verified yet.
 type Request struct {
 	Statement Statement
 	Leaf      Leaf // zero for discover
@@ -152,7 +152,7 @@ type Started struct {
 	At    int64  `json:"at"`
 }
 
-// Ended bears the job's outcome.
+// Ended reports the job's outcome.
 type Ended struct {
 	V          int     `json:"v"`
 	Job        string  `json:"job"`
@@ -245,26 +245,26 @@ const (
 
 // The values of RefusedFile.Problem.
 const (
-	FileMissing    = "missing"    // it was there and is not any more
+	FileMissing    = "missing"    // it existed earlier and does not exist now
 	FileOwner      = "owner"      // Path belongs to neither root nor the agent's user, but to UID
 	FileMode       = "mode"       // group or others may write Path, by its Mode
-	FileLine       = "line"       // Line cannot be read, for Reason
-	FileUnreadable = "unreadable" // it cannot be read at all, for Reason
+	FileLine       = "line"       // Line is invalid; Reason says why
+	FileUnreadable = "unreadable" // the agent cannot read the file; Reason says why
 )
 
-// A RefusedFile is one that says who may run what, and that the agent refuses: no
-// right is added by it until it is mended.
+// A RefusedFile is a file of permissions that the agent refuses: it grants no permission
+// until an administrator corrects it.
 type RefusedFile struct {
 	File    string `json:"file"`
 	Problem string `json:"problem"`
-	Path    string `json:"path"`            // of the file, or of the directory that is at fault
+	Path    string `json:"path"`            // the file or directory with the problem
 	UID     int64  `json:"uid,omitzero"`    // with owner
 	Mode    int    `json:"mode,omitzero"`   // with mode: the permission bits
 	Line    int    `json:"line,omitzero"`   // with line; the first is 1
 	Reason  string `json:"reason,omitzero"` // with line and unreadable: for people
 }
 
-// A Disk says what keeps an agent from writing to its data directory.
+// A Disk is the reason why an agent cannot write to its data directory.
 type Disk string
 
 // The values of Disk.
@@ -276,7 +276,7 @@ const (
 	DiskFailing  Disk = "failing" // it reports errors
 )
 
-// Facts describe an agent's machine. What an agent cannot find out is absent.
+// Facts describe an agent's machine. Facts that the agent cannot determine are absent.
 type Facts struct {
 	OS        string            `json:"os"`      // as runtime.GOOS
 	Arch      string            `json:"arch"`    // as runtime.GOARCH

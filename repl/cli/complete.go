@@ -55,7 +55,7 @@ func (c *Completer) Complete(line string, pos int) (head string, words []string,
 	return strings.TrimSuffix(left, piece), words, tail
 }
 
-// known are the words that may stand at the cursor.
+// known returns the words that are valid at the cursor.
 func (c *Completer) known(done []string, current string, quoted bool) []string {
 	if len(done) == 0 {
 		return names(c.grammar.Children)
@@ -142,7 +142,7 @@ func (c *Completer) hosts() []string {
 
 func (c *Completer) tasks() []string { return c.tasksOf("") }
 
-// tasksOf has the ids of the newest tasks, with what stands before them.
+// tasksOf returns the ids of the newest tasks, each with the prefix before.
 func (c *Completer) tasksOf(before string) []string {
 	if c.store == nil {
 		return nil

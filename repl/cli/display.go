@@ -16,9 +16,9 @@ type DisplayFlags struct {
 	Stdout   bool   `help:"Standard output only."`
 	Stderr   bool   `help:"Standard error only."`
 	Tail     Count  `default:"0" placeholder:"N" help:"Show the last N lines of each output; 0 means all."`
-	Encoding string `placeholder:"NAME" help:"Encoding of the output, such as gbk or cp437, instead of UTF-8."`
+	Encoding string `placeholder:"NAME" help:"Encoding of the output, such as gbk or cp437. Default: the code page that the result names, else UTF-8."`
 	JSON     bool   `name:"json" help:"Print one JSON document."`
-	JSONL    bool   `name:"jsonl" help:"Print one JSON object a line as results arrive."`
+	JSONL    bool   `name:"jsonl" help:"Print one JSON object per line as results arrive."`
 }
 
 // FollowFlags say what is shown while a command waits for a task.
@@ -29,7 +29,7 @@ type FollowFlags struct {
 // OutputFlags say where output goes.
 type OutputFlags struct {
 	Raw   bool   `help:"Write the bytes of the output and nothing else, to a file or a pipe."`
-	Save  string `placeholder:"DIR" help:"Write the outputs into a directory, one file for each host and stream."`
+	Save  string `placeholder:"DIR" help:"Write the output into a directory, one file for each host and stream."`
 	Force bool   `help:"With --save: overwrite existing files."`
 }
 

@@ -20,7 +20,8 @@ const (
 	ExitNoBroker = 3
 )
 
-// ErrStopped is what is said when the process was told to end.
+// ErrStopped is the error of a command that was running when the process received a signal
+// to end.
 var ErrStopped = errors.New("stopped before the command was done")
 
 // An Error ends a command with an exit status. Text may be empty, where what was

@@ -9,9 +9,9 @@ import (
 	"warren/internal/textfile"
 )
 
-// PrepareScript returns what is sent of a file that is to be executed as a script.
-// A byte order mark is left out: behind it the kernel would not see "#!". note says
-// so. All other bytes stay as they are. What no host could execute is an error,
+// PrepareScript returns the bytes to send for a file that hosts execute as a script.
+// It drops a byte order mark, behind which the kernel would not see "#!", and says so in
+// note. All other bytes stay unchanged. A file that no host could execute is an error,
 // unless shell names an interpreter, which may know better.
 func PrepareScript(name, shell string, data []byte) (script []byte, note string, err error) {
 	if readsMarks(name, shell) {

@@ -47,13 +47,13 @@ type Settings struct {
 
 // Globals are the flags of the shell form that set the process up.
 type Globals struct {
-	Broker           []string   `placeholder:"URL,…" env:"WARREN_BROKER" default:"${broker}" help:"URL of RabbitMQ; of several, the first that answers is used."`
+	Broker           []string   `placeholder:"URL,…" env:"WARREN_BROKER" default:"${broker}" help:"URL of RabbitMQ. If you give several, warren uses the first that answers."`
 	Login            dial.Login `embed:"" envprefix:"WARREN_"`
 	Identity         string     `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with, or none to sign nothing. Default: the first of ssh-agent, else ~/.ssh/id_ed25519, id_ecdsa, id_rsa."`
-	Fleet            string     `placeholder:"NAME" env:"WARREN_FLEET" help:"Fleet of the requests: hosts of another fleet refuse them. Must equal --fleet of the agents."`
+	Fleet            string     `placeholder:"NAME" env:"WARREN_FLEET" help:"Fleet of the requests. Hosts of another fleet refuse them. It must equal --fleet of the agents."`
 	DataDir          string     `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
 	Groups           string     `placeholder:"FILE" env:"WARREN_GROUPS" help:"Groups of hosts (YAML), or a directory of such files, instead of ~/.config/warren/groups.yaml."`
-	ResultsRetention Retention  `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"Remove results this long after their task is done, or never."`
+	ResultsRetention Retention  `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"Remove results this long after their task is done; never keeps them."`
 	ResultsSize      Size       `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Size limit of all results on the disk; the oldest are removed first. 0 means no limit."`
 	Color            ColorWhen  `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colors: auto (on a terminal, unless NO_COLOR is set), always or never."`
 	Config           string     `placeholder:"FILE" env:"WARREN_CONFIG" help:"Configuration file, instead of ~/.config/warren/config.toml."`

@@ -32,8 +32,8 @@ func parseHostCount(text string) (HostCount, error) {
 	return HostCount{n: int(n)}, nil
 }
 
-// Stages are the stages of a rollout: how many hosts have been told by the end of
-// each.
+// Stages are the stages of a rollout: for each, how many hosts have received the request
+// by its end.
 type Stages struct {
 	Text  string
 	Parts []HostCount

@@ -23,8 +23,8 @@ func (env *Env) needsBroker(ctx context.Context, task model.Task) bool {
 	return err == nil && unsettled
 }
 
-// ask asks the agents for what is missing of a task that nobody drives. Its
-// error says why nobody could be asked; what is stored can be shown all the same.
+// ask queries the agents for the missing results of a task that no process drives. Its
+// error says why it could not; the caller can still show the stored results.
 func (env *Env) ask(ctx context.Context, task model.Task) error {
 	if !env.needsBroker(ctx, task) {
 		return nil

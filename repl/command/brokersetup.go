@@ -40,13 +40,13 @@ Without rabbitmqctl, import two documents with the management API (Admin, Import
     warren broker-setup --definitions logins --operator alice --agent "web[01-20]" >2.json
     curl -u admin -H "Content-Type: application/json" --data-binary @1.json https://broker/api/definitions
 
-The script creates the virtual host, the exchanges, and users with limited permissions. An agent may use the queues of its own names, receive questions to all agents, and reply; it can neither read requests to other hosts nor send any. An operator may send to every host, or to those of --hosts, and read only its own replies. Use the names that the broker knows: an agent's login is its --id; with --external a login is the name that ssl_cert_login_from in rabbitmq.conf takes from the certificate, best its common name (common_name).
+The script creates the virtual host, the exchanges, and users with limited permissions. An agent may use the queues of its own names, receive questions to all agents, and reply; it can neither read requests to other hosts nor send any. An operator may send to every host, or only to the hosts of --hosts, and read only its own replies. An agent's login is its --id. With --external, a login is the name that ssl_cert_login_from in rabbitmq.conf takes from the certificate; prefer the common name (common_name).
 
-broker-setup creates random passwords on this machine, in files warren-passwords/NAME that only you can read. Copy each to its host and name it there with --broker-password-file. The script contains only salted hashes, and nothing prints a password. Existing files are used again, so another run changes nothing. Existing users keep their password; rabbitmqctl change_password sets another. The script calls rabbitmqctl eight times, for any number of logins.
+broker-setup creates random passwords on this machine, in files warren-passwords/NAME that only you can read. Copy each file to its host, and set --broker-password-file there. The script contains only salted hashes, and nothing prints a password. broker-setup uses existing files again, so another run changes nothing. Existing users keep their password; rabbitmqctl change_password sets another. The script calls rabbitmqctl eight times, for any number of logins.
 
 The address that an agent connects from is also one of its names. If it is not among the aliases, the broker refuses it, and the agent logs a warning.
 
---check runs rabbitmqctl and reports queues that are not Warren's, and users with more permissions. Only Warren should use the virtual host. Exit status: 0 nobody else uses it; 1 otherwise; 2 the check failed.`
+--check runs rabbitmqctl and reports queues that are not Warren's, and users with more permissions. Only Warren should use the virtual host. Exit status of --check: 0 only Warren uses the virtual host; 1 otherwise; 2 the check failed.`
 }
 
 func (c *brokerSetupCommand) Run(ctx context.Context, env *Env) error {

@@ -15,7 +15,7 @@ import (
 type cancelCommand struct {
 	taskID `embed:""`
 	JSON   bool `name:"json" help:"Print one JSON document."`
-	JSONL  bool `name:"jsonl" help:"Print one JSON object a line: the task, then each job in its current state."`
+	JSONL  bool `name:"jsonl" help:"Print one JSON object per line: the task, then each job in its current state."`
 }
 
 func (*cancelCommand) Help() string {
@@ -23,8 +23,8 @@ func (*cancelCommand) Help() string {
 	for _, r := range model.CancelResults {
 		fmt.Fprintf(&results, "    %-14s  %s\n", r.Text().Word, r.Text().Sentence)
 	}
-	return "Asks the agents to stop the command, or not to start it, and counts the results that arrive within a second:\n\n" +
-		results.String() + "\ncheck_task shows the outcome of each job in the end."
+	return "Asks the agents to stop the command, or not to start it. Counts the effects that they report within a second:\n\n" +
+		results.String() + "\ncheck_task shows the final outcome of each job."
 }
 
 func (c *cancelCommand) Run(ctx context.Context, env *Env) error {

@@ -15,16 +15,16 @@ type checkCommand struct {
 }
 
 func (*checkCommand) Help() string {
-	return `Shows the state of each host: pending (not sent yet), sent (no answer yet), accepted (the agent has the job), running, or its outcome with exit code, duration and output. Hosts with the same result share a block, the most frequent result last. If the task is still running, check_task shows the results so far. It asks the agents for missing results unless another process waits for them.
+	return `Shows the state of each host: pending (not sent yet), sent (no answer yet), accepted (the agent has the job), running, or its outcome with exit code, duration and output. Hosts with the same result share a block, the most frequent result last. If the task is still running, check_task shows the results so far. It asks the agents for missing results, unless another process already waits for them.
 
     check_task 1b4e --diff                       differences from the most frequent result
     check_task 1b4e --outcome failed --tail 5    last lines of the failures
     check_task 1b4e --host web07 --raw >file     unchanged bytes
     check_task 1b4e --save results               a file for each host
 
-On a terminal, long output goes through $PAGER (default less; cat or an empty value turns it off).
+On a terminal, long output goes through $PAGER (default less). PAGER=cat or an empty PAGER turns this off.
 
-Exit status: 0 every host exited with 0; 1 otherwise, or the task is not done, or output is missing; 2 no such task; 3 no broker.`
+Exit status: 0 every host exited with 0 and no output is missing; 1 otherwise, also if the task is not done; 2 wrong usage or no such task; 3 no broker. In the plain report, output beyond --max-output does not count as missing.`
 }
 
 func (c *checkCommand) Run(ctx context.Context, env *Env) error {

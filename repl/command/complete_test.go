@@ -53,7 +53,7 @@ func (noStore) Tasks(context.Context, int) ([]model.Task, error) {
 	return []model.Task{{ID: "1b4e28ba"}, {ID: "2c000000"}}, nil
 }
 
-// What the shells' functions are told, in their words.
+// The completions that the shells' functions receive, in each shell's format.
 func TestShellWords(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "groups.yaml")
 	if err := os.WriteFile(file, []byte("roles: {web: 'web[01-02]', db: db1}\nracks: {r1: web01}\n"), 0o600); err != nil {

@@ -12,9 +12,9 @@ type configCommand struct {
 }
 
 func (*configCommand) Help() string {
-	return `The value of a setting is that of its flag, else of its environment variable, else of the configuration file, else its default. Passwords are not shown.
+	return `The first of these that is set counts: the flag, the environment variable, the line of the configuration file, the default. Passwords are not shown.
 
-The configuration file is ~/.config/warren/config.toml, or the file that --config names. It is TOML, with one setting a line:
+The configuration file is ~/.config/warren/config.toml, or the file that --config names. It is TOML, with one setting per line:
 
     broker = ["amqps://operator:secret@rabbit1.example/warren", "amqps://operator:secret@rabbit2.example/warren"]
     timeout = "5m"

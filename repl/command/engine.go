@@ -17,8 +17,8 @@ type Engine interface {
 	// it returns once each URL was tried, or after 5 s.
 	Connect(ctx context.Context) error
 
-	// Link is the state of the connection that publishes; the REPL tells its
-	// user when it changes.
+	// Link returns the state of the publishing connection. The REPL prints a notice
+	// when it changes.
 	Link() *broker.State
 
 	// Submit makes a task of spec and returns as soon as the store knows it,
@@ -33,8 +33,8 @@ type Engine interface {
 	// store and returns once that is on its way; outcomes follow in the store.
 	Cancel(ctx context.Context, task string) error
 
-	// Halt has a rollout that was submitted here tell no further host. It
-	// reports whether there is one.
+	// Halt stops a rollout of this process from sending to further hosts. It reports
+	// whether there was such a rollout.
 	Halt(ctx context.Context, task string) (bool, error)
 
 	// Ask asks by status for the unfinished jobs of a task that no live process
@@ -42,9 +42,9 @@ type Engine interface {
 	// done, or driven by a live process, costs nothing.
 	Ask(ctx context.Context, task string, wait time.Duration) error
 
-	// Discover asks all agents who they are and returns once enough says that
-	// nobody else need be waited for, or after wait. Enough is asked again and
-	// again, also while nobody answers, with how long nobody has.
+	// Discover sends a discover request to all agents. It returns once enough returns
+	// true, or after wait. It calls enough repeatedly, also while no answer arrives,
+	// with the answers and the time since the last one.
 	Discover(ctx context.Context, wait time.Duration, enough func(answers []model.Agent, quiet time.Duration) bool) ([]model.Agent, error)
 
 	// Check asks hosts whether they would run spec, and how. Nothing is executed.

@@ -11,7 +11,7 @@ var ErrExit = errors.New("exit")
 type exitCommand struct{}
 
 func (*exitCommand) Help() string {
-	return `Ctrl-D does the same. warren exits as soon as each host has its jobs or is known to be offline. It does not wait for results; check_task shows them later.`
+	return `Ctrl-D does the same. warren exits as soon as each host has its jobs or is known to be offline. If a rollout is running, warren waits until the rollout ends or you press Ctrl-C. It does not wait for results; check_task shows them later.`
 }
 
 func (*exitCommand) Run(context.Context, *Env) error { return ErrExit }

@@ -34,7 +34,7 @@ var definitions = []definition{
 	{name: "check_task", usage: "check_task ID", help: "Show the results of a task.", new: func() Command { return new(checkCommand) }},
 	{name: "tasks", usage: "tasks", help: "List the tasks, newest first.", new: func() Command { return new(tasksCommand) }},
 	{name: "wait", usage: "wait ID", help: "Wait until a task is done, then show its results.", new: func() Command { return new(waitCommand) }},
-	{name: "watch", usage: "watch ID", help: "Show the progress of a task, in place.", new: func() Command { return new(watchCommand) }},
+	{name: "watch", usage: "watch ID", help: "Show the progress of a task in a live view.", new: func() Command { return new(watchCommand) }},
 	{name: "cancel", usage: "cancel ID", help: "Stop a task on all hosts.", new: func() Command { return new(cancelCommand) }},
 	{name: "retry", usage: "retry ID", help: "Rerun a task on the hosts where it failed.", new: func() Command { return new(retryCommand) }},
 	{name: "hosts", usage: "hosts [expand|fold]", help: "List the agents that are online; or expand and fold host expressions.", new: newHostsCommand},

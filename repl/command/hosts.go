@@ -16,7 +16,7 @@ type hostsCommand struct {
 
 	All    bool          `help:"Also list agents that answered earlier and are offline now."`
 	JSON   bool          `name:"json" inherit:"" help:"Print one JSON document."`
-	Expand expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names of a host expression, one a line."`
+	Expand expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names of a host expression, one per line."`
 	Fold   foldCommand   `cmd:"" usage:"hosts fold NAME …" help:"Print a short expression for the names."`
 }
 
@@ -27,7 +27,7 @@ func newHostsCommand() Command {
 }
 
 func (*hostsCommand) Help() string {
-	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, running, queued, workers) and by labels: see docs/hosts.md. expand and fold work without broker and agents; - reads from standard input. A warning names each host that refuses its authorized_operators or revoked_operators, and the reason.
+	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, agent_uptime, running, queued, workers) and by labels: see docs/hosts.md. hosts expand and hosts fold need no broker; the argument - reads names from standard input. hosts warns about each agent that refuses its authorized_operators or revoked_operators file, and prints the reason.
 
     hosts --where 'role == "web" and os == "linux" and memory >= 16*GiB'
     hosts expand "web[01-03]"

@@ -17,17 +17,17 @@ import (
 
 type retryCommand struct {
 	taskID       `embed:""`
-	Outcome      []string             `placeholder:"NAME,…" help:"Only hosts with this outcome: failed, unreachable, lost or any other. Default: all that did not exit with 0."`
+	Outcome      []string             `placeholder:"NAME,…" help:"Only hosts with this outcome: failed, unreachable, lost or any other. Default: each host where it did not exit with 0."`
 	Timeout      *cli.TimeLimit       `placeholder:"TIME" help:"Time limit of the command, instead of the earlier one; none means no limit."`
 	StartTimeout cli.Duration         `placeholder:"TIME" help:"Time in which a host must start the command, instead of the earlier one."`
-	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Let hosts that are offline run it later, as run does."`
+	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Let hosts that are offline and have an inbox run the command when they are back within this time."`
 	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the earlier task. Secrets are not stored, so give them again. May be repeated."`
 	SecretStdin  string               `placeholder:"FILE" help:"The secret standard input of the earlier task."`
 	sendFlags    `embed:""`
 }
 
 func (*retryCommand) Help() string {
-	return `Runs the command of an earlier task again, as a new task, on the hosts where it did not succeed. Hosts whose job has not ended are skipped. A lost host may have run the command already; retry runs it again.
+	return `Runs the command of an earlier task again, as a new task, on the hosts where it did not succeed. Hosts whose job has not ended are skipped. A host whose job is lost may have run the command already; retry runs it there again.
 
     retry 1b4e
     retry 1b4e --outcome unreachable --when-online 24h
@@ -154,7 +154,7 @@ func (c *retryCommand) chosen(ctx context.Context, env *Env, task model.Task) ([
 	return hosts, nil
 }
 
-// secrets takes those that the task had, which nobody has kept.
+// secrets reads the task's secrets again, since no program has stored them.
 func (c *retryCommand) secrets(ctx context.Context, env *Env, spec *model.Spec) (err error) {
 	had := spec.Run.SecretHash != nil
 	given := len(c.SecretEnv) > 0 || c.SecretStdin != ""

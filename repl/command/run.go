@@ -17,18 +17,18 @@ type runCommand struct {
 	target.Flags `embed:""`
 
 	Words        []string             `arg:"" optional:"" name:"command" help:"The command, as one word in quotes. With --script, the arguments of the script."`
-	Timeout      cli.TimeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"Time limit of the command. After it, the host stops the command; none means no limit."`
-	StartTimeout cli.Duration         `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"Time in which a host must start the command."`
+	Timeout      cli.TimeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"Time limit of the command. At the limit, the host stops the command; none means no limit."`
+	StartTimeout cli.Duration         `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"Time in which a host must start the command. After it, the command never runs there."`
 	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Instead of --start-timeout: let hosts that are offline and have an inbox run the command when they are back within this time."`
 	Cwd          string               `placeholder:"DIR" help:"Working directory of the command."`
 	Env          []cli.Variable       `placeholder:"NAME=VALUE" sep:"none" help:"Set an environment variable of the command. May be repeated."`
-	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set an environment variable to the content of a file. Warren stores it in no log, result store or journal. NAME=- asks for the value. May be repeated."`
+	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set an environment variable of the command to the content of a file, without the last newline. Warren stores the value in no log, result store or journal. NAME=- asks for the value. May be repeated."`
 	Stdin        string               `placeholder:"FILE" help:"Send the file as the standard input of the command. From the shell, - is standard input. Default: empty."`
-	SecretStdin  string               `placeholder:"FILE" help:"Send the file as the standard input of the command, and store it nowhere."`
+	SecretStdin  string               `placeholder:"FILE" help:"Send the file as the standard input of the command. Warren stores it in no log, result store or journal."`
 	Script       string               `placeholder:"FILE" help:"Send the file, a script or a program, and execute it on the hosts."`
 	Shell        string               `placeholder:"PATH" help:"Shell that runs the command, instead of the default of the host."`
 	NoShell      bool                 `help:"Split the command by POSIX quoting and execute it without a shell."`
-	MaxOutput    cli.Size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Size limit of the output of each host and stream. Of more output, the first and the last part are kept."`
+	MaxOutput    cli.Size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Size limit of each output stream of each host. Of larger output, the host keeps the first and the last half of this size."`
 	User         string               `placeholder:"NAME" help:"User that runs the command. The host's authorized_operators must allow it for the key (run-as), and its agent must run as root."`
 	Check        bool                 `help:"Run nothing: ask each host whether it would run the command, by which rule, and as which user."`
 
@@ -52,13 +52,13 @@ Examples:
     run uptime --hosts "@web!web07" --exclude @failed:1b4e
     run uptime --where 'role == "web" and cpus >= 8' --min-hosts 10
 
-Only this process has the secrets of a task. If it ends before a host has the job, that job is lost or expires. With --when-online the broker would store the secrets on its disk for each offline host, so run refuses that without --store-secrets-on-broker.
+Only the process that started a task has its secrets. If that process ends before a host has the job, the job expires or becomes lost. With --when-online, the broker would store the secrets on its disk for each offline host. run refuses this unless you add --store-secrets-on-broker.
 
-With --rollout the next stage starts when each job of the stage before has an outcome and the soak time has passed. Every outcome but exit code 0 is a failure, also unreachable and lost. With more failures than --max-failures allows, the rollout stops: the jobs that were not sent are canceled. A rollout also stops when this process ends.
+With --rollout, the next stage starts when each job of the stage before has an outcome and the soak time has passed. Every result except exit code 0 is a failure; unreachable and lost are failures, too. If more jobs fail than --max-failures allows, the rollout stops, and the jobs that were not sent are canceled. A rollout also stops when the process that started it ends.
 
 Ctrl-C leaves the task running, but from the shell it stops a rollout. A second Ctrl-C within two seconds cancels the task.
 
-Exit status: 0 every host exited with 0 and its output is complete, or with --detach every host has the job or will find it in its inbox; 1 otherwise; 2 usage or configuration; 3 no broker.`
+Exit status: 0 every host exited with 0 and no output is missing, or with --detach every host has the job or has it in its inbox; 1 otherwise; 2 usage or configuration; 3 no broker. In the plain report, output beyond --max-output does not count as missing.`
 }
 
 func (c *runCommand) Run(ctx context.Context, env *Env) error {
@@ -107,8 +107,8 @@ func (c *runCommand) Run(ctx context.Context, env *Env) error {
 	return c.send(ctx, env, spec, v, input || hostsInput)
 }
 
-// printTask tells that there is a task. In a file or a pipe the id is the last
-// word, so that it can be parsed; a person also reads what bounds the task.
+// printTask prints the new task's id. In a file or a pipe the id is the last word, so that
+// scripts can parse it; on a terminal the line also has the task's limits.
 func (c *sendFlags) printTask(ctx context.Context, env *Env, task model.Task) error {
 	switch {
 	case c.JSONL:

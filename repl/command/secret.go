@@ -10,7 +10,7 @@ import (
 	"warren/repl/term"
 )
 
-// secret reads what is to be sent and kept nowhere; nil where there is none.
+// secret reads the values that are sent but never stored. It returns nil if there are none.
 func (c *runCommand) secret(ctx context.Context, env *Env) (*wire.Secret, error) {
 	if len(c.SecretEnv) == 0 && c.SecretStdin == "" {
 		return nil, nil

@@ -78,8 +78,8 @@ func TestSecrets(t *testing.T) {
 	})
 }
 
-// What is refused is refused before anybody is asked, and without a word of the
-// secret.
+// An invalid secret is refused before the operator is asked for it, and the error contains
+// no part of the secret.
 func TestSecretsRefused(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"token": "hunter2", "nul": "hunter2\x00", "latin1": "hunter2\xff", "empty": "", "long": strings.Repeat("hunter2", wire.MaxArg/7+1)} {

@@ -18,9 +18,9 @@ import (
 // is done while it runs.
 type sendFlags struct {
 	Fanout           cli.Count       `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Number of hosts in progress at the same time; 0 means all."`
-	Rollout          cli.Stages      `placeholder:"STAGES" help:"Send the command in stages. Each number is the total of hosts, or of percent of them, at the end of a stage, as in 1,10%,100%."`
-	MaxFailures      cli.MaxFailures `placeholder:"N|P%" help:"With --rollout or --fanout: number of hosts that may fail. One more failure stops the rollout. With --rollout the default is 0."`
-	Soak             cli.Duration    `placeholder:"TIME" help:"With --rollout: pause after each stage."`
+	Rollout          cli.Stages      `placeholder:"STAGES" help:"Send the command in stages. Each number or percentage is the total of hosts at the end of a stage, as in 1,10%,100%."`
+	MaxFailures      cli.MaxFailures `placeholder:"N|P%" help:"With --rollout or --fanout: number or percentage of hosts that may fail. After one more failure, no other host gets the command. With --rollout the default is 0."`
+	Soak             cli.Duration    `placeholder:"TIME" help:"With --rollout: pause between stages."`
 	ConfirmAbove     cli.Count       `default:"100" placeholder:"N" env:"WARREN_CONFIRM_ABOVE" help:"On a terminal, ask for confirmation if there are more hosts than this."`
 	Yes              bool            `short:"y" help:"Do not ask for confirmation."`
 	DryRun           bool            `help:"List the target hosts and send nothing."`
@@ -58,9 +58,9 @@ func (c *sendFlags) view(ctx context.Context, env *Env) (*result.View, error) {
 	return v, err
 }
 
-// send makes a task of spec, unless it is only to be shown or nobody confirms it,
-// and shows its results by v. InputUsed says that standard input was read
-// already, so that nobody can be asked.
+// send submits spec as a task and shows its results by v. It submits nothing in a dry run
+// or without the operator's confirmation. InputUsed says that the command has read standard
+// input already, so that send cannot ask for confirmation.
 func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool) error {
 	r, rest, err := c.rollout(spec.Hosts)
 	if err != nil {
@@ -94,8 +94,8 @@ func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *resu
 	return c.printTask(ctx, env, task)
 }
 
-// confirm asks a person before many hosts are told: for their number, which a
-// hand does not type by habit.
+// confirm asks the operator before a task goes to many hosts. The answer is the number of
+// hosts, which people do not type out of habit.
 func (c *sendFlags) confirm(ctx context.Context, env *Env, spec *model.Spec, inputUsed bool) error {
 	n := len(spec.Hosts)
 	if c.Yes || n <= int(c.ConfirmAbove) || !env.IO.InTerminal || !env.IO.ErrTerminal && !env.IO.OutTerminal {
@@ -128,7 +128,7 @@ type stageDocument struct {
 	Hosts []string `json:"hosts"`
 }
 
-// showPlan shows what would be sent, and to whom.
+// showPlan shows what would be sent, and to which hosts.
 func (c *sendFlags) showPlan(env *Env, spec *model.Spec, rest []string) error {
 	if c.JSON || c.JSONL {
 		doc := planDocument{Command: spec.Command, Hosts: spec.Hosts, Folded: hostexpr.Fold(spec.Hosts), Untouched: rest}

@@ -19,11 +19,11 @@ import (
 // the command, its environment, the leaf with its path, and the signature.
 const maxBody = wire.MaxRequest - 512<<10
 
-// maxWhenOnline is as long as a broker keeps an inbox that nobody reads.
+// maxWhenOnline is how long the broker keeps an inbox without a consumer.
 const maxWhenOnline = 30 * 24 * time.Hour
 
-// spec makes of the flags what is to be submitted. in is where `--stdin -`
-// reads, nil where there is nothing to read. The hosts are left open.
+// spec returns the task that the flags describe, without its hosts. `--stdin -` reads from
+// in, which is nil if there is nothing to read.
 func (c *runCommand) spec(in io.Reader) (spec model.Spec, err error) {
 	spec = model.Spec{
 		StartTimeout: time.Duration(c.StartTimeout),
@@ -53,7 +53,7 @@ func (c *runCommand) spec(in io.Reader) (spec model.Spec, err error) {
 	return spec, c.withinLimits(&spec)
 }
 
-// command fills in what is to be executed, in one of its three forms.
+// command sets the command to execute, in one of its three forms.
 func (c *runCommand) command(spec *model.Spec, in io.Reader) error {
 	run := &spec.Run
 	switch {

@@ -17,7 +17,7 @@ type taskID struct {
 	ID string `arg:"" optional:"" help:"The task's id, or 4 or more of its first characters."`
 }
 
-// find returns the task that is meant.
+// find returns the task that t.ID names. An empty, unknown or ambiguous id is an error.
 func (t *taskID) find(ctx context.Context, env *Env, command string) (model.Task, error) {
 	if t.ID == "" {
 		return model.Task{}, cli.Usage("tasks lists the ids", "%s: no task id given", command)
@@ -40,8 +40,8 @@ func (t *taskID) find(ctx context.Context, env *Env, command string) (model.Task
 	return task, err
 }
 
-// Stopped is the error of a command that waited for a task when the process was told
-// to end.
+// Stopped is the error of a command that waited for a task when the process received a
+// signal to end.
 func Stopped(task model.Task) error {
 	text := "warren was stopped; task " + task.ID + " is still running"
 	if task.Rollout != nil {

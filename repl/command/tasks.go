@@ -34,7 +34,7 @@ func (*tasksCommand) Help() string {
     tasks --host web03 --command 'systemctl (re)?start'
     tasks --prune --older-than 30d --dry-run
 
-Warren removes tasks that are done once they are older than the setting results_retention (90d). It removes the oldest of them while all results together are larger than results_size (1GiB). It never removes a task that is not done.`
+Warren removes tasks that are done and older than the setting results_retention (90d). While all results together are larger than results_size (1GiB), it removes the oldest tasks that are done. It never removes a task that is not done.`
 }
 
 func (c *tasksCommand) Run(ctx context.Context, env *Env) error {

@@ -10,11 +10,11 @@ type watchCommand struct {
 	taskID          `embed:""`
 	cli.FollowFlags `embed:""`
 	JSON            bool `name:"json" help:"Wait, then print one JSON document."`
-	JSONL           bool `name:"jsonl" help:"Print one JSON object a line as results arrive."`
+	JSONL           bool `name:"jsonl" help:"Print one JSON object per line as results arrive."`
 }
 
 func (*watchCommand) Help() string {
-	return `Shows the progress of the task in place: counts, results by frequency, and the slowest hosts. If standard output is not a terminal, it prints a line now and then. check_task shows the results.
+	return `Shows a live view of the task: counts, results by frequency, and the slowest hosts. If standard output is not a terminal, watch prints a progress line from time to time. check_task shows the results.
 
 Ctrl-C leaves the task running; a second Ctrl-C within two seconds cancels it. The exit status is that of check_task.`
 }

@@ -70,7 +70,7 @@ func isHistory(line string) bool {
 		utf8.ValidString(line) && !strings.ContainsAny(line, "\r\n\x00")
 }
 
-// replace writes the file anew. The lock is held.
+// replace rewrites the whole file. The caller holds the lock.
 func (h *history) replace(lines []string) {
 	var text bytes.Buffer
 	for _, line := range lines {

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A keyboard stands between the terminal and the line editor, which does not know
-// bracketed paste: a goroutine copies what is typed through a pasteFilter, while
-// a line is read and no longer, so that nobody else's input is taken.
+// A keyboard sits between the terminal and the line editor, which does not support
+// bracketed paste: a goroutine copies the input through a pasteFilter. It runs only while
+// a line is read, so that it takes no input of other programs.
 type keyboard struct {
 	terminal int
 	to       *os.File // the pipe that the editor reads; nil where there is none
@@ -128,8 +128,8 @@ func (k *keyboard) copy(stop int) {
 	}
 }
 
-// write gives bytes to the editor, without outlasting it: a pipe that is full
-// while nobody reads is left.
+// write sends bytes to the editor. It gives up if the pipe is full after the editor has
+// stopped reading.
 func (k *keyboard) write(b []byte, stop int) bool {
 	for len(b) > 0 {
 		n := min(len(b), pipeChunk)

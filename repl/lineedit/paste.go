@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// In the line editor, which knows one line, these stand for the end of a line and
-// for a tab within what was pasted.
+// Placeholders for a newline and a tab in pasted text: the line editor edits a single
+// line.
 const (
 	lineEnd = "␊"
 	tabStop = "␉"
@@ -78,8 +78,8 @@ func (f *pasteFilter) take(b []byte) []byte {
 	return b
 }
 
-// pasted is the text that was pasted, for one line: its last line's end is left
-// to whoever types Enter.
+// pasted returns the pasted text as one line. It drops the final newline: the user types
+// Enter.
 func (f *pasteFilter) pasted() []byte {
 	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(f.text))
 	f.text = nil

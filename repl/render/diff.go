@@ -12,8 +12,7 @@ import (
 	"warren/repl/term"
 )
 
-// The bounds of what is compared: more would take memory and time that nobody
-// wants to wait for.
+// Limits of the texts that are compared. Larger texts would take too much memory and time.
 const (
 	diffBytes   = 1 << 20
 	diffContext = 3

@@ -30,7 +30,7 @@ func (r *outputReader) isWhole(ctx context.Context, v *result.View, j *model.Job
 type lack struct {
 	stream, Why string
 	hosts       []string
-	bytes       int64 // in all; 0 where nobody knows
+	bytes       int64 // total; 0 if unknown
 	Largest     int64 // that a host has produced
 }
 
@@ -92,7 +92,7 @@ func lackOf(v *result.View, task *model.Task, j *model.Job, stream string) strin
 	a := result.Account(j, stream)
 	switch {
 	case j.State != model.Ended || j.Outcome == wire.Lost:
-		if v.Raw || v.Save != "" { // all other views say how the job stands
+		if v.Raw || v.Save != "" { // all other views show the job's state
 			return "there may be more, the job is " + result.JobWord(j)
 		}
 		return ""

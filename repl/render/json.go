@@ -189,7 +189,7 @@ func (r *outputReader) PerJob(ctx context.Context, v *result.View, task string, 
 			pieces := func(yield func(model.Piece, error) bool) {
 				for ; ok && (err != nil || piece.Job <= i); piece, err, ok = next() {
 					if err == nil && (piece.Job < i || !slices.Contains(v.Streams, piece.Stream)) {
-						continue // output that nobody wanted
+						continue // output of a job or stream that the view leaves out
 					}
 					if !yield(piece, err) || err != nil {
 						return

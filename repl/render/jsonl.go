@@ -17,7 +17,7 @@ import (
 // and with --stream its output before it, as it comes.
 
 type taskRecord struct {
-	Type string `json:"type"` // task; end; detached: it goes on, and nobody waits for it any more
+	Type string `json:"type"` // task; end; detached: the task continues, this command stops waiting
 	taskDocument
 }
 
@@ -35,7 +35,7 @@ type outputRecord struct {
 	DataBase64 []byte `json:"data_base64,omitzero"`
 }
 
-// Records prints the records of a task as it stands.
+// Records prints the records of a task in its current state.
 func (p *Printer) Records(ctx context.Context, v *result.View, task model.Task, jobs []model.Job) error {
 	return p.out.Print(func(w *bufio.Writer) error {
 		if err := cli.WriteJSON(w, taskRecord{"task", describeTask(&task)}); err != nil {

@@ -20,8 +20,8 @@ const (
 	mostGroups = 8
 )
 
-// A liveView shows a task in place while it is waited for: how far it is, what
-// has come back, who is slow.
+// A liveView shows a task in place while a command waits for it: its progress, its
+// results so far, and the slow hosts.
 type liveView struct {
 	printer *Printer
 	t       *result.Tracker
@@ -86,7 +86,7 @@ func (l *liveView) Rollout(ctx context.Context, log *RolloutLog) error {
 func (l *liveView) End(_ context.Context, how ending) error {
 	switch how {
 	case EndDone:
-		l.scr.Clear() // the results tell it all
+		l.scr.Clear() // the results that follow say everything
 	default:
 		l.scr.Leave()
 	}

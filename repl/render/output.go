@@ -42,9 +42,8 @@ func fromUnit(s model.Segment, e charset.Encoding) model.Segment {
 }
 
 // An outputWriter writes one job's output: to a terminal made visible and
-// indented, elsewhere as it came. Its streams are told apart by a line before
-// each where there is more than standard output. Bytes that are not there are
-// named where they would be.
+// indented, elsewhere unchanged. If there is more than standard output, a line before each
+// stream names it. A note replaces bytes that are missing.
 type outputWriter struct {
 	w        *bufio.Writer
 	terminal bool

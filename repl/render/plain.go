@@ -64,15 +64,15 @@ func (p *Printer) ProgressOn(w io.Writer, terminal bool, task model.Task, v *res
 	return &liveView{printer: p, t: t, scr: term.NewScreen(p.out, w), paint: p.out.Paint, size: p.out.Size, began: time.Now()}
 }
 
-// Pauses between the lines of a plainView: they double from the first up to the last. Where
-// nobody may be looking, the first is longer.
+// Pauses between the lines of a plainView: they double from the first up to the last. If
+// the output may have no reader, the first pause is longer.
 const (
 	plainInterval = time.Second
 	patientPause  = 10 * time.Second
 	longestPause  = time.Minute
 )
 
-// A plainView tells now and then, a line each, how far a task is.
+// A plainView prints a line of progress about a task from time to time.
 type plainView struct {
 	printer *Printer
 	t       *result.Tracker

@@ -281,7 +281,7 @@ func (p *Printer) WriteEnding(w *bufio.Writer, task model.Task, jobs []model.Job
 	}
 }
 
-// writeDifferences tells how far the results that were shown differ.
+// writeDifferences prints how the results that were shown differ.
 func writeDifferences(w *bufio.Writer, blocks []*result.Block) {
 	if len(blocks) < 2 {
 		return

@@ -31,8 +31,7 @@ func (p *Printer) RawOutput(ctx context.Context, v *result.View, jobs []model.Jo
 	})
 }
 
-// copyOutput writes the bytes of a stream as they came, and tells where some
-// are not there.
+// copyOutput writes the bytes of a stream unchanged, and reports where bytes are missing.
 func (p *Printer) copyOutput(ctx context.Context, w *bufio.Writer, v *result.View, j *model.Job, stream string) error {
 	e, err := p.excerpt(ctx, v, j, stream)
 	if err != nil {
@@ -168,7 +167,7 @@ func (f *saving) removeOther(force bool) error {
 	return nil
 }
 
-// cause is an error without the path that was told already.
+// cause returns err without the path, which the message has already.
 func cause(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

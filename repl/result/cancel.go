@@ -49,5 +49,5 @@ func Refusals(jobs []model.Job) (lines []string) {
 	return lines
 }
 
-// MostReasons is how many different reasons of a block are told.
+// MostReasons is how many different reasons are printed for a block.
 const MostReasons = 5

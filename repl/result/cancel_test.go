@@ -30,7 +30,7 @@ func TestCancelCountsWhatItHasDone(t *testing.T) {
 		ended("7", wire.Exited, begun),
 		{ID: "8", Host: "web03", State: model.Running, Wait: model.RequestRefused, Reason: "the job is another\x1b operator's"},
 	}
-	const want = "2 recalled, 1 killed, 1 lives on, 1 recall pending, 1 too late, 1 being stopped, 1 refused"
+	const want = "2 recalled, 1 killed, 1 survived, 1 recall pending, 1 too late, 1 being stopped, 1 refused"
 	if got := CountCancelResults(before, now); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -1,5 +1,5 @@
-// Package result is how the results of a task are seen: which of its jobs are shown,
-// which of them have the same result, how a task that goes on is followed, and the words
-// for how jobs and tasks stand. It reads nothing but what a Tracker asks of the store, and
-// prints nothing.
+// Package result prepares the results of a task for display: it selects the jobs to show,
+// groups jobs with the same result, follows a task in progress, and has the words for the
+// states of jobs and tasks. It reads only what a Tracker queries from the store, and prints
+// nothing.
 package result

@@ -17,7 +17,7 @@ import (
 // exit code or signal, as many processes that live on, and the same output.
 type Block struct {
 	Key
-	Jobs  []*model.Job // in host order; the first stands for all
+	Jobs  []*model.Job // in host order; the first represents all
 	Spans DurationStats
 	Label string // the hosts, folded
 }

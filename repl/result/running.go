@@ -62,7 +62,7 @@ func LongestRunning(task *model.Task, jobs []*model.Job, now time.Time) string {
 }
 
 // ClockTolerance is what an agent allows between its clock and an operator's,
-// unless told otherwise (warrend --clock-tolerance).
+// unless warrend --clock-tolerance sets another value.
 const ClockTolerance = 30 * time.Second
 
 // Skew is how far a clock is ahead for sure (behind, where negative) that showed

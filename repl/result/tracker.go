@@ -14,7 +14,7 @@ type changeStore interface {
 	Changed(ctx context.Context, task string, since int64, each func(model.Job)) (rev int64, err error)
 }
 
-// A Tracker knows how the jobs of a task stand, and folds those that have ended
+// A Tracker holds the current state of a task's jobs, and folds those that have ended
 // while more arrive. It reads only what has changed.
 type Tracker struct {
 	View *View

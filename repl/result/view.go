@@ -49,8 +49,8 @@ func (v *View) Shows(j *model.Job) bool {
 // All reports whether no job is left out.
 func (v *View) All() bool { return v.Hosts == nil && v.Outcomes == nil }
 
-// Choose returns the jobs that are to be shown. Missing are hosts of the view that the
-// task does not have; that nobody ended as asked is no mistake.
+// Choose returns the jobs to show. Missing lists the hosts of the view that the task does
+// not have. An empty result is no mistake if the view selects by outcome.
 func (v *View) Choose(jobs []model.Job) (chosen []model.Job, missing []string) {
 	if v.All() {
 		return jobs, nil

@@ -9,8 +9,8 @@ import (
 	"warren/repl/term"
 )
 
-// JobWord is how a job stands: "ok", "exited 3", "running", "unreachable", "ok, 1
-// process left running".
+// JobWord describes a job's state or outcome: "ok", "exited 3", "running", "unreachable",
+// "ok, 1 process left running".
 func JobWord(j *model.Job) string {
 	if j.State == model.Ended && j.Left > 0 {
 		return fmt.Sprintf("%s, %s left running", outcomeWord(j), term.PluralOf(j.Left, "process", "processes"))
@@ -34,7 +34,7 @@ func outcomeWord(j *model.Job) string {
 	}
 }
 
-// isUnknown reports whether nobody can say what became of a job that ended so.
+// isUnknown reports whether the outcome leaves open what happened to the job.
 func isUnknown(o wire.Outcome) bool { return o == wire.Lost }
 
 // count sums jobs up.
@@ -84,7 +84,7 @@ func StateText(t *model.Task) string {
 	return fmt.Sprintf("%s, %d of %d ended%s", state, t.Summary.Ended, t.Hosts, text)
 }
 
-// PaintJob colors a text by how a job stands.
+// PaintJob colors a text by a job's state or outcome.
 func PaintJob(p term.Paint, j *model.Job, text string) string {
 	switch {
 	case j.OK():
@@ -95,7 +95,7 @@ func PaintJob(p term.Paint, j *model.Job, text string) string {
 	return p.Bad(text)
 }
 
-// PaintTask colors a text by how a task stands.
+// PaintTask colors a text by a task's state.
 func PaintTask(p term.Paint, t *model.Task, text string) string {
 	switch {
 	case !t.Done():

@@ -9,21 +9,21 @@ import (
 	"warren/repl/term"
 )
 
-// Clocks remembers the hosts whose clocks have been told to be off.
-type Clocks struct{ told map[string]bool }
+// Clocks remembers the hosts for which Warn has printed a warning.
+type Clocks struct{ warned map[string]bool }
 
-// Warn tells, once for each host, whose clock is off.
+// Warn prints a warning about clocks that are wrong, once for each host.
 func (c *Clocks) Warn(out *term.Console, skews map[string]time.Duration) {
 	var ahead, behind []string
 	var most [2]time.Duration
 	for host, d := range skews {
-		if d == 0 || c.told[host] {
+		if d == 0 || c.warned[host] {
 			continue
 		}
-		if c.told == nil {
-			c.told = map[string]bool{}
+		if c.warned == nil {
+			c.warned = map[string]bool{}
 		}
-		c.told[host] = true
+		c.warned[host] = true
 		if d > 0 {
 			ahead, most[0] = append(ahead, host), max(most[0], d)
 		} else {

@@ -12,9 +12,9 @@ import (
 	"warren/repl/term"
 )
 
-// A clock that is off for sure is told, folded, once for each host; one that may
-// be right is not.
-func TestClocksAreTold(t *testing.T) {
+// A clock that is certainly wrong causes one warning for each host, with the hosts folded;
+// a clock that may be right causes none.
+func TestWrongClocksAreReportedOnce(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	task := &model.Task{Created: now.Add(-10 * time.Second)}
 	at := func(host string, d time.Duration) model.Job { return model.Job{Host: host, Accepted: now.Add(d)} }

@@ -19,31 +19,31 @@ const (
 	// discoverTime is the longest that agents are waited for.
 	discoverTime = 3 * time.Second
 
-	// helloQuiet is how long nobody must have answered before all have, where
-	// nobody has said how many they are.
+	// helloQuiet is the pause without answers after which discovery is complete, if the
+	// number of agents is not known.
 	helloQuiet = 300 * time.Millisecond
 
-	// goneFor is how long who has answered earlier is missed where no names say
-	// who should answer.
+	// goneFor is how long discovery still expects an agent that has answered before, if
+	// the task names no hosts.
 	goneFor = 7 * 24 * time.Hour
 )
 
-// A Selection is the agents that targets come to.
+// A Selection is the set of agents that the target flags select.
 type Selection struct {
 	Agents []Agent
-	hosts  []string // their names as they were named, or else their ids
+	hosts  []string // their names as the operator wrote them, or else their ids
 	Silent []string // named hosts that do not answer
-	gone   []string // ids of agents that would have been chosen earlier, where no host is named
+	gone   []string // ids of agents that match by an earlier answer but do not answer now, if no host is named
 }
 
-// A Agent is one that is meant. It may have answered earlier only.
+// An Agent is a selected agent. Its last answer may be from an earlier discovery.
 type Agent struct {
 	model.Agent
 	Answers bool
 }
 
-// Ask chooses among the agents that answer, and, told so, all that have answered
-// before. An agent is chosen once, by the first of its names that is named.
+// Ask selects from the agents that answer and, if all is set, from those that have
+// answered before. An agent is selected once, under the first of its names that set has.
 func (c *Flags) Ask(ctx context.Context, env *Env, set *hostexpr.Set, all bool) (Selection, error) {
 	condition, err := c.condition()
 	if err != nil {
@@ -78,7 +78,7 @@ func (c *Flags) Ask(ctx context.Context, env *Env, set *hostexpr.Set, all bool) 
 	return chosen, nil
 }
 
-// complete reports whether nobody else need be waited for, as far as is known.
+// complete reports whether all agents that are known to be needed have answered.
 func (c *Flags) complete(set *hostexpr.Set, answers []model.Agent) bool {
 	if set == nil {
 		return len(answers) >= int(c.MinHosts)
@@ -98,19 +98,19 @@ func owners(answers []model.Agent) map[string]string {
 	return owner
 }
 
-// discover asks all agents who they are, a second time where some are missing.
-// Where all are named it takes these as soon as they have answered. Else nobody
-// knows how many there are: it takes all that come until it is quiet, and waits
-// for those that have answered within the last days.
+// discover sends a discover request to all agents, and repeats it if some are missing.
+// If all hosts are named, it returns as soon as these have answered. Otherwise the number
+// of agents is not known: it collects answers until none arrives for a while, and waits
+// for the agents that have answered within the last days.
 func (env *Env) discover(ctx context.Context, complete func([]model.Agent) bool, named bool) (answers []model.Agent, err error) {
 	if err := env.Connect(ctx); err != nil {
 		return nil, err
 	}
-	lately, err := env.Store().Agents(ctx, time.Now().Add(-goneFor))
+	recent, err := env.Store().Agents(ctx, time.Now().Add(-goneFor))
 	if err != nil {
 		return nil, err
 	}
-	call := discovery{named: named, lately: lately, complete: complete}
+	call := discovery{named: named, recent: recent, complete: complete}
 	err = env.Interruptible(ctx, func(ctx context.Context) (err error) {
 		if answers, err = env.Discover(ctx, discoverTime, call.enough); err != nil || complete(answers) {
 			return err
@@ -131,20 +131,20 @@ func (env *Env) discover(ctx context.Context, complete func([]model.Agent) bool,
 	return answers, err
 }
 
-// A discovery is whom a discover waits for.
+// A discovery decides how long discover waits for more answers.
 type discovery struct {
-	named    bool          // complete knows all of them; else it knows some that must be there
-	lately   []model.Agent // who has answered within the last days
+	named    bool          // the task names all hosts; else complete knows only some of those that must answer
+	recent   []model.Agent // agents that have answered within the last days
 	complete func(answers []model.Agent) bool
 }
 
-// enough reports whether nobody else need be waited for, once nobody has answered
-// for so long.
+// enough reports whether discover can stop waiting, given that no answer has arrived
+// for the time quiet.
 func (r *discovery) enough(answers []model.Agent, quiet time.Duration) bool {
 	if r.named {
 		return r.complete(answers)
 	}
-	return len(answers) > 0 && quiet > helloQuiet && areAmong(r.lately, answers) && r.complete(answers)
+	return len(answers) > 0 && quiet > helloQuiet && areAmong(r.recent, answers) && r.complete(answers)
 }
 
 // areAmong reports whether each of the agents is among those that answer.
@@ -205,7 +205,7 @@ func meeting(condition *where.Condition, known []Agent) ([]Agent, error) {
 		}
 	}
 	if len(hellos) == 0 {
-		return nil, nil // nobody is there whose labels could be known
+		return nil, nil // no agent has answered, so no labels are known
 	}
 	if err := condition.Check(hellos); err != nil {
 		return nil, cli.WithStatus(cli.ExitUsage, prefixed("--where", err))

@@ -10,10 +10,10 @@ import (
 	"warren/repl/cli"
 )
 
-// Named hosts are taken as soon as they have answered, however loud it is; who is
-// not named is waited for until it is quiet, and where he has answered lately,
-// until he does.
-func TestRollCall(t *testing.T) {
+// Discovery of named hosts ends as soon as they have answered, even if other answers keep
+// arriving. Discovery of unnamed hosts waits until no more answers arrive, and for each
+// agent that has answered recently.
+func TestDiscoveryStopsWhenExpectedAgentsHaveAnswered(t *testing.T) {
 	agents := func(names ...string) (out []model.Agent) {
 		for _, name := range names {
 			out = append(out, model.Agent{Hello: wire.Hello{Agent: name, Names: []string{name, name + ".alias"}}})
@@ -24,7 +24,7 @@ func TestRollCall(t *testing.T) {
 		name     string
 		hosts    string // named
 		minHosts int
-		lately   []model.Agent
+		recent   []model.Agent
 		answers  []model.Agent
 		quiet    time.Duration
 		want     bool
@@ -37,8 +37,8 @@ func TestRollCall(t *testing.T) {
 		{"as many as wanted", "", 2, nil, agents("a", "b"), helloQuiet + 1, true},
 		{"as many as wanted, not quiet", "", 2, nil, agents("a", "b"), 0, false},
 		{"fewer than wanted", "", 3, nil, agents("a", "b"), time.Hour, false},
-		{"one of lately is missing, another is new", "", 0, agents("a", "b"), agents("a", "c"), time.Hour, false},
-		{"all of lately and another", "", 0, agents("a", "b"), agents("a", "b", "c"), helloQuiet + 1, true},
+		{"a recent agent is missing, another is new", "", 0, agents("a", "b"), agents("a", "c"), time.Hour, false},
+		{"all recent agents and another", "", 0, agents("a", "b"), agents("a", "b", "c"), helloQuiet + 1, true},
 	} {
 		var set *hostexpr.Set
 		if tt.hosts != "" {
@@ -48,7 +48,7 @@ func TestRollCall(t *testing.T) {
 			}
 		}
 		c := Flags{MinHosts: cli.Count(tt.minHosts)}
-		call := discovery{named: set != nil, lately: tt.lately, complete: func(answers []model.Agent) bool { return c.complete(set, answers) }}
+		call := discovery{named: set != nil, recent: tt.recent, complete: func(answers []model.Agent) bool { return c.complete(set, answers) }}
 		if got := call.enough(tt.answers, tt.quiet); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}

@@ -6,15 +6,15 @@ import (
 	"warren/internal/operator/model"
 )
 
-// duplicates says which names more than one agent claims. The broker lets one agent
-// at most answer to a name, so all but one of them are lying, or have just lost
-// it; which one cannot be told from what they say.
+// duplicates returns one line for each name that more than one agent claims. The broker
+// lets at most one agent answer to a name, so the other agents are lying or have just
+// lost it. The answers do not show which agent is the genuine one.
 func duplicates(agents []model.Agent) (lines []string) {
 	ids := make(map[string]bool, len(agents))
 	for _, a := range agents {
 		ids[a.Agent] = true
 	}
-	claimed := map[string]string{} // by whom, of names that are no ids
+	claimed := map[string]string{} // name that is not an id -> the agent that claims it
 	for _, a := range agents {
 		switch {
 		case a.TwoLogins:

@@ -72,8 +72,8 @@ func checkExpressions(exprs []Expression) error {
 	return nil
 }
 
-// Evaluate returns the hosts of all expressions, each of which stands for itself.
-// It may be none.
+// Evaluate returns the union of the hosts of all expressions, which it evaluates one by
+// one. The union may be empty.
 func (env *Env) Evaluate(ctx context.Context, exprs []Expression) (*hostexpr.Set, error) {
 	groups := env.LookupGroup(ctx)
 	all := new(hostexpr.Set)

@@ -14,10 +14,10 @@ import (
 // the tag inherit are for hosts expand and hosts fold too.
 type Flags struct {
 	Hosts     []string  `placeholder:"EXPR" sep:"none" help:"Target hosts: names, addresses, ranges such as web[01-20,30], groups such as @web, separated by blanks or commas. May be repeated."`
-	HostsFile []string  `placeholder:"FILE" sep:"none" inherit:"" help:"Read hosts from a file, one expression a line; - is standard input."`
+	HostsFile []string  `placeholder:"FILE" sep:"none" inherit:"" help:"Read hosts from a file, one expression per line; - is standard input."`
 	Exclude   []string  `placeholder:"EXPR" sep:"none" inherit:"" help:"Hosts to exclude."`
 	Where     *string   `placeholder:"CONDITION" help:"Only online agents that match this condition, as in 'role == \"web\" and cpus >= 8'."`
-	MinHosts  cli.Count `placeholder:"N" help:"Fail before anything is sent if fewer hosts answer."`
+	MinHosts  cli.Count `placeholder:"N" help:"Fail, and send nothing, if fewer hosts answer."`
 }
 
 // Named returns the hosts that are named, nil where none is: --where alone.
@@ -70,8 +70,8 @@ func (c *Flags) condition() (*where.Condition, error) {
 	return condition, nil
 }
 
-// ChooseHosts returns the hosts that a task is for, at least one, and tells what
-// is odd about them. Agents are asked only where that is needed.
+// ChooseHosts returns the target hosts of a task, at least one, and prints warnings
+// about them. It queries the agents only if the flags require it.
 func (c *Flags) ChooseHosts(ctx context.Context, env *Env) ([]string, error) {
 	set, err := c.Named(ctx, env)
 	if err != nil {

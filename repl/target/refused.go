@@ -19,7 +19,7 @@ func RefusedFiles(agents []Agent) (lines []string) {
 	hosts := map[problem][]string{}
 	for i := range agents {
 		if !agents[i].Answers {
-			continue // it may have been mended since
+			continue // an old answer: the file may have been corrected since
 		}
 		for _, f := range agents[i].RefusedFiles {
 			p := problem{f.File, refusalText(&f), meanwhileText(&f)}

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// TakesColors has the console understand escape sequences, which it does since
-// Windows 10, but only when told
+// TakesColors enables escape sequences in the console, which supports them since
+// Windows 10
 // (https://learn.microsoft.com/windows/console/console-virtual-terminal-sequences).
 func TakesColors() bool {
 	console := windows.Handle(os.Stdout.Fd())

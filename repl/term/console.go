@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// A Console writes to the operator's terminal, or to the files that stand in for
-// it. Notes may come from any goroutine. At most one surface at a time is drawn in
-// place: a note is printed above it, never into it.
+// A Console writes to the operator's terminal, or to the files that replace it. Any
+// goroutine may print notes. At most one surface at a time is drawn in place: the console
+// prints notes above it, never into it.
 type Console struct {
 	IO
 	Paint Paint // of standard output
@@ -20,7 +20,7 @@ type Console struct {
 	surface Surface    // nil where nothing is drawn in place
 }
 
-// A Surface is text that stands at the bottom of the terminal and changes there:
+// A Surface is text that stays at the bottom of the terminal and changes there:
 // the live view, or the line that is being edited. The console calls Hide and Show
 // while it holds its lock.
 type Surface interface {

@@ -1,6 +1,6 @@
-// Package term is all output to the operator's terminal, or to the files that stand
-// in for it: notes, tables, the pager, colors, frames that are drawn in place, and how
-// sizes, times and foreign text are written. It is also where a secret is read.
+// Package term writes all output to the operator's terminal, or to the files that replace
+// it: notes, tables, the pager, colors, and frames that are drawn in place. It formats
+// sizes, times and foreign text. It also reads secrets.
 //
 // A Console is the one writer of a process. Any goroutine may write a note: where the
 // live view or the line editor draws in place, the note is printed above it.

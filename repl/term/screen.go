@@ -46,8 +46,8 @@ func (s *Screen) put(lines []FrameLine, columns int) {
 	_, _ = io.WriteString(s.w, out.String())
 }
 
-// home goes to the frame's first column and line. Terminals break lines anew
-// that have become too wide.
+// home moves the cursor to the frame's first column and line. Terminals rewrap lines that
+// have become too wide.
 func (s *Screen) home(out *strings.Builder, columns int) {
 	up := len(s.lines) - 1
 	if columns > 0 && columns < s.columns {
@@ -91,7 +91,7 @@ func (s *Screen) Write(text []byte) (int, error) {
 	return s.w.Write(text)
 }
 
-// Leave lets the frame stand and goes on below it.
+// Leave keeps the frame on the screen and moves the cursor below it.
 func (s *Screen) Leave() {
 	s.out.mu.Lock()
 	defer s.out.mu.Unlock()

@@ -18,8 +18,9 @@ var ErrNone = errors.New("there is no terminal to ask on")
 var ErrAborted = errors.New("nothing was entered")
 
 // ReadSecret shows prompt on the terminal and reads a line without echo. It opens the
-// terminal itself, so that standard input and output may be pipes, and leaves its mode
-// as it was: where the process has no terminal nobody can be asked. Its errors are ErrNone, ErrAborted, ctx's, and the system's.
+// terminal itself, so that standard input and output may be pipes, and restores the
+// terminal's mode. It fails if the process has no terminal. Its errors are ErrNone,
+// ErrAborted, ctx's, and the system's.
 func ReadSecret(ctx context.Context, prompt string) (secret string, err error) {
 	in, out, err := open()
 	if err != nil {

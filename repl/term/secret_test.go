@@ -18,7 +18,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// The test binary is also the program that asks.
+// The test binary is also the program that reads the secret.
 func TestMain(m *testing.M) {
 	if os.Getenv("TERMINAL_TEST_ASK") != "" {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -72,7 +72,7 @@ func ask(t *testing.T, mode, keys string) (screen, said string) {
 	if err := pts.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for { // to its end: nobody has the other side any more
+	for { // to the end: the other side is closed
 		buf := make([]byte, 1024)
 		n, err := tty.Read(buf)
 		screen += string(buf[:n])

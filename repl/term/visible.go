@@ -12,9 +12,9 @@ import (
 // Text returns b for several lines of a terminal: newlines and tabs are kept, a
 // carriage return before a newline is dropped, every other control character is
 // written as an escape ("\x1b", "\r", "\u202e"), and so is every byte that is
-// not UTF-8, and every combining mark beyond those that a character may bear, so
-// that none grows over the lines around it. A backslash stays as it is: the
-// result is for eyes, not for decoding.
+// not UTF-8, and every combining mark above the limit of marks for one character, so
+// that none extends over neighboring lines. A backslash stays unchanged: the result is
+// for people, not for decoding.
 func Text(b []byte) string { return show(b, true) }
 
 // Line is Text for one line: newlines, tabs and carriage returns are written as

@@ -60,19 +60,27 @@ func (l *leader) stop(grace time.Duration) stopResult {
 	return stopResult{reached: e.ReachedLeader, killed: e.Killed, left: proctree.Describe(e.Left), leftCount: len(e.Left), err: e.Err}
 }
 
+// leftoverScans bounds how often leftovers scans for processes that it knows to exist.
+const leftoverScans = 5
+
 // leftovers returns the living processes of a command whose leader has exited. Most
-// commands leave none, so it first checks that without a scan of all processes.
+// commands leave none, so it first checks that without a scan of all processes. A scan is
+// not atomic: of processes that fork and exit all the time, it may find none.
 func (l *leader) leftovers() (left []proctree.Process, count int) {
-	if !l.hasLeftovers() {
-		return nil, 0
+	for range leftoverScans {
+		if !l.hasLeftovers() {
+			return nil, 0
+		}
+		s, err := l.tree().Scan()
+		if err != nil {
+			return nil, 0
+		}
+		if all := append(s.Living, l.likelyOrphans(s.Living)...); len(all) > 0 {
+			children.markReported(all)
+			return proctree.Describe(all), len(all)
+		}
 	}
-	s, err := l.tree().Scan()
-	if err != nil {
-		return nil, 0
-	}
-	all := append(s.Living, l.likelyOrphans(s.Living)...)
-	children.markReported(all)
-	return proctree.Describe(all), len(all)
+	return nil, 0
 }
 
 func (l *leader) hasLeftovers() bool {

@@ -11,7 +11,7 @@ import (
 
 func TestDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := net.Pipe() // nobody reads or writes at the other end
+		ours, theirs := net.Pipe() // the other end neither reads nor writes
 		defer ours.Close()
 		defer theirs.Close()
 		c := &deadlineConn{Conn: ours, timeout: 10 * time.Second}

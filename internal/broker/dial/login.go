@@ -17,11 +17,11 @@ import (
 // The tags make its fields flags of a program. The program's prefix is put before the
 // environment variables.
 type Login struct {
-	CA           string `name:"broker-ca" env:"BROKER_CA" type:"path" placeholder:"FILE" help:"Authorities (PEM) that vouch for the broker, instead of the system's."`
-	Cert         string `name:"broker-cert" env:"BROKER_CERT" type:"path" placeholder:"FILE" help:"Client certificate (PEM); the login where the URL names no user."`
-	Key          string `name:"broker-key" env:"BROKER_KEY" type:"path" placeholder:"FILE" help:"Its private key, where it is in another file."`
+	CA           string `name:"broker-ca" env:"BROKER_CA" type:"path" placeholder:"FILE" help:"Certificate authorities (PEM) for the broker, instead of the system's."`
+	Cert         string `name:"broker-cert" env:"BROKER_CERT" type:"path" placeholder:"FILE" help:"Client certificate (PEM). It is the login if the URL names no user."`
+	Key          string `name:"broker-key" env:"BROKER_KEY" type:"path" placeholder:"FILE" help:"Private key of the client certificate, if it is in another file."`
 	ServerName   string `name:"broker-server-name" env:"BROKER_SERVER_NAME" placeholder:"NAME" help:"Name in the broker's certificate, instead of the URL's host."`
-	PasswordFile string `name:"broker-password-file" env:"BROKER_PASSWORD_FILE" type:"path" placeholder:"FILE" help:"Password of the URL's user."`
+	PasswordFile string `name:"broker-password-file" env:"BROKER_PASSWORD_FILE" type:"path" placeholder:"FILE" help:"File with the password of the URL's user."`
 
 	// Password is for the URLs' user, if there is no PasswordFile. A URL that contains
 	// a password keeps its own. There is no flag for it: every user of a machine can

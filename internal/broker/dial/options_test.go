@@ -28,7 +28,7 @@ func TestEndpointsHidePassword(t *testing.T) {
 func TestBadURLs(t *testing.T) {
 	for _, raw := range []string{
 		"", "web01:5672", "http://web01/", "amqp://web01:port/",
-		// What is meant in all of these is the password.
+		// In all of these, the text between the user and "@host" is the password.
 		"amqp://anna:hush/hush@host/", "amqp://anna:77/hush@host/", "amqp://anna:77#hush@host/",
 		"amqp://anna:77?hush@host/", "amqp://anna:hush%@host/", "amqp://anna:hu sh@host/", "amqp://an\x7fna:hush@host",
 	} {

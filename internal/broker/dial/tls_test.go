@@ -21,7 +21,7 @@ type secured struct {
 	t     testing.TB
 	node  *rabbit.Node
 	ca    *rabbittest.Authority
-	other *rabbittest.Authority // that nobody trusts
+	other *rabbittest.Authority // no client and no broker trusts it
 	dir   string
 }
 

@@ -95,7 +95,7 @@ func write(h slog.Handler, task, command, key string, hosts []string) error {
 	return nil
 }
 
-// remedy is what to do about a log that cannot be written.
+// remedy returns the hint for a log that cannot be written.
 func remedy(err error) string {
 	if os.IsPermission(err) {
 		return "mend the owner and mode of the file and its directory"

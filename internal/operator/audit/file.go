@@ -30,8 +30,8 @@ type file struct {
 	keep int
 }
 
-// Write appends p, a whole line, by one write. Of a line that does not fit the
-// disk nothing stays.
+// Write appends p, a whole line, by one write. If the disk has no room for the whole line,
+// Write leaves no part of it.
 func (f *file) Write(p []byte) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
 	defer cancel()
@@ -78,8 +78,8 @@ func (f *file) open() (*os.File, int64, error) {
 	return out, info.Size(), nil
 }
 
-// rotate renames the files by one and opens a new one. Nothing is lost where it
-// is interrupted: the oldest goes first, by being replaced.
+// rotate renames each file to the next number and opens a new one. An interruption loses
+// nothing more than the oldest file, which the first rename replaces.
 func (f *file) rotate(old *os.File) (*os.File, int64, error) {
 	if err := old.Close(); err != nil {
 		return nil, 0, err

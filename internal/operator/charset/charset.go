@@ -1,10 +1,10 @@
 // Package charset decodes what commands print where it is not UTF-8: Chinese
 // from Windows consoles, say. Bytes are stored as they came; they are decoded
-// when they are shown. A byte that means nothing in the encoding is written as
-// an escape, "\xff", and never replaced: nothing is lost to the eye.
+// when they are shown. A byte that is invalid in the encoding becomes an escape, "\xff",
+// and never a replacement character, so that the reader can see each byte.
 //
-// The package keeps nothing and starts nothing. What it returns is text, but not
-// fit for a terminal: that is the work of package repl/term.
+// The package has no state and starts nothing. The text that it returns is not safe for a
+// terminal: package repl/term escapes it.
 package charset
 
 import (
@@ -54,7 +54,7 @@ var pages = map[string]encoding.Encoding{
 	"28605": charmap.ISO8859_15, "51932": japanese.EUCJP, "54936": simplifiedchinese.GB18030,
 }
 
-// known are names that are suggested.
+// known are the names that messages suggest.
 var known = []string{
 	"utf-8", "utf-16", "utf-16le", "utf-16be", "gbk", "gb2312", "gb18030", "hz-gb-2312", "big5",
 	"shift_jis", "euc-jp", "iso-2022-jp", "euc-kr",

@@ -10,7 +10,7 @@ import (
 
 // A Decoder decodes one stream, piece by piece.
 type Decoder struct {
-	Invalid int // bytes so far that mean nothing in the encoding; of UTF-8 not counted
+	Invalid int // bytes so far that are invalid in the encoding; not counted for UTF-8
 
 	transformer transform.Transformer // nil for UTF-8
 	stateful    bool

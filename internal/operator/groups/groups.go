@@ -7,8 +7,8 @@
 //	racks:
 //	    r1: ['node[1-4]', 'node9']
 //
-// It knows what is written, and leaves it to the host expressions to make sense
-// of it. It keeps what it has read, and starts nothing.
+// The package returns groups as text; package hostexpr evaluates them. It keeps the groups
+// in memory, and starts nothing.
 package groups
 
 import (
@@ -27,8 +27,7 @@ import (
 // maxFile bounds a file of groups, in bytes.
 const maxFile = 16 << 20
 
-// allGroup is the name of the group that stands for a whole source, if the source defines
-// it.
+// allGroup is the name of the group of all hosts of a source, if the source defines it.
 const allGroup = "all"
 
 // Groups are the groups of a file, or of the files of a directory.
@@ -53,7 +52,7 @@ type UnknownError struct {
 	Path   string
 	Source string   // where it was looked for; "" where the source is unknown
 	Name   string   // of the group, or of the source
-	Known  []string // what there is instead
+	Known  []string // the names that exist
 }
 
 func (e *UnknownError) Error() string {

@@ -100,7 +100,7 @@ nested: {<<: {<<: *m, deep: d1}}
 	}
 }
 
-// A few lines of aliases stand for any number of members.
+// A few lines of aliases can expand to any number of members.
 func TestAliasesAreBounded(t *testing.T) {
 	merges := "s0: &a0 {g: x}\n"
 	for i := range 40 {

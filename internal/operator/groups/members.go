@@ -8,7 +8,7 @@ import (
 )
 
 // maxMembers bounds what a file may come to once its aliases and merge keys are
-// resolved: sources, groups and expressions. A few lines can stand for any number.
+// resolved: sources, groups and expressions. A few lines can expand to any number.
 const maxMembers = 1 << 20
 
 func tooMany(line int) error {
@@ -95,7 +95,7 @@ func (m *merger) merge(value *yaml.Node) error {
 	return nil
 }
 
-// mappingHint says what to write instead of what is no mapping.
+// mappingHint says what to write where a mapping is required.
 func mappingHint(node *yaml.Node) string {
 	if isNull(node) {
 		return "write {} for one without members"

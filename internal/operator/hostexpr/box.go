@@ -20,7 +20,7 @@ const maxMergePasses = 64
 
 // A sum identifies a set of numbers, or several: it is made by addition, so that
 // it does not depend on the order and grows with its set. Its seeds are new in
-// each process: whoever chooses host names cannot make two sets look alike.
+// each process, so that an attacker who chooses host names cannot make two sets collide.
 type sum [2]uint64
 
 func (s sum) plus(t sum) sum  { return sum{s[0] + t[0], s[1] + t[1]} }

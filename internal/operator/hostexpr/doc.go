@@ -1,5 +1,5 @@
 // Package hostexpr turns host expressions such as "web[01-20,30]!web07 @db" into
-// the names that they stand for, and names back into a short expression. The
+// host names, and host names back into a short expression. The
 // language is ClusterShell's nodeset
 // (https://clustershell.readthedocs.io/en/latest/tools/nodeset.html); a table in
 // testdata holds it against the original, and says where it differs on purpose.

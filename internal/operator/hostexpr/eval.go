@@ -10,13 +10,12 @@ import (
 	"warren/internal/wire"
 )
 
-// Groups knows what groups stand for: it returns the expressions whose union is
-// a group, and the source in which groups are looked up that these name without
-// one. A source of "" is the one for groups that are written without; the name
-// "*" is all hosts of the source. Its error says which group is meant.
+// Groups looks up a group. It returns the expressions whose union is the group, and home,
+// the source of the groups that these expressions name without a source. The source "" is
+// the default source; the name "*" is all hosts of the source. Its error names the group.
 type Groups func(source, name string) (exprs []string, home string, err error)
 
-// ErrNothing is the cause of the error of an expression that stands for no host.
+// ErrNothing is the cause of the error of an expression without hosts.
 var ErrNothing = errors.New("the expression stands for no host")
 
 // workFactor times the limit is how many names may be made on the way, in groups
@@ -36,7 +35,7 @@ func Expand(expr string, limit int) ([]string, error) {
 	return set.Names(), nil
 }
 
-// Evaluate returns the hosts that expr stands for: at least one, or an *Error.
+// Evaluate returns the hosts of expr: at least one, or an *Error.
 // Naming more than limit, repetitions and what is taken away again included, is
 // an error that is found before any work is done for them, so that
 // web[1-999999999] costs nothing.
@@ -90,7 +89,7 @@ func (e *evaluator) evaluate(expr, home string) (*Set, error) {
 		}
 		twice := len(set.twice)
 		set.apply(t.operator, right)
-		if t.group { // that groups overlap is no slip of whoever names them
+		if t.group { // overlapping groups are no mistake of the operator
 			set.twice = set.twice[:twice]
 		}
 	}

@@ -71,8 +71,8 @@ func (r *row) after(at int) int {
 	return len(r.list)
 }
 
-// live returns the first index from i on whose box is there. It shortens the way
-// for whoever comes next.
+// live returns the first index from i on whose box still exists. It shortens the path for
+// later calls.
 func (r *row) live(i int) int {
 	end := i
 	for end < len(r.places) && r.list[r.places[end]].gone {

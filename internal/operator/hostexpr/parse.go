@@ -13,7 +13,7 @@ const maxDigits = 15
 
 const exampleHint = `write names, addresses and ranges, as in "web[01-20,30] db1 192.168.0.23"`
 
-// A term is an operand and what it does to the hosts that stand to its left.
+// A term is an operand and the operator that combines it with the hosts to its left.
 type term struct {
 	operator rune // , ! & ^
 	group    bool // the pattern's texts are names of groups
@@ -27,7 +27,7 @@ type parser struct {
 }
 
 // parse returns the expression's terms, at least one. There is no precedence:
-// each operator applies to all that stands to its left.
+// each operator applies to the result of everything to its left.
 func parse(expr string) ([]term, error) {
 	p := &parser{text: []rune(expr)}
 	var terms []term

@@ -52,7 +52,7 @@ func (p *pattern) endsInBracket() bool {
 	return false
 }
 
-// size is the number of texts that the pattern stands for, or tooMany.
+// size returns the number of texts that the pattern expands to, or tooMany.
 func (p *pattern) size() uint64 {
 	size := uint64(1)
 	for _, part := range p.parts {

@@ -19,7 +19,7 @@ type Agent struct {
 }
 
 // A Check is a host's answer to the question whether it would run something. It
-// is not stored: it is true for a moment.
+// is not stored, since it is valid only when it is given.
 type Check struct {
 	Host   string
 	Answer *wire.Checked // nil: it has not answered

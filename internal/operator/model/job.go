@@ -57,7 +57,7 @@ type Job struct {
 	Outcome  wire.Outcome
 	ExitCode int // with outcome exited
 	Signal   string
-	Reason   string    // detail of its outcome or its Wait, in the words of whoever decided it; never compared
+	Reason   string    // detail of its outcome or its Wait, in the words of the agent or the operator; never compared
 	Accepted time.Time // by the agent's clock; zero where not known
 	Started  time.Time
 	Finished time.Time

@@ -53,9 +53,9 @@ var waitTexts = [...]Text{
 
 var cancelTexts = [...]Text{
 	CancelRecalled: {Word: "recalled", Sentence: "it had not started, and never will"},
-	CancelKilled:   {Word: "killed", Sentence: "it was running, and was stopped"},
-	CancelSurvived: {Word: "lives on", Sentence: "it was stopped, but some of its processes could not be ended"},
-	CancelPending:  {Word: "recall pending", Sentence: "its host is offline; the cancel waits in its inbox"},
+	CancelKilled:   {Word: "killed", Sentence: "it was stopped, and none of its processes is left"},
+	CancelSurvived: {Word: "survived", Sentence: "it was stopped, but some of its processes could not be ended"},
+	CancelPending:  {Word: "recall pending", Sentence: "its host is offline; the cancel waits in the host's inbox"},
 	CancelTooLate:  {Word: "too late", Sentence: "it had ended by itself"},
 	CancelSent:     {Word: "being stopped", Sentence: "its host has not answered yet"},
 	CancelRefused:  {Word: "refused", Sentence: "its host refused the cancel, for the reason given"},

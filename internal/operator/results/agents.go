@@ -42,14 +42,14 @@ const (
 // agent's.
 var ErrSurplus = errors.New("too many agents have answered a question to all")
 
-// A discoverRound is who has answered one discover. Agents do not sign their answers:
-// whoever knows the discover may answer it, with any id. But the broker vouches for the
-// login.
+// A discoverRound records the answers to one discover request. Agents do not sign their
+// answers: any client that has seen the request can answer it, with any id. But the broker
+// vouches for the login.
 type discoverRound struct {
 	until      time.Time
 	responders map[string]*responder // by agent
 	bytes      int                   // of all hellos that are stored
-	logins     map[string]*share     // by login; "" is for senders that nobody vouches for
+	logins     map[string]*share     // by login; "" is for senders for which the broker does not vouch
 }
 
 // A share is what one login has sent of a round.

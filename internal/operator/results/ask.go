@@ -20,7 +20,7 @@ type calling func(*actor)
 
 func (s *Store) send(ctx context.Context, r request) error {
 	if s.stopped() {
-		return ErrStopped // the inbox may have room that nobody empties
+		return ErrStopped // the inbox may have room, but its receiver has ended
 	}
 	select {
 	case s.inbox <- r:

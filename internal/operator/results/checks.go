@@ -25,7 +25,7 @@ type expectedCheck struct {
 // belong to no task. The first answer to each comes from the channel, which has room for
 // all of them, until ForgetChecks.
 func (s *Store) ExpectChecks(ctx context.Context, jobs []model.Job) (<-chan CheckAnswer, error) {
-	answers := make(chan CheckAnswer, len(jobs)) // the actor waits for nobody
+	answers := make(chan CheckAnswer, len(jobs)) // room for all, so that the actor never waits
 	err := askNothing(ctx, s, func(a *actor) error {
 		for i := range jobs {
 			a.checks[jobs[i].ID] = expectedCheck{jobs[i].Digest, answers}

@@ -23,7 +23,7 @@ func TestFirstCheckAnswerCounts(t *testing.T) {
 			t.Errorf("taken %v, %v", taken, err)
 		}
 	}
-	saw(uuid.NewString(), &wire.Checked{}, false) // nobody has asked
+	saw(uuid.NewString(), &wire.Checked{}, false) // an answer without a request
 	saw(jobs[0].ID, &wire.Ended{Outcome: wire.Rejected, Request: []byte("forged")}, true)
 	first := &wire.Checked{WouldRun: true}
 	saw(jobs[0].ID, first, true)

@@ -16,8 +16,8 @@ type liveJob struct {
 	heard     int
 	answer    merge.Answer
 
-	// record is the job's as this process last wrote it. It need not be read again as long
-	// as nobody else has written to the file, which version shows.
+	// record is the job's record as this process last wrote it. It is valid as long as no
+	// other process has written to the file, which version shows.
 	record  merge.Record
 	version int64 // data version then; 0 if record is not known
 }
@@ -28,7 +28,7 @@ func (j *liveJob) note(r *merge.Record, version int64) {
 	j.record.Resigned = nil
 }
 
-// known is the record of a job, if nobody else can have changed it.
+// known returns the record of a job, or nil if another process may have changed it.
 func (l liveJobs) known(job uuid.UUID, version int64) *merge.Record {
 	j := l[job]
 	if j == nil || j.version != version {
@@ -121,7 +121,7 @@ func (l liveJobs) closeAll() {
 }
 
 // replace puts v into a channel of capacity 1, in place of a value that was not read. It
-// never waits, since nobody else sends.
+// never waits, since there is no other sender.
 func replace[T any](ch chan T, v T) {
 	select {
 	case <-ch:

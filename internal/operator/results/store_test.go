@@ -78,7 +78,7 @@ func TestApplyAndRead(t *testing.T) {
 		Update{Job: jobs[2].ID, Outcome: wire.Unreachable, Reason: "no queue"},
 		Update{Job: jobs[3].ID, State: model.Sent},
 		Update{Job: jobs[3].ID, Reply: output(jobs[3], wire.Stderr, 0, "oops")},
-		Update{Job: uuid.NewString(), State: model.Sent}, // nobody's
+		Update{Job: uuid.NewString(), State: model.Sent}, // a job of no task
 		Update{Job: "x", State: model.Sent},
 	)
 

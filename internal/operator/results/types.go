@@ -36,8 +36,9 @@ type Progress struct {
 	State   model.State
 	Outcome wire.Outcome
 	OK      bool // exited with code 0
-	// Unknown says that the agent has never seen the job, and would know. Forgotten says
-	// that the agent cannot tell. Both hold until the next answer.
+	// Unknown says that the agent has never received the job; its journal is old enough
+	// to show it. Forgotten says that the journal does not show whether the job has run.
+	// Both hold until the next answer.
 	Unknown, Forgotten bool
 	// Since, with Forgotten, is from when on the agent's journal knows what was issued, in
 	// milliseconds since 1970; 0 if age is not the reason.

@@ -24,7 +24,7 @@ func (a *actor) watch(task string) (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(a.watched) == 0 { // nobody has polled
+	if len(a.watched) == 0 { // no watcher has polled yet
 		if a.version, err = a.db.DataVersion(); err != nil {
 			return nil, err
 		}

@@ -15,21 +15,21 @@ import (
 )
 
 const (
-	// listTime bounds the question which keys ssh-agent has.
+	// listTime bounds the request that lists the keys of ssh-agent.
 	listTime = 5 * time.Second
 
 	// signTimeout bounds a signature: a person may have to touch the key or to
 	// confirm.
 	signTimeout = 60 * time.Second
 
-	// noteAfter is when it is told that a signature takes a person, where the
-	// key's type does not tell (ssh-add -c).
+	// noteAfter is how long a signature takes before Notify is called, if the type of the
+	// key does not show that a person must confirm it (ssh-add -c).
 	noteAfter = time.Second
 )
 
-// An agent is where ssh-agent listens.
+// An agent is the address of ssh-agent.
 type agent struct {
-	address  string        // "" is nowhere
+	address  string        // "" means that there is no ssh-agent
 	signTime time.Duration // how long a signature may take
 }
 
@@ -48,8 +48,8 @@ func (k *agentKey) name() string {
 
 var errNoAgent = errors.New("SSH_AUTH_SOCK names no ssh-agent")
 
-// do asks ssh-agent something, over a connection of its own, within a time and
-// while ctx lasts.
+// do sends ssh-agent a request over a new connection. It fails after the time limit or when
+// ctx ends.
 func (a *agent) do(ctx context.Context, limit time.Duration, ask func(sshagent.ExtendedAgent) error) error {
 	if a.address == "" {
 		return hint.Errorf("eval $(ssh-agent); ssh-add", "%w", errNoAgent)
@@ -80,8 +80,7 @@ func (a *agent) do(ctx context.Context, limit time.Duration, ask func(sshagent.E
 	return err
 }
 
-// An agentLink remembers what went wrong with a connection, which the client's
-// errors do not tell.
+// An agentLink records the error of a connection, which the client's errors omit.
 type agentLink struct {
 	io.ReadWriter
 	err error
@@ -99,7 +98,7 @@ func (l *agentLink) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// keys lists what ssh-agent has, in its order.
+// keys lists the keys and certificates of ssh-agent, in its order.
 func (a *agent) keys(ctx context.Context) (keys []agentKey, err error) {
 	err = a.do(ctx, listTime, func(client sshagent.ExtendedAgent) error {
 		list, err := client.List()
@@ -145,8 +144,8 @@ func (h *agentHolder) sign(ctx context.Context, data []byte, algorithm string) (
 	return nil, hint.Errorf(h.remedy(), "key %s does not sign: %w", h.key.name(), err)
 }
 
-// try looks at a signature: an agent may not do as it is told (old ones sign with
-// SHA-1 whatever is asked), and a host would only say no.
+// try verifies a signature, since an ssh-agent may ignore the requested algorithm (old ones
+// always sign with SHA-1), and the host would reject the request without saying why.
 func (h *agentHolder) try(sig *ssh.Signature, data []byte, algorithm string) error {
 	if algorithm != "" && sig.Format != algorithm {
 		return hint.Errorf("use a newer ssh-agent, or an Ed25519 key",

@@ -3,8 +3,8 @@
 //
 // Choose finds the key and asks for nothing. Unlock asks for the passphrase, if
 // one is needed. Sign may then be called by any number of goroutines. The
-// package keeps the key in memory and writes it nowhere; it connects to
-// ssh-agent anew for each question, and starts nothing.
+// package keeps the key in memory and writes it nowhere. It opens a new connection to
+// ssh-agent for each request, and starts nothing.
 //
 // Which key (Options.Identity):
 //   - a private key file. Where it is encrypted, or its key lives on a security

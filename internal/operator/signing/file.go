@@ -28,7 +28,7 @@ const (
 	passphraseTries = 3
 )
 
-// A keyFile is what a file says of a key.
+// A keyFile is the content of a key file.
 type keyFile struct {
 	path    string
 	pem     []byte
@@ -113,8 +113,8 @@ func (f *keyFile) findPublic() ssh.PublicKey {
 	return withoutCertificate(key)
 }
 
-// openSSHPublic reads the public key that stands, unencrypted, at the head of a
-// private key file (OpenSSH's PROTOCOL.key).
+// openSSHPublic reads the unencrypted public key at the beginning of a private key file
+// (OpenSSH's PROTOCOL.key).
 func openSSHPublic(b []byte) (ssh.PublicKey, error) {
 	body, ok := bytes.CutPrefix(b, []byte("openssh-key-v1\x00"))
 	if !ok {
@@ -132,8 +132,8 @@ func openSSHPublic(b []byte) (ssh.PublicKey, error) {
 	return ssh.ParsePublicKey(head.Public)
 }
 
-// certified returns the certificate for the key that lies beside its file, or
-// the key where there is none or it is not valid now, which is told.
+// certified returns the certificate in the file next to the key file. If there is none, it
+// returns the key. If the certificate is not valid now, it calls notify and returns the key.
 func (f *keyFile) certified(key ssh.PublicKey, notify func(string)) (ssh.PublicKey, error) {
 	path := certificateOf(f.path)
 	text, _, err := readSmall(path)
@@ -164,8 +164,8 @@ func certificateOf(path string) string {
 	return strings.TrimSuffix(path, ".pub") + "-cert.pub"
 }
 
-// checkCertificate says why a certificate is of no use at now, in words that
-// follow its name.
+// checkCertificate says why a certificate cannot be used at now, in words that follow its
+// name in a message.
 func checkCertificate(cert *ssh.Certificate, now time.Time) error {
 	at := uint64(now.Unix())
 	switch {

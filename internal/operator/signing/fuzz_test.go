@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// FuzzKeyFile reads what may stand in a key file, or beside it as a certificate:
-// it may be refused, in words, and nothing else.
+// FuzzKeyFile reads arbitrary key files and certificates: reading returns a key or an
+// error with a message, and never panics.
 func FuzzKeyFile(f *testing.F) {
 	d := newDesk(f)
 	d.key("ca", "ed25519", "")

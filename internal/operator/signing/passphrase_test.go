@@ -38,7 +38,7 @@ func (d *desk) onTerminal(identity string, answers ...string) (screen, out strin
 		n, err := tty.Read(buf)
 		screen += string(buf[:n])
 		if err != nil {
-			break // nobody has the other side any more
+			break // the other side is closed
 		}
 		if asked := strings.Count(screen, "Enter passphrase"); asked > 0 && strings.HasSuffix(screen, "': ") && len(answers) > 0 {
 			if _, err := tty.WriteString(answers[0]); err != nil {

@@ -20,7 +20,7 @@ import (
 // None is the Identity that sends statements unsigned.
 const None = "none"
 
-// Options say where the key is and how its holder is asked.
+// Options say where the key is and how to ask the operator for the passphrase.
 type Options struct {
 	Identity string // file, None, or empty for the default order
 
@@ -32,8 +32,8 @@ type Options struct {
 	// Passphrase asks the operator, without echo. Its error says why it cannot.
 	Passphrase func(ctx context.Context, prompt string) (string, error)
 
-	// Notify tells the operator that a key waits for a hand. It is called by
-	// whichever goroutine signs.
+	// Notify shows the operator that a key waits for a touch or a confirmation. The
+	// goroutine that signs calls it.
 	Notify func(text string)
 }
 
@@ -75,9 +75,9 @@ func (s *Signer) Unlock(ctx context.Context) error {
 	return nil
 }
 
-// Sign returns the signature of a statement as the member "signature" of a
-// request bears it: base64 of the binary SSHSIG, or "" where statements go
-// unsigned. The errors say what to do.
+// Sign returns the signature of a statement in the form of a request's member
+// "signature": base64 of the binary SSHSIG, or "" if statements are unsigned. The errors
+// say what to do.
 func (s *Signer) Sign(ctx context.Context, statement []byte) (string, error) {
 	switch {
 	case s.locked != nil:
@@ -128,7 +128,7 @@ func (s *Signer) Fingerprint() string {
 	return ssh.FingerprintSHA256(withoutCertificate(s.public))
 }
 
-// Touch reports whether each signature wants a touch of a security key.
+// Touch reports whether each signature requires a touch of a security key.
 func (s *Signer) Touch() bool { return s.public != nil && isSecurityKey(s.public) }
 
 // withoutCertificate returns the key itself.

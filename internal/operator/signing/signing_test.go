@@ -41,7 +41,7 @@ func TestOpenSSHAcceptsWhatIsSigned(t *testing.T) {
 			d.accepted(d.choose(key+".pub"), byCA)
 			d.accepted(d.choose(key+"-cert.pub"), byCA)
 
-			d.agent(key) // anew: ssh-add takes the certificate too
+			d.agent(key) // again: ssh-add adds the certificate too
 			if err := os.Rename(key+"-cert.pub", d.path("elsewhere")); err != nil {
 				t.Fatal(err)
 			}
@@ -285,7 +285,7 @@ func TestForeignPublicHalf(t *testing.T) {
 		t.Errorf("inside the file: %v", err)
 	}
 
-	d.key("id", "ecdsa -m PEM", "hunter2") // in that form only the .pub file tells it without the passphrase
+	d.key("id", "ecdsa -m PEM", "hunter2") // in PEM form only the .pub file has the public key unencrypted
 	d.key("other", "ecdsa", "")
 	d.write("id.pub", []byte(d.read("other.pub")))
 	s, err := Choose(t.Context(), Options{
@@ -319,8 +319,8 @@ func TestMissingKeyHasHint(t *testing.T) {
 	}
 }
 
-// A certificate that is of no use leaves the key itself, and that is told; one
-// of another key is an error.
+// If the certificate is not valid, Choose uses the key itself and Notify says so. A
+// certificate of another key is an error.
 func TestCertificates(t *testing.T) {
 	for _, c := range []struct {
 		name, validity string

@@ -11,8 +11,8 @@ import (
 	"warren/internal/wire"
 )
 
-// A checker sees to it that a condition is made of what is understood, with
-// something true or false wherever that is needed.
+// A checker checks that a condition has only supported elements, and a true or false value
+// wherever one is required.
 type checker struct {
 	c     *Condition
 	nodes int
@@ -26,7 +26,7 @@ const (
 
 func contains(words, word string) bool { return strings.Contains(words, " "+word+" ") }
 
-// condition checks what must be true or false.
+// condition checks a node that must be true or false.
 func (k *checker) condition(n ast.Node) error {
 	switch n := n.(type) {
 	case *ast.BoolNode:
@@ -115,7 +115,7 @@ func (k *checker) within(n *ast.CallNode) error {
 	return firstError(k.count(n), func() error { return k.value(n.Arguments[0]) })
 }
 
-// value checks what is a text, a number, a list, or nil.
+// value checks a node that must be a text, a number, a list, or nil.
 func (k *checker) value(n ast.Node) error {
 	if err := k.count(n); err != nil {
 		return err

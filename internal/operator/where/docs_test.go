@@ -17,7 +17,7 @@ func TestExamplesOfDocsAreValid(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, page, _ := strings.Cut(string(text), "## Conditions")
-	_, table, ok := strings.Cut(page, "| condition | true of |\n| --- | --- |\n")
+	_, table, ok := strings.Cut(page, "| condition | selects |\n| --- | --- |\n")
 	if !ok {
 		t.Fatal("the page has no table of conditions")
 	}

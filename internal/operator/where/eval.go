@@ -160,8 +160,8 @@ func equal(n *ast.BinaryNode, left, right any) (bool, error) {
 	return same(n.Left, left, n.Right, right)
 }
 
-// same reports whether two values are known and the same. A text that stands
-// beside a number is read as one.
+// same reports whether two values are known and equal. It compares a text with a number as
+// a number.
 func same(left ast.Node, x any, right ast.Node, y any) (bool, error) {
 	switch a := x.(type) {
 	case nil:

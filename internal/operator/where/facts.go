@@ -75,8 +75,8 @@ func since(h *wire.Hello, start int64) any {
 	return float64(max(0, h.At-start) / 1000)
 }
 
-// lookup returns what a name stands for; nil is unknown. Facts hide labels of
-// the same name, which labels["…"] still has.
+// lookup returns the value of a name; nil is unknown. A fact hides a label of the same
+// name, which labels["…"] still returns.
 func lookup(h *wire.Hello, name string) any {
 	if fact := facts[name]; fact != nil {
 		return fact(h)

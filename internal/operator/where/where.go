@@ -2,13 +2,12 @@
 //
 //	role == "web" and os == "linux" and cpus >= 8
 //
-// whether an agent is meant. The grammar is that of expr
-// (https://expr-lang.org/docs/language-definition), of which operators, texts,
-// numbers and lists are understood, and nothing that can loop or grow: what a
-// condition costs is bounded by its length. Its meaning is the package's own,
-// since most of what is asked for may be unknown of a host: what is unknown is
-// nil, no comparison with it is true but that with nil itself, and a name that
-// no host knows is an error, not a condition that is never met.
+// whether a task selects an agent. The grammar is that of expr
+// (https://expr-lang.org/docs/language-definition). The package supports its operators,
+// texts, numbers and lists, and nothing that can loop or grow, so that the length of a
+// condition bounds its cost. The meaning differs from expr, since most facts may be unknown
+// for a host: an unknown fact is nil, only the comparison with nil itself is true for it,
+// and a name that no host knows is an error, not a condition that is never true.
 //
 // The package keeps nothing, starts nothing and does no I/O.
 package where
@@ -35,7 +34,7 @@ const (
 	maxNodes = 500  // operands and operators
 )
 
-// A Condition is one that can be decided for a host.
+// A Condition is a parsed condition, ready to match hosts.
 type Condition struct {
 	root     ast.Node
 	names    []*ast.IdentifierNode
@@ -43,9 +42,9 @@ type Condition struct {
 	networks map[ast.Node]netip.Prefix   // of the second arguments of within
 }
 
-// An Error says what is wrong with a condition, and where.
+// An Error describes a mistake in a condition and its position.
 type Error struct {
-	Column  int // of the first character at fault, from 1
+	Column  int // of the first wrong character, from 1
 	Problem string
 	Hint    string // may be empty
 }
@@ -113,8 +112,8 @@ func (c *Condition) Check(hosts []*wire.Hello) error {
 	return nil
 }
 
-// Match decides the condition for a host. Its error says what of the host does
-// not go with the condition.
+// Match reports whether the condition is true for a host. Its error names the fact or label
+// of the host that the condition cannot use.
 func (c *Condition) Match(h *wire.Hello) (bool, error) {
 	v, err := (&evaluator{c: c, host: h}).value(c.root)
 	if err != nil {

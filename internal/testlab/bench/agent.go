@@ -22,7 +22,7 @@ const (
 func (b *bench) agent(ctx context.Context) error {
 	var beyond []float64 // milliseconds
 	for range b.cfg.Rounds {
-		connect, err := b.connect()
+		connect, err := connectTime(b.url)
 		if err != nil {
 			return err
 		}
@@ -55,10 +55,10 @@ func (b *bench) agent(ctx context.Context) error {
 	return nil
 }
 
-// connect is what a connection with its login takes.
-func (b *bench) connect() (time.Duration, error) {
+// connectTime measures a connection with its login.
+func connectTime(url string) (time.Duration, error) {
 	begin := time.Now()
-	c, err := floor.Dial(b.url)
+	c, err := floor.Dial(url)
 	took := time.Since(begin)
 	if err != nil {
 		return 0, err

@@ -50,7 +50,7 @@ func (b *bench) reconnect(ctx context.Context) (err error) {
 		return err
 	}
 	answers := time.Now()
-	back, err := b.awaitBack(ctx, s)
+	back, err := awaitBack(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (b *bench) reconnect(ctx context.Context) (err error) {
 }
 
 // awaitBack waits until all agents have their link.
-func (b *bench) awaitBack(ctx context.Context, s *side) (time.Duration, error) {
+func awaitBack(ctx context.Context, s *side) (time.Duration, error) {
 	begin := time.Now()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

@@ -50,7 +50,7 @@ func (b *bench) scale(ctx context.Context) error {
 }
 
 func (b *bench) scaleOf(ctx context.Context, name string, inbox bool) (err error) {
-	before, err := b.holds(ctx)
+	before, err := holdingOf(ctx, b.node, b.brokerPID)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (b *bench) scaleOf(ctx context.Context, name string, inbox bool) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	after, err := b.holds(ctx)
+	after, err := holdingOf(ctx, b.node, b.brokerPID)
 	if err != nil {
 		return err
 	}
@@ -86,9 +86,9 @@ func (b *bench) scaleOf(ctx context.Context, name string, inbox bool) (err error
 	return nil
 }
 
-// holds asks the broker what it has, once it has cleaned up.
-func (b *bench) holds(ctx context.Context) (h holding, err error) {
-	value, err := b.node.Eval(ctx, `[garbage_collect(P) || P <- processes()],
+// holdingOf asks the broker what it has, once it has cleaned up.
+func holdingOf(ctx context.Context, node *rabbit.Node, pid int) (h holding, err error) {
+	value, err := node.Eval(ctx, `[garbage_collect(P) || P <- processes()],
 		[erlang:memory(total), erlang:system_info(process_count), length(rabbit_amqqueue:list()), length(rabbit_channel:list())].`)
 	if err != nil {
 		return h, err
@@ -100,12 +100,12 @@ func (b *bench) holds(ctx context.Context) (h holding, err error) {
 		}
 	}
 	h.erlang /= 1024
-	resident, err := part.Resident(b.brokerPID)
+	resident, err := part.Resident(pid)
 	if err != nil {
 		return h, err
 	}
 	h.resident = float64(resident) / 1024
-	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", b.brokerPID))
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	h.descriptors = float64(len(open))
 	return h, err
 }

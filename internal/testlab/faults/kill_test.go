@@ -58,7 +58,7 @@ func stages() []stage {
 				s.agentLink.stall(up, down)
 				s.release()
 				for _, a := range s.agents {
-					a.says(n/len(s.hosts), "msg=ended")
+					a.recorded(n / len(s.hosts))
 				}
 			},
 			release: func(s *scene) { s.agentLink.resume() },

@@ -44,6 +44,7 @@ func queues() []fault {
 				return n.DeleteExchange(ctx, vhost, wire.ExchangeReplies)
 			})
 			s.release()
+			s.reached(s.tasks*len(s.hosts), model.Ended) // the agents have declared it again, and their queues
 			s.submit(1, s.hosts, work{})
 		}},
 		{name: "exchange of questions to all deleted", run: func(s *scene) {
@@ -82,7 +83,7 @@ func queues() []fault {
 		all = append(all, fault{name: harm.name + ", jobs running", short: harm.short, run: func(s *scene) {
 			s.running()
 			s.damage(func(n *rabbit.Node, ctx context.Context, vhost string) error {
-				return harm.do(n, ctx, vhost, s.callbackQueue())
+				return harm.do(n, ctx, vhost, s.operatorQueue())
 			})
 			s.release()
 			for _, a := range s.agents {
@@ -128,15 +129,15 @@ func (s *scene) deleteInbox(host string) {
 	}
 }
 
-// callbackQueue is the operator's. The caller holds the broker's Erlang node.
-func (s *scene) callbackQueue() string {
+// operatorQueue is the reply queue of the operator. The caller holds the broker's Erlang node.
+func (s *scene) operatorQueue() string {
 	s.t.Helper()
 	got, err := s.node.Eval(s.t.Context(), fmt.Sprintf(
 		`[binary_to_list(N) || I <- rabbit_amqqueue:info_all(<<"%s">>, [name]), {name, {resource, _, queue, N = <<"warren.reply.", _/binary>>}} <- I].`, s.vhost()))
 	s.check(err)
 	name := strings.Trim(got, `[]"`)
 	if !strings.HasPrefix(name, "warren.reply.") || strings.Contains(name, ",") {
-		s.t.Fatalf("the callback queues are %s", got)
+		s.t.Fatalf("the reply queues are %s", got)
 	}
 	return name
 }

@@ -142,7 +142,7 @@ func (s *scene) leaveFull() {
 	status, err := s.prompt.Wait()
 	s.check(err)
 	said := s.prompt.Err.String()
-	if status != 1 || !strings.Contains(said, "is not stored: ") || !strings.Contains(said, "hint: make room") {
+	if status != 1 || !strings.Contains(said, "could not be stored: ") || !strings.Contains(said, "hint: free some space") {
 		s.t.Errorf("left with status %d: %s", status, last(said))
 	}
 	s.prompt = nil
@@ -204,7 +204,7 @@ func (s *scene) messages(queue string, n int) {
 	})
 }
 
-// replyQueueHas waits until some callback queue is as full as that.
+// replyQueueHas waits until some reply queue is as full as that.
 func (s *scene) replyQueueHas(bytes int) {
 	s.t.Helper()
 	s.eventually(func() error {

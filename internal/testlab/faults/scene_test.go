@@ -3,12 +3,14 @@
 package faults
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -281,6 +283,18 @@ func (a *agent) says(times int, text string) {
 
 // last is the end of a log.
 func last(s string) string { return s[max(0, len(s)-2000):] }
+
+// recorded waits until the agent's journal has the end of so many jobs.
+func (a *agent) recorded(times int) {
+	a.scene.t.Helper()
+	a.scene.eventually(func() error {
+		text, err := os.ReadFile(filepath.Join(a.dataDir(), "journal.log"))
+		if got := bytes.Count(text, []byte(`"ended":{`)); err == nil && got < times {
+			err = fmt.Errorf("the journal of %s has the end of %d jobs, want %d", a.id, got, times)
+		}
+		return err
+	})
+}
 
 // dataDir is where the agent keeps its journal.
 func (a *agent) dataDir() string { return a.scene.dir + "/agent-" + a.id }

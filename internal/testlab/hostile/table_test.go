@@ -135,7 +135,7 @@ var rows = []row{
 	}, host: "not yet valid", told: stranger},
 	{name: "host's certificate", edit: func(f *forgery) {
 		f.by = f.certificate(func(c *ssh.Certificate) { c.CertType = ssh.HostCert })
-	}, host: "not a user's", told: stranger},
+	}, host: "not a user certificate", told: stranger},
 	{name: "certificate of another principal", edit: func(f *forgery) {
 		f.by = f.certificate(func(c *ssh.Certificate) { c.ValidPrincipals = []string{"intern"} })
 	}, host: "no principal", told: stranger},

@@ -190,7 +190,7 @@ func (n *Node) await(ctx context.Context, p *child.Process, every time.Duration,
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the RabbitMQ node did not answer in time (%w): %w%s", context.Cause(ctx), err, n.lastWords())
+			return fmt.Errorf("the RabbitMQ node did not answer in time (%w): %w%s", context.Cause(ctx), err, lastWords(n.Dir))
 		case <-p.Done():
 			return n.explainEnd()
 		case <-tick.C:
@@ -199,7 +199,7 @@ func (n *Node) await(ctx context.Context, p *child.Process, every time.Duration,
 }
 
 func (n *Node) explainEnd() error {
-	words := n.lastWords()
+	words := lastWords(n.Dir)
 	// epmd ends at its start for no other reason than its port, and says nothing.
 	if n.broker == nil || strings.Contains(words, "eaddrinuse") {
 		return fmt.Errorf("the RabbitMQ node ended as it started: %w%s", errPortTaken, words)
@@ -207,9 +207,9 @@ func (n *Node) explainEnd() error {
 	return fmt.Errorf("the RabbitMQ node ended as it started%s", words)
 }
 
-// lastWords is what the broker printed about its errors, for a message.
-func (n *Node) lastWords() string {
-	b, err := os.ReadFile(filepath.Join(n.Dir, consoleFile))
+// lastWords returns what the broker printed about its errors, for a message.
+func lastWords(dir string) string {
+	b, err := os.ReadFile(filepath.Join(dir, consoleFile))
 	if err != nil {
 		return ""
 	}

@@ -72,8 +72,8 @@ type Change struct {
 
 // An Answer is what an agent's last answer says about a job that it does not have.
 type Answer struct {
-	Unknown   bool   // it has never seen the job, and would know
-	Forgotten bool   // it cannot tell
+	Unknown   bool   // the agent has never received the job, and its journal is old enough to show it
+	Forgotten bool   // the agent's journal does not show whether the job has run
 	Since     int64  // with Forgotten: from when on its journal knows what was issued, in milliseconds since 1970; 0 if age is not the reason
 	Why       string // with Forgotten: the agent's reason, if it gave one
 }

@@ -14,8 +14,8 @@ const readConns = 4
 var errClosed = errors.New("the result store is closed")
 
 // A pool has the connections that read. A sqlitex.Pool would wait for its readers when it
-// closes, but a reader may be stuck: a command whose output nobody reads must not keep the
-// process from ending.
+// closes, but a reader may be stuck: a command that blocks on its output must not prevent
+// the process from ending.
 type pool struct {
 	path  string
 	slots chan struct{} // capacity readConns: one for each connection in use

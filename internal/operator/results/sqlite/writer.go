@@ -152,7 +152,7 @@ func (w *Writer) moveLog() error {
 // A Tx is a transaction of a Writer.
 type Tx struct{ conn *sqlite.Conn }
 
-// DataVersion is Writer.DataVersion. Within a transaction nobody else commits.
+// DataVersion is Writer.DataVersion. During a transaction no other connection commits.
 func (t *Tx) DataVersion() (int64, error) { return number(t.conn, "PRAGMA data_version") }
 
 // AddTask stores a task and its jobs, whose ids are in the same order. It returns the keys
