@@ -53,8 +53,8 @@ bench-full: rabbitmq floor ## every measurement of docs/performance.md
 bench-read: ## what reading the results of 10,000 hosts costs: first screen, processor, memory; fold, diff
 	$(GO) test -run XXX -bench 'CheckTask|Fold|Frame|Diff' -benchtime 3x -timeout 30m ./repl
 
-cluster: rabbitmq ## three nodes, of which one is killed while a task runs
-	$(GO) test -count=1 -run TestCluster -v -timeout 15m ./internal/testlab/lab -cluster
+cluster: rabbitmq ## three nodes: one is killed, or two are stopped, while a task runs
+	$(GO) test -count=1 -run TestCluster -v -timeout 25m ./internal/testlab/lab -cluster
 
 brokers: rabbitmq ## the black-box suites on every RabbitMQ in use, in folders of other Debian releases (see .ci/brokers)
 	@.ci/brokers $(SUITES)

@@ -42,48 +42,71 @@ func TestCluster(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	nodes, urls := startCluster(ctx, t)
+	f := startFleet(ctx, t, urls)
+	for _, victim := range []struct {
+		name string
+		node *rabbit.Node
+	}{{"agents' node", nodes[1]}, {"operator's node", nodes[0]}} {
+		t.Run(victim.name, func(t *testing.T) {
+			killDuringTask(ctx, t, f.lab, f.op, victim.node, f.names)
+		})
+	}
+	f.wantExecutedOnce(ctx, t)
+}
+
+// A fleet is clusterHosts agents, whose first nodes differ, and an operator.
+type fleet struct {
+	lab      *lab.Lab
+	op       command.Engine
+	names    []string
+	executed *ledger
+}
+
+func startFleet(ctx context.Context, t *testing.T, urls []string) fleet {
+	t.Helper()
 	names := make([]string, clusterHosts)
 	for i := range names {
 		names[i] = fmt.Sprintf("cluster%02d", i+1)
 	}
-	executed := ledger{runs: map[string]int{}}
+	executed := &ledger{runs: map[string]int{}}
 	l, err := lab.Start(ctx, lab.Config{
 		Hosts: names, Broker: strings.Join(urls, ","), InProcess: true, Workers: clusterHosts, Runner: executed.counting(process.Run),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := l.Stop(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	op, err := operator.Open(ctx, cli.Settings{Broker: urls, Identity: l.Identity, DataDir: t.TempDir()}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := op.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	if err := op.Connect(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for _, victim := range []struct {
-		name string
-		node *rabbit.Node
-	}{{"agents' node", nodes[1]}, {"operator's node", nodes[0]}} {
-		t.Run(victim.name, func(t *testing.T) {
-			killDuringTask(ctx, t, l, op, victim.node, names)
-		})
-	}
-	tasks, err := op.Store().Tasks(ctx, 0)
+	return fleet{lab: l, op: op, names: names, executed: executed}
+}
+
+// wantExecutedOnce checks that each job was executed once, and not at all on a host that
+// was unreachable.
+func (f fleet) wantExecutedOnce(ctx context.Context, t *testing.T) {
+	t.Helper()
+	tasks, err := f.op.Store().Tasks(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.executed.mu.Lock()
+	defer f.executed.mu.Unlock()
 	for _, task := range tasks {
-		jobs, err := op.Store().Jobs(ctx, task.ID)
+		jobs, err := f.op.Store().Jobs(ctx, task.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +115,7 @@ func TestCluster(t *testing.T) {
 			if j.Outcome == wire.Unreachable {
 				want = 0
 			}
-			if n := executed.runs[j.ID]; n != want {
+			if n := f.executed.runs[j.ID]; n != want {
 				t.Errorf("the job of %s, %s, was executed %d times", j.Host, j.Outcome, n)
 			}
 		}
