@@ -6,7 +6,7 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 LDFLAGS      = -s -w $(if $(VERSION),-X warren/internal/version.release=$(VERSION))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build floor test check allocs allocs-record unit stress faults model bench bench-full bench-read cluster cost fuzz cross rabbitmq clean
+.PHONY: help demo build floor test check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz cross pika rabbitmq clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,7 +20,7 @@ build: ## the programs, into bin/
 floor: build
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./internal/testlab/warren-floor
 
-test: rabbitmq check allocs unit ## everything that is checked: vet, linters, format, allocations, all tests with -race
+test: rabbitmq pika check allocs unit ## everything that is checked: vet, linters, format, allocations, all tests with -race
 
 check: ## vet and golangci-lint, which checks the format too (.golangci.yml)
 	$(GO) vet ./...
@@ -53,8 +53,11 @@ bench-full: rabbitmq floor ## every measurement of docs/performance.md
 bench-read: ## what reading the results of 10,000 hosts costs: first screen, processor, memory; fold, diff
 	$(GO) test -run XXX -bench 'CheckTask|Fold|Frame|Diff' -benchtime 3x -timeout 30m ./repl
 
-cluster: rabbitmq ## three nodes, of which one is killed while a task runs
-	$(GO) test -count=1 -run TestCluster -v -timeout 15m ./internal/testlab/lab -cluster
+cluster: rabbitmq ## three nodes: one is killed, or two are stopped, while a task runs
+	$(GO) test -count=1 -run TestCluster -v -timeout 25m ./internal/testlab/lab -cluster
+
+brokers: rabbitmq ## the black-box suites on every RabbitMQ in use, in folders of other Debian releases (see .ci/brokers)
+	@.ci/brokers $(SUITES)
 
 cost: rabbitmq ## what the journal costs, against one sync of this disk
 	$(GO) test -count=1 -run TestJournalCost -v ./internal/testlab/lab -cost
@@ -65,6 +68,9 @@ fuzz: ## each fuzz target for FUZZTIME (default 30s)
 cross: ## compile for every platform, and vet each system
 	@for p in $(PLATFORMS); do echo "$$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./... || exit 1; \
 		case $$p in */amd64) GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1 ;; esac; done
+
+pika: # for the examples in Python
+	@/usr/bin/python3 -c 'import pika' 2>/dev/null || .ci/rabbitmq python3-pika
 
 rabbitmq: ## install Debian's rabbitmq-server where it is missing
 	@.ci/rabbitmq

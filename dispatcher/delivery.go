@@ -35,8 +35,8 @@ const (
 	reconnectGrace       = time.Minute
 	reconnectRepeatDelay = time.Second
 
-	// nackRepeatDelay is the wait after the broker has refused a request because the
-	// host's queue is full.
+	// nackRepeatDelay is the wait after the broker has nacked a request: the host's queue
+	// is full, or the node of the queue is down and the agent connects to another.
 	nackRepeatDelay = 500 * time.Millisecond
 
 	// finalStatusWait is how long a job gets status requests after its last possible
@@ -68,7 +68,7 @@ type delivery struct {
 	state            model.State
 	inFlight         string    // type of the publication that awaits its verdict; "" none
 	mayHaveArrived   bool      // some attempt may have reached the agent
-	nacked           bool      // the host's queue was full at some attempt
+	nacked           bool      // the broker nacked some attempt; the agent may have it nevertheless
 	next             time.Time // the earliest next publication
 	notBefore        time.Time // nothing but a cancel is published before
 	repeatDelay      time.Duration
@@ -132,7 +132,7 @@ func (c *delivery) decide(now time.Time) step {
 		return step{outcome: wire.Unreachable, reason: "no agent answers to this name, and it has no inbox"}
 	case c.unreachable:
 		return step{outcome: wire.Unreachable, reason: "no agent answers to this name"}
-	case c.refusedReason != "" && !c.mayHaveArrived && c.inFlight == "":
+	case c.refusedReason != "" && !c.mayHaveArrived && !c.nacked && c.inFlight == "":
 		return step{outcome: wire.Unreachable, reason: "the broker refused it: " + c.refusedReason}
 	case c.forgotten && c.possibleArrivals == 1 && !c.sentToInbox && !c.adopted:
 		return step{outcome: wire.Rejected, reason: c.journalTooYoungReason()}
@@ -221,7 +221,7 @@ func (c *delivery) lostReason() string {
 	case c.state == model.Accepted || c.state == model.Running:
 		return "the agent reported it as " + string(c.state) + " and then stopped answering"
 	case c.nacked && !c.mayHaveArrived:
-		return "the broker refused it every time: the host's queue is full"
+		return "the broker has not accepted it: the host's queue is full, or on a broker node that is down"
 	}
 	return "it was sent, but no agent has answered"
 }

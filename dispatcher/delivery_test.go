@@ -68,17 +68,37 @@ func refuse(t *testing.T, c *delivery, typ string, now time.Time) {
 }
 
 func TestRefusedRequestIsUnreachableAtOnce(t *testing.T) {
-	for _, before := range [][]broker.Kind{nil, {broker.Nacked}} {
-		c := freshDelivery()
-		now := t0
-		for _, k := range before {
-			publish(t, &c, wire.TypeRun, k, now)
-			now = c.next
+	c := freshDelivery()
+	refuse(t, &c, wire.TypeRun, t0)
+	if s := wantEnd(t, &c, wire.Unreachable, t0); !strings.Contains(s.reason, "PRECONDITION_FAILED - no") {
+		t.Errorf("the reason is %q", s.reason)
+	}
+}
+
+// A message may be routed to the queue of a dead node and to the queue that the agent has
+// taken since. The broker nacks it, and it arrives.
+func TestNackedRequestMayHaveArrived(t *testing.T) {
+	c := freshDelivery()
+	c.sentRecorded = true
+	publish(t, &c, wire.TypeRun, broker.Nacked, t0)
+	refuse(t, &c, wire.TypeRun, c.next)
+	publish(t, &c, wire.TypeStatus, broker.Routed, c.next)
+}
+
+func TestLostReasonOfNackedRequestNamesFullQueueAndDeadNode(t *testing.T) {
+	c := freshDelivery()
+	now := t0
+	for now.Before(t0.Add(startTimeout + finalStatusWait)) {
+		s := c.decide(now)
+		if s.send == "" {
+			now = now.Add(s.wait)
+			continue
 		}
-		refuse(t, &c, wire.TypeRun, now)
-		if s := wantEnd(t, &c, wire.Unreachable, now); !strings.Contains(s.reason, "PRECONDITION_FAILED - no") {
-			t.Errorf("the reason is %q", s.reason)
-		}
+		c.onPublished(s.send, now)
+		c.onVerdict(broker.Nacked, now)
+	}
+	if s := wantEnd(t, &c, wire.Lost, now); !strings.Contains(s.reason, "full, or on a broker node that is down") {
+		t.Errorf("the reason is %q", s.reason)
 	}
 }
 

@@ -254,7 +254,7 @@ func TestTaskReachesEachHostOnce(t *testing.T) {
 			if err := req.Agrees(p.Msg.Type, p.Msg.CorrelationId, p.Msg.ReplyTo); err != nil {
 				t.Error(err)
 			}
-			if p.Key != wire.HostQueue(req.Leaf.Host) || !p.Mandatory || p.Exchange != "" {
+			if p.Key != wire.HostKey(req.Leaf.Host) || !p.Mandatory || p.Exchange != wire.ExchangeHosts {
 				t.Errorf("published to %q %q, mandatory %v", p.Exchange, p.Key, p.Mandatory)
 			}
 			if string(r.store.jobs[req.Leaf.Job].Digest) != string(req.Digest[:]) {
@@ -564,11 +564,11 @@ func TestUnroutedRunAndCancelWaitInInbox(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p := r.take(broker.Returned); p.Key != wire.HostQueue("a") {
+		if p := r.take(broker.Returned); p.Key != wire.HostKey("a") {
 			t.Errorf("first to %s", p.Key)
 		}
 		p := r.take(broker.Routed)
-		if p.Key != wire.InboxQueue("a") || p.Msg.DeliveryMode != 2 || !p.Mandatory {
+		if p.Key != wire.InboxKey("a") || p.Msg.DeliveryMode != 2 || !p.Mandatory {
 			t.Errorf("then to %s, mode %d", p.Key, p.Msg.DeliveryMode)
 		}
 		if err := r.d.Settled(context.Background(), task.ID); err != nil {
@@ -577,10 +577,10 @@ func TestUnroutedRunAndCancelWaitInInbox(t *testing.T) {
 		if err := r.d.Cancel(context.Background(), task); err != nil {
 			t.Fatal(err)
 		}
-		if p := r.take(broker.Returned); p.Key != wire.HostQueue("a") || p.Msg.Type != wire.TypeCancel {
+		if p := r.take(broker.Returned); p.Key != wire.HostKey("a") || p.Msg.Type != wire.TypeCancel {
 			t.Errorf("cancel to %s", p.Key)
 		}
-		if p := r.take(broker.Routed); p.Key != wire.InboxQueue("a") || p.Msg.Type != wire.TypeCancel {
+		if p := r.take(broker.Routed); p.Key != wire.InboxKey("a") || p.Msg.Type != wire.TypeCancel {
 			t.Errorf("then to %s", p.Key)
 		} else if q, err := wire.DecodeRequest(p.Msg.Body); err != nil || q.Statement.NotAfter != task.NotAfter.UnixMilli() {
 			t.Errorf("a cancel that waits beside its run is valid until %d, not %s; %v", q.Statement.NotAfter, task.NotAfter, err)

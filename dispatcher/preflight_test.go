@@ -34,7 +34,7 @@ func TestPreflightCreatesNoTask(t *testing.T) {
 			kind broker.Kind
 		}{{"here", broker.Routed}, {"absent", broker.Returned}, {"silent", broker.Routed}, {"foreign", broker.Nacked}} {
 			p := r.take(want.kind)
-			if q, err := wire.DecodeRequest(p.Msg.Body); err != nil || q.Statement.Type != wire.TypeCheck || p.Key != wire.HostQueue(want.host) || p.Msg.Type != wire.TypeCheck {
+			if q, err := wire.DecodeRequest(p.Msg.Body); err != nil || q.Statement.Type != wire.TypeCheck || p.Key != wire.HostKey(want.host) || p.Msg.Type != wire.TypeCheck {
 				t.Fatalf("%s: to %s, %v", want.host, p.Key, err)
 			}
 			if want.host == "here" {
@@ -45,9 +45,9 @@ func TestPreflightCreatesNoTask(t *testing.T) {
 		for again < 2 { // those that have not answered are asked again
 			p := r.take(broker.Routed)
 			again++
-			if p.Key == wire.HostQueue("foreign") {
+			if p.Key == wire.HostKey("foreign") {
 				r.store.checks <- results.CheckAnswer{Job: p.Msg.CorrelationId, Reply: &wire.Ended{Outcome: wire.Rejected, Reason: "not permitted"}}
-			} else if p.Key != wire.HostQueue("silent") {
+			} else if p.Key != wire.HostKey("silent") {
 				t.Errorf("again to %s", p.Key)
 			}
 		}

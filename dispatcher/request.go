@@ -14,7 +14,7 @@ import (
 // request returns the publication of a job's first attempt, to its host's queue.
 func (d *Dispatcher) request(typ string, job *model.Job, s *signedStatement) *broker.Publication {
 	return &broker.Publication{
-		Key: wire.HostQueue(job.Host), Mandatory: true,
+		Exchange: wire.ExchangeHosts, Key: wire.HostKey(job.Host), Mandatory: true,
 		Msg: amqp.Publishing{
 			Type: typ, CorrelationId: job.ID, ReplyTo: d.replyTo, AppId: wire.AppID,
 			ContentType: wire.ContentJSON, DeliveryMode: amqp.Transient,
@@ -27,5 +27,5 @@ func (d *Dispatcher) request(typ string, job *model.Job, s *signedStatement) *br
 
 // toInbox sends a request to the inbox of its host.
 func toInbox(p *broker.Publication, host string) {
-	p.Key, p.Msg.DeliveryMode = wire.InboxQueue(host), amqp.Persistent
+	p.Key, p.Msg.DeliveryMode = wire.InboxKey(host), amqp.Persistent
 }

@@ -45,7 +45,7 @@ func (r *rig) ends(host string, ok bool) {
 func (r *rig) runs(host string) (job string) {
 	r.t.Helper()
 	p := r.take(broker.Routed)
-	if p.Key != wire.HostQueue(host) || p.Msg.Type != wire.TypeRun {
+	if p.Key != wire.HostKey(host) || p.Msg.Type != wire.TypeRun {
 		r.t.Fatalf("%s to %s, want a run to %s", p.Msg.Type, p.Key, host)
 	}
 	return p.Msg.CorrelationId
@@ -110,7 +110,7 @@ func TestRolloutBeginsStageAfterSoak(t *testing.T) {
 			t.Errorf("the audit log has %s", r.audited())
 		}
 		second := r.take(broker.Returned) // unreachable: a failure, but none that is said to be allowed
-		if second.Key != wire.HostQueue("c") && second.Key != wire.HostQueue("b") {
+		if second.Key != wire.HostKey("c") && second.Key != wire.HostKey("b") {
 			t.Errorf("the second stage went to %s", second.Key)
 		}
 		r.expectNothing()
@@ -178,7 +178,7 @@ func TestRolloutCountsLostAndUnreachableAsFailures(t *testing.T) {
 		for done := false; !done; {
 			select {
 			case p := <-r.out:
-				if p.Key != wire.HostQueue("a") {
+				if p.Key != wire.HostKey("a") {
 					t.Errorf("%s to %s", p.Msg.Type, p.Key)
 				}
 				p.Answer <- broker.Verdict{Ref: p.Ref, Kind: broker.Routed}
@@ -317,7 +317,7 @@ func TestAdoptedRolloutSendsNothing(t *testing.T) {
 		for done := false; !done; {
 			select {
 			case p := <-r.out:
-				if p.Msg.Type != wire.TypeStatus || p.Key != wire.HostQueue("a") && p.Key != wire.HostQueue("b") {
+				if p.Msg.Type != wire.TypeStatus || p.Key != wire.HostKey("a") && p.Key != wire.HostKey("b") {
 					t.Errorf("%s to %s", p.Msg.Type, p.Key)
 				}
 				p.Answer <- broker.Verdict{Ref: p.Ref, Kind: broker.Routed}

@@ -36,8 +36,12 @@ func (a *Agent) readInbox(ctx context.Context) error {
 // so jobs are held until the end.
 func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 	queue := wire.InboxQueue(a.cfg.ID)
+	binding := broker.Binding{Exchange: wire.ExchangeHosts, Key: wire.InboxKey(a.cfg.ID)}
 	ch, err := broker.DeclareQueue(s.Conn, broker.Queue{Name: queue, Durable: true, Args: inboxArgs(s.Conn.Properties)})
 	if err != nil {
+		return err
+	}
+	if err := broker.Bind(s.Conn, ch, queue, binding); err != nil {
 		return err
 	}
 	from := delivery{queue: queue, name: a.cfg.ID, inbox: true, held: true}
@@ -72,7 +76,7 @@ func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.consume(ctx, from, incoming) })
 	g.Go(func() error {
-		return broker.Verify(ctx, s.Conn, verifyInterval, broker.Subscription{Queue: queue})
+		return broker.Verify(ctx, s.Conn, verifyInterval, broker.Subscription{Queue: queue, Bindings: []broker.Binding{binding}})
 	})
 	return g.Wait()
 }

@@ -254,9 +254,9 @@ func (w *world) sentAgain(job string) {
 func (w *world) addressee(key string) (m *machine, inbox bool) {
 	for _, m := range w.machines {
 		switch key {
-		case wire.HostQueue(m.name):
+		case wire.HostKey(m.name):
 			return m, false
-		case wire.InboxQueue(m.name):
+		case wire.InboxKey(m.name):
 			return m, true
 		}
 	}

@@ -40,8 +40,8 @@ type delivery struct {
 	held  bool   // the inbox was not read to its end yet, so its jobs do not begin
 }
 
-// exchanges are the exchanges of replies, and of requests to all agents.
-var exchanges = []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {Name: wire.ExchangeDiscover, Kind: "fanout"}}
+// exchanges are the exchanges of replies, of requests, and of requests to all agents.
+var exchanges = []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {Name: wire.ExchangeHosts, Kind: "topic"}, {Name: wire.ExchangeDiscover, Kind: "fanout"}}
 
 // session declares everything on a new connection, and then consumes and publishes until
 // something ends.
@@ -49,7 +49,7 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		known := make(chan struct{}) // closed when the loop knows the names, and can authorize requests for them
-		names, err := a.takeNames(ctx, g, s, known)
+		names, subs, err := a.takeNames(ctx, g, s, known)
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 		}
 		a.cfg.Log.Info("ready", "names", names)
 		s.Ready()
-		g.Go(func() error { return broker.Verify(ctx, s.Conn, verifyInterval, a.subscriptions(names)...) })
+		g.Go(func() error { return broker.Verify(ctx, s.Conn, verifyInterval, subs...) })
 		if a.cfg.Inbox {
 			g.Go(func() error { return a.readInbox(ctx) })
 		}
@@ -76,31 +76,30 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 //
 // Replies are published on the channel of the id, since a reply and the acknowledgement of its
 // request then cost the broker less.
-func (a *Agent) takeNames(ctx context.Context, g *errgroup.Group, s *broker.Session, known <-chan struct{}) ([]string, error) {
-	ch, incoming, err := a.take(s.Conn, a.cfg.ID, exchanges)
-	if err != nil {
-		if errors.Is(err, broker.ErrTaken) {
+func (a *Agent) takeNames(ctx context.Context, g *errgroup.Group, s *broker.Session, known <-chan struct{}) ([]string, []broker.Subscription, error) {
+	id := a.take(s.Conn, a.cfg.ID, exchanges)
+	if id.err != nil {
+		if errors.Is(id.err, broker.ErrTaken) {
 			a.cfg.Log.Warn("another agent answers to this id; trying again", "id", a.cfg.ID,
 				"hint", fmt.Sprintf("if that agent is dead or stopped, the broker frees the id within %v; otherwise give each agent an --id of its own",
 					freedAfter(s.Conn.Config.Heartbeat)))
 		}
-		return nil, err
+		return nil, nil, id.err
 	}
-	g.Go(func() error { return a.serveID(ctx, s, ch, incoming, known) })
-	taken := []string{a.cfg.ID}
-	for _, name := range a.furtherNames(s.Conn) {
-		_, incoming, err := a.take(s.Conn, name, nil)
+	g.Go(func() error { return a.serveID(ctx, s, id, known) })
+	names, subs := []string{a.cfg.ID}, []broker.Subscription{id.sub}
+	for _, t := range a.takeAll(s.Conn, a.furtherNames(s.Conn)) {
 		switch {
-		case err == nil:
-			taken = append(taken, name)
-			g.Go(func() error { return a.consumeWhenKnown(ctx, known, fromHost(name), incoming) })
-		case errors.Is(err, broker.ErrTaken), errors.Is(err, broker.ErrForbidden):
-			a.cfg.Log.Warn("does not answer to this name", "name", name, "error", err, "hint", hint.First(err))
+		case t.err == nil:
+			names, subs = append(names, t.name), append(subs, t.sub)
+			g.Go(func() error { return a.consumeWhenKnown(ctx, known, t.from(), t.incoming) })
+		case errors.Is(t.err, broker.ErrTaken), errors.Is(t.err, broker.ErrForbidden), errors.Is(t.err, broker.ErrNodeDown):
+			a.cfg.Log.Warn("does not answer to this name", "name", t.name, "error", t.err, "hint", hint.First(t.err))
 		default:
-			return nil, err
+			return nil, nil, t.err
 		}
 	}
-	return taken, nil
+	return names, subs, nil
 }
 
 // freedAfter returns how long the broker keeps a connection whose other end is silent. It checks
@@ -110,20 +109,24 @@ func freedAfter(heartbeat time.Duration) time.Duration { return 3 * heartbeat }
 
 // serveID consumes the queue of the id and publishes replies on the same channel. If the broker
 // refuses a reply, it closes the channel, and serveID goes on with another.
-func (a *Agent) serveID(ctx context.Context, s *broker.Session, ch *amqp.Channel, incoming *broker.Consumer, known <-chan struct{}) error {
+func (a *Agent) serveID(ctx context.Context, s *broker.Session, id taken, known <-chan struct{}) error {
 	for {
 		g, both := errgroup.WithContext(ctx)
-		g.Go(func() error { return a.consumeWhenKnown(both, known, fromHost(a.cfg.ID), incoming) })
+		g.Go(func() error { return a.consumeWhenKnown(both, known, id.from(), id.incoming) })
 		var published error
 		g.Go(func() error {
-			published = a.publisher.ServeOn(both, s, ch)
+			published = a.publisher.ServeOn(both, s, id.ch)
 			return published
 		})
 		err := g.Wait()
 		if !errors.Is(published, broker.ErrRefused) || ctx.Err() != nil {
 			return err
 		}
-		if ch, incoming, err = a.take(s.Conn, a.cfg.ID, exchanges); err != nil {
+		name := brokerName(id.name)
+		if id.ch, err = name.Resume(s.Conn, id.sub); err != nil {
+			return err
+		}
+		if err := id.consume(s.Conn); err != nil {
 			return err
 		}
 	}
@@ -141,35 +144,62 @@ func (a *Agent) furtherNames(conn *amqp.Connection) []string {
 	return names
 }
 
-// take declares the queue of a name, and the exchanges, on a new channel, and consumes it.
-func (a *Agent) take(conn *amqp.Connection, name string, exchanges []broker.Exchange) (*amqp.Channel, *broker.Consumer, error) {
-	queue := wire.HostQueue(name)
-	ch, err := broker.Declare(conn, exchanges, broker.ExclusiveQueue(queue, queueLength, 0))
-	if err != nil {
-		return nil, nil, err
-	}
-	incoming, err := broker.Consume(conn, ch, queue, prefetch, true, a.subscription(name).Bindings...)
-	return ch, incoming, err
+// A taken is a host name with its queue, channel and consumer, or the reason why the agent cannot
+// have it.
+type taken struct {
+	name     string
+	ch       *amqp.Channel
+	sub      broker.Subscription
+	incoming *broker.Consumer
+	err      error
 }
 
-// fromHost returns the origin of deliveries to one of the agent's names.
-func fromHost(name string) delivery { return delivery{queue: wire.HostQueue(name), name: name} }
-
-// subscription returns the queue of one of the agent's names. Requests to all agents arrive in
-// the queue of the id.
-func (a *Agent) subscription(name string) broker.Subscription {
-	s := broker.Subscription{Queue: wire.HostQueue(name)}
+// take claims a name, with the exchanges, on a new channel and consumes its queue. Requests to all
+// agents arrive in the queue of the id.
+func (a *Agent) take(conn *amqp.Connection, name string, exchanges []broker.Exchange) taken {
+	t := taken{name: name}
+	claim := brokerName(name)
+	if t.ch, t.sub, t.err = claim.Claim(conn, exchanges); t.err != nil {
+		return t
+	}
 	if name == a.cfg.ID {
-		s.Bindings = []broker.Binding{{Exchange: wire.ExchangeDiscover}}
+		t.sub.Bindings = append(t.sub.Bindings, broker.Binding{Exchange: wire.ExchangeDiscover})
 	}
-	return s
+	t.err = t.consume(conn)
+	return t
 }
 
-func (a *Agent) subscriptions(names []string) (all []broker.Subscription) {
-	for _, name := range names {
-		all = append(all, a.subscription(name))
+// takeAll takes names at the same time, since the broker may need seconds for a name whose queue
+// is on a node that is down.
+func (a *Agent) takeAll(conn *amqp.Connection, names []string) []taken {
+	all := make([]taken, len(names))
+	var g errgroup.Group
+	for i, name := range names {
+		g.Go(func() error {
+			all[i] = a.take(conn, name, nil)
+			return nil
+		})
 	}
+	_ = g.Wait()
 	return all
+}
+
+func (t *taken) consume(conn *amqp.Connection) (err error) {
+	t.incoming, err = broker.Consume(conn, t.ch, t.sub.Queue, prefetch, true, t.sub.Bindings...)
+	return err
+}
+
+// from returns the origin of deliveries to the name.
+func (t *taken) from() delivery { return delivery{queue: t.sub.Queue, name: t.name} }
+
+// brokerName returns the queues, keys and probe by which an agent claims a host name.
+func brokerName(name string) broker.Name {
+	return broker.Name{
+		Queue:    func(generation int) string { return wire.HostQueueGeneration(name, generation) },
+		Length:   queueLength,
+		Exchange: wire.ExchangeHosts, Key: wire.HostKey(name), Later: wire.LaterKey(name),
+		Probe: amqp.Publishing{Type: wire.TypeProbe, AppId: wire.AppID, Expiration: "1000"},
+	}
 }
 
 // consumeWhenKnown consumes once the loop knows all names.
@@ -190,6 +220,10 @@ func (a *Agent) consume(ctx context.Context, from delivery, incoming *broker.Con
 		case d, ok := <-incoming.Deliveries:
 			if !ok {
 				return incoming.Err()
+			}
+			if d.Type == wire.TypeProbe {
+				_ = d.Ack(false) // if it fails the channel ends, and so do the deliveries
+				continue
 			}
 			from.Delivery = d
 			select {

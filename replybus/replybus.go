@@ -89,13 +89,12 @@ func (b *Bus) Run(ctx context.Context) error { return b.link.Run(ctx, b.session)
 
 // session declares the queue on one connection and consumes it until that ends.
 func (b *Bus) session(ctx context.Context, s *broker.Session) error {
-	exchanges := []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {Name: wire.ExchangeDiscover, Kind: "fanout"}}
-	ch, err := broker.Declare(s.Conn, exchanges, broker.ExclusiveQueue(b.queue, 0, queueBytes))
+	ch, queue, err := b.declare(s)
 	if err != nil {
 		return err
 	}
 	binding := broker.Binding{Exchange: wire.ExchangeReplies, Key: b.queue}
-	incoming, err := broker.Consume(s.Conn, ch, b.queue, prefetch, true, binding)
+	incoming, err := broker.Consume(s.Conn, ch, queue, prefetch, true, binding)
 	if err != nil {
 		return err
 	}
@@ -106,9 +105,30 @@ func (b *Bus) session(ctx context.Context, s *broker.Session) error {
 		return c.run(ctx)
 	})
 	g.Go(func() error {
-		return broker.Verify(ctx, s.Conn, verifyInterval, broker.Subscription{Queue: b.queue, Bindings: []broker.Binding{binding}})
+		return broker.Verify(ctx, s.Conn, verifyInterval, broker.Subscription{Queue: queue, Bindings: []broker.Binding{binding}})
 	})
 	return g.Wait()
+}
+
+// spareQueues is how many further queues a process may have: each is for another node
+// that went down meanwhile.
+const spareQueues = 3
+
+// declare declares the reply queue. The name belongs to this process alone, so if another
+// connection holds it that is a dead one: the broker has not noticed, or the queue is on
+// a node that is down, where RabbitMQ with Khepri keeps it. Then a queue of another name
+// gets the same replies. The agents' messages are nacked as long as the dead queue is
+// bound, and arrive all the same.
+func (b *Bus) declare(s *broker.Session) (ch *amqp.Channel, queue string, err error) {
+	exchanges := []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {Name: wire.ExchangeHosts, Kind: "topic"}, {Name: wire.ExchangeDiscover, Kind: "fanout"}}
+	for n := range spareQueues + 1 {
+		queue = wire.SpareReplyQueue(b.queue, n)
+		ch, err = broker.Declare(s.Conn, exchanges, broker.ExclusiveQueue(queue, 0, queueBytes))
+		if !errors.Is(err, broker.ErrTaken) {
+			break
+		}
+	}
+	return ch, queue, err
 }
 
 // consumer is the state of one session.

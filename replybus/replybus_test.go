@@ -423,12 +423,29 @@ func (r *rig) closeConnections(up *broker.State) {
 	}
 }
 
-// While another connection holds the queue the link reports it; later it takes the queue.
+// The queue of a dead connection keeps the name, so replies come by another queue.
+func TestSpareQueueGetsTheReplies(t *testing.T) {
+	r := newRig(t)
+	if _, err := r.dial().QueueDeclare(r.queue, false, false, true, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.run()
+	r.until(r.bus.Link(), "up", isUp)
+	r.connectAgent()
+	job := r.reply()
+	a := receive(t, r.store.applied)
+	wantJobs(t, a, job)
+	a.commit <- nil
+}
+
+// While another connection holds all queues the link reports it; later it takes a queue.
 func TestQueueIsTakenOverOnceFree(t *testing.T) {
 	r := newRig(t)
 	other := r.dial()
-	if _, err := other.QueueDeclare(r.queue, false, false, true, false, nil); err != nil {
-		t.Fatal(err)
+	for n := range 4 {
+		if _, err := other.QueueDeclare(wire.SpareReplyQueue(r.queue, n), false, false, true, false, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	r.run()
 	taken := r.until(r.bus.Link(), "refused", func(s *broker.State) bool { return s.Err != nil })

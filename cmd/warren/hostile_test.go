@@ -49,8 +49,14 @@ func newFleet(t *testing.T, broker string, hosts []string) *fleet {
 	if err := f.ch.Confirm(false); err != nil {
 		t.Fatal(err)
 	}
+	if err := f.ch.ExchangeDeclare(wire.ExchangeHosts, amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
 	for _, host := range hosts {
 		if _, err := f.ch.QueueDeclare(wire.HostQueue(host), false, false, true, false, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.ch.QueueBind(wire.HostQueue(host), wire.HostKey(host), wire.ExchangeHosts, false, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -18,9 +18,11 @@ const (
 	// output over a slow link (64 × 32 KiB), and little enough to keep in memory.
 	Window = 64
 
-	// retryDelay is the pause after the broker has rejected a reply because the reply queue
-	// is full.
-	retryDelay = 500 * time.Millisecond
+	// retryDelay is the pause after the broker has nacked a reply: the reply queue is full,
+	// or a queue with the same binding is on a node that is down, and then the reply has
+	// arrived nevertheless. It doubles with each nack up to maxRetryDelay.
+	retryDelay    = 500 * time.Millisecond
+	maxRetryDelay = 32 * time.Second
 
 	// maxOneShots bounds the one-shot replies that wait. Above it the oldest is dropped:
 	// its operator asks again.
@@ -200,13 +202,16 @@ func (o *Outbox) Confirm(v broker.Verdict, now time.Time) (delivered *jobtable.J
 		s.state = dropped
 	case m.kind == end: // routed
 		s.state, delivered = dropped, s.job
+	default:
+		s.nacks = 0
 	}
 	if s.state == dropped {
 		o.drop(s)
 		return delivered
 	}
 	if v.Kind == broker.Nacked && s.state != ending && s.state != paused {
-		o.delay(s, paused, now.Add(retryDelay))
+		o.delay(s, paused, now.Add(min(retryDelay<<min(s.nacks, 10), maxRetryDelay)))
+		s.nacks++
 	}
 	o.schedule(s)
 	return nil

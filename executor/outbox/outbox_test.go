@@ -121,6 +121,38 @@ func TestRejectedReplyIsRepeatedAfterPause(t *testing.T) {
 	wantSent(t, o, at, "Ended")
 }
 
+// A queue with the same binding may be on a node that is down: then each reply is nacked and
+// arrives.
+func TestPauseAfterRejectionDoublesUntilAReplyIsRouted(t *testing.T) {
+	o, j := New(everything), newJob()
+	o.Subscribe(j, "q", t0)
+	finish(j, wire.MaxInline, 1)
+	now := t0
+	reject := func(want time.Duration) {
+		t.Helper()
+		refs := wantSent(t, o, now, "chunk 0", "chunk 1")
+		for _, r := range refs {
+			o.Confirm(broker.Verdict{Ref: r, Kind: broker.Nacked}, now)
+		}
+		if at := o.WakeAt(); !at.Equal(now.Add(want)) {
+			t.Fatalf("wakes after %s, want %s", at.Sub(now), want)
+		}
+		now = now.Add(want)
+		o.Tick(now)
+	}
+	for d := retryDelay; d < maxRetryDelay; d *= 2 {
+		reject(d)
+	}
+	reject(maxRetryDelay)
+	reject(maxRetryDelay)
+	refs := wantSent(t, o, now, "chunk 0", "chunk 1")
+	o.Confirm(broker.Verdict{Ref: refs[1], Kind: broker.Routed}, now)
+	o.Confirm(broker.Verdict{Ref: refs[0], Kind: broker.Nacked}, now)
+	if at := o.WakeAt(); !at.Equal(now.Add(retryDelay)) {
+		t.Errorf("wakes after %s, want %s", at.Sub(now), retryDelay)
+	}
+}
+
 func TestReturnedReplyEndsItsStreamOnly(t *testing.T) {
 	o, j := New(everything), newJob()
 	o.Subscribe(j, "gone", t0)

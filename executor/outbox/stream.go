@@ -15,7 +15,7 @@ type streamState int
 const (
 	following streamState = iota // everything, as it comes
 	quiet                        // nothing but the end, until a time
-	paused                       // nothing until a time: the reply queue is full
+	paused                       // nothing until a time: the broker has nacked a message
 	ending                       // nothing more: the end is in flight
 	dropped                      // nothing more
 )
@@ -32,6 +32,7 @@ type stream struct {
 	announced   int // progress messages sent: 1 is accepted, 2 is started
 	nextChunk   int // the first chunk of the job's output that is not sent
 	unconfirmed int // chunks in flight
+	nacks       int // pauses without a delivered message between them
 
 	// outputRefused is why the broker refuses the output, in its words. The outcome is
 	// sent without output then.

@@ -47,6 +47,17 @@ func Consume(conn *amqp.Connection, ch *amqp.Channel, queue string, prefetch int
 	return c, err
 }
 
+// Bind binds a queue. A refusal, which ends the channel, is ErrForbidden.
+func Bind(conn *amqp.Connection, ch *amqp.Channel, queue string, b Binding) error {
+	err := CallWithTimeout(conn, CallTimeout, func() error {
+		return ch.QueueBind(queue, b.Key, b.Exchange, false, nil)
+	})
+	if dial.Code(err) == amqp.AccessRefused {
+		return forbidden(err)
+	}
+	return err
+}
+
 func (c *Consumer) consume(ch *amqp.Channel, queue string, prefetch int, exclusive bool, bindings []Binding) (err error) {
 	for _, b := range bindings {
 		// Does not wait for the answer: a refusal closes the channel, and then is the

@@ -17,6 +17,7 @@ var (
 	ErrBlocked   = errors.New("the broker takes no messages for now")
 	ErrTimeout   = errors.New("the broker did not answer in time")
 	ErrTaken     = errors.New("the queue is in use by another connection")
+	ErrNodeDown  = errors.New("a broker node that is needed is down")
 	ErrForbidden = errors.New("the broker forbids it")
 	ErrRefused   = errors.New("the broker refused a publication")
 )

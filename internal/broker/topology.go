@@ -80,8 +80,11 @@ func DeclareQueue(c *amqp.Connection, q Queue) (*amqp.Channel, error) {
 			_, err := ch.QueueDeclarePassive(q.Name, q.Durable, q.AutoDelete, q.Exclusive, false, q.Args)
 			return err
 		})
-		// If there is no such queue, the broker did not refuse because of its arguments.
-		if dial.Code(passive) != amqp.NotFound {
+		switch dial.Code(passive) {
+		case amqp.NotFound: // the broker did not refuse because of the arguments
+		case amqp.AccessRefused: // says nothing about the queue: its consumer will see
+			ch, err = onChannel(c, func(*amqp.Channel) error { return nil })
+		default:
 			ch, err = existing, passive
 		}
 	}
@@ -93,12 +96,14 @@ func DeclareQueue(c *amqp.Connection, q Queue) (*amqp.Channel, error) {
 
 // DeclareExchange makes sure that a durable exchange exists. An existing one is used as
 // it is. A missing one is created; if the user has no permission, the error is
-// ErrForbidden.
+// ErrForbidden. A refusal to say whether it exists is no error: RabbitMQ 4.2.6 and 4.3.0
+// want the configure permission for that, and binding and publishing do without it.
 func DeclareExchange(c *amqp.Connection, name, kind string) error {
 	ch, err := onChannel(c, func(ch *amqp.Channel) error {
 		return ch.ExchangeDeclarePassive(name, kind, true, false, false, false, nil)
 	})
-	if dial.Code(err) == amqp.NotFound {
+	missing := dial.Code(err) == amqp.NotFound
+	if missing {
 		ch, err = onChannel(c, func(ch *amqp.Channel) error {
 			return ch.ExchangeDeclare(name, kind, true, false, false, false, nil)
 		})
@@ -106,6 +111,8 @@ func DeclareExchange(c *amqp.Connection, name, kind string) error {
 	switch {
 	case err == nil:
 		return CallWithTimeout(c, CallTimeout, ch.Close)
+	case dial.Code(err) == amqp.AccessRefused && !missing:
+		return nil
 	case dial.Code(err) == amqp.PreconditionFailed: // another client has just created it
 		return nil
 	}
@@ -131,14 +138,21 @@ func onChannel(c *amqp.Connection, call func(*amqp.Channel) error) (*amqp.Channe
 	return ch, nil
 }
 
+// taken says that another connection holds a queue.
+func taken(what, name string, err error) *Error {
+	return &Error{
+		Kind: ErrTaken, Err: err,
+		Message: fmt.Sprintf("%s %q is held by another connection", what, name),
+		Hint:    "a program with the same name is connected, or its broken connection has not timed out yet",
+	}
+}
+
 // refusal explains why a queue or an exchange could not be declared.
 func refusal(what, name string, err error) error {
 	e := &Error{Message: fmt.Sprintf("cannot declare %s %q: %s", what, name, dial.Reason(err)), Err: err}
 	switch dial.Code(err) {
 	case amqp.ResourceLocked:
-		e.Kind = ErrTaken
-		e.Message = fmt.Sprintf("%s %q is held by another connection", what, name)
-		e.Hint = "a program with the same name is connected, or its broken connection has not timed out yet"
+		return taken(what, name, err)
 	case amqp.AccessRefused:
 		e.Kind = ErrForbidden
 		e.Message = fmt.Sprintf("the broker's permissions forbid %s %q: %s", what, name, dial.Reason(err))

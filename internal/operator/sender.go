@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"errors"
 
 	"warren/internal/broker"
 	"warren/internal/wire"
@@ -11,16 +12,20 @@ import (
 type sender struct {
 	link       *broker.Link
 	publisher  *broker.Publisher
-	noExchange bool // the last session has found no exchange for discover
+	noExchange bool // the last session has not found an exchange of requests
 }
 
 func (s *sender) run(ctx context.Context) error { return s.link.Run(ctx, s.session) }
 
-// session publishes on one connection. If the exchange for discover has been deleted, the
-// broker ends the session, and the next session declares the exchange.
+// session publishes on one connection. If an exchange of requests has been deleted, the broker
+// ends the session, and the next session declares the exchanges.
 func (s *sender) session(ctx context.Context, session *broker.Session) error {
 	if s.noExchange {
-		if err := broker.DeclareExchange(session.Conn, wire.ExchangeDiscover, "fanout"); err != nil {
+		err := errors.Join(
+			broker.DeclareExchange(session.Conn, wire.ExchangeHosts, "topic"),
+			broker.DeclareExchange(session.Conn, wire.ExchangeDiscover, "fanout"),
+		)
+		if err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -11,6 +12,7 @@ import (
 // Exchanges.
 const (
 	ExchangeReplies  = "warren.replies"  // topic; replies, by the reply queue's name
+	ExchangeHosts    = "warren.hosts"    // topic; requests, by HostKey or InboxKey
 	ExchangeDiscover = "warren.discover" // fanout; requests of type discover
 )
 
@@ -37,6 +39,22 @@ const (
 // its normal form.
 func HostQueue(name string) string { return prefixHost + name }
 
+// HostQueueGeneration is the queue of an agent that could not have those of lower
+// generations, because their broker nodes are down; 0 is HostQueue.
+func HostQueueGeneration(name string, generation int) string {
+	if generation == 0 {
+		return HostQueue(name)
+	}
+	return HostQueue(name) + "~" + strconv.Itoa(generation)
+}
+
+// HostKey, LaterKey and InboxKey are routing keys of ExchangeHosts: that of a host's
+// requests, that of its queues from generation 1 on, and that of the requests that wait
+// in its inbox. No host name has a "~".
+func HostKey(name string) string  { return name }
+func LaterKey(name string) string { return name + "~" }
+func InboxKey(id string) string   { return id + "~inbox" }
+
 // InboxQueue is the queue of requests that wait for the agent with this id.
 func InboxQueue(id string) string { return prefixInbox + id }
 
@@ -44,6 +62,15 @@ func InboxQueue(id string) string { return prefixInbox + id }
 // in ExchangeReplies. User is the name under which the broker knows the
 // operator, so that permissions can confine it to its own queues.
 func ReplyQueue(user, random string) string { return ReplyPrefix(user) + replyWord(random) }
+
+// SpareReplyQueue is the n-th queue of an operator process that cannot have its reply
+// queue, bound with the reply queue's name; 0 is the reply queue itself.
+func SpareReplyQueue(queue string, n int) string {
+	if n == 0 {
+		return queue
+	}
+	return queue + "-" + strconv.Itoa(n)
+}
 
 // ReplyPrefix is how the names of one broker user's reply queues begin, and
 // those of no other's.

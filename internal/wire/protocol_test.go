@@ -210,8 +210,9 @@ func TestProtocolPageNamesEverything(t *testing.T) {
 		words = append(words, string(o))
 	}
 	words = append(words, StateAccepted, StateRunning, StateUnknown, StateForgotten,
-		TypeRun, TypeCheck, TypeCancel, TypeStatus, TypeDiscover, TypeOutput,
-		ExchangeReplies, ExchangeDiscover, HostQueue("<name>"), InboxQueue("<id>"), prefixReply+"<user>.<random>",
+		TypeRun, TypeCheck, TypeCancel, TypeStatus, TypeDiscover, TypeProbe, TypeOutput,
+		ExchangeReplies, ExchangeDiscover, ExchangeHosts, HostQueue("<name>"), InboxQueue("<id>"),
+		LaterKey("<name>"), InboxKey("<id>"), HostQueue("<name>")+"~<n>", prefixReply+"<user>.<random>",
 		HeaderStream, HeaderOffset, ContentJSON, ContentBytes, AppID)
 	for typ := range replySchemas {
 		words = append(words, typ)

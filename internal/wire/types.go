@@ -25,6 +25,10 @@ const (
 	TypeCancel   = "cancel"   // stop the job, or never begin it
 	TypeStatus   = "status"   // what does the journal know of the job?
 	TypeDiscover = "discover" // which agents are online? Has no leaf
+
+	// TypeProbe is the type of a message without a body, which its receiver ignores: an agent
+	// asks with it whether a queue other than its own has its name.
+	TypeProbe = "probe"
 )
 
 // Reply types: the AMQP property type.

@@ -17,11 +17,14 @@ import (
 type brokerSetupCommand struct {
 	Vhost     string   `default:"warren" placeholder:"NAME" help:"Virtual host, used by Warren only."`
 	Operator  []string `sep:"none" placeholder:"NAME" help:"Login of an operator; may be repeated."`
+	Hosts     []string `sep:"," placeholder:"PATTERN,…" help:"Hosts that these operators may send to, by name; * matches any characters. Default: all."`
 	Agent     []string `sep:"none" placeholder:"HOST[,ALIAS…]" help:"Login of an agent, which is its id, and its aliases; may be repeated. A host expression names several agents."`
 	Passwords string   `default:"warren-passwords" type:"path" placeholder:"DIR" help:"Directory of the password files, one for each login: DIR/NAME. Missing passwords are created."`
 	External  bool     `help:"Logins are client certificates (SASL EXTERNAL), without passwords."`
 	Check     bool     `help:"Print no commands: report what else uses the virtual host. Works on a node of the broker."`
-	JSON      bool     `name:"json" help:"Print one JSON document."`
+	// RabbitMQ cannot import everything as one document: see Config.Definitions.
+	Definitions string `enum:",exchanges,logins" default:"" placeholder:"PART" help:"Print JSON for the management API instead of a script: exchanges, which you import first, or logins."`
+	JSON        bool   `name:"json" help:"Print one JSON document."`
 }
 
 func (*brokerSetupCommand) Help() string {
@@ -29,14 +32,21 @@ func (*brokerSetupCommand) Help() string {
 
     warren broker-setup --operator alice --agent "web[01-20]" --agent db01,db,10.0.0.7 | ssh root@rabbit sh
     warren broker-setup --operator alice --external | docker exec -i rabbit sh
+    warren broker-setup --operator bob --hosts "web*,db01" | ssh root@rabbit sh
 
-The script creates the virtual host, the exchanges, and users with limited permissions. An agent may use the queues of its own names, receive questions to all agents, and reply; it can neither read requests to other hosts nor send any. An operator may send to every host and read only its own replies. An agent's login is its --id. With --external, a login is the name that ssl_cert_login_from in rabbitmq.conf takes from the certificate; prefer the common name (common_name).
+Without rabbitmqctl, import two documents with the management API (Admin, Import definitions), in this order:
 
-broker-setup creates random passwords on this machine, in files warren-passwords/NAME that only you can read. Copy each file to its host, and set --broker-password-file there. The script contains only salted hashes, and nothing prints a password. broker-setup uses existing files again, so another run changes nothing. Existing users keep their password; rabbitmqctl change_password sets another. The script calls rabbitmqctl seven times, for any number of logins.
+    warren broker-setup --definitions exchanges --operator alice --agent "web[01-20]" >1.json
+    warren broker-setup --definitions logins --operator alice --agent "web[01-20]" >2.json
+    curl -u admin -H "Content-Type: application/json" --data-binary @1.json https://broker/api/definitions
+
+The script creates the virtual host, the exchanges, and users with limited permissions. An agent may use the queues of its own names, receive questions to all agents, and reply; it can neither read requests to other hosts nor send any. An operator may send to every host, or only to the hosts of --hosts, and read only its own replies. An agent's login is its --id. With --external, a login is the name that ssl_cert_login_from in rabbitmq.conf takes from the certificate; prefer the common name (common_name).
+
+broker-setup creates random passwords on this machine, in files warren-passwords/NAME that only you can read. Copy each file to its host, and set --broker-password-file there. The script contains only salted hashes, and nothing prints a password. broker-setup uses existing files again, so another run changes nothing. Existing users keep their password; rabbitmqctl change_password sets another. The script calls rabbitmqctl eight times, for any number of logins.
 
 The address that an agent connects from is also one of its names. If it is not among the aliases, the broker refuses it, and the agent logs a warning.
 
---check runs rabbitmqctl and reports queues that are not Warren's, and users with more permissions. Operators may write to every queue of the virtual host, so use it for Warren only. Exit status of --check: 0 only Warren uses the virtual host; 1 otherwise; 2 the check failed.`
+--check runs rabbitmqctl and reports queues that are not Warren's, and users with more permissions. Only Warren should use the virtual host. Exit status of --check: 0 only Warren uses the virtual host; 1 otherwise; 2 the check failed.`
 }
 
 func (c *brokerSetupCommand) Run(ctx context.Context, env *Env) error {
@@ -51,12 +61,15 @@ func (c *brokerSetupCommand) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
+	if c.Definitions != "" {
+		return c.printDefinitions(env, cfg, passwords)
+	}
 	script, err := cfg.Script(passwords)
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	if c.Vhost == "/" {
-		env.Note(`warning: virtual host "/" is shared, and operators may write to all its queues`)
+		env.Note(`warning: virtual host "/" is shared; give Warren one of its own`)
 	}
 	c.tell(env, passwords)
 	if !c.JSON {
@@ -64,6 +77,19 @@ func (c *brokerSetupCommand) Run(ctx context.Context, env *Env) error {
 		return err
 	}
 	return c.document(env, cfg, passwords, script)
+}
+
+func (c *brokerSetupCommand) printDefinitions(env *Env, cfg brokersetup.Config, passwords map[string]brokersetup.Password) error {
+	text, logins, err := cfg.Definitions(passwords)
+	if err != nil {
+		return cli.WithStatus(cli.ExitUsage, err)
+	}
+	if c.Definitions == "logins" {
+		c.tell(env, passwords)
+		text = logins
+	}
+	_, err = io.WriteString(env.IO.Out, text)
+	return err
 }
 
 // tell says where the new passwords are.
@@ -102,7 +128,7 @@ func (c *brokerSetupCommand) document(env *Env, cfg brokersetup.Config, password
 }
 
 func (c *brokerSetupCommand) config() (brokersetup.Config, error) {
-	cfg := brokersetup.Config{Vhost: c.Vhost, Operators: c.Operator, External: c.External}
+	cfg := brokersetup.Config{Vhost: c.Vhost, Operators: c.Operator, Hosts: c.Hosts, External: c.External}
 	for _, text := range c.Agent {
 		agents, err := agentsOf(text)
 		if err != nil {

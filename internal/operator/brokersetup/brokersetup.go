@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Vhost     string
 	Operators []string // their logins
+	Hosts     []string // that the operators may send to; a name may have "*". Empty: all
 	Agents    []Agent
 	External  bool // logins are certificates (SASL EXTERNAL) and have no password
 }
@@ -40,6 +41,10 @@ type Login struct {
 	// Replies are the routing keys that it may bind to the exchange of replies;
 	// empty for an agent, which may not bind to it at all.
 	Replies string `json:"replies"`
+	// Requests are the routing keys that it may publish with to the exchange of
+	// requests, and Hosts those that it may bind to it.
+	Requests string `json:"requests"`
+	Hosts    string `json:"hosts"`
 }
 
 // Logins are the users of a setup. The error is the caller's input's.
@@ -57,6 +62,10 @@ func (c Config) Logins() ([]Login, error) {
 		seen[name] = what
 		return nil
 	}
+	hosts, err := hostPattern(c.Hosts)
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range c.Operators {
 		if err := checkName("operator", name); err != nil {
 			return nil, err
@@ -64,7 +73,7 @@ func (c Config) Logins() ([]Login, error) {
 		if err := take(name, "operator "+name); err != nil {
 			return nil, err
 		}
-		all = append(all, operator(name))
+		all = append(all, operator(name, hosts))
 	}
 	for _, a := range c.Agents {
 		names := append([]string{a.ID}, a.Aliases...)
@@ -101,32 +110,64 @@ func checkName(what, name string) error {
 	return nil
 }
 
-// agent may have the queues of its names, take questions to all and reply. It
-// can write to no other queue, since it may not write to the default exchange.
-func agent(names []string) Login {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = regexp.QuoteMeta(name) // unquoted, 10.0.0.7 would permit 10x0.0.7
+// hostPattern is the expression for names of hosts with "*". It is a pattern and no long
+// list because the broker compiles it for each request.
+func hostPattern(hosts []string) (string, error) {
+	if len(hosts) == 0 {
+		return "[^~]+", nil
 	}
-	queues := `warren\.(host|inbox)\.(` + strings.Join(quoted, "|") + `)`
+	var quoted []string
+	for _, h := range hosts {
+		name, err := wire.CheckHostName(strings.ReplaceAll(h, "*", "0")) // whatever it stands for
+		if err != nil {
+			return "", hint.Errorf(`a host name, in which "*" stands for any characters`, "%q is no pattern of host names: %w", h, err)
+		}
+		if !strings.Contains(h, "*") {
+			h = name
+		}
+		quoted = append(quoted, strings.ReplaceAll(regexp.QuoteMeta(strings.ToLower(h)), `\*`, "[^~]*"))
+	}
+	return "(" + strings.Join(quoted, "|") + ")", nil
+}
+
+// agent may have the queues of its names, take questions to all and reply. It may
+// publish to the exchange of requests only to ask for a queue of its own name, and not to
+// the default exchange.
+func agent(names []string) Login {
+	own := "(" + alternatives(names...) + ")"
+	queues := `warren\.(host\.` + own + `(~[1-9])?|inbox\.` + own + ")"
 	return Login{
 		Name: names[0], Kind: "agent",
 		Configure: "^" + queues + "$",
-		Write:     "^(" + regexp.QuoteMeta(wire.ExchangeReplies) + "|" + queues + ")$",
-		Read:      "^(" + regexp.QuoteMeta(wire.ExchangeDiscover) + "|" + queues + ")$",
+		Write:     "^(" + alternatives(wire.ExchangeReplies, wire.ExchangeHosts) + "|" + queues + ")$",
+		Read:      "^(" + alternatives(wire.ExchangeDiscover, wire.ExchangeHosts) + "|" + queues + ")$",
+		Requests:  "^" + wire.LaterKey(own) + "$",
+		Hosts:     "^" + own + "(~|~inbox)?$",
 	}
 }
 
-// operator may write to every queue of the virtual host, by the default
-// exchange, and read the replies to itself.
-func operator(name string) Login {
+// alternatives is the expression for one of the names. Unquoted, 10.0.0.7 would permit
+// 10x0.0.7.
+func alternatives(names ...string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = regexp.QuoteMeta(name)
+	}
+	return strings.Join(quoted, "|")
+}
+
+// operator may send to the hosts and their inboxes, and read the replies to itself. It
+// cannot write to a queue otherwise, since it may not write to the default exchange.
+func operator(name, hosts string) Login {
 	queues := regexp.QuoteMeta(wire.ReplyPrefix(name)) + "[A-Za-z0-9_-]+"
 	return Login{
 		Name: name, Kind: "operator",
 		Configure: "^" + queues + "$",
-		Write:     `^(amq\.default|` + regexp.QuoteMeta(wire.ExchangeDiscover) + "|" + queues + ")$",
+		Write:     "^(" + alternatives(wire.ExchangeHosts, wire.ExchangeDiscover) + "|" + queues + ")$",
 		Read:      "^(" + regexp.QuoteMeta(wire.ExchangeReplies) + "|" + queues + ")$",
 		Replies:   "^" + queues + "$",
+		Requests:  "^" + hosts + "(~inbox)?$",
+		Hosts:     "^$",
 	}
 }
 
@@ -138,13 +179,22 @@ func (c Config) Script(passwords map[string]Password) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	definitions, err := c.definitions(logins, passwords)
-	if err != nil {
-		return "", err
-	}
 	return head + "vhost=" + quote(c.Vhost) + "\n" + ctl +
-		"\ndefinitions() {\n\tcat <<'END'\n" + definitions + "END\n}\n" +
+		"\nexchanges() {\n\tcat <<'END'\n" + c.exchanges(false) + "END\n}\n" +
+		"\ndefinitions() {\n\tcat <<'END'\n" + c.logins(logins, passwords, "\t") + "END\n}\n" +
 		setUp + check + "exit $found\n", nil
+}
+
+// Definitions are the same as two JSON documents for the management API or rabbitmqctl
+// import_definitions, to be imported one after the other: RabbitMQ imports topic
+// permissions before exchanges, and with Khepri refuses them for an exchange that is not
+// there.
+func (c Config) Definitions(passwords map[string]Password) (exchanges, logins string, err error) {
+	all, err := c.Logins()
+	if err != nil {
+		return "", "", err
+	}
+	return c.exchanges(true), c.logins(all, passwords, ""), nil
 }
 
 // Check is a script that changes nothing: it tells what else lives in the virtual

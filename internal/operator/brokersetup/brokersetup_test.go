@@ -30,9 +30,13 @@ func TestRights(t *testing.T) {
 		"warren.host.web02":              {},
 		"warren.host.web011":             {},
 		"xwarren.host.web01":             {},
+		"warren.host.web01~1":            {"", "", configure + write + read},
+		"warren.host.web01~":             {},
+		"warren.inbox.web01~1":           {},
 		"warren.replies":                 {read, read, write},
+		"warren.hosts":                   {write, write, write + read},
 		"warren.discover":                {write, write, read},
-		"amq.default":                    {write, write, ""},
+		"amq.default":                    {},
 		"amq.defaults":                   {},
 		"amq.direct":                     {},
 		"orders":                         {},
@@ -64,6 +68,54 @@ func TestRights(t *testing.T) {
 	}
 }
 
+// The broker matches the routing keys of requests, and those that queues are bound with.
+func TestRightsToRoutingKeys(t *testing.T) {
+	setup := Config{Vhost: "v", Operators: []string{"alice"}, Agents: []Agent{{ID: "web01", Aliases: []string{"10.0.0.7"}}}}
+	all, err := setup.Logins()
+	if err != nil {
+		t.Fatal(err)
+	}
+	setup.Hosts = []string{"WEB*", "db01.", "10.0.0.*"}
+	some, err := setup.Logins()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const write, read = "w", "r"
+	for key, rights := range map[string][3]string{ // of alice, of alice for some hosts, of web01
+		"web01":         {write, write, read},
+		"web01~":        {"", "", write + read},
+		"web01~inbox":   {write, write, read},
+		"10.0.0.7":      {write, write, read},
+		"10x0.0.7":      {write, "", ""},
+		"10.0.0.7~":     {"", "", write + read},
+		"db01":          {write, write, ""},
+		"db01x":         {write, "", ""},
+		"xdb01":         {write, "", ""},
+		"db02":          {write, "", ""},
+		"web02":         {write, write, ""},
+		"web02~":        {},
+		"web01~inbox~":  {},
+		"web01.":        {write, write, ""},
+		"#":             {write, "", ""}, // no wildcard in a message
+		"*":             {write, "", ""},
+		"":              {},
+		"web01~\nweb02": {},
+	} {
+		for i, l := range []Login{all[0], some[0], all[1]} {
+			got := ""
+			if allowed(l.Requests, key) {
+				got += write
+			}
+			if allowed(l.Hosts, key) && key != "" {
+				got += read
+			}
+			if got != rights[i] {
+				t.Errorf("%d: %s may %q the key %q, want %q", i, l.Name, got, key, rights[i])
+			}
+		}
+	}
+}
+
 func TestBadInput(t *testing.T) {
 	for want, c := range map[string]Config{
 		`virtual host "" is no name`:                {},
@@ -78,6 +130,7 @@ func TestBadInput(t *testing.T) {
 		`host name "-x" begins with '-'`:            {Vhost: "v", Agents: []Agent{{ID: "-x"}}},
 		`host name "$(reboot)" contains '$'`:        {Vhost: "v", Agents: []Agent{{ID: "$(reboot)"}}},
 		`operator "\xff" is not UTF-8`:              {Vhost: "v", Operators: []string{"\xff"}},
+		`"web[1-3]" is no pattern of host names`:    {Vhost: "v", Hosts: []string{"web[1-3]"}},
 		`virtual host "` + strings.Repeat("x", 256): {Vhost: strings.Repeat("x", 256)},
 	} {
 		if text, err := c.Script(nil); err == nil || !strings.Contains(err.Error(), want) || text != "" {

@@ -11,6 +11,9 @@ import (
 // The parts of RabbitMQ's definitions (https://www.rabbitmq.com/docs/definitions)
 // that a setup needs.
 type (
+	vhost struct {
+		Name string `json:"name"`
+	}
 	user struct {
 		Name      string `json:"name"`
 		Hash      string `json:"password_hash"` // empty: no password logs in
@@ -42,36 +45,61 @@ type (
 	}
 )
 
-// definitions is the JSON document for rabbitmqctl import_definitions, but that each
-// user's part stands in a line of its own between name and age, with tabs, and
-// without the comma between two: the script leaves out those who are there.
-func (c Config) definitions(logins []Login, passwords map[string]Password) (string, error) {
-	var users, permissions, topics []string
-	var failed error
-	text := func(v any) string {
-		b, err := json.Marshal(v)
-		if err != nil {
-			failed = err
-		}
-		return string(b)
+// exchanges is the document with the exchanges, which agents may not create, and with
+// the virtual host if it may be missing.
+func (c Config) exchanges(withVhost bool) string {
+	var all []string
+	for _, x := range []struct{ name, kind string }{
+		{wire.ExchangeHosts, "topic"}, {wire.ExchangeReplies, "topic"}, {wire.ExchangeDiscover, "fanout"},
+	} {
+		all = append(all, text(exchange{Name: x.name, Vhost: c.Vhost, Type: x.kind, Durable: true}))
 	}
+	first := ""
+	if withVhost {
+		first = fmt.Sprintf("\"vhosts\":[%s],\n", text(vhost{c.Vhost}))
+	}
+	return fmt.Sprintf("{%s\"exchanges\":[\n%s]}\n", first, lines(all))
+}
+
+// logins is the document with the users and their permissions. With a tab as mark each
+// user's part stands in a line of its own between name and age, with tabs, and without the
+// comma between two: the script leaves out those who are there.
+func (c Config) logins(logins []Login, passwords map[string]Password, mark string) string {
+	var users, permissions, topics []string
 	for _, l := range logins {
-		age := "kept"
-		if passwords[l.Name].New {
-			age = "new"
+		one := text(user{l.Name, passwords[l.Name].Hash, "rabbit_password_hashing_sha256", ""})
+		if mark != "" {
+			age := "kept"
+			if passwords[l.Name].New {
+				age = "new"
+			}
+			one = erlangEscape(l.Name) + mark + one + mark + age
 		}
-		users = append(users, erlangEscape(l.Name)+"\t"+text(user{l.Name, passwords[l.Name].Hash, "rabbit_password_hashing_sha256", ""})+"\t"+age+"\n")
+		users = append(users, one)
 		permissions = append(permissions, text(permission{l.Name, c.Vhost, l.Configure, l.Write, l.Read}))
 		if l.Replies != "" {
 			topics = append(topics, text(topicPermission{l.Name, c.Vhost, wire.ExchangeReplies, "^$", l.Replies}))
 		}
+		topics = append(topics, text(topicPermission{l.Name, c.Vhost, wire.ExchangeHosts, l.Requests, l.Hosts}))
 	}
-	exchanges := []string{ // agents may not create them
-		text(exchange{Name: wire.ExchangeReplies, Vhost: c.Vhost, Type: "topic", Durable: true}),
-		text(exchange{Name: wire.ExchangeDiscover, Vhost: c.Vhost, Type: "fanout", Durable: true}),
+	between := ",\n"
+	if mark != "" {
+		between = "\n"
 	}
-	return fmt.Sprintf("{\"users\":[\n%s],\n\"permissions\":[\n%s],\n\"topic_permissions\":[\n%s],\n\"exchanges\":[\n%s]}\n",
-		strings.Join(users, ""), lines(permissions), lines(topics), lines(exchanges)), failed
+	if len(users) > 0 {
+		users[len(users)-1] += "\n"
+	}
+	return fmt.Sprintf("{\"users\":[\n%s],\n\"permissions\":[\n%s],\n\"topic_permissions\":[\n%s]}\n",
+		strings.Join(users, between), lines(permissions), lines(topics))
+}
+
+// text is JSON. The values have nothing that cannot be written.
+func text(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
 }
 
 func lines(values []string) string { return strings.Join(values, ",\n") }

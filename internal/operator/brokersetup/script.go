@@ -25,6 +25,19 @@ warn() { printf 'warning: %s\n' "$1" | tr -d '\000-\011\013-\037\177' >&2; found
 `
 
 const setUp = `
+# import takes definitions from a file, since rabbitmqctl of RabbitMQ 4.0 can hang when it reads
+# them from a pipe. Packages of RabbitMQ run rabbitmqctl as the user rabbitmq, who must be able to
+# read the file.
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"' EXIT
+trap 'exit 1' HUP INT TERM
+chmod 711 "$temporary"
+import() {
+	(umask 077 && cat >"$temporary/definitions.json")
+	chown rabbitmq "$temporary/definitions.json" 2>/dev/null || true
+	ctl import_definitions "$temporary/definitions.json"
+}
+
 if ! ctl list_vhosts name | grep -Fqx -e "$vhost"; then
 	ctl add_vhost "$vhost"
 fi
@@ -41,7 +54,10 @@ of_users() {
 all=$(of_users '
 		NF == 1 { print }
 		NF > 1 && !($1 in known) { print comma $2; comma = "," }')
-printf '%s\n' "$all" | rabbitmqctl -q import_definitions
+# RabbitMQ imports permissions for routing keys before exchanges, and with Khepri refuses
+# them where the exchange is missing.
+exchanges | import
+printf '%s\n' "$all" | import
 stale=$(of_users '$3 == "new" && ($1 in known) { print $1 }')
 if [ -n "$stale" ]; then
 	warn "was there before, and keeps a password that is not the new one in the files: $(printf '%s\n' "$stale" | head -n 5 | paste -s -d ' ' -)"
@@ -50,15 +66,15 @@ fi
 `
 
 const check = `
-# Is anybody else here? Operators may write to every queue of the virtual host.
+# Is anybody else here?
 queues=$(ctl list_queues -p "$vhost" name)
 exchanges=$(ctl list_exchanges -p "$vhost" name type)
 permissions=$(ctl list_permissions -p "$vhost")
 queues=$(printf '%s\n' "$queues" | grep -Ev '^(warren\.(host|inbox|reply)\..*)?$' || true)
 if [ -n "$queues" ]; then
-	warn "virtual host $vhost has queues that are not Warren's, and its operators may write to them: $(printf '%s\n' "$queues" | head -n 5 | paste -s -d ' ' -)"
+	warn "virtual host $vhost has queues that are not Warren's: $(printf '%s\n' "$queues" | head -n 5 | paste -s -d ' ' -)"
 fi
-for exchange in warren.replies:topic warren.discover:fanout; do
+for exchange in warren.hosts:topic warren.replies:topic warren.discover:fanout; do
 	if ! printf '%s\n' "$exchanges" | tr '\t' : | grep -Fqx "$exchange"; then
 		warn "virtual host $vhost has no exchange ${exchange%:*} of type ${exchange#*:}; where there is one of another type, begin with a new virtual host"
 	fi

@@ -38,6 +38,36 @@ func queues() []fault {
 			s.release()
 			s.submit(1, s.hosts, work{})
 		}},
+		{name: "host queues deleted 20 times a second for a minute", may: []wire.Outcome{wire.Unreachable}, run: func(s *scene) {
+			s.operate()
+			s.fleet()
+			const often, times = 50 * time.Millisecond, 1200
+			s.damage(func(n *rabbit.Node, ctx context.Context, vhost string) error {
+				var queues []string
+				for _, h := range s.hosts {
+					queues = append(queues, wire.HostQueue(h))
+				}
+				return rabbit.DeleteAgain(ctx, n, vhost, queues, often, times)
+			})
+			s.underLoad(times * often)
+			s.agentsSay(2, "msg=ready")
+			s.discovered()
+			s.submit(1, s.hosts, work{})
+		}},
+		{name: "permissions taken away one by one, jobs running", may: []wire.Outcome{wire.Unreachable}, run: func(s *scene) {
+			s.running()
+			const all, none = ".*", "^$"
+			for i, p := range [][3]string{{all, all, none}, {all, none, all}, {none, all, all}} {
+				s.permit(p[0], p[1], p[2])
+				s.dropConnections()
+				s.agentsSay(i+1, "ACCESS_REFUSED")
+				s.permit(all, all, all)
+				s.agentsSay(i+2, "msg=ready")
+			}
+			s.release()
+			s.discovered()
+			s.submit(1, s.hosts, work{})
+		}},
 		{name: "exchange of replies deleted, jobs running", run: func(s *scene) {
 			s.running()
 			s.damage(func(n *rabbit.Node, ctx context.Context, vhost string) error {
@@ -110,6 +140,30 @@ func (s *scene) running() {
 func (s *scene) damage(do func(n *rabbit.Node, ctx context.Context, vhost string) error) {
 	s.t.Helper()
 	s.erlang(func(ctx context.Context) error { return do(s.node, ctx, s.vhost()) })
+}
+
+// underLoad submits a task twice a second.
+func (s *scene) underLoad(during time.Duration) {
+	s.t.Helper()
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for begin := time.Now(); time.Since(begin) < during; <-tick.C {
+		s.submit(1, s.hosts, work{})
+	}
+}
+
+// permit sets what all clients may do in the virtual host of the row.
+func (s *scene) permit(configure, write, read string) {
+	s.t.Helper()
+	s.damage(func(n *rabbit.Node, ctx context.Context, vhost string) error {
+		return rabbit.Permit(ctx, n, vhost, "guest", configure, write, read)
+	})
+}
+
+// dropConnections closes all connections, which then see their new permissions.
+func (s *scene) dropConnections() {
+	s.agentLink.cut()
+	s.operatorLink.cut()
 }
 
 // hostQueues does something to the queue of each host.

@@ -115,7 +115,7 @@ func (p *tap) replay(of func(copied) bool) (n int) {
 }
 
 func isRequest(c copied) bool {
-	return c.exchange == "" && strings.HasPrefix(c.key, wire.HostQueue(""))
+	return c.exchange == wire.ExchangeHosts && !strings.Contains(c.key, "~") // neither a probe nor for an inbox
 }
 func isAny(copied) bool { return true }
 
@@ -135,6 +135,7 @@ func (s *scene) impostor(host string) *impostor {
 	s.check(err)
 	_, err = ch.QueueDeclare(wire.HostQueue(host), false, false, true, false, nil)
 	s.check(err)
+	s.check(ch.QueueBind(wire.HostQueue(host), wire.HostKey(host), wire.ExchangeHosts, false, nil))
 	return &impostor{ch, conn, host}
 }
 
@@ -149,7 +150,7 @@ func (i *impostor) await(s *scene, typ string) (body copied) {
 		case !ok || d.Type != typ:
 			return fmt.Errorf("no %s has come", typ)
 		}
-		body = copied{"", wire.HostQueue(i.host), amqp.Publishing{
+		body = copied{wire.ExchangeHosts, wire.HostKey(i.host), amqp.Publishing{
 			Type: d.Type, CorrelationId: d.CorrelationId, ReplyTo: d.ReplyTo, ContentType: d.ContentType, AppId: d.AppId,
 			Headers: d.Headers, Expiration: d.Expiration, Body: d.Body,
 		}}

@@ -91,6 +91,7 @@ func prepare(dir, cookie string, ports ports, cfg Config) error {
 	if cfg.Join != nil {
 		conf = append(conf, "cluster_formation.peer_discovery_backend = classic_config", "cluster_formation.classic_config.nodes.1 = "+cfg.Join.Name)
 	}
+	conf = append(conf, strings.Split(os.Getenv(envConf), "\n")...)
 	conf = append(conf, cfg.Extra...)
 	files := []struct {
 		name, text string

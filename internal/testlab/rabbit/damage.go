@@ -3,6 +3,8 @@ package rabbit
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 )
 
 // DeleteQueue deletes a queue, whoever uses it, as rabbitmqctl delete_queue does.
@@ -10,6 +12,25 @@ func (n *Node) DeleteQueue(ctx context.Context, vhost, queue string) error {
 	return n.evalOK(ctx, fmt.Sprintf(
 		"{ok, Q} = rabbit_amqqueue:lookup(%s), {ok, _} = rabbit_amqqueue:delete(Q, false, false, %s), ok.",
 		resource(vhost, "queue", queue), actor))
+}
+
+// DeleteAgain begins to delete queues so many times, with a pause after each time, and
+// returns at once. A queue that does not exist then is skipped.
+func DeleteAgain(ctx context.Context, n *Node, vhost string, queues []string, pause time.Duration, times int) error {
+	names := make([]string, len(queues))
+	for i, q := range queues {
+		names[i] = resource(vhost, "queue", q)
+	}
+	return n.evalOK(ctx, fmt.Sprintf(
+		"spawn(fun() -> [begin [case rabbit_amqqueue:lookup(R) of {ok, Q} -> catch rabbit_amqqueue:delete(Q, false, false, %s); _ -> ok end || R <- [%s]], "+
+			"timer:sleep(%d) end || _ <- lists:seq(1, %d)] end), ok.",
+		actor, strings.Join(names, ", "), pause.Milliseconds(), times))
+}
+
+// Permit sets what a user may do in a virtual host, with regular expressions as for
+// rabbitmqctl set_permissions.
+func Permit(ctx context.Context, n *Node, vhost, user, configure, write, read string) error {
+	return n.evalOK(ctx, permit(user, vhost, configure, write, read))
 }
 
 // LoseConsumers has a classic queue forget its consumers. Nobody hears of it.

@@ -2,6 +2,7 @@ package rabbit
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,7 +34,27 @@ var binDirs = []string{
 	"/opt/rabbitmq/sbin",
 }
 
+// The environment of a program that starts nodes chooses another RabbitMQ for all of them
+// (see .ci/broker), and settings that its nodes have besides their own.
+const (
+	envPrograms = "WARREN_TEST_RABBITMQ"        // the directory with rabbitmq-server, rabbitmqctl, epmd and erl_call
+	envConf     = "WARREN_TEST_RABBITMQ_CONF"   // lines of rabbitmq.conf
+	envFlag     = "WARREN_TEST_RABBITMQ_ENABLE" // a feature flag that is off by default, such as khepri_db
+)
+
 func findPrograms() (programs, error) {
+	if dir := os.Getenv(envPrograms); dir != "" {
+		in := func(name string) string { return filepath.Join(dir, name) }
+		p := programs{server: in("rabbitmq-server"), ctl: in("rabbitmqctl"), epmd: in("epmd"), erlCall: in("erl_call")}
+		if !isFile(p.server) {
+			return p, fmt.Errorf("%w: %s names %s, which has no rabbitmq-server", ErrNotInstalled, envPrograms, dir)
+		}
+		return p, nil
+	}
+	return findInstalled()
+}
+
+func findInstalled() (programs, error) {
 	var p programs
 	if runtime.GOOS == "windows" {
 		return p, hint.Errorf("private nodes are not supported on Windows; name a running broker instead",

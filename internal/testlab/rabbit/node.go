@@ -130,7 +130,20 @@ func (n *Node) boot(ctx context.Context) error {
 	if n.broker, err = child.Start(cmd); err != nil {
 		return fmt.Errorf("cannot start %s: %w", n.programs.server, err)
 	}
-	return n.awaitAMQP(ctx)
+	if err := n.awaitAMQP(ctx); err != nil {
+		return err
+	}
+	return n.enableFlag(ctx)
+}
+
+// enableFlag enables the feature flag that the environment names. Members of a cluster
+// have the flags of the node that they join.
+func (n *Node) enableFlag(ctx context.Context) error {
+	flag := os.Getenv(envFlag)
+	if flag == "" || n.cfg.Join != nil {
+		return nil
+	}
+	return n.evalOK(ctx, fmt.Sprintf("case rabbit_feature_flags:is_enabled(%[1]s) of true -> ok; false -> rabbit_feature_flags:enable(%[1]s) end.", flag))
 }
 
 // startEpmd runs epmd as our child. Left to itself the broker would start one
@@ -177,7 +190,7 @@ func (n *Node) await(ctx context.Context, p *child.Process, every time.Duration,
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the RabbitMQ node did not answer in time (%w): %w%s", context.Cause(ctx), err, n.lastWords())
+			return fmt.Errorf("the RabbitMQ node did not answer in time (%w): %w%s", context.Cause(ctx), err, lastWords(n.Dir))
 		case <-p.Done():
 			return n.explainEnd()
 		case <-tick.C:
@@ -186,7 +199,7 @@ func (n *Node) await(ctx context.Context, p *child.Process, every time.Duration,
 }
 
 func (n *Node) explainEnd() error {
-	words := n.lastWords()
+	words := lastWords(n.Dir)
 	// epmd ends at its start for no other reason than its port, and says nothing.
 	if n.broker == nil || strings.Contains(words, "eaddrinuse") {
 		return fmt.Errorf("the RabbitMQ node ended as it started: %w%s", errPortTaken, words)
@@ -194,9 +207,9 @@ func (n *Node) explainEnd() error {
 	return fmt.Errorf("the RabbitMQ node ended as it started%s", words)
 }
 
-// lastWords is what the broker printed about its errors, for a message.
-func (n *Node) lastWords() string {
-	b, err := os.ReadFile(filepath.Join(n.Dir, consoleFile))
+// lastWords returns what the broker printed about its errors, for a message.
+func lastWords(dir string) string {
+	b, err := os.ReadFile(filepath.Join(dir, consoleFile))
 	if err != nil {
 		return ""
 	}

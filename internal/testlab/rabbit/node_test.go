@@ -106,7 +106,7 @@ func TestLife(t *testing.T) {
 		t.Error("a user without permissions may declare a queue")
 	}
 	confined.Close()
-	if out, err := n.Ctl(ctx, "-q", "list_vhosts"); err != nil || !strings.Contains(out, "a/b é") {
+	if out, err := n.Ctl(ctx, "-q", "list_vhosts"); err != nil || !strings.Contains(out, "a/b é") && !strings.Contains(out, "a/b \xe9") { // Latin-1, from Erlang 26 on
 		t.Errorf("rabbitmqctl list_vhosts: %q, %v", out, err)
 	}
 	if _, err := n.AddVhost(ctx, ""); err == nil {
@@ -218,6 +218,7 @@ func TestNodeDiesWithUs(t *testing.T) {
 }
 
 func TestNotInstalled(t *testing.T) {
+	t.Setenv(envPrograms, "")
 	if isFile("/usr/lib/rabbitmq/bin/rabbitmq-server") {
 		dirs := binDirs
 		binDirs = nil
