@@ -259,6 +259,36 @@ func TestHalfOpenLink(t *testing.T) {
 	}
 }
 
+// Heartbeats keep a link open through a load balancer with an idle timeout. If the timeout is
+// shorter than the heartbeat, the link is lost and comes back.
+func TestLinkThroughIdleTimeout(t *testing.T) {
+	u := rabbittest.URL(t)
+	open := func(heartbeat, idleTimeout time.Duration) (*proxy, *State) {
+		p := newIdleProxy(t, u, idleTimeout)
+		l := newLink(t, Options{Dial: dial.Options{URLs: []string{p.url(u)}, Heartbeat: heartbeat}})
+		stop := start(t, func(ctx context.Context) error { return l.Run(ctx, idle) })
+		t.Cleanup(func() { _ = stop() })
+		return p, until(t, l.State(), "up", isUp)
+	}
+	p, up := open(time.Second, 3*time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for begin := p.packets.Load(); p.packets.Load() < begin+20; <-tick.C { // two or more a second in each direction
+		select {
+		case <-up.Changed():
+			t.Fatal("the link was lost in spite of its heartbeats")
+		default:
+		}
+	}
+
+	_, up = open(time.Minute, time.Second)
+	lost := until(t, up, "lost", func(s *State) bool { return s.Phase == Connecting })
+	if !errors.Is(lost.Err, ErrLost) {
+		t.Errorf("got %v", lost.Err)
+	}
+	until(t, lost, "up again", isUp)
+}
+
 // Stopping at any moment ends Run, with nothing left behind (see TestMain).
 func TestStartStop(t *testing.T) {
 	u := rabbittest.URL(t)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,9 +86,13 @@ func until(t testing.TB, s *State, what string, ok func(*State) bool) *State {
 func isUp(s *State) bool { return s.Phase == Up }
 
 // A proxy forwards TCP to a broker until a test freezes it. Then it keeps its connections
-// open and forwards nothing, like a firewall that has dropped their state.
+// open and forwards nothing, like a firewall that has dropped their state. With an idle
+// timeout it closes a connection whose one direction has been silent for so long, like a
+// load balancer.
 type proxy struct {
 	t        testing.TB
+	idle     time.Duration // the idle timeout; 0 for none
+	packets  atomic.Int64  // forwarded so far
 	listener net.Listener
 	target   string
 	frozen   chan struct{}
@@ -98,6 +103,11 @@ type proxy struct {
 
 func newProxy(t testing.TB, brokerURL string) *proxy {
 	t.Helper()
+	return newIdleProxy(t, brokerURL, 0)
+}
+
+func newIdleProxy(t testing.TB, brokerURL string, idle time.Duration) *proxy {
+	t.Helper()
 	u, err := url.Parse(brokerURL)
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +116,7 @@ func newProxy(t testing.TB, brokerURL string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{t: t, listener: l, target: u.Host, frozen: make(chan struct{})}
+	p := &proxy{t: t, listener: l, target: u.Host, idle: idle, frozen: make(chan struct{})}
 	p.running.Go(p.accept)
 	t.Cleanup(p.close)
 	return p
@@ -143,7 +153,13 @@ func (p *proxy) accept() {
 func (p *proxy) forward(from, to net.Conn) {
 	buf := make([]byte, 4096)
 	for {
+		if p.idle > 0 {
+			if err := from.SetReadDeadline(time.Now().Add(p.idle)); err != nil {
+				return
+			}
+		}
 		n, err := from.Read(buf)
+		p.packets.Add(1)
 		select {
 		case <-p.frozen:
 			return // and leave both open

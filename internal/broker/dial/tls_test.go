@@ -190,11 +190,17 @@ func TestFilesAreReadAtEachDial(t *testing.T) {
 	}
 	cert, key := s.issue(s.ca, rabbittest.Certificate{Name: "renewed"})
 	strangeCert, strangeKey := s.issue(s.other, rabbittest.Certificate{Name: "renewed"})
-	login := Login{CA: s.ca.File, Cert: s.file("cert", s.read(strangeCert), 0o600), Key: s.file("key", s.read(strangeKey), 0o600)}
+	expiredCert, expiredKey := s.issue(s.ca, rabbittest.Certificate{Name: "renewed-expired", NotAfter: time.Now().Add(-time.Minute)})
+	login := Login{CA: s.ca.File, Cert: s.file("cert", s.read(expiredCert), 0o600), Key: s.file("key", s.read(expiredKey), 0o600)}
 	eps, err := Endpoints(Options{URLs: []string{s.url("")}, Login: login})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := tryEndpoint(t, &eps[0], Options{}); !errors.Is(err, ErrCredentials) || !strings.Contains(err.Error(), "has expired") {
+		t.Errorf("with an expired certificate: %v", err)
+	}
+	s.file("cert", s.read(strangeCert), 0o600)
+	s.file("key", s.read(strangeKey), 0o600)
 	if err := tryEndpoint(t, &eps[0], Options{}); !errors.Is(err, ErrTLS) {
 		t.Errorf("with a certificate that the broker does not trust: %v", err)
 	}
