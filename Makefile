@@ -2,11 +2,12 @@ GO          ?= go
 GOLANGCI    ?= $(GO) tool -modfile=tools/go.mod golangci-lint
 HOSTS       ?= web[01-03]
 VERSION     ?= $(shell (git describe --tags --match 'v[0-9]*' --dirty || git describe --always --abbrev=12 --dirty --exclude '*' | sed 's/^/devel-/') 2>/dev/null | sed 's/^v//')
+RUNTESTS     = $(GO) run ./internal/testlab/runtests
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 LDFLAGS      = -s -w $(if $(VERSION),-X warren/internal/version.release=$(VERSION))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build floor test check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz cross pika rabbitmq clean
+.PHONY: help demo build floor test test-quick downloads check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz cross pika rabbitmq clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,7 +21,14 @@ build: ## the programs, into bin/
 floor: build
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./internal/testlab/warren-floor
 
-test: rabbitmq pika check allocs unit ## everything that is checked: vet, linters, format, allocations, all tests with -race
+test: downloads rabbitmq pika check allocs unit ## everything that is checked: vet, linters, format, allocations, all tests with -race
+
+test-quick: ## vet, and the tests that need no broker, with -race: about two minutes
+	$(GO) vet ./...
+	@$(RUNTESTS) -quick -race -short -timeout 5m
+
+downloads: # says what a first run downloads
+	@.ci/downloads
 
 check: ## vet and golangci-lint, which checks the format too (.golangci.yml)
 	$(GO) vet ./...
@@ -33,7 +41,7 @@ allocs-record: ## record them anew
 	@.ci/allocs record
 
 unit: ## all tests, with the race detector, against a real RabbitMQ that they start
-	$(GO) test -race -timeout 30m ./...
+	@$(RUNTESTS) -race -timeout 30m ./...
 
 stress: rabbitmq ## 20 tasks at the same time at 500 hosts, on its own
 	$(GO) test -race -count=1 -run TestStress -v -timeout 30m ./internal/testlab/lab/

@@ -1,0 +1,149 @@
+//go:build unix
+
+// Command runtests runs `go test` for a person: it prints one line for each package,
+// and at the end the output of each failed test with the command that repeats it.
+// All temporary files of the tests are in one directory, which it removes, also after
+// a failure, a timeout, or Ctrl-C.
+//
+// Usage: runtests [-quick] [go test's flags and packages]
+//
+// With -quick, it leaves out the packages whose tests need internal/testlab, and so
+// a broker or real processes of several programs.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// stopTimeout is how long go test may take to end its tests after an interrupt.
+const stopTimeout = 30 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status, err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+	}
+	os.Exit(status)
+}
+
+func run(ctx context.Context, args []string) (status int, err error) {
+	if len(args) > 0 && args[0] == "-quick" {
+		packages, err := quickPackages(ctx)
+		if err != nil {
+			return 2, err
+		}
+		args = append(args[1:], packages...)
+	}
+	dir, err := makeTempDir()
+	if err != nil {
+		return 2, err
+	}
+	defer func() {
+		if removeErr := removeAll(dir); removeErr != nil && err == nil {
+			status, err = 1, removeErr
+		}
+	}()
+	return testTo(ctx, os.Stdout, dir, args)
+}
+
+// testTo runs go test with its temporary files in dir.
+func testTo(ctx context.Context, out io.Writer, dir string, args []string) (status int, err error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // go test does not pass a signal to its tests
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = stopTimeout
+	events, err := cmd.StdoutPipe()
+	if err != nil {
+		return 2, err
+	}
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return 2, err
+	}
+	s := newSummary(out, repeatFlags(args))
+	readErr := s.read(events)
+	err = cmd.Wait()
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what ignored the interrupt
+	s.finish(time.Since(began))
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return 1, errors.New("interrupted")
+	case readErr != nil:
+		return 1, readErr
+	case errors.As(err, &exit):
+		return 1, nil // the summary has printed why
+	case err != nil:
+		return 2, err
+	case s.failed():
+		return 1, nil
+	}
+	return 0, nil
+}
+
+// repeatFlags are those of go test's flags that a repeated test needs as well.
+func repeatFlags(args []string) (flags []string) {
+	for _, arg := range args {
+		if arg == "-race" || arg == "-short" {
+			flags = append(flags, arg)
+		}
+	}
+	return flags
+}
+
+// quickPackages are the packages whose tests need no laboratory.
+func quickPackages(ctx context.Context) (packages []string, err error) {
+	const lab = "warren/internal/testlab"
+	out, err := exec.CommandContext(ctx, "go", "list", "-f",
+		`{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}`, "./...").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		names := strings.Fields(line)
+		if len(names) < 2 || slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, lab+"/") }) {
+			continue
+		}
+		packages = append(packages, names[0])
+	}
+	return packages, nil
+}
+
+// makeTempDir makes the directory for all temporary files. Everyone may use it, as
+// /tmp: tests run commands as other users.
+func makeTempDir() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "warren-tests-"); err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, fs.ModeSticky|0o777)
+}
+
+// removeAll removes dir, with directories that a test has made read-only.
+func removeAll(dir string) error {
+	if os.RemoveAll(dir) == nil {
+		return nil
+	}
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			_ = os.Chmod(path, 0o700)
+		}
+		return nil
+	})
+	return os.RemoveAll(dir)
+}
