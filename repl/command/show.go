@@ -4,16 +4,12 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"warren/internal/operator/model"
-	"warren/internal/wire"
 	"warren/repl/cli"
-	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/target"
-	"warren/repl/term"
 )
 
 // show prints the results of a task as they are now, writes the audit log, and
@@ -44,7 +40,7 @@ func (env *Env) show(ctx context.Context, task model.Task, v *result.View) error
 // seenAll is seen for a view that shows output, of which some may be missing.
 func (env *Env) seenAll(ctx context.Context, v *result.View, task model.Task, chosen []model.Job) error {
 	status := env.seen(task, chosen)
-	if err := env.checkComplete(ctx, v, &task, chosen); err != nil {
+	if err := env.printer().CheckComplete(ctx, v, &task, chosen); err != nil {
 		return err
 	}
 	return status
@@ -114,34 +110,4 @@ func (env *Env) showEnding(ctx context.Context, task model.Task, v *result.View)
 		return env.seen(task, chosen)
 	}
 	return env.seenAll(ctx, v, task, chosen)
-}
-
-// mostLacks is how many lacks an error names.
-const mostLacks = 5
-
-// checkComplete returns an error that says which output is missing, where some is.
-func (env *Env) checkComplete(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) error {
-	lacks, err := env.printer().Lacks(ctx, v, task, jobs)
-	if err != nil || len(lacks) == 0 {
-		return err
-	}
-	var texts []string
-	hint := ""
-	for i, l := range lacks {
-		if i == mostLacks {
-			texts = append(texts, term.Plural(len(lacks)-i, "other reason"))
-			break
-		}
-		texts = append(texts, l.String())
-		switch {
-		case hint != "":
-		case l.Why == render.LackDropped && l.Largest <= wire.MaxMaxOutput:
-			hint = fmt.Sprintf("run it again with --max-output %dMiB, or write the output to a file on the host; an agent's own --max-output may be less", (l.Largest+1<<20-1)>>20)
-		case l.Why == render.LackDropped:
-			hint = "write the output to a file on the host"
-		case l.Why == render.LackLate:
-			hint = fmt.Sprintf("check_task %s asks the hosts again", result.ShortID(task.ID))
-		}
-	}
-	return &cli.Error{Status: cli.ExitFailed, Text: "output is missing: " + strings.Join(texts, "; "), Hint: hint}
 }

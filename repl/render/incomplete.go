@@ -3,10 +3,12 @@ package render
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
+	"warren/repl/cli"
 	"warren/repl/result"
 	"warren/repl/term"
 )
@@ -28,14 +30,14 @@ func (r *outputReader) isWhole(ctx context.Context, v *result.View, j *model.Job
 
 // A lack is what output of some hosts is missing, for one reason.
 type lack struct {
-	stream, Why string
+	stream, why string
 	hosts       []string
 	bytes       int64 // total; 0 if unknown
-	Largest     int64 // that a host has produced
+	largest     int64 // that a host has produced
 }
 
 func (l *lack) String() string {
-	text := fmt.Sprintf("%s of %s: %s", l.stream, hostexpr.Fold(l.hosts), l.Why)
+	text := fmt.Sprintf("%s of %s: %s", l.stream, hostexpr.Fold(l.hosts), l.why)
 	if l.bytes == 0 {
 		return text
 	}
@@ -44,15 +46,50 @@ func (l *lack) String() string {
 
 // The reasons of a lack that have a hint of their own.
 const (
-	LackDropped = "not kept, more than --max-output"
+	lackDropped = "not kept, more than --max-output"
 	lackGone    = "gone, the agent no longer has them"
-	LackLate    = "not sent yet"
+	lackLate    = "not sent yet"
 )
 
-// Lacks finds what output of the jobs a view cannot show. Bytes that a host
+// mostLacks is how many lacks an error names.
+const mostLacks = 5
+
+// CheckComplete returns an error that says which output is missing, and how to get
+// it, where some is.
+func (r *outputReader) CheckComplete(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) error {
+	lacks, err := r.lacks(ctx, v, task, jobs)
+	if err != nil || len(lacks) == 0 {
+		return err
+	}
+	return lackError(task, lacks)
+}
+
+func lackError(task *model.Task, lacks []*lack) error {
+	var texts []string
+	hint := ""
+	for i, l := range lacks {
+		if i == mostLacks {
+			texts = append(texts, term.Plural(len(lacks)-i, "other reason"))
+			break
+		}
+		texts = append(texts, l.String())
+		switch {
+		case hint != "":
+		case l.why == lackDropped && l.largest <= wire.MaxMaxOutput:
+			hint = fmt.Sprintf("run it again with --max-output %dMiB, or write the output to a file on the host; an agent's own --max-output may be less", (l.largest+1<<20-1)>>20)
+		case l.why == lackDropped:
+			hint = "write the output to a file on the host"
+		case l.why == lackLate:
+			hint = fmt.Sprintf("check_task %s asks the hosts again", result.ShortID(task.ID))
+		}
+	}
+	return &cli.Error{Status: cli.ExitFailed, Text: "output is missing: " + strings.Join(texts, "; "), Hint: hint}
+}
+
+// lacks finds what output of the jobs a view cannot show. Bytes that a host
 // dropped by --max-output count only where the output is handed out. With --max-output 0
 // no output was asked for, and none is missing.
-func (r *outputReader) Lacks(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) ([]*lack, error) {
+func (r *outputReader) lacks(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) ([]*lack, error) {
 	var all []*lack
 	byKind := make(map[[2]string]*lack)
 	for i := range jobs {
@@ -75,13 +112,13 @@ func (r *outputReader) Lacks(ctx context.Context, v *result.View, task *model.Ta
 			}
 			l := byKind[[2]string{stream, why}]
 			if l == nil {
-				l = &lack{stream: stream, Why: why}
+				l = &lack{stream: stream, why: why}
 				byKind[[2]string{stream, why}] = l
 				all = append(all, l)
 			}
 			l.hosts = append(l.hosts, j.Host)
 			l.bytes += n
-			l.Largest = max(l.Largest, a.Size)
+			l.largest = max(l.largest, a.Size)
 		}
 	}
 	return all, nil
@@ -106,9 +143,9 @@ func lackOf(v *result.View, task *model.Task, j *model.Job, stream string) strin
 	case a.Missing() > 0 && a.Gone:
 		return lackGone
 	case a.Missing() > 0:
-		return LackLate
+		return lackLate
 	case a.Dropped > 0 && v.HandsOut():
-		return LackDropped
+		return lackDropped
 	}
 	return ""
 }
