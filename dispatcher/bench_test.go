@@ -50,7 +50,7 @@ func BenchmarkFleet(b *testing.B) {
 	d := New(Config{
 		CaughtUp: caughtUp, Store: f, Out: out, ReplyTo: wire.ReplyQueue("op", "abc"), Operator: "op",
 		Replies: &broker.State{Phase: broker.Up, Since: time.Now()},
-		Audit:   func(string, string, []string) error { return nil },
+		Audit:   func(*model.Task, []string) error { return nil },
 	})
 	ctx, stop := context.WithCancel(b.Context())
 	ended := make(chan error, 1)

@@ -66,7 +66,7 @@ type Config struct {
 	Operator string                     // user name
 
 	// Audit logs a task before any of it is sent. After an error nothing is sent.
-	Audit func(task, command string, hosts []string) error
+	Audit func(task *model.Task, hosts []string) error
 
 	// Sign signs a statement's text. It may wait for a person. Nil leaves the
 	// signature empty.
@@ -88,7 +88,7 @@ type Dispatcher struct {
 	replies  *broker.State
 	caughtUp <-chan struct{}
 	operator string
-	audit    func(task, command string, hosts []string) error
+	audit    func(task *model.Task, hosts []string) error
 	signer   signer
 	notify   func(notice error)
 
@@ -266,12 +266,13 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 		Timeout: spec.Run.Timeout(), MaxOutput: spec.Run.MaxOutput, Hosts: len(jobs), Driver: d.store.Lease(), Statement: statement,
 		Summary:    model.Summary{Hosts: len(jobs)},
 		WhenOnline: spec.WhenOnline, Fanout: spec.Fanout, Rollout: spec.Rollout, RetryOf: spec.RetryOf,
+		Script: model.DescribeScript(&spec.Run), Stdin: model.DescribeStdin(&spec.Run),
 	}
 	first := spec.Hosts
 	if spec.Rollout != nil {
 		first = first[:spec.Rollout.Stages[0]] // the others are logged when their stage begins
 	}
-	if err := d.audit(id, spec.Command, first); err != nil {
+	if err := d.audit(&record, first); err != nil {
 		return model.Task{}, fmt.Errorf("the task was not sent: %w", err)
 	}
 	progress, err := d.store.Add(ctx, record, jobs)

@@ -180,8 +180,8 @@ func newRigOf(t *testing.T, store *memory, edit func(*Dispatcher)) *rig {
 	r.d = New(Config{
 		CaughtUp: caughtUp, Store: r.store, Out: r.out, ReplyTo: wire.ReplyQueue("op", "abc"), Operator: "op",
 		Replies: &broker.State{Phase: broker.Up, Since: time.Now()},
-		Audit: func(task, _ string, hosts []string) error {
-			r.audit, r.hosts = append(r.audit, task), append(r.hosts, hosts...)
+		Audit: func(task *model.Task, hosts []string) error {
+			r.audit, r.hosts = append(r.audit, task.ID), append(r.hosts, hosts...)
 			return r.noAudit
 		},
 	})

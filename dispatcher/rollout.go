@@ -78,7 +78,7 @@ func (t *task) obstacle(ctx context.Context, first, last int) (reason string, er
 	case record.Cancel:
 		return canceledUnsent, nil
 	}
-	if err := t.d.audit(t.record.ID, t.record.Command, t.spec.Hosts[first:last]); err != nil {
+	if err := t.d.audit(&t.record, t.spec.Hosts[first:last]); err != nil {
 		return "rollout stopped: the audit log: " + firstLine(err), nil
 	}
 	return "", nil

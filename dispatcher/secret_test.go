@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,9 +22,10 @@ func TestSecretTravelsBesideStatement(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		var audited []string
-		r.d.audit = func(task, command string, hosts []string) error {
-			audited = append(append(audited, task, command), hosts...)
-			return nil
+		r.d.audit = func(task *model.Task, hosts []string) error {
+			text, err := json.Marshal(task)
+			audited = append(append(audited, string(text)), hosts...)
+			return err
 		}
 		secret := &wire.Secret{Env: []string{"TOKEN=hunter2"}, Stdin: []byte("swordfish")}
 		task, err := r.d.Submit(context.Background(), model.Spec{
@@ -35,6 +37,9 @@ func TestSecretTravelsBesideStatement(t *testing.T) {
 		}
 		if kept := task.Statement + task.Command + strings.Join(audited, " "); strings.Contains(kept, "hunter2") || strings.Contains(kept, "swordfish") {
 			t.Errorf("kept: %s", kept)
+		}
+		if task.Stdin != nil {
+			t.Errorf("secret standard input is described: %+v", task.Stdin)
 		}
 		var salts [][]byte
 		for range 2 { // the second host's statement is a new one

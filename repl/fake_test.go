@@ -130,6 +130,7 @@ func (e *fakeEngine) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 		Command: spec.Command, Operator: "tester",
 		Created: created(n), NotAfter: fakeTime.Add(time.Hour),
 		Timeout: spec.Run.Timeout(), MaxOutput: spec.Run.MaxOutput,
+		Script: model.DescribeScript(&spec.Run), Stdin: model.DescribeStdin(&spec.Run),
 	}
 	jobs := make([]model.Job, len(spec.Hosts))
 	for i, host := range spec.Hosts {

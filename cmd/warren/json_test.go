@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"warren/internal/operator/model"
 )
 
 // A document is what --json prints of a task, as a script reads it: member by
@@ -21,6 +23,8 @@ type document struct {
 	Summary map[string]int               `json:"summary"`
 	RetryOf json.RawMessage              `json:"retry_of"`
 	Rollout json.RawMessage              `json:"rollout"`
+	Script  *model.Content               `json:"script"`
+	Stdin   *model.Content               `json:"stdin"`
 	Jobs    []map[string]json.RawMessage `json:"jobs"`
 }
 
@@ -136,7 +140,7 @@ func TestJSON(t *testing.T) {
 	var list struct{ Tasks []map[string]json.RawMessage }
 	decode(t, p.want(0, "tasks", "--json").out, &list)
 	if len(list.Tasks) != 2 || string(list.Tasks[1]["id"]) != `"`+d.ID+`"` ||
-		!slices.Equal(names(list.Tasks[1]), []string{"command", "created", "id", "retry_of", "rollout", "state", "summary"}) {
+		!slices.Equal(names(list.Tasks[1]), []string{"command", "created", "id", "retry_of", "rollout", "script", "state", "stdin", "summary"}) {
 		t.Errorf("tasks: %s", list.Tasks)
 	}
 }

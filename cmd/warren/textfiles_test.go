@@ -3,13 +3,17 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf16"
 
+	"warren/internal/operator/audit"
 	"warren/internal/testlab/clitest"
 	"warren/internal/textfile"
 )
@@ -94,6 +98,19 @@ func TestScriptThatIsAProgram(t *testing.T) {
 	}
 	if r := p.want(0, "run", "--script", program, "a  b", "--hosts", host, "--check"); !strings.Contains(r.out, "SCRIPT 'a  b'") || strings.Contains(r.out, "/bin/sh") {
 		t.Error(r)
+	}
+	// The file's name does not say what has run: the audit log and the task do.
+	sent := p.content(program)
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(sent)))
+	if log := p.content(filepath.Join(p.data, audit.ExecuteLog)); !strings.Contains(log, fmt.Sprintf(`"script":{"sha256":%q,"bytes":%d}`, sum, len(sent))) {
+		t.Errorf("audit log: %s", log)
+	}
+	var list struct{ Tasks []struct{ ID string } }
+	if err := json.Unmarshal([]byte(p.want(0, "tasks", "--json").out), &list); err != nil || len(list.Tasks) != 1 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if r := p.want(0, "check_task", list.Tasks[0].ID, "--script"); r.out != sent || !strings.Contains(r.err, sum) {
+		t.Errorf("--script prints %d bytes, want %d; %s", len(r.out), len(sent), r.err)
 	}
 	// One of another machine: the host says what is wrong with it.
 	foreign := p.write("foreign", "\x7fELF\x02\x01\x01"+strings.Repeat("\x00", 200))

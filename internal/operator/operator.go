@@ -157,8 +157,8 @@ func (o *Operator) prepare(ctx context.Context, s cli.Settings, config dispatche
 	}
 	o.key.signer, o.key.err = signing.Choose(ctx, signing.Options{Identity: s.Identity, Fleet: s.Fleet, Passphrase: term.ReadSecret, Notify: o.notifyText})
 	config.Sign, config.Touch = o.key.sign, o.key.needsTouch()
-	config.Audit = func(task, command string, hosts []string) error {
-		return o.audit.Executed(task, command, o.key.fingerprint(), hosts)
+	config.Audit = func(task *model.Task, hosts []string) error {
+		return o.audit.Executed(task, o.key.fingerprint(), hosts)
 	}
 	o.dispatcher = dispatcher.New(config)
 	if err := o.store.Open(); err != nil {
@@ -368,7 +368,7 @@ func (o *Operator) Store() command.Store { return o.store }
 
 // Viewed records in the audit log that the operator has looked at results.
 func (o *Operator) Viewed(t model.Task, hosts []string) error {
-	return o.audit.Viewed(t.ID, t.Command, o.key.fingerprint(), hosts)
+	return o.audit.Viewed(&t, o.key.fingerprint(), hosts)
 }
 
 // Leave ends the connections and the actors that need them. It does not wait.

@@ -10,6 +10,7 @@ import (
 
 type checkCommand struct {
 	taskID           `embed:""`
+	Script           bool `help:"Print the script that the task has sent, instead of results."`
 	resultFilter     `embed:""`
 	cli.DisplayFlags `embed:""`
 }
@@ -21,6 +22,7 @@ func (*checkCommand) Help() string {
     check_task 1b4e --outcome failed --tail 5    last lines of the failures
     check_task 1b4e --host web07 --raw >file     unchanged bytes
     check_task 1b4e --save results               a file for each host
+    check_task 1b4e --script                     what the task ran
 
 On a terminal, long output goes through $PAGER (default less). PAGER=cat or an empty PAGER turns this off.
 
@@ -28,6 +30,9 @@ Exit status: 0 every host exited with 0 and no output is missing; 1 otherwise, a
 }
 
 func (c *checkCommand) Run(ctx context.Context, env *Env) error {
+	if err := c.checkScript(); err != nil {
+		return err
+	}
 	v, err := c.view(ctx, env, &c.DisplayFlags)
 	if err != nil {
 		return err
@@ -35,6 +40,9 @@ func (c *checkCommand) Run(ctx context.Context, env *Env) error {
 	task, err := c.find(ctx, env, "check_task")
 	if err != nil {
 		return err
+	}
+	if c.Script {
+		return env.showScript(ctx, task, c.JSON)
 	}
 	asked := env.ask(ctx, task)
 	if errors.Is(asked, term.ErrInterrupted) {

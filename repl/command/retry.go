@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -79,13 +78,9 @@ func (c *retryCommand) checkOutcomes() error {
 
 // spec is that of the earlier task, for those of its hosts that are meant.
 func (c *retryCommand) spec(ctx context.Context, env *Env, task model.Task) (spec model.Spec, err error) {
-	text, err := env.Store.Statement(ctx, task.ID)
+	st, err := env.statement(ctx, task)
 	if err != nil {
 		return spec, err
-	}
-	st, err := wire.DecodeStatement(text)
-	if err != nil || st.Run == nil {
-		return spec, fmt.Errorf("task %s: cannot read its statement from the result store: %w", task.ID, err)
 	}
 	spec = model.Spec{
 		Command: task.Command, Run: *st.Run, RetryOf: task.ID,

@@ -28,6 +28,8 @@ type taskDocument struct {
 	Summary summaryDocument  `json:"summary"`
 	RetryOf *string          `json:"retry_of"`
 	Rollout *rolloutDocument `json:"rollout"`
+	Script  *model.Content   `json:"script"`
+	Stdin   *model.Content   `json:"stdin"`
 }
 
 type rolloutDocument struct {
@@ -85,7 +87,7 @@ type jobDocument struct {
 func describeTask(t *model.Task) taskDocument {
 	d := taskDocument{
 		ID: t.ID, Command: t.Command, Created: t.Created.UTC(), State: "running",
-		Summary: describeSummary(t.Hosts, t.Summary),
+		Summary: describeSummary(t.Hosts, t.Summary), Script: t.Script, Stdin: t.Stdin,
 	}
 	if t.Done() {
 		d.State = "done"

@@ -83,7 +83,7 @@ const partialSuffix = ".partial"
 // unless everything can be.
 func (p *Printer) Save(ctx context.Context, v *result.View, jobs []model.Job) error {
 	var files []saving
-	names := fileNames(jobs)
+	names := result.FileNames(jobs)
 	for i := range jobs {
 		for _, stream := range v.Streams {
 			a := result.Account(&jobs[i], stream)
@@ -202,46 +202,4 @@ func (p *Printer) saveFile(ctx context.Context, v *result.View, f saving) (err e
 		}
 	}
 	return os.Rename(temp.Name(), f.path)
-}
-
-// fileNames are names for files of the jobs' hosts: safe on every system, and
-// different where the hosts are.
-func fileNames(jobs []model.Job) []string {
-	names := make([]string, len(jobs))
-	taken := make(map[string]bool, len(jobs))
-	for i := range jobs {
-		if jobs[i].Host == safeName(jobs[i].Host) {
-			taken[jobs[i].Host] = true // keeps its name, whatever others become
-		}
-	}
-	for i := range jobs {
-		safe := safeName(jobs[i].Host)
-		if names[i] = safe; safe == jobs[i].Host {
-			continue
-		}
-		for n := 2; taken[names[i]]; n++ {
-			names[i] = fmt.Sprintf("%s~%d", safe, n)
-		}
-		taken[names[i]] = true
-	}
-	return names
-}
-
-// reserved are names that Windows keeps for devices, whatever follows a dot
-// (https://learn.microsoft.com/windows/win32/fileio/naming-a-file).
-var reserved = map[string]bool{"con": true, "prn": true, "aux": true, "nul": true}
-
-// safeName makes of a host's name, which has a-z, 0-9 and ._:- only, the
-// beginning of a file's name: no colon, no leading dot or dash, no device.
-func safeName(host string) string {
-	name := strings.ReplaceAll(host, ":", "_")
-	if name != "" && (name[0] == '.' || name[0] == '-') {
-		name = "_" + name[1:]
-	}
-	stem, _, _ := strings.Cut(name, ".")
-	isPort := len(stem) == 4 && (strings.HasPrefix(stem, "com") || strings.HasPrefix(stem, "lpt")) && stem[3] >= '0' && stem[3] <= '9'
-	if reserved[stem] || isPort {
-		name = "_" + name
-	}
-	return name
 }

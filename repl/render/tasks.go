@@ -26,7 +26,7 @@ func Tasks(out *term.Console, tasks []model.Task) error {
 				created = "now"
 			}
 		}
-		rows = append(rows, []string{id, created, fmt.Sprint(t.Hosts), result.StateText(t), term.Line(t.Command)})
+		rows = append(rows, []string{id, created, fmt.Sprint(t.Hosts), result.StateText(t), result.CommandText(t)})
 	}
 	return out.Table(rows)
 }

@@ -68,6 +68,21 @@ func summaryText(sum model.Summary) string {
 	return strings.Join(parts, ", ")
 }
 
+// CommandText returns the command of a task with a short description of what it has
+// sent: "patch.sh 1.2.3  [script: 1.2 KiB, SHA-256 1a2b3c4d]".
+func CommandText(t *model.Task) string {
+	text := term.Line(t.Command)
+	for _, part := range []struct {
+		name    string
+		content *model.Content
+	}{{"script", t.Script}, {"stdin", t.Stdin}} {
+		if c := part.content; c != nil {
+			text += fmt.Sprintf("  [%s: %s, SHA-256 %.8s]", part.name, term.Size(int64(c.Bytes)), c.SHA256)
+		}
+	}
+	return text
+}
+
 // StateText is "done: 2 ok" or "running, 2 of 3 ended: 2 ok".
 func StateText(t *model.Task) string {
 	text := summaryText(t.Summary)

@@ -173,7 +173,7 @@ func (r *Rule) addCommand(value string) error {
 		return hint.Errorf("use RE2 syntax; write a backslash as it is, and a double quote as \\\"",
 			"%w", err)
 	}
-	re, err := regexp.Compile(`\A(?:` + value + `)\z`)
+	re, err := regexp.Compile(anchorStart + value + anchorEnd)
 	if err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ const maxMatched = 16 << 10
 
 // permitsWords matches the words that will be executed.
 func (r *Rule) permitsWords(run wire.Run) (*wire.Run, string) {
-	words := run.Argv
+	words, typed := run.Argv, ""
 	switch {
 	case run.Command != "" && run.Shell != "":
 		words = process.ShellArgv(run.Shell, run.Command)
@@ -109,7 +109,7 @@ func (r *Rule) permitsWords(run wire.Run) (*wire.Run, string) {
 		if words, err = shellquote.Split(run.Command); err != nil {
 			return nil, fmt.Sprintf("the command cannot be split into words: %v", err)
 		}
-		run.Command, run.Argv = "", words
+		typed, run.Command, run.Argv = run.Command, "", words
 	}
 	switch {
 	case len(words) == 0 || words[0] == "":
@@ -126,7 +126,7 @@ func (r *Rule) permitsWords(run wire.Run) (*wire.Run, string) {
 			return &run, ""
 		}
 	}
-	return nil, "no permit-command matches: " + clip(text, 200)
+	return nil, r.mismatch(typed, text)
 }
 
 func (r *Rule) refusesEnv(env []string) string {

@@ -15,6 +15,7 @@ import (
 
 	"warren/internal/escape"
 	"warren/internal/hint"
+	"warren/internal/operator/model"
 )
 
 // The log files' names in the data directory. Older records are in NAME.1 (the
@@ -25,8 +26,9 @@ const (
 )
 
 // A Log writes both logs for one operator. A line is a JSON object with members
-// time, operator, task, command, hosts and, unless requests go unsigned, key: the
-// fingerprint of the operator's SSH key.
+// time, operator, task, command and hosts. Members that may be missing are script and
+// stdin, which describe what the task has sent with its command (model.Content), and
+// key, the fingerprint of the operator's SSH key.
 type Log struct{ executed, viewed slog.Handler }
 
 // Open returns the logs in directory dir, for records by operator. It returns an error if a
@@ -64,28 +66,35 @@ func handler(f *file, operator string) slog.Handler {
 	return h.WithAttrs([]slog.Attr{slog.String("operator", operator)})
 }
 
-// Executed records that command is sent to hosts, as task, signed with the key
-// of that fingerprint; "" is unsigned.
-func (l *Log) Executed(task, command, key string, hosts []string) error {
-	return write(l.executed, task, command, key, hosts)
+// Executed records that task is sent to hosts, signed with the key of that fingerprint;
+// "" is unsigned.
+func (l *Log) Executed(task *model.Task, key string, hosts []string) error {
+	return write(l.executed, task, key, hosts)
 }
 
-// Viewed records that the operator, who has that key, was shown the results of
-// task, which is command on hosts.
-func (l *Log) Viewed(task, command, key string, hosts []string) error {
-	return write(l.viewed, task, command, key, hosts)
+// Viewed records that the operator, who has that key, has seen the results of task on
+// hosts.
+func (l *Log) Viewed(task *model.Task, key string, hosts []string) error {
+	return write(l.viewed, task, key, hosts)
 }
 
 // Close ends the use of l. It has nothing to wait for.
 func (l *Log) Close() error { return nil }
 
 // write calls the handler itself, since a slog.Logger swallows its error.
-func write(h slog.Handler, task, command, key string, hosts []string) error {
+func write(h slog.Handler, task *model.Task, key string, hosts []string) error {
 	if hosts == nil {
 		hosts = []string{} // an array, not null
 	}
 	r := slog.NewRecord(time.Now(), slog.LevelInfo, "", 0)
-	r.AddAttrs(slog.String("task", task), slog.String("command", command), slog.Any("hosts", hosts))
+	r.AddAttrs(slog.String("task", task.ID), slog.String("command", task.Command))
+	if task.Script != nil {
+		r.AddAttrs(slog.Any("script", task.Script))
+	}
+	if task.Stdin != nil {
+		r.AddAttrs(slog.Any("stdin", task.Stdin))
+	}
+	r.AddAttrs(slog.Any("hosts", hosts))
 	if key != "" {
 		r.AddAttrs(slog.String("key", key))
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strconv"
@@ -19,6 +20,8 @@ import (
 
 	"warren/internal/escape"
 	"warren/internal/hint"
+	"warren/internal/operator/model"
+	"warren/internal/wire"
 )
 
 // writerEnv makes the test binary append records: "dir name count max".
@@ -46,7 +49,7 @@ func small(dir, operator string, limit int64, keep int) *Log {
 func TestLogEscapesHiddenCharacters(t *testing.T) {
 	dir := t.TempDir()
 	const command = "echo \u009b2J\u202e\x7f\u2066"
-	if err := small(dir, "me\u202e", 1<<20, manyKeep).Executed("t", command, "", []string{"web01"}); err != nil {
+	if err := small(dir, "me\u202e", 1<<20, manyKeep).Executed(&model.Task{ID: "t", Command: command}, "", []string{"web01"}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, ExecuteLog))
@@ -67,7 +70,7 @@ const manyKeep = 1000 // so that nothing is thrown away
 func writeMany(dir, operator string, count int, limit int64) error {
 	l := small(dir, operator, limit, manyKeep)
 	for i := range count {
-		if err := l.Executed(fmt.Sprint(i), "true", "", []string{"web01"}); err != nil {
+		if err := l.Executed(&model.Task{ID: fmt.Sprint(i), Command: "true"}, "", []string{"web01"}); err != nil {
 			return err
 		}
 	}
@@ -79,6 +82,8 @@ type line struct {
 	Operator string
 	Task     string
 	Command  string
+	Script   *model.Content
+	Stdin    *model.Content
 	Hosts    []string
 	Key      string
 }
@@ -119,9 +124,9 @@ func TestRecords(t *testing.T) {
 	}
 	start := time.Now()
 	for _, err := range []error{
-		l.Executed("t1", "df -h | grep \"<&>\"\nnext", "SHA256:key", []string{"web01", "web02"}),
-		l.Executed("t2", "\xff\x1b[2J", "", many),
-		l.Viewed("t1", "df -h", "SHA256:key", nil),
+		l.Executed(&model.Task{ID: "t1", Command: "df -h | grep \"<&>\"\nnext"}, "SHA256:key", []string{"web01", "web02"}),
+		l.Executed(&model.Task{ID: "t2", Command: "\xff\x1b[2J"}, "", many),
+		l.Viewed(&model.Task{ID: "t1", Command: "df -h"}, "SHA256:key", nil),
 		l.Close(),
 	} {
 		if err != nil {
@@ -158,6 +163,28 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// A file's name does not say what has run.
+func TestScriptAndStandardInputAreIdentified(t *testing.T) {
+	dir := t.TempDir()
+	run := wire.Run{Script: []byte("#!/bin/sh -e\u202e\nexit\n"), Stdin: []byte("hunter2\n")}
+	task := &model.Task{ID: "t", Command: "patch.sh 1.2.3", Script: model.DescribeScript(&run), Stdin: model.DescribeStdin(&run)}
+	if err := small(dir, "me", 1<<20, manyKeep).Executed(task, "", []string{"web01"}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, ExecuteLog)
+	got := lines(t, path)
+	if len(got) != 1 || !reflect.DeepEqual(got[0].Script, task.Script) || !reflect.DeepEqual(got[0].Stdin, task.Stdin) {
+		t.Errorf("%+v", got)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(text), `"script":{"sha256":"`+task.Script.SHA256+`","bytes":21,"first_line":"#!/bin/sh -e\u202e"},"stdin":{"sha256":"`+task.Stdin.SHA256+`","bytes":8},"hosts":`) {
+		t.Errorf("%s, %v", text, err)
+	}
+	if strings.Contains(string(text), "hunter2") {
+		t.Errorf("standard input is in the log: %s", text)
+	}
+}
+
 func TestReopenAppends(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 3 {
@@ -165,7 +192,7 @@ func TestReopenAppends(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := l.Executed(fmt.Sprint(i), "true", "", nil); err != nil {
+		if err := l.Executed(&model.Task{ID: fmt.Sprint(i), Command: "true"}, "", nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -178,7 +205,7 @@ func TestRotateKeeps(t *testing.T) {
 	dir := t.TempDir()
 	l := small(dir, "ann", 1000, 2)
 	for i := range 60 {
-		if err := l.Executed(fmt.Sprint(i), "true", "", nil); err != nil {
+		if err := l.Executed(&model.Task{ID: fmt.Sprint(i), Command: "true"}, "", nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -265,7 +292,7 @@ func TestErrors(t *testing.T) {
 	}
 	full := &file{path: "/dev/full", lock: filepath.Join(dir, "audit.lock"), max: maxSize, keep: 1}
 	l := &Log{executed: handler(full, "ann")}
-	if err := l.Executed("t", "true", "", nil); err == nil || !strings.Contains(hint.Text(err), "no space") || !strings.Contains(hint.Text(err), "\nhint: ") {
+	if err := l.Executed(&model.Task{ID: "t", Command: "true"}, "", nil); err == nil || !strings.Contains(hint.Text(err), "no space") || !strings.Contains(hint.Text(err), "\nhint: ") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -47,6 +47,8 @@ type Task struct {
 	Fanout     int
 	Rollout    *Rollout
 	RetryOf    string
+
+	Script, Stdin *Content // of its run; nil: none
 }
 
 // Done reports whether every job has an outcome. Lost counts, though a late

@@ -105,22 +105,23 @@ func (t *Tx) Sum(job int64, stream int) (string, error) {
 	return h.Sum(), err
 }
 
-// rolloutText is a rollout in the database: JSON, or nothing.
-func rolloutText(r *model.Rollout) string {
-	if r == nil {
+// jsonText returns what the database has for v: JSON, or "" for nil.
+func jsonText[T any](v *T) string {
+	if v == nil {
 		return ""
 	}
-	text, err := json.Marshal(r)
+	text, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // numbers, times and texts
 	}
 	return string(text)
 }
 
-func parseRollout(text string) (*model.Rollout, error) {
+// parseJSON reverses jsonText.
+func parseJSON[T any](text string) (*T, error) {
 	if text == "" {
 		return nil, nil
 	}
-	r := new(model.Rollout)
-	return r, json.Unmarshal([]byte(text), r)
+	v := new(T)
+	return v, json.Unmarshal([]byte(text), v)
 }

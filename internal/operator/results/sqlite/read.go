@@ -115,7 +115,7 @@ func (r *Reader) Tasks(ctx context.Context, limit int) ([]model.Task, error) {
 
 func selectTasks(which string) string {
 	return `SELECT t.id, t.command, t.operator, t.created, t.not_after, t.timeout, t.max_output, t.hosts, t.driver, t.cancel,
-		t.when_online, t.fanout, t.retry_of, t.rollout, coalesce(c.kind, ''), coalesce(c.n, 0)
+		t.when_online, t.fanout, t.retry_of, t.rollout, t.script, t.stdin, coalesce(c.kind, ''), coalesce(c.n, 0)
 		FROM (SELECT * FROM tasks ` + which + `) t LEFT JOIN counts c ON c.task = t.seq ORDER BY t.seq DESC`
 }
 
@@ -126,11 +126,15 @@ func (r *Reader) tasks(ctx context.Context, which string, args ...any) (out []mo
 			Timeout: time.Duration(c.int64()) * time.Millisecond, MaxOutput: c.int64(), Hosts: c.int(), Driver: c.text(), Cancel: c.bool(),
 			WhenOnline: c.bool(), Fanout: c.int(), RetryOf: c.text(),
 		}
-		rollout, kind, n := c.text(), c.text(), c.int()
+		rollout, script, stdin, kind, n := c.text(), c.text(), c.text(), c.text(), c.int()
 		if len(out) == 0 || out[len(out)-1].ID != t.ID {
 			t.Summary = model.NewSummary(t.Hosts)
-			if t.Rollout, err = parseRollout(rollout); err != nil {
-				return fmt.Errorf("the rollout of task %s: %w", t.ID, err)
+			var errs [3]error
+			t.Rollout, errs[0] = parseJSON[model.Rollout](rollout)
+			t.Script, errs[1] = parseJSON[model.Content](script)
+			t.Stdin, errs[2] = parseJSON[model.Content](stdin)
+			if err := errors.Join(errs[:]...); err != nil {
+				return fmt.Errorf("the record of task %s: %w", t.ID, err)
 			}
 			out = append(out, t)
 		}

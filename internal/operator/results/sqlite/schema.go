@@ -21,7 +21,7 @@ const schemaVersion = 1
 // transaction. A task's rev grows with each transaction that changes its jobs, and these
 // jobs get the same rev: a reader that follows a task reads only what is newer.
 //
-// Rollout is JSON, or "". Table deleted_jobs has the jobs of deleted tasks, whose rows and
+// Rollout, script and stdin are JSON, or "". Table deleted_jobs has the jobs of deleted tasks, whose rows and
 // output are removed step by step. Table upkeep has the time of the last upkeep.
 const schema = `
 CREATE TABLE tasks (
@@ -41,7 +41,9 @@ CREATE TABLE tasks (
 	when_online INTEGER NOT NULL DEFAULT 0,
 	fanout      INTEGER NOT NULL DEFAULT 0,
 	retry_of    TEXT NOT NULL DEFAULT '',
-	rollout     TEXT NOT NULL DEFAULT ''
+	rollout     TEXT NOT NULL DEFAULT '',
+	script      TEXT NOT NULL DEFAULT '',
+	stdin       TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE TABLE statements (
 	task INTEGER PRIMARY KEY,

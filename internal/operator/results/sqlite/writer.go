@@ -79,7 +79,7 @@ func (w *Writer) SetRollout(task int64, r *model.Rollout) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Exec("PRAGMA synchronous = NORMAL")) }()
-	return w.Exec("UPDATE tasks SET rollout = ?, rev = rev + 1 WHERE seq = ?", rolloutText(r), task)
+	return w.Exec("UPDATE tasks SET rollout = ?, rev = rev + 1 WHERE seq = ?", jsonText(r), task)
 }
 
 // Summary counts the jobs of a task by their outcome.
@@ -163,10 +163,10 @@ func (t *Tx) AddTask(task *model.Task, jobs []model.Job, ids []uuid.UUID) (key, 
 		return 0, 0, err
 	}
 	err = execute(t.conn, `INSERT INTO tasks (id, command, operator, created, not_after, timeout, max_output, hosts, first_job, driver, cancel,
-		when_online, fanout, retry_of, rollout) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+		when_online, fanout, retry_of, rollout, script, stdin) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
 		task.ID, task.Command, task.Operator, merge.Milliseconds(task.Created), merge.Milliseconds(task.NotAfter),
 		task.Timeout.Milliseconds(), task.MaxOutput, task.Hosts, first, task.Driver, task.Cancel,
-		task.WhenOnline, task.Fanout, task.RetryOf, rolloutText(task.Rollout))
+		task.WhenOnline, task.Fanout, task.RetryOf, jsonText(task.Rollout), jsonText(task.Script), jsonText(task.Stdin))
 	if err != nil {
 		return 0, 0, err
 	}
