@@ -30,7 +30,7 @@ func complete(w io.Writer, args []string) {
 	c := cli.NewCompleter(names, inv.Settings.Groups, command.ShellModel())
 	last := len(args) - 1
 	for _, word := range c.ShellWords(args[:last], args[last]) {
-		if !strings.ContainsFunc(word, escape.IsHidden) { // such as a group's name in the operator's file
+		if !strings.ContainsFunc(strings.Replace(word, "\t", "", 1), escape.IsHidden) { // such as a group's name in the operator's file
 			fmt.Fprintln(w, word)
 		}
 	}

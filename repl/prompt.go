@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -144,10 +145,22 @@ func (p *prompt) openLines() *lineedit.Reader {
 	if !p.interactive() {
 		return lineedit.NewPlainReader(p.s.env.IO.In, nil, nil)
 	}
-	if reader := lineedit.NewEditor(p.s.env.IO, filepath.Join(p.s.env.Settings.DataDir, "history"), cli.NewCompleter(p.s.env.Store, p.s.env.Settings.Groups, command.PromptModel()).Complete); reader != nil {
+	completer := cli.NewCompleter(p.s.env.Store, p.s.env.Settings.Groups, command.PromptModel()).ListAbove(p.listAbove)
+	if reader := lineedit.NewEditor(p.s.env.IO, filepath.Join(p.s.env.Settings.DataDir, "history"), completer.Complete); reader != nil {
 		return reader
 	}
 	return lineedit.NewPlainReader(p.s.env.IO.In, p.s.env.IO.Out, p.s.env.IO)
+}
+
+// listAbove prints lines above the line that is being edited.
+func (p *prompt) listAbove(lines []string) {
+	width := p.s.env.IO.Width()
+	_ = p.s.env.IO.Above(func(w *bufio.Writer) error {
+		for _, line := range lines {
+			fmt.Fprintln(w, term.Clip(line, width))
+		}
+		return nil
+	})
 }
 
 // ending is the exit status of the prompt. Of what a person typed through the

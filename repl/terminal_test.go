@@ -292,7 +292,7 @@ func TestTerminalCompletion(t *testing.T) {
 	term.send("che\t")
 	term.expect("check_task ")
 	term.send("1b4\t")
-	term.expect("1b4e0001-0000-4000-8000-000000000000")
+	term.expect("1b4e0001 ")
 	term.send("--j\t\r")
 	term.expect("--json")
 	term.expect(`"state":"done"`)
@@ -300,6 +300,13 @@ func TestTerminalCompletion(t *testing.T) {
 	term.send("run true --hosts \"web01 db\t\"\r")
 	term.expect(`"web01 dbserver7`)
 	term.expect("task on 2 hosts")
+	term.expect("warren> ")
+	term.send("check_task 1\t") // the newest first, with their commands
+	term.expect("1b4e0002  true")
+	term.expect("1b4e0001  true\r\n")
+	term.expect("warren> check_task 1b4e000")
+	term.send("1\r")
+	term.expect("task 1b4e0001-")
 	term.expect("warren> ")
 }
 

@@ -138,6 +138,7 @@ func TestRoomsOfREPLImportDownward(t *testing.T) {
 		"repl/lineedit": 1, "repl/result": 1,
 		"repl/cli":     2,
 		"repl/target":  3,
+		"repl/taskref": 3,
 		"repl/render":  4,
 		"repl/command": 5,
 		"repl":         6,

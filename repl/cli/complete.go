@@ -10,6 +10,8 @@ import (
 
 	"warren/internal/operator/groups"
 	"warren/internal/operator/model"
+	"warren/repl/result"
+	"warren/repl/term"
 )
 
 const (
@@ -26,9 +28,16 @@ type NameStore interface {
 // A Completer offers words for the one at the cursor. The line editor calls it
 // in the goroutine that reads; it shares nothing with the session but the store.
 type Completer struct {
-	store   NameStore // nil where there is none
-	groups  string    // the operator's file of groups
+	store   NameStore            // nil where there is none
+	list    func(lines []string) // shows several ids above the line; nil where the shell does that
+	groups  string               // the operator's file of groups
 	grammar *kong.Node
+}
+
+// ListAbove has list show several ids with their commands, newest first, above the line.
+func (c *Completer) ListAbove(list func(lines []string)) *Completer {
+	c.list = list
+	return c
 }
 
 // NewCompleter completes lines of a grammar. Groups is the operator's file of groups.
@@ -47,12 +56,32 @@ func (c *Completer) Complete(line string, pos int) (head string, words []string,
 	if !strings.HasSuffix(left, piece) { // quotes or escapes within it
 		return left, nil, tail
 	}
+	var notes []string
 	for _, k := range known {
 		if strings.HasPrefix(k, piece) {
-			words = append(words, k)
+			word, note, _ := strings.Cut(k, noteMark)
+			words = append(words, word)
+			notes = append(notes, word+" "+note)
 		}
 	}
+	if len(words) > 1 && c.list != nil && strings.Contains(strings.Join(known, ""), noteMark) {
+		c.list(notes)
+		words = []string{commonPrefix(words)}
+	}
 	return strings.TrimSuffix(left, piece), words, tail
+}
+
+// noteMark separates a word from the note that is shown beside it.
+const noteMark = "\t"
+
+func commonPrefix(words []string) string {
+	prefix := words[0]
+	for _, word := range words {
+		for !strings.HasPrefix(word, prefix) {
+			prefix = prefix[:len(prefix)-1]
+		}
+	}
+	return prefix
 }
 
 // known returns the words that are valid at the cursor.
@@ -142,7 +171,8 @@ func (c *Completer) hosts() []string {
 
 func (c *Completer) tasks() []string { return c.tasksOf("") }
 
-// tasksOf returns the ids of the newest tasks, each with the prefix before.
+// tasksOf returns the ids of the newest tasks, newest first, each with the prefix before and
+// with its command as a note.
 func (c *Completer) tasksOf(before string) []string {
 	if c.store == nil {
 		return nil
@@ -155,9 +185,24 @@ func (c *Completer) tasksOf(before string) []string {
 	}
 	ids := make([]string, len(tasks))
 	for i := range tasks {
-		ids[i] = before + tasks[i].ID + " "
+		ids[i] = before + idAmong(tasks, tasks[i].ID) + " " + noteMark + term.Clip(term.Line(tasks[i].Command), noteWidth)
 	}
 	return ids
+}
+
+// noteWidth is the number of columns of a command beside an id.
+const noteWidth = 60
+
+// idAmong returns the short form of an id, or the whole id if another task has the same short
+// form.
+func idAmong(tasks []model.Task, id string) string {
+	short := result.ShortID(id)
+	for i := range tasks {
+		if tasks[i].ID != id && strings.HasPrefix(tasks[i].ID, short) {
+			return id
+		}
+	}
+	return short
 }
 
 func names(nodes []*kong.Node) []string {
@@ -220,7 +265,8 @@ func typed(left string) (done []string, current string, quoted bool) {
 	return done, word.String(), quote != 0
 }
 
-// ShellWords are what current may become after the words before it.
+// ShellWords are what current may become after the words before it, each with a tab and a
+// note if it has one.
 func (c *Completer) ShellWords(before []string, current string) []string {
 	var done []string
 	for i := range before {
@@ -241,7 +287,11 @@ func (c *Completer) ShellWords(before []string, current string) []string {
 	var out []string
 	for _, word := range c.after(before, done, current) {
 		if strings.HasPrefix(word, piece) {
-			out = append(out, head+strings.TrimSuffix(word, " "))
+			word, note, _ := strings.Cut(word, noteMark)
+			if word = head + strings.TrimSuffix(word, " "); note != "" {
+				word += noteMark + note
+			}
+			out = append(out, word)
 		}
 	}
 	return out

@@ -37,7 +37,7 @@ func (c *checkCommand) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	task, err := c.find(ctx, env, "check_task")
+	task, err := c.findOrNewest(ctx, env)
 	if err != nil {
 		return err
 	}

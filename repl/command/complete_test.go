@@ -16,7 +16,7 @@ import (
 	"warren/repl/cli"
 )
 
-// noStore is a store with three hosts, two tasks, and nothing else.
+// noStore is a store with three hosts, four tasks, and nothing else.
 type noStore struct{ Store }
 
 var errNone = errors.New("none")
@@ -50,7 +50,7 @@ func (noStore) Hosts(context.Context) ([]string, error) {
 }
 
 func (noStore) Tasks(context.Context, int) ([]model.Task, error) {
-	return []model.Task{{ID: "1b4e28ba"}, {ID: "2c000000"}}, nil
+	return []model.Task{{ID: "2c000000-1", Command: "uptime"}, {ID: "1b4e28ba-1", Command: "df\t-h"}, {ID: "2d000000-1"}, {ID: "2d000000-2"}}, nil
 }
 
 // The completions that the shells' functions receive, in each shell's format.
@@ -69,8 +69,9 @@ func TestShellWords(t *testing.T) {
 		{"", "--dat", "--data-dir"},
 		{"--data-dir /x --color never", "tas", "tasks"},
 		{"--color", "al", "always"},
-		{"check_task", "1b", "1b4e28ba"},
-		{"retry", "2", "2c000000"},
+		{"check_task", "1b", "1b4e28ba\tdf\\t-h"},
+		{"retry", "2c", "2c000000\tuptime"},
+		{"retry", "2", "2c000000\tuptime 2d000000-1 2d000000-2"},
 		{"check", "x", ""},
 		{"run true --hosts", "we", "web01 web02"},
 		{"run true --hosts", "web01,db", "web01,db1"},
@@ -80,7 +81,7 @@ func TestShellWords(t *testing.T) {
 		{"run true --hosts", "@r", "@racks:r1 @rejected: @running:"},
 		{"run true --hosts", "web01!@db", "web01!@db"},
 		{"run true --hosts", "@fai", "@failed: @failed_to_start:"},
-		{"check_task 1b4e --host", "@failed:2", "@failed:2c000000"},
+		{"check_task 1b4e --host", "@failed:2c", "@failed:2c000000\tuptime"},
 		{"run true --hosts = ", "db", "db1"},
 		{"run true", "--hosts=db", "--hosts=db1"},
 		{"run true --time", "", ""},
@@ -107,8 +108,8 @@ func TestComplete(t *testing.T) {
 		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "watch ", "cancel ", "retry ", "hosts ", "broker-setup ", "help ", "config ", "completion ", "exit "}},
 		{"ch", " 1b4e", "", []string{"check_task "}},
 		{"help t", "", "help ", []string{"tasks "}},
-		{"check_task ", "", "check_task ", []string{"1b4e28ba ", "2c000000 "}},
-		{"wait 2", "", "wait ", []string{"2c000000 "}},
+		{"check_task ", "", "check_task ", []string{"2c000000 ", "1b4e28ba ", "2d000000-1 ", "2d000000-2 "}},
+		{"wait 2c", "", "wait ", []string{"2c000000 "}},
 		{"wait 2c00 ", "", "wait 2c00 ", nil},
 		{"cancel --", "", "cancel ", []string{"--help ", "--json ", "--jsonl "}},
 		{"run x --st", "", "run x ", []string{"--start-timeout ", "--stderr ", "--stdin ", "--stdout ", "--store-secrets-on-broker ", "--stream "}},

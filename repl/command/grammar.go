@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/config"
 	"warren/repl/cli"
+	"warren/repl/taskref"
 )
 
 // A Command is one line at the prompt, or one call from the shell. The tags of its
@@ -31,10 +32,10 @@ type definition struct {
 var definitions = []definition{
 	{name: "use", usage: "use [EXPR …]", help: "Set the default hosts of run.", promptOnly: true, new: func() Command { return new(useCommand) }},
 	{name: "run", usage: `run "COMMAND" --hosts "EXPR …"`, help: "Run a command on hosts.", new: func() Command { return new(runCommand) }},
-	{name: "check_task", usage: "check_task ID", help: "Show the results of a task.", new: func() Command { return new(checkCommand) }},
+	{name: "check_task", usage: "check_task [ID]", help: "Show the results of a task.", new: func() Command { return new(checkCommand) }},
 	{name: "tasks", usage: "tasks", help: "List the tasks, newest first.", new: func() Command { return new(tasksCommand) }},
-	{name: "wait", usage: "wait ID", help: "Wait until a task is done, then show its results.", new: func() Command { return new(waitCommand) }},
-	{name: "watch", usage: "watch ID", help: "Show the progress of a task in a live view.", new: func() Command { return new(watchCommand) }},
+	{name: "wait", usage: "wait [ID]", help: "Wait until a task is done, then show its results.", new: func() Command { return new(waitCommand) }},
+	{name: "watch", usage: "watch [ID]", help: "Show the progress of a task in a live view.", new: func() Command { return new(watchCommand) }},
 	{name: "cancel", usage: "cancel ID", help: "Stop a task on all hosts.", new: func() Command { return new(cancelCommand) }},
 	{name: "retry", usage: "retry ID", help: "Rerun a task on the hosts where it failed.", new: func() Command { return new(retryCommand) }},
 	{name: "hosts", usage: "hosts [expand|fold]", help: "List the agents that are online; or expand and fold host expressions.", new: newHostsCommand},
@@ -169,6 +170,9 @@ func parse(k *kong.Kong, args []string) (Command, *kong.Context, error) {
 		return nil, nil, cli.Usage("", "%v", err)
 	}
 	if trace.Error != nil {
+		if args, ok := separatePosition(trace, args); ok {
+			return parse(k, args)
+		}
 		return nil, nil, cli.Explain(trace)
 	}
 	// Before required flags are checked: `run --help` has no hosts.
@@ -193,6 +197,19 @@ func parse(k *kong.Kong, args []string) (Command, *kong.Context, error) {
 		}
 	}
 	return cmd, trace, nil
+}
+
+// separatePosition moves the position of a task, such as -2, behind a --, where the parser
+// does not take it for a flag.
+func separatePosition(trace *kong.Context, args []string) ([]string, bool) {
+	node, rest := trace.Selected(), trace.Path[len(trace.Path)-1].Remainder()
+	if node == nil || len(node.Positional) == 0 || node.Positional[0].Name != "id" ||
+		len(rest) == 0 || !taskref.IsPosition(rest[0]) ||
+		slices.ContainsFunc(trace.Path, func(p *kong.Path) bool { return p.Positional != nil }) {
+		return nil, false
+	}
+	at := len(args) - len(rest)
+	return slices.Concat(args[:at], args[at+1:], []string{"--", rest[0]}), true
 }
 
 // selected is the command that was named, or the whole grammar.

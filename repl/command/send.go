@@ -24,7 +24,7 @@ type sendFlags struct {
 	ConfirmAbove     cli.Count       `default:"100" placeholder:"N" env:"WARREN_CONFIRM_ABOVE" help:"On a terminal, ask for confirmation if there are more hosts than this."`
 	Yes              bool            `short:"y" help:"Do not ask for confirmation."`
 	DryRun           bool            `help:"List the target hosts and send nothing."`
-	Wait             bool            `help:"At the prompt: wait until the task is done, then show the results."`
+	Wait             bool            `help:"At the prompt: wait until the task is done, then show the results. --stream, --diff, --stdout, --stderr, --tail and --encoding imply it."`
 	Detach           bool            `help:"From the shell: exit as soon as the hosts have the job, and print the task's id."`
 	StoreSecrets     bool            `name:"store-secrets-on-broker" help:"With --when-online: allow the broker to store secrets on its disk until offline hosts are back."`
 	cli.FollowFlags  `embed:""`
@@ -36,6 +36,8 @@ func (c *sendFlags) consistent() error {
 	switch {
 	case c.Wait && c.Detach:
 		return cli.Usage("", "--wait and --detach cannot be combined")
+	case c.Detach && c.showsResults():
+		return cli.Usage("check_task takes the same flags", "--detach and flags that say how to show results cannot be combined")
 	case c.Detach && (len(c.Rollout.Parts) > 0 || c.MaxFailures.Set):
 		return cli.Usage("run it in a terminal of its own, or at the prompt: the rollout stops when this process ends",
 			"--detach: a rollout needs this process until its last stage")
@@ -44,16 +46,18 @@ func (c *sendFlags) consistent() error {
 }
 
 // waits reports whether the results are waited for.
-func (c *sendFlags) waits(env *Env) bool { return c.Wait || env.Shell && !c.Detach }
+func (c *sendFlags) waits(env *Env) bool { return c.Wait || c.showsResults() || env.Shell && !c.Detach }
+
+// showsResults reports whether a flag says how to show results, which implies --wait.
+func (c *sendFlags) showsResults() bool {
+	return c.Stream || c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != ""
+}
 
 // view is how the results are to be shown, where they are.
 func (c *sendFlags) view(ctx context.Context, env *Env) (*result.View, error) {
 	v, err := c.View(cli.OutputFlags{}, env.IO.OutTerminal)
 	if err == nil {
 		err = c.Apply(v)
-	}
-	if err == nil && !c.waits(env) && (c.Stream || c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != "") {
-		return nil, cli.Usage("check_task takes the same flags", "flags that say how to show results need --wait")
 	}
 	return v, err
 }

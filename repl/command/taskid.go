@@ -2,42 +2,35 @@ package command
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"warren/internal/operator/model"
-	"warren/internal/operator/results"
 	"warren/repl/cli"
 	"warren/repl/result"
-	"warren/repl/term"
+	"warren/repl/taskref"
 )
 
 // taskID is the argument of the commands that are about one task.
 type taskID struct {
-	ID string `arg:"" optional:"" help:"The task's id, or 4 or more of its first characters."`
+	ID string `arg:"" optional:"" help:"The task's id, or 4 or more of its first characters; -1 is the newest task, -2 the one before it."`
+}
+
+// findOrNewest is find, for commands that are about the newest task unless one is named.
+func (t *taskID) findOrNewest(ctx context.Context, env *Env) (model.Task, error) {
+	if t.ID == "" {
+		t.ID = taskref.Newest
+	}
+	return t.find(ctx, env, "")
 }
 
 // find returns the task that t.ID names. An empty, unknown or ambiguous id is an error.
 func (t *taskID) find(ctx context.Context, env *Env, command string) (model.Task, error) {
 	if t.ID == "" {
-		return model.Task{}, cli.Usage("tasks lists the ids", "%s: no task id given", command)
+		return model.Task{}, cli.Usage(taskref.Newest+" is the newest task; tasks lists the ids", "%s: no task id given", command)
 	}
 	if err := env.Start(ctx); err != nil {
 		return model.Task{}, err
 	}
-	task, err := env.Store.Find(ctx, t.ID)
-	var ambiguous *results.AmbiguousError
-	switch {
-	case err == nil:
-		return task, nil
-	case errors.Is(err, results.ErrBadID):
-		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("%q is not a task id", t.ID), Hint: "an id is 4 or more of the characters 0-9 and a-f, as in 1b4e28ba; tasks lists the ids", Err: results.ErrBadID}
-	case errors.Is(err, results.ErrNoTask):
-		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("no task has id %q", t.ID), Hint: "tasks lists the tasks of this data directory", Err: results.ErrNoTask}
-	case errors.As(err, &ambiguous):
-		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("id %q is ambiguous: %s", t.ID, term.List(ambiguous.IDs, 5)), Hint: "type more of the id"}
-	}
-	return task, err
+	return taskref.Find(ctx, env.Store, t.ID)
 }
 
 // Stopped is the error of a command that waited for a task when the process received a

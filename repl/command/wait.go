@@ -28,7 +28,7 @@ func (c *waitCommand) Run(ctx context.Context, env *Env) error {
 	if err := c.Apply(v); err != nil {
 		return err
 	}
-	task, err := c.find(ctx, env, "wait")
+	task, err := c.findOrNewest(ctx, env)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func (c *watchCommand) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	task, err := c.find(ctx, env, "watch")
+	task, err := c.findOrNewest(ctx, env)
 	if err != nil {
 		return err
 	}

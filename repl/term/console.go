@@ -58,6 +58,18 @@ func (c *Console) Note(format string, args ...any) {
 	c.surface.Show()
 }
 
+// Above writes results to standard output, above what is drawn in place. Any goroutine may
+// call it.
+func (c *Console) Above(write func(w *bufio.Writer) error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.surface != nil {
+		c.surface.Hide()
+		defer c.surface.Show()
+	}
+	return c.Print(write)
+}
+
 // SetSurface makes s the surface.
 func (c *Console) SetSurface(s Surface) {
 	c.mu.Lock()

@@ -6,4 +6,4 @@ end
 function __warren_knows
     test -n "$(__warren_words)"
 end
-complete -c warren -n __warren_knows -f -a '(__warren_words)'
+complete -c warren -n __warren_knows -f -k -a '(__warren_words)'

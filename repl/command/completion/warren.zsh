@@ -1,10 +1,12 @@
 #compdef warren
 # zsh completion for warren: source <(warren completion zsh), after compinit
 _warren() {
-    local -a found
+    local -a found words shown
     found=("${(@f)$(warren __complete "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
     if [[ -n ${found[1]} ]]; then
-        compadd -a found
+        words=("${(@)found%%$'\t'*}")
+        shown=("${(@)found/$'\t'/  -- }")
+        compadd -V warren -l -d shown -a words
     else
         _files
     fi

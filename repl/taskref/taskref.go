@@ -1,0 +1,77 @@
+// Package taskref finds the task that an operator names: by an id, by the first characters of
+// one, or by its position, as in -2 for the task before the newest.
+package taskref
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"warren/internal/operator/model"
+	"warren/internal/operator/results"
+	"warren/repl/cli"
+	"warren/repl/term"
+)
+
+// Newest names the newest task.
+const Newest = "-1"
+
+// A Store has the tasks.
+type Store interface {
+	Find(ctx context.Context, prefix string) (model.Task, error)
+	Tasks(ctx context.Context, limit int) ([]model.Task, error)
+}
+
+// Find returns the task that ref names. An unknown or ambiguous reference is an error.
+func Find(ctx context.Context, store Store, ref string) (model.Task, error) {
+	if n, ok := position(ref); ok {
+		return nth(ctx, store, n)
+	}
+	task, err := store.Find(ctx, ref)
+	var ambiguous *results.AmbiguousError
+	switch {
+	case err == nil:
+		return task, nil
+	case errors.Is(err, results.ErrBadID):
+		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("%q is not a task id", ref), Hint: "an id is 4 or more of the characters 0-9 and a-f, as in 1b4e28ba; -1 is the newest task; tasks lists the ids", Err: results.ErrBadID}
+	case errors.Is(err, results.ErrNoTask):
+		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("no task has id %q", ref), Hint: "tasks lists the tasks of this data directory", Err: results.ErrNoTask}
+	case errors.As(err, &ambiguous):
+		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("id %q is ambiguous: %s", ref, term.List(ambiguous.IDs, 5)), Hint: "type more of the id"}
+	}
+	return task, err
+}
+
+// IsPosition reports whether a word is a position, such as -2.
+func IsPosition(word string) bool {
+	_, ok := position(word)
+	return ok
+}
+
+// maxPosition is the largest position that is read.
+const maxPosition = 99_999
+
+func position(ref string) (n int, ok bool) {
+	digits, ok := strings.CutPrefix(ref, "-")
+	if !ok || strings.Trim(digits, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.Atoi(digits)
+	return n, err == nil && n >= 1 && n <= maxPosition
+}
+
+// nth returns the nth newest task.
+func nth(ctx context.Context, store Store, n int) (model.Task, error) {
+	tasks, err := store.Tasks(ctx, n)
+	switch {
+	case err != nil:
+		return model.Task{}, err
+	case len(tasks) == 0:
+		return model.Task{}, &cli.Error{Status: cli.ExitUsage, Text: "no tasks yet", Hint: `run "COMMAND" --hosts "EXPR …" makes one`, Err: results.ErrNoTask}
+	case len(tasks) < n:
+		return model.Task{}, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("no task -%d: the result store has %s", n, term.Plural(len(tasks), "task")), Hint: "-1 is the newest task; tasks lists all", Err: results.ErrNoTask}
+	}
+	return tasks[n-1], nil
+}
