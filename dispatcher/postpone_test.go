@@ -122,8 +122,11 @@ func TestPostponedJobIsSignedAgainWithItsSecret(t *testing.T) {
 		pending := func(u results.Update) bool {
 			return u.Wait == model.WaitNewAgent && u.Reason == "begins at "+since.Local().Format(time.TimeOnly)
 		}
-		if !slices.ContainsFunc(r.store.updates, pending) {
-			t.Errorf("not stored as pending: %+v", r.store.updates)
+		r.store.mu.Lock()
+		updates := slices.Clone(r.store.updates)
+		r.store.mu.Unlock()
+		if !slices.ContainsFunc(updates, pending) {
+			t.Errorf("not stored as pending: %+v", updates)
 		}
 		p := r.take(broker.Routed)
 		second, err := wire.DecodeRequest(p.Msg.Body)
@@ -136,7 +139,10 @@ func TestPostponedJobIsSignedAgainWithItsSecret(t *testing.T) {
 		if second.Secret == nil || second.Secret.Env[0] != "TOKEN=hunter2" {
 			t.Errorf("secret %+v", second.Secret)
 		}
-		if j := r.store.jobs[first.Leaf.Job]; j.Signed.Issued.UnixMilli() != second.Statement.IssuedAt || string(j.Digest) != string(second.Digest[:]) {
+		r.store.mu.Lock()
+		j := *r.store.jobs[first.Leaf.Job]
+		r.store.mu.Unlock()
+		if j.Signed.Issued.UnixMilli() != second.Statement.IssuedAt || string(j.Digest) != string(second.Digest[:]) {
 			t.Errorf("the store has %+v", j)
 		}
 		r.store.reply(first.Leaf.Job, results.Progress{State: model.Ended, OK: true})
