@@ -82,18 +82,20 @@ type delivery struct {
 	sentRecorded     bool      // the store knows that it is sent
 	deadline         time.Time // its last possible end, once the agent has accepted
 	cancel           bool
-	whenOnline       bool   // an unrouted request may wait in the host's inbox
-	toInbox          bool   // the next publication goes there
-	runInInbox       bool   // a run waits there
-	cancelInInbox    bool   // a cancel waits there
-	adopted          bool   // sent by another process; its request is unknown here
-	secret           bool   // adopted, and sent with secrets that are unknown here
-	signFailed       bool   // the last statement could not be signed
-	refusedReason    string // of the broker, which refuses the job's requests; empty: it takes them
-	unreachable      bool   // no queue has that name
-	forgotten        bool   // the agent cannot know whether it has run
-	journalSince     int64  // the agent knows about jobs since then
-	forgottenReason  string // the agent's; may be empty
+	whenOnline       bool      // an unrouted request may wait in the host's inbox
+	toInbox          bool      // the next publication goes there
+	runInInbox       bool      // a run waits there
+	cancelInInbox    bool      // a cancel waits there
+	adopted          bool      // sent by another process; its request is unknown here
+	secret           bool      // adopted, and sent with secrets that are unknown here
+	signFailed       bool      // the last statement could not be signed
+	refusedReason    string    // of the broker, which refuses the job's requests; empty: it takes them
+	unreachable      bool      // no queue has that name
+	forgotten        bool      // the agent cannot know whether it has run
+	journalSince     int64     // the agent knows about jobs since then
+	forgottenReason  string    // the agent's; may be empty
+	issuedFrom       time.Time // of the next statement: the first one was too old for the agent; see postpone
+	answeredInFlight bool      // the agent has answered the publication in flight
 	done             bool
 	reconnectedAt    time.Time // the operator itself; zero before that
 }
@@ -140,11 +142,13 @@ func (c *delivery) decide(now time.Time) step {
 		return step{outcome: wire.Lost, reason: c.mayHaveRunReason()}
 	case c.inFlight != "":
 		return step{wait: time.Hour}
+	case c.postponed() && !now.Before(c.notAfter):
+		return step{outcome: wire.Rejected, reason: c.journalTooYoungReason()}
 	case c.cancel && !c.mayHaveArrived && c.firstSent.IsZero():
 		return step{outcome: wire.Canceled, reason: canceledUnsent}
 	case c.firstSent.IsZero() && !now.Before(c.notAfter):
 		return step{outcome: wire.Unreachable, reason: c.unsentReason()}
-	case c.overdue(now):
+	case !now.Before(c.lostAt()):
 		return step{outcome: wire.Lost, reason: c.lostReason()}
 	case !c.sentRecorded && c.mayHaveArrived && c.state == model.Sent && !now.Before(c.firstSent.Add(sentReportDelay)):
 		return step{recordSent: true}
@@ -196,8 +200,6 @@ func (c *delivery) lostAt() time.Time {
 	}
 	return end.Add(finalStatusWait)
 }
-
-func (c *delivery) overdue(now time.Time) bool { return !now.Before(c.lostAt()) }
 
 func (c *delivery) unsentReason() string {
 	if c.signFailed {
@@ -287,6 +289,10 @@ func (c *delivery) onVerdict(k broker.Kind, now time.Time) {
 	inbox := c.toInbox
 	typ := c.inFlight
 	c.inFlight, c.toInbox = "", false
+	if c.answeredInFlight {
+		c.answeredInFlight = false
+		return
+	}
 	switch k {
 	case broker.Routed:
 		c.mayHaveArrived = true
@@ -386,8 +392,14 @@ func (c *delivery) onProgress(p results.Progress, now time.Time) {
 	if p.Heard == c.answers {
 		return
 	}
+	if p.Forgotten && p.Since != 0 && p.Since <= c.issuedFrom.UnixMilli() && !c.issuedFrom.IsZero() {
+		c.answers = p.Heard // it repeats the answer to the first statement
+		return
+	}
 	c.answers, c.heardAt = p.Heard, now
 	switch {
+	case p.Forgotten && c.mayPostpone(p.Since):
+		c.postpone(p)
 	case p.Forgotten:
 		c.forgotten, c.journalSince, c.forgottenReason = true, p.Since, p.Why
 	case p.Unknown && (c.adopted || c.refusedReason != ""):

@@ -375,14 +375,14 @@ func TestForgottenJobIsLost(t *testing.T) {
 	wantEnd(t, &waited, wire.Lost, t0.Add(time.Second))
 }
 
-// The only request that can have arrived got this answer, so the job has not run. The
-// reason says when an agent with a young journal is of use.
+// The only request that can have arrived got this answer, so the job has not run. If the
+// agent takes jobs only after the start timeout, the reason says from when on.
 func TestForgottenJobWithOneRequestIsRejected(t *testing.T) {
 	c := freshDelivery()
 	c.reconnectedAt = t0
 	publish(t, &c, wire.TypeRun, broker.Returned, t0)
 	publish(t, &c, wire.TypeRun, broker.Routed, t0.Add(reconnectRepeatDelay))
-	since := t0.Add(30 * time.Second)
+	since := t0.Add(startTimeout)
 	agentSays(&c, results.Progress{State: model.Sent, Forgotten: true, Since: since.UnixMilli()}, t0.Add(2*time.Second))
 	s := wantEnd(t, &c, wire.Rejected, t0.Add(2*time.Second))
 	if want := since.Local().Format(time.TimeOnly); !strings.Contains(s.reason, want) {
@@ -395,7 +395,7 @@ func TestForgottenJobWithOneRequestIsRejected(t *testing.T) {
 // host that had the name before.
 func TestReasonNamesLaterOwnerOfHostName(t *testing.T) {
 	const why = "b has answered to web01 only since 12:03:11 UTC; this request is older"
-	since := t0.Add(30 * time.Second)
+	since := t0.Add(startTimeout)
 	said := results.Progress{State: model.Sent, Forgotten: true, Since: since.UnixMilli(), Why: why}
 	once := freshDelivery()
 	publish(t, &once, wire.TypeRun, broker.Routed, t0)
@@ -516,7 +516,12 @@ func TestEveryDeliveryEnds(t *testing.T) {
 			}
 			if rapid.IntRange(0, 9).Draw(t, "event") == 0 && maybe {
 				p := rapid.SampledFrom([]results.Progress{
-					{State: model.Accepted}, {State: model.Running}, {Unknown: true}, {Forgotten: true}, {State: model.Ended},
+					{State: model.Accepted},
+					{State: model.Running},
+					{Unknown: true},
+					{Forgotten: true},
+					{State: model.Ended},
+					{Forgotten: true, Since: now.Add(3 * time.Second).UnixMilli()},
 				}).Draw(t, "progress")
 				if now.Before(t0.Add(10 * time.Minute)) { // an agent that talks for ever keeps a job for ever
 					agentSays(&c, p, now)

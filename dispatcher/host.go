@@ -114,11 +114,17 @@ func (h *host) prepare(ctx context.Context, next step) error {
 	statement := h.run
 	if next.send != wire.TypeRun || statement.batch == nil {
 		var err error
-		if statement, err = h.task.statement(ctx, statementRequest{typ: next.send, index: h.index, signed: h.signed()}); errors.Is(err, errUnsigned) {
+		request := statementRequest{typ: next.send, index: h.index, signed: h.signed(), issuedFrom: h.delivery.issuedFrom}
+		switch statement, err = h.task.statement(ctx, request); {
+		case errors.Is(err, errUnsigned):
 			h.withdraw()
 			h.delivery.onSignFailed(time.Now())
 			return nil
-		} else if err != nil {
+		case errors.Is(err, errCanceledElsewhere):
+			h.withdraw()
+			h.delivery.onCancel(time.Now())
+			return nil
+		case err != nil:
 			return err
 		}
 	}
@@ -193,11 +199,22 @@ func (h *host) heard(ctx context.Context, p results.Progress, open bool) error {
 		return nil
 	}
 	h.ok = p.OK
+	before := h.delivery.issuedFrom
 	h.delivery.onProgress(p, time.Now())
+	if h.delivery.issuedFrom != before {
+		return h.postpone(ctx)
+	}
 	if h.delivery.adopted || p.State == model.Accepted || p.State == model.Running {
 		return h.settle(ctx)
 	}
 	return nil
+}
+
+// postpone drops the statement that the agent could not check, and records when the job
+// is sent under the next one.
+func (h *host) postpone(ctx context.Context) error {
+	h.run, h.attempt = signedStatement{}, 0
+	return h.apply(ctx, results.Update{Job: h.job().ID, State: model.Sent, Wait: model.WaitNewAgent, Reason: "begins at " + h.delivery.next.Local().Format(time.TimeOnly)})
 }
 
 // settle reports, once, that the operator's process need not wait for this job.

@@ -28,6 +28,9 @@ const (
 // errUnsigned: a statement cannot be signed now.
 var errUnsigned = errors.New("the statement cannot be signed")
 
+// errCanceledElsewhere: another process has canceled the task while a job was postponed.
+var errCanceledElsewhere = errors.New("another process has canceled the task")
+
 // A task is one run under way. Its goroutine owns it, except for the fields that are
 // marked otherwise.
 type task struct {
@@ -59,10 +62,11 @@ type task struct {
 
 // A statementRequest asks the task goroutine for a signed statement.
 type statementRequest struct {
-	typ    string
-	index  int                    // of the job
-	signed model.Signed           // of a question: when the run was
-	answer chan<- statementAnswer // one slot
+	typ        string
+	index      int                    // of the job
+	signed     model.Signed           // of a question: when the run was
+	issuedFrom time.Time              // of a run: its agent takes no older statement
+	answer     chan<- statementAnswer // one slot
 }
 
 type statementAnswer struct {
@@ -192,8 +196,11 @@ func (t *task) sign(ctx context.Context, r statementRequest) (signedStatement, e
 			return t.d.cachedQuestion(ctx, questionOf(r.typ, t.record.ID, r.signed), t.all)
 		})
 	}
-	now := time.Now()
-	if !now.Before(t.run.issuedAt.Add(t.spec.StartTimeout / 2)) {
+	if !r.issuedFrom.IsZero() && t.canceledElsewhere(ctx) {
+		return signedStatement{}, errCanceledElsewhere
+	}
+	now := latest(time.Now(), r.issuedFrom)
+	if t.run.issuedAt.Before(r.issuedFrom) || !now.Before(t.run.issuedAt.Add(t.spec.StartTimeout/2)) {
 		s, err := t.signWithBackoff(r.typ, func() (signedStatement, error) {
 			return t.d.signer.run(ctx, t.record.ID, t.spec, t.jobs, now)
 		})

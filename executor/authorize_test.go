@@ -102,7 +102,7 @@ func TestRemovedKeyCannotRunCommands(t *testing.T) {
 		reload <- os.Interrupt // any signal: the channel is SIGHUP's
 		job, body = r.signedRun(alice, nil)
 		r.deliver(wire.TypeRun, job, body)
-		if e := next[*wire.Ended](r); e.Outcome != wire.Rejected || e.Reason != trust.NotPermitted {
+		if e := next[*wire.Ended](r); e.Outcome != wire.Rejected || e.Reason != wire.NotPermitted {
 			t.Errorf("%+v", e)
 		}
 		if len(r.started) > 0 {

@@ -70,7 +70,7 @@ func (l *loop) refuse(v *trust.Decision, now time.Time) {
 	logged := l.gate.logRefusal(v, now)
 	reason := v.Refusal
 	if !v.Verified {
-		reason = trust.NotPermitted
+		reason = wire.NotPermitted
 	}
 	limited := !v.Verified || v.MayBeCaptured()
 	if r := v.Request; r.Statement.Type != wire.TypeDiscover && (logged || !limited) {

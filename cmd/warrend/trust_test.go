@@ -58,7 +58,14 @@ func (k *keyring) may(what string, want bool) {
 		k.has(k.warren(0, "run", "echo 'it ran'", "--hosts", k.id), "it ran")
 		return
 	}
-	k.has(k.warren(1, "run", "echo 'it ran'", "--hosts", k.id), "rejected", "not permitted on this host")
+	p := k.operator("run", "echo 'it ran'", "--hosts", k.id)
+	status, err := p.Wait()
+	k.ok(err)
+	if status != 1 {
+		k.t.Errorf("status %d", status)
+	}
+	k.has(p.Out.String(), "rejected", "not permitted on this host")
+	k.has(p.Err.String(), "hint: warren signs with SHA256:")
 }
 
 // Rights that are taken away from an agent that runs are gone with the next request,

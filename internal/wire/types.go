@@ -18,6 +18,9 @@ const Version = 1
 // AppID is the AMQP property app_id of every message.
 const AppID = "warren/1"
 
+// NotPermitted is the only reason that a sender without a line in authorized_operators gets.
+const NotPermitted = "not permitted on this host"
+
 // Request types: the statement's type and the AMQP property type.
 const (
 	TypeRun      = "run"      // execute it

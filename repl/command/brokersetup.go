@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"warren/internal/operator/brokersetup"
-	"warren/internal/operator/hostexpr"
-	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/term"
 )
@@ -76,7 +73,11 @@ func (c *brokerSetupCommand) Run(ctx context.Context, env *Env) error {
 		_, err = io.WriteString(env.IO.Out, script)
 		return err
 	}
-	return c.document(env, cfg, passwords, script)
+	document, err := cfg.Document(passwords, script)
+	if err != nil {
+		return cli.WithStatus(cli.ExitUsage, err)
+	}
+	return cli.WriteJSON(env.IO.Out, document)
 }
 
 func (c *brokerSetupCommand) printDefinitions(env *Env, cfg brokersetup.Config, passwords map[string]brokersetup.Password) error {
@@ -106,54 +107,16 @@ func (c *brokerSetupCommand) tell(env *Env, passwords map[string]brokersetup.Pas
 	}
 }
 
-// document is what --json prints.
-func (c *brokerSetupCommand) document(env *Env, cfg brokersetup.Config, passwords map[string]brokersetup.Password, script string) error {
-	logins, err := cfg.Logins()
-	if err != nil {
-		return cli.WithStatus(cli.ExitUsage, err)
-	}
-	type login struct {
-		brokersetup.Login
-		PasswordFile *string `json:"password_file"`
-	}
-	all := []login{}
-	for _, l := range logins {
-		one := login{Login: l}
-		if p, ok := passwords[l.Name]; ok {
-			one.PasswordFile = &p.File
-		}
-		all = append(all, one)
-	}
-	return cli.WriteJSON(env.IO.Out, map[string]any{"vhost": c.Vhost, "logins": all, "script": script})
-}
-
 func (c *brokerSetupCommand) config() (brokersetup.Config, error) {
 	cfg := brokersetup.Config{Vhost: c.Vhost, Operators: c.Operator, Hosts: c.Hosts, External: c.External}
 	for _, text := range c.Agent {
-		agents, err := agentsOf(text)
+		agents, err := brokersetup.ParseAgents(text)
 		if err != nil {
 			return cfg, err
 		}
 		cfg.Agents = append(cfg.Agents, agents...)
 	}
 	return cfg, nil
-}
-
-// agentsOf reads HOST[,ALIAS…], or a host expression.
-func agentsOf(text string) ([]brokersetup.Agent, error) {
-	if !strings.ContainsAny(text, "[]@!&^ ") {
-		names := strings.Split(text, ",")
-		return []brokersetup.Agent{{ID: names[0], Aliases: names[1:]}}, nil
-	}
-	names, err := hostexpr.Expand(text, wire.MaxLeaves)
-	if err != nil {
-		return nil, err
-	}
-	var agents []brokersetup.Agent
-	for _, name := range names {
-		agents = append(agents, brokersetup.Agent{ID: name})
-	}
-	return agents, nil
 }
 
 // check prints what else is in the virtual host.

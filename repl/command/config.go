@@ -4,7 +4,8 @@ import (
 	"context"
 
 	"warren/internal/config"
-	"warren/repl/cli"
+	"warren/internal/operator/signing"
+	"warren/repl/render"
 )
 
 type configCommand struct {
@@ -12,7 +13,7 @@ type configCommand struct {
 }
 
 func (*configCommand) Help() string {
-	return `The first of these that is set counts: the flag, the environment variable, the line of the configuration file, the default. Passwords are not shown.
+	return `The first of these that is set counts: the flag, the environment variable, the line of the configuration file, the default. Passwords are not shown. config also prints which SSH key signs, and which others there are in ssh-agent and ~/.ssh.
 
 The configuration file is ~/.config/warren/config.toml, or the file that --config names. It is TOML, with one setting per line:
 
@@ -21,19 +22,22 @@ The configuration file is ~/.config/warren/config.toml, or the file that --confi
     confirm_above = 20`
 }
 
-func (c *configCommand) Run(_ context.Context, env *Env) error {
+func (c *configCommand) Run(ctx context.Context, env *Env) error {
+	keys := env.signingKeys(ctx)
+	file := env.Config.Source.File()
 	if c.JSON {
-		return cli.WriteJSON(env.IO.Out, config.Document{File: env.Config.Source.File(), Settings: env.Config.Settings})
+		return render.WriteConfig(env.IO, config.Document{File: file, Settings: env.Config.Settings}, keys)
 	}
-	rows := [][]string{{"SETTING", "VALUE", "FROM"}}
-	for _, v := range env.Config.Settings {
-		rows = append(rows, v.Row())
-	}
-	if err := env.IO.Table(rows); err != nil {
+	if err := render.Config(env.IO, env.Config.Settings, keys); err != nil {
 		return err
 	}
-	if file := env.Config.Source.File(); file == "" {
+	if file == "" {
 		env.Note("no configuration file; the default path is %s", env.Config.Source.Default)
 	}
 	return nil
+}
+
+// signingKeys returns which key signs, and which others there are.
+func (env *Env) signingKeys(ctx context.Context) signing.Report {
+	return signing.Describe(ctx, signing.Options{Identity: env.Settings.Identity, Fleet: env.Settings.Fleet})
 }

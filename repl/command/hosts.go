@@ -1,12 +1,14 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 
 	"warren/internal/operator/hostexpr"
 	"warren/repl/cli"
+	"warren/repl/hostview"
 	"warren/repl/render"
 	"warren/repl/target"
 )
@@ -33,7 +35,7 @@ func (*hostsCommand) Help() string {
     hosts expand "web[01-03]"
     hosts fold web01 web02 web03
 
-Exit status: 1 if a host of --hosts does not answer, or fewer hosts than --min-hosts answer.`
+Exit status: 1 if no agent answers, a host of --hosts does not answer, or fewer hosts than --min-hosts answer.`
 }
 
 func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
@@ -53,18 +55,28 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 	}
 	switch {
 	case c.JSON:
-		err = render.WriteAgents(env.IO.Out, selected.Agents)
+		err = hostview.WriteAgents(env.IO.Out, selected.Agents)
 	case len(selected.Agents) > 0:
-		err = render.Agents(env.IO, selected.Agents)
-	case c.Where == nil:
-		env.Note("no agent answered%s", env.inFleet())
-	default:
+		err = hostview.Agents(env.IO, selected.Agents)
+	}
+	return cmp.Or(err, c.missing(ctx, env, &selected))
+}
+
+// missing returns an error if no agent answers at all, or to some names.
+func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selection) error {
+	switch {
+	case len(s.Silent) > 0:
+		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(s.Silent) + env.inFleet()}
+	case len(s.Agents) > 0:
+		return nil
+	case c.Where != nil:
 		env.Note("no hosts match --where")
+		return nil
 	}
-	if err == nil && len(selected.Silent) > 0 {
-		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(selected.Silent) + env.inFleet()}
+	return &cli.Error{
+		Status: cli.ExitFailed, Text: "no agent answered" + env.inFleet(),
+		Hint: "hosts answer only keys in their authorized_operators; " + render.KeyHint(env.signingKeys(ctx)),
 	}
-	return err
 }
 
 // only refuses the flags of hosts that a subcommand has no use for.

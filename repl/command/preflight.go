@@ -8,7 +8,7 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/repl/cli"
-	"warren/repl/render"
+	"warren/repl/hostview"
 	"warren/repl/term"
 )
 
@@ -33,9 +33,9 @@ func (c *runCommand) check(ctx context.Context, env *Env, spec model.Spec) error
 		return err
 	}
 	if c.JSON {
-		err = render.WriteChecks(env.IO.Out, checks)
+		err = hostview.WriteChecks(env.IO.Out, checks)
 	} else {
-		err = render.Checks(env.IO, checks)
+		err = hostview.Checks(env.IO, checks)
 	}
 	if err != nil {
 		return err

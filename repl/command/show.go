@@ -8,6 +8,7 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/repl/cli"
+	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/target"
 )
@@ -39,7 +40,7 @@ func (env *Env) show(ctx context.Context, task model.Task, v *result.View) error
 
 // seenAll is seen for a view that shows output, of which some may be missing.
 func (env *Env) seenAll(ctx context.Context, v *result.View, task model.Task, chosen []model.Job) error {
-	status := env.seen(task, chosen)
+	status := env.seen(ctx, task, chosen)
 	if err := env.printer().CheckComplete(ctx, v, &task, chosen); err != nil {
 		return err
 	}
@@ -66,8 +67,11 @@ func (env *Env) loadTask(ctx context.Context, id string, v *result.View) (task m
 
 // seen writes the audit log of results that were shown, and returns the exit
 // status that the task means.
-func (env *Env) seen(task model.Task, chosen []model.Job) error {
+func (env *Env) seen(ctx context.Context, task model.Task, chosen []model.Job) error {
 	env.viewed(task, chosen)
+	if render.RejectedKey(chosen) {
+		env.Note("hint: %s", render.KeyHint(env.signingKeys(ctx)))
+	}
 	env.clocks.Warn(env.IO, target.ClocksOfJobs(&task, chosen, time.Now()))
 	if task.Summary.OK != task.Hosts {
 		return cli.ExitWith(cli.ExitFailed)
@@ -107,7 +111,7 @@ func (env *Env) showEnding(ctx context.Context, task model.Task, v *result.View)
 		return err
 	}
 	if !v.Streamed() { // no output was shown
-		return env.seen(task, chosen)
+		return env.seen(ctx, task, chosen)
 	}
 	return env.seenAll(ctx, v, task, chosen)
 }

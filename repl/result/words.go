@@ -21,6 +21,8 @@ func JobWord(j *model.Job) string {
 // outcomeWord is jobWord without the processes that live on.
 func outcomeWord(j *model.Job) string {
 	switch {
+	case j.State != model.Ended && j.Wait == model.WaitNewAgent:
+		return model.Pending.Text().Word
 	case j.State != model.Ended:
 		return j.State.Text().Word
 	case j.OK():

@@ -8,9 +8,6 @@ import (
 	"warren/internal/wire"
 )
 
-// NotPermitted is the only reason that a sender without a line in authorized_operators gets.
-const NotPermitted = "not permitted on this host"
-
 // UnsignedRule is the rule that permits unsigned requests.
 const UnsignedRule = "--allow-unsigned"
 

@@ -40,6 +40,7 @@ const (
 	WaitInbox           // its request is in the host's inbox
 	WaitCancel          // a cancel is in the host's inbox, too
 	RequestRefused      // the host refused a status or a cancel about it; Reason is why
+	WaitNewAgent        // its agent is new and did not run it; Reason is when it is sent again
 )
 
 // A Job is one (task, host) pair.

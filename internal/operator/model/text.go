@@ -49,6 +49,7 @@ var waitTexts = [...]Text{
 	WaitInbox:      {Word: "in the inbox", Sentence: "waits in the host's inbox"},
 	WaitCancel:     {Word: "cancel in the inbox", Sentence: "its cancel waits in the host's inbox"},
 	RequestRefused: {Word: "request refused", Sentence: "its host has refused a request about it"},
+	WaitNewAgent:   {Word: "new agent", Sentence: "new agent"},
 }
 
 var cancelTexts = [...]Text{

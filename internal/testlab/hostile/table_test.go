@@ -31,7 +31,7 @@ type row struct {
 const otherFleet = `signed for fleet "staging"; this host belongs to fleet "` + fleet + `" (--fleet)`
 
 // stranger is what anybody hears who has no say on this host.
-const stranger = "rejected: " + trust.NotPermitted
+const stranger = "rejected: " + wire.NotPermitted
 
 func replace(from, to string) func(string) string {
 	return func(s string) string {

@@ -138,7 +138,7 @@ func (r *Record) own(u Update) {
 	case u.State == model.Sent:
 		r.advance(model.Sent)
 		if r.State == model.Sent {
-			r.Wait, r.Reason = u.Wait, ""
+			r.Wait, r.Reason = u.Wait, u.Reason
 		}
 	}
 }

@@ -24,7 +24,7 @@ type Update struct {
 	State   model.State  // Sent, if Reply is nil
 	Outcome wire.Outcome // Unreachable, Lost, Rejected or Canceled, if Reply is nil
 	Wait    model.Wait   // with Sent
-	Reason  string       // with Outcome
+	Reason  string       // with Outcome or Wait
 }
 
 // OutputBytes is the number of bytes of output in an update.

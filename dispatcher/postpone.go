@@ -1,0 +1,35 @@
+package dispatcher
+
+import (
+	"time"
+
+	"warren/internal/operator/results"
+)
+
+// postponeStep is what the time of a postponed job is rounded up to, so that hosts that
+// were set up at the same time share a statement.
+const postponeStep = time.Second
+
+// mayPostpone reports whether a job that its agent cannot know is sent again, under a
+// statement that the agent can check: one issued at since or later. The job has certainly
+// not run, because the agent has answered the only request that any agent can have got.
+// That answer must come while the job may still start.
+func (c *delivery) mayPostpone(since int64) bool {
+	once := c.possibleArrivals == 1 && !c.sentToInbox && !c.adopted && c.issuedFrom.IsZero()
+	return once && since != 0 && !c.cancel && time.UnixMilli(since).Add(postponeStep).Before(c.notAfter)
+}
+
+// postpone makes the job pending until its agent takes it. The request that the agent has
+// answered counts no more.
+func (c *delivery) postpone(p results.Progress) {
+	c.issuedFrom = time.UnixMilli(p.Since)
+	c.journalSince, c.forgottenReason = p.Since, p.Why
+	c.answeredInFlight = c.inFlight != ""
+	c.possibleArrivals, c.mayHaveArrived, c.nacked, c.sentRecorded = 0, false, false, false
+	c.firstSent, c.heardAt = time.Time{}, time.Time{}
+	c.repeatDelay, c.statusInterval = firstRepeatDelay, firstStatusInterval
+	c.next = c.issuedFrom.Add(postponeStep - time.Millisecond).Truncate(postponeStep)
+}
+
+// postponed reports whether the job waits until its new agent takes it.
+func (c *delivery) postponed() bool { return !c.issuedFrom.IsZero() && c.firstSent.IsZero() }
