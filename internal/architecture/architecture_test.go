@@ -136,10 +136,10 @@ func TestRoomsOfREPLImportDownward(t *testing.T) {
 	height := map[string]int{
 		"repl/term":     0,
 		"repl/lineedit": 1, "repl/result": 1,
-		"repl/cli":     2,
-		"repl/target":  3,
-		"repl/taskref": 3,
-		"repl/render":  4,
+		"repl/cli":      2,
+		"repl/target":   3,
+		"repl/taskref":  3,
+		"repl/hostview": 4, "repl/render": 4,
 		"repl/command": 5,
 		"repl":         6,
 	}

@@ -8,6 +8,7 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/repl/cli"
+	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/target"
 	"warren/repl/term"
@@ -122,26 +123,10 @@ func (c *sendFlags) printTask(ctx context.Context, env *Env, task model.Task) er
 	}
 	bound := ""
 	if env.IO.OutTerminal {
-		bound = fmt.Sprintf(" (%s)", boundAndStop(&task))
+		bound = fmt.Sprintf(" (%s)", render.LimitAndStop(&task))
 	}
 	_, err := fmt.Fprintf(env.IO.Out, "task on %s: %s%s\n", term.Plural(task.Hosts, "host"), task.ID, bound)
 	return err
-}
-
-// boundOf is what bounds the commands of a task.
-func boundOf(t *model.Task) string {
-	if t.Timeout == 0 {
-		return "no timeout"
-	}
-	return "timeout " + cli.Duration(t.Timeout).String()
-}
-
-// boundAndStop is boundOf, and how to stop what nothing bounds.
-func boundAndStop(t *model.Task) string {
-	if t.Timeout == 0 {
-		return boundOf(t) + "; cancel " + result.ShortID(t.ID) + " stops it"
-	}
-	return boundOf(t)
 }
 
 // detach leaves as soon as it is known which hosts have the job.
@@ -152,7 +137,7 @@ func (c *sendFlags) detach(ctx context.Context, env *Env, task model.Task) error
 		return err
 	}
 	if env.IO.ErrTerminal && !c.JSON && !c.JSONL {
-		env.Note("%s", boundAndStop(&task))
+		env.Note("%s", render.LimitAndStop(&task))
 	}
 	var without []string
 	for i := range jobs {

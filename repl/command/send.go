@@ -10,6 +10,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/model"
 	"warren/repl/cli"
+	"warren/repl/hostview"
 	"warren/repl/result"
 	"warren/repl/term"
 )
@@ -119,41 +120,12 @@ func (c *sendFlags) confirm(ctx context.Context, env *Env, spec *model.Spec, inp
 	return nil
 }
 
-type planDocument struct {
-	Command   string          `json:"command"`
-	Hosts     []string        `json:"hosts"`
-	Folded    string          `json:"folded"`
-	Stages    []stageDocument `json:"stages"`    // none without --rollout
-	Untouched []string        `json:"untouched"` // by the last stage
-}
-
-type stageDocument struct {
-	Stage int      `json:"stage"`
-	Hosts []string `json:"hosts"`
-}
-
 // showPlan shows what would be sent, and to which hosts.
 func (c *sendFlags) showPlan(env *Env, spec *model.Spec, rest []string) error {
 	if c.JSON || c.JSONL {
-		doc := planDocument{Command: spec.Command, Hosts: spec.Hosts, Folded: hostexpr.Fold(spec.Hosts), Untouched: rest}
-		if spec.Rollout != nil {
-			for i := range spec.Rollout.Stages {
-				doc.Stages = append(doc.Stages, stageDocument{i + 1, spec.Rollout.StageHosts(i+1, spec.Hosts)})
-			}
-		}
-		return cli.WriteJSON(env.IO.Out, doc)
+		return hostview.WritePlan(env.IO.Out, spec, rest)
 	}
-	lines := []string{fmt.Sprintf("%s: %s", term.Plural(len(spec.Hosts), "host"), hostexpr.Fold(spec.Hosts))}
-	if r := spec.Rollout; r != nil && len(r.Stages) > 1 {
-		for i := range r.Stages {
-			hosts := r.StageHosts(i+1, spec.Hosts)
-			lines = append(lines, fmt.Sprintf("  stage %d: %s: %s", i+1, term.Plural(len(hosts), "host"), hostexpr.Fold(hosts)))
-		}
-	}
-	if len(rest) > 0 {
-		lines = append(lines, fmt.Sprintf("  untouched: %s: %s", term.Plural(len(rest), "host"), hostexpr.Fold(rest)))
-	}
-	if err := env.IO.Lines(lines); err != nil {
+	if err := hostview.Plan(env.IO, spec, rest); err != nil {
 		return err
 	}
 	env.Note("nothing was sent")

@@ -5,6 +5,7 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/repl/cli"
+	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/term"
 )
@@ -43,7 +44,7 @@ func (c *waitCommand) Run(ctx context.Context, env *Env) error {
 // waitAndShow waits until the task is done and shows it.
 func (env *Env) waitAndShow(ctx context.Context, task model.Task, v *result.View) error {
 	if env.IO.ErrTerminal && !task.Done() {
-		env.Note("task %s on %s (%s); Ctrl-C leaves it running", task.ID, term.Plural(task.Hosts, "host"), boundOf(&task))
+		env.Note("task %s on %s (%s); Ctrl-C leaves it running", task.ID, term.Plural(task.Hosts, "host"), render.Limit(&task))
 	}
 	w := env.printer().WatchFor(ctx, task, v)
 	if err := env.Session.Follow(ctx, task, w); err != nil {

@@ -1,3 +1,3 @@
-// Package hostview prints what agents answer about their hosts: the list of hosts, and
-// preflight checks, as tables and as JSON documents.
+// Package hostview prints lists of hosts: which agents answer, what a preflight check found,
+// and to which hosts a task would go; as tables and as JSON documents.
 package hostview
