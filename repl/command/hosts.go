@@ -57,12 +57,12 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 	case len(selected.Agents) > 0:
 		err = render.Agents(env.IO, selected.Agents)
 	case c.Where == nil:
-		env.Note("no agent answered%s", env.inFleet())
+		env.Note("no agent answered%s", env.InFleet())
 	default:
 		env.Note("no hosts match --where")
 	}
 	if err == nil && len(selected.Silent) > 0 {
-		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(selected.Silent) + env.inFleet()}
+		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(selected.Silent) + env.InFleet()}
 	}
 	return err
 }
