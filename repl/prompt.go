@@ -136,7 +136,7 @@ func (p *prompt) execute(ctx context.Context, line string) error {
 	}
 	cmd, err := command.ParsePrompt(words, p.s.env.Config.Source)
 	if err != nil {
-		return err
+		return p.advise(line, words, err)
 	}
 	return cmd.Run(ctx, p.s.env)
 }
