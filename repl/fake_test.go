@@ -306,6 +306,8 @@ func (e *fakeEngine) Viewed(task model.Task, hosts []string) error {
 	return f.Close()
 }
 
+func (e *fakeEngine) NeedsTouch() bool { return os.Getenv("FAKE_TOUCH") != "" }
+
 func (e *fakeEngine) Leave() {}
 func (e *fakeEngine) Hurry() {}
 

@@ -24,6 +24,9 @@ func (p *prompt) local(ctx context.Context, line string) error {
 	if command == "" {
 		return cli.Usage("as in !ls -l", "!: no command given")
 	}
+	if changesDirectory(command) {
+		return cli.Usage("write both in one line: !"+command+" && COMMAND", "!cd changes nothing: each ! command has a shell of its own")
+	}
 	cmd := localShell(ctx, command)
 	cmd.Stdout, cmd.Stderr = p.s.env.IO.Out, p.s.env.IO.Err
 	if p.interactive() { // on a pipe standard input brings the commands

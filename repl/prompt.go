@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +39,7 @@ func (p *prompt) run(ctx context.Context) error {
 	p.s.lines = lines
 	defer lines.Close()
 	p.awaitLink(ctx)
+	defer p.greet(ctx)()
 	worst := cli.ExitOK
 	for {
 		p.printNews(ctx)
@@ -80,12 +80,12 @@ const (
 
 // readText reads a line, and from a person the lines that belong to it.
 func (p *prompt) readText(ctx context.Context) (string, error) {
-	text, err := p.s.lines.Next(ctx, p.s.interrupts.signals, p.promptText())
+	text, err := p.nextLine(ctx, p.promptText())
 	if err != nil || !p.interactive() {
 		return text, err
 	}
 	for lineedit.IsOpen(text) {
-		line, err := p.s.lines.Next(ctx, p.s.interrupts.signals, moreText)
+		line, err := p.nextLine(ctx, moreText)
 		if errors.Is(err, io.EOF) {
 			break // execute says what is not closed
 		}
@@ -96,6 +96,10 @@ func (p *prompt) readText(ctx context.Context) (string, error) {
 	}
 	p.s.lines.Keep(text)
 	return text, nil
+}
+
+func (p *prompt) nextLine(ctx context.Context, prompt string) (string, error) {
+	return p.whileReading(ctx, func() (string, error) { return p.s.lines.Next(ctx, p.s.interrupts.signals, prompt) })
 }
 
 // executeAll carries out what was read, which is several commands where that was
@@ -132,7 +136,7 @@ func (p *prompt) execute(ctx context.Context, line string) error {
 	}
 	cmd, err := command.ParsePrompt(words, p.s.env.Config.Source)
 	if err != nil {
-		return err
+		return p.advise(line, words, err)
 	}
 	return cmd.Run(ctx, p.s.env)
 }
@@ -201,24 +205,10 @@ func (p *prompt) printNews(ctx context.Context) {
 	if !p.interactive() {
 		return
 	}
-	p.announce(ctx)
+	announcer{p.s}.announce(ctx)
 	if p.s.interrupts.take() { // and the line editor does not read yet
 		p.interruptedAtPrompt(ctx)
 	}
-}
-
-// announce prints which tasks have ended, as a shell does for its jobs.
-func (p *prompt) announce(ctx context.Context) {
-	p.s.submitted = slices.DeleteFunc(p.s.submitted, func(id string) bool {
-		p.s.env.Warn(p.s.rollouts.PrintLines(ctx, p.s.env.Store, id, p.s.env.IO.Err))
-		task, err := p.s.env.Store.Find(ctx, id)
-		if err != nil || !task.Done() {
-			return false
-		}
-		line := term.Clip(fmt.Sprintf("[%s] %s  %s", result.ShortID(id), result.StateText(&task), term.Line(task.Command)), p.s.env.IO.Width())
-		fmt.Fprintln(p.s.env.IO.Out, result.PaintTask(p.s.env.IO.Paint, &task, line))
-		return true
-	})
 }
 
 // interruptedAtPrompt is Ctrl-C while nothing waits.
@@ -250,7 +240,7 @@ func (p *prompt) leave(ctx context.Context) {
 	if !p.interactive() {
 		return
 	}
-	p.announce(ctx)
+	announcer{p.s}.announce(ctx)
 	var ids []string
 	for _, id := range p.s.submitted {
 		ids = append(ids, result.ShortID(id))

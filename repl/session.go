@@ -21,6 +21,7 @@ type session struct {
 	lines     *lineedit.Reader  // of the prompt; nil in the shell form
 	link      linkNotices       // about the broker
 	rollouts  render.RolloutLog // events that have been printed
+	greetings <-chan greeting   // capacity 1: one is sent; nil once it is printed
 	submitted []string          // tasks whose end the prompt has not announced
 	hurry     bool              // a second Ctrl-C was pressed: close waits for nothing
 }

@@ -355,6 +355,9 @@ func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func
 	}
 }
 
+// NeedsTouch reports whether each signature waits until the operator touches the key.
+func (o *Operator) NeedsTouch() bool { return o.key.needsTouch() }
+
 // answerTimeout is how long to wait for answers to a question that must still be signed.
 func (o *Operator) answerTimeout(wait time.Duration) time.Duration {
 	if o.key.needsTouch() {

@@ -126,7 +126,7 @@ func (c *Completer) values(flag, current string) []string {
 		return c.expressions(current)
 	case "outcome":
 		return model.StatusNames()
-	case "color":
+	case "color", "show-results":
 		return []string{string(ColorAuto), string(colorAlways), string(ColorNever)}
 	}
 	return nil

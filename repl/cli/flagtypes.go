@@ -198,6 +198,24 @@ func (c *ColorWhen) UnmarshalText(text []byte) error {
 	return Usage("use auto, always or never", "%q is not a color mode", text)
 }
 
+// A ShowWhen says when the prompt shows the results of a task that has ended.
+type ShowWhen string
+
+const (
+	ShowAuto   ShowWhen = "auto" // if they fit on the screen
+	ShowAlways ShowWhen = "always"
+	ShowNever  ShowWhen = "never"
+)
+
+func (w *ShowWhen) UnmarshalText(text []byte) error {
+	switch v := ShowWhen(text); v {
+	case ShowAuto, ShowAlways, ShowNever:
+		*w = v
+		return nil
+	}
+	return Usage("use auto, always or never", "%q is none of auto, always and never", text)
+}
+
 // PaintFor is the paint of an output.
 func (c ColorWhen) PaintFor(terminal bool) term.Paint {
 	switch c {

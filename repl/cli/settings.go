@@ -30,6 +30,8 @@ type Settings struct {
 	Groups   string // file of groups of hosts, or directory of such files
 	Color    ColorWhen
 
+	ShowResults ShowWhen // at the prompt, when a task ends
+
 	// Retention of results; 0 means no limit.
 	ResultsRetention time.Duration
 	ResultsSize      int64
@@ -56,6 +58,7 @@ type Globals struct {
 	ResultsRetention Retention  `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"Remove results this long after their task is done; never keeps them."`
 	ResultsSize      Size       `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Size limit of all results on the disk; the oldest are removed first. 0 means no limit."`
 	Color            ColorWhen  `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colors: auto (on a terminal, unless NO_COLOR is set), always or never."`
+	ShowResults      ShowWhen   `placeholder:"WHEN" env:"WARREN_SHOW_RESULTS" default:"auto" help:"Show the results of a task at the prompt when it ends: auto (if they fit on the screen), always or never."`
 	Config           string     `placeholder:"FILE" env:"WARREN_CONFIG" help:"Configuration file, instead of ~/.config/warren/config.toml."`
 	Version          bool       `help:"Print the version and do nothing else."`
 }
@@ -63,7 +66,7 @@ type Globals struct {
 // Settings returns the settings of a program that was called with args.
 func (g *Globals) Settings(args []string) (Settings, error) {
 	s := Settings{
-		Login: g.Login, Identity: g.Identity, Fleet: g.Fleet, DataDir: g.DataDir, Color: g.Color,
+		Login: g.Login, Identity: g.Identity, Fleet: g.Fleet, DataDir: g.DataDir, Color: g.Color, ShowResults: g.ShowResults,
 		ResultsRetention: time.Duration(g.ResultsRetention), ResultsSize: int64(g.ResultsSize),
 	}
 	if g.Fleet != "" {

@@ -47,6 +47,9 @@ type Engine interface {
 	// with the answers and the time since the last one.
 	Discover(ctx context.Context, wait time.Duration, enough func(answers []model.Agent, quiet time.Duration) bool) ([]model.Agent, error)
 
+	// NeedsTouch reports whether each signature waits until the operator touches the key.
+	NeedsTouch() bool
+
 	// Check asks hosts whether they would run spec, and how. Nothing is executed.
 	// It returns when all have answered, or after wait.
 	Check(ctx context.Context, spec model.Spec, wait time.Duration) ([]model.Check, error)

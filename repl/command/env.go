@@ -150,8 +150,8 @@ func (env *Env) printer() *render.Printer {
 	return render.NewPrinter(env.IO, env.Store, env.Session.DrainInterrupts)
 }
 
-// inFleet names the fleet of a question. Agents of other fleets do not answer it.
-func (env *Env) inFleet() string {
+// InFleet names the fleet of a question. Agents of other fleets do not answer it.
+func (env *Env) InFleet() string {
 	if env.Settings.Fleet == "" {
 		return ""
 	}

@@ -170,7 +170,7 @@ func parse(k *kong.Kong, args []string) (Command, *kong.Context, error) {
 		return nil, nil, cli.Usage("", "%v", err)
 	}
 	if trace.Error != nil {
-		if args, ok := separatePosition(trace, args); ok {
+		if args, ok := taskref.SeparatePosition(trace, args); ok {
 			return parse(k, args)
 		}
 		return nil, nil, cli.Explain(trace)
@@ -197,19 +197,6 @@ func parse(k *kong.Kong, args []string) (Command, *kong.Context, error) {
 		}
 	}
 	return cmd, trace, nil
-}
-
-// separatePosition moves the position of a task, such as -2, behind a --, where the parser
-// does not take it for a flag.
-func separatePosition(trace *kong.Context, args []string) ([]string, bool) {
-	node, rest := trace.Selected(), trace.Path[len(trace.Path)-1].Remainder()
-	if node == nil || len(node.Positional) == 0 || node.Positional[0].Name != "id" ||
-		len(rest) == 0 || !taskref.IsPosition(rest[0]) ||
-		slices.ContainsFunc(trace.Path, func(p *kong.Path) bool { return p.Positional != nil }) {
-		return nil, false
-	}
-	at := len(args) - len(rest)
-	return slices.Concat(args[:at], args[at+1:], []string{"--", rest[0]}), true
 }
 
 // selected is the command that was named, or the whole grammar.

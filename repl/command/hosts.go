@@ -66,7 +66,7 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selection) error {
 	switch {
 	case len(s.Silent) > 0:
-		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(s.Silent) + env.inFleet()}
+		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(s.Silent) + env.InFleet()}
 	case len(s.Agents) > 0:
 		return nil
 	case c.Where != nil:
@@ -74,7 +74,7 @@ func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selectio
 		return nil
 	}
 	return &cli.Error{
-		Status: cli.ExitFailed, Text: "no agent answered" + env.inFleet(),
+		Status: cli.ExitFailed, Text: "no agent answered" + env.InFleet(),
 		Hint: "hosts answer only keys in their authorized_operators; " + render.KeyHint(env.signingKeys(ctx)),
 	}
 }

@@ -17,6 +17,7 @@ import (
 type runCommand struct {
 	target.Flags `embed:""`
 
+	All          bool                 `help:"Target every host that is online or was online within the last week, except those of --exclude."`
 	Words        []string             `arg:"" optional:"" name:"command" help:"The command, as one word in quotes. With --script, the arguments of the script."`
 	Timeout      cli.TimeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"Time limit of the command. At the limit, the host stops the command; none means no limit."`
 	StartTimeout cli.Duration         `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"Time in which a host must start the command. After it, the command never runs there."`
@@ -84,7 +85,8 @@ func (c *runCommand) Run(ctx context.Context, env *Env) error {
 	if input && hostsInput {
 		return cli.Usage("name the hosts in a file", "standard input is used for the hosts and for something else")
 	}
-	if len(c.Hosts) == 0 && len(c.HostsFile) == 0 && env.Defaults.Expr != "" {
+	c.EveryHost = c.All
+	if !c.All && len(c.Hosts) == 0 && len(c.HostsFile) == 0 && env.Defaults.Expr != "" {
 		c.Hosts = []string{env.Defaults.Expr}
 	}
 	spec, err := c.spec(env.pipedInput())

@@ -35,11 +35,12 @@ func (env *Env) show(ctx context.Context, task model.Task, v *result.View) error
 	if err != nil {
 		return err
 	}
-	return env.seenAll(ctx, v, task, chosen)
+	return env.SeenAll(ctx, v, task, chosen)
 }
 
-// seenAll is seen for a view that shows output, of which some may be missing.
-func (env *Env) seenAll(ctx context.Context, v *result.View, task model.Task, chosen []model.Job) error {
+// SeenAll writes the audit log of results that were shown with their output, and returns the
+// exit status that they mean, or an error that says which output is missing.
+func (env *Env) SeenAll(ctx context.Context, v *result.View, task model.Task, chosen []model.Job) error {
 	status := env.seen(ctx, task, chosen)
 	if err := env.printer().CheckComplete(ctx, v, &task, chosen); err != nil {
 		return err
@@ -113,5 +114,5 @@ func (env *Env) showEnding(ctx context.Context, task model.Task, v *result.View)
 	if !v.Streamed() { // no output was shown
 		return env.seen(ctx, task, chosen)
 	}
-	return env.seenAll(ctx, v, task, chosen)
+	return env.SeenAll(ctx, v, task, chosen)
 }

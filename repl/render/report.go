@@ -27,17 +27,8 @@ func (p *Printer) Report(ctx context.Context, v *result.View, task model.Task, j
 		if task.RetryOf != "" {
 			fmt.Fprintf(w, "retry of %s\n", task.RetryOf)
 		}
-		b := blockWriter{printer: p, view: v, w: w, task: &task, now: time.Now(), wide: label(blocks, p.hostWidth())}
-		if v.Diff && len(blocks) > 0 {
-			b.differ = &differ{printer: p, view: v, base: blocks[len(blocks)-1], text: make(map[string]string)}
-		}
-		for _, block := range blocks {
-			if err := b.write(ctx, block); err != nil {
-				return err
-			}
-			if err := w.Flush(); err != nil { // the first screen need not wait for the last
-				return err
-			}
+		if err := p.writeBlocks(ctx, w, v, &task, blocks); err != nil {
+			return err
 		}
 		fmt.Fprintln(w)
 		if len(chosen) == 0 {
@@ -48,6 +39,22 @@ func (p *Printer) Report(ctx context.Context, v *result.View, task model.Task, j
 		p.WriteHints(w, task, jobs)
 		return nil
 	})
+}
+
+func (p *Printer) writeBlocks(ctx context.Context, w *bufio.Writer, v *result.View, task *model.Task, blocks []*result.Block) error {
+	b := blockWriter{printer: p, view: v, w: w, task: task, now: time.Now(), wide: label(blocks, p.hostWidth())}
+	if v.Diff && len(blocks) > 0 {
+		b.differ = &differ{printer: p, view: v, base: blocks[len(blocks)-1], text: make(map[string]string)}
+	}
+	for _, block := range blocks {
+		if err := b.write(ctx, block); err != nil {
+			return err
+		}
+		if err := w.Flush(); err != nil { // the first screen need not wait for the last
+			return err
+		}
+	}
+	return nil
 }
 
 // sums has the sum of each stream that is compared: of the lines that are shown,

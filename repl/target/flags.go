@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/where"
@@ -18,6 +19,8 @@ type Flags struct {
 	Exclude   []string  `placeholder:"EXPR" sep:"none" inherit:"" help:"Hosts to exclude."`
 	Where     *string   `placeholder:"CONDITION" help:"Only online agents that match this condition, as in 'role == \"web\" and cpus >= 8'."`
 	MinHosts  cli.Count `placeholder:"N" help:"Fail, and send nothing, if fewer hosts answer."`
+
+	EveryHost bool `kong:"-"` // instead of those that the flags name
 }
 
 // Named returns the hosts that are named, nil where none is: --where alone.
@@ -73,14 +76,20 @@ func (c *Flags) condition() (*where.Condition, error) {
 // ChooseHosts returns the target hosts of a task, at least one, and prints warnings
 // about them. It queries the agents only if the flags require it.
 func (c *Flags) ChooseHosts(ctx context.Context, env *Env) ([]string, error) {
+	if c.EveryHost {
+		return c.everyHost(ctx, env)
+	}
 	set, err := c.Named(ctx, env)
 	if err != nil {
 		return nil, err
 	}
 	if set == nil && c.Where == nil {
-		return nil, cli.Usage(`for example run "COMMAND" --hosts "web01 web02"`, "run: no hosts given")
+		return nil, cli.Usage(`for example run "COMMAND" --hosts "web01 web02"; `+allHint, "run: no hosts given")
 	}
 	if set != nil {
+		if slices.Equal(set.Names(), []string{"all"}) {
+			env.Out.Note("hint: --hosts all is one host with the name all; %s", allHint)
+		}
 		if repeated := set.Repeated(); len(repeated) > 0 {
 			env.Out.Note("named more than once, counted once: %s", hostexpr.Fold(repeated))
 		}

@@ -32,7 +32,7 @@ func (env *Env) LookupGroup(ctx context.Context) hostexpr.Groups {
 			}
 		}
 		exprs, home, err = file.Group(source, name)
-		return exprs, home, explainGroup(name, err)
+		return exprs, home, explainGroup(source, name, err)
 	}
 }
 
@@ -45,6 +45,9 @@ func (env *Env) loadGroups(source, name string) (*groups.Groups, error) {
 		return nil, hint.Errorf("name one with --groups or WARREN_GROUPS", "group %s: there is no groups file", written)
 	}
 	file, err := groups.Load(env.Groups, model.StatusNames())
+	if errors.Is(err, fs.ErrNotExist) && written == "@all" {
+		return nil, hint.Errorf(allHint, "group @all: there is no groups file at %s", env.Groups)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, hint.Errorf("write one, as in  roles: {web: 'web[01-20]'}  or name another with --groups or WARREN_GROUPS",
 			"group %s: there is no groups file at %s", written, env.Groups)
@@ -53,7 +56,7 @@ func (env *Env) loadGroups(source, name string) (*groups.Groups, error) {
 }
 
 // explainGroup says what may have been meant by a group that is not known.
-func explainGroup(name string, err error) error {
+func explainGroup(source, name string, err error) error {
 	var unknown *groups.UnknownError
 	if !errors.As(err, &unknown) {
 		return err
@@ -64,6 +67,8 @@ func explainGroup(name string, err error) error {
 	}
 	help := suggest.For(unknown.Name, known)
 	switch {
+	case source == "" && name == "all":
+		help = allHint
 	case help != "":
 	case slices.Contains(model.StatusNames(), name):
 		help = fmt.Sprintf("for the hosts of an earlier task write @%s:ID", name)

@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/alecthomas/kong"
 
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
@@ -44,8 +47,8 @@ func Find(ctx context.Context, store Store, ref string) (model.Task, error) {
 	return task, err
 }
 
-// IsPosition reports whether a word is a position, such as -2.
-func IsPosition(word string) bool {
+// isPosition reports whether a word is a position, such as -2.
+func isPosition(word string) bool {
 	_, ok := position(word)
 	return ok
 }
@@ -74,4 +77,17 @@ func nth(ctx context.Context, store Store, n int) (model.Task, error) {
 		return model.Task{}, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("no task -%d: the result store has %s", n, term.Plural(len(tasks), "task")), Hint: "-1 is the newest task; tasks lists all", Err: results.ErrNoTask}
 	}
 	return tasks[n-1], nil
+}
+
+// SeparatePosition moves the position of a task, such as -2, behind a --, where the parser
+// does not take it for a flag.
+func SeparatePosition(trace *kong.Context, args []string) ([]string, bool) {
+	node, rest := trace.Selected(), trace.Path[len(trace.Path)-1].Remainder()
+	if node == nil || len(node.Positional) == 0 || node.Positional[0].Name != "id" ||
+		len(rest) == 0 || !isPosition(rest[0]) ||
+		slices.ContainsFunc(trace.Path, func(p *kong.Path) bool { return p.Positional != nil }) {
+		return nil, false
+	}
+	at := len(args) - len(rest)
+	return slices.Concat(args[:at], args[at+1:], []string{"--", rest[0]}), true
 }

@@ -12,7 +12,7 @@ func TestPositions(t *testing.T) {
 	for word, want := range map[string]bool{
 		"-1": true, "-2": true, "-12": true, "-0": false, "-": false, "--1": false, "1": false, "-1b4e": false, "-999999": false,
 	} {
-		if got := IsPosition(word); got != want {
+		if got := isPosition(word); got != want {
 			t.Errorf("%q: %v, want %v", word, got, want)
 		}
 	}

@@ -107,7 +107,7 @@ func (p *parser) term() (t term, err error) {
 		case c == ']':
 			return t, p.fail(p.pos, `"]" without "["`, exampleHint)
 		case !t.group && (c == '*' || c == '?'):
-			return t, p.fail(p.pos, fmt.Sprintf("%q is not part of a host name: no host is chosen by a wildcard", c), "ranges (web[01-20]) and groups (@web) name many hosts at once")
+			return t, p.fail(p.pos, fmt.Sprintf("%q is not part of a host name: no host is chosen by a wildcard", c), "ranges (web[01-20]) and groups (@web) name many hosts at once; --all targets every known host")
 		case !t.group && c == '@':
 			return t, p.fail(p.pos, `"@" begins the name of a group, and cannot stand within a host name`, "put a comma or a blank before it")
 		}
