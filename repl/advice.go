@@ -17,6 +17,9 @@ func (p *prompt) advise(line string, words []string, err error) error {
 	if !errors.As(err, &usage) || len(words) == 0 {
 		return err
 	}
+	if _, _, ok := wideMark(line); ok {
+		return adviseOnMarks(line, err)
+	}
 	redirects := func(word string) bool { return strings.HasPrefix(word, ">") || word == "|" }
 	known := cli.ChildNamed(command.PromptModel(), words[0]) != nil
 	switch hosts := p.s.env.Defaults.Expr; {
@@ -26,6 +29,32 @@ func (p *prompt) advise(line string, words []string, err error) error {
 		return cli.Usage(fmt.Sprintf("to run it on the hosts of use: run %q --hosts %q", strings.TrimSpace(line), hosts), "%s", usage.Text)
 	}
 	return err
+}
+
+// adviseOnMarks adds to an error of usage which mark of the line is not one of the prompt's.
+func adviseOnMarks(line string, err error) error {
+	var usage *cli.Error
+	typed, want, ok := wideMark(line)
+	if !ok || !errors.As(err, &usage) || usage.Status != cli.ExitUsage {
+		return err
+	}
+	return &cli.Error{Status: cli.ExitUsage, Text: err.Error(), Hint: fmt.Sprintf("the line has %q, perhaps from an input method: type %s instead", typed, want), Err: err}
+}
+
+// wideMarks are the marks that input methods and word processors write, and those of the prompt.
+var wideMarks = map[rune]string{
+	'“': `"`, '”': `"`, '„': `"`, '＂': `"`, '「': `"`, '」': `"`, '‘': "'", '’': "'", '＇': "'",
+	'，': ",", '、': ",", '—': "--", '–': "--", '－': "-", '\u3000': "a blank", '\u00a0': "a blank", '＝': "=", '［': "[", '］': "]", '【': "[", '】': "]", '＠': "@",
+}
+
+// wideMark returns the first such mark in a line, and what to type for it.
+func wideMark(line string) (typed rune, want string, ok bool) {
+	for _, c := range line {
+		if want, ok := wideMarks[c]; ok {
+			return c, want, true
+		}
+	}
+	return 0, "", false
 }
 
 // changesDirectory reports whether a command for the operator's own shell only changes that

@@ -138,7 +138,7 @@ func (p *prompt) execute(ctx context.Context, line string) error {
 	if err != nil {
 		return p.advise(line, words, err)
 	}
-	return cmd.Run(ctx, p.s.env)
+	return adviseOnMarks(line, cmd.Run(ctx, p.s.env))
 }
 
 // interactive reports whether a person types the commands.
