@@ -8,7 +8,6 @@ import (
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
-	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -38,14 +37,4 @@ func (t *taskID) find(ctx context.Context, env *Env, command string) (model.Task
 		return task, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("id %q is ambiguous: %s", t.ID, term.List(ambiguous.IDs, 5)), Hint: "type more of the id"}
 	}
 	return task, err
-}
-
-// Stopped is the error of a command that waited for a task when the process received a
-// signal to end.
-func Stopped(task model.Task) error {
-	text := "warren was stopped; task " + task.ID + " is still running"
-	if task.Rollout != nil {
-		text += " on the hosts that have it"
-	}
-	return &cli.Error{Status: cli.ExitFailed, Text: text, Hint: "check_task " + result.ShortID(task.ID) + " shows its results"}
 }
