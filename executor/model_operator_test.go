@@ -53,7 +53,7 @@ func (w *world) newOperator() *operator {
 	}
 	op.d = dispatcher.New(dispatcher.Config{
 		Store: op, Out: op.out, ReplyTo: op.lease, Replies: op.states, Operator: "op",
-		Audit: func(string, string, []string) error { return nil },
+		Audit: func(*model.Task, []string) error { return nil },
 	})
 	op.ctx, op.stop = context.WithCancel(context.Background())
 	w.replies[op.lease] = op

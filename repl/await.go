@@ -7,6 +7,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/operator/model"
+	"warren/repl/cli"
 	"warren/repl/command"
 	"warren/repl/render"
 	"warren/repl/term"
@@ -27,7 +28,7 @@ func (s *session) Follow(ctx context.Context, task model.Task, w render.Watch) e
 		s.Submitted(task.ID)
 		return s.detach(ctx, task)
 	case ctx.Err() != nil && err != nil:
-		return command.Stopped(task)
+		return cli.Stopped(task)
 	default:
 		return err
 	}

@@ -376,6 +376,36 @@ func TestOutputAcrossPieces(t *testing.T) {
 	}
 }
 
+// A progress display overwrites its line. Elsewhere than on a terminal, bytes stay.
+func TestProgressDisplayIsShownAsItEnded(t *testing.T) {
+	text := "start\r\n"
+	for i := range 10_000 { // longer than what is held back of a line
+		text += fmt.Sprintf("\r(Reading database ... %d%%", i/100)
+	}
+	text += "\r(Reading database ... 7400 files.)\nend"
+	for _, terminal := range []bool{true, false} {
+		o, s, _, out := newOneTask(true)
+		o.driven = true
+		o.task.Hosts, o.jobs = 1, o.jobs[:1]
+		o.jobs[0].State, o.jobs[0].Outcome = model.Ended, wire.Exited
+		o.jobs[0].Stdout = model.Output{Size: int64(len(text)), Kept: int64(len(text))}
+		for at := 0; at < len(text); at += 1000 {
+			o.output = append(o.output, model.Piece{Stream: wire.Stdout, Segment: model.Segment{Offset: int64(at), Data: []byte(text[at:min(at+1000, len(text))])}})
+		}
+		s.env.IO.OutTerminal = terminal
+		if err := (&prompt{s}).execute(t.Context(), "check_task "+o.task.ID); err != nil {
+			t.Fatal(err)
+		}
+		got := out.String()
+		switch {
+		case terminal && (!strings.Contains(got, " (Reading database ... 7400 files.)\n") || strings.Contains(got, "%") || strings.Contains(got, `\r`)):
+			t.Errorf("on a terminal: %d bytes, %.300q", len(got), got)
+		case !terminal && !strings.Contains(got, text):
+			t.Errorf("%d bytes, %.300q", len(got), got)
+		}
+	}
+}
+
 // Output of a job that the caller does not read is not attributed to another job.
 func TestPerJobSkipsUnreadOutput(t *testing.T) {
 	o, s, _, _ := newOneTask(true)

@@ -37,3 +37,13 @@ func UnknownHosts(task *model.Task, missing []string, jobs []model.Job) error {
 	}
 	return Usage(hint, "not in task %s: %s", result.ShortID(task.ID), result.FoldShort(missing, 200))
 }
+
+// Stopped is the error of a command that waited for a task when the process received a
+// signal to end.
+func Stopped(task model.Task) error {
+	text := "warren was stopped; task " + task.ID + " is still running"
+	if task.Rollout != nil {
+		text += " on the hosts that have it"
+	}
+	return &Error{Status: ExitFailed, Text: text, Hint: "check_task " + result.ShortID(task.ID) + " shows its results"}
+}

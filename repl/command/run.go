@@ -151,7 +151,7 @@ func (c *sendFlags) detach(ctx context.Context, env *Env, task model.Task) error
 	case errors.Is(settled, term.ErrInterrupted):
 		return &cli.Error{Status: cli.ExitFailed, Text: "interrupted before every host had the job", Hint: "check_task " + result.ShortID(task.ID) + " shows its state"}
 	case ctx.Err() != nil && settled != nil:
-		return Stopped(task)
+		return cli.Stopped(task)
 	case settled != nil:
 		return settled
 	case len(without) > 0:

@@ -5,7 +5,6 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/repl/cli"
-	"warren/repl/result"
 	"warren/repl/taskref"
 )
 
@@ -31,14 +30,4 @@ func (t *taskID) find(ctx context.Context, env *Env, command string) (model.Task
 		return model.Task{}, err
 	}
 	return taskref.Find(ctx, env.Store, t.ID)
-}
-
-// Stopped is the error of a command that waited for a task when the process received a
-// signal to end.
-func Stopped(task model.Task) error {
-	text := "warren was stopped; task " + task.ID + " is still running"
-	if task.Rollout != nil {
-		text += " on the hosts that have it"
-	}
-	return &cli.Error{Status: cli.ExitFailed, Text: text, Hint: "check_task " + result.ShortID(task.ID) + " shows its results"}
 }

@@ -91,7 +91,7 @@ func (p *Printer) plain(ctx context.Context, v *result.View, j *model.Job, strea
 		gap(missing)
 	}
 	if p.out.OutTerminal {
-		return term.Text(text), nil
+		return term.Output(text), nil
 	}
 	return string(text), nil
 }

@@ -116,7 +116,7 @@ func (l *liveView) sample(ctx context.Context, g *result.Group) error {
 			if err != nil {
 				return err
 			}
-			text := l.t.View.EncodingOf(&g.First).NewDecoder().Decode(nil, piece.Data[:min(len(piece.Data), result.MostNames)], false)
+			text := l.t.View.EncodingOf(&g.First).NewDecoder().Decode(nil, piece.Data[:min(len(piece.Data), result.MostNames)], true)
 			line, _, _ := strings.Cut(strings.TrimLeft(string(text), "\r\n\t "), "\n")
 			g.Sample = term.Line(strings.TrimRight(line, "\r"))
 			return nil

@@ -133,7 +133,7 @@ func (o *outputWriter) put(data []byte, last bool) {
 	end := 0
 	if i := bytes.LastIndexByte(data, '\n'); i >= 0 { // there is none in what waits
 		end = old + i + 1
-	} else if len(o.text) > longestLine {
+	} else if o.text = shortened(o.text); len(o.text) > longestLine {
 		end = wholeRunes(o.text)
 	}
 	if end > 0 {
@@ -157,7 +157,7 @@ func (o *outputWriter) endText() {
 
 // indented writes text for a terminal.
 func (o *outputWriter) indented(text []byte) {
-	for line := range strings.Lines(term.Text(text)) {
+	for line := range strings.Lines(term.Output(text)) {
 		_, _ = o.w.WriteString("    ")
 		_, _ = o.w.WriteString(line)
 	}
@@ -166,6 +166,16 @@ func (o *outputWriter) indented(text []byte) {
 
 // longestLine is how much of a line is held back: no line of text is longer.
 const longestLine = 64 << 10
+
+// shortened returns the beginning of a line, without what its carriage returns have
+// overwritten if the line is long.
+func shortened(line []byte) []byte {
+	i := bytes.LastIndexByte(line, '\r')
+	if len(line) <= longestLine || i < 0 {
+		return line
+	}
+	return append(term.Overwrite(line[:i]), line[i:]...)
+}
 
 // wholeRunes is the length of text without its last character, which may not be
 // whole yet.

@@ -166,6 +166,9 @@ func (v *streamView) text(out *bytes.Buffer, j *model.Job, mark byte, o *openStr
 		v.line(out, j, mark, o.line[:end])
 		o.line = append(o.line[:0], o.line[end+1:]...)
 	}
+	if v.printer.out.OutTerminal {
+		o.line = shortened(o.line)
+	}
 	if len(o.line) > longestLine {
 		whole := wholeRunes(o.line)
 		v.line(out, j, mark, o.line[:whole])
@@ -185,7 +188,7 @@ func (v *streamView) rest(out *bytes.Buffer, j *model.Job, mark byte, o *openStr
 func (v *streamView) line(out *bytes.Buffer, j *model.Job, mark byte, line []byte) {
 	text := string(line)
 	if v.printer.out.OutTerminal {
-		text = strings.TrimSuffix(term.Text(append(line, '\n')), "\n")
+		text = strings.TrimSuffix(term.Output(append(line, '\n')), "\n")
 	}
 	head := term.Pad(j.Host, v.wide)
 	if mark != '|' {

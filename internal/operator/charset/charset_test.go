@@ -65,6 +65,36 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+func TestUTF8IsRecognizedBesideOtherEncoding(t *testing.T) {
+	long := "主机" + strings.Repeat("é", sampleSize) + "\n"
+	for _, tt := range []struct{ encoding, in, want string }{
+		{"gbk", "warning: 主机\n状态\n", "warning: 主机\n状态\n"},
+		{"gbk", "ascii\n\nmore\nwarning: 错误", "ascii\n\nmore\nwarning: 错误"},
+		{"cp936", "主\n\xff\xe4\xbd", "主\n\\xff\\xe4\\xbd"},
+		{"gbk", "ascii\n\xd6\xf7\xbb\xfa\n主", "ascii\n主机\n涓\\xbb"},
+		{"gbk", "\xcd\xa8", "通"}, // also valid UTF-8, of two bytes
+		{"gbk", "\xc1\xaa\xcd\xa8\n", "联通\n"},
+		{"gbk", long, long},
+		{"gbk", "主\xd6\xf7", "涓恢\\xf7"},
+		{"windows-1252", "“ok” ü", "“ok” ü"},
+		{"shift_jis", "テスト", "テスト"},
+	} {
+		d := find(t, tt.encoding).NewDecoder()
+		for range 2 { // streams are decoded independently of each other
+			if got := string(d.Decode(nil, []byte(tt.in), true)); got != tt.want {
+				t.Errorf("%s: %.40q is %.40q, want %.40q", tt.encoding, tt.in, got, tt.want)
+			}
+		}
+		var got []byte
+		for _, c := range []byte(tt.in) {
+			got = d.Decode(got, []byte{c}, false)
+		}
+		if got = d.Decode(got, nil, true); string(got) != tt.want {
+			t.Errorf("%s by bytes: %.40q is %.40q, want %.40q", tt.encoding, tt.in, got, tt.want)
+		}
+	}
+}
+
 // However a stream is cut, its text is the same.
 func TestDecodePieces(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -72,7 +102,7 @@ func TestDecodePieces(t *testing.T) {
 		in := rapid.SliceOfN(rapid.Byte(), 0, 2000).Draw(t, "in")
 		if rapid.Bool().Draw(t, "text") {
 			for i := range in {
-				in[i] = "ab\n \xd6\xf7\xbb\xfa"[int(in[i])%8]
+				in[i] = "ab\n \xd6\xf7\xbb\xfa\xe4\xbd"[int(in[i])%10]
 			}
 		}
 		e, err := Find(name)

@@ -8,13 +8,16 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// A Decoder decodes one stream, piece by piece.
+// A Decoder decodes one stream, piece by piece. Programs on one host may print in
+// different encodings: a stream that is evidently UTF-8 is decoded as UTF-8, if the
+// encoding permits to see that.
 type Decoder struct {
 	Invalid int // bytes so far that are invalid in the encoding; not counted for UTF-8
 
 	transformer transform.Transformer // nil for UTF-8
 	stateful    bool
-	rest        []byte // the beginning of a character
+	rest        []byte // the beginning of a character, or of a line that recognize waits for
+	form, first form   // first: at the beginning of a stream
 }
 
 // NewDecoder returns a decoder of the encoding.
@@ -22,7 +25,11 @@ func (e Encoding) NewDecoder() *Decoder {
 	if e.encoding == nil {
 		return new(Decoder)
 	}
-	return &Decoder{transformer: e.encoding.NewDecoder().Transformer, stateful: e.stateful}
+	d := &Decoder{transformer: e.encoding.NewDecoder().Transformer, stateful: e.stateful}
+	if !e.stateful && e.UnitSize() == 1 { // ASCII means the same in it
+		d.form, d.first = formUnknown, formUnknown
+	}
+	return d
 }
 
 // Decode appends the text of src, the stream's next bytes, to dst. Last says
@@ -33,9 +40,19 @@ func (d *Decoder) Decode(dst, src []byte, last bool) []byte {
 		return append(dst, src...)
 	}
 	d.rest = append(d.rest, src...)
+	if d.form == formUnknown {
+		var decided bool
+		if dst, decided = d.recognize(dst, last); !decided {
+			return dst
+		}
+	}
+	decode := d.block
+	if d.form == formUTF8 {
+		decode = d.utf8Text
+	}
 	for src = d.rest; len(src) > 0; {
 		var n int
-		if dst, n = d.block(dst, src); n == 0 {
+		if dst, n = decode(dst, src); n == 0 {
 			break // the beginning of a character
 		}
 		src = src[n:]
@@ -43,7 +60,7 @@ func (d *Decoder) Decode(dst, src []byte, last bool) []byte {
 	d.rest = append(d.rest[:0], src...)
 	if last {
 		dst = d.invalid(dst, d.rest)
-		d.rest = d.rest[:0]
+		d.rest, d.form = d.rest[:0], d.first
 		d.transformer.Reset()
 	}
 	return dst

@@ -14,7 +14,6 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/crypto/ssh"
 
-	"warren/internal/agent/trust"
 	"warren/internal/wire"
 )
 
