@@ -23,9 +23,9 @@ floor: build
 
 test: downloads rabbitmq pika check allocs unit ## everything that is checked: vet, linters, format, allocations, all tests with -race
 
-test-quick: ## vet, and the tests that need no broker, with -race: about two minutes
+test-quick: ## vet, and the tests that need no broker, with -race; leaves out slow packages
 	$(GO) vet ./...
-	@$(RUNTESTS) -quick -race -short -timeout 5m
+	@$(RUNTESTS) -quick -race -short -timeout 10m
 
 downloads: # says what a first run downloads
 	@.ci/downloads

@@ -152,6 +152,37 @@ func TestConfinedLogins(t *testing.T) {
 
 	c.refused()
 	c.check()
+	c.remove()
+}
+
+// remove takes the login and the queues of an agent away.
+func (c *confined) remove() {
+	c.t.Helper()
+	queues := func() string {
+		out, err := c.node.Command(c.t.Context(), "rabbitmqctl", "-s", "list_queues", "-p", c.vhost, "name").CombinedOutput()
+		if err != nil {
+			c.t.Fatalf("%v\n%s", err, out)
+		}
+		return string(out)
+	}
+	has(c.t, queues(), "warren.inbox.h.1\n", "warren.host.h2\n")
+	c.setUp(0, "--remove", "--agent", "h.1,alias.1")
+	left := queues()
+	for _, gone := range []string{"warren.inbox.h.1\n", "warren.host.h.1\n", "warren.host.alias.1\n"} {
+		if strings.Contains(left, gone) {
+			c.t.Errorf("the broker still has %s", gone)
+		}
+	}
+	has(c.t, left, "warren.host.h2\n")
+	password, err := os.ReadFile(c.passwordFile("h.1"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if conn, err := amqp.Dial(strings.Replace(c.url("h.1"), "@", ":"+string(password)+"@", 1)); err == nil {
+		conn.Close()
+		c.t.Error("the removed login still works")
+	}
+	c.setUp(0, "--remove", "--agent", "h.1,alias.1")
 }
 
 // refused tries what the logins may not do while agents and operators are there.

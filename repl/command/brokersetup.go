@@ -21,6 +21,7 @@ type brokerSetupCommand struct {
 	Check     bool     `help:"Print no commands: report what else uses the virtual host. Works on a node of the broker."`
 	// RabbitMQ cannot import everything as one document: see Config.Definitions.
 	Definitions string `enum:",exchanges,logins" default:"" placeholder:"PART" help:"Print JSON for the management API instead of a script: exchanges, which you import first, or logins."`
+	Remove      bool   `help:"Print a script that removes these logins, and the queues of these agents."`
 	JSON        bool   `name:"json" help:"Print one JSON document."`
 }
 
@@ -43,6 +44,8 @@ broker-setup creates random passwords on this machine, in files warren-passwords
 
 The address that an agent connects from is also one of its names. If it is not among the aliases, the broker refuses it, and the agent logs a warning.
 
+--remove prints a script that removes the logins of --operator and --agent, and the queues warren.host.NAME and warren.inbox.NAME of these agents. Requests in an inbox are lost. Stop the agent first. A login with permissions in other virtual hosts loses only those in this one. Password files stay.
+
 --check runs rabbitmqctl and reports queues that are not Warren's, and users with more permissions. Only Warren should use the virtual host. Exit status of --check: 0 only Warren uses the virtual host; 1 otherwise; 2 the check failed.`
 }
 
@@ -51,8 +54,13 @@ func (c *brokerSetupCommand) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
-	if c.Check {
+	switch {
+	case c.Check && c.Remove:
+		return cli.Usage("", "--check and --remove exclude each other")
+	case c.Check:
 		return c.check(ctx, env, cfg)
+	case c.Remove:
+		return c.remove(env, cfg)
 	}
 	passwords, err := cfg.Passwords(c.Passwords)
 	if err != nil {
@@ -107,6 +115,18 @@ func (c *brokerSetupCommand) tell(env *Env, passwords map[string]brokersetup.Pas
 	}
 }
 
+func (c *brokerSetupCommand) remove(env *Env, cfg brokersetup.Config) error {
+	script, err := cfg.RemoveScript()
+	switch {
+	case err != nil:
+		return cli.WithStatus(cli.ExitUsage, err)
+	case c.JSON:
+		return cli.WriteJSON(env.IO.Out, map[string]any{"vhost": c.Vhost, "script": script})
+	}
+	_, err = io.WriteString(env.IO.Out, script)
+	return err
+}
+
 func (c *brokerSetupCommand) config() (brokersetup.Config, error) {
 	cfg := brokersetup.Config{Vhost: c.Vhost, Operators: c.Operator, Hosts: c.Hosts, External: c.External}
 	for _, text := range c.Agent {
@@ -136,18 +156,10 @@ func (c *brokerSetupCommand) check(ctx context.Context, env *Env, cfg brokersetu
 	case len(findings) == 0:
 		_, err = fmt.Fprintf(env.IO.Out, "virtual host %s is used by Warren only\n", term.Line(c.Vhost))
 	default:
-		err = env.IO.Lines(visibleLines(findings))
+		err = env.IO.Lines(term.EscapeLines(findings))
 	}
 	if err == nil && len(findings) > 0 {
 		return cli.ExitWith(cli.ExitFailed)
 	}
 	return err
-}
-
-func visibleLines(lines []string) []string {
-	var all []string
-	for _, line := range lines {
-		all = append(all, term.Line(line))
-	}
-	return all
 }

@@ -119,7 +119,7 @@ func TestComplete(t *testing.T) {
 		{"run x --cwd w", "", "run x --cwd w", nil},
 		{`run "web`, "", `run "web`, nil},
 		{`run "--`, "", `run "--`, nil},
-		{"hosts ", "", "hosts ", []string{"expand ", "fold "}},
+		{"hosts ", "", "hosts ", []string{"expand ", "fold ", "forget "}},
 		{"hosts fold db1 w", "", "hosts fold db1 ", []string{"web01", "web02"}},
 		{`run "é" --hosts w`, "é", `run "é" --hosts `, []string{"web01", "web02"}},
 		{"nonsense x", "", "nonsense x", nil},

@@ -20,22 +20,24 @@ type hostsCommand struct {
 	JSON   bool          `name:"json" inherit:"" help:"Print one JSON document."`
 	Expand expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names of a host expression, one per line."`
 	Fold   foldCommand   `cmd:"" usage:"hosts fold NAME …" help:"Print a short expression for the names."`
+	Forget forgetCommand `cmd:"" usage:"hosts forget NAME …" help:"Remove hosts from the known hosts; results stay."`
 }
 
 func newHostsCommand() Command {
 	c := new(hostsCommand)
-	c.Expand.parent, c.Fold.parent = c, c
+	c.Expand.parent, c.Fold.parent, c.Forget.parent = c, c, c
 	return c
 }
 
 func (*hostsCommand) Help() string {
-	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, agent_uptime, running, queued, workers) and by labels: see docs/hosts.md. hosts expand and hosts fold need no broker; the argument - reads names from standard input. hosts warns about each agent that refuses its authorized_operators or revoked_operators file, and prints the reason.
+	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, agent_uptime, running, queued, workers) and by labels: see docs/hosts.md. hosts expand and hosts fold need no broker; the argument - reads names from standard input. hosts forget removes hosts that are gone from hosts --all and from completion; an agent that answers again is added again. hosts warns about each agent that refuses its authorized_operators or revoked_operators file, and prints the reason.
 
     hosts --where 'role == "web" and os == "linux" and memory >= 16*GiB'
     hosts expand "web[01-03]"
     hosts fold web01 web02 web03
+    hosts forget web07
 
-Exit status: 1 if no agent answers, a host of --hosts does not answer, or fewer hosts than --min-hosts answer.`
+Exit status: 1 if no agent answers, a host of --hosts does not answer, fewer hosts than --min-hosts answer, or hosts forget does not know a host.`
 }
 
 func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
@@ -150,5 +152,26 @@ func (c *foldCommand) Run(ctx context.Context, env *Env) error {
 		return cli.WriteJSON(env.IO.Out, map[string]any{"expression": folded})
 	}
 	_, err = fmt.Fprintln(env.IO.Out, folded)
+	return err
+}
+
+type forgetCommand struct {
+	Names []string `arg:"" optional:"" name:"name" help:"Host names, or expressions."`
+
+	parent *hostsCommand
+}
+
+func (c *forgetCommand) Run(ctx context.Context, env *Env) error {
+	set, err := c.parent.evaluate(ctx, env, "forget", c.Names)
+	if err != nil {
+		return err
+	}
+	if err := env.Start(ctx); err != nil {
+		return err
+	}
+	unknown, err := env.Store.ForgetHosts(ctx, set.Names())
+	if err == nil && len(unknown) > 0 {
+		err = &cli.Error{Status: cli.ExitFailed, Text: "not known: " + hostexpr.Fold(unknown), Hint: "hosts --all lists the known agents"}
+	}
 	return err
 }

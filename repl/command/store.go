@@ -22,6 +22,7 @@ type Store interface {
 	HasDriver(ctx context.Context, task model.Task) bool
 	Hosts(ctx context.Context) ([]string, error)
 	Agents(ctx context.Context, since time.Time) ([]model.Agent, error)
+	ForgetHosts(ctx context.Context, names []string) (unknown []string, err error)
 }
 
 var _ Store = (*results.Store)(nil)

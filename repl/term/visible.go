@@ -68,3 +68,12 @@ func plain(b []byte) int {
 	}
 	return len(b)
 }
+
+// EscapeLines is Line for each of lines.
+func EscapeLines(lines []string) []string {
+	var all []string
+	for _, line := range lines {
+		all = append(all, Line(line))
+	}
+	return all
+}

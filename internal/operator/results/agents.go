@@ -1,6 +1,7 @@
 package results
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -174,4 +175,25 @@ func (a *actor) storeAgent(id, hello string, seen time.Time) error {
 		return nil
 	}
 	return a.db.ForgetAgents(maxAgents, agentsBytes)
+}
+
+// ForgetHosts deletes what is known about hosts, except their results. It returns the
+// names that were unknown.
+func (s *Store) ForgetHosts(ctx context.Context, names []string) (unknown []string, err error) {
+	return ask(ctx, s, func(a *actor) (unknown []string, err error) {
+		err = a.db.Do(func(tx *sqlite.Tx) error {
+			unknown = nil
+			for _, name := range names {
+				known, err := tx.ForgetHost(name)
+				if err != nil {
+					return err
+				}
+				if !known {
+					unknown = append(unknown, name)
+				}
+			}
+			return nil
+		})
+		return unknown, err
+	})
 }

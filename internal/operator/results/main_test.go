@@ -198,3 +198,8 @@ func exited(j model.Job, code int, stdout string) *wire.Ended {
 func output(j model.Job, stream string, offset int64, data string) *wire.Output {
 	return &wire.Output{Job: j.ID, Stream: stream, Offset: offset, Data: []byte(data)}
 }
+
+// Counts returns what this process has discarded since Run began.
+func (s *Store) Counts(ctx context.Context) (Counts, error) {
+	return ask(ctx, s, func(a *actor) (Counts, error) { return a.counts, nil })
+}

@@ -220,11 +220,6 @@ func (s *Store) SawAgent(ctx context.Context, discover string, h *wire.Hello, lo
 	return askNothing(ctx, s, func(a *actor) error { return a.sawAgent(discover, h, login, seen) })
 }
 
-// Counts returns what this process has discarded since Run began.
-func (s *Store) Counts(ctx context.Context) (Counts, error) {
-	return ask(ctx, s, func(a *actor) (Counts, error) { return a.counts, nil })
-}
-
 // WriteError returns why the store cannot write, and since when, or nil if the last updates
 // were stored.
 func (s *Store) WriteError(ctx context.Context) (since time.Time, err error) {

@@ -8,7 +8,7 @@
 // Usage: runtests [-quick] [go test's flags and packages]
 //
 // With -quick, it leaves out the packages whose tests need internal/testlab, and so
-// a broker or real processes of several programs.
+// a broker or real processes of several programs, and those that take minutes.
 package main
 
 import (
@@ -107,7 +107,12 @@ func repeatFlags(args []string) (flags []string) {
 	return flags
 }
 
-// quickPackages are the packages whose tests need no laboratory.
+// slowPackages start very many processes in their tests, and take minutes with -race.
+var slowPackages = []string{
+	"warren/internal/agent/process", "warren/internal/agent/trust", "warren/internal/operator/brokersetup",
+}
+
+// quickPackages are the packages whose tests need no laboratory, and are not slow.
 func quickPackages(ctx context.Context) (packages []string, err error) {
 	const lab = "warren/internal/testlab"
 	out, err := exec.CommandContext(ctx, "go", "list", "-f",
@@ -117,7 +122,7 @@ func quickPackages(ctx context.Context) (packages []string, err error) {
 	}
 	for line := range strings.Lines(string(out)) {
 		names := strings.Fields(line)
-		if len(names) < 2 || slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, lab+"/") }) {
+		if len(names) < 2 || slices.Contains(slowPackages, names[0]) || slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, lab+"/") }) {
 			continue
 		}
 		packages = append(packages, names[0])

@@ -108,7 +108,7 @@ func TestSummaryNamesFailuresAndRepeatsThem(t *testing.T) {
 		"none/a.go":        "package a\n",
 		"broken/a_test.go": "package a\n\nvar x int = \"text\"\n",
 		"main/a_test.go":   "package a\n\nimport (\"os\"; \"testing\")\n\nfunc TestMain(m *testing.M) { m.Run(); println(\"leaked\"); os.Exit(1) }\n\nfunc TestX(t *testing.T) {}\n",
-		"hang/a_test.go":   "package a\n\nimport (\"testing\"; \"time\")\n\nfunc TestHangs(t *testing.T) { time.Sleep(time.Hour) }\n",
+		"hang/a_test.go":   "package a\n\nimport (\"testing\"; \"time\")\n\nfunc TestWaits(t *testing.T) { t.Parallel() }\n\nfunc TestHangs(t *testing.T) { time.Sleep(time.Hour) }\n",
 		"sub/a_test.go":    "package a\n\nimport \"testing\"\n\nfunc TestTop(t *testing.T) { t.Run(\"one row\", func(t *testing.T) { t.Error(\"got 1, want 2\") }) }\n",
 	})
 	var text bytes.Buffer
@@ -130,6 +130,9 @@ func TestSummaryNamesFailuresAndRepeatsThem(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
+	}
+	if strings.Contains(out, "--- example/hang TestWaits") {
+		t.Errorf("the summary names a test that had not begun:\n%s", out)
 	}
 	if strings.Contains(out, "--- example/sub TestTop\n") {
 		t.Errorf("the summary repeats a test whose subtest failed:\n%s", out)

@@ -69,20 +69,27 @@ func (s *summary) handle(e event) {
 		s.build[e.ImportPath] = append(s.build[e.ImportPath], e.Output)
 	case "output":
 		s.output[id] = append(s.output[id], e.Output)
-	case "run":
+	case "run", "cont":
 		s.running = append(s.running, id)
+	case "pause":
+		s.stopped(id)
 	case "pass", "skip", "fail":
 		if e.Test == "" {
 			s.endPackage(e)
 			return
 		}
-		s.running = slices.DeleteFunc(s.running, func(other testID) bool { return other == id })
+		s.stopped(id)
 		if e.Action == "fail" {
 			s.failures = append(s.failures, id)
 		} else {
 			delete(s.output, id)
 		}
 	}
+}
+
+// stopped removes a test from the running ones.
+func (s *summary) stopped(id testID) {
+	s.running = slices.DeleteFunc(s.running, func(other testID) bool { return other == id })
 }
 
 // endPackage prints the line of a package. A test of it that still runs was stopped by

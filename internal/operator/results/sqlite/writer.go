@@ -234,3 +234,19 @@ func (t *Tx) SetDuplicates(agent string, n int, twoLogins bool, seen int64) erro
 	return execute(t.conn, "UPDATE agents SET hello = json_set(hello, '$.duplicates', ?, '$.two_logins', json(?)), seen = ? WHERE id = ?",
 		n, fmt.Sprint(twoLogins), seen, agent)
 }
+
+// ForgetHost deletes what is known about a host, except its results: the agents that have
+// this name, and their names. It reports whether the name was known.
+func (t *Tx) ForgetHost(name string) (known bool, err error) {
+	const named = "FROM agents WHERE id = ?1 OR EXISTS (SELECT 1 FROM json_each(agents.hello, '$.names') n WHERE n.value = ?1)"
+	for _, statement := range []string{
+		"DELETE FROM hosts WHERE name = ?1 OR name IN (SELECT j.value FROM (SELECT hello " + named + ") a, json_each(a.hello, '$.names') j)",
+		"DELETE " + named,
+	} {
+		if err := execute(t.conn, statement, name); err != nil {
+			return false, err
+		}
+		known = known || t.conn.Changes() > 0
+	}
+	return known, nil
+}

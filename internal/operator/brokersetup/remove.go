@@ -1,0 +1,62 @@
+package brokersetup
+
+import (
+	"strings"
+
+	"warren/internal/wire"
+)
+
+// RemoveScript is the text for a POSIX shell on a node of the broker that removes the
+// logins, and the queues of the agents. A second run changes nothing.
+func (c Config) RemoveScript() (string, error) {
+	logins, err := c.Logins()
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString(removeHead + "vhost=" + quote(c.Vhost) + "\n" + ctl + removeFunctions)
+	for _, l := range logins {
+		b.WriteString("remove_login " + quote(l.Name) + " " + quote(erlangEscape(l.Name)) + "\n")
+	}
+	for _, a := range c.Agents {
+		for _, name := range append([]string{a.ID}, a.Aliases...) {
+			name, err := wire.CheckHostName(name)
+			if err != nil {
+				return "", err
+			}
+			b.WriteString("remove_queue " + quote(wire.HostQueue(name)) + "\nremove_queue " + quote(wire.InboxQueue(name)) + "\n")
+		}
+	}
+	b.WriteString("exit $found\n")
+	return b.String(), nil
+}
+
+const removeHead = `#!/bin/sh
+# Removes logins and queues of Warren, printed by warren broker-setup --remove.
+# Run it on a node of the broker, as root. A second run changes nothing.
+set -eu
+`
+
+const removeFunctions = `
+users=$(ctl list_users)
+queues=$(ctl list_queues -p "$vhost" name)
+
+# remove_login NAME LISTED: LISTED is the name as rabbitmqctl prints it.
+remove_login() {
+	if ! printf '%s\n' "$users" | cut -f 1 | grep -Fqx -e "$2"; then return; fi
+	others=$(ctl list_user_permissions "$1" | cut -f 1 | grep -Fvx -e "$vhost" || true)
+	if [ -z "$others" ]; then
+		ctl delete_user "$1"
+		return
+	fi
+	ctl clear_permissions -p "$vhost" "$1"
+	ctl clear_topic_permissions -p "$vhost" "$1"
+	warn "login $1 has permissions in other virtual hosts and stays: $(printf '%s\n' "$others" | head -n 5 | paste -s -d ' ' -)"
+}
+
+remove_queue() {
+	if ! printf '%s\n' "$queues" | grep -Fqx -e "$1"; then return; fi
+	ctl delete_queue -p "$vhost" "$1"
+}
+
+`
