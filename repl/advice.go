@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"warren/internal/hint"
 	"warren/repl/cli"
 	"warren/repl/command"
 )
@@ -35,10 +36,10 @@ func (p *prompt) advise(line string, words []string, err error) error {
 func adviseOnMarks(line string, err error) error {
 	var usage *cli.Error
 	typed, want, ok := wideMark(line)
-	if !ok || !errors.As(err, &usage) || usage.Status != cli.ExitUsage {
+	if !ok || !errors.As(err, &usage) || usage.Status != cli.ExitUsage || strings.Contains(strings.Join(hint.Of(err), ""), string(typed)) {
 		return err
 	}
-	return &cli.Error{Status: cli.ExitUsage, Text: err.Error(), Hint: fmt.Sprintf("the line has %q, perhaps from an input method: type %s instead", typed, want), Err: err}
+	return &cli.Error{Status: cli.ExitUsage, Text: err.Error(), Hint: fmt.Sprintf("the line has %q, perhaps from an input method: type %s instead", typed, want)}
 }
 
 // wideMarks are the marks that input methods and word processors write, and those of the prompt.

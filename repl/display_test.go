@@ -315,6 +315,20 @@ func TestPager(t *testing.T) {
 	}
 }
 
+func TestLongTablesAndHelpArePaged(t *testing.T) {
+	dir := t.TempDir()
+	for range 8 {
+		startTerminal(t, dir, nil, "run", "true", "--hosts", "web01").end()
+	}
+	for command, want := range map[string]string{"tasks": "DONE: 1 OK", "help": "EXPLAINS ONE COMMAND"} {
+		d := startDisplay(t, dir, 80, 8, []string{"PAGER=tr a-z A-Z"}, command)
+		d.done()
+		if !strings.Contains(d.text(), want) {
+			t.Errorf("%s has not gone through the pager:\n%s", command, d.text())
+		}
+	}
+}
+
 // If the user quits the pager before it has read a large output, the prompt continues.
 func TestQuittingPagerReturnsToPrompt(t *testing.T) {
 	d := startDisplay(t, t.TempDir(), 80, 24, []string{"PAGER=true"})

@@ -40,6 +40,7 @@ func (s *session) open(opener command.Opener) command.Opener {
 func newSession(out *term.Console, open command.Opener, i interrupts) *session {
 	s := &session{interrupts: i, opened: make(chan command.Engine, 1)}
 	s.env = &command.Env{IO: out, Session: s, Open: s.open(open)}
+	out.Paged = s.interrupts.drain
 	return s
 }
 

@@ -1,9 +1,9 @@
 package command
 
 import (
+	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -38,7 +38,10 @@ func (h *helpCommand) Run(_ context.Context, env *Env) error {
 	} else {
 		cli.WriteCommandHelp(&text, h.node)
 	}
-	_, err := io.WriteString(env.IO.Out, text.String())
+	_, err := env.IO.Page(func(w *bufio.Writer) error {
+		_, err := w.WriteString(text.String())
+		return err
+	})
 	return err
 }
 

@@ -16,6 +16,10 @@ type Console struct {
 	IO
 	Paint Paint // of standard output
 
+	// Paged, where present, is called after a pager has run: a Ctrl-C that was pressed
+	// meanwhile was for the pager.
+	Paged func()
+
 	mu      sync.Mutex // held while a note is written, and while the surface is drawn
 	surface Surface    // nil where nothing is drawn in place
 }
@@ -105,7 +109,7 @@ func (c *Console) Lines(lines []string) error {
 	})
 }
 
-// Table aligns columns; on a terminal each row is cut to one line.
+// Table aligns columns; on a terminal each row is cut to one line, and a long table is paged.
 func (c *Console) Table(rows [][]string) error {
 	var widths []int
 	for _, row := range rows {
@@ -120,7 +124,7 @@ func (c *Console) Table(rows [][]string) error {
 			widths[i] = max(widths[i], Width(row[i]))
 		}
 	}
-	return c.Print(func(w *bufio.Writer) error {
+	_, err := c.Page(func(w *bufio.Writer) error {
 		for _, row := range rows {
 			var line strings.Builder
 			for i, cell := range row {
@@ -130,6 +134,7 @@ func (c *Console) Table(rows [][]string) error {
 		}
 		return nil
 	})
+	return err
 }
 
 // Page writes results, through the pager where they are long and a person reads
@@ -150,6 +155,9 @@ func (c *Console) Page(write func(w *bufio.Writer) error) (paged bool, err error
 	err = errors.Join(err, p.close())
 	if errors.Is(err, errPagerLeft) {
 		err = nil
+	}
+	if p.cmd != nil && c.Paged != nil {
+		c.Paged()
 	}
 	return p.cmd != nil, err
 }
