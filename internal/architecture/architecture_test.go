@@ -136,9 +136,9 @@ func TestRoomsOfREPLImportDownward(t *testing.T) {
 	height := map[string]int{
 		"repl/term":     0,
 		"repl/lineedit": 1, "repl/result": 1,
-		"repl/cli":     2,
-		"repl/target":  3,
-		"repl/render":  4,
+		"repl/cli":    2,
+		"repl/target": 3,
+		"repl/render": 4, "repl/setup": 4,
 		"repl/command": 5,
 		"repl":         6,
 	}
