@@ -139,7 +139,7 @@ func TestRoomsOfREPLImportDownward(t *testing.T) {
 		"repl/cli":      2,
 		"repl/target":   3,
 		"repl/taskref":  3,
-		"repl/hostview": 4, "repl/render": 4,
+		"repl/hostview": 4, "repl/render": 4, "repl/setup": 4,
 		"repl/command": 5,
 		"repl":         6,
 	}

@@ -9,12 +9,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/internal/broker/dial"
+	"warren/internal/wire"
 )
-
-// generations is how many queues a name may have, one after the other. Each new one needs
-// another node that went down meanwhile, and a cluster serves only while most of its nodes
-// are up: four suffice for seven nodes.
-const generations = 4
 
 // holderTimeout is how long the broker may take to say that a living connection holds a
 // queue. It takes milliseconds. If the queue's node is down, RabbitMQ 4.3 says nothing for
@@ -44,7 +40,7 @@ type Name struct {
 // Claim takes a name, and returns a channel and the queue with its bindings, to be given to
 // Consume. If a living connection holds the name the error is ErrTaken.
 func (n *Name) Claim(c *amqp.Connection, exchanges []Exchange) (*amqp.Channel, Subscription, error) {
-	for g := range generations {
+	for g := range wire.Generations {
 		ch, err := Declare(c, exchanges, ExclusiveQueue(n.Queue(g), n.Length, 0))
 		if errors.Is(err, ErrTaken) {
 			held, unknown := n.held(c, g)
@@ -68,7 +64,7 @@ func (n *Name) Claim(c *amqp.Connection, exchanges []Exchange) (*amqp.Channel, S
 	}
 	return nil, Subscription{}, &Error{
 		Kind:    ErrNodeDown,
-		Message: fmt.Sprintf("queue %q and the %d after it belong to broker nodes that are down", n.Queue(0), generations-1),
+		Message: fmt.Sprintf("queue %q and the %d after it belong to broker nodes that are down", n.Queue(0), wire.Generations-1),
 		Hint:    "they are free again once the nodes return, or after rabbitmqctl forget_cluster_node or delete_queue",
 	}
 }
@@ -109,7 +105,7 @@ func (n *Name) othersHold(c *amqp.Connection, ch *amqp.Channel, generation int) 
 		return false, err
 	}
 	var others []int
-	for g := range generations {
+	for g := range wire.Generations {
 		if g != generation {
 			others = append(others, g)
 		}

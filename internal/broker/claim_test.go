@@ -9,6 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/internal/testlab/rabbit/rabbittest"
+	"warren/internal/wire"
 )
 
 var claimExchanges = []Exchange{{Name: "test.hosts", Kind: amqp.ExchangeTopic}}
@@ -64,7 +65,7 @@ func TestOneConnectionHoldsAName(t *testing.T) {
 func TestLaterGenerationKeepsItsName(t *testing.T) {
 	u := rabbittest.Vhost(t)
 	one, two := connect(t, u), connect(t, u)
-	for g := 1; g < generations; g++ {
+	for g := 1; g < wire.Generations; g++ {
 		n := testName(fmt.Sprintf("host%d", g))
 		ch, err := Declare(one, claimExchanges, ExclusiveQueue(n.Queue(g), n.Length, 0))
 		if err != nil {

@@ -39,6 +39,11 @@ const (
 // its normal form.
 func HostQueue(name string) string { return prefixHost + name }
 
+// Generations is how many queues a name may have, one after the other. Each new one needs
+// another node that went down meanwhile, and a cluster serves only while most of its nodes
+// are up: four suffice for seven nodes.
+const Generations = 4
+
 // HostQueueGeneration is the queue of an agent that could not have those of lower
 // generations, because their broker nodes are down; 0 is HostQueue.
 func HostQueueGeneration(name string, generation int) string {

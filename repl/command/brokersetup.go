@@ -3,11 +3,11 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"warren/internal/operator/brokersetup"
 	"warren/repl/cli"
+	"warren/repl/setup"
 	"warren/repl/term"
 )
 
@@ -151,13 +151,8 @@ func (c *brokerSetupCommand) check(ctx context.Context, env *Env, cfg brokersetu
 		return cli.ExitWith(cli.ExitFailed)
 	case err != nil:
 		return cli.WithStatus(cli.ExitUsage, err)
-	case c.JSON:
-		err = cli.WriteJSON(env.IO.Out, map[string]any{"vhost": c.Vhost, "findings": findings})
-	case len(findings) == 0:
-		_, err = fmt.Fprintf(env.IO.Out, "virtual host %s is used by Warren only\n", term.Line(c.Vhost))
-	default:
-		err = env.IO.Lines(term.EscapeLines(findings))
 	}
+	err = setup.Findings(env.IO, c.Vhost, findings, c.JSON)
 	if err == nil && len(findings) > 0 {
 		return cli.ExitWith(cli.ExitFailed)
 	}

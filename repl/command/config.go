@@ -5,7 +5,7 @@ import (
 
 	"warren/internal/config"
 	"warren/internal/operator/signing"
-	"warren/repl/render"
+	"warren/repl/setup"
 )
 
 type configCommand struct {
@@ -26,9 +26,9 @@ func (c *configCommand) Run(ctx context.Context, env *Env) error {
 	keys := env.signingKeys(ctx)
 	file := env.Config.Source.File()
 	if c.JSON {
-		return render.WriteConfig(env.IO, config.Document{File: file, Settings: env.Config.Settings}, keys)
+		return setup.WriteConfig(env.IO, config.Document{File: file, Settings: env.Config.Settings}, keys)
 	}
-	if err := render.Config(env.IO, env.Config.Settings, keys); err != nil {
+	if err := setup.Config(env.IO, env.Config.Settings, keys); err != nil {
 		return err
 	}
 	if file == "" {

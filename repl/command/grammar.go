@@ -45,6 +45,7 @@ var definitions = []definition{
 	},
 	{name: "help", usage: "help [COMMAND]", help: "List the commands, or explain one.", new: func() Command { return new(helpCommand) }},
 	{name: "config", usage: "config", help: "Show each setting with its value and the source of the value.", new: func() Command { return new(configCommand) }},
+	{name: "doctor", usage: "doctor [--hosts EXPR]", help: "Check the broker, the login, the signing key, the clock and a host.", new: func() Command { return new(doctorCommand) }},
 	{name: "completion", usage: "completion bash|zsh|fish", help: "Print a completion function for your shell.", new: func() Command { return new(completionCommand) }},
 	{name: "exit", alias: "quit", usage: "exit", help: "Exit. Tasks continue, and their results are kept.", new: func() Command { return new(exitCommand) }},
 }

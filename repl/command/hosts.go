@@ -9,7 +9,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/repl/cli"
 	"warren/repl/hostview"
-	"warren/repl/render"
+	"warren/repl/setup"
 	"warren/repl/target"
 )
 
@@ -77,46 +77,8 @@ func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selectio
 	}
 	return &cli.Error{
 		Status: cli.ExitFailed, Text: "no agent answered" + env.InFleet(),
-		Hint: "hosts answer only keys in their authorized_operators; " + render.KeyHint(env.signingKeys(ctx)),
+		Hint: "hosts answer only keys in their authorized_operators; " + setup.KeyHint(env.signingKeys(ctx)),
 	}
-}
-
-// only refuses the flags of hosts that a subcommand has no use for.
-func (c *hostsCommand) only(command string) error {
-	for flag, given := range map[string]bool{
-		"--hosts": len(c.Hosts) > 0, "--where": c.Where != nil, "--min-hosts": c.MinHosts > 0, "--all": c.All,
-	} {
-		if given {
-			return cli.Usage("help hosts "+command+" lists its flags", "hosts %s has no flag %s", command, flag)
-		}
-	}
-	return nil
-}
-
-// evaluate returns the hosts of a subcommand's arguments, at least one.
-func (c *hostsCommand) evaluate(ctx context.Context, env *Env, command string, args []string) (*hostexpr.Set, error) {
-	if err := c.only(command); err != nil {
-		return nil, err
-	}
-	var exprs []target.Expression
-	for _, arg := range args {
-		more := []target.Expression{{Text: arg}}
-		if arg == "-" {
-			var err error
-			if more, err = target.ReadExpressions("hosts "+command, arg, env.pipedInput()); err != nil {
-				return nil, err
-			}
-		}
-		exprs = append(exprs, more...)
-	}
-	more, err := c.Expressions("", nil, env.pipedInput())
-	if err != nil {
-		return nil, err
-	}
-	if exprs = append(exprs, more...); len(exprs) == 0 {
-		return nil, cli.Usage("usage: hosts "+command+` "web[01-20,30] db1"`, "hosts %s: no host given", command)
-	}
-	return c.Without(ctx, env.targetEnv(), exprs)
 }
 
 type expandCommand struct {
@@ -126,7 +88,7 @@ type expandCommand struct {
 }
 
 func (c *expandCommand) Run(ctx context.Context, env *Env) error {
-	set, err := c.parent.evaluate(ctx, env, "expand", c.Exprs)
+	set, err := c.parent.Evaluate(ctx, env.targetEnv(), "expand", c.Exprs, c.parent.All)
 	if err != nil {
 		return err
 	}
@@ -143,7 +105,7 @@ type foldCommand struct {
 }
 
 func (c *foldCommand) Run(ctx context.Context, env *Env) error {
-	set, err := c.parent.evaluate(ctx, env, "fold", c.Names)
+	set, err := c.parent.Evaluate(ctx, env.targetEnv(), "fold", c.Names, c.parent.All)
 	if err != nil {
 		return err
 	}
@@ -162,7 +124,7 @@ type forgetCommand struct {
 }
 
 func (c *forgetCommand) Run(ctx context.Context, env *Env) error {
-	set, err := c.parent.evaluate(ctx, env, "forget", c.Names)
+	set, err := c.parent.Evaluate(ctx, env.targetEnv(), "forget", c.Names, c.parent.All)
 	if err != nil {
 		return err
 	}

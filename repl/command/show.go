@@ -8,8 +8,8 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/repl/cli"
-	"warren/repl/render"
 	"warren/repl/result"
+	"warren/repl/setup"
 	"warren/repl/target"
 )
 
@@ -70,8 +70,8 @@ func (env *Env) loadTask(ctx context.Context, id string, v *result.View) (task m
 // status that the task means.
 func (env *Env) seen(ctx context.Context, task model.Task, chosen []model.Job) error {
 	env.viewed(task, chosen)
-	if render.RejectedKey(chosen) {
-		env.Note("hint: %s", render.KeyHint(env.signingKeys(ctx)))
+	if setup.RejectedKey(chosen) {
+		env.Note("hint: %s", setup.KeyHint(env.signingKeys(ctx)))
 	}
 	env.clocks.Warn(env.IO, target.ClocksOfJobs(&task, chosen, time.Now()))
 	if task.Summary.OK != task.Hosts {

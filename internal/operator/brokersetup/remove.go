@@ -24,7 +24,10 @@ func (c Config) RemoveScript() (string, error) {
 			if err != nil {
 				return "", err
 			}
-			b.WriteString("remove_queue " + quote(wire.HostQueue(name)) + "\nremove_queue " + quote(wire.InboxQueue(name)) + "\n")
+			for generation := range wire.Generations {
+				b.WriteString("remove_queue " + quote(wire.HostQueueGeneration(name, generation)) + "\n")
+			}
+			b.WriteString("remove_queue " + quote(wire.InboxQueue(name)) + "\n")
 		}
 	}
 	b.WriteString("exit $found\n")

@@ -1,0 +1,250 @@
+// Package doctor checks step by step what an operator needs to run commands: the broker,
+// the permissions of its login, the signing key, the clock and a host.
+package doctor
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/broker"
+	"warren/internal/broker/dial"
+	"warren/internal/hint"
+	"warren/internal/operator/model"
+	"warren/internal/operator/signing"
+	"warren/internal/wire"
+)
+
+const (
+	// answerTimeout is how long the broker may take for one answer.
+	answerTimeout = 10 * time.Second
+
+	// clockTolerance is the default of the agents' --clock-tolerance.
+	clockTolerance = 30 * time.Second
+)
+
+// A Step is one check and what it found.
+type Step struct {
+	Name   string `json:"step"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"` // what was found, or what is wrong
+	Hint   string `json:"hint,omitempty"`
+}
+
+// good is a step that found nothing wrong.
+func good(name, format string, args ...any) Step {
+	return Step{Name: name, OK: true, Detail: fmt.Sprintf(format, args...)}
+}
+
+// bad is a step that failed.
+func bad(name string, err error) Step {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return Step{Name: name, Detail: first, Hint: strings.Join(hint.Of(err), "; ")}
+}
+
+// stages are the steps of a connection in their order, each with the kinds of error that
+// show that it failed.
+var stages = []struct {
+	name  string
+	kinds []error
+}{
+	{"broker address", []error{dial.ErrBadURL, dial.ErrUnreachable}},
+	{"TLS", []error{dial.ErrTLS}},
+	{"login", []error{dial.ErrCredentials, dial.ErrAccessRefused}},
+	{"virtual host", []error{dial.ErrVhost}},
+}
+
+// Broker checks each broker URL, and on the first that answers the permissions of the
+// login.
+func Broker(ctx context.Context, o dial.Options) (steps []Step) {
+	o.Name = "warren doctor"
+	endpoints, err := dial.Endpoints(o)
+	if err != nil {
+		return []Step{bad(stages[0].name, err)}
+	}
+	login, err := o.User()
+	if err != nil {
+		return []Step{bad("login", err)}
+	}
+	var checked bool
+	for i := range endpoints {
+		ep := &endpoints[i]
+		conn, err := dial.Dial(ctx, ep, o)
+		steps = append(steps, connection(ep, login, err)...)
+		if err != nil {
+			continue
+		}
+		if !checked {
+			checked = true
+			steps = append(steps, permissions(ctx, conn.AMQP, login)...)
+		}
+		conn.CloseSocket()
+		_ = conn.AMQP.CloseDeadline(time.Now()) // the socket is closed
+	}
+	return steps
+}
+
+// connection tells by the error of a dial which step failed.
+func connection(ep *dial.Endpoint, login string, err error) (steps []Step) {
+	details := []string{ep.Addr() + " accepts connections", "not used: the URL is amqp://", "as user " + login, ep.URL()}
+	if strings.HasPrefix(ep.URL(), "amqps:") {
+		details[1] = "the broker's certificate is valid"
+	}
+	for i, s := range stages {
+		for _, kind := range s.kinds {
+			if errors.Is(err, kind) {
+				return append(steps, bad(s.name, err))
+			}
+		}
+		steps = append(steps, good(s.name, "%s", details[i]))
+	}
+	if err != nil {
+		return []Step{bad(stages[0].name, err)}
+	}
+	return steps
+}
+
+// permissions checks what the login needs: to declare and bind a reply queue, and to send
+// requests.
+func permissions(ctx context.Context, conn *amqp.Connection, login string) []Step {
+	random := make([]byte, 12)
+	if _, err := rand.Read(random); err != nil {
+		return []Step{bad("permissions", err)}
+	}
+	name := hex.EncodeToString(random)
+	queue := wire.ReplyQueue(login, name)
+	do := func(step, detail string, try func(*amqp.Channel) error) Step {
+		ch, err := conn.Channel()
+		if err == nil {
+			err = try(ch)
+			_ = ch.Close() // an error has closed it already
+		}
+		if err == nil {
+			return good(step, "%s", detail)
+		}
+		return bad(step, hint.Errorf("warren broker-setup prints the permissions that an operator's login needs", "%s: %s", step, dial.Reason(err)))
+	}
+	return []Step{
+		do("reply queue", "can be declared", func(ch *amqp.Channel) error {
+			_, err := ch.QueueDeclare(queue, false, true, true, false, nil)
+			return err
+		}),
+		do("replies", "can be received from "+wire.ExchangeReplies, func(ch *amqp.Channel) error {
+			if err := broker.DeclareExchange(conn, wire.ExchangeReplies, "topic"); err != nil {
+				return err
+			}
+			return ch.QueueBind(queue, queue, wire.ExchangeReplies, false, nil)
+		}),
+		do("requests", "can be sent to hosts", func(ch *amqp.Channel) error {
+			if err := broker.DeclareExchange(conn, wire.ExchangeHosts, "topic"); err != nil {
+				return err
+			}
+			err := send(ctx, ch, wire.HostKey("doctor-"+name))
+			if err != nil && strings.Contains(dial.Reason(err), "access to topic ") {
+				return nil // the login may send to some hosts
+			}
+			return err
+		}),
+	}
+}
+
+// send publishes a message that no queue takes. The broker confirms it if the login may
+// send requests.
+func send(ctx context.Context, ch *amqp.Channel, key string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	if err := ch.Confirm(false); err != nil {
+		return err
+	}
+	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	confirm, err := ch.PublishWithDeferredConfirmWithContext(ctx, wire.ExchangeHosts, key, false, false, amqp.Publishing{AppId: wire.AppID})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-confirm.Done():
+		return nil
+	case err := <-closed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Key reports which key signs.
+func Key(r signing.Report) Step {
+	others := ""
+	if text := r.OtherKeys(); text != "" {
+		others = "; other keys: " + text
+	}
+	if r.Problem != "" {
+		return Step{Name: "signing key", Detail: r.Problem + others, Hint: "--identity FILE names a key; ssh-keygen -t ed25519 creates one"}
+	}
+	return good("signing key", "%s", r.String()+others)
+}
+
+// Agents reports how many agents answered, and compares their clocks with this one.
+func Agents(agents []model.Agent) []Step {
+	if len(agents) == 0 {
+		return []Step{{
+			Name: "agents", Detail: "no agent answered",
+			Hint: "is warrend running, with this broker and virtual host? Agents answer only keys in their authorized_operators",
+		}}
+	}
+	ahead, behind := 0, 0
+	for i := range agents {
+		switch off := agents[i].Seen.Sub(time.UnixMilli(agents[i].At)); {
+		case off > clockTolerance:
+			ahead++
+		case off < -clockTolerance:
+			behind++
+		}
+	}
+	steps := []Step{good("agents", "%d answered", len(agents))}
+	if n := max(ahead, behind); n*2 > len(agents) {
+		word := "ahead of"
+		if behind > ahead {
+			word = "behind"
+		}
+		return append(steps, Step{
+			Name: "clock", Detail: fmt.Sprintf("this machine's clock is more than %s %s the clocks of %d of %d hosts", clockTolerance, word, n, len(agents)),
+			Hint: "set the clock of this machine (NTP); hosts reject requests from another time",
+		})
+	}
+	return append(steps, good("clock", "agrees with %d of %d hosts", len(agents)-ahead-behind, len(agents)))
+}
+
+// Hosts reports whether hosts would run a command of this key.
+func Hosts(checks []model.Check) (steps []Step) {
+	for i := range checks {
+		c := &checks[i]
+		name := "host " + c.Host
+		switch {
+		case c.Answer != nil && c.Answer.WouldRun:
+			steps = append(steps, good(name, "runs commands of this key as user %s; %s", c.Answer.User, c.Answer.Rule))
+		case c.Answer != nil:
+			steps = append(steps, Step{Name: name, Detail: c.Answer.Reason, Hint: "its authorized_operators limits this key"})
+		case c.Reason == wire.NotPermitted:
+			steps = append(steps, Step{Name: name, Detail: c.Reason, Hint: "add the public half of the signing key to its authorized_operators"})
+		default:
+			steps = append(steps, Step{Name: name, Detail: c.Reason, Hint: "is warrend running there, under that name? hosts lists the agents that answer"})
+		}
+	}
+	return steps
+}
+
+// Failed returns the number of failed steps.
+func Failed(steps []Step) (n int) {
+	for _, s := range steps {
+		if !s.OK {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,72 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"warren/internal/broker/dial"
+	"warren/internal/operator/model"
+	"warren/internal/operator/signing"
+	"warren/internal/testlab/rabbit/rabbittest"
+	"warren/internal/wire"
+)
+
+func TestMain(m *testing.M) { rabbittest.Main(m) }
+
+// found writes steps as their names, each failed one with a minus sign.
+func found(steps []Step) string {
+	var all []string
+	for _, s := range steps {
+		if s.OK {
+			all = append(all, s.Name)
+			continue
+		}
+		if s.Detail == "" || s.Hint == "" {
+			return fmt.Sprintf("%+v has no detail or hint", s)
+		}
+		all = append(all, "-"+s.Name)
+	}
+	return strings.Join(all, ", ")
+}
+
+func TestBrokerNamesTheStepThatFailed(t *testing.T) {
+	url := rabbittest.Node(t).URL()
+	host := url[strings.Index(url, "@")+1:]
+	host = host[:strings.IndexAny(host+"/", "/")]
+	for _, c := range []struct{ url, want string }{
+		{url, "broker address, TLS, login, virtual host, reply queue, replies, requests"},
+		{"amqp://127.0.0.1:1/", "-broker address"},
+		{"nonsense://", "-broker address"},
+		{"amqps://guest:guest@" + host + "/", "broker address, -TLS"},
+		{"amqp://guest:wrong@" + host + "/", "broker address, TLS, -login"},
+		{"amqp://guest:guest@" + host + "/absent", "broker address, TLS, login, -virtual host"},
+	} {
+		if got := found(Broker(t.Context(), dial.Options{URLs: []string{c.url}})); got != c.want {
+			t.Errorf("%s: %s, want %s", c.url, got, c.want)
+		}
+	}
+}
+
+func TestKeyAgentsAndHosts(t *testing.T) {
+	now := time.Now()
+	agent := func(off time.Duration) model.Agent {
+		return model.Agent{Hello: wire.Hello{At: now.Add(off).UnixMilli()}, Seen: now}
+	}
+	for want, steps := range map[string][]Step{
+		"signing key":              {Key(signing.Report{})},
+		"-signing key":             {Key(signing.Report{Problem: "there is none"})},
+		"-agents":                  Agents(nil),
+		"agents, clock":            Agents([]model.Agent{agent(0), agent(time.Second), agent(time.Hour)}),
+		"agents, -clock":           Agents([]model.Agent{agent(0), agent(time.Hour), agent(time.Hour)}),
+		"host a, -host b, -host c": Hosts([]model.Check{{Host: "a", Answer: &wire.Checked{WouldRun: true}}, {Host: "b", Answer: &wire.Checked{Reason: "no"}}, {Host: "c", Reason: wire.NotPermitted}}),
+	} {
+		if got := found(steps); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	if n := Failed(Agents(nil)); n != 1 {
+		t.Errorf("%d failed", n)
+	}
+}

@@ -1,0 +1,74 @@
+package command
+
+import (
+	"context"
+	"time"
+
+	"warren/internal/broker/dial"
+	"warren/internal/operator/doctor"
+	"warren/internal/operator/model"
+	"warren/internal/wire"
+	"warren/repl/cli"
+	"warren/repl/setup"
+	"warren/repl/target"
+)
+
+type doctorCommand struct {
+	target.Flags `embed:""`
+
+	JSON bool `name:"json" help:"Print one JSON document."`
+}
+
+func (*doctorCommand) Help() string {
+	return `Checks step by step what warren needs: the address of the broker, TLS, the login, the virtual host, the permissions, the signing key, the agents and the clock. With --hosts, also asks these hosts whether they would run a command of this key. Nothing is executed.
+
+    warren doctor --hosts web01
+
+Exit status: 0 each step is ok; 1 a step failed.`
+}
+
+func (c *doctorCommand) Run(ctx context.Context, env *Env) error {
+	steps := doctor.Broker(ctx, dial.Options{URLs: env.Settings.Broker, Login: env.Settings.Login})
+	broker := doctor.Failed(steps) == 0
+	key := doctor.Key(env.signingKeys(ctx))
+	if steps = append(steps, key); broker && key.OK {
+		more, err := c.agents(ctx, env)
+		if err != nil {
+			return err
+		}
+		steps = append(steps, more...)
+	}
+	if err := setup.Steps(env.IO, steps, c.JSON); err != nil {
+		return err
+	}
+	if doctor.Failed(steps) > 0 {
+		return cli.ExitWith(cli.ExitFailed)
+	}
+	return nil
+}
+
+// agents asks all agents whether they are there, and those of --hosts whether they would
+// run a command.
+func (c *doctorCommand) agents(ctx context.Context, env *Env) (steps []doctor.Step, err error) {
+	if err := env.Connect(ctx); err != nil {
+		return nil, err
+	}
+	err = env.Session.Interruptible(ctx, func(ctx context.Context) error {
+		quiet := func(answers []model.Agent, quiet time.Duration) bool { return len(answers) > 0 && quiet > time.Second }
+		agents, err := env.Engine.Discover(ctx, 3*time.Second, quiet)
+		if err != nil {
+			return err
+		}
+		if steps = doctor.Agents(agents); len(c.Hosts)+len(c.HostsFile) == 0 {
+			return nil
+		}
+		spec := model.Spec{Command: "true", Run: wire.Run{Command: "true"}}
+		if spec.Hosts, err = c.ChooseHosts(ctx, env.targetEnv()); err != nil {
+			return err
+		}
+		checks, err := env.Engine.Check(ctx, spec, checkWait)
+		steps = append(steps, doctor.Hosts(checks)...)
+		return err
+	})
+	return steps, err
+}
