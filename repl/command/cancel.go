@@ -10,6 +10,7 @@ import (
 	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/result"
+	"warren/repl/taskref"
 )
 
 type cancelCommand struct {
@@ -71,7 +72,7 @@ func cancelTask(ctx context.Context, env *Env, task model.Task) ([]string, error
 	if err := env.ReportCancel(task.ID, err); err != nil {
 		return nil, err
 	}
-	if err := waitFor(ctx, env.Store, task, cancelOutcomeTimeout); err != nil {
+	if err := taskref.AwaitEnd(ctx, env.Store, task, cancelOutcomeTimeout); err != nil {
 		return nil, err
 	}
 	now, err := env.Store.Jobs(ctx, task.ID)
@@ -94,27 +95,4 @@ func (env *Env) ReportCancel(task string, err error) error {
 	}
 	env.Note("canceling task %s; check_task %s shows the results", task, result.ShortID(task))
 	return nil
-}
-
-// waitFor waits until the task is done, or until the timeout.
-func waitFor(ctx context.Context, store Store, task model.Task, timeout time.Duration) error {
-	summaries, stop, err := store.Watch(ctx, task.ID)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
-	for {
-		select {
-		case summary, ok := <-summaries:
-			if !ok || summary.Ended == task.Hosts {
-				return nil
-			}
-		case <-timer.C:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
 }

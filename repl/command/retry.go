@@ -8,7 +8,6 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/model"
-	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -116,23 +115,7 @@ func (c *retryCommand) chosen(ctx context.Context, env *Env, task model.Task) ([
 	if err != nil {
 		return nil, err
 	}
-	var hosts, lost, unfinished []string
-	for i := range jobs {
-		j := &jobs[i]
-		meant := !j.OK()
-		if len(c.Outcome) > 0 {
-			meant = slices.ContainsFunc(c.Outcome, j.Is)
-		}
-		switch {
-		case j.State != model.Ended:
-			unfinished = append(unfinished, j.Host)
-		case meant:
-			hosts = append(hosts, j.Host)
-			if j.Outcome == wire.Lost {
-				lost = append(lost, j.Host)
-			}
-		}
-	}
+	hosts, lost, unfinished := result.ToRetry(jobs, c.Outcome)
 	if len(unfinished) > 0 {
 		env.Note("skipped, not ended yet: %s", hostexpr.Fold(unfinished))
 	}
