@@ -107,7 +107,7 @@ func available(ctx context.Context) (all []Key) {
 			all = append(all, k)
 		}
 	}
-	keys, _ := findAgent().keys(ctx) //nolint:errcheck // without ssh-agent it has no keys
+	keys, _ := findAgent().keys(ctx) // without ssh-agent it has no keys
 	for _, k := range keys {
 		if usable(k.public) {
 			add(Key{Fingerprint: ssh.FingerprintSHA256(withoutCertificate(k.public)), Comment: k.comment, Source: sshAgent})
