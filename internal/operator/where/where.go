@@ -91,10 +91,10 @@ func syntax(text string, err error) error {
 // Check reports a name in the condition that is neither a fact nor a label of any
 // of the hosts. Its error is an *Error.
 func (c *Condition) Check(hosts []*wire.Hello) error {
-	labels := map[string]bool{}
+	labels, values := map[string]bool{}, map[string]bool{}
 	for _, h := range hosts {
-		for name := range h.Facts.Labels {
-			labels[name] = true
+		for name, value := range h.Facts.Labels {
+			labels[name], values[value] = true, true
 		}
 	}
 	for _, n := range c.names {
@@ -104,7 +104,10 @@ func (c *Condition) Check(hosts []*wire.Hello) error {
 		known := append(slices.Collect(maps.Keys(facts)), slices.Collect(maps.Keys(labels))...)
 		slices.Sort(known)
 		hint := suggest.For(n.Value, known)
-		if hint == "" {
+		switch {
+		case values[n.Value]:
+			hint = fmt.Sprintf("text needs quotes: %q", n.Value)
+		case hint == "":
 			hint = fmt.Sprintf("labels[%q] is nil where a host has none; hosts lists the labels there are", n.Value)
 		}
 		return &Error{Column: column(n), Problem: fmt.Sprintf("no host that has answered has a label %q, nor is it a fact", n.Value), Hint: hint}

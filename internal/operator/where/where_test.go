@@ -222,6 +222,7 @@ func TestCheck(t *testing.T) {
 		{`cpu >= 8`, 1, `label "cpu"`, `did you mean "cpus"?`},
 		{`zebra == nil`, 1, `label "zebra"`, `labels["zebra"] is nil`},
 		{`Role == "web"`, 1, `label "Role"`, `did you mean "role"?`},
+		{`role == web`, 9, `label "web"`, `text needs quotes: "web"`},
 	} {
 		c, err := Parse(tt.text)
 		if err != nil {
