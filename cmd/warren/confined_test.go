@@ -159,11 +159,11 @@ func TestConfinedLogins(t *testing.T) {
 func (c *confined) remove() {
 	c.t.Helper()
 	queues := func() string {
-		out, err := c.node.Command(c.t.Context(), "rabbitmqctl", "-s", "list_queues", "-p", c.vhost, "name").CombinedOutput()
+		out, err := c.node.Ctl(c.t.Context(), "-s", "list_queues", "-p", c.vhost, "name")
 		if err != nil {
-			c.t.Fatalf("%v\n%s", err, out)
+			c.t.Fatal(err)
 		}
-		return string(out)
+		return out + "\n"
 	}
 	has(c.t, queues(), "warren.inbox.h.1\n", "warren.host.h2\n")
 	c.setUp(0, "--remove", "--agent", "h.1,alias.1")
