@@ -59,7 +59,9 @@ remove_login() {
 
 remove_queue() {
 	if ! printf '%s\n' "$queues" | grep -Fqx -e "$1"; then return; fi
-	ctl delete_queue -p "$vhost" "$1"
+	if ctl delete_queue -p "$vhost" "$1"; then return; fi
+	# The queue of a connection that has just ended is gone by now.
+	if ctl list_queues -p "$vhost" name | grep -Fqx -e "$1"; then warn "queue $1 is still there: is the agent running?"; fi
 }
 
 `
