@@ -17,15 +17,15 @@ import (
 // 70 s.
 const holderTimeout = 3 * time.Second
 
-// A Name is a name that at most one living connection holds. Who holds it has a bounded
+// A Name is a name that at most one living connection holds. The holder has a bounded
 // exclusive queue, and messages for the name arrive there.
 //
 // RabbitMQ with Khepri keeps an exclusive queue whose node is down until the node returns,
 // and refuses the queue's name meanwhile. So a name has generations: a connection takes the
 // first queue whose holder is not dead. When the node returns its queue is gone, and a
-// lower generation is free while a higher one is in use. So whoever has declared a queue
-// asks for the holders of all others, and leaves it if one is alive. Each declares before
-// it asks, so of two connections at least one sees the other.
+// lower generation is free while a higher one is in use. So a connection that has declared
+// a queue asks for the holders of all others, and deletes its queue if one is alive. Each
+// connection declares before it asks, so of two connections at least one sees the other.
 type Name struct {
 	Queue    func(generation int) string
 	Length   int    // messages that the queue takes
@@ -184,7 +184,7 @@ func livingHolder(c *amqp.Connection, queue string) (bool, error) {
 	defer func() { _ = ch.Close() }() // a refusal has closed it already
 	_, err = ch.QueueDeclarePassive(queue, false, false, true, false, nil)
 	switch {
-	case err == nil: // an open queue, which is nobody's and no agent's
+	case err == nil: // the queue is not exclusive: no agent declared it
 		return true, nil
 	case dial.Code(err) == amqp.ResourceLocked:
 		return true, nil

@@ -90,7 +90,7 @@ func TestLaterGenerationKeepsItsName(t *testing.T) {
 	}
 }
 
-// An open queue of the name is no agent's, and not a dead one's either.
+// A queue that is not exclusive belongs to no agent, and its node is up.
 func TestOpenQueueIsNotPassedOver(t *testing.T) {
 	u := rabbittest.Vhost(t)
 	one, two := connect(t, u), connect(t, u)
