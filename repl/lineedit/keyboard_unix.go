@@ -91,8 +91,12 @@ func (k *keyboard) close() {
 	fmt.Print(pasteOff)
 }
 
-// redraw has the editor draw its line again: it does so when the window changes.
-func (k *keyboard) redraw(string) { _ = unix.Kill(unix.Getpid(), unix.SIGWINCH) }
+// redraw shows the prompt, and has the editor draw its line again: it does so when the
+// window changes. Keys that it reads before that are then not shown without their prompt.
+func (k *keyboard) redraw(prompt string) {
+	fmt.Print(prompt)
+	_ = unix.Kill(unix.Getpid(), unix.SIGWINCH)
+}
 
 // copy copies until stop can be read. What the editor has not taken yet stays
 // in the pipe, and beyond that here: then no more is read.
