@@ -187,6 +187,7 @@ func TestChannelError(t *testing.T) {
 // The link goes silent with messages in flight, some of them stuck in a write, long before
 // heartbeats could detect it.
 func TestServeOnHalfOpenLink(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	u := rabbittest.URL(t)
 	px := newProxy(t, u)
 	p := NewPublisher(0)
