@@ -80,6 +80,8 @@ func isPE(content []byte) bool {
 
 func shellOr(goos, shell string) string {
 	switch {
+	case goos != "windows" && shell == "powershell": // its name on all other systems
+		return "pwsh"
 	case shell != "":
 		return shell
 	case goos == "windows":

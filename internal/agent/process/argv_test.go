@@ -15,6 +15,7 @@ func TestShellArgv(t *testing.T) {
 		{"linux", "", []string{"/bin/sh", "-c", "x y"}},
 		{"darwin", "/bin/zsh", []string{"/bin/zsh", "-c", "x y"}},
 		{"linux", "/usr/bin/pwsh", []string{"/usr/bin/pwsh", "-NoProfile", "-NonInteractive", "-Command", "x y"}},
+		{"linux", "powershell", []string{"pwsh", "-NoProfile", "-NonInteractive", "-Command", "x y"}},
 		{"linux", "/opt/cmd", []string{"/opt/cmd", "-c", "x y"}},
 		{"windows", "", []string{"cmd.exe", "/D", "/S", "/C", "x y"}},
 		{"windows", `C:\Windows\System32\CMD.EXE`, []string{`C:\Windows\System32\CMD.EXE`, "/D", "/S", "/C", "x y"}},
