@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/hostview"
 	"warren/repl/setup"
@@ -30,7 +32,7 @@ func newHostsCommand() Command {
 }
 
 func (*hostsCommand) Help() string {
-	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, agent_uptime, running, queued, workers) and by labels: see docs/hosts.md. hosts expand and hosts fold need no broker; the argument - reads names from standard input. hosts forget removes hosts that are gone from hosts --all and from completion; an agent that answers again is added again. hosts warns about each agent that refuses its authorized_operators or revoked_operators file, and prints the reason.
+	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, agent_uptime, running, queued, workers) and by labels: see docs/hosts.md. hosts expand and hosts fold need no broker; the argument - reads names from standard input. hosts forget removes hosts that are gone from hosts --all and from completion; an agent that answers again is added again. hosts warns about each agent that refuses its authorized_operators or revoked_operators file, and prints the reason. If hosts that are named do not answer, it prints why, as far as the broker knows.
 
     hosts --where 'role == "web" and os == "linux" and memory >= 16*GiB'
     hosts expand "web[01-03]"
@@ -61,11 +63,52 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 	case len(selected.Agents) > 0:
 		err = hostview.Agents(env.IO, selected.Agents)
 	}
-	return cmp.Or(err, c.missing(ctx, env, &selected))
+	if err != nil {
+		return err
+	}
+	explained, err := explainSilence(ctx, env, &selected, set != nil)
+	return cmp.Or(err, c.missing(ctx, env, &selected, explained))
+}
+
+// reachWait is how long the broker may take to say how far messages get.
+const reachWait = 3 * time.Second
+
+// explainSilence prints why hosts do not answer, as far as the broker knows. Known hosts
+// that are not named are mentioned only if the broker does not accept messages for them.
+// It reports whether there were such.
+func explainSilence(ctx context.Context, env *Env, s *target.Selection, named bool) (explained bool, err error) {
+	hosts, reasons := s.Silent, []model.Reach{model.NotConnected, model.NotAccepted, model.Unanswered}
+	if !named {
+		hosts, reasons = s.Absent(), []model.Reach{model.NotAccepted}
+	}
+	if len(hosts) == 0 {
+		return false, nil
+	}
+	reach, err := env.Engine.Reach(ctx, hosts, reachWait)
+	if err != nil {
+		return false, err
+	}
+	for _, reason := range reasons {
+		var names []string
+		for i, r := range reach {
+			if r == reason {
+				names = append(names, hosts[i])
+			}
+		}
+		if len(names) == 0 {
+			continue
+		}
+		explained = explained || reason == model.NotAccepted
+		env.Note("%s: %s", hostexpr.Fold(names), reason.Text().Sentence)
+		if h := reason.Text().Hint; h != "" {
+			env.Note("hint: %s", h)
+		}
+	}
+	return explained, nil
 }
 
 // missing returns an error if no agent answers at all, or to some names.
-func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selection) error {
+func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selection, explained bool) error {
 	switch {
 	case len(s.Silent) > 0:
 		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(s.Silent) + env.InFleet()}
@@ -74,6 +117,9 @@ func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selectio
 	case c.Where != nil:
 		env.Note("no hosts match --where")
 		return nil
+	}
+	if explained {
+		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answered" + env.InFleet()}
 	}
 	return &cli.Error{
 		Status: cli.ExitFailed, Text: "no agent answered" + env.InFleet(),

@@ -36,6 +36,17 @@ type Selection struct {
 	gone   []string // ids of agents that match by an earlier answer but do not answer now, if no host is named
 }
 
+// Absent returns the known agents that do not answer, if no host is named.
+func (s *Selection) Absent() []string {
+	absent := slices.Clone(s.gone)
+	for i := range s.Agents {
+		if !s.Agents[i].Answers {
+			absent = append(absent, s.Agents[i].Agent.Agent)
+		}
+	}
+	return absent
+}
+
 // An Agent is a selected agent. Its last answer may be from an earlier discovery.
 type Agent struct {
 	model.Agent
