@@ -2,8 +2,6 @@ package dispatcher
 
 import (
 	"context"
-	"strconv"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -12,8 +10,8 @@ import (
 	"warren/internal/wire"
 )
 
-// probeTTL is how long a probe may wait in a queue whose agent does not consume.
-const probeTTL = time.Second
+// probeTTL is how long, in milliseconds, a probe may wait for an agent that does not consume.
+const probeTTL = "1000"
 
 // Reach publishes a message to each host that its agent ignores, and returns how far the
 // messages got. When ctx ends, the other hosts are model.ReachUnknown.
@@ -55,6 +53,6 @@ var reachOf = map[broker.Kind]model.Reach{
 func probe(host string) *broker.Publication {
 	return &broker.Publication{
 		Exchange: wire.ExchangeHosts, Key: wire.HostKey(host), Mandatory: true,
-		Msg: amqp.Publishing{Type: wire.TypeProbe, AppId: wire.AppID, Expiration: strconv.FormatInt(probeTTL.Milliseconds(), 10)},
+		Msg: amqp.Publishing{Type: wire.TypeProbe, AppId: wire.AppID, Expiration: probeTTL},
 	}
 }

@@ -5,10 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/hostview"
 	"warren/repl/setup"
@@ -63,48 +61,8 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 	case len(selected.Agents) > 0:
 		err = hostview.Agents(env.IO, selected.Agents)
 	}
-	if err != nil {
-		return err
-	}
-	explained, err := explainSilence(ctx, env, &selected, set != nil)
-	return cmp.Or(err, c.missing(ctx, env, &selected, explained))
-}
-
-// reachWait is how long the broker may take to say how far messages get.
-const reachWait = 3 * time.Second
-
-// explainSilence prints why hosts do not answer, as far as the broker knows. Known hosts
-// that are not named are mentioned only if the broker does not accept messages for them.
-// It reports whether there were such.
-func explainSilence(ctx context.Context, env *Env, s *target.Selection, named bool) (explained bool, err error) {
-	hosts, reasons := s.Silent, []model.Reach{model.NotConnected, model.NotAccepted, model.Unanswered}
-	if !named {
-		hosts, reasons = s.Absent(), []model.Reach{model.NotAccepted}
-	}
-	if len(hosts) == 0 {
-		return false, nil
-	}
-	reach, err := env.Engine.Reach(ctx, hosts, reachWait)
-	if err != nil {
-		return false, err
-	}
-	for _, reason := range reasons {
-		var names []string
-		for i, r := range reach {
-			if r == reason {
-				names = append(names, hosts[i])
-			}
-		}
-		if len(names) == 0 {
-			continue
-		}
-		explained = explained || reason == model.NotAccepted
-		env.Note("%s: %s", hostexpr.Fold(names), reason.Text().Sentence)
-		if h := reason.Text().Hint; h != "" {
-			env.Note("hint: %s", h)
-		}
-	}
-	return explained, nil
+	explained, unknown := env.targetEnv().ExplainSilence(ctx, &selected, set != nil)
+	return cmp.Or(err, unknown, c.missing(ctx, env, &selected, explained))
 }
 
 // missing returns an error if no agent answers at all, or to some names.
@@ -118,13 +76,11 @@ func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selectio
 		env.Note("no hosts match --where")
 		return nil
 	}
-	if explained {
-		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answered" + env.InFleet()}
+	none := &cli.Error{Status: cli.ExitFailed, Text: "no agent answered" + env.InFleet()}
+	if !explained {
+		none.Hint = "hosts answer only keys in their authorized_operators; " + setup.KeyHint(env.signingKeys(ctx))
 	}
-	return &cli.Error{
-		Status: cli.ExitFailed, Text: "no agent answered" + env.InFleet(),
-		Hint: "hosts answer only keys in their authorized_operators; " + setup.KeyHint(env.signingKeys(ctx)),
-	}
+	return none
 }
 
 type expandCommand struct {

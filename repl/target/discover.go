@@ -36,17 +36,6 @@ type Selection struct {
 	gone   []string // ids of agents that match by an earlier answer but do not answer now, if no host is named
 }
 
-// Absent returns the known agents that do not answer, if no host is named.
-func (s *Selection) Absent() []string {
-	absent := slices.Clone(s.gone)
-	for i := range s.Agents {
-		if !s.Agents[i].Answers {
-			absent = append(absent, s.Agents[i].Agent.Agent)
-		}
-	}
-	return absent
-}
-
 // An Agent is a selected agent. Its last answer may be from an earlier discovery.
 type Agent struct {
 	model.Agent
@@ -123,10 +112,10 @@ func (env *Env) discover(ctx context.Context, complete func([]model.Agent) bool,
 	}
 	call := discovery{named: named, recent: recent, complete: complete}
 	err = env.Interruptible(ctx, func(ctx context.Context) (err error) {
-		if answers, err = env.Discover(ctx, discoverTime, call.enough); err != nil || complete(answers) {
+		if answers, err = env.Engine().Discover(ctx, discoverTime, call.enough); err != nil || complete(answers) {
 			return err
 		}
-		again, err := env.Discover(ctx, discoverTime, call.enough)
+		again, err := env.Engine().Discover(ctx, discoverTime, call.enough)
 		answers = united(answers, again)
 		return err
 	})
