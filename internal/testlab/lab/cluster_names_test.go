@@ -18,11 +18,7 @@ import (
 // TestClusterNames has three connections fight for one name while nodes are killed and
 // return. At most one holds it at any time, and one does within half a minute.
 func TestClusterNames(t *testing.T) {
-	if !*cluster {
-		t.Skip("takes minutes: make cluster")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
-	defer cancel()
+	ctx := clusterContext(t, 8*time.Minute)
 	nodes, _ := startCluster(ctx, t)
 	var held atomic.Int64 // the contender that holds the name, from 1 on; 0 is nobody
 	failed := make(chan error, 3*len(nodes))
