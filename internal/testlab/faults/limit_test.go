@@ -30,7 +30,7 @@ func limits() []fault {
 	}
 	password := func(p string) func(*scene) {
 		return func(s *scene) {
-			s.evalOK(`rabbit_auth_backend_internal:change_password(<<"%s">>, <<"%s">>, <<"warren">>).`, s.vhost(), p)
+			s.evalOK(`rabbit_auth_backend_internal:change_password(<<"%s">>, <<"%s">>, <<"warren">>).`, s.loginName(), p)
 		}
 	}
 	var all []fault
@@ -93,11 +93,14 @@ func (s *scene) overcome(o obstacle) {
 	s.submit(1, s.hosts, work{})
 }
 
-// login gives the row a login of its own, which has the name of its virtual host.
+// loginName is the name of the row's own login. A comma would divide URLs.
+func (s *scene) loginName() string { return strings.ReplaceAll(s.vhost(), ",", "") }
+
+// login gives the row a login of its own.
 func (s *scene) login() {
 	s.t.Helper()
 	s.erlang(func(ctx context.Context) (err error) {
-		s.direct, err = s.node.AddUser(ctx, s.vhost(), s.vhost(), loginPassword, ".*", ".*", ".*")
+		s.direct, err = s.node.AddUser(ctx, s.vhost(), s.loginName(), loginPassword, ".*", ".*", ".*")
 		return err
 	})
 }
@@ -106,7 +109,7 @@ func (s *scene) login() {
 func (s *scene) permitLogin() {
 	s.t.Helper()
 	s.damage(func(n *rabbit.Node, ctx context.Context, vhost string) error {
-		return rabbit.Permit(ctx, n, vhost, vhost, ".*", ".*", ".*")
+		return rabbit.Permit(ctx, n, vhost, s.loginName(), ".*", ".*", ".*")
 	})
 }
 

@@ -88,7 +88,7 @@ func contend(ctx context.Context, nodes []*rabbit.Node, i int, held *atomic.Int6
 			}
 			defer c.CloseDeadline(time.Now().Add(time.Second))
 			lost := c.NotifyClose(make(chan *amqp.Error, 1))
-			ch, sub, err := name.Claim(c, []broker.Exchange{{Name: wire.ExchangeHosts, Kind: amqp.ExchangeTopic}})
+			ch, sub, err := name.Claim(c, wire.Exchanges)
 			if err != nil {
 				return nil // taken, or the node has gone
 			}
