@@ -51,6 +51,16 @@ func (c *Config) check(v *trust.Decision, now time.Time) *wire.Checked {
 	return a
 }
 
+// granted answers what the signer of a question may do.
+func (c *Config) granted(v *trust.Decision, now time.Time) *wire.Granted {
+	g := *v.Grant
+	g.Job, g.At = v.Request.Leaf.Job, now.UnixMilli()
+	if g.State == wire.GrantValid {
+		g.MaxOutput = min(c.Limits.MaxOutput, wire.MaxSize)
+	}
+	return &g
+}
+
 // findBinary looks up a command as the job would: in its PATH, from its directory.
 func findBinary(name, dir string, env []string) (path, reason string) {
 	if strings.ContainsRune(name, os.PathSeparator) {
