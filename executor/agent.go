@@ -24,6 +24,7 @@ import (
 	"warren/internal/agent/uptime"
 	"warren/internal/broker"
 	"warren/internal/hint"
+	"warren/internal/hostname"
 	"warren/internal/wire"
 )
 
@@ -144,7 +145,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	var names []string
 	for _, n := range append([]string{cfg.ID}, cfg.Aliases...) {
-		name, err := wire.CheckHostName(n)
+		name, err := hostname.Normalize(n)
 		if err != nil {
 			return nil, fmt.Errorf("name of this agent: %w", err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/hint"
+	"warren/internal/hostname"
 	"warren/internal/wire"
 )
 
@@ -133,7 +134,7 @@ func (a *Agent) serveID(ctx context.Context, s *broker.Session, id taken, known 
 func (a *Agent) furtherNames(conn *amqp.Connection) []string {
 	names := slices.Clone(a.names[1:])
 	if addr, ok := conn.LocalAddr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() && !addr.IP.IsLinkLocalUnicast() {
-		name, err := wire.CheckHostName(addr.IP.String())
+		name, err := hostname.Normalize(addr.IP.String())
 		if err == nil && !slices.Contains(a.names, name) {
 			names = append(names, name)
 		}

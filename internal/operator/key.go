@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"time"
 
 	"warren/internal/operator/signing"
 )
@@ -39,3 +40,11 @@ func (k *key) fingerprint() string {
 
 // needsTouch reports whether each signature needs a touch of the key.
 func (k *key) needsTouch() bool { return k.signer != nil && k.signer.Touch() }
+
+// answerTimeout is how long to wait for answers to a question that must still be signed.
+func (k *key) answerTimeout(wait time.Duration) time.Duration {
+	if k.needsTouch() {
+		wait += touchTimeout
+	}
+	return wait
+}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"warren/dispatcher"
+	"warren/dispatcher/probe"
 	"warren/internal/broker"
 	"warren/internal/broker/dial"
 	"warren/internal/datadir"
@@ -299,7 +300,7 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 			return err
 		}
 	}
-	asking, cancel := context.WithTimeout(ctx, o.answerTimeout(wait))
+	asking, cancel := context.WithTimeout(ctx, o.key.answerTimeout(wait))
 	defer cancel()
 	if err := o.dispatcher.Ask(asking, t); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -309,7 +310,7 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 
 // Check asks hosts whether they would run spec.
 func (o *Operator) Check(ctx context.Context, spec model.Spec, wait time.Duration) ([]model.Check, error) {
-	asking, cancel := context.WithTimeout(ctx, o.answerTimeout(wait))
+	asking, cancel := context.WithTimeout(ctx, o.key.answerTimeout(wait))
 	defer cancel()
 	checks, err := o.dispatcher.Check(asking, spec)
 	if err != nil {
@@ -322,12 +323,12 @@ func (o *Operator) Check(ctx context.Context, spec model.Spec, wait time.Duratio
 func (o *Operator) Reach(ctx context.Context, hosts []string, wait time.Duration) ([]model.Reach, error) {
 	asking, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return o.dispatcher.Reach(asking, hosts), ctx.Err()
+	return probe.Reach(asking, o.sender.publisher.In(), hosts), ctx.Err()
 }
 
 // Rights asks hosts what the key of this process may do there.
 func (o *Operator) Rights(ctx context.Context, hosts []string, wait time.Duration) ([]model.Rights, error) {
-	asking, cancel := context.WithTimeout(ctx, o.answerTimeout(wait))
+	asking, cancel := context.WithTimeout(ctx, o.key.answerTimeout(wait))
 	defer cancel()
 	rights, err := o.dispatcher.Rights(asking, hosts)
 	if err != nil {
@@ -339,7 +340,7 @@ func (o *Operator) Rights(ctx context.Context, hosts []string, wait time.Duratio
 // Discover asks all agents to report themselves.
 func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func([]model.Agent, time.Duration) bool) ([]model.Agent, error) {
 	since := time.Now()
-	asking, cancel := context.WithTimeout(ctx, o.answerTimeout(wait))
+	asking, cancel := context.WithTimeout(ctx, o.key.answerTimeout(wait))
 	defer cancel()
 	if err := o.dispatcher.Discover(asking); err != nil {
 		return nil, err
@@ -377,14 +378,6 @@ func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func
 
 // NeedsTouch reports whether each signature waits until the operator touches the key.
 func (o *Operator) NeedsTouch() bool { return o.key.needsTouch() }
-
-// answerTimeout is how long to wait for answers to a question that must still be signed.
-func (o *Operator) answerTimeout(wait time.Duration) time.Duration {
-	if o.key.needsTouch() {
-		wait += touchTimeout
-	}
-	return wait
-}
 
 // Store returns the result store.
 func (o *Operator) Store() command.Store { return o.store }

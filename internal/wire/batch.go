@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 
+	"warren/internal/hostname"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -184,7 +186,7 @@ func (b *Batch) appendTail(p []byte, i int) []byte {
 
 // maxTail bounds what appendTail appends: texts without values, a UUID, the
 // longest host name and index, and 47 bytes for each hash.
-func (b *Batch) maxTail() int { return 100 + 36 + MaxHostName + 10 + 47*(len(b.tree)-1) }
+func (b *Batch) maxTail() int { return 100 + 36 + hostname.MaxLength + 10 + 47*(len(b.tree)-1) }
 
 // appendLeaf appends a leaf's JSON text with this sign for the quotation mark:
 // inside a string it is escaped. Nothing else in a leaf needs escaping.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"warren/internal/hostname"
 )
 
 func TestEveryBodyOfABatchDecodes(t *testing.T) {
@@ -203,7 +205,7 @@ func TestLargestRequestFitsLimit(t *testing.T) {
 func TestLongestTailFitsMaxTail(t *testing.T) {
 	leaves := sampleLeaves(1025)
 	for i := range leaves {
-		leaves[i].Host = fmt.Sprintf("%0*d", MaxHostName, i)
+		leaves[i].Host = fmt.Sprintf("%0*d", hostname.MaxLength, i)
 	}
 	b, err := NewBatch(sampleStatement(TypeRun), leaves, nil)
 	if err != nil {

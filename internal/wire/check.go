@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"warren/internal/hostname"
 )
 
 // The checks of an operator's messages. The sender makes the same checks.
@@ -169,7 +171,7 @@ func (l *Leaf) check(size int) error {
 	switch {
 	case !isUUID(l.Job):
 		return invalid("job", "is not a UUID of version 4 in lower case")
-	case !isHostName(l.Host):
+	case !hostname.IsNormal(l.Host):
 		return invalid("host", "is not a host name in its normal form")
 	case l.Index < 0 || l.Index >= size:
 		return invalid("index", "is not below the statement's size")

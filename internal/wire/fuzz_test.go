@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"testing"
 
+	"warren/internal/hostname"
+
 	"github.com/go-json-experiment/json"
 )
 
@@ -64,7 +66,7 @@ func FuzzDecodeRequest(f *testing.F) {
 		if err := decodeStatement(string(text), &again); err != nil || !reflect.DeepEqual(again, r.Statement) {
 			t.Errorf("%v: %s", err, text)
 		}
-		if r.Statement.Type != TypeDiscover && (!isHostName(r.Leaf.Host) || !isUUID(r.Leaf.Job) || r.Leaf.Index >= r.Statement.Size) {
+		if r.Statement.Type != TypeDiscover && (!hostname.IsNormal(r.Leaf.Host) || !isUUID(r.Leaf.Job) || r.Leaf.Index >= r.Statement.Size) {
 			t.Errorf("%+v", r.Leaf)
 		}
 		if err := r.Agrees(r.Statement.Type, r.CorrelationID(), r.Statement.ReplyTo); err != nil {

@@ -25,8 +25,7 @@ const (
 	MaxPath      = 20      // hashes on a leaf's path: log2 of MaxLeaves
 	MaxSignature = 32 << 10
 
-	MaxHostName = 200
-	MaxArgs     = 4096
+	MaxArgs = 4096
 	// MaxCheckedArgs leaves room for the shell's own words.
 	MaxCheckedArgs = MaxArgs + 8
 	// MaxArg bounds the command, each argument and each environment entry. More

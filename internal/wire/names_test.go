@@ -1,8 +1,11 @@
 package wire
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"warren/internal/hostname"
 
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
@@ -62,6 +65,47 @@ func TestOnlyLowerCaseUUIDv4IsAccepted(t *testing.T) {
 	} {
 		if isUUID(bad) {
 			t.Errorf("%q passes", bad)
+		}
+	}
+}
+
+// Whoever signs a request decides which bytes name its host; an agent that took
+// another spelling would answer to names that it does not have.
+func TestLeafWithOtherSpellingIsMalformed(t *testing.T) {
+	for _, host := range []string{"WEB01", "web01.", "2001:0db8::10", "::ffff:10.0.0.1", "010.1.1.1", "[::1]"} {
+		leaves := sampleLeaves(1)
+		b, err := NewBatch(sampleStatement(TypeRun), leaves, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Replace(string(b.Body(0)), leaves[0].Host, host, 1)
+		if _, err := DecodeRequest([]byte(text)); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "leaf.host is not a host name in its normal form") {
+			t.Errorf("%s: %v", host, err)
+		}
+		leaves[0].Host = host
+		if _, err := NewBatch(sampleStatement(TypeRun), leaves, nil); !errors.Is(err, ErrMalformed) {
+			t.Errorf("a batch for %s: %v", host, err)
+		}
+		if _, _, err := EncodeReply(&Accepted{V: 1, Job: sampleJob(0), Agent: host, At: 1}); !errors.Is(err, ErrMalformed) {
+			t.Errorf("a reply of %s: %v", host, err)
+		}
+	}
+}
+
+func TestProtocolPageHasTheNormalForms(t *testing.T) {
+	_, block, found := strings.Cut(protocolPage(t), "<!-- names -->\n```text\n")
+	block, _, _ = strings.Cut(block, "```")
+	if !found {
+		t.Fatal("the page has no table of names")
+	}
+	for line := range strings.Lines(block) {
+		words := strings.Fields(line)
+		got, err := hostname.Normalize(words[0])
+		if err != nil {
+			got = "error"
+		}
+		if len(words) != 2 || got != words[1] {
+			t.Errorf("%s: %q, %v", line, got, err)
 		}
 	}
 }

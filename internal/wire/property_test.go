@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"warren/internal/hostname"
+
 	"pgregory.net/rapid"
 )
 
@@ -13,7 +15,7 @@ var (
 	genText = rapid.StringMatching(`[^\x00]{0,40}`)
 	genTime = rapid.Int64Range(1, MaxTime)
 	genUUID = rapid.StringMatching(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
-	genHost = rapid.StringMatching(`[a-z0-9._:-]{1,200}`).Filter(isHostName)
+	genHost = rapid.StringMatching(`[a-z0-9._:-]{1,200}`).Filter(hostname.IsNormal)
 	genWord = rapid.StringMatching(`[A-Za-z0-9_-]{1,64}`)
 	genEnv  = rapid.SliceOfNDistinct(rapid.StringMatching(`[A-Z_][A-Z0-9_]{0,9}=[^\x00]{0,9}`), 0, 5, envName)
 	genData = rapid.SliceOfN(rapid.Byte(), 0, 100)

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"warren/internal/hostname"
 )
 
 // What docs/protocol.md claims in bytes and numbers must be what the code does.
@@ -170,7 +172,7 @@ func TestProtocolPageLimits(t *testing.T) {
 		{"leaves of a statement", MaxLeaves},
 		{"hashes of a path", MaxPath},
 		{"`signature`", MaxSignature},
-		{"host name", MaxHostName},
+		{"host name", hostname.MaxLength},
 		{"`command`, each `argv`, each `env` entry", MaxArg},
 		{"number of `argv`", MaxArgs},
 		{"number of `argv` of a `checked`", MaxCheckedArgs},

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"warren/internal/hostname"
+
 	"github.com/go-json-experiment/json"
 )
 
@@ -30,7 +32,7 @@ func checkReply(job, agent, atMember string, at int64) error {
 }
 
 func checkAgent(agent string) error {
-	if !isHostName(agent) {
+	if !hostname.IsNormal(agent) {
 		return invalid("agent", "is not a host name in its normal form")
 	}
 	return nil
@@ -190,7 +192,7 @@ func (h *Hello) check() error {
 		return invalid("names", "has %d names, the limit is %d", len(h.Names), MaxNames)
 	}
 	for i, name := range h.Names {
-		if !isHostName(name) || slices.Contains(h.Names[:i], name) {
+		if !hostname.IsNormal(name) || slices.Contains(h.Names[:i], name) {
 			return invalid(fmt.Sprintf("names[%d]", i), "is repeated or not a host name in its normal form")
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"warren/internal/hostname"
+
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -368,7 +370,7 @@ func TestLargestRepliesFitLimit(t *testing.T) {
 	hello := sampleReplies()["hello"].(*Hello)
 	hello.Names, hello.Facts.Labels = []string{hello.Agent}, map[string]string{}
 	for i := 0; CheckNames(hello.Names) == nil; i++ {
-		hello.Names = append(hello.Names, strings.Repeat("a", MaxHostName-2)+string([]byte{byte('a' + i/26), byte('a' + i%26)}))
+		hello.Names = append(hello.Names, strings.Repeat("a", hostname.MaxLength-2)+string([]byte{byte('a' + i/26), byte('a' + i%26)}))
 	}
 	hello.Names[len(hello.Names)-1] = "2001:db8:1111:2222:3333:4444:5555:1000"
 	for i := range 16 {
@@ -387,7 +389,7 @@ func TestLargestRepliesFitLimit(t *testing.T) {
 	for _, v := range []any{
 		hello,
 		&Ended{
-			Job: sampleJob(0), Agent: strings.Repeat("a", MaxHostName), Outcome: Rejected, Reason: worst, Request: sum, EndedAt: 1,
+			Job: sampleJob(0), Agent: strings.Repeat("a", hostname.MaxLength), Outcome: Rejected, Reason: worst, Request: sum, EndedAt: 1,
 			Stdout: &Stream{Size: MaxInline, Data: make([]byte, MaxInline)}, Stderr: &Stream{Size: MaxSize, Dropped: MaxSize},
 		},
 		&Granted{

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"warren/internal/hostname"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -129,7 +131,7 @@ func TestDecodeRequestNamesTheMemberOfTheLeaf(t *testing.T) {
 		{`"host":"web01"`, `"host":"Web01"`, `leaf.host is not a host name`},
 		{`"host":"web01"`, `"host":"web 01"`, `leaf.host is not a host name`},
 		{`"host":"web01"`, `"host":""`, `leaf.host is not a host name`},
-		{`"host":"web01"`, `"host":"` + strings.Repeat("a", MaxHostName+1) + `"`, `leaf.host is not a host name`},
+		{`"host":"web01"`, `"host":"` + strings.Repeat("a", hostname.MaxLength+1) + `"`, `leaf.host is not a host name`},
 		{`"index":0`, `"index":-1`, `leaf.index is not below`},
 		{`"index":0`, `"index":1`, `leaf.index is not below`},
 		{`"index":0`, `"index":0.0`, `leaf.index is not an integer`},

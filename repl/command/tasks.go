@@ -7,9 +7,9 @@ import (
 	"regexp"
 	"time"
 
+	"warren/internal/hostname"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
-	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/render"
 	"warren/repl/term"
@@ -86,7 +86,7 @@ func (c *tasksCommand) filter(now time.Time) (f results.Filter, err error) {
 	}
 	f = results.Filter{Since: c.Since.Before(now), Limit: int(c.Limit)}
 	if c.Host != "" {
-		if f.Host, err = wire.CheckHostName(c.Host); err != nil {
+		if f.Host, err = hostname.Normalize(c.Host); err != nil {
 			return f, cli.WithStatus(cli.ExitUsage, fmt.Errorf("--host: %w", err))
 		}
 	}

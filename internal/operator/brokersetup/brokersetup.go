@@ -12,6 +12,7 @@ import (
 
 	"warren/internal/escape"
 	"warren/internal/hint"
+	"warren/internal/hostname"
 	"warren/internal/wire"
 )
 
@@ -78,7 +79,7 @@ func (c Config) Logins() ([]Login, error) {
 	for _, a := range c.Agents {
 		names := append([]string{a.ID}, a.Aliases...)
 		for i, n := range names {
-			name, err := wire.CheckHostName(n)
+			name, err := hostname.Normalize(n)
 			if err != nil {
 				return nil, err
 			}
@@ -118,7 +119,7 @@ func hostPattern(hosts []string) (string, error) {
 	}
 	var quoted []string
 	for _, h := range hosts {
-		name, err := wire.CheckHostName(strings.ReplaceAll(h, "*", "0")) // whatever it stands for
+		name, err := hostname.Normalize(strings.ReplaceAll(h, "*", "0")) // whatever it stands for
 		if err != nil {
 			return "", hint.Errorf(`a host name, in which "*" stands for any characters`, "%q is no pattern of host names: %w", h, err)
 		}

@@ -3,6 +3,7 @@ package brokersetup
 import (
 	"strings"
 
+	"warren/internal/hostname"
 	"warren/internal/wire"
 )
 
@@ -20,7 +21,7 @@ func (c Config) RemoveScript() (string, error) {
 	}
 	for _, a := range c.Agents {
 		for _, name := range append([]string{a.ID}, a.Aliases...) {
-			name, err := wire.CheckHostName(name)
+			name, err := hostname.Normalize(name)
 			if err != nil {
 				return "", err
 			}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"warren/internal/hint"
-	"warren/internal/wire"
+	"warren/internal/hostname"
 )
 
 // Groups looks up a group. It returns the expressions whose union is the group, and home,
@@ -125,7 +125,7 @@ func (e *evaluator) operand(t term, home string, named *uint64) (*Set, error) {
 			set.Unite(group)
 			continue
 		}
-		name, err := wire.CheckHostName(text)
+		name, err := hostname.Normalize(text)
 		if err != nil {
 			return nil, nameError(t.column, err)
 		}
@@ -136,7 +136,7 @@ func (e *evaluator) operand(t term, home string, named *uint64) (*Set, error) {
 
 // nameError is about a host that an expression names.
 func nameError(column int, err error) error {
-	var name *wire.HostNameError
+	var name *hostname.Error
 	if !errors.As(err, &name) {
 		return &Error{Column: column, Problem: err.Error(), Err: err}
 	}

@@ -6,9 +6,9 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/expr-lang/expr/ast"
+	"warren/internal/hostname"
 
-	"warren/internal/wire"
+	"github.com/expr-lang/expr/ast"
 )
 
 // A checker checks that a condition has only supported elements, and a true or false value
@@ -201,7 +201,7 @@ func normalizeName(fact, value ast.Node) {
 	if !ok || !isText || id.Value != "name" && id.Value != "names" && id.Value != "addresses" {
 		return
 	}
-	if name, err := wire.CheckHostName(text.Value); err == nil {
+	if name, err := hostname.Normalize(text.Value); err == nil {
 		text.Value = name
 	}
 }

@@ -1,4 +1,4 @@
-package wire
+package hostname
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 )
 
 func TestHostNamesHaveOneForm(t *testing.T) {
-	long := strings.Repeat("a", MaxHostName)
+	long := strings.Repeat("a", MaxLength)
 	for in, want := range map[string]string{
 		"web01": "web01", "WEB01.Example.org": "web01.example.org", "a_b-c": "a_b-c", long: long, "web:1": "web:1", "1.2.3": "1.2.3",
 		"web09.example.com.": "web09.example.com", " web01\t": "web01", "xn--bcher-kva.example": "xn--bcher-kva.example",
@@ -21,18 +21,18 @@ func TestHostNamesHaveOneForm(t *testing.T) {
 		"::ffff:10.0.0.1": "10.0.0.1", "::FFFF:a00:1": "10.0.0.1", "::10.0.0.1": "::a00:1",
 		"00:1A:2B:3C:4D:5E": "00:1a:2b:3c:4d:5e",
 	} {
-		got, err := CheckHostName(in)
+		got, err := Normalize(in)
 		if got != want || err != nil {
 			t.Errorf("%q: %q, %v; want %q", in, got, err, want)
 		}
-		if isHostName(in) != (in == want) || !isHostName(want) {
-			t.Errorf("%q: in its normal form: %v", in, isHostName(in))
+		if IsNormal(in) != (in == want) || !IsNormal(want) {
+			t.Errorf("%q: in its normal form: %v", in, IsNormal(in))
 		}
 	}
 }
 
 func TestBadHostNamesAreRefusedWithHint(t *testing.T) {
-	long := strings.Repeat("a", MaxHostName)
+	long := strings.Repeat("a", MaxLength)
 	for in, want := range map[string]string{
 		"": "empty", " ": "empty", ".": "empty label", "web01..": "empty label", long + "a": "201 characters",
 		"a b": `' '`, "web[1": `'['`, "[web01]": `'['`, "a/b": `'/'`, "a\x00": `'\x00'`, "a\xff": `'�'`, "a*": `'*'`, "#": `'#'`,
@@ -42,26 +42,26 @@ func TestBadHostNamesAreRefusedWithHint(t *testing.T) {
 		"010.1.1.1": "without leading zeros", "10.0.0.256": "not a valid IPv4 address", "10.0..1": "not a valid IPv4 address",
 		"2001:db8:::1": "not a valid IPv6 address", "web::1": "not a valid IPv6 address", "::ffff:010.1.1.1": "not a valid IPv6 address",
 	} {
-		got, err := CheckHostName(in)
+		got, err := Normalize(in)
 		if err == nil || !strings.Contains(hint.Text(err), want) {
 			t.Errorf("%q: %q, %v; want an error with %s", in, got, err, want)
 		}
-		var e *HostNameError
-		if !errors.As(err, &e) || isHostName(in) {
-			t.Errorf("%q: %T, in its normal form: %v", in, err, isHostName(in))
+		var e *Error
+		if !errors.As(err, &e) || IsNormal(in) {
+			t.Errorf("%q: %T, in its normal form: %v", in, err, IsNormal(in))
 		}
 	}
 }
 
 func checkNormalForm(t interface{ Fatalf(string, ...any) }, text string) {
-	name, err := CheckHostName(text)
-	if isHostName(text) != (err == nil && name == text) {
-		t.Fatalf("%q: isHostName %v, CheckHostName %q, %v", text, isHostName(text), name, err)
+	name, err := Normalize(text)
+	if IsNormal(text) != (err == nil && name == text) {
+		t.Fatalf("%q: IsNormal %v, Normalize %q, %v", text, IsNormal(text), name, err)
 	}
 	if err != nil {
 		return
 	}
-	if again, err := CheckHostName(name); again != name || err != nil || !isHostName(name) {
+	if again, err := Normalize(name); again != name || err != nil || !IsNormal(name) {
 		t.Fatalf("%q became %q, and that %q, %v", text, name, again, err)
 	}
 }
@@ -76,50 +76,9 @@ func TestNormalFormIsStable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { checkNormalForm(t, name.Draw(t, "name")) })
 }
 
-func FuzzCheckHostName(f *testing.F) {
+func FuzzNormalize(f *testing.F) {
 	for _, name := range []string{"web01", "2001:0DB8::10", "[::1]", "10.0.0.1.", "::ffff:10.0.0.1", "fe80::1%eth0", "ｗ", " a.. "} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, text string) { checkNormalForm(t, text) })
-}
-
-// Whoever signs a request decides which bytes name its host; an agent that took
-// another spelling would answer to names that it does not have.
-func TestLeafWithOtherSpellingIsMalformed(t *testing.T) {
-	for _, host := range []string{"WEB01", "web01.", "2001:0db8::10", "::ffff:10.0.0.1", "010.1.1.1", "[::1]"} {
-		leaves := sampleLeaves(1)
-		b, err := NewBatch(sampleStatement(TypeRun), leaves, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := strings.Replace(string(b.Body(0)), leaves[0].Host, host, 1)
-		if _, err := DecodeRequest([]byte(text)); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "leaf.host is not a host name in its normal form") {
-			t.Errorf("%s: %v", host, err)
-		}
-		leaves[0].Host = host
-		if _, err := NewBatch(sampleStatement(TypeRun), leaves, nil); !errors.Is(err, ErrMalformed) {
-			t.Errorf("a batch for %s: %v", host, err)
-		}
-		if _, _, err := EncodeReply(&Accepted{V: 1, Job: sampleJob(0), Agent: host, At: 1}); !errors.Is(err, ErrMalformed) {
-			t.Errorf("a reply of %s: %v", host, err)
-		}
-	}
-}
-
-func TestProtocolPageHasTheNormalForms(t *testing.T) {
-	_, block, found := strings.Cut(protocolPage(t), "<!-- names -->\n```text\n")
-	block, _, _ = strings.Cut(block, "```")
-	if !found {
-		t.Fatal("the page has no table of names")
-	}
-	for line := range strings.Lines(block) {
-		words := strings.Fields(line)
-		got, err := CheckHostName(words[0])
-		if err != nil {
-			got = "error"
-		}
-		if len(words) != 2 || got != words[1] {
-			t.Errorf("%s: %q, %v", line, got, err)
-		}
-	}
 }

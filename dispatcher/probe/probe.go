@@ -1,4 +1,5 @@
-package dispatcher
+// Package probe finds out how far messages get to hosts whose agents do not answer.
+package probe
 
 import (
 	"context"
@@ -14,8 +15,9 @@ import (
 const probeTTL = "1000"
 
 // Reach publishes a message to each host that its agent ignores, and returns how far the
-// messages got. When ctx ends, the other hosts are model.ReachUnknown.
-func (d *Dispatcher) Reach(ctx context.Context, hosts []string) []model.Reach {
+// messages got. It sends them to publisher. When ctx ends, the other hosts are
+// model.ReachUnknown.
+func Reach(ctx context.Context, publisher chan<- *broker.Publication, hosts []string) []model.Reach {
 	reach := make([]model.Reach, len(hosts))
 	verdicts := make(chan broker.Verdict, len(hosts)) // each has one publication in flight
 	unsent := make([]int, len(hosts))
@@ -26,7 +28,7 @@ func (d *Dispatcher) Reach(ctx context.Context, hosts []string) []model.Reach {
 		var out chan<- *broker.Publication
 		var pub *broker.Publication
 		if len(unsent) > 0 {
-			out, pub = d.out, probe(hosts[unsent[0]])
+			out, pub = publisher, message(hosts[unsent[0]])
 			pub.Answer, pub.Ref = verdicts, uint64(unsent[0])
 		}
 		select {
@@ -50,7 +52,7 @@ var reachOf = map[broker.Kind]model.Reach{
 	broker.Returned: model.NotConnected, broker.Nacked: model.NotAccepted, broker.Routed: model.Unanswered,
 }
 
-func probe(host string) *broker.Publication {
+func message(host string) *broker.Publication {
 	return &broker.Publication{
 		Exchange: wire.ExchangeHosts, Key: wire.HostKey(host), Mandatory: true,
 		Msg: amqp.Publishing{Type: wire.TypeProbe, AppId: wire.AppID, Expiration: probeTTL},

@@ -1,4 +1,6 @@
-package wire
+// Package hostname gives the names of hosts their normal form, in which they are compared,
+// stored and sent.
+package hostname
 
 import (
 	"fmt"
@@ -7,43 +9,46 @@ import (
 	"unicode/utf8"
 )
 
-// A HostNameError says why a text is not a host name.
-type HostNameError struct {
+// MaxLength is the largest number of bytes of a host name.
+const MaxLength = 200
+
+// An Error says why a text is not a host name.
+type Error struct {
 	Problem string
 	Hint    string // what to write instead; may be empty
 }
 
-func (e *HostNameError) Error() string { return e.Problem }
+func (e *Error) Error() string { return e.Problem }
 
 // ErrorHint implements hint.Hinter.
-func (e *HostNameError) ErrorHint() string { return e.Hint }
+func (e *Error) ErrorHint() string { return e.Hint }
 
-// CheckHostName returns the normal form of a host name, in which names are
+// Normalize returns the normal form of a host name, in which names are
 // compared, stored and sent. Both ends call it for each name that a person
-// writes. The error is a *HostNameError.
+// writes. The error is an *Error.
 //
 // The normal form has lower-case letters and neither blanks around it nor a dot
 // at its end. An IPv6 address has the form of RFC 5952 and no brackets; an
 // IPv4-mapped one is the IPv4 address. The normal form of a normal form is itself.
-func CheckHostName(name string) (string, error) {
+func Normalize(name string) (string, error) {
 	name = strings.TrimSpace(name)
 	if inner, ok := unbracketed(name); ok {
 		name = inner
 	}
 	switch {
 	case name == "":
-		return "", &HostNameError{Problem: "a host name may not be empty"}
-	case len(name) > MaxHostName:
-		return "", &HostNameError{Problem: fmt.Sprintf("host name %q… has %d characters, the limit is %d", clip(name, 40), len(name), MaxHostName)}
+		return "", &Error{Problem: "a host name may not be empty"}
+	case len(name) > MaxLength:
+		return "", &Error{Problem: fmt.Sprintf("host name %q… has %d characters, the limit is %d", strings.ToValidUTF8(name[:40], ""), len(name), MaxLength)}
 	}
-	lower, err := lowerHostName(name)
+	lower, err := toLower(name)
 	if err != nil {
 		return "", err
 	}
 	lower = strings.TrimSuffix(lower, ".") // of a fully qualified DNS name
 	switch {
 	case lower == "" || lower[len(lower)-1] == '.':
-		return "", &HostNameError{Problem: fmt.Sprintf("host name %q ends with an empty label", name), Hint: "one dot at most ends a DNS name"}
+		return "", &Error{Problem: fmt.Sprintf("host name %q ends with an empty label", name), Hint: "one dot at most ends a DNS name"}
 	case !resemblesAddress(lower):
 		return lower, nil
 	}
@@ -59,16 +64,16 @@ func unbracketed(name string) (string, bool) {
 	return inner, opened && closed && err == nil && a.Is6()
 }
 
-// lowerHostName lowers ASCII only: strings.ToLower would turn the Kelvin sign
+// toLower lowers ASCII only: strings.ToLower would turn the Kelvin sign
 // into a k. The error names the first character that may not be there.
-func lowerHostName(name string) (string, error) {
+func toLower(name string) (string, error) {
 	lower := []byte(name)
 	for i, c := range lower {
 		if 'A' <= c && c <= 'Z' {
 			lower[i] = c | 0x20
-		} else if !isHostChar(c) {
+		} else if !isAllowed(c) {
 			r, _ := utf8.DecodeRuneInString(name[i:])
-			return "", &HostNameError{
+			return "", &Error{
 				Problem: fmt.Sprintf("host name %q contains %q: letters, digits, '.', '_', ':' and '-' are allowed", name, r),
 				Hint:    foreignHint(name, r),
 			}
@@ -117,30 +122,30 @@ func normalAddress(name string) (string, error) {
 	case err == nil:
 		return a.Unmap().String(), nil
 	case !strings.Contains(name, ":"):
-		return "", &HostNameError{
+		return "", &Error{
 			Problem: fmt.Sprintf("host name %q is not a valid IPv4 address", name),
 			Hint:    "write four numbers from 0 to 255 without leading zeros, which some programs read as octal",
 		}
 	case strings.Contains(name, "::"):
-		return "", &HostNameError{Problem: fmt.Sprintf("host name %q is not a valid IPv6 address", name)}
+		return "", &Error{Problem: fmt.Sprintf("host name %q is not a valid IPv6 address", name)}
 	}
 	return name, nil // such as a hardware address, or one with a port
 }
 
-func isHostChar(c byte) bool {
+func isAllowed(c byte) bool {
 	return isLetter(c) || isDigit(c) || c == '.' || c == '_' || c == ':' || c == '-'
 }
 
-// isHostName reports whether the name is in its normal form. It allocates
+// IsNormal reports whether the name is in its normal form. It allocates
 // nothing for names that are no addresses.
-func isHostName(name string) bool {
+func IsNormal(name string) bool {
 	for i := range len(name) {
-		if !isHostChar(name[i]) {
+		if !isAllowed(name[i]) {
 			return false
 		}
 	}
 	switch {
-	case name == "" || len(name) > MaxHostName || name[len(name)-1] == '.':
+	case name == "" || len(name) > MaxLength || name[len(name)-1] == '.':
 		return false
 	case !resemblesAddress(name):
 		return true
@@ -148,3 +153,6 @@ func isHostName(name string) bool {
 	normal, err := normalAddress(name)
 	return err == nil && normal == name
 }
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' }
+func isDigit(c byte) bool  { return '0' <= c && c <= '9' }

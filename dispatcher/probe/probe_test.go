@@ -1,4 +1,4 @@
-package dispatcher
+package probe
 
 import (
 	"context"
@@ -16,21 +16,25 @@ import (
 // again, and a host without a verdict is unknown.
 func TestReachIsWhatTheBrokerDoesWithAMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
-		defer r.close()
+		out := make(chan *broker.Publication)
+		take := func(k broker.Kind) *broker.Publication {
+			p := <-out
+			p.Answer <- broker.Verdict{Kind: k, Ref: p.Ref}
+			return p
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		got := make(chan []model.Reach, 1)
-		go func() { got <- r.d.Reach(ctx, []string{"absent", "down", "silent", "forbidden", "late"}) }()
+		go func() { got <- Reach(ctx, out, []string{"absent", "down", "silent", "forbidden", "late"}) }()
 		for _, k := range []broker.Kind{broker.Returned, broker.Unconfirmed, broker.Routed, broker.Refused} {
-			if p := r.take(k); p.Exchange != wire.ExchangeHosts || !p.Mandatory || p.Msg.Type != wire.TypeProbe || len(p.Msg.Body) > 0 {
+			if p := take(k); p.Exchange != wire.ExchangeHosts || !p.Mandatory || p.Msg.Type != wire.TypeProbe || len(p.Msg.Body) > 0 {
 				t.Errorf("published %+v", p)
 			}
 		}
-		if p := <-r.out; p.Key != wire.HostKey("late") {
+		if p := <-out; p.Key != wire.HostKey("late") {
 			t.Errorf("published to %q", p.Key)
 		}
-		if p := r.take(broker.Nacked); p.Key != wire.HostKey("down") {
+		if p := take(broker.Nacked); p.Key != wire.HostKey("down") {
 			t.Errorf("again to %q", p.Key)
 		}
 		want := []model.Reach{model.NotConnected, model.NotAccepted, model.Unanswered, model.ReachUnknown, model.ReachUnknown}
