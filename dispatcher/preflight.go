@@ -92,6 +92,10 @@ func (e *preflight) ask(ctx context.Context, answers <-chan results.CheckAnswer)
 			switch v.Kind {
 			case broker.Returned:
 				e.settle(int(v.Ref), nil, "no agent answers to this name")
+			case broker.Nacked:
+				e.explain(int(v.Ref), notAccepted)
+			case broker.Routed:
+				e.explain(int(v.Ref), noAnswer)
 			case broker.Refused:
 				e.settle(int(v.Ref), nil, "the broker refused it: "+refusalReason(v.Reason))
 			}
@@ -123,6 +127,13 @@ func (e *preflight) settle(i int, answer *wire.Checked, reason string) {
 		e.checks[i].Answer, e.checks[i].Reason = answer, reason
 		e.settled[i] = true
 		e.done++
+	}
+}
+
+// explain says why a host has no result yet.
+func (e *preflight) explain(i int, reason string) {
+	if !e.settled[i] {
+		e.checks[i].Reason = reason
 	}
 }
 

@@ -297,6 +297,21 @@ func (e *fakeEngine) Discover(context.Context, time.Duration, func([]model.Agent
 	}, nil
 }
 
+// Reach is by the last digit of a host's name.
+func (e *fakeEngine) Reach(_ context.Context, hosts []string, _ time.Duration) (reach []model.Reach, err error) {
+	for _, h := range hosts {
+		switch h[len(h)-1] {
+		case '3':
+			reach = append(reach, model.NotConnected)
+		case '4':
+			reach = append(reach, model.NotAccepted)
+		default:
+			reach = append(reach, model.Unanswered)
+		}
+	}
+	return reach, nil
+}
+
 func (e *fakeEngine) Viewed(task model.Task, hosts []string) error {
 	f, err := os.OpenFile(filepath.Join(e.dir, "viewed"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

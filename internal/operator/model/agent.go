@@ -25,3 +25,13 @@ type Check struct {
 	Answer *wire.Checked // nil: it has not answered
 	Reason string        // then: why not
 }
+
+// A Reach says how far a message for a host gets whose agent does not answer.
+type Reach uint8
+
+const (
+	ReachUnknown Reach = iota
+	NotConnected       // no queue gets the message
+	NotAccepted        // a queue should get it, and the broker could not put it there
+	Unanswered         // it gets to an agent's queue
+)
