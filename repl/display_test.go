@@ -60,6 +60,13 @@ func (d *display) until(what string, is func(screen string) bool) {
 	}
 }
 
+// ready waits for the first prompt, and for the prompt below what it prints of the hosts
+// that are online: that comes at any time.
+func (d *display) ready() {
+	d.t.Helper()
+	d.shows("help lists the commands\nwarren>")
+}
+
 func (d *display) shows(text string) {
 	d.t.Helper()
 	d.until("\""+text+"\"", func(screen string) bool { return strings.Contains(screen, text) })
@@ -332,7 +339,7 @@ func TestLongTablesAndHelpArePaged(t *testing.T) {
 // If the user quits the pager before it has read a large output, the prompt continues.
 func TestQuittingPagerReturnsToPrompt(t *testing.T) {
 	d := startDisplay(t, t.TempDir(), 80, 24, []string{"PAGER=true"})
-	d.shows("warren>")
+	d.ready()
 	d.line("run huge --hosts web01 --wait")
 	d.until("a second prompt", func(screen string) bool { return strings.Count(screen, "warren>") == 2 })
 	if text := d.text(); strings.Contains(text, "error") {
