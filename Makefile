@@ -48,7 +48,7 @@ unit: ## all tests, with the race detector, against a real RabbitMQ that they st
 	@$(RUNTESTS) $(RACE) -timeout 30m ./cmd/warren ./internal/testlab/lab ./repl ./internal/agent/process ./internal/broker ./cmd/... ./internal/testlab/... ./...
 
 stress: rabbitmq ## 20 tasks at the same time at 500 hosts, on its own
-	$(GO) test -race -count=1 -run TestStress -v -timeout 30m ./internal/testlab/lab/
+	$(GO) test $(RACE) -count=1 -run TestStress -v -timeout 30m ./internal/testlab/lab/ -tasks=20
 
 faults: rabbitmq ## every row of the fault matrix: a real RabbitMQ, real processes, real kills
 	$(GO) test -count=1 -run TestFaults -v -timeout 60m ./internal/testlab/faults -full
