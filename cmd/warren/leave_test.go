@@ -17,9 +17,9 @@ import (
 	"warren/internal/testlab/clitest"
 )
 
-// leaveTime is what a process that was told to end may take: 5 s, and as much again for
+// leaveTime is what a process that was told to end may take: 5 s, and four times as much on
 // a busy machine. What it would wait for lasts longer.
-const leaveTime = 10 * time.Second
+const leaveTime = 20 * time.Second
 
 // leaves sends a signal and wants the process to end soon, with status 1.
 func leaves(t *testing.T, p *clitest.Process, sig os.Signal) {
