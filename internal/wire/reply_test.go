@@ -54,6 +54,7 @@ func TestDecodeReplyNamesTheMember(t *testing.T) {
 		{"accepted", `,"at":1767225600100`, ``, `at is missing`},
 		{"started", `"at":`, `"at":-`, `at is out of range`},
 		{"started", `"at":`, `"pid":1,"at":`, `"pid" is not a member here`},
+		{"started", `"code_page":`, `"code_page":-`, `code_page is out of range`},
 
 		{"ended", `"outcome":"exited"`, `"outcome":"unreachable"`, `outcome is not one`},
 		{"ended", `"outcome":"exited"`, `"outcome":"lost"`, `outcome is not one`},

@@ -53,7 +53,7 @@ func sampleReplies() map[string]any {
 	job, zero, sum := sampleJob(0), 0, sha256.Sum256(nil)
 	return map[string]any{
 		"accepted": &Accepted{V: 1, Job: job, Agent: agent, At: at},
-		"started":  &Started{V: 1, Job: job, Agent: agent, At: at},
+		"started":  &Started{V: 1, Job: job, Agent: agent, At: at, CodePage: 936},
 		"ended": &Ended{
 			V: 1, Job: job, Agent: agent, Outcome: Exited, ExitCode: &zero, Reason: "by the book",
 			AcceptedAt: at, StartedAt: at + 1, EndedAt: at + 2, Killed: 3, Left: 1,

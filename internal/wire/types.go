@@ -149,10 +149,11 @@ type Accepted struct {
 
 // Started says that the command runs.
 type Started struct {
-	V     int    `json:"v"`
-	Job   string `json:"job"`
-	Agent string `json:"agent"`
-	At    int64  `json:"at"`
+	V        int    `json:"v"`
+	Job      string `json:"job"`
+	Agent    string `json:"agent"`
+	At       int64  `json:"at"`
+	CodePage int    `json:"code_page,omitzero"` // as in Ended
 }
 
 // Ended reports the job's outcome.

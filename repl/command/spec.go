@@ -71,6 +71,9 @@ func (c *runCommand) command(spec *model.Spec, in io.Reader) error {
 			return err
 		}
 		c.note, run.Script, run.Argv = note, script, c.Words
+		if run.Shell == "" {
+			run.Shell = cli.ScriptShell(c.Script)
+		}
 		spec.Command = shellquote.Join(append([]string{c.Script}, c.Words...)...)
 	case len(c.Words) == 0:
 		return cli.Usage(`for example run "uname -a" --hosts "web01"`, "run: no command given")
