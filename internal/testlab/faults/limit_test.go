@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"warren/internal/testlab/rabbit"
-	"warren/internal/wire"
 )
 
 // An obstacle is what an administrator can do to a virtual host or its login, and undo.
@@ -34,25 +33,7 @@ func limits() []fault {
 			s.evalOK(`rabbit_auth_backend_internal:change_password(<<"%s">>, <<"%s">>, <<"warren">>).`, s.loginName(), p)
 		}
 	}
-	all := []fault{{
-		name: "quorum queues disabled, agents with inboxes start", alone: true, short: true, run: func(s *scene) {
-			s.t.Cleanup(func() { s.quorumQueues(true) })
-			s.quorumQueues(false)
-			s.operate()
-			s.fleet("--inbox")
-			s.agentsSay(1, "start the agent without --inbox")
-			s.submit(s.tasks, s.hosts, work{})
-			s.settle()
-			s.quorumQueues(true)
-			s.agentsSay(1, "the inbox was read to its end")
-			s.killAgents()
-			for _, h := range s.hosts {
-				s.queueGone(wire.HostQueue(h))
-			}
-			s.submit(s.tasks, s.hosts, work{}, whenOnline)
-			s.startAgents()
-		},
-	}}
+	var all []fault
 	for _, o := range []obstacle{
 		{
 			name: "limit of queues reached", short: true,
@@ -87,16 +68,6 @@ func limits() []fault {
 		all = append(all, fault{name: o.name + ", jobs running", short: o.short, run: func(s *scene) { s.overcome(o) }})
 	}
 	return all
-}
-
-// quorumQueues has the broker declare quorum queues or refuse to.
-func (s *scene) quorumQueues(enabled bool) {
-	s.t.Helper()
-	register := `rabbit_registry:unregister(queue, <<"quorum">>)`
-	if enabled {
-		register = `rabbit_registry:register(queue, <<"quorum">>, rabbit_quorum_queue)`
-	}
-	s.evalOK(`case rabbit_misc:version() of "3." ++ _ -> rabbit_feature_flags:mark_as_enabled_locally(quorum_queue, %t); _ -> %s end.`, enabled, register)
 }
 
 const loginPassword = "pw"
