@@ -247,11 +247,11 @@ func (c *consumer) decode(ctx context.Context, d amqp.Delivery, batch *pendingCo
 			return nil
 		}
 		return err
-	case *wire.Checked:
+	case *wire.Checked, *wire.Granted:
 		_, err := c.bus.store.SawCheck(ctx, d.CorrelationId, r)
 		return err
 	case *wire.Ended:
-		if r.Outcome == wire.Rejected { // perhaps of a check
+		if r.Outcome == wire.Rejected { // perhaps of a check or of rights
 			if taken, err := c.bus.store.SawCheck(ctx, d.CorrelationId, r); taken || err != nil {
 				return err
 			}

@@ -325,6 +325,17 @@ func (o *Operator) Reach(ctx context.Context, hosts []string, wait time.Duration
 	return o.dispatcher.Reach(asking, hosts), ctx.Err()
 }
 
+// Rights asks hosts what the key of this process may do there.
+func (o *Operator) Rights(ctx context.Context, hosts []string, wait time.Duration) ([]model.Rights, error) {
+	asking, cancel := context.WithTimeout(ctx, o.answerTimeout(wait))
+	defer cancel()
+	rights, err := o.dispatcher.Rights(asking, hosts)
+	if err != nil {
+		return nil, err
+	}
+	return rights, ctx.Err()
+}
+
 // Discover asks all agents to report themselves.
 func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func([]model.Agent, time.Duration) bool) ([]model.Agent, error) {
 	since := time.Now()

@@ -57,6 +57,9 @@ type Engine interface {
 	// It returns when all have answered, or after wait.
 	Check(ctx context.Context, spec model.Spec, wait time.Duration) ([]model.Check, error)
 
+	// Rights asks hosts what the key of this process may do there. It returns as Check does.
+	Rights(ctx context.Context, hosts []string, wait time.Duration) ([]model.Rights, error)
+
 	// Store is read directly.
 	Store() Store
 
