@@ -47,8 +47,7 @@ type Engine interface {
 	// with the answers and the time since the last one.
 	Discover(ctx context.Context, wait time.Duration, enough func(answers []model.Agent, quiet time.Duration) bool) ([]model.Agent, error)
 
-	// Reach returns how far a message gets to each of some hosts whose agents do not
-	// answer. It returns when the broker has said so of all, or after wait.
+	// Reach returns how far messages get to hosts whose agents do not answer.
 	Reach(ctx context.Context, hosts []string, wait time.Duration) ([]model.Reach, error)
 
 	// NeedsTouch reports whether each signature waits until the operator touches the key.

@@ -61,12 +61,11 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 	case len(selected.Agents) > 0:
 		err = hostview.Agents(env.IO, selected.Agents)
 	}
-	explained, unknown := env.targetEnv().ExplainSilence(ctx, &selected, set != nil)
-	return cmp.Or(err, unknown, c.missing(ctx, env, &selected, explained))
+	return cmp.Or(err, env.targetEnv().ExplainSilence(ctx, &selected, set != nil), c.missing(ctx, env, &selected))
 }
 
 // missing returns an error if no agent answers at all, or to some names.
-func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selection, explained bool) error {
+func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selection) error {
 	switch {
 	case len(s.Silent) > 0:
 		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(s.Silent) + env.InFleet()}
@@ -77,7 +76,7 @@ func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selectio
 		return nil
 	}
 	none := &cli.Error{Status: cli.ExitFailed, Text: "no agent answered" + env.InFleet()}
-	if !explained {
+	if !s.NotAccepted {
 		none.Hint = "hosts answer only keys in their authorized_operators; " + setup.KeyHint(env.signingKeys(ctx))
 	}
 	return none

@@ -34,6 +34,8 @@ type Selection struct {
 	hosts  []string // their names as the operator wrote them, or else their ids
 	Silent []string // named hosts that do not answer
 	gone   []string // ids of agents that match by an earlier answer but do not answer now, if no host is named
+
+	NotAccepted bool // the broker does not accept messages for some that do not answer; see ExplainSilence
 }
 
 // An Agent is a selected agent. Its last answer may be from an earlier discovery.

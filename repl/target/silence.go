@@ -25,18 +25,17 @@ func (s *Selection) absent() []string {
 
 // ExplainSilence prints why hosts do not answer, as far as the broker knows. Known hosts
 // that are not named are mentioned only if the broker does not accept messages for them.
-// It reports whether there were such.
-func (env *Env) ExplainSilence(ctx context.Context, s *Selection, named bool) (explained bool, err error) {
+func (env *Env) ExplainSilence(ctx context.Context, s *Selection, named bool) error {
 	hosts, reasons := s.Silent, []model.Reach{model.NotConnected, model.NotAccepted, model.Unanswered}
 	if !named {
 		hosts, reasons = s.absent(), []model.Reach{model.NotAccepted}
 	}
 	if len(hosts) == 0 {
-		return false, nil
+		return nil
 	}
 	reach, err := env.Engine().Reach(ctx, hosts, reachWait)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, reason := range reasons {
 		var names []string
@@ -48,11 +47,11 @@ func (env *Env) ExplainSilence(ctx context.Context, s *Selection, named bool) (e
 		if len(names) == 0 {
 			continue
 		}
-		explained = explained || reason == model.NotAccepted
+		s.NotAccepted = s.NotAccepted || reason == model.NotAccepted
 		env.Out.Note("%s: %s", hostexpr.Fold(names), reason.Text().Sentence)
 		if h := reason.Text().Hint; h != "" {
 			env.Out.Note("hint: %s", h)
 		}
 	}
-	return explained, nil
+	return nil
 }

@@ -5,6 +5,8 @@ import "strings"
 // limits are the limits that an administrator can set: a part of the broker's message
 // when one is reached, and how to raise it. The first match counts.
 var limits = []struct{ words, hint string }{
+	{"queue type 'quorum'", quorumHint},
+	{"of type 'rabbit_quorum_queue'", quorumHint},
 	{"queue limit in cluster", "cluster_queue_limit in rabbitmq.conf raises the limit"},
 	{"queue limit", `rabbitmqctl set_vhost_limits -p VHOST '{"max-queues": N}' raises the limit; an agent needs a queue for each of its names and one for an inbox, an operator one`},
 	{"user connection limit", `rabbitmqctl set_user_limits USER '{"max-connections": N}' raises the limit; an agent needs one connection, with an inbox two, an operator two`},
@@ -13,6 +15,8 @@ var limits = []struct{ words, hint string }{
 	{"channels opened for user", `rabbitmqctl set_user_limits USER '{"max-channels": N}' raises the limit; an agent needs two channels and one for each further name, an operator three`},
 	{"limit", "rabbitmqctl list_vhost_limits and list_user_limits show what is set"},
 }
+
+const quorumHint = "an inbox is a quorum queue: enable these on the broker, or start the agent without --inbox"
 
 // LimitHint returns how to raise the limit that the broker's message names, or "" if
 // the message is about something else.
