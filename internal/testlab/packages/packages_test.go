@@ -35,9 +35,11 @@ stop() {
 	while alive; do sleep 0.1; done
 }
 case $* in
-"enable --now"*) alive || start ;;
+"enable --now"*) touch /run/enabled; alive || start ;;
 "try-restart"*) if alive; then stop; start; fi ;;
-"disable --now"*) stop ;;
+"disable --now"*) rm -f /run/enabled; stop ;;
+"--quiet is-enabled"*) test -e /run/enabled ;;
+"--quiet is-active"*) alive ;;
 esac
 `
 
@@ -211,7 +213,9 @@ func (f *folder) testUpgrade(t *testing.T) {
 	short := run("echo begun >>/short; sleep 3; echo ended >>/short")
 	long := run("echo begun >>/long; sleep 600; echo ended >>/long")
 	f.await("both commands run", func() bool { return f.exists("short") && f.exists("long") })
-	f.install("0.0.2")
+	if out := f.install("0.0.2"); strings.Contains(out, "not started") {
+		t.Errorf("an upgrade of a running agent prints:\n%s", out)
+	}
 	has(t, f.must("warrend", "--version"), "0.0.2")
 	if got := f.agent(); got != "/usr/bin/warrend" {
 		t.Errorf("the agent runs %q, which is not the new program", got)
