@@ -10,7 +10,7 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 LDFLAGS      = -s -w $(if $(VERSION),-X warren/internal/version.release=$(VERSION))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build floor test test-quick downloads check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz cross pika mandoc rabbitmq clean
+.PHONY: help demo build floor test test-quick downloads check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz cross packages packages-test packaging-tools pika mandoc rabbitmq clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -80,6 +80,16 @@ fuzz: ## each fuzz target for FUZZTIME (default 30s)
 cross: ## compile for every platform, and vet each system
 	@for p in $(PLATFORMS); do echo "$$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./... || exit 1; \
 		case $$p in */amd64) GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1 ;; esac; done
+
+packages: packaging-tools ## deb, rpm, apk, msi, zip, tar.gz and container images, into dist/ (VERSION, FORMATS, ARCHS, SIGNING_KEY; see packaging/make)
+	@VERSION="$(VERSION)" packaging/make
+
+packages-test: rabbitmq packaging-tools ## install, upgrade and remove the packages in folders of Debian 12 and 13; lintian, rpm, apk
+	@.ci/packages
+
+packaging-tools: # for the packages and their tests
+	@missing=; for p in wixl:wixl zip:zip rpm:rpm lintian:lintian ssh-keygen:openssh-client; do \
+		command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; [ -z "$$missing" ] || .ci/rabbitmq $$missing
 
 pika: # for the examples in Python
 	@/usr/bin/python3 -c 'import pika' 2>/dev/null || .ci/rabbitmq python3-pika
