@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -172,6 +173,7 @@ func (p *prompt) listAbove(choices []cli.Choice) {
 			words = append(words, term.Line(c.Word))
 		}
 	}
+	slices.Sort(words)
 	lines = append(lines, term.Columns(words, width)...)
 	if most := max(height-rowsAroundResults, 1); len(lines) > most {
 		lines = append(lines[:most], fmt.Sprintf("… %d in all", len(choices)))
