@@ -36,12 +36,14 @@ type Job struct {
 	Phase         Phase
 	AcceptedAt    time.Time
 	StartedAt     time.Time
+	CodePage      int               // of its output; on Windows
 	Process       *process.Identity // while it runs
 	Canceling     bool
 
 	Output    []outputlog.Ref // output in the order it came, both streams
 	Result    wire.Ended      // when it has ended, without the output
 	Delivered bool            // an operator has it
+	Refusal   Refusal         // why this table rejected it; empty: it did not
 
 	uncertain    bool      // it was canceled before it came, and may have run on another host
 	retainedFrom time.Time // its end was noted by a clock that was ahead: when that was found
