@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/render"
@@ -100,7 +99,6 @@ func (c *runCommand) Run(ctx context.Context, env *Env) error {
 	if spec.Hosts, err = c.ChooseHosts(ctx, env.targetEnv()); err != nil {
 		return err
 	}
-	env.noteOtherSpellings(ctx, spec.Hosts)
 	if !c.DryRun {
 		if spec.Secret, err = c.secret(ctx, env); err != nil {
 			return err
@@ -110,22 +108,6 @@ func (c *runCommand) Run(ctx context.Context, env *Env) error {
 		return c.check(ctx, env, spec)
 	}
 	return c.send(ctx, env, spec, v, input || hostsInput)
-}
-
-// noteOtherSpellings prints which names the operator may have meant: web[01-03] where web[1-3]
-// are not known.
-func (env *Env) noteOtherSpellings(ctx context.Context, hosts []string) {
-	if env.Store == nil {
-		return
-	}
-	known, err := env.Store.Hosts(ctx)
-	if err != nil {
-		return // the hosts may well be new
-	}
-	typed, meant := target.OtherSpellings(hosts, known)
-	if len(typed) > 0 {
-		env.Note("hint: no agent is known as %s; did you mean --hosts %q?", hostexpr.Fold(typed), hostexpr.Fold(meant))
-	}
 }
 
 // printTask prints the new task's id. In a file or a pipe the id is the last word, so that

@@ -11,7 +11,7 @@ func TestOtherSpellings(t *testing.T) {
 		"web1": "web01", "web001": "web01", "web01": "", "web3": "", "web10": "", "db10": "", "db010": "db10",
 		"r01-n7": "r1-n007", "10.0.0.1": "", "10.0.0.10": "", "web": "",
 	} {
-		typed, meant := OtherSpellings([]string{host}, known)
+		typed, meant := otherSpellings([]string{host}, known)
 		if want == "" && len(typed) > 0 || want != "" && (!slices.Equal(typed, []string{host}) || !slices.Equal(meant, []string{want})) {
 			t.Errorf("%s: %v %v, want %q", host, typed, meant, want)
 		}
