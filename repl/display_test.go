@@ -65,6 +65,12 @@ func (d *display) shows(text string) {
 	d.until("\""+text+"\"", func(screen string) bool { return strings.Contains(screen, text) })
 }
 
+// greeted waits for the greeting of the prompt, which comes when the hosts have answered.
+func (d *display) greeted() {
+	d.t.Helper()
+	d.shows("help lists the commands\nwarren>")
+}
+
 // done reads to the end of the program.
 func (d *display) done() int {
 	d.t.Helper()
@@ -263,7 +269,7 @@ func TestSignalStopsLiveView(t *testing.T) {
 func TestLiveViewAtThePrompt(t *testing.T) {
 	dir := t.TempDir()
 	d := startDisplay(t, dir, 80, 24, []string{"FAKE_NOW=1"})
-	d.shows("warren>")
+	d.greeted()
 	d.line("run linger --hosts web[01-12]")
 	d.shows("task on 12 hosts")
 	d.line("watch 1b4e0001")
@@ -332,7 +338,7 @@ func TestLongTablesAndHelpArePaged(t *testing.T) {
 // If the user quits the pager before it has read a large output, the prompt continues.
 func TestQuittingPagerReturnsToPrompt(t *testing.T) {
 	d := startDisplay(t, t.TempDir(), 80, 24, []string{"PAGER=true"})
-	d.shows("warren>")
+	d.greeted()
 	d.line("run huge --hosts web01 --wait")
 	d.until("a second prompt", func(screen string) bool { return strings.Count(screen, "warren>") == 2 })
 	if text := d.text(); strings.Contains(text, "error") {

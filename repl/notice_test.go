@@ -47,7 +47,7 @@ func TestNoticeIsPrintedAboveTheLiveView(t *testing.T) {
 func TestNoticeIsPrintedAboveTheEditedLine(t *testing.T) {
 	dir := t.TempDir()
 	d := startDisplay(t, dir, 80, 24, []string{"FAKE_NOTICE=1"})
-	d.shows("warren>")
+	d.greeted()
 	d.send("hosts expand wb[7-8]" + strings.Repeat("\x1b[D", 6)) // the cursor is inside the line
 	d.shows("warren> hosts expand wb[7-8]\n")
 	notify(t, dir, "touch your key\nhint: it blinks")
@@ -85,7 +85,7 @@ func TestPromptSaysWhichHostsAreOnline(t *testing.T) {
 func TestEndOfTaskIsPrintedAboveTheEditedLine(t *testing.T) {
 	dir := t.TempDir()
 	d := startDisplay(t, dir, 80, 24, nil)
-	d.shows("warren>")
+	d.greeted()
 	d.send("run linger --hosts web[01-02]\r")
 	d.shows("stops it)\nwarren>")
 	d.send("hosts expand web[7-8]")
@@ -113,7 +113,7 @@ func TestResultsAreAnnouncedBySetting(t *testing.T) {
 		t.Run(fmt.Sprint(tt.when, tt.rows), func(t *testing.T) {
 			dir := t.TempDir()
 			d := startDisplay(t, dir, 80, tt.rows, []string{"WARREN_SHOW_RESULTS=" + tt.when})
-			d.shows("warren>")
+			d.greeted()
 			d.send("run lines --hosts web07\r")
 			want := "[1b4e0001] done: 1 ok  lines\nwarren>"
 			if tt.shown {
@@ -131,7 +131,7 @@ func TestResultsAreAnnouncedBySetting(t *testing.T) {
 func TestNoticeOnATerminalWithoutLineEditing(t *testing.T) {
 	dir := t.TempDir()
 	d := startDisplay(t, dir, 80, 24, []string{"FAKE_NOTICE=1", "TERM=dumb"})
-	d.shows("warren>")
+	d.greeted()
 	notify(t, dir, "touch your key")
 	d.shows("warren>\ntouch your key\nwarren>")
 	d.send("hosts expand web7\r")
