@@ -48,6 +48,29 @@ var wideMarks = map[rune]string{
 	'，': ",", '、': ",", '—': "--", '–': "--", '－': "-", '\u3000': "a blank", '\u00a0': "a blank", '＝': "=", '［': "[", '］': "]", '【': "[", '】': "]", '＠': "@",
 }
 
+// checkQuotes refuses a line that has quotation marks of an input method where the prompt reads
+// only " and ': its words would be other ones than meant. Within " or ' they are text.
+func checkQuotes(line string) error {
+	var quote rune // that is open, or 0
+	escaped := false
+	for _, c := range line {
+		want := wideMarks[c]
+		switch {
+		case escaped:
+			escaped = false
+		case c == '\\' && quote != '\'':
+			escaped = true
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case c == quote:
+			quote = 0
+		case quote == 0 && (want == `"` || want == "'"):
+			return cli.Usage(fmt.Sprintf("the line has %q, perhaps from an input method: type %s instead", c, want), "%c is not a quotation mark of the prompt: nothing was sent", c)
+		}
+	}
+	return nil
+}
+
 // wideMark returns the first such mark in a line, and what to type for it.
 func wideMark(line string) (typed rune, want string, ok bool) {
 	for _, c := range line {

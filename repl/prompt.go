@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,7 +131,7 @@ func (p *prompt) execute(ctx context.Context, line string) error {
 	if isLocal(line) {
 		return p.local(ctx, line)
 	}
-	words, err := cli.SplitWords(line)
+	words, err := splitLine(line)
 	if err != nil || len(words) == 0 {
 		return err
 	}
@@ -139,6 +140,13 @@ func (p *prompt) execute(ctx context.Context, line string) error {
 		return p.advise(line, words, err)
 	}
 	return adviseOnMarks(line, cmd.Run(ctx, p.s.env))
+}
+
+func splitLine(line string) ([]string, error) {
+	if err := checkQuotes(line); err != nil {
+		return nil, err
+	}
+	return cli.SplitWords(line)
 }
 
 // interactive reports whether a person types the commands.
@@ -172,6 +180,7 @@ func (p *prompt) listAbove(choices []cli.Choice) {
 			words = append(words, term.Line(c.Word))
 		}
 	}
+	slices.Sort(words)
 	lines = append(lines, term.Columns(words, width)...)
 	if most := max(height-rowsAroundResults, 1); len(lines) > most {
 		lines = append(lines[:most], fmt.Sprintf("… %d in all", len(choices)))
@@ -280,7 +289,7 @@ func (p *prompt) checkAll(commands []string) error {
 		if isLocal(line) {
 			continue
 		}
-		words, err := cli.SplitWords(line)
+		words, err := splitLine(line)
 		if err == nil && len(words) > 0 {
 			_, err = command.ParsePrompt(words, p.s.env.Config.Source)
 		}

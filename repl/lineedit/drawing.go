@@ -12,17 +12,17 @@ import (
 )
 
 // A drawing is what the line editor shows: the prompt with the line, and the cursor. It
-// follows what the editor prints in its mode for several rows. There each change erases all
-// rows, prints the prompt and the line, and moves the cursor from their end to its place. So
-// an erasure begins the text again, and the rows that the editor has counted do not matter.
-// A drawing is pure state.
+// follows what the editor prints in its mode for several rows. There each change erases row
+// by row, prints the prompt and the line, and moves the cursor from their end to its place:
+// first to the first column of a new row if the last one is full, then up, then to its
+// column. So the rows that the editor has erased do not matter. A drawing is pure state.
 type drawing struct {
 	text    []rune
 	up      int  // rows from the last one to the cursor
 	column  int  // of the cursor; negative: at the end of the text
-	newline bool // the text ends at the right margin, and the editor has opened one more row
-	erased  bool // the next character begins the text again
-	partial bool // the cursor is not at its place yet
+	newline bool // there is an empty row below the text
+	begun   bool // a change has begun: the next character begins the text again
+	moves   int  // to a column, which the change still has to make
 	ended   bool // the cursor has left the line
 	cleared bool // the editor has cleared the screen
 	held    []byte
@@ -45,7 +45,7 @@ func (d *drawing) write(b []byte) {
 }
 
 // whole reports whether the editor has finished the change that it draws.
-func (d *drawing) whole() bool { return !d.erased && !d.partial }
+func (d *drawing) whole() bool { return !d.begun && d.moves == 0 }
 
 // take takes one character or control sequence; 0 waits for the rest of it.
 func (d *drawing) take(b []byte) int {
@@ -54,8 +54,8 @@ func (d *drawing) take(b []byte) int {
 		d.moveTo(0)
 		return 1
 	case '\n':
-		if d.partial {
-			d.newline = true
+		if d.moves > 0 {
+			d.newline, d.moves = true, 2
 		} else {
 			d.ended = true
 		}
@@ -67,8 +67,8 @@ func (d *drawing) take(b []byte) int {
 		return 0
 	}
 	c, size := utf8.DecodeRune(b)
-	if d.erased {
-		*d = drawing{partial: true, cleared: d.cleared}
+	if d.begun {
+		*d = drawing{moves: 1, cleared: d.cleared}
 	}
 	d.text, d.column = append(d.text, c), -1
 	return size
@@ -84,22 +84,27 @@ func (d *drawing) sequence(b []byte) int {
 	n, _ := strconv.Atoi(string(found[1]))
 	switch found[2][0] {
 	case 'A':
-		if !d.erased {
-			d.up += n
-		}
+		d.up += n
+	case 'B', 'K':
+		d.begun = true
 	case 'C':
 		d.column += n
 	case 'G':
 		d.moveTo(n - 1)
 	case 'J':
 		d.cleared = true
-	case 'K':
-		d.erased = true
 	}
 	return len(found[0])
 }
 
-func (d *drawing) moveTo(column int) { d.column, d.partial = column, false }
+func (d *drawing) moveTo(column int) {
+	if d.moves == 0 {
+		d.begun = true
+		return
+	}
+	d.column = column
+	d.moves--
+}
 
 // cursor returns the index of the character at the cursor, on a terminal of so many columns.
 func (d *drawing) cursor(columns int) int {

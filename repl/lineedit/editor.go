@@ -20,7 +20,7 @@ func NewEditor(out *term.Console, historyFile string, complete liner.WordComplet
 		return nil
 	}
 	view := newLineView(out)
-	keys := openKeyboard(view.terminal)
+	keys := openKeyboard(out.Out)
 	editor := keys.newLiner() // switches the terminal to editing
 	editing, err := liner.TerminalMode()
 	if err != nil {
@@ -55,7 +55,7 @@ func NewEditor(out *term.Console, historyFile string, complete liner.WordComplet
 	}
 	return &Reader{
 		read: read, keep: keep, out: out,
-		line: func(prompt string) editedLine { return view.with(prompt) },
+		line:  func(prompt string) editedLine { return view.with(prompt) },
 		close: func() { keys.close(); _ = editor.Close() },
 	}
 }

@@ -20,7 +20,7 @@ import (
 type keyboard struct {
 	terminal int
 	screen   io.Writer // for the modes of the terminal
-	to       *os.File // the pipe that the editor reads; nil where there is none
+	to       *os.File  // the pipe that the editor reads; nil where there is none
 	from     *os.File
 	filter   pasteFilter
 

@@ -80,16 +80,20 @@ func (p picture) erase(columns int) string {
 // draw draws the picture from the first column on.
 func (p picture) draw() string { return string(p.text) + p.placeCursor() }
 
-// extend draws what p has beyond old, which the terminal shows, if that is all that differs.
-func (p picture) extend(old picture) (string, bool) {
-	if old.columns != p.columns || old.cursor < len(old.text) || p.cursor < len(p.text) ||
-		len(p.text) < len(old.text) || !slices.Equal(p.text[:len(old.text)], old.text) {
-		return "", false
+// change draws p where the terminal shows old. If the text has only grown at its end, or only
+// the cursor has moved, it draws no more than that.
+func (p picture) change(old picture, columns int) string {
+	grown := p.columns == old.columns && len(p.text) >= len(old.text) && slices.Equal(p.text[:len(old.text)], old.text)
+	switch {
+	case grown && len(p.text) == len(old.text) && p.cursor == old.cursor:
+		return ""
+	case grown && len(p.text) == len(old.text) && !p.below():
+		row, _ := old.place(columns)
+		return p.moveCursor(row)
+	case grown && old.cursor == len(old.text) && p.cursor == len(p.text):
+		return string(p.text[len(old.text):]) + p.placeCursor()
 	}
-	if len(p.text) == len(old.text) {
-		return "", true
-	}
-	return string(p.text[len(old.text):]) + p.placeCursor(), true
+	return old.erase(columns) + p.draw()
 }
 
 // placeCursor moves the cursor from the end of the text to its place.
@@ -100,8 +104,16 @@ func (p picture) placeCursor() string {
 	if p.cursor == len(p.text) {
 		return ""
 	}
+	return p.moveCursor(len(rowStarts(p.text, p.columns)) - 1)
+}
+
+// moveCursor moves the cursor from a row of the picture to its place.
+func (p picture) moveCursor(from int) string {
 	row, column := p.place(p.columns)
-	move := up(len(rowStarts(p.text, p.columns))-1-row) + "\r"
+	move := up(from-row) + "\r"
+	if row > from {
+		move = fmt.Sprintf("\x1b[%dB\r", row-from)
+	}
 	if column > 0 {
 		move += fmt.Sprintf("\x1b[%dC", column)
 	}

@@ -15,12 +15,12 @@ import (
 // A Reader hands out lines. It reads in a goroutine of its own, since a read
 // cannot be interrupted: one line at a time, and only when the next is asked for.
 type Reader struct {
-	read    func(prompt string) (string, error)    // without the newline; io.EOF at the end
-	keep    func(line string)                      // for the history
-	close   func()                                 // leaves the terminal as it was
-	out     *term.Console                          // whose surface the line is; nil on a pipe
-	line    func(prompt string) editedLine         // the line that is read next
-	pending chan lineRead                          // of the read under way, which sends one; nil where there is none
+	read    func(prompt string) (string, error) // without the newline; io.EOF at the end
+	keep    func(line string)                   // for the history
+	close   func()                              // leaves the terminal as it was
+	out     *term.Console                       // whose surface the line is; nil on a pipe
+	line    func(prompt string) editedLine      // the line that is read next
+	pending chan lineRead                       // of the read under way, which sends one; nil where there is none
 }
 
 type lineRead struct {

@@ -16,8 +16,7 @@ const wraps = true
 // editor prints into a pipe, and the view draws on the terminal what the editor means to show.
 // So it can take the line off the terminal for a note, however many rows it has.
 type lineView struct {
-	out      *term.Console
-	terminal *os.File
+	out *term.Console
 
 	// Used with the console's lock.
 	want  *drawing
@@ -25,7 +24,7 @@ type lineView struct {
 }
 
 func newLineView(out *term.Console) *lineView {
-	return &lineView{out: out, terminal: os.Stdout, want: newDrawing()}
+	return &lineView{out: out, want: newDrawing()}
 }
 
 // with returns the view; the editor draws the prompt.
@@ -44,17 +43,13 @@ func (v *lineView) reading(read func() (string, error)) (string, error) {
 		defer from.Close()
 		v.follow(from)
 	}()
+	stdout := os.Stdout
 	os.Stdout = to
 	line, err := read()
-	os.Stdout = v.terminal
+	os.Stdout = stdout
 	_ = to.Close()
 	<-drawn
-	v.out.Update(v, func(shown bool) {
-		if shown && v.want.ended {
-			v.end()
-		}
-		v.want, v.shown = newDrawing(), nil
-	})
+	v.finish()
 	return line, err
 }
 
@@ -66,13 +61,28 @@ func (v *lineView) follow(from io.Reader) {
 		if err != nil {
 			return
 		}
-		v.out.Update(v, func(shown bool) {
-			v.want.write(buf[:n])
-			if shown && v.want.whole() {
-				v.draw()
-			}
-		})
+		v.take(buf[:n])
 	}
+}
+
+// take takes what the editor has printed.
+func (v *lineView) take(b []byte) {
+	v.out.Update(v, func(shown bool) {
+		v.want.write(b)
+		if shown && v.want.whole() {
+			v.draw()
+		}
+	})
+}
+
+// finish forgets the line, which the editor has read.
+func (v *lineView) finish() {
+	v.out.Update(v, func(shown bool) {
+		if shown && v.want.ended {
+			v.end()
+		}
+		v.want, v.shown = newDrawing(), nil
+	})
 }
 
 // draw makes the terminal show what the editor shows.
@@ -83,16 +93,12 @@ func (v *lineView) draw() {
 		v.print("\x1b[H\x1b[2J")
 	}
 	next := newPicture(v.want.text, v.want.cursor(columns), columns, rows)
-	defer func() { v.shown = &next }()
 	if v.shown == nil {
 		v.print(next.draw())
-		return
+	} else {
+		v.print(next.change(*v.shown, columns))
 	}
-	if more, ok := next.extend(*v.shown); ok {
-		v.print(more)
-		return
-	}
-	v.print(v.shown.erase(columns) + next.draw())
+	v.shown = &next
 }
 
 // Hide implements term.Surface.
@@ -133,4 +139,9 @@ func (v *lineView) size() (columns, rows int) {
 	return v.out.Size()
 }
 
-func (v *lineView) print(text string) { _, _ = io.WriteString(v.terminal, text) }
+func (v *lineView) print(text string) {
+	if text == "" {
+		return
+	}
+	_, _ = io.WriteString(v.out.Out, text)
+}

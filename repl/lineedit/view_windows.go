@@ -2,7 +2,6 @@ package lineedit
 
 import (
 	"fmt"
-	"io"
 
 	"warren/repl/term"
 )
@@ -14,13 +13,12 @@ const wraps = false
 
 // A lineView is the row of the console in which the line editor draws.
 type lineView struct {
-	out      *term.Console
-	terminal io.Writer
-	prompt   string
-	begun    bool // the editor has drawn the prompt
+	out    *term.Console
+	prompt string
+	begun  bool // the editor has drawn the prompt
 }
 
-func newLineView(out *term.Console) *lineView { return &lineView{out: out, terminal: out.Out} }
+func newLineView(out *term.Console) *lineView { return &lineView{out: out} }
 
 // with sets the prompt of the next line.
 func (v *lineView) with(prompt string) *lineView {
@@ -37,7 +35,7 @@ func (v *lineView) reading(read func() (string, error)) (string, error) {
 
 func (v *lineView) Hide() {
 	if v.begun {
-		fmt.Fprint(v.terminal, "\r\x1b[K")
+		fmt.Fprint(v.out.Out, "\r\x1b[K")
 	}
 }
 
@@ -45,8 +43,8 @@ func (v *lineView) Hide() {
 // makes it do so earlier.
 func (v *lineView) Show() {
 	if v.begun {
-		fmt.Fprint(v.terminal, v.prompt)
+		fmt.Fprint(v.out.Out, v.prompt)
 	}
 }
 
-func (v *lineView) leave() { fmt.Fprintln(v.terminal) }
+func (v *lineView) leave() { fmt.Fprintln(v.out.Out) }

@@ -12,6 +12,7 @@ import (
 // An Store knows the agents that have answered, and the hosts of earlier tasks.
 type Store interface {
 	Agents(ctx context.Context, since time.Time) ([]model.Agent, error)
+	Hosts(ctx context.Context) ([]string, error)
 	Jobs(ctx context.Context, task string) ([]model.Job, error)
 }
 

@@ -93,6 +93,7 @@ func (c *Flags) ChooseHosts(ctx context.Context, env *Env) ([]string, error) {
 		if repeated := set.Repeated(); len(repeated) > 0 {
 			env.Out.Note("named more than once, counted once: %s", hostexpr.Fold(repeated))
 		}
+		env.noteOtherSpellings(ctx, set.Names())
 	}
 	if c.Where == nil && c.MinHosts == 0 {
 		return set.Names(), nil
