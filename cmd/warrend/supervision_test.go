@@ -142,7 +142,10 @@ func TestStuckAgentIsRestartedByItsWatchdog(t *testing.T) {
 	if err := a.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	for m.next(2*time.Second) != "" { // what was sent before; ten times the watchdog's time without a message
+	for n := 0; m.next(2*time.Second) != ""; n++ { // until ten times the watchdog's time passes without a message
+		if n == 500 { // more than what was sent before
+			t.Fatal("the watchdog is fed")
+		}
 	}
 	if out, status := p.agentStatus(); status != 1 || !strings.Contains(out, "the agent does not answer") {
 		t.Errorf("status %d: %s", status, out)

@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
+	"warren/internal/exposition"
 	"warren/internal/operator/hostexpr"
 	"warren/repl/cli"
 	"warren/repl/hostview"
@@ -16,7 +18,9 @@ import (
 type hostsCommand struct {
 	target.Flags `embed:""`
 
-	All    bool          `help:"Also list agents that answered earlier and are offline now."`
+	All         bool   `help:"Also list agents that answered earlier and are offline now."`
+	MetricsFile string `help:"Write which hosts answer to this file, for Prometheus's node_exporter; those that answered earlier and are offline now count as down." placeholder:"FILE" type:"path"`
+
 	JSON   bool          `name:"json" inherit:"" help:"Print one JSON document."`
 	Expand expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names of a host expression, one per line."`
 	Fold   foldCommand   `cmd:"" usage:"hosts fold NAME …" help:"Print a short expression for the names."`
@@ -33,6 +37,7 @@ func (*hostsCommand) Help() string {
 	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, agent_uptime, running, queued, workers) and by labels: see docs/hosts.md. hosts expand and hosts fold need no broker; the argument - reads names from standard input. hosts forget removes hosts that are gone from hosts --all and from completion; an agent that answers again is added again. hosts warns about each agent that refuses its authorized_operators or revoked_operators file, and prints the reason.
 
     hosts --where 'role == "web" and os == "linux" and memory >= 16*GiB'
+    hosts --hosts @web --metrics-file /var/lib/node_exporter/textfile/warren.prom
     hosts expand "web[01-03]"
     hosts fold web01 web02 web03
     hosts forget web07
@@ -41,11 +46,16 @@ Exit status: 1 if no agent answers, a host of --hosts does not answer, fewer hos
 }
 
 func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
+	if c.MetricsFile != "" {
+		if err := exposition.CheckFile(c.MetricsFile); err != nil {
+			return cli.WithStatus(cli.ExitUsage, err)
+		}
+	}
 	set, err := c.Named(ctx, env.targetEnv())
 	if err != nil {
 		return err
 	}
-	selected, err := c.Ask(ctx, env.targetEnv(), set, c.All)
+	selected, err := c.ask(ctx, env, set)
 	if err != nil {
 		return err
 	}
@@ -62,6 +72,22 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 		err = hostview.Agents(env.IO, selected.Agents)
 	}
 	return cmp.Or(err, c.missing(ctx, env, &selected))
+}
+
+// ask selects the hosts, and writes the metrics about them.
+func (c *hostsCommand) ask(ctx context.Context, env *Env, set *hostexpr.Set) (target.Selection, error) {
+	if c.MetricsFile == "" {
+		return c.Ask(ctx, env.targetEnv(), set, c.All)
+	}
+	selected, err := c.Ask(ctx, env.targetEnv(), set, true)
+	up := selected.Up()
+	if err == nil || len(up) > 0 { // fewer than --min-hosts answer: the metrics say which
+		err = cmp.Or(err, hostview.WriteMetrics(c.MetricsFile, up, time.Now()))
+	}
+	if !c.All {
+		selected.Agents = slices.DeleteFunc(selected.Agents, func(a target.Agent) bool { return !a.Answers })
+	}
+	return selected, err
 }
 
 // missing returns an error if no agent answers at all, or to some names.

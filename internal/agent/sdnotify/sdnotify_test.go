@@ -172,7 +172,10 @@ func TestStuckLoopGetsNoWatchdog(t *testing.T) {
 		m.await("WATCHDOG=1")
 	}
 	a.stick <- struct{}{}
-	for m.next(400*time.Millisecond) != "" { // what was sent before; 20 intervals without a message
+	for n := 0; m.next(400*time.Millisecond) != ""; n++ { // until 20 intervals pass without a message
+		if n == 5 { // more than what was sent before
+			t.Fatal("the watchdog is fed")
+		}
 	}
 	stop()
 	if text := m.next(patience); !strings.HasPrefix(text, "STOPPING=1") {
