@@ -56,8 +56,9 @@ type flags struct {
 	JSON             bool              `name:"json" help:"With --show-config or status: print one JSON document."`
 	Version          kong.VersionFlag  `help:"Print the version and exit."`
 
-	Run    struct{} `cmd:"" default:"1" help:"Run the agent. This is the default."`
-	Status struct{} `cmd:"" help:"Print how the agent of this host is doing. Exit status: 0 if all is well, 1 if something is wrong, 3 if no agent runs."`
+	Run     struct{}        `cmd:"" default:"1" help:"Run the agent. This is the default."`
+	Service serviceCommands `cmd:"" help:"Manage the agent as a Windows service."`
+	Status  struct{}        `cmd:"" help:"Print how the agent of this host is doing. Exit status: 0 if all is well, 1 if something is wrong, 3 if no agent runs."`
 }
 
 // Main runs the program. args does not contain the program's name. It returns the exit
@@ -93,6 +94,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return showConfig(stdout, stderr, source, ctx, f.JSON)
 	case ctx.Command() == "status":
 		return f.status(stdout, stderr)
+	case strings.HasPrefix(ctx.Command(), "service "):
+		return f.service(ctx, source, args, stdout, stderr)
 	}
 	return f.run(args, stderr)
 }
@@ -180,10 +183,13 @@ func (f *flags) check() error {
 	return nil
 }
 
-func (f *flags) logger(w io.Writer) *slog.Logger {
-	var level slog.Level
+func (f *flags) level() (level slog.Level) {
 	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has validated it
-	opts := &slog.HandlerOptions{Level: level}
+	return level
+}
+
+func (f *flags) logger(w io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: f.level()}
 	if f.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(escape.JSONWriter(w), opts))
 	}
