@@ -59,7 +59,7 @@ type Config struct {
 	// MaxValidity is the longest time for which a statement may be valid.
 	MaxValidity time.Duration
 
-	// CodePage returns the code page of commands' output, on Windows; nil is facts.CodePage.
+	// CodePage returns the code page of commands' output, on Windows; nil is process.CodePage.
 	CodePage func() int
 	// Facts collects facts about this machine; nil is facts.Collect.
 	Facts func() wire.Facts
@@ -220,7 +220,7 @@ func (c *Config) setDefaults() {
 		c.Survivors = process.KillSurvivors
 	}
 	if c.CodePage == nil {
-		c.CodePage = facts.CodePage
+		c.CodePage = process.CodePage
 	}
 	if c.Facts == nil {
 		c.Facts = facts.Collect

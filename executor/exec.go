@@ -87,6 +87,7 @@ func (l *loop) execute(work context.Context, j *jobtable.Job) {
 		return
 	}
 	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.Task, "WARREN_HOST=" + j.Host})
+	j.CodePage = l.cfg.CodePage()
 	l.logged[j] = true
 	l.log.Info("began", "job", j.ID, "task", j.Task, "host", j.Host, "issuer", j.Issuer, "command", decisionlog.CommandLine(j.Run))
 	l.pool.start(work, &l.cfg, j, spec)
@@ -116,13 +117,17 @@ func (l *loop) report(r report, now time.Time) {
 
 // exec runs one command to its end.
 func (c *Config) exec(ctx context.Context, run *wire.Run, spec process.Spec, started func(process.Identity), out func(process.Chunk)) (*wire.Ended, []process.Chunk) {
-	if len(run.Script) > 0 {
-		path, remove, err := c.writeScript(run.Script, spec.User)
+	if content := scriptOf(run); len(content) > 0 {
+		script, err := process.NewScript(run.Shell, content)
+		if err != nil {
+			return &wire.Ended{Outcome: wire.FailedToStart, Reason: err.Error()}, nil
+		}
+		path, remove, err := c.writeScript(script, spec.User)
 		if err != nil {
 			return &wire.Ended{Outcome: wire.FailedToStart, Reason: "cannot write the script: " + diskText(err)}, nil
 		}
 		defer remove()
-		spec.Argv = process.ScriptArgv(run.Shell, path, run.Argv, run.Script)
+		spec.Argv = process.ScriptArgv(run.Shell, path, run.Argv, script.Content)
 	}
 	r := c.Runner(ctx, spec, started, out)
 	e := outcome(ctx, run, r)
@@ -134,12 +139,20 @@ func (c *Config) exec(ctx context.Context, run *wire.Run, spec process.Spec, sta
 	return e, r.Rest
 }
 
+// scriptOf returns the script that has to be written to a file, or nil.
+func scriptOf(run *wire.Run) []byte {
+	if run.Command != "" {
+		return process.CommandScript(run.Shell, run.Command)
+	}
+	return run.Script
+}
+
 // writeScript writes a script to a file that only its user can read. Only the agent's user can
 // enter the data directory, so the script of another user is written to a directory of its
 // own for temporary files, which that user can enter but not list.
-func (c *Config) writeScript(content []byte, u *process.User) (path string, remove func(), err error) {
+func (c *Config) writeScript(script process.Script, u *process.User) (path string, remove func(), err error) {
 	if u.Name == userName() {
-		path, err = writeScriptIn(c.DataDir, content, u)
+		path, err = writeScriptIn(c.DataDir, script, u)
 		return path, func() { os.Remove(path) }, err
 	}
 	dir, err := os.MkdirTemp("", "warren-script-")
@@ -150,7 +163,7 @@ func (c *Config) writeScript(content []byte, u *process.User) (path string, remo
 		_, err = strictmodes.Stat(dir) // otherwise others could replace the script
 	}
 	if err == nil {
-		path, err = writeScriptIn(dir, content, u)
+		path, err = writeScriptIn(dir, script, u)
 	}
 	if err != nil {
 		os.RemoveAll(dir)
@@ -170,16 +183,16 @@ func sweepScripts(dir string) {
 
 const scriptPattern = "warren-script-*"
 
-func writeScriptIn(dir string, content []byte, u *process.User) (string, error) {
+func writeScriptIn(dir string, script process.Script, u *process.User) (string, error) {
 	// A child that is forked at this time would have the file open for writing, and the
 	// kernel would not execute the file (ETXTBSY).
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	f, err := os.CreateTemp(dir, scriptPattern+process.ScriptExtension(content))
+	f, err := os.CreateTemp(dir, scriptPattern+script.Extension)
 	if err != nil {
 		return "", err
 	}
-	_, err = f.Write(content)
+	_, err = f.Write(script.Content)
 	if err == nil {
 		err = f.Chmod(0o700)
 	}

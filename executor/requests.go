@@ -37,7 +37,8 @@ func (l *loop) handle(v *trust.Decision, d delivery, now time.Time) {
 		l.stats.NoteClock(time.UnixMilli(v.Request.Statement.IssuedAt), now)
 	}
 	reason := reasonOf(v)
-	if typ != wire.TypeCheck && typ != wire.TypeDiscover && l.table.OwnedByOther(r) {
+	aboutJob := typ != wire.TypeCheck && typ != wire.TypeRights && typ != wire.TypeDiscover
+	if aboutJob && l.table.OwnedByOther(r) {
 		if v.Refusal == "" {
 			v.Refusal, reason = "the job is another operator's", stats.OtherOperator
 		}
@@ -59,6 +60,8 @@ func (l *loop) handle(v *trust.Decision, d delivery, now time.Time) {
 	switch typ {
 	case wire.TypeCheck:
 		l.replies.answer(v.Request, l.cfg.check(v, now))
+	case wire.TypeRights:
+		l.replies.answer(v.Request, l.cfg.granted(v, now))
 	case wire.TypeCancel:
 		l.cancel(r, now)
 	case wire.TypeStatus:
@@ -70,7 +73,8 @@ func (l *loop) handle(v *trust.Decision, d delivery, now time.Time) {
 
 // refuse answers a request that has no effect. Anybody may have captured it and can send it
 // again and again, so unless that is impossible, the answer has a rate limit. An
-// unauthenticated sender learns no reason. A discover has no job to answer about.
+// unauthenticated sender learns no reason; if it proves that it holds a key whose rights
+// have ended, it may learn that. A discover has no job to answer about.
 func (l *loop) refuse(v *trust.Decision, why stats.Reason, now time.Time) {
 	l.stats.CountRefusal(refused(v, why, now))
 	l.gate.decisions.Verdict(v, now)
@@ -81,6 +85,10 @@ func (l *loop) refuse(v *trust.Decision, why stats.Reason, now time.Time) {
 	}
 	limited := !v.Verified || v.MayBeCaptured()
 	if r := v.Request; r.Statement.Type != wire.TypeDiscover && (logged || !limited) {
+		if v.Grant != nil {
+			l.replies.answer(r, l.cfg.granted(v, now))
+			return
+		}
 		l.replies.answer(r, &wire.Ended{
 			Job: r.Leaf.Job, Outcome: wire.Rejected, Reason: reason, EndedAt: now.UnixMilli(), Request: r.Digest[:],
 		})

@@ -23,7 +23,7 @@ func TestScriptIsSafeFromOtherUsers(t *testing.T) {
 		if err := os.Chmod(dir, mode); err != nil {
 			t.Fatal(err)
 		}
-		_, remove, err := c.writeScript([]byte("#!/bin/sh\n"), nobody)
+		_, remove, err := c.writeScript(process.Script{Content: []byte("#!/bin/sh\n")}, nobody)
 		if err == nil {
 			remove()
 		}

@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -35,15 +32,23 @@ func (c *Config) check(v *trust.Decision, now time.Time) *wire.Checked {
 		return a
 	}
 	a.Argv, a.Cwd, a.User = s.Argv, s.Dir, s.User.Name
-	if len(v.Run.Script) > 0 {
-		a.Argv = process.ScriptArgv(v.Run.Shell, "SCRIPT", v.Run.Argv, v.Run.Script)
+	name := "" // of the script, which is not written
+	if content := scriptOf(v.Run); len(content) > 0 {
+		script, err := process.NewScript(v.Run.Shell, content)
+		if err != nil {
+			a.Reason = err.Error()
+			return a
+		}
+		name = "SCRIPT" + script.Extension
+		a.Argv = process.ScriptArgv(v.Run.Shell, name, v.Run.Argv, script.Content)
 	}
 	if _, err := os.Stat(s.Dir); err != nil {
 		a.Reason = fmt.Sprintf("no such directory %q", s.Dir)
 		return a
 	}
-	if a.Argv[0] != "SCRIPT" {
-		if a.Binary, a.Reason = findBinary(a.Argv[0], s.Dir, s.Env); a.Reason != "" {
+	if a.Argv[0] != name {
+		if a.Binary, err = process.Lookup(a.Argv[0], s.Env, s.Dir); err != nil {
+			a.Reason = err.Error()
 			return a
 		}
 	}
@@ -51,30 +56,14 @@ func (c *Config) check(v *trust.Decision, now time.Time) *wire.Checked {
 	return a
 }
 
-// findBinary looks up a command as the job would: in its PATH, from its directory.
-func findBinary(name, dir string, env []string) (path, reason string) {
-	if strings.ContainsRune(name, os.PathSeparator) {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(dir, name)
-		}
-		if p, err := exec.LookPath(name); err == nil {
-			return p, ""
-		}
-		return "", fmt.Sprintf("no such command %q", name)
+// granted answers what the signer of a question may do.
+func (c *Config) granted(v *trust.Decision, now time.Time) *wire.Granted {
+	g := *v.Grant
+	g.Job, g.At = v.Request.Leaf.Job, now.UnixMilli()
+	if g.State == wire.GrantValid {
+		g.MaxOutput = min(c.Limits.MaxOutput, wire.MaxSize)
 	}
-	for _, kv := range env {
-		if p, ok := strings.CutPrefix(kv, "PATH="); ok {
-			for _, d := range filepath.SplitList(p) {
-				if !filepath.IsAbs(d) {
-					continue // the job skips it too
-				}
-				if found, err := exec.LookPath(filepath.Join(d, name)); err == nil {
-					return found, ""
-				}
-			}
-		}
-	}
-	return "", fmt.Sprintf("no such command %q", name)
+	return &g
 }
 
 // spec returns how a run is executed. The arguments of a script are not known before it has a

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -69,15 +68,4 @@ const drainInterruptsTimeout = time.Second
 func endedByCtrlC(exit *exec.ExitError) bool {
 	const shellSays = 128 + int(syscall.SIGINT)
 	return exit.ExitCode() == shellSays || exit.String() == "signal: "+syscall.SIGINT.String()
-}
-
-func localShell(ctx context.Context, command string) *exec.Cmd {
-	if runtime.GOOS == "windows" {
-		return exec.CommandContext(ctx, os.Getenv("ComSpec"), "/C", command)
-	}
-	shell := os.Getenv("SHELL")
-	if shell == "" {
-		shell = "/bin/sh"
-	}
-	return exec.CommandContext(ctx, shell, "-c", command)
 }

@@ -36,6 +36,7 @@ type Job struct {
 	Phase         Phase
 	AcceptedAt    time.Time
 	StartedAt     time.Time
+	CodePage      int               // of its output; on Windows
 	Process       *process.Identity // while it runs
 	Canceling     bool
 

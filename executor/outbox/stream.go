@@ -130,7 +130,7 @@ func (s *stream) endedWithoutOutput(has func(outputlog.Ref) bool) *wire.Ended {
 // progressReply says that a job was accepted, or has started.
 func progressReply(j *jobtable.Job) any {
 	if j.Phase == jobtable.Running {
-		return &wire.Started{Job: j.ID, Agent: j.Agent, At: j.StartedAt.UnixMilli()}
+		return &wire.Started{Job: j.ID, Agent: j.Agent, At: j.StartedAt.UnixMilli(), CodePage: j.CodePage}
 	}
 	return &wire.Accepted{Job: j.ID, Agent: j.Agent, At: j.AcceptedAt.UnixMilli()}
 }

@@ -17,7 +17,10 @@ import (
 // The checks of an agent's messages. The sender makes the same checks.
 
 func (a *Accepted) check() error { return checkReply(a.Job, a.Agent, "at", a.At) }
-func (s *Started) check() error  { return checkReply(s.Job, s.Agent, "at", s.At) }
+
+func (s *Started) check() error {
+	return first(checkReply(s.Job, s.Agent, "at", s.At), checkCount("code_page", s.CodePage))
+}
 
 func checkReply(job, agent, atMember string, at int64) error {
 	if !isUUID(job) {

@@ -34,6 +34,15 @@ func PrepareScript(name, shell string, data []byte) (script []byte, note string,
 	return data, note, nil
 }
 
+// ScriptShell returns the shell that a script needs by the extension of its name, or ""
+// for the hosts' own. Windows has no other sign of PowerShell.
+func ScriptShell(name string) string {
+	if strings.EqualFold(filepath.Ext(name), ".ps1") {
+		return "powershell"
+	}
+	return ""
+}
+
 // readsMarks reports whether a script is PowerShell's, which reads UTF-16, and takes
 // a file without a byte order mark for one in the host's code page.
 func readsMarks(name, shell string) bool {

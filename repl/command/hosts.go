@@ -5,9 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
-	"warren/internal/exposition"
 	"warren/internal/operator/hostexpr"
 	"warren/repl/cli"
 	"warren/repl/hostview"
@@ -18,13 +16,12 @@ import (
 type hostsCommand struct {
 	target.Flags `embed:""`
 
-	All         bool   `help:"Also list agents that answered earlier and are offline now."`
-	MetricsFile string `help:"Write which hosts answer to this file, for Prometheus's node_exporter; those that answered earlier and are offline now count as down." placeholder:"FILE" type:"path"`
-
-	JSON   bool          `name:"json" inherit:"" help:"Print one JSON document."`
-	Expand expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names of a host expression, one per line."`
-	Fold   foldCommand   `cmd:"" usage:"hosts fold NAME …" help:"Print a short expression for the names."`
-	Forget forgetCommand `cmd:"" usage:"hosts forget NAME …" help:"Remove hosts from the known hosts; results stay."`
+	All         bool          `help:"Also list agents that answered earlier and are offline now."`
+	MetricsFile string        `help:"Write which hosts answer to this file, for Prometheus's node_exporter; those that answered earlier and are offline now count as down." placeholder:"FILE" type:"path"`
+	JSON        bool          `name:"json" inherit:"" help:"Print one JSON document."`
+	Expand      expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names of a host expression, one per line."`
+	Fold        foldCommand   `cmd:"" usage:"hosts fold NAME …" help:"Print a short expression for the names."`
+	Forget      forgetCommand `cmd:"" usage:"hosts forget NAME …" help:"Remove hosts from the known hosts; results stay."`
 }
 
 func newHostsCommand() Command {
@@ -34,7 +31,7 @@ func newHostsCommand() Command {
 }
 
 func (*hostsCommand) Help() string {
-	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, agent_uptime, running, queued, workers) and by labels: see docs/hosts.md. hosts expand and hosts fold need no broker; the argument - reads names from standard input. hosts forget removes hosts that are gone from hosts --all and from completion; an agent that answers again is added again. hosts warns about each agent that refuses its authorized_operators or revoked_operators file, and prints the reason.
+	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, agent_uptime, running, queued, workers) and by labels: see docs/hosts.md. hosts expand and hosts fold need no broker; the argument - reads names from standard input. hosts forget removes hosts that are gone from hosts --all and from completion; an agent that answers again is added again. hosts warns about each agent that refuses its authorized_operators or revoked_operators file, and prints the reason. If hosts that are named do not answer, it prints why, as far as the broker knows.
 
     hosts --where 'role == "web" and os == "linux" and memory >= 16*GiB'
     hosts --hosts @web --metrics-file /var/lib/node_exporter/textfile/warren.prom
@@ -46,16 +43,11 @@ Exit status: 1 if no agent answers, a host of --hosts does not answer, fewer hos
 }
 
 func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
-	if c.MetricsFile != "" {
-		if err := exposition.CheckFile(c.MetricsFile); err != nil {
-			return cli.WithStatus(cli.ExitUsage, err)
-		}
-	}
 	set, err := c.Named(ctx, env.targetEnv())
 	if err != nil {
 		return err
 	}
-	selected, err := c.ask(ctx, env, set)
+	selected, err := hostview.Ask(ctx, &c.Flags, env.targetEnv(), set, c.All, c.MetricsFile)
 	if err != nil {
 		return err
 	}
@@ -71,27 +63,12 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 	case len(selected.Agents) > 0:
 		err = hostview.Agents(env.IO, selected.Agents)
 	}
-	return cmp.Or(err, c.missing(ctx, env, &selected))
-}
-
-// ask selects the hosts, and writes the metrics about them.
-func (c *hostsCommand) ask(ctx context.Context, env *Env, set *hostexpr.Set) (target.Selection, error) {
-	if c.MetricsFile == "" {
-		return c.Ask(ctx, env.targetEnv(), set, c.All)
-	}
-	selected, err := c.Ask(ctx, env.targetEnv(), set, true)
-	up := selected.Up()
-	if err == nil || len(up) > 0 { // fewer than --min-hosts answer: the metrics say which
-		err = cmp.Or(err, hostview.WriteMetrics(c.MetricsFile, up, time.Now()))
-	}
-	if !c.All {
-		selected.Agents = slices.DeleteFunc(selected.Agents, func(a target.Agent) bool { return !a.Answers })
-	}
-	return selected, err
+	explained, unknown := env.targetEnv().ExplainSilence(ctx, &selected, set != nil)
+	return cmp.Or(err, unknown, c.missing(ctx, env, &selected, explained))
 }
 
 // missing returns an error if no agent answers at all, or to some names.
-func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selection) error {
+func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selection, explained bool) error {
 	switch {
 	case len(s.Silent) > 0:
 		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(s.Silent) + env.InFleet()}
@@ -101,10 +78,11 @@ func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selectio
 		env.Note("no hosts match --where")
 		return nil
 	}
-	return &cli.Error{
-		Status: cli.ExitFailed, Text: "no agent answered" + env.InFleet(),
-		Hint: "hosts answer only keys in their authorized_operators; " + setup.KeyHint(env.signingKeys(ctx)),
+	none := &cli.Error{Status: cli.ExitFailed, Text: "no agent answered" + env.InFleet()}
+	if !explained {
+		none.Hint = "hosts answer only keys in their authorized_operators; " + setup.KeyHint(env.signingKeys(ctx))
 	}
+	return none
 }
 
 type expandCommand struct {

@@ -1,12 +1,36 @@
 package hostview
 
 import (
+	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"time"
 
 	"warren/internal/exposition"
+	"warren/internal/operator/hostexpr"
+	"warren/repl/cli"
+	"warren/repl/target"
 )
+
+// Ask is Flags.Ask, and writes the metrics about all hosts to a file if path is not empty.
+func Ask(ctx context.Context, c *target.Flags, env *target.Env, set *hostexpr.Set, all bool, path string) (target.Selection, error) {
+	if path == "" {
+		return c.Ask(ctx, env, set, all)
+	}
+	if err := exposition.CheckFile(path); err != nil {
+		return target.Selection{}, cli.WithStatus(cli.ExitUsage, err)
+	}
+	selected, err := c.Ask(ctx, env, set, true)
+	up := selected.Up()
+	if err == nil || len(up) > 0 { // fewer than --min-hosts answer: the metrics say which
+		err = cmp.Or(err, WriteMetrics(path, up, time.Now()))
+	}
+	if !all {
+		selected.Agents = slices.DeleteFunc(selected.Agents, func(a target.Agent) bool { return !a.Answers })
+	}
+	return selected, err
+}
 
 // WriteMetrics writes a file for node_exporter's textfile collector. Up says of each host whether
 // an agent has answered.

@@ -2,6 +2,7 @@ package result
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"warren/internal/operator/model"
@@ -28,12 +29,47 @@ func outcomeWord(j *model.Job) string {
 	case j.OK():
 		return model.StatusOK
 	case j.Outcome == wire.Exited:
-		return fmt.Sprintf("exited %d", j.ExitCode)
+		return "exited " + exitText(j.ExitCode)
 	case j.Outcome == wire.Signaled && j.Signal != "":
 		return "signaled " + term.Line(j.Signal)
 	default:
 		return model.OutcomeText(j.Outcome).Word
 	}
+}
+
+// exitText is the exit code as its system writes it: 3, or on Windows
+// "0xC0000005 (STATUS_ACCESS_VIOLATION)".
+func exitText(code int) string {
+	status := uint32(code)
+	if code >= 0 && code <= math.MaxInt32 || status < 0x80000000 || status >= 0xF0000000 {
+		return fmt.Sprint(code)
+	}
+	text := fmt.Sprintf("0x%08X", status)
+	if name := statusNames[status]; name != "" {
+		text += " (" + name + ")"
+	}
+	return text
+}
+
+// statusNames are the NTSTATUS values with which a Windows program ends that has failed
+// ([MS-ERREF] 2.3.1).
+var statusNames = map[uint32]string{
+	0x80000003: "STATUS_BREAKPOINT",
+	0xC0000005: "STATUS_ACCESS_VIOLATION",
+	0xC0000006: "STATUS_IN_PAGE_ERROR",
+	0xC0000017: "STATUS_NO_MEMORY",
+	0xC000001D: "STATUS_ILLEGAL_INSTRUCTION",
+	0xC000007B: "STATUS_INVALID_IMAGE_FORMAT",
+	0xC0000094: "STATUS_INTEGER_DIVIDE_BY_ZERO",
+	0xC00000FD: "STATUS_STACK_OVERFLOW",
+	0xC0000135: "STATUS_DLL_NOT_FOUND",
+	0xC0000138: "STATUS_ORDINAL_NOT_FOUND",
+	0xC0000139: "STATUS_ENTRYPOINT_NOT_FOUND",
+	0xC000013A: "STATUS_CONTROL_C_EXIT",
+	0xC0000142: "STATUS_DLL_INIT_FAILED",
+	0xC0000374: "STATUS_HEAP_CORRUPTION",
+	0xC0000409: "STATUS_STACK_BUFFER_OVERRUN",
+	0xC0000420: "STATUS_ASSERTION_FAILURE",
 }
 
 // isUnknown reports whether the outcome leaves open what happened to the job.

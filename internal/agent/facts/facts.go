@@ -13,6 +13,7 @@ import (
 	"github.com/shirou/gopsutil/v4/host"
 	"github.com/shirou/gopsutil/v4/mem"
 
+	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
 
@@ -23,7 +24,7 @@ func Collect() wire.Facts {
 		OS: runtime.GOOS, Arch: runtime.GOARCH,
 		Addresses: addresses(),
 		CPUs:      runtime.NumCPU(),
-		CodePage:  CodePage(),
+		CodePage:  process.CodePage(),
 	}
 	f.Distribution, f.DistributionVersion = distribution()
 	f.Distribution, f.DistributionVersion = fit(f.Distribution), fit(f.DistributionVersion)

@@ -30,7 +30,7 @@ func shellArgv(goos, shell, command string) []string {
 // executes a program of any system (ELF, Mach-O, PE) directly, and on Unix also a
 // script whose first line names its interpreter: the file must be executable. The
 // system's default shell runs all other scripts. On Windows the file must have the
-// extension that ScriptExtension returns.
+// extension that NewScript returns.
 func ScriptArgv(shell, path string, args []string, content []byte) []string {
 	return scriptArgv(runtime.GOOS, shell, path, args, content)
 }
@@ -78,21 +78,10 @@ func isPE(content []byte) bool {
 	return at < int64(len(content)) && bytes.HasPrefix(content[at:], []byte("PE\x00\x00"))
 }
 
-// ScriptExtension returns the extension that a file with this content needs to be
-// executed: "" on Unix.
-func ScriptExtension(content []byte) string {
-	switch {
-	case runtime.GOOS != "windows":
-		return ""
-	case isProgram(content):
-		return ".exe"
-	default:
-		return ".cmd"
-	}
-}
-
 func shellOr(goos, shell string) string {
 	switch {
+	case goos != "windows" && shell == "powershell": // its name on all other systems
+		return "pwsh"
 	case shell != "":
 		return shell
 	case goos == "windows":

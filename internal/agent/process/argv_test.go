@@ -15,6 +15,7 @@ func TestShellArgv(t *testing.T) {
 		{"linux", "", []string{"/bin/sh", "-c", "x y"}},
 		{"darwin", "/bin/zsh", []string{"/bin/zsh", "-c", "x y"}},
 		{"linux", "/usr/bin/pwsh", []string{"/usr/bin/pwsh", "-NoProfile", "-NonInteractive", "-Command", "x y"}},
+		{"linux", "powershell", []string{"pwsh", "-NoProfile", "-NonInteractive", "-Command", "x y"}},
 		{"linux", "/opt/cmd", []string{"/opt/cmd", "-c", "x y"}},
 		{"windows", "", []string{"cmd.exe", "/D", "/S", "/C", "x y"}},
 		{"windows", `C:\Windows\System32\CMD.EXE`, []string{`C:\Windows\System32\CMD.EXE`, "/D", "/S", "/C", "x y"}},
@@ -126,6 +127,67 @@ func TestUnsafeBatchArg(t *testing.T) {
 	} {
 		if got := unsafeBatchArg(c.goos, c.program, c.args); got != c.want {
 			t.Errorf("%s %q: %q, want %q", c.program, c.args, got, c.want)
+		}
+	}
+}
+
+// Lookup ignores relative entries of the command's PATH, and this program's own PATH.
+func TestLookupSkipsRelativePathEntries(t *testing.T) {
+	t.Parallel()
+	if path, err := Lookup("sh", []string{"PATH=.:"}, "/"); err == nil {
+		t.Errorf("found at %q", path)
+	}
+}
+
+// upperCode stands for a code page that has only upper-case letters besides ASCII.
+func upperCode(text string) ([]byte, error) {
+	if strings.Contains(text, "€") {
+		return nil, errNoCharacter
+	}
+	return []byte(strings.ToUpper(text)), nil
+}
+
+func TestNewScript(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		goos, shell, content string
+		want, extension      string // an empty extension and content: an error
+	}{
+		{"linux", "", "#!/bin/sh\nä", "#!/bin/sh\nä", ""},
+		{"windows", "", "echo a\r\n", "echo a\r\n", ".cmd"},
+		{"windows", "", "echo ä\r\n", "ECHO Ä\r\n", ".cmd"},
+		{"windows", "", utf8BOM + "echo ä", "ECHO Ä", ".cmd"},
+		{"windows", "", utf8BOM + "echo a", "echo a", ".cmd"},
+		{"windows", "", "echo \xd6\xd0", "echo \xd6\xd0", ".cmd"}, // GBK already
+		{"windows", "", "@chcp 65001 >nul\r\necho ä €", "@chcp 65001 >nul\r\necho ä €", ".cmd"},
+		{"windows", "", "echo €", "", ""},
+		{"windows", "", pe, pe, ".exe"},
+		{"windows", "", "#!/usr/bin/python3\n", "", ""},
+		{"windows", "python", "#!/usr/bin/python3\nä", "#!/usr/bin/python3\nä", ""},
+		{"windows", "powershell", "echo a", "echo a", ".ps1"},
+		{"windows", `C:\PS\pwsh.exe`, "echo ä", utf8BOM + "echo ä", ".ps1"},
+		{"windows", "powershell", utf8BOM + "echo ä", utf8BOM + "echo ä", ".ps1"},
+	} {
+		got, err := newScript(c.goos, c.shell, []byte(c.content), upperCode)
+		if string(got.Content) != c.want || got.Extension != c.extension && c.want != "" || (err != nil) != (c.want == "") {
+			t.Errorf("%s %q %q: %q %q, %v", c.goos, c.shell, c.content, got.Content, got.Extension, err)
+		}
+	}
+}
+
+// Several lines for cmd.exe become a batch file. All other shells take them as they are.
+func TestCommandScript(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ goos, shell, command, want string }{
+		{"linux", "", "a\nb", ""},
+		{"windows", "", "a", ""},
+		{"windows", "", "a\r\n", ""},
+		{"windows", "", "a\nb", "@echo off\r\na\r\nb\r\n"},
+		{"windows", "cmd", "\na\r\nb\n", "@echo off\r\na\r\nb\r\n"},
+		{"windows", "powershell", "a\nb", ""},
+	} {
+		if got := commandScript(c.goos, c.shell, c.command); string(got) != c.want {
+			t.Errorf("%s %q %q: %q", c.goos, c.shell, c.command, got)
 		}
 	}
 }

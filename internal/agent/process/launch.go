@@ -34,7 +34,7 @@ func launch(ctx context.Context, spec Spec) (*leader, *pipes, error) {
 	if err := validate(spec); err != nil {
 		return nil, nil, err
 	}
-	program, err := lookup(spec.Argv[0], spec.Env, spec.Dir)
+	program, err := Lookup(spec.Argv[0], spec.Env, spec.Dir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -125,10 +125,10 @@ func validate(spec Spec) error {
 	return nil
 }
 
-// lookup finds the program's file as a shell with this environment would; os/exec
-// would search this program's own PATH. Like os/exec, it ignores relative entries of
-// PATH.
-func lookup(name string, env []string, dir string) (string, error) {
+// Lookup finds a command's program as a shell with the environment env would, from the
+// directory dir; os/exec would search this program's own PATH. Like os/exec, it ignores
+// relative entries of PATH. The text of an error is for the operator.
+func Lookup(name string, env []string, dir string) (string, error) {
 	if filepath.Base(name) != name {
 		path := name
 		if !filepath.IsAbs(path) {

@@ -3,9 +3,11 @@ package process
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -31,8 +33,10 @@ func startLeader(cmd *exec.Cmd, _ Spec) (*leader, error) {
 		return nil, fmt.Errorf("job object: %w", err)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		CmdLine:       commandLine(cmd.Args),
-		CreationFlags: windows.CREATE_SUSPENDED | windows.CREATE_NEW_PROCESS_GROUP,
+		CmdLine: commandLine(cmd.Args),
+		// A console of its own: otherwise chcp would change the code page of this program
+		// and of all later commands.
+		CreationFlags: windows.CREATE_SUSPENDED | windows.CREATE_NO_WINDOW,
 	}
 	if err := cmd.Start(); err != nil {
 		_ = windows.CloseHandle(job)
@@ -125,16 +129,11 @@ func (l *leader) waitFor(milliseconds uint32) (event uint32, err error) {
 	return event, err
 }
 
-// stop ends all processes of the job: it sends CTRL_BREAK, the closest equivalent of
-// SIGTERM, and terminates the job after the grace time. CTRL_BREAK reaches only
-// processes on this program's console. Without a console, as in a service, stop
-// terminates the job at once.
-func (l *leader) stop(grace time.Duration) stopResult {
+// stop terminates the job. Windows has no signal that asks a process to end: CTRL_BREAK
+// reaches only processes on this program's console, and the command has its own.
+func (l *leader) stop(time.Duration) stopResult {
 	s := stopResult{reached: !l.exited()}
 	seen := map[uint32]bool{}
-	if windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, uint32(l.pid())) == nil {
-		l.await(grace, seen)
-	}
 	for _, pid := range l.members() {
 		seen[pid] = true
 	}
@@ -170,7 +169,8 @@ func (l *leader) await(d time.Duration, seen map[uint32]bool) []uint32 {
 // killTimeout limits how long stop waits for the end of a terminated job.
 const killTimeout = 3 * time.Second
 
-// members returns the living processes of the job.
+// members returns the living processes of the job, except the host of its console, which
+// ends with them.
 func (l *leader) members() []uint32 {
 	const jobObjectBasicProcessIdList = 3
 	var list struct { // JOBOBJECT_BASIC_PROCESS_ID_LIST
@@ -184,7 +184,9 @@ func (l *leader) members() []uint32 {
 	}
 	var pids []uint32
 	for _, id := range list.ids[:min(int(list.listed), len(list.ids))] {
-		pids = append(pids, uint32(id))
+		if pid := uint32(id); !strings.EqualFold(imageOf(pid), "conhost.exe") {
+			pids = append(pids, pid)
+		}
 	}
 	return pids
 }
@@ -238,8 +240,12 @@ func (l *leader) reap() (code int, signal string, err error) {
 	if l.cmd.ProcessState == nil {
 		return -1, "", fmt.Errorf("the exit status was lost: %w", err)
 	}
-	return l.cmd.ProcessState.ExitCode(), "", nil
+	return exitCode(l.cmd.ProcessState), "", nil
 }
+
+// exitCode returns the code as a signed number, as %ERRORLEVEL% shows it: -1, and not
+// 4294967295.
+func exitCode(state *os.ProcessState) int { return int(int32(uint32(state.ExitCode()))) }
 
 // identity returns the pid with the creation time of the process.
 func (l *leader) identity() proctree.Identity {

@@ -94,6 +94,9 @@ func (r *Record) Merge(u Update) (c Change) {
 	case *wire.Started:
 		c.Heard = true
 		r.hear(m.Agent, model.Running, 0, m.At)
+		if !r.Final() {
+			r.CodePage = m.CodePage
+		}
 	case *wire.State:
 		c.Heard = true
 		r.answered(m, &c)

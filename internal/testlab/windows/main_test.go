@@ -1,0 +1,169 @@
+//go:build linux
+
+package windows
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"warren/internal/testlab/clitest"
+	"warren/internal/testlab/rabbit/rabbittest"
+)
+
+func TestMain(m *testing.M) { clitest.Main(m, nil) }
+
+// envWine names the directory with wine64 (see .ci/wine).
+const envWine = "WARREN_TEST_WINE"
+
+// exes builds the programs for Windows once for all tests, below the directory that
+// clitest.Main removes.
+var exes = sync.OnceValues(func() (dir string, err error) {
+	dir = filepath.Join(filepath.Dir(clitest.Identity()), "exe")
+	cmd := exec.Command("go", "build", "-o", dir+"/", "warren/cmd/warren", "warren/cmd/warrend")
+	cmd.Env = append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return dir, nil
+})
+
+// A system says where a program runs.
+type system string
+
+const (
+	linux   system = "linux"
+	windows system = "windows"
+)
+
+// A place is one test's operator and agent.
+type place struct {
+	t               *testing.T
+	operator, agent system
+	broker, dir     string
+	host            string
+}
+
+func newPlace(t *testing.T, operator, agent system) *place {
+	t.Helper()
+	if os.Getenv(envWine) == "" {
+		t.Skip("needs wine; make windows runs it")
+	}
+	p := &place{t: t, operator: operator, agent: agent, broker: rabbittest.Node(t).URL(), dir: t.TempDir()}
+	p.host = strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	if err := clitest.Bin(p.dir + "/bin"); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// path returns a path as a program of a system sees it: drive Z: is the root.
+func (s system) path(path string) string {
+	if s == linux {
+		return path
+	}
+	return `Z:` + strings.ReplaceAll(path, "/", `\`)
+}
+
+// command returns the command that runs warren or warrend on a system.
+func (p *place) command(s system, name string, args ...string) *exec.Cmd {
+	p.t.Helper()
+	cmd := exec.CommandContext(p.t.Context(), p.dir+"/bin/"+name, args...)
+	if s == windows {
+		dir, err := exes()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		cmd = exec.CommandContext(p.t.Context(), os.Getenv(envWine)+"/wine64", append([]string{filepath.Join(dir, name+".exe")}, args...)...)
+	}
+	cmd.Dir = p.dir
+	cmd.Env = append(
+		os.Environ(), "HOME="+p.dir, "NO_COLOR=1", "XDG_CONFIG_HOME=",
+		"WARREN_BROKER="+p.broker, "WARREND_BROKER="+p.broker, "WARREN_DATA_DIR="+s.path(p.dir+"/data"),
+		"WARREN_IDENTITY="+s.path(clitest.Identity()), "WARREND_AUTHORIZED_OPERATORS="+s.path(os.Getenv("WARREND_AUTHORIZED_OPERATORS")),
+		"WARREND_DRAIN_GRACE=1s", "WARREND_CLOCK_TOLERANCE=10ms",
+	)
+	return cmd
+}
+
+// launch starts the agent; it is killed with the test, since wine passes no signal on.
+func (p *place) launch(args ...string) *clitest.Process {
+	p.t.Helper()
+	args = append([]string{"--id", p.host, "--data-dir", p.agent.path(p.dir + "/agent")}, args...)
+	a, err := clitest.Start(p.command(p.agent, "warrend", args...), false)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = a.Kill() })
+	return a
+}
+
+// start starts the agent and waits until it is ready.
+func (p *place) start(args ...string) *clitest.Process {
+	p.t.Helper()
+	a := p.launch(args...)
+	p.await(&a.Err, `msg=ready`)
+	return a
+}
+
+func (p *place) await(text *clitest.Text, expr string) {
+	p.t.Helper()
+	if _, err := text.Await(expr, 0); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// warren runs the operator's program with an input, and wants an exit status. It returns
+// what the program printed, without carriage returns.
+func (p *place) warren(status int, input string, args ...string) string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), clitest.Patience)
+	defer cancel()
+	cmd := p.command(p.operator, "warren", args...)
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Cancel() })
+	defer stop()
+	var out, errs bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &errs
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		p.t.Fatal(err)
+	}
+	text := strings.ReplaceAll(out.String()+errs.String(), "\r", "")
+	if got := cmd.ProcessState.ExitCode(); got != status {
+		p.t.Fatalf("warren %q: status %d, want %d\n%s", args, got, status, text)
+	}
+	return text
+}
+
+// run runs a command on the host.
+func (p *place) run(status int, args ...string) string {
+	p.t.Helper()
+	return p.warren(status, "", append([]string{"run", "--hosts", p.host}, args...)...)
+}
+
+// has fails the test if a part is missing.
+func (p *place) has(text string, parts ...string) {
+	p.t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			p.t.Errorf("no %q in:\n%s", part, text)
+		}
+	}
+}
+
+// write writes a file and returns its path for the operator.
+func (p *place) write(name, content string) string {
+	p.t.Helper()
+	path := filepath.Join(p.dir, name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	return p.operator.path(path)
+}
