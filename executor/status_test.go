@@ -146,4 +146,3 @@ func TestStatusNamesAreThoseOfSession(t *testing.T) {
 		}
 	})
 }
-

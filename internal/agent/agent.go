@@ -2,29 +2,24 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
-	"golang.org/x/sync/errgroup"
 
 	"warren/executor"
 	"warren/internal/agent/journal"
-	"warren/internal/agent/process"
-	"warren/internal/agent/process/proctree"
 	"warren/internal/broker"
 	"warren/internal/broker/dial"
 	"warren/internal/config"
 	"warren/internal/datadir"
 	"warren/internal/escape"
+	"warren/internal/exposition"
 	"warren/internal/hint"
 	"warren/internal/redact"
 	"warren/internal/secretfile"
@@ -52,12 +47,18 @@ type flags struct {
 	ResetJournal     bool              `help:"Move the journal aside and start a new one. The agent then refuses all requests issued before."`
 	KillGrace        time.Duration     `help:"Time between TERM and KILL for a command that is stopped." env:"WARREND_KILL_GRACE" default:"${killgrace}"`
 	DrainGrace       time.Duration     `help:"Time that running commands have to finish when the agent stops." env:"WARREND_DRAIN_GRACE" default:"${draingrace}"`
+	Metrics          string            `help:"Serve metrics for Prometheus at http://ADDR/metrics. Without a host, as in 9469, ADDR is on the loopback interface." placeholder:"ADDR" env:"WARREND_METRICS"`
+	MetricsFile      string            `help:"Write metrics to this file for node_exporter's textfile collector." placeholder:"FILE" type:"path" env:"WARREND_METRICS_FILE"`
 	LogFormat        string            `help:"Log as text or json." enum:"text,json" env:"WARREND_LOG_FORMAT" default:"text"`
 	LogLevel         string            `help:"Minimum level of logged messages: debug, info, warn or error." enum:"debug,info,warn,error" env:"WARREND_LOG_LEVEL" default:"info"`
 	Config           string            `help:"Configuration file. Default: ${config}." placeholder:"FILE" env:"WARREND_CONFIG" default:"${config}"`
 	ShowConfig       bool              `help:"Print each setting, its value and its origin, and exit."`
-	JSON             bool              `name:"json" help:"With --show-config: print one JSON document."`
+	JSON             bool              `name:"json" help:"With --show-config or status: print one JSON document."`
 	Version          kong.VersionFlag  `help:"Print the version and exit."`
+
+	Run     struct{}        `cmd:"" default:"1" help:"Run the agent. This is the default."`
+	Service serviceCommands `cmd:"" help:"Manage the agent as a Windows service."`
+	Status  struct{}        `cmd:"" help:"Print how the agent of this host is doing. Exit status: 0 if all is well, 1 if something is wrong, 3 if no agent runs."`
 }
 
 // Main runs the program. args does not contain the program's name. It returns the exit
@@ -83,6 +84,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, hint.Errorf("warrend --help lists the flags", "%w", err))
 	case f.ShowConfig:
 		return showConfig(stdout, stderr, source, ctx, f.JSON)
+	case ctx.Command() == "status":
+		return f.status(stdout, stderr)
+	case strings.HasPrefix(ctx.Command(), "service "):
+		return f.service(ctx, source, args, stdout, stderr)
 	}
 	return f.run(args, stderr)
 }
@@ -111,48 +116,13 @@ func Model() (*kong.Application, error) {
 	return parser.Model, nil
 }
 
-// run runs the agent from start to end.
-func (f *flags) run(args []string, stderr io.Writer) int {
-	limitRuntime()
-	process.CloseInheritedOnExec()
-	proctree.ReserveThreads(f.Workers)
-	agent, err := f.agent(args, stderr)
-	if err != nil {
-		return fail(stderr, err)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err = run(ctx, agent)
-	switch {
-	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):
-		return fail(stderr, err)
-	case err != nil:
-		fmt.Fprintf(stderr, "error: %s\n", redact.Message(hint.Text(err), os.Args))
-		return 1
-	}
-	return 0
-}
-
-// run returns when ctx has ended and the agent has drained. Until then this program
-// adopts the orphans of its commands.
-func run(ctx context.Context, agent *executor.Agent) error {
-	served, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var g errgroup.Group
-	g.Go(func() error { return process.Reap(served) })
-	g.Go(func() error {
-		defer stop()
-		return agent.Run(ctx)
-	})
-	return g.Wait()
-}
-
 // fail reports a configuration error.
 func fail(stderr io.Writer, err error) int {
 	fmt.Fprintf(stderr, "error: %s\n", redact.Message(hint.Text(err), os.Args))
 	return 2
 }
 
-func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) {
+func (f *flags) agent(args []string, log *slog.Logger, reload <-chan os.Signal) (*executor.Agent, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
@@ -164,7 +134,6 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 	if err := options.Dial.CheckFiles(); err != nil {
 		return nil, err
 	}
-	log := f.logger(stderr)
 	if f.ResetJournal {
 		aside, err := journal.Reset(f.DataDir)
 		if err != nil {
@@ -181,7 +150,7 @@ func (f *flags) agent(args []string, stderr io.Writer) (*executor.Agent, error) 
 		Broker:    options,
 		Limits:    executor.Limits{Workers: f.Workers, Queue: f.Queue, MaxOutput: f.MaxOutput, Output: f.OutputSize, Retention: f.ResultsRetention, Tolerance: f.ClockTolerance},
 		KillGrace: f.KillGrace, DrainGrace: f.DrainGrace, DataDir: f.DataDir,
-		Trust: files, Reload: hangup(), MaxValidity: f.Trust.MaxValidity, AllowUnsigned: f.Trust.AllowUnsigned, Log: log,
+		Trust: files, Reload: reload, MaxValidity: f.Trust.MaxValidity, AllowUnsigned: f.Trust.AllowUnsigned, Log: log,
 	})
 	if err != nil {
 		return nil, err
@@ -214,6 +183,11 @@ func (f *flags) check() error {
 				"--label %s=%s: a label has a name and a value", name, value)
 		}
 	}
+	if f.MetricsFile != "" {
+		if err := exposition.CheckFile(f.MetricsFile); err != nil {
+			return err
+		}
+	}
 	if f.ID == "" {
 		name, err := os.Hostname()
 		if err != nil {
@@ -225,10 +199,13 @@ func (f *flags) check() error {
 	return nil
 }
 
-func (f *flags) logger(w io.Writer) *slog.Logger {
-	var level slog.Level
+func (f *flags) level() (level slog.Level) {
 	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has validated it
-	opts := &slog.HandlerOptions{Level: level}
+	return level
+}
+
+func (f *flags) logger(w io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: f.level()}
 	if f.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(escape.JSONWriter(w), opts))
 	}

@@ -1,14 +1,18 @@
 package agent
 
 import (
+	"encoding/xml"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"warren/internal/agent/sdnotify"
 	"warren/internal/agent/trust"
 )
 
@@ -88,7 +92,7 @@ func directives(t *testing.T, name string) []string {
 // Commands inherit what a unit restricts, so the default unit restricts nothing.
 func TestDefaultUnitRestrictsNoCommand(t *testing.T) {
 	harmless := []string{
-		"ExecStart", "ExecReload", "Restart", "RestartSec", "TimeoutStopSec", "KillMode", "Delegate",
+		"ExecStart", "ExecReload", "Type", "TimeoutStartSec", "WatchdogSec", "Restart", "RestartSec", "TimeoutStopSec", "KillMode", "Delegate",
 		"StateDirectory", "StateDirectoryMode", "Environment",
 	}
 	for _, d := range directives(t, "warrend.service") {
@@ -135,5 +139,60 @@ func TestUnitIsValid(t *testing.T) {
 	out, err := exec.Command(verify, "verify", "--man=no", path).CombinedOutput()
 	if err != nil || strings.Contains(string(out), dir) {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestLaunchdPropertyListIsWellFormed(t *testing.T) {
+	f, err := os.Open(filepath.Join(packaging, "launchd/io.warren.warrend.plist"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var list struct {
+		Keys []string `xml:"dict>key"`
+	}
+	if err := xml.NewDecoder(f).Decode(&list); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"Label", "ProgramArguments", "RunAtLoad", "KeepAlive", "ExitTimeOut", "AbandonProcessGroup"} {
+		if !slices.Contains(list.Keys, key) {
+			t.Errorf("no %s in %q", key, list.Keys)
+		}
+	}
+}
+
+// systemd restarts an agent that ends or is stuck, and waits until it holds its id.
+func TestUnitSupervisesAgent(t *testing.T) {
+	unit, err := os.ReadFile(filepath.Join(packaging, "systemd/warrend.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"Type=notify", "WatchdogSec=60s", "Restart=always", "TimeoutStartSec=5min"} {
+		if !strings.Contains(string(unit), "\n"+line+"\n") {
+			t.Errorf("no %s", line)
+		}
+	}
+	if sdnotify.ReadyTimeout >= 5*time.Minute {
+		t.Errorf("systemd would end an agent that waits %v for the broker", sdnotify.ReadyTimeout)
+	}
+}
+
+func TestServiceIsForWindows(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("it is")
+	}
+	for _, command := range []string{"install", "remove", "start", "stop", "status"} {
+		status, out, errs := settingsOf(t, "", "service", command)
+		if status != 2 || out != "" || !strings.Contains(errs, "error: warrend service is for Windows\nhint: use systemd or launchd") {
+			t.Errorf("%s: status %d, %q %q", command, status, out, errs)
+		}
+	}
+}
+
+// A flag of the installation would not reach the service.
+func TestServiceTakesSettingsFromFile(t *testing.T) {
+	status, _, errs := settingsOf(t, "", "service", "install", "--workers", "3")
+	if status != 2 || !strings.Contains(errs, "not from --workers\nhint: write workers into FILE") {
+		t.Errorf("status %d: %s", status, errs)
 	}
 }

@@ -16,11 +16,12 @@ import (
 type hostsCommand struct {
 	target.Flags `embed:""`
 
-	All    bool          `help:"Also list agents that answered earlier and are offline now."`
-	JSON   bool          `name:"json" inherit:"" help:"Print one JSON document."`
-	Expand expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names of a host expression, one per line."`
-	Fold   foldCommand   `cmd:"" usage:"hosts fold NAME …" help:"Print a short expression for the names."`
-	Forget forgetCommand `cmd:"" usage:"hosts forget NAME …" help:"Remove hosts from the known hosts; results stay."`
+	All         bool          `help:"Also list agents that answered earlier and are offline now."`
+	MetricsFile string        `help:"Write which hosts answer to this file, for Prometheus's node_exporter; those that answered earlier and are offline now count as down." placeholder:"FILE" type:"path"`
+	JSON        bool          `name:"json" inherit:"" help:"Print one JSON document."`
+	Expand      expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names of a host expression, one per line."`
+	Fold        foldCommand   `cmd:"" usage:"hosts fold NAME …" help:"Print a short expression for the names."`
+	Forget      forgetCommand `cmd:"" usage:"hosts forget NAME …" help:"Remove hosts from the known hosts; results stay."`
 }
 
 func newHostsCommand() Command {
@@ -33,6 +34,7 @@ func (*hostsCommand) Help() string {
 	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, agent_uptime, running, queued, workers) and by labels: see docs/hosts.md. hosts expand and hosts fold need no broker; the argument - reads names from standard input. hosts forget removes hosts that are gone from hosts --all and from completion; an agent that answers again is added again. hosts warns about each agent that refuses its authorized_operators or revoked_operators file, and prints the reason. If hosts that are named do not answer, it prints why, as far as the broker knows.
 
     hosts --where 'role == "web" and os == "linux" and memory >= 16*GiB'
+    hosts --hosts @web --metrics-file /var/lib/node_exporter/textfile/warren.prom
     hosts expand "web[01-03]"
     hosts fold web01 web02 web03
     hosts forget web07
@@ -45,7 +47,7 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	selected, err := c.Ask(ctx, env.targetEnv(), set, c.All)
+	selected, err := hostview.Ask(ctx, &c.Flags, env.targetEnv(), set, c.All, c.MetricsFile)
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,19 @@ type Agent struct {
 	Answers bool
 }
 
+// Up reports for each selected host whether an agent answers, under the name that the operator
+// has written, or else the agent's id.
+func (s *Selection) Up() map[string]bool {
+	up := map[string]bool{}
+	for i, a := range s.Agents {
+		up[s.hosts[i]] = a.Answers
+	}
+	for _, name := range s.Silent {
+		up[name] = false
+	}
+	return up
+}
+
 // Ask selects from the agents that answer and, if all is set, from those that have
 // answered before. An agent is selected once, under the first of its names that set has.
 func (c *Flags) Ask(ctx context.Context, env *Env, set *hostexpr.Set, all bool) (Selection, error) {

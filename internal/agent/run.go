@@ -1,0 +1,116 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"warren/executor"
+	"warren/internal/agent/journal"
+	"warren/internal/agent/metrics"
+	"warren/internal/agent/process"
+	"warren/internal/agent/process/proctree"
+	"warren/internal/agent/sdnotify"
+	"warren/internal/agent/status"
+	"warren/internal/hint"
+	"warren/internal/redact"
+	"warren/internal/version"
+)
+
+// run runs the agent until SIGINT or SIGTERM, and returns the exit status.
+func (f *flags) run(args []string, stderr io.Writer) int {
+	socket := sdnotify.FromEnvironment()
+	limitRuntime()
+	process.CloseInheritedOnExec()
+	proctree.ReserveThreads(f.Workers)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p, err := f.program(args, f.logger(stderr), socket)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	return exitStatus(p.run(ctx), stderr)
+}
+
+// exitStatus reports the error with which the program has ended.
+func exitStatus(err error, stderr io.Writer) int {
+	switch {
+	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):
+		return fail(stderr, err)
+	case err != nil:
+		fmt.Fprintf(stderr, "error: %s\n", redact.Message(hint.Text(err), os.Args))
+		return 1
+	}
+	return 0
+}
+
+// A program is the agent and the actors that report on it.
+type program struct {
+	agent       *executor.Agent
+	status      *status.Server
+	metrics     *metrics.Server      // nil: none
+	metricsFile *metrics.File        // nil: none
+	supervisor  *sdnotify.Supervisor // nil: no service manager asked for notifications
+}
+
+// program makes the program from the settings. It starts nothing, but opens the port of metrics.
+func (f *flags) program(args []string, log *slog.Logger, socket *sdnotify.Socket) (*program, error) {
+	hangup := hangup()
+	reload := hangup
+	var forward chan os.Signal
+	if socket != nil {
+		forward = make(chan os.Signal) // unbuffered: once sent, the loop has it
+		reload = forward
+	}
+	agent, err := f.agent(args, log, reload)
+	if err != nil {
+		return nil, err
+	}
+	p := &program{agent: agent, status: &status.Server{
+		Source: &status.Source{Agent: agent, DataDir: f.DataDir, Version: version.String(), Started: time.Now()}, Log: log,
+	}}
+	if f.Metrics != "" {
+		if p.metrics, err = metrics.Listen(f.Metrics, agent, log); err != nil {
+			return nil, err
+		}
+	}
+	if f.MetricsFile != "" {
+		p.metricsFile = &metrics.File{Path: f.MetricsFile, Agent: agent, Log: log}
+	}
+	if socket != nil {
+		p.supervisor = &sdnotify.Supervisor{Socket: socket, Agent: agent, Log: log, Hangup: hangup, Reload: forward}
+	}
+	return p, nil
+}
+
+// run returns when ctx has ended and the agent has drained. Until then this program adopts the
+// orphans of its commands, and reports on the agent.
+func (p *program) run(ctx context.Context) error {
+	served, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var g errgroup.Group
+	g.Go(func() error { return process.Reap(served) })
+	g.Go(func() error { return p.status.Run(served) })
+	if p.metrics != nil {
+		g.Go(func() error { return p.metrics.Run(served) })
+	}
+	if p.metricsFile != nil {
+		g.Go(func() error { return p.metricsFile.Run(served) })
+	}
+	if p.supervisor != nil {
+		g.Go(func() error { return p.supervisor.Run(served, ctx) })
+	}
+	g.Go(func() error {
+		defer stop()
+		return p.agent.Run(ctx)
+	})
+	return g.Wait()
+}

@@ -1,0 +1,111 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"warren/internal/agent/process"
+	"warren/internal/agent/service"
+	"warren/internal/config"
+	"warren/internal/hint"
+	"warren/internal/redact"
+)
+
+// serviceCommands manage the agent as a Windows service.
+type serviceCommands struct {
+	Install struct{} `cmd:"" help:"Install the service. It starts with Windows, and its settings come from the configuration file."`
+	Remove  struct{} `cmd:"" help:"Stop and remove the service. The agent's files stay."`
+	Start   struct{} `cmd:"" help:"Start the service."`
+	Stop    struct{} `cmd:"" help:"Stop the service, and wait until running commands have ended."`
+	Status  struct{} `cmd:"" help:"Print the state of the service. Exit status: 0 if it runs, 3 if it does not."`
+	Run     struct{} `cmd:"" hidden:"" help:"Run the agent for the service manager."`
+}
+
+// service runs a command of warrend service, and returns the exit status.
+func (f *flags) service(ctx *kong.Context, source *config.Source, args []string, stdout, stderr io.Writer) int {
+	var text string
+	var err error
+	switch strings.TrimPrefix(ctx.Command(), "service ") {
+	case "install":
+		err = f.installService(ctx, source)
+	case "remove":
+		err = service.Remove()
+	case "start":
+		err = service.Start()
+	case "stop":
+		err = service.Stop()
+	case "status":
+		text, err = service.Status()
+	case "run":
+		err = f.runService(args)
+	}
+	if text != "" {
+		fmt.Fprintln(stdout, text)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "error: %s\n", redact.Message(hint.Text(err), os.Args))
+	}
+	switch {
+	case errors.Is(err, service.ErrNotRunning):
+		return exitNotRunning
+	case err != nil:
+		return exitUsage
+	}
+	return exitOK
+}
+
+// installService installs the service for the agent of the configuration file. Flags of this
+// command would not reach it.
+func (f *flags) installService(ctx *kong.Context, source *config.Source) error {
+	settings, err := source.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range settings {
+		if s.From == config.FromFlag {
+			return hint.Errorf(fmt.Sprintf("write %s into %s", s.Name, f.Config),
+				"the service takes its settings from the configuration file, not from %s", s.Flag)
+		}
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	run := []string{"service", "run"}
+	if f.Config != defaultConfig() {
+		path, err := filepath.Abs(f.Config)
+		if err != nil {
+			return err
+		}
+		run = append(run, "--config", path)
+	}
+	return service.Install(run)
+}
+
+// runService runs the agent until the service manager stops it. No signal does: a service that
+// obeyed Go's SIGTERM would stop when any user logs off.
+func (f *flags) runService(args []string) error {
+	limitRuntime()
+	process.CloseInheritedOnExec()
+	return service.Run(f.level(), func(ctx context.Context, handler slog.Handler) int {
+		log := slog.New(handler)
+		p, err := f.program(args, log, nil)
+		code := exitUsage
+		if err == nil {
+			err = p.run(ctx)
+			code = 1
+		}
+		if err == nil {
+			return 0
+		}
+		log.Error("the agent has ended", "error", redact.Message(hint.Text(err), os.Args))
+		return code
+	})
+}

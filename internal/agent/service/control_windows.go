@@ -1,0 +1,200 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/svc"
+	"golang.org/x/sys/windows/svc/eventlog"
+	"golang.org/x/sys/windows/svc/mgr"
+
+	"warren/internal/hint"
+)
+
+// pollInterval is how often the state of a service that starts or stops is read.
+const pollInterval = 200 * time.Millisecond
+
+// recovery is what the service manager does when the agent ends unasked: it starts it again, as
+// systemd does.
+var recovery = []mgr.RecoveryAction{
+	{Type: mgr.ServiceRestart, Delay: 5 * time.Second},
+	{Type: mgr.ServiceRestart, Delay: 5 * time.Second},
+	{Type: mgr.ServiceRestart, Delay: time.Minute},
+}
+
+// recoveryReset is the time without a failure, in seconds, after which the first action applies again.
+const recoveryReset = 24 * 60 * 60
+
+// Install installs the service with the arguments that warrend gets, starts it with Windows from
+// then on, and makes its source in the event log.
+func Install(args []string) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if program, err = filepath.Abs(program); err != nil {
+		return err
+	}
+	m, err := connect()
+	if err != nil {
+		return err
+	}
+	defer m.Disconnect()
+	s, err := m.CreateService(Name, program, mgr.Config{
+		StartType: mgr.StartAutomatic, DisplayName: displayName, Description: description,
+	}, args...)
+	if errors.Is(err, windows.ERROR_SERVICE_EXISTS) {
+		return hint.Errorf("warrend service remove", "the service %s is installed already", Name)
+	}
+	if err != nil {
+		return fmt.Errorf("install the service: %w", err)
+	}
+	defer s.Close()
+	err = errors.Join(s.SetRecoveryActions(recovery, recoveryReset), s.SetRecoveryActionsOnNonCrashFailures(true))
+	if err == nil {
+		err = addEventSource()
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("install the service: %w", err), s.Delete())
+	}
+	return nil
+}
+
+// addEventSource makes the source in the event log, unless one is left from an earlier installation.
+func addEventSource() error {
+	_ = eventlog.Remove(Name)
+	return eventlog.InstallAsEventCreate(Name, eventlog.Info|eventlog.Warning|eventlog.Error)
+}
+
+// Remove stops and removes the service. The agent's files stay.
+func Remove() error {
+	if err := Stop(); err != nil && !errors.Is(err, ErrNotRunning) {
+		return err
+	}
+	s, done, err := open()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := s.Delete(); err != nil {
+		return fmt.Errorf("remove the service: %w", err)
+	}
+	_ = eventlog.Remove(Name) // a source that is left does no harm
+	return nil
+}
+
+// Start starts the service, and waits until it runs or has failed.
+func Start() error {
+	s, done, err := open()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := s.Start(); err != nil && !errors.Is(err, windows.ERROR_SERVICE_ALREADY_RUNNING) {
+		return fmt.Errorf("start the service: %w", err)
+	}
+	state, err := await(s, svc.StartPending)
+	if err == nil && state != svc.Running {
+		err = hint.Errorf("the event log (Application, source "+Name+") has the cause", "the service has ended during its start")
+	}
+	return err
+}
+
+// Stop stops the service, and waits until the agent has drained.
+func Stop() error {
+	s, done, err := open()
+	if err != nil {
+		return err
+	}
+	defer done()
+	_, err = s.Control(svc.Stop)
+	switch {
+	case errors.Is(err, windows.ERROR_SERVICE_NOT_ACTIVE):
+		return ErrNotRunning
+	case err != nil && !errors.Is(err, windows.ERROR_SERVICE_CANNOT_ACCEPT_CTRL): // it stops already
+		return fmt.Errorf("stop the service: %w", err)
+	}
+	state, err := await(s, svc.StopPending)
+	if err == nil && state != svc.Stopped {
+		err = errors.New("the service still runs")
+	}
+	return err
+}
+
+// stateWords name states.
+var stateWords = map[svc.State]string{
+	svc.Stopped: "stopped", svc.StartPending: "starting", svc.StopPending: "stopping", svc.Running: "running",
+	svc.ContinuePending: "resuming", svc.PausePending: "pausing", svc.Paused: "paused",
+}
+
+// Status describes the service. Its error is ErrNotRunning if it does not run.
+func Status() (string, error) {
+	s, done, err := open()
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	q, err := s.Query()
+	if err != nil {
+		return "", fmt.Errorf("ask the service manager: %w", err)
+	}
+	text := stateWords[q.State]
+	if q.State == svc.Stopped {
+		return text, fmt.Errorf("%w (its last exit status is %d)", ErrNotRunning, max(q.Win32ExitCode, q.ServiceSpecificExitCode))
+	}
+	return fmt.Sprintf("%s, process %d", text, q.ProcessId), nil
+}
+
+// await waits until the service has left a state, and returns the next one.
+func await(s *mgr.Service, pending svc.State) (svc.State, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		q, err := s.Query()
+		if err != nil {
+			return 0, fmt.Errorf("ask the service manager: %w", err)
+		}
+		if q.State != pending {
+			return q.State, nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return 0, fmt.Errorf("the service is still %s after %v", stateWords[q.State], stopTimeout)
+		}
+	}
+}
+
+func connect() (*mgr.Mgr, error) {
+	m, err := mgr.Connect()
+	if errors.Is(err, windows.ERROR_ACCESS_DENIED) {
+		return nil, hint.Errorf("run this as Administrator", "the service manager refuses: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect to the service manager: %w", err)
+	}
+	return m, nil
+}
+
+// open opens the installed service. Call done at the end.
+func open() (s *mgr.Service, done func(), err error) {
+	m, err := connect()
+	if err != nil {
+		return nil, nil, err
+	}
+	if s, err = m.OpenService(Name); err != nil {
+		_ = m.Disconnect()
+		if errors.Is(err, windows.ERROR_SERVICE_DOES_NOT_EXIST) {
+			return nil, nil, hint.Errorf("warrend service install", "%w: it is not installed", ErrNotRunning)
+		}
+		return nil, nil, fmt.Errorf("open the service: %w", err)
+	}
+	return s, func() { _ = s.Close(); _ = m.Disconnect() }, nil
+}

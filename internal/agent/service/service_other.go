@@ -1,0 +1,37 @@
+//go:build !windows
+
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"warren/internal/hint"
+)
+
+var errNoWindows = errors.New("warrend service is for Windows")
+
+func noWindows() error {
+	return hint.Errorf("use systemd or launchd: packaging has a unit and a property list", "%w", errNoWindows)
+}
+
+// Install installs the service.
+func Install([]string) error { return noWindows() }
+
+// Remove removes the service.
+func Remove() error { return noWindows() }
+
+// Start starts the service.
+func Start() error { return noWindows() }
+
+// Stop stops the service, and waits until the agent has drained.
+func Stop() error { return noWindows() }
+
+// Status describes the service.
+func Status() (string, error) { return "", noWindows() }
+
+// Run runs an agent as a service.
+func Run(slog.Level, func(ctx context.Context, log slog.Handler) (status int)) error {
+	return noWindows()
+}
