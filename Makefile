@@ -7,7 +7,7 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 LDFLAGS      = -s -w $(if $(VERSION),-X warren/internal/version.release=$(VERSION))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build floor test test-quick downloads check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz windows cross pika rabbitmq clean
+.PHONY: help demo build floor test test-quick downloads check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz windows cross pika mandoc rabbitmq clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,11 +21,11 @@ build: ## the programs, into bin/
 floor: build
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./internal/testlab/warren-floor
 
-test: downloads rabbitmq pika check allocs unit ## everything that is checked: vet, linters, format, allocations, all tests with -race
+test: downloads rabbitmq pika mandoc check allocs unit ## everything that is checked: vet, linters, format, allocations, all tests with -race
 
 test-quick: ## vet, and the tests that need no broker, with -race; leaves out slow packages
 	$(GO) vet ./...
-	@$(RUNTESTS) -quick -race -short -timeout 10m
+	@$(RUNTESTS) -quick -race -vet=off -short -timeout 10m
 
 downloads: # says what a first run downloads
 	@.ci/downloads
@@ -40,8 +40,9 @@ allocs: ## allocations of the hot paths against those recorded in .ci/allocs.txt
 allocs-record: ## record them anew
 	@.ci/allocs record
 
+# The packages that take longest come first: each would be alone at the end. Without -vet: `check` vets.
 unit: ## all tests, with the race detector, against a real RabbitMQ that they start
-	@$(RUNTESTS) -race -timeout 30m ./...
+	@$(RUNTESTS) -race -vet=off -timeout 30m ./cmd/warren ./internal/testlab/lab ./repl ./internal/agent/process ./internal/broker ./cmd/... ./internal/testlab/... ./...
 
 stress: rabbitmq ## 20 tasks at the same time at 500 hosts, on its own
 	$(GO) test -race -count=1 -run TestStress -v -timeout 30m ./internal/testlab/lab/
@@ -82,6 +83,9 @@ cross: ## compile for every platform, and vet each system
 
 pika: # for the examples in Python
 	@/usr/bin/python3 -c 'import pika' 2>/dev/null || .ci/rabbitmq python3-pika
+
+mandoc: # checks the manual pages
+	@command -v mandoc >/dev/null || .ci/rabbitmq mandoc
 
 rabbitmq: ## install Debian's rabbitmq-server where it is missing
 	@.ci/rabbitmq

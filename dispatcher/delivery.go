@@ -208,6 +208,9 @@ func (c *delivery) unsentReason() string {
 	return "the broker was not reachable in time; never sent"
 }
 
+// notAccepted is the reason of a request that the broker has nacked.
+const notAccepted = "the broker has not accepted it: the host's queue is full, or on a broker node that is down"
+
 func (c *delivery) lostReason() string {
 	switch {
 	case c.secret && c.state != model.Accepted && c.state != model.Running:
@@ -223,7 +226,7 @@ func (c *delivery) lostReason() string {
 	case c.state == model.Accepted || c.state == model.Running:
 		return "the agent reported it as " + string(c.state) + " and then stopped answering"
 	case c.nacked && !c.mayHaveArrived:
-		return "the broker has not accepted it: the host's queue is full, or on a broker node that is down"
+		return notAccepted
 	}
 	return "it was sent, but no agent has answered"
 }

@@ -17,18 +17,41 @@ import (
 // is known to be unreachable, or when ctx ends; then the other hosts have the reason
 // noAnswer.
 func (d *Dispatcher) Check(ctx context.Context, spec model.Spec) ([]model.Check, error) {
-	e := &preflight{d: d, checks: make([]model.Check, len(spec.Hosts)), index: map[string]int{}}
-	task := uuid.NewString()
-	for i, h := range spec.Hosts {
-		j := model.Job{ID: uuid.NewString(), Task: task, Host: h, Index: i}
-		e.jobs, e.index[j.ID], e.checks[i].Host = append(e.jobs, j), i, h
-	}
 	run := spec.Run
 	secret, err := seal(spec.Secret, &run)
 	if err != nil {
 		return nil, err
 	}
-	st := wire.Statement{Type: wire.TypeCheck, Task: task, Run: &run}
+	answers, err := d.preflight(ctx, wire.Statement{Type: wire.TypeCheck, Run: &run}, spec.Hosts, secret)
+	checks := make([]model.Check, len(answers))
+	for i, a := range answers {
+		checks[i] = model.Check{Host: spec.Hosts[i], Reason: a.reason}
+		checks[i].Answer, _ = a.reply.(*wire.Checked)
+	}
+	return checks, err
+}
+
+// Rights asks hosts what the key of this operator may do there. Otherwise it is like Check.
+func (d *Dispatcher) Rights(ctx context.Context, hosts []string) ([]model.Rights, error) {
+	answers, err := d.preflight(ctx, wire.Statement{Type: wire.TypeRights}, hosts, "")
+	rights := make([]model.Rights, len(answers))
+	for i, a := range answers {
+		rights[i] = model.Rights{Host: hosts[i], Reason: a.reason}
+		rights[i].Answer, _ = a.reply.(*wire.Granted)
+		_, rights[i].Refused = a.reply.(*wire.Ended)
+	}
+	return rights, err
+}
+
+// preflight sends a question that belongs to no task. It returns an answer for each host.
+func (d *Dispatcher) preflight(ctx context.Context, st wire.Statement, hosts []string, secret string) ([]answer, error) {
+	e := &preflight{d: d, answers: make([]answer, len(hosts)), index: map[string]int{}}
+	st.Task = uuid.NewString()
+	for i, h := range hosts {
+		j := model.Job{ID: uuid.NewString(), Task: st.Task, Host: h, Index: i}
+		e.jobs, e.index[j.ID] = append(e.jobs, j), i
+	}
+	var err error
 	if e.statement, err = d.signer.statement(ctx, st, e.jobs, time.Now(), d.signer.validity()); err != nil {
 		return nil, err
 	}
@@ -44,34 +67,46 @@ func (d *Dispatcher) Check(ctx context.Context, spec model.Spec) ([]model.Check,
 	if err := awaitUp(ctx, d.replies); err != nil {
 		return nil, err
 	}
-	answers, err := d.store.ExpectChecks(ctx, e.jobs)
+	replies, err := d.store.ExpectChecks(ctx, e.jobs)
 	if err != nil {
 		return nil, err
 	}
-	e.ask(ctx, answers)
-	return e.checks, d.store.ForgetChecks(context.WithoutCancel(ctx), e.jobs)
+	e.typ = st.Type
+	e.ask(ctx, replies)
+	return e.answers, d.store.ForgetChecks(context.WithoutCancel(ctx), e.jobs)
 }
 
-// preflight is one Check under way.
+// preflight is one Check or Rights under way.
 type preflight struct {
 	d         *Dispatcher
+	typ       string // of the question
 	statement signedStatement
 	jobs      []model.Job
-	checks    []model.Check
+	answers   []answer
 	index     map[string]int // by job
 	done      int
 	settled   []bool // by job: it has a result
 	unsent    []int  // to be sent, in order
 }
 
-// noAnswer is the reason of a host that has not answered yet.
-const noAnswer = "no answer"
+// An answer is what a host has answered, or why it has not.
+type answer struct {
+	reply  any    // *wire.Checked, *wire.Granted, or the *wire.Ended of a refusal
+	reason string // without a reply, and of a refusal
+}
+
+// The reasons of a host that has not answered yet, and of one whose answer has another type
+// than the question.
+const (
+	noAnswer    = "no answer"
+	wrongAnswer = "the host answered another question"
+)
 
 func (e *preflight) ask(ctx context.Context, answers <-chan results.CheckAnswer) {
 	verdicts := make(chan broker.Verdict, len(e.jobs)) // each has one publication in flight
 	e.settled = make([]bool, len(e.jobs))
 	for i := range e.jobs {
-		e.checks[i].Reason = noAnswer
+		e.answers[i].reason = noAnswer
 		e.unsent = append(e.unsent, i)
 	}
 	repeat := time.NewTicker(firstRepeatDelay)
@@ -92,6 +127,10 @@ func (e *preflight) ask(ctx context.Context, answers <-chan results.CheckAnswer)
 			switch v.Kind {
 			case broker.Returned:
 				e.settle(int(v.Ref), nil, "no agent answers to this name")
+			case broker.Nacked:
+				e.explain(int(v.Ref), notAccepted)
+			case broker.Routed:
+				e.explain(int(v.Ref), noAnswer)
 			case broker.Refused:
 				e.settle(int(v.Ref), nil, "the broker refused it: "+refusalReason(v.Reason))
 			}
@@ -118,25 +157,40 @@ func (e *preflight) unanswered(inFlight map[int]bool) (unsent []int) {
 }
 
 // settle keeps the first result of a host.
-func (e *preflight) settle(i int, answer *wire.Checked, reason string) {
+func (e *preflight) settle(i int, reply any, reason string) {
 	if !e.settled[i] {
-		e.checks[i].Answer, e.checks[i].Reason = answer, reason
+		e.answers[i] = answer{reply, reason}
 		e.settled[i] = true
 		e.done++
 	}
 }
 
-func (e *preflight) answered(a results.CheckAnswer) {
-	switch r := a.Reply.(type) {
-	case *wire.Checked:
-		e.settle(e.index[a.Job], r, "")
-	case *wire.Ended:
-		e.settle(e.index[a.Job], nil, r.Reason)
+// explain says why a host has no result yet.
+func (e *preflight) explain(i int, reason string) {
+	if !e.settled[i] {
+		e.answers[i].reason = reason
 	}
 }
 
+func (e *preflight) answered(a results.CheckAnswer) {
+	reason := ""
+	switch r := a.Reply.(type) {
+	case *wire.Ended:
+		reason = r.Reason
+	case *wire.Checked:
+		if e.typ != wire.TypeCheck {
+			reason = wrongAnswer
+		}
+	case *wire.Granted:
+		if e.typ != wire.TypeRights {
+			reason = wrongAnswer
+		}
+	}
+	e.settle(e.index[a.Job], a.Reply, reason)
+}
+
 func (e *preflight) request(i int, verdicts chan<- broker.Verdict) *broker.Publication {
-	pub := e.d.request(wire.TypeCheck, &e.jobs[i], &e.statement)
+	pub := e.d.request(e.typ, &e.jobs[i], &e.statement)
 	pub.Answer, pub.Ref = verdicts, uint64(i)
 	return pub
 }

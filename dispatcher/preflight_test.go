@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,6 +69,52 @@ func TestPreflightCreatesNoTask(t *testing.T) {
 		}
 		if len(r.audit) > 0 || len(r.store.jobs) > 0 {
 			t.Error("a check is a task")
+		}
+	})
+}
+
+// The answers to a question about rights are kept apart: listed, refused, of another
+// question, none.
+func TestRightsOfEachHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		type answer struct {
+			rights []model.Rights
+			err    error
+		}
+		ended := make(chan answer, 1)
+		go func() {
+			rights, err := r.d.Rights(t.Context(), []string{"lists", "refuses", "confused", "absent"})
+			ended <- answer{rights, err}
+		}()
+		replies := []any{&wire.Granted{State: wire.GrantValid}, &wire.Ended{Outcome: wire.Rejected, Reason: wire.NotPermitted}, &wire.Checked{WouldRun: true}, nil}
+		for _, reply := range replies {
+			kind := broker.Routed
+			if reply == nil {
+				kind = broker.Returned
+			}
+			p := r.take(kind)
+			if q, err := wire.DecodeRequest(p.Msg.Body); err != nil || q.Statement.Type != wire.TypeRights || p.Msg.Type != wire.TypeRights {
+				t.Fatalf("to %s: %v", p.Key, err)
+			}
+			if reply != nil {
+				r.store.checks <- results.CheckAnswer{Job: p.Msg.CorrelationId, Reply: reply}
+			}
+		}
+		got := <-ended
+		if got.err != nil {
+			t.Fatal(got.err)
+		}
+		for i, want := range []model.Rights{
+			{Host: "lists", Answer: &wire.Granted{State: wire.GrantValid}},
+			{Host: "refuses", Refused: true, Reason: wire.NotPermitted},
+			{Host: "confused", Reason: wrongAnswer},
+			{Host: "absent", Reason: "no agent answers to this name"},
+		} {
+			if g := got.rights[i]; !reflect.DeepEqual(g, want) || g.Permitted() != (i == 0) {
+				t.Errorf("%+v, want %+v", g, want)
+			}
 		}
 	})
 }

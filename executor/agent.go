@@ -134,6 +134,7 @@ type Agent struct {
 	drained    chan struct{}   // session → loop: the inbox was read to its end
 	reports    chan report     // exec goroutines → loop
 	verdicts   chan broker.Verdict
+	questions  chan chan *Status // Status → loop
 }
 
 // New checks the configuration. It starts nothing.
@@ -175,6 +176,7 @@ func New(cfg Config) (*Agent, error) {
 		drained:    make(chan struct{}),
 		reports:    make(chan report),
 		verdicts:   make(chan broker.Verdict, outbox.Window), // never full: one for each publication in flight
+		questions:  make(chan chan *Status),
 	}, nil
 }
 
@@ -276,6 +278,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return errors.Join(err, file.Close())
 	}
 	l := newLoop(a, table, kept, file)
+	l.journal.size = file.Size()
 	if l.gate.decisions, err = decisionlog.Open(filepath.Join(a.cfg.DataDir, decisionlog.FileName), a.cfg.Log); err != nil {
 		return errors.Join(err, kept.Close(), file.Close())
 	}

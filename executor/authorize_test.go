@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -142,6 +144,57 @@ func TestMaxValidity(t *testing.T) {
 			})
 		})
 	}
+}
+
+// rightsOf is a question about rights.
+func rightsOf(s *wire.Statement) { s.Type, s.Run = wire.TypeRights, nil }
+
+// A host lists the rights of a key to its holder, as often as it
+// asks, and executes nothing.
+func TestRightsAreAnsweredToSigner(t *testing.T) {
+	alice, _, files := newOperator(t, `permit-command="echo .*",any-job`)
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.AllowUnsigned, c.Trust = false, files })
+		defer r.close()
+		job, body := r.signedRun(alice, rightsOf)
+		for range 2 {
+			r.deliver(wire.TypeRights, job, body)
+			g := next[*wire.Granted](r)
+			if g.Job != job || g.State != wire.GrantValid || !g.Confined || !slices.Equal(g.Commands, []string{"echo .*"}) || !g.AnyJob ||
+				g.User != userName() || g.MaxValidity != (24*time.Hour).Milliseconds() || g.MaxOutput != DefaultMaxOutput || g.At == 0 {
+				t.Errorf("%+v", g)
+			}
+		}
+		if len(r.started) > 0 {
+			t.Error("something was executed")
+		}
+	})
+}
+
+// The holder of an expired key learns that, within the rate limit for strangers. A stranger
+// learns nothing.
+func TestRightsOfEndedAndUnknownKeys(t *testing.T) {
+	alice, _, files := newOperator(t, `expiry-time="19990101"`)
+	mallory, _, _ := newOperator(t, "")
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.AllowUnsigned, c.Trust = false, files })
+		defer r.close()
+		job, body := r.signedRun(mallory, rightsOf)
+		r.deliver(wire.TypeRights, job, body)
+		if e := next[*wire.Ended](r); e.Outcome != wire.Rejected || e.Reason != wire.NotPermitted {
+			t.Errorf("%+v", e)
+		}
+		job, body = r.signedRun(alice, rightsOf)
+		for range refusalBurst - 1 {
+			r.deliver(wire.TypeRights, job, body)
+			want := wire.Granted{V: wire.Version, Job: job, Agent: "web01", State: wire.GrantExpired, At: time.Now().UnixMilli()}
+			if g := next[*wire.Granted](r); !reflect.DeepEqual(*g, want) {
+				t.Fatalf("%+v", g)
+			}
+		}
+		r.deliver(wire.TypeRights, job, body)
+		r.silent()
+	})
 }
 
 // The words that the key's options permit are executed, not the text of the command.

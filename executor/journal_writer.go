@@ -138,6 +138,9 @@ func (l *loop) write(work context.Context, now time.Time) error {
 func (l *loop) written(work context.Context, answer journal.Answer) {
 	now := l.cfg.Now()
 	w := l.journal.done(answer, now)
+	if answer.Synced > 0 {
+		l.stats.Syncs.Add(answer.Synced)
+	}
 	c := w.commit
 	if c == nil {
 		c = &jobtable.Commit{}

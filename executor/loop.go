@@ -10,6 +10,7 @@ import (
 	"warren/executor/decisionlog"
 	"warren/executor/jobtable"
 	"warren/executor/outputlog"
+	"warren/executor/stats"
 	"warren/internal/broker"
 )
 
@@ -30,6 +31,7 @@ type loop struct {
 	replies  *replies
 	shutdown shutdown
 
+	stats  stats.Stats
 	fresh  *jobtable.Job          // accepted since begin was last called
 	logged map[*jobtable.Job]bool // jobs whose issuer is in the log
 }
@@ -81,6 +83,9 @@ func (l *loop) run(stop, work context.Context) error {
 			l.written(work, answer)
 		case s := <-l.agent.sessions:
 			l.names.connected(s)
+			l.stats.Sessions++
+		case answer := <-l.agent.questions:
+			answer <- l.snapshot(l.cfg.Now())
 		case <-l.names.over:
 			l.names.disconnected()
 		case <-l.agent.drained:
@@ -183,6 +188,7 @@ func (l *loop) begin(now time.Time) {
 			var refusal string
 			if run, refusal = l.gate.reauthorize(j, now); refusal != "" {
 				l.table.Revoke(j, refusal, now)
+				l.stats.CountRefusal(revoked(j, refusal, now))
 				l.ended(j)
 				continue
 			}
@@ -220,6 +226,7 @@ func (l *loop) ended(j *jobtable.Job) {
 		attrs = append(attrs, "issuer", j.Issuer)
 	}
 	delete(l.logged, j)
+	l.stats.CountEnd(j.Result.Outcome)
 	l.log.Info("ended", attrs...)
 	l.gate.decisions.Ended(decisionlog.Job{Task: j.Task, ID: j.ID, Host: j.Host, Issuer: j.Issuer}, &j.Result, l.cfg.Now())
 	l.replies.JobChanged(j)

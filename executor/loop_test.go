@@ -117,7 +117,7 @@ func (r *rig) request(typ, task, job string) (body []byte) {
 	}
 	if typ == wire.TypeRun || typ == wire.TypeCheck {
 		st.Run = &wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1 << 20}
-	} else {
+	} else if typ != wire.TypeRights {
 		st.Of = &wire.Target{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
 	}
 	b, err := wire.NewBatch(st, []wire.Leaf{{Job: job, Host: "web01"}}, nil)

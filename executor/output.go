@@ -2,6 +2,7 @@ package executor
 
 import (
 	"log/slog"
+	"time"
 
 	"warren/executor/outputlog"
 	"warren/internal/agent/process"
@@ -11,7 +12,8 @@ import (
 // An outputKeeper keeps the output of commands.
 type outputKeeper struct {
 	*outputlog.Log
-	log *slog.Logger
+	log       *slog.Logger
+	recheckAt time.Time // not before, for a status
 }
 
 // keep stores a chunk of output and returns where it is.
@@ -46,6 +48,18 @@ func (k *outputKeeper) jobEnded(job string, e *wire.Ended) {
 // of another one that is tried now if the last has failed.
 func (k *outputKeeper) disk(journalErr error) wire.Disk {
 	k.Recheck()
+	if d := diskOf(k.DiskError()); d != wire.DiskOK {
+		return d
+	}
+	return diskOf(journalErr)
+}
+
+// diskAt is disk for a status. It tries a failed disk again only once in recheckInterval.
+func (k *outputKeeper) diskAt(journalErr error, now time.Time) wire.Disk {
+	if wait := k.recheckAt.Sub(now); wait <= 0 || wait > recheckInterval { // more: the clock was set back
+		k.recheckAt = now.Add(recheckInterval)
+		return k.disk(journalErr)
+	}
 	if d := diskOf(k.DiskError()); d != wire.DiskOK {
 		return d
 	}

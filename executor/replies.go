@@ -113,6 +113,8 @@ func stamp(v any, agent string) any {
 		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
 	case *wire.Checked:
 		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
+	case *wire.Granted:
+		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
 	case *wire.Hello:
 		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"warren/executor/jobtable"
+	"warren/executor/stats"
 	"warren/internal/agent/trust"
 	"warren/internal/wire"
 )
@@ -17,8 +18,9 @@ func (l *loop) deliver(d delivery, now time.Time) {
 	switch {
 	case v.Request == nil:
 		l.gate.logRefusal(&v, now, "queue", d.queue, "bytes", len(d.Body))
+		l.stats.CountRefusal(refused(&v, reasonOf(&v), now))
 	case !v.Verified, v.OtherFleet: // the job may be another's: the table is not asked
-		l.refuse(&v, now)
+		l.refuse(&v, reasonOf(&v), now)
 	default:
 		l.handle(&v, d, now)
 	}
@@ -31,11 +33,16 @@ func (l *loop) handle(v *trust.Decision, d delivery, now time.Time) {
 		FromInbox: d.inbox && !d.Redelivered,
 	}
 	typ := v.Request.Statement.Type
-	if typ != wire.TypeCheck && typ != wire.TypeDiscover && l.table.OwnedByOther(r) {
+	if !d.inbox {
+		l.stats.NoteClock(time.UnixMilli(v.Request.Statement.IssuedAt), now)
+	}
+	reason := reasonOf(v)
+	aboutJob := typ != wire.TypeCheck && typ != wire.TypeRights && typ != wire.TypeDiscover
+	if aboutJob && l.table.OwnedByOther(r) {
 		if v.Refusal == "" {
-			v.Refusal = "the job is another operator's"
+			v.Refusal, reason = "the job is another operator's", stats.OtherOperator
 		}
-		l.refuse(v, now)
+		l.refuse(v, reason, now)
 		return
 	}
 	if typ == wire.TypeRun {
@@ -43,16 +50,18 @@ func (l *loop) handle(v *trust.Decision, d delivery, now time.Time) {
 		return
 	}
 	if (typ == wire.TypeCancel || typ == wire.TypeStatus) && v.Refusal == "" && !l.table.HasRoom(r, now) {
-		v.Refusal = "journal full: this host does not know the job, and cannot remember another"
+		v.Refusal, reason = "journal full: this host does not know the job, and cannot remember another", stats.JournalFull
 	}
 	if v.Refusal != "" && typ != wire.TypeCheck {
-		l.refuse(v, now)
+		l.refuse(v, reason, now)
 		return
 	}
 	l.gate.decisions.Verdict(v, now)
 	switch typ {
 	case wire.TypeCheck:
 		l.replies.answer(v.Request, l.cfg.check(v, now))
+	case wire.TypeRights:
+		l.replies.answer(v.Request, l.cfg.granted(v, now))
 	case wire.TypeCancel:
 		l.cancel(r, now)
 	case wire.TypeStatus:
@@ -64,8 +73,10 @@ func (l *loop) handle(v *trust.Decision, d delivery, now time.Time) {
 
 // refuse answers a request that has no effect. Anybody may have captured it and can send it
 // again and again, so unless that is impossible, the answer has a rate limit. An
-// unauthenticated sender learns no reason. A discover has no job to answer about.
-func (l *loop) refuse(v *trust.Decision, now time.Time) {
+// unauthenticated sender learns no reason; if it proves that it holds a key whose rights
+// have ended, it may learn that. A discover has no job to answer about.
+func (l *loop) refuse(v *trust.Decision, why stats.Reason, now time.Time) {
+	l.stats.CountRefusal(refused(v, why, now))
 	l.gate.decisions.Verdict(v, now)
 	logged := l.gate.logRefusal(v, now)
 	reason := v.Refusal
@@ -74,6 +85,10 @@ func (l *loop) refuse(v *trust.Decision, now time.Time) {
 	}
 	limited := !v.Verified || v.MayBeCaptured()
 	if r := v.Request; r.Statement.Type != wire.TypeDiscover && (logged || !limited) {
+		if v.Grant != nil {
+			l.replies.answer(r, l.cfg.granted(v, now))
+			return
+		}
 		l.replies.answer(r, &wire.Ended{
 			Job: r.Leaf.Job, Outcome: wire.Rejected, Reason: reason, EndedAt: now.UnixMilli(), Request: r.Digest[:],
 		})
@@ -82,8 +97,9 @@ func (l *loop) refuse(v *trust.Decision, now time.Time) {
 
 // accept adds the job of a run to the table. A refused job stays refused.
 func (l *loop) accept(v *trust.Decision, r *jobtable.VerifiedRequest, held bool, now time.Time) {
+	why := reasonOf(v)
 	if v.Refusal == "" {
-		v.Refusal = unsupportedReason(v.Run)
+		v.Refusal, why = unsupportedReason(v.Run), stats.Unsupported
 	}
 	j, result := l.table.Accept(r, v.Refusal, held, now)
 	switch result {
@@ -91,6 +107,10 @@ func (l *loop) accept(v *trust.Decision, r *jobtable.VerifiedRequest, held bool,
 		l.forgotten(r.Request, r.Statement.IssuedAt, now)
 		return
 	case jobtable.NoRoom: // the operator sends it again
+		l.stats.CountRefusal(stats.Refusal{
+			At: now, Reason: stats.JournalFull, Type: wire.TypeRun, Task: r.Statement.Task, Job: r.Leaf.Job,
+			Operator: v.Issuer.Operator, Fingerprint: v.Issuer.Fingerprint, Detail: "no room to remember another job",
+		})
 		l.log.Warn("no room to remember another job; not answered", "job", r.Leaf.Job, "remembered", l.table.Size())
 		return
 	case jobtable.Added:
@@ -99,6 +119,7 @@ func (l *loop) accept(v *trust.Decision, r *jobtable.VerifiedRequest, held bool,
 		if v.Refusal != "" {
 			l.gate.logRefusal(v, now)
 		}
+		countRefusedJob(&l.stats, v, j, why, now)
 	}
 	l.replies.Subscribe(j, r.Statement.ReplyTo, now)
 	if result == jobtable.Added && j.Phase == jobtable.Ended {
@@ -156,6 +177,7 @@ func (l *loop) forgotten(r *wire.Request, issuedAt int64, now time.Time) {
 	if why != "" {
 		s.Since = max(s.Since, from.UnixMilli())
 	}
+	l.stats.CountRefusal(unknowable(r, s.Reason, now))
 	if l.gate.limit.AllowN(now, 1) { // anybody may have captured the request
 		l.log.Warn("cannot tell whether this job has run", "job", r.Leaf.Job, "task", r.Statement.Task, "type", r.Statement.Type, "reason", s.Reason)
 	}

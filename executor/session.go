@@ -40,9 +40,6 @@ type delivery struct {
 	held  bool   // the inbox was not read to its end yet, so its jobs do not begin
 }
 
-// exchanges are the exchanges of replies, of requests, and of requests to all agents.
-var exchanges = []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {Name: wire.ExchangeHosts, Kind: "topic"}, {Name: wire.ExchangeDiscover, Kind: "fanout"}}
-
 // session declares everything on a new connection, and then consumes and publishes until
 // something ends.
 func (a *Agent) session(ctx context.Context, s *broker.Session) error {
@@ -77,7 +74,7 @@ func (a *Agent) session(ctx context.Context, s *broker.Session) error {
 // Replies are published on the channel of the id, since a reply and the acknowledgement of its
 // request then cost the broker less.
 func (a *Agent) takeNames(ctx context.Context, g *errgroup.Group, s *broker.Session, known <-chan struct{}) ([]string, []broker.Subscription, error) {
-	id := a.take(s.Conn, a.cfg.ID, exchanges)
+	id := a.take(s.Conn, a.cfg.ID, wire.Exchanges)
 	if id.err != nil {
 		if errors.Is(id.err, broker.ErrTaken) {
 			a.cfg.Log.Warn("another agent answers to this id; trying again", "id", a.cfg.ID,
@@ -156,7 +153,7 @@ type taken struct {
 
 // take claims a name, with the exchanges, on a new channel and consumes its queue. Requests to all
 // agents arrive in the queue of the id.
-func (a *Agent) take(conn *amqp.Connection, name string, exchanges []broker.Exchange) taken {
+func (a *Agent) take(conn *amqp.Connection, name string, exchanges []wire.Exchange) taken {
 	t := taken{name: name}
 	claim := brokerName(name)
 	if t.ch, t.sub, t.err = claim.Claim(conn, exchanges); t.err != nil {

@@ -56,6 +56,16 @@ func (c *Config) check(v *trust.Decision, now time.Time) *wire.Checked {
 	return a
 }
 
+// granted answers what the signer of a question may do.
+func (c *Config) granted(v *trust.Decision, now time.Time) *wire.Granted {
+	g := *v.Grant
+	g.Job, g.At = v.Request.Leaf.Job, now.UnixMilli()
+	if g.State == wire.GrantValid {
+		g.MaxOutput = min(c.Limits.MaxOutput, wire.MaxSize)
+	}
+	return &g
+}
+
 // spec returns how a run is executed. The arguments of a script are not known before it has a
 // path. An error means that there is no such user, or that the agent cannot become that user.
 func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {

@@ -275,6 +275,33 @@ func (e *fakeEngine) Check(_ context.Context, spec model.Spec, _ time.Duration) 
 	return checks, nil
 }
 
+func (e *fakeEngine) Rights(_ context.Context, hosts []string, _ time.Duration) (rights []model.Rights, err error) {
+	for _, h := range hosts {
+		r := model.Rights{Host: h, Answer: &wire.Granted{
+			Agent: h, State: wire.GrantValid, Rule: "/etc/warren/authorized_operators:3 (alice)", User: "root",
+			MaxValidity: (24 * time.Hour).Milliseconds(), MaxOutput: 16 << 20,
+		}}
+		switch h {
+		case "db1":
+			r.Answer = &wire.Granted{
+				Agent: h, State: wire.GrantValid, Rule: "/etc/warren/authorized_operators:4 (alice)", User: "warrend", Confined: true,
+				Commands: []string{"df( -h)?", "echo \x1b[2J"}, RunAs: []string{"deploy", "web"}, Script: true, Env: []string{"LANG", "PATH"}, AnyJob: true,
+				Expires: fakeTime.Add(time.Hour).UnixMilli(), MaxValidity: time.Hour.Milliseconds(), Omitted: 2,
+			}
+		case "old":
+			r.Answer = &wire.Granted{Agent: h, State: wire.GrantExpired}
+		case "lost":
+			r.Answer = &wire.Granted{Agent: h, State: wire.GrantRevoked}
+		case "foreign":
+			r.Answer, r.Refused, r.Reason = nil, true, wire.NotPermitted
+		case "absent":
+			r.Answer, r.Reason = nil, "no agent answers to this name"
+		}
+		rights = append(rights, r)
+	}
+	return rights, nil
+}
+
 func (e *fakeEngine) Discover(context.Context, time.Duration, func([]model.Agent, time.Duration) bool) ([]model.Agent, error) {
 	at := fakeTime.UnixMilli()
 	return []model.Agent{
@@ -295,6 +322,21 @@ func (e *fakeEngine) Discover(context.Context, time.Duration, func([]model.Agent
 			RefusedFiles: []wire.RefusedFile{{File: wire.AuthorizedOperators, Problem: wire.FileMode, Path: "/etc/\x1b[2J", Mode: 0o775}},
 		}},
 	}, nil
+}
+
+// Reach is by the last digit of a host's name.
+func (e *fakeEngine) Reach(_ context.Context, hosts []string, _ time.Duration) (reach []model.Reach, err error) {
+	for _, h := range hosts {
+		switch h[len(h)-1] {
+		case '3':
+			reach = append(reach, model.NotConnected)
+		case '4':
+			reach = append(reach, model.NotAccepted)
+		default:
+			reach = append(reach, model.Unanswered)
+		}
+	}
+	return reach, nil
 }
 
 func (e *fakeEngine) Viewed(task model.Task, hosts []string) error {

@@ -156,12 +156,29 @@ func (p *prompt) openLines() *lineedit.Reader {
 	return lineedit.NewPlainReader(p.s.env.IO.In, p.s.env.IO.Out, p.s.env.IO)
 }
 
-// listAbove prints lines above the line that is being edited.
-func (p *prompt) listAbove(lines []string) {
-	width := p.s.env.IO.Width()
-	_ = p.s.env.IO.Above(func(w *bufio.Writer) error {
+// listAbove prints choices above the line that is being edited, as many as the screen has room
+// for.
+func (p *prompt) listAbove(choices []cli.Choice) {
+	out := p.s.env.IO
+	width, height := 0, 0
+	if out.Size != nil {
+		width, height = out.Size()
+	}
+	var words, lines []string
+	for _, c := range choices {
+		if c.Note != "" {
+			lines = append(lines, term.Clip(c.Word+" "+c.Note, width))
+		} else {
+			words = append(words, term.Line(c.Word))
+		}
+	}
+	lines = append(lines, term.Columns(words, width)...)
+	if most := max(height-rowsAroundResults, 1); len(lines) > most {
+		lines = append(lines[:most], fmt.Sprintf("… %d in all", len(choices)))
+	}
+	_ = out.Above(func(w *bufio.Writer) error {
 		for _, line := range lines {
-			fmt.Fprintln(w, term.Clip(line, width))
+			fmt.Fprintln(w, line)
 		}
 		return nil
 	})

@@ -120,10 +120,9 @@ const spareQueues = 3
 // gets the same replies. The agents' messages are nacked as long as the dead queue is
 // bound, and arrive all the same.
 func (b *Bus) declare(s *broker.Session) (ch *amqp.Channel, queue string, err error) {
-	exchanges := []broker.Exchange{{Name: wire.ExchangeReplies, Kind: "topic"}, {Name: wire.ExchangeHosts, Kind: "topic"}, {Name: wire.ExchangeDiscover, Kind: "fanout"}}
 	for n := range spareQueues + 1 {
 		queue = wire.SpareReplyQueue(b.queue, n)
-		ch, err = broker.Declare(s.Conn, exchanges, broker.ExclusiveQueue(queue, 0, queueBytes))
+		ch, err = broker.Declare(s.Conn, wire.Exchanges, broker.ExclusiveQueue(queue, 0, queueBytes))
 		if !errors.Is(err, broker.ErrTaken) {
 			break
 		}
@@ -248,11 +247,11 @@ func (c *consumer) decode(ctx context.Context, d amqp.Delivery, batch *pendingCo
 			return nil
 		}
 		return err
-	case *wire.Checked:
+	case *wire.Checked, *wire.Granted:
 		_, err := c.bus.store.SawCheck(ctx, d.CorrelationId, r)
 		return err
 	case *wire.Ended:
-		if r.Outcome == wire.Rejected { // perhaps of a check
+		if r.Outcome == wire.Rejected { // perhaps of a check or of rights
 			if taken, err := c.bus.store.SawCheck(ctx, d.CorrelationId, r); taken || err != nil {
 				return err
 			}

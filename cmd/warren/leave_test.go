@@ -205,6 +205,7 @@ func TestLeavesStuckPipe(t *testing.T) {
 		append(run[:4:4], "--stream"), append(run[:4:4], "--json"), append(run[:4:4], "--jsonl"), run, {"check_task", id, "--raw"}, {"watch", id, "--stream"},
 	} {
 		t.Run(args[0]+" "+args[len(args)-1], func(t *testing.T) {
+			t.Parallel()
 			read, write, err := os.Pipe()
 			if err != nil {
 				t.Fatal(err)

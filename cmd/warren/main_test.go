@@ -30,9 +30,15 @@ type place struct {
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
+	return newPlaceAt(t, rabbittest.Node(t).URL())
+}
+
+// newPlaceAt returns a place on another broker.
+func newPlaceAt(t *testing.T, broker string) *place {
+	t.Helper()
 	dir := t.TempDir()
 	p := &place{
-		t: t, broker: rabbittest.Node(t).URL(), dir: dir,
+		t: t, broker: broker, dir: dir,
 		bin: dir + "/bin", home: dir + "/home", data: dir + "/data",
 		prefix: strings.ToLower(strings.TrimPrefix(t.Name(), "Test")) + "-",
 	}

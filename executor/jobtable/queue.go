@@ -28,6 +28,9 @@ func (q *workQueue) allWaiting() []*Job { return slices.Concat(q.queue, q.held) 
 // Queued returns how many jobs wait for nothing but a worker.
 func (q *workQueue) Queued() int { return len(q.queue) }
 
+// HeldBack returns how many jobs wait until the inbox was read to its end.
+func (q *workQueue) HeldBack() int { return len(q.held) }
+
 func (q *workQueue) numWaiting() int { return len(q.queue) + len(q.held) }
 
 // numWaitingOf counts the waiting jobs of one issuer.

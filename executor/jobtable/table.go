@@ -85,7 +85,8 @@ func (t *Table) Accept(r *VerifiedRequest, refusal string, held bool, now time.T
 	if !t.HasRoom(r, now) {
 		return nil, NoRoom
 	}
-	if outcome, reason := t.refusal(j, refusal, now); outcome != "" {
+	if outcome, why, reason := t.refusal(j, refusal, now); outcome != "" {
+		j.Refusal = why
 		t.remember(j)
 		t.finish(j, wire.Ended{Outcome: outcome, Reason: reason}, now)
 		return j, Added
@@ -98,29 +99,39 @@ func (t *Table) Accept(r *VerifiedRequest, refusal string, held bool, now time.T
 	return j, Added
 }
 
-// refusal returns why a new job is refused; empty if it is taken.
-func (t *Table) refusal(j *Job, refusal string, now time.Time) (wire.Outcome, string) {
+// A Refusal is why a table rejects a new job that its operator may run.
+type Refusal string
+
+const (
+	Duplicate      Refusal = "duplicate"
+	IssuedInFuture Refusal = "issued_in_future"
+	JournalFull    Refusal = "journal_full"
+	QueueFull      Refusal = "queue_full"
+)
+
+// refusal returns why a new job is refused; no outcome if it is taken.
+func (t *Table) refusal(j *Job, refusal string, now time.Time) (_ wire.Outcome, why Refusal, reason string) {
 	n := t.numWaiting()
 	switch first := t.tasks[j.taskKey()]; {
 	case refusal != "":
-		return wire.Rejected, refusal
+		return wire.Rejected, "", refusal
 	case first != nil:
-		return wire.Rejected, "duplicate of " + first.ID
+		return wire.Rejected, Duplicate, "duplicate of " + first.ID
 	case j.issuedAt.After(now.Add(t.limits.Tolerance)):
-		return wire.Rejected, fmt.Sprintf("issued %s in the future by this host's clock", j.issuedAt.Sub(now).Round(time.Second))
+		return wire.Rejected, IssuedInFuture, fmt.Sprintf("issued %s in the future by this host's clock", j.issuedAt.Sub(now).Round(time.Second))
 	case now.After(j.notAfter.Add(t.limits.Tolerance)):
-		return wire.Expired, fmt.Sprintf("arrived %s after its time was up", now.Sub(j.notAfter).Round(time.Millisecond))
+		return wire.Expired, "", fmt.Sprintf("arrived %s after its time was up", now.Sub(j.notAfter).Round(time.Millisecond))
 	case len(t.jobs) >= t.limits.Jobs:
-		return wire.Rejected, fmt.Sprintf("journal full: %d jobs remembered", len(t.jobs))
+		return wire.Rejected, JournalFull, fmt.Sprintf("journal full: %d jobs remembered", len(t.jobs))
 	case t.issued[j.Issuer] >= issuerShare(j.Issuer, t.limits.Jobs):
-		return wire.Rejected, fmt.Sprintf("journal full: %d jobs remembered, %d of them this operator's", len(t.jobs), t.issued[j.Issuer])
+		return wire.Rejected, JournalFull, fmt.Sprintf("journal full: %d jobs remembered, %d of them this operator's", len(t.jobs), t.issued[j.Issuer])
 	case n >= t.limits.Queue+t.limits.Workers-t.running:
-		return wire.Rejected, fmt.Sprintf("queue full: %d jobs run and %d wait", t.running, n)
+		return wire.Rejected, QueueFull, fmt.Sprintf("queue full: %d jobs run and %d wait", t.running, n)
 	}
 	if own := t.numWaitingOf(j.Issuer); own >= issuerShare(j.Issuer, t.limits.Queue)+t.limits.Workers-t.running {
-		return wire.Rejected, fmt.Sprintf("queue full: %d jobs run and %d wait, %d of them this operator's", t.running, n, own)
+		return wire.Rejected, QueueFull, fmt.Sprintf("queue full: %d jobs run and %d wait, %d of them this operator's", t.running, n, own)
 	}
-	return "", ""
+	return "", "", ""
 }
 
 // HasRoom reports whether the job of a request is in the table, or can be added.

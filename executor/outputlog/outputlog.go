@@ -104,6 +104,9 @@ func (o *Log) Put(job, stream string, offset int64, data []byte) (Ref, error) {
 	return r, errors.Join(old, o.evict())
 }
 
+// Size returns the bytes of all segments.
+func (o *Log) Size() int64 { return o.total }
+
 // DiskError returns why the disk refused the last chunk; nil if it took it.
 func (o *Log) DiskError() error { return o.diskErr }
 

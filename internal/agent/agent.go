@@ -67,16 +67,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	stdout, stderr = escape.LineWriter(stdout), escape.LineWriter(stderr)
 	exited := -1
 	source := &config.Source{Default: defaultConfig(), Strict: true}
-	parser, err := kong.New(&f, kong.Name("warrend"),
-		kong.Description("Warren's agent: runs the commands that operators send through RabbitMQ."),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), kong.Resolvers(source),
-		kong.Vars{
-			"version": version.String(), "datadir": defaultDataDir(), "config": source.Default, "operators": defaultOperators, "revoked": defaultRevoked,
-			"workers": fmt.Sprint(executor.DefaultWorkers()), "queue": fmt.Sprint(executor.DefaultQueue),
-			"maxoutput":   fmt.Sprint(executor.DefaultMaxOutput),
-			"journalsize": fmt.Sprint(executor.DefaultOutput), "retention": executor.DefaultRetention.String(), "tolerance": executor.DefaultTolerance.String(),
-			"killgrace": executor.DefaultKillGrace.String(), "draingrace": executor.DefaultDrainGrace.String(),
-		})
+	parser, err := newParser(&f, source.Default, fmt.Sprint(executor.DefaultWorkers()),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), kong.Resolvers(source))
 	if err != nil {
 		return fail(stderr, err)
 	}
@@ -93,6 +85,30 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return showConfig(stdout, stderr, source, ctx, f.JSON)
 	}
 	return f.run(args, stderr)
+}
+
+// newParser makes the parser of the program. config is the default configuration file,
+// workers the default of --workers.
+func newParser(f *flags, config, workers string, options ...kong.Option) (*kong.Kong, error) {
+	return kong.New(f, append(options, kong.Name("warrend"),
+		kong.Description("Warren's agent: runs the commands that operators send through RabbitMQ."),
+		kong.Vars{
+			"version": version.String(), "datadir": defaultDataDir(), "config": config, "operators": defaultOperators, "revoked": defaultRevoked,
+			"workers": workers, "queue": fmt.Sprint(executor.DefaultQueue),
+			"maxoutput":   fmt.Sprint(executor.DefaultMaxOutput),
+			"journalsize": fmt.Sprint(executor.DefaultOutput), "retention": executor.DefaultRetention.String(), "tolerance": executor.DefaultTolerance.String(),
+			"killgrace": executor.DefaultKillGrace.String(), "draingrace": executor.DefaultDrainGrace.String(),
+		})...)
+}
+
+// Model returns the grammar of the program, for its manual page. It is the same on every
+// machine, so it describes the default of --workers instead of calculating it.
+func Model() (*kong.Application, error) {
+	parser, err := newParser(new(flags), defaultConfig(), "twice the number of processors, at least 4")
+	if err != nil {
+		return nil, err
+	}
+	return parser.Model, nil
 }
 
 // run runs the agent from start to end.

@@ -39,7 +39,7 @@ type Name struct {
 
 // Claim takes a name, and returns a channel and the queue with its bindings, to be given to
 // Consume. If a living connection holds the name the error is ErrTaken.
-func (n *Name) Claim(c *amqp.Connection, exchanges []Exchange) (*amqp.Channel, Subscription, error) {
+func (n *Name) Claim(c *amqp.Connection, exchanges []wire.Exchange) (*amqp.Channel, Subscription, error) {
 	for g := range wire.Generations {
 		ch, err := Declare(c, exchanges, ExclusiveQueue(n.Queue(g), n.Length, 0))
 		if errors.Is(err, ErrTaken) {

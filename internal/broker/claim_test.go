@@ -12,7 +12,7 @@ import (
 	"warren/internal/wire"
 )
 
-var claimExchanges = []Exchange{{Name: "test.hosts", Kind: amqp.ExchangeTopic}}
+var claimExchanges = []wire.Exchange{{Name: "test.hosts", Kind: amqp.ExchangeTopic}}
 
 func testName(name string) *Name {
 	return &Name{

@@ -12,6 +12,7 @@ import (
 
 	"warren/internal/broker/dial"
 	"warren/internal/testlab/rabbit/rabbittest"
+	"warren/internal/wire"
 )
 
 func words(text string) string { return fmt.Sprintf("list_to_binary(%q)", text) }
@@ -50,7 +51,7 @@ func TestErrorsNameReachedLimit(t *testing.T) {
 
 	c := connect(t, u)
 	vhostLimit(`{"max-queues": 0}`)
-	_, err = Declare(c, []Exchange{{"test.limits", amqp.ExchangeTopic}}, ExclusiveQueue("test.limits", 1, 0))
+	_, err = Declare(c, []wire.Exchange{{Name: "test.limits", Kind: amqp.ExchangeTopic}}, ExclusiveQueue("test.limits", 1, 0))
 	tells("queues", err, ErrLost, "queue limit in vhost", "max-queues")
 	_, err = DeclareQueue(c, Queue{Name: "test.inbox", Durable: true, Args: amqp.Table{"x-queue-type": "quorum"}})
 	tells("inbox", err, ErrLost, "queue limit in vhost", "max-queues")

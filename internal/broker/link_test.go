@@ -67,6 +67,7 @@ func connectOnce(t *testing.T, opts dial.Options) error {
 }
 
 func TestOnceReturnsWhyThereIsNoLink(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	good := rabbittest.URL(t)
 	u, _ := url.Parse(good)
 	dead := deadPort(t)
@@ -188,6 +189,7 @@ func TestOnce(t *testing.T) {
 
 // A session that waits for an answer on a link gone silent is freed.
 func TestSetupTimeout(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	u := rabbittest.URL(t)
 	p := newProxy(t, u)
 	l := newLink(t, Options{Dial: dial.Options{URLs: []string{p.url(u)}, DialTimeout: time.Second}, SetupTimeout: 300 * time.Millisecond})
@@ -225,6 +227,7 @@ func TestCallWithTimeout(t *testing.T) {
 // Heartbeats end a link whose peer has gone silent. A link that is stopped before that does
 // not wait for the peer to confirm the close.
 func TestHalfOpenLink(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	u := rabbittest.URL(t)
 	p := newProxy(t, u)
 	l := newLink(t, Options{Dial: dial.Options{URLs: []string{p.url(u)}, Heartbeat: 2 * time.Second, DialTimeout: time.Second}})
@@ -262,6 +265,7 @@ func TestHalfOpenLink(t *testing.T) {
 // Heartbeats keep a link open through a load balancer with an idle timeout. If the timeout is
 // shorter than the heartbeat, the link is lost and comes back.
 func TestLinkThroughIdleTimeout(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	u := rabbittest.URL(t)
 	open := func(heartbeat, idleTimeout time.Duration) (*proxy, *State) {
 		p := newIdleProxy(t, u, idleTimeout)

@@ -187,10 +187,12 @@ func TestChannelError(t *testing.T) {
 // The link goes silent with messages in flight, some of them stuck in a write, long before
 // heartbeats could detect it.
 func TestServeOnHalfOpenLink(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	u := rabbittest.URL(t)
 	px := newProxy(t, u)
 	p := NewPublisher(0)
-	l := newLink(t, Options{Dial: dial.Options{URLs: []string{px.url(u)}, Heartbeat: time.Minute, IOTimeout: time.Second, DialTimeout: time.Second}})
+	const heartbeat = time.Minute // the broker's own; a longer one becomes this
+	l := newLink(t, Options{Dial: dial.Options{URLs: []string{px.url(u)}, Heartbeat: heartbeat, IOTimeout: time.Second, DialTimeout: time.Second}})
 	start(t, func(ctx context.Context) error {
 		return l.Run(ctx, func(ctx context.Context, s *Session) error {
 			s.Ready()
@@ -198,13 +200,15 @@ func TestServeOnHalfOpenLink(t *testing.T) {
 		})
 	})
 	up := until(t, l.State(), "up", isUp)
-	if v := receive(t, publish(t, p, Publication{Key: "test.nobody", Mandatory: true})); v.Kind != Returned {
+	big := amqp.Publishing{Body: make([]byte, 1<<20)} // many of them fill every buffer on the way
+	// Once the broker has accepted one of this size, the next do not go alone.
+	if v := receive(t, publish(t, p, Publication{Key: "test.nobody", Mandatory: true, Msg: big})); v.Kind != Returned {
 		t.Fatalf("verdict %+v", v)
 	}
 	px.freeze()
+	frozen := time.Now()
 	answers := make(chan Verdict, DefaultWindow)
 	taken := 0
-	big := amqp.Publishing{Body: make([]byte, 1<<20)} // fills every buffer on the way
 	for !errors.Is(up.Latest().Err, ErrLost) && taken < DefaultWindow {
 		select {
 		case p.In() <- &Publication{Key: "test.nobody", Msg: big, Answer: answers}:
@@ -213,8 +217,8 @@ func TestServeOnHalfOpenLink(t *testing.T) {
 			until(t, up, "lost", func(s *State) bool { return errors.Is(s.Err, ErrLost) })
 		}
 	}
-	if taken == 0 {
-		t.Fatal("nothing was taken")
+	if took := time.Since(frozen); taken < 2 || took > heartbeat {
+		t.Fatalf("%d were taken, and the link was lost after %s", taken, took)
 	}
 	for range taken {
 		if v := receive(t, answers); v.Kind != Unconfirmed {

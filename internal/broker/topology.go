@@ -7,6 +7,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/internal/broker/dial"
+	"warren/internal/wire"
 )
 
 // A Queue says what to declare.
@@ -35,14 +36,11 @@ func ExclusiveQueue(name string, maxMessages int, maxBytes int64) Queue {
 	return Queue{Name: name, Exclusive: true, Args: args}
 }
 
-// An Exchange is a durable exchange that must exist; see DeclareExchange.
-type Exchange struct{ Name, Kind string }
-
 // Declare makes sure that the exchanges exist, declares a queue, and returns the channel
 // for its consumer. Nearly always all of it succeeds, and takes one channel and two
 // round trips. A refusal closes that channel without saying what was refused; Declare
 // then makes each declaration on a channel of its own.
-func Declare(c *amqp.Connection, exchanges []Exchange, q Queue) (*amqp.Channel, error) {
+func Declare(c *amqp.Connection, exchanges []wire.Exchange, q Queue) (*amqp.Channel, error) {
 	ch, err := onChannel(c, func(ch *amqp.Channel) error {
 		for _, x := range exchanges {
 			if err := ch.ExchangeDeclarePassive(x.Name, x.Kind, true, false, false, true, nil); err != nil {

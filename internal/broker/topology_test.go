@@ -8,6 +8,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/internal/testlab/rabbit/rabbittest"
+	"warren/internal/wire"
 )
 
 func TestDeclareQueue(t *testing.T) {
@@ -99,7 +100,7 @@ func TestPermissions(t *testing.T) {
 func TestDeclare(t *testing.T) {
 	u := rabbittest.URL(t)
 	one, two := connect(t, u), connect(t, u)
-	exchanges := []Exchange{{"test.declare.a", amqp.ExchangeTopic}, {"test.declare.b", amqp.ExchangeFanout}}
+	exchanges := []wire.Exchange{{Name: "test.declare.a", Kind: amqp.ExchangeTopic}, {Name: "test.declare.b", Kind: amqp.ExchangeFanout}}
 	for range 2 { // missing, then there
 		ch, err := Declare(one, exchanges, ExclusiveQueue("test.declare.all", 10, 0))
 		if err != nil {

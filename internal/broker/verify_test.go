@@ -11,6 +11,7 @@ import (
 
 	"warren/internal/testlab/rabbit"
 	"warren/internal/testlab/rabbit/rabbittest"
+	"warren/internal/wire"
 )
 
 const vhost = "/"
@@ -19,7 +20,7 @@ const vhost = "/"
 // consumed.
 func consuming(t *testing.T, c *amqp.Connection, name string) (*Consumer, Subscription) {
 	t.Helper()
-	ch, err := Declare(c, []Exchange{{name, amqp.ExchangeFanout}}, ExclusiveQueue(name, 10, 0))
+	ch, err := Declare(c, []wire.Exchange{{Name: name, Kind: amqp.ExchangeFanout}}, ExclusiveQueue(name, 10, 0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -137,7 +137,7 @@ func (o *Operator) newConnections(s cli.Settings, name string, once bool) (confi
 	}
 	o.sender = &sender{link: link, publisher: broker.NewPublisher(publishWindow)}
 	opts.Dial.Name = "warren " + name + " (replies)"
-	if o.bus, err = replybus.New(opts, queue, o.store, o.notifyText, slog.New(slog.DiscardHandler)); err != nil {
+	if o.bus, err = replybus.New(opts, queue, o.store, textNotices(o.notify), slog.New(slog.DiscardHandler)); err != nil {
 		return config, err
 	}
 	return dispatcher.Config{
@@ -155,7 +155,7 @@ func (o *Operator) prepare(ctx context.Context, s cli.Settings, config dispatche
 	if o.audit, err = audit.Open(s.DataDir, config.Operator); err != nil {
 		return err
 	}
-	o.key.signer, o.key.err = signing.Choose(ctx, signing.Options{Identity: s.Identity, Fleet: s.Fleet, Passphrase: term.ReadSecret, Notify: o.notifyText})
+	o.key.signer, o.key.err = signing.Choose(ctx, signing.Options{Identity: s.Identity, Fleet: s.Fleet, Passphrase: term.ReadSecret, Notify: textNotices(o.notify)})
 	config.Sign, config.Touch = o.key.sign, o.key.needsTouch()
 	config.Audit = func(task *model.Task, hosts []string) error {
 		return o.audit.Executed(task, o.key.fingerprint(), hosts)
@@ -222,8 +222,10 @@ func (o *Operator) Connect(ctx context.Context) error {
 	return nil
 }
 
-// notifyText reports a notice that has no hint.
-func (o *Operator) notifyText(text string) { o.notify(errors.New(text)) }
+// textNotices returns a function that reports notices without a hint.
+func textNotices(notify func(error)) func(string) {
+	return func(text string) { notify(errors.New(text)) }
+}
 
 // Link is the state of the connection that publishes.
 func (o *Operator) Link() *broker.State { return o.sender.link.State() }
@@ -314,6 +316,24 @@ func (o *Operator) Check(ctx context.Context, spec model.Spec, wait time.Duratio
 		return nil, err
 	}
 	return checks, ctx.Err()
+}
+
+// Reach returns how far messages get to hosts whose agents do not answer.
+func (o *Operator) Reach(ctx context.Context, hosts []string, wait time.Duration) ([]model.Reach, error) {
+	asking, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return o.dispatcher.Reach(asking, hosts), ctx.Err()
+}
+
+// Rights asks hosts what the key of this process may do there.
+func (o *Operator) Rights(ctx context.Context, hosts []string, wait time.Duration) ([]model.Rights, error) {
+	asking, cancel := context.WithTimeout(ctx, o.answerTimeout(wait))
+	defer cancel()
+	rights, err := o.dispatcher.Rights(asking, hosts)
+	if err != nil {
+		return nil, err
+	}
+	return rights, ctx.Err()
 }
 
 // Discover asks all agents to report themselves.

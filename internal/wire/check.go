@@ -43,7 +43,7 @@ func (s *Statement) check() error {
 
 func checkType(typ string) error {
 	switch typ {
-	case TypeRun, TypeCheck, TypeCancel, TypeStatus, TypeDiscover:
+	case TypeRun, TypeCheck, TypeRights, TypeCancel, TypeStatus, TypeDiscover:
 		return nil
 	}
 	return fmt.Errorf("%w: statement.type is %q", ErrType, clip(typ, 40))

@@ -38,6 +38,10 @@ const (
 	MaxTimeout   = 30 * 24 * time.Hour // of a run that has one
 	MaxMaxOutput = 64 << 20
 
+	// MaxGrants bounds each list of a granted, and MaxGrant each of its strings.
+	MaxGrants = 1024
+	MaxGrant  = 4096
+
 	MinSalt = 16
 	MaxSalt = 64
 

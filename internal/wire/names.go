@@ -11,10 +11,16 @@ import (
 
 // Exchanges.
 const (
-	ExchangeReplies  = "warren.replies"  // topic; replies, by the reply queue's name
-	ExchangeHosts    = "warren.hosts"    // topic; requests, by HostKey or InboxKey
-	ExchangeDiscover = "warren.discover" // fanout; requests of type discover
+	ExchangeReplies  = "warren.replies"  // replies, by the reply queue's name
+	ExchangeHosts    = "warren.hosts"    // requests, by HostKey or InboxKey
+	ExchangeDiscover = "warren.discover" // requests of type discover
 )
+
+// An Exchange is a durable exchange.
+type Exchange struct{ Name, Kind string }
+
+// Exchanges are all exchanges.
+var Exchanges = []Exchange{{ExchangeHosts, "topic"}, {ExchangeReplies, "topic"}, {ExchangeDiscover, "fanout"}}
 
 // Headers and content types of AMQP messages.
 const (

@@ -50,14 +50,14 @@ func genStatement(t *rapid.T) Statement {
 		return issued, rapid.Int64Range(issued, MaxTime).Draw(t, label)
 	}
 	st := Statement{
-		Type:    rapid.SampledFrom([]string{TypeRun, TypeCheck, TypeCancel, TypeStatus}).Draw(t, "type"),
+		Type:    rapid.SampledFrom([]string{TypeRun, TypeCheck, TypeRights, TypeCancel, TypeStatus}).Draw(t, "type"),
 		Task:    genUUID.Draw(t, "task"),
 		ReplyTo: ReplyQueue(genWord.Draw(t, "user"), genWord.Draw(t, "random")),
 	}
 	st.IssuedAt, st.NotAfter = validity("validity")
 	if st.Type == TypeRun || st.Type == TypeCheck {
 		st.Run = genRun(t)
-	} else {
+	} else if st.Type != TypeRights {
 		st.Of = new(Target)
 		st.Of.IssuedAt, st.Of.NotAfter = validity("of")
 	}

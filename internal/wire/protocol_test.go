@@ -177,6 +177,8 @@ func TestProtocolPageLimits(t *testing.T) {
 		{"number of `env` entries, those of a secret included", MaxEnv},
 		{"`shell`, `cwd`, `binary`, `path` of a refused file", MaxFileName},
 		{"`user`", MaxUser},
+		{"number of `commands`, of `env`, of `cwds` and of `run_as` of a `granted`", MaxGrants},
+		{"each string of these lists", MaxGrant},
 		{"`timeout_ms`", MaxTimeout.Milliseconds()},
 		{"`max_output`", MaxMaxOutput},
 		{"`salt`", fmt.Sprintf("%d to %d", MinSalt, MaxSalt)},
@@ -209,8 +211,8 @@ func TestProtocolPageNamesEverything(t *testing.T) {
 	for _, o := range append(agentOutcomes, Unreachable, Lost) {
 		words = append(words, string(o))
 	}
-	words = append(words, StateAccepted, StateRunning, StateUnknown, StateForgotten,
-		TypeRun, TypeCheck, TypeCancel, TypeStatus, TypeDiscover, TypeProbe, TypeOutput,
+	words = append(words, GrantValid, GrantExpired, GrantRevoked, StateAccepted, StateRunning, StateUnknown, StateForgotten,
+		TypeRun, TypeCheck, TypeRights, TypeCancel, TypeStatus, TypeDiscover, TypeProbe, TypeOutput,
 		ExchangeReplies, ExchangeDiscover, ExchangeHosts, HostQueue("<name>"), InboxQueue("<id>"),
 		LaterKey("<name>"), InboxKey("<id>"), HostQueue("<name>")+"~<n>", prefixReply+"<user>.<random>",
 		HeaderStream, HeaderOffset, ContentJSON, ContentBytes, AppID)

@@ -22,6 +22,7 @@ func (s *Started) version() *int  { return &s.V }
 func (e *Ended) version() *int    { return &e.V }
 func (s *State) version() *int    { return &s.V }
 func (c *Checked) version() *int  { return &c.V }
+func (g *Granted) version() *int  { return &g.V }
 func (h *Hello) version() *int    { return &h.V }
 
 func (a *Accepted) job() *string { return &a.Job }
@@ -29,6 +30,7 @@ func (s *Started) job() *string  { return &s.Job }
 func (e *Ended) job() *string    { return &e.Job }
 func (s *State) job() *string    { return &s.Job }
 func (c *Checked) job() *string  { return &c.Job }
+func (g *Granted) job() *string  { return &g.Job }
 func (h *Hello) job() *string    { return nil }
 
 // replySchemas has the replies that DecodeReply decodes as JSON.
@@ -38,6 +40,7 @@ var replySchemas = map[string]*schema{
 	TypeEnded:    schemaOf(reflect.TypeFor[Ended]()),
 	TypeState:    schemaOf(reflect.TypeFor[State]()),
 	TypeChecked:  schemaOf(reflect.TypeFor[Checked]()),
+	TypeGranted:  schemaOf(reflect.TypeFor[Granted]()),
 	TypeHello:    schemaOf(reflect.TypeFor[Hello]()),
 }
 
@@ -53,6 +56,8 @@ func newReply(typ string) reply {
 		return new(State)
 	case TypeChecked:
 		return new(Checked)
+	case TypeGranted:
+		return new(Granted)
 	case TypeHello:
 		return new(Hello)
 	}
@@ -60,10 +65,10 @@ func newReply(typ string) reply {
 }
 
 // EncodeReply returns the AMQP type and the body of a pointer to Accepted,
-// Started, Ended, State, Checked or Hello. It sets V, cuts Reason and Rule to
+// Started, Ended, State, Checked, Granted or Hello. It sets V, cuts Reason and Rule to
 // MaxReason, makes texts of the agent's system UTF-8, and leaves Checked.Argv out where the body
-// would exceed MaxReply, and of a Hello the facts that it can do without where it would
-// exceed MaxHello; *v stays as it is. The errors are ErrMalformed and
+// would exceed MaxReply, entries of the lists of a Granted, and of a Hello the facts that it
+// can do without where it would exceed MaxHello; *v stays as it is. The errors are ErrMalformed and
 // ErrTooLarge: v is not what DecodeReply would accept.
 func EncodeReply(v any) (typ string, body []byte, err error) {
 	typ, r := cleaned(v)
@@ -80,6 +85,9 @@ func EncodeReply(v any) (typ string, body []byte, err error) {
 	if c, ok := r.(*Checked); ok && len(body) > MaxReply && c.Argv != nil {
 		c.Argv = nil
 		return EncodeReply(c)
+	}
+	if g, ok := r.(*Granted); ok && len(body) > MaxReply && g.shorten() {
+		return EncodeReply(g)
 	}
 	if h, ok := r.(*Hello); ok && len(body) > MaxHello && h.Facts.hasOptional() {
 		h.Facts.dropOptional()
@@ -134,6 +142,10 @@ func cleaned(v any) (typ string, r reply) {
 		c.Reason, c.Rule = cleanReason(c.Reason), cleanReason(c.Rule)
 		c.Binary, c.Cwd = cleanUTF8(c.Binary), cleanUTF8(c.Cwd)
 		return TypeChecked, &c
+	case *Granted:
+		c := *v
+		c.clean()
+		return TypeGranted, &c
 	case *Hello:
 		c := *v
 		c.RefusedFiles = slices.Clone(c.RefusedFiles)
@@ -161,7 +173,7 @@ func cleanUTF8(s string) string { return strings.ToValidUTF8(s, string(utf8.Rune
 
 // DecodeReply decodes a reply strictly, from its AMQP type, body, headers and
 // correlation id, into a pointer to Accepted, Started, Ended, State, Checked,
-// Hello or Output. The body's job must equal the correlation id, which is the task's id
+// Granted, Hello or Output. The body's job must equal the correlation id, which is the task's id
 // for hello. DecodeReply ignores headers other than those of output. The errors are
 // ErrVersion, ErrType, ErrTooLarge and ErrMalformed.
 func DecodeReply(typ string, body []byte, headers map[string]any, correlationID string) (any, error) {

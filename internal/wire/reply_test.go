@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -124,6 +125,24 @@ func TestDecodeReplyNamesTheMember(t *testing.T) {
 		{"checked", `["/bin/sh","-c","uname -a"]`, `[` + strings.Repeat(`"",`, MaxCheckedArgs) + `""]`, `argv has 4105`},
 		{"refused", `"reason":"no such user",`, ``, `reason is missing`},
 		{"refused", `"would_run":false`, `"would_run":0`, `would_run is not a boolean`},
+
+		{"granted", `"state":"valid"`, `"state":"good"`, `state is not one`},
+		{"granted", `"state":"valid"`, `"state":"revoked"`, `rule does not belong`},
+		{"granted", `"rule":"ops:2 (help desk)",`, ``, `rule is missing`},
+		{"granted", `"confined":true,`, ``, `confined is missing`},
+		{"granted", `["df( -h)?","uptime"]`, `[]`, `commands is empty`},
+		{"granted", `["df( -h)?","uptime"]`, `[` + strings.Repeat(`"",`, MaxGrants) + `""]`, `commands has 1025 entries`},
+		{"granted", `"LANG"`, `"` + strings.Repeat("x", MaxGrant+1) + `"`, `env[0] has 4097`},
+		{"granted", `"expires":1`, `"expires":-1`, `expires is out of range`},
+		{"granted", `"max_validity_ms":86400000`, `"max_validity_ms":-1`, `max_validity_ms is out of range`},
+		{"granted", `"max_output":1048576`, `"max_output":-1`, `max_output is out of range`},
+		{"granted", `"omitted":3`, `"omitted":-3`, `omitted is out of range`},
+		{"granted anything", `"rule":`, `"commands":["df"],"rule":`, `confined is missing`},
+		{"granted anything", `"rule":`, `"confined":true,"rule":`, `commands is missing`},
+		{"granted anything", `"rule":`, `"shell":true,"rule":`, `confined is missing`},
+		{"revoked", `"state":"revoked"`, `"state":"revoked","any_job":true`, `yet rights are listed`},
+		{"revoked", `"state":"revoked"`, `"state":"revoked","user":"root"`, `yet rights are listed`},
+		{"revoked", `"state":"revoked"`, `"state":"revoked","env":["PATH"]`, `yet rights are listed`},
 
 		{"hello", `"names":["web01",`, `"names":[`, `names does not begin`},
 		{"hello", `"10.0.0.7"`, `"web01"`, `names[1] is repeated`},
@@ -288,6 +307,42 @@ func TestEncodeReplyShortensTexts(t *testing.T) {
 	}
 }
 
+// Rights that do not fit into a reply are omitted whole, and counted.
+func TestEncodeReplyOmitsRightsWithoutRoom(t *testing.T) {
+	grant := func(commands ...string) *Granted {
+		return &Granted{Job: sampleJob(0), Agent: "web01", State: GrantValid, Rule: "ops:1", Confined: true, Commands: commands, RunAs: []string{"deploy"}, At: 1}
+	}
+	long := strings.Repeat("x", MaxGrant)
+	for name, c := range map[string]struct {
+		in      *Granted
+		kept    int
+		omitted int
+	}{
+		"all fit":          {grant("a", "b", long), 3, 0},
+		"one is too long":  {grant("a", long+"y"), 1, 1},
+		"all are too long": {grant(long + "y"), 0, 1},
+		"too many":         {grant(slices.Repeat([]string{"a"}, MaxGrants+7)...), MaxGrants, 7},
+		"too much":         {grant(slices.Repeat([]string{long}, 100)...), 25, 75},
+	} {
+		typ, body, err := EncodeReply(c.in)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		v, err := DecodeReply(typ, body, nil, sampleJob(0))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if g := v.(*Granted); len(g.Commands) != c.kept || g.Omitted != c.omitted || len(g.RunAs) != 1 {
+			t.Errorf("%s: %d commands, %d users, %d omitted", name, len(g.Commands), len(g.RunAs), g.Omitted)
+		}
+		if c.in.Omitted != 0 || len(c.in.Commands) != c.kept+c.omitted {
+			t.Errorf("%s: the argument was changed", name)
+		}
+	}
+}
+
 func TestEncodeReplyRefusesInvalidReplies(t *testing.T) {
 	for _, c := range []struct {
 		v    any
@@ -334,6 +389,10 @@ func TestLargestRepliesFitLimit(t *testing.T) {
 		&Ended{
 			Job: sampleJob(0), Agent: strings.Repeat("a", MaxHostName), Outcome: Rejected, Reason: worst, Request: sum, EndedAt: 1,
 			Stdout: &Stream{Size: MaxInline, Data: make([]byte, MaxInline)}, Stderr: &Stream{Size: MaxSize, Dropped: MaxSize},
+		},
+		&Granted{
+			Job: sampleJob(0), Agent: "web01", State: GrantValid, Rule: worst, User: worst[:MaxUser], Confined: true,
+			Commands: slices.Repeat([]string{strings.Repeat("\x01", MaxGrant)}, MaxGrants), RunAs: slices.Repeat([]string{worst}, MaxGrants), At: 1,
 		},
 		&Checked{Job: sampleJob(0), Agent: "web01", Reason: worst, Rule: worst, User: worst[:MaxUser], Binary: strings.Repeat("\x01", MaxFileName), Cwd: strings.Repeat("\x01", MaxFileName), At: 1},
 	} {

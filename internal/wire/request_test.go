@@ -183,6 +183,10 @@ func TestDecodeRequestOfEachType(t *testing.T) {
 	for _, c := range []struct{ typ, members, want string }{
 		{"run", tree + run, ""},
 		{"check", tree + run, ""},
+		{"rights", tree, ""},
+		{"rights", tree + run, "statement.run does not belong into a rights"},
+		{"rights", tree + of, "statement.of does not belong into a rights"},
+		{"rights", "", "statement.root is missing in a rights"},
 		{"cancel", tree + of, ""},
 		{"status", tree + of, ""},
 		{"cancel", tree, "statement.of is missing in a cancel"},

@@ -68,6 +68,13 @@ func sampleReplies() map[string]any {
 			Argv: []string{"/bin/sh", "-c", "uname -a"}, Binary: "/bin/sh", Cwd: "/", At: at,
 		},
 		"refused": &Checked{V: 1, Job: job, Agent: agent, Reason: "no such user", At: at},
+		"granted": &Granted{
+			V: 1, Job: job, Agent: agent, State: GrantValid, Rule: "ops:2 (help desk)", User: "warrend", Confined: true,
+			Commands: []string{"df( -h)?", "uptime"}, Shell: true, Script: true, Stdin: true, Env: []string{"LANG"}, Cwds: []string{"/srv"}, RunAs: []string{"deploy"},
+			AnyJob: true, Expires: at + 1000, MaxValidity: 86_400_000, MaxOutput: 1 << 20, Omitted: 3, At: at,
+		},
+		"granted anything": &Granted{V: 1, Job: job, Agent: agent, State: GrantValid, Rule: "ops:1 (alice)", At: at},
+		"revoked":          &Granted{V: 1, Job: job, Agent: agent, State: GrantRevoked, At: at},
 		"hello": &Hello{
 			V: 1, Agent: agent, Names: []string{agent, "10.0.0.7", "fe80::1"}, Running: 1, Queued: 2, Workers: 4, Disk: DiskReadOnly, At: at,
 			Facts: Facts{

@@ -25,6 +25,7 @@ const NotPermitted = "not permitted on this host"
 const (
 	TypeRun      = "run"      // execute it
 	TypeCheck    = "check"    // would you run it? Never executed
+	TypeRights   = "rights"   // what may the signer do?
 	TypeCancel   = "cancel"   // stop the job, or never begin it
 	TypeStatus   = "status"   // what does the journal know of the job?
 	TypeDiscover = "discover" // which agents are online? Has no leaf
@@ -42,6 +43,7 @@ const (
 	TypeEnded    = "ended"    // Ended
 	TypeState    = "state"    // State
 	TypeChecked  = "checked"  // Checked
+	TypeGranted  = "granted"  // Granted
 	TypeHello    = "hello"    // Hello
 )
 
@@ -65,7 +67,7 @@ const (
 
 // A Statement is what an operator signs, once for all hosts of a task. Exactly
 // the member that its type needs is present: Run for run and check, Of for
-// cancel and status; Root and Size for all but discover.
+// cancel and status, neither for rights; Root and Size for all but discover.
 type Statement struct {
 	Type     string `json:"type"`
 	Task     string `json:"task"`           // UUIDv4
@@ -224,6 +226,40 @@ type Checked struct {
 	Binary   string   `json:"binary,omitzero"` // the file that argv[0] names
 	Cwd      string   `json:"cwd,omitzero"`
 	At       int64    `json:"at"`
+}
+
+// The values of Granted.State.
+const (
+	GrantValid   = "valid"   // the signer has the rights that the reply lists
+	GrantExpired = "expired" // the line's time is over
+	GrantRevoked = "revoked" // the key, its certificate or its authority is revoked
+)
+
+// Granted answers rights: what the signer of the question may do on this host. If State is
+// not GrantValid, the signer may do nothing, and the reply says nothing else.
+type Granted struct {
+	V     int    `json:"v"`
+	Job   string `json:"job"`
+	Agent string `json:"agent"`
+	State string `json:"state"`
+
+	Rule        string   `json:"rule,omitzero"`            // what permits it
+	User        string   `json:"user,omitzero"`            // the agent's own
+	Confined    bool     `json:"confined,omitzero"`        // only Commands are permitted
+	Commands    []string `json:"commands,omitempty"`       // expressions that a command must match
+	Shell       bool     `json:"shell,omitzero"`           // if confined: may name a shell
+	Script      bool     `json:"script,omitzero"`          // if confined: may send scripts
+	Stdin       bool     `json:"stdin,omitzero"`           // if confined: may send standard input
+	Env         []string `json:"env,omitempty"`            // names of variables that need a permission
+	Cwds        []string `json:"cwds,omitempty"`           // if confined: working directories
+	RunAs       []string `json:"run_as,omitempty"`         // users; none: the agent's own
+	AnyJob      bool     `json:"any_job,omitzero"`         // may query and cancel others' jobs
+	Expires     int64    `json:"expires,omitzero"`         // when the rights end; ms
+	MaxValidity int64    `json:"max_validity_ms,omitzero"` // of a statement; ms. 0: no limit
+	MaxOutput   int64    `json:"max_output,omitzero"`      // bytes kept of each stream
+	Omitted     int      `json:"omitted,omitzero"`         // entries of the lists that the reply has no room for
+
+	At int64 `json:"at"`
 }
 
 // Hello answers discover; its correlation id is the statement's task.

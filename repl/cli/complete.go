@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -28,14 +29,17 @@ type NameStore interface {
 // A Completer offers words for the one at the cursor. The line editor calls it
 // in the goroutine that reads; it shares nothing with the session but the store.
 type Completer struct {
-	store   NameStore            // nil where there is none
-	list    func(lines []string) // shows several ids above the line; nil where the shell does that
-	groups  string               // the operator's file of groups
+	store   NameStore              // nil where there is none
+	list    func(choices []Choice) // shows several words above the line; nil where the shell does that
+	groups  string                 // the operator's file of groups
 	grammar *kong.Node
 }
 
-// ListAbove has list show several ids with their commands, newest first, above the line.
-func (c *Completer) ListAbove(list func(lines []string)) *Completer {
+// A Choice is a word that the one at the cursor may become. The note of an id is its command.
+type Choice struct{ Word, Note string }
+
+// ListAbove has list show the choices above the line where there are several.
+func (c *Completer) ListAbove(list func(choices []Choice)) *Completer {
 	c.list = list
 	return c
 }
@@ -56,17 +60,19 @@ func (c *Completer) Complete(line string, pos int) (head string, words []string,
 	if !strings.HasSuffix(left, piece) { // quotes or escapes within it
 		return left, nil, tail
 	}
-	var notes []string
+	var choices []Choice
+	noted := false
 	for _, k := range known {
 		if strings.HasPrefix(k, piece) {
-			word, note, _ := strings.Cut(k, noteMark)
-			words = append(words, word)
-			notes = append(notes, word+" "+note)
+			word, note, ok := strings.Cut(k, noteMark)
+			words, choices, noted = append(words, word), append(choices, Choice{word, note}), noted || ok
 		}
 	}
-	if len(words) > 1 && c.list != nil && strings.Contains(strings.Join(known, ""), noteMark) {
-		c.list(notes)
+	if len(words) > 1 && c.list != nil {
 		words = []string{commonPrefix(words)}
+		if noted || words[0] == piece {
+			c.list(choices)
+		}
 	}
 	return strings.TrimSuffix(left, piece), words, tail
 }
@@ -78,7 +84,8 @@ func commonPrefix(words []string) string {
 	prefix := words[0]
 	for _, word := range words {
 		for !strings.HasPrefix(word, prefix) {
-			prefix = prefix[:len(prefix)-1]
+			_, last := utf8.DecodeLastRuneInString(prefix)
+			prefix = prefix[:len(prefix)-last]
 		}
 	}
 	return prefix

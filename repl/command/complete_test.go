@@ -105,7 +105,7 @@ func TestComplete(t *testing.T) {
 		head       string
 		words      []string
 	}{
-		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "watch ", "cancel ", "retry ", "hosts ", "broker-setup ", "help ", "config ", "doctor ", "completion ", "exit "}},
+		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "watch ", "cancel ", "retry ", "hosts ", "rights ", "broker-setup ", "help ", "config ", "doctor ", "completion ", "exit "}},
 		{"ch", " 1b4e", "", []string{"check_task "}},
 		{"help t", "", "help ", []string{"tasks "}},
 		{"check_task ", "", "check_task ", []string{"2c000000 ", "1b4e28ba ", "2d000000-1 ", "2d000000-2 "}},
@@ -120,6 +120,7 @@ func TestComplete(t *testing.T) {
 		{`run "web`, "", `run "web`, nil},
 		{`run "--`, "", `run "--`, nil},
 		{"hosts ", "", "hosts ", []string{"expand ", "fold ", "forget "}},
+		{"rights --hosts w", "", "rights --hosts ", []string{"web01", "web02"}},
 		{"hosts fold db1 w", "", "hosts fold db1 ", []string{"web01", "web02"}},
 		{`run "é" --hosts w`, "é", `run "é" --hosts `, []string{"web01", "web02"}},
 		{"nonsense x", "", "nonsense x", nil},

@@ -47,12 +47,19 @@ type Engine interface {
 	// with the answers and the time since the last one.
 	Discover(ctx context.Context, wait time.Duration, enough func(answers []model.Agent, quiet time.Duration) bool) ([]model.Agent, error)
 
+	// Reach returns how far a message gets to each of some hosts whose agents do not
+	// answer. It returns when the broker has said so of all, or after wait.
+	Reach(ctx context.Context, hosts []string, wait time.Duration) ([]model.Reach, error)
+
 	// NeedsTouch reports whether each signature waits until the operator touches the key.
 	NeedsTouch() bool
 
 	// Check asks hosts whether they would run spec, and how. Nothing is executed.
 	// It returns when all have answered, or after wait.
 	Check(ctx context.Context, spec model.Spec, wait time.Duration) ([]model.Check, error)
+
+	// Rights asks hosts what the key of this process may do there. It returns as Check does.
+	Rights(ctx context.Context, hosts []string, wait time.Duration) ([]model.Rights, error)
 
 	// Store is read directly.
 	Store() Store

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"warren/internal/config"
 	"warren/internal/hint"
@@ -135,9 +134,7 @@ func (env *Env) targetEnv() *target.Env {
 	return &target.Env{
 		Out: env.IO, Input: env.pipedInput(), Groups: env.Settings.Groups, Clocks: &env.clocks,
 		Store: func() target.Store { return env.Store }, Connect: env.Connect, Interruptible: env.Session.Interruptible,
-		Discover: func(ctx context.Context, wait time.Duration, enough func([]model.Agent, time.Duration) bool) ([]model.Agent, error) {
-			return env.Engine.Discover(ctx, wait, enough)
-		},
+		Engine: func() target.Engine { return env.Engine },
 		FindTask: func(ctx context.Context, id, command string) (model.Task, error) {
 			return (&taskID{ID: id}).find(ctx, env, command)
 		},

@@ -39,6 +39,7 @@ var definitions = []definition{
 	{name: "cancel", usage: "cancel ID", help: "Stop a task on all hosts.", new: func() Command { return new(cancelCommand) }},
 	{name: "retry", usage: "retry ID", help: "Rerun a task on the hosts where it failed.", new: func() Command { return new(retryCommand) }},
 	{name: "hosts", usage: "hosts [expand|fold]", help: "List the agents that are online; or expand and fold host expressions.", new: newHostsCommand},
+	{name: "rights", usage: "rights [--hosts EXPR]", help: "List what your key may do on hosts.", new: func() Command { return new(rightsCommand) }},
 	{
 		name: "broker-setup", usage: "broker-setup [--operator NAME] [--agent HOST,…]",
 		help: "Print the rabbitmqctl commands that create a virtual host and confined logins.", new: func() Command { return new(brokerSetupCommand) },

@@ -30,7 +30,7 @@ func newHostsCommand() Command {
 }
 
 func (*hostsCommand) Help() string {
-	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, agent_uptime, running, queued, workers) and by labels: see docs/hosts.md. hosts expand and hosts fold need no broker; the argument - reads names from standard input. hosts forget removes hosts that are gone from hosts --all and from completion; an agent that answers again is added again. hosts warns about each agent that refuses its authorized_operators or revoked_operators file, and prints the reason.
+	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, agent_uptime, running, queued, workers) and by labels: see docs/hosts.md. hosts expand and hosts fold need no broker; the argument - reads names from standard input. hosts forget removes hosts that are gone from hosts --all and from completion; an agent that answers again is added again. hosts warns about each agent that refuses its authorized_operators or revoked_operators file, and prints the reason. If hosts that are named do not answer, it prints why, as far as the broker knows.
 
     hosts --where 'role == "web" and os == "linux" and memory >= 16*GiB'
     hosts expand "web[01-03]"
@@ -61,11 +61,12 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 	case len(selected.Agents) > 0:
 		err = hostview.Agents(env.IO, selected.Agents)
 	}
-	return cmp.Or(err, c.missing(ctx, env, &selected))
+	explained, unknown := env.targetEnv().ExplainSilence(ctx, &selected, set != nil)
+	return cmp.Or(err, unknown, c.missing(ctx, env, &selected, explained))
 }
 
 // missing returns an error if no agent answers at all, or to some names.
-func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selection) error {
+func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selection, explained bool) error {
 	switch {
 	case len(s.Silent) > 0:
 		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(s.Silent) + env.InFleet()}
@@ -75,10 +76,11 @@ func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selectio
 		env.Note("no hosts match --where")
 		return nil
 	}
-	return &cli.Error{
-		Status: cli.ExitFailed, Text: "no agent answered" + env.InFleet(),
-		Hint: "hosts answer only keys in their authorized_operators; " + setup.KeyHint(env.signingKeys(ctx)),
+	none := &cli.Error{Status: cli.ExitFailed, Text: "no agent answered" + env.InFleet()}
+	if !explained {
+		none.Hint = "hosts answer only keys in their authorized_operators; " + setup.KeyHint(env.signingKeys(ctx))
 	}
+	return none
 }
 
 type expandCommand struct {

@@ -89,9 +89,7 @@ func (c *retryCommand) spec(ctx context.Context, env *Env, task model.Task) (spe
 	if spec.Fanout == 0 {
 		spec.Fanout = task.Fanout
 	}
-	limits := runCommand{WhenOnline: c.WhenOnline}
 	if c.Timeout != nil {
-		limits.Timeout = *c.Timeout
 		spec.Run.TimeoutMS = time.Duration(*c.Timeout).Milliseconds()
 	}
 	if c.StartTimeout > 0 {
@@ -100,7 +98,7 @@ func (c *retryCommand) spec(ctx context.Context, env *Env, task model.Task) (spe
 	if c.WhenOnline > 0 {
 		spec.StartTimeout, spec.WhenOnline = time.Duration(c.WhenOnline), true
 	}
-	if err := limits.withinLimits(&spec); err != nil {
+	if err := cli.CheckLimits(&spec); err != nil {
 		return spec, err
 	}
 	if spec.Hosts, err = c.chosen(ctx, env, task); err != nil {

@@ -31,7 +31,7 @@ func (c *runCommand) secret(ctx context.Context, env *Env) (*wire.Secret, error)
 		secret.Env = append(secret.Env, v.Name+"="+value)
 	}
 	if c.SecretStdin != "" {
-		data, err := toSend.Read("--secret-stdin", c.SecretStdin, env.pipedInput())
+		data, err := cli.ToSend.Read("--secret-stdin", c.SecretStdin, env.pipedInput())
 		if err != nil {
 			return nil, err
 		}
@@ -88,11 +88,11 @@ func (c *runCommand) checkSecrets(env *Env) error {
 
 // fits refuses at once what would not fit a request beside what it has.
 func (c *runCommand) fits(secret *wire.Secret) error {
-	n := 2 * encoded(secret.Stdin)
+	n := 2 * cli.Encoded(secret.Stdin)
 	for _, e := range secret.Env {
 		n += 2 * len(e) // quoted within a string
 	}
-	if n > maxBody/2 {
+	if n > cli.MaxBody/2 {
 		return cli.Usage("copy the file to the hosts in another way, or let them download it", "the secrets are too large to send: %s", term.Size(int64(n/2)))
 	}
 	return nil

@@ -11,16 +11,7 @@ import (
 	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/cli"
-	"warren/repl/term"
 )
-
-// maxBody is how many bytes of a request may go to what the command line gives
-// in bulk (script and stdin, encoded). The rest of wire.MaxRequest is left to
-// the command, its environment, the leaf with its path, and the signature.
-const maxBody = wire.MaxRequest - 512<<10
-
-// maxWhenOnline is how long the broker keeps an inbox without a consumer.
-const maxWhenOnline = 30 * 24 * time.Hour
 
 // spec returns the task that the flags describe, without its hosts. `--stdin -` reads from
 // in, which is nil if there is nothing to read.
@@ -50,7 +41,7 @@ func (c *runCommand) spec(in io.Reader) (spec model.Spec, err error) {
 	if err := c.command(&spec, in); err != nil {
 		return spec, err
 	}
-	return spec, c.withinLimits(&spec)
+	return spec, cli.CheckLimits(&spec)
 }
 
 // command sets the command to execute, in one of its three forms.
@@ -62,7 +53,7 @@ func (c *runCommand) command(spec *model.Spec, in io.Reader) error {
 	case c.NoShell && c.Script != "":
 		return cli.Usage("a script is executed by a shell, or by the interpreter that --shell names", "--script and --no-shell cannot be combined")
 	case c.Script != "":
-		data, err := toSend.Read("--script", c.Script, in)
+		data, err := cli.ToSend.Read("--script", c.Script, in)
 		if err != nil {
 			return err
 		}
@@ -93,39 +84,7 @@ func (c *runCommand) command(spec *model.Spec, in io.Reader) error {
 	if c.Stdin == "" {
 		return nil
 	}
-	data, err := toSend.Read("--stdin", c.Stdin, in)
+	data, err := cli.ToSend.Read("--stdin", c.Stdin, in)
 	run.Stdin = data
 	return err
-}
-
-// withinLimits refuses at once what the hosts would refuse later.
-func (c *runCommand) withinLimits(spec *model.Spec) error {
-	run := &spec.Run
-	bulk := encoded(run.Script) + encoded(run.Stdin)
-	small := len(run.Command)
-	for _, s := range append(run.Argv, run.Env...) {
-		small += len(s)
-	}
-	switch {
-	case len(run.Command) > wire.MaxArg:
-		return cli.Usage("send it as a file, with --script", "the command has %d bytes; the limit is %d", len(run.Command), wire.MaxArg)
-	case bulk > maxBody || small > 256<<10:
-		return cli.Usage("copy the file to the hosts in another way, or let them download it",
-			"the request is too large: the limit is %s for script and stdin together, and 256.0 KiB for command, arguments and environment", term.Size(maxBody*3/4))
-	case time.Duration(c.WhenOnline) > maxWhenOnline:
-		return cli.Usage("", "--when-online: %s exceeds the limit of %s", term.Duration(time.Duration(c.WhenOnline)), term.Duration(maxWhenOnline))
-	case time.Duration(c.Timeout) > wire.MaxTimeout:
-		return cli.Usage("", "--timeout: %s exceeds the limit of %s", term.Duration(time.Duration(c.Timeout)), term.Duration(wire.MaxTimeout))
-	case c.MaxOutput > wire.MaxMaxOutput:
-		return cli.Usage("", "--max-output: %s exceeds the limit of %s", term.Size(int64(c.MaxOutput)), term.Size(wire.MaxMaxOutput))
-	}
-	return nil
-}
-
-// encoded is the length of b in base64.
-func encoded(b []byte) int { return (len(b) + 2) / 3 * 4 }
-
-// toSend is for what travels in a request: no more than could be sent.
-var toSend = cli.InputFile{
-	Most: maxBody * 3 / 4, TooLarge: "too large to send", Smaller: "copy the file to the hosts in another way, or let them download it",
 }

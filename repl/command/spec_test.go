@@ -101,7 +101,7 @@ func TestSpec(t *testing.T) {
 
 // What the command line accepts fits a request, so the hosts cannot refuse it.
 func TestSpecFitsARequest(t *testing.T) {
-	most := bytes.Repeat([]byte{0xff}, maxBody*3/4)
+	most := bytes.Repeat([]byte{0xff}, cli.MaxBody*3/4)
 	args := []string{strings.Repeat("x", 100<<10), "--hosts", "web01", "--stdin", "-"}
 	for i := range 7 {
 		args = append(args, "--env", fmt.Sprintf("X%d=", i)+strings.Repeat("y", 20<<10))

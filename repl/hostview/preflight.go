@@ -1,6 +1,7 @@
 package hostview
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/kballard/go-shellquote"
@@ -10,8 +11,28 @@ import (
 	"warren/repl/term"
 )
 
-// Checks prints the answers to a preflight in a table.
-func Checks(out *term.Console, checks []model.Check) error {
+// Preflight prints the answers to a preflight. It returns an error if some hosts would not run
+// the command.
+func Preflight(out *term.Console, checks []model.Check, json bool) (err error) {
+	if json {
+		err = writeChecks(out.Out, checks)
+	} else {
+		err = printChecks(out, checks)
+	}
+	refused := 0
+	for i := range checks {
+		if checks[i].Answer == nil || !checks[i].Answer.WouldRun {
+			refused++
+		}
+	}
+	if err != nil || refused == 0 {
+		return err
+	}
+	return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("%d of %s would not run it or did not answer", refused, term.Plural(len(checks), "host"))}
+}
+
+// printChecks prints a table.
+func printChecks(out *term.Console, checks []model.Check) error {
 	rows := [][]string{{"HOST", "WOULD RUN", "USER", "DIRECTORY", "BINARY", "COMMAND", "RULE OR REASON"}}
 	for i := range checks {
 		h, a := checks[i].Host, checks[i].Answer
@@ -40,8 +61,8 @@ type checkDocument struct {
 	Cwd      *string   `json:"cwd"`
 }
 
-// WriteChecks writes the answers to a preflight as a JSON document.
-func WriteChecks(w io.Writer, checks []model.Check) error {
+// writeChecks writes a JSON document.
+func writeChecks(w io.Writer, checks []model.Check) error {
 	list := make([]checkDocument, len(checks))
 	for i := range checks {
 		d := checkDocument{Host: checks[i].Host, Reason: cli.PtrOrNil(checks[i].Reason)}

@@ -2,7 +2,6 @@ package lineedit
 
 import (
 	"errors"
-	"os"
 
 	"github.com/peterh/liner"
 
@@ -20,7 +19,8 @@ func NewEditor(out *term.Console, historyFile string, complete liner.WordComplet
 	if err != nil {
 		return nil
 	}
-	keys := openKeyboard()
+	view := newLineView(out)
+	keys := openKeyboard(view.terminal)
 	editor := keys.newLiner() // switches the terminal to editing
 	editing, err := liner.TerminalMode()
 	if err != nil {
@@ -29,6 +29,7 @@ func NewEditor(out *term.Console, historyFile string, complete liner.WordComplet
 	}
 	_ = original.ApplyMode()
 	editor.SetCtrlCAborts(true)
+	editor.SetMultiLineMode(wraps)
 	editor.SetTabCompletionStyle(liner.TabPrints)
 	editor.SetBeep(false)
 	editor.SetWordCompleter(complete)
@@ -39,7 +40,7 @@ func NewEditor(out *term.Console, historyFile string, complete liner.WordComplet
 	read := func(prompt string) (string, error) {
 		_ = editing.ApplyMode()
 		keys.open()
-		line, err := editor.Prompt(prompt)
+		line, err := view.reading(func() (string, error) { return editor.Prompt(prompt) })
 		keys.close()
 		_ = original.ApplyMode()
 		if errors.Is(err, liner.ErrPromptAborted) {
@@ -53,8 +54,8 @@ func NewEditor(out *term.Console, historyFile string, complete liner.WordComplet
 		}
 	}
 	return &Reader{
-		read: read, keep: keep, terminal: os.Stdout, out: out,
-		erase: "\r\x1b[K", redraw: keys.redraw, // the editor's line never takes two rows
+		read: read, keep: keep, out: out,
+		line: func(prompt string) editedLine { return view.with(prompt) },
 		close: func() { keys.close(); _ = editor.Close() },
 	}
 }

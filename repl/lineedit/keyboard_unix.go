@@ -19,6 +19,7 @@ import (
 // a line is read, so that it takes no input of other programs.
 type keyboard struct {
 	terminal int
+	screen   io.Writer // for the modes of the terminal
 	to       *os.File // the pipe that the editor reads; nil where there is none
 	from     *os.File
 	filter   pasteFilter
@@ -33,8 +34,8 @@ type keyboard struct {
 // escapeTime is how long the rest of an escape sequence may take.
 const escapeTime = 25 * time.Millisecond
 
-func openKeyboard() *keyboard {
-	k := &keyboard{terminal: int(os.Stdin.Fd())}
+func openKeyboard(screen io.Writer) *keyboard {
+	k := &keyboard{terminal: int(os.Stdin.Fd()), screen: screen}
 	var fds [2]int
 	if unix.Pipe(fds[:]) != nil {
 		return k
@@ -68,7 +69,7 @@ func (k *keyboard) open() {
 	if err != nil {
 		return
 	}
-	fmt.Print(pasteOn)
+	fmt.Fprint(k.screen, pasteOn)
 	stopped := make(chan struct{})
 	k.stop, k.stopped = stop, stopped
 	go func() {
@@ -88,14 +89,7 @@ func (k *keyboard) close() {
 	_ = k.stop.Close()
 	<-k.stopped
 	k.stop = nil
-	fmt.Print(pasteOff)
-}
-
-// redraw shows the prompt, and has the editor draw its line again: it does so when the
-// window changes. Keys that it reads before that are then not shown without their prompt.
-func (k *keyboard) redraw(prompt string) {
-	fmt.Print(prompt)
-	_ = unix.Kill(unix.Getpid(), unix.SIGWINCH)
+	fmt.Fprint(k.screen, pasteOff)
 }
 
 // copy copies until stop can be read. What the editor has not taken yet stays

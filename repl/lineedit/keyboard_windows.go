@@ -1,7 +1,7 @@
 package lineedit
 
 import (
-	"fmt"
+	"io"
 
 	"github.com/peterh/liner"
 )
@@ -10,14 +10,10 @@ import (
 // bytes, and knows no bracketed paste.
 type keyboard struct{}
 
-func openKeyboard() *keyboard { return &keyboard{} }
+func openKeyboard(io.Writer) *keyboard { return &keyboard{} }
 
 func (*keyboard) newLiner() *liner.State { return liner.NewLiner() }
 
 func (*keyboard) open() {}
 
 func (*keyboard) close() {}
-
-// redraw shows the prompt. The editor draws the rest of the line with the next key:
-// nothing makes it do so earlier.
-func (*keyboard) redraw(prompt string) { fmt.Print(prompt) }

@@ -45,7 +45,7 @@ func (c *Flags) everyHost(ctx context.Context, env *Env) ([]string, error) {
 	case online < int(c.MinHosts):
 		return nil, c.tooFew(online, offline)
 	case len(hosts) == 0:
-		return nil, &cli.Error{Status: cli.ExitFailed, Text: "--all: no agent has answered within the last week", Hint: "hosts lists the agents that answer"}
+		return nil, &cli.Error{Status: cli.ExitFailed, Text: "no agent has answered within the last week", Hint: "hosts lists the agents that answer"}
 	case len(offline) > 0:
 		env.Out.Note("offline now, but online within the last week: %s", hostexpr.Fold(offline))
 	}

@@ -112,10 +112,10 @@ func (env *Env) discover(ctx context.Context, complete func([]model.Agent) bool,
 	}
 	call := discovery{named: named, recent: recent, complete: complete}
 	err = env.Interruptible(ctx, func(ctx context.Context) (err error) {
-		if answers, err = env.Discover(ctx, discoverTime, call.enough); err != nil || complete(answers) {
+		if answers, err = env.Engine().Discover(ctx, discoverTime, call.enough); err != nil || complete(answers) {
 			return err
 		}
-		again, err := env.Discover(ctx, discoverTime, call.enough)
+		again, err := env.Engine().Discover(ctx, discoverTime, call.enough)
 		answers = united(answers, again)
 		return err
 	})

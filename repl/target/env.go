@@ -15,6 +15,12 @@ type Store interface {
 	Jobs(ctx context.Context, task string) ([]model.Job, error)
 }
 
+// An Engine asks agents and the broker; see command.Engine.
+type Engine interface {
+	Discover(ctx context.Context, wait time.Duration, enough func(answers []model.Agent, quiet time.Duration) bool) ([]model.Agent, error)
+	Reach(ctx context.Context, hosts []string, wait time.Duration) ([]model.Reach, error)
+}
+
 // A Env is what choosing hosts needs of its process.
 type Env struct {
 	Out    *term.Console
@@ -24,7 +30,7 @@ type Env struct {
 
 	Store         func() Store // once Connect or FindTask has returned
 	Connect       func(ctx context.Context) error
-	Discover      func(ctx context.Context, wait time.Duration, enough func(answers []model.Agent, quiet time.Duration) bool) ([]model.Agent, error)
+	Engine        func() Engine // once Connect has returned
 	FindTask      func(ctx context.Context, id, command string) (model.Task, error)
 	Interruptible func(ctx context.Context, wait func(ctx context.Context) error) error
 }

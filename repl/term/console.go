@@ -74,11 +74,20 @@ func (c *Console) Above(write func(w *bufio.Writer) error) error {
 	return c.Print(write)
 }
 
-// SetSurface makes s the surface.
+// SetSurface makes s the surface, and draws it.
 func (c *Console) SetSurface(s Surface) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.surface = s
+	s.Show()
+}
+
+// Update calls change while the console neither prints nor draws. Shown says whether s is
+// the surface: only then may change draw.
+func (c *Console) Update(s Surface, change func(shown bool)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(c.surface == s)
 }
 
 // DropSurface ends what SetSurface has begun.

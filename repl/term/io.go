@@ -36,12 +36,13 @@ type IO struct {
 
 // OS is the process's own standard input and output.
 func OS() IO {
+	out, err := os.Stdout, os.Stderr // the line editor replaces os.Stdout
 	isTerminal := func(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
 	return IO{
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		InTerminal: isTerminal(os.Stdin), OutTerminal: isTerminal(os.Stdout), ErrTerminal: isTerminal(os.Stderr),
+		In: os.Stdin, Out: out, Err: err,
+		InTerminal: isTerminal(os.Stdin), OutTerminal: isTerminal(out), ErrTerminal: isTerminal(err),
 		Size: func() (columns, rows int) {
-			for _, f := range []*os.File{os.Stdout, os.Stderr} {
+			for _, f := range []*os.File{out, err} {
 				if columns, rows, err := term.GetSize(int(f.Fd())); err == nil {
 					return columns, rows
 				}

@@ -55,3 +55,21 @@ var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")
 func Pad(line string, width int) string {
 	return line + strings.Repeat(" ", max(0, width-Width(line)))
 }
+
+// Columns arranges words in columns, downwards, on lines of at most width columns.
+func Columns(words []string, width int) []string {
+	widest := 0
+	for _, word := range words {
+		widest = max(widest, Width(word)+2)
+	}
+	across := max(1, (width+2)/max(1, widest))
+	down := (len(words) + across - 1) / across
+	lines := make([]string, down)
+	for i, word := range words {
+		lines[i%down] += Pad(word, widest)
+	}
+	for i, line := range lines {
+		lines[i] = Clip(strings.TrimRight(line, " "), width)
+	}
+	return lines
+}

@@ -35,6 +35,9 @@ type Log struct {
 type Answer struct {
 	Err  error
 	Size int64 // bytes of the journal then, without the room ahead
+
+	// Synced is how long the sync of the request took; zero if it needed none of its own.
+	Synced time.Duration
 }
 
 // A request is a call of Append or Rewrite.

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 const (
@@ -143,10 +144,18 @@ func (a *actor) commit() {
 	if len(waiting) == 0 {
 		return
 	}
-	if a.w.synced != a.w.end && a.w.sync() != nil {
+	if a.w.synced == a.w.end {
+		a.answerAll(waiting, nil)
+		return
+	}
+	began := time.Now()
+	if a.w.sync() != nil {
 		err = a.broken()
 	}
-	a.answerAll(waiting, err)
+	took := time.Since(began)
+	for _, r := range waiting {
+		r.answer <- Answer{Err: err, Size: a.w.end, Synced: took}
+	}
 }
 
 // write writes the requests of the group that have space, and answers the others.

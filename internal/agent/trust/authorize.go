@@ -47,6 +47,9 @@ type Decision struct {
 	// Run is what to execute, for a permitted run or check: the request's, where a
 	// confined command is replaced by the words that its pattern matched.
 	Run *wire.Run
+	// Grant answers a question about rights. Without Verified, it says only that the
+	// rights of a signer whom the files name have ended.
+	Grant *wire.Granted
 	// OutsideValidity means that only its times refuse the request. Anybody who
 	// captured it earlier may have sent it.
 	OutsideValidity bool
@@ -88,7 +91,7 @@ func Authorize(m Message, h *Host, p *Policy, now time.Time) Decision {
 		return Decision{Refusal: err.Error()}
 	}
 	v := Decision{Request: r}
-	rule, refusal := v.identify(h, p, now)
+	rule, s, refusal := v.identify(h, p, now)
 	if refusal != "" {
 		v.Refusal = refusal
 		return v
@@ -96,6 +99,9 @@ func Authorize(m Message, h *Host, p *Policy, now time.Time) Decision {
 	v.Verified, v.Rule, v.AnyJob = true, rule.String(), rule.anyJob
 	if v.Refusal = outsideValidity(&r.Statement, h, now); v.Refusal != "" || r.Statement.Run == nil {
 		v.OutsideValidity = v.Refusal != ""
+		if v.Refusal == "" && r.Statement.Type == wire.TypeRights {
+			v.Grant = rule.grant(s, h)
+		}
 		return v
 	}
 	run, refusal := rule.permits(r.Statement.Run, r.Secret, h.User)
@@ -125,25 +131,30 @@ func Reauthorize(signature string, run *wire.Run, secret *wire.Secret, h *Host, 
 // MayBeCaptured reports whether the sender may be somebody who only copied the request.
 func (v *Decision) MayBeCaptured() bool { return v.OutsideValidity || v.OtherFleet }
 
-// identify finds the signer's rule, and sets the issuer.
-func (v *Decision) identify(h *Host, p *Policy, now time.Time) (*Rule, string) {
+// identify finds the signer's rule, and sets the issuer. s is nil if no signature is needed.
+func (v *Decision) identify(h *Host, p *Policy, now time.Time) (rule *Rule, s *signer, refusal string) {
 	rule, issuer, s, err := matchSigner(v.Request.Signature, h, p, now)
 	v.Issuer = issuer
 	var other *fleetError
-	if otherFleet := errors.As(err, &other); (err == nil || otherFleet) && s != nil {
+	var ended *endedError
+	known := err == nil || errors.As(err, &other) || v.Request.Statement.Type == wire.TypeRights && errors.As(err, &ended)
+	if known && s != nil {
 		// Verifying is the expensive part, so it is done for known signers only.
 		if bad := s.verify(v.Request.StatementText); bad != nil {
-			return nil, bad.Error()
+			return nil, nil, bad.Error()
 		}
 	}
 	switch {
 	case other != nil:
 		v.Verified, v.OtherFleet, v.Rule = true, true, rule.String()
-		return nil, other.Error()
-	case err != nil:
-		return nil, err.Error()
+		return nil, nil, other.Error()
+	case ended != nil && h.ownFleet(s) == nil && outsideValidity(&v.Request.Statement, h, now) == "":
+		v.Grant = &wire.Granted{State: ended.state}
 	}
-	return rule, ""
+	if err != nil {
+		return nil, nil, err.Error()
+	}
+	return rule, s, ""
 }
 
 // matchSigner finds the rule of the signer that a signature names. It does not verify

@@ -15,7 +15,7 @@ import (
 	"warren/internal/wire"
 )
 
-var types = []string{wire.TypeRun, wire.TypeCheck, wire.TypeCancel, wire.TypeStatus, wire.TypeDiscover}
+var types = []string{wire.TypeRun, wire.TypeCheck, wire.TypeRights, wire.TypeCancel, wire.TypeStatus, wire.TypeDiscover}
 
 // Requests of all types are verified.
 func TestEveryTypeIsVerified(t *testing.T) {

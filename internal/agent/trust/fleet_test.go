@@ -15,7 +15,7 @@ func TestRequestOfAnotherFleetIsRefused(t *testing.T) {
 	p := policy(t, line("", alice.PublicKey(), "alice"))
 	none, production := host(), host()
 	production.Fleet = "production"
-	for _, typ := range []string{wire.TypeRun, wire.TypeCheck, wire.TypeCancel, wire.TypeStatus, wire.TypeDiscover} {
+	for _, typ := range types {
 		for _, c := range []struct {
 			h     *Host
 			fleet string

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"warren/internal/wire"
 )
 
 // A Policy holds the rights of operators on this host. It does not change.
@@ -35,7 +37,7 @@ func (p *Policy) find(s *signer, now time.Time) (*Rule, Issuer, error) {
 	}
 	issuer := Issuer{Fingerprint: rule.fingerprint, Operator: rule.Comment}
 	if p.revoked.revokesKey(s.key) {
-		return nil, issuer, fmt.Errorf("%s: the key is revoked", rule)
+		return nil, issuer, &endedError{wire.GrantRevoked, fmt.Sprintf("%s: the key is revoked", rule)}
 	}
 	return rule, issuer, rule.accepts(s, now)
 }
@@ -54,7 +56,7 @@ func (p *Policy) findCertificate(s *signer, now time.Time) (*Rule, Issuer, error
 		return nil, issuer, err
 	}
 	if p.revoked.revokesCertificate(c) {
-		return nil, issuer, errors.New("the certificate, its key or its authority is revoked")
+		return nil, issuer, &endedError{wire.GrantRevoked, "the certificate, its key or its authority is revoked"}
 	}
 	for _, rule := range rules {
 		for _, principal := range rule.principals {
@@ -106,7 +108,7 @@ func (r *Rule) accepts(s *signer, now time.Time) error {
 		return fmt.Errorf("%s: the line was removed or changed, and the file has a bad line", r)
 	}
 	if !r.expires.IsZero() && !now.Before(r.expires) {
-		return fmt.Errorf("%s: its expiry-time has passed", r)
+		return &endedError{wire.GrantExpired, fmt.Sprintf("%s: its expiry-time has passed", r)}
 	}
 	if s.sk == nil {
 		return nil

@@ -49,10 +49,8 @@ type (
 // the virtual host if it may be missing.
 func (c Config) exchanges(withVhost bool) string {
 	var all []string
-	for _, x := range []struct{ name, kind string }{
-		{wire.ExchangeHosts, "topic"}, {wire.ExchangeReplies, "topic"}, {wire.ExchangeDiscover, "fanout"},
-	} {
-		all = append(all, text(exchange{Name: x.name, Vhost: c.Vhost, Type: x.kind, Durable: true}))
+	for _, x := range wire.Exchanges {
+		all = append(all, text(exchange{Name: x.Name, Vhost: c.Vhost, Type: x.Kind, Durable: true}))
 	}
 	first := ""
 	if withVhost {

@@ -25,3 +25,25 @@ type Check struct {
 	Answer *wire.Checked // nil: it has not answered
 	Reason string        // then: why not
 }
+
+// A Reach says how far a message for a host gets whose agent does not answer.
+type Reach uint8
+
+const (
+	ReachUnknown Reach = iota
+	NotConnected       // no queue gets the message
+	NotAccepted        // a queue should get it, and the broker could not put it there
+	Unanswered         // it gets to an agent's queue
+)
+
+// Rights are a host's answer to the question what the key of this operator may do there.
+// They are not stored, since they are valid only when they are given.
+type Rights struct {
+	Host    string
+	Answer  *wire.Granted // nil: the host has listed none
+	Refused bool          // then: the host has answered, and refuses the question
+	Reason  string        // then: why
+}
+
+// Permitted reports whether the key may do anything on the host.
+func (r *Rights) Permitted() bool { return r.Answer != nil && r.Answer.State == wire.GrantValid }

@@ -62,6 +62,19 @@ var cancelTexts = [...]Text{
 	CancelRefused:  {Word: "refused", Sentence: "its host refused the cancel, for the reason given"},
 }
 
+var reachTexts = [...]Text{
+	ReachUnknown: {},
+	NotConnected: {Sentence: "no agent with that name is connected to the broker"},
+	NotAccepted: {
+		Sentence: "the broker does not accept messages: the host's queue is full, or on a broker node that is down",
+		Hint:     "rabbitmqctl cluster_status shows the nodes that run",
+	},
+	Unanswered: {
+		Sentence: "an agent is connected, but does not answer",
+		Hint:     "the agent has stopped or is busy, or its operators file or fleet does not fit this key; its log says so",
+	},
+}
+
 // OutcomeText is how an outcome reads.
 func OutcomeText(o wire.Outcome) Text {
 	t := outcomeTexts[o]
@@ -85,6 +98,9 @@ func (w Wait) Text() Text {
 	}
 	return Text{}
 }
+
+// Text is how the reach of a message reads.
+func (r Reach) Text() Text { return reachTexts[r] }
 
 // Text is how a cancel's result reads.
 func (r CancelResult) Text() Text { return cancelTexts[r] }

@@ -8,8 +8,8 @@ import (
 	"warren/internal/wire"
 )
 
-// A CheckAnswer is one host's answer to a preflight: a *wire.Checked, or the *wire.Ended of
-// a host that does not accept the operator.
+// A CheckAnswer is one host's answer to a preflight: a *wire.Checked or *wire.Granted, or the
+// *wire.Ended of a host that does not accept the operator.
 type CheckAnswer struct {
 	Job   string
 	Reply any

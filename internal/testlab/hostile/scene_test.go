@@ -381,6 +381,8 @@ func said(v any) string {
 			return "would run"
 		}
 		return "would not run: " + r.Reason
+	case *wire.Granted:
+		return "granted: " + r.State
 	case *wire.State:
 		return "state " + r.State
 	case *wire.Hello:

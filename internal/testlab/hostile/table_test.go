@@ -202,6 +202,14 @@ var rows = []row{
 	{name: "cancel, unsigned", typ: wire.TypeCancel, edit: func(f *forgery) { f.by = nil }, host: "not signed", told: stranger},
 	{name: "status, unsigned", typ: wire.TypeStatus, edit: func(f *forgery) { f.by = nil }, host: "not signed", told: stranger},
 	{name: "check, unsigned", typ: wire.TypeCheck, edit: func(f *forgery) { f.by = nil }, host: "not signed", told: stranger},
+	{name: "rights, unsigned", typ: wire.TypeRights, edit: func(f *forgery) { f.by = nil }, host: "not signed", told: stranger},
+	{name: "rights, wrong key", typ: wire.TypeRights, edit: func(f *forgery) { f.by = f.mallory }, host: "not authorized", told: stranger},
+	{name: "rights, changed", typ: wire.TypeRights, edit: func(f *forgery) { f.tampered = replace(`"not_after":`, `"not_after":9`) }, host: "does not verify", told: stranger},
+	{name: "rights of another fleet", typ: wire.TypeRights, edit: func(f *forgery) { f.namespace = wire.Namespace("staging") }, host: otherFleet, told: "rejected: " + otherFleet},
+	{name: "rights, late", typ: wire.TypeRights, edit: func(f *forgery) {
+		f.st.IssuedAt -= 7_200_000
+		f.st.NotAfter -= 7_200_000
+	}, host: "its time was up", told: "rejected: its time was up"},
 	{name: "discover, unsigned", typ: wire.TypeDiscover, edit: func(f *forgery) { f.by = nil }, host: "not signed"},
 	{name: "discover, wrong key", typ: wire.TypeDiscover, edit: func(f *forgery) { f.by = f.mallory }, host: "not authorized"},
 	{name: "an unknown type", edit: func(f *forgery) { f.statement = replace(`"run"`, `"exec"`) }, host: "unknown message type"},

@@ -16,11 +16,7 @@ import (
 // majority, while one task runs and another is being sent. When the two continue, all agents
 // are back within half a minute, each job has ended, and none was executed twice.
 func TestClusterMinority(t *testing.T) {
-	if !*cluster {
-		t.Skip("takes minutes: make cluster")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
+	ctx := clusterContext(t, 10*time.Minute)
 	nodes, urls := startCluster(ctx, t)
 	f := startFleet(ctx, t, urls)
 	running, err := submit(ctx, f.op, "sleep 5; echo done", f.names)

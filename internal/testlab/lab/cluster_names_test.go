@@ -18,11 +18,7 @@ import (
 // TestClusterNames has three connections fight for one name while nodes are killed and
 // return. At most one holds it at any time, and one does within half a minute.
 func TestClusterNames(t *testing.T) {
-	if !*cluster {
-		t.Skip("takes minutes: make cluster")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
-	defer cancel()
+	ctx := clusterContext(t, 8*time.Minute)
 	nodes, _ := startCluster(ctx, t)
 	var held atomic.Int64 // the contender that holds the name, from 1 on; 0 is nobody
 	failed := make(chan error, 3*len(nodes))
@@ -92,7 +88,7 @@ func contend(ctx context.Context, nodes []*rabbit.Node, i int, held *atomic.Int6
 			}
 			defer c.CloseDeadline(time.Now().Add(time.Second))
 			lost := c.NotifyClose(make(chan *amqp.Error, 1))
-			ch, sub, err := name.Claim(c, []broker.Exchange{{Name: wire.ExchangeHosts, Kind: amqp.ExchangeTopic}})
+			ch, sub, err := name.Claim(c, wire.Exchanges)
 			if err != nil {
 				return nil // taken, or the node has gone
 			}

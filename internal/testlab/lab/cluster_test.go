@@ -36,11 +36,7 @@ const (
 // already that its queue is gone: then it has executed nothing, and a second task
 // reaches it.
 func TestCluster(t *testing.T) {
-	if !*cluster {
-		t.Skip("takes minutes: make cluster")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
+	ctx := clusterContext(t, 10*time.Minute)
 	nodes, urls := startCluster(ctx, t)
 	f := startFleet(ctx, t, urls)
 	for _, victim := range []struct {
@@ -52,6 +48,17 @@ func TestCluster(t *testing.T) {
 		})
 	}
 	f.wantExecutedOnce(ctx, t)
+}
+
+// clusterContext skips a test without -cluster, and ends its context after a time.
+func clusterContext(t *testing.T, limit time.Duration) context.Context {
+	t.Helper()
+	if !*cluster {
+		t.Skip("takes minutes: make cluster")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 // A fleet is clusterHosts agents, whose first nodes differ, and an operator.

@@ -14,6 +14,7 @@ import (
 	"warren/internal/agent/process"
 	"warren/internal/operator"
 	"warren/internal/operator/model"
+	"warren/internal/testlab/clitest"
 	"warren/internal/testlab/lab"
 	"warren/internal/testlab/rabbit/rabbittest"
 	"warren/internal/wire"
@@ -21,7 +22,7 @@ import (
 	"warren/repl/command"
 )
 
-func TestMain(m *testing.M) { rabbittest.Main(m) }
+func TestMain(m *testing.M) { clitest.Main(m, nil) }
 
 // A ledger counts executions on the hosts, by job.
 type ledger struct {

@@ -22,6 +22,9 @@ type Config struct {
 	// accepted; 0 means 4096, as docs/scale.md advises, so that a fleet may connect
 	// at once.
 	Backlog int
+	// NoBusyWait leaves the processors to others while the broker has nothing to do.
+	// Erlang's schedulers look for work for a while before they sleep.
+	NoBusyWait bool
 	// Plugins are enabled, such as "rabbitmq_auth_mechanism_ssl".
 	Plugins []string
 	// TLS, if not nil, makes the node listen with TLS too, on TLSPort. A client
@@ -118,7 +121,7 @@ func prepare(dir, cookie string, ports ports, cfg Config) error {
 // environ is the environment of every program that belongs to the node. What
 // the caller's environment says about other RabbitMQ or Erlang installations
 // must not leak into it.
-func environ(dir, node string, ports ports) []string {
+func environ(dir, node string, ports ports, noBusyWait bool) []string {
 	var env []string
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
@@ -130,6 +133,10 @@ func environ(dir, node string, ports ports) []string {
 		}
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
+	erlang := "-kernel inet_dist_use_interface {127,0,0,1}"
+	if noBusyWait {
+		erlang += " +sbwt none +sbwtdcpu none +sbwtdio none"
+	}
 	return append(
 		env,
 		"HOME="+in(homeDir),
@@ -143,7 +150,7 @@ func environ(dir, node string, ports ports) []string {
 		"RABBITMQ_CONFIG_FILE="+in(confFile),
 		"RABBITMQ_ENABLED_PLUGINS_FILE="+in(pluginsFile),
 		"RABBITMQ_CONF_ENV_FILE="+os.DevNull,
-		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+erlang,
 		// The start script then becomes the Erlang runtime instead of waiting
 		// for it, so the pid that we know is the broker's.
 		"detached=true",

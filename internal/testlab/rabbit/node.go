@@ -80,7 +80,7 @@ func startOnce(ctx context.Context, programs programs, cfg Config) (_ *Node, err
 	}
 	n := &Node{
 		Port: ports.amqp, TLSPort: ports.tls, Name: name, Dir: dir, LogFile: filepath.Join(dir, logDir, name+".log"),
-		ports: ports, programs: programs, cookie: cookie, env: environ(dir, name, ports), cfg: cfg, removeDir: removeDir,
+		ports: ports, programs: programs, cookie: cookie, env: environ(dir, name, ports, cfg.NoBusyWait), cfg: cfg, removeDir: removeDir,
 	}
 	defer func() {
 		if err != nil {

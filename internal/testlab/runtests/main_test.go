@@ -139,6 +139,14 @@ func TestSummaryNamesFailuresAndRepeatsThem(t *testing.T) {
 	}
 }
 
+func TestSmallMachineTestsMoreAtOnceThanItHasProcessors(t *testing.T) {
+	for processors, want := range map[int]int{1: 2, 2: 4, 4: 8, 8: 8, 32: 32} {
+		if got := atOnce(processors); got != want {
+			t.Errorf("%d processors: %d, want %d", processors, got, want)
+		}
+	}
+}
+
 func TestQuickLeavesOutTestsWithLaboratory(t *testing.T) {
 	t.Chdir("../../..")
 	packages, err := quickPackages(t.Context())

@@ -89,7 +89,7 @@ func Main(m *testing.M, after ...func() error) {
 // kills it restarts it before it ends, and does not run in parallel.
 func Node(t testing.TB) *rabbit.Node {
 	t.Helper()
-	return shared.get(t, func() (rabbit.Config, error) { return rabbit.Config{}, nil })
+	return shared.get(t, func() (rabbit.Config, error) { return rabbit.Config{NoBusyWait: true}, nil })
 }
 
 // URL returns the address of a broker: the one that WARREN_TEST_BROKER names,

@@ -34,8 +34,9 @@ func secureConfig() (c rabbit.Config, err error) {
 		return c, err
 	}
 	return rabbit.Config{
-		Plugins: []string{"rabbitmq_auth_mechanism_ssl"},
-		TLS:     &rabbit.TLS{CA: authority.File, Cert: cert, Key: key},
+		NoBusyWait: true,
+		Plugins:    []string{"rabbitmq_auth_mechanism_ssl"},
+		TLS:        &rabbit.TLS{CA: authority.File, Cert: cert, Key: key},
 		Extra: []string{
 			"auth_mechanisms.1 = PLAIN", "auth_mechanisms.2 = EXTERNAL",
 			"ssl_cert_login_from = common_name",

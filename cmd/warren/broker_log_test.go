@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"warren/internal/testlab/clitest"
+	"warren/internal/testlab/rabbit"
+)
+
+// An expectedEntry is a warning or an error that the broker may log.
+type expectedEntry struct {
+	text   *regexp.Regexp
+	reason string
+}
+
+var expected = []expectedEntry{
+	{
+		regexp.MustCompile(`operation exchange\.declare caused a channel exception not_found: no exchange 'warren\.(replies|hosts|discover)' in vhost '/'`),
+		"the first client of a broker looks for the exchanges, and then creates them",
+	},
+	{
+		regexp.MustCompile(`^closing AMQP connection .* - warren \S+ \((replies|requests)\)(?s:.*)client unexpectedly closed TCP connection`),
+		"the operator was killed",
+	},
+	{
+		regexp.MustCompile(`rabbit_channel_sup_sup(?s:.*)errorContext: shutdown_error`),
+		"the operator was killed: the supervisor of its channels had not ended yet",
+	},
+	{regexp.MustCompile(`^Message store .*: rebuilding indices from scratch`), "a new node has no index"},
+	{regexp.MustCompile(`^Classic peer discovery backend: list of nodes does not contain the local node`), "the node is alone"},
+	{regexp.MustCompile(`^Failed to get memory page size`), "the folder of .ci/broker has no getconf"},
+}
+
+// The broker logs no warning and no error because of Warren, except for those that are
+// expected: neither in the usual life of agents and jobs, nor at their ends.
+func TestBrokerLogsNoWarning(t *testing.T) {
+	t.Parallel()
+	node, err := rabbit.Start(t.Context(), rabbit.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := node.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	newPlaceAt(t, node.URL()).mainJob()
+	text, err := os.ReadFile(node.LogFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := logged(string(text))
+	if len(entries) == 0 {
+		t.Fatalf("no entries in the log:\n%s", text)
+	}
+	for _, e := range entries {
+		if e.level != "info" && e.level != "notice" && e.level != "debug" && !e.expected() {
+			t.Errorf("the broker logged [%s] %s", e.level, e.text)
+		}
+	}
+}
+
+// An entry is what the broker has logged at one moment.
+type entry struct{ level, text string }
+
+func (e entry) expected() bool {
+	return slices.ContainsFunc(expected, func(x expectedEntry) bool { return x.text.MatchString(e.text) })
+}
+
+// logged returns the entries of a log. Each line of an entry begins with the time, the level
+// and the process.
+func logged(text string) (all []entry) {
+	begin := ""
+	for _, m := range regexp.MustCompile(`(?m)^(\S+ \S+ \[(\w+)\] <[\d.]+>) ?(.*)$`).FindAllStringSubmatch(text, -1) {
+		if m[1] == begin {
+			all[len(all)-1].text += "\n" + m[3]
+			continue
+		}
+		begin = m[1]
+		all = append(all, entry{m[2], m[3]})
+	}
+	return all
+}
+
+// mainJob runs commands, looks at them, cancels one, sends one to an agent that is
+// offline, restarts the agent, and kills an operator.
+func (p *place) mainJob() {
+	p.t.Helper()
+	host := p.prefix + "a"
+	a := p.agentUntilStopped(host)
+	has(p.t, p.want(0, "hosts").out, host)
+	has(p.t, p.want(0, "run", "echo hello; seq 20000", "--hosts", host).out, "done: 1 ok")
+
+	g := newGate(p.t)
+	task := lastWord(p.want(0, "run", g.command(), "--hosts", host, "--detach").out)
+	g.begun(host)
+	has(p.t, p.want(1, "check_task", task).out, "running")
+	p.want(0, "cancel", task)
+	has(p.t, p.want(1, "wait", task).out, "1 canceled")
+
+	if err := a.Stop(); err != nil {
+		p.t.Fatal(err)
+	}
+	has(p.t, p.want(1, "run", "true", "--hosts", host).out, "1 unreachable")
+	task = lastWord(p.want(0, "run", "echo later", "--hosts", host, "--when-online", "1h", "--detach").out)
+	a = p.agentUntilStopped(host)
+	has(p.t, p.want(0, "wait", task).out, "later", "done: 1 ok")
+
+	g = newGate(p.t)
+	operator := p.start("run", g.command(), "--hosts", host)
+	g.begun(host)
+	if err := operator.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
+	g.open()
+	var list struct{ Tasks []document }
+	decode(p.t, p.want(0, "tasks", "--json", "--limit", "1").out, &list)
+	eventually(p.t, func() error {
+		if r := p.warren("check_task", list.Tasks[0].ID); r.status != 0 || !strings.Contains(r.out, "finished") {
+			return fmt.Errorf("%s", r)
+		}
+		return nil
+	})
+	if err := a.Stop(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// agentUntilStopped starts an agent with an inbox, for a test that stops it.
+func (p *place) agentUntilStopped(host string) *clitest.Process {
+	p.t.Helper()
+	a, err := clitest.StartAgent(p.bin, p.broker, p.home, host, "--inbox")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = a.Kill() })
+	return a
+}

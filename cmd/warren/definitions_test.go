@@ -1,0 +1,42 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// RabbitMQ imports the documents of broker-setup --definitions, also a second time, and then
+// agents and operators do their work with these logins.
+func TestImportedDefinitionsSuffice(t *testing.T) {
+	t.Parallel()
+	c := newConfined(t)
+	for range 2 {
+		for _, part := range []string{"exchanges", "logins"} {
+			r := c.want(0, "broker-setup", "--vhost", c.vhost, "--definitions", part, "--operator", "alice", "--agent", "h1,alias1")
+			file := filepath.Join(c.dir, part+".json")
+			if err := os.WriteFile(file, []byte(r.out), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := c.node.Ctl(t.Context(), "import_definitions", file); err != nil {
+				t.Fatalf("%s: %v\n%s\n%s", part, err, out, r.out)
+			}
+		}
+	}
+	agent := c.agent("h1", "--alias", "alias1", "--inbox")
+	await(t, &agent.Err, "the inbox was read to its end")
+	has(t, c.run("alice", 0, "hosts").out, "h1", "alias1")
+	has(t, c.run("alice", 0, "run", "seq 1000", "--hosts", "alias1").out, "done: 1 ok")
+	if err := agent.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	task := lastWord(c.run("alice", 0, "run", "echo later", "--hosts", "h1", "--when-online", "1h", "--detach").out)
+	c.agent("h1", "--alias", "alias1", "--inbox")
+	has(t, c.run("alice", 0, "wait", task).out, "later", "done: 1 ok")
+	for _, line := range strings.Split(agent.Err.String(), "\n") {
+		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") {
+			t.Errorf("the agent logged %s", line)
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package dispatcher
+
+import (
+	"context"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/broker"
+	"warren/internal/operator/model"
+	"warren/internal/wire"
+)
+
+// probeTTL is how long, in milliseconds, a probe may wait for an agent that does not consume.
+const probeTTL = "1000"
+
+// Reach publishes a message to each host that its agent ignores, and returns how far the
+// messages got. When ctx ends, the other hosts are model.ReachUnknown.
+func (d *Dispatcher) Reach(ctx context.Context, hosts []string) []model.Reach {
+	reach := make([]model.Reach, len(hosts))
+	verdicts := make(chan broker.Verdict, len(hosts)) // each has one publication in flight
+	unsent := make([]int, len(hosts))
+	for i := range hosts {
+		unsent[i] = i
+	}
+	for open := len(hosts); open > 0; {
+		var out chan<- *broker.Publication
+		var pub *broker.Publication
+		if len(unsent) > 0 {
+			out, pub = d.out, probe(hosts[unsent[0]])
+			pub.Answer, pub.Ref = verdicts, uint64(unsent[0])
+		}
+		select {
+		case out <- pub:
+			unsent = unsent[1:]
+		case v := <-verdicts:
+			if v.Kind == broker.Unconfirmed {
+				unsent = append(unsent, int(v.Ref))
+				continue
+			}
+			reach[v.Ref] = reachOf[v.Kind]
+			open--
+		case <-ctx.Done():
+			return reach
+		}
+	}
+	return reach
+}
+
+var reachOf = map[broker.Kind]model.Reach{
+	broker.Returned: model.NotConnected, broker.Nacked: model.NotAccepted, broker.Routed: model.Unanswered,
+}
+
+func probe(host string) *broker.Publication {
+	return &broker.Publication{
+		Exchange: wire.ExchangeHosts, Key: wire.HostKey(host), Mandatory: true,
+		Msg: amqp.Publishing{Type: wire.TypeProbe, AppId: wire.AppID, Expiration: probeTTL},
+	}
+}

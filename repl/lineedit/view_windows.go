@@ -1,0 +1,52 @@
+package lineedit
+
+import (
+	"fmt"
+	"io"
+
+	"warren/repl/term"
+)
+
+// wraps says whether a long line takes several rows. On Windows the line editor moves the
+// cursor with calls of the console, so that Warren cannot follow what it draws: it scrolls a
+// long line within one row.
+const wraps = false
+
+// A lineView is the row of the console in which the line editor draws.
+type lineView struct {
+	out      *term.Console
+	terminal io.Writer
+	prompt   string
+	begun    bool // the editor has drawn the prompt
+}
+
+func newLineView(out *term.Console) *lineView { return &lineView{out: out, terminal: out.Out} }
+
+// with sets the prompt of the next line.
+func (v *lineView) with(prompt string) *lineView {
+	v.prompt = prompt
+	return v
+}
+
+// reading calls read, which draws.
+func (v *lineView) reading(read func() (string, error)) (string, error) {
+	v.out.Update(v, func(bool) { v.begun = true })
+	defer v.out.Update(v, func(bool) { v.begun = false })
+	return read()
+}
+
+func (v *lineView) Hide() {
+	if v.begun {
+		fmt.Fprint(v.terminal, "\r\x1b[K")
+	}
+}
+
+// Show shows the prompt. The editor draws the rest of the line with the next key: nothing
+// makes it do so earlier.
+func (v *lineView) Show() {
+	if v.begun {
+		fmt.Fprint(v.terminal, v.prompt)
+	}
+}
+
+func (v *lineView) leave() { fmt.Fprintln(v.terminal) }
