@@ -10,7 +10,7 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 LDFLAGS      = -s -w $(if $(VERSION),-X warren/internal/version.release=$(VERSION))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build floor test test-quick downloads check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz cross packages packages-test packaging-tools pika mandoc rabbitmq clean
+.PHONY: help demo build floor test test-quick downloads check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz windows cross packages packages-test packaging-tools pika mandoc rabbitmq clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -76,6 +76,9 @@ cost: rabbitmq ## what the journal costs, against one sync of this disk
 
 fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	@.ci/fuzz $(or $(FUZZTIME),30s)
+
+windows: rabbitmq ## the tests of packages with code for Windows, and Windows programs with Linux ones, under wine
+	@.ci/windows
 
 cross: ## compile for every platform, and vet each system
 	@for p in $(PLATFORMS); do echo "$$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./... || exit 1; \

@@ -60,11 +60,8 @@ func untrusting() error {
 
   on the operator's machine    ssh-keygen -t ed25519          # unless there is a key
                                cat ~/.ssh/id_ed25519.pub
-  on this host, as root        mkdir -p %s
-                               printf '\n%%s\n' 'ssh-ed25519 AAAA… alice@laptop' >> %s
-                               chmod 644 %s
-`,
-		defaultOperators, filepath.Dir(defaultOperators), defaultOperators, defaultOperators)
+%s`,
+		defaultOperators, installKey(filepath.Dir(defaultOperators), defaultOperators))
 	return hint.Errorf(first, "%w", hint.Errorf(
 		"--allow-unsigned needs no keys: then anybody who can publish to the broker can run anything on this host",
 		"%w", executor.ErrUntrusting))

@@ -71,7 +71,7 @@ func (s *Source) read(ctx *kong.Context) error {
 		return err
 	}
 	if name, line := f.secret(); line > 0 && exposed != "" {
-		return &Error{fmt.Sprintf("%s:%d: %s has a password, and %s", path, line, name, exposed), "chmod 600 " + path + ", or put the password into a file of its own: broker_password_file"}
+		return &Error{fmt.Sprintf("%s:%d: %s has a password, and %s", path, line, name, exposed), secretfile.Restrict(path, false) + ", or put the password into a file of its own: broker_password_file"}
 	}
 	s.file = f
 	return nil
@@ -106,7 +106,7 @@ func (s *Source) readFile(path string) (text []byte, exposed string, err error) 
 	defer f.Close()
 	info, err := f.Stat()
 	if err == nil && info.Mode().IsRegular() {
-		exposed = secretfile.Exposed(info)
+		exposed = secretfile.Exposed(path, info)
 	}
 	if err == nil {
 		text, err = textfile.Read(f, maxFile)

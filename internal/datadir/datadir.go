@@ -37,7 +37,7 @@ func defaultDir(goos string, env func(string) string, home func() (string, error
 	return filepath.Join(dir, ".local", "share", "warren"), nil
 }
 
-// Prepare creates dir and its parents with mode 0700 if they do not exist. It returns
+// Prepare creates dir and its parents for this user alone if they do not exist. It returns
 // an error with a hint if dir is not a directory, is not writable, or is on a network
 // file system, where file locks and SQLite's WAL are unreliable
 // (https://sqlite.org/wal.html). It does not change the mode of an existing directory,
@@ -89,7 +89,7 @@ func prepare(dir string, check func(base string) error) error {
 		return hint.Errorf("choose a local directory, with --data-dir or WARREN_DATA_DIR",
 			"data directory %s is on a network file system (%s), where file locks and SQLite's WAL fail", dir, kind)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeAll(dir); err != nil {
 		return hint.Errorf(remedy(err), "data directory: %w", err)
 	}
 	if err := isWritable(dir); err != nil {
@@ -140,7 +140,7 @@ func isWritable(dir string) error {
 // remedy returns the hint for a directory that cannot be used.
 func remedy(err error) string {
 	if errors.Is(err, fs.ErrPermission) {
-		return "choose a writable directory with --data-dir or WARREN_DATA_DIR, or fix its owner and mode"
+		return "choose a writable directory with --data-dir or WARREN_DATA_DIR, or fix its owner and permissions"
 	}
 	return "choose another directory, with --data-dir or WARREN_DATA_DIR"
 }

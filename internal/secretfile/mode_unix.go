@@ -17,7 +17,7 @@ func open(path string) (*os.File, error) {
 // Exposed describes how other users may read or change a secret file, or returns "". A
 // group may read a file only if root owns it, for example if several services share
 // it.
-func Exposed(info fs.FileInfo) string {
+func Exposed(_ string, info fs.FileInfo) string {
 	forbidden := fs.FileMode(0o077)
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid == 0 {
 		forbidden = 0o037
@@ -29,7 +29,15 @@ func Exposed(info fs.FileInfo) string {
 }
 
 // Mine reports whether this process's user owns the file.
-func Mine(info fs.FileInfo) bool {
+func Mine(_ string, info fs.FileInfo) bool {
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	return !ok || int(owner.Uid) == os.Getuid()
+}
+
+// Restrict returns the command after which other users cannot use a file or directory.
+func Restrict(path string, dir bool) string {
+	if dir {
+		return "chmod 700 " + path
+	}
+	return "chmod 600 " + path
 }

@@ -88,7 +88,7 @@ func (r Reader) open(path string) (*os.File, *Error) {
 	return f, nil
 }
 
-func (r Reader) read(path string, exposed func(fs.FileInfo) string) ([]byte, *Error) {
+func (r Reader) read(path string, exposed func(string, fs.FileInfo) string) ([]byte, *Error) {
 	f, e := r.open(path)
 	if e != nil {
 		return nil, e
@@ -104,8 +104,8 @@ func (r Reader) read(path string, exposed func(fs.FileInfo) string) ([]byte, *Er
 		return nil, &Error{Text: fmt.Sprintf("it is larger than %d MiB", maxSize>>20)}
 	}
 	if exposed != nil {
-		if problem := exposed(info); problem != "" {
-			return nil, &Error{Text: problem, Hint: "chmod 600 " + path, Exposed: true}
+		if problem := exposed(path, info); problem != "" {
+			return nil, &Error{Text: problem, Hint: Restrict(path, false), Exposed: true}
 		}
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxSize))

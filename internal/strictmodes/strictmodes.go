@@ -8,7 +8,9 @@
 // writable by anybody if the next path element is a directory that satisfies the rule:
 // no other user can rename or link a directory there.
 //
-// On Windows nothing is checked, because access control lists decide who may write.
+// On Windows, the owner and the access control list decide instead: only SYSTEM, the
+// Administrators, TrustedInstaller and this user may own or write the file, or replace a
+// directory in its path.
 package strictmodes
 
 import (
@@ -36,9 +38,17 @@ type Error struct {
 	UID     uint32      // set for Owner
 	Mode    fs.FileMode // permission bits, set for Writable and Shared
 	Dir     bool        // Path is a directory
+	Account string      // on Windows: the owner, or who may write
+	sid     string      // of Account, set for Writable
 }
 
 func (e *Error) Error() string {
+	switch {
+	case e.Account != "" && e.Problem == Owner:
+		return fmt.Sprintf("%s%s belongs to %s, not to SYSTEM, the Administrators or the agent's user", e.kind(), e.Path, e.Account)
+	case e.Account != "":
+		return fmt.Sprintf("%s may write %s%s", e.Account, e.kind(), e.Path)
+	}
 	switch e.Problem {
 	case Owner:
 		return fmt.Sprintf("%s%s belongs to user id %d, not to root or to the agent's user", e.kind(), e.Path, e.UID)
@@ -54,6 +64,10 @@ func (e *Error) Error() string {
 func (e *Error) ErrorHint() string {
 	path := shellquote.Join(e.Path)
 	switch {
+	case e.Account != "" && e.Problem == Owner:
+		return fmt.Sprintf(`check its content, then as administrator: icacls "%s" /setowner *S-1-5-32-544`, e.Path)
+	case e.Account != "":
+		return fmt.Sprintf(`check its content, then as administrator: icacls "%s" /inheritance:d /remove:g *%s`, e.Path, e.sid)
 	case e.Problem == Shared:
 		return "move the file into a directory of its own, which only its owner may write"
 	case e.Problem == Linked:

@@ -331,6 +331,8 @@ func (s *policyFile) refused(err error) *wire.RefusedFile {
 	switch {
 	case isMissing(err):
 		r.Problem = wire.FileMissing
+	case errors.As(err, &mode) && mode.Account != "": // Windows has neither user ids nor modes
+		r.Problem, r.Path, r.Reason = wire.FileUnreadable, mode.Path, firstLine(mode)
 	case errors.As(err, &mode) && mode.Problem == strictmodes.Owner:
 		r.Problem, r.Path, r.UID = wire.FileOwner, mode.Path, int64(mode.UID)
 	case errors.As(err, &mode):

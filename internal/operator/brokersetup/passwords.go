@@ -61,11 +61,11 @@ func prepare(dir string) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("no directory for passwords: %w", err)
-	case !secretfile.Mine(info):
+	case !secretfile.Mine(dir, info):
 		return fmt.Errorf("the directory for passwords, %s, belongs to another user", dir)
-	case secretfile.Exposed(info) != "":
-		return hint.Errorf(fmt.Sprintf("chmod 700 %s", dir),
-			"the directory for passwords, %s: %s", dir, secretfile.Exposed(info))
+	case secretfile.Exposed(dir, info) != "":
+		return hint.Errorf(secretfile.Restrict(dir, true),
+			"the directory for passwords, %s: %s", dir, secretfile.Exposed(dir, info))
 	}
 	return nil
 }

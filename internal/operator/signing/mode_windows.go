@@ -1,4 +1,18 @@
 package signing
 
-// checkMode has nothing to look at: a file's mode says nothing on Windows.
-func (f *keyFile) checkMode() error { return nil }
+import (
+	"warren/internal/acl"
+	"warren/internal/hint"
+)
+
+// checkMode refuses, as ssh does, a private key of ours that others may read.
+func (f *keyFile) checkMode() error {
+	file, err := acl.Open(f.path)
+	if err != nil {
+		return err
+	}
+	if holder := file.ForeignHolder(acl.Read); holder != nil && file.ForeignOwner() == nil {
+		return hint.Errorf(acl.Restrict(f.path), "key %s is readable by %s", f.path, holder.Name)
+	}
+	return nil
+}

@@ -20,8 +20,11 @@ import (
 
 func TestMain(m *testing.M) { clitest.Main(m, nil) }
 
-// envWine names the directory with wine64 (see .ci/wine).
-const envWine = "WARREN_TEST_WINE"
+// The directory with wine64, and drive C: (see .ci/windows).
+const (
+	envWine  = "WARREN_TEST_WINE"
+	envDrive = "WARREN_TEST_WINE_DRIVE"
+)
 
 // exes builds the programs for Windows once for all tests, below the directory that
 // clitest.Main removes.
@@ -64,12 +67,31 @@ func newPlace(t *testing.T, operator, agent system) *place {
 	return p
 }
 
-// path returns a path as a program of a system sees it: drive Z: is the root.
+// path returns a path as a program of a system sees it. Drive Z: is the root.
 func (s system) path(path string) string {
 	if s == linux {
 		return path
 	}
-	return `Z:` + strings.ReplaceAll(path, "/", `\`)
+	drive := "Z:"
+	if rest, ok := strings.CutPrefix(path, os.Getenv(envDrive)); ok {
+		drive, path = "C:", rest
+	}
+	return drive + strings.ReplaceAll(path, "/", `\`)
+}
+
+// agentDir makes the directory of the agent's files. For Windows it is on drive C:,
+// because everyone may write some of the directories above the others.
+func (p *place) agentDir() string {
+	p.t.Helper()
+	dir := p.dir + "/etc"
+	if p.agent == windows {
+		dir = filepath.Join(os.Getenv(envDrive), p.host)
+	}
+	line, err := os.ReadFile(os.Getenv("WARREND_AUTHORIZED_OPERATORS"))
+	if err := errors.Join(err, os.MkdirAll(dir, 0o700), os.WriteFile(dir+"/authorized_operators", line, 0o600)); err != nil {
+		p.t.Fatal(err)
+	}
+	return dir
 }
 
 // command returns the command that runs warren or warrend on a system.
@@ -87,7 +109,7 @@ func (p *place) command(s system, name string, args ...string) *exec.Cmd {
 	cmd.Env = append(
 		os.Environ(), "HOME="+p.dir, "NO_COLOR=1", "XDG_CONFIG_HOME=",
 		"WARREN_BROKER="+p.broker, "WARREND_BROKER="+p.broker, "WARREN_DATA_DIR="+s.path(p.dir+"/data"),
-		"WARREN_IDENTITY="+s.path(clitest.Identity()), "WARREND_AUTHORIZED_OPERATORS="+s.path(os.Getenv("WARREND_AUTHORIZED_OPERATORS")),
+		"WARREN_IDENTITY="+s.path(clitest.Identity()),
 		"WARREND_DRAIN_GRACE=1s", "WARREND_CLOCK_TOLERANCE=10ms",
 	)
 	return cmd
@@ -96,7 +118,8 @@ func (p *place) command(s system, name string, args ...string) *exec.Cmd {
 // launch starts the agent; it is killed with the test, since wine passes no signal on.
 func (p *place) launch(args ...string) *clitest.Process {
 	p.t.Helper()
-	args = append([]string{"--id", p.host, "--data-dir", p.agent.path(p.dir + "/agent")}, args...)
+	dir := p.agent.path(p.agentDir())
+	args = append([]string{"--id", p.host, "--data-dir", dir + "/data", "--authorized-operators", dir + "/authorized_operators"}, args...)
 	a, err := clitest.Start(p.command(p.agent, "warrend", args...), false)
 	if err != nil {
 		p.t.Fatal(err)

@@ -1,0 +1,140 @@
+package acl
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/windows"
+)
+
+const (
+	fileDeleteChild = 0x40 // FILE_DELETE_CHILD
+
+	// Replace has the rights to put another file in the place of one, or to grant oneself
+	// rights.
+	Replace = windows.DELETE | fileDeleteChild | windows.WRITE_DAC | windows.WRITE_OWNER | windows.GENERIC_ALL
+	// Write has the rights to change a file, or to add one to a directory.
+	Write = Replace | windows.FILE_WRITE_DATA | windows.FILE_APPEND_DATA | windows.GENERIC_WRITE
+	// Read has the rights to read a file.
+	Read = windows.FILE_READ_DATA | windows.GENERIC_READ | windows.GENERIC_ALL
+)
+
+// An Account is a user or group.
+type Account struct {
+	SID  string
+	Name string // as "DOMAIN\name", or the SID if it has none
+}
+
+// A File has the owner and the access control list of a file or directory.
+type File struct{ sd *windows.SECURITY_DESCRIPTOR }
+
+// Open reads them. Like the system, it follows links.
+func Open(path string) (File, error) {
+	sd, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION|windows.DACL_SECURITY_INFORMATION)
+	if err != nil {
+		return File{}, &os.PathError{Op: "read the access control list of", Path: path, Err: err}
+	}
+	return File{sd}, nil
+}
+
+// ForeignOwner returns the owner if it is foreign, or nil.
+func (f File) ForeignOwner() *Account {
+	owner, _, err := f.sd.Owner()
+	if err != nil || owner == nil {
+		return &Account{Name: "nobody"}
+	}
+	if isTrusted(owner) {
+		return nil
+	}
+	return accountOf(owner)
+}
+
+// ForeignHolder returns the first foreign account that has one of these rights, or nil.
+// It ignores entries that deny rights, which can only make the list stricter.
+func (f File) ForeignHolder(rights windows.ACCESS_MASK) *Account {
+	everyone := &Account{SID: "S-1-1-0", Name: "Everyone"}
+	dacl, _, err := f.sd.DACL()
+	if err != nil || dacl == nil { // without a list everyone has all rights
+		return everyone
+	}
+	for i := range uint32(dacl.AceCount) {
+		var entry *windows.ACCESS_ALLOWED_ACE
+		if err := windows.GetAce(dacl, i, &entry); err != nil {
+			return everyone
+		}
+		sid, ok := sidOf(entry)
+		if ok && entry.Header.AceFlags&windows.INHERIT_ONLY_ACE == 0 && entry.Mask&rights != 0 && !isTrusted(sid) {
+			return accountOf(sid)
+		}
+	}
+	return nil
+}
+
+// isTrusted reports whether an account is not foreign.
+func isTrusted(sid *windows.SID) bool { return slices.Contains(trusted(), sid.String()) }
+
+const (
+	system           = "S-1-5-18"
+	administrators   = "S-1-5-32-544"
+	trustedInstaller = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"
+	creatorOwner     = "S-1-3-0" // whoever creates a file; grants nothing on a directory itself
+	ownerRights      = "S-1-3-4" // the owner, who is checked
+)
+
+var trusted = sync.OnceValue(func() []string {
+	return []string{system, administrators, trustedInstaller, creatorOwner, ownerRights, Self()}
+})
+
+// Self returns the SID of this process's user.
+var Self = sync.OnceValue(func() string {
+	user, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return ""
+	}
+	return user.User.Sid.String()
+})
+
+func accountOf(sid *windows.SID) *Account {
+	a := &Account{SID: sid.String(), Name: sid.String()}
+	if name, domain, _, err := sid.LookupAccount(""); err == nil {
+		if a.Name = name; domain != "" {
+			a.Name = domain + `\` + name
+		}
+	}
+	return a
+}
+
+// MakeDir creates a directory that only SYSTEM, the Administrators and this process's
+// user can enter. Its list is protected: it inherits nothing.
+func MakeDir(path string) error {
+	sddl := fmt.Sprintf("D:P(A;OICI;FA;;;%s)(A;OICI;FA;;;%s)", system, administrators)
+	if self := Self(); self != "" && self != system {
+		sddl += fmt.Sprintf("(A;OICI;FA;;;%s)", self)
+	}
+	sd, err := windows.SecurityDescriptorFromString(sddl)
+	if err != nil {
+		return err
+	}
+	name, err := windows.UTF16PtrFromString(path)
+	if err != nil {
+		return err
+	}
+	attributes := &windows.SecurityAttributes{SecurityDescriptor: sd}
+	attributes.Length = uint32(sizeOfAttributes)
+	if err := windows.CreateDirectory(name, attributes); err != nil {
+		return &os.PathError{Op: "mkdir", Path: path, Err: err}
+	}
+	return nil
+}
+
+// Restrict returns the icacls command after which only SYSTEM and this process's user can
+// use a file.
+func Restrict(path string) string {
+	command := fmt.Sprintf(`icacls "%s" /inheritance:r /grant:r *%s:F`, path, system)
+	if self := Self(); self != "" && self != system {
+		command += fmt.Sprintf(" *%s:F", self)
+	}
+	return command
+}
