@@ -252,7 +252,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 	for i, h := range spec.Hosts {
 		jobs[i] = model.Job{ID: uuid.NewString(), Task: id, Host: h, Index: i, State: model.Pending}
 	}
-	l, err := d.signer.run(ctx, id, spec, jobs, now)
+	l, err := d.signer.run(ctx, id, spec, jobs, now, onlineTimeout(&spec))
 	if err != nil {
 		return model.Task{}, fmt.Errorf("the task was not sent: %w", err)
 	}
@@ -262,7 +262,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 	}
 	statement, _ := l.batch.Statement()
 	record := model.Task{
-		ID: id, Command: spec.Command, Operator: d.operator, Created: l.issuedAt, NotAfter: l.notAfter,
+		ID: id, Command: spec.Command, Operator: d.operator, Created: l.issuedAt, NotAfter: l.issuedAt.Add(spec.StartTimeout),
 		Timeout: spec.Run.Timeout(), MaxOutput: spec.Run.MaxOutput, Hosts: len(jobs), Driver: d.store.Lease(), Statement: statement,
 		Summary:    model.Summary{Hosts: len(jobs)},
 		WhenOnline: spec.WhenOnline, Fanout: spec.Fanout, Rollout: spec.Rollout, RetryOf: spec.RetryOf,
