@@ -30,8 +30,9 @@ type Task struct {
 	ID       string // UUIDv4
 	Command  string
 	Operator string // user name
+	Key      string // fingerprint of the key that signed it; empty: it is unsigned
 	Created  time.Time
-	NotAfter time.Time // the last time at which a host may start it
+	NotAfter time.Time     // the last time at which a host may start it
 	Timeout  time.Duration // 0 is none
 	// MaxOutput is how many bytes of each stream of a job the store keeps: what
 	// the task's run allows (wire.Run.MaxOutput). 0 keeps no output.
