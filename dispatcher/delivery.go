@@ -83,6 +83,7 @@ type delivery struct {
 	deadline         time.Time // its last possible end, once the agent has accepted
 	cancel           bool
 	whenOnline       bool      // an unrouted request may wait in the host's inbox
+	inboxUntil       time.Time //   until then, if that is later than notAfter
 	toInbox          bool      // the next publication goes there
 	runInInbox       bool      // a run waits there
 	cancelInInbox    bool      // a cancel waits there
@@ -344,7 +345,7 @@ func (c *delivery) waitReason() model.Wait {
 func (c *delivery) onReturned(typ string, inbox bool, now time.Time) {
 	switch {
 	case c.whenOnline && !inbox && typ != wire.TypeStatus && now.Before(c.notAfter) && (!c.mayHaveArrived || c.runInInbox):
-		c.toInbox, c.next = true, now
+		c.toInbox, c.next, c.notAfter = true, now, latest(c.notAfter, c.inboxUntil)
 	case c.mayHaveArrived || c.nacked:
 		c.repeatAfter(c.repeatDelay, now)
 		c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)

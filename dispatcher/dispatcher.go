@@ -72,6 +72,9 @@ type Config struct {
 	// signature empty.
 	Sign func(ctx context.Context, statement []byte) (string, error)
 
+	// Fingerprint returns that of the key, for the record. Nil is none.
+	Fingerprint func() string
+
 	// Touch: each signature costs the operator a touch, so that questions are valid
 	// for longer.
 	Touch bool
@@ -90,7 +93,9 @@ type Dispatcher struct {
 	operator string
 	audit    func(task *model.Task, hosts []string) error
 	signer   signer
-	notify   func(notice error)
+	// fingerprint returns that of the signer's key.
+	fingerprint func() string
+	notify      func(notice error)
 
 	permits chan struct{} // holds the free permits to prepare a request
 	repeats chan struct{} // pacer → host goroutines: a permit to repeat a request
@@ -122,13 +127,16 @@ type settling struct {
 func New(c Config) *Dispatcher {
 	d := &Dispatcher{
 		store: c.Store, out: c.Out, replyTo: c.ReplyTo, replies: c.Replies, caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit,
-		signer: signer{c.Sign, c.Touch, c.ReplyTo}, notify: c.Notify,
+		signer: signer{c.Sign, c.Touch, c.ReplyTo}, fingerprint: c.Fingerprint, notify: c.Notify,
 		permits: make(chan struct{}, maxPrepared), repeats: make(chan struct{}),
 		starts: make(chan *task), requests: make(chan taskRequest), settles: make(chan settling),
 		lookups: make(chan lookup), signatures: make(chan signature), done: make(chan struct{}),
 	}
 	for range maxPrepared {
 		d.permits <- struct{}{}
+	}
+	if d.fingerprint == nil {
+		d.fingerprint = func() string { return "" }
 	}
 	if d.notify == nil {
 		d.notify = func(error) {}
@@ -252,7 +260,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 	for i, h := range spec.Hosts {
 		jobs[i] = model.Job{ID: uuid.NewString(), Task: id, Host: h, Index: i, State: model.Pending}
 	}
-	l, err := d.signer.run(ctx, id, spec, jobs, now)
+	l, err := d.signer.run(ctx, id, spec, jobs, now, onlineTimeout(&spec))
 	if err != nil {
 		return model.Task{}, fmt.Errorf("the task was not sent: %w", err)
 	}
@@ -262,7 +270,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 	}
 	statement, _ := l.batch.Statement()
 	record := model.Task{
-		ID: id, Command: spec.Command, Operator: d.operator, Created: l.issuedAt, NotAfter: l.notAfter,
+		ID: id, Command: spec.Command, Operator: d.operator, Key: d.fingerprint(), Created: l.issuedAt, NotAfter: l.issuedAt.Add(spec.StartTimeout),
 		Timeout: spec.Run.Timeout(), MaxOutput: spec.Run.MaxOutput, Hosts: len(jobs), Driver: d.store.Lease(), Statement: statement,
 		Summary:    model.Summary{Hosts: len(jobs)},
 		WhenOnline: spec.WhenOnline, Fanout: spec.Fanout, Rollout: spec.Rollout, RetryOf: spec.RetryOf,

@@ -27,8 +27,9 @@ type host struct {
 	settled  bool
 	ok       bool // the command exited with code 0
 
-	run   signedStatement // of the run, once signed; repeats use it unchanged
-	offer offer
+	run      signedStatement // of the run, once signed; repeats use it unchanged
+	inboxRun bool            // run is for the inbox
+	offer    offer
 }
 
 // An offer is a request that is ready for the publisher. It holds a permit.
@@ -112,9 +113,9 @@ func (h *host) sending(next step) (permit <-chan struct{}, out chan<- *broker.Pu
 func (h *host) prepare(ctx context.Context, next step) error {
 	h.offer = offer{typ: next.send, inbox: next.inbox}
 	statement := h.run
-	if next.send != wire.TypeRun || statement.batch == nil {
+	if next.send != wire.TypeRun || statement.batch == nil || h.otherWay(next) {
 		var err error
-		request := statementRequest{typ: next.send, index: h.index, signed: h.signed(), issuedFrom: h.delivery.issuedFrom}
+		request := statementRequest{typ: next.send, index: h.index, inbox: next.inbox, signed: h.signed(), issuedFrom: h.delivery.issuedFrom}
 		switch statement, err = h.task.statement(ctx, request); {
 		case errors.Is(err, errUnsigned):
 			h.withdraw()
@@ -129,7 +130,7 @@ func (h *host) prepare(ctx context.Context, next step) error {
 		}
 	}
 	if next.send == wire.TypeRun {
-		h.run, h.delivery.notAfter = statement, statement.notAfter
+		h.run, h.inboxRun, h.delivery.notAfter = statement, next.inbox, statement.notAfter
 	}
 	job := h.job()
 	pub := h.task.d.request(next.send, job, &statement)
@@ -140,6 +141,13 @@ func (h *host) prepare(ctx context.Context, next step) error {
 	}
 	h.offer.pub = pub
 	return nil
+}
+
+// otherWay reports whether a run goes to the inbox after the host's queue, or the reverse, and
+// gets a statement of another validity for it. No agent can have got the one before: an agent
+// that knows the job does not run it again, but another one that has the name later could.
+func (h *host) otherWay(next step) bool {
+	return h.task.longInbox() && next.inbox != h.inboxRun && h.delivery.possibleArrivals == 0
 }
 
 // withdraw drops the offer and returns its permit.

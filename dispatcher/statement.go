@@ -143,14 +143,23 @@ type signer struct {
 	replyTo string
 }
 
+// onlineTimeout is how long a host that is online may take to start a task: the validity of
+// what its queue gets.
+func onlineTimeout(spec *model.Spec) time.Duration {
+	if spec.WhenOnline {
+		return min(spec.StartTimeout, wire.DefaultMaxValidity)
+	}
+	return spec.StartTimeout
+}
+
 // run signs the statement of a run.
-func (s *signer) run(ctx context.Context, id string, spec model.Spec, jobs []model.Job, now time.Time) (signedStatement, error) {
+func (s *signer) run(ctx context.Context, id string, spec model.Spec, jobs []model.Job, now time.Time, valid time.Duration) (signedStatement, error) {
 	run := spec.Run
 	secret, err := seal(spec.Secret, &run)
 	if err != nil {
 		return signedStatement{}, err
 	}
-	l, err := s.statement(ctx, wire.Statement{Type: wire.TypeRun, Task: id, Run: &run}, jobs, now, spec.StartTimeout)
+	l, err := s.statement(ctx, wire.Statement{Type: wire.TypeRun, Task: id, Run: &run}, jobs, now, valid)
 	if err == nil && secret != "" {
 		err = l.batch.SetSecret(secret)
 	}

@@ -46,6 +46,7 @@ type task struct {
 
 	plan           plan
 	run            signedStatement      // the newest
+	inboxRun       signedStatement      // the newest for inboxes, if it differs from run
 	resigned       bool                 // run is not the statement that the store got with the task
 	signRetry      map[string]time.Time // by type: no signature is asked for before
 	failureNoticed bool                 // the operator has a notice that signing fails
@@ -64,6 +65,7 @@ type task struct {
 type statementRequest struct {
 	typ        string
 	index      int                    // of the job
+	inbox      bool                   // of a run: it goes to the host's inbox
 	signed     model.Signed           // of a question: when the run was
 	issuedFrom time.Time              // of a run: its agent takes no older statement
 	answer     chan<- statementAnswer // one slot
@@ -168,6 +170,9 @@ func (t *task) host(i int) *host {
 	} else {
 		h.delivery = newDelivery(now.Add(t.spec.StartTimeout), timeout)
 		h.delivery.whenOnline = t.spec.WhenOnline
+		if t.longInbox() {
+			h.delivery.inboxUntil = h.delivery.notAfter
+		}
 	}
 	return h
 }
@@ -200,23 +205,31 @@ func (t *task) sign(ctx context.Context, r statementRequest) (signedStatement, e
 		return signedStatement{}, errCanceledElsewhere
 	}
 	now := latest(time.Now(), r.issuedFrom)
-	if t.run.issuedAt.Before(r.issuedFrom) || !now.Before(t.run.issuedAt.Add(t.spec.StartTimeout/2)) {
+	run, valid := &t.run, onlineTimeout(&t.spec)
+	if r.inbox && t.longInbox() {
+		run, valid = &t.inboxRun, t.spec.StartTimeout
+	}
+	if run.issuedAt.Before(r.issuedFrom) || !now.Before(run.issuedAt.Add(valid/2)) {
 		s, err := t.signWithBackoff(r.typ, func() (signedStatement, error) {
-			return t.d.signer.run(ctx, t.record.ID, t.spec, t.jobs, now)
+			return t.d.signer.run(ctx, t.record.ID, t.spec, t.jobs, now, valid)
 		})
 		if err != nil {
 			return s, err
 		}
-		t.run, t.resigned = s, true
+		*run, t.resigned = s, t.resigned || run == &t.run
 	}
-	if !t.resigned {
-		return t.run, nil
+	if run == &t.run && !t.resigned {
+		return *run, nil
 	}
-	digest := t.run.batch.Digest(r.index)
+	digest := run.batch.Digest(r.index)
 	// Known to the store before the request leaves, and so before its rejection.
-	_, err := t.d.store.Apply(ctx, []results.Update{{Job: t.jobs[r.index].ID, Digest: digest[:], Signed: t.run.signed()}})
-	return t.run, err
+	_, err := t.d.store.Apply(ctx, []results.Update{{Job: t.jobs[r.index].ID, Digest: digest[:], Signed: run.signed()}})
+	return *run, err
 }
+
+// longInbox reports whether requests in inboxes are valid for longer than those for hosts that
+// are online.
+func (t *task) longInbox() bool { return onlineTimeout(&t.spec) < t.spec.StartTimeout }
 
 // signWithBackoff signs a statement, unless that has failed a moment ago. Its error is
 // errUnsigned: the operator gets a notice with the reason, and the jobs go on.

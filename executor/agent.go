@@ -110,7 +110,7 @@ const (
 
 	// DefaultMaxValidity is for agents without an inbox. With an inbox, statements may be
 	// valid as long as requests can wait there.
-	DefaultMaxValidity = 24 * time.Hour
+	DefaultMaxValidity = wire.DefaultMaxValidity
 )
 
 // dialTimeout is long: when a whole fleet connects at the same time, an agent that gives up

@@ -67,6 +67,32 @@ func TestFactsAreCollectedOnDiscover(t *testing.T) {
 	})
 }
 
+// An agent whose journal is new, or that has just taken its name, says from when on it takes
+// jobs, until that time.
+func TestHelloSaysWhenNewAgentIsReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Uptime = steady() })
+		defer r.close()
+		want := func(what string, ready time.Duration) {
+			t.Helper()
+			h := r.discover()
+			if got := time.Duration(h.ReadyAt-h.At) * time.Millisecond; ready == 0 && h.ReadyAt != 0 || ready != 0 && got != ready {
+				t.Errorf("%s: ready at %d, now it is %d", what, h.ReadyAt, h.At)
+			}
+		}
+		const delay = DefaultTolerance + time.Millisecond
+		want("an old journal", 0)
+		r.renew()
+		want("a new journal", delay)
+		time.Sleep(10 * time.Second)
+		want("after a while", delay-10*time.Second)
+		r.session("web01")
+		want("a new name", delay)
+		time.Sleep(delay)
+		want("after its delay", 0)
+	})
+}
+
 func TestInvalidLabelsAreRefused(t *testing.T) {
 	many, large := map[string]string{}, strings.Repeat("x", wire.MaxFact)
 	for i := range wire.MaxLabels + 1 {

@@ -149,6 +149,7 @@ func (e *fakeEngine) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 		return task, err
 	}
 	task.Statement, _ = batch.Statement()
+	task.NotAfter = task.Created.Add(spec.StartTimeout)
 	task.RetryOf, task.Rollout, task.WhenOnline, task.Fanout = spec.RetryOf, spec.Rollout, spec.WhenOnline, spec.Fanout
 	if _, err := e.store.Add(ctx, task, jobs); err != nil {
 		return task, err

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/ssh"
+
 	"warren/internal/operator/signing"
 )
 
@@ -88,6 +90,14 @@ func TestRights(t *testing.T) {
 			t.Errorf("the other key: %+v", a)
 		}
 	}
+
+	// The hint names the key of the task, not that of the process that shows it.
+	p.want(1, "--identity", p.dir+"/other", "run", "true", "--hosts", free, "--detach")
+	public, _, _, _, err := ssh.ParseAuthorizedKey([]byte(other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	has(t, p.want(1, "check_task").err, "hint: the task was signed with "+ssh.FingerprintSHA256(public)+"; other keys: ")
 
 	r := p.want(0, "rights", "--hosts", free+" "+twin+" "+confined)
 	rows := strings.Split(r.out, "\n")

@@ -65,7 +65,7 @@ func (k *keyring) may(what string, want bool) {
 		k.t.Errorf("status %d", status)
 	}
 	k.has(p.Out.String(), "rejected", "not permitted on this host")
-	k.has(p.Err.String(), "hint: warren signs with SHA256:")
+	k.has(p.Err.String(), "hint: the task was signed with SHA256:")
 }
 
 // Rights that are taken away from an agent that runs are gone with the next request,

@@ -157,7 +157,7 @@ func (o *Operator) prepare(ctx context.Context, s cli.Settings, config dispatche
 		return err
 	}
 	o.key.signer, o.key.err = signing.Choose(ctx, signing.Options{Identity: s.Identity, Fleet: s.Fleet, Passphrase: term.ReadSecret, Notify: textNotices(o.notify)})
-	config.Sign, config.Touch = o.key.sign, o.key.needsTouch()
+	config.Sign, config.Touch, config.Fingerprint = o.key.sign, o.key.needsTouch(), o.key.fingerprint
 	config.Audit = func(task *model.Task, hosts []string) error {
 		return o.audit.Executed(task, o.key.fingerprint(), hosts)
 	}

@@ -41,6 +41,10 @@ const (
 	MaxGrants = 1024
 	MaxGrant  = 4096
 
+	// DefaultMaxValidity is how long a statement may be valid for every agent, unless its
+	// administrator chooses less.
+	DefaultMaxValidity = 24 * time.Hour
+
 	MinSalt = 16
 	MaxSalt = 64
 

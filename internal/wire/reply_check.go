@@ -208,6 +208,7 @@ func (h *Hello) check() error {
 		checkCount("queued", h.Queued),
 		checkCount("workers", h.Workers),
 		checkTime("at", h.At),
+		checkTimeIfAny("ready_at", h.ReadyAt),
 		atPath("facts", h.Facts.check()),
 	)
 }

@@ -153,6 +153,7 @@ func TestDecodeReplyNamesTheMember(t *testing.T) {
 		{"hello", `"running":1`, `"running":-1`, `running is out of range`},
 		{"hello", `"queued":2`, `"queued":2147483648`, `queued is out of range`},
 		{"hello", `,"workers":4`, ``, `workers is missing`},
+		{"hello", `"ready_at":1`, `"ready_at":-1`, `ready_at is out of range`},
 		{"hello", `"disk":"read_only"`, `"disk":"sick"`, `disk is "sick"`},
 		{"hello", `"disk":"read_only"`, `"disk":""`, `disk is empty`},
 		{"hello", `"labels":{"a":"1","b":""}`, `"labels":{}`, `facts.labels is empty`},

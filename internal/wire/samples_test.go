@@ -76,7 +76,7 @@ func sampleReplies() map[string]any {
 		"granted anything": &Granted{V: 1, Job: job, Agent: agent, State: GrantValid, Rule: "ops:1 (alice)", At: at},
 		"revoked":          &Granted{V: 1, Job: job, Agent: agent, State: GrantRevoked, At: at},
 		"hello": &Hello{
-			V: 1, Agent: agent, Names: []string{agent, "10.0.0.7", "fe80::1"}, Running: 1, Queued: 2, Workers: 4, Disk: DiskReadOnly, At: at,
+			V: 1, Agent: agent, Names: []string{agent, "10.0.0.7", "fe80::1"}, Running: 1, Queued: 2, Workers: 4, Disk: DiskReadOnly, ReadyAt: at + 30_000, At: at,
 			Facts: Facts{
 				OS: "linux", Arch: "arm64", Version: "0.1.0", Hostname: "Web01", Labels: map[string]string{"a": "1", "b": ""}, StartedAt: at,
 				Distribution: "debian", DistributionVersion: "12", Kernel: "6.1.0-37-arm64", Addresses: []string{"192.0.2.7", "fd00::7"}, CPUs: 8, Memory: 16 << 30, BootedAt: at - 1000, CodePage: 936,

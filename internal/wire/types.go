@@ -272,6 +272,7 @@ type Hello struct {
 	Queued  int      `json:"queued"`
 	Workers int      `json:"workers"`
 	Disk    Disk     `json:"disk,omitzero"`
+	ReadyAt int64    `json:"ready_at,omitzero"` // a new agent takes jobs that are issued from then on; absent: any
 	At      int64    `json:"at"`
 
 	RefusedFiles []RefusedFile `json:"refused_files,omitempty"` // each of its two files at most once

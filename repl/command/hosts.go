@@ -39,7 +39,7 @@ func (*hostsCommand) Help() string {
     hosts fold web01 web02 web03
     hosts forget web07
 
-Exit status: 1 if no agent answers, a host of --hosts does not answer, fewer hosts than --min-hosts answer, or hosts forget does not know a host.`
+Exit status: 1 if no agent answers, no host matches --where, a host of --hosts does not answer, fewer hosts than --min-hosts answer, or hosts forget does not know a host.`
 }
 
 func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
@@ -70,12 +70,11 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selection) error {
 	switch {
 	case len(s.Silent) > 0:
-		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(s.Silent) + env.InFleet()}
+		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(s.Silent) + env.InFleet(), Hint: "hosts lists the agents that answer; hosts --all also those that answered earlier"}
 	case len(s.Agents) > 0:
 		return nil
-	case c.Where != nil:
-		env.Note("no hosts match --where")
-		return nil
+	case c.Where != nil && s.Answered > 0:
+		return target.NoMatch()
 	}
 	none := &cli.Error{Status: cli.ExitFailed, Text: "no agent answered" + env.InFleet()}
 	if !s.NotAccepted {

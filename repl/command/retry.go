@@ -83,7 +83,7 @@ func (c *retryCommand) spec(ctx context.Context, env *Env, task model.Task) (spe
 	}
 	spec = model.Spec{
 		Command: task.Command, Run: *st.Run, RetryOf: task.ID,
-		StartTimeout: time.Duration(st.NotAfter-st.IssuedAt) * time.Millisecond,
+		StartTimeout: task.NotAfter.Sub(task.Created),
 		WhenOnline:   task.WhenOnline, Fanout: int(c.Fanout),
 	}
 	if spec.Fanout == 0 {

@@ -71,7 +71,7 @@ func (env *Env) loadTask(ctx context.Context, id string, v *result.View) (task m
 func (env *Env) seen(ctx context.Context, task model.Task, chosen []model.Job) error {
 	env.viewed(task, chosen)
 	if setup.RejectedKey(chosen) {
-		env.Note("hint: %s", setup.KeyHint(env.signingKeys(ctx)))
+		env.Note("hint: %s", setup.TaskKeyHint(task.Key, env.signingKeys(ctx)))
 	}
 	env.clocks.Warn(env.IO, target.ClocksOfJobs(&task, chosen, time.Now()))
 	if task.Summary.OK != task.Hosts {

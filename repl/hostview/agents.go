@@ -66,10 +66,23 @@ func answeredText(a *target.Agent, relative bool) string {
 			text = term.Duration(max(time.Second, time.Since(a.Seen).Truncate(time.Second))) + " ago"
 		}
 	}
-	if !a.Answers {
+	switch wait := readyIn(a); {
+	case !a.Answers:
 		text += " (not now)"
+	case wait > 0:
+		text += fmt.Sprintf(" (new, ready in %s)", wait)
 	}
 	return text
+}
+
+// readyIn is how long a new agent will take no jobs, in whole seconds. It refuses those that
+// were issued before its journal began.
+func readyIn(a *target.Agent) time.Duration {
+	if a.ReadyAt == 0 {
+		return 0
+	}
+	wait := time.Duration(a.ReadyAt-a.At)*time.Millisecond - time.Since(a.Seen)
+	return max(0, wait+time.Second-time.Millisecond).Truncate(time.Second)
 }
 
 // An agentDocument is an agent in JSON. What is not known is null.
@@ -96,7 +109,8 @@ type agentDocument struct {
 	Workers             int               `json:"workers"`
 	Disk                *wire.Disk        `json:"disk"` // why the agent cannot write to it; null where it can
 	Answered            time.Time         `json:"answered"`
-	Answers             bool              `json:"answers"` // now
+	Answers             bool              `json:"answers"`  // now
+	ReadyAt             *time.Time        `json:"ready_at"` // from when on a new agent takes jobs, by its clock; null: it takes them
 	RefusedFiles        []refusedDocument `json:"refused_files"`
 }
 
@@ -120,6 +134,10 @@ func describeAgent(a *target.Agent) agentDocument {
 	}
 	if f.Addresses != nil {
 		d.Addresses = &f.Addresses
+	}
+	if readyIn(a) > 0 {
+		ready := time.UnixMilli(a.ReadyAt).UTC()
+		d.ReadyAt = &ready
 	}
 	if f.BootedAt != 0 {
 		booted := time.UnixMilli(f.BootedAt).UTC()

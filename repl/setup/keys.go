@@ -2,6 +2,7 @@ package setup
 
 import (
 	"slices"
+	"strings"
 
 	"warren/internal/config"
 	"warren/internal/operator/model"
@@ -21,6 +22,30 @@ func KeyHint(keys signing.Report) string {
 	text := "warren signs with " + term.Line(keys.String())
 	if others := keys.OtherKeys(); others != "" {
 		text += "; other keys: " + term.Line(others) + "; --identity FILE selects a key"
+	}
+	return text
+}
+
+// TaskKeyHint says which key has signed a task, by its fingerprint, and which others there are.
+func TaskKeyHint(fingerprint string, keys signing.Report) string {
+	all := keys.Others
+	if keys.Key != nil {
+		all = append([]signing.Key{*keys.Key}, all...)
+	}
+	signer, others := fingerprint, []string{} // the key may be gone from here
+	for i := range all {
+		if all[i].Fingerprint == fingerprint {
+			signer = all[i].String()
+		} else {
+			others = append(others, all[i].String())
+		}
+	}
+	text := "the task was signed with " + term.Line(signer)
+	if fingerprint == "" {
+		text = "the task is unsigned"
+	}
+	if len(others) > 0 {
+		text += "; other keys: " + term.Line(strings.Join(others, ", ")) + "; --identity FILE selects a key"
 	}
 	return text
 }

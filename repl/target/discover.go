@@ -30,10 +30,11 @@ const (
 
 // A Selection is the set of agents that the target flags select.
 type Selection struct {
-	Agents []Agent
-	hosts  []string // their names as the operator wrote them, or else their ids
-	Silent []string // named hosts that do not answer
-	gone   []string // ids of agents that match by an earlier answer but do not answer now, if no host is named
+	Agents   []Agent
+	Answered int      // agents that answer, selected or not
+	hosts    []string // their names as the operator wrote them, or else their ids
+	Silent   []string // named hosts that do not answer
+	gone     []string // ids of agents that match by an earlier answer but do not answer now, if no host is named
 
 	NotAccepted bool // the broker does not accept messages for some that do not answer; see ExplainSilence
 }
@@ -81,6 +82,7 @@ func (c *Flags) Ask(ctx context.Context, env *Env, set *hostexpr.Set, all bool) 
 		return Selection{}, err
 	}
 	chosen := selectAgents(set, answers, known, all)
+	chosen.Answered = len(answers)
 	n := 0
 	for _, a := range chosen.Agents {
 		if a.Answers {

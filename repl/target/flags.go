@@ -105,13 +105,18 @@ func (c *Flags) ChooseHosts(ctx context.Context, env *Env) ([]string, error) {
 	case c.Where == nil:
 		return set.Names(), nil
 	case len(selected.hosts) == 0:
-		return nil, &cli.Error{Status: cli.ExitFailed, Text: "no hosts match --where", Hint: "hosts lists the agents that answer, with facts and labels"}
+		return nil, NoMatch()
 	case len(selected.Silent) > 0:
 		env.Out.Note("skipped, no agent answers: %s", hostexpr.Fold(selected.Silent))
 	case len(selected.gone) > 0:
 		env.Out.Note("skipped, offline now, matched --where earlier: %s", hostexpr.Fold(selected.gone))
 	}
 	return selected.hosts, nil
+}
+
+// NoMatch is the error of a condition that selects no host.
+func NoMatch() error {
+	return &cli.Error{Status: cli.ExitFailed, Text: "no hosts match --where", Hint: "hosts lists the agents that answer, with facts and labels"}
 }
 
 // tooFew is the error of --min-hosts.

@@ -15,7 +15,9 @@ type Spec struct {
 	Hosts        []string      // expanded, in their normal form, without repetition; at least one
 	StartTimeout time.Duration // how long a host may take to start it
 
-	// WhenOnline: an offline host finds it in its inbox when it is back.
+	// WhenOnline: an offline host finds it in its inbox when it is back. A host that is
+	// online has at most wire.DefaultMaxValidity of StartTimeout: without an inbox, it
+	// accepts no request that is valid for longer.
 	WhenOnline bool
 	Fanout     int // most hosts in flight; 0 is all
 
@@ -28,8 +30,9 @@ type Task struct {
 	ID       string // UUIDv4
 	Command  string
 	Operator string // user name
+	Key      string // fingerprint of the key that signed it; empty: it is unsigned
 	Created  time.Time
-	NotAfter time.Time
+	NotAfter time.Time     // the last time at which a host may start it
 	Timeout  time.Duration // 0 is none
 	// MaxOutput is how many bytes of each stream of a job the store keeps: what
 	// the task's run allows (wire.Run.MaxOutput). 0 keeps no output.

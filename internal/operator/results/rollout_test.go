@@ -13,6 +13,7 @@ func TestRolloutIsStored(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	task, jobs := newTask(3)
+	task.Key = "SHA256:alice"
 	task.WhenOnline, task.Fanout, task.RetryOf = true, 2, "1b4e28ba-2fa1-4d2b-883f-0016d3cca427"
 	task.Rollout = &model.Rollout{Stages: []int{1, 3}, MaxFailures: 1, Soak: time.Minute}
 	s.add(t, task, jobs)
@@ -35,7 +36,7 @@ func TestRolloutIsStored(t *testing.T) {
 	stop()
 	s.end()
 	got := start(t, dir).find(t, task.ID)
-	if !reflect.DeepEqual(*got.Rollout, moved) || !got.WhenOnline || got.Fanout != 2 || got.RetryOf != task.RetryOf {
+	if !reflect.DeepEqual(*got.Rollout, moved) || !got.WhenOnline || got.Fanout != 2 || got.RetryOf != task.RetryOf || got.Key != task.Key {
 		t.Errorf("got %+v, %+v", got, got.Rollout)
 	}
 	if released := got.Rollout.Released(); released != 1 || got.Rollout.Stage() != 1 || got.Rollout.StopReason() != "" {
@@ -95,6 +96,21 @@ func TestProcessCountsAreStored(t *testing.T) {
 	for i, want := range [][2]int{{0, 0}, {3, 1}, {2, 0}} {
 		if j := s.job(t, jobs[i]); j.Killed != want[0] || j.Left != want[1] {
 			t.Errorf("job %d: %d killed, %d left; want %v", i, j.Killed, j.Left, want)
+		}
+	}
+}
+
+// The statement of a job may end before the task does, as for hosts that are online while
+// others may take a month.
+func TestJobsKeepTimesOfTheirStatement(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, jobs := newTask(2)
+	early := model.Signed{Issued: task.Created, NotAfter: task.NotAfter.Add(-time.Second)}
+	jobs[1].Signed = early
+	s.add(t, task, jobs)
+	for i, want := range []model.Signed{{Issued: task.Created, NotAfter: task.NotAfter}, early} {
+		if got := s.job(t, jobs[i]).Signed; !got.Issued.Equal(want.Issued) || !got.NotAfter.Equal(want.NotAfter) {
+			t.Errorf("job %d: %+v, want %+v", i, got, want)
 		}
 	}
 }

@@ -136,7 +136,7 @@ func (s *Store) open() error {
 func (s *Store) Lease() string { return s.lease.name }
 
 // Add stores a task and its jobs, all pending, in one transaction, before any request
-// leaves. It reads jobs[i].ID, Host and Digest; Index is i. It returns a channel of
+// leaves. It reads jobs[i].ID, Host, Digest and Signed; Index is i. It returns a channel of
 // Progress for each job, of capacity 1: the latest replaces one that was not read. The
 // store closes a job's channel after the Progress that says Ended (also with outcome lost),
 // and all channels when Run ends. After an error of ctx nothing is stored.

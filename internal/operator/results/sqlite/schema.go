@@ -29,6 +29,7 @@ CREATE TABLE tasks (
 	id          TEXT NOT NULL UNIQUE,
 	command     TEXT NOT NULL,
 	operator    TEXT NOT NULL,
+	key         TEXT NOT NULL DEFAULT '',
 	created     INTEGER NOT NULL,
 	not_after   INTEGER NOT NULL,
 	timeout     INTEGER NOT NULL,

@@ -162,9 +162,9 @@ func (t *Tx) AddTask(task *model.Task, jobs []model.Job, ids []uuid.UUID) (key, 
 	if err != nil {
 		return 0, 0, err
 	}
-	err = execute(t.conn, `INSERT INTO tasks (id, command, operator, created, not_after, timeout, max_output, hosts, first_job, driver, cancel,
-		when_online, fanout, retry_of, rollout, script, stdin) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
-		task.ID, task.Command, task.Operator, merge.Milliseconds(task.Created), merge.Milliseconds(task.NotAfter),
+	err = execute(t.conn, `INSERT INTO tasks (id, command, operator, key, created, not_after, timeout, max_output, hosts, first_job, driver, cancel,
+		when_online, fanout, retry_of, rollout, script, stdin) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+		task.ID, task.Command, task.Operator, task.Key, merge.Milliseconds(task.Created), merge.Milliseconds(task.NotAfter),
 		task.Timeout.Milliseconds(), task.MaxOutput, task.Hosts, first, task.Driver, task.Cancel,
 		task.WhenOnline, task.Fanout, task.RetryOf, jsonText(task.Rollout), jsonText(task.Script), jsonText(task.Stdin))
 	if err != nil {
@@ -177,12 +177,19 @@ func (t *Tx) AddTask(task *model.Task, jobs []model.Job, ids []uuid.UUID) (key, 
 		}
 	}
 	for i, j := range jobs {
-		err := execute(t.conn, "INSERT INTO jobs (seq, id, task, host, digest) VALUES (?,?,?,?,?)", first+int64(i), ids[i][:], key, j.Host, j.Digest)
-		if err != nil {
+		if err := t.addJob(task, &j, first+int64(i), ids[i], key); err != nil {
 			return 0, 0, err
 		}
 	}
 	return key, first, nil
+}
+
+func (t *Tx) addJob(task *model.Task, j *model.Job, seq int64, id uuid.UUID, key int64) error {
+	if s := j.Signed; s.NotAfter.IsZero() || s.NotAfter.Equal(task.NotAfter) && s.Issued.Equal(task.Created) {
+		return execute(t.conn, "INSERT INTO jobs (seq, id, task, host, digest) VALUES (?,?,?,?,?)", seq, id[:], key, j.Host, j.Digest)
+	}
+	return execute(t.conn, "INSERT INTO jobs (seq, id, task, host, digest, issued, not_after) VALUES (?,?,?,?,?,?,?)",
+		seq, id[:], key, j.Host, j.Digest, merge.Milliseconds(j.Signed.Issued), merge.Milliseconds(j.Signed.NotAfter))
 }
 
 const selectRev = "SELECT rev FROM tasks WHERE seq = ?"

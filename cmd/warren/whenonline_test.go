@@ -1,0 +1,30 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"warren/internal/testlab/clitest"
+)
+
+// With --when-online 30d, a host that is online and has no inbox runs the command at once, and
+// one that is offline and has an inbox when it is back.
+func TestWhenOnlineOfAMonth(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	online, _ := p.agent("online")
+	offline := p.prefix + "offline"
+	a, err := clitest.StartAgent(p.bin, p.broker, p.home, offline, "--inbox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	task := strings.TrimSpace(p.want(0, "run", "echo done", "--hosts", online+" "+offline, "--when-online", "30d", "--detach").out)
+	p.want(0, "check_task", task, "--host", online)
+	p.agent("offline", "--inbox")
+	if r := p.want(0, "wait", task); !strings.Contains(r.out, "done: 2 ok") {
+		t.Errorf("%s", r)
+	}
+}
