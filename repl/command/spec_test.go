@@ -54,7 +54,7 @@ func TestSpec(t *testing.T) {
 		},
 		{
 			[]string{`dir C:\Users`, "--hosts", "web[01-02]", "--no-shell"},
-			model.Spec{Command: `dir C:\Users`, Run: run(func(r *wire.Run) { r.Argv = []string{"dir", "C:Users"} })},
+			model.Spec{Command: `dir C:\Users`, Run: run(func(r *wire.Run) { r.Argv = []string{"dir", `C:\Users`} })},
 		},
 		{
 			[]string{`grep "a b" '$HOME' *`, "--no-shell", "--hosts", "web01,WEB02"},

@@ -56,7 +56,7 @@ func (p picture) place(columns int) (row, column int) {
 	for row = len(starts) - 1; starts[row] > p.cursor; row-- {
 	}
 	column = term.Width(string(p.text[starts[row]:p.cursor]))
-	if p.below() && columns != p.columns || column == columns && columns > 0 {
+	if p.below() {
 		return row + 1, 0
 	}
 	return row, column
@@ -81,7 +81,8 @@ func (p picture) erase(columns int) string {
 func (p picture) draw() string { return string(p.text) + p.placeCursor() }
 
 // change draws p where the terminal shows old. If the text has only grown at its end, or only
-// the cursor has moved, it draws no more than that.
+// the cursor has moved, it draws no more than that: except below a full row, whose end would
+// be a newline, at which a terminal does not wrap the text again.
 func (p picture) change(old picture, columns int) string {
 	grown := p.columns == old.columns && len(p.text) >= len(old.text) && slices.Equal(p.text[:len(old.text)], old.text)
 	switch {
@@ -90,7 +91,7 @@ func (p picture) change(old picture, columns int) string {
 	case grown && len(p.text) == len(old.text) && !p.below():
 		row, _ := old.place(columns)
 		return p.moveCursor(row)
-	case grown && old.cursor == len(old.text) && p.cursor == len(p.text):
+	case grown && !old.below() && old.cursor == len(old.text) && p.cursor == len(p.text):
 		return string(p.text[len(old.text):]) + p.placeCursor()
 	}
 	return old.erase(columns) + p.draw()

@@ -94,6 +94,7 @@ func (s *screen) text() string {
 
 // resize wraps the rows again. The cursor stays at its character.
 func (s *screen) resize(columns int) {
+	s.at(s.row) // the cursor may be below all that was printed
 	old := *s
 	*s = screen{columns: columns}
 	row, column := 0, 0
