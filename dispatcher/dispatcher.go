@@ -12,6 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
 
+	"warren/dispatcher/plan"
 	"warren/internal/broker"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
@@ -289,7 +290,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 	}
 	t := d.task(record, jobs, jobs, progress)
 	t.spec, t.run = spec, l
-	t.plan = newPlan(len(jobs), spec.Fanout, spec.Rollout)
+	t.plan = plan.New(len(jobs), spec.Fanout, spec.Rollout)
 	if spec.Rollout != nil {
 		t.stopped = t.halted
 	}
@@ -298,7 +299,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 
 func (d *Dispatcher) task(record model.Task, all, jobs []model.Job, progress []<-chan results.Progress) *task {
 	t := &task{
-		d: d, record: record, all: all, jobs: jobs, progress: progress, release: func() {}, plan: newPlan(len(jobs), 0, nil),
+		d: d, record: record, all: all, jobs: jobs, progress: progress, release: func() {}, plan: plan.New(len(jobs), 0, nil),
 		signRetry: map[string]time.Time{}, statements: make(chan statementRequest), ended: make(chan bool),
 		cancel: make(chan struct{}), halted: make(chan struct{}), settled: make(chan struct{}),
 	}

@@ -51,7 +51,7 @@ func checkRollout(r *model.Rollout, hosts int) error {
 // adopts the task must know which hosts may have a request. It stops the rollout if the
 // stage must not begin.
 func (t *task) beginStage(ctx context.Context) error {
-	first, last := t.plan.released(), t.plan.stages[t.plan.stage]
+	first, last := t.plan.Released(), t.plan.Stages[t.plan.Stage]
 	reason, err := t.obstacle(ctx, first, last)
 	switch {
 	case err != nil:
@@ -59,14 +59,14 @@ func (t *task) beginStage(ctx context.Context) error {
 	case reason != "":
 		return t.halt(ctx, reason)
 	}
-	t.plan.stageBegun()
-	return t.recordEvent(ctx, model.Event{Kind: model.StageBegun, Stage: t.plan.stage, Hosts: last - first})
+	t.plan.StageBegun()
+	return t.recordEvent(ctx, model.Event{Kind: model.StageBegun, Stage: t.plan.Stage, Hosts: last - first})
 }
 
 // obstacle returns why a stage must not begin: another process has canceled the task, or
 // the audit log cannot be written. Submit has logged the first stage.
 func (t *task) obstacle(ctx context.Context, first, last int) (reason string, err error) {
-	if t.plan.stage == 0 {
+	if t.plan.Stage == 0 {
 		return "", nil
 	}
 	record, err := t.d.store.Find(ctx, t.record.ID)
@@ -92,22 +92,22 @@ func (t *task) canceledElsewhere(ctx context.Context) bool {
 
 func (t *task) endStage(ctx context.Context) error {
 	first := 0
-	if t.plan.stage > 1 {
-		first = t.plan.stages[t.plan.stage-2]
+	if t.plan.Stage > 1 {
+		first = t.plan.Stages[t.plan.Stage-2]
 	}
-	t.plan.stageEnded(time.Now())
-	return t.recordEvent(ctx, model.Event{Kind: model.StageEnded, Stage: t.plan.stage, Hosts: t.plan.released() - first, Failed: t.plan.failed})
+	t.plan.StageEnded(time.Now())
+	return t.recordEvent(ctx, model.Event{Kind: model.StageEnded, Stage: t.plan.Stage, Hosts: t.plan.Released() - first, Failed: t.plan.Failed})
 }
 
 // halt begins no further job. Jobs that have begun go on; the others end as canceled.
 func (t *task) halt(ctx context.Context, reason string) error {
-	if t.plan.stopped || t.plan.begun == t.plan.total() {
+	if t.plan.Stopped || t.plan.Begun == t.plan.Total() {
 		return nil
 	}
-	t.plan.stopped = true
-	rest := t.jobs[t.plan.begun:]
+	t.plan.Stopped = true
+	rest := t.jobs[t.plan.Begun:]
 	if t.record.Rollout != nil {
-		m := model.Event{Kind: model.Stopped, Stage: t.plan.stage, Hosts: len(rest), Failed: t.plan.failed, Reason: reason}
+		m := model.Event{Kind: model.Stopped, Stage: t.plan.Stage, Hosts: len(rest), Failed: t.plan.Failed, Reason: reason}
 		if err := t.recordEvent(ctx, m); err != nil {
 			return err
 		}

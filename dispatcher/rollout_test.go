@@ -8,8 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"warren/internal/broker"
 	"warren/internal/hint"
 	"warren/internal/operator/model"
@@ -401,67 +399,4 @@ func TestStagesMustAscendToAllHosts(t *testing.T) {
 			t.Errorf("stages %v of 3 hosts are accepted", stages)
 		}
 	}
-}
-
-// Whatever happens, no more jobs are in flight than the window allows, no job begins
-// before its stage, no stage begins before the end of the last one and the soak, and
-// nothing begins after too many failures.
-func TestPlanKeepsWindowStagesAndFailureLimit(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var stages []int
-		for n, left := 0, rapid.IntRange(1, 4).Draw(t, "stages"); left > 0; left-- {
-			n += rapid.IntRange(1, 6).Draw(t, "hosts")
-			stages = append(stages, n)
-		}
-		jobs := stages[len(stages)-1]
-		r := model.Rollout{
-			Stages: stages, MaxFailures: rapid.IntRange(0, jobs).Draw(t, "budget"),
-			Soak: time.Duration(rapid.IntRange(0, 3).Draw(t, "soak")) * time.Minute,
-		}
-		p := newPlan(jobs, rapid.IntRange(0, jobs).Draw(t, "fanout"), &r)
-		now, lastEnd := t0, t0
-		for steps := 0; ; steps++ {
-			if steps > 1000 {
-				t.Fatalf("no end: %+v", p)
-			}
-			what, wait := p.decide(now)
-			switch what {
-			case beginJob:
-				p.begun++
-				if p.begun > p.released() || p.begun-p.ended > p.window || p.failed > p.maxFailures {
-					t.Fatalf("job %d begins: %+v", p.begun, p)
-				}
-			case beginStage:
-				if p.ended != p.released() || p.stage > 0 && now.Before(lastEnd.Add(p.soak)) || p.failed > p.maxFailures {
-					t.Fatalf("a stage begins at %s: %+v", now, p)
-				}
-				p.stageBegun()
-			case endStage:
-				if p.ended != p.released() {
-					t.Fatalf("a stage ends: %+v", p)
-				}
-				lastEnd = now
-				p.stageEnded(now)
-			case stop:
-				if p.failed <= p.maxFailures {
-					t.Fatalf("it stops: %+v", p)
-				}
-				p.stopped = true
-			case finish:
-				if p.begun != p.ended || p.begun < jobs && p.failed <= p.maxFailures {
-					t.Fatalf("it ends: %+v", p)
-				}
-				return
-			case await:
-				if wait <= 0 {
-					t.Fatalf("it waits for %s", wait)
-				}
-				if p.begun > p.ended && rapid.Bool().Draw(t, "ends") {
-					p.jobEnded(rapid.Bool().Draw(t, "ok"))
-				} else if p.begun == p.ended {
-					now = now.Add(wait)
-				}
-			}
-		}
-	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"warren/dispatcher/plan"
 	"warren/internal/broker"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
@@ -44,7 +45,7 @@ type task struct {
 	secret   bool                      // fixed; and had secrets to send with it
 	release  func()                    // fixed; closes progress at the end
 
-	plan           plan
+	plan           plan.Plan
 	run            signedStatement      // the newest
 	inboxRun       signedStatement      // the newest for inboxes, if it differs from run
 	resigned       bool                 // run is not the statement that the store got with the task
@@ -95,21 +96,21 @@ func (t *task) follow(ctx context.Context, hosts *errgroup.Group) (err error) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for finished := false; !finished && err == nil; {
-		next, wait := t.plan.decide(time.Now())
+		next, wait := t.plan.Decide(time.Now())
 		switch next {
-		case finish:
+		case plan.Finish:
 			finished = true
-		case await:
+		case plan.Await:
 			timer.Reset(wait)
 			err = t.await(ctx, timer.C)
-		case beginJob:
+		case plan.BeginJob:
 			t.beginJob(ctx, hosts)
-		case beginStage:
+		case plan.BeginStage:
 			err = t.beginStage(ctx)
-		case endStage:
+		case plan.EndStage:
 			err = t.endStage(ctx)
-		case stop:
-			err = t.halt(ctx, t.plan.failuresReason())
+		case plan.Stop:
+			err = t.halt(ctx, t.plan.FailuresReason())
 		}
 	}
 	return err
@@ -118,12 +119,12 @@ func (t *task) follow(ctx context.Context, hosts *errgroup.Group) (err error) {
 // await handles one event.
 func (t *task) await(ctx context.Context, timeout <-chan time.Time) error {
 	var poll <-chan time.Time // another process may cancel the task between two stages
-	if t.plan.soaking {
+	if t.plan.Soaking {
 		poll = time.After(cancelPollInterval)
 	}
 	select {
 	case ok := <-t.ended:
-		t.plan.jobEnded(ok)
+		t.plan.JobEnded(ok)
 	case r := <-t.statements:
 		s, err := t.sign(ctx, r)
 		r.answer <- statementAnswer{s, err}
@@ -146,8 +147,8 @@ func (t *task) await(ctx context.Context, timeout <-chan time.Time) error {
 
 // beginJob starts the next host's goroutine.
 func (t *task) beginJob(ctx context.Context, hosts *errgroup.Group) {
-	h := t.host(t.plan.begun)
-	t.plan.begun++
+	h := t.host(t.plan.Begun)
+	t.plan.Begun++
 	hosts.Go(func() error {
 		err := h.drive(ctx)
 		select {

@@ -1,0 +1,101 @@
+// Package plan decides when each job of a task begins, and when a rollout stops.
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"warren/internal/operator/model"
+)
+
+// A Plan decides which job of a task begins when. It is pure, and the task goroutine owns
+// it. A task without stages is one stage that has begun.
+type Plan struct {
+	Stages      []int // jobs begun by the end of each stage: ascending, the last is all
+	Window      int   // largest number of jobs in flight
+	MaxFailures int   // failures that do not stop it; -1: no limit
+	Soak        time.Duration
+
+	Stage   int // the last begun; 0 before the first
+	Soaking bool
+	soakEnd time.Time // while soaking: when the next stage begins
+	Stopped bool
+
+	Begun, Ended, Failed int
+}
+
+// New returns the plan of a task. A fanout of 0 has no limit; r is nil for a task without
+// stages.
+func New(jobs int, fanout int, r *model.Rollout) Plan {
+	p := Plan{Stages: []int{jobs}, Window: jobs, MaxFailures: -1, Stage: 1}
+	if fanout > 0 {
+		p.Window = min(jobs, fanout)
+	}
+	if r != nil {
+		p.Stages, p.MaxFailures, p.Soak, p.Stage = r.Stages, r.MaxFailures, r.Soak, 0
+	}
+	return p
+}
+
+// An Action is what the task goroutine does next.
+type action int
+
+const (
+	Await      action = iota // wait for an event, or as long as decide says
+	BeginJob                 // the next
+	BeginStage               // the next
+	EndStage                 // except the last, which ends with the task
+	Stop                     // too many jobs have failed
+	Finish
+)
+
+// Decide returns what to do at now, and how long that holds.
+func (p *Plan) Decide(now time.Time) (action, time.Duration) {
+	switch all := p.Begun == p.Released(); {
+	case p.Ended == p.Begun && (p.Stopped || p.Begun == p.Total()):
+		return Finish, 0
+	case p.Stopped:
+		return Await, time.Hour
+	case p.MaxFailures >= 0 && p.Failed > p.MaxFailures && p.Begun < p.Total():
+		return Stop, 0
+	case !all && p.Begun-p.Ended < p.Window:
+		return BeginJob, 0
+	case !all || p.Ended < p.Begun:
+		return Await, time.Hour
+	case p.Stage > 0 && !p.Soaking:
+		return EndStage, 0
+	case now.Before(p.soakEnd):
+		return Await, p.soakEnd.Sub(now)
+	}
+	return BeginStage, 0
+}
+
+// Total is how many jobs the task has.
+func (p *Plan) Total() int { return p.Stages[len(p.Stages)-1] }
+
+// Released is how many jobs may have begun by the end of this stage.
+func (p *Plan) Released() int {
+	if p.Stage == 0 {
+		return 0
+	}
+	return p.Stages[p.Stage-1]
+}
+
+// StageBegun notes that the next stage has begun.
+func (p *Plan) StageBegun() { p.Stage, p.Soaking = p.Stage+1, false }
+
+// StageEnded notes that the jobs of this stage have ended; the soak begins.
+func (p *Plan) StageEnded(now time.Time) { p.Soaking, p.soakEnd = true, now.Add(p.Soak) }
+
+// JobEnded counts a job that has ended.
+func (p *Plan) JobEnded(ok bool) {
+	p.Ended++
+	if !ok {
+		p.Failed++
+	}
+}
+
+// FailuresReason is the reason of a rollout that had too many failures.
+func (p *Plan) FailuresReason() string {
+	return fmt.Sprintf("rollout stopped: %d failed, %d allowed", p.Failed, p.MaxFailures)
+}
