@@ -58,11 +58,11 @@ func (p *place) likeUnit(etc string, units ...string) {
 		p.t.Fatal(err)
 	}
 	warrend := p.bin + "/warrend"
-	real := p.dir + "/real/warrend"
-	if err := os.Mkdir(filepath.Dir(real), 0o700); err != nil {
+	program := p.dir + "/real/warrend"
+	if err := os.Mkdir(filepath.Dir(program), 0o700); err != nil {
 		p.t.Fatal(err)
 	}
-	if err := os.Rename(warrend, real); err != nil {
+	if err := os.Rename(warrend, program); err != nil {
 		p.t.Fatal(err)
 	}
 	script := fmt.Sprintf(`#!/bin/sh
@@ -73,7 +73,7 @@ mount -t overlay overlay -o lowerdir=/etc,upperdir=%s,workdir=%s /etc
 protect() { for dir; do [ ! -d $dir ] || { mount --bind $dir $dir && mount -o remount,bind,ro $dir; }; done; }
 %s
 exec $with %s "$@"
-`, etc, work, setup.String(), real)
+`, etc, work, setup.String(), program)
 	if err := os.WriteFile(warrend, []byte(script), 0o700); err != nil {
 		p.t.Fatal(err)
 	}

@@ -20,9 +20,9 @@ const probeTTL = "1000"
 func Reach(ctx context.Context, publisher chan<- *broker.Publication, hosts []string) []model.Reach {
 	reach := make([]model.Reach, len(hosts))
 	verdicts := make(chan broker.Verdict, len(hosts)) // each has one publication in flight
-	unsent := make([]int, len(hosts))
+	unsent := make([]int, 0, len(hosts))
 	for i := range hosts {
-		unsent[i] = i
+		unsent = append(unsent, i)
 	}
 	for open := len(hosts); open > 0; {
 		var out chan<- *broker.Publication

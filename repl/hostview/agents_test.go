@@ -32,7 +32,7 @@ func TestNewAgentIsReadyInAWhile(t *testing.T) {
 		if c.want == "" && strings.Contains(text, "ready") || c.want != "" && text != c.want {
 			t.Errorf("%s: %q, want %q", c.name, text, c.want)
 		}
-		if ready := c.ready > 0 && c.seen == now; (d.ReadyAt != nil) != ready || ready && d.ReadyAt.UnixMilli() != a.ReadyAt {
+		if ready := c.ready > 0 && c.seen.Equal(now); (d.ReadyAt != nil) != ready || ready && d.ReadyAt.UnixMilli() != a.ReadyAt {
 			t.Errorf("%s: JSON has %v", c.name, d.ReadyAt)
 		}
 	}

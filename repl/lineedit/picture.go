@@ -22,8 +22,9 @@ type picture struct {
 func newPicture(text []rune, cursor, columns, height int) picture {
 	p := picture{text, cursor, columns}
 	starts := rowStarts(text, columns)
-	rows, row := len(starts), 0
-	if row, _ = p.place(columns); row == rows {
+	rows := len(starts)
+	row, _ := p.place(columns)
+	if row == rows {
 		rows++ // the cursor is below a full row
 	}
 	if height < 1 || rows <= height {

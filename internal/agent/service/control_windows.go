@@ -16,6 +16,15 @@ import (
 	"warren/internal/hint"
 )
 
+const (
+	displayName = "Warren agent"
+	description = "Runs the commands that operators send through RabbitMQ."
+
+	// stopTimeout is how long a stop may take: running commands get --drain-grace, are then
+	// ended within --kill-grace, and their results are sent.
+	stopTimeout = 60 * time.Second
+)
+
 // pollInterval is how often the state of a service that starts or stops is read.
 const pollInterval = 200 * time.Millisecond
 
