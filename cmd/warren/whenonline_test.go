@@ -22,7 +22,9 @@ func TestWhenOnlineOfAMonth(t *testing.T) {
 		t.Fatal(err)
 	}
 	task := strings.TrimSpace(p.want(0, "run", "echo done", "--hosts", online+" "+offline, "--when-online", "30d", "--detach").out)
-	p.want(0, "check_task", task, "--host", online)
+	if r := p.want(1, "check_task", task); !strings.Contains(r.out, "1 of 2 ended: 1 ok") {
+		t.Errorf("%s", r)
+	}
 	p.agent("offline", "--inbox")
 	if r := p.want(0, "wait", task); !strings.Contains(r.out, "done: 2 ok") {
 		t.Errorf("%s", r)
