@@ -18,6 +18,9 @@ func TestWhenOnlineOfAMonth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := a.Err.Await("the inbox was read to its end", 0); err != nil { // it exists
+		t.Fatal(err)
+	}
 	if err := a.Stop(); err != nil {
 		t.Fatal(err)
 	}
