@@ -29,7 +29,7 @@ var asInUnit = map[string]string{
 }
 
 // harmless are the other settings of the units: they take nothing from the agent.
-var harmless = regexp.MustCompile(`^(Description|Wants|After|WantedBy|Type|NotifyAccess|WatchdogSec|Exec\w+|Restart\w*|TimeoutStopSec|KillMode|Delegate|StateDirectory\w*|RuntimeDirectory\w*)=`)
+var harmless = regexp.MustCompile(`^(Description|Wants|After|WantedBy|Type|NotifyAccess|WatchdogSec|Exec\w+|Restart\w*|Timeout(Start|Stop)Sec|KillMode|Delegate|StateDirectory\w*|RuntimeDirectory\w*)=`)
 
 // likeUnit replaces the warrend of a place by one that sees an /etc of its own, and the file
 // system as the settings of these units make it.
@@ -133,7 +133,7 @@ func TestDocumentedKeyChangeUnderDocumentedUnit(t *testing.T) {
 				has(t, r.out, want)
 			}
 			run(after, "rejected", "true")
-			run(before, "ok", "--script", "add-line.sh", p.line(after))
+			run(before, "ok", "--script", "add-line.sh", p.line(after), "--when-online", "30d")
 			run(after, "ok", "true")
 			run(before, "ok", "true")
 			run(after, "ok", "--script", "remove-line.sh", p.line(before))
