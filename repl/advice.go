@@ -28,6 +28,8 @@ func (p *prompt) advise(line string, words []string, err error) error {
 		return cli.Usage("in a shell of your own: warren "+strings.TrimSpace(line), "the prompt has no > and no |")
 	case !known && hosts != "" && !strings.HasPrefix(usage.Hint, "did you mean"):
 		return cli.Usage(fmt.Sprintf("to run it on the hosts of use: run %q --hosts %q", strings.TrimSpace(line), hosts), "%s", usage.Text)
+	case !known && !strings.HasPrefix(usage.Hint, "did you mean"):
+		return cli.Usage(fmt.Sprintf("to run it on hosts: run %q --hosts EXPR; help lists the commands", strings.TrimSpace(line)), "%s", usage.Text)
 	}
 	return err
 }
