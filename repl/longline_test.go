@@ -211,7 +211,9 @@ func TestLongLineIsResized(t *testing.T) {
 	const tail = 100
 	text := "hosts expand " + strings.Repeat("0123456789", 20) + "end"
 	for at, moves := range map[int]string{len(text): "", len(text) - tail: strings.Repeat(left, tail), 0: home} {
-		d.send(text + moves)
+		d.send(text)
+		d.shows(wrapped("warren> "+text, 80)) // the editor's first drawing has the cursor in its last row
+		d.send(moves)
 		typed := ""
 		for i, columns := range []int{80, 50, 100, 30, 120, 80} {
 			if i > 0 {

@@ -14,7 +14,7 @@ func TestImportedDefinitionsSuffice(t *testing.T) {
 	c := newConfined(t)
 	for range 2 {
 		for _, part := range []string{"exchanges", "logins"} {
-			r := c.want(0, "broker-setup", "--vhost", c.vhost, "--definitions", part, "--operator", "alice", "--agent", "h1,alias1")
+			r := c.want(0, "broker-setup", "--vhost", c.vhost, "--definitions", part, "--operator", "ann", "--agent", "d1,dalias1")
 			file := filepath.Join(c.dir, part+".json")
 			if err := os.WriteFile(file, []byte(r.out), 0o600); err != nil {
 				t.Fatal(err)
@@ -24,16 +24,16 @@ func TestImportedDefinitionsSuffice(t *testing.T) {
 			}
 		}
 	}
-	agent := c.agent("h1", "--alias", "alias1", "--inbox")
+	agent := c.agent("d1", "--alias", "dalias1", "--inbox")
 	await(t, &agent.Err, "the inbox was read to its end")
-	has(t, c.run("alice", 0, "hosts").out, "h1", "alias1")
-	has(t, c.run("alice", 0, "run", "seq 1000", "--hosts", "alias1").out, "done: 1 ok")
+	has(t, c.run("ann", 0, "hosts").out, "d1", "dalias1")
+	has(t, c.run("ann", 0, "run", "seq 1000", "--hosts", "dalias1").out, "done: 1 ok")
 	if err := agent.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	task := lastWord(c.run("alice", 0, "run", "echo later", "--hosts", "h1", "--when-online", "1h", "--detach").out)
-	c.agent("h1", "--alias", "alias1", "--inbox")
-	has(t, c.run("alice", 0, "wait", task).out, "later", "done: 1 ok")
+	task := lastWord(c.run("ann", 0, "run", "echo later", "--hosts", "d1", "--when-online", "1h", "--detach").out)
+	c.agent("d1", "--alias", "dalias1", "--inbox")
+	has(t, c.run("ann", 0, "wait", task).out, "later", "done: 1 ok")
 	for _, line := range strings.Split(agent.Err.String(), "\n") {
 		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") {
 			t.Errorf("the agent logged %s", line)

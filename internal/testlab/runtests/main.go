@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string) (status int, err error) {
 // testTo runs go test with its temporary files in dir.
 func testTo(ctx context.Context, out io.Writer, dir string, args []string) (status int, err error) {
 	n := atOnce(runtime.NumCPU())
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json", fmt.Sprint("-p=", n), fmt.Sprint("-parallel=", n)}, args...)...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json", fmt.Sprint("-parallel=", n)}, args...)...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // go test does not pass a signal to its tests
@@ -99,9 +99,10 @@ func testTo(ctx context.Context, out io.Writer, dir string, args []string) (stat
 	return 0, nil
 }
 
-// atOnce is how many packages are tested at the same time, and how many of a package's
-// tests that may run in parallel: most of them wait for other processes most of the time.
-// A large machine has enough to do with go test's own number, one for each processor.
+// atOnce is how many of a package's parallel tests run at the same time: most of them wait
+// for other processes most of the time. A large machine has enough to do with go test's own
+// number, one for each processor. Packages keep that number: with more of them the processors
+// are overloaded, and the whole takes no less time.
 func atOnce(processors int) int { return max(processors, min(2*processors, 8)) }
 
 // repeatFlags are those of go test's flags that a repeated test needs as well.
