@@ -5,6 +5,7 @@ package status
 import (
 	"context"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/shirou/gopsutil/v4/disk"
@@ -245,7 +246,7 @@ func (r *Report) find(st *executor.Status) {
 		is      bool
 	}{
 		{Stopping, st.Stopping},
-		{NamesMissing, st.Names != nil && !r.holdsAll()},
+		{NamesMissing, st.Names != nil && len(r.missing()) > 0},
 		{JournalFails, st.JournalErr != nil},
 		{DiskFails, st.Disk != wire.DiskOK},
 		{DiskLow, r.Disk.Total != nil && *r.Disk.Total > 0 && float64(*r.Disk.Free) < lowDisk*float64(*r.Disk.Total)},
@@ -257,16 +258,12 @@ func (r *Report) find(st *executor.Status) {
 	}
 }
 
-// holdsAll reports whether the agent holds each configured name.
-func (r *Report) holdsAll() bool {
-	held := map[string]bool{}
-	for _, name := range r.Names.Held {
-		held[name] = true
-	}
+// missing returns the configured names that the agent does not hold.
+func (r *Report) missing() (names []string) {
 	for _, name := range r.Names.Configured {
-		if !held[name] {
-			return false
+		if !slices.Contains(r.Names.Held, name) {
+			names = append(names, name)
 		}
 	}
-	return true
+	return names
 }

@@ -53,16 +53,6 @@ func (r *Report) Print(w io.Writer) error {
 	return t.Flush()
 }
 
-// missing returns the configured names that the agent does not hold.
-func (r *Report) missing() (names []string) {
-	for _, name := range r.Names.Configured {
-		if !slices.Contains(r.Names.Held, name) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
 // printLoop prints what the agent's loop has answered.
 func (r *Report) printLoop(row func(name, format string, args ...any)) {
 	j := r.Jobs
