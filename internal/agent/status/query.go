@@ -25,8 +25,8 @@ const (
 	maxReport = 1 << 20
 )
 
-// Query asks the agent that uses a data directory. If there is a process that does not answer,
-// the report has only the problem Stuck.
+// Query asks the agent that uses a data directory. If its process does not answer, the report
+// has only the problem Stuck.
 func Query(ctx context.Context, dataDir string) (*Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
@@ -36,8 +36,8 @@ func Query(ctx context.Context, dataDir string) (*Report, error) {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, hint.Errorf("run this as the agent's user, or as root or Administrator", "%w", err)
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), isRefused(err):
-		return nil, hint.Errorf("start the agent, or name its directory with --data-dir", "%w: %s", ErrNotRunning, dataDir)
+	case errors.Is(err, fs.ErrNotExist), isRefused(err):
+		return nil, notRunning(dataDir)
 	case ctx.Err() != nil:
 		return stuck(), nil
 	case err != nil:
@@ -52,11 +52,15 @@ func Query(ctx context.Context, dataDir string) (*Report, error) {
 	case ctx.Err() != nil:
 		return stuck(), nil
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET): // it ended just now
-		return nil, hint.Errorf("start the agent, or name its directory with --data-dir", "%w: %s", ErrNotRunning, dataDir)
+		return nil, notRunning(dataDir)
 	case err != nil:
 		return nil, fmt.Errorf("the agent's answer: %w", err)
 	}
 	return r, nil
+}
+
+func notRunning(dataDir string) error {
+	return hint.Errorf("start the agent, or name its directory with --data-dir", "%w: %s", ErrNotRunning, dataDir)
 }
 
 func stuck() *Report { return &Report{State: "degraded", Problems: []Problem{Stuck}} }

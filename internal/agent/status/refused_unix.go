@@ -2,5 +2,10 @@
 
 package status
 
-// isRefused: ECONNREFUSED says it on Unix.
-func isRefused(error) bool { return false }
+import (
+	"errors"
+	"syscall"
+)
+
+// isRefused reports whether no process listens on a socket.
+func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
