@@ -130,11 +130,15 @@ func MakeDir(path string) error {
 }
 
 // Restrict returns the icacls command after which only SYSTEM and this process's user can
-// use a file.
-func Restrict(path string) string {
-	command := fmt.Sprintf(`icacls "%s" /inheritance:r /grant:r *%s:F`, path, system)
+// use a file or directory. The files of a directory inherit these rights.
+func Restrict(path string, dir bool) string {
+	rights := "F"
+	if dir {
+		rights = "(OI)(CI)F"
+	}
+	command := fmt.Sprintf(`icacls "%s" /inheritance:r /grant:r *%s:%s`, path, system, rights)
 	if self := Self(); self != "" && self != system {
-		command += fmt.Sprintf(" *%s:F", self)
+		command += fmt.Sprintf(" *%s:%s", self, rights)
 	}
 	return command
 }

@@ -29,4 +29,4 @@ func Mine(path string, _ fs.FileInfo) bool {
 }
 
 // Restrict returns the command after which other users cannot use a file or directory.
-func Restrict(path string, _ bool) string { return acl.Restrict(path) }
+func Restrict(path string, dir bool) string { return acl.Restrict(path, dir) }

@@ -12,7 +12,7 @@ func (f *keyFile) checkMode() error {
 		return err
 	}
 	if holder := file.ForeignHolder(acl.Read); holder != nil && file.ForeignOwner() == nil {
-		return hint.Errorf(acl.Restrict(f.path), "key %s is readable by %s", f.path, holder.Name)
+		return hint.Errorf(acl.Restrict(f.path, false), "key %s is readable by %s", f.path, holder.Name)
 	}
 	return nil
 }
