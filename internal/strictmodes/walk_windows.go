@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"warren/internal/acl"
 
@@ -34,7 +35,7 @@ func stat(path string, rights windows.ACCESS_MASK) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{path, real} {
+	for _, name := range slices.Compact([]string{path, real}) {
 		for dir := filepath.Dir(name); ; dir = filepath.Dir(dir) {
 			if err := checkRights(dir, true, acl.Replace); err != nil {
 				return nil, err
