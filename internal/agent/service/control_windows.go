@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/windows"
@@ -44,9 +43,6 @@ const recoveryReset = 24 * 60 * 60
 func Install(args []string) error {
 	program, err := os.Executable()
 	if err != nil {
-		return err
-	}
-	if program, err = filepath.Abs(program); err != nil {
 		return err
 	}
 	m, err := connect()

@@ -4,16 +4,13 @@ package service
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
 	"warren/internal/hint"
 )
 
-var errNoWindows = errors.New("warrend service is for Windows")
-
 func noWindows() error {
-	return hint.Errorf("use systemd or launchd: packaging has a unit and a property list", "%w", errNoWindows)
+	return hint.Errorf("use systemd or launchd: packaging has a unit and a property list", "warrend service is for Windows")
 }
 
 // Install installs the service.
