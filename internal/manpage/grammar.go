@@ -9,25 +9,20 @@ import (
 
 // Command returns the page of one command of a program. Its name is PROGRAM-COMMAND.
 func Command(program string, node *kong.Node) *Page {
-	usage := node.Tag.Get("usage")
-	if usage == "" {
-		usage = node.Name
-	}
 	p := &Page{
-		Name: program + "-" + node.Name, Section: 1, Summary: summary(node.Help), Synopsis: []string{program + " " + usage},
+		Name: program + "-" + node.Name, Section: 1, Summary: summary(node.Help), Synopsis: []string{program + " " + usage(node)},
 		SeeAlso: []Reference{{program, 1}},
 	}
 	p.setDetail(node)
 	if len(node.Aliases) > 0 {
 		p.Description += "\n\nOther names: " + strings.Join(node.Aliases, ", ") + "."
 	}
-	for _, list := range []List{{"ARGUMENTS", arguments(node)}, {"SUBCOMMANDS", Subcommands(node)}, {"OPTIONS", Flags(node)}} {
-		if len(list.Items) > 0 {
-			p.Lists = append(p.Lists, list)
-		}
-	}
+	p.Lists = []List{{"ARGUMENTS", arguments(node)}, {"SUBCOMMANDS", Subcommands(node)}, {"OPTIONS", Flags(node)}}
 	return p
 }
+
+// usage returns the call of a command.
+func usage(node *kong.Node) string { return cmp.Or(node.Tag.Get("usage"), node.Name) }
 
 // Commands returns the list of a program's commands, each with its page.
 func Commands(program string, root *kong.Node) (items []Item) {
@@ -65,12 +60,8 @@ func visible(node *kong.Node) (nodes []*kong.Node) {
 // Subcommands returns the commands of a node with their arguments and flags.
 func Subcommands(node *kong.Node) (items []Item) {
 	for _, child := range visible(node) {
-		term := child.Tag.Get("usage")
-		if term == "" {
-			term = child.Name
-		}
 		text := strings.TrimSpace(child.Help + "\n\n" + strings.TrimSpace(child.Detail))
-		items = append(items, Item{Term: term, Text: text, More: append(arguments(child), Flags(child)...)})
+		items = append(items, Item{Term: usage(child), Text: text, More: append(arguments(child), Flags(child)...)})
 	}
 	return items
 }

@@ -17,7 +17,7 @@ type Page struct {
 	Summary     string   // one line
 	Synopsis    []string // each is a call
 	Description string   // as in help: paragraphs, and indented lines, which stay as they are
-	Lists       []List   // after the description
+	Lists       []List   // after the description; without those that are empty
 	Environment []Item
 	Files       []Item
 	ExitStatus  string

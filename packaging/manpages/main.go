@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -74,22 +75,13 @@ func pages() ([]*manpage.Page, error) {
 	all := []*manpage.Page{operatorPage(shell, prompt), agentPage(daemon)}
 	for _, node := range prompt.Children {
 		page := manpage.Command("warren", node)
-		if !hasCommand(shell, node.Name) {
+		if !slices.ContainsFunc(shell.Children, func(c *kong.Node) bool { return c.Name == node.Name }) {
 			page.Synopsis = []string{node.Tag.Get("usage")}
 			page.Description += "\n\nThis command exists only at the prompt of warren."
 		}
 		all = append(all, page)
 	}
 	return all, nil
-}
-
-func hasCommand(root *kong.Node, name string) bool {
-	for _, child := range root.Children {
-		if child.Name == name {
-			return true
-		}
-	}
-	return false
 }
 
 func operatorPage(shell, prompt *kong.Node) *manpage.Page {
@@ -121,7 +113,7 @@ Each request is signed with an SSH key. A host runs a command only if its author
 }
 
 func agentPage(app *kong.Application) *manpage.Page {
-	page := &manpage.Page{
+	return &manpage.Page{
 		Name: "warrend", Section: 8, Summary: "Warren's agent: run the commands of operators on this host",
 		Synopsis: []string{"warrend [FLAG…]"},
 		Description: `warrend connects to RabbitMQ, takes the requests for this host from its own queue, executes their commands, and sends the results back. It runs a command only if authorized_operators permits it for the key that signed the request. It refuses to start without this file, unless --allow-unsigned is set.
@@ -129,6 +121,7 @@ func agentPage(app *kong.Application) *manpage.Page {
 SIGTERM stops the agent: running commands may finish within --drain-grace, then the agent ends them. SIGHUP makes it read authorized_operators and revoked_operators at once and log their contents; changes to these files apply without it.
 
 Each flag with an environment variable is also a setting in the configuration file. Its name is that of the flag with _ for -.`,
+		Lists: []manpage.List{{Title: "COMMANDS", Items: manpage.Subcommands(app.Node)}, {Title: "OPTIONS", Items: manpage.Flags(app.Node)}},
 		Environment: []manpage.Item{
 			{Term: "WARREND_BROKER_PASSWORD", Text: "Password of the URL's user."},
 			{Term: "GOMAXPROCS", Text: "Number of processors that the agent itself uses. Default: 1."},
@@ -142,9 +135,4 @@ Each flag with an environment variable is also a setting in the configuration fi
 		ExitStatus: "0 after SIGINT or SIGTERM; 2 on a configuration error; 1 on another error.",
 		SeeAlso:    []manpage.Reference{{Name: "systemctl", Section: 1}, {Name: "warren", Section: 1}, {Name: "authorized_operators", Section: 5}},
 	}
-	if commands := manpage.Subcommands(app.Node); len(commands) > 0 {
-		page.Lists = append(page.Lists, manpage.List{Title: "COMMANDS", Items: commands})
-	}
-	page.Lists = append(page.Lists, manpage.List{Title: "OPTIONS", Items: manpage.Flags(app.Node)})
-	return page
 }
