@@ -23,11 +23,12 @@ func page(ctx context.Context, agent status.Agent) *exposition.Page {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	st, err := agent.Status(ctx)
+	link := agent.Link().Phase
 	p := new(exposition.Page)
 	p.Value(exposition.Gauge, "warrend_build_info", "The version of this agent; always 1.", 1, "version", version.String())
 	p.Value(exposition.Gauge, "warrend_responding", "1 if the agent's loop answers, 0 if it is stuck.", number(err == nil))
-	p.Value(exposition.Gauge, "warrend_link_up", "1 if the agent has a connection to the broker and holds its id.", number(agent.Link().Phase != broker.Connecting))
-	p.Value(exposition.Gauge, "warrend_link_blocked", "1 if the broker accepts no messages.", number(agent.Link().Phase == broker.Blocked))
+	p.Value(exposition.Gauge, "warrend_link_up", "1 if the agent has a connection to the broker and holds its id.", number(link != broker.Connecting))
+	p.Value(exposition.Gauge, "warrend_link_blocked", "1 if the broker accepts no messages.", number(link == broker.Blocked))
 	if err == nil {
 		add(p, st, len(agent.Names()))
 	}
