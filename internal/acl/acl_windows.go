@@ -12,8 +12,7 @@ import (
 const (
 	fileDeleteChild = 0x40 // FILE_DELETE_CHILD
 
-	// Replace has the rights to put another file in the place of one, or to grant oneself
-	// rights.
+	// Replace has the rights to replace a file by another one, or to take further rights.
 	Replace = windows.DELETE | fileDeleteChild | windows.WRITE_DAC | windows.WRITE_OWNER | windows.GENERIC_ALL
 	// Write has the rights to change a file, or to add one to a directory.
 	Write = Replace | windows.FILE_WRITE_DATA | windows.FILE_APPEND_DATA | windows.GENERIC_WRITE
@@ -30,7 +29,7 @@ type Account struct {
 // A File has the owner and the access control list of a file or directory.
 type File struct{ sd *windows.SECURITY_DESCRIPTOR }
 
-// Open reads them. Like the system, it follows links.
+// Open reads the owner and the list of a file. Like the system, it follows links.
 func Open(path string) (File, error) {
 	sd, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION|windows.DACL_SECURITY_INFORMATION)
 	if err != nil {
@@ -79,7 +78,7 @@ const (
 	system           = "S-1-5-18"
 	administrators   = "S-1-5-32-544"
 	trustedInstaller = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"
-	creatorOwner     = "S-1-3-0" // whoever creates a file; grants nothing on a directory itself
+	creatorOwner     = "S-1-3-0" // the user who creates a file; grants nothing on a directory itself
 	ownerRights      = "S-1-3-4" // the owner, who is checked
 )
 

@@ -101,14 +101,14 @@ func CheckFile(path string) error {
 		err = fmt.Errorf("%s is not a directory", filepath.Dir(path))
 	}
 	if err != nil {
-		return hint.Errorf("create the directory: it is that of node_exporter's --collector.textfile.directory",
+		return hint.Errorf("create the directory that node_exporter's --collector.textfile.directory names",
 			"metrics file %s: %w", path, err)
 	}
 	return nil
 }
 
-// WriteFile writes a page to a file that a reader sees whole: the old text or the new one.
-// Anybody may read it, since node_exporter has a user of its own.
+// WriteFile replaces the content of a file by a page. A reader sees either the whole old content
+// or the whole new one. Anybody may read the file, because node_exporter runs as its own user.
 func WriteFile(path string, p *Page) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".warren-metrics-*")
 	if err != nil {

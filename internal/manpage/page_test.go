@@ -95,7 +95,7 @@ func (*cookCommand) Help() string {
 	return "Cooks.\n\n    cook rice\n\nExit status: 0 it tastes; 1 otherwise."
 }
 
-func TestCommandHasWhatItsHelpHas(t *testing.T) {
+func TestPageOfCommandHasTextOfHelp(t *testing.T) {
 	var grammar struct {
 		Cook cookCommand `cmd:"" aliases:"boil" usage:"cook [DISH]" help:"Cook a dish. Then eat it."`
 	}

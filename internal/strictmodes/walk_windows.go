@@ -21,7 +21,7 @@ func StatParent(dir string) (fs.FileInfo, error) { return stat(dir, acl.Replace)
 
 // stat refuses a file on which another user has one of these rights, or that another user
 // could replace. A user who may only add files to a directory in the path cannot replace
-// those that are there.
+// existing files.
 func stat(path string, rights windows.ACCESS_MASK) (fs.FileInfo, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

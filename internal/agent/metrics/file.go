@@ -10,8 +10,8 @@ import (
 	"warren/internal/exposition"
 )
 
-// fileInterval is how often the file is written. node_exporter's usual scrape interval is not
-// much shorter, and an idle agent hardly wakes up.
+// fileInterval is how often the file is written: about as often as Prometheus usually scrapes
+// node_exporter, and rarely enough for an idle agent.
 const fileInterval = 30 * time.Second
 
 // A File is the actor that writes a file for node_exporter's textfile collector.
@@ -21,8 +21,8 @@ type File struct {
 	Log   *slog.Logger
 }
 
-// Run writes the file until ctx ends, and then removes it, so that no monitoring takes the last
-// values for those of a running agent.
+// Run writes the file until ctx ends, and then removes it, so that its last values do not look
+// like those of a running agent.
 func (f *File) Run(ctx context.Context) error {
 	defer os.Remove(f.Path)
 	ticker := time.NewTicker(fileInterval)

@@ -57,9 +57,9 @@ func add(p *exposition.Page, st *executor.Status, names int) {
 	for _, r := range stats.Reasons {
 		p.Sample(float64(st.Stats.Refused[r]), "reason", string(r))
 	}
-	gauge("warrend_files_refused", "Files of the trust policy whose changes do not count.", float64(len(st.RefusedFiles)))
+	gauge("warrend_files_refused", "Files of the trust policy that are refused; their changes have no effect.", float64(len(st.RefusedFiles)))
 	if best, ok := st.Stats.BestClockOffset(); ok {
-		gauge("warrend_clock_offset_seconds", "Operators' clocks minus this host's, by the last requests; the way of a request makes it smaller.", best.Seconds())
+		gauge("warrend_clock_offset_seconds", "Operators' clocks minus this host's clock, estimated from the last requests; the delay of a request makes it smaller.", best.Seconds())
 	}
 
 	gauge("warrend_journal_bytes", "Size of the journal.", float64(st.JournalSize))
@@ -70,7 +70,7 @@ func add(p *exposition.Page, st *executor.Status, names int) {
 	}
 	p.Buckets("warrend_journal_sync_seconds", "How long syncs of the journal took.", buckets, st.Stats.Syncs.Buckets[len(buckets)], st.Stats.Syncs.Sum.Seconds())
 	gauge("warrend_output_bytes", "Size of the output that is kept.", float64(st.OutputSize))
-	gauge("warrend_disk_ok", "0 if the data directory takes no data.", number(st.Disk == ""))
+	gauge("warrend_disk_ok", "0 if no data can be written to the data directory.", number(st.Disk == ""))
 }
 
 func number(b bool) float64 {

@@ -81,7 +81,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stop()
 	s.log.Info("serving metrics", "address", s.Addr())
 	if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		s.log.Error("metrics are no longer served", "error", err) // the agent does its work without
+		s.log.Error("metrics are no longer served", "error", err) // the agent works without them
 		<-ctx.Done()
 	}
 	return nil

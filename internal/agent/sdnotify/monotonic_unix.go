@@ -4,7 +4,7 @@ package sdnotify
 
 import "golang.org/x/sys/unix"
 
-// monotonicUsec returns CLOCK_MONOTONIC in microseconds. Package time does not tell it.
+// monotonicUsec returns CLOCK_MONOTONIC in microseconds. Package time does not expose it.
 func monotonicUsec() int64 {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {

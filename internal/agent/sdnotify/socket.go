@@ -19,7 +19,8 @@ type Socket struct {
 }
 
 // FromEnvironment returns the socket of the service manager that started this process; nil if
-// none did. It removes the variables, which mean this process and none of its children.
+// none did. It removes the variables from the environment, because they are not for the
+// children of this process.
 func FromEnvironment() *Socket {
 	path := os.Getenv("NOTIFY_SOCKET")
 	usec, _ := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64) // not a number: no watchdog
@@ -37,8 +38,8 @@ func FromEnvironment() *Socket {
 	return s
 }
 
-// Send sends variables, one a line. An error means that the service manager is gone or does not
-// read, which does not concern the agent.
+// Send sends variables, one per line. An error means that the service manager is gone or does
+// not read; the agent works without it.
 func (s *Socket) Send(state string) error {
 	conn, err := net.DialUnix("unixgram", nil, s.addr)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 
 const (
 	// ReadyTimeout is how long the start may wait for the broker. After it the agent reports
-	// READY without its id, so that a machine whose broker is away can finish booting. The
-	// broker frees the id of an agent that died within 90 s.
+	// READY without its id, so that a machine whose broker is away can finish booting. If an
+	// agent dies, the broker frees its id within 90 s.
 	ReadyTimeout = 2 * time.Minute
 
 	// statusInterval is how often the number of jobs in STATUS is updated without a watchdog.
@@ -72,8 +72,8 @@ func (s *Supervisor) Run(ctx, stopping context.Context) error {
 	}
 }
 
-// interval is that at which the agent's loop is asked: half the watchdog's, as
-// sd_watchdog_enabled(3) recommends.
+// interval is how often the supervisor asks the agent's loop: twice in the watchdog's interval,
+// as sd_watchdog_enabled(3) recommends.
 func (s *Supervisor) interval() time.Duration {
 	if w := s.Socket.Watchdog; w > 0 {
 		return max(min(w/2, statusInterval), time.Millisecond)
@@ -93,8 +93,8 @@ type run struct {
 	failed   bool   // the last message was not sent
 }
 
-// feed asks the agent's loop for its status. Only its answer feeds the watchdog, so a loop that
-// is stuck gets this process restarted.
+// feed asks the agent's loop for its status. Only its answer feeds the watchdog, so
+// systemd restarts a process whose loop is stuck.
 func (r *run) feed(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, r.interval()/2)
 	defer cancel()
@@ -109,8 +109,9 @@ func (r *run) feed(ctx context.Context) {
 	r.report()
 }
 
-// report reports that the start is complete, once the link is up and the agent so holds its id,
-// and otherwise the status if it has changed. What was not sent is sent later.
+// report reports that the start is complete as soon as the link is up, which means that the agent
+// holds its id. Otherwise it reports the status if it has changed. The next report repeats what
+// could not be sent.
 func (r *run) report() {
 	line := r.statusLine()
 	switch {
@@ -125,8 +126,8 @@ func (r *run) report() {
 	}
 }
 
-// reload passes SIGHUP on to the agent. The answer to a question that is asked after the signal
-// proves that the agent has reloaded. During the start, a reload is none for systemd.
+// reload passes SIGHUP on to the agent. The agent has reloaded when it answers a question that was
+// asked after the signal. Before READY, systemd gets no RELOADING.
 func (r *run) reload(ctx context.Context, sig os.Signal) {
 	if r.isReady {
 		r.send(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", monotonicUsec()))
@@ -169,8 +170,8 @@ func (r *run) statusLine() string {
 	return "STATUS=" + strings.ReplaceAll(text, "\n", " ")
 }
 
-// send sends a message. The agent does its work without a service manager, so the first failure
-// is logged and nothing else.
+// send sends a message. The agent works without a service manager, so send only logs the first
+// of several failures.
 func (r *run) send(state string) (sent bool) {
 	err := r.Socket.Send(state)
 	if err != nil && !r.failed {

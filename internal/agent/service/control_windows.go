@@ -27,8 +27,8 @@ const (
 // pollInterval is how often the state of a service that starts or stops is read.
 const pollInterval = 200 * time.Millisecond
 
-// recovery is what the service manager does when the agent ends unasked: it starts it again, as
-// systemd does.
+// recovery is what the service manager does when the agent ends on its own: it starts the agent
+// again, as systemd does.
 var recovery = []mgr.RecoveryAction{
 	{Type: mgr.ServiceRestart, Delay: 5 * time.Second},
 	{Type: mgr.ServiceRestart, Delay: 5 * time.Second},
@@ -38,8 +38,8 @@ var recovery = []mgr.RecoveryAction{
 // recoveryReset is the time without a failure, in seconds, after which the first action applies again.
 const recoveryReset = 24 * 60 * 60
 
-// Install installs the service with the arguments that warrend gets, starts it with Windows from
-// then on, and makes its source in the event log.
+// Install installs a service that starts with Windows and runs warrend with these arguments. It
+// also adds the service's source to the event log.
 func Install(args []string) error {
 	program, err := os.Executable()
 	if err != nil {
@@ -70,7 +70,8 @@ func Install(args []string) error {
 	return nil
 }
 
-// addEventSource makes the source in the event log, unless one is left from an earlier installation.
+// addEventSource adds the source to the event log. It replaces one that an earlier installation
+// left behind.
 func addEventSource() error {
 	_ = eventlog.Remove(Name)
 	return eventlog.InstallAsEventCreate(Name, eventlog.Info|eventlog.Warning|eventlog.Error)
@@ -121,7 +122,7 @@ func Stop() error {
 	switch {
 	case errors.Is(err, windows.ERROR_SERVICE_NOT_ACTIVE):
 		return ErrNotRunning
-	case err != nil && !errors.Is(err, windows.ERROR_SERVICE_CANNOT_ACCEPT_CTRL): // it stops already
+	case err != nil && !errors.Is(err, windows.ERROR_SERVICE_CANNOT_ACCEPT_CTRL): // it is stopping already
 		return fmt.Errorf("stop the service: %w", err)
 	}
 	state, err := await(s, svc.StopPending)

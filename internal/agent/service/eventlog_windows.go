@@ -14,11 +14,11 @@ type eventLog interface {
 	Error(id uint32, text string) error
 }
 
-// eventID is that of all events: their text says what happened.
+// eventID is the id of all events. Their text says what happened.
 const eventID = 1
 
-// An eventHandler writes records to the event log, as the text format has them, but without
-// the time and level that the event log adds itself.
+// An eventHandler writes records to the event log in slog's text format, without the time and
+// the level, which the event log adds.
 type eventHandler struct {
 	events eventLog
 	level  slog.Level

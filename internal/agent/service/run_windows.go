@@ -28,7 +28,7 @@ func Run(level slog.Level, agent func(ctx context.Context, log slog.Handler) (st
 	log := newEventHandler(events, level)
 	err = svc.Run(Name, &handler{agent: func(ctx context.Context) int { return agent(ctx, log) }})
 	if errors.Is(err, windows.ERROR_FAILED_SERVICE_CONTROLLER_CONNECT) {
-		return hint.Errorf("warrend service start", "only Windows runs warrend service run")
+		return hint.Errorf("warrend service start", "only the service manager of Windows can run warrend service run")
 	}
 	return err
 }
@@ -38,8 +38,8 @@ type handler struct {
 	agent func(ctx context.Context) (status int)
 }
 
-// progressInterval is how often a stop reports progress. The service manager takes a service
-// for hung that reports none within its wait hint.
+// progressInterval is how often a stop reports progress. The service manager considers a service
+// hung if it reports none within its wait hint.
 const progressInterval = 2 * time.Second
 
 // Execute implements svc.Handler.
@@ -88,8 +88,8 @@ const (
 
 // ignoreConsoleEvents keeps Go's runtime from turning a logoff into SIGTERM: when any user logs
 // off, Windows sends CTRL_LOGOFF_EVENT to services too. A shutdown comes from the service
-// manager as well. Windows calls the handler that was added last first, and no other if it
-// returns 1.
+// manager as well. Windows first calls the handler that was added last. If it returns 1, Windows
+// calls no other handler.
 func ignoreConsoleEvents() error {
 	handle := windows.NewCallback(func(event uint32) uintptr {
 		if event == ctrlLogoff || event == ctrlShutdown {

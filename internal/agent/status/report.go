@@ -21,14 +21,14 @@ type Problem string
 
 const (
 	Stuck        Problem = "stuck"         // the agent's loop does not answer
-	Stopping     Problem = "stopping"      // it runs no further job
-	LinkDown     Problem = "link_down"     // no broker, or the broker does not give it its id
+	Stopping     Problem = "stopping"      // it starts no further job
+	LinkDown     Problem = "link_down"     // no broker, or another agent holds its id
 	LinkBlocked  Problem = "link_blocked"  // the broker accepts no messages
 	NamesMissing Problem = "names_missing" // other agents have some of its names
 	JournalFails Problem = "journal_fails" // it can accept no job
-	DiskFails    Problem = "disk_fails"    // the data directory takes no output
+	DiskFails    Problem = "disk_fails"    // no output can be written to the data directory
 	DiskLow      Problem = "disk_low"      // less than lowDisk of the file system is free
-	FilesRefused Problem = "files_refused" // changes of authorized_operators or revoked_operators do not count
+	FilesRefused Problem = "files_refused" // changes of authorized_operators or revoked_operators have no effect
 )
 
 // lowDisk is the free part of the file system below which the disk is low.
@@ -45,7 +45,7 @@ type Report struct {
 	Started  time.Time `json:"started"`
 	Link     Link      `json:"link"`
 	Names    Names     `json:"names"`
-	Jobs     *Jobs     `json:"jobs"` // null, as what follows, if the agent's loop does not answer
+	Jobs     *Jobs     `json:"jobs"` // null, like all fields below, if the agent's loop does not answer
 	Journal  *Journal  `json:"journal"`
 	Disk     *Disk     `json:"disk"`
 	Clock    *Clock    `json:"clock"`
@@ -72,7 +72,7 @@ type Names struct {
 type Jobs struct {
 	Running    int                  `json:"running"`
 	Waiting    int                  `json:"waiting"`
-	HeldBack   int                  `json:"held_back"` // until the inbox was read to its end
+	HeldBack   int                  `json:"held_back"` // until the inbox is read to its end
 	Remembered int                  `json:"remembered"`
 	Workers    int                  `json:"workers"`
 	Queue      int                  `json:"queue"`

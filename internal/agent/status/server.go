@@ -32,8 +32,7 @@ type Server struct {
 	Log    *slog.Logger
 }
 
-// Run serves until ctx ends. An agent without the socket still does its work, so a failure is
-// logged only.
+// Run serves until ctx ends. An agent works without the socket, so Run only logs a failure.
 func (s *Server) Run(ctx context.Context) error {
 	// The agent answers once it has locked its data directory. Before that, the socket there may
 	// be that of another agent, which still runs.
@@ -67,7 +66,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
-// listen opens the socket, in the place of one that a killed agent has left.
+// listen opens the socket. It replaces a socket that a killed agent left behind.
 func listen(dataDir string) (net.Listener, error) {
 	path := Path(dataDir)
 	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -89,7 +88,7 @@ func listen(dataDir string) (net.Listener, error) {
 	return l, nil
 }
 
-// serve sends a report. If the client goes away, nothing is to be done.
+// serve sends a report. If the client goes away, there is nothing to do.
 func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	report := s.Source.Report(ctx)

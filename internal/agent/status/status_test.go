@@ -182,7 +182,7 @@ func TestNobodyAnswers(t *testing.T) {
 	_ = l.Close()
 }
 
-// Only the agent's user may read what others were refused.
+// Only the agent's user may read the refused requests of others.
 func TestSocketIsOwnersOnly(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the data directory has the permissions, not the modes")

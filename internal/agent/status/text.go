@@ -19,9 +19,9 @@ var problemWords = map[Problem]string{
 	LinkBlocked:  "the broker accepts no messages",
 	NamesMissing: "the agent does not hold all its names",
 	JournalFails: "the journal cannot be written: the agent accepts no jobs",
-	DiskFails:    "the disk takes no output",
+	DiskFails:    "output cannot be written to the disk",
 	DiskLow:      "less than 5 % of the disk is free",
-	FilesRefused: "authorized_operators or revoked_operators is refused: its changes do not count",
+	FilesRefused: "authorized_operators or revoked_operators is refused: its changes have no effect",
 }
 
 // Print prints a report for people.
