@@ -55,7 +55,8 @@ func healthy() *executor.Status {
 	return s
 }
 
-// serve runs a server on a short path, since a socket's path is limited.
+// serve runs a server, and returns when it answers. Its directory is short, because the length of a
+// socket's path is limited.
 func serve(t *testing.T, a Agent) (dataDir string) {
 	t.Helper()
 	dataDir, err := os.MkdirTemp("", "status")
@@ -65,11 +66,12 @@ func serve(t *testing.T, a Agent) (dataDir string) {
 	t.Cleanup(func() { os.RemoveAll(dataDir) })
 	run(t, a, dataDir)
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(Path(dataDir)); err == nil {
+		_, err := Query(t.Context(), dataDir) // a socket that exists may not listen yet
+		if err == nil {
 			return dataDir
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("no socket")
+			t.Fatal(err)
 		}
 	}
 }
