@@ -3,8 +3,9 @@ GOLANGCI    ?= $(GO) tool -modfile=tools/go.mod golangci-lint
 HOSTS       ?= web[01-03]
 VERSION     ?= $(shell (git describe --tags --match 'v[0-9]*' --dirty || git describe --always --abbrev=12 --dirty --exclude '*' | sed 's/^/devel-/') 2>/dev/null | sed 's/^v//')
 RUNTESTS     = $(GO) run ./internal/testlab/runtests
-# Not within SQLite, which is translated from C and would take twice as long: the detector sees
-# two goroutines on one connection in the package that calls it. Without vet: see test-quick, check.
+# The race detector leaves out SQLite, which is translated from C and would take twice as long. It
+# still finds two goroutines that use one connection, in the package that calls SQLite. The targets
+# test-quick and check run vet on their own.
 RACE         = -race -gcflags=modernc.org/sqlite/lib=-race=false -vet=off
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 LDFLAGS      = -s -w $(if $(VERSION),-X warren/internal/version.release=$(VERSION))
@@ -13,7 +14,7 @@ LDFLAGS      = -s -w $(if $(VERSION),-X warren/internal/version.release=$(VERSIO
 .PHONY: help demo build floor test test-quick downloads check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz windows cross packages packages-test packaging-tools pika mandoc rabbitmq clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo: rabbitmq build ## a private RabbitMQ, three agents, and the REPL on them
 	@bin/warren-lab --hosts "$(HOSTS)"
@@ -30,7 +31,7 @@ test-quick: ## vet, and the tests that need no broker, with -race; leaves out sl
 	$(GO) vet ./...
 	@$(RUNTESTS) -quick $(RACE) -short -timeout 10m
 
-downloads: # says what a first run downloads
+downloads: # prints what a first run downloads
 	@.ci/downloads
 
 check: ## vet and golangci-lint, which checks the format too (.golangci.yml)
@@ -43,7 +44,7 @@ allocs: ## allocations of the hot paths against those recorded in .ci/allocs.txt
 allocs-record: ## record them anew
 	@.ci/allocs record
 
-# The packages that take longest come first: each would be alone at the end.
+# The slowest packages start first, so that none of them runs alone at the end.
 unit: ## all tests, with the race detector, against a real RabbitMQ that they start
 	@$(RUNTESTS) $(RACE) -timeout 30m ./cmd/warren ./internal/testlab/lab ./repl ./internal/agent/process ./internal/broker ./cmd/... ./internal/testlab/... ./...
 
