@@ -31,11 +31,11 @@ func stat(path string, rights windows.ACCESS_MASK) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range slices.Compact([]string{path, real}) {
+	for _, name := range slices.Compact([]string{path, target}) {
 		for dir := filepath.Dir(name); ; dir = filepath.Dir(dir) {
 			if err := checkRights(dir, true, acl.Replace); err != nil {
 				return nil, err
@@ -45,7 +45,7 @@ func stat(path string, rights windows.ACCESS_MASK) (fs.FileInfo, error) {
 			}
 		}
 	}
-	return info, checkRights(real, info.IsDir(), rights)
+	return info, checkRights(target, info.IsDir(), rights)
 }
 
 // CheckContent checks the content of a directory that satisfies the rule, down to depth
