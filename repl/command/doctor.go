@@ -59,7 +59,7 @@ func (c *doctorCommand) agents(ctx context.Context, env *Env) (steps []doctor.St
 		if err != nil {
 			return err
 		}
-		if steps = doctor.Agents(agents); len(c.Hosts)+len(c.HostsFile) == 0 {
+		if steps = doctor.Agents(agents); !c.NamesHosts() {
 			return nil
 		}
 		spec := model.Spec{Command: "true", Run: wire.Run{Command: "true"}}

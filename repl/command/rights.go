@@ -26,10 +26,8 @@ Exit status: 0 the key may run something on each host; 1 otherwise, also if a ho
 }
 
 func (c *rightsCommand) Run(ctx context.Context, env *Env) error {
-	if len(c.Hosts) == 0 && len(c.HostsFile) == 0 && env.Defaults.Expr != "" {
-		c.Hosts = []string{env.Defaults.Expr}
-	}
-	c.EveryHost = len(c.Hosts) == 0 && len(c.HostsFile) == 0 && c.Where == nil
+	c.SetDefault(env.Defaults.Expr)
+	c.EveryHost = !c.NamesHosts() && c.Where == nil
 	hosts, err := c.ChooseHosts(ctx, env.targetEnv())
 	if err != nil {
 		return err

@@ -23,9 +23,19 @@ type Flags struct {
 	EveryHost bool `kong:"-"` // instead of those that the flags name
 }
 
+// NamesHosts reports whether a flag names hosts.
+func (c *Flags) NamesHosts() bool { return len(c.Hosts) > 0 || len(c.HostsFile) > 0 }
+
+// SetDefault makes expr the hosts if no flag names any. An empty expr changes nothing.
+func (c *Flags) SetDefault(expr string) {
+	if !c.EveryHost && !c.NamesHosts() && expr != "" {
+		c.Hosts = []string{expr}
+	}
+}
+
 // Named returns the hosts that are named, nil where none is: --where alone.
 func (c *Flags) Named(ctx context.Context, env *Env) (*hostexpr.Set, error) {
-	if len(c.Hosts) == 0 && len(c.HostsFile) == 0 {
+	if !c.NamesHosts() {
 		return nil, nil
 	}
 	exprs, err := c.Expressions("--hosts", c.Hosts, env.Input)
