@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -63,7 +62,13 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 	case len(selected.Agents) > 0:
 		err = hostview.Agents(env.IO, selected.Agents)
 	}
-	return cmp.Or(err, env.targetEnv().ExplainSilence(ctx, &selected, set != nil), c.missing(ctx, env, &selected))
+	if err != nil {
+		return err
+	}
+	if err := env.targetEnv().ExplainSilence(ctx, &selected, set != nil); err != nil {
+		return err
+	}
+	return c.missing(ctx, env, &selected)
 }
 
 // missing returns an error if no agent answers at all, or to some names.
