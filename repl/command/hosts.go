@@ -88,6 +88,11 @@ func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selectio
 	return none
 }
 
+// evaluate returns the hosts of a subcommand's arguments.
+func (c *hostsCommand) evaluate(ctx context.Context, env *Env, command string, args []string) (*hostexpr.Set, error) {
+	return c.Evaluate(ctx, env.targetEnv(), command, args, map[string]bool{"--all": c.All, "--metrics-file": c.MetricsFile != ""})
+}
+
 type expandCommand struct {
 	Exprs []string `arg:"" optional:"" name:"expr" help:"Host expressions."`
 
@@ -95,7 +100,7 @@ type expandCommand struct {
 }
 
 func (c *expandCommand) Run(ctx context.Context, env *Env) error {
-	set, err := c.parent.Evaluate(ctx, env.targetEnv(), "expand", c.Exprs, c.parent.All)
+	set, err := c.parent.evaluate(ctx, env, "expand", c.Exprs)
 	if err != nil {
 		return err
 	}
@@ -112,7 +117,7 @@ type foldCommand struct {
 }
 
 func (c *foldCommand) Run(ctx context.Context, env *Env) error {
-	set, err := c.parent.Evaluate(ctx, env.targetEnv(), "fold", c.Names, c.parent.All)
+	set, err := c.parent.evaluate(ctx, env, "fold", c.Names)
 	if err != nil {
 		return err
 	}
@@ -131,7 +136,7 @@ type forgetCommand struct {
 }
 
 func (c *forgetCommand) Run(ctx context.Context, env *Env) error {
-	set, err := c.parent.Evaluate(ctx, env.targetEnv(), "forget", c.Names, c.parent.All)
+	set, err := c.parent.evaluate(ctx, env, "forget", c.Names)
 	if err != nil {
 		return err
 	}

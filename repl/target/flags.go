@@ -12,7 +12,7 @@ import (
 )
 
 // Flags are the flags that say which hosts a command is about. Those with
-// the tag inherit are for hosts expand and hosts fold too.
+// the tag inherit are for the subcommands of hosts too.
 type Flags struct {
 	Hosts     []string  `placeholder:"EXPR" sep:"none" help:"Target hosts: names, addresses, ranges such as web[01-20,30], groups such as @web, separated by blanks or commas. May be repeated."`
 	HostsFile []string  `placeholder:"FILE" sep:"none" inherit:"" help:"Read hosts from a file, one expression per line; - is standard input."`
