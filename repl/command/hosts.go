@@ -16,7 +16,7 @@ type hostsCommand struct {
 	target.Flags `embed:""`
 
 	All         bool          `help:"Also list agents that answered earlier and are offline now."`
-	MetricsFile string        `help:"Write which hosts answer to this file, for Prometheus's node_exporter; those that answered earlier and are offline now count as down." placeholder:"FILE" type:"path"`
+	MetricsFile string        `help:"Write a metric for each host to this file, for Prometheus's node_exporter: 1 if it answers, 0 if it answered earlier and is offline now." placeholder:"FILE" type:"path"`
 	JSON        bool          `name:"json" inherit:"" help:"Print one JSON document."`
 	Expand      expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names of a host expression, one per line."`
 	Fold        foldCommand   `cmd:"" usage:"hosts fold NAME …" help:"Print a short expression for the names."`

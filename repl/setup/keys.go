@@ -16,12 +16,13 @@ func RejectedKey(jobs []model.Job) bool {
 	return slices.ContainsFunc(jobs, func(j model.Job) bool { return j.Outcome == wire.Rejected && j.Reason == wire.NotPermitted })
 }
 
-// KeyHint says which key signs, and which others there are.
+// KeyHint names the key that signs, and the keys that can be selected instead.
 func KeyHint(keys signing.Report) string {
 	return "warren signs with " + term.Line(keys.String()) + otherKeys(keys)
 }
 
-// TaskKeyHint says which key has signed a task, by its fingerprint, and which others there are.
+// TaskKeyHint names the key that signed a task, by its fingerprint, and the keys that can be
+// selected instead.
 func TaskKeyHint(fingerprint string, keys signing.Report) string {
 	all := keys.Others
 	if keys.Key != nil {

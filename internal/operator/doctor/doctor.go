@@ -85,7 +85,7 @@ func Broker(ctx context.Context, o dial.Options) (steps []Step) {
 	return steps
 }
 
-// connection tells by the error of a dial which step failed.
+// connection returns the steps of a dial, up to the one that its error shows to have failed.
 func connection(ep *dial.Endpoint, login string, err error) (steps []Step) {
 	details := []string{ep.Addr() + " accepts connections", "not used: the URL is amqp://", "as user " + login, ep.URL()}
 	if strings.HasPrefix(ep.URL(), "amqps:") {
