@@ -102,7 +102,7 @@ const (
 	DefaultOutput     = 256 << 20
 	DefaultMaxOutput  = 16 << 20
 	DefaultRetention  = 7 * 24 * time.Hour
-	DefaultTolerance  = 30 * time.Second
+	DefaultTolerance  = wire.DefaultClockTolerance
 
 	// DefaultHeartbeat costs 1,300 tiny packets a second with 10,000 agents. The broker
 	// closes the connection of an agent that is silent for two or three intervals.

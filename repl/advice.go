@@ -11,8 +11,8 @@ import (
 	"warren/repl/command"
 )
 
-// advise adds to the error of a line that cannot be parsed what the operator can type
-// instead, where that is clear.
+// advise adds a hint to the error of a line that cannot be parsed: what to type instead, if
+// that is clear.
 func (p *prompt) advise(line string, words []string, err error) error {
 	var usage *cli.Error
 	if !errors.As(err, &usage) || len(words) == 0 {
@@ -23,18 +23,24 @@ func (p *prompt) advise(line string, words []string, err error) error {
 	}
 	redirects := func(word string) bool { return strings.HasPrefix(word, ">") || word == "|" }
 	known := cli.ChildNamed(command.PromptModel(), words[0]) != nil
-	switch hosts := p.s.env.Defaults.Expr; {
+	switch line = strings.TrimSpace(line); {
 	case known && words[0] != "run" && slices.ContainsFunc(words, redirects):
-		return cli.Usage("in a shell of your own: warren "+strings.TrimSpace(line), "the prompt has no > and no |")
-	case !known && hosts != "" && !strings.HasPrefix(usage.Hint, "did you mean"):
-		return cli.Usage(fmt.Sprintf("to run it on the hosts of use: run %q --hosts %q", strings.TrimSpace(line), hosts), "%s", usage.Text)
+		return cli.Usage("in a shell of your own: warren "+line, "the prompt has no > and no |")
 	case !known && !strings.HasPrefix(usage.Hint, "did you mean"):
-		return cli.Usage(fmt.Sprintf("to run it on hosts: run %q --hosts EXPR; help lists the commands", strings.TrimSpace(line)), "%s", usage.Text)
+		return cli.Usage(hintToRun(line, p.s.env.Defaults.Expr), "%s", usage.Text)
 	}
 	return err
 }
 
-// adviseOnMarks adds to an error of usage which mark of the line is not one of the prompt's.
+// hintToRun is the hint for a line that is not a command of the prompt: how to run it on hosts.
+func hintToRun(line, defaultHosts string) string {
+	if defaultHosts == "" {
+		return fmt.Sprintf("to run it on hosts: run %q --hosts EXPR; help lists the commands", line)
+	}
+	return fmt.Sprintf("to run it on the default hosts: run %q --hosts %q", line, defaultHosts)
+}
+
+// adviseOnMarks adds a hint to a usage error if the line has one of wideMarks.
 func adviseOnMarks(line string, err error) error {
 	var usage *cli.Error
 	typed, want, ok := wideMark(line)
@@ -44,14 +50,14 @@ func adviseOnMarks(line string, err error) error {
 	return &cli.Error{Status: cli.ExitUsage, Text: err.Error(), Hint: fmt.Sprintf("the line has %q, perhaps from an input method: type %s instead", typed, want)}
 }
 
-// wideMarks are the marks that input methods and word processors write, and those of the prompt.
+// wideMarks are marks that input methods and word processors write, with what to type instead.
 var wideMarks = map[rune]string{
 	'“': `"`, '”': `"`, '„': `"`, '＂': `"`, '「': `"`, '」': `"`, '‘': "'", '’': "'", '＇': "'",
 	'，': ",", '、': ",", '—': "--", '–': "--", '－': "-", '\u3000': "a blank", '\u00a0': "a blank", '＝': "=", '［': "[", '］': "]", '【': "[", '】': "]", '＠': "@",
 }
 
-// checkQuotes refuses a line that has quotation marks of an input method where the prompt reads
-// only " and ': its words would be other ones than meant. Within " or ' they are text.
+// checkQuotes refuses a line with quotation marks of an input method outside " and ', since the
+// prompt would not split it into the intended words. Within " or ' these marks are text.
 func checkQuotes(line string) error {
 	var quote rune // that is open, or 0
 	escaped := false
@@ -73,7 +79,7 @@ func checkQuotes(line string) error {
 	return nil
 }
 
-// wideMark returns the first such mark in a line, and what to type for it.
+// wideMark returns the first of wideMarks in a line, and what to type instead.
 func wideMark(line string) (typed rune, want string, ok bool) {
 	for _, c := range line {
 		if want, ok := wideMarks[c]; ok {

@@ -124,11 +124,8 @@ func (a announcer) printEnd(ctx context.Context, task model.Task) {
 		_, err := w.Write(text)
 		return err
 	})
-	if text == nil {
-		return
-	}
-	if err := a.s.env.SeenAll(ctx, v, task, jobs); err != nil {
-		a.s.env.Warn(err)
+	if text != nil {
+		a.s.env.Warn(a.s.env.SeenAll(ctx, v, task, jobs))
 	}
 }
 
@@ -151,6 +148,6 @@ func (a announcer) shortResults(ctx context.Context, task model.Task) (v *result
 	if jobs, err = a.s.env.Store.Jobs(ctx, task.ID); err != nil {
 		return nil, nil, nil, err
 	}
-	text, _, err = render.NewPrinter(a.s.env.IO, a.s.env.Store, func() {}).Short(ctx, v, task, jobs, most)
+	text, err = render.NewPrinter(a.s.env.IO, a.s.env.Store, func() {}).Short(ctx, v, task, jobs, most)
 	return v, text, jobs, err
 }

@@ -27,7 +27,7 @@ func (p *prompt) greet(ctx context.Context) (stop func()) {
 	fleet := p.s.env.InFleet()
 	go func() {
 		defer close(done)
-		online, first, err := target.Greeting(ctx, p.s.env.Store, p.s.env.Engine.Discover, fleet)
+		online, first, err := target.Greeting(ctx, p.s.env.Store, p.s.env.Engine, fleet)
 		if err == nil {
 			greetings <- greeting{online, first}
 		}

@@ -61,7 +61,7 @@ func TestNoticeIsPrintedAboveTheEditedLine(t *testing.T) {
 }
 
 // The prompt asks which hosts are online, and prints what to type first.
-func TestPromptSaysWhichHostsAreOnline(t *testing.T) {
+func TestPromptPrintsOnlineHosts(t *testing.T) {
 	const first = `help lists the commands`
 	for _, tt := range []struct {
 		name, want string

@@ -376,7 +376,7 @@ func TestOutputAcrossPieces(t *testing.T) {
 	}
 }
 
-// A progress display overwrites its line. Elsewhere than on a terminal, bytes stay.
+// A progress display overwrites its line. A file or a pipe gets the unchanged bytes.
 func TestProgressDisplayIsShownAsItEnded(t *testing.T) {
 	text := "start\r\n"
 	for i := range 10_000 { // longer than what is held back of a line

@@ -45,6 +45,10 @@ const (
 	// administrator chooses less.
 	DefaultMaxValidity = 24 * time.Hour
 
+	// DefaultClockTolerance is how much the clocks of an agent and of an operator may
+	// differ, unless the agent's administrator chooses another limit.
+	DefaultClockTolerance = 30 * time.Second
+
 	MinSalt = 16
 	MaxSalt = 64
 

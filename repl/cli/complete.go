@@ -134,7 +134,7 @@ func (c *Completer) values(flag, current string) []string {
 	case "outcome":
 		return model.StatusNames()
 	case "color", "show-results":
-		return []string{string(ColorAuto), string(colorAlways), string(ColorNever)}
+		return whenWords
 	}
 	return nil
 }

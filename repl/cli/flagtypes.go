@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -190,12 +191,8 @@ const (
 )
 
 func (c *ColorWhen) UnmarshalText(text []byte) error {
-	switch w := ColorWhen(text); w {
-	case ColorAuto, colorAlways, ColorNever:
-		*c = w
-		return nil
-	}
-	return Usage("use auto, always or never", "%q is not a color mode", text)
+	*c = ColorWhen(text)
+	return checkWhen(text, "%q is not a color mode")
 }
 
 // A ShowWhen says when the prompt shows the results of a task that has ended.
@@ -208,12 +205,19 @@ const (
 )
 
 func (w *ShowWhen) UnmarshalText(text []byte) error {
-	switch v := ShowWhen(text); v {
-	case ShowAuto, ShowAlways, ShowNever:
-		*w = v
+	*w = ShowWhen(text)
+	return checkWhen(text, "%q is none of auto, always and never")
+}
+
+// whenWords are the values of a ColorWhen and of a ShowWhen.
+var whenWords = []string{"auto", "always", "never"}
+
+// checkWhen returns an error unless text is one of whenWords.
+func checkWhen(text []byte, problem string) error {
+	if slices.Contains(whenWords, string(text)) {
 		return nil
 	}
-	return Usage("use auto, always or never", "%q is none of auto, always and never", text)
+	return Usage("use auto, always or never", problem, text)
 }
 
 // PaintFor is the paint of an output.

@@ -13,7 +13,7 @@ type configCommand struct {
 }
 
 func (*configCommand) Help() string {
-	return `The first of these that is set counts: the flag, the environment variable, the line of the configuration file, the default. Passwords are not shown. config also prints which SSH key signs, and which others there are in ssh-agent and ~/.ssh.
+	return `The first of these that is set counts: the flag, the environment variable, the line of the configuration file, the default. Passwords are not shown. config also prints the SSH key that signs, and the other keys in ssh-agent and ~/.ssh.
 
 The configuration file is ~/.config/warren/config.toml, or the file that --config names. It is TOML, with one setting per line:
 
@@ -37,7 +37,7 @@ func (c *configCommand) Run(ctx context.Context, env *Env) error {
 	return nil
 }
 
-// signingKeys returns which key signs, and which others there are.
+// signingKeys returns the key that signs, and the other keys that can be selected.
 func (env *Env) signingKeys(ctx context.Context) signing.Report {
 	return signing.Describe(ctx, signing.Options{Identity: env.Settings.Identity, Fleet: env.Settings.Fleet})
 }

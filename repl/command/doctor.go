@@ -20,7 +20,7 @@ type doctorCommand struct {
 }
 
 func (*doctorCommand) Help() string {
-	return `Checks step by step what warren needs: the address of the broker, TLS, the login, the virtual host, the permissions, the signing key, the agents and the clock. With --hosts, also asks these hosts whether they would run a command of this key. Nothing is executed.
+	return `Checks step by step what warren needs: the address of the broker, TLS, the login, the virtual host, the permissions, the signing key, the agents and the clock. With --hosts or --where, also asks these hosts whether they would run a command of this key. Nothing is executed.
 
     warren doctor --hosts web01
 
@@ -47,19 +47,15 @@ func (c *doctorCommand) Run(ctx context.Context, env *Env) error {
 	return nil
 }
 
-// agents asks all agents whether they are there, and those of --hosts whether they would
-// run a command.
+// agents checks which agents are online, and whether the target hosts would run a command.
 func (c *doctorCommand) agents(ctx context.Context, env *Env) (steps []doctor.Step, err error) {
-	if err := env.Connect(ctx); err != nil {
-		return nil, err
-	}
-	err = env.Session.Interruptible(ctx, func(ctx context.Context) error {
+	err = env.askHosts(ctx, func(ctx context.Context) error {
 		quiet := func(answers []model.Agent, quiet time.Duration) bool { return len(answers) > 0 && quiet > time.Second }
 		agents, err := env.Engine.Discover(ctx, 3*time.Second, quiet)
 		if err != nil {
 			return err
 		}
-		if steps = doctor.Agents(agents); len(c.Hosts)+len(c.HostsFile) == 0 {
+		if steps = doctor.Agents(agents); !c.NamesHosts() && c.Where == nil {
 			return nil
 		}
 		spec := model.Spec{Command: "true", Run: wire.Run{Command: "true"}}

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -17,7 +16,7 @@ type hostsCommand struct {
 	target.Flags `embed:""`
 
 	All         bool          `help:"Also list agents that answered earlier and are offline now."`
-	MetricsFile string        `help:"Write which hosts answer to this file, for Prometheus's node_exporter; those that answered earlier and are offline now count as down." placeholder:"FILE" type:"path"`
+	MetricsFile string        `help:"Write a metric for each host to this file, for Prometheus's node_exporter: 1 if it answers, 0 if it answered earlier and is offline now." placeholder:"FILE" type:"path"`
 	JSON        bool          `name:"json" inherit:"" help:"Print one JSON document."`
 	Expand      expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names of a host expression, one per line."`
 	Fold        foldCommand   `cmd:"" usage:"hosts fold NAME …" help:"Print a short expression for the names."`
@@ -63,7 +62,13 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 	case len(selected.Agents) > 0:
 		err = hostview.Agents(env.IO, selected.Agents)
 	}
-	return cmp.Or(err, env.targetEnv().ExplainSilence(ctx, &selected, set != nil), c.missing(ctx, env, &selected))
+	if err != nil {
+		return err
+	}
+	if err := env.targetEnv().ExplainSilence(ctx, &selected, set != nil); err != nil {
+		return err
+	}
+	return c.missing(ctx, env, &selected)
 }
 
 // missing returns an error if no agent answers at all, or to some names.
@@ -83,6 +88,11 @@ func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selectio
 	return none
 }
 
+// evaluate returns the hosts of a subcommand's arguments.
+func (c *hostsCommand) evaluate(ctx context.Context, env *Env, command string, args []string) (*hostexpr.Set, error) {
+	return c.Evaluate(ctx, env.targetEnv(), command, args, map[string]bool{"--all": c.All, "--metrics-file": c.MetricsFile != ""})
+}
+
 type expandCommand struct {
 	Exprs []string `arg:"" optional:"" name:"expr" help:"Host expressions."`
 
@@ -90,7 +100,7 @@ type expandCommand struct {
 }
 
 func (c *expandCommand) Run(ctx context.Context, env *Env) error {
-	set, err := c.parent.Evaluate(ctx, env.targetEnv(), "expand", c.Exprs, c.parent.All)
+	set, err := c.parent.evaluate(ctx, env, "expand", c.Exprs)
 	if err != nil {
 		return err
 	}
@@ -107,7 +117,7 @@ type foldCommand struct {
 }
 
 func (c *foldCommand) Run(ctx context.Context, env *Env) error {
-	set, err := c.parent.Evaluate(ctx, env.targetEnv(), "fold", c.Names, c.parent.All)
+	set, err := c.parent.evaluate(ctx, env, "fold", c.Names)
 	if err != nil {
 		return err
 	}
@@ -126,7 +136,7 @@ type forgetCommand struct {
 }
 
 func (c *forgetCommand) Run(ctx context.Context, env *Env) error {
-	set, err := c.parent.Evaluate(ctx, env.targetEnv(), "forget", c.Names, c.parent.All)
+	set, err := c.parent.evaluate(ctx, env, "forget", c.Names)
 	if err != nil {
 		return err
 	}

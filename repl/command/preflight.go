@@ -14,7 +14,7 @@ import (
 // checkWait is how long hosts may take to say whether they would run something.
 const checkWait = 10 * time.Second
 
-// askHosts calls ask, which Ctrl-C interrupts, once the broker is there.
+// askHosts connects to the broker and calls ask, which Ctrl-C interrupts.
 func (env *Env) askHosts(ctx context.Context, ask func(ctx context.Context) error) error {
 	if err := env.Connect(ctx); err != nil {
 		return err

@@ -86,9 +86,7 @@ func (c *runCommand) Run(ctx context.Context, env *Env) error {
 		return cli.Usage("name the hosts in a file", "standard input is used for the hosts and for something else")
 	}
 	c.EveryHost = c.All
-	if !c.All && len(c.Hosts) == 0 && len(c.HostsFile) == 0 && env.Defaults.Expr != "" {
-		c.Hosts = []string{env.Defaults.Expr}
-	}
+	c.SetDefault(env.Defaults.Expr)
 	spec, err := c.spec(env.pipedInput())
 	if err != nil {
 		return err

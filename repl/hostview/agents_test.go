@@ -10,14 +10,14 @@ import (
 	"warren/repl/target"
 )
 
-func TestNewAgentIsReadyInAWhile(t *testing.T) {
+func TestHostsShowsWhenNewAgentIsReady(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct {
 		name    string
 		ready   time.Duration // after its answer
 		seen    time.Time
 		answers bool
-		want    string // empty: nothing is said
+		want    string // empty: the text does not mention it
 	}{
 		{"an old agent", 0, now, true, ""},
 		{"a new one", 30 * time.Second, now, true, "now (new, ready in 30s)"},

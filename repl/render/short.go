@@ -14,26 +14,26 @@ import (
 // errTooLong ends a report that is longer than a short one may be.
 var errTooLong = errors.New("too long")
 
-// Short returns the results of the jobs with the hints about them, or false if they take more
+// Short returns the results of the jobs with the hints about them, or nil if they take more
 // rows of the terminal than most; 0 is any number.
-func (p *Printer) Short(ctx context.Context, v *result.View, task model.Task, jobs []model.Job, most int) (text []byte, ok bool, err error) {
+func (p *Printer) Short(ctx context.Context, v *result.View, task model.Task, jobs []model.Job, most int) ([]byte, error) {
 	if err := p.sums(ctx, v, task, jobs); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	short := &shortText{columns: p.out.Width(), most: most}
 	w := bufio.NewWriter(short)
-	err = p.writeBlocks(ctx, w, v, &task, v.Fold(jobs))
+	err := p.writeBlocks(ctx, w, v, &task, v.Fold(jobs))
 	if err == nil {
 		p.WriteHints(w, task, jobs)
 		err = w.Flush()
 	}
 	if errors.Is(err, errTooLong) {
-		return nil, false, nil
+		return nil, nil
 	}
-	return bytes.TrimLeft(short.text, "\n"), err == nil, err
+	return bytes.TrimLeft(short.text, "\n"), err
 }
 
-// A shortText keeps text until that takes more rows than most.
+// A shortText keeps text until that takes more rows than most; 0 is any number.
 type shortText struct {
 	text    []byte
 	columns int
@@ -42,13 +42,16 @@ type shortText struct {
 
 func (s *shortText) Write(text []byte) (int, error) {
 	s.text = append(s.text, text...)
+	if s.most == 0 {
+		return len(text), nil
+	}
 	rows := 0
 	for line := range bytes.Lines(s.text) {
 		rows++
 		if s.columns > 0 {
 			rows += max(0, term.Width(string(bytes.TrimRight(line, "\n")))-1) / s.columns
 		}
-		if s.most > 0 && rows > s.most {
+		if rows > s.most {
 			return 0, errTooLong
 		}
 	}

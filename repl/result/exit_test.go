@@ -2,7 +2,7 @@ package result
 
 import "testing"
 
-func TestExitCodesOfWindows(t *testing.T) {
+func TestExitCodesOfWindowsAreHexadecimal(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int]string{
 		0: "0", 3: "3", 255: "255", -1: "-1", 1<<32 - 1: "4294967295", -1073741819: "0xC0000005 (STATUS_ACCESS_VIOLATION)",

@@ -7,9 +7,9 @@ import (
 	"warren/internal/wire"
 )
 
-// ToRetry returns the hosts of jobs that have one of these outcomes, or of those that did not
-// succeed if there are none. Lost are those of them whose outcome is lost; unfinished are the
-// hosts whose jobs have not ended.
+// ToRetry returns the hosts whose jobs have one of the outcomes. Without outcomes, it returns
+// the hosts whose jobs did not succeed. Lost are those of them whose outcome is lost;
+// unfinished are the hosts whose jobs have not ended.
 func ToRetry(jobs []model.Job, outcomes []string) (hosts, lost, unfinished []string) {
 	for i := range jobs {
 		j := &jobs[i]

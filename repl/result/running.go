@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"warren/internal/operator/model"
+	"warren/internal/wire"
 	"warren/repl/term"
 )
 
@@ -61,17 +62,13 @@ func LongestRunning(task *model.Task, jobs []*model.Job, now time.Time) string {
 	return "longest: " + strings.Join(words, ", ")
 }
 
-// ClockTolerance is what an agent allows between its clock and an operator's,
-// unless warrend --clock-tolerance sets another value.
-const ClockTolerance = 30 * time.Second
-
 // Skew is how far a clock is ahead for sure (behind, where negative) that showed
 // at some time between from and to of ours; 0 where it may be right.
 func Skew(at, from, to time.Time) time.Duration {
 	switch {
-	case at.After(to.Add(ClockTolerance)):
+	case at.After(to.Add(wire.DefaultClockTolerance)):
 		return at.Sub(to)
-	case at.Before(from.Add(-ClockTolerance)):
+	case at.Before(from.Add(-wire.DefaultClockTolerance)):
 		return at.Sub(from)
 	}
 	return 0

@@ -51,8 +51,7 @@ func exitText(code int) string {
 	return text
 }
 
-// statusNames are the NTSTATUS values with which a Windows program ends that has failed
-// ([MS-ERREF] 2.3.1).
+// statusNames are the NTSTATUS values that failed Windows programs return ([MS-ERREF] 2.3.1).
 var statusNames = map[uint32]string{
 	0x80000003: "STATUS_BREAKPOINT",
 	0xC0000005: "STATUS_ACCESS_VIOLATION",
@@ -106,8 +105,8 @@ func summaryText(sum model.Summary) string {
 	return strings.Join(parts, ", ")
 }
 
-// CommandText returns the command of a task with a short description of what it has
-// sent: "patch.sh 1.2.3  [script: 1.2 KiB, SHA-256 1a2b3c4d]".
+// CommandText returns the command of a task with a short description of its script and its
+// standard input: "patch.sh 1.2.3  [script: 1.2 KiB, SHA-256 1a2b3c4d]".
 func CommandText(t *model.Task) string {
 	text := term.Line(t.Command)
 	for _, part := range []struct {

@@ -2,7 +2,6 @@ package setup
 
 import (
 	"slices"
-	"strings"
 
 	"warren/internal/config"
 	"warren/internal/operator/model"
@@ -17,37 +16,40 @@ func RejectedKey(jobs []model.Job) bool {
 	return slices.ContainsFunc(jobs, func(j model.Job) bool { return j.Outcome == wire.Rejected && j.Reason == wire.NotPermitted })
 }
 
-// KeyHint says which key signs, and which others there are.
+// KeyHint names the key that signs, and the keys that can be selected instead.
 func KeyHint(keys signing.Report) string {
-	text := "warren signs with " + term.Line(keys.String())
-	if others := keys.OtherKeys(); others != "" {
-		text += "; other keys: " + term.Line(others) + "; --identity FILE selects a key"
-	}
-	return text
+	return "warren signs with " + term.Line(keys.String()) + otherKeys(keys)
 }
 
-// TaskKeyHint says which key has signed a task, by its fingerprint, and which others there are.
+// TaskKeyHint names the key that signed a task, by its fingerprint, and the keys that can be
+// selected instead.
 func TaskKeyHint(fingerprint string, keys signing.Report) string {
 	all := keys.Others
 	if keys.Key != nil {
 		all = append([]signing.Key{*keys.Key}, all...)
 	}
-	signer, others := fingerprint, []string{} // the key may be gone from here
+	signer, others := fingerprint, signing.Report{} // the key may be gone from here
 	for i := range all {
 		if all[i].Fingerprint == fingerprint {
 			signer = all[i].String()
 		} else {
-			others = append(others, all[i].String())
+			others.Others = append(others.Others, all[i])
 		}
 	}
 	text := "the task was signed with " + term.Line(signer)
 	if fingerprint == "" {
 		text = "the task is unsigned"
 	}
-	if len(others) > 0 {
-		text += "; other keys: " + term.Line(strings.Join(others, ", ")) + "; --identity FILE selects a key"
+	return text + otherKeys(others)
+}
+
+// otherKeys is the end of a hint that lists the keys that can be selected instead.
+func otherKeys(keys signing.Report) string {
+	others := keys.OtherKeys()
+	if others == "" {
+		return ""
 	}
-	return text
+	return "; other keys: " + term.Line(others) + "; --identity FILE selects a key"
 }
 
 // Config prints the settings of the process, and the keys to sign with.

@@ -6,7 +6,7 @@ import (
 	"warren/repl/term"
 )
 
-// Steps prints what a doctor has found, each failed step with a hint below it.
+// Steps prints the steps of doctor, each failed step with a hint below it.
 func Steps(out *term.Console, steps []doctor.Step, json bool) error {
 	if json {
 		return cli.WriteJSON(out.Out, map[string]any{"steps": steps, "failed": doctor.Failed(steps)})

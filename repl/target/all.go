@@ -16,7 +16,7 @@ const allHint = "--all targets every known host"
 // everyHost returns the ids of all agents that answer now or have answered within the last
 // days, so that a host that is offline is named and becomes unreachable.
 func (c *Flags) everyHost(ctx context.Context, env *Env) ([]string, error) {
-	if len(c.Hosts) > 0 || len(c.HostsFile) > 0 || c.Where != nil {
+	if c.NamesHosts() || c.Where != nil {
 		return nil, cli.Usage("--exclude leaves hosts out; --where alone selects from all hosts that are online", "--all cannot be combined with --hosts, --hosts-file or --where")
 	}
 	excluded, err := c.excluded(ctx, env)

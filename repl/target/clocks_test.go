@@ -8,7 +8,6 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/internal/wire"
-	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -20,7 +19,7 @@ func TestWrongClocksAreReportedOnce(t *testing.T) {
 	at := func(host string, d time.Duration) model.Job { return model.Job{Host: host, Accepted: now.Add(d)} }
 	jobs := []model.Job{
 		at("web01", -time.Hour), at("web02", -2*time.Hour), at("db1", time.Minute),
-		at("right", -time.Second), at("almost", result.ClockTolerance), at("late", -10*time.Second-result.ClockTolerance),
+		at("right", -time.Second), at("almost", wire.DefaultClockTolerance), at("late", -10*time.Second-wire.DefaultClockTolerance),
 		{Host: "silent"},
 	}
 	var said bytes.Buffer

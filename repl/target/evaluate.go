@@ -2,16 +2,17 @@ package target
 
 import (
 	"context"
+	"maps"
 
 	"warren/internal/operator/hostexpr"
 	"warren/repl/cli"
 )
 
 // only refuses the flags of hosts that a subcommand has no use for.
-func (c *Flags) only(command string, all bool) error {
-	for flag, given := range map[string]bool{
-		"--hosts": len(c.Hosts) > 0, "--where": c.Where != nil, "--min-hosts": c.MinHosts > 0, "--all": all,
-	} {
+func (c *Flags) only(command string, others map[string]bool) error {
+	unused := map[string]bool{"--hosts": len(c.Hosts) > 0, "--where": c.Where != nil, "--min-hosts": c.MinHosts > 0}
+	maps.Copy(unused, others)
+	for flag, given := range unused {
 		if given {
 			return cli.Usage("help hosts "+command+" lists its flags", "hosts %s has no flag %s", command, flag)
 		}
@@ -19,10 +20,10 @@ func (c *Flags) only(command string, all bool) error {
 	return nil
 }
 
-// Evaluate returns the hosts of the arguments of a subcommand of hosts, at least one. All
-// says that --all was given, which is an error.
-func (c *Flags) Evaluate(ctx context.Context, env *Env, command string, args []string, all bool) (*hostexpr.Set, error) {
-	if err := c.only(command, all); err != nil {
+// Evaluate returns the hosts of the arguments of a subcommand of hosts, at least one. Others
+// are flags of hosts that are not in Flags; it is an error if one of them was given.
+func (c *Flags) Evaluate(ctx context.Context, env *Env, command string, args []string, others map[string]bool) (*hostexpr.Set, error) {
+	if err := c.only(command, others); err != nil {
 		return nil, err
 	}
 	var exprs []Expression

@@ -12,7 +12,7 @@ import (
 )
 
 // Flags are the flags that say which hosts a command is about. Those with
-// the tag inherit are for hosts expand and hosts fold too.
+// the tag inherit are for the subcommands of hosts too.
 type Flags struct {
 	Hosts     []string  `placeholder:"EXPR" sep:"none" help:"Target hosts: names, addresses, ranges such as web[01-20,30], groups such as @web, separated by blanks or commas. May be repeated."`
 	HostsFile []string  `placeholder:"FILE" sep:"none" inherit:"" help:"Read hosts from a file, one expression per line; - is standard input."`
@@ -23,9 +23,19 @@ type Flags struct {
 	EveryHost bool `kong:"-"` // instead of those that the flags name
 }
 
+// NamesHosts reports whether a flag names hosts.
+func (c *Flags) NamesHosts() bool { return len(c.Hosts) > 0 || len(c.HostsFile) > 0 }
+
+// SetDefault makes expr the hosts if no flag names any. An empty expr changes nothing.
+func (c *Flags) SetDefault(expr string) {
+	if !c.EveryHost && !c.NamesHosts() && expr != "" {
+		c.Hosts = []string{expr}
+	}
+}
+
 // Named returns the hosts that are named, nil where none is: --where alone.
 func (c *Flags) Named(ctx context.Context, env *Env) (*hostexpr.Set, error) {
-	if len(c.Hosts) == 0 && len(c.HostsFile) == 0 {
+	if !c.NamesHosts() {
 		return nil, nil
 	}
 	exprs, err := c.Expressions("--hosts", c.Hosts, env.Input)

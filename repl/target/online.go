@@ -15,18 +15,15 @@ import (
 // foldedWidth is how long a list of hosts in a greeting may be.
 const foldedWidth = 40
 
-// A Question sends a discover request to all agents, as Engine.Discover does.
-type Question func(ctx context.Context, wait time.Duration, enough func(answers []model.Agent, quiet time.Duration) bool) ([]model.Agent, error)
-
 // Greeting asks once which agents are online, and returns a line about them and a line about
 // what to type first.
-func Greeting(ctx context.Context, store Store, ask Question, fleet string) (online, first string, err error) {
+func Greeting(ctx context.Context, store Store, engine Engine, fleet string) (online, first string, err error) {
 	recent, err := store.Agents(ctx, time.Now().Add(-goneFor))
 	if err != nil {
 		return "", "", err
 	}
 	call := discovery{recent: recent, complete: func([]model.Agent) bool { return true }}
-	answers, err := ask(ctx, discoverTime, call.enough)
+	answers, err := engine.Discover(ctx, discoverTime, call.enough)
 	if err != nil {
 		return "", "", err
 	}

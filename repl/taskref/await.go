@@ -7,7 +7,7 @@ import (
 	"warren/internal/operator/model"
 )
 
-// A Watcher reports how a task goes on.
+// A Watcher reports the progress of a task.
 type Watcher interface {
 	Watch(ctx context.Context, task string) (<-chan model.Summary, func(), error)
 }

@@ -77,15 +77,11 @@ func (c Config) Logins() ([]Login, error) {
 		all = append(all, operator(name, hosts))
 	}
 	for _, a := range c.Agents {
-		names := append([]string{a.ID}, a.Aliases...)
-		for i, n := range names {
-			name, err := hostname.Normalize(n)
-			if err != nil {
-				return nil, err
-			}
-			if names[i] = name; strings.HasPrefix(name, "-") {
-				return nil, fmt.Errorf("host name %q begins with '-'", name)
-			}
+		names, err := a.names()
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
 			if err := take(name, "agent "+names[0]); err != nil {
 				return nil, err
 			}
@@ -93,6 +89,21 @@ func (c Config) Logins() ([]Login, error) {
 		all = append(all, agent(names))
 	}
 	return all, nil
+}
+
+// names returns the id and the aliases in their normal form.
+func (a Agent) names() ([]string, error) {
+	names := append([]string{a.ID}, a.Aliases...)
+	for i, n := range names {
+		name, err := hostname.Normalize(n)
+		if err != nil {
+			return nil, err
+		}
+		if names[i] = name; strings.HasPrefix(name, "-") {
+			return nil, fmt.Errorf("host name %q begins with '-'", name)
+		}
+	}
+	return names, nil
 }
 
 // checkName refuses what rabbitmqctl or a shell could take for something else.

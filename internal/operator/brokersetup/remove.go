@@ -3,7 +3,6 @@ package brokersetup
 import (
 	"strings"
 
-	"warren/internal/hostname"
 	"warren/internal/wire"
 )
 
@@ -20,11 +19,11 @@ func (c Config) RemoveScript() (string, error) {
 		b.WriteString("remove_login " + quote(l.Name) + " " + quote(erlangEscape(l.Name)) + "\n")
 	}
 	for _, a := range c.Agents {
-		for _, name := range append([]string{a.ID}, a.Aliases...) {
-			name, err := hostname.Normalize(name)
-			if err != nil {
-				return "", err
-			}
+		names, err := a.names()
+		if err != nil {
+			return "", err
+		}
+		for _, name := range names {
 			for generation := range wire.Generations {
 				b.WriteString("remove_queue " + quote(wire.HostQueueGeneration(name, generation)) + "\n")
 			}

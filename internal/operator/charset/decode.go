@@ -9,8 +9,8 @@ import (
 )
 
 // A Decoder decodes one stream, piece by piece. Programs on one host may print in
-// different encodings: a stream that is evidently UTF-8 is decoded as UTF-8, if the
-// encoding permits to see that.
+// different encodings: a stream that is evidently UTF-8 is decoded as UTF-8, if ASCII
+// means the same in the encoding.
 type Decoder struct {
 	Invalid int // bytes so far that are invalid in the encoding; not counted for UTF-8
 

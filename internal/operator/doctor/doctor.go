@@ -21,13 +21,8 @@ import (
 	"warren/internal/wire"
 )
 
-const (
-	// answerTimeout is how long the broker may take for one answer.
-	answerTimeout = 10 * time.Second
-
-	// clockTolerance is the default of the agents' --clock-tolerance.
-	clockTolerance = 30 * time.Second
-)
+// answerTimeout is how long the broker may take for one answer.
+const answerTimeout = 10 * time.Second
 
 // A Step is one check and what it found.
 type Step struct {
@@ -90,7 +85,7 @@ func Broker(ctx context.Context, o dial.Options) (steps []Step) {
 	return steps
 }
 
-// connection tells by the error of a dial which step failed.
+// connection returns the steps of a dial, up to the one that its error shows to have failed.
 func connection(ep *dial.Endpoint, login string, err error) (steps []Step) {
 	details := []string{ep.Addr() + " accepts connections", "not used: the URL is amqp://", "as user " + login, ep.URL()}
 	if strings.HasPrefix(ep.URL(), "amqps:") {
@@ -200,9 +195,9 @@ func Agents(agents []model.Agent) []Step {
 	ahead, behind := 0, 0
 	for i := range agents {
 		switch off := agents[i].Seen.Sub(time.UnixMilli(agents[i].At)); {
-		case off > clockTolerance:
+		case off > wire.DefaultClockTolerance:
 			ahead++
-		case off < -clockTolerance:
+		case off < -wire.DefaultClockTolerance:
 			behind++
 		}
 	}
@@ -213,7 +208,7 @@ func Agents(agents []model.Agent) []Step {
 			word = "behind"
 		}
 		return append(steps, Step{
-			Name: "clock", Detail: fmt.Sprintf("this machine's clock is more than %s %s the clocks of %d of %d hosts", clockTolerance, word, n, len(agents)),
+			Name: "clock", Detail: fmt.Sprintf("this machine's clock is more than %s %s the clocks of %d of %d hosts", wire.DefaultClockTolerance, word, n, len(agents)),
 			Hint: "set the clock of this machine (NTP); hosts reject requests from another time",
 		})
 	}

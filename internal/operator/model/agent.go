@@ -32,8 +32,8 @@ type Reach uint8
 const (
 	ReachUnknown Reach = iota
 	NotConnected       // no queue gets the message
-	NotAccepted        // a queue should get it, and the broker could not put it there
-	Unanswered         // it gets to an agent's queue
+	NotAccepted        // the broker could not put it into the host's queue
+	Unanswered         // it is in an agent's queue
 )
 
 // Rights are a host's answer to the question what the key of this operator may do there.

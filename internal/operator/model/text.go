@@ -71,7 +71,7 @@ var reachTexts = [...]Text{
 	},
 	Unanswered: {
 		Sentence: "an agent is connected, but does not answer",
-		Hint:     "the agent has stopped or is busy, or its operators file or fleet does not fit this key; its log says so",
+		Hint:     "the agent has stopped or is busy, or its operators file or fleet does not match this key; its log has the reason",
 	},
 }
 

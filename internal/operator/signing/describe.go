@@ -38,7 +38,7 @@ func (k *Key) String() string {
 	return name + " (" + from + ")"
 }
 
-// A Report says which key signs, and which others there are.
+// A Report is the key that signs, and the other keys that can be selected.
 type Report struct {
 	Key     *Key   // nil: requests are unsigned, or Problem says why no key signs
 	Others  []Key  // in ssh-agent and in the default files

@@ -6,9 +6,9 @@ import (
 	"regexp"
 	"strings"
 
-	"warren/internal/hostname"
-
 	"github.com/expr-lang/expr/ast"
+
+	"warren/internal/hostname"
 )
 
 // A checker checks that a condition has only supported elements, and a true or false value
