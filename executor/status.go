@@ -108,7 +108,7 @@ func refused(v *trust.Decision, why stats.Reason, now time.Time) stats.Refusal {
 func countRefusedJob(s *stats.Stats, v *trust.Decision, j *jobtable.Job, why stats.Reason, now time.Time) {
 	switch {
 	case j.Refusal != "":
-		r := refused(v, stats.Reason(j.Refusal), now)
+		r := refused(v, j.Refusal, now)
 		r.Detail = j.Result.Reason
 		s.CountRefusal(r)
 	case v.Refusal != "":
