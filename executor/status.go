@@ -92,8 +92,8 @@ func reasonOf(v *trust.Decision) stats.Reason {
 }
 
 // refused describes a refused request. Without a verified signature it names no operator.
-func refused(v *trust.Decision, why stats.Reason, now time.Time) stats.Refusal {
-	r := stats.Refusal{At: now, Reason: why, Detail: decisionlog.Brief(v.Refusal)}
+func refused(v *trust.Decision, why stats.Reason, detail string, now time.Time) stats.Refusal {
+	r := stats.Refusal{At: now, Reason: why, Detail: decisionlog.Brief(detail)}
 	if q := v.Request; q != nil {
 		r.Type, r.Task, r.Job = q.Statement.Type, q.Statement.Task, q.Leaf.Job
 	}
@@ -108,11 +108,9 @@ func refused(v *trust.Decision, why stats.Reason, now time.Time) stats.Refusal {
 func countRefusedJob(s *stats.Stats, v *trust.Decision, j *jobtable.Job, why stats.Reason, now time.Time) {
 	switch {
 	case j.Refusal != "":
-		r := refused(v, j.Refusal, now)
-		r.Detail = j.Result.Reason
-		s.CountRefusal(r)
+		s.CountRefusal(refused(v, j.Refusal, j.Result.Reason, now))
 	case v.Refusal != "":
-		s.CountRefusal(refused(v, why, now))
+		s.CountRefusal(refused(v, why, v.Refusal, now))
 	}
 }
 
