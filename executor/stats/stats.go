@@ -38,11 +38,6 @@ var Reasons = []Reason{
 	Duplicate, IssuedInFuture, QueueFull, JournalFull, MayHaveRun, NoLongerAllowed,
 }
 
-// Outcomes are the outcomes that an agent assigns.
-var Outcomes = []wire.Outcome{
-	wire.Exited, wire.Signaled, wire.TimedOut, wire.Canceled, wire.FailedToStart, wire.Rejected, wire.Expired, wire.Interrupted,
-}
-
 // A Refusal is a request that was refused.
 type Refusal struct {
 	At          time.Time
