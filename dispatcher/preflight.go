@@ -91,10 +91,10 @@ type preflight struct {
 // An answer is what a host has answered, or why it has not.
 type answer struct {
 	reply  any    // *wire.Checked, *wire.Granted, or the *wire.Ended of a refusal
-	reason string // without a reply, and of a refusal
+	reason string // why there is no reply, or why the host refused
 }
 
-// The reasons of a host that has not answered yet, and of one whose answer has another type
+// Reasons of a host that has not answered yet, and of a host whose answer is of another type
 // than the question.
 const (
 	noAnswer    = "no answer"

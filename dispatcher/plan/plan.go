@@ -25,8 +25,8 @@ type Plan struct {
 	ended         int
 }
 
-// New returns the plan of a task. A fanout of 0 has no limit; r is nil for a task without
-// stages.
+// New returns the plan of a task. With a fanout of 0, the number of jobs in flight has no
+// limit. r is nil for a task without stages.
 func New(jobs int, fanout int, r *model.Rollout) Plan {
 	p := Plan{Stages: []int{jobs}, window: jobs, maxFailures: -1, Stage: 1}
 	if fanout > 0 {
@@ -71,10 +71,10 @@ func (p *Plan) Decide(now time.Time) (Action, time.Duration) {
 	return BeginStage, 0
 }
 
-// Total is how many jobs the task has.
+// Total returns how many jobs the task has.
 func (p *Plan) Total() int { return p.Stages[len(p.Stages)-1] }
 
-// Released is how many jobs may have begun by the end of this stage.
+// Released returns how many jobs may have begun by the end of this stage.
 func (p *Plan) Released() int {
 	if p.Stage == 0 {
 		return 0
@@ -96,7 +96,7 @@ func (p *Plan) JobEnded(ok bool) {
 	}
 }
 
-// FailuresReason is the reason of a rollout that had too many failures.
+// FailuresReason returns the reason of a rollout that had too many failures.
 func (p *Plan) FailuresReason() string {
 	return fmt.Sprintf("rollout stopped: %d failed, %d allowed", p.Failed, p.maxFailures)
 }
