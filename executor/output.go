@@ -13,7 +13,7 @@ import (
 type outputKeeper struct {
 	*outputlog.Log
 	log       *slog.Logger
-	recheckAt time.Time // not before, for a status
+	recheckAt time.Time // a status does not check the disk again before
 }
 
 // keep stores a chunk of output and returns where it is.

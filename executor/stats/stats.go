@@ -44,7 +44,7 @@ type Refusal struct {
 	Reason      Reason
 	Type        string // of the request; empty if it is malformed, as the next two
 	Task, Job   string
-	Operator    string // empty, as the fingerprint, if the signature proves nobody
+	Operator    string // without a verified signature, this and the fingerprint are empty
 	Fingerprint string
 	Detail      string
 }
@@ -52,8 +52,8 @@ type Refusal struct {
 // A ClockOffset compares an operator's clock with this host's.
 type ClockOffset struct {
 	At time.Time // when the request arrived
-	// Offset is the request's issue time minus the time of its arrival. The way of the request
-	// makes it smaller, so the greatest of several offsets is the most exact.
+	// Offset is the request's issue time minus the time of its arrival. The time that the
+	// request travels makes it smaller, so the greatest of several offsets is the most exact.
 	Offset time.Duration
 }
 
