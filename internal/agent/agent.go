@@ -58,7 +58,7 @@ type flags struct {
 
 	Run     struct{}        `cmd:"" default:"1" help:"Run the agent. This is the default."`
 	Service serviceCommands `cmd:"" help:"Manage the agent as a Windows service."`
-	Status  struct{}        `cmd:"" help:"Print how the agent of this host is doing. Exit status: 0 if all is well, 1 if something is wrong, 3 if no agent runs."`
+	Status  struct{}        `cmd:"" help:"Print the state of this host's agent. Exit status: 0 if all is well, 1 if something is wrong, 3 if no agent runs."`
 }
 
 // Main runs the program. args does not contain the program's name. It returns the exit
