@@ -98,7 +98,7 @@ func TestScriptThatIsAProgram(t *testing.T) {
 	if r := p.want(0, "run", "--script", program, "a  b", "--hosts", host, "--check"); !strings.Contains(r.out, "SCRIPT 'a  b'") || strings.Contains(r.out, "/bin/sh") {
 		t.Error(r)
 	}
-	// The file's name does not say what has run: the audit log and the task do.
+	// The name of the file does not show what has run. The audit log and the task do.
 	sent := p.content(program)
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(sent)))
 	if log := p.content(filepath.Join(p.data, audit.ExecuteLog)); !strings.Contains(log, fmt.Sprintf(`"script":{"sha256":%q,"bytes":%d}`, sum, len(sent))) {
