@@ -83,7 +83,7 @@ type delivery struct {
 	deadline         time.Time // its last possible end, once the agent has accepted
 	cancel           bool
 	whenOnline       bool      // an unrouted request may wait in the host's inbox
-	inboxUntil       time.Time //   until then, if that is later than notAfter
+	inboxUntil       time.Time // how long a request is valid there; zero: until notAfter
 	toInbox          bool      // the next publication goes there
 	runInInbox       bool      // a run waits there
 	cancelInInbox    bool      // a cancel waits there
@@ -95,7 +95,7 @@ type delivery struct {
 	forgotten        bool      // the agent cannot know whether it has run
 	journalSince     int64     // the agent knows about jobs since then
 	forgottenReason  string    // the agent's; may be empty
-	issuedFrom       time.Time // of the next statement: the first one was too old for the agent; see postpone
+	issuedFrom       time.Time // the earliest issue time of the next statement; zero: any. See postpone
 	answeredInFlight bool      // the agent has answered the publication in flight
 	done             bool
 	reconnectedAt    time.Time // the operator itself; zero before that

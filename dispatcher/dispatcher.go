@@ -73,7 +73,7 @@ type Config struct {
 	// signature empty.
 	Sign func(ctx context.Context, statement []byte) (string, error)
 
-	// Fingerprint returns that of the key, for the record. Nil is none.
+	// Fingerprint returns the fingerprint of the signing key, for the record of a task. Nil: no key.
 	Fingerprint func() string
 
 	// Touch: each signature costs the operator a touch, so that questions are valid
@@ -86,16 +86,15 @@ type Config struct {
 
 // A Dispatcher is the actor that owns the tasks under way.
 type Dispatcher struct {
-	store    Store
-	out      chan<- *broker.Publication
-	replyTo  string
-	replies  *broker.State
-	caughtUp <-chan struct{}
-	operator string
-	audit    func(task *model.Task, hosts []string) error
-	signer   signer
-	// fingerprint returns that of the signer's key.
-	fingerprint func() string
+	store       Store
+	out         chan<- *broker.Publication
+	replyTo     string
+	replies     *broker.State
+	caughtUp    <-chan struct{}
+	operator    string
+	audit       func(task *model.Task, hosts []string) error
+	signer      signer
+	fingerprint func() string // of the signer's key
 	notify      func(notice error)
 
 	permits chan struct{} // holds the free permits to prepare a request

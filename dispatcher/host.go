@@ -113,7 +113,7 @@ func (h *host) sending(next step) (permit <-chan struct{}, out chan<- *broker.Pu
 func (h *host) prepare(ctx context.Context, next step) error {
 	h.offer = offer{typ: next.send, inbox: next.inbox}
 	statement := h.run
-	if next.send != wire.TypeRun || statement.batch == nil || h.otherWay(next) {
+	if next.send != wire.TypeRun || statement.batch == nil || h.changesQueue(next) {
 		var err error
 		request := statementRequest{typ: next.send, index: h.index, inbox: next.inbox, signed: h.signed(), issuedFrom: h.delivery.issuedFrom}
 		switch statement, err = h.task.statement(ctx, request); {
@@ -143,10 +143,11 @@ func (h *host) prepare(ctx context.Context, next step) error {
 	return nil
 }
 
-// otherWay reports whether a run goes to the inbox after the host's queue, or the reverse, and
-// gets a statement of another validity for it. No agent can have got the one before: an agent
-// that knows the job does not run it again, but another one that has the name later could.
-func (h *host) otherWay(next step) bool {
+// changesQueue reports whether a run that was for the host's queue goes to the inbox now, or the
+// reverse, and needs a statement with another validity. That is allowed only if no agent can
+// have the earlier request: the same agent never runs a job twice, but an agent that has the
+// name later could run it again.
+func (h *host) changesQueue(next step) bool {
 	return h.task.longInbox() && next.inbox != h.inboxRun && h.delivery.possibleArrivals == 0
 }
 
@@ -218,8 +219,8 @@ func (h *host) heard(ctx context.Context, p results.Progress, open bool) error {
 	return nil
 }
 
-// postpone drops the statement that the agent could not check, and records when the job
-// is sent under the next one.
+// postpone drops the statement that is too old for the agent, and records when the job is
+// sent with a new one.
 func (h *host) postpone(ctx context.Context) error {
 	h.run, h.attempt = signedStatement{}, 0
 	return h.apply(ctx, results.Update{Job: h.job().ID, State: model.Sent, Wait: model.WaitNewAgent, Reason: "begins at " + h.delivery.next.Local().Format(time.TimeOnly)})

@@ -72,8 +72,8 @@ func TestOnlineHostGetsRequestThatItAccepts(t *testing.T) {
 	})
 }
 
-// An agent may have got a request whose fate is unknown, so no other statement for the job
-// leaves: the repeats have the same bytes.
+// If an agent may have received the request, the operator sends no other statement for the job:
+// repeats have the same bytes.
 func TestNoSecondStatementIfFirstMayHaveArrived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, kind := range []broker.Kind{broker.Routed, broker.Unconfirmed, broker.Nacked} {

@@ -6,21 +6,21 @@ import (
 	"warren/internal/operator/results"
 )
 
-// postponeStep is what the time of a postponed job is rounded up to, so that hosts that
-// were set up at the same time share a statement.
+// postponeStep is the unit to which the time of a postponed job is rounded up. Hosts that were
+// set up at the same time then share a statement.
 const postponeStep = time.Second
 
-// mayPostpone reports whether a job that its agent cannot know is sent again, under a
-// statement that the agent can check: one issued at since or later. The job has certainly
-// not run, because the agent has answered the only request that any agent can have got.
-// That answer must come while the job may still start.
+// mayPostpone reports whether the job is sent again because its agent is new. The agent
+// refuses statements issued before since: it cannot know whether their jobs have run. This job
+// has not run, because the agent refused the only request that any agent can have received.
+// The job must still be allowed to start at since.
 func (c *delivery) mayPostpone(since int64) bool {
 	once := c.possibleArrivals == 1 && !c.sentToInbox && !c.adopted && c.issuedFrom.IsZero()
 	return once && since != 0 && !c.cancel && time.UnixMilli(since).Add(postponeStep).Before(c.notAfter)
 }
 
 // postpone makes the job pending until its agent takes it. The request that the agent has
-// answered counts no more.
+// refused no longer counts.
 func (c *delivery) postpone(p results.Progress) {
 	c.issuedFrom = time.UnixMilli(p.Since)
 	c.journalSince, c.forgottenReason = p.Since, p.Why

@@ -46,7 +46,7 @@ func TestNewAgentGetsJobUnderStatementThatItCanCheck(t *testing.T) {
 }
 
 // The answer of an agent may overtake the broker's confirm.
-func TestConfirmAfterTheAnswerOfNewAgentCountsNoMore(t *testing.T) {
+func TestConfirmAfterAnswerOfNewAgentIsIgnored(t *testing.T) {
 	since := t0.Add(30 * time.Second)
 	c := freshDelivery()
 	c.onPublished(wire.TypeRun, t0)

@@ -45,7 +45,7 @@ func (d *Dispatcher) Rights(ctx context.Context, hosts []string) ([]model.Rights
 
 // preflight sends a question that belongs to no task. It returns an answer for each host.
 func (d *Dispatcher) preflight(ctx context.Context, st wire.Statement, hosts []string, secret string) ([]answer, error) {
-	e := &preflight{d: d, answers: make([]answer, len(hosts)), index: map[string]int{}}
+	e := &preflight{d: d, typ: st.Type, answers: make([]answer, len(hosts)), index: map[string]int{}}
 	st.Task = uuid.NewString()
 	for i, h := range hosts {
 		j := model.Job{ID: uuid.NewString(), Task: st.Task, Host: h, Index: i}
@@ -71,7 +71,6 @@ func (d *Dispatcher) preflight(ctx context.Context, st wire.Statement, hosts []s
 	if err != nil {
 		return nil, err
 	}
-	e.typ = st.Type
 	e.ask(ctx, replies)
 	return e.answers, d.store.ForgetChecks(context.WithoutCancel(ctx), e.jobs)
 }
@@ -92,10 +91,10 @@ type preflight struct {
 // An answer is what a host has answered, or why it has not.
 type answer struct {
 	reply  any    // *wire.Checked, *wire.Granted, or the *wire.Ended of a refusal
-	reason string // without a reply, and of a refusal
+	reason string // why there is no reply, or why the host refused
 }
 
-// The reasons of a host that has not answered yet, and of one whose answer has another type
+// Reasons of a host that has not answered yet, and of a host whose answer is of another type
 // than the question.
 const (
 	noAnswer    = "no answer"

@@ -73,8 +73,7 @@ func TestPreflightCreatesNoTask(t *testing.T) {
 	})
 }
 
-// The answers to a question about rights are kept apart: listed, refused, of another
-// question, none.
+// Rights distinguishes a list, a refusal, an answer to another question, and no answer.
 func TestRightsOfEachHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

@@ -143,8 +143,8 @@ type signer struct {
 	replyTo string
 }
 
-// onlineTimeout is how long a host that is online may take to start a task: the validity of
-// what its queue gets.
+// onlineTimeout returns how long a host that is online may take to start a task: the validity
+// of a request in its queue.
 func onlineTimeout(spec *model.Spec) time.Duration {
 	if spec.WhenOnline {
 		return min(spec.StartTimeout, wire.DefaultMaxValidity)

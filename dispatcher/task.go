@@ -68,7 +68,7 @@ type statementRequest struct {
 	index      int                    // of the job
 	inbox      bool                   // of a run: it goes to the host's inbox
 	signed     model.Signed           // of a question: when the run was
-	issuedFrom time.Time              // of a run: its agent takes no older statement
+	issuedFrom time.Time              // of a run: the agent refuses older statements
 	answer     chan<- statementAnswer // one slot
 }
 

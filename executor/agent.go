@@ -107,10 +107,6 @@ const (
 	// DefaultHeartbeat costs 1,300 tiny packets a second with 10,000 agents. The broker
 	// closes the connection of an agent that is silent for two or three intervals.
 	DefaultHeartbeat = 30 * time.Second
-
-	// DefaultMaxValidity is for agents without an inbox. With an inbox, statements may be
-	// valid as long as requests can wait there.
-	DefaultMaxValidity = wire.DefaultMaxValidity
 )
 
 // dialTimeout is long: when a whole fleet connects at the same time, an agent that gives up
@@ -209,9 +205,9 @@ func (c *Config) setDefaults() {
 	def(&c.Limits.Retention, DefaultRetention)
 	def(&c.Limits.Tolerance, DefaultTolerance)
 	if c.Inbox {
-		def(&c.MaxValidity, inboxTTL)
+		def(&c.MaxValidity, inboxTTL) // as long as requests can wait there
 	}
-	def(&c.MaxValidity, DefaultMaxValidity)
+	def(&c.MaxValidity, wire.DefaultMaxValidity)
 	def(&c.KillGrace, DefaultKillGrace)
 	def(&c.DrainGrace, DefaultDrainGrace)
 	if c.Runner == nil {

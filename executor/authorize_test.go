@@ -149,8 +149,8 @@ func TestMaxValidity(t *testing.T) {
 // rightsOf is a question about rights.
 func rightsOf(s *wire.Statement) { s.Type, s.Run = wire.TypeRights, nil }
 
-// A host lists the rights of a key to its holder, as often as it
-// asks, and executes nothing.
+// A host lists the rights of a key to its holder, as often as the holder asks, and executes
+// nothing.
 func TestRightsAreAnsweredToSigner(t *testing.T) {
 	alice, _, files := newOperator(t, `permit-command="echo .*",any-job`)
 	synctest.Test(t, func(t *testing.T) {

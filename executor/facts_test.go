@@ -67,8 +67,8 @@ func TestFactsAreCollectedOnDiscover(t *testing.T) {
 	})
 }
 
-// An agent whose journal is new, or that has just taken its name, says from when on it takes
-// jobs, until that time.
+// An agent with a new journal or a new name reports the time from which on it takes jobs, until
+// that time has come.
 func TestHelloSaysWhenNewAgentIsReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(c *Config) { c.Uptime = steady() })

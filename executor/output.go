@@ -13,7 +13,7 @@ import (
 type outputKeeper struct {
 	*outputlog.Log
 	log       *slog.Logger
-	recheckAt time.Time // not before, for a status
+	recheckAt time.Time // a status does not check the disk again before
 }
 
 // keep stores a chunk of output and returns where it is.
@@ -48,18 +48,20 @@ func (k *outputKeeper) jobEnded(job string, e *wire.Ended) {
 // of another one that is tried now if the last has failed.
 func (k *outputKeeper) disk(journalErr error) wire.Disk {
 	k.Recheck()
-	if d := diskOf(k.DiskError()); d != wire.DiskOK {
-		return d
-	}
-	return diskOf(journalErr)
+	return k.lastDisk(journalErr)
 }
 
 // diskAt is disk for a status. It tries a failed disk again only once in recheckInterval.
 func (k *outputKeeper) diskAt(journalErr error, now time.Time) wire.Disk {
 	if wait := k.recheckAt.Sub(now); wait <= 0 || wait > recheckInterval { // more: the clock was set back
 		k.recheckAt = now.Add(recheckInterval)
-		return k.disk(journalErr)
+		k.Recheck()
 	}
+	return k.lastDisk(journalErr)
+}
+
+// lastDisk returns the result of the last write.
+func (k *outputKeeper) lastDisk(journalErr error) wire.Disk {
 	if d := diskOf(k.DiskError()); d != wire.DiskOK {
 		return d
 	}

@@ -18,7 +18,7 @@ func (l *loop) deliver(d delivery, now time.Time) {
 	switch {
 	case v.Request == nil:
 		l.gate.logRefusal(&v, now, "queue", d.queue, "bytes", len(d.Body))
-		l.stats.CountRefusal(refused(&v, reasonOf(&v), now))
+		l.stats.CountRefusal(refused(&v, reasonOf(&v), v.Refusal, now))
 	case !v.Verified, v.OtherFleet: // the job may be another's: the table is not asked
 		l.refuse(&v, reasonOf(&v), now)
 	default:
@@ -76,7 +76,7 @@ func (l *loop) handle(v *trust.Decision, d delivery, now time.Time) {
 // unauthenticated sender learns no reason; if it proves that it holds a key whose rights
 // have ended, it may learn that. A discover has no job to answer about.
 func (l *loop) refuse(v *trust.Decision, why stats.Reason, now time.Time) {
-	l.stats.CountRefusal(refused(v, why, now))
+	l.stats.CountRefusal(refused(v, why, v.Refusal, now))
 	l.gate.decisions.Verdict(v, now)
 	logged := l.gate.logRefusal(v, now)
 	reason := v.Refusal
@@ -107,10 +107,7 @@ func (l *loop) accept(v *trust.Decision, r *jobtable.VerifiedRequest, held bool,
 		l.forgotten(r.Request, r.Statement.IssuedAt, now)
 		return
 	case jobtable.NoRoom: // the operator sends it again
-		l.stats.CountRefusal(stats.Refusal{
-			At: now, Reason: stats.JournalFull, Type: wire.TypeRun, Task: r.Statement.Task, Job: r.Leaf.Job,
-			Operator: v.Issuer.Operator, Fingerprint: v.Issuer.Fingerprint, Detail: "no room to remember another job",
-		})
+		l.stats.CountRefusal(refused(v, stats.JournalFull, "no room to remember another job", now))
 		l.log.Warn("no room to remember another job; not answered", "job", r.Leaf.Job, "remembered", l.table.Size())
 		return
 	case jobtable.Added:

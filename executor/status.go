@@ -11,8 +11,8 @@ import (
 	"warren/internal/wire"
 )
 
-// recheckInterval is how often a status may try whether a disk that refused output takes it
-// again: whoever asks for the status many times a second must not write as often.
+// recheckInterval is the shortest time between two attempts of a status to write to a disk that
+// has refused output: many status requests a second must not cause as many writes.
 const recheckInterval = 10 * time.Second
 
 // A Status describes an agent at one time.
@@ -39,7 +39,7 @@ type Status struct {
 
 // Status asks the agent's loop for its status. The loop answers from its start, when it has the
 // journal, until its end, so an answer also proves that the loop is not stuck. Status returns
-// ctx's error if there is none in time.
+// ctx's error if no answer comes in time.
 func (a *Agent) Status(ctx context.Context) (*Status, error) {
 	answer := make(chan *Status, 1)
 	select {
@@ -75,7 +75,7 @@ func (l *loop) snapshot(now time.Time) *Status {
 	return s
 }
 
-// reasonOf returns why a request was refused by what authorized it.
+// reasonOf returns why the authorization of a request has failed.
 func reasonOf(v *trust.Decision) stats.Reason {
 	switch {
 	case v.Request == nil:
@@ -92,8 +92,8 @@ func reasonOf(v *trust.Decision) stats.Reason {
 }
 
 // refused describes a refused request. Without a verified signature it names no operator.
-func refused(v *trust.Decision, why stats.Reason, now time.Time) stats.Refusal {
-	r := stats.Refusal{At: now, Reason: why, Detail: decisionlog.Brief(v.Refusal)}
+func refused(v *trust.Decision, why stats.Reason, detail string, now time.Time) stats.Refusal {
+	r := stats.Refusal{At: now, Reason: why, Detail: decisionlog.Brief(detail)}
 	if q := v.Request; q != nil {
 		r.Type, r.Task, r.Job = q.Statement.Type, q.Statement.Task, q.Leaf.Job
 	}
@@ -103,16 +103,14 @@ func refused(v *trust.Decision, why stats.Reason, now time.Time) stats.Refusal {
 	return r
 }
 
-// countRefusedJob counts a run that was added to the table and refused: by what authorized it
-// (why), or by the table.
+// countRefusedJob counts a run that was added to the table and refused: because its
+// authorization failed, with why as the reason, or by the table.
 func countRefusedJob(s *stats.Stats, v *trust.Decision, j *jobtable.Job, why stats.Reason, now time.Time) {
 	switch {
 	case j.Refusal != "":
-		r := refused(v, stats.Reason(j.Refusal), now)
-		r.Detail = j.Result.Reason
-		s.CountRefusal(r)
+		s.CountRefusal(refused(v, j.Refusal, j.Result.Reason, now))
 	case v.Refusal != "":
-		s.CountRefusal(refused(v, why, now))
+		s.CountRefusal(refused(v, why, v.Refusal, now))
 	}
 }
 

@@ -74,7 +74,7 @@ func TestStatusHasClockOffsetOfRequests(t *testing.T) {
 	})
 }
 
-// A status is what the watchdog and monitoring rely on: without an answer, the loop is stuck.
+// The watchdog and monitoring rely on the status: a loop that is stuck must not answer.
 func TestStatusOfStuckLoopIsNotAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := make(chan struct{})
@@ -95,7 +95,7 @@ func TestStatusOfStuckLoopIsNotAnswered(t *testing.T) {
 	})
 }
 
-// Whoever asks 100 times a second must not make the agent write as often.
+// 100 status requests a second must not cause 100 writes a second.
 func TestStatusTriesFailedDiskSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()

@@ -36,8 +36,8 @@ var expected = []expectedEntry{
 	{regexp.MustCompile(`^Failed to get memory page size`), "the folder of .ci/broker has no getconf"},
 }
 
-// The broker logs no warning and no error because of Warren, except for those that are
-// expected: neither in the usual life of agents and jobs, nor at their ends.
+// Warren causes no warning and no error in the broker's log, except for the expected ones:
+// neither while agents and jobs run, nor when they end.
 func TestBrokerLogsNoWarning(t *testing.T) {
 	t.Parallel()
 	node, err := rabbit.Start(t.Context(), rabbit.Config{})
@@ -49,7 +49,7 @@ func TestBrokerLogsNoWarning(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	newPlaceAt(t, node.URL()).mainJob()
+	newPlaceAt(t, node.URL()).typicalWork()
 	text, err := os.ReadFile(node.LogFile)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestBrokerLogsNoWarning(t *testing.T) {
 	}
 }
 
-// An entry is what the broker has logged at one moment.
+// An entry is a message of the broker's log. It may have several lines.
 type entry struct{ level, text string }
 
 func (e entry) expected() bool {
@@ -87,9 +87,9 @@ func logged(text string) (all []entry) {
 	return all
 }
 
-// mainJob runs commands, looks at them, cancels one, sends one to an agent that is
+// typicalWork runs commands, looks at them, cancels one, sends one to an agent that is
 // offline, restarts the agent, and kills an operator.
-func (p *place) mainJob() {
+func (p *place) typicalWork() {
 	p.t.Helper()
 	host := p.prefix + "a"
 	a := p.agentUntilStopped(host)

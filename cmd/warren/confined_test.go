@@ -155,7 +155,7 @@ func TestConfinedLogins(t *testing.T) {
 	c.remove()
 }
 
-// remove takes the login and the queues of an agent away.
+// remove removes the login and the queues of an agent, and checks that they are gone.
 func (c *confined) remove() {
 	c.t.Helper()
 	queues := func() string {

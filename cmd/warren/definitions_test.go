@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// RabbitMQ imports the documents of broker-setup --definitions, also a second time, and then
-// agents and operators do their work with these logins.
+// RabbitMQ imports the documents of broker-setup --definitions, also a second time. Agents and
+// operators can then work with the imported logins.
 func TestImportedDefinitionsSuffice(t *testing.T) {
 	t.Parallel()
 	c := newConfined(t)

@@ -13,8 +13,8 @@ import (
 	"warren/internal/operator/signing"
 )
 
-// Each host lists what the key may do there, and only to that key: not to another one, and to
-// one that is revoked or expired only that.
+// A host lists the rights of a key only to the holder of that key. The holder of a revoked or
+// expired key learns only that.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -84,7 +84,7 @@ func TestRights(t *testing.T) {
 			t.Errorf("%+v, want %+v", got[host], want)
 		}
 	}
-	// The other key learns of itself, not of the first one.
+	// The holder of the other key gets the rights of that key, not of the first one.
 	for host, a := range ask("--identity", p.dir+"/other") {
 		if host != foreign && host != expired && (a.Permits != nil || a.State != "refused" && host != absent) {
 			t.Errorf("the other key: %+v", a)

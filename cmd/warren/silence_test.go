@@ -8,7 +8,7 @@ import (
 	"warren/internal/wire"
 )
 
-// hosts says of each named host that does not answer how far a message gets to it.
+// hosts reports how far a message gets to each named host that does not answer.
 func TestHostsExplainsSilence(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)

@@ -5,7 +5,6 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -99,15 +98,16 @@ func TestScriptThatIsAProgram(t *testing.T) {
 	if r := p.want(0, "run", "--script", program, "a  b", "--hosts", host, "--check"); !strings.Contains(r.out, "SCRIPT 'a  b'") || strings.Contains(r.out, "/bin/sh") {
 		t.Error(r)
 	}
-	// The file's name does not say what has run: the audit log and the task do.
+	// The name of the file does not show what has run. The audit log and the task do.
 	sent := p.content(program)
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(sent)))
 	if log := p.content(filepath.Join(p.data, audit.ExecuteLog)); !strings.Contains(log, fmt.Sprintf(`"script":{"sha256":%q,"bytes":%d}`, sum, len(sent))) {
 		t.Errorf("audit log: %s", log)
 	}
-	var list struct{ Tasks []struct{ ID string } }
-	if err := json.Unmarshal([]byte(p.want(0, "tasks", "--json").out), &list); err != nil || len(list.Tasks) != 1 {
-		t.Fatalf("%+v, %v", list, err)
+	var list struct{ Tasks []document }
+	decode(t, p.want(0, "tasks", "--json").out, &list)
+	if len(list.Tasks) != 1 {
+		t.Fatalf("%+v", list)
 	}
 	if r := p.want(0, "check_task", list.Tasks[0].ID, "--script"); r.out != sent || !strings.Contains(r.err, sum) {
 		t.Errorf("--script prints %d bytes, want %d; %s", len(r.out), len(sent), r.err)

@@ -12,8 +12,9 @@ import (
 
 const unitDir = "../../packaging/systemd/"
 
-// asInUnit are the settings of the units that restrict the files or rights of the agent, and
-// what does the same in a shell. An empty text does nothing: no key file is concerned.
+// asInUnit has the settings of the units that restrict the files or rights of the agent, each
+// with a shell command of the same effect. The command is empty if the setting does not concern
+// key files.
 var asInUnit = map[string]string{
 	"NoNewPrivileges=yes":            `with="setpriv --no-new-privs"`,
 	"ProtectSystem=yes":              `protect /usr /boot /efi`,
@@ -28,11 +29,11 @@ var asInUnit = map[string]string{
 	"SystemCallArchitectures=native": "",
 }
 
-// harmless are the other settings of the units: they take nothing from the agent.
+// harmless are the other settings of the units: they do not restrict the agent.
 var harmless = regexp.MustCompile(`^(Description|Wants|After|WantedBy|Type|NotifyAccess|WatchdogSec|Exec\w+|Restart\w*|Timeout(Start|Stop)Sec|KillMode|Delegate|StateDirectory\w*|RuntimeDirectory\w*)=`)
 
-// likeUnit replaces the warrend of a place by one that sees an /etc of its own, and the file
-// system as the settings of these units make it.
+// likeUnit replaces the warrend of a place by a script that runs it with an /etc of its own, and
+// with the restrictions of these units.
 func (p *place) likeUnit(etc string, units ...string) {
 	p.t.Helper()
 	var setup strings.Builder
@@ -49,7 +50,7 @@ func (p *place) likeUnit(etc string, units ...string) {
 			case known:
 				fmt.Fprintln(&setup, command)
 			default:
-				p.t.Errorf("%s: what does %s take from the agent?", unit, line)
+				p.t.Errorf("%s: %s is in neither list of this test", unit, line)
 			}
 		}
 	}
@@ -79,7 +80,7 @@ exec $with %s "$@"
 	}
 }
 
-// recipe is a command of the documentation that begins so.
+// recipe returns the command on a page of the documentation that begins with begin.
 func (p *place) recipe(page, begin string) string {
 	p.t.Helper()
 	text, err := os.ReadFile("../../docs/" + page)
@@ -138,7 +139,7 @@ func TestDocumentedKeyChangeUnderDocumentedUnit(t *testing.T) {
 			run(before, "ok", "true")
 			run(after, "ok", "--script", "remove-line.sh", p.line(before))
 			run(before, "rejected", "true")
-			run(after, "exited 1", "--script", "remove-line.sh", p.line(after)) // else nobody would be left
+			run(after, "exited 1", "--script", "remove-line.sh", p.line(after)) // otherwise no key would be left
 			run(after, "ok", "true")
 			if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o640 {
 				t.Errorf("the file has mode %v, %v", info.Mode(), err)

@@ -3,8 +3,6 @@ package main
 import (
 	"strings"
 	"testing"
-
-	"warren/internal/testlab/clitest"
 )
 
 // With --when-online 30d, a host that is online and has no inbox runs the command at once, and
@@ -14,13 +12,8 @@ func TestWhenOnlineOfAMonth(t *testing.T) {
 	p := newPlace(t)
 	online, _ := p.agent("online")
 	offline := p.prefix + "offline"
-	a, err := clitest.StartAgent(p.bin, p.broker, p.home, offline, "--inbox")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := a.Err.Await("the inbox was read to its end", 0); err != nil { // it exists
-		t.Fatal(err)
-	}
+	a := p.agentUntilStopped(offline)
+	await(t, &a.Err, "the inbox was read to its end") // it exists
 	if err := a.Stop(); err != nil {
 		t.Fatal(err)
 	}

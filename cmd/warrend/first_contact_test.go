@@ -10,8 +10,8 @@ import (
 	"warren/internal/testlab/clitest"
 )
 
-// A new host runs its first command once its agent can tell that it has not run before:
-// once, with its secret, and without another command of the operator.
+// A new host runs its first command as soon as its agent can be sure that the command has not
+// run before. It runs once, with its secret, and the operator does not send it again by hand.
 func TestNewHostRunsItsFirstCommand(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)

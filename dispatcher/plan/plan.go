@@ -12,36 +12,37 @@ import (
 // it. A task without stages is one stage that has begun.
 type Plan struct {
 	Stages      []int // jobs begun by the end of each stage: ascending, the last is all
-	Window      int   // largest number of jobs in flight
-	MaxFailures int   // failures that do not stop it; -1: no limit
-	Soak        time.Duration
+	window      int   // largest number of jobs in flight
+	maxFailures int   // failures that do not stop it; -1: no limit
+	soak        time.Duration
 
 	Stage   int // the last begun; 0 before the first
 	Soaking bool
 	soakEnd time.Time // while soaking: when the next stage begins
 	Stopped bool
 
-	Begun, Ended, Failed int
+	Begun, Failed int
+	ended         int
 }
 
-// New returns the plan of a task. A fanout of 0 has no limit; r is nil for a task without
-// stages.
+// New returns the plan of a task. With a fanout of 0, the number of jobs in flight has no
+// limit. r is nil for a task without stages.
 func New(jobs int, fanout int, r *model.Rollout) Plan {
-	p := Plan{Stages: []int{jobs}, Window: jobs, MaxFailures: -1, Stage: 1}
+	p := Plan{Stages: []int{jobs}, window: jobs, maxFailures: -1, Stage: 1}
 	if fanout > 0 {
-		p.Window = min(jobs, fanout)
+		p.window = min(jobs, fanout)
 	}
 	if r != nil {
-		p.Stages, p.MaxFailures, p.Soak, p.Stage = r.Stages, r.MaxFailures, r.Soak, 0
+		p.Stages, p.maxFailures, p.soak, p.Stage = r.Stages, r.MaxFailures, r.Soak, 0
 	}
 	return p
 }
 
 // An Action is what the task goroutine does next.
-type action int
+type Action int
 
 const (
-	Await      action = iota // wait for an event, or as long as decide says
+	Await      Action = iota // wait for an event, or as long as Decide says
 	BeginJob                 // the next
 	BeginStage               // the next
 	EndStage                 // except the last, which ends with the task
@@ -50,17 +51,17 @@ const (
 )
 
 // Decide returns what to do at now, and how long that holds.
-func (p *Plan) Decide(now time.Time) (action, time.Duration) {
+func (p *Plan) Decide(now time.Time) (Action, time.Duration) {
 	switch all := p.Begun == p.Released(); {
-	case p.Ended == p.Begun && (p.Stopped || p.Begun == p.Total()):
+	case p.ended == p.Begun && (p.Stopped || p.Begun == p.Total()):
 		return Finish, 0
 	case p.Stopped:
 		return Await, time.Hour
-	case p.MaxFailures >= 0 && p.Failed > p.MaxFailures && p.Begun < p.Total():
+	case p.maxFailures >= 0 && p.Failed > p.maxFailures && p.Begun < p.Total():
 		return Stop, 0
-	case !all && p.Begun-p.Ended < p.Window:
+	case !all && p.Begun-p.ended < p.window:
 		return BeginJob, 0
-	case !all || p.Ended < p.Begun:
+	case !all || p.ended < p.Begun:
 		return Await, time.Hour
 	case p.Stage > 0 && !p.Soaking:
 		return EndStage, 0
@@ -70,10 +71,10 @@ func (p *Plan) Decide(now time.Time) (action, time.Duration) {
 	return BeginStage, 0
 }
 
-// Total is how many jobs the task has.
+// Total returns how many jobs the task has.
 func (p *Plan) Total() int { return p.Stages[len(p.Stages)-1] }
 
-// Released is how many jobs may have begun by the end of this stage.
+// Released returns how many jobs may have begun by the end of this stage.
 func (p *Plan) Released() int {
 	if p.Stage == 0 {
 		return 0
@@ -85,17 +86,17 @@ func (p *Plan) Released() int {
 func (p *Plan) StageBegun() { p.Stage, p.Soaking = p.Stage+1, false }
 
 // StageEnded notes that the jobs of this stage have ended; the soak begins.
-func (p *Plan) StageEnded(now time.Time) { p.Soaking, p.soakEnd = true, now.Add(p.Soak) }
+func (p *Plan) StageEnded(now time.Time) { p.Soaking, p.soakEnd = true, now.Add(p.soak) }
 
 // JobEnded counts a job that has ended.
 func (p *Plan) JobEnded(ok bool) {
-	p.Ended++
+	p.ended++
 	if !ok {
 		p.Failed++
 	}
 }
 
-// FailuresReason is the reason of a rollout that had too many failures.
+// FailuresReason returns the reason of a rollout that had too many failures.
 func (p *Plan) FailuresReason() string {
-	return fmt.Sprintf("rollout stopped: %d failed, %d allowed", p.Failed, p.MaxFailures)
+	return fmt.Sprintf("rollout stopped: %d failed, %d allowed", p.Failed, p.maxFailures)
 }

@@ -38,27 +38,27 @@ func TestPlanKeepsWindowStagesAndFailureLimit(t *testing.T) {
 			switch what {
 			case BeginJob:
 				p.Begun++
-				if p.Begun > p.Released() || p.Begun-p.Ended > p.Window || p.Failed > p.MaxFailures {
+				if p.Begun > p.Released() || p.Begun-p.ended > p.window || p.Failed > p.maxFailures {
 					t.Fatalf("job %d begins: %+v", p.Begun, p)
 				}
 			case BeginStage:
-				if p.Ended != p.Released() || p.Stage > 0 && now.Before(lastEnd.Add(p.Soak)) || p.Failed > p.MaxFailures {
+				if p.ended != p.Released() || p.Stage > 0 && now.Before(lastEnd.Add(p.soak)) || p.Failed > p.maxFailures {
 					t.Fatalf("a stage begins at %s: %+v", now, p)
 				}
 				p.StageBegun()
 			case EndStage:
-				if p.Ended != p.Released() {
+				if p.ended != p.Released() {
 					t.Fatalf("a stage ends: %+v", p)
 				}
 				lastEnd = now
 				p.StageEnded(now)
 			case Stop:
-				if p.Failed <= p.MaxFailures {
+				if p.Failed <= p.maxFailures {
 					t.Fatalf("it stops: %+v", p)
 				}
 				p.Stopped = true
 			case Finish:
-				if p.Begun != p.Ended || p.Begun < jobs && p.Failed <= p.MaxFailures {
+				if p.Begun != p.ended || p.Begun < jobs && p.Failed <= p.maxFailures {
 					t.Fatalf("it ends: %+v", p)
 				}
 				return
@@ -66,9 +66,9 @@ func TestPlanKeepsWindowStagesAndFailureLimit(t *testing.T) {
 				if wait <= 0 {
 					t.Fatalf("it waits for %s", wait)
 				}
-				if p.Begun > p.Ended && rapid.Bool().Draw(t, "ends") {
+				if p.Begun > p.ended && rapid.Bool().Draw(t, "ends") {
 					p.JobEnded(rapid.Bool().Draw(t, "ok"))
-				} else if p.Begun == p.Ended {
+				} else if p.Begun == p.ended {
 					now = now.Add(wait)
 				}
 			}

@@ -14,8 +14,8 @@ import (
 // probeTTL is how long, in milliseconds, a probe may wait for an agent that does not consume.
 const probeTTL = "1000"
 
-// Reach publishes a message to each host that its agent ignores, and returns how far the
-// messages got. It sends them to publisher. When ctx ends, the other hosts are
+// Reach publishes to each host a message that the host's agent ignores, and returns how far
+// these messages got. It sends them to publisher. Hosts without a verdict at the end of ctx are
 // model.ReachUnknown.
 func Reach(ctx context.Context, publisher chan<- *broker.Publication, hosts []string) []model.Reach {
 	reach := make([]model.Reach, len(hosts))

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"warren/executor/outputlog"
+	"warren/executor/stats"
 	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
@@ -43,7 +44,7 @@ type Job struct {
 	Output    []outputlog.Ref // output in the order it came, both streams
 	Result    wire.Ended      // when it has ended, without the output
 	Delivered bool            // an operator has it
-	Refusal   Refusal         // why this table rejected it; empty: it did not
+	Refusal   stats.Reason    // why this table rejected it; empty: it did not
 
 	uncertain    bool      // it was canceled before it came, and may have run on another host
 	retainedFrom time.Time // its end was noted by a clock that was ahead: when that was found

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"warren/executor/outputlog"
+	"warren/executor/stats"
 	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
@@ -99,37 +100,28 @@ func (t *Table) Accept(r *VerifiedRequest, refusal string, held bool, now time.T
 	return j, Added
 }
 
-// A Refusal is why a table rejects a new job that its operator may run.
-type Refusal string
-
-const (
-	Duplicate      Refusal = "duplicate"
-	IssuedInFuture Refusal = "issued_in_future"
-	JournalFull    Refusal = "journal_full"
-	QueueFull      Refusal = "queue_full"
-)
-
-// refusal returns why a new job is refused; no outcome if it is taken.
-func (t *Table) refusal(j *Job, refusal string, now time.Time) (_ wire.Outcome, why Refusal, reason string) {
+// refusal returns why a new job is refused; no outcome if it is taken. why is empty if the
+// table itself does not reject the job.
+func (t *Table) refusal(j *Job, refusal string, now time.Time) (_ wire.Outcome, why stats.Reason, reason string) {
 	n := t.numWaiting()
 	switch first := t.tasks[j.taskKey()]; {
 	case refusal != "":
 		return wire.Rejected, "", refusal
 	case first != nil:
-		return wire.Rejected, Duplicate, "duplicate of " + first.ID
+		return wire.Rejected, stats.Duplicate, "duplicate of " + first.ID
 	case j.issuedAt.After(now.Add(t.limits.Tolerance)):
-		return wire.Rejected, IssuedInFuture, fmt.Sprintf("issued %s in the future by this host's clock", j.issuedAt.Sub(now).Round(time.Second))
+		return wire.Rejected, stats.IssuedInFuture, fmt.Sprintf("issued %s in the future by this host's clock", j.issuedAt.Sub(now).Round(time.Second))
 	case now.After(j.notAfter.Add(t.limits.Tolerance)):
 		return wire.Expired, "", fmt.Sprintf("arrived %s after its time was up", now.Sub(j.notAfter).Round(time.Millisecond))
 	case len(t.jobs) >= t.limits.Jobs:
-		return wire.Rejected, JournalFull, fmt.Sprintf("journal full: %d jobs remembered", len(t.jobs))
+		return wire.Rejected, stats.JournalFull, fmt.Sprintf("journal full: %d jobs remembered", len(t.jobs))
 	case t.issued[j.Issuer] >= issuerShare(j.Issuer, t.limits.Jobs):
-		return wire.Rejected, JournalFull, fmt.Sprintf("journal full: %d jobs remembered, %d of them this operator's", len(t.jobs), t.issued[j.Issuer])
+		return wire.Rejected, stats.JournalFull, fmt.Sprintf("journal full: %d jobs remembered, %d of them this operator's", len(t.jobs), t.issued[j.Issuer])
 	case n >= t.limits.Queue+t.limits.Workers-t.running:
-		return wire.Rejected, QueueFull, fmt.Sprintf("queue full: %d jobs run and %d wait", t.running, n)
+		return wire.Rejected, stats.QueueFull, fmt.Sprintf("queue full: %d jobs run and %d wait", t.running, n)
 	}
 	if own := t.numWaitingOf(j.Issuer); own >= issuerShare(j.Issuer, t.limits.Queue)+t.limits.Workers-t.running {
-		return wire.Rejected, QueueFull, fmt.Sprintf("queue full: %d jobs run and %d wait, %d of them this operator's", t.running, n, own)
+		return wire.Rejected, stats.QueueFull, fmt.Sprintf("queue full: %d jobs run and %d wait, %d of them this operator's", t.running, n, own)
 	}
 	return "", "", ""
 }

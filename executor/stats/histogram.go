@@ -10,7 +10,7 @@ var Bounds = [...]time.Duration{
 
 // A Histogram counts durations. The zero value is empty.
 type Histogram struct {
-	Buckets [len(Bounds) + 1]int // each without those before it
+	Buckets [len(Bounds) + 1]int // not cumulative
 	Sum     time.Duration
 	Max     time.Duration
 }

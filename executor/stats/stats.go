@@ -38,18 +38,13 @@ var Reasons = []Reason{
 	Duplicate, IssuedInFuture, QueueFull, JournalFull, MayHaveRun, NoLongerAllowed,
 }
 
-// Outcomes are the outcomes that an agent assigns.
-var Outcomes = []wire.Outcome{
-	wire.Exited, wire.Signaled, wire.TimedOut, wire.Canceled, wire.FailedToStart, wire.Rejected, wire.Expired, wire.Interrupted,
-}
-
 // A Refusal is a request that was refused.
 type Refusal struct {
 	At          time.Time
 	Reason      Reason
 	Type        string // of the request; empty if it is malformed, as the next two
 	Task, Job   string
-	Operator    string // empty, as the fingerprint, if the signature proves nobody
+	Operator    string // without a verified signature, this and the fingerprint are empty
 	Fingerprint string
 	Detail      string
 }
@@ -57,8 +52,8 @@ type Refusal struct {
 // A ClockOffset compares an operator's clock with this host's.
 type ClockOffset struct {
 	At time.Time // when the request arrived
-	// Offset is the request's issue time minus the time of its arrival. The way of the request
-	// makes it smaller, so the greatest of several offsets is the most exact.
+	// Offset is the request's issue time minus the time of its arrival. The time that the
+	// request travels makes it smaller, so the greatest of several offsets is the most exact.
 	Offset time.Duration
 }
 

@@ -36,8 +36,8 @@ func TestOnlyLatestRefusalsAreKept(t *testing.T) {
 	}
 }
 
-// A request that waited on its way has an issue time that is too early, so the greatest offset
-// is nearest to the difference of the clocks.
+// A request that waited on its way arrives later and has a smaller offset, so the greatest
+// offset is nearest to the difference of the clocks.
 func TestBestClockOffsetIsGreatest(t *testing.T) {
 	var s Stats
 	if _, ok := s.BestClockOffset(); ok {

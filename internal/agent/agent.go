@@ -58,7 +58,7 @@ type flags struct {
 
 	Run     struct{}        `cmd:"" default:"1" help:"Run the agent. This is the default."`
 	Service serviceCommands `cmd:"" help:"Manage the agent as a Windows service."`
-	Status  struct{}        `cmd:"" help:"Print how the agent of this host is doing. Exit status: 0 if all is well, 1 if something is wrong, 3 if no agent runs."`
+	Status  struct{}        `cmd:"" help:"Print the state of this host's agent. Exit status: 0 if all is well, 1 if something is wrong, 3 if no agent runs."`
 }
 
 // Main runs the program. args does not contain the program's name. It returns the exit
@@ -116,10 +116,23 @@ func Model() (*kong.Application, error) {
 	return parser.Model, nil
 }
 
+// Exit statuses.
+const (
+	exitOK         = 0
+	exitFailed     = 1 // of warrend status: the agent has a problem
+	exitUsage      = 2
+	exitNotRunning = 3
+)
+
 // fail reports a configuration error.
 func fail(stderr io.Writer, err error) int {
+	report(stderr, err)
+	return exitUsage
+}
+
+// report prints an error with its hint, but no secrets of the command line.
+func report(stderr io.Writer, err error) {
 	fmt.Fprintf(stderr, "error: %s\n", redact.Message(hint.Text(err), os.Args))
-	return 2
 }
 
 func (f *flags) agent(args []string, log *slog.Logger, reload <-chan os.Signal) (*executor.Agent, error) {

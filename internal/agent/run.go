@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -20,8 +19,6 @@ import (
 	"warren/internal/agent/process/proctree"
 	"warren/internal/agent/sdnotify"
 	"warren/internal/agent/status"
-	"warren/internal/hint"
-	"warren/internal/redact"
 	"warren/internal/version"
 )
 
@@ -46,10 +43,10 @@ func exitStatus(err error, stderr io.Writer) int {
 	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):
 		return fail(stderr, err)
 	case err != nil:
-		fmt.Fprintf(stderr, "error: %s\n", redact.Message(hint.Text(err), os.Args))
-		return 1
+		report(stderr, err)
+		return exitFailed
 	}
-	return 0
+	return exitOK
 }
 
 // A program is the agent and the actors that report on it.

@@ -51,7 +51,7 @@ func (f *flags) service(ctx *kong.Context, source *config.Source, args []string,
 		fmt.Fprintln(stdout, text)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "error: %s\n", redact.Message(hint.Text(err), os.Args))
+		report(stderr, err)
 	}
 	switch {
 	case errors.Is(err, service.ErrNotRunning):
@@ -96,16 +96,16 @@ func (f *flags) runService(args []string) error {
 	process.CloseInheritedOnExec()
 	return service.Run(f.level(), func(ctx context.Context, handler slog.Handler) int {
 		log := slog.New(handler)
-		p, err := f.program(args, log, nil)
 		code := exitUsage
+		p, err := f.program(args, log, nil)
 		if err == nil {
+			code = exitFailed
 			err = p.run(ctx)
-			code = 1
 		}
-		if err == nil {
-			return 0
+		if err != nil {
+			log.Error("the agent has ended", "error", redact.Message(hint.Text(err), os.Args))
+			return code
 		}
-		log.Error("the agent has ended", "error", redact.Message(hint.Text(err), os.Args))
-		return code
+		return exitOK
 	})
 }

@@ -4,22 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 
 	"warren/internal/agent/status"
 	"warren/internal/escape"
-	"warren/internal/hint"
-	"warren/internal/redact"
-)
-
-// Exit statuses of warrend status.
-const (
-	exitOK         = 0
-	exitDegraded   = 1
-	exitUsage      = 2
-	exitNotRunning = 3
 )
 
 // status prints the status of the agent on the data directory, and returns the exit status.
@@ -30,7 +18,7 @@ func (f *flags) status(stdout, stderr io.Writer) int {
 		if errors.Is(err, status.ErrNotRunning) {
 			code = exitNotRunning
 		}
-		fmt.Fprintf(stderr, "error: %s\n", redact.Message(hint.Text(err), os.Args))
+		report(stderr, err)
 		return code
 	}
 	if f.JSON {
@@ -40,10 +28,10 @@ func (f *flags) status(stdout, stderr io.Writer) int {
 	}
 	switch {
 	case err != nil:
-		fmt.Fprintf(stderr, "error: %s\n", hint.Text(err))
-		return exitDegraded
+		report(stderr, err)
+		return exitFailed
 	case len(r.Problems) > 0:
-		return exitDegraded
+		return exitFailed
 	}
 	return exitOK
 }

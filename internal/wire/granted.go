@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// A grantList is a list of a granted, with the name of its member.
+// A grantList is one of the lists of a Granted, with the name of its member.
 type grantList struct {
 	member  string
 	entries *[]string
@@ -70,8 +70,8 @@ func checkGrants(member string, list []string) error {
 	return nil
 }
 
-// clean makes all texts valid UTF-8, and omits what is too long: part of an expression
-// would say something else.
+// clean makes all texts valid UTF-8, and omits entries that are too long: a part of an
+// expression has another meaning than the whole.
 func (g *Granted) clean() {
 	g.Rule, g.User = cleanReason(g.Rule), clip(cleanUTF8(g.User), MaxUser)
 	for _, l := range g.lists() {

@@ -41,8 +41,8 @@ const (
 	MaxGrants = 1024
 	MaxGrant  = 4096
 
-	// DefaultMaxValidity is how long a statement may be valid for every agent, unless its
-	// administrator chooses less.
+	// DefaultMaxValidity is the validity of a statement that each agent accepts, unless its
+	// administrator sets a lower limit.
 	DefaultMaxValidity = 24 * time.Hour
 
 	// DefaultClockTolerance is how much the clocks of an agent and of an operator may

@@ -160,7 +160,7 @@ func TestEndedRoundTrips(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := &Ended{
 			V: 1, Job: genUUID.Draw(t, "job"), Agent: genHost.Draw(t, "agent"),
-			Outcome:    rapid.SampledFrom(agentOutcomes).Draw(t, "outcome"),
+			Outcome:    rapid.SampledFrom(AgentOutcomes).Draw(t, "outcome"),
 			Reason:     rapid.String().Draw(t, "reason"),
 			AcceptedAt: rapid.Int64Range(0, MaxTime).Draw(t, "accepted"),
 			EndedAt:    genTime.Draw(t, "ended"),

@@ -210,7 +210,7 @@ func TestProtocolPageNamesEverything(t *testing.T) {
 	for _, s := range append([]*schema{requestSchema, statementSchema, leafSchema, secretSchema}, schemasOfReplies()...) {
 		words = append(words, membersOf(s)...)
 	}
-	for _, o := range append(agentOutcomes, Unreachable, Lost) {
+	for _, o := range append(AgentOutcomes, Unreachable, Lost) {
 		words = append(words, string(o))
 	}
 	words = append(words, GrantValid, GrantExpired, GrantRevoked, StateAccepted, StateRunning, StateUnknown, StateForgotten,

@@ -63,11 +63,11 @@ func checkWords(member, s string, limit int) error {
 	return nil
 }
 
-// agentOutcomes are the outcomes that an agent may assign.
-var agentOutcomes = []Outcome{Exited, Signaled, TimedOut, Canceled, FailedToStart, Rejected, Expired, Interrupted}
+// AgentOutcomes are the outcomes that an agent may assign.
+var AgentOutcomes = []Outcome{Exited, Signaled, TimedOut, Canceled, FailedToStart, Rejected, Expired, Interrupted}
 
 func (e *Ended) check() error {
-	if !slices.Contains(agentOutcomes, e.Outcome) {
+	if !slices.Contains(AgentOutcomes, e.Outcome) {
 		return invalid("outcome", "is not one that an agent assigns")
 	}
 	switch {

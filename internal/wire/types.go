@@ -231,7 +231,7 @@ type Checked struct {
 // The values of Granted.State.
 const (
 	GrantValid   = "valid"   // the signer has the rights that the reply lists
-	GrantExpired = "expired" // the line's time is over
+	GrantExpired = "expired" // the expiry-time of the line has passed
 	GrantRevoked = "revoked" // the key, its certificate or its authority is revoked
 )
 
@@ -272,7 +272,7 @@ type Hello struct {
 	Queued  int      `json:"queued"`
 	Workers int      `json:"workers"`
 	Disk    Disk     `json:"disk,omitzero"`
-	ReadyAt int64    `json:"ready_at,omitzero"` // a new agent takes jobs that are issued from then on; absent: any
+	ReadyAt int64    `json:"ready_at,omitzero"` // a new agent takes only jobs issued from then on; absent: it takes all
 	At      int64    `json:"at"`
 
 	RefusedFiles []RefusedFile `json:"refused_files,omitempty"` // each of its two files at most once

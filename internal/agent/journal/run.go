@@ -144,15 +144,14 @@ func (a *actor) commit() {
 	if len(waiting) == 0 {
 		return
 	}
-	if a.w.synced == a.w.end {
-		a.answerAll(waiting, nil)
-		return
+	var took time.Duration
+	if a.w.synced != a.w.end {
+		began := time.Now()
+		if a.w.sync() != nil {
+			err = a.broken()
+		}
+		took = time.Since(began)
 	}
-	began := time.Now()
-	if a.w.sync() != nil {
-		err = a.broken()
-	}
-	took := time.Since(began)
 	for _, r := range waiting {
 		r.answer <- Answer{Err: err, Size: a.w.end, Synced: took}
 	}

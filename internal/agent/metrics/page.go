@@ -12,6 +12,7 @@ import (
 	"warren/internal/broker"
 	"warren/internal/exposition"
 	"warren/internal/version"
+	"warren/internal/wire"
 )
 
 // answerTimeout is how long the agent's loop has to answer.
@@ -50,7 +51,7 @@ func add(p *exposition.Page, st *executor.Status, names int) {
 	gauge("warrend_workers", "Jobs that can run at the same time.", float64(st.Workers))
 	gauge("warrend_queue_limit", "Jobs that can wait.", float64(st.Queue))
 	p.Metric(exposition.Counter, "warrend_jobs_ended_total", "Jobs that have ended, by outcome.")
-	for _, o := range stats.Outcomes {
+	for _, o := range wire.AgentOutcomes {
 		p.Sample(float64(st.Stats.Ended[o]), "outcome", string(o))
 	}
 	p.Metric(exposition.Counter, "warrend_requests_refused_total", "Requests that were refused, by reason.")

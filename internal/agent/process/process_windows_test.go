@@ -50,24 +50,24 @@ func beChild(mode string) {
 		}
 		fmt.Println(cmd.Process.Pid)
 		time.Sleep(patience)
-	case "leave": // the same, and end
+	case "leave": // a grandchild that continues when the command ends
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), childMode+"=sleep")
 		if err := cmd.Start(); err != nil {
 			fmt.Println(err)
 		}
-	case "agent": // runs a family, and says which processes it has
+	case "agent": // runs a family, and prints what it prints
 		Run(context.Background(), child("family"), nil, func(c Chunk) { os.Stdout.Write(c.Data) })
 	}
 }
 
-// environment is that of a command of this test.
+// environment returns the environment of the test's commands.
 func environment() []string {
 	u, _ := LookupUser("")
 	return Environment(u.Home, u.Name, "")
 }
 
-// child returns the command that runs this test binary in a mode.
+// child returns the command that runs this test binary in a child mode.
 func child(mode string, args ...string) Spec {
 	self, err := os.Executable()
 	if err != nil {
@@ -82,6 +82,22 @@ func child(mode string, args ...string) Spec {
 // shell returns a command of cmd.exe.
 func shell(command string) Spec {
 	return Spec{Argv: ShellArgv("", command), Env: environment(), MaxOutput: 1 << 20, Timeout: patience}
+}
+
+// batch returns the command that runs a batch file with this content.
+func batch(t *testing.T, content []byte) Spec {
+	t.Helper()
+	script, err := NewScript("", content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "a b"+script.Extension)
+	if err := os.WriteFile(path, script.Content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := shell("")
+	s.Argv = ScriptArgv("", path, nil, script.Content)
+	return s
 }
 
 // output runs a command and returns its standard output.
@@ -120,12 +136,13 @@ func ends(t *testing.T, pid uint32) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); alive(pid); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("process %d lives", pid)
+			t.Fatalf("process %d still runs", pid)
 		}
 	}
 }
 
-func TestExitCodes(t *testing.T) {
+// Exit codes are signed numbers, as %ERRORLEVEL% shows them.
+func TestExitCodesAreSigned(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[string]int{"exit": -1073741819, "minus": -1} {
 		if r, _ := output(t, child(mode)); r.ExitCode != want {
@@ -137,8 +154,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// Arguments reach a program unchanged.
-func TestArguments(t *testing.T) {
+func TestArgumentsReachProgramUnchanged(t *testing.T) {
 	t.Parallel()
 	args := []string{"", "a b", `c:\dir\`, `say "x"`, `\\host\share`, `a\\"b`, "%PATH%", "主机", "^&|<>"}
 	if _, out := output(t, child("args", args...)); out != fmt.Sprintf("%q", args) {
@@ -146,8 +162,7 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// The command reaches cmd.exe as typed.
-func TestShellCommandAsTyped(t *testing.T) {
+func TestCommandReachesCmdUnchanged(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "Program Files")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -161,52 +176,32 @@ func TestShellCommandAsTyped(t *testing.T) {
 	}
 }
 
-// All lines of a command run.
-func TestSeveralLines(t *testing.T) {
+func TestAllLinesOfCommandRun(t *testing.T) {
 	t.Parallel()
-	script, err := NewScript("", CommandScript("", "echo one\nset X=two\r\necho %X%\nexit /b 7"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "a b"+script.Extension)
-	if err := os.WriteFile(path, script.Content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := shell("")
-	s.Argv = ScriptArgv("", path, nil, script.Content)
+	s := batch(t, CommandScript("", "echo one\nset X=two\r\necho %X%\nexit /b 7"))
 	if r, out := output(t, s); out != "one\r\ntwo\r\n" || r.ExitCode != 7 {
 		t.Errorf("%q, %+v", out, r)
 	}
 }
 
-// A batch file of UTF-8, with a byte order mark, prints in the code page of the host.
-func TestBatchFileInCodePage(t *testing.T) {
+// A batch file in UTF-8 with a byte order mark prints in the host's code page.
+func TestBatchFileIsConvertedToCodePage(t *testing.T) {
 	t.Parallel()
 	const word = "é" // in 437, 850, 1252; not in 936 and others
 	want, err := toCodePage(word)
 	if err != nil {
 		t.Skipf("code page %d: %v", CodePage(), err)
 	}
-	script, err := NewScript("", []byte(utf8BOM+"@echo "+word+"\r\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "x"+script.Extension)
-	if err := os.WriteFile(path, script.Content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := shell("")
-	s.Argv = ScriptArgv("", path, nil, script.Content)
+	s := batch(t, []byte(utf8BOM+"@echo "+word+"\r\n"))
 	if _, out := output(t, s); out != string(want)+"\r\n" {
 		t.Errorf("%q, want %q in code page %d", out, want, CodePage())
 	}
 	if _, err := toCodePage("\U0001F600"); err == nil && CodePage() != 65001 {
-		t.Errorf("code page %d has a smiley", CodePage())
+		t.Errorf("an emoji was converted to code page %d", CodePage())
 	}
 }
 
-// A command that changes its code page changes no other command's.
-func TestCodePageOfOneCommand(t *testing.T) {
+func TestCodePageChangeAffectsOneCommand(t *testing.T) {
 	t.Parallel()
 	_, before := output(t, shell("chcp"))
 	if r, out := output(t, shell("chcp 65001 & chcp")); !strings.Contains(out, "65001") {
@@ -217,8 +212,8 @@ func TestCodePageOfOneCommand(t *testing.T) {
 	}
 }
 
-// The environment has the system's variables, absolute, and none of the agent's own.
-func TestEnvironment(t *testing.T) {
+// A command gets the system's variables, and none of the agent's own.
+func TestEnvironmentHasOnlySystemVariables(t *testing.T) {
 	t.Setenv("ProgramData", "")
 	t.Setenv("WARREND_BROKER_PASSWORD", "x")
 	t.Setenv("SOME_SECRET", "x")
@@ -243,8 +238,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// Lookup finds a program in PATH by whatever name Windows has for that variable.
-func TestLookupInPath(t *testing.T) {
+func TestLookupIgnoresCaseOfPathVariable(t *testing.T) {
 	t.Parallel()
 	root := os.Getenv("SystemRoot")
 	for _, env := range [][]string{{`Path=` + root + `\system32`}, {`PATH=` + root + `\system32`}, {`path=` + root + `\system32`}} {
@@ -254,8 +248,8 @@ func TestLookupInPath(t *testing.T) {
 	}
 }
 
-// The end of a command ends all its processes, at once: also those that left its
-// console and group.
+// Cancel ends all processes of a command at once, also those that left its console and
+// group.
 func TestCancelEndsTree(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -274,14 +268,14 @@ func TestCancelEndsTree(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	if pid == 0 || alive(pid) {
-		t.Errorf("the grandchild %d lives", pid)
+		t.Errorf("the grandchild %d still runs", pid)
 	}
 	if took := time.Since(began); took > patience/2 {
 		t.Errorf("took %v", took)
 	}
 }
 
-// A background process continues after its command, and is named.
+// A background process continues after its command, and the result names it.
 func TestLeftoverContinues(t *testing.T) {
 	t.Parallel()
 	r, out := output(t, child("leave"))
@@ -308,8 +302,8 @@ func TestKillLeftovers(t *testing.T) {
 	}
 }
 
-// The end of the agent, however sudden, ends its commands.
-func TestKilledAgentTakesCommandsAlong(t *testing.T) {
+// A killed agent cannot end its commands itself: the job object does.
+func TestCommandsEndWithKilledAgent(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
 	if err != nil {

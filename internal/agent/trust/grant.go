@@ -8,7 +8,7 @@ import (
 	"warren/internal/wire"
 )
 
-// An endedError means that the files name the signer, whose rights have ended.
+// An endedError means that the files name the signer, but its rights have ended.
 type endedError struct {
 	state string // as in a wire.Granted
 	text  string

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// mismatch explains that no expression of the rule matches a command. Typed is what the
-// operator wrote, if that is text for a shell, and words is its standard form.
+// mismatch explains that no expression of the rule matches a command. words is the text that
+// had to match. typed is the text from which it was split; empty if there was none.
 func (r *Rule) mismatch(typed, words string) string {
 	text := "no permit-command matches: " + clip(words, 200)
 	switch syntax, meaning := shellSyntax(typed); syntax {
@@ -20,8 +20,8 @@ func (r *Rule) mismatch(typed, words string) string {
 	return text + "; this key may run " + r.permittedCommands()
 }
 
-// mostListed is how many expressions a refusal lists. With their length, and that of the
-// command, it stays below wire.MaxReason.
+// mostListed limits how many expressions a refusal lists, so that the refusal is shorter than
+// wire.MaxReason.
 const mostListed = 5
 
 func (r *Rule) permittedCommands() string {
@@ -41,7 +41,7 @@ const (
 	anchorEnd   = `)\z`
 )
 
-// expression returns what authorized_operators says.
+// expression returns the text of an expression in authorized_operators.
 func expression(re *regexp.Regexp) string {
 	return strings.TrimSuffix(strings.TrimPrefix(re.String(), anchorStart), anchorEnd)
 }

@@ -16,7 +16,7 @@ var limits = []struct{ words, hint string }{
 	{"limit", "rabbitmqctl list_vhost_limits and list_user_limits show what is set"},
 }
 
-const quorumHint = "an inbox is a quorum queue: enable these on the broker, or start the agent without --inbox"
+const quorumHint = "an inbox needs quorum queues: enable them on the broker, or start the agent without --inbox"
 
 // LimitHint returns how to raise the limit that the broker's message names, or "" if
 // the message is about something else.
