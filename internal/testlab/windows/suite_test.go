@@ -44,13 +44,13 @@ func TestAgentOnWindows(t *testing.T) {
 				p.has(p.run(1, "exit -1"), "exited -1")
 			}))
 			t.Run("timeout", p.sub(func(p *place) {
-				p.has(p.run(1, "--timeout", "1s", `ping -n 100 127.0.0.1 >nul`), "timed out")
+				p.has(p.run(1, "--timeout", "1s", `ping -n 100 127.0.0.1 >nul`), "timed_out", "still running after 1s")
 			}))
 			t.Run("user", p.sub(func(p *place) {
 				p.has(p.run(1, "--user", "nobody", "ver"), "run-as")
 			}))
 			t.Run("facts", p.sub(func(p *place) {
-				p.has(p.warren(0, "", "agents", "--json"), `"os": "windows"`, `"code_page"`)
+				p.has(p.warren(0, "", "hosts", "--json"), `"os":"windows"`, `"code_page"`)
 			}))
 		})
 	}
@@ -76,10 +76,10 @@ func TestOperatorOnWindows(t *testing.T) {
 		`run "true" --cwd C:\no\such --hosts ` + p.host + ` --wait`,
 		`!echo "a  b" & ver`,
 		"tasks",
-		"check_task 1",
+		"check_task",
 		"exit",
 	}, "\n") + "\n"
-	p.has(p.warren(0, script), "one  two", "exited 3", `C:\no\such`, `"a  b"`, "Microsoft Windows", "check_task")
+	p.has(p.warren(1, script), "one  two", "exited 3", `"C:\\no\\such"`, `"a  b"`, "Microsoft Windows", "done: 1 failed_to_start")
 }
 
 // TestKilledAgent ends the agent's process at once. Its command ends too, and the agent
