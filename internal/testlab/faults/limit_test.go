@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-
-	"warren/internal/testlab/rabbit"
 )
 
 // An obstacle is what an administrator can do to a virtual host or its login, and undo.
@@ -55,7 +53,7 @@ func limits() []fault {
 					_, err := s.node.AddVhost(ctx, s.vhost())
 					return err
 				})
-				s.permitLogin()
+				s.permit(s.loginName(), ".*", ".*", ".*")
 			},
 			agent: "refused virtual host", operator: "refused virtual host", hint: "rabbitmqctl add_vhost",
 		},
@@ -102,14 +100,6 @@ func (s *scene) login() {
 	s.erlang(func(ctx context.Context) (err error) {
 		s.direct, err = s.node.AddUser(ctx, s.vhost(), s.loginName(), loginPassword, ".*", ".*", ".*")
 		return err
-	})
-}
-
-// permitLogin gives it its permissions again.
-func (s *scene) permitLogin() {
-	s.t.Helper()
-	s.damage(func(n *rabbit.Node, ctx context.Context, vhost string) error {
-		return rabbit.Permit(ctx, n, vhost, s.loginName(), ".*", ".*", ".*")
 	})
 }
 
