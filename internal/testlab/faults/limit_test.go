@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-
-	"warren/internal/testlab/rabbit"
 )
 
 // An obstacle is what an administrator can do to a virtual host or its login, and undo.
@@ -15,9 +13,9 @@ type obstacle struct {
 	name     string
 	set      func(s *scene)
 	lift     func(s *scene)
-	agent    string // its log says so
-	operator string // its error, and its hint
-	hint     string
+	agent    string // is in the agents' logs
+	operator string // is in the operator's error
+	hint     string // is in the hint of that error
 	short    bool
 }
 
@@ -55,7 +53,7 @@ func limits() []fault {
 					_, err := s.node.AddVhost(ctx, s.vhost())
 					return err
 				})
-				s.permitLogin()
+				s.permit(s.loginName(), ".*", ".*", ".*")
 			},
 			agent: "refused virtual host", operator: "refused virtual host", hint: "rabbitmqctl add_vhost",
 		},
@@ -72,8 +70,8 @@ func limits() []fault {
 
 const loginPassword = "pw"
 
-// overcome has jobs run while all connections are lost and cannot be made again, and then
-// can. Agents and operator say why, and go on without a restart.
+// overcome sets the obstacle while jobs run, cuts all connections, and lifts it again.
+// Agents and operator report why they cannot connect, and continue without a restart.
 func (s *scene) overcome(o obstacle) {
 	s.t.Helper()
 	s.login()
@@ -82,9 +80,9 @@ func (s *scene) overcome(o obstacle) {
 	s.dropConnections()
 	s.agentsSay(1, o.agent)
 	cmd := s.warren("hosts")
-	said, _ := cmd.CombinedOutput() // the status says it
+	said, _ := cmd.CombinedOutput() // its error is the exit status
 	if text := string(said); cmd.ProcessState.ExitCode() != 3 || !strings.Contains(text, o.operator) || !strings.Contains(text, "hint: ") || !strings.Contains(text, o.hint) {
-		s.t.Errorf("the operator ends with %d, and says neither %q nor %q:\n%s", cmd.ProcessState.ExitCode(), o.operator, o.hint, text)
+		s.t.Errorf("warren hosts: status %d, want 3, with %q and a hint with %q:\n%s", cmd.ProcessState.ExitCode(), o.operator, o.hint, text)
 	}
 	o.lift(s)
 	s.release()
@@ -102,14 +100,6 @@ func (s *scene) login() {
 	s.erlang(func(ctx context.Context) (err error) {
 		s.direct, err = s.node.AddUser(ctx, s.vhost(), s.loginName(), loginPassword, ".*", ".*", ".*")
 		return err
-	})
-}
-
-// permitLogin gives it its permissions again.
-func (s *scene) permitLogin() {
-	s.t.Helper()
-	s.damage(func(n *rabbit.Node, ctx context.Context, vhost string) error {
-		return rabbit.Permit(ctx, n, vhost, s.loginName(), ".*", ".*", ".*")
 	})
 }
 

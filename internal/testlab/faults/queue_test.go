@@ -58,10 +58,10 @@ func queues() []fault {
 			s.running()
 			const all, none = ".*", "^$"
 			for i, p := range [][3]string{{all, all, none}, {all, none, all}, {none, all, all}} {
-				s.permit(p[0], p[1], p[2])
+				s.permit("guest", p[0], p[1], p[2])
 				s.dropConnections()
 				s.agentsSay(i+1, "ACCESS_REFUSED")
-				s.permit(all, all, all)
+				s.permit("guest", all, all, all)
 				s.agentsSay(i+2, "msg=ready")
 			}
 			s.release()
@@ -152,11 +152,12 @@ func (s *scene) underLoad(during time.Duration) {
 	}
 }
 
-// permit sets what all clients may do in the virtual host of the row.
-func (s *scene) permit(configure, write, read string) {
+// permit sets what a login may do in the virtual host of the row. All clients are guest,
+// unless the row has a login of its own.
+func (s *scene) permit(login, configure, write, read string) {
 	s.t.Helper()
 	s.damage(func(n *rabbit.Node, ctx context.Context, vhost string) error {
-		return rabbit.Permit(ctx, n, vhost, "guest", configure, write, read)
+		return rabbit.Permit(ctx, n, vhost, login, configure, write, read)
 	})
 }
 

@@ -8,12 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"warren/internal/operator"
 	"warren/internal/operator/model"
 	"warren/internal/testlab/clitest"
 	"warren/internal/testlab/rabbit"
 	"warren/internal/wire"
-	"warren/repl/cli"
 	"warren/repl/command"
 )
 
@@ -28,8 +26,9 @@ func TestClusterAgents(t *testing.T) {
 	ctx := clusterContext(t, 10*time.Minute)
 	nodes, urls := startCluster(ctx, t)
 	c := newContest(ctx, t, urls)
-	holder, other := c.launch(nodes[1], "first"), c.launch(nodes[2], "second")
-	c.says(ctx, holder, "msg=ready", 1)
+	holder := c.launch(nodes[1], "first")
+	c.says(ctx, holder, "msg=ready", 1) // the first to come has the id
+	other := c.launch(nodes[2], "second")
 	c.says(ctx, other, "another agent answers to this id", 1)
 	c.servedBy(ctx, holder)
 	stop := c.load(ctx)
@@ -84,19 +83,10 @@ func newContest(ctx context.Context, t *testing.T, urls []string) *contest {
 	if err := clitest.Bin(c.bin); err != nil {
 		t.Fatal(err)
 	}
-	op, err := operator.Open(ctx, cli.Settings{Broker: urls[:1], Identity: clitest.Identity(), DataDir: dir + "/operator"}, true)
-	if err != nil {
+	c.op = openOperator(ctx, t, urls[:1], clitest.Identity())
+	if err := c.op.Connect(ctx); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := op.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := op.Connect(ctx); err != nil {
-		t.Fatal(err)
-	}
-	c.op = op
 	return c
 }
 
@@ -107,13 +97,7 @@ func (c *contest) launch(node *rabbit.Node, home string) *contender {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(func() { _ = p.Kill() })
-	begun := &contender{p, node}
-	if home == "first" { // the first to come has the id
-		if _, err := p.Err.Await("msg=ready", 0); err != nil {
-			c.t.Fatal(err)
-		}
-	}
-	return begun
+	return &contender{p, node}
 }
 
 // says waits until an agent has logged a text so many times.
@@ -128,14 +112,8 @@ func (c *contest) says(ctx context.Context, a *contender, text string, times int
 }
 
 // submit sends a command that leaves a trace: its job, and the agent that runs it.
-func (c *contest) submit(ctx context.Context) string {
-	c.t.Helper()
-	task, err := submit(ctx, c.op, "echo $WARREN_JOB $PPID >>"+c.ledger+"; echo by $PPID", []string{contestedID})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.tasks = append(c.tasks, task)
-	return task
+func (c *contest) submit(ctx context.Context) (task string, err error) {
+	return submit(ctx, c.op, "echo $WARREN_JOB $PPID >>"+c.ledger, []string{contestedID})
 }
 
 // servedBy waits until a job has run, and wants that agent to have run it, and no other
@@ -143,7 +121,11 @@ func (c *contest) submit(ctx context.Context) string {
 func (c *contest) servedBy(ctx context.Context, a *contender) {
 	c.t.Helper()
 	eventually(ctx, c.t, func() error { // requests that were on their way may reach nobody
-		task := c.submit(ctx)
+		task, err := c.submit(ctx)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		c.tasks = append(c.tasks, task)
 		if err := done(ctx, c.op, task); err != nil {
 			return err
 		}
@@ -172,8 +154,7 @@ func (c *contest) load(ctx context.Context) (stop func()) {
 	go func() {
 		var tasks []string
 		for ctx.Err() == nil {
-			task, err := submit(ctx, c.op, "echo $WARREN_JOB $PPID >>"+c.ledger, []string{contestedID})
-			if err == nil {
+			if task, err := c.submit(ctx); err == nil {
 				tasks = append(tasks, task)
 			}
 			select {

@@ -10,12 +10,10 @@ import (
 	"time"
 
 	"warren/internal/agent/process"
-	"warren/internal/operator"
 	"warren/internal/operator/model"
 	"warren/internal/testlab/lab"
 	"warren/internal/testlab/rabbit"
 	"warren/internal/wire"
-	"warren/repl/cli"
 	"warren/repl/command"
 )
 
@@ -87,15 +85,7 @@ func startFleet(ctx context.Context, t *testing.T, urls []string) fleet {
 			t.Error(err)
 		}
 	})
-	op, err := operator.Open(ctx, cli.Settings{Broker: urls, Identity: l.Identity, DataDir: t.TempDir()}, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := op.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	op := openOperator(ctx, t, urls, l.Identity)
 	if err := op.Connect(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func TestJournalCost(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	op, disk := openOperator(t, url, signing.None), newSyncer(t, dir)
+	op, disk := openOperator(t.Context(), t, []string{url}, signing.None), newSyncer(t, dir)
 	times := map[string][]time.Duration{}
 	hosts := []string{"on-disk", "in-memory"}
 	for i := range rounds + 10 {

@@ -42,9 +42,9 @@ func (l *ledger) counting(run executor.Runner) executor.Runner {
 	}
 }
 
-func openOperator(t *testing.T, url, identity string) command.Engine {
+func openOperator(ctx context.Context, t *testing.T, urls []string, identity string) command.Engine {
 	t.Helper()
-	op, err := operator.Open(t.Context(), cli.Settings{Broker: []string{url}, Identity: identity, DataDir: t.TempDir()}, true)
+	op, err := operator.Open(ctx, cli.Settings{Broker: urls, Identity: identity, DataDir: t.TempDir()}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestStress(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	op := openOperator(t, l.URL, l.Identity)
+	op := openOperator(ctx, t, []string{l.URL}, l.Identity)
 	begin := time.Now()
 	var g errgroup.Group
 	ids := make([]string, tasks)

@@ -3,6 +3,7 @@
 package packages
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -10,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"warren/internal/operator/signing"
 	"warren/internal/testlab/clitest"
@@ -120,10 +120,14 @@ func (f *folder) must(args ...string) string {
 // await waits until a condition is true.
 func (f *folder) await(what string, condition func() bool) {
 	f.t.Helper()
-	for end := time.Now().Add(clitest.Patience); !condition(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			f.t.Fatalf("%s: not within %v\n%s", what, clitest.Patience, f.read("var/log/warrend.log"))
+	err := clitest.Eventually(func() error {
+		if !condition() {
+			return errors.New(what)
 		}
+		return nil
+	})
+	if err != nil {
+		f.t.Fatalf("%v: not within %v\n%s", err, clitest.Patience, f.read("var/log/warrend.log"))
 	}
 }
 

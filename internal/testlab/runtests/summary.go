@@ -111,17 +111,13 @@ func (s *summary) endPackage(e event) {
 	if e.FailedBuild != "" {
 		s.failedBuild[e.Package] = e.FailedBuild
 	}
-	named := false
 	for _, test := range s.running {
 		if test.Package == e.Package {
 			s.failures = append(s.failures, test)
 		}
 	}
 	s.running = slices.DeleteFunc(s.running, func(test testID) bool { return test.Package == e.Package })
-	for _, failure := range s.failures {
-		named = named || failure.Package == e.Package
-	}
-	if !named { // TestMain, or the package does not compile
+	if !slices.ContainsFunc(s.failures, func(failure testID) bool { return failure.Package == e.Package }) { // TestMain, or the package does not compile
 		s.failures = append(s.failures, id)
 	}
 }

@@ -95,15 +95,15 @@ func (p *place) agentDir() string {
 }
 
 // command returns the command that runs warren or warrend on a system.
-func (p *place) command(s system, name string, args ...string) *exec.Cmd {
+func (p *place) command(ctx context.Context, s system, name string, args ...string) *exec.Cmd {
 	p.t.Helper()
-	cmd := exec.CommandContext(p.t.Context(), p.dir+"/bin/"+name, args...)
+	cmd := exec.CommandContext(ctx, p.dir+"/bin/"+name, args...)
 	if s == windows {
 		dir, err := exes()
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		cmd = exec.CommandContext(p.t.Context(), os.Getenv(envWine)+"/wine64", append([]string{filepath.Join(dir, name+".exe")}, args...)...)
+		cmd = exec.CommandContext(ctx, os.Getenv(envWine)+"/wine64", append([]string{filepath.Join(dir, name+".exe")}, args...)...)
 	}
 	cmd.Dir = p.dir
 	cmd.Env = append(
@@ -120,7 +120,7 @@ func (p *place) launch(args ...string) *clitest.Process {
 	p.t.Helper()
 	dir := p.agent.path(p.agentDir())
 	args = append([]string{"--id", p.host, "--data-dir", dir + "/data", "--authorized-operators", dir + "/authorized_operators"}, args...)
-	a, err := clitest.Start(p.command(p.agent, "warrend", args...), false)
+	a, err := clitest.Start(p.command(p.t.Context(), p.agent, "warrend", args...), false)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -149,9 +149,7 @@ func (p *place) warren(status int, input string, args ...string) string {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), clitest.Patience)
 	defer cancel()
-	cmd := p.command(p.operator, "warren", args...)
-	stop := context.AfterFunc(ctx, func() { _ = cmd.Cancel() })
-	defer stop()
+	cmd := p.command(ctx, p.operator, "warren", args...)
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &errs
 	var exit *exec.ExitError

@@ -87,7 +87,7 @@ func TestOperatorOnWindows(t *testing.T) {
 func TestKilledAgent(t *testing.T) {
 	p := newPlace(t, linux, windows)
 	a := p.start()
-	task, err := clitest.Start(p.command(p.operator, "warren", "run", "--hosts", p.host, "--stream", "echo begun & ping -n 100 127.0.0.1 >nul"), false)
+	task, err := clitest.Start(p.command(t.Context(), p.operator, "warren", "run", "--hosts", p.host, "--stream", "echo begun & ping -n 100 127.0.0.1 >nul"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
