@@ -38,7 +38,7 @@ var definitions = []definition{
 	{name: "watch", usage: "watch [ID]", help: "Show the progress of a task in a live view.", new: func() Command { return new(watchCommand) }},
 	{name: "cancel", usage: "cancel ID", help: "Stop a task on all hosts.", new: func() Command { return new(cancelCommand) }},
 	{name: "retry", usage: "retry ID", help: "Rerun a task on the hosts where it failed.", new: func() Command { return new(retryCommand) }},
-	{name: "hosts", usage: "hosts [expand|fold]", help: "List the agents that are online; or expand and fold host expressions.", new: newHostsCommand},
+	{name: "hosts", usage: "hosts [expand|fold|forget]", help: "List the agents that are online; expand or fold host expressions; or forget hosts.", new: newHostsCommand},
 	{name: "rights", usage: "rights [--hosts EXPR]", help: "List what your key may do on hosts.", new: func() Command { return new(rightsCommand) }},
 	{
 		name: "broker-setup", usage: "broker-setup [--operator NAME] [--agent HOST,…]",
