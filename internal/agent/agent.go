@@ -119,7 +119,7 @@ func Model() (*kong.Application, error) {
 // Exit statuses.
 const (
 	exitOK         = 0
-	exitFailed     = 1 // of warrend status: the agent has a problem
+	exitFailed     = 1 // may succeed later; of warrend status: the agent has a problem
 	exitUsage      = 2
 	exitNotRunning = 3
 )

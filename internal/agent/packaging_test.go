@@ -92,7 +92,7 @@ func directives(t *testing.T, name string) []string {
 // Commands inherit what a unit restricts, so the default unit restricts nothing.
 func TestDefaultUnitRestrictsNoCommand(t *testing.T) {
 	harmless := []string{
-		"ExecStart", "ExecReload", "Type", "TimeoutStartSec", "WatchdogSec", "Restart", "RestartSec", "TimeoutStopSec", "KillMode", "Delegate",
+		"ExecStart", "ExecReload", "Type", "TimeoutStartSec", "WatchdogSec", "Restart", "RestartSec", "RestartPreventExitStatus", "TimeoutStopSec", "KillMode", "Delegate",
 		"StateDirectory", "StateDirectoryMode", "Environment",
 	}
 	for _, d := range directives(t, "warrend.service") {
