@@ -40,11 +40,11 @@ func (f *flags) run(args []string, stderr io.Writer) int {
 	return exitStatus(p.run(ctx), stderr)
 }
 
-// exitStatus reports the error with which the program has ended. warrend.service starts the agent
-// again after exitFailed, but not after exitUsage: somebody has to change something first.
+// exitStatus reports the error with which the program has ended. systemd starts the agent again
+// after exitFailed, but not after exitUsage: somebody has to change something first.
 func exitStatus(err error, stderr io.Writer) int {
 	switch {
-	case errors.Is(err, journal.ErrDamaged):
+	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):
 		return fail(stderr, err)
 	case err != nil:
 		report(stderr, err)

@@ -111,7 +111,7 @@ func (f *folder) testRestarts(t *testing.T, broker string) {
 	if out, status := f.run("systemctl", "start", "warrend"); status == 0 {
 		t.Errorf("an agent with a wrong setting started: %s", out)
 	}
-	if state, restarts, status := f.property("ActiveState"), f.property("NRestarts"), f.property("ExecMainStatus"); state != "failed" || restarts != "0" || status != "2" {
+	if state, restarts, status := f.property("ActiveState"), f.property("NRestarts"), f.property("ExecMainStatus"); state != "failed" || restarts != "0" || status != "78" {
 		t.Errorf("after exit status %s the service is %s, and was restarted %s times", status, state, restarts)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
