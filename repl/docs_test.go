@@ -17,9 +17,15 @@ var (
 	docSession = regexp.MustCompile("(?s)```console\n(.*?)```\n")
 )
 
-// TestHostsPage runs the sessions of docs/hosts.md.
-func TestHostsPage(t *testing.T) {
-	page, err := os.ReadFile("../docs/hosts.md")
+// TestHostsPages runs the sessions of docs/hosts.md, in each language.
+func TestHostsPages(t *testing.T) {
+	for _, page := range []string{"../docs/hosts.md", "../docs/zh-CN/hosts.md"} {
+		t.Run(page, func(t *testing.T) { runPage(t, page) })
+	}
+}
+
+func runPage(t *testing.T, file string) {
+	page, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
