@@ -8,7 +8,7 @@ import (
 
 	"warren/internal/hint"
 	"warren/repl/cli"
-	"warren/repl/command"
+	"warren/repl/grammar"
 )
 
 // advise adds a hint to the error of a line that cannot be parsed: what to type instead, if
@@ -22,7 +22,7 @@ func (p *prompt) advise(line string, words []string, err error) error {
 		return adviseOnMarks(line, err)
 	}
 	redirects := func(word string) bool { return strings.HasPrefix(word, ">") || word == "|" }
-	known := cli.ChildNamed(command.PromptModel(), words[0]) != nil
+	known := cli.ChildNamed(grammar.PromptModel(), words[0]) != nil
 	switch line = strings.TrimSpace(line); {
 	case known && words[0] != "run" && slices.ContainsFunc(words, redirects):
 		return cli.Usage("in a shell of your own: warren "+line, "the prompt has no > and no |")

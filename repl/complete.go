@@ -8,7 +8,7 @@ import (
 	"warren/internal/escape"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
-	"warren/repl/command"
+	"warren/repl/grammar"
 )
 
 // completeWord is the command that the shells' functions call. It prints the words
@@ -18,7 +18,7 @@ const completeWord = "__complete"
 // complete prints the words that the last of args may become, in the shell
 // form. Quotes that the shell has left on words are taken off.
 func complete(w io.Writer, args []string) {
-	inv, err := command.ParseShell(nil)
+	inv, err := grammar.ParseShell(nil)
 	if err != nil || len(args) == 0 {
 		return
 	}
@@ -27,7 +27,7 @@ func complete(w io.Writer, args []string) {
 		defer func() { _ = store.Close() }()
 		names = store
 	}
-	c := cli.NewCompleter(names, inv.Settings.Groups, command.ShellModel())
+	c := cli.NewCompleter(names, inv.Settings.Groups, grammar.ShellModel())
 	last := len(args) - 1
 	for _, word := range c.ShellWords(args[:last], args[last]) {
 		if !strings.ContainsFunc(strings.Replace(word, "\t", "", 1), escape.IsHidden) { // such as a group's name in the operator's file

@@ -8,6 +8,7 @@ import (
 
 	"warren/repl/cli"
 	"warren/repl/command"
+	"warren/repl/grammar"
 	"warren/repl/term"
 )
 
@@ -25,7 +26,7 @@ func Main(ctx context.Context, args []string, stdio term.IO, open command.Opener
 		complete(stdio.Out, args[1:])
 		return cli.ExitOK
 	}
-	inv, err := command.ParseShell(args)
+	inv, err := grammar.ParseShell(args)
 	if err != nil {
 		return cli.Report(term.NewConsole(stdio, false), err)
 	}

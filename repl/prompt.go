@@ -16,6 +16,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/repl/cli"
 	"warren/repl/command"
+	"warren/repl/grammar"
 	"warren/repl/lineedit"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -135,7 +136,7 @@ func (p *prompt) execute(ctx context.Context, line string) error {
 	if err != nil || len(words) == 0 {
 		return err
 	}
-	cmd, err := command.ParsePrompt(words, p.s.env.Config.Source)
+	cmd, err := grammar.ParsePrompt(words, p.s.env.Config.Source)
 	if err != nil {
 		return p.advise(line, words, err)
 	}
@@ -157,7 +158,7 @@ func (p *prompt) openLines() *lineedit.Reader {
 	if !p.interactive() {
 		return lineedit.NewPlainReader(p.s.env.IO.In, nil, nil)
 	}
-	completer := cli.NewCompleter(p.s.env.Store, p.s.env.Settings.Groups, command.PromptModel()).ListAbove(p.listAbove)
+	completer := cli.NewCompleter(p.s.env.Store, p.s.env.Settings.Groups, grammar.PromptModel()).ListAbove(p.listAbove)
 	if reader := lineedit.NewEditor(p.s.env.IO, filepath.Join(p.s.env.Settings.DataDir, "history"), completer.Complete); reader != nil {
 		return reader
 	}
@@ -291,7 +292,7 @@ func (p *prompt) checkAll(commands []string) error {
 		}
 		words, err := splitLine(line)
 		if err == nil && len(words) > 0 {
-			_, err = command.ParsePrompt(words, p.s.env.Config.Source)
+			_, err = grammar.ParsePrompt(words, p.s.env.Config.Source)
 		}
 		if err != nil {
 			return cli.Usage(hint.First(err), "command %d of %d: %v; none of them was run", i+1, len(commands), err)

@@ -10,7 +10,7 @@ import (
 	"warren/internal/config"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
-	"warren/repl/command"
+	"warren/repl/grammar"
 	"warren/repl/term"
 )
 
@@ -45,7 +45,7 @@ func TestRetrySendsTheSameTask(t *testing.T) {
 		if flags != "" {
 			args = append(args, flags)
 		}
-		cmd, err := command.ParsePrompt(args, &config.Source{})
+		cmd, err := grammar.ParsePrompt(args, &config.Source{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,7 +17,7 @@ import (
 
 	"warren/internal/agent"
 	"warren/internal/manpage"
-	"warren/repl/command"
+	"warren/repl/grammar"
 )
 
 //go:embed authorized_operators.5
@@ -71,7 +71,7 @@ func pages() ([]*manpage.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	shell, prompt := command.ShellModel(), command.PromptModel()
+	shell, prompt := grammar.ShellModel(), grammar.PromptModel()
 	all := []*manpage.Page{operatorPage(shell, prompt), agentPage(daemon)}
 	for _, node := range prompt.Children {
 		page := manpage.Command("warren", node)

@@ -11,7 +11,8 @@ import (
 	"warren/repl/term"
 )
 
-type brokerSetupCommand struct {
+// BrokerSetup prints commands, or definitions, that create confined logins.
+type BrokerSetup struct {
 	Vhost     string   `default:"warren" placeholder:"NAME" help:"Virtual host, used by Warren only."`
 	Operator  []string `sep:"none" placeholder:"NAME" help:"Login of an operator; may be repeated."`
 	Hosts     []string `sep:"," placeholder:"PATTERN,…" help:"Hosts that these operators may send to, by name; * matches any characters. Default: all."`
@@ -25,7 +26,7 @@ type brokerSetupCommand struct {
 	JSON        bool   `name:"json" help:"Print one JSON document."`
 }
 
-func (*brokerSetupCommand) Help() string {
+func (*BrokerSetup) Help() string {
 	return `Prints a script for a POSIX shell on a node of the broker. The script needs no plugin and changes nothing else. Run it again after you add agents:
 
     warren broker-setup --operator alice --agent "web[01-20]" --agent db01,db,10.0.0.7 | ssh root@rabbit sh
@@ -49,7 +50,7 @@ The address that an agent connects from is also one of its names. If it is not a
 --check runs rabbitmqctl and reports queues that are not Warren's, and users with more permissions. Only Warren should use the virtual host. Exit status of --check: 0 only Warren uses the virtual host; 1 otherwise; 2 the check failed.`
 }
 
-func (c *brokerSetupCommand) Run(ctx context.Context, env *Env) error {
+func (c *BrokerSetup) Run(ctx context.Context, env *Env) error {
 	cfg, err := c.config()
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
@@ -88,7 +89,7 @@ func (c *brokerSetupCommand) Run(ctx context.Context, env *Env) error {
 	return cli.WriteJSON(env.IO.Out, document)
 }
 
-func (c *brokerSetupCommand) printDefinitions(env *Env, cfg brokersetup.Config, passwords map[string]brokersetup.Password) error {
+func (c *BrokerSetup) printDefinitions(env *Env, cfg brokersetup.Config, passwords map[string]brokersetup.Password) error {
 	text, logins, err := cfg.Definitions(passwords)
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
@@ -102,7 +103,7 @@ func (c *brokerSetupCommand) printDefinitions(env *Env, cfg brokersetup.Config, 
 }
 
 // tell says where the new passwords are.
-func (c *brokerSetupCommand) tell(env *Env, passwords map[string]brokersetup.Password) {
+func (c *BrokerSetup) tell(env *Env, passwords map[string]brokersetup.Password) {
 	made := 0
 	for _, p := range passwords {
 		if p.New {
@@ -115,7 +116,7 @@ func (c *brokerSetupCommand) tell(env *Env, passwords map[string]brokersetup.Pas
 	}
 }
 
-func (c *brokerSetupCommand) remove(env *Env, cfg brokersetup.Config) error {
+func (c *BrokerSetup) remove(env *Env, cfg brokersetup.Config) error {
 	script, err := cfg.RemoveScript()
 	switch {
 	case err != nil:
@@ -127,7 +128,7 @@ func (c *brokerSetupCommand) remove(env *Env, cfg brokersetup.Config) error {
 	return err
 }
 
-func (c *brokerSetupCommand) config() (brokersetup.Config, error) {
+func (c *BrokerSetup) config() (brokersetup.Config, error) {
 	cfg := brokersetup.Config{Vhost: c.Vhost, Operators: c.Operator, Hosts: c.Hosts, External: c.External}
 	for _, text := range c.Agent {
 		agents, err := brokersetup.ParseAgents(text)
@@ -140,7 +141,7 @@ func (c *brokerSetupCommand) config() (brokersetup.Config, error) {
 }
 
 // check prints what else is in the virtual host.
-func (c *brokerSetupCommand) check(ctx context.Context, env *Env, cfg brokersetup.Config) error {
+func (c *BrokerSetup) check(ctx context.Context, env *Env, cfg brokersetup.Config) error {
 	var findings []string
 	err := env.Session.Interruptible(ctx, func(ctx context.Context) (err error) {
 		findings, err = cfg.RunCheck(ctx)

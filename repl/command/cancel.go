@@ -13,13 +13,14 @@ import (
 	"warren/repl/taskref"
 )
 
-type cancelCommand struct {
-	taskID `embed:""`
+// Cancel stops a task, or some of its jobs.
+type Cancel struct {
+	TaskID `embed:""`
 	JSON   bool `name:"json" help:"Print one JSON document."`
 	JSONL  bool `name:"jsonl" help:"Print one JSON object per line: the task, then each job in its current state."`
 }
 
-func (*cancelCommand) Help() string {
+func (*Cancel) Help() string {
 	var results strings.Builder
 	for _, r := range model.CancelResults {
 		fmt.Fprintf(&results, "    %-14s  %s\n", r.Text().Word, r.Text().Sentence)
@@ -28,11 +29,11 @@ func (*cancelCommand) Help() string {
 		results.String() + "\ncheck_task shows the final outcome of each job."
 }
 
-func (c *cancelCommand) Run(ctx context.Context, env *Env) error {
+func (c *Cancel) Run(ctx context.Context, env *Env) error {
 	if c.JSON && c.JSONL {
 		return cli.Usage("", "--json and --jsonl cannot be combined")
 	}
-	task, err := c.find(ctx, env, "cancel")
+	task, err := c.Find(ctx, env, "cancel")
 	if err != nil {
 		return err
 	}
@@ -52,9 +53,9 @@ func (c *cancelCommand) Run(ctx context.Context, env *Env) error {
 	}
 	switch {
 	case c.JSON:
-		return env.printer().TaskDocument(ctx, task)
+		return env.Printer().TaskDocument(ctx, task)
 	case c.JSONL:
-		return env.printer().TaskRecords(ctx, task)
+		return env.Printer().TaskRecords(ctx, task)
 	}
 	return nil
 }

@@ -8,14 +8,15 @@ import (
 	"warren/repl/term"
 )
 
-type checkCommand struct {
-	taskID           `embed:""`
+// CheckTask shows the results of a task.
+type CheckTask struct {
+	TaskID           `embed:""`
 	Script           bool `help:"Print the script that the task has sent, instead of results."`
 	resultFilter     `embed:""`
 	cli.DisplayFlags `embed:""`
 }
 
-func (*checkCommand) Help() string {
+func (*CheckTask) Help() string {
 	return `Shows the state of each host: pending (not sent yet), sent (no answer yet), accepted (the agent has the job), running, or its outcome with exit code, duration and output. Hosts with the same result share a block, the most frequent result last. If the task is still running, check_task shows the results so far. It asks the agents for missing results, unless another process already waits for them.
 
     check_task 1b4e --diff                       differences from the most frequent result
@@ -29,7 +30,7 @@ On a terminal, long output goes through $PAGER (default less). PAGER=cat or an e
 Exit status: 0 every host exited with 0 and no output is missing; 1 otherwise, also if the task is not done; 2 wrong usage or no such task; 3 no broker. In the plain report, output beyond --max-output does not count as missing.`
 }
 
-func (c *checkCommand) Run(ctx context.Context, env *Env) error {
+func (c *CheckTask) Run(ctx context.Context, env *Env) error {
 	if err := c.checkScript(); err != nil {
 		return err
 	}
@@ -37,7 +38,7 @@ func (c *checkCommand) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	task, err := c.findOrNewest(ctx, env)
+	task, err := c.FindOrNewest(ctx, env)
 	if err != nil {
 		return err
 	}

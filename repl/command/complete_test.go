@@ -1,4 +1,4 @@
-package command
+package command_test
 
 import (
 	"context"
@@ -14,10 +14,12 @@ import (
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
+	"warren/repl/command"
+	"warren/repl/grammar"
 )
 
 // noStore is a store with three hosts, four tasks, and nothing else.
-type noStore struct{ Store }
+type noStore struct{ command.Store }
 
 var errNone = errors.New("none")
 
@@ -59,7 +61,7 @@ func TestShellWords(t *testing.T) {
 	if err := os.WriteFile(file, []byte("roles: {web: 'web[01-02]', db: db1}\nracks: {r1: web01}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := cli.NewCompleter(noStore{}, file, ShellModel())
+	c := cli.NewCompleter(noStore{}, file, grammar.ShellModel())
 	for _, tt := range []struct {
 		before  string
 		current string
@@ -99,7 +101,7 @@ func TestShellWords(t *testing.T) {
 }
 
 func TestComplete(t *testing.T) {
-	complete := cli.NewCompleter(noStore{}, "", PromptModel()).Complete
+	complete := cli.NewCompleter(noStore{}, "", grammar.PromptModel()).Complete
 	for _, tt := range []struct {
 		left, tail string
 		head       string

@@ -8,11 +8,12 @@ import (
 	"warren/repl/setup"
 )
 
-type configCommand struct {
+// Config shows the settings and their sources.
+type Config struct {
 	JSON bool `name:"json" help:"Print one JSON document."`
 }
 
-func (*configCommand) Help() string {
+func (*Config) Help() string {
 	return `The first of these that is set counts: the flag, the environment variable, the line of the configuration file, the default. Passwords are not shown. config also prints the SSH key that signs, and the other keys in ssh-agent and ~/.ssh.
 
 The configuration file is ~/.config/warren/config.toml, or the file that --config names. It is TOML, with one setting per line:
@@ -22,8 +23,8 @@ The configuration file is ~/.config/warren/config.toml, or the file that --confi
     confirm_above = 20`
 }
 
-func (c *configCommand) Run(ctx context.Context, env *Env) error {
-	keys := env.signingKeys(ctx)
+func (c *Config) Run(ctx context.Context, env *Env) error {
+	keys := env.SigningKeys(ctx)
 	file := env.Config.Source.File()
 	if c.JSON {
 		return setup.WriteConfig(env.IO, config.Document{File: file, Settings: env.Config.Settings}, keys)
@@ -37,7 +38,7 @@ func (c *configCommand) Run(ctx context.Context, env *Env) error {
 	return nil
 }
 
-// signingKeys returns the key that signs, and the other keys that can be selected.
-func (env *Env) signingKeys(ctx context.Context) signing.Report {
+// SigningKeys returns the key that signs, and the other keys that can be selected.
+func (env *Env) SigningKeys(ctx context.Context) signing.Report {
 	return signing.Describe(ctx, signing.Options{Identity: env.Settings.Identity, Fleet: env.Settings.Fleet})
 }

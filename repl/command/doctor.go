@@ -13,13 +13,14 @@ import (
 	"warren/repl/target"
 )
 
-type doctorCommand struct {
+// Doctor checks the way to a host, step by step.
+type Doctor struct {
 	target.Flags `embed:""`
 
 	JSON bool `name:"json" help:"Print one JSON document."`
 }
 
-func (*doctorCommand) Help() string {
+func (*Doctor) Help() string {
 	return `Checks step by step what warren needs: the address of the broker, TLS, the login, the virtual host, the permissions, the signing key, the agents and the clock. With --hosts or --where, also asks these hosts whether they would run a command of this key. Nothing is executed.
 
     warren doctor --hosts web01
@@ -27,10 +28,10 @@ func (*doctorCommand) Help() string {
 Exit status: 0 each step is ok; 1 a step failed.`
 }
 
-func (c *doctorCommand) Run(ctx context.Context, env *Env) error {
+func (c *Doctor) Run(ctx context.Context, env *Env) error {
 	steps := doctor.Broker(ctx, dial.Options{URLs: env.Settings.Broker, Login: env.Settings.Login})
 	broker := doctor.Failed(steps) == 0
-	key := doctor.Key(env.signingKeys(ctx))
+	key := doctor.Key(env.SigningKeys(ctx))
 	if steps = append(steps, key); broker && key.OK {
 		more, err := c.agents(ctx, env)
 		if err != nil {
@@ -48,7 +49,7 @@ func (c *doctorCommand) Run(ctx context.Context, env *Env) error {
 }
 
 // agents checks which agents are online, and whether the target hosts would run a command.
-func (c *doctorCommand) agents(ctx context.Context, env *Env) (steps []doctor.Step, err error) {
+func (c *Doctor) agents(ctx context.Context, env *Env) (steps []doctor.Step, err error) {
 	err = env.askHosts(ctx, func(ctx context.Context) error {
 		quiet := func(answers []model.Agent, quiet time.Duration) bool { return len(answers) > 0 && quiet > time.Second }
 		agents, err := env.Engine.Discover(ctx, 3*time.Second, quiet)
@@ -59,7 +60,7 @@ func (c *doctorCommand) agents(ctx context.Context, env *Env) (steps []doctor.St
 			return nil
 		}
 		spec := model.Spec{Command: "true", Run: wire.Run{Command: "true"}}
-		if spec.Hosts, err = c.ChooseHosts(ctx, env.targetEnv()); err != nil {
+		if spec.Hosts, err = c.ChooseHosts(ctx, env.TargetEnv()); err != nil {
 			return err
 		}
 		checks, err := env.Engine.Check(ctx, spec, checkWait)

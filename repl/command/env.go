@@ -129,21 +129,21 @@ func (env *Env) pipedInput() io.Reader {
 	return nil
 }
 
-// targetEnv is what the selection of hosts uses.
-func (env *Env) targetEnv() *target.Env {
+// TargetEnv is what the selection of hosts uses.
+func (env *Env) TargetEnv() *target.Env {
 	return &target.Env{
 		Out: env.IO, Input: env.pipedInput(), Groups: env.Settings.Groups, Clocks: &env.clocks,
 		Store: func() target.Store { return env.Store }, Connect: env.Connect, Interruptible: env.Session.Interruptible,
 		Engine: func() target.Engine { return env.Engine },
 		FindTask: func(ctx context.Context, id, command string) (model.Task, error) {
-			return (&taskID{ID: id}).find(ctx, env, command)
+			return (&TaskID{ID: id}).Find(ctx, env, command)
 		},
 	}
 }
 
-// printer prints results, long ones through a pager. Ctrl-C that was pressed in the
+// Printer prints results, long ones through a pager. Ctrl-C that was pressed in the
 // pager was for the pager.
-func (env *Env) printer() *render.Printer {
+func (env *Env) Printer() *render.Printer {
 	return render.NewPrinter(env.IO, env.Store, env.Session.DrainInterrupts)
 }
 

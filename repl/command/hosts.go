@@ -12,7 +12,8 @@ import (
 	"warren/repl/target"
 )
 
-type hostsCommand struct {
+// Hosts lists agents; its subcommands evaluate expressions and forget hosts.
+type Hosts struct {
 	target.Flags `embed:""`
 
 	All         bool          `help:"Also list agents that answered earlier and are offline now."`
@@ -23,13 +24,14 @@ type hostsCommand struct {
 	Forget      forgetCommand `cmd:"" usage:"hosts forget NAME …" help:"Remove hosts from the known hosts; results stay."`
 }
 
-func newHostsCommand() Command {
-	c := new(hostsCommand)
+// NewHosts returns a Hosts whose subcommands have its flags.
+func NewHosts() Command {
+	c := new(Hosts)
 	c.Expand.parent, c.Fold.parent, c.Forget.parent = c, c, c
 	return c
 }
 
-func (*hostsCommand) Help() string {
+func (*Hosts) Help() string {
 	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, agent_uptime, running, queued, workers) and by labels: see docs/hosts.md. hosts expand and hosts fold need no broker; the argument - reads names from standard input. hosts forget removes hosts that are gone from hosts --all and from completion; an agent that answers again is added again. hosts warns about each agent that refuses its authorized_operators or revoked_operators file, and prints the reason. If hosts that are named do not answer, it prints why, as far as the broker knows.
 
     hosts --where 'role == "web" and os == "linux" and memory >= 16*GiB'
@@ -41,12 +43,12 @@ func (*hostsCommand) Help() string {
 Exit status: 1 if no agent answers, no host matches --where, a host of --hosts does not answer, fewer hosts than --min-hosts answer, or hosts forget does not know a host.`
 }
 
-func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
-	set, err := c.Named(ctx, env.targetEnv())
+func (c *Hosts) Run(ctx context.Context, env *Env) error {
+	set, err := c.Named(ctx, env.TargetEnv())
 	if err != nil {
 		return err
 	}
-	selected, err := hostview.Ask(ctx, &c.Flags, env.targetEnv(), set, c.All, c.MetricsFile)
+	selected, err := hostview.Ask(ctx, &c.Flags, env.TargetEnv(), set, c.All, c.MetricsFile)
 	if err != nil {
 		return err
 	}
@@ -65,14 +67,14 @@ func (c *hostsCommand) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	if err := env.targetEnv().ExplainSilence(ctx, &selected, set != nil); err != nil {
+	if err := env.TargetEnv().ExplainSilence(ctx, &selected, set != nil); err != nil {
 		return err
 	}
 	return c.missing(ctx, env, &selected)
 }
 
 // missing returns an error if no agent answers at all, or to some names.
-func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selection) error {
+func (c *Hosts) missing(ctx context.Context, env *Env, s *target.Selection) error {
 	switch {
 	case len(s.Silent) > 0:
 		return &cli.Error{Status: cli.ExitFailed, Text: "no agent answers to " + hostexpr.Fold(s.Silent) + env.InFleet(), Hint: "hosts lists the agents that answer; hosts --all also those that answered earlier"}
@@ -83,20 +85,20 @@ func (c *hostsCommand) missing(ctx context.Context, env *Env, s *target.Selectio
 	}
 	none := &cli.Error{Status: cli.ExitFailed, Text: "no agent answered" + env.InFleet()}
 	if !s.NotAccepted {
-		none.Hint = "hosts answer only keys in their authorized_operators; " + setup.KeyHint(env.signingKeys(ctx))
+		none.Hint = "hosts answer only keys in their authorized_operators; " + setup.KeyHint(env.SigningKeys(ctx))
 	}
 	return none
 }
 
 // evaluate returns the hosts of a subcommand's arguments.
-func (c *hostsCommand) evaluate(ctx context.Context, env *Env, command string, args []string) (*hostexpr.Set, error) {
-	return c.Evaluate(ctx, env.targetEnv(), command, args, map[string]bool{"--all": c.All, "--metrics-file": c.MetricsFile != ""})
+func (c *Hosts) evaluate(ctx context.Context, env *Env, command string, args []string) (*hostexpr.Set, error) {
+	return c.Evaluate(ctx, env.TargetEnv(), command, args, map[string]bool{"--all": c.All, "--metrics-file": c.MetricsFile != ""})
 }
 
 type expandCommand struct {
 	Exprs []string `arg:"" optional:"" name:"expr" help:"Host expressions."`
 
-	parent *hostsCommand
+	parent *Hosts
 }
 
 func (c *expandCommand) Run(ctx context.Context, env *Env) error {
@@ -113,7 +115,7 @@ func (c *expandCommand) Run(ctx context.Context, env *Env) error {
 type foldCommand struct {
 	Names []string `arg:"" optional:"" name:"name" help:"Host names, or expressions."`
 
-	parent *hostsCommand
+	parent *Hosts
 }
 
 func (c *foldCommand) Run(ctx context.Context, env *Env) error {
@@ -132,7 +134,7 @@ func (c *foldCommand) Run(ctx context.Context, env *Env) error {
 type forgetCommand struct {
 	Names []string `arg:"" optional:"" name:"name" help:"Host names, or expressions."`
 
-	parent *hostsCommand
+	parent *Hosts
 }
 
 func (c *forgetCommand) Run(ctx context.Context, env *Env) error {

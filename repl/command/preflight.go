@@ -28,7 +28,7 @@ func (env *Env) askHosts(ctx context.Context, ask func(ctx context.Context) erro
 
 // check asks each host whether it would run what spec says, and prints the
 // answers. Nothing is executed, and there is no task.
-func (c *runCommand) check(ctx context.Context, env *Env, spec model.Spec) error {
+func (c *Run) check(ctx context.Context, env *Env, spec model.Spec) error {
 	var checks []model.Check
 	err := env.askHosts(ctx, func(ctx context.Context) (err error) {
 		checks, err = env.Engine.Check(ctx, spec, checkWait)

@@ -32,7 +32,7 @@ func (f *resultFilter) choose(ctx context.Context, env *Env, v *result.View) err
 		if err != nil {
 			return err
 		}
-		if v.Hosts, err = env.targetEnv().Evaluate(ctx, exprs); err != nil {
+		if v.Hosts, err = env.TargetEnv().Evaluate(ctx, exprs); err != nil {
 			return err
 		}
 		if v.Hosts.Len() == 0 {

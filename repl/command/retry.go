@@ -13,8 +13,9 @@ import (
 	"warren/repl/term"
 )
 
-type retryCommand struct {
-	taskID       `embed:""`
+// Retry runs a task again on hosts where it failed.
+type Retry struct {
+	TaskID       `embed:""`
 	Outcome      []string             `placeholder:"NAME,…" help:"Only hosts with this outcome: failed, unreachable, lost or any other. Default: each host where it did not exit with 0."`
 	Timeout      *cli.TimeLimit       `placeholder:"TIME" help:"Time limit of the command, instead of the earlier one; none means no limit."`
 	StartTimeout cli.Duration         `placeholder:"TIME" help:"Time in which a host must start the command, instead of the earlier one."`
@@ -24,7 +25,7 @@ type retryCommand struct {
 	sendFlags    `embed:""`
 }
 
-func (*retryCommand) Help() string {
+func (*Retry) Help() string {
 	return `Runs the command of an earlier task again, as a new task, on the hosts where it did not succeed. Hosts whose job has not ended are skipped. A host whose job is lost may have run the command already; retry runs it there again.
 
     retry 1b4e
@@ -32,7 +33,7 @@ func (*retryCommand) Help() string {
     retry 1b4e --outcome canceled --rollout 10%,100%     continue a rollout that has stopped`
 }
 
-func (c *retryCommand) Run(ctx context.Context, env *Env) error {
+func (c *Retry) Run(ctx context.Context, env *Env) error {
 	if err := c.consistent(); err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func (c *retryCommand) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	task, err := c.find(ctx, env, "retry")
+	task, err := c.Find(ctx, env, "retry")
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (c *retryCommand) Run(ctx context.Context, env *Env) error {
 	return c.send(ctx, env, spec, v, c.SecretStdin == "-")
 }
 
-func (c *retryCommand) checkOutcomes() error {
+func (c *Retry) checkOutcomes() error {
 	known := slices.DeleteFunc(model.StatusNames(), func(w string) bool {
 		return w == model.StatusAll || w == model.StatusUnfinished
 	})
@@ -76,7 +77,7 @@ func (c *retryCommand) checkOutcomes() error {
 }
 
 // spec is that of the earlier task, for those of its hosts that are meant.
-func (c *retryCommand) spec(ctx context.Context, env *Env, task model.Task) (spec model.Spec, err error) {
+func (c *Retry) spec(ctx context.Context, env *Env, task model.Task) (spec model.Spec, err error) {
 	st, err := env.statement(ctx, task)
 	if err != nil {
 		return spec, err
@@ -108,7 +109,7 @@ func (c *retryCommand) spec(ctx context.Context, env *Env, task model.Task) (spe
 }
 
 // chosen are the hosts that get it again.
-func (c *retryCommand) chosen(ctx context.Context, env *Env, task model.Task) ([]string, error) {
+func (c *Retry) chosen(ctx context.Context, env *Env, task model.Task) ([]string, error) {
 	jobs, err := env.Store.Jobs(ctx, task.ID)
 	if err != nil {
 		return nil, err
@@ -131,7 +132,7 @@ func (c *retryCommand) chosen(ctx context.Context, env *Env, task model.Task) ([
 }
 
 // secrets reads the task's secrets again, since no program has stored them.
-func (c *retryCommand) secrets(ctx context.Context, env *Env, spec *model.Spec) (err error) {
+func (c *Retry) secrets(ctx context.Context, env *Env, spec *model.Spec) (err error) {
 	had := spec.Run.SecretHash != nil
 	given := len(c.SecretEnv) > 0 || c.SecretStdin != ""
 	spec.Run.SecretHash = nil // of the old one
@@ -148,7 +149,7 @@ func (c *retryCommand) secrets(ctx context.Context, env *Env, spec *model.Spec) 
 			return err
 		}
 	}
-	flags := runCommand{SecretEnv: c.SecretEnv, SecretStdin: c.SecretStdin}
+	flags := Run{SecretEnv: c.SecretEnv, SecretStdin: c.SecretStdin}
 	spec.Secret, err = flags.secret(ctx, env)
 	return err
 }

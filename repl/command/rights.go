@@ -8,13 +8,14 @@ import (
 	"warren/repl/target"
 )
 
-type rightsCommand struct {
+// Rights lists what the key of this process may do on hosts.
+type Rights struct {
 	target.Flags `embed:""`
 
 	JSON bool `name:"json" help:"Print one JSON document."`
 }
 
-func (*rightsCommand) Help() string {
+func (*Rights) Help() string {
 	return `Asks each host what the signing key may do there, and runs nothing. The answer comes from the authorized_operators and revoked_operators files of the host: the permitted commands, the users that commands may run as, the other options of the line, when the line expires, the longest validity of a request, and the largest output that the host keeps. Hosts with equal rights share rows. Without --hosts or --where, rights asks the default hosts, or else every host that is online or was online within the last week. --identity FILE selects another key.
 
     rights --hosts "web[01-20]"
@@ -25,10 +26,10 @@ A host lists rights only to the key that signs the question. If the key has expi
 Exit status: 0 the key may run something on each host; 1 otherwise, also if a host does not answer; 2 usage or configuration; 3 no broker.`
 }
 
-func (c *rightsCommand) Run(ctx context.Context, env *Env) error {
+func (c *Rights) Run(ctx context.Context, env *Env) error {
 	c.SetDefault(env.Defaults.Expr)
 	c.EveryHost = !c.NamesHosts() && c.Where == nil
-	hosts, err := c.ChooseHosts(ctx, env.targetEnv())
+	hosts, err := c.ChooseHosts(ctx, env.TargetEnv())
 	if err != nil {
 		return err
 	}
@@ -40,5 +41,5 @@ func (c *rightsCommand) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	return setup.Rights(env.IO, rights, env.signingKeys(ctx), c.JSON)
+	return setup.Rights(env.IO, rights, env.SigningKeys(ctx), c.JSON)
 }

@@ -14,7 +14,8 @@ import (
 	"warren/repl/term"
 )
 
-type runCommand struct {
+// Run runs a command on hosts.
+type Run struct {
 	target.Flags `embed:""`
 
 	All          bool                 `help:"Target every host that is online or was online within the last week, except those of --exclude."`
@@ -41,7 +42,7 @@ type runCommand struct {
 	note string // about what is sent of the script; "" is none
 }
 
-func (*runCommand) Help() string {
+func (*Run) Help() string {
 	return `At the prompt, run prints the task's id and returns at once; a later prompt announces the end of the task. From the shell, run waits and shows the results.
 
 Examples:
@@ -63,7 +64,7 @@ Ctrl-C leaves the task running, but from the shell it stops a rollout. A second 
 Exit status: 0 every host exited with 0 and no output is missing, or with --detach every host has the job or has it in its inbox; 1 otherwise; 2 usage or configuration; 3 no broker. In the plain report, output beyond --max-output does not count as missing.`
 }
 
-func (c *runCommand) Run(ctx context.Context, env *Env) error {
+func (c *Run) Run(ctx context.Context, env *Env) error {
 	if err := c.consistent(); err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func (c *runCommand) Run(ctx context.Context, env *Env) error {
 	if c.note != "" {
 		env.Note("%s", c.note)
 	}
-	if spec.Hosts, err = c.ChooseHosts(ctx, env.targetEnv()); err != nil {
+	if spec.Hosts, err = c.ChooseHosts(ctx, env.TargetEnv()); err != nil {
 		return err
 	}
 	if !c.DryRun {
@@ -113,9 +114,9 @@ func (c *runCommand) Run(ctx context.Context, env *Env) error {
 func (c *sendFlags) printTask(ctx context.Context, env *Env, task model.Task) error {
 	switch {
 	case c.JSONL:
-		return env.printer().TaskRecords(ctx, task)
+		return env.Printer().TaskRecords(ctx, task)
 	case c.JSON:
-		return env.printer().TaskDocument(ctx, task)
+		return env.Printer().TaskDocument(ctx, task)
 	}
 	if env.Shell {
 		_, err := fmt.Fprintln(env.IO.Out, task.ID)

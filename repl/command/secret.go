@@ -11,7 +11,7 @@ import (
 )
 
 // secret reads the values that are sent but never stored. It returns nil if there are none.
-func (c *runCommand) secret(ctx context.Context, env *Env) (*wire.Secret, error) {
+func (c *Run) secret(ctx context.Context, env *Env) (*wire.Secret, error) {
 	if len(c.SecretEnv) == 0 && c.SecretStdin == "" {
 		return nil, nil
 	}
@@ -56,7 +56,7 @@ func (c *sendFlags) mayStoreSecrets(env *Env) error {
 }
 
 // checkSecrets refuses what is given twice, before anybody is asked.
-func (c *runCommand) checkSecrets(env *Env) error {
+func (c *Run) checkSecrets(env *Env) error {
 	var names []string
 	for _, v := range c.Env {
 		names = append(names, v.Name())
@@ -87,7 +87,7 @@ func (c *runCommand) checkSecrets(env *Env) error {
 }
 
 // fits refuses at once what would not fit a request beside what it has.
-func (c *runCommand) fits(secret *wire.Secret) error {
+func (c *Run) fits(secret *wire.Secret) error {
 	n := 2 * cli.Encoded(secret.Stdin)
 	for _, e := range secret.Env {
 		n += 2 * len(e) // quoted within a string

@@ -1,4 +1,4 @@
-package command
+package command_test
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 	"warren/internal/hint"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/command"
+	"warren/repl/grammar"
 	"warren/repl/term"
 )
 
@@ -20,12 +22,12 @@ import (
 // standard input is that pipe, or, where asked is not nil, a terminal.
 func secretOf(t *testing.T, in string, asked func(prompt string) (string, error), args ...string) (*wire.Secret, error) {
 	t.Helper()
-	env := &Env{Shell: true, IO: term.NewConsole(term.IO{In: strings.NewReader(in), Err: new(bytes.Buffer)}, false)}
+	env := &command.Env{Shell: true, IO: term.NewConsole(term.IO{In: strings.NewReader(in), Err: new(bytes.Buffer)}, false)}
 	if asked != nil {
 		env.IO.InTerminal = true
 		env.IO.Secret = func(_ context.Context, prompt string) (string, error) { return asked(prompt) }
 	}
-	return runOf(t, append([]string{"true", "--hosts", "web01"}, args...)...).secret(t.Context(), env)
+	return command.Secret(runOf(t, append([]string{"true", "--hosts", "web01"}, args...)...), t.Context(), env)
 }
 
 func TestSecrets(t *testing.T) {
@@ -114,14 +116,14 @@ func TestSecretsRefused(t *testing.T) {
 		})
 	}
 	for _, text := range []string{"hunter2", "A=hunter2", "=@token", "A=@", "A=", "=-"} {
-		_, err := ParsePrompt([]string{"run", "true", "--hosts", "web01", "--secret-env", text}, noFile())
+		_, err := grammar.ParsePrompt([]string{"run", "true", "--hosts", "web01", "--secret-env", text}, noFile())
 		if err == nil || strings.Contains(hint.Text(err), "hunter2") || !strings.Contains(hint.Text(err), "\nhint: ") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 	t.Run("standard input with the commands", func(t *testing.T) {
-		env := &Env{IO: term.NewConsole(term.IO{In: strings.NewReader("hunter2\n")}, false)}
-		_, err := runOf(t, "true", "--hosts", "web01", "--secret-env", "A=-").secret(t.Context(), env)
+		env := &command.Env{IO: term.NewConsole(term.IO{In: strings.NewReader("hunter2\n")}, false)}
+		_, err := command.Secret(runOf(t, "true", "--hosts", "web01", "--secret-env", "A=-"), t.Context(), env)
 		if err == nil || !strings.Contains(err.Error(), "holds the commands") {
 			t.Error(err)
 		}

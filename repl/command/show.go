@@ -22,15 +22,15 @@ func (env *Env) show(ctx context.Context, task model.Task, v *result.View) error
 	}
 	switch {
 	case v.Save != "":
-		err = env.printer().Save(ctx, v, chosen)
+		err = env.Printer().Save(ctx, v, chosen)
 	case v.Raw:
-		err = env.printer().RawOutput(ctx, v, chosen)
+		err = env.Printer().RawOutput(ctx, v, chosen)
 	case v.JSONL:
-		err = env.printer().Records(ctx, v, task, chosen)
+		err = env.Printer().Records(ctx, v, task, chosen)
 	case v.JSON:
-		err = env.printer().Document(ctx, v, task, chosen)
+		err = env.Printer().Document(ctx, v, task, chosen)
 	default:
-		err = env.printer().Report(ctx, v, task, jobs, chosen)
+		err = env.Printer().Report(ctx, v, task, jobs, chosen)
 	}
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func (env *Env) show(ctx context.Context, task model.Task, v *result.View) error
 // exit status that they mean, or an error that says which output is missing.
 func (env *Env) SeenAll(ctx context.Context, v *result.View, task model.Task, chosen []model.Job) error {
 	status := env.seen(ctx, task, chosen)
-	if err := env.printer().CheckComplete(ctx, v, &task, chosen); err != nil {
+	if err := env.Printer().CheckComplete(ctx, v, &task, chosen); err != nil {
 		return err
 	}
 	return status
@@ -71,7 +71,7 @@ func (env *Env) loadTask(ctx context.Context, id string, v *result.View) (task m
 func (env *Env) seen(ctx context.Context, task model.Task, chosen []model.Job) error {
 	env.viewed(task, chosen)
 	if setup.RejectedKey(chosen) {
-		env.Note("hint: %s", setup.TaskKeyHint(task.Key, env.signingKeys(ctx)))
+		env.Note("hint: %s", setup.TaskKeyHint(task.Key, env.SigningKeys(ctx)))
 	}
 	env.clocks.Warn(env.IO, target.ClocksOfJobs(&task, chosen, time.Now()))
 	if task.Summary.OK != task.Hosts {
@@ -103,8 +103,8 @@ func (env *Env) showEnding(ctx context.Context, task model.Task, v *result.View)
 	}
 	if !v.JSONL {
 		err = env.IO.Print(func(w *bufio.Writer) error {
-			env.printer().WriteEnding(w, task, jobs)
-			env.printer().WriteHints(w, task, jobs)
+			env.Printer().WriteEnding(w, task, jobs)
+			env.Printer().WriteHints(w, task, jobs)
 			return nil
 		})
 	}

@@ -15,7 +15,7 @@ import (
 
 // spec returns the task that the flags describe, without its hosts. `--stdin -` reads from
 // in, which is nil if there is nothing to read.
-func (c *runCommand) spec(in io.Reader) (spec model.Spec, err error) {
+func (c *Run) spec(in io.Reader) (spec model.Spec, err error) {
 	spec = model.Spec{
 		StartTimeout: time.Duration(c.StartTimeout),
 		Fanout:       int(c.Fanout),
@@ -45,7 +45,7 @@ func (c *runCommand) spec(in io.Reader) (spec model.Spec, err error) {
 }
 
 // command sets the command to execute, in one of its three forms.
-func (c *runCommand) command(spec *model.Spec, in io.Reader) error {
+func (c *Run) command(spec *model.Spec, in io.Reader) error {
 	run := &spec.Run
 	switch {
 	case c.NoShell && c.Shell != "":

@@ -1,4 +1,4 @@
-package command
+package command_test
 
 import (
 	"bytes"
@@ -17,16 +17,18 @@ import (
 	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/command"
+	"warren/repl/grammar"
 	"warren/repl/target"
 )
 
-func runOf(t *testing.T, args ...string) *runCommand {
+func runOf(t *testing.T, args ...string) *command.Run {
 	t.Helper()
-	cmd, err := ParsePrompt(append([]string{"run"}, args...), noFile())
+	cmd, err := grammar.ParsePrompt(append([]string{"run"}, args...), noFile())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cmd.(*runCommand)
+	return cmd.(*command.Run)
 }
 
 func TestSpec(t *testing.T) {
@@ -81,7 +83,7 @@ func TestSpec(t *testing.T) {
 			}},
 		},
 	} {
-		got, err := runOf(t, tt.args...).spec(strings.NewReader("piped\x00"))
+		got, err := command.Spec(runOf(t, tt.args...), strings.NewReader("piped\x00"))
 		if err != nil {
 			t.Errorf("%q: %v", tt.args, err)
 			continue
@@ -106,7 +108,7 @@ func TestSpecFitsARequest(t *testing.T) {
 	for i := range 7 {
 		args = append(args, "--env", fmt.Sprintf("X%d=", i)+strings.Repeat("y", 20<<10))
 	}
-	spec, err := runOf(t, args...).spec(bytes.NewReader(most))
+	spec, err := command.Spec(runOf(t, args...), bytes.NewReader(most))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,15 +124,15 @@ func TestSpecFitsARequest(t *testing.T) {
 	if n := len(batch.Body(0)); n > wire.MaxRequest-wire.MaxSignature-4096 {
 		t.Errorf("a request of %d bytes leaves no room for signature and path", n)
 	}
-	_, err = runOf(t, args...).spec(bytes.NewReader(append(most, 0)))
+	_, err = command.Spec(runOf(t, args...), bytes.NewReader(append(most, 0)))
 	if err == nil || !strings.Contains(err.Error(), "too large") {
 		t.Errorf("one byte more: %v", err)
 	}
-	_, err = runOf(t, "true", "--hosts", "web01", "--env", "A=1", "--env", "A=2").spec(nil)
+	_, err = command.Spec(runOf(t, "true", "--hosts", "web01", "--env", "A=1", "--env", "A=2"), nil)
 	if err == nil || !strings.Contains(err.Error(), "--env: A is given twice") {
 		t.Errorf("a variable twice: %v", err)
 	}
-	_, err = runOf(t, strings.Repeat("x", wire.MaxArg+1), "--hosts", "web01").spec(nil)
+	_, err = command.Spec(runOf(t, strings.Repeat("x", wire.MaxArg+1), "--hosts", "web01"), nil)
 	if err == nil || !strings.Contains(hint.Text(err), "--script") {
 		t.Errorf("a long command: %v", err)
 	}
@@ -138,7 +140,7 @@ func TestSpecFitsARequest(t *testing.T) {
 
 func TestParseRefusesWhatCannotBeSent(t *testing.T) {
 	for _, word := range []string{"caf\xe9", "a\x00b"} {
-		if _, err := ParsePrompt([]string{"run", word, "--hosts", "web01"}, noFile()); err == nil {
+		if _, err := grammar.ParsePrompt([]string{"run", word, "--hosts", "web01"}, noFile()); err == nil {
 			t.Errorf("%q is accepted", word)
 		}
 	}
@@ -146,7 +148,7 @@ func TestParseRefusesWhatCannotBeSent(t *testing.T) {
 
 // The prompt has no flags of the process.
 func TestPromptHasNoGlobals(t *testing.T) {
-	if _, err := ParsePrompt([]string{"tasks", "--broker", "amqp://x"}, noFile()); err == nil {
+	if _, err := grammar.ParsePrompt([]string{"tasks", "--broker", "amqp://x"}, noFile()); err == nil {
 		t.Error("--broker is accepted at the prompt")
 	}
 }
@@ -161,7 +163,7 @@ func TestSettings(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", dir)
 	of := func(args ...string) cli.Settings {
 		t.Helper()
-		inv, err := ParseShell(args)
+		inv, err := grammar.ParseShell(args)
 		if err != nil {
 			t.Error(err)
 		}

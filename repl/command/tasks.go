@@ -15,7 +15,8 @@ import (
 	"warren/repl/term"
 )
 
-type tasksCommand struct {
+// Tasks lists the tasks of the store.
+type Tasks struct {
 	Since     cli.TimeArg `placeholder:"TIME" help:"Only tasks issued since this time: an age such as 1d or 2h30m, or a date such as 2026-01-31 or 2026-01-31T12:00:00Z."`
 	Host      string      `placeholder:"NAME" help:"Only tasks for this host."`
 	Command   string      `placeholder:"REGEXP" help:"Only tasks whose command matches this regular expression (RE2)."`
@@ -27,7 +28,7 @@ type tasksCommand struct {
 	JSON      bool        `name:"json" help:"Print one JSON document."`
 }
 
-func (*tasksCommand) Help() string {
+func (*Tasks) Help() string {
 	return `Examples:
 
     tasks --since 1d --outcome failed
@@ -37,7 +38,7 @@ func (*tasksCommand) Help() string {
 Warren removes tasks that are done and older than the setting results_retention (90d). While all results together are larger than results_size (1GiB), it removes the oldest tasks that are done. It never removes a task that is not done.`
 }
 
-func (c *tasksCommand) Run(ctx context.Context, env *Env) error {
+func (c *Tasks) Run(ctx context.Context, env *Env) error {
 	filter, err := c.filter(time.Now())
 	if err != nil {
 		return err
@@ -70,12 +71,12 @@ func (c *tasksCommand) Run(ctx context.Context, env *Env) error {
 }
 
 // chooses reports whether not all tasks are meant.
-func (c *tasksCommand) chooses() bool {
+func (c *Tasks) chooses() bool {
 	return c.Since != (cli.TimeArg{}) || c.Host != "" || c.Command != "" || c.Outcome != ""
 }
 
 // filter checks the flags before anything is done.
-func (c *tasksCommand) filter(now time.Time) (f results.Filter, err error) {
+func (c *Tasks) filter(now time.Time) (f results.Filter, err error) {
 	switch {
 	case c.Prune && c.chooses():
 		return f, cli.Usage("tasks --prune --older-than 30d", "--prune selects tasks by age only")
@@ -108,7 +109,7 @@ type pruneDocument struct {
 	DryRun bool      `json:"dry_run"`
 }
 
-func (c *tasksCommand) prune(ctx context.Context, env *Env) error {
+func (c *Tasks) prune(ctx context.Context, env *Env) error {
 	if err := env.Start(ctx); err != nil {
 		return err
 	}

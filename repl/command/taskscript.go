@@ -10,7 +10,7 @@ import (
 )
 
 // checkScript returns an error if --script is combined with flags about results.
-func (c *checkCommand) checkScript() error {
+func (c *CheckTask) checkScript() error {
 	if !c.Script || c.DisplayFlags == (cli.DisplayFlags{JSON: c.JSON}) && c.OutputFlags == (cli.OutputFlags{}) && len(c.Host)+len(c.Outcome) == 0 {
 		return nil
 	}
@@ -27,9 +27,9 @@ func (env *Env) showScript(ctx context.Context, task model.Task, asJSON bool) er
 	case err != nil:
 		return err
 	case asJSON:
-		return env.printer().ScriptDocument(&task, st.Run.Script)
+		return env.Printer().ScriptDocument(&task, st.Run.Script)
 	}
-	return env.printer().Script(&task, st.Run.Script)
+	return env.Printer().Script(&task, st.Run.Script)
 }
 
 // statement reads the statement of a task.

@@ -11,13 +11,14 @@ import (
 	"warren/repl/term"
 )
 
-type useCommand struct {
+// Use sets the default hosts of run.
+type Use struct {
 	Exprs []string `arg:"" optional:"" name:"expr" help:"Host expressions."`
 	Clear bool     `help:"Remove the default hosts."`
 	JSON  bool     `name:"json" help:"Print one JSON document."`
 }
 
-func (*useCommand) Help() string {
+func (*Use) Help() string {
 	return `Sets the hosts of each run that has no --hosts. The prompt shows them. Each run evaluates the expression again. Without an expression, use prints the default hosts.
 
     use "web[01-20]"
@@ -25,14 +26,14 @@ func (*useCommand) Help() string {
     use --clear`
 }
 
-func (c *useCommand) Run(ctx context.Context, env *Env) error {
+func (c *Use) Run(ctx context.Context, env *Env) error {
 	switch expr := strings.Join(c.Exprs, " "); {
 	case c.Clear && expr != "":
 		return cli.Usage("", "use: --clear and hosts cannot be combined")
 	case c.Clear:
 		env.Defaults = DefaultHosts{}
 	case expr != "":
-		set, err := hostexpr.Evaluate(expr, wire.MaxLeaves, env.targetEnv().LookupGroup(ctx))
+		set, err := hostexpr.Evaluate(expr, wire.MaxLeaves, env.TargetEnv().LookupGroup(ctx))
 		if err != nil {
 			return cli.WithStatus(cli.ExitUsage, fmt.Errorf("use: %w", err))
 		}

@@ -10,18 +10,19 @@ import (
 	"warren/repl/term"
 )
 
-type waitCommand struct {
-	taskID           `embed:""`
+// Wait waits until a task is done, then shows its results.
+type Wait struct {
+	TaskID           `embed:""`
 	cli.FollowFlags  `embed:""`
 	resultFilter     `embed:""`
 	cli.DisplayFlags `embed:""`
 }
 
-func (*waitCommand) Help() string {
+func (*Wait) Help() string {
 	return `Ctrl-C leaves the task running; a second Ctrl-C within two seconds cancels it. The exit status is that of check_task.`
 }
 
-func (c *waitCommand) Run(ctx context.Context, env *Env) error {
+func (c *Wait) Run(ctx context.Context, env *Env) error {
 	v, err := c.view(ctx, env, &c.DisplayFlags)
 	if err != nil {
 		return err
@@ -29,7 +30,7 @@ func (c *waitCommand) Run(ctx context.Context, env *Env) error {
 	if err := c.Apply(v); err != nil {
 		return err
 	}
-	task, err := c.findOrNewest(ctx, env)
+	task, err := c.FindOrNewest(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func (env *Env) waitAndShow(ctx context.Context, task model.Task, v *result.View
 	if env.IO.ErrTerminal && !task.Done() {
 		env.Note("task %s on %s (%s); Ctrl-C leaves it running", task.ID, term.Plural(task.Hosts, "host"), render.Limit(&task))
 	}
-	w := env.printer().WatchFor(ctx, task, v)
+	w := env.Printer().WatchFor(ctx, task, v)
 	if err := env.Session.Follow(ctx, task, w); err != nil {
 		return err
 	}

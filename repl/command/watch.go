@@ -6,20 +6,21 @@ import (
 	"warren/repl/cli"
 )
 
-type watchCommand struct {
-	taskID          `embed:""`
+// Watch shows the progress of a task.
+type Watch struct {
+	TaskID          `embed:""`
 	cli.FollowFlags `embed:""`
 	JSON            bool `name:"json" help:"Wait, then print one JSON document."`
 	JSONL           bool `name:"jsonl" help:"Print one JSON object per line as results arrive."`
 }
 
-func (*watchCommand) Help() string {
+func (*Watch) Help() string {
 	return `Shows a live view of the task: counts, results by frequency, and the slowest hosts. If standard output is not a terminal, watch prints a progress line from time to time. check_task shows the results.
 
 Ctrl-C leaves the task running; a second Ctrl-C within two seconds cancels it. The exit status is that of check_task.`
 }
 
-func (c *watchCommand) Run(ctx context.Context, env *Env) error {
+func (c *Watch) Run(ctx context.Context, env *Env) error {
 	flags := cli.DisplayFlags{JSON: c.JSON, JSONL: c.JSONL}
 	v, err := flags.View(cli.OutputFlags{}, env.IO.OutTerminal)
 	if err == nil {
@@ -28,7 +29,7 @@ func (c *watchCommand) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	task, err := c.findOrNewest(ctx, env)
+	task, err := c.FindOrNewest(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -40,9 +41,9 @@ func (c *watchCommand) Run(ctx context.Context, env *Env) error {
 	if v.JSON {
 		return env.waitAndShow(ctx, task, v)
 	}
-	w := env.printer().StreamOf(task, v)
+	w := env.Printer().StreamOf(task, v)
 	if !v.Streamed() {
-		w = env.printer().ProgressOn(env.IO.Out, env.IO.OutTerminal, task, v)
+		w = env.Printer().ProgressOn(env.IO.Out, env.IO.OutTerminal, task, v)
 	}
 	if err := env.Session.Follow(ctx, task, w); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package command
+package command_test
 
 import (
 	"io"
@@ -9,6 +9,8 @@ import (
 	"github.com/kballard/go-shellquote"
 
 	"warren/repl/cli"
+	"warren/repl/command"
+	"warren/repl/grammar"
 	"warren/repl/term"
 )
 
@@ -48,15 +50,15 @@ func FuzzLine(f *testing.F) {
 		if len(words) == 0 {
 			return
 		}
-		cmd, err := ParsePrompt(words, noFile()) // must not panic
+		cmd, err := grammar.ParsePrompt(words, noFile()) // must not panic
 		if (cmd == nil) == (err == nil) {
 			t.Fatalf("%q: %v, %v", line, cmd, err)
 		}
 		if err != nil && cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err) != cli.ExitUsage {
 			t.Fatalf("%q: %v has status %d", line, err, cli.Report(term.NewConsole(term.IO{Err: io.Discard}, false), err))
 		}
-		if run, ok := cmd.(*runCommand); ok && run.Script == "" && run.Stdin == "" {
-			if spec, err := run.spec(nil); err == nil && spec.Command == "" {
+		if run, ok := cmd.(*command.Run); ok && run.Script == "" && run.Stdin == "" {
+			if spec, err := command.Spec(run, nil); err == nil && spec.Command == "" {
 				t.Fatalf("%q: %+v", line, spec)
 			}
 		}
@@ -65,7 +67,7 @@ func FuzzLine(f *testing.F) {
 
 func FuzzTyped(f *testing.F) {
 	f.Add(`run "a b" --hosts "web01 we`, 20)
-	c := cli.NewCompleter(noStore{}, "", PromptModel())
+	c := cli.NewCompleter(noStore{}, "", grammar.PromptModel())
 	f.Fuzz(func(t *testing.T, line string, pos int) {
 		n := len([]rune(line))
 		if pos < 0 || pos > n {

@@ -1,12 +1,10 @@
-package command
+package grammar
 
 import (
 	"context"
-	"errors"
-)
 
-// ErrExit ends the prompt.
-var ErrExit = errors.New("exit")
+	"warren/repl/command"
+)
 
 type exitCommand struct{}
 
@@ -14,4 +12,4 @@ func (*exitCommand) Help() string {
 	return `Ctrl-D does the same. warren exits as soon as each host has its jobs or is known to be offline. If a rollout is running, warren waits until the rollout ends or you press Ctrl-C. It does not wait for results; check_task shows them later.`
 }
 
-func (*exitCommand) Run(context.Context, *Env) error { return ErrExit }
+func (*exitCommand) Run(context.Context, *command.Env) error { return command.ErrExit }

@@ -1,7 +1,6 @@
-package command
+package grammar
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,45 +9,39 @@ import (
 
 	"warren/internal/config"
 	"warren/repl/cli"
+	"warren/repl/command"
 	"warren/repl/taskref"
 )
-
-// A Command is one line at the prompt, or one call from the shell. The tags of its
-// struct are its flags; Help, if it has that method, returns its details.
-type Command interface {
-	// Run executes the command. Its error has the text to print and the exit status.
-	Run(ctx context.Context, env *Env) error
-}
 
 // A definition is a command with its short help.
 type definition struct {
 	name, alias string
 	usage, help string
 	promptOnly  bool
-	new         func() Command
+	new         func() command.Command
 }
 
 // definitions are all commands, in the order of help.
 var definitions = []definition{
-	{name: "use", usage: "use [EXPR …]", help: "Set the default hosts of run.", promptOnly: true, new: func() Command { return new(useCommand) }},
-	{name: "run", usage: `run "COMMAND" --hosts "EXPR …"`, help: "Run a command on hosts.", new: func() Command { return new(runCommand) }},
-	{name: "check_task", usage: "check_task [ID]", help: "Show the results of a task.", new: func() Command { return new(checkCommand) }},
-	{name: "tasks", usage: "tasks", help: "List the tasks, newest first.", new: func() Command { return new(tasksCommand) }},
-	{name: "wait", usage: "wait [ID]", help: "Wait until a task is done, then show its results.", new: func() Command { return new(waitCommand) }},
-	{name: "watch", usage: "watch [ID]", help: "Show the progress of a task in a live view.", new: func() Command { return new(watchCommand) }},
-	{name: "cancel", usage: "cancel ID", help: "Stop a task on all hosts.", new: func() Command { return new(cancelCommand) }},
-	{name: "retry", usage: "retry ID", help: "Rerun a task on the hosts where it failed.", new: func() Command { return new(retryCommand) }},
-	{name: "hosts", usage: "hosts [expand|fold|forget]", help: "List the agents that are online; expand or fold host expressions; or forget hosts.", new: newHostsCommand},
-	{name: "rights", usage: "rights [--hosts EXPR]", help: "List what your key may do on hosts.", new: func() Command { return new(rightsCommand) }},
+	{name: "use", usage: "use [EXPR …]", help: "Set the default hosts of run.", promptOnly: true, new: func() command.Command { return new(command.Use) }},
+	{name: "run", usage: `run "COMMAND" --hosts "EXPR …"`, help: "Run a command on hosts.", new: func() command.Command { return new(command.Run) }},
+	{name: "check_task", usage: "check_task [ID]", help: "Show the results of a task.", new: func() command.Command { return new(command.CheckTask) }},
+	{name: "tasks", usage: "tasks", help: "List the tasks, newest first.", new: func() command.Command { return new(command.Tasks) }},
+	{name: "wait", usage: "wait [ID]", help: "Wait until a task is done, then show its results.", new: func() command.Command { return new(command.Wait) }},
+	{name: "watch", usage: "watch [ID]", help: "Show the progress of a task in a live view.", new: func() command.Command { return new(command.Watch) }},
+	{name: "cancel", usage: "cancel ID", help: "Stop a task on all hosts.", new: func() command.Command { return new(command.Cancel) }},
+	{name: "retry", usage: "retry ID", help: "Rerun a task on the hosts where it failed.", new: func() command.Command { return new(command.Retry) }},
+	{name: "hosts", usage: "hosts [expand|fold|forget]", help: "List the agents that are online; expand or fold host expressions; or forget hosts.", new: command.NewHosts},
+	{name: "rights", usage: "rights [--hosts EXPR]", help: "List what your key may do on hosts.", new: func() command.Command { return new(command.Rights) }},
 	{
 		name: "broker-setup", usage: "broker-setup [--operator NAME] [--agent HOST,…]",
-		help: "Print the rabbitmqctl commands that create a virtual host and confined logins.", new: func() Command { return new(brokerSetupCommand) },
+		help: "Print the rabbitmqctl commands that create a virtual host and confined logins.", new: func() command.Command { return new(command.BrokerSetup) },
 	},
-	{name: "help", usage: "help [COMMAND]", help: "List the commands, or explain one.", new: func() Command { return new(helpCommand) }},
-	{name: "config", usage: "config", help: "Show each setting with its value and the source of the value.", new: func() Command { return new(configCommand) }},
-	{name: "doctor", usage: "doctor [--hosts EXPR]", help: "Check the broker, the login, the signing key, the clock and a host.", new: func() Command { return new(doctorCommand) }},
-	{name: "completion", usage: "completion bash|zsh|fish", help: "Print a completion function for your shell.", new: func() Command { return new(completionCommand) }},
-	{name: "exit", alias: "quit", usage: "exit", help: "Exit. Tasks continue, and their results are kept.", new: func() Command { return new(exitCommand) }},
+	{name: "help", usage: "help [COMMAND]", help: "List the commands, or explain one.", new: func() command.Command { return new(helpCommand) }},
+	{name: "config", usage: "config", help: "Show each setting with its value and the source of the value.", new: func() command.Command { return new(command.Config) }},
+	{name: "doctor", usage: "doctor [--hosts EXPR]", help: "Check the broker, the login, the signing key, the clock and a host.", new: func() command.Command { return new(command.Doctor) }},
+	{name: "completion", usage: "completion bash|zsh|fish", help: "Print a completion function for your shell.", new: func() command.Command { return new(command.Completion) }},
+	{name: "exit", alias: "quit", usage: "exit", help: "Exit. Tasks continue, and their results are kept.", new: func() command.Command { return new(exitCommand) }},
 }
 
 // option adds the command to a grammar.
@@ -117,9 +110,9 @@ func PromptModel() *kong.Node { return promptParser().Model.Node }
 
 // An Invocation is the meaning of the arguments of `warren …`.
 type Invocation struct {
-	Command  Command // nil opens the prompt
+	Command  command.Command // nil opens the prompt
 	Settings cli.Settings
-	Config   ConfigReport // without settings for commands that do not use them
+	Config   command.ConfigReport // without settings for commands that do not use them
 }
 
 // ParseShell reads the arguments of `warren …`.
@@ -138,7 +131,7 @@ func ParseShell(args []string) (inv Invocation, err error) {
 	if inv.Settings, err = g.Globals.Settings(args); err != nil || trace == nil {
 		return inv, err
 	}
-	if _, isConfig := cmd.(*configCommand); isConfig || cmd == nil {
+	if _, isConfig := cmd.(*command.Config); isConfig || cmd == nil {
 		inv.Config.Settings, err = cli.Describe(inv.Config.Source, trace, inv.Settings)
 	}
 	return inv, err
@@ -153,7 +146,7 @@ func allSettings() []*kong.Flag {
 func needsNoSettings(command string) bool { return command == "help" || command == "completion" }
 
 // ParsePrompt reads the words of a line at the prompt.
-func ParsePrompt(words []string, source *config.Source) (Command, error) {
+func ParsePrompt(words []string, source *config.Source) (command.Command, error) {
 	if len(words) > 0 && words[0] == "eixt" { // the original program knew this slip, and so do fingers
 		words = append([]string{"exit"}, words[1:]...)
 	}
@@ -163,7 +156,7 @@ func ParsePrompt(words []string, source *config.Source) (Command, error) {
 
 // parse returns the command, nil for the prompt, and what kong has made of the line,
 // nil for --help.
-func parse(k *kong.Kong, args []string) (Command, *kong.Context, error) {
+func parse(k *kong.Kong, args []string) (command.Command, *kong.Context, error) {
 	if err := cli.CheckText(args); err != nil {
 		return nil, nil, err
 	}
@@ -189,7 +182,7 @@ func parse(k *kong.Kong, args []string) (Command, *kong.Context, error) {
 	if trace.Selected().Hidden {
 		return nil, trace, nil
 	}
-	cmd, ok := trace.Selected().Target.Addr().Interface().(Command)
+	cmd, ok := trace.Selected().Target.Addr().Interface().(command.Command)
 	if !ok {
 		panic(fmt.Sprintf("%s is no command", trace.Selected().Name))
 	}

@@ -1,4 +1,4 @@
-package command
+package grammar
 
 import (
 	"bufio"
@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/version"
 	"warren/repl/cli"
+	"warren/repl/command"
 )
 
 type helpCommand struct {
@@ -31,7 +32,7 @@ func (h *helpCommand) find(root *kong.Node) error {
 	return nil
 }
 
-func (h *helpCommand) Run(_ context.Context, env *Env) error {
+func (h *helpCommand) Run(_ context.Context, env *command.Env) error {
 	var text strings.Builder
 	if h.node.Type == kong.ApplicationNode {
 		cli.WriteOverview(&text, h.node)
@@ -47,7 +48,7 @@ func (h *helpCommand) Run(_ context.Context, env *Env) error {
 
 type versionCommand struct{}
 
-func (versionCommand) Run(_ context.Context, env *Env) error {
+func (versionCommand) Run(_ context.Context, env *command.Env) error {
 	_, err := fmt.Fprintln(env.IO.Out, "warren", version.String())
 	return err
 }
