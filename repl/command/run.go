@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"warren/internal/operator/model"
+	"warren/internal/translate"
 	"warren/repl/cli"
 	"warren/repl/render"
 	"warren/repl/result"
@@ -124,9 +125,9 @@ func (c *sendFlags) printTask(ctx context.Context, env *Env, task model.Task) er
 	}
 	bound := ""
 	if env.IO.OutTerminal {
-		bound = fmt.Sprintf(" (%s)", render.LimitAndStop(&task))
+		bound = env.IO.Lang.Sprintf(" (%s)", render.LimitAndStop(&task))
 	}
-	_, err := fmt.Fprintf(env.IO.Out, "task on %s: %s%s\n", term.Plural(task.Hosts, "host"), task.ID, bound)
+	_, err := env.IO.Lang.Fprintf(env.IO.Out, "task on %s: %s%s\n", term.Plural(task.Hosts, "host"), task.ID, translate.Plain(bound))
 	return err
 }
 
