@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"warren/internal/operator/model"
-	"warren/internal/translate"
 	"warren/repl/cli"
 	"warren/repl/render"
 	"warren/repl/result"
@@ -123,11 +122,12 @@ func (c *sendFlags) printTask(ctx context.Context, env *Env, task model.Task) er
 		_, err := fmt.Fprintln(env.IO.Out, task.ID)
 		return err
 	}
-	bound := ""
+	hosts := term.Plural(task.Hosts, "host")
 	if env.IO.OutTerminal {
-		bound = env.IO.Lang.Sprintf(" (%s)", render.LimitAndStop(&task))
+		_, err := env.IO.Lang.Fprintf(env.IO.Out, "task on %s: %s (%s)\n", hosts, task.ID, render.LimitAndStop(&task))
+		return err
 	}
-	_, err := env.IO.Lang.Fprintf(env.IO.Out, "task on %s: %s%s\n", term.Plural(task.Hosts, "host"), task.ID, translate.Plain(bound))
+	_, err := env.IO.Lang.Fprintf(env.IO.Out, "task on %s: %s\n", hosts, task.ID)
 	return err
 }
 
