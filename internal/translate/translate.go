@@ -41,7 +41,7 @@ func newLanguage(entries []*entry) *Language {
 }
 
 // Sprintf is fmt.Sprintf with the translation of format. It also translates arguments: the
-// messages of errors, and strings that are not quoted.
+// messages of errors, and strings that are not quoted, except single words, which may be names.
 func (l *Language) Sprintf(format string, args ...any) string {
 	if l == nil {
 		return fmt.Sprintf(format, args...)
@@ -57,9 +57,9 @@ func (l *Language) Sprintf(format string, args ...any) string {
 		if i < len(verbs) && (verbs[i] == 's' || verbs[i] == 'v') {
 			switch arg := arg.(type) {
 			case string:
-				translated[i] = l.Text(arg)
+				translated[i], _ = l.phrase(arg, 0)
 			case error:
-				translated[i] = l.Text(arg.Error())
+				translated[i], _ = l.phrase(arg.Error(), 0)
 			}
 		}
 	}

@@ -98,6 +98,7 @@ func TestArgumentsOfSprintf(t *testing.T) {
 		{chinese.Sprintf("unknown command %q", "no hosts match --where"), `未知的命令 "no hosts match --where"`},
 		{chinese.Sprintf("error: %s", errors.New("no hosts match --where")), "错误：没有主机符合 --where"},
 		{chinese.Sprintf("%s %d", "not a key", 1), "not a key 1"},
+		{chinese.Sprintf("skipped, no agent answers: %s", "running"), "已跳过，没有 agent 应答：running"},
 		{chinese.Sprintf("%d of %s do not permit the key anything or did not answer", 1, "3 hosts"), "3 台主机中有 1 台不允许该密钥做任何事，或者没有应答"},
 	} {
 		if c.got != c.want {
