@@ -172,8 +172,11 @@ const longestLine = 64 << 10
 // shortened returns the beginning of a line, without what its carriage returns have
 // overwritten if the line is long.
 func shortened(line []byte) []byte {
+	if len(line) <= longestLine {
+		return line // without a search in it for each piece
+	}
 	i := bytes.LastIndexByte(line, '\r')
-	if len(line) <= longestLine || i < 0 {
+	if i < 0 {
 		return line
 	}
 	return append(term.Overwrite(line[:i]), line[i:]...)
