@@ -330,6 +330,7 @@ func words() (keys []string) {
 	for _, word := range []string{model.StatusOK, "exited %s", "signaled %s", string(wire.TimedOut), string(wire.Canceled), string(wire.Interrupted)} {
 		keys = append(keys, word, word+", %s left running")
 	}
+	keys = append(keys, "%d failed, %d allowed") // why a rollout has stopped
 	for _, stream := range []string{wire.Stdout, wire.Stderr} {
 		keys = append(keys, stream+" of %s: %s", "%s of "+stream+" of %s: %s")
 	}
