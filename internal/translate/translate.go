@@ -131,11 +131,10 @@ func (l *search) text(english string) (string, bool) {
 	if !strings.Contains(text, " ") {
 		return english, false
 	}
-	if t, ok := l.sentences(text); ok {
-		return around(before, t, after), true
-	}
-	if t, ok := l.match(text); ok {
-		return around(before, t, after), true
+	for _, try := range [...]func(string) (string, bool){l.matchSentences, l.sentences, l.match} {
+		if t, ok := try(text); ok {
+			return around(before, t, after), true
+		}
 	}
 	if inner, ok := strings.CutPrefix(text, "("); ok && strings.HasSuffix(inner, ")") {
 		if t, ok := l.text(strings.TrimSuffix(inner, ")")); ok {
@@ -200,14 +199,26 @@ func (l *search) phrase(text string) (string, bool) {
 	return l.text(text)
 }
 
-// match finds the key that a text was made of: of several, the one with the most letters.
+// match translates a text that was made of a key: of several, the one with the most letters.
 func (l *search) match(text string) (string, bool) {
+	return l.matchKeys(text, func(*entry) bool { return true })
+}
+
+// matchSentences is match for keys of several sentences.
+func (l *search) matchSentences(text string) (string, bool) {
+	if !strings.Contains(text, "; ") {
+		return text, false
+	}
+	return l.matchKeys(text, func(e *entry) bool { return strings.Contains(e.key, "; ") })
+}
+
+func (l *search) matchKeys(text string, includes func(*entry) bool) (string, bool) {
 	first, _, _ := strings.Cut(text, " ")
 	var best *entry
 	var values []string
 	for _, entries := range [...][]*entry{l.byWord[first], l.others} {
 		for _, e := range entries {
-			if best != nil && e.format.letters <= best.format.letters {
+			if best != nil && e.format.letters <= best.format.letters || !includes(e) {
 				continue
 			}
 			if v, ok := e.format.match(text); ok {
