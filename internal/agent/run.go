@@ -31,13 +31,17 @@ func (f *flags) run(args []string, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	p, err := f.program(args, f.logger(stderr), socket)
-	if err != nil {
+	switch {
+	case errors.Is(err, metrics.ErrListen):
+		return exitStatus(err, stderr)
+	case err != nil:
 		return fail(stderr, err)
 	}
 	return exitStatus(p.run(ctx), stderr)
 }
 
-// exitStatus reports the error with which the program has ended.
+// exitStatus reports the error with which the program has ended. systemd starts the agent again
+// after exitFailed, but not after exitUsage: somebody has to change something first.
 func exitStatus(err error, stderr io.Writer) int {
 	switch {
 	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):
