@@ -19,11 +19,6 @@ type Session struct {
 
 	cork *dial.Cork // of Conn; nil if the connection is not a link's
 
-	// Of the Publisher that serves the session. It may open one channel after another,
-	// but listens to the connection once: the library waits for every listener.
-	blockings chan amqp.Blocking // the library closes it
-	blocked   bool
-
 	ready chan struct{} // session → link, one slot: one message is enough
 }
 
@@ -34,20 +29,6 @@ func (s *Session) Ready() {
 	select {
 	case s.ready <- struct{}{}:
 	default:
-	}
-}
-
-// watchBlocked begins to listen for whether the broker accepts messages, once.
-func (s *Session) watchBlocked() {
-	if s.blockings == nil {
-		s.blockings = s.Conn.NotifyBlocked(make(chan amqp.Blocking, blockedEvents))
-	}
-}
-
-func (s *Session) noteBlocked(b amqp.Blocking, ok bool) {
-	s.blocked = ok && b.Active
-	if !ok {
-		s.blockings = nil
 	}
 }
 
