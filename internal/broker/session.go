@@ -158,15 +158,16 @@ func (c *connSession) end(ctx context.Context, err error) (up time.Duration, _ e
 	if err == nil {
 		err = &Error{Kind: ErrLost, Message: fmt.Sprintf("the session with the broker at %s ended", c.ep.Addr())}
 	}
+	if !c.upSince.IsZero() {
+		up = max(time.Since(c.upSince), 1)
+	}
+	err = c.link.explain(err, up)
 	if ctx.Err() != nil {
 		c.link.set(Connecting, nil, "") // we wanted it: nothing to explain
 	} else {
 		c.link.set(Connecting, err, "")
 	}
-	if c.upSince.IsZero() {
-		return 0, err
-	}
-	return max(time.Since(c.upSince), 1), err
+	return up, err
 }
 
 // orClosed replaces nil, for a channel already seen closed, by a closed channel, so that
