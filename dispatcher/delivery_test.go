@@ -493,6 +493,21 @@ func TestNackedRequestIsRepeated(t *testing.T) {
 	publish(t, &c, wire.TypeRun, broker.Routed, t0.Add(nackRepeatDelay))
 }
 
+func TestRequestNackedByInboxIsRepeatedWithBackOff(t *testing.T) {
+	c := freshDelivery()
+	c.whenOnline = true
+	publish(t, &c, wire.TypeRun, broker.Returned, t0)
+	for _, delay := range []time.Duration{0, firstRepeatDelay, firstRepeatDelay + 2*firstRepeatDelay} {
+		if s := c.decide(t0.Add(delay - 1)); delay > 0 && s.send != "" {
+			t.Errorf("before %s: decided %+v", delay, s)
+		}
+		publish(t, &c, wire.TypeRun, broker.Nacked, t0.Add(delay))
+		if !c.toInbox {
+			t.Error("the next one is not for the inbox")
+		}
+	}
+}
+
 func TestSentIsRecordedOnlyWithoutQuickAnswer(t *testing.T) {
 	c := freshDelivery()
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
