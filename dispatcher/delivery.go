@@ -310,17 +310,20 @@ func (c *delivery) onVerdict(k broker.Kind, now time.Time) {
 			c.onInboxRouted(typ, now)
 			return
 		}
-		c.backOff(now)
+		c.repeatAfter(c.repeatDelay, now)
+		c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
 	case broker.Unconfirmed:
 		c.mayHaveArrived, c.toInbox = true, inbox
 		c.repeatAfter(0, now)
 	case broker.Nacked:
 		c.nacked, c.toInbox = true, inbox
-		if inbox { // it has no leader, and its channel has waited for it for seconds
-			c.backOff(now)
+		if !inbox {
+			c.repeatAfter(nackRepeatDelay, now)
 			return
 		}
-		c.repeatAfter(nackRepeatDelay, now)
+		// It has no leader, and its channel has waited for it for seconds.
+		c.repeatAfter(c.repeatDelay, now)
+		c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
 	case broker.Returned:
 		c.possibleArrivals--
 		c.onReturned(typ, inbox, now)
@@ -356,7 +359,8 @@ func (c *delivery) onReturned(typ string, inbox bool, now time.Time) {
 	case c.whenOnline && !inbox && typ != wire.TypeStatus && now.Before(c.notAfter) && (!c.mayHaveArrived || c.runInInbox):
 		c.toInbox, c.next, c.notAfter = true, now, latest(c.notAfter, c.inboxUntil)
 	case c.mayHaveArrived || c.nacked:
-		c.backOff(now)
+		c.repeatAfter(c.repeatDelay, now)
+		c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
 	case c.withinReconnectGrace(now):
 		c.repeatAfter(reconnectRepeatDelay, now)
 	default:
@@ -368,12 +372,6 @@ func (c *delivery) onReturned(typ string, inbox bool, now time.Time) {
 // broker, as this operator was a moment ago.
 func (c *delivery) withinReconnectGrace(now time.Time) bool {
 	return !c.reconnectedAt.IsZero() && now.Before(c.reconnectedAt.Add(reconnectGrace)) && now.Before(c.notAfter)
-}
-
-// backOff sets the time of the next publication, and makes the wait after that longer.
-func (c *delivery) backOff(now time.Time) {
-	c.repeatAfter(c.repeatDelay, now)
-	c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
 }
 
 // repeatAfter sets the time of the next publication. An accepted job gets no status while
