@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"warren/internal/agent/journal"
 	"warren/internal/secretfile"
 )
 
@@ -163,6 +165,18 @@ func TestFileWithPassword(t *testing.T) {
 		}
 		if c.status == 2 && !strings.Contains(said, path+":2: broker has a password, and others may read or change it") {
 			t.Errorf("%s, mode %o: %s", c.text, c.mode, said)
+		}
+	}
+}
+
+// The program and the Windows service end with the same status.
+func TestExitStatus(t *testing.T) {
+	for err, want := range map[error]int{
+		nil: 0, errors.New("disk"): 1,
+		fmt.Errorf("run: %w", journal.ErrLocked): 2, &journal.DamagedError{}: 2,
+	} {
+		if got := exitStatus(err); got != want {
+			t.Errorf("%v: status %d, want %d", err, got, want)
 		}
 	}
 }
