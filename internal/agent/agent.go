@@ -79,7 +79,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	exited := -1
 	source := &config.Source{Default: defaultConfig(), Strict: true}
 	parser, err := newParser(&f, source.Default, fmt.Sprint(executor.DefaultWorkers()),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), kong.Resolvers(source))
+		translatedHelp(language()), kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), kong.Resolvers(source))
 	if err != nil {
 		return fail(stderr, err)
 	}
@@ -147,7 +147,11 @@ func fail(stderr io.Writer, err error) int {
 
 // report prints an error with its hint, but no secrets of the command line.
 func report(stderr io.Writer, err error) {
-	fmt.Fprintf(stderr, "error: %s\n", redact.Message(hint.Text(err), os.Args))
+	lang := language()
+	_, _ = lang.Fprintf(stderr, "error: %s\n", redact.Message(err.Error(), os.Args))
+	for _, h := range hint.Of(err) {
+		_, _ = lang.Fprintf(stderr, "hint: %s\n", redact.Message(h, os.Args))
+	}
 }
 
 func (f *flags) agent(args []string, log *slog.Logger, reload <-chan os.Signal) (*executor.Agent, error) {

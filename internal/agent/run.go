@@ -33,21 +33,26 @@ func (f *flags) run(args []string, stderr io.Writer) int {
 	p, err := f.program(args, f.logger(stderr), socket)
 	switch {
 	case errors.Is(err, metrics.ErrListen):
-		return exitStatus(err, stderr)
+		report(stderr, err)
+		return exitStatus(err)
 	case err != nil:
 		return fail(stderr, err)
 	}
-	return exitStatus(p.run(ctx), stderr)
+	err = p.run(ctx)
+	if err != nil {
+		report(stderr, err)
+	}
+	return exitStatus(err)
 }
 
-// exitStatus reports the error with which the program has ended. systemd starts the agent again
-// after exitFailed, but not after exitUsage: somebody has to change something first.
-func exitStatus(err error, stderr io.Writer) int {
+// exitStatus returns the exit status of a program that has ended with an error, or nil. systemd
+// starts the agent again after exitFailed, but not after exitUsage: somebody has to change
+// something first.
+func exitStatus(err error) int {
 	switch {
 	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):
-		return fail(stderr, err)
+		return exitUsage
 	case err != nil:
-		report(stderr, err)
 		return exitFailed
 	}
 	return exitOK
