@@ -26,6 +26,17 @@ func TestNewDirectoryIsPrivate(t *testing.T) {
 	}
 }
 
+func TestShareIsNetworkFileSystem(t *testing.T) {
+	for dir, want := range map[string]string{
+		`\\files\share\warren`: `\\files\share`, `//files/share/warren`: `\\files\share`, `\\?\UNC\files\share\warren`: `\\?\UNC\files\share`,
+		`C:\warren`: "", `\\?\C:\warren`: "",
+	} {
+		if got := filepath.FromSlash(networkFS(dir)); got != want {
+			t.Errorf("%s: %q, want %q", dir, got, want)
+		}
+	}
+}
+
 // A new directory inherits nothing from its parent.
 func TestNewDirectoryIsProtected(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a")

@@ -20,10 +20,12 @@ import (
 
 func TestMain(m *testing.M) { clitest.Main(m, nil) }
 
-// The directory with wine64, and drive C: (see .ci/windows).
+// The directory with wine64, drive C:, and a directory with the locale zh_CN.UTF-8 (see
+// .ci/windows).
 const (
-	envWine  = "WARREN_TEST_WINE"
-	envDrive = "WARREN_TEST_WINE_DRIVE"
+	envWine   = "WARREN_TEST_WINE"
+	envDrive  = "WARREN_TEST_WINE_DRIVE"
+	envLocale = "WARREN_TEST_WINE_LOCALE"
 )
 
 // exes builds the programs for Windows once for all tests, below the directory that
@@ -52,6 +54,7 @@ type place struct {
 	operator, agent system
 	broker, dir     string
 	host            string
+	locale          string // the directory of a locale for programs on Windows, if not empty
 }
 
 func newPlace(t *testing.T, operator, agent system) *place {
@@ -104,6 +107,10 @@ func (p *place) command(ctx context.Context, s system, name string, args ...stri
 			p.t.Fatal(err)
 		}
 		cmd = exec.CommandContext(ctx, os.Getenv(envWine)+"/wine64", append([]string{filepath.Join(dir, name+".exe")}, args...)...)
+		if p.locale != "" { // which sets wine's code pages
+			cmd.Path = os.Getenv(envWine) + "/in-folder"
+			cmd.Args = append([]string{cmd.Path, "/usr/bin/env", "LC_ALL=zh_CN.UTF-8", "LOCPATH=" + p.locale, "/usr/lib/wine/wine64"}, cmd.Args[1:]...)
+		}
 	}
 	cmd.Dir = p.dir
 	cmd.Env = append(
