@@ -23,7 +23,7 @@ func networkFS(dir string) string {
 func isShare(volume string) bool {
 	volume = strings.ToUpper(filepath.FromSlash(volume))
 	if rest, ok := strings.CutPrefix(volume, `\\?\`); ok {
-		return strings.HasPrefix(rest, `UNC\`)
+		return rest == "UNC" || strings.HasPrefix(rest, `UNC\`)
 	}
 	return strings.HasPrefix(volume, `\\`) && !strings.HasPrefix(volume, `\\.\`)
 }

@@ -36,7 +36,7 @@ func TestUnusualInput(t *testing.T) {
 		p.has(p.run(1, "--cwd", p.agent.path(dir), "cd"), "no such directory")
 	}))
 	t.Run("reserved name as a directory", p.sub(func(p *place) {
-		p.has(p.run(1, "--cwd", `C:\nul`, "cd"), "failed_to_start", `C:\nul`)
+		p.has(p.run(1, "--cwd", `C:\nul`, "cd"), `not a directory: "C:\\nul"`)
 	}))
 	t.Run("directory with a dot at its end", p.sub(func(p *place) {
 		p.has(p.run(0, "--cwd", `C:\windows.`, "cd"), `C:\windows`)
@@ -75,7 +75,7 @@ func TestUnusualDataDirectory(t *testing.T) {
 // TestCodePage runs an agent of a Chinese Windows: code page 936.
 func TestCodePage(t *testing.T) {
 	p := newPlace(t, linux, windows)
-	p.locale = os.Getenv(envLocale)
+	p.locale = "zh_CN.UTF-8"
 	dir := p.agentDir()
 	if err := errors.Join(os.Mkdir(dir+"/files", 0o755), os.WriteFile(dir+"/files/主机状态.txt", []byte("x"), 0o644)); err != nil {
 		t.Fatal(err)
@@ -83,24 +83,27 @@ func TestCodePage(t *testing.T) {
 	p.start()
 	p.has(p.warren(0, "", "hosts", "--json"), `"code_page":936`)
 	// Commands do not inherit the agent's environment, from which wine has the code page.
-	env := []string{"--cwd", p.agent.path(dir + "/files"), "--env", "LC_ALL=zh_CN.UTF-8", "--env", "LOCPATH=" + p.locale}
-	run := func(args ...string) string { return p.run(0, append(env, args...)...) }
+	env := []string{"--cwd", p.agent.path(dir + "/files"), "--env", "LC_ALL=" + p.locale}
+	run := func(p *place, args ...string) string {
+		p.t.Helper()
+		return p.run(0, append(env, args...)...)
+	}
 	t.Run("names of files", p.sub(func(p *place) {
-		p.has(run("dir /b"), "主机状态.txt\n")
-		p.has(run("--json", "dir /b"), `"stdout":"主机状态.txt\r\n"`)
+		p.has(run(p, "dir /b"), "主机状态.txt\n")
+		p.has(run(p, "--json", "dir /b"), `"stdout":"主机状态.txt\r\n"`)
 		p.has(p.warren(0, "", "check_task", "--raw"), "\xd6\xf7\xbb\xfa\xd7\xb4\xcc\xac.txt\n")
 	}))
 	t.Run("argument", p.sub(func(p *place) {
-		p.has(run("type 主机状态.txt & echo 主机"), "x主机")
-		p.has(run("--script", p.write("argument.bat", "@echo %1\r\n"), "主机"), "主机\n")
+		p.has(run(p, "type 主机状态.txt & echo 主机"), "x主机")
+		p.has(run(p, "--script", p.write("argument.bat", "@echo %1\r\n"), "主机"), "主机\n")
 	}))
 	t.Run("script in UTF-8", p.sub(func(p *place) {
-		p.has(run("--script", p.write("utf8.bat", "\ufeff@echo 状态\r\n@type 主机状态.txt\r\n")), "状态\n", "x")
+		p.has(run(p, "--script", p.write("utf8.bat", "\ufeff@echo 状态\r\n@type 主机状态.txt\r\n")), "状态\n", "x")
 	}))
 	t.Run("several lines", p.sub(func(p *place) {
-		p.has(run("echo 主机\necho 状态"), "主机\n状态\n")
+		p.has(run(p, "echo 主机\necho 状态"), "主机\n状态\n")
 	}))
 	t.Run("network", p.sub(func(p *place) {
-		p.has(run("ipconfig"), "127.0.0.1")
+		p.has(run(p, "ipconfig"), "127.0.0.1")
 	}))
 }

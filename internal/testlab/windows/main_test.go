@@ -20,12 +20,10 @@ import (
 
 func TestMain(m *testing.M) { clitest.Main(m, nil) }
 
-// The directory with wine64, drive C:, and a directory with the locale zh_CN.UTF-8 (see
-// .ci/windows).
+// The directory with wine64, and drive C: (see .ci/windows).
 const (
-	envWine   = "WARREN_TEST_WINE"
-	envDrive  = "WARREN_TEST_WINE_DRIVE"
-	envLocale = "WARREN_TEST_WINE_LOCALE"
+	envWine  = "WARREN_TEST_WINE"
+	envDrive = "WARREN_TEST_WINE_DRIVE"
 )
 
 // exes builds the programs for Windows once for all tests, below the directory that
@@ -54,7 +52,7 @@ type place struct {
 	operator, agent system
 	broker, dir     string
 	host            string
-	locale          string // the directory of a locale for programs on Windows, if not empty
+	locale          string // of programs on Windows; empty is C.UTF-8, with code page 437
 }
 
 func newPlace(t *testing.T, operator, agent system) *place {
@@ -109,7 +107,7 @@ func (p *place) command(ctx context.Context, s system, name string, args ...stri
 		cmd = exec.CommandContext(ctx, os.Getenv(envWine)+"/wine64", append([]string{filepath.Join(dir, name+".exe")}, args...)...)
 		if p.locale != "" { // which sets wine's code pages
 			cmd.Path = os.Getenv(envWine) + "/in-folder"
-			cmd.Args = append([]string{cmd.Path, "/usr/bin/env", "LC_ALL=zh_CN.UTF-8", "LOCPATH=" + p.locale, "/usr/lib/wine/wine64"}, cmd.Args[1:]...)
+			cmd.Args = append([]string{cmd.Path, "/usr/bin/env", "LC_ALL=" + p.locale, "/usr/lib/wine/wine64"}, cmd.Args[1:]...)
 		}
 	}
 	cmd.Dir = p.dir
