@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("WARREN_DATA_DIR", env.WorkDir+"/data")
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
+			env.Setenv("CLUSTERSHELL_CFGDIR", env.WorkDir+"/clustershell")
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process sleeps a second at its end
 			return nil
 		},

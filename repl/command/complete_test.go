@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"warren/internal/operator/groups/lookup"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
@@ -61,7 +62,7 @@ func TestShellWords(t *testing.T) {
 	if err := os.WriteFile(file, []byte("roles: {web: 'web[01-02]', db: db1}\nracks: {r1: web01}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := cli.NewCompleter(noStore{}, file, grammar.ShellModel())
+	c := cli.NewCompleter(noStore{}, lookup.Config{Path: file}, grammar.ShellModel())
 	for _, tt := range []struct {
 		before  string
 		current string
@@ -101,7 +102,7 @@ func TestShellWords(t *testing.T) {
 }
 
 func TestComplete(t *testing.T) {
-	complete := cli.NewCompleter(noStore{}, "", grammar.PromptModel()).Complete
+	complete := cli.NewCompleter(noStore{}, lookup.Config{}, grammar.PromptModel()).Complete
 	for _, tt := range []struct {
 		left, tail string
 		head       string
@@ -121,7 +122,7 @@ func TestComplete(t *testing.T) {
 		{"run x --cwd w", "", "run x --cwd w", nil},
 		{`run "web`, "", `run "web`, nil},
 		{`run "--`, "", `run "--`, nil},
-		{"hosts ", "", "hosts ", []string{"expand ", "fold ", "forget "}},
+		{"hosts ", "", "hosts ", []string{"expand ", "fold ", "groups ", "forget "}},
 		{"rights --hosts w", "", "rights --hosts ", []string{"web01", "web02"}},
 		{"hosts fold db1 w", "", "hosts fold db1 ", []string{"web01", "web02"}},
 		{`run "é" --hosts w`, "é", `run "é" --hosts `, []string{"web01", "web02"}},

@@ -33,7 +33,7 @@ func (c *Use) Run(ctx context.Context, env *Env) error {
 	case c.Clear:
 		env.Defaults = DefaultHosts{}
 	case expr != "":
-		set, err := hostexpr.Evaluate(expr, wire.MaxLeaves, env.TargetEnv().LookupGroup(ctx))
+		set, err := env.TargetEnv().NewGroupLookup().Evaluate(ctx, expr, wire.MaxLeaves)
 		if err != nil {
 			return cli.WithStatus(cli.ExitUsage, fmt.Errorf("use: %w", err))
 		}

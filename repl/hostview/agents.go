@@ -17,16 +17,21 @@ import (
 
 // Agents prints a table: for eyes on a terminal, with whole times elsewhere.
 func Agents(out *term.Console, agents []target.Agent) error {
+	return out.Table(agentRows(agents, out.OutTerminal))
+}
+
+// agentRows is a table with a heading.
+func agentRows(agents []target.Agent, relative bool) [][]string {
 	rows := [][]string{{"ID", "NAMES", "OS", "ARCH", "VERSION", "LABELS", "RUNNING", "ANSWERED"}}
 	for i := range agents {
 		a := &agents[i]
 		others := slices.DeleteFunc(slices.Clone(a.Names), func(name string) bool { return name == a.Agent.Agent })
 		rows = append(rows, []string{
 			a.Agent.Agent, hostexpr.Fold(others), system(&a.Facts), a.Facts.Arch, a.Facts.Version,
-			labelsText(a.Facts.Labels), busy(a), answeredText(a, out.OutTerminal),
+			labelsText(a.Facts.Labels), busy(a), answeredText(a, relative),
 		})
 	}
-	return out.Table(rows)
+	return rows
 }
 
 // system is what runs there: the distribution where it is known.

@@ -118,8 +118,8 @@ func (c *Console) Lines(lines []string) error {
 	})
 }
 
-// Table aligns columns; on a terminal each row is cut to one line, and a long table is paged.
-func (c *Console) Table(rows [][]string) error {
+// Align returns a line for each row of a table, cut to a width; 0 cuts none.
+func Align(rows [][]string, width int) []string {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
@@ -133,13 +133,22 @@ func (c *Console) Table(rows [][]string) error {
 			widths[i] = max(widths[i], Width(row[i]))
 		}
 	}
+	lines := make([]string, len(rows))
+	for i, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(Pad(cell, widths[i]+2))
+		}
+		lines[i] = Clip(strings.TrimRight(line.String(), " "), width)
+	}
+	return lines
+}
+
+// Table aligns columns; on a terminal each row is cut to one line, and a long table is paged.
+func (c *Console) Table(rows [][]string) error {
 	_, err := c.Page(func(w *bufio.Writer) error {
-		for _, row := range rows {
-			var line strings.Builder
-			for i, cell := range row {
-				line.WriteString(Pad(cell, widths[i]+2))
-			}
-			fmt.Fprintln(w, Clip(strings.TrimRight(line.String(), " "), c.Width()))
+		for _, line := range Align(rows, c.Width()) {
+			fmt.Fprintln(w, line)
 		}
 		return nil
 	})
