@@ -236,14 +236,14 @@ func (c *delivery) lostReason() string {
 // agent whose journal does not cover its time. The job has not run, because no request
 // arrived before.
 func (c *delivery) journalTooYoungReason() string {
-	from := func() string { return time.UnixMilli(c.journalSince).Local().Format(time.TimeOnly) + " on" }
+	from := func() string { return time.UnixMilli(c.journalSince).Local().Format(time.TimeOnly) }
 	switch {
 	case c.forgottenReason != "" && c.journalSince != 0:
-		return c.forgottenReason + "; it accepts jobs issued from " + from()
+		return c.forgottenReason + "; it accepts jobs issued from " + from() + " on"
 	case c.journalSince == 0:
 		return "the agent considers this job too old to verify; check the host's clock"
 	}
-	return "the agent's journal is new; it accepts jobs issued from " + from()
+	return "the agent's journal is new; it accepts jobs issued from " + from() + " on"
 }
 
 // mayHaveRunReason is the reason of a lost job of which several requests may have

@@ -100,13 +100,13 @@ func (t *tableView) frame(columns, rows int) []term.FrameLine {
 	}
 	add(t.heading(), nil)
 	if t.problem != "" {
-		add("not up to date: "+term.Line(t.problem), t.out.Paint.Bad)
+		add(term.Line(t.out.Lang.Sprintf("not up to date: %s", t.problem)), t.out.Paint.Bad)
 	}
 	if len(t.selected.Silent) > 0 {
-		add("no agent answers to "+hostexpr.Fold(t.selected.Silent), t.out.Paint.Bad)
+		add(t.out.Lang.Sprintf("no agent answers to %s", hostexpr.Fold(t.selected.Silent)), t.out.Paint.Bad)
 	}
 	agents, hidden := fitting(t.selected.Agents, room-len(lines)-1)
-	for i, line := range term.Align(agentRows(agents, true), width) {
+	for i, line := range t.out.Align(agentRows(t.out, agents)) {
 		switch {
 		case len(agents) == 0:
 		case i > 0 && !agents[i-1].Answers:
@@ -116,7 +116,7 @@ func (t *tableView) frame(columns, rows int) []term.FrameLine {
 		}
 	}
 	if hidden > 0 {
-		add(fmt.Sprintf("… and %d more", hidden), nil)
+		add(t.out.Lang.Sprintf("… and %d more", hidden), nil)
 	}
 	return lines[:min(len(lines), room)]
 }
@@ -124,7 +124,7 @@ func (t *tableView) frame(columns, rows int) []term.FrameLine {
 // heading counts the hosts.
 func (t *tableView) heading() string {
 	if !t.shown {
-		return "asking the agents …"
+		return t.out.Lang.Sprintf("asking the agents …")
 	}
 	online := 0
 	for i := range t.selected.Agents {
@@ -133,7 +133,7 @@ func (t *tableView) heading() string {
 		}
 	}
 	offline := len(t.selected.Agents) - online + len(t.selected.Silent)
-	return fmt.Sprintf("%s online, %d offline  %s  Ctrl-C leaves", term.Plural(online, "host"), offline, t.asked.Format(time.TimeOnly))
+	return t.out.Lang.Sprintf("%d online, %d offline  %s  Ctrl-C leaves", online, offline, t.asked.Format(time.TimeOnly))
 }
 
 // fitting returns the agents that at most so many lines have room for, with one line for the
@@ -195,7 +195,7 @@ func (c *changeView) show(s target.Selection, now time.Time) error {
 	}
 	for host := range c.online {
 		if _, ok := next[host]; !ok {
-			words[host] = "no longer selected" // by --where
+			words[host] = "deselected" // by --where
 		}
 	}
 	var lines []string

@@ -38,7 +38,7 @@ func TestChangesArePrinted(t *testing.T) {
 		{selection("web01 web02", "db1"), ""},
 		{selection("web01 -web02 db1"), "db1 online,web02 offline"},
 		{selection("web01 -web02 db1"), ""},
-		{selection("web02 db1 new\x1b[2J"), `new\x1b[2J online,web01 no longer selected,web02 online`},
+		{selection("web02 db1 new\x1b[2J"), `new\x1b[2J online,web01 deselected,web02 online`},
 	} {
 		out.Reset()
 		if err := c.show(step.s, now); err != nil {
@@ -71,7 +71,7 @@ func TestTableFitsTheScreen(t *testing.T) {
 			}
 			text += line.Plain + "\n"
 		}
-		if columns >= 80 && (!strings.Contains(text, "49 hosts online, 2 offline") || !strings.Contains(text, "web40") || !strings.Contains(text, "no agent answers to db1") ||
+		if columns >= 80 && (!strings.Contains(text, "49 online, 2 offline") || !strings.Contains(text, "web40") || !strings.Contains(text, "no agent answers to db1") ||
 			!strings.Contains(text, "the broker does not answer") || rows < 50 != strings.Contains(text, " more")) {
 			t.Errorf("%v:\n%s", size, text)
 		}

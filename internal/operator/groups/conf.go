@@ -78,7 +78,7 @@ func (g *Groups) readDirectories(own *ini.Section, dir string) error {
 		return err
 	}
 	for _, d := range confdirs {
-		if err := g.readEach(d, "*.conf", g.readConf); err != nil {
+		if err := g.readEach(d, ".conf", g.readConf); err != nil {
 			return err
 		}
 	}
@@ -87,7 +87,7 @@ func (g *Groups) readDirectories(own *ini.Section, dir string) error {
 		return err
 	}
 	for _, d := range autodirs {
-		if err := g.readEach(d, "*.yaml", g.readYAML); err != nil {
+		if err := g.readEach(d, ".yaml", g.readYAML); err != nil {
 			return err
 		}
 	}
@@ -126,12 +126,12 @@ func directories(own *ini.Section, key, dir string) ([]string, error) {
 
 // readEach reads the files of a directory. As ClusterShell, it skips those that this user may
 // not read.
-func (g *Groups) readEach(dir, pattern string, read func(file string) error) error {
+func (g *Groups) readEach(dir, ending string, read func(file string) error) error {
 	if _, err := os.ReadDir(dir); isDenied(err) {
 		g.skipped = append(g.skipped, dir)
 		return nil
 	}
-	files, err := filesOf(dir, pattern)
+	files, err := filesOf(dir, ending)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func Load(path string, o Options) (*Groups, error) {
 	}
 	switch {
 	case info.IsDir():
-		files, err := filesOf(path, "*.yaml")
+		files, err := filesOf(path, ".yaml")
 		if err == nil && len(files) == 0 {
 			err = fmt.Errorf("groups: %s has no file *.yaml: %w", path, fs.ErrNotExist)
 		}
@@ -124,9 +124,9 @@ func Load(path string, o Options) (*Groups, error) {
 	return g, nil
 }
 
-// filesOf returns the files of a directory whose names match a pattern.
-func filesOf(dir, pattern string) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(quoteGlob(dir), pattern))
+// filesOf returns the files of a directory whose names have an ending.
+func filesOf(dir, ending string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(quoteGlob(dir), "*"+ending))
 	if err != nil {
 		return nil, fmt.Errorf("groups: %w", err)
 	}

@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -79,16 +78,13 @@ const maxQuoted = 400
 // empty is the error of an inventory without hosts. Ansible only warns about a file that it
 // cannot read.
 func empty(named []string, stderr string) error {
-	where := "that Ansible's configuration names"
+	text := "the Ansible inventory that Ansible's configuration names has no hosts"
 	if len(named) > 0 {
-		where = strings.Join(named, " ")
+		text = fmt.Sprintf("the Ansible inventory %s has no hosts", strings.Join(named, " "))
 	}
-	text := fmt.Sprintf("the Ansible inventory %s has no hosts", where)
 	help := "name an inventory with --inventory or WARREN_INVENTORY"
 	if warning := says(stderr); warning != "" && len(named) > 0 {
 		help = warning
 	}
-	return &hint.Error{Message: text, Hint: help, Err: errEmpty}
+	return hint.New(text, help)
 }
-
-var errEmpty = errors.New("an inventory has no hosts")

@@ -65,7 +65,7 @@ func Run(ctx context.Context, c Command) (output, stderr string, err error) {
 	}
 	text, err := textfile.Decode(out.buffer.Bytes())
 	if err != nil {
-		return "", stderr, fmt.Errorf("its output is not text: %w", err)
+		return "", stderr, fmt.Errorf("its output is not text: %v", err) // without the hint about files
 	}
 	return string(text), stderr, nil
 }
@@ -81,14 +81,14 @@ func failure(err error, stderr string) error {
 	if !errors.As(err, &exit) {
 		return err
 	}
-	text := "it exited with " + fmt.Sprint(exit.ExitCode())
-	if exit.ExitCode() < 0 {
-		text = "it was ended by a signal"
+	switch code := exit.ExitCode(); {
+	case code < 0:
+		return errors.New("it was ended by a signal")
+	case stderr == "":
+		return fmt.Errorf("it exited with %d", code)
+	default:
+		return fmt.Errorf("it exited with %d: %s", code, lastLine(stderr))
 	}
-	if stderr == "" {
-		return errors.New(text)
-	}
-	return fmt.Errorf("%s: %s", text, lastLine(stderr))
 }
 
 // lastLine is where programs write why they give up.
