@@ -50,14 +50,15 @@ Exit status: 1 if no agent answers, no host matches --where, a host of --hosts d
 }
 
 func (c *Hosts) Run(ctx context.Context, env *Env) error {
-	set, err := c.Named(ctx, env.TargetEnv())
+	targets := env.TargetEnv()
+	set, err := c.Named(ctx, targets)
 	if err != nil {
 		return err
 	}
 	if c.Watch {
-		return c.watch(ctx, env, set)
+		return c.watch(ctx, env, targets, set)
 	}
-	selected, err := hostview.Ask(ctx, &c.Flags, env.TargetEnv(), set, c.All, c.MetricsFile)
+	selected, err := hostview.Ask(ctx, &c.Flags, targets, set, c.All, c.MetricsFile)
 	if err != nil {
 		return err
 	}
@@ -76,20 +77,20 @@ func (c *Hosts) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	if err := env.TargetEnv().ExplainSilence(ctx, &selected, set != nil); err != nil {
+	if err := targets.ExplainSilence(ctx, &selected, set != nil); err != nil {
 		return err
 	}
 	return c.missing(ctx, env, &selected)
 }
 
 // watch shows the hosts until Ctrl-C.
-func (c *Hosts) watch(ctx context.Context, env *Env, set *hostexpr.Set) error {
+func (c *Hosts) watch(ctx context.Context, env *Env, targets *target.Env, set *hostexpr.Set) error {
 	for flag, given := range map[string]bool{"--json": c.JSON, "--metrics-file": c.MetricsFile != "", "--min-hosts": c.MinHosts > 0} {
 		if given {
 			return cli.Usage("hosts "+flag+" asks once; run it again from a timer", "--watch and %s cannot be combined", flag)
 		}
 	}
-	poller, err := c.NewPoller(ctx, env.TargetEnv(), set, c.All)
+	poller, err := c.NewPoller(ctx, targets, set, c.All)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,8 @@ type Env struct {
 	Groups lookup.Config // the sources of groups
 	Clocks *Clocks
 
+	sources *lookup.Groups // of Groups; nil until they are needed
+
 	Store         func() Store // once Connect or FindTask has returned
 	Connect       func(ctx context.Context) error
 	Engine        func() Engine // once Connect has returned

@@ -94,12 +94,12 @@ func (env *Env) Evaluate(ctx context.Context, exprs []Expression) (*hostexpr.Set
 	groups := env.NewGroupLookup()
 	all := new(hostexpr.Set)
 	for _, e := range exprs {
-		set, err := groups.Evaluate(ctx, e.Text, wire.MaxLeaves)
+		set, err := groups.Evaluate(ctx, e.from, e.Text)
 		if errors.Is(err, hostexpr.ErrNothing) {
 			continue
 		}
 		if err != nil {
-			return nil, cli.WithStatus(cli.ExitUsage, prefixed(e.from, err))
+			return nil, err
 		}
 		if all.Unite(set); all.Len() > wire.MaxLeaves {
 			return nil, cli.Usage("name the hosts in several tasks", "%s: more than %d hosts", e.from, wire.MaxLeaves)
@@ -109,7 +109,7 @@ func (env *Env) Evaluate(ctx context.Context, exprs []Expression) (*hostexpr.Set
 }
 
 func prefixed(from string, err error) error {
-	if from == "" {
+	if from == "" || err == nil {
 		return err
 	}
 	return fmt.Errorf("%s: %w", from, err)

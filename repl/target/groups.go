@@ -15,6 +15,7 @@ import (
 	"warren/internal/operator/inventory"
 	"warren/internal/operator/model"
 	"warren/internal/suggest"
+	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/term"
 )
@@ -28,20 +29,24 @@ type GroupLookup struct {
 	interrupted error // Ctrl-C has ended the program of a source
 }
 
-// NewGroupLookup returns a lookup for one command.
+// NewGroupLookup returns a lookup. Those of one Env read the sources once.
 func (env *Env) NewGroupLookup() *GroupLookup {
-	return &GroupLookup{env: env, sources: lookup.New(env.Groups)}
+	if env.sources == nil {
+		env.sources = lookup.New(env.Groups)
+	}
+	return &GroupLookup{env: env, sources: env.sources}
 }
 
-// Evaluate returns the hosts of an expression.
-func (l *GroupLookup) Evaluate(ctx context.Context, expr string, limit int) (*hostexpr.Set, error) {
-	set, err := hostexpr.Evaluate(expr, limit, func(source, name string) ([]string, string, error) {
+// Evaluate returns the hosts of an expression. From is the flag or command that the expression
+// was given to; errors name it.
+func (l *GroupLookup) Evaluate(ctx context.Context, from, expr string) (*hostexpr.Set, error) {
+	set, err := hostexpr.Evaluate(expr, wire.MaxLeaves, func(source, name string) ([]string, string, error) {
 		return l.group(ctx, source, name)
 	})
 	if l.interrupted != nil {
 		return nil, l.interrupted
 	}
-	return set, err
+	return set, cli.WithStatus(cli.ExitUsage, prefixed(from, err))
 }
 
 func (l *GroupLookup) group(ctx context.Context, source, name string) (exprs []string, home string, err error) {
