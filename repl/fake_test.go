@@ -416,6 +416,12 @@ func answers(command string, j *model.Job) []results.Update {
 	case "huge":
 		last := endedUpdate(j, wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: &wire.Stream{Size: 1 << 20}})
 		return []results.Update{started, chunk(wire.Stdout, 0, strings.Repeat("0123456789abcde\n", 1<<16)), last}
+	case "huge-2", "huge-3": // too large to compare
+		last := endedUpdate(j, wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: &wire.Stream{Size: 1<<20 + 7}})
+		return []results.Update{started, chunk(wire.Stdout, 0, strings.Repeat("0123456789abcde\n", 1<<16)), chunk(wire.Stdout, 1<<20, command+"\n"), last}
+	case "own", "own-2": // each host has a line of its own
+		version := map[string]string{"own": "nginx 1.24\n", "own-2": "nginx 1.26\n"}[command]
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: whole("host " + j.Host + "\n" + version + "end\n")})
 	case "linger":
 		return []results.Update{started}
 	case "outlier":

@@ -10,6 +10,8 @@ import (
 	"warren/internal/config"
 	"warren/repl/cli"
 	"warren/repl/command"
+	"warren/repl/comparison"
+	"warren/repl/search"
 	"warren/repl/taskref"
 )
 
@@ -31,6 +33,8 @@ var definitions = []definition{
 	{name: "watch", usage: "watch [ID]", help: "Show the progress of a task in a live view.", new: func() command.Command { return new(command.Watch) }},
 	{name: "cancel", usage: "cancel ID", help: "Stop a task on all hosts.", new: func() command.Command { return new(command.Cancel) }},
 	{name: "retry", usage: "retry ID", help: "Rerun a task on the hosts where it failed.", new: func() command.Command { return new(command.Retry) }},
+	{name: "diff", usage: "diff ID1 ID2", help: "Show what has changed on the hosts between two tasks.", new: func() command.Command { return new(comparison.Diff) }},
+	{name: "grep", usage: "grep RE", help: "Search the stored output of all tasks for lines that match a regular expression.", new: func() command.Command { return new(search.Grep) }},
 	{name: "hosts", usage: "hosts [expand|fold|forget]", help: "List the agents that are online; expand or fold host expressions; or forget hosts.", new: command.NewHosts},
 	{name: "rights", usage: "rights [--hosts EXPR]", help: "List what your key may do on hosts.", new: func() command.Command { return new(command.Rights) }},
 	{

@@ -252,7 +252,7 @@ func (b *blockWriter) diff(ctx context.Context, j *model.Job) error {
 			return err
 		}
 		same = same && text == ""
-		_, _ = b.w.WriteString(b.printer.paintDiff(text))
+		_, _ = b.w.WriteString(b.printer.PaintDiff(text))
 	}
 	if same {
 		fmt.Fprintf(b.w, "  the same output as %s\n", b.differ.base.Jobs[0].Host)
