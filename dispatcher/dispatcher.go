@@ -31,10 +31,6 @@ const (
 	// behindRepeatInterval is the pace while replies that have arrived are not stored
 	// yet: the missing ones may be among them.
 	behindRepeatInterval = 100 * time.Millisecond
-
-	// killGrace is added to a job's timeout before its end is overdue: an agent's
-	// --kill-grace and the way back.
-	killGrace = 30 * time.Second
 )
 
 // ErrStopped: the dispatcher's Run has ended.

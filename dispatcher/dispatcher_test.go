@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/dispatcher/delivery"
 	"warren/internal/broker"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
@@ -288,7 +289,7 @@ func TestWindowOfHostsSlides(t *testing.T) {
 		select {
 		case p := <-r.out:
 			t.Fatalf("a third host before the first has ended: %s", p.Key)
-		case <-time.After(firstStatusInterval - time.Second):
+		case <-time.After(delivery.FirstStatusInterval - time.Second):
 		}
 		for i := range 4 {
 			r.store.reply(inFlight[i], results.Progress{State: model.Ended})
@@ -377,7 +378,7 @@ func testPace(t *testing.T, every time.Duration, edit func(*Dispatcher)) {
 			r.take(broker.Routed)
 		}
 		begin, again := time.Now(), 0
-		stop := time.After(firstRepeatDelay + time.Second)
+		stop := time.After(delivery.FirstRepeatDelay + time.Second)
 		for done := false; !done; {
 			select {
 			case p := <-r.out:
@@ -388,7 +389,7 @@ func testPace(t *testing.T, every time.Duration, edit func(*Dispatcher)) {
 			}
 		}
 		if most := int(time.Second / every); again < most/2 || again > most+1 {
-			t.Errorf("%d requests were repeated within %s, want up to %d", again, time.Since(begin)-firstRepeatDelay, most)
+			t.Errorf("%d requests were repeated within %s, want up to %d", again, time.Since(begin)-delivery.FirstRepeatDelay, most)
 		}
 	})
 }

@@ -8,15 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"warren/dispatcher/delivery"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 
 const (
-	// canceledUnsent is the reason of a job that was canceled before it began.
-	canceledUnsent = "canceled before it was sent"
-
 	// neverSent ends the reason of a job whose request never left. Such a job has
 	// certainly not run.
 	neverSent = "; never sent"
@@ -76,7 +74,7 @@ func (t *task) obstacle(ctx context.Context, first, last int) (reason string, er
 	case err != nil:
 		return "rollout stopped: " + firstLine(err), nil
 	case record.Cancel:
-		return canceledUnsent, nil
+		return delivery.CanceledUnsent, nil
 	}
 	if err := t.d.audit(&t.record, t.spec.Hosts[first:last]); err != nil {
 		return "rollout stopped: the audit log: " + firstLine(err), nil
@@ -137,7 +135,7 @@ func (t *task) recordEvent(ctx context.Context, m model.Event) error {
 
 // abandon ends jobs that were never sent.
 func (d *Dispatcher) abandon(ctx context.Context, jobs []model.Job, reason string) error {
-	if reason != canceledUnsent {
+	if reason != delivery.CanceledUnsent {
 		reason += neverSent
 	}
 	for some := range slices.Chunk(jobs, abandonBatch) {

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/dispatcher/delivery"
 	"warren/internal/broker"
 	"warren/internal/hint"
 	"warren/internal/operator/model"
@@ -100,7 +101,7 @@ func TestRolloutBeginsStageAfterSoak(t *testing.T) {
 		}
 		first := r.runs("a")
 		r.store.reply(first, results.Progress{State: model.Running})
-		r.quietFor(firstStatusInterval - time.Second)
+		r.quietFor(delivery.FirstStatusInterval - time.Second)
 		r.store.reply(first, results.Progress{State: model.Ended, Outcome: wire.Exited, OK: true})
 		r.quietFor(10*time.Minute - time.Second)
 		r.takeResigned()

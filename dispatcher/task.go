@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"warren/dispatcher/delivery"
 	"warren/dispatcher/plan"
 	"warren/internal/broker"
 	"warren/internal/operator/model"
@@ -16,15 +17,9 @@ import (
 	"warren/internal/wire"
 )
 
-const (
-	// signRetryDelay is the wait after a failed signature, for example without
-	// ssh-agent, before the task asks for the next one.
-	signRetryDelay = 15 * time.Second
-
-	// touchRetryDelay is that wait where a signature costs a touch, so that the
-	// operator is not asked in a loop.
-	touchRetryDelay = 5 * time.Minute
-)
+// touchRetryDelay is the wait after a failed signature where a signature costs a touch, so that
+// the operator is not asked in a loop.
+const touchRetryDelay = 5 * time.Minute
 
 // errUnsigned: a statement cannot be signed now.
 var errUnsigned = errors.New("the statement cannot be signed")
@@ -130,13 +125,13 @@ func (t *task) await(ctx context.Context, timeout <-chan time.Time) error {
 		r.answer <- statementAnswer{s, err}
 	case <-t.canceled:
 		t.canceled = nil
-		return t.halt(ctx, canceledUnsent)
+		return t.halt(ctx, delivery.CanceledUnsent)
 	case <-t.stopped:
 		t.stopped = nil
 		return t.halt(ctx, "rollout stopped by its operator")
 	case <-poll:
 		if t.canceledElsewhere(ctx) {
-			return t.halt(ctx, canceledUnsent)
+			return t.halt(ctx, delivery.CanceledUnsent)
 		}
 	case <-timeout:
 	case <-ctx.Done():
@@ -164,15 +159,15 @@ func (t *task) host(i int) *host {
 		task: t, index: i, progress: t.progress[i], replies: t.d.replies, cancel: t.cancel,
 		verdicts: make(chan broker.Verdict, 1), // one publication is in flight at a time
 	}
-	now, timeout := time.Now(), answerTimeout(t.record.Timeout)
+	now, timeout := time.Now(), delivery.AnswerTimeout(t.record.Timeout)
 	if t.adopted {
-		h.delivery = adoptedDelivery(h.job(), h.job().Signed.NotAfter, now, timeout)
-		h.delivery.secret = t.secret
+		h.delivery = delivery.NewAdopted(h.job(), h.job().Signed.NotAfter, now, timeout)
+		h.delivery.Secret = t.secret
 	} else {
-		h.delivery = newDelivery(now.Add(t.spec.StartTimeout), timeout)
-		h.delivery.whenOnline = t.spec.WhenOnline
+		h.delivery = delivery.New(now.Add(t.spec.StartTimeout), timeout)
+		h.delivery.WhenOnline = t.spec.WhenOnline
 		if t.longInbox() {
-			h.delivery.inboxUntil = h.delivery.notAfter
+			h.delivery.InboxUntil = h.delivery.NotAfter
 		}
 	}
 	return h
@@ -205,7 +200,10 @@ func (t *task) sign(ctx context.Context, r statementRequest) (signedStatement, e
 	if !r.issuedFrom.IsZero() && t.canceledElsewhere(ctx) {
 		return signedStatement{}, errCanceledElsewhere
 	}
-	now := latest(time.Now(), r.issuedFrom)
+	now := time.Now()
+	if r.issuedFrom.After(now) {
+		now = r.issuedFrom
+	}
 	run, valid := &t.run, onlineTimeout(&t.spec)
 	if r.inbox && t.longInbox() {
 		run, valid = &t.inboxRun, t.spec.StartTimeout
@@ -243,7 +241,7 @@ func (t *task) signWithBackoff(typ string, sign func() (signedStatement, error))
 		t.failureNoticed = false
 		return s, nil
 	}
-	delay := signRetryDelay
+	delay := delivery.SignRetryDelay
 	if t.d.signer.touch {
 		delay = touchRetryDelay
 	}
