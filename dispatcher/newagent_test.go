@@ -80,7 +80,7 @@ func TestCancelByAnotherProcessEndsPostponedJob(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		req := r.postponed(time.Now().Add(30 * time.Second))
-		if err := r.store.SetCancel(context.Background(), ""); err != nil {
+		if err := r.store.SetControl(context.Background(), r.store.task, model.ControlCancel); err != nil {
 			t.Fatal(err)
 		}
 		select {

@@ -106,7 +106,7 @@ func (c *Diff) show(ctx context.Context, env *command.Env, v *result.View, found
 		if err := env.Engine.Viewed(s.task, hostsOf(s.jobs)); err != nil {
 			env.Warn(err)
 		}
-		if s.task.Summary.Ended < s.task.Hosts {
+		if !s.task.Done() {
 			env.Note("task %s is not done: %d of %s have ended", result.ShortID(s.task.ID), s.task.Summary.Ended, term.Plural(s.task.Hosts, "host"))
 		}
 		if err := env.Printer().CheckComplete(ctx, v, &s.task, s.jobs); err != nil {

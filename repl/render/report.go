@@ -283,6 +283,7 @@ func (p *Printer) WriteEnding(w *bufio.Writer, task model.Task, jobs []model.Job
 		wide = max(wide, len(word))
 	}
 	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(len(groups[a]), len(groups[b])) })
+	writeVerifyFailures(w, p.out.Paint, task.Rollout)
 	for _, word := range words {
 		fmt.Fprintf(w, "  %-*s  %s\n", wide, word, result.FoldShort(groups[word], p.hostWidth()))
 	}
@@ -315,7 +316,10 @@ func (p *Printer) WriteHints(w *bufio.Writer, task model.Task, jobs []model.Job)
 			fmt.Fprintln(w, term.Wrap("hint: "+text, p.out.Width()))
 		}
 	}
-	if !task.Done() {
-		fmt.Fprintf(w, "hint: wait %s waits for the rest\n", result.ShortID(task.ID))
+	switch id := result.ShortID(task.ID); {
+	case task.Rollout.Pause() != nil:
+		fmt.Fprintf(w, "hint: resume %s continues the rollout, cancel %s ends it\n", id, id)
+	case !task.Done():
+		fmt.Fprintf(w, "hint: wait %s waits for the rest\n", id)
 	}
 }

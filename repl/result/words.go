@@ -130,8 +130,13 @@ func StateText(t *model.Task) string {
 		return "done" + text
 	}
 	state := "running"
-	if t.Cancel {
+	switch {
+	case t.Cancel:
 		state = "being canceled"
+	case t.Rollout.Pause() != nil:
+		state = "paused"
+	case t.Summary.Ended == t.Hosts:
+		state = "being verified"
 	}
 	return fmt.Sprintf("%s, %d of %d ended%s", state, t.Summary.Ended, t.Hosts, text)
 }
@@ -152,7 +157,7 @@ func PaintTask(p term.Paint, t *model.Task, text string) string {
 	switch {
 	case !t.Done():
 		return p.Doubt(text)
-	case t.Summary.OK == t.Hosts:
+	case t.OK():
 		return p.OK(text)
 	}
 	return p.Bad(text)

@@ -65,9 +65,10 @@ func position(ref string) (n int, ok bool) {
 	return n, err == nil && n >= 1 && n <= maxPosition
 }
 
-// nth returns the nth newest task.
+// nth returns the nth newest task. The tasks of verify commands do not count: no operator has
+// started them.
 func nth(ctx context.Context, store Store, n int) (model.Task, error) {
-	tasks, err := store.Tasks(ctx, n)
+	tasks, err := newest(ctx, store, n)
 	switch {
 	case err != nil:
 		return model.Task{}, err
@@ -77,6 +78,20 @@ func nth(ctx context.Context, store Store, n int) (model.Task, error) {
 		return model.Task{}, &cli.Error{Status: cli.ExitUsage, Text: fmt.Sprintf("no task -%d: the result store has %s", n, term.Plural(len(tasks), "task")), Hint: "-1 is the newest task; tasks lists all", Err: results.ErrNoTask}
 	}
 	return tasks[n-1], nil
+}
+
+// newest returns the n newest tasks that an operator has started, or all if there are fewer.
+func newest(ctx context.Context, store Store, n int) ([]model.Task, error) {
+	for limit := n; ; limit *= 2 {
+		all, err := store.Tasks(ctx, limit)
+		if err != nil {
+			return nil, err
+		}
+		tasks := slices.DeleteFunc(slices.Clone(all), func(t model.Task) bool { return t.VerifyOf != "" })
+		if len(tasks) >= n || len(all) < limit {
+			return tasks, nil
+		}
+	}
 }
 
 // SeparatePosition moves the position of a task, such as -2, behind a --, where the parser
