@@ -31,6 +31,7 @@ type sendFlags struct {
 	Wait             bool            `help:"At the prompt: wait until the task is done, then show the results. --stream, --diff, --stdout, --stderr, --tail and --encoding imply it."`
 	Detach           bool            `help:"From the shell: exit as soon as the hosts have the job, and print the task's id."`
 	StoreSecrets     bool            `name:"store-secrets-on-broker" help:"With --when-online: allow the broker to store secrets on its disk until offline hosts are back."`
+	cli.NotifyFlag   `embed:""`
 	cli.FollowFlags  `embed:""`
 	cli.DisplayFlags `embed:""`
 }
@@ -81,6 +82,10 @@ func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *resu
 	if c.DryRun {
 		return c.showPlan(env, &spec, rest)
 	}
+	program, err := c.Program()
+	if err != nil {
+		return err
+	}
 	if err := c.confirm(ctx, env, &spec, inputUsed); err != nil {
 		return err
 	}
@@ -93,6 +98,11 @@ func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *resu
 	task, err := env.Engine.Submit(ctx, spec)
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
+	}
+	if c.Detach && program != nil {
+		env.Note("--notify has no effect with --detach: this process ends before the task")
+	} else {
+		env.Session.Notify(task.ID, program)
 	}
 	switch {
 	case c.waits(env):

@@ -50,7 +50,7 @@ type eventDocument struct {
 	Hosts        int       `json:"hosts"`
 	Failed       int       `json:"failed"`
 	Reason       *string   `json:"reason"`
-	Task         *string   `json:"task"`          // of the verify command
+	VerifyTask   *string   `json:"verify_task"`   // id of the verify command\'s task
 	VerifyFailed int       `json:"verify_failed"` // hosts
 }
 
@@ -193,7 +193,7 @@ func (p *Printer) printTask(ctx context.Context, task model.Task, show func(cont
 // is ranged over: all outputs of a task need not fit the memory. Of all jobs it
 // is read in one pass.
 func (r *outputReader) PerJob(ctx context.Context, v *result.View, task string, jobs []model.Job) iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]] {
-	if !v.All() || v.Tail > 0 {
+	if !v.All() || v.Tail > 0 || len(v.Streams) == 0 {
 		return r.eachJob(ctx, v, jobs)
 	}
 	return func(yield func(*model.Job, iter.Seq2[model.Piece, error]) bool) {

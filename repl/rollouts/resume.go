@@ -16,6 +16,7 @@ import (
 type Resume struct {
 	command.TaskID   `embed:""`
 	Wait             bool `help:"At the prompt: wait until the task is done, then show the results."`
+	cli.NotifyFlag   `embed:""`
 	cli.FollowFlags  `embed:""`
 	cli.DisplayFlags `embed:""`
 }
@@ -39,6 +40,10 @@ func (c *Resume) Run(ctx context.Context, env *command.Env) error {
 	if err != nil {
 		return err
 	}
+	program, err := c.Program()
+	if err != nil {
+		return err
+	}
 	task, err := find(ctx, env, &c.TaskID, "resume")
 	if err != nil {
 		return err
@@ -53,6 +58,7 @@ func (c *Resume) Run(ctx context.Context, env *command.Env) error {
 	case err != nil:
 		return cli.WithStatus(cli.ExitUsage, err)
 	default:
+		env.Session.Notify(task.ID, program)
 		env.Note("task %s is resumed (%s)", task.ID, render.Limit(&task))
 	}
 	if task, err = env.Store.Find(ctx, task.ID); err != nil {
