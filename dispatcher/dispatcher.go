@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// maxPrepared bounds the requests that are prepared and wait for the publisher:
+	// maxPrepared bounds the requests that are prepared and wait for a publisher:
 	// enough to keep it busy, few enough for scripts of a megabyte.
 	maxPrepared = 64
 
@@ -58,7 +58,8 @@ type Store interface {
 // Config wires a dispatcher.
 type Config struct {
 	Store    Store
-	Out      chan<- *broker.Publication // of the publisher
+	Out      chan<- *broker.Publication // of the publisher to host queues
+	InboxOut chan<- *broker.Publication // of the publisher to inboxes
 	ReplyTo  string                     // name of the reply queue
 	Replies  *broker.State              // first state of the link that consumes it
 	CaughtUp <-chan struct{}            // a receive succeeds while no reply waits to be stored
@@ -85,7 +86,8 @@ type Config struct {
 // A Dispatcher is the actor that owns the tasks under way.
 type Dispatcher struct {
 	store       Store
-	out         chan<- *broker.Publication
+	hostQueues  lane
+	inboxes     lane
 	replyTo     string
 	replies     *broker.State
 	caughtUp    <-chan struct{}
@@ -95,8 +97,7 @@ type Dispatcher struct {
 	fingerprint func() string // of the signer's key
 	notify      func(notice error)
 
-	permits chan struct{} // holds the free permits to prepare a request
-	repeats chan struct{} // pacer → host goroutines: a permit to repeat a request
+	repeats chan struct{} // pacer → host goroutines: a permit to repeat a request to a host queue
 
 	starts     chan *task       // Submit, Adopt → loop
 	requests   chan taskRequest // Settled, Cancel, Halt → loop
@@ -105,6 +106,21 @@ type Dispatcher struct {
 	signatures chan signature   // cachedQuestion → loop
 	secrets    chan secretQuery // Resume → loop
 	done       chan struct{}    // closed when the loop has stopped
+}
+
+// A lane leads requests to one publisher. Requests to inboxes have a lane of their own, because
+// an inbox without a leader holds up its publisher.
+type lane struct {
+	out     chan<- *broker.Publication
+	permits chan struct{} // holds the free permits to prepare a request
+}
+
+func newLane(out chan<- *broker.Publication) lane {
+	l := lane{out, make(chan struct{}, maxPrepared)}
+	for range maxPrepared {
+		l.permits <- struct{}{}
+	}
+	return l
 }
 
 // A taskRequest asks the loop for a task that is under way here, or for all of them if
@@ -125,14 +141,11 @@ type settling struct {
 // New wires a dispatcher. It starts nothing.
 func New(c Config) *Dispatcher {
 	d := &Dispatcher{
-		store: c.Store, out: c.Out, replyTo: c.ReplyTo, replies: c.Replies, caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit,
+		store: c.Store, hostQueues: newLane(c.Out), inboxes: newLane(c.InboxOut), replyTo: c.ReplyTo, replies: c.Replies, caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit,
 		signer: signer{c.Sign, c.Touch, c.ReplyTo}, fingerprint: c.Fingerprint, notify: c.Notify,
-		permits: make(chan struct{}, maxPrepared), repeats: make(chan struct{}),
-		starts: make(chan *task), requests: make(chan taskRequest), settles: make(chan settling),
+		repeats: make(chan struct{}),
+		starts:  make(chan *task), requests: make(chan taskRequest), settles: make(chan settling),
 		lookups: make(chan lookup), signatures: make(chan signature), secrets: make(chan secretQuery), done: make(chan struct{}),
-	}
-	for range maxPrepared {
-		d.permits <- struct{}{}
 	}
 	if d.fingerprint == nil {
 		d.fingerprint = func() string { return "" }
@@ -233,7 +246,7 @@ func (l *loop) matching(r taskRequest) (found []*task) {
 func (d *Dispatcher) pacer(ctx context.Context) error {
 	for {
 		select {
-		case <-d.permits:
+		case <-d.hostQueues.permits:
 		case <-ctx.Done():
 			return nil
 		}
@@ -447,7 +460,7 @@ func (d *Dispatcher) Discover(ctx context.Context) error {
 			ContentType: wire.ContentJSON, Expiration: strconv.FormatInt(d.signer.validity().Milliseconds(), 10), Body: body,
 		},
 	}
-	return broadcast(ctx, d.out, pub, verdicts)
+	return broadcast(ctx, d.hostQueues.out, pub, verdicts)
 }
 
 // broadcast publishes a question to all agents until the broker has taken it. A nack means

@@ -154,6 +154,10 @@ func (c *Delivery) Decide(now time.Time) Step {
 		return Step{Outcome: wire.Rejected, Reason: c.journalTooYoungReason()}
 	case c.forgotten:
 		return Step{Outcome: wire.Lost, Reason: c.mayHaveRunReason()}
+	case c.inFlight != "" && c.toInbox && !now.Before(c.lostAt()):
+		return Step{Outcome: wire.Lost, Reason: c.lostReason()}
+	case c.inFlight != "" && c.toInbox: // an inbox without a leader leaves it unconfirmed
+		return Step{Wait: c.lostAt().Sub(now)}
 	case c.inFlight != "":
 		return Step{Wait: time.Hour}
 	case c.postponed() && !now.Before(c.NotAfter):
@@ -233,6 +237,8 @@ func (c *Delivery) lostReason() string {
 		return "it may have arrived, but no agent has answered, and then the broker refused it: " + c.refusedReason
 	case c.signFailed:
 		return "it was sent, but no agent has answered, and a status request could not be signed"
+	case c.inFlight != "":
+		return "the broker has not confirmed that the host's inbox has it"
 	case c.cancelInInbox:
 		return "its cancel waits in the host's inbox, and the host has not come back"
 	case c.RunInInbox:
@@ -249,14 +255,14 @@ func (c *Delivery) lostReason() string {
 // agent whose journal does not cover its time. The job has not run, because no request
 // arrived before.
 func (c *Delivery) journalTooYoungReason() string {
-	from := func() string { return time.UnixMilli(c.journalSince).Local().Format(time.TimeOnly) + " on" }
+	from := func() string { return time.UnixMilli(c.journalSince).Local().Format(time.TimeOnly) }
 	switch {
 	case c.forgottenReason != "" && c.journalSince != 0:
-		return c.forgottenReason + "; it accepts jobs issued from " + from()
+		return c.forgottenReason + "; it accepts jobs issued from " + from() + " on"
 	case c.journalSince == 0:
 		return "the agent considers this job too old to verify; check the host's clock"
 	}
-	return "the agent's journal is new; it accepts jobs issued from " + from()
+	return "the agent's journal is new; it accepts jobs issued from " + from() + " on"
 }
 
 // mayHaveRunReason is the reason of a lost job of which several requests may have
@@ -324,7 +330,13 @@ func (c *Delivery) OnVerdict(k broker.Kind, now time.Time) {
 		c.repeatAfter(0, now)
 	case broker.Nacked:
 		c.nacked, c.toInbox = true, inbox
-		c.repeatAfter(nackRepeatDelay, now)
+		if !inbox {
+			c.repeatAfter(nackRepeatDelay, now)
+			return
+		}
+		// It has no leader, and its channel has waited for it for seconds.
+		c.repeatAfter(c.repeatDelay, now)
+		c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
 	case broker.Returned:
 		c.PossibleArrivals--
 		c.onReturned(typ, inbox, now)

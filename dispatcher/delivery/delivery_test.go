@@ -197,6 +197,23 @@ func TestSilentJobIsAskedForAfterNotAfterThenLost(t *testing.T) {
 	wantEnd(t, &c, wire.Lost, t0.Add(startTimeout+finalStatusWait))
 }
 
+func TestJobThatItsInboxDoesNotConfirmIsLost(t *testing.T) {
+	c := freshDelivery()
+	c.WhenOnline = true
+	publish(t, &c, wire.TypeRun, broker.Returned, t0)
+	if s := c.Decide(t0); s.Send != wire.TypeRun || !s.Inbox {
+		t.Fatalf("decided %+v, want the inbox", s)
+	}
+	c.OnPublished(wire.TypeRun, t0)
+	lost := t0.Add(startTimeout + finalStatusWait)
+	if s := c.Decide(lost.Add(-time.Second)); s.Wait != time.Second || s.Outcome != "" {
+		t.Errorf("before the end: decided %+v", s)
+	}
+	if s := wantEnd(t, &c, wire.Lost, lost); !strings.Contains(s.Reason, "not confirmed") {
+		t.Errorf("reason %q", s.Reason)
+	}
+}
+
 func TestNeverSentIsUnreachableNotLost(t *testing.T) {
 	c := freshDelivery()
 	if s := c.Decide(t0.Add(startTimeout - 1)); s.Send != wire.TypeRun {
@@ -474,6 +491,21 @@ func TestNackedRequestIsRepeated(t *testing.T) {
 	c := freshDelivery()
 	publish(t, &c, wire.TypeRun, broker.Nacked, t0)
 	publish(t, &c, wire.TypeRun, broker.Routed, t0.Add(nackRepeatDelay))
+}
+
+func TestRequestNackedByInboxIsRepeatedWithBackOff(t *testing.T) {
+	c := freshDelivery()
+	c.WhenOnline = true
+	publish(t, &c, wire.TypeRun, broker.Returned, t0)
+	for _, delay := range []time.Duration{0, FirstRepeatDelay, FirstRepeatDelay + 2*FirstRepeatDelay} {
+		if s := c.Decide(t0.Add(delay - 1)); delay > 0 && s.Send != "" {
+			t.Errorf("before %s: decided %+v", delay, s)
+		}
+		publish(t, &c, wire.TypeRun, broker.Nacked, t0.Add(delay))
+		if !c.toInbox {
+			t.Error("the next one is not for the inbox")
+		}
+	}
 }
 
 func TestSentIsRecordedOnlyWithoutQuickAnswer(t *testing.T) {

@@ -126,19 +126,19 @@ func StateText(t *model.Task) string {
 	if text != "" {
 		text = ": " + text
 	}
-	if t.Done() {
-		return "done" + text
-	}
-	state := "running"
 	switch {
+	case t.Done():
+		return fmt.Sprintf("done%s", text)
 	case t.Cancel:
-		state = "being canceled"
-	case t.Rollout.Pause() != nil:
-		state = "paused"
-	case t.Summary.Ended == t.Hosts:
-		state = "being verified"
+		return fmt.Sprintf("being canceled, %d of %d ended%s", t.Summary.Ended, t.Hosts, text)
 	}
-	return fmt.Sprintf("%s, %d of %d ended%s", state, t.Summary.Ended, t.Hosts, text)
+	switch {
+	case t.Rollout.Pause() != nil:
+		return fmt.Sprintf("paused, %d of %d ended%s", t.Summary.Ended, t.Hosts, text)
+	case t.Summary.Ended == t.Hosts:
+		return fmt.Sprintf("being verified, %d of %d ended%s", t.Summary.Ended, t.Hosts, text)
+	}
+	return fmt.Sprintf("running, %d of %d ended%s", t.Summary.Ended, t.Hosts, text)
 }
 
 // PaintJob colors a text by a job's state or outcome.
