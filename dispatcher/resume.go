@@ -19,7 +19,7 @@ import (
 var ErrTaken = errors.New("another process has taken over the rollout")
 
 // driverEnded is the reason of a rollout that is paused because its process has ended.
-const driverEnded = pausedText + ": the process that drove it has ended"
+const driverEnded = "rollout paused: the process that drove it has ended"
 
 // A secretQuery asks the loop for the secret of a task that this process has submitted.
 type secretQuery struct {

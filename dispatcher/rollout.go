@@ -19,11 +19,6 @@ const (
 	// certainly not run.
 	neverSent = "; never sent"
 
-	// stoppedText and pausedText begin the reasons of a rollout that ends, or waits for an
-	// operator to resume it.
-	stoppedText = "rollout stopped"
-	pausedText  = "rollout paused"
-
 	// controlPollInterval is how often a rollout checks whether another process has canceled
 	// or paused it.
 	controlPollInterval = time.Second
@@ -116,7 +111,7 @@ func (t *task) obey(ctx context.Context, record *model.Task) error {
 	case record.Cancel:
 		return t.halt(ctx, delivery.CanceledUnsent)
 	case record.Pause:
-		return t.pause(ctx, pausedText+" by an operator")
+		return t.pause(ctx, "rollout paused by an operator")
 	}
 	return nil
 }
@@ -124,9 +119,9 @@ func (t *task) obey(ctx context.Context, record *model.Task) error {
 // fail stops or pauses the rollout, as its operator has chosen for failures.
 func (t *task) fail(ctx context.Context, reason string) error {
 	if r := t.record.Rollout; r != nil && r.OnFailure == model.OnFailurePause {
-		return t.pause(ctx, pausedText+": "+reason)
+		return t.pause(ctx, fmt.Sprintf("rollout paused: %s", reason))
 	}
-	return t.halt(ctx, stoppedText+": "+reason)
+	return t.halt(ctx, fmt.Sprintf("rollout stopped: %s", reason))
 }
 
 // pause begins no further job, and leaves the rest of the rollout to the process that resumes

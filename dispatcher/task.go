@@ -148,7 +148,7 @@ func (t *task) await(ctx context.Context, timeout, poll <-chan time.Time) error 
 		return t.halt(ctx, delivery.CanceledUnsent)
 	case <-t.stopped:
 		t.stopped = nil
-		return t.halt(ctx, stoppedText+" by its operator")
+		return t.halt(ctx, "rollout stopped by its operator")
 	case <-poll:
 		return t.obeyOthers(ctx)
 	case <-timeout:
