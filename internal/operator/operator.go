@@ -59,7 +59,7 @@ const (
 )
 
 // An Operator is the wired process. One goroutine, the REPL's, calls its methods, with these
-// exceptions. Any goroutine may call Submit, Settled, Cancel, Halt, Viewed, Store, Link and
+// exceptions. Any goroutine may call Submit, Settled, Cancel, Rollouts, Viewed, Store, Link and
 // Hurry. A second goroutine may call Ask while the first calls no other method than these
 // and Leave.
 type Operator struct {
@@ -285,10 +285,8 @@ func (o *Operator) Cancel(ctx context.Context, task string) error {
 	return o.dispatcher.Cancel(ctx, t)
 }
 
-// Halt stops a rollout from beginning further jobs.
-func (o *Operator) Halt(ctx context.Context, task string) (bool, error) {
-	return o.dispatcher.Halt(ctx, task)
-}
+// Rollouts controls rollouts.
+func (o *Operator) Rollouts() command.Rollouts { return rollouts{o.store, o.dispatcher} }
 
 // Ask sends a status for the unfinished jobs of a task that no live process drives.
 func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) error {

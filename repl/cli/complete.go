@@ -121,7 +121,7 @@ func (c *Completer) known(done []string, current string, quoted bool) []string {
 		return c.expressions(current)
 	case node.Name == "completion" && len(done) == 1:
 		return []string{"bash ", "zsh ", "fish "}
-	case len(node.Positional) > 0 && node.Positional[0].Name == "id" && len(done) == 1:
+	case len(node.Positional) > 0 && node.Positional[0].Name == "id" && len(done) <= len(node.Positional):
 		return c.tasks()
 	}
 	return nil

@@ -140,12 +140,13 @@ func TestComplete(t *testing.T) {
 		head       string
 		words      []string
 	}{
-		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "watch ", "cancel ", "retry ", "hosts ", "rights ", "broker-setup ", "help ", "config ", "doctor ", "completion ", "exit "}},
+		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "watch ", "cancel ", "pause ", "resume ", "retry ", "diff ", "grep ", "hosts ", "rights ", "broker-setup ", "help ", "config ", "doctor ", "completion ", "exit "}},
 		{"ch", " 1b4e", "", []string{"check_task "}},
 		{"help t", "", "help ", []string{"tasks "}},
 		{"check_task ", "", "check_task ", []string{"2c000000 ", "1b4e28ba ", "2d000000-1 ", "2d000000-2 "}},
 		{"wait 2c", "", "wait ", []string{"2c000000 "}},
 		{"wait 2c00 ", "", "wait 2c00 ", nil},
+		{"diff 2d000000-1 2c", "", "diff 2d000000-1 ", []string{"2c000000 "}},
 		{"cancel --", "", "cancel ", []string{"--help ", "--json ", "--jsonl "}},
 		{"run x --st", "", "run x ", []string{"--start-timeout ", "--stderr ", "--stdin ", "--stdout ", "--store-secrets-on-broker ", "--stream "}},
 		{"run x --hosts w", "", "run x --hosts ", []string{"web01", "web02"}},

@@ -62,6 +62,9 @@ type Session interface {
 	// Seen removes a task whose results the operator has seen.
 	Seen(task string)
 
+	// Notify runs a program when a task has ended, while this process runs; nil is none.
+	Notify(task string, program []string)
+
 	// Question reads a person's answer.
 	Question(ctx context.Context, prompt string) (string, error)
 }

@@ -254,7 +254,7 @@ func (b *blockWriter) diff(ctx context.Context, j *model.Job) error {
 			return err
 		}
 		same = same && text == ""
-		_, _ = b.w.WriteString(b.printer.paintDiff(text))
+		_, _ = b.w.WriteString(b.printer.PaintDiff(text))
 	}
 	if same {
 		b.printer.out.Lang.Fprintf(b.w, "  the same output as %s\n", b.differ.base.Jobs[0].Host)
@@ -285,6 +285,7 @@ func (p *Printer) WriteEnding(w *bufio.Writer, task model.Task, jobs []model.Job
 		wide = max(wide, term.Width(word))
 	}
 	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(len(groups[a]), len(groups[b])) })
+	writeVerifyFailures(w, p.out.Paint, task.Rollout)
 	for _, word := range words {
 		fmt.Fprintf(w, "  %s  %s\n", term.Pad(word, wide), p.out.Lang.Text(result.FoldShort(groups[word], p.hostWidth())))
 	}
@@ -317,7 +318,10 @@ func (p *Printer) WriteHints(w *bufio.Writer, task model.Task, jobs []model.Job)
 			fmt.Fprintln(w, term.Wrap(p.out.Lang.Sprintf("hint: %s", text), p.out.Width()))
 		}
 	}
-	if !task.Done() {
-		p.out.Lang.Fprintf(w, "hint: wait %s waits for the rest\n", result.ShortID(task.ID))
+	switch id := result.ShortID(task.ID); {
+	case task.Rollout.Pause() != nil:
+		p.out.Lang.Fprintf(w, "hint: resume %s continues the rollout, cancel %s ends it\n", id, id)
+	case !task.Done():
+		p.out.Lang.Fprintf(w, "hint: wait %s waits for the rest\n", id)
 	}
 }

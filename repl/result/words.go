@@ -132,6 +132,12 @@ func StateText(t *model.Task) string {
 	case t.Cancel:
 		return fmt.Sprintf("being canceled, %d of %d ended%s", t.Summary.Ended, t.Hosts, text)
 	}
+	switch {
+	case t.Rollout.Pause() != nil:
+		return fmt.Sprintf("paused, %d of %d ended%s", t.Summary.Ended, t.Hosts, text)
+	case t.Summary.Ended == t.Hosts:
+		return fmt.Sprintf("being verified, %d of %d ended%s", t.Summary.Ended, t.Hosts, text)
+	}
 	return fmt.Sprintf("running, %d of %d ended%s", t.Summary.Ended, t.Hosts, text)
 }
 
@@ -151,7 +157,7 @@ func PaintTask(p term.Paint, t *model.Task, text string) string {
 	switch {
 	case !t.Done():
 		return p.Doubt(text)
-	case t.Summary.OK == t.Hosts:
+	case t.OK():
 		return p.OK(text)
 	}
 	return p.Bad(text)
