@@ -27,6 +27,7 @@ import (
 	"warren/internal/datadir"
 	"warren/internal/hint"
 	"warren/internal/operator/audit"
+	"warren/internal/operator/filesend"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/operator/signing"
@@ -65,10 +66,13 @@ type Operator struct {
 	sender     *sender
 	bus        *replybus.Bus
 	dispatcher *dispatcher.Dispatcher
+	streams    *filesend.Streams
+	login      string // at the broker
 
 	life         *lifecycle
 	connected    bool  // the two connections have been started
 	connectError error // why Connect has failed
+	swept        bool  // streams of ended processes are being deleted
 
 	hurried chan struct{} // closed by Hurry
 	hurry   func()
@@ -87,6 +91,8 @@ func Open(ctx context.Context, s cli.Settings, interactive bool) (command.Engine
 		}
 		o.connect()
 		o.life.start(o.adoptTasks)
+		o.swept = true
+		o.life.start(o.sweepStreams)
 	}
 	return o, nil
 }
@@ -131,6 +137,8 @@ func (o *Operator) newConnections(s cli.Settings, name string, once bool) (confi
 	if err != nil {
 		return config, err
 	}
+	opts.Dial.Name = "warren " + name
+	o.streams, o.login = filesend.New(s.DataDir, opts), login
 	opts.Dial.Name = "warren " + name + " (requests)"
 	link, err := broker.NewLink(opts)
 	if err != nil {
@@ -220,6 +228,10 @@ func (o *Operator) Connect(ctx context.Context) error {
 			}
 		}
 	}
+	if !o.swept {
+		o.swept = true
+		o.life.start(o.sweepStreams)
+	}
 	return nil
 }
 
@@ -243,7 +255,7 @@ func (o *Operator) Settled(ctx context.Context, task string) error {
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
 	settled := make(chan error, 1)
-	go func() { settled <- o.dispatcher.Settled(waiting, task) }()
+	go func() { settled <- o.settled(waiting, task) }()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -260,6 +272,14 @@ func (o *Operator) Settled(ctx context.Context, task string) error {
 		<-settled //nolint:errcheck // the store's error is the cause
 		return o.unstored(ctx, err)
 	}
+}
+
+// settled waits for the jobs, and for content that hosts need.
+func (o *Operator) settled(ctx context.Context, task string) error {
+	if err := o.dispatcher.Settled(ctx, task); err != nil {
+		return err
+	}
+	return o.streams.Sent(ctx)
 }
 
 // unstored returns an error with the tasks whose results the store has not taken.
