@@ -143,9 +143,10 @@ func TestRoomsOfREPLImportDownward(t *testing.T) {
 		"repl/target":   3,
 		"repl/taskref":  3,
 		"repl/hostview": 4, "repl/render": 4, "repl/setup": 4,
-		"repl/command": 5,
-		"repl/grammar": 7,
-		"repl":         8,
+		"repl/command":     5,
+		"repl/filecommand": 6,
+		"repl/grammar":     7,
+		"repl":             8,
 	}
 	for pkg, imports := range built(t) {
 		if pkg != "repl" && !strings.HasPrefix(pkg, "repl/") {

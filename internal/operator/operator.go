@@ -66,8 +66,7 @@ type Operator struct {
 	sender     *sender
 	bus        *replybus.Bus
 	dispatcher *dispatcher.Dispatcher
-	streams    *filesend.Streams
-	login      string // at the broker
+	pusher
 
 	life         *lifecycle
 	connected    bool  // the two connections have been started
@@ -111,6 +110,7 @@ func open(ctx context.Context, s cli.Settings, once bool) (*Operator, error) {
 		return nil, err
 	}
 	o.life = newLifecycle(ctx)
+	o.pusher.start = o.life.start
 	if s.Connect {
 		// In parallel to what needs no broker. No reply arrives before the store is
 		// open: nobody knows the name of the reply queue yet.
@@ -138,7 +138,7 @@ func (o *Operator) newConnections(s cli.Settings, name string, once bool) (confi
 		return config, err
 	}
 	opts.Dial.Name = "warren " + name
-	o.streams, o.login = filesend.New(s.DataDir, opts), login
+	o.pusher = pusher{streams: filesend.New(s.DataDir, opts), login: login, store: o.store, notify: o.notify}
 	opts.Dial.Name = "warren " + name + " (requests)"
 	link, err := broker.NewLink(opts)
 	if err != nil {
@@ -170,6 +170,7 @@ func (o *Operator) prepare(ctx context.Context, s cli.Settings, config dispatche
 		return o.audit.Executed(task, o.key.fingerprint(), hosts)
 	}
 	o.dispatcher = dispatcher.New(config)
+	o.pusher.dispatcher = o.dispatcher
 	if err := o.store.Open(); err != nil {
 		return errors.Join(err, o.audit.Close())
 	}
@@ -272,14 +273,6 @@ func (o *Operator) Settled(ctx context.Context, task string) error {
 		<-settled //nolint:errcheck // the store's error is the cause
 		return o.unstored(ctx, err)
 	}
-}
-
-// settled waits for the jobs, and for content that hosts need.
-func (o *Operator) settled(ctx context.Context, task string) error {
-	if err := o.dispatcher.Settled(ctx, task); err != nil {
-		return err
-	}
-	return o.streams.Sent(ctx)
 }
 
 // unstored returns an error with the tasks whose results the store has not taken.

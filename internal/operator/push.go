@@ -9,11 +9,13 @@ import (
 	"io"
 	"time"
 
+	"warren/dispatcher"
 	"warren/internal/files"
 	"warren/internal/filestream"
 	"warren/internal/hint"
 	"warren/internal/operator/filesend"
 	"warren/internal/operator/model"
+	"warren/internal/operator/results"
 	"warren/internal/wire"
 	"warren/repl/command"
 )
@@ -26,13 +28,23 @@ const (
 	// streams.
 	mostInlineFallback = 512 << 10
 
-	// connectTimeout is how long Push waits for the broker to make the stream.
+	// streamTimeout is how long Push waits for the broker to make the stream.
 	streamTimeout = 30 * time.Second
 )
 
+// A pusher sends files. It is a part of the Operator, whose goroutines call it.
+type pusher struct {
+	streams    *filesend.Streams
+	login      string // at the broker
+	store      *results.Store
+	dispatcher *dispatcher.Dispatcher
+	notify     func(notice error)
+	start      func(actor func(context.Context) error)
+}
+
 // Push creates a task that writes files; see command.Engine. It fills in the members of
 // spec.Run.Push that describe the content.
-func (o *Operator) Push(ctx context.Context, spec model.Spec, content command.PushContent) (model.Task, error) {
+func (o *pusher) Push(ctx context.Context, spec model.Spec, content command.PushContent) (model.Task, error) {
 	source := content.Source
 	p := *spec.Run.Push
 	p.ManifestSize, p.Digest, p.Size = int64(len(source.Text)), source.Digest[:], source.Size()
@@ -62,12 +74,12 @@ func (o *Operator) Push(ctx context.Context, spec model.Spec, content command.Pu
 	if err := o.streams.Assign(stream, task.ID); err != nil {
 		o.notify(err)
 	}
-	o.life.start(func(ctx context.Context) error { return o.releaseAfter(ctx, stream, task.ID) })
+	o.start(func(ctx context.Context) error { return o.releaseAfter(ctx, stream, task.ID) })
 	return task, nil
 }
 
 // pushInline sends the content in the secret of the requests.
-func (o *Operator) pushInline(ctx context.Context, spec model.Spec, source *files.Source) (model.Task, error) {
+func (o *pusher) pushInline(ctx context.Context, spec model.Spec, source *files.Source) (model.Task, error) {
 	if source.Size() > 0 {
 		c := source.Open(0)
 		defer c.Close()
@@ -81,7 +93,7 @@ func (o *Operator) pushInline(ctx context.Context, spec model.Spec, source *file
 }
 
 // startStream begins to send the content, and sets what the request says about the stream.
-func (o *Operator) startStream(ctx context.Context, spec *model.Spec, content command.PushContent) (*filesend.Stream, error) {
+func (o *pusher) startStream(ctx context.Context, spec *model.Spec, content command.PushContent) (*filesend.Stream, error) {
 	key, err := filestream.NewKey()
 	if err != nil {
 		return nil, err
@@ -135,7 +147,7 @@ func (r *sliceReader) Read(p []byte) (int, error) {
 }
 
 // releaseAfter releases the stream when the task is done.
-func (o *Operator) releaseAfter(ctx context.Context, stream *filesend.Stream, task string) error {
+func (o *pusher) releaseAfter(ctx context.Context, stream *filesend.Stream, task string) error {
 	summaries, unwatch, err := o.store.Watch(ctx, task)
 	if err != nil {
 		return nil //nolint:nilerr // the process is about to end; a later one deletes the stream
@@ -159,7 +171,7 @@ func (o *Operator) releaseAfter(ctx context.Context, stream *filesend.Stream, ta
 }
 
 // releaseIfDone releases the stream of a task that ended in the same moment as the actors.
-func (o *Operator) releaseIfDone(stream *filesend.Stream, task string) {
+func (o *pusher) releaseIfDone(stream *filesend.Stream, task string) {
 	ctx, stop := context.WithTimeout(context.Background(), time.Second)
 	defer stop()
 	if t, err := o.store.Find(ctx, task); err == nil && t.Done() {
@@ -168,7 +180,7 @@ func (o *Operator) releaseIfDone(stream *filesend.Stream, task string) {
 }
 
 // sweepStreams deletes the streams of ended processes.
-func (o *Operator) sweepStreams(ctx context.Context) error {
+func (o *pusher) sweepStreams(ctx context.Context) error {
 	err := o.streams.Sweep(ctx, func(task string) bool {
 		t, err := o.store.Find(ctx, task)
 		return err == nil && !t.Done()
@@ -177,4 +189,12 @@ func (o *Operator) sweepStreams(ctx context.Context) error {
 		o.notify(fmt.Errorf("streams of ended processes could not be deleted: %w", err))
 	}
 	return nil
+}
+
+// settled waits until the broker has what hosts need.
+func (o *pusher) settled(ctx context.Context, task string) error {
+	if err := o.dispatcher.Settled(ctx, task); err != nil {
+		return err
+	}
+	return o.streams.Sent(ctx)
 }

@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"io"
 
 	"warren/internal/operator/model"
 	"warren/repl/result"
@@ -26,6 +25,3 @@ func (c *sendFlags) ResultView(ctx context.Context, env *Env) (*result.View, err
 func (c *sendFlags) Submit(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool, make func(context.Context, model.Spec) (model.Task, error)) error {
 	return c.submit(ctx, env, spec, v, inputUsed, make)
 }
-
-// PipedInput is what - reads: nil at the prompt, where standard input holds the commands.
-func (env *Env) PipedInput() io.Reader { return env.pipedInput() }
