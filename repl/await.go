@@ -57,7 +57,7 @@ func (s *session) await(ctx context.Context, task model.Task, w render.Watch) (e
 	}
 	for {
 		state := s.env.Engine.Link()
-		s.link.print(state, w)
+		s.link.print(state, s.env.IO.Lang, w)
 		select {
 		case summary, ok := <-summaries:
 			if !ok {

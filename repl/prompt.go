@@ -184,7 +184,7 @@ func (p *prompt) listAbove(choices []cli.Choice) {
 	slices.Sort(words)
 	lines = append(lines, term.Columns(words, width)...)
 	if most := max(height-rowsAroundResults, 1); len(lines) > most {
-		lines = append(lines[:most], fmt.Sprintf("… %d in all", len(choices)))
+		lines = append(lines[:most], out.Lang.Sprintf("… %d in all", len(choices)))
 	}
 	_ = out.Above(func(w *bufio.Writer) error {
 		for _, line := range lines {
@@ -228,7 +228,7 @@ func (p *prompt) awaitLink(ctx context.Context) {
 
 // printNews prints what has happened since the last prompt.
 func (p *prompt) printNews(ctx context.Context) {
-	p.s.link.print(p.s.env.Engine.Link(), p.s.env.IO.Err)
+	p.s.link.print(p.s.env.Engine.Link(), p.s.env.IO.Lang, p.s.env.IO.Err)
 	if !p.interactive() {
 		return
 	}

@@ -122,11 +122,12 @@ func (c *sendFlags) printTask(ctx context.Context, env *Env, task model.Task) er
 		_, err := fmt.Fprintln(env.IO.Out, task.ID)
 		return err
 	}
-	bound := ""
+	hosts := term.Plural(task.Hosts, "host")
 	if env.IO.OutTerminal {
-		bound = fmt.Sprintf(" (%s)", render.LimitAndStop(&task))
+		_, err := env.IO.Lang.Fprintf(env.IO.Out, "task on %s: %s (%s)\n", hosts, task.ID, render.LimitAndStop(&task))
+		return err
 	}
-	_, err := fmt.Fprintf(env.IO.Out, "task on %s: %s%s\n", term.Plural(task.Hosts, "host"), task.ID, bound)
+	_, err := env.IO.Lang.Fprintf(env.IO.Out, "task on %s: %s\n", hosts, task.ID)
 	return err
 }
 

@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -117,7 +116,7 @@ func (c *sendFlags) confirm(ctx context.Context, env *Env, spec *model.Spec, inp
 		return cli.Usage("--yes skips the confirmation", "%s are more than --confirm-above %d, and standard input is not free for the confirmation", term.Plural(n, "host"), c.ConfirmAbove)
 	}
 	env.Note("run %s on %s: %s", spec.Command, term.Plural(n, "host"), hostexpr.Fold(spec.Hosts))
-	answer, err := env.Session.Question(ctx, fmt.Sprintf("more than %d hosts: type %d to continue: ", c.ConfirmAbove, n))
+	answer, err := env.Session.Question(ctx, env.IO.Lang.Sprintf("more than %d hosts: type %d to continue: ", c.ConfirmAbove, n))
 	if err != nil && !errors.Is(err, term.ErrInterrupted) {
 		return err
 	}

@@ -47,7 +47,7 @@ func (c *Use) Run(ctx context.Context, env *Env) error {
 		env.Note("no default hosts: run needs --hosts")
 		return nil
 	}
-	_, err := fmt.Fprintf(env.IO.Out, "%s: %s\n", term.Plural(len(env.Defaults.Hosts), "host"), hostexpr.Fold(env.Defaults.Hosts))
+	_, err := env.IO.Lang.Fprintf(env.IO.Out, "%s: %s\n", term.Plural(len(env.Defaults.Hosts), "host"), hostexpr.Fold(env.Defaults.Hosts))
 	return err
 }
 

@@ -2,7 +2,6 @@ package render
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -88,7 +87,7 @@ func (p *plainView) Write(text []byte) (int, error)    { return p.w.Write(text) 
 func (p *plainView) End(context.Context, ending) error { return nil }
 
 func (p *plainView) Rollout(ctx context.Context, log *RolloutLog) error {
-	return log.PrintLines(ctx, p.printer.store, p.t.Task.ID, p)
+	return log.PrintLines(ctx, p.printer.store, p.printer.out.Lang, p.t.Task.ID, p)
 }
 
 func (p *plainView) Tick(ctx context.Context, now time.Time) error {
@@ -106,7 +105,7 @@ func (p *plainView) Tick(ctx context.Context, now time.Time) error {
 	}
 	if line := result.StateText(&task); line != p.last {
 		p.last = line
-		_, err = fmt.Fprintf(p.w, "[%s] %s after %s\n", result.ShortID(task.ID), line, term.Duration(now.Sub(task.Created).Truncate(time.Second)))
+		_, err = p.printer.out.Lang.Fprintf(p.w, "[%s] %s after %s\n", result.ShortID(task.ID), line, term.Duration(now.Sub(task.Created).Truncate(time.Second)))
 	}
 	return err
 }

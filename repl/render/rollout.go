@@ -7,6 +7,7 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/model"
+	"warren/internal/translate"
 	"warren/repl/cli"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -25,10 +26,10 @@ type rolloutEvent struct {
 }
 
 // PrintLines prints the new events of a task as lines.
-func (l *RolloutLog) PrintLines(ctx context.Context, store Store, task string, w io.Writer) error {
+func (l *RolloutLog) PrintLines(ctx context.Context, store Store, lang *translate.Language, task string, w io.Writer) error {
 	events, err := l.next(ctx, store, task)
 	for _, e := range events {
-		fmt.Fprintln(w, term.Line(fmt.Sprintf("[%s] %s", result.ShortID(task), e.text())))
+		fmt.Fprintln(w, term.Line(fmt.Sprintf("[%s] %s", result.ShortID(task), lang.Text(e.text()))))
 	}
 	return err
 }

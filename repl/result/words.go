@@ -126,14 +126,13 @@ func StateText(t *model.Task) string {
 	if text != "" {
 		text = ": " + text
 	}
-	if t.Done() {
-		return "done" + text
+	switch {
+	case t.Done():
+		return fmt.Sprintf("done%s", text)
+	case t.Cancel:
+		return fmt.Sprintf("being canceled, %d of %d ended%s", t.Summary.Ended, t.Hosts, text)
 	}
-	state := "running"
-	if t.Cancel {
-		state = "being canceled"
-	}
-	return fmt.Sprintf("%s, %d of %d ended%s", state, t.Summary.Ended, t.Hosts, text)
+	return fmt.Sprintf("running, %d of %d ended%s", t.Summary.Ended, t.Hosts, text)
 }
 
 // PaintJob colors a text by a job's state or outcome.

@@ -131,14 +131,11 @@ func NoMatch() error {
 
 // tooFew is the error of --min-hosts.
 func (c *Flags) tooFew(n int, silent []string) error {
-	verbs := []string{"answer", "match"}
-	if n == 1 {
-		verbs = []string{"answers", "matches"}
-	}
-	text := fmt.Sprintf("%s %s, but --min-hosts is %d", term.Plural(n, "host"), verbs[0], c.MinHosts)
+	found := term.PluralOf(n, "host answers", "hosts answer")
 	if c.Where != nil {
-		text = fmt.Sprintf("%s %s and %s --where, but --min-hosts is %d", term.Plural(n, "host"), verbs[0], verbs[1], c.MinHosts)
+		found = term.PluralOf(n, "host answers and matches --where", "hosts answer and match --where")
 	}
+	text := fmt.Sprintf("%s, but --min-hosts is %d", found, c.MinHosts)
 	hint := "hosts --all also lists agents that answered earlier"
 	if len(silent) > 0 {
 		hint = "no agent answers to " + hostexpr.Fold(silent)
