@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/executor/decisionlog"
+	"warren/executor/filejob"
 	"warren/executor/jobtable"
 	"warren/internal/agent/process"
 	"warren/internal/strictmodes"
@@ -46,13 +47,13 @@ func (p *pool) start(work context.Context, cfg *Config, j *jobtable.Job, spec pr
 	ctx, stop := context.WithCancelCause(work)
 	p.cancels[j] = stop
 	spec.Mark, spec.Leave = mark(j.ID), p.leaving
-	run, reports := j.Run, p.reports
+	run, secret, reports := j.Run, j.Secret, p.reports
 	p.group.Go(func() error {
 		defer stop(nil)
 		// The loop receives until no job runs, so these sends need no second exit.
 		started := func(id process.Identity) { reports <- report{job: j, process: &id} }
 		out := func(c process.Chunk) { reports <- report{job: j, chunk: &c} }
-		ended, rest := cfg.exec(ctx, run, spec, started, out)
+		ended, rest := cfg.exec(ctx, run, secret, spec, started, out)
 		reports <- report{job: j, ended: ended, rest: rest}
 		return nil
 	})
@@ -87,7 +88,7 @@ func (l *loop) execute(work context.Context, j *jobtable.Job) {
 		return
 	}
 	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.Task, "WARREN_HOST=" + j.Host})
-	j.CodePage = l.cfg.CodePage()
+	j.CodePage = l.cfg.codePage(j.Run)
 	l.logged[j] = true
 	l.log.Info("began", "job", j.ID, "task", j.Task, "host", j.Host, "issuer", j.Issuer, "command", decisionlog.CommandLine(j.Run))
 	l.pool.start(work, &l.cfg, j, spec)
@@ -116,7 +117,7 @@ func (l *loop) report(r report, now time.Time) {
 }
 
 // exec runs one command to its end.
-func (c *Config) exec(ctx context.Context, run *wire.Run, spec process.Spec, started func(process.Identity), out func(process.Chunk)) (*wire.Ended, []process.Chunk) {
+func (c *Config) exec(ctx context.Context, run *wire.Run, secret *wire.Secret, spec process.Spec, started func(process.Identity), out func(process.Chunk)) (*wire.Ended, []process.Chunk) {
 	if content := scriptOf(run); len(content) > 0 {
 		script, err := process.NewScript(run.Shell, content)
 		if err != nil {
@@ -129,10 +130,18 @@ func (c *Config) exec(ctx context.Context, run *wire.Run, spec process.Spec, sta
 		defer remove()
 		spec.Argv = process.ScriptArgv(run.Shell, path, run.Argv, script.Content)
 	}
-	r := c.Runner(ctx, spec, started, out)
+	var r process.Result
+	var reason string
+	if isFiles(run) {
+		job := filejob.Job{Run: run, Secret: secret, Broker: c.fileBroker()}
+		r, reason = job.Execute(ctx, filejob.Runner(c.Runner), spec, started, out)
+	} else {
+		r = c.Runner(ctx, spec, started, out)
+	}
 	e := outcome(ctx, run, r)
+	e.Reason = joinReasons(e.Reason, reason)
 	if r.Started {
-		e.EndedAt, e.CodePage = r.EndedAt.UnixMilli(), c.CodePage()
+		e.EndedAt, e.CodePage = r.EndedAt.UnixMilli(), c.codePage(run)
 		e.Stdout = &wire.Stream{Size: r.Stdout.Size, Dropped: r.Stdout.Dropped}
 		e.Stderr = &wire.Stream{Size: r.Stderr.Size, Dropped: r.Stderr.Dropped}
 	}

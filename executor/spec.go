@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"warren/executor/filejob"
 	"warren/internal/agent/process"
 	"warren/internal/agent/trust"
 	"warren/internal/wire"
@@ -91,12 +92,14 @@ func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
 		}
 	}
 	switch {
+	case isFiles(r):
+		s.Argv, err = filejob.Argv()
 	case r.Command != "":
 		s.Argv = process.ShellArgv(r.Shell, r.Command)
 	case len(r.Script) == 0:
 		s.Argv = r.Argv
 	}
-	return s, nil
+	return s, err
 }
 
 // userName returns the user that the agent runs as.

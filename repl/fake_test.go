@@ -116,6 +116,10 @@ func (e *fakeEngine) Connect(context.Context) error { return e.connect }
 func (e *fakeEngine) Link() *broker.State           { return e.link }
 func (e *fakeEngine) Store() command.Store          { return e.store }
 
+func (e *fakeEngine) Push(ctx context.Context, spec model.Spec, _ command.PushContent) (model.Task, error) {
+	return e.Submit(ctx, spec)
+}
+
 func (e *fakeEngine) Submit(ctx context.Context, spec model.Spec) (model.Task, error) {
 	if e.specs != nil {
 		e.specs <- specced{spec}

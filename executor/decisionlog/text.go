@@ -14,6 +14,10 @@ func CommandLine(r *wire.Run) string {
 		return r.Command
 	case len(r.Script) > 0:
 		return fmt.Sprintf("script of %d bytes %q", len(r.Script), r.Argv)
+	case r.Push != nil:
+		return fmt.Sprintf("push %q of %d bytes, manifest %x", r.Push.Path, r.Push.Size, r.Push.Digest)
+	case r.Collect != nil:
+		return fmt.Sprintf("collect %q", r.Argv)
 	}
 	return fmt.Sprintf("%q", r.Argv)
 }

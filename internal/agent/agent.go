@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"warren/executor"
+	"warren/executor/filejob"
 	"warren/internal/agent/journal"
 	"warren/internal/agent/sdnotify"
 	"warren/internal/broker"
@@ -65,6 +66,9 @@ type flags struct {
 // Main runs the program. args does not contain the program's name. It returns the exit
 // status: 0 after SIGINT or SIGTERM, 2 on a configuration error, or 78 if systemd started it.
 func Main(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 1 && args[0] == filejob.HelperCommand {
+		return filejob.Helper(os.Stdin, stdout, stderr)
+	}
 	managed := sdnotify.Managed()
 	status := execute(args, stdout, stderr)
 	if managed && status == exitUsage {

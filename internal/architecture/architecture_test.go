@@ -144,7 +144,7 @@ func TestRoomsOfREPLImportDownward(t *testing.T) {
 		"repl/taskref":  3,
 		"repl/hostview": 4, "repl/render": 4, "repl/setup": 4, "repl/notification": 5,
 		"repl/command":    5,
-		"repl/comparison": 6, "repl/rollouts": 6, "repl/search": 6,
+		"repl/comparison": 6, "repl/filecommand": 6, "repl/rollouts": 6, "repl/search": 6,
 		"repl/grammar": 7,
 		"repl":         8,
 	}

@@ -27,6 +27,7 @@ import (
 	"warren/internal/datadir"
 	"warren/internal/hint"
 	"warren/internal/operator/audit"
+	"warren/internal/operator/filesend"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/operator/signing"
@@ -70,10 +71,12 @@ type Operator struct {
 	sender     *sender
 	bus        *replybus.Bus
 	dispatcher *dispatcher.Dispatcher
+	pusher
 
 	life         *lifecycle
 	connected    bool  // the two connections have been started
 	connectError error // why Connect has failed
+	swept        bool  // streams of ended processes are being deleted
 
 	hurried chan struct{} // closed by Hurry
 	hurry   func()
@@ -92,6 +95,8 @@ func Open(ctx context.Context, s cli.Settings, interactive bool) (command.Engine
 		}
 		o.connect()
 		o.life.start(o.adoptTasks)
+		o.swept = true
+		o.life.start(o.sweepStreams)
 	}
 	return o, nil
 }
@@ -110,6 +115,7 @@ func open(ctx context.Context, s cli.Settings, once bool) (*Operator, error) {
 		return nil, err
 	}
 	o.life = newLifecycle(ctx)
+	o.pusher.start = o.life.start
 	if s.Connect {
 		// In parallel to what needs no broker. No reply arrives before the store is
 		// open: nobody knows the name of the reply queue yet.
@@ -136,6 +142,8 @@ func (o *Operator) newConnections(s cli.Settings, name string, once bool) (confi
 	if err != nil {
 		return config, err
 	}
+	opts.Dial.Name = "warren " + name
+	o.pusher = pusher{streams: filesend.New(s.DataDir, opts), login: login, store: o.store, notify: o.notify}
 	opts.Dial.Name = "warren " + name + " (requests)"
 	link, err := broker.NewLink(opts)
 	if err != nil {
@@ -167,6 +175,7 @@ func (o *Operator) prepare(ctx context.Context, s cli.Settings, config dispatche
 		return o.audit.Executed(task, o.key.fingerprint(), hosts)
 	}
 	o.dispatcher = dispatcher.New(config)
+	o.pusher.dispatcher = o.dispatcher
 	if err := o.store.Open(); err != nil {
 		return errors.Join(err, o.audit.Close())
 	}
@@ -225,6 +234,10 @@ func (o *Operator) Connect(ctx context.Context) error {
 			}
 		}
 	}
+	if !o.swept {
+		o.swept = true
+		o.life.start(o.sweepStreams)
+	}
 	return nil
 }
 
@@ -248,7 +261,7 @@ func (o *Operator) Settled(ctx context.Context, task string) error {
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
 	settled := make(chan error, 1)
-	go func() { settled <- o.dispatcher.Settled(waiting, task) }()
+	go func() { settled <- o.settled(waiting, task) }()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {

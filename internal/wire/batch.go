@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"warren/internal/wire/merkle"
+
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -21,7 +23,7 @@ type Batch struct {
 	text      string
 	signature string
 	leaves    []Leaf
-	tree      tree
+	tree      merkle.Tree
 
 	prefix []byte      // the beginning of every body
 	hashed hash.Cloner // SHA-256 state after the prefix
@@ -37,14 +39,14 @@ func NewBatch(st Statement, leaves []Leaf, sign func(statement []byte) (string, 
 		return nil, malformed(err)
 	}
 	b := &Batch{run: st.Run, leaves: slices.Clone(leaves)}
-	hashes := make([]node, len(leaves))
+	hashes := make([]merkle.Node, len(leaves))
 	var text []byte
 	for i, l := range leaves {
 		text = appendLeaf(text[:0], l, `"`)
-		hashes[i] = hashLeaf(text)
+		hashes[i] = merkle.HashLeaf(text)
 	}
-	b.tree = newTree(hashes)
-	st.Root, st.Size = b.tree.root(), len(leaves)
+	b.tree = merkle.New(hashes)
+	st.Root, st.Size = b.tree.Root(), len(leaves)
 	var err error
 	if b.text, b.signature, err = encodeStatement(st, sign); err != nil {
 		return nil, err
@@ -173,7 +175,7 @@ func (b *Batch) Digest(i int) (digest [32]byte) {
 func (b *Batch) appendTail(p []byte, i int) []byte {
 	p = appendLeaf(p, b.leaves[i], `\"`)
 	p = append(p, `","path":[`...)
-	for n, h := range b.tree.path(i) {
+	for n, h := range b.tree.Path(i) {
 		if n > 0 {
 			p = append(p, ',')
 		}

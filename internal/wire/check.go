@@ -108,14 +108,18 @@ func (r *Run) check() error {
 // checkCommand checks that a run has exactly one thing to execute.
 func (r *Run) checkCommand() error {
 	what := 0
-	for _, given := range []bool{r.Command != "", len(r.Argv) > 0 && len(r.Script) == 0, len(r.Script) > 0} {
+	for _, given := range []bool{
+		r.Command != "", len(r.Argv) > 0 && len(r.Script) == 0 && r.Collect == nil, len(r.Script) > 0, r.Push != nil, r.Collect != nil,
+	} {
 		if given {
 			what++
 		}
 	}
 	switch {
 	case what != 1:
-		return invalid("", "has not exactly one of command, argv and script")
+		return invalid("", "has not exactly one of command, argv, script, push and collect")
+	case r.Push != nil || r.Collect != nil:
+		return r.checkFiles()
 	case r.Command != "" && len(r.Argv) > 0:
 		return invalid("argv", "does not belong to a command")
 	case len(r.Argv) > MaxArgs:
@@ -125,12 +129,16 @@ func (r *Run) checkCommand() error {
 	case len(r.Argv) > 0 && len(r.Script) == 0 && r.Shell != "":
 		return invalid("shell", "does not belong to argv, which runs without one")
 	}
+	return first(r.checkArgv(), checkText("command", r.Command, MaxArg))
+}
+
+func (r *Run) checkArgv() error {
 	for i, arg := range r.Argv {
 		if err := checkText("", arg, MaxArg); err != nil {
 			return atPath(fmt.Sprintf("argv[%d]", i), err)
 		}
 	}
-	return checkText("command", r.Command, MaxArg)
+	return nil
 }
 
 func checkEnv(env []string) error {
@@ -186,8 +194,12 @@ func (s *Secret) check() error {
 	return checkEnv(s.Env)
 }
 
-// checkWith checks that the secret and its statement do not give a value twice.
+// checkWith checks that the secret and its statement do not give a value twice, and that the
+// secret has what a push needs.
 func (s *Secret) checkWith(r *Run) error {
+	if err := s.checkFiles(r.Push); err != nil {
+		return err
+	}
 	if len(s.Stdin) > 0 && len(r.Stdin) > 0 {
 		return invalid("stdin", "is in the statement too")
 	}

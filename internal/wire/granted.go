@@ -13,7 +13,7 @@ type grantList struct {
 }
 
 func (g *Granted) lists() []grantList {
-	return []grantList{{"commands", &g.Commands}, {"env", &g.Env}, {"cwds", &g.Cwds}, {"run_as", &g.RunAs}}
+	return []grantList{{"commands", &g.Commands}, {"env", &g.Env}, {"cwds", &g.Cwds}, {"push", &g.Push}, {"collect", &g.Collect}, {"run_as", &g.RunAs}}
 }
 
 func (g *Granted) check() error {
@@ -25,9 +25,9 @@ func (g *Granted) check() error {
 		return checkPresence("rule", valid, g.State+" grant")
 	case !valid && !g.empty():
 		return invalid("state", "is %s, yet rights are listed", g.State)
-	case g.Confined && len(g.Commands) == 0 && g.Omitted == 0:
-		return invalid("commands", "is missing in a confined grant")
-	case !g.Confined && (len(g.Commands) > 0 || g.Shell || g.Script || g.Stdin || len(g.Cwds) > 0):
+	case g.Confined && len(g.Commands)+len(g.Push)+len(g.Collect) == 0 && g.Omitted == 0:
+		return invalid("commands", "is missing in a confined grant, as are push and collect")
+	case !g.Confined && (len(g.Commands) > 0 || g.Shell || g.Script || g.Stdin || len(g.Cwds)+len(g.Push)+len(g.Collect) > 0):
 		return invalid("confined", "is missing, yet rights of a confined line are listed")
 	case g.MaxValidity < 0 || g.MaxValidity > MaxTime:
 		return invalid("max_validity_ms", "is out of range")

@@ -49,6 +49,16 @@ const (
 	// differ, unless the agent's administrator chooses another limit.
 	DefaultClockTolerance = 30 * time.Second
 
+	// MaxManifest bounds the manifest of a push, and MaxInlineManifest one inside the
+	// statement.
+	MaxManifest       = 64 << 20
+	MaxInlineManifest = 64 << 10
+	// MaxFileChunk bounds the content in one message of a stream.
+	MaxFileChunk = 256 << 10
+	// FileKeySize is the size of the key of a stream.
+	FileKeySize = 32
+	MaxOwner    = 2*MaxUser + 1
+
 	MinSalt = 16
 	MaxSalt = 64
 

@@ -36,6 +36,7 @@ const (
 	prefixHost  = "warren.host."
 	prefixInbox = "warren.inbox."
 	prefixReply = "warren.reply."
+	prefixFile  = "warren.file."
 
 	// maxReplyWord bounds each of a reply queue's two words.
 	maxReplyWord = 64
@@ -87,6 +88,14 @@ func SpareReplyQueue(queue string, n int) string {
 // those of no other's.
 func ReplyPrefix(user string) string { return prefixReply + replyWord(user) + "." }
 
+// FileQueue is a stream with the content of a push. FilePrefix is how the names of one broker
+// user's streams begin.
+func FileQueue(user, random string) string { return FilePrefix(user) + replyWord(random) }
+func FilePrefix(user string) string        { return prefixFile + replyWord(user) + "." }
+
+// FileKey is the routing key of a stream in ExchangeHosts. No host name has a "~".
+func FileKey(queue string) string { return queue + "~file" }
+
 // replyWord writes a name in the characters of a reply queue: each byte other
 // than an ASCII letter, a digit and `-` becomes `_` and two hexadecimal digits;
 // what would be too long, `_h` and the beginning of its SHA-256. Two names never
@@ -115,8 +124,11 @@ func isReplyChar(c byte) bool {
 	return isLetter(c|0x20) || isDigit(c) || c == '_' || c == '-'
 }
 
-func isReplyQueue(s string) bool {
-	words, ok := strings.CutPrefix(s, prefixReply)
+func isReplyQueue(s string) bool { return hasTwoWords(s, prefixReply) }
+func isFileQueue(s string) bool  { return hasTwoWords(s, prefixFile) }
+
+func hasTwoWords(s, prefix string) bool {
+	words, ok := strings.CutPrefix(s, prefix)
 	if !ok {
 		return false
 	}

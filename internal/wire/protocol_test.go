@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"warren/internal/wire/merkle"
+
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -57,14 +59,14 @@ func docExample(t *testing.T) map[string]string {
 		text := appendLeaf(nil, l, `"`)
 		digest := b.Digest(i)
 		lines["leaves"] = append(lines["leaves"], string(text))
-		lines["leaf hashes"] = append(lines["leaf hashes"], fmt.Sprintf("%x", hashLeaf(text)))
+		lines["leaf hashes"] = append(lines["leaf hashes"], fmt.Sprintf("%x", merkle.HashLeaf(text)))
 		lines["bodies"] = append(lines["bodies"], string(b.Body(i)))
 		lines["digests"] = append(lines["digests"], hex.EncodeToString(digest[:]))
 	}
 	lines["statement"] = []string{statement}
 	lines["root"] = []string{
-		"root                  " + hex.EncodeToString(b.tree.root()),
-		"node above 0 and 1    " + hex.EncodeToString(b.tree.path(2)[0]),
+		"root                  " + hex.EncodeToString(b.tree.Root()),
+		"node above 0 and 1    " + hex.EncodeToString(b.tree.Path(2)[0]),
 	}
 	zero := 0
 	_, ended, err := EncodeReply(&Ended{
@@ -150,7 +152,7 @@ func TestProtocolPageVerification(t *testing.T) {
 	for n := 1; n <= 130; n++ {
 		texts, _, tr := testTree(n)
 		for i := range n {
-			if !verifyAsDocumented([]byte(texts[i]), i, n, tr.path(i), string(tr.root())) {
+			if !verifyAsDocumented([]byte(texts[i]), i, n, tr.Path(i), string(tr.Root())) {
 				t.Fatalf("n=%d i=%d", n, i)
 			}
 		}
@@ -179,11 +181,13 @@ func TestProtocolPageLimits(t *testing.T) {
 		{"number of `env` entries, those of a secret included", MaxEnv},
 		{"`shell`, `cwd`, `binary`, `path` of a refused file", MaxFileName},
 		{"`user`", MaxUser},
-		{"number of `commands`, of `env`, of `cwds` and of `run_as` of a `granted`", MaxGrants},
+		{"number of `commands`, of `env`, of `cwds`, of `push`, of `collect` and of `run_as` of a `granted`", MaxGrants},
 		{"each string of these lists", MaxGrant},
 		{"`timeout_ms`", MaxTimeout.Milliseconds()},
 		{"`max_output`", MaxMaxOutput},
 		{"`salt`", fmt.Sprintf("%d to %d", MinSalt, MaxSalt)},
+		{"`manifest_size`", MaxManifest},
+		{"`owner`", MaxOwner},
 		{"any time", int64(MaxTime)},
 		{"`size` and `dropped` of an output, `memory`", int64(MaxSize)},
 		{"`offset`", int64(MaxSize - MaxChunk)},

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"warren/internal/wire/merkle"
+
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -17,7 +19,7 @@ import (
 // right root of a tree of one leaf where the statement says $ROOT.
 func bodyOf(statement, leaf, more string) string {
 	quote := func(s string) string { b, _ := jsontext.AppendQuote(nil, s); return string(b) }
-	hash := hashLeaf([]byte(leaf))
+	hash := merkle.HashLeaf([]byte(leaf))
 	root := base64.StdEncoding.EncodeToString(hash[:])
 	return `{"v":1,"statement":` + quote(strings.ReplaceAll(statement, "$ROOT", root)) +
 		`,"signature":"","leaf":` + quote(leaf) + `,"path":[]` + more + `}`
@@ -329,7 +331,7 @@ func TestCommandsPassUnchanged(t *testing.T) {
 // Another client's JSON may have blanks, escapes and another order of members.
 func TestDecodeRequestAcceptsOtherJSONForms(t *testing.T) {
 	leaf := `{ "index" : 0, "\u0068ost":"web01", "job":"0b1c2d3e-4f50-4a6b-8c7d-000000000000" }`
-	hash := hashLeaf([]byte(leaf))
+	hash := merkle.HashLeaf([]byte(leaf))
 	root, _ := json.Marshal(hash[:])
 	text := strings.Replace(runText, `"$ROOT"`, strings.ReplaceAll(string(root), "/", `\/`), 1)
 	r, err := DecodeRequest([]byte(bodyOf(text+"\n", leaf, " ")))

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"warren/internal/wire/merkle"
+
 	"bytes"
 	"fmt"
 	"testing"
@@ -10,7 +12,7 @@ import (
 )
 
 // referenceRoot computes the tree head another way, by the library.
-func referenceRoot(t *testing.T, hashes []node) []byte {
+func referenceRoot(t *testing.T, hashes []merkle.Node) []byte {
 	t.Helper()
 	r := (&compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}).NewEmptyRange(0)
 	for _, h := range hashes {
@@ -25,12 +27,12 @@ func referenceRoot(t *testing.T, hashes []node) []byte {
 	return root
 }
 
-func testTree(n int) (texts []string, hashes []node, tr tree) {
+func testTree(n int) (texts []string, hashes []merkle.Node, tr merkle.Tree) {
 	for i := range n {
 		texts = append(texts, fmt.Sprintf("leaf %d", i))
-		hashes = append(hashes, hashLeaf([]byte(texts[i])))
+		hashes = append(hashes, merkle.HashLeaf([]byte(texts[i])))
 	}
-	return texts, hashes, newTree(hashes)
+	return texts, hashes, merkle.New(hashes)
 }
 
 func TestTreeAgreesWithRFC6962(t *testing.T) {
@@ -40,15 +42,15 @@ func TestTreeAgreesWithRFC6962(t *testing.T) {
 	}
 	for _, n := range sizes {
 		texts, hashes, tr := testTree(n)
-		if !bytes.Equal(tr.root(), referenceRoot(t, hashes)) {
+		if !bytes.Equal(tr.Root(), referenceRoot(t, hashes)) {
 			t.Fatalf("n=%d: another root", n)
 		}
 		for i := range n {
-			path := tr.path(i)
+			path := tr.Path(i)
 			if len(path) > MaxPath {
 				t.Fatalf("n=%d i=%d: path of %d", n, i, len(path))
 			}
-			if err := verifyInclusion(texts[i], i, n, path, tr.root()); err != nil {
+			if err := verifyInclusion(texts[i], i, n, path, tr.Root()); err != nil {
 				t.Fatalf("n=%d i=%d: %v", n, i, err)
 			}
 		}
@@ -59,13 +61,13 @@ func TestTreeRefusesForeignLeaves(t *testing.T) {
 	for n := 2; n <= 130; n++ {
 		texts, _, tr := testTree(n)
 		for _, i := range []int{0, n / 2, n - 1} {
-			path, root := tr.path(i), tr.root()
+			path, root := tr.Path(i), tr.Root()
 			other := (i + 1) % n
 			flipped := append([][]byte{append([]byte{path[0][0] ^ 1}, path[0][1:]...)}, path[1:]...)
 			for what, err := range map[string]error{
 				"another leaf":  verifyInclusion(texts[other], i, n, path, root),
 				"another index": verifyInclusion(texts[i], other, n, path, root),
-				"another path":  verifyInclusion(texts[i], i, n, tr.path(other), root),
+				"another path":  verifyInclusion(texts[i], i, n, tr.Path(other), root),
 				"a flipped bit": verifyInclusion(texts[i], i, n, flipped, root),
 				"a short path":  verifyInclusion(texts[i], i, n, path[1:], root),
 				"a long path":   verifyInclusion(texts[i], i, n, append(path[:len(path):len(path)], root), root),

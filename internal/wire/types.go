@@ -83,7 +83,7 @@ type Statement struct {
 
 // Run says what to execute, by exactly one of: Command through a shell; Argv
 // without one (Shell is then empty); Script (a file's content, with Argv as its
-// arguments). No environment name occurs twice.
+// arguments); Push; Collect (with Argv as the paths). No environment name occurs twice.
 type Run struct {
 	Command    string   `json:"command,omitzero"`
 	Argv       []string `json:"argv,omitempty"`
@@ -98,6 +98,34 @@ type Run struct {
 	SecretHash []byte   `json:"secret_hash,omitempty"` // SHA-256 of the request's secret text
 
 	KillLeftovers bool `json:"kill_leftovers,omitzero"` // end the background processes of a command that has ended
+
+	Push    *Push    `json:"push,omitzero"`
+	Collect *Collect `json:"collect,omitzero"`
+}
+
+// A Push says which files the agent writes. The manifest lists them, with the SHA-256 of each.
+// The content of the files, in the order of the manifest, is in the request's secret, or in
+// the stream Queue, sealed with the key in the secret. Without a Manifest, the content begins
+// with it.
+type Push struct {
+	Path         string `json:"path"`                // what the paths of the manifest are relative to: a full path
+	Manifest     []byte `json:"manifest,omitempty"`  // JSON text
+	ManifestSize int64  `json:"manifest_size"`       // bytes
+	Digest       []byte `json:"digest"`              // SHA-256 of the manifest
+	Size         int64  `json:"size,omitzero"`       // bytes of content, without a manifest in it
+	Queue        string `json:"queue,omitzero"`      // FileQueue
+	Mode         int64  `json:"mode,omitzero"`       // of files, instead of the mode in the manifest
+	Owner        string `json:"owner,omitzero"`      // USER[:GROUP]
+	Backup       bool   `json:"backup,omitzero"`     // keep a replaced file as NAME~
+	Mkdir        bool   `json:"mkdir,omitzero"`      // create the directory of Path
+	CheckOnly    bool   `json:"check_only,omitzero"` // only compare
+	Within       string `json:"within,omitzero"`     // directory that no symbolic link leads out of
+}
+
+// A Collect says that the agent sends files. Run.Argv has their paths, which may have wildcards.
+type Collect struct {
+	MaxSize int64  `json:"max_size"`        // of all files together
+	Within  string `json:"within,omitzero"` // as in Push
 }
 
 // Timeout is the longest that the command may run; 0 is no limit.
@@ -124,6 +152,9 @@ type Secret struct {
 	Salt  []byte   `json:"salt"`
 	Env   []string `json:"env,omitempty"`
 	Stdin []byte   `json:"stdin,omitempty"`
+
+	Key     []byte `json:"key,omitempty"`     // of the stream of a push
+	Content []byte `json:"content,omitempty"` // of a push without a stream
 }
 
 // A Request is a request body that has been decoded strictly and whose leaf
@@ -252,6 +283,8 @@ type Granted struct {
 	Stdin       bool     `json:"stdin,omitzero"`           // if confined: may send standard input
 	Env         []string `json:"env,omitempty"`            // names of variables that need a permission
 	Cwds        []string `json:"cwds,omitempty"`           // if confined: working directories
+	Push        []string `json:"push,omitempty"`           // if confined: directories that it may write to
+	Collect     []string `json:"collect,omitempty"`        // if confined: directories that it may read
 	RunAs       []string `json:"run_as,omitempty"`         // users; none: the agent's own
 	AnyJob      bool     `json:"any_job,omitzero"`         // may query and cancel others' jobs
 	Expires     int64    `json:"expires,omitzero"`         // when the rights end; ms

@@ -6,11 +6,19 @@ import (
 	"time"
 
 	"warren/internal/broker"
+	"warren/internal/files"
 	"warren/internal/operator/model"
 )
 
 // ErrTaken: another process has resumed the rollout at the same time.
 var ErrTaken = errors.New("another process has resumed the rollout at the same time")
+
+// A PushContent is what a push sends.
+type PushContent struct {
+	Source   *files.Source
+	Rate     int64            // bytes in a second; 0 is no limit
+	Progress func(sent int64) // called with the bytes that the broker has; may be nil
+}
 
 // An Engine is the rest of the operator's process as the commands see it: the
 // dispatcher, the replybus and the store, started and wired. cmd/warren makes
@@ -28,6 +36,10 @@ type Engine interface {
 	// Submit makes a task of spec and returns as soon as the store knows it,
 	// with no wait for the broker or for any host.
 	Submit(ctx context.Context, spec model.Spec) (model.Task, error)
+
+	// Push is Submit for a spec with Run.Push. Of it, Push sets what describes the content.
+	// It returns once the broker takes the content, which is sent in the background.
+	Push(ctx context.Context, spec model.Spec, content PushContent) (model.Task, error)
 
 	// Settled waits until each job of a task submitted here is accepted, in an
 	// inbox or ended: the operator may leave. It also ends with ctx.

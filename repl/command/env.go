@@ -125,9 +125,9 @@ func (env *Env) Warn(err error) {
 	}
 }
 
-// pipedInput is what `--stdin -` reads: nil at the prompt, where standard input
+// PipedInput is what `--stdin -` reads: nil at the prompt, where standard input
 // holds the commands.
-func (env *Env) pipedInput() io.Reader {
+func (env *Env) PipedInput() io.Reader {
 	if env.Shell {
 		return env.IO.In
 	}
@@ -137,7 +137,7 @@ func (env *Env) pipedInput() io.Reader {
 // TargetEnv is what the selection of hosts uses.
 func (env *Env) TargetEnv() *target.Env {
 	return &target.Env{
-		Out: env.IO, Input: env.pipedInput(), Groups: env.Settings.GroupSources(&env.upcalls), Clocks: &env.clocks,
+		Out: env.IO, Input: env.PipedInput(), Groups: env.Settings.GroupSources(&env.upcalls), Clocks: &env.clocks,
 		Store: func() target.Store { return env.Store }, Connect: env.Connect, Interruptible: env.Session.Interruptible,
 		Engine: func() target.Engine { return env.Engine },
 		FindTask: func(ctx context.Context, id, command string) (model.Task, error) {

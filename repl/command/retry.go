@@ -82,6 +82,9 @@ func (c *Retry) spec(ctx context.Context, env *Env, task model.Task) (spec model
 	if err != nil {
 		return spec, err
 	}
+	if st.Run.Push != nil {
+		return spec, cli.Usage("give the same push again: hosts that have the files answer same, and cost one message", "retry: the files of a push are not stored")
+	}
 	spec = model.Spec{
 		Command: task.Command, Run: *st.Run, RetryOf: task.ID,
 		StartTimeout: task.NotAfter.Sub(task.Created),

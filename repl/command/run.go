@@ -88,7 +88,7 @@ func (c *Run) Run(ctx context.Context, env *Env) error {
 	}
 	c.EveryHost = c.All
 	c.SetDefault(env.Defaults.Expr)
-	spec, err := c.spec(env.pipedInput())
+	spec, err := c.spec(env.PipedInput())
 	if err != nil {
 		return err
 	}

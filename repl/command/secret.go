@@ -20,7 +20,7 @@ func (c *Run) secret(ctx context.Context, env *Env) (*wire.Secret, error) {
 	}
 	secret := new(wire.Secret)
 	var lines *bufio.Reader // of standard input
-	if in := env.pipedInput(); in != nil {
+	if in := env.PipedInput(); in != nil {
 		lines = bufio.NewReader(in)
 	}
 	for _, v := range c.SecretEnv {
@@ -31,7 +31,7 @@ func (c *Run) secret(ctx context.Context, env *Env) (*wire.Secret, error) {
 		secret.Env = append(secret.Env, v.Name+"="+value)
 	}
 	if c.SecretStdin != "" {
-		data, err := cli.ToSend.Read("--secret-stdin", c.SecretStdin, env.pipedInput())
+		data, err := cli.ToSend.Read("--secret-stdin", c.SecretStdin, env.PipedInput())
 		if err != nil {
 			return nil, err
 		}

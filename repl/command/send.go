@@ -72,6 +72,13 @@ func (c *sendFlags) view(ctx context.Context, env *Env) (*result.View, error) {
 // or without the operator's confirmation. InputUsed says that the command has read standard
 // input already, so that send cannot ask for confirmation.
 func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool) error {
+	return c.submit(ctx, env, spec, v, inputUsed, func(ctx context.Context, spec model.Spec) (model.Task, error) {
+		return env.Engine.Submit(ctx, spec)
+	})
+}
+
+// submit is send with the function that makes the task.
+func (c *sendFlags) submit(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool, make func(context.Context, model.Spec) (model.Task, error)) error {
 	r, rest, err := c.rollout(spec.Hosts)
 	if err != nil {
 		return err
@@ -94,7 +101,7 @@ func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *resu
 	if len(rest) > 0 {
 		env.Note("not included in --rollout %s: %s, %s", c.Rollout.Text, term.Plural(len(rest), "host"), hostexpr.Fold(rest))
 	}
-	task, err := env.Engine.Submit(ctx, spec)
+	task, err := make(ctx, spec)
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}

@@ -101,7 +101,7 @@ func options(g *wire.Granted) (list []string) {
 	for _, o := range []struct {
 		name   string
 		values []string
-	}{{"permit-env", g.Env}, {"permit-cwd", g.Cwds}} {
+	}{{"permit-env", g.Env}, {"permit-cwd", g.Cwds}, {"permit-push", g.Push}, {"permit-collect", g.Collect}} {
 		if len(o.values) > 0 {
 			list = append(list, o.name+"="+strings.Join(o.values, ","))
 		}
@@ -149,6 +149,8 @@ type permitsDocument struct {
 	Stdin       bool       `json:"permit_stdin"`
 	Env         []string   `json:"permit_env"`
 	Cwds        []string   `json:"permit_cwd"`
+	Push        []string   `json:"permit_push"`
+	Collect     []string   `json:"permit_collect"`
 	RunAs       []string   `json:"run_as"`
 	AnyJob      bool       `json:"any_job"`
 	Expires     *time.Time `json:"expires"`
@@ -184,7 +186,7 @@ func documentGrant(g *wire.Granted) *permitsDocument {
 	list := func(entries []string) []string { return append([]string{}, entries...) }
 	d := &permitsDocument{
 		Rule: g.Rule, User: cli.PtrOrNil(g.User), Confined: g.Confined, Commands: list(g.Commands),
-		Shell: g.Shell, Script: g.Script, Stdin: g.Stdin, Env: list(g.Env), Cwds: list(g.Cwds), RunAs: list(g.RunAs),
+		Shell: g.Shell, Script: g.Script, Stdin: g.Stdin, Env: list(g.Env), Cwds: list(g.Cwds), Push: list(g.Push), Collect: list(g.Collect), RunAs: list(g.RunAs),
 		AnyJob: g.AnyJob, MaxValidity: cli.PtrOrNil(g.MaxValidity), MaxOutput: cli.PtrOrNil(g.MaxOutput), Omitted: g.Omitted,
 	}
 	if g.Expires != 0 {

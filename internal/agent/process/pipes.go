@@ -1,6 +1,7 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -117,10 +118,12 @@ func readBlocks(f *os.File, blocks chan<- []byte) (open bool) {
 	}
 }
 
-// writeStdin writes data to the command's standard input and closes it. It ends when
-// the command closes its end (EPIPE) or this program closes its own: a command need
-// not read its input, so neither is an error.
-func writeStdin(f *os.File, data []byte) {
+// writeStdin writes data, and then what input writes, to the command's standard input and
+// closes it. It ends when the command closes its end (EPIPE) or this program closes its own:
+// a command need not read its input, so neither is an error.
+func writeStdin(ctx context.Context, f *os.File, data []byte, input func(context.Context, io.Writer)) {
 	defer f.Close()
-	_, _ = f.Write(data)
+	if _, err := f.Write(data); err == nil && input != nil {
+		input(ctx, f)
+	}
 }

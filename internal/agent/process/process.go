@@ -28,7 +28,9 @@
 package process
 
 import (
+	"context"
 	"errors"
+	"io"
 	"time"
 
 	"warren/internal/agent/process/proctree"
@@ -60,6 +62,10 @@ type Spec struct {
 	// Stdin is the command's standard input. If it is empty, the command reads the null
 	// device.
 	Stdin []byte
+	// Input, unless it is nil, writes more standard input after Stdin. It runs in a goroutine
+	// of its own. It must return when ctx ends, which is when the command has ended, and when
+	// w fails.
+	Input func(ctx context.Context, w io.Writer)
 	// MaxOutput is how many bytes of each stream are kept: the first half and the last
 	// half. 0 keeps none and only counts them.
 	MaxOutput int64

@@ -71,10 +71,11 @@ func after(d time.Duration) <-chan time.Time {
 // running is the state of a command from its start to its Result. Only Run's goroutine
 // uses it.
 type running struct {
-	leader  *leader
-	spec    Spec
-	pipes   *pipes
-	helpers sync.WaitGroup // readers, stdin writer, emitter and stopper; the waiter ends with exited
+	leader    *leader
+	spec      Spec
+	pipes     *pipes
+	stopInput func()         // ends Spec.Input; nil if there is no standard input
+	helpers   sync.WaitGroup // readers, stdin writer, emitter and stopper; the waiter ends with exited
 
 	exited  <-chan leaderExit // waiter → running, once
 	ended   *leaderExit       // what exited delivered
@@ -138,7 +139,9 @@ func newRunning(l *leader, p *pipes, spec Spec, out func(Chunk)) *running {
 		})
 	}
 	if p.stdin != nil {
-		r.helpers.Go(func() { writeStdin(p.stdin, spec.Stdin) })
+		var ctx context.Context
+		ctx, r.stopInput = context.WithCancel(context.Background())
+		r.helpers.Go(func() { writeStdin(ctx, p.stdin, spec.Stdin, spec.Input) })
 	}
 	return r
 }
@@ -317,6 +320,14 @@ func (r *running) end() {
 		r.result.Left, r.result.LeftCount = r.leader.leftovers()
 	}
 	r.result.ExitCode, r.result.Signal, r.result.Err = r.leader.reap()
+	r.closeStdin()
+}
+
+// closeStdin ends the writer of standard input.
+func (r *running) closeStdin() {
+	if r.stopInput != nil {
+		r.stopInput()
+	}
 	r.pipes.closeStdin()
 }
 
@@ -329,7 +340,7 @@ func (r *running) abandon() {
 	if r.leader.canCancelWait() {
 		<-r.exited
 	} // otherwise the waiter's thread blocks until the process or this program ends
-	r.pipes.closeStdin()
+	r.closeStdin()
 }
 
 // drain reads the outputs until they end, or until drainTimeout and then what the

@@ -21,7 +21,7 @@ func (e *endedError) Error() string { return e.text }
 func (r *Rule) grant(s *signer, h *Host) *wire.Granted {
 	g := &wire.Granted{
 		State: wire.GrantValid, Rule: r.String(), User: h.User, Confined: r.confined(),
-		Shell: r.shell, Script: r.script, Stdin: r.stdin, Env: r.env, Cwds: r.cwds, RunAs: r.runAs, AnyJob: r.anyJob,
+		Shell: r.shell, Script: r.script, Stdin: r.stdin, Env: r.env, Cwds: r.cwds, Push: r.push, Collect: r.collect, RunAs: r.runAs, AnyJob: r.anyJob,
 		MaxValidity: max(h.MaxValidity.Milliseconds(), 0),
 	}
 	for _, re := range r.commands {

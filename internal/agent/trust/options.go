@@ -83,6 +83,8 @@ var (
 		"permit-command":    (*Rule).addCommand,
 		"permit-env":        (*Rule).addEnv,
 		"permit-cwd":        (*Rule).addCwd,
+		"permit-push":       (*Rule).addPush,
+		"permit-collect":    (*Rule).addCollect,
 		"run-as":            func(r *Rule, v string) (err error) { r.runAs, err = splitList(v); return err },
 		"principals":        func(r *Rule, v string) (err error) { r.principals, err = splitList(v); return err },
 		"expiry-time":       (*Rule).setExpiry,
@@ -95,7 +97,7 @@ var (
 		"cert-authority":    func(*Rule, string) error { return nil },
 	}
 	flags      = []string{"permit-shell", "permit-script", "permit-stdin", "any-job", "no-touch-required", "verify-required", "cert-authority"}
-	repeatable = []string{"permit-command", "permit-env", "permit-cwd"}
+	repeatable = []string{"permit-command", "permit-env", "permit-cwd", "permit-push", "permit-collect"}
 	confining  = []string{"permit-shell", "permit-script", "permit-stdin", "permit-cwd"} // these need permit-command
 )
 
@@ -145,7 +147,7 @@ func (r *Rule) checkOptions(seen map[string]bool) error {
 			"add the option cert-authority, or leave principals out")
 	}
 	for _, name := range confining {
-		if seen[name] && !r.confined() {
+		if seen[name] && len(r.commands) == 0 {
 			return hint.Errorf(fmt.Sprintf("add permit-command=\"…\", or leave %s out", name),
 				"option %s has no effect without permit-command: such a line permits any command", name)
 		}
@@ -159,7 +161,7 @@ func optionHint(name string) string {
 		"no-user-rc", "permitopen", "permitlisten", "tunnel", "agent-forwarding", "port-forwarding", "pty", "user-rc", "x11-forwarding":
 		return "it is an option of sshd; Warren restricts a key with permit-command=\"…\" and related options"
 	}
-	return "the options are permit-command, permit-shell, permit-script, permit-stdin, permit-env, permit-cwd, run-as, any-job, expiry-time, cert-authority, principals, no-touch-required and verify-required"
+	return "the options are permit-command, permit-shell, permit-script, permit-stdin, permit-env, permit-cwd, permit-push, permit-collect, run-as, any-job, expiry-time, cert-authority, principals, no-touch-required and verify-required"
 }
 
 // addCommand adds one expression, anchored at both ends. It compiles the expression

@@ -35,6 +35,8 @@ type Rule struct {
 	stdin    bool
 	env      []string // names
 	cwds     []string
+	push     []string // directories
+	collect  []string
 	runAs    []string // users; empty: the agent's own
 	anyJob   bool
 
@@ -55,9 +57,9 @@ func (r *Rule) String() string {
 	return fmt.Sprintf("%s:%d (%s)", r.File, r.Line, clip(r.Comment, 100))
 }
 
-// confined reports whether the line has a permit-command. Without one it permits any
-// command, like a line of authorized_keys without command=.
-func (r *Rule) confined() bool { return len(r.commands) > 0 }
+// confined reports whether the line has a permit-command, permit-push or permit-collect.
+// Without one it permits everything, like a line of authorized_keys without command=.
+func (r *Rule) confined() bool { return len(r.commands)+len(r.push)+len(r.collect) > 0 }
 
 // permits returns what to execute, or the reason for a refusal. self is the agent's
 // own user.
@@ -75,6 +77,9 @@ func (r *Rule) permits(run *wire.Run, secret *wire.Secret, self string) (*wire.R
 		return run, ""
 	}
 	effective := *run
+	if run.Push != nil || run.Collect != nil {
+		return r.permitsFiles(effective)
+	}
 	if run.Cwd != "" { // the system resolves ".." after a symbolic link differently
 		effective.Cwd = filepath.Clean(run.Cwd)
 	}

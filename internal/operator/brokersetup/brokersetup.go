@@ -142,7 +142,8 @@ func hostPattern(hosts []string) (string, error) {
 	return "(" + strings.Join(quoted, "|") + ")", nil
 }
 
-// agent may have the queues of its names, take questions to all and reply. It may
+// agent may have the queues of its names, take questions to all, read the streams of
+// operators and reply. It may
 // publish to the exchange of requests only to ask for a queue of its own name, and not to
 // the default exchange.
 func agent(names []string) Login {
@@ -152,7 +153,7 @@ func agent(names []string) Login {
 		Name: names[0], Kind: "agent",
 		Configure: "^" + queues + "$",
 		Write:     "^(" + alternatives(wire.ExchangeReplies, wire.ExchangeHosts) + "|" + queues + ")$",
-		Read:      "^(" + alternatives(wire.ExchangeDiscover, wire.ExchangeHosts) + "|" + queues + ")$",
+		Read:      "^(" + alternatives(wire.ExchangeDiscover, wire.ExchangeHosts) + `|warren\.file\..+|` + queues + ")$",
 		Requests:  "^" + wire.LaterKey(own) + "$",
 		Hosts:     "^" + own + "(~|~inbox)?$",
 	}
@@ -168,18 +169,21 @@ func alternatives(names ...string) string {
 	return strings.Join(quoted, "|")
 }
 
-// operator may send to the hosts and their inboxes, and read the replies to itself. It
+// operator may send to the hosts and their inboxes, read the replies to itself, and make
+// streams of its own. It
 // cannot write to a queue otherwise, since it may not write to the default exchange.
 func operator(name, hosts string) Login {
-	queues := regexp.QuoteMeta(wire.ReplyPrefix(name)) + "[A-Za-z0-9_-]+"
+	replies := regexp.QuoteMeta(wire.ReplyPrefix(name)) + "[A-Za-z0-9_-]+"
+	streams := regexp.QuoteMeta(wire.FilePrefix(name)) + "[A-Za-z0-9_-]+"
+	queues := replies + "|" + streams
 	return Login{
 		Name: name, Kind: "operator",
-		Configure: "^" + queues + "$",
+		Configure: "^(" + queues + ")$",
 		Write:     "^(" + alternatives(wire.ExchangeHosts, wire.ExchangeDiscover) + "|" + queues + ")$",
-		Read:      "^(" + regexp.QuoteMeta(wire.ExchangeReplies) + "|" + queues + ")$",
-		Replies:   "^" + queues + "$",
-		Requests:  "^" + hosts + "(~inbox)?$",
-		Hosts:     "^$",
+		Read:      "^(" + alternatives(wire.ExchangeReplies, wire.ExchangeHosts) + "|" + queues + ")$",
+		Replies:   "^" + replies + "$",
+		Requests:  "^(" + hosts + "(~inbox)?|" + wire.FileKey(streams) + ")$",
+		Hosts:     "^" + wire.FileKey(streams) + "$",
 	}
 }
 

@@ -70,7 +70,7 @@ const check = `
 queues=$(ctl list_queues -p "$vhost" name)
 exchanges=$(ctl list_exchanges -p "$vhost" name type)
 permissions=$(ctl list_permissions -p "$vhost")
-queues=$(printf '%s\n' "$queues" | grep -Ev '^(warren\.(host|inbox|reply)\..*)?$' || true)
+queues=$(printf '%s\n' "$queues" | grep -Ev '^(warren\.(host|inbox|reply|file)\..*)?$' || true)
 if [ -n "$queues" ]; then
 	warn "virtual host $vhost has queues that are not Warren's: $(printf '%s\n' "$queues" | head -n 5 | paste -s -d ' ' -)"
 fi

@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
+	"warren/executor/filejob"
 	"warren/internal/agent"
 	"warren/internal/operator"
 	"warren/internal/operator/signing"
@@ -34,7 +36,7 @@ func Main(m *testing.M, more map[string]func() int) {
 	switch {
 	case name == "warren":
 		os.Exit(operator.Main(os.Args[1:]))
-	case name == "warrend":
+	case name == "warrend", slices.Equal(os.Args[1:], []string{filejob.HelperCommand}):
 		os.Exit(agent.Main(os.Args[1:], os.Stdout, os.Stderr))
 	case more[name] != nil:
 		os.Exit(more[name]())

@@ -1,0 +1,118 @@
+package filejob
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"warren/internal/agent/process"
+	"warren/internal/broker"
+	"warren/internal/filestream"
+	"warren/internal/wire"
+)
+
+// HelperCommand is the argument with which this program is the helper.
+const HelperCommand = "file-helper"
+
+// needContent is the helper's exit code if it needs the content of a push.
+const needContent = 100
+
+// An order is what the helper gets, before the content.
+type order struct {
+	Push    *wire.Push    `json:"push,omitempty"`
+	Collect *wire.Collect `json:"collect,omitempty"`
+	Paths   []string      `json:"paths,omitempty"`
+	Content bool          `json:"content,omitempty"` // the content follows
+}
+
+// maxOrder bounds an order: a request has at most so much.
+const maxOrder = wire.MaxRequest
+
+// encode returns the order with its length before it.
+func (o *order) encode() ([]byte, error) {
+	text, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...), nil
+}
+
+// Argv returns the helper's program and arguments.
+func Argv() ([]string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
+	}
+	return []string{self, HelperCommand}, nil
+}
+
+// A Runner has the contract of process.Run.
+type Runner func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result
+
+// A Job is a push or a collect.
+type Job struct {
+	Run    *wire.Run
+	Secret *wire.Secret   // nil: none
+	Broker broker.Options // of the connection for the content
+}
+
+// Execute runs the job with the spec, which has the helper as its program. The reason
+// explains why content is missing.
+func (j *Job) Execute(ctx context.Context, run Runner, spec process.Spec, started func(process.Identity), out func(process.Chunk)) (r process.Result, reason string) {
+	o := order{Push: j.Run.Push, Collect: j.Run.Collect, Paths: j.Run.Argv}
+	p := j.Run.Push
+	inline := p != nil && p.Queue == ""
+	if p == nil || p.Manifest != nil && !inline {
+		if r = j.run(ctx, run, spec, &o, started, out); p == nil || r.Err != nil || r.ExitCode != needContent {
+			return r, ""
+		}
+	}
+	o.Content = true
+	if inline {
+		if j.Secret != nil {
+			content := j.Secret.Content
+			spec.Input = func(_ context.Context, w io.Writer) { _, _ = w.Write(content) }
+		}
+		return j.run(ctx, run, spec, &o, started, out), ""
+	}
+	var failed error
+	spec.Input = func(inputCtx context.Context, w io.Writer) { failed = j.receive(inputCtx, w) }
+	r = j.run(ctx, run, spec, &o, started, out)
+	if failed != nil && r.ExitCode != 0 && !r.Canceled && !r.TimedOut {
+		reason = failed.Error()
+	}
+	return r, reason
+}
+
+// run runs the helper once.
+func (j *Job) run(ctx context.Context, run Runner, spec process.Spec, o *order, started func(process.Identity), out func(process.Chunk)) process.Result {
+	stdin, err := o.encode()
+	if err != nil {
+		return process.Result{Err: err, ExitCode: -1}
+	}
+	spec.Stdin = stdin
+	return run(ctx, spec, started, out)
+}
+
+// receive passes the content of the operator's stream to the helper. The helper closes its
+// input if it does not need the rest.
+func (j *Job) receive(ctx context.Context, w io.Writer) error {
+	if j.Secret == nil {
+		return errors.New("the key of the content is missing")
+	}
+	p := j.Run.Push
+	size := p.Size
+	if p.Manifest == nil {
+		size += p.ManifestSize
+	}
+	err := filestream.Receive(ctx, j.Broker, p.Queue, j.Secret.Key, size, w)
+	if errors.Is(err, context.Canceled) || errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,302 @@
+package files
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// write makes a file, with its directories.
+func write(t *testing.T, name, content string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// push writes what the source lists, and returns the report.
+func push(s *Source, content io.Reader, o Options) (string, error) {
+	m, err := Decode(s.Text)
+	if err != nil {
+		return "", err
+	}
+	target, err := Open(m, o)
+	if err != nil {
+		return "", err
+	}
+	defer target.Close()
+	if err := target.Write(context.Background(), content); err != nil {
+		return "", err
+	}
+	var report strings.Builder
+	target.Report(&report)
+	return report.String(), nil
+}
+
+func scan(t *testing.T, into bool, paths ...string) *Source {
+	t.Helper()
+	s, err := Scan(paths, into)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// names lists what is in a directory.
+func names(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return all
+}
+
+func TestPushedFileIsCreatedSameAndReplaced(t *testing.T) {
+	dir := t.TempDir()
+	source := write(t, filepath.Join(dir, "source"), "one")
+	target := filepath.Join(dir, "host", "file")
+	o := Options{Path: target, Mode: 0o640, Backup: true, Mkdir: true}
+	for _, c := range []struct{ content, want, backup string }{
+		{"one", "created ", ""}, {"one", "same ", ""}, {"two", "replaced ", "one"}, {"three", "replaced ", "two"}, {"", "replaced ", "three"},
+	} {
+		write(t, source, c.content)
+		s := scan(t, false, source)
+		report, err := push(s, s.Open(0), o)
+		if err != nil || !strings.HasPrefix(report, c.want) {
+			t.Fatalf("%q, %v, want %q", report, err, c.want)
+		}
+		if got := read(t, target); got != c.content {
+			t.Errorf("the file is %q", got)
+		}
+		if info, _ := os.Stat(target); runtime.GOOS != "windows" && info.Mode().Perm() != 0o640 {
+			t.Errorf("mode %v", info.Mode())
+		}
+		if c.backup != "" && read(t, target+"~") != c.backup {
+			t.Errorf("the backup is %q, want %q", read(t, target+"~"), c.backup)
+		}
+	}
+	if got := names(t, filepath.Dir(target)); len(got) != 2 {
+		t.Errorf("the directory has %q", got)
+	}
+}
+
+func TestChangedModeAloneNeedsNoContent(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no modes")
+	}
+	dir := t.TempDir()
+	s := scan(t, false, write(t, filepath.Join(dir, "source"), "one"))
+	target := write(t, filepath.Join(dir, "file"), "one")
+	report, err := push(s, iotest.ErrReader(errors.New("read")), Options{Path: target, Mode: 0o600})
+	if info, _ := os.Stat(target); err != nil || !strings.HasPrefix(report, "replaced") || info.Mode().Perm() != 0o600 {
+		t.Errorf("%q, %v, %v", report, err, info.Mode())
+	}
+}
+
+func TestPushedTreeKeepsModesAndLinks(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no modes")
+	}
+	dir := t.TempDir()
+	tree := filepath.Join(dir, "tree")
+	write(t, filepath.Join(tree, "a", "new\nline"), "1")
+	write(t, filepath.Join(tree, "a", "not\xffUTF-8"), "22")
+	write(t, filepath.Join(tree, "z"), "")
+	if err := errors.Join(os.Symlink("../z", filepath.Join(tree, "a", "link")), os.Chmod(filepath.Join(tree, "a"), 0o500)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(filepath.Join(tree, "a"), 0o700) })
+	s := scan(t, false, tree)
+	target := filepath.Join(dir, "target")
+	t.Cleanup(func() { _ = os.Chmod(filepath.Join(target, "a"), 0o700) })
+	report, err := push(s, s.Open(0), Options{Path: target})
+	if err != nil || !strings.HasSuffix(report, "6 created, 0 replaced, 0 same\n") || strings.Contains(report, "new\nline") {
+		t.Fatalf("%s, %v", report, err)
+	}
+	if read(t, filepath.Join(target, "a", "not\xffUTF-8")) != "22" || read(t, filepath.Join(target, "a", "new\nline")) != "1" {
+		t.Error("a file is wrong")
+	}
+	if link, _ := os.Readlink(filepath.Join(target, "a", "link")); link != "../z" {
+		t.Errorf("the link is %q", link)
+	}
+	if info, _ := os.Stat(filepath.Join(target, "a")); info.Mode().Perm() != 0o500 {
+		t.Errorf("mode %v", info.Mode())
+	}
+	report, err = push(s, iotest.ErrReader(errors.New("read")), Options{Path: target})
+	if err != nil || report != "0 created, 0 replaced, 6 same\n" {
+		t.Errorf("%s, %v", report, err)
+	}
+}
+
+// Whatever is wrong with the content, the target is as it was.
+func TestBadContentChangesNothing(t *testing.T) {
+	dir := t.TempDir()
+	tree := filepath.Join(dir, "tree")
+	write(t, filepath.Join(tree, "a"), "aaaa")
+	write(t, filepath.Join(tree, "b"), "bbbb")
+	write(t, filepath.Join(tree, "sub", "c"), "cccc")
+	s := scan(t, false, tree)
+	target := filepath.Join(dir, "target")
+	write(t, filepath.Join(target, "a"), "old")
+	for name, content := range map[string]io.Reader{
+		"short":   strings.NewReader("aaaabb"),
+		"altered": strings.NewReader("aaaabbbbccXc"),
+		"swapped": strings.NewReader("bbbbaaaacccc"),
+		"failing": io.MultiReader(strings.NewReader("aaaab"), iotest.ErrReader(errors.New("lost"))),
+		"empty":   strings.NewReader(""),
+	} {
+		if _, err := push(s, content, Options{Path: target, Backup: true}); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if got := names(t, target); len(got) != 1 || read(t, filepath.Join(target, "a")) != "old" {
+			t.Errorf("%s: the target has %q", name, got)
+		}
+	}
+}
+
+func TestPushRefusesTargets(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("it needs symbolic links and devices")
+	}
+	dir := t.TempDir()
+	s := scan(t, false, write(t, filepath.Join(dir, "source"), "one"))
+	permitted, outside := filepath.Join(dir, "permitted"), filepath.Join(dir, "outside")
+	write(t, filepath.Join(outside, "file"), "old")
+	write(t, filepath.Join(permitted, "directory", "x"), "")
+	if err := errors.Join(os.Symlink(outside, filepath.Join(permitted, "out")), os.Symlink("directory", filepath.Join(permitted, "in"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{Path: "relative"}, "not a full path"},
+		{Options{Path: filepath.Join(permitted, "directory")}, "is a directory"},
+		{Options{Path: permitted + "/new/"}, "names a directory"},
+		{Options{Path: "/dev/null"}, "is a device"},
+		{Options{Path: filepath.Join(dir, "missing", "file")}, "--mkdir"},
+		{Options{Path: filepath.Join(permitted, "out", "file"), Within: permitted}, "escapes"},
+		{Options{Path: filepath.Join(permitted, "out", "new", "file"), Within: permitted, Mkdir: true}, "escapes"},
+		{Options{Path: permitted + "/../outside/file", Within: permitted}, "is not below"},
+		{Options{Path: filepath.Join(outside, "file"), Within: permitted}, "is not below"},
+		{Options{Path: filepath.Join(permitted, "file"), Owner: "no-such-user-here"}, "no such user"},
+	} {
+		if report, err := push(s, s.Open(0), c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %q, %v, want %q", c.o, report, err, c.want)
+		}
+	}
+	if read(t, filepath.Join(outside, "file")) != "old" || len(names(t, outside)) != 1 {
+		t.Error("a file outside was changed")
+	}
+	if _, err := push(s, s.Open(0), Options{Path: filepath.Join(permitted, "in", "file"), Within: permitted}); err != nil {
+		t.Errorf("a link that stays inside: %v", err)
+	}
+}
+
+func TestTreeDoesNotFollowLinksOut(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("it needs symbolic links")
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "tree", "sub", "file"), "new")
+	s := scan(t, false, filepath.Join(dir, "tree"))
+	write(t, filepath.Join(dir, "outside", "file"), "old")
+	target := filepath.Join(dir, "target")
+	if err := errors.Join(os.Mkdir(target, 0o755), os.Symlink("../outside", filepath.Join(target, "sub"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := push(s, s.Open(0), Options{Path: target}); err == nil || !strings.Contains(err.Error(), "escapes") {
+		t.Errorf("got %v", err)
+	}
+	if read(t, filepath.Join(dir, "outside", "file")) != "old" {
+		t.Error("a file outside was changed")
+	}
+}
+
+func TestDecodeRefusesManifests(t *testing.T) {
+	const sum = `"sha256":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="`
+	for _, text := range []string{
+		``, `{}`, `{"entries":[]}`, `{"entries":[],"more":1}`,
+		`{"entries":[{"path":"Li4=","kind":"dir","mode":0}]}`,                                                               // ..
+		`{"entries":[{"path":"L2V0Yw==","kind":"dir","mode":0}]}`,                                                           // /etc
+		`{"entries":[{"path":"YS8uLi9i","kind":"dir","mode":0}]}`,                                                           // a/../b
+		`{"entries":[{"path":"","kind":"dir","mode":0}]}`,                                                                   //
+		`{"entries":[{"path":"YS9i","kind":"dir","mode":0}]}`,                                                               // a/b without a
+		`{"entries":[{"path":"YQBi","kind":"dir","mode":0}]}`,                                                               // a NUL
+		`{"entries":[{"path":"YQ==","kind":"dir","mode":0},{"path":"YQ==","kind":"dir","mode":0}]}`,                         // twice
+		`{"entries":[{"path":"YQ==","kind":"symlink","mode":0,"link":"Lw=="},{"path":"YS9i","kind":"dir","mode":0}]}`,       // in a link
+		`{"entries":[{"path":"Lg==","kind":"file","mode":0,` + sum + `},{"path":"YQ==","kind":"dir","mode":0}]}`,            // in a file
+		`{"entries":[{"path":"YQ==","kind":"device","mode":0}]}`, `{"entries":[{"path":"YQ==","kind":"dir","mode":65536}]}`, //
+		`{"entries":[{"path":"YQ==","kind":"file","mode":0,"size":-1,` + sum + `}]}`, `{"entries":[{"path":"YQ==","kind":"file","mode":0}]}`,
+		`{"entries":[{"path":"YQ==","kind":"dir","mode":0,"size":1}]}`, `{"entries":[{"path":"YQ==","kind":"symlink","mode":0}]}`,
+		`{"entries":[{"path":"YQ==","kind":"file","mode":0,"size":9223372036854775807,` + sum + `},{"path":"Yg==","kind":"file","mode":0,"size":1,` + sum + `}]}`,
+	} {
+		if _, err := Decode([]byte(text)); err == nil {
+			t.Errorf("%s: no error", text)
+		}
+	}
+}
+
+func TestSourceThatChangesIsDetected(t *testing.T) {
+	dir := t.TempDir()
+	first, second := write(t, filepath.Join(dir, "d", "1"), "one"), write(t, filepath.Join(dir, "d", "2"), "two")
+	for name, change := range map[string]func(){
+		"altered": func() { write(t, second, "tWo") },
+		"shorter": func() { write(t, second, "t") },
+	} {
+		write(t, first, "one")
+		write(t, second, "two")
+		s := scan(t, false, filepath.Join(dir, "d"))
+		change()
+		if _, err := io.ReadAll(s.Open(0)); !errors.Is(err, ErrChanged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestContentFromAnyOffset(t *testing.T) {
+	dir := t.TempDir()
+	for name, content := range map[string]string{"1": "abc", "2": "", "3": "defgh", "4": "i"} {
+		write(t, filepath.Join(dir, name), content)
+	}
+	s := scan(t, false, dir)
+	for offset := range int64(10) {
+		got, err := io.ReadAll(iotest.OneByteReader(s.Open(offset)))
+		if err != nil || !bytes.Equal(got, []byte("abcdefghi")[offset:]) {
+			t.Errorf("from %d: %q, %v", offset, got, err)
+		}
+	}
+}
+
+func TestScanRefusesDevices(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("it needs a device")
+	}
+	if _, err := Scan([]string{"/dev/null"}, false); err == nil || !strings.Contains(err.Error(), "device") {
+		t.Errorf("got %v", err)
+	}
+}

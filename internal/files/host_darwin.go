@@ -1,0 +1,25 @@
+package files
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const canSyncFileSystem = false
+
+func syncFileSystem(*os.Root) error { return nil }
+
+// freeSpace returns how many bytes the file system of the root has for this user.
+func freeSpace(root *os.Root) (free int64, ok bool) {
+	err := withDirectory(root, func(fd int) error {
+		var s unix.Statfs_t
+		err := unix.Fstatfs(fd, &s)
+		free, ok = int64(s.Bavail)*int64(s.Bsize), err == nil && s.Blocks > 0
+		return err
+	})
+	return free, ok && err == nil
+}
+
+// copyLabels does nothing: access control lists of macOS are not kept.
+func copyLabels(*os.Root, string, *os.File) error { return nil }

@@ -1,0 +1,298 @@
+package files
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"unicode/utf8"
+)
+
+// Options say how a push writes its files.
+type Options struct {
+	Path      string // of the target: a full path
+	Within    string // the directory that the host permits; empty: any
+	Mode      int64  // of files, instead of that in the manifest; 0: that
+	Owner     string // USER[:GROUP]; empty: that of a replaced file, or the user who writes
+	Backup    bool   // keep a replaced file as NAME~
+	Mkdir     bool   // create the directory of the target
+	CheckOnly bool   // write nothing
+}
+
+// A Target is where a push writes on this host. Close it.
+type Target struct {
+	options Options
+	root    *os.Root // nil: the directory is missing, and is not created
+	prefix  string   // of the target below root
+	owner   owner
+	steps   []step
+}
+
+// A step is what becomes of one entry.
+type step struct {
+	entry   *Entry
+	status  string
+	exists  fs.FileInfo // what is there; nil: nothing
+	content bool        // the file's content must be written
+	stage   string      // the temporary name of the new file or symlink
+}
+
+// Open compares a manifest with this host. It writes nothing but directories for Options.Mkdir.
+func Open(m *Manifest, o Options) (*Target, error) {
+	t := &Target{options: o}
+	if err := t.open(m); err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *Target) open(m *Manifest) (err error) {
+	if t.owner, err = lookupOwner(t.options.Owner); err != nil {
+		return err
+	}
+	if err := t.openRoot(m); err != nil {
+		return err
+	}
+	for i := range m.Entries {
+		s := step{entry: &m.Entries[i], status: Created, content: m.Entries[i].Kind == File}
+		if t.root != nil {
+			if err := t.compare(&s); err != nil {
+				return err
+			}
+		}
+		t.steps = append(t.steps, s)
+	}
+	return nil
+}
+
+// Close closes the directory.
+func (t *Target) Close() {
+	if t.root != nil {
+		t.root.Close()
+	}
+}
+
+// openRoot opens the directory that confines all paths.
+func (t *Target) openRoot(m *Manifest) error {
+	o := &t.options
+	if !filepath.IsAbs(o.Path) {
+		return fmt.Errorf("%q is not a full path", o.Path)
+	}
+	target := filepath.Clean(o.Path)
+	single := m.Entries[0].Name() == "." && m.Entries[0].Kind == File
+	if single && endsWithSeparator(o.Path) {
+		return fmt.Errorf("%q names a directory, but the source is a file", o.Path)
+	}
+	into := m.Entries[0].Name() != "." // the target is the directory of all entries
+	if o.Within != "" {
+		return t.openWithin(target, into)
+	}
+	info, err := os.Stat(target)
+	parent := target
+	if t.prefix = "."; !into && (single || err != nil || !info.IsDir()) {
+		parent, t.prefix = filepath.Dir(target), filepath.Base(target)
+	}
+	if o.Mkdir && !o.CheckOnly {
+		if err := os.MkdirAll(parent, 0o755); err != nil {
+			return err
+		}
+	}
+	return t.openParent(parent)
+}
+
+func (t *Target) openParent(parent string) (err error) {
+	t.root, err = os.OpenRoot(parent)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if t.options.Mkdir && t.options.CheckOnly {
+		return nil
+	}
+	return fmt.Errorf("no such directory %q (--mkdir creates it)", parent)
+}
+
+// openWithin opens the directory that the host permits.
+func (t *Target) openWithin(target string, into bool) (err error) {
+	within := filepath.Clean(t.options.Within)
+	rel, err := filepath.Rel(within, target)
+	if err != nil || !filepath.IsLocal(rel) {
+		return fmt.Errorf("%q is not below %q", target, within)
+	}
+	t.prefix = filepath.ToSlash(rel)
+	if t.root, err = os.OpenRoot(within); err != nil {
+		return err
+	}
+	parent := t.prefix
+	if !into {
+		parent = path.Dir(t.prefix)
+	}
+	if t.options.Mkdir && !t.options.CheckOnly {
+		return t.root.MkdirAll(parent, 0o755)
+	}
+	_, err = t.root.Stat(parent)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && t.options.Mkdir:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("no such directory %q (--mkdir creates it)", filepath.Join(within, filepath.FromSlash(parent)))
+	}
+	return err
+}
+
+func endsWithSeparator(p string) bool { return p != "" && os.IsPathSeparator(p[len(p)-1]) }
+
+// at returns the name of an entry in the root.
+func (t *Target) at(e *Entry) string { return path.Join(t.prefix, e.Name()) }
+
+// mode returns the mode that an entry gets.
+func (t *Target) mode(e *Entry) int64 {
+	if e.Kind == File && t.options.Mode != 0 {
+		return t.options.Mode
+	}
+	return e.Mode
+}
+
+// compare sets what becomes of an entry.
+func (t *Target) compare(s *step) error {
+	e := s.entry
+	if runtime.GOOS == "windows" && !utf8.ValidString(e.Name()) {
+		return fmt.Errorf("%q is not UTF-8, which Windows needs", e.Path)
+	}
+	name := t.at(e)
+	info, err := t.root.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	s.exists = info
+	switch e.Kind {
+	case Directory:
+		return t.compareDirectory(s)
+	case Symlink:
+		return t.compareSymlink(s)
+	}
+	return t.compareFile(s)
+}
+
+// compareDirectory accepts a directory, or a symbolic link to one, as it is.
+func (t *Target) compareDirectory(s *step) error {
+	info, err := t.root.Stat(t.at(s.entry))
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%q is not a directory", t.shown(s.entry))
+	}
+	s.status = Same
+	return nil
+}
+
+func (t *Target) compareSymlink(s *step) error {
+	if err := t.mayReplace(s); err != nil {
+		return err
+	}
+	link, err := t.root.Readlink(t.at(s.entry))
+	if err == nil && link == string(s.entry.Link) {
+		s.status = Same
+	}
+	return nil
+}
+
+// mayReplace refuses to replace what is neither a file nor a symbolic link.
+func (t *Target) mayReplace(s *step) error {
+	s.status = Replaced
+	switch mode := s.exists.Mode(); {
+	case mode.IsRegular(), mode&fs.ModeSymlink != 0:
+		return nil
+	case mode.IsDir():
+		return fmt.Errorf("%q is a directory", t.shown(s.entry))
+	}
+	return fmt.Errorf("%q is a device, a socket or a pipe", t.shown(s.entry))
+}
+
+func (t *Target) compareFile(s *step) error {
+	if err := t.mayReplace(s); err != nil {
+		return err
+	}
+	if !s.exists.Mode().IsRegular() || s.exists.Size() != s.entry.Size {
+		return nil
+	}
+	f, err := t.root.Open(t.at(s.entry))
+	if err != nil {
+		return nil //nolint:nilerr // a file that cannot be read is replaced
+	}
+	defer f.Close()
+	h := sha256.New()
+	if n, err := io.Copy(h, f); err != nil || n != s.entry.Size || !bytes.Equal(h.Sum(nil), s.entry.SHA256) {
+		return nil //nolint:nilerr // as above
+	}
+	s.content = false
+	if sameMode(s.exists, t.mode(s.entry)) && t.owner.isOf(s.exists) {
+		s.status = Same
+	}
+	return nil
+}
+
+// NeedsContent reports whether Write reads the content.
+func (t *Target) NeedsContent() bool {
+	if t.options.CheckOnly {
+		return false
+	}
+	for _, s := range t.steps {
+		if s.content && s.entry.Size > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Write writes what differs. It reads the content if NeedsContent says so. After an error
+// before the first rename, it leaves everything as it was.
+func (t *Target) Write(ctx context.Context, content io.Reader) error {
+	if t.options.CheckOnly {
+		return nil
+	}
+	if err := t.checkSpace(); err != nil {
+		return err
+	}
+	w := &writing{Target: t}
+	err := w.stage(ctx, content)
+	if err == nil {
+		err = w.commit()
+	}
+	if err != nil {
+		w.discard()
+	}
+	return err
+}
+
+// spacePerEntry is what an entry needs besides its content, at most.
+const spacePerEntry = 4096
+
+// checkSpace refuses a push for which the file system has no room.
+func (t *Target) checkSpace() error {
+	need := int64(0)
+	for _, s := range t.steps {
+		if s.content {
+			need += s.entry.Size + spacePerEntry
+		}
+	}
+	if need == 0 {
+		return nil
+	}
+	free, ok := freeSpace(t.root)
+	if ok && free < need {
+		return fmt.Errorf("no space: %d bytes are needed, %d are free", need, free)
+	}
+	return nil
+}

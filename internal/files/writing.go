@@ -1,0 +1,324 @@
+package files
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+)
+
+// A writing is the state of Target.Write.
+type writing struct {
+	*Target
+	staged []string // temporary names that exist
+	made   []string // directories that were created
+}
+
+// stage creates the directories, and the new files under temporary names.
+func (t *writing) stage(ctx context.Context, content io.Reader) error {
+	token := newToken()
+	swept := map[string]bool{}
+	read := t.NeedsContent()
+	for i := range t.steps {
+		s := &t.steps[i]
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		name := t.at(s.entry)
+		dir := path.Dir(name)
+		switch {
+		case s.entry.Kind == Directory && s.exists == nil:
+			if err := t.root.Mkdir(name, 0o700); err != nil {
+				return err
+			}
+			t.made = append(t.made, name)
+		case s.content || s.entry.Kind == Symlink && s.status != Same:
+			if !swept[dir] {
+				swept[dir] = true
+				t.sweep(dir)
+			}
+			s.stage = path.Join(dir, fmt.Sprintf("%s%s-%d", tempPrefix, token, i))
+			if err := t.stageOne(s, content); err != nil {
+				return err
+			}
+		case read && s.entry.Size > 0:
+			if _, err := io.CopyN(io.Discard, content, s.entry.Size); err != nil {
+				return endedEarly(err)
+			}
+		}
+	}
+	return t.syncStaged()
+}
+
+// ErrEndedEarly means that the content is shorter than the manifest says.
+var ErrEndedEarly = errors.New("the content ended early")
+
+func endedEarly(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return ErrEndedEarly
+	}
+	return err
+}
+
+// stageOne creates one new file or symbolic link under its temporary name.
+func (t *writing) stageOne(s *step, content io.Reader) error {
+	if s.entry.Kind == Symlink {
+		if err := t.root.Symlink(string(s.entry.Link), s.stage); err != nil {
+			return err
+		}
+		t.staged = append(t.staged, s.stage)
+		return t.owner.setLink(t.root, s.stage)
+	}
+	f, err := t.root.OpenFile(s.stage, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	t.staged = append(t.staged, s.stage)
+	err = t.fill(f, s, content)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// fill writes and verifies the content, and sets owner, mode and labels.
+func (t *writing) fill(f *os.File, s *step, content io.Reader) error {
+	h := sha256.New()
+	buffer := make([]byte, min(s.entry.Size, 64<<10)+1)
+	if n, err := io.CopyBuffer(onlyWriter{io.MultiWriter(f, h)}, io.LimitReader(content, s.entry.Size), buffer); err != nil {
+		return err
+	} else if n != s.entry.Size {
+		return ErrEndedEarly
+	}
+	if !bytes.Equal(h.Sum(nil), s.entry.SHA256) {
+		return fmt.Errorf("%q: the content does not match its SHA-256: the source has changed, or the content was altered", t.shown(s.entry))
+	}
+	if err := t.copyAttributes(f, s); err != nil {
+		return err
+	}
+	if t.eachSynced() {
+		return f.Sync()
+	}
+	return nil
+}
+
+// onlyWriter hides ReadFrom, so that a copy uses the buffer.
+type onlyWriter struct{ io.Writer }
+
+// copyAttributes sets owner, mode, label and access control list: those of the request, or
+// those of the file that is replaced.
+func (t *writing) copyAttributes(f *os.File, s *step) error {
+	replaced := s.exists != nil && s.exists.Mode().IsRegular()
+	if err := t.owner.set(f, s.exists, replaced); err != nil {
+		return fmt.Errorf("%q: cannot set the owner: %w", t.shown(s.entry), rootCause(err))
+	}
+	if err := f.Chmod(toMode(t.mode(s.entry))); err != nil {
+		return err
+	}
+	if !replaced {
+		return nil
+	}
+	if err := copyLabels(t.root, t.at(s.entry), f); err != nil {
+		return fmt.Errorf("%q: cannot keep the label or the access control list: %w", t.shown(s.entry), rootCause(err))
+	}
+	return nil
+}
+
+func rootCause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
+// mostSynced is how many files are synced one by one. Syncing the whole file system once is
+// quicker for more.
+const mostSynced = 64
+
+func (t *writing) eachSynced() bool {
+	n := 0
+	for _, s := range t.steps {
+		if s.content {
+			n++
+		}
+	}
+	return n <= mostSynced || !canSyncFileSystem
+}
+
+func (t *writing) syncStaged() error {
+	if t.eachSynced() {
+		return nil
+	}
+	return syncFileSystem(t.root)
+}
+
+// commit renames what is staged.
+func (t *writing) commit() error {
+	dirs := map[string]bool{}
+	for i := range t.steps {
+		s := &t.steps[i]
+		name := t.at(s.entry)
+		switch {
+		case s.stage != "":
+			if err := t.replace(s, name); err != nil {
+				return t.partly(i, err)
+			}
+			dirs[path.Dir(name)] = true
+		case s.entry.Kind == File && s.status == Replaced: // only mode or owner differ
+			if err := t.changeAttributes(s, name); err != nil {
+				return t.partly(i, err)
+			}
+		}
+	}
+	t.staged = nil
+	made := t.made
+	t.made = nil
+	return errors.Join(t.finishDirectories(made, dirs), t.syncDirectories(dirs))
+}
+
+// partly says that some files are written.
+func (t *writing) partly(done int, err error) error {
+	if done == 0 {
+		return err
+	}
+	t.made = nil // they have files
+	return fmt.Errorf("%w; of %d entries, the first %d are written", err, len(t.steps), done)
+}
+
+// replace renames a staged file to its name.
+func (t *writing) replace(s *step, name string) error {
+	if t.options.Backup && s.exists != nil {
+		if err := t.backUp(s, name); err != nil {
+			return fmt.Errorf("%q: no backup: %w", t.shown(s.entry), rootCause(err))
+		}
+	}
+	return t.root.Rename(s.stage, name)
+}
+
+// backUp makes NAME~ a second name of the file, so that the name is never missing.
+func (t *writing) backUp(s *step, name string) error {
+	if s.exists.Mode()&fs.ModeSymlink != 0 {
+		return t.root.Rename(name, name+"~")
+	}
+	temp := s.stage + "~"
+	if err := t.root.Link(name, temp); err != nil { // a file system without hard links
+		return t.root.Rename(name, name+"~")
+	}
+	err := t.root.Rename(temp, name+"~")
+	// If both are names of one file already, rename does nothing.
+	if e := t.root.Remove(temp); err == nil && e != nil && !errors.Is(e, fs.ErrNotExist) {
+		return e
+	}
+	return err
+}
+
+// changeAttributes changes mode and owner of a file that has the content.
+func (t *writing) changeAttributes(s *step, name string) error {
+	f, err := t.root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := t.owner.set(f, s.exists, true); err != nil {
+		return fmt.Errorf("%q: cannot set the owner: %w", t.shown(s.entry), rootCause(err))
+	}
+	return f.Chmod(toMode(t.mode(s.entry)))
+}
+
+// finishDirectories gives new directories their owner and mode, the innermost first.
+func (t *writing) finishDirectories(made []string, dirs map[string]bool) error {
+	modes := map[string]int64{}
+	for _, s := range t.steps {
+		if s.entry.Kind == Directory {
+			modes[t.at(s.entry)] = s.entry.Mode
+		}
+	}
+	for i := len(made) - 1; i >= 0; i-- {
+		dirs[made[i]], dirs[path.Dir(made[i])] = true, true
+		f, err := t.root.Open(made[i])
+		if err != nil {
+			return err
+		}
+		err = t.owner.set(f, nil, false)
+		if err == nil {
+			err = f.Chmod(toMode(modes[made[i]]))
+		}
+		if e := f.Close(); err == nil {
+			err = e
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *writing) syncDirectories(dirs map[string]bool) error {
+	if !canSyncDirectory {
+		return nil
+	}
+	if len(dirs) > mostSynced && canSyncFileSystem {
+		return syncFileSystem(t.root)
+	}
+	for dir := range dirs {
+		f, err := t.root.Open(dir)
+		if errors.Is(err, fs.ErrPermission) { // a new directory whose mode denies it to its owner
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		err = f.Sync()
+		f.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard removes what is staged and the directories that were created.
+func (t *writing) discard() {
+	for _, name := range t.staged {
+		_ = t.root.Remove(name) // those that were renamed are gone
+	}
+	for i := len(t.made) - 1; i >= 0; i-- {
+		_ = t.root.Remove(t.made[i]) // fails if somebody has put something into it
+	}
+}
+
+// tempPrefix begins the names of staged files.
+const tempPrefix = ".warren-push-"
+
+// sweep removes staged files of pushes that ended long ago without removing them, as after a
+// loss of power.
+func (t *writing) sweep(dir string) {
+	d, err := t.root.Open(dir)
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	for {
+		entries, err := d.ReadDir(1024)
+		for _, e := range entries {
+			if !strings.HasPrefix(e.Name(), tempPrefix) {
+				continue
+			}
+			if info, err := e.Info(); err == nil && isStale(info) {
+				_ = t.root.Remove(path.Join(dir, e.Name())) // if it stays, it only takes space
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}

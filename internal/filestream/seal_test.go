@@ -1,0 +1,51 @@
+package filestream
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// Whatever else is in the stream, a receiver takes each chunk once and in order.
+func TestReceiverIgnoresForeignChunks(t *testing.T) {
+	key, err := NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := newBox(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _ := newBox(bytes.Repeat([]byte{1}, len(key)))
+	chunk := func(b box, index, header int64, text string) amqp.Delivery {
+		return amqp.Delivery{Headers: amqp.Table{headerIndex: header, "x-stream-offset": int64(7)}, Body: b.seal(nil, index, []byte(text))}
+	}
+	flipped := chunk(b, 0, 0, "one")
+	flipped.Body[1] ^= 1
+	var got strings.Builder
+	r := receiver{box: b, w: &got, chunks: 2}
+	for i, c := range []struct {
+		d    amqp.Delivery
+		want bool
+	}{
+		{chunk(other, 0, 0, "foreign"), false},
+		{flipped, false},
+		{chunk(b, 1, 0, "swapped"), false},
+		{chunk(b, 1, 1, "early"), false},
+		{amqp.Delivery{Body: b.seal(nil, 0, []byte("no header"))}, false},
+		{amqp.Delivery{Headers: amqp.Table{headerIndex: int64(0)}}, false},
+		{chunk(b, 0, 0, "one"), true},
+		{chunk(b, 0, 0, "one"), false}, // repeated
+		{chunk(b, 0, 1, "one"), false}, // repeated as the next
+		{chunk(b, 1, 1, "two"), true},
+	} {
+		if accepted, err := r.take(c.d); accepted != c.want || err != nil {
+			t.Errorf("%d: %v, %v", i, accepted, err)
+		}
+	}
+	if got.String() != "onetwo" || r.offset != int64(8) {
+		t.Errorf("got %q, offset %v", got.String(), r.offset)
+	}
+}

@@ -1,0 +1,249 @@
+package filestream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/time/rate"
+
+	"warren/internal/broker"
+	"warren/internal/broker/dial"
+	"warren/internal/wire"
+)
+
+const (
+	// window is how many chunks may be unconfirmed: 4 MiB.
+	window = 16
+
+	// maxAge is when the broker may drop the content of a stream whose operator was killed.
+	maxAge = "24h"
+
+	// segmentSize makes maxAge effective: the broker drops whole segments.
+	segmentSize = 20_000_000
+)
+
+// ErrNoStream means that the broker refuses to make the stream.
+var ErrNoStream = errors.New("the broker refuses a stream")
+
+// A Sender publishes one content to a stream. Its fields are fixed.
+type Sender struct {
+	Options broker.Options
+	Queue   string // wire.FileQueue
+	Key     []byte
+	Size    int64
+	// Open returns the content from an offset on.
+	Open func(offset int64) io.ReadCloser
+	// Rate is the most bytes that are sent in a second; 0 is no limit.
+	Rate int64
+	// Declared is called when the stream exists. It may be nil.
+	Declared func()
+	// Progress is called with the number of bytes that the broker has confirmed. It may be nil.
+	Progress func(confirmed int64)
+	// Keep is closed when no host needs the stream any more.
+	Keep <-chan struct{}
+	// Sent is called when the broker has the whole content. It may be nil.
+	Sent func()
+}
+
+// Run declares the stream, sends the content, waits until Keep is closed, and deletes the
+// stream. It connects again after each loss of the connection, and continues behind the
+// last chunk that was confirmed. If ctx ends, the stream stays. An error of the content
+// deletes the stream, so that no host waits for the rest.
+func (s *Sender) Run(ctx context.Context) error {
+	b, err := newBox(s.Key)
+	if err != nil {
+		return err
+	}
+	link, err := broker.NewLink(s.Options)
+	if err != nil {
+		return err
+	}
+	limit := rate.NewLimiter(rate.Inf, 0)
+	if s.Rate > 0 {
+		limit = rate.NewLimiter(rate.Limit(s.Rate), int(max(s.Rate, wire.MaxFileChunk)))
+	}
+	r := &sending{Sender: s, box: b, limit: limit, chunks: Chunks(s.Size)}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	err = link.Run(ctx, func(ctx context.Context, session *broker.Session) error {
+		err := r.session(ctx, session)
+		if r.done {
+			stop()
+		}
+		return err
+	})
+	if r.done {
+		return r.result
+	}
+	return err
+}
+
+// A sending is the state of Run.
+type sending struct {
+	*Sender
+	box       box
+	limit     *rate.Limiter
+	chunks    int64
+	confirmed int64 // chunks
+	declared  bool
+	sent      bool
+	done      bool // the stream is deleted, or cannot be made
+	result    error
+}
+
+// session works on one connection.
+func (s *sending) session(ctx context.Context, session *broker.Session) error {
+	ch, err := session.Conn.Channel()
+	if err != nil {
+		return err
+	}
+	if err := s.declare(ch); err != nil {
+		if code := dial.Code(err); !s.declared && code != 0 {
+			s.done, s.result = true, fmt.Errorf("%w: %w", ErrNoStream, err)
+		}
+		return err
+	}
+	session.Ready()
+	if !s.declared {
+		s.declared = true
+		if s.Declared != nil {
+			s.Declared()
+		}
+	}
+	if err := s.send(ctx, ch); err != nil {
+		if s.result != nil {
+			return s.delete(ch)
+		}
+		return err
+	}
+	if !s.sent {
+		s.sent = true
+		if s.Sent != nil {
+			s.Sent()
+		}
+	}
+	select {
+	case <-s.Keep:
+		return s.delete(ch)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// declare makes the stream and binds it: operators may not publish to the default exchange.
+func (s *sending) declare(ch *amqp.Channel) error {
+	args := amqp.Table{"x-queue-type": "stream", "x-max-age": maxAge, "x-stream-max-segment-size-bytes": int64(segmentSize)}
+	if _, err := ch.QueueDeclare(s.Queue, true, false, false, false, args); err != nil {
+		return err
+	}
+	if err := ch.QueueBind(s.Queue, wire.FileKey(s.Queue), wire.ExchangeHosts, false, nil); err != nil {
+		return err
+	}
+	return ch.Confirm(false)
+}
+
+// delete deletes the stream. If the connection is lost, the next one tries again.
+func (s *sending) delete(ch *amqp.Channel) error {
+	_, err := ch.QueueDelete(s.Queue, false, false, false)
+	s.done = s.done || err == nil || dial.Code(err) != 0
+	return err
+}
+
+// send publishes what is not confirmed yet. It sets result after an error of the content.
+func (s *sending) send(ctx context.Context, ch *amqp.Channel) error {
+	if s.confirmed == s.chunks {
+		return nil
+	}
+	returned := ch.NotifyReturn(make(chan amqp.Return, window)) // each chunk in flight may come back
+	content := s.Open(s.confirmed * wire.MaxFileChunk)
+	defer content.Close()
+	var pending []*amqp.DeferredConfirmation
+	buffer := make([]byte, wire.MaxFileChunk)
+	for next := s.confirmed; s.confirmed < s.chunks; {
+		if next == s.chunks || len(pending) == window {
+			if err := s.confirm(ctx, pending[0], returned); err != nil {
+				return err
+			}
+			pending = pending[1:]
+			continue
+		}
+		n := min(wire.MaxFileChunk, s.Size-next*wire.MaxFileChunk)
+		if _, err := io.ReadFull(content, buffer[:n]); err != nil {
+			s.result = fmt.Errorf("cannot read the content: %w", err)
+			return s.result
+		}
+		if err := s.limit.WaitN(ctx, int(n)); err != nil {
+			return err
+		}
+		msg := amqp.Publishing{
+			DeliveryMode: amqp.Persistent, ContentType: wire.ContentBytes, AppId: wire.AppID,
+			Headers: amqp.Table{headerIndex: next}, Body: s.box.seal(nil, next, buffer[:n]),
+		}
+		p, err := ch.PublishWithDeferredConfirm(wire.ExchangeHosts, wire.FileKey(s.Queue), true, false, msg)
+		if err != nil {
+			return err
+		}
+		pending = append(pending, p)
+		next++
+	}
+	return nil
+}
+
+// errNacked: the broker has not taken a chunk. The next session sends it again.
+var errNacked = errors.New("the broker did not take a chunk")
+
+// confirm waits for the oldest confirmation.
+func (s *sending) confirm(ctx context.Context, p *amqp.DeferredConfirmation, returned <-chan amqp.Return) error {
+	acked, err := p.WaitContext(ctx)
+	if err != nil {
+		return err
+	}
+	if len(returned) > 0 { // a message comes back before its confirmation
+		s.result = ErrGone
+		return s.result
+	}
+	if !acked {
+		return errNacked
+	}
+	s.confirmed++
+	if s.Progress != nil {
+		s.Progress(min(s.confirmed*wire.MaxFileChunk, s.Size))
+	}
+	return nil
+}
+
+// Delete deletes streams that ended processes have left. It returns those that are deleted.
+func Delete(ctx context.Context, opts broker.Options, queues []string) (deleted []string, err error) {
+	ctx, stop := context.WithTimeout(ctx, deleteTimeout)
+	defer stop()
+	link, err := broker.NewLink(opts)
+	if err != nil {
+		return nil, err
+	}
+	runErr := link.Run(ctx, func(_ context.Context, session *broker.Session) error {
+		defer stop()
+		session.Ready()
+		for _, q := range queues {
+			ch, e := session.Conn.Channel()
+			if e != nil {
+				err = e
+				return e
+			}
+			if _, e = ch.QueueDelete(q, false, false, false); e != nil {
+				err = e
+				continue
+			}
+			deleted = append(deleted, q)
+			_ = ch.Close() // the connection is about to end
+		}
+		return nil
+	})
+	return deleted, errors.Join(err, runErr)
+}
+
+// deleteTimeout bounds Delete.
+const deleteTimeout = 30 * time.Second

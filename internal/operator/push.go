@@ -1,0 +1,200 @@
+package operator
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"warren/dispatcher"
+	"warren/internal/files"
+	"warren/internal/filestream"
+	"warren/internal/hint"
+	"warren/internal/operator/filesend"
+	"warren/internal/operator/model"
+	"warren/internal/operator/results"
+	"warren/internal/wire"
+	"warren/repl/command"
+)
+
+const (
+	// mostInline is the content that travels in the requests: less than a stream costs.
+	mostInline = 16 << 10
+
+	// mostInlineFallback is the content that travels in the requests if the broker refuses
+	// streams.
+	mostInlineFallback = 512 << 10
+
+	// streamTimeout is how long Push waits for the broker to make the stream.
+	streamTimeout = 30 * time.Second
+)
+
+// A pusher sends files. It is a part of the Operator, whose goroutines call it.
+type pusher struct {
+	streams    *filesend.Streams
+	login      string // at the broker
+	store      *results.Store
+	dispatcher *dispatcher.Dispatcher
+	notify     func(notice error)
+	start      func(actor func(context.Context) error)
+}
+
+// Push creates a task that writes files; see command.Engine. It fills in the members of
+// spec.Run.Push that describe the content.
+func (o *pusher) Push(ctx context.Context, spec model.Spec, content command.PushContent) (model.Task, error) {
+	source := content.Source
+	p := *spec.Run.Push
+	p.ManifestSize, p.Digest, p.Size = int64(len(source.Text)), source.Digest[:], source.Size()
+	if p.ManifestSize <= wire.MaxInlineManifest {
+		p.Manifest = source.Text
+	}
+	spec.Run.Push = &p
+	if p.Manifest != nil && p.Size <= mostInline {
+		return o.pushInline(ctx, spec, source)
+	}
+	stream, err := o.startStream(ctx, &spec, content)
+	if errors.Is(err, filestream.ErrNoStream) && p.Manifest != nil && p.Size <= mostInlineFallback {
+		return o.pushInline(ctx, spec, source)
+	}
+	if errors.Is(err, filestream.ErrNoStream) {
+		return model.Task{}, hint.Errorf("stream queues need RabbitMQ 3.9 or later with the feature flag stream_queue, and the permissions of warren broker-setup",
+			"more than %d KiB need a stream queue: %w", mostInlineFallback>>10, err)
+	}
+	if err != nil {
+		return model.Task{}, err
+	}
+	task, err := o.dispatcher.Submit(ctx, spec)
+	if err != nil {
+		stream.Release()
+		return task, err
+	}
+	if err := o.streams.Assign(stream, task.ID); err != nil {
+		o.notify(err)
+	}
+	o.start(func(ctx context.Context) error { return o.releaseAfter(ctx, stream, task.ID) })
+	return task, nil
+}
+
+// pushInline sends the content in the secret of the requests.
+func (o *pusher) pushInline(ctx context.Context, spec model.Spec, source *files.Source) (model.Task, error) {
+	if source.Size() > 0 {
+		c := source.Open(0)
+		defer c.Close()
+		content, err := io.ReadAll(c)
+		if err != nil {
+			return model.Task{}, fmt.Errorf("nothing was sent: %w", err)
+		}
+		spec.Secret = &wire.Secret{Content: content}
+	}
+	return o.dispatcher.Submit(ctx, spec)
+}
+
+// startStream begins to send the content, and sets what the request says about the stream.
+func (o *pusher) startStream(ctx context.Context, spec *model.Spec, content command.PushContent) (*filesend.Stream, error) {
+	key, err := filestream.NewKey()
+	if err != nil {
+		return nil, err
+	}
+	random := make([]byte, 12)
+	if _, err := rand.Read(random); err != nil {
+		return nil, err
+	}
+	p := *spec.Run.Push
+	p.Queue = wire.FileQueue(o.login, hex.EncodeToString(random))
+	source, prefix := content.Source, []byte(nil)
+	if p.Manifest == nil {
+		prefix = source.Text
+	}
+	ctx, stop := context.WithTimeout(ctx, streamTimeout)
+	defer stop()
+	stream, err := o.streams.Send(ctx, filesend.Content{
+		Queue: p.Queue, Key: key, Size: int64(len(prefix)) + p.Size, Rate: content.Rate, Progress: content.Progress,
+		Open: func(offset int64) io.ReadCloser { return openContent(prefix, source, offset) },
+		Failed: func(reason error) {
+			o.notify(fmt.Errorf("the content of the push was not sent to its end, and no host replaces a file: %w", reason))
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	spec.Run.Push, spec.Secret = &p, &wire.Secret{Key: key}
+	return stream, nil
+}
+
+// openContent returns prefix and the content of the source, from an offset on.
+func openContent(prefix []byte, source *files.Source, offset int64) io.ReadCloser {
+	n := min(offset, int64(len(prefix)))
+	c := source.Open(offset - n)
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(&sliceReader{prefix[n:]}, c), c}
+}
+
+// A sliceReader reads a slice.
+type sliceReader struct{ left []byte }
+
+func (r *sliceReader) Read(p []byte) (int, error) {
+	if len(r.left) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.left)
+	r.left = r.left[n:]
+	return n, nil
+}
+
+// releaseAfter releases the stream when the task is done.
+func (o *pusher) releaseAfter(ctx context.Context, stream *filesend.Stream, task string) error {
+	summaries, unwatch, err := o.store.Watch(ctx, task)
+	if err != nil {
+		return nil //nolint:nilerr // the process is about to end; a later one deletes the stream
+	}
+	defer unwatch()
+	for {
+		select {
+		case s, ok := <-summaries:
+			if !ok {
+				return nil
+			}
+			if s.Ended == s.Hosts {
+				stream.Release()
+				return nil
+			}
+		case <-ctx.Done():
+			o.releaseIfDone(stream, task)
+			return nil
+		}
+	}
+}
+
+// releaseIfDone releases the stream of a task that ended in the same moment as the actors.
+func (o *pusher) releaseIfDone(stream *filesend.Stream, task string) {
+	ctx, stop := context.WithTimeout(context.Background(), time.Second)
+	defer stop()
+	if t, err := o.store.Find(ctx, task); err == nil && t.Done() {
+		stream.Release()
+	}
+}
+
+// sweepStreams deletes the streams of ended processes.
+func (o *pusher) sweepStreams(ctx context.Context) error {
+	err := o.streams.Sweep(ctx, func(task string) bool {
+		t, err := o.store.Find(ctx, task)
+		return err == nil && !t.Done()
+	})
+	if err != nil {
+		o.notify(fmt.Errorf("streams of ended processes could not be deleted: %w", err))
+	}
+	return nil
+}
+
+// settled waits until the broker has what hosts need.
+func (o *pusher) settled(ctx context.Context, task string) error {
+	if err := o.dispatcher.Settled(ctx, task); err != nil {
+		return err
+	}
+	return o.streams.Sent(ctx)
+}
