@@ -141,6 +141,10 @@ func (c *delivery) decide(now time.Time) step {
 		return step{outcome: wire.Rejected, reason: c.journalTooYoungReason()}
 	case c.forgotten:
 		return step{outcome: wire.Lost, reason: c.mayHaveRunReason()}
+	case c.inFlight != "" && c.toInbox && !now.Before(c.lostAt()):
+		return step{outcome: wire.Lost, reason: c.lostReason()}
+	case c.inFlight != "" && c.toInbox: // an inbox without a leader leaves it unconfirmed
+		return step{wait: c.lostAt().Sub(now)}
 	case c.inFlight != "":
 		return step{wait: time.Hour}
 	case c.postponed() && !now.Before(c.notAfter):
@@ -220,6 +224,8 @@ func (c *delivery) lostReason() string {
 		return "it may have arrived, but no agent has answered, and then the broker refused it: " + c.refusedReason
 	case c.signFailed:
 		return "it was sent, but no agent has answered, and a status request could not be signed"
+	case c.inFlight != "":
+		return "the broker has not confirmed that the host's inbox has it"
 	case c.cancelInInbox:
 		return "its cancel waits in the host's inbox, and the host has not come back"
 	case c.runInInbox:
@@ -311,7 +317,13 @@ func (c *delivery) onVerdict(k broker.Kind, now time.Time) {
 		c.repeatAfter(0, now)
 	case broker.Nacked:
 		c.nacked, c.toInbox = true, inbox
-		c.repeatAfter(nackRepeatDelay, now)
+		if !inbox {
+			c.repeatAfter(nackRepeatDelay, now)
+			return
+		}
+		// It has no leader, and its channel has waited for it for seconds.
+		c.repeatAfter(c.repeatDelay, now)
+		c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
 	case broker.Returned:
 		c.possibleArrivals--
 		c.onReturned(typ, inbox, now)

@@ -197,6 +197,23 @@ func TestSilentJobIsAskedForAfterNotAfterThenLost(t *testing.T) {
 	wantEnd(t, &c, wire.Lost, t0.Add(startTimeout+finalStatusWait))
 }
 
+func TestJobThatItsInboxDoesNotConfirmIsLost(t *testing.T) {
+	c := freshDelivery()
+	c.whenOnline = true
+	publish(t, &c, wire.TypeRun, broker.Returned, t0)
+	if s := c.decide(t0); s.send != wire.TypeRun || !s.inbox {
+		t.Fatalf("decided %+v, want the inbox", s)
+	}
+	c.onPublished(wire.TypeRun, t0)
+	lost := t0.Add(startTimeout + finalStatusWait)
+	if s := c.decide(lost.Add(-time.Second)); s.wait != time.Second || s.outcome != "" {
+		t.Errorf("before the end: decided %+v", s)
+	}
+	if s := wantEnd(t, &c, wire.Lost, lost); !strings.Contains(s.reason, "not confirmed") {
+		t.Errorf("reason %q", s.reason)
+	}
+}
+
 func TestNeverSentIsUnreachableNotLost(t *testing.T) {
 	c := freshDelivery()
 	if s := c.decide(t0.Add(startTimeout - 1)); s.send != wire.TypeRun {
@@ -474,6 +491,21 @@ func TestNackedRequestIsRepeated(t *testing.T) {
 	c := freshDelivery()
 	publish(t, &c, wire.TypeRun, broker.Nacked, t0)
 	publish(t, &c, wire.TypeRun, broker.Routed, t0.Add(nackRepeatDelay))
+}
+
+func TestRequestNackedByInboxIsRepeatedWithBackOff(t *testing.T) {
+	c := freshDelivery()
+	c.whenOnline = true
+	publish(t, &c, wire.TypeRun, broker.Returned, t0)
+	for _, delay := range []time.Duration{0, firstRepeatDelay, firstRepeatDelay + 2*firstRepeatDelay} {
+		if s := c.decide(t0.Add(delay - 1)); delay > 0 && s.send != "" {
+			t.Errorf("before %s: decided %+v", delay, s)
+		}
+		publish(t, &c, wire.TypeRun, broker.Nacked, t0.Add(delay))
+		if !c.toInbox {
+			t.Error("the next one is not for the inbox")
+		}
+	}
 }
 
 func TestSentIsRecordedOnlyWithoutQuickAnswer(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// maxPrepared bounds the requests that are prepared and wait for the publisher:
+	// maxPrepared bounds the requests that are prepared and wait for a publisher:
 	// enough to keep it busy, few enough for scripts of a megabyte.
 	maxPrepared = 64
 
@@ -60,7 +60,8 @@ type Store interface {
 // Config wires a dispatcher.
 type Config struct {
 	Store    Store
-	Out      chan<- *broker.Publication // of the publisher
+	Out      chan<- *broker.Publication // of the publisher to host queues
+	InboxOut chan<- *broker.Publication // of the publisher to inboxes
 	ReplyTo  string                     // name of the reply queue
 	Replies  *broker.State              // first state of the link that consumes it
 	CaughtUp <-chan struct{}            // a receive succeeds while no reply waits to be stored
@@ -87,7 +88,8 @@ type Config struct {
 // A Dispatcher is the actor that owns the tasks under way.
 type Dispatcher struct {
 	store       Store
-	out         chan<- *broker.Publication
+	hostQueues  lane
+	inboxes     lane
 	replyTo     string
 	replies     *broker.State
 	caughtUp    <-chan struct{}
@@ -97,8 +99,7 @@ type Dispatcher struct {
 	fingerprint func() string // of the signer's key
 	notify      func(notice error)
 
-	permits chan struct{} // holds the free permits to prepare a request
-	repeats chan struct{} // pacer → host goroutines: a permit to repeat a request
+	repeats chan struct{} // pacer → host goroutines: a permit to repeat a request to a host queue
 
 	starts     chan *task       // Submit, Adopt → loop
 	requests   chan taskRequest // Settled, Cancel, Halt → loop
@@ -106,6 +107,21 @@ type Dispatcher struct {
 	lookups    chan lookup      // cachedQuestion → loop
 	signatures chan signature   // cachedQuestion → loop
 	done       chan struct{}    // closed when the loop has stopped
+}
+
+// A lane leads requests to one publisher. Requests to inboxes have a lane of their own, because
+// an inbox without a leader holds up its publisher.
+type lane struct {
+	out     chan<- *broker.Publication
+	permits chan struct{} // holds the free permits to prepare a request
+}
+
+func newLane(out chan<- *broker.Publication) lane {
+	l := lane{out, make(chan struct{}, maxPrepared)}
+	for range maxPrepared {
+		l.permits <- struct{}{}
+	}
+	return l
 }
 
 // A taskRequest asks the loop for a task that is under way here, or for all of them if
@@ -126,14 +142,11 @@ type settling struct {
 // New wires a dispatcher. It starts nothing.
 func New(c Config) *Dispatcher {
 	d := &Dispatcher{
-		store: c.Store, out: c.Out, replyTo: c.ReplyTo, replies: c.Replies, caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit,
+		store: c.Store, hostQueues: newLane(c.Out), inboxes: newLane(c.InboxOut), replyTo: c.ReplyTo, replies: c.Replies, caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit,
 		signer: signer{c.Sign, c.Touch, c.ReplyTo}, fingerprint: c.Fingerprint, notify: c.Notify,
-		permits: make(chan struct{}, maxPrepared), repeats: make(chan struct{}),
-		starts: make(chan *task), requests: make(chan taskRequest), settles: make(chan settling),
+		repeats: make(chan struct{}),
+		starts:  make(chan *task), requests: make(chan taskRequest), settles: make(chan settling),
 		lookups: make(chan lookup), signatures: make(chan signature), done: make(chan struct{}),
-	}
-	for range maxPrepared {
-		d.permits <- struct{}{}
 	}
 	if d.fingerprint == nil {
 		d.fingerprint = func() string { return "" }
@@ -224,7 +237,7 @@ func (l *loop) matching(r taskRequest) (found []*task) {
 func (d *Dispatcher) pacer(ctx context.Context) error {
 	for {
 		select {
-		case <-d.permits:
+		case <-d.hostQueues.permits:
 		case <-ctx.Done():
 			return nil
 		}
@@ -434,7 +447,7 @@ func (d *Dispatcher) broadcast(ctx context.Context, pub *broker.Publication, ver
 	for {
 		attempt := *pub // the last one belongs to the publisher
 		select {
-		case d.out <- &attempt:
+		case d.hostQueues.out <- &attempt:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -178,7 +178,7 @@ func newRigOf(t *testing.T, store *memory, edit func(*Dispatcher)) *rig {
 	caughtUp := make(chan struct{})
 	close(caughtUp)
 	r.d = New(Config{
-		CaughtUp: caughtUp, Store: r.store, Out: r.out, ReplyTo: wire.ReplyQueue("op", "abc"), Operator: "op",
+		CaughtUp: caughtUp, Store: r.store, Out: r.out, InboxOut: r.out, ReplyTo: wire.ReplyQueue("op", "abc"), Operator: "op",
 		Replies: &broker.State{Phase: broker.Up, Since: time.Now()},
 		Audit: func(task *model.Task, hosts []string) error {
 			r.audit, r.hosts = append(r.audit, task.ID), append(r.hosts, hosts...)

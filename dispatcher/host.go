@@ -102,11 +102,19 @@ func (h *host) sending(next step) (permit <-chan struct{}, out chan<- *broker.Pu
 	case next.send == "" || h.replies.Phase == broker.Connecting:
 		return nil, nil
 	case h.offer.typ != "":
-		return nil, h.task.d.out
-	case h.attempt > 0 && next.send != wire.TypeCancel:
+		return nil, h.laneOf(h.offer.inbox).out
+	case h.attempt > 0 && next.send != wire.TypeCancel && !next.inbox:
 		return h.task.d.repeats, nil
 	}
-	return h.task.d.permits, nil
+	return h.laneOf(next.inbox).permits, nil
+}
+
+// laneOf returns the way of a request.
+func (h *host) laneOf(inbox bool) *lane {
+	if inbox {
+		return &h.task.d.inboxes
+	}
+	return &h.task.d.hostQueues
 }
 
 // prepare makes the offer of a request, for which it has a permit.
@@ -154,8 +162,8 @@ func (h *host) changesQueue(next step) bool {
 // withdraw drops the offer and returns its permit.
 func (h *host) withdraw() {
 	if h.offer.typ != "" {
+		h.laneOf(h.offer.inbox).permits <- struct{}{} // has room: each permit came from there
 		h.offer = offer{}
-		h.task.d.permits <- struct{}{} // has room: each permit came from there
 	}
 }
 

@@ -115,7 +115,7 @@ func (e *preflight) ask(ctx context.Context, answers <-chan results.CheckAnswer)
 		var out chan<- *broker.Publication
 		var pub *broker.Publication
 		if len(e.unsent) > 0 {
-			out, pub = e.d.out, e.request(e.unsent[0], verdicts)
+			out, pub = e.d.hostQueues.out, e.request(e.unsent[0], verdicts)
 		}
 		select {
 		case out <- pub:

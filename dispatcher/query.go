@@ -171,7 +171,7 @@ func (q *query) publish(ctx context.Context, which []int, inbox bool) (back map[
 			toInbox(pub, q.jobs[i].Host)
 		}
 		select {
-		case q.d.out <- pub:
+		case q.d.hostQueues.out <- pub:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

@@ -32,7 +32,7 @@ func (t *linkNotices) print(state *broker.State, lang *translate.Language, w io.
 	if text == "" {
 		return
 	}
-	fmt.Fprintln(w, term.Line(lang.Sprintf("broker: %s", text)))
+	fmt.Fprintln(w, term.Line(lang.Sprintf("broker: %s", lang.Text(text))))
 	if !before.wasUp || t.refused {
 		for _, h := range hint.Of(state.Err) {
 			fmt.Fprintln(w, term.Line(lang.Sprintf("hint: %s", h)))

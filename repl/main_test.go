@@ -45,10 +45,13 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
+		Cmds:                scriptCommands,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("WARREN_DATA_DIR", env.WorkDir+"/data")
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
 			env.Setenv("CLUSTERSHELL_CFGDIR", env.WorkDir+"/clustershell")
+			env.Setenv("AppData", env.WorkDir+"/config") // Windows
+			env.Setenv("LocalAppData", env.WorkDir+"/local")
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process sleeps a second at its end
 			return nil
 		},

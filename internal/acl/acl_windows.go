@@ -106,26 +106,54 @@ func accountOf(sid *windows.SID) *Account {
 }
 
 // MakeDir creates a directory that only SYSTEM, the Administrators and this process's
-// user can enter. Its list is protected: it inherits nothing.
+// user can enter. Its list is protected: it inherits nothing. Its files inherit it.
 func MakeDir(path string) error {
-	sddl := fmt.Sprintf("D:P(A;OICI;FA;;;%s)(A;OICI;FA;;;%s)", system, administrators)
-	if self := Self(); self != "" && self != system {
-		sddl += fmt.Sprintf("(A;OICI;FA;;;%s)", self)
-	}
-	sd, err := windows.SecurityDescriptorFromString(sddl)
+	attributes, err := private("OICI")
 	if err != nil {
 		return err
 	}
 	name, err := windows.UTF16PtrFromString(path)
-	if err != nil {
-		return err
+	if err == nil {
+		err = windows.CreateDirectory(name, attributes)
 	}
-	attributes := &windows.SecurityAttributes{SecurityDescriptor: sd}
-	attributes.Length = uint32(sizeOfAttributes)
-	if err := windows.CreateDirectory(name, attributes); err != nil {
+	if err != nil {
 		return &os.PathError{Op: "mkdir", Path: path, Err: err}
 	}
 	return nil
+}
+
+// CreateFile creates a file for writing that only SYSTEM, the Administrators and this
+// process's user can use, whatever its directory passes on. The file must not exist.
+func CreateFile(path string) (*os.File, error) {
+	attributes, err := private("")
+	if err != nil {
+		return nil, err
+	}
+	var file windows.Handle
+	name, err := windows.UTF16PtrFromString(path)
+	if err == nil {
+		file, err = windows.CreateFile(name, windows.GENERIC_WRITE, windows.FILE_SHARE_READ, attributes, windows.CREATE_NEW, windows.FILE_ATTRIBUTE_NORMAL, 0)
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "create", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(file), path), nil
+}
+
+// private returns the attributes of a file or directory that other users cannot use. Flags
+// are those of each entry, in the syntax of SDDL.
+func private(flags string) (*windows.SecurityAttributes, error) {
+	sddl := "D:P"
+	for _, account := range []string{system, administrators, Self()} {
+		if account != "" && !(account == system && sddl != "D:P") {
+			sddl += fmt.Sprintf("(A;%s;FA;;;%s)", flags, account)
+		}
+	}
+	sd, err := windows.SecurityDescriptorFromString(sddl)
+	if err != nil {
+		return nil, err
+	}
+	return &windows.SecurityAttributes{Length: uint32(sizeOfAttributes), SecurityDescriptor: sd}, nil
 }
 
 // Restrict returns the icacls command after which only SYSTEM and this process's user can

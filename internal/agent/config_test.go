@@ -2,6 +2,8 @@ package agent
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +12,9 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"warren/internal/agent/journal"
+	"warren/internal/secretfile"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,13 +29,24 @@ func privateDir(t *testing.T) string {
 	return dir
 }
 
+// writePrivate writes a new file that other users cannot read.
+func writePrivate(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := secretfile.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // settingsOf runs warrend with a configuration file of this text.
 func settingsOf(t *testing.T, text string, args ...string) (status int, out, errs string) {
 	t.Helper()
 	path := filepath.Join(privateDir(t), "warrend.toml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writePrivate(t, path, text)
 	var stdout, stderr bytes.Buffer
 	status = Main(append([]string{"--config", path}, args...), &stdout, &stderr)
 	return status, stdout.String(), strings.ReplaceAll(stderr.String(), path, "FILE")
@@ -110,7 +126,8 @@ func TestBadSettings(t *testing.T) {
 		}
 	}
 	var stderr bytes.Buffer
-	if status := Main([]string{"--config", "/no/such/file", "--allow-unsigned"}, &stderr, &stderr); status != 2 || !strings.Contains(stderr.String(), "/no/such/file") {
+	missing := filepath.Join(t.TempDir(), "missing")
+	if status := Main([]string{"--config", missing, "--allow-unsigned"}, &stderr, &stderr); status != 2 || !strings.Contains(stderr.String(), missing) {
 		t.Errorf("status %d: %s", status, stderr.String())
 	}
 }
@@ -118,7 +135,7 @@ func TestBadSettings(t *testing.T) {
 // Only its owner may read a file with a password. Anybody may read other files.
 func TestFileWithPassword(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("no modes")
+		t.Skip("TestFileWithPasswordIsPrivate checks access control lists")
 	}
 	path := filepath.Join(privateDir(t), "warrend.toml")
 	for _, c := range []struct {
@@ -148,6 +165,18 @@ func TestFileWithPassword(t *testing.T) {
 		}
 		if c.status == 2 && !strings.Contains(said, path+":2: broker has a password, and others may read or change it") {
 			t.Errorf("%s, mode %o: %s", c.text, c.mode, said)
+		}
+	}
+}
+
+// The program and the Windows service end with the same status.
+func TestExitStatus(t *testing.T) {
+	for err, want := range map[error]int{
+		nil: 0, errors.New("disk"): 1,
+		fmt.Errorf("run: %w", journal.ErrLocked): 2, &journal.DamagedError{}: 2,
+	} {
+		if got := exitStatus(err); got != want {
+			t.Errorf("%v: status %d, want %d", err, got, want)
 		}
 	}
 }

@@ -31,19 +31,28 @@ func (f *flags) run(args []string, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	p, err := f.program(args, f.logger(stderr), socket)
-	if err != nil {
+	switch {
+	case errors.Is(err, metrics.ErrListen):
+		report(stderr, err)
+		return exitStatus(err)
+	case err != nil:
 		return fail(stderr, err)
 	}
-	return exitStatus(p.run(ctx), stderr)
+	err = p.run(ctx)
+	if err != nil {
+		report(stderr, err)
+	}
+	return exitStatus(err)
 }
 
-// exitStatus reports the error with which the program has ended.
-func exitStatus(err error, stderr io.Writer) int {
+// exitStatus returns the exit status of a program that has ended with an error, or nil. systemd
+// starts the agent again after exitFailed, but not after exitUsage: somebody has to change
+// something first.
+func exitStatus(err error) int {
 	switch {
 	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):
-		return fail(stderr, err)
+		return exitUsage
 	case err != nil:
-		report(stderr, err)
 		return exitFailed
 	}
 	return exitOK

@@ -48,7 +48,7 @@ func (f *flags) service(ctx *kong.Context, source *config.Source, args []string,
 		err = f.runService(args)
 	}
 	if text != "" {
-		fmt.Fprintln(stdout, text)
+		fmt.Fprintln(stdout, language().Text(text))
 	}
 	if err != nil {
 		report(stderr, err)
@@ -99,13 +99,12 @@ func (f *flags) runService(args []string) error {
 		code := exitUsage
 		p, err := f.program(args, log, nil)
 		if err == nil {
-			code = exitFailed
 			err = p.run(ctx)
+			code = exitStatus(err)
 		}
 		if err != nil {
 			log.Error("the agent has ended", "error", redact.Message(hint.Text(err), os.Args))
-			return code
 		}
-		return exitOK
+		return code
 	})
 }

@@ -89,7 +89,7 @@ func prepare(dir string, check func(base string) error) error {
 		return hint.Errorf("choose a local directory, with --data-dir or WARREN_DATA_DIR",
 			"data directory %s is on a network file system (%s), where file locks and SQLite's WAL fail", dir, kind)
 	}
-	if err := makeAll(dir); err != nil {
+	if err := MakeAll(dir); err != nil {
 		return hint.Errorf(remedy(err), "data directory: %w", err)
 	}
 	if err := isWritable(dir); err != nil {

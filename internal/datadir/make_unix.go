@@ -4,5 +4,5 @@ package datadir
 
 import "os"
 
-// makeAll creates dir and its missing parents.
-func makeAll(dir string) error { return os.MkdirAll(dir, 0o700) }
+// MakeAll creates dir and its missing parents, for this user alone.
+func MakeAll(dir string) error { return os.MkdirAll(dir, 0o700) }

@@ -9,13 +9,13 @@ import (
 	"warren/internal/acl"
 )
 
-// makeAll creates dir and its missing parents.
-func makeAll(dir string) error {
+// MakeAll creates dir and its missing parents, for this user alone.
+func MakeAll(dir string) error {
 	if _, err := os.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if parent := filepath.Dir(dir); parent != dir {
-		if err := makeAll(parent); err != nil {
+		if err := MakeAll(parent); err != nil {
 			return err
 		}
 	}

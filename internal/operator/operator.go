@@ -42,6 +42,11 @@ const (
 	// that confirms a few thousand per second.
 	publishWindow = 1024
 
+	// inboxWindow is less than the 400 messages that RabbitMQ lets a channel of a connection
+	// queue before it stops reading from the connection. A channel stands still while it
+	// publishes to a quorum queue without a leader.
+	inboxWindow = 256
+
 	// helloPollInterval is how often Discover reads the agents that have answered.
 	helloPollInterval = 100 * time.Millisecond
 
@@ -136,14 +141,14 @@ func (o *Operator) newConnections(s cli.Settings, name string, once bool) (confi
 	if err != nil {
 		return config, err
 	}
-	o.sender = &sender{link: link, publisher: broker.NewPublisher(publishWindow)}
+	o.sender = &sender{link: link, publisher: broker.NewPublisher(publishWindow), inboxes: broker.NewPublisher(inboxWindow)}
 	opts.Dial.Name = "warren " + name + " (replies)"
 	if o.bus, err = replybus.New(opts, queue, o.store, textNotices(o.notify), slog.New(slog.DiscardHandler)); err != nil {
 		return config, err
 	}
 	return dispatcher.Config{
 		Store: o.store, Operator: name, Notify: o.notify,
-		Out: o.sender.publisher.In(), ReplyTo: queue, Replies: o.bus.Link(), CaughtUp: o.bus.CaughtUp(),
+		Out: o.sender.publisher.In(), InboxOut: o.sender.inboxes.In(), ReplyTo: queue, Replies: o.bus.Link(), CaughtUp: o.bus.CaughtUp(),
 	}, nil
 }
 

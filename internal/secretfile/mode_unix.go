@@ -14,6 +14,11 @@ func open(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
+// Create creates a file for writing that only this user can use. The file must not exist.
+func Create(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+}
+
 // Exposed describes how other users may read or change a secret file, or returns "". A
 // group may read a file only if root owns it, for example if several services share
 // it.

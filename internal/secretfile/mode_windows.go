@@ -9,6 +9,9 @@ import (
 
 func open(path string) (*os.File, error) { return os.Open(path) }
 
+// Create creates a file for writing that only this user can use. The file must not exist.
+func Create(path string) (*os.File, error) { return acl.CreateFile(path) }
+
 // Exposed describes how other users may read or change a secret file, or returns "".
 func Exposed(path string, _ fs.FileInfo) string {
 	file, err := acl.Open(path)

@@ -13,6 +13,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestPasswordInAnyEncoding(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "password")
+	f, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
 	for saved, want := range map[string]string{
 		"hush": "hush", "hush\n": "hush", "hush\r\n": "hush", " hush \n": " hush ",
 		"\ufeffhush\r\n": "hush", "\xff\xfeh\x00\xfc\x00\r\x00\n\x00": "hü", "\xfe\xff\x00h": "h", "grüß\n": "grüß",

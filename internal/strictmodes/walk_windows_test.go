@@ -8,39 +8,12 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
-	"golang.org/x/sys/windows"
 
+	"warren/internal/acl/acltest"
 	"warren/internal/hint"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// grant replaces the access control list of a file: SYSTEM and this user have all
-// rights, and Everyone has those in the syntax of SDDL, if any.
-func grant(t *testing.T, path, everyone string) {
-	t.Helper()
-	user, err := windows.GetCurrentProcessToken().GetTokenUser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sddl := "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;" + user.User.Sid.String() + ")"
-	if everyone != "" {
-		sddl += "(A;OICI;" + everyone + ";;;WD)"
-	}
-	sd, err := windows.SecurityDescriptorFromString(sddl)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dacl, _, err := sd.DACL()
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = windows.SetNamedSecurityInfo(path, windows.SE_FILE_OBJECT,
-		windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, dacl, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestOpenRefusesFilesWritableByOthers(t *testing.T) {
 	for name, c := range map[string]struct{ file, dir, want string }{
@@ -67,8 +40,8 @@ func checkOpen(t *testing.T, fileRights, dirRights, want string) {
 	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(path, []byte("x"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	grant(t, path, fileRights)
-	grant(t, dir, dirRights)
+	acltest.Grant(t, path, fileRights)
+	acltest.Grant(t, dir, dirRights)
 	f, err := Open(path)
 	if err == nil {
 		f.Close()
@@ -89,12 +62,12 @@ func TestCheckContentRefusesFilesOfOthers(t *testing.T) {
 	if err := errors.Join(os.Mkdir(sub, 0o700), os.WriteFile(path, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	grant(t, sub, "")
-	grant(t, path, "")
+	acltest.Grant(t, sub, "")
+	acltest.Grant(t, path, "")
 	if err := CheckContent(dir, 1); err != nil {
 		t.Fatal(err)
 	}
-	grant(t, path, "FA")
+	acltest.Grant(t, path, "FA")
 	var others *Error
 	if err := CheckContent(dir, 1); !errors.As(err, &others) || others.Path != path {
 		t.Errorf("%v", err)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A format is a format string in parts.
@@ -126,10 +127,16 @@ func newEntry(key, translation string) *entry {
 func (e *entry) fill(values []string) string {
 	var b strings.Builder
 	for i, literal := range e.target.literals {
-		b.WriteString(literal)
-		if i < len(e.target.indexes) && e.target.indexes[i] < len(values) {
-			b.WriteString(values[e.target.indexes[i]])
+		if i == len(e.target.indexes) || e.target.indexes[i] >= len(values) {
+			b.WriteString(literal)
+			continue
 		}
+		value := values[e.target.indexes[i]]
+		if first, _ := utf8.DecodeRuneInString(value); unicode.Is(unicode.Han, first) { // no blank between two Chinese words
+			literal = strings.TrimSuffix(literal, " ")
+		}
+		b.WriteString(literal)
+		b.WriteString(value)
 	}
 	return b.String()
 }

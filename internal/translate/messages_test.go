@@ -188,6 +188,10 @@ func (c *collector) visitCall(call *ast.CallExpr) bool {
 	switch {
 	case notForPeople.MatchString(name):
 		return false
+	case name == "t.add": // rows of warrend status
+		for i, arg := range call.Args {
+			c.texts[arg], c.formats[arg] = i == 1, i == 1
+		}
 	case languageCalls.MatchString(name):
 		for _, arg := range call.Args {
 			c.texts[arg] = true
@@ -315,7 +319,8 @@ func messages(t *testing.T) []message {
 // The names of outcomes, states and other words stand in counts, such as "2 canceled".
 func words() (keys []string) {
 	keys = append(keys, "login", "agents", "clock", "permissions", "replies", "requests") // steps of doctor
-	keys = append(keys, "connected", "any", "default")
+	keys = append(keys, "connected", "any", "a blank", "default", "up", "connecting", "blocked")
+	keys = append(keys, "state", "agent", "link", "names", "jobs", "ended", "disk", "refused", "once") // of warrend status
 	for _, o := range model.Outcomes {
 		keys = append(keys, string(o), "%d "+string(o))
 	}
@@ -325,6 +330,7 @@ func words() (keys []string) {
 	for _, word := range []string{model.StatusOK, "exited %s", "signaled %s", string(wire.TimedOut), string(wire.Canceled), string(wire.Interrupted)} {
 		keys = append(keys, word, word+", %s left running")
 	}
+	keys = append(keys, "%d failed, %d allowed") // why a rollout has stopped
 	for _, stream := range []string{wire.Stdout, wire.Stderr} {
 		keys = append(keys, stream+" of %s: %s", "%s of "+stream+" of %s: %s")
 	}

@@ -41,7 +41,7 @@ func newLanguage(entries []*entry) *Language {
 }
 
 // Sprintf is fmt.Sprintf with the translation of format. It also translates arguments: the
-// messages of errors, and strings that are not quoted.
+// messages of errors, and strings that are not quoted, except single words, which may be names.
 func (l *Language) Sprintf(format string, args ...any) string {
 	if l == nil {
 		return fmt.Sprintf(format, args...)
@@ -57,9 +57,9 @@ func (l *Language) Sprintf(format string, args ...any) string {
 		if i < len(verbs) && (verbs[i] == 's' || verbs[i] == 'v') {
 			switch arg := arg.(type) {
 			case string:
-				translated[i] = l.Text(arg)
+				translated[i], _ = l.search().phrase(arg)
 			case error:
-				translated[i] = l.Text(arg.Error())
+				translated[i], _ = l.search().phrase(arg.Error())
 			}
 		}
 	}
@@ -101,17 +101,28 @@ func (l *Language) Text(english string) string {
 	if l == nil {
 		return english
 	}
-	text, _ := l.text(english, 0)
+	text, _ := l.search().text(english)
 	return text
 }
 
-// mostLevels bounds how deep Text looks into a text.
-const mostLevels = 12
+// A search translates one text. A host could send a text that takes long, so the search has
+// limits.
+type search struct {
+	*Language
+	left int // parts to look at
+}
+
+func (l *Language) search() *search { return &search{l, mostParts} }
+
+const (
+	mostParts   = 300
+	longestText = 8 << 10 // bytes
+)
 
 // text returns the translation of a text, and whether it has found one.
-func (l *Language) text(english string, level int) (string, bool) {
+func (l *search) text(english string) (string, bool) {
 	before, text, after := trim(english)
-	if text == "" || level > mostLevels {
+	if l.left--; text == "" || l.left < 0 || len(text) > longestText {
 		return english, false
 	}
 	if t := l.Word(text); t != text {
@@ -120,30 +131,60 @@ func (l *Language) text(english string, level int) (string, bool) {
 	if !strings.Contains(text, " ") {
 		return english, false
 	}
-	if t, ok := l.match(text, level); ok {
-		return around(before, t, after), true
+	for _, try := range [...]func(string) (string, bool){l.matchSentences, l.sentences, l.match} {
+		if t, ok := try(text); ok {
+			return around(before, t, after), true
+		}
 	}
 	if inner, ok := strings.CutPrefix(text, "("); ok && strings.HasSuffix(inner, ")") {
-		if t, ok := l.text(strings.TrimSuffix(inner, ")"), level+1); ok {
+		if t, ok := l.text(strings.TrimSuffix(inner, ")")); ok {
 			return around(before, "（"+t+"）", after), true
 		}
 	}
 	for _, mark := range [...][2]string{{": ", "："}, {"; ", "；"}, {", ", "，"}} {
-		if t, ok := l.split(text, mark[0], mark[1], level); ok {
+		if t, ok := l.split(text, mark[0], mark[1]); ok {
 			return around(before, t, after), true
 		}
 	}
 	return english, false
 }
 
-// split translates the two parts of a text around the first mark.
-func (l *Language) split(text, mark, translated string, level int) (string, bool) {
+// whole translates a text that is a key, or was made of one.
+func (l *search) whole(text string) (string, bool) {
+	if t := l.Word(text); t != text {
+		return t, true
+	}
+	return l.match(text)
+}
+
+// sentences translates a text of two parts if it can translate both: a verb at the end of a key
+// would take the second part as well.
+func (l *search) sentences(text string) (string, bool) {
+	left, right, ok := strings.Cut(text, "; ")
+	if !ok {
+		return text, false
+	}
+	if left, ok = l.phrase(left); !ok {
+		return text, false
+	}
+	if t, ok := l.whole("; " + right); ok {
+		return left + t, true
+	}
+	right, ok = l.phrase(right)
+	return left + "；" + right, ok
+}
+
+// split translates the two parts of a text around the first mark, or one of them.
+func (l *search) split(text, mark, translated string) (string, bool) {
 	left, right, ok := strings.Cut(text, mark)
 	if !ok {
 		return text, false
 	}
-	left, okLeft := l.phrase(left, level)
-	right, okRight := l.phrase(right, level)
+	left, okLeft := l.phrase(left)
+	if t, ok := l.whole(mark + right); ok {
+		return left + t, true
+	}
+	right, okRight := l.phrase(right)
 	if !okLeft && !okRight {
 		return text, false
 	}
@@ -151,21 +192,33 @@ func (l *Language) split(text, mark, translated string, level int) (string, bool
 }
 
 // phrase is text for a part of a text. A single word, which may be a name, is left alone.
-func (l *Language) phrase(text string, level int) (string, bool) {
+func (l *search) phrase(text string) (string, bool) {
 	if !strings.Contains(strings.TrimSpace(text), " ") {
 		return text, false
 	}
-	return l.text(text, level+1)
+	return l.text(text)
 }
 
-// match finds the key that a text was made of: of several, the one with the most letters.
-func (l *Language) match(text string, level int) (string, bool) {
+// match translates a text that was made of a key: of several, the one with the most letters.
+func (l *search) match(text string) (string, bool) {
+	return l.matchKeys(text, func(*entry) bool { return true })
+}
+
+// matchSentences is match for keys of several sentences.
+func (l *search) matchSentences(text string) (string, bool) {
+	if !strings.Contains(text, "; ") {
+		return text, false
+	}
+	return l.matchKeys(text, func(e *entry) bool { return strings.Contains(e.key, "; ") })
+}
+
+func (l *search) matchKeys(text string, includes func(*entry) bool) (string, bool) {
 	first, _, _ := strings.Cut(text, " ")
 	var best *entry
 	var values []string
 	for _, entries := range [...][]*entry{l.byWord[first], l.others} {
 		for _, e := range entries {
-			if best != nil && e.format.letters <= best.format.letters {
+			if best != nil && e.format.letters <= best.format.letters || !includes(e) {
 				continue
 			}
 			if v, ok := e.format.match(text); ok {
@@ -178,7 +231,7 @@ func (l *Language) match(text string, level int) (string, bool) {
 	}
 	for i, v := range values {
 		if verb := best.format.verbs[i]; verb == 's' || verb == 'v' || verb == 'w' {
-			values[i], _ = l.phrase(v, level)
+			values[i], _ = l.phrase(v)
 		}
 	}
 	return best.fill(values), true

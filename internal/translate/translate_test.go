@@ -67,6 +67,11 @@ func TestFormattedTextIsTranslated(t *testing.T) {
 		`no task has id "a \"b\""`:                 `没有 ID 为 "a \"b\"" 的任务`,
 		"read /x: permission denied":               "读取 /x：权限不足",
 		"each number is the total at the end of a stage, so it must be larger than the one before: 1,10%,100%": "每个数字是该批结束时的累计数，因此必须比前一个大：1,10%,100%",
+		"rollout stopped: 1 failed, 0 allowed; never sent":                                                     "分批执行已停止：1 个失败，最多允许 0 个；从未发送",
+		"stage 1 of 3 has ended: 0 failed so far; the next starts in 5m00s":                                    "第 1/3 批已结束：到目前为止 0 个失败；下一批在 5m00s 后开始",
+		"still running after 5s; 2 processes could not be ended and live on: 7 (java) of app":                  "超过 5s 仍在运行；2 个进程无法结束，继续运行：7 (java) of app",
+		"cannot connect (no broker at h:5672: connection refused), trying again":                               "无法连接（h:5672 上没有 broker：连接被拒绝），正在重试",
+		"data directory /d: others may write the directory /d (mode 0777)":                                     "数据目录 /d：其他用户可以写入目录 /d（权限 0777）",
 
 		// Names are left alone, also those that are words of the table.
 		"no agent answers to running":  "没有 agent 应答 running",
@@ -98,6 +103,7 @@ func TestArgumentsOfSprintf(t *testing.T) {
 		{chinese.Sprintf("unknown command %q", "no hosts match --where"), `未知的命令 "no hosts match --where"`},
 		{chinese.Sprintf("error: %s", errors.New("no hosts match --where")), "错误：没有主机符合 --where"},
 		{chinese.Sprintf("%s %d", "not a key", 1), "not a key 1"},
+		{chinese.Sprintf("skipped, no agent answers: %s", "running"), "已跳过，没有 agent 应答：running"},
 		{chinese.Sprintf("%d of %s do not permit the key anything or did not answer", 1, "3 hosts"), "3 台主机中有 1 台不允许该密钥做任何事，或者没有应答"},
 	} {
 		if c.got != c.want {
@@ -122,8 +128,10 @@ func TestForeignTextIsHandled(t *testing.T) {
 			t.Fatalf("%q became %q", in, out)
 		}
 	})
-	long := strings.Repeat("ok, 1 process left running; ", 10_000)
-	_ = chinese.Text(long)
+	for _, part := range []string{"ok, 1 process left running; ", "a b; ", "a b: ", "a b, ", "(a; b: c, ", "no agent answers to ; "} {
+		_ = chinese.Text(strings.Repeat(part, 250))
+		_ = chinese.Text(strings.Repeat(part, 10_000))
+	}
 }
 
 func FuzzText(f *testing.F) {

@@ -46,7 +46,7 @@ func (*Hosts) Help() string {
     hosts groups web01
     hosts forget web07
 
-Exit status: 1 if no agent answers, no host matches --where, a host of --hosts does not answer, fewer hosts than --min-hosts answer, or hosts forget does not know a host.`
+Exit status: 0 every host of --hosts answers, or at least one host without --hosts; 1 no agent answers, no host matches --where, a host of --hosts does not answer, fewer hosts than --min-hosts answer, or hosts forget does not know a host; 2 wrong usage; 3 no broker answers.`
 }
 
 func (c *Hosts) Run(ctx context.Context, env *Env) error {

@@ -95,17 +95,17 @@ func (o *outputWriter) gap(n int64) {
 // gapText says why n bytes are not there.
 func gapText(j *model.Job, stream string, n int64) string {
 	a := result.Account(j, stream)
-	why := "not kept: more than --max-output"
+	text := "[%s not kept: more than --max-output]"
 	switch {
 	case a.Dropped > 0 && n <= a.Dropped:
 	case a.Gone:
-		why = "gone: the agent no longer has them"
+		text = "[%s gone: the agent no longer has them]"
 	case j.State != model.Ended:
-		why = "not received yet"
+		text = "[%s not received yet]"
 	default:
-		why = "missing: the agent has not sent them yet"
+		text = "[%s missing: the agent has not sent them yet]"
 	}
-	return fmt.Sprintf("[%s %s]", term.Bytes(n), why)
+	return fmt.Sprintf(text, term.Bytes(n))
 }
 
 // label writes a line of ours.

@@ -4,15 +4,13 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/mattn/go-runewidth"
+	"warren/internal/displaywidth"
 )
 
-// columns counts as terminals do: what is wide in East Asia takes two columns,
-// what is wide there only sometimes takes one.
-var columns = &runewidth.Condition{StrictEmojiNeutral: true}
+var columns = displaywidth.Terminal
 
 // Width is the number of columns that one line of text takes.
-func Width(line string) int { return columns.StringWidth(line) }
+func Width(line string) int { return displaywidth.Of(line) }
 
 // Clip shortens a line to so many columns, with "…" at its end where something
 // is missing. Less than 1 leaves it as it is.
@@ -94,9 +92,7 @@ func splitWide(word string) (parts []string) {
 var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // Pad fills a line up to so many columns.
-func Pad(line string, width int) string {
-	return line + strings.Repeat(" ", max(0, width-Width(line)))
-}
+func Pad(line string, width int) string { return displaywidth.Pad(line, width) }
 
 // Columns arranges words in columns, downwards, on lines of at most width columns.
 func Columns(words []string, width int) []string {

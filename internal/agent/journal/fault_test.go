@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"warren/internal/hint"
@@ -83,11 +82,11 @@ func TestReadOnly(t *testing.T) {
 	l := startSim(t, d, Options{})
 	l.append(t, Sync, "before")
 	d.mu.Lock()
-	d.fail = func(string) error { return syscall.EROFS }
+	d.fail = func(string) error { return errReadOnly }
 	d.mu.Unlock()
 	for _, m := range []Mode{Sync, Reserved, 0} {
 		err := l.appendErr(t, m, strings.Repeat("x", 2*defaultAhead/3))
-		if !errors.Is(err, syscall.EROFS) || errors.Is(err, ErrStopped) || !strings.Contains(hint.Text(err), "hint: mount it writable") {
+		if !errors.Is(err, errReadOnly) || errors.Is(err, ErrStopped) || !strings.Contains(hint.Text(err), "hint: mount it writable") {
 			t.Errorf("read-only: %v", err)
 		}
 	}
@@ -130,7 +129,7 @@ func TestUnsynced(t *testing.T) {
 // power, and the log goes on.
 func TestWriteError(t *testing.T) {
 	for name, coin := range map[string]func() bool{"never": never, "always": always} {
-		for _, cause := range []error{syscall.EIO, syscall.ENOSPC, syscall.EDQUOT} {
+		for _, cause := range []error{errBroken, errDiskFull, errOverQuota} {
 			t.Run(fmt.Sprint(name, cause), func(t *testing.T) {
 				d := newSimDisk()
 				l := startSim(t, d, small)
@@ -138,7 +137,7 @@ func TestWriteError(t *testing.T) {
 				l.mustSize(t)
 				d.failOnce("write", cause)
 				err := l.appendErr(t, 0, strings.Repeat("x", 100), "whole", strings.Repeat("y", 400))
-				if !errors.Is(err, cause) || errors.Is(err, ErrFull) != !errors.Is(cause, syscall.EIO) || errors.Is(err, ErrStopped) || !strings.Contains(hint.Text(err), "hint:") {
+				if !errors.Is(err, cause) || errors.Is(err, ErrFull) != !errors.Is(cause, errBroken) || errors.Is(err, ErrStopped) || !strings.Contains(hint.Text(err), "hint:") {
 					t.Errorf("got %v", err)
 				}
 				d.mu.Lock()
@@ -187,22 +186,22 @@ func TestRollbackError(t *testing.T) {
 		d.mu.Lock()
 		d.fail = func(op string) error {
 			if op == "write" || op == second {
-				return syscall.EIO
+				return errBroken
 			}
 			return nil
 		}
 		d.mu.Unlock()
-		if err := l.appendErr(t, 0, "two"); !errors.Is(err, ErrStopped) || !errors.Is(err, syscall.EIO) {
+		if err := l.appendErr(t, 0, "two"); !errors.Is(err, ErrStopped) || !errors.Is(err, errBroken) {
 			t.Errorf("got %v", err)
 		}
-		wantStopped(t, l, syscall.EIO)
+		wantStopped(t, l, errBroken)
 	}
 }
 
 // TestSyncError: the log stops, and does not sync again. What a new Open returns
 // it has written anew, although the kernel holds it as clean.
 func TestSyncError(t *testing.T) {
-	for _, cause := range []error{syscall.EIO, syscall.ENOSPC} {
+	for _, cause := range []error{errBroken, errDiskFull} {
 		d := newSimDisk()
 		l := startSim(t, d, small)
 		l.append(t, Sync, "one")
@@ -232,8 +231,8 @@ func TestSyncErrorAtEnd(t *testing.T) {
 	d := newSimDisk()
 	l := startSim(t, d, small)
 	l.append(t, 0, "one")
-	d.failOnce("sync", syscall.EIO)
-	if err := l.end(); !errors.Is(err, syscall.EIO) {
+	d.failOnce("sync", errBroken)
+	if err := l.end(); !errors.Is(err, errBroken) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -253,7 +252,7 @@ func TestRewriteFaults(t *testing.T) {
 			if left--; left == 0 {
 				failed = op
 				d.fail = nil
-				return syscall.EIO
+				return errBroken
 			}
 			return nil
 		}
@@ -269,11 +268,11 @@ func TestRewriteFaults(t *testing.T) {
 			if failed != "syncdir" {
 				t.Errorf("%s: %v", failed, err)
 			}
-			wantStopped(t, l, syscall.EIO)
+			wantStopped(t, l, errBroken)
 			continue
 		case err == nil:
 			want = []string{"new", strings.Repeat("x", rewriteBlock), "new too"}
-		case !errors.Is(err, syscall.EIO) || !strings.Contains(hint.Text(err), "hint:"):
+		case !errors.Is(err, errBroken) || !strings.Contains(hint.Text(err), "hint:"):
 			t.Errorf("%s: %v", failed, err)
 		}
 		l.append(t, Sync, "after")
@@ -337,11 +336,11 @@ func TestSyncErrorMark(t *testing.T) {
 	l := startSim(t, d, small)
 	l.append(t, Sync, "one")
 	l.mustSize(t) // the mark is written
-	d.failOnce("sync", syscall.EIO)
+	d.failOnce("sync", errBroken)
 	if a := <-l.queue(t, Sync); !errors.Is(a.Err, ErrStopped) {
 		t.Errorf("got %v", a.Err)
 	}
-	wantStopped(t, l, syscall.EIO)
+	wantStopped(t, l, errBroken)
 	d.kill()
 	l = startSim(t, d, small)
 	l.append(t, Sync, "two")

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -133,7 +132,7 @@ func (w *world) plan(fault string) {
 			}
 			second = false
 			w.stats["EIO"]++
-			return syscall.EIO
+			return errBroken
 		}
 	}
 }
@@ -173,7 +172,7 @@ func (w *world) group() {
 			w.stats["full"]++
 		case err == nil && r.rewrite != nil:
 			w.stats["rewritten"]++
-		case err != nil && !errors.Is(err, syscall.EIO) && !errors.Is(err, errPower):
+		case err != nil && !errors.Is(err, errBroken) && !errors.Is(err, errPower):
 			w.t.Fatal(err)
 		}
 		w.m.take(r, records[i], err)

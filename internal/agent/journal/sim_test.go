@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"syscall"
 )
 
 const sector = 512
@@ -155,14 +154,14 @@ func (f *simFile) WriteAt(b []byte, at int64) (int, error) {
 	defer f.d.mu.Unlock()
 	err := f.d.step("write")
 	f.d.wrote++
-	if errors.Is(err, syscall.EROFS) {
+	if errors.Is(err, errReadOnly) {
 		return 0, err
 	}
 	if err != nil { // a part of it is written all the same
 		b = b[:len(b)/2]
 	}
 	if grow := at + int64(len(b)) - int64(len(f.live)); f.d.capacity > 0 && grow > 0 && f.d.used()+grow > f.d.capacity {
-		return 0, syscall.ENOSPC
+		return 0, errDiskFull
 	}
 	f.put(at, b)
 	if err != nil {
@@ -184,7 +183,7 @@ func (f *simFile) Allocate(from, to int64) error {
 	}
 	if grow := to - int64(len(f.live)); f.d.capacity > 0 && grow > 0 && f.d.used()+grow > f.d.capacity {
 		f.resize(from + (f.d.capacity-f.d.used())/2) // ext4 leaves a part
-		return syscall.ENOSPC
+		return errDiskFull
 	}
 	f.resize(max(to, int64(len(f.live))))
 	return nil

@@ -3,8 +3,10 @@ package process
 import (
 	"bytes"
 	"encoding/binary"
+	"io/fs"
 	"runtime"
 	"strings"
+	"unicode/utf16"
 )
 
 // ShellArgv returns the argv that runs command in shell. An empty shell is the
@@ -123,6 +125,30 @@ func commandLine(argv []string) string {
 		return ""
 	}
 	return `"` + argv[0] + `" /D /S /C "` + argv[4] + `"`
+}
+
+// Limits of Windows, in UTF-16 units: of a process's command line
+// (https://learn.microsoft.com/windows/win32/api/processthreadsapi/nf-processthreadsapi-createprocessw),
+// and of the command that cmd.exe executes.
+const (
+	maxCommandLine = 32766
+	maxCmdCommand  = 8191
+)
+
+// checkLength refuses a command that is too long for Windows. cmd.exe would print an error,
+// and the system reports an invalid name.
+func checkLength(goos string, argv []string) error {
+	if goos != "windows" {
+		return nil
+	}
+	line, limit := strings.Join(argv, " "), maxCommandLine
+	if commandLine(argv) != "" {
+		line, limit = argv[len(argv)-1], maxCmdCommand
+	}
+	if n := len(utf16.Encode([]rune(line))); n > limit {
+		return startErrorf(fs.ErrInvalid, "the command has %d characters, and Windows permits %d; send it as a file with --script", n, limit)
+	}
+	return nil
 }
 
 // quoteCmdWord quotes one argument of a batch file. A percent sign cannot be quoted:

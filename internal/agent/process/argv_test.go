@@ -191,3 +191,24 @@ func TestCommandScript(t *testing.T) {
 		}
 	}
 }
+
+func TestLongCommandIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		goos string
+		argv []string
+		want string
+	}{
+		"program":                {"windows", []string{"tool", strings.Repeat("x", 32760)}, ""},
+		"program, too long":      {"windows", []string{"tool", strings.Repeat("x", 40000)}, "has 40005 characters, and Windows permits 32766; send it as a file with --script"},
+		"program, other planes":  {"windows", []string{"tool", strings.Repeat("\U0001F600", 16400)}, "has 32805 characters"},
+		"cmd.exe":                {"windows", shellArgv("windows", "", strings.Repeat("x", 8191)), ""},
+		"cmd.exe, too long":      {"windows", shellArgv("windows", "", strings.Repeat("主", 8192)), "has 8192 characters, and Windows permits 8191"},
+		"powershell, too long":   {"windows", shellArgv("windows", "powershell", strings.Repeat("x", 40000)), "permits 32766"},
+		"Unix has its own limit": {"linux", []string{"tool", strings.Repeat("x", 40000)}, ""},
+	} {
+		err := checkLength(c.goos, c.argv)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}

@@ -41,6 +41,9 @@ func launch(ctx context.Context, spec Spec) (*leader, *pipes, error) {
 	if word := unsafeBatchArg(runtime.GOOS, program, spec.Argv[1:]); word != "" {
 		return nil, nil, startErrorf(fs.ErrInvalid, "cannot pass %q to the batch file %q: cmd.exe would run a part of it as a command", word, spec.Argv[0])
 	}
+	if err := checkLength(runtime.GOOS, spec.Argv); err != nil {
+		return nil, nil, err
+	}
 	for busy := time.Now().Add(textBusyTimeout); ; {
 		l, p, err := start(program, spec)
 		if !errors.Is(err, syscall.ETXTBSY) || time.Now().After(busy) {
@@ -174,11 +177,15 @@ func lookupError(err error, name string) error {
 	}
 }
 
+// errLongName is ERROR_FILENAME_EXCED_RANGE of Windows, which also means that a command line
+// is too long.
+const errLongName = syscall.Errno(206)
+
 // explainStartError explains why an existing program could not be started.
 func explainStartError(err error, program string, spec Spec) error {
 	name := spec.Argv[0]
 	switch {
-	case errors.Is(err, syscall.E2BIG):
+	case errors.Is(err, syscall.E2BIG), runtime.GOOS == "windows" && errors.Is(err, errLongName):
 		return startErrorf(err, "the command is too long for this system; send it as a script, or its data on standard input")
 	case errors.Is(err, syscall.ENOEXEC):
 		return startErrorf(err, "cannot execute %q: neither a program for this machine nor a script with a #! line", name)

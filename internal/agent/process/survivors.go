@@ -1,7 +1,6 @@
 package process
 
 import (
-	"errors"
 	"time"
 
 	"warren/internal/agent/process/proctree"
@@ -17,8 +16,6 @@ type Survivors struct {
 	Left      []proctree.Process
 	LeftCount int
 }
-
-var errUnrecorded = errors.New("its process id was not recorded, so some of its processes may still run")
 
 // KillSurvivors ends the remaining processes of a command that was running when its
 // agent was killed. Like a timeout, it sends TERM, waits for the grace time, and sends

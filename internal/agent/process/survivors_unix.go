@@ -3,10 +3,13 @@
 package process
 
 import (
+	"errors"
 	"time"
 
 	"warren/internal/agent/process/proctree"
 )
+
+var errUnrecorded = errors.New("its process id was not recorded, so some of its processes may still run")
 
 func killSurvivors(id proctree.Identity, mark string, grace time.Duration) (Survivors, error) {
 	if proctree.IsFromOtherBoot(id) {

@@ -25,7 +25,7 @@ func TestGrantListsRightsOfSigner(t *testing.T) {
 	cert := func(until time.Time) ssh.Signer {
 		return certify(t, ca, key, func(c *ssh.Certificate) { c.ValidBefore = uint64(until.Unix()) })
 	}
-	const confined = `permit-command="df( -h)?",permit-command="echo \"a\"",permit-shell,permit-script,permit-stdin,permit-env="LANG,PATH",permit-cwd="/srv",run-as="deploy,web",any-job,expiry-time="20270101Z" `
+	confined := `permit-command="df( -h)?",permit-command="echo \"a\"",permit-shell,permit-script,permit-stdin,permit-env="LANG,PATH",permit-cwd="` + full("/srv") + `",run-as="deploy,web",any-job,expiry-time="20270101Z" `
 	day := (24 * time.Hour).Milliseconds()
 	newYear := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	anything := func(rule string) wire.Granted {
@@ -40,7 +40,7 @@ func TestGrantListsRightsOfSigner(t *testing.T) {
 		"anything": {key, line("", key.PublicKey(), "alice"), anything("ops:1 (alice)")},
 		"confined": {key, line(confined, key.PublicKey(), "alice"), wire.Granted{
 			State: wire.GrantValid, Rule: "ops:1 (alice)", User: host().User, Confined: true,
-			Commands: []string{"df( -h)?", `echo "a"`}, Shell: true, Script: true, Stdin: true, Env: []string{"LANG", "PATH"}, Cwds: []string{"/srv"}, RunAs: []string{"deploy", "web"},
+			Commands: []string{"df( -h)?", `echo "a"`}, Shell: true, Script: true, Stdin: true, Env: []string{"LANG", "PATH"}, Cwds: []string{full("/srv")}, RunAs: []string{"deploy", "web"},
 			AnyJob: true, Expires: newYear.UnixMilli(), MaxValidity: day,
 		}},
 		"certificate for ever":         {certify(t, ca, key, func(c *ssh.Certificate) { c.ValidBefore = ssh.CertTimeInfinity }), line(`cert-authority,principals="sre"`, ca.PublicKey(), ""), anything("ops:1")},

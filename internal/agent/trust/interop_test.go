@@ -1,3 +1,5 @@
+//go:build unix
+
 package trust
 
 import (
@@ -7,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +39,15 @@ func TestSSHKeygenSigns(t *testing.T) {
 			dir := t.TempDir()
 			key := filepath.Join(dir, "key")
 			keygen(t, append([]string{"-q", "-N", "", "-C", "alice@laptop", "-f", key, "-t"}, kind...)...)
+			if *record {
+				name := filepath.Join("testdata", "sshsig", strings.Join(kind, ""))
+				sig, err := sshSign(t, dir, key, "warren")([]byte(recordedStatement))
+				if err != nil {
+					t.Fatal(err)
+				}
+				write(t, name+".sig", sig)
+				write(t, name+".pub", string(readAll(t, key+".pub")))
+			}
 			p := policy(t, string(readAll(t, key+".pub")))
 			v := Authorize(message(t, wire.TypeRun, sshSign(t, dir, key, "warren"), nil), host(), p, noon)
 			wantPermitted(t, v)

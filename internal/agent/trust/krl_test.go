@@ -2,9 +2,11 @@ package trust
 
 import (
 	"encoding/binary"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,12 +14,31 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+var record = flag.Bool("record", false, "record what ssh-keygen makes, for systems that lack it")
+
 // keygen runs the real ssh-keygen.
 func keygen(t testing.TB, args ...string) {
 	t.Helper()
 	if out, err := exec.Command("ssh-keygen", args...).CombinedOutput(); err != nil {
 		t.Fatalf("ssh-keygen %q: %v\n%s", args, err, out)
 	}
+}
+
+// krlOf returns the KRL that the real ssh-keygen makes of a specification, or on Windows
+// without OpenSSH the recorded one. The keys of the test come from newFixedKey.
+func krlOf(t testing.TB, name, spec string, args ...string) []byte {
+	t.Helper()
+	recorded := filepath.Join("testdata", "krl", name)
+	if _, err := exec.LookPath("ssh-keygen"); err != nil && runtime.GOOS == "windows" {
+		return readAll(t, recorded)
+	}
+	out := filepath.Join(t.TempDir(), name)
+	keygen(t, append(append([]string{"-k", "-f", out}, args...), write(t, out+".spec", spec))...)
+	krl := readAll(t, out)
+	if *record {
+		write(t, recorded, string(krl))
+	}
+	return krl
 }
 
 func write(t testing.TB, path, text string) string {
@@ -45,14 +66,12 @@ func certOf(t testing.TB, ca ssh.Signer, serial uint64, id string) *ssh.Certific
 
 // KRLs of ssh-keygen, with every kind of entry that it supports, are read correctly.
 func TestKRLOfSSHKeygen(t *testing.T) {
-	dir := t.TempDir()
-	ca, other, key, free := newKey(t, "ed25519"), newKey(t, "ed25519"), newKey(t, "ed25519"), newKey(t, "rsa2048")
-	caFile := write(t, filepath.Join(dir, "ca.pub"), line("", ca.PublicKey(), ""))
+	ca, key := newFixedKey(t, 1), newFixedKey(t, 2)
+	other, free := newKey(t, "ed25519"), newKey(t, "rsa2048")
+	caFile := write(t, filepath.Join(t.TempDir(), "ca.pub"), line("", ca.PublicKey(), ""))
 	pub := strings.TrimSpace(line("", key.PublicKey(), "x"))
 	krl := func(name, spec string, args ...string) *Revocations {
-		out := filepath.Join(dir, name)
-		keygen(t, append(append([]string{"-k", "-f", out}, args...), write(t, out+".spec", spec))...)
-		r, err := ParseRevocations(name, readAll(t, out))
+		r, err := ParseRevocations(name, krlOf(t, name, spec, args...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,10 +149,7 @@ func TestKRLOfSSHKeygen(t *testing.T) {
 }
 
 func TestDamagedKRL(t *testing.T) {
-	dir := t.TempDir()
-	pub := write(t, filepath.Join(dir, "spec"), "sha256: "+line("", newKey(t, "ed25519").PublicKey(), ""))
-	keygen(t, "-k", "-f", filepath.Join(dir, "krl"), pub)
-	good := readAll(t, filepath.Join(dir, "krl"))
+	good := krlOf(t, "sha256", "sha256: "+line("", newFixedKey(t, 2).PublicKey(), "x"))
 	for n := len(krlMagic); n < len(good); n++ {
 		if n == len(good)-41 {
 			continue // before the section: whole, and empty
@@ -208,12 +224,9 @@ func TestRevokedText(t *testing.T) {
 }
 
 func FuzzRevocations(f *testing.F) {
-	dir := f.TempDir()
-	ca := write(f, filepath.Join(dir, "ca.pub"), line("", newKey(f, "ed25519").PublicKey(), ""))
-	pub := line("", newKey(f, "ed25519").PublicKey(), "")
-	spec := write(f, filepath.Join(dir, "spec"), "serial: 5\nserial: 7-9\nserial: 100\nserial: 102\nserial: 104\nserial: 109\nid: x\nsha1: "+pub+"sha256: "+pub+"key: "+pub)
-	keygen(f, "-k", "-f", filepath.Join(dir, "krl"), "-s", ca, spec)
-	f.Add(readAll(f, filepath.Join(dir, "krl")))
+	ca := write(f, filepath.Join(f.TempDir(), "ca.pub"), line("", newFixedKey(f, 1).PublicKey(), ""))
+	pub := line("", newFixedKey(f, 2).PublicKey(), "")
+	f.Add(krlOf(f, "seed", "serial: 5\nserial: 7-9\nserial: 100\nserial: 102\nserial: 104\nserial: 109\nid: x\nsha1: "+pub+"sha256: "+pub+"key: "+pub, "-s", ca))
 	f.Add([]byte(pub))
 	f.Add([]byte("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"))
 	f.Add([]byte(krlMagic))

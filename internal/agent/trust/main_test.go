@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -8,6 +9,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +62,24 @@ func newKey(t testing.TB, kind string) ssh.Signer {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// newFixedKey returns the same ed25519 key for the same number.
+func newFixedKey(t testing.TB, number byte) ssh.Signer {
+	t.Helper()
+	s, err := ssh.NewSignerFromKey(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{number}, ed25519.SeedSize)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// full returns a Unix path as a full path of this system.
+func full(path string) string {
+	if runtime.GOOS == "windows" {
+		return "C:" + strings.ReplaceAll(path, "/", `\`)
+	}
+	return path
 }
 
 // line returns a line of authorized_operators.

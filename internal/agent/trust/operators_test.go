@@ -13,7 +13,7 @@ func TestOperatorsFile(t *testing.T) {
 	a, b, ca := newKey(t, "ed25519").PublicKey(), newKey(t, "ecdsa256").PublicKey(), newKey(t, "rsa2048").PublicKey()
 	text := "# who may\n\n" +
 		line("", a, "alice of the day shift") +
-		"\t " + line(`permit-command="systemctl restart (nginx|\"my app\")",permit-command="df -h",permit-env="LANG,LC_ALL",permit-cwd="/srv/app",permit-stdin,permit-script,permit-shell,run-as="www-data,app",any-job,expiry-time="20991231Z"`, b, "bob") +
+		"\t " + line(`permit-command="systemctl restart (nginx|\"my app\")",permit-command="df -h",permit-env="LANG,LC_ALL",permit-cwd="`+full("/srv/app")+`",permit-stdin,permit-script,permit-shell,run-as="www-data,app",any-job,expiry-time="20991231Z"`, b, "bob") +
 		strings.ReplaceAll(line(`CERT-AUTHORITY,principals="sre,ops"`, ca, ""), "\n", "\r\n")
 	o, err := ParseOperators("f", []byte(text))
 	if err != nil {
@@ -24,7 +24,7 @@ func TestOperatorsFile(t *testing.T) {
 		t.Errorf("%+v", alice)
 	}
 	if len(bob.commands) != 2 || bob.commands[0].String() != `\A(?:systemctl restart (nginx|"my app"))\z` || len(bob.env) != 2 ||
-		bob.cwds[0] != "/srv/app" || !bob.stdin || !bob.script || !bob.shell || len(bob.runAs) != 2 || !bob.anyJob || bob.expires.Year() != 2099 {
+		bob.cwds[0] != full("/srv/app") || !bob.stdin || !bob.script || !bob.shell || len(bob.runAs) != 2 || !bob.anyJob || bob.expires.Year() != 2099 {
 		t.Errorf("%+v", bob)
 	}
 	if sre.Line != 5 || sre.Comment != "" || len(sre.principals) != 2 || sre.String() != "f:5" {
@@ -57,7 +57,7 @@ func TestBadLines(t *testing.T) {
 		`run-as="a,,b" ` + k:                                      "empty",
 		`run-as="a, b" ` + k:                                      "blanks",
 		`permit-shell ` + k:                                       "without permit-command",
-		`permit-cwd="/srv" ` + k:                                  "without permit-command",
+		`permit-cwd="` + full("/srv") + `" ` + k:                  "without permit-command",
 		`permit-command="x",permit-cwd="srv" ` + k:                "full path",
 		`permit-command="x",permit-cwd="/srv/../" ` + k:           "full path",
 		`permit-env="A=1" ` + k:                                   "not a variable's name",

@@ -1,7 +1,7 @@
 package trust
 
 import (
-	"os/exec"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -53,13 +53,13 @@ func TestConfinedCommands(t *testing.T) {
 		{name: "script", options: df, run: wire.Run{Script: []byte("df -h")}, why: "permit-script"},
 		{name: "script permitted", options: df + ",permit-script", run: wire.Run{Script: []byte("df -h")}},
 		{name: "script's interpreter", options: df + ",permit-script", run: wire.Run{Script: []byte("x"), Shell: "/bin/bash"}, why: "permit-shell"},
-		{name: "cwd", options: df, run: wire.Run{Command: "df", Cwd: "/srv/app"}, why: `no permit-cwd names "/srv/app"`},
-		{name: "cwd permitted", options: df + `,permit-cwd="/opt",permit-cwd="/srv/app"`, run: wire.Run{Command: "df", Cwd: "/srv/app/"}, argv: []string{"df"}},
-		{name: "cwd by a way out", options: df + `,permit-cwd="/srv/app"`, run: wire.Run{Command: "df", Cwd: "/srv/app/../.."}, why: "permit-cwd"},
-		{name: "cwd by a way that a symbolic link may bend", options: df + `,permit-cwd="/srv/app"`, run: wire.Run{Command: "df", Cwd: "/srv/link/../app"}, argv: []string{"df"}, cwd: "/srv/app"},
-		{name: "script's cwd likewise", options: df + `,permit-script,permit-cwd="/srv/app"`, run: wire.Run{Script: []byte("x"), Cwd: "/srv/link/../app"}, cwd: "/srv/app"},
+		{name: "cwd", options: df, run: wire.Run{Command: "df", Cwd: full("/srv/app")}, why: fmt.Sprintf("no permit-cwd names %q", full("/srv/app"))},
+		{name: "cwd permitted", options: df + `,permit-cwd="` + full("/opt") + `",permit-cwd="` + full("/srv/app") + `"`, run: wire.Run{Command: "df", Cwd: full("/srv/app/")}, argv: []string{"df"}},
+		{name: "cwd by a way out", options: df + `,permit-cwd="` + full("/srv/app") + `"`, run: wire.Run{Command: "df", Cwd: full("/srv/app/../..")}, why: "permit-cwd"},
+		{name: "cwd by a way that a symbolic link may bend", options: df + `,permit-cwd="` + full("/srv/app") + `"`, run: wire.Run{Command: "df", Cwd: full("/srv/link/../app")}, argv: []string{"df"}, cwd: full("/srv/app")},
+		{name: "script's cwd likewise", options: df + `,permit-script,permit-cwd="` + full("/srv/app") + `"`, run: wire.Run{Script: []byte("x"), Cwd: full("/srv/link/../app")}, cwd: full("/srv/app")},
 		{name: "too long to be matched", options: `permit-command="echo .*"`, run: wire.Run{Command: "echo " + strings.Repeat("x", maxMatched)}, why: "the limit for permit-command"},
-		{name: "cwd below", options: df + `,permit-cwd="/srv/app"`, run: wire.Run{Command: "df", Cwd: "/srv/app/x"}, why: "permit-cwd"},
+		{name: "cwd below", options: df + `,permit-cwd="` + full("/srv/app") + `"`, run: wire.Run{Command: "df", Cwd: full("/srv/app/x")}, why: "permit-cwd"},
 		{name: "stdin", options: df, run: wire.Run{Command: "df", Stdin: []byte("x")}, why: "permit-stdin"},
 		{name: "secret stdin", options: df, run: wire.Run{Command: "df"}, secret: &wire.Secret{Stdin: []byte("x")}, why: "permit-stdin"},
 		{name: "stdin permitted", options: df + ",permit-stdin", run: wire.Run{Command: "df", Stdin: []byte("x")}, argv: []string{"df"}},
@@ -145,23 +145,16 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-// The output of Quote is split into the same words by the splitter for confined
-// commands and by a real shell, so different words have different texts.
+// The splitter for confined commands splits the output of Quote into the same words, so
+// different words have different texts.
 func TestQuoteRoundTrip(t *testing.T) {
-	words := rapid.SliceOfN(rapid.StringMatching(`[a-z '"\\$\n*;#~`+"`"+`ü]{0,6}`), 1, 5)
 	rapid.Check(t, func(t *rapid.T) {
-		w := words.Draw(t, "words")
+		w := quotedWords.Draw(t, "words")
 		got, err := shellquote.Split(Quote(w))
 		if err != nil || !slices.Equal(got, w) {
 			t.Fatalf("%q came back as %q, %v", w, got, err)
 		}
 	})
-	sample := words.Example(7)
-	for i := range 20 {
-		sample = append(sample, words.Example(i)...)
-	}
-	out, err := exec.Command("sh", "-c", `printf '%s\001' `+Quote(sample)).Output()
-	if err != nil || string(out) != strings.Join(sample, "\x01")+"\x01" {
-		t.Errorf("the shell reads %q, %v; want %q", out, err, sample)
-	}
 }
+
+var quotedWords = rapid.SliceOfN(rapid.StringMatching(`[a-z '"\\$\n*;#~`+"`"+`ü]{0,6}`), 1, 5)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"warren/internal/datadir"
 	"warren/internal/hint"
 	"warren/internal/secretfile"
 )
@@ -54,7 +55,7 @@ func (c Config) Passwords(dir string) (map[string]Password, error) {
 // prepare makes the directory, and refuses one in which others could have put
 // passwords that they know.
 func prepare(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := datadir.MakeAll(dir); err != nil {
 		return fmt.Errorf("no directory for passwords: %w", err)
 	}
 	info, err := os.Stat(dir)
@@ -77,7 +78,7 @@ func fileName(login string) string {
 
 // create writes a new password of 192 random bits to a file that is not there.
 func create(path string) (string, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := secretfile.Create(path)
 	if err != nil {
 		return "", err
 	}

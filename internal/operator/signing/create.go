@@ -7,9 +7,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/crypto/ssh"
+
+	"warren/internal/secretfile"
 )
 
 // Create makes a key without a passphrase, as `ssh-keygen -t ed25519 -N "" -f path
@@ -34,7 +35,7 @@ func Create(path, comment string) (line string, err error) {
 
 // writeNew writes a file that is the owner's alone.
 func writeNew(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := secretfile.Create(path)
 	if err != nil {
 		return err
 	}
