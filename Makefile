@@ -11,7 +11,7 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 LDFLAGS      = -s -w $(if $(VERSION),-X warren/internal/version.release=$(VERSION))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build floor test test-quick downloads check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz windows cross packages packages-test packaging-tools pika mandoc rabbitmq clean
+.PHONY: help demo build floor test test-quick downloads check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz windows cross packages packages-test packaging-tools pika mandoc peers rabbitmq clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -25,7 +25,7 @@ build: ## the programs, into bin/
 floor: build
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./internal/testlab/warren-floor
 
-test: downloads rabbitmq pika mandoc check allocs unit ## everything that is checked: vet, linters, format, allocations, all tests with -race
+test: downloads rabbitmq pika mandoc peers check allocs unit ## everything that is checked: vet, linters, format, allocations, all tests with -race
 
 test-quick: ## vet, and the tests that need no broker, with -race; leaves out slow packages and tests
 	$(GO) vet ./...
@@ -100,6 +100,10 @@ pika: # for the examples in Python
 
 mandoc: # checks the manual pages
 	@command -v mandoc >/dev/null || .ci/rabbitmq mandoc
+
+peers: # nodeset and ansible-inventory, with which the tests compare Warren
+	@missing=; for p in nodeset:clustershell ansible-inventory:ansible-core; do \
+		command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; [ -z "$$missing" ] || .ci/rabbitmq $$missing
 
 rabbitmq: ## install Debian's rabbitmq-server where it is missing
 	@.ci/rabbitmq

@@ -34,6 +34,7 @@ func runPage(t *testing.T, file string, lang *translate.Language) {
 	t.Chdir(dir)
 	t.Setenv("WARREN_DATA_DIR", filepath.Join(dir, "data"))
 	t.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
+	t.Setenv("CLUSTERSHELL_CFGDIR", dir)
 	t.Setenv("WARREN_GROUPS", "groups.yaml")
 	for _, f := range docFile.FindAllStringSubmatch(string(page), -1) {
 		if err := os.WriteFile(f[1], []byte(f[2]), 0o600); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/hint"
+	"warren/internal/operator/groups/upcall"
 	"warren/internal/operator/hostexpr"
 	"warren/repl/cli"
 	"warren/repl/command"
@@ -158,7 +159,7 @@ func (p *prompt) openLines() *lineedit.Reader {
 	if !p.interactive() {
 		return lineedit.NewPlainReader(p.s.env.IO.In, nil, nil)
 	}
-	completer := cli.NewCompleter(p.s.env.Store, p.s.env.Settings.Groups, grammar.PromptModel()).ListAbove(p.listAbove)
+	completer := cli.NewCompleter(p.s.env.Store, p.s.env.Settings.GroupSources(new(upcall.Cache)), grammar.PromptModel()).ListAbove(p.listAbove)
 	if reader := lineedit.NewEditor(p.s.env.IO, filepath.Join(p.s.env.Settings.DataDir, "history"), completer.Complete); reader != nil {
 		return reader
 	}

@@ -45,7 +45,7 @@ func startSized(t *testing.T, dir string, env []string, size pty.Winsize, args .
 	}
 	cmd := &exec.Cmd{
 		Path: exe, Args: append([]string{"warren"}, args...),
-		Env: append(append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "PAGER=cat", "GORACE=atexit_sleep_ms=0", "WARREN_DATA_DIR="+dir, "XDG_CONFIG_HOME="+dir+"/config"), env...),
+		Env: append(append(os.Environ(), "LC_ALL=C.UTF-8", "TERM=xterm", "NO_COLOR=1", "PAGER=cat", "GORACE=atexit_sleep_ms=0", "WARREN_DATA_DIR="+dir, "XDG_CONFIG_HOME="+dir+"/config", "CLUSTERSHELL_CFGDIR="+dir), env...),
 	}
 	tty, err := pty.StartWithSize(cmd, &size)
 	if err != nil {

@@ -152,7 +152,7 @@ func TestPasswordIsToldNowhere(t *testing.T) {
 	warren := func(status int, env []string, args ...string) result {
 		t.Helper()
 		cmd := exec.Command(p.bin+"/warren", args...)
-		cmd.Dir, cmd.Env = p.dir, append(append(os.Environ(), "HOME="+p.home, "WARREN_DATA_DIR="+p.data, "XDG_CONFIG_HOME="), env...)
+		cmd.Dir, cmd.Env = p.dir, append(append(os.Environ(), "HOME="+p.home, "WARREN_DATA_DIR="+p.data, "XDG_CONFIG_HOME=", "CLUSTERSHELL_CFGDIR="+p.dir), env...)
 		var out, errs clitest.Text
 		cmd.Stdout, cmd.Stderr = &out, &errs
 		_ = cmd.Run() // the status says it

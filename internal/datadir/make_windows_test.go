@@ -26,6 +26,17 @@ func TestNewDirectoryIsPrivate(t *testing.T) {
 	}
 }
 
+func TestShareIsNetworkFileSystem(t *testing.T) {
+	for dir, want := range map[string]bool{
+		`\\files\share\warren`: true, `//files/share/warren`: true, `\\?\UNC\files\share\warren`: true,
+		`C:\warren`: false, `\\?\C:\warren`: false,
+	} {
+		if got := networkFS(dir); (got != "") != want {
+			t.Errorf("%s: %q", dir, got)
+		}
+	}
+}
+
 // A new directory inherits nothing from its parent.
 func TestNewDirectoryIsProtected(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a")

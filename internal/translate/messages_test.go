@@ -319,7 +319,7 @@ func messages(t *testing.T) []message {
 // The names of outcomes, states and other words stand in counts, such as "2 canceled".
 func words() (keys []string) {
 	keys = append(keys, "login", "agents", "clock", "permissions", "replies", "requests") // steps of doctor
-	keys = append(keys, "connected", "any", "default", "up", "connecting", "blocked")
+	keys = append(keys, "connected", "any", "a blank", "default", "up", "connecting", "blocked")
 	keys = append(keys, "state", "agent", "link", "names", "jobs", "ended", "disk", "refused", "once") // of warrend status
 	for _, o := range model.Outcomes {
 		keys = append(keys, string(o), "%d "+string(o))

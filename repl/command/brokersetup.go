@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 
 	"warren/internal/operator/brokersetup"
 	"warren/repl/cli"
@@ -106,7 +105,7 @@ func (c *BrokerSetup) oneOutput() error {
 	if len(given) < 2 {
 		return nil
 	}
-	return cli.Usage("run broker-setup once for each", "%s exclude each other", strings.Join(given, " and "))
+	return cli.Usage("run broker-setup once for each", "%s and %s exclude each other", given[0], given[1])
 }
 
 func (c *BrokerSetup) printDefinitions(env *Env, cfg brokersetup.Config, passwords map[string]brokersetup.Password) error {

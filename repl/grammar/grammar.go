@@ -31,7 +31,7 @@ var definitions = []definition{
 	{name: "watch", usage: "watch [ID]", help: "Show the progress of a task in a live view.", new: func() command.Command { return new(command.Watch) }},
 	{name: "cancel", usage: "cancel ID", help: "Stop a task on all hosts.", new: func() command.Command { return new(command.Cancel) }},
 	{name: "retry", usage: "retry ID", help: "Rerun a task on the hosts where it failed.", new: func() command.Command { return new(command.Retry) }},
-	{name: "hosts", usage: "hosts [expand|fold|forget]", help: "List the agents that are online; expand or fold host expressions; or forget hosts.", new: command.NewHosts},
+	{name: "hosts", usage: "hosts [expand|fold|groups|forget]", help: "List the agents that are online; expand or fold host expressions; list groups; or forget hosts.", new: command.NewHosts},
 	{name: "rights", usage: "rights [--hosts EXPR]", help: "List what your key may do on hosts.", new: func() command.Command { return new(command.Rights) }},
 	{
 		name: "broker-setup", usage: "broker-setup [--operator NAME] [--agent HOST,…]",

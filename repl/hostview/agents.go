@@ -18,6 +18,11 @@ import (
 
 // Agents prints a table: for eyes on a terminal, with whole times elsewhere.
 func Agents(out *term.Console, agents []target.Agent) error {
+	return out.Table(agentRows(out, agents))
+}
+
+// agentRows is a table with a heading.
+func agentRows(out *term.Console, agents []target.Agent) [][]string {
 	rows := [][]string{{"ID", "NAMES", "OS", "ARCH", "VERSION", "LABELS", "RUNNING", "ANSWERED"}}
 	for i := range agents {
 		a := &agents[i]
@@ -27,7 +32,7 @@ func Agents(out *term.Console, agents []target.Agent) error {
 			labelsText(a.Facts.Labels), busy(out.Lang, a), answeredText(out.Lang, a, out.OutTerminal),
 		})
 	}
-	return out.Table(rows)
+	return rows
 }
 
 // system is what runs there: the distribution where it is known.

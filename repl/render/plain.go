@@ -3,7 +3,6 @@ package render
 import (
 	"context"
 	"io"
-	"os"
 	"time"
 
 	"warren/internal/operator/model"
@@ -57,7 +56,7 @@ func (p *Printer) StreamOf(task model.Task, v *result.View) Watch {
 // terminal that can do that.
 func (p *Printer) ProgressOn(w io.Writer, terminal bool, task model.Task, v *result.View) Watch {
 	t := result.NewTracker(v, task)
-	if !terminal || p.out.Size == nil || os.Getenv("TERM") == "dumb" || !term.TakesColors() {
+	if !terminal || !p.out.Draws() {
 		return &plainView{t: t, printer: p, w: w, pause: plainInterval}
 	}
 	return &liveView{printer: p, t: t, scr: term.NewScreen(p.out, w), paint: p.out.Paint, size: p.out.Size, began: time.Now()}

@@ -76,7 +76,7 @@ func (s *Selection) DropOffline() {
 // Ask selects from the agents that answer and, if all is set, from those that have
 // answered before. An agent is selected once, under the first of its names that set has.
 func (c *Flags) Ask(ctx context.Context, env *Env, set *hostexpr.Set, all bool) (Selection, error) {
-	condition, err := c.condition()
+	condition, err := c.condition(ctx, env)
 	if err != nil {
 		return Selection{}, err
 	}

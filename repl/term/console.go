@@ -118,9 +118,9 @@ func (c *Console) Lines(lines []string) error {
 	})
 }
 
-// Table aligns columns; on a terminal each row is cut to one line, and a long table is paged.
-// It translates the first row, the names of the columns.
-func (c *Console) Table(rows [][]string) error {
+// Align returns a line for each row of a table, on a terminal cut to its width. It translates the
+// first row, the names of the columns.
+func (c *Console) Align(rows [][]string) []string {
 	var widths []int
 	for n, row := range rows {
 		for i, cell := range row {
@@ -137,13 +137,22 @@ func (c *Console) Table(rows [][]string) error {
 			widths[i] = max(widths[i], Width(row[i]))
 		}
 	}
+	lines := make([]string, len(rows))
+	for i, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(Pad(cell, widths[i]+2))
+		}
+		lines[i] = Clip(strings.TrimRight(line.String(), " "), c.Width())
+	}
+	return lines
+}
+
+// Table aligns columns; on a terminal each row is cut to one line, and a long table is paged.
+func (c *Console) Table(rows [][]string) error {
 	_, err := c.Page(func(w *bufio.Writer) error {
-		for _, row := range rows {
-			var line strings.Builder
-			for i, cell := range row {
-				line.WriteString(Pad(cell, widths[i]+2))
-			}
-			fmt.Fprintln(w, Clip(strings.TrimRight(line.String(), " "), c.Width()))
+		for _, line := range c.Align(rows) {
+			fmt.Fprintln(w, line)
 		}
 		return nil
 	})

@@ -60,7 +60,11 @@ func Install(args []string) error {
 		return fmt.Errorf("install the service: %w", err)
 	}
 	defer s.Close()
-	err = errors.Join(s.SetRecoveryActions(recovery, recoveryReset), s.SetRecoveryActionsOnNonCrashFailures(true))
+	err = s.SetRecoveryActions(recovery, recoveryReset)
+	// wine lacks this setting.
+	if nonCrash := s.SetRecoveryActionsOnNonCrashFailures(true); !errors.Is(nonCrash, windows.ERROR_INVALID_LEVEL) {
+		err = errors.Join(err, nonCrash)
+	}
 	if err == nil {
 		err = addEventSource()
 	}

@@ -1,7 +1,3 @@
-// Windows: TestRecordedSignaturesAreValid reads signatures of ssh-keygen, and
-// TestEveryTypeIsVerified those of Go. The ssh-agent of Windows is a service, which a test
-// cannot start.
-
 //go:build unix
 
 package trust

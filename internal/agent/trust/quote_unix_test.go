@@ -1,5 +1,3 @@
-// Windows: it has no POSIX shell. TestQuoteRoundTrip covers what the agent itself does.
-
 //go:build unix
 
 package trust

@@ -48,6 +48,8 @@ func TestDecode(t *testing.T) {
 		{"gbk", "ok \xff\xd6\xf7\n", `ok \xff主` + "\n"},
 		{"gbk", "cut \xd6", `cut \xd6`},
 		{"gb18030", "\x95\x32\x82\x36", "𠀀"},
+		{"cp950", "\xa5\x44\xbe\xf7", "主機"},
+		{"cp932", "\x8e\xe5\x8b\x40 \xb1", "主機 ｱ"},
 		{"cp437", "\xda\xc4\xbf \x81", "┌─┐ ü"},
 		{"shift_jis", "\x83\x65\x83\x58\x83\x67", "テスト"},
 		{"utf-16le", "\xff\xfeA\x00\n\x00\x3b\x4e", "A\n主"},

@@ -186,7 +186,7 @@ func (f *folder) testUpgrade(t *testing.T) {
 	for _, c := range []struct {
 		kind, wrote, outcome string
 		n                    int
-	}{{"long", "begun\n", "interrupted", long}, {"short", "begun\nended\n", "exited", short}, {"waiting", "begun\nended\n", "exited", waiting}} {
+	}{{"long", "begun\n", "interrupted", long}, {"short", "begun\nended\n", "ok", short}, {"waiting", "begun\nended\n", "ok", waiting}} {
 		list := f.must("warren", "tasks", "--host", "host1", "--outcome", c.outcome, "--limit", "200", "--json")
 		for i := range c.n {
 			if got := f.read(fmt.Sprintf("%s%d", c.kind, i)); got != c.wrote {

@@ -52,6 +52,7 @@ type place struct {
 	operator, agent system
 	broker, dir     string
 	host            string
+	locale          string // of programs on Windows; empty is C.UTF-8, with code page 437
 }
 
 func newPlace(t *testing.T, operator, agent system) *place {
@@ -104,6 +105,10 @@ func (p *place) command(ctx context.Context, s system, name string, args ...stri
 			p.t.Fatal(err)
 		}
 		cmd = exec.CommandContext(ctx, os.Getenv(envWine)+"/wine64", append([]string{filepath.Join(dir, name+".exe")}, args...)...)
+		if p.locale != "" { // which sets wine's code pages
+			cmd.Path = os.Getenv(envWine) + "/in-folder"
+			cmd.Args = append([]string{cmd.Path, "/usr/bin/env", "LC_ALL=" + p.locale, "/usr/lib/wine/wine64"}, cmd.Args[1:]...)
+		}
 	}
 	cmd.Dir = p.dir
 	cmd.Env = append(

@@ -1,0 +1,102 @@
+package architecture
+
+import (
+	"go/build"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+// withoutWindows lists the test files that are not built for Windows: a pattern, and the file
+// with the same tests for Windows, or the reason why there is none.
+var withoutWindows = [][2]string{
+	// Whole programs.
+	{"cmd/warren/*", "internal/testlab/windows/suite_test.go"},
+	{"cmd/warrend/*", "internal/testlab/windows/suite_test.go"},
+	{"cmd/warren-lab/*", "the laboratory starts a RabbitMQ and agents of this machine, and is for developers on Unix"},
+	{"internal/testlab/faults/*", "the faults are signals, mounts and limits of Linux; the decisions behind them are tested without a system"},
+	{"internal/testlab/hostile/user_test.go", "commands as other users, which Windows refuses"},
+	{"internal/testlab/lab/*", "the laboratory starts a RabbitMQ of this machine"},
+	{"internal/testlab/packages/*", "packages for Linux"},
+	{"internal/testlab/rabbit/*", "starts a RabbitMQ of this machine"},
+	{"internal/testlab/runtests/*", "runs the tests of this repository, on Linux"},
+	{"internal/testlab/child/*", "ends processes of the laboratory with signals of Unix"},
+	{"internal/testlab/windows/*", "is the suite for Windows: it starts wine"},
+
+	// Agent.
+	{"internal/agent/process/*", "internal/agent/process/process_windows_test.go"},
+	{"internal/agent/process/proctree/*", "finds processes in /proc; on Windows the job object has them"},
+	{"internal/agent/strict_unix_test.go", "internal/agent/strict_windows_test.go"},
+	{"internal/agent/trust/files_unix_test.go", "internal/agent/trust/files_windows_test.go"},
+	{"internal/agent/trust/mount_*", "mounts a file over another one"},
+	{"internal/agent/trust/quote_unix_test.go", "asks a POSIX shell, which Windows lacks"},
+	{"internal/agent/trust/interop_test.go", "internal/agent/trust/sshsig_test.go"},
+	{"internal/agent/journal/disk_unix_test.go", "internal/agent/journal/disk_windows_test.go"},
+	{"internal/agent/journal/tmpfs_linux_test.go", "fills a file system of its own; TestFull does the same on a simulated disk"},
+	{"internal/agent/sdnotify/*", "systemd; internal/agent/service has the service of Windows"},
+	{"internal/agent/facts/*", "/etc/os-release"},
+	{"executor/disk_unix_test.go", "internal/datadir/disk_windows_test.go"},
+	{"executor/script_unix_test.go", "commands as other users, which Windows refuses"},
+	{"executor/decisionlog/*", "fills a file system of its own"},
+
+	// Operator.
+	{"internal/operator/audit/full_unix_test.go", "limits the size of files with setrlimit"},
+	{"internal/operator/results/full_linux_test.go", "fills a file system of its own"},
+	{"internal/operator/signing/*", "internal/operator/signing/agent_windows_test.go"},
+	{"internal/broker/dial/strict_unix_test.go", "internal/agent/strict_windows_test.go"},
+	{"repl/*", "reads the screen of a pseudo-terminal; internal/testlab/windows/screen_test.go has the console of Windows"},
+	{"repl/lineedit/view_test.go", "internal/testlab/windows/screen_test.go"},
+	{"repl/term/secret_test.go", "internal/testlab/windows/screen_test.go"},
+
+	// Both.
+	{"internal/datadir/fs_linux_test.go", "the names of Linux's file systems"},
+	{"internal/strictmodes/walk_unix_test.go", "internal/strictmodes/walk_windows_test.go"},
+}
+
+// Each test that is not built for Windows has a twin there, or a reason.
+func TestTestsOutsideWindowsHaveTwinOrReason(t *testing.T) {
+	list := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "*_test.go")
+	list.Dir = root
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	windows := build.Default
+	windows.GOOS, windows.GOARCH = "windows", "amd64"
+	used := map[string]bool{}
+	for _, file := range strings.Fields(string(out)) {
+		built, err := windows.MatchFile(filepath.Join(root, path.Dir(file)), path.Base(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if built {
+			continue
+		}
+		found := false
+		for _, entry := range withoutWindows {
+			if ok, err := path.Match(entry[0], file); err != nil {
+				t.Fatal(err)
+			} else if ok {
+				found, used[entry[0]] = true, true
+			}
+		}
+		if !found {
+			t.Errorf("%s is not built for Windows: name its twin, or the reason", file)
+		}
+	}
+	for _, entry := range withoutWindows {
+		if !used[entry[0]] {
+			t.Errorf("no test file outside Windows matches %s", entry[0])
+		}
+		if strings.HasSuffix(entry[1], ".go") {
+			if _, err := os.Stat(filepath.Join(root, entry[1])); err != nil {
+				t.Errorf("%s: %v", entry[0], err)
+			}
+		}
+	}
+}
