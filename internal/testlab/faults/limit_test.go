@@ -6,6 +6,9 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
+
+	"warren/internal/wire"
 )
 
 // An obstacle is what an administrator can do to a virtual host or its login, and undo.
@@ -31,7 +34,29 @@ func limits() []fault {
 			s.evalOK(`rabbit_auth_backend_internal:change_password(<<"%s">>, <<"%s">>, <<"warren">>).`, s.loginName(), p)
 		}
 	}
-	var all []fault
+	all := []fault{
+		{
+			// As where administrators permit no inboxes to a login.
+			name: "inboxes forbidden", also: []wire.Outcome{wire.Unreachable}, run: func(s *scene) {
+				s.login()
+				s.permit(s.loginName(), `^(?!warren[.]inbox[.])`, ".*", ".*")
+				s.withoutInboxes(`queue \"warren.inbox.`, "set_permissions grants configure", func() {
+					s.permit(s.loginName(), ".*", ".*", ".*")
+				})
+			},
+		},
+		{
+			name: "quorum queues disabled", alone: true, also: []wire.Outcome{wire.Unreachable}, run: func(s *scene) {
+				if strings.HasPrefix(s.eval("list_to_atom(rabbit_misc:version())."), "'3.") {
+					s.t.Skip("RabbitMQ 3 has no registry from which quorum queues can be removed")
+				}
+				s.evalOK(`rabbit_registry:unregister(queue, <<"quorum">>).`)
+				enable := sync.OnceFunc(func() { s.evalOK(`rabbit_registry:register(queue, <<"quorum">>, rabbit_quorum_queue).`) })
+				s.t.Cleanup(enable)
+				s.withoutInboxes("queue type 'quorum'", "start the agent without --inbox", enable)
+			},
+		},
+	}
 	for _, o := range []obstacle{
 		{
 			name: "limit of queues reached", short: true,
@@ -89,6 +114,41 @@ func (s *scene) overcome(o obstacle) {
 	s.agentsSay(2, "msg=ready")
 	s.discovered()
 	s.submit(1, s.hosts, work{})
+}
+
+// withoutInboxes starts agents whose inboxes the broker refuses. They report why and serve
+// without them, and an operator reports that an offline host has none. Once the broker allows
+// them, the agents have them without a restart.
+func (s *scene) withoutInboxes(reason, hint string, allow func()) {
+	s.t.Helper()
+	away := func() {
+		s.killAgents()
+		for _, h := range s.hosts {
+			s.queueGone(wire.HostQueue(h))
+		}
+	}
+	s.operate()
+	s.fleet("--inbox")
+	s.agentsSay(1, reason)
+	s.agentsSay(1, hint)
+	s.submit(s.tasks, s.hosts, work{})
+	s.settle()
+	away()
+	s.submit(1, s.hosts, work{}, whenOnline)
+	s.settle()
+	for _, j := range s.jobs() {
+		if j.Outcome == wire.Unreachable && !strings.Contains(j.Reason, "it has no inbox") {
+			s.t.Errorf("the job of %s is unreachable: %s", j.Host, j.Reason)
+		}
+	}
+
+	s.startAgents()
+	s.agentsSay(1, reason)
+	allow()
+	s.agentsSay(1, "the inbox was read to its end")
+	away()
+	s.submit(s.tasks, s.hosts, work{}, whenOnline)
+	s.startAgents()
 }
 
 // loginName is the name of the row's own login. A comma would divide URLs.
