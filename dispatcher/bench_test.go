@@ -20,6 +20,10 @@ type fleet struct {
 	ends map[string]chan results.Progress
 }
 
+func (f *fleet) Lease() string { return "lease" }
+
+func (f *fleet) Claim(context.Context, model.Task, *model.Rollout) (bool, error) { return false, nil }
+
 func (f *fleet) Add(_ context.Context, _ model.Task, jobs []model.Job) (chs []<-chan results.Progress, _ error) {
 	for _, j := range jobs {
 		ch := make(chan results.Progress, 1)

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// maxPrepared bounds the requests that are prepared and wait for the publisher:
+	// maxPrepared bounds the requests that are prepared and wait for a publisher:
 	// enough to keep it busy, few enough for scripts of a megabyte.
 	maxPrepared = 64
 
@@ -31,10 +31,6 @@ const (
 	// behindRepeatInterval is the pace while replies that have arrived are not stored
 	// yet: the missing ones may be among them.
 	behindRepeatInterval = 100 * time.Millisecond
-
-	// killGrace is added to a job's timeout before its end is overdue: an agent's
-	// --kill-grace and the way back.
-	killGrace = 30 * time.Second
 )
 
 // ErrStopped: the dispatcher's Run has ended.
@@ -47,20 +43,23 @@ type Store interface {
 	Apply(ctx context.Context, us []results.Update) (<-chan error, error)
 	Follow(ctx context.Context, task string) (map[string]<-chan results.Progress, func(), error)
 	Jobs(ctx context.Context, task string) ([]model.Job, error)
-	SetCancel(ctx context.Context, task string) error
+	SetControl(ctx context.Context, task string, c model.Control) error
 	Expect(ctx context.Context, discover string, until time.Time) error
 	ExpectChecks(ctx context.Context, jobs []model.Job) (<-chan results.CheckAnswer, error)
 	ForgetChecks(ctx context.Context, jobs []model.Job) error
 	Statement(ctx context.Context, task string) (string, error)
-	Claim(ctx context.Context, t model.Task) (bool, error)
+	Claim(ctx context.Context, t model.Task, r *model.Rollout) (bool, error)
 	Find(ctx context.Context, id string) (model.Task, error)
 	SetRollout(ctx context.Context, task string, r model.Rollout) error
+	HasDriver(ctx context.Context, t model.Task) bool
+	Watch(ctx context.Context, task string) (<-chan model.Summary, func(), error)
 }
 
 // Config wires a dispatcher.
 type Config struct {
 	Store    Store
-	Out      chan<- *broker.Publication // of the publisher
+	Out      chan<- *broker.Publication // of the publisher to host queues
+	InboxOut chan<- *broker.Publication // of the publisher to inboxes
 	ReplyTo  string                     // name of the reply queue
 	Replies  *broker.State              // first state of the link that consumes it
 	CaughtUp <-chan struct{}            // a receive succeeds while no reply waits to be stored
@@ -87,7 +86,8 @@ type Config struct {
 // A Dispatcher is the actor that owns the tasks under way.
 type Dispatcher struct {
 	store       Store
-	out         chan<- *broker.Publication
+	hostQueues  lane
+	inboxes     lane
 	replyTo     string
 	replies     *broker.State
 	caughtUp    <-chan struct{}
@@ -97,15 +97,30 @@ type Dispatcher struct {
 	fingerprint func() string // of the signer's key
 	notify      func(notice error)
 
-	permits chan struct{} // holds the free permits to prepare a request
-	repeats chan struct{} // pacer → host goroutines: a permit to repeat a request
+	repeats chan struct{} // pacer → host goroutines: a permit to repeat a request to a host queue
 
 	starts     chan *task       // Submit, Adopt → loop
 	requests   chan taskRequest // Settled, Cancel, Halt → loop
 	settles    chan settling    // host and task goroutines → loop
 	lookups    chan lookup      // cachedQuestion → loop
 	signatures chan signature   // cachedQuestion → loop
+	secrets    chan secretQuery // Resume → loop
 	done       chan struct{}    // closed when the loop has stopped
+}
+
+// A lane leads requests to one publisher. Requests to inboxes have a lane of their own, because
+// an inbox without a leader holds up its publisher.
+type lane struct {
+	out     chan<- *broker.Publication
+	permits chan struct{} // holds the free permits to prepare a request
+}
+
+func newLane(out chan<- *broker.Publication) lane {
+	l := lane{out, make(chan struct{}, maxPrepared)}
+	for range maxPrepared {
+		l.permits <- struct{}{}
+	}
+	return l
 }
 
 // A taskRequest asks the loop for a task that is under way here, or for all of them if
@@ -126,14 +141,11 @@ type settling struct {
 // New wires a dispatcher. It starts nothing.
 func New(c Config) *Dispatcher {
 	d := &Dispatcher{
-		store: c.Store, out: c.Out, replyTo: c.ReplyTo, replies: c.Replies, caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit,
+		store: c.Store, hostQueues: newLane(c.Out), inboxes: newLane(c.InboxOut), replyTo: c.ReplyTo, replies: c.Replies, caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit,
 		signer: signer{c.Sign, c.Touch, c.ReplyTo}, fingerprint: c.Fingerprint, notify: c.Notify,
-		permits: make(chan struct{}, maxPrepared), repeats: make(chan struct{}),
-		starts: make(chan *task), requests: make(chan taskRequest), settles: make(chan settling),
-		lookups: make(chan lookup), signatures: make(chan signature), done: make(chan struct{}),
-	}
-	for range maxPrepared {
-		d.permits <- struct{}{}
+		repeats: make(chan struct{}),
+		starts:  make(chan *task), requests: make(chan taskRequest), settles: make(chan settling),
+		lookups: make(chan lookup), signatures: make(chan signature), secrets: make(chan secretQuery), done: make(chan struct{}),
 	}
 	if d.fingerprint == nil {
 		d.fingerprint = func() string { return "" }
@@ -149,7 +161,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	g, work := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.pacer(work) })
 	ended := make(chan *task)
-	l := loop{unsettled: map[*task]int{}, questions: questionCache{}}
+	l := loop{unsettled: map[*task]int{}, questions: questionCache{}, secrets: map[string]*wire.Secret{}}
 	for work.Err() == nil {
 		select {
 		case t := <-d.starts:
@@ -172,6 +184,8 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			q.answer <- l.questions.lookup(q.question, time.Now())
 		case s := <-d.signatures:
 			l.questions.signed(s)
+		case q := <-d.secrets:
+			q.answer <- l.secret(q.task)
 		case <-work.Done():
 		}
 	}
@@ -186,10 +200,15 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 type loop struct {
 	unsettled map[*task]int // the tasks under way: jobs that the operator must wait for
 	questions questionCache
+	secrets   map[string]*wire.Secret // of tasks that are paused, by id
 }
 
 func (l *loop) start(t *task) {
-	l.unsettled[t] = len(t.jobs)
+	l.unsettled[t] = len(t.jobs) - t.endedBefore
+	if t.plan.Verifies() {
+		l.unsettled[t]++ // settled when the task ends
+	}
+	delete(l.secrets, t.record.ID)
 	l.settle(settling{task: t})
 }
 
@@ -204,6 +223,9 @@ func (l *loop) settle(s settling) {
 func (l *loop) end(t *task) {
 	l.settle(settling{t, l.unsettled[t]})
 	delete(l.unsettled, t)
+	if t.spec.Secret != nil && t.record.Rollout.Pause() != nil {
+		l.secrets[t.record.ID] = t.spec.Secret
+	}
 }
 
 // matching returns the tasks that a request is about, after it has acted on them.
@@ -224,7 +246,7 @@ func (l *loop) matching(r taskRequest) (found []*task) {
 func (d *Dispatcher) pacer(ctx context.Context) error {
 	for {
 		select {
-		case <-d.permits:
+		case <-d.hostQueues.permits:
 		case <-ctx.Done():
 			return nil
 		}
@@ -251,12 +273,16 @@ func (d *Dispatcher) pacer(ctx context.Context) error {
 // Submit creates a task from spec, and returns once the store has it. Sending continues in
 // the background.
 func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, error) {
+	return d.submit(ctx, uuid.NewString(), spec)
+}
+
+// submit is Submit with the id of the task.
+func (d *Dispatcher) submit(ctx context.Context, id string, spec model.Spec) (model.Task, error) {
 	if err := checkRollout(spec.Rollout, len(spec.Hosts)); err != nil {
 		return model.Task{}, err
 	}
 	now := time.Now()
 	jobs := make([]model.Job, len(spec.Hosts))
-	id := uuid.NewString()
 	for i, h := range spec.Hosts {
 		jobs[i] = model.Job{ID: uuid.NewString(), Task: id, Host: h, Index: i, State: model.Pending}
 	}
@@ -273,7 +299,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 		ID: id, Command: spec.Command, Operator: d.operator, Key: d.fingerprint(), Created: l.issuedAt, NotAfter: l.issuedAt.Add(spec.StartTimeout),
 		Timeout: spec.Run.Timeout(), MaxOutput: spec.Run.MaxOutput, Hosts: len(jobs), Driver: d.store.Lease(), Statement: statement,
 		Summary:    model.Summary{Hosts: len(jobs)},
-		WhenOnline: spec.WhenOnline, Fanout: spec.Fanout, Rollout: spec.Rollout, RetryOf: spec.RetryOf,
+		WhenOnline: spec.WhenOnline, Fanout: spec.Fanout, Rollout: spec.Rollout, RetryOf: spec.RetryOf, VerifyOf: spec.VerifyOf,
 		Script: model.DescribeScript(&spec.Run), Stdin: model.DescribeStdin(&spec.Run),
 	}
 	first := spec.Hosts
@@ -299,7 +325,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 func (d *Dispatcher) task(record model.Task, all, jobs []model.Job, progress []<-chan results.Progress) *task {
 	t := &task{
 		d: d, record: record, all: all, jobs: jobs, progress: progress, release: func() {}, plan: plan.New(len(jobs), 0, nil),
-		signRetry: map[string]time.Time{}, statements: make(chan statementRequest), ended: make(chan bool),
+		signRetry: map[string]time.Time{}, statements: make(chan statementRequest), ended: make(chan jobEnd), ok: make([]bool, len(jobs)),
 		cancel: make(chan struct{}), halted: make(chan struct{}), settled: make(chan struct{}),
 	}
 	t.canceled = t.cancel
@@ -363,8 +389,17 @@ func (d *Dispatcher) Unsettled(ctx context.Context) (ids []string, err error) {
 // Cancel asks the agents to end a task's unfinished jobs: through the goroutines that
 // drive them, or with a query if this process does not drive the task.
 func (d *Dispatcher) Cancel(ctx context.Context, t model.Task) error {
-	if err := d.store.SetCancel(ctx, t.ID); err != nil {
+	if err := d.store.SetControl(ctx, t.ID, model.ControlCancel); err != nil {
 		return err
+	}
+	if t.Rollout != nil {
+		now, err := d.store.Find(ctx, t.ID)
+		if err == nil {
+			err = takeover{d, now}.cancelUnsent(ctx)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	own, err := d.find(ctx, t.ID, func(t *task) {
 		if !isClosed(t.cancel) {
@@ -425,16 +460,16 @@ func (d *Dispatcher) Discover(ctx context.Context) error {
 			ContentType: wire.ContentJSON, Expiration: strconv.FormatInt(d.signer.validity().Milliseconds(), 10), Body: body,
 		},
 	}
-	return d.broadcast(ctx, pub, verdicts)
+	return broadcast(ctx, d.hostQueues.out, pub, verdicts)
 }
 
 // broadcast publishes a question to all agents until the broker has taken it. A nack means
 // only that some queue was full.
-func (d *Dispatcher) broadcast(ctx context.Context, pub *broker.Publication, verdicts <-chan broker.Verdict) error {
+func broadcast(ctx context.Context, out chan<- *broker.Publication, pub *broker.Publication, verdicts <-chan broker.Verdict) error {
 	for {
 		attempt := *pub // the last one belongs to the publisher
 		select {
-		case d.out <- &attempt:
+		case out <- &attempt:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

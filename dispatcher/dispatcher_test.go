@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/dispatcher/delivery"
 	"warren/internal/broker"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
@@ -27,23 +29,31 @@ type memory struct {
 	statement string
 	heard     int // what agents have said
 	cancel    bool
+	pause     bool
 	rollout   model.Rollout
-	task      string // added last
-	full      int    // so many updates fail, as on a full disk
+	tasks     map[string]model.Task // as added
+	alive     map[string]bool       // drivers
+	task      string                // added last, without a verify command's
+	watchers  map[string][]chan model.Summary
+	full      int // so many updates fail, as on a full disk
 	checks    chan results.CheckAnswer
 }
 
-func (m *memory) Lease() string { return "lease" }
-
-func (m *memory) Add(_ context.Context, _ model.Task, jobs []model.Job) ([]<-chan results.Progress, error) {
+func (m *memory) Add(_ context.Context, t model.Task, jobs []model.Job) ([]<-chan results.Progress, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failAdd != nil {
 		return nil, m.failAdd
 	}
+	if m.tasks == nil {
+		m.tasks = map[string]model.Task{}
+	}
+	m.tasks[t.ID] = t
 	var chs []<-chan results.Progress
 	for _, j := range jobs {
-		m.task = j.Task
+		if t.VerifyOf == "" {
+			m.task = j.Task
+		}
 		ch := make(chan results.Progress, 1)
 		m.jobs[j.ID], m.progress[j.ID] = &j, ch
 		chs = append(chs, ch)
@@ -68,6 +78,7 @@ func (m *memory) Apply(_ context.Context, us []results.Update) (<-chan error, er
 		if j := m.jobs[u.Job]; j != nil && u.Outcome != "" {
 			j.State, j.Outcome, j.Reason = model.Ended, u.Outcome, u.Reason
 			close(m.progress[u.Job])
+			m.report(j.Task)
 		}
 	}
 	answer := make(chan error, 1)
@@ -82,6 +93,49 @@ func (m *memory) reply(job string, p results.Progress) {
 	m.heard++
 	p.Heard = m.heard
 	m.progress[job] <- p
+	if j := m.jobs[job]; p.State == model.Ended {
+		j.State, j.Outcome = model.Ended, p.Outcome
+		if !p.OK {
+			j.ExitCode = 1
+		}
+		m.report(j.Task)
+	}
+}
+
+func (m *memory) summary(task string) model.Summary {
+	sum := model.NewSummary(0)
+	for _, j := range m.jobs {
+		if j.Task == task {
+			sum.Hosts++
+			if j.State == model.Ended {
+				sum.Add(j.Kind(), 1)
+			}
+		}
+	}
+	return sum
+}
+
+// report sends the counts of a task to its watchers.
+func (m *memory) report(task string) {
+	for _, w := range m.watchers[task] {
+		select {
+		case <-w:
+		default:
+		}
+		w <- m.summary(task)
+	}
+}
+
+func (m *memory) Watch(_ context.Context, task string) (<-chan model.Summary, func(), error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.watchers == nil {
+		m.watchers = map[string][]chan model.Summary{}
+	}
+	w := make(chan model.Summary, 1)
+	w <- m.summary(task)
+	m.watchers[task] = append(m.watchers[task], w)
+	return w, func() {}, nil
 }
 
 func (m *memory) outcome(job string) wire.Outcome {
@@ -115,10 +169,55 @@ func (m *memory) Jobs(_ context.Context, task string) ([]model.Job, error) {
 	return jobs, nil
 }
 
-func (m *memory) Find(context.Context, string) (model.Task, error) {
+func (m *memory) Find(_ context.Context, id string) (model.Task, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return model.Task{Cancel: m.cancel}, nil
+	t, ok := m.tasks[id]
+	if !ok {
+		return t, results.ErrNoTask
+	}
+	t.Summary = m.summary(id)
+	if id == m.task {
+		t.Cancel, t.Pause = m.cancel, m.pause
+		if t.Rollout != nil {
+			r := m.rollout
+			r.Stages, r.MaxFailures, r.Soak, r.OnFailure, r.Verify, r.VerifyTimeout = t.Rollout.Stages, t.Rollout.MaxFailures, t.Rollout.Soak, t.Rollout.OnFailure, t.Rollout.Verify, t.Rollout.VerifyTimeout
+			t.Rollout = &r
+		}
+	}
+	return t, nil
+}
+
+func (m *memory) HasDriver(_ context.Context, t model.Task) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.alive[t.Driver]
+}
+
+// A process is the store of one of several processes.
+type process struct {
+	*memory
+	lease string
+}
+
+func (p process) Lease() string { return p.lease }
+
+func (p process) Claim(ctx context.Context, t model.Task, r *model.Rollout) (bool, error) {
+	if p.HasDriver(ctx, t) && (r == nil || t.Rollout.Pause() == nil) {
+		return false, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.tasks[t.ID]
+	if now.Driver != t.Driver || r != nil && len(p.rollout.Events) != len(t.Rollout.Events) {
+		return false, nil
+	}
+	now.Driver = p.lease
+	p.tasks[t.ID] = now
+	if r != nil {
+		p.rollout, p.pause = *r, false
+	}
+	return true, nil
 }
 
 func (m *memory) SetRollout(_ context.Context, _ string, r model.Rollout) error {
@@ -127,8 +226,6 @@ func (m *memory) SetRollout(_ context.Context, _ string, r model.Rollout) error 
 	m.rollout = r
 	return nil
 }
-
-func (m *memory) Claim(context.Context, model.Task) (bool, error) { return true, nil }
 
 func (m *memory) Statement(context.Context, string) (string, error) { return m.statement, nil }
 
@@ -141,10 +238,12 @@ func (m *memory) ExpectChecks(_ context.Context, jobs []model.Job) (<-chan resul
 
 func (m *memory) ForgetChecks(context.Context, []model.Job) error { return nil }
 
-func (m *memory) SetCancel(context.Context, string) error {
+func (m *memory) SetControl(_ context.Context, task string, c model.Control) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.cancel = true
+	if task == m.task {
+		m.cancel, m.pause = m.cancel || c == model.ControlCancel, m.pause || c == model.ControlPause
+	}
 	return nil
 }
 
@@ -157,6 +256,7 @@ type rig struct {
 	audit   []string
 	hosts   []string // in the audit log
 	noAudit error
+	lease   string
 	stop    context.CancelFunc
 	ended   chan error
 }
@@ -171,14 +271,21 @@ func newRigWith(t *testing.T, edit func(*Dispatcher)) *rig {
 func newRigOn(t *testing.T, store *memory) *rig { return newRigOf(t, store, nil) }
 
 func newRigOf(t *testing.T, store *memory, edit func(*Dispatcher)) *rig {
+	store.mu.Lock()
+	if store.alive == nil {
+		store.alive = map[string]bool{}
+	}
+	lease := fmt.Sprintf("lease%d", len(store.alive))
+	store.alive[lease] = true
+	store.mu.Unlock()
 	r := &rig{
-		t: t, store: store,
+		t: t, store: store, lease: lease,
 		out: make(chan *broker.Publication), ended: make(chan error, 1),
 	}
 	caughtUp := make(chan struct{})
 	close(caughtUp)
 	r.d = New(Config{
-		CaughtUp: caughtUp, Store: r.store, Out: r.out, ReplyTo: wire.ReplyQueue("op", "abc"), Operator: "op",
+		CaughtUp: caughtUp, Store: process{r.store, lease}, Out: r.out, InboxOut: r.out, ReplyTo: wire.ReplyQueue("op", "abc"), Operator: "op",
 		Replies: &broker.State{Phase: broker.Up, Since: time.Now()},
 		Audit: func(task *model.Task, hosts []string) error {
 			r.audit, r.hosts = append(r.audit, task.ID), append(r.hosts, hosts...)
@@ -197,6 +304,9 @@ func newRigOf(t *testing.T, store *memory, edit func(*Dispatcher)) *rig {
 func (r *rig) close() {
 	r.t.Helper()
 	r.stop()
+	r.store.mu.Lock()
+	r.store.alive[r.lease] = false
+	r.store.mu.Unlock()
 	if err := <-r.ended; err != nil {
 		r.t.Error(err)
 	}
@@ -288,7 +398,7 @@ func TestWindowOfHostsSlides(t *testing.T) {
 		select {
 		case p := <-r.out:
 			t.Fatalf("a third host before the first has ended: %s", p.Key)
-		case <-time.After(firstStatusInterval - time.Second):
+		case <-time.After(delivery.FirstStatusInterval - time.Second):
 		}
 		for i := range 4 {
 			r.store.reply(inFlight[i], results.Progress{State: model.Ended})
@@ -377,7 +487,7 @@ func testPace(t *testing.T, every time.Duration, edit func(*Dispatcher)) {
 			r.take(broker.Routed)
 		}
 		begin, again := time.Now(), 0
-		stop := time.After(firstRepeatDelay + time.Second)
+		stop := time.After(delivery.FirstRepeatDelay + time.Second)
 		for done := false; !done; {
 			select {
 			case p := <-r.out:
@@ -388,7 +498,7 @@ func testPace(t *testing.T, every time.Duration, edit func(*Dispatcher)) {
 			}
 		}
 		if most := int(time.Second / every); again < most/2 || again > most+1 {
-			t.Errorf("%d requests were repeated within %s, want up to %d", again, time.Since(begin)-firstRepeatDelay, most)
+			t.Errorf("%d requests were repeated within %s, want up to %d", again, time.Since(begin)-delivery.FirstRepeatDelay, most)
 		}
 	})
 }

@@ -4,7 +4,7 @@
 // the jobs that the operator must wait for, and caches signed questions. Each task has a
 // goroutine, which signs its statements and decides by a plan which jobs are in flight.
 // Each job in flight has a host goroutine, which drives it from the first publication to
-// its outcome. The delivery decides what that goroutine does next. The plan, the delivery
+// its outcome. Package delivery decides what that goroutine does next. The plan, the delivery
 // and the loop's state are pure, without channel operations or a clock.
 //
 //	Submit, Cancel, Ask ──▶ dispatcher ──start──▶ task goroutine ──start──▶ host goroutines

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"warren/dispatcher/delivery"
 	"warren/internal/broker"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
@@ -15,7 +16,7 @@ import (
 type host struct {
 	task     *task
 	index    int // of the job in the task
-	delivery delivery
+	delivery delivery.Delivery
 	progress <-chan results.Progress // results → host
 	verdicts chan broker.Verdict     // publisher → host; one slot, one publication in flight
 	cancel   <-chan struct{}         // dispatcher → host; nil once taken
@@ -47,20 +48,20 @@ func (h *host) drive(ctx context.Context) error {
 	h.watchReplies()
 	for {
 		h.pollCancel() // a canceled job sends nothing more but the cancel
-		next := h.delivery.decide(time.Now())
+		next := h.delivery.Decide(time.Now())
 		switch {
-		case next.done:
+		case next.Done:
 			return h.settle(ctx)
-		case next.outcome != "":
+		case next.Outcome != "":
 			return h.storeVerdict(ctx, next)
-		case next.recordSent:
-			h.delivery.sentRecorded = true
+		case next.RecordSent:
+			h.delivery.SentRecorded = true
 			if err := h.apply(ctx, results.Update{Job: h.job().ID, State: model.Sent}); err != nil {
 				return err
 			}
 			continue
 		}
-		timer.Reset(next.wait)
+		timer.Reset(next.Wait)
 		if err := h.await(ctx, next, timer.C); err != nil {
 			return err
 		}
@@ -68,14 +69,14 @@ func (h *host) drive(ctx context.Context) error {
 }
 
 // await tries to send what is next, and returns after one event.
-func (h *host) await(ctx context.Context, next step, timeout <-chan time.Time) error {
+func (h *host) await(ctx context.Context, next delivery.Step, timeout <-chan time.Time) error {
 	permit, out := h.sending(next)
 	select {
 	case <-permit:
 		return h.prepare(ctx, next)
 	case out <- h.offer.pub:
 		h.attempt++
-		h.delivery.onPublished(h.offer.typ, time.Now())
+		h.delivery.OnPublished(h.offer.typ, time.Now())
 		h.withdraw()
 	case p, open := <-h.progress:
 		return h.heard(ctx, p, open)
@@ -94,49 +95,57 @@ func (h *host) await(ctx context.Context, next step, timeout <-chan time.Time) e
 // sending returns the channel for the next move of a request: the one that grants a
 // permit to prepare it, or the publisher's. Both are nil while there is nothing to send or
 // no reply queue. It withdraws an offer that is no longer wanted.
-func (h *host) sending(next step) (permit <-chan struct{}, out chan<- *broker.Publication) {
-	if next.send != h.offer.typ || next.inbox != h.offer.inbox || h.replies.Phase == broker.Connecting {
+func (h *host) sending(next delivery.Step) (permit <-chan struct{}, out chan<- *broker.Publication) {
+	if next.Send != h.offer.typ || next.Inbox != h.offer.inbox || h.replies.Phase == broker.Connecting {
 		h.withdraw()
 	}
 	switch {
-	case next.send == "" || h.replies.Phase == broker.Connecting:
+	case next.Send == "" || h.replies.Phase == broker.Connecting:
 		return nil, nil
 	case h.offer.typ != "":
-		return nil, h.task.d.out
-	case h.attempt > 0 && next.send != wire.TypeCancel:
+		return nil, h.laneOf(h.offer.inbox).out
+	case h.attempt > 0 && next.Send != wire.TypeCancel && !next.Inbox:
 		return h.task.d.repeats, nil
 	}
-	return h.task.d.permits, nil
+	return h.laneOf(next.Inbox).permits, nil
+}
+
+// laneOf returns the way of a request.
+func (h *host) laneOf(inbox bool) *lane {
+	if inbox {
+		return &h.task.d.inboxes
+	}
+	return &h.task.d.hostQueues
 }
 
 // prepare makes the offer of a request, for which it has a permit.
-func (h *host) prepare(ctx context.Context, next step) error {
-	h.offer = offer{typ: next.send, inbox: next.inbox}
+func (h *host) prepare(ctx context.Context, next delivery.Step) error {
+	h.offer = offer{typ: next.Send, inbox: next.Inbox}
 	statement := h.run
-	if next.send != wire.TypeRun || statement.batch == nil || h.changesQueue(next) {
+	if next.Send != wire.TypeRun || statement.batch == nil || h.changesQueue(next) {
 		var err error
-		request := statementRequest{typ: next.send, index: h.index, inbox: next.inbox, signed: h.signed(), issuedFrom: h.delivery.issuedFrom}
+		request := statementRequest{typ: next.Send, index: h.index, inbox: next.Inbox, signed: h.signed(), issuedFrom: h.delivery.IssuedFrom}
 		switch statement, err = h.task.statement(ctx, request); {
 		case errors.Is(err, errUnsigned):
 			h.withdraw()
-			h.delivery.onSignFailed(time.Now())
+			h.delivery.OnSignFailed(time.Now())
 			return nil
 		case errors.Is(err, errCanceledElsewhere):
 			h.withdraw()
-			h.delivery.onCancel(time.Now())
+			h.delivery.OnCancel(time.Now())
 			return nil
 		case err != nil:
 			return err
 		}
 	}
-	if next.send == wire.TypeRun {
-		h.run, h.inboxRun, h.delivery.notAfter = statement, next.inbox, statement.notAfter
+	if next.Send == wire.TypeRun {
+		h.run, h.inboxRun, h.delivery.NotAfter = statement, next.Inbox, statement.notAfter
 	}
 	job := h.job()
-	pub := h.task.d.request(next.send, job, &statement)
+	pub := h.task.d.request(next.Send, job, &statement)
 	pub.Answer = h.verdicts
 	pub.Msg.Headers[wire.HeaderAttempt] = int32(h.attempt + 1)
-	if next.inbox {
+	if next.Inbox {
 		toInbox(pub, job.Host)
 	}
 	h.offer.pub = pub
@@ -147,15 +156,15 @@ func (h *host) prepare(ctx context.Context, next step) error {
 // reverse, and needs a statement with another validity. That is allowed only if no agent can
 // have the earlier request: the same agent never runs a job twice, but an agent that has the
 // name later could run it again.
-func (h *host) changesQueue(next step) bool {
-	return h.task.longInbox() && next.inbox != h.inboxRun && h.delivery.possibleArrivals == 0
+func (h *host) changesQueue(next delivery.Step) bool {
+	return h.task.longInbox() && next.Inbox != h.inboxRun && h.delivery.PossibleArrivals == 0
 }
 
 // withdraw drops the offer and returns its permit.
 func (h *host) withdraw() {
 	if h.offer.typ != "" {
+		h.laneOf(h.offer.inbox).permits <- struct{}{} // has room: each permit came from there
 		h.offer = offer{}
-		h.task.d.permits <- struct{}{} // has room: each permit came from there
 	}
 }
 
@@ -164,7 +173,7 @@ func (h *host) pollCancel() {
 	select {
 	case <-h.cancel:
 		h.cancel = nil
-		h.delivery.onCancel(time.Now())
+		h.delivery.OnCancel(time.Now())
 	default:
 	}
 }
@@ -182,19 +191,19 @@ func (h *host) job() *model.Job { return &h.task.jobs[h.index] }
 // verdict takes the broker's answer to the publication in flight.
 func (h *host) verdict(ctx context.Context, v broker.Verdict) error {
 	c := &h.delivery
-	before := c.waitReason()
+	before := c.WaitReason()
 	if v.Kind == broker.Refused {
-		c.onRefused(refusalReason(v.Reason), time.Now())
+		c.OnRefused(refusalReason(v.Reason), time.Now())
 		return nil
 	}
-	c.onVerdict(v.Kind, time.Now())
-	if wait := c.waitReason(); wait != before {
-		c.sentRecorded = true
+	c.OnVerdict(v.Kind, time.Now())
+	if wait := c.WaitReason(); wait != before {
+		c.SentRecorded = true
 		if err := h.apply(ctx, results.Update{Job: h.job().ID, State: model.Sent, Wait: wait}); err != nil {
 			return err
 		}
 	}
-	if c.runInInbox || c.adopted && v.Kind == broker.Returned {
+	if c.RunInInbox || c.Adopted && v.Kind == broker.Returned {
 		return h.settle(ctx)
 	}
 	return nil
@@ -204,16 +213,16 @@ func (h *host) verdict(ctx context.Context, v broker.Verdict) error {
 // outcome.
 func (h *host) heard(ctx context.Context, p results.Progress, open bool) error {
 	if !open {
-		h.delivery.done = true
+		h.delivery.Done = true
 		return nil
 	}
 	h.ok = p.OK
-	before := h.delivery.issuedFrom
-	h.delivery.onProgress(p, time.Now())
-	if h.delivery.issuedFrom != before {
+	before := h.delivery.IssuedFrom
+	h.delivery.OnProgress(p, time.Now())
+	if h.delivery.IssuedFrom != before {
 		return h.postpone(ctx)
 	}
-	if h.delivery.adopted || p.State == model.Accepted || p.State == model.Running {
+	if h.delivery.Adopted || p.State == model.Accepted || p.State == model.Running {
 		return h.settle(ctx)
 	}
 	return nil
@@ -223,7 +232,7 @@ func (h *host) heard(ctx context.Context, p results.Progress, open bool) error {
 // sent with a new one.
 func (h *host) postpone(ctx context.Context) error {
 	h.run, h.attempt = signedStatement{}, 0
-	return h.apply(ctx, results.Update{Job: h.job().ID, State: model.Sent, Wait: model.WaitNewAgent, Reason: "begins at " + h.delivery.next.Local().Format(time.TimeOnly)})
+	return h.apply(ctx, results.Update{Job: h.job().ID, State: model.Sent, Wait: model.WaitNewAgent, Reason: "begins at " + h.delivery.Next.Local().Format(time.TimeOnly)})
 }
 
 // settle reports, once, that the operator's process need not wait for this job.
@@ -245,7 +254,7 @@ func (h *host) watchReplies() {
 			h.up = true
 			h.ups++
 			if h.ups > 1 || h.failed {
-				h.delivery.onReplyQueueUp(h.replies.Since, time.Now())
+				h.delivery.OnReplyQueueUp(h.replies.Since, time.Now())
 			}
 		}
 		h.up = h.replies.Phase != broker.Connecting
@@ -260,8 +269,8 @@ func (h *host) watchReplies() {
 
 // storeVerdict stores an outcome that the operator assigns. If the store already has the
 // agent's outcome, that one stays.
-func (h *host) storeVerdict(ctx context.Context, s step) error {
-	if err := h.apply(ctx, results.Update{Job: h.job().ID, Outcome: s.outcome, Reason: s.reason}); err != nil {
+func (h *host) storeVerdict(ctx context.Context, s delivery.Step) error {
+	if err := h.apply(ctx, results.Update{Job: h.job().ID, Outcome: s.Outcome, Reason: s.Reason}); err != nil {
 		return err
 	}
 	select {

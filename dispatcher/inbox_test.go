@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,5 +105,25 @@ func TestHostWithoutInboxThatReconnectsGetsRequestThatItAccepts(t *testing.T) {
 		p := r.takeRun(broker.Routed, wire.HostKey("a"), wire.DefaultMaxValidity)
 		r.store.reply(p.Msg.CorrelationId, results.Progress{State: model.Ended, OK: true})
 		r.expectNothing()
+	})
+}
+
+// An inbox without a leader holds up the publisher to inboxes. Requests to host queues go on.
+func TestRequestsToInboxesHoldUpNoOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRigWith(t, func(d *Dispatcher) { d.inboxes.out = make(chan *broker.Publication) }) // nobody receives
+		defer r.close()
+		away := make([]string, 2*maxPrepared)
+		for i := range away {
+			away[i] = fmt.Sprintf("away%d", i)
+		}
+		r.submitOnline(away...)
+		for range away {
+			r.take(broker.Returned)
+		}
+		r.submit(0, "on")
+		if p := r.take(broker.Routed); p.Key != wire.HostKey("on") {
+			t.Errorf("a request to %s", p.Key)
+		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"warren/dispatcher/delivery"
 	"warren/internal/broker"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
@@ -108,14 +109,14 @@ func (e *preflight) ask(ctx context.Context, answers <-chan results.CheckAnswer)
 		e.answers[i].reason = noAnswer
 		e.unsent = append(e.unsent, i)
 	}
-	repeat := time.NewTicker(firstRepeatDelay)
+	repeat := time.NewTicker(delivery.FirstRepeatDelay)
 	defer repeat.Stop()
 	inFlight := map[int]bool{}
 	for e.done < len(e.jobs) {
 		var out chan<- *broker.Publication
 		var pub *broker.Publication
 		if len(e.unsent) > 0 {
-			out, pub = e.d.out, e.request(e.unsent[0], verdicts)
+			out, pub = e.d.hostQueues.out, e.request(e.unsent[0], verdicts)
 		}
 		select {
 		case out <- pub:
@@ -127,7 +128,7 @@ func (e *preflight) ask(ctx context.Context, answers <-chan results.CheckAnswer)
 			case broker.Returned:
 				e.settle(int(v.Ref), nil, "no agent answers to this name")
 			case broker.Nacked:
-				e.explain(int(v.Ref), notAccepted)
+				e.explain(int(v.Ref), delivery.NotAccepted)
 			case broker.Routed:
 				e.explain(int(v.Ref), noAnswer)
 			case broker.Refused:

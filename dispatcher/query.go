@@ -33,7 +33,9 @@ func (d *Dispatcher) Adopt(ctx context.Context, t model.Task) (bool, error) {
 	if t.Done() {
 		return false, nil
 	}
-	ours, err := d.store.Claim(ctx, t)
+	var ours bool
+	var err error
+	t.Rollout, ours, err = takeover{d, t}.claim(ctx)
 	if err != nil || !ours {
 		return false, err
 	}
@@ -46,7 +48,7 @@ func (d *Dispatcher) Adopt(ctx context.Context, t model.Task) (bool, error) {
 		release()
 		return false, err
 	}
-	if err := d.abandonUnstarted(ctx, &t, all); err != nil {
+	if err := (takeover{d, t}).abandonStopped(ctx, all); err != nil {
 		release()
 		return false, err
 	}
@@ -171,7 +173,7 @@ func (q *query) publish(ctx context.Context, which []int, inbox bool) (back map[
 			toInbox(pub, q.jobs[i].Host)
 		}
 		select {
-		case q.d.out <- pub:
+		case q.d.hostQueues.out <- pub:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

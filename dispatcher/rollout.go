@@ -8,22 +8,20 @@ import (
 	"strings"
 	"time"
 
+	"warren/dispatcher/delivery"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
 )
 
 const (
-	// canceledUnsent is the reason of a job that was canceled before it began.
-	canceledUnsent = "canceled before it was sent"
-
 	// neverSent ends the reason of a job whose request never left. Such a job has
 	// certainly not run.
 	neverSent = "; never sent"
 
-	// cancelPollInterval is how often a rollout that waits for its next stage checks
-	// whether another process has canceled it.
-	cancelPollInterval = 5 * time.Second
+	// controlPollInterval is how often a rollout checks whether another process has canceled
+	// or paused it.
+	controlPollInterval = time.Second
 
 	// abandonBatch is how many jobs one transaction ends.
 	abandonBatch = 1000
@@ -57,14 +55,17 @@ func (t *task) beginStage(ctx context.Context) error {
 	case err != nil:
 		return err
 	case reason != "":
-		return t.halt(ctx, reason)
+		return t.fail(ctx, reason)
+	case t.plan.Stopped: // another process has asked for it
+		return nil
 	}
 	t.plan.StageBegun()
 	return t.recordEvent(ctx, model.Event{Kind: model.StageBegun, Stage: t.plan.Stage, Hosts: last - first})
 }
 
-// obstacle returns why a stage must not begin: another process has canceled the task, or
-// the audit log cannot be written. Submit has logged the first stage.
+// obstacle returns why a stage must not begin: the audit log cannot be written. Submit has
+// logged the first stage. A cancel or a pause by another process takes effect here at the
+// latest.
 func (t *task) obstacle(ctx context.Context, first, last int) (reason string, err error) {
 	if t.plan.Stage == 0 {
 		return "", nil
@@ -74,12 +75,12 @@ func (t *task) obstacle(ctx context.Context, first, last int) (reason string, er
 	case err != nil && ctx.Err() != nil:
 		return "", ctx.Err()
 	case err != nil:
-		return "rollout stopped: " + firstLine(err), nil
-	case record.Cancel:
-		return canceledUnsent, nil
+		return firstLine(err), nil
+	case record.Cancel || record.Pause:
+		return "", t.obey(ctx, &record)
 	}
 	if err := t.d.audit(&t.record, t.spec.Hosts[first:last]); err != nil {
-		return "rollout stopped: the audit log: " + firstLine(err), nil
+		return "the audit log: " + firstLine(err), nil
 	}
 	return "", nil
 }
@@ -91,18 +92,62 @@ func (t *task) canceledElsewhere(ctx context.Context) bool {
 }
 
 func (t *task) endStage(ctx context.Context) error {
-	first := 0
-	if t.plan.Stage > 1 {
-		first = t.plan.Stages[t.plan.Stage-2]
-	}
+	first, _ := t.record.Rollout.StageBounds(t.plan.Stage)
 	t.plan.StageEnded(time.Now())
 	return t.recordEvent(ctx, model.Event{Kind: model.StageEnded, Stage: t.plan.Stage, Hosts: t.plan.Released() - first, Failed: t.plan.Failed})
 }
 
+// obeyOthers does what another process has asked for.
+func (t *task) obeyOthers(ctx context.Context) error {
+	record, err := t.d.store.Find(ctx, t.record.ID)
+	if err != nil {
+		return ctx.Err() // the next poll may succeed
+	}
+	return t.obey(ctx, &record)
+}
+
+func (t *task) obey(ctx context.Context, record *model.Task) error {
+	switch {
+	case record.Cancel:
+		return t.halt(ctx, delivery.CanceledUnsent)
+	case record.Pause:
+		return t.pause(ctx, "rollout paused by an operator")
+	}
+	return nil
+}
+
+// fail stops or pauses the rollout, as its operator has chosen for failures.
+func (t *task) fail(ctx context.Context, reason string) error {
+	if r := t.record.Rollout; r != nil && r.OnFailure == model.OnFailurePause {
+		return t.pause(ctx, fmt.Sprintf("rollout paused: %s", reason))
+	}
+	return t.halt(ctx, fmt.Sprintf("rollout stopped: %s", reason))
+}
+
+// pause begins no further job, and leaves the rest of the rollout to the process that resumes
+// it. Jobs that have begun go on.
+func (t *task) pause(ctx context.Context, reason string) error {
+	if t.plan.Stopped || t.plan.Complete() {
+		return nil
+	}
+	t.plan.Stopped = true
+	rest := t.plan.Total() - t.plan.Begun
+	m := model.Event{Kind: model.Paused, Stage: t.plan.Stage, Hosts: rest, Failed: t.plan.Failed, Begun: t.plan.Begun, Reason: reason}
+	if err := t.recordEvent(ctx, m); err != nil {
+		return err
+	}
+	return t.d.settle(ctx, t, rest)
+}
+
 // halt begins no further job. Jobs that have begun go on; the others end as canceled.
 func (t *task) halt(ctx context.Context, reason string) error {
-	if t.plan.Stopped || t.plan.Begun == t.plan.Total() {
+	if t.plan.Stopped || t.plan.Complete() {
 		return nil
+	}
+	if t.verification != nil {
+		if err := cancelVerify(ctx, t.d, t.verification.task); err != nil {
+			return err
+		}
 	}
 	t.plan.Stopped = true
 	rest := t.jobs[t.plan.Begun:]
@@ -112,7 +157,7 @@ func (t *task) halt(ctx context.Context, reason string) error {
 			return err
 		}
 	}
-	if err := t.d.abandon(ctx, rest, reason); err != nil {
+	if err := abandon(ctx, t.d, rest, reason); err != nil {
 		return err
 	}
 	return t.d.settle(ctx, t, len(rest))
@@ -120,12 +165,10 @@ func (t *task) halt(ctx context.Context, reason string) error {
 
 // recordEvent adds an event to the rollout, and retries until it is stored.
 func (t *task) recordEvent(ctx context.Context, m model.Event) error {
-	m.At = time.Now().UTC().Truncate(time.Millisecond)
-	r := *t.record.Rollout // other goroutines hold the old one
-	r.Events = append(slices.Clone(r.Events), m)
-	t.record.Rollout = &r
+	m.At = now()
+	t.record.Rollout = t.record.Rollout.With(m)
 	for {
-		err := t.d.store.SetRollout(ctx, t.record.ID, r)
+		err := t.d.store.SetRollout(ctx, t.record.ID, *t.record.Rollout)
 		if err == nil || ctx.Err() != nil || errors.Is(err, results.ErrStopped) {
 			return err
 		}
@@ -136,8 +179,8 @@ func (t *task) recordEvent(ctx context.Context, m model.Event) error {
 }
 
 // abandon ends jobs that were never sent.
-func (d *Dispatcher) abandon(ctx context.Context, jobs []model.Job, reason string) error {
-	if reason != canceledUnsent {
+func abandon(ctx context.Context, d *Dispatcher, jobs []model.Job, reason string) error {
+	if reason != delivery.CanceledUnsent {
 		reason += neverSent
 	}
 	for some := range slices.Chunk(jobs, abandonBatch) {
@@ -150,30 +193,6 @@ func (d *Dispatcher) abandon(ctx context.Context, jobs []model.Job, reason strin
 		}
 	}
 	return nil
-}
-
-// abandonUnstarted ends the jobs of stages that the process of an adopted task has not
-// begun.
-func (d *Dispatcher) abandonUnstarted(ctx context.Context, t *model.Task, jobs []model.Job) error {
-	if t.Rollout == nil || t.Rollout.Released() >= len(jobs) {
-		return nil
-	}
-	var rest []model.Job
-	for _, j := range jobs[t.Rollout.Released():] {
-		if j.State != model.Ended {
-			rest = append(rest, j)
-		}
-	}
-	reason := t.Rollout.StopReason()
-	if reason == "" {
-		reason = "rollout stopped: the process that drove it has ended"
-		r := *t.Rollout
-		r.Events = append(slices.Clone(r.Events), model.Event{At: time.Now().UTC().Truncate(time.Millisecond), Kind: model.Stopped, Stage: r.Stage(), Hosts: len(rest), Reason: reason})
-		if err := d.store.SetRollout(ctx, t.ID, r); err != nil {
-			return err
-		}
-	}
-	return d.abandon(ctx, rest, reason)
 }
 
 // Halt stops a rollout from beginning further jobs. It reports whether this process drives

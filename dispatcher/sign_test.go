@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/dispatcher/delivery"
 	"warren/internal/broker"
 	"warren/internal/hint"
 	"warren/internal/operator/model"
@@ -127,7 +128,7 @@ func TestWindowWaitsForItsSignature(t *testing.T) {
 		for range 2 {
 			r.store.reply(first.Msg.CorrelationId, results.Progress{State: model.Running})
 			r.store.reply(second.Msg.CorrelationId, results.Progress{State: model.Running})
-			time.Sleep(firstStatusInterval - time.Second)
+			time.Sleep(delivery.FirstStatusInterval - time.Second)
 		}
 		s.fail(errors.New("ssh-agent does not answer"), 0)
 		r.store.reply(first.Msg.CorrelationId, results.Progress{State: model.Ended})
@@ -135,7 +136,7 @@ func TestWindowWaitsForItsSignature(t *testing.T) {
 		select {
 		case p := <-r.out:
 			t.Fatalf("unsigned, and sent: %s", p.Msg.Type)
-		case <-time.After(3 * signRetryDelay / 2):
+		case <-time.After(3 * delivery.SignRetryDelay / 2):
 		}
 		if _, _, notices := s.said(); len(notices) != 1 || !strings.Contains(notices[0], "a run is not sent: signing the statement: ssh-agent does not answer") {
 			t.Errorf("notices %q", notices)
@@ -160,9 +161,9 @@ func TestJobIsUnreachableWhenItsRunIsNeverSigned(t *testing.T) {
 		task := r.submit(1, "a", "b")
 		p := r.take(broker.Routed)
 		r.store.reply(p.Msg.CorrelationId, results.Progress{State: model.Running})
-		time.Sleep(firstStatusInterval - time.Second)
+		time.Sleep(delivery.FirstStatusInterval - time.Second)
 		r.store.reply(p.Msg.CorrelationId, results.Progress{State: model.Running})
-		time.Sleep(firstStatusInterval - time.Second)
+		time.Sleep(delivery.FirstStatusInterval - time.Second)
 		s.fail(errors.New("ssh-agent does not answer"), 0)
 		r.store.reply(p.Msg.CorrelationId, results.Progress{State: model.Ended})
 		r.expectNothing()

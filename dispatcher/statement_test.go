@@ -11,6 +11,8 @@ import (
 	"warren/internal/wire"
 )
 
+var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
 func TestSimultaneousCallersShareOneSignature(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, s := signingRig(t, false)

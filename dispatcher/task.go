@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"warren/dispatcher/delivery"
 	"warren/dispatcher/plan"
 	"warren/internal/broker"
 	"warren/internal/operator/model"
@@ -16,15 +17,9 @@ import (
 	"warren/internal/wire"
 )
 
-const (
-	// signRetryDelay is the wait after a failed signature, for example without
-	// ssh-agent, before the task asks for the next one.
-	signRetryDelay = 15 * time.Second
-
-	// touchRetryDelay is that wait where a signature costs a touch, so that the
-	// operator is not asked in a loop.
-	touchRetryDelay = 5 * time.Minute
-)
+// touchRetryDelay is the wait after a failed signature where a signature costs a touch, so that
+// the operator is not asked in a loop.
+const touchRetryDelay = 5 * time.Minute
 
 // errUnsigned: a statement cannot be signed now.
 var errUnsigned = errors.New("the statement cannot be signed")
@@ -41,7 +36,8 @@ type task struct {
 	all      []model.Job               // fixed; of the task: their indices are the leaves of its statements
 	jobs     []model.Job               // fixed; those that this process drives
 	progress []<-chan results.Progress // fixed; each read by its host goroutine
-	adopted  bool                      // fixed; another process has sent it
+	adopted  bool                      // fixed; another process has sent it, and no further job begins
+	resumed  int                       // fixed; the first so many jobs may have been sent before it was resumed
 	secret   bool                      // fixed; and had secrets to send with it
 	release  func()                    // fixed; closes progress at the end
 
@@ -52,14 +48,24 @@ type task struct {
 	signRetry      map[string]time.Time // by type: no signature is asked for before
 	failureNoticed bool                 // the operator has a notice that signing fails
 
+	ok           []bool        // by job: it has ended with exit code 0
+	endedBefore  int           // fixed; jobs that had ended before it was resumed
+	verification *verification // under way; nil: none
+
 	statements chan statementRequest // host goroutines → here
-	ended      chan bool             // host goroutines → here: whether the command succeeded
+	ended      chan jobEnd           // host goroutines → here
 	canceled   <-chan struct{}       // cancel, until it is taken
 	stopped    <-chan struct{}       // halted, until it is taken; nil without stages
 
 	cancel  chan struct{} // closed by the dispatcher: the operator cancels
 	halted  chan struct{} // closed by the dispatcher: no further stage begins
 	settled chan struct{} // closed by the dispatcher: see Settled
+}
+
+// A jobEnd reports that a job of a task has an outcome.
+type jobEnd struct {
+	index int
+	ok    bool // the command succeeded
 }
 
 // A statementRequest asks the task goroutine for a signed statement.
@@ -95,6 +101,14 @@ func (t *task) drive(ctx context.Context) error {
 func (t *task) follow(ctx context.Context, hosts *errgroup.Group) (err error) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	defer func() { t.verification.end() }()
+	var poll <-chan time.Time // another process may cancel or pause the rollout
+	if t.record.Rollout != nil && !t.adopted {
+		ticker := time.NewTicker(controlPollInterval)
+		defer ticker.Stop()
+		poll = ticker.C
+	}
+	t.driveSent(ctx, hosts)
 	for finished := false; !finished && err == nil; {
 		next, wait := t.plan.Decide(time.Now())
 		switch next {
@@ -102,42 +116,41 @@ func (t *task) follow(ctx context.Context, hosts *errgroup.Group) (err error) {
 			finished = true
 		case plan.Await:
 			timer.Reset(wait)
-			err = t.await(ctx, timer.C)
+			err = t.await(ctx, timer.C, poll)
 		case plan.BeginJob:
 			t.beginJob(ctx, hosts)
 		case plan.BeginStage:
 			err = t.beginStage(ctx)
 		case plan.EndStage:
 			err = t.endStage(ctx)
+		case plan.Verify:
+			err = t.verify(ctx)
 		case plan.Stop:
-			err = t.halt(ctx, t.plan.FailuresReason())
+			err = t.fail(ctx, t.plan.FailuresReason())
 		}
 	}
 	return err
 }
 
 // await handles one event.
-func (t *task) await(ctx context.Context, timeout <-chan time.Time) error {
-	var poll <-chan time.Time // another process may cancel the task between two stages
-	if t.plan.Soaking {
-		poll = time.After(cancelPollInterval)
-	}
+func (t *task) await(ctx context.Context, timeout, poll <-chan time.Time) error {
 	select {
-	case ok := <-t.ended:
-		t.plan.JobEnded(ok)
+	case e := <-t.ended:
+		t.ok[e.index] = e.ok
+		t.plan.JobEnded(e.ok)
+	case sum, open := <-t.verification.progress():
+		return t.verifyProgress(ctx, sum, open)
 	case r := <-t.statements:
 		s, err := t.sign(ctx, r)
 		r.answer <- statementAnswer{s, err}
 	case <-t.canceled:
 		t.canceled = nil
-		return t.halt(ctx, canceledUnsent)
+		return t.halt(ctx, delivery.CanceledUnsent)
 	case <-t.stopped:
 		t.stopped = nil
 		return t.halt(ctx, "rollout stopped by its operator")
 	case <-poll:
-		if t.canceledElsewhere(ctx) {
-			return t.halt(ctx, canceledUnsent)
-		}
+		return t.obeyOthers(ctx)
 	case <-timeout:
 	case <-ctx.Done():
 		return ctx.Err()
@@ -147,12 +160,26 @@ func (t *task) await(ctx context.Context, timeout <-chan time.Time) error {
 
 // beginJob starts the next host's goroutine.
 func (t *task) beginJob(ctx context.Context, hosts *errgroup.Group) {
-	h := t.host(t.plan.Begun)
+	t.driveJob(ctx, hosts, t.plan.Begun)
 	t.plan.Begun++
+}
+
+// driveSent starts the goroutines of the jobs that were sent before the task was resumed, and
+// have not ended.
+func (t *task) driveSent(ctx context.Context, hosts *errgroup.Group) {
+	for i := range t.resumed {
+		if t.progress[i] != nil {
+			t.driveJob(ctx, hosts, i)
+		}
+	}
+}
+
+func (t *task) driveJob(ctx context.Context, hosts *errgroup.Group, i int) {
+	h := t.host(i)
 	hosts.Go(func() error {
 		err := h.drive(ctx)
 		select {
-		case t.ended <- h.ok:
+		case t.ended <- jobEnd{i, h.ok}:
 		case <-ctx.Done():
 		}
 		return err
@@ -164,15 +191,15 @@ func (t *task) host(i int) *host {
 		task: t, index: i, progress: t.progress[i], replies: t.d.replies, cancel: t.cancel,
 		verdicts: make(chan broker.Verdict, 1), // one publication is in flight at a time
 	}
-	now, timeout := time.Now(), answerTimeout(t.record.Timeout)
-	if t.adopted {
-		h.delivery = adoptedDelivery(h.job(), h.job().Signed.NotAfter, now, timeout)
-		h.delivery.secret = t.secret
+	now, timeout := time.Now(), delivery.AnswerTimeout(t.record.Timeout)
+	if t.adopted || i < t.resumed {
+		h.delivery = delivery.NewAdopted(h.job(), h.job().Signed.NotAfter, now, timeout)
+		h.delivery.Secret = t.secret
 	} else {
-		h.delivery = newDelivery(now.Add(t.spec.StartTimeout), timeout)
-		h.delivery.whenOnline = t.spec.WhenOnline
+		h.delivery = delivery.New(now.Add(t.spec.StartTimeout), timeout)
+		h.delivery.WhenOnline = t.spec.WhenOnline
 		if t.longInbox() {
-			h.delivery.inboxUntil = h.delivery.notAfter
+			h.delivery.InboxUntil = h.delivery.NotAfter
 		}
 	}
 	return h
@@ -205,7 +232,10 @@ func (t *task) sign(ctx context.Context, r statementRequest) (signedStatement, e
 	if !r.issuedFrom.IsZero() && t.canceledElsewhere(ctx) {
 		return signedStatement{}, errCanceledElsewhere
 	}
-	now := latest(time.Now(), r.issuedFrom)
+	now := time.Now()
+	if r.issuedFrom.After(now) {
+		now = r.issuedFrom
+	}
 	run, valid := &t.run, onlineTimeout(&t.spec)
 	if r.inbox && t.longInbox() {
 		run, valid = &t.inboxRun, t.spec.StartTimeout
@@ -243,7 +273,7 @@ func (t *task) signWithBackoff(typ string, sign func() (signedStatement, error))
 		t.failureNoticed = false
 		return s, nil
 	}
-	delay := signRetryDelay
+	delay := delivery.SignRetryDelay
 	if t.d.signer.touch {
 		delay = touchRetryDelay
 	}

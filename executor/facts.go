@@ -39,11 +39,7 @@ func (l *loop) hello(now time.Time) *wire.Hello {
 		Running: l.table.Running(), Queued: l.table.Queued(), Workers: l.cfg.Limits.Workers,
 		Disk: l.output.disk(l.journal.err), At: now.UnixMilli(),
 	}
-	ready := l.table.KnownSince()
-	if from, why := l.table.NameTakenAfter(l.cfg.ID, now); why != "" && from.After(ready) {
-		ready = from
-	}
-	if ready.After(now) {
+	if ready := l.table.TakesJobsSince(l.cfg.ID); ready.After(now) {
 		h.ReadyAt = ready.UnixMilli()
 	}
 	if l.cfg.Trust != nil {

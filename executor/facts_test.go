@@ -68,8 +68,8 @@ func TestFactsAreCollectedOnDiscover(t *testing.T) {
 }
 
 // An agent with a new journal or a new name reports the time from which on it takes jobs, until
-// that time has come.
-func TestHelloSaysWhenNewAgentIsReady(t *testing.T) {
+// that time has come. Its status reports the same time.
+func TestHelloAndStatusSayWhenNewAgentIsReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(c *Config) { c.Uptime = steady() })
 		defer r.close()
@@ -78,6 +78,9 @@ func TestHelloSaysWhenNewAgentIsReady(t *testing.T) {
 			h := r.discover()
 			if got := time.Duration(h.ReadyAt-h.At) * time.Millisecond; ready == 0 && h.ReadyAt != 0 || ready != 0 && got != ready {
 				t.Errorf("%s: ready at %d, now it is %d", what, h.ReadyAt, h.At)
+			}
+			if since := r.status().TakesJobsSince.UnixMilli(); ready != 0 && since != h.ReadyAt || ready == 0 && since > h.At {
+				t.Errorf("%s: hello is ready at %d, the status takes jobs since %d", what, h.ReadyAt, since)
 			}
 		}
 		const delay = DefaultTolerance + time.Millisecond

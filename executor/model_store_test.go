@@ -116,7 +116,7 @@ func (op *operator) ExpectChecks(context.Context, []model.Job) (<-chan results.C
 
 func (op *operator) ForgetChecks(context.Context, []model.Job) error { return nil }
 
-func (op *operator) SetCancel(_ context.Context, task string) error {
+func (op *operator) SetControl(_ context.Context, task string, _ model.Control) error {
 	w := op.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -126,9 +126,15 @@ func (op *operator) SetCancel(_ context.Context, task string) error {
 
 func (op *operator) Find(context.Context, string) (model.Task, error) { return model.Task{}, nil }
 
+func (op *operator) HasDriver(context.Context, model.Task) bool { return false }
+
+func (op *operator) Watch(context.Context, string) (<-chan model.Summary, func(), error) {
+	return nil, func() {}, nil
+}
+
 func (op *operator) SetRollout(context.Context, string, model.Rollout) error { return nil }
 
-func (op *operator) Claim(_ context.Context, t model.Task) (bool, error) {
+func (op *operator) Claim(_ context.Context, t model.Task, _ *model.Rollout) (bool, error) {
 	w := op.world
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -29,7 +29,7 @@ type Status struct {
 
 	JournalSize    int64
 	JournalErr     error     // of the last write
-	TakesJobsSince time.Time // jobs that were issued earlier may have run, and are refused
+	TakesJobsSince time.Time // jobs for the id that were issued earlier may have run, and are refused
 	OutputSize     int64
 	Disk           wire.Disk // DiskOK: it takes data
 
@@ -63,7 +63,7 @@ func (l *loop) snapshot(now time.Time) *Status {
 		At: now, Started: l.facts.started, Stopping: l.shutdown.state != serving,
 		Running: l.table.Running(), Waiting: l.table.Queued(), HeldBack: l.table.HeldBack(), Remembered: l.table.Size(),
 		Workers: l.cfg.Limits.Workers, Queue: l.cfg.Limits.Queue,
-		JournalSize: l.journal.size, JournalErr: l.journal.err, TakesJobsSince: l.table.KnownSince(),
+		JournalSize: l.journal.size, JournalErr: l.journal.err, TakesJobsSince: l.table.TakesJobsSince(l.cfg.ID),
 		OutputSize: l.output.Size(), Disk: l.output.diskAt(l.journal.err, now), Stats: l.stats.Clone(),
 	}
 	if l.names.over != nil {

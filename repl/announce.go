@@ -49,7 +49,7 @@ func (a announcer) until(ctx context.Context) {
 	}
 	for {
 		link := a.s.env.Engine.Link()
-		a.s.link.print(link, notes{a.s.env.IO})
+		a.s.link.print(link, a.s.env.IO.Lang, notes{a.s.env.IO})
 		select {
 		case <-changes:
 			a.announce(ctx)
@@ -101,7 +101,7 @@ func (a announcer) announce(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
 	var ended []model.Task
 	a.s.submitted = slices.DeleteFunc(a.s.submitted, func(id string) bool {
-		a.s.env.Warn(a.s.rollouts.PrintLines(ctx, a.s.env.Store, id, notes{a.s.env.IO}))
+		a.s.env.Warn(a.s.rollouts.PrintLines(ctx, a.s.env.Store, a.s.env.IO.Lang, id, notes{a.s.env.IO}))
 		task, err := a.s.env.Store.Find(ctx, id)
 		if err != nil || !task.Done() {
 			return false
@@ -118,7 +118,7 @@ func (a announcer) printEnd(ctx context.Context, task model.Task) {
 	out := a.s.env.IO
 	v, text, jobs, err := a.shortResults(ctx, task)
 	a.s.env.Warn(err)
-	line := term.Clip(fmt.Sprintf("[%s] %s  %s", result.ShortID(task.ID), result.StateText(&task), term.Line(task.Command)), out.Width())
+	line := term.Clip(fmt.Sprintf("[%s] %s  %s", result.ShortID(task.ID), out.Lang.Text(result.StateText(&task)), term.Line(task.Command)), out.Width())
 	_ = out.Above(func(w *bufio.Writer) error {
 		fmt.Fprintln(w, result.PaintTask(out.Paint, &task, line))
 		_, err := w.Write(text)

@@ -34,7 +34,8 @@ func (s *session) Follow(ctx context.Context, task model.Task, w render.Watch) e
 	}
 }
 
-// await returns nil once the task is done. Meanwhile it reports progress to w.
+// await returns nil once the task is done, or its rollout is paused and no job is under way.
+// Meanwhile it reports progress to w.
 func (s *session) await(ctx context.Context, task model.Task, w render.Watch) (err error) {
 	defer func() {
 		how := render.EndDone
@@ -57,7 +58,7 @@ func (s *session) await(ctx context.Context, task model.Task, w render.Watch) (e
 	}
 	for {
 		state := s.env.Engine.Link()
-		s.link.print(state, w)
+		s.link.print(state, s.env.IO.Lang, w)
 		select {
 		case summary, ok := <-summaries:
 			if !ok {
@@ -66,13 +67,18 @@ func (s *session) await(ctx context.Context, task model.Task, w render.Watch) (e
 			if err := w.News(ctx); err != nil {
 				return err
 			}
-			if task.Rollout != nil {
-				if err := w.Rollout(ctx, &s.rollouts); err != nil {
-					return err
-				}
-			}
-			if summary.Ended == task.Hosts {
+			if task.Rollout == nil && summary.Ended == task.Hosts {
 				return nil
+			}
+			if task.Rollout == nil {
+				continue
+			}
+			if err := w.Rollout(ctx, &s.rollouts); err != nil {
+				return err
+			}
+			now, err := s.env.Store.Find(ctx, task.ID)
+			if err != nil || now.Quiescent() {
+				return err
 			}
 		case now := <-ticks:
 			if err := w.Tick(ctx, now); err != nil {

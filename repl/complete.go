@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"warren/internal/escape"
+	"warren/internal/operator/groups/upcall"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
 	"warren/repl/grammar"
@@ -27,7 +28,7 @@ func complete(w io.Writer, args []string) {
 		defer func() { _ = store.Close() }()
 		names = store
 	}
-	c := cli.NewCompleter(names, inv.Settings.Groups, grammar.ShellModel())
+	c := cli.NewCompleter(names, inv.Settings.GroupSources(new(upcall.Cache)), grammar.ShellModel())
 	last := len(args) - 1
 	for _, word := range c.ShellWords(args[:last], args[last]) {
 		if !strings.ContainsFunc(strings.Replace(word, "\t", "", 1), escape.IsHidden) { // such as a group's name in the operator's file

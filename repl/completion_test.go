@@ -21,7 +21,7 @@ func TestShellCompletion(t *testing.T) {
 	if err := os.Symlink(exe, filepath.Join(dir, "warren")); err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "WARREN_DATA_DIR="+dir+"/data", "XDG_CONFIG_HOME="+dir, "HOME="+dir, "GORACE=atexit_sleep_ms=0")
+	env := append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "WARREN_DATA_DIR="+dir+"/data", "XDG_CONFIG_HOME="+dir, "CLUSTERSHELL_CFGDIR="+dir, "HOME="+dir, "GORACE=atexit_sleep_ms=0")
 	run := exec.Command(filepath.Join(dir, "warren"), "run", "true", "--hosts", "dbserver7 web01 web02")
 	run.Env = env
 	if out, err := run.CombinedOutput(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"warren/internal/translate"
 	"warren/repl/cli"
 	"warren/repl/term"
 )
@@ -17,9 +18,15 @@ var (
 	docSession = regexp.MustCompile("(?s)```console\n(.*?)```\n")
 )
 
-// TestHostsPage runs the sessions of docs/hosts.md.
-func TestHostsPage(t *testing.T) {
-	page, err := os.ReadFile("../docs/hosts.md")
+// TestHostsPages runs the sessions of docs/hosts.md, in each language.
+func TestHostsPages(t *testing.T) {
+	chinese := translate.FromEnvironment(func(string) string { return "zh_CN.UTF-8" })
+	t.Run("en", func(t *testing.T) { runPage(t, "../docs/hosts.md", nil) })
+	t.Run("zh-CN", func(t *testing.T) { runPage(t, "../docs/zh-CN/hosts.md", chinese) })
+}
+
+func runPage(t *testing.T, file string, lang *translate.Language) {
+	page, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,6 +34,7 @@ func TestHostsPage(t *testing.T) {
 	t.Chdir(dir)
 	t.Setenv("WARREN_DATA_DIR", filepath.Join(dir, "data"))
 	t.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
+	t.Setenv("CLUSTERSHELL_CFGDIR", dir)
 	t.Setenv("WARREN_GROUPS", "groups.yaml")
 	for _, f := range docFile.FindAllStringSubmatch(string(page), -1) {
 		if err := os.WriteFile(f[1], []byte(f[2]), 0o600); err != nil {
@@ -42,7 +50,7 @@ func TestHostsPage(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			Main(t.Context(), words, term.IO{In: strings.NewReader(""), Out: &out, Err: &out, Interrupts: make(chan os.Signal)}, openFake)
+			Main(t.Context(), words, term.IO{In: strings.NewReader(""), Out: &out, Err: &out, Lang: lang, Interrupts: make(chan os.Signal)}, openFake)
 			if got := strings.TrimRight(out.String(), "\n"); got != strings.TrimRight(want, "\n") {
 				t.Errorf("warren %s\n%s\nis on the page\n%s", line, got, want)
 			}

@@ -245,10 +245,34 @@ func (e *fakeEngine) Cancel(ctx context.Context, task string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(e.store.SetCancel(ctx, task), e.end(ctx, t, wire.Ended{Outcome: wire.Canceled}))
+	return errors.Join(e.store.SetControl(ctx, task, model.ControlCancel), e.end(ctx, t, wire.Ended{Outcome: wire.Canceled}))
 }
 
+func (e *fakeEngine) Rollouts() command.Rollouts { return e }
+
 func (e *fakeEngine) Halt(context.Context, string) (bool, error) { return false, nil }
+
+func (e *fakeEngine) Pause(ctx context.Context, task string) error {
+	return e.record(ctx, task, model.Paused)
+}
+
+func (e *fakeEngine) Resume(ctx context.Context, task string) error {
+	if os.Getenv("FAKE_TAKEN") != "" {
+		return command.ErrTaken
+	}
+	return e.record(ctx, task, model.Resumed)
+}
+
+// record adds an event to a rollout.
+func (e *fakeEngine) record(ctx context.Context, task, kind string) error {
+	t, err := e.store.Find(ctx, task)
+	if err != nil {
+		return err
+	}
+	r := *t.Rollout
+	r.Events = append(r.Events, model.Event{At: fakeTime, Kind: kind, Reason: map[string]string{model.Paused: "rollout paused by an operator"}[kind]})
+	return e.store.SetRollout(ctx, task, r)
+}
 
 func (e *fakeEngine) Ask(context.Context, string, time.Duration) error {
 	if e.asked != nil {
@@ -416,6 +440,12 @@ func answers(command string, j *model.Job) []results.Update {
 	case "huge":
 		last := endedUpdate(j, wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: &wire.Stream{Size: 1 << 20}})
 		return []results.Update{started, chunk(wire.Stdout, 0, strings.Repeat("0123456789abcde\n", 1<<16)), last}
+	case "huge-2", "huge-3": // too large to compare
+		last := endedUpdate(j, wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: &wire.Stream{Size: 1<<20 + 7}})
+		return []results.Update{started, chunk(wire.Stdout, 0, strings.Repeat("0123456789abcde\n", 1<<16)), chunk(wire.Stdout, 1<<20, command+"\n"), last}
+	case "own", "own-2": // each host has a line of its own
+		version := map[string]string{"own": "nginx 1.24\n", "own-2": "nginx 1.26\n"}[command]
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), Stdout: whole("host " + j.Host + "\n" + version + "end\n")})
 	case "linger":
 		return []results.Update{started}
 	case "outlier":

@@ -146,7 +146,7 @@ func (s *session) haltRollout(ctx context.Context, task model.Task) (bool, error
 	if task.Rollout == nil || !s.env.Shell {
 		return false, nil
 	}
-	return s.env.Engine.Halt(ctx, task.ID)
+	return s.env.Engine.Rollouts().Halt(ctx, task.ID)
 }
 
 // cancelDetached takes a Ctrl-C while nothing waits. It reports whether that was a

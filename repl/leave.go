@@ -44,10 +44,13 @@ func (s *session) close(ctx context.Context, hurry bool) error {
 		return nil
 	}
 	if hurry {
-		engine.Hurry()
+		s.hurryUp(engine)
 	}
 	closed := make(chan error, 1)
-	go func() { closed <- engine.Close() }()
+	go func() {
+		s.notifier.Finish() // while the store can be read
+		closed <- engine.Close()
+	}()
 	note := time.NewTimer(closeNote)
 	defer note.Stop()
 	ended, interrupts := ctx.Done(), s.interrupts.signals
@@ -57,15 +60,21 @@ func (s *session) close(ctx context.Context, hurry bool) error {
 			return err
 		case <-note.C:
 			if s.env.IO.ErrTerminal {
-				s.env.Note("waiting until each host has its job or is known to be offline; Ctrl-C exits at once")
+				s.env.Note("waiting until each host has its job or is known to be offline, and for the programs of --notify; Ctrl-C exits at once")
 			}
 		case <-ended:
 			ended = nil
-			engine.Hurry()
+			s.hurryUp(engine)
 		case <-interrupts:
 			interrupts = nil // from now on Ctrl-C ends the process
 			s.interrupts.stop()
-			engine.Hurry()
+			s.hurryUp(engine)
 		}
 	}
+}
+
+// hurryUp has the rest of the process end within a few seconds.
+func (s *session) hurryUp(engine command.Engine) {
+	s.notifier.Hurry()
+	engine.Hurry()
 }

@@ -9,6 +9,7 @@ import (
 	"warren/internal/broker"
 	"warren/internal/broker/dial"
 	"warren/internal/hint"
+	"warren/internal/translate"
 	"warren/repl/term"
 )
 
@@ -22,7 +23,7 @@ type linkNotices struct {
 }
 
 // print writes what has changed since the last call.
-func (t *linkNotices) print(state *broker.State, w io.Writer) {
+func (t *linkNotices) print(state *broker.State, lang *translate.Language, w io.Writer) {
 	if state == nil {
 		return
 	}
@@ -31,10 +32,10 @@ func (t *linkNotices) print(state *broker.State, w io.Writer) {
 	if text == "" {
 		return
 	}
-	fmt.Fprintln(w, term.Line("broker: "+text))
+	fmt.Fprintln(w, term.Line(lang.Sprintf("broker: %s", lang.Text(text))))
 	if !before.wasUp || t.refused {
 		for _, h := range hint.Of(state.Err) {
-			fmt.Fprintln(w, term.Line("hint: "+h))
+			fmt.Fprintln(w, term.Line(lang.Sprintf("hint: %s", h)))
 		}
 	}
 }

@@ -60,7 +60,7 @@ func TestLinkNoticesPrintEachChangeOnce(t *testing.T) {
 		var teller linkNotices
 		for i, step := range steps {
 			var out strings.Builder
-			teller.print(step.state, &out)
+			teller.print(step.state, nil, &out)
 			if out.String() != step.want {
 				t.Errorf("%s, step %d: %q, want %q", name, i+1, out.String(), step.want)
 			}

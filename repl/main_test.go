@@ -38,6 +38,9 @@ func (l leakChecked) Run() int {
 }
 
 func TestScripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts 400 processes")
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -48,6 +51,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
 			env.Setenv("AppData", env.WorkDir+"/config") // Windows
 			env.Setenv("LocalAppData", env.WorkDir+"/local")
+			env.Setenv("CLUSTERSHELL_CFGDIR", env.WorkDir+"/clustershell")
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process sleeps a second at its end
 			return nil
 		},

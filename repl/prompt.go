@@ -13,6 +13,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/hint"
+	"warren/internal/operator/groups/upcall"
 	"warren/internal/operator/hostexpr"
 	"warren/repl/cli"
 	"warren/repl/command"
@@ -158,7 +159,7 @@ func (p *prompt) openLines() *lineedit.Reader {
 	if !p.interactive() {
 		return lineedit.NewPlainReader(p.s.env.IO.In, nil, nil)
 	}
-	completer := cli.NewCompleter(p.s.env.Store, p.s.env.Settings.Groups, grammar.PromptModel()).ListAbove(p.listAbove)
+	completer := cli.NewCompleter(p.s.env.Store, p.s.env.Settings.GroupSources(new(upcall.Cache)), grammar.PromptModel()).ListAbove(p.listAbove)
 	if reader := lineedit.NewEditor(p.s.env.IO, filepath.Join(p.s.env.Settings.DataDir, "history"), completer.Complete); reader != nil {
 		return reader
 	}
@@ -184,7 +185,7 @@ func (p *prompt) listAbove(choices []cli.Choice) {
 	slices.Sort(words)
 	lines = append(lines, term.Columns(words, width)...)
 	if most := max(height-rowsAroundResults, 1); len(lines) > most {
-		lines = append(lines[:most], fmt.Sprintf("… %d in all", len(choices)))
+		lines = append(lines[:most], out.Lang.Sprintf("… %d in all", len(choices)))
 	}
 	_ = out.Above(func(w *bufio.Writer) error {
 		for _, line := range lines {
@@ -228,7 +229,7 @@ func (p *prompt) awaitLink(ctx context.Context) {
 
 // printNews prints what has happened since the last prompt.
 func (p *prompt) printNews(ctx context.Context) {
-	p.s.link.print(p.s.env.Engine.Link(), p.s.env.IO.Err)
+	p.s.link.print(p.s.env.Engine.Link(), p.s.env.IO.Lang, p.s.env.IO.Err)
 	if !p.interactive() {
 		return
 	}
@@ -271,8 +272,8 @@ func (p *prompt) leave(ctx context.Context) {
 	var ids []string
 	for _, id := range p.s.submitted {
 		ids = append(ids, result.ShortID(id))
-		if task, err := p.s.env.Store.Find(ctx, id); err == nil && task.Rollout != nil && task.Rollout.StopReason() == "" && task.Rollout.Released() < task.Hosts {
-			p.s.env.Note("task %s is a rollout in progress: warren exits when its last stage has started; Ctrl-C exits at once and stops the rollout", result.ShortID(id))
+		if task, err := p.s.env.Store.Find(ctx, id); err == nil && task.Rollout != nil && task.Rollout.StopReason() == "" && task.Rollout.Pause() == nil && (task.Rollout.Released() < task.Hosts || task.Rollout.Unverified()) {
+			p.s.env.Note("task %s is a rollout in progress: warren exits when its last stage has started, or is verified; Ctrl-C exits at once and pauses the rollout", result.ShortID(id))
 		}
 	}
 	if len(ids) > 0 {

@@ -211,7 +211,7 @@ func BenchmarkFrame(b *testing.B) {
 			g.Changed = true
 		}
 		t.Fold(groups)
-		render.Frame(t, false, groups, 80, 24, fakeTime)
+		render.Frame(t, false, nil, groups, 80, 24, fakeTime)
 	}
 }
 

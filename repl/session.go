@@ -7,6 +7,7 @@ import (
 	"warren/repl/cli"
 	"warren/repl/command"
 	"warren/repl/lineedit"
+	"warren/repl/notification"
 	"warren/repl/render"
 	"warren/repl/term"
 )
@@ -23,7 +24,8 @@ type session struct {
 	rollouts  render.RolloutLog // events that have been printed
 	greetings <-chan greeting   // capacity 1: one is sent; nil once it is printed
 	submitted []string          // tasks whose end the prompt has not announced
-	hurry     bool              // a second Ctrl-C was pressed: close waits for nothing
+	notifier  *notification.Notifier
+	hurry     bool // a second Ctrl-C was pressed: close waits for nothing
 }
 
 // open starts the rest of the process with opener, and keeps the engine for close.
@@ -39,6 +41,7 @@ func (s *session) open(opener command.Opener) command.Opener {
 
 func newSession(out *term.Console, open command.Opener, i interrupts) *session {
 	s := &session{interrupts: i, opened: make(chan command.Engine, 1)}
+	s.notifier = notification.New(out)
 	s.env = &command.Env{IO: out, Session: s, Open: s.open(open)}
 	out.Paged = s.interrupts.drain
 	return s
@@ -50,6 +53,13 @@ func (s *session) Submitted(task string) { s.submitted = append(s.submitted, tas
 // Seen implements Session.
 func (s *session) Seen(task string) {
 	s.submitted = slices.DeleteFunc(s.submitted, func(id string) bool { return id == task })
+}
+
+// Notify implements Session.
+func (s *session) Notify(task string, program []string) {
+	if program != nil {
+		s.notifier.Start(s.env.Store, task, program)
+	}
 }
 
 // Question implements Session: at the prompt through its line editor, from the shell

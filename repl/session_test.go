@@ -315,6 +315,9 @@ func TestDetachSaysWhenItWasInterrupted(t *testing.T) {
 
 // Output is read job by job: a report of much of it needs little memory.
 func TestReportStreams(t *testing.T) {
+	if testing.Short() {
+		t.Skip("prints 200 MB")
+	}
 	o, s, _, _ := newOneTask(true)
 	o.driven = true
 	const jobs, size = 48, 1 << 20

@@ -45,7 +45,7 @@ func startSized(t *testing.T, dir string, env []string, size pty.Winsize, args .
 	}
 	cmd := &exec.Cmd{
 		Path: exe, Args: append([]string{"warren"}, args...),
-		Env: append(append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "PAGER=cat", "GORACE=atexit_sleep_ms=0", "WARREN_DATA_DIR="+dir, "XDG_CONFIG_HOME="+dir+"/config"), env...),
+		Env: append(append(os.Environ(), "LC_ALL=C.UTF-8", "TERM=xterm", "NO_COLOR=1", "PAGER=cat", "GORACE=atexit_sleep_ms=0", "WARREN_DATA_DIR="+dir, "XDG_CONFIG_HOME="+dir+"/config", "CLUSTERSHELL_CFGDIR="+dir), env...),
 	}
 	tty, err := pty.StartWithSize(cmd, &size)
 	if err != nil {
@@ -106,6 +106,14 @@ func (term *terminal) expect(text string) {
 	}
 }
 
+// greeted waits for the prompt after the greeting, which comes when the hosts have answered:
+// it could come between a typed line and its output.
+func (term *terminal) greeted() {
+	term.t.Helper()
+	term.expect("help lists the commands")
+	term.expect("warren> ")
+}
+
 // end waits for the end of the process and returns its exit status.
 func (term *terminal) end() int {
 	term.t.Helper()
@@ -129,7 +137,7 @@ const (
 
 func TestTerminalAnnouncesFinishedTasks(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), nil)
-	term.expect("warren> ")
+	term.greeted()
 	term.line(`run "hold" --hosts "web[01-02]"`)
 	term.expect("task on 2 hosts: 1b4e0001-0000-4000-8000-000000000000 (no timeout; cancel 1b4e0001 stops it)\r\n")
 	term.expect("warren> ")
@@ -155,7 +163,7 @@ func TestTerminalAnnouncesFinishedTasks(t *testing.T) {
 
 func TestTerminalShowsControlSequences(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), nil)
-	term.expect("warren> ")
+	term.greeted()
 	term.line(`run "escape" --hosts web01 --wait`)
 	term.expect("web01  ok  12ms\r\n    \\x1b[31mred\r\n    web99  ok\r\n    汉字\r\n\r\ndone: 1 ok\r\n")
 	term.expect("warren> ")
@@ -177,7 +185,7 @@ func TestTerminalShowsControlSequences(t *testing.T) {
 
 func TestTerminalCtrlCAtPrompt(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), nil)
-	term.expect("warren> ")
+	term.greeted()
 	term.send("nonsense" + ctrlC)
 	term.expect("to leave, type exit or press Ctrl-D\r\n")
 	term.expect("warren> ")
@@ -200,7 +208,7 @@ func TestTerminalCtrlCWhileWaiting(t *testing.T) {
 	for _, how := range []string{"run hold --hosts web01 --wait", "wait 1b4e0001"} {
 		t.Run(how, func(t *testing.T) {
 			term := startTerminal(t, t.TempDir(), nil)
-			term.expect("warren> ")
+			term.greeted()
 			if strings.HasPrefix(how, "wait") {
 				term.line("run hold --hosts web01")
 				term.expect("warren> ")
@@ -247,8 +255,8 @@ func TestTerminalHistory(t *testing.T) {
 	dir := t.TempDir()
 	term := startTerminal(t, dir, nil)
 	other := startTerminal(t, dir, nil)
-	term.expect("warren> ")
-	other.expect("warren> ")
+	term.greeted()
+	other.greeted()
 	for _, line := range []string{"hosts expand a1", "hosts expand b1", "hosts expand b1", " hosts expand secret1"} {
 		term.line(line)
 		term.expect(line[strings.LastIndex(line, " ")+1:] + "\r\n")
@@ -278,14 +286,14 @@ func TestTerminalHistory(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	again := startTerminal(t, dir, nil)
-	again.expect("warren> ")
+	again.greeted()
 	again.send(up + up)
 	again.expect("hosts expand c1")
 }
 
 func TestTerminalCompletion(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), nil)
-	term.expect("warren> ")
+	term.greeted()
 	term.line("run true --hosts dbserver7 --wait")
 	term.expect("done: 1 ok")
 	term.expect("warren> ")
@@ -312,7 +320,7 @@ func TestTerminalCompletion(t *testing.T) {
 
 func TestTerminalModeIsRestored(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), nil)
-	term.expect("warren> ")
+	term.greeted()
 	editing := terminalState(t, term.tty)
 	term.line("run hold --hosts web01 --wait")
 	term.expect("Ctrl-C leaves it running")
@@ -332,7 +340,7 @@ func TestTerminalModeIsRestored(t *testing.T) {
 
 func TestTerminalModeIsRestoredOnSignal(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), nil)
-	term.expect("warren> ")
+	term.greeted()
 	term.line("run hold --hosts web01 --wait")
 	term.expect("Ctrl-C leaves it running")
 	original := terminalState(t, term.tty)
@@ -388,7 +396,7 @@ func TestTerminalPrintsBrokerNotices(t *testing.T) {
 
 func TestTerminalWithoutLineEditing(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), []string{"TERM=dumb"})
-	term.expect("warren> ")
+	term.greeted()
 	term.line("hosts expand web1")
 	term.expect("\nweb1\r\n")
 	term.expect("warren> ")
@@ -427,7 +435,7 @@ func TestTerminalPaste(t *testing.T) {
 	dir := t.TempDir()
 	term := startTerminal(t, dir, nil)
 	term.expect(pasteOn)
-	term.expect("warren> ")
+	term.greeted()
 	term.send(paste("run true --hosts a1\nrun true --hosts a2\nrun true --hosts a3\n"))
 	term.expect("run true --hosts a1␊run true --hosts a2␊run true --hosts a3")
 	other := startTerminal(t, dir, nil, "tasks") // nothing has been carried out
@@ -477,7 +485,7 @@ func TestTerminalPaste(t *testing.T) {
 		t.Error("the terminal is left in bracketed-paste mode")
 	}
 	again := startTerminal(t, dir, nil) // the history has it as one
-	again.expect("warren> ")
+	again.greeted()
 	again.send(up + up + up + up)
 	again.expect("run \"echo x␊echo y\" --hosts d1")
 }
@@ -486,7 +494,7 @@ func TestTerminalPaste(t *testing.T) {
 // command.
 func TestTerminalQuotesContinue(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), nil)
-	term.expect("warren> ")
+	term.greeted()
 	term.send("run \"echo one\recho two\" \\\r--hosts a1\r")
 	term.expect(pasteOn + "> ")
 	term.expect(pasteOn + "> ")
@@ -507,7 +515,7 @@ func TestTerminalQuotesContinue(t *testing.T) {
 
 func TestTerminalHistorySearch(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), nil)
-	term.expect("warren> ")
+	term.greeted()
 	for _, name := range []string{"alpha1", "beta1", "gamma1"} {
 		term.line("hosts expand " + name)
 		term.expect(pasteOff + name + "\r\n")
@@ -522,7 +530,7 @@ func TestTerminalHistorySearch(t *testing.T) {
 
 func TestTerminalUse(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), nil)
-	term.expect("warren> ")
+	term.greeted()
 	term.line("use")
 	term.expect("no default hosts")
 	term.line(`use "web[01-03] db1"`)
@@ -548,7 +556,7 @@ func TestTerminalUse(t *testing.T) {
 // reported.
 func TestTerminalLocal(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), []string{"SHELL=/bin/sh"})
-	term.expect("warren> ")
+	term.greeted()
 	term.line("!echo here; exit 3")
 	term.expect(pasteOff + "here\r\n")
 	term.expect("error: the local command exited with 3")
@@ -581,7 +589,7 @@ func TestTerminalLocal(t *testing.T) {
 func TestTerminalConfirm(t *testing.T) {
 	dir := t.TempDir()
 	term := startTerminal(t, dir, nil)
-	term.expect("warren> ")
+	term.greeted()
 	term.line("run true --hosts web[001-101]")
 	term.expect("run true on 101 hosts: web[001-101]\r\n")
 	term.expect("type 101 to continue: ")

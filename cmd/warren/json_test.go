@@ -16,12 +16,15 @@ import (
 // A document is what --json prints of a task, as a script reads it: member by
 // member. Raw ones tell null from absence.
 type document struct {
-	ID      string                       `json:"id"`
-	Command string                       `json:"command"`
-	Created time.Time                    `json:"created"`
-	State   string                       `json:"state"`
-	Summary map[string]int               `json:"summary"`
-	RetryOf json.RawMessage              `json:"retry_of"`
+	ID      string          `json:"id"`
+	Command string          `json:"command"`
+	Created time.Time       `json:"created"`
+	State   string          `json:"state"`
+	Summary map[string]int  `json:"summary"`
+	RetryOf json.RawMessage `json:"retry_of"`
+
+	VerifyOf json.RawMessage `json:"verify_of"`
+
 	Rollout json.RawMessage              `json:"rollout"`
 	Script  *model.Content               `json:"script"`
 	Stdin   *model.Content               `json:"stdin"`
@@ -140,7 +143,7 @@ func TestJSON(t *testing.T) {
 	var list struct{ Tasks []map[string]json.RawMessage }
 	decode(t, p.want(0, "tasks", "--json").out, &list)
 	if len(list.Tasks) != 2 || string(list.Tasks[1]["id"]) != `"`+d.ID+`"` ||
-		!slices.Equal(names(list.Tasks[1]), []string{"command", "created", "id", "retry_of", "rollout", "script", "state", "stdin", "summary"}) {
+		!slices.Equal(names(list.Tasks[1]), []string{"command", "created", "id", "retry_of", "rollout", "script", "state", "stdin", "summary", "verify_of"}) {
 		t.Errorf("tasks: %s", list.Tasks)
 	}
 }

@@ -69,7 +69,8 @@ func (p *place) agent(name string, args ...string) (host string, a *clitest.Proc
 }
 
 func (p *place) env() []string {
-	return append(os.Environ(), "HOME="+p.home, "TERM=xterm", "NO_COLOR=1", "WARREN_BROKER="+p.broker, "WARREN_DATA_DIR="+p.data, "XDG_CONFIG_HOME=")
+	return append(os.Environ(), "LC_ALL=C.UTF-8", "HOME="+p.home, "TERM=xterm", "NO_COLOR=1", "WARREN_BROKER="+p.broker, "WARREN_DATA_DIR="+p.data, "XDG_CONFIG_HOME=", "CLUSTERSHELL_CFGDIR="+p.home,
+		"WARREN_START_TIMEOUT=10m") // a busy machine may need more than a minute to start the broker again
 }
 
 func (p *place) command(args ...string) *exec.Cmd {

@@ -83,28 +83,51 @@ func TestRolloutStops(t *testing.T) {
 	}
 }
 
-// An operator that dies between two stages leaves the rest untold, and the next
-// process says so.
-func TestRolloutOfADeadOperator(t *testing.T) {
+// The rollout of an operator that is killed between two stages is paused. Of two processes that
+// resume it at the same time, one sends the rest, and nothing runs twice.
+func TestRolloutOfKilledOperatorIsResumedOnce(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	a, _ := p.agent("a")
 	b, _ := p.agent("b")
 	file := p.dir + "/order"
-	op := p.start("run", order(file), "--hosts", a+" "+b, "--rollout", "1,2", "--soak", "1h")
-	await(t, &op.Err, `stage 1 of 2 has ended: 0 failed so far; the next starts in 1h00m`)
+	op := p.start("run", order(file), "--hosts", a+" "+b, "--rollout", "1,2", "--soak", "2s")
+	await(t, &op.Err, `stage 1 of 2 has ended: 0 failed so far; the next starts in 2.0s`)
 	if err := op.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	r := p.want(1, "check_task", onlyTask(t, p))
-	has(t, r.out, "rollout stopped: the process that drove it has ended; never sent", "done: 1 ok, 1 canceled", b)
-	if got := lines(t, file); !slices.Equal(got, []string{a}) {
+	id := onlyTask(t, p)
+	r := p.want(1, "check_task", id)
+	has(t, r.out, "paused, 1 of 2 ended: 1 ok", "hint: resume "+id[:8]+" continues the rollout")
+	r = p.want(1, "wait", id) // and does not wait
+	has(t, r.out, "paused, 1 of 2 ended: 1 ok")
+	has(t, p.want(0, "tasks", "--json").out, `"state":"paused"`, `"reason":"rollout paused: the process that drove it has ended"`)
+	ends := make(chan result, 2)
+	for range 2 {
+		go func() { ends <- p.warren("resume", id) }()
+	}
+	resumed := 0
+	for range 2 {
+		r := <-ends
+		if strings.Contains(r.err, "is resumed") {
+			resumed++
+			if r.status != 0 || !strings.Contains(r.out, "done: 2 ok") {
+				t.Errorf("the process that has resumed it: %s", r)
+			}
+		}
+	}
+	if resumed != 1 {
+		t.Errorf("%d processes have resumed it", resumed)
+	}
+	if got := lines(t, file); !slices.Equal(got, []string{a, b}) {
 		t.Errorf("it ran on %v", got)
 	}
+	r = p.want(2, "resume", id)
+	has(t, r.err, "error: task "+id+" is done")
 }
 
-// An operator that dies within a stage: the host that has it ends it, and nobody
-// else is told.
+// An operator that dies within a stage: the host that has the job ends it, and no other host
+// gets one until the rollout is resumed.
 func TestRolloutOfAnOperatorKilledWithinAStage(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -120,12 +143,57 @@ func TestRolloutOfAnOperatorKilledWithinAStage(t *testing.T) {
 	g.open()
 	eventually(t, func() error {
 		r := p.warren("check_task", onlyTask(t, p))
-		if strings.Contains(r.out, "done: 1 ok, 1 canceled") {
+		if strings.Contains(r.out, "paused, 1 of 2 ended: 1 ok") {
 			return nil
 		}
 		return errorOf(r)
 	})
 	g.once(a)
+}
+
+// A rollout is paused by another process, during the soak. Its own process ends, and a third
+// one resumes and verifies it.
+func TestRolloutIsPausedResumedAndVerified(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a, _ := p.agent("a")
+	b, _ := p.agent("b")
+	file := p.dir + "/order"
+	op := p.start("run", order(file), "--hosts", a+" "+b, "--rollout", "1,2", "--soak", "1s", "--verify", "test $WARREN_HOST = "+a+" || exit 7", "--max-failures", "1")
+	await(t, &op.Err, `stage 1 of 2 has ended`)
+	id := onlyTask(t, p)
+	r := p.want(0, "pause", id)
+	has(t, r.err, "rollout paused by an operator; resume "+id[:8]+" continues it")
+	await(t, &op.Err, `rollout paused by an operator; not sent: `+b)
+	if status, err := op.Wait(); err != nil || status != 1 {
+		t.Errorf("the process that drove it ends with %d, %v", status, err)
+	}
+	has(t, p.want(0, "pause", id).err, "rollout paused by an operator")
+	r = p.want(1, "resume", id)
+	has(t, r.err, "is resumed", "rollout resumed; to be sent: "+b, "stage 2 of 2 is verified: failed on 1 of 1 host")
+	has(t, r.out, "done: 2 ok", "verify failed on 1 of 1 host of stage 2: check_task ")
+	if got := lines(t, file); !slices.Equal(got, []string{a, b}) {
+		t.Errorf("it ran on %v", got)
+	}
+	has(t, p.want(1, "check_task").out, id) // the newest task is not a verify command
+}
+
+// A task with secrets cannot be resumed by another process, and says why.
+func TestRolloutWithSecretsIsNotResumedElsewhere(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a, _ := p.agent("a")
+	b, _ := p.agent("b")
+	secret := p.dir + "/secret"
+	if err := os.WriteFile(secret, []byte("hunter2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.want(1, "run", "test $WARREN_HOST != "+a, "--secret-env", "TOKEN=@"+secret, "--hosts", a+" "+b, "--rollout", "1,2", "--on-failure", "pause")
+	id := onlyTask(t, p)
+	r := p.want(2, "resume", id)
+	has(t, r.err, "error: task "+id+" has secrets, which only the process that started it knows", "hint: cancel "+id[:8]+", then retry "+id[:8]+" --outcome canceled")
+	p.want(0, "cancel", id)
+	has(t, p.want(1, "check_task", id).out, "done: 1 exited with an error, 1 canceled")
 }
 
 // Ctrl-C in the shell form: what runs goes on, and nobody else is told; a second

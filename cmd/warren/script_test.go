@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOSTPORT", broker[strings.Index(broker, "@")+1:len(broker)-1])
 			env.Setenv("WARREN_DATA_DIR", env.WorkDir+"/data")
 			env.Setenv("HOME", env.WorkDir+"/home")
+			env.Setenv("CLUSTERSHELL_CFGDIR", env.WorkDir)
 			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("BIN", env.WorkDir+"/bin")
 			env.Setenv("PATH", env.WorkDir+"/bin:"+os.Getenv("PATH"))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"warren/internal/testlab/clitest"
 	"warren/internal/testlab/rabbit/rabbittest"
@@ -59,6 +61,58 @@ func TestCertificatesAsLogins(t *testing.T) {
 	}
 }
 
+// An agent whose certificate expires while it is connected says so when it next connects, and
+// the operator likewise. Both use the renewed files without a restart, and jobs continue.
+func TestExpiredCertificateIsReplacedWhileConnected(t *testing.T) {
+	t.Parallel()
+	c := newConfined(t)
+	node, authority := rabbittest.Secure(t)
+	c.node = node
+	c.setUp(0, "--external", "--operator", "renew.alice", "--agent", "renew-h1")
+	c.broker = rabbittest.SecureURL(node, "", strings.ReplaceAll(c.vhost, " ", "%20"))
+	login := func(name string) []string {
+		return []string{"--broker-ca", authority.File, "--broker-cert", filepath.Join(c.dir, name+".cert"), "--broker-key", filepath.Join(c.dir, name+".key")}
+	}
+	issue := func(notAfter time.Time) {
+		t.Helper()
+		for _, name := range []string{"renew.alice", "renew-h1"} {
+			cert, key, err := authority.Issue(rabbittest.Certificate{Name: name, NotAfter: notAfter})
+			if err != nil {
+				t.Fatal(err)
+			}
+			files := login(name)
+			if err := errors.Join(os.Rename(key, files[5]), os.Rename(cert, files[3])); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	issue(time.Time{})
+	a, err := clitest.StartAgent(c.bin, c.broker, c.home, "renew-h1", login("renew-h1")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Kill() })
+	ready := len(a.Err.String())
+	g := newGate(t)
+	task := lastWord(c.want(0, append(login("renew.alice"), "run", g.command(), "--hosts", "renew-h1", "--detach")...).out)
+	g.begun("renew-h1")
+
+	issue(time.Now().Add(-time.Minute))
+	if out, err := node.Ctl(t.Context(), "close_all_user_connections", "renew-h1", "certificates have expired"); err != nil {
+		t.Fatal(out, err)
+	}
+	await(t, &a.Err, `has expired on .* hint="renew it`)
+	has(t, c.want(2, append(login("renew.alice"), "hosts")...).err, "has expired on", "hint: renew it")
+
+	issue(time.Time{})
+	if _, err := a.Err.Await("msg=ready", ready); err != nil {
+		t.Fatal(err)
+	}
+	g.open()
+	has(t, c.want(0, append(login("renew.alice"), "wait", task)...).out, "finished")
+	g.once("renew-h1")
+}
+
 // secret is a password that is found wherever it is.
 const secret = "Hush-7f3a/9c@1e"
 
@@ -98,7 +152,7 @@ func TestPasswordIsToldNowhere(t *testing.T) {
 	warren := func(status int, env []string, args ...string) result {
 		t.Helper()
 		cmd := exec.Command(p.bin+"/warren", args...)
-		cmd.Dir, cmd.Env = p.dir, append(append(os.Environ(), "HOME="+p.home, "WARREN_DATA_DIR="+p.data, "XDG_CONFIG_HOME="), env...)
+		cmd.Dir, cmd.Env = p.dir, append(append(os.Environ(), "HOME="+p.home, "WARREN_DATA_DIR="+p.data, "XDG_CONFIG_HOME=", "CLUSTERSHELL_CFGDIR="+p.dir), env...)
 		var out, errs clitest.Text
 		cmd.Stdout, cmd.Stderr = &out, &errs
 		_ = cmd.Run() // the status says it

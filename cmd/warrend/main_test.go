@@ -60,7 +60,7 @@ func (p *place) agent(args ...string) *clitest.Process {
 func (p *place) warren(want int, args ...string) (stdout string) {
 	p.t.Helper()
 	cmd := exec.Command(p.bin+"/warren", args...)
-	cmd.Env = append(os.Environ(), "WARREN_BROKER="+p.broker, "WARREN_DATA_DIR="+p.data)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "WARREN_BROKER="+p.broker, "WARREN_DATA_DIR="+p.data)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	var exit *exec.ExitError
@@ -77,7 +77,7 @@ func (p *place) warren(want int, args ...string) (stdout string) {
 func (p *place) operator(args ...string) *clitest.Process {
 	p.t.Helper()
 	cmd := exec.Command(p.bin+"/warren", args...)
-	cmd.Env = append(os.Environ(), "WARREN_BROKER="+p.broker, "WARREN_DATA_DIR="+p.data)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "WARREN_BROKER="+p.broker, "WARREN_DATA_DIR="+p.data)
 	proc, err := clitest.Start(cmd, false)
 	if err != nil {
 		p.t.Fatal(err)
@@ -160,7 +160,7 @@ func TestConfigurationErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := exec.Command(p.bin+"/warrend", append([]string{"--data-dir", p.home + "/data"}, c.args...)...)
-			cmd.Env = append(os.Environ(), "WARREND_BROKER="+p.broker)
+			cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "WARREND_BROKER="+p.broker)
 			if c.name == "nobody trusted" {
 				cmd.Env = append(cmd.Env, "WARREND_AUTHORIZED_OPERATORS=")
 			}

@@ -4,6 +4,7 @@ package python
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -44,6 +45,24 @@ func wait(t *testing.T, p *clitest.Process) int {
 		t.Fatal(err)
 	}
 	return status
+}
+
+// Each file stays short enough to be read beside docs/protocol.md.
+func TestExamplesAreShort(t *testing.T) {
+	const most = 300
+	files, err := filepath.Glob("*.py")
+	if err != nil || len(files) < 3 {
+		t.Fatalf("found %q: %v", files, err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(text), "\n"); n >= most {
+			t.Errorf("%s has %d lines", name, n)
+		}
+	}
 }
 
 func TestPythonOperatorRunsOnWarrensAgents(t *testing.T) {

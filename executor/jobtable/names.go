@@ -81,6 +81,15 @@ func (h *horizon) ConfirmNames(now Moment) {
 // SessionEnded notes that the names are no longer held.
 func (h *horizon) SessionEnded() { h.names.connected = false }
 
+// TakesJobsSince returns from which issue time on the table takes jobs for a name of this agent:
+// earlier ones may have run before the journal was created, or on another host.
+func (h *horizon) TakesJobsSince(name string) time.Time {
+	if n := h.names.held[name]; n != nil {
+		return later(h.since, n.from)
+	}
+	return h.since
+}
+
 // NameTakenAfter says why another host may have run a request for a name: it was issued
 // before this agent took the name, and requests count from a later time. An empty why
 // means that none can have.

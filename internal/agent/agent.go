@@ -14,6 +14,7 @@ import (
 
 	"warren/executor"
 	"warren/internal/agent/journal"
+	"warren/internal/agent/sdnotify"
 	"warren/internal/broker"
 	"warren/internal/broker/dial"
 	"warren/internal/config"
@@ -62,14 +63,23 @@ type flags struct {
 }
 
 // Main runs the program. args does not contain the program's name. It returns the exit
-// status: 0 after SIGINT or SIGTERM, 2 on a configuration error.
+// status: 0 after SIGINT or SIGTERM, 2 on a configuration error, or 78 if systemd started it.
 func Main(args []string, stdout, stderr io.Writer) int {
+	managed := sdnotify.Managed()
+	status := execute(args, stdout, stderr)
+	if managed && status == exitUsage {
+		return exitConfig
+	}
+	return status
+}
+
+func execute(args []string, stdout, stderr io.Writer) int {
 	var f flags
 	stdout, stderr = escape.LineWriter(stdout), escape.LineWriter(stderr)
 	exited := -1
 	source := &config.Source{Default: defaultConfig(), Strict: true}
 	parser, err := newParser(&f, source.Default, fmt.Sprint(executor.DefaultWorkers()),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), kong.Resolvers(source))
+		translatedHelp(language()), kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), kong.Resolvers(source))
 	if err != nil {
 		return fail(stderr, err)
 	}
@@ -119,9 +129,14 @@ func Model() (*kong.Application, error) {
 // Exit statuses.
 const (
 	exitOK         = 0
-	exitFailed     = 1 // of warrend status: the agent has a problem
+	exitFailed     = 1 // may succeed later; of warrend status: the agent has a problem
 	exitUsage      = 2
 	exitNotRunning = 3
+
+	// exitConfig (EX_CONFIG of sysexits.h) is exitUsage for systemd, which does not restart the agent
+	// then. exitUsage would also be the status of a Go program that crashes, or that the watchdog
+	// ends with SIGABRT.
+	exitConfig = 78
 )
 
 // fail reports a configuration error.
@@ -132,7 +147,11 @@ func fail(stderr io.Writer, err error) int {
 
 // report prints an error with its hint, but no secrets of the command line.
 func report(stderr io.Writer, err error) {
-	fmt.Fprintf(stderr, "error: %s\n", redact.Message(hint.Text(err), os.Args))
+	lang := language()
+	_, _ = lang.Fprintf(stderr, "error: %s\n", redact.Message(err.Error(), os.Args))
+	for _, h := range hint.Of(err) {
+		_, _ = lang.Fprintf(stderr, "hint: %s\n", redact.Message(h, os.Args))
+	}
 }
 
 func (f *flags) agent(args []string, log *slog.Logger, reload <-chan os.Signal) (*executor.Agent, error) {

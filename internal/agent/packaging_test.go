@@ -2,6 +2,7 @@ package agent
 
 import (
 	"encoding/xml"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -92,13 +93,26 @@ func directives(t *testing.T, name string) []string {
 // Commands inherit what a unit restricts, so the default unit restricts nothing.
 func TestDefaultUnitRestrictsNoCommand(t *testing.T) {
 	harmless := []string{
-		"ExecStart", "ExecReload", "Type", "TimeoutStartSec", "WatchdogSec", "Restart", "RestartSec", "TimeoutStopSec", "KillMode", "Delegate",
+		"ExecStart", "ExecReload", "Type", "TimeoutStartSec", "WatchdogSec", "Restart", "RestartSec", "RestartPreventExitStatus", "TimeoutStopSec", "KillMode", "Delegate",
 		"StateDirectory", "StateDirectoryMode", "Environment",
 	}
 	for _, d := range directives(t, "warrend.service") {
 		if !slices.Contains(harmless, d) {
 			t.Errorf("%s= may restrict commands", d)
 		}
+	}
+}
+
+// After an error of the configuration, another start would end in the same way. A crash exits with 2.
+func TestSystemdDoesNotRestartAfterConfigurationErrors(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(packaging, "systemd/warrend.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NOTIFY_SOCKET", filepath.Join(t.TempDir(), "notify"))
+	status, _, errs := settingsOf(t, "no_such_setting = 1")
+	if want := fmt.Sprintf("\nRestartPreventExitStatus=%d\n", status); status == 2 || !strings.Contains(string(text), want) {
+		t.Errorf("status %d: %s; warrend.service has no %q", status, errs, want)
 	}
 }
 

@@ -31,7 +31,11 @@ func (f *flags) run(args []string, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	p, err := f.program(args, f.logger(stderr), socket)
-	if err != nil {
+	switch {
+	case errors.Is(err, metrics.ErrListen):
+		report(stderr, err)
+		return exitStatus(err)
+	case err != nil:
 		return fail(stderr, err)
 	}
 	err = p.run(ctx)
@@ -41,7 +45,9 @@ func (f *flags) run(args []string, stderr io.Writer) int {
 	return exitStatus(err)
 }
 
-// exitStatus returns the exit status of a program that has ended with an error, or nil.
+// exitStatus returns the exit status of a program that has ended with an error, or nil. systemd
+// starts the agent again after exitFailed, but not after exitUsage: somebody has to change
+// something first.
 func exitStatus(err error) int {
 	switch {
 	case errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrDamaged):

@@ -48,7 +48,7 @@ func (f *flags) service(ctx *kong.Context, source *config.Source, args []string,
 		err = f.runService(args)
 	}
 	if text != "" {
-		fmt.Fprintln(stdout, text)
+		fmt.Fprintln(stdout, language().Text(text))
 	}
 	if err != nil {
 		report(stderr, err)

@@ -2,16 +2,13 @@ package agent
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/alecthomas/kong"
 
 	"warren/internal/config"
+	"warren/internal/displaywidth"
 	"warren/internal/escape"
-	"warren/internal/hint"
 )
 
 // showConfig prints the effective settings without passwords.
@@ -26,21 +23,22 @@ func showConfig(stdout, stderr io.Writer, source *config.Source, ctx *kong.Conte
 		err = printSettings(stdout, settings)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "error: %s\n", hint.Text(err))
+		report(stderr, err)
 		return 1
 	}
 	return 0
 }
 
 func printSettings(w io.Writer, settings []config.Setting) error {
-	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(table, "SETTING\tVALUE\tFROM")
+	lang := language()
+	rows := [][]string{{lang.Word("SETTING"), lang.Word("VALUE"), lang.Word("FROM")}}
 	for _, s := range settings {
 		row := s.Row()
 		if row[1] == "" {
 			row[1] = "-"
 		}
-		fmt.Fprintln(table, strings.Join(row, "\t"))
+		row[2] = lang.Word(row[2])
+		rows = append(rows, row)
 	}
-	return table.Flush()
+	return displaywidth.WriteTable(w, rows)
 }

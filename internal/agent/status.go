@@ -24,7 +24,7 @@ func (f *flags) status(stdout, stderr io.Writer) int {
 	if f.JSON {
 		err = json.NewEncoder(escape.JSONWriter(stdout)).Encode(r)
 	} else {
-		err = r.Print(stdout)
+		err = r.Print(stdout, language())
 	}
 	switch {
 	case err != nil:

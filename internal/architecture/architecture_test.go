@@ -142,8 +142,9 @@ func TestRoomsOfREPLImportDownward(t *testing.T) {
 		"repl/cli":      2,
 		"repl/target":   3,
 		"repl/taskref":  3,
-		"repl/hostview": 4, "repl/render": 4, "repl/setup": 4,
-		"repl/command": 5,
+		"repl/hostview": 4, "repl/render": 4, "repl/setup": 4, "repl/notification": 5,
+		"repl/command":    5,
+		"repl/comparison": 6, "repl/rollouts": 6, "repl/search": 6,
 		"repl/grammar": 7,
 		"repl":         8,
 	}

@@ -22,6 +22,9 @@ var (
 	ErrRefused   = errors.New("the broker refused a publication")
 )
 
+// errSilentEnd: the broker has not said why the connection ended.
+var errSilentEnd = errors.New("the connection ended without a word from the broker")
+
 // An Error is the error of this package and of package dial.
 type Error = dial.Error
 

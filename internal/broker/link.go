@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -98,6 +99,7 @@ type linkRun struct {
 	dial       func(context.Context, *dial.Endpoint, dial.Options) (*dial.Conn, error)
 	schedule   schedule
 	round      []error // of the URLs tried since the last pause
+	silentEnds int     // see explain
 	lastLogged string  // the error that the log has already
 }
 
@@ -142,6 +144,7 @@ func (r *linkRun) try(ctx context.Context, ep *dial.Endpoint, opts Options) (up 
 	r.set(Connecting, r.states.latest().Err, ep.URL())
 	conn, err := r.dial(ctx, ep, opts.Dial)
 	if err != nil {
+		r.silentEnds = 0
 		return 0, err
 	}
 	return newConnSession(r, ep, opts, conn).run(ctx)
@@ -185,11 +188,40 @@ func lost(ep *dial.Endpoint, e *amqp.Error) error {
 	if e != nil {
 		why = e.Reason
 	}
+	cause := asError(e)
+	if e == nil || !e.Server {
+		cause = errors.Join(errSilentEnd, cause)
+	}
 	return &Error{
 		Kind:    ErrLost,
 		Message: fmt.Sprintf("the connection to the broker at %s was lost: %s", ep.Addr(), why),
 		Hint:    dial.LimitHint(why),
-		Err:     asError(e),
+		Err:     cause,
+	}
+}
+
+const (
+	// A connection that ends without a word from the broker within idleLife may have been
+	// closed by a load balancer. Idle timeouts are minutes at most.
+	idleLife = 10 * time.Minute
+	// maxSilentEnds is how many such ends in a row a broker that restarts may cause.
+	maxSilentEnds = 2
+)
+
+// explain adds a hint to the error that ended a connection, if connections end again and
+// again although the broker can be reached.
+func (r *linkRun) explain(err error, up time.Duration) error {
+	if up == 0 || up > idleLife || !errors.Is(err, errSilentEnd) {
+		r.silentEnds = 0
+		return err
+	}
+	if r.silentEnds++; r.silentEnds <= maxSilentEnds {
+		return err
+	}
+	return &Error{
+		Kind: ErrLost, Message: err.Error(), Err: err,
+		Hint: "a load balancer or firewall may close idle connections: its idle timeout must be longer than the heartbeat, " +
+			"which ?heartbeat=SECONDS in the broker's URL sets",
 	}
 }
 

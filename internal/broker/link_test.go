@@ -263,7 +263,7 @@ func TestHalfOpenLink(t *testing.T) {
 }
 
 // Heartbeats keep a link open through a load balancer with an idle timeout. If the timeout is
-// shorter than the heartbeat, the link is lost and comes back.
+// shorter than the heartbeat, the link is lost and comes back, and its errors say what to check.
 func TestLinkThroughIdleTimeout(t *testing.T) {
 	t.Parallel() // it waits most of its time
 	u := rabbittest.URL(t)
@@ -291,6 +291,9 @@ func TestLinkThroughIdleTimeout(t *testing.T) {
 		t.Errorf("got %v", lost.Err)
 	}
 	until(t, lost, "up again", isUp)
+	until(t, lost, "lost again and again, with a hint", func(s *State) bool {
+		return s.Phase == Connecting && strings.Contains(hint.First(s.Err), "idle timeout")
+	})
 }
 
 // Stopping at any moment ends Run, with nothing left behind (see TestMain).

@@ -28,10 +28,6 @@ const drainTimeout = 2 * time.Second
 // and at whether the broker accepts messages at all. A full cork ends a burst sooner.
 const burst = 64
 
-// blockedEvents is more than the number of times that a broker can block and unblock a
-// connection between the end of Serve and the end of the connection.
-const blockedEvents = 8
-
 // A Publisher publishes for any number of goroutines, over one session after
 // another.
 type Publisher struct {
@@ -39,6 +35,7 @@ type Publisher struct {
 
 	// Of Serve alone.
 	window    sendWindow
+	blocking  blocking
 	anonymous bool // the broker knows the login by another name: send no UserId
 }
 
@@ -59,7 +56,8 @@ func (p *Publisher) In() chan<- *Publication { return p.in }
 // Serve publishes over one session, on a channel of its own, until ctx or the connection
 // ends. When ctx ends it waits up to 2 s for outstanding confirmations and returns nil.
 // If the broker refuses a publication, Serve continues on another channel. The channel
-// ends with the session. Only one Serve may run at a time.
+// ends with the session. Only one Serve of a Publisher may run at a time; several
+// Publishers may serve one session.
 func (p *Publisher) Serve(ctx context.Context, s *Session) error {
 	for {
 		ch, err := onChannel(s.Conn, func(*amqp.Channel) error { return nil })
@@ -110,7 +108,7 @@ func (s *serving) prepare() error {
 	s.returns = s.ch.NotifyReturn(make(chan amqp.Return, s.window.size))
 	s.confirms = s.ch.NotifyPublish(make(chan amqp.Confirmation, s.window.size))
 	s.closed = s.ch.NotifyClose(make(chan *amqp.Error, 1))
-	s.session.watchBlocked()
+	s.blocking.watch(s.session.Conn)
 	return nil
 }
 
@@ -122,7 +120,7 @@ func (s *serving) room() bool {
 func (s *serving) loop(ctx context.Context) error {
 	for {
 		in := s.in
-		if s.session.blocked || !s.room() {
+		if s.blocking.blocked || !s.room() {
 			in = nil
 		}
 		select {
@@ -136,8 +134,8 @@ func (s *serving) loop(ctx context.Context) error {
 			if err := s.confirmed(c, ok); err != nil {
 				return err
 			}
-		case b, ok := <-s.session.blockings:
-			s.session.noteBlocked(b, ok)
+		case b, ok := <-s.blocking.events:
+			s.blocking.note(b, ok)
 		}
 	}
 }

@@ -19,11 +19,6 @@ type Session struct {
 
 	cork *dial.Cork // of Conn; nil if the connection is not a link's
 
-	// Of the Publisher that serves the session. It may open one channel after another,
-	// but listens to the connection once: the library waits for every listener.
-	blockings chan amqp.Blocking // the library closes it
-	blocked   bool
-
 	ready chan struct{} // session → link, one slot: one message is enough
 }
 
@@ -34,20 +29,6 @@ func (s *Session) Ready() {
 	select {
 	case s.ready <- struct{}{}:
 	default:
-	}
-}
-
-// watchBlocked begins to listen for whether the broker accepts messages, once.
-func (s *Session) watchBlocked() {
-	if s.blockings == nil {
-		s.blockings = s.Conn.NotifyBlocked(make(chan amqp.Blocking, blockedEvents))
-	}
-}
-
-func (s *Session) noteBlocked(b amqp.Blocking, ok bool) {
-	s.blocked = ok && b.Active
-	if !ok {
-		s.blockings = nil
 	}
 }
 
@@ -177,15 +158,16 @@ func (c *connSession) end(ctx context.Context, err error) (up time.Duration, _ e
 	if err == nil {
 		err = &Error{Kind: ErrLost, Message: fmt.Sprintf("the session with the broker at %s ended", c.ep.Addr())}
 	}
+	if !c.upSince.IsZero() {
+		up = max(time.Since(c.upSince), 1)
+	}
+	err = c.link.explain(err, up)
 	if ctx.Err() != nil {
 		c.link.set(Connecting, nil, "") // we wanted it: nothing to explain
 	} else {
 		c.link.set(Connecting, err, "")
 	}
-	if c.upSince.IsZero() {
-		return 0, err
-	}
-	return max(time.Since(c.upSince), 1), err
+	return up, err
 }
 
 // orClosed replaces nil, for a channel already seen closed, by a closed channel, so that

@@ -37,7 +37,8 @@ func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2+1) }
 // when ctx ends. While the broker blocks the connection, Verify waits: it would get no
 // answer.
 func Verify(ctx context.Context, conn *amqp.Connection, every Interval, subs ...Subscription) error {
-	v := verifier{conn: conn, subs: subs, timeout: verifyTimeout, blockings: conn.NotifyBlocked(make(chan amqp.Blocking, blockedEvents))}
+	v := verifier{conn: conn, subs: subs, timeout: verifyTimeout}
+	v.blocking.watch(conn)
 	timer := time.NewTimer(jitter(every.First))
 	defer timer.Stop()
 	for {
@@ -47,8 +48,8 @@ func Verify(ctx context.Context, conn *amqp.Connection, every Interval, subs ...
 				return err
 			}
 			timer.Reset(jitter(every.Then))
-		case b, ok := <-v.blockings:
-			v.noteBlocked(b, ok)
+		case b, ok := <-v.blocking.events:
+			v.blocking.note(b, ok)
 		case <-ctx.Done():
 			return nil
 		}
@@ -57,24 +58,16 @@ func Verify(ctx context.Context, conn *amqp.Connection, every Interval, subs ...
 
 // verifier is the state of one Verify.
 type verifier struct {
-	conn      *amqp.Connection
-	subs      []Subscription
-	timeout   time.Duration
-	blockings chan amqp.Blocking // library → verifier; the library closes it
-	blocked   bool
-}
-
-func (v *verifier) noteBlocked(b amqp.Blocking, ok bool) {
-	v.blocked = ok && b.Active
-	if !ok {
-		v.blockings = nil
-	}
+	conn     *amqp.Connection
+	subs     []Subscription
+	timeout  time.Duration
+	blocking blocking
 }
 
 // verify makes one round. The library's calls cannot be interrupted. So they run in a
 // goroutine, and verify waits for it.
 func (v *verifier) verify(ctx context.Context) error {
-	if v.blocked {
+	if v.blocking.blocked {
 		return nil
 	}
 	done := make(chan error, 1)
@@ -93,12 +86,12 @@ func (v *verifier) verify(ctx context.Context) error {
 		select {
 		case err := <-done:
 			return err
-		case b, ok := <-v.blockings:
-			if v.noteBlocked(b, ok); !v.blocked {
+		case b, ok := <-v.blocking.events:
+			if v.blocking.note(b, ok); !v.blocking.blocked {
 				limit.Reset(v.timeout)
 			}
 		case <-limit.C:
-			if v.blocked {
+			if v.blocking.blocked {
 				continue // the broker does not read from this connection
 			}
 			abandon(v.conn)

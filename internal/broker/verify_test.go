@@ -117,12 +117,12 @@ func TestVerifyOfSilentBroker(t *testing.T) {
 	conn := connect(t, px.url(u))
 	_, s := consuming(t, conn, "test.silent")
 	px.freeze()
-	v := verifier{conn: conn, subs: []Subscription{s}, timeout: time.Millisecond, blockings: make(chan amqp.Blocking, 1)}
-	v.noteBlocked(amqp.Blocking{Active: true}, true)
+	v := verifier{conn: conn, subs: []Subscription{s}, timeout: time.Millisecond}
+	v.blocking.note(amqp.Blocking{Active: true}, true)
 	if err := v.verify(t.Context()); err != nil {
 		t.Errorf("blocked, Verify returns %v", err)
 	}
-	v.noteBlocked(amqp.Blocking{}, true)
+	v.blocking.note(amqp.Blocking{}, true)
 	if err := v.verify(t.Context()); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), s.Queue) {
 		t.Errorf("Verify returns %v", err)
 	}

@@ -42,6 +42,11 @@ const (
 	// that confirms a few thousand per second.
 	publishWindow = 1024
 
+	// inboxWindow is less than the 400 messages that RabbitMQ lets a channel of a connection
+	// queue before it stops reading from the connection. A channel stands still while it
+	// publishes to a quorum queue without a leader.
+	inboxWindow = 256
+
 	// helloPollInterval is how often Discover reads the agents that have answered.
 	helloPollInterval = 100 * time.Millisecond
 
@@ -54,7 +59,7 @@ const (
 )
 
 // An Operator is the wired process. One goroutine, the REPL's, calls its methods, with these
-// exceptions. Any goroutine may call Submit, Settled, Cancel, Halt, Viewed, Store, Link and
+// exceptions. Any goroutine may call Submit, Settled, Cancel, Rollouts, Viewed, Store, Link and
 // Hurry. A second goroutine may call Ask while the first calls no other method than these
 // and Leave.
 type Operator struct {
@@ -136,14 +141,14 @@ func (o *Operator) newConnections(s cli.Settings, name string, once bool) (confi
 	if err != nil {
 		return config, err
 	}
-	o.sender = &sender{link: link, publisher: broker.NewPublisher(publishWindow)}
+	o.sender = &sender{link: link, publisher: broker.NewPublisher(publishWindow), inboxes: broker.NewPublisher(inboxWindow)}
 	opts.Dial.Name = "warren " + name + " (replies)"
 	if o.bus, err = replybus.New(opts, queue, o.store, textNotices(o.notify), slog.New(slog.DiscardHandler)); err != nil {
 		return config, err
 	}
 	return dispatcher.Config{
 		Store: o.store, Operator: name, Notify: o.notify,
-		Out: o.sender.publisher.In(), ReplyTo: queue, Replies: o.bus.Link(), CaughtUp: o.bus.CaughtUp(),
+		Out: o.sender.publisher.In(), InboxOut: o.sender.inboxes.In(), ReplyTo: queue, Replies: o.bus.Link(), CaughtUp: o.bus.CaughtUp(),
 	}, nil
 }
 
@@ -280,10 +285,8 @@ func (o *Operator) Cancel(ctx context.Context, task string) error {
 	return o.dispatcher.Cancel(ctx, t)
 }
 
-// Halt stops a rollout from beginning further jobs.
-func (o *Operator) Halt(ctx context.Context, task string) (bool, error) {
-	return o.dispatcher.Halt(ctx, task)
-}
+// Rollouts controls rollouts.
+func (o *Operator) Rollouts() command.Rollouts { return rollouts{o.store, o.dispatcher} }
 
 // Ask sends a status for the unfinished jobs of a task that no live process drives.
 func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) error {

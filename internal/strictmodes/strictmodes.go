@@ -45,19 +45,19 @@ type Error struct {
 func (e *Error) Error() string {
 	switch {
 	case e.Account != "" && e.Problem == Owner:
-		return fmt.Sprintf("%s%s belongs to %s, not to SYSTEM, the Administrators or the agent's user", e.kind(), e.Path, e.Account)
+		return fmt.Sprintf("%s belongs to %s, not to SYSTEM, the Administrators or the agent's user", e.what(), e.Account)
 	case e.Account != "":
-		return fmt.Sprintf("%s may write %s%s", e.Account, e.kind(), e.Path)
+		return fmt.Sprintf("%s may write %s", e.Account, e.what())
 	}
 	switch e.Problem {
 	case Owner:
-		return fmt.Sprintf("%s%s belongs to user id %d, not to root or to the agent's user", e.kind(), e.Path, e.UID)
+		return fmt.Sprintf("%s belongs to user id %d, not to root or to the agent's user", e.what(), e.UID)
 	case Shared:
 		return fmt.Sprintf("anybody may create files in the directory %s (mode %04o)", e.Path, e.Mode)
 	case Linked:
 		return fmt.Sprintf("%s has another hard link, through which others may have written it", e.Path)
 	}
-	return fmt.Sprintf("others may write %s%s (mode %04o)", e.kind(), e.Path, e.Mode)
+	return fmt.Sprintf("others may write %s (mode %04o)", e.what(), e.Mode)
 }
 
 // ErrorHint returns the command that fixes the problem.
@@ -82,11 +82,12 @@ func (e *Error) ErrorHint() string {
 	return fmt.Sprintf("check its content, then: chown %s %s", owner(), path)
 }
 
-func (e *Error) kind() string {
+// what names the file or the directory.
+func (e *Error) what() string {
 	if e.Dir {
-		return "the directory "
+		return "the directory " + e.Path
 	}
-	return ""
+	return e.Path
 }
 
 // owner returns the expected owner in the syntax of chown.

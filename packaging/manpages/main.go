@@ -102,7 +102,7 @@ Each request is signed with an SSH key. A host runs a command only if its author
 		},
 		Files: []manpage.Item{
 			{Term: "~/.config/warren/config.toml", Text: "Settings. The name of a setting is its flag with _ for -. warren config shows each setting and where its value comes from."},
-			{Term: "~/.config/warren/groups.yaml", Text: "Groups of hosts."},
+			{Term: "~/.config/warren/groups.yaml", Text: "Groups of hosts. Instead of it, warren also reads groups.conf of ClusterShell."},
 			{Term: "~/.local/share/warren/results.db", Text: "Tasks and their results."},
 			{Term: "~/.local/share/warren/execute_command.log", Text: "Each command that was sent."},
 			{Term: "~/.local/share/warren/view_command.log", Text: "Each result that was viewed."},

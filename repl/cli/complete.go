@@ -9,15 +9,16 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"warren/internal/operator/groups"
+	"warren/internal/operator/groups/lookup"
 	"warren/internal/operator/model"
 	"warren/repl/result"
 	"warren/repl/term"
 )
 
 const (
-	completeTime  = 500 * time.Millisecond // for what the store is asked
-	completeTasks = 50                     // newest tasks whose ids are offered
+	completeTime   = 500 * time.Millisecond // for what the store is asked
+	completeGroups = 5 * time.Second        // for the program of a source of groups, once its name is typed
+	completeTasks  = 50                     // newest tasks whose ids are offered
 )
 
 // A NameStore knows the names that are completed.
@@ -31,7 +32,7 @@ type NameStore interface {
 type Completer struct {
 	store   NameStore              // nil where there is none
 	list    func(choices []Choice) // shows several words above the line; nil where the shell does that
-	groups  string                 // the operator's file of groups
+	groups  lookup.Config          // the sources of groups
 	grammar *kong.Node
 }
 
@@ -44,8 +45,8 @@ func (c *Completer) ListAbove(list func(choices []Choice)) *Completer {
 	return c
 }
 
-// NewCompleter completes lines of a grammar. Groups is the operator's file of groups.
-func NewCompleter(store NameStore, groups string, grammar *kong.Node) *Completer {
+// NewCompleter completes lines of a grammar. The completer alone uses the cache of groups.
+func NewCompleter(store NameStore, groups lookup.Config, grammar *kong.Node) *Completer {
 	return &Completer{store: store, groups: groups, grammar: grammar}
 }
 
@@ -120,7 +121,7 @@ func (c *Completer) known(done []string, current string, quoted bool) []string {
 		return c.expressions(current)
 	case node.Name == "completion" && len(done) == 1:
 		return []string{"bash ", "zsh ", "fish "}
-	case len(node.Positional) > 0 && node.Positional[0].Name == "id" && len(done) == 1:
+	case len(node.Positional) > 0 && node.Positional[0].Name == "id" && len(done) <= len(node.Positional):
 		return c.tasks()
 	}
 	return nil
@@ -150,14 +151,40 @@ func (c *Completer) expressions(current string) []string {
 	if ok && slices.Contains(model.StatusNames(), word) {
 		return c.tasksOf("@" + word + ":")
 	}
+	sources := lookup.New(c.groups)
+	if ok && sources.Runs(word) {
+		return groupNames(sources, word)
+	}
 	var known []string
-	if file, err := groups.Load(c.groups, model.StatusNames()); err == nil {
-		known = file.Names()
+	names, err := sources.Sources()
+	if err == nil && lookup.HasAnsible() && !slices.Contains(names, lookup.Ansible) {
+		names = append(names, lookup.Ansible)
+	}
+	for _, source := range names {
+		if sources.Runs(source) && sources.Written(source, "") != "@" { // only once its name is typed
+			known = append(known, "@"+source+":")
+			continue
+		}
+		known = append(known, groupNames(sources, source)...)
 	}
 	for _, word := range model.StatusNames() {
 		known = append(known, "@"+word+":")
 	}
 	return known
+}
+
+// groupNames are the groups of a source as they are written in an expression.
+func groupNames(sources *lookup.Groups, source string) []string {
+	ctx, cancel := context.WithTimeout(context.Background(), completeGroups)
+	defer cancel()
+	names, _, err := sources.Names(ctx, source)
+	if err != nil {
+		return nil
+	}
+	for i := range names {
+		names[i] = sources.Written(source, names[i])
+	}
+	return names
 }
 
 // lastName is where the last name of a list of hosts begins.

@@ -44,6 +44,7 @@ func Stopped(task model.Task) error {
 	text := "warren was stopped; task " + task.ID + " is still running"
 	if task.Rollout != nil {
 		text += " on the hosts that have it"
+		return &Error{Status: ExitFailed, Text: text, Hint: "resume " + result.ShortID(task.ID) + " continues the rollout"}
 	}
 	return &Error{Status: ExitFailed, Text: text, Hint: "check_task " + result.ShortID(task.ID) + " shows its results"}
 }

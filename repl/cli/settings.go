@@ -12,6 +12,9 @@ import (
 	"warren/internal/broker/dial"
 	"warren/internal/config"
 	"warren/internal/datadir"
+	"warren/internal/operator/groups/lookup"
+	"warren/internal/operator/groups/upcall"
+	"warren/internal/operator/model"
 	"warren/internal/wire"
 )
 
@@ -28,7 +31,10 @@ type Settings struct {
 	Fleet    string     // that requests are signed for; empty is none
 	DataDir  string
 	Groups   string // file of groups of hosts, or directory of such files
-	Color    ColorWhen
+
+	Inventory []string // Ansible inventories; none are those of Ansible's own configuration
+
+	Color ColorWhen
 
 	ShowResults ShowWhen // at the prompt, when a task ends
 
@@ -54,7 +60,8 @@ type Globals struct {
 	Identity         string     `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with, or none to sign nothing. Default: the first of ssh-agent, else ~/.ssh/id_ed25519, id_ecdsa, id_rsa."`
 	Fleet            string     `placeholder:"NAME" env:"WARREN_FLEET" help:"Fleet of the requests. Hosts of another fleet refuse them. It must equal --fleet of the agents."`
 	DataDir          string     `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
-	Groups           string     `placeholder:"FILE" env:"WARREN_GROUPS" help:"Groups of hosts (YAML), or a directory of such files, instead of ~/.config/warren/groups.yaml."`
+	Groups           string     `placeholder:"FILE" env:"WARREN_GROUPS" help:"Groups of hosts: a YAML file, a directory of such files, or a groups.conf of ClusterShell. Default: ~/.config/warren/groups.yaml, else ClusterShell's groups.conf."`
+	Inventory        []string   `placeholder:"PATH" env:"WARREN_INVENTORY" sep:"none" help:"Ansible inventory of @ansible:GROUP and of vars in --where, as ansible-inventory -i takes it. Default: the inventory of Ansible's own configuration. May be repeated."`
 	ResultsRetention Retention  `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"Remove results this long after their task is done; never keeps them."`
 	ResultsSize      Size       `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Size limit of all results on the disk; the oldest are removed first. 0 means no limit."`
 	Color            ColorWhen  `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colors: auto (on a terminal, unless NO_COLOR is set), always or never."`
@@ -67,7 +74,7 @@ type Globals struct {
 func (g *Globals) Settings(args []string) (Settings, error) {
 	s := Settings{
 		Login: g.Login, Identity: g.Identity, Fleet: g.Fleet, DataDir: g.DataDir, Color: g.Color, ShowResults: g.ShowResults,
-		ResultsRetention: time.Duration(g.ResultsRetention), ResultsSize: int64(g.ResultsSize),
+		Inventory: g.Inventory, ResultsRetention: time.Duration(g.ResultsRetention), ResultsSize: int64(g.ResultsSize),
 	}
 	if g.Fleet != "" {
 		if err := wire.CheckFleet(g.Fleet); err != nil {
@@ -84,7 +91,7 @@ func (g *Globals) Settings(args []string) (Settings, error) {
 		s.Broker = []string{DefaultBroker}
 	}
 	if s.Groups = g.Groups; s.Groups == "" {
-		s.Groups = configPath("groups.yaml")
+		s.Groups = groupsFile()
 	}
 	s.Warnings = dial.Options{URLs: s.Broker, Login: s.Login}.Warnings(args)
 	if s.DataDir == "" {
@@ -95,6 +102,40 @@ func (g *Globals) Settings(args []string) (Settings, error) {
 		s.DataDir = dir
 	}
 	return s, nil
+}
+
+// GroupSources says where groups come from. Cache keeps the output of upcalls.
+func (s *Settings) GroupSources(cache *upcall.Cache) lookup.Config {
+	return lookup.Config{Path: s.Groups, Inventory: s.Inventory, Reserved: model.StatusNames(), Cache: cache}
+}
+
+// groupsFile is the default path of the groups: the operator's own file, or else the groups.conf
+// that ClusterShell prefers, or else the path where the operator's file would be.
+func groupsFile() string {
+	own := configPath("groups.yaml")
+	files := append([]string{own, configPath("groups.conf")}, clusterShellFiles(own)...)
+	for _, file := range files {
+		if _, err := os.Stat(file); file != "" && err == nil {
+			return file
+		}
+	}
+	return own
+}
+
+// clusterShellFiles are the paths of ClusterShell's groups.conf, the first with the highest
+// precedence. Own is the path of Warren's groups file, in a directory beside ClusterShell's.
+func clusterShellFiles(own string) []string {
+	if dir := os.Getenv("CLUSTERSHELL_CFGDIR"); dir != "" {
+		return []string{filepath.Join(dir, "groups.conf")}
+	}
+	var files []string
+	if own != "" {
+		files = append(files, filepath.Join(filepath.Dir(filepath.Dir(own)), "clustershell", "groups.conf"))
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		files = append(files, filepath.Join(home, ".local", "etc", "clustershell", "groups.conf"))
+	}
+	return append(files, "/etc/clustershell/groups.conf")
 }
 
 // ConfigFile is the default path of the configuration file; "" where there is none.

@@ -6,59 +6,63 @@ import (
 	"slices"
 	"strings"
 
+	"warren/internal/translate"
 	"warren/repl/term"
 
 	"github.com/alecthomas/kong"
 )
 
-func WriteOverview(w io.Writer, root *kong.Node) {
-	fmt.Fprint(w, "Warren runs shell commands on many hosts through RabbitMQ.\n\n")
+// WriteOverview writes the commands and the flags of all of them.
+func WriteOverview(w io.Writer, lang *translate.Language, root *kong.Node) {
+	fmt.Fprint(w, lang.Word("Warren runs shell commands on many hosts through RabbitMQ.\n\n"))
 	flags := visibleFlags(root)
 	if len(flags) > 1 { // not only --help: the shell form
-		fmt.Fprint(w, "Usage:\n  warren [FLAG…]            open the prompt\n  warren [FLAG…] COMMAND …  run one command\n\n")
+		fmt.Fprint(w, lang.Word("Usage:\n  warren [FLAG…]            open the prompt\n  warren [FLAG…] COMMAND …  run one command\n\n"))
 	}
-	fmt.Fprintln(w, "Commands:")
+	fmt.Fprintln(w, lang.Word("Commands:"))
 	var rows [][2]string
 	for _, child := range root.Children {
 		if !child.Hidden {
-			rows = append(rows, [2]string{child.Tag.Get("usage"), child.Help})
+			rows = append(rows, [2]string{child.Tag.Get("usage"), lang.Word(child.Help)})
 		}
 	}
 	writeRows(w, rows)
 	if len(flags) > 1 {
-		fmt.Fprintln(w, "\nFlags:")
-		writeRows(w, flagRows(flags))
+		fmt.Fprintln(w, lang.Word("\nFlags:"))
+		writeRows(w, flagRows(lang, flags))
 	}
-	fmt.Fprint(w, "\nhelp COMMAND explains one command.\n")
+	fmt.Fprint(w, lang.Word("\nhelp COMMAND explains one command.\n"))
 }
 
-func WriteCommandHelp(w io.Writer, node *kong.Node) {
-	fmt.Fprintf(w, "%s\n\nUsage: %s\n", node.Help, node.Tag.Get("usage"))
+// WriteCommandHelp writes what a command does, its arguments and its flags.
+func WriteCommandHelp(w io.Writer, lang *translate.Language, node *kong.Node) {
+	fmt.Fprintf(w, "%s\n\n", lang.Word(node.Help))
+	lang.Fprintf(w, "Usage: %s\n", translate.Plain(node.Tag.Get("usage")))
 	if len(node.Aliases) > 0 {
-		fmt.Fprintf(w, "Also: %s\n", strings.Join(node.Aliases, ", "))
+		lang.Fprintf(w, "Also: %s\n", strings.Join(node.Aliases, ", "))
 	}
 	if node.Detail != "" {
-		fmt.Fprintf(w, "\n%s\n", wrap(strings.TrimSpace(node.Detail), helpWidth))
+		fmt.Fprintf(w, "\n%s\n", wrap(lang.Word(strings.TrimSpace(node.Detail)), helpWidth))
 	}
 	if len(node.Positional) > 0 {
-		fmt.Fprintln(w, "\nArguments:")
+		fmt.Fprintln(w, lang.Word("\nArguments:"))
 		var rows [][2]string
 		for _, arg := range node.Positional {
-			rows = append(rows, [2]string{strings.ToUpper(arg.Name), arg.Help})
+			rows = append(rows, [2]string{strings.ToUpper(arg.Name), lang.Word(arg.Help)})
 		}
 		writeRows(w, rows)
 	}
 	if len(node.Children) > 0 {
-		fmt.Fprintln(w, "\nSubcommands:")
+		fmt.Fprintln(w, lang.Word("\nSubcommands:"))
 		var rows [][2]string
 		for _, child := range node.Children {
-			rows = append(rows, [2]string{child.Tag.Get("usage"), child.Help})
+			rows = append(rows, [2]string{child.Tag.Get("usage"), lang.Word(child.Help)})
 		}
 		writeRows(w, rows)
 	}
 	if flags := append(inherited(node), visibleFlags(node)...); len(flags) > 0 {
-		fmt.Fprintln(w, "\nFlags:")
-		writeRows(w, flagRows(flags))
+		fmt.Fprintln(w, lang.Word("\nFlags:"))
+		writeRows(w, flagRows(lang, flags))
 	}
 }
 
@@ -81,25 +85,23 @@ func visibleFlags(node *kong.Node) []*kong.Flag {
 	return flags
 }
 
-func flagRows(flags []*kong.Flag) [][2]string {
+func flagRows(lang *translate.Language, flags []*kong.Flag) [][2]string {
 	var rows [][2]string
 	for _, f := range flags {
-		left, right := "--"+f.Name, f.Help
+		left, right := "--"+f.Name, lang.Word(f.Help)
 		if f.Short != 0 {
 			left = "-" + string(f.Short) + ", " + left
 		}
 		if !f.IsBool() {
 			left += " " + f.PlaceHolder
 		}
-		var more []string
-		if f.HasDefault {
-			more = append(more, "default "+f.Default)
-		}
-		if len(f.Envs) > 0 {
-			more = append(more, "or $"+f.Envs[0])
-		}
-		if len(more) > 0 {
-			right += " (" + strings.Join(more, ", ") + ")"
+		switch env := strings.Join(f.Envs[:min(len(f.Envs), 1)], ""); {
+		case f.HasDefault && env != "":
+			right += lang.Sprintf(" (default %s, or $%s)", translate.Plain(f.Default), env)
+		case f.HasDefault:
+			right += lang.Sprintf(" (default %s)", translate.Plain(f.Default))
+		case env != "":
+			right += lang.Sprintf(" (or $%s)", env)
 		}
 		rows = append(rows, [2]string{left, right})
 	}
@@ -114,12 +116,12 @@ func writeRows(w io.Writer, rows [][2]string) {
 	const indent, gap, most = 2, 2, 34
 	left := 0
 	for _, row := range rows {
-		if n := len([]rune(row[0])); n <= most {
+		if n := term.Width(row[0]); n <= most {
 			left = max(left, n)
 		}
 	}
 	for _, row := range rows {
-		n := len([]rune(row[0]))
+		n := term.Width(row[0])
 		fmt.Fprintf(w, "%*s%s", indent, "", row[0])
 		if n > left {
 			fmt.Fprintf(w, "\n%*s", indent+left+gap, "")
@@ -139,7 +141,7 @@ func wrap(text string, width int) string {
 			out = append(out, paragraph)
 			continue
 		}
-		out = append(out, term.WrapWords(strings.Fields(paragraph), " ", "", width)...)
+		out = append(out, term.WrapText(strings.Join(strings.Fields(paragraph), " "), "", width)...)
 	}
 	return strings.Join(out, "\n")
 }

@@ -55,9 +55,10 @@ func (c *BrokerSetup) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
+	if err := c.oneOutput(); err != nil {
+		return err
+	}
 	switch {
-	case c.Check && c.Remove:
-		return cli.Usage("", "--check and --remove exclude each other")
 	case c.Check:
 		return c.check(ctx, env, cfg)
 	case c.Remove:
@@ -87,6 +88,24 @@ func (c *BrokerSetup) Run(ctx context.Context, env *Env) error {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
 	return cli.WriteJSON(env.IO.Out, document)
+}
+
+// oneOutput returns an error if flags ask for several of: a report, a script that removes logins,
+// definitions.
+func (c *BrokerSetup) oneOutput() error {
+	var given []string
+	for _, f := range []struct {
+		name string
+		is   bool
+	}{{"--check", c.Check}, {"--remove", c.Remove}, {"--definitions", c.Definitions != ""}} {
+		if f.is {
+			given = append(given, f.name)
+		}
+	}
+	if len(given) < 2 {
+		return nil
+	}
+	return cli.Usage("run broker-setup once for each", "%s and %s exclude each other", given[0], given[1])
 }
 
 func (c *BrokerSetup) printDefinitions(env *Env, cfg brokersetup.Config, passwords map[string]brokersetup.Password) error {

@@ -48,6 +48,9 @@ func (c *Cancel) Run(ctx context.Context, env *Env) error {
 			return err
 		}
 		if len(done) > 0 && !c.JSON && !c.JSONL {
+			for i, line := range done {
+				done[i] = env.IO.Lang.Text(line)
+			}
 			return env.IO.Lines(done)
 		}
 	}

@@ -6,11 +6,14 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"warren/internal/operator/groups/lookup"
+	"warren/internal/operator/groups/upcall"
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/repl/cli"
@@ -61,7 +64,7 @@ func TestShellWords(t *testing.T) {
 	if err := os.WriteFile(file, []byte("roles: {web: 'web[01-02]', db: db1}\nracks: {r1: web01}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := cli.NewCompleter(noStore{}, file, grammar.ShellModel())
+	c := cli.NewCompleter(noStore{}, lookup.Config{Path: file}, grammar.ShellModel())
 	for _, tt := range []struct {
 		before  string
 		current string
@@ -100,19 +103,50 @@ func TestShellWords(t *testing.T) {
 	}
 }
 
+// The commands of a source are called once its name is typed, or if it is the default source.
+func TestCompleteGroupsOfCommands(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("upcalls need a POSIX shell")
+	}
+	file := filepath.Join(t.TempDir(), "groups.conf")
+	if err := os.WriteFile(file, []byte("[main]\nmap: true\nlist: echo web db\n[rack]\nmap: true\nlist: echo r1 r2; echo x >>calls\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := cli.NewCompleter(noStore{}, lookup.Config{Path: file, Cache: new(upcall.Cache)}, grammar.ShellModel())
+	complete := func(current string) string {
+		return strings.Join(c.ShellWords(strings.Fields("run true --hosts"), current), " ")
+	}
+	for _, tt := range []struct{ current, want string }{
+		{"@w", "@web"},
+		{"@ra", "@rack:"},
+		{"web01!@main:d", ""},
+	} {
+		if got := complete(tt.current); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.current, got, tt.want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(file), "calls")); err == nil {
+		t.Error("the groups of a source are listed before its name is typed")
+	}
+	if got := complete("@rack:"); got != "@rack:r1 @rack:r2" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestComplete(t *testing.T) {
-	complete := cli.NewCompleter(noStore{}, "", grammar.PromptModel()).Complete
+	complete := cli.NewCompleter(noStore{}, lookup.Config{}, grammar.PromptModel()).Complete
 	for _, tt := range []struct {
 		left, tail string
 		head       string
 		words      []string
 	}{
-		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "watch ", "cancel ", "retry ", "hosts ", "rights ", "broker-setup ", "help ", "config ", "doctor ", "completion ", "exit "}},
+		{"", "", "", []string{"use ", "run ", "check_task ", "tasks ", "wait ", "watch ", "cancel ", "pause ", "resume ", "retry ", "diff ", "grep ", "hosts ", "rights ", "broker-setup ", "help ", "config ", "doctor ", "completion ", "exit "}},
 		{"ch", " 1b4e", "", []string{"check_task "}},
 		{"help t", "", "help ", []string{"tasks "}},
 		{"check_task ", "", "check_task ", []string{"2c000000 ", "1b4e28ba ", "2d000000-1 ", "2d000000-2 "}},
 		{"wait 2c", "", "wait ", []string{"2c000000 "}},
 		{"wait 2c00 ", "", "wait 2c00 ", nil},
+		{"diff 2d000000-1 2c", "", "diff 2d000000-1 ", []string{"2c000000 "}},
 		{"cancel --", "", "cancel ", []string{"--help ", "--json ", "--jsonl "}},
 		{"run x --st", "", "run x ", []string{"--start-timeout ", "--stderr ", "--stdin ", "--stdout ", "--store-secrets-on-broker ", "--stream "}},
 		{"run x --hosts w", "", "run x --hosts ", []string{"web01", "web02"}},
@@ -121,7 +155,7 @@ func TestComplete(t *testing.T) {
 		{"run x --cwd w", "", "run x --cwd w", nil},
 		{`run "web`, "", `run "web`, nil},
 		{`run "--`, "", `run "--`, nil},
-		{"hosts ", "", "hosts ", []string{"expand ", "fold ", "forget "}},
+		{"hosts ", "", "hosts ", []string{"expand ", "fold ", "groups ", "forget "}},
 		{"rights --hosts w", "", "rights --hosts ", []string{"web01", "web02"}},
 		{"hosts fold db1 w", "", "hosts fold db1 ", []string{"web01", "web02"}},
 		{`run "é" --hosts w`, "é", `run "é" --hosts `, []string{"web01", "web02"}},

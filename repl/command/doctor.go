@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -25,22 +26,21 @@ func (*Doctor) Help() string {
 
     warren doctor --hosts web01
 
-Exit status: 0 each step is ok; 1 a step failed.`
+Exit status: 0 each step is ok; 1 a step failed; 2 wrong usage, such as an unknown group in --hosts.`
 }
 
 func (c *Doctor) Run(ctx context.Context, env *Env) error {
 	steps := doctor.Broker(ctx, dial.Options{URLs: env.Settings.Broker, Login: env.Settings.Login})
 	broker := doctor.Failed(steps) == 0
 	key := doctor.Key(env.SigningKeys(ctx))
+	var err error // such as a wrong --hosts
 	if steps = append(steps, key); broker && key.OK {
-		more, err := c.agents(ctx, env)
-		if err != nil {
-			return err
-		}
+		var more []doctor.Step
+		more, err = c.agents(ctx, env)
 		steps = append(steps, more...)
 	}
-	if err := setup.Steps(env.IO, steps, c.JSON); err != nil {
-		return err
+	if failed := setup.Steps(env.IO, steps, c.JSON); failed != nil || err != nil {
+		return cmp.Or(failed, err)
 	}
 	if doctor.Failed(steps) > 0 {
 		return cli.ExitWith(cli.ExitFailed)
@@ -48,7 +48,8 @@ func (c *Doctor) Run(ctx context.Context, env *Env) error {
 	return nil
 }
 
-// agents checks which agents are online, and whether the target hosts would run a command.
+// agents checks which agents are online, and whether the target hosts would run a command. With
+// an error, it returns the steps before it.
 func (c *Doctor) agents(ctx context.Context, env *Env) (steps []doctor.Step, err error) {
 	err = env.askHosts(ctx, func(ctx context.Context) error {
 		quiet := func(answers []model.Agent, quiet time.Duration) bool { return len(answers) > 0 && quiet > time.Second }

@@ -2,11 +2,15 @@ package command
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"warren/internal/broker"
 	"warren/internal/operator/model"
 )
+
+// ErrTaken: another process has resumed the rollout at the same time.
+var ErrTaken = errors.New("another process has resumed the rollout at the same time")
 
 // An Engine is the rest of the operator's process as the commands see it: the
 // dispatcher, the replybus and the store, started and wired. cmd/warren makes
@@ -33,9 +37,8 @@ type Engine interface {
 	// store and returns once that is on its way; outcomes follow in the store.
 	Cancel(ctx context.Context, task string) error
 
-	// Halt stops a rollout of this process from sending to further hosts. It reports
-	// whether there was such a rollout.
-	Halt(ctx context.Context, task string) (bool, error)
+	// Rollouts controls rollouts.
+	Rollouts() Rollouts
 
 	// Ask asks by status for the unfinished jobs of a task that no live process
 	// drives, and returns when all have answered, or after wait. A task that is
@@ -79,4 +82,19 @@ type Engine interface {
 	// Hurry has Close, before or while it is called, return within 4 s; its error
 	// says what is left. Any goroutine may call it, more than once.
 	Hurry()
+}
+
+// Rollouts controls the rollouts of tasks.
+type Rollouts interface {
+	// Halt stops a rollout of this process from sending to further hosts. It reports
+	// whether there was such a rollout.
+	Halt(ctx context.Context, task string) (bool, error)
+
+	// Pause has a rollout begin no further job, whichever process drives it. It returns before
+	// that process has seen it.
+	Pause(ctx context.Context, task string) error
+
+	// Resume continues a rollout that is paused, or whose process has ended, in this process.
+	// Its error is ErrTaken if another process was faster.
+	Resume(ctx context.Context, task string) error
 }

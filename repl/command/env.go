@@ -8,6 +8,7 @@ import (
 
 	"warren/internal/config"
 	"warren/internal/hint"
+	"warren/internal/operator/groups/upcall"
 	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/render"
@@ -32,7 +33,8 @@ type Env struct {
 	Engine Engine // nil until Start
 	Store  Store  // of the engine
 
-	clocks target.Clocks
+	clocks  target.Clocks
+	upcalls upcall.Cache
 }
 
 // A ConfigReport is the settings with the sources of their values.
@@ -59,6 +61,9 @@ type Session interface {
 
 	// Seen removes a task whose results the operator has seen.
 	Seen(task string)
+
+	// Notify runs a program when a task has ended, while this process runs; nil is none.
+	Notify(task string, program []string)
 
 	// Question reads a person's answer.
 	Question(ctx context.Context, prompt string) (string, error)
@@ -132,7 +137,7 @@ func (env *Env) pipedInput() io.Reader {
 // TargetEnv is what the selection of hosts uses.
 func (env *Env) TargetEnv() *target.Env {
 	return &target.Env{
-		Out: env.IO, Input: env.pipedInput(), Groups: env.Settings.Groups, Clocks: &env.clocks,
+		Out: env.IO, Input: env.pipedInput(), Groups: env.Settings.GroupSources(&env.upcalls), Clocks: &env.clocks,
 		Store: func() target.Store { return env.Store }, Connect: env.Connect, Interruptible: env.Session.Interruptible,
 		Engine: func() target.Engine { return env.Engine },
 		FindTask: func(ctx context.Context, id, command string) (model.Task, error) {

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 
+	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/result"
@@ -27,17 +28,9 @@ func (f *resultFilter) view(ctx context.Context, env *Env, display *cli.DisplayF
 }
 
 func (f *resultFilter) choose(ctx context.Context, env *Env, v *result.View) error {
-	if len(f.Host) > 0 {
-		exprs, err := (&target.Flags{}).Expressions("--host", f.Host, nil)
-		if err != nil {
-			return err
-		}
-		if v.Hosts, err = env.TargetEnv().Evaluate(ctx, exprs); err != nil {
-			return err
-		}
-		if v.Hosts.Len() == 0 {
-			return cli.Usage("hosts expand shows what an expression stands for", "--host selects no hosts")
-		}
+	var err error
+	if v.Hosts, err = ResultHosts(ctx, env, "--host", f.Host); err != nil {
+		return err
 	}
 	for _, text := range f.Outcome {
 		name, err := cli.CheckOutcome(text, model.StatusNames())
@@ -47,4 +40,21 @@ func (f *resultFilter) choose(ctx context.Context, env *Env, v *result.View) err
 		v.Outcomes = append(v.Outcomes, name)
 	}
 	return nil
+}
+
+// ResultHosts evaluates a flag that selects the hosts whose results are shown. It returns nil
+// if the flag is not given.
+func ResultHosts(ctx context.Context, env *Env, flag string, texts []string) (*hostexpr.Set, error) {
+	if len(texts) == 0 {
+		return nil, nil
+	}
+	exprs, err := (&target.Flags{}).Expressions(flag, texts, nil)
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := env.TargetEnv().Evaluate(ctx, exprs)
+	if err == nil && hosts.Len() == 0 {
+		err = cli.Usage("hosts expand shows what an expression stands for", "%s selects no hosts", flag)
+	}
+	return hosts, err
 }

@@ -57,7 +57,7 @@ Examples:
 
 Only the process that started a task has its secrets. If that process ends before a host has the job, the job expires or becomes lost. With --when-online, the broker would store the secrets on its disk for each offline host. run refuses this unless you add --store-secrets-on-broker.
 
-With --rollout, the next stage starts when each job of the stage before has an outcome and the soak time has passed. Every result except exit code 0 is a failure; unreachable and lost are failures, too. If more jobs fail than --max-failures allows, the rollout stops, and the jobs that were not sent are canceled. A rollout also stops when the process that started it ends.
+With --rollout, the next stage starts when each job of the stage before has an outcome and the soak time has passed. Every result except exit code 0 is a failure; unreachable and lost are failures, too. If more jobs fail than --max-failures allows, the rollout stops, and the jobs that were not sent are canceled; with --on-failure pause, the rollout waits for resume. A rollout is also paused when its process ends before the rollout does. With --verify, Warren runs another command on the hosts of each stage after the soak time; a host on which it fails counts as a failure.
 
 Ctrl-C leaves the task running, but from the shell it stops a rollout. A second Ctrl-C within two seconds cancels the task.
 
@@ -122,11 +122,12 @@ func (c *sendFlags) printTask(ctx context.Context, env *Env, task model.Task) er
 		_, err := fmt.Fprintln(env.IO.Out, task.ID)
 		return err
 	}
-	bound := ""
+	hosts := term.Plural(task.Hosts, "host")
 	if env.IO.OutTerminal {
-		bound = fmt.Sprintf(" (%s)", render.LimitAndStop(&task))
+		_, err := env.IO.Lang.Fprintf(env.IO.Out, "task on %s: %s (%s)\n", hosts, task.ID, render.LimitAndStop(&task))
+		return err
 	}
-	_, err := fmt.Fprintf(env.IO.Out, "task on %s: %s%s\n", term.Plural(task.Hosts, "host"), task.ID, bound)
+	_, err := env.IO.Lang.Fprintf(env.IO.Out, "task on %s: %s\n", hosts, task.ID)
 	return err
 }
 

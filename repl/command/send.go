@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -21,13 +20,17 @@ type sendFlags struct {
 	Fanout           cli.Count       `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Number of hosts in progress at the same time; 0 means all."`
 	Rollout          cli.Stages      `placeholder:"STAGES" help:"Send the command in stages. Each number or percentage is the total of hosts at the end of a stage, as in 1,10%,100%."`
 	MaxFailures      cli.MaxFailures `placeholder:"N|P%" help:"With --rollout or --fanout: number or percentage of hosts that may fail. After one more failure, no other host gets the command. With --rollout the default is 0."`
+	OnFailure        string          `placeholder:"WHAT" help:"What to do after more failures than --max-failures allows: stop (the default) cancels the jobs that were not sent; pause waits for resume."`
 	Soak             cli.Duration    `placeholder:"TIME" help:"With --rollout: pause between stages."`
+	Verify           string          `placeholder:"COMMAND" help:"With --rollout: command that checks the hosts of each stage after the soak time. A host on which it fails counts as a failure."`
+	VerifyTimeout    cli.Duration    `placeholder:"TIME" help:"Time limit of the --verify command. Default: 5m."`
 	ConfirmAbove     cli.Count       `default:"100" placeholder:"N" env:"WARREN_CONFIRM_ABOVE" help:"On a terminal, ask for confirmation if there are more hosts than this."`
 	Yes              bool            `short:"y" help:"Do not ask for confirmation."`
 	DryRun           bool            `help:"List the target hosts and send nothing."`
 	Wait             bool            `help:"At the prompt: wait until the task is done, then show the results. --stream, --diff, --stdout, --stderr, --tail and --encoding imply it."`
 	Detach           bool            `help:"From the shell: exit as soon as the hosts have the job, and print the task's id."`
 	StoreSecrets     bool            `name:"store-secrets-on-broker" help:"With --when-online: allow the broker to store secrets on its disk until offline hosts are back."`
+	cli.NotifyFlag   `embed:""`
 	cli.FollowFlags  `embed:""`
 	cli.DisplayFlags `embed:""`
 }
@@ -35,12 +38,14 @@ type sendFlags struct {
 // consistent refuses flags that cannot be combined.
 func (c *sendFlags) consistent() error {
 	switch {
+	case c.OnFailure != "" && c.OnFailure != string(model.OnFailureStop) && c.OnFailure != string(model.OnFailurePause):
+		return cli.Usage("", "--on-failure: %q is neither stop nor pause", c.OnFailure)
 	case c.Wait && c.Detach:
 		return cli.Usage("", "--wait and --detach cannot be combined")
 	case c.Detach && c.showsResults():
 		return cli.Usage("check_task takes the same flags", "--detach and flags that say how to show results cannot be combined")
 	case c.Detach && (len(c.Rollout.Parts) > 0 || c.MaxFailures.Set):
-		return cli.Usage("run it in a terminal of its own, or at the prompt: the rollout stops when this process ends",
+		return cli.Usage("run it in a terminal of its own, or at the prompt: the rollout is paused when this process ends",
 			"--detach: a rollout needs this process until its last stage")
 	}
 	return nil
@@ -76,6 +81,10 @@ func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *resu
 	if c.DryRun {
 		return c.showPlan(env, &spec, rest)
 	}
+	program, err := c.Program()
+	if err != nil {
+		return err
+	}
 	if err := c.confirm(ctx, env, &spec, inputUsed); err != nil {
 		return err
 	}
@@ -89,9 +98,14 @@ func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *resu
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
+	if c.Detach && program != nil {
+		env.Note("--notify has no effect with --detach: this process ends before the task")
+	} else {
+		env.Session.Notify(task.ID, program)
+	}
 	switch {
 	case c.waits(env):
-		return env.waitAndShow(ctx, task, v)
+		return env.WaitAndShow(ctx, task, v)
 	case c.Detach:
 		return c.detach(ctx, env, task)
 	}
@@ -110,7 +124,7 @@ func (c *sendFlags) confirm(ctx context.Context, env *Env, spec *model.Spec, inp
 		return cli.Usage("--yes skips the confirmation", "%s are more than --confirm-above %d, and standard input is not free for the confirmation", term.Plural(n, "host"), c.ConfirmAbove)
 	}
 	env.Note("run %s on %s: %s", spec.Command, term.Plural(n, "host"), hostexpr.Fold(spec.Hosts))
-	answer, err := env.Session.Question(ctx, fmt.Sprintf("more than %d hosts: type %d to continue: ", c.ConfirmAbove, n))
+	answer, err := env.Session.Question(ctx, env.IO.Lang.Sprintf("more than %d hosts: type %d to continue: ", c.ConfirmAbove, n))
 	if err != nil && !errors.Is(err, term.ErrInterrupted) {
 		return err
 	}

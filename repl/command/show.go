@@ -74,7 +74,7 @@ func (env *Env) seen(ctx context.Context, task model.Task, chosen []model.Job) e
 		env.Note("hint: %s", setup.TaskKeyHint(task.Key, env.SigningKeys(ctx)))
 	}
 	env.clocks.Warn(env.IO, target.ClocksOfJobs(&task, chosen, time.Now()))
-	if task.Summary.OK != task.Hosts {
+	if !task.OK() {
 		return cli.ExitWith(cli.ExitFailed)
 	}
 	return nil

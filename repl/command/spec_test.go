@@ -161,6 +161,7 @@ func TestSettings(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", dir)
 	t.Setenv("LocalAppData", dir)
 	t.Setenv("XDG_CONFIG_HOME", dir)
+	t.Setenv("CLUSTERSHELL_CFGDIR", dir)
 	of := func(args ...string) cli.Settings {
 		t.Helper()
 		inv, err := grammar.ParseShell(args)

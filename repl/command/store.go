@@ -18,6 +18,7 @@ type Store interface {
 	Vacuum(ctx context.Context) error
 	Statement(ctx context.Context, task string) (string, error)
 	Watch(ctx context.Context, task string) (<-chan model.Summary, func(), error)
+	Lease() string
 	HasPending(ctx context.Context, task string) (bool, error)
 	HasDriver(ctx context.Context, task model.Task) bool
 	Hosts(ctx context.Context) ([]string, error)

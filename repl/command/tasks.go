@@ -124,10 +124,10 @@ func (c *Tasks) prune(ctx context.Context, env *Env) error {
 	if c.JSON {
 		return cli.WriteJSON(env.IO.Out, pruneDocument{tasks, bytes, before.UTC().Truncate(time.Second), c.DryRun})
 	}
-	word := "removed"
+	text := "%s removed with %s of output, from before %s\n"
 	if c.DryRun {
-		word = "would be removed"
+		text = "%s would be removed with %s of output, from before %s\n"
 	}
-	_, err = fmt.Fprintf(env.IO.Out, "%s with %s of output, from before %s\n", term.Plural(tasks, "task")+" "+word, term.Size(bytes), before.UTC().Format(time.RFC3339))
+	_, err = env.IO.Lang.Fprintf(env.IO.Out, text, term.Plural(tasks, "task"), term.Size(bytes), before.UTC().Format(time.RFC3339))
 	return err
 }

@@ -2,11 +2,9 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"warren/internal/operator/hostexpr"
-	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/term"
 )
@@ -33,9 +31,9 @@ func (c *Use) Run(ctx context.Context, env *Env) error {
 	case c.Clear:
 		env.Defaults = DefaultHosts{}
 	case expr != "":
-		set, err := hostexpr.Evaluate(expr, wire.MaxLeaves, env.TargetEnv().LookupGroup(ctx))
+		set, err := env.TargetEnv().NewGroupLookup().Evaluate(ctx, "use", expr)
 		if err != nil {
-			return cli.WithStatus(cli.ExitUsage, fmt.Errorf("use: %w", err))
+			return err
 		}
 		env.Defaults = DefaultHosts{expr, set.Names()}
 	}
@@ -47,7 +45,7 @@ func (c *Use) Run(ctx context.Context, env *Env) error {
 		env.Note("no default hosts: run needs --hosts")
 		return nil
 	}
-	_, err := fmt.Fprintf(env.IO.Out, "%s: %s\n", term.Plural(len(env.Defaults.Hosts), "host"), hostexpr.Fold(env.Defaults.Hosts))
+	_, err := env.IO.Lang.Fprintf(env.IO.Out, "%s: %s\n", term.Plural(len(env.Defaults.Hosts), "host"), hostexpr.Fold(env.Defaults.Hosts))
 	return err
 }
 

@@ -39,11 +39,11 @@ func (c *Wait) Run(ctx context.Context, env *Env) error {
 			return err
 		}
 	}
-	return env.waitAndShow(ctx, task, v)
+	return env.WaitAndShow(ctx, task, v)
 }
 
-// waitAndShow waits until the task is done and shows it.
-func (env *Env) waitAndShow(ctx context.Context, task model.Task, v *result.View) error {
+// WaitAndShow waits until the task is done and shows it.
+func (env *Env) WaitAndShow(ctx context.Context, task model.Task, v *result.View) error {
 	if env.IO.ErrTerminal && !task.Done() {
 		env.Note("task %s on %s (%s); Ctrl-C leaves it running", task.ID, term.Plural(task.Hosts, "host"), render.Limit(&task))
 	}

@@ -39,7 +39,7 @@ func (c *Watch) Run(ctx context.Context, env *Env) error {
 		}
 	}
 	if v.JSON {
-		return env.waitAndShow(ctx, task, v)
+		return env.WaitAndShow(ctx, task, v)
 	}
 	w := env.Printer().StreamOf(task, v)
 	if !v.Streamed() {

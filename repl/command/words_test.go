@@ -8,6 +8,7 @@ import (
 
 	"github.com/kballard/go-shellquote"
 
+	"warren/internal/operator/groups/lookup"
 	"warren/repl/cli"
 	"warren/repl/command"
 	"warren/repl/grammar"
@@ -67,7 +68,7 @@ func FuzzLine(f *testing.F) {
 
 func FuzzTyped(f *testing.F) {
 	f.Add(`run "a b" --hosts "web01 we`, 20)
-	c := cli.NewCompleter(noStore{}, "", grammar.PromptModel())
+	c := cli.NewCompleter(noStore{}, lookup.Config{}, grammar.PromptModel())
 	f.Fuzz(func(t *testing.T, line string, pos int) {
 		n := len([]rune(line))
 		if pos < 0 || pos > n {

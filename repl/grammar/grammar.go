@@ -10,6 +10,9 @@ import (
 	"warren/internal/config"
 	"warren/repl/cli"
 	"warren/repl/command"
+	"warren/repl/comparison"
+	"warren/repl/rollouts"
+	"warren/repl/search"
 	"warren/repl/taskref"
 )
 
@@ -30,8 +33,12 @@ var definitions = []definition{
 	{name: "wait", usage: "wait [ID]", help: "Wait until a task is done, then show its results.", new: func() command.Command { return new(command.Wait) }},
 	{name: "watch", usage: "watch [ID]", help: "Show the progress of a task in a live view.", new: func() command.Command { return new(command.Watch) }},
 	{name: "cancel", usage: "cancel ID", help: "Stop a task on all hosts.", new: func() command.Command { return new(command.Cancel) }},
+	{name: "pause", usage: "pause ID", help: "Pause a rollout.", new: func() command.Command { return new(rollouts.Pause) }},
+	{name: "resume", usage: "resume ID", help: "Continue a rollout that is paused, or whose process has ended.", new: func() command.Command { return new(rollouts.Resume) }},
 	{name: "retry", usage: "retry ID", help: "Rerun a task on the hosts where it failed.", new: func() command.Command { return new(command.Retry) }},
-	{name: "hosts", usage: "hosts [expand|fold|forget]", help: "List the agents that are online; expand or fold host expressions; or forget hosts.", new: command.NewHosts},
+	{name: "diff", usage: "diff ID1 ID2", help: "Show what has changed on the hosts between two tasks.", new: func() command.Command { return new(comparison.Diff) }},
+	{name: "grep", usage: "grep RE", help: "Search the stored output of all tasks for lines that match a regular expression.", new: func() command.Command { return new(search.Grep) }},
+	{name: "hosts", usage: "hosts [expand|fold|groups|forget]", help: "List the agents that are online; expand or fold host expressions; list groups; or forget hosts.", new: command.NewHosts},
 	{name: "rights", usage: "rights [--hosts EXPR]", help: "List what your key may do on hosts.", new: func() command.Command { return new(command.Rights) }},
 	{
 		name: "broker-setup", usage: "broker-setup [--operator NAME] [--agent HOST,…]",

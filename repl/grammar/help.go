@@ -35,9 +35,9 @@ func (h *helpCommand) find(root *kong.Node) error {
 func (h *helpCommand) Run(_ context.Context, env *command.Env) error {
 	var text strings.Builder
 	if h.node.Type == kong.ApplicationNode {
-		cli.WriteOverview(&text, h.node)
+		cli.WriteOverview(&text, env.IO.Lang, h.node)
 	} else {
-		cli.WriteCommandHelp(&text, h.node)
+		cli.WriteCommandHelp(&text, env.IO.Lang, h.node)
 	}
 	_, err := env.IO.Page(func(w *bufio.Writer) error {
 		_, err := w.WriteString(text.String())

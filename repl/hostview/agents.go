@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/internal/operator/hostexpr"
+	"warren/internal/translate"
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/target"
@@ -17,16 +18,21 @@ import (
 
 // Agents prints a table: for eyes on a terminal, with whole times elsewhere.
 func Agents(out *term.Console, agents []target.Agent) error {
+	return out.Table(agentRows(out, agents))
+}
+
+// agentRows is a table with a heading.
+func agentRows(out *term.Console, agents []target.Agent) [][]string {
 	rows := [][]string{{"ID", "NAMES", "OS", "ARCH", "VERSION", "LABELS", "RUNNING", "ANSWERED"}}
 	for i := range agents {
 		a := &agents[i]
 		others := slices.DeleteFunc(slices.Clone(a.Names), func(name string) bool { return name == a.Agent.Agent })
 		rows = append(rows, []string{
 			a.Agent.Agent, hostexpr.Fold(others), system(&a.Facts), a.Facts.Arch, a.Facts.Version,
-			labelsText(a.Facts.Labels), busy(a), answeredText(a, out.OutTerminal),
+			labelsText(a.Facts.Labels), busy(out.Lang, a), answeredText(out.Lang, a, out.OutTerminal),
 		})
 	}
-	return out.Table(rows)
+	return rows
 }
 
 // system is what runs there: the distribution where it is known.
@@ -46,31 +52,31 @@ func labelsText(labels map[string]string) string {
 }
 
 // busy is the number of jobs, of an agent that can be asked.
-func busy(a *target.Agent) string {
+func busy(lang *translate.Language, a *target.Agent) string {
 	switch {
 	case !a.Answers:
 		return ""
 	case a.Queued > 0:
-		return fmt.Sprintf("%d (+%d queued)", a.Running, a.Queued)
+		return lang.Sprintf("%d (+%d queued)", a.Running, a.Queued)
 	default:
 		return fmt.Sprint(a.Running)
 	}
 }
 
 // answeredText is when the agent answered last.
-func answeredText(a *target.Agent, relative bool) string {
+func answeredText(lang *translate.Language, a *target.Agent, relative bool) string {
 	text := a.Seen.UTC().Format(time.RFC3339)
 	if relative {
-		text = "now"
+		text = lang.Word("now")
 		if !a.Answers {
-			text = term.Duration(max(time.Second, time.Since(a.Seen).Truncate(time.Second))) + " ago"
+			text = lang.Sprintf("%s ago", term.Duration(max(time.Second, time.Since(a.Seen).Truncate(time.Second))))
 		}
 	}
 	switch wait := readyIn(a); {
 	case !a.Answers:
-		text += " (not now)"
+		text += lang.Word(" (not now)")
 	case wait > 0:
-		text += fmt.Sprintf(" (new, ready in %s)", wait)
+		text += lang.Sprintf(" (new, ready in %s)", wait)
 	}
 	return text
 }

@@ -28,7 +28,7 @@ func TestHostsShowsWhenNewAgentIsReady(t *testing.T) {
 		if c.ready > 0 {
 			a.ReadyAt = a.At + c.ready.Milliseconds()
 		}
-		text, d := answeredText(&a, true), describeAgent(&a)
+		text, d := answeredText(nil, &a, true), describeAgent(&a)
 		if c.want == "" && strings.Contains(text, "ready") || c.want != "" && text != c.want {
 			t.Errorf("%s: %q, want %q", c.name, text, c.want)
 		}

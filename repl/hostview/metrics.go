@@ -27,7 +27,7 @@ func Ask(ctx context.Context, c *target.Flags, env *target.Env, set *hostexpr.Se
 		err = cmp.Or(err, WriteMetrics(path, up, time.Now()))
 	}
 	if !all {
-		selected.Agents = slices.DeleteFunc(selected.Agents, func(a target.Agent) bool { return !a.Answers })
+		selected.DropOffline()
 	}
 	return selected, err
 }

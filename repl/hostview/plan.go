@@ -13,14 +13,14 @@ import (
 // Plan prints the hosts to which a task would be sent, by stage, and those that its last
 // stage leaves out.
 func Plan(out *term.Console, spec *model.Spec, rest []string) error {
-	lines := []string{hosts(spec.Hosts)}
+	lines := []string{out.Lang.Text(hosts(spec.Hosts))}
 	if r := spec.Rollout; r != nil && len(r.Stages) > 1 {
 		for i := range r.Stages {
-			lines = append(lines, fmt.Sprintf("  stage %d: %s", i+1, hosts(r.StageHosts(i+1, spec.Hosts))))
+			lines = append(lines, out.Lang.Sprintf("  stage %d: %s", i+1, hosts(r.StageHosts(i+1, spec.Hosts))))
 		}
 	}
 	if len(rest) > 0 {
-		lines = append(lines, "  untouched: "+hosts(rest))
+		lines = append(lines, out.Lang.Sprintf("  untouched: %s", hosts(rest)))
 	}
 	return out.Lines(lines)
 }

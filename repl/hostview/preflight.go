@@ -38,11 +38,11 @@ func printChecks(out *term.Console, checks []model.Check) error {
 		h, a := checks[i].Host, checks[i].Answer
 		switch {
 		case a == nil:
-			rows = append(rows, []string{h, "?", "", "", "", "", checks[i].Reason})
+			rows = append(rows, []string{h, "?", "", "", "", "", out.Lang.Text(checks[i].Reason)})
 		case !a.WouldRun:
-			rows = append(rows, []string{h, "no", a.User, a.Cwd, "", shellquote.Join(a.Argv...), a.Reason})
+			rows = append(rows, []string{h, out.Lang.Word("no"), a.User, a.Cwd, "", shellquote.Join(a.Argv...), out.Lang.Text(a.Reason)})
 		default:
-			rows = append(rows, []string{h, "yes", a.User, a.Cwd, a.Binary, shellquote.Join(a.Argv...), a.Rule})
+			rows = append(rows, []string{h, out.Lang.Word("yes"), a.User, a.Cwd, a.Binary, shellquote.Join(a.Argv...), a.Rule})
 		}
 	}
 	return out.Table(rows)

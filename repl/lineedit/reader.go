@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
-	"warren/internal/textfile"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+
 	"warren/repl/term"
 )
 
@@ -71,22 +72,19 @@ type editedLine interface {
 	leave() // moves the cursor below the line, which stays
 }
 
-// NewPlainReader reads lines of any length. On a terminal of out, one without line
-// editing, it shows the prompt before each.
+// NewPlainReader reads lines of any length, in UTF-8, or in UTF-16 with a byte order
+// mark. On a terminal of out, one without line editing, it shows the prompt before each.
 func NewPlainReader(in io.Reader, terminal io.Writer, out *term.Console) *Reader {
 	r := &Reader{keep: func(string) {}, close: func() {}}
 	if terminal != nil {
 		r.out = out
 		r.line = func(prompt string) editedLine { return &plainLine{terminal, prompt} }
 	}
-	buffered, first := bufio.NewReader(in), true
-	r.read = func(string) (string, error) {
-		line, err := term.ReadLine(buffered)
-		if first {
-			line, first = strings.TrimPrefix(line, textfile.BOM), false
-		}
-		return line, err
+	if terminal == nil { // a file of commands, perhaps from Windows
+		in = transform.NewReader(in, unicode.BOMOverride(transform.Nop))
 	}
+	buffered := bufio.NewReader(in)
+	r.read = func(string) (string, error) { return term.ReadLine(buffered) }
 	return r
 }
 

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/unicode"
+
 	"warren/repl/term"
 )
 
@@ -35,11 +38,23 @@ func TestLineReaderKeepsTheLineOfAnInterruptedRead(t *testing.T) {
 }
 
 // A file of commands may begin with a byte order mark.
-func TestPlainReaderSkipsByteOrderMark(t *testing.T) {
-	r := NewPlainReader(strings.NewReader("\ufefffirst\r\n\ufeffsecond\n"), nil, nil)
-	for _, want := range []string{"first", "\ufeffsecond"} {
-		if line, err := r.Next(t.Context(), nil, ""); line != want || err != nil {
-			t.Errorf("%q, %v; want %q", line, err, want)
+func TestPlainReaderReadsByteOrderMark(t *testing.T) {
+	const text = "first 汉\r\n\ufeffsecond\n"
+	for name, mark := range map[string]encoding.Encoding{
+		"UTF-8":           unicode.UTF8BOM,
+		"UTF-16":          unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM),
+		"UTF-16, swapped": unicode.UTF16(unicode.BigEndian, unicode.ExpectBOM),
+		"no mark":         encoding.Nop,
+	} {
+		file, err := mark.NewEncoder().String(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := NewPlainReader(strings.NewReader(file), nil, nil)
+		for _, want := range []string{"first 汉", "\ufeffsecond"} {
+			if line, err := r.Next(t.Context(), nil, ""); line != want || err != nil {
+				t.Errorf("%s: %q, %v; want %q", name, line, err, want)
+			}
 		}
 	}
 }

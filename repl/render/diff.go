@@ -12,11 +12,16 @@ import (
 	"warren/repl/term"
 )
 
-// Limits of the texts that are compared. Larger texts would take too much memory and time.
-const (
-	diffBytes   = 1 << 20
-	diffContext = 3
-)
+// MaxDiff limits the texts that are compared, in bytes. Larger texts would take too much
+// memory and time.
+const MaxDiff = 1 << 20
+
+const diffContext = 3 // lines
+
+// Diff returns the unified diff of two texts.
+func Diff(oldLabel, newLabel, before, after string) (string, error) {
+	return udiff.ToUnified(oldLabel, newLabel, before, udiff.Lines(before, after), diffContext)
+}
 
 // A differ shows blocks as differences from the largest.
 type differ struct {
@@ -33,23 +38,23 @@ func (d *differ) against(ctx context.Context, j *model.Job, stream string) (stri
 		return "", nil
 	}
 	for _, side := range []*model.Job{base, j} {
-		if a := result.Account(side, stream); d.view.Tail == 0 && a.Kept > diffBytes {
+		if a := result.Account(side, stream); d.view.Tail == 0 && a.Kept > MaxDiff {
 			return fmt.Sprintf("[too large to compare: %s of %s; use --save DIR and diff]\n", term.Bytes(a.Kept), side.Host), nil
 		}
 	}
 	old, ok := d.text[stream]
 	if !ok {
 		var err error
-		if old, err = d.printer.plain(ctx, d.view, base, stream); err != nil {
+		if old, err = d.printer.Plain(ctx, d.view, base, stream); err != nil {
 			return "", err
 		}
 		d.text[stream] = old
 	}
-	text, err := d.printer.plain(ctx, d.view, j, stream)
+	text, err := d.printer.Plain(ctx, d.view, j, stream)
 	if err != nil {
 		return "", err
 	}
-	return udiff.ToUnified(d.label(base.Host, len(d.base.Jobs), stream), d.label(j.Host, 1, stream), old, udiff.Lines(old, text), diffContext)
+	return Diff(d.label(base.Host, len(d.base.Jobs), stream), d.label(j.Host, 1, stream), old, text)
 }
 
 func (d *differ) label(host string, hosts int, stream string) string {
@@ -59,9 +64,9 @@ func (d *differ) label(host string, hosts int, stream string) string {
 	return stream + " of " + host
 }
 
-// plain is a stream's text: decoded, and for a terminal visible, with its gaps
+// Plain is a stream's text: decoded, and for a terminal visible, with its gaps
 // named.
-func (p *Printer) plain(ctx context.Context, v *result.View, j *model.Job, stream string) (string, error) {
+func (p *Printer) Plain(ctx context.Context, v *result.View, j *model.Job, stream string) (string, error) {
 	e, err := p.excerpt(ctx, v, j, stream)
 	if err != nil {
 		return "", err
@@ -96,8 +101,8 @@ func (p *Printer) plain(ctx context.Context, v *result.View, j *model.Job, strea
 	return string(text), nil
 }
 
-// paintDiff colors a diff and indents it.
-func (p *Printer) paintDiff(diff string) string {
+// PaintDiff colors a diff and indents it.
+func (p *Printer) PaintDiff(diff string) string {
 	var out strings.Builder
 	for line := range strings.Lines(diff) {
 		line, end := strings.TrimSuffix(line, "\n"), "\n"

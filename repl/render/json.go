@@ -21,31 +21,37 @@ import (
 // in UTC, as the agents' clocks show them.
 
 type taskDocument struct {
-	ID      string           `json:"id"`
-	Command string           `json:"command"`
-	Created time.Time        `json:"created"`
-	State   string           `json:"state"` // running, done
-	Summary summaryDocument  `json:"summary"`
-	RetryOf *string          `json:"retry_of"`
-	Rollout *rolloutDocument `json:"rollout"`
-	Script  *model.Content   `json:"script"`
-	Stdin   *model.Content   `json:"stdin"`
+	ID       string           `json:"id"`
+	Command  string           `json:"command"`
+	Created  time.Time        `json:"created"`
+	State    string           `json:"state"` // running, paused, done
+	Summary  summaryDocument  `json:"summary"`
+	RetryOf  *string          `json:"retry_of"`
+	VerifyOf *string          `json:"verify_of"`
+	Rollout  *rolloutDocument `json:"rollout"`
+	Script   *model.Content   `json:"script"`
+	Stdin    *model.Content   `json:"stdin"`
 }
 
 type rolloutDocument struct {
-	Stages      []int           `json:"stages"`
-	MaxFailures int             `json:"max_failures"`
-	SoakMS      int64           `json:"soak_ms"`
-	Events      []eventDocument `json:"events"`
+	Stages          []int           `json:"stages"`
+	MaxFailures     int             `json:"max_failures"`
+	OnFailure       model.OnFailure `json:"on_failure"`
+	SoakMS          int64           `json:"soak_ms"`
+	Verify          *string         `json:"verify"`
+	VerifyTimeoutMS *int64          `json:"verify_timeout_ms"`
+	Events          []eventDocument `json:"events"`
 }
 
 type eventDocument struct {
-	At     time.Time `json:"at"`
-	Event  string    `json:"event"` // begun, ended, stopped
-	Stage  int       `json:"stage"`
-	Hosts  int       `json:"hosts"`
-	Failed int       `json:"failed"`
-	Reason *string   `json:"reason"`
+	At           time.Time `json:"at"`
+	Event        string    `json:"event"` // begun, ended, verifying, verified, paused, resumed, stopped
+	Stage        int       `json:"stage"`
+	Hosts        int       `json:"hosts"`
+	Failed       int       `json:"failed"`
+	Reason       *string   `json:"reason"`
+	VerifyTask   *string   `json:"verify_task"`   // id of the verify command\'s task
+	VerifyFailed int       `json:"verify_failed"` // hosts
 }
 
 // Exited counts the codes other than 0.
@@ -89,12 +95,19 @@ func describeTask(t *model.Task) taskDocument {
 		ID: t.ID, Command: t.Command, Created: t.Created.UTC(), State: "running",
 		Summary: describeSummary(t.Hosts, t.Summary), Script: t.Script, Stdin: t.Stdin,
 	}
-	if t.Done() {
+	switch {
+	case t.Done():
 		d.State = "done"
+	case t.Rollout.Pause() != nil:
+		d.State = "paused"
 	}
-	d.RetryOf = cli.PtrOrNil(t.RetryOf)
+	d.RetryOf, d.VerifyOf = cli.PtrOrNil(t.RetryOf), cli.PtrOrNil(t.VerifyOf)
 	if r := t.Rollout; r != nil {
-		d.Rollout = &rolloutDocument{Stages: r.Stages, MaxFailures: r.MaxFailures, SoakMS: r.Soak.Milliseconds(), Events: []eventDocument{}}
+		d.Rollout = &rolloutDocument{Stages: r.Stages, MaxFailures: r.MaxFailures, OnFailure: r.OnFailure, SoakMS: r.Soak.Milliseconds(), Events: []eventDocument{}}
+		if r.Verify != "" {
+			ms := r.VerifyTimeout.Milliseconds()
+			d.Rollout.Verify, d.Rollout.VerifyTimeoutMS = &r.Verify, &ms
+		}
 		for _, e := range r.Events {
 			d.Rollout.Events = append(d.Rollout.Events, describeEvent(e))
 		}
@@ -103,7 +116,7 @@ func describeTask(t *model.Task) taskDocument {
 }
 
 func describeEvent(e model.Event) eventDocument {
-	return eventDocument{e.At, e.Kind, e.Stage, e.Hosts, e.Failed, cli.PtrOrNil(e.Reason)}
+	return eventDocument{e.At, e.Kind, e.Stage, e.Hosts, e.Failed, cli.PtrOrNil(e.Reason), cli.PtrOrNil(e.Task), e.VerifyFailed}
 }
 
 func describeSummary(hosts int, sum model.Summary) summaryDocument {
@@ -180,7 +193,7 @@ func (p *Printer) printTask(ctx context.Context, task model.Task, show func(cont
 // is ranged over: all outputs of a task need not fit the memory. Of all jobs it
 // is read in one pass.
 func (r *outputReader) PerJob(ctx context.Context, v *result.View, task string, jobs []model.Job) iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]] {
-	if !v.All() || v.Tail > 0 {
+	if !v.All() || v.Tail > 0 || len(v.Streams) == 0 {
 		return r.eachJob(ctx, v, jobs)
 	}
 	return func(yield func(*model.Job, iter.Seq2[model.Piece, error]) bool) {

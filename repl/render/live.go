@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"warren/internal/operator/model"
+	"warren/internal/translate"
 	"warren/repl/result"
 	"warren/repl/term"
 )
@@ -69,7 +70,7 @@ func (l *liveView) frame(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	l.scr.Draw(Frame(l.t, l.paint, groups, l.columns, l.rows, now), l.columns)
+	l.scr.Draw(Frame(l.t, l.paint, l.printer.out.Lang, groups, l.columns, l.rows, now), l.columns)
 	return nil
 }
 
@@ -80,7 +81,7 @@ func (l *liveView) Write(text []byte) (int, error) {
 }
 
 func (l *liveView) Rollout(ctx context.Context, log *RolloutLog) error {
-	return log.PrintLines(ctx, l.printer.store, l.t.Task.ID, l)
+	return log.PrintLines(ctx, l.printer.store, l.printer.out.Lang, l.t.Task.ID, l)
 }
 
 func (l *liveView) End(_ context.Context, how ending) error {
@@ -153,7 +154,7 @@ func (f *frameWriter) wrapped(words []string, gap string) {
 
 // Frame is what is shown of the task: at most rows-1 lines, each narrower than
 // columns.
-func Frame(t *result.Tracker, p term.Paint, groups []*result.Group, columns, rows int, now time.Time) []term.FrameLine {
+func Frame(t *result.Tracker, p term.Paint, lang *translate.Language, groups []*result.Group, columns, rows int, now time.Time) []term.FrameLine {
 	if columns < 1 {
 		columns, rows = 80, 24
 	}
@@ -161,12 +162,12 @@ func Frame(t *result.Tracker, p term.Paint, groups []*result.Group, columns, row
 	sum := t.Summary()
 	f.progress(sum, t.Task.Hosts, now.Sub(t.Task.Created))
 	open := t.Unfinished()
-	f.wrapped(counts(sum, open), "  ")
+	f.wrapped(counts(lang, sum, open), "  ")
 	if sp := t.Durations(); sp.Min >= 0 {
 		f.wrapped([]string{"p50 " + term.Duration(sp.P50), "p95 " + term.Duration(sp.P95), "max " + term.Duration(sp.Max)}, "  ")
 	}
-	groupsInFrame(t, f, p, groups)
-	slowInFrame(t, f, open, now)
+	groupsInFrame(t, f, p, lang, groups)
+	slowInFrame(t, f, lang, open, now)
 	return f.lines[:min(len(f.lines), max(rows-1, 1))]
 }
 
@@ -191,32 +192,32 @@ func bar(done, all, width int) string {
 }
 
 // counts are "790 ok", "3 exited", "185 running".
-func counts(sum model.Summary, open map[model.State][]*model.Job) []string {
+func counts(lang *translate.Language, sum model.Summary, open map[model.State][]*model.Job) []string {
 	var words []string
 	if sum.OK > 0 {
-		words = append(words, fmt.Sprintf("%d ok", sum.OK))
+		words = append(words, lang.Sprintf("%d ok", sum.OK))
 	}
 	for _, o := range model.Outcomes {
 		if n := sum.Outcomes[o]; n > 0 {
-			words = append(words, fmt.Sprintf("%d %s", n, o))
+			words = append(words, fmt.Sprintf("%d %s", n, lang.Word(string(o))))
 		}
 	}
 	for _, state := range []model.State{model.Running, model.Accepted, model.Sent, model.Pending} {
 		if n := len(open[state]); n > 0 {
-			words = append(words, fmt.Sprintf("%d %s", n, state))
+			words = append(words, fmt.Sprintf("%d %s", n, lang.Word(string(state))))
 		}
 	}
 	return words
 }
 
 // groupsInFrame adds the groups: how many, how they ended, who, and what they printed.
-func groupsInFrame(t *result.Tracker, f *frameWriter, p term.Paint, groups []*result.Group) {
+func groupsInFrame(t *result.Tracker, f *frameWriter, p term.Paint, lang *translate.Language, groups []*result.Group) {
 	if len(groups) == 0 {
 		return
 	}
 	wide := 0
 	for _, g := range groups {
-		wide = max(wide, len(result.JobWord(&g.First)))
+		wide = max(wide, term.Width(lang.Text(result.JobWord(&g.First))))
 	}
 	digits := len(fmt.Sprint(t.Task.Hosts))
 	hidden, hosts := len(t.Groups)-len(groups), 0
@@ -226,11 +227,11 @@ func groupsInFrame(t *result.Tracker, f *frameWriter, p term.Paint, groups []*re
 	for i, g := range groups {
 		hosts -= g.Hosts
 		if i == len(groups)-1 && hidden > 0 {
-			f.add(fmt.Sprintf("%*d  in %s", digits, hosts, term.Plural(hidden, "other result")), nil)
+			f.add(fmt.Sprintf("%*d  ", digits, hosts)+lang.Sprintf("in %s", term.Plural(hidden, "other result")), nil)
 		}
-		head := fmt.Sprintf("%*d  %-*s  ", digits, g.Hosts, wide, result.JobWord(&g.First))
+		head := fmt.Sprintf("%*d  %s  ", digits, g.Hosts, term.Pad(lang.Text(result.JobWord(&g.First)), wide))
 		names := g.Names
-		if room := max(f.width-len(head), 8); g.Sample != "" && f.width >= 60 {
+		if room := max(f.width-term.Width(head), 8); g.Sample != "" && f.width >= 60 {
 			names = term.Clip(names, room/2) + "  " + g.Sample
 		}
 		f.add(head+names, func(line string) string { return result.PaintJob(p, &g.First, line) })
@@ -238,9 +239,9 @@ func groupsInFrame(t *result.Tracker, f *frameWriter, p term.Paint, groups []*re
 }
 
 // slowInFrame names the hosts that are still at it, those that have run longest first.
-func slowInFrame(t *result.Tracker, f *frameWriter, open map[model.State][]*model.Job, now time.Time) {
+func slowInFrame(t *result.Tracker, f *frameWriter, lang *translate.Language, open map[model.State][]*model.Job, now time.Time) {
 	if running := result.LongestFirst(&t.Task, open[model.Running], now); len(running) > 0 {
-		words := []string{"slowest:"}
+		words := []string{lang.Word("slowest:")}
 		for _, j := range running[:min(len(running), result.MostSlow)] {
 			word := j.Host
 			if result.RunsSince(j) {
@@ -249,7 +250,7 @@ func slowInFrame(t *result.Tracker, f *frameWriter, open map[model.State][]*mode
 			words = append(words, word)
 		}
 		if more := len(running) - result.MostSlow; more > 0 {
-			words = append(words, fmt.Sprintf("and %d more", more))
+			words = append(words, lang.Sprintf("and %d more", more))
 		}
 		f.wrapped(words, " ")
 		return
@@ -259,6 +260,6 @@ func slowInFrame(t *result.Tracker, f *frameWriter, open map[model.State][]*mode
 		for _, j := range sent {
 			names = append(names, j.Host)
 		}
-		f.add("no answer yet: "+result.FoldShort(names, max(f.width-15, 8)), nil)
+		f.add(lang.Sprintf("no answer yet: %s", result.FoldShort(names, max(f.width-15, 8))), nil)
 	}
 }

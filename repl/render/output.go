@@ -11,6 +11,7 @@ import (
 
 	"warren/internal/operator/charset"
 	"warren/internal/operator/model"
+	"warren/internal/translate"
 	"warren/internal/wire"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -47,6 +48,7 @@ func fromUnit(s model.Segment, e charset.Encoding) model.Segment {
 type outputWriter struct {
 	w        *bufio.Writer
 	terminal bool
+	lang     *translate.Language
 	job      *model.Job
 	decoder  *charset.Decoder
 
@@ -65,7 +67,7 @@ func (o *outputWriter) write(stream string, e excerpt) error {
 	}
 	at := e.from
 	if at > 0 {
-		o.label(fmt.Sprintf("[the end of %s]", term.Bytes(a.Size)))
+		o.label(o.lang.Sprintf("[the end of %s]", term.Bytes(a.Size)))
 	}
 	for piece, err := range e.segments {
 		if err != nil {
@@ -87,23 +89,23 @@ func (o *outputWriter) write(stream string, e excerpt) error {
 // gap names n bytes that are not there.
 func (o *outputWriter) gap(n int64) {
 	o.endText()
-	o.label(gapText(o.job, o.stream, n))
+	o.label(o.lang.Text(gapText(o.job, o.stream, n)))
 }
 
 // gapText says why n bytes are not there.
 func gapText(j *model.Job, stream string, n int64) string {
 	a := result.Account(j, stream)
-	why := "not kept: more than --max-output"
+	text := "[%s not kept: more than --max-output]"
 	switch {
 	case a.Dropped > 0 && n <= a.Dropped:
 	case a.Gone:
-		why = "gone: the agent no longer has them"
+		text = "[%s gone: the agent no longer has them]"
 	case j.State != model.Ended:
-		why = "not received yet"
+		text = "[%s not received yet]"
 	default:
-		why = "missing: the agent has not sent them yet"
+		text = "[%s missing: the agent has not sent them yet]"
 	}
-	return fmt.Sprintf("[%s %s]", term.Bytes(n), why)
+	return fmt.Sprintf(text, term.Bytes(n))
 }
 
 // label writes a line of ours.
@@ -170,8 +172,11 @@ const longestLine = 64 << 10
 // shortened returns the beginning of a line, without what its carriage returns have
 // overwritten if the line is long.
 func shortened(line []byte) []byte {
+	if len(line) <= longestLine {
+		return line // without a search in it for each piece
+	}
 	i := bytes.LastIndexByte(line, '\r')
-	if len(line) <= longestLine || i < 0 {
+	if i < 0 {
 		return line
 	}
 	return append(term.Overwrite(line[:i]), line[i:]...)

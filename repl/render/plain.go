@@ -2,9 +2,7 @@ package render
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"warren/internal/operator/model"
@@ -58,7 +56,7 @@ func (p *Printer) StreamOf(task model.Task, v *result.View) Watch {
 // terminal that can do that.
 func (p *Printer) ProgressOn(w io.Writer, terminal bool, task model.Task, v *result.View) Watch {
 	t := result.NewTracker(v, task)
-	if !terminal || p.out.Size == nil || os.Getenv("TERM") == "dumb" || !term.TakesColors() {
+	if !terminal || !p.out.Draws() {
 		return &plainView{t: t, printer: p, w: w, pause: plainInterval}
 	}
 	return &liveView{printer: p, t: t, scr: term.NewScreen(p.out, w), paint: p.out.Paint, size: p.out.Size, began: time.Now()}
@@ -88,7 +86,7 @@ func (p *plainView) Write(text []byte) (int, error)    { return p.w.Write(text) 
 func (p *plainView) End(context.Context, ending) error { return nil }
 
 func (p *plainView) Rollout(ctx context.Context, log *RolloutLog) error {
-	return log.PrintLines(ctx, p.printer.store, p.t.Task.ID, p)
+	return log.PrintLines(ctx, p.printer.store, p.printer.out.Lang, p.t.Task.ID, p)
 }
 
 func (p *plainView) Tick(ctx context.Context, now time.Time) error {
@@ -106,7 +104,7 @@ func (p *plainView) Tick(ctx context.Context, now time.Time) error {
 	}
 	if line := result.StateText(&task); line != p.last {
 		p.last = line
-		_, err = fmt.Fprintf(p.w, "[%s] %s after %s\n", result.ShortID(task.ID), line, term.Duration(now.Sub(task.Created).Truncate(time.Second)))
+		_, err = p.printer.out.Lang.Fprintf(p.w, "[%s] %s after %s\n", result.ShortID(task.ID), line, term.Duration(now.Sub(task.Created).Truncate(time.Second)))
 	}
 	return err
 }

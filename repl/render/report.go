@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
+	"warren/internal/translate"
 	"warren/internal/wire"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -23,19 +24,19 @@ func (p *Printer) Report(ctx context.Context, v *result.View, task model.Task, j
 	}
 	blocks := v.Fold(chosen)
 	return p.page(func(w *bufio.Writer) error {
-		fmt.Fprintf(w, "task %s  %s\n", task.ID, term.Line(task.Command))
+		p.out.Lang.Fprintf(w, "task %s  %s\n", task.ID, translate.Plain(term.Line(task.Command)))
 		if task.RetryOf != "" {
-			fmt.Fprintf(w, "retry of %s\n", task.RetryOf)
+			p.out.Lang.Fprintf(w, "retry of %s\n", task.RetryOf)
 		}
 		if err := p.writeBlocks(ctx, w, v, &task, blocks); err != nil {
 			return err
 		}
 		fmt.Fprintln(w)
 		if len(chosen) == 0 {
-			fmt.Fprint(w, "no hosts match\n\n")
+			fmt.Fprint(w, p.out.Lang.Word("no hosts match\n\n"))
 		}
 		p.WriteEnding(w, task, jobs)
-		writeDifferences(w, blocks)
+		writeDifferences(w, p.out.Lang, blocks)
 		p.WriteHints(w, task, jobs)
 		return nil
 	})
@@ -164,7 +165,7 @@ func (b *blockWriter) write(ctx context.Context, block *result.Block) error {
 	if b.differ != nil && block != b.differ.base && !j.Started.IsZero() {
 		return b.diff(ctx, j)
 	}
-	out := outputWriter{w: b.w, terminal: b.printer.out.OutTerminal, job: j, decoder: b.view.EncodingOf(j).NewDecoder()}
+	out := outputWriter{w: b.w, terminal: b.printer.out.OutTerminal, lang: b.printer.out.Lang, job: j, decoder: b.view.EncodingOf(j).NewDecoder()}
 	for _, stream := range b.view.Streams {
 		if !result.HasOutput(result.Account(j, stream)) {
 			continue
@@ -185,15 +186,15 @@ func (b *blockWriter) wrapped(line string) string { return term.Wrap(line, b.pri
 
 // headline is the line about a block.
 func (b *blockWriter) headline(block *result.Block) string {
-	j := block.Jobs[0]
-	line := term.Pad(block.Label, b.wide) + "  " + result.PaintJob(b.printer.out.Paint, j, result.JobWord(j))
+	j, lang := block.Jobs[0], b.printer.out.Lang
+	line := term.Pad(block.Label, b.wide) + "  " + result.PaintJob(b.printer.out.Paint, j, lang.Text(result.JobWord(j)))
 	if n := len(block.Jobs); n > 1 {
-		line += fmt.Sprintf("  %d hosts", n)
+		line += lang.Sprintf("  %d hosts", n)
 		if text := block.Spans.String(); text != "" {
-			line += "  " + text
+			line += "  " + lang.Text(text)
 		}
 		if longest := result.LongestRunning(b.task, block.Jobs, b.now); longest != "" {
-			line += "  " + longest
+			line += "  " + lang.Text(longest)
 		}
 		return line
 	}
@@ -204,7 +205,7 @@ func (b *blockWriter) headline(block *result.Block) string {
 		line += "  " + term.Duration(j.Duration())
 	}
 	if j.Agent != "" && j.Agent != j.Host {
-		line += "  (agent " + term.Line(j.Agent) + ")"
+		line += lang.Sprintf("  (agent %s)", term.Line(j.Agent))
 	}
 	return line
 }
@@ -212,6 +213,7 @@ func (b *blockWriter) headline(block *result.Block) string {
 // reasons says why, as far as anybody has said. Of hosts on which processes live
 // on, which have other ids on each, it shows the reason of one.
 func (b *blockWriter) reasons(block *result.Block) {
+	lang := b.printer.out.Lang
 	hosts := make(map[string][]string)
 	var reasons []string
 	for _, j := range block.Jobs {
@@ -227,18 +229,18 @@ func (b *blockWriter) reasons(block *result.Block) {
 	slices.SortStableFunc(reasons, func(a, c string) int { return cmp.Compare(len(hosts[c]), len(hosts[a])) })
 	if block.Left > 0 && len(reasons) > 1 {
 		example := reasons[0]
-		fmt.Fprintln(b.w, b.wrapped("  for example "+hosts[example][0]+": "+term.Line(example)))
+		fmt.Fprintln(b.w, b.wrapped(lang.Sprintf("  for example %s: %s", hosts[example][0], term.Line(example))))
 		return
 	}
 	for i, reason := range reasons {
 		switch {
 		case i == result.MostReasons:
-			fmt.Fprintf(b.w, "  and %s\n", term.Plural(len(reasons)-i, "other reason"))
+			lang.Fprintf(b.w, "  and %s\n", term.Plural(len(reasons)-i, "other reason"))
 			return
 		case len(hosts[reason]) == len(block.Jobs):
-			fmt.Fprintln(b.w, b.wrapped("  "+term.Line(reason)))
+			fmt.Fprintln(b.w, b.wrapped("  "+lang.Text(term.Line(reason))))
 		default:
-			fmt.Fprintln(b.w, b.wrapped("  "+result.FoldShort(hosts[reason], b.printer.out.Width())+": "+term.Line(reason)))
+			fmt.Fprintln(b.w, b.wrapped("  "+result.FoldShort(hosts[reason], b.printer.out.Width())+": "+lang.Text(term.Line(reason))))
 		}
 	}
 }
@@ -252,10 +254,10 @@ func (b *blockWriter) diff(ctx context.Context, j *model.Job) error {
 			return err
 		}
 		same = same && text == ""
-		_, _ = b.w.WriteString(b.printer.paintDiff(text))
+		_, _ = b.w.WriteString(b.printer.PaintDiff(text))
 	}
 	if same {
-		fmt.Fprintf(b.w, "  the same output as %s\n", b.differ.base.Jobs[0].Host)
+		b.printer.out.Lang.Fprintf(b.w, "  the same output as %s\n", b.differ.base.Jobs[0].Host)
 	}
 	b.printed = true
 	return nil
@@ -271,25 +273,26 @@ func (p *Printer) WriteEnding(w *bufio.Writer, task model.Task, jobs []model.Job
 		if j.OK() && j.Left == 0 {
 			continue
 		}
-		word := result.JobWord(j)
+		word := p.out.Lang.Text(result.JobWord(j))
 		if groups[word] == nil {
 			words = append(words, word)
 		}
 		groups[word] = append(groups[word], j.Host)
 	}
-	fmt.Fprintln(w, result.PaintTask(p.out.Paint, &task, result.StateText(&task)))
+	fmt.Fprintln(w, result.PaintTask(p.out.Paint, &task, p.out.Lang.Text(result.StateText(&task))))
 	wide := 0
 	for _, word := range words {
-		wide = max(wide, len(word))
+		wide = max(wide, term.Width(word))
 	}
 	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(len(groups[a]), len(groups[b])) })
+	writeVerifyFailures(w, p.out.Paint, task.Rollout)
 	for _, word := range words {
-		fmt.Fprintf(w, "  %-*s  %s\n", wide, word, result.FoldShort(groups[word], p.hostWidth()))
+		fmt.Fprintf(w, "  %s  %s\n", term.Pad(word, wide), p.out.Lang.Text(result.FoldShort(groups[word], p.hostWidth())))
 	}
 }
 
 // writeDifferences prints how the results that were shown differ.
-func writeDifferences(w *bufio.Writer, blocks []*result.Block) {
+func writeDifferences(w *bufio.Writer, lang *translate.Language, blocks []*result.Block) {
 	if len(blocks) < 2 {
 		return
 	}
@@ -301,7 +304,7 @@ func writeDifferences(w *bufio.Writer, blocks []*result.Block) {
 	if text := result.SpreadOf(all).String(); text != "" {
 		line += "; " + text
 	}
-	fmt.Fprintln(w, line)
+	fmt.Fprintln(w, lang.Text(line))
 }
 
 // WriteHints says what to do about what went wrong, and what is missing.
@@ -312,10 +315,13 @@ func (p *Printer) WriteHints(w *bufio.Writer, task model.Task, jobs []model.Job)
 	}
 	for _, o := range model.Outcomes {
 		if text := model.HintFor(o); hints[o] && text != "" {
-			fmt.Fprintln(w, term.Wrap("hint: "+text, p.out.Width()))
+			fmt.Fprintln(w, term.Wrap(p.out.Lang.Sprintf("hint: %s", text), p.out.Width()))
 		}
 	}
-	if !task.Done() {
-		fmt.Fprintf(w, "hint: wait %s waits for the rest\n", result.ShortID(task.ID))
+	switch id := result.ShortID(task.ID); {
+	case task.Rollout.Pause() != nil:
+		p.out.Lang.Fprintf(w, "hint: resume %s continues the rollout, cancel %s ends it\n", id, id)
+	case !task.Done():
+		p.out.Lang.Fprintf(w, "hint: wait %s waits for the rest\n", id)
 	}
 }

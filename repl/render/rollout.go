@@ -1,12 +1,14 @@
 package render
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/model"
+	"warren/internal/translate"
 	"warren/repl/cli"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -25,10 +27,10 @@ type rolloutEvent struct {
 }
 
 // PrintLines prints the new events of a task as lines.
-func (l *RolloutLog) PrintLines(ctx context.Context, store Store, task string, w io.Writer) error {
+func (l *RolloutLog) PrintLines(ctx context.Context, store Store, lang *translate.Language, task string, w io.Writer) error {
 	events, err := l.next(ctx, store, task)
 	for _, e := range events {
-		fmt.Fprintln(w, term.Line(fmt.Sprintf("[%s] %s", result.ShortID(task), e.text())))
+		fmt.Fprintln(w, term.Line(fmt.Sprintf("[%s] %s", result.ShortID(task), lang.Text(e.text()))))
 	}
 	return err
 }
@@ -66,7 +68,8 @@ func (l *RolloutLog) next(ctx context.Context, store Store, id string) (events [
 			continue // without --rollout
 		}
 		about := task.Rollout.StageHosts(max(e.Stage, 1), hosts)
-		if e.Kind == model.Stopped {
+		switch e.Kind {
+		case model.Stopped, model.Paused, model.Resumed:
 			about = hosts[len(hosts)-e.Hosts:]
 		}
 		events = append(events, rolloutEvent{task.Rollout, e, about})
@@ -84,13 +87,49 @@ func (e *rolloutEvent) text() string {
 	case model.StageBegun:
 		return fmt.Sprintf("%s: %s, %s", stage, term.Plural(e.event.Hosts, "host"), hostexpr.Fold(e.hosts))
 	case model.StageEnded:
-		text := fmt.Sprintf("%s has ended: %d failed so far", stage, e.event.Failed)
-		if e.rollout.Soak > 0 && e.event.Failed <= e.rollout.MaxFailures {
-			text += fmt.Sprintf("; the next starts in %s", term.Duration(e.rollout.Soak))
-		}
-		return text
+		return fmt.Sprintf("%s has ended: %d failed so far", stage, e.event.Failed) + e.next()
+	case model.StageVerifying:
+		return fmt.Sprintf("%s: verifying %s, task %s", stage, term.Plural(e.event.Hosts, "host"), result.ShortID(e.event.Task))
+	case model.StageVerified:
+		return fmt.Sprintf("%s is verified: failed on %d of %s, %d failed so far", stage, e.event.VerifyFailed, term.Plural(e.event.Hosts, "host"), e.event.Failed)
+	case model.Resumed:
+		return "rollout resumed" + e.rest("to be sent")
+	case model.Paused:
+		return e.event.Reason + e.rest("not sent") + "; resume continues it"
 	}
-	return fmt.Sprintf("%s; never sent: %s", e.event.Reason, hostexpr.Fold(e.hosts))
+	return e.event.Reason + e.rest("never sent")
+}
+
+// next says what follows the end of a stage, and when.
+func (e *rolloutEvent) next() string {
+	switch {
+	case e.rollout.Soak == 0 || e.event.Failed-e.rollout.Forgiven() > e.rollout.MaxFailures:
+		return ""
+	case e.rollout.Verify != "":
+		return fmt.Sprintf("; it is verified in %s", term.Duration(e.rollout.Soak))
+	}
+	return fmt.Sprintf("; the next starts in %s", term.Duration(e.rollout.Soak))
+}
+
+// rest names the hosts that have no job yet.
+func (e *rolloutEvent) rest(what string) string {
+	if len(e.hosts) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s: %s", what, hostexpr.Fold(e.hosts))
+}
+
+// writeVerifyFailures says where the verify command of a rollout has failed.
+func writeVerifyFailures(w *bufio.Writer, paint term.Paint, r *model.Rollout) {
+	if r.VerifyFailed() == 0 {
+		return
+	}
+	for _, e := range r.Events {
+		if e.VerifyFailed > 0 {
+			line := fmt.Sprintf("  verify failed on %d of %s of stage %d: check_task %s", e.VerifyFailed, term.Plural(e.Hosts, "host"), e.Stage, result.ShortID(e.Task))
+			fmt.Fprintln(w, paint.Bad(line))
+		}
+	}
 }
 
 type rolloutRecord struct {

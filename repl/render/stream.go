@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/operator/charset"
 	"warren/internal/operator/model"
+	"warren/internal/translate"
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/result"
@@ -39,7 +40,7 @@ func (v *streamView) Tick(context.Context, time.Time) error { return nil }
 func (v *streamView) Write(text []byte) (int, error)        { return v.printer.out.Err.Write(text) }
 
 func (v *streamView) Rollout(ctx context.Context, log *RolloutLog) error {
-	return log.PrintLines(ctx, v.printer.store, v.t.Task.ID, v)
+	return log.PrintLines(ctx, v.printer.store, v.printer.out.Lang, v.t.Task.ID, v)
 }
 
 func (v *streamView) News(ctx context.Context) error {
@@ -108,9 +109,10 @@ func (v *streamView) job(ctx context.Context, out *bytes.Buffer, j *model.Job, l
 	}
 	delete(v.open, j.Index)
 	if !j.OK() || j.Left > 0 {
-		text := result.JobWord(j)
+		lang := v.printer.out.Lang
+		text := lang.Text(result.JobWord(j))
 		if reason := j.ReasonText(); reason != "" {
-			text += ": " + term.Line(reason)
+			text = lang.Sprintf("%s: %s", translate.Plain(text), term.Line(reason))
 		}
 		v.line(out, j, '=', []byte(text))
 	}
@@ -129,7 +131,7 @@ func (v *streamView) stream(ctx context.Context, out *bytes.Buffer, j *model.Job
 	}
 	gap := func(n int64) {
 		v.rest(out, j, mark, o)
-		v.line(out, j, '=', []byte(gapText(j, stream, n)))
+		v.line(out, j, '=', []byte(v.printer.out.Lang.Text(gapText(j, stream, n))))
 	}
 	if o.at < result.Account(j, stream).Size {
 		for piece, err := range v.printer.store.Output(ctx, j.ID, stream, o.at) {

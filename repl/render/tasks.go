@@ -21,12 +21,12 @@ func Tasks(out *term.Console, tasks []model.Task) error {
 		t := &tasks[i]
 		id, created := t.ID, t.Created.UTC().Format(time.RFC3339)
 		if out.OutTerminal {
-			id, created = result.ShortID(t.ID), term.Duration(now.Sub(t.Created).Truncate(time.Second))+" ago"
+			id, created = result.ShortID(t.ID), out.Lang.Sprintf("%s ago", term.Duration(now.Sub(t.Created).Truncate(time.Second)))
 			if now.Sub(t.Created) < time.Second {
-				created = "now"
+				created = out.Lang.Word("now")
 			}
 		}
-		rows = append(rows, []string{id, created, fmt.Sprint(t.Hosts), result.StateText(t), result.CommandText(t)})
+		rows = append(rows, []string{id, created, fmt.Sprint(t.Hosts), out.Lang.Text(result.StateText(t)), result.CommandText(t)})
 	}
 	return out.Table(rows)
 }

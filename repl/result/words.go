@@ -126,14 +126,19 @@ func StateText(t *model.Task) string {
 	if text != "" {
 		text = ": " + text
 	}
-	if t.Done() {
-		return "done" + text
+	switch {
+	case t.Done():
+		return fmt.Sprintf("done%s", text)
+	case t.Cancel:
+		return fmt.Sprintf("being canceled, %d of %d ended%s", t.Summary.Ended, t.Hosts, text)
 	}
-	state := "running"
-	if t.Cancel {
-		state = "being canceled"
+	switch {
+	case t.Rollout.Pause() != nil:
+		return fmt.Sprintf("paused, %d of %d ended%s", t.Summary.Ended, t.Hosts, text)
+	case t.Summary.Ended == t.Hosts:
+		return fmt.Sprintf("being verified, %d of %d ended%s", t.Summary.Ended, t.Hosts, text)
 	}
-	return fmt.Sprintf("%s, %d of %d ended%s", state, t.Summary.Ended, t.Hosts, text)
+	return fmt.Sprintf("running, %d of %d ended%s", t.Summary.Ended, t.Hosts, text)
 }
 
 // PaintJob colors a text by a job's state or outcome.
@@ -152,7 +157,7 @@ func PaintTask(p term.Paint, t *model.Task, text string) string {
 	switch {
 	case !t.Done():
 		return p.Doubt(text)
-	case t.Summary.OK == t.Hosts:
+	case t.OK():
 		return p.OK(text)
 	}
 	return p.Bad(text)

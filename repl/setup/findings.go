@@ -1,8 +1,6 @@
 package setup
 
 import (
-	"fmt"
-
 	"warren/repl/cli"
 	"warren/repl/term"
 )
@@ -13,8 +11,11 @@ func Findings(out *term.Console, vhost string, findings []string, json bool) err
 		return cli.WriteJSON(out.Out, map[string]any{"vhost": vhost, "findings": findings})
 	}
 	if len(findings) == 0 {
-		_, err := fmt.Fprintf(out.Out, "virtual host %s is used by Warren only\n", term.Line(vhost))
+		_, err := out.Lang.Fprintf(out.Out, "virtual host %s is used by Warren only\n", term.Line(vhost))
 		return err
+	}
+	for i, text := range findings {
+		findings[i] = out.Lang.Text(text)
 	}
 	return out.Lines(term.EscapeLines(findings))
 }

@@ -56,14 +56,16 @@ func otherKeys(keys signing.Report) string {
 func Config(out *term.Console, settings []config.Setting, keys signing.Report) error {
 	rows := [][]string{{"SETTING", "VALUE", "FROM"}}
 	for _, v := range settings {
-		rows = append(rows, v.Row())
+		row := v.Row()
+		row[2] = out.Lang.Word(row[2])
+		rows = append(rows, row)
 	}
 	if err := out.Table(rows); err != nil {
 		return err
 	}
-	lines := []string{"", "signing key: " + term.Line(keys.String())}
+	lines := []string{"", out.Lang.Sprintf("signing key: %s", term.Line(keys.String()))}
 	for i := range keys.Others {
-		lines = append(lines, "other key: "+term.Line(keys.Others[i].String()))
+		lines = append(lines, out.Lang.Sprintf("other key: %s", term.Line(keys.Others[i].String())))
 	}
 	return out.Lines(lines)
 }

@@ -43,12 +43,15 @@ func printRights(out *term.Console, rights []model.Rights, keys signing.Report) 
 	}
 	for _, id := range order {
 		cells[id][0][0] = hostexpr.Fold(hosts[id])
-		rows = append(rows, cells[id]...)
+		for _, row := range cells[id] {
+			row[1] = out.Lang.Text(row[1])
+			rows = append(rows, row)
+		}
 	}
 	if err := out.Table(rows); err != nil {
 		return err
 	}
-	return out.Lines([]string{"", "signing key: " + term.Line(keys.String())})
+	return out.Lines([]string{"", out.Lang.Sprintf("signing key: %s", term.Line(keys.String()))})
 }
 
 // describeRights returns rows of the table, without the host: one for each expression.

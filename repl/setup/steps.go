@@ -13,17 +13,18 @@ func Steps(out *term.Console, steps []doctor.Step, json bool) error {
 	}
 	wide := 0
 	for _, s := range steps {
-		wide = max(wide, len(s.Name))
+		wide = max(wide, term.Width(out.Lang.Word(s.Name)))
 	}
 	var lines []string
 	for _, s := range steps {
-		word := "ok    "
+		word := out.Lang.Word("ok")
 		if !s.OK {
-			word = "FAILED"
+			word = out.Lang.Word("FAILED")
 		}
-		lines = append(lines, term.Pad(s.Name, wide)+"  "+word+"  "+term.Line(s.Detail))
+		word = term.Pad(word, len("FAILED"))
+		lines = append(lines, term.Pad(out.Lang.Word(s.Name), wide)+"  "+word+"  "+term.Line(out.Lang.Text(s.Detail)))
 		if s.Hint != "" {
-			lines = append(lines, "hint: "+term.Line(s.Hint))
+			lines = append(lines, out.Lang.Sprintf("hint: %s", term.Line(s.Hint)))
 		}
 	}
 	return out.Lines(lines)

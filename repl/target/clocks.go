@@ -30,9 +30,13 @@ func (c *Clocks) Warn(out *term.Console, skews map[string]time.Duration) {
 			behind, most[1] = append(behind, host), max(most[1], -d)
 		}
 	}
-	for i, word := range []string{"ahead of", "behind"} {
+	texts := []string{
+		"warning: the clock of %s is ahead of this one, by up to %s",
+		"warning: the clock of %s is behind this one, by up to %s",
+	}
+	for i, text := range texts {
 		if hosts := [][]string{ahead, behind}[i]; len(hosts) > 0 {
-			out.Note("warning: the clock of %s is %s this one, by up to %s", hostexpr.Fold(hosts), word, most[i].Round(time.Second))
+			out.Note(text, hostexpr.Fold(hosts), most[i].Round(time.Second))
 			out.Note("hint: synchronize both clocks by NTP: a host whose clock differs by more than its --clock-tolerance refuses jobs")
 		}
 	}

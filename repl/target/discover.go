@@ -34,7 +34,7 @@ type Selection struct {
 	Answered int      // agents that answer, selected or not
 	hosts    []string // their names as the operator wrote them, or else their ids
 	Silent   []string // named hosts that do not answer
-	gone     []string // ids of agents that match by an earlier answer but do not answer now, if no host is named
+	gone     []string // ids of agents that match by an earlier answer but do not answer now and are not in Agents; used if no host is named
 
 	NotAccepted bool // the broker does not accept messages for some that do not answer; see ExplainSilence
 }
@@ -58,10 +58,25 @@ func (s *Selection) Up() map[string]bool {
 	return up
 }
 
+// DropOffline removes the agents that do not answer. ExplainSilence still knows those that have
+// answered within the last days.
+func (s *Selection) DropOffline() {
+	agents, hosts := s.Agents, s.hosts
+	s.Agents, s.hosts = nil, nil
+	for i, a := range agents {
+		switch {
+		case a.Answers:
+			s.Agents, s.hosts = append(s.Agents, a), append(s.hosts, hosts[i])
+		case time.Since(a.Seen) < goneFor:
+			s.gone = append(s.gone, a.Agent.Agent)
+		}
+	}
+}
+
 // Ask selects from the agents that answer and, if all is set, from those that have
 // answered before. An agent is selected once, under the first of its names that set has.
 func (c *Flags) Ask(ctx context.Context, env *Env, set *hostexpr.Set, all bool) (Selection, error) {
-	condition, err := c.condition()
+	condition, err := c.condition(ctx, env)
 	if err != nil {
 		return Selection{}, err
 	}

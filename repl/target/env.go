@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"warren/internal/operator/groups/lookup"
 	"warren/internal/operator/model"
 	"warren/repl/term"
 )
@@ -25,9 +26,11 @@ type Engine interface {
 // A Env is what choosing hosts needs of its process.
 type Env struct {
 	Out    *term.Console
-	Input  io.Reader // that - names; nil where standard input brings the commands
-	Groups string    // the operator's file of groups, or directory of such files
+	Input  io.Reader     // that - names; nil where standard input brings the commands
+	Groups lookup.Config // the sources of groups
 	Clocks *Clocks
+
+	sources *lookup.Groups // of Groups; nil until they are needed
 
 	Store         func() Store // once Connect or FindTask has returned
 	Connect       func(ctx context.Context) error

@@ -8,8 +8,8 @@ import (
 	"warren/repl/cli"
 )
 
-// only refuses the flags of hosts that a subcommand has no use for.
-func (c *Flags) only(command string, others map[string]bool) error {
+// Only refuses the flags of hosts that a subcommand has no use for.
+func (c *Flags) Only(command string, others map[string]bool) error {
 	unused := map[string]bool{"--hosts": len(c.Hosts) > 0, "--where": c.Where != nil, "--min-hosts": c.MinHosts > 0}
 	maps.Copy(unused, others)
 	for flag, given := range unused {
@@ -23,7 +23,7 @@ func (c *Flags) only(command string, others map[string]bool) error {
 // Evaluate returns the hosts of the arguments of a subcommand of hosts, at least one. Others
 // are flags of hosts that are not in Flags; it is an error if one of them was given.
 func (c *Flags) Evaluate(ctx context.Context, env *Env, command string, args []string, others map[string]bool) (*hostexpr.Set, error) {
-	if err := c.only(command, others); err != nil {
+	if err := c.Only(command, others); err != nil {
 		return nil, err
 	}
 	var exprs []Expression

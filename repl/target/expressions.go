@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"warren/internal/operator/hostexpr"
+	"warren/internal/operator/inventory"
 	"warren/internal/textfile"
 	"warren/internal/wire"
 	"warren/repl/cli"
@@ -38,8 +39,8 @@ var ofHosts = cli.InputFile{
 	Missing: "name a file with a host or an expression on each line",
 }
 
-// ReadExpressions reads an expression from each line of a file; "-" is in. What
-// follows a # is a comment.
+// ReadExpressions reads an expression from each line of a file, or all hosts of an Ansible
+// inventory in INI form; "-" is in. What follows a # is a comment.
 func ReadExpressions(flag, name string, in io.Reader) (exprs []Expression, err error) {
 	data, err := ofHosts.Read(flag, name, in)
 	if err != nil {
@@ -47,6 +48,9 @@ func ReadExpressions(flag, name string, in io.Reader) (exprs []Expression, err e
 	}
 	if data, err = textfile.Decode(data); err != nil {
 		return nil, cli.WithStatus(cli.ExitUsage, fmt.Errorf("%s %s: %w", flag, name, err))
+	}
+	if inventory.IsINI(string(data)) {
+		return inventoryHosts(flag, name, string(data))
 	}
 	n := 0
 	for line := range bytes.Lines(data) {
@@ -62,6 +66,18 @@ func ReadExpressions(flag, name string, in io.Reader) (exprs []Expression, err e
 	return exprs, checkExpressions(exprs)
 }
 
+// inventoryHosts reads the hosts of an Ansible inventory in INI form.
+func inventoryHosts(flag, name, text string) ([]Expression, error) {
+	hosts, err := inventory.Hosts(text)
+	if err != nil {
+		return nil, cli.WithStatus(cli.ExitUsage, fmt.Errorf("%s %s: Ansible inventory, %w", flag, name, err))
+	}
+	if len(hosts) == 0 {
+		return nil, cli.Usage("", "%s %s: the inventory names no host", flag, name)
+	}
+	return []Expression{{strings.Join(hosts, ","), flag + " " + name}}, nil
+}
+
 // checkExpressions refuses what checkText refuses in words.
 func checkExpressions(exprs []Expression) error {
 	for _, e := range exprs {
@@ -75,15 +91,15 @@ func checkExpressions(exprs []Expression) error {
 // Evaluate returns the union of the hosts of all expressions, which it evaluates one by
 // one. The union may be empty.
 func (env *Env) Evaluate(ctx context.Context, exprs []Expression) (*hostexpr.Set, error) {
-	groups := env.LookupGroup(ctx)
+	groups := env.NewGroupLookup()
 	all := new(hostexpr.Set)
 	for _, e := range exprs {
-		set, err := hostexpr.Evaluate(e.Text, wire.MaxLeaves, groups)
+		set, err := groups.Evaluate(ctx, e.from, e.Text)
 		if errors.Is(err, hostexpr.ErrNothing) {
 			continue
 		}
 		if err != nil {
-			return nil, cli.WithStatus(cli.ExitUsage, prefixed(e.from, err))
+			return nil, err
 		}
 		if all.Unite(set); all.Len() > wire.MaxLeaves {
 			return nil, cli.Usage("name the hosts in several tasks", "%s: more than %d hosts", e.from, wire.MaxLeaves)
@@ -93,7 +109,7 @@ func (env *Env) Evaluate(ctx context.Context, exprs []Expression) (*hostexpr.Set
 }
 
 func prefixed(from string, err error) error {
-	if from == "" {
+	if from == "" || err == nil {
 		return err
 	}
 	return fmt.Errorf("%s: %w", from, err)

@@ -7,6 +7,7 @@ import (
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/where"
+	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/term"
 )
@@ -15,7 +16,7 @@ import (
 // the tag inherit are for the subcommands of hosts too.
 type Flags struct {
 	Hosts     []string  `placeholder:"EXPR" sep:"none" help:"Target hosts: names, addresses, ranges such as web[01-20,30], groups such as @web, separated by blanks or commas. May be repeated."`
-	HostsFile []string  `placeholder:"FILE" sep:"none" inherit:"" help:"Read hosts from a file, one expression per line; - is standard input."`
+	HostsFile []string  `placeholder:"FILE" sep:"none" inherit:"" help:"Read hosts from a file, one expression per line, or from an Ansible inventory in INI form; - is standard input."`
 	Exclude   []string  `placeholder:"EXPR" sep:"none" inherit:"" help:"Hosts to exclude."`
 	Where     *string   `placeholder:"CONDITION" help:"Only online agents that match this condition, as in 'role == \"web\" and cpus >= 8'."`
 	MinHosts  cli.Count `placeholder:"N" help:"Fail, and send nothing, if fewer hosts answer."`
@@ -71,8 +72,9 @@ func (c *Flags) excluded(ctx context.Context, env *Env) (*hostexpr.Set, error) {
 	return env.Evaluate(ctx, exprs)
 }
 
-// condition reads --where; nil is none.
-func (c *Flags) condition() (*where.Condition, error) {
+// condition reads --where, and the inventory if the condition uses its variables; nil is no
+// condition.
+func (c *Flags) condition(ctx context.Context, env *Env) (*where.Condition, error) {
 	if c.Where == nil {
 		return nil, nil
 	}
@@ -80,6 +82,19 @@ func (c *Flags) condition() (*where.Condition, error) {
 	if err != nil {
 		return nil, cli.WithStatus(cli.ExitUsage, fmt.Errorf("--where: %w", err))
 	}
+	if !condition.UsesVariables() {
+		return condition, nil
+	}
+	groups := env.NewGroupLookup()
+	inv, err := groups.Inventory(ctx)
+	switch {
+	case groups.interrupted != nil:
+		return nil, groups.interrupted
+	case err != nil:
+		return nil, cli.WithStatus(cli.ExitUsage, fmt.Errorf("--where: %w", err))
+	}
+	vars := inv.Vars()
+	condition.Variables = func(h *wire.Hello) map[string]any { return vars.Of(h.Names, h.Facts.Addresses) }
 	return condition, nil
 }
 
@@ -131,14 +146,11 @@ func NoMatch() error {
 
 // tooFew is the error of --min-hosts.
 func (c *Flags) tooFew(n int, silent []string) error {
-	verbs := []string{"answer", "match"}
-	if n == 1 {
-		verbs = []string{"answers", "matches"}
-	}
-	text := fmt.Sprintf("%s %s, but --min-hosts is %d", term.Plural(n, "host"), verbs[0], c.MinHosts)
+	found := term.PluralOf(n, "host answers", "hosts answer")
 	if c.Where != nil {
-		text = fmt.Sprintf("%s %s and %s --where, but --min-hosts is %d", term.Plural(n, "host"), verbs[0], verbs[1], c.MinHosts)
+		found = term.PluralOf(n, "host answers and matches --where", "hosts answer and match --where")
 	}
+	text := fmt.Sprintf("%s, but --min-hosts is %d", found, c.MinHosts)
 	hint := "hosts --all also lists agents that answered earlier"
 	if len(silent) > 0 {
 		hint = "no agent answers to " + hostexpr.Fold(silent)

@@ -33,11 +33,11 @@ func RefusedFiles(agents []Agent) (lines []string) {
 		if n == maxRefusedFiles {
 			return append(lines, fmt.Sprintf("%d more problems with such files: hosts --json lists them all", len(order)-n))
 		}
-		verb := "refuses its"
+		text := "%s refuses its %s: %s; %s"
 		if len(hosts[p]) > 1 {
-			verb = "refuse their"
+			text = "%s refuse their %s: %s; %s"
 		}
-		lines = append(lines, fmt.Sprintf("%s %s %s: %s; %s", hostexpr.Fold(hosts[p]), verb, p.file, p.what, p.meanwhile))
+		lines = append(lines, fmt.Sprintf(text, hostexpr.Fold(hosts[p]), p.file, p.what, p.meanwhile))
 	}
 	return lines
 }

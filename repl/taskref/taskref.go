@@ -65,9 +65,10 @@ func position(ref string) (n int, ok bool) {
 	return n, err == nil && n >= 1 && n <= maxPosition
 }
 
-// nth returns the nth newest task.
+// nth returns the nth newest task. The tasks of verify commands do not count: no operator has
+// started them.
 func nth(ctx context.Context, store Store, n int) (model.Task, error) {
-	tasks, err := store.Tasks(ctx, n)
+	tasks, err := newest(ctx, store, n)
 	switch {
 	case err != nil:
 		return model.Task{}, err
@@ -79,15 +80,44 @@ func nth(ctx context.Context, store Store, n int) (model.Task, error) {
 	return tasks[n-1], nil
 }
 
+// newest returns the n newest tasks that an operator has started, or all if there are fewer.
+func newest(ctx context.Context, store Store, n int) ([]model.Task, error) {
+	for limit := n; ; limit *= 2 {
+		all, err := store.Tasks(ctx, limit)
+		if err != nil {
+			return nil, err
+		}
+		tasks := slices.DeleteFunc(slices.Clone(all), func(t model.Task) bool { return t.VerifyOf != "" })
+		if len(tasks) >= n || len(all) < limit {
+			return tasks, nil
+		}
+	}
+}
+
 // SeparatePosition moves the position of a task, such as -2, behind a --, where the parser
-// does not take it for a flag.
+// does not take it for a flag. The words that follow it, up to the next flag, move with it.
 func SeparatePosition(trace *kong.Context, args []string) ([]string, bool) {
 	node, rest := trace.Selected(), trace.Path[len(trace.Path)-1].Remainder()
-	if node == nil || len(node.Positional) == 0 || node.Positional[0].Name != "id" ||
-		len(rest) == 0 || !isPosition(rest[0]) ||
-		slices.ContainsFunc(trace.Path, func(p *kong.Path) bool { return p.Positional != nil }) {
+	if node == nil || len(node.Positional) == 0 || node.Positional[0].Name != "id" || len(rest) == 0 || !isPosition(rest[0]) {
 		return nil, false
 	}
-	at := len(args) - len(rest)
-	return slices.Concat(args[:at], args[at+1:], []string{"--", rest[0]}), true
+	parsed := 0
+	for _, p := range trace.Path {
+		if p.Positional != nil {
+			parsed++
+		}
+	}
+	if parsed >= len(node.Positional) {
+		return nil, false
+	}
+	end := slices.IndexFunc(rest, func(word string) bool { return strings.HasPrefix(word, "-") && !isPosition(word) })
+	if end < 0 {
+		end = len(rest)
+	}
+	moved, rest := rest[:end], rest[end:]
+	separated := slices.Concat(args[:len(args)-len(rest)-len(moved)], rest)
+	if !slices.Contains(rest, "--") {
+		separated = append(separated, "--")
+	}
+	return append(separated, moved...), true
 }

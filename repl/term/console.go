@@ -44,13 +44,13 @@ func (c *Console) Width() int {
 }
 
 // Note writes a line that is neither result nor error to standard error, where that
-// is a terminal broken at blanks. Any goroutine may call it.
+// is a terminal broken at blanks. It translates format and args. Any goroutine may call it.
 func (c *Console) Note(format string, args ...any) {
 	width := 0
 	if c.ErrTerminal && c.Size != nil {
 		width, _ = c.Size()
 	}
-	text := Wrap(Line(fmt.Sprintf(format, args...)), width) + "\n"
+	text := Wrap(Line(c.Lang.Sprintf(format, args...)), width) + "\n"
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.surface == nil || !c.ErrTerminal {
@@ -118,11 +118,15 @@ func (c *Console) Lines(lines []string) error {
 	})
 }
 
-// Table aligns columns; on a terminal each row is cut to one line, and a long table is paged.
-func (c *Console) Table(rows [][]string) error {
+// Align returns a line for each row of a table, on a terminal cut to its width. It translates the
+// first row, the names of the columns.
+func (c *Console) Align(rows [][]string) []string {
 	var widths []int
-	for _, row := range rows {
+	for n, row := range rows {
 		for i, cell := range row {
+			if n == 0 {
+				cell = c.Lang.Word(cell)
+			}
 			if cell == "" {
 				cell = "-"
 			}
@@ -133,13 +137,22 @@ func (c *Console) Table(rows [][]string) error {
 			widths[i] = max(widths[i], Width(row[i]))
 		}
 	}
+	lines := make([]string, len(rows))
+	for i, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(Pad(cell, widths[i]+2))
+		}
+		lines[i] = Clip(strings.TrimRight(line.String(), " "), c.Width())
+	}
+	return lines
+}
+
+// Table aligns columns; on a terminal each row is cut to one line, and a long table is paged.
+func (c *Console) Table(rows [][]string) error {
 	_, err := c.Page(func(w *bufio.Writer) error {
-		for _, row := range rows {
-			var line strings.Builder
-			for i, cell := range row {
-				line.WriteString(Pad(cell, widths[i]+2))
-			}
-			fmt.Fprintln(w, Clip(strings.TrimRight(line.String(), " "), c.Width()))
+		for _, line := range c.Align(rows) {
+			fmt.Fprintln(w, line)
 		}
 		return nil
 	})

@@ -8,6 +8,8 @@ import (
 
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"
+
+	"warren/internal/translate"
 )
 
 // ErrInterrupted is Ctrl-C while something was waited for.
@@ -17,6 +19,9 @@ var ErrInterrupted = errors.New("interrupted")
 type IO struct {
 	In       io.Reader
 	Out, Err io.Writer
+
+	// Lang is the operator's language; nil is English.
+	Lang *translate.Language
 
 	// Whether each is a terminal. The line editor of a terminal works on the
 	// process's own standard input and output, whatever In and Out are.
@@ -39,7 +44,7 @@ func OS() IO {
 	out, err := os.Stdout, os.Stderr // the line editor replaces os.Stdout
 	isTerminal := func(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
 	return IO{
-		In: os.Stdin, Out: out, Err: err,
+		In: os.Stdin, Out: out, Err: err, Lang: translate.FromEnvironment(os.Getenv),
 		InTerminal: isTerminal(os.Stdin), OutTerminal: isTerminal(out), ErrTerminal: isTerminal(err),
 		Size: func() (columns, rows int) {
 			for _, f := range []*os.File{out, err} {

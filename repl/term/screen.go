@@ -3,6 +3,7 @@ package term
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 )
 
@@ -18,6 +19,11 @@ type Screen struct {
 	w       io.Writer
 	columns int         // when the frame was drawn
 	lines   []FrameLine // drawn; the cursor is at the end of the last
+}
+
+// Draws reports whether the terminal of the console can show a Screen.
+func (c *Console) Draws() bool {
+	return c.Size != nil && os.Getenv("TERM") != "dumb" && TakesColors()
 }
 
 // NewScreen draws on w, a terminal of the console.

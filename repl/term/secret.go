@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"warren/internal/translate"
 )
 
 // ErrNone: the process has no terminal.
@@ -17,7 +19,7 @@ var ErrNone = errors.New("there is no terminal to ask on")
 // ErrAborted: Ctrl-C, or Ctrl-D on an empty line.
 var ErrAborted = errors.New("nothing was entered")
 
-// ReadSecret shows prompt on the terminal and reads a line without echo. It opens the
+// ReadSecret shows prompt, translated, on the terminal and reads a line without echo. It opens the
 // terminal itself, so that standard input and output may be pipes, and restores the
 // terminal's mode. It fails if the process has no terminal. Its errors are ErrNone,
 // ErrAborted, ctx's, and the system's.
@@ -51,7 +53,7 @@ func ReadSecret(ctx context.Context, prompt string) (secret string, err error) {
 	if width, height, err := term.GetSize(fd); err == nil && width > 0 && height > 0 {
 		_ = line.SetSize(width, height) // an error would be of writing, as the next
 	}
-	secret, err = line.ReadPassword(prompt)
+	secret, err = line.ReadPassword(translate.FromEnvironment(os.Getenv).Text(prompt))
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()

@@ -4,15 +4,13 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/mattn/go-runewidth"
+	"warren/internal/displaywidth"
 )
 
-// columns counts as terminals do: what is wide in East Asia takes two columns,
-// what is wide there only sometimes takes one.
-var columns = &runewidth.Condition{StrictEmojiNeutral: true}
+var columns = displaywidth.Terminal
 
 // Width is the number of columns that one line of text takes.
-func Width(line string) int { return columns.StringWidth(line) }
+func Width(line string) int { return displaywidth.Of(line) }
 
 // Clip shortens a line to so many columns, with "…" at its end where something
 // is missing. Less than 1 leaves it as it is.
@@ -23,38 +21,78 @@ func Clip(line string, width int) string {
 	return strings.TrimRight(columns.Truncate(line, width-1, ""), " ") + "…"
 }
 
-// Wrap breaks a line at blanks where it is wider than width, and indents what follows
-// by two columns. Less than 1 leaves the line as it is.
-func Wrap(line string, width int) string {
-	return strings.Join(WrapWords(strings.Split(line, " "), " ", "  ", width), "\n")
+// Wrap breaks a line where it is wider than width, at blanks and between wide characters such
+// as those of Chinese, and indents what follows by two columns. Less than 1 leaves the line as
+// it is.
+func Wrap(line string, width int) string { return strings.Join(WrapText(line, "  ", width), "\n") }
+
+// WrapText is Wrap with another indent, in lines.
+func WrapText(line, indent string, width int) []string {
+	var parts []part
+	for i, word := range strings.Split(line, " ") {
+		for j, text := range splitWide(word) {
+			gap := ""
+			if i > 0 && j == 0 {
+				gap = " "
+			}
+			parts = append(parts, part{text, gap})
+		}
+	}
+	return wrapParts(parts, indent, width)
 }
 
 // WrapWords joins words by gap into lines of at most width columns; each line but the
 // first begins with indent. A word that is wider stays whole. Less than 1 is one line.
 // Colors (SGR sequences) take no room.
-func WrapWords(words []string, gap, indent string, width int) (lines []string) {
-	line, filled := "", false // filled: the line has a word
+func WrapWords(words []string, gap, indent string, width int) []string {
+	parts := make([]part, len(words))
 	for i, word := range words {
-		switch next := line + gap + word; {
+		parts[i] = part{word, gap}
+	}
+	return wrapParts(parts, indent, width)
+}
+
+// A part is text that stays on one line.
+type part struct{ text, gap string } // gap: before it, unless it begins a line
+
+func wrapParts(parts []part, indent string, width int) (lines []string) {
+	line, filled := "", false // filled: the line has a word
+	for i, p := range parts {
+		switch next := line + p.gap + p.text; {
 		case i == 0:
-			line = word
-		case width > 0 && filled && word != "" && Width(sgr.ReplaceAllString(next, "")) > width:
+			line = p.text
+		case width > 0 && filled && p.text != "" && Width(sgr.ReplaceAllString(next, "")) > width:
 			lines = append(lines, strings.TrimRight(line, " "))
-			line = indent + word
+			line = indent + p.text
 		default:
 			line = next
 		}
-		filled = filled || word != ""
+		filled = filled || p.text != ""
 	}
 	return append(lines, line)
+}
+
+// splitWide splits a word before and after each wide character. No part begins with a
+// closing mark or ends with an opening one.
+func splitWide(word string) (parts []string) {
+	const closing, opening = "，。；：、？！）」』”’》", "（「『“‘《"
+	start := 0
+	var before rune
+	for i, r := range word {
+		if i > start && (columns.RuneWidth(r) == 2 || columns.RuneWidth(before) == 2) &&
+			!strings.ContainsRune(closing, r) && !strings.ContainsRune(opening, before) {
+			parts = append(parts, word[start:i])
+			start = i
+		}
+		before = r
+	}
+	return append(parts, word[start:])
 }
 
 var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // Pad fills a line up to so many columns.
-func Pad(line string, width int) string {
-	return line + strings.Repeat(" ", max(0, width-Width(line)))
-}
+func Pad(line string, width int) string { return displaywidth.Pad(line, width) }
 
 // Columns arranges words in columns, downwards, on lines of at most width columns.
 func Columns(words []string, width int) []string {

@@ -27,6 +27,9 @@ type Server struct {
 // maxConnections is how many clients are served at the same time; more wait.
 const maxConnections = 8
 
+// ErrListen means that the port cannot be opened, such as because another program uses it.
+var ErrListen = errors.New("cannot open the port")
+
 // Listen opens the port, so that a port in use is an error at the start. An address without a
 // host is on the loopback interface.
 func Listen(addr string, agent status.Agent, log *slog.Logger) (*Server, error) {
@@ -36,7 +39,7 @@ func Listen(addr string, agent status.Agent, log *slog.Logger) (*Server, error) 
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, hint.Errorf("choose another port with --metrics", "metrics: %w", err)
+		return nil, hint.Errorf("choose another port with --metrics", "metrics: %w: %w", ErrListen, err)
 	}
 	if tcp, ok := l.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		log.Warn("metrics are readable by everybody who reaches this address", "address", l.Addr())

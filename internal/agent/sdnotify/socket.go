@@ -18,6 +18,10 @@ type Socket struct {
 	Watchdog time.Duration // zero: the service manager does not watch this process
 }
 
+// Managed reports whether a service manager that takes notifications started this process. Call it
+// before FromEnvironment.
+func Managed() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
+
 // FromEnvironment returns the socket of the service manager that started this process; nil if
 // none did. It removes the variables from the environment, because they are not for the
 // children of this process.

@@ -110,7 +110,7 @@ func TestReportOfHealthyAgent(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 	var out bytes.Buffer
-	if err := r.Print(&out); err != nil {
+	if err := r.Print(&out, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, part := range []string{"state    ok\n", "amqp://rabbit/", "web01 www 10.0.0.5", "2 running (limit 4), 1 waiting (limit 256)", "1 exited", "4.6 KiB", "500ms ahead", "not_permitted by alice: line 3"} {
@@ -137,7 +137,7 @@ func TestProblemsAreNamed(t *testing.T) {
 			t.Errorf("%s: %s %v", want, r.State, r.Problems)
 		}
 		var out bytes.Buffer
-		if err := r.Print(&out); err != nil || !strings.Contains(out.String(), problemWords[want]) {
+		if err := r.Print(&out, nil); err != nil || !strings.Contains(out.String(), problemWords[want]) {
 			t.Errorf("%s: %v\n%s", want, err, out.String())
 		}
 	}
@@ -152,7 +152,7 @@ func TestStuckLoopIsReported(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	var out bytes.Buffer
-	if err := r.Print(&out); err != nil || !strings.Contains(out.String(), problemWords[Stuck]) {
+	if err := r.Print(&out, nil); err != nil || !strings.Contains(out.String(), problemWords[Stuck]) {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 }

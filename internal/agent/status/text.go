@@ -7,8 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
+
+	"warren/internal/displaywidth"
+	"warren/internal/translate"
 )
 
 // problemWords describe problems.
@@ -24,56 +26,70 @@ var problemWords = map[Problem]string{
 	FilesRefused: "authorized_operators or revoked_operators is refused: its changes have no effect",
 }
 
-// Print prints a report for people.
-func (r *Report) Print(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
-	row("state", "%s", r.State)
-	for _, p := range r.Problems {
-		row("", "%s", cmp.Or(problemWords[p], string(p)))
-	}
-	if r.ID == "" {
-		return t.Flush()
-	}
-	row("agent", "%s, version %s, process %d, started %s", r.ID, r.Version, r.PID, clock(r.Started))
-	row("link", "%s since %s, %s, reconnected %s", r.Link.State, clock(r.Link.Since), cmp.Or(r.Link.URL, "no broker tried yet"), times(r.Link.Reconnects))
-	if r.Link.Error != "" {
-		row("", "%s", r.Link.Error)
-	}
-	if r.Link.Hint != "" {
-		row("", "hint: %s", r.Link.Hint)
-	}
-	row("names", "%s", cmp.Or(strings.Join(r.Names.Held, " "), "none held now"))
-	if missing := r.missing(); len(missing) > 0 {
-		row("", "not held: %s", strings.Join(missing, " "))
-	}
-	if r.Jobs != nil {
-		r.printLoop(row)
-	}
-	return t.Flush()
+// A table is the report in the language of a person.
+type table struct {
+	lang *translate.Language
+	rows [][]string
 }
 
-// printLoop prints what the agent's loop has answered.
-func (r *Report) printLoop(row func(name, format string, args ...any)) {
+// add adds a row: the name of what it is about, and a text.
+func (t *table) add(name, format string, args ...any) {
+	t.rows = append(t.rows, []string{t.lang.Word(name), t.lang.Sprintf(format, args...)})
+}
+
+// Print prints a report for people.
+func (r *Report) Print(w io.Writer, lang *translate.Language) error {
+	t := &table{lang: lang}
+	t.add("state", "%s", r.State)
+	for _, p := range r.Problems {
+		t.add("", "%s", cmp.Or(problemWords[p], string(p)))
+	}
+	if r.ID != "" {
+		r.addAgent(t)
+	}
+	if r.ID != "" && r.Jobs != nil {
+		r.addLoop(t)
+	}
+	return displaywidth.WriteTable(w, t.rows)
+}
+
+// addAgent adds the agent, its link and its names.
+func (r *Report) addAgent(t *table) {
+	t.add("agent", "%s, version %s, process %d, started %s", r.ID, r.Version, r.PID, clock(r.Started))
+	t.add("link", "%s since %s, %s, reconnected %s", t.lang.Word(string(r.Link.State)), clock(r.Link.Since), cmp.Or(r.Link.URL, "no broker tried yet"), times(r.Link.Reconnects))
+	if r.Link.Error != "" {
+		t.add("", "%s", r.Link.Error)
+	}
+	if r.Link.Hint != "" {
+		t.add("", "hint: %s", r.Link.Hint)
+	}
+	t.add("names", "%s", cmp.Or(strings.Join(r.Names.Held, " "), "none held now"))
+	if missing := r.missing(); len(missing) > 0 {
+		t.add("", "not held: %s", strings.Join(missing, " "))
+	}
+}
+
+// addLoop adds what the agent's loop has answered.
+func (r *Report) addLoop(t *table) {
 	j := r.Jobs
-	row("jobs", "%d running (limit %d), %d waiting (limit %d), %d remembered", j.Running, j.Workers, j.Waiting+j.HeldBack, j.Queue, j.Remembered)
-	row("ended", "%s", counts(j.Ended))
-	row("journal", "%s, accepts jobs issued since %s, %d syncs, mean %.1f ms, longest %.1f ms",
+	t.add("jobs", "%d running (limit %d), %d waiting (limit %d), %d remembered", j.Running, j.Workers, j.Waiting+j.HeldBack, j.Queue, j.Remembered)
+	t.add("ended", "%s", counts(j.Ended))
+	t.add("journal", "%s, accepts jobs issued since %s, %d syncs, mean %.1f ms, longest %.1f ms",
 		size(uint64(r.Journal.Bytes)), clock(r.Journal.TakesJobsSince), r.Journal.Syncs, r.Journal.SyncMeanMS, r.Journal.SyncMaxMS)
 	if r.Journal.Error != "" {
-		row("", "%s", r.Journal.Error)
+		t.add("", "%s", r.Journal.Error)
 	}
 	free := "free space not known"
 	if r.Disk.Free != nil {
 		free = fmt.Sprintf("%s of %s free", size(*r.Disk.Free), size(*r.Disk.Total))
 	}
-	row("disk", "%s, %s, %s of output kept", r.Disk.Directory, free, size(uint64(r.Disk.OutputBytes)))
+	t.add("disk", "%s, %s, %s of output kept", r.Disk.Directory, free, size(uint64(r.Disk.OutputBytes)))
 	offset := "no request yet"
 	if o := r.Clock.OffsetMS; o != nil {
 		offset = fmt.Sprintf("operators' clocks are %s (last %d requests)", ahead(time.Duration(*o)*time.Millisecond), len(r.Clock.Requests))
 	}
-	row("clock", "%s", offset)
-	row("refused", "%s", counts(r.Refused.Counts))
+	t.add("clock", "%s", offset)
+	t.add("refused", "%s", counts(r.Refused.Counts))
 	for _, f := range r.Refused.Last {
 		text := clock(f.At) + " " + f.Reason
 		if f.Type != "" {
@@ -82,10 +98,10 @@ func (r *Report) printLoop(row func(name, format string, args ...any)) {
 		if who := cmp.Or(f.Operator, f.Fingerprint); who != "" {
 			text += " by " + who
 		}
-		row("", "%s: %s", text, f.Detail)
+		t.add("", "%s: %s", text, f.Detail)
 	}
 	for _, f := range r.Refused.Files {
-		row("", "file %s: %s", f.Path, cmp.Or(f.Reason, f.Problem))
+		t.add("", "file %s: %s", f.Path, cmp.Or(f.Reason, f.Problem))
 	}
 }
 

@@ -12,7 +12,7 @@ var limits = []struct{ words, hint string }{
 	{"user connection limit", `rabbitmqctl set_user_limits USER '{"max-connections": N}' raises the limit; an agent needs one connection, with an inbox two, an operator two`},
 	{"node connection limit", "connection_max in rabbitmq.conf raises the limit"},
 	{"connection limit", `rabbitmqctl set_vhost_limits -p VHOST '{"max-connections": N}' raises the limit; an agent needs one connection, with an inbox two, an operator two`},
-	{"channels opened for user", `rabbitmqctl set_user_limits USER '{"max-channels": N}' raises the limit; an agent needs two channels and one for each further name, an operator three`},
+	{"channels opened for user", `rabbitmqctl set_user_limits USER '{"max-channels": N}' raises the limit; an agent needs two channels and one for each further name, an operator four`},
 	{"limit", "rabbitmqctl list_vhost_limits and list_user_limits show what is set"},
 }
 

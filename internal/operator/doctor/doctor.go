@@ -203,12 +203,12 @@ func Agents(agents []model.Agent) []Step {
 	}
 	steps := []Step{good("agents", "%d answered", len(agents))}
 	if n := max(ahead, behind); n*2 > len(agents) {
-		word := "ahead of"
+		text := "this machine's clock is more than %s ahead of the clocks of %d of %d hosts"
 		if behind > ahead {
-			word = "behind"
+			text = "this machine's clock is more than %s behind the clocks of %d of %d hosts"
 		}
 		return append(steps, Step{
-			Name: "clock", Detail: fmt.Sprintf("this machine's clock is more than %s %s the clocks of %d of %d hosts", wire.DefaultClockTolerance, word, n, len(agents)),
+			Name: "clock", Detail: fmt.Sprintf(text, wire.DefaultClockTolerance, n, len(agents)),
 			Hint: "set the clock of this machine (NTP); hosts reject requests from another time",
 		})
 	}

@@ -1,4 +1,4 @@
-// Package groups reads groups of hosts from files in ClusterShell's YAML form
+// Package groups reads groups of hosts from files in ClusterShell's forms: YAML
 // (https://clustershell.readthedocs.io/en/latest/config.html#yaml-group-files):
 //
 //	roles:
@@ -7,21 +7,29 @@
 //	racks:
 //	    r1: ['node[1-4]', 'node9']
 //
+// and groups.conf, whose sources are commands or directories of YAML files:
+//
+//	[Main]
+//	default: roles
+//	autodir: $CFGDIR/groups.d
+//	[slurm]
+//	map: sinfo -h -o %N -p $GROUP
+//	list: sinfo -h -o %R
+//
 // The package returns groups as text; package hostexpr evaluates them. It keeps the groups
-// in memory, and starts nothing.
+// in memory. Package upcall runs the commands.
 package groups
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
-	"go.yaml.in/yaml/v3"
-
-	"warren/internal/textfile"
+	"warren/internal/operator/groups/upcall"
 )
 
 // maxFile bounds a file of groups, in bytes.
@@ -30,15 +38,22 @@ const maxFile = 16 << 20
 // allGroup is the name of the group of all hosts of a source, if the source defines it.
 const allGroup = "all"
 
-// Groups are the groups of a file, or of the files of a directory.
+// Groups are the sources of a file, or of the files of a directory.
 type Groups struct {
-	path    string
-	sources []source // the first is the one of groups without a source
+	path     string
+	reserved []string
+	cache    *upcall.Cache
+	sources  []*source
+	first    *source  // the source of groups without a source; nil where there is none
+	skipped  []string // files that this user may not read
 }
 
+// A source has groups, or commands that know them.
 type source struct {
 	name   string
+	file   string // that defines it
 	groups []group
+	upcall *upcall.Source // nil for a source of a YAML file
 }
 
 type group struct {
@@ -53,6 +68,8 @@ type UnknownError struct {
 	Source string   // where it was looked for; "" where the source is unknown
 	Name   string   // of the group, or of the source
 	Known  []string // the names that exist
+
+	Skipped []string // files that may define the source, but that this user may not read
 }
 
 func (e *UnknownError) Error() string {
@@ -62,29 +79,58 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("no group is called %q in source %q of %s", e.Name, e.Source, e.Path)
 }
 
-// Load reads a file, or all files *.yaml of a directory in the order of their
-// names. A source may not have one of the reserved names.
-func Load(path string, reserved []string) (*Groups, error) {
+// Options are how Load reads.
+type Options struct {
+	Reserved []string      // names that a source may not have
+	Cache    *upcall.Cache // of the output of commands; nil is a new one
+}
+
+// Load reads a file: groups.conf, or any file whose name ends in .conf, and else YAML. Of a
+// directory it reads all files *.yaml in the order of their names.
+func Load(path string, o Options) (*Groups, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("groups: %w", err)
 	}
-	files := []string{path}
-	if info.IsDir() {
-		if files, err = filepath.Glob(filepath.Join(quoteGlob(path), "*.yaml")); err != nil {
-			return nil, fmt.Errorf("groups: %w", err)
-		}
-		if len(files) == 0 {
-			return nil, fmt.Errorf("groups: %s has no file *.yaml: %w", path, fs.ErrNotExist)
-		}
+	g := &Groups{path: path, reserved: o.Reserved, cache: o.Cache}
+	if g.cache == nil {
+		g.cache = new(upcall.Cache)
 	}
-	g := &Groups{path: path}
-	for _, file := range files {
-		if err := g.read(file, reserved); err != nil {
+	switch {
+	case info.IsDir():
+		files, err := filesOf(path, ".yaml")
+		if err == nil && len(files) == 0 {
+			err = fmt.Errorf("groups: %s has no file *.yaml: %w", path, fs.ErrNotExist)
+		}
+		for _, file := range files {
+			if err == nil {
+				err = g.readYAML(file)
+			}
+		}
+		if err != nil {
 			return nil, err
 		}
+	case strings.EqualFold(filepath.Ext(path), ".conf"):
+		err = g.readMain(path)
+	default:
+		err = g.readYAML(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if g.first == nil && len(g.sources) > 0 {
+		g.first = g.sources[0]
 	}
 	return g, nil
+}
+
+// filesOf returns the files of a directory whose names have an ending.
+func filesOf(dir, ending string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(quoteGlob(dir), "*"+ending))
+	if err != nil {
+		return nil, fmt.Errorf("groups: %w", err)
+	}
+	return files, nil
 }
 
 // quoteGlob makes a path match itself only.
@@ -102,52 +148,32 @@ func quoteGlob(path string) string {
 	return string(quoted)
 }
 
-func (g *Groups) read(file string, reserved []string) error {
-	info, err := os.Stat(file)
-	switch {
-	case err != nil:
-		return fmt.Errorf("groups: %w", err)
-	case info.Size() > maxFile:
-		return fmt.Errorf("groups: %s has %d bytes, the limit is %d", file, info.Size(), maxFile)
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("groups: %w", err)
-	}
-	text, err := textfile.Decode(data)
-	if err != nil {
-		return fmt.Errorf("groups file %s: %w", file, err)
-	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return fmt.Errorf("groups file %s: %w", file, err)
-	}
-	if doc.IsZero() {
-		return nil // nothing is written in it
-	}
-	left := maxMembers
-	err = members(doc.Content[0], "the file is", &left, func(name, value *yaml.Node) error {
-		if slices.Contains(reserved, name.Value) {
-			return problem{
-				name.Line, fmt.Sprintf("a source cannot be called %q", name.Value),
-				fmt.Sprintf("@%s:ID stands for hosts of an earlier task; choose another name", name.Value),
-			}
+// add adds a source; its name must be new.
+func (g *Groups) add(s *source) error {
+	if slices.Contains(g.reserved, s.name) {
+		return problem{
+			text: fmt.Sprintf("a source cannot be called %q", s.name),
+			hint: fmt.Sprintf("@%s:ID stands for hosts of an earlier task; choose another name", s.name),
 		}
-		if slices.ContainsFunc(g.sources, func(s source) bool { return s.name == name.Value }) {
-			return problem{name.Line, fmt.Sprintf("source %q is defined twice", name.Value), ""}
-		}
-		s := source{name: name.Value}
-		err := members(value, fmt.Sprintf("source %q is", name.Value), &left, func(name, value *yaml.Node) error {
-			return s.add(name, value, &left)
-		})
-		g.sources = append(g.sources, s)
-		return err
-	})
-	var f problem
-	if errors.As(err, &f) {
-		return fmt.Errorf("groups file %s, line %d: %w", file, f.line, f)
 	}
-	return err
+	if other := g.named(s.name); other != nil {
+		where := ""
+		if other.file != s.file {
+			where = ", also in " + other.file
+		}
+		return problem{text: fmt.Sprintf("source %q is defined twice%s", s.name, where)}
+	}
+	g.sources = append(g.sources, s)
+	return nil
+}
+
+func (g *Groups) named(name string) *source {
+	for _, s := range g.sources {
+		if s.name == name {
+			return s
+		}
+	}
+	return nil
 }
 
 // A problem is an error in a groups file.
@@ -161,66 +187,18 @@ func (f problem) Error() string { return f.text }
 // ErrorHint implements hint.Hinter.
 func (f problem) ErrorHint() string { return f.hint }
 
-const formHint = "the form is: source: {group: 'nodes'}, as in  roles: {web: 'web[01-20]'}"
-
-func (s *source) add(name, value *yaml.Node, left *int) error {
-	if s.find(name.Value) != nil {
-		return problem{name.Line, fmt.Sprintf("group %q is defined twice in source %q", name.Value, s.name), ""}
-	}
-	g := group{name: name.Value}
-	nodes := []*yaml.Node{resolve(value)}
-	if nodes[0].Kind == yaml.SequenceNode {
-		nodes = nodes[0].Content
-	}
-	if *left -= len(nodes); *left < 0 {
-		return tooMany(name.Line)
-	}
-	for _, n := range nodes {
-		switch n = resolve(n); {
-		case isNull(n): // an empty group, as for nodeset
-		case isString(n):
-			g.exprs = append(g.exprs, n.Value)
-		default:
-			return problem{n.Line, fmt.Sprintf("group %q is neither an expression nor a list of them", g.name), valueHint(n)}
-		}
-	}
-	s.groups = append(s.groups, g)
-	return nil
-}
-
-// valueHint says how to write what is no expression.
-func valueHint(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.SequenceNode:
-		return "write one list, without lists in it"
-	case yaml.MappingNode:
-		return "a group cannot contain groups; name them in an expression: '@one,@two'"
-	}
-	return fmt.Sprintf("put it in quotes: '%s'", n.Value)
-}
-
-func resolve(node *yaml.Node) *yaml.Node {
-	if node.Kind == yaml.AliasNode {
-		return node.Alias
-	}
-	return node
-}
-
-func isNull(node *yaml.Node) bool {
-	return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null"
-}
-
-func isString(node *yaml.Node) bool {
-	return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!str"
-}
-
 // Group returns what is written for a group, and the source in which it was
-// found; a source of "" is the first. The name "*" is the group all of the
-// source, or else all its groups together. Its error is an *UnknownError.
-func (g *Groups) Group(source, name string) (exprs []string, home string, err error) {
+// found; a source of "" is the default source. The name "*" stands for all hosts of the source:
+// those of its group all or of its command all, or else those of all its groups together.
+// If there is no such group in a file, the error is an *UnknownError.
+func (g *Groups) Group(ctx context.Context, source, name string) (exprs []string, home string, err error) {
 	s, err := g.find(source)
 	if err != nil {
 		return nil, "", err
+	}
+	if s.upcall != nil {
+		exprs, err = g.call(ctx, s, name)
+		return exprs, s.name, err
 	}
 	switch found := s.find(name); {
 	case found != nil:
@@ -238,17 +216,57 @@ func (g *Groups) Group(source, name string) (exprs []string, home string, err er
 }
 
 func (g *Groups) find(name string) (*source, error) {
-	var known []string
-	for i := range g.sources {
-		if g.sources[i].name == name || name == "" {
-			return &g.sources[i], nil
-		}
-		known = append(known, g.sources[i].name)
+	s := g.first
+	if name != "" {
+		s = g.named(name)
 	}
-	if name == "" {
+	switch {
+	case s != nil:
+		return s, nil
+	case name == "":
 		return nil, fmt.Errorf("no group is defined in %s", g.path)
 	}
-	return nil, &UnknownError{Path: g.path, Name: name, Known: known}
+	return nil, &UnknownError{Path: g.path, Name: name, Known: g.Sources(), Skipped: g.skipped}
+}
+
+// call asks the commands of a source for the hosts of a group.
+func (g *Groups) call(ctx context.Context, s *source, name string) ([]string, error) {
+	if name != "*" {
+		text, err := s.upcall.Hosts(ctx, g.cache, name)
+		return hosts(text), err
+	}
+	if s.upcall.All != "" {
+		text, err := s.upcall.AllHosts(ctx, g.cache)
+		return hosts(text), err
+	}
+	if s.upcall.List == "" {
+		return nil, problem{
+			text: fmt.Sprintf("source %q has neither an all upcall nor a list upcall", s.name),
+			hint: fmt.Sprintf("name its groups, as in @%s:GROUP", s.name),
+		}
+	}
+	names, err := s.upcall.Groups(ctx, g.cache)
+	if err != nil {
+		return nil, err
+	}
+	var exprs []string
+	for _, name := range names {
+		text, err := s.upcall.Hosts(ctx, g.cache, name)
+		if err != nil {
+			return nil, err
+		}
+		exprs = append(exprs, hosts(text)...)
+	}
+	return exprs, nil
+}
+
+// hosts is the expression that a command has printed: as for ClusterShell, blanks and line ends
+// mean the same as a comma.
+func hosts(text string) []string {
+	if words := strings.Fields(text); len(words) > 0 {
+		return []string{strings.Join(words, ",")}
+	}
+	return nil
 }
 
 func (s *source) find(name string) *group {
@@ -268,17 +286,53 @@ func (s *source) names() []string {
 	return names
 }
 
-// Names returns all groups as they are written in an expression: @web of the
-// first source, @racks:r1 of the others.
-func (g *Groups) Names() []string {
-	var names []string
-	for i := range g.sources {
-		for _, name := range g.sources[i].names() {
-			if i > 0 {
-				name = g.sources[i].name + ":" + name
-			}
-			names = append(names, "@"+name)
-		}
+// Sources returns the names of the sources.
+func (g *Groups) Sources() []string {
+	names := make([]string, len(g.sources))
+	for i, s := range g.sources {
+		names[i] = s.name
 	}
 	return names
+}
+
+// Written returns how a group of a source is written in an expression: @web of the default
+// source, @racks:r1 of the others.
+func (g *Groups) Written(source, name string) string {
+	if g.first != nil && source == g.first.name {
+		return "@" + name
+	}
+	return "@" + source + ":" + name
+}
+
+// Names returns the names of the groups of a source. Known is false for a source whose commands
+// list no groups.
+func (g *Groups) Names(ctx context.Context, source string) (names []string, known bool, err error) {
+	s, err := g.find(source)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case s.upcall == nil:
+		return s.names(), true, nil
+	case s.upcall.List == "":
+		return nil, false, nil
+	}
+	names, err = s.upcall.Groups(ctx, g.cache)
+	return names, true, err
+}
+
+// IsCommand reports whether commands know the groups of a source.
+func (g *Groups) IsCommand(source string) bool {
+	s, err := g.find(source)
+	return err == nil && s.upcall != nil
+}
+
+// GroupsOf returns the groups of a host as the reverse command of a source prints them. Known is
+// false if the source has no such command.
+func (g *Groups) GroupsOf(ctx context.Context, source, host string) (names []string, known bool, err error) {
+	s, err := g.find(source)
+	if err != nil || s.upcall == nil || s.upcall.Reverse == "" {
+		return nil, false, err
+	}
+	names, err = s.upcall.GroupsOf(ctx, g.cache, host)
+	return names, true, err
 }

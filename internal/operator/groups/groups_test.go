@@ -35,8 +35,24 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
+// namesOf returns all groups as they are written in expressions.
+func namesOf(t *testing.T, g *Groups) []string {
+	t.Helper()
+	var all []string
+	for _, source := range g.Sources() {
+		names, known, err := g.Names(t.Context(), source)
+		if err != nil || !known {
+			t.Fatal(known, err)
+		}
+		for _, name := range names {
+			all = append(all, g.Written(source, name))
+		}
+	}
+	return all
+}
+
 func TestGroup(t *testing.T) {
-	g, err := Load(write(t, sample), nil)
+	g, err := Load(write(t, sample), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,13 +64,13 @@ func TestGroup(t *testing.T) {
 		{"", "*", "web[01-20] db[1-2] @web,@racks:r1 ", "roles"},
 		{"", "none", "", "roles"},
 	} {
-		exprs, home, err := g.Group(tt.source, tt.name)
+		exprs, home, err := g.Group(t.Context(), tt.source, tt.name)
 		if got := strings.Join(exprs, " "); err != nil || got != tt.want || home != tt.home {
 			t.Errorf("%s:%s is %q of %q, %v; want %q of %q", tt.source, tt.name, got, home, err, tt.want, tt.home)
 		}
 	}
-	if want := []string{"@web", "@db", "@live", "@none", "@racks:r1", "@racks:all"}; !slices.Equal(g.Names(), want) {
-		t.Errorf("names %q", g.Names())
+	if want := []string{"@web", "@db", "@live", "@none", "@racks:r1", "@racks:all"}; !slices.Equal(namesOf(t, g), want) {
+		t.Errorf("names %q", namesOf(t, g))
 	}
 }
 
@@ -73,7 +89,7 @@ roles:
     db: null
 lists: {<<: [*c, *m], db: 'db1'}
 nested: {<<: {<<: *m, deep: d1}}
-`), nil)
+`), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,12 +106,12 @@ nested: {<<: {<<: *m, deep: d1}}
 		{"nested", "deep", "d1"},
 		{"nested", "web", "other"},
 	} {
-		exprs, _, err := g.Group(tt.source, tt.name)
+		exprs, _, err := g.Group(t.Context(), tt.source, tt.name)
 		if got := strings.Join(exprs, " "); err != nil || got != tt.want {
 			t.Errorf("@%s:%s is %q, %v; want %q", tt.source, tt.name, got, err, tt.want)
 		}
 	}
-	if names := g.Names(); !slices.Contains(names, "@roles:spare") || !slices.Contains(names, "@roles:adm") {
+	if names := namesOf(t, g); !slices.Contains(names, "@roles:spare") || !slices.Contains(names, "@roles:adm") {
 		t.Errorf("names %q", names)
 	}
 }
@@ -111,7 +127,7 @@ func TestAliasesAreBounded(t *testing.T) {
 		lists += fmt.Sprintf(", g%d: *l", i)
 	}
 	for _, text := range []string{merges, lists + "}\n"} {
-		if _, err := Load(write(t, text), nil); err == nil || !strings.Contains(err.Error(), "groups and expressions") {
+		if _, err := Load(write(t, text), Options{}); err == nil || !strings.Contains(err.Error(), "groups and expressions") {
 			t.Errorf("%.40s: %v", text, err)
 		}
 	}
@@ -119,21 +135,21 @@ func TestAliasesAreBounded(t *testing.T) {
 
 func TestFileSavedByWindows(t *testing.T) {
 	for _, text := range []string{"\ufeffroles:\r\n  web: w1\r\n", "\xff\xfes\x00:\x00 \x00{\x00w\x00e\x00b\x00:\x00 \x00w\x001\x00}\x00"} {
-		g, err := Load(write(t, text), nil)
+		g, err := Load(write(t, text), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if exprs, _, err := g.Group("", "web"); err != nil || len(exprs) != 1 || exprs[0] != "w1" {
+		if exprs, _, err := g.Group(t.Context(), "", "web"); err != nil || len(exprs) != 1 || exprs[0] != "w1" {
 			t.Errorf("%q: %q, %v", text, exprs, err)
 		}
 	}
-	if _, err := Load(write(t, "roles:\n  web: \xd6\xf7\n"), nil); err == nil || !strings.Contains(err.Error(), "line 2 is not UTF-8") {
+	if _, err := Load(write(t, "roles:\n  web: \xd6\xf7\n"), Options{}); err == nil || !strings.Contains(err.Error(), "line 2 is not UTF-8") {
 		t.Error(err)
 	}
 }
 
 func TestUnknownGroupIsAnError(t *testing.T) {
-	g, err := Load(write(t, sample), nil)
+	g, err := Load(write(t, sample), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +158,7 @@ func TestUnknownGroupIsAnError(t *testing.T) {
 		{"racks", "web", "r1 all"},
 		{"rack", "r1", "roles racks"},
 	} {
-		_, _, err := g.Group(tt.source, tt.name)
+		_, _, err := g.Group(t.Context(), tt.source, tt.name)
 		var unknown *UnknownError
 		if !errors.As(err, &unknown) || strings.Join(unknown.Known, " ") != tt.known {
 			t.Errorf("%s:%s: %v", tt.source, tt.name, err)
@@ -175,7 +191,7 @@ func TestBadFiles(t *testing.T) {
 		{"roles:\n\tweb: a", "groups.yaml: "},
 		{"a: &x {g: *x}", `group "g" is neither`},
 	} {
-		_, err := Load(write(t, tt.text), []string{"ok"})
+		_, err := Load(write(t, tt.text), Options{Reserved: []string{"ok"}})
 		if err == nil || !strings.Contains(hint.Text(err), tt.want) {
 			t.Errorf("%q: %v, want …%s…", tt.text, err, tt.want)
 		}
@@ -183,17 +199,17 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestMissingOrEmptyGroupsFile(t *testing.T) {
-	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml"), nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml"), Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
-	if _, err := Load(t.TempDir(), nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Load(t.TempDir(), Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
-	g, err := Load(write(t, "# nothing yet\n"), nil)
+	g, err := Load(write(t, "# nothing yet\n"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := g.Group("", "*"); err == nil || !strings.Contains(err.Error(), "no group is defined") {
+	if _, _, err := g.Group(t.Context(), "", "*"); err == nil || !strings.Contains(err.Error(), "no group is defined") {
 		t.Error(err)
 	}
 }
@@ -208,12 +224,12 @@ func TestDirectory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	g, err := Load(dir, nil)
+	g, err := Load(dir, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"@web", "@racks:r1"}; !slices.Equal(g.Names(), want) {
-		t.Errorf("names %q", g.Names())
+	if want := []string{"@web", "@racks:r1"}; !slices.Equal(namesOf(t, g), want) {
+		t.Errorf("names %q", namesOf(t, g))
 	}
 }
 
@@ -222,11 +238,11 @@ func FuzzLoad(f *testing.F) {
 	f.Add("a: &x {g: *x}")
 	f.Add("a: &x {g: ~}\nb: {<<: [*x, {<<: *x}], h: [~, y]}")
 	f.Fuzz(func(t *testing.T, text string) {
-		g, err := Load(write(t, text), nil)
+		g, err := Load(write(t, text), Options{})
 		if err != nil {
 			return
 		}
-		for _, name := range g.Names() {
+		for _, name := range namesOf(t, g) {
 			if name == "@" {
 				t.Fatalf("%q has a group without a name", text)
 			}

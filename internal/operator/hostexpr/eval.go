@@ -166,7 +166,7 @@ func (e *evaluator) group(text, home string) (*Set, error) {
 		return set, nil
 	}
 	if slices.Contains(e.path, key) {
-		return nil, groupProblem{fmt.Sprintf("group %s contains itself: %s", key, e.cycle(key)), "take one of them out of the groups file"}
+		return nil, groupProblem{fmt.Sprintf("group %s contains itself: %s", key, e.cycle(key)), "take one of them out of its definition"}
 	}
 	if e.groups == nil {
 		return nil, fmt.Errorf("group %s: no groups are known here", key)
@@ -211,5 +211,11 @@ func groupPath(key groupKey, expr string, err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
+	if len(expr) > maxQuoted {
+		return groupProblem{fmt.Sprintf("group %s: %s", key, e.Problem), e.Hint}
+	}
 	return groupProblem{fmt.Sprintf("group %s is %q: column %d: %s", key, expr, e.Column, e.Problem), e.Hint}
 }
+
+// maxQuoted is how long the expression of a group may be that an error quotes, in bytes.
+const maxQuoted = 200

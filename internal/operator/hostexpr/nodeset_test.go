@@ -268,9 +268,9 @@ func recordTable(t *testing.T) {
 
 func fileGroups(t *testing.T) Groups {
 	t.Helper()
-	g, err := groups.Load(groupsFile, nil)
+	g, err := groups.Load(groupsFile, groups.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g.Group
+	return func(source, name string) ([]string, string, error) { return g.Group(t.Context(), source, name) }
 }

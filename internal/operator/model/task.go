@@ -23,6 +23,8 @@ type Spec struct {
 
 	Rollout *Rollout // nil: no stages
 	RetryOf string   // id of the task that this one repeats for some of its hosts
+
+	VerifyOf string // id of the task whose rollout this one verifies; "" is none
 }
 
 // A Task is one Spec under way or done.
@@ -40,6 +42,7 @@ type Task struct {
 	Hosts     int    // number of jobs; the store's Add counts them itself
 	Driver    string // lease of the process that sends it; the store's Add sets it
 	Cancel    bool   // the operator has asked to cancel it
+	Pause     bool   // the operator has asked to pause its rollout
 	// Statement is the signed text, for the record. The store's Add stores it;
 	// readers leave it empty, Store.Statement returns it.
 	Statement string
@@ -50,13 +53,34 @@ type Task struct {
 	Fanout     int
 	Rollout    *Rollout
 	RetryOf    string
+	VerifyOf   string
 
 	Script, Stdin *Content // of its run; nil: none
 }
 
-// Done reports whether every job has an outcome. Lost counts, though a late
-// answer may still replace it.
-func (t *Task) Done() bool { return t.Summary.Ended == t.Hosts }
+// A Control is what an operator asks of the process that drives a task.
+type Control string
+
+// The controls.
+const (
+	ControlCancel Control = "cancel"
+	ControlPause  Control = "pause" // its rollout
+)
+
+// Done reports whether every job has an outcome, and the rollout has verified its last stage.
+// Lost counts, though a late answer may still replace it.
+func (t *Task) Done() bool { return t.Summary.Ended == t.Hosts && !t.Rollout.Unverified() }
+
+// Quiescent reports whether nothing more happens to the task by itself: it is done, or its
+// rollout is paused and each job that may have been sent has an outcome.
+func (t *Task) Quiescent() bool {
+	return t.Done() || t.Rollout.Pause() != nil && t.Summary.Ended >= t.Rollout.Released()
+}
+
+// OK reports whether the command exited with code 0 on each host, and no verify command failed.
+func (t *Task) OK() bool {
+	return t.Done() && t.Summary.OK == t.Hosts && t.Rollout.VerifyFailed() == 0
+}
 
 // A Summary counts a task's jobs.
 type Summary struct {

@@ -114,3 +114,52 @@ func TestJobsKeepTimesOfTheirStatement(t *testing.T) {
 		}
 	}
 }
+
+// Of several processes that claim a rollout at the same time, one succeeds. A rollout that is
+// not paused is not taken from a live process.
+func TestOneProcessClaimsRollout(t *testing.T) {
+	dir := t.TempDir()
+	first := start(t, dir)
+	task, jobs := newTask(2)
+	task.Rollout = &model.Rollout{Stages: []int{1, 2}}
+	first.add(t, task, jobs)
+	others := []*running{start(t, dir), start(t, dir), start(t, dir)}
+	record := first.find(t, task.ID)
+	resumed := record.Rollout.With(model.Event{Kind: model.Resumed})
+	if ours, err := others[0].Claim(t.Context(), record, resumed); err != nil || ours {
+		t.Fatalf("a rollout in progress was claimed: %v, %v", ours, err)
+	}
+	if err := first.SetControl(t.Context(), task.ID, model.ControlPause); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.SetRollout(t.Context(), task.ID, *record.Rollout.With(model.Event{Kind: model.Paused})); err != nil {
+		t.Fatal(err)
+	}
+	if record = first.find(t, task.ID); !record.Pause || record.Rollout.Pause() == nil {
+		t.Fatalf("%+v", record)
+	}
+	resumed = record.Rollout.With(model.Event{Kind: model.Resumed})
+	claims := make(chan bool, len(others))
+	for _, s := range others {
+		go func() {
+			ours, err := s.Claim(t.Context(), record, resumed)
+			if err != nil {
+				t.Error(err)
+			}
+			claims <- ours
+		}()
+	}
+	won := 0
+	for range others {
+		if <-claims {
+			won++
+		}
+	}
+	got := first.find(t, task.ID)
+	if won != 1 || got.Driver == first.Lease() || got.Pause || len(got.Rollout.Events) != 2 {
+		t.Errorf("%d claims succeeded: %+v", won, got)
+	}
+	if ours, err := first.Claim(t.Context(), record, resumed); err != nil || ours {
+		t.Errorf("a record of the past was claimed: %v, %v", ours, err)
+	}
+}

@@ -177,9 +177,9 @@ func (s *Store) Watch(ctx context.Context, task string) (<-chan model.Summary, f
 	return w.ch, func() { s.post(func(a *actor) { a.unwatch(w) }) }, nil
 }
 
-// SetCancel records that the operator has asked to cancel the task (full id).
-func (s *Store) SetCancel(ctx context.Context, task string) error {
-	return askNothing(ctx, s, func(a *actor) error { return a.setCancel(task) })
+// SetControl records what an operator has asked of the task (full id).
+func (s *Store) SetControl(ctx context.Context, task string, c model.Control) error {
+	return askNothing(ctx, s, func(a *actor) error { return a.setControl(task, c) })
 }
 
 // SetRollout records how far a task's rollout has come, and syncs it: after a loss of
@@ -188,13 +188,16 @@ func (s *Store) SetRollout(ctx context.Context, task string, r model.Rollout) er
 	return askNothing(ctx, s, func(a *actor) error { return a.setRollout(task, r) })
 }
 
-// Claim makes this process the driver of the task, unless a live process drives it, this
-// one included. It reports whether this process now drives it.
-func (s *Store) Claim(ctx context.Context, t model.Task) (bool, error) {
-	if s.HasDriver(ctx, t) {
+// Claim makes this process the driver of the task t, unless a live process drives it, this one
+// included, or another process has claimed it since t was read. The driver of a rollout that
+// is paused does not count: it sends nothing. With r, the claim also replaces the rollout,
+// which must have the same events as that of t, and forgets that it is to be paused. Claim
+// reports whether this process now drives the task.
+func (s *Store) Claim(ctx context.Context, t model.Task, r *model.Rollout) (bool, error) {
+	if s.HasDriver(ctx, t) && (r == nil || t.Rollout.Pause() == nil) {
 		return false, nil
 	}
-	return ask(ctx, s, func(a *actor) (bool, error) { return a.db.Claim(t.ID, t.Driver, s.Lease()) })
+	return ask(ctx, s, func(a *actor) (bool, error) { return a.claim(t, s.Lease(), r) })
 }
 
 // HasDriver reports whether a live process, this one included, drives the task.

@@ -30,7 +30,7 @@ func TestTaskIsStored(t *testing.T) {
 	s := start(t, dir)
 	task, jobs := newTask(3)
 	s.add(t, task, jobs)
-	if err := s.SetCancel(t.Context(), task.ID); err != nil {
+	if err := s.SetControl(t.Context(), task.ID, model.ControlCancel); err != nil {
 		t.Fatal(err)
 	}
 	lease := s.Lease()
@@ -347,9 +347,9 @@ func TestFind(t *testing.T) {
 		t.Errorf("got %v, %v", all, err)
 	}
 	for name, err := range map[string]error{
-		"Jobs":      second(s.Jobs(t.Context(), uuid.NewString())),
-		"Statement": second(s.Statement(t.Context(), uuid.NewString())),
-		"SetCancel": s.SetCancel(t.Context(), uuid.NewString()),
+		"Jobs":       second(s.Jobs(t.Context(), uuid.NewString())),
+		"Statement":  second(s.Statement(t.Context(), uuid.NewString())),
+		"SetControl": s.SetControl(t.Context(), uuid.NewString(), model.ControlCancel),
 	} {
 		if !errors.Is(err, ErrNoTask) {
 			t.Errorf("%s: got %v", name, err)

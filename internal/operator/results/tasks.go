@@ -63,12 +63,24 @@ func (a *actor) follow(task string) (*following, error) {
 	return f, nil
 }
 
-func (a *actor) setCancel(task string) error {
+func (a *actor) setControl(task string, c model.Control) error {
 	row, _, err := a.db.TaskRow(task)
 	if err != nil {
 		return err
 	}
-	return a.db.SetCancel(row)
+	return a.db.SetControl(row, c)
+}
+
+// claim is atomic: it reads nothing before it writes.
+func (a *actor) claim(t model.Task, driver string, r *model.Rollout) (bool, error) {
+	if r == nil {
+		return a.db.Claim(t.ID, t.Driver, driver)
+	}
+	taken, err := a.db.ClaimRollout(t.ID, t.Driver, driver, len(t.Rollout.Events), r)
+	if watched := a.watched[t.ID]; watched != nil && taken {
+		a.refresh(watched)
+	}
+	return taken, err
 }
 
 func (a *actor) setRollout(task string, r model.Rollout) error {

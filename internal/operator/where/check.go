@@ -67,7 +67,7 @@ func (k *checker) comparison(n *ast.BinaryNode) error {
 			}
 			return err
 		}
-		if isLabels(n.Right) {
+		if k.isMap(n.Right) {
 			return firstError(err, func() error { return k.count(n.Right) })
 		}
 	}
@@ -124,16 +124,16 @@ func (k *checker) value(n ast.Node) error {
 	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode:
 		return nil
 	case *ast.IdentifierNode:
-		if n.Value == labels {
-			return fail(n, "labels are many", `name one, as in labels["role"]`)
+		if k.isMap(n) {
+			return fail(n, n.Value+" are many", fmt.Sprintf(`name one, as in %s["role"]`, n.Value))
 		}
 		k.c.names = append(k.c.names, n)
 		return nil
 	case *ast.MemberNode:
-		if _, ok := n.Property.(*ast.StringNode); ok && isLabels(n.Node) && !n.Method {
+		if _, ok := n.Property.(*ast.StringNode); ok && k.isMap(n.Node) && !n.Method {
 			return nil
 		}
-		return fail(n, fmt.Sprintf("%s is not understood", n), `the one thing that has members is labels, as in labels["role"]`)
+		return fail(n, fmt.Sprintf("%s is not understood", n), `only labels and vars have members, as in labels["role"]`)
 	case *ast.UnaryNode:
 		if n.Operator == "-" || n.Operator == "+" {
 			return k.value(n.Node)
@@ -169,9 +169,14 @@ func functionName(n *ast.CallNode) string {
 	return n.Callee.String()
 }
 
-func isLabels(n ast.Node) bool {
+// isMap reports whether a node is labels or vars.
+func (k *checker) isMap(n ast.Node) bool {
 	id, ok := n.(*ast.IdentifierNode)
-	return ok && id.Value == labels
+	if !ok || id.Value != labels && id.Value != variables {
+		return false
+	}
+	k.c.usesVariables = k.c.usesVariables || id.Value == variables
+	return true
 }
 
 // normalizeNames brings the texts that a fact of names or addresses is compared

@@ -9,15 +9,24 @@ import (
 	"warren/internal/wire"
 )
 
-// Each condition of docs/hosts.md is valid and uses no unknown name except the labels
-// that the page mentions, and the page names all facts.
 func TestExamplesOfDocsAreValid(t *testing.T) {
-	text, err := os.ReadFile("../../../docs/hosts.md")
+	t.Run("en", func(t *testing.T) {
+		checkExamples(t, "../../../docs/hosts.md", "## Conditions", "| condition | selects |\n| --- | --- |\n")
+	})
+	t.Run("zh-CN", func(t *testing.T) {
+		checkExamples(t, "../../../docs/zh-CN/hosts.md", "## 条件", "| 条件 | 选中 |\n| --- | --- |\n")
+	})
+}
+
+// checkExamples checks that each condition of a page is valid and uses no unknown name except
+// the labels that the page mentions, and that the page names all facts.
+func checkExamples(t *testing.T, file, section, header string) {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, page, _ := strings.Cut(string(text), "## Conditions")
-	_, table, ok := strings.Cut(page, "| condition | selects |\n| --- | --- |\n")
+	_, page, _ := strings.Cut(string(text), section)
+	_, table, ok := strings.Cut(page, header)
 	if !ok {
 		t.Fatal("the page has no table of conditions")
 	}

@@ -36,7 +36,7 @@ func (e *evaluator) value(n ast.Node) (any, error) {
 	case *ast.IdentifierNode:
 		return lookup(e.host, n.Value), nil
 	case *ast.MemberNode:
-		return label(e.host, n.Property.(*ast.StringNode).Value), nil
+		return e.member(n.Node, n.Property.(*ast.StringNode).Value)
 	case *ast.UnaryNode:
 		return e.unary(n)
 	case *ast.BinaryNode:
@@ -120,11 +120,31 @@ func (e *evaluator) binary(n *ast.BinaryNode) (any, error) {
 	return calculate(n, left, right)
 }
 
-// in decides whether a value is in a list, or is the name of a label.
+// member returns labels["name"] or vars["name"].
+func (e *evaluator) member(of ast.Node, name string) (any, error) {
+	if of.(*ast.IdentifierNode).Value == labels {
+		return label(e.host, name), nil
+	}
+	if e.c.Variables == nil {
+		return nil, nil
+	}
+	switch v := e.c.Variables(e.host)[name].(type) {
+	case nil, string, float64, bool, []string:
+		return v, nil
+	default:
+		return nil, fmt.Errorf("vars[%q] is neither text, nor a number, nor a list of them", name)
+	}
+}
+
+// in decides whether a value is in a list, or is the name of a label or variable.
 func (e *evaluator) in(n *ast.BinaryNode, left any) (bool, error) {
-	if isLabels(n.Right) {
+	if id, ok := n.Right.(*ast.IdentifierNode); ok && (id.Value == labels || id.Value == variables) {
 		name, ok := left.(string)
-		return ok && label(e.host, name) != nil, nil
+		if !ok {
+			return false, nil
+		}
+		v, err := e.member(id, name)
+		return v != nil, err
 	}
 	if list, ok := n.Right.(*ast.ArrayNode); ok {
 		for _, item := range list.Nodes {

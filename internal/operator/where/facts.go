@@ -35,12 +35,15 @@ var constants = map[string]float64{
 	"minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400,
 }
 
-// labels is the name of all labels of a host.
-const labels = "labels"
+// The names of all labels of a host, and of all variables that an inventory has of it.
+const (
+	labels    = "labels"
+	variables = "vars"
+)
 
 func isFact(name string) bool {
 	_, constant := constants[name]
-	return facts[name] != nil || constant || name == labels
+	return facts[name] != nil || constant || name == labels || name == variables
 }
 
 // Facts are the names of what is known of a host, labels apart.

@@ -36,6 +36,12 @@ const (
 
 // A Condition is a parsed condition, ready to match hosts.
 type Condition struct {
+	// Variables returns the inventory's variables of a host; see UsesVariables. A value is nil,
+	// a string, a float64, a bool, a []string, or something that no condition can use.
+	Variables func(h *wire.Hello) map[string]any
+
+	usesVariables bool
+
 	root     ast.Node
 	names    []*ast.IdentifierNode
 	patterns map[ast.Node]*regexp.Regexp // of the texts to the right of matches
@@ -87,6 +93,10 @@ func syntax(text string, err error) error {
 	}
 	return e
 }
+
+// UsesVariables reports whether the condition has vars["…"]: then the caller sets Variables before
+// it calls Match. Without them, each variable is nil.
+func (c *Condition) UsesVariables() bool { return c.usesVariables }
 
 // Check reports a name in the condition that is neither a fact nor a label of any
 // of the hosts. Its error is an *Error.

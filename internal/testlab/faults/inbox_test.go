@@ -4,10 +4,12 @@ package faults
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"warren/internal/operator/model"
+	"warren/internal/testlab/lab"
 	"warren/internal/wire"
 )
 
@@ -54,6 +56,32 @@ func inboxes() []fault {
 					s.eval("ra:restart_server(quorum_queues, {'%s', node()}).", s.raft(h))
 					s.led(h)
 				}
+			},
+		},
+		{
+			// The broker does not confirm what it cannot store, or refuses it late. No other
+			// publication may wait for that.
+			name: "inbox without a leader, requests for it and for others", short: true, also: []wire.Outcome{wire.Unreachable},
+			run: func(s *scene) {
+				s.inboxes()
+				away, online := s.hosts[:1], s.hosts[1:]
+				s.submit(1, away, work{}, whenOnline)
+				s.messages(wire.InboxQueue(away[0]), 1)
+				s.eval("ra:stop_server(quorum_queues, {'%s', node()}).", s.raft(away[0]))
+				const stuck = 40 // more than the broker takes for a queue without a leader
+				s.submit(stuck, away, work{}, whenOnline)
+				for _, h := range online {
+					s.agents[h].launch(s.through(s.agentLink))
+				}
+				for _, h := range online {
+					s.agents[h].ready()
+				}
+				lab.PassTolerance()
+				s.submit(s.tasks, append(slices.Clone(online), "nobody"), work{})
+				s.reached(s.tasks*(len(online)+1), model.Ended)
+				s.eval("ra:restart_server(quorum_queues, {'%s', node()}).", s.raft(away[0]))
+				s.led(away[0])
+				s.agents[away[0]].launch(s.through(s.agentLink))
 			},
 		},
 		{

@@ -114,8 +114,8 @@ func (r *Reader) Tasks(ctx context.Context, limit int) ([]model.Task, error) {
 }
 
 func selectTasks(which string) string {
-	return `SELECT t.id, t.command, t.operator, t.key, t.created, t.not_after, t.timeout, t.max_output, t.hosts, t.driver, t.cancel,
-		t.when_online, t.fanout, t.retry_of, t.rollout, t.script, t.stdin, coalesce(c.kind, ''), coalesce(c.n, 0)
+	return `SELECT t.id, t.command, t.operator, t.key, t.created, t.not_after, t.timeout, t.max_output, t.hosts, t.driver, t.cancel, t.pause,
+		t.when_online, t.fanout, t.retry_of, t.verify_of, t.rollout, t.script, t.stdin, coalesce(c.kind, ''), coalesce(c.n, 0)
 		FROM (SELECT * FROM tasks ` + which + `) t LEFT JOIN counts c ON c.task = t.seq ORDER BY t.seq DESC`
 }
 
@@ -123,8 +123,8 @@ func (r *Reader) tasks(ctx context.Context, which string, args ...any) (out []mo
 	err = r.query(ctx, selectTasks(which), func(c *columns) (err error) {
 		t := model.Task{
 			ID: c.text(), Command: c.text(), Operator: c.text(), Key: c.text(), Created: merge.Time(c.int64()), NotAfter: merge.Time(c.int64()),
-			Timeout: time.Duration(c.int64()) * time.Millisecond, MaxOutput: c.int64(), Hosts: c.int(), Driver: c.text(), Cancel: c.bool(),
-			WhenOnline: c.bool(), Fanout: c.int(), RetryOf: c.text(),
+			Timeout: time.Duration(c.int64()) * time.Millisecond, MaxOutput: c.int64(), Hosts: c.int(), Driver: c.text(), Cancel: c.bool(), Pause: c.bool(),
+			WhenOnline: c.bool(), Fanout: c.int(), RetryOf: c.text(), VerifyOf: c.text(),
 		}
 		rollout, script, stdin, kind, n := c.text(), c.text(), c.text(), c.text(), c.int()
 		if len(out) == 0 || out[len(out)-1].ID != t.ID {

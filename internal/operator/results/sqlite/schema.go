@@ -38,10 +38,12 @@ CREATE TABLE tasks (
 	first_job   INTEGER NOT NULL,
 	driver      TEXT NOT NULL,
 	cancel      INTEGER NOT NULL DEFAULT 0,
+	pause       INTEGER NOT NULL DEFAULT 0,
 	rev         INTEGER NOT NULL DEFAULT 0,
 	when_online INTEGER NOT NULL DEFAULT 0,
 	fanout      INTEGER NOT NULL DEFAULT 0,
 	retry_of    TEXT NOT NULL DEFAULT '',
+	verify_of   TEXT NOT NULL DEFAULT '',
 	rollout     TEXT NOT NULL DEFAULT '',
 	script      TEXT NOT NULL DEFAULT '',
 	stdin       TEXT NOT NULL DEFAULT ''

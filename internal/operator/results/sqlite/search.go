@@ -19,6 +19,7 @@ type Filter struct {
 	Host    string         // with a job of this host
 	Status  string         // with a job of this status (model.StatusNames), of Host if that is given
 	Command *regexp.Regexp // with a command that matches
+	After   string         // that follow the task with this full id, which is to be skipped too; "" begins with the newest
 	Limit   int            // at most so many; 0 is no limit
 }
 
@@ -28,7 +29,7 @@ const searchPage = 200
 // Search returns the newest tasks first, and whether there are more of them.
 func (r *Reader) Search(ctx context.Context, f Filter) (found []model.Task, more bool, err error) {
 	where, args := f.where()
-	for last := ""; ; {
+	for last := f.After; ; {
 		page := searchPage
 		if f.Limit > 0 && f.Command == nil {
 			page = f.Limit + 1

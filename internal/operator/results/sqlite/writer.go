@@ -60,9 +60,9 @@ func (w *Writer) TaskRow(id string) (key int64, hosts int, err error) {
 	return key, hosts, err
 }
 
-// SetCancel records that the task is canceled.
-func (w *Writer) SetCancel(task int64) error {
-	return w.Exec("UPDATE tasks SET cancel = 1 WHERE seq = ?", task)
+// SetControl records what an operator has asked of the task.
+func (w *Writer) SetControl(task int64, c model.Control) error {
+	return w.Exec("UPDATE tasks SET "+string(c)+" = 1 WHERE seq = ?", task)
 }
 
 // Claim replaces the driver of a task (full id). It reports false if the task has another
@@ -74,12 +74,32 @@ func (w *Writer) Claim(task, from, to string) (bool, error) {
 
 // SetRollout writes a rollout, and syncs it, which other transactions do not: see
 // OpenWriter.
-func (w *Writer) SetRollout(task int64, r *model.Rollout) (err error) {
+func (w *Writer) SetRollout(task int64, r *model.Rollout) error {
+	return w.synced(func() error {
+		return w.Exec("UPDATE tasks SET rollout = ?, rev = rev + 1 WHERE seq = ?", jsonText(r), task)
+	})
+}
+
+// ClaimRollout replaces the driver and the rollout of a task (full id), and syncs that. It
+// reports false if the task has another driver than from by now, or if its rollout has more
+// events than so many.
+func (w *Writer) ClaimRollout(task, from, to string, events int, r *model.Rollout) (taken bool, err error) {
+	err = w.synced(func() error {
+		err := w.Exec(`UPDATE tasks SET driver = ?, rollout = ?, pause = 0, rev = rev + 1
+			WHERE id = ? AND driver = ? AND coalesce(json_array_length(rollout, '$.events'), 0) = ?`, to, jsonText(r), task, from, events)
+		taken = w.conn.Changes() > 0
+		return err
+	})
+	return taken && err == nil, err
+}
+
+// synced carries out a transaction that a loss of power does not undo.
+func (w *Writer) synced(f func() error) (err error) {
 	if err := w.Exec("PRAGMA synchronous = FULL"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Exec("PRAGMA synchronous = NORMAL")) }()
-	return w.Exec("UPDATE tasks SET rollout = ?, rev = rev + 1 WHERE seq = ?", jsonText(r), task)
+	return f()
 }
 
 // Summary counts the jobs of a task by their outcome.
@@ -163,10 +183,10 @@ func (t *Tx) AddTask(task *model.Task, jobs []model.Job, ids []uuid.UUID) (key, 
 		return 0, 0, err
 	}
 	err = execute(t.conn, `INSERT INTO tasks (id, command, operator, key, created, not_after, timeout, max_output, hosts, first_job, driver, cancel,
-		when_online, fanout, retry_of, rollout, script, stdin) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+		when_online, fanout, retry_of, verify_of, rollout, script, stdin) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
 		task.ID, task.Command, task.Operator, task.Key, merge.Milliseconds(task.Created), merge.Milliseconds(task.NotAfter),
 		task.Timeout.Milliseconds(), task.MaxOutput, task.Hosts, first, task.Driver, task.Cancel,
-		task.WhenOnline, task.Fanout, task.RetryOf, jsonText(task.Rollout), jsonText(task.Script), jsonText(task.Stdin))
+		task.WhenOnline, task.Fanout, task.RetryOf, task.VerifyOf, jsonText(task.Rollout), jsonText(task.Script), jsonText(task.Stdin))
 	if err != nil {
 		return 0, 0, err
 	}

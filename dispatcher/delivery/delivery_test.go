@@ -1,4 +1,4 @@
-package dispatcher
+package delivery
 
 import (
 	"slices"
@@ -21,34 +21,34 @@ const (
 	timeout      = 10 * time.Second
 )
 
-func freshDelivery() delivery { return newDelivery(t0.Add(startTimeout), timeout) }
+func freshDelivery() Delivery { return New(t0.Add(startTimeout), timeout) }
 
 // publish publishes what the delivery wants, and gives the broker's verdict on it.
-func publish(t *testing.T, c *delivery, typ string, k broker.Kind, now time.Time) {
+func publish(t *testing.T, c *Delivery, typ string, k broker.Kind, now time.Time) {
 	t.Helper()
-	if s := c.decide(now); s.send != typ {
+	if s := c.Decide(now); s.Send != typ {
 		t.Fatalf("at %s: decided %+v, want to send %s", now.Sub(t0), s, typ)
 	}
-	c.onPublished(typ, now)
-	if s := c.decide(now); s.send != "" || s.outcome != "" {
+	c.OnPublished(typ, now)
+	if s := c.Decide(now); s.Send != "" || s.Outcome != "" {
 		t.Fatalf("while a publication is in flight: %+v", s)
 	}
-	c.onVerdict(k, now)
+	c.OnVerdict(k, now)
 }
 
-func wantEnd(t *testing.T, c *delivery, o wire.Outcome, now time.Time) step {
+func wantEnd(t *testing.T, c *Delivery, o wire.Outcome, now time.Time) Step {
 	t.Helper()
-	s := c.decide(now)
-	if s.outcome != o || s.reason == "" {
+	s := c.Decide(now)
+	if s.Outcome != o || s.Reason == "" {
 		t.Errorf("at %s: decided %+v, want outcome %s with a reason", now.Sub(t0), s, o)
 	}
 	return s
 }
 
 // agentSays passes on an agent's answer as the store does.
-func agentSays(c *delivery, p results.Progress, now time.Time) {
+func agentSays(c *Delivery, p results.Progress, now time.Time) {
 	p.Heard = c.answers + 1
-	c.onProgress(p, now)
+	c.OnProgress(p, now)
 }
 
 func TestUnroutedRequestIsUnreachableAtOnce(t *testing.T) {
@@ -58,20 +58,20 @@ func TestUnroutedRequestIsUnreachableAtOnce(t *testing.T) {
 }
 
 // refuse publishes what the delivery wants, and refuses it as the broker.
-func refuse(t *testing.T, c *delivery, typ string, now time.Time) {
+func refuse(t *testing.T, c *Delivery, typ string, now time.Time) {
 	t.Helper()
-	if s := c.decide(now); s.send != typ {
+	if s := c.Decide(now); s.Send != typ {
 		t.Fatalf("at %s: decided %+v, want to send %s", now.Sub(t0), s, typ)
 	}
-	c.onPublished(typ, now)
-	c.onRefused("PRECONDITION_FAILED - no", now)
+	c.OnPublished(typ, now)
+	c.OnRefused("PRECONDITION_FAILED - no", now)
 }
 
 func TestRefusedRequestIsUnreachableAtOnce(t *testing.T) {
 	c := freshDelivery()
 	refuse(t, &c, wire.TypeRun, t0)
-	if s := wantEnd(t, &c, wire.Unreachable, t0); !strings.Contains(s.reason, "PRECONDITION_FAILED - no") {
-		t.Errorf("the reason is %q", s.reason)
+	if s := wantEnd(t, &c, wire.Unreachable, t0); !strings.Contains(s.Reason, "PRECONDITION_FAILED - no") {
+		t.Errorf("the reason is %q", s.Reason)
 	}
 }
 
@@ -79,26 +79,26 @@ func TestRefusedRequestIsUnreachableAtOnce(t *testing.T) {
 // taken since. The broker nacks it, and it arrives.
 func TestNackedRequestMayHaveArrived(t *testing.T) {
 	c := freshDelivery()
-	c.sentRecorded = true
+	c.SentRecorded = true
 	publish(t, &c, wire.TypeRun, broker.Nacked, t0)
-	refuse(t, &c, wire.TypeRun, c.next)
-	publish(t, &c, wire.TypeStatus, broker.Routed, c.next)
+	refuse(t, &c, wire.TypeRun, c.Next)
+	publish(t, &c, wire.TypeStatus, broker.Routed, c.Next)
 }
 
 func TestLostReasonOfNackedRequestNamesFullQueueAndDeadNode(t *testing.T) {
 	c := freshDelivery()
 	now := t0
 	for now.Before(t0.Add(startTimeout + finalStatusWait)) {
-		s := c.decide(now)
-		if s.send == "" {
-			now = now.Add(s.wait)
+		s := c.Decide(now)
+		if s.Send == "" {
+			now = now.Add(s.Wait)
 			continue
 		}
-		c.onPublished(s.send, now)
-		c.onVerdict(broker.Nacked, now)
+		c.OnPublished(s.Send, now)
+		c.OnVerdict(broker.Nacked, now)
 	}
-	if s := wantEnd(t, &c, wire.Lost, now); !strings.Contains(s.reason, "full, or on a broker node that is down") {
-		t.Errorf("the reason is %q", s.reason)
+	if s := wantEnd(t, &c, wire.Lost, now); !strings.Contains(s.Reason, "full, or on a broker node that is down") {
+		t.Errorf("the reason is %q", s.Reason)
 	}
 }
 
@@ -106,12 +106,12 @@ func TestLostReasonOfNackedRequestNamesFullQueueAndDeadNode(t *testing.T) {
 // unreachable.
 func TestRefusedJobThatMayHaveArrivedIsAskedFor(t *testing.T) {
 	c := freshDelivery()
-	c.sentRecorded = true
+	c.SentRecorded = true
 	publish(t, &c, wire.TypeRun, broker.Unconfirmed, t0)
 	refuse(t, &c, wire.TypeRun, t0)
 	publish(t, &c, wire.TypeStatus, broker.Routed, t0)
 	agentSays(&c, results.Progress{Unknown: true}, t0)
-	if s := c.decide(t0); s.send != "" || s.outcome != "" {
+	if s := c.Decide(t0); s.Send != "" || s.Outcome != "" {
 		t.Errorf("its agent does not know it: %+v", s)
 	}
 	publish(t, &c, wire.TypeStatus, broker.Routed, t0.Add(startTimeout+time.Second)) // which its agent refuses for good
@@ -120,24 +120,24 @@ func TestRefusedJobThatMayHaveArrivedIsAskedFor(t *testing.T) {
 // If the broker refuses questions too, few are sent, and its words are the reason.
 func TestRefusedQuestionsAreFewAndTheJobIsLost(t *testing.T) {
 	c := freshDelivery()
-	c.sentRecorded = true
+	c.SentRecorded = true
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
 	sent, now := 0, t0
 	for range 100 {
-		s := c.decide(now)
-		if s.outcome != "" {
+		s := c.Decide(now)
+		if s.Outcome != "" {
 			break
 		}
-		if s.send == "" {
-			now = now.Add(s.wait)
+		if s.Send == "" {
+			now = now.Add(s.Wait)
 			continue
 		}
 		sent++
-		c.onPublished(s.send, now)
-		c.onRefused("ACCESS_REFUSED - no", now)
+		c.OnPublished(s.Send, now)
+		c.OnRefused("ACCESS_REFUSED - no", now)
 	}
-	if s := wantEnd(t, &c, wire.Lost, now); !strings.Contains(s.reason, "ACCESS_REFUSED - no") || sent > 2 {
-		t.Errorf("after %d publications: %q", sent, s.reason)
+	if s := wantEnd(t, &c, wire.Lost, now); !strings.Contains(s.Reason, "ACCESS_REFUSED - no") || sent > 2 {
+		t.Errorf("after %d publications: %q", sent, s.Reason)
 	}
 }
 
@@ -145,21 +145,21 @@ func TestUnroutedRepeatIsNotUnreachable(t *testing.T) {
 	for _, first := range []broker.Kind{broker.Routed, broker.Unconfirmed} {
 		c := freshDelivery()
 		publish(t, &c, wire.TypeRun, first, t0)
-		c.sentRecorded = true
-		publish(t, &c, wire.TypeRun, broker.Returned, t0.Add(firstRepeatDelay))
-		if s := c.decide(t0.Add(firstRepeatDelay)); s.outcome != "" {
+		c.SentRecorded = true
+		publish(t, &c, wire.TypeRun, broker.Returned, t0.Add(FirstRepeatDelay))
+		if s := c.Decide(t0.Add(FirstRepeatDelay)); s.Outcome != "" {
 			t.Errorf("%s, then returned: %+v, want to go on", first, s)
 		}
 	}
 }
 
 func TestUnroutedIsRepeatedForAMinuteAfterReconnection(t *testing.T) {
-	c := newDelivery(t0.Add(time.Hour), timeout)
-	c.onReplyQueueUp(t0, t0)
+	c := New(t0.Add(time.Hour), timeout)
+	c.OnReplyQueueUp(t0, t0)
 	now := t0
 	for now.Before(t0.Add(reconnectGrace)) {
 		publish(t, &c, wire.TypeRun, broker.Returned, now)
-		if s := c.decide(now); s.outcome != "" {
+		if s := c.Decide(now); s.Outcome != "" {
 			t.Fatalf("%s after reconnection: %+v", now.Sub(t0), s)
 		}
 		now = now.Add(reconnectRepeatDelay)
@@ -170,12 +170,12 @@ func TestUnroutedIsRepeatedForAMinuteAfterReconnection(t *testing.T) {
 
 func TestRequestIsRepeatedWithBackOffUntilHeard(t *testing.T) {
 	c := freshDelivery()
-	c.sentRecorded = true
+	c.SentRecorded = true
 	now, sends := t0, []time.Duration(nil)
 	for now.Before(t0.Add(startTimeout)) {
 		publish(t, &c, wire.TypeRun, broker.Routed, now)
 		sends = append(sends, now.Sub(t0))
-		now = c.next
+		now = c.Next
 	}
 	want := []time.Duration{0, 2 * time.Second, 6 * time.Second, 14 * time.Second, 29 * time.Second, 44 * time.Second, 59 * time.Second}
 	if len(sends) != len(want) {
@@ -190,16 +190,33 @@ func TestRequestIsRepeatedWithBackOffUntilHeard(t *testing.T) {
 
 func TestSilentJobIsAskedForAfterNotAfterThenLost(t *testing.T) {
 	c := freshDelivery()
-	c.sentRecorded = true
+	c.SentRecorded = true
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
 	late := t0.Add(startTimeout + time.Millisecond)
 	publish(t, &c, wire.TypeStatus, broker.Routed, late)
 	wantEnd(t, &c, wire.Lost, t0.Add(startTimeout+finalStatusWait))
 }
 
+func TestJobThatItsInboxDoesNotConfirmIsLost(t *testing.T) {
+	c := freshDelivery()
+	c.WhenOnline = true
+	publish(t, &c, wire.TypeRun, broker.Returned, t0)
+	if s := c.Decide(t0); s.Send != wire.TypeRun || !s.Inbox {
+		t.Fatalf("decided %+v, want the inbox", s)
+	}
+	c.OnPublished(wire.TypeRun, t0)
+	lost := t0.Add(startTimeout + finalStatusWait)
+	if s := c.Decide(lost.Add(-time.Second)); s.Wait != time.Second || s.Outcome != "" {
+		t.Errorf("before the end: decided %+v", s)
+	}
+	if s := wantEnd(t, &c, wire.Lost, lost); !strings.Contains(s.Reason, "not confirmed") {
+		t.Errorf("reason %q", s.Reason)
+	}
+}
+
 func TestNeverSentIsUnreachableNotLost(t *testing.T) {
 	c := freshDelivery()
-	if s := c.decide(t0.Add(startTimeout - 1)); s.send != wire.TypeRun {
+	if s := c.Decide(t0.Add(startTimeout - 1)); s.Send != wire.TypeRun {
 		t.Errorf("before not-after: %+v", s)
 	}
 	wantEnd(t, &c, wire.Unreachable, t0.Add(startTimeout))
@@ -209,21 +226,21 @@ func TestAcceptedJobIsAskedForOnlyAfterStatusInterval(t *testing.T) {
 	c := freshDelivery()
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
 	agentSays(&c, results.Progress{State: model.Running}, t0)
-	if s := c.decide(t0.Add(firstStatusInterval - 1)); s.send != "" || s.outcome != "" {
+	if s := c.Decide(t0.Add(FirstStatusInterval - 1)); s.Send != "" || s.Outcome != "" {
 		t.Errorf("before the silence is long: %+v", s)
 	}
-	publish(t, &c, wire.TypeStatus, broker.Routed, t0.Add(firstStatusInterval))
-	if s := c.decide(t0.Add(firstStatusInterval + 1)); s.send != "" {
+	publish(t, &c, wire.TypeStatus, broker.Routed, t0.Add(FirstStatusInterval))
+	if s := c.Decide(t0.Add(FirstStatusInterval + 1)); s.Send != "" {
 		t.Errorf("just asked: %+v", s)
 	}
 	wantEnd(t, &c, wire.Lost, t0.Add(startTimeout+finalStatusWait))
 }
 
 func TestRunningJobIsNotLostBeforeItsTimeout(t *testing.T) {
-	c := newDelivery(t0.Add(startTimeout), time.Hour)
+	c := New(t0.Add(startTimeout), time.Hour)
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
 	agentSays(&c, results.Progress{State: model.Running}, t0)
-	if s := c.decide(t0.Add(time.Hour)); s.outcome != "" {
+	if s := c.Decide(t0.Add(time.Hour)); s.Outcome != "" {
 		t.Errorf("within its timeout: %+v", s)
 	}
 	wantEnd(t, &c, wire.Lost, t0.Add(time.Hour+finalStatusWait))
@@ -232,15 +249,15 @@ func TestRunningJobIsNotLostBeforeItsTimeout(t *testing.T) {
 // A command without a timeout may run for days. Its agent is asked all along, and the job
 // is not lost while the agent answers.
 func TestRunningJobWithoutTimeoutIsAskedForDays(t *testing.T) {
-	c := newDelivery(t0.Add(startTimeout), answerTimeout(0))
+	c := New(t0.Add(startTimeout), AnswerTimeout(0))
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
 	now, asked := t0, 0
 	agentSays(&c, results.Progress{State: model.Running}, now)
 	for now.Before(t0.Add(7 * 24 * time.Hour)) {
-		if d := c.next.Sub(now); d > maxStatusInterval {
+		if d := c.Next.Sub(now); d > maxStatusInterval {
 			t.Fatalf("asked again after %s only", d)
 		}
-		now = c.next
+		now = c.Next
 		publish(t, &c, wire.TypeStatus, broker.Routed, now)
 		agentSays(&c, results.Progress{State: model.Running}, now)
 		asked++
@@ -253,11 +270,11 @@ func TestRunningJobWithoutTimeoutIsAskedForDays(t *testing.T) {
 // A lost question, or an agent that is away for a while, does not make a job lost; an
 // agent that is gone for good does.
 func TestRunningJobWithoutTimeoutIsLostAfterSilence(t *testing.T) {
-	for name, c := range map[string]delivery{
-		"sent here":    newDelivery(t0.Add(startTimeout), answerTimeout(0)),
-		"sent earlier": adoptedDelivery(&model.Job{State: model.Running}, t0.Add(startTimeout), t0, answerTimeout(0)),
+	for name, c := range map[string]Delivery{
+		"sent here":    New(t0.Add(startTimeout), AnswerTimeout(0)),
+		"sent earlier": NewAdopted(&model.Job{State: model.Running}, t0.Add(startTimeout), t0, AnswerTimeout(0)),
 	} {
-		if c.adopted {
+		if c.Adopted {
 			publish(t, &c, wire.TypeStatus, broker.Routed, t0)
 		} else {
 			publish(t, &c, wire.TypeRun, broker.Routed, t0)
@@ -265,15 +282,15 @@ func TestRunningJobWithoutTimeoutIsLostAfterSilence(t *testing.T) {
 		agentSays(&c, results.Progress{State: model.Running}, t0)
 		now, asked := t0, 0
 		for now.Before(t0.Add(silenceTimeout)) {
-			step := c.decide(now)
+			step := c.Decide(now)
 			switch {
-			case step.outcome != "":
+			case step.Outcome != "":
 				t.Fatalf("%s: after %s: %+v", name, now.Sub(t0), step)
-			case step.send != "":
+			case step.Send != "":
 				publish(t, &c, wire.TypeStatus, broker.Returned, now)
 				asked++
 			default:
-				now = now.Add(step.wait)
+				now = now.Add(step.Wait)
 			}
 		}
 		if asked < 5 {
@@ -284,14 +301,14 @@ func TestRunningJobWithoutTimeoutIsLostAfterSilence(t *testing.T) {
 }
 
 func TestAnsweringAgentIsAskedLessAndLess(t *testing.T) {
-	c := newDelivery(t0.Add(startTimeout), time.Hour)
+	c := New(t0.Add(startTimeout), time.Hour)
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
 	now := t0
 	agentSays(&c, results.Progress{State: model.Running}, now)
 	var pauses []time.Duration
 	for range 6 {
-		pauses = append(pauses, c.next.Sub(now))
-		now = c.next
+		pauses = append(pauses, c.Next.Sub(now))
+		now = c.Next
 		publish(t, &c, wire.TypeStatus, broker.Routed, now)
 		agentSays(&c, results.Progress{State: model.Running}, now)
 	}
@@ -303,10 +320,10 @@ func TestAnsweringAgentIsAskedLessAndLess(t *testing.T) {
 
 func TestUnknownToItsAgentIsSentAgainAtOnce(t *testing.T) {
 	c := freshDelivery()
-	c.sentRecorded = true
+	c.SentRecorded = true
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
 	agentSays(&c, results.Progress{State: model.Sent, Unknown: true}, t0.Add(time.Second))
-	if s := c.decide(t0.Add(time.Second)); s.send != wire.TypeRun {
+	if s := c.Decide(t0.Add(time.Second)); s.Send != wire.TypeRun {
 		t.Errorf("decided %+v, want the run again", s)
 	}
 }
@@ -314,16 +331,16 @@ func TestUnknownToItsAgentIsSentAgainAtOnce(t *testing.T) {
 // An agent whose clock is behind answers for a while that the job may still come.
 func TestUnknownAfterNotAfterIsNotAskedForInLoop(t *testing.T) {
 	c := freshDelivery()
-	c.sentRecorded = true
+	c.SentRecorded = true
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
 	now, asked := t0.Add(startTimeout+time.Millisecond), 0
 	for now.Before(t0.Add(startTimeout + time.Hour)) {
 		publish(t, &c, wire.TypeStatus, broker.Routed, now)
 		agentSays(&c, results.Progress{State: model.Sent, Unknown: true}, now)
-		if s := c.decide(now); s.outcome != "" {
+		if s := c.Decide(now); s.Outcome != "" {
 			t.Fatalf("while its agent answers: %+v", s)
 		}
-		now = c.next
+		now = c.Next
 		asked++
 	}
 	if asked > 20 {
@@ -334,20 +351,20 @@ func TestUnknownAfterNotAfterIsNotAskedForInLoop(t *testing.T) {
 // The agent's answer and the broker's verdict on the question may come in either order.
 func TestUnknownAdoptedJobIsAskedForAgainAfterNotAfter(t *testing.T) {
 	for _, answerFirst := range []bool{true, false} {
-		c := adoptedDelivery(&model.Job{State: model.Sent}, t0.Add(startTimeout), t0, timeout)
-		c.onPublished(wire.TypeStatus, t0)
+		c := NewAdopted(&model.Job{State: model.Sent}, t0.Add(startTimeout), t0, timeout)
+		c.OnPublished(wire.TypeStatus, t0)
 		unknown := results.Progress{State: model.Sent, Unknown: true}
 		if answerFirst {
 			agentSays(&c, unknown, t0)
-			c.onVerdict(broker.Routed, t0)
+			c.OnVerdict(broker.Routed, t0)
 		} else {
-			c.onVerdict(broker.Routed, t0)
+			c.OnVerdict(broker.Routed, t0)
 			agentSays(&c, unknown, t0)
 		}
-		if s := c.decide(t0.Add(startTimeout)); s.send != "" || s.outcome != "" {
+		if s := c.Decide(t0.Add(startTimeout)); s.Send != "" || s.Outcome != "" {
 			t.Errorf("before its time is up: %+v", s)
 		}
-		if s := c.decide(t0.Add(startTimeout + time.Millisecond)); s.send != wire.TypeStatus {
+		if s := c.Decide(t0.Add(startTimeout + time.Millisecond)); s.Send != wire.TypeStatus {
 			t.Errorf("after: %+v", s)
 		}
 	}
@@ -362,13 +379,13 @@ func TestForgottenJobIsLost(t *testing.T) {
 	agentSays(&twice, forgotten, t0)
 	wantEnd(t, &twice, wire.Lost, t0)
 
-	asked := adoptedDelivery(&model.Job{State: model.Sent}, t0.Add(startTimeout), t0, timeout)
+	asked := NewAdopted(&model.Job{State: model.Sent}, t0.Add(startTimeout), t0, timeout)
 	publish(t, &asked, wire.TypeStatus, broker.Routed, t0)
 	agentSays(&asked, forgotten, t0)
 	wantEnd(t, &asked, wire.Lost, t0)
 
 	waited := freshDelivery()
-	waited.whenOnline = true
+	waited.WhenOnline = true
 	publish(t, &waited, wire.TypeRun, broker.Returned, t0)
 	publish(t, &waited, wire.TypeRun, broker.Routed, t0)
 	agentSays(&waited, forgotten, t0.Add(time.Second))
@@ -385,8 +402,8 @@ func TestForgottenJobWithOneRequestIsRejected(t *testing.T) {
 	since := t0.Add(startTimeout)
 	agentSays(&c, results.Progress{State: model.Sent, Forgotten: true, Since: since.UnixMilli()}, t0.Add(2*time.Second))
 	s := wantEnd(t, &c, wire.Rejected, t0.Add(2*time.Second))
-	if want := since.Local().Format(time.TimeOnly); !strings.Contains(s.reason, want) {
-		t.Errorf("reason %q, want the time %s", s.reason, want)
+	if want := since.Local().Format(time.TimeOnly); !strings.Contains(s.Reason, want) {
+		t.Errorf("reason %q, want the time %s", s.Reason, want)
 	}
 }
 
@@ -401,15 +418,15 @@ func TestReasonNamesLaterOwnerOfHostName(t *testing.T) {
 	publish(t, &once, wire.TypeRun, broker.Routed, t0)
 	agentSays(&once, said, t0)
 	want := why + "; it accepts jobs issued from " + since.Local().Format(time.TimeOnly) + " on"
-	if s := wantEnd(t, &once, wire.Rejected, t0); s.reason != want {
-		t.Errorf("reason %q, want %q", s.reason, want)
+	if s := wantEnd(t, &once, wire.Rejected, t0); s.Reason != want {
+		t.Errorf("reason %q, want %q", s.Reason, want)
 	}
 	twice := freshDelivery()
 	publish(t, &twice, wire.TypeRun, broker.Unconfirmed, t0)
 	publish(t, &twice, wire.TypeRun, broker.Routed, t0)
 	agentSays(&twice, said, t0)
-	if s := wantEnd(t, &twice, wire.Lost, t0); s.reason != why+", and another host may have run it" {
-		t.Errorf("reason %q", s.reason)
+	if s := wantEnd(t, &twice, wire.Lost, t0); s.Reason != why+", and another host may have run it" {
+		t.Errorf("reason %q", s.Reason)
 	}
 }
 
@@ -417,9 +434,9 @@ func TestReasonNamesLaterOwnerOfHostName(t *testing.T) {
 func TestOwnUpdateDoesNotCountAsAnswer(t *testing.T) {
 	c := freshDelivery()
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
-	c.sentRecorded = true
-	c.onProgress(results.Progress{State: model.Sent}, t0.Add(sentReportDelay))
-	publish(t, &c, wire.TypeRun, broker.Routed, t0.Add(firstRepeatDelay))
+	c.SentRecorded = true
+	c.OnProgress(results.Progress{State: model.Sent}, t0.Add(sentReportDelay))
+	publish(t, &c, wire.TypeRun, broker.Routed, t0.Add(FirstRepeatDelay))
 }
 
 // A power failure took a job that the agent had accepted and not synced.
@@ -427,34 +444,34 @@ func TestAcceptedJobThatAgentLostIsSentAgain(t *testing.T) {
 	c := freshDelivery()
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
 	agentSays(&c, results.Progress{State: model.Accepted}, t0)
-	publish(t, &c, wire.TypeStatus, broker.Routed, t0.Add(firstStatusInterval))
-	agentSays(&c, results.Progress{State: model.Accepted, Unknown: true}, t0.Add(firstStatusInterval))
-	publish(t, &c, wire.TypeRun, broker.Routed, t0.Add(firstStatusInterval))
+	publish(t, &c, wire.TypeStatus, broker.Routed, t0.Add(FirstStatusInterval))
+	agentSays(&c, results.Progress{State: model.Accepted, Unknown: true}, t0.Add(FirstStatusInterval))
+	publish(t, &c, wire.TypeRun, broker.Routed, t0.Add(FirstStatusInterval))
 }
 
 func TestReconnectionAsksForMissedReplies(t *testing.T) {
 	c := freshDelivery()
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
 	agentSays(&c, results.Progress{State: model.Running}, t0)
-	c.onReplyQueueUp(t0.Add(time.Second), t0.Add(time.Second))
-	if s := c.decide(t0.Add(time.Second)); s.send != wire.TypeStatus {
+	c.OnReplyQueueUp(t0.Add(time.Second), t0.Add(time.Second))
+	if s := c.Decide(t0.Add(time.Second)); s.Send != wire.TypeStatus {
 		t.Errorf("decided %+v, want a status", s)
 	}
 }
 
 func TestCancelBeforeAndAfterSending(t *testing.T) {
 	c := freshDelivery()
-	c.onCancel(t0)
+	c.OnCancel(t0)
 	wantEnd(t, &c, wire.Canceled, t0)
 
 	c = freshDelivery()
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
-	c.sentRecorded = true
-	c.onCancel(t0)
+	c.SentRecorded = true
+	c.OnCancel(t0)
 	publish(t, &c, wire.TypeCancel, broker.Routed, t0)
-	publish(t, &c, wire.TypeCancel, broker.Routed, t0.Add(firstRepeatDelay))
-	agentSays(&c, results.Progress{State: model.Ended, Outcome: wire.Canceled}, t0.Add(firstRepeatDelay))
-	if s := c.decide(t0.Add(firstRepeatDelay)); !s.done {
+	publish(t, &c, wire.TypeCancel, broker.Routed, t0.Add(FirstRepeatDelay))
+	agentSays(&c, results.Progress{State: model.Ended, Outcome: wire.Canceled}, t0.Add(FirstRepeatDelay))
+	if s := c.Decide(t0.Add(FirstRepeatDelay)); !s.Done {
 		t.Errorf("decided %+v, want done", s)
 	}
 }
@@ -462,11 +479,11 @@ func TestCancelBeforeAndAfterSending(t *testing.T) {
 func TestAnswersDoNotSpeedUpCancel(t *testing.T) {
 	c := freshDelivery()
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
-	c.onCancel(t0)
+	c.OnCancel(t0)
 	publish(t, &c, wire.TypeCancel, broker.Routed, t0)
 	agentSays(&c, results.Progress{State: model.Running}, t0)
-	if s := c.decide(t0); s.send != "" {
-		t.Errorf("after an answer it sends %s at once", s.send)
+	if s := c.Decide(t0); s.Send != "" {
+		t.Errorf("after an answer it sends %s at once", s.Send)
 	}
 }
 
@@ -476,13 +493,28 @@ func TestNackedRequestIsRepeated(t *testing.T) {
 	publish(t, &c, wire.TypeRun, broker.Routed, t0.Add(nackRepeatDelay))
 }
 
+func TestRequestNackedByInboxIsRepeatedWithBackOff(t *testing.T) {
+	c := freshDelivery()
+	c.WhenOnline = true
+	publish(t, &c, wire.TypeRun, broker.Returned, t0)
+	for _, delay := range []time.Duration{0, FirstRepeatDelay, FirstRepeatDelay + 2*FirstRepeatDelay} {
+		if s := c.Decide(t0.Add(delay - 1)); delay > 0 && s.Send != "" {
+			t.Errorf("before %s: decided %+v", delay, s)
+		}
+		publish(t, &c, wire.TypeRun, broker.Nacked, t0.Add(delay))
+		if !c.toInbox {
+			t.Error("the next one is not for the inbox")
+		}
+	}
+}
+
 func TestSentIsRecordedOnlyWithoutQuickAnswer(t *testing.T) {
 	c := freshDelivery()
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
-	if s := c.decide(t0); s.recordSent || s.wait != sentReportDelay {
+	if s := c.Decide(t0); s.RecordSent || s.Wait != sentReportDelay {
 		t.Errorf("at once: %+v", s)
 	}
-	if s := c.decide(t0.Add(sentReportDelay)); !s.recordSent {
+	if s := c.Decide(t0.Add(sentReportDelay)); !s.RecordSent {
 		t.Errorf("after %s: %+v", sentReportDelay, s)
 	}
 }
@@ -494,25 +526,25 @@ func TestEveryDeliveryEnds(t *testing.T) {
 		c := freshDelivery()
 		now, maybe := t0, false
 		for range 2000 {
-			switch s := c.decide(now); {
-			case s.done:
+			switch s := c.Decide(now); {
+			case s.Done:
 				return
-			case s.outcome == wire.Unreachable && maybe:
+			case s.Outcome == wire.Unreachable && maybe:
 				t.Fatalf("unreachable, but an attempt may have arrived")
-			case s.outcome != "":
+			case s.Outcome != "":
 				return
-			case s.recordSent:
-				c.sentRecorded = true
-			case s.send != "" && rapid.Bool().Draw(t, "link up"):
-				c.onPublished(s.send, now)
+			case s.RecordSent:
+				c.SentRecorded = true
+			case s.Send != "" && rapid.Bool().Draw(t, "link up"):
+				c.OnPublished(s.Send, now)
 				k := rapid.SampledFrom([]broker.Kind{broker.Routed, broker.Returned, broker.Nacked, broker.Unconfirmed}).Draw(t, "verdict")
 				maybe = maybe || k == broker.Routed || k == broker.Unconfirmed
-				c.onVerdict(k, now)
+				c.OnVerdict(k, now)
 			default:
-				if s.wait <= 0 {
-					t.Fatalf("waits for %s: a busy loop", s.wait)
+				if s.Wait <= 0 {
+					t.Fatalf("waits for %s: a busy loop", s.Wait)
 				}
-				now = now.Add(s.wait)
+				now = now.Add(s.Wait)
 			}
 			if rapid.IntRange(0, 9).Draw(t, "event") == 0 && maybe {
 				p := rapid.SampledFrom([]results.Progress{
@@ -524,16 +556,16 @@ func TestEveryDeliveryEnds(t *testing.T) {
 					{Forgotten: true, Since: now.Add(3 * time.Second).UnixMilli()},
 				}).Draw(t, "progress")
 				if now.Before(t0.Add(10 * time.Minute)) { // an agent that talks for ever keeps a job for ever
-					before := c.issuedFrom
+					before := c.IssuedFrom
 					agentSays(&c, p, now)
-					maybe = maybe && c.issuedFrom.Equal(before) // or the agent has refused the only one that arrived
+					maybe = maybe && c.IssuedFrom.Equal(before) // or the agent has refused the only one that arrived
 				}
 			}
 			if rapid.IntRange(0, 50).Draw(t, "relink") == 0 {
-				c.onReplyQueueUp(now, now)
+				c.OnReplyQueueUp(now, now)
 			}
 			if rapid.IntRange(0, 50).Draw(t, "cancel") == 0 && !c.cancel {
-				c.onCancel(now)
+				c.OnCancel(now)
 			}
 		}
 		t.Fatalf("no end by %s", now.Sub(t0))

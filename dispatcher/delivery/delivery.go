@@ -1,4 +1,6 @@
-package dispatcher
+// Package delivery decides what the operator does next about one job: send its request, ask
+// its agent, or give it an outcome.
+package delivery
 
 import (
 	"time"
@@ -10,18 +12,18 @@ import (
 )
 
 const (
-	// firstRepeatDelay is the wait before a routed request without an answer is sent
+	// FirstRepeatDelay is the wait before a routed request without an answer is sent
 	// again. An agent answers within 50 ms, so 2 s of silence mean that a message was
 	// lost, or that the agent is dead and the broker still has its connection. The
 	// delay doubles up to maxRepeatDelay.
-	firstRepeatDelay = 2 * time.Second
+	FirstRepeatDelay = 2 * time.Second
 	maxRepeatDelay   = 15 * time.Second
 
-	// firstStatusInterval is how long an agent that has accepted a job may be silent
+	// FirstStatusInterval is how long an agent that has accepted a job may be silent
 	// before it gets a status. The interval doubles with each status up to
 	// maxStatusInterval: an agent reports changes by itself, also after a restart, so
 	// a status only finds what was lost on the way.
-	firstStatusInterval = 30 * time.Second
+	FirstStatusInterval = 30 * time.Second
 	maxStatusInterval   = 5 * time.Minute
 
 	// silenceTimeout is how long the agent of a job without a timeout may leave all
@@ -43,82 +45,93 @@ const (
 	// end, before it is lost.
 	finalStatusWait = 15 * time.Second
 
+	// killGrace is added to a job's timeout before its end is overdue: an agent's
+	// --kill-grace and the way back.
+	killGrace = 30 * time.Second
+
+	// CanceledUnsent is the reason of a job that was canceled before it began.
+	CanceledUnsent = "canceled before it was sent"
+
+	// SignRetryDelay is the wait after a failed signature, for example without
+	// ssh-agent, before the next one is asked for.
+	SignRetryDelay = 15 * time.Second
+
 	// sentReportDelay is how long a sent job waits for an answer before the store
 	// records it as sent: a quick answer makes that record superfluous.
-	sentReportDelay = firstRepeatDelay
+	sentReportDelay = FirstRepeatDelay
 )
 
-// A step is what a host goroutine does next.
-type step struct {
-	send       string        // publish a request of this type
-	inbox      bool          //   to the host's inbox, not to its queue
-	outcome    wire.Outcome  // end the job with this outcome
-	reason     string        //   and this reason
-	recordSent bool          // record in the store that the job is sent
-	wait       time.Duration // decide again after this time at the latest
-	done       bool          // the job has an outcome
+// A Step is what a host goroutine does next.
+type Step struct {
+	Send       string        // publish a request of this type
+	Inbox      bool          //   to the host's inbox, not to its queue
+	Outcome    wire.Outcome  // end the job with this outcome
+	Reason     string        //   and this reason
+	RecordSent bool          // record in the store that the job is sent
+	Wait       time.Duration // decide again after this time at the latest
+	Done       bool          // the job has an outcome
 }
 
-// delivery is the state of one job as its operator sees it. It is pure, and its host
+// Delivery is the state of one job as its operator sees it. It is pure, and its host
 // goroutine owns it. Times are of the operator's clock.
-type delivery struct {
-	notAfter time.Time     // the agent may begin it until then
+type Delivery struct {
+	NotAfter time.Time     // the agent may begin it until then
 	timeout  time.Duration // see answerTimeout
 
 	state            model.State
 	inFlight         string    // type of the publication that awaits its verdict; "" none
 	mayHaveArrived   bool      // some attempt may have reached the agent
 	nacked           bool      // the broker nacked some attempt; the agent may have it nevertheless
-	next             time.Time // the earliest next publication
+	Next             time.Time // the earliest next publication
 	notBefore        time.Time // nothing but a cancel is published before
 	repeatDelay      time.Duration
-	possibleArrivals int           // publications that may have reached the agent
+	PossibleArrivals int           // publications that may have reached the agent
 	sentToInbox      bool          // one of them went to the inbox
 	answers          int           // the agent's, as the store counts them
 	heardAt          time.Time     // when the agent last answered
 	statusInterval   time.Duration // how long it may be silent now
 	adoptedAt        time.Time     // when this process took over an adopted job
 	firstSent        time.Time
-	sentRecorded     bool      // the store knows that it is sent
+	SentRecorded     bool      // the store knows that it is sent
 	deadline         time.Time // its last possible end, once the agent has accepted
 	cancel           bool
-	whenOnline       bool      // an unrouted request may wait in the host's inbox
-	inboxUntil       time.Time // how long a request is valid there; zero: until notAfter
+	WhenOnline       bool      // an unrouted request may wait in the host's inbox
+	InboxUntil       time.Time // how long a request is valid there; zero: until notAfter
 	toInbox          bool      // the next publication goes there
-	runInInbox       bool      // a run waits there
+	RunInInbox       bool      // a run waits there
 	cancelInInbox    bool      // a cancel waits there
-	adopted          bool      // sent by another process; its request is unknown here
-	secret           bool      // adopted, and sent with secrets that are unknown here
+	Adopted          bool      // sent by another process; its request is unknown here
+	Secret           bool      // adopted, and sent with secrets that are unknown here
 	signFailed       bool      // the last statement could not be signed
 	refusedReason    string    // of the broker, which refuses the job's requests; empty: it takes them
 	unreachable      bool      // no queue has that name
 	forgotten        bool      // the agent cannot know whether it has run
 	journalSince     int64     // the agent knows about jobs since then
 	forgottenReason  string    // the agent's; may be empty
-	issuedFrom       time.Time // the earliest issue time of the next statement; zero: any. See postpone
+	IssuedFrom       time.Time // the earliest issue time of the next statement; zero: any. See postpone
 	answeredInFlight bool      // the agent has answered the publication in flight
-	done             bool
+	Done             bool
 	reconnectedAt    time.Time // the operator itself; zero before that
 }
 
-// answerTimeout is how long after an agent's last answer its job may still end: the job's
+// AnswerTimeout is how long after an agent's last answer its job may still end: the job's
 // timeout or, without one, the time within which the agent must answer a question.
-func answerTimeout(timeout time.Duration) time.Duration {
+func AnswerTimeout(timeout time.Duration) time.Duration {
 	if timeout == 0 {
 		return silenceTimeout
 	}
 	return timeout + killGrace
 }
 
-func newDelivery(notAfter time.Time, timeout time.Duration) delivery {
-	return delivery{notAfter: notAfter, timeout: timeout, state: model.Pending, repeatDelay: firstRepeatDelay, statusInterval: firstStatusInterval}
+func New(notAfter time.Time, timeout time.Duration) Delivery {
+	return Delivery{NotAfter: notAfter, timeout: timeout, state: model.Pending, repeatDelay: FirstRepeatDelay, statusInterval: FirstStatusInterval}
 }
 
-// adoptedDelivery is the state of a job that another process has sent, or was about to
+// NewAdopted is the state of a job that another process has sent, or was about to
 // send. The job may have arrived, so it gets only status requests.
-func adoptedDelivery(j *model.Job, notAfter, now time.Time, timeout time.Duration) delivery {
-	c := newDelivery(notAfter, timeout)
-	c.adopted, c.mayHaveArrived, c.sentRecorded, c.state, c.firstSent = true, true, true, j.State, now
+func NewAdopted(j *model.Job, notAfter, now time.Time, timeout time.Duration) Delivery {
+	c := New(notAfter, timeout)
+	c.Adopted, c.mayHaveArrived, c.SentRecorded, c.state, c.firstSent = true, true, true, j.State, now
 	c.adoptedAt = now
 	if j.State == model.Accepted || j.State == model.Running {
 		c.deadline = now.Add(timeout)
@@ -126,53 +139,57 @@ func adoptedDelivery(j *model.Job, notAfter, now time.Time, timeout time.Duratio
 	return c
 }
 
-// decide returns what to do at now. The first case that applies wins.
-func (c *delivery) decide(now time.Time) step {
+// Decide returns what to do at now. The first case that applies wins.
+func (c *Delivery) Decide(now time.Time) Step {
 	switch {
-	case c.done:
-		return step{done: true}
-	case c.unreachable && c.whenOnline:
-		return step{outcome: wire.Unreachable, reason: "no agent answers to this name, and it has no inbox"}
+	case c.Done:
+		return Step{Done: true}
+	case c.unreachable && c.WhenOnline:
+		return Step{Outcome: wire.Unreachable, Reason: "no agent answers to this name, and it has no inbox"}
 	case c.unreachable:
-		return step{outcome: wire.Unreachable, reason: "no agent answers to this name"}
+		return Step{Outcome: wire.Unreachable, Reason: "no agent answers to this name"}
 	case c.refusedReason != "" && !c.mayHaveArrived && !c.nacked && c.inFlight == "":
-		return step{outcome: wire.Unreachable, reason: "the broker refused it: " + c.refusedReason}
-	case c.forgotten && c.possibleArrivals == 1 && !c.sentToInbox && !c.adopted:
-		return step{outcome: wire.Rejected, reason: c.journalTooYoungReason()}
+		return Step{Outcome: wire.Unreachable, Reason: "the broker refused it: " + c.refusedReason}
+	case c.forgotten && c.PossibleArrivals == 1 && !c.sentToInbox && !c.Adopted:
+		return Step{Outcome: wire.Rejected, Reason: c.journalTooYoungReason()}
 	case c.forgotten:
-		return step{outcome: wire.Lost, reason: c.mayHaveRunReason()}
+		return Step{Outcome: wire.Lost, Reason: c.mayHaveRunReason()}
+	case c.inFlight != "" && c.toInbox && !now.Before(c.lostAt()):
+		return Step{Outcome: wire.Lost, Reason: c.lostReason()}
+	case c.inFlight != "" && c.toInbox: // an inbox without a leader leaves it unconfirmed
+		return Step{Wait: c.lostAt().Sub(now)}
 	case c.inFlight != "":
-		return step{wait: time.Hour}
-	case c.postponed() && !now.Before(c.notAfter):
-		return step{outcome: wire.Rejected, reason: c.journalTooYoungReason()}
+		return Step{Wait: time.Hour}
+	case c.postponed() && !now.Before(c.NotAfter):
+		return Step{Outcome: wire.Rejected, Reason: c.journalTooYoungReason()}
 	case c.cancel && !c.mayHaveArrived && c.firstSent.IsZero():
-		return step{outcome: wire.Canceled, reason: canceledUnsent}
-	case c.firstSent.IsZero() && !now.Before(c.notAfter):
-		return step{outcome: wire.Unreachable, reason: c.unsentReason()}
+		return Step{Outcome: wire.Canceled, Reason: CanceledUnsent}
+	case c.firstSent.IsZero() && !now.Before(c.NotAfter):
+		return Step{Outcome: wire.Unreachable, Reason: c.unsentReason()}
 	case !now.Before(c.lostAt()):
-		return step{outcome: wire.Lost, reason: c.lostReason()}
-	case !c.sentRecorded && c.mayHaveArrived && c.state == model.Sent && !now.Before(c.firstSent.Add(sentReportDelay)):
-		return step{recordSent: true}
-	case now.Before(c.next):
-		return step{wait: c.sleep(now)}
+		return Step{Outcome: wire.Lost, Reason: c.lostReason()}
+	case !c.SentRecorded && c.mayHaveArrived && c.state == model.Sent && !now.Before(c.firstSent.Add(sentReportDelay)):
+		return Step{RecordSent: true}
+	case now.Before(c.Next):
+		return Step{Wait: c.sleep(now)}
 	}
-	return step{send: c.request(now), inbox: c.toInbox, wait: c.verdictDue().Sub(now)}
+	return Step{Send: c.request(now), Inbox: c.toInbox, Wait: c.verdictDue().Sub(now)}
 }
 
 // request is the type of the next publication.
-func (c *delivery) request(now time.Time) string {
+func (c *Delivery) request(now time.Time) string {
 	switch {
 	case c.cancel:
 		return wire.TypeCancel
-	case c.adopted, c.refusedReason != "", c.state == model.Accepted, c.state == model.Running, now.After(c.notAfter):
+	case c.Adopted, c.refusedReason != "", c.state == model.Accepted, c.state == model.Running, now.After(c.NotAfter):
 		return wire.TypeStatus
 	}
 	return wire.TypeRun
 }
 
-func (c *delivery) sleep(now time.Time) time.Duration {
-	until := c.next
-	if !c.sentRecorded && c.mayHaveArrived && c.state == model.Sent && c.firstSent.Add(sentReportDelay).Before(until) {
+func (c *Delivery) sleep(now time.Time) time.Duration {
+	until := c.Next
+	if !c.SentRecorded && c.mayHaveArrived && c.state == model.Sent && c.firstSent.Add(sentReportDelay).Before(until) {
 		until = c.firstSent.Add(sentReportDelay)
 	}
 	if end := c.verdictDue(); end.Before(until) {
@@ -182,19 +199,19 @@ func (c *delivery) sleep(now time.Time) time.Duration {
 }
 
 // verdictDue is when decide returns an outcome whatever happens.
-func (c *delivery) verdictDue() time.Time {
+func (c *Delivery) verdictDue() time.Time {
 	if c.firstSent.IsZero() {
-		return c.notAfter
+		return c.NotAfter
 	}
 	return c.lostAt()
 }
 
 // latestEnd is when the job has ended, whatever becomes of it.
-func (c *delivery) latestEnd() time.Time { return latest(c.notAfter, c.deadline) }
+func (c *Delivery) latestEnd() time.Time { return latest(c.NotAfter, c.deadline) }
 
 // lostAt is when a silent job is lost: after its latest end, and after it had time to
 // answer a status.
-func (c *delivery) lostAt() time.Time {
+func (c *Delivery) lostAt() time.Time {
 	end := latest(c.latestEnd(), c.adoptedAt)
 	if !c.heardAt.IsZero() {
 		end = latest(end, c.heardAt.Add(c.statusInterval))
@@ -202,32 +219,34 @@ func (c *delivery) lostAt() time.Time {
 	return end.Add(finalStatusWait)
 }
 
-func (c *delivery) unsentReason() string {
+func (c *Delivery) unsentReason() string {
 	if c.signFailed {
 		return "its request could not be signed in time; never sent"
 	}
 	return "the broker was not reachable in time; never sent"
 }
 
-// notAccepted is the reason of a request that the broker has nacked.
-const notAccepted = "the broker has not accepted it: the host's queue is full, or on a broker node that is down"
+// NotAccepted is the reason of a request that the broker has nacked.
+const NotAccepted = "the broker has not accepted it: the host's queue is full, or on a broker node that is down"
 
-func (c *delivery) lostReason() string {
+func (c *Delivery) lostReason() string {
 	switch {
-	case c.secret && c.state != model.Accepted && c.state != model.Running:
+	case c.Secret && c.state != model.Accepted && c.state != model.Running:
 		return "no agent has answered, and the process that had its secrets has ended, so it cannot be sent again"
 	case c.refusedReason != "":
 		return "it may have arrived, but no agent has answered, and then the broker refused it: " + c.refusedReason
 	case c.signFailed:
 		return "it was sent, but no agent has answered, and a status request could not be signed"
+	case c.inFlight != "":
+		return "the broker has not confirmed that the host's inbox has it"
 	case c.cancelInInbox:
 		return "its cancel waits in the host's inbox, and the host has not come back"
-	case c.runInInbox:
+	case c.RunInInbox:
 		return "it waits in the host's inbox, and the host has not come back in time"
 	case c.state == model.Accepted || c.state == model.Running:
 		return "the agent reported it as " + string(c.state) + " and then stopped answering"
 	case c.nacked && !c.mayHaveArrived:
-		return notAccepted
+		return NotAccepted
 	}
 	return "it was sent, but no agent has answered"
 }
@@ -235,30 +254,30 @@ func (c *delivery) lostReason() string {
 // journalTooYoungReason is the reason of a rejected job whose only request reached an
 // agent whose journal does not cover its time. The job has not run, because no request
 // arrived before.
-func (c *delivery) journalTooYoungReason() string {
-	from := func() string { return time.UnixMilli(c.journalSince).Local().Format(time.TimeOnly) + " on" }
+func (c *Delivery) journalTooYoungReason() string {
+	from := func() string { return time.UnixMilli(c.journalSince).Local().Format(time.TimeOnly) }
 	switch {
 	case c.forgottenReason != "" && c.journalSince != 0:
-		return c.forgottenReason + "; it accepts jobs issued from " + from()
+		return c.forgottenReason + "; it accepts jobs issued from " + from() + " on"
 	case c.journalSince == 0:
 		return "the agent considers this job too old to verify; check the host's clock"
 	}
-	return "the agent's journal is new; it accepts jobs issued from " + from()
+	return "the agent's journal is new; it accepts jobs issued from " + from() + " on"
 }
 
 // mayHaveRunReason is the reason of a lost job of which several requests may have
 // arrived, at this agent or at another that had the name before.
-func (c *delivery) mayHaveRunReason() string {
+func (c *Delivery) mayHaveRunReason() string {
 	if c.forgottenReason != "" {
 		return c.forgottenReason + ", and another host may have run it"
 	}
 	return "the agent's journal begins after this job was issued; it may have run"
 }
 
-// onPublished notes that the publisher has taken a request of that type.
-func (c *delivery) onPublished(typ string, now time.Time) {
+// OnPublished notes that the publisher has taken a request of that type.
+func (c *Delivery) OnPublished(typ string, now time.Time) {
 	c.inFlight, c.signFailed = typ, false
-	c.possibleArrivals++
+	c.PossibleArrivals++
 	c.sentToInbox = c.sentToInbox || c.toInbox
 	if typ == wire.TypeStatus {
 		c.statusInterval = min(2*c.statusInterval, maxStatusInterval)
@@ -271,25 +290,25 @@ func (c *delivery) onPublished(typ string, now time.Time) {
 	}
 }
 
-// onSignFailed notes that the next request could not be signed. The task paces
+// OnSignFailed notes that the next request could not be signed. The task paces
 // signatures.
-func (c *delivery) onSignFailed(now time.Time) { c.signFailed, c.next = true, now.Add(signRetryDelay) }
+func (c *Delivery) OnSignFailed(now time.Time) { c.signFailed, c.Next = true, now.Add(SignRetryDelay) }
 
-// onRefused notes that the broker has refused the publication in flight: no queue has it,
+// OnRefused notes that the broker has refused the publication in flight: no queue has it,
 // and it is never sent again. If an earlier one may have arrived, its agent is asked, at
 // the longest interval.
-func (c *delivery) onRefused(words string, now time.Time) {
+func (c *Delivery) OnRefused(words string, now time.Time) {
 	typ := c.inFlight
 	c.inFlight, c.toInbox, c.refusedReason = "", false, words
-	c.possibleArrivals--
-	c.next = now
+	c.PossibleArrivals--
+	c.Next = now
 	if typ != wire.TypeRun {
-		c.next = now.Add(maxStatusInterval)
+		c.Next = now.Add(maxStatusInterval)
 	}
 }
 
-// onVerdict takes the broker's verdict on the publication in flight.
-func (c *delivery) onVerdict(k broker.Kind, now time.Time) {
+// OnVerdict takes the broker's verdict on the publication in flight.
+func (c *Delivery) OnVerdict(k broker.Kind, now time.Time) {
 	inbox := c.toInbox
 	typ := c.inFlight
 	c.inFlight, c.toInbox = "", false
@@ -311,41 +330,47 @@ func (c *delivery) onVerdict(k broker.Kind, now time.Time) {
 		c.repeatAfter(0, now)
 	case broker.Nacked:
 		c.nacked, c.toInbox = true, inbox
-		c.repeatAfter(nackRepeatDelay, now)
+		if !inbox {
+			c.repeatAfter(nackRepeatDelay, now)
+			return
+		}
+		// It has no leader, and its channel has waited for it for seconds.
+		c.repeatAfter(c.repeatDelay, now)
+		c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
 	case broker.Returned:
-		c.possibleArrivals--
+		c.PossibleArrivals--
 		c.onReturned(typ, inbox, now)
 	}
 }
 
 // onInboxRouted notes that the inbox has taken a request. The host gets it when it is
 // back; until then only the end of its time leads to a status.
-func (c *delivery) onInboxRouted(typ string, now time.Time) {
+func (c *Delivery) onInboxRouted(typ string, now time.Time) {
 	if typ == wire.TypeRun {
-		c.runInInbox = true
+		c.RunInInbox = true
 	} else {
 		c.cancelInInbox = true
 	}
-	c.notBefore = c.notAfter.Add(time.Millisecond)
-	c.next = c.notBefore
+	c.notBefore = c.NotAfter.Add(time.Millisecond)
+	c.Next = c.notBefore
 }
 
-// waitReason returns what the job waits for, as the store records it.
-func (c *delivery) waitReason() model.Wait {
+// WaitReason returns what the job waits for, as the store records it.
+func (c *Delivery) WaitReason() model.Wait {
 	switch {
 	case c.cancelInInbox:
 		return model.WaitCancel
-	case c.runInInbox:
+	case c.RunInInbox:
 		return model.WaitInbox
 	}
 	return model.NoWait
 }
 
 // onReturned decides what follows when no queue has taken the publication.
-func (c *delivery) onReturned(typ string, inbox bool, now time.Time) {
+func (c *Delivery) onReturned(typ string, inbox bool, now time.Time) {
 	switch {
-	case c.whenOnline && !inbox && typ != wire.TypeStatus && now.Before(c.notAfter) && (!c.mayHaveArrived || c.runInInbox):
-		c.toInbox, c.next, c.notAfter = true, now, latest(c.notAfter, c.inboxUntil)
+	case c.WhenOnline && !inbox && typ != wire.TypeStatus && now.Before(c.NotAfter) && (!c.mayHaveArrived || c.RunInInbox):
+		c.toInbox, c.Next, c.NotAfter = true, now, latest(c.NotAfter, c.InboxUntil)
 	case c.mayHaveArrived || c.nacked:
 		c.repeatAfter(c.repeatDelay, now)
 		c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
@@ -358,14 +383,14 @@ func (c *delivery) onReturned(typ string, inbox bool, now time.Time) {
 
 // withinReconnectGrace reports whether an unrouted host may still be reconnecting to the
 // broker, as this operator was a moment ago.
-func (c *delivery) withinReconnectGrace(now time.Time) bool {
-	return !c.reconnectedAt.IsZero() && now.Before(c.reconnectedAt.Add(reconnectGrace)) && now.Before(c.notAfter)
+func (c *Delivery) withinReconnectGrace(now time.Time) bool {
+	return !c.reconnectedAt.IsZero() && now.Before(c.reconnectedAt.Add(reconnectGrace)) && now.Before(c.NotAfter)
 }
 
 // repeatAfter sets the time of the next publication. An accepted job gets no status while
 // its agent's silence is short, except at its latest end.
-func (c *delivery) repeatAfter(d time.Duration, now time.Time) {
-	c.next = now.Add(d)
+func (c *Delivery) repeatAfter(d time.Duration, now time.Time) {
+	c.Next = now.Add(d)
 	if c.cancel {
 		return
 	}
@@ -374,9 +399,9 @@ func (c *delivery) repeatAfter(d time.Duration, now time.Time) {
 		if end := c.latestEnd(); end.After(now) && end.Before(ask) {
 			ask = end
 		}
-		c.next = latest(c.next, ask)
+		c.Next = latest(c.Next, ask)
 	}
-	c.next = latest(c.next, c.notBefore)
+	c.Next = latest(c.Next, c.notBefore)
 }
 
 func latest(a, b time.Time) time.Time {
@@ -386,17 +411,17 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// onProgress takes what the store reports of the job. Unless the agent has answered
+// OnProgress takes what the store reports of the job. Unless the agent has answered
 // since, that is the operator's own update.
-func (c *delivery) onProgress(p results.Progress, now time.Time) {
+func (c *Delivery) OnProgress(p results.Progress, now time.Time) {
 	if p.State == model.Ended {
-		c.done = true
+		c.Done = true
 		return
 	}
 	if p.Heard == c.answers {
 		return
 	}
-	if p.Forgotten && p.Since != 0 && p.Since <= c.issuedFrom.UnixMilli() && !c.issuedFrom.IsZero() {
+	if p.Forgotten && p.Since != 0 && p.Since <= c.IssuedFrom.UnixMilli() && !c.IssuedFrom.IsZero() {
 		c.answers = p.Heard // it repeats the answer to the first statement
 		return
 	}
@@ -406,19 +431,19 @@ func (c *delivery) onProgress(p results.Progress, now time.Time) {
 		c.postpone(p)
 	case p.Forgotten:
 		c.forgotten, c.journalSince, c.forgottenReason = true, p.Since, p.Why
-	case p.Unknown && (c.adopted || c.refusedReason != ""):
-		c.notBefore = c.notAfter.Add(time.Millisecond) // after that its agent refuses it for good
+	case p.Unknown && (c.Adopted || c.refusedReason != ""):
+		c.notBefore = c.NotAfter.Add(time.Millisecond) // after that its agent refuses it for good
 		c.repeatAfter(0, now)
-	case p.Unknown && now.After(c.notAfter): // by the operator's clock; the agent's is behind
+	case p.Unknown && now.After(c.NotAfter): // by the operator's clock; the agent's is behind
 		c.repeatAfter(c.repeatDelay, now)
 	case p.Unknown: // even if the agent had it: a power failure took what was not synced, and it has not begun
 		c.mayHaveArrived, c.state, c.deadline = true, model.Sent, time.Time{}
-		c.next = now
+		c.Next = now
 	default:
-		c.state, c.mayHaveArrived, c.sentRecorded = p.State, true, true
+		c.state, c.mayHaveArrived, c.SentRecorded = p.State, true, true
 		c.deadline = now.Add(c.timeout)
 		if p.State == model.Accepted {
-			c.deadline = c.notAfter.Add(c.timeout)
+			c.deadline = c.NotAfter.Add(c.timeout)
 		}
 		if !c.cancel { // a cancel keeps its own pace
 			c.repeatAfter(0, now)
@@ -426,16 +451,16 @@ func (c *delivery) onProgress(p results.Progress, now time.Time) {
 	}
 }
 
-// onCancel notes that the operator cancels the job.
-func (c *delivery) onCancel(now time.Time) {
-	c.cancel, c.next, c.repeatDelay = true, now, firstRepeatDelay
+// OnCancel notes that the operator cancels the job.
+func (c *Delivery) OnCancel(now time.Time) {
+	c.cancel, c.Next, c.repeatDelay = true, now, FirstRepeatDelay
 }
 
-// onReplyQueueUp notes that the reply queue was declared again. Replies in between were
+// OnReplyQueueUp notes that the reply queue was declared again. Replies in between were
 // lost, so the agent gets a status.
-func (c *delivery) onReplyQueueUp(since, now time.Time) {
+func (c *Delivery) OnReplyQueueUp(since, now time.Time) {
 	c.reconnectedAt = since
-	if c.mayHaveArrived && !c.runInInbox {
-		c.next, c.repeatDelay = now, firstRepeatDelay
+	if c.mayHaveArrived && !c.RunInInbox {
+		c.Next, c.repeatDelay = now, FirstRepeatDelay
 	}
 }

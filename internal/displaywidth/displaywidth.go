@@ -1,0 +1,46 @@
+// Package displaywidth counts the columns that text takes on a terminal.
+package displaywidth
+
+import (
+	"io"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// Terminal counts as terminals do: what is wide in East Asia takes two columns,
+// what is wide there only sometimes takes one.
+var Terminal = &runewidth.Condition{StrictEmojiNeutral: true}
+
+// Of is the number of columns that one line of text takes.
+func Of(line string) int { return Terminal.StringWidth(line) }
+
+// Pad fills a line up to so many columns.
+func Pad(line string, width int) string {
+	return line + strings.Repeat(" ", max(0, width-Of(line)))
+}
+
+// WriteTable writes rows with their cells in columns, two blanks apart.
+func WriteTable(w io.Writer, rows [][]string) error {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], Of(cell))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		for i, cell := range row {
+			if i < len(row)-1 {
+				cell = Pad(cell, widths[i]+2)
+			}
+			b.WriteString(cell)
+		}
+		b.WriteString("\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,6 @@
+package program
+
+import "os/exec"
+
+func ownGroup(*exec.Cmd)  {}
+func killGroup(*exec.Cmd) {}

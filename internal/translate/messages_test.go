@@ -1,0 +1,419 @@
+package translate_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+
+	"warren/internal/operator/model"
+	"warren/internal/translate"
+	"warren/internal/wire"
+	"warren/repl/grammar"
+)
+
+// A message is an English text of the source code, as a format string.
+type message struct {
+	format string
+	pos    token.Position
+}
+
+// findMessages returns the texts in the packages that the programs link, in the order of the
+// source code.
+func findMessages(t *testing.T, root string, mains ...string) []message {
+	t.Helper()
+	c := &collector{root: root, fset: token.NewFileSet(), seen: map[string]bool{}}
+	for _, dir := range mains {
+		c.walkPackage(t, dir)
+	}
+	return c.messages
+}
+
+type collector struct {
+	root     string
+	fset     *token.FileSet
+	seen     map[string]bool // directories
+	messages []message
+	done     map[ast.Node]bool // string expressions that are part of another
+	formats  map[ast.Node]bool // that are format strings
+	texts    map[ast.Node]bool // that are texts for a person because of their place
+}
+
+// walkPackage collects the texts of a package and of the packages of the module that it imports.
+func (c *collector) walkPackage(t *testing.T, dir string) {
+	if c.seen[dir] {
+		return
+	}
+	c.seen[dir] = true
+	files, err := filepath.Glob(filepath.Join(c.root, dir, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: %v", dir, err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(c.fset, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range file.Imports {
+			path, _ := strconv.Unquote(i.Path.Value)
+			if below, ok := strings.CutPrefix(path, "warren/"); ok {
+				c.walkPackage(t, below)
+			}
+		}
+		if !slices.Contains(noTexts, dir) && !slices.Contains(noTexts, dir+"/"+filepath.Base(name)) {
+			c.walkFile(file)
+		}
+	}
+}
+
+// noTexts are packages and files whose strings no person reads.
+var noTexts = []string{
+	"internal/translate",
+	"internal/operator/results/sqlite", // SQL
+	"internal/agent/metrics/page.go",   // help of metrics, for Prometheus
+	"internal/agent/sdnotify",          // for systemd
+
+	// Scripts and definitions for a node of the broker.
+	"internal/operator/brokersetup/definitions.go", "internal/operator/brokersetup/remove.go", "internal/operator/brokersetup/script.go",
+
+	// Malformed messages of other programs.
+	"internal/wire/batch.go", "internal/wire/check.go", "internal/wire/errors.go", "internal/wire/granted.go", "internal/wire/reply.go",
+	"internal/wire/reply_check.go", "internal/wire/request.go", "internal/wire/secret.go", "internal/wire/strict.go", "internal/wire/tree.go",
+}
+
+// details are the long help of the commands of warren.
+func details() (keys []string) {
+	var walk func(node *kong.Node)
+	walk = func(node *kong.Node) {
+		if node.Detail != "" {
+			keys = append(keys, strings.ReplaceAll(strings.TrimSpace(node.Detail), "%", "%%"))
+		}
+		for _, child := range node.Children {
+			walk(child)
+		}
+	}
+	walk(grammar.ShellModel())
+	walk(grammar.PromptModel())
+	return keys
+}
+
+func (c *collector) walkFile(file *ast.File) {
+	c.done, c.formats, c.texts = map[ast.Node]bool{}, map[ast.Node]bool{}, map[ast.Node]bool{}
+	for _, d := range file.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.Name == "Help" {
+			continue // details returns what it returns
+		}
+		ast.Inspect(d, c.visit)
+	}
+}
+
+func (c *collector) visit(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.ImportSpec:
+		return false
+	case *ast.CallExpr:
+		return c.visitCall(n)
+	case *ast.Field:
+		c.visitTag(n)
+		return true
+	case *ast.CompositeLit:
+		if isRows(n.Type) {
+			c.markRows(n)
+		}
+	case *ast.BinaryExpr, *ast.BasicLit:
+		c.visitString(n.(ast.Expr))
+	}
+	return true
+}
+
+// variable is a variable of kong in a tag.
+var variable = regexp.MustCompile(`\$\{\w+\}`)
+
+func (c *collector) visitTag(f *ast.Field) {
+	if f.Tag == nil {
+		return
+	}
+	c.done[f.Tag] = true
+	text, _ := strconv.Unquote(f.Tag.Value)
+	if help := reflect.StructTag(text).Get("help"); help != "" {
+		c.add(variable.ReplaceAllString(strings.ReplaceAll(help, "%", "%%"), "%s"), f.Tag)
+	}
+}
+
+// isRows reports whether a type is [][]string, that of the rows of a table.
+func isRows(t ast.Expr) bool {
+	outer, ok := t.(*ast.ArrayType)
+	if !ok {
+		return false
+	}
+	inner, ok := outer.Elt.(*ast.ArrayType)
+	return ok && fmt.Sprint(inner.Elt) == "string"
+}
+
+func (c *collector) markRows(rows *ast.CompositeLit) {
+	for _, row := range rows.Elts {
+		if row, ok := row.(*ast.CompositeLit); ok {
+			for _, cell := range row.Elts {
+				c.texts[cell] = true
+			}
+		}
+	}
+}
+
+// Where a function's texts are: the index of its format string or text, and of its hint.
+var formatCalls = regexp.MustCompile(`(f|^Usage|^Note)$`)
+
+// languageCalls are methods of Language whose arguments are texts.
+var languageCalls = regexp.MustCompile(`[lL]ang\.(Word|Text|Sprintf|Fprintf)$`)
+
+// notForPeople are calls whose arguments are for programs or logs.
+var notForPeople = regexp.MustCompile(`^(panic|regexp\.\w+|exec\.\w+|\w*[lL]og\w*\.(\w+)|slog\.\w+|\w+\.[lL]og\w*\.\w+|\w+\.\w+\.[lL]og\w*\.\w+|os\.Getenv|\w+\.Get)$`)
+
+func (c *collector) visitCall(call *ast.CallExpr) bool {
+	name := nameOf(call.Fun)
+	last := name[strings.LastIndex(name, ".")+1:]
+	switch {
+	case notForPeople.MatchString(name):
+		return false
+	case name == "t.add": // rows of warrend status
+		for i, arg := range call.Args {
+			c.texts[arg], c.formats[arg] = i == 1, i == 1
+		}
+	case languageCalls.MatchString(name):
+		for _, arg := range call.Args {
+			c.texts[arg] = true
+			c.formats[arg] = last == "Sprintf" || last == "Fprintf"
+		}
+	case last == "Plural" && len(call.Args) == 2:
+		if noun, ok := literal(call.Args[1]); ok {
+			c.done[call.Args[1]] = true
+			c.add("%d "+noun, call)
+			c.add("%d "+noun+"s", call)
+		}
+	case last == "PluralOf" && len(call.Args) == 3:
+		for _, arg := range call.Args[1:] {
+			if noun, ok := literal(arg); ok {
+				c.done[arg] = true
+				c.add("%d "+noun, call)
+			}
+		}
+	case formatCalls.MatchString(last):
+		for i, arg := range call.Args {
+			if isString(arg) {
+				c.texts[arg] = true
+				if !(i == 0 && (last == "Errorf" && strings.HasPrefix(name, "hint.") || last == "Usage")) {
+					c.formats[arg] = true
+				}
+			}
+		}
+	case last == "New" && (strings.HasPrefix(name, "errors.") || strings.HasPrefix(name, "hint.")):
+		for _, arg := range call.Args {
+			c.texts[arg] = true
+		}
+	}
+	return true
+}
+
+func nameOf(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return nameOf(e.X) + "." + e.Sel.Name
+	case *ast.CallExpr:
+		return nameOf(e.Fun)
+	}
+	return "?"
+}
+
+func literal(e ast.Expr) (string, bool) {
+	lit, ok := e.(*ast.BasicLit)
+	if !ok || lit.Kind != token.STRING {
+		return "", false
+	}
+	text, err := strconv.Unquote(lit.Value)
+	return text, err == nil
+}
+
+// isString reports whether an expression has a string literal in it, by itself or in a sum.
+func isString(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		return e.Kind == token.STRING
+	case *ast.BinaryExpr:
+		return e.Op == token.ADD && (isString(e.X) || isString(e.Y))
+	case *ast.ParenExpr:
+		return isString(e.X)
+	}
+	return false
+}
+
+func (c *collector) visitString(e ast.Expr) {
+	if c.done[e] || !isString(e) {
+		return
+	}
+	format := strings.TrimSpace(c.template(e, c.formats[e]))
+	words := strings.Join(translate.ParseFormat(format).Literals, "%")
+	_, isSum := e.(*ast.BinaryExpr)
+	if c.texts[e] && letters.MatchString(words) || prose.MatchString(words) || isSum && wordInSum.MatchString(words) {
+		c.add(format, e)
+	}
+}
+
+// template writes a sum of strings as one format string.
+func (c *collector) template(e ast.Expr, isFormat bool) string {
+	c.done[e] = true
+	switch e := e.(type) {
+	case *ast.BinaryExpr:
+		if e.Op == token.ADD {
+			return c.template(e.X, isFormat) + c.template(e.Y, isFormat)
+		}
+	case *ast.ParenExpr:
+		return c.template(e.X, isFormat)
+	case *ast.BasicLit:
+		if text, ok := literal(e); ok {
+			if !isFormat && !commonVerb.MatchString(text) {
+				text = strings.ReplaceAll(text, "%", "%%")
+			}
+			return text
+		}
+	}
+	delete(c.done, e)
+	return "%s"
+}
+
+var (
+	letters = regexp.MustCompile(`[A-Za-z]{2}`)
+	prose   = regexp.MustCompile(`[a-z]{2,},? [a-z]{2,}`)
+
+	// commonVerb is a verb in a string that may be a format string.
+	commonVerb = regexp.MustCompile(`%[-+#0]*\d*(\.\d+)?[sdqvw]`)
+
+	// wordInSum is a word beside a blank beside a value.
+	wordInSum = regexp.MustCompile(`(^|[^a-z])[a-z]{2,}:? %|% [a-z]{2,}($|[^a-z])`)
+)
+
+func (c *collector) add(format string, n ast.Node) {
+	format = strings.TrimSpace(format)
+	c.messages = append(c.messages, message{format, c.fset.Position(n.Pos())})
+}
+
+// messages are the texts of both programs.
+func messages(t *testing.T) []message {
+	return findMessages(t, "../..", "cmd/warren", "cmd/warrend")
+}
+
+// The names of outcomes, states and other words stand in counts, such as "2 canceled".
+func words() (keys []string) {
+	keys = append(keys, "login", "agents", "clock", "permissions", "replies", "requests") // steps of doctor
+	keys = append(keys, "connected", "any", "a blank", "default", "up", "connecting", "blocked")
+	keys = append(keys, "state", "agent", "link", "names", "jobs", "ended", "disk", "refused", "once") // of warrend status
+	for _, o := range model.Outcomes {
+		keys = append(keys, string(o), "%d "+string(o))
+	}
+	for _, s := range []model.State{model.Pending, model.Sent, model.Accepted, model.Running} {
+		keys = append(keys, string(s), s.Text().Word)
+	}
+	for _, word := range []string{model.StatusOK, "exited %s", "signaled %s", string(wire.TimedOut), string(wire.Canceled), string(wire.Interrupted)} {
+		keys = append(keys, word, word+", %s left running")
+	}
+	keys = append(keys, "%d failed, %d allowed") // why a rollout has stopped
+	for _, stream := range []string{wire.Stdout, wire.Stderr} {
+		keys = append(keys, stream+" of %s: %s", "%s of "+stream+" of %s: %s")
+	}
+	for _, r := range model.CancelResults {
+		keys = append(keys, "%d "+r.Text().Word)
+	}
+	return keys
+}
+
+func TestEveryMessageIsTranslated(t *testing.T) {
+	entries, err := translate.Chinese()
+	if err != nil {
+		t.Fatal(err)
+	}
+	english := map[string]bool{}
+	text, err := os.ReadFile("testdata/english.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] == '"' {
+			key, err := strconv.Unquote(line)
+			if err != nil {
+				t.Fatalf("english.txt: %s: %v", line, err)
+			}
+			english[key] = true
+		}
+	}
+	translated := map[string]bool{}
+	for _, e := range entries {
+		if e.Translation != "" {
+			translated[e.Key] = true
+		}
+	}
+	known := map[string]bool{}
+	var missing strings.Builder
+	n := 0
+	want := func(key, where string) {
+		if known[key] {
+			return
+		}
+		known[key] = true
+		if !translated[key] && !english[key] {
+			n++
+			fmt.Fprintf(&missing, "#: %s\nmsgid %s\nmsgstr \"\"\n\n", where, strconv.Quote(key))
+		}
+	}
+	for _, m := range messages(t) {
+		rel, _ := filepath.Rel("../..", m.pos.Filename)
+		want(m.format, fmt.Sprintf("%s:%d", filepath.ToSlash(rel), m.pos.Line))
+	}
+	for _, key := range words() {
+		want(key, "internal/operator/model/text.go")
+	}
+	for _, key := range details() {
+		want(key, "repl/command")
+	}
+	for _, e := range entries {
+		if !e.System && !known[e.Key] {
+			t.Errorf("zh_CN.po translates %q, which is not in the code", e.Key)
+		}
+	}
+	for key := range english {
+		if !known[key] {
+			t.Errorf("english.txt has %q, which is not in the code", key)
+		}
+		if translated[key] {
+			t.Errorf("%q is in english.txt and in zh_CN.po", key)
+		}
+	}
+	if n > 0 {
+		t.Errorf("%d texts have no translation in zh_CN.po and are not listed in testdata/english.txt:\n\n%s", n, &missing)
+	}
+}
+
+func TestTranslationsHaveTheVerbsOfTheirKeys(t *testing.T) {
+	entries, err := translate.Chinese()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Wrong != nil {
+			t.Errorf("%q: %q: %v", e.Key, e.Translation, e.Wrong)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+//go:build unix
+
+package repl
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"warren/repl/term"
+)
+
+var chinese = []string{"LC_ALL=", "LC_MESSAGES=", "LANG=zh_CN.UTF-8"}
+
+func TestChineseHelp(t *testing.T) {
+	for name, args := range map[string][]string{
+		"zh-help": {"help"}, "zh-help-run": {"help", "run"}, "zh-help-cancel": {"help", "cancel"},
+	} {
+		d := startDisplay(t, t.TempDir(), 100, 120, chinese, args...)
+		if status := d.done(); status != 0 {
+			t.Errorf("%s: exit status %d", name, status)
+		}
+		d.golden(name, false)
+	}
+}
+
+func TestChineseSession(t *testing.T) {
+	d := startDisplay(t, t.TempDir(), 100, 100, chinese)
+	d.shows("help 列出全部命令\nwarren>")
+	for _, line := range []string{
+		`run "hold" --hosts "web[01-02]"`, `run "release" --hosts "web01 absent1"`, `check_task -1`, `hosts`, `run "true"`, `cancel 9999`,
+	} {
+		prompts := strings.Count(d.text(), "warren>")
+		d.line(line)
+		d.until("the answer to "+line, func(screen string) bool {
+			return strings.Count(screen, "warren>") > prompts && strings.HasSuffix(strings.TrimSpace(screen), "warren>")
+		})
+	}
+	d.line("exit")
+	if status := d.done(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	d.golden("zh-session", true)
+	checkAligned(t, d.text(), "ID", "名字")
+}
+
+func TestChineseTasks(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, []string{"run", "true", "--hosts", "web[01-02]"}, []string{"run", "echo 主机", "--hosts", "web01 absent1"})
+	d := startDisplay(t, dir, 100, 24, chinese, "tasks")
+	if status := d.done(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	d.shows("完成：1 成功，1 不可达  echo 主机\n")
+	checkAligned(t, d.text(), "ID", "创建于", "主机", "状态", "命令")
+}
+
+// checkAligned checks that the cells of a table begin at the same columns of the screen in
+// each row. The header begins with the given cells.
+func checkAligned(t *testing.T, screen string, cells ...string) {
+	t.Helper()
+	lines := strings.Split(screen, "\n")
+	header := slices.IndexFunc(lines, func(line string) bool { return regexp.MustCompile("^" + strings.Join(cells, " +")).MatchString(line) })
+	if header < 0 {
+		t.Fatalf("no table with %q:\n%s", cells, screen)
+	}
+	rows := 0
+	for _, line := range lines[header+1:] {
+		if line == "" || strings.HasPrefix(line, "warren>") {
+			break
+		}
+		rows++
+		if got, want := cellColumns(line), cellColumns(lines[header]); !slices.Equal(got, want) {
+			t.Errorf("cells begin at %v, in the header at %v:\n%s\n%s", got, want, lines[header], line)
+		}
+	}
+	if rows == 0 {
+		t.Errorf("the table with %q has no rows", cells)
+	}
+}
+
+// cellColumns returns the columns of the screen at which the cells of a row begin.
+func cellColumns(row string) (columns []int) {
+	for _, at := range regexp.MustCompile(`(?:^|  )(\S)`).FindAllStringSubmatchIndex(row, -1) {
+		columns = append(columns, term.Width(row[:at[2]]))
+	}
+	return columns
+}
+
+// warrenIn runs a command with a language, and returns standard output.
+func warrenIn(t *testing.T, dir string, env []string, args ...string) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	cmd := &exec.Cmd{
+		Path: exe, Args: append([]string{"warren"}, args...), Stdout: &out,
+		Env: append(append(os.Environ(), "GORACE=atexit_sleep_ms=0", "WARREN_DATA_DIR="+dir, "XDG_CONFIG_HOME="+dir+"/config"), env...),
+	}
+	_ = cmd.Run() // some commands report a failure
+	return out.String()
+}
+
+func TestLanguageDoesNotChangeJSON(t *testing.T) {
+	dir := t.TempDir()
+	english := []string{"LC_ALL=C"}
+	warrenIn(t, dir, english, "run", "release", "--hosts", "web01 absent1 reject1")
+	for _, args := range [][]string{
+		{"check_task", "-1", "--json"},
+		{"check_task", "-1", "--jsonl"},
+		{"tasks", "--json"},
+		{"hosts", "--json"},
+		{"rights", "--json", "--hosts", "web01"},
+		{"run", "true", "--dry-run", "--json", "--hosts", "web01"},
+	} {
+		want, got := warrenIn(t, dir, english, args...), warrenIn(t, dir, chinese, args...)
+		if want == "" || got != want {
+			t.Errorf("%q: %s\nin English: %s", args, got, want)
+		}
+	}
+	logs, err := filepath.Glob(filepath.Join(dir, "*.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, log := range logs {
+		text, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if regexp.MustCompile(`\p{Han}`).Match(text) {
+			t.Errorf("%s is translated: %s", log, text)
+		}
+	}
+}
+
+func TestLanguageComesFromLocale(t *testing.T) {
+	for _, c := range []struct {
+		env     []string
+		chinese bool
+	}{
+		{[]string{"LC_ALL=", "LC_MESSAGES=", "LANG=zh_CN.UTF-8"}, true},
+		{[]string{"LC_ALL=C", "LC_MESSAGES=zh_CN.UTF-8", "LANG=zh_CN.UTF-8"}, false},
+		{[]string{"LC_ALL=", "LC_MESSAGES=zh_SG.utf8", "LANG=en_US.UTF-8"}, true},
+		{[]string{"LC_ALL=", "LC_MESSAGES=", "LANG="}, false},
+		{[]string{"LC_ALL=", "LC_MESSAGES=", "LANG=zh_TW.UTF-8"}, false},
+	} {
+		text := warrenIn(t, t.TempDir(), c.env, "help")
+		if strings.Contains(text, "命令") != c.chinese {
+			t.Errorf("%q: %s", c.env, text)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+// Package notification runs the operator's notify program when a task has ended.
+package notification
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"warren/internal/operator/model"
+	"warren/repl/render"
+	"warren/repl/result"
+	"warren/repl/term"
+)
+
+const (
+	// programTimeout is how long a program may run: a user may wait for it at the exit.
+	programTimeout = 30 * time.Second
+
+	// programWait is how long a program that was killed may keep its pipes open.
+	programWait = time.Second
+
+	// maxErrorText is how much of a program's standard error is kept.
+	maxErrorText = 4 << 10
+)
+
+// A Store is what a Notifier reads of the result store.
+type Store interface {
+	render.Store
+	Watch(ctx context.Context, task string) (<-chan model.Summary, func(), error)
+	Lease() string
+}
+
+// A Notifier follows tasks, and runs a program for each when it is done, or when its rollout
+// is paused. Of several processes that follow a task, the one that drives it at its end runs
+// the program. Start is for one goroutine.
+type Notifier struct {
+	out     *term.Console
+	timeout time.Duration // of a program
+
+	ctx      context.Context // of the programs and of their goroutines
+	cancel   context.CancelFunc
+	finish   chan struct{} // closed by Finish
+	running  sync.WaitGroup
+	followed sync.Map // by task id, until the task is done
+}
+
+// New returns a Notifier that reports failures on a console. It starts nothing.
+func New(out *term.Console) *Notifier {
+	n := &Notifier{out: out, timeout: programTimeout, finish: make(chan struct{})}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	return n
+}
+
+// Start runs a program when a task has ended, unless one will run already.
+func (n *Notifier) Start(store Store, task string, program []string) {
+	if _, already := n.followed.LoadOrStore(task, true); already {
+		return
+	}
+	n.running.Go(func() {
+		defer n.followed.Delete(task)
+		if err := n.follow(store, task, program); err != nil && n.ctx.Err() == nil {
+			n.out.Note("notify: %v", err)
+		}
+	})
+}
+
+// Finish follows no task any longer, and waits for the programs of tasks that have ended.
+func (n *Notifier) Finish() {
+	close(n.finish)
+	n.running.Wait()
+	n.cancel()
+}
+
+// Hurry has Finish return within a second. Any goroutine may call it.
+func (n *Notifier) Hurry() { n.cancel() }
+
+// follow returns when the task is done and its program has run.
+func (n *Notifier) follow(store Store, task string, program []string) error {
+	summaries, stop, err := store.Watch(n.ctx, task)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	var last time.Time // of the pause that the program was told
+	for finished := false; ; {
+		t, err := store.Find(n.ctx, task)
+		if err != nil {
+			return err
+		}
+		pause := t.Rollout.Pause()
+		if t.Quiescent() && t.Driver == store.Lease() && (t.Done() || !pause.At.Equal(last)) {
+			if pause != nil {
+				last = pause.At
+			}
+			if err := n.run(store, &t, program); err != nil {
+				n.out.Note("notify: task %s: %v", result.ShortID(task), err)
+			}
+		}
+		if t.Done() || finished {
+			return nil
+		}
+		select {
+		case _, open := <-summaries:
+			finished = !open
+		case <-n.finish:
+			finished = true // once more: it may have ended at this moment
+		case <-n.ctx.Done():
+			return nil
+		}
+	}
+}
+
+// run runs a program with the document of a task, without output, on its standard input.
+func (n *Notifier) run(store Store, task *model.Task, program []string) error {
+	document, err := n.document(store, task)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, n.timeout)
+	defer cancel()
+	problem := &head{most: maxErrorText}
+	cmd := exec.CommandContext(ctx, program[0], program[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = bytes.NewReader(document), io.Discard, problem, programWait
+	cmd.Env = append(os.Environ(), "WARREN_TASK="+task.ID)
+	err = cmd.Run()
+	switch text := problem.lastLine(); {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil && n.ctx.Err() == nil:
+		return fmt.Errorf("%s has not ended within %s, and was killed", program[0], term.Duration(n.timeout))
+	case n.ctx.Err() != nil:
+		return fmt.Errorf("%s was killed, because warren ends", program[0])
+	case text != "":
+		return fmt.Errorf("%s: %w: %s", program[0], err, text)
+	default:
+		return fmt.Errorf("%s: %w", program[0], err)
+	}
+}
+
+// document is what check_task --json prints of a task, without its output.
+func (n *Notifier) document(store Store, task *model.Task) ([]byte, error) {
+	jobs, err := store.Jobs(n.ctx, task.ID)
+	if err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	out := term.NewConsole(term.IO{Out: &text, Err: io.Discard}, n.out.Paint)
+	err = render.NewPrinter(out, store, func() {}).Document(n.ctx, &result.View{JSON: true}, *task, jobs)
+	return text.Bytes(), err
+}
+
+// head keeps the beginning of what is written to it.
+type head struct {
+	most int
+	text []byte
+}
+
+func (h *head) Write(text []byte) (int, error) {
+	h.text = append(h.text, text[:min(len(text), h.most-len(h.text))]...)
+	return len(text), nil
+}
+
+func (h *head) lastLine() string {
+	lines := strings.Split(strings.TrimSpace(string(h.text)), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}
