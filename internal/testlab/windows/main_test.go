@@ -112,7 +112,7 @@ func (p *place) command(ctx context.Context, s system, name string, args ...stri
 	}
 	cmd.Dir = p.dir
 	cmd.Env = append(
-		os.Environ(), "HOME="+p.dir, "NO_COLOR=1", "XDG_CONFIG_HOME=",
+		os.Environ(), "HOME="+p.dir, "XDG_RUNTIME_DIR="+p.dir, "NO_COLOR=1", "XDG_CONFIG_HOME=",
 		"WARREN_BROKER="+p.broker, "WARREND_BROKER="+p.broker, "WARREN_DATA_DIR="+s.path(p.dir+"/data"),
 		"WARREN_IDENTITY="+s.path(clitest.Identity()),
 		"WARREND_DRAIN_GRACE=1s", "WARREND_CLOCK_TOLERANCE=10ms",

@@ -11,7 +11,7 @@ import (
 	"warren/internal/testlab/clitest"
 )
 
-// serve runs warrend service, and wants an exit status.
+// service runs warrend service, and wants an exit status.
 func (p *place) service(status int, args ...string) string {
 	p.t.Helper()
 	cmd := p.command(p.t.Context(), p.agent, "warrend", append([]string{"service"}, args...)...)
@@ -52,6 +52,8 @@ func TestService(t *testing.T) {
 	if err := os.WriteFile(dir+"/warrend.toml", []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// While a program runs, wine does not boot again. A boot starts the service.
+	p.start("--id", p.host+"-other", "--data-dir", at+`\other`)
 	p.has(p.service(3, "status"), "it is not installed", "hint: warrend service install")
 	p.service(0, "install", "--config", at+`\warrend.toml`)
 	t.Cleanup(func() {
