@@ -82,7 +82,7 @@ func (o *pusher) Push(ctx context.Context, spec model.Spec, content command.Push
 func (o *pusher) pushInline(ctx context.Context, spec model.Spec, source *files.Source) (model.Task, error) {
 	if source.Size() > 0 {
 		c := source.Open(0)
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		content, err := io.ReadAll(c)
 		if err != nil {
 			return model.Task{}, fmt.Errorf("nothing was sent: %w", err)
