@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/windows"
@@ -129,10 +130,7 @@ func Stop() error {
 	case err != nil && !errors.Is(err, windows.ERROR_SERVICE_CANNOT_ACCEPT_CTRL): // it is stopping already
 		return fmt.Errorf("stop the service: %w", err)
 	}
-	state, err := await(s, svc.StopPending)
-	if err == nil && state != svc.Stopped {
-		err = errors.New("the service still runs")
-	}
+	_, err = await(s, svc.Running, svc.StopPending) // it runs until it has read the request
 	return err
 }
 
@@ -160,8 +158,8 @@ func Status() (string, error) {
 	return fmt.Sprintf("%s, process %d", text, q.ProcessId), nil
 }
 
-// await waits until the service has left a state, and returns the next one.
-func await(s *mgr.Service, pending svc.State) (svc.State, error) {
+// await waits until the service has left these states, and returns the next one.
+func await(s *mgr.Service, pending ...svc.State) (svc.State, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	ticker := time.NewTicker(pollInterval)
@@ -171,7 +169,7 @@ func await(s *mgr.Service, pending svc.State) (svc.State, error) {
 		if err != nil {
 			return 0, fmt.Errorf("ask the service manager: %w", err)
 		}
-		if q.State != pending {
+		if !slices.Contains(pending, q.State) {
 			return q.State, nil
 		}
 		select {
