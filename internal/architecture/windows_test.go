@@ -50,6 +50,10 @@ var withoutWindows = [][2]string{
 	{"internal/operator/signing/*", "internal/operator/signing/agent_windows_test.go"},
 	{"internal/broker/dial/strict_unix_test.go", "internal/agent/strict_windows_test.go"},
 	{"repl/*", "reads the screen of a pseudo-terminal; internal/testlab/windows/screen_test.go has the console of Windows"},
+	{"internal/operator/groups/*", "upcalls are commands of a POSIX shell, which Windows lacks"},
+	{"internal/operator/groups/*/*", "upcalls are commands of a POSIX shell, which Windows lacks"},
+	{"internal/operator/program/*", "ends programs by their process group, which Windows lacks"},
+	{"repl/target/groups_test.go", "upcalls are commands of a POSIX shell, which Windows lacks"},
 	{"repl/lineedit/view_test.go", "internal/testlab/windows/screen_test.go"},
 	{"repl/term/secret_test.go", "internal/testlab/windows/screen_test.go"},
 

@@ -18,12 +18,12 @@ var ErrTooLarge = errors.New("larger than --max-size")
 // archive. A path without a match is an entry of type missing. With within, no path and no
 // symbolic link leads out of this directory.
 func Collect(ctx context.Context, paths []string, within string, maxSize int64, w io.Writer) error {
-	c := collector{ctx: ctx, left: maxSize, out: tar.NewWriter(w)}
+	c := collector{left: maxSize, out: tar.NewWriter(w)}
 	for _, p := range paths {
 		if !filepath.IsAbs(p) {
 			return fmt.Errorf("%q is not a full path", p)
 		}
-		if err := c.collect(filepath.Clean(p), within); err != nil {
+		if err := c.collect(ctx, filepath.Clean(p), within); err != nil {
 			return err
 		}
 	}
@@ -34,13 +34,12 @@ func Collect(ctx context.Context, paths []string, within string, maxSize int64, 
 const recordMissing = "WARREN.missing"
 
 type collector struct {
-	ctx  context.Context
 	left int64
 	out  *tar.Writer
 }
 
 // collect adds the files that match one path.
-func (c *collector) collect(pattern, within string) error {
+func (c *collector) collect(ctx context.Context, pattern, within string) error {
 	base := filepath.VolumeName(pattern) + string(filepath.Separator)
 	if within != "" {
 		base = filepath.Clean(within)
@@ -70,7 +69,7 @@ func (c *collector) collect(pattern, within string) error {
 		return c.missing(pattern, "no file matches")
 	}
 	for _, m := range matches {
-		if err := c.add(root, m, filepath.Join(base, filepath.FromSlash(m))); err != nil {
+		if err := c.add(ctx, root, m, filepath.Join(base, filepath.FromSlash(m))); err != nil {
 			return err
 		}
 	}
@@ -87,8 +86,8 @@ func hasWildcard(p string) bool {
 }
 
 // add adds a file, or a directory with what is in it.
-func (c *collector) add(root fs.FS, name, shown string) error {
-	if err := context.Cause(c.ctx); err != nil {
+func (c *collector) add(ctx context.Context, root fs.FS, name, shown string) error {
+	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	f, err := root.Open(name)
@@ -113,7 +112,7 @@ func (c *collector) add(root fs.FS, name, shown string) error {
 			if name != "." {
 				sub = name + "/" + e.Name()
 			}
-			if err := c.add(root, sub, filepath.Join(shown, e.Name())); err != nil {
+			if err := c.add(ctx, root, sub, filepath.Join(shown, e.Name())); err != nil {
 				return err
 			}
 		}

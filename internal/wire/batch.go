@@ -1,14 +1,14 @@
 package wire
 
 import (
-	"warren/internal/wire/merkle"
-
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"hash"
 	"slices"
 	"strconv"
+
+	"warren/internal/wire/merkle"
 
 	"warren/internal/hostname"
 

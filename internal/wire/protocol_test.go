@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"warren/internal/wire/merkle"
-
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -11,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"warren/internal/wire/merkle"
 
 	"warren/internal/hostname"
 )

@@ -1,13 +1,13 @@
 package wire
 
 import (
-	"warren/internal/wire/merkle"
-
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
+
+	"warren/internal/wire/merkle"
 
 	"warren/internal/hostname"
 

@@ -1,11 +1,11 @@
 package wire
 
 import (
-	"warren/internal/wire/merkle"
-
 	"bytes"
 	"fmt"
 	"testing"
+
+	"warren/internal/wire/merkle"
 
 	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/rfc6962"

@@ -78,7 +78,7 @@ func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *resu
 }
 
 // submit is send with the function that makes the task.
-func (c *sendFlags) submit(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool, make func(context.Context, model.Spec) (model.Task, error)) error {
+func (c *sendFlags) submit(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool, create func(context.Context, model.Spec) (model.Task, error)) error {
 	r, rest, err := c.rollout(spec.Hosts)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func (c *sendFlags) submit(ctx context.Context, env *Env, spec model.Spec, v *re
 	if len(rest) > 0 {
 		env.Note("not included in --rollout %s: %s, %s", c.Rollout.Text, term.Plural(len(rest), "host"), hostexpr.Fold(rest))
 	}
-	task, err := make(ctx, spec)
+	task, err := create(ctx, spec)
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}

@@ -20,8 +20,8 @@ func (c *sendFlags) ResultView(ctx context.Context, env *Env) (*result.View, err
 	return c.view(ctx, env)
 }
 
-// Submit makes a task of spec by the function make, and shows its results by v. InputUsed
+// Submit makes a task of spec by the function create, and shows its results by v. InputUsed
 // says that the command has read standard input already.
-func (c *sendFlags) Submit(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool, make func(context.Context, model.Spec) (model.Task, error)) error {
-	return c.submit(ctx, env, spec, v, inputUsed, make)
+func (c *sendFlags) Submit(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool, create func(context.Context, model.Spec) (model.Task, error)) error {
+	return c.submit(ctx, env, spec, v, inputUsed, create)
 }

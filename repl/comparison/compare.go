@@ -143,19 +143,19 @@ func (d *differ) fingerprint(ctx context.Context, p pair, stream string) (finger
 	if s.before == s.after && s.decodes == s.decode {
 		return fingerprint{}, nil
 	}
-	if print, ok := d.known[s]; ok {
-		return print, nil
+	if mark, ok := d.known[s]; ok {
+		return mark, nil
 	}
-	print := tooLarge
+	mark := tooLarge
 	if !d.isLarge(p, stream) {
 		text, err := d.text(ctx, p, stream)
 		if err != nil {
 			return fingerprint{}, err
 		}
-		print = fingerprintOf(text)
+		mark = fingerprintOf(text)
 	}
-	d.known[s] = print
-	return print, nil
+	d.known[s] = mark
+	return mark, nil
 }
 
 // isLarge reports whether a stream is too large to compare.

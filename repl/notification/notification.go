@@ -43,7 +43,7 @@ type Notifier struct {
 	out     *term.Console
 	timeout time.Duration // of a program
 
-	ctx      context.Context // of the programs and of their goroutines
+	ctx      context.Context //nolint:containedctx // of the programs and of their goroutines, which outlive the calls
 	cancel   context.CancelFunc
 	finish   chan struct{} // closed by Finish
 	running  sync.WaitGroup

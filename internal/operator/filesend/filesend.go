@@ -38,7 +38,7 @@ const (
 type Streams struct {
 	options broker.Options
 	dir     string
-	ctx     context.Context
+	ctx     context.Context //nolint:containedctx // of the goroutines, which outlive the calls
 	stop    context.CancelFunc
 	work    sync.WaitGroup
 

@@ -168,7 +168,7 @@ func TestGroupsConfLikeClusterShell(t *testing.T) {
 		t.Fatalf("%d answers to %d lines", len(answers), len(lines))
 	}
 	for i, theirs := range answers {
-		ours := ""
+		var ours string
 		if source, ok := strings.CutPrefix(lines[i], "-l "); ok {
 			names, known, err := g.Names(t.Context(), source)
 			if slices.Sort(names); err != nil || !known {

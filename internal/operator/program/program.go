@@ -65,7 +65,7 @@ func Run(ctx context.Context, c Command) (output, stderr string, err error) {
 	}
 	text, err := textfile.Decode(out.buffer.Bytes())
 	if err != nil {
-		return "", stderr, fmt.Errorf("its output is not text: %v", err) // without the hint about files
+		return "", stderr, fmt.Errorf("its output is not text: %s", err.Error()) // without the hint about files
 	}
 	return string(text), stderr, nil
 }

@@ -53,7 +53,7 @@ func TestService(t *testing.T) {
 		t.Fatal(err)
 	}
 	// While a program runs, wine does not boot again. A boot starts the service.
-	p.start("--id", p.host+"-other", "--data-dir", at+`\other`)
+	p.start("--id", p.host+"-second", "--data-dir", at+`\second`)
 	p.has(p.service(3, "status"), "it is not installed", "hint: warrend service install")
 	p.service(0, "install", "--config", at+`\warrend.toml`)
 	t.Cleanup(func() {
