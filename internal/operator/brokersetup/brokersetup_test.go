@@ -34,7 +34,7 @@ func TestRights(t *testing.T) {
 		"warren.host.web01~":             {},
 		"warren.inbox.web01~1":           {},
 		"warren.replies":                 {read, read, write},
-		"warren.hosts":                   {write, write, write + read},
+		"warren.hosts":                   {write + read, write + read, write + read},
 		"warren.discover":                {write, write, read},
 		"amq.default":                    {},
 		"amq.defaults":                   {},

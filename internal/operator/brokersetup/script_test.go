@@ -87,13 +87,13 @@ func TestNamesReachRabbitMQWhole(t *testing.T) {
 		if r.Users[0].Name != operator || r.Users[0].Hash != "" {
 			t.Errorf("user %+v", r.Users[0])
 		}
-		if p := r.Permissions[0]; p.User != operator || p.Vhost != vhost || !strings.HasPrefix(p.Read, `^(warren\.replies|warren\.reply\.`) {
+		if p := r.Permissions[0]; p.User != operator || p.Vhost != vhost || !strings.HasPrefix(p.Read, `^(warren\.replies|warren\.hosts|warren\.reply\.`) {
 			t.Errorf("permissions %+v", p)
 		}
 		if p := r.Topics[0]; p.User != operator || p.Vhost != vhost || p.Exchange != "warren.replies" || p.Write != "^$" {
 			t.Errorf("topic permissions %+v", p)
 		}
-		if p := r.Topics[1]; p.User != operator || p.Vhost != vhost || p.Exchange != "warren.hosts" || p.Read != "^$" {
+		if p := r.Topics[1]; p.User != operator || p.Vhost != vhost || p.Exchange != "warren.hosts" || !strings.HasPrefix(p.Read, `^warren\.file\.`) {
 			t.Errorf("topic permissions %+v", p)
 		}
 		if x := r.Exchanges[1]; x.Vhost != vhost || x.Name != "warren.replies" || x.Type != "topic" {
