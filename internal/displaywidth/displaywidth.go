@@ -20,8 +20,8 @@ func Pad(line string, width int) string {
 	return line + strings.Repeat(" ", max(0, width-Of(line)))
 }
 
-// WriteTable writes rows with their cells in columns, two blanks apart.
-func WriteTable(w io.Writer, rows [][]string) error {
+// Align returns a line for each row of a table, with the cells in columns, two blanks apart.
+func Align(rows [][]string) []string {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
@@ -31,16 +31,22 @@ func WriteTable(w io.Writer, rows [][]string) error {
 			widths[i] = max(widths[i], Of(cell))
 		}
 	}
-	var b strings.Builder
-	for _, row := range rows {
+	lines := make([]string, len(rows))
+	for n, row := range rows {
+		var line strings.Builder
 		for i, cell := range row {
 			if i < len(row)-1 {
 				cell = Pad(cell, widths[i]+2)
 			}
-			b.WriteString(cell)
+			line.WriteString(cell)
 		}
-		b.WriteString("\n")
+		lines[n] = line.String()
 	}
-	_, err := io.WriteString(w, b.String())
+	return lines
+}
+
+// WriteTable writes the lines of a table.
+func WriteTable(w io.Writer, rows [][]string) error {
+	_, err := io.WriteString(w, strings.Join(append(Align(rows), ""), "\n"))
 	return err
 }

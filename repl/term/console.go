@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"sync"
+
+	"warren/internal/displaywidth"
 )
 
 // A Console writes to the operator's terminal, or to the files that replace it. Any
@@ -121,7 +123,6 @@ func (c *Console) Lines(lines []string) error {
 // Align returns a line for each row of a table, on a terminal cut to its width. It translates the
 // first row, the names of the columns.
 func (c *Console) Align(rows [][]string) []string {
-	var widths []int
 	for n, row := range rows {
 		for i, cell := range row {
 			if n == 0 {
@@ -131,19 +132,11 @@ func (c *Console) Align(rows [][]string) []string {
 				cell = "-"
 			}
 			row[i] = Line(cell)
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], Width(row[i]))
 		}
 	}
-	lines := make([]string, len(rows))
-	for i, row := range rows {
-		var line strings.Builder
-		for i, cell := range row {
-			line.WriteString(Pad(cell, widths[i]+2))
-		}
-		lines[i] = Clip(strings.TrimRight(line.String(), " "), c.Width())
+	lines := displaywidth.Align(rows)
+	for i, line := range lines {
+		lines[i] = Clip(strings.TrimRight(line, " "), c.Width())
 	}
 	return lines
 }
