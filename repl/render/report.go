@@ -285,7 +285,7 @@ func (p *Printer) WriteEnding(w *bufio.Writer, task model.Task, jobs []model.Job
 		wide = max(wide, term.Width(word))
 	}
 	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(len(groups[a]), len(groups[b])) })
-	writeVerifyFailures(w, p.out.Paint, task.Rollout)
+	writeVerifyFailures(w, p.out.Lang, p.out.Paint, task.Rollout)
 	for _, word := range words {
 		fmt.Fprintf(w, "  %s  %s\n", term.Pad(word, wide), p.out.Lang.Text(result.FoldShort(groups[word], p.hostWidth())))
 	}

@@ -120,13 +120,13 @@ func (e *rolloutEvent) rest(what string) string {
 }
 
 // writeVerifyFailures says where the verify command of a rollout has failed.
-func writeVerifyFailures(w *bufio.Writer, paint term.Paint, r *model.Rollout) {
+func writeVerifyFailures(w *bufio.Writer, lang *translate.Language, paint term.Paint, r *model.Rollout) {
 	if r.VerifyFailed() == 0 {
 		return
 	}
 	for _, e := range r.Events {
 		if e.VerifyFailed > 0 {
-			line := fmt.Sprintf("  verify failed on %d of %s of stage %d: check_task %s", e.VerifyFailed, term.Plural(e.Hosts, "host"), e.Stage, result.ShortID(e.Task))
+			line := lang.Sprintf("  verify failed on %d of %s of stage %d: check_task %s", e.VerifyFailed, term.Plural(e.Hosts, "host"), e.Stage, result.ShortID(e.Task))
 			fmt.Fprintln(w, paint.Bad(line))
 		}
 	}
