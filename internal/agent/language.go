@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"warren/internal/config"
 	"warren/internal/translate"
 )
 
@@ -38,24 +39,10 @@ func translatedHelp(lang *translate.Language) kong.Option {
 		b.WriteString(lang.Word("\nFlags:\n"))
 		for _, group := range node.AllFlags(true) {
 			for _, f := range group {
-				fmt.Fprintf(&b, "  %s\n      %s\n", f, lang.Text(f.Help)+translatedDefault(lang, f))
+				fmt.Fprintf(&b, "  %s\n      %s\n", f, lang.Text(f.Help)+config.DefaultText(lang, f))
 			}
 		}
 		_, err := fmt.Fprint(ctx.Stdout, b.String())
 		return err
 	})
-}
-
-// translatedDefault names the default of a flag and its environment variable.
-func translatedDefault(lang *translate.Language, f *kong.Flag) string {
-	env := strings.Join(f.Envs[:min(len(f.Envs), 1)], "")
-	switch {
-	case f.HasDefault && env != "":
-		return lang.Sprintf(" (default %s, or $%s)", translate.Plain(f.Default), env)
-	case f.HasDefault:
-		return lang.Sprintf(" (default %s)", translate.Plain(f.Default))
-	case env != "":
-		return lang.Sprintf(" (or $%s)", env)
-	}
-	return ""
 }

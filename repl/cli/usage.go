@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"warren/internal/config"
 	"warren/internal/translate"
 	"warren/repl/term"
 
@@ -88,20 +89,12 @@ func visibleFlags(node *kong.Node) []*kong.Flag {
 func flagRows(lang *translate.Language, flags []*kong.Flag) [][2]string {
 	var rows [][2]string
 	for _, f := range flags {
-		left, right := "--"+f.Name, lang.Word(f.Help)
+		left, right := "--"+f.Name, lang.Word(f.Help)+config.DefaultText(lang, f)
 		if f.Short != 0 {
 			left = "-" + string(f.Short) + ", " + left
 		}
 		if !f.IsBool() {
 			left += " " + f.PlaceHolder
-		}
-		switch env := strings.Join(f.Envs[:min(len(f.Envs), 1)], ""); {
-		case f.HasDefault && env != "":
-			right += lang.Sprintf(" (default %s, or $%s)", translate.Plain(f.Default), env)
-		case f.HasDefault:
-			right += lang.Sprintf(" (default %s)", translate.Plain(f.Default))
-		case env != "":
-			right += lang.Sprintf(" (or $%s)", env)
 		}
 		rows = append(rows, [2]string{left, right})
 	}
