@@ -47,9 +47,11 @@ func (l *Language) Sprintf(format string, args ...any) string {
 		return fmt.Sprintf(format, args...)
 	}
 	before, key, after := trim(format)
-	verbs := parseFormat(key).verbs
+	var verbs []byte
 	if e := l.exact[key]; e != nil {
 		verbs, key = e.format.verbs, e.translation
+	} else {
+		verbs = parseFormat(key).verbs
 	}
 	translated := make([]any, len(args))
 	for i, arg := range args {
@@ -85,12 +87,11 @@ func (l *Language) Word(english string) string {
 		return english
 	}
 	before, key, after := trim(english)
-	if e := l.exact[key]; e != nil && len(e.format.verbs) == 0 {
-		return around(before, strings.ReplaceAll(e.translation, "%%", "%"), after)
-	}
 	// In a key that is no format string, % is written as in one.
-	if e := l.exact[strings.ReplaceAll(key, "%", "%%")]; e != nil && len(e.format.verbs) == 0 {
-		return around(before, strings.ReplaceAll(e.translation, "%%", "%"), after)
+	for _, key := range [...]string{key, strings.ReplaceAll(key, "%", "%%")} {
+		if e := l.exact[key]; e != nil && len(e.format.verbs) == 0 {
+			return around(before, strings.ReplaceAll(e.translation, "%%", "%"), after)
+		}
 	}
 	return english
 }
