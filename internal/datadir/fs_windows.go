@@ -9,14 +9,15 @@ import (
 
 // networkFS returns the network drive or share that dir is on, or "".
 func networkFS(dir string) string {
-	if volume := filepath.VolumeName(dir); isShare(volume) {
+	volume := filepath.VolumeName(dir)
+	if isShare(volume) {
 		return volume
 	}
-	root, err := windows.UTF16PtrFromString(filepath.VolumeName(dir) + `\`)
+	root, err := windows.UTF16PtrFromString(volume + `\`)
 	if err != nil || windows.GetDriveType(root) != windows.DRIVE_REMOTE {
 		return ""
 	}
-	return filepath.VolumeName(dir)
+	return volume
 }
 
 // isShare reports whether a volume is a share: \\HOST\SHARE, or \\?\UNC\HOST\SHARE.
