@@ -47,10 +47,6 @@ var withoutWindows = [][2]string{
 	// Operator.
 	{"internal/operator/audit/full_unix_test.go", "limits the size of files with setrlimit"},
 	{"internal/operator/results/full_linux_test.go", "fills a file system of its own"},
-	{"internal/operator/groups/*", "the files of nodeset and Ansible, whose programs the test writes for a POSIX shell"},
-	{"internal/operator/groups/upcall/*", "the programs of the test are written for a POSIX shell"},
-	{"internal/operator/program/*", "the programs of the test are written for a POSIX shell"},
-	{"repl/target/groups_test.go", "the programs of the test are written for a POSIX shell"},
 	{"internal/operator/signing/*", "internal/operator/signing/agent_windows_test.go"},
 	{"internal/broker/dial/strict_unix_test.go", "internal/agent/strict_windows_test.go"},
 	{"repl/*", "reads the screen of a pseudo-terminal; internal/testlab/windows/screen_test.go has the console of Windows"},
