@@ -9,6 +9,8 @@ RUNTESTS     = $(GO) run ./internal/testlab/runtests
 RACE         = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=golang.org/x/crypto/blowfish=-race=false -vet=off
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 LDFLAGS      = -s -w $(if $(VERSION),-X warren/internal/version.release=$(VERSION))
+# need installs the Debian packages whose commands are missing, from a list of COMMAND:PACKAGE.
+need         = @missing=; for p in $(1); do command -v $${p%:*} >/dev/null || missing="$$missing $${p\#*:}"; done; [ -z "$$missing" ] || .ci/rabbitmq $$missing
 
 .DEFAULT_GOAL := help
 .PHONY: help demo build floor test test-quick downloads check allocs allocs-record unit stress faults model bench bench-full bench-read cluster brokers cost fuzz windows cross packages packages-test packaging-tools pika mandoc peers rabbitmq clean
@@ -92,18 +94,16 @@ packages-test: rabbitmq ## install, upgrade and remove deb and rpm packages unde
 	@.ci/packages
 
 packaging-tools: # for the packages
-	@missing=; for p in wixl:wixl zip:zip ssh-keygen:openssh-client; do \
-		command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; [ -z "$$missing" ] || .ci/rabbitmq $$missing
+	$(call need,wixl:wixl zip:zip ssh-keygen:openssh-client)
 
 pika: # for the examples in Python
 	@/usr/bin/python3 -c 'import pika' 2>/dev/null || .ci/rabbitmq python3-pika
 
 mandoc: # checks the manual pages
-	@command -v mandoc >/dev/null || .ci/rabbitmq mandoc
+	$(call need,mandoc:mandoc)
 
 peers: # nodeset and ansible-inventory, with which the tests compare Warren
-	@missing=; for p in nodeset:clustershell ansible-inventory:ansible-core; do \
-		command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; [ -z "$$missing" ] || .ci/rabbitmq $$missing
+	$(call need,nodeset:clustershell ansible-inventory:ansible-core)
 
 rabbitmq: ## install Debian's rabbitmq-server where it is missing
 	@.ci/rabbitmq
