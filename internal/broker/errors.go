@@ -23,7 +23,7 @@ var (
 )
 
 // errSilentEnd: the broker has not said why the connection ended.
-var errSilentEnd = errors.New("the connection ended without a word from the broker")
+var errSilentEnd = errors.New("the connection ended without a message from the broker")
 
 // An Error is the error of this package and of package dial.
 type Error = dial.Error

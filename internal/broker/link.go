@@ -201,7 +201,7 @@ func lost(ep *dial.Endpoint, e *amqp.Error) error {
 }
 
 const (
-	// A connection that ends without a word from the broker within idleLife may have been
+	// A connection that ends without a message from the broker within idleLife may have been
 	// closed by a load balancer. Idle timeouts are minutes at most.
 	idleLife = 10 * time.Minute
 	// maxSilentEnds is how many such ends in a row a broker that restarts may cause.
