@@ -50,7 +50,7 @@ type eventDocument struct {
 	Hosts        int       `json:"hosts"`
 	Failed       int       `json:"failed"`
 	Reason       *string   `json:"reason"`
-	VerifyTask   *string   `json:"verify_task"`   // id of the verify command\'s task
+	VerifyTask   *string   `json:"verify_task"`   // id of the verify command's task
 	VerifyFailed int       `json:"verify_failed"` // hosts
 }
 

@@ -27,7 +27,7 @@ type Server struct {
 // maxConnections is how many clients are served at the same time; more wait.
 const maxConnections = 8
 
-// ErrListen means that the port cannot be opened, such as because another program uses it.
+// ErrListen means that the port cannot be opened, for example because another program uses it.
 var ErrListen = errors.New("cannot open the port")
 
 // Listen opens the port, so that a port in use is an error at the start. An address without a
