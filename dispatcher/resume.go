@@ -97,6 +97,7 @@ func (o takeover) resumed(spec model.Spec, jobs []model.Job, progress map[string
 	failed := 0
 	for i := range jobs {
 		j := &jobs[i]
+		t.spec.Hosts = append(t.spec.Hosts, j.Host)
 		if j.State != model.Ended {
 			channels[i] = progress[j.ID]
 			continue
@@ -144,8 +145,8 @@ func (o takeover) refusal(ctx context.Context) error {
 	return nil
 }
 
-// spec returns the specification of a task whose rollout this process can resume, or why it
-// cannot.
+// spec returns the specification, without the hosts, of a task whose rollout this process can
+// resume, or why it cannot.
 func (o takeover) spec(ctx context.Context) (spec model.Spec, err error) {
 	if err := o.refusal(ctx); err != nil {
 		return spec, err
@@ -172,11 +173,7 @@ func (o takeover) spec(ctx context.Context) (spec model.Spec, err error) {
 				"task %s has secrets, which only the process that started it knows: this process cannot resume it", t.ID)
 		}
 	}
-	jobs, err := d.store.Jobs(ctx, t.ID)
-	for i := range jobs {
-		spec.Hosts = append(spec.Hosts, jobs[i].Host)
-	}
-	return spec, err
+	return spec, nil
 }
 
 func keyText(fingerprint string) string {
