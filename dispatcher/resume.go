@@ -36,7 +36,7 @@ func (l *loop) secret(id string) *wire.Secret {
 	return l.secrets[id]
 }
 
-// Pause has the process that drives a rollout begin no further job. If that process has
+// Pause makes the process that drives a rollout begin no further job. If that process has
 // ended, this one records that the rollout is paused.
 func (d *Dispatcher) Pause(ctx context.Context, t model.Task) error {
 	if d.store.HasDriver(ctx, t) {
@@ -82,8 +82,8 @@ func (d *Dispatcher) Resume(ctx context.Context, t model.Task) error {
 	return d.start(takeover{d, t}.resumed(spec, jobs, progress, begun, release))
 }
 
-// A takeover is of a task that another process has driven, or this one before a pause. The task
-// is as the store had it.
+// A takeover makes this process drive a task that another process has driven, or this one
+// before a pause. The task is as it was read from the store.
 type takeover struct {
 	d    *Dispatcher
 	task model.Task
@@ -111,7 +111,7 @@ func (o takeover) resumed(spec model.Spec, jobs []model.Job, progress map[string
 	return t
 }
 
-// failures counts the hosts that have failed among the first so many.
+// failures counts the hosts that have failed, among those whose jobs have begun.
 func (o takeover) failures(ctx context.Context, begun int) (int, error) {
 	jobs, err := o.d.store.Jobs(ctx, o.task.ID)
 	n := o.task.Rollout.VerifyFailed()
