@@ -36,7 +36,7 @@ func (l *loop) secret(id string) *wire.Secret {
 	return l.secrets[id]
 }
 
-// Pause has the process that drives a rollout begin no further job. If that process has
+// Pause makes the process that drives a rollout begin no further job. If that process has
 // ended, this one records that the rollout is paused.
 func (d *Dispatcher) Pause(ctx context.Context, t model.Task) error {
 	if d.store.HasDriver(ctx, t) {
@@ -82,8 +82,8 @@ func (d *Dispatcher) Resume(ctx context.Context, t model.Task) error {
 	return d.start(takeover{d, t}.resumed(spec, jobs, progress, begun, release))
 }
 
-// A takeover is of a task that another process has driven, or this one before a pause. The task
-// is as the store had it.
+// A takeover makes this process drive a task that another process has driven, or this one
+// before a pause. The task is as it was read from the store.
 type takeover struct {
 	d    *Dispatcher
 	task model.Task
@@ -97,6 +97,7 @@ func (o takeover) resumed(spec model.Spec, jobs []model.Job, progress map[string
 	failed := 0
 	for i := range jobs {
 		j := &jobs[i]
+		t.spec.Hosts = append(t.spec.Hosts, j.Host)
 		if j.State != model.Ended {
 			channels[i] = progress[j.ID]
 			continue
@@ -110,7 +111,7 @@ func (o takeover) resumed(spec model.Spec, jobs []model.Job, progress map[string
 	return t
 }
 
-// failures counts the hosts that have failed among the first so many.
+// failures counts the hosts that have failed, among those whose jobs have begun.
 func (o takeover) failures(ctx context.Context, begun int) (int, error) {
 	jobs, err := o.d.store.Jobs(ctx, o.task.ID)
 	n := o.task.Rollout.VerifyFailed()
@@ -144,8 +145,8 @@ func (o takeover) refusal(ctx context.Context) error {
 	return nil
 }
 
-// spec returns the specification of a task whose rollout this process can resume, or why it
-// cannot.
+// spec returns the specification, without the hosts, of a task whose rollout this process can
+// resume, or why it cannot.
 func (o takeover) spec(ctx context.Context) (spec model.Spec, err error) {
 	if err := o.refusal(ctx); err != nil {
 		return spec, err
@@ -172,11 +173,7 @@ func (o takeover) spec(ctx context.Context) (spec model.Spec, err error) {
 				"task %s has secrets, which only the process that started it knows: this process cannot resume it", t.ID)
 		}
 	}
-	jobs, err := d.store.Jobs(ctx, t.ID)
-	for i := range jobs {
-		spec.Hosts = append(spec.Hosts, jobs[i].Host)
-	}
-	return spec, err
+	return spec, nil
 }
 
 func keyText(fingerprint string) string {

@@ -37,7 +37,7 @@ type task struct {
 	jobs     []model.Job               // fixed; those that this process drives
 	progress []<-chan results.Progress // fixed; each read by its host goroutine
 	adopted  bool                      // fixed; another process has sent it, and no further job begins
-	resumed  int                       // fixed; the first so many jobs may have been sent before it was resumed
+	resumed  int                       // fixed; number of jobs, from the first, that may have been sent before it was resumed
 	secret   bool                      // fixed; and had secrets to send with it
 	release  func()                    // fixed; closes progress at the end
 

@@ -60,6 +60,17 @@ func TestChineseTasks(t *testing.T) {
 	checkAligned(t, d.text(), "ID", "创建于", "主机", "状态", "命令")
 }
 
+func TestChineseDiff(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, []string{"run", "parity", "--hosts", "web[04-09] absent1 db1"}, []string{"run", "fail", "--hosts", "web[04-09] absent1"})
+	d := startDisplay(t, dir, 100, 80, chinese, "diff", "-2", "-1")
+	if status := d.done(); status != 1 {
+		t.Errorf("exit status %d", status)
+	}
+	d.shows("web07  成功 -> 退出码 3\n")
+	d.shows("只在 1b4e0001 中：1 台主机，db1\n没有变化：1 台主机，absent1\n7 台主机中有 6 台有变化，共 3 种不同变化\n")
+}
+
 // checkAligned checks that the cells of a table begin at the same columns of the screen in
 // each row. The header begins with the given cells.
 func checkAligned(t *testing.T, screen string, cells ...string) {

@@ -43,7 +43,7 @@ func New(jobs int, fanout int, r *model.Rollout) Plan {
 }
 
 // Resume returns the plan of a rollout that another process has begun, or this one before a
-// pause: of its jobs so many have begun, ended, and failed.
+// pause. Begun, ended and failed are numbers of its jobs.
 func Resume(jobs, fanout int, r *model.Rollout, begun, ended, failed int) Plan {
 	p := New(jobs, fanout, r)
 	p.Begun, p.ended, p.Failed, p.forgiven = begun, ended, failed+r.VerifyFailed(), r.Forgiven()

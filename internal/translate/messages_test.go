@@ -133,6 +133,10 @@ func (c *collector) visit(n ast.Node) bool {
 		if isRows(n.Type) {
 			c.markRows(n)
 		}
+	case *ast.KeyValueExpr:
+		if textFields.MatchString(nameOf(n.Key)) {
+			c.texts[n.Value] = true
+		}
 	case *ast.BinaryExpr, *ast.BasicLit:
 		c.visitString(n.(ast.Expr))
 	}
@@ -152,6 +156,9 @@ func (c *collector) visitTag(f *ast.Field) {
 		c.add(variable.ReplaceAllString(strings.ReplaceAll(help, "%", "%%"), "%s"), f.Tag)
 	}
 }
+
+// textFields are fields whose values are texts.
+var textFields = regexp.MustCompile(`^([hH]elp|[hH]int|[tT]ext|[rR]eason)$`)
 
 // isRows reports whether a type is [][]string, that of the rows of a table.
 func isRows(t ast.Expr) bool {

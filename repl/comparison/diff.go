@@ -24,7 +24,7 @@ type Diff struct {
 }
 
 func (*Diff) Help() string {
-	return `Compares outcome, exit code and output of each host in two tasks. Hosts with the same change share a block, the most frequent change last. Two changes are the same if they remove and add the same lines in the same order; a block shows the lines around them for its first host. Hosts that only one of the tasks has are named. Durations are not compared.
+	return `Compares outcome, exit code and output of each host in two tasks. Hosts with the same change share a block, the most frequent change last. Two changes are the same if they remove and add the same lines in the same order; a block shows the lines around them for its first host. A list at the end has the hosts that are in only one of the tasks. Durations are not compared.
 
     diff -2 -1                        the two newest tasks
     diff 1b4e 9c1f --hosts "web[01-20]"

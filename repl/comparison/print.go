@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"warren/internal/operator/model"
+	"warren/internal/translate"
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/result"
@@ -36,50 +37,70 @@ func (p *printer) report(ctx context.Context) error {
 			}
 		}
 		fmt.Fprintln(w)
-		p.names(w, "only in "+result.ShortID(c.before.task.ID), c.onlyBefore)
-		p.names(w, "only in "+result.ShortID(c.after.task.ID), c.onlyAfter)
-		p.names(w, "unchanged", c.unchanged)
-		changed := 0
-		for _, change := range c.changes {
-			changed += len(change.hosts)
-		}
-		line := fmt.Sprintf("%d of %s changed", changed, term.Plural(changed+len(c.unchanged), "host"))
-		if len(c.changes) > 1 {
-			line += fmt.Sprintf(", in %d different ways", len(c.changes))
-		}
-		fmt.Fprintln(w, line)
+		p.listf(w, c.onlyBefore, "only in %s: %s, %s", result.ShortID(c.before.task.ID))
+		p.listf(w, c.onlyAfter, "only in %s: %s, %s", result.ShortID(c.after.task.ID))
+		p.listf(w, c.unchanged, "unchanged: %s, %s")
+		p.total(w)
 		return nil
 	})
 	return err
 }
 
-func (p *printer) title(w *bufio.Writer, mark string, t *model.Task) {
-	fmt.Fprintln(w, term.Wrap(fmt.Sprintf("%s %s  %s  %s", mark, t.ID, t.Created.UTC().Format(time.RFC3339), result.CommandText(t)), p.out.Width()))
+// line prints a line, broken at blanks where a terminal is too narrow for it.
+func (p *printer) line(w *bufio.Writer, text string) {
+	fmt.Fprintln(w, term.Wrap(text, p.out.Width()))
 }
 
-func (p *printer) names(w *bufio.Writer, label string, hosts []string) {
+func (p *printer) title(w *bufio.Writer, mark string, t *model.Task) {
+	p.line(w, fmt.Sprintf("%s %s  %s  %s", mark, t.ID, t.Created.UTC().Format(time.RFC3339), result.CommandText(t)))
+}
+
+// names folds the names of hosts to about two lines.
+func (p *printer) names(hosts []string) string {
+	return p.out.Lang.Text(result.FoldShort(hosts, 2*p.out.Width()))
+}
+
+// listf prints a line about hosts, if there are any. The last two verbs of the format are their
+// number and their names.
+func (p *printer) listf(w *bufio.Writer, hosts []string, format string, args ...any) {
 	if len(hosts) > 0 {
-		fmt.Fprintln(w, term.Wrap(fmt.Sprintf("%s: %s, %s", label, term.Plural(len(hosts), "host"), result.FoldShort(hosts, 2*p.out.Width())), p.out.Width()))
+		args = append(args, term.Plural(len(hosts), "host"), translate.Plain(p.names(hosts)))
+		p.line(w, p.out.Lang.Sprintf(format, args...))
+	}
+}
+
+// total prints how many hosts have changed.
+func (p *printer) total(w *bufio.Writer) {
+	changed := 0
+	for _, change := range p.found.changes {
+		changed += len(change.hosts)
+	}
+	hosts := term.Plural(changed+len(p.found.unchanged), "host")
+	if ways := len(p.found.changes); ways > 1 {
+		p.out.Lang.Fprintf(w, "%d of %s changed, in %d different ways\n", changed, hosts, ways)
+	} else {
+		p.out.Lang.Fprintf(w, "%d of %s changed\n", changed, hosts)
 	}
 }
 
 // block prints a change: its hosts and outcomes, and the diff of the first host.
 func (p *printer) block(ctx context.Context, w *bufio.Writer, c *change) error {
-	line := result.FoldShort(c.hosts, 2*p.out.Width()) + "  "
+	lang := p.out.Lang
+	line := p.names(c.hosts) + "  "
 	if c.key.before != c.key.after {
-		line += result.PaintJob(p.out.Paint, c.pair.before, c.key.before) + " -> "
+		line += result.PaintJob(p.out.Paint, c.pair.before, lang.Text(c.key.before)) + " -> "
 	}
-	line += result.PaintJob(p.out.Paint, c.pair.after, c.key.after)
+	line += result.PaintJob(p.out.Paint, c.pair.after, lang.Text(c.key.after))
 	if n := len(c.hosts); n > 1 {
-		line += "  " + term.Plural(n, "host")
+		line += lang.Sprintf("  %d hosts", n)
 	}
 	fmt.Fprintln(w)
-	fmt.Fprintln(w, term.Wrap(line, p.out.Width()))
+	p.line(w, line)
 	same := true
 	for _, stream := range p.differ.view.Streams {
 		if p.differ.isLarge(c.pair, stream) {
 			if c.fingerprint(stream) != (fingerprint{}) {
-				fmt.Fprintf(w, "  %s has changed; it is too large to compare: use check_task --save DIR and diff\n", stream)
+				lang.Fprintf(w, "  %s has changed; it is too large to compare: use check_task --save DIR and diff\n", stream)
 				same = false
 			}
 			continue
@@ -92,7 +113,7 @@ func (p *printer) block(ctx context.Context, w *bufio.Writer, c *change) error {
 		_, _ = w.WriteString(p.differ.printer.PaintDiff(text))
 	}
 	if same && !c.pair.after.Started.IsZero() && !c.pair.before.Started.IsZero() {
-		fmt.Fprintln(w, "  the same output")
+		fmt.Fprintln(w, lang.Word("  the same output"))
 	}
 	return nil
 }

@@ -70,14 +70,14 @@ func (n *Notifier) Start(store Store, task string, program []string) {
 	})
 }
 
-// Finish follows no task any longer, and waits for the programs of tasks that have ended.
+// Finish stops following tasks, and waits for the programs of tasks that have ended.
 func (n *Notifier) Finish() {
 	close(n.finish)
 	n.running.Wait()
 	n.cancel()
 }
 
-// Hurry has Finish return within a second. Any goroutine may call it.
+// Hurry makes Finish return within a second. Any goroutine may call it.
 func (n *Notifier) Hurry() { n.cancel() }
 
 // follow returns when the task is done and its program has run.
@@ -87,7 +87,7 @@ func (n *Notifier) follow(store Store, task string, program []string) error {
 		return err
 	}
 	defer stop()
-	var last time.Time // of the pause that the program was told
+	var last time.Time // of the last pause for which the program ran
 	for finished := false; ; {
 		t, err := store.Find(n.ctx, task)
 		if err != nil {

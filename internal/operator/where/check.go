@@ -172,7 +172,7 @@ func functionName(n *ast.CallNode) string {
 // isMap reports whether a node is labels or vars.
 func (k *checker) isMap(n ast.Node) bool {
 	id, ok := n.(*ast.IdentifierNode)
-	if !ok || id.Value != labels && id.Value != variables {
+	if !ok || !isMapName(id.Value) {
 		return false
 	}
 	k.c.usesVariables = k.c.usesVariables || id.Value == variables

@@ -138,7 +138,7 @@ func (e *evaluator) member(of ast.Node, name string) (any, error) {
 
 // in decides whether a value is in a list, or is the name of a label or variable.
 func (e *evaluator) in(n *ast.BinaryNode, left any) (bool, error) {
-	if id, ok := n.Right.(*ast.IdentifierNode); ok && (id.Value == labels || id.Value == variables) {
+	if id, ok := n.Right.(*ast.IdentifierNode); ok && isMapName(id.Value) {
 		name, ok := left.(string)
 		if !ok {
 			return false, nil

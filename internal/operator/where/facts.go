@@ -41,9 +41,12 @@ const (
 	variables = "vars"
 )
 
+// isMapName reports whether a name stands for labels or variables, which have members.
+func isMapName(name string) bool { return name == labels || name == variables }
+
 func isFact(name string) bool {
 	_, constant := constants[name]
-	return facts[name] != nil || constant || name == labels || name == variables
+	return facts[name] != nil || constant || isMapName(name)
 }
 
 // Facts are the names of what is known of a host, labels apart.

@@ -35,7 +35,8 @@ type Source struct {
 // may use it.
 type Cache struct{ entries map[entryKey]entry }
 
-// An entryKey is a command after substitution, so that a changed groups.conf calls anew.
+// An entryKey is a command after substitution, so that an output is not used again
+// after its command in groups.conf has changed.
 type entryKey struct{ dir, command string }
 
 type entry struct {

@@ -81,8 +81,8 @@ func (w *Writer) SetRollout(task int64, r *model.Rollout) error {
 }
 
 // ClaimRollout replaces the driver and the rollout of a task (full id), and syncs that. It
-// reports false if the task has another driver than from by now, or if its rollout has more
-// events than so many.
+// reports false if the task has another driver than from by now, or if the number of events
+// of its rollout is no longer events.
 func (w *Writer) ClaimRollout(task, from, to string, events int, r *model.Rollout) (taken bool, err error) {
 	err = w.synced(func() error {
 		err := w.Exec(`UPDATE tasks SET driver = ?, rollout = ?, pause = 0, rev = rev + 1
