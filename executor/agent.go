@@ -66,7 +66,7 @@ type Config struct {
 	Facts func() wire.Facts
 
 	// Runner executes a command; nil is process.Run.
-	Runner Runner
+	Runner process.Runner
 	// Survivors kills the processes that are left of a command whose agent was killed; nil
 	// is process.KillSurvivors.
 	Survivors func(id process.Identity, mark string, grace time.Duration) (process.Survivors, error)
@@ -89,9 +89,6 @@ type Limits struct {
 	Retention time.Duration // how long a result is kept
 	Tolerance time.Duration // between the operator's clock and this one
 }
-
-// A Runner executes one command. It has the contract of process.Run.
-type Runner func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result
 
 // The defaults of Config.
 const (

@@ -132,9 +132,9 @@ func (c *Config) exec(ctx context.Context, run *wire.Run, secret *wire.Secret, s
 	}
 	var r process.Result
 	var reason string
-	if isFiles(run) {
+	if run.HasFiles() {
 		job := filejob.Job{Run: run, Secret: secret, Broker: c.fileBroker()}
-		r, reason = job.Execute(ctx, filejob.Runner(c.Runner), spec, started, out)
+		r, reason = job.Execute(ctx, c.Runner, spec, started, out)
 	} else {
 		r = c.Runner(ctx, spec, started, out)
 	}

@@ -5,12 +5,9 @@ import (
 	"warren/internal/wire"
 )
 
-// isFiles reports whether a run is a push or a collect.
-func isFiles(r *wire.Run) bool { return r.Push != nil || r.Collect != nil }
-
 // codePage returns the code page of a run's output. That of files is always UTF-8.
 func (c *Config) codePage(r *wire.Run) int {
-	if isFiles(r) {
+	if r.HasFiles() {
 		return 0
 	}
 	return c.CodePage()

@@ -92,7 +92,7 @@ func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
 		}
 	}
 	switch {
-	case isFiles(r):
+	case r.HasFiles():
 		s.Argv, err = filejob.Argv()
 	case r.Command != "":
 		s.Argv = process.ShellArgv(r.Shell, r.Command)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"warren/internal/testlab/clitest"
+	"warren/internal/testlab/rabbit"
 	"warren/internal/testlab/rabbit/rabbittest"
 )
 
@@ -23,10 +26,12 @@ import (
 //	eventually COMMAND … executes it again and again until it ends with 0
 //	log HOST EXPR        waits until the host's agent has logged it
 //	leave HOST           ends the host's agent
+//	queues               lists the queues of the broker
 //	let NAME EXPR        sets a variable to what EXPR finds in stdout: its group
 //	render FILE …        replaces ${NAME} in files
 func TestScripts(t *testing.T) {
-	broker := rabbittest.Node(t).URL()
+	node := rabbittest.Node(t)
+	broker := node.URL()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
 		UpdateScripts: os.Getenv("UPDATE") != "",
@@ -56,6 +61,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"agent": agentCmd, "status": statusCmd, "eventually": eventuallyCmd, "log": logCmd, "leave": leaveCmd, "let": letCmd, "render": renderCmd,
+			"queues": queuesCmd(node),
 		},
 	})
 }
@@ -128,6 +134,18 @@ func logCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	_, err := ts.Value(agentsKey).(agents)[args[0]].Err.Await(args[1], 0)
 	ts.Check(err)
+}
+
+// queuesCmd prints the names of the broker's queues to standard output.
+func queuesCmd(node *rabbit.Node) func(ts *testscript.TestScript, neg bool, args []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 0 {
+			ts.Fatalf("usage: queues")
+		}
+		names, err := node.Ctl(context.Background(), "-s", "list_queues", "name")
+		ts.Check(err)
+		fmt.Fprint(ts.Stdout(), names)
+	}
 }
 
 func letCmd(ts *testscript.TestScript, neg bool, args []string) {

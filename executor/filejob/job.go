@@ -51,9 +51,6 @@ func Argv() ([]string, error) {
 	return []string{self, HelperCommand}, nil
 }
 
-// A Runner has the contract of process.Run.
-type Runner func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result
-
 // A Job is a push or a collect.
 type Job struct {
 	Run    *wire.Run
@@ -63,7 +60,7 @@ type Job struct {
 
 // Execute runs the job with the spec, which has the helper as its program. The reason
 // explains why content is missing.
-func (j *Job) Execute(ctx context.Context, run Runner, spec process.Spec, started func(process.Identity), out func(process.Chunk)) (r process.Result, reason string) {
+func (j *Job) Execute(ctx context.Context, run process.Runner, spec process.Spec, started func(process.Identity), out func(process.Chunk)) (r process.Result, reason string) {
 	o := order{Push: j.Run.Push, Collect: j.Run.Collect, Paths: j.Run.Argv}
 	p := j.Run.Push
 	inline := p != nil && p.Queue == ""
@@ -90,7 +87,7 @@ func (j *Job) Execute(ctx context.Context, run Runner, spec process.Spec, starte
 }
 
 // run runs the helper once.
-func (j *Job) run(ctx context.Context, run Runner, spec process.Spec, o *order, started func(process.Identity), out func(process.Chunk)) process.Result {
+func (j *Job) run(ctx context.Context, run process.Runner, spec process.Spec, o *order, started func(process.Identity), out func(process.Chunk)) process.Result {
 	stdin, err := o.encode()
 	if err != nil {
 		return process.Result{Err: err, ExitCode: -1}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // ErrTooLarge means that the files of a collect are larger than the operator permits.
@@ -60,7 +61,7 @@ func (c *collector) collect(ctx context.Context, pattern, within string) error {
 		root = r.FS()
 	}
 	matches := []string{filepath.ToSlash(rel)}
-	if hasWildcard(rel) {
+	if strings.ContainsAny(rel, "*?[") {
 		if matches, err = fs.Glob(root, filepath.ToSlash(rel)); err != nil {
 			return fmt.Errorf("%q: %w", pattern, err)
 		}
@@ -74,15 +75,6 @@ func (c *collector) collect(ctx context.Context, pattern, within string) error {
 		}
 	}
 	return nil
-}
-
-func hasWildcard(p string) bool {
-	for _, r := range p {
-		if r == '*' || r == '?' || r == '[' {
-			return true
-		}
-	}
-	return false
 }
 
 // add adds a file, or a directory with what is in it.
@@ -106,7 +98,7 @@ func (c *collector) add(ctx context.Context, root fs.FS, name, shown string) err
 		}
 		for _, e := range entries {
 			if e.Type()&fs.ModeSymlink != 0 {
-				continue // it may form a circle
+				continue // it may lead back to a directory above
 			}
 			sub := e.Name()
 			if name != "." {

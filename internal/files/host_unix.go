@@ -65,10 +65,12 @@ func (o owner) isOf(info fs.FileInfo) bool {
 	return ok && (o.uid < 0 || o.uid == int(s.Uid)) && (o.gid < 0 || o.gid == int(s.Gid))
 }
 
-// set sets the owner of a file; what is not named is kept if it replaces another file.
-func (o owner) set(f *os.File, old fs.FileInfo, replaces bool) error {
+// set sets the owner of a file. A user or group that o does not name is that of the replaced
+// file; nil: none.
+func (o owner) set(f *os.File, replaced fs.FileInfo) error {
 	want := o
-	if s, ok := sysOf(old); ok && replaces {
+	if replaced != nil {
+		s := replaced.Sys().(*syscall.Stat_t)
 		if want.uid < 0 {
 			want.uid = int(s.Uid)
 		}
@@ -81,14 +83,6 @@ func (o owner) set(f *os.File, old fs.FileInfo, replaces bool) error {
 		return err
 	}
 	return f.Chown(want.uid, want.gid)
-}
-
-func sysOf(info fs.FileInfo) (*syscall.Stat_t, bool) {
-	if info == nil {
-		return nil, false
-	}
-	s, ok := info.Sys().(*syscall.Stat_t)
-	return s, ok
 }
 
 // setLink sets the owner of a symbolic link.

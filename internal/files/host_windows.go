@@ -23,12 +23,12 @@ func lookupOwner(text string) (owner, error) {
 	return owner{}, nil
 }
 
-func (owner) isOf(fs.FileInfo) bool                 { return true }
-func (owner) set(*os.File, fs.FileInfo, bool) error { return nil }
-func (owner) setLink(*os.Root, string) error        { return nil }
-func sameMode(fs.FileInfo, int64) bool              { return true }
-func syncFileSystem(*os.Root) error                 { return nil }
-func copyLabels(*os.Root, string, *os.File) error   { return nil }
+func (owner) isOf(fs.FileInfo) bool               { return true }
+func (owner) set(*os.File, fs.FileInfo) error     { return nil }
+func (owner) setLink(*os.Root, string) error      { return nil }
+func sameMode(fs.FileInfo, int64) bool            { return true }
+func syncFileSystem(*os.Root) error               { return nil }
+func copyLabels(*os.Root, string, *os.File) error { return nil }
 
 // freeSpace returns how many bytes the volume of the root has for this user.
 func freeSpace(root *os.Root) (int64, bool) {

@@ -127,10 +127,13 @@ func (e *Entry) check() error {
 	return nil
 }
 
+// specialBits are the bits of a mode that Go has elsewhere.
+var specialBits = map[int64]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky}
+
 // toMode converts the mode of a manifest to Go's.
 func toMode(m int64) fs.FileMode {
 	mode := fs.FileMode(m) & fs.ModePerm
-	for bit, flag := range map[int64]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
+	for bit, flag := range specialBits {
 		if m&bit != 0 {
 			mode |= flag
 		}
@@ -141,7 +144,7 @@ func toMode(m int64) fs.FileMode {
 // fromMode converts Go's mode to that of a manifest.
 func fromMode(mode fs.FileMode) int64 {
 	m := int64(mode.Perm())
-	for bit, flag := range map[int64]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
+	for bit, flag := range specialBits {
 		if mode&flag != 0 {
 			m |= bit
 		}

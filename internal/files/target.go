@@ -265,7 +265,7 @@ func (t *Target) Write(ctx context.Context, content io.Reader) error {
 	if err := t.checkSpace(); err != nil {
 		return err
 	}
-	w := &writing{Target: t}
+	w := &writing{Target: t, syncEach: t.syncsEach()}
 	err := w.stage(ctx, content)
 	if err == nil {
 		err = w.commit()

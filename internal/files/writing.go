@@ -10,14 +10,16 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 )
 
 // A writing is the state of Target.Write.
 type writing struct {
 	*Target
-	staged []string // temporary names that exist
-	made   []string // directories that were created
+	staged   []string // temporary names that exist
+	made     []*step  // directories that were created
+	syncEach bool     // sync each file, not the file system once for all
 }
 
 // stage creates the directories, and the new files under temporary names.
@@ -37,7 +39,7 @@ func (t *writing) stage(ctx context.Context, content io.Reader) error {
 			if err := t.root.Mkdir(name, 0o700); err != nil {
 				return err
 			}
-			t.made = append(t.made, name)
+			t.made = append(t.made, s)
 		case s.content || s.entry.Kind == Symlink && s.status != Same:
 			if !swept[dir] {
 				swept[dir] = true
@@ -102,7 +104,7 @@ func (t *writing) fill(f *os.File, s *step, content io.Reader) error {
 	if err := t.copyAttributes(f, s); err != nil {
 		return err
 	}
-	if t.eachSynced() {
+	if t.syncEach {
 		return f.Sync()
 	}
 	return nil
@@ -114,20 +116,25 @@ type onlyWriter struct{ io.Writer }
 // copyAttributes sets owner, mode, label and access control list: those of the request, or
 // those of the file that is replaced.
 func (t *writing) copyAttributes(f *os.File, s *step) error {
-	replaced := s.exists != nil && s.exists.Mode().IsRegular()
-	if err := t.owner.set(f, s.exists, replaced); err != nil {
-		return fmt.Errorf("%q: cannot set the owner: %w", t.shown(s.entry), rootCause(err))
+	var replaced fs.FileInfo
+	if s.exists != nil && s.exists.Mode().IsRegular() {
+		replaced = s.exists
 	}
-	if err := f.Chmod(toMode(t.mode(s.entry))); err != nil {
+	if err := t.setOwnerAndMode(f, s, replaced); err != nil || replaced == nil {
 		return err
-	}
-	if !replaced {
-		return nil
 	}
 	if err := copyLabels(t.root, t.at(s.entry), f); err != nil {
 		return fmt.Errorf("%q: cannot keep the label or the access control list: %w", t.shown(s.entry), rootCause(err))
 	}
 	return nil
+}
+
+// setOwnerAndMode sets those of the request, or the owner of the replaced file; nil: none.
+func (t *writing) setOwnerAndMode(f *os.File, s *step, replaced fs.FileInfo) error {
+	if err := t.owner.set(f, replaced); err != nil {
+		return fmt.Errorf("%q: cannot set the owner: %w", t.shown(s.entry), rootCause(err))
+	}
+	return f.Chmod(toMode(t.mode(s.entry)))
 }
 
 func rootCause(err error) error {
@@ -144,7 +151,8 @@ func rootCause(err error) error {
 // quicker for more.
 const mostSynced = 64
 
-func (t *writing) eachSynced() bool {
+// syncsEach reports whether each new file is synced when it is written.
+func (t *Target) syncsEach() bool {
 	n := 0
 	for _, s := range t.steps {
 		if s.content {
@@ -155,7 +163,7 @@ func (t *writing) eachSynced() bool {
 }
 
 func (t *writing) syncStaged() error {
-	if t.eachSynced() {
+	if t.syncEach {
 		return nil
 	}
 	return syncFileSystem(t.root)
@@ -228,30 +236,19 @@ func (t *writing) changeAttributes(s *step, name string) error {
 		return err
 	}
 	defer f.Close()
-	if err := t.owner.set(f, s.exists, true); err != nil {
-		return fmt.Errorf("%q: cannot set the owner: %w", t.shown(s.entry), rootCause(err))
-	}
-	return f.Chmod(toMode(t.mode(s.entry)))
+	return t.setOwnerAndMode(f, s, s.exists)
 }
 
 // finishDirectories gives new directories their owner and mode, the innermost first.
-func (t *writing) finishDirectories(made []string, dirs map[string]bool) error {
-	modes := map[string]int64{}
-	for _, s := range t.steps {
-		if s.entry.Kind == Directory {
-			modes[t.at(s.entry)] = s.entry.Mode
-		}
-	}
-	for i := len(made) - 1; i >= 0; i-- {
-		dirs[made[i]], dirs[path.Dir(made[i])] = true, true
-		f, err := t.root.Open(made[i])
+func (t *writing) finishDirectories(made []*step, dirs map[string]bool) error {
+	for _, s := range slices.Backward(made) {
+		name := t.at(s.entry)
+		dirs[name], dirs[path.Dir(name)] = true, true
+		f, err := t.root.Open(name)
 		if err != nil {
 			return err
 		}
-		err = t.owner.set(f, nil, false)
-		if err == nil {
-			err = f.Chmod(toMode(modes[made[i]]))
-		}
+		err = t.setOwnerAndMode(f, s, nil)
 		if e := f.Close(); err == nil {
 			err = e
 		}
@@ -291,8 +288,8 @@ func (t *writing) discard() {
 	for _, name := range t.staged {
 		_ = t.root.Remove(name) // those that were renamed are gone
 	}
-	for i := len(t.made) - 1; i >= 0; i-- {
-		_ = t.root.Remove(t.made[i]) // fails if somebody has put something into it
+	for _, s := range slices.Backward(t.made) {
+		_ = t.root.Remove(t.at(s.entry)) // fails if somebody has put something into it
 	}
 }
 

@@ -409,11 +409,20 @@ func (o *Operator) Leave() { o.life.stopActors() }
 // replyQueue returns an unguessable name for a reply queue, which the broker can confine to
 // its user.
 func replyQueue(user string) (string, error) {
+	random, err := randomName()
+	if err != nil {
+		return "", err
+	}
+	return wire.ReplyQueue(user, random), nil
+}
+
+// randomName returns the unguessable part of a queue's name.
+func randomName() (string, error) {
 	random := make([]byte, 12)
 	if _, err := rand.Read(random); err != nil {
-		return "", fmt.Errorf("no random name for the reply queue: %w", err)
+		return "", fmt.Errorf("no random name for a queue: %w", err)
 	}
-	return wire.ReplyQueue(user, hex.EncodeToString(random)), nil
+	return hex.EncodeToString(random), nil
 }
 
 func userName() string {

@@ -1,9 +1,8 @@
 package operator
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -98,13 +97,14 @@ func (o *pusher) startStream(ctx context.Context, spec *model.Spec, content comm
 	if err != nil {
 		return nil, err
 	}
-	random := make([]byte, 12)
-	if _, err := rand.Read(random); err != nil {
+	random, err := randomName()
+	if err != nil {
 		return nil, err
 	}
 	p := *spec.Run.Push
-	p.Queue = wire.FileQueue(o.login, hex.EncodeToString(random))
-	source, prefix := content.Source, []byte(nil)
+	p.Queue = wire.FileQueue(o.login, random)
+	source := content.Source
+	var prefix []byte
 	if p.Manifest == nil {
 		prefix = source.Text
 	}
@@ -131,19 +131,7 @@ func openContent(prefix []byte, source *files.Source, offset int64) io.ReadClose
 	return struct {
 		io.Reader
 		io.Closer
-	}{io.MultiReader(&sliceReader{prefix[n:]}, c), c}
-}
-
-// A sliceReader reads a slice.
-type sliceReader struct{ left []byte }
-
-func (r *sliceReader) Read(p []byte) (int, error) {
-	if len(r.left) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, r.left)
-	r.left = r.left[n:]
-	return n, nil
+	}{io.MultiReader(bytes.NewReader(prefix[n:]), c), c}
 }
 
 // releaseAfter releases the stream when the task is done.

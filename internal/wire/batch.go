@@ -8,9 +8,8 @@ import (
 	"slices"
 	"strconv"
 
-	"warren/internal/wire/merkle"
-
 	"warren/internal/hostname"
+	"warren/internal/wire/merkle"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"

@@ -118,7 +118,7 @@ func (r *Run) checkCommand() error {
 	switch {
 	case what != 1:
 		return invalid("", "has not exactly one of command, argv, script, push and collect")
-	case r.Push != nil || r.Collect != nil:
+	case r.HasFiles():
 		return r.checkFiles()
 	case r.Command != "" && len(r.Argv) > 0:
 		return invalid("argv", "does not belong to a command")

@@ -10,9 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"warren/internal/wire/merkle"
-
 	"warren/internal/hostname"
+	"warren/internal/wire/merkle"
 )
 
 // What docs/protocol.md claims in bytes and numbers must be what the code does.

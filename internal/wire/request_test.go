@@ -7,9 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"warren/internal/wire/merkle"
-
 	"warren/internal/hostname"
+	"warren/internal/wire/merkle"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"

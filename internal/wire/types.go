@@ -103,6 +103,9 @@ type Run struct {
 	Collect *Collect `json:"collect,omitzero"`
 }
 
+// HasFiles reports whether a run is a push or a collect.
+func (r *Run) HasFiles() bool { return r.Push != nil || r.Collect != nil }
+
 // A Push says which files the agent writes. The manifest lists them, with the SHA-256 of each.
 // The content of the files, in the order of the manifest, is in the request's secret, or in
 // the stream Queue, sealed with the key in the secret. Without a Manifest, the content begins

@@ -22,7 +22,7 @@ type Retry struct {
 	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Let hosts that are offline and have an inbox run the command when they are back within this time."`
 	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the earlier task. Secrets are not stored, so give them again. May be repeated."`
 	SecretStdin  string               `placeholder:"FILE" help:"The secret standard input of the earlier task."`
-	sendFlags    `embed:""`
+	SendFlags    `embed:""`
 }
 
 func (*Retry) Help() string {
@@ -34,13 +34,13 @@ func (*Retry) Help() string {
 }
 
 func (c *Retry) Run(ctx context.Context, env *Env) error {
-	if err := c.consistent(); err != nil {
+	if err := c.Consistent(); err != nil {
 		return err
 	}
 	if err := c.checkOutcomes(); err != nil {
 		return err
 	}
-	v, err := c.view(ctx, env)
+	v, err := c.ResultView(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (c *Retry) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	return c.send(ctx, env, spec, v, c.SecretStdin == "-")
+	return c.Submit(ctx, env, spec, v, c.SecretStdin == "-", env.Engine.Submit)
 }
 
 func (c *Retry) checkOutcomes() error {

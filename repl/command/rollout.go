@@ -13,7 +13,7 @@ const defaultVerifyTimeout = 5 * time.Minute
 
 // rollout makes the plan of a task for those hosts, nil where it has no stages.
 // It returns the hosts that the last stage leaves untouched.
-func (c *sendFlags) rollout(hosts []string) (r *model.Rollout, rest []string, err error) {
+func (c *SendFlags) rollout(hosts []string) (r *model.Rollout, rest []string, err error) {
 	staged := len(c.Rollout.Parts) > 0
 	switch {
 	case c.Soak > 0 && !staged:

@@ -37,7 +37,7 @@ type Run struct {
 
 	KillLeftovers bool `default:"false" env:"WARREN_KILL_LEFTOVERS" help:"Kill the background processes that are left when the command exits. By default they continue, and the result counts them."`
 
-	sendFlags `embed:""`
+	SendFlags `embed:""`
 
 	note string // about what is sent of the script; "" is none
 }
@@ -65,13 +65,13 @@ Exit status: 0 every host exited with 0 and no output is missing, or with --deta
 }
 
 func (c *Run) Run(ctx context.Context, env *Env) error {
-	if err := c.consistent(); err != nil {
+	if err := c.Consistent(); err != nil {
 		return err
 	}
 	if c.Check && (c.Detach || c.DryRun || c.WhenOnline > 0 || c.JSONL || len(c.Rollout.Parts) > 0) {
 		return cli.Usage("", "--check cannot be combined with --detach, --dry-run, --when-online, --jsonl or --rollout")
 	}
-	v, err := c.view(ctx, env)
+	v, err := c.ResultView(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -106,12 +106,12 @@ func (c *Run) Run(ctx context.Context, env *Env) error {
 	if c.Check {
 		return c.check(ctx, env, spec)
 	}
-	return c.send(ctx, env, spec, v, input || hostsInput)
+	return c.Submit(ctx, env, spec, v, input || hostsInput, env.Engine.Submit)
 }
 
 // printTask prints the new task's id. In a file or a pipe the id is the last word, so that
 // scripts can parse it; on a terminal the line also has the task's limits.
-func (c *sendFlags) printTask(ctx context.Context, env *Env, task model.Task) error {
+func (c *SendFlags) printTask(ctx context.Context, env *Env, task model.Task) error {
 	switch {
 	case c.JSONL:
 		return env.Printer().TaskRecords(ctx, task)
@@ -132,7 +132,7 @@ func (c *sendFlags) printTask(ctx context.Context, env *Env, task model.Task) er
 }
 
 // detach leaves as soon as it is known which hosts have the job.
-func (c *sendFlags) detach(ctx context.Context, env *Env, task model.Task) error {
+func (c *SendFlags) detach(ctx context.Context, env *Env, task model.Task) error {
 	settled := env.Session.Interruptible(ctx, func(ctx context.Context) error { return env.Engine.Settled(ctx, task.ID) })
 	jobs, err := env.Store.Jobs(context.WithoutCancel(ctx), task.ID)
 	if err := errors.Join(err, c.printTask(context.WithoutCancel(ctx), env, task)); err != nil {

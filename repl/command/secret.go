@@ -46,7 +46,7 @@ func (c *Run) secret(ctx context.Context, env *Env) (*wire.Secret, error) {
 // mayStoreSecrets refuses to let secrets wait in an inbox, which is a durable queue:
 // the values would lie on the broker's disk, and on those of its cluster, until the
 // host is back. It says so where the operator insists.
-func (c *sendFlags) mayStoreSecrets(env *Env) error {
+func (c *SendFlags) mayStoreSecrets(env *Env) error {
 	if !c.StoreSecrets {
 		return cli.Usage("run it on hosts that are online, without --when-online, or add --store-secrets-on-broker",
 			"--when-online would store the secrets on the broker's disk until each host is back")

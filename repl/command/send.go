@@ -14,9 +14,9 @@ import (
 	"warren/repl/term"
 )
 
-// sendFlags are those of the commands that make a task: how it is sent, and what
-// is done while it runs.
-type sendFlags struct {
+// SendFlags are the flags of the commands that make a task: how it is sent, and what is done
+// while it runs.
+type SendFlags struct {
 	Fanout           cli.Count       `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Number of hosts in progress at the same time; 0 means all."`
 	Rollout          cli.Stages      `placeholder:"STAGES" help:"Send the command in stages. Each number or percentage is the total of hosts at the end of a stage, as in 1,10%,100%."`
 	MaxFailures      cli.MaxFailures `placeholder:"N|P%" help:"With --rollout or --fanout: number or percentage of hosts that may fail. After one more failure, no other host gets the command. With --rollout the default is 0."`
@@ -35,8 +35,8 @@ type sendFlags struct {
 	cli.DisplayFlags `embed:""`
 }
 
-// consistent refuses flags that cannot be combined.
-func (c *sendFlags) consistent() error {
+// Consistent refuses flags that cannot be combined.
+func (c *SendFlags) Consistent() error {
 	switch {
 	case c.OnFailure != "" && c.OnFailure != string(model.OnFailureStop) && c.OnFailure != string(model.OnFailurePause):
 		return cli.Usage("", "--on-failure: %q is neither stop nor pause", c.OnFailure)
@@ -52,15 +52,15 @@ func (c *sendFlags) consistent() error {
 }
 
 // waits reports whether the results are waited for.
-func (c *sendFlags) waits(env *Env) bool { return c.Wait || c.showsResults() || env.Shell && !c.Detach }
+func (c *SendFlags) waits(env *Env) bool { return c.Wait || c.showsResults() || env.Shell && !c.Detach }
 
 // showsResults reports whether a flag says how to show results, which implies --wait.
-func (c *sendFlags) showsResults() bool {
+func (c *SendFlags) showsResults() bool {
 	return c.Stream || c.Diff || c.Stdout || c.Stderr || c.Tail > 0 || c.Encoding != ""
 }
 
-// view is how the results are to be shown, where they are.
-func (c *sendFlags) view(ctx context.Context, env *Env) (*result.View, error) {
+// ResultView returns how the results are shown.
+func (c *SendFlags) ResultView(ctx context.Context, env *Env) (*result.View, error) {
 	v, err := c.View(cli.OutputFlags{}, env.IO.OutTerminal)
 	if err == nil {
 		err = c.Apply(v)
@@ -68,17 +68,10 @@ func (c *sendFlags) view(ctx context.Context, env *Env) (*result.View, error) {
 	return v, err
 }
 
-// send submits spec as a task and shows its results by v. It submits nothing in a dry run
-// or without the operator's confirmation. InputUsed says that the command has read standard
-// input already, so that send cannot ask for confirmation.
-func (c *sendFlags) send(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool) error {
-	return c.submit(ctx, env, spec, v, inputUsed, func(ctx context.Context, spec model.Spec) (model.Task, error) {
-		return env.Engine.Submit(ctx, spec)
-	})
-}
-
-// submit is send with the function that makes the task.
-func (c *sendFlags) submit(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool, create func(context.Context, model.Spec) (model.Task, error)) error {
+// Submit makes a task of spec by the function create, and shows its results by v. It creates
+// nothing in a dry run or without the operator's confirmation. inputUsed says that the command
+// has read standard input already, so that Submit cannot ask for confirmation.
+func (c *SendFlags) Submit(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool, create func(context.Context, model.Spec) (model.Task, error)) error {
 	r, rest, err := c.rollout(spec.Hosts)
 	if err != nil {
 		return err
@@ -122,7 +115,7 @@ func (c *sendFlags) submit(ctx context.Context, env *Env, spec model.Spec, v *re
 
 // confirm asks the operator before a task goes to many hosts. The answer is the number of
 // hosts, which people do not type out of habit.
-func (c *sendFlags) confirm(ctx context.Context, env *Env, spec *model.Spec, inputUsed bool) error {
+func (c *SendFlags) confirm(ctx context.Context, env *Env, spec *model.Spec, inputUsed bool) error {
 	n := len(spec.Hosts)
 	if c.Yes || n <= int(c.ConfirmAbove) || !env.IO.InTerminal || !env.IO.ErrTerminal && !env.IO.OutTerminal {
 		return nil
@@ -142,7 +135,7 @@ func (c *sendFlags) confirm(ctx context.Context, env *Env, spec *model.Spec, inp
 }
 
 // showPlan shows what would be sent, and to which hosts.
-func (c *sendFlags) showPlan(env *Env, spec *model.Spec, rest []string) error {
+func (c *SendFlags) showPlan(env *Env, spec *model.Spec, rest []string) error {
 	if c.JSON || c.JSONL {
 		return hostview.WritePlan(env.IO.Out, spec, rest)
 	}

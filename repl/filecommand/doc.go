@@ -1,2 +1,2 @@
-// Package filecommand has the commands that move files: push and collect.
+// Package filecommand has the command that copies files to hosts: push.
 package filecommand

@@ -28,6 +28,9 @@ const (
 	drainTimeout = 500 * time.Millisecond
 )
 
+// A Runner executes one command. It has the contract of Run.
+type Runner func(ctx context.Context, spec Spec, started func(proctree.Identity), out func(Chunk)) Result
+
 // Run starts the command and returns when the command has ended and its outputs are
 // closed or abandoned. The command has ended when its leader has exited by itself, or
 // when Run has ended everything that it started, because of its timeout or the end of

@@ -77,7 +77,7 @@ func (r *Rule) permits(run *wire.Run, secret *wire.Secret, self string) (*wire.R
 		return run, ""
 	}
 	effective := *run
-	if run.Push != nil || run.Collect != nil {
+	if run.HasFiles() {
 		return r.permitsFiles(effective)
 	}
 	if run.Cwd != "" { // the system resolves ".." after a symbolic link differently

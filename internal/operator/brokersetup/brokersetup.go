@@ -143,9 +143,8 @@ func hostPattern(hosts []string) (string, error) {
 }
 
 // agent may have the queues of its names, take questions to all, read the streams of
-// operators and reply. It may
-// publish to the exchange of requests only to ask for a queue of its own name, and not to
-// the default exchange.
+// operators and reply. It may publish to the exchange of requests only to ask for a queue of
+// its own name, and not to the default exchange.
 func agent(names []string) Login {
 	own := "(" + alternatives(names...) + ")"
 	queues := `warren\.(host\.` + own + `(~[1-9])?|inbox\.` + own + ")"
@@ -170,8 +169,8 @@ func alternatives(names ...string) string {
 }
 
 // operator may send to the hosts and their inboxes, read the replies to itself, and make
-// streams of its own. It
-// cannot write to a queue otherwise, since it may not write to the default exchange.
+// streams of its own. It cannot write to a queue otherwise, since it may not write to the
+// default exchange.
 func operator(name, hosts string) Login {
 	replies := regexp.QuoteMeta(wire.ReplyPrefix(name)) + "[A-Za-z0-9_-]+"
 	streams := regexp.QuoteMeta(wire.FilePrefix(name)) + "[A-Za-z0-9_-]+"

@@ -147,7 +147,8 @@ func (s *Streams) all() (all []*Stream) {
 
 // Close deletes the streams that were released, and leaves the others to a later process.
 func (s *Streams) Close() {
-	late := time.After(deleteTimeout)
+	late, stop := context.WithTimeout(s.ctx, deleteTimeout)
+	defer stop()
 	for _, st := range s.all() {
 		select {
 		case <-st.keep:
@@ -156,7 +157,7 @@ func (s *Streams) Close() {
 		}
 		select {
 		case <-st.finished:
-		case <-late:
+		case <-late.Done():
 		}
 	}
 	s.stop()

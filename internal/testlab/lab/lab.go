@@ -38,7 +38,7 @@ type Config struct {
 	Warrend   string // program of the agents that are processes; empty: beside this one
 	Inbox     bool   // agents have one
 	Workers   int    // commands at the same time: of each agent, or of all in-process ones together; 0 is the default
-	Runner    executor.Runner
+	Runner    process.Runner
 	Log       io.Writer // what in-process agents and the broker say; nil is a file in the directory
 	Verbose   bool      // in-process agents tell each attempt that failed, not only the first of several alike
 }
@@ -254,7 +254,7 @@ func connected(ctx context.Context, a *executor.Agent) error {
 }
 
 // pooled makes all agents of the laboratory share one pool of workers.
-func pooled(pool chan struct{}, run executor.Runner) executor.Runner {
+func pooled(pool chan struct{}, run process.Runner) process.Runner {
 	return func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
 		select {
 		case pool <- struct{}{}:

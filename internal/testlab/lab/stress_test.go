@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"warren/executor"
 	"warren/internal/agent/process"
 	"warren/internal/operator"
 	"warren/internal/operator/model"
@@ -32,7 +31,7 @@ type ledger struct {
 }
 
 // counting notes each execution before it happens.
-func (l *ledger) counting(run executor.Runner) executor.Runner {
+func (l *ledger) counting(run process.Runner) process.Runner {
 	return func(ctx context.Context, s process.Spec, started func(process.Identity), out func(process.Chunk)) process.Result {
 		job := strings.TrimPrefix(s.Mark, "WARREN_JOB=")
 		l.mu.Lock()
