@@ -73,11 +73,12 @@ func (s *session) await(ctx context.Context, task model.Task, w render.Watch) (e
 			if task.Rollout == nil {
 				continue
 			}
-			if err := w.Rollout(ctx, &s.rollouts); err != nil {
+			// What is printed next has the events up to this state, or more.
+			now, err := s.env.Store.Find(ctx, task.ID)
+			if err != nil {
 				return err
 			}
-			now, err := s.env.Store.Find(ctx, task.ID)
-			if err != nil || now.Quiescent() {
+			if err := w.Rollout(ctx, &s.rollouts); err != nil || now.Quiescent() {
 				return err
 			}
 		case now := <-ticks:

@@ -59,7 +59,7 @@ func (c *Retry) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	return c.Submit(ctx, env, spec, v, c.SecretStdin == "-", env.Engine.Submit)
+	return c.Submit(ctx, env, spec, v, c.SecretStdin == "-", Engine.Submit)
 }
 
 func (c *Retry) checkOutcomes() error {

@@ -106,7 +106,7 @@ func (c *Run) Run(ctx context.Context, env *Env) error {
 	if c.Check {
 		return c.check(ctx, env, spec)
 	}
-	return c.Submit(ctx, env, spec, v, input || hostsInput, env.Engine.Submit)
+	return c.Submit(ctx, env, spec, v, input || hostsInput, Engine.Submit)
 }
 
 // printTask prints the new task's id. In a file or a pipe the id is the last word, so that

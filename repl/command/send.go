@@ -70,8 +70,9 @@ func (c *SendFlags) ResultView(ctx context.Context, env *Env) (*result.View, err
 
 // Submit makes a task of spec by the function create, and shows its results by v. It creates
 // nothing in a dry run or without the operator's confirmation. inputUsed says that the command
-// has read standard input already, so that Submit cannot ask for confirmation.
-func (c *SendFlags) Submit(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool, create func(context.Context, model.Spec) (model.Task, error)) error {
+// has read standard input already, so that Submit cannot ask for confirmation. The engine is
+// that of env, which Submit starts.
+func (c *SendFlags) Submit(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool, create func(Engine, context.Context, model.Spec) (model.Task, error)) error {
 	r, rest, err := c.rollout(spec.Hosts)
 	if err != nil {
 		return err
@@ -94,7 +95,7 @@ func (c *SendFlags) Submit(ctx context.Context, env *Env, spec model.Spec, v *re
 	if len(rest) > 0 {
 		env.Note("not included in --rollout %s: %s, %s", c.Rollout.Text, term.Plural(len(rest), "host"), hostexpr.Fold(rest))
 	}
-	task, err := create(ctx, spec)
+	task, err := create(env.Engine, ctx, spec)
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}

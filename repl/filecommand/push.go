@@ -89,8 +89,8 @@ func (c *Push) Run(ctx context.Context, env *command.Env) error {
 	if env.IO.ErrTerminal && source.Size() > showProgressAbove {
 		content.Progress = progress(env, source.Size(), time.Now)
 	}
-	return c.Submit(ctx, env, spec, v, c.Sources[0] == "-", func(ctx context.Context, spec model.Spec) (model.Task, error) {
-		return env.Engine.Push(ctx, spec, content)
+	return c.Submit(ctx, env, spec, v, c.Sources[0] == "-", func(engine command.Engine, ctx context.Context, spec model.Spec) (model.Task, error) {
+		return engine.Push(ctx, spec, content)
 	})
 }
 
