@@ -52,7 +52,7 @@ func (w *world) newOperator() *operator {
 		live: map[string][]*listener{}, heard: map[string]int{}, unknown: map[string]bool{}, forgot: map[string]bool{}, since: map[string]int64{}, why: map[string]string{},
 	}
 	op.d = dispatcher.New(dispatcher.Config{
-		Store: op, Out: op.out, ReplyTo: op.lease, Replies: op.states, Operator: "op",
+		Store: op, Out: op.out, InboxOut: op.out, ReplyTo: op.lease, Replies: op.states, Operator: "op",
 		Audit: func(*model.Task, []string) error { return nil },
 	})
 	op.ctx, op.stop = context.WithCancel(context.Background())
