@@ -61,8 +61,8 @@ func TestPausedRolloutIsResumedByAnotherProcess(t *testing.T) {
 		if hosts, _ := r.canceled(); hosts != "" {
 			t.Errorf("canceled: %s", hosts)
 		}
-		if got := r.events(); got != "begun ended begun paused" || r.store.rollout.Pause().Begun != 2 {
-			t.Errorf("moves: %s, %+v", got, r.store.rollout.Pause())
+		if got := r.events(); got != "begun ended begun paused" || r.paused().Begun != 2 {
+			t.Errorf("moves: %s, %+v", got, r.paused())
 		}
 		if err := r.d.Settled(context.Background(), ""); err != nil { // the operator may leave
 			t.Error(err)
@@ -180,14 +180,14 @@ func TestRolloutPausesAfterFailures(t *testing.T) {
 		r.withStatement(task.ID)
 		r.ends("a", false)
 		r.quietFor(time.Hour)
-		if got := r.store.rollout.Pause(); got == nil || got.Reason != "rollout paused: 1 failed, 0 allowed" || got.Failed != 1 || got.Hosts != 3 {
+		if got := r.paused(); got == nil || got.Reason != "rollout paused: 1 failed, 0 allowed" || got.Failed != 1 || got.Hosts != 3 {
 			t.Fatalf("%+v", got)
 		}
 		r.resume(task.ID)
 		r.ends("b", true)
 		r.ends("c", false)
 		r.quietFor(time.Hour)
-		if got := r.store.rollout.Pause(); got == nil || got.Reason != "rollout paused: 1 failed, 0 allowed" || got.Failed != 2 {
+		if got := r.paused(); got == nil || got.Reason != "rollout paused: 1 failed, 0 allowed" || got.Failed != 2 {
 			t.Fatalf("%+v", got)
 		}
 		r.resume(task.ID)

@@ -89,6 +89,13 @@ func (r *rig) events() string {
 	return strings.Join(out, " ")
 }
 
+// paused is the event by which the rollout is paused.
+func (r *rig) paused() *model.Event {
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
+	return r.store.rollout.Pause()
+}
+
 // The next stage begins when each job of the last has ended and the soak has passed. It
 // gets a new signature if the old statement is too old.
 func TestRolloutBeginsStageAfterSoak(t *testing.T) {
@@ -298,7 +305,7 @@ func TestAdoptedRolloutSendsNothing(t *testing.T) {
 		r.store.reply(r.runs("a"), results.Progress{State: model.Running})
 		synctest.Wait()
 		r.close() // b is in the stage, and got no request
-		task.Rollout = &r.store.rollout
+		task.Rollout = new(r.store.rollout)
 
 		r = newRigOn(t, r.store)
 		defer r.close()
@@ -309,8 +316,8 @@ func TestAdoptedRolloutSendsNothing(t *testing.T) {
 		if hosts, _ := r.canceled(); hosts != "" {
 			t.Errorf("canceled: %s", hosts)
 		}
-		if got := r.events(); got != "begun paused" || r.store.rollout.Pause().Begun != 2 {
-			t.Errorf("moves: %s, %+v", got, r.store.rollout.Pause())
+		if got := r.events(); got != "begun paused" || r.paused().Begun != 2 {
+			t.Errorf("moves: %s, %+v", got, r.paused())
 		}
 		stop := time.After(24 * time.Hour)
 		for done := false; !done; {
@@ -365,7 +372,7 @@ func TestQuestionNamesStatementOfItsStage(t *testing.T) {
 		asked(r, wire.TypeCancel)
 		r.close()
 
-		task.Rollout = &r.store.rollout
+		task.Rollout = new(r.store.rollout)
 		r = newRigOn(t, r.store)
 		defer r.close()
 		if ours, err := r.d.Adopt(context.Background(), task); err != nil || !ours {

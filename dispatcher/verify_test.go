@@ -94,7 +94,7 @@ func TestSilentVerifyIsBounded(t *testing.T) {
 		started := r.take(broker.Routed)
 		r.store.reply(started.Msg.CorrelationId, results.Progress{State: model.Running})
 		began := time.Now()
-		for stop := time.After(24 * time.Hour); r.store.rollout.Pause() == nil; synctest.Wait() {
+		for stop := time.After(24 * time.Hour); r.paused() == nil; synctest.Wait() {
 			select {
 			case p := <-r.out:
 				if p.Key != wire.HostKey("a") {
