@@ -6,28 +6,18 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"strings"
 	"sync"
 	"time"
 
 	"warren/internal/operator/model"
+	"warren/internal/operator/program"
 	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/term"
 )
 
-const (
-	// programTimeout is how long a program may run: a user may wait for it at the exit.
-	programTimeout = 30 * time.Second
-
-	// programWait is how long a program that was killed may keep its pipes open.
-	programWait = time.Second
-
-	// maxErrorText is how much of a program's standard error is kept.
-	maxErrorText = 4 << 10
-)
+// programTimeout is how long a program may run: a user may wait for it at the exit.
+const programTimeout = 30 * time.Second
 
 // A Store is what a Notifier reads of the result store.
 type Store interface {
@@ -117,29 +107,21 @@ func (n *Notifier) follow(store Store, task string, program []string) error {
 }
 
 // run runs a program with the document of a task, without output, on its standard input.
-func (n *Notifier) run(store Store, task *model.Task, program []string) error {
+func (n *Notifier) run(store Store, task *model.Task, words []string) error {
 	document, err := n.document(store, task)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(n.ctx, n.timeout)
-	defer cancel()
-	problem := &head{most: maxErrorText}
-	cmd := exec.CommandContext(ctx, program[0], program[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = bytes.NewReader(document), io.Discard, problem, programWait
-	cmd.Env = append(os.Environ(), "WARREN_TASK="+task.ID)
-	err = cmd.Run()
-	switch text := problem.lastLine(); {
+	_, _, err = program.Run(n.ctx, program.Command{
+		Words: words, Env: []string{"WARREN_TASK=" + task.ID}, Input: document, Mute: true, Timeout: n.timeout,
+	})
+	switch {
 	case err == nil:
 		return nil
-	case ctx.Err() != nil && n.ctx.Err() == nil:
-		return fmt.Errorf("%s has not ended within %s, and was killed", program[0], term.Duration(n.timeout))
 	case n.ctx.Err() != nil:
-		return fmt.Errorf("%s was killed, because warren ends", program[0])
-	case text != "":
-		return fmt.Errorf("%s: %w: %s", program[0], err, text)
+		return fmt.Errorf("%s was killed, because warren ends", words[0])
 	default:
-		return fmt.Errorf("%s: %w", program[0], err)
+		return fmt.Errorf("%s: %w", words[0], err)
 	}
 }
 
@@ -153,20 +135,4 @@ func (n *Notifier) document(store Store, task *model.Task) ([]byte, error) {
 	out := term.NewConsole(term.IO{Out: &text, Err: io.Discard}, n.out.Paint)
 	err = render.NewPrinter(out, store, func() {}).Document(n.ctx, &result.View{JSON: true}, *task, jobs)
 	return text.Bytes(), err
-}
-
-// head keeps the beginning of what is written to it.
-type head struct {
-	most int
-	text []byte
-}
-
-func (h *head) Write(text []byte) (int, error) {
-	h.text = append(h.text, text[:min(len(text), h.most-len(h.text))]...)
-	return len(text), nil
-}
-
-func (h *head) lastLine() string {
-	lines := strings.Split(strings.TrimSpace(string(h.text)), "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
 }

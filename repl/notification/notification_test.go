@@ -144,8 +144,19 @@ func TestHangingProgramIsKilled(t *testing.T) {
 	f.end()
 	f.notifier.Start(f.store, f.task, []string{"sleep", "1000"})
 	f.notifier.Finish()
-	if !strings.Contains(f.notes.String(), "sleep has not ended within 50ms, and was killed") {
+	if !strings.Contains(f.notes.String(), "sleep: it has not ended within 50ms") {
 		t.Errorf("notes: %s", f.notes)
+	}
+}
+
+// The last line of a long report is what says why.
+func TestFailureHasLastLineOfStandardError(t *testing.T) {
+	f := newFixture(t)
+	f.end()
+	f.notifier.Start(f.store, f.task, []string{"sh", "-c", `head -c 100000 /dev/zero | tr '\0' . >&2; echo >&2; echo no route to host >&2; exit 7`})
+	f.notifier.Finish()
+	if !strings.Contains(f.notes.String(), "sh: it exited with 7: no route to host") {
+		t.Errorf("notes: %.1000s", f.notes)
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package program runs a program of the operator's machine for its output: an upcall of a
-// groups file, or ansible-inventory. The program has a deadline, its output has a limit, and
-// no process that it started in its process group outlives the call.
+// Package program runs a program of the operator's machine: an upcall of a groups file,
+// ansible-inventory, or a notify program. The program has a deadline, its output has a limit,
+// and no process that it started in its process group outlives the call.
 package program
 
 import (
@@ -31,6 +31,8 @@ type Command struct {
 	Words   []string
 	Dir     string        // working directory; "" is that of this process
 	Env     []string      // in addition to the environment of this process
+	Input   []byte        // standard input
+	Mute    bool          // standard output is thrown away
 	Timeout time.Duration // after which the program is killed
 }
 
@@ -46,7 +48,10 @@ func Run(ctx context.Context, c Command) (output, stderr string, err error) {
 	cmd.Dir, cmd.Env, cmd.WaitDelay = c.Dir, append(os.Environ(), c.Env...), pipeDelay
 	out := limited{most: maxOutput, full: func() { stop(errOutput) }}
 	problems := tail{most: maxStderr}
-	cmd.Stdout, cmd.Stderr = &out, &problems
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(c.Input), &out, &problems
+	if c.Mute {
+		cmd.Stdout = nil
+	}
 	ownGroup(cmd)
 	err = cmd.Run()
 	killGroup(cmd)
