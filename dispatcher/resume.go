@@ -201,7 +201,7 @@ func (o takeover) secret(ctx context.Context) (*wire.Secret, error) {
 // reports whether it has, and returns the rollout.
 func (o takeover) claim(ctx context.Context) (*model.Rollout, bool, error) {
 	t, r := o.task, o.task.Rollout
-	if r == nil || r.StopReason() != "" || r.Released() == t.Hosts && !r.Unverified() || r.Pause() != nil && !t.Cancel {
+	if !r.Open(t.Hosts) || r.Pause() != nil && !t.Cancel {
 		ours, err := o.d.store.Claim(ctx, t, nil)
 		return r, ours, err
 	}

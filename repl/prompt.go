@@ -272,7 +272,7 @@ func (p *prompt) leave(ctx context.Context) {
 	var ids []string
 	for _, id := range p.s.submitted {
 		ids = append(ids, result.ShortID(id))
-		if task, err := p.s.env.Store.Find(ctx, id); err == nil && task.Rollout != nil && task.Rollout.StopReason() == "" && task.Rollout.Pause() == nil && (task.Rollout.Released() < task.Hosts || task.Rollout.Unverified()) {
+		if task, err := p.s.env.Store.Find(ctx, id); err == nil && task.Rollout.Open(task.Hosts) && task.Rollout.Pause() == nil {
 			p.s.env.Note("task %s is a rollout in progress: warren exits when its last stage has started, or is verified; Ctrl-C exits at once and pauses the rollout", result.ShortID(id))
 		}
 	}

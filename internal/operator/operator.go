@@ -10,7 +10,6 @@ package operator
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -138,10 +137,7 @@ func (o *Operator) newConnections(s cli.Settings, name string, once bool) (confi
 	if err != nil {
 		return config, err
 	}
-	queue, err := replyQueue(login)
-	if err != nil {
-		return config, err
-	}
+	queue := wire.ReplyQueue(login, randomName())
 	opts.Dial.Name = "warren " + name
 	o.pusher = pusher{streams: filesend.New(s.DataDir, opts), login: login, store: o.store, notify: o.notify}
 	opts.Dial.Name = "warren " + name + " (requests)"
@@ -406,24 +402,8 @@ func (o *Operator) Viewed(t model.Task, hosts []string) error {
 // Leave ends the connections and the actors that need them. It does not wait.
 func (o *Operator) Leave() { o.life.stopActors() }
 
-// replyQueue returns an unguessable name for a reply queue, which the broker can confine to
-// its user.
-func replyQueue(user string) (string, error) {
-	random, err := randomName()
-	if err != nil {
-		return "", err
-	}
-	return wire.ReplyQueue(user, random), nil
-}
-
 // randomName returns the unguessable part of a queue's name.
-func randomName() (string, error) {
-	random := make([]byte, 12)
-	if _, err := rand.Read(random); err != nil {
-		return "", fmt.Errorf("no random name for a queue: %w", err)
-	}
-	return hex.EncodeToString(random), nil
-}
+func randomName() string { return strings.ToLower(rand.Text()) }
 
 func userName() string {
 	if u, err := user.Current(); err == nil {

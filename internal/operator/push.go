@@ -97,12 +97,8 @@ func (o *pusher) startStream(ctx context.Context, spec *model.Spec, content comm
 	if err != nil {
 		return nil, err
 	}
-	random, err := randomName()
-	if err != nil {
-		return nil, err
-	}
 	p := *spec.Run.Push
-	p.Queue = wire.FileQueue(o.login, random)
+	p.Queue = wire.FileQueue(o.login, randomName())
 	source := content.Source
 	var prefix []byte
 	if p.Manifest == nil {

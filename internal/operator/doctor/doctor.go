@@ -5,7 +5,6 @@ package doctor
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -108,11 +107,7 @@ func connection(ep *dial.Endpoint, login string, err error) (steps []Step) {
 // permissions checks what the login needs: to declare and bind a reply queue, and to send
 // requests.
 func permissions(ctx context.Context, conn *amqp.Connection, login string) []Step {
-	random := make([]byte, 12)
-	if _, err := rand.Read(random); err != nil {
-		return []Step{bad("permissions", err)}
-	}
-	name := hex.EncodeToString(random)
+	name := strings.ToLower(rand.Text())
 	queue := wire.ReplyQueue(login, name)
 	do := func(step, detail string, try func(*amqp.Channel) error) Step {
 		ch, err := conn.Channel()

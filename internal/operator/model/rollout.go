@@ -161,6 +161,12 @@ func (r *Rollout) Unverified() bool {
 	return r != nil && r.Verify != "" && r.StopReason() == "" && r.Find(StageVerified, len(r.Stages)) == nil
 }
 
+// Open reports whether stages of a task with so many hosts, or its verify command, are still
+// to come. A paused rollout is open.
+func (r *Rollout) Open(hosts int) bool {
+	return r != nil && r.StopReason() == "" && (r.Released() < hosts || r.Unverified())
+}
+
 // VerifyTask is the id of the verify command's task that has not ended yet, as far as the
 // rollout knows; "" is none.
 func (r *Rollout) VerifyTask() string {

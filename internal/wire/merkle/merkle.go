@@ -8,7 +8,7 @@ import (
 	"github.com/transparency-dev/merkle/rfc6962"
 )
 
-// maxPath is more than any path has, for trees of a million leaves.
+// maxPath is the length of a path in a tree of a million leaves; it is no limit.
 const maxPath = 20
 
 // A Node is the hash of a leaf, or of two nodes.
