@@ -139,7 +139,8 @@ func (r *receiver) take(d amqp.Delivery) (accepted bool, err error) {
 	if index, ok := d.Headers[headerIndex].(int64); !ok || index != r.next {
 		return false, nil
 	}
-	chunk, err := r.box.open(r.next, d.Body)
+	attempt, _ := d.Headers[headerAttempt].(int32)
+	chunk, err := r.box.open(attempt, r.next, d.Body)
 	if err != nil {
 		return false, nil //nolint:nilerr // altered, or sealed by somebody else: the next one may be right
 	}

@@ -11,8 +11,11 @@ import (
 	"warren/internal/wire"
 )
 
-// headerIndex is the header with the index of a chunk.
-const headerIndex = "index"
+// The headers of a chunk.
+const (
+	headerIndex   = "index"   // of the chunk
+	headerAttempt = "attempt" // of the operator to send the content, from 0
+)
 
 // NewKey returns a random key.
 func NewKey() ([]byte, error) {
@@ -32,21 +35,22 @@ func newBox(key []byte) (box, error) {
 }
 
 // seal appends the sealed chunk to to.
-func (b box) seal(to []byte, index int64, chunk []byte) []byte {
-	return b.aead.Seal(to, nonce(index), chunk, nil)
+func (b box) seal(to []byte, attempt int32, index int64, chunk []byte) []byte {
+	return b.aead.Seal(to, nonce(attempt, index), chunk, nil)
 }
 
 // open decrypts a chunk in place.
-func (b box) open(index int64, sealed []byte) ([]byte, error) {
-	return b.aead.Open(sealed[:0], nonce(index), sealed, nil)
+func (b box) open(attempt int32, index int64, sealed []byte) ([]byte, error) {
+	return b.aead.Open(sealed[:0], nonce(attempt, index), sealed, nil)
 }
 
-// nonce is the index in the last 8 bytes, big endian. A key seals one content only, so no
-// nonce repeats with another text.
-func nonce(index int64) []byte {
-	n := make([]byte, chacha20poly1305.NonceSize)
-	binary.BigEndian.PutUint64(n[4:], uint64(index))
-	return n
+// nonce is the attempt in 4 bytes and the index in 8, big endian. A key belongs to one content,
+// and each attempt reads it once from its beginning to its end. So no nonce repeats with another
+// text, even if a file has changed before an attempt.
+func nonce(attempt int32, index int64) []byte {
+	n := make([]byte, 0, chacha20poly1305.NonceSize)
+	n = binary.BigEndian.AppendUint32(n, uint32(attempt))
+	return binary.BigEndian.AppendUint64(n, uint64(index))
 }
 
 // Chunks returns how many chunks a content has.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
 // Whatever else is in the stream, a receiver takes each chunk once and in order.
@@ -20,7 +21,7 @@ func TestReceiverIgnoresForeignChunks(t *testing.T) {
 	}
 	other, _ := newBox(bytes.Repeat([]byte{1}, len(key)))
 	chunk := func(b box, index, header int64, text string) amqp.Delivery {
-		return amqp.Delivery{Headers: amqp.Table{headerIndex: header, "x-stream-offset": int64(7)}, Body: b.seal(nil, index, []byte(text))}
+		return amqp.Delivery{Headers: amqp.Table{headerIndex: header, headerAttempt: int32(3), "x-stream-offset": int64(7)}, Body: b.seal(nil, 3, index, []byte(text))}
 	}
 	flipped := chunk(b, 0, 0, "one")
 	flipped.Body[1] ^= 1
@@ -34,8 +35,9 @@ func TestReceiverIgnoresForeignChunks(t *testing.T) {
 		{flipped, false},
 		{chunk(b, 1, 0, "swapped"), false},
 		{chunk(b, 1, 1, "early"), false},
-		{amqp.Delivery{Body: b.seal(nil, 0, []byte("no header"))}, false},
+		{amqp.Delivery{Body: b.seal(nil, 3, 0, []byte("no header"))}, false},
 		{amqp.Delivery{Headers: amqp.Table{headerIndex: int64(0)}}, false},
+		{amqp.Delivery{Headers: amqp.Table{headerIndex: int64(0), headerAttempt: int32(2)}, Body: b.seal(nil, 3, 0, []byte("other attempt"))}, false},
 		{chunk(b, 0, 0, "one"), true},
 		{chunk(b, 0, 0, "one"), false}, // repeated
 		{chunk(b, 0, 1, "one"), false}, // repeated as the next
@@ -47,5 +49,12 @@ func TestReceiverIgnoresForeignChunks(t *testing.T) {
 	}
 	if got.String() != "onetwo" || r.offset != int64(8) {
 		t.Errorf("got %q, offset %v", got.String(), r.offset)
+	}
+}
+
+// Two attempts to send the same chunk share no nonce: the file may have changed between them.
+func TestAttemptsShareNoNonce(t *testing.T) {
+	if a, b := nonce(0, 5), nonce(1, 5); bytes.Equal(a, b) || len(a) != chacha20poly1305.NonceSize {
+		t.Errorf("%x and %x", a, b)
 	}
 }

@@ -88,6 +88,7 @@ type sending struct {
 	box       box
 	limit     *rate.Limiter
 	chunks    int64
+	attempt   int32 // the number of attempts to send that have begun
 	confirmed int64 // chunks
 	declared  bool
 	sent      bool
@@ -159,6 +160,8 @@ func (s *sending) send(ctx context.Context, ch *amqp.Channel) error {
 		return nil
 	}
 	returned := ch.NotifyReturn(make(chan amqp.Return, window)) // each chunk in flight may come back
+	attempt := s.attempt
+	s.attempt++
 	content := s.Open(s.confirmed * wire.MaxFileChunk)
 	defer content.Close()
 	var pending []*amqp.DeferredConfirmation
@@ -181,7 +184,7 @@ func (s *sending) send(ctx context.Context, ch *amqp.Channel) error {
 		}
 		msg := amqp.Publishing{
 			DeliveryMode: amqp.Persistent, ContentType: wire.ContentBytes, AppId: wire.AppID,
-			Headers: amqp.Table{headerIndex: next}, Body: s.box.seal(nil, next, buffer[:n]),
+			Headers: amqp.Table{headerIndex: next, headerAttempt: attempt}, Body: s.box.seal(nil, attempt, next, buffer[:n]),
 		}
 		p, err := ch.PublishWithDeferredConfirm(wire.ExchangeHosts, wire.FileKey(s.Queue), true, false, msg)
 		if err != nil {
