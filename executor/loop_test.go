@@ -258,6 +258,28 @@ func TestEndedReplyHasCodePage(t *testing.T) {
 	})
 }
 
+// PowerShell on Windows prints UTF-8, and what Warren prints of files is UTF-8.
+func TestCodePageOfRun(t *testing.T) {
+	windows, linux := &Config{CodePage: func() int { return 936 }}, &Config{CodePage: func() int { return 0 }}
+	for name, c := range map[string]struct {
+		cfg  *Config
+		run  wire.Run
+		want int
+	}{
+		"cmd.exe":             {windows, wire.Run{Command: "dir"}, 936},
+		"batch file":          {windows, wire.Run{Script: []byte("dir")}, 936},
+		"PowerShell":          {windows, wire.Run{Command: "dir", Shell: "powershell"}, 65001},
+		"PowerShell script":   {windows, wire.Run{Script: []byte("dir"), Shell: "powershell"}, 65001},
+		"script's parameters": {windows, wire.Run{Script: []byte("param($a)"), Shell: "powershell"}, 936},
+		"files":               {windows, wire.Run{Push: &wire.Push{Path: `C:\x`}}, 0},
+		"PowerShell on Linux": {linux, wire.Run{Command: "dir", Shell: "pwsh"}, 0},
+	} {
+		if got := c.cfg.codePage(&c.run); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
 // The quiet period counts from the arrival of the request, however long the start takes.
 func TestSlowStartIsAnnouncedAfterQuietPeriod(t *testing.T) {
 	for _, start := range []time.Duration{outbox.QuietPeriod / 2, 2 * outbox.QuietPeriod} {

@@ -95,7 +95,7 @@ func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
 	case r.HasFiles():
 		s.Argv, err = filejob.Argv()
 	case r.Command != "":
-		s.Argv = process.ShellArgv(r.Shell, r.Command)
+		s.Argv = process.CommandArgv(r.Shell, r.Command)
 	case len(r.Script) == 0:
 		s.Argv = r.Argv
 	}

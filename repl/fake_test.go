@@ -463,6 +463,16 @@ func answers(command string, j *model.Job) []results.Update {
 			page = 936
 		}
 		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), CodePage: page, Stdout: whole("\xd6\xf7\xbb\xfa\xd7\xb4\xcc\xac\xa3\xba\xd5\xfd\xb3\xa3 \xff\n")})
+	case "gbk-valid": // on both hosts, of which only one names its code page
+		page := 0
+		if strings.HasPrefix(j.Host, "win") {
+			page = 936
+		}
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), CodePage: page, Stdout: whole("\xd6\xf7\xbb\xfa\xa3\xba\xd5\xfd\xb3\xa3\r\n")})
+	case "gbk-cut": // ends within a character
+		begun := &wire.Started{V: 1, Job: j.ID, Agent: j.Host, At: at, CodePage: 936}
+		last := endedUpdate(j, wire.Ended{Outcome: wire.Exited, ExitCode: code(0), CodePage: 936, Stdout: &wire.Stream{Size: 7}})
+		return []results.Update{{Job: j.ID, Reply: begun}, chunk(wire.Stdout, 0, "\xd6\xf7\xbb"), chunk(wire.Stdout, 3, "\xfa\r\n\xd7"), last}
 	case "daemon": // each host has another process id; two hosts have two
 		n, _ := strconv.Atoi(strings.TrimPrefix(j.Host, "web"))
 		return ended(wire.Ended{

@@ -99,7 +99,7 @@ func TestJSON(t *testing.T) {
 		t.Errorf("summary %v, want %v", d.Summary, summary)
 	}
 	always := []string{
-		"agent", "dropped_stderr", "dropped_stdout", "duration_ms", "exit_code", "host", "killed", "left", "outcome", "reason",
+		"agent", "code_page", "dropped_stderr", "dropped_stdout", "duration_ms", "exit_code", "host", "killed", "left", "outcome", "reason",
 		"signal", "started", "state", "stderr", "stdout",
 	}
 	job := d.job(t, a)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 
 	"warren/internal/agent/process"
 	"warren/internal/broker"
@@ -108,7 +107,7 @@ func (j *Job) receive(ctx context.Context, w io.Writer) error {
 		size += p.ManifestSize
 	}
 	err := filestream.Receive(ctx, j.Broker, p.Queue, j.Secret.Key, size, w)
-	if errors.Is(err, context.Canceled) || errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
+	if errors.Is(err, context.Canceled) || readerClosed(err) || errors.Is(err, os.ErrClosed) {
 		return nil
 	}
 	return err

@@ -95,6 +95,19 @@ func (o owner) setLink(root *os.Root, name string) error {
 
 func sameMode(info fs.FileInfo, mode int64) bool { return fromMode(info.Mode()) == mode }
 
+// toMode converts the mode of a manifest to Go's.
+func toMode(m int64) fs.FileMode {
+	mode := fs.FileMode(m) & fs.ModePerm
+	for bit, flag := range specialBits {
+		if m&bit != 0 {
+			mode |= flag
+		}
+	}
+	return mode
+}
+
+func setMode(f *os.File, mode int64) error { return f.Chmod(toMode(mode)) }
+
 // withDirectory calls f with a descriptor of the root.
 func withDirectory(root *os.Root, f func(fd int) error) error {
 	d, err := root.Open(".")

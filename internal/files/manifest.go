@@ -130,17 +130,6 @@ func (e *Entry) check() error {
 // specialBits are the bits of a mode that Go has elsewhere.
 var specialBits = map[int64]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky}
 
-// toMode converts the mode of a manifest to Go's.
-func toMode(m int64) fs.FileMode {
-	mode := fs.FileMode(m) & fs.ModePerm
-	for bit, flag := range specialBits {
-		if m&bit != 0 {
-			mode |= flag
-		}
-	}
-	return mode
-}
-
 // fromMode converts Go's mode to that of a manifest.
 func fromMode(mode fs.FileMode) int64 {
 	m := int64(mode.Perm())

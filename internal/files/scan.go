@@ -90,7 +90,7 @@ func (s *Source) add(file, name string, follow bool) error {
 		if err != nil {
 			return err
 		}
-		e.Kind, e.Mode, e.Link = Symlink, 0, []byte(link)
+		e.Kind, e.Mode, e.Link = Symlink, 0, []byte(filepath.ToSlash(link))
 		s.append(e, "")
 	default:
 		return fmt.Errorf("%s is a device, a socket or a pipe", file)

@@ -12,7 +12,6 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
-	"unicode/utf8"
 )
 
 // Options say how a push writes its files.
@@ -57,6 +56,11 @@ func Open(m *Manifest, o Options) (*Target, error) {
 func (t *Target) open(m *Manifest) (err error) {
 	if t.owner, err = lookupOwner(t.options.Owner); err != nil {
 		return err
+	}
+	if runtime.GOOS == "windows" && filepath.IsAbs(t.options.Path) {
+		if err := CheckWindowsNames(m, t.options.Path); err != nil {
+			return err
+		}
 	}
 	if err := t.openRoot(m); err != nil {
 		return err
@@ -163,11 +167,7 @@ func (t *Target) mode(e *Entry) int64 {
 // compare sets what becomes of an entry.
 func (t *Target) compare(s *step) error {
 	e := s.entry
-	if runtime.GOOS == "windows" && !utf8.ValidString(e.Name()) {
-		return fmt.Errorf("%q is not UTF-8, which Windows needs", e.Path)
-	}
-	name := t.at(e)
-	info, err := t.root.Lstat(name)
+	info, err := t.root.Lstat(t.at(e))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
@@ -181,7 +181,19 @@ func (t *Target) compare(s *step) error {
 	case Symlink:
 		return t.compareSymlink(s)
 	}
-	return t.compareFile(s)
+	if err := t.compareFile(s); err != nil || s.status != Replaced {
+		return err
+	}
+	return t.checkReadOnly(info, s)
+}
+
+// checkReadOnly refuses a file that Windows does not replace. On other systems, the mode of
+// the directory decides.
+func (t *Target) checkReadOnly(info fs.FileInfo, s *step) error {
+	if runtime.GOOS == "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o200 == 0 {
+		return fmt.Errorf("%q is read-only (attrib -r makes it writable)", t.shown(s.entry))
+	}
+	return nil
 }
 
 // compareDirectory accepts a directory, or a symbolic link to one, as it is.
@@ -202,7 +214,7 @@ func (t *Target) compareSymlink(s *step) error {
 		return err
 	}
 	link, err := t.root.Readlink(t.at(s.entry))
-	if err == nil && link == string(s.entry.Link) {
+	if err == nil && filepath.ToSlash(link) == string(s.entry.Link) {
 		s.status = Same
 	}
 	return nil

@@ -134,7 +134,7 @@ func (t *writing) setOwnerAndMode(f *os.File, s *step, replaced fs.FileInfo) err
 	if err := t.owner.set(f, replaced); err != nil {
 		return fmt.Errorf("%q: cannot set the owner: %w", t.shown(s.entry), rootCause(err))
 	}
-	return f.Chmod(toMode(t.mode(s.entry)))
+	return setMode(f, t.mode(s.entry))
 }
 
 func rootCause(err error) error {

@@ -38,7 +38,7 @@ type OutputFlags struct {
 func (r *DisplayFlags) View(out OutputFlags, terminal bool) (*result.View, error) {
 	v := &result.View{
 		Diff: r.Diff, JSON: r.JSON, JSONL: r.JSONL, Tail: int(r.Tail), Streams: []string{wire.Stdout, wire.Stderr},
-		Raw: out.Raw, Save: out.Save, Force: out.Force, Decoded: terminal,
+		Raw: out.Raw, Save: out.Save, Force: out.Force, Decoded: terminal || r.JSON || r.JSONL,
 	}
 	if err := r.contradiction(v, terminal); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 
 	"warren/internal/files"
 	"warren/internal/operator/model"
+	"warren/internal/windowsname"
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/command"
@@ -108,7 +109,7 @@ func (c *Push) push() (*wire.Push, error) {
 	}
 	into := isDirectoryName(c.To)
 	switch {
-	case !strings.HasPrefix(c.To, "/") && !isWindowsPath(c.To):
+	case !strings.HasPrefix(c.To, "/") && !windowsname.IsFull(c.To):
 		return nil, cli.Usage("for example --to /etc/app/app.conf", "--to %s is not a full path", c.To)
 	case len(c.Sources) > 1 && !into:
 		return nil, cli.Usage("end --to with a slash", "several sources need a directory to go into")
@@ -125,12 +126,7 @@ func (c *Push) push() (*wire.Push, error) {
 }
 
 func isDirectoryName(p string) bool {
-	return strings.HasSuffix(p, "/") || isWindowsPath(p) && strings.HasSuffix(p, `\`)
-}
-
-// isWindowsPath reports whether a path begins with a drive, as in C:\.
-func isWindowsPath(p string) bool {
-	return len(p) > 2 && p[1] == ':' && (p[2] == '\\' || p[2] == '/') || strings.HasPrefix(p, `\\`)
+	return strings.HasSuffix(p, "/") || windowsname.IsFull(p) && strings.HasSuffix(p, `\`)
 }
 
 // scan reads the sources. remove removes what it has spooled.
@@ -149,7 +145,12 @@ func (c *Push) scan(env *command.Env) (source *files.Source, remove func(), err 
 		}
 		paths, remove = []string{spooled}, func() { os.Remove(spooled) }
 	}
-	if source, err = files.Scan(paths, isDirectoryName(c.To)); err != nil {
+	if source, err = files.Scan(paths, isDirectoryName(c.To)); err == nil && windowsname.IsFull(c.To) {
+		if err = files.CheckWindowsNames(&source.Manifest, c.To); err != nil {
+			err = cli.Usage("choose a name that Windows permits", "--to %s: %v", c.To, err)
+		}
+	}
+	if err != nil {
 		remove()
 	}
 	return source, remove, err

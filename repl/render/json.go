@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"warren/internal/operator/charset"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/cli"
@@ -82,6 +83,7 @@ type jobDocument struct {
 	StdoutBase64  []byte          `json:"stdout_base64,omitzero"`
 	Stderr        *jsontext.Value `json:"stderr,omitzero"` // or the next
 	StderrBase64  []byte          `json:"stderr_base64,omitzero"`
+	CodePage      *int            `json:"code_page"`
 	Started       *time.Time      `json:"started"`
 	DurationMS    *int64          `json:"duration_ms"`
 	Killed        int             `json:"killed"` // processes that the agent ended
@@ -186,7 +188,9 @@ func (p *Printer) printTask(ctx context.Context, task model.Task, show func(cont
 		return err
 	}
 	task.Summary = result.CountJobs(jobs)
-	return show(ctx, result.DefaultView(), task, jobs)
+	v := result.DefaultView()
+	v.Decoded = true
+	return show(ctx, v, task, jobs)
 }
 
 // PerJob ranges over the jobs, each with its output, which is read only as it
@@ -247,7 +251,7 @@ func describeJob(v *result.View, j *model.Job, pieces iter.Seq2[model.Piece, err
 	d := jobDocument{
 		Host: j.Host, State: j.State,
 		Agent: cli.PtrOrNil(j.Agent), Outcome: cli.PtrOrNil(j.Outcome), Signal: cli.PtrOrNil(j.Signal), Reason: cli.PtrOrNil(j.ReasonText()),
-		Killed: j.Killed, Left: j.Left,
+		Killed: j.Killed, Left: j.Left, CodePage: cli.PtrOrNil(j.CodePage),
 		DroppedStdout: unavailable(j, j.Stdout), DroppedStderr: unavailable(j, j.Stderr),
 	}
 	if j.Outcome == wire.Exited {
@@ -273,30 +277,24 @@ func describeJob(v *result.View, j *model.Job, pieces iter.Seq2[model.Piece, err
 		}
 	}
 	if slices.Contains(v.Streams, wire.Stdout) {
-		d.Stdout, d.StdoutBase64 = describeOutput(v, stdout, j.Stdout)
+		d.Stdout, d.StdoutBase64 = describeOutput(v.EncodingOf(j), stdout, j.Stdout)
 	}
 	if slices.Contains(v.Streams, wire.Stderr) {
-		d.Stderr, d.StderrBase64 = describeOutput(v, stderr, j.Stderr)
+		d.Stderr, d.StderrBase64 = describeOutput(v.EncodingOf(j), stderr, j.Stderr)
 	}
 	return d, nil
 }
 
-// describeOutput returns the output as text if it is text, in the encoding that
-// is asked for, null if all of it is gone, else its bytes.
-func describeOutput(v *result.View, data []byte, a model.Output) (*jsontext.Value, []byte) {
+// describeOutput returns the output as text if it is text in the encoding, null if all of
+// it is gone, else its bytes.
+func describeOutput(e charset.Encoding, data []byte, a model.Output) (*jsontext.Value, []byte) {
 	null := jsontext.Value("null")
 	if len(data) == 0 && a.Gone && a.Size > 0 {
 		return &null, nil
 	}
-	decoded := data
-	if v.Encoding != nil {
-		decoder := v.Encoding.NewDecoder()
-		if decoded = decoder.Decode(nil, data, true); decoder.Invalid > 0 {
-			return nil, data
-		}
-	}
-	text, err := jsontext.AppendQuote(nil, decoded)
-	if err != nil { // not UTF-8
+	part := e.NewDivider().Next(data, true)
+	text, err := jsontext.AppendQuote(nil, part.Text)
+	if err != nil || !part.Valid {
 		return nil, data
 	}
 	value := jsontext.Value(text)

@@ -5,8 +5,8 @@ import (
 	"context"
 	"io"
 	"iter"
-	"unicode/utf8"
 
+	"warren/internal/operator/charset"
 	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/result"
@@ -66,12 +66,28 @@ func writeJobRecords(w io.Writer, v *result.View, jobs iter.Seq2[*model.Job, ite
 	return nil
 }
 
-func describePiece(j *model.Job, stream string, piece model.Segment) outputRecord {
-	r := outputRecord{Type: "output", Host: j.Host, Stream: stream, Offset: piece.Offset}
-	if utf8.Valid(piece.Data) {
-		r.Text = string(piece.Data)
-	} else {
-		r.DataBase64 = piece.Data
+// A recordedStream is how far a stream has been printed as records.
+type recordedStream struct {
+	at      int64 // read up to here; the divider may hold the last bytes
+	divider *charset.Divider
+}
+
+// write prints a record of the next bytes of a stream, as far as its characters are
+// complete. With last, nothing more comes without a gap.
+func (s *recordedStream) write(w io.Writer, j *model.Job, stream string, data []byte, last bool) error {
+	if s.divider == nil { // nothing was printed
+		return nil
 	}
-	return r
+	part := s.divider.Next(data, last)
+	s.at += int64(len(data))
+	if len(part.Data) == 0 {
+		return nil
+	}
+	r := outputRecord{Type: "output", Host: j.Host, Stream: stream, Offset: s.at - int64(s.divider.Held()+len(part.Data))}
+	if part.Valid {
+		r.Text = string(part.Text)
+	} else {
+		r.DataBase64 = part.Data
+	}
+	return cli.WriteJSON(w, r)
 }

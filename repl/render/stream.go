@@ -205,7 +205,7 @@ type recordView struct {
 	t       *result.Tracker
 	output  bool // with --stream
 	told    map[int]bool
-	at      map[int]*[2]int64
+	open    map[int]*[2]recordedStream
 }
 
 func (v *recordView) Interval() time.Duration               { return 0 }
@@ -246,13 +246,13 @@ func (v *recordView) records(ctx context.Context, last bool) error {
 			continue
 		}
 		if v.output {
-			if err := v.pieces(ctx, &out, j); err != nil {
+			if err := v.pieces(ctx, &out, j, last); err != nil {
 				return err
 			}
 		}
 		if last || j.State == model.Ended && j.Outcome != wire.Lost && !j.Incomplete() {
 			v.told[j.Index] = true
-			delete(v.at, j.Index)
+			delete(v.open, j.Index)
 			ended = append(ended, *j)
 		}
 	}
@@ -262,28 +262,48 @@ func (v *recordView) records(ctx context.Context, last bool) error {
 	return v.printer.printJobRecords(ctx, v.t.View, ended)
 }
 
-// pieces prints the output that is new.
-func (v *recordView) pieces(ctx context.Context, out io.Writer, j *model.Job) error {
-	at := v.at[j.Index]
-	if at == nil {
-		at = new([2]int64)
-		v.at[j.Index] = at
+// pieces prints the output that is new. Last: nothing more is waited for.
+func (v *recordView) pieces(ctx context.Context, out io.Writer, j *model.Job, last bool) error {
+	streams := v.open[j.Index]
+	if streams == nil {
+		streams = new([2]recordedStream)
+		v.open[j.Index] = streams
 	}
+	last = last || j.State == model.Ended && !j.Incomplete()
 	for i, stream := range v.t.View.Streams {
-		if at[i] >= result.Account(j, stream).Size {
-			continue
+		if err := v.stream(ctx, out, j, stream, &streams[i]); err != nil {
+			return err
 		}
-		for piece, err := range v.printer.store.Output(ctx, j.ID, stream, at[i]) {
-			if err != nil {
+		if last {
+			if err := streams[i].write(out, j, stream, nil, true); err != nil {
 				return err
 			}
-			if piece.Offset > at[i] && j.State != model.Ended {
-				break // what is before it may still come
-			}
-			if err := cli.WriteJSON(out, describePiece(j, stream, piece)); err != nil {
+		}
+	}
+	return nil
+}
+
+func (v *recordView) stream(ctx context.Context, out io.Writer, j *model.Job, stream string, s *recordedStream) error {
+	if s.at >= result.Account(j, stream).Size {
+		return nil
+	}
+	for piece, err := range v.printer.store.Output(ctx, j.ID, stream, s.at) {
+		switch {
+		case err != nil:
+			return err
+		case piece.Offset > s.at && j.State != model.Ended:
+			return nil // what is before it may still come
+		case piece.Offset > s.at:
+			if err := s.write(out, j, stream, nil, true); err != nil {
 				return err
 			}
-			at[i] = piece.Offset + int64(len(piece.Data))
+			s.at = piece.Offset
+		}
+		if s.divider == nil { // the code page comes with the start
+			s.divider = v.t.View.EncodingOf(j).NewDivider()
+		}
+		if err := s.write(out, j, stream, piece.Data, false); err != nil {
+			return err
 		}
 	}
 	return nil

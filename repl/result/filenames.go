@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"warren/internal/operator/model"
+	"warren/internal/windowsname"
 )
 
 // FileNames returns a file name for each job's host. The names are safe on every
@@ -30,10 +31,6 @@ func FileNames(jobs []model.Job) []string {
 	return names
 }
 
-// reserved are the names that Windows reserves for devices, whatever follows a dot
-// (https://learn.microsoft.com/windows/win32/fileio/naming-a-file).
-var reserved = map[string]bool{"con": true, "prn": true, "aux": true, "nul": true}
-
 // safeName turns a host's name, which has a-z, 0-9 and ._:- only, into the beginning of
 // a file's name: without a colon, a leading dot or dash, and not a device.
 func safeName(host string) string {
@@ -41,9 +38,7 @@ func safeName(host string) string {
 	if name != "" && (name[0] == '.' || name[0] == '-') {
 		name = "_" + name[1:]
 	}
-	stem, _, _ := strings.Cut(name, ".")
-	isPort := len(stem) == 4 && (strings.HasPrefix(stem, "com") || strings.HasPrefix(stem, "lpt")) && stem[3] >= '0' && stem[3] <= '9'
-	if reserved[stem] || isPort {
+	if windowsname.IsReserved(name) {
 		name = "_" + name
 	}
 	return name

@@ -69,7 +69,8 @@ func (v *View) Choose(jobs []model.Job) (chosen []model.Job, missing []string) {
 }
 
 // EncodingOf is what a job's output is encoded in: as the operator says, or else
-// its agent, or UTF-8. In a file or a pipe only the operator's word counts.
+// its agent, or UTF-8. In a file or a pipe only the operator's word counts, except in
+// JSON, which is text.
 func (v *View) EncodingOf(j *model.Job) charset.Encoding {
 	if v.Encoding != nil {
 		return *v.Encoding

@@ -58,6 +58,36 @@ func TestScriptArgv(t *testing.T) {
 	}
 }
 
+// PowerShell on Windows prints UTF-8, unless nothing may precede the command.
+func TestPowerShellPrintsUTF8(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		goos, shell, command string
+		utf8                 bool
+	}{
+		{"windows", "powershell", "Get-Service", true},
+		{"windows", "powershell", "  # a comment\n[math]::Round(1.5)", true},
+		{"windows", `C:\Program Files\PowerShell\7\PWSH.EXE`, "Get-Service", true},
+		{"windows", "powershell", "function f {\nparam($a)\n}\nf 1", true},
+		{"windows", "powershell", "process.exe; param", true},
+		{"windows", "powershell", "param([string]$a = 1)\n$a", false},
+		{"windows", "powershell", "<# help\n#>\n# more\n[CmdletBinding()]\nParam (\n$a)\n$a", false},
+		{"windows", "powershell", "using namespace System.Text\n[Encoding]::UTF8", false},
+		{"windows", "powershell", "begin { 1 } end { 2 }", false},
+		{"windows", "", "powershell -Command x", false},
+		{"linux", "pwsh", "Get-Process", false},
+	} {
+		argv := commandArgv(c.goos, c.shell, c.command)
+		got, prefixed := strings.CutPrefix(argv[len(argv)-1], "try{[Console]::OutputEncoding=New-Object Text.UTF8Encoding $false}catch{}\n")
+		if prefixed != c.utf8 || got != c.command {
+			t.Errorf("%s %q: %q", c.goos, c.shell, argv)
+		}
+		if c.goos == "windows" && PrintsUTF8(c.shell, c.command) != c.utf8 {
+			t.Errorf("%q prints UTF-8: %v", c.command, !c.utf8)
+		}
+	}
+}
+
 // The quotes of a command reach cmd.exe unchanged.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
@@ -164,9 +194,13 @@ func TestNewScript(t *testing.T) {
 		{"windows", "", pe, pe, ".exe"},
 		{"windows", "", "#!/usr/bin/python3\n", "", ""},
 		{"windows", "python", "#!/usr/bin/python3\nä", "#!/usr/bin/python3\nä", ""},
-		{"windows", "powershell", "echo a", "echo a", ".ps1"},
-		{"windows", `C:\PS\pwsh.exe`, "echo ä", utf8BOM + "echo ä", ".ps1"},
-		{"windows", "powershell", utf8BOM + "echo ä", utf8BOM + "echo ä", ".ps1"},
+		{"windows", "powershell", "echo a", utf8Output + "; echo a", ".ps1"},
+		{"windows", `C:\PS\pwsh.exe`, "echo ä", utf8BOM + utf8Output + "; echo ä", ".ps1"},
+		{"windows", "powershell", utf8BOM + "echo ä", utf8BOM + utf8Output + "; echo ä", ".ps1"},
+		{"windows", "powershell", utf8BOM + "echo a", utf8BOM + utf8Output + "; echo a", ".ps1"},
+		{"windows", "powershell", "echo \xd6\xd0", utf8Output + "; echo \xd6\xd0", ".ps1"}, // GBK
+		{"windows", "powershell", "param($a)\necho ä", utf8BOM + "param($a)\necho ä", ".ps1"},
+		{"linux", "pwsh", "echo ä", "echo ä", ""},
 	} {
 		got, err := newScript(c.goos, c.shell, []byte(c.content), upperCode)
 		if string(got.Content) != c.want || got.Extension != c.extension && c.want != "" || (err != nil) != (c.want == "") {

@@ -19,8 +19,8 @@ type Script struct {
 // NewScript returns the file for a script with this content. On Unix, that is the
 // content. On Windows, cmd.exe reads a batch file in the code page of its console, so
 // NewScript converts UTF-8 to that code page; other bytes are taken to be in it already.
-// Windows PowerShell needs a byte order mark before UTF-8. An error means that no file
-// of this system can hold the script.
+// A script for PowerShell prints UTF-8 (see PrintsUTF8). An error means that no file of this
+// system can hold the script.
 func NewScript(shell string, content []byte) (Script, error) {
 	return newScript(runtime.GOOS, shell, content, toCodePage)
 }
@@ -40,10 +40,7 @@ func newScript(goos, shell string, content []byte, encode func(string) ([]byte, 
 		content, err := batchFile(content, encode)
 		return Script{content, ".cmd"}, err
 	case "powershell", "pwsh":
-		if isUTF8(content) {
-			content = append([]byte(utf8BOM), content...)
-		}
-		return Script{content, ".ps1"}, nil
+		return Script{powerShellFile(shell, content), ".ps1"}, nil
 	default:
 		return Script{Content: content}, nil
 	}

@@ -44,6 +44,8 @@ func TestBadLines(t *testing.T) {
 		`permit-comand="df" ` + k:                                 `unknown option "permit-comand"`,
 		`permit-command=df ` + k:                                  "double quotes",
 		`permit-command="df ` + k:                                 "closing quote",
+		`permit-push="C:\" ` + k:                                  `the root of a drive as "C:/"`,
+		`permit-push="C:\app\",permit-push="D:\app" ` + k:         "without a backslash at its end",
 		`permit-command="df"x ` + k:                               "something follows",
 		`permit-command="df" , any-job ` + k:                      "expected a key type",
 		`permit-command="(" ` + k:                                 "missing closing )",

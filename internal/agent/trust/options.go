@@ -35,8 +35,9 @@ func splitOptions(line string) (options []option, rest string, err error) {
 		return nil, "", hint.Errorf("a line is OPTIONS KEYTYPE BASE64 COMMENT", "no key follows %q", clip(line, 60))
 	}
 	if rest[0] != ' ' && rest[0] != '\t' {
-		return nil, "", hint.Errorf("separate options with commas, without blanks",
-			"option %s: something follows its closing quote", options[len(options)-1].name)
+		last := options[len(options)-1]
+		return nil, "", hint.Errorf(quoteHint(last.value, "separate options with commas, without blanks"),
+			"option %s: something follows its closing quote", last.name)
 	}
 	return options, strings.TrimLeft(rest, " \t"), nil
 }
@@ -63,7 +64,7 @@ func cutOption(s string) (o option, rest string, err error) {
 	for s = rest[2:]; ; {
 		i := strings.IndexByte(s, '"')
 		if i < 0 {
-			return o, "", fmt.Errorf("option %s: its closing quote is missing", clip(o.name, 40))
+			return o, "", hint.Errorf(quoteHint(value.String(), ""), "option %s: its closing quote is missing", clip(o.name, 40))
 		}
 		if i > 0 && s[i-1] == '\\' {
 			value.WriteString(s[:i-1])
@@ -75,6 +76,14 @@ func cutOption(s string) (o option, rest string, err error) {
 		o.value = value.String()
 		return o, s[i+1:], nil
 	}
+}
+
+// quoteHint explains a quote in a value, which a path with a backslash at its end leads to.
+func quoteHint(value, otherwise string) string {
+	if strings.Contains(value, `"`) {
+		return `\" is a quote within the value: write a directory without a backslash at its end, and the root of a drive as "C:/"`
+	}
+	return otherwise
 }
 
 // setters maps an option to its effect. Only the options in repeatable may repeat.
@@ -196,11 +205,12 @@ func (r *Rule) addEnv(value string) error {
 }
 
 func (r *Rule) addCwd(value string) error {
-	if !filepath.IsAbs(value) || filepath.Clean(value) != value {
+	clean := filepath.Clean(value)
+	if !filepath.IsAbs(value) || clean != filepath.FromSlash(value) {
 		return hint.Errorf("permit-cwd=\"/srv/app\"",
 			"%q is not a full path in its shortest form", clip(value, 100))
 	}
-	r.cwds = append(r.cwds, value)
+	r.cwds = append(r.cwds, clean)
 	return nil
 }
 

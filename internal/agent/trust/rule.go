@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -84,7 +85,7 @@ func (r *Rule) permits(run *wire.Run, secret *wire.Secret, self string) (*wire.R
 		effective.Cwd = filepath.Clean(run.Cwd)
 	}
 	switch {
-	case run.Cwd != "" && !slices.Contains(r.cwds, effective.Cwd):
+	case run.Cwd != "" && !slices.ContainsFunc(r.cwds, func(dir string) bool { return samePath(dir, effective.Cwd) }):
 		return nil, fmt.Sprintf("no permit-cwd names %q", clip(run.Cwd, 200))
 	case stdin && !r.stdin:
 		return nil, "standard input needs permit-stdin"
@@ -96,6 +97,11 @@ func (r *Rule) permits(run *wire.Run, secret *wire.Secret, self string) (*wire.R
 		return &effective, "" // no expression can describe what a script does
 	}
 	return r.permitsWords(effective)
+}
+
+// samePath compares clean paths. On Windows, names that differ in case are the same.
+func samePath(a, b string) bool {
+	return a == b || runtime.GOOS == "windows" && strings.EqualFold(a, b)
 }
 
 // maxMatched limits the text that expressions are matched against, in bytes. RE2 takes

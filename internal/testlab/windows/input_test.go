@@ -97,7 +97,7 @@ func TestCodePage(t *testing.T) {
 	}
 	t.Run("names of files", p.sub(func(p *place) {
 		p.has(run(p, "dir /b"), "主机状态.txt\n")
-		p.has(p.warren(0, "", "check_task", "--encoding", "936", "--json"), `"stdout":"主机状态.txt\r\n"`)
+		p.has(p.warren(0, "", "check_task", "--json"), `"stdout":"主机状态.txt\r\n"`, `"code_page":936`)
 		p.has(p.warren(0, "", "check_task", "--raw"), "\xd6\xf7\xbb\xfa\xd7\xb4\xcc\xac.txt\n")
 	}))
 	t.Run("argument", p.sub(func(p *place) {
