@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"time"
 
 	"warren/internal/agent/process"
 	"warren/internal/broker"
@@ -56,6 +57,8 @@ type Job struct {
 	Run    *wire.Run
 	Secret *wire.Secret   // nil: none
 	Broker broker.Options // of the connection for the content
+
+	ChunkTimeout time.Duration // as in filestream.Receiver
 }
 
 // Execute runs the job with the spec, which has the helper as its program. The reason
@@ -107,7 +110,8 @@ func (j *Job) receive(ctx context.Context, w io.Writer) error {
 	if p.Manifest == nil {
 		size += p.ManifestSize
 	}
-	err := filestream.Receive(ctx, j.Broker, p.Queue, j.Secret.Key, size, w)
+	r := filestream.Receiver{Options: j.Broker, Queue: p.Queue, Key: j.Secret.Key, Size: size, ChunkTimeout: j.ChunkTimeout}
+	err := r.Run(ctx, w)
 	if errors.Is(err, context.Canceled) || errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
 		return nil
 	}
