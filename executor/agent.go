@@ -88,6 +88,8 @@ type Limits struct {
 	MaxOutput int64         // bytes kept of each stream of one job, whatever the request says
 	Retention time.Duration // how long a result is kept
 	Tolerance time.Duration // between the operator's clock and this one
+
+	ChunkTimeout time.Duration // how long a push waits for the next part of its content; 0 is two minutes
 }
 
 // The defaults of Config.

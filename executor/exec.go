@@ -133,7 +133,7 @@ func (c *Config) exec(ctx context.Context, run *wire.Run, secret *wire.Secret, s
 	var r process.Result
 	var reason string
 	if run.HasFiles() {
-		job := filejob.Job{Run: run, Secret: secret, Broker: c.fileBroker()}
+		job := filejob.Job{Run: run, Secret: secret, Broker: c.fileBroker(), ChunkTimeout: c.Limits.ChunkTimeout}
 		r, reason = job.Execute(ctx, c.Runner, spec, started, out)
 	} else {
 		r = c.Runner(ctx, spec, started, out)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"warren/internal/agent/process"
 	"warren/internal/broker"
@@ -55,6 +56,8 @@ type Job struct {
 	Run    *wire.Run
 	Secret *wire.Secret   // nil: none
 	Broker broker.Options // of the connection for the content
+
+	ChunkTimeout time.Duration // as in filestream.Receiver
 }
 
 // Execute runs the job with the spec, which has the helper as its program. The reason
@@ -106,7 +109,8 @@ func (j *Job) receive(ctx context.Context, w io.Writer) error {
 	if p.Manifest == nil {
 		size += p.ManifestSize
 	}
-	err := filestream.Receive(ctx, j.Broker, p.Queue, j.Secret.Key, size, w)
+	r := filestream.Receiver{Options: j.Broker, Queue: p.Queue, Key: j.Secret.Key, Size: size, ChunkTimeout: j.ChunkTimeout}
+	err := r.Run(ctx, w)
 	if errors.Is(err, context.Canceled) || readerClosed(err) || errors.Is(err, os.ErrClosed) {
 		return nil
 	}

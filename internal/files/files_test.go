@@ -217,6 +217,77 @@ func TestPushRefusesTargets(t *testing.T) {
 	}
 }
 
+// Whatever a push may write in its directory, it may not make programs that run as another
+// user, or links that other programs follow out of it.
+func TestConfinedPushWritesNoSpecialModeAndNoLinkOut(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("it needs modes and symbolic links")
+	}
+	dir := t.TempDir()
+	tree, permitted := filepath.Join(dir, "tree"), filepath.Join(dir, "permitted")
+	write(t, filepath.Join(permitted, "other"), "")
+	file := write(t, filepath.Join(tree, "sub", "file"), "new")
+	link := filepath.Join(tree, "sub", "link")
+	for _, c := range []struct {
+		mode os.FileMode
+		link string
+		o    Options
+		want string // "": it is written
+	}{
+		{0o644, "file", Options{}, ""},
+		{0o644, "./../sub//file", Options{}, ""},
+		{0o644, "..", Options{}, ""},
+		{0o755 | os.ModeSetuid, "file", Options{}, "setuid"},
+		{0o755 | os.ModeSetgid, "file", Options{}, "setuid"},
+		{0o755 | os.ModeSticky, "file", Options{}, "setuid"},
+		{0o755, "file", Options{Mode: 0o4755}, "setuid"},
+		{0o755 | os.ModeSetuid, "file", Options{Mode: 0o755}, ""},
+		{0o644, "../../other", Options{}, "leads out"},
+		{0o644, "a/../../other", Options{}, "leads out"},
+		{0o644, "/etc/passwd", Options{}, "leads out"},
+		{0o644, permitted, Options{}, "leads out"},
+	} {
+		_ = os.Remove(link)
+		if err := errors.Join(os.Chmod(file, c.mode), os.Symlink(c.link, link)); err != nil {
+			t.Fatal(err)
+		}
+		s := scan(t, false, tree)
+		c.o.Path = filepath.Join(permitted, "new")
+		if _, err := push(s, s.Open(0), c.o); err != nil {
+			t.Errorf("%v, %s: not confined: %v", c.mode, c.link, err)
+		}
+		if err := os.RemoveAll(c.o.Path); err != nil {
+			t.Fatal(err)
+		}
+		c.o.Within = permitted
+		_, err := push(s, s.Open(0), c.o)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%v, %s, %o: %v, want %q", c.mode, c.link, c.o.Mode, err, c.want)
+		}
+		if _, e := os.Lstat(c.o.Path); (e == nil) != (c.want == "") {
+			t.Errorf("%v, %s: %v", c.mode, c.link, e)
+		}
+	}
+}
+
+// A link that goes up is checked by its path in the tree, so the path must be the real one.
+func TestConfinedPushNeedsRealDirectories(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("it needs symbolic links")
+	}
+	dir := t.TempDir()
+	tree, permitted := filepath.Join(dir, "tree"), filepath.Join(dir, "permitted")
+	write(t, filepath.Join(tree, "a", "b", "file"), "new")
+	s := scan(t, false, tree)
+	if err := errors.Join(os.MkdirAll(filepath.Join(permitted, "new", "a"), 0o755), os.Symlink("../..", filepath.Join(permitted, "new", "a", "b"))); err != nil {
+		t.Fatal(err)
+	}
+	_, err := push(s, s.Open(0), Options{Path: filepath.Join(permitted, "new"), Within: permitted})
+	if err == nil || !strings.Contains(err.Error(), "is a symbolic link") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestTreeDoesNotFollowLinksOut(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("it needs symbolic links")

@@ -17,7 +17,7 @@ import (
 // Options say how a push writes its files.
 type Options struct {
 	Path      string // of the target: a full path
-	Within    string // the directory that the host permits; empty: any
+	Within    string // the directory that the host permits, see confined.go; empty: any
 	Mode      int64  // of files, instead of that in the manifest; 0: that
 	Owner     string // USER[:GROUP]; empty: that of a replaced file, or the user who writes
 	Backup    bool   // keep a replaced file as NAME~
@@ -59,6 +59,11 @@ func (t *Target) open(m *Manifest) (err error) {
 	}
 	if runtime.GOOS == "windows" && filepath.IsAbs(t.options.Path) {
 		if err := CheckWindowsNames(m, t.options.Path); err != nil {
+			return err
+		}
+	}
+	if t.options.Within != "" {
+		if err := t.checkConfined(m); err != nil {
 			return err
 		}
 	}
@@ -196,8 +201,12 @@ func (t *Target) checkReadOnly(info fs.FileInfo, s *step) error {
 	return nil
 }
 
-// compareDirectory accepts a directory, or a symbolic link to one, as it is.
+// compareDirectory accepts a directory as it is, and a symbolic link to one if the push is
+// not confined.
 func (t *Target) compareDirectory(s *step) error {
+	if t.options.Within != "" && s.exists.Mode()&fs.ModeSymlink != 0 && s.entry.Name() != "." {
+		return fmt.Errorf("%q is a symbolic link, and this key may not write through it: the path of each directory must be its real one", t.shown(s.entry))
+	}
 	info, err := t.root.Stat(t.at(s.entry))
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package filestream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,25 +18,36 @@ const (
 	// prefetch bounds the chunks that the broker sends ahead: 2 MiB.
 	prefetch = 8
 
-	// chunkTimeout is how long a connected receiver waits for the next chunk.
-	chunkTimeout = 2 * time.Minute
+	// defaultChunkTimeout is how long a connected receiver waits for the next chunk. An
+	// operator whose connection is lost connects again within it.
+	defaultChunkTimeout = 2 * time.Minute
 )
 
 // ErrGone means that the operator's stream does not exist, any more or at all.
 var ErrGone = errors.New("the operator's stream was deleted: the operator has ended the push, or another client of the broker deleted it")
 
-// Receive writes a content of size bytes to w. It connects to the broker by opts, and
-// again after each loss of the connection, until ctx ends. It returns the error of w.
-func Receive(ctx context.Context, opts broker.Options, queue string, key []byte, size int64, w io.Writer) error {
-	b, err := newBox(key)
+// A Receiver reads one content from a stream. Its fields are fixed.
+type Receiver struct {
+	Options broker.Options
+	Queue   string // wire.FileQueue
+	Key     []byte
+	Size    int64
+	// ChunkTimeout is how long it waits for the next chunk; 0 is two minutes.
+	ChunkTimeout time.Duration
+}
+
+// Run writes the content to w. It connects again after each loss of the connection, until ctx
+// ends. It returns the error of w.
+func (rc *Receiver) Run(ctx context.Context, w io.Writer) error {
+	b, err := newBox(rc.Key)
 	if err != nil {
 		return err
 	}
-	link, err := broker.NewLink(opts)
+	link, err := broker.NewLink(rc.Options)
 	if err != nil {
 		return err
 	}
-	r := &receiver{queue: queue, box: b, w: w, chunks: Chunks(size), offset: "first"}
+	r := &receiving{queue: rc.Queue, box: b, w: w, chunks: Chunks(rc.Size), offset: "first", timeout: cmp.Or(rc.ChunkTimeout, defaultChunkTimeout)}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	err = link.Run(ctx, func(ctx context.Context, s *broker.Session) error {
@@ -56,19 +68,22 @@ func Receive(ctx context.Context, opts broker.Options, queue string, key []byte,
 	return context.Cause(ctx)
 }
 
-// A receiver is the state of Receive.
-type receiver struct {
-	queue  string
-	box    box
-	w      io.Writer
-	next   int64 // index of the chunk that is accepted next
-	chunks int64
-	offset any // in the stream, where the next session begins
-	result error
+// A receiving is the state of Run.
+type receiving struct {
+	queue   string
+	box     box
+	w       io.Writer
+	next    int64 // index of the chunk that is accepted next
+	chunks  int64
+	offset  any // in the stream, where the next session begins
+	timeout time.Duration
+	foreign int64 // messages that the operator has not made, or that were altered
+	later   int64 // messages for a later chunk
+	result  error
 }
 
 // session reads on one connection. It sets result if another connection would not help.
-func (r *receiver) session(ctx context.Context, s *broker.Session) error {
+func (r *receiving) session(ctx context.Context, s *broker.Session) error {
 	ch, err := s.Conn.Channel()
 	if err != nil {
 		return err
@@ -89,7 +104,7 @@ func (r *receiver) session(ctx context.Context, s *broker.Session) error {
 		return err
 	}
 	s.Ready()
-	timeout := time.NewTimer(chunkTimeout)
+	timeout := time.NewTimer(r.timeout)
 	defer timeout.Stop()
 	for r.next < r.chunks {
 		select {
@@ -103,13 +118,13 @@ func (r *receiver) session(ctx context.Context, s *broker.Session) error {
 				return err
 			}
 			if accepted {
-				timeout.Reset(chunkTimeout)
+				timeout.Reset(r.timeout)
 			}
 			if err := d.Ack(false); err != nil {
 				return err
 			}
 		case <-timeout.C:
-			r.result = fmt.Errorf("chunk %d of %d of the content did not come within %v: the operator's process has ended, cannot reach the broker, or somebody else wrote to its stream", r.next+1, r.chunks, chunkTimeout)
+			r.result = r.missing()
 			return r.result
 		case <-ctx.Done():
 			return ctx.Err()
@@ -122,7 +137,7 @@ func (r *receiver) session(ctx context.Context, s *broker.Session) error {
 var errChannel = errors.New("the channel was closed")
 
 // ended returns why the deliveries have ended. The library notes a cancel before it ends them.
-func (r *receiver) ended(canceled <-chan string) error {
+func (r *receiving) ended(canceled <-chan string) error {
 	select {
 	case _, ok := <-canceled:
 		if ok {
@@ -134,20 +149,42 @@ func (r *receiver) ended(canceled <-chan string) error {
 	return errChannel
 }
 
+// missing returns why the next chunk is awaited in vain.
+func (r *receiving) missing() error {
+	switch {
+	case r.foreign > 0:
+		return fmt.Errorf("chunk %d of %d of the content did not come within %v, and %d messages in its stream are not from the operator or were altered", r.next+1, r.chunks, r.timeout, r.foreign)
+	case r.later > 0:
+		return fmt.Errorf("chunk %d of %d of the content did not come within %v, but %d later ones: a chunk is missing, or they were exchanged", r.next+1, r.chunks, r.timeout, r.later)
+	}
+	return fmt.Errorf("chunk %d of %d of the content did not come within %v: the operator's process has ended or cannot reach the broker", r.next+1, r.chunks, r.timeout)
+}
+
 // take writes a delivery if it is the next chunk, and ignores every other.
-func (r *receiver) take(d amqp.Delivery) (accepted bool, err error) {
-	if index, ok := d.Headers[headerIndex].(int64); !ok || index != r.next {
+func (r *receiving) take(d amqp.Delivery) (accepted bool, err error) {
+	index, ok := d.Headers[headerIndex].(int64)
+	switch {
+	case !ok || index < 0 || index >= r.chunks:
+		r.foreign++
 		return false, nil
+	case index < r.next:
+		return false, nil // repeated, as after a loss of the operator's connection
 	}
 	attempt, _ := d.Headers[headerAttempt].(int32)
-	chunk, err := r.box.open(attempt, r.next, d.Body)
-	if err != nil {
-		return false, nil //nolint:nilerr // altered, or sealed by somebody else: the next one may be right
+	chunk, err := r.box.open(attempt, index, d.Body)
+	switch {
+	case err != nil:
+		r.foreign++ // the next one may be right
+		return false, nil
+	case index > r.next:
+		r.later++
+		return false, nil
 	}
 	if _, err := r.w.Write(chunk); err != nil {
 		return false, err
 	}
 	r.next++
+	r.foreign, r.later = 0, 0
 	if offset, ok := d.Headers["x-stream-offset"].(int64); ok {
 		r.offset = offset + 1
 	}

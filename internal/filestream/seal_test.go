@@ -26,7 +26,7 @@ func TestReceiverIgnoresForeignChunks(t *testing.T) {
 	flipped := chunk(b, 0, 0, "one")
 	flipped.Body[1] ^= 1
 	var got strings.Builder
-	r := receiver{box: b, w: &got, chunks: 2}
+	r := receiving{box: b, w: &got, chunks: 2}
 	for i, c := range []struct {
 		d    amqp.Delivery
 		want bool

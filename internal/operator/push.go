@@ -132,47 +132,63 @@ func openContent(prefix []byte, source *files.Source, offset int64) io.ReadClose
 
 // releaseAfter releases the stream when the task is done.
 func (o *pusher) releaseAfter(ctx context.Context, stream *filesend.Stream, task string) error {
+	if o.wait(ctx, task) || o.isDone(task) { // it may have ended in the same moment as the actors
+		stream.Release()
+	}
+	return nil
+}
+
+// wait waits until a task is done. It returns false if ctx or the store ends before, and a
+// later process deletes the stream.
+func (o *pusher) wait(ctx context.Context, task string) bool {
 	summaries, unwatch, err := o.store.Watch(ctx, task)
 	if err != nil {
-		return nil //nolint:nilerr // the process is about to end; a later one deletes the stream
+		return false
 	}
 	defer unwatch()
 	for {
 		select {
 		case s, ok := <-summaries:
-			if !ok {
-				return nil
-			}
-			if s.Ended == s.Hosts {
-				stream.Release()
-				return nil
+			if !ok || s.Ended == s.Hosts {
+				return ok
 			}
 		case <-ctx.Done():
-			o.releaseIfDone(stream, task)
-			return nil
+			return false
 		}
 	}
 }
 
-// releaseIfDone releases the stream of a task that ended in the same moment as the actors.
-func (o *pusher) releaseIfDone(stream *filesend.Stream, task string) {
+func (o *pusher) isDone(task string) bool {
 	ctx, stop := context.WithTimeout(context.Background(), time.Second)
 	defer stop()
-	if t, err := o.store.Find(ctx, task); err == nil && t.Done() {
-		stream.Release()
-	}
+	t, err := o.store.Find(ctx, task)
+	return err == nil && t.Done()
 }
 
-// sweepStreams deletes the streams of ended processes.
+// sweepStreams deletes the streams of ended processes: now, or when their tasks are done.
 func (o *pusher) sweepStreams(ctx context.Context) error {
-	err := o.streams.Sweep(ctx, func(task string) bool {
+	for _, task := range o.sweep(ctx) {
+		o.start(func(ctx context.Context) error {
+			if o.wait(ctx, task) {
+				o.sweep(ctx)
+			}
+			return nil
+		})
+	}
+	return nil
+}
+
+// sweep deletes what no task needs any more, and returns the tasks that need theirs.
+func (o *pusher) sweep(ctx context.Context) (kept []string) {
+	kept, err := o.streams.Sweep(ctx, func(task string, complete bool) bool {
 		t, err := o.store.Find(ctx, task)
-		return err == nil && !t.Done()
+		// Nobody sends the rest of the content if its process has ended.
+		return err == nil && !t.Done() && (complete || o.store.HasDriver(ctx, t))
 	})
 	if err != nil {
 		o.notify(fmt.Errorf("streams of ended processes could not be deleted: %w", err))
 	}
-	return nil
+	return kept
 }
 
 // settled waits until the broker has what hosts need.

@@ -6,6 +6,9 @@ import (
 
 // The checks of a push and of a collect.
 
+// SpecialModes are the setuid, setgid and sticky bits of a mode.
+const SpecialModes = 0o7000
+
 // checkFiles checks a run that has a push or a collect.
 func (r *Run) checkFiles() error {
 	switch {

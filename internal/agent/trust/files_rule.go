@@ -3,6 +3,8 @@ package trust
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"warren/internal/hint"
 	"warren/internal/wire"
@@ -10,12 +12,15 @@ import (
 
 // permitsFiles decides on a push or a collect of a confined line. What it returns names the
 // directory that the executor confines itself to, because only the executor can see symbolic
-// links.
-func (r *Rule) permitsFiles(run wire.Run) (*wire.Run, string) {
+// links, and the modes in a manifest.
+func (r *Rule) permitsFiles(run wire.Run, self string) (*wire.Run, string) {
 	if run.Push != nil {
 		within := directoryOf([]string{run.Push.Path}, r.push)
 		if within == "" {
 			return nil, fmt.Sprintf("no permit-push names a directory above %q", clip(run.Push.Path, 200))
+		}
+		if refusal := r.refusesOwnerOrMode(run.Push, run.User, self); refusal != "" {
+			return nil, refusal
 		}
 		push := *run.Push
 		push.Within = narrower(push.Within, within)
@@ -30,6 +35,20 @@ func (r *Rule) permitsFiles(run wire.Run) (*wire.Run, string) {
 	collect.Within = narrower(collect.Within, within)
 	run.Collect = &collect
 	return &run, ""
+}
+
+// refusesOwnerOrMode checks that the files of a push give the operator no rights that its
+// commands do not have. The group of a file is free: without setgid, a file does not run with
+// the rights of its group.
+func (r *Rule) refusesOwnerOrMode(p *wire.Push, user, self string) string {
+	owner, _, _ := strings.Cut(p.Owner, ":")
+	switch {
+	case p.Mode&wire.SpecialModes != 0:
+		return fmt.Sprintf("a confined line may not set setuid, setgid or sticky bits (mode %04o)", p.Mode)
+	case owner == "", owner == user, user == "" && owner == self, slices.Contains(r.runAs, "*"), slices.Contains(r.runAs, owner):
+		return ""
+	}
+	return fmt.Sprintf("run-as does not name the owner %q", clip(owner, 100))
 }
 
 // directoryOf returns the first directory that has all paths in it, or "".

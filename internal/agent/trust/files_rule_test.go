@@ -2,6 +2,7 @@ package trust
 
 import (
 	"runtime"
+	"strings"
 	"testing"
 
 	"warren/internal/wire"
@@ -52,5 +53,40 @@ func TestConfinedLinePermitsFilesBelowItsDirectories(t *testing.T) {
 func TestUnconfinedLinePermitsFiles(t *testing.T) {
 	if got, refusal := rule(t, `run-as="app,warrend"`).permits(&wire.Run{Push: &wire.Push{Path: "/etc/x"}, User: "app"}, nil, "warrend"); got == nil {
 		t.Error(refusal)
+	}
+}
+
+func TestConfinedPushMaySetOwnersOfRunAs(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the paths are those of Unix")
+	}
+	const push = `permit-push="/etc/app/"`
+	for _, c := range []struct {
+		options, user, owner string
+		mode                 int64
+		refusal              string
+	}{
+		{options: push, mode: 0o644},
+		{options: push, mode: 0o4755, refusal: "setuid"},
+		{options: push, mode: 0o2755, refusal: "setuid"},
+		{options: push, mode: 0o1777, refusal: "setuid"},
+		{options: push, owner: "root", refusal: `run-as does not name the owner "root"`},
+		{options: push, owner: "root:app", refusal: `run-as does not name the owner "root"`},
+		{options: push, owner: "0", refusal: "run-as"},
+		{options: push, owner: "warrend"},
+		{options: push, owner: "warrend:app"},
+		{options: push, owner: ":app"},
+		{options: push + `,run-as="warrend,app"`, owner: "app:adm"},
+		{options: push + `,run-as="warrend,app"`, owner: "root", refusal: "run-as"},
+		{options: push + `,run-as="app"`, user: "app", owner: "app"},
+		{options: push + `,run-as="app"`, user: "app", owner: "warrend", refusal: "run-as"},
+		{options: push + `,run-as="*"`, owner: "root"},
+		{options: "", owner: "root", mode: 0o4755},
+	} {
+		run := &wire.Run{User: c.user, Push: &wire.Push{Path: "/etc/app/x", Owner: c.owner, Mode: c.mode}}
+		got, refusal := rule(t, c.options).permits(run, nil, "warrend")
+		if (got == nil) != (c.refusal != "") || !strings.Contains(refusal, c.refusal) {
+			t.Errorf("%+v: %q", c, refusal)
+		}
 	}
 }

@@ -79,7 +79,7 @@ func (r *Rule) permits(run *wire.Run, secret *wire.Secret, self string) (*wire.R
 	}
 	effective := *run
 	if run.HasFiles() {
-		return r.permitsFiles(effective)
+		return r.permitsFiles(effective, self)
 	}
 	if run.Cwd != "" { // the system resolves ".." after a symbolic link differently
 		effective.Cwd = filepath.Clean(run.Cwd)

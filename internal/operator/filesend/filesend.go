@@ -55,6 +55,7 @@ type Stream struct {
 	sent     chan struct{} // closed when the broker has everything, or the stream has failed
 	finished chan struct{} // closed when the goroutine has ended
 	err      error         // once finished is closed: why the content was not sent
+	note     record        // Streams.mu guards it
 }
 
 // New starts nothing. The data directory exists.
@@ -79,16 +80,21 @@ type Content struct {
 // Send declares a stream and begins to send the content. It returns once the stream exists.
 // The error is filestream.ErrNoStream if the broker refuses one.
 func (s *Streams) Send(ctx context.Context, c Content) (*Stream, error) {
-	if err := s.record(c.Queue, ""); err != nil {
+	if err := s.write(c.Queue, record{}); err != nil {
 		return nil, err
 	}
 	st := &Stream{Queue: c.Queue, keep: make(chan struct{}), sent: make(chan struct{}), finished: make(chan struct{})}
 	st.release = sync.OnceFunc(func() { close(st.keep) })
 	sent := sync.OnceFunc(func() { close(st.sent) })
+	complete := func() {
+		// If it cannot be noted, the next process deletes the stream too early, at worst.
+		_ = s.change(st, func(r *record) { r.complete = true })
+		sent()
+	}
 	declared := make(chan struct{})
 	sender := filestream.Sender{
 		Options: s.options, Queue: c.Queue, Key: c.Key, Size: c.Size, Open: c.Open, Rate: c.Rate, Keep: st.keep, Progress: c.Progress,
-		Declared: sync.OnceFunc(func() { close(declared) }), Sent: sent,
+		Declared: sync.OnceFunc(func() { close(declared) }), Sent: complete,
 	}
 	s.mu.Lock()
 	s.open[c.Queue] = st
@@ -97,12 +103,12 @@ func (s *Streams) Send(ctx context.Context, c Content) (*Stream, error) {
 		defer close(st.finished)
 		defer sent()
 		err := sender.Run(s.ctx)
+		s.mu.Lock()
+		delete(s.open, c.Queue) // nobody writes the record any more
+		s.mu.Unlock()
 		if s.ctx.Err() == nil {
 			_ = os.Remove(filepath.Join(s.dir, c.Queue)) // if it stays, the next process deletes nothing
 		}
-		s.mu.Lock()
-		delete(s.open, c.Queue)
-		s.mu.Unlock()
 		if st.err = err; err != nil && c.Failed != nil && !errors.Is(err, filestream.ErrNoStream) {
 			c.Failed(err)
 		}
@@ -119,7 +125,20 @@ func (s *Streams) Send(ctx context.Context, c Content) (*Stream, error) {
 }
 
 // Assign notes the task that needs the stream.
-func (s *Streams) Assign(st *Stream, task string) error { return s.record(st.Queue, task) }
+func (s *Streams) Assign(st *Stream, task string) error {
+	return s.change(st, func(r *record) { r.task = task })
+}
+
+// change changes the record of a stream whose goroutine has not ended.
+func (s *Streams) change(st *Stream, f func(*record)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(&st.note)
+	if s.open[st.Queue] == nil {
+		return nil
+	}
+	return s.write(st.Queue, st.note)
+}
 
 // Release lets the stream be deleted: no host needs it any more.
 func (st *Stream) Release() { st.release() }
@@ -164,8 +183,15 @@ func (s *Streams) Close() {
 	s.work.Wait()
 }
 
-// record writes which task needs a stream; an empty task is not known yet.
-func (s *Streams) record(queue, task string) error {
+// A record is what later processes know of a stream.
+type record struct {
+	task     string // that needs it; empty: it is not known yet
+	complete bool   // the broker has the whole content
+}
+
+const completeMark = "complete"
+
+func (s *Streams) write(queue string, r record) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
@@ -173,63 +199,72 @@ func (s *Streams) record(queue, task string) error {
 	if err != nil {
 		return fmt.Errorf("cannot note the stream: %w", err)
 	}
-	_, err = f.WriteString(task)
+	text := r.task
+	if r.complete {
+		text += "\n" + completeMark
+	}
+	_, err = f.WriteString(text)
 	if err == nil {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
 }
 
+func (s *Streams) read(queue string) (r record, err error) {
+	text, err := os.ReadFile(filepath.Join(s.dir, queue))
+	if err != nil {
+		return r, err
+	}
+	task, mark, _ := strings.Cut(string(text), "\n")
+	return record{strings.TrimSpace(task), mark == completeMark}, nil
+}
+
 // Sweep deletes the streams of ended processes. needed reports whether hosts may still read
-// the stream of a task; the task is empty if it was never created.
-func (s *Streams) Sweep(ctx context.Context, needed func(task string) bool) error {
+// the stream of a task, which is complete or not. Sweep returns the tasks that need theirs.
+func (s *Streams) Sweep(ctx context.Context, needed func(task string, complete bool) bool) (kept []string, err error) {
 	entries, err := os.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var stale []string
 	for _, e := range entries {
-		if s.isStale(e, needed) {
+		r, age, ok := s.foreign(e)
+		switch {
+		case !ok || r.task == "" && age <= unassignedFor:
+		case r.task == "" || age > keepFor || !needed(r.task, r.complete):
 			stale = append(stale, e.Name())
+		default:
+			kept = append(kept, r.task)
 		}
 	}
 	if len(stale) == 0 {
-		return nil
+		return kept, nil
 	}
 	deleted, err := filestream.Delete(ctx, s.options, stale)
 	for _, queue := range deleted {
 		err = errors.Join(err, os.Remove(filepath.Join(s.dir, queue)))
 	}
 	if ctx.Err() != nil {
-		return nil
+		return nil, nil
 	}
-	return err
+	return kept, err
 }
 
 // unassignedFor is how long a process may take from the declaration to the task.
 const unassignedFor = 10 * time.Minute
 
-func (s *Streams) isStale(e fs.DirEntry, needed func(task string) bool) bool {
+// foreign reads the record of another process's stream.
+func (s *Streams) foreign(e fs.DirEntry) (r record, age time.Duration, ok bool) {
 	s.mu.Lock()
 	own := s.open[e.Name()] != nil
 	s.mu.Unlock()
-	if own {
-		return false
-	}
 	info, err := e.Info()
-	if err != nil {
-		return false
+	if own || err != nil {
+		return r, 0, false
 	}
-	text, err := os.ReadFile(filepath.Join(s.dir, e.Name()))
-	if err != nil {
-		return false
-	}
-	task, age := strings.TrimSpace(string(text)), time.Since(info.ModTime())
-	if task == "" {
-		return age > unassignedFor
-	}
-	return age > keepFor || !needed(task)
+	r, err = s.read(e.Name())
+	return r, time.Since(info.ModTime()), err == nil
 }

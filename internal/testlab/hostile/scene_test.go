@@ -22,6 +22,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"warren/executor"
+	"warren/executor/filejob"
 	"warren/internal/agent/trust"
 	"warren/internal/agent/uptime"
 	"warren/internal/broker"
@@ -30,7 +31,12 @@ import (
 	"warren/internal/wire"
 )
 
-func TestMain(m *testing.M) { rabbittest.Main(m) }
+func TestMain(m *testing.M) {
+	if slices.Equal(os.Args[1:], []string{filejob.HelperCommand}) { // the process of a push
+		os.Exit(filejob.Helper(os.Stdin, os.Stdout, os.Stderr))
+	}
+	rabbittest.Main(m)
+}
 
 const (
 	fleet     = "production"
