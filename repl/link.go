@@ -33,7 +33,7 @@ func (t *linkNotices) print(state *broker.State, lang *translate.Language, w io.
 		return
 	}
 	fmt.Fprintln(w, term.Line(lang.Sprintf("broker: %s", lang.Text(text))))
-	if !before.wasUp || t.refused {
+	if !before.wasUp || t.refused || errors.Is(state.Err, broker.ErrLost) {
 		for _, h := range hint.Of(state.Err) {
 			fmt.Fprintln(w, term.Line(lang.Sprintf("hint: %s", h)))
 		}

@@ -36,6 +36,11 @@ func TestLinkNoticesPrintEachChangeOnce(t *testing.T) {
 			{up(time.Second), "broker: connected\n"},
 			{connecting(nil), "broker: connection lost, trying again\n"},
 		},
+		"is lost for a reason that somebody can mend": {
+			{up(0), ""},
+			{connecting(&broker.Error{Kind: broker.ErrLost, Message: "it was closed", Hint: "check the idle timeout"}), "broker: connection lost (it was closed), trying again\nhint: check the idle timeout\n"},
+			{up(time.Second), "broker: connected\n"},
+		},
 		"is lost and back before anybody looked": {
 			{up(0), ""}, {up(time.Second), "broker: the connection was lost and restored\n"}, {up(time.Second), ""},
 		},

@@ -209,9 +209,13 @@ const (
 )
 
 // explain adds a hint to the error that ended a connection, if connections end again and
-// again although the broker can be reached.
+// again although the broker can be reached. A session that never was up says nothing about
+// that: a broker that has not noticed the end of a connection refuses the names that it holds.
 func (r *linkRun) explain(err error, up time.Duration) error {
-	if up == 0 || up > idleLife || !errors.Is(err, errSilentEnd) {
+	if up == 0 {
+		return err
+	}
+	if up > idleLife || !errors.Is(err, errSilentEnd) {
 		r.silentEnds = 0
 		return err
 	}

@@ -296,6 +296,27 @@ func TestLinkThroughIdleTimeout(t *testing.T) {
 	})
 }
 
+// A connection that was dropped silently still holds its names when the next one comes.
+func TestIdleTimeoutIsNamedAlthoughNamesAreHeld(t *testing.T) {
+	silent := &Error{Kind: ErrLost, Message: "it was lost", Err: errSilentEnd}
+	held := &Error{Kind: ErrTaken, Message: "the queue is held"}
+	var r linkRun
+	for range maxSilentEnds {
+		if got := hint.First(r.explain(silent, time.Minute)); got != "" {
+			t.Errorf("hint %q of an end that a broker may cause that restarts", got)
+		}
+		if got := r.explain(held, 0); got != error(held) { //nolint:errorlint // the same error
+			t.Errorf("got %v", got)
+		}
+	}
+	if got := hint.First(r.explain(silent, time.Minute)); !strings.Contains(got, "idle timeout") {
+		t.Errorf("hint %q", got)
+	}
+	if got := hint.First(r.explain(silent, 2*idleLife)); got != "" {
+		t.Errorf("hint %q of the end of a long connection", got)
+	}
+}
+
 // Stopping at any moment ends Run, with nothing left behind (see TestMain).
 func TestStartStop(t *testing.T) {
 	u := rabbittest.URL(t)

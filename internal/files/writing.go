@@ -231,11 +231,14 @@ func (t *writing) backUp(s *step, name string) error {
 
 // changeAttributes changes mode and owner of a file that has the content.
 func (t *writing) changeAttributes(s *step, name string) error {
-	f, err := t.root.Open(name)
+	f, err := openNonBlocking(t.root, name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !os.SameFile(info, s.exists) {
+		return errors.Join(fmt.Errorf("%q was replaced by somebody else during the push", t.shown(s.entry)), err)
+	}
 	return t.setOwnerAndMode(f, s, s.exists)
 }
 

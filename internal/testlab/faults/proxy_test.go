@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,7 +29,19 @@ type proxy struct {
 	conns map[*net.TCPConn]struct{}
 	flow  [2]chan struct{} // closed while bytes flow
 	rate  int              // bytes a second of each connection and direction; 0 is all there is
+	idle  idleTimeout      // of new connections
 	ended bool
+
+	pieces atomic.Int64 // carried so far
+	idled  atomic.Int64 // connections that have ended by their idle timeout
+}
+
+// An idleTimeout ends connections of which one direction is silent for so long; 0 is never.
+// Silent: nobody is told, as by a firewall that forgets a connection. Otherwise both sides
+// are closed, as by a load balancer.
+type idleTimeout struct {
+	after  time.Duration
+	silent bool
 }
 
 func newProxy(target string) (*proxy, error) {
@@ -78,6 +92,13 @@ func (p *proxy) slow(rate int) {
 	p.rate = rate
 }
 
+// closeIdle sets the idle timeout of new connections.
+func (p *proxy) closeIdle(timeout idleTimeout) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = timeout
+}
+
 // cut resets all connections; new ones are welcome.
 func (p *proxy) cut() {
 	p.mu.Lock()
@@ -113,9 +134,18 @@ func (p *proxy) accept() {
 		if !p.keep(a, b) {
 			return
 		}
-		p.wait.Go(func() { p.carry(b, a, up) })
-		p.wait.Go(func() { p.carry(a, b, down) })
+		p.mu.Lock()
+		c := &connection{idle: p.idle}
+		p.mu.Unlock()
+		p.wait.Go(func() { p.carry(c, b, a, up) })
+		p.wait.Go(func() { p.carry(c, a, b, down) })
 	}
+}
+
+// A connection is what its two directions share.
+type connection struct {
+	idle      idleTimeout
+	forgotten atomic.Bool // what comes is dropped
 }
 
 func (p *proxy) keep(conns ...*net.TCPConn) bool {
@@ -131,19 +161,32 @@ func (p *proxy) keep(conns ...*net.TCPConn) bool {
 	return !p.ended
 }
 
-func (p *proxy) carry(to, from *net.TCPConn, direction int) {
+func (p *proxy) carry(c *connection, to, from *net.TCPConn, direction int) {
 	defer func() {
 		p.mu.Lock()
 		delete(p.conns, from)
 		p.mu.Unlock()
 		from.Close()
-		to.Close()
+		if !c.forgotten.Load() {
+			to.Close()
+		}
 	}()
 	buf := make([]byte, 8<<10)
 	for {
+		if c.idle.after > 0 && !c.forgotten.Load() {
+			_ = from.SetReadDeadline(time.Now().Add(c.idle.after)) // fails only if Read does
+		}
 		n, err := from.Read(buf)
 		if errors.Is(err, net.ErrClosed) {
 			return // cut
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && !p.idles(c) {
+			return
+		}
+		if c.forgotten.Load() {
+			_ = from.SetReadDeadline(time.Time{})
+			_, _ = io.Copy(io.Discard, from)
+			return
 		}
 		p.mu.Lock()
 		flow, rate := p.flow[direction], p.rate
@@ -152,11 +195,21 @@ func (p *proxy) carry(to, from *net.TCPConn, direction int) {
 		if rate > 0 {
 			time.Sleep(time.Duration(n) * time.Second / time.Duration(rate))
 		}
-		if _, werr := to.Write(buf[:n]); werr != nil || err != nil && !errors.Is(err, io.EOF) {
-			return
-		}
-		if errors.Is(err, io.EOF) {
+		p.pieces.Add(1)
+		if _, werr := to.Write(buf[:n]); werr != nil || err != nil {
 			return
 		}
 	}
+}
+
+// idles takes note that a connection was idle for too long, and reports whether it stays open.
+func (p *proxy) idles(c *connection) bool {
+	if !c.idle.silent {
+		p.idled.Add(1)
+		return false
+	}
+	if !c.forgotten.Swap(true) {
+		p.idled.Add(1)
+	}
+	return true
 }

@@ -64,6 +64,7 @@ type scene struct {
 	reader    *results.Store // drives nothing
 	submitted int            // tasks
 	expires   time.Duration  // of what is submitted
+	heartbeat int            // in the URLs of links, in seconds; 0 leaves it to the programs
 	mounts    []string
 }
 
@@ -180,6 +181,9 @@ func (s *scene) through(p *proxy) string {
 	_, port, err := net.SplitHostPort(p.addr())
 	s.check(err)
 	u.Host = "127.0.0.1:" + port
+	if s.heartbeat > 0 {
+		u.RawQuery = fmt.Sprint("heartbeat=", s.heartbeat)
+	}
 	return u.String()
 }
 

@@ -128,6 +128,7 @@ func TestLife(t *testing.T) {
 	if err := n.Kill(); err != nil {
 		t.Errorf("a second Kill: %v", err)
 	}
+	n.programs.server = failsOnce(t, n.programs.server)
 	if err := n.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -158,6 +159,17 @@ func TestLife(t *testing.T) {
 	if err := n.Stop(); err != nil {
 		t.Errorf("a second Stop: %v", err)
 	}
+}
+
+// failsOnce is a program that fails at its first start, and is the server after that.
+func failsOnce(t *testing.T, server string) string {
+	t.Helper()
+	path := t.TempDir() + "/rabbitmq-server"
+	script := fmt.Sprintf("#!/bin/sh\n[ -e %[1]s.failed ] && exec %[2]s\n: >%[1]s.failed\nexit 1\n", path, server)
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func TestStartGivesUpWithContext(t *testing.T) {
