@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/command"
 	"warren/repl/render"
@@ -69,14 +68,11 @@ func (c *Resume) Run(ctx context.Context, env *command.Env) error {
 	}
 	env.Session.Seen(task.ID) // it may be there already
 	env.Session.Submitted(task.ID)
-	return note(env, &task)
+	_, err = env.IO.Lang.Fprintf(env.IO.Out, "task on %s: %s\n", term.Plural(task.Hosts, "host"), task.ID)
+	return err
 }
 
 // shows reports whether a flag says how to show results, which implies --wait.
 func (c *Resume) shows(v *result.View) bool {
 	return v.Stream || v.Diff || v.JSON || v.JSONL || v.Tail > 0 || c.Stdout || c.Stderr || c.Encoding != ""
-}
-
-func note(env *command.Env, task *model.Task) error {
-	return env.IO.Lines([]string{"task on " + term.Plural(task.Hosts, "host") + ": " + task.ID})
 }
