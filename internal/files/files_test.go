@@ -117,6 +117,34 @@ func TestChangedModeAloneNeedsNoContent(t *testing.T) {
 	}
 }
 
+// Somebody who may write in the directory replaces the file by another one after it was
+// compared. That one keeps its mode.
+func TestModeOfExchangedFileIsKept(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no modes")
+	}
+	dir := t.TempDir()
+	s := scan(t, false, write(t, filepath.Join(dir, "source"), "one"))
+	path, secret := write(t, filepath.Join(dir, "file"), "one"), write(t, filepath.Join(dir, "secret"), "a secret")
+	target, err := Open(&s.Manifest, Options{Path: path, Mode: 0o777})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(secret, path); err != nil {
+		t.Fatal(err)
+	}
+	if err := target.Write(t.Context(), s.Open(0)); err == nil || !strings.Contains(err.Error(), "was replaced by somebody else") {
+		t.Errorf("%v", err)
+	}
+	if info, _ := os.Stat(secret); info.Mode().Perm() != 0o644 {
+		t.Errorf("mode %v", info.Mode())
+	}
+}
+
 func TestPushedTreeKeepsModesAndLinks(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no modes")
