@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -45,6 +46,10 @@ func runPage(t *testing.T, file string, lang *translate.Language) {
 	for _, session := range docSession.FindAllStringSubmatch(string(page), -1) {
 		for _, part := range strings.Split("\n"+session[1], "\n$ warren ")[1:] {
 			line, want, _ := strings.Cut(part, "\n")
+			commands++
+			if runtime.GOOS == "windows" && strings.HasPrefix(line, "--groups groups.conf ") {
+				continue // its upcalls are commands of a POSIX shell
+			}
 			words, err := cli.SplitWords(line)
 			if err != nil {
 				t.Fatal(err)
@@ -54,7 +59,6 @@ func runPage(t *testing.T, file string, lang *translate.Language) {
 			if got := strings.TrimRight(out.String(), "\n"); got != strings.TrimRight(want, "\n") {
 				t.Errorf("warren %s\n%s\nis on the page\n%s", line, got, want)
 			}
-			commands++
 		}
 	}
 	if commands < 15 {

@@ -3,8 +3,10 @@ package repl
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -15,7 +17,7 @@ import (
 )
 
 // TestMain makes of the test binary the program `warren` as well, with a fake
-// engine: for scripts, and for the pseudo-terminal.
+// engine, for scripts and for the pseudo-terminal, and programs for --notify.
 func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){
 		"warren": func() {
@@ -23,7 +25,30 @@ func TestMain(m *testing.M) {
 			defer stop()
 			os.Exit(Main(ctx, os.Args[1:], term.OS(), openFake))
 		},
+		"notice": notice,
+		"fails": func() {
+			fmt.Fprintln(os.Stderr, "no route")
+			os.Exit(7)
+		},
 	})
+}
+
+// notice appends standard input to a file, and the id of the task to another: notice FILE
+// [IDS].
+func notice() {
+	appendTo := func(file string, r io.Reader) {
+		f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err == nil {
+			_, err = io.Copy(f, r)
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	appendTo(os.Args[1], os.Stdin)
+	if len(os.Args) > 2 {
+		appendTo(os.Args[2], strings.NewReader(os.Getenv("WARREN_TASK")+"\n"))
+	}
 }
 
 type leakChecked struct{ m *testing.M }

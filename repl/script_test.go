@@ -92,11 +92,17 @@ func cmdReplace(ts *testscript.TestScript, neg bool, args []string) {
 	show(ts, regexp.MustCompile(args[0]).ReplaceAllString(ts.ReadFile("stdout"), args[1]))
 }
 
-// cmdLast prints the last line of a file.
+// cmdLast prints the last lines of a file, by default one.
 func cmdLast(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, !neg && len(args) == 1, "last FILE")
+	usage(ts, !neg && (len(args) == 1 || len(args) == 2), "last FILE [LINES]")
+	n := 1
+	if len(args) > 1 {
+		var err error
+		n, err = strconv.Atoi(args[1])
+		ts.Check(err)
+	}
 	lines := strings.SplitAfter(strings.TrimSuffix(ts.ReadFile(args[0]), "\n"), "\n")
-	show(ts, lines[len(lines)-1]+"\n")
+	show(ts, strings.Join(lines[max(0, len(lines)-n):], "")+"\n")
 }
 
 // cmdList prints the names of the files in a directory.

@@ -7,18 +7,30 @@ import (
 )
 
 func TestChineseProgram(t *testing.T) {
-	t.Setenv("LC_ALL", "zh_CN.UTF-8")
-	for _, c := range []struct {
-		args   string
-		status int
-		want   []string
-	}{
+	testChinese(t, []chineseCase{
 		{"--help", 0, []string{"用法：warrend <command> [flags]\n", "\n  --id=NAME\n      此 agent 的唯一名字。默认为主机名。（或 $WARREND_ID）\n"}},
 		{"status --help", 0, []string{"用法：warrend status [flags]\n\n打印此主机上 agent 的状态。"}},
 		{"--bogus", 2, []string{"错误：未知的参数 --bogus\n提示：warrend --help 列出参数\n"}},
 		{"--show-config", 0, []string{"设置项  ", "默认\n"}},
+	})
+}
+
+func TestChineseStatus(t *testing.T) {
+	testChinese(t, []chineseCase{
 		{"status --data-dir /nonexistent/warrend", 3, []string{"错误：此数据目录没有 agent 在运行：/nonexistent/warrend\n"}},
-	} {
+	})
+}
+
+type chineseCase struct {
+	args   string
+	status int
+	want   []string
+}
+
+func testChinese(t *testing.T, cases []chineseCase) {
+	t.Helper()
+	t.Setenv("LC_ALL", "zh_CN.UTF-8")
+	for _, c := range cases {
 		var out bytes.Buffer
 		if status := Main(strings.Fields(c.args), &out, &out); status != c.status {
 			t.Errorf("%s: status %d, want %d", c.args, status, c.status)

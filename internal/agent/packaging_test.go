@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"encoding/xml"
 	"fmt"
 	"os"
 	"os/exec"
@@ -153,25 +152,6 @@ func TestUnitIsValid(t *testing.T) {
 	out, err := exec.Command(verify, "verify", "--man=no", path).CombinedOutput()
 	if err != nil || strings.Contains(string(out), dir) {
 		t.Errorf("%v\n%s", err, out)
-	}
-}
-
-func TestLaunchdPropertyListIsWellFormed(t *testing.T) {
-	f, err := os.Open(filepath.Join(packaging, "launchd/io.warren.warrend.plist"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var list struct {
-		Keys []string `xml:"dict>key"`
-	}
-	if err := xml.NewDecoder(f).Decode(&list); err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range []string{"Label", "ProgramArguments", "RunAtLoad", "KeepAlive", "ExitTimeOut", "AbandonProcessGroup"} {
-		if !slices.Contains(list.Keys, key) {
-			t.Errorf("no %s in %q", key, list.Keys)
-		}
 	}
 }
 

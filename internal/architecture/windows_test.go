@@ -31,6 +31,7 @@ var withoutWindows = [][2]string{
 	// Agent.
 	{"internal/agent/process/*", "internal/agent/process/process_windows_test.go"},
 	{"internal/agent/process/proctree/*", "finds processes in /proc; on Windows the job object has them"},
+	{"internal/agent/datadir_unix_test.go", "the places of files on Linux and macOS; Windows asks the system"},
 	{"internal/agent/strict_unix_test.go", "internal/agent/strict_windows_test.go"},
 	{"internal/agent/trust/files_unix_test.go", "internal/agent/trust/files_windows_test.go"},
 	{"internal/agent/trust/mount_*", "mounts a file over another one"},
@@ -58,6 +59,7 @@ var withoutWindows = [][2]string{
 	{"repl/term/secret_test.go", "internal/testlab/windows/screen_test.go"},
 
 	// Both.
+	{"internal/translate/messages_test.go", "reads the source, which is the same for all systems"},
 	{"internal/datadir/fs_linux_test.go", "the names of Linux's file systems"},
 	{"internal/strictmodes/walk_unix_test.go", "internal/strictmodes/walk_windows_test.go"},
 }

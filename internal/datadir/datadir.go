@@ -15,8 +15,9 @@ import (
 )
 
 // Default returns the operator's data directory: $XDG_DATA_HOME/warren, or
-// ~/.local/share/warren; on Windows %LocalAppData%\warren. As the XDG Base Directory
-// Specification requires, it ignores a relative $XDG_DATA_HOME.
+// ~/.local/share/warren; on macOS ~/Library/Application Support/warren without the
+// variable; on Windows %LocalAppData%\warren. As the XDG Base Directory Specification
+// requires, it ignores a relative $XDG_DATA_HOME.
 func Default() (string, error) { return defaultDir(runtime.GOOS, os.Getenv, os.UserHomeDir) }
 
 func defaultDir(goos string, env func(string) string, home func() (string, error)) (string, error) {
@@ -33,6 +34,9 @@ func defaultDir(goos string, env func(string) string, home func() (string, error
 	dir, err := home()
 	if err != nil {
 		return "", hint.Errorf("set HOME or WARREN_DATA_DIR", "no data directory: %w", err)
+	}
+	if goos == "darwin" {
+		return filepath.Join(dir, "Library", "Application Support", "warren"), nil
 	}
 	return filepath.Join(dir, ".local", "share", "warren"), nil
 }

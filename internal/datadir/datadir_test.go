@@ -48,6 +48,8 @@ func TestDefault(t *testing.T) {
 		{name: "xdg", goos: "linux", env: map[string]string{"XDG_DATA_HOME": "/x"}, want: "/x/warren"},
 		{name: "home", goos: "linux", want: "/home/ann/.local/share/warren"},
 		{name: "relative xdg is ignored", goos: "linux", env: map[string]string{"XDG_DATA_HOME": "x"}, want: "/home/ann/.local/share/warren"},
+		{name: "macOS", goos: "darwin", want: "/home/ann/Library/Application Support/warren"},
+		{name: "macOS with xdg", goos: "darwin", env: map[string]string{"XDG_DATA_HOME": "/x"}, want: "/x/warren"},
 		{name: "no home", goos: "linux", home: func() (string, error) { return "", errors.New("$HOME is not defined") }, err: "hint: set HOME"},
 		{name: "windows", goos: "windows", env: map[string]string{"LocalAppData": "/c/local"}, want: "/c/local/warren"},
 		{name: "windows without", goos: "windows", err: "hint: set WARREN_DATA_DIR"},

@@ -371,9 +371,11 @@ func TestSourceThatChangesIsDetected(t *testing.T) {
 		write(t, second, "two")
 		s := scan(t, false, filepath.Join(dir, "d"))
 		change()
-		if _, err := io.ReadAll(s.Open(0)); !errors.Is(err, ErrChanged) {
+		content := s.Open(0)
+		if _, err := io.ReadAll(content); !errors.Is(err, ErrChanged) {
 			t.Errorf("%s: %v", name, err)
 		}
+		content.Close() // Windows writes no file that is open
 	}
 }
 

@@ -141,24 +141,37 @@ func clusterShellFiles(own string) []string {
 // ConfigFile is the default path of the configuration file; "" where there is none.
 func ConfigFile() string { return configPath("config.toml") }
 
-// configPath is the path of a file that operators write: in $XDG_CONFIG_HOME/warren
-// or ~/.config/warren (XDG Base Directory Specification), on Windows in
-// %AppData%\warren; "" where the environment names no such directory.
+// configPath is the path of a file that operators write; "" where the environment names no
+// directory for it.
 func configPath(name string) string {
-	dir := os.Getenv("XDG_CONFIG_HOME")
+	dir := configDir(runtime.GOOS, os.Getenv, os.UserHomeDir)
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, name)
+}
+
+// configDir is $XDG_CONFIG_HOME/warren or ~/.config/warren (XDG Base Directory
+// Specification); on macOS ~/Library/Application Support/warren without the variable; on
+// Windows %AppData%\warren.
+func configDir(goos string, env func(string) string, home func() (string, error)) string {
+	dir := env("XDG_CONFIG_HOME")
 	switch {
-	case runtime.GOOS == "windows":
-		if dir = os.Getenv("AppData"); dir == "" {
+	case goos == "windows":
+		if dir = env("AppData"); dir == "" {
 			return ""
 		}
 	case !filepath.IsAbs(dir):
-		home, err := os.UserHomeDir()
+		home, err := home()
 		if err != nil {
 			return ""
 		}
 		dir = filepath.Join(home, ".config")
+		if goos == "darwin" {
+			dir = filepath.Join(home, "Library", "Application Support")
+		}
 	}
-	return filepath.Join(dir, "warren", name)
+	return filepath.Join(dir, "warren")
 }
 
 // Describe returns each setting with its value and the source of that.

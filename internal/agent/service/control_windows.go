@@ -153,9 +153,18 @@ func Status() (string, error) {
 	}
 	text := stateWords[q.State]
 	if q.State == svc.Stopped {
-		return text, fmt.Errorf("%w (its last exit status is %d)", ErrNotRunning, max(q.Win32ExitCode, q.ServiceSpecificExitCode))
+		return text, fmt.Errorf("%w (its last exit status is %d)", ErrNotRunning, exitStatus(q))
 	}
 	return fmt.Sprintf("%s, process %d", text, q.ProcessId), nil
+}
+
+// exitStatus returns the exit status of a service that has stopped: its own, or that of
+// Windows.
+func exitStatus(q svc.Status) uint32 {
+	if q.Win32ExitCode == uint32(windows.ERROR_SERVICE_SPECIFIC_ERROR) {
+		return q.ServiceSpecificExitCode
+	}
+	return q.Win32ExitCode
 }
 
 // await waits until the service has left these states, and returns the next one.

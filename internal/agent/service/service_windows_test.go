@@ -95,3 +95,14 @@ func TestEventsHaveLevelAndAttributes(t *testing.T) {
 		t.Errorf("%s\nwant %s", got, want)
 	}
 }
+
+// ERROR_SERVICE_SPECIFIC_ERROR says that the service has a status of its own.
+func TestExitStatus(t *testing.T) {
+	for want, q := range map[uint32]svc.Status{
+		0: {}, 2: {Win32ExitCode: 1066, ServiceSpecificExitCode: 2}, 1077: {Win32ExitCode: 1077},
+	} {
+		if got := exitStatus(q); got != want {
+			t.Errorf("%+v: %d, want %d", q, got, want)
+		}
+	}
+}

@@ -40,6 +40,8 @@ func Query(ctx context.Context, dataDir string) (*Report, error) {
 		return nil, notRunning(dataDir)
 	case ctx.Err() != nil:
 		return stuck(), nil
+	case isUnsupported(err):
+		return nil, hint.Errorf("warrend status needs Windows 10 version 1803, Windows Server 2019, or later", "ask the agent: %w", err)
 	case err != nil:
 		return nil, fmt.Errorf("ask the agent: %w", err)
 	}
