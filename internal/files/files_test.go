@@ -349,6 +349,33 @@ func TestSourceThatChangesIsDetected(t *testing.T) {
 	}
 }
 
+func TestCompareNamesWhatHasChanged(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "d")
+	one := write(t, filepath.Join(dir, "1"), "one")
+	write(t, filepath.Join(dir, "2"), "two")
+	before := scan(t, false, dir)
+	for _, c := range []struct {
+		name   string
+		change func()
+		want   string
+	}{
+		{"unchanged", func() {}, ""},
+		{"written again", func() { write(t, one, "one") }, ""},
+		{"altered", func() { write(t, one, "One") }, "1\" has changed"},
+		{"removed", func() { _ = os.Remove(one) }, "\"1\" is missing"},
+		{"added", func() { write(t, one, "one"); write(t, filepath.Join(dir, "3"), "") }, "3\" is new"},
+	} {
+		c.change()
+		err := scan(t, false, dir).Compare(before.Text, before.Digest[:])
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+	if err := scan(t, false, dir).Compare(nil, before.Digest[:]); err == nil {
+		t.Error("no error without the text")
+	}
+}
+
 func TestContentFromAnyOffset(t *testing.T) {
 	dir := t.TempDir()
 	for name, content := range map[string]string{"1": "abc", "2": "", "3": "defgh", "4": "i"} {

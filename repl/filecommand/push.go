@@ -109,11 +109,11 @@ func (c *Push) push() (*wire.Push, error) {
 	} else if c.Sources[0] == "-" {
 		p.Mode = 0o644
 	}
-	into := isDirectoryName(c.To)
+	into := command.IsDirectoryName(c.To)
 	switch {
 	case c.Rate > 0 && c.Rate < minRate:
 		return nil, cli.Usage("hosts wait two minutes for each chunk of 256 KiB", "--rate must be 16 KiB or more")
-	case !strings.HasPrefix(c.To, "/") && !isWindowsPath(c.To):
+	case !strings.HasPrefix(c.To, "/") && !command.IsWindowsPath(c.To):
 		return nil, cli.Usage("for example --to /etc/app/app.conf", "--to %s is not a full path", c.To)
 	case len(c.Sources) > 1 && !into:
 		return nil, cli.Usage("end --to with a slash", "several sources need a directory to go into")
@@ -127,15 +127,6 @@ func (c *Push) push() (*wire.Push, error) {
 		}
 	}
 	return p, nil
-}
-
-func isDirectoryName(p string) bool {
-	return strings.HasSuffix(p, "/") || isWindowsPath(p) && strings.HasSuffix(p, `\`)
-}
-
-// isWindowsPath reports whether a path begins with a drive, as in C:\.
-func isWindowsPath(p string) bool {
-	return len(p) > 2 && p[1] == ':' && (p[2] == '\\' || p[2] == '/') || strings.HasPrefix(p, `\\`)
 }
 
 // scan reads the sources. remove removes what it has spooled.
@@ -154,7 +145,7 @@ func (c *Push) scan(env *command.Env) (source *files.Source, remove func(), err 
 		}
 		paths, remove = []string{spooled}, func() { os.Remove(spooled) }
 	}
-	if source, err = files.Scan(paths, isDirectoryName(c.To)); err != nil {
+	if source, err = files.Scan(paths, command.IsDirectoryName(c.To)); err != nil {
 		remove()
 	}
 	return source, remove, err
