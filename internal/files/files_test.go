@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // write makes a file, with its directories.
@@ -305,6 +307,54 @@ func TestTreeDoesNotFollowLinksOut(t *testing.T) {
 	}
 	if read(t, filepath.Join(dir, "outside", "file")) != "old" {
 		t.Error("a file outside was changed")
+	}
+}
+
+// Pushes to one path at the same time leave one of the files, whole, and nothing else.
+func TestPushesToOnePathAtTheSameTime(t *testing.T) {
+	dir := t.TempDir()
+	target := filepath.Join(dir, "host", "file")
+	write(t, target, "old")
+	var g errgroup.Group
+	contents := map[string]bool{}
+	for i := range 8 {
+		content := strings.Repeat(string(rune('a'+i)), 100_000+i)
+		contents[content] = true
+		s := scan(t, false, write(t, filepath.Join(dir, content[:1]), content))
+		g.Go(func() error {
+			for range 5 {
+				if _, err := push(s, s.Open(0), Options{Path: target, Backup: i%2 == 0}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil && runtime.GOOS != "windows" { // which refuses to replace an open file
+		t.Error(err)
+	}
+	if !contents[read(t, target)] {
+		t.Errorf("the file is of no push: %d bytes", len(read(t, target)))
+	}
+	for _, name := range names(t, filepath.Dir(target)) {
+		if name != "file" && name != "file~" {
+			t.Errorf("%s is left", name)
+		}
+	}
+}
+
+// Of a file that grows, as a log does, the push has what was there when it was scanned.
+func TestSourceThatGrows(t *testing.T) {
+	dir := t.TempDir()
+	source := write(t, filepath.Join(dir, "source"), "one")
+	s := scan(t, false, source)
+	write(t, source, "oneone")
+	if got, err := io.ReadAll(s.Open(0)); err != nil || string(got) != "one" {
+		t.Errorf("appended: %q, %v: the part that was scanned is the same", got, err)
+	}
+	write(t, source, "twotwo")
+	if _, err := io.ReadAll(s.Open(0)); !errors.Is(err, ErrChanged) {
+		t.Errorf("replaced: %v", err)
 	}
 }
 
