@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // write makes a file, with its directories.
@@ -336,6 +338,54 @@ func TestTreeDoesNotFollowLinksOut(t *testing.T) {
 	}
 }
 
+// Pushes to one path at the same time leave one of the files, whole, and nothing else.
+func TestPushesToOnePathAtTheSameTime(t *testing.T) {
+	dir := t.TempDir()
+	target := filepath.Join(dir, "host", "file")
+	write(t, target, "old")
+	var g errgroup.Group
+	contents := map[string]bool{}
+	for i := range 8 {
+		content := strings.Repeat(string(rune('a'+i)), 100_000+i)
+		contents[content] = true
+		s := scan(t, false, write(t, filepath.Join(dir, content[:1]), content))
+		g.Go(func() error {
+			for range 5 {
+				if _, err := push(s, s.Open(0), Options{Path: target, Backup: i%2 == 0}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil && runtime.GOOS != "windows" { // which refuses to replace an open file
+		t.Error(err)
+	}
+	if !contents[read(t, target)] {
+		t.Errorf("the file is of no push: %d bytes", len(read(t, target)))
+	}
+	for _, name := range names(t, filepath.Dir(target)) {
+		if name != "file" && name != "file~" {
+			t.Errorf("%s is left", name)
+		}
+	}
+}
+
+// Of a file that grows, as a log does, the push has what was there when it was scanned.
+func TestSourceThatGrows(t *testing.T) {
+	dir := t.TempDir()
+	source := write(t, filepath.Join(dir, "source"), "one")
+	s := scan(t, false, source)
+	write(t, source, "oneone")
+	if got, err := io.ReadAll(s.Open(0)); err != nil || string(got) != "one" {
+		t.Errorf("appended: %q, %v: the part that was scanned is the same", got, err)
+	}
+	write(t, source, "twotwo")
+	if _, err := io.ReadAll(s.Open(0)); !errors.Is(err, ErrChanged) {
+		t.Errorf("replaced: %v", err)
+	}
+}
+
 func TestDecodeRefusesManifests(t *testing.T) {
 	const sum = `"sha256":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="`
 	for _, text := range []string{
@@ -376,6 +426,33 @@ func TestSourceThatChangesIsDetected(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		content.Close() // Windows writes no file that is open
+	}
+}
+
+func TestCompareNamesWhatHasChanged(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "d")
+	one := write(t, filepath.Join(dir, "1"), "one")
+	write(t, filepath.Join(dir, "2"), "two")
+	before := scan(t, false, dir)
+	for _, c := range []struct {
+		name   string
+		change func()
+		want   string
+	}{
+		{"unchanged", func() {}, ""},
+		{"written again", func() { write(t, one, "one") }, ""},
+		{"altered", func() { write(t, one, "One") }, "1\" has changed"},
+		{"removed", func() { _ = os.Remove(one) }, "\"1\" is missing"},
+		{"added", func() { write(t, one, "one"); write(t, filepath.Join(dir, "3"), "") }, "3\" is new"},
+	} {
+		c.change()
+		err := scan(t, false, dir).Compare(before.Text, before.Digest[:])
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+	if err := scan(t, false, dir).Compare(nil, before.Digest[:]); err == nil {
+		t.Error("no error without the text")
 	}
 }
 

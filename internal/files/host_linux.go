@@ -35,8 +35,8 @@ const maxLabel = 64 << 10
 // copyLabels gives f the labels of the file at name.
 func copyLabels(root *os.Root, name string, f *os.File) error {
 	old, err := openNonBlocking(root, name)
-	if errors.Is(err, os.ErrPermission) {
-		return nil // its owner may write it, but not read it
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
+		return nil // its owner may write it, but not read it; or it was removed meanwhile
 	}
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"syscall"
@@ -57,6 +58,50 @@ func (s *Source) finish() (err error) {
 	}
 	s.Digest = sha256.Sum256(s.Text)
 	return nil
+}
+
+// Compare returns an error that names what differs from an earlier manifest with the digest.
+// Its text is nil if it is not known.
+func (s *Source) Compare(text, digest []byte) error {
+	if bytes.Equal(s.Digest[:], digest) {
+		return nil
+	}
+	if text == nil {
+		return errors.New("the files have changed since the push")
+	}
+	earlier, err := Decode(text)
+	if err != nil {
+		return err
+	}
+	was := make(map[string]*Entry, len(earlier.Entries))
+	for i := range earlier.Entries {
+		was[earlier.Entries[i].Name()] = &earlier.Entries[i]
+	}
+	for i := range s.Manifest.Entries {
+		e := &s.Manifest.Entries[i]
+		old := was[e.Name()]
+		delete(was, e.Name())
+		switch {
+		case old == nil:
+			return fmt.Errorf("%q is new since the push", s.shown(i))
+		case !reflect.DeepEqual(*e, *old):
+			return fmt.Errorf("%q has changed since the push", s.shown(i))
+		}
+	}
+	for i := range earlier.Entries {
+		if e := &earlier.Entries[i]; was[e.Name()] != nil {
+			return fmt.Errorf("%q is missing since the push", e.Path)
+		}
+	}
+	return errors.New("the order of the files has changed since the push")
+}
+
+// shown is the operator's name of an entry.
+func (s *Source) shown(i int) string {
+	if s.Paths[i] != "" {
+		return s.Paths[i]
+	}
+	return s.Manifest.Entries[i].Name()
 }
 
 // add adds what is at file to the manifest, under name. A symbolic link that the operator

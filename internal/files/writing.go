@@ -212,16 +212,29 @@ func (t *writing) replace(s *step, name string) error {
 	return t.root.Rename(s.stage, name)
 }
 
+// mostBackupTries is how often a file may be replaced while it is backed up.
+const mostBackupTries = 100
+
 // backUp makes NAME~ a second name of the file, so that the name is never missing.
 func (t *writing) backUp(s *step, name string) error {
 	if s.exists.Mode()&fs.ModeSymlink != 0 {
 		return t.root.Rename(name, name+"~")
 	}
 	temp := s.stage + "~"
-	if err := t.root.Link(name, temp); err != nil { // a file system without hard links
+	err := t.root.Link(name, temp)
+	for range mostBackupTries {
+		if !errors.Is(err, fs.ErrNotExist) { // somebody replaces the file at the same time
+			break
+		}
+		err = t.root.Link(name, temp)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // it was removed
+	case err != nil: // a file system without hard links
 		return t.root.Rename(name, name+"~")
 	}
-	err := t.root.Rename(temp, name+"~")
+	err = t.root.Rename(temp, name+"~")
 	// If both are names of one file already, rename does nothing.
 	if e := t.root.Remove(temp); err == nil && e != nil && !errors.Is(e, fs.ErrNotExist) {
 		return e

@@ -50,7 +50,7 @@ type Sender struct {
 }
 
 // Run declares the stream, sends the content, waits until Keep is closed, and deletes the
-// stream. It connects again after each loss of the connection, and continues behind the
+// stream. It sends no more once Keep is closed. It connects again after each loss of the connection, and continues behind the
 // last chunk that was confirmed. If ctx ends, the stream stays. An error of the content
 // deletes the stream, so that no host waits for the rest.
 func (s *Sender) Run(ctx context.Context) error {
@@ -116,7 +116,7 @@ func (s *sending) session(ctx context.Context, session *broker.Session) error {
 		}
 	}
 	if err := s.send(ctx, ch); err != nil {
-		if s.result != nil {
+		if s.result != nil || errors.Is(err, errReleased) {
 			return s.delete(ch)
 		}
 		return err
@@ -154,6 +154,9 @@ func (s *sending) delete(ch *amqp.Channel) error {
 	return err
 }
 
+// errReleased: no host needs the rest of the content.
+var errReleased = errors.New("no host needs the content")
+
 // send publishes what is not confirmed yet. It sets result after an error of the content.
 func (s *sending) send(ctx context.Context, ch *amqp.Channel) error {
 	if s.confirmed == s.chunks {
@@ -167,6 +170,11 @@ func (s *sending) send(ctx context.Context, ch *amqp.Channel) error {
 	var pending []*amqp.DeferredConfirmation
 	buffer := make([]byte, wire.MaxFileChunk)
 	for next := s.confirmed; s.confirmed < s.chunks; {
+		select {
+		case <-s.Keep:
+			return errReleased
+		default:
+		}
 		if next == s.chunks || len(pending) == window {
 			if err := s.confirm(ctx, pending[0], returned); err != nil {
 				return err
@@ -179,7 +187,7 @@ func (s *sending) send(ctx context.Context, ch *amqp.Channel) error {
 			s.result = fmt.Errorf("cannot read the content: %w", err)
 			return s.result
 		}
-		if err := s.limit.WaitN(ctx, int(n)); err != nil {
+		if err := s.wait(ctx, int(n)); err != nil {
 			return err
 		}
 		msg := amqp.Publishing{
@@ -194,6 +202,24 @@ func (s *sending) send(ctx context.Context, ch *amqp.Channel) error {
 		next++
 	}
 	return nil
+}
+
+// wait waits until n bytes may be sent, or until no host needs them.
+func (s *sending) wait(ctx context.Context, n int) error {
+	delay := s.limit.ReserveN(time.Now(), n).Delay()
+	if delay == 0 {
+		return nil
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-s.Keep:
+		return errReleased
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // errNacked: the broker has not taken a chunk. The next session sends it again.

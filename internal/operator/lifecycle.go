@@ -50,6 +50,7 @@ func (o *Operator) end() error {
 	var actors error
 	steps := []func() error{
 		func() error { o.life.stopActors(); return nil },
+		func() error { o.releasing.Wait(); return nil }, // the last task may just have ended
 		func() error { o.streams.Close(); return nil },
 		// Results that matter are stored by now; agents keep later ones. So the store
 		// need not wait until the connections have ended.

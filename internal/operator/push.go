@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"warren/dispatcher"
@@ -39,6 +40,7 @@ type pusher struct {
 	dispatcher *dispatcher.Dispatcher
 	notify     func(notice error)
 	start      func(actor func(context.Context) error)
+	releasing  sync.WaitGroup // actors that release a stream when its task is done
 }
 
 // Push creates a task that writes files; see command.Engine. It fills in the members of
@@ -73,7 +75,11 @@ func (o *pusher) Push(ctx context.Context, spec model.Spec, content command.Push
 	if err := o.streams.Assign(stream, task.ID); err != nil {
 		o.notify(err)
 	}
-	o.start(func(ctx context.Context) error { return o.releaseAfter(ctx, stream, task.ID) })
+	o.releasing.Add(1)
+	o.start(func(ctx context.Context) error {
+		defer o.releasing.Done()
+		return o.releaseAfter(ctx, stream, task.ID)
+	})
 	return task, nil
 }
 

@@ -30,7 +30,9 @@ func (*Retry) Help() string {
 
     retry 1b4e
     retry 1b4e --outcome unreachable --when-online 24h
-    retry 1b4e --outcome canceled --rollout 10%,100%     continue a rollout that has stopped`
+    retry 1b4e --outcome canceled --rollout 10%,100%     continue a rollout that has stopped
+
+A push reads its files again. Run retry in the same directory. It is refused if a file has changed.`
 }
 
 func (c *Retry) Run(ctx context.Context, env *Env) error {
@@ -59,7 +61,13 @@ func (c *Retry) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	return c.Submit(ctx, env, spec, v, c.SecretStdin == "-", Engine.Submit)
+	submit := Engine.Submit
+	if spec.Run.Push != nil {
+		if submit, err = c.resend(&spec); err != nil {
+			return err
+		}
+	}
+	return c.Submit(ctx, env, spec, v, c.SecretStdin == "-", submit)
 }
 
 func (c *Retry) checkOutcomes() error {
@@ -81,9 +89,6 @@ func (c *Retry) spec(ctx context.Context, env *Env, task model.Task) (spec model
 	st, err := env.statement(ctx, task)
 	if err != nil {
 		return spec, err
-	}
-	if st.Run.Push != nil {
-		return spec, cli.Usage("give the same push again: hosts that have the files answer same, and cost one message", "retry: the files of a push are not stored")
 	}
 	spec = model.Spec{
 		Command: task.Command, Run: *st.Run, RetryOf: task.ID,
@@ -107,6 +112,9 @@ func (c *Retry) spec(ctx context.Context, env *Env, task model.Task) (spec model
 	}
 	if spec.Hosts, err = c.chosen(ctx, env, task); err != nil {
 		return spec, err
+	}
+	if spec.Run.Push != nil {
+		return spec, nil // its secret is the key of the content
 	}
 	return spec, c.secrets(ctx, env, &spec)
 }

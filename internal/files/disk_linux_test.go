@@ -1,0 +1,104 @@
+package files
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// mount returns a small disk.
+func mount(t *testing.T, flags uintptr) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("none", dir, "tmpfs", flags, "size=1m,mode=0700"); err != nil {
+		t.Skipf("needs a small disk, and mounting a tmpfs is not possible here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// A filler fills the disk of its file when it is read, as another program may.
+type filler struct {
+	t       *testing.T
+	content io.Reader
+	ballast string
+}
+
+func (f *filler) Read(p []byte) (int, error) {
+	if f.ballast != "" {
+		b, err := os.Create(f.ballast)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		defer b.Close()
+		for err == nil {
+			_, err = b.Write(make([]byte, 4096))
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			f.t.Fatal(err)
+		}
+		f.ballast = ""
+	}
+	return f.content.Read(p)
+}
+
+func TestFullDiskLeavesTheFileAlone(t *testing.T) {
+	dir := mount(t, 0)
+	target := write(t, filepath.Join(dir, "file"), "old")
+	s := scan(t, false, write(t, filepath.Join(t.TempDir(), "source"), strings.Repeat("x", 600_000)))
+	unchanged := func() {
+		t.Helper()
+		if got := names(t, dir); len(got) != 1 || read(t, target) != "old" {
+			t.Errorf("the disk has %q", got)
+		}
+	}
+	_, err := push(s, &filler{t, s.Open(0), filepath.Join(dir, "ballast")}, Options{Path: target, Backup: true})
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("filled while it was written: %v", err)
+	}
+	if err := os.Truncate(filepath.Join(dir, "ballast"), 500_000); err != nil {
+		t.Fatal(err)
+	}
+	_, err = push(s, strings.NewReader("not read"), Options{Path: target, Backup: true})
+	if err == nil || !strings.HasPrefix(err.Error(), "no space: 604096 bytes are needed, ") {
+		t.Errorf("nearly full: %v", err)
+	}
+	if err := os.Remove(filepath.Join(dir, "ballast")); err != nil {
+		t.Fatal(err)
+	}
+	unchanged()
+	if _, err := push(s, s.Open(0), Options{Path: target}); err != nil || read(t, target) == "old" {
+		t.Errorf("with room: %v", err)
+	}
+}
+
+func TestReadOnlyDiskLeavesTheFileAlone(t *testing.T) {
+	dir := mount(t, 0)
+	target := write(t, filepath.Join(dir, "file"), "old")
+	if err := syscall.Mount("none", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	s := scan(t, false, write(t, filepath.Join(t.TempDir(), "source"), "new"))
+	if _, err := push(s, s.Open(0), Options{Path: target}); !errors.Is(err, syscall.EROFS) {
+		t.Errorf("replaced: %v", err)
+	}
+	if _, err := push(s, s.Open(0), Options{Path: target, Mode: 0o600}); !errors.Is(err, syscall.EROFS) {
+		t.Errorf("with a mode: %v", err)
+	}
+	if _, err := push(s, s.Open(0), Options{Path: filepath.Join(dir, "new", "file"), Mkdir: true}); !errors.Is(err, syscall.EROFS) {
+		t.Errorf("with a directory: %v", err)
+	}
+	same := scan(t, false, write(t, filepath.Join(t.TempDir(), "same"), "old"))
+	if report, err := push(same, bytes.NewReader(nil), Options{Path: target}); err != nil || !strings.HasPrefix(report, Same) {
+		t.Errorf("the same: %q, %v", report, err)
+	}
+}

@@ -1,0 +1,51 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/kballard/go-shellquote"
+
+	"warren/internal/files"
+	"warren/internal/operator/model"
+	"warren/internal/windowsname"
+	"warren/internal/wire"
+	"warren/repl/cli"
+)
+
+// resend reads the sources of an earlier push again. It returns the function that submits
+// the push, and clears what describes the earlier content.
+func (c *Retry) resend(spec *model.Spec) (submit func(Engine, context.Context, model.Spec) (model.Task, error), err error) {
+	switch {
+	case len(c.SecretEnv) > 0 || c.SecretStdin != "":
+		return nil, cli.Usage("", "retry: the task had no secret")
+	case spec.WhenOnline:
+		return nil, cli.Usage("", "retry: a push cannot wait for offline hosts")
+	}
+	words, err := shellquote.Split(spec.Command) // of Push: push SRC… --to PATH
+	if err != nil || len(words) < 4 {
+		return nil, errors.Join(errors.New("the sources of the push are not known"), err)
+	}
+	sources := words[1 : len(words)-2]
+	if sources[0] == "-" {
+		return nil, cli.Usage("push again: hosts that have the file answer same", "retry: the push came from standard input, which is not stored")
+	}
+	p := *spec.Run.Push
+	source, err := files.Scan(sources, IsDirectoryName(p.Path))
+	if err != nil {
+		return nil, cli.Usage("run retry in the directory of the push, or push again", "retry: %v", err)
+	}
+	if err := source.Compare(p.Manifest, p.Digest); err != nil {
+		return nil, cli.Usage("push again: hosts that have the files answer same", "retry: %v", err)
+	}
+	spec.Run.Push, spec.Run.SecretHash = &wire.Push{Path: p.Path, Mode: p.Mode, Owner: p.Owner, Backup: p.Backup, Mkdir: p.Mkdir, CheckOnly: p.CheckOnly, Within: p.Within}, nil
+	return func(engine Engine, ctx context.Context, spec model.Spec) (model.Task, error) {
+		return engine.Push(ctx, spec, PushContent{Source: source})
+	}, nil
+}
+
+// IsDirectoryName reports whether a path on a host ends with a slash.
+func IsDirectoryName(p string) bool {
+	return strings.HasSuffix(p, "/") || windowsname.IsFull(p) && strings.HasSuffix(p, `\`)
+}
