@@ -94,6 +94,9 @@ func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
 	switch {
 	case r.HasFiles():
 		s.Argv, err = filejob.Argv()
+		if r.Collect != nil {
+			s.MaxOutput, s.KeepStart = filejob.CollectOutput(r.MaxOutput, c.Limits.Output), true
+		}
 	case r.Command != "":
 		s.Argv = process.CommandArgv(r.Shell, r.Command)
 	case len(r.Script) == 0:

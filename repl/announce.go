@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/repl/cli"
+	"warren/repl/collected"
 	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -148,6 +149,14 @@ func (a announcer) shortResults(ctx context.Context, task model.Task) (v *result
 	if jobs, err = a.s.env.Store.Jobs(ctx, task.ID); err != nil {
 		return nil, nil, nil, err
 	}
-	text, err = render.NewPrinter(a.s.env.IO, a.s.env.Store, func() {}).Short(ctx, v, task, jobs, most)
+	if err = collected.Apply(ctx, a.s.env.Store, v, &task); err != nil {
+		return nil, nil, nil, err
+	}
+	printer := render.NewPrinter(a.s.env.IO, a.s.env.Store, func() {})
+	if v.Collect != nil {
+		text, err = collected.NewReport(printer, a.s.env.IO, v, task).Short(ctx, jobs, most)
+	} else {
+		text, err = printer.Short(ctx, v, task, jobs, most, true)
+	}
 	return v, text, jobs, err
 }

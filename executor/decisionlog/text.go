@@ -17,7 +17,7 @@ func CommandLine(r *wire.Run) string {
 	case r.Push != nil:
 		return fmt.Sprintf("push %q of %d bytes, manifest %x", r.Push.Path, r.Push.Size, r.Push.Digest)
 	case r.Collect != nil:
-		return fmt.Sprintf("collect %q", r.Argv)
+		return fmt.Sprintf("collect %q of at most %d bytes", r.Argv, r.Collect.MaxSize)
 	}
 	return fmt.Sprintf("%q", r.Argv)
 }

@@ -45,7 +45,7 @@ func help(ctx context.Context, stdin io.Reader, stdout io.Writer) (code int, err
 	if o.Push != nil {
 		return push(ctx, o, stdin, stdout)
 	}
-	return 0, files.Collect(ctx, o.Paths, o.Collect.Within, o.Collect.MaxSize, stdout)
+	return 0, files.Collect(ctx, files.Collection{Paths: o.Paths, Within: o.Collect.Within, MaxSize: o.Collect.MaxSize, MaxArchive: o.Output}, stdout)
 }
 
 func readOrder(r io.Reader) (*order, error) {

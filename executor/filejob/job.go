@@ -28,6 +28,7 @@ type order struct {
 	Collect *wire.Collect `json:"collect,omitempty"`
 	Paths   []string      `json:"paths,omitempty"`
 	Content bool          `json:"content,omitempty"` // the content follows
+	Output  int64         `json:"output,omitempty"`  // bytes of output that are kept
 }
 
 // maxOrder bounds an order: a request has at most so much.
@@ -51,6 +52,15 @@ func Argv() ([]string, error) {
 	return []string{self, HelperCommand}, nil
 }
 
+// CollectOutput returns how many bytes a host keeps of the output of a collect that asks for
+// requested, if it keeps most bytes of all jobs: an archive that has lost its middle is of no
+// use, so that a collect has another limit than a command.
+func CollectOutput(requested, most int64) int64 { return min(requested, most/collectShare) }
+
+// collectShare is the part of the kept output that one collect may take: 1 of 4. Several
+// collects can run at the same time, and the operators of others still need theirs.
+const collectShare = 4
+
 // A Job is a push or a collect.
 type Job struct {
 	Run    *wire.Run
@@ -63,7 +73,7 @@ type Job struct {
 // Execute runs the job with the spec, which has the helper as its program. The reason
 // explains why content is missing.
 func (j *Job) Execute(ctx context.Context, run process.Runner, spec process.Spec, started func(process.Identity), out func(process.Chunk)) (r process.Result, reason string) {
-	o := order{Push: j.Run.Push, Collect: j.Run.Collect, Paths: j.Run.Argv}
+	o := order{Push: j.Run.Push, Collect: j.Run.Collect, Paths: j.Run.Argv, Output: spec.MaxOutput}
 	p := j.Run.Push
 	inline := p != nil && p.Queue == ""
 	if p == nil || p.Manifest != nil && !inline {

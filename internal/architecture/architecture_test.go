@@ -143,10 +143,11 @@ func TestRoomsOfREPLImportDownward(t *testing.T) {
 		"repl/target":   3,
 		"repl/taskref":  3,
 		"repl/hostview": 4, "repl/render": 4, "repl/setup": 4, "repl/notification": 5,
-		"repl/command":    5,
-		"repl/comparison": 6, "repl/filecommand": 6, "repl/rollouts": 6, "repl/search": 6,
-		"repl/grammar": 7,
-		"repl":         8,
+		"repl/collected":  5,
+		"repl/command":    6,
+		"repl/comparison": 7, "repl/filecommand": 7, "repl/rollouts": 7, "repl/search": 7,
+		"repl/grammar": 8,
+		"repl":         9,
 	}
 	for pkg, imports := range built(t) {
 		if pkg != "repl" && !strings.HasPrefix(pkg, "repl/") {

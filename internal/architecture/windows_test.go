@@ -41,6 +41,7 @@ var withoutWindows = [][2]string{
 	{"internal/agent/journal/tmpfs_linux_test.go", "fills a file system of its own; TestFull does the same on a simulated disk"},
 	{"internal/agent/sdnotify/*", "systemd; internal/agent/service has the service of Windows"},
 	{"internal/agent/facts/*", "/etc/os-release"},
+	{"internal/files/collect_linux_test.go", "/proc, and names that Windows refuses"},
 	{"executor/disk_unix_test.go", "internal/datadir/disk_windows_test.go"},
 	{"executor/script_unix_test.go", "commands as other users, which Windows refuses"},
 	{"executor/decisionlog/*", "fills a file system of its own"},

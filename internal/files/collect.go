@@ -2,45 +2,88 @@ package files
 
 import (
 	"archive/tar"
+	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
-// ErrTooLarge means that the files of a collect are larger than the operator permits.
-var ErrTooLarge = errors.New("larger than --max-size")
+var (
+	// ErrTooLarge means that the files of a collect are larger than the operator permits.
+	ErrTooLarge = errors.New("larger than --max-size")
 
-// Collect writes the files at paths, which are full paths and may have wildcards, as a tar
-// archive. A path without a match is an entry of type missing. With within, no path and no
-// symbolic link leads out of this directory.
-func Collect(ctx context.Context, paths []string, within string, maxSize int64, w io.Writer) error {
-	c := collector{left: maxSize, out: tar.NewWriter(w)}
-	for _, p := range paths {
+	// ErrArchiveTooLarge means that the archive of a collect is larger than the host keeps.
+	ErrArchiveTooLarge = errors.New("the compressed files are larger than this host sends of a collect")
+
+	// ErrTooManyFiles means that a collect has more than MaxEntries files.
+	ErrTooManyFiles = fmt.Errorf("more than %d files", MaxEntries)
+)
+
+// A Collection says what Collect sends.
+type Collection struct {
+	Paths      []string // full paths; they may have wildcards
+	Within     string   // no path and no symbolic link leads out of this directory; empty: no limit
+	MaxSize    int64    // of all files together
+	MaxArchive int64    // of the archive
+}
+
+// smallFile is the size up to which a file is read as a whole before its size is sent. Files
+// of /proc and /sys have another size than they say.
+const smallFile = 1 << 20
+
+// Collect writes an archive of files: a tar archive, compressed by gzip. After each file
+// follow its SHA-256 or the reason why it is of no use. A path without a match is an entry of
+// its own.
+func Collect(ctx context.Context, what Collection, w io.Writer) error {
+	zip, err := gzip.NewWriterLevel(&limitedWriter{w: w, left: what.MaxArchive, limit: what.MaxArchive}, gzip.BestSpeed)
+	if err != nil {
+		return err
+	}
+	c := collector{ctx: ctx, left: what.MaxSize, limit: what.MaxSize, out: tar.NewWriter(zip), seen: map[string]bool{}}
+	for _, p := range what.Paths {
 		if !filepath.IsAbs(p) {
 			return fmt.Errorf("%q is not a full path", p)
 		}
-		if err := c.collect(ctx, filepath.Clean(p), within); err != nil {
+		if err := c.collect(filepath.Clean(p), what.Within); err != nil {
 			return err
 		}
 	}
-	return c.out.Close()
+	return errors.Join(c.out.Close(), zip.Close())
 }
 
-// recordMissing is the tar record with the reason why a path is missing.
-const recordMissing = "WARREN.missing"
+// A limitedWriter refuses more bytes than left.
+type limitedWriter struct {
+	w           io.Writer
+	left, limit int64
+}
+
+func (l *limitedWriter) Write(p []byte) (int, error) {
+	if int64(len(p)) > l.left {
+		return 0, fmt.Errorf("%w (%d bytes); collect fewer files at a time", ErrArchiveTooLarge, l.limit)
+	}
+	l.left -= int64(len(p))
+	return l.w.Write(p)
+}
 
 type collector struct {
-	left int64
-	out  *tar.Writer
+	ctx         context.Context //nolint:containedctx // of one Collect
+	left, limit int64
+	entries     int
+	out         *tar.Writer
+	seen        map[string]bool // names in the archive
 }
 
 // collect adds the files that match one path.
-func (c *collector) collect(ctx context.Context, pattern, within string) error {
+func (c *collector) collect(pattern, within string) error {
 	base := filepath.VolumeName(pattern) + string(filepath.Separator)
 	if within != "" {
 		base = filepath.Clean(within)
@@ -49,20 +92,16 @@ func (c *collector) collect(ctx context.Context, pattern, within string) error {
 	if err != nil || !filepath.IsLocal(rel) {
 		return fmt.Errorf("%q is not below %q", pattern, base)
 	}
-	var root fs.FS
-	if within == "" {
-		root = os.DirFS(base)
-	} else {
-		r, err := os.OpenRoot(base)
-		if err != nil {
+	t := tree{base: base}
+	if within != "" {
+		if t.root, err = os.OpenRoot(base); err != nil {
 			return err
 		}
-		defer r.Close()
-		root = r.FS()
+		defer t.root.Close()
 	}
-	matches := []string{filepath.ToSlash(rel)}
-	if strings.ContainsAny(rel, "*?[") {
-		if matches, err = fs.Glob(root, filepath.ToSlash(rel)); err != nil {
+	matches := []string{rel}
+	if hasWildcard(rel) {
+		if matches, err = t.glob(c.ctx, rel); err != nil {
 			return fmt.Errorf("%q: %w", pattern, err)
 		}
 	}
@@ -70,7 +109,7 @@ func (c *collector) collect(ctx context.Context, pattern, within string) error {
 		return c.missing(pattern, "no file matches")
 	}
 	for _, m := range matches {
-		if err := c.add(ctx, root, m, filepath.Join(base, filepath.FromSlash(m))); err != nil {
+		if err := c.add(t, m); err != nil {
 			return err
 		}
 	}
@@ -78,69 +117,148 @@ func (c *collector) collect(ctx context.Context, pattern, within string) error {
 }
 
 // add adds a file, or a directory with what is in it.
-func (c *collector) add(ctx context.Context, root fs.FS, name, shown string) error {
-	if err := context.Cause(ctx); err != nil {
+func (c *collector) add(t tree, name string) error {
+	if err := context.Cause(c.ctx); err != nil {
 		return err
 	}
-	f, err := root.Open(name)
-	if err != nil {
-		return c.missing(shown, rootCause(err).Error())
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	shown := filepath.Join(t.base, name)
+	info, err := t.stat(name) // before it is opened: that waits for the other end of a pipe
 	switch {
 	case err != nil:
 		return c.missing(shown, rootCause(err).Error())
 	case info.IsDir():
-		entries, err := fs.ReadDir(root, name)
-		if err != nil {
-			return c.missing(shown, rootCause(err).Error())
-		}
-		for _, e := range entries {
-			if e.Type()&fs.ModeSymlink != 0 {
-				continue // it may lead back to a directory above
-			}
-			sub := e.Name()
-			if name != "." {
-				sub = name + "/" + e.Name()
-			}
-			if err := c.add(ctx, root, sub, filepath.Join(shown, e.Name())); err != nil {
-				return err
-			}
-		}
-		return nil
+		return c.addDirectory(t, name)
 	case !info.Mode().IsRegular():
 		return c.missing(shown, "a device, a socket or a pipe")
-	case info.Size() > c.left:
-		return fmt.Errorf("%q: %w", shown, ErrTooLarge)
+	case c.seen[archiveName(shown)]:
+		return nil
 	}
-	c.left -= info.Size()
-	h := &tar.Header{Name: archiveName(shown), Size: info.Size(), Mode: int64(info.Mode().Perm()), ModTime: info.ModTime(), Format: tar.FormatPAX}
-	if err := c.out.WriteHeader(h); err != nil {
-		return err
+	f, err := t.open(name)
+	if err != nil {
+		return c.missing(shown, rootCause(err).Error())
 	}
-	if n, err := io.CopyN(c.out, f, info.Size()); err != nil {
-		if errors.Is(err, io.EOF) {
-			return fmt.Errorf("%q became shorter while it was read, after %d bytes", shown, n)
+	defer f.Close()
+	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return c.missing(shown, "it was replaced while it was opened")
+	}
+	c.seen[archiveName(shown)] = true
+	return c.addFile(f, info, shown)
+}
+
+func (c *collector) addDirectory(t tree, name string) error {
+	entries, err := t.readDir(name)
+	if err != nil {
+		return c.missing(filepath.Join(t.base, name), rootCause(err).Error())
+	}
+	for _, e := range entries {
+		if e.Type()&fs.ModeSymlink != 0 {
+			continue // it may lead back to a directory above
 		}
-		return err
+		if err := c.add(t, filepath.Join(name, e.Name())); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// archiveName returns a full path without its root, with slashes.
-func archiveName(p string) string {
-	volume := filepath.VolumeName(p)
-	name := filepath.ToSlash(p[len(volume):])
-	if volume != "" {
-		name = "/" + volume[:1] + name
+// addFile adds the content of a file, as long as it was when it was opened.
+func (c *collector) addFile(f io.Reader, info fs.FileInfo, shown string) error {
+	size := info.Size()
+	var start []byte
+	if size <= smallFile {
+		var err error
+		if start, err = io.ReadAll(io.LimitReader(f, smallFile+1)); err != nil {
+			return c.missing(shown, rootCause(err).Error())
+		}
+		switch n := int64(len(start)); {
+		case n > smallFile && size == 0:
+			return c.missing(shown, "it does not say how long it is")
+		case size == 0 || n < size:
+			size = n
+		default:
+			start = start[:size]
+		}
 	}
-	return name[1:]
+	if c.entries++; c.entries > MaxEntries {
+		return ErrTooManyFiles
+	}
+	if size > c.left {
+		return fmt.Errorf("%q: the files are %w (%d bytes)", shown, ErrTooLarge, c.limit)
+	}
+	c.left -= size
+	h := &tar.Header{
+		Typeflag: tar.TypeReg, Name: archiveName(shown), Size: size, Mode: int64(info.Mode().Perm()), ModTime: info.ModTime().Truncate(time.Second), Format: tar.FormatPAX,
+	}
+	if err := c.out.WriteHeader(h); err != nil {
+		return err
+	}
+	sum := sha256.New()
+	if start != nil {
+		sum.Write(start)
+		if _, err := c.out.Write(start); err != nil {
+			return err
+		}
+		return c.record(map[string]string{recordSum: hex.EncodeToString(sum.Sum(nil))})
+	}
+	reason, err := c.copy(f, size, sum)
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		return c.record(map[string]string{recordFailed: reason})
+	}
+	return c.record(map[string]string{recordSum: hex.EncodeToString(sum.Sum(nil))})
 }
 
-// missing adds an entry without content, with the reason.
-func (c *collector) missing(path, reason string) error {
-	return c.out.WriteHeader(&tar.Header{
-		Name: archiveName(path), Format: tar.FormatPAX, PAXRecords: map[string]string{recordMissing: reason},
-	})
+// copy writes size bytes. Zeros replace what cannot be read; then there is a reason.
+func (c *collector) copy(f io.Reader, size int64, sum hash.Hash) (reason string, err error) {
+	buffer := make([]byte, 64<<10)
+	for left := size; left > 0; {
+		if err := context.Cause(c.ctx); err != nil {
+			return "", err
+		}
+		part := buffer[:min(left, int64(len(buffer)))]
+		if reason == "" {
+			n, err := f.Read(part)
+			switch {
+			case n > 0:
+				part = part[:n]
+			case errors.Is(err, io.EOF):
+				reason = fmt.Sprintf("it became shorter while it was read, after %d bytes", size-left)
+			case err != nil:
+				reason = rootCause(err).Error()
+			}
+		}
+		if reason != "" {
+			clear(part)
+		}
+		sum.Write(part)
+		if _, err := c.out.Write(part); err != nil {
+			return "", err
+		}
+		left -= int64(len(part))
+	}
+	return reason, nil
 }
+
+// missing adds a path without a file, with the reason.
+func (c *collector) missing(path, reason string) error {
+	if c.entries++; c.entries > MaxEntries {
+		return ErrTooManyFiles
+	}
+	if c.seen[archiveName(path)] {
+		return nil
+	}
+	c.seen[archiveName(path)] = true
+	return c.record(map[string]string{recordPath: archiveName(path), recordMissing: clip(reason)})
+}
+
+// clip bounds a reason.
+func clip(reason string) string { return strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "") }
+
+func (c *collector) record(records map[string]string) error {
+	return c.out.WriteHeader(&tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: records})
+}
+
+// archiveName returns a full path with slashes and without the first one.
+func archiveName(p string) string { return strings.TrimLeft(filepath.ToSlash(p), "/") }

@@ -1,10 +1,10 @@
 package files
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,6 +13,49 @@ import (
 	"testing"
 )
 
+// collectAll collects paths without limits, and returns what ReadArchive reads of it, as lines
+// of path and content, missing or failed.
+func collectAll(t *testing.T, what Collection) (got []string) {
+	t.Helper()
+	if what.MaxSize == 0 {
+		what.MaxSize = 100 << 20
+	}
+	what.MaxArchive = 100 << 20
+	var archive bytes.Buffer
+	if err := Collect(context.Background(), what, &archive); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readAll(archive.Bytes(), what.MaxSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func readAll(archive []byte, maxSize int64) (got []string, err error) {
+	var text []byte
+	err = ReadArchive(bytes.NewReader(archive), maxSize, Sink{
+		File: func(_ *Collected, content io.Reader) (err error) {
+			text, err = io.ReadAll(content)
+			return err
+		},
+		Done: func(f *Collected) error {
+			switch {
+			case f.Missing != "":
+				got = append(got, f.Path+" missing")
+			case f.Failed != "":
+				got = append(got, f.Path+" failed: "+f.Failed)
+			case len(text) > 20:
+				got = append(got, fmt.Sprintf("%s %d bytes", f.Path, len(text)))
+			default:
+				got = append(got, fmt.Sprintf("%s %s", f.Path, text))
+			}
+			return nil
+		},
+	})
+	return got, err
+}
+
 func TestCollectArchivesMatchesAndReportsMissingFiles(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("it needs symbolic links")
@@ -20,38 +63,81 @@ func TestCollectArchivesMatchesAndReportsMissingFiles(t *testing.T) {
 	dir := t.TempDir()
 	logs := filepath.Join(dir, "log")
 	write(t, filepath.Join(logs, "a.log"), "a")
+	write(t, filepath.Join(logs, ".hidden.log"), "h")
 	write(t, filepath.Join(logs, "sub", "b.log"), "bb")
 	write(t, filepath.Join(dir, "secret"), "s")
 	if err := os.Symlink("../secret", filepath.Join(logs, "out.log")); err != nil {
 		t.Fatal(err)
 	}
-	var archive bytes.Buffer
-	if err := Collect(context.Background(), []string{logs + "/*.log", logs + "/sub", logs + "/missing"}, logs, 10, &archive); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for r := tar.NewReader(&archive); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			break
+	for _, c := range []struct {
+		within string
+		paths  string
+		want   string
+	}{
+		{logs, "/*.log /sub /missing", "/a.log a, /out.log missing, /sub/b.log bb, /missing missing"},
+		{"", "/*.log /a.log /?.log /sub/*", "/a.log a, /out.log s, /sub/b.log bb"},
+		{"", "/.*.log /none/*.log", "/.hidden.log h, /none/*.log missing"},
+		{logs, "", "/.hidden.log h, /a.log a, /sub/b.log bb"},
+	} {
+		var paths []string
+		for p := range strings.SplitSeq(c.paths, " ") {
+			paths = append(paths, logs+p)
 		}
-		if err != nil {
-			t.Fatal(err)
+		got := collectAll(t, Collection{Paths: paths, Within: c.within})
+		if text := strings.ReplaceAll(strings.Join(got, ", "), logs, ""); text != c.want {
+			t.Errorf("%s within %q: %s", c.paths, c.within, text)
 		}
-		content, _ := io.ReadAll(r)
-		text := string(content)
-		if h.PAXRecords[recordMissing] != "" {
-			text = "missing"
-		}
-		got = append(got, strings.TrimPrefix("/"+h.Name, logs)+" "+text)
 	}
-	if strings.Join(got, ", ") != "/a.log a, /out.log missing, /sub/b.log bb, /missing missing" {
-		t.Errorf("got %q", got)
-	}
-	if err := Collect(context.Background(), []string{logs + "/../secret"}, logs, 10, io.Discard); err == nil {
+	if err := Collect(context.Background(), Collection{Paths: []string{logs + "/../secret"}, Within: logs, MaxSize: 10, MaxArchive: 1 << 20}, io.Discard); err == nil {
 		t.Error("a path that leads out was collected")
 	}
-	if err := Collect(context.Background(), []string{logs + "/sub"}, "", 1, io.Discard); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("too large: %v", err)
+}
+
+func TestCollectRefusesWhatIsTooLarge(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "b.log"), "bb")
+	write(t, filepath.Join(dir, "zero"), strings.Repeat("0", 2<<20))
+	if err := Collect(context.Background(), Collection{Paths: []string{dir + "/b.log"}, MaxSize: 1, MaxArchive: 1 << 20}, io.Discard); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("larger than --max-size: %v", err)
 	}
+	if err := Collect(context.Background(), Collection{Paths: []string{dir + "/zero"}, MaxSize: 3 << 20, MaxArchive: 1 << 20}, io.Discard); err != nil {
+		t.Errorf("a file that compresses well: %v", err)
+	}
+	if err := Collect(context.Background(), Collection{Paths: []string{dir + "/zero"}, MaxSize: 3 << 20, MaxArchive: 1 << 10}, io.Discard); !errors.Is(err, ErrArchiveTooLarge) {
+		t.Errorf("larger than the host keeps: %v", err)
+	}
+}
+
+// A file that shrinks while it is read is of no use, and the other files arrive.
+func TestCollectReportsAFileThatBecomesShorter(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a"), strings.Repeat("a", 3<<20))
+	write(t, filepath.Join(dir, "b"), "b")
+	var archive bytes.Buffer
+	shrink := func() error { return os.Truncate(filepath.Join(dir, "a"), 1<<20) }
+	ctx := &hookedContext{Context: context.Background(), after: 3, hook: shrink}
+	if err := Collect(ctx, Collection{Paths: []string{dir}, MaxSize: 10 << 20, MaxArchive: 10 << 20}, &archive); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readAll(archive.Bytes(), 10<<20)
+	text := strings.ReplaceAll(strings.Join(got, ", "), hostPath(archiveName(dir)), "")
+	if err != nil || text != "/a failed: it became shorter while it was read, after 1048576 bytes, /b b" {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// A hookedContext calls hook when it is asked for its error for the last of after times.
+type hookedContext struct {
+	context.Context
+	after           int
+	hook            func() error
+}
+
+func (c *hookedContext) Value(any) any { return nil }
+
+func (c *hookedContext) Err() error {
+	if c.after--; c.after == 0 {
+		return c.hook()
+	}
+	return nil
 }

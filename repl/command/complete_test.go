@@ -140,7 +140,7 @@ func TestComplete(t *testing.T) {
 		head       string
 		words      []string
 	}{
-		{"", "", "", []string{"use ", "run ", "push ", "check_task ", "tasks ", "wait ", "watch ", "cancel ", "pause ", "resume ", "retry ", "diff ", "grep ", "hosts ", "rights ", "broker-setup ", "help ", "config ", "doctor ", "completion ", "exit "}},
+		{"", "", "", []string{"use ", "run ", "push ", "collect ", "check_task ", "tasks ", "wait ", "watch ", "cancel ", "pause ", "resume ", "retry ", "diff ", "grep ", "hosts ", "rights ", "broker-setup ", "help ", "config ", "doctor ", "completion ", "exit "}},
 		{"ch", " 1b4e", "", []string{"check_task "}},
 		{"help t", "", "help ", []string{"tasks "}},
 		{"check_task ", "", "check_task ", []string{"2c000000 ", "1b4e28ba ", "2d000000-1 ", "2d000000-2 "}},

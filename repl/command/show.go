@@ -8,6 +8,7 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/repl/cli"
+	"warren/repl/collected"
 	"warren/repl/result"
 	"warren/repl/setup"
 	"warren/repl/target"
@@ -16,12 +17,19 @@ import (
 // show prints the results of a task as they are now, writes the audit log, and
 // returns the exit status that they mean.
 func (env *Env) show(ctx context.Context, task model.Task, v *result.View) error {
+	if err := collected.Apply(ctx, env.Store, v, &task); err != nil {
+		return err
+	}
 	task, jobs, chosen, err := env.loadTask(ctx, task.ID, v)
 	if err != nil {
 		return err
 	}
 	switch {
-	case v.Save != "":
+	case v.Collect != nil && !v.JSON && !v.JSONL:
+		err = env.Session.Interruptible(ctx, func(ctx context.Context) error {
+			return collected.NewReport(env.Printer(), env.IO, v, task).Print(ctx, jobs, chosen)
+		})
+	case v.Save != "" && v.Collect == nil:
 		err = env.Printer().Save(ctx, v, chosen)
 	case v.Raw:
 		err = env.Printer().RawOutput(ctx, v, chosen)
@@ -44,6 +52,9 @@ func (env *Env) SeenAll(ctx context.Context, v *result.View, task model.Task, ch
 	status := env.seen(ctx, task, chosen)
 	if err := env.Printer().CheckComplete(ctx, v, &task, chosen); err != nil {
 		return err
+	}
+	if status == nil && v.Collect != nil {
+		return collected.Status(ctx, v, chosen)
 	}
 	return status
 }
@@ -104,8 +115,12 @@ func (env *Env) showEnding(ctx context.Context, task model.Task, v *result.View)
 	if !v.JSONL {
 		err = env.IO.Print(func(w *bufio.Writer) error {
 			env.Printer().WriteEnding(w, task, jobs)
+			var err error
+			if v.Collect != nil {
+				err = collected.NewReport(env.Printer(), env.IO, v, task).Total(ctx, w, chosen)
+			}
 			env.Printer().WriteHints(w, task, jobs)
-			return nil
+			return err
 		})
 	}
 	if err != nil {

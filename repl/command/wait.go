@@ -5,6 +5,7 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/repl/cli"
+	"warren/repl/collected"
 	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -44,6 +45,9 @@ func (c *Wait) Run(ctx context.Context, env *Env) error {
 
 // WaitAndShow waits until the task is done and shows it.
 func (env *Env) WaitAndShow(ctx context.Context, task model.Task, v *result.View) error {
+	if err := collected.Apply(ctx, env.Store, v, &task); err != nil {
+		return err
+	}
 	if env.IO.ErrTerminal && !task.Done() {
 		env.Note("task %s on %s (%s); Ctrl-C leaves it running", task.ID, term.Plural(task.Hosts, "host"), render.Limit(&task))
 	}

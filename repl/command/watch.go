@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"warren/repl/cli"
+	"warren/repl/collected"
 )
 
 // Watch shows the progress of a task.
@@ -40,6 +41,9 @@ func (c *Watch) Run(ctx context.Context, env *Env) error {
 	}
 	if v.JSON {
 		return env.WaitAndShow(ctx, task, v)
+	}
+	if err := collected.Apply(ctx, env.Store, v, &task); err != nil {
+		return err
 	}
 	w := env.Printer().StreamOf(task, v)
 	if !v.Streamed() {

@@ -1,2 +1,2 @@
-// Package filecommand has the command that copies files to hosts: push.
+// Package filecommand has the commands that copy files: push and collect.
 package filecommand

@@ -30,6 +30,7 @@ var definitions = []definition{
 	{name: "use", usage: "use [EXPR …]", help: "Set the default hosts of run.", promptOnly: true, new: func() command.Command { return new(command.Use) }},
 	{name: "run", usage: `run "COMMAND" --hosts "EXPR …"`, help: "Run a command on hosts.", new: func() command.Command { return new(command.Run) }},
 	{name: "push", usage: `push SRC… --to PATH --hosts "EXPR …"`, help: "Copy files to hosts.", new: func() command.Command { return new(filecommand.Push) }},
+	{name: "collect", usage: `collect PATH… --hosts "EXPR …" [--save DIR]`, help: "Copy files from hosts.", new: func() command.Command { return new(filecommand.Collect) }},
 	{name: "check_task", usage: "check_task [ID]", help: "Show the results of a task.", new: func() command.Command { return new(command.CheckTask) }},
 	{name: "tasks", usage: "tasks", help: "List the tasks, newest first.", new: func() command.Command { return new(command.Tasks) }},
 	{name: "wait", usage: "wait [ID]", help: "Wait until a task is done, then show its results.", new: func() command.Command { return new(command.Wait) }},

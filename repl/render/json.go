@@ -90,6 +90,10 @@ type jobDocument struct {
 	Left          int             `json:"left"`   // processes that live on
 	DroppedStdout int64           `json:"dropped_stdout"`
 	DroppedStderr int64           `json:"dropped_stderr"`
+
+	// Of a collect, instead of standard output.
+	Files      []result.FileDocument `json:"files,omitzero"`
+	FilesError *string               `json:"files_error,omitzero"`
 }
 
 func describeTask(t *model.Task) taskDocument {
@@ -157,7 +161,7 @@ func (p *Printer) Document(ctx context.Context, v *result.View, task model.Task,
 			}
 			first = false
 			_ = w.WriteByte('\n')
-			doc, err := describeJob(v, job, outputs)
+			doc, err := describeJob(ctx, v, job, outputs)
 			if err != nil {
 				return err
 			}
@@ -247,7 +251,7 @@ func (r *outputReader) eachJob(ctx context.Context, v *result.View, jobs []model
 	}
 }
 
-func describeJob(v *result.View, j *model.Job, pieces iter.Seq2[model.Piece, error]) (jobDocument, error) {
+func describeJob(ctx context.Context, v *result.View, j *model.Job, pieces iter.Seq2[model.Piece, error]) (jobDocument, error) {
 	d := jobDocument{
 		Host: j.Host, State: j.State,
 		Agent: cli.PtrOrNil(j.Agent), Outcome: cli.PtrOrNil(j.Outcome), Signal: cli.PtrOrNil(j.Signal), Reason: cli.PtrOrNil(j.ReasonText()),
@@ -282,7 +286,9 @@ func describeJob(v *result.View, j *model.Job, pieces iter.Seq2[model.Piece, err
 	if slices.Contains(v.Streams, wire.Stderr) {
 		d.Stderr, d.StderrBase64 = describeOutput(v.EncodingOf(j), stderr, j.Stderr)
 	}
-	return d, nil
+	var err error
+	d.Files, d.FilesError, err = v.CollectedDocument(ctx, j)
+	return d, err
 }
 
 // describeOutput returns the output as text if it is text in the encoding, null if all of

@@ -41,7 +41,7 @@ func (p *Printer) Records(ctx context.Context, v *result.View, task model.Task, 
 		if err := cli.WriteJSON(w, taskRecord{"task", describeTask(&task)}); err != nil {
 			return err
 		}
-		if err := writeJobRecords(w, v, p.PerJob(ctx, v, task.ID, jobs)); err != nil {
+		if err := writeJobRecords(ctx, w, v, p.PerJob(ctx, v, task.ID, jobs)); err != nil {
 			return err
 		}
 		return cli.WriteJSON(w, taskRecord{"end", describeTask(&task)})
@@ -50,12 +50,12 @@ func (p *Printer) Records(ctx context.Context, v *result.View, task model.Task, 
 
 // printJobRecords prints the records of some jobs.
 func (p *Printer) printJobRecords(ctx context.Context, v *result.View, jobs []model.Job) error {
-	return p.out.Print(func(w *bufio.Writer) error { return writeJobRecords(w, v, p.eachJob(ctx, v, jobs)) })
+	return p.out.Print(func(w *bufio.Writer) error { return writeJobRecords(ctx, w, v, p.eachJob(ctx, v, jobs)) })
 }
 
-func writeJobRecords(w io.Writer, v *result.View, jobs iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]]) error {
+func writeJobRecords(ctx context.Context, w io.Writer, v *result.View, jobs iter.Seq2[*model.Job, iter.Seq2[model.Piece, error]]) error {
 	for job, pieces := range jobs {
-		doc, err := describeJob(v, job, pieces)
+		doc, err := describeJob(ctx, v, job, pieces)
 		if err != nil {
 			return err
 		}

@@ -163,6 +163,10 @@ func Frame(t *result.Tracker, p term.Paint, lang *translate.Language, groups []*
 	f.progress(sum, t.Task.Hosts, now.Sub(t.Task.Created))
 	open := t.Unfinished()
 	f.wrapped(counts(lang, sum, open), "  ")
+	if t.View.Collect != nil {
+		n, elapsed := t.Received(), max(now.Sub(t.Task.Created), time.Second)
+		f.add(lang.Sprintf("received %s, %s/s", term.Size(n), term.Size(int64(float64(n)/elapsed.Seconds()))), nil)
+	}
 	if sp := t.Durations(); sp.Min >= 0 {
 		f.wrapped([]string{"p50 " + term.Duration(sp.P50), "p95 " + term.Duration(sp.P95), "max " + term.Duration(sp.Max)}, "  ")
 	}

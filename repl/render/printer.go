@@ -37,8 +37,8 @@ func NewPrinter(out *term.Console, store Store, paged func()) *Printer {
 	return &Printer{outputReader{store}, out, paged}
 }
 
-// page prints through a pager where the text is long and a person reads it.
-func (p *Printer) page(write func(w *bufio.Writer) error) error {
+// Page prints through a pager where the text is long and a person reads it.
+func (p *Printer) Page(write func(w *bufio.Writer) error) error {
 	paged, err := p.out.Page(write)
 	if paged {
 		p.paged()

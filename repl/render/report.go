@@ -23,7 +23,7 @@ func (p *Printer) Report(ctx context.Context, v *result.View, task model.Task, j
 		return err
 	}
 	blocks := v.Fold(chosen)
-	return p.page(func(w *bufio.Writer) error {
+	return p.Page(func(w *bufio.Writer) error {
 		p.out.Lang.Fprintf(w, "task %s  %s\n", task.ID, translate.Plain(term.Line(task.Command)))
 		if task.RetryOf != "" {
 			p.out.Lang.Fprintf(w, "retry of %s\n", task.RetryOf)

@@ -40,7 +40,7 @@ func (p *Printer) Script(task *model.Task, script []byte) error {
 	if task.Script.FirstLine == nil {
 		return cli.Usage("send it to a file or a pipe: … --script >file", "the script is a program, not text")
 	}
-	return p.page(func(w *bufio.Writer) error {
+	return p.Page(func(w *bufio.Writer) error {
 		_, _ = w.WriteString(term.Text(textfile.ToUTF8(script)))
 		if script[len(script)-1] != '\n' {
 			_ = w.WriteByte('\n')

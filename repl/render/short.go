@@ -14,17 +14,19 @@ import (
 // errTooLong ends a report that is longer than a short one may be.
 var errTooLong = errors.New("too long")
 
-// Short returns the results of the jobs with the hints about them, or nil if they take more
-// rows of the terminal than most; 0 is any number.
-func (p *Printer) Short(ctx context.Context, v *result.View, task model.Task, jobs []model.Job, most int) ([]byte, error) {
+// Short returns the results of the jobs, with the hints about them if hints is true, or nil if
+// they take more rows of the terminal than most; 0 is any number.
+func (p *Printer) Short(ctx context.Context, v *result.View, task model.Task, jobs []model.Job, most int, hints bool) ([]byte, error) {
 	if err := p.sums(ctx, v, task, jobs); err != nil {
 		return nil, err
 	}
 	short := &shortText{columns: p.out.Width(), most: most}
 	w := bufio.NewWriter(short)
 	err := p.writeBlocks(ctx, w, v, &task, v.Fold(jobs))
-	if err == nil {
+	if hints && err == nil {
 		p.WriteHints(w, task, jobs)
+	}
+	if err == nil {
 		err = w.Flush()
 	}
 	if errors.Is(err, errTooLong) {

@@ -108,6 +108,13 @@ func (v *streamView) job(ctx context.Context, out *bytes.Buffer, j *model.Job, l
 		return nil
 	}
 	delete(v.open, j.Index)
+	lines, err := v.t.View.CollectedLines(ctx, j)
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		v.line(out, j, l.Mark, []byte(v.printer.out.Lang.Text(l.Text)))
+	}
 	if !j.OK() || j.Left > 0 {
 		lang := v.printer.out.Lang
 		text := lang.Text(result.JobWord(j))

@@ -142,3 +142,11 @@ func (t *Tracker) Durations() DurationStats {
 }
 
 func (t *Tracker) Summary() model.Summary { return CountJobs(t.Jobs) }
+
+// Received is how many bytes of standard output have arrived.
+func (t *Tracker) Received() (n int64) {
+	for i := range t.Jobs {
+		n += t.Jobs[i].Stdout.Kept
+	}
+	return n
+}

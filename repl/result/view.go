@@ -24,6 +24,7 @@ type View struct {
 	Outcomes []string      // nil is all
 	Save     string
 	Force    bool
+	Collect  Collector // of a collect; nil: the task is another one
 
 	Tails map[TailKey]string // the sums of the last lines, once they are known
 }

@@ -14,10 +14,13 @@ type capture struct {
 	flushed int64  // partial chunks are due up to this offset
 }
 
-func newCapture(stream string, limit int64) capture {
+func newCapture(stream string, limit int64, keepStart bool) capture {
 	limit = max(limit, 0)
-	half := limit / 2
-	return capture{stream: stream, headMax: half, tailMax: limit - half}
+	head := limit / 2
+	if keepStart {
+		head = limit
+	}
+	return capture{stream: stream, headMax: head, tailMax: limit - head}
 }
 
 func (c *capture) write(p []byte) {

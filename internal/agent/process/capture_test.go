@@ -14,7 +14,7 @@ func TestCapture(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.Int64Range(0, 5*ChunkSize).Draw(t, "limit")
-		c := newCapture(Stdout, limit)
+		c := newCapture(Stdout, limit, false)
 		var came []byte
 		var chunks []Chunk
 		for range rapid.IntRange(0, 40).Draw(t, "steps") {
@@ -84,7 +84,7 @@ func (c *capture) held() int64 {
 // Little output needs little memory.
 func TestCaptureIsLazy(t *testing.T) {
 	t.Parallel()
-	c := newCapture(Stdout, 1<<30)
+	c := newCapture(Stdout, 1<<30, false)
 	c.write([]byte("hello"))
 	if c.held() > 64 {
 		t.Errorf("%d bytes held for 5", c.held())
@@ -94,7 +94,7 @@ func TestCaptureIsLazy(t *testing.T) {
 // A partial chunk becomes due with a flush; a full chunk is due at once.
 func TestCaptureDue(t *testing.T) {
 	t.Parallel()
-	c := newCapture(Stdout, 1<<20)
+	c := newCapture(Stdout, 1<<20, false)
 	c.write([]byte("short"))
 	if _, ok := c.due(); ok {
 		t.Error("a short chunk is due")
@@ -111,5 +111,24 @@ func TestCaptureDue(t *testing.T) {
 	c.pop()
 	if _, ok := c.due(); ok {
 		t.Error("what follows a whole chunk is due")
+	}
+}
+
+// With KeepStart, the whole limit is passed on as it comes, and nothing waits in memory.
+func TestCaptureKeepsTheStart(t *testing.T) {
+	t.Parallel()
+	const limit = 3 * ChunkSize
+	c := newCapture(Stdout, limit, true)
+	for range 5 {
+		c.write(make([]byte, ChunkSize))
+		for chunk, ok := c.due(); ok; chunk, ok = c.due() {
+			if chunk.Offset+int64(len(chunk.Data)) > limit {
+				t.Errorf("a chunk at %d is passed on", chunk.Offset)
+			}
+			c.pop()
+		}
+	}
+	if a := c.account(); a.Size != 5*ChunkSize || a.Dropped != 2*ChunkSize || c.held() > 0 || len(c.rest()) > 0 {
+		t.Errorf("%+v, %d bytes held", a, c.held())
 	}
 }

@@ -69,6 +69,9 @@ type Spec struct {
 	// MaxOutput is how many bytes of each stream are kept: the first half and the last
 	// half. 0 keeps none and only counts them.
 	MaxOutput int64
+	// KeepStart keeps the first MaxOutput bytes instead. They are passed on as they come,
+	// and none wait in memory.
+	KeepStart bool
 	// Timeout limits how long the command may run. 0 means no limit.
 	Timeout time.Duration
 	// Grace is the time between TERM and KILL.

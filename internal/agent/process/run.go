@@ -121,7 +121,7 @@ func newRunning(l *leader, p *pipes, spec Spec, out func(Chunk)) *running {
 		spec:     spec,
 		pipes:    p,
 		out:      out,
-		captures: [2]capture{newCapture(Stdout, spec.MaxOutput), newCapture(Stderr, spec.MaxOutput)},
+		captures: [2]capture{newCapture(Stdout, spec.MaxOutput, spec.KeepStart), newCapture(Stderr, spec.MaxOutput, spec.KeepStart)},
 		result:   Result{Started: true, ExitCode: -1, StartedAt: time.Now()},
 	}
 	if out != nil {
