@@ -463,6 +463,8 @@ func answers(command string, j *model.Job) []results.Update {
 			page = 936
 		}
 		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(0), CodePage: page, Stdout: whole("\xd6\xf7\xbb\xfa\xd7\xb4\xcc\xac\xa3\xba\xd5\xfd\xb3\xa3 \xff\n")})
+	case "mixed": // GBK and UTF-8
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(1), Stdout: whole("\xd6\xf7\xbb\xfa 1\n\xd6\xf7\xbb\xfa 2\n"), Stderr: whole("磁盘已满\n")})
 	case "daemon": // each host has another process id; two hosts have two
 		n, _ := strconv.Atoi(strings.TrimPrefix(j.Host, "web"))
 		return ended(wire.Ended{
