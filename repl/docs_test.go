@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,6 +25,48 @@ func TestHostsPages(t *testing.T) {
 	chinese := translate.FromEnvironment(func(string) string { return "zh_CN.UTF-8" })
 	t.Run("en", func(t *testing.T) { runPage(t, "../docs/hosts.md", nil) })
 	t.Run("zh-CN", func(t *testing.T) { runPage(t, "../docs/zh-CN/hosts.md", chinese) })
+}
+
+// Each command, flag and option that a table of an English page explains has a row on the Chinese
+// page, too.
+func TestChinesePagesHaveAllCommandsAndFlags(t *testing.T) {
+	for _, page := range []string{"running.md", "results.md", "hosts.md", "security.md"} {
+		chinese := firstCells(t, "../docs/zh-CN/"+page, "命令", "参数", "选项")
+		english := firstCells(t, "../docs/"+page, "command", "flag", "option")
+		for _, name := range english {
+			if !slices.Contains(chinese, name) {
+				t.Errorf("docs/zh-CN/%s has no row for %s", page, name)
+			}
+		}
+		if page != "hosts.md" && len(english) == 0 {
+			t.Errorf("docs/%s has no table of commands or flags", page)
+		}
+	}
+}
+
+// firstCells returns what is written as code in the first cells of those tables of a page that
+// have one of these headers.
+func firstCells(t *testing.T, file string, headers ...string) (names []string) {
+	t.Helper()
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := ""
+	for line := range strings.Lines(string(page)) {
+		first, rest, isRow := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
+		switch {
+		case !isRow || !strings.HasPrefix(line, "| "):
+			header = ""
+		case header == "":
+			header = first
+		case slices.Contains(headers, header) && rest != "":
+			for _, code := range regexp.MustCompile("`[^`]+`").FindAllString(first, -1) {
+				names = append(names, code)
+			}
+		}
+	}
+	return names
 }
 
 func runPage(t *testing.T, file string, lang *translate.Language) {

@@ -473,6 +473,8 @@ func answers(command string, j *model.Job) []results.Update {
 		begun := &wire.Started{V: 1, Job: j.ID, Agent: j.Host, At: at, CodePage: 936}
 		last := endedUpdate(j, wire.Ended{Outcome: wire.Exited, ExitCode: code(0), CodePage: 936, Stdout: &wire.Stream{Size: 7}})
 		return []results.Update{{Job: j.ID, Reply: begun}, chunk(wire.Stdout, 0, "\xd6\xf7\xbb"), chunk(wire.Stdout, 3, "\xfa\r\n\xd7"), last}
+	case "mixed": // GBK and UTF-8
+		return ended(wire.Ended{Outcome: wire.Exited, ExitCode: code(1), Stdout: whole("\xd6\xf7\xbb\xfa 1\n\xd6\xf7\xbb\xfa 2\n"), Stderr: whole("磁盘已满\n")})
 	case "daemon": // each host has another process id; two hosts have two
 		n, _ := strconv.Atoi(strings.TrimPrefix(j.Host, "web"))
 		return ended(wire.Ended{

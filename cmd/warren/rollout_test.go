@@ -178,6 +178,23 @@ func TestRolloutIsPausedResumedAndVerified(t *testing.T) {
 	has(t, p.want(1, "check_task").out, id) // the newest task is not a verify command
 }
 
+// A verify command that never ends is ended by its host after --verify-timeout. It counts as a
+// failure, and the next stage does not start.
+func TestVerifyThatNeverEndsFails(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	a, _ := p.agent("a")
+	b, _ := p.agent("b")
+	file := p.dir + "/order"
+	r := p.want(1, "run", order(file), "--hosts", a+" "+b, "--rollout", "1,2", "--verify", "sleep 600", "--verify-timeout", "200ms")
+	has(t, r.err, "stage 1 of 2 is verified: failed on 1 of 1 host", "rollout stopped: 1 failed, 0 allowed; never sent: "+b)
+	has(t, r.out, "done: 1 ok, 1 canceled", "verify failed on 1 of 1 host of stage 1: check_task ")
+	if got := lines(t, file); !slices.Equal(got, []string{a}) {
+		t.Errorf("it ran on %v", got)
+	}
+	has(t, p.want(0, "tasks", "--outcome", "timed_out").out, "sleep 600")
+}
+
 // A task with secrets cannot be resumed by another process, and says why.
 func TestRolloutWithSecretsIsNotResumedElsewhere(t *testing.T) {
 	t.Parallel()

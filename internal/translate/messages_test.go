@@ -415,7 +415,7 @@ func TestEveryMessageIsTranslated(t *testing.T) {
 	}
 }
 
-func TestTranslationsHaveTheVerbsOfTheirKeys(t *testing.T) {
+func TestTranslationsHaveTheVerbsAndParagraphsOfTheirKeys(t *testing.T) {
 	entries, err := translate.Chinese()
 	if err != nil {
 		t.Fatal(err)
@@ -423,6 +423,11 @@ func TestTranslationsHaveTheVerbsOfTheirKeys(t *testing.T) {
 	for _, e := range entries {
 		if e.Wrong != nil {
 			t.Errorf("%q: %q: %v", e.Key, e.Translation, e.Wrong)
+		}
+		for english, chinese := range map[string]string{"\n": "\n", "exit status": "退出状态"} {
+			if strings.Count(strings.ToLower(e.Key), english) != strings.Count(e.Translation, chinese) {
+				t.Errorf("%q has not as many %q as its translation has %q: %q", e.Key, english, chinese, e.Translation)
+			}
 		}
 	}
 }

@@ -315,7 +315,8 @@ func (p *Printer) WriteHints(w *bufio.Writer, task model.Task, jobs []model.Job)
 	}
 	for _, o := range model.Outcomes {
 		if text := model.HintFor(o); hints[o] && text != "" {
-			fmt.Fprintln(w, term.Wrap(p.out.Lang.Sprintf("hint: %s", text), p.out.Width()))
+			word := p.out.Lang.Word(model.OutcomeText(o).Word)
+			fmt.Fprintln(w, term.Wrap(p.out.Lang.Sprintf("hint: %s: %s", word, text), p.out.Width()))
 		}
 	}
 	switch id := result.ShortID(task.ID); {

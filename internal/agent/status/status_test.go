@@ -18,6 +18,8 @@ import (
 	"warren/executor"
 	"warren/executor/stats"
 	"warren/internal/broker"
+	"warren/internal/displaywidth"
+	"warren/internal/translate"
 	"warren/internal/wire"
 )
 
@@ -139,6 +141,45 @@ func TestProblemsAreNamed(t *testing.T) {
 		var out bytes.Buffer
 		if err := r.Print(&out, nil); err != nil || !strings.Contains(out.String(), problemWords[want]) {
 			t.Errorf("%s: %v\n%s", want, err, out.String())
+		}
+	}
+}
+
+func TestLowDiskIsAProblem(t *testing.T) {
+	for free, low := range map[uint64]bool{0: true, 49: true, 50: false, 1000: false} {
+		r := &Report{Disk: &Disk{Free: &free, Total: new(uint64(1000))}}
+		r.find(healthy())
+		if slices.Contains(r.Problems, DiskLow) != low {
+			t.Errorf("%d of 1000 bytes are free: %v", free, r.Problems)
+		}
+	}
+	r := &Report{Disk: &Disk{}} // the file system does not say
+	if r.find(healthy()); slices.Contains(r.Problems, DiskLow) {
+		t.Errorf("%v", r.Problems)
+	}
+}
+
+// The columns of a terminal are aligned in Chinese, too.
+func TestReportInChinese(t *testing.T) {
+	chinese := translate.FromEnvironment(func(string) string { return "zh_CN.UTF-8" })
+	a := &agent{healthy(), broker.Connecting}
+	a.status.JournalErr = errors.New("x")
+	var out bytes.Buffer
+	if err := (&Source{Agent: a, DataDir: t.TempDir(), Version: "1.2.3"}).Report(t.Context()).Print(&out, chinese); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	for _, part := range []string{"状态     ", "没有连接到 broker", "2 个运行（上限 4），1 个等待（上限 256）", "1 已退出", " not_permitted，来自 alice：第 3 行\n"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("no %q in:\n%s", part, text)
+		}
+	}
+	const second = 9 // column of the second cells: journal is the longest name
+	for line := range strings.Lines(text) {
+		name, cell, _ := strings.Cut(line, "  ")
+		cell = strings.TrimLeft(cell, " ")
+		if at := displaywidth.Of(strings.TrimSuffix(line, cell)); at != second {
+			t.Errorf("the text after %q begins in column %d, not in %d:\n%s", name, at, second, text)
 		}
 	}
 }

@@ -96,9 +96,10 @@ func (r *Report) addLoop(t *table) {
 			text += " " + f.Type
 		}
 		if who := cmp.Or(f.Operator, f.Fingerprint); who != "" {
-			text += " by " + who
+			t.add("", "%s by %s: %s", text, who, f.Detail)
+		} else {
+			t.add("", "%s: %s", text, f.Detail)
 		}
-		t.add("", "%s: %s", text, f.Detail)
 	}
 	for _, f := range r.Refused.Files {
 		t.add("", "file %s: %s", f.Path, cmp.Or(f.Reason, f.Problem))

@@ -49,6 +49,37 @@ func TestBrokerNamesTheStepThatFailed(t *testing.T) {
 	}
 }
 
+// Each permission that a login lacks is a step of its own, and its hint names the command that
+// grants it.
+func TestMissingPermissionsAreNamed(t *testing.T) {
+	node := rabbittest.Node(t)
+	ctl := func(args ...string) {
+		t.Helper()
+		if _, err := node.Ctl(t.Context(), args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctl("add_user", "doctor-patient", "secret")
+	url := strings.Replace(node.URL(), "guest:guest@", "doctor-patient:secret@", 1)
+	for _, c := range []struct{ configure, write, read, want string }{
+		{"", "", "", "-reply queue, -replies, -requests"},
+		{`^warren\.reply\.`, "", "", "reply queue, -replies, -requests"},
+		{`^warren\.`, `^warren\.reply\.`, `^warren\.`, "reply queue, replies, -requests"},
+		{`^warren\.`, `^warren\.`, `^warren\.`, "reply queue, replies, requests"},
+	} {
+		ctl("set_permissions", "-p", "/", "doctor-patient", c.configure, c.write, c.read)
+		steps := Broker(t.Context(), dial.Options{URLs: []string{url}})
+		if got := found(steps); got != "broker address, TLS, login, virtual host, "+c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+		for _, s := range steps {
+			if !s.OK && (!strings.Contains(s.Detail, "refused") || !strings.Contains(s.Hint, "warren broker-setup")) {
+				t.Errorf("%+v", s)
+			}
+		}
+	}
+}
+
 func TestKeyAgentsAndHosts(t *testing.T) {
 	now := time.Now()
 	agent := func(off time.Duration) model.Agent {

@@ -112,7 +112,7 @@ func HintFor(o wire.Outcome) string {
 	if t.Hint == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s: %s; %s", t.Word, t.Sentence, t.Hint)
+	return t.Sentence + "; " + t.Hint
 }
 
 // CountText is how n jobs of an outcome read in a summary.
