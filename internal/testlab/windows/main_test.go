@@ -188,7 +188,7 @@ func (p *place) has(text string, parts ...string) {
 func (p *place) write(name, content string) string {
 	p.t.Helper()
 	path := filepath.Join(p.dir, name)
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
 		p.t.Fatal(err)
 	}
 	return p.operator.path(path)
