@@ -30,7 +30,7 @@ const (
 // clitest.Main removes.
 var exes = sync.OnceValues(func() (dir string, err error) {
 	dir = filepath.Join(filepath.Dir(clitest.Identity()), "exe")
-	cmd := exec.Command("go", "build", "-o", dir+"/", "warren/cmd/warren", "warren/cmd/warrend")
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", dir+"/", "warren/cmd/warren", "warren/cmd/warrend")
 	cmd.Env = append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
@@ -60,6 +60,7 @@ func newPlace(t *testing.T, operator, agent system) *place {
 	if os.Getenv(envWine) == "" {
 		t.Skip("needs wine; make windows runs it")
 	}
+	go func() { _, _ = exes() }() // while the broker starts; command waits for it
 	p := &place{t: t, operator: operator, agent: agent, broker: rabbittest.Node(t).URL(), dir: t.TempDir()}
 	p.host = strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	if err := clitest.Bin(p.dir + "/bin"); err != nil {
@@ -188,7 +189,7 @@ func (p *place) has(text string, parts ...string) {
 func (p *place) write(name, content string) string {
 	p.t.Helper()
 	path := filepath.Join(p.dir, name)
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
 		p.t.Fatal(err)
 	}
 	return p.operator.path(path)

@@ -101,6 +101,17 @@ func TestScreens(t *testing.T) {
 	c.Type("!echo %OS%\r")
 	c.shows(`^Windows_NT\n(.*\n)*warren>$`)
 	c.golden("prompt")
+	c.Type("run 'test \"$TYPED\" = hunter\"\"2' --hosts web01 --secret-env TYPED=- --wait\r")
+	c.shows(`TYPED.*: *$`)
+	c.Type("hunter2\r")
+	c.shows(`^done: 1 ok\n(.*\n)*warren>$`)
+	if strings.Contains(c.Screen.String(), "hunter2") {
+		t.Errorf("the secret is on the screen:\n%s", c.screen())
+	}
+	c.Type("run 'sleep 100' --hosts web01 --wait\r")
+	c.shows(`^1 running$`)
+	c.Type("\x03")
+	c.shows(`^detached: task .* is still running\n(.*\n)*warren>$`)
 	c.Type("exit\r")
 	if status := c.End(); status != 0 {
 		t.Errorf("status %d", status)

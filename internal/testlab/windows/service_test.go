@@ -92,3 +92,13 @@ func TestService(t *testing.T) {
 	p.service(0, "remove")
 	p.has(p.service(3, "status"), "it is not installed")
 }
+
+// warrend status says what it needs, where Windows has no Unix sockets, as wine.
+func TestStatusNeedsUnixSockets(t *testing.T) {
+	p := newPlace(t, linux, windows)
+	out, err := p.command(t.Context(), windows, "warrend", "status", "--data-dir", p.agent.path(p.agentDir())).CombinedOutput()
+	if err == nil {
+		t.Errorf("no error: %s", out)
+	}
+	p.has(string(out), "error: ask the agent: ", "hint: warrend status needs Windows 10 version 1803")
+}
