@@ -58,6 +58,7 @@ var withoutWindows = [][2]string{
 	{"repl/term/secret_test.go", "internal/testlab/windows/screen_test.go"},
 
 	// Both.
+	{"internal/files/disk_linux_test.go", "fills a file system of its own"},
 	{"internal/datadir/fs_linux_test.go", "the names of Linux's file systems"},
 	{"internal/strictmodes/walk_unix_test.go", "internal/strictmodes/walk_windows_test.go"},
 }
