@@ -31,6 +31,7 @@ type Config struct {
 	Hosts    []int    // of Table
 	Rounds   int
 	Runners  []string
+	PushSize int64     // bytes of the file
 	Programs string    // directory of warren, warrend, warren-lab and warren-floor
 	Profile  string    // directory for profiles; empty for none
 	Log      io.Writer // says what is being done
@@ -54,6 +55,7 @@ var measurements = []measurement{
 	{"output", "1 GiB from one host", (*bench).output},
 	{"outputs", "64 KiB from each of 1,000 hosts", (*bench).manyOutputs},
 	{"scale", "what agents cost their broker", (*bench).scale},
+	{"push", "a file of --push-size to 50 hosts that are processes; needs root on Linux", push},
 	{"reconnect", "5,000 agents whose broker is started again", (*bench).reconnect},
 }
 

@@ -37,6 +37,7 @@ type Config struct {
 	InProcess bool   // agents are goroutines of this process, not processes
 	Warrend   string // program of the agents that are processes; empty: beside this one
 	Inbox     bool   // agents have one
+	Private   string // directory of which each agent process sees one of its own, by Private; empty: none
 	Workers   int    // commands at the same time: of each agent, or of all in-process ones together; 0 is the default
 	Runner    process.Runner
 	Log       io.Writer // what in-process agents and the broker say; nil is a file in the directory

@@ -73,6 +73,13 @@ func (f *separate) start(c Config, program, url, dir, host string) (*agentProces
 		args = append(args, "--workers", strconv.Itoa(c.Workers))
 	}
 	cmd := exec.Command(program, args...)
+	if c.Private != "" {
+		own := home + ".private"
+		if err := os.MkdirAll(own, 0o700); err != nil {
+			return nil, errors.Join(err, file.Close())
+		}
+		cmd = Private(own, c.Private, program, args...)
+	}
 	cmd.Env = append(os.Environ(), "WARREND_BROKER="+url) // a password in arguments would be everybody's to read
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -86,6 +93,12 @@ func (f *separate) start(c Config, program, url, dir, host string) (*agentProces
 	}
 	f.pipes.Go(func() error { return a.copyLog(r, file) })
 	return a, nil
+}
+
+// Private is a program that sees the directory own at the path as. It needs root on Linux.
+func Private(own, as, program string, args ...string) *exec.Cmd {
+	const script = `mount --bind "$1" "$2" && shift 2 && exec "$@"`
+	return exec.Command("unshare", append([]string{"--mount", "sh", "-c", script, "sh", own, as, program}, args...)...)
 }
 
 // copyLog ends with the agent, whose end of the pipe is the last.
