@@ -95,6 +95,15 @@ func TestCollectArchivesMatchesAndReportsMissingFiles(t *testing.T) {
 
 func TestCollectRefusesWhatIsTooLarge(t *testing.T) {
 	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.log"), "a")
+	var archive bytes.Buffer
+	write(t, filepath.Join(dir, "c.log"), "ccc")
+	if err := Collect(context.Background(), Collection{Paths: []string{dir}, MaxSize: 2, MaxArchive: 1 << 20}, &archive); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a directory: %v", err)
+	}
+	if got, _ := readAll(archive.Bytes(), 2); len(got) != 1 || !strings.HasSuffix(got[0], "/a.log a") {
+		t.Errorf("the file before the limit: %q", got)
+	}
 	write(t, filepath.Join(dir, "b.log"), "bb")
 	write(t, filepath.Join(dir, "zero"), strings.Repeat("0", 2<<20))
 	if err := Collect(context.Background(), Collection{Paths: []string{dir + "/b.log"}, MaxSize: 1, MaxArchive: 1 << 20}, io.Discard); !errors.Is(err, ErrTooLarge) {

@@ -32,25 +32,34 @@ func Apply(ctx context.Context, store Store, v *result.View, task *model.Task) e
 	if v.Collect != nil || v.Raw {
 		return nil
 	}
-	text, err := store.Statement(ctx, task.ID)
-	if err != nil {
+	c, err := Of(ctx, store, task)
+	if c == nil || err != nil {
 		return err
-	}
-	st, err := wire.DecodeStatement(text)
-	if err != nil || st.Run == nil || st.Run.Collect == nil {
-		return nil //nolint:nilerr // a task without a statement is shown like any other
 	}
 	if v.Save != "" {
 		if err := Prepare(v.Save); err != nil {
 			return err
 		}
 	}
-	r := &reader{store: store, task: task.ID, save: v.Save, limit: st.Run.Collect.MaxSize, known: map[string]*result.Collected{}}
+	r := &reader{store: store, task: task.ID, save: v.Save, limit: c.MaxSize, known: map[string]*result.Collected{}}
 	if v.Diff {
 		r.texts = newTexts()
 	}
 	v.Collect, v.Streams = r, []string{wire.Stderr}
 	return nil
+}
+
+// Of returns the collect of a task; nil: the task is another one.
+func Of(ctx context.Context, store Store, task *model.Task) (*wire.Collect, error) {
+	text, err := store.Statement(ctx, task.ID)
+	if err != nil {
+		return nil, err
+	}
+	st, err := wire.DecodeStatement(text)
+	if err != nil || st.Run == nil {
+		return nil, nil //nolint:nilerr,nilnil // a task whose statement cannot be read is shown like any other
+	}
+	return st.Run.Collect, nil
 }
 
 // Prepare makes the directory of --save, and checks that it can be written to.

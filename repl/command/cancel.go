@@ -54,11 +54,8 @@ func (c *Cancel) Run(ctx context.Context, env *Env) error {
 			return env.IO.Lines(done)
 		}
 	}
-	switch {
-	case c.JSON:
-		return env.Printer().TaskDocument(ctx, task)
-	case c.JSONL:
-		return env.Printer().TaskRecords(ctx, task)
+	if c.JSON || c.JSONL {
+		return printDocument(ctx, env, task, c.JSONL)
 	}
 	return nil
 }

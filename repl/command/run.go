@@ -112,11 +112,8 @@ func (c *Run) Run(ctx context.Context, env *Env) error {
 // printTask prints the new task's id. In a file or a pipe the id is the last word, so that
 // scripts can parse it; on a terminal the line also has the task's limits.
 func (c *SendFlags) printTask(ctx context.Context, env *Env, task model.Task) error {
-	switch {
-	case c.JSONL:
-		return env.Printer().TaskRecords(ctx, task)
-	case c.JSON:
-		return env.Printer().TaskDocument(ctx, task)
+	if c.JSON || c.JSONL {
+		return printDocument(ctx, env, task, c.JSONL)
 	}
 	if env.Shell {
 		_, err := fmt.Fprintln(env.IO.Out, task.ID)

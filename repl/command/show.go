@@ -46,6 +46,18 @@ func (env *Env) show(ctx context.Context, task model.Task, v *result.View) error
 	return env.SeenAll(ctx, v, task, chosen)
 }
 
+// printDocument prints a task in its current state as one document, or as records.
+func printDocument(ctx context.Context, env *Env, task model.Task, records bool) error {
+	v := result.DefaultView()
+	if err := collected.Apply(ctx, env.Store, v, &task); err != nil {
+		return err
+	}
+	if records {
+		return env.Printer().TaskRecords(ctx, v, task)
+	}
+	return env.Printer().TaskDocument(ctx, v, task)
+}
+
 // SeenAll writes the audit log of results that were shown with their output, and returns the
 // exit status that they mean, or an error that says which output is missing.
 func (env *Env) SeenAll(ctx context.Context, v *result.View, task model.Task, chosen []model.Job) error {

@@ -7,6 +7,7 @@ import (
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/model"
 	"warren/repl/cli"
+	"warren/repl/collected"
 	"warren/repl/command"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -53,6 +54,12 @@ func (c *Diff) Run(ctx context.Context, env *command.Env) error {
 	for i, id := range []string{c.ID, c.Other} {
 		if sides[i].task, err = (&command.TaskID{ID: id}).Find(ctx, env, "diff"); err != nil {
 			return err
+		}
+		if collect, err := collected.Of(ctx, env.Store, &sides[i].task); err != nil {
+			return err
+		} else if collect != nil {
+			short := result.ShortID(sides[i].task.ID)
+			return cli.Usage("check_task "+short+" --save DIR saves the files; compare two directories with diff -r", "diff: task %s is a collect", short)
 		}
 	}
 	if sides[0].task.ID == sides[1].task.ID {

@@ -176,25 +176,25 @@ func (p *Printer) Document(ctx context.Context, v *result.View, task model.Task,
 	})
 }
 
-// TaskDocument prints all that is known of a task.
-func (p *Printer) TaskDocument(ctx context.Context, task model.Task) error {
-	return p.printTask(ctx, task, p.Document)
+// TaskDocument prints a task in its current state.
+func (p *Printer) TaskDocument(ctx context.Context, v *result.View, task model.Task) error {
+	return p.printTask(ctx, v, task, p.Document)
 }
 
-// TaskRecords is printTaskDocument with --jsonl.
-func (p *Printer) TaskRecords(ctx context.Context, task model.Task) error {
-	return p.printTask(ctx, task, p.Records)
+// TaskRecords is TaskDocument with --jsonl.
+func (p *Printer) TaskRecords(ctx context.Context, v *result.View, task model.Task) error {
+	return p.printTask(ctx, v, task, p.Records)
 }
 
-func (p *Printer) printTask(ctx context.Context, task model.Task, show func(context.Context, *result.View, model.Task, []model.Job) error) error {
+func (p *Printer) printTask(ctx context.Context, v *result.View, task model.Task, show func(context.Context, *result.View, model.Task, []model.Job) error) error {
 	jobs, err := p.store.Jobs(ctx, task.ID)
 	if err != nil {
 		return err
 	}
 	task.Summary = result.CountJobs(jobs)
-	v := result.DefaultView()
-	v.Decoded = true
-	return show(ctx, v, task, jobs)
+	decoded := *v
+	decoded.Decoded = true
+	return show(ctx, &decoded, task, jobs)
 }
 
 // PerJob ranges over the jobs, each with its output, which is read only as it
