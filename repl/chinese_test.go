@@ -60,6 +60,19 @@ func TestChineseTasks(t *testing.T) {
 	checkAligned(t, d.text(), "ID", "创建于", "主机", "状态", "命令")
 }
 
+func TestChineseTablesAreAligned(t *testing.T) {
+	for _, c := range []struct{ args, header string }{
+		{"rights --hosts web01", "主机 命令 用户 选项 有效期至 最长有效期 输出上限"},
+		{"run true --check --hosts web01", "主机 会执行 用户 目录 程序 命令 规则或原因"},
+		{"hosts --all", "ID 名字 系统 架构 版本 标签 运行中 应答于"},
+		{"config", "设置项 值 来源"},
+	} {
+		d := startDisplay(t, t.TempDir(), 160, 60, append([]string{"FAKE_EARLIER=web09", "PAGER=cat"}, chinese...), strings.Fields(c.args)...)
+		d.done()
+		checkAligned(t, d.text(), strings.Fields(c.header)...)
+	}
+}
+
 func TestChineseDiff(t *testing.T) {
 	dir := t.TempDir()
 	fill(t, dir, []string{"run", "parity", "--hosts", "web[04-09] absent1 db1"}, []string{"run", "fail", "--hosts", "web[04-09] absent1"})

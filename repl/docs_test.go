@@ -12,6 +12,7 @@ import (
 
 	"warren/internal/translate"
 	"warren/repl/cli"
+	"warren/repl/grammar"
 	"warren/repl/term"
 )
 
@@ -40,6 +41,20 @@ func TestChinesePagesHaveAllCommandsAndFlags(t *testing.T) {
 		}
 		if page != "hosts.md" && len(english) == 0 {
 			t.Errorf("docs/%s has no table of commands or flags", page)
+		}
+	}
+}
+
+// docs/running.md lists each command of the prompt.
+func TestRunningPageListsEachCommand(t *testing.T) {
+	listed := map[string]bool{}
+	for _, cell := range firstCells(t, "../docs/running.md", "command") {
+		name, _, _ := strings.Cut(strings.Trim(cell, "`"), " ")
+		listed[name] = true
+	}
+	for _, command := range grammar.PromptModel().Children {
+		if !command.Hidden && !listed[command.Name] {
+			t.Errorf("docs/running.md does not list %s", command.Name)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,14 +13,18 @@ import (
 
 // Prometheus and Grafana report a metric that does not exist as no data.
 func TestSamplesUseExistingMetrics(t *testing.T) {
-	exists := map[string]bool{"warren_host_up": true, "warren_hosts_asked_time_seconds": true} // of warren hosts --metrics-file
+	exists := map[string]bool{
+		"warren_host_up": true, "warren_hosts_asked_time_seconds": true, // of warren hosts --metrics-file
+		"up": true, "node_textfile_mtime_seconds": true, // of Prometheus and node_exporter
+	}
 	a := busy()
 	a.status.Stats.NoteClock(a.status.At, a.status.At)
 	for _, m := range regexp.MustCompile(`(?m)^(\w+)[{ ]`).FindAllStringSubmatch(string(page(t.Context(), a).Bytes()), -1) {
 		exists[m[1]] = true
 	}
-	for _, expr := range append(alertExpressions(t), dashboardExpressions(t)...) {
-		names := regexp.MustCompile(`\bwarrend?_\w+`).FindAllString(expr, -1)
+	alerts := alertExpressions(t)
+	for _, expr := range append(alerts, dashboardExpressions(t)...) {
+		names := regexp.MustCompile(`\b(warrend?|node)_\w+|^up\b`).FindAllString(expr, -1)
 		if len(names) == 0 {
 			t.Errorf("%s has no metric", expr)
 		}
@@ -27,6 +32,12 @@ func TestSamplesUseExistingMetrics(t *testing.T) {
 			if !exists[name] {
 				t.Errorf("%s: there is no %s", expr, name)
 			}
+		}
+	}
+	// The metrics of an agent that does not run are absent, or those of a file are old.
+	for _, metric := range []string{"up", "node_textfile_mtime_seconds", "warren_host_up"} {
+		if !slices.ContainsFunc(alerts, func(expr string) bool { return regexp.MustCompile(`\b` + metric + `\b`).MatchString(expr) }) {
+			t.Errorf("no rule has %s", metric)
 		}
 	}
 }

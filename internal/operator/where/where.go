@@ -19,6 +19,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
@@ -90,9 +91,21 @@ func syntax(text string, err error) error {
 	e := &Error{Column: min(at.From+1, end), Problem: at.Message, Hint: exampleHint}
 	if e.Column == end || at.Message == "unexpected token EOF" {
 		e.Column, e.Problem = end, "it is cut short"
+	} else if m := unexpected.FindStringSubmatch(at.Message); m != nil {
+		token, err := strconv.Unquote(m[1])
+		if err != nil {
+			token = m[1]
+		}
+		e.Problem = fmt.Sprintf("%q is not expected here", token)
+		if token == "=" {
+			e.Hint = `compare with ==, as in role == "web"`
+		}
 	}
 	return e
 }
+
+// unexpected is the parser's message about a token, such as: unexpected token Operator("=")
+var unexpected = regexp.MustCompile(`^unexpected token \w+\((".*")\)$`)
 
 // UsesVariables reports whether the condition has vars["…"]: then the caller sets Variables before
 // it calls Match. Without them, each variable is nil.

@@ -164,8 +164,11 @@ func TestParseErrors(t *testing.T) {
 		{`role == "web" and`, 18, "cut short"},
 		{`(role == "web"`, 15, "cut short"},
 		{`role == "web`, 13, "cut short"},
-		{`role = "web"`, 6, ""},
-		{`role == "a" role == "b"`, 13, ""},
+		{`role = "web"`, 6, "\"=\" is not expected here\nhint: compare with ==, as in role == \"web\""},
+		{`role == "a" role == "b"`, 13, "\"role\" is not expected here\nhint: write it as in: role == \"web\" and "},
+		{`role == "a" "b"`, 13, "\"b\" is not expected here"},
+		{`role == "a" 5`, 13, "\"5\" is not expected here"},
+		{`role == "a")`, 12, "\")\" is not expected here"},
 		{`role`, 1, "role is not true or false"},
 		{`cpus`, 1, "cpus is not true or false"},
 		{`"web"`, 1, `"web" is not true or false`},
@@ -206,8 +209,8 @@ func TestParseErrors(t *testing.T) {
 			t.Errorf("%.60s: %v, not an *Error", tt.text, err)
 			continue
 		}
-		if e.Column != tt.column || !strings.Contains(e.Problem, tt.want) {
-			t.Errorf("%.60s: column %d: %s\nwant column %d: …%s…", tt.text, e.Column, e.Problem, tt.column, tt.want)
+		if e.Column != tt.column || !strings.Contains(e.Problem+"\nhint: "+e.Hint, tt.want) {
+			t.Errorf("%.60s: column %d: %s\nhint: %s\nwant column %d: …%s…", tt.text, e.Column, e.Problem, e.Hint, tt.column, tt.want)
 		}
 	}
 }
