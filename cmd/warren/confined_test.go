@@ -106,7 +106,12 @@ func (c *confined) agent(id string, args ...string) *clitest.Process {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.t.Cleanup(func() { _ = a.Kill() })
+	c.t.Cleanup(func() {
+		_ = a.Kill()
+		if c.t.Failed() {
+			c.t.Logf("the agent %s:\n%s", id, clip(a.Err.String()))
+		}
+	})
 	return a
 }
 
