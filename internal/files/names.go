@@ -32,3 +32,8 @@ func CheckWindowsNames(m *Manifest, target string) error {
 	}
 	return nil
 }
+
+// IsDirectoryName reports whether a path on a host ends with a slash.
+func IsDirectoryName(p string) bool {
+	return strings.HasSuffix(p, "/") || windowsname.IsFull(p) && strings.HasSuffix(p, `\`)
+}

@@ -3,13 +3,11 @@ package command
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/kballard/go-shellquote"
 
 	"warren/internal/files"
 	"warren/internal/operator/model"
-	"warren/internal/windowsname"
 	"warren/internal/wire"
 	"warren/repl/cli"
 )
@@ -32,7 +30,7 @@ func (c *Retry) resend(spec *model.Spec) (submit func(Engine, context.Context, m
 		return nil, cli.Usage("push again: hosts that have the file answer same", "retry: the push came from standard input, which is not stored")
 	}
 	p := *spec.Run.Push
-	source, err := files.Scan(sources, IsDirectoryName(p.Path))
+	source, err := files.Scan(sources, files.IsDirectoryName(p.Path))
 	if err != nil {
 		return nil, cli.Usage("run retry in the directory of the push, or push again", "retry: %v", err)
 	}
@@ -43,9 +41,4 @@ func (c *Retry) resend(spec *model.Spec) (submit func(Engine, context.Context, m
 	return func(engine Engine, ctx context.Context, spec model.Spec) (model.Task, error) {
 		return engine.Push(ctx, spec, PushContent{Source: source})
 	}, nil
-}
-
-// IsDirectoryName reports whether a path on a host ends with a slash.
-func IsDirectoryName(p string) bool {
-	return strings.HasSuffix(p, "/") || windowsname.IsFull(p) && strings.HasSuffix(p, `\`)
 }

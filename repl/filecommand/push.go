@@ -110,7 +110,7 @@ func (c *Push) push() (*wire.Push, error) {
 	} else if c.Sources[0] == "-" {
 		p.Mode = 0o644
 	}
-	into := command.IsDirectoryName(c.To)
+	into := files.IsDirectoryName(c.To)
 	switch {
 	case c.Rate > 0 && c.Rate < minRate:
 		return nil, cli.Usage("hosts wait two minutes for each chunk of 256 KiB", "--rate must be 16 KiB or more")
@@ -146,7 +146,7 @@ func (c *Push) scan(env *command.Env) (source *files.Source, remove func(), err 
 		}
 		paths, remove = []string{spooled}, func() { os.Remove(spooled) }
 	}
-	if source, err = files.Scan(paths, command.IsDirectoryName(c.To)); err == nil && windowsname.IsFull(c.To) {
+	if source, err = files.Scan(paths, files.IsDirectoryName(c.To)); err == nil && windowsname.IsFull(c.To) {
 		if err = files.CheckWindowsNames(&source.Manifest, c.To); err != nil {
 			err = cli.Usage("choose a name that Windows permits", "--to %s: %v", c.To, err)
 		}
