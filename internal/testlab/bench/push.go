@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -134,11 +135,15 @@ func (p *pushing) what() string {
 	return fmt.Sprintf("%.4g MiB to %d hosts", inMiB(p.cfg.PushSize), p.hosts.hosts)
 }
 
-// fill makes the file, with text that cannot be compressed.
+// fill makes the file, with content that cannot be compressed. It takes little memory, because
+// the peak of a process counts what its parent had when it was started.
 func (p *pushing) fill(size int64) error {
-	content := make([]byte, size)
-	_, _ = rand.Read(content) // never fails
-	return os.WriteFile(p.file, content, 0o600)
+	f, err := os.Create(p.file)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyN(f, rand.Reader, size)
+	return errors.Join(err, f.Close())
 }
 
 // run pushes the file once.
@@ -232,9 +237,13 @@ func (p *pushing) compareClush(ctx context.Context, took time.Duration) error {
 	}
 	p.say("the same with clush")
 	clush, err := s.copy(p.file, filepath.Join(p.target, "file"))
+	begin := time.Now()
+	err = errors.Join(err, exec.Command("sync").Run())
+	synced := time.Since(begin)
 	if err = errors.Join(err, s.stop()); err != nil {
 		return err
 	}
+	p.report.figure(Figure{What: p.what() + ": sync of the disk after clush; warren syncs each file", Found: synced.Seconds(), Unit: "s"})
 	p.report.figure(Figure{What: p.what() + ": clush --copy over warm ssh", Found: clush.Seconds(), Unit: "s"})
 	p.report.bar(Bar{Number: 9, What: p.what() + ": time, beside clush --copy over warm ssh", Found: took.Seconds() / clush.Seconds(), Limit: 1, Unit: "× clush"})
 	return nil
