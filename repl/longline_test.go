@@ -145,7 +145,7 @@ func TestTabListsChoicesAboveLongLine(t *testing.T) {
 	d.send(ctrlC)
 	d.shows("press Ctrl-D\nwarren>")
 	d.send("c\t")
-	d.shows("cancel       check_task   completion   config\nwarren> c")
+	d.shows("cancel       check_task   collect      completion   config\nwarren> c")
 	d.send(ctrlC)
 	d.shows("press Ctrl-D\nwarren>")
 	d.send(ctrlD)

@@ -51,6 +51,7 @@ func (o *oneTask) Hurry()                                     {}
 
 func (o *oneTask) Find(context.Context, string) (model.Task, error)  { return o.task, nil }
 func (o *oneTask) Jobs(context.Context, string) ([]model.Job, error) { return o.jobs, nil }
+func (o *oneTask) Statement(context.Context, string) (string, error) { return "", nil } // of no collect
 func (o *oneTask) Outputs(context.Context, string) iter.Seq2[model.Piece, error] {
 	return func(yield func(model.Piece, error) bool) {
 		for _, p := range o.output {

@@ -49,6 +49,7 @@ var withoutWindows = [][2]string{
 
 	// Operator.
 	{"internal/operator/audit/full_unix_test.go", "limits the size of files with setrlimit"},
+	{"internal/operator/filesave/full_linux_test.go", "fills a file system of its own"},
 	{"internal/operator/results/full_linux_test.go", "fills a file system of its own"},
 	{"internal/operator/signing/*", "internal/operator/signing/agent_windows_test.go"},
 	{"internal/broker/dial/strict_unix_test.go", "internal/agent/strict_windows_test.go"},

@@ -48,7 +48,7 @@ func Collect(ctx context.Context, what Collection, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer zip.Close() // the files before an error are kept
+	defer func() { _ = zip.Close() }() // the files before an error are kept
 	c := collector{ctx: ctx, left: what.MaxSize, limit: what.MaxSize, out: tar.NewWriter(zip), seen: map[string]bool{}}
 	for _, p := range what.Paths {
 		if !filepath.IsAbs(p) {

@@ -138,8 +138,8 @@ func TestCollectReportsAFileThatBecomesShorter(t *testing.T) {
 // A hookedContext calls hook when it is asked for its error for the last of after times.
 type hookedContext struct {
 	context.Context
-	after           int
-	hook            func() error
+	after int
+	hook  func() error
 }
 
 func (c *hookedContext) Value(any) any { return nil }

@@ -297,12 +297,19 @@ func (r *Report) writeTotal(w *bufio.Writer, s *summary) {
 	if s.failed > 0 {
 		fmt.Fprintln(w, r.out.Paint.Bad(lang.Sprintf("%s not collected: see above", term.Plural(s.failed, "file"))))
 	}
+	broken := 0
+	for _, hosts := range s.broken {
+		broken += len(hosts)
+	}
+	if broken > 0 {
+		fmt.Fprintln(w, r.out.Paint.Bad(lang.Sprintf("%s without a whole archive: see above", term.Plural(broken, "host"))))
+	}
 	switch {
 	case s.files == 0:
 		lang.Fprintf(w, "no files were collected\n")
 	case r.view.Save == "":
 		fmt.Fprintln(w, total)
-		lang.Fprintf(w, "hint: nothing was saved; check_task %s --save DIR saves the files\n", result.ShortID(r.task.ID))
+		lang.Fprintf(w, "hint: check_task %s --save DIR saves the files\n", result.ShortID(r.task.ID))
 	default:
 		lang.Fprintf(w, "saved in %s, a directory for each host: %s\n", term.Line(r.view.Save), term.Line(total))
 	}

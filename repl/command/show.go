@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -62,11 +63,11 @@ func printDocument(ctx context.Context, env *Env, task model.Task, records bool)
 // exit status that they mean, or an error that says which output is missing.
 func (env *Env) SeenAll(ctx context.Context, v *result.View, task model.Task, chosen []model.Job) error {
 	status := env.seen(ctx, task, chosen)
+	if v.Collect != nil { // its report names what is missing
+		return cmp.Or(status, collected.Status(ctx, v, chosen))
+	}
 	if err := env.Printer().CheckComplete(ctx, v, &task, chosen); err != nil {
 		return err
-	}
-	if status == nil && v.Collect != nil {
-		return collected.Status(ctx, v, chosen)
 	}
 	return status
 }

@@ -53,6 +53,9 @@ func (env *Env) WaitAndShow(ctx context.Context, task model.Task, v *result.View
 	}
 	w := env.Printer().WatchFor(ctx, task, v)
 	if err := env.Session.Follow(ctx, task, w); err != nil {
+		if v.Collect != nil && v.Save != "" {
+			env.Note("hint: check_task %s --save DIR saves the files", result.ShortID(task.ID))
+		}
 		return err
 	}
 	if env.Shell {
