@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"warren/repl/term"
+	"golang.org/x/text/width"
 )
 
 var chinese = []string{"LC_ALL=", "LC_MESSAGES=", "LANG=zh_CN.UTF-8"}
@@ -111,9 +111,20 @@ func checkAligned(t *testing.T, screen string, cells ...string) {
 // cellColumns returns the columns of the screen at which the cells of a row begin.
 func cellColumns(row string) (columns []int) {
 	for _, at := range regexp.MustCompile(`(?:^|  )(\S)`).FindAllStringSubmatchIndex(row, -1) {
-		columns = append(columns, term.Width(row[:at[2]]))
+		columns = append(columns, screenColumns(row[:at[2]]))
 	}
 	return columns
+}
+
+// screenColumns counts the columns of text by Unicode's tables, not as the program counts them.
+func screenColumns(text string) (n int) {
+	for _, r := range text {
+		switch n++; width.LookupRune(r).Kind() {
+		case width.EastAsianWide, width.EastAsianFullwidth:
+			n++
+		}
+	}
+	return n
 }
 
 // warrenIn runs a command with a language, and returns standard output.
