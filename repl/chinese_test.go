@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"warren/repl/term"
+	"golang.org/x/text/width"
 )
 
 var chinese = []string{"LC_ALL=", "LC_MESSAGES=", "LANG=zh_CN.UTF-8"}
@@ -111,13 +111,31 @@ func checkAligned(t *testing.T, screen string, cells ...string) {
 // cellColumns returns the columns of the screen at which the cells of a row begin.
 func cellColumns(row string) (columns []int) {
 	for _, at := range regexp.MustCompile(`(?:^|  )(\S)`).FindAllStringSubmatchIndex(row, -1) {
-		columns = append(columns, term.Width(row[:at[2]]))
+		columns = append(columns, screenColumns(row[:at[2]]))
 	}
 	return columns
 }
 
+// screenColumns counts the columns of text by Unicode's tables, not as the program counts them.
+func screenColumns(text string) (n int) {
+	for _, r := range text {
+		switch n++; width.LookupRune(r).Kind() {
+		case width.EastAsianWide, width.EastAsianFullwidth:
+			n++
+		}
+	}
+	return n
+}
+
 // warrenIn runs a command with a language, and returns standard output.
 func warrenIn(t *testing.T, dir string, env []string, args ...string) string {
+	t.Helper()
+	out, _ := statusIn(t, dir, env, args...)
+	return out
+}
+
+// statusIn runs a command with a language, and returns standard output and the exit status.
+func statusIn(t *testing.T, dir string, env []string, args ...string) (string, int) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -129,7 +147,30 @@ func warrenIn(t *testing.T, dir string, env []string, args ...string) string {
 		Env: append(append(os.Environ(), "GORACE=atexit_sleep_ms=0", "WARREN_DATA_DIR="+dir, "XDG_CONFIG_HOME="+dir+"/config"), env...),
 	}
 	_ = cmd.Run() // some commands report a failure
-	return out.String()
+	return out.String(), cmd.ProcessState.ExitCode()
+}
+
+func TestLanguageDoesNotChangeExitStatus(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		args string
+		want int
+	}{
+		{"run true --hosts web01", 0},
+		{"run release --hosts absent1", 1},
+		{"check_task -1", 1},
+		{"grep nothing-has-this", 1},
+		{"hosts --hosts web03", 1},
+		{"run true --hosts web[", 2},
+		{"frobnicate", 2},
+		{"check_task ffff", 2},
+	} {
+		for _, env := range [][]string{{"LC_ALL=C"}, chinese} {
+			if out, status := statusIn(t, dir, env, strings.Fields(c.args)...); status != c.want {
+				t.Errorf("%s, %q: exit status %d, want %d\n%s", c.args, env, status, c.want, out)
+			}
+		}
+	}
 }
 
 func TestLanguageDoesNotChangeJSON(t *testing.T) {

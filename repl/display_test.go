@@ -177,6 +177,11 @@ func TestScreenOfTasks(t *testing.T) {
 	if !strings.Contains(text, "主机状态\n") || !strings.Contains(text, "全角ＡＢＣ\n") {
 		t.Errorf("the screen is\n%s", text)
 	}
+	for _, id := range []string{"1b4e0001", "1b4e0002", "1b4e0003"} { // short on a terminal
+		if !strings.Contains(text, "\n"+id+"  T ago  ") {
+			t.Errorf("no row for %s in\n%s", id, text)
+		}
+	}
 }
 
 func live(t *testing.T, columns, rows uint16, args ...string) (*display, string) {

@@ -18,6 +18,7 @@ import (
 
 var (
 	docFile    = regexp.MustCompile("(?s)<!-- file: (\\S+) -->\n```\\w*\n(.*?)```\n")
+	docCode    = regexp.MustCompile("`[^`]+`")
 	docSession = regexp.MustCompile("(?s)```console\n(.*?)```\n")
 )
 
@@ -76,9 +77,7 @@ func firstCells(t *testing.T, file string, headers ...string) (names []string) {
 		case header == "":
 			header = first
 		case slices.Contains(headers, header) && rest != "":
-			for _, code := range regexp.MustCompile("`[^`]+`").FindAllString(first, -1) {
-				names = append(names, code)
-			}
+			names = append(names, docCode.FindAllString(first, -1)...)
 		}
 	}
 	return names
