@@ -31,6 +31,7 @@ func TestImportedDefinitionsSuffice(t *testing.T) {
 	if err := agent.Stop(); err != nil {
 		t.Fatal(err)
 	}
+	c.gone("ann", "d1")
 	task := lastWord(c.run("ann", 0, "run", "echo later", "--hosts", "d1", "--when-online", "1h", "--detach").out)
 	c.agent("d1", "--alias", "dalias1", "--inbox")
 	has(t, c.run("ann", 0, "wait", task).out, "later", "done: 1 ok")
