@@ -25,11 +25,10 @@ func (c *Retry) resend(spec *model.Spec) (submit func(Engine, context.Context, m
 	if err != nil || len(words) < 4 {
 		return nil, errors.Join(errors.New("the sources of the push are not known"), err)
 	}
-	sources := words[1 : len(words)-2]
+	p, sources := *spec.Run.Push, words[1:len(words)-2]
 	if sources[0] == "-" {
 		return nil, cli.Usage("push again: hosts that have the file answer same", "retry: the push came from standard input, which is not stored")
 	}
-	p := *spec.Run.Push
 	source, err := files.Scan(sources, files.IsDirectoryName(p.Path))
 	if err != nil {
 		return nil, cli.Usage("run retry in the directory of the push, or push again", "retry: %v", err)
