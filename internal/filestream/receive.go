@@ -70,13 +70,16 @@ func (rc *Receiver) Run(ctx context.Context, w io.Writer) error {
 
 // A receiving is the state of Run.
 type receiving struct {
-	queue   string
-	box     box
-	w       io.Writer
-	next    int64 // index of the chunk that is accepted next
-	chunks  int64
-	offset  any // in the stream, where the next session begins
-	timeout time.Duration
+	queue        string
+	box          box
+	w            io.Writer
+	next         int64 // index of the chunk that is accepted next
+	chunks       int64
+	offset       any // in the stream, where the next session begins
+	timeout      time.Duration
+	connected    bool      // a session has read the stream
+	missingSince time.Time // when a later one did not find it; zero: it was there
+
 	foreign int64 // messages that the operator has not made, or that were altered
 	later   int64 // messages for a later chunk
 	result  error
@@ -95,7 +98,9 @@ func (r *receiving) session(ctx context.Context, s *broker.Session) error {
 	deliveries, err := ch.Consume(r.queue, "", false, false, false, false, amqp.Table{"x-stream-offset": r.offset})
 	switch {
 	case broker.IsNotFound(err):
-		r.result = ErrGone
+		if !r.mayReturn() {
+			r.result = ErrGone
+		}
 		return err
 	case dial.Code(err) == amqp.AccessRefused:
 		r.result = fmt.Errorf("the agent's login may not read the stream %s: %w", r.queue, err)
@@ -104,6 +109,7 @@ func (r *receiving) session(ctx context.Context, s *broker.Session) error {
 		return err
 	}
 	s.Ready()
+	r.connected, r.missingSince = true, time.Time{}
 	timeout := time.NewTimer(r.timeout)
 	defer timeout.Stop()
 	for r.next < r.chunks {
@@ -131,6 +137,18 @@ func (r *receiving) session(ctx context.Context, s *broker.Session) error {
 		}
 	}
 	return nil
+}
+
+// mayReturn reports whether a stream that is missing may come back. A broker that starts again
+// answers "not found" while the stream is down, and the operator declares it again.
+func (r *receiving) mayReturn() bool {
+	if !r.connected {
+		return false
+	}
+	if r.missingSince.IsZero() {
+		r.missingSince = time.Now()
+	}
+	return time.Since(r.missingSince) < r.timeout
 }
 
 // errChannel: the broker has closed the channel, or the connection is lost.
