@@ -34,7 +34,7 @@ const maxLabel = 64 << 10
 
 // copyLabels gives f the labels of the file at name.
 func copyLabels(root *os.Root, name string, f *os.File) error {
-	old, err := openNonBlocking(root, name)
+	old, err := root.Open(name)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
 		return nil // its owner may write it, but not read it; or it was removed meanwhile
 	}

@@ -206,11 +206,6 @@ func openSource(file string) (*os.File, error) {
 	return os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
-// openNonBlocking is openSource for a file of a host.
-func openNonBlocking(root *os.Root, name string) (*os.File, error) {
-	return root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-}
-
 // Size returns the size of the content.
 func (s *Source) Size() int64 { return s.Manifest.Size() }
 

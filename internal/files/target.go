@@ -248,7 +248,7 @@ func (t *Target) compareFile(s *step) error {
 	if !s.exists.Mode().IsRegular() || s.exists.Size() != s.entry.Size {
 		return nil
 	}
-	f, err := openNonBlocking(t.root, t.at(s.entry))
+	f, err := t.root.Open(t.at(s.entry))
 	if err != nil {
 		return nil //nolint:nilerr // a file that cannot be read is replaced
 	}

@@ -244,7 +244,7 @@ func (t *writing) backUp(s *step, name string) error {
 
 // changeAttributes changes mode and owner of a file that has the content.
 func (t *writing) changeAttributes(s *step, name string) error {
-	f, err := openNonBlocking(t.root, name)
+	f, err := t.root.Open(name)
 	if err != nil {
 		return err
 	}

@@ -237,6 +237,7 @@ func pushing(victim string, st pushStage, replaced bool, operate, kill, restart 
 			st.before(s)
 			p := s.push(st.held)
 			st.arrive(s, p)
+			s.syncFirstStream()
 			kill(s)
 			if !st.late {
 				st.release(s, p)
@@ -249,6 +250,10 @@ func pushing(victim string, st pushStage, replaced bool, operate, kill, restart 
 		},
 	}
 }
+
+// syncFirstStream makes RabbitMQ write what it knows of its first stream to the disk. It does
+// so on its own after some seconds; a stream of a node that was killed before that is lost.
+func (s *scene) syncFirstStream() { s.eval("[dets:sync(T) || T <- dets:all()].") }
 
 func (s *scene) settlePush(p *pushed, replaced bool) {
 	s.t.Helper()
