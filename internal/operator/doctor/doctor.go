@@ -157,15 +157,18 @@ func send(ctx context.Context, ch *amqp.Channel, key string) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case <-confirm.Done():
-		return nil
-	case err := <-closed:
+	if acked, err := confirm.WaitContext(ctx); err != nil || acked {
 		return err
-	case <-ctx.Done():
-		return ctx.Err()
+	}
+	select {
+	case err := <-closed: // the library ends confirmations after it has said why
+		return err
+	default:
+		return errNacked
 	}
 }
+
+var errNacked = errors.New("the broker did not take the message")
 
 // Key reports which key signs.
 func Key(r signing.Report) Step {
