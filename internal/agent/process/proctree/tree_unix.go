@@ -98,7 +98,7 @@ const (
 	maxPollInterval = 50 * time.Millisecond
 	// settleDelay is the time after a kill in which an ending process may look like one
 	// that is not the command's, or like a hidden one: on a busy machine it takes long to end.
-	settleDelay = time.Second
+	settleDelay = 2 * time.Second
 	// minKillRounds is the minimum number of scans before kill gives up.
 	minKillRounds = 20
 	// maxFreezeRounds limits how often killOnce scans for new forks before it kills the
