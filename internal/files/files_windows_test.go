@@ -91,10 +91,12 @@ func TestPushRefusesTargetsOnWindows(t *testing.T) {
 func TestCollectOnWindows(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "log", "a.log"), "a")
-	if err := Collect(t.Context(), []string{dir + `\log\*.log`, dir + `/log/missing`}, dir, 10, io.Discard); err != nil {
+	what := Collection{Paths: []string{dir + `\log\*.log`, dir + `/log/missing`}, Within: dir, MaxSize: 10, MaxArchive: 1 << 20}
+	if err := Collect(t.Context(), what, io.Discard); err != nil {
 		t.Error(err)
 	}
-	if err := Collect(t.Context(), []string{dir + `\log\..\..\x`}, dir, 10, io.Discard); err == nil {
+	what.Paths = []string{dir + `\log\..\..\x`}
+	if err := Collect(t.Context(), what, io.Discard); err == nil {
 		t.Error("a path that leads out was collected")
 	}
 }
