@@ -1,13 +1,13 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"warren/internal/testlab/clitest"
 )
 
 // An operator can look at a host whose disk is full, and make room there.
@@ -29,7 +29,7 @@ func TestFullDiskIsRepairedFromOperator(t *testing.T) {
 	a := p.agent()
 	p.warren(0, "run", "true", "--hosts", p.id) // the journal is no longer new
 	filler := filepath.Join(dir, "filler")
-	if err := fill(filler); err != nil {
+	if err := clitest.FillDisk(filler); err != nil {
 		t.Fatal(err)
 	}
 	script := filepath.Join(p.home, "script")
@@ -54,21 +54,4 @@ func TestFullDiskIsRepairedFromOperator(t *testing.T) {
 	if n := strings.Count(a.Err.String(), "cannot write output to the disk"); n != 1 {
 		t.Errorf("the log says %d times that the disk takes no output", n)
 	}
-}
-
-// fill leaves no room on the disk.
-func fill(path string) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	for size := 64 << 10; size > 0; {
-		if _, err := f.Write(make([]byte, size)); errors.Is(err, syscall.ENOSPC) {
-			size /= 2
-		} else if err != nil {
-			return fmt.Errorf("fill the disk: %w", err)
-		}
-	}
-	return nil
 }

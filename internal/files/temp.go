@@ -1,8 +1,6 @@
 package files
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"io/fs"
 	"time"
 )
@@ -11,10 +9,3 @@ import (
 const staleAfter = 24 * time.Hour
 
 func isStale(info fs.FileInfo) bool { return time.Since(info.ModTime()) > staleAfter }
-
-// newToken returns a part of a name that no other push has.
-func newToken() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
-}

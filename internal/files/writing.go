@@ -3,6 +3,7 @@ package files
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ type writing struct {
 
 // stage creates the directories, and the new files under temporary names.
 func (t *writing) stage(ctx context.Context, content io.Reader) error {
-	token := newToken()
+	token := rand.Text()
 	swept := map[string]bool{}
 	read := t.NeedsContent()
 	for i := range t.steps {

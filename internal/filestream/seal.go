@@ -45,8 +45,8 @@ func (b box) open(attempt int32, index int64, sealed []byte) ([]byte, error) {
 }
 
 // nonce is the attempt in 4 bytes and the index in 8, big endian. A key belongs to one content,
-// and each attempt reads it once from its beginning to its end. So no nonce repeats with another
-// text, even if a file has changed before an attempt.
+// and an attempt seals each chunk once at most. So no nonce repeats with another text, even if a
+// file has changed before an attempt.
 func nonce(attempt int32, index int64) []byte {
 	n := make([]byte, 0, chacha20poly1305.NonceSize)
 	n = binary.BigEndian.AppendUint32(n, uint32(attempt))

@@ -50,9 +50,9 @@ type Sender struct {
 }
 
 // Run declares the stream, sends the content, waits until Keep is closed, and deletes the
-// stream. It sends no more once Keep is closed. It connects again after each loss of the connection, and continues behind the
-// last chunk that was confirmed. If ctx ends, the stream stays. An error of the content
-// deletes the stream, so that no host waits for the rest.
+// stream. It sends no more once Keep is closed. It connects again after each loss of the
+// connection, and continues behind the last chunk that was confirmed. If ctx ends, the stream
+// stays. An error of the content deletes the stream, so that no host waits for the rest.
 func (s *Sender) Run(ctx context.Context) error {
 	b, err := newBox(s.Key)
 	if err != nil {

@@ -5,7 +5,6 @@ package filesave
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -94,7 +93,7 @@ func (d *Directory) File(f *files.Collected, content io.Reader) error {
 	if info, err := d.root.Lstat(d.local); err == nil && info.IsDir() {
 		return errors.New("cannot save it: a directory has its name")
 	}
-	name := tempPrefix + token()
+	name := tempPrefix + rand.Text()
 	out, err := d.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("cannot save it: %w", rootCause(err))
@@ -137,12 +136,6 @@ func (d *Directory) drop() {
 func (d *Directory) Close() error {
 	d.drop()
 	return d.root.Close()
-}
-
-func token() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
 }
 
 // rootCause returns err without the paths that the message has already.

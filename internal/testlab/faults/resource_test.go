@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"warren/internal/broker"
 	"warren/internal/operator/model"
+	"warren/internal/testlab/clitest"
 	"warren/internal/wire"
 )
 
@@ -230,17 +232,9 @@ func (s *scene) mount(dir string, size int) {
 // fill leaves no room on dir's disk; the function returned makes it again.
 func (s *scene) fill(dir string) (room func()) {
 	s.t.Helper()
-	f, err := os.Create(dir + "/ballast")
-	s.check(err)
-	defer f.Close()
-	for size := 64 << 10; size > 0; {
-		if _, err := f.Write(make([]byte, size)); errors.Is(err, syscall.ENOSPC) {
-			size /= 2
-		} else {
-			s.check(err)
-		}
-	}
-	return func() { s.check(os.Remove(f.Name())) }
+	ballast := filepath.Join(dir, "ballast")
+	s.check(clitest.FillDisk(ballast))
+	return func() { s.check(os.Remove(ballast)) }
 }
 
 // refused submits until a full disk has the operator refuse a task; what it

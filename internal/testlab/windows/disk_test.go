@@ -4,13 +4,14 @@ package windows
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"warren/internal/testlab/clitest"
 )
 
 // TestFullDisk fills the disk with the agent's data: it still runs commands.
@@ -28,7 +29,7 @@ func TestFullDisk(t *testing.T) {
 	a := p.start()
 	p.run(0, "rem the journal is no longer new")
 	filler := filepath.Join(disk, "filler")
-	if err := fill(filler); err != nil {
+	if err := clitest.FillDisk(filler); err != nil {
 		t.Fatal(err)
 	}
 	const full = "the host's disk is full"
@@ -43,23 +44,6 @@ func TestFullDisk(t *testing.T) {
 	if err := a.Kill(); err != nil { // wine ends, and so does its use of the disk
 		t.Fatal(err)
 	}
-}
-
-// fill leaves no room on the disk.
-func fill(path string) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	for size := 64 << 10; size > 0; {
-		if _, err := f.Write(make([]byte, size)); errors.Is(err, syscall.ENOSPC) {
-			size /= 2
-		} else if err != nil {
-			return fmt.Errorf("fill the disk: %w", err)
-		}
-	}
-	return nil
 }
 
 // An agent without permission for its data directory ends with a hint.

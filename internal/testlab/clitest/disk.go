@@ -1,0 +1,25 @@
+package clitest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// FillDisk writes a file that leaves no room on its disk. Removing the file makes room again.
+func FillDisk(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for size := 64 << 10; size > 0; {
+		if _, err := f.Write(make([]byte, size)); errors.Is(err, syscall.ENOSPC) {
+			size /= 2
+		} else if err != nil {
+			return fmt.Errorf("fill the disk: %w", err)
+		}
+	}
+	return nil
+}
