@@ -119,8 +119,8 @@ func TestUnsynced(t *testing.T) {
 	if d.syncs != syncs {
 		t.Error("an append without Sync has synced")
 	}
-	d.crash(never)
 	d.mu.Unlock()
+	d.crash(never)
 	l2 := startSim(t, d, Options{})
 	wantRecords(t, l2.got, "one", "two")
 }
@@ -280,8 +280,8 @@ func TestRewriteFaults(t *testing.T) {
 		if len(d.files) != 1 {
 			t.Errorf("%s: %d files", failed, len(d.files))
 		}
-		d.crash(never)
 		d.mu.Unlock()
+		d.crash(never)
 		var got [][]byte
 		if _, err := open(d, small, collect(&got)); err != nil {
 			t.Fatalf("%s: %v", failed, err)

@@ -235,8 +235,10 @@ func apply(b []byte, op simOp) []byte {
 }
 
 // crash takes the power away: of what was not synced, what coin says is on the
-// disk, sector by sector, and of the names the first ones.
+// disk, sector by sector, and of the names the first ones. A log may write at the same time.
 func (d *simDisk) crash(coin func() bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, change := range d.renames {
 		if !coin() {
 			break
@@ -259,7 +261,11 @@ func (d *simDisk) crash(coin func() bool) {
 }
 
 // kill ends the process only: what was written stays.
-func (d *simDisk) kill() { d.power, d.fail = 0, nil }
+func (d *simDisk) kill() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.power, d.fail = 0, nil
+}
 
 func (op simOp) sectors() []simOp {
 	if op.data == nil {
