@@ -382,11 +382,13 @@ func TestOutputAcrossPieces(t *testing.T) {
 
 // A progress display overwrites its line. A file or a pipe gets the unchanged bytes.
 func TestProgressDisplayIsShownAsItEnded(t *testing.T) {
-	text := "start\r\n"
+	var shown strings.Builder
+	shown.WriteString("start\r\n")
 	for i := range 10_000 { // longer than what is held back of a line
-		text += fmt.Sprintf("\r(Reading database ... %d%%", i/100)
+		fmt.Fprintf(&shown, "\r(Reading database ... %d%%", i/100)
 	}
-	text += "\r(Reading database ... 7400 files.)\nend"
+	shown.WriteString("\r(Reading database ... 7400 files.)\nend")
+	text := shown.String()
 	for _, terminal := range []bool{true, false} {
 		o, s, _, out := newOneTask(true)
 		o.driven = true
