@@ -164,14 +164,16 @@ func Frame(t *result.Tracker, p term.Paint, lang *translate.Language, groups []*
 	open := t.Unfinished()
 	f.wrapped(counts(lang, sum, open), "  ")
 	if t.View.Collect != nil {
-		n, elapsed := t.Received(), max(now.Sub(t.Task.Created), time.Second)
-		f.add(lang.Sprintf("received %s, %s/s", term.Size(n), term.Size(int64(float64(n)/elapsed.Seconds()))), nil)
+		transfer := t.Transfer(now)
+		f.wrapped(transfer.Parts(lang), "; ")
 	}
 	if sp := t.Durations(); sp.Min >= 0 {
 		f.wrapped([]string{"p50 " + term.Duration(sp.P50), "p95 " + term.Duration(sp.P95), "max " + term.Duration(sp.Max)}, "  ")
 	}
 	groupsInFrame(t, f, p, lang, groups)
-	slowInFrame(t, f, lang, open, now)
+	if t.View.Collect == nil || len(open[model.Running]) == 0 { // the transfer has named them
+		slowInFrame(t, f, lang, open, now)
+	}
 	return f.lines[:min(len(f.lines), max(rows-1, 1))]
 }
 

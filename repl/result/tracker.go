@@ -143,10 +143,15 @@ func (t *Tracker) Durations() DurationStats {
 
 func (t *Tracker) Summary() model.Summary { return CountJobs(t.Jobs) }
 
-// Received is how many bytes of standard output have arrived.
-func (t *Tracker) Received() (n int64) {
+// Transfer is how much standard output has arrived, and from which hosts more will come.
+func (t *Tracker) Transfer(now time.Time) *Transfer {
+	r := &Transfer{Received: true, Elapsed: max(now.Sub(t.Task.Created), time.Second)}
 	for i := range t.Jobs {
-		n += t.Jobs[i].Stdout.Kept
+		j := &t.Jobs[i]
+		r.Done += j.Stdout.Kept
+		if j.State == model.Ended || j.State == model.Running {
+			r.Hosts = append(r.Hosts, HostTransfer{Host: j.Host, Done: j.Stdout.Kept, Ended: j.State == model.Ended})
+		}
 	}
-	return n
+	return r
 }
