@@ -48,7 +48,7 @@ allocs-record: ## record them anew
 
 # The slowest packages start first, so that none of them runs alone at the end.
 unit: ## all tests, with the race detector, against a real RabbitMQ that they start
-	@$(RUNTESTS) $(RACE) -timeout 30m ./cmd/warren ./internal/testlab/lab ./repl ./internal/agent/process ./internal/broker ./cmd/... ./internal/testlab/... ./...
+	@$(RUNTESTS) $(RACE) -timeout 90m ./cmd/warren ./internal/testlab/lab ./repl ./internal/agent/process ./internal/broker ./cmd/... ./internal/testlab/... ./...
 
 stress: rabbitmq ## 20 tasks at the same time at 500 hosts, on its own
 	$(GO) test $(RACE) -count=1 -run TestStress -v -timeout 30m ./internal/testlab/lab/ -tasks=20

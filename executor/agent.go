@@ -17,6 +17,7 @@ import (
 	"warren/executor/jobtable"
 	"warren/executor/outbox"
 	"warren/executor/outputlog"
+	"warren/executor/scriptfile"
 	"warren/internal/agent/facts"
 	"warren/internal/agent/journal"
 	"warren/internal/agent/process"
@@ -311,6 +312,6 @@ func (a *Agent) openData(table *jobtable.Table, file *journal.Log) (*outputlog.L
 	if torn := file.Torn(); torn > 0 {
 		a.cfg.Log.Warn("removed an incomplete record at the end of the journal, as after a loss of power", "bytes", torn)
 	}
-	sweepScripts(a.cfg.DataDir)
+	scriptfile.Sweep(a.cfg.DataDir)
 	return outputlog.Open(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output, table.LastOutputSegment())
 }

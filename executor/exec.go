@@ -3,16 +3,14 @@ package executor
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
-	"syscall"
 	"time"
 
 	"warren/executor/decisionlog"
 	"warren/executor/filejob"
 	"warren/executor/jobtable"
+	"warren/executor/outbox"
+	"warren/executor/scriptfile"
 	"warren/internal/agent/process"
-	"warren/internal/strictmodes"
 	"warren/internal/wire"
 
 	"golang.org/x/sync/errgroup"
@@ -24,12 +22,13 @@ var (
 	errStopped  = errors.New("the agent was stopped")
 )
 
-// A report comes from an exec goroutine: the identity of its process, some output, or, as the
-// last one, how the command ended.
+// A report comes from an exec goroutine: the identity of its process, some output, how far the
+// content of a push has come, or, as the last one, how the command ended.
 type report struct {
 	job     *jobtable.Job // only the loop looks inside
 	process *process.Identity
 	chunk   *process.Chunk
+	content *outbox.Content
 	ended   *wire.Ended
 	rest    []process.Chunk
 }
@@ -53,7 +52,10 @@ func (p *pool) start(work context.Context, cfg *Config, j *jobtable.Job, spec pr
 		// The loop receives until no job runs, so these sends need no second exit.
 		started := func(id process.Identity) { reports <- report{job: j, process: &id} }
 		out := func(c process.Chunk) { reports <- report{job: j, chunk: &c} }
-		ended, rest := cfg.exec(ctx, run, secret, spec, started, out)
+		transfer := func(wanted, received int64) {
+			reports <- report{job: j, content: &outbox.Content{Wanted: wanted, Received: received}}
+		}
+		ended, rest := cfg.exec(ctx, run, secret, spec, observer{started, out, transfer})
 		reports <- report{job: j, ended: ended, rest: rest}
 		return nil
 	})
@@ -105,6 +107,8 @@ func (l *loop) report(r report, now time.Time) {
 	case r.chunk != nil:
 		l.table.AddOutput(r.job, l.output.keep(r.job.ID, *r.chunk))
 		l.replies.JobChanged(r.job)
+	case r.content != nil:
+		l.replies.ContentChanged(r.job, *r.content)
 	default:
 		delete(l.pool.cancels, r.job)
 		for _, c := range r.rest {
@@ -116,14 +120,21 @@ func (l *loop) report(r report, now time.Time) {
 	}
 }
 
+// An observer has the functions that report what a running job does.
+type observer struct {
+	started  func(process.Identity)
+	out      func(process.Chunk)
+	transfer func(wanted, received int64)
+}
+
 // exec runs one command to its end.
-func (c *Config) exec(ctx context.Context, run *wire.Run, secret *wire.Secret, spec process.Spec, started func(process.Identity), out func(process.Chunk)) (*wire.Ended, []process.Chunk) {
+func (c *Config) exec(ctx context.Context, run *wire.Run, secret *wire.Secret, spec process.Spec, o observer) (*wire.Ended, []process.Chunk) {
 	if content := scriptOf(run); len(content) > 0 {
 		script, err := process.NewScript(run.Shell, content)
 		if err != nil {
 			return &wire.Ended{Outcome: wire.FailedToStart, Reason: err.Error()}, nil
 		}
-		path, remove, err := c.writeScript(script, spec.User)
+		path, remove, err := scriptfile.Write(c.DataDir, script, spec.User, spec.User.Name == userName())
 		if err != nil {
 			return &wire.Ended{Outcome: wire.FailedToStart, Reason: "cannot write the script: " + diskText(err)}, nil
 		}
@@ -133,10 +144,10 @@ func (c *Config) exec(ctx context.Context, run *wire.Run, secret *wire.Secret, s
 	var r process.Result
 	var reason string
 	if run.HasFiles() {
-		job := filejob.Job{Run: run, Secret: secret, Broker: c.fileBroker(), ChunkTimeout: c.Limits.ChunkTimeout}
-		r, reason = job.Execute(ctx, c.Runner, spec, started, out)
+		job := filejob.Job{Run: run, Secret: secret, Broker: c.fileBroker(), ChunkTimeout: c.Limits.ChunkTimeout, Transfer: o.transfer}
+		r, reason = job.Execute(ctx, c.Runner, spec, o.started, o.out)
 	} else {
-		r = c.Runner(ctx, spec, started, out)
+		r = c.Runner(ctx, spec, o.started, o.out)
 	}
 	e := outcome(ctx, run, r)
 	e.Reason = joinReasons(e.Reason, reason)
@@ -154,65 +165,4 @@ func scriptOf(run *wire.Run) []byte {
 		return process.CommandScript(run.Shell, run.Command)
 	}
 	return run.Script
-}
-
-// writeScript writes a script to a file that only its user can read. Only the agent's user can
-// enter the data directory, so the script of another user is written to a directory of its
-// own for temporary files, which that user can enter but not list.
-func (c *Config) writeScript(script process.Script, u *process.User) (path string, remove func(), err error) {
-	if u.Name == userName() {
-		path, err = writeScriptIn(c.DataDir, script, u)
-		return path, func() { os.Remove(path) }, err
-	}
-	dir, err := os.MkdirTemp("", "warren-script-")
-	if err != nil {
-		return "", nil, err
-	}
-	if err = os.Chmod(dir, 0o711); err == nil {
-		_, err = strictmodes.Stat(dir) // otherwise others could replace the script
-	}
-	if err == nil {
-		path, err = writeScriptIn(dir, script, u)
-	}
-	if err != nil {
-		os.RemoveAll(dir)
-		return "", nil, err
-	}
-	return path, func() { os.RemoveAll(dir) }, nil
-}
-
-// sweepScripts removes the scripts that an agent which was killed has left in the data
-// directory.
-func sweepScripts(dir string) {
-	left, _ := filepath.Glob(filepath.Join(dir, scriptPattern)) // the pattern is right
-	for _, path := range left {
-		_ = os.Remove(path) // if it stays, it only takes space
-	}
-}
-
-const scriptPattern = "warren-script-*"
-
-func writeScriptIn(dir string, script process.Script, u *process.User) (string, error) {
-	// A child that is forked at this time would have the file open for writing, and the
-	// kernel would not execute the file (ETXTBSY).
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	f, err := os.CreateTemp(dir, scriptPattern+script.Extension)
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(script.Content)
-	if err == nil {
-		err = f.Chmod(0o700)
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = u.Chown(f.Name())
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return f.Name(), err
 }

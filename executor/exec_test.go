@@ -1,13 +1,10 @@
 package executor
 
 import (
-	"os"
-	"path/filepath"
 	"runtime"
 	"testing"
 	"weak"
 
-	"warren/executor/decisionlog"
 	"warren/internal/agent/process"
 	"warren/internal/wire"
 )
@@ -24,23 +21,5 @@ func TestResultKeepsNoOutputInMemory(t *testing.T) {
 	}
 	if e.Outcome != wire.Exited || *e.ExitCode != 3 {
 		t.Errorf("%+v", e)
-	}
-}
-
-// Nothing else is removed.
-func TestScriptsOfKilledAgentAreRemoved(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{"warren-script-1", "warren-script-2.cmd", "journal", decisionlog.FileName} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	sweepScripts(dir)
-	left, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(left) != 2 || left[0].Name() != decisionlog.FileName || left[1].Name() != "journal" {
-		t.Errorf("%v", left)
 	}
 }

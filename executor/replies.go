@@ -107,6 +107,8 @@ func stamp(v any, agent string) any {
 		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
 	case *wire.Started:
 		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
+	case *wire.Transfer:
+		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
 	case *wire.Ended:
 		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
 	case *wire.State:

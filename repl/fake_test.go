@@ -116,6 +116,8 @@ func (e *fakeEngine) Connect(context.Context) error { return e.connect }
 func (e *fakeEngine) Link() *broker.State           { return e.link }
 func (e *fakeEngine) Store() command.Store          { return e.store }
 
+func (e *fakeEngine) Transfer(string) (model.Transfer, bool) { return model.Transfer{}, false }
+
 func (e *fakeEngine) Push(ctx context.Context, spec model.Spec, _ command.PushContent) (model.Task, error) {
 	return e.Submit(ctx, spec)
 }

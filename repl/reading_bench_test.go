@@ -22,7 +22,7 @@ import (
 	"warren/internal/operator/model"
 	"warren/internal/operator/results"
 	"warren/internal/wire"
-	"warren/repl/render"
+	"warren/repl/frame"
 	"warren/repl/result"
 )
 
@@ -211,7 +211,7 @@ func BenchmarkFrame(b *testing.B) {
 			g.Changed = true
 		}
 		t.Fold(groups)
-		render.Frame(t, false, nil, groups, 80, 24, fakeTime)
+		frame.Of(t, nil, false, nil, groups, 80, 24, fakeTime)
 	}
 }
 

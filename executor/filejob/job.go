@@ -68,30 +68,45 @@ type Job struct {
 	Broker broker.Options // of the connection for the content
 
 	ChunkTimeout time.Duration // as in filestream.Receiver
+
+	// Transfer is called with how much of the content the job wants, from the beginning, and
+	// how much it has received: when it begins to wait for content, and then every few seconds.
+	Transfer func(wanted, received int64)
 }
+
+// transferInterval bounds the messages about a transfer: 10,000 hosts send 2000 in a second.
+const transferInterval = 5 * time.Second
 
 // Execute runs the job with the spec, which has the helper as its program. The reason
 // explains why content is missing.
 func (j *Job) Execute(ctx context.Context, run process.Runner, spec process.Spec, started func(process.Identity), out func(process.Chunk)) (r process.Result, reason string) {
-	o := order{Push: j.Run.Push, Collect: j.Run.Collect, Paths: j.Run.Argv, Output: spec.MaxOutput}
 	p := j.Run.Push
-	inline := p != nil && p.Queue == ""
-	if p == nil || p.Manifest != nil && !inline {
-		if r = j.run(ctx, run, spec, &o, started, out); p == nil || r.Err != nil || r.ExitCode != needContent {
-			return r, ""
-		}
-	}
-	o.Content = true
-	if inline {
+	o := order{Push: p, Collect: j.Run.Collect, Paths: j.Run.Argv, Output: spec.MaxOutput}
+	start := func() process.Result { return j.run(ctx, run, spec, &o, started, out) }
+	switch {
+	case p == nil:
+		return start(), ""
+	case p.Queue == "":
+		o.Content = true
 		if j.Secret != nil {
 			content := j.Secret.Content
 			spec.Input = func(_ context.Context, w io.Writer) { _, _ = w.Write(content) }
 		}
-		return j.run(ctx, run, spec, &o, started, out), ""
+		return start(), ""
 	}
 	var failed error
-	spec.Input = func(inputCtx context.Context, w io.Writer) { failed = j.receive(inputCtx, w) }
-	r = j.run(ctx, run, spec, &o, started, out)
+	receive := func(size int64) func(context.Context, io.Writer) {
+		return func(inputCtx context.Context, w io.Writer) { failed = j.receive(inputCtx, w, size) }
+	}
+	size := p.Size
+	if p.Manifest == nil {
+		size += p.ManifestSize
+		spec.Input = receive(p.ManifestSize)
+	}
+	if r = start(); r.Err == nil && r.ExitCode == needContent {
+		o.Content, spec.Input = true, receive(size)
+		r = start()
+	}
 	if failed != nil && r.ExitCode != 0 && !r.Canceled && !r.TimedOut {
 		reason = failed.Error()
 	}
@@ -108,18 +123,22 @@ func (j *Job) run(ctx context.Context, run process.Runner, spec process.Spec, o 
 	return run(ctx, spec, started, out)
 }
 
-// receive passes the content of the operator's stream to the helper. The helper closes its
-// input if it does not need the rest.
-func (j *Job) receive(ctx context.Context, w io.Writer) error {
+// receive passes the first size bytes of the operator's stream to the helper. The helper
+// closes its input if it does not need the rest.
+func (j *Job) receive(ctx context.Context, w io.Writer, size int64) error {
 	if j.Secret == nil {
 		return errors.New("the key of the content is missing")
 	}
-	p := j.Run.Push
-	size := p.Size
-	if p.Manifest == nil {
-		size += p.ManifestSize
+	var reported time.Time
+	r := filestream.Receiver{
+		Options: j.Broker, Queue: j.Run.Push.Queue, Key: j.Secret.Key, Size: size, ChunkTimeout: j.ChunkTimeout,
+		Received: func(n int64) {
+			if now := time.Now(); now.Sub(reported) >= transferInterval {
+				reported = now
+				j.Transfer(size, min(n, size))
+			}
+		},
 	}
-	r := filestream.Receiver{Options: j.Broker, Queue: p.Queue, Key: j.Secret.Key, Size: size, ChunkTimeout: j.ChunkTimeout}
 	err := r.Run(ctx, w)
 	if errors.Is(err, context.Canceled) || readerClosed(err) || errors.Is(err, os.ErrClosed) {
 		return nil

@@ -39,12 +39,17 @@ type OneShot struct {
 	Reply           any
 }
 
+// A Content says how much of the content of a push a running job wants, from the beginning, and
+// how much it has received, in bytes. Wanted is 0 before the job wants any.
+type Content struct{ Wanted, Received int64 }
+
 // A messageKind is what a message says.
 type messageKind int
 
 const (
 	oneShot  messageKind = iota
 	progress             // the job was accepted or has started
+	transfer             // how far the content of a push has come
 	output               // a chunk of output
 	end                  // the outcome
 )
@@ -66,6 +71,7 @@ type Message struct {
 type Outbox struct {
 	has      func(outputlog.Ref) bool // whether output is still kept
 	streams  map[*jobtable.Job][]*stream
+	contents map[*jobtable.Job]Content // of running pushes
 	oneShots []OneShot
 	ready    []*stream // they may have something to send; they take turns
 	delayed  []*stream // quiet or paused
@@ -76,7 +82,7 @@ type Outbox struct {
 
 // New returns an empty outbox. Has reports whether output is still kept.
 func New(has func(outputlog.Ref) bool) *Outbox {
-	return &Outbox{has: has, streams: map[*jobtable.Job][]*stream{}, inFlight: map[uint64]*Message{}}
+	return &Outbox{has: has, streams: map[*jobtable.Job][]*stream{}, contents: map[*jobtable.Job]Content{}, inFlight: map[uint64]*Message{}}
 }
 
 // Subscribe has a reply queue follow a job from its start. A queue that follows it already
@@ -105,8 +111,17 @@ func (o *Outbox) Resend(j *jobtable.Job, to string, now time.Time) {
 	o.Subscribe(j, to, now)
 }
 
+// ContentChanged sends how far the content of a running push has come.
+func (o *Outbox) ContentChanged(j *jobtable.Job, c Content) {
+	o.contents[j] = c
+	o.JobChanged(j)
+}
+
 // JobChanged sends what is new about a job.
 func (o *Outbox) JobChanged(j *jobtable.Job) {
+	if j.Phase == jobtable.Ended {
+		delete(o.contents, j)
+	}
 	for _, s := range o.streams[j] {
 		o.schedule(s)
 	}
@@ -161,7 +176,7 @@ func (o *Outbox) choose(now time.Time) *Message {
 		o.ready[0] = nil
 		o.ready = o.ready[1:]
 		s.queued = false
-		if m := s.next(o.has, now); m != nil {
+		if m := s.next(o.has, o.contents[s.job], now); m != nil {
 			m.To, m.Correlation, m.stream = s.to, s.job.ID, s
 			o.schedule(s) // at the end: streams take turns
 			return m

@@ -189,3 +189,25 @@ func TestWindowAndMemoryAreBounded(t *testing.T) {
 		t.Errorf("%d queues follow one job", len(o.streams[j]))
 	}
 }
+
+// The operator sends content when it gets a transfer, so that a transfer does not wait for the
+// quiet period, and is repeated until it is delivered.
+func TestTransferIsSentAtOnceAndRepeated(t *testing.T) {
+	o, j := New(everything), newJob()
+	o.Subscribe(j, "q", t0)
+	wantSent(t, o, t0)
+	o.ContentChanged(j, Content{Wanted: 100})
+	refs := wantSent(t, o, t0, "Started", "Transfer")
+	wantSent(t, o, t0)
+	o.contents[j] = Content{100, 10}
+	o.Confirm(broker.Verdict{Ref: refs[1], Kind: broker.Unconfirmed}, t0)
+	refs = wantSent(t, o, t0, "Transfer")
+	o.Confirm(broker.Verdict{Ref: refs[0], Kind: broker.Routed}, t0)
+	wantSent(t, o, t0)
+	finish(j)
+	o.JobChanged(j)
+	wantSent(t, o, t0, "Ended")
+	if len(o.contents) > 0 {
+		t.Error("the transfer of an ended job stays in memory")
+	}
+}

@@ -29,10 +29,11 @@ type stream struct {
 	until  time.Time // when quiet or paused ends
 	queued bool      // it is in Outbox.ready
 
-	announced   int // progress messages sent: 1 is accepted, 2 is started
-	nextChunk   int // the first chunk of the job's output that is not sent
-	unconfirmed int // chunks in flight
-	nacks       int // pauses without a delivered message between them
+	announced   int     // progress messages sent: 1 is accepted, 2 is started
+	content     Content // as sent
+	nextChunk   int     // the first chunk of the job's output that is not sent
+	unconfirmed int     // chunks in flight
+	nacks       int     // pauses without a delivered message between them
 
 	// outputRefused is why the broker refuses the output, in its words. The outcome is
 	// sent without output then.
@@ -44,10 +45,10 @@ func (s *stream) delayed() bool { return s.state == quiet || s.state == paused }
 
 // next returns the next message; nil if there is none, or if it has to wait: for the end of
 // a delay, or until the journal has what the message says.
-func (s *stream) next(has func(outputlog.Ref) bool, now time.Time) *Message {
+func (s *stream) next(has func(outputlog.Ref) bool, content Content, now time.Time) *Message {
 	j := s.job
 	ended := j.Phase == jobtable.Ended
-	if s.state == quiet && (ended || !now.Before(s.until)) {
+	if s.state == quiet && (ended || content.Wanted > 0 || !now.Before(s.until)) {
 		s.state = following
 	}
 	if s.state != following || !j.Durable() {
@@ -60,6 +61,11 @@ func (s *stream) next(has func(outputlog.Ref) bool, now time.Time) *Message {
 	if n := int(j.Phase) + 1; !ended && s.announced < n {
 		s.announced = n
 		return &Message{kind: progress, Reply: progressReply(j)}
+	}
+	if !ended && s.content != content {
+		s.content = content
+		r := &wire.Transfer{Job: j.ID, Agent: j.Agent, Wanted: content.Wanted, Received: content.Received, At: now.UnixMilli()}
+		return &Message{kind: transfer, Reply: r}
 	}
 	if m := s.nextOutput(has); m != nil {
 		return m
@@ -85,11 +91,13 @@ func (s *stream) nextOutput(has func(outputlog.Ref) bool) *Message {
 }
 
 // sendAgain takes back a message that was not delivered. Progress is not repeated: later
-// messages say more.
+// messages say more. Without a transfer, the operator would not send the content.
 func (s *stream) sendAgain(m *Message) {
 	switch m.kind {
 	case end:
 		s.state = following
+	case transfer:
+		s.content = Content{}
 	case output:
 		s.nextChunk = min(s.nextChunk, m.chunk)
 	}

@@ -139,13 +139,13 @@ func TestRoomsOfREPLImportDownward(t *testing.T) {
 	height := map[string]int{
 		"repl/term":     0,
 		"repl/lineedit": 1, "repl/result": 1,
-		"repl/cli":      2,
+		"repl/cli": 2, "repl/frame": 2,
 		"repl/target":   3,
 		"repl/taskref":  3,
 		"repl/hostview": 4, "repl/render": 4, "repl/setup": 4, "repl/notification": 5,
 		"repl/collected":  5,
 		"repl/command":    6,
-		"repl/comparison": 7, "repl/filecommand": 7, "repl/rollouts": 7, "repl/search": 7,
+		"repl/comparison": 7, "repl/filecommand": 7, "repl/rollouts": 7, "repl/search": 7, "repl/setupcommand": 7,
 		"repl/grammar": 8,
 		"repl":         9,
 	}

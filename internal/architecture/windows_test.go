@@ -44,7 +44,7 @@ var withoutWindows = [][2]string{
 	{"internal/files/collect_linux_test.go", "/proc, and names that Windows refuses"},
 	{"internal/files/disk_linux_test.go", "mounts a small disk and one that cannot be written to"},
 	{"executor/disk_unix_test.go", "internal/datadir/disk_windows_test.go"},
-	{"executor/script_unix_test.go", "commands as other users, which Windows refuses"},
+	{"executor/scriptfile/scriptfile_unix_test.go", "commands as other users, which Windows refuses"},
 	{"executor/decisionlog/*", "fills a file system of its own"},
 
 	// Operator.

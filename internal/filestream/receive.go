@@ -31,7 +31,12 @@ type Receiver struct {
 	Options broker.Options
 	Queue   string // wire.FileQueue
 	Key     []byte
-	Size    int64
+	// Size is how much of the content it reads, from the beginning, in bytes. If that is not
+	// the whole content, it writes the rest of the last chunk, too.
+	Size int64
+	// Received is called with the number of bytes that were written, first with 0. It may be
+	// nil.
+	Received func(bytes int64)
 	// ChunkTimeout is how long it waits for the next chunk; 0 is two minutes.
 	ChunkTimeout time.Duration
 }
@@ -47,7 +52,12 @@ func (rc *Receiver) Run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r := &receiving{queue: rc.Queue, box: b, w: w, chunks: Chunks(rc.Size), offset: "first", timeout: cmp.Or(rc.ChunkTimeout, defaultChunkTimeout)}
+	received := rc.Received
+	if received == nil {
+		received = func(int64) {}
+	}
+	received(0)
+	r := &receiving{queue: rc.Queue, box: b, w: w, received: received, chunks: Chunks(rc.Size), offset: "first", timeout: cmp.Or(rc.ChunkTimeout, defaultChunkTimeout)}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	err = link.Run(ctx, func(ctx context.Context, s *broker.Session) error {
@@ -73,6 +83,8 @@ type receiving struct {
 	queue        string
 	box          box
 	w            io.Writer
+	received     func(bytes int64)
+	written      int64 // bytes
 	next         int64 // index of the chunk that is accepted next
 	chunks       int64
 	offset       any // in the stream, where the next session begins
@@ -202,6 +214,8 @@ func (r *receiving) take(d amqp.Delivery) (accepted bool, err error) {
 		return false, err
 	}
 	r.next++
+	r.written += int64(len(chunk))
+	r.received(r.written)
 	r.foreign, r.later = 0, 0
 	if offset, ok := d.Headers["x-stream-offset"].(int64); ok {
 		r.offset = offset + 1

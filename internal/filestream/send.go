@@ -39,6 +39,9 @@ type Sender struct {
 	Open func(offset int64) io.ReadCloser
 	// Rate is the most bytes that are sent in a second; 0 is no limit.
 	Rate int64
+	// Wanted has how much of the content hosts want, from the beginning, in bytes. No more is
+	// sent. A receive never blocks the sender of a higher value: it has the latest.
+	Wanted <-chan int64
 	// Declared is called when the stream exists. It may be nil.
 	Declared func()
 	// Progress is called with the number of bytes that the broker has confirmed. It may be nil.
@@ -49,7 +52,7 @@ type Sender struct {
 	Sent func()
 }
 
-// Run declares the stream, sends the content, waits until Keep is closed, and deletes the
+// Run declares the stream, sends the content as hosts want it, waits until Keep is closed, and deletes the
 // stream. It sends no more once Keep is closed. It connects again after each loss of the
 // connection, and continues behind the last chunk that was confirmed. If ctx ends, the stream
 // stays. An error of the content deletes the stream, so that no host waits for the rest.
@@ -89,6 +92,7 @@ type sending struct {
 	limit     *rate.Limiter
 	chunks    int64
 	attempt   int32 // the number of attempts to send that have begun
+	wanted    int64 // bytes
 	confirmed int64 // chunks
 	declared  bool
 	sent      bool
@@ -175,7 +179,10 @@ func (s *sending) send(ctx context.Context, ch *amqp.Channel) error {
 			return errReleased
 		default:
 		}
-		if next == s.chunks || len(pending) == window {
+		if err := s.want(ctx, next, len(pending) == 0); err != nil {
+			return err
+		}
+		if len(pending) > 0 && (next == s.allowed() || len(pending) == window) {
 			if err := s.confirm(ctx, pending[0], returned); err != nil {
 				return err
 			}
@@ -202,6 +209,32 @@ func (s *sending) send(ctx context.Context, ch *amqp.Channel) error {
 		next++
 	}
 	return nil
+}
+
+// allowed is how many chunks hosts want.
+func (s *sending) allowed() int64 { return min(Chunks(s.wanted), s.chunks) }
+
+// want takes notice of what hosts want. With block, it waits until they want the next chunk.
+func (s *sending) want(ctx context.Context, next int64, block bool) error {
+	for {
+		select {
+		case n := <-s.Wanted:
+			s.wanted = max(s.wanted, n)
+			continue
+		default:
+		}
+		if !block || next < s.allowed() {
+			return nil
+		}
+		select {
+		case n := <-s.Wanted:
+			s.wanted = max(s.wanted, n)
+		case <-s.Keep:
+			return errReleased
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // wait waits until n bytes may be sent, or until no host needs them.

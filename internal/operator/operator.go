@@ -139,7 +139,7 @@ func (o *Operator) newConnections(s cli.Settings, name string, once bool) (confi
 	}
 	queue := wire.ReplyQueue(login, randomName())
 	opts.Dial.Name = "warren " + name
-	o.pusher = pusher{streams: filesend.New(s.DataDir, opts), login: login, store: o.store, notify: o.notify}
+	o.pusher = pusher{streams: filesend.New(s.DataDir, opts), login: login, store: o.store, notify: o.notify, transfers: map[string]*transfer{}}
 	opts.Dial.Name = "warren " + name + " (requests)"
 	link, err := broker.NewLink(opts)
 	if err != nil {

@@ -41,6 +41,9 @@ type pusher struct {
 	notify     func(notice error)
 	start      func(actor func(context.Context) error)
 	releasing  sync.WaitGroup // actors that release a stream when its task is done
+
+	mu        sync.Mutex
+	transfers map[string]*transfer // under way, by task
 }
 
 // Push creates a task that writes files; see command.Engine. It fills in the members of
@@ -53,6 +56,12 @@ func (o *pusher) Push(ctx context.Context, spec model.Spec, content command.Push
 		p.Manifest = source.Text
 	}
 	spec.Run.Push = &p
+	followed := false
+	defer func() {
+		if !followed && content.Closed != nil {
+			content.Closed()
+		}
+	}()
 	if p.Manifest != nil && p.Size <= mostInline {
 		return o.pushInline(ctx, spec, source)
 	}
@@ -75,10 +84,15 @@ func (o *pusher) Push(ctx context.Context, spec model.Spec, content command.Push
 	if err := o.streams.Assign(stream, task.ID); err != nil {
 		o.notify(err)
 	}
+	followed = true
 	o.releasing.Add(1)
 	o.start(func(ctx context.Context) error {
 		defer o.releasing.Done()
-		return o.releaseAfter(ctx, stream, task.ID)
+		if content.Closed != nil {
+			defer content.Closed()
+		}
+		o.follow(ctx, stream, task.ID)
+		return nil
 	})
 	return task, nil
 }
@@ -113,7 +127,7 @@ func (o *pusher) startStream(ctx context.Context, spec *model.Spec, content comm
 	ctx, stop := context.WithTimeout(ctx, streamTimeout)
 	defer stop()
 	stream, err := o.streams.Send(ctx, filesend.Content{
-		Queue: p.Queue, Key: key, Size: int64(len(prefix)) + p.Size, Rate: content.Rate, Progress: content.Progress,
+		Queue: p.Queue, Key: key, Size: int64(len(prefix)) + p.Size, Rate: content.Rate,
 		Open: func(offset int64) io.ReadCloser { return openContent(prefix, source, offset) },
 		Failed: func(reason error) {
 			o.notify(fmt.Errorf("the content of the push was not sent to its end, and no host replaces a file: %w", reason))
@@ -136,12 +150,84 @@ func openContent(prefix []byte, source *files.Source, offset int64) io.ReadClose
 	}{io.MultiReader(bytes.NewReader(prefix[n:]), c), c}
 }
 
-// releaseAfter releases the stream when the task is done.
-func (o *pusher) releaseAfter(ctx context.Context, stream *filesend.Stream, task string) error {
-	if o.wait(ctx, task) || o.isDone(task) { // it may have ended in the same moment as the actors
+// follow has as much of the stream sent as hosts want, and releases it when the task is done.
+func (o *pusher) follow(ctx context.Context, stream *filesend.Stream, task string) {
+	defer o.forget(task)
+	if o.supply(ctx, stream, task) || o.isDone(task) { // it may have ended in the same moment as the actors
 		stream.Release()
 	}
-	return nil
+}
+
+// supply returns true when the task is done. It returns false if ctx or the store ends before,
+// and a later process deletes the stream.
+func (o *pusher) supply(ctx context.Context, stream *filesend.Stream, task string) bool {
+	summaries, unwatch, err := o.store.Watch(ctx, task)
+	if err != nil {
+		return false
+	}
+	defer unwatch()
+	transfers, unwatchTransfers, err := results.WatchTransfer(ctx, o.store, task)
+	if err != nil {
+		return false
+	}
+	defer unwatchTransfers()
+	for {
+		select {
+		case s, ok := <-summaries:
+			if !ok || s.Ended == s.Hosts {
+				return ok
+			}
+		case t, ok := <-transfers:
+			if !ok {
+				return false
+			}
+			o.streams.Want(stream, t.Wanted)
+			o.transferred(task, stream, t)
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// A transfer is the content of a push that hosts want.
+type transfer struct {
+	stream *filesend.Stream
+	began  time.Time
+	last   model.Transfer
+}
+
+// transferred notes how far the hosts have come.
+func (o *pusher) transferred(task string, stream *filesend.Stream, last model.Transfer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if last.Wanted == 0 && o.transfers[task] == nil {
+		return
+	}
+	t := o.transfers[task]
+	if t == nil {
+		t = &transfer{stream: stream, began: time.Now()}
+		o.transfers[task] = t
+	}
+	t.last = last
+}
+
+func (o *pusher) forget(task string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.transfers, task)
+}
+
+// Transfer returns how far the content of a task has come; see command.Engine.
+func (o *pusher) Transfer(task string) (t model.Transfer, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	x := o.transfers[task]
+	if x == nil {
+		return t, false
+	}
+	t = x.last
+	t.Began, t.Sent, t.Size = x.began, x.stream.Sent(), x.stream.Size
+	return t, true
 }
 
 // wait waits until a task is done. It returns false if ctx or the store ends before, and a
@@ -197,10 +283,10 @@ func (o *pusher) sweep(ctx context.Context) (kept []string) {
 	return kept
 }
 
-// settled waits until the broker has what hosts need.
+// settled waits until the broker has what hosts may need.
 func (o *pusher) settled(ctx context.Context, task string) error {
 	if err := o.dispatcher.Settled(ctx, task); err != nil {
 		return err
 	}
-	return o.streams.Sent(ctx)
+	return o.streams.SendAll(ctx, o.isDone)
 }

@@ -10,6 +10,7 @@ import (
 
 	"warren/internal/hostname"
 	"warren/internal/wire/merkle"
+	"warren/internal/wire/strict"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -93,16 +94,16 @@ func NewBroadcast(st Statement, sign func(statement []byte) (string, error)) (bo
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(&requestBody{V: Version, Statement: text, Signature: signature}, encodeOptions)
+	return json.Marshal(&requestBody{V: Version, Statement: text, Signature: signature}, strict.EncodeOptions)
 }
 
 func encodeStatement(st Statement, sign func(statement []byte) (string, error)) (text, signature string, err error) {
 	if err := st.check(); err != nil {
 		return "", "", malformed(atPath("statement", err))
 	}
-	b, err := json.Marshal(&st, encodeOptions)
+	b, err := json.Marshal(&st, strict.EncodeOptions)
 	if err != nil {
-		return "", "", malformed(atPath("statement", explain(err)))
+		return "", "", malformed(atPath("statement", strict.Explain(err)))
 	}
 	if len(b) > MaxRequest {
 		return "", "", tooLong(len(b))

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"warren/internal/hostname"
+	"warren/internal/wire/strict"
 )
 
 // The checks of an operator's messages. The sender makes the same checks.
@@ -214,7 +215,7 @@ func checkSignature(signature string) error {
 	if len(signature) > MaxSignature {
 		return invalid("signature", "has %d characters, the limit is %d", len(signature), MaxSignature)
 	}
-	if _, err := strictBase64.DecodeString(signature); err != nil || strings.ContainsAny(signature, "\r\n") {
+	if _, err := strict.Base64.DecodeString(signature); err != nil || strings.ContainsAny(signature, "\r\n") {
 		return invalid("signature", "is not standard base64")
 	}
 	return nil

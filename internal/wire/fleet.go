@@ -1,6 +1,9 @@
 package wire
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // MaxFleet bounds the name of a fleet.
 const MaxFleet = 64
@@ -24,11 +27,8 @@ func FleetOf(ns string) (fleet string, ok bool) {
 	if ns == namespace {
 		return "", true
 	}
-	if len(ns) <= len(namespace) || ns[:len(namespace)+1] != namespace+"." {
-		return "", false
-	}
-	fleet = ns[len(namespace)+1:]
-	return fleet, CheckFleet(fleet) == nil
+	fleet, ok = strings.CutPrefix(ns, namespace+".")
+	return fleet, ok && CheckFleet(fleet) == nil
 }
 
 // CheckFleet says why a name cannot be that of a fleet.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"warren/internal/hostname"
+	"warren/internal/wire/strict"
 
 	"github.com/go-json-experiment/json"
 )
@@ -58,7 +59,7 @@ func FuzzDecodeRequest(f *testing.F) {
 			t.Error("another digest")
 		}
 		asTheLibrary(t, []byte(r.StatementText), &r.Statement)
-		text, err := json.Marshal(&r.Statement, encodeOptions)
+		text, err := json.Marshal(&r.Statement, strict.EncodeOptions)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +94,7 @@ func FuzzStatement(f *testing.F) {
 			return
 		}
 		asTheLibrary(t, []byte(text), &st)
-		b, err := json.Marshal(&st, encodeOptions)
+		b, err := json.Marshal(&st, strict.EncodeOptions)
 		if err != nil {
 			t.Fatal(err)
 		}

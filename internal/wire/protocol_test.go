@@ -12,6 +12,7 @@ import (
 
 	"warren/internal/hostname"
 	"warren/internal/wire/merkle"
+	"warren/internal/wire/strict"
 )
 
 // What docs/protocol.md claims in bytes and numbers must be what the code does.
@@ -210,8 +211,8 @@ func TestProtocolPageLimits(t *testing.T) {
 func TestProtocolPageNamesEverything(t *testing.T) {
 	page := protocolPage(t)
 	var words []string
-	for _, s := range append([]*schema{requestSchema, statementSchema, leafSchema, secretSchema}, schemasOfReplies()...) {
-		words = append(words, membersOf(s)...)
+	for _, s := range append([]*strict.Schema{requestSchema, statementSchema, leafSchema, secretSchema}, schemasOfReplies()...) {
+		words = append(words, s.Names()...)
 	}
 	for _, o := range append(AgentOutcomes, Unreachable, Lost) {
 		words = append(words, string(o))
@@ -221,7 +222,7 @@ func TestProtocolPageNamesEverything(t *testing.T) {
 		ExchangeReplies, ExchangeDiscover, ExchangeHosts, HostQueue("<name>"), InboxQueue("<id>"),
 		LaterKey("<name>"), InboxKey("<id>"), HostQueue("<name>")+"~<n>", prefixReply+"<user>.<random>",
 		HeaderStream, HeaderOffset, ContentJSON, ContentBytes, AppID)
-	for typ := range replySchemas {
+	for typ := range replyTypes {
 		words = append(words, typ)
 	}
 	for _, w := range words {
@@ -231,18 +232,11 @@ func TestProtocolPageNamesEverything(t *testing.T) {
 	}
 }
 
-func schemasOfReplies() (schemas []*schema) {
-	for _, s := range replySchemas {
-		schemas = append(schemas, s)
+func schemasOfReplies() (schemas []*strict.Schema) {
+	for _, s := range replyTypes {
+		schemas = append(schemas, s.schema)
 	}
 	return schemas
-}
-
-func membersOf(s *schema) (names []string) {
-	for _, m := range s.members {
-		names = append(append(names, m.name), membersOf(m.schema)...)
-	}
-	return names
 }
 
 // The page says that V is 1 in every reply: all types have it.

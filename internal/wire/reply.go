@@ -7,65 +7,53 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"warren/internal/wire/strict"
+
 	"github.com/go-json-experiment/json"
 )
 
 // A reply is a pointer to one of the types with a JSON body.
 type reply interface {
-	version() *int
-	job() *string // nil where the type has none
+	head() (version *int, job *string) // job is nil where the type has none
 	check() error
 }
 
-func (a *Accepted) version() *int { return &a.V }
-func (s *Started) version() *int  { return &s.V }
-func (e *Ended) version() *int    { return &e.V }
-func (s *State) version() *int    { return &s.V }
-func (c *Checked) version() *int  { return &c.V }
-func (g *Granted) version() *int  { return &g.V }
-func (h *Hello) version() *int    { return &h.V }
+func (a *Accepted) head() (version *int, job *string) { return &a.V, &a.Job }
+func (s *Started) head() (version *int, job *string)  { return &s.V, &s.Job }
+func (t *Transfer) head() (version *int, job *string) { return &t.V, &t.Job }
+func (e *Ended) head() (version *int, job *string)    { return &e.V, &e.Job }
+func (s *State) head() (version *int, job *string)    { return &s.V, &s.Job }
+func (c *Checked) head() (version *int, job *string)  { return &c.V, &c.Job }
+func (g *Granted) head() (version *int, job *string)  { return &g.V, &g.Job }
+func (h *Hello) head() (version *int, job *string)    { return &h.V, nil }
 
-func (a *Accepted) job() *string { return &a.Job }
-func (s *Started) job() *string  { return &s.Job }
-func (e *Ended) job() *string    { return &e.Job }
-func (s *State) job() *string    { return &s.Job }
-func (c *Checked) job() *string  { return &c.Job }
-func (g *Granted) job() *string  { return &g.Job }
-func (h *Hello) job() *string    { return nil }
-
-// replySchemas has the replies that DecodeReply decodes as JSON.
-var replySchemas = map[string]*schema{
-	TypeAccepted: schemaOf(reflect.TypeFor[Accepted]()),
-	TypeStarted:  schemaOf(reflect.TypeFor[Started]()),
-	TypeEnded:    schemaOf(reflect.TypeFor[Ended]()),
-	TypeState:    schemaOf(reflect.TypeFor[State]()),
-	TypeChecked:  schemaOf(reflect.TypeFor[Checked]()),
-	TypeGranted:  schemaOf(reflect.TypeFor[Granted]()),
-	TypeHello:    schemaOf(reflect.TypeFor[Hello]()),
+// A replyType is how replies of a type are decoded.
+type replyType struct {
+	schema *strict.Schema
+	make   func() reply
 }
 
-func newReply(typ string) reply {
-	switch typ {
-	case TypeAccepted:
-		return new(Accepted)
-	case TypeStarted:
-		return new(Started)
-	case TypeEnded:
-		return new(Ended)
-	case TypeState:
-		return new(State)
-	case TypeChecked:
-		return new(Checked)
-	case TypeGranted:
-		return new(Granted)
-	case TypeHello:
-		return new(Hello)
-	}
-	return nil
+func replyTypeOf[T any, P interface {
+	*T
+	reply
+}]() replyType {
+	return replyType{strict.SchemaOf(reflect.TypeFor[T]()), func() reply { return P(new(T)) }}
+}
+
+// replyTypes has the replies that DecodeReply decodes as JSON.
+var replyTypes = map[string]replyType{
+	TypeAccepted: replyTypeOf[Accepted](),
+	TypeStarted:  replyTypeOf[Started](),
+	TypeTransfer: replyTypeOf[Transfer](),
+	TypeEnded:    replyTypeOf[Ended](),
+	TypeState:    replyTypeOf[State](),
+	TypeChecked:  replyTypeOf[Checked](),
+	TypeGranted:  replyTypeOf[Granted](),
+	TypeHello:    replyTypeOf[Hello](),
 }
 
 // EncodeReply returns the AMQP type and the body of a pointer to Accepted,
-// Started, Ended, State, Checked, Granted or Hello. It sets V, cuts Reason and Rule to
+// Started, Transfer, Ended, State, Checked, Granted or Hello. It sets V, cuts Reason and Rule to
 // MaxReason, makes texts of the agent's system UTF-8, and leaves Checked.Argv out where the body
 // would exceed MaxReply, entries of the lists of a Granted, and of a Hello the facts that it
 // can do without where it would exceed MaxHello; *v stays as it is. The errors are ErrMalformed and
@@ -75,12 +63,13 @@ func EncodeReply(v any) (typ string, body []byte, err error) {
 	if r == nil {
 		return "", nil, fmt.Errorf("%w: %T is no reply", ErrType, v)
 	}
-	*r.version() = Version
+	version, _ := r.head()
+	*version = Version
 	if err := r.check(); err != nil {
 		return "", nil, malformed(err)
 	}
-	if body, err = json.Marshal(r, encodeOptions); err != nil {
-		return "", nil, malformed(explain(err))
+	if body, err = json.Marshal(r, strict.EncodeOptions); err != nil {
+		return "", nil, malformed(strict.Explain(err))
 	}
 	if c, ok := r.(*Checked); ok && len(body) > MaxReply && c.Argv != nil {
 		c.Argv = nil
@@ -89,8 +78,7 @@ func EncodeReply(v any) (typ string, body []byte, err error) {
 	if g, ok := r.(*Granted); ok && len(body) > MaxReply && g.shorten() {
 		return EncodeReply(g)
 	}
-	if h, ok := r.(*Hello); ok && len(body) > MaxHello && h.Facts.hasOptional() {
-		h.Facts.dropOptional()
+	if h, ok := r.(*Hello); ok && len(body) > MaxHello && h.Facts.dropOptional() {
 		return EncodeReply(h)
 	}
 	if limit := maxBody(typ); len(body) > limit {
@@ -110,25 +98,22 @@ func maxBody(typ string) int {
 	return MaxReply
 }
 
-// hasOptional reports whether facts have members that a hello may omit when it is too
-// long.
-func (f *Facts) hasOptional() bool {
-	return f.Addresses != nil || f.Distribution != "" || f.DistributionVersion != "" || f.Kernel != ""
-}
-
-func (f *Facts) dropOptional() {
+// dropOptional drops the members that a hello may omit when it is too long, if there are any.
+func (f *Facts) dropOptional() bool {
+	dropped := f.Addresses != nil || f.Distribution != "" || f.DistributionVersion != "" || f.Kernel != ""
 	f.Addresses, f.Distribution, f.DistributionVersion, f.Kernel = nil, "", "", ""
+	return dropped
 }
 
 // cleaned returns a copy whose texts for people are valid UTF-8 and short enough.
 func cleaned(v any) (typ string, r reply) {
 	switch v := v.(type) {
 	case *Accepted:
-		c := *v
-		return TypeAccepted, &c
+		return TypeAccepted, copied(v)
 	case *Started:
-		c := *v
-		return TypeStarted, &c
+		return TypeStarted, copied(v)
+	case *Transfer:
+		return TypeTransfer, copied(v)
 	case *Ended:
 		c := *v
 		c.Reason = cleanReason(c.Reason)
@@ -158,6 +143,11 @@ func cleaned(v any) (typ string, r reply) {
 	return "", nil
 }
 
+func copied[T any](v *T) *T {
+	c := *v
+	return &c
+}
+
 // cleanReason makes a reason valid UTF-8 and cuts it to MaxReason: it often quotes an error
 // of the system, with file names of any length and encoding.
 func cleanReason(s string) string {
@@ -172,7 +162,7 @@ func cleanReason(s string) string {
 func cleanUTF8(s string) string { return strings.ToValidUTF8(s, string(utf8.RuneError)) }
 
 // DecodeReply decodes a reply strictly, from its AMQP type, body, headers and
-// correlation id, into a pointer to Accepted, Started, Ended, State, Checked,
+// correlation id, into a pointer to Accepted, Started, Transfer, Ended, State, Checked,
 // Granted, Hello or Output. The body's job must equal the correlation id, which is the task's id
 // for hello. DecodeReply ignores headers other than those of output. The errors are
 // ErrVersion, ErrType, ErrTooLarge and ErrMalformed.
@@ -187,14 +177,16 @@ func DecodeReply(typ string, body []byte, headers map[string]any, correlationID 
 	if typ == TypeOutput {
 		return decodeOutput(body, headers, correlationID)
 	}
-	r := newReply(typ)
-	if r == nil {
+	known, ok := replyTypes[typ]
+	if !ok {
 		return nil, fmt.Errorf("%w: property type is %q", ErrType, clip(typ, 40))
 	}
-	if err := decodeVersioned(body, replySchemas[typ], r, r.version()); err != nil {
+	r := known.make()
+	version, job := r.head()
+	if err := decodeVersioned(body, known.schema, r, version); err != nil {
 		return nil, malformed(err)
 	}
-	if job := r.job(); job != nil && *job != correlationID {
+	if job != nil && *job != correlationID {
 		return nil, malformed(invalid("job", "differs from property correlation_id"))
 	}
 	if err := r.check(); err != nil {

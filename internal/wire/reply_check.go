@@ -24,6 +24,16 @@ func (s *Started) check() error {
 	return first(checkReply(s.Job, s.Agent, "at", s.At), checkCount("code_page", s.CodePage))
 }
 
+func (t *Transfer) check() error {
+	switch {
+	case t.Wanted <= 0 || t.Wanted > MaxSize:
+		return invalid("wanted", "is out of range")
+	case t.Received < 0 || t.Received > t.Wanted:
+		return invalid("received", "is out of range: 0 to wanted")
+	}
+	return checkReply(t.Job, t.Agent, "at", t.At)
+}
+
 func checkReply(job, agent, atMember string, at int64) error {
 	if !isUUID(job) {
 		return invalid("job", "is not a UUID of version 4 in lower case")

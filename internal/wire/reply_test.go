@@ -16,7 +16,7 @@ import (
 )
 
 func correlationOf(v any) string {
-	if job := v.(reply).job(); job != nil {
+	if _, job := v.(reply).head(); job != nil {
 		return *job
 	}
 	return sampleTask
@@ -58,6 +58,13 @@ func TestDecodeReplyNamesTheMember(t *testing.T) {
 		{"started", `"at":`, `"at":-`, `at is out of range`},
 		{"started", `"at":`, `"pid":1,"at":`, `"pid" is not a member here`},
 		{"started", `"code_page":`, `"code_page":-`, `code_page is out of range`},
+
+		{"transfer", `"wanted":900,`, ``, `wanted is missing`},
+		{"transfer", `"wanted":900`, `"wanted":0`, `wanted is out of range`},
+		{"transfer", `"wanted":900`, `"wanted":9007199254740992`, `wanted is out of range`},
+		{"transfer", `"received":300`, `"received":901`, `received is out of range`},
+		{"transfer", `"received":300`, `"received":-1`, `received is out of range`},
+		{"transfer", `"received":300`, `"received":0`, `received is empty`},
 
 		{"ended", `"outcome":"exited"`, `"outcome":"unreachable"`, `outcome is not one`},
 		{"ended", `"outcome":"exited"`, `"outcome":"lost"`, `outcome is not one`},

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 
+	"warren/internal/wire/strict"
+
 	"github.com/go-json-experiment/json"
 )
 
@@ -20,9 +22,9 @@ type requestBody struct {
 }
 
 var (
-	requestSchema   = schemaOf(reflect.TypeFor[requestBody]())
-	statementSchema = schemaOf(reflect.TypeFor[Statement]())
-	leafSchema      = schemaOf(reflect.TypeFor[Leaf]())
+	requestSchema   = strict.SchemaOf(reflect.TypeFor[requestBody]())
+	statementSchema = strict.SchemaOf(reflect.TypeFor[Statement]())
+	leafSchema      = strict.SchemaOf(reflect.TypeFor[Leaf]())
 )
 
 // DecodeRequest decodes a request body strictly and checks all that needs
@@ -63,8 +65,8 @@ func decodeRequest(body []byte) (*Request, error) {
 
 // decodeVersioned decodes a body and stores its version in *v. For a body of another
 // version the error is about the version, not about other members.
-func decodeVersioned(body []byte, s *schema, into any, v *int) error {
-	err := decodeStrict(body, s, into)
+func decodeVersioned(body []byte, s *strict.Schema, into any, v *int) error {
+	err := strict.Decode(body, s, into)
 	version := *v
 	if err != nil {
 		version = Version
@@ -92,7 +94,7 @@ func DecodeStatement(text string) (*Statement, error) {
 }
 
 func decodeStatement(text string, s *Statement) error {
-	if err := decodeStrict([]byte(text), statementSchema, s); err != nil {
+	if err := strict.Decode([]byte(text), statementSchema, s); err != nil {
 		// Of a type that is not known, its name matters, not its other members.
 		var peek struct {
 			Type string `json:"type"`
@@ -115,7 +117,7 @@ func (r *Request) decodeLeaf(b *requestBody) error {
 	case !leaves:
 		return nil
 	}
-	if err := decodeStrict([]byte(b.Leaf), leafSchema, &r.Leaf); err != nil {
+	if err := strict.Decode([]byte(b.Leaf), leafSchema, &r.Leaf); err != nil {
 		return atPath("leaf", err)
 	}
 	if err := r.Leaf.check(r.Statement.Size); err != nil {

@@ -340,23 +340,9 @@ func TestDecodeRequestAcceptsOtherJSONForms(t *testing.T) {
 }
 
 func TestNothingNestsDeeperThanMaxDepth(t *testing.T) {
-	var depth func(*schema) int
-	depth = func(s *schema) int {
-		deepest := 0
-		for _, m := range s.members {
-			deepest = max(deepest, depth(m.schema))
-		}
-		if s.elem != nil {
-			deepest = depth(s.elem)
-		}
-		if s.members != nil || s.elem != nil {
-			deepest++
-		}
-		return deepest
-	}
-	deepest := max(depth(requestSchema), depth(statementSchema), depth(leafSchema), depth(secretSchema))
-	for _, s := range replySchemas {
-		deepest = max(deepest, depth(s))
+	deepest := max(requestSchema.Depth(), statementSchema.Depth(), leafSchema.Depth(), secretSchema.Depth())
+	for _, r := range replyTypes {
+		deepest = max(deepest, r.schema.Depth())
 	}
 	if deepest != MaxDepth {
 		t.Errorf("%d, MaxDepth is %d", deepest, MaxDepth)

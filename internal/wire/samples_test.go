@@ -54,6 +54,7 @@ func sampleReplies() map[string]any {
 	return map[string]any{
 		"accepted": &Accepted{V: 1, Job: job, Agent: agent, At: at},
 		"started":  &Started{V: 1, Job: job, Agent: agent, At: at, CodePage: 936},
+		"transfer": &Transfer{V: 1, Job: job, Agent: agent, Wanted: 900, Received: 300, At: at},
 		"ended": &Ended{
 			V: 1, Job: job, Agent: agent, Outcome: Exited, ExitCode: &zero, Reason: "by the book",
 			AcceptedAt: at, StartedAt: at + 1, EndedAt: at + 2, Killed: 3, Left: 1,

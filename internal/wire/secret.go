@@ -4,10 +4,12 @@ import (
 	"crypto/sha256"
 	"reflect"
 
+	"warren/internal/wire/strict"
+
 	"github.com/go-json-experiment/json"
 )
 
-var secretSchema = schemaOf(reflect.TypeFor[Secret]())
+var secretSchema = strict.SchemaOf(reflect.TypeFor[Secret]())
 
 // EncodeSecret returns the text for Batch.SetSecret and the hash for
 // Run.SecretHash. The errors are ErrMalformed.
@@ -15,9 +17,9 @@ func EncodeSecret(s Secret) (text string, hash []byte, err error) {
 	if err := s.check(); err != nil {
 		return "", nil, malformed(atPath("secret", err))
 	}
-	b, err := json.Marshal(&s, encodeOptions)
+	b, err := json.Marshal(&s, strict.EncodeOptions)
 	if err != nil {
-		return "", nil, malformed(atPath("secret", explain(err)))
+		return "", nil, malformed(atPath("secret", strict.Explain(err)))
 	}
 	sum := sha256.Sum256(b)
 	return string(b), sum[:], nil
@@ -38,7 +40,7 @@ func decodeSecret(text string, run *Run) (*Secret, error) {
 		return nil, invalid("secret", "does not match its hash in the statement")
 	}
 	s := new(Secret)
-	if err := decodeStrict([]byte(text), secretSchema, s); err != nil {
+	if err := strict.Decode([]byte(text), secretSchema, s); err != nil {
 		return nil, atPath("secret", err)
 	}
 	return s, atPath("secret", first(s.check(), s.checkWith(run)))

@@ -39,6 +39,7 @@ const (
 const (
 	TypeAccepted = "accepted" // Accepted
 	TypeStarted  = "started"  // Started
+	TypeTransfer = "transfer" // Transfer
 	TypeOutput   = "output"   // raw bytes, with headers stream and offset
 	TypeEnded    = "ended"    // Ended
 	TypeState    = "state"    // State
@@ -190,6 +191,17 @@ type Started struct {
 	Agent    string `json:"agent"`
 	At       int64  `json:"at"`
 	CodePage int    `json:"code_page,omitzero"` // as in Ended
+}
+
+// Transfer says how much of the content of a push the agent wants, from its beginning, and how
+// much it has received. The first one of a job asks the operator for the content.
+type Transfer struct {
+	V        int    `json:"v"`
+	Job      string `json:"job"`
+	Agent    string `json:"agent"`
+	Wanted   int64  `json:"wanted"`            // bytes, at least 1
+	Received int64  `json:"received,omitzero"` // bytes, at most Wanted
+	At       int64  `json:"at"`
 }
 
 // Ended reports the job's outcome.

@@ -15,9 +15,10 @@ var ErrTaken = errors.New("another process has resumed the rollout at the same t
 
 // A PushContent is what a push sends.
 type PushContent struct {
-	Source   *files.Source
-	Rate     int64            // bytes in a second; 0 is no limit
-	Progress func(sent int64) // called with the bytes that the broker has; may be nil
+	Source *files.Source
+	Rate   int64 // bytes in a second; 0 is no limit
+	// Closed is called once when Source is not read any more, also after an error. It may be nil.
+	Closed func()
 }
 
 // An Engine is the rest of the operator's process as the commands see it: the
@@ -38,8 +39,13 @@ type Engine interface {
 	Submit(ctx context.Context, spec model.Spec) (model.Task, error)
 
 	// Push is Submit for a spec with Run.Push. Of it, Push sets what describes the content.
-	// It returns once the broker takes the content, which is sent in the background.
+	// It returns once the broker takes content, which is sent in the background when a host
+	// wants it.
 	Push(ctx context.Context, spec model.Spec, content PushContent) (model.Task, error)
+
+	// Transfer returns how far the content of a task has come, if this process sends content
+	// that hosts want.
+	Transfer(task string) (model.Transfer, bool)
 
 	// Settled waits until each job of a task submitted here is accepted, in an
 	// inbox or ended: the operator may leave. It also ends with ctx.

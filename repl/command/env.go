@@ -149,7 +149,11 @@ func (env *Env) TargetEnv() *target.Env {
 // Printer prints results, long ones through a pager. Ctrl-C that was pressed in the
 // pager was for the pager.
 func (env *Env) Printer() *render.Printer {
-	return render.NewPrinter(env.IO, env.Store, env.Session.DrainInterrupts)
+	p := render.NewPrinter(env.IO, env.Store, env.Session.DrainInterrupts)
+	if env.Engine != nil {
+		p.Transfer = env.Engine.Transfer
+	}
+	return p
 }
 
 // InFleet names the fleet of a question. Agents of other fleets do not answer it.

@@ -16,7 +16,6 @@ import (
 	"warren/repl/cli"
 	"warren/repl/command"
 	"warren/repl/target"
-	"warren/repl/term"
 )
 
 // Push copies files to hosts.
@@ -73,7 +72,12 @@ func (c *Push) Run(ctx context.Context, env *command.Env) error {
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
-	defer remove()
+	pushed := false
+	defer func() {
+		if !pushed {
+			remove()
+		}
+	}()
 	c.EveryHost = c.All
 	c.SetDefault(env.Defaults.Expr)
 	spec := model.Spec{
@@ -86,12 +90,9 @@ func (c *Push) Run(ctx context.Context, env *command.Env) error {
 	if spec.Hosts, err = c.ChooseHosts(ctx, env.TargetEnv()); err != nil {
 		return err
 	}
-	content := command.PushContent{Source: source, Rate: int64(c.Rate)}
-	if env.IO.ErrTerminal && source.Size() > showProgressAbove {
-		content.Progress = progress(env, source.Size(), time.Now)
-	}
 	return c.Submit(ctx, env, spec, v, c.Sources[0] == "-", func(engine command.Engine, ctx context.Context, spec model.Spec) (model.Task, error) {
-		return engine.Push(ctx, spec, content)
+		pushed = true
+		return engine.Push(ctx, spec, command.PushContent{Source: source, Rate: int64(c.Rate), Closed: remove})
 	})
 }
 
@@ -155,27 +156,4 @@ func (c *Push) scan(env *command.Env) (source *files.Source, remove func(), err 
 		remove()
 	}
 	return source, remove, err
-}
-
-const (
-	// showProgressAbove is the content whose progress is shown.
-	showProgressAbove = 8 << 20
-
-	progressInterval = 2 * time.Second
-)
-
-// progress returns a function that notes how much of the content is sent.
-func progress(env *command.Env, size int64, now func() time.Time) func(int64) {
-	began := now()
-	last := began
-	return func(sent int64) {
-		t := now()
-		if t.Sub(last) < progressInterval && sent < size {
-			return
-		}
-		last = t
-		speed := float64(sent) / max(t.Sub(began).Seconds(), 1e-3)
-		left := time.Duration(float64(size-sent) / max(speed, 1) * float64(time.Second)).Round(time.Second)
-		env.Note("sent %s of %s, %s/s, %s left", term.Size(sent), term.Size(size), term.Size(int64(speed)), left)
-	}
 }

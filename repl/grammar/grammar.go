@@ -14,6 +14,7 @@ import (
 	"warren/repl/filecommand"
 	"warren/repl/rollouts"
 	"warren/repl/search"
+	"warren/repl/setupcommand"
 	"warren/repl/taskref"
 )
 
@@ -45,7 +46,7 @@ var definitions = []definition{
 	{name: "rights", usage: "rights [--hosts EXPR]", help: "List what your key may do on hosts.", new: func() command.Command { return new(command.Rights) }},
 	{
 		name: "broker-setup", usage: "broker-setup [--operator NAME] [--agent HOST,…]",
-		help: "Print the rabbitmqctl commands that create a virtual host and confined logins.", new: func() command.Command { return new(command.BrokerSetup) },
+		help: "Print the rabbitmqctl commands that create a virtual host and confined logins.", new: func() command.Command { return new(setupcommand.BrokerSetup) },
 	},
 	{name: "help", usage: "help [COMMAND]", help: "List the commands, or explain one.", new: func() command.Command { return new(helpCommand) }},
 	{name: "config", usage: "config", help: "Show each setting with its value and the source of the value.", new: func() command.Command { return new(command.Config) }},

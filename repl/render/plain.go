@@ -102,7 +102,11 @@ func (p *plainView) Tick(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if line := result.StateText(&task); line != p.last {
+	line := result.StateText(&task)
+	if transfer := pushOf(p.printer, task.ID, now); transfer != nil && !task.Done() {
+		line += "; " + transfer.Text(p.printer.out.Lang)
+	}
+	if line != p.last {
 		p.last = line
 		_, err = p.printer.out.Lang.Fprintf(p.w, "[%s] %s after %s\n", result.ShortID(task.ID), line, term.Duration(now.Sub(task.Created).Truncate(time.Second)))
 	}

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"iter"
+	"time"
 
 	"warren/internal/operator/model"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -26,6 +28,10 @@ type Printer struct {
 	outputReader
 	out   *term.Console
 	paged func() // called after a pager has run
+
+	// Transfer returns how far the content of a push has come that this process sends. It may
+	// be nil.
+	Transfer func(task string) (model.Transfer, bool)
 }
 
 // An outputReader reads from the store what a view shows of the output of jobs.
@@ -34,7 +40,27 @@ type outputReader struct {
 }
 
 func NewPrinter(out *term.Console, store Store, paged func()) *Printer {
-	return &Printer{outputReader{store}, out, paged}
+	return &Printer{outputReader: outputReader{store}, out: out, paged: paged}
+}
+
+// transferOf returns how far the files of a push or collect have come, or nil.
+func transferOf(p *Printer, t *result.Tracker, now time.Time) *result.Transfer {
+	if t.View.Collect != nil {
+		return t.Received(now)
+	}
+	return pushOf(p, t.Task.ID, now)
+}
+
+// pushOf returns how far the content of a push has come, or nil.
+func pushOf(p *Printer, task string, now time.Time) *result.Transfer {
+	if p.Transfer == nil {
+		return nil
+	}
+	push, ok := p.Transfer(task)
+	if !ok {
+		return nil
+	}
+	return result.TransferOf(&push, now)
 }
 
 // Page prints through a pager where the text is long and a person reads it.

@@ -143,8 +143,8 @@ func (t *Tracker) Durations() DurationStats {
 
 func (t *Tracker) Summary() model.Summary { return CountJobs(t.Jobs) }
 
-// Transfer is how much standard output has arrived, and from which hosts more will come.
-func (t *Tracker) Transfer(now time.Time) *Transfer {
+// Received is how much standard output has arrived, and from which hosts more will come.
+func (t *Tracker) Received(now time.Time) *Transfer {
 	r := &Transfer{Received: true, Elapsed: max(now.Sub(t.Task.Created), time.Second)}
 	for i := range t.Jobs {
 		j := &t.Jobs[i]

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"warren/internal/operator/model"
 	"warren/internal/translate"
 	"warren/repl/term"
 )
@@ -25,6 +26,15 @@ type HostTransfer struct {
 	Done  int64
 	Size  int64 // 0: not known
 	Ended bool  // no more will come
+}
+
+// TransferOf returns how far the content of a push has come.
+func TransferOf(t *model.Transfer, now time.Time) *Transfer {
+	r := &Transfer{Done: t.Sent, Size: t.Size, Elapsed: now.Sub(t.Began)}
+	for _, h := range t.Hosts {
+		r.Hosts = append(r.Hosts, HostTransfer{Host: h.Host, Done: h.Received, Size: h.Wanted})
+	}
+	return r
 }
 
 // mostSlowTransfers is how many hosts a transfer names: one line has room for them.

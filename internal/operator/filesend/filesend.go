@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"warren/internal/broker"
@@ -49,13 +50,18 @@ type Streams struct {
 // A Stream is the content of one push.
 type Stream struct {
 	Queue string
+	Size  int64 // of the content
 
+	confirmed atomic.Int64 // bytes
+
+	wanted   chan int64    // capacity 1: the most that hosts want, in bytes
 	keep     chan struct{} // closed by Release
 	release  func()
-	sent     chan struct{} // closed when the broker has everything, or the stream has failed
+	complete chan struct{} // closed when the broker has everything, or the stream has failed
 	finished chan struct{} // closed when the goroutine has ended
 	err      error         // once finished is closed: why the content was not sent
 	note     record        // Streams.mu guards it
+	most     int64         // that Want was called with; Streams.mu guards it
 }
 
 // New starts nothing. The data directory exists.
@@ -68,24 +74,24 @@ func New(dataDir string, options broker.Options) *Streams {
 
 // A Content is what a stream has.
 type Content struct {
-	Queue    string
-	Key      []byte
-	Size     int64
-	Open     func(offset int64) io.ReadCloser
-	Rate     int64              // bytes in a second; 0 is no limit
-	Progress func(sent int64)   // may be nil
-	Failed   func(reason error) // called if the content cannot be sent to its end
+	Queue  string
+	Key    []byte
+	Size   int64
+	Open   func(offset int64) io.ReadCloser
+	Rate   int64              // bytes in a second; 0 is no limit
+	Failed func(reason error) // called if the content cannot be sent to its end
 }
 
-// Send declares a stream and begins to send the content. It returns once the stream exists.
+// Send declares a stream. It returns once the stream exists. Then it sends as much of the
+// content as Want says.
 // The error is filestream.ErrNoStream if the broker refuses one.
 func (s *Streams) Send(ctx context.Context, c Content) (*Stream, error) {
 	if err := s.write(c.Queue, record{}); err != nil {
 		return nil, err
 	}
-	st := &Stream{Queue: c.Queue, keep: make(chan struct{}), sent: make(chan struct{}), finished: make(chan struct{})}
+	st := &Stream{Queue: c.Queue, Size: c.Size, wanted: make(chan int64, 1), keep: make(chan struct{}), complete: make(chan struct{}), finished: make(chan struct{})}
 	st.release = sync.OnceFunc(func() { close(st.keep) })
-	sent := sync.OnceFunc(func() { close(st.sent) })
+	sent := sync.OnceFunc(func() { close(st.complete) })
 	complete := func() {
 		// If it cannot be noted, the next process deletes the stream too early, at worst.
 		_ = s.change(st, func(r *record) { r.complete = true })
@@ -93,7 +99,7 @@ func (s *Streams) Send(ctx context.Context, c Content) (*Stream, error) {
 	}
 	declared := make(chan struct{})
 	sender := filestream.Sender{
-		Options: s.options, Queue: c.Queue, Key: c.Key, Size: c.Size, Open: c.Open, Rate: c.Rate, Keep: st.keep, Progress: c.Progress,
+		Options: s.options, Queue: c.Queue, Key: c.Key, Size: c.Size, Open: c.Open, Rate: c.Rate, Wanted: st.wanted, Keep: st.keep, Progress: st.confirmed.Store,
 		Declared: sync.OnceFunc(func() { close(declared) }), Sent: complete,
 	}
 	s.mu.Lock()
@@ -140,14 +146,39 @@ func (s *Streams) change(st *Stream, f func(*record)) error {
 	return s.write(st.Queue, st.note)
 }
 
+// Want has the first n bytes of the content sent. A smaller number than before changes nothing.
+func (s *Streams) Want(st *Stream, n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n <= st.most {
+		return
+	}
+	st.most = n
+	select {
+	case <-st.wanted:
+	default:
+	}
+	st.wanted <- n
+}
+
+// Sent returns how much of the content the broker has, in bytes.
+func (st *Stream) Sent() int64 { return st.confirmed.Load() }
+
 // Release lets the stream be deleted: no host needs it any more.
 func (st *Stream) Release() { st.release() }
 
-// Sent waits until the broker has the content of all streams.
-func (s *Streams) Sent(ctx context.Context) error {
-	for _, st := range s.all() {
+// SendAll sends the whole content of the streams whose tasks are not done, wanted or not, and
+// waits until the broker has it: nobody sends it once this process has ended.
+func (s *Streams) SendAll(ctx context.Context, done func(task string) bool) error {
+	all := s.all()
+	for st, task := range all {
+		if !done(task) {
+			s.Want(st, st.Size)
+		}
+	}
+	for st := range all {
 		select {
-		case <-st.sent:
+		case <-st.complete:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -155,11 +186,13 @@ func (s *Streams) Sent(ctx context.Context) error {
 	return nil
 }
 
-func (s *Streams) all() (all []*Stream) {
+// all returns the open streams, with their tasks. A task is empty if it is not known yet.
+func (s *Streams) all() map[*Stream]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	all := map[*Stream]string{}
 	for _, st := range s.open {
-		all = append(all, st)
+		all[st] = st.note.task
 	}
 	return all
 }
@@ -168,7 +201,7 @@ func (s *Streams) all() (all []*Stream) {
 func (s *Streams) Close() {
 	late, stop := context.WithTimeout(s.ctx, deleteTimeout)
 	defer stop()
-	for _, st := range s.all() {
+	for st := range s.all() {
 		select {
 		case <-st.keep:
 		default:

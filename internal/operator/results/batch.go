@@ -7,6 +7,7 @@ import (
 
 	"warren/internal/operator/results/merge"
 	"warren/internal/operator/results/sqlite"
+	"warren/internal/wire"
 )
 
 // The bounds of one transaction. It holds the database's write lock, for which other
@@ -63,6 +64,7 @@ func (a *actor) commit(b *batch) {
 		for _, j := range m.order {
 			a.live.report(j, m.version)
 		}
+		a.transfers.report(m, time.Now())
 		a.changed(m)
 	}
 	for _, r := range b.requests {
@@ -92,6 +94,8 @@ type mergedJob struct {
 	before merge.Facts // as read
 	heard  int
 	answer merge.Answer // the last, if heard is not 0
+
+	transfer *wire.Transfer // the last; nil: none
 }
 
 func (m *merging) run(b *batch) (err error) {
@@ -127,6 +131,9 @@ func (m *merging) apply(u Update) error {
 	if c.Heard {
 		j.heard++
 		j.answer = c.Answer
+	}
+	if t, ok := u.Reply.(*wire.Transfer); ok && c.Heard {
+		j.transfer = t
 	}
 	for _, chunk := range c.Chunks {
 		if err := m.store(&j.record, chunk); err != nil {

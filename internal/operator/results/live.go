@@ -5,6 +5,7 @@ import (
 
 	"warren/internal/operator/model"
 	"warren/internal/operator/results/merge"
+	"warren/internal/wire"
 )
 
 // liveJobs are the jobs that somebody in this process drives or follows. No more than this
@@ -15,6 +16,7 @@ type liveJob struct {
 	listeners []*listener
 	heard     int
 	answer    merge.Answer
+	transfer  *wire.Transfer // the last; nil: none
 
 	// record is the job's record as this process last wrote it. It is valid as long as no
 	// other process has written to the file, which version shows.
@@ -72,6 +74,9 @@ func (l liveJobs) report(m *mergedJob, version int64) {
 	if m.heard > 0 {
 		j.heard += m.heard
 		j.answer = m.answer
+	}
+	if m.transfer != nil {
+		j.transfer = m.transfer
 	}
 	p := Progress{
 		State: m.record.State, Outcome: m.record.Outcome, OK: m.record.Kind() == model.StatusOK,

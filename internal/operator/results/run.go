@@ -24,7 +24,8 @@ type actor struct {
 	rounds     discoverRounds
 	checks     map[string]expectedCheck // by the job's id
 	watched    map[string]*watchedTask  // by task id
-	version    int64                    // data version when the watched tasks were last read
+	transfers  transferWatchers
+	version    int64 // data version when the watched tasks were last read
 	counts     Counts
 
 	upkeep      upkeep
@@ -72,7 +73,7 @@ func (s *Store) Run(ctx context.Context) error {
 func newActor(s *Store) *actor {
 	return &actor{
 		path: s.path, log: s.log, db: s.writer, live: liveJobs{}, knownHosts: map[string]bool{}, rounds: discoverRounds{},
-		checks: map[string]expectedCheck{}, watched: map[string]*watchedTask{}, upkeep: upkeep{retention: s.retention},
+		checks: map[string]expectedCheck{}, watched: map[string]*watchedTask{}, transfers: transferWatchers{}, upkeep: upkeep{retention: s.retention},
 	}
 }
 
@@ -120,6 +121,7 @@ func (a *actor) end() {
 			close(w.ch)
 		}
 	}
+	a.transfers.closeAll()
 	if a.counts != (Counts{}) {
 		a.log.Info("updates were discarded", "counts", a.counts)
 	}

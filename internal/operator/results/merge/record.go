@@ -97,6 +97,9 @@ func (r *Record) Merge(u Update) (c Change) {
 		if !r.Final() {
 			r.CodePage = m.CodePage
 		}
+	case *wire.Transfer:
+		c.Heard = true
+		r.hear(m.Agent, model.Running, 0, 0)
 	case *wire.State:
 		c.Heard = true
 		r.answered(m, &c)
@@ -118,6 +121,8 @@ func (r *Record) foreign(reply any) bool {
 	case *wire.Accepted:
 		agent = m.Agent
 	case *wire.Started:
+		agent = m.Agent
+	case *wire.Transfer:
 		agent = m.Agent
 	case *wire.State:
 		agent = m.Agent

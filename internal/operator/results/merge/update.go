@@ -15,7 +15,7 @@ import (
 // job is the message's correlation id (wire.DecodeReply).
 type Update struct {
 	Job   string
-	Reply any // *wire.Accepted, *wire.Started, *wire.Output, *wire.Ended, *wire.State
+	Reply any // *wire.Accepted, *wire.Started, *wire.Transfer, *wire.Output, *wire.Ended, *wire.State
 
 	// Digest and Signed replace the job's, if Reply is nil: its request was signed again.
 	Digest []byte

@@ -1,4 +1,4 @@
-package command
+package setupcommand
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"warren/internal/operator/brokersetup"
 	"warren/repl/cli"
+	"warren/repl/command"
 	"warren/repl/setup"
 	"warren/repl/term"
 )
@@ -50,7 +51,7 @@ The address that an agent connects from is also one of its names. If it is not a
 --check runs rabbitmqctl and reports queues that are not Warren's, and users with more permissions. Only Warren should use the virtual host. Exit status of --check: 0 only Warren uses the virtual host; 1 otherwise; 2 the check failed.`
 }
 
-func (c *BrokerSetup) Run(ctx context.Context, env *Env) error {
+func (c *BrokerSetup) Run(ctx context.Context, env *command.Env) error {
 	cfg, err := c.config()
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
@@ -108,7 +109,7 @@ func (c *BrokerSetup) oneOutput() error {
 	return cli.Usage("run broker-setup once for each", "%s and %s exclude each other", given[0], given[1])
 }
 
-func (c *BrokerSetup) printDefinitions(env *Env, cfg brokersetup.Config, passwords map[string]brokersetup.Password) error {
+func (c *BrokerSetup) printDefinitions(env *command.Env, cfg brokersetup.Config, passwords map[string]brokersetup.Password) error {
 	text, logins, err := cfg.Definitions(passwords)
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
@@ -122,7 +123,7 @@ func (c *BrokerSetup) printDefinitions(env *Env, cfg brokersetup.Config, passwor
 }
 
 // tell says where the new passwords are.
-func (c *BrokerSetup) tell(env *Env, passwords map[string]brokersetup.Password) {
+func (c *BrokerSetup) tell(env *command.Env, passwords map[string]brokersetup.Password) {
 	made := 0
 	for _, p := range passwords {
 		if p.New {
@@ -135,7 +136,7 @@ func (c *BrokerSetup) tell(env *Env, passwords map[string]brokersetup.Password) 
 	}
 }
 
-func (c *BrokerSetup) remove(env *Env, cfg brokersetup.Config) error {
+func (c *BrokerSetup) remove(env *command.Env, cfg brokersetup.Config) error {
 	script, err := cfg.RemoveScript()
 	switch {
 	case err != nil:
@@ -160,7 +161,7 @@ func (c *BrokerSetup) config() (brokersetup.Config, error) {
 }
 
 // check prints what else is in the virtual host.
-func (c *BrokerSetup) check(ctx context.Context, env *Env, cfg brokersetup.Config) error {
+func (c *BrokerSetup) check(ctx context.Context, env *command.Env, cfg brokersetup.Config) error {
 	var findings []string
 	err := env.Session.Interruptible(ctx, func(ctx context.Context) (err error) {
 		findings, err = cfg.RunCheck(ctx)

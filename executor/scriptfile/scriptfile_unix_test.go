@@ -1,6 +1,6 @@
 //go:build unix
 
-package executor
+package scriptfile
 
 import (
 	"os"
@@ -18,12 +18,12 @@ func TestScriptIsSafeFromOtherUsers(t *testing.T) {
 	}
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
-	c := &Config{DataDir: t.TempDir()}
+	data := t.TempDir()
 	for mode, want := range map[os.FileMode]string{0o755: "", 0o777 | os.ModeSticky: "", 0o777: "others may write the directory " + dir} {
 		if err := os.Chmod(dir, mode); err != nil {
 			t.Fatal(err)
 		}
-		_, remove, err := c.writeScript(process.Script{Content: []byte("#!/bin/sh\n")}, nobody)
+		_, remove, err := Write(data, process.Script{Content: []byte("#!/bin/sh\n")}, nobody, false)
 		if err == nil {
 			remove()
 		}

@@ -1,4 +1,4 @@
-package render
+package frame
 
 import (
 	"context"
@@ -31,7 +31,7 @@ func TestLiveViewOfCollectNamesHostsThatAreBehind(t *testing.T) {
 		{Index: 2, Host: "web03", State: model.Ended, Outcome: wire.Exited, Stdout: model.Output{Kept: 1 << 10}},
 	}
 	var text []string
-	for _, line := range Frame(tr, false, nil, nil, 100, 24, now) {
+	for _, line := range Of(tr, tr.Received(now), false, nil, nil, 100, 24, now) {
 		text = append(text, line.Plain)
 	}
 	all := strings.Join(text, "\n")

@@ -1,4 +1,5 @@
-package wire
+// Package strict decodes JSON that must have exactly the form of a Go type.
+package strict
 
 import (
 	"bytes"
@@ -14,54 +15,56 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// encodeOptions make the same bytes of the same value, always.
-var encodeOptions = json.JoinOptions(json.Deterministic(true))
+// EncodeOptions make the same bytes of the same value, always.
+var EncodeOptions = json.JoinOptions(json.Deterministic(true))
 
-// A schema is the form of a JSON value, derived from its Go type. The JSON library reads
+// A Schema is the form of a JSON value, derived from its Go type. The JSON library reads
 // the syntax. The schema refuses what the library would accept: unknown, missing and
 // repeated members, nulls, optional members without a value, and base64 in more than one
 // form. Errors name the invalid member.
-type schema struct {
+type Schema struct {
 	kinds    string // first bytes that a value may have, as jsontext.Kind
 	name     string // for error texts
 	members  []member
 	required uint64  // bits of the members that must be there
-	elem     *schema // of a list or a map
-	read     func(dec *jsontext.Decoder, s *schema, v reflect.Value) (empty bool, err error)
+	elem     *Schema // of a list or a map
+	read     func(dec *jsontext.Decoder, s *Schema, v reflect.Value) (empty bool, err error)
 }
 
 // A member is that of the field with its index, and bit 1 << index.
 type member struct {
-	*schema
+	schema   *Schema
 	name     string
 	nonempty bool // optional, and not a pointer: there only with a value
 }
 
-func schemaOf(t reflect.Type) *schema {
+// SchemaOf returns the schema of a Go type: structs, maps, slices, strings, integers, booleans, and
+// pointers to them. It panics at other types.
+func SchemaOf(t reflect.Type) *Schema {
 	switch t.Kind() {
 	case reflect.Pointer:
-		return schemaOf(t.Elem())
+		return SchemaOf(t.Elem())
 	case reflect.Bool:
-		return &schema{kinds: "tf", name: "a boolean", read: readBool}
+		return &Schema{kinds: "tf", name: "a boolean", read: readBool}
 	case reflect.Int, reflect.Int64:
-		return &schema{kinds: "0", name: "an integer", read: readInteger}
+		return &Schema{kinds: "0", name: "an integer", read: readInteger}
 	case reflect.String:
-		return &schema{kinds: `"`, name: "a string", read: readString}
+		return &Schema{kinds: `"`, name: "a string", read: readString}
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
-			return &schema{kinds: `"`, name: "a base64 string", read: readBytes}
+			return &Schema{kinds: `"`, name: "a base64 string", read: readBytes}
 		}
-		return &schema{kinds: "[", name: "an array", elem: schemaOf(t.Elem()), read: readArray}
+		return &Schema{kinds: "[", name: "an array", elem: SchemaOf(t.Elem()), read: readArray}
 	case reflect.Map:
-		return &schema{kinds: "{", name: "an object", elem: schemaOf(t.Elem()), read: readMap}
+		return &Schema{kinds: "{", name: "an object", elem: SchemaOf(t.Elem()), read: readMap}
 	case reflect.Struct:
 		return structSchema(t)
 	}
 	panic("no shape for " + t.String())
 }
 
-func structSchema(t reflect.Type) *schema {
-	s := &schema{kinds: "{", name: "an object", read: readObject}
+func structSchema(t reflect.Type) *Schema {
+	s := &Schema{kinds: "{", name: "an object", read: readObject}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, option, optional := strings.Cut(f.Tag.Get("json"), ",")
@@ -71,17 +74,39 @@ func structSchema(t reflect.Type) *schema {
 		if !optional {
 			s.required |= 1 << i
 		}
-		s.members = append(s.members, member{schemaOf(f.Type), name, optional && f.Type.Kind() != reflect.Pointer})
+		s.members = append(s.members, member{SchemaOf(f.Type), name, optional && f.Type.Kind() != reflect.Pointer})
 	}
 	return s
+}
+
+// Names returns the names of all members, at any depth.
+func (s *Schema) Names() (names []string) {
+	for _, m := range s.members {
+		names = append(append(names, m.name), m.schema.Names()...)
+	}
+	return names
+}
+
+// Depth returns how many objects and arrays are inside each other, at most.
+func (s *Schema) Depth() (deepest int) {
+	for _, m := range s.members {
+		deepest = max(deepest, m.schema.Depth())
+	}
+	if s.elem != nil {
+		deepest = s.elem.Depth()
+	}
+	if s.members != nil || s.elem != nil {
+		deepest++
+	}
+	return deepest
 }
 
 // decoders spares most of what decoding a small reply would allocate.
 var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 
-// decodeStrict decodes a text that must have exactly the shape of *into, in one
+// Decode decodes a text that must have exactly the shape of *into, in one
 // pass. Where the text is refused, *into has some of it.
-func decodeStrict(text []byte, s *schema, into any) error {
+func Decode(text []byte, s *Schema, into any) error {
 	dec := decoders.Get().(*jsontext.Decoder)
 	defer decoders.Put(dec)
 	// The text is read without a copy. A repeated name is found here, where its
@@ -91,23 +116,23 @@ func decodeStrict(text []byte, s *schema, into any) error {
 		return err
 	}
 	if rest := bytes.TrimLeft(text[dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
-		return invalid("", "is not JSON at byte %d", len(text)-len(rest))
+		return Invalid("", "is not JSON at byte %d", len(text)-len(rest))
 	}
 	return nil
 }
 
 // decode reads one value into v and reports whether it is empty: "", 0, false,
 // [], {}.
-func (s *schema) decode(dec *jsontext.Decoder, v reflect.Value) (empty bool, err error) {
+func (s *Schema) decode(dec *jsontext.Decoder, v reflect.Value) (empty bool, err error) {
 	kind := dec.PeekKind()
 	switch {
 	case kind == jsontext.KindInvalid:
 		_, err := dec.ReadToken()
-		return false, explain(err)
+		return false, Explain(err)
 	case kind == jsontext.KindNull:
-		return false, invalid("", "is null")
+		return false, Invalid("", "is null")
 	case strings.IndexByte(s.kinds, byte(kind)) < 0:
-		return false, invalid("", "is not %s", s.name)
+		return false, Invalid("", "is not %s", s.name)
 	}
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
@@ -116,9 +141,9 @@ func (s *schema) decode(dec *jsontext.Decoder, v reflect.Value) (empty bool, err
 	return s.read(dec, s, v)
 }
 
-func readObject(dec *jsontext.Decoder, s *schema, v reflect.Value) (empty bool, err error) {
+func readObject(dec *jsontext.Decoder, s *Schema, v reflect.Value) (empty bool, err error) {
 	if _, err := dec.ReadToken(); err != nil {
-		return false, explain(err)
+		return false, Explain(err)
 	}
 	var seen uint64
 	for next := 0; dec.PeekKind() != jsontext.KindEndObject; next++ {
@@ -127,30 +152,30 @@ func readObject(dec *jsontext.Decoder, s *schema, v reflect.Value) (empty bool, 
 		}
 		m := &s.members[next]
 		if seen>>next&1 != 0 {
-			return false, invalid(strconv.Quote(m.name), "is repeated")
+			return false, Invalid(strconv.Quote(m.name), "is repeated")
 		}
-		empty, err := m.decode(dec, v.Field(next))
+		empty, err := m.schema.decode(dec, v.Field(next))
 		if err != nil {
-			return false, atPath(m.name, err)
+			return false, AtPath(m.name, err)
 		}
 		if empty && m.nonempty {
-			return false, invalid(m.name, "is empty: without a value it must be left out")
+			return false, Invalid(m.name, "is empty: without a value it must be left out")
 		}
 		seen |= 1 << next
 	}
 	if missing := s.required &^ seen; missing != 0 {
-		return false, invalid(s.members[bits.TrailingZeros64(missing)].name, "is missing")
+		return false, Invalid(s.members[bits.TrailingZeros64(missing)].name, "is missing")
 	}
 	_, err = dec.ReadToken()
-	return seen == 0, explain(err)
+	return seen == 0, Explain(err)
 }
 
 // nextMember reads a name and returns the index of its member. Looking begins
 // with that of the index given, since most writers keep to the order.
-func (s *schema) nextMember(dec *jsontext.Decoder, from int) (int, error) {
+func (s *Schema) nextMember(dec *jsontext.Decoder, from int) (int, error) {
 	quoted, err := dec.ReadValue()
 	if err != nil {
-		return 0, explain(err)
+		return 0, Explain(err)
 	}
 	name, err := unquote(quoted)
 	if err != nil {
@@ -161,20 +186,20 @@ func (s *schema) nextMember(dec *jsontext.Decoder, from int) (int, error) {
 			return i, nil
 		}
 	}
-	return 0, invalid(strconv.Quote(clip(string(name), 40)), "is not a member here")
+	return 0, Invalid(strconv.Quote(Clip(string(name), 40)), "is not a member here")
 }
 
 // readMap reads a map from strings to scalars.
-func readMap(dec *jsontext.Decoder, s *schema, v reflect.Value) (empty bool, err error) {
+func readMap(dec *jsontext.Decoder, s *Schema, v reflect.Value) (empty bool, err error) {
 	if _, err := dec.ReadToken(); err != nil {
-		return false, explain(err)
+		return false, Explain(err)
 	}
 	v.Set(reflect.MakeMap(v.Type()))
 	elem := reflect.New(v.Type().Elem()).Elem()
 	for dec.PeekKind() != jsontext.KindEndObject {
 		quoted, err := dec.ReadValue()
 		if err != nil {
-			return false, explain(err)
+			return false, Explain(err)
 		}
 		name, err := unquote(quoted)
 		if err != nil {
@@ -182,7 +207,7 @@ func readMap(dec *jsontext.Decoder, s *schema, v reflect.Value) (empty bool, err
 		}
 		key := reflect.ValueOf(string(name)) // a copy: name is valid until the next read
 		if v.MapIndex(key).IsValid() {
-			return false, invalid(strconv.Quote(clip(string(name), 40)), "is repeated")
+			return false, Invalid(strconv.Quote(Clip(string(name), 40)), "is repeated")
 		}
 		if _, err := s.elem.decode(dec, elem); err != nil {
 			return false, err
@@ -190,12 +215,12 @@ func readMap(dec *jsontext.Decoder, s *schema, v reflect.Value) (empty bool, err
 		v.SetMapIndex(key, elem)
 	}
 	_, err = dec.ReadToken()
-	return v.Len() == 0, explain(err)
+	return v.Len() == 0, Explain(err)
 }
 
-func readArray(dec *jsontext.Decoder, s *schema, v reflect.Value) (empty bool, err error) {
+func readArray(dec *jsontext.Decoder, s *Schema, v reflect.Value) (empty bool, err error) {
 	if _, err := dec.ReadToken(); err != nil {
-		return false, explain(err)
+		return false, Explain(err)
 	}
 	n := 0
 	for dec.PeekKind() != jsontext.KindEndArray {
@@ -204,7 +229,7 @@ func readArray(dec *jsontext.Decoder, s *schema, v reflect.Value) (empty bool, e
 		}
 		v.SetLen(n + 1)
 		if _, err := s.elem.decode(dec, v.Index(n)); err != nil {
-			return false, atPath("["+strconv.Itoa(n)+"]", err)
+			return false, AtPath("["+strconv.Itoa(n)+"]", err)
 		}
 		n++
 	}
@@ -212,35 +237,35 @@ func readArray(dec *jsontext.Decoder, s *schema, v reflect.Value) (empty bool, e
 		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
 	}
 	_, err = dec.ReadToken()
-	return n == 0, explain(err)
+	return n == 0, Explain(err)
 }
 
-func readBool(dec *jsontext.Decoder, _ *schema, v reflect.Value) (empty bool, err error) {
+func readBool(dec *jsontext.Decoder, _ *Schema, v reflect.Value) (empty bool, err error) {
 	value, err := dec.ReadValue()
 	if err != nil {
-		return false, explain(err)
+		return false, Explain(err)
 	}
 	v.SetBool(value.Kind() == jsontext.KindTrue)
 	return !v.Bool(), nil
 }
 
-func readInteger(dec *jsontext.Decoder, _ *schema, v reflect.Value) (empty bool, err error) {
+func readInteger(dec *jsontext.Decoder, _ *Schema, v reflect.Value) (empty bool, err error) {
 	value, err := dec.ReadValue()
 	if err != nil {
-		return false, explain(err)
+		return false, Explain(err)
 	}
 	n, err := strconv.ParseInt(string(value), 10, 64)
 	if err != nil || string(value) == "-0" {
-		return false, invalid("", "is not an integer of 64 bits")
+		return false, Invalid("", "is not an integer of 64 bits")
 	}
 	if v.OverflowInt(n) { // an int of 32 bits
-		return false, invalid("", "has no valid value")
+		return false, Invalid("", "has no valid value")
 	}
 	v.SetInt(n)
 	return n == 0, nil
 }
 
-func readString(dec *jsontext.Decoder, _ *schema, v reflect.Value) (empty bool, err error) {
+func readString(dec *jsontext.Decoder, _ *Schema, v reflect.Value) (empty bool, err error) {
 	text, err := readText(dec)
 	if err != nil {
 		return false, err
@@ -249,19 +274,20 @@ func readString(dec *jsontext.Decoder, _ *schema, v reflect.Value) (empty bool, 
 	return len(text) == 0, nil
 }
 
-// strictBase64 refuses bits that the final quantum does not use (RFC 4648,
+// Base64 refuses bits that the final quantum does not use (RFC 4648,
 // section 3.5), so that bytes have one form.
-var strictBase64 = base64.StdEncoding.Strict()
+// Base64 accepts one form of each text.
+var Base64 = base64.StdEncoding.Strict()
 
-func readBytes(dec *jsontext.Decoder, _ *schema, v reflect.Value) (empty bool, err error) {
+func readBytes(dec *jsontext.Decoder, _ *Schema, v reflect.Value) (empty bool, err error) {
 	text, err := readText(dec)
 	if err != nil {
 		return false, err
 	}
-	data := make([]byte, strictBase64.DecodedLen(len(text)))
-	n, err := strictBase64.Decode(data, text)
-	if err != nil || strictBase64.EncodedLen(n) != len(text) { // line breaks are skipped by Decode
-		return false, invalid("", "is not standard base64")
+	data := make([]byte, Base64.DecodedLen(len(text)))
+	n, err := Base64.Decode(data, text)
+	if err != nil || Base64.EncodedLen(n) != len(text) { // line breaks are skipped by Decode
+		return false, Invalid("", "is not standard base64")
 	}
 	v.SetBytes(data[:n:n])
 	return n == 0, nil
@@ -271,7 +297,7 @@ func readBytes(dec *jsontext.Decoder, _ *schema, v reflect.Value) (empty bool, e
 func readText(dec *jsontext.Decoder) ([]byte, error) {
 	value, err := dec.ReadValue()
 	if err != nil {
-		return nil, explain(err)
+		return nil, Explain(err)
 	}
 	return unquote(value)
 }
@@ -281,12 +307,12 @@ func unquote(value jsontext.Value) ([]byte, error) {
 		return value[1 : len(value)-1], nil
 	}
 	text, err := jsontext.AppendUnquote(make([]byte, 0, len(value)), value)
-	return text, explain(err)
+	return text, Explain(err)
 }
 
-// explain turns an error of the JSON library into a fault, without the values
+// Explain turns an error of the JSON library into a Fault, without the values
 // that the library likes to quote.
-func explain(err error) error {
+func Explain(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -296,7 +322,7 @@ func explain(err error) error {
 func explainDecodeError(err error) error {
 	var syntactic *jsontext.SyntacticError
 	if errors.As(err, &syntactic) {
-		return invalid("", "is not JSON at byte %d", syntactic.ByteOffset)
+		return Invalid("", "is not JSON at byte %d", syntactic.ByteOffset)
 	}
-	return invalid("", "is not JSON: it ends too early")
+	return Invalid("", "is not JSON: it ends too early")
 }

@@ -1,0 +1,95 @@
+package results
+
+import (
+	"context"
+	"time"
+
+	"warren/internal/operator/model"
+)
+
+// transferInterval bounds how often a watcher gets a Transfer in which no host wants more.
+const transferInterval = time.Second
+
+// A transferWatcher follows the content of a task's push.
+type transferWatcher struct {
+	row    int64
+	ch     chan model.Transfer // capacity 1; the actor sends and closes
+	wanted int64               // in the last one
+	sent   time.Time
+}
+
+// transferWatchers are those of this process. Only the actor uses them.
+type transferWatchers map[*transferWatcher]bool
+
+// WatchTransfer returns how far the content of a push has come on the hosts of a task that this
+// process drives: now if a host wants content, at once when a host wants more, and otherwise
+// once in a second at most. The channel is of capacity 1, and the latest replaces one that was
+// not read. It is closed by the returned function, which must be called, or when Run ends.
+func WatchTransfer(ctx context.Context, s *Store, task string) (<-chan model.Transfer, func(), error) {
+	w, err := ask(ctx, s, func(a *actor) (*transferWatcher, error) {
+		row, _, err := a.db.TaskRow(task)
+		if err != nil {
+			return nil, err
+		}
+		w := &transferWatcher{row: row, ch: make(chan model.Transfer, 1)}
+		a.transfers[w] = true
+		w.report(a.live.transfer(row), time.Now())
+		return w, nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return w.ch, func() { s.post(func(a *actor) { a.transfers.remove(w) }) }, nil
+}
+
+func (ws transferWatchers) remove(w *transferWatcher) {
+	if ws[w] {
+		delete(ws, w)
+		close(w.ch)
+	}
+}
+
+func (ws transferWatchers) closeAll() {
+	for w := range ws {
+		close(w.ch)
+	}
+}
+
+// report reports the transfers that a transaction has changed.
+func (ws transferWatchers) report(m *merging, now time.Time) {
+	if len(ws) == 0 {
+		return
+	}
+	changed := map[int64]bool{}
+	for _, j := range m.order {
+		if j.transfer != nil {
+			changed[j.record.Task] = true
+		}
+	}
+	for w := range ws {
+		if changed[w.row] {
+			w.report(m.live.transfer(w.row), now)
+		}
+	}
+}
+
+func (w *transferWatcher) report(t model.Transfer, now time.Time) {
+	if t.Wanted <= w.wanted && now.Sub(w.sent) < transferInterval {
+		return
+	}
+	w.wanted, w.sent = max(t.Wanted, w.wanted), now
+	replace(w.ch, t)
+}
+
+// transfer returns how far the content has come on the hosts of a task whose jobs have not
+// ended.
+func (l liveJobs) transfer(task int64) (t model.Transfer) {
+	for _, j := range l {
+		if j.transfer == nil || j.record.Task != task {
+			continue
+		}
+		t.Wanted = max(t.Wanted, j.transfer.Wanted)
+		t.Hosts = append(t.Hosts, model.HostTransfer{Host: j.record.Host, Received: j.transfer.Received, Wanted: j.transfer.Wanted})
+	}
+	return t
+}

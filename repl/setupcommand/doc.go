@@ -1,0 +1,2 @@
+// Package setupcommand has the command broker-setup.
+package setupcommand
