@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -183,9 +184,9 @@ func (c *Config) writeScript(script process.Script, u *process.User) (path strin
 // sweepScripts removes the scripts that an agent which was killed has left in the data
 // directory.
 func sweepScripts(dir string) {
-	left, _ := filepath.Glob(filepath.Join(dir, scriptPattern)) // the pattern is right
-	for _, path := range left {
-		_ = os.Remove(path) // if it stays, it only takes space
+	left, _ := fs.Glob(os.DirFS(dir), scriptPattern) // the pattern is right
+	for _, name := range left {
+		_ = os.Remove(filepath.Join(dir, name)) // if it stays, it only takes space
 	}
 }
 

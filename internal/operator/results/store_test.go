@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -598,6 +599,19 @@ func TestHasDriver(t *testing.T) {
 	left, _ := os.ReadDir(filepath.Join(dir, "drivers"))
 	if len(left) != 1 || left[0].Name() != other.Lease()+".lock" {
 		t.Errorf("leases left: %v", left)
+	}
+}
+
+// The name of the directory is no pattern.
+func TestLeasesOfDeadProcessesAreRemoved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "results[1]")
+	dead := leasePath(filepath.Join(dir, "drivers"), uuid.NewString())
+	if err := errors.Join(os.MkdirAll(filepath.Dir(dead), 0o700), os.WriteFile(dead, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	start(t, dir)
+	if _, err := os.Stat(dead); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the lease is there: %v", err)
 	}
 }
 
