@@ -683,7 +683,11 @@ func TestDamageIsReported(t *testing.T) {
 
 // A directory may have any name.
 func TestDirectoryWithSpecialCharacters(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a b?c=d&e#f%20_pragma")
+	name := "a b?c=d&e#f%20_pragma"
+	if runtime.GOOS == "windows" {
+		name = strings.ReplaceAll(name, "?", "") // which Windows refuses
+	}
+	dir := filepath.Join(t.TempDir(), name)
 	s := start(t, dir)
 	task, jobs := newTask(1)
 	s.add(t, task, jobs)
