@@ -60,13 +60,13 @@ type Globals struct {
 	Identity         string     `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with, or none to sign nothing. Default: the first of ssh-agent, else ~/.ssh/id_ed25519, id_ecdsa, id_rsa."`
 	Fleet            string     `placeholder:"NAME" env:"WARREN_FLEET" help:"Fleet of the requests. Hosts of another fleet refuse them. It must equal --fleet of the agents."`
 	DataDir          string     `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
-	Groups           string     `placeholder:"FILE" env:"WARREN_GROUPS" help:"Groups of hosts: a YAML file, a directory of such files, or a groups.conf of ClusterShell. Default: ~/.config/warren/groups.yaml, else ClusterShell's groups.conf."`
+	Groups           string     `placeholder:"FILE" env:"WARREN_GROUPS" help:"Groups of hosts: a YAML file, a directory of such files, or a groups.conf of ClusterShell. Default: ${groups}, else ClusterShell's groups.conf."`
 	Inventory        []string   `placeholder:"PATH" env:"WARREN_INVENTORY" sep:"none" help:"Ansible inventory of @ansible:GROUP and of vars in --where, as ansible-inventory -i takes it. Default: the inventory of Ansible's own configuration. May be repeated."`
 	ResultsRetention Retention  `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"Remove results this long after their task is done; never keeps them."`
 	ResultsSize      Size       `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Size limit of all results on the disk; the oldest are removed first. 0 means no limit."`
 	Color            ColorWhen  `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colors: auto (on a terminal, unless NO_COLOR is set), always or never."`
 	ShowResults      ShowWhen   `placeholder:"WHEN" env:"WARREN_SHOW_RESULTS" default:"auto" help:"Show the results of a task at the prompt when it ends: auto (if they fit on the screen), always or never."`
-	Config           string     `placeholder:"FILE" env:"WARREN_CONFIG" help:"Configuration file, instead of ~/.config/warren/config.toml."`
+	Config           string     `placeholder:"FILE" env:"WARREN_CONFIG" help:"Configuration file, instead of ${config}."`
 	Version          bool       `help:"Print the version and do nothing else."`
 }
 
@@ -136,6 +136,21 @@ func clusterShellFiles(own string) []string {
 		files = append(files, filepath.Join(home, ".local", "etc", "clustershell", "groups.conf"))
 	}
 	return append(files, "/etc/clustershell/groups.conf")
+}
+
+// HelpPlace is the default path of a file that operators write, as the help shows it on this
+// system: ~ and %AppData% stand for the operator's directories.
+func HelpPlace(name string) string { return helpPlace(runtime.GOOS, name) }
+
+func helpPlace(goos, name string) string {
+	switch goos {
+	case "windows":
+		return `%AppData%\warren\` + name
+	case "darwin":
+		return "~/Library/Application Support/warren/" + name
+	default:
+		return "~/.config/warren/" + name
+	}
 }
 
 // ConfigFile is the default path of the configuration file; "" where there is none.

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -30,6 +31,26 @@ func TestConfigDir(t *testing.T) {
 		}
 		if got := configDir(c.goos, func(name string) string { return c.env[name] }, home); got != filepath.FromSlash(c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// The help names the place where the file is.
+func TestHelpPlace(t *testing.T) {
+	for goos, want := range map[string]string{
+		"linux":   "~/.config/warren/config.toml",
+		"darwin":  "~/Library/Application Support/warren/config.toml",
+		"windows": `%AppData%\warren\config.toml`,
+	} {
+		got := helpPlace(goos, "config.toml")
+		if got != want {
+			t.Errorf("%s: %q, want %q", goos, got, want)
+		}
+		env := func(name string) string { return map[string]string{"AppData": full("/roaming")}[name] }
+		home := func() (string, error) { return full("/home"), nil }
+		path := strings.NewReplacer("~", full("/home"), "%AppData%", full("/roaming"), `\`, "/").Replace(got)
+		if path != filepath.ToSlash(filepath.Join(configDir(goos, env, home), "config.toml")) {
+			t.Errorf("%s: the help names %q, the file is in %q", goos, path, configDir(goos, env, home))
 		}
 	}
 }
