@@ -113,7 +113,7 @@ func (s *Settings) GroupSources(cache *upcall.Cache) lookup.Config {
 // that ClusterShell prefers, or else the path where the operator's file would be.
 func groupsFile() string {
 	own := configPath("groups.yaml")
-	files := append([]string{own, configPath("groups.conf")}, clusterShellFiles(own)...)
+	files := append([]string{own, configPath("groups.conf")}, clusterShellFiles(runtime.GOOS, own)...)
 	for _, file := range files {
 		if _, err := os.Stat(file); file != "" && err == nil {
 			return file
@@ -123,8 +123,10 @@ func groupsFile() string {
 }
 
 // clusterShellFiles are the paths of ClusterShell's groups.conf, the first with the highest
-// precedence. Own is the path of Warren's groups file, in a directory beside ClusterShell's.
-func clusterShellFiles(own string) []string {
+// precedence. Own is the path of Warren's groups file, in a directory beside ClusterShell's. On
+// Windows, anyone may write \etc on the drive of the working directory, and a groups.conf has
+// commands.
+func clusterShellFiles(goos, own string) []string {
 	if dir := os.Getenv("CLUSTERSHELL_CFGDIR"); dir != "" {
 		return []string{filepath.Join(dir, "groups.conf")}
 	}
@@ -134,6 +136,9 @@ func clusterShellFiles(own string) []string {
 	}
 	if home, err := os.UserHomeDir(); err == nil {
 		files = append(files, filepath.Join(home, ".local", "etc", "clustershell", "groups.conf"))
+	}
+	if goos == "windows" {
+		return files
 	}
 	return append(files, "/etc/clustershell/groups.conf")
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -32,6 +33,20 @@ func TestConfigDir(t *testing.T) {
 		if got := configDir(c.goos, func(name string) string { return c.env[name] }, home); got != filepath.FromSlash(c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
+	}
+}
+
+// On Windows, only files in the operator's directories are read.
+func TestClusterShellFiles(t *testing.T) {
+	t.Setenv("CLUSTERSHELL_CFGDIR", "")
+	own := full("/home/ann/.config/warren/groups.yaml")
+	const system = "/etc/clustershell/groups.conf"
+	if files := clusterShellFiles("linux", own); files[len(files)-1] != system {
+		t.Errorf("Linux: %q", files)
+	}
+	files := clusterShellFiles("windows", own)
+	if files[0] != filepath.FromSlash(full("/home/ann/.config/clustershell/groups.conf")) || slices.Contains(files, system) {
+		t.Errorf("Windows: %q", files)
 	}
 }
 
