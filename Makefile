@@ -80,7 +80,7 @@ cost: rabbitmq ## what the journal costs, against one sync of this disk
 fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	@.ci/fuzz $(or $(FUZZTIME),30s)
 
-windows: rabbitmq ## the tests of packages with code for Windows, and Windows programs with Linux ones, under wine
+windows: rabbitmq ## the tests of all packages that have tests for Windows, and Windows programs with Linux ones, under wine
 	@.ci/windows
 
 cross: ## compile for every platform, and vet each system

@@ -90,7 +90,6 @@ func (l *loop) execute(work context.Context, j *jobtable.Job) {
 		return
 	}
 	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.Task, "WARREN_HOST=" + j.Host})
-	j.CodePage = l.cfg.codePage(j.Run)
 	l.logged[j] = true
 	l.log.Info("began", "job", j.ID, "task", j.Task, "host", j.Host, "issuer", j.Issuer, "command", decisionlog.CommandLine(j.Run))
 	l.pool.start(work, &l.cfg, j, spec)

@@ -193,7 +193,7 @@ func (l *loop) begin(now time.Time) {
 				continue
 			}
 		}
-		l.table.Begin(j, run, now)
+		l.table.Begin(j, run, l.cfg.codePage(run), now)
 		l.replies.JobChanged(j)
 	}
 }

@@ -135,6 +135,7 @@ func TestResultCountsProcessesAfterRestart(t *testing.T) {
 func TestRecoveryCountsProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(c *Config) {
+			c.CodePage = func() int { return 936 }
 			c.Survivors = func(process.Identity, string, time.Duration) (process.Survivors, error) {
 				return process.Survivors{Killed: 2, Left: []process.Process{{PID: 812, User: "root", Name: "sleep"}}, LeftCount: 1}, nil
 			}
@@ -145,7 +146,7 @@ func TestRecoveryCountsProcesses(t *testing.T) {
 		time.Sleep(time.Hour)
 		now := time.Now()
 		j, _ := before.Accept(r.order(wire.TypeRun), "", false, now)
-		before.Begin(j, j.Run, now)
+		before.Begin(j, j.Run, 65001, now)
 		before.ProcessStarted(j, &process.Identity{PID: 7, Start: "x"}, now)
 		b := tableFrom(t, before.Commit(now, true).Records)
 		j = b.Job(j.ID)
@@ -158,6 +159,9 @@ func TestRecoveryCountsProcesses(t *testing.T) {
 		if j.Result.Outcome != wire.Interrupted || j.Result.Killed != 2 || j.Result.Left != 1 || j.Result.StartedAt == 0 ||
 			j.Result.Reason != "the agent or its machine went down while it ran; what was left of it has been killed; 1 process could not be ended and lives on: 812 (sleep) of root" {
 			t.Errorf("%+v", j.Result)
+		}
+		if j.Result.CodePage != 65001 { // PowerShell printed UTF-8, whatever the page is after the start
+			t.Errorf("code page %d", j.Result.CodePage)
 		}
 	})
 }

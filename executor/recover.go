@@ -44,7 +44,7 @@ func (c *Config) killSurvivors(ran []*jobtable.Job) []wire.Ended {
 		all.Go(func() {
 			s, err := c.Survivors(id, mark(j.ID), c.KillGrace)
 			ended[i] = interrupted(s, err)
-			ended[i].CodePage = c.CodePage()
+			ended[i].CodePage = j.CodePage
 		})
 	}
 	all.Wait()

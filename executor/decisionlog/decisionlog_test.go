@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -158,7 +159,7 @@ func TestLogRotates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info.Size() > r.max || info.Mode().Perm()&0o077 != 0 {
+		if info.Size() > r.max || runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s: %d bytes, mode %v", path, info.Size(), info.Mode())
 		}
 		files++
@@ -226,7 +227,7 @@ func TestTornLineSpoilsNoOther(t *testing.T) {
 // If the disk is full, a decision goes to the agent's log, and so does each later one until
 // there is room again.
 func TestDecisionGoesToAgentLogOnFullDisk(t *testing.T) {
-	if _, err := os.Stat("/dev/full"); err != nil {
+	if runtime.GOOS != "linux" {
 		t.Skip("needs /dev/full")
 	}
 	log := new(bytes.Buffer)
@@ -251,4 +252,5 @@ func TestDecisionGoesToAgentLogOnFullDisk(t *testing.T) {
 	if len(lines(t, r.path)) != 1 {
 		t.Error("nothing is written any more")
 	}
+	r.Close()
 }

@@ -33,7 +33,8 @@ type entry struct {
 	Signature    string            `json:"signature,omitzero"`      // with Run: the job is authorized again before it begins
 	WaitForInbox bool              `json:"wait_for_inbox,omitzero"` // it does not begin before the inbox was read to its end
 	BegunAt      int64             `json:"begun_at,omitzero"`
-	Process      *process.Identity `json:"process,omitzero"` // the command's first process
+	CodePage     int               `json:"code_page,omitzero"` // with BegunAt: of the output, on Windows
+	Process      *process.Identity `json:"process,omitzero"`   // the command's first process
 	Ended        *wire.Ended       `json:"ended,omitzero"`
 	Output       []outputlog.Ref   `json:"output,omitempty"`   // with Ended: where the output is
 	Delivered    bool              `json:"delivered,omitzero"` // an operator has the result
@@ -74,7 +75,7 @@ func (j *Job) whole() entry {
 	case Ended:
 		e.Ended, e.Output = &j.Result, j.Output
 	case Running:
-		e.BegunAt, e.Process = j.StartedAt.UnixMilli(), j.Process
+		e.BegunAt, e.CodePage, e.Process = j.StartedAt.UnixMilli(), j.CodePage, j.Process
 	default:
 		e.Run, e.Signature, e.WaitForInbox = j.Run, j.Signature, j.waitsForInbox
 	}
@@ -108,7 +109,7 @@ func (t *Table) Replay(record []byte) error {
 		j.Run, j.Signature, j.waitsForInbox = e.Run, e.Signature, e.WaitForInbox
 	}
 	if e.BegunAt != 0 {
-		j.Phase, j.StartedAt = Running, time.UnixMilli(e.BegunAt)
+		j.Phase, j.StartedAt, j.CodePage = Running, time.UnixMilli(e.BegunAt), e.CodePage
 	}
 	if e.Process != nil {
 		j.Process = e.Process

@@ -44,7 +44,7 @@ func TestReplay(t *testing.T) {
 	b.End(jobs[0], code(4), t0)
 	save(b)
 	b.SetDelivered(jobs[0], t0)
-	beginNext(b, t0) // the second runs on
+	b.Begin(b.Next(), jobs[1].Run, 936, t0) // the second runs on
 	b.ProcessStarted(jobs[1], &process.Identity{PID: 8, Start: "y"}, time.Time{})
 	b.Cancel(about(t, wire.TypeCancel, reqs[3]), t0)
 	placeholder, _ := b.Cancel(about(t, wire.TypeCancel, run(t)), t0)
@@ -53,7 +53,7 @@ func TestReplay(t *testing.T) {
 	check := func(name string, again *Table) {
 		t.Helper()
 		begun, _ := again.Resume(false, t0)
-		if len(begun) != 1 || begun[0].ID != jobs[1].ID || begun[0].Process.PID != 8 {
+		if len(begun) != 1 || begun[0].ID != jobs[1].ID || begun[0].Process.PID != 8 || begun[0].CodePage != 936 {
 			t.Errorf("%s: it ran: %+v", name, begun)
 		}
 		if len(again.queue) != 1 || again.queue[0].ID != jobs[2].ID || again.queue[0].Run == nil || again.queue[0].digest != reqs[2].Digest {

@@ -158,13 +158,13 @@ func (t *Table) Next() *Job {
 }
 
 // Begin takes a job from the queue. Its command, run, starts once the journal says that it
-// has begun: the next commit lists the job in Start.
-func (t *Table) Begin(j *Job, run *wire.Run, now time.Time) {
+// has begun: the next commit lists the job in Start. codePage is that of the output.
+func (t *Table) Begin(j *Job, run *wire.Run, codePage int, now time.Time) {
 	t.remove(j)
-	j.Phase, j.Run, j.StartedAt, j.Signature = Running, run, now, ""
+	j.Phase, j.Run, j.StartedAt, j.CodePage, j.Signature = Running, run, now, codePage, ""
 	t.running++
 	e := t.entry(j)
-	e.BegunAt, e.Run, e.Signature = now.UnixMilli(), nil, ""
+	e.BegunAt, e.CodePage, e.Run, e.Signature = now.UnixMilli(), codePage, nil, ""
 }
 
 // Revoke ends a waiting job that is no longer permitted.

@@ -29,7 +29,7 @@ func tableSince(o Options, since time.Time) *Table {
 func beginNext(b *Table, now time.Time) *Job {
 	j := b.Next()
 	if j != nil {
-		b.Begin(j, j.Run, now)
+		b.Begin(j, j.Run, 0, now)
 	}
 	return j
 }

@@ -2,6 +2,7 @@
 package scriptfile
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -37,9 +38,9 @@ func Write(dataDir string, script process.Script, u *process.User, isAgent bool)
 
 // Sweep removes the scripts that an agent which was killed has left in the data directory.
 func Sweep(dir string) {
-	left, _ := filepath.Glob(filepath.Join(dir, pattern)) // the pattern is right
-	for _, path := range left {
-		_ = os.Remove(path) // if it stays, it only takes space
+	left, _ := fs.Glob(os.DirFS(dir), pattern) // the pattern is right
+	for _, name := range left {
+		_ = os.Remove(filepath.Join(dir, name)) // if it stays, it only takes space
 	}
 }
 

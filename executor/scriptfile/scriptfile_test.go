@@ -6,9 +6,12 @@ import (
 	"testing"
 )
 
-// Nothing else is removed.
+// Nothing else is removed, and the name of the directory is no pattern.
 func TestScriptsOfKilledAgentAreRemoved(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "data[1]")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"warren-script-1", "warren-script-2.cmd", "journal", "decisions.log"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)

@@ -8,10 +8,18 @@ import (
 	"testing"
 )
 
-// Every test that docs/guarantees.md names exists, in the package it is said to
-// be in. The rows of the fault matrix are held against the page by that matrix.
+// Every test that docs/guarantees.md and docs/platforms.md name exists, in the package it is
+// said to be in. The rows of the fault matrix are held against the page by that matrix.
 func TestGuaranteesNameTheirTests(t *testing.T) {
-	page, err := os.ReadFile("../../docs/guarantees.md")
+	for file, least := range map[string]int{"guarantees.md": 50, "platforms.md": 5} {
+		namesTests(t, file, least)
+	}
+}
+
+// namesTests checks the tests that a page names, which are at least so many.
+func namesTests(t *testing.T, file string, least int) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,8 +38,8 @@ func TestGuaranteesNameTheirTests(t *testing.T) {
 			}
 		}
 	}
-	if named < 50 {
-		t.Errorf("the page names only %d tests: is it read as it is written?", named)
+	if named < least {
+		t.Errorf("%s names only %d tests: is it read as it is written?", file, named)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -56,7 +58,6 @@ var withoutWindows = [][2]string{
 	{"repl/*", "reads the screen of a pseudo-terminal; internal/testlab/windows/screen_test.go has the console of Windows"},
 	{"internal/operator/groups/*", "upcalls are commands of a POSIX shell, which Windows lacks"},
 	{"internal/operator/groups/*/*", "upcalls are commands of a POSIX shell, which Windows lacks"},
-	{"internal/operator/program/*", "ends programs by their process group, which Windows lacks"},
 	{"repl/target/groups_test.go", "upcalls are commands of a POSIX shell, which Windows lacks"},
 	{"repl/lineedit/view_test.go", "internal/testlab/windows/screen_test.go"},
 	{"repl/term/secret_test.go", "internal/testlab/windows/screen_test.go"},
@@ -109,3 +110,57 @@ func TestTestsOutsideWindowsHaveTwinOrReason(t *testing.T) {
 		}
 	}
 }
+
+// Each entry of .ci/wine-skips names tests of one package that exist on Windows. All packages
+// run with the same list, so a name that two packages have would skip both.
+func TestWineSkipsNameTests(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, ".ci/wine-skips"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := testsOnWindows(t)
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		fields := strings.Fields(line)
+		if len(fields) < 3 {
+			t.Errorf("%q: no package, test and reason", line)
+			continue
+		}
+		pkg, name := fields[0], fields[1]
+		if name == "*" && len(packages[pkg]) == 0 {
+			t.Errorf("%s has no tests on Windows", pkg)
+		}
+		for other, tests := range packages {
+			if has := slices.Contains(tests, name); name != "*" && has != (other == pkg) {
+				t.Errorf("%s in %s: %v; it is listed for %s", name, other, has, pkg)
+			}
+		}
+	}
+}
+
+// testsOnWindows returns the names of each package's tests that are built for Windows.
+func testsOnWindows(t *testing.T) map[string][]string {
+	t.Helper()
+	files := exec.Command("go", "list", "-f", "{{range $f := .TestGoFiles}}{{$.ImportPath}}/{{$f}}\n{{end}}{{range $f := .XTestGoFiles}}{{$.ImportPath}}/{{$f}}\n{{end}}", "./...")
+	files.Dir, files.Env = root, append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
+	out, err := files.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string][]string{}
+	for _, file := range strings.Fields(string(out)) {
+		file = strings.TrimPrefix(file, "warren/")
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range testFunction.FindAllStringSubmatch(string(text), -1) {
+			tests[path.Dir(file)] = append(tests[path.Dir(file)], match[1])
+		}
+	}
+	return tests
+}
+
+var testFunction = regexp.MustCompile(`(?m)^func (Test\w+)\(`)

@@ -13,8 +13,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
+
+	"warren/internal/windowsname"
 )
 
 var (
@@ -83,8 +86,19 @@ type collector struct {
 	seen        map[string]bool // names in the archive
 }
 
+// isDevice is why a path is missing.
+const isDevice = "a device, a socket or a pipe"
+
 // collect adds the files that match one path.
 func (c *collector) collect(pattern, within string) error {
+	if runtime.GOOS == "windows" {
+		if err := windowsname.CheckPrefix(pattern); err != nil {
+			return err
+		}
+		if windowsname.HasDevice(pattern) {
+			return c.missing(pattern, isDevice)
+		}
+	}
 	base := filepath.VolumeName(pattern) + string(filepath.Separator)
 	if within != "" {
 		base = filepath.Clean(within)
@@ -130,7 +144,7 @@ func (c *collector) add(t tree, name string) error {
 	case info.IsDir():
 		return c.addDirectory(t, name)
 	case !info.Mode().IsRegular():
-		return c.missing(shown, "a device, a socket or a pipe")
+		return c.missing(shown, isDevice)
 	case c.seen[archiveName(shown)]:
 		return nil
 	}

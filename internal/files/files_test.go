@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -476,5 +477,24 @@ func TestScanRefusesDevices(t *testing.T) {
 	}
 	if _, err := Scan([]string{"/dev/null"}, false); err == nil || !strings.Contains(err.Error(), "device") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Files that may belong to a push that runs stay. The name of the directory is no pattern.
+func TestSweepSpool(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data[1]")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, age := range map[string]time.Duration{"push-stdin-old": 2 * spoolMaxAge, "push-stdin-new": 0, "results.db": 2 * spoolMaxAge} {
+		file, at := filepath.Join(dir, name), time.Now().Add(-age)
+		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	SweepSpool(dir)
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 2 || left[0].Name() != "push-stdin-new" || left[1].Name() != "results.db" {
+		t.Errorf("%v, %v", left, err)
 	}
 }

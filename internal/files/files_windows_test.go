@@ -41,6 +41,27 @@ func TestPushedTreeOnWindows(t *testing.T) {
 	}
 }
 
+// Devices have no content. They are missing, as on Unix, and the other files are sent.
+func TestCollectOfDevicesOnWindows(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "主机.log"), "a")
+	write(t, filepath.Join(dir, "sub", "b.log"), "bb")
+	for _, within := range []string{"", dir} {
+		got := collectAll(t, Collection{Within: within, Paths: []string{
+			dir + `\nul`, strings.ToUpper(dir) + `\com1.txt`, dir + `\*.log`, dir + `\主机.log`, filepath.ToSlash(dir) + "/s*/*", dir + `\none`,
+		}})
+		text := strings.ReplaceAll(strings.ReplaceAll(strings.Join(got, ", "), filepath.ToSlash(dir), ""), filepath.ToSlash(strings.ToUpper(dir)), "")
+		if text != "/nul missing, /com1.txt missing, /主机.log a, /sub/b.log bb, /none missing" {
+			t.Errorf("within %q: %s", within, text)
+		}
+	}
+	for _, path := range []string{`\\.\PhysicalDrive0`, `//./pipe/x`, `\\?\` + dir, `\no\drive`, `C:a`} {
+		if err := Collect(t.Context(), Collection{Paths: []string{path}, MaxSize: 10, MaxArchive: 1 << 20}, io.Discard); err == nil {
+			t.Errorf("%s was collected", path)
+		}
+	}
+}
+
 // The twin of TestPushRefusesTargets.
 func TestPushRefusesTargetsOnWindows(t *testing.T) {
 	dir := t.TempDir()

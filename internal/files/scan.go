@@ -318,8 +318,9 @@ const (
 
 // SweepSpool removes spooled files that a killed process has left.
 func SweepSpool(dir string) {
-	left, _ := filepath.Glob(filepath.Join(dir, spoolPattern)) // the pattern is right
-	for _, file := range left {
+	left, _ := fs.Glob(os.DirFS(dir), spoolPattern) // the pattern is right
+	for _, name := range left {
+		file := filepath.Join(dir, name)
 		if info, err := os.Lstat(file); err == nil && time.Since(info.ModTime()) > spoolMaxAge {
 			_ = os.Remove(file) // if it stays, it only takes space
 		}

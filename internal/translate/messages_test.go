@@ -415,6 +415,22 @@ func TestEveryMessageIsTranslated(t *testing.T) {
 	}
 }
 
+// Messages name no place of Warren's files that is another one on other systems, unless they
+// name the system too.
+func TestMessagesNameNoPlaceOfOneSystem(t *testing.T) {
+	texts := details()
+	for _, m := range messages(t) {
+		texts = append(texts, m.format)
+	}
+	for _, text := range texts {
+		for _, place := range []string{"~/.config/warren", "~/.local/share/warren", "/etc/warren", "/var/lib/warrend", `%ProgramData%`, `%AppData%`} {
+			if strings.Contains(text, place) && !strings.Contains(text, "on Linux, "+place) && text != place {
+				t.Errorf("%q names %s", text, place)
+			}
+		}
+	}
+}
+
 func TestTranslationsHaveTheVerbsAndParagraphsOfTheirKeys(t *testing.T) {
 	entries, err := translate.Chinese()
 	if err != nil {

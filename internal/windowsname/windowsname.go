@@ -6,6 +6,7 @@ package windowsname
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"unicode/utf8"
 )
@@ -49,14 +50,14 @@ func IsFull(path string) bool {
 
 // CheckPath checks each name of a full path of Windows.
 func CheckPath(path string) error {
-	if strings.HasPrefix(path, `\\?\`) || strings.HasPrefix(path, `\\.\`) {
-		return fmt.Errorf("%q is not a usual path: leave out %q", path, path[:4])
+	if err := CheckPrefix(path); err != nil {
+		return err
 	}
 	rest := path
 	if len(path) > 1 && path[1] == ':' {
 		rest = path[2:]
 	}
-	for name := range strings.FieldsFuncSeq(rest, func(r rune) bool { return r == '/' || r == '\\' }) {
+	for name := range names(rest) {
 		if name == "." || name == ".." {
 			continue
 		}
@@ -65,6 +66,30 @@ func CheckPath(path string) error {
 		}
 	}
 	return nil
+}
+
+// CheckPrefix refuses a path that Windows takes as it is or for that of a device: one that begins
+// with \\?\ or \\.\.
+func CheckPrefix(path string) error {
+	if p := strings.ReplaceAll(path, "/", `\`); strings.HasPrefix(p, `\\?\`) || strings.HasPrefix(p, `\\.\`) {
+		return fmt.Errorf("%q is not a usual path: leave out %q", path, path[:4])
+	}
+	return nil
+}
+
+// HasDevice reports whether a name in a path is reserved for a device.
+func HasDevice(path string) bool {
+	for name := range names(path) {
+		if IsReserved(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// names returns the names in a path.
+func names(path string) iter.Seq[string] {
+	return strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' })
 }
 
 func isSeparator(c byte) bool { return c == '/' || c == '\\' }

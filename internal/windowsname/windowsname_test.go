@@ -42,3 +42,14 @@ func TestCheckPath(t *testing.T) {
 		}
 	}
 }
+
+func TestHasDevice(t *testing.T) {
+	for path, want := range map[string]bool{
+		`C:\logs\nul`: true, `C:\com1.d\x`: true, "C:/aux": true, `\\server\share\CON`: true,
+		`C:\logs\a.log`: false, `C:\console\*.log`: false, `C:\`: false,
+	} {
+		if HasDevice(path) != want {
+			t.Errorf("%s: %v", path, !want)
+		}
+	}
+}

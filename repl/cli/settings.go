@@ -60,13 +60,13 @@ type Globals struct {
 	Identity         string     `placeholder:"FILE" env:"WARREN_IDENTITY" help:"SSH key to sign with, or none to sign nothing. Default: the first of ssh-agent, else ~/.ssh/id_ed25519, id_ecdsa, id_rsa."`
 	Fleet            string     `placeholder:"NAME" env:"WARREN_FLEET" help:"Fleet of the requests. Hosts of another fleet refuse them. It must equal --fleet of the agents."`
 	DataDir          string     `placeholder:"DIR" env:"WARREN_DATA_DIR" help:"Directory of results, history and audit logs."`
-	Groups           string     `placeholder:"FILE" env:"WARREN_GROUPS" help:"Groups of hosts: a YAML file, a directory of such files, or a groups.conf of ClusterShell. Default: ~/.config/warren/groups.yaml, else ClusterShell's groups.conf."`
+	Groups           string     `placeholder:"FILE" env:"WARREN_GROUPS" help:"Groups of hosts: a YAML file, a directory of such files, or a groups.conf of ClusterShell. Default: ${groups}, else ClusterShell's groups.conf."`
 	Inventory        []string   `placeholder:"PATH" env:"WARREN_INVENTORY" sep:"none" help:"Ansible inventory of @ansible:GROUP and of vars in --where, as ansible-inventory -i takes it. Default: the inventory of Ansible's own configuration. May be repeated."`
 	ResultsRetention Retention  `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"Remove results this long after their task is done; never keeps them."`
 	ResultsSize      Size       `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Size limit of all results on the disk; the oldest are removed first. 0 means no limit."`
 	Color            ColorWhen  `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colors: auto (on a terminal, unless NO_COLOR is set), always or never."`
 	ShowResults      ShowWhen   `placeholder:"WHEN" env:"WARREN_SHOW_RESULTS" default:"auto" help:"Show the results of a task at the prompt when it ends: auto (if they fit on the screen), always or never."`
-	Config           string     `placeholder:"FILE" env:"WARREN_CONFIG" help:"Configuration file, instead of ~/.config/warren/config.toml."`
+	Config           string     `placeholder:"FILE" env:"WARREN_CONFIG" help:"Configuration file, instead of ${config}."`
 	Version          bool       `help:"Print the version and do nothing else."`
 }
 
@@ -113,7 +113,7 @@ func (s *Settings) GroupSources(cache *upcall.Cache) lookup.Config {
 // that ClusterShell prefers, or else the path where the operator's file would be.
 func groupsFile() string {
 	own := configPath("groups.yaml")
-	files := append([]string{own, configPath("groups.conf")}, clusterShellFiles(own)...)
+	files := append([]string{own, configPath("groups.conf")}, clusterShellFiles(runtime.GOOS, own)...)
 	for _, file := range files {
 		if _, err := os.Stat(file); file != "" && err == nil {
 			return file
@@ -123,8 +123,10 @@ func groupsFile() string {
 }
 
 // clusterShellFiles are the paths of ClusterShell's groups.conf, the first with the highest
-// precedence. Own is the path of Warren's groups file, in a directory beside ClusterShell's.
-func clusterShellFiles(own string) []string {
+// precedence. Own is the path of Warren's groups file, in a directory beside ClusterShell's. On
+// Windows, anyone may write \etc on the drive of the working directory, and a groups.conf has
+// commands.
+func clusterShellFiles(goos, own string) []string {
 	if dir := os.Getenv("CLUSTERSHELL_CFGDIR"); dir != "" {
 		return []string{filepath.Join(dir, "groups.conf")}
 	}
@@ -135,7 +137,25 @@ func clusterShellFiles(own string) []string {
 	if home, err := os.UserHomeDir(); err == nil {
 		files = append(files, filepath.Join(home, ".local", "etc", "clustershell", "groups.conf"))
 	}
+	if goos == "windows" {
+		return files
+	}
 	return append(files, "/etc/clustershell/groups.conf")
+}
+
+// HelpPlace is the default path of a file that operators write, as the help shows it on this
+// system: ~ and %AppData% stand for the operator's directories.
+func HelpPlace(name string) string { return helpPlace(runtime.GOOS, name) }
+
+func helpPlace(goos, name string) string {
+	switch goos {
+	case "windows":
+		return `%AppData%\warren\` + name
+	case "darwin":
+		return "~/Library/Application Support/warren/" + name
+	default:
+		return "~/.config/warren/" + name
+	}
 }
 
 // ConfigFile is the default path of the configuration file; "" where there is none.

@@ -3,6 +3,8 @@ package cli
 import (
 	"errors"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -30,6 +32,40 @@ func TestConfigDir(t *testing.T) {
 		}
 		if got := configDir(c.goos, func(name string) string { return c.env[name] }, home); got != filepath.FromSlash(c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// On Windows, only files in the operator's directories are read.
+func TestClusterShellFiles(t *testing.T) {
+	t.Setenv("CLUSTERSHELL_CFGDIR", "")
+	own := full("/home/ann/.config/warren/groups.yaml")
+	const system = "/etc/clustershell/groups.conf"
+	if files := clusterShellFiles("linux", own); files[len(files)-1] != system {
+		t.Errorf("Linux: %q", files)
+	}
+	files := clusterShellFiles("windows", own)
+	if files[0] != filepath.FromSlash(full("/home/ann/.config/clustershell/groups.conf")) || slices.Contains(files, system) {
+		t.Errorf("Windows: %q", files)
+	}
+}
+
+// The help names the place where the file is.
+func TestHelpPlace(t *testing.T) {
+	for goos, want := range map[string]string{
+		"linux":   "~/.config/warren/config.toml",
+		"darwin":  "~/Library/Application Support/warren/config.toml",
+		"windows": `%AppData%\warren\config.toml`,
+	} {
+		got := helpPlace(goos, "config.toml")
+		if got != want {
+			t.Errorf("%s: %q, want %q", goos, got, want)
+		}
+		env := func(name string) string { return map[string]string{"AppData": full("/roaming")}[name] }
+		home := func() (string, error) { return full("/home"), nil }
+		path := strings.NewReplacer("~", full("/home"), "%AppData%", full("/roaming"), `\`, "/").Replace(got)
+		if path != filepath.ToSlash(filepath.Join(configDir(goos, env, home), "config.toml")) {
+			t.Errorf("%s: the help names %q, the file is in %q", goos, path, configDir(goos, env, home))
 		}
 	}
 }

@@ -89,7 +89,7 @@ func visibleFlags(node *kong.Node) []*kong.Flag {
 func flagRows(lang *translate.Language, flags []*kong.Flag) [][2]string {
 	var rows [][2]string
 	for _, f := range flags {
-		left, right := "--"+f.Name, lang.Word(f.Help)+config.DefaultText(lang, f)
+		left, right := "--"+f.Name, lang.Text(f.Help)+config.DefaultText(lang, f)
 		if f.Short != 0 {
 			left = "-" + string(f.Short) + ", " + left
 		}

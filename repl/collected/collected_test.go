@@ -3,6 +3,7 @@ package collected
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"os"
@@ -174,7 +175,8 @@ func TestReportGroupsHostsByVersion(t *testing.T) {
 	s.add("web03", same, false)
 	s.add("web04", nil, false).Outcome = wire.Unreachable
 	text := report(t, s, &result.View{Diff: true})
-	wantText(t, text, "  web02       4 B  sha256 ", "-b\n+c\n", "  web[01,03]  4 B  sha256 ", "/none  web[01-03]  missing: no such file or directory",
+	_, err := os.Stat(dir + "/none")
+	wantText(t, text, "  web02       4 B  sha256 ", "-b\n+c\n", "  web[01,03]  4 B  sha256 ", "/none  web[01-03]  missing: "+errors.Unwrap(err).Error(),
 		"web04  unreachable", "3 files, 12 B, of 3 hosts", "hint: check_task 5e8d1f60 --save DIR saves the files")
 }
 

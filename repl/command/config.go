@@ -16,7 +16,7 @@ type Config struct {
 func (*Config) Help() string {
 	return `The first of these that is set counts: the flag, the environment variable, the line of the configuration file, the default. Passwords are not shown. config also prints the SSH key that signs, and the other keys in ssh-agent and ~/.ssh.
 
-The configuration file is ~/.config/warren/config.toml, or the file that --config names. It is TOML, with one setting per line:
+The configuration file is the one that --config names; warren --help has its default path. It is TOML, with one setting per line:
 
     broker = ["amqps://operator:secret@rabbit1.example/warren", "amqps://operator:secret@rabbit2.example/warren"]
     timeout = "5m"

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"warren/internal/hint"
@@ -84,7 +85,7 @@ func TestSecrets(t *testing.T) {
 // no part of the secret.
 func TestSecretsRefused(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"token": "hunter2", "nul": "hunter2\x00", "latin1": "hunter2\xff", "empty": "", "long": strings.Repeat("hunter2", wire.MaxArg/7+1)} {
+	for name, text := range map[string]string{"token": "hunter2", "zero": "hunter2\x00", "latin1": "hunter2\xff", "empty": "", "long": strings.Repeat("hunter2", wire.MaxArg/7+1)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -94,9 +95,9 @@ func TestSecretsRefused(t *testing.T) {
 		name, in, want string
 		args           []string
 	}{
-		{"no such file", "", "no such file", []string{"--secret-env", at("nosuch")}},
+		{"no such file", "", syscall.Errno(2).Error(), []string{"--secret-env", at("nosuch")}},
 		{"a directory", "", "--secret-env A", []string{"--secret-env", "A=@" + dir}},
-		{"NUL", "", "is not UTF-8 text", []string{"--secret-env", at("nul")}},
+		{"NUL", "", "is not UTF-8 text", []string{"--secret-env", at("zero")}},
 		{"no UTF-8", "", "is not UTF-8 text", []string{"--secret-env", at("latin1")}},
 		{"too long", "", "too long for a variable", []string{"--secret-env", at("long")}},
 		{"given twice", "", "A is given twice", []string{"--secret-env", at("token"), "--secret-env", at("token")}},

@@ -161,6 +161,7 @@ func TestSettings(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", dir)
 	t.Setenv("LocalAppData", dir)
 	t.Setenv("XDG_CONFIG_HOME", dir)
+	t.Setenv("AppData", dir)
 	t.Setenv("CLUSTERSHELL_CFGDIR", dir)
 	of := func(args ...string) cli.Settings {
 		t.Helper()
@@ -204,10 +205,11 @@ func TestSettings(t *testing.T) {
 		t.Errorf("an empty variable hides the file: %+v", got)
 	}
 	t.Setenv("WARREN_BROKER_PASSWORD", "hush")
-	t.Setenv("WARREN_BROKER_CA", "/ca.pem")
-	t.Setenv("WARREN_BROKER_KEY", "/env.key")
-	login := dial.Login{CA: "/ca.pem", Cert: "/c.pem", Key: "/k.pem", ServerName: "b", PasswordFile: "/pw", Password: "hush"}
-	if got := of("tasks", "--broker-cert=/c.pem", "--broker-key=/k.pem", "--broker-server-name=b", "--broker-password-file=/pw"); got.Login != login {
+	in := func(name string) string { return filepath.Join(dir, name) }
+	t.Setenv("WARREN_BROKER_CA", in("ca.pem"))
+	t.Setenv("WARREN_BROKER_KEY", in("env.key"))
+	login := dial.Login{CA: in("ca.pem"), Cert: in("c.pem"), Key: in("k.pem"), ServerName: "b", PasswordFile: in("pw"), Password: "hush"}
+	if got := of("tasks", "--broker-cert="+in("c.pem"), "--broker-key="+in("k.pem"), "--broker-server-name=b", "--broker-password-file="+in("pw")); got.Login != login {
 		t.Errorf("%+v; want %+v", got.Login, login)
 	}
 }

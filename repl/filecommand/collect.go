@@ -117,8 +117,11 @@ func checkPath(p string) error {
 		return cli.Usage("for example /home/alice/notes", "%q is not a full path: hosts do not expand ~", p)
 	case !strings.HasPrefix(p, "/") && !windowsname.IsFull(p):
 		return cli.Usage("for example collect /etc/hosts", "%q is not a full path on the hosts", p)
-	case windowsname.IsFull(p):
-		return nil // its backslashes are no escapes
+	case windowsname.IsFull(p): // its backslashes are no escapes
+		if err := windowsname.CheckPrefix(p); err != nil {
+			return cli.Usage(`for example collect C:\logs\app.log`, "%v", err)
+		}
+		return nil
 	}
 	if _, err := path.Match(p, ""); err != nil {
 		return cli.Usage(`a backslash before * ? [ makes it an ordinary character`, "%q: the wildcard is not complete", p)

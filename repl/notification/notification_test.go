@@ -3,6 +3,9 @@ package notification
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +21,37 @@ import (
 	"warren/repl/term"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The test binary is the program that runs, so that the tests need no shell.
+const envChild = "WARREN_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(envChild) != "" {
+		child(os.Args[1], os.Args[2])
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// child is a program that notes in a file that it runs.
+func child(how, path string) {
+	if how == "no input" {
+		return
+	}
+	document, _ := io.ReadAll(os.Stdin)
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = file.WriteString("run\n")
+	}
+	switch {
+	case err != nil, !json.Valid(document):
+		os.Exit(1)
+	case how == "hang":
+		<-time.After(10 * time.Minute) // far longer than any test waits
+	case how == "fail":
+		fmt.Fprintf(os.Stderr, "%s\nno route to host\n", strings.Repeat(".", 100000))
+		os.Exit(7)
+	}
+}
 
 // A fixture is a store with a task of one job, and a notifier.
 type fixture struct {
@@ -79,7 +112,13 @@ func (f *fixture) count() int {
 }
 
 func (f *fixture) start() {
-	f.notifier.Start(f.store, f.task, []string{"sh", "-c", `cat >/dev/null; echo run >>"$0"`, f.file})
+	f.program("end")
+}
+
+// program starts the test's program when the task has ended.
+func (f *fixture) program(how string) {
+	f.t.Setenv(envChild, "1")
+	f.notifier.Start(f.store, f.task, []string{os.Args[0], how, f.file})
 }
 
 func TestProgramRunsOnceWhenTaskEnds(t *testing.T) {
@@ -142,9 +181,9 @@ func TestHangingProgramIsKilled(t *testing.T) {
 	f := newFixture(t)
 	f.notifier.timeout = 50 * time.Millisecond
 	f.end()
-	f.notifier.Start(f.store, f.task, []string{"sleep", "1000"})
+	f.program("hang")
 	f.notifier.Finish()
-	if !strings.Contains(f.notes.String(), "sleep: it has not ended within 50ms") {
+	if !strings.Contains(f.notes.String(), os.Args[0]+": it has not ended within 50ms") {
 		t.Errorf("notes: %s", f.notes)
 	}
 }
@@ -153,9 +192,9 @@ func TestHangingProgramIsKilled(t *testing.T) {
 func TestFailureHasLastLineOfStandardError(t *testing.T) {
 	f := newFixture(t)
 	f.end()
-	f.notifier.Start(f.store, f.task, []string{"sh", "-c", `head -c 100000 /dev/zero | tr '\0' . >&2; echo >&2; echo no route to host >&2; exit 7`})
+	f.program("fail")
 	f.notifier.Finish()
-	if !strings.Contains(f.notes.String(), "sh: it exited with 7: no route to host") {
+	if !strings.Contains(f.notes.String(), os.Args[0]+": it exited with 7: no route to host") {
 		t.Errorf("notes: %.1000s", f.notes)
 	}
 }
@@ -163,7 +202,7 @@ func TestFailureHasLastLineOfStandardError(t *testing.T) {
 func TestHurryEndsProgram(t *testing.T) {
 	f := newFixture(t)
 	f.end()
-	f.notifier.Start(f.store, f.task, []string{"sh", "-c", `echo run >>"$0"; exec sleep 1000`, f.file})
+	f.program("hang")
 	for f.count() == 0 {
 		select {
 		case <-t.Context().Done():
@@ -178,7 +217,7 @@ func TestHurryEndsProgram(t *testing.T) {
 func TestProgramNeedNotReadItsInput(t *testing.T) {
 	f := newFixture(t)
 	f.end()
-	f.notifier.Start(f.store, f.task, []string{"true"})
+	f.program("no input")
 	f.notifier.Finish()
 	if f.notes.Len() > 0 {
 		t.Errorf("notes: %s", f.notes)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 
 	"github.com/kballard/go-shellquote"
@@ -34,7 +35,7 @@ func pagerWords() []string {
 	if !set {
 		text = "less"
 	}
-	words, err := shellquote.Split(text)
+	words, err := splitPager(runtime.GOOS, text)
 	if err != nil || len(words) == 0 || words[0] == "cat" || os.Getenv("TERM") == "dumb" {
 		return nil
 	}
@@ -43,6 +44,20 @@ func pagerWords() []string {
 		return words
 	}
 	return nil
+}
+
+// splitPager splits the value of PAGER. On Windows it may be a path with blanks and without
+// quotes, and a backslash quotes nothing outside quotes.
+func splitPager(goos, text string) ([]string, error) {
+	if goos != "windows" {
+		return shellquote.Split(text)
+	}
+	if i := strings.Index(strings.ToLower(text), ".exe"); i >= 0 && !strings.ContainsAny(text[:i], `"'`) {
+		end := i + len(".exe")
+		words, err := splitPager(goos, strings.TrimSpace(text[end:]))
+		return append([]string{strings.TrimSpace(text[:end])}, words...), err
+	}
+	return shellquote.Split(strings.ReplaceAll(text, `\`, `\\`))
 }
 
 func (p *pager) Write(text []byte) (int, error) {

@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -185,7 +187,11 @@ func TestPortInUseIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer first.Close()
-	if _, err := Listen(first.Addr().String(), a, log); err == nil || !strings.Contains(hint.Text(err), "in use") && !strings.Contains(hint.Text(err), "Only one usage") || !strings.Contains(hint.Text(err), "hint: choose another port") {
+	inUse := "in use"
+	if runtime.GOOS == "windows" {
+		inUse = syscall.Errno(10048).Error() // WSAEADDRINUSE
+	}
+	if _, err := Listen(first.Addr().String(), a, log); err == nil || !strings.Contains(hint.Text(err), inUse) || !strings.Contains(hint.Text(err), "hint: choose another port") {
 		t.Errorf("%v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"warren/internal/agent/process/proctree"
+	"warren/internal/jobobject"
 
 	"golang.org/x/sys/windows"
 )
@@ -22,89 +23,27 @@ import (
 // open, and the job has no name.
 type leader struct {
 	cmd *exec.Cmd
-	job windows.Handle
+	job jobobject.Job
 }
 
-// startLeader starts cmd suspended, so that it can start no process before it is in
-// the job. This program has the job's only handle, so the job ends with this program.
+// startLeader starts cmd in a job of its own. This program has the job's only handle, so the
+// job ends with this program.
 func startLeader(cmd *exec.Cmd, _ Spec) (*leader, error) {
-	job, err := newJob()
+	job, err := jobobject.New()
 	if err != nil {
-		return nil, fmt.Errorf("job object: %w", err)
+		return nil, err
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		CmdLine: commandLine(cmd.Args),
 		// A console of its own: otherwise chcp would change the code page of this program
 		// and of all later commands.
-		CreationFlags: windows.CREATE_SUSPENDED | windows.CREATE_NO_WINDOW,
+		CreationFlags: windows.CREATE_NO_WINDOW,
 	}
-	if err := cmd.Start(); err != nil {
-		_ = windows.CloseHandle(job)
+	if err := job.Start(cmd); err != nil {
+		job.Close()
 		return nil, err
 	}
-	l := &leader{cmd, job}
-	if err := l.release(); err != nil {
-		_ = cmd.Process.Kill()
-		_, _, _ = l.reap()
-		return nil, fmt.Errorf("job object: %w", err)
-	}
-	return l, nil
-}
-
-// newJob creates a job that ends its processes when its last handle is closed, and
-// that no process can break away from.
-func newJob() (windows.Handle, error) {
-	job, err := windows.CreateJobObject(nil, nil)
-	if err != nil {
-		return 0, err
-	}
-	var limits windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
-	limits.BasicLimitInformation.LimitFlags = windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
-	_, err = windows.SetInformationJobObject(job, windows.JobObjectExtendedLimitInformation,
-		uintptr(unsafe.Pointer(&limits)), uint32(unsafe.Sizeof(limits)))
-	if err != nil {
-		_ = windows.CloseHandle(job)
-		return 0, err
-	}
-	return job, nil
-}
-
-// release puts the suspended process into the job and resumes it.
-func (l *leader) release() error {
-	var err error
-	if e := l.cmd.Process.WithHandle(func(process uintptr) {
-		err = windows.AssignProcessToJobObject(l.job, windows.Handle(process))
-	}); e != nil {
-		return e
-	}
-	if err != nil {
-		return err
-	}
-	return resume(uint32(l.pid()))
-}
-
-// resume resumes the only thread of a process that was created suspended. os/exec
-// keeps no handle of the thread, so resume searches all threads.
-func resume(pid uint32) error {
-	threads, err := windows.CreateToolhelp32Snapshot(windows.TH32CS_SNAPTHREAD, 0)
-	if err != nil {
-		return err
-	}
-	defer windows.CloseHandle(threads)
-	entry := windows.ThreadEntry32{Size: uint32(unsafe.Sizeof(windows.ThreadEntry32{}))}
-	for err = windows.Thread32First(threads, &entry); err == nil; err = windows.Thread32Next(threads, &entry) {
-		if entry.OwnerProcessID != pid {
-			continue
-		}
-		thread, err := windows.OpenThread(windows.THREAD_SUSPEND_RESUME, false, entry.ThreadID)
-		if err != nil {
-			return err
-		}
-		defer windows.CloseHandle(thread)
-		_, err = windows.ResumeThread(thread)
-		return err
-	}
-	return fmt.Errorf("no thread of process %d: %w", pid, err)
+	return &leader{cmd, job}, nil
 }
 
 func (l *leader) pid() int { return l.cmd.Process.Pid }
@@ -137,7 +76,7 @@ func (l *leader) stop(time.Duration) stopResult {
 	for _, pid := range l.members() {
 		seen[pid] = true
 	}
-	err := windows.TerminateJobObject(l.job, 1)
+	err := l.job.Terminate()
 	left := l.await(killTimeout, seen)
 	s.killed = len(seen) - len(left)
 	s.left, s.leftCount = describe(left), len(left)
@@ -177,7 +116,7 @@ func (l *leader) members() []uint32 {
 		assigned, listed uint32
 		ids              [1024]uintptr
 	}
-	err := windows.QueryInformationJobObject(l.job, jobObjectBasicProcessIdList,
+	err := windows.QueryInformationJobObject(l.job.Handle, jobObjectBasicProcessIdList,
 		uintptr(unsafe.Pointer(&list)), uint32(unsafe.Sizeof(list)), nil)
 	if err != nil && !errors.Is(err, windows.ERROR_MORE_DATA) {
 		return nil
@@ -221,7 +160,7 @@ func (l *leader) leftovers() (left []proctree.Process, count int) {
 	pids := l.members()
 	if len(pids) > 0 {
 		var none windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
-		_, _ = windows.SetInformationJobObject(l.job, windows.JobObjectExtendedLimitInformation,
+		_, _ = windows.SetInformationJobObject(l.job.Handle, windows.JobObjectExtendedLimitInformation,
 			uintptr(unsafe.Pointer(&none)), uint32(unsafe.Sizeof(none)))
 	}
 	return describe(pids), len(pids)
@@ -230,7 +169,7 @@ func (l *leader) leftovers() (left []proctree.Process, count int) {
 // canCancelWait reports whether close ends wait.
 func (*leader) canCancelWait() bool { return false }
 
-func (l *leader) close() { _ = windows.CloseHandle(l.job) }
+func (l *leader) close() { l.job.Close() }
 
 // reap takes the leader's status and closes the job, which kills its remaining
 // processes unless leftovers has been called.

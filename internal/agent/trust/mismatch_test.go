@@ -40,3 +40,12 @@ func TestRefusalIsShort(t *testing.T) {
 		t.Errorf("%d bytes: %s", len(refusal), refusal)
 	}
 }
+
+// Backslashes of Windows paths stay within quotes, as docs/security.md says.
+func TestQuotedWindowsPathMatches(t *testing.T) {
+	run := wire.Run{Command: `'C:\tools\x.exe' -v`}
+	got, refusal := rule(t, `permit-command="'C:\\tools\\x\.exe' -v"`).permits(&run, nil, "warrend")
+	if refusal != "" || got.Argv[0] != `C:\tools\x.exe` {
+		t.Errorf("%+v, %s", got, refusal)
+	}
+}

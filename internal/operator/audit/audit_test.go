@@ -287,8 +287,8 @@ func TestErrors(t *testing.T) {
 	if _, err := Open(dir, "ann"); err == nil || !strings.Contains(hint.Text(err), ViewLog) || !strings.Contains(hint.Text(err), "\nhint: ") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := os.Stat("/dev/full"); err != nil {
-		return
+	if runtime.GOOS != "linux" {
+		return // there is no /dev/full
 	}
 	full := &file{path: "/dev/full", lock: filepath.Join(dir, "audit.lock"), max: maxSize, keep: 1}
 	l := &Log{executed: handler(full, "ann")}

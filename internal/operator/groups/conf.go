@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -94,13 +95,21 @@ func (g *Groups) readDirectories(own *ini.Section, dir string) error {
 	return nil
 }
 
+// splitPaths splits a list of paths by POSIX quoting. On Windows a backslash quotes nothing.
+func splitPaths(goos, text string) ([]string, error) {
+	if goos == "windows" {
+		text = strings.ReplaceAll(text, `\`, `\\`)
+	}
+	return shellquote.Split(text)
+}
+
 // directories are those that a setting names and that exist.
 func directories(own *ini.Section, key, dir string) ([]string, error) {
 	value, ok, err := own.Interpolated(key)
 	if err != nil || !ok {
 		return nil, err
 	}
-	words, err := shellquote.Split(value.Text)
+	words, err := splitPaths(runtime.GOOS, value.Text)
 	if err != nil {
 		return nil, problem{value.Line, fmt.Sprintf("%s: %v", key, err), ""}
 	}

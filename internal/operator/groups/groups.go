@@ -124,28 +124,17 @@ func Load(path string, o Options) (*Groups, error) {
 	return g, nil
 }
 
-// filesOf returns the files of a directory whose names have an ending.
+// filesOf returns the files of a directory whose names have an ending. The name of the
+// directory itself may have any character.
 func filesOf(dir, ending string) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(quoteGlob(dir), "*"+ending))
+	files, err := fs.Glob(os.DirFS(dir), "*"+ending)
 	if err != nil {
 		return nil, fmt.Errorf("groups: %w", err)
 	}
+	for i, name := range files {
+		files[i] = filepath.Join(dir, name)
+	}
 	return files, nil
-}
-
-// quoteGlob makes a path match itself only.
-func quoteGlob(path string) string {
-	if filepath.Separator == '\\' {
-		return path // where a backslash quotes nothing
-	}
-	var quoted []byte
-	for i := range len(path) {
-		if c := path[i]; c == '*' || c == '?' || c == '[' || c == '\\' {
-			quoted = append(quoted, '\\')
-		}
-		quoted = append(quoted, path[i])
-	}
-	return string(quoted)
 }
 
 // add adds a source; its name must be new.

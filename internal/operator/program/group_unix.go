@@ -7,15 +7,15 @@ import (
 	"syscall"
 )
 
-// ownGroup starts the program in a process group, so that a timeout kills what it started, too.
-func ownGroup(cmd *exec.Cmd) {
+// runGroup runs the program in a process group, so that a timeout kills what it started, too. It
+// ends the processes that the program has left behind.
+func runGroup(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-}
-
-// killGroup ends the processes that the program has left behind.
-func killGroup(cmd *exec.Cmd) {
+	kill := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = kill
+	err := cmd.Run()
 	if cmd.Process != nil {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // an error where none is left
+		_ = kill() // an error where none is left
 	}
+	return err
 }

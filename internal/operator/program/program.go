@@ -1,6 +1,7 @@
 // Package program runs a program of the operator's machine: an upcall of a groups file,
 // ansible-inventory, or a notify program. The program has a deadline, its output has a limit,
-// and no process that it started in its process group outlives the call.
+// and no process that it started in its process group, on Windows none that it started,
+// outlives the call.
 package program
 
 import (
@@ -52,9 +53,7 @@ func Run(ctx context.Context, c Command) (output, stderr string, err error) {
 	if c.Mute {
 		cmd.Stdout = nil
 	}
-	ownGroup(cmd)
-	err = cmd.Run()
-	killGroup(cmd)
+	err = runGroup(cmd)
 	stderr = strings.TrimSpace(strings.ToValidUTF8(string(problems.kept), "\ufffd"))
 	switch cause := context.Cause(timed); {
 	case ctx.Err() != nil:

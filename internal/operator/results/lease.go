@@ -2,6 +2,7 @@ package results
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -26,12 +27,12 @@ func takeLease(dir string) (*lease, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	old, err := filepath.Glob(filepath.Join(dir, "*.lock"))
+	old, err := fs.Glob(os.DirFS(dir), "*.lock") // in any directory, whatever its name
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range old {
-		live(path)
+	for _, name := range old {
+		live(filepath.Join(dir, name))
 	}
 	l := &lease{name: uuid.NewString()}
 	l.path = leasePath(dir, l.name)

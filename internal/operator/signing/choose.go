@@ -67,7 +67,7 @@ func defaultKey(ctx context.Context, o Options) (*Signer, error) {
 	}
 	none := hint.Errorf("--identity FILE names another; --identity none sends unsigned requests, which only agents with --allow-unsigned accept",
 		"%w: %s, and there is neither of %s in %s", errNoKey, why, strings.Join(defaultFiles, ", "), filepath.Join(home, ".ssh"))
-	return nil, hint.Errorf("ssh-keygen -t ed25519 makes one; the line in its .pub file belongs into authorized_operators on each host (/etc/warren/authorized_operators)",
+	return nil, hint.Errorf("ssh-keygen -t ed25519 makes one; the line in its .pub file belongs into authorized_operators on each host (on Linux, /etc/warren/authorized_operators)",
 		"%w", none)
 }
 

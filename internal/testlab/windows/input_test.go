@@ -114,3 +114,29 @@ func TestCodePage(t *testing.T) {
 		p.has(run(p, "ipconfig"), "127.0.0.1")
 	}))
 }
+
+// TestCodePages runs an agent on a Windows of each of several languages. The operator reads its
+// output without saying how it is encoded.
+func TestCodePages(t *testing.T) {
+	for _, tt := range []struct {
+		locale, page, name string
+	}{
+		{"zh_TW.UTF-8", "950", "主機狀態"},
+		{"ja_JP.UTF-8", "932", "ホスト状態"},
+		{"de_DE.UTF-8", "850", "Übergröße"},
+		{"C.UTF-8", "437", "┌─┐ ü"},
+	} {
+		t.Run(tt.page, func(t *testing.T) {
+			p := newPlace(t, linux, windows)
+			p.locale = tt.locale
+			dir := p.agentDir()
+			if err := errors.Join(os.Mkdir(dir+"/files", 0o755), os.WriteFile(dir+"/files/"+tt.name+".txt", []byte("x"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+			p.start()
+			p.has(p.warren(0, "", "hosts", "--json"), `"code_page":`+tt.page)
+			p.run(0, "--cwd", p.agent.path(dir+"/files"), "--env", "LC_ALL="+p.locale, `dir /b & type "`+tt.name+`.txt"`)
+			p.has(p.warren(0, "", "check_task", "--json"), `"stdout":"`+tt.name+`.txt\r\n`, `"code_page":`+tt.page)
+		})
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -52,7 +53,8 @@ type place struct {
 	operator, agent system
 	broker, dir     string
 	host            string
-	locale          string // of programs on Windows; empty is C.UTF-8, with code page 437
+	locale          string   // of programs on Windows; empty is C.UTF-8, with code page 437
+	env             []string // of programs on Windows
 }
 
 func newPlace(t *testing.T, operator, agent system) *place {
@@ -118,6 +120,9 @@ func (p *place) command(ctx context.Context, s system, name string, args ...stri
 		"WARREN_IDENTITY="+s.path(clitest.Identity()),
 		"WARREND_DRAIN_GRACE=1s", "WARREND_CLOCK_TOLERANCE=10ms",
 	)
+	if s == windows {
+		cmd.Env = append(cmd.Env, p.env...)
+	}
 	return cmd
 }
 
@@ -182,6 +187,14 @@ func (p *place) has(text string, parts ...string) {
 		if !strings.Contains(text, part) {
 			p.t.Errorf("no %q in:\n%s", part, text)
 		}
+	}
+}
+
+// matches fails the test if a text does not match a regular expression.
+func (p *place) matches(text, expr string) {
+	p.t.Helper()
+	if !regexp.MustCompile(expr).MatchString(text) {
+		p.t.Errorf("no %s in:\n%s", expr, text)
 	}
 }
 

@@ -84,7 +84,7 @@ func TestScreens(t *testing.T) {
 	p.host = "web01"
 	p.start()
 	cmd := p.command(t.Context(), windows, "warren")
-	cmd.Env = append(cmd.Env, "TERM=xterm-256color")
+	cmd.Env = append(cmd.Env, "TERM=xterm-256color", `PAGER=C:\windows\system32\findstr.exe 159`)
 	const columns = 80
 	c := &console{Terminal: clitest.StartTerminal(t, cmd, columns), t: t, columns: columns}
 	c.shows(`help lists the commands\nwarren>$`)
@@ -101,6 +101,8 @@ func TestScreens(t *testing.T) {
 	c.Type("!echo %OS%\r")
 	c.shows(`^Windows_NT\n(.*\n)*warren>$`)
 	c.golden("prompt")
+	c.Type("run 'seq 100 160' --hosts web01 --detach\rwait\r")
+	c.shows(`^warren> wait\n +159\nwarren>$`) // longer than the screen: through the pager
 	c.Type("run 'test \"$TYPED\" = hunter\"\"2' --hosts web01 --secret-env TYPED=- --wait\r")
 	c.shows(`TYPED.*: *$`)
 	c.Type("hunter2\r")
