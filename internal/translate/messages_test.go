@@ -18,6 +18,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"warren/internal/agent/status"
 	"warren/internal/operator/model"
 	"warren/internal/translate"
 	"warren/internal/wire"
@@ -201,6 +202,14 @@ func (c *collector) visitCall(call *ast.CallExpr) bool {
 		for i, arg := range call.Args {
 			c.texts[arg], c.formats[arg] = i == 1, i == 1
 		}
+	case last == "WordIn":
+		context, inCode := literal(call.Args[0])
+		for _, arg := range call.Args {
+			c.done[arg] = true
+		}
+		if word, ok := literal(call.Args[1]); ok && inCode {
+			c.add(context+"\x04"+word, call)
+		} // words has the others
 	case languageCalls.MatchString(name):
 		for _, arg := range call.Args {
 			c.texts[arg] = true
@@ -330,6 +339,9 @@ func words() (keys []string) {
 	keys = append(keys, "login", "agents", "clock", "permissions", "replies", "requests") // steps of doctor
 	keys = append(keys, "connected", "any", "a blank", "default", "up", "connecting", "blocked")
 	keys = append(keys, "state", "agent", "link", "names", "jobs", "ended", "disk", "refused", "once") // of warrend status
+	for _, state := range []status.State{status.OK, status.Degraded} {
+		keys = append(keys, "agent\x04"+string(state))
+	}
 	for _, o := range model.Outcomes {
 		keys = append(keys, string(o), "%d "+string(o))
 	}
@@ -384,7 +396,7 @@ func TestEveryMessageIsTranslated(t *testing.T) {
 		known[key] = true
 		if !translated[key] && !english[key] {
 			n++
-			fmt.Fprintf(&missing, "#: %s\nmsgid %s\nmsgstr \"\"\n\n", where, strconv.Quote(key))
+			fmt.Fprintf(&missing, "#: %s\n%s\n", where, blankEntry(key))
 		}
 	}
 	for _, m := range messages(t) {
@@ -413,6 +425,15 @@ func TestEveryMessageIsTranslated(t *testing.T) {
 	if n > 0 {
 		t.Errorf("%d texts have no translation in zh_CN.po and are not listed in testdata/english.txt:\n\n%s", n, &missing)
 	}
+}
+
+// blankEntry is what zh_CN.po needs for a key.
+func blankEntry(key string) string {
+	context, text, ok := strings.Cut(key, "\x04")
+	if !ok {
+		return fmt.Sprintf("msgid %q\nmsgstr \"\"\n", key)
+	}
+	return fmt.Sprintf("msgctxt %q\nmsgid %q\nmsgstr \"\"\n", context, text)
 }
 
 func TestTranslationsHaveTheVerbsAndParagraphsOfTheirKeys(t *testing.T) {

@@ -17,9 +17,9 @@ func Steps(out *term.Console, steps []doctor.Step, json bool) error {
 	}
 	var lines []string
 	for _, s := range steps {
-		word := out.Lang.Word("ok")
+		word := out.Lang.WordIn("check", "ok")
 		if !s.OK {
-			word = out.Lang.Word("FAILED")
+			word = out.Lang.WordIn("check", "FAILED")
 		}
 		word = term.Pad(word, len("FAILED"))
 		lines = append(lines, term.Pad(out.Lang.Word(s.Name), wide)+"  "+word+"  "+term.Line(out.Lang.Text(s.Detail)))
