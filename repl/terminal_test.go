@@ -633,3 +633,11 @@ func TestTerminalConfirm(t *testing.T) {
 		t.Errorf("exit status %d", status)
 	}
 }
+
+// On 80 columns, the line of run and those of doctor break between words.
+func TestLinesBreakBetweenWords(t *testing.T) {
+	term := startSized(t, t.TempDir(), nil, pty.Winsize{Rows: 40, Cols: 80})
+	term.greeted()
+	term.line(`run "hold" --hosts "web[01-02]"`)
+	term.expect("task on 2 hosts: 1b4e0001-0000-4000-8000-000000000000 (no timeout; cancel\r\n  1b4e0001 stops it)\r\n")
+}

@@ -6,9 +6,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -75,7 +78,7 @@ func (f *demo) Run(status *int) error {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "ready: %s\n", hostexpr.Fold(hosts))
-	*status = f.use(ctx, stop, l)
+	*status = f.use(ctx, stop, l, hosts)
 	return l.Stop()
 }
 
@@ -92,16 +95,38 @@ func forgetBrokers() {
 
 // use gives the laboratory to an operator, whose own configuration file is for
 // another broker.
-func (f *demo) use(ctx context.Context, stop func(), l *lab.Lab) int {
-	data := filepath.Join(l.Dir, "operator")
+func (f *demo) use(ctx context.Context, stop func(), l *lab.Lab, hosts []string) int {
+	data, groups := filepath.Join(l.Dir, "operator"), filepath.Join(l.Dir, "groups.yaml")
+	if err := os.WriteFile(groups, []byte(groupsOf(hosts)), 0o600); err != nil {
+		return fail(err)
+	}
 	if !f.Serve {
 		stop()
-		return operator.Main([]string{"--config=", "--broker", l.URL, "--identity", l.Identity, "--data-dir", data})
+		return operator.Main([]string{"--config=", "--broker", l.URL, "--identity", l.Identity, "--groups", groups, "--data-dir", data})
 	}
-	fmt.Printf("export WARREN_CONFIG=%s\nexport WARREN_BROKER=%s\nexport WARREN_IDENTITY=%s\nexport WARREN_DATA_DIR=%s\n", os.DevNull, l.URL, l.Identity, data)
+	fmt.Printf("export WARREN_CONFIG=%s\nexport WARREN_BROKER=%s\nexport WARREN_IDENTITY=%s\nexport WARREN_GROUPS=%s\nexport WARREN_DATA_DIR=%s\n", os.DevNull, l.URL, l.Identity, groups, data)
 	fmt.Fprintln(os.Stderr, "Ctrl-C ends it")
 	<-ctx.Done()
 	return 0
+}
+
+// numbered is a host name such as web01.
+var numbered = regexp.MustCompile(`^([a-z]+)-?[0-9]+$`)
+
+// groupsOf returns a groups file: web01 and web02 are the group @web.
+func groupsOf(hosts []string) string {
+	groups := map[string][]string{}
+	for _, host := range hosts {
+		if m := numbered.FindStringSubmatch(host); m != nil {
+			groups[m[1]] = append(groups[m[1]], host)
+		}
+	}
+	var b strings.Builder
+	b.WriteString("demo:\n  all: \"" + hostexpr.Fold(hosts) + "\"\n")
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		fmt.Fprintf(&b, "  %s: %q\n", name, hostexpr.Fold(groups[name]))
+	}
+	return b.String()
 }
 
 func (f *demo) describe(n int) string {

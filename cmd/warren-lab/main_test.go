@@ -123,7 +123,7 @@ func TestLinesOnAPipe(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	l := p.start("warren-lab", p.foreign(), "--hosts", "web[01-03]")
-	fmt.Fprint(l.In, "run \"echo on $WARREN_HOST\" --hosts \"web01 web02 web03\" --wait\nhosts\nexit\n")
+	fmt.Fprint(l.In, "run \"echo on $WARREN_HOST\" --hosts @web --wait\nhosts\nexit\n")
 	if _, err := l.Err.Await(`^ready: web\[01-03\]$`, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -147,10 +147,10 @@ func TestServe(t *testing.T) {
 	for _, set := range regexp.MustCompile(`(?m)^export (\w+=\S+)$`).FindAllStringSubmatch(l.Out.String(), -1) {
 		env = append(env, set[1])
 	}
-	if len(env) != 4 {
+	if len(env) != 5 {
 		t.Fatalf("settings: %s", l.Out.String())
 	}
-	w := p.start("warren", append(p.foreign(), env...), "run", "true", "--hosts", "serve-[1-20]")
+	w := p.start("warren", append(p.foreign(), env...), "run", "true", "--hosts", "@serve")
 	p.wait(w, 0)
 	p.has(w.Out.String(), "done: 20 ok")
 	if err := l.Signal(syscall.SIGINT); err != nil {

@@ -5,65 +5,82 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+
+	"warren/internal/testlab/clitest"
 )
 
-// The recipes of docs/recipes.md for small files, on hosts whose /etc is a directory of the test.
+// newRecipes returns docs/recipes.md with an agent whose group is @app.
+func newRecipes(t *testing.T) (d *page, host string) {
+	t.Helper()
+	d = newPage(t, "recipes.md")
+	d.broker, d.identity = d.node.URL(), clitest.Identity()
+	host, _ = d.place.agent("a")
+	d.configure(fmt.Sprintf("groups = %q\n", d.write("groups.yaml", fmt.Sprintf("roles: {app: %q}\n", host))))
+	return d, host
+}
+
+// The recipes for small files, on hosts whose /etc is a directory of the test.
 func TestRecipesForSmallFiles(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
-	a, _ := p.agent("a")
-	etc := p.dir + "/etc"
-	page, err := os.ReadFile("../../docs/recipes.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{p.dir + "/app.conf": "port = 80\n", p.dir + "/groups.yaml": fmt.Sprintf("roles: {app: %q}\n", a)} {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	d, host := newRecipes(t)
+	etc := d.dir + "/etc"
+	d.write("app.conf", "port = 80\n")
 	if err := os.Mkdir(etc, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	// recipe runs the commands of the block that contains a text.
-	recipe := func(contains string) string {
-		t.Helper()
-		for _, block := range regexp.MustCompile("(?s)```\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
-			if !strings.Contains(block[1], contains) {
-				continue
-			}
-			var script []string
-			for _, m := range regexp.MustCompile(`(?m)^ *\$ (.*)$`).FindAllStringSubmatch(block[1], -1) {
-				script = append(script, strings.ReplaceAll(m[1], "/etc/app.conf", etc+"/app.conf"))
-			}
-			cmd := exec.Command("sh", "-ec", strings.Join(script, "\n"))
-			cmd.Dir, cmd.Env = p.dir, append(p.env(), "PATH="+p.bin+":"+os.Getenv("PATH"), "WARREN_GROUPS="+p.dir+"/groups.yaml")
-			out, err := cmd.CombinedOutput()
-			if err != nil {
-				t.Fatalf("%q: %v\n%s", script, err, out)
-			}
-			return string(out)
-		}
-		t.Fatalf("docs/recipes.md has no block with %q", contains)
-		return ""
-	}
-	has(t, recipe("--stdin app.conf"), "done: 1 ok")
-	if text, err := os.ReadFile(etc + "/app.conf"); err != nil || string(text) != "port = 80\n" {
-		t.Errorf("the host has %q, %v", text, err)
+	d.replace = []string{"/etc/app.conf", etc + "/app.conf"}
+	has(t, d.shell(d.typed("--stdin app.conf")), "done: 1 ok")
+	if text := d.content(etc + "/app.conf"); text != "port = 80\n" {
+		t.Errorf("the host has %q", text)
 	}
 	if info, err := os.Stat(etc + "/app.conf"); err != nil || info.Mode().Perm() != 0o644 {
 		t.Errorf("its mode is %v, %v", info.Mode(), err)
 	}
-	sums := regexp.MustCompile(`(?m)^ *([0-9a-f]{64}) `).FindAllStringSubmatch(recipe("sha256sum app.conf"), -1)
+	sums := regexp.MustCompile(`(?m)^ *([0-9a-f]{64}) `).FindAllStringSubmatch(d.shell(d.typed("sha256sum app.conf")), -1)
 	if len(sums) != 2 || sums[0][1] != sums[1][1] {
 		t.Errorf("checksums %q", sums)
 	}
-	recipe("--save fetched")
-	if text, err := os.ReadFile(p.dir + "/fetched/" + a + ".stdout"); err != nil || string(text) != "port = 80\n" {
-		t.Errorf("fetched %q, %v", text, err)
+	d.shell(d.typed("--save fetched"))
+	if text := d.content(d.dir + "/fetched/" + host + ".stdout"); text != "port = 80\n" {
+		t.Errorf("fetched %q", text)
+	}
+}
+
+// A service that a command starts in the background runs on, and Warren names it. The recipes
+// with systemd are tested with the packages.
+func TestRecipesForBackgroundServices(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("needs setsid, whose processes only Linux counts")
+	}
+	d, _ := newRecipes(t)
+	d.write("run", "echo started\nexec sleep 600\n")
+	commands := strings.Split(d.typed("setsid nohup"), "\n")
+	recipe := commands[len(commands)-1]
+	d.replace = []string{"/opt/app/run", "sh " + d.dir + "/run", "/var/log/app.log", d.dir + "/app.log"}
+	out := d.shell(recipe)
+	has(t, out, "ok, 1 process left running")
+	left := regexp.MustCompile(`1 background process keeps running: (\d+) \(`).FindStringSubmatch(out)
+	if left == nil {
+		t.Fatalf("it does not name the process: %s", out)
+	}
+	eventually(t, func() error {
+		if text := d.content(d.dir + "/app.log"); text != "started\n" {
+			return fmt.Errorf("its log has %q", text)
+		}
+		return nil
+	})
+	pid, _ := strconv.Atoi(left[1])
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Errorf("the service does not run: %v", err)
+	}
+	if out := d.shell(strings.Replace(recipe, "warren run", "warren run --kill-leftovers", 1)); strings.Contains(out, "left running") {
+		t.Errorf("--kill-leftovers: %s", out)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"warren/internal/testlab/clitest"
+	"warren/internal/testlab/disk"
 )
 
 // An operator can look at a host whose disk is full, and make room there.
@@ -29,7 +29,7 @@ func TestFullDiskIsRepairedFromOperator(t *testing.T) {
 	a := p.agent()
 	p.warren(0, "run", "true", "--hosts", p.id) // the journal is no longer new
 	filler := filepath.Join(dir, "filler")
-	if err := clitest.FillDisk(filler); err != nil {
+	if err := disk.Fill(filler); err != nil {
 		t.Fatal(err)
 	}
 	script := filepath.Join(p.home, "script")

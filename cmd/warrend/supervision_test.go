@@ -216,6 +216,39 @@ func TestStatusAndMetricsOfAgent(t *testing.T) {
 	}
 }
 
+// Root runs warrend status as nobody; another user takes the rights to the socket away.
+func TestStatusWithoutPermission(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.shortHome()
+	p.agent()
+	data := p.home + "/agent-" + p.id
+	program := p.home + "/warrend" // in a directory that nobody may enter
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(self)
+	if err := errors.Join(err, os.WriteFile(program, text, 0o700), os.Chmod(program, 0o755), os.Chmod(p.home, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "status", "--config=", "--data-dir", data)
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	} else {
+		if err := os.Chmod(data+"/run", 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Chmod(data+"/run", 0o700) })
+	}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 {
+		t.Errorf("%v", err)
+	}
+	p.has(string(out), "permission denied", "hint: run this as the agent's user, or as root")
+}
+
 func TestMetricsPortInUse(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)

@@ -24,7 +24,7 @@ var withoutWindows = [][2]string{
 	{"internal/testlab/faults/*", "the faults are signals, mounts and limits of Linux; the decisions behind them are tested without a system"},
 	{"internal/testlab/hostile/user_test.go", "commands as other users, which Windows refuses"},
 	{"internal/testlab/lab/*", "the laboratory starts a RabbitMQ of this machine"},
-	{"internal/testlab/packages/*", "packages for Linux"},
+	{"internal/testlab/packages/*", "builds run on Linux, and so do wine and qemu"},
 	{"internal/testlab/rabbit/*", "starts a RabbitMQ of this machine"},
 	{"internal/testlab/runtests/*", "runs the tests of this repository, on Linux"},
 	{"internal/testlab/child/*", "ends processes of the laboratory with signals of Unix"},

@@ -140,7 +140,7 @@ func (c *collector) add(t tree, name string) error {
 	info, err := t.stat(name) // before it is opened: that waits for the other end of a pipe
 	switch {
 	case err != nil:
-		return c.missing(shown, rootCause(err).Error())
+		return c.missing(shown, Cause(err).Error())
 	case info.IsDir():
 		return c.addDirectory(t, name)
 	case !info.Mode().IsRegular():
@@ -150,7 +150,7 @@ func (c *collector) add(t tree, name string) error {
 	}
 	f, err := t.open(name)
 	if err != nil {
-		return c.missing(shown, rootCause(err).Error())
+		return c.missing(shown, Cause(err).Error())
 	}
 	defer f.Close()
 	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
@@ -163,7 +163,7 @@ func (c *collector) add(t tree, name string) error {
 func (c *collector) addDirectory(t tree, name string) error {
 	entries, err := t.readDir(name)
 	if err != nil {
-		return c.missing(filepath.Join(t.base, name), rootCause(err).Error())
+		return c.missing(filepath.Join(t.base, name), Cause(err).Error())
 	}
 	for _, e := range entries {
 		if e.Type()&fs.ModeSymlink != 0 {
@@ -183,7 +183,7 @@ func (c *collector) addFile(f io.Reader, info fs.FileInfo, shown string) error {
 	if size <= smallFile {
 		var err error
 		if start, err = io.ReadAll(io.LimitReader(f, smallFile+1)); err != nil {
-			return c.missing(shown, rootCause(err).Error())
+			return c.missing(shown, Cause(err).Error())
 		}
 		switch n := int64(len(start)); {
 		case n > smallFile && size == 0:
@@ -241,7 +241,7 @@ func (c *collector) copy(f io.Reader, size int64, sum hash.Hash) (reason string,
 			case errors.Is(err, io.EOF):
 				reason = fmt.Sprintf("it became shorter while it was read, after %d bytes", size-left)
 			case err != nil:
-				reason = rootCause(err).Error()
+				reason = Cause(err).Error()
 			}
 		}
 		if reason != "" {

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -496,5 +499,20 @@ func TestSweepSpool(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 2 || left[0].Name() != "push-stdin-new" || left[1].Name() != "results.db" {
 		t.Errorf("%v, %v", left, err)
+	}
+}
+
+func TestCauseHasNoPath(t *testing.T) {
+	full := &fs.PathError{Op: "write", Path: "/a", Err: syscall.ENOSPC}
+	for _, err := range []error{
+		syscall.ENOSPC, full, fmt.Errorf("a: %w", full), &os.LinkError{Op: "rename", Old: "/a", New: "/b", Err: syscall.ENOSPC},
+		errors.Join(full, fs.ErrClosed), fmt.Errorf("a: %w", errors.Join(nil, full)),
+	} {
+		if got := Cause(err); got.Error() != syscall.ENOSPC.Error() {
+			t.Errorf("%v: %v", err, got)
+		}
+	}
+	if err := Cause(nil); err != nil {
+		t.Error(err)
 	}
 }

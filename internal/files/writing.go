@@ -125,7 +125,7 @@ func (t *writing) copyAttributes(f *os.File, s *step) error {
 		return err
 	}
 	if err := copyLabels(t.root, t.at(s.entry), f); err != nil {
-		return fmt.Errorf("%q: cannot keep the label or the access control list: %w", t.shown(s.entry), rootCause(err))
+		return fmt.Errorf("%q: cannot keep the label or the access control list: %w", t.shown(s.entry), Cause(err))
 	}
 	return nil
 }
@@ -133,14 +133,25 @@ func (t *writing) copyAttributes(f *os.File, s *step) error {
 // setOwnerAndMode sets those of the request, or the owner of the replaced file; nil: none.
 func (t *writing) setOwnerAndMode(f *os.File, s *step, replaced fs.FileInfo) error {
 	if err := t.owner.set(f, replaced); err != nil {
-		return fmt.Errorf("%q: cannot set the owner: %w", t.shown(s.entry), rootCause(err))
+		return fmt.Errorf("%q: cannot set the owner: %w", t.shown(s.entry), Cause(err))
 	}
 	return setMode(f, t.mode(s.entry))
 }
 
-func rootCause(err error) error {
+// several are joined errors.
+type several interface {
+	error
+	Unwrap() []error
+}
+
+// Cause returns err without what it was wrapped in, such as the path, which the message has
+// already. Of several errors it is the first.
+func Cause(err error) error {
 	for {
 		inner := errors.Unwrap(err)
+		if all, ok := errors.AsType[several](err); ok && inner == nil {
+			inner = all.Unwrap()[0]
+		}
 		if inner == nil {
 			return err
 		}
@@ -207,7 +218,7 @@ func (t *writing) partly(done int, err error) error {
 func (t *writing) replace(s *step, name string) error {
 	if t.options.Backup && s.exists != nil {
 		if err := t.backUp(s, name); err != nil {
-			return fmt.Errorf("%q: no backup: %w", t.shown(s.entry), rootCause(err))
+			return fmt.Errorf("%q: no backup: %w", t.shown(s.entry), Cause(err))
 		}
 	}
 	return t.root.Rename(s.stage, name)

@@ -113,7 +113,7 @@ func isNumber(text string) bool {
 
 // An entry is a key with its translation.
 type entry struct {
-	key, translation string
+	key, translation string // the key with its context, if it has one: see inContext
 	system           bool   // a text of the operating system or of a library
 	format           format // of the key
 	target           format // of the translation
@@ -121,6 +121,20 @@ type entry struct {
 
 func newEntry(key, translation string) *entry {
 	return &entry{key: key, translation: translation, format: parseFormat(key), target: parseFormat(translation)}
+}
+
+// inContext returns the key of a text in a context, in the form that gettext uses.
+func inContext(context, text string) string { return context + contextEnd + text }
+
+const contextEnd = "\x04"
+
+// context returns the context of the key, or "".
+func (e *entry) context() string {
+	context, _, ok := strings.Cut(e.key, contextEnd)
+	if !ok {
+		return ""
+	}
+	return context
 }
 
 // fill returns the translation with values for the verbs of the key.

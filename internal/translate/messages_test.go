@@ -3,6 +3,7 @@
 package translate_test
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"warren/internal/agent/status"
 	"warren/internal/operator/model"
 	"warren/internal/translate"
 	"warren/internal/wire"
@@ -31,14 +33,14 @@ type message struct {
 }
 
 // findMessages returns the texts in the packages that the programs link, in the order of the
-// source code.
-func findMessages(t *testing.T, root string, mains ...string) []message {
+// source code, and the places where they are not translated.
+func findMessages(t *testing.T, root string, mains ...string) (texts, faults []message) {
 	t.Helper()
-	c := &collector{root: root, fset: token.NewFileSet(), seen: map[string]bool{}}
+	c := &collector{root: root, fset: token.NewFileSet(), seen: map[string]bool{}, consts: map[string]map[string]string{}}
 	for _, dir := range mains {
 		c.walkPackage(t, dir)
 	}
-	return c.messages
+	return c.messages, c.faults
 }
 
 type collector struct {
@@ -46,9 +48,13 @@ type collector struct {
 	fset     *token.FileSet
 	seen     map[string]bool // directories
 	messages []message
-	done     map[ast.Node]bool // string expressions that are part of another
-	formats  map[ast.Node]bool // that are format strings
-	texts    map[ast.Node]bool // that are texts for a person because of their place
+	faults   []message                    // texts that are not translated, whatever the table has
+	consts   map[string]map[string]string // string constants, by directory and name
+	dir      string                       // of the file that is walked
+	done     map[ast.Node]bool            // string expressions that are part of another
+	formats  map[ast.Node]bool            // that are format strings
+	texts    map[ast.Node]bool            // that are texts for a person because of their place
+	keys     map[ast.Node]bool            // that are looked up in the table as they are
 }
 
 // walkPackage collects the texts of a package and of the packages of the module that it imports.
@@ -61,6 +67,7 @@ func (c *collector) walkPackage(t *testing.T, dir string) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%s: %v", dir, err)
 	}
+	var parsed []*ast.File
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
@@ -75,10 +82,37 @@ func (c *collector) walkPackage(t *testing.T, dir string) {
 				c.walkPackage(t, below)
 			}
 		}
+		c.addConstants(dir, file)
 		if !slices.Contains(noTexts, dir) && !slices.Contains(noTexts, dir+"/"+filepath.Base(name)) {
-			c.walkFile(file)
+			parsed = append(parsed, file)
 		}
 	}
+	c.dir = dir
+	for _, file := range parsed {
+		c.walkFile(file)
+	}
+}
+
+// addConstants notes the string constants of a file.
+func (c *collector) addConstants(dir string, file *ast.File) {
+	if c.consts[dir] == nil {
+		c.consts[dir] = map[string]string{}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		d, ok := n.(*ast.GenDecl)
+		if !ok || d.Tok != token.CONST {
+			return true
+		}
+		for _, spec := range d.Specs {
+			spec := spec.(*ast.ValueSpec)
+			for i, value := range spec.Values {
+				if text, ok := literal(value); ok {
+					c.consts[dir][spec.Names[i].Name] = text
+				}
+			}
+		}
+		return true
+	})
 }
 
 // noTexts are packages and files whose strings no person reads.
@@ -93,7 +127,7 @@ var noTexts = []string{
 
 	// Malformed messages of other programs.
 	"internal/wire/batch.go", "internal/wire/check.go", "internal/wire/errors.go", "internal/wire/granted.go", "internal/wire/reply.go",
-	"internal/wire/reply_check.go", "internal/wire/request.go", "internal/wire/secret.go", "internal/wire/strict.go", "internal/wire/tree.go",
+	"internal/wire/reply_check.go", "internal/wire/request.go", "internal/wire/secret.go", "internal/wire/strict/fault.go", "internal/wire/strict/strict.go", "internal/wire/tree.go",
 }
 
 // details are the long help of the commands of warren.
@@ -113,7 +147,7 @@ func details() (keys []string) {
 }
 
 func (c *collector) walkFile(file *ast.File) {
-	c.done, c.formats, c.texts = map[ast.Node]bool{}, map[ast.Node]bool{}, map[ast.Node]bool{}
+	c.done, c.formats, c.texts, c.keys = map[ast.Node]bool{}, map[ast.Node]bool{}, map[ast.Node]bool{}, map[ast.Node]bool{}
 	for _, d := range file.Decls {
 		if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.Name == "Help" {
 			continue // details returns what it returns
@@ -194,16 +228,29 @@ var notForPeople = regexp.MustCompile(`^(panic|regexp\.\w+|exec\.\w+|\w*[lL]og\w
 func (c *collector) visitCall(call *ast.CallExpr) bool {
 	name := nameOf(call.Fun)
 	last := name[strings.LastIndex(name, ".")+1:]
+	if printCalls.MatchString(name) {
+		for _, arg := range call.Args {
+			c.checkPrinted(arg)
+		}
+	}
 	switch {
 	case notForPeople.MatchString(name):
 		return false
 	case name == "t.add": // rows of warrend status
 		for i, arg := range call.Args {
-			c.texts[arg], c.formats[arg] = i == 1, i == 1
+			c.texts[arg], c.formats[arg], c.keys[arg] = i == 1, i == 1, i == 1
 		}
+	case last == "WordIn":
+		context, inCode := literal(call.Args[0])
+		for _, arg := range call.Args {
+			c.done[arg] = true
+		}
+		if word, ok := literal(call.Args[1]); ok && inCode {
+			c.add(context+"\x04"+word, call)
+		} // words has the others
 	case languageCalls.MatchString(name):
 		for _, arg := range call.Args {
-			c.texts[arg] = true
+			c.texts[arg], c.keys[arg] = true, last != "Text"
 			c.formats[arg] = last == "Sprintf" || last == "Fprintf"
 		}
 	case last == "Plural" && len(call.Args) == 2:
@@ -222,7 +269,7 @@ func (c *collector) visitCall(call *ast.CallExpr) bool {
 	case formatCalls.MatchString(last):
 		for i, arg := range call.Args {
 			if isString(arg) {
-				c.texts[arg] = true
+				c.texts[arg], c.keys[arg] = true, last == "Note"
 				if !(i == 0 && (last == "Errorf" && strings.HasPrefix(name, "hint.") || last == "Usage")) {
 					c.formats[arg] = true
 				}
@@ -274,34 +321,85 @@ func (c *collector) visitString(e ast.Expr) {
 	if c.done[e] || !isString(e) {
 		return
 	}
-	format := strings.TrimSpace(c.template(e, c.formats[e]))
-	words := strings.Join(translate.ParseFormat(format).Literals, "%")
-	_, isSum := e.(*ast.BinaryExpr)
-	if c.texts[e] && letters.MatchString(words) || prose.MatchString(words) || isSum && wordInSum.MatchString(words) {
+	format, isConstant := c.template(e, c.formats[e], c.keys[e])
+	if c.isText(e, format) {
 		c.add(format, e)
+		if c.keys[e] && !isConstant {
+			c.fault("put together of parts that are not constant, so it is not found in the table; give the parts to verbs", format, e)
+		}
 	}
 }
 
-// template writes a sum of strings as one format string.
-func (c *collector) template(e ast.Expr, isFormat bool) string {
+// isText reports whether a string is a text for a person.
+func (c *collector) isText(e ast.Expr, format string) bool {
+	words := strings.Join(translate.ParseFormat(strings.TrimSpace(format)).Literals, "%")
+	_, isSum := e.(*ast.BinaryExpr)
+	return c.texts[e] && letters.MatchString(words) || prose.MatchString(words) || isSum && wordInSum.MatchString(words)
+}
+
+// printCalls print their arguments as they are. A writer is called w.
+var printCalls = regexp.MustCompile(`^(fmt\.Fprint(ln|f)?|io\.WriteString|(\w+\.)?w\.WriteString|.*\.Lines)$`)
+
+// checkPrinted looks for texts that are printed without a translation.
+func (c *collector) checkPrinted(arg ast.Expr) {
+	ast.Inspect(arg, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CallExpr:
+			return !languageCalls.MatchString(nameOf(n.Fun)) && !strings.HasSuffix(nameOf(n.Fun), ".WordIn")
+		case *ast.BinaryExpr, *ast.BasicLit:
+			if e := n.(ast.Expr); isString(e) {
+				if format, _ := c.template(e, false, false); c.isText(e, format) {
+					c.fault("printed without a translation", format, e)
+				}
+				ast.Inspect(e, func(part ast.Node) bool { delete(c.done, part); return true })
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func (c *collector) fault(what, format string, n ast.Node) {
+	c.faults = append(c.faults, message{fmt.Sprintf("%q is %s", format, what), c.fset.Position(n.Pos())})
+}
+
+// template writes a sum of strings as one format string, and reports whether all its parts are
+// constant. A part with a name is a value, except in a key, which needs the text of the constant.
+func (c *collector) template(e ast.Expr, isFormat, isKey bool) (format string, isConstant bool) {
 	c.done[e] = true
 	switch e := e.(type) {
 	case *ast.BinaryExpr:
 		if e.Op == token.ADD {
-			return c.template(e.X, isFormat) + c.template(e.Y, isFormat)
+			left, okLeft := c.template(e.X, isFormat, isKey)
+			right, okRight := c.template(e.Y, isFormat, isKey)
+			return left + right, okLeft && okRight
 		}
 	case *ast.ParenExpr:
-		return c.template(e.X, isFormat)
+		return c.template(e.X, isFormat, isKey)
 	case *ast.BasicLit:
 		if text, ok := literal(e); ok {
-			if !isFormat && !commonVerb.MatchString(text) {
-				text = strings.ReplaceAll(text, "%", "%%")
+			return asFormat(text, isFormat), true
+		}
+	case *ast.Ident:
+		if text, ok := c.consts[c.dir][e.Name]; ok && isKey {
+			return asFormat(text, isFormat), true
+		}
+	case *ast.SelectorExpr:
+		for dir, consts := range c.consts {
+			if text, ok := consts[e.Sel.Name]; ok && isKey && filepath.Base(dir) == nameOf(e.X) {
+				return asFormat(text, isFormat), true
 			}
-			return text
 		}
 	}
 	delete(c.done, e)
-	return "%s"
+	return "%s", false
+}
+
+func asFormat(text string, isFormat bool) string {
+	if !isFormat && !commonVerb.MatchString(text) {
+		return strings.ReplaceAll(text, "%", "%%")
+	}
+	return text
 }
 
 var (
@@ -320,9 +418,14 @@ func (c *collector) add(format string, n ast.Node) {
 	c.messages = append(c.messages, message{format, c.fset.Position(n.Pos())})
 }
 
-// messages are the texts of both programs.
-func messages(t *testing.T) []message {
+// messages are the texts of both programs, and the places where they are not translated.
+func messages(t *testing.T) (texts, faults []message) {
 	return findMessages(t, "../..", "cmd/warren", "cmd/warrend")
+}
+
+func (m *message) place() string {
+	rel, _ := filepath.Rel("../..", m.pos.Filename)
+	return fmt.Sprintf("%s:%d", filepath.ToSlash(rel), m.pos.Line)
 }
 
 // The names of outcomes, states and other words stand in counts, such as "2 canceled".
@@ -330,6 +433,9 @@ func words() (keys []string) {
 	keys = append(keys, "login", "agents", "clock", "permissions", "replies", "requests") // steps of doctor
 	keys = append(keys, "connected", "any", "a blank", "default", "up", "connecting", "blocked")
 	keys = append(keys, "state", "agent", "link", "names", "jobs", "ended", "disk", "refused", "once") // of warrend status
+	for _, state := range []status.State{status.OK, status.Degraded} {
+		keys = append(keys, "agent\x04"+string(state))
+	}
 	for _, o := range model.Outcomes {
 		keys = append(keys, string(o), "%d "+string(o))
 	}
@@ -384,12 +490,15 @@ func TestEveryMessageIsTranslated(t *testing.T) {
 		known[key] = true
 		if !translated[key] && !english[key] {
 			n++
-			fmt.Fprintf(&missing, "#: %s\nmsgid %s\nmsgstr \"\"\n\n", where, strconv.Quote(key))
+			fmt.Fprintf(&missing, "#: %s\n%s\n", where, blankEntry(key))
 		}
 	}
-	for _, m := range messages(t) {
-		rel, _ := filepath.Rel("../..", m.pos.Filename)
-		want(m.format, fmt.Sprintf("%s:%d", filepath.ToSlash(rel), m.pos.Line))
+	texts, faults := messages(t)
+	for _, m := range texts {
+		want(m.format, m.place())
+	}
+	for _, m := range faults {
+		t.Errorf("%s: %s", m.place(), m.format)
 	}
 	for _, key := range words() {
 		want(key, "internal/operator/model/text.go")
@@ -419,7 +528,8 @@ func TestEveryMessageIsTranslated(t *testing.T) {
 // name the system too.
 func TestMessagesNameNoPlaceOfOneSystem(t *testing.T) {
 	texts := details()
-	for _, m := range messages(t) {
+	all, _ := messages(t)
+	for _, m := range all {
 		texts = append(texts, m.format)
 	}
 	for _, text := range texts {
@@ -429,6 +539,15 @@ func TestMessagesNameNoPlaceOfOneSystem(t *testing.T) {
 			}
 		}
 	}
+}
+
+// blankEntry is what zh_CN.po needs for a key.
+func blankEntry(key string) string {
+	context, text, ok := strings.Cut(key, "\x04")
+	if !ok {
+		return fmt.Sprintf("msgid %q\nmsgstr \"\"\n", key)
+	}
+	return fmt.Sprintf("msgctxt %q\nmsgid %q\nmsgstr \"\"\n", context, text)
 }
 
 func TestTranslationsHaveTheVerbsAndParagraphsOfTheirKeys(t *testing.T) {
@@ -445,5 +564,46 @@ func TestTranslationsHaveTheVerbsAndParagraphsOfTheirKeys(t *testing.T) {
 				t.Errorf("%q has not as many %q as its translation has %q: %q", e.Key, english, chinese, e.Translation)
 			}
 		}
+	}
+}
+
+// The search for texts finds those that are put together, and those that nothing translates.
+func TestPartsOfTextsAreFound(t *testing.T) {
+	root := t.TempDir()
+	const source = `package x
+
+const noun = "hosts"
+
+func f(w io.Writer, lang *translate.Language, env *Env, name string) {
+	lang.Fprintf(w, "no agent of the "+noun+" answers\n")
+	lang.Fprintf(w, "no agent of "+name+" answers\n")
+	fmt.Fprintln(w, "nobody translates this")
+	env.IO.Lines([]string{"task on " + name + ": " + name})
+	fmt.Fprintln(w, lang.Text("task for "+name))
+	fmt.Fprintln(w, name+": ", 1)
+}
+`
+	if err := errors.Join(os.Mkdir(root+"/x", 0o700), os.WriteFile(root+"/x/x.go", []byte(source), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	texts, faults := findMessages(t, root, "x")
+	var found []string
+	for _, m := range texts {
+		found = append(found, m.format)
+	}
+	if want := []string{"no agent of the hosts answers", "no agent of %s answers", "nobody translates this", "task on %s: %s", "task for %s"}; !slices.Equal(found, want) {
+		t.Errorf("texts %q\nwant  %q", found, want)
+	}
+	found = nil
+	for _, m := range faults {
+		found = append(found, fmt.Sprintf("%d: %s", m.pos.Line, m.format))
+	}
+	want := []string{
+		`7: "no agent of %s answers\n" is put together of parts that are not constant, so it is not found in the table; give the parts to verbs`,
+		`8: "nobody translates this" is printed without a translation`,
+		`9: "task on %s: %s" is printed without a translation`,
+	}
+	if !slices.Equal(found, want) {
+		t.Errorf("faults\n%s\nwant\n%s", strings.Join(found, "\n"), strings.Join(want, "\n"))
 	}
 }

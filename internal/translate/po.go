@@ -7,19 +7,25 @@ import (
 )
 
 // parsePO reads the entries of a file in the PO format of GNU gettext: msgid and msgstr, each
-// with one or several quoted strings. Lines with # are comments. The entry with the empty
-// msgid, the header, is left out. The flag "system" (#, system) marks the entry that follows.
+// with one or several quoted strings, and before them msgctxt if the text has several meanings.
+// Lines with # are comments. The entry with the empty msgid, the header, is left out. The flag
+// "system" (#, system) marks the entry that follows.
 func parsePO(text string) (entries []*entry, err error) {
-	var key, translation strings.Builder
+	var context, key, translation strings.Builder
 	into := &key
 	system, flagged := false, false // the entry; the entry that follows
 	finish := func() {
 		if key.Len() > 0 {
-			e := newEntry(key.String(), translation.String())
+			id := key.String()
+			if context.Len() > 0 {
+				id = inContext(context.String(), id)
+			}
+			e := newEntry(id, translation.String())
 			e.system = system
 			entries = append(entries, e)
 		}
 		system, flagged = flagged, false
+		context.Reset()
 		key.Reset()
 		translation.Reset()
 	}
@@ -31,8 +37,13 @@ func parsePO(text string) (entries []*entry, err error) {
 			flagged = flagged || line == "#, system"
 			continue
 		}
-		if rest, ok := strings.CutPrefix(line, "msgid "); ok {
+		if rest, ok := strings.CutPrefix(line, "msgctxt "); ok {
 			finish()
+			into, line = &context, rest
+		} else if rest, ok := strings.CutPrefix(line, "msgid "); ok {
+			if into != &context {
+				finish()
+			}
 			into, line = &key, rest
 		} else if rest, ok := strings.CutPrefix(line, "msgstr "); ok {
 			into, line = &translation, rest

@@ -1,6 +1,6 @@
 // Package translate translates texts for a person from English, in which the programs
 // contain them. A text is its own key: the English format string, as it is in the code,
-// without blanks around it.
+// without blanks around it. A word with several meanings has a context for each: see WordIn.
 //
 // Texts are translated where they are printed. A text that was formatted earlier, such as
 // the message of a wrapped error or a reason that an agent has sent, is compared with the
@@ -29,6 +29,9 @@ func newLanguage(entries []*entry) *Language {
 	l := &Language{exact: make(map[string]*entry, len(entries)), byWord: make(map[string][]*entry)}
 	for _, e := range entries {
 		l.exact[e.key] = e
+		if e.context() != "" {
+			continue
+		}
 		switch first, ok := e.firstWord(); {
 		case len(e.format.verbs) == 0 || !e.isDistinct():
 		case ok:
@@ -94,6 +97,18 @@ func (l *Language) Word(english string) string {
 		}
 	}
 	return english
+}
+
+// WordIn returns the translation of a word in a context (msgctxt in the table): "ok" is the
+// outcome of a job, but a check passes, and an agent is healthy.
+func (l *Language) WordIn(context, english string) string {
+	if l == nil {
+		return english
+	}
+	if e := l.exact[inContext(context, english)]; e != nil {
+		return e.translation
+	}
+	return l.Word(english)
 }
 
 // Text translates a text that was formatted earlier. A single word is translated only if it

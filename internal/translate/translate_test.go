@@ -112,6 +112,18 @@ func TestArgumentsOfSprintf(t *testing.T) {
 	}
 }
 
+func TestWordHasMeaningOfItsContext(t *testing.T) {
+	for context, want := range map[string]string{"check": "通过", "agent": "正常", "a context that the table lacks": "成功"} {
+		if got := chinese.WordIn(context, "ok"); got != want {
+			t.Errorf("%s: %q, want %q", context, got, want)
+		}
+	}
+	var english *translate.Language
+	if got := english.WordIn("check", "ok"); got != "ok" {
+		t.Errorf("%q in English", got)
+	}
+}
+
 func TestNilLanguageIsEnglish(t *testing.T) {
 	var english *translate.Language
 	if got := english.Sprintf("%d hosts", 3) + english.Word("now") + english.Text("2 ok"); got != "3 hostsnow2 ok" {

@@ -19,7 +19,7 @@ type CheckTask struct {
 func (*CheckTask) Help() string {
 	return `Shows the state of each host: pending (not sent yet), sent (no answer yet), accepted (the agent has the job), running, or its outcome with exit code, duration and output. Hosts with the same result share a block, the most frequent result last. If the task is still running, check_task shows the results so far. It asks the agents for missing results, unless another process already waits for them.
 
-    check_task 1b4e --diff                       differences from the most frequent result
+    check_task 1b4e --diff                       differences from most hosts
     check_task 1b4e --outcome failed --tail 5    last lines of the failures
     check_task 1b4e --host web07 --raw >file     unchanged bytes
     check_task 1b4e --save results               a file for each host

@@ -18,8 +18,8 @@ type Completion struct {
 func (*Completion) Help() string {
 	return `Prints a shell function that completes commands, flags, host names and task ids. It takes names and ids from the data directory.
 
-    source <(warren completion bash)                                     in ~/.bashrc
-    source <(warren completion zsh)                                      in ~/.zshrc, after compinit
+    source <(warren completion bash)       in ~/.bashrc
+    source <(warren completion zsh)        in ~/.zshrc, after compinit
     warren completion fish >~/.config/fish/completions/warren.fish`
 }
 

@@ -18,7 +18,7 @@ func (*Config) Help() string {
 
 The configuration file is the one that --config names; warren --help has its default path. It is TOML, with one setting per line:
 
-    broker = ["amqps://operator:secret@rabbit1.example/warren", "amqps://operator:secret@rabbit2.example/warren"]
+    broker = "amqps://operator:secret@rabbit.example/warren"
     timeout = "5m"
     confirm_above = 20`
 }

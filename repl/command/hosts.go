@@ -39,7 +39,7 @@ func (*Hosts) Help() string {
 	return `Lists the agents that are online; --all also lists those that answered earlier. --where selects by facts (name, names, hostname, os, arch, version, distribution, distribution_version, kernel, addresses, cpus, memory, uptime, agent_uptime, running, queued, workers) and by labels: see docs/hosts.md. --where also selects by variables of the Ansible inventory, as in vars["tier"]. --watch shows a live table and queries the agents every 2 seconds; Ctrl-C leaves it. hosts expand, hosts fold and hosts groups need no broker; the argument - reads names from standard input. hosts forget removes hosts that are gone from hosts --all and from completion; an agent that answers again is added again. hosts warns about each agent that refuses its authorized_operators or revoked_operators file, and prints the reason. If hosts that are named do not answer, it prints why, as far as the broker knows.
 
     hosts --where 'role == "web" and os == "linux" and memory >= 16*GiB'
-    hosts --hosts @web --metrics-file /var/lib/node_exporter/textfile/warren.prom
+    hosts --hosts @web --metrics-file /var/lib/node_exporter/warren.prom
     hosts --watch --hosts @web
     hosts expand "web[01-03]"
     hosts fold web01 web02 web03

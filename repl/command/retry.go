@@ -30,7 +30,7 @@ func (*Retry) Help() string {
 
     retry 1b4e
     retry 1b4e --outcome unreachable --when-online 24h
-    retry 1b4e --outcome canceled --rollout 10%,100%     continue a rollout that has stopped
+    retry 1b4e --outcome canceled --rollout 10%,100%     continue a rollout
 
 A push reads its files again. Run retry in the same directory. It is refused if a file has changed.`
 }

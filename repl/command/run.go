@@ -50,7 +50,7 @@ Examples:
     run "uname -a" --hosts "web[01-20] 192.168.0.23"
     run "systemctl restart nginx" --hosts web01 --timeout 5m --wait
     run --script cleanup.sh "/var/tmp" 30 --hosts "db[1-3]"
-    run "apt-get -y upgrade" --timeout 1h --hosts "web[001-200]" --rollout 1,10%,100% --max-failures 2% --soak 5m
+    run "apt-get -y upgrade" --hosts @web --rollout 1,10%,100% --max-failures 2%
     run "systemctl restart nginx" --user root --hosts @web --check
     run uptime --hosts "@web!web07" --exclude @failed:1b4e
     run uptime --where 'role == "web" and cpus >= 8' --min-hosts 10
@@ -121,11 +121,10 @@ func (c *SendFlags) printTask(ctx context.Context, env *Env, task model.Task) er
 	}
 	hosts := term.Plural(task.Hosts, "host")
 	if env.IO.OutTerminal {
-		_, err := env.IO.Lang.Fprintf(env.IO.Out, "task on %s: %s (%s)\n", hosts, task.ID, render.LimitAndStop(&task))
-		return err
+		line := env.IO.Lang.Sprintf("task on %s: %s (%s)", hosts, task.ID, render.LimitAndStop(&task))
+		return env.IO.Lines([]string{term.Wrap(line, env.IO.Width())})
 	}
-	_, err := env.IO.Lang.Fprintf(env.IO.Out, "task on %s: %s\n", hosts, task.ID)
-	return err
+	return env.IO.Lines([]string{env.IO.Lang.Sprintf("task on %s: %s", hosts, task.ID)})
 }
 
 // detach leaves as soon as it is known which hosts have the job.

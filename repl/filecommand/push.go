@@ -43,7 +43,7 @@ func (*Push) Help() string {
 
 Examples:
 
-    push app.conf --to /etc/app/app.conf --hosts @web --mode 0640 --owner root:app --backup
+    push app.conf --to /etc/app.conf --hosts @web --mode 0640 --owner root:app
     push site/ --to /srv/www --hosts "web[01-20]" --rollout 1,10%,100%
     push a.conf b.conf --to /etc/app/ --hosts web01 --check
     pg_dump app | warren push - --to /var/tmp/app.sql --hosts db02

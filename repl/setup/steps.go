@@ -17,14 +17,15 @@ func Steps(out *term.Console, steps []doctor.Step, json bool) error {
 	}
 	var lines []string
 	for _, s := range steps {
-		word := out.Lang.Word("ok")
+		word := out.Lang.WordIn("check", "ok")
 		if !s.OK {
-			word = out.Lang.Word("FAILED")
+			word = out.Lang.WordIn("check", "FAILED")
 		}
 		word = term.Pad(word, len("FAILED"))
-		lines = append(lines, term.Pad(out.Lang.Word(s.Name), wide)+"  "+word+"  "+term.Line(out.Lang.Text(s.Detail)))
+		line := term.Pad(out.Lang.Word(s.Name), wide) + "  " + word + "  " + term.Line(out.Lang.Text(s.Detail))
+		lines = append(lines, term.Wrap(line, out.Width()))
 		if s.Hint != "" {
-			lines = append(lines, out.Lang.Sprintf("hint: %s", term.Line(s.Hint)))
+			lines = append(lines, term.Wrap(out.Lang.Sprintf("hint: %s", term.Line(s.Hint)), out.Width()))
 		}
 	}
 	return out.Lines(lines)

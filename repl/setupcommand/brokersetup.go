@@ -30,15 +30,16 @@ type BrokerSetup struct {
 func (*BrokerSetup) Help() string {
 	return `Prints a script for a POSIX shell on a node of the broker. The script needs no plugin and changes nothing else. Run it again after you add agents:
 
-    warren broker-setup --operator alice --agent "web[01-20]" --agent db01,db,10.0.0.7 | ssh root@rabbit sh
+    warren broker-setup --agent "web[1-9]" --agent db01,db | ssh root@rabbit sh
     warren broker-setup --operator alice --external | docker exec -i rabbit sh
     warren broker-setup --operator bob --hosts "web*,db01" | ssh root@rabbit sh
 
 Without rabbitmqctl, import two documents with the management API (Admin, Import definitions), in this order:
 
-    warren broker-setup --definitions exchanges --operator alice --agent "web[01-20]" >1.json
-    warren broker-setup --definitions logins --operator alice --agent "web[01-20]" >2.json
-    curl -u admin -H "Content-Type: application/json" --data-binary @1.json https://broker/api/definitions
+    warren broker-setup --definitions exchanges --operator alice >1.json
+    warren broker-setup --definitions logins --operator alice >2.json
+    curl -u admin -H "Content-Type: application/json" --data-binary @1.json \
+      https://broker/api/definitions
 
 The script creates the virtual host, the exchanges, and users with limited permissions. An agent may use the queues of its own names, receive questions to all agents, and reply; it can neither read requests to other hosts nor send any. An operator may send to every host, or only to the hosts of --hosts, and read only its own replies. An agent's login is its --id. With --external, a login is the name that ssl_cert_login_from in rabbitmq.conf takes from the certificate; prefer the common name (common_name).
 

@@ -65,4 +65,4 @@ func notRunning(dataDir string) error {
 	return hint.Errorf("start the agent, or name its directory with --data-dir", "%w: %s", ErrNotRunning, dataDir)
 }
 
-func stuck() *Report { return &Report{State: "degraded", Problems: []Problem{Stuck}} }
+func stuck() *Report { return &Report{State: Degraded, Problems: []Problem{Stuck}} }

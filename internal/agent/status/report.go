@@ -16,6 +16,14 @@ import (
 	"warren/internal/wire"
 )
 
+// A State is an agent's status in one word.
+type State string
+
+const (
+	OK       State = "ok"
+	Degraded State = "degraded" // there are Problems
+)
+
 // A Problem is a reason why an agent is degraded.
 type Problem string
 
@@ -37,7 +45,7 @@ const lowDisk = 0.05
 // A Report is an agent's status as a JSON document. Times of day are in UTC. What is not known
 // is null.
 type Report struct {
-	State    string    `json:"state"` // ok or degraded
+	State    State     `json:"state"`
 	Problems []Problem `json:"problems"`
 	ID       string    `json:"id"`
 	PID      int       `json:"pid"`
@@ -175,9 +183,9 @@ func (s *Source) Report(ctx context.Context) *Report {
 	case broker.Blocked:
 		r.Problems = append(r.Problems, LinkBlocked)
 	}
-	r.State = "ok"
+	r.State = OK
 	if len(r.Problems) > 0 {
-		r.State = "degraded"
+		r.State = Degraded
 	}
 	return r
 }

@@ -169,10 +169,15 @@ func TestReportInChinese(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := out.String()
-	for _, part := range []string{"状态     ", "没有连接到 broker", "2 个运行（上限 4），1 个等待（上限 256）", "1 已退出", " not_permitted，来自 alice：第 3 行\n"} {
+	for _, part := range []string{"状态     降级\n", "没有连接到 broker", "2 个运行（上限 4），1 个等待（上限 256）", "1 已退出", " not_permitted，来自 alice：第 3 行\n"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("no %q in:\n%s", part, text)
 		}
+	}
+	out.Reset()
+	a = &agent{healthy(), broker.Up}
+	if err := (&Source{Agent: a, DataDir: t.TempDir(), Version: "1.2.3"}).Report(t.Context()).Print(&out, chinese); err != nil || !strings.Contains(out.String(), "状态     正常\n") {
+		t.Errorf("a healthy agent: %v\n%s", err, out.String())
 	}
 	han := regexp.MustCompile(`\p{Han}`)
 	const second = 9 // column of the second cells: journal is the longest name

@@ -40,7 +40,7 @@ func (t *table) add(name, format string, args ...any) {
 // Print prints a report for people.
 func (r *Report) Print(w io.Writer, lang *translate.Language) error {
 	t := &table{lang: lang}
-	t.add("state", "%s", r.State)
+	t.add("state", "%s", lang.WordIn("agent", string(r.State)))
 	for _, p := range r.Problems {
 		t.add("", "%s", cmp.Or(problemWords[p], string(p)))
 	}

@@ -28,13 +28,13 @@ const staleAfter = 24 * time.Hour
 // Prepare makes the directory for all hosts and checks that it can be written to.
 func Prepare(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return rootCause(err)
+		return files.Cause(err)
 	}
 	probe, err := os.CreateTemp(dir, tempPrefix)
 	if err != nil {
-		return rootCause(err)
+		return files.Cause(err)
 	}
-	return rootCause(errors.Join(probe.Close(), os.Remove(probe.Name())))
+	return files.Cause(errors.Join(probe.Close(), os.Remove(probe.Name())))
 }
 
 // A Directory is the directory of one host. The caller closes it.
@@ -50,18 +50,18 @@ type Directory struct {
 func Open(dir, name string) (*Directory, error) {
 	p := filepath.Join(dir, name)
 	if err := os.Mkdir(p, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("%s: %w", p, rootCause(err))
+		return nil, fmt.Errorf("%s: %w", p, files.Cause(err))
 	}
 	info, err := os.Lstat(p)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p, rootCause(err))
+		return nil, fmt.Errorf("%s: %w", p, files.Cause(err))
 	}
 	if !info.IsDir() {
 		return nil, fmt.Errorf("%s is not a directory", p)
 	}
 	root, err := os.OpenRoot(p)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p, rootCause(err))
+		return nil, fmt.Errorf("%s: %w", p, files.Cause(err))
 	}
 	d := &Directory{root: root, names: newNames()}
 	d.sweep()
@@ -88,7 +88,7 @@ func (d *Directory) File(f *files.Collected, content io.Reader) error {
 	d.drop()
 	d.local = d.names.local(f.Path)
 	if err := d.root.MkdirAll(path.Dir(d.local), 0o700); err != nil {
-		return fmt.Errorf("cannot save it: %w", rootCause(err))
+		return fmt.Errorf("cannot save it: %w", files.Cause(err))
 	}
 	if info, err := d.root.Lstat(d.local); err == nil && info.IsDir() {
 		return errors.New("cannot save it: a directory has its name")
@@ -96,14 +96,14 @@ func (d *Directory) File(f *files.Collected, content io.Reader) error {
 	name := tempPrefix + rand.Text()
 	out, err := d.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("cannot save it: %w", rootCause(err))
+		return fmt.Errorf("cannot save it: %w", files.Cause(err))
 	}
 	d.temp = name
 	// The time is what the host says, so that a system may not know it.
 	_, err = io.Copy(out, content)
 	if err = errors.Join(err, out.Close()); err != nil {
 		d.drop()
-		return fmt.Errorf("cannot save it: %w", rootCause(err))
+		return fmt.Errorf("cannot save it: %w", files.Cause(err))
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func (d *Directory) Done(f *files.Collected) (local string) {
 	}
 	_ = d.root.Chtimes(d.temp, f.ModTime, f.ModTime)
 	if err := d.root.Rename(d.temp, d.local); err != nil {
-		f.Failed = fmt.Sprintf("cannot save it: %v", rootCause(err))
+		f.Failed = fmt.Sprintf("cannot save it: %v", files.Cause(err))
 		return ""
 	}
 	d.temp = ""
@@ -136,17 +136,4 @@ func (d *Directory) drop() {
 func (d *Directory) Close() error {
 	d.drop()
 	return d.root.Close()
-}
-
-// rootCause returns err without the paths that the message has already.
-func rootCause(err error) error {
-	var p *fs.PathError
-	var l *os.LinkError
-	switch {
-	case errors.As(err, &p):
-		return p.Err
-	case errors.As(err, &l):
-		return l.Err
-	}
-	return err
 }

@@ -2,7 +2,6 @@ package results
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"testing"
 
 	"warren/internal/hint"
+	"warren/internal/testlab/disk"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,7 +37,10 @@ func TestCloseOnFullDisk(t *testing.T) {
 	task, jobs := newTask(1)
 	r.add(t, task, jobs)
 	r.apply(t, Update{Job: jobs[0].ID, Reply: exited(jobs[0], 0, strings.Repeat("x", 900_000))})
-	free := fillDisk(t, dir)
+	filler := filepath.Join(dir, "filler")
+	if err := disk.Fill(filler); err != nil {
+		t.Fatal(err)
+	}
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -49,33 +52,12 @@ func TestCloseOnFullDisk(t *testing.T) {
 	if logSize(t, dir) == 0 {
 		t.Error("the log is gone")
 	}
-	free()
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
 	wantTasks(t, dir, task.ID)
 	if logSize(t, dir) != 0 {
 		t.Error("the next process has not completed the file")
 	}
 	wantTasks(t, copied(t, dir), task.ID)
-}
-
-// fillDisk takes all space; free releases it.
-func fillDisk(t *testing.T, dir string) (free func()) {
-	t.Helper()
-	path := filepath.Join(dir, "filler")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for n := 64 << 10; n > 0; {
-		if _, err := f.Write(make([]byte, n)); errors.Is(err, unix.ENOSPC) {
-			n /= 2
-		} else if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return func() {
-		if err := os.Remove(path); err != nil {
-			t.Error(err)
-		}
-	}
 }

@@ -13,7 +13,7 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/operator/model"
-	"warren/internal/testlab/clitest"
+	"warren/internal/testlab/disk"
 	"warren/internal/wire"
 )
 
@@ -233,7 +233,7 @@ func (s *scene) mount(dir string, size int) {
 func (s *scene) fill(dir string) (room func()) {
 	s.t.Helper()
 	ballast := filepath.Join(dir, "ballast")
-	s.check(clitest.FillDisk(ballast))
+	s.check(disk.Fill(ballast))
 	return func() { s.check(os.Remove(ballast)) }
 }
 

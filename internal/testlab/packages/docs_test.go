@@ -45,8 +45,8 @@ func commands(block string) (lines []string) {
 	return lines
 }
 
-// The commands of docs/install.md, docs/upgrade.md, docs/backup.md, docs/monitoring.md and
-// docs/operations.md, in a folder where the agent is installed without a package.
+// The commands of docs/install.md, docs/upgrade.md, docs/backup.md, docs/monitoring.md, docs/recipes.md
+// and docs/operations.md, in a folder where the agent is installed without a package.
 func TestDocumentedCommands(t *testing.T) {
 	eachFolder(t, func(t *testing.T, f *folder) {
 		f.shell("mkdir -p /src/bin /old /new && dpkg -x /warren-agent_0.0.1_amd64.deb /old && dpkg -x /warren-agent_0.0.2_amd64.deb /new && " +
@@ -60,6 +60,7 @@ func TestDocumentedCommands(t *testing.T) {
 		f.backUpResults(t)
 		f.replaceJournal(t)
 		f.rotateLogs(t)
+		f.backgroundServices(t)
 		f.uninstallByHand(t)
 	})
 }
@@ -152,6 +153,29 @@ func (f *folder) rotateLogs(t *testing.T) {
 	if decisions = f.read("var/lib/warrend/decisions.log"); decisions == "" || strings.Contains(decisions, "\x00") {
 		t.Errorf("after the rotation the agent has written %q", decisions)
 	}
+}
+
+// backgroundServices starts services of systemd: they run on, and count as left running by no command.
+func (f *folder) backgroundServices(t *testing.T) {
+	f.shell("mkdir -p /root/.config/warren && printf 'roles: {app: host1}\\n' >/root/.config/warren/groups.yaml")
+	f.write("usr/local/bin/long-job", "#!/bin/sh\nexec sleep 600\n", 0o755)
+	f.write("etc/systemd/system/myapp.service", "[Service]\nExecStart=/usr/local/bin/long-job\n", 0o644)
+	f.must("systemctl", "daemon-reload")
+	n := 0
+	for _, command := range commands(block(t, "recipes.md", "systemctl restart myapp")) {
+		if !strings.Contains(command, "system") {
+			continue // cmd/warren tests it
+		}
+		n++
+		if out := f.shell(command); !strings.Contains(out, "done: 1 ok\n") || strings.Contains(out, "left running") {
+			t.Errorf("%s:\n%s", command, out)
+		}
+	}
+	if n != 2 {
+		t.Errorf("docs/recipes.md has %d commands with systemd", n)
+	}
+	has(t, f.must("systemctl", "is-active", "myapp", "job1"), "active\nactive\n")
+	f.must("systemctl", "stop", "myapp", "job1")
 }
 
 func (f *folder) uninstallByHand(t *testing.T) {

@@ -11,32 +11,32 @@ import (
 	"syscall"
 	"testing"
 
-	"warren/internal/testlab/clitest"
+	"warren/internal/testlab/disk"
 )
 
 // TestFullDisk fills the disk with the agent's data: it still runs commands.
 func TestFullDisk(t *testing.T) {
 	p := newPlace(t, linux, windows)
-	disk := filepath.Join(p.agentDir(), "data")
-	if err := errors.Join(os.Mkdir(disk, 0o700), syscall.Mount("none", disk, "tmpfs", 0, "size=16m,mode=0700")); err != nil {
+	volume := filepath.Join(p.agentDir(), "data")
+	if err := errors.Join(os.Mkdir(volume, 0o700), syscall.Mount("none", volume, "tmpfs", 0, "size=16m,mode=0700")); err != nil {
 		t.Skipf("needs a small disk, and mounting a tmpfs is not permitted here: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := syscall.Unmount(disk, syscall.MNT_DETACH); err != nil {
+		if err := syscall.Unmount(volume, syscall.MNT_DETACH); err != nil {
 			t.Error(err)
 		}
 	})
 	a := p.start()
 	p.run(0, "rem the journal is no longer new")
-	filler := filepath.Join(disk, "filler")
-	if err := clitest.FillDisk(filler); err != nil {
+	filler := filepath.Join(volume, "filler")
+	if err := disk.Fill(filler); err != nil {
 		t.Fatal(err)
 	}
 	const full = "the host's disk is full"
 	p.has(p.run(0, "echo still here"), "still here", full)
 	p.has(p.run(1, "--script", p.write("x.bat", "@echo "+strings.Repeat("x", 10_000))), "failed_to_start", "cannot write the script: "+full)
 	p.has(p.warren(0, "", "hosts", "--json"), `"disk":"full"`)
-	p.has(p.warren(1, "", "push", p.write("large", strings.Repeat("x", 1<<20)), "--to", p.agent.path(disk+"/large"), "--hosts", p.host), "no space: ")
+	p.has(p.warren(1, "", "push", p.write("large", strings.Repeat("x", 1<<20)), "--to", p.agent.path(volume+"/large"), "--hosts", p.host), "no space: ")
 	p.run(0, "del "+p.agent.path(filler))
 	if out := p.run(0, "echo again"); strings.Contains(out, full) {
 		t.Errorf("with room:\n%s", out)

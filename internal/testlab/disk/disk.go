@@ -1,4 +1,5 @@
-package clitest
+// Package disk makes a disk full. It imports no laboratory, so that tests within a package can use it.
+package disk
 
 import (
 	"errors"
@@ -7,8 +8,8 @@ import (
 	"syscall"
 )
 
-// FillDisk writes a file that leaves no room on its disk. Removing the file makes room again.
-func FillDisk(path string) error {
+// Fill writes a file that leaves no room on its disk. Removing the file makes room again.
+func Fill(path string) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
