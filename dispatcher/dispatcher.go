@@ -297,7 +297,7 @@ func (d *Dispatcher) submit(ctx context.Context, id string, spec model.Spec) (mo
 	statement, _ := l.batch.Statement()
 	record := model.Task{
 		ID: id, Command: spec.Command, Operator: d.operator, Key: d.fingerprint(), Created: l.issuedAt, NotAfter: l.issuedAt.Add(spec.StartTimeout),
-		Timeout: spec.Run.Timeout(), MaxOutput: spec.Run.MaxOutput, Hosts: len(jobs), Driver: d.store.Lease(), Statement: statement,
+		Timeout: spec.Run.Timeout(), MaxOutput: spec.Run.MaxOutput, Archives: spec.Run.Collect != nil, Hosts: len(jobs), Driver: d.store.Lease(), Statement: statement,
 		Summary:    model.Summary{Hosts: len(jobs)},
 		WhenOnline: spec.WhenOnline, Fanout: spec.Fanout, Rollout: spec.Rollout, RetryOf: spec.RetryOf, VerifyOf: spec.VerifyOf,
 		Script: model.DescribeScript(&spec.Run), Stdin: model.DescribeStdin(&spec.Run),

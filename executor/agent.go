@@ -86,6 +86,7 @@ type Limits struct {
 	Queue     int           // accepted jobs that wait for a worker
 	Jobs      int           // jobs remembered
 	Output    int64         // bytes of output kept of jobs that have ended
+	Archives  int64         // bytes of archives of collects kept
 	MaxOutput int64         // bytes kept of each stream of one job, whatever the request says
 	Retention time.Duration // how long a result is kept
 	Tolerance time.Duration // between the operator's clock and this one
@@ -100,6 +101,7 @@ const (
 	DefaultDrainGrace = 10 * time.Second
 	defaultJobs       = 50_000
 	DefaultOutput     = 256 << 20
+	DefaultArchives   = 3 << 30 // two collects of 1 GiB that no compression makes smaller, and some room
 	DefaultMaxOutput  = 16 << 20
 	DefaultRetention  = 7 * 24 * time.Hour
 	DefaultTolerance  = wire.DefaultClockTolerance
@@ -201,6 +203,7 @@ func (c *Config) setDefaults() {
 	def(&c.Limits.Queue, DefaultQueue)
 	def(&c.Limits.Jobs, defaultJobs)
 	def(&c.Limits.Output, int64(DefaultOutput))
+	def(&c.Limits.Archives, int64(DefaultArchives))
 	def(&c.Limits.MaxOutput, int64(DefaultMaxOutput))
 	def(&c.Limits.Retention, DefaultRetention)
 	def(&c.Limits.Tolerance, DefaultTolerance)
@@ -313,5 +316,6 @@ func (a *Agent) openData(table *jobtable.Table, file *journal.Log) (*outputlog.L
 		a.cfg.Log.Warn("removed an incomplete record at the end of the journal, as after a loss of power", "bytes", torn)
 	}
 	scriptfile.Sweep(a.cfg.DataDir)
-	return outputlog.Open(filepath.Join(a.cfg.DataDir, "output"), a.cfg.Limits.Output, table.LastOutputSegment())
+	bounds := outputlog.Bounds{Output: a.cfg.Limits.Output, Archives: a.cfg.Limits.Archives}
+	return outputlog.OpenBounded(filepath.Join(a.cfg.DataDir, "output"), bounds, table.LastOutputSegment())
 }

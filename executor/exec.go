@@ -104,14 +104,14 @@ func (l *loop) report(r report, now time.Time) {
 	case r.process != nil:
 		l.table.ProcessStarted(r.job, r.process, now)
 	case r.chunk != nil:
-		l.table.AddOutput(r.job, l.output.keep(r.job.ID, *r.chunk))
+		l.table.AddOutput(r.job, l.output.keep(r.job, *r.chunk))
 		l.replies.JobChanged(r.job)
 	case r.content != nil:
 		l.replies.ContentChanged(r.job, *r.content)
 	default:
 		delete(l.pool.cancels, r.job)
 		for _, c := range r.rest {
-			l.table.AddOutput(r.job, l.output.keep(r.job.ID, c))
+			l.table.AddOutput(r.job, l.output.keep(r.job, c))
 		}
 		l.output.jobEnded(r.job.ID, r.ended)
 		l.table.End(r.job, *r.ended, now)

@@ -167,9 +167,7 @@ func (l *loop) written(work context.Context, answer journal.Answer) {
 	}
 	l.replies.acks.add(w.acks, now)
 	if l.journal.compact(work, l.table) {
-		if err := l.output.DropBefore(l.table.FirstOutputSegment()); err != nil {
-			l.log.Error("cannot remove old output", "error", err)
-		}
+		l.output.dropBefore(l.table.FirstOutputSegment(now))
 	}
 }
 

@@ -168,6 +168,7 @@ func (l *loop) tick(now time.Time) {
 	l.replies.acks.tick(now)
 	if !now.Before(l.names.confirmAt) {
 		l.names.confirm(now)
+		l.output.dropBefore(l.table.FirstOutputSegment(now))
 	}
 	l.replies.Tick(now)
 }

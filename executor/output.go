@@ -1,9 +1,11 @@
 package executor
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
+	"warren/executor/jobtable"
 	"warren/executor/outputlog"
 	"warren/internal/agent/process"
 	"warren/internal/wire"
@@ -17,9 +19,13 @@ type outputKeeper struct {
 }
 
 // keep stores a chunk of output and returns where it is.
-func (k *outputKeeper) keep(job string, c process.Chunk) outputlog.Ref {
+func (k *outputKeeper) keep(j *jobtable.Job, c process.Chunk) outputlog.Ref {
 	before := k.DiskError()
-	r, err := k.Put(job, c.Stream, c.Offset, c.Data)
+	put := k.Put
+	if j.Run.Collect != nil && c.Stream == wire.Stdout {
+		put = k.PutArchive
+	}
+	r, err := put(j.ID, c.Stream, c.Offset, c.Data)
 	switch now := k.DiskError(); {
 	case now != nil && before == nil:
 		k.log.Error("cannot write output to the disk; it is kept in memory", "error", err, "hint", "free space for the data directory")
@@ -31,16 +37,20 @@ func (k *outputKeeper) keep(job string, c process.Chunk) outputlog.Ref {
 	return r
 }
 
+// dropBefore removes the output that no result needs any more.
+func (k *outputKeeper) dropBefore(segment int64) {
+	if err := k.DropBefore(segment); err != nil {
+		k.log.Error("cannot remove old output", "error", err)
+	}
+}
+
 // jobEnded adds to a result that not all of its output is on the disk.
 func (k *outputKeeper) jobEnded(job string, e *wire.Ended) {
 	err := k.JobEnded(job)
 	if err == nil {
 		return
 	}
-	words := diskWords[diskOf(err)]
-	if words == "" {
-		words = "the agent cannot write its output to the disk: " + err.Error()
-	}
+	words := cmp.Or(diskWords[diskOf(err)], "the agent cannot write its output to the disk: "+err.Error())
 	e.Reason = joinReasons(e.Reason, words)
 }
 

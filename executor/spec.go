@@ -95,7 +95,7 @@ func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
 	case r.HasFiles():
 		s.Argv, err = filejob.Argv()
 		if r.Collect != nil {
-			s.MaxOutput, s.KeepStart = filejob.CollectOutput(r.MaxOutput, c.Limits.Output), true
+			s.MaxOutput, s.KeepStart = filejob.CollectOutput(r.MaxOutput, c.Limits.Archives, c.DataDir), true
 		}
 	case r.Command != "":
 		s.Argv = process.CommandArgv(r.Shell, r.Command)

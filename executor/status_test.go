@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/executor/jobtable"
 	"warren/executor/outputlog"
 	"warren/executor/stats"
 	"warren/internal/agent/process"
@@ -107,7 +108,7 @@ func TestStatusTriesFailedDiskSeldom(t *testing.T) {
 		if err := os.Remove(dir + "/output"); err != nil { // so no file can be made in it
 			t.Fatal(err)
 		}
-		keeper.keep("job", process.Chunk{Stream: wire.Stdout, Data: []byte("x")})
+		keeper.keep(&jobtable.Job{ID: "job", Run: new(wire.Run)}, process.Chunk{Stream: wire.Stdout, Data: []byte("x")})
 		keeper.diskAt(nil, time.Now())
 		if keeper.DiskError() == nil {
 			t.Fatal("the output was written")

@@ -40,12 +40,12 @@ func TestSampleConfiguration(t *testing.T) {
 		return regexp.MustCompile(`(?m)^` + setting + ` +(\S+) +(\S.*)$`).FindStringSubmatch(table)
 	}
 	sampled, defaults := settings(path), settings("")
-	for _, setting := range []string{"broker", "identity", "timeout", "confirm_above", "results_retention", "results_size"} {
+	for _, setting := range []string{"broker", "identity", "timeout", "confirm_above", "results_retention", "results_size", "collected_size"} {
 		if m := row(sampled, setting); m == nil || !strings.Contains(m[2], "sample.toml:") {
 			t.Errorf("%s does not come from the sample: %q", setting, m)
 		}
 	}
-	for _, setting := range []string{"confirm_above", "results_retention", "results_size"} {
+	for _, setting := range []string{"confirm_above", "results_retention", "results_size", "collected_size"} {
 		if got, want := row(sampled, setting)[1], row(defaults, setting)[1]; got != want {
 			t.Errorf("the sample says %s = %s, the default is %s", setting, got, want)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"warren/internal/agent/process"
 	"warren/internal/broker"
+	"warren/internal/files"
 	"warren/internal/filestream"
 	"warren/internal/wire"
 )
@@ -52,14 +53,21 @@ func Argv() ([]string, error) {
 	return []string{self, HelperCommand}, nil
 }
 
-// CollectOutput returns how many bytes a host keeps of the output of a collect that asks for
-// requested, if it keeps most bytes of all jobs: an archive that has lost its middle is of no
-// use, so that a collect has another limit than a command.
-func CollectOutput(requested, most int64) int64 { return min(requested, most/collectShare) }
+// CollectOutput returns how many bytes a host keeps of the archive of a collect that asks for
+// requested, if it keeps most bytes of all archives in dir. An archive that has lost its middle
+// is of no use, so that a collect has another limit than a command.
+func CollectOutput(requested, most int64, dir string) int64 {
+	most /= collectShare
+	if free, ok := files.FreeSpace(dir); ok {
+		most = min(most, free/collectShare)
+	}
+	return min(requested, most)
+}
 
-// collectShare is the part of the kept output that one collect may take: 1 of 4. Several
-// collects can run at the same time, and the operators of others still need theirs.
-const collectShare = 4
+// collectShare is the part of the room for archives, and of the free space of the disk, that
+// one collect may take: 1 of 2. Another collect can run at the same time, and other programs
+// need the disk.
+const collectShare = 2
 
 // A Job is a push or a collect.
 type Job struct {

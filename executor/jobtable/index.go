@@ -141,10 +141,14 @@ func (x *index) redate(now time.Time) {
 	}
 }
 
-// FirstOutputSegment returns the first segment of output that a job refers to.
-func (x *index) FirstOutputSegment() int64 {
+// FirstOutputSegment returns the first segment of output that a job refers to whose result is
+// still kept.
+func (x *index) FirstOutputSegment(now time.Time) int64 {
 	first := int64(1) << 62
 	for _, j := range x.jobs {
+		if j.Phase == Ended && !now.Before(j.endedAt().Add(x.limits.Retention)) {
+			continue
+		}
 		for _, r := range j.Output {
 			if r.Segment > 0 {
 				first = min(first, r.Segment)

@@ -51,11 +51,43 @@ type entry struct {
 }
 
 func (e *entry) encode() []byte {
-	b, err := json.Marshal(e)
+	record := *e
+	record.Output = joined(e.Output)
+	b, err := json.Marshal(&record)
 	if err != nil {
 		panic(err) // plain data
 	}
 	return b
+}
+
+// joined returns references in which one stands for all chunks that follow each other, so that
+// a large archive takes no more room in the journal than a small one.
+func joined(output []outputlog.Ref) (short []outputlog.Ref) {
+	for _, r := range output {
+		if n := len(short) - 1; n >= 0 {
+			last := &short[n]
+			if last.Stream == r.Stream && last.Segment == r.Segment && last.Offset+int64(last.Size) == r.Offset && last.At+int64(last.Size) == r.At {
+				last.Size += r.Size
+				continue
+			}
+		}
+		short = append(short, r)
+	}
+	return short
+}
+
+// split reverses joined: each reference is one message.
+func split(output []outputlog.Ref) (chunks []outputlog.Ref) {
+	for _, r := range output {
+		for ; r.Size > wire.MaxChunk; r.Size -= wire.MaxChunk {
+			first := r
+			first.Size = wire.MaxChunk
+			chunks = append(chunks, first)
+			r.Offset, r.At = r.Offset+wire.MaxChunk, r.At+wire.MaxChunk
+		}
+		chunks = append(chunks, r)
+	}
+	return chunks
 }
 
 // identity returns the members that never change.
@@ -118,7 +150,7 @@ func (t *Table) Replay(record []byte) error {
 		if j.Phase != Ended {
 			t.done = append(t.done, j)
 		}
-		j.Phase, j.Result, j.Output = Ended, *e.Ended, e.Output
+		j.Phase, j.Result, j.Output = Ended, *e.Ended, split(e.Output)
 		j.Run, j.Secret, j.Signature, j.Process = nil, nil, "", nil
 	}
 	j.Delivered = j.Delivered || e.Delivered

@@ -22,14 +22,14 @@ func fullLog(t *testing.T) (o *Log, room func()) {
 	dir := filepath.Join(t.TempDir(), "output")
 	o, err := Open(dir, 1<<20, 0)
 	if err == nil {
-		err = os.Symlink("/dev/full", o.path(o.newest))
+		err = os.Symlink("/dev/full", o.output.path(o.last+1))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { o.Close() })
 	return o, func() {
-		if err := errors.Join(o.Close(), os.Remove(o.path(o.newest))); err != nil {
+		if err := errors.Join(o.Close(), os.Remove(o.output.path(o.last))); err != nil {
 			t.Error(err)
 		}
 	}
@@ -130,7 +130,7 @@ func TestUnreadableOutputIsGone(t *testing.T) {
 	}
 	r, err := o.Put("job", "stdout", 0, []byte("data"))
 	if err == nil {
-		err = errors.Join(o.next(), os.Truncate(o.path(r.Segment), 2))
+		err = errors.Join(o.Close(), os.Truncate(o.output.path(r.Segment), 2))
 	}
 	if err != nil || !o.Has(r) {
 		t.Fatal(err)

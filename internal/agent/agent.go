@@ -44,6 +44,7 @@ type flags struct {
 	Queue            int               `help:"Maximum number of jobs that wait for a worker. The agent rejects further jobs." env:"WARREND_QUEUE" default:"${queue}"`
 	MaxOutput        int64             `help:"Maximum bytes kept of each output stream of a job, even if a request asks for more. Default: ${maxoutput}." placeholder:"BYTES" env:"WARREND_MAX_OUTPUT" default:"${maxoutput}"`
 	OutputSize       int64             `help:"Maximum total bytes of kept output. The agent drops the oldest output first. Default: ${journalsize}." placeholder:"BYTES" env:"WARREND_OUTPUT_SIZE" default:"${journalsize}"`
+	CollectSize      int64             `help:"Maximum total bytes of kept archives of collect. One collect may take half of it, and of the free space of the disk. The agent drops the oldest first. Default: ${collectsize}." placeholder:"BYTES" env:"WARREND_COLLECT_SIZE" default:"${collectsize}"`
 	ResultsRetention time.Duration     `help:"How long results are kept." env:"WARREND_RESULTS_RETENTION" default:"${retention}"`
 	ClockTolerance   time.Duration     `help:"Maximum difference between operators' clocks and this host's clock. An agent with a new journal refuses jobs for this long, because jobs that were issued earlier may have run already." env:"WARREND_CLOCK_TOLERANCE" default:"${tolerance}"`
 	ResetJournal     bool              `help:"Move the journal aside and start a new one. The agent then refuses all requests issued before."`
@@ -115,6 +116,7 @@ func newParser(f *flags, config, workers string, options ...kong.Option) (*kong.
 			"version": version.String(), "datadir": defaultDataDir(), "config": config, "operators": defaultOperators, "revoked": defaultRevoked,
 			"workers": workers, "queue": fmt.Sprint(executor.DefaultQueue),
 			"maxoutput":   fmt.Sprint(executor.DefaultMaxOutput),
+			"collectsize": fmt.Sprint(executor.DefaultArchives),
 			"journalsize": fmt.Sprint(executor.DefaultOutput), "retention": executor.DefaultRetention.String(), "tolerance": executor.DefaultTolerance.String(),
 			"killgrace": executor.DefaultKillGrace.String(), "draingrace": executor.DefaultDrainGrace.String(),
 		})...)
@@ -184,7 +186,7 @@ func (f *flags) agent(args []string, log *slog.Logger, reload <-chan os.Signal) 
 	agent, err := executor.New(executor.Config{
 		ID: f.ID, Aliases: f.Alias, Labels: f.Label, Fleet: f.Fleet, Inbox: f.Inbox, Version: version.String(),
 		Broker:    options,
-		Limits:    executor.Limits{Workers: f.Workers, Queue: f.Queue, MaxOutput: f.MaxOutput, Output: f.OutputSize, Retention: f.ResultsRetention, Tolerance: f.ClockTolerance},
+		Limits:    executor.Limits{Workers: f.Workers, Queue: f.Queue, MaxOutput: f.MaxOutput, Output: f.OutputSize, Archives: f.CollectSize, Retention: f.ResultsRetention, Tolerance: f.ClockTolerance},
 		KillGrace: f.KillGrace, DrainGrace: f.DrainGrace, DataDir: f.DataDir,
 		Trust: files, Reload: reload, MaxValidity: f.Trust.MaxValidity, AllowUnsigned: f.Trust.AllowUnsigned, Log: log,
 	})
@@ -205,7 +207,7 @@ func (f *flags) check() error {
 	for _, n := range []struct {
 		flag  string
 		value int64
-	}{{"--workers", int64(f.Workers)}, {"--queue", int64(f.Queue)}, {"--max-output", f.MaxOutput}, {"--output-size", f.OutputSize}, {"--results-retention", int64(f.ResultsRetention)}, {"--clock-tolerance", int64(f.ClockTolerance)}, {"--kill-grace", int64(f.KillGrace)}, {"--drain-grace", int64(f.DrainGrace)}} {
+	}{{"--workers", int64(f.Workers)}, {"--queue", int64(f.Queue)}, {"--max-output", f.MaxOutput}, {"--output-size", f.OutputSize}, {"--collect-size", f.CollectSize}, {"--results-retention", int64(f.ResultsRetention)}, {"--clock-tolerance", int64(f.ClockTolerance)}, {"--kill-grace", int64(f.KillGrace)}, {"--drain-grace", int64(f.DrainGrace)}} {
 		if n.value <= 0 {
 			return fmt.Errorf("%s must be more than 0", n.flag)
 		}

@@ -25,7 +25,7 @@ var (
 	ErrTooLarge = errors.New("larger than --max-size")
 
 	// ErrArchiveTooLarge means that the archive of a collect is larger than the host keeps.
-	ErrArchiveTooLarge = errors.New("the compressed files are larger than this host sends of a collect")
+	ErrArchiveTooLarge = errors.New("the compressed files are larger than this host can keep until they are sent")
 
 	// ErrTooManyFiles means that a collect has more than MaxEntries files.
 	ErrTooManyFiles = fmt.Errorf("more than %d files", MaxEntries)
@@ -72,7 +72,7 @@ type limitedWriter struct {
 
 func (l *limitedWriter) Write(p []byte) (int, error) {
 	if int64(len(p)) > l.left {
-		return 0, fmt.Errorf("%w (%d bytes); collect fewer files at a time", ErrArchiveTooLarge, l.limit)
+		return 0, fmt.Errorf("%w: %d bytes, half of the free space of its disk or of --collect-size (warrend); collect fewer files at a time", ErrArchiveTooLarge, l.limit)
 	}
 	l.left -= int64(len(p))
 	return l.w.Write(p)

@@ -107,7 +107,7 @@ func open(ctx context.Context, s cli.Settings, once bool) (*Operator, error) {
 		o.notify = func(error) {}
 	}
 	o.store = results.New(s.DataDir, results.Options{
-		Retention: results.Retention{Age: s.ResultsRetention, Size: s.ResultsSize},
+		Retention: results.Retention{Age: s.ResultsRetention, Size: s.ResultsSize, Archives: s.CollectedSize},
 	})
 	config, err := o.newConnections(s, userName(), once)
 	if err != nil {

@@ -90,11 +90,15 @@ func (r *Run) check() error {
 	if err := r.checkCommand(); err != nil {
 		return err
 	}
+	most := int64(MaxMaxOutput)
+	if r.Collect != nil {
+		most = MaxArchive
+	}
 	switch {
 	case r.TimeoutMS < 0 || r.TimeoutMS > MaxTimeout.Milliseconds():
 		return invalid("timeout_ms", "is out of range: 0 to %d", MaxTimeout.Milliseconds())
-	case r.MaxOutput < 0 || r.MaxOutput > MaxMaxOutput:
-		return invalid("max_output", "is out of range: 0 to %d", MaxMaxOutput)
+	case r.MaxOutput < 0 || r.MaxOutput > most:
+		return invalid("max_output", "is out of range: 0 to %d", most)
 	case r.SecretHash != nil && len(r.SecretHash) != sha256.Size:
 		return invalid("secret_hash", "has %d bytes, want %d", len(r.SecretHash), sha256.Size)
 	}

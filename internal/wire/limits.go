@@ -37,6 +37,9 @@ const (
 	MaxTimeout   = 30 * 24 * time.Hour // of a run that has one
 	MaxMaxOutput = 64 << 20
 
+	// MaxArchive bounds max_output of a collect: its archive.
+	MaxArchive = 5 << 30
+
 	// MaxGrants bounds each list of a granted, and MaxGrant each of its strings.
 	MaxGrants = 1024
 	MaxGrant  = 4096

@@ -185,6 +185,7 @@ func TestProtocolPageLimits(t *testing.T) {
 		{"each string of these lists", MaxGrant},
 		{"`timeout_ms`", MaxTimeout.Milliseconds()},
 		{"`max_output`", MaxMaxOutput},
+		{"`max_output` of a `collect`", MaxArchive},
 		{"`salt`", fmt.Sprintf("%d to %d", MinSalt, MaxSalt)},
 		{"`manifest_size`", MaxManifest},
 		{"`owner`", MaxOwner},

@@ -41,7 +41,7 @@ func CheckLimits(spec *model.Spec) error {
 		return Usage("", "--when-online: %s exceeds the limit of %s", term.Duration(spec.StartTimeout), term.Duration(maxWhenOnline))
 	case run.Timeout() > wire.MaxTimeout:
 		return Usage("", "--timeout: %s exceeds the limit of %s", term.Duration(run.Timeout()), term.Duration(wire.MaxTimeout))
-	case run.MaxOutput > wire.MaxMaxOutput:
+	case run.MaxOutput > wire.MaxMaxOutput && run.Collect == nil:
 		return Usage("", "--max-output: %s exceeds the limit of %s", term.Size(run.MaxOutput), term.Size(wire.MaxMaxOutput))
 	}
 	return nil

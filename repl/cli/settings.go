@@ -41,6 +41,7 @@ type Settings struct {
 	// Retention of results; 0 means no limit.
 	ResultsRetention time.Duration
 	ResultsSize      int64
+	CollectedSize    int64 // of archives
 
 	Warnings []dial.Warning // about Broker and Login
 
@@ -64,6 +65,7 @@ type Globals struct {
 	Inventory        []string   `placeholder:"PATH" env:"WARREN_INVENTORY" sep:"none" help:"Ansible inventory of @ansible:GROUP and of vars in --where, as ansible-inventory -i takes it. Default: the inventory of Ansible's own configuration. May be repeated."`
 	ResultsRetention Retention  `placeholder:"TIME" env:"WARREN_RESULTS_RETENTION" default:"90d" help:"Remove results this long after their task is done; never keeps them."`
 	ResultsSize      Size       `placeholder:"SIZE" env:"WARREN_RESULTS_SIZE" default:"1GiB" help:"Size limit of all results on the disk; the oldest are removed first. 0 means no limit."`
+	CollectedSize    Size       `placeholder:"SIZE" env:"WARREN_COLLECTED_SIZE" default:"10GiB" help:"Size limit of the archives of all collects on the disk; the oldest collects are removed first, the newest stays. 0 means no limit."`
 	Color            ColorWhen  `placeholder:"WHEN" env:"WARREN_COLOR" default:"auto" help:"Colors: auto (on a terminal, unless NO_COLOR is set), always or never."`
 	ShowResults      ShowWhen   `placeholder:"WHEN" env:"WARREN_SHOW_RESULTS" default:"auto" help:"Show the results of a task at the prompt when it ends: auto (if they fit on the screen), always or never."`
 	Config           string     `placeholder:"FILE" env:"WARREN_CONFIG" help:"Configuration file, instead of ${config}."`
@@ -74,7 +76,7 @@ type Globals struct {
 func (g *Globals) Settings(args []string) (Settings, error) {
 	s := Settings{
 		Login: g.Login, Identity: g.Identity, Fleet: g.Fleet, DataDir: g.DataDir, Color: g.Color, ShowResults: g.ShowResults,
-		Inventory: g.Inventory, ResultsRetention: time.Duration(g.ResultsRetention), ResultsSize: int64(g.ResultsSize),
+		Inventory: g.Inventory, ResultsRetention: time.Duration(g.ResultsRetention), ResultsSize: int64(g.ResultsSize), CollectedSize: int64(g.CollectedSize),
 	}
 	if g.Fleet != "" {
 		if err := wire.CheckFleet(g.Fleet); err != nil {

@@ -247,6 +247,8 @@ func (o *output) Read(p []byte) (int, error) {
 		}
 		segment, err, ok := o.next()
 		switch {
+		case errors.Is(err, model.ErrArchiveDamaged):
+			return 0, err // of this host alone
 		case err != nil:
 			o.err = err
 			return 0, err

@@ -173,7 +173,7 @@ func TestSettings(t *testing.T) {
 	}
 	want := cli.Settings{
 		Broker: []string{cli.DefaultBroker}, Identity: "/key", DataDir: filepath.Join(dir, "warren"), Groups: filepath.Join(dir, "warren", "groups.yaml"), Color: cli.ColorAuto, ShowResults: cli.ShowAuto,
-		ResultsRetention: 90 * 24 * time.Hour, ResultsSize: 1 << 30,
+		ResultsRetention: 90 * 24 * time.Hour, ResultsSize: 1 << 30, CollectedSize: 10 << 30,
 	}
 	if got := of("tasks"); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v; want %+v", got, want)

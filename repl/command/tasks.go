@@ -35,7 +35,7 @@ func (*Tasks) Help() string {
     tasks --host web03 --command 'systemctl (re)?start'
     tasks --prune --older-than 30d --dry-run
 
-Warren removes tasks that are done and older than the setting results_retention (90d). While all results together are larger than results_size (1GiB), it removes the oldest tasks that are done. It never removes a task that is not done.`
+Warren removes tasks that are done and older than the setting results_retention (90d). While all results together are larger than results_size (1GiB), it removes the oldest tasks that are done. While the archives of collects are larger than collected_size (10GiB), it removes the oldest collects that are done, but not the newest. It never removes a task that is not done.`
 }
 
 func (c *Tasks) Run(ctx context.Context, env *Env) error {

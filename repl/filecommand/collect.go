@@ -25,7 +25,7 @@ type Collect struct {
 	All          bool          `help:"Target every host that is online or was online within the last week, except those of --exclude."`
 	Paths        []string      `arg:"" name:"path" help:"Full paths of files and directories on the hosts. The host expands the wildcards *, ? and [ ]; quote them."`
 	Save         string        `placeholder:"DIR" help:"Save the files below this directory, in a directory for each host. Implies --wait. Files with the same names are replaced."`
-	MaxSize      cli.Size      `default:"64MiB" placeholder:"SIZE" help:"Most bytes of files of each host; at most 1GiB. If a host has more, the collect fails there, and the files before the limit are kept."`
+	MaxSize      cli.Size      `default:"1GiB" placeholder:"SIZE" help:"Most bytes of files of each host; at most 4GiB. If a host has more, the collect fails there, and the files before the limit are kept."`
 	Timeout      cli.TimeLimit `default:"1h" placeholder:"TIME" help:"Time limit on each host; none means no limit."`
 	StartTimeout cli.Duration  `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"Time in which a host must begin."`
 	User         string        `placeholder:"NAME" help:"User who reads the files. The host's authorized_operators must allow it for the key (run-as), and its agent must run as root."`
@@ -40,17 +40,26 @@ Examples:
 
     collect /etc/hosts --hosts @web --diff
     collect /etc/hosts "/var/log/nginx/*.log" --hosts "web[01-20]" --save logs
-    collect /var/log/app --hosts @app --save logs --max-size 500MiB
+    collect /var/log/app --hosts @app --save logs --max-size 100MiB
     collect /etc/app.conf --hosts @app --detach
     check_task 1b4e --save conf
 
-The last line saves what an earlier collect has received. A host sends at most 64 MiB after compression. The files of a task stay in the result store, as output does.
+The last line saves what an earlier collect has received. A host sends at most half of the free space of its disk, and half of its --collect-size (warrend), after compression. What it has sent stays beside the result store until the task is removed.
 
 Results, check_task, watch, cancel, retry and --json are as for run. Exit status: 0 every host has answered, and all files that exist were collected; 1 otherwise.`
 }
 
-// mostCollected is the largest --max-size.
-const mostCollected = 1 << 30
+const (
+	// mostCollected is the largest --max-size.
+	mostCollected = 4 << 30
+
+	// archiveRoom is what an archive may have besides the content of its files, if that
+	// cannot be compressed: 1 byte of 64, and the records of files.MaxEntries small files.
+	archiveRoom = 64 << 20
+)
+
+// maxArchive returns the bound of the archive of files of maxSize bytes.
+func maxArchive(maxSize int64) int64 { return maxSize + maxSize/64 + archiveRoom }
 
 func (c *Collect) Run(ctx context.Context, env *command.Env) error {
 	if err := c.check(); err != nil {
@@ -69,7 +78,7 @@ func (c *Collect) Run(ctx context.Context, env *command.Env) error {
 		Command: shellquote.Join(append([]string{"collect"}, c.Paths...)...), StartTimeout: time.Duration(c.StartTimeout), Fanout: int(c.Fanout),
 		Run: wire.Run{
 			Collect: &wire.Collect{MaxSize: int64(c.MaxSize)}, Argv: c.Paths,
-			TimeoutMS: time.Duration(c.Timeout).Milliseconds(), MaxOutput: wire.MaxMaxOutput, User: c.User,
+			TimeoutMS: time.Duration(c.Timeout).Milliseconds(), MaxOutput: maxArchive(int64(c.MaxSize)), User: c.User,
 		},
 	}
 	if err := cli.CheckLimits(&spec); err != nil {
@@ -97,7 +106,7 @@ func (c *Collect) check() error {
 	case c.Tail > 0, c.Stdout:
 		return cli.Usage("", "--tail and --stdout are for the output of a command; a collect has none")
 	case c.MaxSize <= 0, c.MaxSize > mostCollected:
-		return cli.Usage("", "--max-size: %s is out of range: 1 byte to %s", term.Size(int64(c.MaxSize)), term.Size(mostCollected))
+		return cli.Usage("", "--max-size: %s is out of range: 1 B to %s", term.Size(int64(c.MaxSize)), term.Size(mostCollected))
 	case len(c.Paths) > wire.MaxArgs:
 		return cli.Usage("name a directory, or quote the wildcard so that the hosts expand it", "%d paths are too many: at most %d", len(c.Paths), wire.MaxArgs)
 	}

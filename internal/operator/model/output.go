@@ -1,6 +1,12 @@
 package model
 
-import "bytes"
+import (
+	"bytes"
+	"errors"
+)
+
+// ErrArchiveDamaged means that the store no longer has an archive that it had.
+var ErrArchiveDamaged = errors.New("the stored archive is damaged; collect the files again")
 
 // An Output is the account of one stream. While the job runs Size is what has
 // arrived.

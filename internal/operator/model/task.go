@@ -39,6 +39,7 @@ type Task struct {
 	// MaxOutput is how many bytes of each stream of a job the store keeps: what
 	// the task's run allows (wire.Run.MaxOutput). 0 keeps no output.
 	MaxOutput int64
+	Archives  bool   // the standard output of a job is an archive of files: of a collect
 	Hosts     int    // number of jobs; the store's Add counts them itself
 	Driver    string // lease of the process that sends it; the store's Add sets it
 	Cancel    bool   // the operator has asked to cancel it

@@ -1,10 +1,12 @@
 package results
 
 import (
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
 
+	"warren/internal/operator/results/archive"
 	"warren/internal/operator/results/merge"
 	"warren/internal/operator/results/sqlite"
 	"warren/internal/wire"
@@ -43,11 +45,11 @@ func (a *actor) commit(b *batch) {
 	}
 	m := &merging{
 		live: a.live, knownHosts: a.knownHosts, jobs: make(map[uuid.UUID]*mergedJob, b.updates),
-		deltas: map[int64]map[string]int{}, revs: map[int64]int64{},
+		deltas: map[int64]map[string]int{}, revs: map[int64]int64{}, archives: a.archives.NewWriter(),
 	}
 	err := a.db.Do(func(tx *sqlite.Tx) error {
 		m.tx = tx
-		return m.run(b)
+		return errors.Join(m.run(b), m.archives.Close())
 	})
 	if err != nil && a.writeError == nil {
 		a.failedSince = time.Now()
@@ -85,6 +87,7 @@ type merging struct {
 	counts     Counts
 	deltas     map[int64]map[string]int // by task row and kind
 	revs       map[int64]int64          // by task row: of this transaction
+	archives   *archive.Writer
 }
 
 // mergedJob is a job of a merging.
@@ -136,7 +139,7 @@ func (m *merging) apply(u Update) error {
 		j.transfer = t
 	}
 	for _, chunk := range c.Chunks {
-		if err := m.store(&j.record, chunk); err != nil {
+		if err := m.store(j, chunk); err != nil {
 			return err
 		}
 	}
@@ -166,7 +169,8 @@ func (m *merging) find(job string) (*mergedJob, error) {
 	return j, nil
 }
 
-func (m *merging) store(r *merge.Record, c merge.Chunk) error {
+func (m *merging) store(j *mergedJob, c merge.Chunk) error {
+	r := &j.record
 	account := &r.Out[c.Stream]
 	var stored []merge.Span
 	if c.Offset < account.End { // beyond that nothing can overlap
@@ -175,9 +179,14 @@ func (m *merging) store(r *merge.Record, c merge.Chunk) error {
 			return err
 		}
 	}
-	parts, refused := account.Admit(c, r.Limit, stored)
+	parts, refused := account.Admit(c, r.LimitOf(c), stored)
 	m.counts.Refused += refused
 	for _, part := range parts {
+		if part.Archive {
+			if err := m.archives.Write(j.id, part.Offset, part.Data); err != nil {
+				return err
+			}
+		}
 		if err := m.tx.AddOutput(r.Row, part); err != nil {
 			return err
 		}
@@ -225,7 +234,7 @@ func (m *merging) rev(task int64) (int64, error) {
 	return rev, err
 }
 
-// sum computes the sums of the streams that have become whole.
+// sum computes the sums of the streams that have become whole, and syncs archives.
 func (m *merging) sum(j *mergedJob) (err error) {
 	if !j.record.Final() {
 		return nil
@@ -233,6 +242,12 @@ func (m *merging) sum(j *mergedJob) (err error) {
 	for i := range j.record.Out {
 		account, before := &j.record.Out[i], &j.before.Out[i]
 		if account.Kept == 0 || !account.Whole() || account.Sum != "" && account.Kept == before.Kept {
+			continue
+		}
+		if i == 0 && j.record.Archive { // it is large, and no two are the same
+			if err := m.archives.Sync(j.id); err != nil {
+				return err
+			}
 			continue
 		}
 		if account.Sum, err = m.tx.Sum(j.record.Row, i); err != nil {

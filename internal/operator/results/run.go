@@ -3,8 +3,10 @@ package results
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 	"time"
 
+	"warren/internal/operator/results/archive"
 	"warren/internal/operator/results/sqlite"
 )
 
@@ -14,9 +16,10 @@ const pollInterval = 200 * time.Millisecond
 
 // An actor is the state of Run. Only Run's goroutine calls its methods.
 type actor struct {
-	path string
-	log  *slog.Logger
-	db   *sqlite.Writer
+	path     string
+	log      *slog.Logger
+	db       *sqlite.Writer
+	archives archive.Dir
 
 	live       liveJobs
 	knownHosts map[string]bool // host names that this process has stored
@@ -72,7 +75,7 @@ func (s *Store) Run(ctx context.Context) error {
 
 func newActor(s *Store) *actor {
 	return &actor{
-		path: s.path, log: s.log, db: s.writer, live: liveJobs{}, knownHosts: map[string]bool{}, rounds: discoverRounds{},
+		path: s.path, log: s.log, db: s.writer, archives: archive.Dir(filepath.Join(s.dir, archive.DirName)), live: liveJobs{}, knownHosts: map[string]bool{}, rounds: discoverRounds{},
 		checks: map[string]expectedCheck{}, watched: map[string]*watchedTask{}, transfers: transferWatchers{}, upkeep: upkeep{retention: s.retention},
 	}
 }

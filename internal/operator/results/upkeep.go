@@ -4,6 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
+	"warren/internal/operator/results/merge"
 	"warren/internal/operator/results/sqlite"
 )
 
@@ -11,6 +14,10 @@ import (
 type Retention struct {
 	Age  time.Duration // finished tasks are deleted once they are older; 0 keeps them
 	Size int64         // bytes of the database file above which the oldest finished tasks are deleted; 0 is no bound
+
+	// Archives is the bytes of archives above which the oldest finished tasks that have some are
+	// deleted; 0 is no bound. The newest one stays.
+	Archives int64
 }
 
 const (
@@ -32,6 +39,7 @@ type upkeep struct {
 	retention Retention
 	begun     bool // this process has had its turn
 	deleting  bool // there was something to delete
+	swept     bool // there are no archives of jobs that were deleted
 }
 
 // Prune deletes the finished tasks that were created before a time. It returns how many
@@ -65,6 +73,9 @@ func (a *actor) runUpkeep() time.Duration {
 	a.upkeep.begun = true
 	if !a.upkeep.deleting && !a.claimUpkeep() {
 		return upkeepInterval
+	}
+	if !a.upkeep.deleting {
+		a.upkeep.swept = false
 	}
 	delay := a.upkeepStep()
 	a.upkeep.deleting = delay == upkeepDelay
@@ -116,6 +127,11 @@ func (a *actor) retain() (more bool, err error) {
 			return true, err
 		}
 	}
+	if most := a.upkeep.retention.Archives; most > 0 {
+		if n, err := a.deleted(sqlite.TrimArchives(a.db, most)); n > 0 || err != nil {
+			return n > 0, err
+		}
+	}
 	if a.upkeep.retention.Size <= 0 {
 		return false, nil
 	}
@@ -143,7 +159,14 @@ func (a *actor) deleted(n int, err error) (int, error) {
 // reports whether there was anything to do.
 func (a *actor) vacuum() (more bool, err error) {
 	if more, err = a.db.RemoveJobs(); err != nil || more {
+		a.upkeep.swept = a.upkeep.swept && !more
 		return more, err
+	}
+	if !a.upkeep.swept { // also once in each turn, for what a killed process has left
+		a.upkeep.swept = true
+		return true, a.db.Do(func(tx *sqlite.Tx) error {
+			return a.archives.Sweep(func(job uuid.UUID) (bool, error) { return tx.ReadJob(job, new(merge.Record)) })
+		})
 	}
 	return a.db.ReleasePages()
 }

@@ -47,7 +47,7 @@ func (s *scene) account() account {
 	begins := s.begins()
 	for i := range jobs {
 		command := commands[jobs[i].Task]
-		if strings.HasPrefix(command, pushCommand) { // it leaves no trace in the ledger
+		if hasFiles(command) { // it leaves no trace in the ledger
 			executions[jobs[i].ID] = begins[jobs[i].ID]
 		}
 		s.judge(&a, &jobs[i], executions[jobs[i].ID], command)
@@ -73,6 +73,11 @@ func (s *scene) account() account {
 		}
 	}
 	return a
+}
+
+// hasFiles reports whether a task is a push or a collect, whose rows look at the files.
+func hasFiles(command string) bool {
+	return strings.HasPrefix(command, pushCommand) || strings.HasPrefix(command, collectCommand)
 }
 
 // commandsOfTasks are by the task's id.
@@ -111,7 +116,7 @@ func (s *scene) judge(a *account, j *model.Job, n int, command string) {
 	if why := lie(j, n); why != "" {
 		a.blame(j, "%s", why)
 	}
-	whole := j.Outcome != wire.Exited || strings.HasPrefix(command, pushCommand) || s.whole(j, s.works[command]) || s.fault.gone && j.Stdout.Gone
+	whole := j.Outcome != wire.Exited || hasFiles(command) || s.whole(j, s.works[command]) || s.fault.gone && j.Stdout.Gone
 	if !whole {
 		a.blame(j, "its output is not what it printed: %+v", j.Stdout)
 	}

@@ -37,7 +37,7 @@ type fault struct {
 
 // matrix is every fault there is.
 func matrix() []fault {
-	return slices.Concat(kills(), links(), balancers(), deliveries(), hosts(), clocks(), inboxes(), resources(), queues(), limits(), pushes())
+	return slices.Concat(kills(), links(), balancers(), deliveries(), hosts(), clocks(), inboxes(), resources(), queues(), limits(), pushes(), collects())
 }
 
 func TestFaults(t *testing.T) {

@@ -63,6 +63,8 @@ type Chunk struct {
 	Stream int // StreamIndex
 	Offset int64
 	Data   []byte
+	// Archive: the bytes go into a file, in which parts that follow each other are one piece.
+	Archive bool
 	// Extends is where the stored piece begins that the chunk is appended to; -1 if the
 	// chunk becomes a piece of its own.
 	Extends int64
@@ -96,7 +98,7 @@ func (a *Account) Admit(c Chunk, limit int64, stored []Span) (parts []Chunk, ref
 			continue
 		}
 		from := g.Start - c.Offset
-		part := Chunk{Stream: c.Stream, Offset: g.Start, Data: c.Data[from : from+n]}
+		part := Chunk{Stream: c.Stream, Offset: g.Start, Data: c.Data[from : from+n], Archive: c.Archive}
 		if !a.place(&part) {
 			refused += n
 			continue
@@ -113,7 +115,7 @@ func (a *Account) place(c *Chunk) bool {
 	n := int64(len(c.Data))
 	small := n < smallChunk
 	switch {
-	case small && a.Tail > 0 && c.Offset == a.End && a.Tail < fullPiece:
+	case a.Tail > 0 && c.Offset == a.End && (c.Archive || small && a.Tail < fullPiece):
 		c.Extends = a.End - a.Tail
 		a.Tail += n
 	case small && a.Pieces >= maxPieces:

@@ -19,6 +19,7 @@ type Record struct {
 	Digest   []byte        // of the request
 	Resigned *model.Signed // the new times, if an update that was merged brought another signature
 	Limit    int64         // bytes of each stream that are kept
+	Archive  bool          // standard output is an archive
 
 	Facts
 }
@@ -46,7 +47,7 @@ type Facts struct {
 func NewRecord(row, task int64, t *model.Task, j *model.Job) Record {
 	nothing := Account{Size: UnknownSize}
 	return Record{
-		Row: row, Task: task, Host: j.Host, Digest: j.Digest, Limit: t.MaxOutput,
+		Row: row, Task: task, Host: j.Host, Digest: j.Digest, Limit: t.MaxOutput, Archive: t.Archives,
 		Facts: Facts{State: model.Pending, Out: [2]Account{nothing, nothing}},
 	}
 }
@@ -208,7 +209,19 @@ func (r *Record) output(m *wire.Output, c *Change) {
 	}
 	c.Heard = true
 	r.hear("", model.Running, 0, 0)
-	c.Chunks = append(c.Chunks, Chunk{Stream: i, Offset: m.Offset, Data: m.Data})
+	c.Chunks = append(c.Chunks, r.chunk(i, m.Offset, m.Data))
+}
+
+func (r *Record) chunk(stream int, offset int64, data []byte) Chunk {
+	return Chunk{Stream: stream, Offset: offset, Data: data, Archive: r.Archive && stream == 0}
+}
+
+// LimitOf is the most bytes that are kept of a stream. That of a collect is for its archive.
+func (r *Record) LimitOf(c Chunk) int64 {
+	if c.Archive {
+		return r.Limit
+	}
+	return min(r.Limit, wire.MaxMaxOutput)
 }
 
 func (r *Record) ended(m *wire.Ended, c *Change) {
@@ -233,7 +246,7 @@ func (r *Record) ended(m *wire.Ended, c *Change) {
 		}
 		r.Out[i].settle(s)
 		if len(s.Data) > 0 {
-			c.Chunks = append(c.Chunks, Chunk{Stream: i, Data: s.Data})
+			c.Chunks = append(c.Chunks, r.chunk(i, 0, s.Data))
 		}
 	}
 }

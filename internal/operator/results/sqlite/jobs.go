@@ -54,7 +54,7 @@ func (t *Tx) ReadJob(id uuid.UUID, r *merge.Record) (bool, error) {
 		return false, err
 	}
 	// A job's row remains for a while after its task was deleted.
-	return row(t.conn, "SELECT max_output FROM tasks WHERE seq = ?", func(c *columns) { r.Limit = c.int64() }, r.Task)
+	return row(t.conn, "SELECT max_output, archives FROM tasks WHERE seq = ?", func(c *columns) { r.Limit, r.Archive = c.int64(), c.bool() }, r.Task)
 }
 
 // WriteJob writes a job's facts.
@@ -74,19 +74,31 @@ func (t *Tx) WriteSignature(r *merge.Record) error {
 
 // Spans returns what the store has around a chunk.
 func (t *Tx) Spans(job int64, c merge.Chunk) (spans []merge.Span, err error) {
-	err = query(t.conn, `SELECT offset, length(data) FROM output WHERE job = +?1 AND stream = +?2 AND offset < +?4 AND offset >=
-		coalesce((SELECT max(offset) FROM output WHERE job = +?1 AND stream = +?2 AND offset <= +?3), ?3) ORDER BY offset`, func(cols *columns) error {
+	add := func(cols *columns) error {
 		start := cols.int64()
 		spans = append(spans, merge.Span{Start: start, End: start + cols.int64()})
 		return nil
-	}, job, c.Stream, c.Offset, c.Offset+int64(len(c.Data)))
+	}
+	if c.Archive {
+		err = query(t.conn, `SELECT offset, size FROM archives WHERE job = ?1 AND offset < ?3 AND offset >=
+			coalesce((SELECT max(offset) FROM archives WHERE job = ?1 AND offset <= ?2), ?2) ORDER BY offset`, add, job, c.Offset, c.Offset+int64(len(c.Data)))
+		return spans, err
+	}
+	err = query(t.conn, `SELECT offset, length(data) FROM output WHERE job = +?1 AND stream = +?2 AND offset < +?4 AND offset >=
+		coalesce((SELECT max(offset) FROM output WHERE job = +?1 AND stream = +?2 AND offset <= +?3), ?3) ORDER BY offset`, add, job, c.Stream, c.Offset, c.Offset+int64(len(c.Data)))
 	return spans, err
 }
 
 // AddOutput stores a chunk as a piece of its own, or appends it to the piece that it
 // extends.
 func (t *Tx) AddOutput(job int64, c merge.Chunk) error {
-	if c.Extends >= 0 {
+	n := len(c.Data)
+	switch {
+	case c.Archive && c.Extends >= 0: // the file has the bytes
+		return execute(t.conn, "UPDATE archives SET size = size + ? WHERE job = ? AND offset = ?", n, job, c.Extends)
+	case c.Archive:
+		return execute(t.conn, "INSERT INTO archives (job, offset, size) VALUES (?,?,?)", job, c.Offset, n)
+	case c.Extends >= 0:
 		return execute(t.conn, "UPDATE output SET data = CAST(data || ? AS BLOB) WHERE job = ? AND stream = ? AND offset = ?", c.Data, job, c.Stream, c.Extends)
 	}
 	return execute(t.conn, "INSERT INTO output (job, stream, offset, data) VALUES (?,?,?,?)", job, c.Stream, c.Offset, c.Data)

@@ -16,6 +16,7 @@ import (
 	"zombiezen.com/go/sqlite"
 
 	"warren/internal/hint"
+	"warren/internal/operator/results/archive"
 )
 
 // FileName is the name of the database in its directory.
@@ -83,7 +84,7 @@ func OpenReader(path string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{newPool(path)}
+	r := &Reader{newPool(path), archive.Dir(filepath.Join(filepath.Dir(path), archive.DirName))}
 	conn, err := r.pool.take(context.Background())
 	if err != nil {
 		return nil, Explain(path, err)

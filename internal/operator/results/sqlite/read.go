@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,12 +15,16 @@ import (
 
 	"warren/internal/hint"
 	"warren/internal/operator/model"
+	"warren/internal/operator/results/archive"
 	"warren/internal/operator/results/merge"
 	"warren/internal/wire"
 )
 
 // A Reader reads the store. Any goroutine may call it.
-type Reader struct{ pool *pool }
+type Reader struct {
+	pool     *pool
+	archives archive.Dir
+}
 
 // Close closes the connections. It does not wait for those in use.
 func (r *Reader) Close() error { return r.pool.close() }
@@ -114,7 +119,7 @@ func (r *Reader) Tasks(ctx context.Context, limit int) ([]model.Task, error) {
 }
 
 func selectTasks(which string) string {
-	return `SELECT t.id, t.command, t.operator, t.key, t.created, t.not_after, t.timeout, t.max_output, t.hosts, t.driver, t.cancel, t.pause,
+	return `SELECT t.id, t.command, t.operator, t.key, t.created, t.not_after, t.timeout, t.max_output, t.archives, t.hosts, t.driver, t.cancel, t.pause,
 		t.when_online, t.fanout, t.retry_of, t.verify_of, t.rollout, t.script, t.stdin, coalesce(c.kind, ''), coalesce(c.n, 0)
 		FROM (SELECT * FROM tasks ` + which + `) t LEFT JOIN counts c ON c.task = t.seq ORDER BY t.seq DESC`
 }
@@ -123,7 +128,7 @@ func (r *Reader) tasks(ctx context.Context, which string, args ...any) (out []mo
 	err = r.query(ctx, selectTasks(which), func(c *columns) (err error) {
 		t := model.Task{
 			ID: c.text(), Command: c.text(), Operator: c.text(), Key: c.text(), Created: merge.Time(c.int64()), NotAfter: merge.Time(c.int64()),
-			Timeout: time.Duration(c.int64()) * time.Millisecond, MaxOutput: c.int64(), Hosts: c.int(), Driver: c.text(), Cancel: c.bool(), Pause: c.bool(),
+			Timeout: time.Duration(c.int64()) * time.Millisecond, MaxOutput: c.int64(), Archives: c.bool(), Hosts: c.int(), Driver: c.text(), Cancel: c.bool(), Pause: c.bool(),
 			WhenOnline: c.bool(), Fanout: c.int(), RetryOf: c.text(), VerifyOf: c.text(),
 		}
 		rollout, script, stdin, kind, n := c.text(), c.text(), c.text(), c.text(), c.int()
@@ -218,14 +223,23 @@ func (r *Reader) HasPending(ctx context.Context, task string) (pending bool, err
 	return pending, err
 }
 
-// Sums fills in the sums of the streams that have none yet because they are not whole.
+// Sums fills in the sums of the streams that have none yet because they are not whole. Archives
+// have none.
 func (r *Reader) Sums(ctx context.Context, jobs []model.Job) error {
+	archives := map[string]bool{} // by task
 	for i := range jobs {
+		task := jobs[i].Task
+		if _, known := archives[task]; !known {
+			_, err := r.row(ctx, "SELECT archives FROM tasks WHERE id = ?", func(c *columns) { archives[task] = c.bool() }, task)
+			if err != nil {
+				return err
+			}
+		}
 		for _, o := range []struct {
 			stream string
 			*model.Output
 		}{{wire.Stdout, &jobs[i].Stdout}, {wire.Stderr, &jobs[i].Stderr}} {
-			if o.Kept == 0 || o.Sum != "" {
+			if o.Kept == 0 || o.Sum != "" || archives[task] && o.stream == wire.Stdout {
 				continue
 			}
 			var err error
@@ -251,9 +265,11 @@ func (r *Reader) Output(ctx context.Context, job, stream string, from int64) ite
 			return
 		}
 		var buffer []byte
+		found := false
 		err := r.query(ctx, `SELECT o.offset, o.data FROM jobs j JOIN output o ON o.job = j.seq AND o.stream = +?2 AND o.offset >=
 			coalesce((SELECT max(offset) FROM output WHERE job = j.seq AND stream = +?2 AND offset <= +?3), 0)
 			WHERE j.id = +?1 ORDER BY o.offset`, func(c *columns) error {
+			found = true
 			g := model.Segment{Offset: c.int64()}
 			buffer = c.bytes(buffer)
 			g.Data = buffer
@@ -268,10 +284,36 @@ func (r *Reader) Output(ctx context.Context, job, stream string, from int64) ite
 			}
 			return nil
 		}, id[:], i, from)
+		if err == nil && !found && stream == wire.Stdout {
+			err = r.archive(ctx, id, from, yield)
+		}
 		if err != nil && !errors.Is(err, errStop) {
 			yield(model.Segment{}, err)
 		}
 	}
+}
+
+// archive is Output for a job whose standard output is in a file.
+func (r *Reader) archive(ctx context.Context, job uuid.UUID, from int64, yield func(model.Segment, error) bool) error {
+	var parts []merge.Span
+	err := r.query(ctx, "SELECT a.offset, a.size FROM jobs j JOIN archives a ON a.job = j.seq WHERE j.id = ? ORDER BY a.offset", func(c *columns) error {
+		start := c.int64()
+		parts = append(parts, merge.Span{Start: start, End: start + c.int64()})
+		return nil
+	}, job[:])
+	for _, p := range parts {
+		if err != nil || ctx.Err() != nil {
+			break
+		}
+		var more bool
+		more, err = r.archives.Read(job, max(p.Start, from), p.End, func(offset int64, data []byte) bool {
+			return ctx.Err() == nil && yield(model.Segment{Offset: offset, Data: data}, nil)
+		})
+		if err == nil && !more {
+			err = cmp.Or(context.Cause(ctx), errStop)
+		}
+	}
+	return cmp.Or(err, context.Cause(ctx))
 }
 
 // Tail returns the offset at which the last lines of a stream begin, as far as it has

@@ -21,6 +21,9 @@ const schemaVersion = 1
 // transaction. A task's rev grows with each transaction that changes its jobs, and these
 // jobs get the same rev: a reader that follows a task reads only what is newer.
 //
+// The standard output of a job whose task has archives is not in table output but in a file
+// (package archive), and table archives has which parts of it are there.
+//
 // Rollout, script and stdin are JSON, or "". Table deleted_jobs has the jobs of deleted tasks, whose rows and
 // output are removed step by step. Table upkeep has the time of the last upkeep.
 const schema = `
@@ -34,6 +37,7 @@ CREATE TABLE tasks (
 	not_after   INTEGER NOT NULL,
 	timeout     INTEGER NOT NULL,
 	max_output  INTEGER NOT NULL,
+	archives    INTEGER NOT NULL DEFAULT 0,
 	hosts       INTEGER NOT NULL,
 	first_job   INTEGER NOT NULL,
 	driver      TEXT NOT NULL,
@@ -103,6 +107,12 @@ CREATE TABLE output (
 	offset INTEGER NOT NULL,
 	data   BLOB NOT NULL,
 	PRIMARY KEY (job, stream, offset)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE archives (
+	job    INTEGER NOT NULL,
+	offset INTEGER NOT NULL,
+	size   INTEGER NOT NULL,
+	PRIMARY KEY (job, offset)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE agents (
 	id    TEXT PRIMARY KEY,

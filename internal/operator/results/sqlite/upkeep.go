@@ -46,6 +46,17 @@ func (w *Writer) DeleteOldest() (int, error) {
 	return w.deleteTasks("SELECT t.seq " + removable + " ORDER BY t.seq LIMIT 1")
 }
 
+// TrimArchives deletes the oldest finished task with archives if all archives have more than most
+// bytes, but never the newest task that has some. It returns the number of deleted tasks.
+func TrimArchives(w *Writer, most int64) (int, error) {
+	used, err := number(w.conn, `SELECT coalesce(sum((SELECT sum(j.out_kept) FROM jobs j
+		WHERE j.seq BETWEEN t.first_job AND t.first_job + t.hosts - 1)), 0) FROM tasks t WHERE t.archives`)
+	if err != nil || used <= most {
+		return 0, err
+	}
+	return w.deleteTasks("SELECT t.seq " + removable + " AND t.archives AND t.seq < (SELECT max(seq) FROM tasks WHERE archives) ORDER BY t.seq LIMIT 1")
+}
+
 // deleteTasks deletes the tasks that a query selects, and returns their number.
 func (w *Writer) deleteTasks(which string, args ...any) (int, error) {
 	var tasks []int64
@@ -104,6 +115,7 @@ func (t *Tx) removeJobs() (bool, error) {
 	}
 	for _, text := range []string{
 		"DELETE FROM output WHERE job BETWEEN ? AND ?",
+		"DELETE FROM archives WHERE job BETWEEN ? AND ?",
 		"DELETE FROM jobs WHERE seq BETWEEN ? AND ?",
 	} {
 		if err := execute(t.conn, text, first, upTo); err != nil {

@@ -182,10 +182,10 @@ func (t *Tx) AddTask(task *model.Task, jobs []model.Job, ids []uuid.UUID) (key, 
 	if err != nil {
 		return 0, 0, err
 	}
-	err = execute(t.conn, `INSERT INTO tasks (id, command, operator, key, created, not_after, timeout, max_output, hosts, first_job, driver, cancel,
-		when_online, fanout, retry_of, verify_of, rollout, script, stdin) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+	err = execute(t.conn, `INSERT INTO tasks (id, command, operator, key, created, not_after, timeout, max_output, archives, hosts, first_job, driver, cancel,
+		when_online, fanout, retry_of, verify_of, rollout, script, stdin) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
 		task.ID, task.Command, task.Operator, task.Key, merge.Milliseconds(task.Created), merge.Milliseconds(task.NotAfter),
-		task.Timeout.Milliseconds(), task.MaxOutput, task.Hosts, first, task.Driver, task.Cancel,
+		task.Timeout.Milliseconds(), task.MaxOutput, task.Archives, task.Hosts, first, task.Driver, task.Cancel,
 		task.WhenOnline, task.Fanout, task.RetryOf, task.VerifyOf, jsonText(task.Rollout), jsonText(task.Script), jsonText(task.Stdin))
 	if err != nil {
 		return 0, 0, err

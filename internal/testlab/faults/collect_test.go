@@ -1,0 +1,269 @@
+//go:build linux
+
+package faults
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"warren/internal/operator/model"
+	"warren/internal/wire"
+)
+
+// collectCommand begins the command of each collect.
+const collectCommand = "collect "
+
+// A collecting is the collect of a row: three files, which are sent in this order.
+type collecting struct {
+	scene *scene
+	dir   string            // on the host
+	files map[string][]byte // by name
+	lease *os.File          // on the last file; nil: none
+}
+
+const (
+	firstFile = "a" // small: it has arrived whole when the second arrives
+	largeFile = "b"
+	heldFile  = "c" // it cannot be read before the lease ends
+)
+
+// collect submits a collect to the one host of the scene, and waits until most of the second
+// file has arrived, and the third is waited for.
+func (s *scene) collect(large, held int) *collecting {
+	s.t.Helper()
+	c := &collecting{scene: s, dir: filepath.Join(s.dir, "files"), files: map[string][]byte{
+		firstFile: []byte("first"), largeFile: make([]byte, large), heldFile: make([]byte, held),
+	}}
+	s.check(os.Mkdir(c.dir, 0o700))
+	for name, content := range c.files {
+		if len(content) > 5 {
+			_, _ = rand.Read(content) // never fails
+		}
+		s.check(os.WriteFile(filepath.Join(c.dir, name), content, 0o600))
+	}
+	f, err := os.OpenFile(filepath.Join(c.dir, heldFile), os.O_RDWR, 0)
+	s.check(err)
+	_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_WRLCK)
+	s.check(err)
+	c.lease = f
+	s.submitted++
+	if s.prompt != nil {
+		_, err := fmt.Fprintf(s.prompt.In, "collect %s --hosts %s\n", c.dir, s.hosts[0])
+		s.check(err)
+	} else {
+		_, err = s.engine.Submit(s.t.Context(), model.Spec{
+			Command: collectCommand + c.dir, Hosts: s.hosts, StartTimeout: s.expires,
+			Run: wire.Run{Collect: &wire.Collect{MaxSize: 1 << 30}, Argv: []string{c.dir}, TimeoutMS: (10 * time.Minute).Milliseconds(), MaxOutput: wire.MaxArchive},
+		})
+		s.check(err)
+	}
+	s.eventually(func() error {
+		if len(s.jobs()) == 0 || c.arrived() < int64(large/2) {
+			return errors.New("the second file has not arrived")
+		}
+		kind, err := unix.FcntlInt(f.Fd(), unix.F_GETLEASE, 0)
+		if err == nil && kind == unix.F_WRLCK {
+			err = errors.New("the third file is not waited for")
+		}
+		return err
+	})
+	return c
+}
+
+// letGo lets the host read the third file.
+func (c *collecting) letGo() {
+	c.scene.t.Helper()
+	if c.lease != nil {
+		c.scene.check(c.lease.Close())
+		c.lease = nil
+	}
+}
+
+// arrived returns how much of the archive the operator has.
+func (c *collecting) arrived() int64 { return c.job().Stdout.Kept }
+
+// job returns the job of the collect, which was the first task.
+func (c *collecting) job() model.Job {
+	jobs := c.scene.jobs()
+	return jobs[len(jobs)-1]
+}
+
+// saved saves the files by another process, and wants those of want. Each file that is there
+// must be whole.
+func (c *collecting) saved(status int, want ...string) {
+	c.scene.t.Helper()
+	c.savedBy("check_task", status, want...)
+}
+
+func (c *collecting) savedBy(command string, status int, want ...string) {
+	s := c.scene
+	s.t.Helper()
+	out := filepath.Join(s.dir, "out")
+	cmd := s.warren(command, c.job().Task, "--save", out)
+	text, err := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != status {
+		s.t.Errorf("%s --save: %v\n%s", command, err, text)
+	}
+	for name, content := range c.files {
+		got, err := os.ReadFile(filepath.Join(out, s.hosts[0], c.dir, name))
+		switch {
+		case err == nil && !bytes.Equal(got, content):
+			s.t.Errorf("%s is not what the host has: %d bytes", name, len(got))
+		case err != nil && strings.Contains(strings.Join(want, ""), name):
+			s.t.Errorf("%s is missing: %v\n%s", name, err, text)
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(out, s.hosts[0], ".warren-collect-*"))
+	if err != nil || len(left) > 0 {
+		s.t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+const collectSize = 2 << 20
+
+// collects are the faults of a collect that is under way.
+func collects() []fault {
+	begin := func(s *scene, operate func(*scene)) *collecting {
+		s.hosts = s.hosts[:1]
+		operate(s)
+		s.fleet()
+		return s.collect(collectSize, collectSize)
+	}
+	all := []fault{
+		{
+			name: "agent killed, collect midway", short: true, also: []wire.Outcome{wire.Interrupted},
+			run: func(s *scene) {
+				c := begin(s, (*scene).operate)
+				s.killAgents()
+				c.letGo()
+				s.startAgents()
+				s.settle()
+				c.saved(1, firstFile)
+			},
+		},
+		{
+			name: "broker killed, collect midway", alone: true,
+			run: func(s *scene) {
+				c := begin(s, (*scene).operate)
+				s.killBroker()
+				c.letGo()
+				s.restartBroker()
+				s.settle()
+				c.saved(0, firstFile, largeFile, heldFile)
+			},
+		},
+		{
+			name: "operator killed, collect midway",
+			run: func(s *scene) {
+				c := begin(s, (*scene).operateByPrompt)
+				s.killPrompt()
+				c.letGo()
+				c.savedBy("wait", 0, firstFile, largeFile, heldFile) // another process
+				s.operate()
+				s.settle()
+			},
+		},
+		{
+			name: "links cut again and again, collect midway", short: true,
+			run: func(s *scene) {
+				s.hosts = s.hosts[:1]
+				s.operate()
+				s.fleet()
+				c := s.collect(collectSize, 8*collectSize)
+				s.agentLink.slow(4 << 20)
+				c.letGo()
+				for range 3 {
+					before := c.arrived()
+					s.eventually(func() error {
+						if c.arrived() < before+collectSize && s.count(model.Ended) == 0 {
+							return errors.New("the collect does not continue")
+						}
+						return nil
+					})
+					s.agentLink.cut()
+					s.operatorLink.cut()
+				}
+				s.settle()
+				c.saved(0, firstFile, largeFile, heldFile)
+			},
+		},
+		{
+			name: "operator's disk full, collect midway",
+			run: func(s *scene) {
+				s.mount(s.data, 32)
+				c := begin(s, (*scene).operate)
+				room := s.fill(s.data)
+				c.letGo()
+				s.refused(work{})
+				s.agents[s.hosts[0]].says(1, "msg=ended")
+				room()
+				s.settle()
+				c.saved(0, firstFile, largeFile, heldFile)
+			},
+		},
+		{
+			name: "operator's disk full, files saved",
+			run: func(s *scene) {
+				c := begin(s, (*scene).operate)
+				c.letGo()
+				s.settle()
+				out := filepath.Join(s.dir, "out")
+				s.mount(out, 8)
+				room := s.fill(out)
+				cmd := s.warren("check_task", c.job().Task, "--save", out)
+				text, _ := cmd.CombinedOutput()
+				if cmd.ProcessState.ExitCode() == 0 || !bytes.Contains(text, []byte("no space left on device")) {
+					s.t.Errorf("with status %d: %s", cmd.ProcessState.ExitCode(), text)
+				}
+				room()
+				c.saved(0, firstFile, largeFile, heldFile)
+			},
+		},
+		{
+			name: "agent's disk full, collect midway", gone: true,
+			run: func(s *scene) {
+				s.hosts = s.hosts[:1]
+				s.operate()
+				a := &agent{scene: s, id: s.hosts[0]}
+				s.mount(a.dataDir(), 64)
+				s.fleet()
+				c := s.collect(collectSize, 4*collectSize)
+				room := s.fill(a.dataDir())
+				s.agentLink.stall(up) // or the memory would do
+				c.letGo()
+				s.agents[a.id].says(1, "msg=ended")
+				s.agentLink.resume()
+				s.settle()
+				if j := c.job(); !j.Stdout.Gone || !strings.Contains(j.Reason, "disk is full") {
+					s.t.Errorf("%q, %+v", j.Reason, j.Stdout)
+				}
+				room()
+				c.saved(1, firstFile)
+			},
+		},
+	}
+	for _, side := range sides() {
+		all = append(all, fault{
+			name: side.name + " link stalled both ways, collect midway",
+			run: func(s *scene) {
+				c := begin(s, (*scene).operate)
+				side.link(s).stall(up, down)
+				c.letGo()
+				side.mourned(s)
+				side.link(s).resume()
+				side.repaired(s)
+				s.settle()
+				c.saved(0, firstFile, largeFile, heldFile)
+			},
+		})
+	}
+	return all
+}
