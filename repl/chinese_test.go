@@ -222,3 +222,10 @@ func TestLanguageComesFromLocale(t *testing.T) {
 		}
 	}
 }
+
+// The pager gets UTF-8, whether or not the system has the locale of the user.
+func TestPagerShowsChinese(t *testing.T) {
+	d := startDisplay(t, t.TempDir(), 80, 8, append([]string{`PAGER=sh -c 'cat; echo "charset $LESSCHARSET"'`}, chinese...), "help")
+	d.done()
+	d.shows("charset utf-8")
+}

@@ -75,6 +75,8 @@ func answeredText(lang *translate.Language, a *target.Agent, relative bool) stri
 	switch wait := readyIn(a); {
 	case !a.Answers:
 		text += lang.Word(" (not now)")
+	case wait > 0 && relative: // short, since a terminal clips the line
+		text = lang.Sprintf("new, ready in %s", wait)
 	case wait > 0:
 		text += lang.Sprintf(" (new, ready in %s)", wait)
 	}

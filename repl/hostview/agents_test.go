@@ -20,7 +20,7 @@ func TestHostsShowsWhenNewAgentIsReady(t *testing.T) {
 		want    string // empty: the text does not mention it
 	}{
 		{"an old agent", 0, now, true, ""},
-		{"a new one", 30 * time.Second, now, true, "now (new, ready in 30s)"},
+		{"a new one", 30 * time.Second, now, true, "new, ready in 30s"},
 		{"a new one whose answer is a minute old", 30 * time.Second, now.Add(-time.Minute), true, ""},
 		{"a new one that is offline", 30 * time.Minute, now, false, ""},
 	} {

@@ -63,9 +63,9 @@ func Config(out *term.Console, settings []config.Setting, keys signing.Report) e
 	if err := out.Table(rows); err != nil {
 		return err
 	}
-	lines := []string{"", out.Lang.Sprintf("signing key: %s", term.Line(keys.String()))}
+	lines := []string{"", term.Wrap(out.Lang.Sprintf("signing key: %s", term.Line(keys.String())), out.Width())}
 	for i := range keys.Others {
-		lines = append(lines, out.Lang.Sprintf("other key: %s", term.Line(keys.Others[i].String())))
+		lines = append(lines, term.Wrap(out.Lang.Sprintf("other key: %s", term.Line(keys.Others[i].String())), out.Width()))
 	}
 	return out.Lines(lines)
 }

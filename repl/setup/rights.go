@@ -51,7 +51,7 @@ func printRights(out *term.Console, rights []model.Rights, keys signing.Report) 
 	if err := out.Table(rows); err != nil {
 		return err
 	}
-	return out.Lines([]string{"", out.Lang.Sprintf("signing key: %s", term.Line(keys.String()))})
+	return out.Lines([]string{"", term.Wrap(out.Lang.Sprintf("signing key: %s", term.Line(keys.String())), out.Width())})
 }
 
 // describeRights returns rows of the table, without the host: one for each expression.

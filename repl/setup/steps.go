@@ -13,7 +13,7 @@ func Steps(out *term.Console, steps []doctor.Step, json bool) error {
 	}
 	wide := 0
 	for _, s := range steps {
-		wide = max(wide, term.Width(out.Lang.Word(s.Name)))
+		wide = max(wide, term.Width(out.Lang.Text(s.Name)))
 	}
 	var lines []string
 	for _, s := range steps {
@@ -22,7 +22,7 @@ func Steps(out *term.Console, steps []doctor.Step, json bool) error {
 			word = out.Lang.WordIn("check", "FAILED")
 		}
 		word = term.Pad(word, len("FAILED"))
-		line := term.Pad(out.Lang.Word(s.Name), wide) + "  " + word + "  " + term.Line(out.Lang.Text(s.Detail))
+		line := term.Pad(out.Lang.Text(s.Name), wide) + "  " + word + "  " + term.Line(out.Lang.Text(s.Detail))
 		lines = append(lines, term.Wrap(line, out.Width()))
 		if s.Hint != "" {
 			lines = append(lines, term.Wrap(out.Lang.Sprintf("hint: %s", term.Line(s.Hint)), out.Width()))

@@ -94,12 +94,13 @@ func (p *pager) give(text []byte) (int, error) {
 }
 
 // start starts the program, with the options that Git gives less: leave where
-// one screen is enough, pass on colors, leave the text on the screen.
+// one screen is enough, pass on colors, leave the text on the screen. Warren writes UTF-8, also
+// in a locale that this system lacks, for which less would show bytes.
 func (p *pager) start() error {
 	cmd := exec.Command(p.words[0], p.words[1:]...)
 	cmd.Stdout, cmd.Stderr = p.out, os.Stderr
 	cmd.Env = os.Environ()
-	for _, v := range []string{"LESS=FRX", "LV=-c"} {
+	for _, v := range []string{"LESS=FRX", "LESSCHARSET=utf-8", "LV=-c"} {
 		if name, _, _ := strings.Cut(v, "="); os.Getenv(name) == "" {
 			cmd.Env = append(cmd.Env, v)
 		}

@@ -191,6 +191,17 @@ func TestReportInChinese(t *testing.T) {
 	}
 }
 
+// A refusal may have neither an operator nor a detail.
+func TestRefusalWithoutDetail(t *testing.T) {
+	st := healthy()
+	st.Stats.CountRefusal(stats.Refusal{Reason: stats.MayHaveRun, Type: "run"})
+	var out bytes.Buffer
+	err := (&Source{Agent: &agent{st, broker.Up}, DataDir: t.TempDir()}).Report(t.Context()).Print(&out, nil)
+	if err != nil || !regexp.MustCompile(`(?m)Z may_have_run run$`).MatchString(out.String()) {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
 func TestStuckLoopIsReported(t *testing.T) {
 	a := &agent{phase: broker.Up}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)

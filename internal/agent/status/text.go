@@ -95,10 +95,13 @@ func (r *Report) addLoop(t *table) {
 		if f.Type != "" {
 			text += " " + f.Type
 		}
-		if who := cmp.Or(f.Operator, f.Fingerprint); who != "" {
+		switch who := cmp.Or(f.Operator, f.Fingerprint); {
+		case who != "":
 			t.add("", "%s by %s: %s", text, who, f.Detail)
-		} else {
+		case f.Detail != "":
 			t.add("", "%s: %s", text, f.Detail)
+		default:
+			t.add("", "%s", text)
 		}
 	}
 	for _, f := range r.Refused.Files {
