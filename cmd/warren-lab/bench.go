@@ -13,14 +13,15 @@ import (
 )
 
 type benchmark struct {
-	What     []string `arg:"" optional:"" enum:"${measurements}" default:"table" help:"What to measure: ${enum}. Default: table."`
-	Broker   string   `help:"Measure on a broker that is there, instead of private nodes." placeholder:"URL" env:"WARREN_BENCH_BROKER"`
-	Hosts    []int    `help:"Numbers of hosts of the table." default:"1,10,100,1000,5000"`
-	Rounds   int      `help:"Turns of each side." default:"9"`
-	Runner   []string `help:"What the table's hosts do: ${enum}." enum:"true,no-op" default:"true,no-op"`
-	PushSize cli.Size `help:"Size of the file that push copies." default:"200MiB" placeholder:"SIZE"`
-	Profile  string   `help:"Write profiles of the Go parts there." placeholder:"DIR" type:"path"`
-	JSON     bool     `name:"json" help:"Print one JSON document with every sample."`
+	What        []string `arg:"" optional:"" enum:"${measurements}" default:"table" help:"What to measure: ${enum}. Default: table."`
+	Broker      string   `help:"Measure on a broker that is there, instead of private nodes." placeholder:"URL" env:"WARREN_BENCH_BROKER"`
+	Hosts       []int    `help:"Numbers of hosts of the table." default:"1,10,100,1000,5000"`
+	Rounds      int      `help:"Turns of each side." default:"9"`
+	Runner      []string `help:"What the table's hosts do: ${enum}." enum:"true,no-op" default:"true,no-op"`
+	PushSize    cli.Size `help:"Size of the file that push copies." default:"200MiB" placeholder:"SIZE"`
+	CollectSize cli.Size `help:"Size of the files that collect copies." default:"4MiB" placeholder:"SIZE"`
+	Profile     string   `help:"Write profiles of the Go parts there." placeholder:"DIR" type:"path"`
+	JSON        bool     `name:"json" help:"Print one JSON document with every sample."`
 }
 
 // Help lists the measurements.
@@ -41,7 +42,7 @@ func (f *benchmark) Run(*int) error {
 		return err
 	}
 	report, err := bench.Run(ctx, bench.Config{
-		What: f.What, Broker: f.Broker, Hosts: f.Hosts, Rounds: f.Rounds, Runners: f.Runner, PushSize: int64(f.PushSize), Profile: f.Profile,
+		What: f.What, Broker: f.Broker, Hosts: f.Hosts, Rounds: f.Rounds, Runners: f.Runner, PushSize: int64(f.PushSize), CollectSize: int64(f.CollectSize), Profile: f.Profile,
 		Programs: filepath.Dir(self), Log: os.Stderr,
 	})
 	if report == nil {

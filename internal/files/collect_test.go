@@ -135,6 +135,31 @@ func TestCollectReportsAFileThatBecomesShorter(t *testing.T) {
 	}
 }
 
+// Of a file that grows while it is read, as a log does, the part arrives that was there at first.
+func TestCollectTakesAFileAsLongAsItWas(t *testing.T) {
+	dir := t.TempDir()
+	before := strings.Repeat("a", 3<<20)
+	write(t, filepath.Join(dir, "log"), before)
+	grow := func() error { return os.WriteFile(filepath.Join(dir, "log"), []byte(before+"more"), 0o600) }
+	var archive bytes.Buffer
+	ctx := &hookedContext{Context: context.Background(), after: 3, hook: grow}
+	if err := Collect(ctx, Collection{Paths: []string{dir}, MaxSize: 10 << 20, MaxArchive: 10 << 20}, &archive); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(dir, "log"))
+	if err != nil || info.Size() != 3<<20+4 {
+		t.Fatalf("it did not grow: %v", err)
+	}
+	sizes := map[string]int64{}
+	err = ReadArchive(&archive, 10<<20, Sink{Done: func(f *Collected) error {
+		sizes[filepath.Base(f.Path)+f.Failed] = f.Size
+		return nil
+	}})
+	if err != nil || len(sizes) != 1 || sizes["log"] != 3<<20 {
+		t.Errorf("%v, %v", sizes, err)
+	}
+}
+
 // A hookedContext calls hook when it is asked for its error for the last of after times.
 type hookedContext struct {
 	context.Context

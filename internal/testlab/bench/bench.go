@@ -26,15 +26,16 @@ const (
 
 // Config is what is to be measured.
 type Config struct {
-	What     []string // of Measurements
-	Broker   string   // URL of a broker that is there; empty starts a private node
-	Hosts    []int    // of Table
-	Rounds   int
-	Runners  []string
-	PushSize int64     // bytes of the file
-	Programs string    // directory of warren, warrend, warren-lab and warren-floor
-	Profile  string    // directory for profiles; empty for none
-	Log      io.Writer // says what is being done
+	What        []string // of Measurements
+	Broker      string   // URL of a broker that is there; empty starts a private node
+	Hosts       []int    // of Table
+	Rounds      int
+	Runners     []string
+	PushSize    int64     // bytes of the file of push
+	CollectSize int64     // bytes of each file of collect
+	Programs    string    // directory of warren, warrend, warren-lab and warren-floor
+	Profile     string    // directory for profiles; empty for none
+	Log         io.Writer // says what is being done
 }
 
 // All is every measurement.
@@ -56,6 +57,7 @@ var measurements = []measurement{
 	{"outputs", "64 KiB from each of 1,000 hosts", (*bench).manyOutputs},
 	{"scale", "what agents cost their broker", (*bench).scale},
 	{"push", "a file of --push-size to 50 hosts that are processes; needs root on Linux", push},
+	{"collect", "a file of --collect-size from each of 50 hosts that are processes; needs root on Linux", collect},
 	{"reconnect", "5,000 agents whose broker is started again", (*bench).reconnect},
 }
 
