@@ -13,7 +13,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -162,55 +161,5 @@ func TestHostileArchives(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(said)
-	}
-}
-
-// A line that permits the collect of a directory permits nothing else: not a path outside of it,
-// not by a wildcard, not by a symbolic link, and no command.
-func TestConfinedCollect(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("symbolic links need a right on Windows")
-	}
-	t.Parallel()
-	p := newPlace(t)
-	logs, secret := filepath.Join(p.dir, "logs"), filepath.Join(p.dir, "secret")
-	inside := filepath.Join(logs, "a.log")
-	err := errors.Join(
-		os.WriteFile(secret, []byte("secret"), 0o600), os.MkdirAll(filepath.Join(logs, "sub"), 0o700), os.WriteFile(inside, []byte("log"), 0o600),
-		os.Symlink(secret, filepath.Join(logs, "link.log")), os.Symlink("a.log", filepath.Join(logs, "inner.log")),
-		os.Symlink(p.dir, filepath.Join(logs, "sub", "up")),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, _ := p.keygen("collector", "")
-	host := p.trusting("h", fmt.Sprintf(`permit-collect="%s" %s`, logs, p.line(key)))
-	out := filepath.Join(p.dir, "out")
-	collect := func(status int, path string) string {
-		r := p.want(status, "--identity", key, "collect", path, "--hosts", host, "--save", out)
-		return r.out + r.err
-	}
-	saved := func(path string) string {
-		text, _ := os.ReadFile(filepath.Join(out, host, path))
-		return string(text)
-	}
-	has(t, collect(0, filepath.Join(logs, "*.log")), "a.log")
-	if saved(inside) != "log" || saved(filepath.Join(logs, "inner.log")) != "log" || saved(filepath.Join(logs, "link.log")) != "" {
-		t.Errorf("saved %q, %q, %q", saved(inside), saved(filepath.Join(logs, "inner.log")), saved(filepath.Join(logs, "link.log")))
-	}
-	collect(0, filepath.Join(logs, "sub", "*", "secret"))
-	collect(0, filepath.Join(logs, "sub", "up", "secret"))
-	for _, path := range []string{secret, filepath.Join(p.dir, "*"), logs + "/../secret", logs + "x", "/"} {
-		has(t, collect(1, path), "rejected")
-	}
-	has(t, p.want(1, "--identity", key, "run", "true", "--hosts", host).out, "rejected")
-	err = filepath.WalkDir(out, func(path string, e fs.DirEntry, err error) error {
-		if err == nil && e.Type().IsRegular() && e.Name() == "secret" {
-			t.Errorf("%s was collected", path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Error(err)
 	}
 }
