@@ -81,7 +81,7 @@ func (o *pusher) Push(ctx context.Context, spec model.Spec, content command.Push
 		stream.Release()
 		return task, err
 	}
-	if err := o.streams.Assign(stream, task.ID); err != nil {
+	if err := o.streams.Assign(stream, task.ID, o.store.Lease()); err != nil {
 		o.notify(err)
 	}
 	followed = true
@@ -272,10 +272,11 @@ func (o *pusher) sweepStreams(ctx context.Context) error {
 
 // sweep deletes what no task needs any more, and returns the tasks that need theirs.
 func (o *pusher) sweep(ctx context.Context) (kept []string) {
-	kept, err := o.streams.Sweep(ctx, func(task string, complete bool) bool {
+	kept, err := o.streams.Sweep(ctx, func(task, sender string, complete bool) bool {
 		t, err := o.store.Find(ctx, task)
-		// Nobody sends the rest of the content if its process has ended.
-		return err == nil && !t.Done() && (complete || o.store.HasDriver(ctx, t))
+		// Nobody sends the rest of the content if its process has ended. Another process may
+		// drive the task.
+		return err == nil && !t.Done() && (complete || o.store.HasDriver(ctx, model.Task{Driver: sender}))
 	})
 	if err != nil {
 		o.notify(fmt.Errorf("streams of ended processes could not be deleted: %w", err))

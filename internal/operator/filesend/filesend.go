@@ -130,9 +130,9 @@ func (s *Streams) Send(ctx context.Context, c Content) (*Stream, error) {
 	}
 }
 
-// Assign notes the task that needs the stream.
-func (s *Streams) Assign(st *Stream, task string) error {
-	return s.change(st, func(r *record) { r.task = task })
+// Assign notes the task that needs the stream, and the lease of this process in the result store.
+func (s *Streams) Assign(st *Stream, task, sender string) error {
+	return s.change(st, func(r *record) { r.task, r.sender = task, sender })
 }
 
 // change changes the record of a stream whose goroutine has not ended.
@@ -219,6 +219,7 @@ func (s *Streams) Close() {
 // A record is what later processes know of a stream.
 type record struct {
 	task     string // that needs it; empty: it is not known yet
+	sender   string // lease of the process that sends the content, with a task
 	complete bool   // the broker has the whole content
 }
 
@@ -232,11 +233,11 @@ func (s *Streams) write(queue string, r record) error {
 	if err != nil {
 		return fmt.Errorf("cannot note the stream: %w", err)
 	}
-	text := r.task
+	lines := []string{r.task, r.sender}
 	if r.complete {
-		text += "\n" + completeMark
+		lines = append(lines, completeMark)
 	}
-	_, err = f.WriteString(text)
+	_, err = f.WriteString(strings.Join(lines, "\n"))
 	if err == nil {
 		err = f.Sync()
 	}
@@ -248,13 +249,14 @@ func (s *Streams) read(queue string) (r record, err error) {
 	if err != nil {
 		return r, err
 	}
-	task, mark, _ := strings.Cut(string(text), "\n")
-	return record{strings.TrimSpace(task), mark == completeMark}, nil
+	lines := append(strings.Split(string(text), "\n"), "", "", "")
+	return record{lines[0], lines[1], lines[2] == completeMark}, nil
 }
 
 // Sweep deletes the streams of ended processes. needed reports whether hosts may still read
-// the stream of a task, which is complete or not. Sweep returns the tasks that need theirs.
-func (s *Streams) Sweep(ctx context.Context, needed func(task string, complete bool) bool) (kept []string, err error) {
+// the stream of a task, which is complete or not, and which the process with that lease sends.
+// Sweep returns the tasks that need theirs.
+func (s *Streams) Sweep(ctx context.Context, needed func(task, sender string, complete bool) bool) (kept []string, err error) {
 	entries, err := os.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -267,7 +269,7 @@ func (s *Streams) Sweep(ctx context.Context, needed func(task string, complete b
 		r, age, ok := s.foreign(e)
 		switch {
 		case !ok || r.task == "" && age <= unassignedFor:
-		case r.task == "" || age > keepFor || !needed(r.task, r.complete):
+		case r.task == "" || age > keepFor || !needed(r.task, r.sender, r.complete):
 			stale = append(stale, e.Name())
 		default:
 			kept = append(kept, r.task)
