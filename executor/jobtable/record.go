@@ -51,9 +51,12 @@ type entry struct {
 }
 
 func (e *entry) encode() []byte {
-	record := *e
-	record.Output = joined(e.Output)
-	b, err := json.Marshal(&record)
+	if len(e.Output) > 1 {
+		short := *e
+		short.Output = joined(e.Output)
+		e = &short
+	}
+	b, err := json.Marshal(e)
 	if err != nil {
 		panic(err) // plain data
 	}
