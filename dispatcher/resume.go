@@ -168,6 +168,10 @@ func (o takeover) spec(ctx context.Context) (spec model.Spec, err error) {
 		if spec.Secret, err = o.secret(ctx); err != nil {
 			return spec, err
 		}
+		if spec.Secret == nil && spec.Run.Push != nil {
+			return spec, hint.Errorf("cancel "+id+", then push again: hosts that have the files answer same",
+				"task %s is a push, and only the process that started it has the content: this process cannot resume it", t.ID)
+		}
 		if spec.Secret == nil {
 			return spec, hint.Errorf("cancel "+id+", then retry "+id+" --outcome canceled with --secret-env or --secret-stdin",
 				"task %s has secrets, which only the process that started it knows: this process cannot resume it", t.ID)

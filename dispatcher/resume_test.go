@@ -210,6 +210,11 @@ func TestResumeIsRefused(t *testing.T) {
 		"secrets": {func(r *rig, _ string) {
 			r.store.statement = strings.Replace(r.store.statement, `"run":{`, `"run":{"secret_hash":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",`, 1)
 		}, "has secrets, which only the process that started it knows"},
+		"push": {func(r *rig, _ string) {
+			run := `"run":{"push":{"path":"/a","manifest":"e30=","manifest_size":2,"digest":"RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=","size":1},` +
+				`"secret_hash":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",`
+			r.store.statement = strings.NewReplacer(`"run":{"command":"true",`, run).Replace(r.store.statement)
+		}, "is a push, and only the process that started it has the content"},
 		"driven": {func(r *rig, _ string) {
 			r.store.mu.Lock()
 			defer r.store.mu.Unlock()

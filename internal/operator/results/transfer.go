@@ -33,7 +33,9 @@ func WatchTransfer(ctx context.Context, s *Store, task string) (<-chan model.Tra
 		}
 		w := &transferWatcher{row: row, ch: make(chan model.Transfer, 1)}
 		a.transfers[w] = true
-		w.report(a.live.transfer(row), time.Now())
+		if t := a.live.transfer(row); t.Wanted > 0 {
+			w.report(t, time.Now())
+		}
 		return w, nil
 	})
 	if err != nil {
@@ -60,23 +62,20 @@ func (ws transferWatchers) report(m *merging, now time.Time) {
 	if len(ws) == 0 {
 		return
 	}
-	changed := map[int64]bool{}
+	wanted := map[int64]int64{} // the most, by task row
 	for _, j := range m.order {
 		if j.transfer != nil {
-			changed[j.record.Task] = true
+			wanted[j.record.Task] = max(wanted[j.record.Task], j.transfer.Wanted)
 		}
 	}
 	for w := range ws {
-		if changed[w.row] {
+		if n, ok := wanted[w.row]; ok && (n > w.wanted || now.Sub(w.sent) >= transferInterval) {
 			w.report(m.live.transfer(w.row), now)
 		}
 	}
 }
 
 func (w *transferWatcher) report(t model.Transfer, now time.Time) {
-	if t.Wanted <= w.wanted && now.Sub(w.sent) < transferInterval {
-		return
-	}
 	w.wanted, w.sent = max(t.Wanted, w.wanted), now
 	replace(w.ch, t)
 }
