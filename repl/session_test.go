@@ -45,6 +45,7 @@ type oneTask struct {
 	left      int // calls of Leave
 }
 
+func (o *oneTask) Transfer(string) (model.Transfer, bool)     { return model.Transfer{}, false }
 func (o *oneTask) HasDriver(context.Context, model.Task) bool { return o.driven }
 func (o *oneTask) Leave()                                     { o.left++ }
 func (o *oneTask) Hurry()                                     {}
