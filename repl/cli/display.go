@@ -50,17 +50,26 @@ func (r *DisplayFlags) View(out OutputFlags, terminal bool) (*result.View, error
 		v.Streams = []string{wire.Stderr}
 	}
 	if r.Encoding != "" {
-		e, err := charset.Find(r.Encoding)
+		e, err := FindEncoding("--encoding", r.Encoding)
 		if err != nil {
-			hint := suggest.For(strings.ToLower(r.Encoding), charset.Names())
-			if hint == "" {
-				hint = "some encodings: utf-8, gbk, gb18030, big5, shift_jis, cp437, cp936, windows-1252"
-			}
-			return nil, &Error{Status: ExitUsage, Text: fmt.Sprintf("--encoding: %q is not a known encoding", r.Encoding), Hint: hint, Err: err}
+			return nil, err
 		}
 		v.Encoding = &e
 	}
 	return v, nil
+}
+
+// FindEncoding returns the encoding that a flag names.
+func FindEncoding(flag, name string) (charset.Encoding, error) {
+	e, err := charset.Find(name)
+	if err == nil {
+		return e, nil
+	}
+	hint := suggest.For(strings.ToLower(name), charset.Names())
+	if hint == "" {
+		hint = "some encodings: utf-8, gbk, gb18030, big5, shift_jis, cp437, cp936, windows-1252"
+	}
+	return e, &Error{Status: ExitUsage, Text: fmt.Sprintf("%s: %q is not a known encoding", flag, name), Hint: hint, Err: err}
 }
 
 // Apply checks the flags and adds them to a view.

@@ -148,7 +148,7 @@ func TestComplete(t *testing.T) {
 		{"wait 2c00 ", "", "wait 2c00 ", nil},
 		{"diff 2d000000-1 2c", "", "diff 2d000000-1 ", []string{"2c000000 "}},
 		{"cancel --", "", "cancel ", []string{"--help ", "--json ", "--jsonl "}},
-		{"run x --st", "", "run x ", []string{"--start-timeout ", "--stderr ", "--stdin ", "--stdout ", "--store-secrets-on-broker ", "--stream "}},
+		{"run x --st", "", "run x ", []string{"--start-timeout ", "--stderr ", "--stdin ", "--stdin-encoding ", "--stdout ", "--store-secrets-on-broker ", "--stream "}},
 		{"run x --hosts w", "", "run x --hosts ", []string{"web01", "web02"}},
 		{`run "a b" --hosts "db1 web02,d`, `"`, `run "a b" --hosts "db1 web02,`, []string{"db1"}},
 		{"run x --hosts=db1,we", "", "run x --hosts=db1,", []string{"web01", "web02"}},

@@ -18,22 +18,23 @@ import (
 type Run struct {
 	target.Flags `embed:""`
 
-	All          bool                 `help:"Target every host that is online or was online within the last week, except those of --exclude."`
-	Words        []string             `arg:"" optional:"" name:"command" help:"The command, as one word in quotes. With --script, the arguments of the script."`
-	Timeout      cli.TimeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"Time limit of the command. At the limit, the host stops the command; none means no limit."`
-	StartTimeout cli.Duration         `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"Time in which a host must start the command. After it, the command never runs there."`
-	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Instead of --start-timeout: let hosts that are offline and have an inbox run the command when they are back within this time."`
-	Cwd          string               `placeholder:"DIR" help:"Working directory of the command."`
-	Env          []cli.Variable       `placeholder:"NAME=VALUE" sep:"none" help:"Set an environment variable of the command. May be repeated."`
-	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set an environment variable of the command to the content of a file, without the last newline. Warren stores the value in no log, result store or journal. NAME=- asks for the value. May be repeated."`
-	Stdin        string               `placeholder:"FILE" help:"Send the file as the standard input of the command. From the shell, - is standard input. Default: empty."`
-	SecretStdin  string               `placeholder:"FILE" help:"Send the file as the standard input of the command. Warren stores it in no log, result store or journal."`
-	Script       string               `placeholder:"FILE" help:"Send the file, a script or a program, and execute it on the hosts."`
-	Shell        string               `placeholder:"PATH" help:"Shell that runs the command, instead of the default of the host."`
-	NoShell      bool                 `help:"Split the command by POSIX quoting and execute it without a shell."`
-	MaxOutput    cli.Size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Size limit of each output stream of each host. Of larger output, the host keeps the first and the last half of this size."`
-	User         string               `placeholder:"NAME" help:"User that runs the command. The host's authorized_operators must allow it for the key (run-as), and its agent must run as root."`
-	Check        bool                 `help:"Run nothing: ask each host whether it would run the command, by which rule, and as which user."`
+	All           bool                 `help:"Target every host that is online or was online within the last week, except those of --exclude."`
+	Words         []string             `arg:"" optional:"" name:"command" help:"The command, as one word in quotes. With --script, the arguments of the script."`
+	Timeout       cli.TimeLimit        `default:"none" placeholder:"TIME" env:"WARREN_TIMEOUT" help:"Time limit of the command. At the limit, the host stops the command; none means no limit."`
+	StartTimeout  cli.Duration         `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"Time in which a host must start the command. After it, the command never runs there."`
+	WhenOnline    cli.Duration         `placeholder:"TIME" help:"Instead of --start-timeout: let hosts that are offline and have an inbox run the command when they are back within this time."`
+	Cwd           string               `placeholder:"DIR" help:"Working directory of the command."`
+	Env           []cli.Variable       `placeholder:"NAME=VALUE" sep:"none" help:"Set an environment variable of the command. May be repeated."`
+	SecretEnv     []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set an environment variable of the command to the content of a file, without the last newline. Warren stores the value in no log, result store or journal. NAME=- asks for the value. May be repeated."`
+	Stdin         string               `placeholder:"FILE" help:"Send the file as the standard input of the command. From the shell, - is standard input. Default: empty."`
+	StdinEncoding string               `placeholder:"NAME" help:"Convert the text of --stdin from UTF-8 to this encoding, such as gbk for programs on a Chinese Windows. Default: send the bytes as they are."`
+	SecretStdin   string               `placeholder:"FILE" help:"Send the file as the standard input of the command. Warren stores it in no log, result store or journal."`
+	Script        string               `placeholder:"FILE" help:"Send the file, a script or a program, and execute it on the hosts."`
+	Shell         string               `placeholder:"PATH" help:"Shell that runs the command, instead of the default of the host."`
+	NoShell       bool                 `help:"Split the command by POSIX quoting and execute it without a shell."`
+	MaxOutput     cli.Size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Size limit of each output stream of each host. Of larger output, the host keeps the first and the last half of this size."`
+	User          string               `placeholder:"NAME" help:"User that runs the command. The host's authorized_operators must allow it for the key (run-as), and its agent must run as root."`
+	Check         bool                 `help:"Run nothing: ask each host whether it would run the command, by which rule, and as which user."`
 
 	KillLeftovers bool `default:"false" env:"WARREN_KILL_LEFTOVERS" help:"Kill the background processes that are left when the command exits. By default they continue, and the result counts them."`
 

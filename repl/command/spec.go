@@ -81,10 +81,23 @@ func (c *Run) command(spec *model.Spec, in io.Reader) error {
 	default:
 		run.Command, spec.Command = c.Words[0], c.Words[0]
 	}
+	if c.Stdin == "" && c.StdinEncoding != "" {
+		return cli.Usage("name the file with --stdin", "--stdin-encoding has nothing to convert")
+	}
 	if c.Stdin == "" {
 		return nil
 	}
 	data, err := cli.ToSend.Read("--stdin", c.Stdin, in)
-	run.Stdin = data
-	return err
+	if err != nil || c.StdinEncoding == "" {
+		run.Stdin = data
+		return err
+	}
+	encoding, err := cli.FindEncoding("--stdin-encoding", c.StdinEncoding)
+	if err != nil {
+		return err
+	}
+	if run.Stdin, err = encoding.Encode(data); err != nil {
+		return cli.Usage("without --stdin-encoding, the bytes are sent as they are", "--stdin %s: %v", c.Stdin, err)
+	}
+	return nil
 }

@@ -101,6 +101,31 @@ func TestSpec(t *testing.T) {
 	}
 }
 
+// Programs on a Chinese Windows read standard input as GBK. A text that cannot be converted is
+// refused, and nothing is sent.
+func TestStdinEncoding(t *testing.T) {
+	for _, c := range []struct{ stdin, encoding, want, err string }{
+		{"主机", "gbk", "\xd6\xf7\xbb\xfa", ""},
+		{"主机", "", "主机", ""},
+		{"\xff\x00", "", "\xff\x00", ""},
+		{"\xff\x00", "gbk", "", "--stdin -: it is not UTF-8"},
+		{"主机", "latin1", "", "--stdin -: iso-8859-1 has no character '主'"},
+		{"x", "gkb", "", `--stdin-encoding: "gkb" is not a known encoding`},
+	} {
+		args := []string{"sort", "--hosts", "web01", "--stdin", "-"}
+		if c.encoding != "" {
+			args = append(args, "--stdin-encoding", c.encoding)
+		}
+		got, err := command.Spec(runOf(t, args...), strings.NewReader(c.stdin))
+		if c.err == "" && (err != nil || string(got.Run.Stdin) != c.want) || c.err != "" && (err == nil || err.Error() != c.err) {
+			t.Errorf("%q as %s: %q, %v", c.stdin, c.encoding, got.Run.Stdin, err)
+		}
+	}
+	if _, err := command.Spec(runOf(t, "sort", "--hosts", "web01", "--stdin-encoding", "gbk"), nil); err == nil || err.Error() != "--stdin-encoding has nothing to convert" {
+		t.Errorf("without --stdin: %v", err)
+	}
+}
+
 // What the command line accepts fits a request, so the hosts cannot refuse it.
 func TestSpecFitsARequest(t *testing.T) {
 	most := bytes.Repeat([]byte{0xff}, cli.MaxBody*3/4)
