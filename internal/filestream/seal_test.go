@@ -2,6 +2,7 @@ package filestream
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,7 +27,8 @@ func TestReceiverIgnoresForeignChunks(t *testing.T) {
 	flipped := chunk(b, 0, 0, "one")
 	flipped.Body[1] ^= 1
 	var got strings.Builder
-	r := receiving{box: b, w: &got, chunks: 2}
+	var reported []int64
+	r := receiving{box: b, w: &got, chunks: 2, received: func(bytes int64) { reported = append(reported, bytes) }}
 	for i, c := range []struct {
 		d    amqp.Delivery
 		want bool
@@ -46,6 +48,9 @@ func TestReceiverIgnoresForeignChunks(t *testing.T) {
 		if accepted, err := r.take(c.d); accepted != c.want || err != nil {
 			t.Errorf("%d: %v, %v", i, accepted, err)
 		}
+	}
+	if !slices.Equal(reported, []int64{3, 6}) {
+		t.Errorf("reported %v bytes", reported)
 	}
 	if got.String() != "onetwo" || r.offset != int64(8) {
 		t.Errorf("got %q, offset %v", got.String(), r.offset)
