@@ -39,8 +39,8 @@ type Sender struct {
 	Open func(offset int64) io.ReadCloser
 	// Rate is the most bytes that are sent in a second; 0 is no limit.
 	Rate int64
-	// Wanted has how much of the content hosts want, from the beginning, in bytes. No more is
-	// sent. A receive never blocks the sender of a higher value: it has the latest.
+	// Wanted receives how much of the content hosts want, from the beginning, in bytes. The
+	// sender sends no more than that.
 	Wanted <-chan int64
 	// Declared is called when the stream exists. It may be nil.
 	Declared func()
@@ -52,9 +52,9 @@ type Sender struct {
 	Sent func()
 }
 
-// Run declares the stream, sends the content as hosts want it, waits until Keep is closed, and deletes the
-// stream. It sends no more once Keep is closed. It connects again after each loss of the
-// connection, and continues behind the last chunk that was confirmed. If ctx ends, the stream
+// Run declares the stream, sends the content as hosts want it, waits until Keep is closed, and
+// deletes the stream. It sends no more once Keep is closed. It connects again after each loss of
+// the connection, and continues behind the last chunk that was confirmed. If ctx ends, the stream
 // stays. An error of the content deletes the stream, so that no host waits for the rest.
 func (s *Sender) Run(ctx context.Context) error {
 	b, err := newBox(s.Key)
@@ -216,16 +216,12 @@ func (s *sending) allowed() int64 { return min(Chunks(s.wanted), s.chunks) }
 
 // want takes notice of what hosts want. With block, it waits until they want the next chunk.
 func (s *sending) want(ctx context.Context, next int64, block bool) error {
-	for {
-		select {
-		case n := <-s.Wanted:
-			s.wanted = max(s.wanted, n)
-			continue
-		default:
-		}
-		if !block || next < s.allowed() {
-			return nil
-		}
+	select {
+	case n := <-s.Wanted:
+		s.wanted = max(s.wanted, n)
+	default:
+	}
+	for block && next >= s.allowed() {
 		select {
 		case n := <-s.Wanted:
 			s.wanted = max(s.wanted, n)
@@ -235,6 +231,7 @@ func (s *sending) want(ctx context.Context, next int64, block bool) error {
 			return ctx.Err()
 		}
 	}
+	return nil
 }
 
 // wait waits until n bytes may be sent, or until no host needs them.

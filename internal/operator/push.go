@@ -158,35 +158,17 @@ func (o *pusher) follow(ctx context.Context, stream *filesend.Stream, task strin
 	}
 }
 
-// supply returns true when the task is done. It returns false if ctx or the store ends before,
-// and a later process deletes the stream.
+// supply has as much of the stream sent as hosts want. It returns what wait returns.
 func (o *pusher) supply(ctx context.Context, stream *filesend.Stream, task string) bool {
-	summaries, unwatch, err := o.store.Watch(ctx, task)
+	transfers, unwatch, err := results.WatchTransfer(ctx, o.store, task)
 	if err != nil {
 		return false
 	}
 	defer unwatch()
-	transfers, unwatchTransfers, err := results.WatchTransfer(ctx, o.store, task)
-	if err != nil {
-		return false
-	}
-	defer unwatchTransfers()
-	for {
-		select {
-		case s, ok := <-summaries:
-			if !ok || s.Ended == s.Hosts {
-				return ok
-			}
-		case t, ok := <-transfers:
-			if !ok {
-				return false
-			}
-			o.streams.Want(stream, t.Wanted)
-			o.transferred(task, stream, t)
-		case <-ctx.Done():
-			return false
-		}
-	}
+	return o.wait(ctx, task, transfers, func(t model.Transfer) {
+		o.streams.Want(stream, t.Wanted)
+		o.transferred(task, stream, t)
+	})
 }
 
 // A transfer is the content of a push that hosts want.
@@ -230,9 +212,9 @@ func (o *pusher) Transfer(task string) (t model.Transfer, ok bool) {
 	return t, true
 }
 
-// wait waits until a task is done. It returns false if ctx or the store ends before, and a
-// later process deletes the stream.
-func (o *pusher) wait(ctx context.Context, task string) bool {
+// wait waits until a task is done, and calls each with the transfers, if there are any. It
+// returns false if ctx or the store ends before, and a later process deletes the stream.
+func (o *pusher) wait(ctx context.Context, task string, transfers <-chan model.Transfer, each func(model.Transfer)) bool {
 	summaries, unwatch, err := o.store.Watch(ctx, task)
 	if err != nil {
 		return false
@@ -244,6 +226,11 @@ func (o *pusher) wait(ctx context.Context, task string) bool {
 			if !ok || s.Ended == s.Hosts {
 				return ok
 			}
+		case t, ok := <-transfers:
+			if !ok {
+				return false
+			}
+			each(t)
 		case <-ctx.Done():
 			return false
 		}
@@ -261,7 +248,7 @@ func (o *pusher) isDone(task string) bool {
 func (o *pusher) sweepStreams(ctx context.Context) error {
 	for _, task := range o.sweep(ctx) {
 		o.start(func(ctx context.Context) error {
-			if o.wait(ctx, task) {
+			if o.wait(ctx, task, nil, nil) {
 				o.sweep(ctx)
 			}
 			return nil

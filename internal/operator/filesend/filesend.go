@@ -54,14 +54,13 @@ type Stream struct {
 
 	confirmed atomic.Int64 // bytes
 
-	wanted   chan int64    // capacity 1: the most that hosts want, in bytes
+	wanted   chan int64    // capacity 1: the most that hosts want, in bytes; Streams.mu guards its senders
 	keep     chan struct{} // closed by Release
 	release  func()
 	complete chan struct{} // closed when the broker has everything, or the stream has failed
 	finished chan struct{} // closed when the goroutine has ended
 	err      error         // once finished is closed: why the content was not sent
 	note     record        // Streams.mu guards it
-	most     int64         // that Want was called with; Streams.mu guards it
 }
 
 // New starts nothing. The data directory exists.
@@ -82,9 +81,8 @@ type Content struct {
 	Failed func(reason error) // called if the content cannot be sent to its end
 }
 
-// Send declares a stream. It returns once the stream exists. Then it sends as much of the
-// content as Want says.
-// The error is filestream.ErrNoStream if the broker refuses one.
+// Send declares a stream, and returns once the stream exists. It sends as much of the content as
+// Want says, in the background. The error is filestream.ErrNoStream if the broker refuses one.
 func (s *Streams) Send(ctx context.Context, c Content) (*Stream, error) {
 	if err := s.write(c.Queue, record{}); err != nil {
 		return nil, err
@@ -150,12 +148,9 @@ func (s *Streams) change(st *Stream, f func(*record)) error {
 func (s *Streams) Want(st *Stream, n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n <= st.most {
-		return
-	}
-	st.most = n
 	select {
-	case <-st.wanted:
+	case unread := <-st.wanted:
+		n = max(n, unread)
 	default:
 	}
 	st.wanted <- n

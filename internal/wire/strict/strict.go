@@ -276,7 +276,6 @@ func readString(dec *jsontext.Decoder, _ *Schema, v reflect.Value) (empty bool, 
 
 // Base64 refuses bits that the final quantum does not use (RFC 4648,
 // section 3.5), so that bytes have one form.
-// Base64 accepts one form of each text.
 var Base64 = base64.StdEncoding.Strict()
 
 func readBytes(dec *jsontext.Decoder, _ *Schema, v reflect.Value) (empty bool, err error) {
