@@ -60,7 +60,7 @@ func NewBatch(st Statement, leaves []Leaf, sign func(statement []byte) (string, 
 func checkLeaves(leaves []Leaf) error {
 	switch {
 	case len(leaves) == 0:
-		return invalid("leaves", "are missing: a task has at least one host")
+		return strict.Invalid("leaves", "are missing: a task has at least one host")
 	case len(leaves) > MaxLeaves:
 		return fmt.Errorf("%w: %d hosts, the limit is %d", ErrTooLarge, len(leaves), MaxLeaves)
 	}
@@ -70,14 +70,14 @@ func checkLeaves(leaves []Leaf) error {
 		switch {
 		case err != nil:
 		case l.Index != i:
-			err = invalid("index", "is not %d", i)
+			err = strict.Invalid("index", "is not %d", i)
 		case seen[l.Job] > 0:
-			err = invalid("job", "is also that of leaf %d", seen[l.Job]-1)
+			err = strict.Invalid("job", "is also that of leaf %d", seen[l.Job]-1)
 		case seen[l.Host] > 0:
-			err = invalid("host", "is also that of leaf %d", seen[l.Host]-1)
+			err = strict.Invalid("host", "is also that of leaf %d", seen[l.Host]-1)
 		}
 		if err != nil {
-			return atPath(fmt.Sprintf("leaf %d", i), err)
+			return strict.AtPath(fmt.Sprintf("leaf %d", i), err)
 		}
 		seen[l.Job], seen[l.Host] = i+1, i+1
 	}
@@ -99,11 +99,11 @@ func NewBroadcast(st Statement, sign func(statement []byte) (string, error)) (bo
 
 func encodeStatement(st Statement, sign func(statement []byte) (string, error)) (text, signature string, err error) {
 	if err := st.check(); err != nil {
-		return "", "", malformed(atPath("statement", err))
+		return "", "", malformed(strict.AtPath("statement", err))
 	}
 	b, err := json.Marshal(&st, strict.EncodeOptions)
 	if err != nil {
-		return "", "", malformed(atPath("statement", strict.Explain(err)))
+		return "", "", malformed(strict.AtPath("statement", strict.Explain(err)))
 	}
 	if len(b) > MaxRequest {
 		return "", "", tooLong(len(b))

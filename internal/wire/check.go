@@ -21,9 +21,9 @@ func (s *Statement) check() error {
 	run, of := s.Type == TypeRun || s.Type == TypeCheck, s.Type == TypeCancel || s.Type == TypeStatus
 	switch {
 	case !isUUID(s.Task):
-		return invalid("task", "is not a UUID of version 4 in lower case")
+		return strict.Invalid("task", "is not a UUID of version 4 in lower case")
 	case !isReplyQueue(s.ReplyTo):
-		return invalid("reply_to", "is not the name of a reply queue")
+		return strict.Invalid("reply_to", "is not the name of a reply queue")
 	case run != (s.Run != nil):
 		return checkPresence("run", run, s.Type)
 	case of != (s.Of != nil):
@@ -36,10 +36,10 @@ func (s *Statement) check() error {
 		return err
 	}
 	if s.Of != nil {
-		return atPath("of", checkValidity(s.Of.IssuedAt, s.Of.NotAfter))
+		return strict.AtPath("of", checkValidity(s.Of.IssuedAt, s.Of.NotAfter))
 	}
 	if s.Run != nil {
-		return atPath("run", s.Run.check())
+		return strict.AtPath("run", s.Run.check())
 	}
 	return nil
 }
@@ -49,24 +49,24 @@ func checkType(typ string) error {
 	case TypeRun, TypeCheck, TypeRights, TypeCancel, TypeStatus, TypeDiscover:
 		return nil
 	}
-	return fmt.Errorf("%w: statement.type is %q", ErrType, clip(typ, 40))
+	return fmt.Errorf("%w: statement.type is %q", ErrType, strict.Clip(typ, 40))
 }
 
 func checkPresence(member string, wanted bool, typ string) error {
 	if wanted {
-		return invalid(member, "is missing in a %s", typ)
+		return strict.Invalid(member, "is missing in a %s", typ)
 	}
-	return invalid(member, "does not belong into a %s", typ)
+	return strict.Invalid(member, "does not belong into a %s", typ)
 }
 
 func checkValidity(issued, notAfter int64) error {
 	switch {
 	case issued <= 0 || issued > MaxTime:
-		return invalid("issued_at", "is out of range")
+		return strict.Invalid("issued_at", "is out of range")
 	case notAfter < issued:
-		return invalid("not_after", "precedes issued_at")
+		return strict.Invalid("not_after", "precedes issued_at")
 	case notAfter > MaxTime:
-		return invalid("not_after", "is out of range")
+		return strict.Invalid("not_after", "is out of range")
 	}
 	return nil
 }
@@ -79,9 +79,9 @@ func (s *Statement) checkTree() error {
 	case leaves != (s.Size != 0):
 		return checkPresence("size", leaves, s.Type)
 	case leaves && len(s.Root) != sha256.Size:
-		return invalid("root", "has %d bytes, want %d", len(s.Root), sha256.Size)
+		return strict.Invalid("root", "has %d bytes, want %d", len(s.Root), sha256.Size)
 	case s.Size < 0 || s.Size > MaxLeaves:
-		return invalid("size", "is out of range: 1 to %d", MaxLeaves)
+		return strict.Invalid("size", "is out of range: 1 to %d", MaxLeaves)
 	}
 	return nil
 }
@@ -96,11 +96,11 @@ func (r *Run) check() error {
 	}
 	switch {
 	case r.TimeoutMS < 0 || r.TimeoutMS > MaxTimeout.Milliseconds():
-		return invalid("timeout_ms", "is out of range: 0 to %d", MaxTimeout.Milliseconds())
+		return strict.Invalid("timeout_ms", "is out of range: 0 to %d", MaxTimeout.Milliseconds())
 	case r.MaxOutput < 0 || r.MaxOutput > most:
-		return invalid("max_output", "is out of range: 0 to %d", most)
+		return strict.Invalid("max_output", "is out of range: 0 to %d", most)
 	case r.SecretHash != nil && len(r.SecretHash) != sha256.Size:
-		return invalid("secret_hash", "has %d bytes, want %d", len(r.SecretHash), sha256.Size)
+		return strict.Invalid("secret_hash", "has %d bytes, want %d", len(r.SecretHash), sha256.Size)
 	}
 	return first(
 		checkText("shell", r.Shell, MaxFileName),
@@ -122,17 +122,17 @@ func (r *Run) checkCommand() error {
 	}
 	switch {
 	case what != 1:
-		return invalid("", "has not exactly one of command, argv, script, push and collect")
+		return strict.Invalid("", "has not exactly one of command, argv, script, push and collect")
 	case r.HasFiles():
 		return r.checkFiles()
 	case r.Command != "" && len(r.Argv) > 0:
-		return invalid("argv", "does not belong to a command")
+		return strict.Invalid("argv", "does not belong to a command")
 	case len(r.Argv) > MaxArgs:
-		return invalid("argv", "has %d arguments, the limit is %d", len(r.Argv), MaxArgs)
+		return strict.Invalid("argv", "has %d arguments, the limit is %d", len(r.Argv), MaxArgs)
 	case len(r.Argv) > 0 && len(r.Script) == 0 && r.Argv[0] == "":
-		return invalid("argv[0]", "is empty")
+		return strict.Invalid("argv[0]", "is empty")
 	case len(r.Argv) > 0 && len(r.Script) == 0 && r.Shell != "":
-		return invalid("shell", "does not belong to argv, which runs without one")
+		return strict.Invalid("shell", "does not belong to argv, which runs without one")
 	}
 	return first(r.checkArgv(), checkText("command", r.Command, MaxArg))
 }
@@ -140,7 +140,7 @@ func (r *Run) checkCommand() error {
 func (r *Run) checkArgv() error {
 	for i, arg := range r.Argv {
 		if err := checkText("", arg, MaxArg); err != nil {
-			return atPath(fmt.Sprintf("argv[%d]", i), err)
+			return strict.AtPath(fmt.Sprintf("argv[%d]", i), err)
 		}
 	}
 	return nil
@@ -148,7 +148,7 @@ func (r *Run) checkArgv() error {
 
 func checkEnv(env []string) error {
 	if len(env) > MaxEnv {
-		return invalid("env", "has %d entries, the limit is %d", len(env), MaxEnv)
+		return strict.Invalid("env", "has %d entries, the limit is %d", len(env), MaxEnv)
 	}
 	seen := make(map[string]bool, len(env))
 	for i, entry := range env {
@@ -156,14 +156,14 @@ func checkEnv(env []string) error {
 		var err error
 		switch {
 		case !ok || !isEnvName(name):
-			err = invalid("", "is not NAME=value with letters, digits and '_' in its name")
+			err = strict.Invalid("", "is not NAME=value with letters, digits and '_' in its name")
 		case seen[name]:
-			err = invalid("", "repeats the name %s", clip(name, 40))
+			err = strict.Invalid("", "repeats the name %s", strict.Clip(name, 40))
 		default:
 			err = checkText("", entry, MaxArg)
 		}
 		if err != nil {
-			return atPath(fmt.Sprintf("env[%d]", i), err)
+			return strict.AtPath(fmt.Sprintf("env[%d]", i), err)
 		}
 		seen[name] = true
 	}
@@ -183,18 +183,18 @@ func isEnvName(name string) bool {
 func (l *Leaf) check(size int) error {
 	switch {
 	case !isUUID(l.Job):
-		return invalid("job", "is not a UUID of version 4 in lower case")
+		return strict.Invalid("job", "is not a UUID of version 4 in lower case")
 	case !hostname.IsNormal(l.Host):
-		return invalid("host", "is not a host name in its normal form")
+		return strict.Invalid("host", "is not a host name in its normal form")
 	case l.Index < 0 || l.Index >= size:
-		return invalid("index", "is not below the statement's size")
+		return strict.Invalid("index", "is not below the statement's size")
 	}
 	return nil
 }
 
 func (s *Secret) check() error {
 	if n := len(s.Salt); n < MinSalt || n > MaxSalt {
-		return invalid("salt", "has %d bytes, want %d to %d", n, MinSalt, MaxSalt)
+		return strict.Invalid("salt", "has %d bytes, want %d to %d", n, MinSalt, MaxSalt)
 	}
 	return checkEnv(s.Env)
 }
@@ -206,10 +206,10 @@ func (s *Secret) checkWith(r *Run) error {
 		return err
 	}
 	if len(s.Stdin) > 0 && len(r.Stdin) > 0 {
-		return invalid("stdin", "is in the statement too")
+		return strict.Invalid("stdin", "is in the statement too")
 	}
 	if err := checkEnv(append(slices.Clone(r.Env), s.Env...)); err != nil {
-		return invalid("env", "repeats a name of the statement's, or has too many entries with it")
+		return strict.Invalid("env", "repeats a name of the statement's, or has too many entries with it")
 	}
 	return nil
 }
@@ -217,10 +217,10 @@ func (s *Secret) checkWith(r *Run) error {
 // checkSignature checks only the form of a signature.
 func checkSignature(signature string) error {
 	if len(signature) > MaxSignature {
-		return invalid("signature", "has %d characters, the limit is %d", len(signature), MaxSignature)
+		return strict.Invalid("signature", "has %d characters, the limit is %d", len(signature), MaxSignature)
 	}
 	if _, err := strict.Base64.DecodeString(signature); err != nil || strings.ContainsAny(signature, "\r\n") {
-		return invalid("signature", "is not standard base64")
+		return strict.Invalid("signature", "is not standard base64")
 	}
 	return nil
 }
@@ -229,11 +229,11 @@ func checkSignature(signature string) error {
 func checkText(member, s string, limit int) error {
 	switch {
 	case len(s) > limit:
-		return invalid(member, "has %d bytes, the limit is %d", len(s), limit)
+		return strict.Invalid(member, "has %d bytes, the limit is %d", len(s), limit)
 	case !utf8.ValidString(s):
-		return invalid(member, "is not UTF-8")
+		return strict.Invalid(member, "is not UTF-8")
 	case strings.IndexByte(s, 0) >= 0:
-		return invalid(member, "contains a NUL character")
+		return strict.Invalid(member, "contains a NUL character")
 	}
 	return nil
 }

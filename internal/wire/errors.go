@@ -16,13 +16,6 @@ var (
 	ErrTooLarge  = errors.New("message too large")
 )
 
-// For the checks of this package.
-var (
-	invalid = strict.Invalid
-	atPath  = strict.AtPath
-	clip    = strict.Clip
-)
-
 // malformed turns a fault into an ErrMalformed for callers. It returns nil and other
 // errors unchanged.
 func malformed(err error) error {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"warren/internal/wire/strict"
 )
 
 // A grantList is one of the lists of a Granted, with the name of its member.
@@ -20,19 +22,19 @@ func (g *Granted) check() error {
 	valid := g.State == GrantValid
 	switch {
 	case !valid && g.State != GrantExpired && g.State != GrantRevoked:
-		return invalid("state", "is not one of the three states of rights")
+		return strict.Invalid("state", "is not one of the three states of rights")
 	case valid != (g.Rule != ""):
 		return checkPresence("rule", valid, g.State+" grant")
 	case !valid && !g.empty():
-		return invalid("state", "is %s, yet rights are listed", g.State)
+		return strict.Invalid("state", "is %s, yet rights are listed", g.State)
 	case g.Confined && len(g.Commands)+len(g.Push)+len(g.Collect) == 0 && g.Omitted == 0:
-		return invalid("commands", "is missing in a confined grant, as are push and collect")
+		return strict.Invalid("commands", "is missing in a confined grant, as are push and collect")
 	case !g.Confined && (len(g.Commands) > 0 || g.Shell || g.Script || g.Stdin || len(g.Cwds)+len(g.Push)+len(g.Collect) > 0):
-		return invalid("confined", "is missing, yet rights of a confined line are listed")
+		return strict.Invalid("confined", "is missing, yet rights of a confined line are listed")
 	case g.MaxValidity < 0 || g.MaxValidity > MaxTime:
-		return invalid("max_validity_ms", "is out of range")
+		return strict.Invalid("max_validity_ms", "is out of range")
 	case g.MaxOutput < 0 || g.MaxOutput > MaxSize:
-		return invalid("max_output", "is out of range")
+		return strict.Invalid("max_output", "is out of range")
 	}
 	for _, l := range g.lists() {
 		if err := checkGrants(l.member, *l.entries); err != nil {
@@ -60,7 +62,7 @@ func (g *Granted) empty() bool {
 
 func checkGrants(member string, list []string) error {
 	if len(list) > MaxGrants {
-		return invalid(member, "has %d entries, the limit is %d", len(list), MaxGrants)
+		return strict.Invalid(member, "has %d entries, the limit is %d", len(list), MaxGrants)
 	}
 	for i, s := range list {
 		if err := checkWords(fmt.Sprintf("%s[%d]", member, i), s, MaxGrant); err != nil {
@@ -73,7 +75,7 @@ func checkGrants(member string, list []string) error {
 // clean makes all texts valid UTF-8, and omits entries that are too long: a part of an
 // expression has another meaning than the whole.
 func (g *Granted) clean() {
-	g.Rule, g.User = cleanReason(g.Rule), clip(cleanUTF8(g.User), MaxUser)
+	g.Rule, g.User = cleanReason(g.Rule), strict.Clip(cleanUTF8(g.User), MaxUser)
 	for _, l := range g.lists() {
 		var kept []string
 		for _, s := range *l.entries {

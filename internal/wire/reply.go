@@ -136,7 +136,7 @@ func cleaned(v any) (typ string, r reply) {
 		c.RefusedFiles = slices.Clone(c.RefusedFiles)
 		for i := range c.RefusedFiles {
 			f := &c.RefusedFiles[i]
-			f.Path, f.Reason = clip(cleanUTF8(f.Path), MaxFileName), cleanReason(f.Reason)
+			f.Path, f.Reason = strict.Clip(cleanUTF8(f.Path), MaxFileName), cleanReason(f.Reason)
 		}
 		return TypeHello, &c
 	}
@@ -154,7 +154,7 @@ func cleanReason(s string) string {
 	const more = "…"
 	s = cleanUTF8(s)
 	if len(s) > MaxReason {
-		s = clip(s, MaxReason-len(more)) + more
+		s = strict.Clip(s, MaxReason-len(more)) + more
 	}
 	return s
 }
@@ -169,17 +169,17 @@ func cleanUTF8(s string) string { return strings.ToValidUTF8(s, string(utf8.Rune
 func DecodeReply(typ string, body []byte, headers map[string]any, correlationID string) (any, error) {
 	limit := maxBody(typ)
 	if len(body) > limit {
-		return nil, fmt.Errorf("%w: %s of %d bytes, the limit is %d", ErrTooLarge, clip(typ, 40), len(body), limit)
+		return nil, fmt.Errorf("%w: %s of %d bytes, the limit is %d", ErrTooLarge, strict.Clip(typ, 40), len(body), limit)
 	}
 	if !isUUID(correlationID) {
-		return nil, malformed(invalid("property correlation_id", "is not a UUID of version 4 in lower case"))
+		return nil, malformed(strict.Invalid("property correlation_id", "is not a UUID of version 4 in lower case"))
 	}
 	if typ == TypeOutput {
 		return decodeOutput(body, headers, correlationID)
 	}
 	known, ok := replyTypes[typ]
 	if !ok {
-		return nil, fmt.Errorf("%w: property type is %q", ErrType, clip(typ, 40))
+		return nil, fmt.Errorf("%w: property type is %q", ErrType, strict.Clip(typ, 40))
 	}
 	r := known.make()
 	version, job := r.head()
@@ -187,7 +187,7 @@ func DecodeReply(typ string, body []byte, headers map[string]any, correlationID 
 		return nil, malformed(err)
 	}
 	if job != nil && *job != correlationID {
-		return nil, malformed(invalid("job", "differs from property correlation_id"))
+		return nil, malformed(strict.Invalid("job", "differs from property correlation_id"))
 	}
 	if err := r.check(); err != nil {
 		return nil, malformed(err)
@@ -202,13 +202,13 @@ func decodeOutput(body []byte, headers map[string]any, job string) (any, error) 
 	o.Offset, ok = integer(headers[HeaderOffset])
 	switch {
 	case o.Stream != Stdout && o.Stream != Stderr:
-		return nil, malformed(invalid("header stream", "is neither %s nor %s", Stdout, Stderr))
+		return nil, malformed(strict.Invalid("header stream", "is neither %s nor %s", Stdout, Stderr))
 	case !ok:
-		return nil, malformed(invalid("header offset", "is missing or not an integer"))
+		return nil, malformed(strict.Invalid("header offset", "is missing or not an integer"))
 	case o.Offset < 0 || o.Offset > MaxSize-MaxChunk:
-		return nil, malformed(invalid("header offset", "is out of range"))
+		return nil, malformed(strict.Invalid("header offset", "is out of range"))
 	case len(body) == 0:
-		return nil, malformed(invalid("", "of an output is empty"))
+		return nil, malformed(strict.Invalid("", "of an output is empty"))
 	}
 	return o, nil
 }

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"warren/internal/hostname"
+	"warren/internal/wire/strict"
 
 	"github.com/go-json-experiment/json"
 )
@@ -27,30 +28,30 @@ func (s *Started) check() error {
 func (t *Transfer) check() error {
 	switch {
 	case t.Wanted <= 0 || t.Wanted > MaxSize:
-		return invalid("wanted", "is out of range")
+		return strict.Invalid("wanted", "is out of range")
 	case t.Received < 0 || t.Received > t.Wanted:
-		return invalid("received", "is out of range: 0 to wanted")
+		return strict.Invalid("received", "is out of range: 0 to wanted")
 	}
 	return checkReply(t.Job, t.Agent, "at", t.At)
 }
 
 func checkReply(job, agent, atMember string, at int64) error {
 	if !isUUID(job) {
-		return invalid("job", "is not a UUID of version 4 in lower case")
+		return strict.Invalid("job", "is not a UUID of version 4 in lower case")
 	}
 	return first(checkAgent(agent), checkTime(atMember, at))
 }
 
 func checkAgent(agent string) error {
 	if !hostname.IsNormal(agent) {
-		return invalid("agent", "is not a host name in its normal form")
+		return strict.Invalid("agent", "is not a host name in its normal form")
 	}
 	return nil
 }
 
 func checkTime(member string, at int64) error {
 	if at <= 0 || at > MaxTime {
-		return invalid(member, "is out of range")
+		return strict.Invalid(member, "is out of range")
 	}
 	return nil
 }
@@ -66,9 +67,9 @@ func checkTimeIfAny(member string, at int64) error {
 func checkWords(member, s string, limit int) error {
 	switch {
 	case len(s) > limit:
-		return invalid(member, "has %d bytes, the limit is %d", len(s), limit)
+		return strict.Invalid(member, "has %d bytes, the limit is %d", len(s), limit)
 	case !utf8.ValidString(s):
-		return invalid(member, "is not UTF-8")
+		return strict.Invalid(member, "is not UTF-8")
 	}
 	return nil
 }
@@ -78,7 +79,7 @@ var AgentOutcomes = []Outcome{Exited, Signaled, TimedOut, Canceled, FailedToStar
 
 func (e *Ended) check() error {
 	if !slices.Contains(AgentOutcomes, e.Outcome) {
-		return invalid("outcome", "is not one that an agent assigns")
+		return strict.Invalid("outcome", "is not one that an agent assigns")
 	}
 	switch {
 	case (e.ExitCode != nil) != (e.Outcome == Exited):
@@ -88,15 +89,15 @@ func (e *Ended) check() error {
 	case (len(e.Request) != 0) != (e.Outcome == Rejected):
 		return checkPresence("request", e.Outcome == Rejected, string(e.Outcome)+" job")
 	case e.ExitCode != nil && (int64(*e.ExitCode) < MinExitCode || int64(*e.ExitCode) > MaxExitCode):
-		return invalid("exit_code", "is out of range")
+		return strict.Invalid("exit_code", "is out of range")
 	case e.Signal != "" && !isSignal(e.Signal):
-		return invalid("signal", "is not the name of a signal: SIG and capitals or digits")
+		return strict.Invalid("signal", "is not the name of a signal: SIG and capitals or digits")
 	case e.Outcome == Rejected && len(e.Request) != sha256.Size:
-		return invalid("request", "has %d bytes, want %d", len(e.Request), sha256.Size)
+		return strict.Invalid("request", "has %d bytes, want %d", len(e.Request), sha256.Size)
 	case e.Killed != 0 && e.StartedAt == 0:
-		return invalid("killed", "does not belong to a job that never began")
+		return strict.Invalid("killed", "does not belong to a job that never began")
 	case e.Left != 0 && e.StartedAt == 0:
-		return invalid("left", "does not belong to a job that never began")
+		return strict.Invalid("left", "does not belong to a job that never began")
 	}
 	return first(
 		checkReply(e.Job, e.Agent, "ended_at", e.EndedAt),
@@ -121,7 +122,7 @@ func isSignal(s string) bool {
 }
 
 func checkStreams(stdout, stderr *Stream) error {
-	if err := first(atPath(Stdout, stdout.check()), atPath(Stderr, stderr.check())); err != nil {
+	if err := first(strict.AtPath(Stdout, stdout.check()), strict.AtPath(Stderr, stderr.check())); err != nil {
 		return err
 	}
 	inline := 0
@@ -131,7 +132,7 @@ func checkStreams(stdout, stderr *Stream) error {
 		}
 	}
 	if inline > MaxInline {
-		return invalid("stdout.data", "and stderr.data have %d bytes together, the limit is %d", inline, MaxInline)
+		return strict.Invalid("stdout.data", "and stderr.data have %d bytes together, the limit is %d", inline, MaxInline)
 	}
 	return nil
 }
@@ -141,13 +142,13 @@ func (s *Stream) check() error {
 	case s == nil:
 		return nil
 	case s.Size < 0 || s.Size > MaxSize:
-		return invalid("size", "is out of range")
+		return strict.Invalid("size", "is out of range")
 	case s.Dropped < 0 || s.Dropped > s.Size:
-		return invalid("dropped", "is out of range: 0 to size")
+		return strict.Invalid("dropped", "is out of range: 0 to size")
 	case len(s.Data) > 0 && (s.Dropped != 0 || s.Gone):
-		return invalid("data", "does not belong to a stream of which something is dropped or gone")
+		return strict.Invalid("data", "does not belong to a stream of which something is dropped or gone")
 	case len(s.Data) > 0 && int64(len(s.Data)) != s.Size:
-		return invalid("data", "has %d bytes, which is not size", len(s.Data))
+		return strict.Invalid("data", "has %d bytes, which is not size", len(s.Data))
 	}
 	return nil
 }
@@ -157,16 +158,16 @@ func (s *State) check() error {
 	case StateAccepted, StateRunning:
 	case StateUnknown, StateForgotten:
 		if s.Canceling || s.AcceptedAt != 0 || s.StartedAt != 0 {
-			return invalid("state", "is %s, yet more is said of the job", s.State)
+			return strict.Invalid("state", "is %s, yet more is said of the job", s.State)
 		}
 	default:
-		return invalid("state", "is not one of the four states")
+		return strict.Invalid("state", "is not one of the four states")
 	}
 	if s.Since != 0 && s.State != StateForgotten {
-		return invalid("since", "belongs to forgotten, not to %s", s.State)
+		return strict.Invalid("since", "belongs to forgotten, not to %s", s.State)
 	}
 	if s.Reason != "" && s.State != StateForgotten {
-		return invalid("reason", "belongs to forgotten, not to %s", s.State)
+		return strict.Invalid("reason", "belongs to forgotten, not to %s", s.State)
 	}
 	return first(
 		checkReply(s.Job, s.Agent, "at", s.At),
@@ -182,7 +183,7 @@ func (c *Checked) check() error {
 		return checkPresence("reason", !c.WouldRun, fmt.Sprintf("check with would_run %t", c.WouldRun))
 	}
 	if len(c.Argv) > MaxCheckedArgs {
-		return invalid("argv", "has %d arguments", len(c.Argv))
+		return strict.Invalid("argv", "has %d arguments", len(c.Argv))
 	}
 	return first(
 		checkReply(c.Job, c.Agent, "at", c.At),
@@ -197,19 +198,19 @@ func (c *Checked) check() error {
 func (h *Hello) check() error {
 	switch {
 	case len(h.Names) == 0 || h.Names[0] != h.Agent:
-		return invalid("names", "does not begin with agent")
+		return strict.Invalid("names", "does not begin with agent")
 	case len(h.Names) > MaxNames:
-		return invalid("names", "has %d names, the limit is %d", len(h.Names), MaxNames)
+		return strict.Invalid("names", "has %d names, the limit is %d", len(h.Names), MaxNames)
 	}
 	for i, name := range h.Names {
 		if !hostname.IsNormal(name) || slices.Contains(h.Names[:i], name) {
-			return invalid(fmt.Sprintf("names[%d]", i), "is repeated or not a host name in its normal form")
+			return strict.Invalid(fmt.Sprintf("names[%d]", i), "is repeated or not a host name in its normal form")
 		}
 	}
 	switch h.Disk {
 	case DiskOK, DiskFull, DiskQuota, DiskReadOnly, DiskFailing:
 	default:
-		return invalid("disk", "is %q", clip(string(h.Disk), 40))
+		return strict.Invalid("disk", "is %q", strict.Clip(string(h.Disk), 40))
 	}
 	return first(
 		checkRefusedFiles(h.RefusedFiles),
@@ -219,7 +220,7 @@ func (h *Hello) check() error {
 		checkCount("workers", h.Workers),
 		checkTime("at", h.At),
 		checkTimeIfAny("ready_at", h.ReadyAt),
-		atPath("facts", h.Facts.check()),
+		strict.AtPath("facts", h.Facts.check()),
 	)
 }
 
@@ -228,9 +229,9 @@ func checkRefusedFiles(files []RefusedFile) error {
 		f := &files[i]
 		member := fmt.Sprintf("refused_files[%d]", i)
 		if slices.ContainsFunc(files[:i], func(other RefusedFile) bool { return other.File == f.File }) {
-			return invalid(member+".file", "is named twice")
+			return strict.Invalid(member+".file", "is named twice")
 		}
-		if err := atPath(member, f.check()); err != nil {
+		if err := strict.AtPath(member, f.check()); err != nil {
 			return err
 		}
 	}
@@ -240,14 +241,14 @@ func checkRefusedFiles(files []RefusedFile) error {
 // check also bounds the list, since no file is named twice.
 func (f *RefusedFile) check() error {
 	if f.File != AuthorizedOperators && f.File != RevokedOperators {
-		return invalid("file", "is neither %s nor %s", AuthorizedOperators, RevokedOperators)
+		return strict.Invalid("file", "is neither %s nor %s", AuthorizedOperators, RevokedOperators)
 	}
 	bears := map[string][]string{
 		FileMissing: {}, FileOwner: {"uid"}, FileMode: {"mode"}, FileLine: {"line", "reason"}, FileUnreadable: {"reason"},
 	}
 	members, known := bears[f.Problem]
 	if !known {
-		return invalid("problem", "is not one of the five problems")
+		return strict.Invalid("problem", "is not one of the five problems")
 	}
 	for _, m := range []struct {
 		name  string
@@ -259,11 +260,11 @@ func (f *RefusedFile) check() error {
 	}
 	switch {
 	case f.Path == "":
-		return invalid("path", "is empty")
+		return strict.Invalid("path", "is empty")
 	case f.UID < 0 || f.UID > math.MaxUint32:
-		return invalid("uid", "is out of range")
+		return strict.Invalid("uid", "is out of range")
 	case f.Mode < 0 || f.Mode > 0o7777:
-		return invalid("mode", "is out of range")
+		return strict.Invalid("mode", "is out of range")
 	}
 	return first(
 		checkWords("path", f.Path, MaxFileName),
@@ -274,18 +275,18 @@ func (f *RefusedFile) check() error {
 
 func checkCount(member string, n int) error {
 	if n < 0 || n > MaxCount {
-		return invalid(member, "is out of range")
+		return strict.Invalid(member, "is out of range")
 	}
 	return nil
 }
 
 func checkLabels(labels map[string]string) error {
 	if len(labels) > MaxLabels {
-		return invalid("labels", "has %d labels, the limit is %d", len(labels), MaxLabels)
+		return strict.Invalid("labels", "has %d labels, the limit is %d", len(labels), MaxLabels)
 	}
 	for name, value := range labels {
 		if name == "" {
-			return invalid("labels", "has one without a name")
+			return strict.Invalid("labels", "has one without a name")
 		}
 		if err := first(checkWords("labels", name, MaxFact), checkWords("labels", value, MaxFact)); err != nil {
 			return err
@@ -301,7 +302,7 @@ func CheckLabels(labels map[string]string) error {
 		case name == "":
 			return errors.New("one has no name")
 		case len(name) > MaxFact || len(value) > MaxFact:
-			return fmt.Errorf("%q has more than the %d bytes that name and value may have", clip(name, 40), MaxFact)
+			return fmt.Errorf("%q has more than the %d bytes that name and value may have", strict.Clip(name, 40), MaxFact)
 		case !utf8.ValidString(name) || !utf8.ValidString(value):
 			return fmt.Errorf("%q is not UTF-8", name)
 		}
@@ -334,15 +335,15 @@ func (f *Facts) check() error {
 		return err
 	}
 	if len(f.Addresses) > MaxAddresses {
-		return invalid("addresses", "has %d addresses, the limit is %d", len(f.Addresses), MaxAddresses)
+		return strict.Invalid("addresses", "has %d addresses, the limit is %d", len(f.Addresses), MaxAddresses)
 	}
 	for i, text := range f.Addresses {
 		if a, err := netip.ParseAddr(text); err != nil || a.Zone() != "" || a.Unmap().String() != text {
-			return invalid(fmt.Sprintf("addresses[%d]", i), "is not an IP address in its one form")
+			return strict.Invalid(fmt.Sprintf("addresses[%d]", i), "is not an IP address in its one form")
 		}
 	}
 	if f.Memory < 0 || f.Memory > MaxSize {
-		return invalid("memory", "is out of range")
+		return strict.Invalid("memory", "is out of range")
 	}
 	return first(
 		checkWords("os", f.OS, MaxFact),

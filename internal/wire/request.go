@@ -53,7 +53,7 @@ func decodeRequest(body []byte) (*Request, error) {
 	}
 	r := &Request{StatementText: b.Statement, Signature: b.Signature}
 	if err := decodeStatement(b.Statement, &r.Statement); err != nil {
-		return nil, atPath("statement", err)
+		return nil, strict.AtPath("statement", err)
 	}
 	if err := r.decodeLeaf(&b); err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func decodeVersioned(body []byte, s *strict.Schema, into any, v *int) error {
 func DecodeStatement(text string) (*Statement, error) {
 	s := new(Statement)
 	if err := decodeStatement(text, s); err != nil {
-		return nil, malformed(atPath("statement", err))
+		return nil, malformed(strict.AtPath("statement", err))
 	}
 	return s, nil
 }
@@ -118,10 +118,10 @@ func (r *Request) decodeLeaf(b *requestBody) error {
 		return nil
 	}
 	if err := strict.Decode([]byte(b.Leaf), leafSchema, &r.Leaf); err != nil {
-		return atPath("leaf", err)
+		return strict.AtPath("leaf", err)
 	}
 	if err := r.Leaf.check(r.Statement.Size); err != nil {
-		return atPath("leaf", err)
+		return strict.AtPath("leaf", err)
 	}
 	return verifyInclusion(b.Leaf, r.Leaf.Index, r.Statement.Size, *b.Path, r.Statement.Root)
 }
@@ -141,13 +141,13 @@ func (r *Request) CorrelationID() string {
 func (r *Request) Agrees(typ, correlationID, replyTo string) error {
 	switch {
 	case typ != r.Statement.Type:
-		return malformed(invalid("property type", "differs from statement.type"))
+		return malformed(strict.Invalid("property type", "differs from statement.type"))
 	case correlationID != r.CorrelationID() && r.Statement.Type == TypeDiscover:
-		return malformed(invalid("property correlation_id", "differs from statement.task"))
+		return malformed(strict.Invalid("property correlation_id", "differs from statement.task"))
 	case correlationID != r.CorrelationID():
-		return malformed(invalid("property correlation_id", "differs from leaf.job"))
+		return malformed(strict.Invalid("property correlation_id", "differs from leaf.job"))
 	case replyTo != r.Statement.ReplyTo:
-		return malformed(invalid("property reply_to", "differs from statement.reply_to"))
+		return malformed(strict.Invalid("property reply_to", "differs from statement.reply_to"))
 	}
 	return nil
 }

@@ -15,11 +15,11 @@ var secretSchema = strict.SchemaOf(reflect.TypeFor[Secret]())
 // Run.SecretHash. The errors are ErrMalformed.
 func EncodeSecret(s Secret) (text string, hash []byte, err error) {
 	if err := s.check(); err != nil {
-		return "", nil, malformed(atPath("secret", err))
+		return "", nil, malformed(strict.AtPath("secret", err))
 	}
 	b, err := json.Marshal(&s, strict.EncodeOptions)
 	if err != nil {
-		return "", nil, malformed(atPath("secret", strict.Explain(err)))
+		return "", nil, malformed(strict.AtPath("secret", strict.Explain(err)))
 	}
 	sum := sha256.Sum256(b)
 	return string(b), sum[:], nil
@@ -31,17 +31,17 @@ func decodeSecret(text string, run *Run) (*Secret, error) {
 	bound := run != nil && run.SecretHash != nil
 	switch {
 	case bound && text == "":
-		return nil, invalid("secret", "is missing: the statement has its hash")
+		return nil, strict.Invalid("secret", "is missing: the statement has its hash")
 	case !bound && text != "":
-		return nil, invalid("secret", "is not bound by a hash in the statement")
+		return nil, strict.Invalid("secret", "is not bound by a hash in the statement")
 	case !bound:
 		return nil, nil
 	case !sumEquals(text, run.SecretHash):
-		return nil, invalid("secret", "does not match its hash in the statement")
+		return nil, strict.Invalid("secret", "does not match its hash in the statement")
 	}
 	s := new(Secret)
 	if err := strict.Decode([]byte(text), secretSchema, s); err != nil {
-		return nil, atPath("secret", err)
+		return nil, strict.AtPath("secret", err)
 	}
-	return s, atPath("secret", first(s.check(), s.checkWith(run)))
+	return s, strict.AtPath("secret", first(s.check(), s.checkWith(run)))
 }
