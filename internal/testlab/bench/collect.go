@@ -1,73 +1,25 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"time"
-
-	"warren/internal/testlab/bench/part"
-	"warren/internal/testlab/lab"
 )
 
 // A collecting is the state of the measurement.
-type collecting struct {
-	*bench
-	relay *relay
-	lab   *lab.Lab
-	hosts fleet
-	dir   string // directory on the hosts
-}
+type collecting struct{ *separate }
 
 // collect copies a file from each of some hosts that are processes, and in turn with clush.
 func collect(b *bench, ctx context.Context) error {
-	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		return errNeedsMounts
-	}
-	c := &collecting{bench: b, hosts: fleet{prefix: b.unique(), hosts: separateHosts}, dir: b.path("collected")}
-	if err := c.prepare(ctx); err != nil {
-		return errors.Join(err, c.stop())
-	}
-	return errors.Join(c.measure(ctx), c.stop())
+	return withSeparate(b, ctx, "collected", func(s *separate) error { return collecting{s}.measure(ctx) })
 }
 
-func (c *collecting) prepare(ctx context.Context) error {
-	broker, err := url.Parse(c.url)
-	if err != nil {
-		return err
-	}
-	if c.relay, err = newRelay(broker.Host); err != nil {
-		return err
-	}
-	broker.Host = c.relay.addr()
-	c.url = broker.String()
-	if err := os.Mkdir(c.dir, 0o755); err != nil {
-		return err
-	}
-	c.say("starting %d agents", c.hosts.hosts)
-	c.lab, err = lab.Start(ctx, lab.Config{Hosts: c.hosts.names(c.hosts.hosts), Broker: c.url, Warrend: c.programs.warrend, Private: c.dir})
-	return err
-}
-
-func (c *collecting) stop() (err error) {
-	if c.lab != nil {
-		err = c.lab.Stop()
-	}
-	if c.relay != nil {
-		err = errors.Join(err, c.relay.close())
-	}
-	return err
-}
-
-func (c *collecting) measure(ctx context.Context) error {
+func (c collecting) measure(ctx context.Context) error {
 	idle, err := c.turn(ctx, "tiny", 1)
 	if err != nil {
 		return err
@@ -87,12 +39,12 @@ func (c *collecting) measure(ctx context.Context) error {
 	return c.compareClush(ctx, r.took)
 }
 
-func (c *collecting) what() string {
+func (c collecting) what() string {
 	return fmt.Sprintf("%.4g MiB from each of %d hosts", inMiB(c.cfg.CollectSize), c.hosts.hosts)
 }
 
 // turn collects a file of each host once. The contents differ and cannot be compressed.
-func (c *collecting) turn(ctx context.Context, name string, size int64) (r pushRun, err error) {
+func (c collecting) turn(ctx context.Context, name string, size int64) (r fileRun, err error) {
 	dirs, err := filepath.Glob(filepath.Join(c.lab.Dir, "agents", "*.private"))
 	if err == nil && len(dirs) != c.hosts.hosts {
 		err = fmt.Errorf("%d hosts have directories of their own", len(dirs))
@@ -101,23 +53,8 @@ func (c *collecting) turn(ctx context.Context, name string, size int64) (r pushR
 		return r, err
 	}
 	out := c.path("saved-" + name)
-	cmd := c.command(c.programs.warren, "collect", filepath.Join(c.dir, name), "--hosts", c.hosts.expr(c.hosts.hosts), "--save", out, "--data-dir", c.path("collect"), "--timeout", "30m")
-	cmd.Env = append(cmd.Env, "WARREN_IDENTITY="+c.lab.Identity)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	watch, err := watchMemory(c.lab.PIDs()[:watchedAgents])
-	if err != nil {
-		return r, err
-	}
-	before, begin := c.relay.up.Load(), time.Now()
-	err = cmd.Run()
-	r.took = time.Since(begin)
-	r.sent, r.agent = c.relay.up.Load()-before, watch()
-	if err != nil {
-		return r, fmt.Errorf("%w: %s", err, said.String())
-	}
-	r.operator, r.cpu = part.PeakOf(cmd.ProcessState), cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()
-	return r, errors.Join(ctx.Err(), os.RemoveAll(out))
+	r, err = c.warren(ctx, "collect", filepath.Join(c.dir, name), "--hosts", c.hosts.expr(c.hosts.hosts), "--save", out, "--data-dir", c.path("collect"), "--timeout", "30m")
+	return r, errors.Join(err, os.RemoveAll(out))
 }
 
 // fillEach makes a file in each directory.
@@ -136,16 +73,10 @@ func fillEach(dirs []string, name string, size int64) error {
 }
 
 // compareClush copies such files with clush over connections that are open already.
-func (c *collecting) compareClush(ctx context.Context, took time.Duration) error {
-	for _, program := range []string{"clush", "ssh", "ssh-keygen", sshd} {
-		if _, err := exec.LookPath(program); err != nil {
-			c.say("no comparison with clush: %v", err)
-			return nil
-		}
-	}
-	s, err := startSSH(ctx, c.path("ssh"), c.dir, c.hosts.hosts)
-	if err != nil {
-		return errors.Join(err, s.stop())
+func (c collecting) compareClush(ctx context.Context, took time.Duration) error {
+	s, err := c.ssh(ctx)
+	if s == nil || err != nil {
+		return err
 	}
 	c.say("the same with clush")
 	out := c.path("saved-by-clush")

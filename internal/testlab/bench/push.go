@@ -1,99 +1,30 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strconv"
-	"strings"
 	"time"
-
-	"warren/internal/hint"
-	"warren/internal/testlab/bench/part"
-	"warren/internal/testlab/lab"
 )
-
-const (
-	// watchedAgents are those whose memory is looked at, with that of their processes for the
-	// push, so often.
-	watchedAgents = 5
-	watchInterval = 50 * time.Millisecond
-)
-
-// errNeedsMounts says that each host needs a directory of its own at one path.
-var errNeedsMounts = hint.New("this measurement gives each host a directory of its own at one path (unshare, mount --bind)", "run it as root on Linux")
 
 // A pushing is the state of the measurement.
 type pushing struct {
-	*bench
-	relay  *relay
-	lab    *lab.Lab
-	hosts  fleet
-	file   string
-	target string // directory on the hosts
-	direct string // the broker without the relay
+	*separate
+	file string
 }
 
 // push copies a file to hosts that are processes, once anew and once more, and in turn with
 // clush.
 func push(b *bench, ctx context.Context) error {
-	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		return errNeedsMounts
-	}
-	p := &pushing{bench: b, hosts: fleet{prefix: b.unique(), hosts: separateHosts}, file: b.path("pushed"), target: b.path("target")}
-	if err := p.prepare(ctx); err != nil {
-		return errors.Join(err, p.stop())
-	}
-	return errors.Join(p.measure(ctx), p.stop())
-}
-
-func (p *pushing) prepare(ctx context.Context) error {
-	broker, err := url.Parse(p.url)
-	if err != nil {
-		return err
-	}
-	if p.relay, err = newRelay(broker.Host); err != nil {
-		return err
-	}
-	broker.Host = p.relay.addr()
-	p.direct, p.url = p.url, broker.String()
-	if err := os.Mkdir(p.target, 0o755); err != nil {
-		return err
-	}
-	return p.startAgents(ctx)
-}
-
-func (p *pushing) startAgents(ctx context.Context) (err error) {
-	p.say("starting %d agents", p.hosts.hosts)
-	p.lab, err = lab.Start(ctx, lab.Config{Hosts: p.hosts.names(p.hosts.hosts), Broker: p.url, Warrend: p.programs.warrend, Private: p.target})
-	return err
-}
-
-func (p *pushing) stop() (err error) {
-	if p.lab != nil {
-		err = p.lab.Stop()
-	}
-	if p.relay != nil {
-		err = errors.Join(err, p.relay.close())
-	}
-	return err
-}
-
-// A pushRun is what one push has taken.
-type pushRun struct {
-	took     time.Duration
-	sent     int64 // into the broker
-	operator int64 // bytes of memory, at the peak
-	agent    int64 // beyond idle, with the process for the push, at the peak
-	cpu      time.Duration
+	return withSeparate(b, ctx, "target", func(s *separate) error {
+		p := &pushing{s, b.path("pushed")}
+		return p.measure(ctx)
+	})
 }
 
 func (p *pushing) measure(ctx context.Context) error {
@@ -138,7 +69,7 @@ func (p *pushing) measure(ctx context.Context) error {
 	return p.compareClush(ctx, direct.took)
 }
 
-func (p *pushing) judge(idle, anew, again pushRun) {
+func (p *pushing) judge(idle, anew, again fileRun) {
 	what, r, size := p.what()+": ", p.report, float64(p.cfg.PushSize)
 	r.bar(Bar{Number: 9, What: what + "bytes into the broker, replies and acknowledgments included", Found: float64(anew.sent) / size, Limit: 1.05, Unit: "× the file's"})
 	r.bar(Bar{Number: 9, What: what + "memory of an agent and its process for the push, beyond idle", Found: inMiB(anew.agent), Limit: 20, Unit: "MiB"})
@@ -166,25 +97,8 @@ func (p *pushing) fill(size int64) error {
 }
 
 // run pushes the file once.
-func (p *pushing) run(ctx context.Context, name string) (r pushRun, err error) {
-	cmd := p.command(p.programs.warren, "push", p.file, "--to", filepath.Join(p.target, name), "--hosts", p.hosts.expr(p.hosts.hosts), "--data-dir", p.path("push"), "--timeout", "30m")
-	cmd.Env = append(cmd.Env, "WARREN_IDENTITY="+p.lab.Identity)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	watch, err := watchMemory(p.lab.PIDs()[:watchedAgents])
-	if err != nil {
-		return r, err
-	}
-	before, begin := p.relay.up.Load(), time.Now()
-	err = cmd.Run()
-	r.took = time.Since(begin)
-	r.sent = p.relay.up.Load() - before
-	r.agent = watch()
-	if err != nil {
-		return r, fmt.Errorf("%w: %s", err, said.String())
-	}
-	r.operator, r.cpu = part.PeakOf(cmd.ProcessState), cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()
-	return r, ctx.Err()
+func (p *pushing) run(ctx context.Context, name string) (fileRun, error) {
+	return p.warren(ctx, "push", p.file, "--to", filepath.Join(p.dir, name), "--hosts", p.hosts.expr(p.hosts.hosts), "--data-dir", p.path("push"), "--timeout", "30m")
 }
 
 // removePushed makes room, and lets the disk come to rest.
@@ -196,66 +110,14 @@ func (p *pushing) removePushed() error {
 	return err
 }
 
-// watchMemory looks at the memory of agents and of their children. The function that it
-// returns ends that, and returns the most that an agent had beyond its beginning.
-func watchMemory(agents []int) (end func() int64, err error) {
-	idle := make([]int64, len(agents))
-	for i, pid := range agents {
-		if idle[i], err = part.Resident(pid); err != nil {
-			return nil, err
-		}
-	}
-	done, ended := make(chan struct{}), make(chan int64, 1)
-	go func() {
-		tick := time.NewTicker(watchInterval)
-		defer tick.Stop()
-		most := int64(0)
-		for {
-			for i, pid := range agents {
-				most = max(most, withChildren(pid)-idle[i])
-			}
-			select {
-			case <-tick.C:
-			case <-done:
-				ended <- most
-				return
-			}
-		}
-	}()
-	return func() int64 { close(done); return <-ended }, nil
-}
-
-// withChildren is the memory of a process and of its children; pages of a program that several
-// have are counted each time.
-func withChildren(pid int) int64 {
-	n, _ := part.Resident(pid) // a process that has ended has none
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, list := range lists {
-		text, _ := os.ReadFile(list)
-		for word := range strings.FieldsSeq(string(text)) {
-			if child, err := strconv.Atoi(word); err == nil {
-				more, _ := part.Resident(child)
-				n += more
-			}
-		}
-	}
-	return n
-}
-
 // compareClush copies the file with clush over connections that are open already.
 func (p *pushing) compareClush(ctx context.Context, took time.Duration) error {
-	for _, program := range []string{"clush", "ssh", "ssh-keygen", sshd} {
-		if _, err := exec.LookPath(program); err != nil {
-			p.say("no comparison with clush: %v", err)
-			return nil
-		}
-	}
-	s, err := startSSH(ctx, p.path("ssh"), p.target, p.hosts.hosts)
-	if err != nil {
-		return errors.Join(err, s.stop())
+	s, err := p.ssh(ctx)
+	if s == nil || err != nil {
+		return err
 	}
 	p.say("the same with clush")
-	clush, err := s.copy(p.file, filepath.Join(p.target, "file"))
+	clush, err := s.copy(p.file, filepath.Join(p.dir, "file"))
 	begin := time.Now()
 	err = errors.Join(err, exec.Command("sync").Run())
 	synced := time.Since(begin)
