@@ -23,7 +23,15 @@ func connect(t testing.TB, brokerURL string) *amqp.Connection {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.CloseDeadline(time.Now().Add(time.Second)) })
+	closed := c.NotifyClose(make(chan *amqp.Error, 1))
+	t.Cleanup(func() {
+		select {
+		case err := <-closed:
+			t.Logf("a connection was closed: %v", err)
+		default:
+		}
+		_ = c.CloseDeadline(time.Now().Add(time.Second))
+	})
 	return c
 }
 
