@@ -18,19 +18,16 @@ import (
 )
 
 // Helper is the program of a job's process. It returns the exit code.
-func Helper(stdin io.Reader, stdout, stderr io.Writer) int {
+func Helper(stdin *os.File, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// A read of standard input cannot be interrupted; one of a pipe can.
-	input, feed := io.Pipe()
+	input := interruptible(ctx, stdin)
 	defer input.Close()
-	go func() {
-		_, err := io.CopyBuffer(feed, stdin, make([]byte, 256<<10))
-		feed.CloseWithError(err)
-	}()
-	defer context.AfterFunc(ctx, func() { feed.CloseWithError(context.Canceled) })()
 	code, err := help(ctx, input, stdout)
 	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
 		fmt.Fprintf(stderr, "error: %v\n", err)
 		return 1
 	}

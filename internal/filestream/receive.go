@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// prefetch bounds the chunks that the broker sends ahead: 2 MiB.
+	// prefetch bounds the chunks that the broker sends ahead: 1 MiB.
 	prefetch = 8
 
 	// defaultChunkTimeout is how long a connected receiver waits for the next chunk. An
@@ -124,6 +124,7 @@ func (r *receiving) session(ctx context.Context, s *broker.Session) error {
 	r.connected, r.missingSince = true, time.Time{}
 	timeout := time.NewTimer(r.timeout)
 	defer timeout.Stop()
+	unacked := 0
 	for r.next < r.chunks {
 		select {
 		case d, ok := <-deliveries:
@@ -138,8 +139,11 @@ func (r *receiving) session(ctx context.Context, s *broker.Session) error {
 			if accepted {
 				timeout.Reset(r.timeout)
 			}
-			if err := d.Ack(false); err != nil {
-				return err
+			if unacked++; unacked == prefetch/2 {
+				unacked = 0
+				if err := d.Ack(true); err != nil {
+					return err
+				}
 			}
 		case <-timeout.C:
 			r.result = r.missing()

@@ -17,7 +17,7 @@ import (
 
 const (
 	// window is how many chunks may be unconfirmed: 4 MiB.
-	window = 16
+	window = 32
 
 	// maxAge is when the broker may drop the content of a stream whose operator was killed.
 	maxAge = "24h"

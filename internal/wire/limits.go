@@ -56,8 +56,10 @@ const (
 	// statement.
 	MaxManifest       = 64 << 20
 	MaxInlineManifest = 64 << 10
-	// MaxFileChunk bounds the content in one message of a stream.
-	MaxFileChunk = 256 << 10
+	// MaxFileChunk is the content in one message of a stream, in bytes; the last one may have
+	// less. Sealed, it is one frame of 128 KiB, RabbitMQ's default: a client library copies a
+	// message of several frames together.
+	MaxFileChunk = 128<<10 - 8 - 16 // less what AMQP and ChaCha20-Poly1305 add
 	// FileKeySize is the size of the key of a stream.
 	FileKeySize = 32
 	MaxOwner    = 2*MaxUser + 1

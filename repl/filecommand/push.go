@@ -114,7 +114,7 @@ func (c *Push) push() (*wire.Push, error) {
 	into := files.IsDirectoryName(c.To)
 	switch {
 	case c.Rate > 0 && c.Rate < minRate:
-		return nil, cli.Usage("hosts wait two minutes for each chunk of 256 KiB", "--rate must be 16 KiB or more")
+		return nil, cli.Usage("hosts wait two minutes for each chunk of 128 KiB", "--rate must be 16 KiB or more")
 	case !strings.HasPrefix(c.To, "/") && !windowsname.IsFull(c.To):
 		return nil, cli.Usage("for example --to /etc/app/app.conf", "--to %s is not a full path", c.To)
 	case len(c.Sources) > 1 && !into:
