@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"warren/executor/decisionlog"
+	"warren/executor/filejob"
 	"warren/executor/jobtable"
 	"warren/executor/outbox"
 	"warren/executor/outputlog"
@@ -134,6 +135,8 @@ type Agent struct {
 	reports    chan report     // exec goroutines → loop
 	verdicts   chan broker.Verdict
 	questions  chan chan *Status // Status → loop
+
+	contents filejob.Contents // session → exec goroutines
 }
 
 // New checks the configuration. It starts nothing.

@@ -35,10 +35,11 @@ type report struct {
 
 // A pool has the exec goroutines.
 type pool struct {
-	group   errgroup.Group
-	cancels map[*jobtable.Job]context.CancelCauseFunc // of running commands
-	leaving chan struct{}                             // closed when commands that cannot be killed must be left behind
-	reports chan<- report
+	group    errgroup.Group
+	cancels  map[*jobtable.Job]context.CancelCauseFunc // of running commands
+	leaving  chan struct{}                             // closed when commands that cannot be killed must be left behind
+	reports  chan<- report
+	contents *filejob.Contents
 }
 
 // start runs a command in a goroutine, which sends reports until the command has ended.
@@ -46,16 +47,16 @@ func (p *pool) start(work context.Context, cfg *Config, j *jobtable.Job, spec pr
 	ctx, stop := context.WithCancelCause(work)
 	p.cancels[j] = stop
 	spec.Mark, spec.Leave = mark(j.ID), p.leaving
-	run, secret, reports := j.Run, j.Secret, p.reports
+	job, reports := filejob.Job{ID: j.ID, Run: j.Run, Secret: j.Secret, Contents: p.contents}, p.reports
 	p.group.Go(func() error {
 		defer stop(nil)
 		// The loop receives until no job runs, so these sends need no second exit.
 		started := func(id process.Identity) { reports <- report{job: j, process: &id} }
 		out := func(c process.Chunk) { reports <- report{job: j, chunk: &c} }
-		transfer := func(wanted, received int64) {
+		job.Transfer = func(wanted, received int64) {
 			reports <- report{job: j, content: &outbox.Content{Wanted: wanted, Received: received}}
 		}
-		ended, rest := cfg.exec(ctx, run, secret, spec, observer{started, out, transfer})
+		ended, rest := cfg.exec(ctx, job, spec, observer{started, out})
 		reports <- report{job: j, ended: ended, rest: rest}
 		return nil
 	})
@@ -121,13 +122,13 @@ func (l *loop) report(r report, now time.Time) {
 
 // An observer has the functions that report what a running job does.
 type observer struct {
-	started  func(process.Identity)
-	out      func(process.Chunk)
-	transfer func(wanted, received int64)
+	started func(process.Identity)
+	out     func(process.Chunk)
 }
 
-// exec runs one command to its end.
-func (c *Config) exec(ctx context.Context, run *wire.Run, secret *wire.Secret, spec process.Spec, o observer) (*wire.Ended, []process.Chunk) {
+// exec runs one command, or the files of a job, to its end.
+func (c *Config) exec(ctx context.Context, job filejob.Job, spec process.Spec, o observer) (*wire.Ended, []process.Chunk) {
+	run := job.Run
 	if content := scriptOf(run); len(content) > 0 {
 		script, err := process.NewScript(run.Shell, content)
 		if err != nil {
@@ -143,7 +144,7 @@ func (c *Config) exec(ctx context.Context, run *wire.Run, secret *wire.Secret, s
 	var r process.Result
 	var reason string
 	if run.HasFiles() {
-		job := filejob.Job{Run: run, Secret: secret, Broker: c.fileBroker(), ChunkTimeout: c.Limits.ChunkTimeout, Transfer: o.transfer}
+		job.Broker, job.ChunkTimeout = c.fileBroker(), c.Limits.ChunkTimeout
 		r, reason = job.Execute(ctx, c.Runner, spec, o.started, o.out)
 	} else {
 		r = c.Runner(ctx, spec, o.started, o.out)

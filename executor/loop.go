@@ -43,7 +43,7 @@ func newLoop(a *Agent, t *jobtable.Table, o *outputlog.Log, j Journal) *loop {
 	l.names = heldNames{cfg: &l.cfg, log: l.log, table: t, names: a.names, confirmAt: now.Add(jobtable.ConfirmInterval)}
 	l.facts = factsCache{cfg: &l.cfg, started: now}
 	l.journal = journalWriter{journal: j, log: l.log}
-	l.pool = pool{cancels: map[*jobtable.Job]context.CancelCauseFunc{}, leaving: make(chan struct{}), reports: a.reports}
+	l.pool = pool{cancels: map[*jobtable.Job]context.CancelCauseFunc{}, leaving: make(chan struct{}), reports: a.reports, contents: &a.contents}
 	l.output = outputKeeper{Log: o, log: l.log}
 	l.replies = newReplies(a, o)
 	return l

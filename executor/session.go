@@ -219,7 +219,10 @@ func (a *Agent) consume(ctx context.Context, from delivery, incoming *broker.Con
 			if !ok {
 				return incoming.Err()
 			}
-			if d.Type == wire.TypeProbe {
+			if d.Type == wire.TypeProbe || d.Type == wire.TypeChunk {
+				if d.Type == wire.TypeChunk {
+					a.contents.Pass(d)
+				}
 				_ = d.Ack(false) // if it fails the channel ends, and so do the deliveries
 				continue
 			}

@@ -2,18 +2,21 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"warren/internal/testlab/rabbit/rabbittest"
+	"warren/internal/wire"
 )
 
-// A broker without stream queues, or that permits none, still carries small files. A push that
-// needs a stream is refused before anything is sent, and says what the broker lacks. Not
-// parallel: the broker is everybody's.
+// If a broker has no stream queues, or permits none, the content goes through the queue of each host,
+// and the operator reads what the broker lacks. Not parallel: the broker is everybody's.
 func TestPushWithoutStreams(t *testing.T) {
 	node := rabbittest.Node(t)
 	p := newPlaceAt(t, rabbittest.Vhost(t))
@@ -24,7 +27,7 @@ func TestPushWithoutStreams(t *testing.T) {
 	}
 	all := p.broker
 	p.broker = u
-	p.pushesOnlySmallFiles(a, "ACCESS_REFUSED")
+	p.pushesWithoutStream(a, "ACCESS_REFUSED")
 
 	p.broker = all
 	version, err := node.Eval(t.Context(), "list_to_atom(rabbit_misc:version()).")
@@ -44,25 +47,44 @@ func TestPushWithoutStreams(t *testing.T) {
 	})
 	t.Cleanup(enable)
 	eval(t.Context(), `rabbit_registry:unregister(queue, <<"stream">>).`)
-	p.pushesOnlySmallFiles(a, "queue type 'stream'")
+	p.pushesWithoutStream(a, "queue type 'stream'")
 	enable()
-	p.want(0, "push", filepath.Join(p.dir, "large"), "--to", p.dir+"/large.out", "--hosts", a)
 }
 
-func (p *place) pushesOnlySmallFiles(host, reason string) {
+// pushesWithoutStream pushes more than a request takes, with and without room for the manifest in
+// the request.
+func (p *place) pushesWithoutStream(host, reason string) {
 	p.t.Helper()
-	for name, size := range map[string]int{"small": 400 << 10, "large": 600 << 10} {
-		if err := os.WriteFile(filepath.Join(p.dir, name), make([]byte, size), 0o600); err != nil {
-			p.t.Fatal(err)
+	content := make([]byte, 3*wire.MaxFileChunk+100)
+	_, _ = rand.Read(content) // never fails
+	tree := p.temp()
+	for i := range 1000 { // their manifest is larger than wire.MaxInlineManifest
+		p.fill(filepath.Join(tree, fmt.Sprintf("file%04d", i)), content[i:i+400])
+	}
+	file := filepath.Join(p.temp(), "file")
+	p.fill(file, content)
+	for _, source := range []string{file, tree} {
+		target := filepath.Join(p.temp(), "target")
+		r := p.want(0, "push", source, "--to", target, "--hosts", host)
+		has(p.t, r.err, "each host gets a copy of the content through its own queue", reason, "hint: stream queues need RabbitMQ 3.9")
+		if diff, err := exec.Command("diff", "-r", source, target).CombinedOutput(); err != nil {
+			p.t.Errorf("%s: %s, %v", source, diff, err)
 		}
+		has(p.t, p.want(0, "push", source, "--to", target, "--hosts", host).out, "same")
 	}
-	p.want(0, "push", filepath.Join(p.dir, "small"), "--to", p.dir+"/small.out", "--hosts", host)
-	if err := os.Remove(filepath.Join(p.dir, "small.out")); err != nil {
-		p.t.Error(err)
+}
+
+func (p *place) temp() string {
+	dir, err := os.MkdirTemp(p.dir, "temp")
+	if err != nil {
+		p.t.Fatal(err)
 	}
-	r := p.want(2, "push", filepath.Join(p.dir, "large"), "--to", p.dir+"/large.out", "--hosts", host)
-	has(p.t, r.err, "more than 512 KiB need a stream queue", reason, "hint: stream queues need RabbitMQ 3.9")
-	if _, err := os.Stat(filepath.Join(p.dir, "large.out")); err == nil {
-		p.t.Error("it was pushed")
+	return dir
+}
+
+func (p *place) fill(path string, content []byte) {
+	p.t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		p.t.Fatal(err)
 	}
 }

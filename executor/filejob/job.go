@@ -71,9 +71,11 @@ const collectShare = 2
 
 // A Job is a push or a collect.
 type Job struct {
-	Run    *wire.Run
-	Secret *wire.Secret   // nil: none
-	Broker broker.Options // of the connection for the content
+	ID       string
+	Run      *wire.Run
+	Secret   *wire.Secret   // nil: none
+	Broker   broker.Options // of the connection for the content
+	Contents *Contents      // if the content comes through the host's queue
 
 	ChunkTimeout time.Duration // as in filestream.Receiver
 
@@ -82,7 +84,8 @@ type Job struct {
 	Transfer func(wanted, received int64)
 }
 
-// transferInterval bounds the messages about a transfer: 10,000 hosts send 2000 in a second.
+// transferInterval bounds the messages about a transfer from a stream: 10,000 hosts send 2000 in a
+// second.
 const transferInterval = 5 * time.Second
 
 // Execute runs the job with the spec, which has the helper as its program. The reason
@@ -131,21 +134,27 @@ func (j *Job) run(ctx context.Context, run process.Runner, spec process.Spec, o 
 	return run(ctx, spec, started, out)
 }
 
-// receive passes the first size bytes of the operator's stream to the helper. The helper
+// receive passes the first size bytes of the operator's content to the helper. The helper
 // closes its input if it does not need the rest.
 func (j *Job) receive(ctx context.Context, w io.Writer, size int64) error {
 	if j.Secret == nil {
 		return errors.New("the key of the content is missing")
 	}
 	var reported time.Time
+	interval := transferInterval
 	r := filestream.Receiver{
 		Options: j.Broker, Queue: j.Run.Push.Queue, Key: j.Secret.Key, Size: size, ChunkTimeout: j.ChunkTimeout,
 		Received: func(n int64) {
-			if now := time.Now(); now.Sub(reported) >= transferInterval {
+			if now := time.Now(); now.Sub(reported) >= interval {
 				reported = now
 				j.Transfer(size, min(n, size))
 			}
 		},
+	}
+	if r.Queue == wire.OwnQueue {
+		chunks, stop := j.Contents.wait(j.ID)
+		defer stop()
+		r.Chunks, interval = chunks, 0 // the operator sends no more than a window ahead of each report
 	}
 	err := r.Run(ctx, w)
 	if errors.Is(err, context.Canceled) || readerClosed(err) || errors.Is(err, os.ErrClosed) {

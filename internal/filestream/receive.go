@@ -26,16 +26,19 @@ const (
 // ErrGone means that the operator's stream does not exist, any more or at all.
 var ErrGone = errors.New("the operator's stream was deleted: the operator has ended the push, or another client of the broker deleted it")
 
-// A Receiver reads one content from a stream. Its fields are fixed.
+// A Receiver reads one content from a stream, or from the queue of the host. Its fields are fixed.
 type Receiver struct {
 	Options broker.Options
 	Queue   string // wire.FileQueue
-	Key     []byte
+	// Chunks, unless it is nil, receives the chunks from the queue of the host. The receiver then
+	// opens no connection.
+	Chunks <-chan Chunk
+	Key    []byte
 	// Size is how much of the content it reads, from the beginning, in bytes. If that is not
 	// the whole content, it writes the rest of the last chunk, too.
 	Size int64
 	// Received is called with the number of bytes that were written, first with 0. It may be
-	// nil.
+	// nil. The sender of Chunks needs to know that number.
 	Received func(bytes int64)
 	// ChunkTimeout is how long it waits for the next chunk; 0 is two minutes.
 	ChunkTimeout time.Duration
@@ -48,16 +51,19 @@ func (rc *Receiver) Run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	link, err := broker.NewLink(rc.Options)
-	if err != nil {
-		return err
-	}
 	received := rc.Received
 	if received == nil {
 		received = func(int64) {}
 	}
 	received(0)
 	r := &receiving{queue: rc.Queue, box: b, w: w, received: received, chunks: Chunks(rc.Size), offset: "first", timeout: cmp.Or(rc.ChunkTimeout, defaultChunkTimeout)}
+	if rc.Chunks != nil {
+		return r.collect(ctx, rc.Chunks)
+	}
+	link, err := broker.NewLink(rc.Options)
+	if err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	err = link.Run(ctx, func(ctx context.Context, s *broker.Session) error {
@@ -131,7 +137,7 @@ func (r *receiving) session(ctx context.Context, s *broker.Session) error {
 			if !ok {
 				return r.ended(canceled)
 			}
-			accepted, err := r.take(d)
+			accepted, err := r.take(ChunkOf(d))
 			if err != nil {
 				r.result = err
 				return err
@@ -150,6 +156,29 @@ func (r *receiving) session(ctx context.Context, s *broker.Session) error {
 			return r.result
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// collect reads the chunks of the host's queue.
+func (r *receiving) collect(ctx context.Context, chunks <-chan Chunk) error {
+	timeout := time.NewTimer(r.timeout)
+	defer timeout.Stop()
+	for r.next < r.chunks {
+		select {
+		case c := <-chunks:
+			accepted, err := r.take(c)
+			if err != nil {
+				return err
+			}
+			if accepted {
+				timeout.Reset(r.timeout)
+			}
+		case <-timeout.C:
+			return r.missing()
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 	return nil
@@ -187,30 +216,49 @@ func (r *receiving) ended(canceled <-chan string) error {
 func (r *receiving) missing() error {
 	switch {
 	case r.foreign > 0:
-		return fmt.Errorf("chunk %d of %d of the content did not come within %v, and %d messages in its stream are not from the operator or were altered", r.next+1, r.chunks, r.timeout, r.foreign)
+		return fmt.Errorf("chunk %d of %d of the content did not come within %v, and %d other messages are not from the operator or were altered", r.next+1, r.chunks, r.timeout, r.foreign)
 	case r.later > 0:
 		return fmt.Errorf("chunk %d of %d of the content did not come within %v, but %d later ones: a chunk is missing, or they were exchanged", r.next+1, r.chunks, r.timeout, r.later)
 	}
 	return fmt.Errorf("chunk %d of %d of the content did not come within %v: the operator's process has ended or cannot reach the broker", r.next+1, r.chunks, r.timeout)
 }
 
-// take writes a delivery if it is the next chunk, and ignores every other.
-func (r *receiving) take(d amqp.Delivery) (accepted bool, err error) {
-	index, ok := d.Headers[headerIndex].(int64)
+// A Chunk is a message with content, from the operator or from anybody else.
+type Chunk struct {
+	index   int64 // negative: it has none
+	attempt int32
+	sealed  []byte
+	behind  any // offset in the stream behind it; nil: it is not from a stream
+}
+
+// ChunkOf returns what a delivery has.
+func ChunkOf(d amqp.Delivery) Chunk {
+	c := Chunk{index: -1, sealed: d.Body}
+	if index, ok := d.Headers[headerIndex].(int64); ok {
+		c.index = index
+	}
+	c.attempt, _ = d.Headers[headerAttempt].(int32)
+	if offset, ok := d.Headers["x-stream-offset"].(int64); ok {
+		c.behind = offset + 1
+	}
+	return c
+}
+
+// take writes a chunk if it is the next one, and ignores every other.
+func (r *receiving) take(c Chunk) (accepted bool, err error) {
 	switch {
-	case !ok || index < 0 || index >= r.chunks:
+	case c.index < 0 || c.index >= r.chunks:
 		r.foreign++
 		return false, nil
-	case index < r.next:
-		return false, nil // repeated, as after a loss of the operator's connection
+	case c.index < r.next:
+		return false, nil // repeated, as after a loss of a connection
 	}
-	attempt, _ := d.Headers[headerAttempt].(int32)
-	chunk, err := r.box.open(attempt, index, d.Body)
+	chunk, err := r.box.open(c.attempt, c.index, c.sealed)
 	switch {
 	case err != nil:
 		r.foreign++ // the next one may be right
 		return false, nil
-	case index > r.next:
+	case c.index > r.next:
 		r.later++
 		return false, nil
 	}
@@ -221,8 +269,8 @@ func (r *receiving) take(d amqp.Delivery) (accepted bool, err error) {
 	r.written += int64(len(chunk))
 	r.received(r.written)
 	r.foreign, r.later = 0, 0
-	if offset, ok := d.Headers["x-stream-offset"].(int64); ok {
-		r.offset = offset + 1
+	if c.behind != nil {
+		r.offset = c.behind
 	}
 	return true, nil
 }

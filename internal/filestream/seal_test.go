@@ -45,7 +45,7 @@ func TestReceiverIgnoresForeignChunks(t *testing.T) {
 		{chunk(b, 0, 1, "one"), false}, // repeated as the next
 		{chunk(b, 1, 1, "two"), true},
 	} {
-		if accepted, err := r.take(c.d); accepted != c.want || err != nil {
+		if accepted, err := r.take(ChunkOf(c.d)); accepted != c.want || err != nil {
 			t.Errorf("%d: %v, %v", i, accepted, err)
 		}
 	}

@@ -65,11 +65,7 @@ func (s *Sender) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	limit := rate.NewLimiter(rate.Inf, 0)
-	if s.Rate > 0 {
-		limit = rate.NewLimiter(rate.Limit(s.Rate), int(max(s.Rate, wire.MaxFileChunk)))
-	}
-	r := &sending{Sender: s, box: b, limit: limit, chunks: Chunks(s.Size)}
+	r := &sending{Sender: s, box: b, limit: newLimit(s.Rate), chunks: Chunks(s.Size)}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	err = link.Run(ctx, func(ctx context.Context, session *broker.Session) error {
@@ -194,7 +190,7 @@ func (s *sending) send(ctx context.Context, ch *amqp.Channel) error {
 			s.result = fmt.Errorf("cannot read the content: %w", err)
 			return s.result
 		}
-		if err := s.wait(ctx, int(n)); err != nil {
+		if err := wait(ctx, s.limit, int(n), s.Keep); err != nil {
 			return err
 		}
 		msg := amqp.Publishing{
@@ -234,9 +230,17 @@ func (s *sending) want(ctx context.Context, next int64, block bool) error {
 	return nil
 }
 
-// wait waits until n bytes may be sent, or until no host needs them.
-func (s *sending) wait(ctx context.Context, n int) error {
-	delay := s.limit.ReserveN(time.Now(), n).Delay()
+// newLimit limits the bytes in a second; 0 is no limit.
+func newLimit(bytes int64) *rate.Limiter {
+	if bytes == 0 {
+		return rate.NewLimiter(rate.Inf, 0)
+	}
+	return rate.NewLimiter(rate.Limit(bytes), int(max(bytes, 2*wire.MaxFileChunk)))
+}
+
+// wait waits until n bytes may be sent, or until keep is closed: no host needs them.
+func wait(ctx context.Context, limit *rate.Limiter, n int, keep <-chan struct{}) error {
+	delay := limit.ReserveN(time.Now(), n).Delay()
 	if delay == 0 {
 		return nil
 	}
@@ -245,7 +249,7 @@ func (s *sending) wait(ctx context.Context, n int) error {
 	select {
 	case <-timer.C:
 		return nil
-	case <-s.Keep:
+	case <-keep:
 		return errReleased
 	case <-ctx.Done():
 		return ctx.Err()

@@ -24,10 +24,6 @@ const (
 	// mostInline is the content that travels in the requests: less than a stream costs.
 	mostInline = 16 << 10
 
-	// mostInlineFallback is the content that travels in the requests if the broker refuses
-	// streams.
-	mostInlineFallback = 512 << 10
-
 	// streamTimeout is how long Push waits for the broker to make the stream.
 	streamTimeout = 30 * time.Second
 )
@@ -66,13 +62,6 @@ func (o *pusher) Push(ctx context.Context, spec model.Spec, content command.Push
 		return o.pushInline(ctx, spec, source)
 	}
 	stream, err := o.startStream(ctx, &spec, content)
-	if errors.Is(err, filestream.ErrNoStream) && p.Manifest != nil && p.Size <= mostInlineFallback {
-		return o.pushInline(ctx, spec, source)
-	}
-	if errors.Is(err, filestream.ErrNoStream) {
-		return model.Task{}, hint.Errorf("stream queues need RabbitMQ 3.9 or later with the feature flag stream_queue, and the permissions of warren broker-setup",
-			"more than %d KiB need a stream queue: %w", mostInlineFallback>>10, err)
-	}
 	if err != nil {
 		return model.Task{}, err
 	}
@@ -111,31 +100,38 @@ func (o *pusher) pushInline(ctx context.Context, spec model.Spec, source *files.
 	return o.dispatcher.Submit(ctx, spec)
 }
 
-// startStream begins to send the content, and sets what the request says about the stream.
+// startStream begins to send the content, through a stream or, if the broker refuses one, through
+// the hosts' queues. It sets what the request says about it.
 func (o *pusher) startStream(ctx context.Context, spec *model.Spec, content command.PushContent) (*filesend.Stream, error) {
 	key, err := filestream.NewKey()
 	if err != nil {
 		return nil, err
 	}
 	p := *spec.Run.Push
-	p.Queue = wire.FileQueue(o.login, randomName())
 	source := content.Source
 	var prefix []byte
 	if p.Manifest == nil {
 		prefix = source.Text
 	}
-	ctx, stop := context.WithTimeout(ctx, streamTimeout)
-	defer stop()
-	stream, err := o.streams.Send(ctx, filesend.Content{
-		Queue: p.Queue, Key: key, Size: int64(len(prefix)) + p.Size, Rate: content.Rate,
+	c := filesend.Content{
+		Queue: wire.FileQueue(o.login, randomName()), Key: key, Size: int64(len(prefix)) + p.Size, Rate: content.Rate,
 		Open: func(offset int64) io.ReadCloser { return openContent(prefix, source, offset) },
 		Failed: func(reason error) {
 			o.notify(fmt.Errorf("the content of the push was not sent to its end, and no host replaces a file: %w", reason))
 		},
-	})
+	}
+	ctx, stop := context.WithTimeout(ctx, streamTimeout)
+	defer stop()
+	stream, err := o.streams.Send(ctx, c)
+	if errors.Is(err, filestream.ErrNoStream) {
+		o.notify(hint.Errorf("stream queues need RabbitMQ 3.9 or later with the feature flag stream_queue, and the permissions of warren broker-setup",
+			"each host gets a copy of the content through its own queue, which takes longer: %w", err))
+		stream, err = o.streams.SendToHosts(c), nil
+	}
 	if err != nil {
 		return nil, err
 	}
+	p.Queue = stream.Queue
 	spec.Run.Push, spec.Secret = &p, &wire.Secret{Key: key}
 	return stream, nil
 }
@@ -160,13 +156,17 @@ func (o *pusher) follow(ctx context.Context, stream *filesend.Stream, task strin
 
 // supply has as much of the stream sent as hosts want. It returns what wait returns.
 func (o *pusher) supply(ctx context.Context, stream *filesend.Stream, task string) bool {
-	transfers, unwatch, err := results.WatchTransfer(ctx, o.store, task)
+	interval := time.Second
+	if stream.Queue == wire.OwnQueue {
+		interval = 0 // each report of a host lets its next chunks be sent
+	}
+	transfers, unwatch, err := results.WatchTransfer(ctx, o.store, task, interval)
 	if err != nil {
 		return false
 	}
 	defer unwatch()
 	return o.wait(ctx, task, transfers, func(t model.Transfer) {
-		o.streams.Want(stream, t.Wanted)
+		o.streams.Want(stream, t)
 		o.transferred(task, stream, t)
 	})
 }

@@ -55,7 +55,7 @@ func (p *Push) check() error {
 		return strict.Invalid("manifest", "does not match its digest")
 	case p.Manifest == nil && p.Queue == "":
 		return strict.Invalid("manifest", "is missing: no queue has it")
-	case p.Queue != "" && !isFileQueue(p.Queue):
+	case p.Queue != "" && p.Queue != OwnQueue && !isFileQueue(p.Queue):
 		return strict.Invalid("queue", "is not the name of a stream for files")
 	case p.Size < 0 || p.Size > MaxSize-MaxManifest:
 		return strict.Invalid("size", "is out of range: 0 to %d", MaxSize-MaxManifest)

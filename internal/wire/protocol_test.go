@@ -192,6 +192,7 @@ func TestProtocolPageLimits(t *testing.T) {
 		{"any time", int64(MaxTime)},
 		{"`size` and `dropped` of an output, `memory`", int64(MaxSize)},
 		{"`offset`", int64(MaxSize - MaxChunk)},
+		{"content in a `chunk`", MaxFileChunk},
 		{"`exit_code`", fmt.Sprintf("%d to %d", int64(MinExitCode), int64(MaxExitCode))},
 		{"`signal`", MaxSignal},
 		{"`reason`, `rule`", MaxReason},
@@ -219,7 +220,7 @@ func TestProtocolPageNamesEverything(t *testing.T) {
 		words = append(words, string(o))
 	}
 	words = append(words, GrantValid, GrantExpired, GrantRevoked, StateAccepted, StateRunning, StateUnknown, StateForgotten,
-		TypeRun, TypeCheck, TypeRights, TypeCancel, TypeStatus, TypeDiscover, TypeProbe, TypeOutput,
+		TypeRun, TypeCheck, TypeRights, TypeCancel, TypeStatus, TypeDiscover, TypeProbe, TypeChunk, TypeOutput,
 		ExchangeReplies, ExchangeDiscover, ExchangeHosts, HostQueue("<name>"), InboxQueue("<id>"),
 		LaterKey("<name>"), InboxKey("<id>"), HostQueue("<name>")+"~<n>", prefixReply+"<user>.<random>",
 		HeaderStream, HeaderOffset, ContentJSON, ContentBytes, AppID)

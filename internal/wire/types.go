@@ -33,7 +33,14 @@ const (
 	// TypeProbe is the type of a message without a body, which its receiver ignores: an agent
 	// asks with it whether a queue other than its own has its name.
 	TypeProbe = "probe"
+
+	// TypeChunk is the type of a message with content of a push whose Queue is OwnQueue. Its
+	// correlation id is the job.
+	TypeChunk = "chunk"
 )
+
+// OwnQueue is the Queue of a push whose content comes through the queue of each host.
+const OwnQueue = "host"
 
 // Reply types: the AMQP property type.
 const (
@@ -108,16 +115,16 @@ type Run struct {
 func (r *Run) HasFiles() bool { return r.Push != nil || r.Collect != nil }
 
 // A Push says which files the agent writes. The manifest lists them, with the SHA-256 of each.
-// The content of the files, in the order of the manifest, is in the request's secret, or in
-// the stream Queue, sealed with the key in the secret. Without a Manifest, the content begins
-// with it.
+// The content of the files, in the order of the manifest, is in the request's secret, or comes
+// through Queue, sealed with the key in the secret. Without a Manifest, the content begins with
+// it.
 type Push struct {
 	Path         string `json:"path"`                // what the paths of the manifest are relative to: a full path
 	Manifest     []byte `json:"manifest,omitempty"`  // JSON text
 	ManifestSize int64  `json:"manifest_size"`       // bytes
 	Digest       []byte `json:"digest"`              // SHA-256 of the manifest
 	Size         int64  `json:"size,omitzero"`       // bytes of content, without a manifest in it
-	Queue        string `json:"queue,omitzero"`      // FileQueue
+	Queue        string `json:"queue,omitzero"`      // FileQueue or OwnQueue
 	Mode         int64  `json:"mode,omitzero"`       // of files, instead of the mode in the manifest
 	Owner        string `json:"owner,omitzero"`      // USER[:GROUP]
 	Backup       bool   `json:"backup,omitzero"`     // keep a replaced file as NAME~
@@ -157,8 +164,8 @@ type Secret struct {
 	Env   []string `json:"env,omitempty"`
 	Stdin []byte   `json:"stdin,omitempty"`
 
-	Key     []byte `json:"key,omitempty"`     // of the stream of a push
-	Content []byte `json:"content,omitempty"` // of a push without a stream
+	Key     []byte `json:"key,omitempty"`     // of the content of a push
+	Content []byte `json:"content,omitempty"` // of a push without a queue
 }
 
 // A Request is a request body that has been decoded strictly and whose leaf

@@ -16,7 +16,7 @@ func TestCloseWaitsOnceForAllStreams(t *testing.T) {
 		for _, queue := range []string{"a", "b", "c"} {
 			st := &Stream{Queue: queue, keep: make(chan struct{}), finished: make(chan struct{})}
 			close(st.keep)
-			s.open[queue] = st
+			s.open[st] = true
 		}
 		began := time.Now()
 		s.Close()

@@ -22,6 +22,8 @@ import (
 
 	"warren/internal/broker"
 	"warren/internal/filestream"
+	"warren/internal/operator/model"
+	"warren/internal/wire"
 )
 
 // directory of the records in the data directory.
@@ -44,23 +46,26 @@ type Streams struct {
 	work    sync.WaitGroup
 
 	mu   sync.Mutex
-	open map[string]*Stream // by queue
+	open map[*Stream]bool
 }
 
-// A Stream is the content of one push.
+// A Stream is the content of one push. It may go through the queues of the hosts instead; then it
+// has no record.
 type Stream struct {
-	Queue string
-	Size  int64 // of the content
+	Queue string // wire.OwnQueue: the queue of each host
+	Size  int64  // of the content
 
-	confirmed atomic.Int64 // bytes
+	sent atomic.Int64 // bytes
 
-	wanted   chan int64    // capacity 1: the most that hosts want, in bytes; Streams.mu guards its senders
-	keep     chan struct{} // closed by Release
-	release  func()
-	complete chan struct{} // closed when the broker has everything, or the stream has failed
-	finished chan struct{} // closed when the goroutine has ended
-	err      error         // once finished is closed: why the content was not sent
-	note     record        // Streams.mu guards it
+	wanted    chan int64                    // capacity 1: the most that hosts want, in bytes; Streams.mu guards its senders
+	hosts     chan []filestream.Destination // capacity 1: the jobs that receive it through their hosts' queues; Streams.mu guards its senders
+	keep      chan struct{}                 // closed by Release
+	release   func()
+	completed func()
+	complete  chan struct{} // closed when the broker has everything, or the stream has failed
+	finished  chan struct{} // closed when the goroutine has ended
+	err       error         // once finished is closed: why the content was not sent
+	note      record        // Streams.mu guards it
 }
 
 // New starts nothing. The data directory exists.
@@ -68,7 +73,7 @@ func New(dataDir string, options broker.Options) *Streams {
 	options.Once = false
 	options.Dial.Name += " (files)"
 	ctx, stop := context.WithCancel(context.Background())
-	return &Streams{options: options, dir: filepath.Join(dataDir, directory), ctx: ctx, stop: stop, open: map[string]*Stream{}}
+	return &Streams{options: options, dir: filepath.Join(dataDir, directory), ctx: ctx, stop: stop, open: map[*Stream]bool{}}
 }
 
 // A Content is what a stream has.
@@ -87,36 +92,18 @@ func (s *Streams) Send(ctx context.Context, c Content) (*Stream, error) {
 	if err := s.write(c.Queue, record{}); err != nil {
 		return nil, err
 	}
-	st := &Stream{Queue: c.Queue, Size: c.Size, wanted: make(chan int64, 1), keep: make(chan struct{}), complete: make(chan struct{}), finished: make(chan struct{})}
-	st.release = sync.OnceFunc(func() { close(st.keep) })
-	sent := sync.OnceFunc(func() { close(st.complete) })
+	st := newStream(c)
 	complete := func() {
 		// If it cannot be noted, the next process deletes the stream too early, at worst.
 		_ = s.change(st, func(r *record) { r.complete = true })
-		sent()
+		st.completed()
 	}
 	declared := make(chan struct{})
 	sender := filestream.Sender{
-		Options: s.options, Queue: c.Queue, Key: c.Key, Size: c.Size, Open: c.Open, Rate: c.Rate, Wanted: st.wanted, Keep: st.keep, Progress: st.confirmed.Store,
+		Options: s.options, Queue: c.Queue, Key: c.Key, Size: c.Size, Open: c.Open, Rate: c.Rate, Wanted: st.wanted, Keep: st.keep, Progress: st.sent.Store,
 		Declared: sync.OnceFunc(func() { close(declared) }), Sent: complete,
 	}
-	s.mu.Lock()
-	s.open[c.Queue] = st
-	s.mu.Unlock()
-	s.work.Go(func() {
-		defer close(st.finished)
-		defer sent()
-		err := sender.Run(s.ctx)
-		s.mu.Lock()
-		delete(s.open, c.Queue) // nobody writes the record any more
-		s.mu.Unlock()
-		if s.ctx.Err() == nil {
-			_ = os.Remove(filepath.Join(s.dir, c.Queue)) // if it stays, the next process deletes nothing
-		}
-		if st.err = err; err != nil && c.Failed != nil && !errors.Is(err, filestream.ErrNoStream) {
-			c.Failed(err)
-		}
-	})
+	s.start(st, c, sender.Run)
 	select {
 	case <-declared:
 		return st, nil
@@ -126,6 +113,47 @@ func (s *Streams) Send(ctx context.Context, c Content) (*Stream, error) {
 		st.Release()
 		return nil, ctx.Err()
 	}
+}
+
+// SendToHosts sends the content to each host through the host's own queue, as Want says, in the
+// background.
+func (s *Streams) SendToHosts(c Content) *Stream {
+	c.Queue = wire.OwnQueue
+	st := newStream(c)
+	sender := filestream.HostSender{Options: s.options, Key: c.Key, Size: c.Size, Open: c.Open, Rate: c.Rate, Hosts: st.hosts, Keep: st.keep}
+	s.start(st, c, sender.Run)
+	return st
+}
+
+func newStream(c Content) *Stream {
+	st := &Stream{
+		Queue: c.Queue, Size: c.Size, wanted: make(chan int64, 1), hosts: make(chan []filestream.Destination, 1),
+		keep: make(chan struct{}), complete: make(chan struct{}), finished: make(chan struct{}),
+	}
+	st.release = sync.OnceFunc(func() { close(st.keep) })
+	st.completed = sync.OnceFunc(func() { close(st.complete) })
+	return st
+}
+
+// start sends the content of a stream in a goroutine of its own.
+func (s *Streams) start(st *Stream, c Content, send func(context.Context) error) {
+	s.mu.Lock()
+	s.open[st] = true
+	s.mu.Unlock()
+	s.work.Go(func() {
+		defer close(st.finished)
+		defer st.completed()
+		err := send(s.ctx)
+		s.mu.Lock()
+		delete(s.open, st) // nobody writes the record any more
+		s.mu.Unlock()
+		if s.ctx.Err() == nil {
+			_ = os.Remove(filepath.Join(s.dir, c.Queue)) // if it stays, the next process deletes nothing
+		}
+		if st.err = err; err != nil && c.Failed != nil && !errors.Is(err, filestream.ErrNoStream) {
+			c.Failed(err)
+		}
+	})
 }
 
 // Assign notes the task that needs the stream, and the lease of this process in the result store.
@@ -138,16 +166,35 @@ func (s *Streams) change(st *Stream, f func(*record)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f(&st.note)
-	if s.open[st.Queue] == nil {
+	if !s.open[st] || st.Queue == wire.OwnQueue {
 		return nil
 	}
 	return s.write(st.Queue, st.note)
 }
 
-// Want has the first n bytes of the content sent. A smaller number than before changes nothing.
-func (s *Streams) Want(st *Stream, n int64) {
+// Want has as much of the content sent as hosts want. A stream never sends less than was wanted
+// before.
+func (s *Streams) Want(st *Stream, t model.Transfer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if st.Queue != wire.OwnQueue {
+		st.want(t.Wanted)
+		return
+	}
+	hosts := make([]filestream.Destination, len(t.Hosts))
+	for i, h := range t.Hosts {
+		hosts[i] = filestream.Destination(h)
+		st.sent.Store(max(st.sent.Load(), h.Received))
+	}
+	select {
+	case <-st.hosts:
+	default:
+	}
+	st.hosts <- hosts
+}
+
+// want has the first n bytes sent.
+func (st *Stream) want(n int64) {
 	select {
 	case unread := <-st.wanted:
 		n = max(n, unread)
@@ -156,19 +203,23 @@ func (s *Streams) Want(st *Stream, n int64) {
 	st.wanted <- n
 }
 
-// Sent returns how much of the content the broker has, in bytes.
-func (st *Stream) Sent() int64 { return st.confirmed.Load() }
+// Sent returns how much of the content the broker has, in bytes; if it goes through the hosts'
+// queues, how much the quickest host has.
+func (st *Stream) Sent() int64 { return st.sent.Load() }
 
 // Release lets the stream be deleted: no host needs it any more.
 func (st *Stream) Release() { st.release() }
 
 // SendAll sends the whole content of the streams whose tasks are not done, wanted or not, and
-// waits until the broker has it: nobody sends it once this process has ended.
+// waits until the broker has it, or until the tasks are done if it goes through the hosts' queues:
+// nobody sends it once this process has ended.
 func (s *Streams) SendAll(ctx context.Context, done func(task string) bool) error {
 	all := s.all()
 	for st, task := range all {
 		if !done(task) {
-			s.Want(st, st.Size)
+			s.mu.Lock()
+			st.want(st.Size)
+			s.mu.Unlock()
 		}
 	}
 	for st := range all {
@@ -186,7 +237,7 @@ func (s *Streams) all() map[*Stream]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := map[*Stream]string{}
-	for _, st := range s.open {
+	for st := range s.open {
 		all[st] = st.note.task
 	}
 	return all
@@ -289,7 +340,10 @@ const unassignedFor = 10 * time.Minute
 // foreign reads the record of another process's stream.
 func (s *Streams) foreign(e fs.DirEntry) (r record, age time.Duration, ok bool) {
 	s.mu.Lock()
-	own := s.open[e.Name()] != nil
+	own := false
+	for st := range s.open {
+		own = own || st.Queue == e.Name()
+	}
 	s.mu.Unlock()
 	info, err := e.Info()
 	if own || err != nil {

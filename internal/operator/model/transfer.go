@@ -13,6 +13,6 @@ type Transfer struct {
 
 // A HostTransfer says how far the content of a push has come on a host, in bytes.
 type HostTransfer struct {
-	Host             string
+	Host, Job        string
 	Received, Wanted int64
 }

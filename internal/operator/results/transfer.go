@@ -7,15 +7,13 @@ import (
 	"warren/internal/operator/model"
 )
 
-// transferInterval bounds how often a watcher gets a Transfer in which no host wants more.
-const transferInterval = time.Second
-
 // A transferWatcher follows the content of a task's push.
 type transferWatcher struct {
-	row    int64
-	ch     chan model.Transfer // capacity 1; the actor sends and closes
-	wanted int64               // in the last one
-	sent   time.Time
+	row      int64
+	interval time.Duration
+	ch       chan model.Transfer // capacity 1; the actor sends and closes
+	wanted   int64               // in the last one
+	sent     time.Time
 }
 
 // transferWatchers are those of this process. Only the actor uses them.
@@ -23,15 +21,15 @@ type transferWatchers map[*transferWatcher]bool
 
 // WatchTransfer returns how far the content of a push has come on the hosts of a task that this
 // process drives: now if a host wants content, at once when a host wants more, and otherwise
-// once in a second at most. The channel is of capacity 1, and the latest replaces one that was
+// once in an interval at most, when a host reports something. The channel is of capacity 1, and the latest replaces one that was
 // not read. It is closed by the returned function, which must be called, or when Run ends.
-func WatchTransfer(ctx context.Context, s *Store, task string) (<-chan model.Transfer, func(), error) {
+func WatchTransfer(ctx context.Context, s *Store, task string, interval time.Duration) (<-chan model.Transfer, func(), error) {
 	w, err := ask(ctx, s, func(a *actor) (*transferWatcher, error) {
 		row, _, err := a.db.TaskRow(task)
 		if err != nil {
 			return nil, err
 		}
-		w := &transferWatcher{row: row, ch: make(chan model.Transfer, 1)}
+		w := &transferWatcher{row: row, interval: interval, ch: make(chan model.Transfer, 1)}
 		a.transfers[w] = true
 		if t := a.live.transfer(row); t.Wanted > 0 {
 			w.report(t, time.Now())
@@ -69,7 +67,7 @@ func (ws transferWatchers) report(m *merging, now time.Time) {
 		}
 	}
 	for w := range ws {
-		if n, ok := wanted[w.row]; ok && (n > w.wanted || now.Sub(w.sent) >= transferInterval) {
+		if n, ok := wanted[w.row]; ok && (n > w.wanted || now.Sub(w.sent) >= w.interval) {
 			w.report(m.live.transfer(w.row), now)
 		}
 	}
@@ -83,12 +81,12 @@ func (w *transferWatcher) report(t model.Transfer, now time.Time) {
 // transfer returns how far the content has come on the hosts of a task whose jobs have not
 // ended.
 func (l liveJobs) transfer(task int64) (t model.Transfer) {
-	for _, j := range l {
+	for id, j := range l {
 		if j.transfer == nil || j.record.Task != task {
 			continue
 		}
 		t.Wanted = max(t.Wanted, j.transfer.Wanted)
-		t.Hosts = append(t.Hosts, model.HostTransfer{Host: j.record.Host, Received: j.transfer.Received, Wanted: j.transfer.Wanted})
+		t.Hosts = append(t.Hosts, model.HostTransfer{Host: j.record.Host, Job: id.String(), Received: j.transfer.Received, Wanted: j.transfer.Wanted})
 	}
 	return t
 }

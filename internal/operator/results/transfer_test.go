@@ -2,6 +2,7 @@ package results
 
 import (
 	"testing"
+	"time"
 
 	"warren/internal/operator/model"
 	"warren/internal/wire"
@@ -17,7 +18,7 @@ func TestWatchTransfer(t *testing.T) {
 		return Update{Job: jobs[i].ID, Reply: &wire.Transfer{V: 1, Job: jobs[i].ID, Agent: jobs[i].Host, Wanted: wanted, Received: received, At: 1}}
 	}
 	s.apply(t, transfer(0, 100, 0))
-	transfers, stop, err := WatchTransfer(t.Context(), s.Store, task.ID)
+	transfers, stop, err := WatchTransfer(t.Context(), s.Store, task.ID, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -288,8 +288,25 @@ func pushes() (all []fault) {
 		}
 		all = append(all, f)
 	}
+	midway := pushStages()[1]
+	midway.name += ", no streams"
+	refused := func(operate func(*scene)) func(*scene) {
+		return func(s *scene) {
+			s.permit("guest", `^(?!warren[.]file[.])`, ".*", ".*")
+			operate(s)
+		}
+	}
+	through := func(victim string, replaced bool, kill, restart func(*scene)) fault {
+		return pushing(victim, midway, replaced, refused((*scene).operate), kill, restart)
+	}
+	broker := through("broker", true, (*scene).killBroker, (*scene).restartBroker)
+	broker.alone = true
+	agent := through("agent", false, (*scene).killAgents, (*scene).startAgents)
+	agent.also = []wire.Outcome{wire.Interrupted}
 	return append(
-		all,
+		all, broker, agent,
+		linksCut("links cut again and again, push midway", (*scene).operate),
+		linksCut("links cut again and again, push midway, no streams", refused((*scene).operate)),
 		fault{
 			name: "stream deleted, push midway", short: true, also: []wire.Outcome{wire.Exited},
 			run: func(s *scene) {
@@ -307,29 +324,30 @@ func pushes() (all []fault) {
 				s.printedError("the operator's stream was deleted")
 			},
 		},
-		fault{
-			name: "links cut again and again, push midway",
-			run: func(s *scene) {
-				s.hosts = s.hosts[:1]
-				s.operate()
-				s.fleet()
-				p := s.push(false)
-				p.midway()
-				for sizes := p.temp(); len(sizes) == 1; sizes = p.temp() { // until it is renamed
-					s.agentLink.cut()
-					s.operatorLink.cut()
-					before := sizes[0]
-					s.eventually(func() error {
-						if now := p.temp(); len(now) == 1 && now[0] == before {
-							return errors.New("the push does not continue")
-						}
-						return nil
-					})
-				}
-				s.settlePush(p, true)
-			},
-		},
 	)
+}
+
+// linksCut is a row: cut both links each time that the push has continued.
+func linksCut(name string, operate func(*scene)) fault {
+	return fault{name: name, run: func(s *scene) {
+		s.hosts = s.hosts[:1]
+		operate(s)
+		s.fleet()
+		p := s.push(false)
+		p.midway()
+		for sizes := p.temp(); len(sizes) == 1; sizes = p.temp() { // until it is renamed
+			s.agentLink.cut()
+			s.operatorLink.cut()
+			before := sizes[0]
+			s.eventually(func() error {
+				if now := p.temp(); len(now) == 1 && now[0] == before {
+					return errors.New("the push does not continue")
+				}
+				return nil
+			})
+		}
+		s.settlePush(p, true)
+	}}
 }
 
 // printedError wants a text in what each push says.

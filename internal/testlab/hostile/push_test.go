@@ -75,11 +75,11 @@ var contentRows = []struct {
 	}, ""},
 	{"a bit flipped", func(st *stream) []amqp.Publishing {
 		return []amqp.Publishing{st.chunk(0), flipped(st.chunk(1)), st.chunk(2)}
-	}, "chunk 2 of 3 of the content did not come within 2s, and 1 messages in its stream are not from the operator or were altered"},
+	}, "chunk 2 of 3 of the content did not come within 2s, and 1 other messages are not from the operator or were altered"},
 	{"sealed with another key", func(st *stream) []amqp.Publishing {
 		other := bytes.Repeat([]byte{7}, 32)
 		return []amqp.Publishing{st.seal(other, 0), st.seal(other, 1), st.seal(other, 2)}
-	}, "chunk 1 of 3 of the content did not come within 2s, and 3 messages"},
+	}, "chunk 1 of 3 of the content did not come within 2s, and 3 other messages"},
 	{"missing", func(st *stream) []amqp.Publishing {
 		return []amqp.Publishing{st.chunk(0), st.chunk(2)}
 	}, "chunk 2 of 3 of the content did not come within 2s, but 1 later ones"},
@@ -88,10 +88,10 @@ var contentRows = []struct {
 	}, "chunk 2 of 3 of the content did not come within 2s, but 1 later ones"},
 	{"swapped under each other's index", func(st *stream) []amqp.Publishing {
 		return []amqp.Publishing{as(0, st.chunk(1)), as(1, st.chunk(0)), st.chunk(2)}
-	}, "chunk 1 of 3 of the content did not come within 2s, and 2 messages"},
+	}, "chunk 1 of 3 of the content did not come within 2s, and 2 other messages"},
 	{"an index beyond the end", func(st *stream) []amqp.Publishing {
 		return []amqp.Publishing{st.chunk(0), st.chunk(1), as(3, st.chunk(2)), as(-1, st.chunk(2))}
-	}, "chunk 3 of 3 of the content did not come within 2s, and 2 messages"},
+	}, "chunk 3 of 3 of the content did not come within 2s, and 2 other messages"},
 	{"nothing", func(*stream) []amqp.Publishing { return nil }, "chunk 1 of 3 of the content did not come within 2s: the operator's process has ended"},
 	{"no stream", nil, "the operator's stream was deleted"},
 }
@@ -102,33 +102,43 @@ func TestHostileContent(t *testing.T) {
 	}
 	s := newScene(t, func(c *executor.Config) { c.Limits.ChunkTimeout = 2 * time.Second })
 	for _, r := range contentRows {
-		t.Run(r.name, func(t *testing.T) {
-			s.t = t
-			s.clock.advance(time.Second)
-			st := &stream{scene: s, queue: wire.FileQueue("alice", newRandom()), key: make([]byte, 32), content: make([]byte, 2*wire.MaxFileChunk+100), target: filepath.Join(t.TempDir(), "file")}
-			_, _ = rand.Read(st.key) // never fails
-			_, _ = rand.Read(st.content)
-			s.write(st.target, "old")
-			if r.send != nil {
-				st.publishAll(r.send(st))
-			}
-			f := st.push()
-			s.publish(f.queue, f.make())
-			ended, printed := s.pushEnded()
-			got, err := os.ReadFile(st.target)
-			s.check(err)
-			if r.said == "" && (!bytes.Equal(got, st.content) || *ended.ExitCode != 0) {
-				t.Errorf("the target has %d bytes, and the push says %q %q", len(got), printed, ended.Reason)
-			}
-			if r.said != "" && (string(got) != "old" || *ended.ExitCode != 1 || !strings.HasPrefix(ended.Reason, r.said)) {
-				t.Errorf("the target has %d bytes, and the push says %q %q, want %q", len(got), printed, ended.Reason, r.said)
-			}
-			if left, _ := os.ReadDir(filepath.Dir(st.target)); len(left) != 1 {
-				t.Errorf("left behind: %v", left)
-			}
-		})
+		t.Run(r.name, func(t *testing.T) { s.receive(t, wire.FileQueue("alice", newRandom()), r.send, r.said) })
+		if r.send != nil {
+			t.Run(r.name+", no streams", func(t *testing.T) { s.receive(t, wire.OwnQueue, r.send, r.said) })
+		}
 	}
 	s.t = t
+}
+
+// receive makes a push whose content comes from a queue.
+func (s *scene) receive(t *testing.T, queue string, send func(*stream) []amqp.Publishing, said string) {
+	s.t = t
+	s.clock.advance(time.Second)
+	st := &stream{scene: s, queue: queue, key: make([]byte, 32), content: make([]byte, 2*wire.MaxFileChunk+100), target: filepath.Join(t.TempDir(), "file")}
+	_, _ = rand.Read(st.key) // never fails
+	_, _ = rand.Read(st.content)
+	s.write(st.target, "old")
+	own := queue == wire.OwnQueue
+	if send != nil && !own {
+		st.publishAll(send(st))
+	}
+	f := st.push()
+	s.publish(f.queue, f.make())
+	if own {
+		st.publishToHost(f, send(st))
+	}
+	ended, printed := s.pushEnded()
+	got, err := os.ReadFile(st.target)
+	s.check(err)
+	if said == "" && (!bytes.Equal(got, st.content) || *ended.ExitCode != 0) {
+		t.Errorf("the target has %d bytes, and the push says %q %q", len(got), printed, ended.Reason)
+	}
+	if said != "" && (string(got) != "old" || *ended.ExitCode != 1 || !strings.HasPrefix(ended.Reason, said)) {
+		t.Errorf("the target has %d bytes, and the push says %q %q, want %q", len(got), printed, ended.Reason, said)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(st.target)); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
 }
 
 func newRandom() string {
@@ -151,6 +161,20 @@ func (st *stream) publishAll(all []amqp.Publishing) {
 	st.t.Cleanup(func() { _, _ = st.ch.QueueDelete(st.queue, false, false, false) }) // it ends with the virtual host, too
 	for _, msg := range all {
 		st.check(st.ch.Publish("", st.queue, false, false, msg))
+	}
+}
+
+// publishToHost sends the messages when the job waits for them.
+func (st *stream) publishToHost(f *forgery, all []amqp.Publishing) {
+	st.t.Helper()
+	for waits := false; !waits; {
+		_, waits = st.reply().(*wire.Transfer)
+	}
+	for _, msg := range all {
+		msg.Type, msg.CorrelationId = wire.TypeChunk, f.leaf.Job
+		st.publish(f.queue, msg)
+		msg.CorrelationId = "another"
+		st.publish(f.queue, msg)
 	}
 }
 
