@@ -2,18 +2,21 @@ package files
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // The records of an archive that Collect writes and ReadArchive reads.
 const (
+	recordSize    = "WARREN.size"    // first: bytes of all files, as they are found
 	recordSum     = "WARREN.sha256"  // of the file before it, in hexadecimal
 	recordFailed  = "WARREN.failed"  // why the file before it is of no use
 	recordPath    = "WARREN.path"    // with recordMissing
@@ -83,6 +86,29 @@ func ReadArchive(r io.Reader, maxSize int64, sink Sink) error {
 	}
 }
 
+// ArchiveSize returns how many bytes of files an archive has, as its beginning says. Compressed, they
+// are fewer.
+func ArchiveSize(beginning []byte) (size int64, ok bool) {
+	zip, err := gzip.NewReader(bytes.NewReader(beginning))
+	if err != nil {
+		return 0, false
+	}
+	h, err := tar.NewReader(zip).Next()
+	if err != nil {
+		return 0, false
+	}
+	return sizeOf(h)
+}
+
+// sizeOf returns the size that the first header says.
+func sizeOf(h *tar.Header) (size int64, ok bool) {
+	if h.Typeflag != tar.TypeXGlobalHeader {
+		return 0, false
+	}
+	size, err := strconv.ParseInt(h.PAXRecords[recordSize], 10, 64)
+	return size, err == nil && size >= 0
+}
+
 // A boundedReader fails after left bytes. A small archive may be huge when it is unpacked.
 type boundedReader struct {
 	r    io.Reader
@@ -135,6 +161,9 @@ func (a *archiveReader) end(zip io.Reader) error {
 func (a *archiveReader) header(h *tar.Header) error {
 	if a.open != nil {
 		return a.close(h)
+	}
+	if _, ok := sizeOf(h); ok && a.entries == 0 {
+		return nil
 	}
 	if a.entries++; a.entries > MaxEntries {
 		return invalidArchive("it has more than %d files", MaxEntries)

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,9 +44,9 @@ type Collection struct {
 // of /proc and /sys have another size than they say.
 const smallFile = 1 << 20
 
-// Collect writes an archive of files: a tar archive, compressed by gzip. After each file
-// follow its SHA-256 or the reason why it is of no use. A path without a match is an entry of
-// its own.
+// Collect writes an archive of files: a tar archive, compressed by gzip. It begins with the size of
+// all files. After each file follow its SHA-256 or the reason why it is of no use. A path without a
+// match is an entry of its own.
 func Collect(ctx context.Context, what Collection, w io.Writer) error {
 	zip, err := gzip.NewWriterLevel(&limitedWriter{w: w, left: what.MaxArchive, limit: what.MaxArchive}, gzip.BestSpeed)
 	if err != nil {
@@ -53,6 +54,20 @@ func Collect(ctx context.Context, what Collection, w io.Writer) error {
 	}
 	defer func() { _ = zip.Close() }() // the files before an error are kept
 	c := collector{ctx: ctx, left: what.MaxSize, limit: what.MaxSize, out: tar.NewWriter(zip), seen: map[string]bool{}}
+	survey := collector{ctx: ctx, onlySize: true, seen: map[string]bool{}}
+	if survey.collectAll(what) == nil { // otherwise the archive says why
+		size := map[string]string{recordSize: strconv.FormatInt(survey.size, 10)}
+		if err := errors.Join(c.record(size), c.out.Flush(), zip.Flush()); err != nil {
+			return err
+		}
+	}
+	if err := c.collectAll(what); err != nil {
+		return err
+	}
+	return errors.Join(c.out.Close(), zip.Close())
+}
+
+func (c *collector) collectAll(what Collection) error {
 	for _, p := range what.Paths {
 		if !filepath.IsAbs(p) {
 			return fmt.Errorf("%q is not a full path", p)
@@ -61,7 +76,7 @@ func Collect(ctx context.Context, what Collection, w io.Writer) error {
 			return err
 		}
 	}
-	return errors.Join(c.out.Close(), zip.Close())
+	return nil
 }
 
 // A limitedWriter refuses more bytes than left.
@@ -84,6 +99,9 @@ type collector struct {
 	entries     int
 	out         *tar.Writer
 	seen        map[string]bool // names in the archive
+
+	onlySize bool // add up the sizes, and open no file
+	size     int64
 }
 
 // isDevice is why a path is missing.
@@ -146,6 +164,10 @@ func (c *collector) add(t tree, name string) error {
 	case !info.Mode().IsRegular():
 		return c.missing(shown, isDevice)
 	case c.seen[archiveName(shown)]:
+		return nil
+	case c.onlySize:
+		c.seen[archiveName(shown)] = true
+		c.size += info.Size()
 		return nil
 	}
 	f, err := t.open(name)
@@ -261,7 +283,7 @@ func (c *collector) missing(path, reason string) error {
 	if c.entries++; c.entries > MaxEntries {
 		return ErrTooManyFiles
 	}
-	if c.seen[archiveName(path)] {
+	if c.seen[archiveName(path)] || c.onlySize {
 		return nil
 	}
 	c.seen[archiveName(path)] = true

@@ -93,6 +93,35 @@ func TestCollectArchivesMatchesAndReportsMissingFiles(t *testing.T) {
 	}
 }
 
+// The beginning of an archive says how much follows at most, so that a reader can tell how long the
+// rest takes.
+func TestArchiveBeginsWithItsSize(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.log"), strings.Repeat("a", 3000))
+	write(t, filepath.Join(dir, "b.log"), strings.Repeat("b", 70_000))
+	for _, c := range []struct {
+		paths []string
+		want  int64
+	}{
+		{[]string{dir}, 73_000},
+		{[]string{dir + "/*.log", dir + "/a.log", dir + "/none"}, 73_000},
+		{[]string{dir + "/none"}, 0},
+	} {
+		var archive bytes.Buffer
+		if err := Collect(t.Context(), Collection{Paths: c.paths, MaxSize: 1 << 20, MaxArchive: 1 << 20}, &archive); err != nil {
+			t.Fatal(err)
+		}
+		if size, ok := ArchiveSize(archive.Bytes()[:min(300, archive.Len())]); size != c.want || !ok {
+			t.Errorf("%q: %d bytes, %v", c.paths, size, ok)
+		}
+	}
+	for _, text := range []string{"", "no archive", "\x1f\x8b\x08"} {
+		if size, ok := ArchiveSize([]byte(text)); ok {
+			t.Errorf("%q: %d bytes", text, size)
+		}
+	}
+}
+
 func TestCollectRefusesWhatIsTooLarge(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.log"), "a")
@@ -124,7 +153,7 @@ func TestCollectReportsAFileThatBecomesShorter(t *testing.T) {
 	write(t, filepath.Join(dir, "b"), "b")
 	var archive bytes.Buffer
 	shrink := func() error { return os.Truncate(filepath.Join(dir, "a"), 1<<20) }
-	ctx := &hookedContext{Context: context.Background(), after: 3, hook: shrink}
+	ctx := &hookedContext{Context: context.Background(), after: 6, hook: shrink}
 	if err := Collect(ctx, Collection{Paths: []string{dir}, MaxSize: 10 << 20, MaxArchive: 10 << 20}, &archive); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +171,7 @@ func TestCollectTakesAFileAsLongAsItWas(t *testing.T) {
 	write(t, filepath.Join(dir, "log"), before)
 	grow := func() error { return os.WriteFile(filepath.Join(dir, "log"), []byte(before+"more"), 0o600) }
 	var archive bytes.Buffer
-	ctx := &hookedContext{Context: context.Background(), after: 3, hook: grow}
+	ctx := &hookedContext{Context: context.Background(), after: 5, hook: grow}
 	if err := Collect(ctx, Collection{Paths: []string{dir}, MaxSize: 10 << 20, MaxArchive: 10 << 20}, &archive); err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func Apply(ctx context.Context, store Store, v *result.View, task *model.Task) e
 			return err
 		}
 	}
-	r := &reader{store: store, task: task.ID, save: v.Save, limit: c.MaxSize, known: map[string]*result.Collected{}}
+	r := &reader{store: store, task: task.ID, save: v.Save, limit: c.MaxSize, known: map[string]*result.Collected{}, sizes: map[string]int64{}}
 	if v.Diff {
 		r.texts = newTexts()
 	}
@@ -79,6 +79,7 @@ type reader struct {
 	texts *texts // nil: they are not compared
 
 	known map[string]*result.Collected // by job
+	sizes map[string]int64             // by job, as the host has said
 	names map[string]string            // of the directories of the hosts, by job
 }
 
@@ -95,6 +96,26 @@ func (r *reader) Host(ctx context.Context, j *model.Job) (*result.Collected, err
 		r.known[j.ID] = c
 	}
 	return c, err
+}
+
+// Size implements result.Collector.
+func (r *reader) Size(ctx context.Context, j *model.Job) (size int64, ok bool) {
+	if size, ok := r.sizes[j.ID]; ok {
+		return size, true
+	}
+	if j.Stdout.Kept == 0 {
+		return 0, false
+	}
+	for s, err := range r.store.Output(ctx, j.ID, wire.Stdout, 0) {
+		if err == nil && s.Offset == 0 {
+			size, ok = files.ArchiveSize(s.Data)
+		}
+		break
+	}
+	if ok {
+		r.sizes[j.ID] = size
+	}
+	return size, ok
 }
 
 // Text implements result.Collector.

@@ -69,7 +69,7 @@ func (l *liveView) frame(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	l.scr.Draw(frame.Of(l.t, transferOf(l.printer, l.t, now), l.paint, l.printer.out.Lang, groups, l.columns, l.rows, now), l.columns)
+	l.scr.Draw(frame.Of(l.t, transferOf(ctx, l.printer, l.t, now), l.paint, l.printer.out.Lang, groups, l.columns, l.rows, now), l.columns)
 	return nil
 }
 

@@ -44,9 +44,9 @@ func NewPrinter(out *term.Console, store Store, paged func()) *Printer {
 }
 
 // transferOf returns how far the files of a push or collect have come, or nil.
-func transferOf(p *Printer, t *result.Tracker, now time.Time) *result.Transfer {
+func transferOf(ctx context.Context, p *Printer, t *result.Tracker, now time.Time) *result.Transfer {
 	if t.View.Collect != nil {
-		return t.Received(now)
+		return t.Received(ctx, now)
 	}
 	return pushOf(p, t.Task.ID, now)
 }

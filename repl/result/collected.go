@@ -31,6 +31,9 @@ type Collector interface {
 	// Host returns what the host of a job has sent.
 	Host(ctx context.Context, j *model.Job) (*Collected, error)
 
+	// Size returns how many bytes the host of a job sends at most, if the host has said so.
+	Size(ctx context.Context, j *model.Job) (size int64, ok bool)
+
 	// Text returns the content of a file by its SHA-256, if it is kept, and is text.
 	Text(sum [sha256.Size]byte) (string, bool)
 }

@@ -143,15 +143,25 @@ func (t *Tracker) Durations() DurationStats {
 
 func (t *Tracker) Summary() model.Summary { return CountJobs(t.Jobs) }
 
-// Received is how much standard output has arrived, and from which hosts more will come.
-func (t *Tracker) Received(now time.Time) *Transfer {
+// Received is how much of the files of a collect has arrived, and from which hosts more will come.
+func (t *Tracker) Received(ctx context.Context, now time.Time) *Transfer {
 	r := &Transfer{Received: true, Elapsed: max(now.Sub(t.Task.Created), time.Second)}
+	size, known := int64(0), true
 	for i := range t.Jobs {
 		j := &t.Jobs[i]
-		r.Done += j.Stdout.Kept
-		if j.State == model.Ended || j.State == model.Running {
-			r.Hosts = append(r.Hosts, HostTransfer{Host: j.Host, Done: j.Stdout.Kept, Ended: j.State == model.Ended})
+		h := HostTransfer{Host: j.Host, Done: j.Stdout.Kept, Size: j.Stdout.Kept, Ended: j.State == model.Ended}
+		if !h.Ended {
+			var ok bool
+			h.Size, ok = t.View.Collect.Size(ctx, j)
+			known = known && ok
 		}
+		r.Done, size = r.Done+h.Done, size+h.Size
+		if h.Ended || j.State == model.Running {
+			r.Hosts = append(r.Hosts, h)
+		}
+	}
+	if known {
+		r.Size = size
 	}
 	return r
 }

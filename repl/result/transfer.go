@@ -15,7 +15,7 @@ import (
 type Transfer struct {
 	Received bool          // from the hosts
 	Done     int64         // bytes
-	Size     int64         // bytes in all; 0: not known
+	Size     int64         // bytes in all, at most; 0: not known
 	Elapsed  time.Duration // since it began
 	Hosts    []HostTransfer
 }
@@ -59,7 +59,7 @@ func (t *Transfer) Parts(lang *translate.Language) []string {
 	default:
 		left := time.Duration(float64(max(t.Size-t.Done, 0)) / float64(max(rate, 1)) * float64(time.Second)).Round(time.Second)
 		if t.Received {
-			parts = append(parts, lang.Sprintf("received %s of %s, %s/s, %s left", done, term.Size(t.Size), speed, term.Duration(left)))
+			parts = append(parts, lang.Sprintf("received %s of at most %s, %s/s, at most %s left", done, term.Size(t.Size), speed, term.Duration(left)))
 		} else {
 			parts = append(parts, lang.Sprintf("sent %s of %s, %s/s, %s left", done, term.Size(t.Size), speed, term.Duration(left)))
 		}
