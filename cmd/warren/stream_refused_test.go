@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -71,6 +72,11 @@ func (p *place) pushesWithoutStream(host, reason string) {
 			p.t.Errorf("%s: %s, %v", source, diff, err)
 		}
 		has(p.t, p.want(0, "push", source, "--to", target, "--hosts", host).out, "same")
+	}
+	detached := filepath.Join(p.temp(), "file")
+	p.want(0, "push", file, "--to", detached, "--hosts", host, "--detach")
+	if got, err := os.ReadFile(detached); !bytes.Equal(got, content) { // nobody sends the rest when the process has ended
+		p.t.Errorf("a detached push left %d bytes, %v", len(got), err)
 	}
 }
 

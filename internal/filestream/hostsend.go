@@ -102,7 +102,7 @@ type destination struct {
 	next    int64     // index of the chunk that is sent next
 	heard   time.Time // when the host reported something new, or chunks were lost
 	lost    bool      // chunks were lost: only one is on the way
-	away    time.Time // when the broker did not find the host's queue; zero: it did
+	away    bool      // the broker has not found the host's queue since the last try
 	present bool
 }
 
@@ -175,7 +175,7 @@ func (s *distribution) update(hosts []Destination, now time.Time) {
 		}
 		d.present = true
 		if h.Received != d.Received {
-			d.heard, d.lost, d.away = now, false, time.Time{}
+			d.heard, d.lost, d.away = now, false, false
 		}
 		if h.Received < d.Received { // it begins again, as after the manifest
 			d.next = 0
@@ -200,12 +200,9 @@ func (s *distribution) judge(v broker.Verdict, now time.Time) {
 	d := s.inFlight[v.Ref]
 	delete(s.inFlight, v.Ref)
 	if v.Kind == broker.Routed {
-		d.away = time.Time{}
 		return
 	}
-	if v.Kind != broker.Unconfirmed { // the connection will be another one
-		d.away = now
-	}
+	d.away = v.Kind != broker.Unconfirmed // else the connection was lost
 	d.giveUp(now)
 }
 
@@ -213,7 +210,7 @@ func (s *distribution) judge(v broker.Verdict, now time.Time) {
 // were away.
 func (s *distribution) giveUp(now time.Time) {
 	for _, d := range s.order {
-		d.away = time.Time{}
+		d.away = false
 		if d.next > d.received() && now.Sub(d.heard) > hostSilence {
 			d.giveUp(now)
 		}
@@ -233,7 +230,7 @@ func (s *distribution) choose() (chosen *destination) {
 		if d.lost {
 			window = 1
 		}
-		if chosen == nil && d.away.IsZero() && d.Received < d.Wanted && n < window && d.next < Chunks(min(d.Wanted, s.Size)) {
+		if chosen == nil && !d.away && d.Received < d.Wanted && n < window && d.next < Chunks(min(d.Wanted, s.Size)) {
 			chosen, turn = d, i
 		}
 	}
