@@ -621,6 +621,34 @@ func TestAskReturnsWhenAllHaveAnswered(t *testing.T) {
 	})
 }
 
+// An agent need not send output again that is in the store.
+func TestStatusSaysWhatTheStoreHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		task, jobs := r.leaveTask()
+		if ours, err := r.d.Adopt(context.Background(), task); err != nil || !ours {
+			t.Fatal(ours, err)
+		}
+		var have []any
+		for stop := time.After(time.Hour); len(have) < 2; {
+			select {
+			case p := <-r.out:
+				p.Answer <- broker.Verdict{Ref: p.Ref, Kind: broker.Routed}
+				if p.Msg.CorrelationId == jobs[0].ID {
+					have = append(have, p.Msg.Headers[wire.HeaderHave])
+					r.store.reply(jobs[0].ID, results.Progress{State: model.Running, Have: 12345})
+				}
+			case <-stop:
+				t.Fatalf("%d requests came", len(have))
+			}
+		}
+		if have[0] != nil || have[1] != int64(12345) {
+			t.Errorf("the requests say that the operator has %v", have)
+		}
+	})
+}
+
 // Jobs of another process get only status requests. A job that no agent knows by its
 // not-after gets one more; a silent job is lost.
 func TestAdoptedTaskIsAskedForNeverSent(t *testing.T) {

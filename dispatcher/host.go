@@ -26,7 +26,8 @@ type host struct {
 	ups      int  // how often the reply queue has come up
 	attempt  int
 	settled  bool
-	ok       bool // the command exited with code 0
+	ok       bool  // the command exited with code 0
+	have     int64 // bytes of standard output in the store, from the beginning
 
 	run      signedStatement // of the run, once signed; repeats use it unchanged
 	inboxRun bool            // run is for the inbox
@@ -145,6 +146,9 @@ func (h *host) prepare(ctx context.Context, next delivery.Step) error {
 	pub := h.task.d.request(next.Send, job, &statement)
 	pub.Answer = h.verdicts
 	pub.Msg.Headers[wire.HeaderAttempt] = int32(h.attempt + 1)
+	if have := max(h.have, job.Stdout.Begin); next.Send == wire.TypeStatus && have > 0 {
+		pub.Msg.Headers[wire.HeaderHave] = have
+	}
 	if next.Inbox {
 		toInbox(pub, job.Host)
 	}
@@ -216,7 +220,7 @@ func (h *host) heard(ctx context.Context, p results.Progress, open bool) error {
 		h.delivery.Done = true
 		return nil
 	}
-	h.ok = p.OK
+	h.ok, h.have = p.OK, p.Have
 	before := h.delivery.IssuedFrom
 	h.delivery.OnProgress(p, time.Now())
 	if h.delivery.IssuedFrom != before {

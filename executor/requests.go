@@ -65,7 +65,8 @@ func (l *loop) handle(v *trust.Decision, d delivery, now time.Time) {
 	case wire.TypeCancel:
 		l.cancel(r, now)
 	case wire.TypeStatus:
-		l.status(r, now)
+		have, _ := d.Headers[wire.HeaderHave].(int64)
+		l.status(r, have, now)
 	case wire.TypeDiscover:
 		l.replies.answer(v.Request, l.hello(now))
 	}
@@ -141,10 +142,11 @@ func (l *loop) cancel(r *jobtable.VerifiedRequest, now time.Time) {
 	case !again:
 		l.ended(j)
 	}
-	l.replies.Resend(j, r.Statement.ReplyTo, now)
+	l.replies.Resend(j, r.Statement.ReplyTo, 0, now)
 }
 
-func (l *loop) status(r *jobtable.VerifiedRequest, now time.Time) {
+// status answers what is known of a job. The operator has the first have bytes of its standard output.
+func (l *loop) status(r *jobtable.VerifiedRequest, have int64, now time.Time) {
 	j, state := l.table.Status(r, now)
 	switch {
 	case state == wire.StateForgotten:
@@ -157,7 +159,7 @@ func (l *loop) status(r *jobtable.VerifiedRequest, now time.Time) {
 	if j.Phase != jobtable.Ended {
 		l.replies.answer(r.Request, j.State(now))
 	}
-	l.replies.Resend(j, r.Statement.ReplyTo, now)
+	l.replies.Resend(j, r.Statement.ReplyTo, have, now)
 }
 
 // forgotten answers that the journal does not show whether a job has run. If the reason is

@@ -103,12 +103,14 @@ func (o *Outbox) Subscribe(j *jobtable.Job, to string, now time.Time) {
 	o.schedule(s)
 }
 
-// Resend sends a reply queue everything about a job again, output included.
-func (o *Outbox) Resend(j *jobtable.Job, to string, now time.Time) {
+// Resend sends a reply queue everything about a job again, output included, but for the first have
+// bytes of standard output.
+func (o *Outbox) Resend(j *jobtable.Job, to string, have int64, now time.Time) {
 	if s := o.find(j, to); s != nil {
 		o.drop(s)
 	}
 	o.Subscribe(j, to, now)
+	o.find(j, to).have = have
 }
 
 // ContentChanged sends how far the content of a running push has come.

@@ -22,7 +22,7 @@ func newJob() *jobtable.Job {
 func finish(j *jobtable.Job, output ...int) {
 	j.Phase, j.Result = jobtable.Ended, wire.Ended{Job: j.ID, Outcome: wire.Exited, Stdout: &wire.Stream{}}
 	for _, size := range output {
-		j.Output = append(j.Output, outputlog.Ref{Stream: wire.Stdout, Size: size, At: int64(len(j.Output))})
+		j.Output = append(j.Output, outputlog.Ref{Stream: wire.Stdout, Offset: j.Result.Stdout.Size, Size: size, At: int64(len(j.Output))})
 		j.Result.Stdout.Size += int64(size)
 	}
 }
@@ -165,8 +165,31 @@ func TestReturnedReplyEndsItsStreamOnly(t *testing.T) {
 		o.Confirm(broker.Verdict{Ref: ref, Kind: broker.Routed}, t0)
 	}
 	wantSent(t, o, t0, "Ended") // to the other queue
-	o.Resend(j, "gone", t0)
+	o.Resend(j, "gone", 0, t0)
 	wantSent(t, o, t0, "chunk 0", "chunk 1")
+}
+
+func TestResendLeavesOutWhatTheReaderHas(t *testing.T) {
+	for _, c := range []struct {
+		have int64
+		want []string
+	}{
+		{0, []string{"chunk 0", "chunk 1"}},
+		{wire.MaxInline - 1, []string{"chunk 0", "chunk 1"}},
+		{wire.MaxInline, []string{"chunk 1"}},
+		{wire.MaxInline + 1, nil},
+		{wire.MaxInline + 100, nil},
+	} {
+		o, j := New(everything), newJob()
+		finish(j, wire.MaxInline, 1)
+		o.Resend(j, "q", c.have, t0)
+		if len(c.want) > 0 {
+			for _, ref := range wantSent(t, o, t0, c.want...) {
+				o.Confirm(broker.Verdict{Ref: ref, Kind: broker.Routed}, t0)
+			}
+		}
+		wantSent(t, o, t0, "Ended")
+	}
 }
 
 func TestWindowAndMemoryAreBounded(t *testing.T) {

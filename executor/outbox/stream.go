@@ -31,6 +31,7 @@ type stream struct {
 
 	announced   int     // progress messages sent: 1 is accepted, 2 is started
 	content     Content // as sent
+	have        int64   // bytes of standard output, from the beginning, that its reader has
 	nextChunk   int     // the first chunk of the job's output that is not sent
 	unconfirmed int     // chunks in flight
 	nacks       int     // pauses without a delivered message between them
@@ -82,7 +83,7 @@ func (s *stream) nextOutput(has func(outputlog.Ref) bool) *Message {
 	for s.nextChunk < len(s.job.Output) && s.outputRefused == "" {
 		i := s.nextChunk
 		s.nextChunk++
-		if has(s.job.Output[i]) {
+		if r := s.job.Output[i]; has(r) && !(r.Stream == wire.Stdout && r.Offset+int64(r.Size) <= s.have) {
 			s.unconfirmed++
 			return &Message{kind: output, Output: s.job.Output[i], chunk: i}
 		}

@@ -26,6 +26,7 @@ const (
 	HeaderStream  = "stream"  // of output: Stdout or Stderr
 	HeaderOffset  = "offset"  // of output: integer, position of its first byte in the stream
 	HeaderAttempt = "attempt" // of a request: integer, 1 for the first sending
+	HeaderHave    = "have"    // of a status: integer, bytes of standard output from its beginning that need not be sent
 
 	ContentJSON  = "application/json"
 	ContentBytes = "application/octet-stream" // of output

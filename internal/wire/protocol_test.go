@@ -223,7 +223,7 @@ func TestProtocolPageNamesEverything(t *testing.T) {
 		TypeRun, TypeCheck, TypeRights, TypeCancel, TypeStatus, TypeDiscover, TypeProbe, TypeChunk, TypeOutput,
 		ExchangeReplies, ExchangeDiscover, ExchangeHosts, HostQueue("<name>"), InboxQueue("<id>"),
 		LaterKey("<name>"), InboxKey("<id>"), HostQueue("<name>")+"~<n>", prefixReply+"<user>.<random>",
-		HeaderStream, HeaderOffset, ContentJSON, ContentBytes, AppID)
+		HeaderStream, HeaderOffset, HeaderAttempt, HeaderHave, ContentJSON, ContentBytes, AppID)
 	for typ := range replyTypes {
 		words = append(words, typ)
 	}

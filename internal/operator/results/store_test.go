@@ -87,7 +87,7 @@ func TestApplyAndRead(t *testing.T) {
 	if !j.OK() || j.Agent != "web00000" || j.Duration() != 4*time.Millisecond || !j.Accepted.Equal(origin) || j.Incomplete() {
 		t.Errorf("got %+v", j)
 	}
-	if got := (model.Output{Size: 6, Kept: 6, Sum: sumOf("hello\n")}); j.Stdout != got || s.text(t, j, wire.Stdout) != "hello\n" {
+	if got := (model.Output{Size: 6, Kept: 6, Begin: 6, Sum: sumOf("hello\n")}); j.Stdout != got || s.text(t, j, wire.Stdout) != "hello\n" {
 		t.Errorf("got %+v, %q", j.Stdout, s.text(t, j, wire.Stdout))
 	}
 	if j := s.job(t, jobs[3]); j.State != model.Running || j.Stderr.Size != 4 {
@@ -102,7 +102,7 @@ func TestApplyAndRead(t *testing.T) {
 	}
 
 	for i, want := range []Progress{
-		{State: model.Ended, Outcome: wire.Exited, OK: true, Heard: 1},
+		{State: model.Ended, Outcome: wire.Exited, OK: true, Heard: 1, Have: 6},
 		{State: model.Ended, Outcome: wire.Exited, Heard: 1},
 		{State: model.Ended, Outcome: wire.Unreachable},
 		{State: model.Running, Heard: 1},

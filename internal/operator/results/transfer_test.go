@@ -38,17 +38,17 @@ func TestWatchTransfer(t *testing.T) {
 			}
 		}
 	}
-	first := model.HostTransfer{Host: jobs[0].Host, Wanted: 100}
+	first := model.HostTransfer{Host: jobs[0].Host, Job: jobs[0].ID, Wanted: 100}
 	want(100, first)
 	s.apply(t, transfer(1, 500, 0))
-	want(500, first, model.HostTransfer{Host: jobs[1].Host, Wanted: 500})
+	want(500, first, model.HostTransfer{Host: jobs[1].Host, Job: jobs[1].ID, Wanted: 500})
 	foreign := transfer(1, 900, 0)
 	foreign.Reply.(*wire.Transfer).Agent = "evil"
 	s.apply(t, foreign, transfer(0, 100, 50))
 	zero := 0
 	s.apply(t, Update{Job: jobs[1].ID, Reply: &wire.Ended{V: 1, Job: jobs[1].ID, Agent: jobs[1].Host, Outcome: wire.Exited, ExitCode: &zero, EndedAt: 1}})
 	s.apply(t, transfer(2, 600, 0))
-	want(600, model.HostTransfer{Host: jobs[0].Host, Received: 50, Wanted: 100}, model.HostTransfer{Host: jobs[2].Host, Wanted: 600})
+	want(600, model.HostTransfer{Host: jobs[0].Host, Job: jobs[0].ID, Received: 50, Wanted: 100}, model.HostTransfer{Host: jobs[2].Host, Job: jobs[2].ID, Wanted: 600})
 	if got := s.job(t, jobs[0]).State; got != model.Running {
 		t.Errorf("a host that receives content is %s", got)
 	}

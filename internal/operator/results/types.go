@@ -48,4 +48,6 @@ type Progress struct {
 	// Heard counts the answers of the agent to this process. It distinguishes silence from
 	// a repeated answer.
 	Heard int
+	// Have is how many bytes of standard output are in the store, from the beginning.
+	Have int64
 }

@@ -193,6 +193,10 @@ func collects() []fault {
 				}
 				s.settle()
 				c.saved(0, firstFile, largeFile, heldFile)
+				// Each time, the agent goes on behind what the operator has.
+				if sent, size := s.agentLink.bytes[up].Load(), c.job().Stdout.Size; sent > size*5/4 {
+					s.t.Errorf("the agent has sent %d bytes for an archive of %d", sent, size)
+				}
 			},
 		},
 		{

@@ -32,8 +32,9 @@ type proxy struct {
 	idle  idleTimeout      // of new connections
 	ended bool
 
-	pieces atomic.Int64 // carried so far
-	idled  atomic.Int64 // connections that have ended by their idle timeout
+	pieces atomic.Int64    // carried so far
+	bytes  [2]atomic.Int64 // carried so far, by direction
+	idled  atomic.Int64    // connections that have ended by their idle timeout
 }
 
 // An idleTimeout ends connections of which one direction is silent for so long; 0 is never.
@@ -196,6 +197,7 @@ func (p *proxy) carry(c *connection, to, from *net.TCPConn, direction int) {
 			time.Sleep(time.Duration(n) * time.Second / time.Duration(rate))
 		}
 		p.pieces.Add(1)
+		p.bytes[direction].Add(int64(n))
 		if _, werr := to.Write(buf[:n]); werr != nil || err != nil {
 			return
 		}

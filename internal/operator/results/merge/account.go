@@ -42,6 +42,15 @@ func (a *Account) settle(s *wire.Stream) {
 // Whole reports whether there is nothing left to ask the agent for.
 func (a *Account) Whole() bool { return a.Gone || a.missing() == 0 }
 
+// Begin is how many bytes from the beginning are in the store without a gap; 0 if there is a gap
+// anywhere.
+func (a *Account) Begin() int64 {
+	if a.Kept < a.End {
+		return 0
+	}
+	return a.End
+}
+
 func (a *Account) missing() int64 {
 	if a.Size == UnknownSize {
 		return 0
@@ -50,7 +59,7 @@ func (a *Account) missing() int64 {
 }
 
 func (a *Account) output() model.Output {
-	o := model.Output{Size: a.Size, Dropped: a.Dropped, Kept: a.Kept, Sum: a.Sum}
+	o := model.Output{Size: a.Size, Dropped: a.Dropped, Kept: a.Kept, Begin: a.Begin(), Sum: a.Sum}
 	if a.Size == UnknownSize {
 		o.Size = a.Kept
 	}
