@@ -73,6 +73,9 @@ func (p *place) pushesWithoutStream(host, reason string) {
 		}
 		has(p.t, p.want(0, "push", source, "--to", target, "--hosts", host).out, "same")
 	}
+	// A rollout that has paused does not keep its process.
+	r := p.want(1, "push", file, "--to", filepath.Join(p.temp(), "missing", "file"), "--hosts", host+" later", "--rollout", "1,100%", "--on-failure", "pause")
+	has(p.t, r.out+r.err, "paused")
 	detached := filepath.Join(p.temp(), "file")
 	p.want(0, "push", file, "--to", detached, "--hosts", host, "--detach")
 	if got, err := os.ReadFile(detached); !bytes.Equal(got, content) { // nobody sends the rest when the process has ended

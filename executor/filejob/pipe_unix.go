@@ -14,13 +14,18 @@ import (
 // readerClosed reports whether a write failed because the reader has closed the pipe.
 func readerClosed(err error) bool { return errors.Is(err, syscall.EPIPE) }
 
-// interruptible returns a pipe as a reader whose Read fails when ctx ends. It takes the pipe over.
+// interruptible returns a pipe as a reader whose Read fails when ctx ends.
 func interruptible(ctx context.Context, pipe *os.File) io.ReadCloser {
-	fd := pipe.Fd()
-	if syscall.SetNonblock(int(fd), true) != nil {
+	fd, err := syscall.Dup(int(pipe.Fd()))
+	if err != nil {
 		return pipe
 	}
-	polled := os.NewFile(fd, pipe.Name()) // the runtime waits for it, not a read
+	syscall.CloseOnExec(fd)
+	_ = syscall.SetNonblock(fd, true)
+	polled := os.NewFile(uintptr(fd), pipe.Name()) // the runtime waits for it, not a read
+	if polled.SetReadDeadline(time.Time{}) != nil {
+		_ = syscall.SetNonblock(fd, false) // a file of the disk, which never waits
+	}
 	context.AfterFunc(ctx, func() { _ = polled.SetReadDeadline(time.Unix(1, 0)) })
 	return polled
 }

@@ -14,7 +14,7 @@ func readerClosed(err error) bool {
 	return errors.Is(err, windows.ERROR_BROKEN_PIPE) || errors.Is(err, windows.ERROR_NO_DATA)
 }
 
-// interruptible returns a pipe as a reader whose Read fails when ctx ends. It takes the pipe over.
+// interruptible returns a pipe as a reader whose Read fails when ctx ends.
 // A read of the pipe itself cannot be interrupted.
 func interruptible(ctx context.Context, pipe *os.File) io.ReadCloser {
 	r, w := io.Pipe()

@@ -104,13 +104,17 @@ func (o *Outbox) Subscribe(j *jobtable.Job, to string, now time.Time) {
 }
 
 // Resend sends a reply queue everything about a job again, output included, but for the first have
-// bytes of standard output.
+// bytes of standard output. Of these it sends what it has not sent to that queue before: have is
+// not signed, and anybody may have sent an earlier request again.
 func (o *Outbox) Resend(j *jobtable.Job, to string, have int64, now time.Time) {
+	had := len(j.Output)
 	if s := o.find(j, to); s != nil {
+		had = s.nextChunk
 		o.drop(s)
 	}
 	o.Subscribe(j, to, now)
-	o.find(j, to).have = have
+	s := o.find(j, to)
+	s.have, s.had = have, had
 }
 
 // ContentChanged sends how far the content of a running push has come.

@@ -182,14 +182,26 @@ func TestResendLeavesOutWhatTheReaderHas(t *testing.T) {
 	} {
 		o, j := New(everything), newJob()
 		finish(j, wire.MaxInline, 1)
+		j.Output = append(j.Output, outputlog.Ref{Stream: wire.Stderr, Size: 1, At: 2})
 		o.Resend(j, "q", c.have, t0)
-		if len(c.want) > 0 {
-			for _, ref := range wantSent(t, o, t0, c.want...) {
-				o.Confirm(broker.Verdict{Ref: ref, Kind: broker.Routed}, t0)
-			}
+		for _, ref := range wantSent(t, o, t0, append(c.want, "chunk 2")...) {
+			o.Confirm(broker.Verdict{Ref: ref, Kind: broker.Routed}, t0)
 		}
 		wantSent(t, o, t0, "Ended")
 	}
+}
+
+// Whoever sends an old request again with another number cannot keep output from the operator.
+func TestResendSendsWhatWasNeverSent(t *testing.T) {
+	o, j := New(everything), newJob()
+	o.Subscribe(j, "q", t0)
+	j.Phase = jobtable.Running
+	j.Output = []outputlog.Ref{{Stream: wire.Stdout, Size: 100, At: 0}}
+	o.JobChanged(j)
+	wantSent(t, o, t0.Add(QuietPeriod), "Started", "chunk 0")
+	j.Output = append(j.Output, outputlog.Ref{Stream: wire.Stdout, Offset: 100, Size: 100, At: 1})
+	o.Resend(j, "q", 1<<40, t0.Add(QuietPeriod))
+	wantSent(t, o, t0.Add(QuietPeriod), "Started", "chunk 1")
 }
 
 func TestWindowAndMemoryAreBounded(t *testing.T) {

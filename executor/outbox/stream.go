@@ -32,6 +32,7 @@ type stream struct {
 	announced   int     // progress messages sent: 1 is accepted, 2 is started
 	content     Content // as sent
 	have        int64   // bytes of standard output, from the beginning, that its reader has
+	had         int     // chunks of the job's output, from the beginning, that it may have
 	nextChunk   int     // the first chunk of the job's output that is not sent
 	unconfirmed int     // chunks in flight
 	nacks       int     // pauses without a delivered message between them
@@ -83,7 +84,9 @@ func (s *stream) nextOutput(has func(outputlog.Ref) bool) *Message {
 	for s.nextChunk < len(s.job.Output) && s.outputRefused == "" {
 		i := s.nextChunk
 		s.nextChunk++
-		if r := s.job.Output[i]; has(r) && !(r.Stream == wire.Stdout && r.Offset+int64(r.Size) <= s.have) {
+		r := s.job.Output[i]
+		received := i < s.had && r.Stream == wire.Stdout && r.Offset+int64(r.Size) <= s.have
+		if has(r) && !received {
 			s.unconfirmed++
 			return &Message{kind: output, Output: s.job.Output[i], chunk: i}
 		}

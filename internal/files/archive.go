@@ -16,7 +16,7 @@ import (
 
 // The records of an archive that Collect writes and ReadArchive reads.
 const (
-	recordSize    = "WARREN.size"    // first: bytes of all files, as they are found
+	recordSize    = "WARREN.size"    // first: bytes of the archive before compression, about
 	recordSum     = "WARREN.sha256"  // of the file before it, in hexadecimal
 	recordFailed  = "WARREN.failed"  // why the file before it is of no use
 	recordPath    = "WARREN.path"    // with recordMissing
@@ -30,6 +30,9 @@ const (
 	// maxPath bounds a path, and maxPaths all paths and reasons of an archive together.
 	maxPath  = 4096
 	maxPaths = 64 << 20
+
+	// maxSize bounds the size that a host says.
+	maxSize = 1 << 50
 
 	// maxOverhead bounds what an archive has besides the content, for each file on average.
 	maxOverhead = 8 << 10
@@ -86,19 +89,21 @@ func ReadArchive(r io.Reader, maxSize int64, sink Sink) error {
 	}
 }
 
-// ArchiveSize returns how many bytes of files an archive has, as its beginning says. Compressed, they
-// are fewer.
-func ArchiveSize(beginning []byte) (size int64, ok bool) {
-	zip, err := gzip.NewReader(bytes.NewReader(beginning))
+// ArchiveSize returns how many bytes an archive has before compression, as its beginning says.
+func ArchiveSize(start []byte) (size int64, ok bool) {
+	zip, err := gzip.NewReader(bytes.NewReader(start))
 	if err != nil {
 		return 0, false
 	}
-	h, err := tar.NewReader(zip).Next()
+	h, err := tar.NewReader(io.LimitReader(zip, beginning)).Next()
 	if err != nil {
 		return 0, false
 	}
 	return sizeOf(h)
 }
+
+// beginning bounds the first header before compression.
+const beginning = 4 << 10
 
 // sizeOf returns the size that the first header says.
 func sizeOf(h *tar.Header) (size int64, ok bool) {
@@ -106,7 +111,7 @@ func sizeOf(h *tar.Header) (size int64, ok bool) {
 		return 0, false
 	}
 	size, err := strconv.ParseInt(h.PAXRecords[recordSize], 10, 64)
-	return size, err == nil && size >= 0
+	return size, err == nil && size >= 0 && size < maxSize
 }
 
 // A boundedReader fails after left bytes. A small archive may be huge when it is unpacked.

@@ -44,8 +44,8 @@ type Collection struct {
 // of /proc and /sys have another size than they say.
 const smallFile = 1 << 20
 
-// Collect writes an archive of files: a tar archive, compressed by gzip. It begins with the size of
-// all files. After each file follow its SHA-256 or the reason why it is of no use. A path without a
+// Collect writes an archive of files: a tar archive, compressed by gzip. It begins with how
+// large it is before compression. After each file follow its SHA-256 or the reason why it is of no use. A path without a
 // match is an entry of its own.
 func Collect(ctx context.Context, what Collection, w io.Writer) error {
 	zip, err := gzip.NewWriterLevel(&limitedWriter{w: w, left: what.MaxArchive, limit: what.MaxArchive}, gzip.BestSpeed)
@@ -54,7 +54,7 @@ func Collect(ctx context.Context, what Collection, w io.Writer) error {
 	}
 	defer func() { _ = zip.Close() }() // the files before an error are kept
 	c := collector{ctx: ctx, left: what.MaxSize, limit: what.MaxSize, out: tar.NewWriter(zip), seen: map[string]bool{}}
-	survey := collector{ctx: ctx, onlySize: true, seen: map[string]bool{}}
+	survey := collector{ctx: ctx, left: what.MaxSize, onlySize: true, seen: map[string]bool{}}
 	if survey.collectAll(what) == nil { // otherwise the archive says why
 		size := map[string]string{recordSize: strconv.FormatInt(survey.size, 10)}
 		if err := errors.Join(c.record(size), c.out.Flush(), zip.Flush()); err != nil {
@@ -100,8 +100,8 @@ type collector struct {
 	out         *tar.Writer
 	seen        map[string]bool // names in the archive
 
-	onlySize bool // add up the sizes, and open no file
-	size     int64
+	onlySize bool  // add up what the archive will have, and open no file
+	size     int64 // bytes
 }
 
 // isDevice is why a path is missing.
@@ -167,8 +167,7 @@ func (c *collector) add(t tree, name string) error {
 		return nil
 	case c.onlySize:
 		c.seen[archiveName(shown)] = true
-		c.size += info.Size()
-		return nil
+		return c.count(info.Size())
 	}
 	f, err := t.open(name)
 	if err != nil {
@@ -278,15 +277,34 @@ func (c *collector) copy(f io.Reader, size int64, sum hash.Hash) (reason string,
 	return reason, nil
 }
 
-// missing adds a path without a file, with the reason.
-func (c *collector) missing(path, reason string) error {
+// count adds what a file takes in the archive before compression. It stops where the archive would.
+func (c *collector) count(size int64) error {
 	if c.entries++; c.entries > MaxEntries {
 		return ErrTooManyFiles
 	}
-	if c.seen[archiveName(path)] || c.onlySize {
+	if c.left -= size; c.left < 0 {
+		return ErrTooLarge
+	}
+	c.size += size + entrySize
+	return nil
+}
+
+// entrySize bounds what an entry has besides the content: three blocks of headers, and the padding
+// of the content and of the records.
+const entrySize = 5 * 512
+
+// missing adds a path without a file, with the reason.
+func (c *collector) missing(path, reason string) error {
+	if c.seen[archiveName(path)] {
 		return nil
 	}
 	c.seen[archiveName(path)] = true
+	if c.onlySize {
+		return c.count(0)
+	}
+	if c.entries++; c.entries > MaxEntries {
+		return ErrTooManyFiles
+	}
 	return c.record(map[string]string{recordPath: archiveName(path), recordMissing: clip(reason)})
 }
 

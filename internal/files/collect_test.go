@@ -1,7 +1,9 @@
 package files
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -103,9 +105,9 @@ func TestArchiveBeginsWithItsSize(t *testing.T) {
 		paths []string
 		want  int64
 	}{
-		{[]string{dir}, 73_000},
-		{[]string{dir + "/*.log", dir + "/a.log", dir + "/none"}, 73_000},
-		{[]string{dir + "/none"}, 0},
+		{[]string{dir}, 73_000 + 2*entrySize},
+		{[]string{dir + "/*.log", dir + "/a.log", dir + "/none"}, 73_000 + 3*entrySize},
+		{[]string{dir + "/none"}, entrySize},
 	} {
 		var archive bytes.Buffer
 		if err := Collect(t.Context(), Collection{Paths: c.paths, MaxSize: 1 << 20, MaxArchive: 1 << 20}, &archive); err != nil {
@@ -115,7 +117,20 @@ func TestArchiveBeginsWithItsSize(t *testing.T) {
 			t.Errorf("%q: %d bytes, %v", c.paths, size, ok)
 		}
 	}
-	for _, text := range []string{"", "no archive", "\x1f\x8b\x08"} {
+	var small, large bytes.Buffer
+	if err := Collect(t.Context(), Collection{Paths: []string{dir}, MaxSize: 72_000, MaxArchive: 1 << 20}, &small); !errors.Is(err, ErrTooLarge) {
+		t.Error(err)
+	}
+	zip := gzip.NewWriter(&large) // unpacks to much more than it is
+	tarred := tar.NewWriter(zip)
+	for range 64 {
+		err := tarred.WriteHeader(&tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": strings.Repeat("x", 512<<10)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	zip.Close()
+	for _, text := range []string{"", "no archive", "\x1f\x8b\x08", small.String(), large.String()} {
 		if size, ok := ArchiveSize([]byte(text)); ok {
 			t.Errorf("%q: %d bytes", text, size)
 		}

@@ -24,8 +24,17 @@ const (
 	totalWindow = 256
 
 	// hostSilence is how long a host may report nothing before the chunks on the way to it count
-	// as lost. The broker drops those that were not delivered by then.
-	hostSilence = 10 * time.Second
+	// as lost. It doubles each time until the host reports, up to maxHostSilence. The broker drops
+	// a chunk that was not delivered by then.
+	hostSilence    = 10 * time.Second
+	maxHostSilence = time.Minute
+
+	// pingInterval is how often a host that gets no chunk, because it is not its turn, is told to
+	// wait on: it gives up after defaultChunkTimeout.
+	pingInterval = 30 * time.Second
+
+	// awayInterval is how often a host is looked for whose queue is away.
+	awayInterval = time.Second
 )
 
 // A Destination is a job that receives content through its host's queue.
@@ -53,7 +62,7 @@ type HostSender struct {
 // Run sends the content as hosts want it, until Keep is closed, ctx ends, or the content cannot be
 // read. What is lost on the way, with a connection of the host, the operator or the broker, is sent
 // again.
-func (s *HostSender) Run(ctx context.Context) error {
+func (s *HostSender) Run(outer context.Context) error {
 	b, err := newBox(s.Key)
 	if err != nil {
 		return err
@@ -63,7 +72,7 @@ func (s *HostSender) Run(ctx context.Context) error {
 		return err
 	}
 	publisher := broker.NewPublisher(totalWindow)
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithCancel(outer)
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -79,7 +88,7 @@ func (s *HostSender) Run(ctx context.Context) error {
 		}
 		return errReleased
 	})
-	if err := g.Wait(); !errors.Is(err, errReleased) {
+	if err := g.Wait(); !errors.Is(err, errReleased) && outer.Err() == nil {
 		return err
 	}
 	return nil
@@ -92,18 +101,21 @@ type distribution struct {
 	limit    *rate.Limiter
 	attempt  int32 // one for each message: no two have the same nonce
 	hosts    map[string]*destination
-	order    []*destination // they take turns
+	order    []*destination
+	turn     int // in order: they take turns
 	verdicts chan broker.Verdict
 	inFlight map[uint64]*destination // of publications without a verdict
 }
 
 type destination struct {
 	Destination
-	next    int64     // index of the chunk that is sent next
-	heard   time.Time // when the host reported something new, or chunks were lost
-	lost    bool      // chunks were lost: only one is on the way
-	away    bool      // the broker has not found the host's queue since the last try
-	present bool
+	next    int64         // index of the chunk that is sent next
+	window  int64         // how many chunks may be on the way
+	silence time.Duration // after which they count as lost
+	heard   time.Time     // when the host reported something new, or the first chunk on the way was sent
+	told    time.Time     // when it was sent anything
+	away    bool          // the broker did not find the host's queue
+	present bool          // its job has not ended
 }
 
 func newDistribution(s *HostSender, b box) *distribution {
@@ -114,41 +126,51 @@ func newDistribution(s *HostSender, b box) *distribution {
 }
 
 // received is how many chunks the host has.
-func (d *destination) received() int64 { return d.Received / wire.MaxFileChunk }
+func (d *destination) received() int64 {
+	if d.Received >= d.Wanted {
+		return Chunks(d.Received) // the last one may be a short one
+	}
+	return d.Received / wire.MaxFileChunk
+}
+
+// A sealed is a message that is ready for the publisher.
+type sealed struct {
+	*broker.Publication
+	to    *destination
+	index int64 // -1: it has no content
+}
+
+// stale reports whether the host does not need the message any more.
+func (m *sealed) stale() bool {
+	return !m.to.present || m.index >= 0 && (m.to.away || m.index != m.to.next)
+}
 
 // run publishes chunks.
 func (s *distribution) run(ctx context.Context, in chan<- *broker.Publication) error {
-	clock := time.NewTicker(hostSilence / 10)
+	clock := time.NewTicker(awayInterval)
 	defer clock.Stop()
-	var ready *broker.Publication
-	var to *destination
-	var index int64 // of ready
+	var ready *sealed
 	for {
-		if to != nil && (!to.present || to.next <= index) { // it has ended, or begins again
-			ready, to = nil, nil
+		if ready != nil && ready.stale() {
+			ready = nil
 		}
 		if ready == nil && len(s.inFlight) < totalWindow {
-			if to = s.choose(); to != nil {
-				var err error
-				index = to.next
-				if ready, err = s.seal(to); err != nil {
-					return err
-				}
-				if err := wait(ctx, s.limit, len(ready.Msg.Body), s.Keep); err != nil {
-					return err
-				}
+			var err error
+			if ready, err = s.choose(ctx, time.Now()); err != nil {
+				return err
 			}
 		}
 		var take chan<- *broker.Publication
+		var publication *broker.Publication
 		if ready != nil {
-			take = in
+			take, publication = in, ready.Publication
 		}
 		select {
-		case take <- ready:
-			s.inFlight[ready.Ref] = to
-			ready, to = nil, nil
+		case take <- publication:
+			s.sent(ready, time.Now())
+			ready = nil
 		case v := <-s.verdicts:
-			s.judge(v, time.Now())
+			s.judge(v)
 		case hosts := <-s.Hosts:
 			s.update(hosts, time.Now())
 		case now := <-clock.C:
@@ -169,19 +191,11 @@ func (s *distribution) update(hosts []Destination, now time.Time) {
 	for _, h := range hosts {
 		d := s.hosts[h.Job]
 		if d == nil {
-			d = &destination{Destination: Destination{Received: -1}}
+			d = &destination{Destination: h, next: h.Received / wire.MaxFileChunk, window: hostWindow, silence: hostSilence, heard: now, told: now}
 			s.hosts[h.Job] = d
 			s.order = append(s.order, d)
 		}
-		d.present = true
-		if h.Received != d.Received {
-			d.heard, d.lost, d.away = now, false, false
-		}
-		if h.Received < d.Received { // it begins again, as after the manifest
-			d.next = 0
-		}
-		d.Destination = h
-		d.next = max(d.next, d.received())
+		d.report(h, now)
 	}
 	present := s.order[:0]
 	for _, d := range s.order {
@@ -195,71 +209,113 @@ func (s *distribution) update(hosts []Destination, now time.Time) {
 	s.order = present
 }
 
-// judge takes the broker's verdict on a chunk. One that was routed can be lost, too.
-func (s *distribution) judge(v broker.Verdict, now time.Time) {
+// report takes how far the host has come.
+func (d *destination) report(h Destination, now time.Time) {
+	before := d.Destination
+	d.Destination, d.present = h, true
+	switch {
+	case h.Wanted != before.Wanted || h.Received < before.Received: // it begins again, as behind a manifest
+		d.next = d.received()
+	case h.Received == before.Received:
+		return
+	default:
+		d.next = max(d.next, d.received())
+	}
+	d.heard, d.silence, d.window, d.away = now, hostSilence, min(2*d.window, hostWindow), false
+}
+
+// sent takes note that the publisher has taken a message.
+func (s *distribution) sent(m *sealed, now time.Time) {
+	s.inFlight[m.Ref] = m.to
+	d := m.to
+	d.told = now
+	if m.index < 0 {
+		return
+	}
+	if d.next == d.received() {
+		d.heard = now
+	}
+	d.next++
+}
+
+// judge takes the broker's verdict on a message. One that was routed can be lost, too.
+func (s *distribution) judge(v broker.Verdict) {
 	d := s.inFlight[v.Ref]
 	delete(s.inFlight, v.Ref)
 	if v.Kind == broker.Routed {
+		d.away = false
 		return
 	}
 	d.away = v.Kind != broker.Unconfirmed // else the connection was lost
-	d.giveUp(now)
+	d.next = d.received()
 }
 
-// giveUp takes the chunks on the way to silent hosts for lost, and tries again to reach those that
-// were away.
+// giveUp takes the chunks on the way to silent hosts for lost.
 func (s *distribution) giveUp(now time.Time) {
 	for _, d := range s.order {
-		d.away = false
-		if d.next > d.received() && now.Sub(d.heard) > hostSilence {
-			d.giveUp(now)
+		if d.next > d.received() && now.Sub(d.heard) > d.silence {
+			d.next, d.window, d.heard, d.silence = d.received(), 1, now, min(2*d.silence, maxHostSilence)
 		}
 	}
 }
 
-// giveUp takes the chunks on the way for lost.
-func (d *destination) giveUp(now time.Time) { d.next, d.heard, d.lost = d.received(), now, true }
-
-// choose returns the destination of the next chunk, or nil.
-func (s *distribution) choose() (chosen *destination) {
-	onTheWay, turn := int64(0), 0
-	for i, d := range s.order {
-		n := d.next - d.received()
-		onTheWay += n
-		window := int64(hostWindow)
-		if d.lost {
-			window = 1
-		}
-		if chosen == nil && !d.away && d.Received < d.Wanted && n < window && d.next < Chunks(min(d.Wanted, s.Size)) {
-			chosen, turn = d, i
+// choose returns the next message, or nil. It waits until the rate permits it.
+func (s *distribution) choose(ctx context.Context, now time.Time) (*sealed, error) {
+	onTheWay := int64(0)
+	for _, d := range s.order {
+		onTheWay += d.next - d.received()
+		if interval := pingInterval; d.Received < d.Wanted {
+			if d.away {
+				interval = awayInterval
+			}
+			if now.Sub(d.told) >= interval {
+				return s.seal(d, -1, nil), nil
+			}
 		}
 	}
-	if chosen == nil || onTheWay >= totalWindow {
-		return nil
+	if onTheWay >= totalWindow {
+		return nil, nil //nolint:nilnil // there is nothing to send
 	}
-	s.order = append(append(s.order[:turn:turn], s.order[turn+1:]...), chosen)
-	return chosen
+	for i := range s.order {
+		turn := (s.turn + i) % len(s.order)
+		d := s.order[turn]
+		if d.away || d.Received >= d.Wanted || d.next-d.received() >= d.window || d.next >= Chunks(min(d.Wanted, s.Size)) {
+			continue
+		}
+		s.turn = turn + 1
+		chunk, err := s.read(d.next)
+		if err != nil {
+			return nil, err
+		}
+		m := s.seal(d, d.next, chunk)
+		return m, wait(ctx, s.limit, len(m.Msg.Body), s.Keep)
+	}
+	return nil, nil //nolint:nilnil // there is nothing to send
 }
 
-// seal returns the next chunk for a host.
-func (s *distribution) seal(d *destination) (*broker.Publication, error) {
-	offset := d.next * wire.MaxFileChunk
+// read returns a chunk of the content.
+func (s *distribution) read(index int64) ([]byte, error) {
+	offset := index * wire.MaxFileChunk
 	chunk := make([]byte, min(wire.MaxFileChunk, s.Size-offset))
 	content := s.Open(offset)
 	_, err := io.ReadFull(content, chunk)
 	if err := errors.Join(err, content.Close()); err != nil {
 		return nil, fmt.Errorf("cannot read the content: %w", err)
 	}
+	return chunk, nil
+}
+
+// seal returns the message with a chunk. With index -1, it has none, and tells the host to wait on.
+func (s *distribution) seal(d *destination, index int64, chunk []byte) *sealed {
 	p := &broker.Publication{
 		Exchange: wire.ExchangeHosts, Key: wire.HostKey(d.Host), Mandatory: true, Answer: s.verdicts, Ref: uint64(s.attempt),
 		Msg: amqp.Publishing{
 			Type: wire.TypeChunk, CorrelationId: d.Job, ContentType: wire.ContentBytes, AppId: wire.AppID,
-			Expiration: fmt.Sprint(hostSilence.Milliseconds()),
-			Headers:    amqp.Table{headerIndex: d.next, headerAttempt: s.attempt},
-			Body:       s.box.seal(nil, s.attempt, d.next, chunk),
+			Expiration: fmt.Sprint(d.silence.Milliseconds()),
+			Headers:    amqp.Table{headerIndex: index, headerAttempt: s.attempt},
+			Body:       s.box.seal(nil, s.attempt, index, chunk),
 		},
 	}
 	s.attempt++
-	d.next++
-	return p, nil
+	return &sealed{p, d, index}
 }

@@ -99,7 +99,7 @@ func TestHostSenderSendsNoMoreThanIsWanted(t *testing.T) {
 		d.tell <- []Destination{{Job: "a", Wanted: 2*wire.MaxFileChunk + 1}}
 		d.want("of a manifest", "a", 0, 1, 2)
 		d.tell <- []Destination{received("a", 0, 20)} // it compared, and begins again with everything
-		d.want("then", "a", 3, 4, 5, 6, 7)
+		d.want("then", "a", 0, 1, 2, 3, 4, 5, 6, 7)
 	})
 }
 
@@ -128,9 +128,13 @@ func TestHostSenderSendsLostChunksAgain(t *testing.T) {
 		time.Sleep(4 * time.Second)
 		d.want("after the silence", "a", 2) // one: the host may be away
 		time.Sleep(hostSilence + 2*time.Second)
-		d.want("after another silence", "a", 2)
+		d.want("after as long", "a")
+		time.Sleep(hostSilence)
+		d.want("after twice as long", "a", 2)
 		d.tell <- []Destination{received("a", 3, 20)}
-		d.want("when the host is back", "a", 3, 4, 5, 6, 7, 8, 9, 10)
+		d.want("when the host is back", "a", 3, 4)
+		d.tell <- []Destination{received("a", 5, 20)}
+		d.want("when it goes on", "a", 5, 6, 7, 8)
 	})
 }
 
@@ -141,14 +145,12 @@ func TestHostSenderWaitsForHostThatIsAway(t *testing.T) {
 		d.tell <- []Destination{received("a", 2, 20)}
 		d.want("at first", "a", 2)
 		for range 3 {
-			time.Sleep(hostSilence / 10)
-			d.want("a second later", "a", 2)
+			time.Sleep(awayInterval)
+			d.want("a second later", "a", -1) // without content: it may go on for long
 		}
 		d.verdict = broker.Routed
-		time.Sleep(hostSilence / 10)
-		d.want("when its queue is back", "a", 2)
-		d.tell <- []Destination{received("a", 3, 20)}
-		d.want("when it has the chunk", "a", 3, 4, 5, 6, 7, 8, 9, 10)
+		time.Sleep(awayInterval)
+		d.want("when its queue is back", "a", -1, 2, 3, 4, 5, 6, 7, 8, 9)
 	})
 }
 
@@ -184,6 +186,60 @@ func TestHostSenderBoundsWhatTheBrokerKeeps(t *testing.T) {
 		d.tell <- all[len(all)-10:] // the other jobs have ended
 		if hosts := d.sent(); len(hosts) != 10 {
 			t.Errorf("then %d hosts get chunks, want the 10 that are left", len(hosts))
+		}
+	})
+}
+
+// Hosts give up after two minutes without a message.
+func TestHostSenderTellsHostsToWaitForTheirTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := distribute(t, 20)
+		d.limit = newLimit(16 << 10) // a chunk takes 8 s
+		var all []Destination
+		for i := range 40 {
+			all = append(all, received(string(rune('a'+i)), 0, 20))
+		}
+		d.tell <- all
+		last, chunks := map[string]time.Time{}, map[string]int{}
+		for _, h := range all {
+			last[h.Job] = time.Now()
+		}
+		for begin := time.Now(); time.Since(begin) < 10*time.Minute; {
+			p := <-d.in
+			d.verdicts <- broker.Verdict{Ref: p.Ref, Kind: broker.Routed}
+			job := p.Msg.CorrelationId
+			if silent := time.Since(last[job]); silent > time.Minute {
+				t.Fatalf("host %s heard nothing for %v", job, silent)
+			}
+			last[job] = time.Now()
+			if p.Msg.Headers[headerIndex] != int64(-1) {
+				chunks[job]++
+			}
+		}
+		if len(chunks) < len(all) {
+			t.Errorf("%d hosts got content, want all %d", len(chunks), len(all))
+		}
+	})
+}
+
+// Hosts that have what they want take no room from others, whatever the size of the content.
+func TestHostSenderServesOthersWhileHostsWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := distribute(t, 2)
+		all := make([]Destination, 2*totalWindow)
+		for i := range all {
+			all[i] = Destination{Host: "web01", Job: string(rune('a' + i)), Wanted: 100} // less than a chunk
+		}
+		d.tell <- all
+		if hosts := d.sent(); len(hosts) != totalWindow {
+			t.Fatalf("%d hosts get content, want %d", len(hosts), totalWindow)
+		}
+		for i := range totalWindow {
+			all[i].Received = 100
+		}
+		d.tell <- all
+		if hosts := d.sent(); len(hosts) != totalWindow {
+			t.Errorf("then %d hosts get content, want the others", len(hosts))
 		}
 	})
 }

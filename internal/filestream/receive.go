@@ -172,7 +172,7 @@ func (r *receiving) collect(ctx context.Context, chunks <-chan Chunk) error {
 			if err != nil {
 				return err
 			}
-			if accepted {
+			if accepted || r.isPing(c) { // the operator is there
 				timeout.Reset(r.timeout)
 			}
 		case <-timeout.C:
@@ -225,7 +225,7 @@ func (r *receiving) missing() error {
 
 // A Chunk is a message with content, from the operator or from anybody else.
 type Chunk struct {
-	index   int64 // negative: it has none
+	index   int64 // -1: of a ping; less: it has none
 	attempt int32
 	sealed  []byte
 	behind  any // offset in the stream behind it; nil: it is not from a stream
@@ -233,7 +233,7 @@ type Chunk struct {
 
 // ChunkOf returns what a delivery has.
 func ChunkOf(d amqp.Delivery) Chunk {
-	c := Chunk{index: -1, sealed: d.Body}
+	c := Chunk{index: -2, sealed: d.Body}
 	if index, ok := d.Headers[headerIndex].(int64); ok {
 		c.index = index
 	}
@@ -244,9 +244,16 @@ func ChunkOf(d amqp.Delivery) Chunk {
 	return c
 }
 
+// isPing reports whether the operator tells the host to wait on: it is not its turn.
+func (r *receiving) isPing(c Chunk) bool {
+	return c.index == -1 && r.box.isPing(c.attempt, c.sealed)
+}
+
 // take writes a chunk if it is the next one, and ignores every other.
 func (r *receiving) take(c Chunk) (accepted bool, err error) {
 	switch {
+	case r.isPing(c):
+		return false, nil
 	case c.index < 0 || c.index >= r.chunks:
 		r.foreign++
 		return false, nil

@@ -44,6 +44,12 @@ func (b box) open(attempt int32, index int64, sealed []byte) ([]byte, error) {
 	return b.aead.Open(sealed[:0], nonce(attempt, index), sealed, nil)
 }
 
+// isPing reports whether a message without content is the operator's.
+func (b box) isPing(attempt int32, sealed []byte) bool {
+	_, err := b.aead.Open(nil, nonce(attempt, -1), sealed, nil)
+	return err == nil && len(sealed) == b.aead.Overhead()
+}
+
 // nonce is the attempt in 4 bytes and the index in 8, big endian. A key belongs to one content,
 // and an attempt seals each chunk once at most. So no nonce repeats with another text, even if a
 // file has changed before an attempt.

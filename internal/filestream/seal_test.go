@@ -5,9 +5,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"warren/internal/wire"
 )
 
 // Whatever else is in the stream, a receiver takes each chunk once and in order.
@@ -61,5 +65,42 @@ func TestReceiverIgnoresForeignChunks(t *testing.T) {
 func TestAttemptsShareNoNonce(t *testing.T) {
 	if a, b := nonce(0, 5), nonce(1, 5); bytes.Equal(a, b) || len(a) != chacha20poly1305.NonceSize {
 		t.Errorf("%x and %x", a, b)
+	}
+}
+
+// A ping of the operator says that it is there; anybody else's says nothing.
+func TestPingKeepsReceiverWaiting(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		sealed []byte // what the pings have
+		waits  bool
+	}{
+		{"the operator's", nil, true},
+		{"with content", []byte("x"), false},
+		{"of another key", nil, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				key := bytes.Repeat([]byte{1}, wire.FileKeySize)
+				b, _ := newBox(key)
+				pings := b
+				if c.name == "of another key" {
+					pings, _ = newBox(bytes.Repeat([]byte{2}, wire.FileKeySize))
+				}
+				chunks := make(chan Chunk, 8)
+				r := Receiver{Key: key, Size: 3, Chunks: chunks, ChunkTimeout: 2 * time.Minute}
+				done := make(chan error, 1)
+				var got strings.Builder
+				go func() { done <- r.Run(t.Context(), &got) }()
+				for i := range int32(3) {
+					time.Sleep(90 * time.Second)
+					chunks <- Chunk{index: -1, attempt: i, sealed: pings.seal(nil, i, -1, c.sealed)}
+				}
+				chunks <- Chunk{index: 0, attempt: 9, sealed: b.seal(nil, 9, 0, []byte("abc"))}
+				if err := <-done; (err == nil) != c.waits || c.waits && got.String() != "abc" {
+					t.Errorf("%q, %v", got.String(), err)
+				}
+			})
+		})
 	}
 }

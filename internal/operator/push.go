@@ -113,12 +113,13 @@ func (o *pusher) startStream(ctx context.Context, spec *model.Spec, content comm
 	if p.Manifest == nil {
 		prefix = source.Text
 	}
+	failed := func(outcome error) func(error) {
+		return func(reason error) { o.notify(fmt.Errorf("%w: %w", outcome, reason)) }
+	}
 	c := filesend.Content{
 		Queue: wire.FileQueue(o.login, randomName()), Key: key, Size: int64(len(prefix)) + p.Size, Rate: content.Rate,
-		Open: func(offset int64) io.ReadCloser { return openContent(prefix, source, offset) },
-		Failed: func(reason error) {
-			o.notify(fmt.Errorf("the content of the push was not sent to its end, and no host replaces a file: %w", reason))
-		},
+		Open:   func(offset int64) io.ReadCloser { return openContent(prefix, source, offset) },
+		Failed: failed(errNoHost),
 	}
 	ctx, stop := context.WithTimeout(ctx, streamTimeout)
 	defer stop()
@@ -126,6 +127,7 @@ func (o *pusher) startStream(ctx context.Context, spec *model.Spec, content comm
 	if errors.Is(err, filestream.ErrNoStream) {
 		o.notify(hint.Errorf("stream queues need RabbitMQ 3.9 or later with the feature flag stream_queue, and the permissions of warren broker-setup",
 			"each host gets a copy of the content through its own queue, which takes longer: %w", err))
+		c.Failed = failed(errSomeHosts)
 		stream, err = o.streams.SendToHosts(c), nil
 	}
 	if err != nil {
@@ -135,6 +137,12 @@ func (o *pusher) startStream(ctx context.Context, spec *model.Spec, content comm
 	spec.Run.Push, spec.Secret = &p, &wire.Secret{Key: key}
 	return stream, nil
 }
+
+// What a push comes to whose content cannot be sent to its end.
+var (
+	errNoHost    = errors.New("the content of the push was not sent to its end, and no host replaces a file")
+	errSomeHosts = errors.New("the content of the push was not sent to its end; hosts that lack some of it give up after two minutes, and replace no file")
+)
 
 // openContent returns prefix and the content of the source, from an offset on.
 func openContent(prefix []byte, source *files.Source, offset int64) io.ReadCloser {
@@ -238,10 +246,21 @@ func (o *pusher) wait(ctx context.Context, task string, transfers <-chan model.T
 }
 
 func (o *pusher) isDone(task string) bool {
+	t, err := o.find(task)
+	return err == nil && t.Done()
+}
+
+// isIdle reports whether each job of a task has ended that was sent to its host: the task is done, or
+// between two stages of its rollout, or paused.
+func (o *pusher) isIdle(task string) bool {
+	t, err := o.find(task)
+	return err == nil && (t.Done() || t.Rollout != nil && t.Summary.Ended >= t.Rollout.Released())
+}
+
+func (o *pusher) find(task string) (model.Task, error) {
 	ctx, stop := context.WithTimeout(context.Background(), time.Second)
 	defer stop()
-	t, err := o.store.Find(ctx, task)
-	return err == nil && t.Done()
+	return o.store.Find(ctx, task)
 }
 
 // sweepStreams deletes the streams of ended processes: now, or when their tasks are done.
@@ -276,5 +295,5 @@ func (o *pusher) settled(ctx context.Context, task string) error {
 	if err := o.dispatcher.Settled(ctx, task); err != nil {
 		return err
 	}
-	return o.streams.SendAll(ctx, o.isDone)
+	return o.streams.SendAll(ctx, o.isIdle)
 }

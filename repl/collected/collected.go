@@ -79,7 +79,7 @@ type reader struct {
 	texts *texts // nil: they are not compared
 
 	known map[string]*result.Collected // by job
-	sizes map[string]int64             // by job, as the host has said
+	sizes map[string]int64             // by job, as the host has said; 0: it has not
 	names map[string]string            // of the directories of the hosts, by job
 }
 
@@ -101,7 +101,7 @@ func (r *reader) Host(ctx context.Context, j *model.Job) (*result.Collected, err
 // Size implements result.Collector.
 func (r *reader) Size(ctx context.Context, j *model.Job) (size int64, ok bool) {
 	if size, ok := r.sizes[j.ID]; ok {
-		return size, true
+		return size, size > 0
 	}
 	if j.Stdout.Kept == 0 {
 		return 0, false
@@ -112,8 +112,8 @@ func (r *reader) Size(ctx context.Context, j *model.Job) (size int64, ok bool) {
 		}
 		break
 	}
-	if ok {
-		r.sizes[j.ID] = size
+	if ok || j.Stdout.Kept > wire.MaxChunk {
+		r.sizes[j.ID] = size // 0: it does not say it
 	}
 	return size, ok
 }

@@ -182,10 +182,12 @@ func (s *Streams) Want(st *Stream, t model.Transfer) {
 		return
 	}
 	hosts := make([]filestream.Destination, len(t.Hosts))
+	least := st.Size
 	for i, h := range t.Hosts {
 		hosts[i] = filestream.Destination(h)
-		st.sent.Store(max(st.sent.Load(), h.Received))
+		least = min(least, h.Received)
 	}
+	st.sent.Store(least)
 	select {
 	case <-st.hosts:
 	default:
@@ -204,33 +206,43 @@ func (st *Stream) want(n int64) {
 }
 
 // Sent returns how much of the content the broker has, in bytes; if it goes through the hosts'
-// queues, how much the quickest host has.
+// queues, how much the slowest host has.
 func (st *Stream) Sent() int64 { return st.sent.Load() }
 
 // Release lets the stream be deleted: no host needs it any more.
 func (st *Stream) Release() { st.release() }
 
-// SendAll sends the whole content of the streams whose tasks are not done, wanted or not, and
-// waits until the broker has it, or until the tasks are done if it goes through the hosts' queues:
-// nobody sends it once this process has ended.
-func (s *Streams) SendAll(ctx context.Context, done func(task string) bool) error {
+// SendAll sends the whole content of the streams that hosts may need, wanted or not, and waits until
+// the broker has it, or the hosts if it goes through their queues: nobody sends it once this process
+// has ended. unneeded reports whether no host that has the job of a task lacks content.
+func (s *Streams) SendAll(ctx context.Context, unneeded func(task string) bool) error {
 	all := s.all()
 	for st, task := range all {
-		if !done(task) {
+		if !unneeded(task) {
 			s.mu.Lock()
 			st.want(st.Size)
 			s.mu.Unlock()
 		}
 	}
-	for st := range all {
-		select {
-		case <-st.complete:
-		case <-ctx.Done():
-			return ctx.Err()
+	tick := time.NewTicker(neededInterval)
+	defer tick.Stop()
+	for st, task := range all {
+		for sent := false; !sent; {
+			select {
+			case <-st.complete:
+				sent = true
+			case <-tick.C:
+				sent = unneeded(task)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 	}
 	return nil
 }
+
+// neededInterval is how often SendAll asks whether content is unneeded.
+const neededInterval = 200 * time.Millisecond
 
 // all returns the open streams, with their tasks. A task is empty if it is not known yet.
 func (s *Streams) all() map[*Stream]string {
