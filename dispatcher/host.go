@@ -146,8 +146,8 @@ func (h *host) prepare(ctx context.Context, next delivery.Step) error {
 	pub := h.task.d.request(next.Send, job, &statement)
 	pub.Answer = h.verdicts
 	pub.Msg.Headers[wire.HeaderAttempt] = int32(h.attempt + 1)
-	if have := max(h.have, job.Stdout.Begin); next.Send == wire.TypeStatus && have > 0 {
-		pub.Msg.Headers[wire.HeaderHave] = have
+	if next.Send == wire.TypeStatus && h.have > 0 {
+		pub.Msg.Headers[wire.HeaderHave] = h.have
 	}
 	if next.Inbox {
 		toInbox(pub, job.Host)

@@ -22,7 +22,13 @@ const (
 
 // Follow implements Session.
 func (s *session) Follow(ctx context.Context, task model.Task, w render.Watch) error {
-	err := s.interrupts.wait(ctx, func(ctx context.Context) error { return s.await(ctx, task, w) })
+	err := s.interrupts.wait(ctx, func(ctx context.Context) error {
+		if err := s.await(ctx, task, w); err != nil {
+			return err
+		}
+		_ = command.AskForOutput(ctx, s.env, task) // what does not come is reported as missing
+		return ctx.Err()
+	})
 	switch {
 	case errors.Is(err, term.ErrInterrupted):
 		s.Submitted(task.ID)

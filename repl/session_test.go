@@ -156,6 +156,41 @@ func TestAwaitQueriesDrivenTaskLater(t *testing.T) {
 	})
 }
 
+// The process that drives a task does not ask about jobs that have ended, so that whoever wants their
+// missing output does.
+func TestMissingOutputOfEndedJobsIsAskedFor(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		kept int64
+		want int
+	}{{"missing", 4, 1}, {"whole", 10, 0}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, s, _, _ := newOneTask(true)
+				o.driven = true
+				o.task.Hosts, o.jobs = 1, o.jobs[:1]
+				o.jobs[0].State, o.jobs[0].Outcome = model.Ended, wire.Exited
+				o.jobs[0].Stdout = model.Output{Size: 10, Kept: c.kept}
+				o.summaries <- model.Summary{Hosts: 1, Ended: 1}
+				if err := s.Follow(t.Context(), o.task, printerOf(s).WatchFor(t.Context(), o.task, result.DefaultView())); err != nil {
+					t.Fatal(err)
+				}
+				if len(o.asked) != c.want {
+					t.Errorf("a command that has waited asked %d times, want %d", len(o.asked), c.want)
+				}
+				o.asked = nil
+				o.task.Summary = model.Summary{Hosts: 1, Ended: 1}
+				if err := (&prompt{s}).execute(t.Context(), "check_task "+o.task.ID); err != nil && c.kept == 10 {
+					t.Error(err)
+				}
+				if len(o.asked) < c.want {
+					t.Errorf("check_task asked %d times, want %d", len(o.asked), c.want)
+				}
+			})
+		})
+	}
+}
+
 // The shell form closes its broker connection once its task is done. The prompt keeps it.
 func TestShellFormDisconnectsWhenItsTaskIsDone(t *testing.T) {
 	for _, tt := range []struct{ shell, done, left bool }{{true, true, true}, {true, false, false}, {false, true, false}} {

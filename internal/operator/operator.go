@@ -304,7 +304,7 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 		return err
 	}
 	if !o.connected { // no command has needed the broker yet
-		if o.store.HasDriver(ctx, t) {
+		if !t.Done() && o.store.HasDriver(ctx, t) {
 			return nil
 		}
 		if err := o.Connect(ctx); err != nil {
@@ -317,7 +317,39 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 	if err := o.dispatcher.Ask(asking, t); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return ctx.Err()
+	return awaitOutput(ctx, o.store, task, wait)
+}
+
+// outputInterval is how often awaitOutput looks at what has arrived.
+const outputInterval = 100 * time.Millisecond
+
+// awaitOutput waits while output of ended jobs arrives, until nothing has come for wait.
+func awaitOutput(ctx context.Context, store *results.Store, task string, wait time.Duration) error {
+	tick := time.NewTicker(outputInterval)
+	defer tick.Stop()
+	missing, until := int64(-1), time.Now()
+	for {
+		jobs, err := store.Jobs(ctx, task)
+		if err != nil {
+			return err
+		}
+		before := missing
+		missing = 0
+		for i := range jobs {
+			missing += jobs[i].Missing()
+		}
+		if missing != before {
+			until = time.Now().Add(wait)
+		}
+		if missing == 0 || time.Now().After(until) {
+			return ctx.Err()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // Check asks hosts whether they would run spec.

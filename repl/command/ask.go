@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"warren/internal/operator/model"
@@ -14,9 +15,9 @@ const AskTimeout = time.Second
 
 // needsBroker reports whether more about the task can only come from agents:
 // jobs that have not ended, or are lost, or of whose output a part is missing,
-// while no live process sees to them.
+// while no live process sees to them. A live one does not ask about jobs that have ended.
 func (env *Env) needsBroker(ctx context.Context, task model.Task) bool {
-	if env.Store.HasDriver(ctx, task) {
+	if !task.Done() && env.Store.HasDriver(ctx, task) {
 		return false
 	}
 	unsettled, err := env.Store.HasPending(ctx, task.ID)
@@ -38,4 +39,18 @@ func (env *Env) ask(ctx context.Context, task model.Task) error {
 		return nil
 	}
 	return err
+}
+
+// AskForOutput asks the agents of a task that is done for output that has not arrived, as after a
+// loss of this process's connection.
+func AskForOutput(ctx context.Context, env *Env, task model.Task) error {
+	pending, err := env.Store.HasPending(ctx, task.ID)
+	if err != nil || !pending {
+		return err
+	}
+	jobs, err := env.Store.Jobs(ctx, task.ID)
+	if err != nil || !slices.ContainsFunc(jobs, func(j model.Job) bool { return j.Missing() > 0 }) {
+		return err
+	}
+	return env.Engine.Ask(ctx, task.ID, AskTimeout)
 }

@@ -88,6 +88,19 @@ func (j *Job) Incomplete() bool {
 	return j.State == Ended && (j.Stdout.Missing() > 0 || j.Stderr.Missing() > 0)
 }
 
+// Missing is how many bytes of output may still come of a job that has an outcome.
+func (j *Job) Missing() (bytes int64) {
+	if j.State != Ended {
+		return 0
+	}
+	for _, o := range []Output{j.Stdout, j.Stderr} {
+		if !o.Gone {
+			bytes += o.Missing()
+		}
+	}
+	return bytes
+}
+
 // OK reports whether the command exited with code 0.
 func (j *Job) OK() bool { return j.State == Ended && j.Outcome == wire.Exited && j.ExitCode == 0 }
 

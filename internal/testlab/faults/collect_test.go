@@ -192,6 +192,7 @@ func collects() []fault {
 					s.operatorLink.cut()
 				}
 				s.settle()
+				s.agentLink.slow(0) // check_task asks for what was lost behind the operator's last connection
 				c.saved(0, firstFile, largeFile, heldFile)
 				// Each time, the agent goes on behind what the operator has.
 				if sent, size := s.agentLink.bytes[up].Load(), c.job().Stdout.Size; sent > size*5/4 {
