@@ -317,19 +317,19 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 	if err := o.dispatcher.Ask(asking, t); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return awaitOutput(ctx, o.store, task, wait)
+	return awaitOutput(ctx, func() ([]model.Job, error) { return o.store.Jobs(ctx, task) }, wait)
 }
 
 // outputInterval is how often awaitOutput looks at what has arrived.
 const outputInterval = 100 * time.Millisecond
 
 // awaitOutput waits while output of ended jobs arrives, until nothing has come for wait.
-func awaitOutput(ctx context.Context, store *results.Store, task string, wait time.Duration) error {
+func awaitOutput(ctx context.Context, read func() ([]model.Job, error), wait time.Duration) error {
 	tick := time.NewTicker(outputInterval)
 	defer tick.Stop()
 	missing, until := int64(-1), time.Now()
 	for {
-		jobs, err := store.Jobs(ctx, task)
+		jobs, err := read()
 		if err != nil {
 			return err
 		}
