@@ -14,7 +14,7 @@ type Output struct {
 	Size    int64 // bytes produced
 	Dropped int64 // bytes of them that the agent did not keep, from the middle
 	Kept    int64 // bytes that are in the store
-	Begin   int64 // bytes from the beginning that are in the store without a gap; 0 if there is a gap anywhere
+	Begin   int64 // bytes from the beginning that are in the store, at least
 	Gone    bool  // the agent no longer has the missing ones
 	// Sum identifies the bytes that are in the store and the gaps between them:
 	// equal sums are equal bytes. Without gaps it is their SHA-256. It is empty

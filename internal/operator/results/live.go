@@ -81,7 +81,7 @@ func (l liveJobs) report(m *mergedJob, version int64) {
 	p := Progress{
 		State: m.record.State, Outcome: m.record.Outcome, OK: m.record.Kind() == model.StatusOK,
 		Unknown: j.answer.Unknown, Forgotten: j.answer.Forgotten, Since: j.answer.Since, Why: j.answer.Why, Heard: j.heard,
-		Have: m.record.Out[0].Begin(),
+		Have: m.record.Out[0].Begin,
 	}
 	stay := j.listeners[:0]
 	for _, n := range j.listeners {

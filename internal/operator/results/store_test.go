@@ -181,7 +181,7 @@ func TestOutputAccounts(t *testing.T) {
 	zero := 0
 	ended := &wire.Ended{Agent: "a", Outcome: wire.Exited, ExitCode: &zero, EndedAt: 1, Stdout: &wire.Stream{Size: 100, Dropped: 90}}
 	s.apply(t, Update{Job: j.ID, Reply: ended})
-	if got := s.job(t, j); !got.Incomplete() || got.Stdout != (model.Output{Size: 100, Dropped: 90, Kept: 8}) {
+	if got := s.job(t, j); !got.Incomplete() || got.Stdout != (model.Output{Size: 100, Dropped: 90, Kept: 8, Begin: 5}) {
 		t.Errorf("got %+v", got.Stdout)
 	}
 

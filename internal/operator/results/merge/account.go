@@ -11,6 +11,7 @@ type Account struct {
 	Dropped int64  // bytes of these that the agent did not keep
 	Kept    int64  // bytes in the store
 	End     int64  // end of the last byte in the store
+	Begin   int64  // so many bytes from the beginning are in the store, at least
 	Pieces  int    // rows that hold these bytes
 	Tail    int64  // bytes of the piece that ends at End
 	Gone    bool   // the agent no longer has the missing bytes
@@ -42,15 +43,6 @@ func (a *Account) settle(s *wire.Stream) {
 // Whole reports whether there is nothing left to ask the agent for.
 func (a *Account) Whole() bool { return a.Gone || a.missing() == 0 }
 
-// Begin is how many bytes from the beginning are in the store without a gap; 0 if there is a gap
-// anywhere.
-func (a *Account) Begin() int64 {
-	if a.Kept < a.End {
-		return 0
-	}
-	return a.End
-}
-
 func (a *Account) missing() int64 {
 	if a.Size == UnknownSize {
 		return 0
@@ -59,7 +51,7 @@ func (a *Account) missing() int64 {
 }
 
 func (a *Account) output() model.Output {
-	o := model.Output{Size: a.Size, Dropped: a.Dropped, Kept: a.Kept, Begin: a.Begin(), Sum: a.Sum}
+	o := model.Output{Size: a.Size, Dropped: a.Dropped, Kept: a.Kept, Begin: a.Begin, Sum: a.Sum}
 	if a.Size == UnknownSize {
 		o.Size = a.Kept
 	}
@@ -138,6 +130,12 @@ func (a *Account) place(c *Chunk) bool {
 	}
 	a.Kept += n
 	a.End = max(a.End, c.Offset+n)
+	switch {
+	case a.Kept == a.End:
+		a.Begin = a.End
+	case c.Offset == a.Begin:
+		a.Begin += n
+	}
 	return true
 }
 

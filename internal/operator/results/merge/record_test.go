@@ -383,3 +383,28 @@ func TestSmallChunksAreJoined(t *testing.T) {
 		t.Errorf("a large chunk is stored as %+v", parts)
 	}
 }
+
+// Begin is what an agent need not send again, whatever has been lost behind it.
+func TestBeginEndsAtTheFirstGap(t *testing.T) {
+	a := Account{Size: UnknownSize}
+	var stored []Span
+	for i, c := range []struct {
+		span Span
+		want int64
+	}{
+		{Span{0, 10}, 10},
+		{Span{10, 20}, 20},
+		{Span{30, 40}, 20}, // 10 bytes were lost
+		{Span{40, 50}, 20},
+		{Span{20, 25}, 25},
+		{Span{25, 30}, 50}, // they came later
+		{Span{50, 60}, 60},
+	} {
+		a.Admit(Chunk{Offset: c.span.Start, Data: make([]byte, c.span.End-c.span.Start)}, 100, stored)
+		stored = append(stored, c.span)
+		slices.SortFunc(stored, func(a, b Span) int { return int(a.Start - b.Start) })
+		if a.Begin != c.want {
+			t.Errorf("%d: %v leaves %d bytes at the beginning, want %d", i, c.span, a.Begin, c.want)
+		}
+	}
+}

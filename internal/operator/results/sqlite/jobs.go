@@ -13,8 +13,8 @@ import (
 
 // jobFacts are the columns of merge.Facts.
 const jobFacts = `state, agent, outcome, exit_code, signal, wait, reason, accepted, started, finished, killed, left_running, code_page,
-	out_size, out_dropped, out_kept, out_end, out_pieces, out_tail, out_gone, out_sum,
-	err_size, err_dropped, err_kept, err_end, err_pieces, err_tail, err_gone, err_sum`
+	out_size, out_dropped, out_kept, out_end, out_begin, out_pieces, out_tail, out_gone, out_sum,
+	err_size, err_dropped, err_kept, err_end, err_begin, err_pieces, err_tail, err_gone, err_sum`
 
 // jobPending is true for a job j about which an agent may have more to say.
 const jobPending = `j.state < 4 OR j.outcome = 'lost'
@@ -34,7 +34,7 @@ func (c *columns) facts(f *merge.Facts) error {
 	f.Killed, f.Left, f.CodePage = c.int(), c.int(), c.int()
 	for i := range f.Out {
 		a := &f.Out[i]
-		a.Size, a.Dropped, a.Kept, a.End = c.int64(), c.int64(), c.int64(), c.int64()
+		a.Size, a.Dropped, a.Kept, a.End, a.Begin = c.int64(), c.int64(), c.int64(), c.int64(), c.int64()
 		a.Pieces, a.Tail, a.Gone = c.int(), c.int64(), c.bool()
 		a.Sum = string(c.bytes(nil))
 	}
@@ -60,10 +60,10 @@ func (t *Tx) ReadJob(id uuid.UUID, r *merge.Record) (bool, error) {
 // WriteJob writes a job's facts.
 func (t *Tx) WriteJob(r *merge.Record, rev int64) error {
 	o, e := &r.Out[0], &r.Out[1]
-	return execute(t.conn, "UPDATE jobs SET ("+jobFacts+", rev) = (?,?,?,?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?,?, ?) WHERE seq = ?",
+	return execute(t.conn, "UPDATE jobs SET ("+jobFacts+", rev) = (?,?,?,?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?,?,?, ?) WHERE seq = ?",
 		r.State.Rank(), r.Agent, string(r.Outcome), r.Exit, r.Signal, int64(r.Wait), r.Reason, r.Accepted, r.Started, r.Finished, r.Killed, r.Left, r.CodePage,
-		o.Size, o.Dropped, o.Kept, o.End, o.Pieces, o.Tail, o.Gone, []byte(o.Sum),
-		e.Size, e.Dropped, e.Kept, e.End, e.Pieces, e.Tail, e.Gone, []byte(e.Sum), rev, r.Row)
+		o.Size, o.Dropped, o.Kept, o.End, o.Begin, o.Pieces, o.Tail, o.Gone, []byte(o.Sum),
+		e.Size, e.Dropped, e.Kept, e.End, e.Begin, e.Pieces, e.Tail, e.Gone, []byte(e.Sum), rev, r.Row)
 }
 
 // WriteSignature writes the digest and the times of a request that was signed again.
