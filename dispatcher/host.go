@@ -142,13 +142,11 @@ func (h *host) prepare(ctx context.Context, next delivery.Step) error {
 	if next.Send == wire.TypeRun {
 		h.run, h.inboxRun, h.delivery.NotAfter = statement, next.Inbox, statement.notAfter
 	}
-	job := h.job()
-	pub := h.task.d.request(next.Send, job, &statement)
+	job := *h.job()
+	job.Stdout.Begin = max(job.Stdout.Begin, h.have)
+	pub := h.task.d.request(next.Send, &job, &statement)
 	pub.Answer = h.verdicts
 	pub.Msg.Headers[wire.HeaderAttempt] = int32(h.attempt + 1)
-	if next.Send == wire.TypeStatus && h.have > 0 {
-		pub.Msg.Headers[wire.HeaderHave] = h.have
-	}
 	if next.Inbox {
 		toInbox(pub, job.Host)
 	}

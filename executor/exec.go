@@ -56,7 +56,7 @@ func (p *pool) start(work context.Context, cfg *Config, j *jobtable.Job, spec pr
 		job.Transfer = func(wanted, received int64) {
 			reports <- report{job: j, content: &outbox.Content{Wanted: wanted, Received: received}}
 		}
-		ended, rest := cfg.exec(ctx, job, spec, observer{started, out})
+		ended, rest := cfg.exec(ctx, job, spec, started, out)
 		reports <- report{job: j, ended: ended, rest: rest}
 		return nil
 	})
@@ -120,14 +120,8 @@ func (l *loop) report(r report, now time.Time) {
 	}
 }
 
-// An observer has the functions that report what a running job does.
-type observer struct {
-	started func(process.Identity)
-	out     func(process.Chunk)
-}
-
 // exec runs one command, or the files of a job, to its end.
-func (c *Config) exec(ctx context.Context, job filejob.Job, spec process.Spec, o observer) (*wire.Ended, []process.Chunk) {
+func (c *Config) exec(ctx context.Context, job filejob.Job, spec process.Spec, started func(process.Identity), out func(process.Chunk)) (*wire.Ended, []process.Chunk) {
 	run := job.Run
 	if content := scriptOf(run); len(content) > 0 {
 		script, err := process.NewScript(run.Shell, content)
@@ -145,9 +139,9 @@ func (c *Config) exec(ctx context.Context, job filejob.Job, spec process.Spec, o
 	var reason string
 	if run.HasFiles() {
 		job.Broker, job.ChunkTimeout = c.fileBroker(), c.Limits.ChunkTimeout
-		r, reason = job.Execute(ctx, c.Runner, spec, o.started, o.out)
+		r, reason = job.Execute(ctx, c.Runner, spec, started, out)
 	} else {
-		r = c.Runner(ctx, spec, o.started, o.out)
+		r = c.Runner(ctx, spec, started, out)
 	}
 	e := outcome(ctx, run, r)
 	e.Reason = joinReasons(e.Reason, reason)

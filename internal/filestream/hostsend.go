@@ -63,11 +63,7 @@ type HostSender struct {
 // read. What is lost on the way, with a connection of the host, the operator or the broker, is sent
 // again.
 func (s *HostSender) Run(outer context.Context) error {
-	b, err := newBox(s.Key)
-	if err != nil {
-		return err
-	}
-	link, err := broker.NewLink(s.Options)
+	b, link, err := prepare(s.Key, s.Options)
 	if err != nil {
 		return err
 	}
@@ -137,12 +133,12 @@ func (d *destination) received() int64 {
 type sealed struct {
 	*broker.Publication
 	to    *destination
-	index int64 // -1: it has no content
+	index int64 // of the chunk, or pingIndex
 }
 
 // stale reports whether the host does not need the message any more.
 func (m *sealed) stale() bool {
-	return !m.to.present || m.index >= 0 && (m.to.away || m.index != m.to.next)
+	return !m.to.present || m.index != pingIndex && (m.to.away || m.index != m.to.next)
 }
 
 // run publishes chunks.
@@ -229,7 +225,7 @@ func (s *distribution) sent(m *sealed, now time.Time) {
 	s.inFlight[m.Ref] = m.to
 	d := m.to
 	d.told = now
-	if m.index < 0 {
+	if m.index == pingIndex {
 		return
 	}
 	if d.next == d.received() {
@@ -269,7 +265,7 @@ func (s *distribution) choose(ctx context.Context, now time.Time) (*sealed, erro
 				interval = awayInterval
 			}
 			if now.Sub(d.told) >= interval {
-				return s.seal(d, -1, nil), nil
+				return s.seal(d, pingIndex, nil), nil
 			}
 		}
 	}
@@ -305,7 +301,7 @@ func (s *distribution) read(index int64) ([]byte, error) {
 	return chunk, nil
 }
 
-// seal returns the message with a chunk. With index -1, it has none, and tells the host to wait on.
+// seal returns the message with a chunk, or a ping, which has none.
 func (s *distribution) seal(d *destination, index int64, chunk []byte) *sealed {
 	p := &broker.Publication{
 		Exchange: wire.ExchangeHosts, Key: wire.HostKey(d.Host), Mandatory: true, Answer: s.verdicts, Ref: uint64(s.attempt),

@@ -26,14 +26,7 @@ type distributing struct {
 
 // distribute starts one for a content of so many chunks. It must run in a bubble.
 func distribute(t *testing.T, chunks int64) *distributing {
-	key, err := NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := newBox(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, b := newTestBox(t)
 	content := make([]byte, chunks*wire.MaxFileChunk)
 	keep, tell := make(chan struct{}), make(chan []Destination, 1)
 	s := &HostSender{

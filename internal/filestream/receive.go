@@ -168,11 +168,14 @@ func (r *receiving) collect(ctx context.Context, chunks <-chan Chunk) error {
 	for r.next < r.chunks {
 		select {
 		case c := <-chunks:
-			accepted, err := r.take(c)
+			alive, err := r.isPing(c), error(nil)
+			if !alive {
+				alive, err = r.take(c)
+			}
 			if err != nil {
 				return err
 			}
-			if accepted || r.isPing(c) { // the operator is there
+			if alive {
 				timeout.Reset(r.timeout)
 			}
 		case <-timeout.C:
@@ -225,7 +228,7 @@ func (r *receiving) missing() error {
 
 // A Chunk is a message with content, from the operator or from anybody else.
 type Chunk struct {
-	index   int64 // -1: of a ping; less: it has none
+	index   int64 // negative: it has no content
 	attempt int32
 	sealed  []byte
 	behind  any // offset in the stream behind it; nil: it is not from a stream
@@ -233,7 +236,7 @@ type Chunk struct {
 
 // ChunkOf returns what a delivery has.
 func ChunkOf(d amqp.Delivery) Chunk {
-	c := Chunk{index: -2, sealed: d.Body}
+	c := Chunk{index: noIndex, sealed: d.Body}
 	if index, ok := d.Headers[headerIndex].(int64); ok {
 		c.index = index
 	}
@@ -246,14 +249,16 @@ func ChunkOf(d amqp.Delivery) Chunk {
 
 // isPing reports whether the operator tells the host to wait on: it is not its turn.
 func (r *receiving) isPing(c Chunk) bool {
-	return c.index == -1 && r.box.isPing(c.attempt, c.sealed)
+	if c.index != pingIndex {
+		return false
+	}
+	content, err := r.box.open(c.attempt, c.index, c.sealed)
+	return err == nil && len(content) == 0
 }
 
 // take writes a chunk if it is the next one, and ignores every other.
 func (r *receiving) take(c Chunk) (accepted bool, err error) {
 	switch {
-	case r.isPing(c):
-		return false, nil
 	case c.index < 0 || c.index >= r.chunks:
 		r.foreign++
 		return false, nil

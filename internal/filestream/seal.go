@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/crypto/chacha20poly1305"
 
+	"warren/internal/broker"
 	"warren/internal/wire"
 )
 
@@ -15,6 +16,12 @@ import (
 const (
 	headerIndex   = "index"   // of the chunk
 	headerAttempt = "attempt" // of the operator to send the content, from 0
+)
+
+// The indexes of messages without content.
+const (
+	pingIndex = -1 // of a ping, which tells a host to wait on
+	noIndex   = -2 // of a message that has no index
 )
 
 // NewKey returns a random key.
@@ -34,6 +41,16 @@ func newBox(key []byte) (box, error) {
 	return box{aead}, err
 }
 
+// prepare returns what each end of a connection for content needs.
+func prepare(key []byte, options broker.Options) (box, *broker.Link, error) {
+	b, err := newBox(key)
+	if err != nil {
+		return b, nil, err
+	}
+	link, err := broker.NewLink(options)
+	return b, link, err
+}
+
 // seal appends the sealed chunk to to.
 func (b box) seal(to []byte, attempt int32, index int64, chunk []byte) []byte {
 	return b.aead.Seal(to, nonce(attempt, index), chunk, nil)
@@ -42,12 +59,6 @@ func (b box) seal(to []byte, attempt int32, index int64, chunk []byte) []byte {
 // open decrypts a chunk in place.
 func (b box) open(attempt int32, index int64, sealed []byte) ([]byte, error) {
 	return b.aead.Open(sealed[:0], nonce(attempt, index), sealed, nil)
-}
-
-// isPing reports whether a message without content is the operator's.
-func (b box) isPing(attempt int32, sealed []byte) bool {
-	_, err := b.aead.Open(nil, nonce(attempt, -1), sealed, nil)
-	return err == nil && len(sealed) == b.aead.Overhead()
 }
 
 // nonce is the attempt in 4 bytes and the index in 8, big endian. A key belongs to one content,

@@ -14,8 +14,9 @@ import (
 	"warren/internal/wire"
 )
 
-// Whatever else is in the stream, a receiver takes each chunk once and in order.
-func TestReceiverIgnoresForeignChunks(t *testing.T) {
+// newTestBox returns a random key and its box.
+func newTestBox(t *testing.T) ([]byte, box) {
+	t.Helper()
 	key, err := NewKey()
 	if err != nil {
 		t.Fatal(err)
@@ -24,6 +25,12 @@ func TestReceiverIgnoresForeignChunks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return key, b
+}
+
+// Whatever else is in the stream, a receiver takes each chunk once and in order.
+func TestReceiverIgnoresForeignChunks(t *testing.T) {
+	key, b := newTestBox(t)
 	other, _ := newBox(bytes.Repeat([]byte{1}, len(key)))
 	chunk := func(b box, index, header int64, text string) amqp.Delivery {
 		return amqp.Delivery{Headers: amqp.Table{headerIndex: header, headerAttempt: int32(3), "x-stream-offset": int64(7)}, Body: b.seal(nil, 3, index, []byte(text))}

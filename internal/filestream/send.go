@@ -57,11 +57,7 @@ type Sender struct {
 // the connection, and continues behind the last chunk that was confirmed. If ctx ends, the stream
 // stays. An error of the content deletes the stream, so that no host waits for the rest.
 func (s *Sender) Run(ctx context.Context) error {
-	b, err := newBox(s.Key)
-	if err != nil {
-		return err
-	}
-	link, err := broker.NewLink(s.Options)
+	b, link, err := prepare(s.Key, s.Options)
 	if err != nil {
 		return err
 	}
