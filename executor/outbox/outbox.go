@@ -104,8 +104,8 @@ func (o *Outbox) Subscribe(j *jobtable.Job, to string, now time.Time) {
 }
 
 // Resend sends a reply queue everything about a job again, output included, but for the first have
-// bytes of standard output. Of these it sends what it has not sent to that queue before: have is
-// not signed, and anybody may have sent an earlier request again.
+// bytes of standard output. If it has sent to that queue before, it leaves out only what it has
+// sent: have is not signed, and anybody can send an earlier request again with another number.
 func (o *Outbox) Resend(j *jobtable.Job, to string, have int64, now time.Time) {
 	had := len(j.Output)
 	if s := o.find(j, to); s != nil {

@@ -32,7 +32,7 @@ type stream struct {
 	announced   int     // progress messages sent: 1 is accepted, 2 is started
 	content     Content // as sent
 	have        int64   // bytes of standard output, from the beginning, that its reader has
-	had         int     // chunks of the job's output, from the beginning, that it may have
+	had         int     // chunks of the job's output, from the beginning, that its reader may have
 	nextChunk   int     // the first chunk of the job's output that is not sent
 	unconfirmed int     // chunks in flight
 	nacks       int     // pauses without a delivered message between them

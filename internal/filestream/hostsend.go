@@ -29,11 +29,11 @@ const (
 	hostSilence    = 10 * time.Second
 	maxHostSilence = time.Minute
 
-	// pingInterval is how often a host that gets no chunk, because it is not its turn, is told to
-	// wait on: it gives up after defaultChunkTimeout.
+	// pingInterval is how often a host that waits for its turn gets a ping. Without any message,
+	// it gives up after defaultChunkTimeout.
 	pingInterval = 30 * time.Second
 
-	// awayInterval is how often a host is looked for whose queue is away.
+	// awayInterval is how often a ping looks for the queue of a host that is away.
 	awayInterval = time.Second
 )
 

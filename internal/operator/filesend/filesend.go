@@ -214,17 +214,17 @@ func (st *Stream) Release() { st.release() }
 
 // SendAll sends the whole content of the streams that hosts may need, wanted or not, and waits until
 // the broker has it, or the hosts if it goes through their queues: nobody sends it once this process
-// has ended. unneeded reports whether no host that has the job of a task lacks content.
-func (s *Streams) SendAll(ctx context.Context, unneeded func(task string) bool) error {
+// has ended. idle reports whether all jobs of a task that were sent have ended: it needs no content.
+func (s *Streams) SendAll(ctx context.Context, idle func(task string) bool) error {
 	all := s.all()
 	for st, task := range all {
-		if !unneeded(task) {
+		if !idle(task) {
 			s.mu.Lock()
 			st.want(st.Size)
 			s.mu.Unlock()
 		}
 	}
-	tick := time.NewTicker(neededInterval)
+	tick := time.NewTicker(idleInterval)
 	defer tick.Stop()
 	for st, task := range all {
 		for sent := false; !sent; {
@@ -232,7 +232,7 @@ func (s *Streams) SendAll(ctx context.Context, unneeded func(task string) bool) 
 			case <-st.complete:
 				sent = true
 			case <-tick.C:
-				sent = unneeded(task)
+				sent = idle(task)
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -241,8 +241,8 @@ func (s *Streams) SendAll(ctx context.Context, unneeded func(task string) bool) 
 	return nil
 }
 
-// neededInterval is how often SendAll asks whether content is unneeded.
-const neededInterval = 200 * time.Millisecond
+// idleInterval is how often SendAll asks whether a task is idle.
+const idleInterval = 200 * time.Millisecond
 
 // all returns the open streams, with their tasks. A task is empty if it is not known yet.
 func (s *Streams) all() map[*Stream]string {
