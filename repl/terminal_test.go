@@ -434,8 +434,10 @@ func paste(text string) string {
 func TestTerminalPaste(t *testing.T) {
 	dir := t.TempDir()
 	term := startTerminal(t, dir, nil)
-	term.expect(pasteOn)
 	term.greeted()
+	if !strings.Contains(term.screen, pasteOn) { // before the greeting or behind it
+		t.Fatalf("the terminal was not asked to mark what is pasted; the screen:\n%s", term.screen)
+	}
 	term.send(paste("run true --hosts a1\nrun true --hosts a2\nrun true --hosts a3\n"))
 	term.expect("run true --hosts a1␊run true --hosts a2␊run true --hosts a3")
 	other := startTerminal(t, dir, nil, "tasks") // nothing has been carried out
