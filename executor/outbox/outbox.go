@@ -117,9 +117,13 @@ func (o *Outbox) Resend(j *jobtable.Job, to string, have int64, now time.Time) {
 	s.have, s.had = have, had
 }
 
-// ContentChanged sends how far the content of a running push has come.
+// ContentChanged sends how far the content of a running push has come, also if that was sent
+// before: the operator may have lost it.
 func (o *Outbox) ContentChanged(j *jobtable.Job, c Content) {
 	o.contents[j] = c
+	for _, s := range o.streams[j] {
+		s.content = Content{}
+	}
 	o.JobChanged(j)
 }
 

@@ -239,6 +239,8 @@ func TestTransferIsSentAtOnceAndRepeated(t *testing.T) {
 	refs = wantSent(t, o, t0, "Transfer")
 	o.Confirm(broker.Verdict{Ref: refs[0], Kind: broker.Routed}, t0)
 	wantSent(t, o, t0)
+	o.ContentChanged(j, Content{100, 10}) // an operator that has lost it has sent a chunk again
+	wantSent(t, o, t0, "Transfer")
 	finish(j)
 	o.JobChanged(j)
 	wantSent(t, o, t0, "Ended")

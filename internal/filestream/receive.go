@@ -38,7 +38,8 @@ type Receiver struct {
 	// the whole content, it writes the rest of the last chunk, too.
 	Size int64
 	// Received is called with the number of bytes that were written, first with 0. It may be
-	// nil. The sender of Chunks needs to know that number.
+	// nil. The sender of Chunks needs to know that number, so that it is called again for a
+	// repeated one.
 	Received func(bytes int64)
 	// ChunkTimeout is how long it waits for the next chunk; 0 is two minutes.
 	ChunkTimeout time.Duration
@@ -177,6 +178,9 @@ func (r *receiving) collect(ctx context.Context, chunks <-chan Chunk) error {
 			}
 			if alive {
 				timeout.Reset(r.timeout)
+			}
+			if c.index >= 0 && c.index < r.next && !alive { // the operator has lost a report
+				r.received(r.written)
 			}
 		case <-timeout.C:
 			return r.missing()

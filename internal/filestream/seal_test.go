@@ -2,6 +2,7 @@ package filestream
 
 import (
 	"bytes"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -72,6 +73,23 @@ func TestReceiverIgnoresForeignChunks(t *testing.T) {
 func TestAttemptsShareNoNonce(t *testing.T) {
 	if a, b := nonce(0, 5), nonce(1, 5); bytes.Equal(a, b) || len(a) != chacha20poly1305.NonceSize {
 		t.Errorf("%x and %x", a, b)
+	}
+}
+
+// An operator that has lost a report sends chunks again that the host has, and needs the report.
+func TestReceiverReportsAgainForRepeatedChunks(t *testing.T) {
+	key, b := newTestBox(t)
+	chunks := make(chan Chunk, 4)
+	for _, index := range []int64{0, 0, 1} {
+		chunks <- Chunk{index: index, sealed: b.seal(nil, 0, index, []byte("abc"))}
+	}
+	var reported []int64
+	r := Receiver{Key: key, Size: wire.MaxFileChunk + 3, Chunks: chunks, Received: func(bytes int64) { reported = append(reported, bytes) }}
+	if err := r.Run(t.Context(), io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if want := []int64{0, 3, 3, 6}; !slices.Equal(reported, want) {
+		t.Errorf("reported %v bytes, want %v", reported, want)
 	}
 }
 
