@@ -460,6 +460,7 @@ func (c *Delivery) OnCancel(now time.Time) {
 // lost, so the agent gets a status.
 func (c *Delivery) OnReplyQueueUp(since, now time.Time) {
 	c.reconnectedAt = since
+	c.statusInterval = FirstStatusInterval // this status can be lost, too: the host may have been cut off as well
 	if c.mayHaveArrived && !c.RunInInbox {
 		c.Next, c.repeatDelay = now, FirstRepeatDelay
 	}

@@ -459,6 +459,23 @@ func TestReconnectionAsksForMissedReplies(t *testing.T) {
 	}
 }
 
+// Both ends may have lost their connections, and the status with them. However often that has
+// happened before, the next one follows soon.
+func TestStatusAfterReconnectionIsRepeatedSoon(t *testing.T) {
+	c := New(t0.Add(time.Hour), time.Hour)
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	now := t0
+	for range 10 {
+		agentSays(&c, results.Progress{State: model.Running}, now)
+		now = now.Add(time.Second)
+		c.OnReplyQueueUp(now, now)
+		publish(t, &c, wire.TypeStatus, broker.Routed, now)
+	}
+	if s := c.Decide(now.Add(2 * FirstStatusInterval)); s.Send != wire.TypeStatus {
+		t.Errorf("a minute later it decided %+v, want a status", s)
+	}
+}
+
 func TestCancelBeforeAndAfterSending(t *testing.T) {
 	c := freshDelivery()
 	c.OnCancel(t0)
