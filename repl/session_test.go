@@ -42,10 +42,17 @@ type oneTask struct {
 	canceled  []string
 	start     time.Time
 	driven    bool
-	left      int // calls of Leave
+	left      int             // calls of Leave
+	transfer  *model.Transfer // of the content of a push; nil: none
 }
 
-func (o *oneTask) Transfer(string) (model.Transfer, bool)     { return model.Transfer{}, false }
+func (o *oneTask) Transfer(string) (t model.Transfer, ok bool) {
+	if o.transfer == nil {
+		return t, false
+	}
+	return *o.transfer, true
+}
+
 func (o *oneTask) HasDriver(context.Context, model.Task) bool { return o.driven }
 func (o *oneTask) Leave()                                     { o.left++ }
 func (o *oneTask) Hurry()                                     {}
@@ -121,6 +128,46 @@ func newOneTask(shell bool) (*oneTask, *session, chan os.Signal, *bytes.Buffer) 
 
 func printerOf(s *session) *render.Printer {
 	return render.NewPrinter(s.env.IO, s.env.Store, func() {})
+}
+
+// halfArchives is a collect whose hosts send at most 4 MiB each.
+type halfArchives struct{ result.Collector }
+
+func (halfArchives) Size(context.Context, *model.Job) (int64, bool) { return 4 << 20, true }
+
+func TestAwaitPrintsHowFarFilesAre(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		set        func(*oneTask, *result.View)
+	}{
+		{"push", "; sent 40.0 MiB of 200.0 MiB, 4.0 MiB/s, 40.0s left; slowest: web02 5.0 MiB, web01 30.0 MiB after", func(o *oneTask, _ *result.View) {
+			o.transfer = &model.Transfer{Sent: 40 << 20, Size: 200 << 20, Began: time.Now(), Hosts: []model.HostTransfer{
+				{Host: "web01", Received: 30 << 20, Wanted: 200 << 20}, {Host: "web02", Received: 5 << 20, Wanted: 200 << 20},
+			}}
+		}},
+		{"collect", "; received 4.0 MiB of at most 8.0 MiB, 409.6 KiB/s, at most 10.0s left; slowest: web01 2.0 MiB, web02 2.0 MiB after", func(o *oneTask, v *result.View) {
+			v.Collect = halfArchives{}
+			for i := range o.jobs {
+				o.jobs[i].State, o.jobs[i].Stdout.Kept = model.Running, 2<<20
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, s, _, out := newOneTask(true)
+				o.task.Created = time.Now()
+				v := result.DefaultView()
+				c.set(o, v)
+				time.AfterFunc(15*time.Second, func() { o.summaries <- model.Summary{Hosts: 2, Ended: 2} })
+				if err := s.await(t.Context(), o.task, s.env.Printer().WatchFor(t.Context(), o.task, v)); err != nil {
+					t.Fatal(err)
+				}
+				if !strings.Contains(out.String(), c.want) {
+					t.Errorf("it printed %q, want a line with %q", out, c.want)
+				}
+			})
+		})
+	}
 }
 
 func TestAwaitAsksWithGrowingPauses(t *testing.T) {

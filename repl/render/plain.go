@@ -102,8 +102,11 @@ func (p *plainView) Tick(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if err := p.t.Update(ctx, p.printer.store, func(*model.Job) {}); err != nil {
+		return err
+	}
 	line := result.StateText(&task)
-	if transfer := pushOf(p.printer, task.ID, now); transfer != nil && !task.Done() {
+	if transfer := transferOf(ctx, p.printer, p.t, now); transfer != nil && !task.Done() {
 		line += "; " + transfer.Text(p.printer.out.Lang)
 	}
 	if line != p.last {

@@ -48,15 +48,10 @@ func transferOf(ctx context.Context, p *Printer, t *result.Tracker, now time.Tim
 	if t.View.Collect != nil {
 		return t.Received(ctx, now)
 	}
-	return pushOf(p, t.Task.ID, now)
-}
-
-// pushOf returns how far the content of a push has come, or nil.
-func pushOf(p *Printer, task string, now time.Time) *result.Transfer {
 	if p.Transfer == nil {
 		return nil
 	}
-	push, ok := p.Transfer(task)
+	push, ok := p.Transfer(t.Task.ID)
 	if !ok {
 		return nil
 	}
