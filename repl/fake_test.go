@@ -47,6 +47,7 @@ type fakeEngine struct {
 	unsettled bool         // Settled waits for its context
 	asked     func()       // called by Ask, where present
 	specs     chan specced // what was submitted, for tests that look; nil where none does
+	rate      int64        // of the last push
 }
 
 type specced struct{ spec model.Spec }
@@ -118,7 +119,12 @@ func (e *fakeEngine) Store() command.Store          { return e.store }
 
 func (e *fakeEngine) Transfer(string) (model.Transfer, bool) { return model.Transfer{}, false }
 
-func (e *fakeEngine) Push(ctx context.Context, spec model.Spec, _ command.PushContent) (model.Task, error) {
+// Push describes the content as an operator does, and sends none.
+func (e *fakeEngine) Push(ctx context.Context, spec model.Spec, content command.PushContent) (model.Task, error) {
+	p := *spec.Run.Push
+	source := content.Source
+	p.Manifest, p.ManifestSize, p.Digest, p.Size = source.Text, int64(len(source.Text)), source.Digest[:], source.Size()
+	spec.Run.Push, spec.Secret, e.rate = &p, &wire.Secret{}, content.Rate
 	return e.Submit(ctx, spec)
 }
 

@@ -60,7 +60,7 @@ func (s *session) close(ctx context.Context, hurry bool) error {
 			return err
 		case <-note.C:
 			if s.env.IO.ErrTerminal {
-				s.env.Note("waiting until each host has its job or is known to be offline, and for the programs of --notify; Ctrl-C exits at once")
+				s.env.Note("waiting until each host has its job or is known to be offline, the broker has the files of each push, and the programs of --notify have ended; Ctrl-C exits at once")
 			}
 		case <-ended:
 			ended = nil

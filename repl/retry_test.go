@@ -1,9 +1,13 @@
 package repl
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,5 +62,55 @@ func TestRetrySendsTheSameTask(t *testing.T) {
 		if got := (<-e.specs).spec; !reflect.DeepEqual(got, want) {
 			t.Errorf("retry %s:\ngot  %+v\nwant %+v", flags, got, want)
 		}
+	}
+}
+
+// The rate is in no request, so that a retry cannot know it.
+func TestRetryOfPushTakesItsRate(t *testing.T) {
+	e, err := newFake(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var errs bytes.Buffer
+	env := newSession(term.NewConsole(term.IO{Out: io.Discard, Err: &errs}, false), nil, interrupts{}).env
+	env.Engine, env.Store = e, e.store
+	run := func(args ...string) error {
+		cmd, err := grammar.ParsePrompt(args, &config.Source{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cmd.Run(t.Context(), env)
+	}
+	if err := run("push", file, "--to", "/tmp/file", "--hosts", "absent1", "--rate", "1MiB"); err != nil || e.rate != 1<<20 {
+		t.Fatalf("%v, rate %d", err, e.rate)
+	}
+	for _, c := range []struct {
+		rate, reason string
+		want         int64
+	}{
+		{"32KiB", "", 32 << 10},
+		{"0", "", 0},
+		{"1KiB", "--rate must be 16 KiB or more", 0},
+	} {
+		e.rate = -1
+		err := run("retry", "1b4e0001", "--rate", c.rate)
+		if c.reason == "" && (err != nil || e.rate != c.want) || c.reason != "" && (err == nil || !strings.Contains(err.Error(), c.reason)) {
+			t.Errorf("retry --rate %s: %v, rate %d, want %d, %q", c.rate, err, e.rate, c.want, c.reason)
+		}
+	}
+	if err := run("run", "true", "--hosts", "absent1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := run("retry", "-1", "--rate", "32KiB"); err == nil || !strings.Contains(err.Error(), "--rate is for a push") {
+		t.Errorf("retry of a command: %v", err)
 	}
 }

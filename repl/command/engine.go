@@ -16,7 +16,7 @@ var ErrTaken = errors.New("another process has resumed the rollout at the same t
 // A PushContent is what a push sends.
 type PushContent struct {
 	Source *files.Source
-	Rate   int64 // bytes in a second; 0 is no limit
+	Rate   int64 // bytes in a second, as CheckRate permits; 0 is no limit
 	// Closed is called once when Source is not read any more, also after an error. It may be nil.
 	Closed func()
 }

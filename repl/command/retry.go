@@ -22,6 +22,7 @@ type Retry struct {
 	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Let hosts that are offline and have an inbox run the command when they are back within this time."`
 	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the earlier task. Secrets are not stored, so give them again. May be repeated."`
 	SecretStdin  string               `placeholder:"FILE" help:"The secret standard input of the earlier task."`
+	Rate         cli.Size             `placeholder:"SIZE" help:"Of a push: most bytes that are sent to the broker in a second. The earlier limit is not kept."`
 	SendFlags    `embed:""`
 }
 
@@ -62,6 +63,9 @@ func (c *Retry) Run(ctx context.Context, env *Env) error {
 		return err
 	}
 	submit := Engine.Submit
+	if c.Rate > 0 && spec.Run.Push == nil {
+		return cli.Usage("", "retry: --rate is for a push")
+	}
 	if spec.Run.Push != nil {
 		if submit, err = c.resend(&spec); err != nil {
 			return err

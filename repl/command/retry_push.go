@@ -15,6 +15,9 @@ import (
 // resend reads the sources of an earlier push again. It returns the function that submits
 // the push, and clears what describes the earlier content.
 func (c *Retry) resend(spec *model.Spec) (submit func(Engine, context.Context, model.Spec) (model.Task, error), err error) {
+	if err := CheckRate(c.Rate); err != nil {
+		return nil, err
+	}
 	switch {
 	case len(c.SecretEnv) > 0 || c.SecretStdin != "":
 		return nil, cli.Usage("", "retry: the task had no secret")
@@ -38,6 +41,17 @@ func (c *Retry) resend(spec *model.Spec) (submit func(Engine, context.Context, m
 	}
 	spec.Run.Push, spec.Run.SecretHash = &wire.Push{Path: p.Path, Mode: p.Mode, Owner: p.Owner, Backup: p.Backup, Mkdir: p.Mkdir, CheckOnly: p.CheckOnly, Within: p.Within}, nil
 	return func(engine Engine, ctx context.Context, spec model.Spec) (model.Task, error) {
-		return engine.Push(ctx, spec, PushContent{Source: source})
+		return engine.Push(ctx, spec, PushContent{Source: source, Rate: int64(c.Rate)})
 	}, nil
+}
+
+// minRate leaves no host waiting for a chunk for too long.
+const minRate = 16 << 10
+
+// CheckRate checks the rate of a push; 0 is no limit.
+func CheckRate(rate cli.Size) error {
+	if rate > 0 && rate < minRate {
+		return cli.Usage("hosts wait two minutes for each chunk of 128 KiB", "--rate must be 16 KiB or more")
+	}
+	return nil
 }

@@ -96,11 +96,11 @@ func (c *Push) Run(ctx context.Context, env *command.Env) error {
 	})
 }
 
-// minRate leaves no host waiting for a chunk for too long.
-const minRate = 16 << 10
-
 // push returns what the flags say of the target.
 func (c *Push) push() (*wire.Push, error) {
+	if err := command.CheckRate(c.Rate); err != nil {
+		return nil, err
+	}
 	p := &wire.Push{Path: c.To, Owner: c.Owner, Backup: c.Backup, Mkdir: c.Mkdir, CheckOnly: c.Check}
 	if c.Mode != "" {
 		mode, err := strconv.ParseInt(c.Mode, 8, 16)
@@ -113,8 +113,6 @@ func (c *Push) push() (*wire.Push, error) {
 	}
 	into := files.IsDirectoryName(c.To)
 	switch {
-	case c.Rate > 0 && c.Rate < minRate:
-		return nil, cli.Usage("hosts wait two minutes for each chunk of 128 KiB", "--rate must be 16 KiB or more")
 	case !strings.HasPrefix(c.To, "/") && !windowsname.IsFull(c.To):
 		return nil, cli.Usage("for example --to /etc/app/app.conf", "--to %s is not a full path", c.To)
 	case len(c.Sources) > 1 && !into:
