@@ -3,7 +3,6 @@ package files
 import (
 	"bytes"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,29 +25,20 @@ func mount(t *testing.T, flags uintptr) string {
 	return dir
 }
 
-// A filler fills the disk of its file when it is read, as another program may.
-type filler struct {
-	t       *testing.T
-	content io.Reader
-	ballast string
-}
-
-func (f *filler) Read(p []byte) (int, error) {
-	if f.ballast != "" {
-		b, err := os.Create(f.ballast)
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		defer b.Close()
-		for err == nil {
-			_, err = b.Write(make([]byte, 4096))
-		}
-		if !errors.Is(err, syscall.ENOSPC) {
-			f.t.Fatal(err)
-		}
-		f.ballast = ""
+// fill creates a file that fills its disk, as another program may.
+func fill(t *testing.T, name string) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return f.content.Read(p)
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
 }
 
 func TestFullDiskLeavesTheFileAlone(t *testing.T) {
@@ -61,23 +51,35 @@ func TestFullDiskLeavesTheFileAlone(t *testing.T) {
 			t.Errorf("the disk has %q", got)
 		}
 	}
-	_, err := push(s, &filler{t, s.Open(0), filepath.Join(dir, "ballast")}, Options{Path: target, Backup: true})
+	ballast := filepath.Join(dir, "ballast")
+	_, err := push(s, &onRead{s.Open(0), func() { fill(t, ballast) }}, Options{Path: target, Backup: true})
 	if !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("filled while it was written: %v", err)
 	}
-	if err := os.Truncate(filepath.Join(dir, "ballast"), 500_000); err != nil {
+	if err := os.Truncate(ballast, 500_000); err != nil {
 		t.Fatal(err)
 	}
 	_, err = push(s, strings.NewReader("not read"), Options{Path: target, Backup: true})
 	if err == nil || !strings.HasPrefix(err.Error(), "no space: 604096 bytes are needed, ") {
 		t.Errorf("nearly full: %v", err)
 	}
-	if err := os.Remove(filepath.Join(dir, "ballast")); err != nil {
+	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
 	unchanged()
 	if _, err := push(s, s.Open(0), Options{Path: target}); err != nil || read(t, target) == "old" {
 		t.Errorf("with room: %v", err)
+	}
+}
+
+func TestFullDiskKeepsNothingOfStandardInput(t *testing.T) {
+	dir := mount(t, 0)
+	_, err := Spool(strings.NewReader(strings.Repeat("x", 2<<20)), dir)
+	if !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(err.Error(), "write "+filepath.Join(dir, "push-stdin-")) {
+		t.Errorf("%v", err)
+	}
+	if got := names(t, dir); len(got) != 0 {
+		t.Errorf("the disk has %q", got)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,6 +67,20 @@ func scan(t *testing.T, into bool, paths ...string) *Source {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// An onRead calls a function once, before its content is read.
+type onRead struct {
+	content io.Reader
+	call    func()
+}
+
+func (r *onRead) Read(p []byte) (int, error) {
+	if r.call != nil {
+		r.call()
+		r.call = nil
+	}
+	return r.content.Read(p)
 }
 
 // names lists what is in a directory.
@@ -426,10 +441,48 @@ func TestSourceThatChangesIsDetected(t *testing.T) {
 		s := scan(t, false, filepath.Join(dir, "d"))
 		change()
 		content := s.Open(0)
-		if _, err := io.ReadAll(content); !errors.Is(err, ErrChanged) {
+		if _, err := io.ReadAll(content); !errors.Is(err, ErrChanged) || !strings.HasPrefix(err.Error(), second+": it changed") {
 			t.Errorf("%s: %v", name, err)
 		}
 		content.Close() // Windows writes no file that is open
+	}
+}
+
+// A scanned is an open source that changes when it is read.
+type scanned struct {
+	onRead
+	file *os.File
+}
+
+func (s *scanned) Stat() (fs.FileInfo, error) { return s.file.Stat() }
+func (s *scanned) Close() error               { return s.file.Close() }
+
+// Of a change of the size or of the time, either is enough: some file systems have coarse times.
+func TestSourceThatChangesDuringTheScanIsDetected(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "source")
+	early, late := time.Unix(1e9, 0), time.Unix(2e9, 0)
+	for _, c := range []struct {
+		content string
+		time    time.Time
+		want    error
+	}{
+		{"one", early, nil}, {"longer", early, ErrChanged}, {"x", early, ErrChanged}, {"two", late, ErrChanged},
+	} {
+		change := func(content string, at time.Time) {
+			if err := os.Chtimes(write(t, source, content), at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		change("one", early)
+		f, err := os.Open(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = digest(&scanned{onRead{f, func() { change(c.content, c.time) }}, f}, source)
+		f.Close()
+		if !errors.Is(err, c.want) || err != nil && !strings.HasPrefix(err.Error(), source+": it changed") {
+			t.Errorf("%q: %v", c.content, err)
+		}
 	}
 }
 
@@ -480,6 +533,31 @@ func TestScanRefusesDevices(t *testing.T) {
 	}
 	if _, err := Scan([]string{"/dev/null"}, false); err == nil || !strings.Contains(err.Error(), "device") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A push removes what an earlier one left after a loss of power, but not the files of one that runs,
+// and nothing that is not of a push.
+func TestPushRemovesOldTemporaryFiles(t *testing.T) {
+	dir := t.TempDir()
+	at := time.Now().Add(-2 * staleAfter)
+	for _, name := range []string{".warren-push-OLD-0", ".warren-push-OLD-1~", "my.warren-push-OLD-2", "other"} {
+		if err := os.Chtimes(write(t, filepath.Join(dir, name), "old"), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(dir, ".warren-push-NEW-0"), "new")
+	empty := filepath.Join(dir, ".warren-push-directory")
+	if err := errors.Join(os.Mkdir(empty, 0o700), os.Chtimes(empty, at, at)); err != nil {
+		t.Fatal(err)
+	}
+	s := scan(t, false, write(t, filepath.Join(t.TempDir(), "source"), "one"))
+	if _, err := push(s, s.Open(0), Options{Path: filepath.Join(dir, "file")}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{".warren-push-NEW-0", ".warren-push-directory", "file", "my.warren-push-OLD-2", "other"}
+	if got := names(t, dir); !slices.Equal(got, want) {
+		t.Errorf("the directory has %q, want %q", got, want)
 	}
 }
 

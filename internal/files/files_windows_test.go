@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"warren/internal/acl/acltest"
 )
 
 // The twin of TestPushedTreeKeepsModesAndLinks.
@@ -38,6 +40,48 @@ func TestPushedTreeOnWindows(t *testing.T) {
 	}
 	if info, err := os.Stat(filepath.Join(target, "z")); err != nil || info.Mode().Perm()&0o200 == 0 {
 		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+// The twin of TestReplacedFileKeepsItsAccessListWithinTheMode.
+func TestReplacedFileKeepsItsAccessList(t *testing.T) {
+	dir := t.TempDir()
+	source, target := filepath.Join(dir, "source"), filepath.Join(dir, "file")
+	list := func(name string) string {
+		t.Helper()
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		sd, err := accessList(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sd.String()
+	}
+	inherited := list(write(t, source, "new"))
+	s := scan(t, false, source)
+	for _, everyone := range []string{"", "FR"} { // the rights of Everyone, who inherits none
+		write(t, target, "old")
+		if everyone != "" {
+			acltest.Grant(t, target, everyone)
+		}
+		want := list(target)
+		if (want == inherited) != (everyone == "") {
+			t.Fatalf("%q: the list is %s; a new file inherits %s", everyone, want, inherited)
+		}
+		if _, err := push(s, s.Open(0), Options{Path: target, Backup: true}); err != nil || read(t, target) != "new" {
+			t.Fatalf("%q: %v", everyone, err)
+		}
+		for _, name := range []string{target, target + "~"} {
+			if got := list(name); got != want {
+				t.Errorf("%q: the list of %s is %s, want %s", everyone, name, got, want)
+			}
+		}
+	}
+	if got := names(t, dir); len(got) != 3 {
+		t.Errorf("the directory has %q", got)
 	}
 }
 

@@ -22,4 +22,4 @@ func freeSpace(root *os.Root) (free int64, ok bool) {
 }
 
 // copyLabels does nothing: access control lists of macOS are not kept.
-func copyLabels(*os.Root, string, *os.File) error { return nil }
+func copyLabels(*os.Root, string, string, *os.File) error { return nil }

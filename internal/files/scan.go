@@ -172,19 +172,23 @@ func sourceMode(info fs.FileInfo) int64 {
 	return 0o644
 }
 
-// digestFile reads a file. Its error is ErrChanged if the file changes meanwhile.
 func digestFile(file string) (size int64, sum []byte, err error) {
 	f, err := openSource(file)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer f.Close()
+	return digest(f, file)
+}
+
+// digest reads a file. Its error is ErrChanged if the file changes meanwhile.
+func digest(f fs.File, name string) (size int64, sum []byte, err error) {
 	before, err := f.Stat()
 	if err != nil {
 		return 0, nil, err
 	}
 	if !before.Mode().IsRegular() {
-		return 0, nil, fmt.Errorf("%s is not a regular file", file)
+		return 0, nil, fmt.Errorf("%s is not a regular file", name)
 	}
 	h := sha256.New()
 	n, err := io.Copy(h, f)
@@ -196,7 +200,7 @@ func digestFile(file string) (size int64, sum []byte, err error) {
 		return 0, nil, err
 	}
 	if n != before.Size() || after.Size() != n || !after.ModTime().Equal(before.ModTime()) {
-		return 0, nil, fmt.Errorf("%s: %w", file, ErrChanged)
+		return 0, nil, fmt.Errorf("%s: %w", name, ErrChanged)
 	}
 	return n, h.Sum(nil), nil
 }

@@ -90,8 +90,15 @@ func (t *writing) stageOne(s *step, content io.Reader) error {
 	return err
 }
 
-// fill writes and verifies the content, and sets owner, mode and labels.
+// fill gives a new file the labels of the one that it replaces, writes and verifies the content,
+// and sets owner and mode.
 func (t *writing) fill(f *os.File, s *step, content io.Reader) error {
+	replaced := s.replaced()
+	if replaced != nil { // before the content, which may be secret
+		if err := copyLabels(t.root, t.at(s.entry), s.stage, f); err != nil {
+			return fmt.Errorf("%q: cannot keep the label or the access control list: %w", t.shown(s.entry), Cause(err))
+		}
+	}
 	h := sha256.New()
 	buffer := make([]byte, min(s.entry.Size, 64<<10)+1)
 	if n, err := io.CopyBuffer(onlyWriter{io.MultiWriter(f, h)}, io.LimitReader(content, s.entry.Size), buffer); err != nil {
@@ -102,7 +109,7 @@ func (t *writing) fill(f *os.File, s *step, content io.Reader) error {
 	if !bytes.Equal(h.Sum(nil), s.entry.SHA256) {
 		return fmt.Errorf("%q: the content does not match its SHA-256: the source has changed, or the content was altered", t.shown(s.entry))
 	}
-	if err := t.copyAttributes(f, s); err != nil {
+	if err := t.setOwnerAndMode(f, s, replaced); err != nil {
 		return err
 	}
 	if t.syncEach {
@@ -111,26 +118,19 @@ func (t *writing) fill(f *os.File, s *step, content io.Reader) error {
 	return nil
 }
 
+// replaced returns the regular file that the new one replaces; nil: none.
+func (s *step) replaced() fs.FileInfo {
+	if s.exists == nil || !s.exists.Mode().IsRegular() {
+		return nil
+	}
+	return s.exists
+}
+
 // onlyWriter hides ReadFrom, so that a copy uses the buffer.
 type onlyWriter struct{ io.Writer }
 
-// copyAttributes sets owner, mode, label and access control list: those of the request, or
-// those of the file that is replaced.
-func (t *writing) copyAttributes(f *os.File, s *step) error {
-	var replaced fs.FileInfo
-	if s.exists != nil && s.exists.Mode().IsRegular() {
-		replaced = s.exists
-	}
-	if err := t.setOwnerAndMode(f, s, replaced); err != nil || replaced == nil {
-		return err
-	}
-	if err := copyLabels(t.root, t.at(s.entry), f); err != nil {
-		return fmt.Errorf("%q: cannot keep the label or the access control list: %w", t.shown(s.entry), Cause(err))
-	}
-	return nil
-}
-
-// setOwnerAndMode sets those of the request, or the owner of the replaced file; nil: none.
+// setOwnerAndMode sets those of the request, or the owner of the replaced file; nil: none. The
+// mode is set last: an access control list changes it, and a new owner clears setuid.
 func (t *writing) setOwnerAndMode(f *os.File, s *step, replaced fs.FileInfo) error {
 	if err := t.owner.set(f, replaced); err != nil {
 		return fmt.Errorf("%q: cannot set the owner: %w", t.shown(s.entry), Cause(err))
@@ -335,7 +335,7 @@ func (t *writing) sweep(dir string) {
 	for {
 		entries, err := d.ReadDir(1024)
 		for _, e := range entries {
-			if !strings.HasPrefix(e.Name(), tempPrefix) {
+			if e.IsDir() || !strings.HasPrefix(e.Name(), tempPrefix) {
 				continue
 			}
 			if info, err := e.Info(); err == nil && isStale(info) {
