@@ -174,7 +174,7 @@ func (s *sending) send(ctx context.Context, ch *amqp.Channel) error {
 		if err := s.want(ctx, next, len(pending) == 0); err != nil {
 			return err
 		}
-		if len(pending) > 0 && (next == s.allowed() || len(pending) == window) {
+		if len(pending) > 0 && (next == s.allowed() || len(pending) == window || isJudged(pending[0])) {
 			if err := s.confirm(ctx, pending[0], returned); err != nil {
 				return err
 			}
@@ -254,6 +254,16 @@ func wait(ctx context.Context, limit *rate.Limiter, n int, keep <-chan struct{})
 
 // errNacked: the broker has not taken a chunk. The next session sends it again.
 var errNacked = errors.New("the broker did not take a chunk")
+
+// isJudged reports whether the broker has answered. What it has confirmed is not sent again.
+func isJudged(p *amqp.DeferredConfirmation) bool {
+	select {
+	case <-p.Done():
+		return true
+	default:
+		return false
+	}
+}
 
 // confirm waits for the oldest confirmation.
 func (s *sending) confirm(ctx context.Context, p *amqp.DeferredConfirmation, returned <-chan amqp.Return) error {

@@ -312,8 +312,8 @@ func (s *Streams) read(queue string) (r record, err error) {
 }
 
 // Sweep deletes the streams of ended processes. needed reports whether hosts may still read
-// the stream of a task, which is complete or not, and which the process with that lease sends.
-// Sweep returns the tasks that need theirs.
+// the stream of a task, because it is complete, or because the process with that lease lives. Sweep
+// returns the tasks that need theirs.
 func (s *Streams) Sweep(ctx context.Context, needed func(task, sender string, complete bool) bool) (kept []string, err error) {
 	entries, err := os.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -327,7 +327,7 @@ func (s *Streams) Sweep(ctx context.Context, needed func(task, sender string, co
 		r, age, ok := s.foreign(e)
 		switch {
 		case !ok || r.task == "" && age <= unassignedFor:
-		case r.task == "" || age > keepFor || !needed(r.task, r.sender, r.complete):
+		case r.task == "" || !needed(r.task, r.sender, r.complete && age <= keepFor):
 			stale = append(stale, e.Name())
 		default:
 			kept = append(kept, r.task)
