@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -87,14 +89,21 @@ func logged(text string) (all []entry) {
 	return all
 }
 
-// typicalWork runs commands, looks at them, cancels one, sends one to an agent that is
-// offline, restarts the agent, and kills an operator.
+// typicalWork runs commands, copies a file in a stream and back, looks at commands, cancels one,
+// sends one to an agent that is offline, restarts the agent, and kills an operator.
 func (p *place) typicalWork() {
 	p.t.Helper()
 	host := p.prefix + "a"
 	a := p.agentUntilStopped(host)
 	has(p.t, p.want(0, "hosts").out, host)
 	has(p.t, p.want(0, "run", "echo hello; seq 20000", "--hosts", host).out, "done: 1 ok")
+
+	file := filepath.Join(p.dir, "file")
+	if err := os.WriteFile(file, bytes.Repeat([]byte("content"), 50_000), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	has(p.t, p.want(0, "push", file, "--to", file+".copy", "--hosts", host).out, "created")
+	p.want(0, "collect", file+".copy", "--hosts", host, "--save", filepath.Join(p.dir, "saved"))
 
 	g := newGate(p.t)
 	task := lastWord(p.want(0, "run", g.command(), "--hosts", host, "--detach").out)

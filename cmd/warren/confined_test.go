@@ -166,6 +166,7 @@ func TestConfinedLogins(t *testing.T) {
 	has(t, c.run("alice", 0, "run", "echo hello", "--hosts", "alias.1 alias2").out, "done: 2 ok")
 	has(t, c.run("o'neil.j", 0, "run", "seq 100000", "--hosts", "h.1", "--max-output", "100KiB").out, "done: 1 ok")
 	has(t, c.run("alice", 0, "hosts").out, "h.1", "h2")
+	c.transfers("alice", "h.1", "h2")
 	if err := one.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -178,6 +179,23 @@ func TestConfinedLogins(t *testing.T) {
 	c.refused()
 	c.check()
 	c.remove()
+}
+
+// transfers pushes a file that is too large for a request, and collects it. The logins suffice
+// for a stream: no notice says that the content takes another way.
+func (c *confined) transfers(operator string, hosts ...string) {
+	c.t.Helper()
+	source, target, out := filepath.Join(c.dir, "source"), filepath.Join(c.temp(), "file"), filepath.Join(c.dir, "collected")
+	writeRandom(c.t, source, 3*wire.MaxFileChunk)
+	r := c.run(operator, 0, "push", source, "--to", target, "--hosts", strings.Join(hosts, " "))
+	if strings.Contains(r.err, "own queue") || strings.Contains(r.err, "stream queues need") {
+		c.t.Errorf("no stream: %s", r)
+	}
+	sameFile(c.t, source, target)
+	c.run(operator, 0, "collect", target, "--hosts", strings.Join(hosts, " "), "--save", out)
+	for _, host := range hosts {
+		sameFile(c.t, source, filepath.Join(out, host, target))
+	}
 }
 
 // remove removes the login and the queues of an agent, and checks that they are gone.
@@ -230,6 +248,32 @@ func (c *confined) refused() {
 	replies, err := ch.Consume(reply, "", true, true, false, false, nil)
 	if err != nil {
 		c.t.Fatal(err)
+	}
+
+	// The content of one of her pushes is in a stream.
+	file := wire.FileQueue("alice", "known")
+	stream := func(name string) func(*amqp.Channel) error {
+		return func(ch *amqp.Channel) error {
+			_, err := ch.QueueDeclare(name, true, false, false, false, amqp.Table{"x-queue-type": "stream"})
+			return err
+		}
+	}
+	if err := errors.Join(stream(file)(ch), ch.QueueBind(file, wire.FileKey(file), wire.ExchangeHosts, false, nil)); err != nil {
+		c.t.Fatal(err)
+	}
+	defer func() {
+		if _, err := ch.QueueDelete(file, false, false, false); err != nil {
+			c.t.Errorf("she deletes her stream: %v", err)
+		}
+	}()
+	receive := func(name string) func(*amqp.Channel) error {
+		return func(ch *amqp.Channel) error {
+			if err := ch.Qos(1, 0, false); err != nil {
+				return err
+			}
+			_, err := ch.Consume(name, "", false, false, false, false, amqp.Table{"x-stream-offset": "first"})
+			return err
+		}
 	}
 
 	declare := func(name string, args amqp.Table) func(*amqp.Channel) error {
@@ -325,6 +369,12 @@ func (c *confined) refused() {
 		{agent, "an agent removes the exchange of replies", exchange(drop, wire.ExchangeReplies), denied},
 		{agent, "an agent turns replies aside", reroute(wire.ExchangeReplies, wire.ExchangeReplies, "#"), denied},
 		{agent, "an agent uses an exchange of RabbitMQ's", publish("amq.direct", "x"), denied},
+		{agent, "an agent makes a stream", stream(wire.FileQueue("alice", "2")), denied},
+		{agent, "an agent deletes a stream", remove(file), denied},
+		{agent, "an agent writes to a stream", publish(wire.ExchangeHosts, wire.FileKey(file)), denied},
+		{agent, "an agent writes to a stream directly", publish("", file), denied},
+		{agent, "an agent has copies of content", bind(wire.InboxQueue("alias.1"), wire.FileKey(file), wire.ExchangeHosts), denied},
+		{agent, "an agent reads a stream", receive(file), 0},
 		{agent, "an agent has its alias", bind(wire.InboxQueue("alias.1"), "", wire.ExchangeDiscover), 0},
 		{agent, "an agent whose alias is in use", declare(mine, nil), amqp.ResourceLocked},
 
@@ -347,6 +397,12 @@ func (c *confined) refused() {
 		{oneil, "an operator takes a host's name", declare(host("h3"), nil), denied},
 		{oneil, "an operator removes an inbox", remove(wire.InboxQueue("h.1")), denied},
 		{oneil, "an operator removes the exchange of replies", exchange(drop, wire.ExchangeReplies), denied},
+		{oneil, "an operator makes another's stream", stream(wire.FileQueue("alice", "2")), denied},
+		{oneil, "an operator deletes another's stream", remove(file), denied},
+		{oneil, "an operator writes to another's stream", publish(wire.ExchangeHosts, wire.FileKey(file)), denied},
+		{oneil, "an operator writes to another's stream directly", publish("", file), denied},
+		{oneil, "an operator reads another's stream", receive(file), denied},
+		{oneil, "an operator has copies of another's content", bind(his, wire.FileKey(file), wire.ExchangeHosts), denied},
 		{oneil, "an operator has its own replies", bind(his, his, wire.ExchangeReplies), 0},
 
 		{agent, "an agent replies", publish(wire.ExchangeReplies, reply), 0},

@@ -28,6 +28,7 @@ func TestImportedDefinitionsSuffice(t *testing.T) {
 	await(t, &agent.Err, "the inbox was read to its end")
 	has(t, c.run("ann", 0, "hosts").out, "d1", "dalias1")
 	has(t, c.run("ann", 0, "run", "seq 1000", "--hosts", "dalias1").out, "done: 1 ok")
+	c.transfers("ann", "dalias1")
 	if err := agent.Stop(); err != nil {
 		t.Fatal(err)
 	}

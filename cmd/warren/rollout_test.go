@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
 // order is a command that writes the host's name down as it begins.
@@ -37,6 +40,32 @@ func TestRollout(t *testing.T) {
 	if got := lines(t, file); len(got) != 3 || got[0] != a {
 		t.Errorf("begun in the order %v", got)
 	}
+}
+
+// The content of a push is there for each stage, and goes to no further one after too many failures.
+func TestRolloutOfPush(t *testing.T) {
+	t.Parallel()
+	p := newPlaceAt(t, rabbittest.Vhost(t)) // where nobody else has streams
+	a, _ := p.agent("a")
+	b, _ := p.agent("b")
+	source, target := filepath.Join(p.dir, "source"), filepath.Join(p.dir, "target")
+	writeRandom(t, source, 1<<20)
+	push := func(status int, args ...string) result {
+		t.Helper()
+		return p.want(status, append([]string{"push", source, "--hosts", a + " " + b, "--rollout", "1,2"}, args...)...)
+	}
+	// The hosts share a file system, so that the second one would have the file.
+	r := push(0, "--to", target, "--verify", "mv "+target+" "+target+"-$WARREN_HOST")
+	has(t, r.out, "done: 2 ok")
+	for _, host := range []string{a, b} {
+		sameFile(t, source, target+"-"+host)
+	}
+	eventually(t, p.streamsLeft)
+
+	r = push(1, "--to", filepath.Join(p.dir, "missing", "file"), "--max-failures", "0")
+	has(t, r.out, "no such directory", "done: 1 exited with an error, 1 canceled")
+	has(t, r.err, "rollout stopped: 1 failed, 0 allowed; never sent: "+b)
+	eventually(t, p.streamsLeft)
 }
 
 // It stops by itself once more have failed than are allowed: an exit code, and a

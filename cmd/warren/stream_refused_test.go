@@ -83,6 +83,15 @@ func (p *place) pushesWithoutStream(host, reason string) {
 	}
 }
 
+func writeRandom(t *testing.T, name string, size int) {
+	t.Helper()
+	content := make([]byte, size)
+	_, _ = rand.Read(content) // never fails
+	if err := os.WriteFile(name, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (p *place) temp() string {
 	dir, err := os.MkdirTemp(p.dir, "temp")
 	if err != nil {

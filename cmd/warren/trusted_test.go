@@ -305,6 +305,48 @@ func TestRefusedCancelIsTold(t *testing.T) {
 	has(t, p.want(1, "--identity", alice, "wait", task).out, "canceled")
 }
 
+// A line that permits a push below a directory permits nothing else: not a path outside of it, not
+// one that a symbolic link leads out, no link that leads out, and no command.
+func TestConfinedPush(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	app, outside := filepath.Join(p.dir, "app"), filepath.Join(p.dir, "outside")
+	source, tree, linked := filepath.Join(p.dir, "source"), filepath.Join(p.dir, "tree"), filepath.Join(p.dir, "linked")
+	untouched := filepath.Join(outside, "file")
+	err := errors.Join(
+		os.Mkdir(outside, 0o700), os.WriteFile(untouched, []byte("old"), 0o600),
+		os.WriteFile(source, []byte("new"), 0o600), os.MkdirAll(filepath.Join(tree, "sub"), 0o700), os.WriteFile(filepath.Join(tree, "sub", "file"), []byte("new"), 0o600),
+		os.Mkdir(linked, 0o700), os.Symlink("../../outside/file", filepath.Join(linked, "link")),
+		os.MkdirAll(filepath.Join(app, "tree"), 0o700), os.Symlink(outside, filepath.Join(app, "tree", "sub")),
+		os.Symlink(outside, filepath.Join(app, "out")), os.Symlink(untouched, filepath.Join(app, "link")),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, _ := p.keygen("pusher", "")
+	host := p.trusting("h", fmt.Sprintf(`permit-push="%s/" %s`, app, p.line(key)))
+	push := func(status int, source, to string) string {
+		r := p.want(status, "--identity", key, "push", source, "--to", to, "--hosts", host)
+		return r.out + r.err
+	}
+	has(t, push(0, source, filepath.Join(app, "file")), "created")
+	sameFile(t, source, filepath.Join(app, "file"))
+	has(t, push(0, source, filepath.Join(app, "link")), "replaced")
+	for _, path := range []string{untouched, filepath.Join(outside, "new"), app + "/../outside/file", app + "/../outside/new", app + "x", "/"} {
+		has(t, push(1, source, path), "rejected", "no permit-push names a directory above")
+	}
+	for _, path := range []string{"file", "new"} {
+		has(t, push(1, source, filepath.Join(app, "out", path)), "path escapes from parent")
+	}
+	has(t, push(1, tree, filepath.Join(app, "tree")), "is a symbolic link, and this key may not write through it")
+	has(t, push(1, linked, filepath.Join(app, "new")), "leads out of the directory that is pushed")
+	has(t, p.want(1, "--identity", key, "run", "true", "--hosts", host).out, "rejected")
+	text, err := os.ReadFile(untouched)
+	if entries, err2 := os.ReadDir(outside); string(text) != "old" || len(entries) != 1 {
+		t.Errorf("outside are %v, and the file is %q: %v", entries, text, errors.Join(err, err2))
+	}
+}
+
 // A line that permits the collect of a directory permits nothing else: not a path outside of it,
 // not by a wildcard, not by a symbolic link, and no command.
 func TestConfinedCollect(t *testing.T) {

@@ -3,28 +3,50 @@
 package hostile
 
 import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"io"
 	"os"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/internal/files"
 	"warren/internal/wire"
 )
+
+// newUserScene is a scene whose agent can run jobs as the user nobody.
+func newUserScene(t *testing.T) (s *scene, nobody *user.User) {
+	t.Helper()
+	nobody, err := user.Lookup("nobody")
+	if err != nil || os.Geteuid() != 0 {
+		t.Skip("needs root, and a user nobody")
+	}
+	s = newScene(t, nil)
+	s.check(os.Chmod(s.dataDir, 0o700))
+	s.enterable(s.dir)
+	return s, nobody
+}
+
+// enterable lets every user enter the directories above a path, below that for temporary files.
+func (s *scene) enterable(path string) {
+	s.t.Helper()
+	for dir := filepath.Dir(path); strings.HasPrefix(dir, os.TempDir()+"/"); dir = filepath.Dir(dir) {
+		s.check(os.Chmod(dir, 0o711))
+	}
+}
 
 // A command runs as the user that it names, with his ids, groups, home and
 // environment, where a line's run-as permits him; a script can be read by him and
 // by nobody else.
 func TestRunAs(t *testing.T) {
-	nobody, err := user.Lookup("nobody")
-	if err != nil || os.Geteuid() != 0 {
-		t.Skip("needs root, and a user nobody")
-	}
-	s := newScene(t, nil)
-	s.check(os.Chmod(s.dataDir, 0o700))
-	for dir := filepath.Dir(s.dir); dir != os.TempDir(); dir = filepath.Dir(dir) {
-		s.check(os.Chmod(dir, 0o711))
-	}
+	s, nobody := newUserScene(t)
 	t.Setenv("TMPDIR", s.dir)
 	output := func(edit func(r *wire.Run)) string {
 		t.Helper()
@@ -79,5 +101,73 @@ func TestRunAs(t *testing.T) {
 	s.publish(check.queue, check.make())
 	if c, ok := s.reply().(*wire.Checked); !ok || !c.WouldRun || c.User != "nobody" || !strings.HasSuffix(c.Rule, ":4 (dave)") || c.Argv[0] != "/bin/sh" || c.Binary != "/bin/sh" {
 		t.Errorf("check says %+v", c)
+	}
+}
+
+// A push writes, and a collect reads, with the rights of the user that it names.
+func TestFilesAsUser(t *testing.T) {
+	s, nobody := newUserScene(t)
+	helper, err := os.Executable()
+	s.check(err)
+	s.enterable(helper)
+	uid, err := strconv.Atoi(nobody.Uid)
+	s.check(err)
+	dir := filepath.Join(s.dir, "nobody's")
+	s.check(errors.Join(os.Mkdir(dir, 0o755), os.Chown(dir, uid, -1)))
+
+	st := &stream{scene: s, queue: wire.FileQueue("alice", newRandom()), key: make([]byte, 32), content: make([]byte, 2*wire.MaxFileChunk+100)}
+	_, _ = rand.Read(st.key) // never fails
+	_, _ = rand.Read(st.content)
+	st.publishAll([]amqp.Publishing{st.chunk(0), st.chunk(1), st.chunk(2)})
+	push := func(target string) (exitCode int, printed string) {
+		t.Helper()
+		st.target = target
+		f := st.push()
+		f.by, f.st.Run.User = s.dave, "nobody"
+		s.publish(f.queue, f.make())
+		ended, printed := s.pushEnded()
+		return *ended.ExitCode, printed
+	}
+	pushed := filepath.Join(dir, "pushed")
+	if code, printed := push(pushed); code != 0 {
+		t.Fatalf("exit code %d: %s", code, printed)
+	}
+	content, err := os.ReadFile(pushed)
+	s.check(err)
+	info, err := os.Stat(pushed)
+	s.check(err)
+	if owner := info.Sys().(*syscall.Stat_t).Uid; !bytes.Equal(content, st.content) || int(owner) != uid {
+		t.Errorf("the file has %d bytes and the owner %d, want %d and %d", len(content), owner, len(st.content), uid)
+	}
+	refused := filepath.Join(s.dir, "refused")
+	if code, printed := push(refused); code != 1 || !strings.Contains(printed, "permission denied") {
+		t.Errorf("in a directory of root: exit code %d, %s", code, printed)
+	}
+	if left := s.touched(); len(left) != 1 {
+		t.Errorf("the directory of root has %q", left)
+	}
+
+	secret, public := filepath.Join(dir, "secret"), filepath.Join(dir, "public")
+	s.write(secret, "of root")
+	s.check(errors.Join(os.WriteFile(public, []byte("of all"), 0o644), os.Chmod(public, 0o644)))
+	f := s.forge(wire.TypeRun)
+	f.by = s.dave
+	f.st.Run = &wire.Run{Argv: []string{secret, public}, Collect: &wire.Collect{MaxSize: 1 << 20}, TimeoutMS: 60_000, MaxOutput: 1 << 20, User: "nobody"}
+	s.publish(f.queue, f.make())
+	_, archive := s.pushEnded()
+	got := map[string]string{} // content, or why there is none
+	s.check(files.ReadArchive(strings.NewReader(archive), 1<<20, files.Sink{
+		File: func(c *files.Collected, content io.Reader) error {
+			text, err := io.ReadAll(content)
+			got[c.Path] = string(text)
+			return err
+		},
+		Done: func(c *files.Collected) error {
+			got[c.Path] += c.Missing + c.Failed
+			return nil
+		},
+	}))
+	if got[secret] != "permission denied" || got[public] != "of all" || len(got) != 2 {
+		t.Errorf("collected %q", got)
 	}
 }
