@@ -144,14 +144,18 @@ func lie(j *model.Job, n int) string {
 	return ""
 }
 
-// whole reports whether the store has what the command printed.
-func (s *scene) whole(j *model.Job, w work) bool {
-	var got []byte
-	for g, err := range s.store().Output(context.WithoutCancel(s.t.Context()), j.ID, wire.Stdout, 0) {
+// printed returns what the store has of an output of a job.
+func (s *scene) printed(j *model.Job, stream string) (got []byte) {
+	for g, err := range s.store().Output(context.WithoutCancel(s.t.Context()), j.ID, stream, 0) {
 		s.note(err)
 		got = append(got, g.Data...)
 	}
-	return bytes.Equal(got, w.printed(j.ID))
+	return got
+}
+
+// whole reports whether the store has what the command printed.
+func (s *scene) whole(j *model.Job, w work) bool {
+	return bytes.Equal(s.printed(j, wire.Stdout), w.printed(j.ID))
 }
 
 // survivors wants nobody who bears the mark of a job that has ended.

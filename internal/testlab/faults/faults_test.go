@@ -33,6 +33,8 @@ type fault struct {
 	orphans bool
 	// gone: output may be gone, where the outcome says so.
 	gone bool
+	// leftover: a staged file may stay, since the process that writes it was killed, too.
+	leftover bool
 }
 
 // matrix is every fault there is.

@@ -32,9 +32,9 @@ import (
 	"warren/repl/command"
 )
 
-// patience is the longest wait for what must come: heartbeats, back-off and a
-// busy machine included.
-const patience = 2 * time.Minute
+// patience is the longest wait for what must come: heartbeats, back-off, the two minutes that a
+// host waits for content, and a busy machine included.
+const patience = 3 * time.Minute
 
 // A scene is one row's world: a virtual host, agents, an operator, each behind a
 // link of its own that can be broken, and the trace of what was executed.
