@@ -20,6 +20,9 @@ type benchmark struct {
 	Runner      []string `help:"What the table's hosts do: ${enum}." enum:"true,no-op" default:"true,no-op"`
 	PushSize    cli.Size `help:"Size of the file that push copies." default:"200MiB" placeholder:"SIZE"`
 	CollectSize cli.Size `help:"Size of the files that collect copies." default:"4MiB" placeholder:"SIZE"`
+	LargeSize   cli.Size `help:"Size of the file of large." default:"4GiB" placeholder:"SIZE"`
+	ManyFiles   int      `help:"How many files large copies." default:"50000"`
+	Processes   int      `help:"How many hosts are processes of their own, where hosts are." default:"50"`
 	Profile     string   `help:"Write profiles of the Go parts there." placeholder:"DIR" type:"path"`
 	JSON        bool     `name:"json" help:"Print one JSON document with every sample."`
 }
@@ -42,7 +45,8 @@ func (f *benchmark) Run(*int) error {
 		return err
 	}
 	report, err := bench.Run(ctx, bench.Config{
-		What: f.What, Broker: f.Broker, Hosts: f.Hosts, Rounds: f.Rounds, Runners: f.Runner, PushSize: int64(f.PushSize), CollectSize: int64(f.CollectSize), Profile: f.Profile,
+		What: f.What, Broker: f.Broker, Hosts: f.Hosts, Rounds: f.Rounds, Runners: f.Runner, PushSize: int64(f.PushSize), CollectSize: int64(f.CollectSize),
+		LargeSize: int64(f.LargeSize), ManyFiles: f.ManyFiles, Separate: f.Processes, Profile: f.Profile,
 		Programs: filepath.Dir(self), Log: os.Stderr,
 	})
 	if report == nil {
@@ -56,8 +60,8 @@ func (f *benchmark) Run(*int) error {
 }
 
 func (f *benchmark) check() error {
-	if f.Rounds < 1 {
-		return errors.New("--rounds must be 1 at least")
+	if f.Rounds < 1 || f.Processes < 1 || f.ManyFiles < 1 {
+		return errors.New("--rounds, --processes and --many-files must be 1 at least")
 	}
 	for _, n := range f.Hosts {
 		if n < 1 || n > maxHosts {

@@ -33,6 +33,9 @@ type Config struct {
 	Runners     []string
 	PushSize    int64     // bytes of the file of push
 	CollectSize int64     // bytes of each file of collect
+	LargeSize   int64     // bytes of the file of large
+	ManyFiles   int       // files of large
+	Separate    int       // hosts that are processes of their own, where there are several
 	Programs    string    // directory of warren, warrend, warren-lab and warren-floor
 	Profile     string    // directory for profiles; empty for none
 	Log         io.Writer // says what is being done
@@ -58,6 +61,7 @@ var measurements = []measurement{
 	{"scale", "what agents cost their broker", (*bench).scale},
 	{"push", "a file of --push-size to 50 hosts that are processes; needs root on Linux", push},
 	{"collect", "a file of --collect-size from each of 50 hosts that are processes; needs root on Linux", collect},
+	{"large", "a file of --large-size and --many-files files, to one host and from it; needs root on Linux", large},
 	{"reconnect", "5,000 agents whose broker is started again", (*bench).reconnect},
 }
 

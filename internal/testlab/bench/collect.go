@@ -2,10 +2,8 @@ package bench
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,7 +14,7 @@ type collecting struct{ *separate }
 
 // collect copies a file from each of some hosts that are processes, and in turn with clush.
 func collect(b *bench, ctx context.Context) error {
-	return withSeparate(b, ctx, "collected", func(s *separate) error { return collecting{s}.measure(ctx) })
+	return withSeparate(b, ctx, b.cfg.Separate, "collected", func(s *separate) error { return collecting{s}.measure(ctx) })
 }
 
 func (c collecting) measure(ctx context.Context) error {
@@ -45,31 +43,12 @@ func (c collecting) what() string {
 
 // turn collects a file of each host once. The contents differ and cannot be compressed.
 func (c collecting) turn(ctx context.Context, name string, size int64) (r fileRun, err error) {
-	dirs, err := filepath.Glob(filepath.Join(c.lab.Dir, "agents", "*.private"))
-	if err == nil && len(dirs) != c.hosts.hosts {
-		err = fmt.Errorf("%d hosts have directories of their own", len(dirs))
-	}
-	if err = errors.Join(err, fillEach(dirs, name, size)); err != nil {
+	if err := c.fillHosts(name, size); err != nil {
 		return r, err
 	}
 	out := c.path("saved-" + name)
 	r, err = c.warren(ctx, "collect", filepath.Join(c.dir, name), "--hosts", c.hosts.expr(c.hosts.hosts), "--save", out, "--data-dir", c.path("collect"), "--timeout", "30m")
 	return r, errors.Join(err, os.RemoveAll(out))
-}
-
-// fillEach makes a file in each directory.
-func fillEach(dirs []string, name string, size int64) error {
-	for _, dir := range dirs {
-		f, err := os.Create(filepath.Join(dir, name))
-		if err != nil {
-			return err
-		}
-		_, err = io.CopyN(f, rand.Reader, size)
-		if err = errors.Join(err, f.Close()); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // compareClush copies such files with clush over connections that are open already.
@@ -80,7 +59,7 @@ func (c collecting) compareClush(ctx context.Context, took time.Duration) error 
 	}
 	c.say("the same with clush")
 	out := c.path("saved-by-clush")
-	dirs, err := filepath.Glob(filepath.Join(c.path("ssh"), "host-*"))
+	dirs, err := filepath.Glob(filepath.Join(c.sshDir(), "host-*"))
 	err = errors.Join(err, fillEach(dirs, "file", c.cfg.CollectSize), os.Mkdir(out, 0o755))
 	begin := time.Now()
 	if err == nil {

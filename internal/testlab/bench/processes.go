@@ -1,17 +1,17 @@
 package bench
 
-import "context"
-
-// separateHosts is how many hosts are processes of their own.
-const separateHosts = 50
+import (
+	"context"
+	"fmt"
+)
 
 // processes is the same with hosts that are processes, each with a journal and
 // workers of its own.
 func (b *bench) processes(ctx context.Context) error {
-	f := fleet{prefix: b.unique(), hosts: separateHosts, workers: workers(), processes: true}
+	f := fleet{prefix: b.unique(), hosts: b.cfg.Separate, workers: workers(), processes: true}
 	rows, err := b.rows(ctx, f, []turn{
-		{command: "true", hosts: separateHosts, times: 5},
-		{command: "true", hosts: separateHosts, times: 1, cold: true},
+		{command: "true", hosts: b.cfg.Separate, times: 5},
+		{command: "true", hosts: b.cfg.Separate, times: 1, cold: true},
 	})
 	if err != nil {
 		return err
@@ -20,6 +20,6 @@ func (b *bench) processes(ctx context.Context) error {
 		rows[i].Processes = true
 	}
 	b.report.Rows = append(b.report.Rows, rows...)
-	b.report.bar(Bar{Number: 2, What: "50 hosts that are processes, true, whole process", Found: rows[1].ratio(), Limit: 1.5, Unit: "× floor"})
+	b.report.bar(Bar{Number: 2, What: fmt.Sprintf("%d hosts that are processes, true, whole process", b.cfg.Separate), Found: rows[1].ratio(), Limit: 1.5, Unit: "× floor"})
 	return nil
 }

@@ -2,10 +2,8 @@ package bench
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,21 +19,21 @@ type pushing struct {
 // push copies a file to hosts that are processes, once anew and once more, and in turn with
 // clush.
 func push(b *bench, ctx context.Context) error {
-	return withSeparate(b, ctx, "target", func(s *separate) error {
+	return withSeparate(b, ctx, b.cfg.Separate, "target", func(s *separate) error {
 		p := &pushing{s, b.path("pushed")}
 		return p.measure(ctx)
 	})
 }
 
 func (p *pushing) measure(ctx context.Context) error {
-	if err := p.fill(1); err != nil {
+	if err := fillFile(p.file, 1); err != nil {
 		return err
 	}
 	idle, err := p.run(ctx, "tiny")
 	if err != nil {
 		return err
 	}
-	if err := p.fill(p.cfg.PushSize); err != nil {
+	if err := fillFile(p.file, p.cfg.PushSize); err != nil {
 		return err
 	}
 	p.say("%s", p.what())
@@ -83,17 +81,6 @@ func (p *pushing) judge(idle, anew, again fileRun) {
 
 func (p *pushing) what() string {
 	return fmt.Sprintf("%.4g MiB to %d hosts", inMiB(p.cfg.PushSize), p.hosts.hosts)
-}
-
-// fill makes the file, with content that cannot be compressed. It takes little memory, because
-// the peak of a process counts what its parent had when it was started.
-func (p *pushing) fill(size int64) error {
-	f, err := os.Create(p.file)
-	if err != nil {
-		return err
-	}
-	_, err = io.CopyN(f, rand.Reader, size)
-	return errors.Join(err, f.Close())
 }
 
 // run pushes the file once.

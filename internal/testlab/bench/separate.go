@@ -3,8 +3,10 @@ package bench
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -41,11 +43,11 @@ type separate struct {
 }
 
 // withSeparate measures on such a fleet. The directory on the hosts has that name.
-func withSeparate(b *bench, ctx context.Context, dir string, measure func(*separate) error) error {
+func withSeparate(b *bench, ctx context.Context, hosts int, dir string, measure func(*separate) error) error {
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
 		return errNeedsMounts
 	}
-	s := &separate{bench: b, hosts: fleet{prefix: b.unique(), hosts: separateHosts}, dir: b.path(dir)}
+	s := &separate{bench: b, hosts: fleet{prefix: b.unique(), hosts: hosts}, dir: b.path(dir)}
 	if err := s.prepare(ctx); err != nil {
 		return errors.Join(err, s.stop())
 	}
@@ -84,6 +86,36 @@ func (s *separate) stop() (err error) {
 	return err
 }
 
+// fillFile makes a file with content that cannot be compressed. It takes little memory, because
+// the peak of a process counts what its parent had when it was started.
+func fillFile(path string, size int64) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyN(f, rand.Reader, size)
+	return errors.Join(err, f.Close())
+}
+
+// fillHosts makes a file in the directory of each host. The contents differ.
+func (s *separate) fillHosts(name string, size int64) error {
+	dirs, err := filepath.Glob(filepath.Join(s.lab.Dir, "agents", "*.private"))
+	if err == nil && len(dirs) != s.hosts.hosts {
+		err = fmt.Errorf("%d hosts have directories of their own", len(dirs))
+	}
+	return errors.Join(err, fillEach(dirs, name, size))
+}
+
+// fillEach makes a file in each directory.
+func fillEach(dirs []string, name string, size int64) error {
+	for _, dir := range dirs {
+		if err := fillFile(filepath.Join(dir, name), size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // A fileRun is what one push or collect has taken.
 type fileRun struct {
 	took     time.Duration
@@ -99,7 +131,7 @@ func (s *separate) warren(ctx context.Context, args ...string) (r fileRun, err e
 	cmd.Env = append(cmd.Env, "WARREN_IDENTITY="+s.lab.Identity)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
-	watch, err := watchMemory(s.lab.PIDs()[:watchedAgents])
+	watch, err := watchMemory(s.lab.PIDs()[:min(watchedAgents, s.hosts.hosts)])
 	if err != nil {
 		return r, err
 	}
@@ -123,12 +155,15 @@ func (s *separate) ssh(ctx context.Context) (*sshFleet, error) {
 			return nil, nil
 		}
 	}
-	fleet, err := startSSH(ctx, s.path("ssh"), s.dir, s.hosts.hosts)
+	fleet, err := startSSH(ctx, s.sshDir(), s.dir, s.hosts.hosts)
 	if err != nil {
 		return nil, errors.Join(err, fleet.stop())
 	}
 	return fleet, nil
 }
+
+// sshDir is where the sshd have their files. Each measurement has its own.
+func (s *separate) sshDir() string { return s.dir + "-ssh" }
 
 // watchMemory looks at the memory of agents and of their children. The function that it
 // returns ends that, and returns the most that an agent had beyond its beginning.
