@@ -13,6 +13,7 @@ import (
 func TestPush(t *testing.T) {
 	t.Run("to Windows", func(t *testing.T) {
 		p := newPlace(t, linux, windows)
+		p.locale = "zh_CN.UTF-8" // code page 936
 		p.start()
 		dir := filepath.Join(p.agentDir(), "主机")
 		target := p.agent.path(dir)
