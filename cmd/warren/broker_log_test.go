@@ -96,6 +96,7 @@ func (p *place) typicalWork() {
 	host := p.prefix + "a"
 	a := p.agentUntilStopped(host)
 	has(p.t, p.want(0, "hosts").out, host)
+	p.want(0, "doctor", "--hosts", host)
 	has(p.t, p.want(0, "run", "echo hello; seq 20000", "--hosts", host).out, "done: 1 ok")
 
 	file := filepath.Join(p.dir, "file")

@@ -19,6 +19,10 @@ const frameSize = 128 << 10
 // after two or three retransmissions if its queue of new connections is full.
 const connectTimeout = 10 * time.Second
 
+// leaveTimeout is how long a login may go on once the caller has left. RabbitMQ warns of each
+// client that hangs up during its login.
+const leaveTimeout = 2 * time.Second
+
 var errDialTimeout = errors.New("dial timeout")
 
 // A Conn is an open connection to a broker.
@@ -33,7 +37,8 @@ type Conn struct {
 // whatever waits for the peer.
 func (c *Conn) CloseSocket() { c.socket.Close() }
 
-// Dial connects to an endpoint and logs in, within opts.DialTimeout and ctx.
+// Dial connects to an endpoint and logs in, within opts.DialTimeout and ctx. If ctx ends during the
+// login, Dial closes the connection after it, and returns two seconds later at most.
 func Dial(ctx context.Context, ep *Endpoint, opts Options) (*Conn, error) {
 	opts = opts.WithDefaults()
 	ctx, cancel := context.WithTimeoutCause(ctx, opts.DialTimeout, errDialTimeout)
@@ -48,11 +53,17 @@ func Dial(ctx context.Context, ep *Endpoint, opts Options) (*Conn, error) {
 		return nil, failed().connect(err)
 	}
 	socket := &deadlineConn{Conn: tcp, timeout: opts.IOTimeout}
-	release := context.AfterFunc(ctx, func() { socket.Close() })
+	release := context.AfterFunc(ctx, func() {
+		end := time.Now()
+		if failed().canceled() != nil {
+			end = end.Add(leaveTimeout)
+		}
+		_ = socket.SetDeadline(end) // fails only if the socket is closed
+	})
 	peer := &readRecorder{Conn: socket}
 	if creds.tls != nil {
 		secure := tls.Client(socket, creds.tls)
-		if err := secure.HandshakeContext(ctx); err != nil {
+		if err := secure.Handshake(); err != nil {
 			release()
 			socket.Close()
 			return nil, failed().handshake(err)
@@ -62,7 +73,8 @@ func Dial(ctx context.Context, ep *Endpoint, opts Options) (*Conn, error) {
 	cork := &Cork{Conn: peer}
 	c, err := login(cork, ep, opts, creds)
 	if !release() && err == nil {
-		err = context.Cause(ctx) // it logged in, and was closed in the same moment
+		err = context.Cause(ctx)
+		_ = c.CloseDeadline(time.Now().Add(leaveTimeout)) // an error means that it is closed already
 	}
 	if err != nil {
 		socket.Close()

@@ -1,7 +1,10 @@
 package dial
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"io"
 	"net"
 	"net/url"
 	"testing"
@@ -64,6 +67,98 @@ func TestHangUpDuringLogin(t *testing.T) {
 		}
 	}()
 	if err := try(t, Options{URLs: []string{"amqp://" + l.Addr().String()}}); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("got %v", err)
+	}
+	<-done
+}
+
+// A process that ends while it logs in says goodbye: RabbitMQ warns of clients that hang up.
+func TestCanceledLoginIsClosed(t *testing.T) {
+	u, err := url.Parse(rabbittest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var sent bytes.Buffer // to the broker
+	done := make(chan error, 1)
+	broker := u.Host
+	go func() { done <- relayLogin(l, broker, &sent, cancel) }()
+	u.Host = l.Addr().String()
+	eps, err := Endpoints(Options{URLs: []string{u.String()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Dial(ctx, &eps[0], Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if closing := []byte{0, 10, 0, 50}; !bytes.Contains(sent.Bytes(), closing) { // the method connection.close
+		t.Errorf("it sent %q", sent.Bytes())
+	}
+}
+
+// relayLogin passes one connection on. It calls begun once the client has sent something.
+func relayLogin(l net.Listener, broker string, sent io.Writer, begun func()) error {
+	client, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	server, err := net.Dial("tcp", broker)
+	if err != nil {
+		return err
+	}
+	header := make([]byte, 8)
+	if _, err := io.ReadFull(client, header); err != nil {
+		return err
+	}
+	begun()
+	if _, err := server.Write(header); err != nil {
+		return err
+	}
+	back := make(chan struct{})
+	go func() {
+		defer close(back)
+		_, _ = io.Copy(client, server) // until either hangs up
+	}()
+	_, _ = io.Copy(io.MultiWriter(sent, server), client)
+	err = server.Close()
+	<-back
+	return err
+}
+
+// A peer that does not answer delays the end of a process a little.
+func TestCanceledLoginEndsWithoutAnAnswer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if c, err := l.Accept(); err == nil {
+			_, _ = c.Read(make([]byte, 8))
+			cancel()
+			_, _ = io.Copy(io.Discard, c) // until the client hangs up
+			c.Close()
+		}
+	}()
+	eps, err := Endpoints(Options{URLs: []string{"amqp://" + l.Addr().String()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Dial(ctx, &eps[0], Options{DialTimeout: time.Hour}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	<-done

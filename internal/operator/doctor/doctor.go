@@ -20,8 +20,13 @@ import (
 	"warren/internal/wire"
 )
 
-// answerTimeout is how long the broker may take for one answer.
-const answerTimeout = 10 * time.Second
+const (
+	// answerTimeout is how long the broker may take for one answer.
+	answerTimeout = 10 * time.Second
+
+	// closeTimeout is how long the connection may take to close.
+	closeTimeout = 3 * time.Second
+)
 
 // A Step is one check and what it found.
 type Step struct {
@@ -78,8 +83,8 @@ func Broker(ctx context.Context, o dial.Options) (steps []Step) {
 			checked = true
 			steps = append(steps, permissions(ctx, conn.AMQP, login)...)
 		}
+		_ = conn.AMQP.CloseDeadline(time.Now().Add(closeTimeout)) // an error means that it is closed already
 		conn.CloseSocket()
-		_ = conn.AMQP.CloseDeadline(time.Now()) // the socket is closed
 	}
 	return steps
 }
