@@ -210,9 +210,9 @@ func (c *Delivery) verdictDue() time.Time {
 func (c *Delivery) latestEnd() time.Time { return latest(c.NotAfter, c.deadline) }
 
 // lostAt is when a silent job is lost: after its latest end, and after it had time to
-// answer a status.
+// answer a status, also to the operator that has connected again.
 func (c *Delivery) lostAt() time.Time {
-	end := latest(c.latestEnd(), c.adoptedAt)
+	end := latest(latest(c.latestEnd(), c.adoptedAt), c.reconnectedAt)
 	if !c.heardAt.IsZero() {
 		end = latest(end, c.heardAt.Add(c.statusInterval))
 	}

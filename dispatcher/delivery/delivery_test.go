@@ -476,6 +476,22 @@ func TestStatusAfterReconnectionIsRepeatedSoon(t *testing.T) {
 	}
 }
 
+// An operator that was cut off past the end of a job asks for it before it gives the job up.
+func TestReconnectionLeavesTimeForAnAnswer(t *testing.T) {
+	c := New(t0.Add(time.Minute), time.Minute)
+	publish(t, &c, wire.TypeRun, broker.Routed, t0)
+	agentSays(&c, results.Progress{State: model.Running}, t0.Add(time.Second))
+	back := t0.Add(time.Hour)
+	c.OnReplyQueueUp(back, back)
+	if s := c.Decide(back); s.Send != wire.TypeStatus {
+		t.Errorf("it decided %+v, want a status", s)
+	}
+	publish(t, &c, wire.TypeStatus, broker.Routed, back)
+	if s := c.Decide(back.Add(finalStatusWait)); s.Outcome != wire.Lost {
+		t.Errorf("without an answer it decided %+v, want lost", s)
+	}
+}
+
 func TestCancelBeforeAndAfterSending(t *testing.T) {
 	c := freshDelivery()
 	c.OnCancel(t0)

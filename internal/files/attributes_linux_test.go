@@ -281,3 +281,26 @@ func TestOwnerAndModeAreSetBeforeTheRename(t *testing.T) {
 		}
 	}
 }
+
+// A push that is killed while it writes leaves new directories as they should be: the next push does
+// not change the mode of directories that exist.
+func TestNewDirectoriesHaveTheirModeBeforeTheContent(t *testing.T) {
+	tree, target := t.TempDir(), filepath.Join(t.TempDir(), "new")
+	write(t, filepath.Join(tree, "sub", "file"), "content")
+	if err := errors.Join(os.Chmod(tree, 0o755), os.Chmod(filepath.Join(tree, "sub"), 0o710)); err != nil {
+		t.Fatal(err)
+	}
+	s := scan(t, false, tree)
+	seen := false
+	content := &onRead{strings.NewReader("content"), func() {
+		seen = true
+		for name, want := range map[string]int64{"": 0o755, "sub": 0o710} {
+			if mode, _, _ := stat(t, filepath.Join(target, name)); mode != want {
+				t.Errorf("%q has the mode %o, want %o", name, mode, want)
+			}
+		}
+	}}
+	if _, err := push(s, content, Options{Path: target}); err != nil || !seen {
+		t.Fatalf("%v, %v", err, seen)
+	}
+}

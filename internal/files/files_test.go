@@ -594,3 +594,33 @@ func TestCauseHasNoPath(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A rename that fails says how many files were written before it. If there are none, nothing stays.
+func TestFailedRenameSaysWhatWasWritten(t *testing.T) {
+	for _, c := range []struct {
+		blocked, want string
+		left          []string
+	}{
+		{"a", "", nil},
+		{"b", "; files written before this one: 1", []string{"a"}},
+	} {
+		t.Run(c.blocked, func(t *testing.T) {
+			tree, target := filepath.Join(t.TempDir(), "tree"), filepath.Join(t.TempDir(), "new")
+			write(t, filepath.Join(tree, "a"), "aaaa")
+			write(t, filepath.Join(tree, "b"), "bbbb")
+			s := scan(t, false, tree)
+			obstacle := filepath.Join(target, c.blocked)
+			content := &onRead{s.Open(0), func() { write(t, filepath.Join(obstacle, "file"), "of somebody else") }}
+			_, err := push(s, content, Options{Path: target})
+			if err == nil || !strings.HasSuffix(err.Error(), c.want) || c.want == "" && strings.Contains(err.Error(), "written") {
+				t.Errorf("%v, want one that ends with %q", err, c.want)
+			}
+			if err := os.RemoveAll(obstacle); err != nil {
+				t.Fatal(err)
+			}
+			if got := names(t, target); !slices.Equal(got, c.left) {
+				t.Errorf("left: %q, want %q", got, c.left)
+			}
+		})
+	}
+}

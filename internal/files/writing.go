@@ -37,10 +37,9 @@ func (t *writing) stage(ctx context.Context, content io.Reader) error {
 		dir := path.Dir(name)
 		switch {
 		case s.entry.Kind == Directory && s.exists == nil:
-			if err := t.root.Mkdir(name, 0o700); err != nil {
+			if err := t.makeDirectory(s, name); err != nil {
 				return err
 			}
-			t.made = append(t.made, s)
 		case s.content || s.entry.Kind == Symlink && s.status != Same:
 			if !swept[dir] {
 				swept[dir] = true
@@ -57,6 +56,20 @@ func (t *writing) stage(ctx context.Context, content io.Reader) error {
 		}
 	}
 	return t.syncStaged()
+}
+
+// makeDirectory creates a directory. It gets its owner and mode at once, unless they would keep
+// this process from creating files in it: a push that is interrupted leaves it right.
+func (t *writing) makeDirectory(s *step, name string) error {
+	if err := t.root.Mkdir(name, 0o700); err != nil {
+		return err
+	}
+	t.made = append(t.made, s)
+	if os.Geteuid() != 0 && t.mode(s.entry)&0o300 != 0o300 {
+		return nil
+	}
+	s.made = true
+	return t.finishDirectory(s, name)
 }
 
 // ErrEndedEarly means that the content is shorter than the manifest says.
@@ -181,37 +194,43 @@ func (t *writing) syncStaged() error {
 	return syncFileSystem(t.root)
 }
 
-// commit renames what is staged.
+// commit renames what is staged. If it fails in the middle, the directories that have files stay.
 func (t *writing) commit() error {
 	dirs := map[string]bool{}
+	done, err := t.replaceAll(dirs)
+	if err != nil && done == 0 {
+		return err
+	}
+	made := t.made
+	t.made = nil
+	if err != nil {
+		err = fmt.Errorf("%w; files written before this one: %d", err, done)
+	}
+	return errors.Join(err, t.finishDirectories(made, dirs), t.syncDirectories(dirs))
+}
+
+// replaceAll replaces the files in their order, and returns how many. It adds their directories to
+// dirs.
+func (t *writing) replaceAll(dirs map[string]bool) (done int, err error) {
 	for i := range t.steps {
 		s := &t.steps[i]
 		name := t.at(s.entry)
 		switch {
 		case s.stage != "":
-			if err := t.replace(s, name); err != nil {
-				return t.partly(i, err)
-			}
+			err = t.replace(s, name)
 			dirs[path.Dir(name)] = true
 		case s.entry.Kind == File && s.status == Replaced: // only mode or owner differ
-			if err := t.changeAttributes(s, name); err != nil {
-				return t.partly(i, err)
-			}
+			err = t.changeAttributes(s, name)
+		default:
+			continue
 		}
+		if err != nil {
+			return done, err
+		}
+		done++
 	}
 	t.staged = nil
-	made := t.made
-	t.made = nil
-	return errors.Join(t.finishDirectories(made, dirs), t.syncDirectories(dirs))
-}
-
-// partly says that some files are written.
-func (t *writing) partly(done int, err error) error {
-	if done == 0 {
-		return err
-	}
-	t.made = nil // they have files
-	return fmt.Errorf("%w; of %d entries, the first %d are written", err, len(t.steps), done)
+	return done, nil
 }
 
 // replace renames a staged file to its name.
@@ -264,27 +283,39 @@ func (t *writing) changeAttributes(s *step, name string) error {
 	if info, err := f.Stat(); err != nil || !os.SameFile(info, s.exists) {
 		return errors.Join(fmt.Errorf("%q was replaced by somebody else during the push", t.shown(s.entry)), err)
 	}
-	return t.setOwnerAndMode(f, s, s.exists)
+	if err := t.setOwnerAndMode(f, s, s.exists); err != nil {
+		return err
+	}
+	return f.Sync()
 }
 
-// finishDirectories gives new directories their owner and mode, the innermost first.
+// finishDirectories gives new directories their owner and mode, the innermost first. It adds them to
+// dirs.
 func (t *writing) finishDirectories(made []*step, dirs map[string]bool) error {
 	for _, s := range slices.Backward(made) {
 		name := t.at(s.entry)
 		dirs[name], dirs[path.Dir(name)] = true, true
-		f, err := t.root.Open(name)
-		if err != nil {
-			return err
+		if s.made {
+			continue
 		}
-		err = t.setOwnerAndMode(f, s, nil)
-		if e := f.Close(); err == nil {
-			err = e
-		}
-		if err != nil {
+		if err := t.finishDirectory(s, name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// finishDirectory gives a new directory its owner and mode.
+func (t *writing) finishDirectory(s *step, name string) error {
+	f, err := t.root.Open(name)
+	if err != nil {
+		return err
+	}
+	err = t.setOwnerAndMode(f, s, nil)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return err
 }
 
 func (t *writing) syncDirectories(dirs map[string]bool) error {

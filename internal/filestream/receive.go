@@ -96,8 +96,7 @@ type receiving struct {
 	chunks       int64
 	offset       any // in the stream, where the next session begins
 	timeout      time.Duration
-	connected    bool      // a session has read the stream
-	missingSince time.Time // when a later one did not find it; zero: it was there
+	missingSince time.Time // when the last session did not find the stream; zero: it was there
 
 	foreign int64 // messages that the operator has not made, or that were altered
 	later   int64 // messages for a later chunk
@@ -128,7 +127,7 @@ func (r *receiving) session(ctx context.Context, s *broker.Session) error {
 		return err
 	}
 	s.Ready()
-	r.connected, r.missingSince = true, time.Time{}
+	r.missingSince = time.Time{}
 	timeout := time.NewTimer(r.timeout)
 	defer timeout.Stop()
 	unacked := 0
@@ -179,7 +178,7 @@ func (r *receiving) collect(ctx context.Context, chunks <-chan Chunk) error {
 			if alive {
 				timeout.Reset(r.timeout)
 			}
-			if c.index >= 0 && c.index < r.next && !alive { // the operator has lost a report
+			if !alive && r.isRepeated(c) { // the operator has lost a report
 				r.received(r.written)
 			}
 		case <-timeout.C:
@@ -194,9 +193,6 @@ func (r *receiving) collect(ctx context.Context, chunks <-chan Chunk) error {
 // mayReturn reports whether a stream that is missing may come back. A broker that starts again
 // answers "not found" while the stream is down, and the operator declares it again.
 func (r *receiving) mayReturn() bool {
-	if !r.connected {
-		return false
-	}
 	if r.missingSince.IsZero() {
 		r.missingSince = time.Now()
 	}
@@ -258,6 +254,15 @@ func (r *receiving) isPing(c Chunk) bool {
 	}
 	content, err := r.box.open(c.attempt, c.index, c.sealed)
 	return err == nil && len(content) == 0
+}
+
+// isRepeated reports whether the operator has sent a chunk again that was written.
+func (r *receiving) isRepeated(c Chunk) bool {
+	if c.index < 0 || c.index >= r.next {
+		return false
+	}
+	_, err := r.box.open(c.attempt, c.index, c.sealed)
+	return err == nil
 }
 
 // take writes a chunk if it is the next one, and ignores every other.

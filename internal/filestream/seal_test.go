@@ -79,9 +79,12 @@ func TestAttemptsShareNoNonce(t *testing.T) {
 // An operator that has lost a report sends chunks again that the host has, and needs the report.
 func TestReceiverReportsAgainForRepeatedChunks(t *testing.T) {
 	key, b := newTestBox(t)
-	chunks := make(chan Chunk, 4)
+	chunks := make(chan Chunk, 8)
 	for _, index := range []int64{0, 0, 1} {
 		chunks <- Chunk{index: index, sealed: b.seal(nil, 0, index, []byte("abc"))}
+		if index == 0 { // of somebody else, who gets no report
+			chunks <- Chunk{index: index, sealed: []byte("a chunk that cannot be opened")}
+		}
 	}
 	var reported []int64
 	r := Receiver{Key: key, Size: wire.MaxFileChunk + 3, Chunks: chunks, Received: func(bytes int64) { reported = append(reported, bytes) }}

@@ -19,8 +19,9 @@ const (
 	// window is how many chunks may be unconfirmed: 4 MiB.
 	window = 32
 
-	// maxAge is when the broker may drop the content of a stream whose operator was killed.
-	maxAge = "24h"
+	// maxAge is when the broker may drop content: if the operator was killed, and no later process of
+	// its data directory has deleted the stream.
+	maxAge = "7D"
 
 	// segmentSize makes maxAge effective: the broker drops whole segments.
 	segmentSize = 20_000_000
@@ -164,6 +165,11 @@ func (s *sending) send(ctx context.Context, ch *amqp.Channel) error {
 	content := s.Open(s.confirmed * wire.MaxFileChunk)
 	defer content.Close()
 	var pending []*amqp.DeferredConfirmation
+	defer func() { // what the broker has confirmed is not sent again
+		for len(pending) > 0 && isJudged(pending[0]) && s.confirm(context.WithoutCancel(ctx), pending[0], returned) == nil {
+			pending = pending[1:]
+		}
+	}()
 	buffer := make([]byte, wire.MaxFileChunk)
 	for next := s.confirmed; s.confirmed < s.chunks; {
 		select {
@@ -255,7 +261,7 @@ func wait(ctx context.Context, limit *rate.Limiter, n int, keep <-chan struct{})
 // errNacked: the broker has not taken a chunk. The next session sends it again.
 var errNacked = errors.New("the broker did not take a chunk")
 
-// isJudged reports whether the broker has answered. What it has confirmed is not sent again.
+// isJudged reports whether the broker has answered.
 func isJudged(p *amqp.DeferredConfirmation) bool {
 	select {
 	case <-p.Done():

@@ -282,7 +282,10 @@ func (o *pusher) sweep(ctx context.Context) (kept []string) {
 		t, err := o.store.Find(ctx, task)
 		// Nobody sends the rest of the content if its process has ended. Another process may
 		// drive the task.
-		return err == nil && !t.Done() && (complete || o.store.HasDriver(ctx, model.Task{Driver: sender}))
+		if err != nil {
+			return !errors.Is(err, results.ErrNoTask) // the next process tries again
+		}
+		return !t.Done() && (complete || o.store.HasDriver(ctx, model.Task{Driver: sender}))
 	})
 	if err != nil {
 		o.notify(fmt.Errorf("streams of ended processes could not be deleted: %w", err))

@@ -19,9 +19,9 @@ const frameSize = 128 << 10
 // after two or three retransmissions if its queue of new connections is full.
 const connectTimeout = 10 * time.Second
 
-// leaveTimeout is how long a login may go on once the caller has left. RabbitMQ warns of each
-// client that hangs up during its login.
-const leaveTimeout = 2 * time.Second
+// leaveTimeout is how long a connection may take to log in and to close once the caller has left.
+// RabbitMQ warns of each client that hangs up during its login.
+const leaveTimeout = time.Second
 
 var errDialTimeout = errors.New("dial timeout")
 
@@ -38,7 +38,7 @@ type Conn struct {
 func (c *Conn) CloseSocket() { c.socket.Close() }
 
 // Dial connects to an endpoint and logs in, within opts.DialTimeout and ctx. If ctx ends during the
-// login, Dial closes the connection after it, and returns two seconds later at most.
+// login, Dial closes the connection after it, and returns a second later at most.
 func Dial(ctx context.Context, ep *Endpoint, opts Options) (*Conn, error) {
 	opts = opts.WithDefaults()
 	ctx, cancel := context.WithTimeoutCause(ctx, opts.DialTimeout, errDialTimeout)
@@ -53,11 +53,13 @@ func Dial(ctx context.Context, ep *Endpoint, opts Options) (*Conn, error) {
 		return nil, failed().connect(err)
 	}
 	socket := &deadlineConn{Conn: tcp, timeout: opts.IOTimeout}
+	left := make(chan time.Time, 1) // when a connection that nobody wants any more must be closed
 	release := context.AfterFunc(ctx, func() {
 		end := time.Now()
 		if failed().canceled() != nil {
 			end = end.Add(leaveTimeout)
 		}
+		left <- end
 		_ = socket.SetDeadline(end) // fails only if the socket is closed
 	})
 	peer := &readRecorder{Conn: socket}
@@ -74,7 +76,7 @@ func Dial(ctx context.Context, ep *Endpoint, opts Options) (*Conn, error) {
 	c, err := login(cork, ep, opts, creds)
 	if !release() && err == nil {
 		err = context.Cause(ctx)
-		_ = c.CloseDeadline(time.Now().Add(leaveTimeout)) // an error means that it is closed already
+		_ = c.CloseDeadline(<-left) // an error means that it is closed already
 	}
 	if err != nil {
 		socket.Close()

@@ -53,14 +53,14 @@ type measurement struct {
 // The measurements, in their order.
 var measurements = []measurement{
 	{"table", "floor and Warren, side by side, for each number of --hosts", (*bench).table},
-	{"processes", "50 hosts that are processes of their own", (*bench).processes},
+	{"processes", "hosts that are processes of their own, --processes of them", (*bench).processes},
 	{"many", "10,000 hosts in one task", (*bench).many},
 	{"agent", "an idle agent, and how it begins", (*bench).agent},
 	{"output", "1 GiB from one host", (*bench).output},
 	{"outputs", "64 KiB from each of 1,000 hosts", (*bench).manyOutputs},
 	{"scale", "what agents cost their broker", (*bench).scale},
-	{"push", "a file of --push-size to 50 hosts that are processes; needs root on Linux", push},
-	{"collect", "a file of --collect-size from each of 50 hosts that are processes; needs root on Linux", collect},
+	{"push", "a file of --push-size to hosts that are processes; needs root on Linux", push},
+	{"collect", "a file of --collect-size from each of the hosts that are processes; needs root on Linux", collect},
 	{"large", "a file of --large-size and --many-files files, to one host and from it; needs root on Linux", large},
 	{"reconnect", "5,000 agents whose broker is started again", (*bench).reconnect},
 }

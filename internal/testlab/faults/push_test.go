@@ -216,9 +216,9 @@ func (s *scene) noStream() {
 func (s *scene) streamMayExpire() {
 	s.t.Helper()
 	count := s.eval(`length([Q || Q <- rabbit_amqqueue:list(<<"%s">>), A <- [amqqueue:get_arguments(Q)], `+
-		`{_, _, <<"24h">>} <- [lists:keyfind(<<"x-max-age">>, 1, A)], {_, _, 20000000} <- [lists:keyfind(<<"x-stream-max-segment-size-bytes">>, 1, A)]]).`, s.vhost())
+		`{_, _, <<"7D">>} <- [lists:keyfind(<<"x-max-age">>, 1, A)], {_, _, 20000000} <- [lists:keyfind(<<"x-stream-max-segment-size-bytes">>, 1, A)]]).`, s.vhost())
 	if count != "1" {
-		s.t.Errorf("%s streams have a maximum age of 24 hours and segments of 20 MB, want 1", count)
+		s.t.Errorf("%s streams have a maximum age of 7 days and segments of 20 MB, want 1", count)
 	}
 }
 
