@@ -33,6 +33,10 @@ var expected = []expectedEntry{
 		regexp.MustCompile(`rabbit_channel_sup_sup(?s:.*)errorContext: shutdown_error`),
 		"the operator was killed: the supervisor of its channels had not ended yet",
 	},
+	{
+		regexp.MustCompile(`(?s)^\*\* Generic server .*\{ch,.*Reason for termination ==\s+\*\* noproc|initial call: rabbit_channel:init/1.*exception exit: noproc|,rabbit_channel_sup\}.*errorContext: shutdown_error.*reason: noproc`),
+		"the operator was killed: its reply queue ended before the channel that had a reply from it. If an operator closes its connection, the channel ends first",
+	},
 	{regexp.MustCompile(`^Message store .*: rebuilding indices from scratch`), "a new node has no index"},
 	{regexp.MustCompile(`^Classic peer discovery backend: list of nodes does not contain the local node`), "the node is alone"},
 	{regexp.MustCompile(`^Failed to get memory page size`), "the folder of .ci/broker has no getconf"},
