@@ -6,7 +6,8 @@ RUNTESTS     = $(GO) run ./internal/testlab/runtests
 # The race detector leaves out SQLite, which is translated from C and would take twice as long, and
 # blowfish, which decrypts keys. It still finds two goroutines that use one connection, in the
 # package that calls SQLite. The targets test-quick and check run vet on their own.
-RACE         = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=golang.org/x/crypto/blowfish=-race=false
+INSTRUMENTED = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=golang.org/x/crypto/blowfish=-race=false
+RACE         = -vet=off $(INSTRUMENTED)
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 LDFLAGS      = -s -w $(if $(VERSION),-X warren/internal/version.release=$(VERSION))
 # need installs the Debian packages whose commands are missing, from a list of COMMAND:PACKAGE.
@@ -30,8 +31,8 @@ floor: build
 test: downloads rabbitmq pika mandoc peers check allocs unit ## everything that is checked: vet, linters, format, allocations, all tests with -race
 
 test-quick: ## vet, and the tests that need no broker, with -race; leaves out slow packages and tests
-	$(GO) vet $(RACE) ./... # as the tests, so that each package is compiled once
-	@$(RUNTESTS) -quick -vet=off $(RACE) -short -timeout 10m
+	$(GO) vet $(INSTRUMENTED) ./... # as the tests, so that each package is compiled once
+	@$(RUNTESTS) -quick $(RACE) -short -timeout 10m
 
 downloads: # prints what a first run downloads
 	@.ci/downloads
@@ -48,10 +49,10 @@ allocs-record: ## record them anew
 
 # The slowest packages start first, so that none of them runs alone at the end.
 unit: ## all tests, with the race detector, against a real RabbitMQ that they start
-	@$(RUNTESTS) -vet=off $(RACE) -timeout 90m ./cmd/warren ./internal/testlab/lab ./repl ./internal/agent/process ./internal/broker ./cmd/... ./internal/testlab/... ./...
+	@$(RUNTESTS) $(RACE) -timeout 90m ./cmd/warren ./internal/testlab/lab ./repl ./internal/agent/process ./internal/broker ./cmd/... ./internal/testlab/... ./...
 
 stress: rabbitmq ## 20 tasks at the same time at 500 hosts, on its own
-	$(GO) test -vet=off $(RACE) -count=1 -run TestStress -v -timeout 30m ./internal/testlab/lab/ -tasks=20
+	$(GO) test $(RACE) -count=1 -run TestStress -v -timeout 30m ./internal/testlab/lab/ -tasks=20
 
 faults: rabbitmq ## every row of the fault matrix: a real RabbitMQ, real processes, real kills
 	$(GO) test -count=1 -run TestFaults -v -timeout 60m ./internal/testlab/faults -full

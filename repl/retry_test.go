@@ -1,7 +1,6 @@
 package repl
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"os"
@@ -18,17 +17,32 @@ import (
 	"warren/repl/term"
 )
 
-// A retry sends the values of the original task, not the defaults of the flags.
-func TestRetrySendsTheSameTask(t *testing.T) {
+// atFake returns a fake engine, and a function that carries out a command of its prompt.
+func atFake(t *testing.T) (e *fakeEngine, run func(args ...string) error) {
+	t.Helper()
 	e, err := newFake(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+	env := newSession(term.NewConsole(term.IO{Out: io.Discard, Err: io.Discard}, false), nil, interrupts{}).env
+	env.Engine, env.Store = e, e.store
+	return e, func(args ...string) error {
+		cmd, err := grammar.ParsePrompt(args, &config.Source{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cmd.Run(t.Context(), env)
+	}
+}
+
+// A retry sends the values of the original task, not the defaults of the flags.
+func TestRetrySendsTheSameTask(t *testing.T) {
+	e, run := atFake(t)
 	e.specs = make(chan specced, 2)
 	first := model.Spec{
 		Command: "deploy.sh 7", StartTimeout: 24 * time.Hour, WhenOnline: true, Fanout: 3,
@@ -42,18 +56,12 @@ func TestRetrySendsTheSameTask(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-e.specs
-	env := newSession(term.NewConsole(term.IO{Out: io.Discard, Err: io.Discard}, false), nil, interrupts{}).env
-	env.Engine, env.Store = e, e.store
 	for flags, timeout := range map[string]time.Duration{"": 5 * time.Minute, "--timeout=none": 0, "--timeout=9s": 9 * time.Second} {
 		args := []string{"retry", "1b4e0001"}
 		if flags != "" {
 			args = append(args, flags)
 		}
-		cmd, err := grammar.ParsePrompt(args, &config.Source{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Run(t.Context(), env); err != nil {
+		if err := run(args...); err != nil {
 			t.Fatal(err)
 		}
 		want := first
@@ -67,28 +75,10 @@ func TestRetrySendsTheSameTask(t *testing.T) {
 
 // The rate is in no request, so that a retry cannot know it.
 func TestRetryOfPushTakesItsRate(t *testing.T) {
-	e, err := newFake(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	e, run := atFake(t)
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte("content"), 0o600); err != nil {
 		t.Fatal(err)
-	}
-	var errs bytes.Buffer
-	env := newSession(term.NewConsole(term.IO{Out: io.Discard, Err: &errs}, false), nil, interrupts{}).env
-	env.Engine, env.Store = e, e.store
-	run := func(args ...string) error {
-		cmd, err := grammar.ParsePrompt(args, &config.Source{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return cmd.Run(t.Context(), env)
 	}
 	if err := run("push", file, "--to", "/tmp/file", "--hosts", "absent1", "--rate", "1MiB"); err != nil || e.rate != 1<<20 {
 		t.Fatalf("%v, rate %d", err, e.rate)

@@ -22,7 +22,7 @@ type benchmark struct {
 	CollectSize cli.Size `help:"Size of the files that collect copies." default:"4MiB" placeholder:"SIZE"`
 	LargeSize   cli.Size `help:"Size of the file of large." default:"4GiB" placeholder:"SIZE"`
 	ManyFiles   int      `help:"How many files large copies." default:"50000"`
-	Processes   int      `help:"How many hosts are processes of their own, where hosts are." default:"50"`
+	Processes   int      `help:"Number of hosts in measurements whose hosts are processes." default:"50"`
 	Profile     string   `help:"Write profiles of the Go parts there." placeholder:"DIR" type:"path"`
 	JSON        bool     `name:"json" help:"Print one JSON document with every sample."`
 }

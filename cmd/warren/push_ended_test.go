@@ -49,6 +49,16 @@ func (s *slowPush) midway() {
 	})
 }
 
+// interruptMidway sends the first Ctrl-C, which leaves the push running.
+func (s *slowPush) interruptMidway() {
+	s.t.Helper()
+	s.midway()
+	if err := s.process.Signal(os.Interrupt); err != nil {
+		s.t.Fatal(err)
+	}
+	await(s.t, &s.process.Err, `detached: task \S+ is still running`)
+}
+
 // ends waits for the end of the process, which reports the outcome of the host.
 func (s *slowPush) ends(outcome string) {
 	s.t.Helper()
@@ -126,11 +136,7 @@ func TestInterruptedPushGoesOn(t *testing.T) {
 	p := newPlaceAt(t, rabbittest.Vhost(t)) // where nobody else has streams
 	host, _ := p.agent("a")
 	s := p.pushSlowly(host, 1<<20, "--rate", "128KiB")
-	s.midway()
-	if err := s.process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	await(t, &s.process.Err, `detached: task \S+ is still running`)
+	s.interruptMidway()
 	if status := ended(t, s.process); status != 1 {
 		t.Errorf("it ended with %d: %s", status, s.process.Err.String())
 	}
@@ -145,11 +151,7 @@ func TestSecondInterruptCancelsPush(t *testing.T) {
 	p := newPlaceAt(t, rabbittest.Vhost(t)) // where nobody else has streams
 	host, _ := p.agent("a")
 	s := p.pushSlowly(host, 4<<20, "--rate", "64KiB")
-	s.midway()
-	if err := s.process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	await(t, &s.process.Err, `detached: task \S+ is still running`)
+	s.interruptMidway()
 	leaves(t, s.process, os.Interrupt)
 	has(t, s.process.Err.String(), "canceling task ")
 	has(t, p.want(1, "wait").out, "done: 1 canceled")

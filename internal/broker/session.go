@@ -142,8 +142,7 @@ func (c *connSession) noteBlocked(e amqp.Blocking) {
 
 // end closes what is left after the session has returned err.
 func (c *connSession) end(ctx context.Context, err error) (up time.Duration, _ error) {
-	_ = c.conn.AMQP.CloseDeadline(time.Now().Add(closeTimeout)) // an error means that it is closed already
-	c.conn.CloseSocket()
+	c.conn.Close(closeTimeout)
 	// Both channels close once the library has torn the connection down.
 	for e := range orClosed(c.closed) {
 		if err == nil {

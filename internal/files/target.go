@@ -41,7 +41,7 @@ type step struct {
 	exists  fs.FileInfo // what is there; nil: nothing
 	content bool        // the file's content must be written
 	stage   string      // the temporary name of the new file or symlink
-	made    bool        // a new directory has its owner and mode
+	done    bool        // a new directory has its owner and mode
 }
 
 // Open compares a manifest with this host. It writes nothing but directories for Options.Mkdir.

@@ -68,7 +68,7 @@ func (t *writing) makeDirectory(s *step, name string) error {
 	if os.Geteuid() != 0 && t.mode(s.entry)&0o300 != 0o300 {
 		return nil
 	}
-	s.made = true
+	s.done = true
 	return t.finishDirectory(s, name)
 }
 
@@ -295,7 +295,7 @@ func (t *writing) finishDirectories(made []*step, dirs map[string]bool) error {
 	for _, s := range slices.Backward(made) {
 		name := t.at(s.entry)
 		dirs[name], dirs[path.Dir(name)] = true, true
-		if s.made {
+		if s.done {
 			continue
 		}
 		if err := t.finishDirectory(s, name); err != nil {

@@ -33,6 +33,12 @@ type Conn struct {
 	socket *deadlineConn
 }
 
+// Close says goodbye to the broker, which may take so long, and closes the socket.
+func (c *Conn) Close(timeout time.Duration) {
+	_ = c.AMQP.CloseDeadline(time.Now().Add(timeout)) // an error means that it is closed already
+	c.CloseSocket()
+}
+
 // CloseSocket closes the socket at once, under the library's feet. It frees
 // whatever waits for the peer.
 func (c *Conn) CloseSocket() { c.socket.Close() }

@@ -90,18 +90,24 @@ func TestCanceledLoginIsClosed(t *testing.T) {
 	broker := u.Host
 	go func() { done <- relayLogin(l, broker, &sent, cancel) }()
 	u.Host = l.Addr().String()
-	eps, err := Endpoints(Options{URLs: []string{u.String()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Dial(ctx, &eps[0], Options{}); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
+	wantCanceled(ctx, t, u.String())
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
 	if closing := []byte{0, 10, 0, 50}; !bytes.Contains(sent.Bytes(), closing) { // the method connection.close
 		t.Errorf("it sent %q", sent.Bytes())
+	}
+}
+
+// wantCanceled dials a broker, and wants the dial to end because ctx does.
+func wantCanceled(ctx context.Context, t *testing.T, broker string) {
+	t.Helper()
+	eps, err := Endpoints(Options{URLs: []string{broker}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Dial(ctx, &eps[0], Options{DialTimeout: time.Hour}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -154,12 +160,6 @@ func TestCanceledLoginEndsWithoutAnAnswer(t *testing.T) {
 			c.Close()
 		}
 	}()
-	eps, err := Endpoints(Options{URLs: []string{"amqp://" + l.Addr().String()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Dial(ctx, &eps[0], Options{DialTimeout: time.Hour}); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
+	wantCanceled(ctx, t, "amqp://"+l.Addr().String())
 	<-done
 }

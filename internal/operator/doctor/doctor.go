@@ -83,8 +83,7 @@ func Broker(ctx context.Context, o dial.Options) (steps []Step) {
 			checked = true
 			steps = append(steps, permissions(ctx, conn.AMQP, login)...)
 		}
-		_ = conn.AMQP.CloseDeadline(time.Now().Add(closeTimeout)) // an error means that it is closed already
-		conn.CloseSocket()
+		conn.Close(closeTimeout)
 	}
 	return steps
 }

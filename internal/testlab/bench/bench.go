@@ -53,7 +53,7 @@ type measurement struct {
 // The measurements, in their order.
 var measurements = []measurement{
 	{"table", "floor and Warren, side by side, for each number of --hosts", (*bench).table},
-	{"processes", "hosts that are processes of their own, --processes of them", (*bench).processes},
+	{"processes", "true on --processes hosts that are processes of their own", (*bench).processes},
 	{"many", "10,000 hosts in one task", (*bench).many},
 	{"agent", "an idle agent, and how it begins", (*bench).agent},
 	{"output", "1 GiB from one host", (*bench).output},
