@@ -325,6 +325,11 @@ func (e *fakeEngine) Rights(_ context.Context, hosts []string, _ time.Duration) 
 				Commands: []string{"df( -h)?", "echo \x1b[2J"}, RunAs: []string{"deploy", "web"}, Script: true, Env: []string{"LANG", "PATH"}, AnyJob: true,
 				Expires: fakeTime.Add(time.Hour).UnixMilli(), MaxValidity: time.Hour.Milliseconds(), Omitted: 2,
 			}
+		case "files":
+			r.Answer = &wire.Granted{
+				Agent: h, State: wire.GrantValid, Rule: "/etc/warren/authorized_operators:5 (alice)", User: "root", Confined: true,
+				Push: []string{"/etc/app/"}, Collect: []string{"/var/log/"},
+			}
 		case "old":
 			r.Answer = &wire.Granted{Agent: h, State: wire.GrantExpired}
 		case "lost":

@@ -76,6 +76,9 @@ func describeRights(r *model.Rights) (rows [][]string) {
 	if g.Omitted > 0 {
 		rows = append(rows, row(fmt.Sprintf("(%d more entries of the line are not listed)", g.Omitted)))
 	}
+	if len(rows) == 0 { // only permit-push or permit-collect
+		rows = append(rows, row("-"))
+	}
 	copy(rows[0][2:], []string{users(g), strings.Join(options(g), " "), expires(g), validity(g), maxOutput(g)})
 	return rows
 }
