@@ -317,7 +317,9 @@ func Spool(in io.Reader, dir string) (file string, err error) {
 
 const (
 	spoolPattern = "push-stdin-*"
-	spoolMaxAge  = 24 * time.Hour
+
+	// spoolMaxAge is longer than a push can take: the broker keeps its content for seven days.
+	spoolMaxAge = 8 * 24 * time.Hour
 )
 
 // SweepSpool removes spooled files that a killed process has left.
