@@ -114,8 +114,11 @@ func (f *folder) upgradeByScript(t *testing.T) {
 
 func (f *folder) backUpResults(t *testing.T) {
 	before := f.must("warren", "tasks", "--limit", "5", "--json")
-	for _, command := range commands(block(t, "backup.md", ".backup")) {
-		f.shell("rm -rf /backup && mkdir /backup && " + command)
+	f.shell("mkdir /backup")
+	for _, way := range []string{".backup", "VACUUM INTO"} {
+		command := strings.Join(commands(block(t, "backup.md", way)), "\n")
+		f.shell(command)
+		f.shell(command) // as on the next day
 		f.write("root/.local/share/warren/results.db", "damaged", 0o600)
 		f.shell(strings.Join(commands(block(t, "backup.md", "mkdir -p damaged")), "\n"))
 		if after := f.must("warren", "tasks", "--limit", "5", "--json"); after != before {
