@@ -8,6 +8,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"warren/internal/files"
 	"warren/internal/wire"
@@ -89,11 +91,18 @@ func TestHostileArchives(t *testing.T) {
 		{"bomb", good().file("etc/bomb", strings.Repeat("\x00", 4<<20), "").bytes(), "larger than --max-size", nil},
 		{"many", many.bytes(), "more than 200000 files", nil},
 		{"controls", good().file("etc/\x1b]0;evil\a\n\xff", "x", "x").bytes(), "", []string{"etc/%1B]0;evil%07%0A%FF"}},
+		{"time", func() []byte {
+			a := good()
+			a.entry(&tar.Header{Typeflag: tar.TypeReg, Name: "etc/late", Size: 1, ModTime: time.Unix(3e11, 0), Format: tar.FormatPAX}, "x")
+			a.entry(&tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"WARREN.failed": "no"}}, "")
+			return a.bytes()
+		}(), "", nil}, // after the year 9999
 		{"link", func() []byte {
 			a := good()
 			a.entry(&tar.Header{Typeflag: tar.TypeSymlink, Name: "etc/link", Linkname: "/etc"}, "")
 			return a.file("etc/link/passwd", "x", "x").bytes()
 		}(), "is not a file", nil},
+		{"far", good().bytes(), "", nil}, // with a part far behind the end
 		{"altered", good().bytes(), "did not send a valid archive", nil},
 	}
 	var hosts []string
@@ -114,6 +123,9 @@ func TestHostileArchives(t *testing.T) {
 			m := j.output(wire.Stdout, int64(0), []byte("forged"))
 			m.CorrelationId = j.Statement.Task
 			f.publish(j.replyTo, m)
+		}
+		if r.name == "far" {
+			f.publish(j.replyTo, j.output(wire.Stdout, int64(1)<<45, []byte("far")))
 		}
 		for at := 0; at < len(data); at += wire.MaxChunk {
 			f.publish(j.replyTo, j.output(wire.Stdout, int64(at), data[at:min(len(data), at+wire.MaxChunk)]))
@@ -155,6 +167,9 @@ func TestHostileArchives(t *testing.T) {
 	}
 	if _, statErr := os.Lstat(escape); err != nil || statErr == nil {
 		t.Errorf("a file has escaped: %v, %v", statErr, err)
+	}
+	if text := p.want(1, "check_task", "-1", "--json").out; !json.Valid([]byte(text)) {
+		t.Errorf("no JSON: %s", text)
 	}
 	if strings.ContainsAny(said, "\x1b\a") {
 		t.Errorf("control characters are printed: %q", said)

@@ -43,7 +43,7 @@ type Collected struct {
 	Path    string // on the host
 	Size    int64
 	SHA256  [sha256.Size]byte
-	ModTime time.Time
+	ModTime time.Time // zero: not known
 	Missing string // why there is no file
 	Failed  string // why the file is of no use
 }
@@ -174,6 +174,9 @@ func (a *archiveReader) header(h *tar.Header) error {
 		return invalidArchive("it has more than %d files", MaxEntries)
 	}
 	f := &Collected{Path: h.Name, Size: h.Size, ModTime: h.ModTime}
+	if year := h.ModTime.UTC().Year(); year < 1 || year > 9999 { // RFC 3339 has no other
+		f.ModTime = time.Time{}
+	}
 	switch h.Typeflag {
 	case tar.TypeReg:
 	case tar.TypeXGlobalHeader:
@@ -266,6 +269,9 @@ func (a *archiveReader) close(h *tar.Header) error {
 	f := a.open
 	a.open = nil
 	sum, failed := h.PAXRecords[recordSum], h.PAXRecords[recordFailed]
+	if a.paths += len(failed); a.paths > maxPaths {
+		return invalidArchive("its paths are too long")
+	}
 	switch {
 	case h.Typeflag != tar.TypeXGlobalHeader || (sum == "") == (failed == "") || len(failed) > maxReason:
 		return invalidArchive("%.200q has no SHA-256", f.Path)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // An entryOf is what a host puts into an archive.
@@ -103,6 +104,19 @@ func TestReadArchiveRefusesWhatCollectDoesNotSend(t *testing.T) {
 		}
 		if (c.err == "") != (err == nil) || err != nil && (!errors.Is(err, errArchive) || !strings.Contains(err.Error(), c.err)) {
 			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// JSON has no time after the year 9999.
+func TestReadArchiveForgetsTimesThatJSONDoesNotHave(t *testing.T) {
+	for at, want := range map[int64]int64{253402300799: 253402300799, 253402300800: time.Time{}.Unix(), -1 << 40: time.Time{}.Unix()} {
+		file := fileOf("etc/x", "x")
+		file[0].header.ModTime = time.Unix(at, 0)
+		var got *Collected
+		err := ReadArchive(bytes.NewReader(archiveOf(t, file...)), 100, Sink{Done: func(f *Collected) error { got = f; return nil }})
+		if err != nil || got.ModTime.Unix() != want {
+			t.Errorf("%d: %+v, %v, want %d", at, got, err, want)
 		}
 	}
 }

@@ -121,8 +121,10 @@ func (v *View) CollectedDocument(ctx context.Context, j *model.Job) (list []File
 			d.Path, d.PathBase64 = "", []byte(f.Path)
 		}
 		if f.Missing == "" {
-			modified := f.ModTime.UTC()
-			d.Size, d.Modified = &f.Size, &modified
+			d.Size = &f.Size
+		}
+		if modified := f.ModTime.UTC(); !modified.IsZero() {
+			d.Modified = &modified
 		}
 		if f.Missing == "" && f.Failed == "" {
 			sum := hex.EncodeToString(f.SHA256[:])

@@ -86,7 +86,10 @@ func (d *Directory) sweep() {
 // files.Sink.File.
 func (d *Directory) File(f *files.Collected, content io.Reader) error {
 	d.drop()
-	d.local = d.names.local(f.Path)
+	var err error
+	if d.local, err = d.names.local(f.Path); err != nil {
+		return fmt.Errorf("cannot save it: %w", err)
+	}
 	if err := d.root.MkdirAll(path.Dir(d.local), 0o700); err != nil {
 		return fmt.Errorf("cannot save it: %w", files.Cause(err))
 	}

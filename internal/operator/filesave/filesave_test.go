@@ -3,6 +3,7 @@ package filesave
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -32,15 +33,58 @@ func TestNamesAreSafeAndDiffer(t *testing.T) {
 		{"/a/new\nline /a/\x7f /a/not-\xff-utf8 /a/日誌", "a/new%0Aline a/%7F a/not-%FF-utf8 a/日誌"},
 		{`/a/x:y /a/back\slash /a/q?* /a/<x>"|`, `a/x%3Ay a/back%5Cslash a/q%3F%2A a/%3Cx%3E%22%7C`},
 		{"/a/dot. /a/.../x /a/100% /a/%41 /a/%zz", "a/dot%2E a/..%2E/x a/100% a/%2541 a/%zz"},
+		{"/\u03bf\u03c2 /\u03bf\u03c3 /\u00b5 /\u03bc", "\u03bf\u03c2 \u03bf\u03c3~2 \u00b5 \u03bc~2"}, // the same letters, in lower case too
+		{"/a /A~2 /A /A~3 /a~2", "a A~2 A~3 A~3~2 a~2~2"},
 		{"/" + tempPrefix + "1", "_" + tempPrefix + "1"},
 	} {
 		n := newNames()
 		var got []string
 		for p := range strings.SplitSeq(c.paths, " ") {
-			got = append(got, n.local(p))
+			local, err := n.local(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, local)
 		}
 		if text := strings.Join(got, " "); text != c.want {
 			t.Errorf("%q: got  %q\nwant %q", c.paths, text, c.want)
+		}
+	}
+}
+
+// Names cost memory and time for each of them, and not for each path or each other name.
+func TestNamesOfAHostileHostTakeLittle(t *testing.T) {
+	n := newNames()
+	for i := range 10 {
+		if _, err := n.local(fmt.Sprintf("/x%d%s", i, strings.Repeat("/a", 2000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size := 0
+	for at := range n.taken {
+		size += len(at.name)
+	}
+	if size > 10*3000 {
+		t.Errorf("10 paths of 4 KB take %d bytes", size)
+	}
+	for i := range 1 << 12 { // names that differ only in case
+		name := []byte("abcdefghijkl")
+		for bit := range name {
+			name[bit] -= byte(i>>bit&1) * ('a' - 'A')
+		}
+		local, err := n.local("/" + string(name))
+		if _, suffix, ok := strings.Cut(local, "~"); err != nil || ok && suffix != fmt.Sprint(i+1) {
+			t.Fatalf("name %d is %q, %v", i+1, local, err)
+		}
+	}
+	if last := n.suffix[place{0, "abcdefghijkl"}]; last != 1<<12 {
+		t.Errorf("the last suffix is %d: each name tries those of the others", last)
+	}
+	for i := 0; ; i++ {
+		if _, err := n.local(fmt.Sprintf("/%d%s", i, strings.Repeat("/a", 2000))); errors.Is(err, errTooManyNames) {
+			break
+		} else if i > mostNames/2000 {
+			t.Fatal("there may be any number of directories")
 		}
 	}
 }
@@ -61,8 +105,8 @@ func TestNamesProperties(t *testing.T) {
 				elements = append(elements, e)
 			}
 			p := "/" + strings.Join(elements, "/")
-			local := n.local(p)
-			if !filepath.IsLocal(local) || !utf8.ValidString(local) || strings.ContainsAny(local, ":\n") {
+			local, err := n.local(p)
+			if err != nil || !filepath.IsLocal(local) || !utf8.ValidString(local) || strings.ContainsAny(local, ":\n") {
 				t.Fatalf("%q becomes %q", p, local)
 			}
 			if other, ok := taken[strings.ToLower(local)]; ok && other != p {

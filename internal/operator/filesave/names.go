@@ -5,42 +5,93 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"warren/internal/files"
 )
 
 // names gives paths on a host paths in a directory of the operator, which are safe on every
 // system. Paths that differ get names that differ, also where the system ignores the case,
-// or takes two forms of a letter for the same.
+// or takes two forms of a letter for the same. It needs memory for each name once, however deep it
+// is, since the paths may be hostile.
 type names struct {
-	taken map[string]string // directory and name, in small letters → what it stands for on the host
+	fold   cases.Caser
+	n      int             // names that are known; a directory has the number that it was known as
+	known  map[place]named // by the name on the host
+	taken  map[place]bool  // by the folded name in the directory
+	suffix map[place]int   // the last one, by the folded name without it
 }
 
-func newNames() *names { return &names{taken: map[string]string{}} }
+// A place is a name in a directory.
+type place struct {
+	directory int
+	name      string
+}
+
+// A named is what became of a name on the host.
+type named struct {
+	name      string
+	directory int // its number; 0 is the directory of the host
+}
+
+func newNames() *names {
+	return &names{fold: cases.Fold(), known: map[place]named{}, taken: map[place]bool{}, suffix: map[place]int{}}
+}
+
+// mostNames bounds the files and directories of a host together.
+const mostNames = 2 * files.MaxEntries
+
+var errTooManyNames = fmt.Errorf("the host has sent more than %d files and directories", mostNames)
 
 // local returns the path for a full path on the host, with slashes.
-func (n *names) local(hostPath string) string {
-	var done string // in the directory
+func (n *names) local(hostPath string) (string, error) {
+	var local strings.Builder
+	directory := 0
 	p, isUnix := strings.CutPrefix(hostPath, "/")
 	for element := range strings.SplitSeq(p, "/") {
-		safe := safeName(element)
-		if done == "" && !isUnix && strings.HasSuffix(element, ":") { // C:
-			safe = safeName(strings.TrimSuffix(element, ":"))
+		isDrive := local.Len() == 0 && !isUnix && strings.HasSuffix(element, ":") // C:
+		d, err := n.named(directory, element, isDrive)
+		if err != nil {
+			return "", err
 		}
-		name := safe
-		for i := 2; ; i++ {
-			key := done + "/" + strings.ToLower(norm.NFC.String(name))
-			if other, ok := n.taken[key]; !ok || other == element {
-				n.taken[key] = element
-				break
-			}
-			name = fmt.Sprintf("%s~%d", safe, i)
+		if local.Len() > 0 {
+			local.WriteByte('/')
 		}
-		if done != "" {
-			done += "/"
-		}
-		done += name
+		local.WriteString(d.name)
+		directory = d.directory
 	}
-	return done
+	return local.String(), nil
+}
+
+// named returns what a name on the host is in a directory.
+func (n *names) named(directory int, element string, isDrive bool) (named, error) {
+	id, safe := place{directory, element}, safeName(element)
+	if isDrive {
+		id.name, safe = element+"/", safeName(strings.TrimSuffix(element, ":")) // no name has a slash
+	}
+	if d, ok := n.known[id]; ok {
+		return d, nil
+	}
+	if n.n == mostNames {
+		return named{}, errTooManyNames
+	}
+	first := n.place(directory, safe)
+	name, at := safe, first
+	for n.taken[at] {
+		n.suffix[first] = max(n.suffix[first], 1) + 1
+		name = fmt.Sprintf("%s~%d", safe, n.suffix[first])
+		at = n.place(directory, name)
+	}
+	n.n++
+	d := named{name, n.n}
+	n.known[id], n.taken[at] = d, true
+	return d, nil
+}
+
+// place is what a system that ignores the case and the form of letters takes a name for.
+func (n *names) place(directory int, name string) place {
+	return place{directory, n.fold.String(norm.NFC.String(name))}
 }
 
 // special are the characters that Windows refuses in names, or gives a meaning.

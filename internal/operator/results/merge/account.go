@@ -91,6 +91,12 @@ func (a *Account) Admit(c Chunk, limit int64, stored []Span) (parts []Chunk, ref
 		}
 		room = min(room, a.Size-a.Dropped-a.Kept)
 	}
+	if c.Archive { // only its beginning is kept; a part behind the limit would make a file with a hole
+		if over := want.End - max(want.Start, limit); over > 0 {
+			refused += over
+			want.End -= over
+		}
+	}
 	room = max(0, room)
 	for _, g := range gaps(stored, want) {
 		n := min(g.End-g.Start, room)

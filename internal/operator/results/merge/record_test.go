@@ -219,6 +219,7 @@ func TestAdmit(t *testing.T) {
 		acc     Account
 		limit   int64
 		offset  int64
+		archive bool
 		have    []Span
 		want    []Span
 		refused int64
@@ -235,11 +236,13 @@ func TestAdmit(t *testing.T) {
 		{name: "wholly beyond the end", acc: Account{Size: 6}, limit: 100, offset: 7, refused: 10},
 		{name: "more than the agent kept", acc: Account{Size: 1000, Dropped: 995}, limit: 100, want: []Span{{0, 5}}, refused: 5},
 		{name: "negative", acc: Account{Size: -1}, limit: 100, offset: -1, refused: 10},
+		{name: "archive over the limit", archive: true, acc: Account{Size: -1}, limit: 100, offset: 95, want: []Span{{95, 100}}, refused: 5},
+		{name: "archive far behind the limit", archive: true, acc: Account{Size: -1}, limit: 100, offset: 1 << 45, refused: 10},
 		{name: "overflow", acc: Account{Size: -1}, limit: 100, offset: 1<<63 - 5, refused: 10},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			acc := c.acc
-			parts, refused := acc.Admit(Chunk{Offset: c.offset, Data: []byte(data)}, c.limit, c.have)
+			parts, refused := acc.Admit(Chunk{Offset: c.offset, Data: []byte(data), Archive: c.archive}, c.limit, c.have)
 			var got []Span
 			var n int64
 			for _, p := range parts {
