@@ -22,8 +22,11 @@ func (r *Rule) permitsFiles(run wire.Run, self string) (*wire.Run, string) {
 		if refusal := r.refusesOwnerOrMode(run.Push, run.User, self); refusal != "" {
 			return nil, refusal
 		}
+		if refusal := refusesWithin(run.Push.Within, within); refusal != "" {
+			return nil, refusal
+		}
 		push := *run.Push
-		push.Within = narrower(push.Within, within)
+		push.Within = within
 		run.Push = &push
 		return &run, ""
 	}
@@ -31,8 +34,11 @@ func (r *Rule) permitsFiles(run wire.Run, self string) (*wire.Run, string) {
 	if within == "" {
 		return nil, fmt.Sprintf("no permit-collect names a directory above %s", clip(fmt.Sprintf("%q", run.Argv), 200))
 	}
+	if refusal := refusesWithin(run.Collect.Within, within); refusal != "" {
+		return nil, refusal
+	}
 	collect := *run.Collect
-	collect.Within = narrower(collect.Within, within)
+	collect.Within = within
 	run.Collect = &collect
 	return &run, ""
 }
@@ -74,12 +80,13 @@ func isWithin(path, directory string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// narrower returns the directory that the request names, if it is in the permitted one.
-func narrower(requested, permitted string) string {
-	if isWithin(requested, permitted) {
-		return filepath.Clean(requested)
+// refusesWithin refuses a directory that the request names and that is not the permitted one. Below
+// that one, it may be a symbolic link to any place, and the executor opens it without a limit.
+func refusesWithin(requested, permitted string) string {
+	if requested == "" || samePath(filepath.Clean(requested), permitted) {
+		return ""
 	}
-	return permitted
+	return fmt.Sprintf("the request names the directory %q as its limit, but that of the line is %q", clip(requested, 200), clip(permitted, 200))
 }
 
 func (r *Rule) addPush(value string) (err error) {

@@ -31,6 +31,10 @@ func TestConfinedLinePermitsFilesBelowItsDirectories(t *testing.T) {
 		{both, collect("/var/log/syslog", "/var/log/app/*"), "/var/log"},
 		{both, collect("/var/log/syslog", "/etc/shadow"), ""},
 		{both, collect("/srv/x"), ""},
+		{both, &wire.Run{Push: &wire.Push{Path: "/srv/www/x", Within: "/srv/"}}, "/srv"},
+		{both, &wire.Run{Push: &wire.Push{Path: "/srv/www/x", Within: "/srv/www"}}, ""}, // may be a link to any place
+		{both, &wire.Run{Push: &wire.Push{Path: "/srv/www/x", Within: "/"}}, ""},
+		{both, &wire.Run{Argv: []string{"/var/log/a/b"}, Collect: &wire.Collect{MaxSize: 1, Within: "/var/log/a"}}, ""},
 		{both, &wire.Run{Command: "true"}, ""},
 		{`permit-command="true"`, push("/etc/app/app.conf"), ""},
 		{`permit-command="true"`, collect("/etc/app/app.conf"), ""},
