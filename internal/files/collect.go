@@ -187,14 +187,21 @@ func (c *collector) addDirectory(t tree, name string) error {
 		return c.missing(filepath.Join(t.base, name), Cause(err).Error())
 	}
 	for _, e := range entries {
-		if e.Type()&fs.ModeSymlink != 0 {
+		inner := filepath.Join(name, e.Name())
+		if e.Type()&fs.ModeSymlink != 0 || e.Type()&fs.ModeIrregular != 0 && isJunction(t, inner) {
 			continue // it may lead back to a directory above
 		}
-		if err := c.add(t, filepath.Join(name, e.Name())); err != nil {
+		if err := c.add(t, inner); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// isJunction reports whether what is no directory of its own leads to one, as a junction of Windows.
+func isJunction(t tree, name string) bool {
+	info, err := t.stat(name)
+	return err == nil && info.IsDir()
 }
 
 // addFile adds the content of a file, as long as it was when it was opened.

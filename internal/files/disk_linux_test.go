@@ -72,6 +72,21 @@ func TestFullDiskLeavesTheFileAlone(t *testing.T) {
 	}
 }
 
+// A file system below the directory that confines the push has room of its own.
+func TestRoomIsThatOfTheFileSystemOfEachFile(t *testing.T) {
+	small := mount(t, 0)
+	s := scan(t, false, write(t, filepath.Join(t.TempDir(), "source"), strings.Repeat("x", 2<<20)))
+	for _, within := range []string{"", filepath.Dir(small)} {
+		for _, o := range []Options{{Path: filepath.Join(small, "file")}, {Path: filepath.Join(small, "new", "file"), Mkdir: true}} {
+			o.Within = within
+			_, err := push(s, strings.NewReader("not read"), o)
+			if err == nil || !strings.HasPrefix(err.Error(), "no space: 2101248 bytes are needed, ") {
+				t.Errorf("%+v: %v", o, err)
+			}
+		}
+	}
+}
+
 func TestFullDiskKeepsNothingOfStandardInput(t *testing.T) {
 	dir := mount(t, 0)
 	_, err := Spool(strings.NewReader(strings.Repeat("x", 2<<20)), dir)

@@ -140,6 +140,118 @@ func TestChangedModeAloneNeedsNoContent(t *testing.T) {
 
 // Somebody who may write in the directory replaces the file by another one after it was
 // compared. That one keeps its mode.
+// Another name of the file may be anywhere, and keeps what it has.
+func TestChangedModeLeavesOtherNamesAlone(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no modes")
+	}
+	dir := t.TempDir()
+	s := scan(t, false, write(t, filepath.Join(dir, "source"), "one"))
+	target, other := write(t, filepath.Join(dir, "in", "file"), "one"), filepath.Join(dir, "other")
+	if err := os.Link(target, other); err != nil {
+		t.Fatal(err)
+	}
+	report, err := push(s, s.Open(0), Options{Path: target, Mode: 0o666})
+	if info, _ := os.Stat(target); err != nil || !strings.HasPrefix(report, "replaced") || info.Mode().Perm() != 0o666 || read(t, target) != "one" {
+		t.Errorf("%q, %v, %v", report, err, info.Mode())
+	}
+	if info, _ := os.Stat(other); info.Mode().Perm() != 0o644 {
+		t.Errorf("the other name has mode %v", info.Mode())
+	}
+}
+
+// While the push goes on, the name exists.
+func TestBackupOfALinkKeepsItsName(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("symbolic links need a privilege on Windows")
+	}
+	dir := t.TempDir()
+	s := scan(t, false, write(t, filepath.Join(dir, "source"), "one"))
+	target := filepath.Join(dir, "in", "link")
+	if err := errors.Join(os.Mkdir(filepath.Dir(target), 0o755), os.Symlink("else", target)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var g errgroup.Group
+	g.Go(func() error {
+		for ctx.Err() == nil {
+			if _, err := os.Lstat(target); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for range 300 {
+		if _, err := push(s, s.Open(0), Options{Path: target, Backup: true}); err != nil {
+			t.Fatal(err)
+		}
+		link := target + ".new"
+		if err := errors.Join(os.Symlink("else", link), os.Rename(link, target)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	if err := g.Wait(); err != nil {
+		t.Errorf("the name was missing: %v", err)
+	}
+	if link, err := os.Readlink(target + "~"); err != nil || link != "else" {
+		t.Errorf("the backup leads to %q, %v", link, err)
+	}
+	if got := names(t, filepath.Dir(target)); len(got) != 2 {
+		t.Errorf("the directory has %q", got)
+	}
+}
+
+// Where hard links do not exist, a backup is a copy.
+func TestBackupIsACopyWithoutHardLinks(t *testing.T) {
+	dir := t.TempDir()
+	file := write(t, filepath.Join(dir, "file"), "one")
+	at := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	if err := errors.Join(os.Chmod(file, 0o640), os.Chtimes(file, at, at)); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	w := &writing{Target: &Target{root: root}}
+	if err := w.copyFile("file", "copy"); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := os.Stat(file)
+	got, err := os.Stat(filepath.Join(dir, "copy"))
+	if err != nil || got.Mode() != want.Mode() || !got.ModTime().Equal(at) || read(t, filepath.Join(dir, "copy")) != "one" {
+		t.Errorf("%v, %v, want %v: %v", got.Mode(), got.ModTime(), want.Mode(), err)
+	}
+	if err := w.copyFile("file", "copy"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("onto a file that exists: %v", err)
+	}
+}
+
+// A push that was canceled in the last moment changes nothing.
+func TestPushCanceledBehindItsContentChangesNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := scan(t, false, write(t, filepath.Join(dir, "source"), "new"))
+	file := write(t, filepath.Join(dir, "in", "file"), "old")
+	m, err := Decode(s.Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := Open(m, Options{Path: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := target.Write(ctx, &onRead{s.Open(0), cancel}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if got := names(t, filepath.Dir(file)); len(got) != 1 || read(t, file) != "old" {
+		t.Errorf("%q, %q", got, read(t, file))
+	}
+}
+
 func TestModeOfExchangedFileIsKept(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no modes")
@@ -400,8 +512,14 @@ func TestSourceThatGrows(t *testing.T) {
 		t.Errorf("appended: %q, %v: the part that was scanned is the same", got, err)
 	}
 	write(t, source, "twotwo")
-	if _, err := io.ReadAll(s.Open(0)); !errors.Is(err, ErrChanged) {
-		t.Errorf("replaced: %v", err)
+	content := s.Open(0)
+	if _, err := io.ReadFull(content, make([]byte, 3)); err != nil {
+		t.Errorf("replaced: %v before the end", err)
+	}
+	for range 2 {
+		if _, err := content.Read(make([]byte, 1)); !errors.Is(err, ErrChanged) {
+			t.Errorf("replaced: %v", err)
+		}
 	}
 }
 

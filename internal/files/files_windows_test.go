@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -103,6 +104,21 @@ func TestCollectOfDevicesOnWindows(t *testing.T) {
 		if err := Collect(t.Context(), Collection{Paths: []string{path}, MaxSize: 10, MaxArchive: 1 << 20}, io.Discard); err == nil {
 			t.Errorf("%s was collected", path)
 		}
+	}
+}
+
+// A junction may lead to a directory above, without an end.
+func TestCollectDoesNotFollowJunctions(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "sub", "a.log"), "a")
+	if out, err := exec.Command("cmd", "/c", "mklink", "/J", filepath.Join(dir, "sub", "above"), dir).CombinedOutput(); err != nil {
+		t.Skipf("no junction can be made here: %v: %s", err, out)
+	}
+	if got := collectAll(t, Collection{Paths: []string{dir}}); len(got) != 1 || !strings.HasSuffix(got[0], "/sub/a.log a") {
+		t.Errorf("collected %q", got)
+	}
+	if _, err := Scan([]string{dir}, false); err == nil || !strings.Contains(err.Error(), "is a junction") {
+		t.Errorf("pushed: %v", err)
 	}
 }
 

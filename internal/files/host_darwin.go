@@ -8,11 +8,11 @@ import (
 
 const canSyncFileSystem = false
 
-func syncFileSystem(*os.Root) error { return nil }
+func syncFileSystem(*os.Root, string) error { return nil }
 
-// freeSpace returns how many bytes the file system of the root has for this user.
-func freeSpace(root *os.Root) (free int64, ok bool) {
-	err := withDirectory(root, func(fd int) error {
+// freeSpace returns how many bytes the file system of a directory has for this user.
+func freeSpace(root *os.Root, dir string) (free int64, ok bool) {
+	err := withDirectory(root, dir, func(fd int) error {
 		var s unix.Statfs_t
 		err := unix.Fstatfs(fd, &s)
 		free, ok = int64(s.Bavail)*int64(s.Bsize), err == nil && s.Blocks > 0

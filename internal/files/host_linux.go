@@ -10,12 +10,12 @@ import (
 
 const canSyncFileSystem = true
 
-// syncFileSystem writes everything to the disk that the file system of the root has.
-func syncFileSystem(root *os.Root) error { return withDirectory(root, unix.Syncfs) }
+// syncFileSystem writes everything to the disk that the file system of a directory has.
+func syncFileSystem(root *os.Root, dir string) error { return withDirectory(root, dir, unix.Syncfs) }
 
-// freeSpace returns how many bytes the file system of the root has for this user.
-func freeSpace(root *os.Root) (free int64, ok bool) {
-	err := withDirectory(root, func(fd int) error {
+// freeSpace returns how many bytes the file system of a directory has for this user.
+func freeSpace(root *os.Root, dir string) (free int64, ok bool) {
+	err := withDirectory(root, dir, func(fd int) error {
 		var s unix.Statfs_t
 		err := unix.Fstatfs(fd, &s)
 		free, ok = int64(s.Bavail)*s.Bsize, err == nil && s.Blocks > 0 // 0: not of a disk

@@ -18,9 +18,12 @@ const canSyncDirectory = true
 // An owner is the one that Options.Owner names; -1 is none.
 type owner struct{ uid, gid int }
 
+// anyOwner names none.
+var anyOwner = owner{-1, -1}
+
 // lookupOwner finds USER[:GROUP], by names or numbers.
 func lookupOwner(text string) (o owner, err error) {
-	o = owner{-1, -1}
+	o = anyOwner
 	if text == "" {
 		return o, nil
 	}
@@ -108,9 +111,21 @@ func toMode(m int64) fs.FileMode {
 
 func setMode(f *os.File, mode int64) error { return f.Chmod(toMode(mode)) }
 
-// withDirectory calls f with a descriptor of the root.
-func withDirectory(root *os.Root, f func(fd int) error) error {
-	d, err := root.Open(".")
+// deviceOf returns the number of the file system that a file is in.
+func deviceOf(info fs.FileInfo) uint64 {
+	s, _ := info.Sys().(*syscall.Stat_t)
+	return uint64(s.Dev)
+}
+
+// hasOtherNames reports whether a file has more than one name.
+func hasOtherNames(info fs.FileInfo) bool {
+	s, _ := info.Sys().(*syscall.Stat_t)
+	return s.Nlink > 1
+}
+
+// withDirectory calls f with a descriptor of a directory in the root.
+func withDirectory(root *os.Root, dir string, f func(fd int) error) error {
+	d, err := root.Open(dir)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/windows"
 )
@@ -15,6 +16,8 @@ const (
 
 // An owner cannot be set on Windows.
 type owner struct{}
+
+var anyOwner owner
 
 func lookupOwner(text string) (owner, error) {
 	if text != "" {
@@ -28,7 +31,9 @@ func (owner) set(*os.File, fs.FileInfo) error { return nil }
 func (owner) setLink(*os.Root, string) error  { return nil }
 func sameMode(fs.FileInfo, int64) bool        { return true }
 func setMode(*os.File, int64) error           { return nil } // a mode without w would make it read-only
-func syncFileSystem(*os.Root) error           { return nil }
+func syncFileSystem(*os.Root, string) error   { return nil }
+func deviceOf(fs.FileInfo) uint64             { return 0 }
+func hasOtherNames(fs.FileInfo) bool          { return false } // modes and owners are not set
 
 // copyLabels gives f, whose name is temp, the access control list of the file at name. A list that
 // has only what the directory passes on is the one that f has already.
@@ -98,9 +103,9 @@ func reopen(f *os.File, access uint32) (windows.Handle, error) {
 	return windows.InvalidHandle, err
 }
 
-// freeSpace returns how many bytes the volume of the root has for this user.
-func freeSpace(root *os.Root) (int64, bool) {
-	name, err := windows.UTF16PtrFromString(root.Name())
+// freeSpace returns how many bytes the volume of a directory has for this user.
+func freeSpace(root *os.Root, dir string) (int64, bool) {
+	name, err := windows.UTF16PtrFromString(filepath.Join(root.Name(), filepath.FromSlash(dir)))
 	if err != nil {
 		return 0, false
 	}

@@ -27,9 +27,14 @@ func mountImage(t *testing.T, failed func(string, ...any), image string) string 
 }
 
 // When a push ends, the disk has the new files and their names. Up to mostSynced files are synced
-// one by one, more by their file system.
+// one by one, more by their file system, which may be another than that of the directory that
+// confines the push.
 func TestPushedFilesSurviveLossOfPower(t *testing.T) {
-	for _, files := range []int{2, mostSynced + 1} {
+	for _, c := range []struct {
+		files    int
+		confined bool // to a directory of another disk
+	}{{2, false}, {mostSynced + 1, false}, {mostSynced + 1, true}} {
+		files := c.files
 		image := filepath.Join(t.TempDir(), "disk")
 		write(t, image, "")
 		if err := os.Truncate(image, 32<<20); err != nil {
@@ -43,7 +48,11 @@ func TestPushedFilesSurviveLossOfPower(t *testing.T) {
 		write(t, filepath.Join(dir, "0"), "old")
 		command(t.Fatalf, "sync", "--file-system", dir)
 		s := scan(t, false, tree)
-		if _, err := push(s, s.Open(0), Options{Path: dir}); err != nil {
+		o := Options{Path: dir}
+		if c.confined {
+			o.Within = filepath.Dir(dir)
+		}
+		if _, err := push(s, s.Open(0), o); err != nil {
 			t.Fatal(err)
 		}
 		// A copy of the disk is what a loss of power leaves of it now.
@@ -58,7 +67,7 @@ func TestPushedFilesSurviveLossOfPower(t *testing.T) {
 		left := mountImage(t, t.Fatalf, copied)
 		for i := range files {
 			if b, err := os.ReadFile(filepath.Join(left, fmt.Sprint(i))); err != nil || string(b) != strings.Repeat("new", 10_000) {
-				t.Fatalf("%d files: %d has %d bytes, %v", files, i, len(b), err)
+				t.Fatalf("%+v: %d has %d bytes, %v", c, i, len(b), err)
 			}
 		}
 	}

@@ -137,6 +137,8 @@ func (s *Source) add(file, name string, follow bool) error {
 		}
 		e.Kind, e.Mode, e.Link = Symlink, 0, []byte(filepath.ToSlash(link))
 		s.append(e, "")
+	case info.Mode()&fs.ModeIrregular != 0:
+		return fmt.Errorf("%s is a junction, or of another kind that cannot be pushed", file)
 	default:
 		return fmt.Errorf("%s is a device, a socket or a pipe", file)
 	}
@@ -223,14 +225,19 @@ type Content struct {
 	sum    hash.Hash // nil if the file is read from its middle
 	name   string
 	want   []byte
+	err    error // of a file that was read to its end
 }
 
 // Open returns the content from an offset on.
 func (s *Source) Open(offset int64) *Content { return &Content{source: s, skip: offset} }
 
-// Read returns ErrChanged if a file is not what it was when it was scanned.
+// Read returns ErrChanged if a file is not what it was when it was scanned: behind the content of
+// the file, since a reader that has all it wants takes no notice of an error that comes with it.
 func (c *Content) Read(p []byte) (int, error) {
 	for c.file == nil {
+		if c.err != nil {
+			return 0, c.err
+		}
 		if c.index == len(c.source.Paths) {
 			return 0, io.EOF
 		}
@@ -249,7 +256,7 @@ func (c *Content) Read(p []byte) (int, error) {
 	case err != nil && !errors.Is(err, io.EOF):
 		return n, err
 	case c.left == 0:
-		return n, c.end()
+		c.err = c.end()
 	}
 	return n, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
 	"path/filepath"
@@ -258,10 +259,12 @@ func (t *Target) compareFile(s *step) error {
 	if n, err := io.Copy(h, f); err != nil || n != s.entry.Size || !bytes.Equal(h.Sum(nil), s.entry.SHA256) {
 		return nil //nolint:nilerr // as above
 	}
-	s.content = false
-	if sameMode(s.exists, t.mode(s.entry)) && t.owner.isOf(s.exists) {
+	mode, owner := sameMode(s.exists, t.mode(s.entry)), t.owner.isOf(s.exists)
+	if mode && owner {
 		s.status = Same
 	}
+	// One of both is changed in place, unless the file has another name, which may be anywhere.
+	s.content = s.status != Same && (!mode && !owner || hasOtherNames(s.exists))
 	return nil
 }
 
@@ -290,6 +293,9 @@ func (t *Target) Write(ctx context.Context, content io.Reader) error {
 	w := &writing{Target: t, syncEach: t.syncsEach()}
 	err := w.stage(ctx, content)
 	if err == nil {
+		err = context.Cause(ctx) // canceled during the last content or its sync
+	}
+	if err == nil {
 		err = w.commit()
 	}
 	if err != nil {
@@ -303,18 +309,64 @@ const spacePerEntry = 4096
 
 // checkSpace refuses a push for which the file system has no room.
 func (t *Target) checkSpace() error {
-	need := int64(0)
+	need := map[string]int64{} // by directory, of which each is of another file system
+	disks := newDisks(t.root)
 	for _, s := range t.steps {
 		if s.content {
-			need += s.entry.Size + spacePerEntry
+			need[disks.of(path.Dir(t.at(s.entry)))] += s.entry.Size + spacePerEntry
 		}
 	}
-	if need == 0 {
-		return nil
+	for dir, n := range need {
+		if free, ok := freeSpace(t.root, dir); ok && free < n {
+			return fmt.Errorf("no space: %d bytes are needed, %d are free", n, free)
+		}
 	}
-	free, ok := freeSpace(t.root)
-	if ok && free < need {
-		return fmt.Errorf("no space: %d bytes are needed, %d are free", need, free)
+	return nil
+}
+
+// disks finds the file systems of directories: others may be mounted below the root.
+type disks struct {
+	root  *os.Root
+	known map[string]string // by directory
+	first map[uint64]string // by device
+}
+
+func newDisks(root *os.Root) *disks {
+	return &disks{root, map[string]string{}, map[uint64]string{}}
+}
+
+// of returns a directory that stands for the file system of a directory, which may not exist yet.
+func (d *disks) of(dir string) string {
+	if known, ok := d.known[dir]; ok {
+		return known
+	}
+	found := "."
+	info, err := d.root.Stat(dir)
+	switch {
+	case err == nil:
+		device := deviceOf(info)
+		if _, ok := d.first[device]; !ok {
+			d.first[device] = dir
+		}
+		found = d.first[device]
+	case dir != ".":
+		found = d.of(path.Dir(dir))
+	}
+	d.known[dir] = found
+	return found
+}
+
+// syncAll writes everything to the disk that the file systems of the directories have.
+func (d *disks) syncAll(dirs iter.Seq[string]) error {
+	synced := map[string]bool{}
+	for dir := range dirs {
+		if dir = d.of(dir); synced[dir] {
+			continue
+		}
+		synced[dir] = true
+		if err := syncFileSystem(d.root, dir); err != nil {
+			return err
+		}
 	}
 	return nil
 }

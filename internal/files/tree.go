@@ -39,7 +39,7 @@ func FreeSpace(dir string) (free int64, ok bool) {
 		return 0, false
 	}
 	defer root.Close()
-	return freeSpace(root)
+	return freeSpace(root, ".")
 }
 
 // readDir returns the entries of a directory, sorted by name.

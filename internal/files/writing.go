@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -191,7 +192,13 @@ func (t *writing) syncStaged() error {
 	if t.syncEach {
 		return nil
 	}
-	return syncFileSystem(t.root)
+	return newDisks(t.root).syncAll(func(yield func(string) bool) {
+		for _, name := range t.staged {
+			if !yield(path.Dir(name)) {
+				return
+			}
+		}
+	})
 }
 
 // commit renames what is staged. If it fails in the middle, the directories that have files stay.
@@ -246,31 +253,76 @@ func (t *writing) replace(s *step, name string) error {
 // mostBackupTries is how often a file may be replaced while it is backed up.
 const mostBackupTries = 100
 
-// backUp makes NAME~ a second name of the file, so that the name is never missing.
+// backUp makes NAME~ a second name or a copy of the file, so that the name is never missing.
 func (t *writing) backUp(s *step, name string) error {
-	if s.exists.Mode()&fs.ModeSymlink != 0 {
-		return t.root.Rename(name, name+"~")
-	}
 	temp := s.stage + "~"
-	err := t.root.Link(name, temp)
+	err := t.secondName(name, temp)
 	for range mostBackupTries {
 		if !errors.Is(err, fs.ErrNotExist) { // somebody replaces the file at the same time
 			break
 		}
-		err = t.root.Link(name, temp)
+		err = t.secondName(name, temp)
 	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil // it was removed
-	case err != nil: // a file system without hard links
-		return t.root.Rename(name, name+"~")
 	}
-	err = t.root.Rename(temp, name+"~")
+	if err == nil {
+		err = t.root.Rename(temp, name+"~")
+	}
 	// If both are names of one file already, rename does nothing.
 	if e := t.root.Remove(temp); err == nil && e != nil && !errors.Is(e, fs.ErrNotExist) {
 		return e
 	}
 	return err
+}
+
+// secondName makes temp a hard link to a file, or a copy: of a symbolic link, or where hard links do
+// not exist or are not permitted.
+func (t *writing) secondName(name, temp string) error {
+	info, err := t.root.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		link, err := t.root.Readlink(name)
+		if err != nil {
+			return err
+		}
+		return t.root.Symlink(link, temp)
+	}
+	if err = t.root.Link(name, temp); err == nil || errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return t.copyFile(name, temp)
+}
+
+// copyFile makes temp a copy of a file, with its owner, mode, time and labels.
+func (t *writing) copyFile(name, temp string) error {
+	from, err := t.root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	info, err := from.Stat()
+	if err != nil {
+		return err
+	}
+	to, err := t.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	for _, step := range []func() error{
+		func() error { return copyLabels(t.root, name, temp, to) },
+		func() error { _, err := io.Copy(to, from); return err },
+		func() error { return anyOwner.set(to, info) },
+		func() error { return setMode(to, fromMode(info.Mode())) },
+		to.Sync,
+	} {
+		if err == nil {
+			err = step()
+		}
+	}
+	return errors.Join(err, to.Close(), t.root.Chtimes(temp, info.ModTime(), info.ModTime()))
 }
 
 // changeAttributes changes mode and owner of a file that has the content.
@@ -323,7 +375,7 @@ func (t *writing) syncDirectories(dirs map[string]bool) error {
 		return nil
 	}
 	if len(dirs) > mostSynced && canSyncFileSystem {
-		return syncFileSystem(t.root)
+		return newDisks(t.root).syncAll(maps.Keys(dirs))
 	}
 	for dir := range dirs {
 		f, err := t.root.Open(dir)
