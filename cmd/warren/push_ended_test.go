@@ -119,6 +119,56 @@ func TestCanceledPushChangesNothing(t *testing.T) {
 	}
 }
 
+// Requests and replies have two connections, and the content has one more. Without it, nothing is
+// sent, and the reason is the broker's.
+func TestPushWithoutConnectionForItsContent(t *testing.T) {
+	t.Parallel()
+	p := newPlaceAt(t, rabbittest.Vhost(t))
+	host, _ := p.agent("a")
+	login := t.Name()
+	limited, err := rabbittest.Node(t).AddUser(t.Context(), t.Name(), login, "pw", ".*", ".*", ".*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rabbittest.Node(t).Ctl(t.Context(), "-s", "set_user_limits", login, `{"max-connections": 2}`); err != nil {
+		t.Fatal(err)
+	}
+	p.broker = limited
+	s := p.pushSlowly(host, 1<<20)
+	if status := ended(t, s.process); status == 0 {
+		t.Error("it ended with 0")
+	}
+	has(t, s.process.Err.String(), "error: no connection for the content: ", "user connection limit", "each one more during a push")
+	s.unchanged()
+	p.want(0, "run", "true", "--hosts", host)
+}
+
+// The operator notices it before the host has the whole content, and says so: here by the last byte.
+func TestChangedSourceEndsPush(t *testing.T) {
+	t.Parallel()
+	p := newPlaceAt(t, rabbittest.Vhost(t)) // where nobody else has streams
+	host, _ := p.agent("a")
+	s := p.pushSlowly(host, 1<<20, "--rate", "256KiB")
+	s.midway()
+	f, err := os.OpenFile(s.source, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var last [1]byte
+	if _, err := f.ReadAt(last[:], 1<<20-1); err != nil {
+		t.Fatal(err)
+	}
+	last[0]++
+	if _, err := f.WriteAt(last[:], 1<<20-1); err != nil {
+		t.Fatal(err)
+	}
+	s.ends("exited with an error")
+	has(t, s.process.Err.String(), s.source+": it changed")
+	s.unchanged()
+	eventually(t, p.streamsLeft)
+}
+
 func TestPushThatTimesOutChangesNothing(t *testing.T) {
 	t.Parallel()
 	p := newPlaceAt(t, rabbittest.Vhost(t)) // where nobody else has streams

@@ -114,11 +114,15 @@ func (j *Job) Execute(ctx context.Context, run process.Runner, spec process.Spec
 		size += p.ManifestSize
 		spec.Input = receive(p.ManifestSize)
 	}
+	began := time.Now()
 	if r = start(); r.Err == nil && r.ExitCode == needContent {
+		if spec.Timeout > 0 {
+			spec.Timeout = max(spec.Timeout-time.Since(began), 1)
+		}
 		o.Content, spec.Input = true, receive(size)
 		r = start()
 	}
-	if failed != nil && r.ExitCode != 0 && !r.Canceled && !r.TimedOut {
+	if failed != nil && r.ExitCode != 0 && !r.Canceled {
 		reason = failed.Error()
 	}
 	return r, reason

@@ -294,11 +294,8 @@ func (s *distribution) read(index int64) ([]byte, error) {
 	offset := index * wire.MaxFileChunk
 	chunk := make([]byte, min(wire.MaxFileChunk, s.Size-offset))
 	content := s.Open(offset)
-	_, err := io.ReadFull(content, chunk)
-	if err := errors.Join(err, content.Close()); err != nil {
-		return nil, fmt.Errorf("cannot read the content: %w", err)
-	}
-	return chunk, nil
+	err := readChunk(content, chunk, index == Chunks(s.Size)-1)
+	return chunk, errors.Join(err, content.Close())
 }
 
 // seal returns the message with a chunk, or a ping, which has none.

@@ -81,6 +81,8 @@ func (rc *Receiver) Run(ctx context.Context, w io.Writer) error {
 		return nil
 	case err != nil:
 		return err
+	case link.State().Phase == broker.Connecting:
+		return noConnection(link)
 	}
 	return context.Cause(ctx)
 }

@@ -23,6 +23,9 @@ const (
 	// its data directory has deleted the stream.
 	maxAge = "7D"
 
+	// connectTimeout is how long the first connection may take.
+	connectTimeout = 30 * time.Second
+
 	// segmentSize makes maxAge effective: the broker drops whole segments.
 	segmentSize = 20_000_000
 )
@@ -55,16 +58,17 @@ type Sender struct {
 
 // Run declares the stream, sends the content as hosts want it, waits until Keep is closed, and
 // deletes the stream. It sends no more once Keep is closed. It connects again after each loss of
-// the connection, and continues behind the last chunk that was confirmed. If ctx ends, the stream
+// the connection, and continues behind the last chunk that was confirmed. If outer ends, the stream
 // stays. An error of the content deletes the stream, so that no host waits for the rest.
-func (s *Sender) Run(ctx context.Context) error {
+func (s *Sender) Run(outer context.Context) error {
 	b, link, err := prepare(s.Key, s.Options)
 	if err != nil {
 		return err
 	}
-	r := &sending{Sender: s, box: b, limit: newLimit(s.Rate), chunks: Chunks(s.Size)}
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithCancel(outer)
 	defer stop()
+	r := &sending{Sender: s, box: b, limit: newLimit(s.Rate), chunks: Chunks(s.Size), connecting: time.AfterFunc(connectTimeout, stop)}
+	defer r.connecting.Stop()
 	err = link.Run(ctx, func(ctx context.Context, session *broker.Session) error {
 		err := r.session(ctx, session)
 		if r.done {
@@ -72,10 +76,24 @@ func (s *Sender) Run(ctx context.Context) error {
 		}
 		return err
 	})
-	if r.done {
+	switch {
+	case r.done:
 		return r.result
+	case !r.connected && err == nil && outer.Err() == nil:
+		return noConnection(link)
 	}
 	return err
+}
+
+// ErrNoConnection means that the broker cannot be reached, or permits no connection for the content.
+var ErrNoConnection = errors.New("no connection for the content")
+
+// noConnection is ErrNoConnection with the reason, if one is known.
+func noConnection(link *broker.Link) error {
+	if s := link.State(); s.Phase == broker.Connecting && s.Err != nil {
+		return fmt.Errorf("%w: %w", ErrNoConnection, s.Err)
+	}
+	return ErrNoConnection
 }
 
 // A sending is the state of Run.
@@ -91,10 +109,17 @@ type sending struct {
 	sent      bool
 	done      bool // the stream is deleted, or cannot be made
 	result    error
+
+	connecting *time.Timer // ends Run if the first connection takes too long
+	connected  bool
 }
 
 // session works on one connection.
 func (s *sending) session(ctx context.Context, session *broker.Session) error {
+	if !s.connected && !s.connecting.Stop() {
+		return ctx.Err()
+	}
+	s.connected = true
 	ch, err := session.Conn.Channel()
 	if err != nil {
 		return err
@@ -188,9 +213,9 @@ func (s *sending) send(ctx context.Context, ch *amqp.Channel) error {
 			continue
 		}
 		n := min(wire.MaxFileChunk, s.Size-next*wire.MaxFileChunk)
-		if _, err := io.ReadFull(content, buffer[:n]); err != nil {
-			s.result = fmt.Errorf("cannot read the content: %w", err)
-			return s.result
+		if err := readChunk(content, buffer[:n], next == s.chunks-1); err != nil {
+			s.result = err
+			return err
 		}
 		if err := wait(ctx, s.limit, int(n), s.Keep); err != nil {
 			return err
@@ -205,6 +230,24 @@ func (s *sending) send(ctx context.Context, ch *amqp.Channel) error {
 		}
 		pending = append(pending, p)
 		next++
+	}
+	return nil
+}
+
+// readChunk fills a chunk. Behind the last one, the content says whether it was what it should be.
+func readChunk(content io.Reader, chunk []byte, last bool) error {
+	_, err := io.ReadFull(content, chunk)
+	if err == nil && last {
+		var n int
+		switch n, err = io.ReadFull(content, make([]byte, 1)); {
+		case n > 0:
+			err = errors.New("it is longer than it should be")
+		case errors.Is(err, io.EOF):
+			err = nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read the content: %w", err)
 	}
 	return nil
 }

@@ -24,8 +24,9 @@ const (
 	// mostInline is the content that travels in the requests: less than a stream costs.
 	mostInline = 16 << 10
 
-	// streamTimeout is how long Push waits for the broker to make the stream.
-	streamTimeout = 30 * time.Second
+	// streamTimeout is how long Push waits for the broker to make the stream, with a connection for
+	// it.
+	streamTimeout = time.Minute
 )
 
 // A pusher sends files. It is a part of the Operator, whose goroutines call it.

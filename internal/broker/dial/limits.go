@@ -9,9 +9,9 @@ var limits = []struct{ words, hint string }{
 	{"of type 'rabbit_quorum_queue'", quorumHint},
 	{"queue limit in cluster", "cluster_queue_limit in rabbitmq.conf raises the limit"},
 	{"queue limit", `rabbitmqctl set_vhost_limits -p VHOST '{"max-queues": N}' raises the limit; an agent needs a queue for each of its names and one for an inbox, an operator one`},
-	{"user connection limit", `rabbitmqctl set_user_limits USER '{"max-connections": N}' raises the limit; an agent needs one connection, with an inbox two, an operator two`},
+	{"user connection limit", `rabbitmqctl set_user_limits USER '{"max-connections": N}' raises the limit; an agent needs one connection, with an inbox two, an operator two, and each one more during a push`},
 	{"node connection limit", "connection_max in rabbitmq.conf raises the limit"},
-	{"connection limit", `rabbitmqctl set_vhost_limits -p VHOST '{"max-connections": N}' raises the limit; an agent needs one connection, with an inbox two, an operator two`},
+	{"connection limit", `rabbitmqctl set_vhost_limits -p VHOST '{"max-connections": N}' raises the limit; an agent needs one connection, with an inbox two, an operator two, and each one more during a push`},
 	{"channels opened for user", `rabbitmqctl set_user_limits USER '{"max-channels": N}' raises the limit; an agent needs two channels and one for each further name, an operator four`},
 	{"limit", "rabbitmqctl list_vhost_limits and list_user_limits show what is set"},
 }

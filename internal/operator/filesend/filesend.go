@@ -87,7 +87,8 @@ type Content struct {
 }
 
 // Send declares a stream, and returns once the stream exists. It sends as much of the content as
-// Want says, in the background. The error is filestream.ErrNoStream if the broker refuses one.
+// Want says, in the background. The error is filestream.ErrNoStream if the broker refuses one, and
+// filestream.ErrNoConnection without a connection.
 func (s *Streams) Send(ctx context.Context, c Content) (*Stream, error) {
 	if err := s.write(c.Queue, record{}); err != nil {
 		return nil, err
@@ -150,7 +151,7 @@ func (s *Streams) start(st *Stream, c Content, send func(context.Context) error)
 		if s.ctx.Err() == nil {
 			_ = os.Remove(filepath.Join(s.dir, c.Queue)) // if it stays, the next process deletes nothing
 		}
-		if st.err = err; err != nil && c.Failed != nil && !errors.Is(err, filestream.ErrNoStream) {
+		if st.err = err; err != nil && c.Failed != nil && !errors.Is(err, filestream.ErrNoStream) && !errors.Is(err, filestream.ErrNoConnection) { // Send returns these
 			c.Failed(err)
 		}
 	})
