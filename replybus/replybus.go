@@ -246,6 +246,10 @@ func (c *consumer) decode(ctx context.Context, d amqp.Delivery, batch *pendingCo
 			c.bus.malformed.dropped(err, time.Now())
 			return nil
 		}
+		if err != nil && ctx.Err() == nil && !errors.Is(err, results.ErrStopped) { // as on a full disk; the batch is worth more
+			c.bus.log.Warn("dropped a hello", "agent", r.Agent, "error", err)
+			return nil
+		}
 		return err
 	case *wire.Checked, *wire.Granted:
 		_, err := c.bus.store.SawCheck(ctx, d.CorrelationId, r)

@@ -93,6 +93,7 @@ type Delivery struct {
 	adoptedAt        time.Time     // when this process took over an adopted job
 	firstSent        time.Time
 	SentRecorded     bool      // the store knows that it is sent
+	sentAgain        bool      // at once, since its agent did not know it
 	deadline         time.Time // its last possible end, once the agent has accepted
 	cancel           bool
 	WhenOnline       bool      // an unrouted request may wait in the host's inbox
@@ -438,7 +439,12 @@ func (c *Delivery) OnProgress(p results.Progress, now time.Time) {
 		c.repeatAfter(c.repeatDelay, now)
 	case p.Unknown: // even if the agent had it: a power failure took what was not synced, and it has not begun
 		c.mayHaveArrived, c.state, c.deadline = true, model.Sent, time.Time{}
-		c.Next = now
+		if c.sentAgain { // an agent that answers so to the request itself is asked at the usual pace
+			c.repeatAfter(c.repeatDelay, now)
+			c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
+			break
+		}
+		c.Next, c.sentAgain = now, true
 	default:
 		c.state, c.mayHaveArrived, c.SentRecorded = p.State, true, true
 		c.deadline = now.Add(c.timeout)

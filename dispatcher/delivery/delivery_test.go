@@ -328,6 +328,28 @@ func TestUnknownToItsAgentIsSentAgainAtOnce(t *testing.T) {
 	}
 }
 
+// An agent that answers so to each request is not sent it without a pause.
+func TestUnknownToItsAgentIsNotSentInLoop(t *testing.T) {
+	c := freshDelivery()
+	c.SentRecorded = true
+	now, sent := t0, 0
+	for ; now.Before(t0.Add(startTimeout)); sent++ {
+		publish(t, &c, wire.TypeRun, broker.Routed, now)
+		agentSays(&c, results.Progress{State: model.Sent, Unknown: true}, now.Add(time.Millisecond))
+		now = later(now.Add(time.Millisecond), c.Next)
+	}
+	if sent > 20 {
+		t.Errorf("sent %d times within %v", sent, startTimeout)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // An agent whose clock is behind answers for a while that the job may still come.
 func TestUnknownAfterNotAfterIsNotAskedForInLoop(t *testing.T) {
 	c := freshDelivery()

@@ -323,11 +323,15 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 // outputInterval is how often awaitOutput looks at what has arrived.
 const outputInterval = 100 * time.Millisecond
 
+// slowestOutput is how slowly output may arrive, in bytes in a second. A host that sends byte by byte
+// must not hold a command up for days.
+const slowestOutput = 4 << 10
+
 // awaitOutput waits while output of ended jobs arrives, until nothing has come for wait.
 func awaitOutput(ctx context.Context, read func() ([]model.Job, error), wait time.Duration) error {
 	tick := time.NewTicker(outputInterval)
 	defer tick.Stop()
-	missing, until := int64(-1), time.Now()
+	missing, until, last := int64(-1), time.Now(), time.Time{}
 	for {
 		jobs, err := read()
 		if err != nil {
@@ -338,10 +342,14 @@ func awaitOutput(ctx context.Context, read func() ([]model.Job, error), wait tim
 		for i := range jobs {
 			missing += jobs[i].Missing()
 		}
-		if missing != before {
-			until = time.Now().Add(wait)
+		now := time.Now()
+		if last.IsZero() { // however slowly it comes
+			last = now.Add(wait + time.Duration(missing/slowestOutput)*time.Second)
 		}
-		if missing == 0 || time.Now().After(until) {
+		if missing != before {
+			until = now.Add(wait)
+		}
+		if missing == 0 || now.After(until) || now.After(last) {
 			return ctx.Err()
 		}
 		select {

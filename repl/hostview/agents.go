@@ -89,7 +89,7 @@ func readyIn(a *target.Agent) time.Duration {
 	if a.ReadyAt == 0 {
 		return 0
 	}
-	wait := time.Duration(a.ReadyAt-a.At)*time.Millisecond - time.Since(a.Seen)
+	wait := time.UnixMilli(a.ReadyAt).Sub(time.UnixMilli(a.At)) - max(0, time.Since(a.Seen))
 	return max(0, wait+time.Second-time.Millisecond).Truncate(time.Second)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -197,7 +198,7 @@ func (v *streamView) rest(out *bytes.Buffer, j *model.Job, mark byte, o *openStr
 func (v *streamView) line(out *bytes.Buffer, j *model.Job, mark byte, line []byte) {
 	text := string(line)
 	if v.printer.out.OutTerminal {
-		text = strings.TrimSuffix(term.Output(append(line, '\n')), "\n")
+		text = strings.TrimSuffix(term.Output(append(slices.Clip(line), '\n')), "\n")
 	}
 	head := term.Pad(j.Host, v.wide)
 	if mark != '|' {

@@ -2,6 +2,7 @@ package setup
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -123,7 +124,7 @@ func validity(g *wire.Granted) string {
 	if g.MaxValidity == 0 {
 		return ""
 	}
-	return term.Duration(time.Duration(g.MaxValidity) * time.Millisecond)
+	return term.Duration(time.Duration(min(g.MaxValidity, int64(math.MaxInt64/time.Millisecond))) * time.Millisecond)
 }
 
 func maxOutput(g *wire.Granted) string {

@@ -115,19 +115,23 @@ func (c *Flags) complete(set *hostexpr.Set, answers []model.Agent) bool {
 	if set == nil {
 		return len(answers) >= int(c.MinHosts)
 	}
-	owner := owners(answers)
-	return !slices.ContainsFunc(set.Names(), func(name string) bool { return owner[name] == "" })
+	owners := owners(answers)
+	return !slices.ContainsFunc(set.Names(), func(name string) bool { return len(owners[name]) == 0 })
 }
 
-// owners maps each name that is answered to, to the id of its agent.
-func owners(answers []model.Agent) map[string]string {
-	owner := make(map[string]string, len(answers))
+// owners maps each name that is answered to, to the ids of the agents that may have it: the agent
+// whose id it is, or else all that claim it, of which the broker lets one have it.
+func owners(answers []model.Agent) map[string][]string {
+	owners := make(map[string][]string, len(answers))
 	for _, a := range answers {
 		for _, name := range a.Names {
-			owner[name] = a.Agent
+			owners[name] = append(owners[name], a.Agent)
 		}
 	}
-	return owner
+	for _, a := range answers {
+		owners[a.Agent] = []string{a.Agent}
+	}
+	return owners
 }
 
 // discover sends a discover request to all agents, and repeats it if some are missing.
@@ -268,22 +272,28 @@ func selectAgents(set *hostexpr.Set, answers []model.Agent, met []Agent, all boo
 		}
 		return c
 	}
-	byName := map[string]Agent{}
+	byID, byName := map[string]Agent{}, map[string]Agent{}
 	for _, a := range met {
-		if a.Answers || all {
-			for _, name := range a.Names {
-				if !byName[name].Answers { // who answers has the name now
-					byName[name] = a
-				}
+		if !a.Answers && !all {
+			continue
+		}
+		byID[a.Agent.Agent] = a
+		for _, name := range a.Names {
+			if !byName[name].Answers { // who answers has the name now
+				byName[name] = a
 			}
 		}
 	}
-	owner, taken := owners(answers), map[string]bool{}
+	owners, taken := owners(answers), map[string]bool{}
 	for _, name := range set.Names() {
-		if owner[name] == "" {
+		a, ok := byName[name]
+		if ids := owners[name]; len(ids) == 0 {
 			c.Silent = append(c.Silent, name)
+		} else { // if several claim the name, any of them may have it: all must be meant
+			a, ok = byID[ids[0]]
+			ok = ok && !slices.ContainsFunc(ids, func(id string) bool { _, met := byID[id]; return !met })
 		}
-		if a, ok := byName[name]; ok && !taken[a.Agent.Agent] {
+		if ok && !taken[a.Agent.Agent] {
 			taken[a.Agent.Agent] = true
 			c.Agents, c.hosts = append(c.Agents, a), append(c.hosts, name)
 		}

@@ -8,8 +8,21 @@ import (
 
 // duplicates returns one line for each name that more than one agent claims. The broker
 // lets at most one agent answer to a name, so the other agents are lying or have just
-// lost it. The answers do not show which agent is the genuine one.
-func duplicates(agents []model.Agent) (lines []string) {
+// lost it. The answers do not show which agent is the genuine one. A hostile agent may claim
+// any number of names.
+func duplicates(agents []model.Agent) []string {
+	lines := claims(agents)
+	if n := len(lines) - maxDuplicates; n > 0 {
+		return append(lines[:maxDuplicates], fmt.Sprintf("%d more names are claimed twice", n))
+	}
+	return lines
+}
+
+// maxDuplicates bounds the lines of duplicates.
+const maxDuplicates = 10
+
+// claims returns a line for each name.
+func claims(agents []model.Agent) (lines []string) {
 	ids := make(map[string]bool, len(agents))
 	for _, a := range agents {
 		ids[a.Agent] = true

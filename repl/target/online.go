@@ -29,7 +29,11 @@ func Greeting(ctx context.Context, store Store, engine Engine, fleet string) (on
 	}
 	slices.SortFunc(answers, func(a, b model.Agent) int { return cmp.Compare(a.Agent, b.Agent) })
 	ids := idsOf(answers)
-	absent := slices.DeleteFunc(idsOf(recent), func(id string) bool { return slices.Contains(ids, id) })
+	answer := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		answer[id] = true
+	}
+	absent := slices.DeleteFunc(idsOf(recent), func(id string) bool { return answer[id] })
 	slices.Sort(absent)
 	missing := ""
 	if len(absent) > 0 {

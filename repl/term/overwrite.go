@@ -45,6 +45,7 @@ const widestTabs = 8 << 10
 type overwrittenLine struct {
 	cells  [][]byte // by column; the second column of a wide character is empty
 	column int      // of the cursor
+	blanks int      // cells at the beginning that are blank: to erase them again costs nothing
 }
 
 var (
@@ -82,25 +83,40 @@ func (l *overwrittenLine) write(text []byte) {
 
 // erase applies a control sequence that erases a part of the line.
 func (l *overwrittenLine) erase(sequence string) bool {
-	from, to := l.column, len(l.cells)
 	switch sequence {
 	case "\x1b[K", "\x1b[0K":
+		l.eraseBehind()
 	case "\x1b[1K":
-		from, to = 0, min(l.column+1, len(l.cells))
+		l.eraseBefore()
 	case "\x1b[2K":
-		from = 0
+		l.eraseBehind()
+		l.eraseBefore()
 	default:
 		return false
 	}
-	for i := from; i < to; i++ {
-		l.clear(i)
-	}
 	return true
+}
+
+// eraseBehind erases from the cursor to the end.
+func (l *overwrittenLine) eraseBehind() {
+	if l.column < len(l.cells) {
+		l.clear(l.column)
+		l.cells = l.cells[:l.column]
+		l.blanks = min(l.blanks, l.column)
+	}
+}
+
+// eraseBefore erases from the beginning to the cursor.
+func (l *overwrittenLine) eraseBefore() {
+	for to := min(l.column+1, len(l.cells)); l.blanks < to; l.blanks++ {
+		l.clear(l.blanks)
+	}
 }
 
 // put writes a character at the cursor, and moves the cursor.
 func (l *overwrittenLine) put(character []byte, width int) {
 	l.extend(l.column + width)
+	l.blanks = min(l.blanks, l.column)
 	for i := range width {
 		l.clear(l.column + i)
 	}
@@ -111,6 +127,9 @@ func (l *overwrittenLine) put(character []byte, width int) {
 	l.column += width
 }
 
+// mostAttached bounds what is attached to a character, in bytes.
+const mostAttached = 1 << 10
+
 // attach adds what takes no column, such as an accent or a color, to the character before the
 // cursor.
 func (l *overwrittenLine) attach(mark []byte) {
@@ -119,7 +138,10 @@ func (l *overwrittenLine) attach(mark []byte) {
 	for at > 0 && len(l.cells[at]) == 0 {
 		at--
 	}
-	l.cells[at] = append(bytes.Clone(l.cells[at]), mark...)
+	if len(l.cells[at]) < mostAttached {
+		l.cells[at] = append(bytes.Clone(l.cells[at]), mark...)
+		l.blanks = min(l.blanks, at)
+	}
 }
 
 func (l *overwrittenLine) extend(width int) {

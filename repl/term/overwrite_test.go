@@ -3,6 +3,7 @@ package term
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
@@ -23,6 +24,9 @@ func TestCarriageReturnsOverwriteLine(t *testing.T) {
 		"abcdef\rab\x1b[0K\n":        "ab\n",
 		"working\x1b[2K\rok":         "ok",
 		"abcdef\rab\x1b[1K\n":        "   def\n",
+		"q\rabcd\x1b[2K\x1b[2Kx\r\n":  "    x\n",
+		"abcd\x1b[1K\re\x1b[1Kf\n":    " f\n",
+		"a主c\rab\x1b[Kd\n":           "abd\n",
 		"a\tb\rx\n":                  "x       b\n",
 		"主机名\rab\n":                  "ab机名\n",
 		"主机名\ra\n":                   "a 机名\n",
@@ -64,6 +68,19 @@ func TestLineOfTabsTakesLittleMemory(t *testing.T) {
 	l.write([]byte(strings.Repeat("\t", 1<<20) + "x"))
 	if len(l.cells) > 1<<20+tabWidth*widestTabs {
 		t.Errorf("%d columns", len(l.cells))
+	}
+}
+
+// A command may print what is hard to erase: time grows with its bytes alone. If it grew with the
+// columns of a line, too, these would take a minute each.
+func TestOverwritingTakesLittleTime(t *testing.T) {
+	begin := time.Now()
+	wide := strings.Repeat("\t", widestTabs) + "x"
+	for _, part := range []string{"\r" + wide + "\r\x1b[K", wide + "\x1b[1K", "\x1b[2Kx", "\r\x01", "\x1b[K", "\x1b[1K", "x\x1b[1K"} {
+		Overwrite([]byte(strings.Repeat(wide+"\r"+strings.Repeat(part, 64<<10/len(part)), 4)))
+	}
+	if took := time.Since(begin); took > 30*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 

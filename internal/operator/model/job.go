@@ -79,7 +79,7 @@ func (j *Job) Duration() time.Duration {
 	if j.Started.IsZero() || j.Finished.IsZero() {
 		return 0
 	}
-	return j.Finished.Sub(j.Started)
+	return max(0, j.Finished.Sub(j.Started)) // the agent's clock may have been set back
 }
 
 // Incomplete reports whether the job has an outcome but not all of the output

@@ -244,6 +244,10 @@ func (m *merging) sum(j *mergedJob) (err error) {
 		if account.Kept == 0 || !account.Whole() || account.Sum != "" && account.Kept == before.Kept {
 			continue
 		}
+		if account.Gone && before.Gone && account.Kept != before.Kept { // what comes late may come byte by byte
+			account.Sum = ""
+			continue
+		}
 		if i == 0 && j.record.Archive { // it is large, and no two are the same
 			if err := m.archives.Sync(j.id); err != nil {
 				return err

@@ -34,8 +34,8 @@ const (
 // the answer to a status, can only add that the missing bytes are gone.
 func (a *Account) settle(s *wire.Stream) {
 	if a.Size == UnknownSize {
-		a.Size = max(0, s.Size)
-		a.Dropped = min(max(0, s.Dropped), a.Size)
+		a.Size = max(s.Size, a.Kept, 0) // no less than has come
+		a.Dropped = min(max(0, s.Dropped), a.Size-a.Kept)
 	}
 	a.Gone = a.Gone || s.Gone
 }

@@ -212,6 +212,15 @@ func TestMergeProperties(t *testing.T) {
 	})
 }
 
+// An agent's account of less than what has come is corrected.
+func TestSizeIsNoLessThanWhatHasCome(t *testing.T) {
+	a := Account{Size: UnknownSize, Kept: 100, End: 100}
+	a.settle(&wire.Stream{Size: 10, Dropped: 5})
+	if a.Size != 100 || a.Dropped != 0 || a.missing() != 0 {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestAdmit(t *testing.T) {
 	const data = "0123456789"
 	for _, c := range []struct {
