@@ -43,10 +43,10 @@ type pool struct {
 }
 
 // start runs a command in a goroutine, which sends reports until the command has ended.
-func (p *pool) start(work context.Context, cfg *Config, j *jobtable.Job, spec process.Spec) {
+func (p *pool) start(work context.Context, cfg *Config, j *jobtable.Job) {
 	ctx, stop := context.WithCancelCause(work)
 	p.cancels[j] = stop
-	spec.Mark, spec.Leave = mark(j.ID), p.leaving
+	env, leaving := []string{"WARREN_TASK=" + j.Task, "WARREN_HOST=" + j.Host}, p.leaving
 	job, reports := filejob.Job{ID: j.ID, Run: j.Run, Secret: j.Secret, Contents: p.contents}, p.reports
 	p.group.Go(func() error {
 		defer stop(nil)
@@ -56,6 +56,12 @@ func (p *pool) start(work context.Context, cfg *Config, j *jobtable.Job, spec pr
 		job.Transfer = func(wanted, received int64) {
 			reports <- report{job: j, content: &outbox.Content{Wanted: wanted, Received: received}}
 		}
+		spec, err := cfg.spec(job.Run, job.Secret) // looks for the user's home, which may be on a disk that does not answer
+		if err != nil {
+			reports <- report{job: j, ended: &wire.Ended{Outcome: wire.FailedToStart, Reason: err.Error()}}
+			return nil
+		}
+		spec.Env, spec.Mark, spec.Leave = process.MergeEnv(spec.Env, env), mark(job.ID), leaving
 		ended, rest := cfg.exec(ctx, job, spec, started, out)
 		reports <- report{job: j, ended: ended, rest: rest}
 		return nil
@@ -84,16 +90,9 @@ func (p *pool) stop() {
 
 // execute starts the command of a job whose begin is in the journal.
 func (l *loop) execute(work context.Context, j *jobtable.Job) {
-	spec, err := l.cfg.spec(j.Run, j.Secret)
-	if err != nil {
-		l.table.End(j, wire.Ended{Outcome: wire.FailedToStart, Reason: err.Error()}, l.cfg.Now())
-		l.ended(j)
-		return
-	}
-	spec.Env = process.MergeEnv(spec.Env, []string{"WARREN_TASK=" + j.Task, "WARREN_HOST=" + j.Host})
 	l.logged[j] = true
 	l.log.Info("began", "job", j.ID, "task", j.Task, "host", j.Host, "issuer", j.Issuer, "command", decisionlog.CommandLine(j.Run))
-	l.pool.start(work, &l.cfg, j, spec)
+	l.pool.start(work, &l.cfg, j)
 }
 
 // mark returns the environment variable by which a job's processes are found.

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"sync"
@@ -26,6 +27,7 @@ type disk struct {
 	syncs   int
 	full    bool // no room but for what may use the reserve
 	dead    bool // no room at all
+	stopped bool // after a failure, it takes no requests any more
 	delay   time.Duration
 	modes   []journal.Mode
 }
@@ -33,6 +35,9 @@ type disk struct {
 func (d *disk) Append(_ context.Context, records [][]byte, m journal.Mode) (<-chan journal.Answer, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.stopped {
+		return nil, journal.ErrStopped
+	}
 	answer := make(chan journal.Answer, 1)
 	d.modes = append(d.modes, m)
 	if d.dead || d.full && m&journal.Reserved == 0 {
@@ -333,6 +338,25 @@ func TestNothingIsAnsweredWithoutJournal(t *testing.T) {
 		if r.acks.Load() != 1 {
 			t.Errorf("%d acknowledgements", r.acks.Load())
 		}
+	})
+}
+
+// An agent whose journal has failed ends, and with it the commands that run, so that it can be
+// started again.
+func TestAgentEndsWithItsJournalWhileACommandRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{}
+		r := newRigOn(t, d, nil)
+		task, job := ids()
+		r.send(wire.TypeRun, task, job) // runs on
+		<-r.started
+		d.set(func() { d.stopped = true })
+		task, job = ids()
+		r.send(wire.TypeRun, task, job)
+		if err := <-r.ended; !errors.Is(err, journal.ErrStopped) {
+			t.Errorf("it ended with %v", err)
+		}
+		r.stop()
 	})
 }
 

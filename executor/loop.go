@@ -63,6 +63,7 @@ func (l *loop) run(stop, work context.Context) error {
 		now := l.cfg.Now()
 		l.begin(now)
 		if err := l.write(work, now); err != nil {
+			l.abandon() // else their goroutines wait for this loop
 			return err
 		}
 		if l.stopped() {

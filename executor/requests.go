@@ -52,7 +52,7 @@ func (l *loop) handle(v *trust.Decision, d delivery, now time.Time) {
 	if (typ == wire.TypeCancel || typ == wire.TypeStatus) && v.Refusal == "" && !l.table.HasRoom(r, now) {
 		v.Refusal, reason = "journal full: this host does not know the job, and cannot remember another", stats.JournalFull
 	}
-	if v.Refusal != "" && typ != wire.TypeCheck {
+	if v.Refusal != "" && (typ != wire.TypeCheck || v.MayBeCaptured()) {
 		l.refuse(v, reason, now)
 		return
 	}

@@ -63,10 +63,11 @@ func (x *index) remember(j *Job) {
 }
 
 // hasRoom reports whether the job of a request is in the table, or can be added. Refused
-// jobs and placeholders have as much room again as other jobs.
+// jobs and placeholders have as much room again as other jobs, of which one issuer may not use so
+// much that no other job is accepted.
 func (x *index) hasRoom(r *VerifiedRequest) bool {
-	n := 2 * x.limits.Jobs
-	return x.Find(r) != nil || len(x.jobs) < n && x.issued[r.Issuer] < issuerShare(r.Issuer, n)
+	n := x.limits.Jobs
+	return x.Find(r) != nil || len(x.jobs) < 2*n && (r.Issuer == "" || x.issued[r.Issuer] < n-n/8)
 }
 
 // issuerShare returns how many of n places one issuer may use: three quarters, so that no

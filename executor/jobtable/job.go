@@ -42,6 +42,8 @@ type Job struct {
 	Canceling     bool
 
 	Output    []outputlog.Ref // output in the order it came, both streams
+	pieces    int             // of Output that do not follow each other
+	gone      []string        // streams of which a part is not in Output
 	Result    wire.Ended      // when it has ended, without the output
 	Delivered bool            // an operator has it
 	Refusal   stats.Reason    // why this table rejected it; empty: it did not

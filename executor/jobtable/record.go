@@ -2,6 +2,7 @@ package jobtable
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -69,7 +70,7 @@ func joined(output []outputlog.Ref) (short []outputlog.Ref) {
 	for _, r := range output {
 		if n := len(short) - 1; n >= 0 {
 			last := &short[n]
-			if last.Stream == r.Stream && last.Segment == r.Segment && last.Offset+int64(last.Size) == r.Offset && last.At+int64(last.Size) == r.At {
+			if follows(*last, r) {
 				last.Size += r.Size
 				continue
 			}
@@ -77,6 +78,11 @@ func joined(output []outputlog.Ref) (short []outputlog.Ref) {
 		short = append(short, r)
 	}
 	return short
+}
+
+// follows reports whether one reference can stand for two.
+func follows(last, r outputlog.Ref) bool {
+	return last.Stream == r.Stream && last.Segment == r.Segment && last.Offset+int64(last.Size) == r.Offset && last.At+int64(last.Size) == r.At
 }
 
 // split reverses joined: each reference is one message.
@@ -91,6 +97,15 @@ func split(output []outputlog.Ref) (chunks []outputlog.Ref) {
 		chunks = append(chunks, r)
 	}
 	return chunks
+}
+
+// withoutMemory changes references to output that was in memory only, so that they name no output: a
+// later process gives the same numbers to other output.
+func withoutMemory(output []outputlog.Ref) []outputlog.Ref {
+	for i := range output {
+		output[i].Segment = max(output[i].Segment, 0)
+	}
+	return output
 }
 
 // identity returns the members that never change.
@@ -131,6 +146,9 @@ func (t *Table) Replay(record []byte) error {
 	if e.Placeholder {
 		j = t.jobs[e.Issuer+"/"+e.Job]
 	}
+	if j == nil && e.Task == "" {
+		return nil // of a job that was forgotten, whose identity a rewrite has left out
+	}
 	if j == nil {
 		j = &Job{
 			ID: e.Job, Task: e.Task, Host: e.Host, ReplyTo: e.ReplyTo, AcceptedAt: time.UnixMilli(e.AcceptedAt),
@@ -153,7 +171,7 @@ func (t *Table) Replay(record []byte) error {
 		if j.Phase != Ended {
 			t.done = append(t.done, j)
 		}
-		j.Phase, j.Result, j.Output = Ended, *e.Ended, split(e.Output)
+		j.Phase, j.Result, j.Output = Ended, *e.Ended, split(withoutMemory(e.Output))
 		j.Run, j.Secret, j.Signature, j.Process = nil, nil, "", nil
 	}
 	j.Delivered = j.Delivered || e.Delivered
@@ -206,6 +224,7 @@ func (t *Table) Resume(inbox bool, now time.Time) (ran, refused []*Job) {
 	sortByAcceptance(t.queue)
 	sortByAcceptance(t.held)
 	sortByAcceptance(ran)
+	slices.SortStableFunc(t.done, func(a, b *Job) int { return a.endedAt().Compare(b.endedAt()) })
 	t.running = len(ran)
 	for _, j := range refused {
 		t.finish(j, wire.Ended{Outcome: wire.Rejected, Reason: "the agent was restarted while it waited, and its secret values are kept in no file"}, now)

@@ -2,6 +2,7 @@ package jobtable
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"warren/executor/outputlog"
@@ -181,7 +182,23 @@ func (t *Table) ProcessStarted(j *Job, id *process.Identity, now time.Time) {
 }
 
 // AddOutput adds output of a running command.
-func (t *Table) AddOutput(j *Job, r outputlog.Ref) { j.Output = append(j.Output, r) }
+func (t *Table) AddOutput(j *Job, r outputlog.Ref) {
+	if n := len(j.Output); n == 0 || !follows(j.Output[n-1], r) {
+		if j.pieces == maxPieces {
+			if !slices.Contains(j.gone, r.Stream) {
+				j.gone = append(j.gone, r.Stream)
+			}
+			return
+		}
+		j.pieces++
+	}
+	j.Output = append(j.Output, r)
+}
+
+// maxPieces bounds the references to the output of a job, so that they fit into a record of the
+// journal: a command that prints a little to both streams in turn has a reference for each piece. What
+// comes after them is gone.
+const maxPieces = 20_000
 
 // End records how a running job ended.
 func (t *Table) End(j *Job, e wire.Ended, now time.Time) {
@@ -201,6 +218,11 @@ func (t *Table) finish(j *Job, e wire.Ended, now time.Time) {
 	if e.Outcome == wire.Rejected {
 		e.Request = j.digest[:]
 	}
+	for stream, s := range map[string]*wire.Stream{wire.Stdout: e.Stdout, wire.Stderr: e.Stderr} {
+		if s != nil && slices.Contains(j.gone, stream) {
+			s.Gone = true
+		}
+	}
 	e.AcceptedAt = j.AcceptedAt.UnixMilli()
 	if j.Phase == Running {
 		e.StartedAt = j.StartedAt.UnixMilli()
@@ -217,7 +239,7 @@ func (t *Table) finish(j *Job, e wire.Ended, now time.Time) {
 
 // SetDelivered notes that an operator has the result.
 func (t *Table) SetDelivered(j *Job, now time.Time) {
-	if !j.Delivered {
+	if !j.Delivered && t.jobs[j.key()] == j { // else it was forgotten meanwhile
 		j.Delivered = true
 		t.entryBy(j, now.Add(DeliveredDelay)).Delivered = true
 	}

@@ -168,8 +168,7 @@ func (o *Log) DropBefore(first int64) error {
 // Has reports whether a chunk is still kept.
 func (o *Log) Has(r Ref) bool {
 	if r.Segment < 0 {
-		_, ok := o.spill.chunks[r.Segment]
-		return ok
+		return len(o.spill.chunks[r.Segment]) == r.Size
 	}
 	size := cmp.Or(o.output.sizes[r.Segment], o.archives.sizes[r.Segment])
 	return r.At+int64(r.Size) <= size && !o.unreadable[r]

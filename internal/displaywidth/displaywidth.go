@@ -20,6 +20,10 @@ func Pad(line string, width int) string {
 	return line + strings.Repeat(" ", max(0, width-Of(line)))
 }
 
+// widestColumn bounds a column: a longer cell moves what is behind it in its own row only. One host
+// could otherwise make the rows of all hosts as long as its own.
+const widestColumn = 200
+
 // Align returns a line for each row of a table, with the cells in columns, two blanks apart.
 func Align(rows [][]string) []string {
 	var widths []int
@@ -28,7 +32,7 @@ func Align(rows [][]string) []string {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], Of(cell))
+			widths[i] = max(widths[i], min(Of(cell), widestColumn))
 		}
 	}
 	lines := make([]string, len(rows))
@@ -36,7 +40,7 @@ func Align(rows [][]string) []string {
 		var line strings.Builder
 		for i, cell := range row {
 			if i < len(row)-1 {
-				cell = Pad(cell, widths[i]+2)
+				cell = Pad(cell, widths[i]) + "  "
 			}
 			line.WriteString(cell)
 		}

@@ -18,3 +18,14 @@ func TestWriteTableAlignsWideCharacters(t *testing.T) {
 		t.Errorf("%q, want %q", b.String(), want)
 	}
 }
+
+func TestLongCellDoesNotMakeOtherRowsLong(t *testing.T) {
+	rows := [][]string{{"HOST", "COMMAND", "USER"}, {"web01", strings.Repeat("x", 1<<20), "root"}, {"web02", "true", "root"}}
+	lines := Align(rows)
+	if want := "web02  true" + strings.Repeat(" ", widestColumn-4+2) + "root"; lines[2] != want {
+		t.Errorf("a row of %d bytes, want %d", len(lines[2]), len(want))
+	}
+	if !strings.HasSuffix(lines[1], "x  root") {
+		t.Errorf("the long row ends with %q", lines[1][len(lines[1])-20:])
+	}
+}

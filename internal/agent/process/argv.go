@@ -171,8 +171,8 @@ func unsafeBatchArg(goos, program string, args []string) string {
 		return ""
 	}
 	for _, arg := range args {
-		if strings.ContainsAny(arg, "\"%&|<>()^!\r\n") {
-			return arg
+		if strings.ContainsAny(arg, "\"%&|<>()^!\r\n") || strings.ContainsAny(arg, ",;=\v\f") && !strings.ContainsAny(arg, " \t") {
+			return arg // the second kind divides words, unless blanks have the argument quoted
 		}
 	}
 	return ""

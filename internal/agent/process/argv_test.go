@@ -152,6 +152,9 @@ func TestUnsafeBatchArg(t *testing.T) {
 		{"windows", `C:\x\backup.bat`, []string{"daily", `x" & calc & "`}, `x" & calc & "`},
 		{"windows", `C:\x\backup.CMD`, []string{"%PATH%"}, "%PATH%"},
 		{"windows", `C:\x\backup.bat. .`, []string{"a&b"}, "a&b"},
+		{"windows", `C:\x\backup.bat`, []string{"web,--force"}, "web,--force"},
+		{"windows", `C:\x\backup.bat`, []string{"a=b"}, "a=b"},
+		{"windows", `C:\x\backup.bat`, []string{"a; b"}, ""}, // blanks have it quoted
 		{"windows", `C:\x\backup.exe`, []string{"a&b"}, ""},
 		{"linux", "/x/backup.bat", []string{"a&b"}, ""},
 	} {

@@ -82,11 +82,14 @@ func (r *Rule) permits(run *wire.Run, secret *wire.Secret, self string) (*wire.R
 		return r.permitsFiles(effective, self)
 	}
 	if run.Cwd != "" { // the system resolves ".." after a symbolic link differently
-		effective.Cwd = filepath.Clean(run.Cwd)
+		cwd := filepath.Clean(run.Cwd)
+		i := slices.IndexFunc(r.cwds, func(dir string) bool { return samePath(dir, cwd) })
+		if i < 0 {
+			return nil, fmt.Sprintf("no permit-cwd names %q", clip(run.Cwd, 200))
+		}
+		effective.Cwd = r.cwds[i] // the system may take a name that differs in case for another
 	}
 	switch {
-	case run.Cwd != "" && !slices.ContainsFunc(r.cwds, func(dir string) bool { return samePath(dir, effective.Cwd) }):
-		return nil, fmt.Sprintf("no permit-cwd names %q", clip(run.Cwd, 200))
 	case stdin && !r.stdin:
 		return nil, "standard input needs permit-stdin"
 	case run.Shell != "" && !r.shell:
