@@ -26,6 +26,7 @@ const patience = 2 * time.Minute // on a busy machine too: it costs only where a
 
 // A store hands what the bus gives it to the test, which answers.
 type store struct {
+	refuses error // what it says of each hello
 	applied chan application
 	hellos  chan *wire.Hello
 }
@@ -48,6 +49,9 @@ func (s *store) Apply(ctx context.Context, us []results.Update) (<-chan error, e
 func (s *store) SawCheck(context.Context, string, any) (bool, error) { return false, nil }
 
 func (s *store) SawAgent(ctx context.Context, _ string, h *wire.Hello, _ string) error {
+	if s.refuses != nil {
+		return s.refuses
+	}
 	select {
 	case s.hellos <- h:
 		return nil
@@ -337,6 +341,37 @@ func TestHelloReachesStore(t *testing.T) {
 	r.run()
 	r.until(r.bus.Link(), "up", isUp)
 	r.connectAgent()
+	r.hello()
+	if h := receive(t, r.store.hellos); h.Agent != "web01" || len(h.Names) != 2 {
+		t.Errorf("%+v", h)
+	}
+	r.empty()
+}
+
+// An answer that the store cannot take, as on a full disk, costs neither the connection nor the
+// replies beside it.
+func TestHelloThatTheStoreRefusesIsDropped(t *testing.T) {
+	r := newRig(t)
+	r.store.refuses = errors.New("disk full")
+	r.run()
+	r.until(r.bus.Link(), "up", isUp)
+	r.connectAgent()
+	up := r.bus.Link()
+	r.hello()
+	job := r.reply()
+	a := receive(t, r.store.applied)
+	wantJobs(t, a, job)
+	a.commit <- nil
+	r.empty()
+	if log := r.log.String(); !strings.Contains(log, "dropped a hello") || r.bus.Link() != up {
+		t.Errorf("the link is %+v; the log: %s", r.bus.Link(), log)
+	}
+}
+
+// hello publishes the answer of an agent to a question for all.
+func (r *rig) hello() {
+	t := r.t
+	t.Helper()
 	typ, body, err := wire.EncodeReply(&wire.Hello{
 		V: wire.Version, Agent: "web01", Names: []string{"web01", "10.0.0.7"}, Workers: 4, At: time.Now().UnixMilli(),
 		Facts: wire.Facts{OS: "linux", Arch: "amd64", Version: "0.1.0", Hostname: "web01", StartedAt: time.Now().UnixMilli()},
@@ -345,10 +380,6 @@ func TestHelloReachesStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.publish(amqp.Publishing{Type: typ, Body: body, CorrelationId: uuid.NewString(), ContentType: wire.ContentJSON, AppId: wire.AppID})
-	if h := receive(t, r.store.hellos); h.Agent != "web01" || len(h.Names) != 2 {
-		t.Errorf("%+v", h)
-	}
-	r.empty()
 }
 
 // After a lost connection the queue, its binding and its consumer are declared again,

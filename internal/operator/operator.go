@@ -323,9 +323,12 @@ func (o *Operator) Ask(ctx context.Context, task string, wait time.Duration) err
 // outputInterval is how often awaitOutput looks at what has arrived.
 const outputInterval = 100 * time.Millisecond
 
-// slowestOutput is how slowly output may arrive, in bytes in a second. A host that sends byte by byte
-// must not hold a command up for days.
-const slowestOutput = 4 << 10
+// slowestOutput is how slowly output may arrive, in bytes in a second, after mostOutputWait. A host
+// that sends byte by byte must not hold a command up for days.
+const (
+	slowestOutput  = 4 << 10
+	mostOutputWait = 30 * time.Second
+)
 
 // awaitOutput waits while output of ended jobs arrives, until nothing has come for wait.
 func awaitOutput(ctx context.Context, read func() ([]model.Job, error), wait time.Duration) error {
@@ -344,7 +347,7 @@ func awaitOutput(ctx context.Context, read func() ([]model.Job, error), wait tim
 		}
 		now := time.Now()
 		if last.IsZero() { // however slowly it comes
-			last = now.Add(wait + time.Duration(missing/slowestOutput)*time.Second)
+			last = now.Add(mostOutputWait + time.Duration(missing/slowestOutput)*time.Second)
 		}
 		if missing != before {
 			until = now.Add(wait)

@@ -13,19 +13,21 @@ import (
 func TestAskWaitsWhileOutputArrives(t *testing.T) {
 	for _, c := range []struct {
 		name        string
+		size        int64
 		every, want time.Duration
 		gone        bool
 	}{
-		{"slowly", 900 * time.Millisecond, 9 * time.Second, false},
-		{"not at all", time.Hour, time.Second, false},
-		{"the agent has no more", time.Hour, 0, true},
+		{"slowly", 10, 900 * time.Millisecond, 9 * time.Second, false},
+		{"for days", 1 << 20, 900 * time.Millisecond, 30*time.Second + 256*time.Second, false},
+		{"not at all", 10, time.Hour, time.Second, false},
+		{"the agent has no more", 10, time.Hour, 0, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
 				read := func() ([]model.Job, error) {
-					kept := min(10, int64(time.Since(begin)/c.every))
-					return []model.Job{{State: model.Ended, Outcome: wire.Exited, Stdout: model.Output{Size: 10, Kept: kept, Gone: c.gone}}}, nil
+					kept := min(c.size, int64(time.Since(begin)/c.every))
+					return []model.Job{{State: model.Ended, Outcome: wire.Exited, Stdout: model.Output{Size: c.size, Kept: kept, Gone: c.gone}}}, nil
 				}
 				if err := awaitOutput(t.Context(), read, time.Second); err != nil {
 					t.Fatal(err)

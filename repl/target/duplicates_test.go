@@ -1,6 +1,7 @@
 package target
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -22,6 +23,16 @@ func TestDuplicates(t *testing.T) {
 		"x is claimed by both a and d",
 	}
 	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	names := []string{"liar"} // claims those of 30 others
+	var others []model.Agent
+	for i := range 30 {
+		other := agent(0, fmt.Sprint("web", i))
+		names, others = append(names, other.Agent), append(others, other)
+	}
+	got = duplicates(append(others, agent(0, names...)))
+	if len(got) != maxDuplicates+1 || got[maxDuplicates] != "20 more names are claimed twice" {
 		t.Errorf("%q", got)
 	}
 }
