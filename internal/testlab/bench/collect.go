@@ -34,7 +34,15 @@ func (c collecting) measure(ctx context.Context) error {
 	c.report.figure(Figure{What: what + "memory of the operator, beyond that of a collect of 1 byte", Found: inMiB(r.operator - idle.operator), Unit: "MiB"})
 	c.report.figure(Figure{What: what + "memory of an agent and its process for the collect, beyond idle", Found: inMiB(r.agent), Unit: "MiB"})
 	c.report.figure(Figure{What: "1 byte: whole process of warren", Found: idle.took.Seconds(), Unit: "s"})
-	return c.compareClush(ctx, r.took)
+	if err := c.leaveRelay(ctx); err != nil {
+		return err
+	}
+	direct, err := c.turn(ctx, "file", c.cfg.CollectSize)
+	if err != nil {
+		return err
+	}
+	c.report.figure(Figure{What: what + "whole process of warren, without the relay that counts bytes", Found: direct.took.Seconds(), Unit: "s"})
+	return c.compareClush(ctx, direct.took)
 }
 
 func (c collecting) what() string {

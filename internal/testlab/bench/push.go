@@ -47,15 +47,9 @@ func (p *pushing) measure(ctx context.Context) error {
 		return err
 	}
 	p.judge(idle, anew, again)
-	if err := errors.Join(p.removePushed(), p.lab.Stop()); err != nil {
+	if err := errors.Join(p.removePushed(), p.leaveRelay(ctx)); err != nil {
 		return err
 	}
-	// All that the hosts receive passes through the relay too, which takes its time.
-	p.lab, p.url = nil, p.direct
-	if err := p.startAgents(ctx); err != nil {
-		return err
-	}
-	p.say("without the relay that counts bytes")
 	direct, err := p.run(ctx, "file")
 	if err != nil {
 		return err
