@@ -65,6 +65,7 @@ func (rc *Receiver) Run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer allowGarbage()()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	err = link.Run(ctx, func(ctx context.Context, s *broker.Session) error {

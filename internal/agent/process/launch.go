@@ -72,7 +72,7 @@ func start(program string, spec Spec) (*leader, *pipes, error) {
 		Env:  environ(spec),
 		Dir:  spec.Dir,
 	}
-	p, err := openPipes(cmd, len(spec.Stdin) > 0 || spec.Input != nil, spec.User)
+	p, err := openPipes(cmd, len(spec.Stdin) > 0 || spec.Input != nil, spec.Input != nil, spec.User)
 	if err != nil {
 		return nil, nil, startErrorf(err, "cannot make a pipe: %v", rootCause(err))
 	}

@@ -19,7 +19,7 @@ type pipes struct {
 
 // openPipes creates the pipes and sets the command's ends in cmd. The user of the
 // command owns these ends: otherwise it could not open /dev/stderr.
-func openPipes(cmd *exec.Cmd, stdin bool, u *User) (*pipes, error) {
+func openPipes(cmd *exec.Cmd, stdin, large bool, u *User) (*pipes, error) {
 	p := new(pipes)
 	for i := range p.read {
 		r, w, err := os.Pipe()
@@ -39,6 +39,9 @@ func openPipes(cmd *exec.Cmd, stdin bool, u *User) (*pipes, error) {
 			return nil, err
 		}
 		p.stdin = w
+		if large {
+			enlarge(w)
+		}
 		p.childEnds = append(p.childEnds, r)
 		u.chownPipe(r)
 		cmd.Stdin = r

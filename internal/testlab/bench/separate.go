@@ -210,19 +210,19 @@ func watchMemory(agents []int) (end func() int64, err error) {
 	return func() int64 { close(done); return <-ended }, nil
 }
 
-// withChildren is the memory of a process and of its children; pages of a program that several
-// have are counted each time.
+// withChildren is the memory of a process and of its children, which are the same program: pages of
+// the program are the same for all, and are counted once.
 func withChildren(pid int) int64 {
-	n, _ := part.Resident(pid) // a process that has ended has none
+	n, program, _ := part.Pages(pid) // a process that has ended has none
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, list := range lists {
 		text, _ := os.ReadFile(list)
 		for word := range strings.FieldsSeq(string(text)) {
 			if child, err := strconv.Atoi(word); err == nil {
-				more, _ := part.Resident(child)
-				n += more
+				own, shared, _ := part.Pages(child)
+				n, program = n+own, max(program, shared)
 			}
 		}
 	}
-	return n
+	return n + program
 }

@@ -89,6 +89,15 @@ const tick = 10 * time.Millisecond
 // Resident is the memory that a process has now.
 func Resident(pid int) (int64, error) { return memory(pid, "VmRSS") }
 
+// Pages is the memory that a process has now: what it has alone, and what it shares with others that
+// have the same files open as programs or libraries.
+func Pages(pid int) (own, shared int64, err error) {
+	if own, err = memory(pid, "RssAnon"); err == nil {
+		shared, err = memory(pid, "RssFile")
+	}
+	return own, shared, err
+}
+
 // WakeUps is how often the threads of a process have begun to run.
 func WakeUps(pid int) (n int64, err error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))

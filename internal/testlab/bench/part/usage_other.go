@@ -22,6 +22,9 @@ func Of(int) (Used, error) { return Used{}, nil }
 // Resident is 0 here.
 func Resident(int) (int64, error) { return 0, nil }
 
+// Pages is 0 here.
+func Pages(int) (own, shared int64, err error) { return 0, 0, nil }
+
 // Overflows is 0 here.
 func Overflows() (int64, error) { return 0, nil }
 
