@@ -44,8 +44,8 @@ type Collected struct {
 	Size    int64
 	SHA256  [sha256.Size]byte
 	ModTime time.Time // zero: not known
-	Missing string // why there is no file
-	Failed  string // why the file is of no use
+	Missing string    // why there is no file
+	Failed  string    // why the file is of no use
 }
 
 // errArchive is the error of an archive that Collect has not written.

@@ -114,7 +114,7 @@ func setMode(f *os.File, mode int64) error { return f.Chmod(toMode(mode)) }
 // deviceOf returns the number of the file system that a file is in.
 func deviceOf(info fs.FileInfo) uint64 {
 	s, _ := info.Sys().(*syscall.Stat_t)
-	return uint64(s.Dev)
+	return uint64(s.Dev) //nolint:unconvert // a smaller number on macOS
 }
 
 // hasOtherNames reports whether a file has more than one name.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
 	"time"
@@ -11,8 +12,8 @@ import (
 	"warren/internal/hint"
 )
 
-// checkTimeout is for three calls of rabbitmqctl on a busy broker.
-const checkTimeout = 2 * time.Minute
+// checkTimeout is for three calls of rabbitmqctl on a busy machine.
+const checkTimeout = 5 * time.Minute
 
 // RunCheck runs the script of Check on this machine, and returns its warnings.
 func (c Config) RunCheck(ctx context.Context) (findings []string, err error) {
@@ -33,6 +34,9 @@ func (c Config) RunCheck(ctx context.Context) (findings []string, err error) {
 		}
 	}
 	var exit *exec.ExitError
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("rabbitmqctl took longer than %v", checkTimeout)
+	}
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1 || len(findings) == 0) {
 		return nil, c.checkFailed(err, messages.String())
 	}

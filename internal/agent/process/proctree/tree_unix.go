@@ -77,8 +77,9 @@ type Scan struct {
 	// groups holds the process groups whose members all belong to the command. The value
 	// is one member, possibly a zombie.
 	groups         map[int]Stat
-	zombies        []int // zombies in the command's sessions
-	leaderReplaced bool  // another process has the leader's id, so the leader's group and session have ended
+	ended          map[int]bool // groups in the session or group with the leader's id that have zombies and are not in groups
+	zombies        []int        // in the command's sessions, and in those of ended
+	leaderReplaced bool         // another process has the leader's id, so the leader's group and session have ended
 }
 
 // A StopResult is the result of Stop.
@@ -384,7 +385,7 @@ func (f *scanner) addMarked() {
 }
 
 func (f *scanner) result() Scan {
-	s := Scan{groups: map[int]Stat{}, leaderReplaced: f.leaderReplaced}
+	s := Scan{groups: map[int]Stat{}, ended: map[int]bool{}, leaderReplaced: f.leaderReplaced}
 	for _, p := range f.all {
 		member, dead := f.members[p.PID], p.IsDead()
 		inSession := f.sessions[p.Session] && p.ProcessGroup > 1 // for kill(2), 0 and -1 are not groups
@@ -400,6 +401,9 @@ func (f *scanner) result() Scan {
 			s.zombies = append(s.zombies, p.PID)
 		case !member && !dead && f.hasLeaderID(p):
 			s.unverified = append(s.unverified, p)
+		case dead && f.hasLeaderID(p): // it ended before a scan could verify it, and its parent is slow
+			s.zombies = append(s.zombies, p.PID)
+			s.ended[p.ProcessGroup] = true
 		}
 	}
 	return s
@@ -429,6 +433,7 @@ func (t *Tree) uncertaintyError(s Scan) error {
 	}
 	for g := range groups {
 		_, explained := s.groups[g]
+		explained = explained || s.ended[g]
 		if explained && !same || !explained && mayHaveProcesses(g) {
 			return fmt.Errorf("hidden processes may still run in its process group %d", g)
 		}
