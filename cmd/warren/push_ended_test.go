@@ -176,6 +176,9 @@ func TestPushThatTimesOutChangesNothing(t *testing.T) {
 	s := p.pushSlowly(host, 4<<20, "--rate", "64KiB", "--timeout", "3s")
 	s.ends("timed_out")
 	has(t, s.process.Out.String(), "still running after 3s")
+	if strings.Contains(s.process.Out.String(), "no connection") {
+		t.Errorf("it had a connection: %s", s.process.Out.String())
+	}
 	s.unchanged()
 	eventually(t, p.streamsLeft)
 }

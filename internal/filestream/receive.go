@@ -82,7 +82,8 @@ func (rc *Receiver) Run(ctx context.Context, w io.Writer) error {
 		return nil
 	case err != nil:
 		return err
-	case link.State().Phase == broker.Connecting:
+	}
+	if s := link.State(); s.Phase == broker.Connecting && s.Err != nil {
 		return noConnection(link)
 	}
 	return context.Cause(ctx)
