@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,7 +26,7 @@ func (n *Node) Eval(ctx context.Context, expr string) (string, error) {
 	if n.programs.erlCall == "" {
 		return n.Ctl(ctx, "eval", expr)
 	}
-	out, err := n.tool(ctx, expr+"\n", n.programs.erlCall, "-sname", n.Name, "-timeout", "30", "-e")
+	out, err := n.tool(ctx, expr+"\n", n.programs.erlCall, "-h", caller(), "-sname", n.Name, "-timeout", "30", "-e")
 	if err != nil {
 		return "", err
 	}
@@ -35,6 +36,13 @@ func (n *Node) Eval(ctx context.Context, expr string) (string, error) {
 	}
 	return strings.TrimSuffix(value, "}"), nil
 }
+
+// calls counts the calls of this process.
+var calls atomic.Int64
+
+// caller returns a name for an Erlang node that calls another one. Two calls at the same time need
+// names that differ, and erl_call itself gives them names by the second.
+func caller() string { return fmt.Sprintf("caller%d-%d", os.Getpid(), calls.Add(1)) }
 
 // Command is a program that finds this node's rabbitmqctl in its PATH, and the
 // node by it, in the node's directory.
