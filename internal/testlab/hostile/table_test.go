@@ -235,7 +235,7 @@ var rows = []row{
 	{name: "check, late", typ: wire.TypeCheck, edit: func(f *forgery) {
 		f.st.IssuedAt -= 7_200_000
 		f.st.NotAfter -= 7_200_000
-	}, host: "", told: "would not run: its time was up"},
+	}, host: "its time was up", told: "rejected: its time was up"},
 	{name: "discover, late", typ: wire.TypeDiscover, edit: func(f *forgery) {
 		f.st.IssuedAt -= 7_200_000
 		f.st.NotAfter -= 7_200_000
