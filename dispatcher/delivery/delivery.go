@@ -439,7 +439,7 @@ func (c *Delivery) OnProgress(p results.Progress, now time.Time) {
 		c.repeatAfter(c.repeatDelay, now)
 	case p.Unknown: // even if the agent had it: a power failure took what was not synced, and it has not begun
 		c.mayHaveArrived, c.state, c.deadline = true, model.Sent, time.Time{}
-		if c.sentAgain { // an agent that answers so to the request itself is asked at the usual pace
+		if c.sentAgain { // an agent that says so of each request gets them at the usual pace
 			c.repeatAfter(c.repeatDelay, now)
 			c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
 			break

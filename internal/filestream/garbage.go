@@ -11,7 +11,7 @@ import (
 // garbage soon: with the small heap of an agent, the collector would take a quarter of its time.
 const receivingGCPercent = 240
 
-// receivers counts the receivers at work, to which the setting belongs together.
+// receivers counts the receivers that run. They share the setting.
 var receivers struct {
 	sync.Mutex
 	n       int

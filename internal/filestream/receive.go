@@ -83,10 +83,7 @@ func (rc *Receiver) Run(ctx context.Context, w io.Writer) error {
 	case err != nil:
 		return err
 	}
-	if s := link.State(); s.Phase == broker.Connecting && s.Err != nil {
-		return noConnection(link)
-	}
-	return context.Cause(ctx)
+	return cmp.Or(noConnection(link), context.Cause(ctx))
 }
 
 // A receiving is the state of Run.

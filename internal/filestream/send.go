@@ -1,6 +1,7 @@
 package filestream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (s *Sender) Run(outer context.Context) error {
 	case r.done:
 		return r.result
 	case !r.connected && err == nil && outer.Err() == nil:
-		return noConnection(link)
+		return cmp.Or(noConnection(link), ErrNoConnection)
 	}
 	return err
 }
@@ -88,12 +89,12 @@ func (s *Sender) Run(outer context.Context) error {
 // ErrNoConnection means that the broker cannot be reached, or permits no connection for the content.
 var ErrNoConnection = errors.New("no connection for the content")
 
-// noConnection is ErrNoConnection with the reason, if one is known.
+// noConnection returns ErrNoConnection with the reason; nil if none is known.
 func noConnection(link *broker.Link) error {
 	if s := link.State(); s.Phase == broker.Connecting && s.Err != nil {
 		return fmt.Errorf("%w: %w", ErrNoConnection, s.Err)
 	}
-	return ErrNoConnection
+	return nil
 }
 
 // A sending is the state of Run.

@@ -29,11 +29,7 @@ func Greeting(ctx context.Context, store Store, engine Engine, fleet string) (on
 	}
 	slices.SortFunc(answers, func(a, b model.Agent) int { return cmp.Compare(a.Agent, b.Agent) })
 	ids := idsOf(answers)
-	answer := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		answer[id] = true
-	}
-	absent := slices.DeleteFunc(idsOf(recent), func(id string) bool { return answer[id] })
+	absent := slices.DeleteFunc(idsOf(recent), func(id string) bool { _, answers := slices.BinarySearch(ids, id); return answers })
 	slices.Sort(absent)
 	missing := ""
 	if len(absent) > 0 {
