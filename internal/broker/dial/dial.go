@@ -78,7 +78,7 @@ func Dial(ctx context.Context, ep *Endpoint, opts Options) (*Conn, error) {
 		}
 		peer.Conn = secure
 	}
-	cork := &Cork{Conn: peer}
+	cork := &Cork{Conn: newPlainHeaders(peer)}
 	c, err := login(cork, ep, opts, creds)
 	if !release() && err == nil {
 		err = context.Cause(ctx)

@@ -212,6 +212,13 @@ var rows = []row{
 	}, host: "its time was up", told: "rejected: its time was up"},
 	{name: "discover, unsigned", typ: wire.TypeDiscover, edit: func(f *forgery) { f.by = nil }, host: "not signed"},
 	{name: "discover, wrong key", typ: wire.TypeDiscover, edit: func(f *forgery) { f.by = f.mallory }, host: "not authorized"},
+	{name: "headers of 40 levels", edit: func(f *forgery) {
+		headers := amqp.Table{}
+		for range 40 {
+			headers = amqp.Table{"h": headers}
+		}
+		f.msg = func(m *amqp.Publishing) { m.Headers = headers }
+	}, host: "property type"},
 	{name: "an unknown type", edit: func(f *forgery) { f.statement = replace(`"run"`, `"exec"`) }, host: "unknown message type"},
 
 	// Times.
