@@ -33,7 +33,7 @@ type report struct {
 	rest    []process.Chunk
 }
 
-// A pool has the exec goroutines.
+// A pool has the exec goroutines, and those of checks.
 type pool struct {
 	group    errgroup.Group
 	cancels  map[*jobtable.Job]context.CancelCauseFunc // of running commands
@@ -56,7 +56,7 @@ func (p *pool) start(work context.Context, cfg *Config, j *jobtable.Job) {
 		job.Transfer = func(wanted, received int64) {
 			reports <- report{job: j, content: &outbox.Content{Wanted: wanted, Received: received}}
 		}
-		spec, err := cfg.spec(job.Run, job.Secret) // looks for the user's home, which may be on a disk that does not answer
+		spec, err := cfg.spec(job.Run, job.Secret)
 		if err != nil {
 			reports <- report{job: j, ended: &wire.Ended{Outcome: wire.FailedToStart, Reason: err.Error()}}
 			return nil

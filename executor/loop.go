@@ -9,6 +9,7 @@ import (
 
 	"warren/executor/decisionlog"
 	"warren/executor/jobtable"
+	"warren/executor/outbox"
 	"warren/executor/outputlog"
 	"warren/executor/stats"
 	"warren/internal/broker"
@@ -27,6 +28,7 @@ type loop struct {
 	facts    factsCache
 	journal  journalWriter
 	pool     pool
+	checks   checks
 	output   outputKeeper
 	replies  *replies
 	shutdown shutdown
@@ -44,6 +46,7 @@ func newLoop(a *Agent, t *jobtable.Table, o *outputlog.Log, j Journal) *loop {
 	l.facts = factsCache{cfg: &l.cfg, started: now}
 	l.journal = journalWriter{journal: j, log: l.log}
 	l.pool = pool{cancels: map[*jobtable.Job]context.CancelCauseFunc{}, leaving: make(chan struct{}), reports: a.reports, contents: &a.contents}
+	l.checks = checks{cfg: &l.cfg, group: &l.pool.group, ended: make(chan outbox.OneShot)}
 	l.output = outputKeeper{Log: o, log: l.log}
 	l.replies = newReplies(a, o)
 	return l
@@ -54,6 +57,8 @@ func newLoop(a *Agent, t *jobtable.Table, o *outputlog.Log, j Journal) *loop {
 func (l *loop) run(stop, work context.Context) error {
 	defer func() { _ = l.pool.group.Wait() }() // each exec goroutine has sent its last report
 	defer func() { _ = l.output.Close() }()
+	work, leave := context.WithCancel(work)
+	defer leave() // the goroutines of checks
 	l.recover(l.cfg.Now())
 	l.facts.collect(l.cfg.Now())
 	stopping := stop.Done()
@@ -73,9 +78,12 @@ func (l *loop) run(stop, work context.Context) error {
 		publisher, publication := l.replies.next(now)
 		select {
 		case d := <-l.agent.deliveries:
-			l.deliver(d, l.cfg.Now())
+			l.deliver(work, d, l.cfg.Now())
 		case r := <-l.agent.reports:
 			l.report(r, l.cfg.Now())
+		case answer := <-l.checks.ended:
+			l.checks.running--
+			l.replies.SendOnce(answer)
 		case publisher <- publication:
 			l.replies.sent()
 		case v := <-l.agent.verdicts:

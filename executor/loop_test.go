@@ -109,14 +109,17 @@ func (r *rig) close() {
 }
 
 // request signs a fresh statement at the rig's time.
-func (r *rig) request(typ, task, job string) (body []byte) {
+func (r *rig) request(typ, task, job string) (body []byte) { return r.requestIn("", typ, task, job) }
+
+// requestIn is request with a working directory.
+func (r *rig) requestIn(dir, typ, task, job string) (body []byte) {
 	now := time.Now()
 	st := wire.Statement{
 		Type: typ, Task: task, IssuedAt: now.UnixMilli(), NotAfter: now.Add(time.Minute).UnixMilli(),
 		ReplyTo: wire.ReplyQueue("op", "abc"),
 	}
 	if typ == wire.TypeRun || typ == wire.TypeCheck {
-		st.Run = &wire.Run{Command: "true", TimeoutMS: 1000, MaxOutput: 1 << 20}
+		st.Run = &wire.Run{Command: "true", Cwd: dir, TimeoutMS: 60_000, MaxOutput: 1 << 20}
 	} else if typ != wire.TypeRights {
 		st.Of = &wire.Target{IssuedAt: st.IssuedAt, NotAfter: st.NotAfter}
 	}

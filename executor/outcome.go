@@ -24,6 +24,9 @@ func outcome(ctx context.Context, run *wire.Run, r process.Result) *wire.Ended {
 		e.Outcome, e.Reason = wire.TimedOut, fmt.Sprintf("still running after %s", run.Timeout())
 	case r.Canceled && errors.Is(context.Cause(ctx), errCanceled):
 		e.Outcome, e.Reason = wire.Canceled, "stopped while it ran"
+		if !r.Started {
+			e.Reason = "stopped before it started"
+		}
 	case r.Canceled:
 		e.Outcome, e.Reason = wire.Interrupted, errStopped.Error()
 	case !r.Started:

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"context"
 	"time"
 
 	"warren/executor/jobtable"
@@ -11,7 +12,7 @@ import (
 
 // deliver handles one message. Nothing looks at it before it is authorized. It is
 // acknowledged after the journal has what it changes.
-func (l *loop) deliver(d delivery, now time.Time) {
+func (l *loop) deliver(work context.Context, d delivery, now time.Time) {
 	l.journal.acks = append(l.journal.acks, d)
 	l.names.setClock(now)
 	v := l.gate.authorize(d, now)
@@ -22,12 +23,12 @@ func (l *loop) deliver(d delivery, now time.Time) {
 	case !v.Verified, v.OtherFleet: // the job may be another's: the table is not asked
 		l.refuse(&v, reasonOf(&v), now)
 	default:
-		l.handle(&v, d, now)
+		l.handle(work, &v, d, now)
 	}
 }
 
 // handle does what a verified request asks for, or answers why not.
-func (l *loop) handle(v *trust.Decision, d delivery, now time.Time) {
+func (l *loop) handle(work context.Context, v *trust.Decision, d delivery, now time.Time) {
 	r := &jobtable.VerifiedRequest{
 		Request: v.Request, Issuer: v.Issuer.ID(), AnyJob: v.AnyJob, Run: v.Run,
 		FromInbox: d.inbox && !d.Redelivered,
@@ -59,7 +60,7 @@ func (l *loop) handle(v *trust.Decision, d delivery, now time.Time) {
 	l.gate.decisions.Verdict(v, now)
 	switch typ {
 	case wire.TypeCheck:
-		l.replies.answer(v.Request, l.cfg.check(v, now))
+		l.checks.start(work, v, now)
 	case wire.TypeRights:
 		l.replies.answer(v.Request, l.cfg.granted(v, now))
 	case wire.TypeCancel:

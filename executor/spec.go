@@ -2,8 +2,6 @@ package executor
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -19,42 +17,6 @@ func unsupportedReason(r *wire.Run) string {
 		return err.Error()
 	}
 	return ""
-}
-
-// check answers whether the agent would execute a run, and how. It executes nothing.
-func (c *Config) check(v *trust.Decision, now time.Time) *wire.Checked {
-	a := &wire.Checked{Job: v.Request.Leaf.Job, At: now.UnixMilli(), Rule: v.Rule, Reason: v.Refusal}
-	if a.Reason != "" {
-		return a
-	}
-	s, err := c.spec(v.Run, nil)
-	if err != nil {
-		a.Reason = err.Error()
-		return a
-	}
-	a.Argv, a.Cwd, a.User = s.Argv, s.Dir, s.User.Name
-	name := "" // of the script, which is not written
-	if content := scriptOf(v.Run); len(content) > 0 {
-		script, err := process.NewScript(v.Run.Shell, content)
-		if err != nil {
-			a.Reason = err.Error()
-			return a
-		}
-		name = "SCRIPT" + script.Extension
-		a.Argv = process.ScriptArgv(v.Run.Shell, name, v.Run.Argv, script.Content)
-	}
-	if _, err := os.Stat(s.Dir); err != nil {
-		a.Reason = fmt.Sprintf("no such directory %q", s.Dir)
-		return a
-	}
-	if a.Argv[0] != name {
-		if a.Binary, err = process.Lookup(a.Argv[0], s.Env, s.Dir); err != nil {
-			a.Reason = err.Error()
-			return a
-		}
-	}
-	a.WouldRun = true
-	return a
 }
 
 // granted answers what the signer of a question may do.
@@ -80,10 +42,7 @@ func (c *Config) spec(r *wire.Run, secret *wire.Secret) (process.Spec, error) {
 		Env: process.MergeEnv(process.Environment(u.Home, u.Name, u.Shell), r.Env),
 	}
 	if s.Dir == "" {
-		s.Dir = u.Home
-		if _, err := os.Stat(s.Dir); s.Dir == "" || err != nil {
-			s.Dir = string(os.PathSeparator)
-		}
+		s.Dir, s.DirOrRoot = u.Home, true
 	}
 	if secret != nil {
 		s.Env = process.MergeEnv(s.Env, secret.Env)

@@ -43,6 +43,7 @@ var withoutWindows = [][2]string{
 	{"internal/agent/journal/tmpfs_linux_test.go", "fills a file system of its own; TestFull does the same on a simulated disk"},
 	{"internal/agent/sdnotify/*", "systemd; internal/agent/service has the service of Windows"},
 	{"internal/agent/facts/*", "/etc/os-release"},
+	{"executor/check_linux_test.go", "mounts a disk that does not answer"},
 	{"internal/files/attributes_linux_test.go", "internal/files/files_windows_test.go"},
 	{"internal/files/collect_linux_test.go", "/proc, and names that Windows refuses"},
 	{"internal/files/disk_linux_test.go", "mounts a small disk and one that cannot be written to"},

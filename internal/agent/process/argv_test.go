@@ -167,7 +167,7 @@ func TestUnsafeBatchArg(t *testing.T) {
 // Lookup ignores relative entries of the command's PATH, and this program's own PATH.
 func TestLookupSkipsRelativePathEntries(t *testing.T) {
 	t.Parallel()
-	if path, err := Lookup("sh", []string{"PATH=.:"}, "/"); err == nil {
+	if path, err := lookup("sh", []string{"PATH=.:"}, "/"); err == nil {
 		t.Errorf("found at %q", path)
 	}
 }

@@ -29,15 +29,20 @@ func startErrorf(err error, format string, args ...any) error {
 	return &startError{fmt.Sprintf(format, args...), err}
 }
 
-// launch starts the command. It returns a startError or the error of ctx.
+// launch starts the command. It returns a startError or the cause of ctx's end.
 func launch(ctx context.Context, spec Spec) (*leader, *pipes, error) {
 	if err := validate(spec); err != nil {
 		return nil, nil, err
 	}
-	program, err := Lookup(spec.Argv[0], spec.Env, spec.Dir)
+	patience := startPatience
+	if spec.Timeout > 0 {
+		patience = min(patience, spec.Timeout)
+	}
+	dir, program, err := Locate(ctx, spec, spec.Argv[0], patience)
 	if err != nil {
 		return nil, nil, err
 	}
+	spec.Dir = dir
 	if word := unsafeBatchArg(runtime.GOOS, program, spec.Argv[1:]); word != "" {
 		return nil, nil, startErrorf(fs.ErrInvalid, "cannot pass %q to the batch file %q: cmd.exe would run a part of it as a command", word, spec.Argv[0])
 	}
@@ -51,7 +56,7 @@ func launch(ctx context.Context, spec Spec) (*leader, *pipes, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return nil, nil, context.Cause(ctx)
 		case <-time.After(textBusyInterval):
 		}
 	}
@@ -109,29 +114,13 @@ func validate(spec Spec) error {
 			}
 		}
 	}
-	if spec.Dir == "" {
-		return nil
-	}
-	info, err := os.Stat(spec.Dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return startErrorf(err, "no such directory %q", spec.Dir)
-	case errors.Is(err, fs.ErrPermission):
-		return startErrorf(err, "permission denied: directory %q", spec.Dir)
-	case err != nil:
-		return startErrorf(err, "directory %q: %v", spec.Dir, rootCause(err))
-	case !info.IsDir():
-		return startErrorf(fs.ErrInvalid, "not a directory: %q", spec.Dir)
-	case !spec.User.switches() && !canEnter(spec.Dir): // otherwise the start itself reports the error
-		return startErrorf(fs.ErrPermission, "permission denied: cannot enter directory %q", spec.Dir)
-	}
 	return nil
 }
 
-// Lookup finds a command's program as a shell with the environment env would, from the
+// lookup finds a command's program as a shell with the environment env would, from the
 // directory dir; os/exec would search this program's own PATH. Like os/exec, it ignores
 // relative entries of PATH. The text of an error is for the operator.
-func Lookup(name string, env []string, dir string) (string, error) {
+func lookup(name string, env []string, dir string) (string, error) {
 	if filepath.Base(name) != name {
 		path := name
 		if !filepath.IsAbs(path) {

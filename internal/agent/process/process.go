@@ -56,6 +56,8 @@ type Spec struct {
 	Env []string
 	// Dir is the working directory. If it is empty, the command uses the caller's.
 	Dir string
+	// DirOrRoot means that the command uses the root directory if Dir is empty or cannot be read.
+	DirOrRoot bool
 	// User is the account that the command runs as, or nil for the caller's own. On Unix,
 	// only root can use another account.
 	User *User

@@ -242,7 +242,7 @@ func TestLookupIgnoresCaseOfPathVariable(t *testing.T) {
 	t.Parallel()
 	root := os.Getenv("SystemRoot")
 	for _, env := range [][]string{{`Path=` + root + `\system32`}, {`PATH=` + root + `\system32`}, {`path=` + root + `\system32`}} {
-		if found, err := Lookup("cmd.exe", env, `C:\`); err != nil || !strings.HasSuffix(strings.ToLower(found), `\system32\cmd.exe`) {
+		if found, err := lookup("cmd.exe", env, `C:\`); err != nil || !strings.HasSuffix(strings.ToLower(found), `\system32\cmd.exe`) {
 			t.Errorf("%q: %q, %v", env, found, err)
 		}
 	}

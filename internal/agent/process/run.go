@@ -50,7 +50,7 @@ func Run(ctx context.Context, spec Spec, started func(proctree.Identity), out fu
 		return Result{Canceled: true, ExitCode: -1}
 	}
 	l, p, err := launch(ctx, spec)
-	if errors.Is(err, ctx.Err()) && err != nil {
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
 		return Result{Canceled: true, ExitCode: -1}
 	}
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package disk makes a disk full. It imports no laboratory, so that tests within a package can use it.
+// Package disk makes a disk full or silent. It imports no laboratory, so that tests within a package can use it.
 package disk
 
 import (
