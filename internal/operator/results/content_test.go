@@ -53,6 +53,32 @@ func TestSums(t *testing.T) {
 	}
 }
 
+// A host that sends late bytes one by one does not make the store read the stream again for each.
+func TestLateBytesAreSummedWhenAsked(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, js := newTask(1)
+	s.add(t, task, js)
+	gone := exited(js[0], 0, "")
+	gone.Stdout = &wire.Stream{Size: 100, Gone: true}
+	s.apply(t, Update{Job: js[0].ID, Reply: output(js[0], wire.Stdout, 0, "a")}, Update{Job: js[0].ID, Reply: gone})
+	if j := s.job(t, js[0]); j.Stdout.Sum != sumOf("a") {
+		t.Errorf("sum %x before the late bytes, want %x", j.Stdout.Sum, sumOf("a"))
+	}
+	for i, late := range []string{"b", "c"} {
+		s.apply(t, Update{Job: js[0].ID, Reply: output(js[0], wire.Stdout, int64(1+i), late)})
+		if j := s.job(t, js[0]); j.Stdout.Sum != "" {
+			t.Errorf("after %q the store has read the stream", late)
+		}
+	}
+	jobs, err := s.Jobs(t.Context(), task.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sums(t.Context(), jobs); err != nil || jobs[0].Stdout.Sum != sumOf("abc") {
+		t.Errorf("sum %x, want %x; %v", jobs[0].Stdout.Sum, sumOf("abc"), err)
+	}
+}
+
 func TestChanged(t *testing.T) {
 	s := start(t, t.TempDir())
 	other, _ := newTask(3)
