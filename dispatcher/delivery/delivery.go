@@ -49,9 +49,6 @@ const (
 	// --kill-grace and the way back.
 	killGrace = 30 * time.Second
 
-	// CanceledUnsent is the reason of a job that was canceled before it began.
-	CanceledUnsent = "canceled before it was sent"
-
 	// SignRetryDelay is the wait after a failed signature, for example without
 	// ssh-agent, before the next one is asked for.
 	SignRetryDelay = 15 * time.Second
@@ -152,23 +149,23 @@ func (c *Delivery) Decide(now time.Time) Step {
 	case c.refusedReason != "" && !c.mayHaveArrived && !c.nacked && c.inFlight == "":
 		return Step{Outcome: wire.Unreachable, Reason: "the broker refused it: " + c.refusedReason}
 	case c.forgotten && c.PossibleArrivals == 1 && !c.sentToInbox && !c.Adopted:
-		return Step{Outcome: wire.Rejected, Reason: c.journalTooYoungReason()}
+		return Step{Outcome: wire.Rejected, Reason: journalTooYoungReason(c)}
 	case c.forgotten:
-		return Step{Outcome: wire.Lost, Reason: c.mayHaveRunReason()}
+		return Step{Outcome: wire.Lost, Reason: mayHaveRunReason(c)}
 	case c.inFlight != "" && c.toInbox && !now.Before(c.lostAt()):
-		return Step{Outcome: wire.Lost, Reason: c.lostReason()}
+		return Step{Outcome: wire.Lost, Reason: lostReason(c)}
 	case c.inFlight != "" && c.toInbox: // an inbox without a leader leaves it unconfirmed
 		return Step{Wait: c.lostAt().Sub(now)}
 	case c.inFlight != "":
 		return Step{Wait: time.Hour}
 	case c.postponed() && !now.Before(c.NotAfter):
-		return Step{Outcome: wire.Rejected, Reason: c.journalTooYoungReason()}
+		return Step{Outcome: wire.Rejected, Reason: journalTooYoungReason(c)}
 	case c.cancel && !c.mayHaveArrived && c.firstSent.IsZero():
 		return Step{Outcome: wire.Canceled, Reason: CanceledUnsent}
 	case c.firstSent.IsZero() && !now.Before(c.NotAfter):
-		return Step{Outcome: wire.Unreachable, Reason: c.unsentReason()}
+		return Step{Outcome: wire.Unreachable, Reason: unsentReason(c)}
 	case !now.Before(c.lostAt()):
-		return Step{Outcome: wire.Lost, Reason: c.lostReason()}
+		return Step{Outcome: wire.Lost, Reason: lostReason(c)}
 	case !c.SentRecorded && c.mayHaveArrived && c.state == model.Sent && !now.Before(c.firstSent.Add(sentReportDelay)):
 		return Step{RecordSent: true}
 	case now.Before(c.Next):
@@ -220,61 +217,6 @@ func (c *Delivery) lostAt() time.Time {
 	return end.Add(finalStatusWait)
 }
 
-func (c *Delivery) unsentReason() string {
-	if c.signFailed {
-		return "its request could not be signed in time; never sent"
-	}
-	return "the broker was not reachable in time; never sent"
-}
-
-// NotAccepted is the reason of a request that the broker has nacked.
-const NotAccepted = "the broker has not accepted it: the host's queue is full, or on a broker node that is down"
-
-func (c *Delivery) lostReason() string {
-	switch {
-	case c.Secret && c.state != model.Accepted && c.state != model.Running:
-		return "no agent has answered, and the process that had its secrets has ended, so it cannot be sent again"
-	case c.refusedReason != "":
-		return "it may have arrived, but no agent has answered, and then the broker refused it: " + c.refusedReason
-	case c.signFailed:
-		return "it was sent, but no agent has answered, and a status request could not be signed"
-	case c.inFlight != "":
-		return "the broker has not confirmed that the host's inbox has it"
-	case c.cancelInInbox:
-		return "its cancel waits in the host's inbox, and the host has not come back"
-	case c.RunInInbox:
-		return "it waits in the host's inbox, and the host has not come back in time"
-	case c.state == model.Accepted || c.state == model.Running:
-		return "the agent reported it as " + string(c.state) + " and then stopped answering"
-	case c.nacked && !c.mayHaveArrived:
-		return NotAccepted
-	}
-	return "it was sent, but no agent has answered"
-}
-
-// journalTooYoungReason is the reason of a rejected job whose only request reached an
-// agent whose journal does not cover its time. The job has not run, because no request
-// arrived before.
-func (c *Delivery) journalTooYoungReason() string {
-	from := func() string { return time.UnixMilli(c.journalSince).Local().Format(time.TimeOnly) }
-	switch {
-	case c.forgottenReason != "" && c.journalSince != 0:
-		return c.forgottenReason + "; it accepts jobs issued from " + from() + " on"
-	case c.journalSince == 0:
-		return "the agent considers this job too old to verify; check the host's clock"
-	}
-	return "the agent's journal is new; it accepts jobs issued from " + from() + " on"
-}
-
-// mayHaveRunReason is the reason of a lost job of which several requests may have
-// arrived, at this agent or at another that had the name before.
-func (c *Delivery) mayHaveRunReason() string {
-	if c.forgottenReason != "" {
-		return c.forgottenReason + ", and another host may have run it"
-	}
-	return "the agent's journal begins after this job was issued; it may have run"
-}
-
 // OnPublished notes that the publisher has taken a request of that type.
 func (c *Delivery) OnPublished(typ string, now time.Time) {
 	c.inFlight, c.signFailed = typ, false
@@ -324,20 +266,17 @@ func (c *Delivery) OnVerdict(k broker.Kind, now time.Time) {
 			c.onInboxRouted(typ, now)
 			return
 		}
-		c.repeatAfter(c.repeatDelay, now)
-		c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
+		c.backOff(now)
 	case broker.Unconfirmed:
 		c.mayHaveArrived, c.toInbox = true, inbox
 		c.repeatAfter(0, now)
 	case broker.Nacked:
 		c.nacked, c.toInbox = true, inbox
-		if !inbox {
+		if inbox { // it has no leader, and its channel has waited for it for seconds
+			c.backOff(now)
+		} else {
 			c.repeatAfter(nackRepeatDelay, now)
-			return
 		}
-		// It has no leader, and its channel has waited for it for seconds.
-		c.repeatAfter(c.repeatDelay, now)
-		c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
 	case broker.Returned:
 		c.PossibleArrivals--
 		c.onReturned(typ, inbox, now)
@@ -373,8 +312,7 @@ func (c *Delivery) onReturned(typ string, inbox bool, now time.Time) {
 	case c.WhenOnline && !inbox && typ != wire.TypeStatus && now.Before(c.NotAfter) && (!c.mayHaveArrived || c.RunInInbox):
 		c.toInbox, c.Next, c.NotAfter = true, now, latest(c.NotAfter, c.InboxUntil)
 	case c.mayHaveArrived || c.nacked:
-		c.repeatAfter(c.repeatDelay, now)
-		c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
+		c.backOff(now)
 	case c.withinReconnectGrace(now):
 		c.repeatAfter(reconnectRepeatDelay, now)
 	default:
@@ -403,6 +341,12 @@ func (c *Delivery) repeatAfter(d time.Duration, now time.Time) {
 		c.Next = latest(c.Next, ask)
 	}
 	c.Next = latest(c.Next, c.notBefore)
+}
+
+// backOff sets the time of the next publication, and waits twice as long before the one after it.
+func (c *Delivery) backOff(now time.Time) {
+	c.repeatAfter(c.repeatDelay, now)
+	c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
 }
 
 func latest(a, b time.Time) time.Time {
@@ -440,8 +384,7 @@ func (c *Delivery) OnProgress(p results.Progress, now time.Time) {
 	case p.Unknown: // even if the agent had it: a power failure took what was not synced, and it has not begun
 		c.mayHaveArrived, c.state, c.deadline = true, model.Sent, time.Time{}
 		if c.sentAgain { // an agent that says so of each request gets them at the usual pace
-			c.repeatAfter(c.repeatDelay, now)
-			c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
+			c.backOff(now)
 			break
 		}
 		c.Next, c.sentAgain = now, true
