@@ -19,6 +19,7 @@ import (
 	"warren/internal/agent/process/proctree"
 	"warren/internal/agent/sdnotify"
 	"warren/internal/agent/status"
+	"warren/internal/datadir"
 	"warren/internal/version"
 )
 
@@ -32,9 +33,9 @@ func (f *flags) run(args []string, stderr io.Writer) int {
 	defer stop()
 	p, err := f.program(args, f.logger(stderr), socket)
 	switch {
-	case errors.Is(err, metrics.ErrListen):
+	case errors.Is(err, metrics.ErrListen), datadir.IsDiskError(err):
 		report(stderr, err)
-		return exitStatus(err)
+		return exitFailed
 	case err != nil:
 		return fail(stderr, err)
 	}

@@ -33,6 +33,7 @@ var withoutWindows = [][2]string{
 	// Agent.
 	{"internal/agent/process/*", "internal/agent/process/process_windows_test.go"},
 	{"internal/agent/process/proctree/*", "finds processes in /proc; on Windows the job object has them"},
+	{"internal/agent/disk_linux_test.go", "mounts a disk without room"},
 	{"internal/agent/datadir_unix_test.go", "the places of files on Linux and macOS; Windows asks the system"},
 	{"internal/agent/strict_unix_test.go", "internal/agent/strict_windows_test.go"},
 	{"internal/agent/trust/files_unix_test.go", "internal/agent/trust/files_windows_test.go"},

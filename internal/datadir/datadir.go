@@ -146,5 +146,13 @@ func remedy(err error) string {
 	if errors.Is(err, fs.ErrPermission) {
 		return "choose a writable directory with --data-dir or WARREN_DATA_DIR, or fix its owner and permissions"
 	}
+	if IsFull(err) || IsOverQuota(err) {
+		return "make room on its disk; df and df -i show what is used up"
+	}
 	return "choose another directory, with --data-dir or WARREN_DATA_DIR"
+}
+
+// IsDiskError reports whether err is about the disk, and not about a setting: it may be gone later.
+func IsDiskError(err error) bool {
+	return IsFull(err) || IsOverQuota(err) || IsReadOnly(err) || IsIOError(err)
 }
