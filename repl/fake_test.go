@@ -45,7 +45,7 @@ type fakeEngine struct {
 	link      *broker.State
 	connect   error
 	unsettled bool         // Settled waits for its context
-	asked     func()       // called by Ask, where present
+	asked     func()       // called by Ask and Discover, where present
 	specs     chan specced // what was submitted, for tests that look; nil where none does
 	rate      int64        // of the last push
 }
@@ -344,7 +344,12 @@ func (e *fakeEngine) Rights(_ context.Context, hosts []string, _ time.Duration) 
 	return rights, nil
 }
 
-func (e *fakeEngine) Discover(context.Context, time.Duration, func([]model.Agent, time.Duration) bool) ([]model.Agent, error) {
+func (e *fakeEngine) Discover(ctx context.Context, _ time.Duration, _ func([]model.Agent, time.Duration) bool) ([]model.Agent, error) {
+	if e.asked != nil {
+		e.asked()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	at := fakeTime.UnixMilli()
 	return []model.Agent{
 		{Seen: fakeTime, Hello: wire.Hello{

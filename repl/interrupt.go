@@ -29,6 +29,7 @@ type interrupts struct {
 	stop    func()           // restores the usual effect of Ctrl-C
 
 	pending    bool
+	ended      int       // waits that Ctrl-C has ended
 	detached   string    // the task that the last Ctrl-C left running; "" is none
 	detachedAt time.Time // when
 }
@@ -57,6 +58,7 @@ func (i *interrupts) wait(ctx context.Context, f func(ctx context.Context) error
 	interrupted := errors.Is(context.Cause(waiting), term.ErrInterrupted)
 	i.pending = interrupted && err == nil
 	if interrupted && err != nil {
+		i.ended++
 		return term.ErrInterrupted
 	}
 	return err

@@ -64,13 +64,14 @@ func (p *prompt) run(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("reading commands: %w", err)
 		}
+		ended := p.s.interrupts.ended
 		status, err := p.executeAll(ctx, text)
 		worst = max(worst, status)
 		if errors.Is(err, command.ErrExit) {
 			p.leave(ctx)
 			return p.ending(worst)
 		}
-		if p.s.interrupts.detached != "" && !p.interactive() {
+		if p.s.interrupts.ended > ended && !p.interactive() {
 			return p.interruptedOnPipe(ctx)
 		}
 	}
@@ -112,6 +113,7 @@ func (p *prompt) executeAll(ctx context.Context, text string) (status int, err e
 	if err := p.checkAll(commands); err != nil {
 		return cli.Report(p.s.env.IO, err), nil
 	}
+	before := p.s.interrupts.ended
 	for _, line := range commands {
 		if len(commands) > 1 {
 			fmt.Fprintln(p.s.env.IO.Out, p.promptText()+lineedit.Pasted(line))
@@ -121,7 +123,7 @@ func (p *prompt) executeAll(ctx context.Context, text string) (status int, err e
 			return status, err
 		}
 		status = max(status, cli.Report(p.s.env.IO, err))
-		if p.s.interrupts.detached != "" || ctx.Err() != nil {
+		if p.s.interrupts.ended > before || p.s.interrupts.pending || ctx.Err() != nil {
 			break // Ctrl-C is for the rest of them, too
 		}
 	}
@@ -251,6 +253,9 @@ func (p *prompt) interruptedAtPrompt(ctx context.Context) {
 // interruptedOnPipe is Ctrl-C while a command of a script waits: the script ends
 // there, and a second Ctrl-C within its time cancels the task.
 func (p *prompt) interruptedOnPipe(ctx context.Context) error {
+	if p.s.interrupts.detached == "" {
+		return cli.ExitWith(cli.ExitFailed)
+	}
 	timer := time.NewTimer(secondInterruptTimeout)
 	defer timer.Stop()
 	select {

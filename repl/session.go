@@ -48,7 +48,11 @@ func newSession(out *term.Console, open command.Opener, i interrupts) *session {
 }
 
 // Submitted implements Session.
-func (s *session) Submitted(task string) { s.submitted = append(s.submitted, task) }
+func (s *session) Submitted(task string) {
+	if !slices.Contains(s.submitted, task) {
+		s.submitted = append(s.submitted, task)
+	}
+}
 
 // Seen implements Session.
 func (s *session) Seen(task string) {

@@ -333,6 +333,59 @@ func TestInterruptsAtThePrompt(t *testing.T) {
 	}
 }
 
+// Ctrl-C ends all that was pasted, and nothing that is pasted later.
+func TestInterruptIsForAllThatWasPasted(t *testing.T) {
+	for _, waits := range []string{"wait ", "check_task "} {
+		synctest.Test(t, func(t *testing.T) {
+			o, s, interrupts, out := newOneTask(false)
+			interrupts <- os.Interrupt
+			if _, err := (&prompt{s}).executeAll(t.Context(), waits+o.task.ID+"\nhosts expand next1\n"); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(out.String(), "\nnext1\n") {
+				t.Errorf("the command after the Ctrl-C was carried out: %q", out)
+			}
+			s.interrupts.take()
+			if _, err := (&prompt{s}).executeAll(t.Context(), "hosts expand later1\nhosts expand later2\n"); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(out.String(), "\nlater1\n") || !strings.Contains(out.String(), "\nlater2\n") {
+				t.Errorf("of what was pasted later, not all was carried out: %q", out)
+			}
+		})
+	}
+}
+
+// A script ends with the command that Ctrl-C has ended, whatever it waited for.
+func TestInterruptOfAQuestionEndsAScript(t *testing.T) {
+	interrupts := make(chan os.Signal, 1)
+	open := func(_ context.Context, settings cli.Settings, _ bool) (command.Engine, error) {
+		engine, err := newFake(settings.DataDir)
+		if err == nil {
+			engine.asked = func() { interrupts <- os.Interrupt }
+		}
+		return engine, err
+	}
+	var out, errs bytes.Buffer
+	stdio := term.IO{In: strings.NewReader("hosts\nhosts expand next1\n"), Out: &out, Err: &errs, Interrupts: interrupts}
+	if status := Main(t.Context(), []string{"--data-dir", t.TempDir()}, stdio, open); status != cli.ExitFailed || strings.Contains(out.String(), "next1") {
+		t.Errorf("status %d, printed %q, %q", status, out.String(), errs.String())
+	}
+}
+
+// A task that was waited for twice is announced once.
+func TestEndIsAnnouncedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, s, interrupts, _ := newOneTask(false)
+		s.Submitted(o.task.ID)
+		interrupts <- os.Interrupt
+		_ = (&prompt{s}).execute(t.Context(), "wait "+o.task.ID)
+		if len(s.submitted) != 1 {
+			t.Errorf("to be announced: %q", s.submitted)
+		}
+	})
+}
+
 // Ctrl-C ends a script on a pipe; the second one cancels the task.
 func TestInterruptEndsAScript(t *testing.T) {
 	dir := t.TempDir()
