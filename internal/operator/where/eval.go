@@ -187,7 +187,10 @@ func same(left ast.Node, x any, right ast.Node, y any) (bool, error) {
 	case nil:
 		return false, nil
 	case bool:
-		return a == (y == true) && y != nil, nil
+		if b, ok := y.(bool); ok || y == nil {
+			return ok && a == b, nil
+		}
+		return false, notBoolean(left)
 	case []string:
 		return false, hint.Errorf(fmt.Sprintf("write it as in: \"x\" in %s", left), "%s is a list", left)
 	case string:
@@ -196,8 +199,10 @@ func same(left ast.Node, x any, right ast.Node, y any) (bool, error) {
 		}
 	}
 	switch y.(type) {
-	case nil, bool:
+	case nil:
 		return false, nil
+	case bool:
+		return false, notBoolean(right)
 	case []string:
 		return false, hint.Errorf(fmt.Sprintf("write it as in: \"x\" in %s", right),
 			"%s is a list", right)
@@ -208,6 +213,12 @@ func same(left ast.Node, x any, right ast.Node, y any) (bool, error) {
 	}
 	b, _, err := number(right, y)
 	return a == b && err == nil, err
+}
+
+// notBoolean is the error of a comparison of a boolean with anything else. To find it unequal
+// would choose hosts that were not meant.
+func notBoolean(node ast.Node) error {
+	return hint.Errorf(fmt.Sprintf("write %s == true", node), "%s is true or false", node)
 }
 
 // ordered compares numbers by value, and texts as versions are compared.
