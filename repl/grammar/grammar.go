@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -191,6 +192,9 @@ func parse(k *kong.Kong, args []string) (command.Command, *kong.Context, error) 
 	if trace, err = k.Parse(args); err != nil {
 		return nil, nil, cli.ExplainValue(err)
 	}
+	if err := checkEmpty(trace); err != nil {
+		return nil, nil, err
+	}
 	if trace.Selected().Hidden {
 		return nil, trace, nil
 	}
@@ -204,6 +208,17 @@ func parse(k *kong.Kong, args []string) (command.Command, *kong.Context, error) 
 		}
 	}
 	return cmd, trace, nil
+}
+
+// checkEmpty refuses an empty text as the value of a flag, as of --user "$U" with a variable that
+// is not set: without the flag the line means something else. An empty setting is its default.
+func checkEmpty(trace *kong.Context) error {
+	for _, p := range trace.Path {
+		if f := p.Flag; f != nil && len(f.Envs) == 0 && slices.Contains([]reflect.Kind{reflect.String, reflect.Slice}, f.Target.Kind()) && f.Target.Len() == 0 {
+			return cli.Usage("if a shell variable has the value, it may not be set", "--%s is empty", f.Name)
+		}
+	}
+	return nil
 }
 
 // selected is the command that was named, or the whole grammar.
