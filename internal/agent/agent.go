@@ -88,6 +88,9 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, err)
 	}
+	if err := config.DropEmptyVariables(parser.Model); err != nil {
+		return fail(stderr, err)
+	}
 	ctx, err := parser.Parse(args)
 	var file *config.Error
 	switch {

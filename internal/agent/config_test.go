@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"warren/internal/agent/journal"
+	"warren/internal/config"
 	"warren/internal/secretfile"
 )
 
@@ -103,6 +104,24 @@ role = "web"
 	_, out, _ = settingsOf(t, file, "--show-config", "--json")
 	if !strings.Contains(out, `{"name":"workers","value":"3","from":"environment","where":"WARREND_WORKERS","flag":"--workers","environment":"WARREND_WORKERS"}`) || strings.Contains(out, "hush") {
 		t.Error(out)
+	}
+}
+
+// A unit may set a variable to nothing.
+func TestEmptyVariableIsTheSameAsNone(t *testing.T) {
+	_, unset, _ := settingsOf(t, "", "--show-config", "--json")
+	model, err := Model()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range config.Settings(model) {
+		for _, name := range flag.Envs {
+			t.Setenv(name, "")
+		}
+	}
+	file := regexp.MustCompile(`[^"]+warrend.toml`)
+	if status, out, errs := settingsOf(t, "", "--show-config", "--json"); status != 0 || file.ReplaceAllString(out, "") != file.ReplaceAllString(unset, "") {
+		t.Errorf("status %d: %s%s\nwant %s", status, out, errs, unset)
 	}
 }
 

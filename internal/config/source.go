@@ -154,6 +154,24 @@ func isSetting(flag *kong.Flag) bool {
 	return len(flag.Envs) > 0 && flag.Name != configFlag && !flag.Hidden
 }
 
+// DropEmptyVariables removes the variables of a grammar's flags that are empty from this process's
+// environment: an empty one is the same as an unset one.
+func DropEmptyVariables(app *kong.Application) error {
+	return kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok {
+			for _, name := range flag.Envs {
+				if text, set := os.LookupEnv(name); !set || text != "" {
+					continue
+				}
+				if err := os.Unsetenv(name); err != nil {
+					return err
+				}
+			}
+		}
+		return next(nil)
+	})
+}
+
 // fromEnvironment returns the value of a flag in the environment. An empty variable is
 // the same as an unset one.
 func fromEnvironment(flag *kong.Flag) string {

@@ -239,6 +239,35 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+func TestEmptyVariableIsTheSameAsNone(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	t.Setenv("AppData", t.TempDir())
+	parse := func() (inv grammar.Invocation) {
+		inv, err := grammar.ParseShell([]string{"run", "true", "--hosts", "web01", "--config", ""})
+		if err != nil {
+			t.Error(err)
+		}
+		inv.Config = command.ConfigReport{}
+		return inv
+	}
+	unset, err := grammar.ParseShell([]string{"config"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, names := parse(), 0
+	for _, flag := range unset.Config.Source.All() {
+		for _, name := range flag.Envs {
+			if os.Getenv(name) == "" {
+				names++
+				t.Setenv(name, "")
+			}
+		}
+	}
+	if got := parse(); !reflect.DeepEqual(got, want) || names < 20 {
+		t.Errorf("with %d empty variables %+v, want %+v", names, got, want)
+	}
+}
+
 // noFile is where settings come from that no file gives.
 func noFile() *config.Source { return &config.Source{} }
 

@@ -173,6 +173,9 @@ func parse(k *kong.Kong, args []string) (command.Command, *kong.Context, error) 
 	if err := cli.CheckText(args); err != nil {
 		return nil, nil, err
 	}
+	if err := config.DropEmptyVariables(k.Model); err != nil {
+		return nil, nil, err
+	}
 	trace, err := kong.Trace(k, args)
 	if err != nil {
 		return nil, nil, cli.Usage("", "%v", err)

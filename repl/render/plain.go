@@ -47,7 +47,7 @@ func (p *Printer) WatchFor(ctx context.Context, task model.Task, v *result.View)
 // StreamOf is the watch of --stream and --jsonl.
 func (p *Printer) StreamOf(task model.Task, v *result.View) Watch {
 	if v.JSONL {
-		return &recordView{printer: p, t: result.NewTracker(v, task), output: v.Stream, told: make(map[int]bool), open: make(map[int]*[2]recordedStream)}
+		return &recordView{printer: p, view: v, t: result.NewTracker(v, task), output: v.Stream, told: make(map[int]bool), open: make(map[int]*[2]recordedStream)}
 	}
 	return &streamView{printer: p, t: result.NewTracker(v, task), open: make(map[int]*[2]openStream)}
 }

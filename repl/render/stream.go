@@ -210,6 +210,7 @@ func (v *streamView) line(out *bytes.Buffer, j *model.Job, mark byte, line []byt
 // A recordView prints the records of --jsonl as they come.
 type recordView struct {
 	printer *Printer
+	view    *result.View // the tracker's has no --tail
 	t       *result.Tracker
 	output  bool // with --stream
 	told    map[int]bool
@@ -267,7 +268,7 @@ func (v *recordView) records(ctx context.Context, last bool) error {
 	if _, err := v.printer.out.Out.Write(out.Bytes()); err != nil {
 		return err
 	}
-	return v.printer.printJobRecords(ctx, v.t.View, ended)
+	return v.printer.printJobRecords(ctx, v.view, ended)
 }
 
 // pieces prints the output that is new. Last: nothing more is waited for.
