@@ -138,7 +138,7 @@ func (env *Env) PipedInput() io.Reader {
 func (env *Env) TargetEnv() *target.Env {
 	return &target.Env{
 		Out: env.IO, Input: env.PipedInput(), Groups: env.Settings.GroupSources(&env.upcalls), Clocks: &env.clocks,
-		Store: func() target.Store { return env.Store }, Connect: env.Connect, Interruptible: env.Session.Interruptible,
+		Store: func() target.Store { return env.Store }, Start: env.Start, Connect: env.Connect, Interruptible: env.Session.Interruptible,
 		Engine: func() target.Engine { return env.Engine },
 		FindTask: func(ctx context.Context, id, command string) (model.Task, error) {
 			return (&TaskID{ID: id}).Find(ctx, env, command)

@@ -32,7 +32,8 @@ type Env struct {
 
 	sources *lookup.Groups // of Groups; nil until they are needed
 
-	Store         func() Store // once Connect or FindTask has returned
+	Store         func() Store // once Start, Connect or FindTask has returned
+	Start         func(ctx context.Context) error
 	Connect       func(ctx context.Context) error
 	Engine        func() Engine // once Connect has returned
 	FindTask      func(ctx context.Context, id, command string) (model.Task, error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/where"
@@ -58,7 +59,7 @@ func (c *Flags) Without(ctx context.Context, env *Env, exprs []Expression) (*hos
 		return nil, err
 	}
 	if set.Subtract(excluded); set.Len() == 0 {
-		return nil, cli.Usage("hosts expand shows what an expression stands for", "the expressions select no hosts")
+		return nil, noHosts()
 	}
 	return set, nil
 }
@@ -112,6 +113,9 @@ func (c *Flags) ChooseHosts(ctx context.Context, env *Env) ([]string, error) {
 		return nil, cli.Usage(`for example run "COMMAND" --hosts "web01 web02"; `+allHint, "run: no hosts given")
 	}
 	if set != nil {
+		if err := c.excludeOtherNames(ctx, env, set); err != nil {
+			return nil, err
+		}
 		if slices.Equal(set.Names(), []string{"all"}) {
 			env.Out.Note("hint: --hosts all is one host with the name all; %s", allHint)
 		}
@@ -137,6 +141,51 @@ func (c *Flags) ChooseHosts(ctx context.Context, env *Env) ([]string, error) {
 		env.Out.Note("skipped, offline now, matched --where earlier: %s", hostexpr.Fold(selected.gone))
 	}
 	return selected.hosts, nil
+}
+
+// excludeOtherNames leaves those hosts out that --exclude names by another name of their agent.
+func (c *Flags) excludeOtherNames(ctx context.Context, env *Env, set *hostexpr.Set) error {
+	if len(c.Exclude) == 0 {
+		return nil
+	}
+	excluded, err := c.excluded(ctx, env)
+	if err != nil {
+		return err
+	}
+	if err := env.Start(ctx); err != nil {
+		return err
+	}
+	agents, err := env.Store().Agents(ctx, time.Time{})
+	if err != nil {
+		return err
+	}
+	isID := make(map[string]bool, len(agents))
+	for _, a := range agents {
+		isID[a.Agent] = true
+	}
+	var out hostexpr.Set
+	for _, a := range agents {
+		if !slices.ContainsFunc(a.Names, excluded.Has) {
+			continue
+		}
+		for _, name := range a.Names {
+			if set.Has(name) && (name == a.Agent || !isID[name]) { // an agent may claim the id of another
+				out.Add(name)
+			}
+		}
+	}
+	if out.Len() == 0 {
+		return nil
+	}
+	env.Out.Note("left out, since --exclude has another name of them: %s", hostexpr.Fold(out.Names()))
+	if set.Subtract(&out); set.Len() == 0 {
+		return noHosts()
+	}
+	return nil
+}
+
+func noHosts() error {
+	return cli.Usage("hosts expand shows what an expression stands for", "the expressions select no hosts")
 }
 
 // NoMatch is the error of a condition that selects no host.
