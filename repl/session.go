@@ -2,6 +2,7 @@ package repl
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"warren/repl/cli"
@@ -76,6 +77,9 @@ func (s *session) Question(ctx context.Context, prompt string) (string, error) {
 			terminal = s.env.IO.Out
 		}
 		lines = lineedit.NewPlainReader(s.env.IO.In, terminal, s.env.IO)
+	}
+	if !lines.ShowsPrompt() { // commands that are typed, while standard output is elsewhere
+		fmt.Fprint(s.env.IO.Err, prompt)
 	}
 	return lines.Next(ctx, s.interrupts.signals, prompt)
 }

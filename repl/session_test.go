@@ -373,6 +373,15 @@ func TestInterruptOfAQuestionEndsAScript(t *testing.T) {
 	}
 }
 
+// Where standard output is a pipe, the question of a typed command is on standard error.
+func TestQuestionIsSeenIfOutputIsPiped(t *testing.T) {
+	var out, errs bytes.Buffer
+	stdio := term.IO{In: strings.NewReader("run true --hosts web[1-3] --confirm-above 2\n3\n"), Out: &out, Err: &errs, InTerminal: true, ErrTerminal: true}
+	if status := Main(t.Context(), []string{"--data-dir", t.TempDir()}, stdio, openFake); status != cli.ExitOK || !strings.Contains(errs.String(), "type 3 to continue: ") || !strings.Contains(out.String(), "task on 3 hosts") {
+		t.Errorf("status %d, printed %q, %q", status, out.String(), errs.String())
+	}
+}
+
 // A task that was waited for twice is announced once.
 func TestEndIsAnnouncedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

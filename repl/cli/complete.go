@@ -104,6 +104,12 @@ func (c *Completer) known(done []string, current string, quoted bool) []string {
 		}
 		return names(c.grammar.Children)
 	}
+	command := node
+	if len(done) > 1 {
+		if child := ChildNamed(node, done[1]); child != nil {
+			node = child
+		}
+	}
 	flag := flagNamed(node, done[len(done)-1])
 	if name, _, ok := strings.Cut(current, "="); ok && strings.HasPrefix(name, "--") {
 		flag = flagNamed(node, name)
@@ -111,13 +117,13 @@ func (c *Completer) known(done []string, current string, quoted bool) []string {
 	switch {
 	case flag != nil && !flag.IsBool():
 		return c.values(flag.Name, current)
-	case quoted && node.Name != "use":
+	case quoted && command.Name != "use":
 		return nil
 	case strings.HasPrefix(current, "-"):
 		return flagNames(node)
-	case node.Name == "hosts" && len(done) == 1:
+	case command.Name == "hosts" && len(done) == 1:
 		return names(node.Children)
-	case node.Name == "hosts", node.Name == "use":
+	case command.Name == "hosts", command.Name == "use":
 		return c.expressions(current)
 	case node.Name == "completion" && len(done) == 1:
 		return []string{"bash ", "zsh ", "fish "}
@@ -249,23 +255,29 @@ func names(nodes []*kong.Node) []string {
 	return list
 }
 
+// flagsOf returns the flags that a command or subcommand takes, with those of the program.
+func flagsOf(node *kong.Node) []*kong.Flag {
+	flags := append(inherited(node), visibleFlags(node)...)
+	program := node
+	for program.Parent != nil {
+		program = program.Parent
+	}
+	return append(flags, visibleFlags(program)...)
+}
+
 func flagNames(node *kong.Node) []string {
 	var list []string
-	for _, group := range node.AllFlags(true) {
-		for _, f := range group {
-			list = append(list, "--"+f.Name+" ")
-		}
+	for _, f := range flagsOf(node) {
+		list = append(list, "--"+f.Name+" ")
 	}
 	slices.Sort(list)
 	return list
 }
 
 func flagNamed(node *kong.Node, word string) *kong.Flag {
-	for _, group := range node.AllFlags(true) {
-		for _, f := range group {
-			if "--"+f.Name == word {
-				return f
-			}
+	for _, f := range flagsOf(node) {
+		if "--"+f.Name == word {
+			return f
 		}
 	}
 	return nil

@@ -72,6 +72,9 @@ func (c *Run) Run(ctx context.Context, env *Env) error {
 	if c.Check && (c.Detach || c.DryRun || c.WhenOnline > 0 || c.JSONL || len(c.Rollout.Parts) > 0) {
 		return cli.Usage("", "--check cannot be combined with --detach, --dry-run, --when-online, --jsonl or --rollout")
 	}
+	if c.Check && (c.showsResults() || c.MaxFailures.Set || c.OnFailure != "" || c.Soak > 0 || c.Verify != "" || c.VerifyTimeout > 0) {
+		return cli.Usage("it runs nothing, so there are neither results nor failures", "--check cannot be combined with flags that say how to send a task or show its results")
+	}
 	v, err := c.ResultView(ctx, env)
 	if err != nil {
 		return err

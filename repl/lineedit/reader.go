@@ -32,6 +32,9 @@ type lineRead struct {
 // Keep keeps a text for the history, if there is one.
 func (r *Reader) Keep(text string) { r.keep(text) }
 
+// ShowsPrompt reports whether Next shows the prompt.
+func (r *Reader) ShowsPrompt() bool { return r.out != nil }
+
 // Close leaves the terminal as it was. It may be called again.
 func (r *Reader) Close() { r.close() }
 
