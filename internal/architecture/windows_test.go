@@ -58,6 +58,7 @@ var withoutWindows = [][2]string{
 	{"internal/operator/filesave/full_linux_test.go", "fills a file system of its own"},
 	{"internal/operator/results/full_linux_test.go", "fills a file system of its own"},
 	{"internal/operator/signing/*", "internal/operator/signing/agent_windows_test.go"},
+	{"internal/broker/kill_unix_test.go", "stops the broker with a signal"},
 	{"internal/broker/dial/strict_unix_test.go", "internal/agent/strict_windows_test.go"},
 	{"repl/*", "reads the screen of a pseudo-terminal; internal/testlab/windows/screen_test.go has the console of Windows"},
 	{"internal/operator/groups/*", "upcalls are commands of a POSIX shell, which Windows lacks"},
