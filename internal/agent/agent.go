@@ -16,6 +16,7 @@ import (
 	"warren/executor/filejob"
 	"warren/internal/agent/journal"
 	"warren/internal/agent/sdnotify"
+	"warren/internal/agent/service"
 	"warren/internal/broker"
 	"warren/internal/broker/dial"
 	"warren/internal/config"
@@ -97,9 +98,9 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	case exited >= 0:
 		return exited // --help or --version
 	case errors.As(err, &file):
-		return fail(stderr, file)
+		return failStart(args, stderr, file, service.Run)
 	case err != nil:
-		return fail(stderr, hint.Errorf("warrend --help lists the flags", "%w", err))
+		return failStart(args, stderr, hint.Errorf("warrend --help lists the flags", "%w", err), service.Run)
 	case f.ShowConfig:
 		return showConfig(stdout, stderr, source, ctx, f.JSON)
 	case ctx.Command() == "status":

@@ -1,7 +1,11 @@
 package agent
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +18,7 @@ import (
 
 	"warren/internal/agent/sdnotify"
 	"warren/internal/agent/trust"
+	"warren/internal/hint"
 )
 
 const packaging = "../../packaging"
@@ -131,6 +136,16 @@ func TestHardeningExplainsEachRestriction(t *testing.T) {
 	}
 }
 
+// Each of these closes the devices that it does not name, in some version of systemd: commands could not
+// use disks and tunnels.
+func TestHardeningClosesNoDevice(t *testing.T) {
+	for _, d := range directives(t, "warrend.service.d/hardening.conf") {
+		if slices.Contains([]string{"ProtectClock", "PrivateDevices", "DeviceAllow", "DevicePolicy"}, d) {
+			t.Errorf("%s= closes devices", d)
+		}
+	}
+}
+
 func TestUnitIsValid(t *testing.T) {
 	verify, err := exec.LookPath("systemd-analyze")
 	if err != nil {
@@ -171,6 +186,36 @@ func TestUnitSupervisesAgent(t *testing.T) {
 	}
 }
 
+// The service files wait for as long as an agent with the default settings may take to stop.
+func TestServiceManagersWaitForStop(t *testing.T) {
+	var f flags
+	parser, err := newParser(&f, "", "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse(nil); err != nil {
+		t.Fatal(err)
+	}
+	seconds := f.stopTimeout().Seconds()
+	for name, want := range map[string]string{
+		"systemd/warrend.service":         "\nTimeoutStopSec=%vs\n",
+		"launchd/io.warren.warrend.plist": "<key>ExitTimeOut</key>\n  <integer>%v</integer>",
+		"openrc/warrend":                  "\nretry=${retry:-TERM/%v/KILL/5}\n",
+	} {
+		text, err := os.ReadFile(filepath.Join(packaging, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if line := fmt.Sprintf(want, seconds); !strings.Contains(string(text), line) {
+			t.Errorf("%s has no %q", name, line)
+		}
+	}
+	f.DrainGrace += time.Minute
+	if got := f.stopTimeout().Seconds(); got != seconds+60 {
+		t.Errorf("with a minute more for commands, a stop takes %v s", got)
+	}
+}
+
 func TestServiceIsForWindows(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("it is")
@@ -179,6 +224,40 @@ func TestServiceIsForWindows(t *testing.T) {
 		status, out, errs := settingsOf(t, "", "service", command)
 		if status != 2 || out != "" || !strings.Contains(errs, "error: warrend service is for Windows\nhint: use systemd or launchd") {
 			t.Errorf("%s: status %d, %q %q", command, status, out, errs)
+		}
+	}
+}
+
+// A service has no standard error. Its log gets the errors that are found before the service runs.
+func TestServiceLogsWrongSettings(t *testing.T) {
+	wrong := hint.New("warrend.toml:1: no_such_setting is no setting", "warrend --help")
+	for _, c := range []struct {
+		args            []string
+		isService       bool
+		inLog, inErrors bool
+	}{
+		{[]string{"service", "run", "--config", "warrend.toml"}, true, true, false},
+		{[]string{"service", "run"}, false, false, true}, // typed by hand
+		{[]string{"service", "install"}, true, false, true},
+		{nil, true, false, true},
+	} {
+		var log, stderr bytes.Buffer
+		run := func(_ slog.Level, agent func(context.Context, slog.Handler) int) error {
+			if !c.isService {
+				return errors.New("not started by the service manager")
+			}
+			if status := agent(t.Context(), slog.NewTextHandler(&log, nil)); status != exitUsage {
+				t.Errorf("%q: the service ends with %d", c.args, status)
+			}
+			return nil
+		}
+		if status := failStart(c.args, &stderr, wrong, run); status != exitUsage {
+			t.Errorf("%q: exit status %d", c.args, status)
+		}
+		for _, text := range []string{"warrend.toml:1", "warrend --help"} {
+			if strings.Contains(log.String(), text) != c.inLog || strings.Contains(stderr.String(), text) != c.inErrors {
+				t.Errorf("%q: log %q, standard error %q", c.args, log.String(), stderr.String())
+			}
 		}
 	}
 }

@@ -93,10 +93,18 @@ func (f *flags) program(args []string, log *slog.Logger, socket *sdnotify.Socket
 		p.metricsFile = &metrics.File{Path: f.MetricsFile, Agent: agent, Log: log}
 	}
 	if socket != nil {
-		p.supervisor = &sdnotify.Supervisor{Socket: socket, Agent: agent, Log: log, Hangup: hangup, Reload: forward}
+		p.supervisor = &sdnotify.Supervisor{Socket: socket, Agent: agent, Log: log, StopTimeout: f.stopTimeout(), Hangup: hangup, Reload: forward}
 	}
 	return p, nil
 }
+
+// stopReserve is the part of a stop that no setting changes: the last processes of a command have 3 s
+// to end after KILL, results have 5 s to go out, and the rest is for a slow disk.
+const stopReserve = 15 * time.Second
+
+// stopTimeout is the longest time that a stop takes. The service files have the time that the defaults
+// need.
+func (f *flags) stopTimeout() time.Duration { return f.DrainGrace + f.KillGrace + stopReserve }
 
 // run returns when ctx has ended and the agent has drained. Until then this program adopts the
 // orphans of its commands, and reports on the agent.

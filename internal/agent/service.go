@@ -103,8 +103,28 @@ func (f *flags) runService(args []string) error {
 			code = exitStatus(err)
 		}
 		if err != nil {
-			log.Error("the agent has ended", "error", redact.Message(hint.Text(err), os.Args))
+			logEnd(log, err)
 		}
 		return code
 	})
+}
+
+func logEnd(log *slog.Logger, err error) {
+	log.Error("the agent has ended", "error", redact.Message(hint.Text(err), os.Args))
+}
+
+// failStart reports an error of the settings like fail. A service has no standard error, so it runs as a
+// service for as long as it takes to write the error into the event log.
+func failStart(args []string, stderr io.Writer, err error, run func(slog.Level, func(context.Context, slog.Handler) int) error) int {
+	if len(args) < 2 || args[0] != "service" || args[1] != "run" {
+		return fail(stderr, err)
+	}
+	notService := run(slog.LevelError, func(_ context.Context, handler slog.Handler) int {
+		logEnd(slog.New(handler), err)
+		return exitUsage
+	})
+	if notService != nil {
+		return fail(stderr, err)
+	}
+	return exitUsage
 }

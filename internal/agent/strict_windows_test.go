@@ -98,3 +98,18 @@ func TestFileWithPasswordIsPrivate(t *testing.T) {
 		}
 	}
 }
+
+// docs/operations.md protects the directory of the configuration as the hint of an agent without operators
+// does.
+func TestDocumentedDirectoryIsProtected(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(installKey(`%ProgramData%\Warren`, "")) {
+		if _, command, ok := strings.Cut(line, "icacls "); ok && strings.Contains(string(page), "> icacls "+command) {
+			return
+		}
+	}
+	t.Error("docs/operations.md and the hint differ")
+}

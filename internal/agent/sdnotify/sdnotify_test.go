@@ -112,7 +112,7 @@ func (a *stub) Link() *broker.State {
 // start runs a supervisor and the stub's loop. stop begins to stop the agent.
 func start(t *testing.T, a *stub, hangup <-chan os.Signal) (stop func()) {
 	t.Helper()
-	s := &Supervisor{Socket: FromEnvironment(), Agent: a, Log: slog.New(slog.DiscardHandler), Hangup: hangup, Reload: a.reload}
+	s := &Supervisor{Socket: FromEnvironment(), Agent: a, Log: slog.New(slog.DiscardHandler), StopTimeout: 75 * time.Second, Hangup: hangup, Reload: a.reload}
 	ctx, cancel := context.WithCancel(t.Context())
 	stopping, stop := context.WithCancel(ctx)
 	ended := make(chan error, 2)
@@ -145,7 +145,8 @@ func TestStartReloadAndStopAreReported(t *testing.T) {
 		}
 		m.await("READY=1")
 		stop()
-		if text := m.await("STOPPING=1"); !strings.Contains(text, "STATUS=stopping; connected") {
+		// systemd reads one variable per line.
+		if text := m.await("STOPPING=1"); !strings.HasPrefix(text, "STOPPING=1\nEXTEND_TIMEOUT_USEC=75000000\nSTATUS=stopping; connected") {
 			t.Errorf("%q", text)
 		}
 	}

@@ -34,6 +34,9 @@ type Supervisor struct {
 	Agent  Agent
 	Log    *slog.Logger
 
+	// StopTimeout is the longest time that the agent takes to stop.
+	StopTimeout time.Duration
+
 	// Hangup delivers SIGHUP. The supervisor reports RELOADING, passes the signal on to Reload
 	// and, when the agent has reloaded, reports READY.
 	Hangup <-chan os.Signal
@@ -64,8 +67,7 @@ func (s *Supervisor) Run(ctx, stopping context.Context) error {
 			r.reload(ctx, sig)
 		case <-stop:
 			stop = nil
-			r.stopping = true
-			r.send("STOPPING=1\n" + r.statusLine())
+			r.stop()
 		case <-ctx.Done():
 			return nil
 		}
@@ -146,6 +148,14 @@ func (r *run) reload(ctx context.Context, sig os.Signal) {
 		r.sent = r.statusLine()
 		r.send("READY=1\n" + r.sent)
 	}
+}
+
+// stop reports that the agent stops, and asks for the time that it needs: systemd would kill it after
+// TimeoutStopSec=, which does not depend on the settings of the agent. systemd never shortens its own
+// limit, and counts the time from this message on, so one message is enough.
+func (r *run) stop() {
+	r.stopping = true
+	r.send(fmt.Sprintf("STOPPING=1\nEXTEND_TIMEOUT_USEC=%d\n%s", r.StopTimeout.Microseconds(), r.statusLine()))
 }
 
 // statusLine describes the agent in one line, for systemctl status.

@@ -229,17 +229,19 @@ func (f *folder) testDowngrade(t *testing.T) {
 }
 
 // testUpgradeThroughWarren installs a package by a command of its own agent: the agent restarts after
-// the command.
+// the command. The packages differ in a sample that was edited, about which dpkg would ask.
 func (f *folder) testUpgradeThroughWarren(t *testing.T) {
-	f.must("dpkg", "-i", "--force-downgrade", "/warren-agent_0.0.1_amd64.deb")
+	f.shell("dpkg-deb --raw-extract /warren-agent_0.0.1_amd64.deb /other && echo '# another line' >>/other/etc/warren/warrend.toml && dpkg-deb --build /other /other.deb")
+	f.must("dpkg", "-i", "--force-downgrade", "--force-confold", "/other.deb")
 	f.answers("0.0.1")
 	first := f.property("MainPID")
-	out := f.must("warren", "run", "dpkg -i /warren-agent_0.0.2_amd64.deb", "--hosts", "host1")
+	out := f.must("warren", "run", "dpkg --force-confold -i /warren-agent_0.0.2_amd64.deb", "--hosts", "host1")
 	has(t, out, "the agent restarts when this command has ended", "done: 1 ok")
 	f.answers("0.0.2")
 	if f.property("MainPID") == first {
 		t.Error("the agent did not restart")
 	}
+	has(t, f.read("etc/warren/warrend.toml"), "host1")
 }
 
 func (f *folder) testRemove(t *testing.T) {

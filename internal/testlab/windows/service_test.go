@@ -49,9 +49,12 @@ func TestService(t *testing.T) {
 	at := p.agent.path(dir)
 	config := fmt.Sprintf("broker = '%s'\nid = '%s'\ndata_dir = '%s\\data'\nauthorized_operators = '%s\\authorized_operators'\ndrain_grace = '1s'\nclock_tolerance = '10ms'\n",
 		p.broker, p.host, at, at)
-	if err := os.WriteFile(dir+"/warrend.toml", []byte(config), 0o600); err != nil {
-		t.Fatal(err)
+	configure := func(text string) {
+		if err := os.WriteFile(dir+"/warrend.toml", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
+	configure(config)
 	// While a program runs, wine does not boot again. A boot starts the service.
 	p.start("--id", p.host+"-second", "--data-dir", at+`\second`)
 	p.has(p.service(3, "status"), "it is not installed", "hint: warrend service install")
@@ -75,6 +78,16 @@ func TestService(t *testing.T) {
 		}
 		p.service(0, "stop")
 		p.has(p.service(3, "status"), "stopped", "its last exit status is 0")
+	}))
+	// The event log has the cause. The service ends as one, and does not only fail to start.
+	t.Run("ends with 2 if a setting is wrong", p.sub(func(p *place) {
+		configure(config + "no_such_setting = 1\n")
+		_, _ = p.command(p.t.Context(), p.agent, "warrend", "service", "start").CombinedOutput() // it may run for a moment
+		p.awaitService(3, "its last exit status is 2")
+		configure(config)
+		p.service(0, "start")
+		p.service(0, "stop")
+		p.has(p.service(3, "status"), "its last exit status is 0")
 	}))
 	// The program ends with 2 then too: see TestUnusualDataDirectory.
 	t.Run("ends with 2 if another agent has its directory", p.sub(func(p *place) {
