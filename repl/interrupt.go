@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"warren/internal/operator/model"
@@ -28,6 +29,7 @@ type interrupts struct {
 	signals <-chan os.Signal // each Ctrl-C that is not typed at the line editor
 	stop    func()           // restores the usual effect of Ctrl-C
 
+	taken      *atomic.Bool // by a wait that has not returned yet
 	pending    bool
 	ended      int       // waits that Ctrl-C has ended
 	detached   string    // the task that the last Ctrl-C left running; "" is none
@@ -47,6 +49,7 @@ func (i *interrupts) wait(ctx context.Context, f func(ctx context.Context) error
 		defer close(stopped)
 		select {
 		case <-i.signals:
+			i.taken.Store(true)
 			cancel(term.ErrInterrupted)
 		case <-waiting.Done():
 		case <-stop:
@@ -55,6 +58,7 @@ func (i *interrupts) wait(ctx context.Context, f func(ctx context.Context) error
 	err := f(waiting)
 	close(stop)
 	<-stopped
+	i.taken.Store(false)
 	interrupted := errors.Is(context.Cause(waiting), term.ErrInterrupted)
 	i.pending = interrupted && err == nil
 	if interrupted && err != nil {
@@ -62,6 +66,12 @@ func (i *interrupts) wait(ctx context.Context, f func(ctx context.Context) error
 		return term.ErrInterrupted
 	}
 	return err
+}
+
+// unheard reports whether Ctrl-C was pressed twice and nothing has happened yet.
+func (i *interrupts) unheard() bool {
+	n := len(i.signals)
+	return n >= 2 || n == 1 && i.taken.Load()
 }
 
 // take takes a Ctrl-C that came while nothing waited, and reports whether there was one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,7 +85,7 @@ func TestMeaningOfCtrlC(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // reports a wait that never ends
 				signals := make(chan os.Signal, 2)
-				i := &interrupts{signals: signals}
+				i := &interrupts{signals: signals, taken: new(atomic.Bool)}
 				for n, s := range tt.steps {
 					if got := s.do(t, i, signals); got != tt.want[n] {
 						t.Errorf("step %d, %s: %q, want %q", n+1, s.name, got, tt.want[n])

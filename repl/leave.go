@@ -5,21 +5,41 @@ import (
 	"time"
 
 	"warren/repl/command"
+	"warren/repl/term"
 )
 
 // abandonTimeout is how long a command may take to return once the process has received a
 // signal to end. A command that writes to a pipe without a reader never returns.
 const abandonTimeout = time.Second
 
-// carryOut runs the command until it returns, or until ctx has ended and the command
-// does not notice. An abandoned command goes on until the process ends.
+// unheardInterval is how often it is looked whether Ctrl-C was pressed twice in vain, as
+// while standard input is read. Twice in a row it must have been.
+const unheardInterval = 300 * time.Millisecond
+
+// carryOut runs the command until it returns, or until ctx has ended or Ctrl-C was pressed twice
+// and the command does not notice. An abandoned command goes on until the process ends.
 func (s *session) carryOut(ctx context.Context, run func(ctx context.Context) error) (abandoned bool, err error) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	done := make(chan error, 1)
 	go func() { done <- run(ctx) }()
-	select {
-	case err = <-done:
-		return false, err
-	case <-ctx.Done():
+	look := time.NewTicker(unheardInterval)
+	defer look.Stop()
+	for unheard := 0; ctx.Err() == nil; {
+		select {
+		case err = <-done:
+			return false, err
+		case <-ctx.Done():
+		case <-look.C:
+			if !s.env.Shell || !s.interrupts.unheard() || s.env.IO.Paging() {
+				unheard = 0
+			} else if unheard++; unheard == 2 {
+				end(term.ErrInterrupted)
+				if s.env.IO.Leave != nil {
+					s.env.IO.Leave()
+				}
+			}
+		}
 	}
 	late := time.NewTimer(abandonTimeout)
 	defer late.Stop()
@@ -27,7 +47,7 @@ func (s *session) carryOut(ctx context.Context, run func(ctx context.Context) er
 	case err = <-done:
 		return false, err
 	case <-late.C:
-		return true, ctx.Err()
+		return true, context.Cause(ctx)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"warren/repl/cli"
 	"warren/repl/command"
@@ -43,6 +44,24 @@ func TestCtrlCWhileClosingHurries(t *testing.T) {
 	status := Main(t.Context(), []string{"run", "true", "--hosts", "web01", "--data-dir", t.TempDir()}, term.IO{Out: &out, Err: &errs, Interrupts: interrupts}, open)
 	if status != cli.ExitFailed || !strings.Contains(errs.String(), "error: left in a hurry") {
 		t.Errorf("status %d: %s", status, errs.String())
+	}
+}
+
+// A second Ctrl-C ends the program while it reads standard input, and does not listen.
+func TestSecondInterruptEndsARead(t *testing.T) {
+	for _, args := range [][]string{{"hosts", "expand", "-"}, {"run", "cat", "--hosts", "web01", "--stdin", "-"}, {"run", "cat", "--hosts-file", "-"}} {
+		synctest.Test(t, func(t *testing.T) {
+			read, write := io.Pipe()
+			interrupts := make(chan os.Signal, 2)
+			interrupts <- os.Interrupt
+			interrupts <- os.Interrupt
+			var out, errs bytes.Buffer
+			stdio := term.IO{In: read, Out: &out, Err: &errs, Interrupts: interrupts}
+			if status := Main(t.Context(), append(args, "--data-dir", t.TempDir()), stdio, openFake); status != cli.ExitFailed || out.Len() > 0 {
+				t.Errorf("%q: status %d, %q, %q", args, status, out.String(), errs.String())
+			}
+			_ = write.CloseWithError(errors.New("left behind"))
+		})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync/atomic"
 
 	"warren/repl/cli"
 	"warren/repl/command"
@@ -31,7 +32,7 @@ func Main(ctx context.Context, args []string, stdio term.IO, open command.Opener
 		return cli.Report(term.NewConsole(stdio, false), err)
 	}
 	out := term.NewConsole(stdio, inv.Settings.Color.PaintFor(stdio.OutTerminal))
-	s := newSession(out, open, interrupts{signals: stdio.Interrupts, stop: func() {}})
+	s := newSession(out, open, interrupts{signals: stdio.Interrupts, stop: func() {}, taken: new(atomic.Bool)})
 	s.env.Settings, s.env.Config, s.env.Shell = inv.Settings, inv.Config, inv.Command != nil
 	if s.interrupts.signals == nil {
 		s.interrupts.signals, s.interrupts.stop = listen()

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,7 +121,7 @@ func newOneTask(shell bool) (*oneTask, *session, chan os.Signal, *bytes.Buffer) 
 	}
 	signals := make(chan os.Signal, 2)
 	out := new(bytes.Buffer)
-	s := newSession(term.NewConsole(term.IO{Out: out, Err: out}, false), nil, interrupts{signals: signals})
+	s := newSession(term.NewConsole(term.IO{Out: out, Err: out}, false), nil, interrupts{signals: signals, taken: new(atomic.Bool)})
 	s.env.Shell, s.env.Engine, s.env.Store = shell, o, o
 	s.env.Config.Source = &config.Source{}
 	return o, s, signals, out

@@ -204,34 +204,59 @@ func TestLeavesStuckPipe(t *testing.T) {
 	for _, args := range [][]string{
 		append(run[:4:4], "--stream"), append(run[:4:4], "--json"), append(run[:4:4], "--jsonl"), run, {"check_task", id, "--raw"}, {"watch", id, "--stream"},
 	} {
-		t.Run(args[0]+" "+args[len(args)-1], func(t *testing.T) {
-			t.Parallel()
-			read, write, err := os.Pipe()
-			if err != nil {
-				t.Fatal(err)
+		for _, end := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+			t.Run(args[0]+" "+args[len(args)-1]+" "+end.String(), func(t *testing.T) {
+				t.Parallel()
+				read, write, err := os.Pipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer read.Close()
+				cmd := p.command(args...)
+				cmd.Stdout, cmd.Stderr = write, write
+				err = cmd.Start()
+				_ = write.Close()
+				if err != nil {
+					t.Fatal(err)
+				}
+				late := time.AfterFunc(clitest.Patience, func() { _ = cmd.Process.Kill() })
+				defer late.Stop()
+				if _, err := io.ReadFull(read, make([]byte, 1000)); err != nil { // the first of the output has come
+					t.Fatal(err)
+				}
+				defer signalAgain(cmd.Process, end)()
+				began := time.Now()
+				_ = cmd.Wait() // the state says how it ended
+				if took, status := time.Since(began), cmd.ProcessState.ExitCode(); took > leaveTime || status != 1 {
+					t.Errorf("status %d after %s", status, took)
+				}
+			})
+		}
+	}
+}
+
+// signalAgain sends a signal, and Ctrl-C once more each half second, as people do.
+func signalAgain(p *os.Process, s os.Signal) (stop func()) {
+	_ = p.Signal(s)
+	if s != os.Interrupt {
+		return func() {}
+	}
+	again, ended, stopped := time.NewTicker(500*time.Millisecond), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-again.C:
+				_ = p.Signal(s) // an error means that it has ended
+			case <-ended:
+				return
 			}
-			defer read.Close()
-			cmd := p.command(args...)
-			cmd.Stdout, cmd.Stderr = write, write
-			err = cmd.Start()
-			_ = write.Close()
-			if err != nil {
-				t.Fatal(err)
-			}
-			late := time.AfterFunc(clitest.Patience, func() { _ = cmd.Process.Kill() })
-			defer late.Stop()
-			if _, err := io.ReadFull(read, make([]byte, 1000)); err != nil { // the first of the output has come
-				t.Fatal(err)
-			}
-			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
-			began := time.Now()
-			_ = cmd.Wait() // the state says how it ended
-			if took, status := time.Since(began), cmd.ProcessState.ExitCode(); took > leaveTime || status != 1 {
-				t.Errorf("status %d after %s", status, took)
-			}
-		})
+		}
+	}()
+	return func() {
+		again.Stop()
+		close(ended)
+		<-stopped
 	}
 }
 

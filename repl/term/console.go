@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"warren/internal/displaywidth"
 )
@@ -21,6 +22,8 @@ type Console struct {
 	// Paged, where present, is called after a pager has run: a Ctrl-C that was pressed
 	// meanwhile was for the pager.
 	Paged func()
+
+	paging atomic.Bool
 
 	mu      sync.Mutex // held while a note is written, and while the surface is drawn
 	surface Surface    // nil where nothing is drawn in place
@@ -152,6 +155,9 @@ func (c *Console) Table(rows [][]string) error {
 	return err
 }
 
+// Paging reports whether a pager may be running: then Ctrl-C is for it.
+func (c *Console) Paging() bool { return c.paging.Load() }
+
 // Page writes results, through the pager where they are long and a person reads
 // them. Paged says that the pager ran: what was typed meanwhile was for it.
 func (c *Console) Page(write func(w *bufio.Writer) error) (paged bool, err error) {
@@ -163,6 +169,8 @@ func (c *Console) Page(write func(w *bufio.Writer) error) (paged bool, err error
 		return false, c.Print(write)
 	}
 	p := &pager{out: c.Out, words: words, screen: c.Size}
+	c.paging.Store(true)
+	defer c.paging.Store(false)
 	w := bufio.NewWriterSize(p, 64<<10)
 	if err = write(w); err == nil {
 		err = w.Flush()

@@ -37,6 +37,10 @@ type IO struct {
 	// itself. While it closes the Engine the first one has it leave soon, the
 	// next ends the process.
 	Interrupts <-chan os.Signal
+
+	// Leave, unless it is nil, is called when Ctrl-C was pressed twice in vain. Even the rest of
+	// Main may wait for ever then, as on Err.
+	Leave func()
 }
 
 // OS is the process's own standard input and output.
