@@ -258,7 +258,10 @@ func names(nodes []*kong.Node) []string {
 // flagsOf returns the flags that a command or subcommand takes, with those of the program.
 func flagsOf(node *kong.Node) []*kong.Flag {
 	flags := append(inherited(node), visibleFlags(node)...)
-	program := node
+	if node.Parent == nil {
+		return flags
+	}
+	program := node.Parent
 	for program.Parent != nil {
 		program = program.Parent
 	}
