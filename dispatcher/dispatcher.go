@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -215,8 +216,8 @@ func (l *loop) start(t *task) {
 // settle counts jobs down, and marks a task without unsettled jobs.
 func (l *loop) settle(s settling) {
 	l.unsettled[s.task] -= s.jobs
-	if l.unsettled[s.task] == 0 && !isClosed(s.task.settled) {
-		close(s.task.settled)
+	if l.unsettled[s.task] == 0 {
+		closeOnce(s.task.settled)
 	}
 }
 
@@ -278,7 +279,7 @@ func (d *Dispatcher) Submit(ctx context.Context, spec model.Spec) (model.Task, e
 
 // submit is Submit with the id of the task.
 func (d *Dispatcher) submit(ctx context.Context, id string, spec model.Spec) (model.Task, error) {
-	if err := checkRollout(spec.Rollout, len(spec.Hosts)); err != nil {
+	if err := plan.Check(spec.Rollout, len(spec.Hosts)); err != nil {
 		return model.Task{}, err
 	}
 	now := time.Now()
@@ -388,28 +389,35 @@ func (d *Dispatcher) Unsettled(ctx context.Context) (ids []string, err error) {
 
 // Cancel asks the agents to end a task's unfinished jobs: through the goroutines that
 // drive them, or with a query if this process does not drive the task.
+//
+// The process that drives the task learns it from the store. If the store cannot be written, as on
+// a full disk, the agents are asked all the same, and the error says so.
 func (d *Dispatcher) Cancel(ctx context.Context, t model.Task) error {
-	if err := d.store.SetControl(ctx, t.ID, model.ControlCancel); err != nil {
-		return err
-	}
-	if t.Rollout != nil {
+	recorded := d.store.SetControl(ctx, t.ID, model.ControlCancel)
+	if recorded == nil && t.Rollout != nil {
 		now, err := d.store.Find(ctx, t.ID)
 		if err == nil {
 			err = takeover{d, now}.cancelUnsent(ctx)
 		}
-		if err != nil {
-			return err
-		}
+		recorded = err
 	}
-	own, err := d.find(ctx, t.ID, func(t *task) {
-		if !isClosed(t.cancel) {
-			close(t.cancel)
-		}
-	})
-	if len(own) > 0 || err != nil {
-		return err
+	own, err := d.find(ctx, t.ID, cancelHosts)
+	if err == nil && len(own) == 0 {
+		err = d.query(ctx, t, wire.TypeCancel, func(*model.Job) bool { return true })
 	}
-	return d.query(ctx, t, wire.TypeCancel, func(*model.Job) bool { return true })
+	if err == nil && recorded != nil {
+		return fmt.Errorf("the cancel was sent, but could not be recorded: %w", recorded)
+	}
+	return cmp.Or(err, recorded)
+}
+
+// cancelHosts has the goroutines of a task's hosts cancel their jobs. The dispatcher's loop calls it.
+func cancelHosts(t *task) { closeOnce(t.cancel) }
+
+func closeOnce(ch chan struct{}) {
+	if !isClosed(ch) {
+		close(ch)
+	}
 }
 
 // find returns the tasks that are under way here, after it has called act for each.

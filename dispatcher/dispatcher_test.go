@@ -241,6 +241,9 @@ func (m *memory) ForgetChecks(context.Context, []model.Job) error { return nil }
 func (m *memory) SetControl(_ context.Context, task string, c model.Control) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.full > 0 {
+		return errors.New("disk full")
+	}
 	if task == m.task {
 		m.cancel, m.pause = m.cancel || c == model.ControlCancel, m.pause || c == model.ControlPause
 	}

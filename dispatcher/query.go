@@ -39,6 +39,7 @@ func (d *Dispatcher) Adopt(ctx context.Context, t model.Task) (bool, error) {
 	if err != nil || !ours {
 		return false, err
 	}
+	ctx = context.WithoutCancel(ctx) // no other process drives it from now on
 	progress, release, err := d.store.Follow(ctx, t.ID)
 	if err != nil {
 		return false, err
@@ -87,8 +88,8 @@ func hasSecret(statement string) bool {
 }
 
 // query sends one status or cancel about each selected job of a task whose agent may
-// still have news, and waits until all have answered or ctx ends. It runs in the caller's
-// goroutine.
+// still have news. After a status it waits until all have answered or ctx ends. It runs in the
+// caller's goroutine.
 func (d *Dispatcher) query(ctx context.Context, t model.Task, typ string, selected func(*model.Job) bool) error {
 	// In this order, so that a job which ends meanwhile does not look like an ended job
 	// whose output is missing.
@@ -122,10 +123,8 @@ func (d *Dispatcher) query(ctx context.Context, t model.Task, typ string, select
 	if err != nil {
 		return err
 	}
-	if typ == wire.TypeCancel {
-		if err := q.recall(ctx, back); err != nil {
-			return err
-		}
+	if typ == wire.TypeCancel { // no answer is due: an agent may be away
+		return q.recall(ctx, back)
 	}
 	return q.await(ctx, back)
 }

@@ -68,6 +68,7 @@ func (d *Dispatcher) Resume(ctx context.Context, t model.Task) error {
 	if !taken {
 		return ErrTaken
 	}
+	ctx = context.WithoutCancel(ctx) // no other process drives it from now on
 	t.Rollout, t.Pause, t.Driver = r, false, d.store.Lease()
 	spec.Rollout = r
 	progress, release, err := d.store.Follow(ctx, t.ID)

@@ -27,24 +27,6 @@ const (
 	abandonBatch = 1000
 )
 
-// checkRollout returns an error unless the stages ascend to the number of hosts.
-func checkRollout(r *model.Rollout, hosts int) error {
-	if r == nil {
-		return nil
-	}
-	last := 0
-	for _, n := range r.Stages {
-		if n <= last {
-			return fmt.Errorf("the stages of a rollout do not ascend: %v", r.Stages)
-		}
-		last = n
-	}
-	if last != hosts {
-		return fmt.Errorf("the stages %v do not end with all %d hosts", r.Stages, hosts)
-	}
-	return nil
-}
-
 // beginStage releases the hosts of the next stage once that is stored: a process that
 // adopts the task must know which hosts may have a request. It stops the rollout if the
 // stage must not begin.
@@ -109,8 +91,11 @@ func (t *task) obeyOthers(ctx context.Context) error {
 func (t *task) obey(ctx context.Context, record *model.Task) error {
 	switch {
 	case record.Cancel:
+		if !isClosed(t.cancel) {
+			_, _ = t.d.find(ctx, t.record.ID, cancelHosts) // it fails only if the dispatcher stops
+		}
 		return t.halt(ctx, delivery.CanceledUnsent)
-	case record.Pause:
+	case record.Pause && t.record.Rollout != nil && !t.adopted:
 		return t.pause(ctx, "rollout paused by an operator")
 	}
 	return nil
@@ -145,30 +130,54 @@ func (t *task) halt(ctx context.Context, reason string) error {
 		return nil
 	}
 	if t.verification != nil {
-		if err := cancelVerify(ctx, t.d, t.verification.task); err != nil {
-			return err
+		if err := cancelVerify(ctx, t.d, t.verification.task); err != nil && ctx.Err() == nil {
+			t.d.notify(fmt.Errorf("task %s: the verify command: %w", t.record.ID, err))
 		}
 	}
 	t.plan.Stopped = true
 	rest := t.jobs[t.plan.Begun:]
-	if t.record.Rollout != nil {
-		m := model.Event{Kind: model.Stopped, Stage: t.plan.Stage, Hosts: len(rest), Failed: t.plan.Failed, Reason: reason}
-		if err := t.recordEvent(ctx, m); err != nil {
+	return whileSigning(ctx, t, func() error {
+		if t.record.Rollout != nil {
+			m := model.Event{Kind: model.Stopped, Stage: t.plan.Stage, Hosts: len(rest), Failed: t.plan.Failed, Reason: reason}
+			if err := t.recordEvent(ctx, m); err != nil {
+				return err
+			}
+		}
+		if err := abandon(ctx, t.d, rest, reason); err != nil {
 			return err
 		}
+		return t.d.settle(ctx, t, len(rest))
+	})
+}
+
+// whileSigning calls store, which may wait for room on the disk, and signs what hosts need
+// meanwhile, such as a cancel. Store must not change what signing reads.
+func whileSigning(ctx context.Context, t *task, store func() error) error {
+	stored := make(chan error, 1)
+	go func() { stored <- store() }()
+	for {
+		select {
+		case err := <-stored:
+			return err
+		case r := <-t.statements:
+			s, err := t.sign(ctx, r)
+			r.answer <- statementAnswer{s, err}
+		}
 	}
-	if err := abandon(ctx, t.d, rest, reason); err != nil {
-		return err
-	}
-	return t.d.settle(ctx, t, len(rest))
 }
 
 // recordEvent adds an event to the rollout, and retries until it is stored.
 func (t *task) recordEvent(ctx context.Context, m model.Event) error {
 	m.At = now()
 	t.record.Rollout = t.record.Rollout.With(m)
+	return untilStored(ctx, func() error { return t.d.store.SetRollout(ctx, t.record.ID, *t.record.Rollout) })
+}
+
+// untilStored calls f until the store has done what f asks for: it fails on a full disk, and while
+// another process writes for long.
+func untilStored(ctx context.Context, f func() error) error {
 	for {
-		err := t.d.store.SetRollout(ctx, t.record.ID, *t.record.Rollout)
+		err := f()
 		if err == nil || ctx.Err() != nil || errors.Is(err, results.ErrStopped) {
 			return err
 		}
@@ -198,11 +207,7 @@ func abandon(ctx context.Context, d *Dispatcher, jobs []model.Job, reason string
 // Halt stops a rollout from beginning further jobs. It reports whether this process drives
 // such a task.
 func (d *Dispatcher) Halt(ctx context.Context, id string) (bool, error) {
-	tasks, err := d.find(ctx, id, func(t *task) {
-		if !isClosed(t.halted) {
-			close(t.halted)
-		}
-	})
+	tasks, err := d.find(ctx, id, func(t *task) { closeOnce(t.halted) })
 	return len(tasks) > 0, err
 }
 

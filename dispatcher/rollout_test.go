@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/dispatcher/delivery"
+	"warren/dispatcher/plan"
 	"warren/internal/broker"
 	"warren/internal/hint"
 	"warren/internal/operator/model"
@@ -403,7 +404,7 @@ func decode(t *testing.T, p *broker.Publication) *wire.Request {
 
 func TestStagesMustAscendToAllHosts(t *testing.T) {
 	for _, stages := range [][]int{{}, {0, 3}, {2, 2, 3}, {3, 1}, {1, 2}, {1, 4}} {
-		if err := checkRollout(&model.Rollout{Stages: stages}, 3); err == nil {
+		if err := plan.Check(&model.Rollout{Stages: stages}, 3); err == nil {
 			t.Errorf("stages %v of 3 hosts are accepted", stages)
 		}
 	}

@@ -102,12 +102,8 @@ func (t *task) follow(ctx context.Context, hosts *errgroup.Group) (err error) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	defer func() { t.verification.end() }()
-	var poll <-chan time.Time // another process may cancel or pause the rollout
-	if t.record.Rollout != nil && !t.adopted {
-		ticker := time.NewTicker(controlPollInterval)
-		defer ticker.Stop()
-		poll = ticker.C
-	}
+	poll := time.NewTicker(controlPollInterval) // another process may cancel the task, or pause the rollout
+	defer poll.Stop()
 	t.driveSent(ctx, hosts)
 	for finished := false; !finished && err == nil; {
 		next, wait := t.plan.Decide(time.Now())
@@ -116,7 +112,7 @@ func (t *task) follow(ctx context.Context, hosts *errgroup.Group) (err error) {
 			finished = true
 		case plan.Await:
 			timer.Reset(wait)
-			err = t.await(ctx, timer.C, poll)
+			err = t.await(ctx, timer.C, poll.C)
 		case plan.BeginJob:
 			t.beginJob(ctx, hosts)
 		case plan.BeginStage:

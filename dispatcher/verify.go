@@ -51,17 +51,20 @@ func (t *task) verify(ctx context.Context) error {
 			return err
 		}
 	}
-	switch reason, err := t.sendVerify(ctx, id, hosts); {
+	reason, v := "", &verification{task: id}
+	err := untilStored(ctx, func() (err error) {
+		if reason, err = t.sendVerify(ctx, id, hosts); err == nil && reason == "" {
+			v.summaries, v.stop, err = t.d.store.Watch(ctx, id)
+		}
+		return err
+	})
+	switch {
 	case err != nil:
 		return err
 	case reason != "":
 		return t.fail(ctx, reason)
 	}
-	summaries, stop, err := t.d.store.Watch(ctx, id)
-	if err != nil {
-		return err
-	}
-	t.verification = &verification{id, summaries, stop}
+	t.verification = v
 	t.plan.Verifying = true
 	return nil
 }

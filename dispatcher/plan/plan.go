@@ -137,3 +137,21 @@ func (p *Plan) StageVerified(failed int) {
 func (p *Plan) FailuresReason() string {
 	return fmt.Sprintf("%d failed, %d allowed", p.Failed-p.forgiven, p.maxFailures)
 }
+
+// Check returns an error unless the stages ascend to the number of hosts.
+func Check(r *model.Rollout, hosts int) error {
+	if r == nil {
+		return nil
+	}
+	last := 0
+	for _, n := range r.Stages {
+		if n <= last {
+			return fmt.Errorf("the stages of a rollout do not ascend: %v", r.Stages)
+		}
+		last = n
+	}
+	if last != hosts {
+		return fmt.Errorf("the stages %v do not end with all %d hosts", r.Stages, hosts)
+	}
+	return nil
+}
