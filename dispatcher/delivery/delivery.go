@@ -130,7 +130,7 @@ func New(notAfter time.Time, timeout time.Duration) Delivery {
 func NewAdopted(j *model.Job, notAfter, now time.Time, timeout time.Duration) Delivery {
 	c := New(notAfter, timeout)
 	c.Adopted, c.mayHaveArrived, c.SentRecorded, c.state, c.firstSent = true, true, true, j.State, now
-	c.adoptedAt = now
+	c.adoptedAt, c.RunInInbox = now, j.Wait == model.WaitInbox
 	if j.State == model.Accepted || j.State == model.Running {
 		c.deadline = now.Add(timeout)
 	}
@@ -179,7 +179,7 @@ func (c *Delivery) request(now time.Time) string {
 	switch {
 	case c.cancel:
 		return wire.TypeCancel
-	case c.Adopted, c.refusedReason != "", c.state == model.Accepted, c.state == model.Running, now.After(c.NotAfter):
+	case c.Adopted, c.RunInInbox, c.refusedReason != "", c.state == model.Accepted, c.state == model.Running, now.After(c.NotAfter):
 		return wire.TypeStatus
 	}
 	return wire.TypeRun
@@ -311,6 +311,8 @@ func (c *Delivery) onReturned(typ string, inbox bool, now time.Time) {
 	switch {
 	case c.WhenOnline && !inbox && typ != wire.TypeStatus && now.Before(c.NotAfter) && (!c.mayHaveArrived || c.RunInInbox):
 		c.toInbox, c.Next, c.NotAfter = true, now, latest(c.NotAfter, c.InboxUntil)
+	case c.RunInInbox: // its host is away, perhaps for days
+		c.repeatAfter(maxStatusInterval, now)
 	case c.mayHaveArrived || c.nacked:
 		c.backOff(now)
 	case c.withinReconnectGrace(now):
@@ -376,6 +378,8 @@ func (c *Delivery) OnProgress(p results.Progress, now time.Time) {
 		c.postpone(p)
 	case p.Forgotten:
 		c.forgotten, c.journalSince, c.forgottenReason = true, p.Since, p.Why
+	case p.Unknown && c.RunInInbox: // the agent has not read its inbox yet
+		c.repeatAfter(0, now)
 	case p.Unknown && (c.Adopted || c.refusedReason != ""):
 		c.notBefore = c.NotAfter.Add(time.Millisecond) // after that its agent refuses it for good
 		c.repeatAfter(0, now)
@@ -390,6 +394,7 @@ func (c *Delivery) OnProgress(p results.Progress, now time.Time) {
 		c.Next, c.sentAgain = now, true
 	default:
 		c.state, c.mayHaveArrived, c.SentRecorded = p.State, true, true
+		c.RunInInbox, c.notBefore = false, time.Time{}
 		c.deadline = now.Add(c.timeout)
 		if p.State == model.Accepted {
 			c.deadline = c.NotAfter.Add(c.timeout)
@@ -410,7 +415,7 @@ func (c *Delivery) OnCancel(now time.Time) {
 func (c *Delivery) OnReplyQueueUp(since, now time.Time) {
 	c.reconnectedAt = since
 	c.statusInterval = FirstStatusInterval // this status can be lost, too: the host may have been cut off as well
-	if c.mayHaveArrived && !c.RunInInbox {
+	if c.mayHaveArrived {
 		c.Next, c.repeatDelay = now, FirstRepeatDelay
 	}
 }

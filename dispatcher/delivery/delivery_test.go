@@ -499,6 +499,60 @@ func TestStatusAfterReconnectionIsRepeatedSoon(t *testing.T) {
 }
 
 // An operator that was cut off past the end of a job asks for it before it gives the job up.
+// The answer of a host that came back may be lost with the operator's reply queue.
+func TestReconnectionAsksAboutJobInInbox(t *testing.T) {
+	inInbox := func() Delivery {
+		c := New(t0.Add(30*24*time.Hour), timeout)
+		c.WhenOnline = true
+		publish(t, &c, wire.TypeRun, broker.Returned, t0)
+		publish(t, &c, wire.TypeRun, broker.Routed, t0) // by the inbox
+		c.SentRecorded = true
+		if s := c.Decide(t0.Add(time.Hour)); s.Send != "" {
+			t.Fatalf("while it waits in the inbox: %+v", s)
+		}
+		return c
+	}
+	// The host is away: it is asked for once.
+	c, now := inInbox(), t0.Add(time.Hour)
+	c.OnReplyQueueUp(now, now)
+	publish(t, &c, wire.TypeStatus, broker.Returned, now)
+	if s := c.Decide(now.Add(24 * time.Hour)); s.Send != "" || s.Outcome != "" || c.WaitReason() != model.WaitInbox {
+		t.Errorf("of a host that is away: %+v, %q", s, c.WaitReason())
+	}
+	// Its agent has not read the inbox yet.
+	c = inInbox()
+	c.OnReplyQueueUp(now, now)
+	publish(t, &c, wire.TypeStatus, broker.Routed, now)
+	agentSays(&c, results.Progress{State: model.Sent, Unknown: true}, now)
+	if s := c.Decide(now.Add(24 * time.Hour)); s.Send != "" || s.Outcome != "" {
+		t.Errorf("of a host that does not know it: %+v", s)
+	}
+	// The command runs, and the last answer is lost.
+	agentSays(&c, results.Progress{State: model.Running}, now)
+	now = now.Add(2 * FirstStatusInterval)
+	publish(t, &c, wire.TypeStatus, broker.Routed, now)
+	agentSays(&c, results.Progress{State: model.Running}, now)
+	c.OnReplyQueueUp(now, now)
+	publish(t, &c, wire.TypeStatus, broker.Routed, now)
+}
+
+// A process that takes over a job in an inbox asks for it seldom, until the host has it.
+func TestAdoptedJobInInboxIsAskedForSeldom(t *testing.T) {
+	notAfter := t0.Add(7 * 24 * time.Hour)
+	c := NewAdopted(&model.Job{State: model.Sent, Wait: model.WaitInbox}, notAfter, t0, timeout)
+	now := t0
+	for range 3 {
+		publish(t, &c, wire.TypeStatus, broker.Returned, now)
+		if s := c.Decide(now.Add(maxStatusInterval - time.Second)); s.Send != "" || s.Outcome != "" {
+			t.Fatalf("of a host that is away: %+v", s)
+		}
+		now = now.Add(maxStatusInterval)
+	}
+	publish(t, &c, wire.TypeStatus, broker.Routed, now)
+	agentSays(&c, results.Progress{State: model.Sent, Unknown: true}, now)
+	publish(t, &c, wire.TypeStatus, broker.Routed, now.Add(maxStatusInterval)) // not only after its not-after
+}
+
 func TestReconnectionLeavesTimeForAnAnswer(t *testing.T) {
 	c := New(t0.Add(time.Minute), time.Minute)
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
