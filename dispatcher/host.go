@@ -252,12 +252,12 @@ func (h *host) settle(ctx context.Context) error {
 func (h *host) watchReplies() {
 	for {
 		h.failed = h.failed || h.replies.Err != nil
-		if h.replies.Phase == broker.Up && !h.up {
-			h.up = true
+		switch up := h.replies.Phase != broker.Connecting; {
+		case h.replies.Phase == broker.Up && !h.up:
 			h.ups++
-			if h.ups > 1 || h.failed {
-				h.delivery.OnReplyQueueUp(h.replies.Since, time.Now())
-			}
+			h.delivery.OnReplyQueueUp(h.replies.Since, time.Now(), h.ups > 1 || h.failed)
+		case !up && (h.up || h.ups == 0):
+			h.delivery.OnReplyQueueDown(time.Now())
 		}
 		h.up = h.replies.Phase != broker.Connecting
 		select {

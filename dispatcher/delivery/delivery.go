@@ -29,7 +29,8 @@ const (
 	// silenceTimeout is how long the agent of a job without a timeout may leave all
 	// questions unanswered before the job is lost. Without it, an agent that is gone
 	// for good would keep its operator forever. It is about six questions, and longer
-	// than a machine takes to reboot.
+	// than a machine takes to reboot. No job is lost sooner because the operator itself cannot
+	// ask: it has no connection, or has to ask many hosts when it has one again.
 	silenceTimeout = 15 * time.Minute
 
 	// reconnectGrace is how long after the operator's own reconnection an unrouted
@@ -110,6 +111,9 @@ type Delivery struct {
 	answeredInFlight bool      // the agent has answered the publication in flight
 	Done             bool
 	reconnectedAt    time.Time // the operator itself; zero before that
+	downSince        time.Time // the operator has no connection; zero: it has
+	unasked          bool      // the agent has not been asked since the operator has connected again
+	askedAt          time.Time // when it was
 }
 
 // AnswerTimeout is how long after an agent's last answer its job may still end: the job's
@@ -210,7 +214,13 @@ func (c *Delivery) latestEnd() time.Time { return latest(c.NotAfter, c.deadline)
 // lostAt is when a silent job is lost: after its latest end, and after it had time to
 // answer a status, also to the operator that has connected again.
 func (c *Delivery) lostAt() time.Time {
-	end := latest(latest(c.latestEnd(), c.adoptedAt), c.reconnectedAt)
+	end := latest(latest(c.latestEnd(), c.adoptedAt), latest(c.reconnectedAt, c.askedAt))
+	if !c.downSince.IsZero() {
+		end = latest(end, c.downSince.Add(silenceTimeout))
+	}
+	if c.unasked {
+		end = latest(end, c.reconnectedAt.Add(silenceTimeout))
+	}
 	if !c.heardAt.IsZero() {
 		end = latest(end, c.heardAt.Add(c.statusInterval))
 	}
@@ -220,6 +230,9 @@ func (c *Delivery) lostAt() time.Time {
 // OnPublished notes that the publisher has taken a request of that type.
 func (c *Delivery) OnPublished(typ string, now time.Time) {
 	c.inFlight, c.signFailed = typ, false
+	if c.unasked {
+		c.unasked, c.askedAt = false, now
+	}
 	c.PossibleArrivals++
 	c.sentToInbox = c.sentToInbox || c.toInbox
 	if typ == wire.TypeStatus {
@@ -410,10 +423,21 @@ func (c *Delivery) OnCancel(now time.Time) {
 	c.cancel, c.Next, c.repeatDelay = true, now, FirstRepeatDelay
 }
 
-// OnReplyQueueUp notes that the reply queue was declared again. Replies in between were
-// lost, so the agent gets a status.
-func (c *Delivery) OnReplyQueueUp(since, now time.Time) {
-	c.reconnectedAt = since
+// OnReplyQueueDown notes that the operator has no connection, so that no agent can answer.
+func (c *Delivery) OnReplyQueueDown(now time.Time) {
+	if c.downSince.IsZero() {
+		c.downSince = now
+	}
+}
+
+// OnReplyQueueUp notes that the operator has a connection, and reply queue, again. If it had one
+// before, or missed replies otherwise, the agent gets a status.
+func (c *Delivery) OnReplyQueueUp(since, now time.Time, missed bool) {
+	c.downSince = time.Time{}
+	if !missed {
+		return
+	}
+	c.reconnectedAt, c.unasked = since, c.mayHaveArrived
 	c.statusInterval = FirstStatusInterval // this status can be lost, too: the host may have been cut off as well
 	if c.mayHaveArrived {
 		c.Next, c.repeatDelay = now, FirstRepeatDelay

@@ -155,7 +155,7 @@ func TestUnroutedRepeatIsNotUnreachable(t *testing.T) {
 
 func TestUnroutedIsRepeatedForAMinuteAfterReconnection(t *testing.T) {
 	c := New(t0.Add(time.Hour), timeout)
-	c.OnReplyQueueUp(t0, t0)
+	c.OnReplyQueueUp(t0, t0, true)
 	now := t0
 	for now.Before(t0.Add(reconnectGrace)) {
 		publish(t, &c, wire.TypeRun, broker.Returned, now)
@@ -475,7 +475,7 @@ func TestReconnectionAsksForMissedReplies(t *testing.T) {
 	c := freshDelivery()
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
 	agentSays(&c, results.Progress{State: model.Running}, t0)
-	c.OnReplyQueueUp(t0.Add(time.Second), t0.Add(time.Second))
+	c.OnReplyQueueUp(t0.Add(time.Second), t0.Add(time.Second), true)
 	if s := c.Decide(t0.Add(time.Second)); s.Send != wire.TypeStatus {
 		t.Errorf("decided %+v, want a status", s)
 	}
@@ -490,7 +490,7 @@ func TestStatusAfterReconnectionIsRepeatedSoon(t *testing.T) {
 	for range 10 {
 		agentSays(&c, results.Progress{State: model.Running}, now)
 		now = now.Add(time.Second)
-		c.OnReplyQueueUp(now, now)
+		c.OnReplyQueueUp(now, now, true)
 		publish(t, &c, wire.TypeStatus, broker.Routed, now)
 	}
 	if s := c.Decide(now.Add(2 * FirstStatusInterval)); s.Send != wire.TypeStatus {
@@ -499,6 +499,35 @@ func TestStatusAfterReconnectionIsRepeatedSoon(t *testing.T) {
 }
 
 // An operator that was cut off past the end of a job asks for it before it gives the job up.
+// While the operator cannot ask, its broker being down, no job is lost, and once it can, none
+// before its agent was asked.
+func TestNoJobIsLostUnasked(t *testing.T) {
+	running := func() Delivery {
+		c := freshDelivery()
+		publish(t, &c, wire.TypeRun, broker.Routed, t0)
+		agentSays(&c, results.Progress{State: model.Running}, t0)
+		c.OnReplyQueueDown(t0)
+		c.OnReplyQueueDown(t0.Add(time.Minute)) // still
+		return c
+	}
+	c, back := running(), t0.Add(10*time.Minute)
+	if s := c.Decide(back); s.Outcome != "" {
+		t.Fatalf("without a connection: %+v", s)
+	}
+	c.OnReplyQueueUp(back, back, true)
+	turn := back.Add(time.Minute) // others had theirs before
+	publish(t, &c, wire.TypeStatus, broker.Routed, turn)
+	if s := c.Decide(turn.Add(finalStatusWait - 1)); s.Outcome != "" {
+		t.Errorf("before the agent can have answered: %+v", s)
+	}
+	wantEnd(t, &c, wire.Lost, turn.Add(FirstStatusInterval+finalStatusWait))
+
+	c = running()
+	if s := wantEnd(t, &c, wire.Lost, t0.Add(silenceTimeout+finalStatusWait)); !strings.Contains(s.Reason, "no connection to the broker") {
+		t.Errorf("reason %q", s.Reason)
+	}
+}
+
 // The answer of a host that came back may be lost with the operator's reply queue.
 func TestReconnectionAsksAboutJobInInbox(t *testing.T) {
 	inInbox := func() Delivery {
@@ -514,14 +543,14 @@ func TestReconnectionAsksAboutJobInInbox(t *testing.T) {
 	}
 	// The host is away: it is asked for once.
 	c, now := inInbox(), t0.Add(time.Hour)
-	c.OnReplyQueueUp(now, now)
+	c.OnReplyQueueUp(now, now, true)
 	publish(t, &c, wire.TypeStatus, broker.Returned, now)
 	if s := c.Decide(now.Add(24 * time.Hour)); s.Send != "" || s.Outcome != "" || c.WaitReason() != model.WaitInbox {
 		t.Errorf("of a host that is away: %+v, %q", s, c.WaitReason())
 	}
 	// Its agent has not read the inbox yet.
 	c = inInbox()
-	c.OnReplyQueueUp(now, now)
+	c.OnReplyQueueUp(now, now, true)
 	publish(t, &c, wire.TypeStatus, broker.Routed, now)
 	agentSays(&c, results.Progress{State: model.Sent, Unknown: true}, now)
 	if s := c.Decide(now.Add(24 * time.Hour)); s.Send != "" || s.Outcome != "" {
@@ -532,7 +561,7 @@ func TestReconnectionAsksAboutJobInInbox(t *testing.T) {
 	now = now.Add(2 * FirstStatusInterval)
 	publish(t, &c, wire.TypeStatus, broker.Routed, now)
 	agentSays(&c, results.Progress{State: model.Running}, now)
-	c.OnReplyQueueUp(now, now)
+	c.OnReplyQueueUp(now, now, true)
 	publish(t, &c, wire.TypeStatus, broker.Routed, now)
 }
 
@@ -558,7 +587,7 @@ func TestReconnectionLeavesTimeForAnAnswer(t *testing.T) {
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)
 	agentSays(&c, results.Progress{State: model.Running}, t0.Add(time.Second))
 	back := t0.Add(time.Hour)
-	c.OnReplyQueueUp(back, back)
+	c.OnReplyQueueUp(back, back, true)
 	if s := c.Decide(back); s.Send != wire.TypeStatus {
 		t.Errorf("it decided %+v, want a status", s)
 	}
@@ -671,7 +700,10 @@ func TestEveryDeliveryEnds(t *testing.T) {
 				}
 			}
 			if rapid.IntRange(0, 50).Draw(t, "relink") == 0 {
-				c.OnReplyQueueUp(now, now)
+				c.OnReplyQueueUp(now, now, true)
+			}
+			if rapid.IntRange(0, 50).Draw(t, "unlink") == 0 {
+				c.OnReplyQueueDown(now)
 			}
 			if rapid.IntRange(0, 50).Draw(t, "cancel") == 0 && !c.cancel {
 				c.OnCancel(now)
