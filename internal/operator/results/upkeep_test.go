@@ -101,6 +101,32 @@ func TestSearchReadsManyPages(t *testing.T) {
 }
 
 // Prune releases the space of the tasks that it deletes, and deletes no unfinished task.
+// A rollout that is still to be verified is not done, although each job has an outcome.
+func TestRolloutIsKeptUntilItIsVerified(t *testing.T) {
+	for name, last := range map[string]model.Event{
+		"verified": {Kind: model.StageVerified, Stage: 2}, "stopped": {Kind: model.Stopped, Stage: 2, Reason: "too many failures"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, t.TempDir())
+			task, jobs := newTask(2)
+			task.Created = time.Now().Add(-time.Hour)
+			task.Rollout = &model.Rollout{Stages: []int{1, 2}, Verify: "check"}
+			s.add(t, task, jobs)
+			s.apply(t, Update{Job: jobs[0].ID, Outcome: wire.Lost}, Update{Job: jobs[1].ID, Outcome: wire.Lost})
+			r := task.Rollout.With(model.Event{Kind: model.StageVerified, Stage: 1})
+			for _, want := range []int{0, 1} {
+				if err := s.SetRollout(t.Context(), task.ID, *r); err != nil {
+					t.Fatal(err)
+				}
+				if n, _, err := s.Prune(t.Context(), time.Now(), false); err != nil || n != want {
+					t.Errorf("%d events: %d tasks are removed, want %d; %v", len(r.Events), n, want, err)
+				}
+				r = r.With(last)
+			}
+		})
+	}
+}
+
 func TestPrune(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"time"
 
+	"warren/internal/operator/model"
 	"warren/internal/operator/results/merge"
 )
 
@@ -21,8 +22,12 @@ const (
 	vacuum = "PRAGMA incremental_vacuum(1024)"
 )
 
-// removable are the tasks t each of whose jobs has an outcome.
-const removable = `FROM tasks t WHERE t.hosts = (SELECT coalesce(sum(c.n), 0) FROM counts c WHERE c.task = t.seq)`
+// removable are the tasks t each of whose jobs has an outcome, and whose last stage is verified if
+// that was asked for and the rollout has not stopped (model.Rollout.Unverified).
+const removable = `FROM tasks t WHERE t.hosts = (SELECT coalesce(sum(c.n), 0) FROM counts c WHERE c.task = t.seq)
+	AND (t.rollout = '' OR t.rollout ->> 'verify' = '' OR EXISTS (SELECT 1 FROM json_each(t.rollout, '$.events') e
+		WHERE e.value ->> 'event' = '` + model.Stopped + `' OR e.value ->> 'event' = '` + model.StageVerified + `'
+			AND e.value ->> 'stage' = json_array_length(t.rollout, '$.stages')))`
 
 // ClaimUpkeep reports whether the last upkeep of any process was longer ago than every,
 // and records that this process does it now.
