@@ -55,6 +55,7 @@ var withoutWindows = [][2]string{
 
 	// Operator.
 	{"internal/operator/audit/full_unix_test.go", "limits the size of files with setrlimit"},
+	{"internal/operator/filesend/full_linux_test.go", "fills a file system of its own"},
 	{"internal/operator/filesave/full_linux_test.go", "fills a file system of its own"},
 	{"internal/operator/results/full_linux_test.go", "fills a file system of its own"},
 	{"internal/operator/signing/*", "internal/operator/signing/agent_windows_test.go"},

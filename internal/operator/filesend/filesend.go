@@ -284,11 +284,15 @@ type record struct {
 
 const completeMark = "complete"
 
+// unfinished is how the name of a record begins that is not written yet.
+const unfinished = ".new-"
+
+// write replaces a record as a whole: without its task, another process would delete the stream.
 func (s *Streams) write(queue string, r record) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(s.dir, queue), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.CreateTemp(s.dir, unfinished)
 	if err != nil {
 		return fmt.Errorf("cannot note the stream: %w", err)
 	}
@@ -300,7 +304,13 @@ func (s *Streams) write(queue string, r record) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), filepath.Join(s.dir, queue))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("cannot note the stream: %w", err), os.Remove(f.Name()))
+	}
+	return nil
 }
 
 func (s *Streams) read(queue string) (r record, err error) {
@@ -327,6 +337,10 @@ func (s *Streams) Sweep(ctx context.Context, needed func(task, sender string, co
 	for _, e := range entries {
 		r, age, ok := s.foreign(e)
 		switch {
+		case strings.HasPrefix(e.Name(), unfinished):
+			if age > unassignedFor { // its process was killed
+				err = errors.Join(err, os.Remove(filepath.Join(s.dir, e.Name())))
+			}
 		case !ok || r.task == "" && age <= unassignedFor:
 		case r.task == "" || !needed(r.task, r.sender, r.complete && age <= keepFor):
 			stale = append(stale, e.Name())
@@ -335,9 +349,10 @@ func (s *Streams) Sweep(ctx context.Context, needed func(task, sender string, co
 		}
 	}
 	if len(stale) == 0 {
-		return kept, nil
+		return kept, err
 	}
-	deleted, err := filestream.Delete(ctx, s.options, stale)
+	deleted, failed := filestream.Delete(ctx, s.options, stale)
+	err = errors.Join(err, failed)
 	for _, queue := range deleted {
 		err = errors.Join(err, os.Remove(filepath.Join(s.dir, queue)))
 	}
