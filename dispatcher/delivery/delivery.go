@@ -50,6 +50,10 @@ const (
 	// --kill-grace and the way back.
 	killGrace = 30 * time.Second
 
+	// postponedPatience is how long a process that has taken over a postponed job leaves it to
+	// the other one, which may live and send it: a rollout was paused and resumed meanwhile.
+	postponedPatience = 2 * time.Minute
+
 	// SignRetryDelay is the wait after a failed signature, for example without
 	// ssh-agent, before the next one is asked for.
 	SignRetryDelay = 15 * time.Second
@@ -100,6 +104,8 @@ type Delivery struct {
 	RunInInbox       bool      // a run waits there
 	cancelInInbox    bool      // a cancel waits there
 	Adopted          bool      // sent by another process; its request is unknown here
+	wasPostponed     bool      // adopted, and its agent was new: it has refused the only request
+	refusedSince     time.Time // when its agent has said so again, here
 	Secret           bool      // adopted, and sent with secrets that are unknown here
 	signFailed       bool      // the last statement could not be signed
 	refusedReason    string    // of the broker, which refuses the job's requests; empty: it takes them
@@ -134,7 +140,7 @@ func New(notAfter time.Time, timeout time.Duration) Delivery {
 func NewAdopted(j *model.Job, notAfter, now time.Time, timeout time.Duration) Delivery {
 	c := New(notAfter, timeout)
 	c.Adopted, c.mayHaveArrived, c.SentRecorded, c.state, c.firstSent = true, true, true, j.State, now
-	c.adoptedAt, c.RunInInbox = now, j.Wait == model.WaitInbox
+	c.adoptedAt, c.RunInInbox, c.wasPostponed = now, j.Wait == model.WaitInbox, j.Wait == model.WaitNewAgent
 	if j.State == model.Accepted || j.State == model.Running {
 		c.deadline = now.Add(timeout)
 	}
@@ -152,7 +158,7 @@ func (c *Delivery) Decide(now time.Time) Step {
 		return Step{Outcome: wire.Unreachable, Reason: "no agent answers to this name"}
 	case c.refusedReason != "" && !c.mayHaveArrived && !c.nacked && c.inFlight == "":
 		return Step{Outcome: wire.Unreachable, Reason: "the broker refused it: " + c.refusedReason}
-	case c.forgotten && c.PossibleArrivals == 1 && !c.sentToInbox && !c.Adopted:
+	case c.forgotten && (c.wasPostponed || c.PossibleArrivals == 1 && !c.sentToInbox && !c.Adopted):
 		return Step{Outcome: wire.Rejected, Reason: journalTooYoungReason(c)}
 	case c.forgotten:
 		return Step{Outcome: wire.Lost, Reason: mayHaveRunReason(c)}
@@ -390,7 +396,13 @@ func (c *Delivery) OnProgress(p results.Progress, now time.Time) {
 	case p.Forgotten && c.mayPostpone(p.Since):
 		c.postpone(p)
 	case p.Forgotten:
-		c.forgotten, c.journalSince, c.forgottenReason = true, p.Since, p.Why
+		c.journalSince, c.forgottenReason = p.Since, p.Why
+		if c.wasPostponed && c.refusedSince.IsZero() {
+			c.refusedSince = now
+		}
+		if c.forgotten = !c.wasPostponed || now.Sub(c.refusedSince) >= postponedPatience; !c.forgotten {
+			c.repeatAfter(0, now)
+		}
 	case p.Unknown && c.RunInInbox: // the agent has not read its inbox yet
 		c.repeatAfter(0, now)
 	case p.Unknown && (c.Adopted || c.refusedReason != ""):

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -83,4 +84,26 @@ func TestPostponedJobEnds(t *testing.T) {
 	wantEnd(t, &canceled, wire.Canceled, t0)
 	late := c
 	wantEnd(t, &late, wire.Rejected, t0.Add(startTimeout))
+}
+
+// The agent of a postponed job has refused the only request. The process that takes the job over
+// does not say that it may have run. The other process may still send it.
+func TestAdoptedPostponedJobIsRejected(t *testing.T) {
+	c := NewAdopted(&model.Job{State: model.Sent, Wait: model.WaitNewAgent}, t0.Add(startTimeout), t0, timeout)
+	now := t0
+	for {
+		publish(t, &c, wire.TypeStatus, broker.Routed, now)
+		agentSays(&c, results.Progress{Forgotten: true, Since: t0.Add(time.Second).UnixMilli()}, now)
+		s := c.Decide(now)
+		if s.Outcome != "" {
+			break
+		}
+		now = now.Add(s.Wait)
+	}
+	if s := wantEnd(t, &c, wire.Rejected, now); !strings.Contains(s.Reason, "journal is new") {
+		t.Errorf("reason %q", s.Reason)
+	}
+	if took := now.Sub(t0); took < postponedPatience || took > 2*postponedPatience {
+		t.Errorf("after %v", took)
+	}
 }

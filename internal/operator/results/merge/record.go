@@ -142,6 +142,9 @@ func (r *Record) own(u Update) {
 	case u.Digest != nil:
 		signed := u.Signed // keeps the rest of u off the heap
 		r.Digest, r.Resigned = u.Digest, &signed
+		if r.Wait == model.WaitNewAgent { // from now on the agent may have it
+			r.Wait, r.Reason = model.NoWait, ""
+		}
 	case u.Outcome != "":
 		r.State, r.Outcome, r.Wait, r.Reason = model.Ended, u.Outcome, model.NoWait, u.Reason
 	case u.State == model.Sent:

@@ -31,6 +31,7 @@ func exit(code int) Update {
 func TestMerge(t *testing.T) {
 	var (
 		sent      = Update{State: model.Sent}
+		postponed = Update{State: model.Sent, Wait: model.WaitNewAgent, Reason: "begins soon"}
 		accepted  = reply(&wire.Accepted{Agent: "a1", At: 3})
 		started   = reply(&wire.Started{Agent: "a1", At: 5})
 		chunk     = reply(&wire.Output{Stream: wire.Stdout, Data: []byte("x")})
@@ -58,6 +59,8 @@ func TestMerge(t *testing.T) {
 		{"nothing", nil, want{state: model.Pending}},
 		{"sent", []Update{sent}, want{state: model.Sent}},
 		{"all states", []Update{sent, accepted, started, exit(3)}, want{state: model.Ended, outcome: wire.Exited, exit: 3, heard: 3}},
+		{"postponed", []Update{postponed}, want{state: model.Sent, wait: model.WaitNewAgent, reason: "begins soon"}},
+		{"postponed, and sent again", []Update{postponed, {Digest: theDigest}}, want{state: model.Sent}},
 		{"no way back", []Update{started, accepted, waiting, sent}, want{state: model.Running, heard: 3}},
 		{"output means that it runs", []Update{sent, chunk}, want{state: model.Running, heard: 1}},
 		{"status: running", []Update{sent, running}, want{state: model.Running, heard: 1}},
