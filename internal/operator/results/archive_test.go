@@ -51,6 +51,42 @@ func archiveFiles(t *testing.T, dir string) (sizes []int64) {
 	return sizes
 }
 
+// After a loss of power, a file may lack bytes that the database knows of: they are asked for again.
+func TestArchiveThatIsShorterThanItsRecordIsCompleted(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir)
+	_, j := s.newCollect(t, 0)
+	all := make([]byte, 1<<20)
+	_, _ = rand.Read(all) // never fails
+	const chunk = wire.MaxChunk
+	for at := range 10 {
+		s.apply(t, part(j, all, at*chunk, (at+1)*chunk))
+	}
+	s.apply(t, part(j, all, 12*chunk, 13*chunk)) // behind a gap
+	s.end()
+	names, err := filepath.Glob(filepath.Join(dir, archive.DirName, "*"))
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	const left = 5*chunk + 77
+	if err := os.Truncate(names[0], left); err != nil {
+		t.Fatal(err)
+	}
+
+	s = start(t, dir)
+	s.apply(t, part(j, all, 13*chunk, len(all)), collected(j, len(all)))
+	got := s.job(t, j)
+	if want := (model.Output{Size: int64(len(all)), Kept: int64(left + len(all) - 13*chunk), Begin: left}); !got.Incomplete() || got.Stdout != want {
+		t.Errorf("%+v, want %+v", got.Stdout, want)
+	}
+	for at := left; at < 13*chunk; at += chunk {
+		s.apply(t, part(j, all, at, min(at+chunk, 13*chunk)))
+	}
+	if got := s.job(t, j); got.Incomplete() || !bytes.Equal(s.archive(t, j), all) {
+		t.Errorf("%+v, and it is not what was sent", got.Stdout)
+	}
+}
+
 // The archive of a collect is in a file of its own, and not in the database. Parts may come
 // twice, overlap, and leave gaps that later ones fill.
 func TestArchiveIsInFile(t *testing.T) {

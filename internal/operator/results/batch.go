@@ -164,9 +164,29 @@ func (m *merging) find(job string) (*mergedJob, error) {
 		return nil, err
 	}
 	j.before = j.record.Facts
+	if err := m.checkArchive(j); err != nil {
+		return nil, err
+	}
 	m.order = append(m.order, j)
 	m.jobs[id] = j
 	return j, nil
+}
+
+// checkArchive forgets the end of an archive that its file lacks. The database may know of bytes that
+// a loss of power has taken: each is synced, but the file only at its end.
+func (m *merging) checkArchive(j *mergedJob) error {
+	r := &j.record
+	account := &r.Out[0]
+	if !r.Archive || account.End == 0 || r.Final() && account.Whole() {
+		return nil
+	}
+	size, err := m.archives.Size(j.id)
+	if err != nil || size >= account.End {
+		return err
+	}
+	left, err := m.tx.ShortenArchive(r.Row, size)
+	account.Restore(left)
+	return err
 }
 
 func (m *merging) store(j *mergedJob, c merge.Chunk) error {

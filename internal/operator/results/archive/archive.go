@@ -78,6 +78,19 @@ func (w *Writer) Write(job uuid.UUID, offset int64, data []byte) error {
 	return w.explain(err)
 }
 
+// Size returns the size of a job's archive.
+func (w *Writer) Size(job uuid.UUID) (int64, error) {
+	f, err := w.file(job)
+	if err != nil {
+		return 0, w.explain(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return 0, w.explain(err)
+	}
+	return info.Size(), nil
+}
+
 // Sync writes a job's archive to the disk.
 func (w *Writer) Sync(job uuid.UUID) error {
 	f, err := w.file(job)

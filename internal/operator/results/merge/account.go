@@ -71,6 +71,18 @@ type Chunk struct {
 	Extends int64
 }
 
+// Restore counts what the store has, if that is less than was counted.
+func (a *Account) Restore(spans []Span) {
+	a.Kept, a.End, a.Begin, a.Pieces, a.Tail, a.Sum = 0, 0, 0, len(spans), 0, ""
+	for _, s := range spans {
+		if s.Start == a.Begin {
+			a.Begin = s.End
+		}
+		a.Tail = s.End - s.Start
+		a.Kept, a.End = a.Kept+a.Tail, s.End
+	}
+}
+
 // A Span is a half-open range of a stream. The store has a list of them: ascending, and
 // none overlaps another.
 type Span struct{ Start, End int64 }

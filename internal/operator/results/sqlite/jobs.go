@@ -89,6 +89,23 @@ func (t *Tx) Spans(job int64, c merge.Chunk) (spans []merge.Span, err error) {
 	return spans, err
 }
 
+// ShortenArchive forgets what the archive of a job has behind size, and returns what is left.
+func (t *Tx) ShortenArchive(job, size int64) (left []merge.Span, err error) {
+	err = execute(t.conn, "DELETE FROM archives WHERE job = ? AND offset >= ?", job, size)
+	if err == nil {
+		err = execute(t.conn, "UPDATE archives SET size = ?2 - offset WHERE job = ?1 AND offset + size > ?2", job, size)
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = query(t.conn, "SELECT offset, size FROM archives WHERE job = ? ORDER BY offset", func(c *columns) error {
+		start := c.int64()
+		left = append(left, merge.Span{Start: start, End: start + c.int64()})
+		return nil
+	}, job)
+	return left, err
+}
+
 // AddOutput stores a chunk as a piece of its own, or appends it to the piece that it
 // extends.
 func (t *Tx) AddOutput(job int64, c merge.Chunk) error {
