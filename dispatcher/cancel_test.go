@@ -50,7 +50,7 @@ func TestCancelOfAnotherProcessIsObeyed(t *testing.T) {
 	})
 }
 
-// Who cancels a task of another process does not wait for agents, which may be away.
+// A cancel of another process's task does not wait for agents, which may be away.
 func TestCancelOfAnothersTaskWaitsForNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

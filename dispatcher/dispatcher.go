@@ -502,21 +502,16 @@ const storeRetryDelay = time.Second
 
 // apply gives updates to the store, and returns once they are committed.
 func (d *Dispatcher) apply(ctx context.Context, us []results.Update) error {
-	for {
+	return untilStored(ctx, func() error {
 		answer, err := d.store.Apply(ctx, us)
 		if err != nil {
 			return err
 		}
 		select {
 		case err = <-answer:
+			return err
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if err == nil {
-			return nil
-		}
-		if err := pause(ctx, storeRetryDelay); err != nil {
-			return err
-		}
-	}
+	})
 }

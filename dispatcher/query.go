@@ -39,7 +39,8 @@ func (d *Dispatcher) Adopt(ctx context.Context, t model.Task) (bool, error) {
 	if err != nil || !ours {
 		return false, err
 	}
-	ctx = context.WithoutCancel(ctx) // no other process drives it from now on
+	ctx, cancel := claimed(ctx)
+	defer cancel()
 	progress, release, err := d.store.Follow(ctx, t.ID)
 	if err != nil {
 		return false, err

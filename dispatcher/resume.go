@@ -68,7 +68,8 @@ func (d *Dispatcher) Resume(ctx context.Context, t model.Task) error {
 	if !taken {
 		return ErrTaken
 	}
-	ctx = context.WithoutCancel(ctx) // no other process drives it from now on
+	ctx, cancel := claimed(ctx)
+	defer cancel()
 	t.Rollout, t.Pause, t.Driver = r, false, d.store.Lease()
 	spec.Rollout = r
 	progress, release, err := d.store.Follow(ctx, t.ID)
@@ -199,6 +200,12 @@ func (o takeover) secret(ctx context.Context) (*wire.Secret, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// claimed returns the context in which a task begins to be driven that this process has claimed: no
+// other process drives it from then on, so it does not end with the caller's.
+func claimed(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 }
 
 // claim makes this process the driver of a task whose process has ended. If that task is a

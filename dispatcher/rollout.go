@@ -19,9 +19,12 @@ const (
 	// certainly not run.
 	neverSent = "; never sent"
 
-	// controlPollInterval is how often a rollout checks whether another process has canceled
-	// or paused it.
+	// controlPollInterval is how often a task checks whether another process has canceled it,
+	// or paused its rollout.
 	controlPollInterval = time.Second
+
+	// adoptedPollInterval is the same of a task that was taken over. It may wait for hosts for weeks.
+	adoptedPollInterval = 15 * time.Second
 
 	// abandonBatch is how many jobs one transaction ends.
 	abandonBatch = 1000
@@ -118,10 +121,12 @@ func (t *task) pause(ctx context.Context, reason string) error {
 	t.plan.Stopped = true
 	rest := t.plan.Total() - t.plan.Begun
 	m := model.Event{Kind: model.Paused, Stage: t.plan.Stage, Hosts: rest, Failed: t.plan.Failed, Begun: t.plan.Begun, Reason: reason}
-	if err := t.recordEvent(ctx, m); err != nil {
-		return err
-	}
-	return t.d.settle(ctx, t, rest)
+	return whileSigning(ctx, t, func() error {
+		if err := t.recordEvent(ctx, m); err != nil {
+			return err
+		}
+		return t.d.settle(ctx, t, rest)
+	})
 }
 
 // halt begins no further job. Jobs that have begun go on; the others end as canceled.

@@ -102,7 +102,11 @@ func (t *task) follow(ctx context.Context, hosts *errgroup.Group) (err error) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	defer func() { t.verification.end() }()
-	poll := time.NewTicker(controlPollInterval) // another process may cancel the task, or pause the rollout
+	interval := controlPollInterval
+	if t.adopted {
+		interval = adoptedPollInterval
+	}
+	poll := time.NewTicker(interval)
 	defer poll.Stop()
 	t.driveSent(ctx, hosts)
 	for finished := false; !finished && err == nil; {

@@ -31,7 +31,7 @@ type interrupts struct {
 
 	taken      *atomic.Bool // by a wait that has not returned yet
 	pending    bool
-	ended      int       // waits that Ctrl-C has ended
+	ended      int       // waits and questions that Ctrl-C has ended
 	detached   string    // the task that the last Ctrl-C left running; "" is none
 	detachedAt time.Time // when
 }

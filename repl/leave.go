@@ -23,6 +23,7 @@ func (s *session) carryOut(ctx context.Context, run func(ctx context.Context) er
 	defer end(nil)
 	done := make(chan error, 1)
 	go func() { done <- run(ctx) }()
+	person := !s.env.Shell && s.env.IO.InTerminal && s.env.IO.OutTerminal // who types at the prompt
 	look := time.NewTicker(unheardInterval)
 	defer look.Stop()
 	for unheard := 0; ctx.Err() == nil; {
@@ -31,7 +32,7 @@ func (s *session) carryOut(ctx context.Context, run func(ctx context.Context) er
 			return false, err
 		case <-ctx.Done():
 		case <-look.C:
-			if !s.env.Shell || !s.interrupts.unheard() || s.env.IO.Paging() {
+			if person || !s.interrupts.unheard() || s.env.IO.Paging() {
 				unheard = 0
 			} else if unheard++; unheard == 2 {
 				end(term.ErrInterrupted)

@@ -2,6 +2,7 @@ package repl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -81,5 +82,9 @@ func (s *session) Question(ctx context.Context, prompt string) (string, error) {
 	if !lines.ShowsPrompt() { // commands that are typed, while standard output is elsewhere
 		fmt.Fprint(s.env.IO.Err, prompt)
 	}
-	return lines.Next(ctx, s.interrupts.signals, prompt)
+	answer, err := lines.Next(ctx, s.interrupts.signals, prompt)
+	if errors.Is(err, term.ErrInterrupted) {
+		s.interrupts.ended++
+	}
+	return answer, err
 }

@@ -3,6 +3,7 @@ package repl
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -22,6 +23,7 @@ import (
 	"warren/internal/wire"
 	"warren/repl/cli"
 	"warren/repl/command"
+	"warren/repl/lineedit"
 	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/term"
@@ -355,6 +357,20 @@ func TestInterruptIsForAllThatWasPasted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Ctrl-C at a question ends all that was pasted, too.
+func TestInterruptAtAQuestionIsForAllThatWasPasted(t *testing.T) {
+	_, s, interrupts, _ := newOneTask(false)
+	read, write := io.Pipe()
+	defer write.Close()
+	s.lines = lineedit.NewPlainReader(read, nil, nil)
+	interrupts <- os.Interrupt
+	before := s.interrupts.ended
+	if _, err := s.Question(t.Context(), "sure? "); !errors.Is(err, term.ErrInterrupted) || s.interrupts.ended == before {
+		t.Errorf("%v; what comes next is carried out", err)
+	}
+	_ = read.CloseWithError(io.EOF) // lets the read go
 }
 
 // A script ends with the command that Ctrl-C has ended, whatever it waited for.

@@ -29,8 +29,8 @@ const (
 	// silenceTimeout is how long the agent of a job without a timeout may leave all
 	// questions unanswered before the job is lost. Without it, an agent that is gone
 	// for good would keep its operator forever. It is about six questions, and longer
-	// than a machine takes to reboot. No job is lost sooner because the operator itself cannot
-	// ask: it has no connection, or has to ask many hosts when it has one again.
+	// than a machine takes to reboot. No job is lost sooner because the operator itself has no
+	// connection, or has to ask many hosts when it has one again.
 	silenceTimeout = 15 * time.Minute
 
 	// reconnectGrace is how long after the operator's own reconnection an unrouted
@@ -140,7 +140,9 @@ func New(notAfter time.Time, timeout time.Duration) Delivery {
 func NewAdopted(j *model.Job, notAfter, now time.Time, timeout time.Duration) Delivery {
 	c := New(notAfter, timeout)
 	c.Adopted, c.mayHaveArrived, c.SentRecorded, c.state, c.firstSent = true, true, true, j.State, now
-	c.adoptedAt, c.RunInInbox, c.wasPostponed = now, j.Wait == model.WaitInbox, j.Wait == model.WaitNewAgent
+	c.adoptedAt, c.unasked, c.wasPostponed = now, true, j.Wait == model.WaitNewAgent
+	c.RunInInbox = j.Wait == model.WaitInbox
+	c.WhenOnline = c.RunInInbox // a cancel may wait there, too
 	if j.State == model.Accepted || j.State == model.Running {
 		c.deadline = now.Add(timeout)
 	}
@@ -187,7 +189,7 @@ func (c *Delivery) Decide(now time.Time) Step {
 // request is the type of the next publication.
 func (c *Delivery) request(now time.Time) string {
 	switch {
-	case c.cancel:
+	case c.cancel && !c.cancelInInbox:
 		return wire.TypeCancel
 	case c.Adopted, c.RunInInbox, c.refusedReason != "", c.state == model.Accepted, c.state == model.Running, now.After(c.NotAfter):
 		return wire.TypeStatus
@@ -225,7 +227,7 @@ func (c *Delivery) lostAt() time.Time {
 		end = latest(end, c.downSince.Add(silenceTimeout))
 	}
 	if c.unasked {
-		end = latest(end, c.reconnectedAt.Add(silenceTimeout))
+		end = latest(end, latest(c.reconnectedAt, c.adoptedAt).Add(silenceTimeout))
 	}
 	if !c.heardAt.IsZero() {
 		end = latest(end, c.heardAt.Add(c.statusInterval))
@@ -303,7 +305,7 @@ func (c *Delivery) OnVerdict(k broker.Kind, now time.Time) {
 }
 
 // onInboxRouted notes that the inbox has taken a request. The host gets it when it is
-// back; until then only the end of its time leads to a status.
+// back; until then only a reconnection, or the end of its time, leads to a status.
 func (c *Delivery) onInboxRouted(typ string, now time.Time) {
 	if typ == wire.TypeRun {
 		c.RunInInbox = true
@@ -330,7 +332,7 @@ func (c *Delivery) onReturned(typ string, inbox bool, now time.Time) {
 	switch {
 	case c.WhenOnline && !inbox && typ != wire.TypeStatus && now.Before(c.NotAfter) && (!c.mayHaveArrived || c.RunInInbox):
 		c.toInbox, c.Next, c.NotAfter = true, now, latest(c.NotAfter, c.InboxUntil)
-	case c.RunInInbox: // its host is away, perhaps for days
+	case c.RunInInbox && typ == wire.TypeStatus: // its host is away, perhaps for days
 		c.repeatAfter(maxStatusInterval, now)
 	case c.mayHaveArrived || c.nacked:
 		c.backOff(now)
@@ -393,6 +395,11 @@ func (c *Delivery) OnProgress(p results.Progress, now time.Time) {
 	}
 	c.answers, c.heardAt = p.Heard, now
 	switch {
+	case c.RunInInbox && (p.Unknown || p.Forgotten && p.Why != "" && now.Before(c.NotAfter)): // the agent has not read its inbox yet
+		if !c.Adopted {
+			c.notBefore = c.NotAfter.Add(time.Millisecond)
+		}
+		c.repeatAfter(0, now)
 	case p.Forgotten && c.mayPostpone(p.Since):
 		c.postpone(p)
 	case p.Forgotten:
@@ -403,8 +410,6 @@ func (c *Delivery) OnProgress(p results.Progress, now time.Time) {
 		if c.forgotten = !c.wasPostponed || now.Sub(c.refusedSince) >= postponedPatience; !c.forgotten {
 			c.repeatAfter(0, now)
 		}
-	case p.Unknown && c.RunInInbox: // the agent has not read its inbox yet
-		c.repeatAfter(0, now)
 	case p.Unknown && (c.Adopted || c.refusedReason != ""):
 		c.notBefore = c.NotAfter.Add(time.Millisecond) // after that its agent refuses it for good
 		c.repeatAfter(0, now)
@@ -419,7 +424,7 @@ func (c *Delivery) OnProgress(p results.Progress, now time.Time) {
 		c.Next, c.sentAgain = now, true
 	default:
 		c.state, c.mayHaveArrived, c.SentRecorded = p.State, true, true
-		c.RunInInbox, c.notBefore = false, time.Time{}
+		c.RunInInbox, c.wasPostponed, c.notBefore = false, false, time.Time{}
 		c.deadline = now.Add(c.timeout)
 		if p.State == model.Accepted {
 			c.deadline = c.NotAfter.Add(c.timeout)
@@ -451,6 +456,9 @@ func (c *Delivery) OnReplyQueueUp(since, now time.Time, missed bool) {
 	}
 	c.reconnectedAt, c.unasked = since, c.mayHaveArrived
 	c.statusInterval = FirstStatusInterval // this status can be lost, too: the host may have been cut off as well
+	if c.RunInInbox || c.cancelInInbox { // the host may have come back meanwhile, and its answer is lost
+		c.notBefore = time.Time{}
+	}
 	if c.mayHaveArrived {
 		c.Next, c.repeatDelay = now, FirstRepeatDelay
 	}

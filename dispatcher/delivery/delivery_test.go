@@ -498,7 +498,6 @@ func TestStatusAfterReconnectionIsRepeatedSoon(t *testing.T) {
 	}
 }
 
-// An operator that was cut off past the end of a job asks for it before it gives the job up.
 // While the operator cannot ask, its broker being down, no job is lost, and once it can, none
 // before its agent was asked.
 func TestNoJobIsLostUnasked(t *testing.T) {
@@ -541,20 +540,25 @@ func TestReconnectionAsksAboutJobInInbox(t *testing.T) {
 		}
 		return c
 	}
-	// The host is away: it is asked for once.
+	// The host is away, or on its way back: it is asked for now and then.
 	c, now := inInbox(), t0.Add(time.Hour)
 	c.OnReplyQueueUp(now, now, true)
-	publish(t, &c, wire.TypeStatus, broker.Returned, now)
-	if s := c.Decide(now.Add(24 * time.Hour)); s.Send != "" || s.Outcome != "" || c.WaitReason() != model.WaitInbox {
-		t.Errorf("of a host that is away: %+v, %q", s, c.WaitReason())
+	for range 3 {
+		publish(t, &c, wire.TypeStatus, broker.Returned, now)
+		if s := c.Decide(now.Add(maxStatusInterval - 1)); s.Send != "" || s.Outcome != "" || c.WaitReason() != model.WaitInbox {
+			t.Errorf("of a host that is away: %+v, %q", s, c.WaitReason())
+		}
+		now = now.Add(maxStatusInterval)
 	}
-	// Its agent has not read the inbox yet.
-	c = inInbox()
-	c.OnReplyQueueUp(now, now, true)
-	publish(t, &c, wire.TypeStatus, broker.Routed, now)
-	agentSays(&c, results.Progress{State: model.Sent, Unknown: true}, now)
-	if s := c.Decide(now.Add(24 * time.Hour)); s.Send != "" || s.Outcome != "" {
-		t.Errorf("of a host that does not know it: %+v", s)
+	// Its agent has not read the inbox yet. It may be one that has the name since.
+	for _, says := range []results.Progress{{State: model.Sent, Unknown: true}, {State: model.Sent, Forgotten: true, Since: now.UnixMilli(), Why: "the agent took the name later"}} {
+		c = inInbox()
+		c.OnReplyQueueUp(now, now, true)
+		publish(t, &c, wire.TypeStatus, broker.Routed, now)
+		agentSays(&c, says, now)
+		if s := c.Decide(now.Add(24 * time.Hour)); s.Send != "" || s.Outcome != "" {
+			t.Errorf("of a host that says %+v: %+v", says, s)
+		}
 	}
 	// The command runs, and the last answer is lost.
 	agentSays(&c, results.Progress{State: model.Running}, now)
@@ -579,9 +583,16 @@ func TestAdoptedJobInInboxIsAskedForSeldom(t *testing.T) {
 	}
 	publish(t, &c, wire.TypeStatus, broker.Routed, now)
 	agentSays(&c, results.Progress{State: model.Sent, Unknown: true}, now)
-	publish(t, &c, wire.TypeStatus, broker.Routed, now.Add(maxStatusInterval)) // not only after its not-after
+	now = now.Add(maxStatusInterval)
+	publish(t, &c, wire.TypeStatus, broker.Returned, now) // not only after its not-after
+	c.OnCancel(now)
+	publish(t, &c, wire.TypeCancel, broker.Returned, now)
+	if s := c.Decide(now); s.Send != wire.TypeCancel || !s.Inbox {
+		t.Errorf("canceled: %+v, want a cancel to the inbox", s)
+	}
 }
 
+// An operator that was cut off past the end of a job asks for it before it gives the job up.
 func TestReconnectionLeavesTimeForAnAnswer(t *testing.T) {
 	c := New(t0.Add(time.Minute), time.Minute)
 	publish(t, &c, wire.TypeRun, broker.Routed, t0)

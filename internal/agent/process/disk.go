@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -12,39 +13,83 @@ import (
 // before it starts.
 const startPatience = time.Minute
 
-// maxDiskCalls is how many calls of Locate are in progress at a time. Each needs a thread, and
-// a Go program ends if it has 10,000.
-const maxDiskCalls = 1000
+// maxLookups is how many calls of Locate are in progress at a time. Each may need a thread, and a Go
+// program ends if it has 10,000.
+const maxLookups = 1000
 
-var diskCalls = make(chan struct{}, maxDiskCalls)
+// lookups are the calls of Locate in progress, with those that nobody waits for any more.
+var lookups = pendingLookups{free: make(chan struct{}, maxLookups), since: map[place]map[int]time.Time{}}
+
+// A place is where a command starts: what Locate asks the disks for.
+type place struct{ dir, program string }
+
+// pendingLookups counts what the disks are asked for. Any goroutine may use it.
+type pendingLookups struct {
+	free chan struct{} // holds a value for each call
+
+	mu    sync.Mutex
+	since map[place]map[int]time.Time // by a number for each call
+	last  int
+}
+
+// begin notes a call, unless one for the same place has had no answer for startPatience: one that
+// waits in vain is enough.
+func (l *pendingLookups) begin(p place) (end func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, began := range l.since[p] {
+		if time.Since(began) > startPatience {
+			return nil, false
+		}
+	}
+	if l.since[p] == nil {
+		l.since[p] = map[int]time.Time{}
+	}
+	l.last++
+	n := l.last
+	l.since[p][n] = time.Now()
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if delete(l.since[p], n); len(l.since[p]) == 0 {
+			delete(l.since, p)
+		}
+	}, true
+}
 
 // Locate returns the directory that a command starts in and the file of a program, if one is
 // named. A disk may never answer, such as a network disk whose server is gone: Locate returns a
 // startError if patience is over, or the cause of ctx's end, and its goroutine waits on.
 func Locate(ctx context.Context, spec Spec, program string, patience time.Duration) (dir, file string, err error) {
-	type place struct {
+	type result struct {
 		dir, file string
 		err       error
 	}
 	waiting, stop := context.WithTimeoutCause(ctx, patience, noAnswer(&spec, program, patience))
 	defer stop()
 	select {
-	case diskCalls <- struct{}{}:
+	case lookups.free <- struct{}{}:
 	case <-waiting.Done():
 		return spec.Dir, "", context.Cause(waiting)
 	}
-	found := make(chan place, 1)
+	end, ok := lookups.begin(place{spec.Dir, program})
+	if !ok {
+		<-lookups.free
+		return spec.Dir, "", noAnswer(&spec, program, startPatience)
+	}
+	found := make(chan result, 1)
 	go func() {
-		defer func() { <-diskCalls }()
-		p := place{}
-		if p.dir, p.err = directory(&spec); p.err == nil && program != "" {
-			p.file, p.err = lookup(program, spec.Env, p.dir)
+		defer func() { <-lookups.free }()
+		defer end()
+		r := result{}
+		if r.dir, r.err = directory(&spec); r.err == nil && program != "" {
+			r.file, r.err = lookup(program, spec.Env, r.dir)
 		}
-		found <- p
+		found <- r
 	}()
 	select {
-	case p := <-found:
-		return p.dir, p.file, p.err
+	case r := <-found:
+		return r.dir, r.file, r.err
 	case <-waiting.Done():
 		return spec.Dir, "", context.Cause(waiting)
 	}

@@ -100,7 +100,6 @@ func TestSearchReadsManyPages(t *testing.T) {
 	}
 }
 
-// Prune releases the space of the tasks that it deletes, and deletes no unfinished task.
 // A rollout that is still to be verified is not done, although each job has an outcome.
 func TestRolloutIsKeptUntilItIsVerified(t *testing.T) {
 	for name, last := range map[string]model.Event{
@@ -127,6 +126,7 @@ func TestRolloutIsKeptUntilItIsVerified(t *testing.T) {
 	}
 }
 
+// Prune releases the space of the tasks that it deletes, and deletes no unfinished task.
 func TestPrune(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
