@@ -456,7 +456,7 @@ func (c *Delivery) OnReplyQueueUp(since, now time.Time, missed bool) {
 	}
 	c.reconnectedAt, c.unasked = since, c.mayHaveArrived
 	c.statusInterval = FirstStatusInterval // this status can be lost, too: the host may have been cut off as well
-	if c.RunInInbox || c.cancelInInbox { // the host may have come back meanwhile, and its answer is lost
+	if c.RunInInbox || c.cancelInInbox {   // the host may have come back meanwhile, and its answer is lost
 		c.notBefore = time.Time{}
 	}
 	if c.mayHaveArrived {
