@@ -16,17 +16,17 @@ const unitDir = "../../packaging/systemd/"
 // with a shell command of the same effect. The command is empty if the setting does not concern
 // key files.
 var asInUnit = map[string]string{
-	"NoNewPrivileges=yes":            `with="setpriv --no-new-privs"`,
-	"ProtectSystem=yes":              `protect /usr /boot /efi`,
-	"ProtectHome=read-only":          `protect /home /root /run/user`,
-	"PrivateTmp=yes":                 "",
-	"ProtectKernelModules=yes":       "",
-	"ProtectKernelLogs=yes":          "",
-	"ProtectClock=yes":               "",
-	"RestrictSUIDSGID=yes":           "",
-	"RestrictRealtime=yes":           "",
-	"LockPersonality=yes":            "",
-	"SystemCallArchitectures=native": "",
+	"NoNewPrivileges=yes":                 `with="setpriv --no-new-privs"`,
+	"ProtectSystem=yes":                   `protect /usr /boot /efi`,
+	"ProtectHome=read-only":               `protect /home /root /run/user`,
+	"PrivateTmp=yes":                      "",
+	"ProtectKernelModules=yes":            "",
+	"ProtectKernelLogs=yes":               "",
+	"CapabilityBoundingSet=~CAP_SYS_TIME": "",
+	"RestrictSUIDSGID=yes":                "",
+	"RestrictRealtime=yes":                "",
+	"LockPersonality=yes":                 "",
+	"SystemCallArchitectures=native":      "",
 }
 
 // harmless are the other settings of the units: they do not restrict the agent.
