@@ -244,6 +244,7 @@ func widestLine(screen string) int {
 }
 
 func TestCtrlCDetachesLiveView(t *testing.T) {
+	t.Setenv(envNoInterruptTimeout, "1")
 	d, _ := live(t, 80, 24)
 	before := terminalState(t, d.tty)
 	d.send(ctrlC)

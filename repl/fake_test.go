@@ -204,12 +204,14 @@ func (e *fakeEngine) apply(ctx context.Context, us ...results.Update) error {
 	return <-done
 }
 
-// release ends n jobs of each task that have not ended.
+// release ends n jobs of each task that have not ended, all in one commit: a progress line
+// never shows a part of them.
 func (e *fakeEngine) release(ctx context.Context, tasks []model.Task, n string) error {
 	most, err := strconv.Atoi(n)
 	if err != nil {
 		return err
 	}
+	var all []results.Update
 	for _, t := range tasks {
 		jobs, err := e.store.Jobs(ctx, t.ID)
 		if err != nil {
@@ -221,12 +223,10 @@ func (e *fakeEngine) release(ctx context.Context, tasks []model.Task, n string) 
 				continue
 			}
 			left--
-			if err := e.apply(ctx, answers("parity", &j)...); err != nil {
-				return err
-			}
+			all = append(all, answers("parity", &j)...)
 		}
 	}
-	return nil
+	return e.apply(ctx, all...)
 }
 
 // end ends the jobs of a task that have not ended.

@@ -14,12 +14,12 @@ import (
 	"warren/repl/term"
 )
 
-const (
-	// secondInterruptTimeout is how soon a second Ctrl-C must follow the first to cancel.
-	secondInterruptTimeout = 2 * time.Second
-	// cancelTimeout is how long the second Ctrl-C waits for the broker.
-	cancelTimeout = 2 * time.Second
-)
+// SecondInterruptTimeout is how soon a second Ctrl-C must follow the first to cancel. Only test programs
+// change it, before Main.
+var SecondInterruptTimeout = 2 * time.Second
+
+// cancelTimeout is how long the second Ctrl-C waits for the broker.
+const cancelTimeout = 2 * time.Second
 
 // interrupts is the meaning of Ctrl-C. While a command waits, Ctrl-C ends the wait. A
 // wait for a task leaves the task running (detach); a second Ctrl-C soon afterwards
@@ -107,7 +107,7 @@ func (i *interrupts) detach(task string, now time.Time) { i.detached, i.detached
 func (i *interrupts) second(now time.Time) string {
 	task := i.detached
 	i.detached = ""
-	if now.Sub(i.detachedAt) > secondInterruptTimeout {
+	if now.Sub(i.detachedAt) > SecondInterruptTimeout {
 		return ""
 	}
 	return task
@@ -138,7 +138,7 @@ func (s *session) detach(ctx context.Context, task model.Task) error {
 	}
 	s.env.Note("hint: check_task %s shows it, cancel %s stops it; Ctrl-C again within two seconds cancels it now", id, id)
 	if s.env.Shell {
-		timer := time.NewTimer(secondInterruptTimeout)
+		timer := time.NewTimer(SecondInterruptTimeout)
 		defer timer.Stop()
 		select {
 		case <-s.interrupts.signals:

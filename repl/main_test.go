@@ -9,12 +9,16 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
 	"warren/repl/term"
 )
+
+// envNoInterruptTimeout makes warren wait as long as necessary for the second Ctrl-C of a test.
+const envNoInterruptTimeout = "FAKE_NO_INTERRUPT_TIMEOUT"
 
 // TestMain makes of the test binary the program `warren` as well, with a fake
 // engine, for scripts and for the pseudo-terminal, and programs for --notify.
@@ -23,6 +27,9 @@ func TestMain(m *testing.M) {
 		"warren": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 			defer stop()
+			if os.Getenv(envNoInterruptTimeout) != "" {
+				SecondInterruptTimeout = time.Hour
+			}
 			os.Exit(Main(ctx, os.Args[1:], term.OS(), openFake))
 		},
 		"notice": notice,

@@ -256,7 +256,7 @@ func (p *prompt) interruptedOnPipe(ctx context.Context) error {
 	if p.s.interrupts.detached == "" {
 		return cli.ExitWith(cli.ExitFailed)
 	}
-	timer := time.NewTimer(secondInterruptTimeout)
+	timer := time.NewTimer(SecondInterruptTimeout)
 	defer timer.Stop()
 	select {
 	case <-p.s.interrupts.signals:

@@ -205,6 +205,7 @@ func TestTerminalCtrlCAtPrompt(t *testing.T) {
 }
 
 func TestTerminalCtrlCWhileWaiting(t *testing.T) {
+	t.Setenv(envNoInterruptTimeout, "1")
 	for _, how := range []string{"run hold --hosts web01 --wait", "wait 1b4e0001"} {
 		t.Run(how, func(t *testing.T) {
 			term := startTerminal(t, t.TempDir(), nil)
@@ -233,6 +234,7 @@ func TestTerminalCtrlCWhileWaiting(t *testing.T) {
 }
 
 func TestTerminalCtrlCInShellForm(t *testing.T) {
+	t.Setenv(envNoInterruptTimeout, "1")
 	dir := t.TempDir()
 	term := startTerminal(t, dir, nil, "run", "hold", "--hosts", "web01")
 	term.expect("on 1 host (no timeout); Ctrl-C leaves it running")

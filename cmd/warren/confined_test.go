@@ -165,6 +165,7 @@ func TestConfinedLogins(t *testing.T) {
 	has(t, c.run("alice", 0, "run", "echo from $(hostname)", "--hosts", "h.1 h2").out, "done: 2 ok")
 	has(t, c.run("alice", 0, "run", "echo hello", "--hosts", "alias.1 alias2").out, "done: 2 ok")
 	has(t, c.run("o'neil.j", 0, "run", "seq 100000", "--hosts", "h.1", "--max-output", "100KiB").out, "done: 1 ok")
+	c.run("alice", 0, "hosts", "--hosts", "h.1 h2") // from now on, hosts waits for both
 	has(t, c.run("alice", 0, "hosts").out, "h.1", "h2")
 	c.transfers("alice", "h.1", "h2")
 	if err := one.Stop(); err != nil {

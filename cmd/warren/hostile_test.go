@@ -461,8 +461,8 @@ func TestHostileHellos(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := p.start("hosts")
-	d := <-asked // the test's own limit bounds it
+	w := p.start("hosts", "--min-hosts", "3") // waits for three: true, twice, and thief, which answers last
+	d := <-asked                              // the test's own limit bounds it
 	by := func(login, correlation string, h *wire.Hello) {
 		typ, body, err := wire.EncodeReply(h)
 		if err != nil {
@@ -487,10 +487,10 @@ func TestHostileHellos(t *testing.T) {
 	} else {
 		f.publish(d.ReplyTo, amqp.Publishing{Type: wire.TypeHello, CorrelationId: d.CorrelationId, Body: body})
 	}
-	answer(d.CorrelationId, thief)
 	by("guest", d.CorrelationId, hello(p.prefix+"twice"))
 	by("", d.CorrelationId, hello(p.prefix+"twice")) // for whom nobody vouches
 	f.publish(d.ReplyTo, amqp.Publishing{Type: wire.TypeHello, CorrelationId: d.CorrelationId, Body: fmt.Appendf(nil, `{"v":1,"agent":"%shuge","x":"%s"}`, p.prefix, make([]byte, wire.MaxHello))})
+	answer(d.CorrelationId, thief)
 	if status := ended(t, w); status != 0 {
 		t.Fatalf("status %d: %s", status, w.Err.String())
 	}

@@ -53,6 +53,7 @@ func silent(t *testing.T, agent *clitest.Process) (wake func()) {
 func TestLeavesSilentHost(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
+	p.withoutInterruptTimeout()
 	a, agent := p.agent("a")
 	p.want(0, "run", "true", "--hosts", a) // its journal is no longer new
 	wake := silent(t, agent)

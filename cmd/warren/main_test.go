@@ -11,12 +11,22 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"warren/internal/testlab/clitest"
 	"warren/internal/testlab/rabbit/rabbittest"
+	"warren/repl"
 )
 
-func TestMain(m *testing.M) { clitest.Main(m, nil) }
+// envNoInterruptTimeout makes warren wait as long as necessary for the second Ctrl-C of a test.
+const envNoInterruptTimeout = "TEST_NO_INTERRUPT_TIMEOUT"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(envNoInterruptTimeout) != "" {
+		repl.SecondInterruptTimeout = time.Hour
+	}
+	clitest.Main(m, nil)
+}
 
 // A place is one test's operator and agents: a data directory and a home of its
 // own, on the broker that all tests of this package share. Host names keep
@@ -26,6 +36,7 @@ type place struct {
 	broker               string
 	bin, home, data, dir string
 	prefix               string
+	environ              []string // more variables of its warren
 }
 
 func newPlace(t *testing.T) *place {
@@ -69,7 +80,7 @@ func (p *place) agent(name string, args ...string) (host string, a *clitest.Proc
 }
 
 func (p *place) env() []string {
-	return append(os.Environ(), "LC_ALL=C.UTF-8", "HOME="+p.home, "TERM=xterm", "NO_COLOR=1", "WARREN_BROKER="+p.broker, "WARREN_DATA_DIR="+p.data, "XDG_CONFIG_HOME=", "CLUSTERSHELL_CFGDIR="+p.home,
+	return append(append(os.Environ(), p.environ...), "LC_ALL=C.UTF-8", "HOME="+p.home, "TERM=xterm", "NO_COLOR=1", "WARREN_BROKER="+p.broker, "WARREN_DATA_DIR="+p.data, "XDG_CONFIG_HOME=", "CLUSTERSHELL_CFGDIR="+p.home,
 		"WARREN_START_TIMEOUT=10m") // a busy machine may need more than a minute to start the broker again
 }
 
@@ -77,6 +88,11 @@ func (p *place) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(p.bin, "warren"), args...)
 	cmd.Dir, cmd.Env = p.dir, p.env()
 	return cmd
+}
+
+// withoutInterruptTimeout makes each warren wait for the second Ctrl-C, which a busy machine may delay.
+func (p *place) withoutInterruptTimeout() {
+	p.environ = append(p.environ, envNoInterruptTimeout+"=1")
 }
 
 // A result is a finished warren.

@@ -148,7 +148,9 @@ func TestChangedSourceEndsPush(t *testing.T) {
 	t.Parallel()
 	p := newPlaceAt(t, rabbittest.Vhost(t)) // where nobody else has streams
 	host, _ := p.agent("a")
-	s := p.pushSlowly(host, 1<<20, "--rate", "256KiB")
+	const size = 16 << 20 // more than the sockets on the way hold
+	resume := p.stopSending(1 << 20)
+	s := p.pushSlowly(host, size)
 	s.midway()
 	f, err := os.OpenFile(s.source, os.O_RDWR, 0)
 	if err != nil {
@@ -156,13 +158,14 @@ func TestChangedSourceEndsPush(t *testing.T) {
 	}
 	defer f.Close()
 	var last [1]byte
-	if _, err := f.ReadAt(last[:], 1<<20-1); err != nil {
+	if _, err := f.ReadAt(last[:], size-1); err != nil {
 		t.Fatal(err)
 	}
 	last[0]++
-	if _, err := f.WriteAt(last[:], 1<<20-1); err != nil {
+	if _, err := f.WriteAt(last[:], size-1); err != nil {
 		t.Fatal(err)
 	}
+	resume()
 	s.ends("exited with an error")
 	has(t, s.process.Err.String(), s.source+": it changed")
 	s.unchanged()
@@ -188,8 +191,10 @@ func TestInterruptedPushGoesOn(t *testing.T) {
 	t.Parallel()
 	p := newPlaceAt(t, rabbittest.Vhost(t)) // where nobody else has streams
 	host, _ := p.agent("a")
+	resume := p.stopSending(512 << 10) // the push cannot succeed before the Ctrl-C
 	s := p.pushSlowly(host, 1<<20, "--rate", "128KiB")
 	s.interruptMidway()
+	resume()
 	if status := ended(t, s.process); status != 1 {
 		t.Errorf("it ended with %d: %s", status, s.process.Err.String())
 	}
@@ -202,6 +207,7 @@ func TestInterruptedPushGoesOn(t *testing.T) {
 func TestSecondInterruptCancelsPush(t *testing.T) {
 	t.Parallel()
 	p := newPlaceAt(t, rabbittest.Vhost(t)) // where nobody else has streams
+	p.withoutInterruptTimeout()
 	host, _ := p.agent("a")
 	s := p.pushSlowly(host, 4<<20, "--rate", "64KiB")
 	s.interruptMidway()

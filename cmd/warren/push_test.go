@@ -97,11 +97,31 @@ func TestPushRateLimitsContent(t *testing.T) {
 // connect from now on send to it.
 func (p *place) countSent() *atomic.Int64 {
 	p.t.Helper()
+	sent := new(atomic.Int64)
+	p.relay(counter{sent})
+	return sent
+}
+
+// stopSending puts a relay before the broker. It passes on about so many bytes of those who connect
+// from now on, and the rest after resume.
+func (p *place) stopSending(after int64) (resume func()) {
+	p.t.Helper()
+	v := valve{new(atomic.Int64), make(chan struct{})}
+	v.left.Store(after)
+	p.relay(v)
+	resume = sync.OnceFunc(func() { close(v.open) })
+	p.t.Cleanup(resume)
+	return resume
+}
+
+// relay puts a relay before the broker. It writes to w what clients send, before the broker gets it.
+func (p *place) relay(w io.Writer) {
+	p.t.Helper()
 	u, err := url.Parse(p.broker)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	broker, sent := u.Host, new(atomic.Int64)
+	broker := u.Host
 	l := listening(p.t, "tcp", "127.0.0.1:0")
 	var work sync.WaitGroup
 	p.t.Cleanup(func() { l.Close(); work.Wait() })
@@ -117,17 +137,29 @@ func (p *place) countSent() *atomic.Int64 {
 				continue
 			}
 			work.Go(func() { defer client.Close(); _, _ = io.Copy(client, server) })
-			work.Go(func() { defer server.Close(); _, _ = io.Copy(io.MultiWriter(server, counter{sent}), client) })
+			work.Go(func() { defer server.Close(); _, _ = io.Copy(io.MultiWriter(w, server), client) })
 		}
 	})
 	u.Host = l.Addr().String()
 	p.broker = u.String()
-	return sent
 }
 
 type counter struct{ n *atomic.Int64 }
 
 func (c counter) Write(b []byte) (int, error) {
 	c.n.Add(int64(len(b)))
+	return len(b), nil
+}
+
+// A valve blocks its writers once they have written so many bytes, until it is open.
+type valve struct {
+	left *atomic.Int64
+	open chan struct{}
+}
+
+func (v valve) Write(b []byte) (int, error) {
+	if v.left.Add(-int64(len(b))) < 0 {
+		<-v.open
+	}
 	return len(b), nil
 }

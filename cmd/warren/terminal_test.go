@@ -58,10 +58,12 @@ func TestInterruptOnce(t *testing.T) {
 func TestInterruptTwice(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
+	p.withoutInterruptTimeout()
 	a, _ := p.agent("a")
 	g := newGate(t)
 	term := p.terminal("run", g.command(), "--hosts", a)
 	g.begun(a)
+	term.Expect(`; Ctrl-C leaves it running`)
 	term.Type(ctrlC)
 	id := taskOf(t, term.Expect(`detached: task \S+ is still running`))
 	term.Type(ctrlC)
@@ -98,6 +100,7 @@ func TestTerminalIsNotObedient(t *testing.T) {
 func TestPrompt(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
+	p.withoutInterruptTimeout()
 	a, _ := p.agent("a")
 	b, _ := p.agent("b")
 	g := newGate(t)
@@ -126,6 +129,7 @@ func TestPrompt(t *testing.T) {
 	h := newGate(t)
 	term.Type(`run "` + h.command() + `" --hosts ` + a + " --wait\r")
 	h.begun(a)
+	term.Expect(`; Ctrl-C leaves it running`)
 	term.Type(ctrlC)
 	second := taskOf(t, term.Expect(`detached: task \S+ is still running`))
 	term.Expect(`warren> `)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -18,9 +19,12 @@ func TestWhenOnlineOfAMonth(t *testing.T) {
 		t.Fatal(err)
 	}
 	task := strings.TrimSpace(p.want(0, "run", "echo done", "--hosts", online+" "+offline, "--when-online", "30d", "--detach").out)
-	if r := p.want(1, "check_task", task); !strings.Contains(r.out, "1 of 2 ended: 1 ok") {
-		t.Errorf("%s", r)
-	}
+	eventually(t, func() error {
+		if r := p.want(1, "check_task", task); !strings.Contains(r.out, "1 of 2 ended: 1 ok") {
+			return errors.New(r.String())
+		}
+		return nil
+	})
 	p.agent("offline", "--inbox")
 	if r := p.want(0, "wait", task); !strings.Contains(r.out, "done: 2 ok") {
 		t.Errorf("%s", r)

@@ -41,11 +41,11 @@ func TestFullDiskIsRepairedFromOperator(t *testing.T) {
 	p.has(p.warren(0, "run", "df -P "+dir, "--hosts", p.id), "100%", full)
 	p.has(p.warren(0, "run", "df -P "+dir, "--hosts", p.id, "--json"), `"reason":"`+full+`"`, "100%")
 	p.has(p.warren(1, "run", "--script", script, "--hosts", p.id), "failed_to_start", "cannot write the script: "+full)
-	p.has(p.warren(0, "hosts", "--json"), `"disk":"full"`)
+	p.has(p.warren(0, "hosts", "--hosts", p.id, "--json"), `"disk":"full"`)
 	out := p.warren(0, "run", "sleep 60", "--hosts", p.id, "--detach")
 	task := strings.TrimSpace(out)
 	p.warren(0, "cancel", task)
-	p.has(p.warren(1, "check_task", task), "canceled")
+	p.has(p.warren(1, "wait", task), "canceled")
 	p.has(p.warren(0, "run", "rm "+filler, "--hosts", p.id), "ok")
 	out = p.warren(0, "run", "echo again", "--hosts", p.id)
 	if p.has(out, "again"); strings.Contains(out, full) {

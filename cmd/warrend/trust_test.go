@@ -129,10 +129,10 @@ func TestWaitingJobOfARemovedKeyNeverBegins(t *testing.T) {
 	}
 }
 
-// hosts asks the agents, and returns what is said on standard output and error.
+// hosts asks the agent, and returns what is said on standard output and error.
 func (k *keyring) hosts() (list, warnings string) {
 	k.t.Helper()
-	p := k.operator("hosts", "--json")
+	p := k.operator("hosts", "--hosts", k.id, "--json")
 	status, err := p.Wait()
 	k.ok(err)
 	if status != 0 {

@@ -94,14 +94,14 @@ func TestOnceReturnsWhyThereIsNoLink(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			began := time.Now()
 			err := connectOnce(t, dial.Options{URLs: c.urls})
-			if took := time.Since(began); took > onceTimeout+time.Second {
-				t.Errorf("it took %v", took)
-			}
-			if c.kind == nil {
+			if c.kind == nil { // within onceTimeout, or else there would be an error
 				if err != nil {
 					t.Fatal(err)
 				}
 				return
+			}
+			if took := time.Since(began); took > onceTimeout+time.Second {
+				t.Errorf("it took %v", took)
 			}
 			if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.text) || hint.First(err) == "" {
 				t.Fatalf("got %v", err)
@@ -200,10 +200,7 @@ func TestSetupTimeout(t *testing.T) {
 			return err
 		})
 	})
-	s := until(t, l.State(), "timed out", func(s *State) bool { return s.Err != nil })
-	if !errors.Is(s.Err, ErrTimeout) {
-		t.Errorf("got %v", s.Err)
-	}
+	until(t, l.State(), "timed out", func(s *State) bool { return errors.Is(s.Err, ErrTimeout) })
 }
 
 // The same for a single call.
@@ -250,15 +247,12 @@ func TestHalfOpenLink(t *testing.T) {
 		},
 	} {
 		p := newProxy(t, u)
-		l := newLink(t, Options{Dial: dial.Options{URLs: []string{p.url(u)}}})
+		t.Logf("a session %s", name)
+		l := newLink(t, Options{Dial: dial.Options{URLs: []string{p.url(u)}, Heartbeat: time.Hour}})
 		stop := start(t, func(ctx context.Context) error { return l.Run(ctx, session) })
 		until(t, l.State(), "up", isUp)
 		p.freeze()
-		began := time.Now()
-		_ = stop()
-		if took := time.Since(began); took > closeTimeout+2*time.Second {
-			t.Errorf("to stop a session %s took %v", name, took)
-		}
+		_ = stop() // panics long before the broker's heartbeats would end the link
 	}
 }
 
@@ -274,18 +268,14 @@ func TestLinkThroughIdleTimeout(t *testing.T) {
 		t.Cleanup(func() { _ = stop() })
 		return p, until(t, l.State(), "up", isUp)
 	}
-	p, up := open(time.Second, 3*time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for begin := p.packets.Load(); p.packets.Load() < begin+20; <-tick.C { // two or more a second in each direction
-		select {
-		case <-up.Changed():
-			t.Fatal("the link was lost in spite of its heartbeats")
-		default:
+	// A busy machine may delay heartbeats so much that they end a link. Without any, the proxy would end each.
+	for began := time.Now(); !carries(open(time.Second, 3*time.Second)); {
+		if time.Since(began) > time.Minute {
+			t.Fatal("each link was lost in spite of its heartbeats")
 		}
 	}
 
-	_, up = open(time.Minute, time.Second)
+	_, up := open(time.Minute, time.Second)
 	lost := until(t, up, "lost", func(s *State) bool { return s.Phase == Connecting })
 	if !errors.Is(lost.Err, ErrLost) {
 		t.Errorf("got %v", lost.Err)
@@ -294,6 +284,21 @@ func TestLinkThroughIdleTimeout(t *testing.T) {
 	until(t, lost, "lost again and again, with a hint", func(s *State) bool {
 		return s.Phase == Connecting && strings.Contains(hint.First(s.Err), "idle timeout")
 	})
+}
+
+// carries reports whether a link stays up while the proxy forwards more heartbeats than pass within its
+// idle timeout.
+func carries(p *proxy, up *State) bool {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for begin := p.packets.Load(); p.packets.Load() < begin+20; <-tick.C { // two or more a second in each direction
+		select {
+		case <-up.Changed():
+			return false
+		default:
+		}
+	}
+	return true
 }
 
 // A connection that was dropped silently still holds its names when the next one comes.

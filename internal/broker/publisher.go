@@ -31,7 +31,8 @@ const burst = 64
 // A Publisher publishes for any number of goroutines, over one session after
 // another.
 type Publisher struct {
-	in chan *Publication // any goroutine → Serve; never closed
+	in           chan *Publication // any goroutine → Serve; never closed
+	drainTimeout time.Duration
 
 	// Of Serve alone.
 	window    sendWindow
@@ -45,7 +46,7 @@ func NewPublisher(window int) *Publisher {
 	if window <= 0 {
 		window = DefaultWindow
 	}
-	return &Publisher{in: make(chan *Publication), window: newSendWindow(window)}
+	return &Publisher{in: make(chan *Publication), drainTimeout: drainTimeout, window: newSendWindow(window)}
 }
 
 // In takes publications. A send waits while no session serves, the window is full, or
@@ -260,7 +261,7 @@ func (s *serving) settle(c amqp.Confirmation) error {
 
 // drain waits for outstanding confirmations.
 func (s *serving) drain() error {
-	timer := time.NewTimer(drainTimeout)
+	timer := time.NewTimer(s.drainTimeout)
 	defer timer.Stop()
 	for !s.flight.empty() {
 		select {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,21 +22,20 @@ import (
 // The test binary is also the program that reads the secret.
 func TestMain(m *testing.M) {
 	if os.Getenv("TERMINAL_TEST_ASK") != "" {
-		ctx, cancel := context.WithCancel(context.Background())
-		if os.Getenv("TERMINAL_TEST_ASK") == "end" {
-			time.AfterFunc(300*time.Millisecond, cancel) // some time after the prompt
-		}
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		secret, err := ReadSecret(ctx, "say it: ")
 		state, _ := exec.Command("stty", "-F", "/dev/tty", "-a").Output()
 		fmt.Fprintf(os.Stderr, "got %q, none %t, aborted %t, ended %t, echo %t\n",
 			secret, errors.Is(err, ErrNone), errors.Is(err, ErrAborted), errors.Is(err, context.Canceled), strings.Contains(string(state), " echo "))
+		stop()
 		os.Exit(0)
 	}
 	goleak.VerifyTestMain(m)
 }
 
 // ask runs the program on a terminal, its standard input and output elsewhere,
-// types keys once it has asked, and returns what the screen and it have said.
+// types keys once it has asked, and returns what the screen and it have said. If mode is end,
+// the last key must show the prompt again: the program has read the keys then, and is told to end.
 func ask(t *testing.T, mode, keys string) (screen, said string) {
 	t.Helper()
 	tty, pts, err := pty.Open()
@@ -55,16 +55,26 @@ func ask(t *testing.T, mode, keys string) (screen, said string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for !strings.Contains(screen, "say it: ") {
-		buf := make([]byte, 1024)
-		n, err := tty.Read(buf)
-		if err != nil {
-			t.Fatal(err)
+	asked := func(times int) {
+		t.Helper()
+		for strings.Count(screen, "say it: ") < times {
+			buf := make([]byte, 1024)
+			n, err := tty.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			screen += string(buf[:n])
 		}
-		screen += string(buf[:n])
 	}
+	asked(1)
 	if _, err := tty.WriteString(keys); err != nil {
 		t.Fatal(err)
+	}
+	if mode == "end" {
+		asked(2)
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
@@ -89,7 +99,7 @@ func TestReadSecret(t *testing.T) {
 		{"empty", "wait", "\r", `got "", none false, aborted false, ended false, echo true`},
 		{"Ctrl-C", "wait", "hunter2\x03", `got "", none false, aborted true, ended false, echo true`},
 		{"Ctrl-D", "wait", "\x04", `got "", none false, aborted true, ended false, echo true`},
-		{"the process is told to end", "end", "hunter2", `got "", none false, aborted false, ended true, echo true`},
+		{"the process is told to end", "end", "hunter2\f", `got "", none false, aborted false, ended true, echo true`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			screen, said := ask(t, c.mode, c.keys)

@@ -63,7 +63,7 @@ func Dial(ctx context.Context, ep *Endpoint, opts Options) (*Conn, error) {
 	release := context.AfterFunc(ctx, func() {
 		end := time.Now()
 		if failed().canceled() != nil {
-			end = end.Add(leaveTimeout)
+			end = end.Add(opts.leaveTimeout)
 		}
 		left <- end
 		_ = socket.SetDeadline(end) // fails only if the socket is closed

@@ -14,6 +14,8 @@ type Options struct {
 	Heartbeat   time.Duration // default 10 s; a silent peer is given up after 1.5 times that
 	IOTimeout   time.Duration // longest time for one write to the network; default 30 s
 	DialTimeout time.Duration // TCP (at most connectTimeout of it), TLS and login together; default 10 s
+
+	leaveTimeout time.Duration // default leaveTimeout; tests set it
 }
 
 // WithDefaults returns o with a default for each duration that is 0.
@@ -25,6 +27,7 @@ func (o Options) WithDefaults() Options {
 		{&o.Heartbeat, 10 * time.Second},
 		{&o.IOTimeout, 30 * time.Second},
 		{&o.DialTimeout, 10 * time.Second},
+		{&o.leaveTimeout, leaveTimeout},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value

@@ -83,20 +83,23 @@ func TestMisbehavingAgentIsAnErrorInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		name   string
-		handle func(net.Conn)
-		want   string
+		name     string
+		handle   func(net.Conn)
+		signTime time.Duration // 0: the default
+		want     string
 	}{
-		{"hangs up", func(net.Conn) {}, "ssh-agent has hung up"},
-		{"never answers", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, "ssh-agent has not answered within 50ms"},
-		{"answers without end", func(c net.Conn) { _, _ = c.Write([]byte("\xff\xff\xff\xff")); _, _ = io.Copy(io.Discard, c) }, "response too large"},
-		{"refuses", func(c net.Conn) { _, _ = io.ReadFull(c, make([]byte, 64)); _, _ = c.Write([]byte{0, 0, 0, 1, 5}) }, "failed"},
+		{"hangs up", func(net.Conn) {}, 0, "ssh-agent has hung up"},
+		{"never answers", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, 50 * time.Millisecond, "ssh-agent has not answered within 50ms"},
+		{"answers without end", func(c net.Conn) { _, _ = c.Write([]byte("\xff\xff\xff\xff")); _, _ = io.Copy(io.Discard, c) }, 0, "response too large"},
+		{"refuses", func(c net.Conn) { _, _ = io.ReadFull(c, make([]byte, 64)); _, _ = c.Write([]byte{0, 0, 0, 1, 5}) }, 0, "failed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := newDesk(t)
 			d.serve(c.handle)
 			a := findAgent()
-			a.signTime = 50 * time.Millisecond
+			if c.signTime > 0 {
+				a.signTime = c.signTime
+			}
 			s := &Signer{public: signer.PublicKey(), holder: &agentHolder{agent: a, key: agentKey{signer.PublicKey(), "id"}, notify: func(string) {}}}
 			sig, err := s.Sign(t.Context(), []byte(statement))
 			if sig != "" || err == nil || !strings.Contains(err.Error(), c.want) {

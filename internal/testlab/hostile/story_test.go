@@ -95,7 +95,7 @@ func TestJobsBelongToTheirIssuer(t *testing.T) {
 
 	// While it runs.
 	slow := s.forge(wire.TypeRun)
-	slow.st.Run.Command = "sleep 60"
+	slow.st.Run.Command, slow.st.Run.TimeoutMS = "sleep 600", time.Hour.Milliseconds() // until it is canceled
 	s.begin(slow)
 	s.want(s.tell(s.about(wire.TypeStatus, slow, s.carol)), others)
 	s.want(s.tell(s.about(wire.TypeCancel, slow, s.carol)), others)
