@@ -51,7 +51,7 @@ func (c *checks) start(ctx context.Context, v *trust.Decision, now time.Time) {
 	})
 }
 
-// check tells in a how a run would be executed. The error is why it would not.
+// check fills the answer with how a run would be executed. The error says why it would not be.
 func (c *Config) check(ctx context.Context, run *wire.Run, a *wire.Checked) error {
 	s, err := c.spec(run, nil)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 // signal to end. A command that writes to a pipe without a reader never returns.
 const abandonTimeout = time.Second
 
-// unheardInterval is how often it is looked whether Ctrl-C was pressed twice in vain, as
-// while standard input is read. Twice in a row it must have been.
+// unheardInterval is how often carryOut checks whether Ctrl-C was pressed twice without an effect, for
+// example while the command reads standard input. Two checks in a row must find it.
 const unheardInterval = 300 * time.Millisecond
 
 // carryOut runs the command until it returns, or until ctx has ended or Ctrl-C was pressed twice

@@ -3,6 +3,7 @@
 package delivery
 
 import (
+	"slices"
 	"time"
 
 	"warren/internal/broker"
@@ -105,7 +106,7 @@ type Delivery struct {
 	cancelInInbox    bool      // a cancel waits there
 	Adopted          bool      // sent by another process; its request is unknown here
 	wasPostponed     bool      // adopted, and its agent was new: it has refused the only request
-	refusedSince     time.Time // when its agent has said so again, here
+	refusedSince     time.Time // when its agent refused it again, here
 	Secret           bool      // adopted, and sent with secrets that are unknown here
 	signFailed       bool      // the last statement could not be signed
 	refusedReason    string    // of the broker, which refuses the job's requests; empty: it takes them
@@ -222,12 +223,12 @@ func (c *Delivery) latestEnd() time.Time { return latest(c.NotAfter, c.deadline)
 // lostAt is when a silent job is lost: after its latest end, and after it had time to
 // answer a status, also to the operator that has connected again.
 func (c *Delivery) lostAt() time.Time {
-	end := latest(latest(c.latestEnd(), c.adoptedAt), latest(c.reconnectedAt, c.askedAt))
+	end := latest(c.latestEnd(), c.adoptedAt, c.reconnectedAt, c.askedAt)
 	if !c.downSince.IsZero() {
 		end = latest(end, c.downSince.Add(silenceTimeout))
 	}
 	if c.unasked {
-		end = latest(end, latest(c.reconnectedAt, c.adoptedAt).Add(silenceTimeout))
+		end = latest(end, latest(c.adoptedAt, c.reconnectedAt).Add(silenceTimeout))
 	}
 	if !c.heardAt.IsZero() {
 		end = latest(end, c.heardAt.Add(c.statusInterval))
@@ -372,12 +373,7 @@ func (c *Delivery) backOff(now time.Time) {
 	c.repeatDelay = min(2*c.repeatDelay, maxRepeatDelay)
 }
 
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
 // OnProgress takes what the store reports of the job. Unless the agent has answered
 // since, that is the operator's own update.

@@ -195,7 +195,7 @@ func (o *Operator) adoptTasks(ctx context.Context) error {
 			_, err = o.dispatcher.Adopt(ctx, t)
 		}
 	}
-	if err != nil && ctx.Err() == nil { // no reason to end the others
+	if err != nil && ctx.Err() == nil { // the other actors go on
 		o.notify(hint.Errorf("check_task asks the hosts of a task", "tasks that an earlier warren has left unfinished are not taken over: %w", err))
 	}
 	return nil

@@ -38,8 +38,8 @@ type IO struct {
 	// next ends the process.
 	Interrupts <-chan os.Signal
 
-	// Leave, unless it is nil, is called when Ctrl-C was pressed twice in vain. Even the rest of
-	// Main may wait for ever then, as on Err.
+	// Leave, unless it is nil, is called when Ctrl-C was pressed twice and the command has not ended.
+	// The caller of Main must then end the process soon: Main may wait for ever, for example for Err.
 	Leave func()
 }
 

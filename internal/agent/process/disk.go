@@ -18,14 +18,14 @@ const startPatience = time.Minute
 const maxLookups = 1000
 
 // lookups are the calls of Locate in progress, with those that nobody waits for any more.
-var lookups = pendingLookups{free: make(chan struct{}, maxLookups), since: map[place]map[int]time.Time{}}
+var lookups = pendingLookups{calls: make(chan struct{}, maxLookups), since: map[place]map[int]time.Time{}}
 
 // A place is where a command starts: what Locate asks the disks for.
 type place struct{ dir, program string }
 
 // pendingLookups counts what the disks are asked for. Any goroutine may use it.
 type pendingLookups struct {
-	free chan struct{} // holds a value for each call
+	calls chan struct{} // holds a value for each call
 
 	mu    sync.Mutex
 	since map[place]map[int]time.Time // by a number for each call
@@ -68,18 +68,18 @@ func Locate(ctx context.Context, spec Spec, program string, patience time.Durati
 	waiting, stop := context.WithTimeoutCause(ctx, patience, noAnswer(&spec, program, patience))
 	defer stop()
 	select {
-	case lookups.free <- struct{}{}:
+	case lookups.calls <- struct{}{}:
 	case <-waiting.Done():
 		return spec.Dir, "", context.Cause(waiting)
 	}
 	end, ok := lookups.begin(place{spec.Dir, program})
 	if !ok {
-		<-lookups.free
+		<-lookups.calls
 		return spec.Dir, "", noAnswer(&spec, program, startPatience)
 	}
 	found := make(chan result, 1)
 	go func() {
-		defer func() { <-lookups.free }()
+		defer func() { <-lookups.calls }()
 		defer end()
 		r := result{}
 		if r.dir, r.err = directory(&spec); r.err == nil && program != "" {

@@ -83,7 +83,7 @@ func (c *plainHeaders) begin() error {
 }
 
 // plainProperties reports whether the headers among a message's properties are plain.
-// RabbitMQ has read them all before; the length of each is right.
+// Properties with a wrong length are not plain, although RabbitMQ passes on none.
 func plainProperties(b []byte) bool {
 	const contentType, contentEncoding, headers = 1 << 15, 1 << 14, 1 << 13 // before the headers
 	flags, b := binary.BigEndian.Uint16(b), b[2:]

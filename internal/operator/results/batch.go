@@ -172,8 +172,8 @@ func (m *merging) find(job string) (*mergedJob, error) {
 	return j, nil
 }
 
-// checkArchive forgets the end of an archive that its file lacks. The database may know of bytes that
-// a loss of power has taken: each is synced, but the file only at its end.
+// checkArchive forgets the bytes of an archive that its file lacks. After a loss of power, the database
+// may know of such bytes, because the file is synced only when it is complete.
 func (m *merging) checkArchive(j *mergedJob) error {
 	r := &j.record
 	account := &r.Out[0]
