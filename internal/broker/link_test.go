@@ -100,7 +100,7 @@ func TestOnceReturnsWhyThereIsNoLink(t *testing.T) {
 				}
 				return
 			}
-			if took := time.Since(began); took > onceTimeout+time.Second {
+			if took := time.Since(began); took > 4*onceTimeout { // not for ever, on a busy machine too
 				t.Errorf("it took %v", took)
 			}
 			if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.text) || hint.First(err) == "" {

@@ -695,7 +695,7 @@ func TestTimeoutAppliesWhileOutBlocks(t *testing.T) {
 	f := newFamily(t)
 	s := f.spec("print=x", "tell=up", "await", "flood")
 	s.MaxOutput = 1 << 40
-	s.Timeout = 3 * time.Second // the command must be up by then on a busy machine too
+	s.Timeout = 10 * time.Second // the command must be up by then on a busy machine too
 	s.Grace = 50 * time.Millisecond
 	called, release := make(chan struct{}, 1<<10), make(chan struct{})
 	var all []process.Chunk

@@ -88,7 +88,7 @@ func TestRootsCommandOfUnprivilegedAgent(t *testing.T) {
 	for _, way := range []string{"timeout", "cancel", "leave"} {
 		o := order{Argv: f.becomesRoot(root), Timeout: time.Hour, Grace: 100 * time.Millisecond, Mark: markOf(t) + way}
 		if way == "timeout" {
-			o.Timeout = 5 * time.Second // by then it is root and has its child
+			o.Timeout = 15 * time.Second // by then, on a busy machine too, it is root and has its child
 		}
 		running, err := s.order(o)
 		if err != nil {

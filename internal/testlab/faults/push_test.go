@@ -24,9 +24,10 @@ import (
 )
 
 const (
-	pushSize = 2 << 20
-	pushRate = 512 << 10 // the first half MiB is sent at once
-	noLimit  = 0         // another rate
+	pushSize   = 2 << 20
+	pushRate   = 512 << 10 // the first half MiB is sent at once
+	midwayRate = 128 << 10 // slow enough for a busy machine to do the harm midway
+	noLimit    = 0         // another rate
 )
 
 // A pushed is the push of a row: largeFile and then heldFile, and what they were before.
@@ -260,7 +261,7 @@ func pushStages() []pushStage {
 			arrive:  func(s *scene, _ *pushed) { s.reached(1, model.Sent) },
 			release: resume,
 		},
-		{name: "midway", rate: pushRate, before: func(*scene) {}, arrive: func(_ *scene, p *pushed) { p.midway() }, release: none},
+		{name: "midway", rate: midwayRate, before: func(*scene) {}, arrive: func(_ *scene, p *pushed) { p.midway() }, release: none},
 		{
 			name: "written, not renamed", held: true, before: func(*scene) {},
 			arrive:  func(_ *scene, p *pushed) { p.staged() },
@@ -427,7 +428,7 @@ func pushes() (all []fault) {
 				s.hosts = s.hosts[:1]
 				s.operate()
 				s.fleet()
-				p := s.push(pushSize, pushRate, false)
+				p := s.push(pushSize, midwayRate, false)
 				p.midway()
 				s.streamMayExpire()
 				records, err := os.ReadDir(filepath.Join(s.data, "streams"))

@@ -75,24 +75,24 @@ var contentRows = []struct {
 	}, ""},
 	{"a bit flipped", func(st *stream) []amqp.Publishing {
 		return []amqp.Publishing{st.chunk(0), flipped(st.chunk(1)), st.chunk(2)}
-	}, "chunk 2 of 3 of the content did not come within 2s, and 1 other messages are not from the operator or were altered"},
+	}, "chunk 2 of 3 of the content did not come within 4s, and 1 other messages are not from the operator or were altered"},
 	{"sealed with another key", func(st *stream) []amqp.Publishing {
 		other := bytes.Repeat([]byte{7}, 32)
 		return []amqp.Publishing{st.seal(other, 0), st.seal(other, 1), st.seal(other, 2)}
-	}, "chunk 1 of 3 of the content did not come within 2s, and 3 other messages"},
+	}, "chunk 1 of 3 of the content did not come within 4s, and 3 other messages"},
 	{"missing", func(st *stream) []amqp.Publishing {
 		return []amqp.Publishing{st.chunk(0), st.chunk(2)}
-	}, "chunk 2 of 3 of the content did not come within 2s, but 1 later ones"},
+	}, "chunk 2 of 3 of the content did not come within 4s, but 1 later ones"},
 	{"swapped", func(st *stream) []amqp.Publishing {
 		return []amqp.Publishing{st.chunk(1), st.chunk(0), st.chunk(2)}
-	}, "chunk 2 of 3 of the content did not come within 2s, but 1 later ones"},
+	}, "chunk 2 of 3 of the content did not come within 4s, but 1 later ones"},
 	{"swapped under each other's index", func(st *stream) []amqp.Publishing {
 		return []amqp.Publishing{as(0, st.chunk(1)), as(1, st.chunk(0)), st.chunk(2)}
-	}, "chunk 1 of 3 of the content did not come within 2s, and 2 other messages"},
+	}, "chunk 1 of 3 of the content did not come within 4s, and 2 other messages"},
 	{"an index beyond the end", func(st *stream) []amqp.Publishing {
 		return []amqp.Publishing{st.chunk(0), st.chunk(1), as(3, st.chunk(2)), as(-1, st.chunk(2))}
-	}, "chunk 3 of 3 of the content did not come within 2s, and 2 other messages"},
-	{"nothing", func(*stream) []amqp.Publishing { return nil }, "chunk 1 of 3 of the content did not come within 2s: the operator's process has ended"},
+	}, "chunk 3 of 3 of the content did not come within 4s, and 2 other messages"},
+	{"nothing", func(*stream) []amqp.Publishing { return nil }, "chunk 1 of 3 of the content did not come within 4s: the operator's process has ended"},
 	{"no stream", nil, "the operator's stream was deleted"},
 }
 
@@ -102,7 +102,7 @@ func TestHostileContent(t *testing.T) {
 	}
 	t.Run("file is replaced", func(t *testing.T) { receiveRows(t, true, nil) }) // with the default ChunkTimeout: the broker may be busy
 	t.Run("file stays", func(t *testing.T) {
-		receiveRows(t, false, func(c *executor.Config) { c.Limits.ChunkTimeout = 2 * time.Second })
+		receiveRows(t, false, func(c *executor.Config) { c.Limits.ChunkTimeout = 4 * time.Second })
 	})
 }
 
