@@ -31,7 +31,7 @@ const (
 	// questions unanswered before the job is lost. Without it, an agent that is gone
 	// for good would keep its operator forever. It is about six questions, and longer
 	// than a machine takes to reboot. No job is lost sooner because the operator itself has no
-	// connection, or has to ask many hosts when it has one again.
+	// connection, the broker takes no messages, or many hosts have to be asked at the same time.
 	silenceTimeout = 15 * time.Minute
 
 	// reconnectGrace is how long after the operator's own reconnection an unrouted
@@ -119,8 +119,7 @@ type Delivery struct {
 	Done             bool
 	reconnectedAt    time.Time // the operator itself; zero before that
 	downSince        time.Time // the operator has no connection; zero: it has
-	unasked          bool      // the agent has not been asked since the operator has connected again
-	askedAt          time.Time // when it was
+	askedAt          time.Time // the first question since dueAt; before that, some earlier one
 }
 
 // AnswerTimeout is how long after an agent's last answer its job may still end: the job's
@@ -141,7 +140,7 @@ func New(notAfter time.Time, timeout time.Duration) Delivery {
 func NewAdopted(j *model.Job, notAfter, now time.Time, timeout time.Duration) Delivery {
 	c := New(notAfter, timeout)
 	c.Adopted, c.mayHaveArrived, c.SentRecorded, c.state, c.firstSent = true, true, true, j.State, now
-	c.adoptedAt, c.unasked, c.wasPostponed = now, true, j.Wait == model.WaitNewAgent
+	c.adoptedAt, c.wasPostponed = now, j.Wait == model.WaitNewAgent
 	c.RunInInbox = j.Wait == model.WaitInbox
 	c.WhenOnline = c.RunInInbox // a cancel may wait there, too
 	if j.State == model.Accepted || j.State == model.Running {
@@ -220,15 +219,24 @@ func (c *Delivery) verdictDue() time.Time {
 // latestEnd is when the job has ended, whatever becomes of it.
 func (c *Delivery) latestEnd() time.Time { return latest(c.NotAfter, c.deadline) }
 
+// dueAt is from when on the agent, if asked, can tell the job's end to this process.
+func (c *Delivery) dueAt() time.Time { return latest(c.latestEnd(), c.adoptedAt, c.reconnectedAt) }
+
+// unasked reports whether the agent has not been asked since then: many hosts wait for their turn,
+// or the broker takes no messages. Questions that cannot be signed are not waited for.
+func (c *Delivery) unasked() bool {
+	return c.mayHaveArrived && c.inFlight == "" && !c.signFailed && c.askedAt.Before(c.dueAt())
+}
+
 // lostAt is when a silent job is lost: after its latest end, and after it had time to
 // answer a status, also to the operator that has connected again.
 func (c *Delivery) lostAt() time.Time {
-	end := latest(c.latestEnd(), c.adoptedAt, c.reconnectedAt, c.askedAt)
+	end := latest(c.dueAt(), c.askedAt)
 	if !c.downSince.IsZero() {
 		end = latest(end, c.downSince.Add(silenceTimeout))
 	}
-	if c.unasked {
-		end = latest(end, latest(c.adoptedAt, c.reconnectedAt).Add(silenceTimeout))
+	if c.unasked() {
+		end = latest(end, c.dueAt().Add(silenceTimeout))
 	}
 	if !c.heardAt.IsZero() {
 		end = latest(end, c.heardAt.Add(c.statusInterval))
@@ -239,8 +247,8 @@ func (c *Delivery) lostAt() time.Time {
 // OnPublished notes that the publisher has taken a request of that type.
 func (c *Delivery) OnPublished(typ string, now time.Time) {
 	c.inFlight, c.signFailed = typ, false
-	if c.unasked {
-		c.unasked, c.askedAt = false, now
+	if c.askedAt.Before(c.dueAt()) {
+		c.askedAt = now
 	}
 	c.PossibleArrivals++
 	c.sentToInbox = c.sentToInbox || c.toInbox
@@ -268,7 +276,7 @@ func (c *Delivery) OnRefused(words string, now time.Time) {
 	c.PossibleArrivals--
 	c.Next = now
 	if typ != wire.TypeRun {
-		c.Next = now.Add(maxStatusInterval)
+		c.Next = atEnd(c.latestEnd(), now.Add(maxStatusInterval), now)
 	}
 }
 
@@ -335,6 +343,7 @@ func (c *Delivery) onReturned(typ string, inbox bool, now time.Time) {
 		c.toInbox, c.Next, c.NotAfter = true, now, latest(c.NotAfter, c.InboxUntil)
 	case c.RunInInbox && typ == wire.TypeStatus: // its host is away, perhaps for days
 		c.repeatAfter(maxStatusInterval, now)
+		c.Next = atEnd(c.latestEnd(), c.Next, now)
 	case c.mayHaveArrived || c.nacked:
 		c.backOff(now)
 	case c.withinReconnectGrace(now):
@@ -358,13 +367,18 @@ func (c *Delivery) repeatAfter(d time.Duration, now time.Time) {
 		return
 	}
 	if !c.heardAt.IsZero() {
-		ask := c.heardAt.Add(c.statusInterval)
-		if end := c.latestEnd(); end.After(now) && end.Before(ask) {
-			ask = end
-		}
-		c.Next = latest(c.Next, ask)
+		c.Next = latest(c.Next, atEnd(c.latestEnd(), c.heardAt.Add(c.statusInterval), now))
 	}
 	c.Next = latest(c.Next, c.notBefore)
+}
+
+// atEnd returns the time of the next question, or the job's latest end if that is still to come and
+// before it.
+func atEnd(end, next, now time.Time) time.Time {
+	if end.After(now) && end.Before(next) {
+		return end
+	}
+	return next
 }
 
 // backOff sets the time of the next publication, and waits twice as long before the one after it.
@@ -450,7 +464,7 @@ func (c *Delivery) OnReplyQueueUp(since, now time.Time, missed bool) {
 	if !missed {
 		return
 	}
-	c.reconnectedAt, c.unasked = since, c.mayHaveArrived
+	c.reconnectedAt = since
 	c.statusInterval = FirstStatusInterval // this status can be lost, too: the host may have been cut off as well
 	if c.RunInInbox || c.cancelInInbox {   // the host may have come back meanwhile, and its answer is lost
 		c.notBefore = time.Time{}
