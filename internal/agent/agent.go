@@ -52,7 +52,7 @@ type flags struct {
 	KillGrace        time.Duration     `help:"Time between TERM and KILL for a command that is stopped." env:"WARREND_KILL_GRACE" default:"${killgrace}"`
 	DrainGrace       time.Duration     `help:"Time that running commands have to finish when the agent stops." env:"WARREND_DRAIN_GRACE" default:"${draingrace}"`
 	Metrics          string            `help:"Serve metrics for Prometheus at http://ADDR/metrics. Without a host, as in 9469, ADDR is on the loopback interface." placeholder:"ADDR" env:"WARREND_METRICS"`
-	MetricsFile      string            `help:"Write metrics to this file for node_exporter's textfile collector." placeholder:"FILE" type:"path" env:"WARREND_METRICS_FILE"`
+	MetricsFile      string            `help:"Write metrics to this file for node_exporter's textfile collector. The name ends in .prom." placeholder:"FILE" type:"path" env:"WARREND_METRICS_FILE"`
 	LogFormat        string            `help:"Log as text or json." enum:"text,json" env:"WARREND_LOG_FORMAT" default:"text"`
 	LogLevel         string            `help:"Minimum level of logged messages: debug, info, warn or error." enum:"debug,info,warn,error" env:"WARREND_LOG_LEVEL" default:"info"`
 	Config           string            `help:"Configuration file. Default: ${config}." placeholder:"FILE" env:"WARREND_CONFIG" default:"${config}"`

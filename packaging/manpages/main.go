@@ -132,7 +132,7 @@ Each flag with an environment variable is also a setting in the configuration fi
 			{Term: "/etc/warren/revoked_operators", Text: "Revoked keys and certificates."},
 			{Term: "/var/lib/warrend", Text: "Journal, output of commands, and decisions.log with each decision of the agent."},
 		},
-		ExitStatus: "0 after SIGINT or SIGTERM; 2 on a configuration error; 1 on another error.",
+		ExitStatus: "0 after SIGINT or SIGTERM; 2 if a setting is wrong, the journal is damaged, or another agent uses the data directory, and 78 instead under systemd; 1 on another error. warrend status: 0 the agent is well, 1 it has a problem, 3 no agent runs. warrend service status: 0 the service runs, 3 it does not.",
 		SeeAlso:    []manpage.Reference{{Name: "systemctl", Section: 1}, {Name: "warren", Section: 1}, {Name: "authorized_operators", Section: 5}},
 	}
 }

@@ -26,7 +26,8 @@ func (*Cancel) Help() string {
 		fmt.Fprintf(&results, "    %-14s  %s\n", r.Text().Word, r.Text().Sentence)
 	}
 	return "Asks the agents to stop the command, or not to start it. Counts the effects that they report within a second:\n\n" +
-		results.String() + "\ncheck_task shows the final outcome of each job."
+		results.String() + "\ncheck_task shows the final outcome of each job.\n\n" +
+		"Exit status: 0 the cancel was sent, also if a host refuses it, or the task is done; 1 the broker has not accepted it; 2 wrong usage or no such task; 3 no broker."
 }
 
 func (c *Cancel) Run(ctx context.Context, env *Env) error {

@@ -20,7 +20,7 @@ type Hosts struct {
 
 	All         bool          `help:"Also list agents that answered earlier and are offline now."`
 	Watch       bool          `help:"Show a live table until Ctrl-C. If standard output is not a terminal, print a line for each host that goes online or offline."`
-	MetricsFile string        `help:"Write a metric for each host to this file, for Prometheus's node_exporter: 1 if it answers, 0 if it answered earlier and is offline now." placeholder:"FILE" type:"path"`
+	MetricsFile string        `help:"Write a metric for each host to this file, for Prometheus's node_exporter: 1 if it answers, 0 if it answered earlier and is offline now. The name ends in .prom." placeholder:"FILE" type:"path"`
 	JSON        bool          `name:"json" inherit:"" help:"Print one JSON document."`
 	Expand      expandCommand `cmd:"" usage:"hosts expand EXPR …" help:"Print the names of a host expression, one per line."`
 	Fold        foldCommand   `cmd:"" usage:"hosts fold NAME …" help:"Print a short expression for the names."`

@@ -23,7 +23,9 @@ type Retry struct {
 	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the earlier task. Secrets are not stored, so give them again. May be repeated."`
 	SecretStdin  string               `placeholder:"FILE" help:"The secret standard input of the earlier task."`
 	Rate         cli.Size             `placeholder:"SIZE" help:"Of a push: most bytes that are sent to the broker in a second. The earlier limit is not kept."`
-	SendFlags    `embed:""`
+
+	StoreSecretsFlag `embed:""`
+	SendFlags        `embed:""`
 }
 
 func (*Retry) Help() string {

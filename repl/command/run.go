@@ -38,7 +38,8 @@ type Run struct {
 
 	KillLeftovers bool `default:"false" env:"WARREN_KILL_LEFTOVERS" help:"Kill the background processes that are left when the command exits. By default they continue, and the result counts them."`
 
-	SendFlags `embed:""`
+	StoreSecretsFlag `embed:""`
+	SendFlags        `embed:""`
 
 	note string // about what is sent of the script; "" is none
 }

@@ -43,10 +43,15 @@ func (c *Run) secret(ctx context.Context, env *Env) (*wire.Secret, error) {
 	return secret, c.fits(secret)
 }
 
+// StoreSecretsFlag is a flag of the commands that send secrets.
+type StoreSecretsFlag struct {
+	StoreSecrets bool `name:"store-secrets-on-broker" help:"With --when-online: allow the broker to store secrets on its disk until offline hosts are back."`
+}
+
 // mayStoreSecrets refuses to let secrets wait in an inbox, which is a durable queue:
 // the values would lie on the broker's disk, and on those of its cluster, until the
 // host is back. It says so where the operator insists.
-func (c *SendFlags) mayStoreSecrets(env *Env) error {
+func (c *StoreSecretsFlag) mayStoreSecrets(env *Env) error {
 	if !c.StoreSecrets {
 		return cli.Usage("run it on hosts that are online, without --when-online, or add --store-secrets-on-broker",
 			"--when-online would store the secrets on the broker's disk until each host is back")

@@ -29,7 +29,6 @@ type SendFlags struct {
 	DryRun           bool            `help:"List the target hosts and send nothing."`
 	Wait             bool            `help:"At the prompt: wait until the task is done, then show the results. --stream, --diff, --stdout, --stderr, --tail and --encoding imply it."`
 	Detach           bool            `help:"From the shell: exit as soon as the hosts have the job, and print the task's id."`
-	StoreSecrets     bool            `name:"store-secrets-on-broker" help:"With --when-online: allow the broker to store secrets on its disk until offline hosts are back."`
 	cli.NotifyFlag   `embed:""`
 	cli.FollowFlags  `embed:""`
 	cli.DisplayFlags `embed:""`

@@ -9,7 +9,7 @@ import (
 	"warren/repl/term"
 )
 
-// Use sets the default hosts of run.
+// Use sets the default hosts.
 type Use struct {
 	Exprs []string `arg:"" optional:"" name:"expr" help:"Host expressions."`
 	Clear bool     `help:"Remove the default hosts."`
@@ -17,7 +17,7 @@ type Use struct {
 }
 
 func (*Use) Help() string {
-	return `Sets the hosts of each run that has no --hosts. The prompt shows them. Each run evaluates the expression again. Without an expression, use prints the default hosts.
+	return `Sets the default hosts: those of each run, push, collect and rights that names none. The prompt shows them. Each of these commands evaluates the expression again. Without an expression, use prints the default hosts.
 
     use "web[01-20]"
     run uptime
@@ -42,7 +42,7 @@ func (c *Use) Run(ctx context.Context, env *Env) error {
 		return cli.WriteJSON(env.IO.Out, doc)
 	}
 	if env.Defaults.Expr == "" {
-		env.Note("no default hosts: run needs --hosts")
+		env.Note("no default hosts: run, push and collect need --hosts")
 		return nil
 	}
 	_, err := env.IO.Lang.Fprintf(env.IO.Out, "%s: %s\n", term.Plural(len(env.Defaults.Hosts), "host"), hostexpr.Fold(env.Defaults.Hosts))

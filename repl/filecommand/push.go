@@ -25,7 +25,7 @@ type Push struct {
 	All          bool          `help:"Target every host that is online or was online within the last week, except those of --exclude."`
 	Sources      []string      `arg:"" name:"src" help:"Files and directories to copy. From the shell, - is standard input."`
 	To           string        `required:"" placeholder:"PATH" help:"Full path on the hosts. With a slash at its end, it is a directory that the sources go into; otherwise it is the new name of the one source."`
-	Mode         string        `placeholder:"OCTAL" help:"Mode of the files, such as 0644. Default: that of the source."`
+	Mode         string        `placeholder:"OCTAL" help:"Mode of the files, such as 0644. Default: that of the source; 0644 for standard input."`
 	Owner        string        `placeholder:"USER[:GROUP]" help:"Owner of the files. Default: that of the file that is replaced, or the user who writes."`
 	Backup       bool          `help:"Keep a replaced file under its name with a ~ at the end."`
 	Mkdir        bool          `help:"Create the directory of --to if it is missing."`
@@ -46,7 +46,7 @@ Examples:
     push app.conf --to /etc/app.conf --hosts @web --mode 0640 --owner root:app
     push site/ --to /srv/www --hosts "web[01-20]" --rollout 1,10%,100%
     push a.conf b.conf --to /etc/app/ --hosts web01 --check
-    pg_dump app | warren push - --to /var/tmp/app.sql --hosts db02
+    pg_dump app | warren push - --to /var/tmp/app.sql --mode 0600 --hosts db02
 
 A symbolic link that you name is followed; those in a directory are copied as they are. Devices, sockets and pipes are refused. Files on the host that the source does not have stay.
 

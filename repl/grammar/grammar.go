@@ -29,7 +29,7 @@ type definition struct {
 
 // definitions are all commands, in the order of help.
 var definitions = []definition{
-	{name: "use", usage: "use [EXPR …]", help: "Set the default hosts of run.", promptOnly: true, new: func() command.Command { return new(command.Use) }},
+	{name: "use", usage: "use [EXPR …]", help: "Set the hosts of commands that name none.", promptOnly: true, new: func() command.Command { return new(command.Use) }},
 	{name: "run", usage: `run "COMMAND" --hosts "EXPR …"`, help: "Run a command on hosts.", new: func() command.Command { return new(command.Run) }},
 	{name: "push", usage: `push SRC… --to PATH --hosts "EXPR …"`, help: "Copy files to hosts.", new: func() command.Command { return new(filecommand.Push) }},
 	{name: "collect", usage: `collect PATH… --hosts "EXPR …" [--save DIR]`, help: "Copy files from hosts.", new: func() command.Command { return new(filecommand.Collect) }},

@@ -21,7 +21,7 @@ func (*Pause) Help() string {
 
 A process that has started the rollout from the shell ends when the commands that run have ended.
 
-Exit status: 0 the rollout is paused; 1 the process that drives it has not answered within a few seconds; 2 wrong usage or no such task.`
+Exit status: 0 the rollout is paused, or has ended or stopped already; 1 the process that drives it has not answered within a few seconds; 2 wrong usage or no such task.`
 }
 
 // pauseTimeout is how long the process that drives a rollout may take to pause it. It looks
