@@ -45,8 +45,8 @@ type Collection struct {
 const smallFile = 1 << 20
 
 // Collect writes an archive of files: a tar archive, compressed by gzip. It begins with how
-// large it is before compression. After each file follow its SHA-256 or the reason why it is of no use. A path without a
-// match is an entry of its own.
+// large it is before compression. After each file follow its SHA-256 or the reason why it is of no
+// use. A path without a match is an entry of its own.
 func Collect(ctx context.Context, what Collection, w io.Writer) error {
 	zip, err := gzip.NewWriterLevel(&limitedWriter{w: w, left: what.MaxArchive, limit: what.MaxArchive}, gzip.BestSpeed)
 	if err != nil {
@@ -97,6 +97,7 @@ type collector struct {
 	ctx         context.Context //nolint:containedctx // of one Collect
 	left, limit int64
 	entries     int
+	paths       int // bytes of names and reasons
 	out         *tar.Writer
 	seen        map[string]bool // names in the archive
 
@@ -155,6 +156,9 @@ func (c *collector) add(t tree, name string) error {
 		return err
 	}
 	shown := filepath.Join(t.base, name)
+	if n := len(archiveName(shown)); n > maxPath {
+		return c.missing(shortened(shown), fmt.Sprintf("its path has %d bytes, and the limit is %d", n, maxPath))
+	}
 	info, err := t.stat(name) // before it is opened: that waits for the other end of a pipe
 	switch {
 	case err != nil:
@@ -166,8 +170,7 @@ func (c *collector) add(t tree, name string) error {
 	case c.seen[archiveName(shown)]:
 		return nil
 	case c.onlySize:
-		c.seen[archiveName(shown)] = true
-		return c.count(info.Size())
+		return errors.Join(c.enter(archiveName(shown)), c.count(info.Size()))
 	}
 	f, err := t.open(name)
 	if err != nil {
@@ -177,7 +180,6 @@ func (c *collector) add(t tree, name string) error {
 	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return c.missing(shown, "it was replaced while it was opened")
 	}
-	c.seen[archiveName(shown)] = true
 	return c.addFile(f, info, shown)
 }
 
@@ -222,8 +224,8 @@ func (c *collector) addFile(f io.Reader, info fs.FileInfo, shown string) error {
 			start = start[:size]
 		}
 	}
-	if c.entries++; c.entries > MaxEntries {
-		return ErrTooManyFiles
+	if err := c.enter(archiveName(shown)); err != nil {
+		return err
 	}
 	if size > c.left {
 		return fmt.Errorf("%q: the files are %w (%d bytes)", shown, ErrTooLarge, c.limit)
@@ -248,7 +250,7 @@ func (c *collector) addFile(f io.Reader, info fs.FileInfo, shown string) error {
 		return err
 	}
 	if reason != "" {
-		return c.record(map[string]string{recordFailed: reason})
+		return errors.Join(c.lengthen(len(reason)), c.record(map[string]string{recordFailed: reason}))
 	}
 	return c.record(map[string]string{recordSum: hex.EncodeToString(sum.Sum(nil))})
 }
@@ -286,9 +288,6 @@ func (c *collector) copy(f io.Reader, size int64, sum hash.Hash) (reason string,
 
 // count adds what a file takes in the archive before compression. It stops where the archive would.
 func (c *collector) count(size int64) error {
-	if c.entries++; c.entries > MaxEntries {
-		return ErrTooManyFiles
-	}
 	if c.left -= size; c.left < 0 {
 		return ErrTooLarge
 	}
@@ -302,17 +301,42 @@ const entrySize = 5 * 512
 
 // missing adds a path without a file, with the reason.
 func (c *collector) missing(path, reason string) error {
-	if c.seen[archiveName(path)] {
+	name := archiveName(path)
+	if c.seen[name] {
 		return nil
 	}
-	c.seen[archiveName(path)] = true
+	reason = clip(reason)
+	if err := errors.Join(c.enter(name), c.lengthen(len(reason))); err != nil {
+		return err
+	}
 	if c.onlySize {
 		return c.count(0)
 	}
+	return c.record(map[string]string{recordPath: name, recordMissing: reason})
+}
+
+// enter notes the name of an entry of the archive.
+func (c *collector) enter(name string) error {
+	c.seen[name] = true
 	if c.entries++; c.entries > MaxEntries {
 		return ErrTooManyFiles
 	}
-	return c.record(map[string]string{recordPath: archiveName(path), recordMissing: clip(reason)})
+	return c.lengthen(len(name))
+}
+
+// lengthen bounds the names and reasons of an archive together.
+func (c *collector) lengthen(n int) error {
+	if c.paths += n; c.paths > maxPaths {
+		return fmt.Errorf("%w: their paths have more than %d bytes together", ErrTooManyFiles, maxPaths)
+	}
+	return nil
+}
+
+// shortened returns the beginning of a path that is too long for an archive, and what tells it from
+// others.
+func shortened(path string) string {
+	sum := sha256.Sum256([]byte(path))
+	return fmt.Sprintf("%s…%x", path[:maxPath-64], sum[:8])
 }
 
 // clip bounds a reason.
