@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -62,6 +63,23 @@ func TestSecondInterruptEndsARead(t *testing.T) {
 			}
 			_ = write.CloseWithError(errors.New("left behind"))
 		})
+	}
+}
+
+// Ctrl-C ends a push that still reads its files, and nothing is sent.
+func TestInterruptEndsReadingOfPushedFiles(t *testing.T) {
+	dir := t.TempDir()
+	large := filepath.Join(dir, "large")
+	if err := errors.Join(os.WriteFile(large, nil, 0o600), os.Truncate(large, 1<<30)); err != nil {
+		t.Fatal(err)
+	}
+	interrupts := make(chan os.Signal, 2)
+	interrupts <- os.Interrupt
+	var out, errs bytes.Buffer
+	stdio := term.IO{Out: &out, Err: &errs, Interrupts: interrupts}
+	status := Main(t.Context(), []string{"push", large, "--to", "/large", "--hosts", "web01", "--data-dir", dir}, stdio, openFake)
+	if status != cli.ExitFailed || out.Len() > 0 || errs.String() != "nothing was sent\n" {
+		t.Errorf("status %d, %q, %q", status, out.String(), errs.String())
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"warren/internal/files"
+	"warren/internal/files/collect"
 	"warren/internal/wire"
 )
 
@@ -25,7 +26,7 @@ func Helper(stdin *os.File, stdout, stderr io.Writer) int {
 	defer input.Close()
 	code, err := help(ctx, input, stdout)
 	if err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && !files.IsHalfDone(err) { // what it was reading ended with ctx
 			err = ctx.Err()
 		}
 		fmt.Fprintf(stderr, "error: %v\n", err)
@@ -42,7 +43,7 @@ func help(ctx context.Context, stdin io.Reader, stdout io.Writer) (code int, err
 	if o.Push != nil {
 		return push(ctx, o, stdin, stdout)
 	}
-	return 0, files.Collect(ctx, files.Collection{Paths: o.Paths, Within: o.Collect.Within, MaxSize: o.Collect.MaxSize, MaxArchive: o.Output}, stdout)
+	return 0, collect.Archive(ctx, collect.Request{Paths: o.Paths, Within: o.Collect.Within, MaxSize: o.Collect.MaxSize, MaxArchive: o.Output}, stdout)
 }
 
 func readOrder(r io.Reader) (*order, error) {

@@ -46,7 +46,7 @@ var withoutWindows = [][2]string{
 	{"internal/agent/facts/*", "/etc/os-release"},
 	{"executor/check_linux_test.go", "mounts a disk that does not answer"},
 	{"internal/files/attributes_linux_test.go", "internal/files/files_windows_test.go"},
-	{"internal/files/collect_linux_test.go", "/proc, and names that Windows refuses"},
+	{"internal/files/collect/collect_linux_test.go", "/proc, and names that Windows refuses"},
 	{"internal/files/disk_linux_test.go", "mounts a small disk and one that cannot be written to"},
 	{"internal/files/power_linux_test.go", "reads a mounted disk as a loss of power would leave it"},
 	{"executor/disk_unix_test.go", "internal/datadir/disk_windows_test.go"},

@@ -62,7 +62,7 @@ func push(s *Source, content io.Reader, o Options) (string, error) {
 
 func scan(t *testing.T, into bool, paths ...string) *Source {
 	t.Helper()
-	s, err := Scan(paths, into)
+	s, err := Scan(t.Context(), paths, into)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,6 +278,46 @@ func TestModeOfExchangedFileIsKept(t *testing.T) {
 	}
 }
 
+// So is a new directory: whoever owns the one above may make its name lead to another one.
+func TestModeOfExchangedDirectoryIsKept(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no modes")
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "tree", "a", "new", "file"), "one")
+	s := scan(t, false, filepath.Join(dir, "tree"))
+	secret := filepath.Join(dir, "target", "secret")
+	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "target", "a"), 0o755), os.MkdirAll(filepath.Join(secret, "new"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	target, err := Open(&s.Manifest, Options{Path: filepath.Join(dir, "target")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	w, i := &writing{Target: target}, slices.IndexFunc(target.steps, func(s step) bool { return s.entry.Name() == "a/new" })
+	if err := w.makeDirectory(&target.steps[i], "a/new"); err != nil {
+		t.Fatal(err)
+	}
+	made := filepath.Join(dir, "target", "a", "new")
+	for _, exchange := range []func() error{
+		func() error { return errors.Join(os.Remove(made), os.Symlink("../secret", made)) },
+		func() error { // with the directory above
+			return errors.Join(os.Remove(made), os.Remove(filepath.Dir(made)), os.Symlink("secret", filepath.Dir(made)))
+		},
+	} {
+		if err := exchange(); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.finishDirectory(&target.steps[i], "a/new"); err == nil || !strings.Contains(err.Error(), "was replaced by somebody else") {
+			t.Errorf("%v", err)
+		}
+		if info, err := os.Stat(made); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("the mode of the other directory is %v, %v", info.Mode(), err)
+		}
+	}
+}
+
 func TestPushedTreeKeepsModesAndLinks(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no modes")
@@ -461,7 +501,7 @@ func TestTreeDoesNotFollowLinksOut(t *testing.T) {
 	if err := errors.Join(os.Mkdir(target, 0o755), os.Symlink("../outside", filepath.Join(target, "sub"))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := push(s, s.Open(0), Options{Path: target}); err == nil || !strings.Contains(err.Error(), "escapes") {
+	if _, err := push(s, s.Open(0), Options{Path: target}); err == nil || !strings.Contains(err.Error(), filepath.Join(target, "sub")) || !strings.Contains(err.Error(), "a symbolic link that leads out") {
 		t.Errorf("got %v", err)
 	}
 	if read(t, filepath.Join(dir, "outside", "file")) != "old" {
@@ -596,7 +636,7 @@ func TestSourceThatChangesDuringTheScanIsDetected(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = digest(&scanned{onRead{f, func() { change(c.content, c.time) }}, f}, source)
+		_, _, err = digest(t.Context(), &scanned{onRead{f, func() { change(c.content, c.time) }}, f}, source)
 		f.Close()
 		if !errors.Is(err, c.want) || err != nil && !strings.HasPrefix(err.Error(), source+": it changed") {
 			t.Errorf("%q: %v", c.content, err)
@@ -649,7 +689,7 @@ func TestScanRefusesDevices(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("it needs a device")
 	}
-	if _, err := Scan([]string{"/dev/null"}, false); err == nil || !strings.Contains(err.Error(), "device") {
+	if _, err := Scan(t.Context(), []string{"/dev/null"}, false); err == nil || !strings.Contains(err.Error(), "device") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -685,7 +725,7 @@ func TestSweepSpool(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, age := range map[string]time.Duration{"push-stdin-old": 2 * spoolMaxAge, "push-stdin-new": 0, "results.db": 2 * spoolMaxAge} {
+	for name, age := range map[string]time.Duration{"push-stdin-old": 2 * staleAfter, "push-stdin-new": 0, "results.db": 2 * staleAfter} {
 		file, at := filepath.Join(dir, name), time.Now().Add(-age)
 		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, at, at)); err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -15,7 +16,6 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // ErrChanged means that a source has changed since it was scanned.
@@ -30,8 +30,8 @@ type Source struct {
 }
 
 // Scan reads the files and directories at paths. With into, they go into the target under
-// their base names; otherwise the one of paths is the target itself.
-func Scan(paths []string, into bool) (*Source, error) {
+// their base names; otherwise the one of paths is the target itself. It ends with ctx.
+func Scan(ctx context.Context, paths []string, into bool) (*Source, error) {
 	s := new(Source)
 	for _, p := range paths {
 		name := "."
@@ -44,7 +44,7 @@ func Scan(paths []string, into bool) (*Source, error) {
 				return nil, fmt.Errorf("%s has no name to put it under", p)
 			}
 		}
-		if err := s.add(p, name, true); err != nil {
+		if err := s.add(ctx, p, name, true); err != nil {
 			return nil, err
 		}
 	}
@@ -106,7 +106,10 @@ func (s *Source) shown(i int) string {
 
 // add adds what is at file to the manifest, under name. A symbolic link that the operator
 // names is followed; one in a directory is kept.
-func (s *Source) add(file, name string, follow bool) error {
+func (s *Source) add(ctx context.Context, file, name string, follow bool) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
 	if len(s.Manifest.Entries) >= MaxEntries {
 		return fmt.Errorf("more than %d files", MaxEntries)
 	}
@@ -123,10 +126,10 @@ func (s *Source) add(file, name string, follow bool) error {
 	case info.IsDir():
 		e.Kind = Directory
 		s.append(e, "")
-		return s.addDirectory(file, name)
+		return s.addDirectory(ctx, file, name)
 	case info.Mode().IsRegular():
 		e.Kind = File
-		if e.Size, e.SHA256, err = digestFile(file); err != nil {
+		if e.Size, e.SHA256, err = digestFile(ctx, file); err != nil {
 			return err
 		}
 		s.append(e, file)
@@ -145,13 +148,13 @@ func (s *Source) add(file, name string, follow bool) error {
 	return nil
 }
 
-func (s *Source) addDirectory(file, name string) error {
+func (s *Source) addDirectory(ctx context.Context, file, name string) error {
 	entries, err := os.ReadDir(file) // sorted
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if err := s.add(filepath.Join(file, e.Name()), path.Join(name, e.Name()), false); err != nil {
+		if err := s.add(ctx, filepath.Join(file, e.Name()), path.Join(name, e.Name()), false); err != nil {
 			return err
 		}
 	}
@@ -174,17 +177,17 @@ func sourceMode(info fs.FileInfo) int64 {
 	return 0o644
 }
 
-func digestFile(file string) (size int64, sum []byte, err error) {
+func digestFile(ctx context.Context, file string) (size int64, sum []byte, err error) {
 	f, err := openSource(file)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer f.Close()
-	return digest(f, file)
+	return digest(ctx, f, file)
 }
 
 // digest reads a file. Its error is ErrChanged if the file changes meanwhile.
-func digest(f fs.File, name string) (size int64, sum []byte, err error) {
+func digest(ctx context.Context, f fs.File, name string) (size int64, sum []byte, err error) {
 	before, err := f.Stat()
 	if err != nil {
 		return 0, nil, err
@@ -193,7 +196,7 @@ func digest(f fs.File, name string) (size int64, sum []byte, err error) {
 		return 0, nil, fmt.Errorf("%s is not a regular file", name)
 	}
 	h := sha256.New()
-	n, err := io.Copy(h, f)
+	n, err := io.Copy(h, reader{ctx, f})
 	if err != nil {
 		return 0, nil, err
 	}
@@ -205,6 +208,19 @@ func digest(f fs.File, name string) (size int64, sum []byte, err error) {
 		return 0, nil, fmt.Errorf("%s: %w", name, ErrChanged)
 	}
 	return n, h.Sum(nil), nil
+}
+
+// A reader ends with ctx.
+type reader struct {
+	ctx context.Context //nolint:containedctx // of one digest
+	r   io.Reader
+}
+
+func (r reader) Read(p []byte) (int, error) {
+	if err := context.Cause(r.ctx); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
 }
 
 // openSource does not block if the file was replaced by a pipe.
@@ -322,19 +338,14 @@ func Spool(in io.Reader, dir string) (file string, err error) {
 	return f.Name(), nil
 }
 
-const (
-	spoolPattern = "push-stdin-*"
-
-	// spoolMaxAge is longer than a push can take: the broker keeps its content for seven days.
-	spoolMaxAge = 8 * 24 * time.Hour
-)
+const spoolPattern = "push-stdin-*"
 
 // SweepSpool removes spooled files that a killed process has left.
 func SweepSpool(dir string) {
 	left, _ := fs.Glob(os.DirFS(dir), spoolPattern) // the pattern is right
 	for _, name := range left {
 		file := filepath.Join(dir, name)
-		if info, err := os.Lstat(file); err == nil && time.Since(info.ModTime()) > spoolMaxAge {
+		if info, err := os.Lstat(file); err == nil && isStale(info) {
 			_ = os.Remove(file) // if it stays, it only takes space
 		}
 	}

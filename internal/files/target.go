@@ -42,7 +42,8 @@ type step struct {
 	exists  fs.FileInfo // what is there; nil: nothing
 	content bool        // the file's content must be written
 	stage   string      // the temporary name of the new file or symlink
-	done    bool        // a new directory has its owner and mode
+	made    fs.FileInfo // a new directory
+	done    bool        // it has its owner and mode
 }
 
 // Open compares a manifest with this host. It writes nothing but directories for Options.Mkdir.
@@ -112,7 +113,7 @@ func (t *Target) openRoot(m *Manifest) error {
 		parent, t.prefix = filepath.Dir(target), filepath.Base(target)
 	}
 	if o.Mkdir && !o.CheckOnly {
-		if err := os.MkdirAll(parent, 0o755); err != nil {
+		if err := makeAll(host{}, parent); err != nil {
 			return err
 		}
 	}
@@ -146,7 +147,7 @@ func (t *Target) openWithin(target string, into bool) (err error) {
 		parent = path.Dir(t.prefix)
 	}
 	if t.options.Mkdir && !t.options.CheckOnly {
-		return t.root.MkdirAll(parent, 0o755)
+		return makeAll(t.root, parent)
 	}
 	_, err = t.root.Stat(parent)
 	switch {
@@ -156,6 +157,40 @@ func (t *Target) openWithin(target string, into bool) (err error) {
 		return fmt.Errorf("no such directory %q (--mkdir creates it)", filepath.Join(within, filepath.FromSlash(parent)))
 	}
 	return err
+}
+
+// A directories is where directories are created: below an *os.Root, or anywhere.
+type directories interface {
+	Stat(name string) (fs.FileInfo, error)
+	MkdirAll(name string, mode fs.FileMode) error
+	Open(name string) (*os.File, error)
+}
+
+// host is the directories of the whole host, by their full paths.
+type host struct{}
+
+func (host) Stat(name string) (fs.FileInfo, error)        { return os.Stat(name) }
+func (host) MkdirAll(name string, mode fs.FileMode) error { return os.MkdirAll(name, mode) }
+func (host) Open(name string) (*os.File, error)           { return os.Open(name) }
+
+// makeAll creates a directory with those above it, and writes their names to the disk.
+func makeAll(d directories, name string) error {
+	var changed []string
+	for missing, above := name, filepath.Dir(name); above != missing; missing, above = above, filepath.Dir(above) {
+		if _, err := d.Stat(missing); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		changed = append(changed, above)
+	}
+	if err := d.MkdirAll(name, 0o755); err != nil {
+		return err
+	}
+	for _, dir := range changed {
+		if err := syncDirectory(d, dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func endsWithSeparator(p string) bool { return p != "" && os.IsPathSeparator(p[len(p)-1]) }
@@ -210,10 +245,12 @@ func (t *Target) compareDirectory(s *step) error {
 		return fmt.Errorf("%q is a symbolic link, and this key may not write through it: the path of each directory must be its real one", t.shown(s.entry))
 	}
 	info, err := t.root.Stat(t.at(s.entry))
-	if err != nil {
+	switch {
+	case err != nil && s.exists.Mode()&fs.ModeSymlink != 0:
+		return fmt.Errorf("%q is a symbolic link that leads out of the directory of the push, or to nothing: push to the directory where it leads: %w", t.shown(s.entry), Cause(err))
+	case err != nil:
 		return err
-	}
-	if !info.IsDir() {
+	case !info.IsDir():
 		return fmt.Errorf("%q is not a directory", t.shown(s.entry))
 	}
 	s.status = Same
@@ -322,6 +359,17 @@ func (t *Target) checkSpace() error {
 		}
 	}
 	return nil
+}
+
+// FreeSpace returns how many bytes the file system of a directory has for this user, if that
+// is known.
+func FreeSpace(dir string) (free int64, ok bool) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return 0, false
+	}
+	defer root.Close()
+	return freeSpace(root, ".")
 }
 
 // disks finds the file systems of directories: others may be mounted below the root.

@@ -62,10 +62,18 @@ func (t *writing) stage(ctx context.Context, content io.Reader) error {
 // makeDirectory creates a directory. It gets its owner and mode at once, unless they would keep
 // this process from creating files in it: a push that is interrupted leaves it right.
 func (t *writing) makeDirectory(s *step, name string) error {
-	if err := t.root.Mkdir(name, 0o700); err != nil {
+	parent, err := t.root.OpenRoot(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	if err := parent.Mkdir(path.Base(name), 0o700); err != nil {
 		return err
 	}
 	t.made = append(t.made, s)
+	if s.made, err = parent.Lstat(path.Base(name)); err != nil {
+		return err
+	}
 	if os.Geteuid() != 0 && t.mode(s.entry)&0o300 != 0o300 {
 		return nil
 	}
@@ -211,9 +219,28 @@ func (t *writing) commit() error {
 	made := t.made
 	t.made = nil
 	if err != nil {
-		err = fmt.Errorf("%w; files written before this one: %d", err, done)
+		t.removeStaged() // before their directories get modes that forbid it
+		err = &halfDone{err, done}
 	}
 	return errors.Join(err, t.finishDirectories(made, dirs), t.syncDirectories(dirs))
+}
+
+// A halfDone is an error after some files were replaced.
+type halfDone struct {
+	error
+	done int
+}
+
+func (e *halfDone) Error() string {
+	return fmt.Sprintf("%v; files written before this one: %d", e.error, e.done)
+}
+
+func (e *halfDone) Unwrap() error { return e.error }
+
+// IsHalfDone reports whether an error of Write says how many files it has written.
+func IsHalfDone(err error) bool {
+	_, is := errors.AsType[*halfDone](err)
+	return is
 }
 
 // replaceAll replaces the files in their order, and returns how many. It adds their directories to
@@ -332,8 +359,8 @@ func (t *writing) changeAttributes(s *step, name string) error {
 		return err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !os.SameFile(info, s.exists) {
-		return errors.Join(fmt.Errorf("%q was replaced by somebody else during the push", t.shown(s.entry)), err)
+	if err := t.unchanged(f, s.exists, s); err != nil {
+		return err
 	}
 	if err := t.setOwnerAndMode(f, s, s.exists); err != nil {
 		return err
@@ -363,42 +390,63 @@ func (t *writing) finishDirectory(s *step, name string) error {
 	if err != nil {
 		return err
 	}
-	err = t.setOwnerAndMode(f, s, nil)
+	if err = t.unchanged(f, s.made, s); err == nil {
+		err = t.setOwnerAndMode(f, s, nil)
+	}
 	if e := f.Close(); err == nil {
 		err = e
 	}
 	return err
 }
 
-func (t *writing) syncDirectories(dirs map[string]bool) error {
-	if !canSyncDirectory {
-		return nil
+// unchanged returns an error if an open file or directory is another than it was: somebody else who
+// may write into its directory has made the name lead elsewhere.
+func (t *writing) unchanged(f *os.File, was fs.FileInfo, s *step) error {
+	if info, err := f.Stat(); err != nil || !os.SameFile(info, was) {
+		return errors.Join(fmt.Errorf("%q was replaced by somebody else during the push", t.shown(s.entry)), err)
 	}
+	return nil
+}
+
+func (t *writing) syncDirectories(dirs map[string]bool) error {
 	if len(dirs) > mostSynced && canSyncFileSystem {
 		return newDisks(t.root).syncAll(maps.Keys(dirs))
 	}
 	for dir := range dirs {
-		f, err := t.root.Open(dir)
-		if errors.Is(err, fs.ErrPermission) { // a new directory whose mode denies it to its owner
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		err = f.Sync()
-		f.Close()
-		if err != nil {
+		if err := syncDirectory(t.root, dir); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// discard removes what is staged and the directories that were created.
-func (t *writing) discard() {
+// syncDirectory writes the names in a directory to the disk, if its mode permits that.
+func syncDirectory(d directories, name string) error {
+	if !canSyncDirectory {
+		return nil
+	}
+	f, err := d.Open(name)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	f.Close()
+	return err
+}
+
+func (t *writing) removeStaged() {
 	for _, name := range t.staged {
 		_ = t.root.Remove(name) // those that were renamed are gone
 	}
+	t.staged = nil
+}
+
+// discard removes what is staged and the directories that were created.
+func (t *writing) discard() {
+	t.removeStaged()
 	for _, s := range slices.Backward(t.made) {
 		_ = t.root.Remove(t.at(s.entry)) // fails if somebody has put something into it
 	}

@@ -128,6 +128,9 @@ func (s *sending) session(ctx context.Context, session *broker.Session) error {
 	if err := s.declare(ch); err != nil {
 		if code := dial.Code(err); !s.declared && code != 0 {
 			s.done, s.result = true, fmt.Errorf("%w: %w", ErrNoStream, err)
+			if ch, err := session.Conn.Channel(); err == nil { // it may exist, without its binding
+				_ = s.delete(ch)
+			}
 		}
 		return err
 	}

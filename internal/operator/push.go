@@ -122,9 +122,13 @@ func (o *pusher) startStream(ctx context.Context, spec *model.Spec, content comm
 		Open:   func(offset int64) io.ReadCloser { return openContent(prefix, source, offset) },
 		Failed: failed(errNoHost),
 	}
-	ctx, stop := context.WithTimeout(ctx, streamTimeout)
+	patient, stop := context.WithTimeout(ctx, streamTimeout)
 	defer stop()
-	stream, err := o.streams.Send(ctx, c)
+	stream, err := o.streams.Send(patient, c)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil, hint.Errorf("check the nodes of the broker's cluster: a stream needs most of them",
+			"the broker has not made the stream of the content within %s; nothing was sent", streamTimeout)
+	}
 	if errors.Is(err, filestream.ErrNoStream) {
 		o.notify(hint.Errorf("stream queues need RabbitMQ 3.9 or later with the feature flag stream_queue, and the permissions of warren broker-setup",
 			"each host gets a copy of the content through its own queue, which takes longer: %w", err))

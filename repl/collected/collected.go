@@ -10,7 +10,7 @@ import (
 	"iter"
 	"path/filepath"
 
-	"warren/internal/files"
+	"warren/internal/files/collect"
 	"warren/internal/operator/filesave"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
@@ -108,7 +108,7 @@ func (r *reader) Size(ctx context.Context, j *model.Job) (size int64, ok bool) {
 	}
 	for s, err := range r.store.Output(ctx, j.ID, wire.Stdout, 0) {
 		if err == nil && s.Offset == 0 {
-			size, ok = files.ArchiveSize(s.Data)
+			size, ok = collect.ArchiveSize(s.Data)
 		}
 		break
 	}
@@ -132,8 +132,8 @@ func (r *reader) read(ctx context.Context, j *model.Job) (*result.Collected, err
 	defer in.stop()
 	k := keeper{reader: r, job: j, into: c}
 	defer k.close()
-	err := files.ReadArchive(in, r.limit, files.Sink{
-		File: func(f *files.Collected, content io.Reader) error { return k.file(ctx, f, content) },
+	err := collect.Read(in, r.limit, collect.Sink{
+		File: func(f *collect.File, content io.Reader) error { return k.file(ctx, f, content) },
 		Done: k.done,
 	})
 	switch {
@@ -188,7 +188,7 @@ type keeper struct {
 }
 
 // file saves the content of a file, or keeps its text, or both.
-func (k *keeper) file(ctx context.Context, f *files.Collected, content io.Reader) error {
+func (k *keeper) file(ctx context.Context, f *collect.File, content io.Reader) error {
 	if k.reader.texts != nil {
 		content = k.reader.texts.tee(f, content)
 	}
@@ -208,7 +208,7 @@ func (k *keeper) file(ctx context.Context, f *files.Collected, content io.Reader
 	return k.dir.File(f, stoppable{ctx, content})
 }
 
-func (k *keeper) done(f *files.Collected) error {
+func (k *keeper) done(f *collect.File) error {
 	var local string
 	if k.dir != nil {
 		local = k.dir.Done(f)
@@ -216,7 +216,7 @@ func (k *keeper) done(f *files.Collected) error {
 	if k.reader.texts != nil {
 		k.reader.texts.done(f)
 	}
-	c := result.CollectedFile{Collected: *f}
+	c := result.CollectedFile{File: *f}
 	if local != "" {
 		c.Saved = filepath.Join(k.reader.save, k.name, filepath.FromSlash(local))
 	}

@@ -14,7 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"warren/internal/files"
+	"warren/internal/files/collect"
 	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/render"
@@ -81,7 +81,7 @@ func (s *fakeStore) add(host string, sent []byte, gap bool) *model.Job {
 func archive(t *testing.T, texts map[string]string, missing ...string) []byte {
 	t.Helper()
 	dir := t.TempDir()
-	what := files.Collection{MaxSize: 1000, MaxArchive: 1 << 20}
+	what := collect.Request{MaxSize: 1000, MaxArchive: 1 << 20}
 	for name, text := range texts {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -92,7 +92,7 @@ func archive(t *testing.T, texts map[string]string, missing ...string) []byte {
 		what.Paths = append(what.Paths, filepath.Join(dir, name))
 	}
 	var archive bytes.Buffer
-	if err := files.Collect(t.Context(), what, &archive); err != nil {
+	if err := collect.Archive(t.Context(), what, &archive); err != nil {
 		t.Fatal(err)
 	}
 	return archive.Bytes()
@@ -162,7 +162,7 @@ func TestReportGroupsHostsByVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		var archive bytes.Buffer
-		err := files.Collect(t.Context(), files.Collection{Paths: []string{dir + "/x", dir + "/none"}, MaxSize: 1000, MaxArchive: 1 << 20}, &archive)
+		err := collect.Archive(t.Context(), collect.Request{Paths: []string{dir + "/x", dir + "/none"}, MaxSize: 1000, MaxArchive: 1 << 20}, &archive)
 		if err != nil {
 			t.Fatal(err)
 		}

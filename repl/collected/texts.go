@@ -6,7 +6,7 @@ import (
 	"io"
 	"unicode/utf8"
 
-	"warren/internal/files"
+	"warren/internal/files/collect"
 	"warren/repl/render"
 )
 
@@ -23,7 +23,7 @@ type texts struct {
 func newTexts() *texts { return &texts{known: map[[sha256.Size]byte][]byte{}} }
 
 // tee keeps what is read of a file that is not too large.
-func (t *texts) tee(f *files.Collected, content io.Reader) io.Reader {
+func (t *texts) tee(f *collect.File, content io.Reader) io.Reader {
 	t.last.Reset()
 	if f.Size > render.MaxDiff || t.total+f.Size > maxTexts {
 		return content
@@ -32,7 +32,7 @@ func (t *texts) tee(f *files.Collected, content io.Reader) io.Reader {
 }
 
 // done keeps the file that was read last, if it is text.
-func (t *texts) done(f *files.Collected) {
+func (t *texts) done(f *collect.File) {
 	if f.Failed != "" || f.Missing != "" || int64(t.last.Len()) != f.Size || t.known[f.SHA256] != nil {
 		return
 	}

@@ -69,7 +69,7 @@ func (c *Retry) Run(ctx context.Context, env *Env) error {
 		return cli.Usage("", "retry: --rate is for a push")
 	}
 	if spec.Run.Push != nil {
-		if submit, err = c.resend(&spec); err != nil {
+		if submit, err = c.resend(ctx, env, &spec); err != nil {
 			return err
 		}
 	}

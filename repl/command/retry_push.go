@@ -10,11 +10,12 @@ import (
 	"warren/internal/operator/model"
 	"warren/internal/wire"
 	"warren/repl/cli"
+	"warren/repl/term"
 )
 
 // resend reads the sources of an earlier push again. It returns the function that submits
 // the push, and clears what describes the earlier content.
-func (c *Retry) resend(spec *model.Spec) (submit func(Engine, context.Context, model.Spec) (model.Task, error), err error) {
+func (c *Retry) resend(ctx context.Context, env *Env, spec *model.Spec) (submit func(Engine, context.Context, model.Spec) (model.Task, error), err error) {
 	if err := CheckRate(c.Rate); err != nil {
 		return nil, err
 	}
@@ -32,7 +33,10 @@ func (c *Retry) resend(spec *model.Spec) (submit func(Engine, context.Context, m
 	if sources[0] == "-" {
 		return nil, cli.Usage("push again: hosts that have the file answer same", "retry: the push came from standard input, which is not stored")
 	}
-	source, err := files.Scan(sources, files.IsDirectoryName(p.Path))
+	source, err := Scan(ctx, env, sources, files.IsDirectoryName(p.Path))
+	if errors.As(err, new(*cli.Error)) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, cli.Usage("run retry in the directory of the push, or push again", "retry: %v", err)
 	}
@@ -43,6 +47,19 @@ func (c *Retry) resend(spec *model.Spec) (submit func(Engine, context.Context, m
 	return func(engine Engine, ctx context.Context, spec model.Spec) (model.Task, error) {
 		return engine.Push(ctx, spec, PushContent{Source: source, Rate: int64(c.Rate)})
 	}, nil
+}
+
+// Scan reads the sources of a push. Ctrl-C ends that, and the command.
+func Scan(ctx context.Context, env *Env, paths []string, into bool) (source *files.Source, err error) {
+	err = env.Session.Interruptible(ctx, func(ctx context.Context) (err error) {
+		source, err = files.Scan(ctx, paths, into)
+		return err
+	})
+	if errors.Is(err, term.ErrInterrupted) {
+		env.Note("nothing was sent")
+		return nil, cli.ExitWith(cli.ExitFailed)
+	}
+	return source, err
 }
 
 // minRate leaves no host waiting for a chunk for too long.

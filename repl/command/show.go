@@ -25,26 +25,31 @@ func (env *Env) show(ctx context.Context, task model.Task, v *result.View) error
 	if err != nil {
 		return err
 	}
-	switch {
-	case v.Collect != nil && !v.JSON && !v.JSONL:
-		err = env.Session.Interruptible(ctx, func(ctx context.Context) error {
-			return collected.NewReport(env.Printer(), env.IO, v, task).Print(ctx, jobs, chosen)
-		})
-	case v.Save != "" && v.Collect == nil:
-		err = env.Printer().Save(ctx, v, chosen)
-	case v.Raw:
-		err = env.Printer().RawOutput(ctx, v, chosen)
-	case v.JSONL:
-		err = env.Printer().Records(ctx, v, task, chosen)
-	case v.JSON:
-		err = env.Printer().Document(ctx, v, task, chosen)
-	default:
+	if v.Collect != nil || v.Save != "" || v.Raw || v.JSONL || v.JSON {
+		err = env.Session.Interruptible(ctx, func(ctx context.Context) error { return writeResults(ctx, env, v, task, jobs, chosen) })
+	} else { // Ctrl-C is for the pager
 		err = env.Printer().Report(ctx, v, task, jobs, chosen)
 	}
 	if err != nil {
 		return err
 	}
 	return env.SeenAll(ctx, v, task, chosen)
+}
+
+// writeResults prints or saves results without a pager.
+func writeResults(ctx context.Context, env *Env, v *result.View, task model.Task, jobs, chosen []model.Job) error {
+	p := env.Printer()
+	switch {
+	case v.Collect != nil && !v.JSON && !v.JSONL:
+		return collected.NewReport(p, env.IO, v, task).Print(ctx, jobs, chosen)
+	case v.Save != "" && v.Collect == nil:
+		return p.Save(ctx, v, chosen)
+	case v.Raw:
+		return p.RawOutput(ctx, v, chosen)
+	case v.JSONL:
+		return p.Records(ctx, v, task, chosen)
+	}
+	return p.Document(ctx, v, task, chosen)
 }
 
 // printDocument prints a task in its current state as one document, or as records.

@@ -27,7 +27,7 @@ type Push struct {
 	To           string        `required:"" placeholder:"PATH" help:"Full path on the hosts. With a slash at its end, it is a directory that the sources go into; otherwise it is the new name of the one source."`
 	Mode         string        `placeholder:"OCTAL" help:"Mode of the files, such as 0644. Default: that of the source; 0644 for standard input."`
 	Owner        string        `placeholder:"USER[:GROUP]" help:"Owner of the files. Default: that of the file that is replaced, or the user who writes."`
-	Backup       bool          `help:"Keep a replaced file under its name with a ~ at the end."`
+	Backup       bool          `help:"Keep a file whose content is replaced under its name with a ~ at the end."`
 	Mkdir        bool          `help:"Create the directory of --to if it is missing."`
 	Check        bool          `help:"Only compare: report what would be created or replaced, and write nothing."`
 	Rate         cli.Size      `placeholder:"SIZE" help:"Most bytes that are sent to the broker in a second."`
@@ -68,7 +68,7 @@ func (c *Push) Run(ctx context.Context, env *command.Env) error {
 	if err != nil {
 		return err
 	}
-	source, remove, err := c.scan(env)
+	source, remove, err := c.scan(ctx, env)
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
@@ -130,7 +130,7 @@ func (c *Push) push() (*wire.Push, error) {
 }
 
 // scan reads the sources. remove removes what it has spooled.
-func (c *Push) scan(env *command.Env) (source *files.Source, remove func(), err error) {
+func (c *Push) scan(ctx context.Context, env *command.Env) (source *files.Source, remove func(), err error) {
 	remove = func() {}
 	paths := c.Sources
 	if paths[0] == "-" {
@@ -145,7 +145,7 @@ func (c *Push) scan(env *command.Env) (source *files.Source, remove func(), err 
 		}
 		paths, remove = []string{spooled}, func() { os.Remove(spooled) }
 	}
-	if source, err = files.Scan(paths, files.IsDirectoryName(c.To)); err == nil && windowsname.IsFull(c.To) {
+	if source, err = command.Scan(ctx, env, paths, files.IsDirectoryName(c.To)); err == nil && windowsname.IsFull(c.To) {
 		if err = files.CheckWindowsNames(&source.Manifest, c.To); err != nil {
 			err = cli.Usage("choose a name that Windows permits", "--to %s: %v", c.To, err)
 		}

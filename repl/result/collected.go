@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"warren/internal/files"
+	"warren/internal/files/collect"
 	"warren/internal/operator/model"
 	"warren/repl/term"
 )
@@ -22,7 +22,7 @@ type Collected struct {
 
 // A CollectedFile is a file, or a path that has none.
 type CollectedFile struct {
-	files.Collected
+	collect.File
 	Saved string // where it was saved; empty if it was not
 }
 

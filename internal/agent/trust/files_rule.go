@@ -32,7 +32,7 @@ func (r *Rule) permitsFiles(run wire.Run, self string) (*wire.Run, string) {
 	}
 	within := directoryOf(run.Argv, r.collect)
 	if within == "" {
-		return nil, fmt.Sprintf("no permit-collect names a directory above %s", clip(fmt.Sprintf("%q", run.Argv), 200))
+		return nil, fmt.Sprintf("no single permit-collect names a directory above all of %s", clip(fmt.Sprintf("%q", run.Argv), 200))
 	}
 	if refusal := refusesWithin(run.Collect.Within, within); refusal != "" {
 		return nil, refusal

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"warren/internal/files"
+	"warren/internal/files/collect"
 )
 
 // tempPrefix begins the name of a file that is not whole yet. It is in the directory of the
@@ -83,8 +84,8 @@ func (d *Directory) sweep() {
 }
 
 // File writes the content of a file beside the others, under a temporary name. It is
-// files.Sink.File.
-func (d *Directory) File(f *files.Collected, content io.Reader) error {
+// collect.Sink.File.
+func (d *Directory) File(f *collect.File, content io.Reader) error {
 	d.drop()
 	var err error
 	if d.local, err = d.names.local(f.Path); err != nil {
@@ -113,7 +114,7 @@ func (d *Directory) File(f *files.Collected, content io.Reader) error {
 
 // Done gives the file its name, if it is good. It returns the path in the directory, or empty
 // if nothing was saved.
-func (d *Directory) Done(f *files.Collected) (local string) {
+func (d *Directory) Done(f *collect.File) (local string) {
 	defer d.drop()
 	if d.temp == "" || f.Failed != "" || f.Missing != "" {
 		return ""

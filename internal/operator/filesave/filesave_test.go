@@ -14,10 +14,10 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"warren/internal/files/collect"
+
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
-
-	"warren/internal/files"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -117,9 +117,9 @@ func TestNamesProperties(t *testing.T) {
 	})
 }
 
-func save(t *testing.T, d *Directory, path string, content io.Reader, failed string) (f *files.Collected, local string) {
+func save(t *testing.T, d *Directory, path string, content io.Reader, failed string) (f *collect.File, local string) {
 	t.Helper()
-	f = &files.Collected{Path: path, SHA256: sha256.Sum256(nil), ModTime: time.Unix(1e9, 0)}
+	f = &collect.File{Path: path, SHA256: sha256.Sum256(nil), ModTime: time.Unix(1e9, 0)}
 	if err := d.File(f, content); err != nil {
 		f.Failed = err.Error()
 	} else {
@@ -161,7 +161,7 @@ func TestEachFileIsWholeOrUntouched(t *testing.T) {
 	if f, local := save(t, d, "/etc/x", io.MultiReader(strings.NewReader("ne"), failing{}), ""); local != "" || !strings.Contains(f.Failed, "disk is full") {
 		t.Errorf("%+v", f)
 	}
-	if err := d.File(&files.Collected{Path: "/etc/y"}, strings.NewReader("cut off")); err != nil {
+	if err := d.File(&collect.File{Path: "/etc/y"}, strings.NewReader("cut off")); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Close(); err != nil {

@@ -79,7 +79,7 @@ func (p *pushed) submit(rate int) {
 		})
 		return
 	}
-	src, err := files.Scan(sources, true)
+	src, err := files.Scan(s.t.Context(), sources, true)
 	s.check(err)
 	spec := model.Spec{
 		Command: pushCommand + p.dir, Hosts: s.hosts, StartTimeout: s.expires,
@@ -354,12 +354,12 @@ func (s *scene) settlePush(p *pushed, replaced bool) {
 	}
 }
 
-// again pushes once more, and wants the new files. What an earlier push has left is made a day old:
+// again pushes once more, and wants the new files. What an earlier push has left is made nine days old:
 // this one removes it.
 func (p *pushed) again(same bool) {
 	s := p.scene
 	s.t.Helper()
-	old := time.Now().Add(-25 * time.Hour)
+	old := time.Now().Add(-9 * 24 * time.Hour)
 	for _, name := range p.tempNames() {
 		s.check(os.Chtimes(name, old, old))
 	}
@@ -422,6 +422,16 @@ func pushes() (all []fault) {
 		pushing("operator", sentToBroker(), true, (*scene).operateByPrompt, (*scene).killPrompt, (*scene).operate),
 		linksCut("links cut again and again, push midway", streamRepeats, (*scene).operate),
 		linksCut("links cut again and again, push midway, no streams", queueRepeats, refused((*scene).operate)),
+		fault{
+			name: "stream made, but not bound", short: true,
+			run: func(s *scene) {
+				s.hosts = s.hosts[:1]
+				s.permit("guest", ".*", `^(?!warren[.]file[.])`, ".*")
+				s.operate()
+				s.fleet()
+				s.settlePush(s.push(pushSize, noLimit, false), true)
+			},
+		},
 		fault{
 			name: "stream deleted, push midway", short: true, also: []wire.Outcome{wire.Exited},
 			run: func(s *scene) {

@@ -194,7 +194,7 @@ func (st *stream) publishToHost(f *forgery, all []amqp.Publishing) {
 func (st *stream) push() *forgery {
 	source := filepath.Join(st.t.TempDir(), "source")
 	st.check(os.WriteFile(source, st.content, 0o600))
-	src, err := files.Scan([]string{source}, false)
+	src, err := files.Scan(st.t.Context(), []string{source}, false)
 	st.check(err)
 	f := st.forge(wire.TypeRun)
 	f.st.Run = &wire.Run{TimeoutMS: 60_000, MaxOutput: 1 << 10, Push: &wire.Push{

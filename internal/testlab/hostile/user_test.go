@@ -17,7 +17,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"warren/internal/files"
+	"warren/internal/files/collect"
 	"warren/internal/wire"
 )
 
@@ -156,13 +156,13 @@ func TestFilesAsUser(t *testing.T) {
 	s.publish(f.queue, f.make())
 	_, archive := s.pushEnded()
 	got := map[string]string{} // content, or why there is none
-	s.check(files.ReadArchive(strings.NewReader(archive), 1<<20, files.Sink{
-		File: func(c *files.Collected, content io.Reader) error {
+	s.check(collect.Read(strings.NewReader(archive), 1<<20, collect.Sink{
+		File: func(c *collect.File, content io.Reader) error {
 			text, err := io.ReadAll(content)
 			got[c.Path] = string(text)
 			return err
 		},
-		Done: func(c *files.Collected) error {
+		Done: func(c *collect.File) error {
 			got[c.Path] += c.Missing + c.Failed
 			return nil
 		},

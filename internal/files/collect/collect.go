@@ -1,4 +1,4 @@
-package files
+package collect
 
 import (
 	"archive/tar"
@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"warren/internal/files"
 	"warren/internal/windowsname"
 )
 
@@ -28,12 +29,12 @@ var (
 	// ErrArchiveTooLarge means that the archive of a collect is larger than the host keeps.
 	ErrArchiveTooLarge = errors.New("the compressed files are larger than this host can keep until they are sent")
 
-	// ErrTooManyFiles means that a collect has more than MaxEntries files.
-	ErrTooManyFiles = fmt.Errorf("more than %d files", MaxEntries)
+	// ErrTooManyFiles means that a collect has more than files.MaxEntries files.
+	ErrTooManyFiles = fmt.Errorf("more than %d files", files.MaxEntries)
 )
 
-// A Collection says what Collect sends.
-type Collection struct {
+// A Request says what Collect sends.
+type Request struct {
 	Paths      []string // full paths; they may have wildcards
 	Within     string   // no path and no symbolic link leads out of this directory; empty: no limit
 	MaxSize    int64    // of all files together
@@ -47,7 +48,7 @@ const smallFile = 1 << 20
 // Collect writes an archive of files: a tar archive, compressed by gzip. It begins with how
 // large it is before compression. After each file follow its SHA-256 or the reason why it is of no
 // use. A path without a match is an entry of its own.
-func Collect(ctx context.Context, what Collection, w io.Writer) error {
+func Archive(ctx context.Context, what Request, w io.Writer) error {
 	zip, err := gzip.NewWriterLevel(&limitedWriter{w: w, left: what.MaxArchive, limit: what.MaxArchive}, gzip.BestSpeed)
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func Collect(ctx context.Context, what Collection, w io.Writer) error {
 	return errors.Join(c.out.Close(), zip.Close())
 }
 
-func (c *collector) collectAll(what Collection) error {
+func (c *collector) collectAll(what Request) error {
 	for _, p := range what.Paths {
 		if !filepath.IsAbs(p) {
 			return fmt.Errorf("%q is not a full path", p)
@@ -162,7 +163,7 @@ func (c *collector) add(t tree, name string) error {
 	info, err := t.stat(name) // before it is opened: that waits for the other end of a pipe
 	switch {
 	case err != nil:
-		return c.missing(shown, Cause(err).Error())
+		return c.missing(shown, files.Cause(err).Error())
 	case info.IsDir():
 		return c.addDirectory(t, name)
 	case !info.Mode().IsRegular():
@@ -174,7 +175,7 @@ func (c *collector) add(t tree, name string) error {
 	}
 	f, err := t.open(name)
 	if err != nil {
-		return c.missing(shown, Cause(err).Error())
+		return c.missing(shown, files.Cause(err).Error())
 	}
 	defer f.Close()
 	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
@@ -186,7 +187,7 @@ func (c *collector) add(t tree, name string) error {
 func (c *collector) addDirectory(t tree, name string) error {
 	entries, err := t.readDir(name)
 	if err != nil {
-		return c.missing(filepath.Join(t.base, name), Cause(err).Error())
+		return c.missing(filepath.Join(t.base, name), files.Cause(err).Error())
 	}
 	for _, e := range entries {
 		inner := filepath.Join(name, e.Name())
@@ -213,7 +214,7 @@ func (c *collector) addFile(f io.Reader, info fs.FileInfo, shown string) error {
 	if size <= smallFile {
 		var err error
 		if start, err = io.ReadAll(io.LimitReader(f, smallFile+1)); err != nil {
-			return c.missing(shown, Cause(err).Error())
+			return c.missing(shown, files.Cause(err).Error())
 		}
 		switch n := int64(len(start)); {
 		case n > smallFile && size == 0:
@@ -271,7 +272,7 @@ func (c *collector) copy(f io.Reader, size int64, sum hash.Hash) (reason string,
 			case errors.Is(err, io.EOF):
 				reason = fmt.Sprintf("it became shorter while it was read, after %d bytes", size-left)
 			case err != nil:
-				reason = Cause(err).Error()
+				reason = files.Cause(err).Error()
 			}
 		}
 		if reason != "" {
@@ -318,7 +319,7 @@ func (c *collector) missing(path, reason string) error {
 // enter notes the name of an entry of the archive.
 func (c *collector) enter(name string) error {
 	c.seen[name] = true
-	if c.entries++; c.entries > MaxEntries {
+	if c.entries++; c.entries > files.MaxEntries {
 		return ErrTooManyFiles
 	}
 	return c.lengthen(len(name))

@@ -1,4 +1,4 @@
-package files
+package collect
 
 import (
 	"archive/tar"
@@ -15,16 +15,16 @@ import (
 	"testing"
 )
 
-// collectAll collects paths without limits, and returns what ReadArchive reads of it, as lines
+// collectAll collects paths without limits, and returns what Read reads of it, as lines
 // of path and content, missing or failed.
-func collectAll(t *testing.T, what Collection) (got []string) {
+func collectAll(t *testing.T, what Request) (got []string) {
 	t.Helper()
 	if what.MaxSize == 0 {
 		what.MaxSize = 100 << 20
 	}
 	what.MaxArchive = 100 << 20
 	var archive bytes.Buffer
-	if err := Collect(context.Background(), what, &archive); err != nil {
+	if err := Archive(context.Background(), what, &archive); err != nil {
 		t.Fatal(err)
 	}
 	got, err := readAll(archive.Bytes(), what.MaxSize)
@@ -36,12 +36,12 @@ func collectAll(t *testing.T, what Collection) (got []string) {
 
 func readAll(archive []byte, maxSize int64) (got []string, err error) {
 	var text []byte
-	err = ReadArchive(bytes.NewReader(archive), maxSize, Sink{
-		File: func(_ *Collected, content io.Reader) (err error) {
+	err = Read(bytes.NewReader(archive), maxSize, Sink{
+		File: func(_ *File, content io.Reader) (err error) {
 			text, err = io.ReadAll(content)
 			return err
 		},
-		Done: func(f *Collected) error {
+		Done: func(f *File) error {
 			switch {
 			case f.Missing != "":
 				got = append(got, f.Path+" missing")
@@ -85,12 +85,12 @@ func TestCollectArchivesMatchesAndReportsMissingFiles(t *testing.T) {
 		for p := range strings.SplitSeq(c.paths, " ") {
 			paths = append(paths, logs+p)
 		}
-		got := collectAll(t, Collection{Paths: paths, Within: c.within})
+		got := collectAll(t, Request{Paths: paths, Within: c.within})
 		if text := strings.ReplaceAll(strings.Join(got, ", "), logs, ""); text != c.want {
 			t.Errorf("%s within %q: %s", c.paths, c.within, text)
 		}
 	}
-	if err := Collect(context.Background(), Collection{Paths: []string{logs + "/../secret"}, Within: logs, MaxSize: 10, MaxArchive: 1 << 20}, io.Discard); err == nil {
+	if err := Archive(context.Background(), Request{Paths: []string{logs + "/../secret"}, Within: logs, MaxSize: 10, MaxArchive: 1 << 20}, io.Discard); err == nil {
 		t.Error("a path that leads out was collected")
 	}
 }
@@ -110,7 +110,7 @@ func TestArchiveBeginsWithItsSize(t *testing.T) {
 		{[]string{dir + "/none"}, entrySize},
 	} {
 		var archive bytes.Buffer
-		if err := Collect(t.Context(), Collection{Paths: c.paths, MaxSize: 1 << 20, MaxArchive: 1 << 20}, &archive); err != nil {
+		if err := Archive(t.Context(), Request{Paths: c.paths, MaxSize: 1 << 20, MaxArchive: 1 << 20}, &archive); err != nil {
 			t.Fatal(err)
 		}
 		if size, ok := ArchiveSize(archive.Bytes()[:min(300, archive.Len())]); size != c.want || !ok {
@@ -118,7 +118,7 @@ func TestArchiveBeginsWithItsSize(t *testing.T) {
 		}
 	}
 	var small, large bytes.Buffer
-	if err := Collect(t.Context(), Collection{Paths: []string{dir}, MaxSize: 72_000, MaxArchive: 1 << 20}, &small); !errors.Is(err, ErrTooLarge) {
+	if err := Archive(t.Context(), Request{Paths: []string{dir}, MaxSize: 72_000, MaxArchive: 1 << 20}, &small); !errors.Is(err, ErrTooLarge) {
 		t.Error(err)
 	}
 	zip := gzip.NewWriter(&large) // unpacks to much more than it is
@@ -142,7 +142,7 @@ func TestCollectRefusesWhatIsTooLarge(t *testing.T) {
 	write(t, filepath.Join(dir, "a.log"), "a")
 	var archive bytes.Buffer
 	write(t, filepath.Join(dir, "c.log"), "ccc")
-	if err := Collect(context.Background(), Collection{Paths: []string{dir}, MaxSize: 2, MaxArchive: 1 << 20}, &archive); !errors.Is(err, ErrTooLarge) {
+	if err := Archive(context.Background(), Request{Paths: []string{dir}, MaxSize: 2, MaxArchive: 1 << 20}, &archive); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a directory: %v", err)
 	}
 	if got, _ := readAll(archive.Bytes(), 2); len(got) != 1 || !strings.HasSuffix(got[0], "/a.log a") {
@@ -150,13 +150,13 @@ func TestCollectRefusesWhatIsTooLarge(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "b.log"), "bb")
 	write(t, filepath.Join(dir, "zero"), strings.Repeat("0", 2<<20))
-	if err := Collect(context.Background(), Collection{Paths: []string{dir + "/b.log"}, MaxSize: 1, MaxArchive: 1 << 20}, io.Discard); !errors.Is(err, ErrTooLarge) {
+	if err := Archive(context.Background(), Request{Paths: []string{dir + "/b.log"}, MaxSize: 1, MaxArchive: 1 << 20}, io.Discard); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("larger than --max-size: %v", err)
 	}
-	if err := Collect(context.Background(), Collection{Paths: []string{dir + "/zero"}, MaxSize: 3 << 20, MaxArchive: 1 << 20}, io.Discard); err != nil {
+	if err := Archive(context.Background(), Request{Paths: []string{dir + "/zero"}, MaxSize: 3 << 20, MaxArchive: 1 << 20}, io.Discard); err != nil {
 		t.Errorf("a file that compresses well: %v", err)
 	}
-	if err := Collect(context.Background(), Collection{Paths: []string{dir + "/zero"}, MaxSize: 3 << 20, MaxArchive: 1 << 10}, io.Discard); !errors.Is(err, ErrArchiveTooLarge) {
+	if err := Archive(context.Background(), Request{Paths: []string{dir + "/zero"}, MaxSize: 3 << 20, MaxArchive: 1 << 10}, io.Discard); !errors.Is(err, ErrArchiveTooLarge) {
 		t.Errorf("larger than the host keeps: %v", err)
 	}
 }
@@ -169,7 +169,7 @@ func TestCollectReportsAFileThatBecomesShorter(t *testing.T) {
 	var archive bytes.Buffer
 	shrink := func() error { return os.Truncate(filepath.Join(dir, "a"), 1<<20) }
 	ctx := &hookedContext{Context: context.Background(), after: 6, hook: shrink}
-	if err := Collect(ctx, Collection{Paths: []string{dir}, MaxSize: 10 << 20, MaxArchive: 10 << 20}, &archive); err != nil {
+	if err := Archive(ctx, Request{Paths: []string{dir}, MaxSize: 10 << 20, MaxArchive: 10 << 20}, &archive); err != nil {
 		t.Fatal(err)
 	}
 	got, err := readAll(archive.Bytes(), 10<<20)
@@ -187,7 +187,7 @@ func TestCollectTakesAFileAsLongAsItWas(t *testing.T) {
 	grow := func() error { return os.WriteFile(filepath.Join(dir, "log"), []byte(before+"more"), 0o600) }
 	var archive bytes.Buffer
 	ctx := &hookedContext{Context: context.Background(), after: 5, hook: grow}
-	if err := Collect(ctx, Collection{Paths: []string{dir}, MaxSize: 10 << 20, MaxArchive: 10 << 20}, &archive); err != nil {
+	if err := Archive(ctx, Request{Paths: []string{dir}, MaxSize: 10 << 20, MaxArchive: 10 << 20}, &archive); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(filepath.Join(dir, "log"))
@@ -195,7 +195,7 @@ func TestCollectTakesAFileAsLongAsItWas(t *testing.T) {
 		t.Fatalf("it did not grow: %v", err)
 	}
 	sizes := map[string]int64{}
-	err = ReadArchive(&archive, 10<<20, Sink{Done: func(f *Collected) error {
+	err = Read(&archive, 10<<20, Sink{Done: func(f *File) error {
 		sizes[filepath.Base(f.Path)+f.Failed] = f.Size
 		return nil
 	}})
@@ -218,4 +218,11 @@ func (c *hookedContext) Err() error {
 		return c.hook()
 	}
 	return nil
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
+		t.Fatal(err)
+	}
 }

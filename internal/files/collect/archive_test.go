@@ -1,4 +1,4 @@
-package files
+package collect
 
 import (
 	"archive/tar"
@@ -60,7 +60,7 @@ func archiveOf(t *testing.T, entries ...entryOf) []byte {
 
 // A hostile host gets a file into no other place, and no more than was asked for. What it
 // sent before that is as good as it was.
-func TestReadArchiveRefusesWhatCollectDoesNotSend(t *testing.T) {
+func TestReadRefusesWhatCollectDoesNotSend(t *testing.T) {
 	good := fileOf("etc/good", "good")
 	whole := archiveOf(t, good...)
 	wrongSum := fileOf("etc/x", "text")
@@ -109,12 +109,12 @@ func TestReadArchiveRefusesWhatCollectDoesNotSend(t *testing.T) {
 }
 
 // JSON has no time after the year 9999.
-func TestReadArchiveForgetsTimesThatJSONDoesNotHave(t *testing.T) {
+func TestReadForgetsTimesThatJSONDoesNotHave(t *testing.T) {
 	for at, want := range map[int64]int64{253402300799: 253402300799, 253402300800: time.Time{}.Unix(), -1 << 40: time.Time{}.Unix()} {
 		file := fileOf("etc/x", "x")
 		file[0].header.ModTime = time.Unix(at, 0)
-		var got *Collected
-		err := ReadArchive(bytes.NewReader(archiveOf(t, file...)), 100, Sink{Done: func(f *Collected) error { got = f; return nil }})
+		var got *File
+		err := Read(bytes.NewReader(archiveOf(t, file...)), 100, Sink{Done: func(f *File) error { got = f; return nil }})
 		if err != nil || got.ModTime.Unix() != want {
 			t.Errorf("%d: %+v, %v, want %d", at, got, err, want)
 		}
@@ -133,17 +133,17 @@ func gzipOf(t *testing.T, text string) []byte {
 }
 
 // A file that the sink could not take has failed, and the next ones come.
-func TestReadArchiveGoesOnAfterAFailureOfTheSink(t *testing.T) {
+func TestReadGoesOnAfterAFailureOfTheSink(t *testing.T) {
 	archive := archiveOf(t, append(fileOf("a", "aaaa"), fileOf("b", "b")...)...)
 	var got []string
-	err := ReadArchive(bytes.NewReader(archive), 100, Sink{
-		File: func(f *Collected, _ io.Reader) error {
+	err := Read(bytes.NewReader(archive), 100, Sink{
+		File: func(f *File, _ io.Reader) error {
 			if f.Path == "/a" {
 				return errors.New("no space")
 			}
 			return nil
 		},
-		Done: func(f *Collected) error {
+		Done: func(f *File) error {
 			got = append(got, f.Path+f.Failed)
 			return nil
 		},
@@ -153,7 +153,7 @@ func TestReadArchiveGoesOnAfterAFailureOfTheSink(t *testing.T) {
 	}
 }
 
-func FuzzReadArchive(f *testing.F) {
+func FuzzRead(f *testing.F) {
 	dir := f.TempDir()
 	for _, name := range []string{"a", "b"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
@@ -161,7 +161,7 @@ func FuzzReadArchive(f *testing.F) {
 		}
 	}
 	var archive bytes.Buffer
-	if err := Collect(context.Background(), Collection{Paths: []string{dir, dir + "/none"}, MaxSize: 100, MaxArchive: 1 << 20}, &archive); err != nil {
+	if err := Archive(context.Background(), Request{Paths: []string{dir, dir + "/none"}, MaxSize: 100, MaxArchive: 1 << 20}, &archive); err != nil {
 		f.Fatal(err)
 	}
 	zip, err := gzip.NewReader(&archive)
@@ -179,7 +179,7 @@ func FuzzReadArchive(f *testing.F) {
 		_, _ = w.Write(text)
 		_ = w.Close()
 		var size int64
-		_ = ReadArchive(&archive, 100, Sink{Done: func(f *Collected) error {
+		_ = Read(&archive, 100, Sink{Done: func(f *File) error {
 			size += f.Size
 			for element := range strings.SplitSeq(f.Path, "/") {
 				if f.Missing == "" && element == ".." {

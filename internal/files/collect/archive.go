@@ -1,4 +1,4 @@
-package files
+package collect
 
 import (
 	"archive/tar"
@@ -12,9 +12,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"warren/internal/files"
 )
 
-// The records of an archive that Collect writes and ReadArchive reads.
+// The records of an archive that Collect writes and Read reads.
 const (
 	recordSize    = "WARREN.size"    // first: bytes of the archive before compression, about
 	recordSum     = "WARREN.sha256"  // of the file before it, in hexadecimal
@@ -38,8 +40,8 @@ const (
 	maxOverhead = 8 << 10
 )
 
-// A Collected is a file of an archive, or a path that has none.
-type Collected struct {
+// A File is a file of an archive, or a path that has none.
+type File struct {
 	Path    string // on the host
 	Size    int64
 	SHA256  [sha256.Size]byte
@@ -58,22 +60,22 @@ func invalidArchive(format string, args ...any) error {
 // A Sink takes the files of an archive. A nil function takes nothing.
 type Sink struct {
 	// File reads the content of a file. Size and ModTime are known; Done follows.
-	File func(f *Collected, content io.Reader) error
+	File func(f *File, content io.Reader) error
 
 	// Done gets each file when all about it is known, and each path without a file. If File
 	// has returned an error, f.Failed says so.
-	Done func(f *Collected) error
+	Done func(f *File) error
 }
 
-// ReadArchive reads an archive that a host sent, which may be hostile: it takes paths that
+// Read reads an archive that a host sent, which may be hostile: it takes paths that
 // stay below a root, each once, at most maxSize bytes of files, and a file only with the
 // SHA-256 that the host promised. An error ends the archive; what Done got before it is valid.
-func ReadArchive(r io.Reader, maxSize int64, sink Sink) error {
+func Read(r io.Reader, maxSize int64, sink Sink) error {
 	zip, err := gzip.NewReader(r)
 	if err != nil {
 		return readError(err)
 	}
-	bounded := &boundedReader{r: zip, left: maxSize + MaxEntries*maxOverhead}
+	bounded := &boundedReader{r: zip, left: maxSize + files.MaxEntries*maxOverhead}
 	a := archiveReader{in: tar.NewReader(bounded), left: maxSize, limit: maxSize, sink: sink, seen: map[string]bool{}}
 	for {
 		h, err := a.in.Next()
@@ -148,7 +150,7 @@ type archiveReader struct {
 	sink        Sink
 	seen        map[string]bool
 
-	open *Collected // a file whose last record has not come
+	open *File // a file whose last record has not come
 }
 
 // end verifies the checksum behind the archive.
@@ -170,17 +172,17 @@ func (a *archiveReader) header(h *tar.Header) error {
 	if _, ok := sizeOf(h); ok && a.entries == 0 {
 		return nil
 	}
-	if a.entries++; a.entries > MaxEntries {
-		return invalidArchive("it has more than %d files", MaxEntries)
+	if a.entries++; a.entries > files.MaxEntries {
+		return invalidArchive("it has more than %d files", files.MaxEntries)
 	}
-	f := &Collected{Path: h.Name, Size: h.Size, ModTime: h.ModTime}
+	f := &File{Path: h.Name, Size: h.Size, ModTime: h.ModTime}
 	if year := h.ModTime.UTC().Year(); year < 1 || year > 9999 { // RFC 3339 has no other
 		f.ModTime = time.Time{}
 	}
 	switch h.Typeflag {
 	case tar.TypeReg:
 	case tar.TypeXGlobalHeader:
-		f = &Collected{Path: h.PAXRecords[recordPath], Missing: h.PAXRecords[recordMissing]}
+		f = &File{Path: h.PAXRecords[recordPath], Missing: h.PAXRecords[recordMissing]}
 		if f.Missing == "" || len(f.Missing) > maxReason {
 			return invalidArchive("a path has no reason")
 		}
@@ -203,7 +205,7 @@ func (a *archiveReader) header(h *tar.Header) error {
 }
 
 // checkPath refuses a path that Collect does not send.
-func (a *archiveReader) checkPath(f *Collected) error {
+func (a *archiveReader) checkPath(f *File) error {
 	p := f.Path
 	if a.paths += len(p) + len(f.Missing); a.paths > maxPaths || len(p) > maxPath {
 		return invalidArchive("its paths are too long")
@@ -232,7 +234,7 @@ func hostPath(name string) string {
 }
 
 // content reads the bytes of a file.
-func (a *archiveReader) content(f *Collected) error {
+func (a *archiveReader) content(f *File) error {
 	sum := sha256.New()
 	content := &contentReader{r: io.TeeReader(a.in, sum)}
 	if a.sink.File != nil {
@@ -283,7 +285,7 @@ func (a *archiveReader) close(h *tar.Header) error {
 	return a.done(f)
 }
 
-func (a *archiveReader) done(f *Collected) error {
+func (a *archiveReader) done(f *File) error {
 	if a.sink.Done == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package files
+package collect
 
 import (
 	"archive/tar"
@@ -23,23 +23,23 @@ func TestCollectReadsOddFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, within := range []string{"", dir} {
-		got := collectAll(t, Collection{Paths: []string{dir}, Within: within})
+		got := collectAll(t, Request{Paths: []string{dir}, Within: within})
 		want := "/back\\slash back\\slash, /empty , /new\nline new\nline, /not-\xff-utf8 not-\xff-utf8, /pipe missing, /star* star*"
 		if text := strings.ReplaceAll(strings.Join(got, ", "), dir, ""); text != want {
 			t.Errorf("within %q: %q", within, text)
 		}
-		if got := collectAll(t, Collection{Paths: []string{dir + `/star\*`, dir + "/not*"}, Within: within}); len(got) != 2 {
+		if got := collectAll(t, Request{Paths: []string{dir + `/star\*`, dir + "/not*"}, Within: within}); len(got) != 2 {
 			t.Errorf("within %q: %q", within, got)
 		}
 	}
-	if got := collectAll(t, Collection{Paths: []string{"/proc/self/status"}}); len(got) != 1 || !strings.HasSuffix(got[0], " bytes") {
+	if got := collectAll(t, Request{Paths: []string{"/proc/self/status"}}); len(got) != 1 || !strings.HasSuffix(got[0], " bytes") {
 		t.Errorf("a file of /proc: %q", got)
 	}
 }
 
 // A file that cannot be read is missing, and says so: nobody takes it for collected.
 func TestCollectReportsFileThatCannotBeRead(t *testing.T) {
-	if got := collectAll(t, Collection{Paths: []string{"/proc/self/mem", "/proc/self/status"}}); len(got) != 2 || got[0] != "/proc/self/mem missing" {
+	if got := collectAll(t, Request{Paths: []string{"/proc/self/mem", "/proc/self/status"}}); len(got) != 2 || got[0] != "/proc/self/mem missing" {
 		t.Errorf("%q", got)
 	}
 	var archive bytes.Buffer
@@ -71,7 +71,7 @@ func TestCollectReportsPathThatIsTooLong(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "z"), "z")
 	for _, within := range []string{"", dir} {
-		got := collectAll(t, Collection{Paths: []string{dir}, Within: within})
+		got := collectAll(t, Request{Paths: []string{dir}, Within: within})
 		if len(got) != 2 || !strings.HasPrefix(got[0], dir+"/a/ddd") || !strings.HasSuffix(got[0], " missing") || got[1] != dir+"/z z" {
 			t.Errorf("within %q: %.300q", within, got)
 		}

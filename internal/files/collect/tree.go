@@ -1,4 +1,4 @@
-package files
+package collect
 
 import (
 	"context"
@@ -29,17 +29,6 @@ func (t tree) stat(name string) (fs.FileInfo, error) {
 		return t.root.Stat(name)
 	}
 	return os.Stat(filepath.Join(t.base, name))
-}
-
-// FreeSpace returns how many bytes the file system of a directory has for this user, if that
-// is known.
-func FreeSpace(dir string) (free int64, ok bool) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return 0, false
-	}
-	defer root.Close()
-	return freeSpace(root, ".")
 }
 
 // readDir returns the entries of a directory, sorted by name.
