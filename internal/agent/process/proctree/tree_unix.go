@@ -41,6 +41,8 @@ type Tree struct {
 	// yet, so that its id and the ids of its group and session belong to the command.
 	LeaderIsChild bool
 
+	list func() ([]Stat, error) // Snapshot
+
 	lastKill    time.Time // initially the creation of the Tree
 	killSent    bool
 	verified    map[processKey]bool    // living and ended processes of the command
@@ -64,7 +66,7 @@ func (s Stat) key() processKey { return processKey{s.PID, s.StartTime} }
 // at that moment.
 func New(leader Identity, mark string, cgroup *Cgroup, otherSessions func() map[int]bool) *Tree {
 	return &Tree{
-		otherSessions: otherSessions, leader: leader, leaderStart: StartTimeOf(leader), mark: mark, cgroup: cgroup, lastKill: time.Now(),
+		otherSessions: otherSessions, leader: leader, leaderStart: StartTimeOf(leader), mark: mark, cgroup: cgroup, list: Snapshot, lastKill: time.Now(),
 		verified: map[processKey]bool{}, signaled: map[processKey]bool{}, frozen: map[processKey]bool{},
 		denied: map[processKey]Process{}, seenGroups: map[int]bool{},
 	}
@@ -111,12 +113,10 @@ const (
 // grace time, and kills the rest. It returns when all of them have ended, or
 // killTimeout after the first KILL.
 func (t *Tree) Stop(grace time.Duration) StopResult {
-	err := t.terminate()
-	if err == nil {
-		err = t.awaitExit(grace)
-	}
 	var s Scan
-	if err == nil {
+	err := t.terminate()
+	if !errors.Is(err, ErrOwnSession) { // what can be signaled without a list of processes is ended, too
+		_ = t.awaitExit(grace)
 		s, err = t.kill()
 	}
 	e := StopResult{Err: err, Killed: t.countKilled(), Left: s.Living}
@@ -188,6 +188,7 @@ func (t *Tree) kill() (s Scan, err error) {
 	pause := minPollInterval
 	for round := 1; ; round++ {
 		if s, err = t.Scan(); err != nil {
+			t.cgroup.killAll()
 			return s, t.signalLeaderGroup(err, unix.SIGKILL)
 		}
 		last := round > minKillRounds && time.Now().After(deadline)
@@ -217,7 +218,7 @@ func (t *Tree) kill() (s Scan, err error) {
 // killOnce kills all processes that the scan found. Without a cgroup it first stops
 // all of them. Stopped processes cannot fork, and the processes that verify others as
 // the command's do not end before them.
-func (t *Tree) killOnce(s Scan) (err error) {
+func (t *Tree) killOnce(s Scan) error {
 	if t.cgroup.killAll() {
 		outside := 0
 		for _, p := range s.Living {
@@ -236,9 +237,12 @@ func (t *Tree) killOnce(s Scan) (err error) {
 		if !t.signal(s, t.frozen, unix.SIGSTOP) {
 			break
 		}
-		if s, err = t.Scan(); err != nil {
-			return err
+		next, err := t.Scan()
+		if err != nil {
+			t.signal(s, nil, unix.SIGKILL)
+			return t.signalLeaderGroup(err, unix.SIGKILL)
 		}
+		s = next
 	}
 	t.signal(s, nil, unix.SIGKILL)
 	return nil
@@ -315,7 +319,7 @@ func (t *Tree) Scan() (Scan, error) {
 		return Scan{}, ErrOwnSession
 	}
 	defer AcquireSlot()()
-	all, err := Snapshot()
+	all, err := t.list()
 	if err != nil {
 		return Scan{}, err
 	}
