@@ -30,10 +30,13 @@ func (a *Agent) readInbox(ctx context.Context) error {
 	return link.Run(ctx, a.inboxSession)
 }
 
+// longestDrain is how long jobs wait for the end of the inbox if messages come as fast as they are read.
+const longestDrain = time.Minute
+
 // inboxSession declares the inbox, reads it to its end, and then consumes it.
 //
 // The inbox may have a run and its cancel. The run must not begin before the cancel was read,
-// so jobs are held until the end.
+// so jobs are held until the end, or at least until everything was read that was there at first.
 func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 	queue := wire.InboxQueue(a.cfg.ID)
 	binding := broker.Binding{Exchange: wire.ExchangeHosts, Key: wire.InboxKey(a.cfg.ID)}
@@ -45,7 +48,8 @@ func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 		return err
 	}
 	from := delivery{queue: queue, name: a.cfg.ID, inbox: true, held: true}
-	for more := true; more; {
+	read, first, late := uint32(0), uint32(0), time.Now().Add(longestDrain)
+	for more := true; more && (read <= first || time.Now().Before(late)); {
 		err := broker.CallWithTimeout(s.Conn, broker.CallTimeout, func() (err error) {
 			from.Delivery, more, err = ch.Get(queue, false)
 			return err
@@ -55,6 +59,9 @@ func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 		}
 		s.Ready() // it has a leader
 		if more {
+			if read++; read == 1 {
+				first = from.MessageCount // behind this one
+			}
 			select {
 			case a.deliveries <- from:
 			case <-ctx.Done():

@@ -3,7 +3,6 @@ package executor
 import (
 	"context"
 	"iter"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -31,7 +30,6 @@ type Journal interface {
 // write goes into the next one, so jobs that come together share a sync.
 type journalWriter struct {
 	journal Journal
-	log     *slog.Logger
 	writing *write     // nil: none
 	acks    []delivery // requests that were handled since the last write began
 
@@ -75,7 +73,7 @@ func (w *journalWriter) wakeAt(t *jobtable.Table) time.Time {
 // append begins to write a commit.
 func (w *journalWriter) append(ctx context.Context, c *jobtable.Commit) (err error) {
 	var mode journal.Mode
-	if c.Sync {
+	if c.Sync || slices.ContainsFunc(w.acks, func(d delivery) bool { return d.inbox }) { // only the journal has them then
 		mode |= journal.Sync
 	}
 	if c.Reserved {
@@ -164,6 +162,9 @@ func (l *loop) written(work context.Context, answer journal.Answer) {
 	}
 	for _, j := range c.Jobs {
 		l.replies.JobChanged(j)
+		if l.ending[j] && j.Durable() {
+			logEnd(l, j)
+		}
 	}
 	l.replies.acks.add(w.acks, now)
 	if l.journal.compact(work, l.table) {

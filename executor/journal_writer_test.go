@@ -1,16 +1,20 @@
 package executor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/executor/jobtable"
 	"warren/internal/agent/journal"
@@ -307,6 +311,60 @@ func TestFullDiskDoesNotStartRunningJobAgain(t *testing.T) {
 				}
 				break
 			}
+		}
+	})
+}
+
+// Until the journal has an outcome, the next start of the agent may find another one. The logs have one.
+func TestEndIsLoggedWhenTheJournalHasIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		d := &disk{}
+		r := newRigOn(t, d, func(c *Config) { c.Log = textLog(&log) })
+		defer r.close()
+		task, job := ids()
+		r.send(wire.TypeRun, task, job)
+		<-r.started
+		d.set(func() { d.dead = true })
+		r.finish <- exited(0)
+		time.Sleep(3 * writeRetryDelay)
+		synctest.Wait()
+		if strings.Contains(log.String(), "msg=ended") {
+			t.Errorf("logged: %s", log.String())
+		}
+		d.set(func() { d.dead = false })
+		next[*wire.Ended](r)
+		synctest.Wait()
+		if strings.Count(log.String(), "msg=ended") != 1 {
+			t.Errorf("logged: %s", log.String())
+		}
+	})
+}
+
+// Once a request of the inbox is acknowledged, only the journal has it.
+func TestRequestOfInboxIsSynced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, inbox := range []bool{false, true} {
+			d := &disk{}
+			r := newRigOn(t, d, func(c *Config) { c.Inbox = true })
+			r.send(wire.TypeRun, uuid.NewString(), uuid.NewString()) // occupies the worker
+			<-r.started
+			synctest.Wait()
+			task, job := ids()
+			r.agent.deliveries <- delivery{inbox: inbox, queue: "q", name: "web01", Delivery: amqp.Delivery{
+				Acknowledger: acker{r}, Type: wire.TypeRun, CorrelationId: job, ReplyTo: wire.ReplyQueue("op", "abc"), Body: r.request(wire.TypeRun, task, job),
+			}}
+			synctest.Wait()
+			if j := tableFrom(t, d.durable()).Job(job); (j != nil) != inbox {
+				t.Errorf("inbox %v: a loss of power leaves %+v", inbox, j)
+			}
+			go func() { // what is sent until the end
+				for p := range r.out {
+					p.Answer <- broker.Verdict{Ref: p.Ref, Kind: broker.Routed}
+				}
+			}()
+			r.close()
+			close(r.out)
 		}
 	})
 }

@@ -55,7 +55,7 @@ func TestLogNamesWaitingJobs(t *testing.T) {
 func TestLogNamesIssuerOfJob(t *testing.T) {
 	for _, logged := range []bool{false, true} {
 		var log bytes.Buffer
-		l := &loop{log: textLog(&log), replies: &replies{Outbox: outbox.New(nil)}, cfg: Config{Now: time.Now}, logged: map[*jobtable.Job]bool{}}
+		l := &loop{log: textLog(&log), replies: &replies{Outbox: outbox.New(nil)}, cfg: Config{Now: time.Now}, logged: map[*jobtable.Job]bool{}, ending: map[*jobtable.Job]bool{}}
 		j := &jobtable.Job{Issuer: "SHA256:key", Result: wire.Ended{Outcome: wire.Rejected, Reason: "queue full"}}
 		l.logged[j] = logged
 		l.ended(j)

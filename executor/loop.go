@@ -36,15 +36,16 @@ type loop struct {
 	stats  stats.Stats
 	fresh  *jobtable.Job          // accepted since begin was last called
 	logged map[*jobtable.Job]bool // jobs whose issuer is in the log
+	ending map[*jobtable.Job]bool // ended jobs whose outcome is not in the logs yet
 }
 
 func newLoop(a *Agent, t *jobtable.Table, o *outputlog.Log, j Journal) *loop {
 	now := a.cfg.Now()
-	l := &loop{cfg: a.cfg, log: a.cfg.Log, agent: a, table: t, logged: map[*jobtable.Job]bool{}}
+	l := &loop{cfg: a.cfg, log: a.cfg.Log, agent: a, table: t, logged: map[*jobtable.Job]bool{}, ending: map[*jobtable.Job]bool{}}
 	l.gate = gate{cfg: &l.cfg, log: l.log, limit: rate.NewLimiter(refusalRate, refusalBurst)}
 	l.names = heldNames{cfg: &l.cfg, log: l.log, table: t, names: a.names, confirmAt: now.Add(jobtable.ConfirmInterval)}
 	l.facts = factsCache{cfg: &l.cfg, started: now}
-	l.journal = journalWriter{journal: j, log: l.log}
+	l.journal = journalWriter{journal: j}
 	l.pool = pool{cancels: map[*jobtable.Job]context.CancelCauseFunc{}, leaving: make(chan struct{}), reports: a.reports, contents: &a.contents}
 	l.checks = checks{cfg: &l.cfg, group: &l.pool.group, ended: make(chan outbox.OneShot)}
 	l.output = outputKeeper{Log: o, log: l.log}
@@ -217,8 +218,17 @@ func (l *loop) logWaiting() {
 	l.fresh = nil
 }
 
-// ended logs the outcome of a job and sends it to its reply queues.
+// ended sends the outcome of a job to its reply queues, and logs it, once the journal has it: until
+// then, a start of the agent may find another one.
 func (l *loop) ended(j *jobtable.Job) {
+	if l.ending[j] = true; j.Durable() {
+		logEnd(l, j)
+	}
+	l.replies.JobChanged(j)
+}
+
+func logEnd(l *loop, j *jobtable.Job) {
+	delete(l.ending, j)
 	attrs := []any{"job", j.ID, "task", j.Task, "host", j.Host, "outcome", j.Result.Outcome}
 	if j.Result.ExitCode != nil {
 		attrs = append(attrs, "exit_code", *j.Result.ExitCode)
@@ -239,7 +249,6 @@ func (l *loop) ended(j *jobtable.Job) {
 	l.stats.CountEnd(j.Result.Outcome)
 	l.log.Info("ended", attrs...)
 	l.gate.decisions.Ended(decisionlog.Job{Task: j.Task, ID: j.ID, Host: j.Host, Issuer: j.Issuer}, &j.Result, l.cfg.Now())
-	l.replies.JobChanged(j)
 }
 
 // abandon kills running commands, since the agent has failed.

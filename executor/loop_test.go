@@ -493,6 +493,24 @@ func TestLargeOutputGoesInOrderAndEndedComesLast(t *testing.T) {
 	})
 }
 
+// Whoever has copied a request must not have a large result sent again and again.
+func TestOldRequestDoesNotRepeatADeliveredResult(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		task, job := ids()
+		body := r.request(wire.TypeRun, task, job)
+		r.deliver(wire.TypeRun, job, body)
+		r.finish <- exited(0)
+		next[*wire.Ended](r)
+		r.deliver(wire.TypeRun, job, body) // its operator may not have it yet
+		next[*wire.Ended](r)
+		time.Sleep(time.Minute + DefaultTolerance + time.Second)
+		r.deliver(wire.TypeRun, job, body)
+		r.silent()
+	})
+}
+
 func TestReturnedReplyIsKeptUntilStatusRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)

@@ -73,8 +73,9 @@ func (r *replies) publication(m *outbox.Message) *broker.Publication {
 	if e, ok := m.Reply.(*wire.Ended); ok {
 		r.embed(e, m.Inline)
 	}
+	wire.SetAgent(m.Reply, r.agent)
 	var err error
-	if p.Msg.Type, p.Msg.Body, err = wire.EncodeReply(stamp(m.Reply, r.agent)); err != nil {
+	if p.Msg.Type, p.Msg.Body, err = wire.EncodeReply(m.Reply); err != nil {
 		panic(err) // a reply that the agent itself made
 	}
 	return p
@@ -97,28 +98,4 @@ func (r *replies) embed(e *wire.Ended, output []outputlog.Ref) {
 		}
 		s.Data = append(s.Data, data...)
 	}
-}
-
-// stamp puts the version and the agent's id on a reply. A reply about a job may already have
-// the id under which the job was accepted: its operator accepts no other.
-func stamp(v any, agent string) any {
-	switch r := v.(type) {
-	case *wire.Accepted:
-		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
-	case *wire.Started:
-		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
-	case *wire.Transfer:
-		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
-	case *wire.Ended:
-		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
-	case *wire.State:
-		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
-	case *wire.Checked:
-		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
-	case *wire.Granted:
-		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
-	case *wire.Hello:
-		r.V, r.Agent = wire.Version, cmp.Or(r.Agent, agent)
-	}
-	return v
 }

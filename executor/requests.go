@@ -13,7 +13,9 @@ import (
 // deliver handles one message. Nothing looks at it before it is authorized. It is
 // acknowledged after the journal has what it changes.
 func (l *loop) deliver(work context.Context, d delivery, now time.Time) {
-	l.journal.acks = append(l.journal.acks, d)
+	unacknowledged := d
+	unacknowledged.Body = nil // there may be many, while the journal cannot be written
+	l.journal.acks = append(l.journal.acks, unacknowledged)
 	l.names.setClock(now)
 	v := l.gate.authorize(d, now)
 	switch {
@@ -119,6 +121,9 @@ func (l *loop) accept(v *trust.Decision, r *jobtable.VerifiedRequest, held bool,
 			l.gate.logRefusal(v, now)
 		}
 		countRefusedJob(&l.stats, v, j, why, now)
+	}
+	if result == jobtable.AlreadyKnown && j.Delivered && now.After(time.UnixMilli(r.Statement.NotAfter).Add(l.cfg.Limits.Tolerance)) {
+		return // its operator has the result, and would ask for it; anybody may have captured the request
 	}
 	l.replies.Subscribe(j, r.Statement.ReplyTo, now)
 	if result == jobtable.Added && j.Phase == jobtable.Ended {

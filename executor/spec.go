@@ -1,7 +1,6 @@
 package executor
 
 import (
-	"errors"
 	"sync"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 
 // unsupportedReason returns why this agent cannot execute what is permitted; empty if it can.
 func unsupportedReason(r *wire.Run) string {
-	if _, err := process.LookupUser(r.User); errors.Is(err, process.ErrCannotSwitch) {
+	if err := process.MaySwitch(r.User); err != nil {
 		return err.Error()
 	}
 	return ""

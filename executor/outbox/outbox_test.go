@@ -121,6 +121,31 @@ func TestRejectedReplyIsRepeatedAfterPause(t *testing.T) {
 	wantSent(t, o, at, "Ended")
 }
 
+// Anybody may name a queue that takes nothing. Replies to it neither circle for ever nor keep those of
+// jobs from their operators.
+func TestOneShotThatIsNackedIsNotRepeated(t *testing.T) {
+	o := New(everything)
+	for range 2 * Window {
+		o.SendOnce(OneShot{To: "full", Reply: &wire.State{}})
+	}
+	for range 2 {
+		kinds, refs := send(o, t0)
+		if len(kinds) != Window {
+			t.Fatalf("%d are in flight", len(kinds))
+		}
+		for _, r := range refs {
+			o.Confirm(broker.Verdict{Ref: r, Kind: broker.Nacked}, t0)
+		}
+	}
+	if !o.Idle() {
+		t.Error("they are sent again")
+	}
+	o.SendOnce(OneShot{To: "q", Reply: &wire.State{}})
+	refs := wantSent(t, o, t0, "State")
+	o.Confirm(broker.Verdict{Ref: refs[0], Kind: broker.Unconfirmed}, t0) // the connection was lost
+	wantSent(t, o, t0, "State")
+}
+
 // A queue with the same binding may be on a node that is down: then each reply is nacked and
 // arrives.
 func TestPauseAfterRejectionDoublesUntilAReplyIsRouted(t *testing.T) {

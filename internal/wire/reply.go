@@ -14,18 +14,18 @@ import (
 
 // A reply is a pointer to one of the types with a JSON body.
 type reply interface {
-	head() (version *int, job *string) // job is nil where the type has none
+	head() (version *int, agent, job *string) // job is nil where the type has none
 	check() error
 }
 
-func (a *Accepted) head() (version *int, job *string) { return &a.V, &a.Job }
-func (s *Started) head() (version *int, job *string)  { return &s.V, &s.Job }
-func (t *Transfer) head() (version *int, job *string) { return &t.V, &t.Job }
-func (e *Ended) head() (version *int, job *string)    { return &e.V, &e.Job }
-func (s *State) head() (version *int, job *string)    { return &s.V, &s.Job }
-func (c *Checked) head() (version *int, job *string)  { return &c.V, &c.Job }
-func (g *Granted) head() (version *int, job *string)  { return &g.V, &g.Job }
-func (h *Hello) head() (version *int, job *string)    { return &h.V, nil }
+func (a *Accepted) head() (version *int, agent, job *string) { return &a.V, &a.Agent, &a.Job }
+func (s *Started) head() (version *int, agent, job *string)  { return &s.V, &s.Agent, &s.Job }
+func (t *Transfer) head() (version *int, agent, job *string) { return &t.V, &t.Agent, &t.Job }
+func (e *Ended) head() (version *int, agent, job *string)    { return &e.V, &e.Agent, &e.Job }
+func (s *State) head() (version *int, agent, job *string)    { return &s.V, &s.Agent, &s.Job }
+func (c *Checked) head() (version *int, agent, job *string)  { return &c.V, &c.Agent, &c.Job }
+func (g *Granted) head() (version *int, agent, job *string)  { return &g.V, &g.Agent, &g.Job }
+func (h *Hello) head() (version *int, agent, job *string)    { return &h.V, &h.Agent, nil }
 
 // A replyType is how replies of a type are decoded.
 type replyType struct {
@@ -52,6 +52,16 @@ var replyTypes = map[string]replyType{
 	TypeHello:    replyTypeOf[Hello](),
 }
 
+// SetAgent names the agent that sends a reply. A reply about a job may already have the id under which
+// the job was accepted: its operator accepts no other.
+func SetAgent(v any, id string) {
+	if r, ok := v.(reply); ok {
+		if _, agent, _ := r.head(); *agent == "" {
+			*agent = id
+		}
+	}
+}
+
 // EncodeReply returns the AMQP type and the body of a pointer to Accepted,
 // Started, Transfer, Ended, State, Checked, Granted or Hello. It sets V, cuts Reason and Rule to
 // MaxReason, makes texts of the agent's system UTF-8, and leaves Checked.Argv out where the body
@@ -63,7 +73,7 @@ func EncodeReply(v any) (typ string, body []byte, err error) {
 	if r == nil {
 		return "", nil, fmt.Errorf("%w: %T is no reply", ErrType, v)
 	}
-	version, _ := r.head()
+	version, _, _ := r.head()
 	*version = Version
 	if err := r.check(); err != nil {
 		return "", nil, malformed(err)
@@ -182,7 +192,7 @@ func DecodeReply(typ string, body []byte, headers map[string]any, correlationID 
 		return nil, fmt.Errorf("%w: property type is %q", ErrType, strict.Clip(typ, 40))
 	}
 	r := known.make()
-	version, job := r.head()
+	version, _, job := r.head()
 	if err := decodeVersioned(body, known.schema, r, version); err != nil {
 		return nil, malformed(err)
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 func correlationOf(v any) string {
-	if _, job := v.(reply).head(); job != nil {
+	if _, _, job := v.(reply).head(); job != nil {
 		return *job
 	}
 	return sampleTask

@@ -164,13 +164,17 @@ func quoteCmdWord(word string) string {
 // not receive unchanged, or "". cmd.exe executes such a file and parses the command
 // line by its own rules: quotes and percent signs can end the word, and cmd.exe then
 // executes the rest (CVE-2024-24576). Windows ignores blanks and dots at the end of a
-// file name.
-func unsafeBatchArg(goos, program string, args []string) string {
+// file name. The first argument is the program as it was named: it may contain what the path that was
+// found does not.
+func unsafeBatchArg(goos, program string, argv []string) string {
 	name := strings.ToLower(strings.TrimRight(program, " ."))
 	if goos != "windows" || !strings.HasSuffix(name, ".bat") && !strings.HasSuffix(name, ".cmd") {
 		return ""
 	}
-	for _, arg := range args {
+	if name := argv[0]; strings.ContainsAny(name, "\"%\r\n") || strings.ContainsAny(name, "&|<>()^,;=\v\f") && !strings.ContainsAny(name, " \t") {
+		return name // with a blank, it is quoted
+	}
+	for _, arg := range argv[1:] {
 		if strings.ContainsAny(arg, "\"%&|<>()^!\r\n") || strings.ContainsAny(arg, ",;=\v\f") && !strings.ContainsAny(arg, " \t") {
 			return arg // the second kind divides words, unless blanks have the argument quoted
 		}

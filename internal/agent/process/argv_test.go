@@ -158,8 +158,21 @@ func TestUnsafeBatchArg(t *testing.T) {
 		{"windows", `C:\x\backup.exe`, []string{"a&b"}, ""},
 		{"linux", "/x/backup.bat", []string{"a&b"}, ""},
 	} {
-		if got := unsafeBatchArg(c.goos, c.program, c.args); got != c.want {
+		if got := unsafeBatchArg(c.goos, c.program, append([]string{c.program}, c.args...)); got != c.want {
 			t.Errorf("%s %q: %q, want %q", c.program, c.args, got, c.want)
+		}
+	}
+}
+
+// The path that a program is named by may have parts that the path that is found has not.
+func TestUnsafeBatchName(t *testing.T) {
+	for name, safe := range map[string]bool{
+		`C:\Program Files (x86)\x\backup.bat`: true, // a blank has it quoted
+		`C:\x\a&calc&\..\backup.bat`:          false,
+		`C:\a %X%\..\x\backup.bat`:            false,
+	} {
+		if got := unsafeBatchArg("windows", `C:\x\backup.bat`, []string{name, "daily"}); (got == "") != safe {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }

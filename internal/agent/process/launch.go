@@ -43,7 +43,7 @@ func launch(ctx context.Context, spec Spec) (*leader, *pipes, error) {
 		return nil, nil, err
 	}
 	spec.Dir = dir
-	if word := unsafeBatchArg(runtime.GOOS, program, spec.Argv[1:]); word != "" {
+	if word := unsafeBatchArg(runtime.GOOS, program, spec.Argv); word != "" {
 		return nil, nil, startErrorf(fs.ErrInvalid, "cannot pass %q to the batch file %q: cmd.exe would run a part of it as a command", word, spec.Argv[0])
 	}
 	if err := checkLength(runtime.GOOS, spec.Argv); err != nil {

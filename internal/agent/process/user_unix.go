@@ -24,6 +24,15 @@ type User struct {
 // switches reports whether a command needs to change its user.
 func (u *User) switches() bool { return u != nil && u.isOther }
 
+// MaySwitch returns an error if this process cannot run a command as the user. It looks up no account:
+// that may take long.
+func MaySwitch(name string) error {
+	if name == "" || os.Geteuid() == 0 || name == currentUser().Name {
+		return nil
+	}
+	return fmt.Errorf("%w: it does not run as root, so it cannot run commands as user %q", ErrCannotSwitch, name)
+}
+
 // LookupUser returns an account. An empty name is this process's own account. The
 // error means that there is no such account, or that this process cannot switch to it.
 func LookupUser(name string) (*User, error) {

@@ -20,10 +20,20 @@ func LookupUser(name string) (*User, error) {
 	if account, err := user.Current(); err == nil {
 		u.Name = account.Username
 	}
-	if name != "" && name != u.Name {
-		return nil, fmt.Errorf("%w: on Windows commands run as the agent's own user, not as %q", ErrCannotSwitch, name)
+	return u, maySwitch(u, name)
+}
+
+// MaySwitch returns an error if this process cannot run a command as the user.
+func MaySwitch(name string) error {
+	_, err := LookupUser(name)
+	return err
+}
+
+func maySwitch(own *User, name string) error {
+	if name != "" && name != own.Name {
+		return fmt.Errorf("%w: on Windows commands run as the agent's own user, not as %q", ErrCannotSwitch, name)
 	}
-	return u, nil
+	return nil
 }
 
 // Chown does nothing: there is no other user.
