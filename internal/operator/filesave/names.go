@@ -9,6 +9,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"warren/internal/files"
+	"warren/internal/windowsname"
 )
 
 // names gives paths on a host paths in a directory of the operator, which are safe on every
@@ -118,7 +119,7 @@ func safeName(element string) string {
 		}
 	}
 	name := b.String()
-	if isDevice(name) || strings.HasPrefix(name, tempPrefix) {
+	if windowsname.IsReserved(name) || strings.HasPrefix(name, tempPrefix) {
 		name = "_" + name
 	}
 	return name
@@ -128,20 +129,4 @@ func safeName(element string) string {
 func isHex(text string) bool {
 	const digits = "0123456789abcdefABCDEF"
 	return len(text) > 1 && strings.IndexByte(digits, text[0]) >= 0 && strings.IndexByte(digits, text[1]) >= 0
-}
-
-// isDevice reports whether Windows reserves a name for a device, whatever follows a dot
-// (https://learn.microsoft.com/windows/win32/fileio/naming-a-file).
-func isDevice(name string) bool {
-	stem, _, _ := strings.Cut(strings.ToLower(name), ".")
-	stem = strings.TrimRight(stem, " ")
-	switch stem {
-	case "con", "prn", "aux", "nul", "conin$", "conout$":
-		return true
-	}
-	rest, ok := strings.CutPrefix(stem, "com")
-	if !ok {
-		rest, ok = strings.CutPrefix(stem, "lpt")
-	}
-	return ok && (len(rest) == 1 && rest[0] >= '0' && rest[0] <= '9' || rest == "¹" || rest == "²" || rest == "³")
 }
