@@ -49,7 +49,8 @@ func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 	}
 	from := delivery{queue: queue, name: a.cfg.ID, inbox: true, held: true}
 	read, first, late := uint32(0), uint32(0), time.Now().Add(longestDrain)
-	for more := true; more && (read <= first || time.Now().Before(late)); {
+	more := true
+	for more && (read <= first || time.Now().Before(late)) {
 		err := broker.CallWithTimeout(s.Conn, broker.CallTimeout, func() (err error) {
 			from.Delivery, more, err = ch.Get(queue, false)
 			return err
@@ -69,7 +70,11 @@ func (a *Agent) inboxSession(ctx context.Context, s *broker.Session) error {
 			}
 		}
 	}
-	a.cfg.Log.Info("the inbox was read to its end", "queue", queue)
+	if more {
+		a.cfg.Log.Warn("messages come into the inbox as fast as they are read; its jobs begin", "queue", queue, "read", read)
+	} else {
+		a.cfg.Log.Info("the inbox was read to its end", "queue", queue)
+	}
 	select {
 	case a.drained <- struct{}{}:
 	case <-ctx.Done():

@@ -17,7 +17,7 @@ const namedProcesses = 3
 func outcome(ctx context.Context, run *wire.Run, r process.Result) *wire.Ended {
 	e := &wire.Ended{}
 	if r.Started {
-		e.Killed, e.Left = r.Killed, leftCount(r)
+		e.Killed, e.Left = r.Killed, r.LeftCount
 	}
 	switch {
 	case r.TimedOut:
@@ -46,7 +46,7 @@ func outcome(ctx context.Context, run *wire.Run, r process.Result) *wire.Ended {
 
 // interrupted returns the outcome of a command that ran when its agent went down.
 func interrupted(s process.Survivors, err error) wire.Ended {
-	e := wire.Ended{Outcome: wire.Interrupted, Killed: s.Killed, Left: max(s.LeftCount, len(s.Left))}
+	e := wire.Ended{Outcome: wire.Interrupted, Killed: s.Killed, Left: s.LeftCount}
 	e.Reason = "the agent or its machine went down while it ran"
 	if s.Killed > 0 {
 		e.Reason += "; what was left of it has been killed"
@@ -57,9 +57,6 @@ func interrupted(s process.Survivors, err error) wire.Ended {
 	}
 	return e
 }
-
-// leftCount returns how many processes of the command survive.
-func leftCount(r process.Result) int { return max(r.LeftCount, len(r.Left)) }
 
 // joinReasons joins the parts of a reason.
 func joinReasons(parts ...string) string {

@@ -120,6 +120,7 @@ type Delivery struct {
 	reconnectedAt    time.Time // the operator itself; zero before that
 	downSince        time.Time // the operator has no connection; zero: it has
 	askedAt          time.Time // the first question since dueAt; before that, some earlier one
+	asking           bool      // it is in flight
 }
 
 // AnswerTimeout is how long after an agent's last answer its job may still end: the job's
@@ -248,7 +249,7 @@ func (c *Delivery) lostAt() time.Time {
 func (c *Delivery) OnPublished(typ string, now time.Time) {
 	c.inFlight, c.signFailed = typ, false
 	if c.askedAt.Before(c.dueAt()) {
-		c.askedAt = now
+		c.askedAt, c.asking = now, true
 	}
 	c.PossibleArrivals++
 	c.sentToInbox = c.sentToInbox || c.toInbox
@@ -285,6 +286,9 @@ func (c *Delivery) OnVerdict(k broker.Kind, now time.Time) {
 	inbox := c.toInbox
 	typ := c.inFlight
 	c.inFlight, c.toInbox = "", false
+	if c.asking { // the broker may have held it back for minutes
+		c.askedAt, c.asking = now, false
+	}
 	if c.answeredInFlight {
 		c.answeredInFlight = false
 		return

@@ -542,6 +542,15 @@ func TestNoJobIsLostBeforeItsAgentIsAskedAtItsEnd(t *testing.T) {
 	}
 	wantEnd(t, &c, wire.Lost, turn.Add(finalStatusWait))
 
+	c = running() // the question was on its way when the broker stopped to take messages
+	c.Decide(t0.Add(startTimeout))
+	c.OnPublished(wire.TypeStatus, t0.Add(startTimeout))
+	c.OnVerdict(broker.Routed, turn)
+	if s := c.Decide(turn.Add(finalStatusWait - 1)); s.Outcome != "" {
+		t.Errorf("before the agent can have answered the late question: %+v", s)
+	}
+	wantEnd(t, &c, wire.Lost, turn.Add(finalStatusWait))
+
 	c = running()
 	if s := wantEnd(t, &c, wire.Lost, t0.Add(startTimeout+silenceTimeout+finalStatusWait)); !strings.Contains(s.Reason, "could not ask") {
 		t.Errorf("reason %q", s.Reason)

@@ -30,7 +30,7 @@ func lostReason(c *Delivery) string {
 	case !c.downSince.IsZero():
 		return "it was sent, but this program has had no connection to the broker since, and could not ask for its outcome"
 	case c.unasked():
-		return "it was sent, but this program could not ask for its outcome: the broker took no messages"
+		return "it was sent, but this program could not ask for its outcome in time"
 	case c.signFailed:
 		return "it was sent, but no agent has answered, and a status request could not be signed"
 	case c.inFlight != "":

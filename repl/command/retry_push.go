@@ -34,7 +34,7 @@ func (c *Retry) resend(ctx context.Context, env *Env, spec *model.Spec) (submit 
 		return nil, cli.Usage("push again: hosts that have the file answer same", "retry: the push came from standard input, which is not stored")
 	}
 	source, err := Scan(ctx, env, sources, files.IsDirectoryName(p.Path))
-	if errors.As(err, new(*cli.Error)) {
+	if errors.As(err, new(*cli.Error)) || errors.Is(err, context.Canceled) {
 		return nil, err
 	}
 	if err != nil {

@@ -24,13 +24,16 @@ type User struct {
 // switches reports whether a command needs to change its user.
 func (u *User) switches() bool { return u != nil && u.isOther }
 
-// MaySwitch returns an error if this process cannot run a command as the user. It looks up no account:
-// that may take long.
+// MaySwitch returns an error if this process cannot run a command as the user. As root it looks up no
+// account: that may take long.
 func MaySwitch(name string) error {
-	if name == "" || os.Geteuid() == 0 || name == currentUser().Name {
+	if name == "" || os.Geteuid() == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: it does not run as root, so it cannot run commands as user %q", ErrCannotSwitch, name)
+	if _, err := LookupUser(name); errors.Is(err, ErrCannotSwitch) {
+		return err
+	}
+	return nil
 }
 
 // LookupUser returns an account. An empty name is this process's own account. The

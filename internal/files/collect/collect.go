@@ -158,7 +158,7 @@ func (c *collector) add(t tree, name string) error {
 	}
 	shown := filepath.Join(t.base, name)
 	if n := len(archiveName(shown)); n > maxPath {
-		return c.missing(shortened(shown), fmt.Sprintf("its path has %d bytes, and the limit is %d", n, maxPath))
+		return c.missing(shown, fmt.Sprintf("its path has %d bytes, and the limit is %d", n, maxPath))
 	}
 	info, err := t.stat(name) // before it is opened: that waits for the other end of a pipe
 	switch {
@@ -302,7 +302,7 @@ const entrySize = 5 * 512
 
 // missing adds a path without a file, with the reason.
 func (c *collector) missing(path, reason string) error {
-	name := archiveName(path)
+	name := shortened(archiveName(path))
 	if c.seen[name] {
 		return nil
 	}
@@ -328,14 +328,17 @@ func (c *collector) enter(name string) error {
 // lengthen bounds the names and reasons of an archive together.
 func (c *collector) lengthen(n int) error {
 	if c.paths += n; c.paths > maxPaths {
-		return fmt.Errorf("%w: their paths have more than %d bytes together", ErrTooManyFiles, maxPaths)
+		return fmt.Errorf("the paths of the files have more than %d bytes together", maxPaths)
 	}
 	return nil
 }
 
-// shortened returns the beginning of a path that is too long for an archive, and what tells it from
-// others.
+// shortened returns a path, or of one that is too long for an archive the beginning, and what tells it
+// from others.
 func shortened(path string) string {
+	if len(path) <= maxPath {
+		return path
+	}
 	sum := sha256.Sum256([]byte(path))
 	return fmt.Sprintf("%s…%x", path[:maxPath-64], sum[:8])
 }

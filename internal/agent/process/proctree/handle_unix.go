@@ -78,9 +78,12 @@ func withHandle(seen Stat, do func(*handle) error) error {
 
 func (h *handle) release() { _ = h.process.Release() }
 
-// alive reports whether a process runs. A zombie does not.
+// alive reports whether a process runs, or may run. A zombie does not.
 func alive(b processKey) bool {
 	s, err := ReadStat(b.pid)
+	if IsErrno(err, unix.EMFILE) || IsErrno(err, unix.ENFILE) || IsErrno(err, unix.EPERM) || IsErrno(err, unix.EACCES) {
+		return true // this program may not look
+	}
 	return err == nil && s.key() == b && !s.IsDead()
 }
 

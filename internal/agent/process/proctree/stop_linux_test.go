@@ -11,6 +11,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// noDescriptors lets this program open nothing until restore is called.
+func noDescriptors(t *testing.T) (restore func()) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A command that ignores TERM is killed after the grace time, also if the processes cannot be listed:
 // the agent has no descriptor left, or /proc hides those of others.
 func TestStopKillsIfProcessesCannotBeListed(t *testing.T) {
@@ -31,8 +47,9 @@ func TestStopKillsIfProcessesCannotBeListed(t *testing.T) {
 	}
 	tree := New(leader.Identity(), "MARK=x", nil, func() map[int]bool { return nil })
 	tree.LeaderIsChild = true
-	tree.list = func() ([]Stat, error) { return nil, unix.EMFILE }
-	result := tree.Stop(200 * time.Millisecond)
+	restore := noDescriptors(t)
+	result := tree.Stop(2 * time.Second)
+	restore()
 	if !result.ReachedLeader || !errors.Is(result.Err, unix.EMFILE) {
 		t.Errorf("%+v", result)
 	}

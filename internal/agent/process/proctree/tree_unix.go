@@ -41,8 +41,6 @@ type Tree struct {
 	// yet, so that its id and the ids of its group and session belong to the command.
 	LeaderIsChild bool
 
-	list func() ([]Stat, error) // Snapshot
-
 	lastKill    time.Time // initially the creation of the Tree
 	killSent    bool
 	verified    map[processKey]bool    // living and ended processes of the command
@@ -66,7 +64,7 @@ func (s Stat) key() processKey { return processKey{s.PID, s.StartTime} }
 // at that moment.
 func New(leader Identity, mark string, cgroup *Cgroup, otherSessions func() map[int]bool) *Tree {
 	return &Tree{
-		otherSessions: otherSessions, leader: leader, leaderStart: StartTimeOf(leader), mark: mark, cgroup: cgroup, list: Snapshot, lastKill: time.Now(),
+		otherSessions: otherSessions, leader: leader, leaderStart: StartTimeOf(leader), mark: mark, cgroup: cgroup, lastKill: time.Now(),
 		verified: map[processKey]bool{}, signaled: map[processKey]bool{}, frozen: map[processKey]bool{},
 		denied: map[processKey]Process{}, seenGroups: map[int]bool{},
 	}
@@ -319,7 +317,7 @@ func (t *Tree) Scan() (Scan, error) {
 		return Scan{}, ErrOwnSession
 	}
 	defer AcquireSlot()()
-	all, err := t.list()
+	all, err := Snapshot()
 	if err != nil {
 		return Scan{}, err
 	}
