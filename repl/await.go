@@ -22,13 +22,7 @@ const (
 
 // Follow implements Session.
 func (s *session) Follow(ctx context.Context, task model.Task, w render.Watch) error {
-	err := s.interrupts.wait(ctx, func(ctx context.Context) error {
-		if err := s.await(ctx, task, w); err != nil {
-			return err
-		}
-		_ = command.AskForOutput(ctx, s.env, task) // what does not come is reported as missing
-		return ctx.Err()
-	})
+	err := s.interrupts.wait(ctx, func(ctx context.Context) error { return s.await(ctx, task, w) })
 	switch {
 	case errors.Is(err, term.ErrInterrupted):
 		s.Submitted(task.ID)
@@ -40,11 +34,15 @@ func (s *session) Follow(ctx context.Context, task model.Task, w render.Watch) e
 	}
 }
 
-// await returns nil once the task is done, or its rollout is paused and no job is under way.
-// Meanwhile it reports progress to w.
+// await returns nil once the task is done, or its rollout is paused and no job is under way, and its
+// output is there. Meanwhile it reports progress to w.
 func (s *session) await(ctx context.Context, task model.Task, w render.Watch) (err error) {
 	defer func() {
 		how := render.EndDone
+		if err == nil {
+			_ = command.AskForOutput(ctx, s.env, task) // what does not come is reported as missing
+			err = ctx.Err()
+		}
 		if err != nil {
 			how = render.EndLeft
 		}

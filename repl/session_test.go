@@ -46,6 +46,7 @@ type oneTask struct {
 	start     time.Time
 	driven    bool
 	left      int             // calls of Leave
+	onAsk     func()          // nil: nothing
 	transfer  *model.Transfer // of the content of a push; nil: none
 }
 
@@ -106,6 +107,9 @@ func (o *oneTask) Cancel(_ context.Context, task string) error {
 
 func (o *oneTask) Ask(ctx context.Context, _ string, wait time.Duration) error {
 	o.asked = append(o.asked, time.Since(o.start))
+	if o.onAsk != nil {
+		o.onAsk()
+	}
 	select {
 	case <-time.After(wait):
 	case <-ctx.Done():
@@ -204,6 +208,44 @@ func TestAwaitQueriesDrivenTaskLater(t *testing.T) {
 			t.Errorf("asked at %v", o.asked)
 		}
 	})
+}
+
+// Output that comes when it is asked for at the end of a task is printed, too, once and in its place.
+func TestStreamsPrintOutputThatWasAskedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  func(*result.View)
+		want string
+	}{
+		"stream":          {func(v *result.View) { v.Stream = true }, "web01 | one\nweb01 | two\nweb01 | three\n"},
+		"jsonl":           {func(v *result.View) { v.JSONL = true }, `"stdout":"one\ntwo\nthree\n"`},
+		"jsonl, streamed": {func(v *result.View) { v.JSONL, v.Stream = true, true }, `"offset":4,"text":"two\n"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, s, _, out := newOneTask(true)
+				o.driven = true // this process asks only at the end
+				piece := func(offset int64, data string) model.Piece {
+					return model.Piece{Stream: wire.Stdout, Segment: model.Segment{Offset: offset, Data: []byte(data)}}
+				}
+				o.jobs[0] = model.Job{ID: "1", Host: "web01", State: model.Ended, Outcome: wire.Exited, Stdout: model.Output{Size: 14, Kept: 10}}
+				o.jobs[1] = model.Job{ID: "2", Host: "web02", Index: 1, State: model.Ended, Outcome: wire.Exited}
+				o.output = []model.Piece{piece(0, "one\n"), piece(8, "three\n")}
+				o.onAsk = func() {
+					o.jobs[0].Stdout.Kept = 14
+					o.output = []model.Piece{piece(0, "one\n"), piece(4, "two\n"), piece(8, "three\n")}
+				}
+				v := result.DefaultView()
+				c.set(v)
+				o.summaries <- model.Summary{Hosts: 2, Ended: 2}
+				if err := s.Follow(t.Context(), o.task, printerOf(s).StreamOf(o.task, v)); err != nil {
+					t.Fatal(err)
+				}
+				if !strings.Contains(out.String(), c.want) || strings.Contains(out.String(), "missing") {
+					t.Errorf("printed %q, want %q", out, c.want)
+				}
+			})
+		})
+	}
 }
 
 // The process that drives a task does not ask about jobs that have ended, so that whoever wants their

@@ -328,13 +328,16 @@ const outputInterval = 100 * time.Millisecond
 const (
 	slowestOutput  = 4 << 10
 	mostOutputWait = 30 * time.Second
+
+	// largestOutput is more than a host can have: it may say that it has any number of bytes.
+	largestOutput = 1 << 40
 )
 
 // awaitOutput waits while output of ended jobs arrives, until nothing has come for wait.
 func awaitOutput(ctx context.Context, read func() ([]model.Job, error), wait time.Duration) error {
 	tick := time.NewTicker(outputInterval)
 	defer tick.Stop()
-	missing, until, last := int64(-1), time.Now(), time.Time{}
+	first, missing, began, until := int64(-1), int64(-1), time.Now(), time.Now()
 	for {
 		jobs, err := read()
 		if err != nil {
@@ -343,16 +346,18 @@ func awaitOutput(ctx context.Context, read func() ([]model.Job, error), wait tim
 		before := missing
 		missing = 0
 		for i := range jobs {
-			missing += jobs[i].Missing()
+			missing += min(jobs[i].Missing(), largestOutput)
 		}
 		now := time.Now()
-		if last.IsZero() { // however slowly it comes
-			last = now.Add(mostOutputWait + time.Duration(missing/slowestOutput)*time.Second)
+		if first < 0 {
+			first = missing
 		}
+		waited := now.Sub(began)
+		tooSlow := waited > mostOutputWait && first-missing < int64(waited.Seconds())*slowestOutput
 		if missing != before {
 			until = now.Add(wait)
 		}
-		if missing == 0 || now.After(until) || now.After(last) {
+		if missing == 0 || now.After(until) || tooSlow {
 			return ctx.Err()
 		}
 		select {
@@ -426,6 +431,9 @@ func (o *Operator) Discover(ctx context.Context, wait time.Duration, enough func
 		select {
 		case <-tick.C:
 		case <-asking.Done():
+			if _, err := o.store.WriteError(ctx); err != nil { // answers are missing, and not because of the hosts
+				return answers, fmt.Errorf("answers of hosts could not be stored: %w", err)
+			}
 			return answers, ctx.Err()
 		}
 	}

@@ -18,7 +18,9 @@ func TestAskWaitsWhileOutputArrives(t *testing.T) {
 		gone        bool
 	}{
 		{"slowly", 10, 900 * time.Millisecond, 9 * time.Second, false},
-		{"for days", 1 << 20, 900 * time.Millisecond, 30*time.Second + 256*time.Second, false},
+		{"for days", 1 << 20, 900 * time.Millisecond, 30 * time.Second, false},
+		{"more than a host can have", 1 << 53, 900 * time.Millisecond, time.Second, false},
+		{"large, at a good pace", 250_000, 100 * time.Microsecond, 25 * time.Second, false},
 		{"not at all", 10, time.Hour, time.Second, false},
 		{"the agent has no more", 10, time.Hour, 0, true},
 	} {

@@ -81,6 +81,9 @@ func (v *streamView) End(ctx context.Context, how ending) error {
 	if how != EndDone {
 		return nil
 	}
+	if err := v.News(ctx); err != nil { // what has come since
+		return err
+	}
 	var out bytes.Buffer
 	for i := range v.t.Jobs {
 		if v.open[i] != nil {
@@ -92,9 +95,14 @@ func (v *streamView) End(ctx context.Context, how ending) error {
 	return v.flush(&out)
 }
 
+// isWhole reports whether nothing more comes of a job. A lost one may answer yet.
+func isWhole(j *model.Job) bool {
+	return j.State == model.Ended && j.Outcome != wire.Lost && !j.Incomplete()
+}
+
 // job writes what is new of a job. Last: nothing more is waited for.
 func (v *streamView) job(ctx context.Context, out *bytes.Buffer, j *model.Job, last bool) error {
-	ended := j.State == model.Ended && (last || !j.Incomplete())
+	ended := j.State == model.Ended && last || isWhole(j)
 	streams := v.open[j.Index]
 	if streams == nil {
 		streams = new([2]openStream)
@@ -259,7 +267,7 @@ func (v *recordView) records(ctx context.Context, last bool) error {
 				return err
 			}
 		}
-		if last || j.State == model.Ended && j.Outcome != wire.Lost && !j.Incomplete() {
+		if last || isWhole(j) {
 			v.told[j.Index] = true
 			delete(v.open, j.Index)
 			ended = append(ended, *j)
@@ -278,9 +286,9 @@ func (v *recordView) pieces(ctx context.Context, out io.Writer, j *model.Job, la
 		streams = new([2]recordedStream)
 		v.open[j.Index] = streams
 	}
-	last = last || j.State == model.Ended && !j.Incomplete()
+	last = last || isWhole(j)
 	for i, stream := range v.t.View.Streams {
-		if err := v.stream(ctx, out, j, stream, &streams[i]); err != nil {
+		if err := v.stream(ctx, out, j, stream, &streams[i], last); err != nil {
 			return err
 		}
 		if last {
@@ -292,7 +300,7 @@ func (v *recordView) pieces(ctx context.Context, out io.Writer, j *model.Job, la
 	return nil
 }
 
-func (v *recordView) stream(ctx context.Context, out io.Writer, j *model.Job, stream string, s *recordedStream) error {
+func (v *recordView) stream(ctx context.Context, out io.Writer, j *model.Job, stream string, s *recordedStream, last bool) error {
 	if s.at >= result.Account(j, stream).Size {
 		return nil
 	}
@@ -300,7 +308,7 @@ func (v *recordView) stream(ctx context.Context, out io.Writer, j *model.Job, st
 		switch {
 		case err != nil:
 			return err
-		case piece.Offset > s.at && j.State != model.Ended:
+		case piece.Offset > s.at && !last:
 			return nil // what is before it may still come
 		case piece.Offset > s.at:
 			if err := s.write(out, j, stream, nil, true); err != nil {

@@ -167,6 +167,8 @@ func (a *actor) storeAgent(id, hello string, seen time.Time) error {
 		created, err = tx.SaveAgent(id, hello, merge.Milliseconds(seen))
 		return err
 	})
+	err = sqlite.Explain(a.path, err)
+	noteWrite(a, err)
 	if err != nil || !created {
 		return err
 	}
@@ -194,6 +196,9 @@ func (s *Store) ForgetHosts(ctx context.Context, names []string) (unknown []stri
 			}
 			return nil
 		})
+		for _, name := range names {
+			delete(a.knownHosts, name) // a job of it is news
+		}
 		return unknown, err
 	})
 }

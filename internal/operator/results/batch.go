@@ -51,12 +51,9 @@ func (a *actor) commit(b *batch) {
 		m.tx = tx
 		return errors.Join(m.run(b), m.archives.Close())
 	})
-	if err != nil && a.writeError == nil {
-		a.failedSince = time.Now()
-	}
-	a.writeError = err
+	err = sqlite.Explain(a.path, err)
+	noteWrite(a, err)
 	if err != nil {
-		err = sqlite.Explain(a.path, err)
 		a.log.Error("results not stored", "updates", b.updates, "err", err)
 	} else {
 		a.counts.Add(m.counts)
@@ -72,6 +69,14 @@ func (a *actor) commit(b *batch) {
 	for _, r := range b.requests {
 		r.answer <- err
 	}
+}
+
+// noteWrite notes whether the last transaction failed.
+func noteWrite(a *actor, err error) {
+	if err != nil && a.writeError == nil {
+		a.failedSince = time.Now()
+	}
+	a.writeError = err
 }
 
 // A merging is a transaction under way: the records that it has read, as its updates have
@@ -264,7 +269,7 @@ func (m *merging) sum(j *mergedJob) (err error) {
 		if account.Kept == 0 || !account.Whole() || account.Sum != "" && account.Kept == before.Kept {
 			continue
 		}
-		if account.Gone && before.Gone && account.Kept != before.Kept { // what comes late may come byte by byte
+		if j.before.Final() && before.Whole() && account.Kept != before.Kept { // what comes late may come byte by byte
 			account.Sum = ""
 			continue
 		}

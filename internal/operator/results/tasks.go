@@ -22,7 +22,7 @@ func (a *actor) addTask(t model.Task, jobs []model.Job) ([]<-chan Progress, erro
 		}
 	}
 	var version, row, first int64
-	err := a.db.Do(func(tx *sqlite.Tx) (err error) {
+	err := a.db.DoSynced(func(tx *sqlite.Tx) (err error) { // its requests leave now
 		if version, err = tx.DataVersion(); err == nil {
 			row, first, err = tx.AddTask(&t, jobs, ids)
 		}

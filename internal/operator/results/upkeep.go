@@ -4,9 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
-
-	"warren/internal/operator/results/merge"
 	"warren/internal/operator/results/sqlite"
 )
 
@@ -39,7 +36,6 @@ type upkeep struct {
 	retention Retention
 	begun     bool // this process has had its turn
 	deleting  bool // there was something to delete
-	swept     bool // there are no archives of jobs that were deleted
 }
 
 // Prune deletes the finished tasks that were created before a time. It returns how many
@@ -73,9 +69,6 @@ func (a *actor) runUpkeep() time.Duration {
 	a.upkeep.begun = true
 	if !a.upkeep.deleting && !a.claimUpkeep() {
 		return upkeepInterval
-	}
-	if !a.upkeep.deleting {
-		a.upkeep.swept = false
 	}
 	delay := a.upkeepStep()
 	a.upkeep.deleting = delay == upkeepDelay
@@ -158,15 +151,8 @@ func (a *actor) deleted(n int, err error) (int, error) {
 // vacuum removes some jobs of deleted tasks, or releases some of the space to the disk. It
 // reports whether there was anything to do.
 func (a *actor) vacuum() (more bool, err error) {
-	if more, err = a.db.RemoveJobs(); err != nil || more {
-		a.upkeep.swept = a.upkeep.swept && !more
+	if more, err = a.db.RemoveJobs(a.archives.Remove); err != nil || more {
 		return more, err
-	}
-	if !a.upkeep.swept { // also once in each turn, for what a killed process has left
-		a.upkeep.swept = true
-		return true, a.db.Do(func(tx *sqlite.Tx) error {
-			return a.archives.Sweep(func(job uuid.UUID) (bool, error) { return tx.ReadJob(job, new(merge.Record)) })
-		})
 	}
 	return a.db.ReleasePages()
 }

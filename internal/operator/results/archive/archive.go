@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -141,25 +140,5 @@ func (w *Writer) explain(err error) error {
 	return hint.Errorf(fmt.Sprintf("free space in %s: nothing is lost, and the hosts send the rest when there is room", w.dir), "cannot store a collected archive: %w", err)
 }
 
-// Sweep removes the archives of jobs that are not known.
-func (d Dir) Sweep(known func(uuid.UUID) (bool, error)) error {
-	entries, err := os.ReadDir(string(d))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	for _, e := range entries {
-		id, ok := strings.CutSuffix(e.Name(), suffix)
-		job, parseErr := uuid.Parse(id)
-		if !ok || parseErr != nil {
-			continue
-		}
-		keep, askErr := known(job)
-		switch {
-		case askErr != nil:
-			return errors.Join(err, askErr)
-		case !keep:
-			err = errors.Join(err, os.Remove(d.path(job)))
-		}
-	}
-	return err
-}
+// Remove removes the archive of a job, if there is one and the system permits it.
+func (d Dir) Remove(job uuid.UUID) { _ = os.Remove(d.path(job)) }

@@ -186,7 +186,7 @@ func (r *Record) advance(s model.State) {
 }
 
 // Final reports whether the job has an outcome that nothing replaces.
-func (r *Record) Final() bool { return r.State == model.Ended && r.Outcome != wire.Lost }
+func (f *Facts) Final() bool { return f.State == model.Ended && f.Outcome != wire.Lost }
 
 func (r *Record) answered(m *wire.State, c *Change) {
 	switch m.State {

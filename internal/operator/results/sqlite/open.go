@@ -67,7 +67,8 @@ func (w *Writer) prepare() error {
 	for _, text := range []string{
 		// In WAL mode NORMAL syncs at checkpoints, not at each commit. A power loss may
 		// undo the last commits, but never damages the file, and the agents still have
-		// those results: status brings them back. A killed process loses nothing.
+		// those results: status brings them back. New tasks and rollouts are synced. A
+		// killed process loses nothing.
 		"PRAGMA synchronous = NORMAL",
 		fmt.Sprintf("PRAGMA journal_size_limit = %d", walLimit),
 	} {

@@ -187,6 +187,9 @@ func (r *Reader) Jobs(ctx context.Context, task string) ([]model.Job, error) {
 	out := make([]model.Job, 0, hosts)
 	_, err = r.Changed(ctx, task, -1, func(j model.Job) { out = append(out, j) })
 	if err == nil && len(out) != hosts { // SQLite itself has no checksums
+		if found, err := r.row(ctx, "SELECT 1 FROM tasks WHERE id = ?", func(*columns) {}, task); err == nil && !found {
+			return nil, noTask(task) // another process has deleted it meanwhile
+		}
 		err = damaged(r.pool.path, fmt.Errorf("task %s has %d of its %d jobs", task, len(out), hosts))
 	}
 	return out, err
@@ -305,12 +308,13 @@ func (r *Reader) archive(ctx context.Context, job uuid.UUID, from int64, yield f
 		if err != nil || ctx.Err() != nil {
 			break
 		}
-		var more bool
-		more, err = r.archives.Read(job, max(p.Start, from), p.End, func(offset int64, data []byte) bool {
-			return ctx.Err() == nil && yield(model.Segment{Offset: offset, Data: data}, nil)
+		stopped := false // after that, yield must not be called again
+		_, err = r.archives.Read(job, max(p.Start, from), p.End, func(offset int64, data []byte) bool {
+			stopped = ctx.Err() == nil && !yield(model.Segment{Offset: offset, Data: data}, nil)
+			return ctx.Err() == nil && !stopped
 		})
-		if err == nil && !more {
-			err = cmp.Or(context.Cause(ctx), errStop)
+		if stopped {
+			return errStop
 		}
 	}
 	return cmp.Or(err, context.Cause(ctx))

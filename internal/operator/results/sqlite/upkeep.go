@@ -3,6 +3,8 @@ package sqlite
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"warren/internal/operator/model"
 	"warren/internal/operator/results/merge"
 )
@@ -94,17 +96,18 @@ func (t *Tx) deleteTask(task int64) error {
 	return nil
 }
 
-// RemoveJobs removes some jobs of deleted tasks and their output. It reports whether
-// there were any.
-func (w *Writer) RemoveJobs() (more bool, err error) {
+// RemoveJobs removes some jobs of deleted tasks and their output. It calls archive with each of them,
+// before it is removed: if this process ends meanwhile, the next one calls it again. RemoveJobs
+// reports whether there were any.
+func (w *Writer) RemoveJobs(archive func(uuid.UUID)) (more bool, err error) {
 	err = w.Do(func(t *Tx) error {
-		more, err = t.removeJobs()
+		more, err = t.removeJobs(archive)
 		return err
 	})
 	return more, err
 }
 
-func (t *Tx) removeJobs() (bool, error) {
+func (t *Tx) removeJobs(archive func(uuid.UUID)) (bool, error) {
 	var first, last int64
 	found, err := row(t.conn, "SELECT first_job, last_job FROM deleted_jobs ORDER BY first_job LIMIT 1", func(c *columns) {
 		first, last = c.int64(), c.int64()
@@ -115,6 +118,16 @@ func (t *Tx) removeJobs() (bool, error) {
 	// As many jobs as stay below the bounds, but at least one.
 	upTo, err := number(t.conn, `SELECT coalesce(max(seq), ?1) FROM (SELECT seq, sum(out_kept + err_kept) OVER (ORDER BY seq) AS bytes
 		FROM jobs WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3) WHERE bytes <= ?4`, first, last, MaxJobs, maxBytes)
+	if err != nil {
+		return false, err
+	}
+	err = query(t.conn, "SELECT id FROM jobs WHERE seq BETWEEN ? AND ?", func(c *columns) error {
+		id, err := c.uuid()
+		if err == nil {
+			archive(id)
+		}
+		return err
+	}, first, upTo)
 	if err != nil {
 		return false, err
 	}

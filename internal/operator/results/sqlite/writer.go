@@ -75,7 +75,7 @@ func (w *Writer) Claim(task, from, to string) (bool, error) {
 // SetRollout writes a rollout, and syncs it, which other transactions do not: see
 // OpenWriter.
 func (w *Writer) SetRollout(task int64, r *model.Rollout) error {
-	return w.synced(func() error {
+	return synced(w, func() error {
 		return w.Exec("UPDATE tasks SET rollout = ?, rev = rev + 1 WHERE seq = ?", jsonText(r), task)
 	})
 }
@@ -84,7 +84,7 @@ func (w *Writer) SetRollout(task int64, r *model.Rollout) error {
 // reports false if the task has another driver than from by now, or if the number of events
 // of its rollout is no longer events.
 func (w *Writer) ClaimRollout(task, from, to string, events int, r *model.Rollout) (taken bool, err error) {
-	err = w.synced(func() error {
+	err = synced(w, func() error {
 		err := w.Exec(`UPDATE tasks SET driver = ?, rollout = ?, pause = 0, rev = rev + 1
 			WHERE id = ? AND driver = ? AND coalesce(json_array_length(rollout, '$.events'), 0) = ?`, to, jsonText(r), task, from, events)
 		taken = w.conn.Changes() > 0
@@ -93,8 +93,13 @@ func (w *Writer) ClaimRollout(task, from, to string, events int, r *model.Rollou
 	return taken && err == nil, err
 }
 
+// DoSynced is Do for a transaction that a loss of power must not undo.
+func (w *Writer) DoSynced(f func(*Tx) error) error {
+	return synced(w, func() error { return w.Do(f) })
+}
+
 // synced carries out a transaction that a loss of power does not undo.
-func (w *Writer) synced(f func() error) (err error) {
+func synced(w *Writer, f func() error) (err error) {
 	if err := w.Exec("PRAGMA synchronous = FULL"); err != nil {
 		return err
 	}
