@@ -94,6 +94,9 @@ const (
 	// killTimeout limits how long kill tries. A process that hangs in the kernel, for
 	// example on a dead network disk, does not end.
 	killTimeout = 3 * time.Second
+	// doubtTimeout limits how long kill waits for the certainty that nothing is left, when it has
+	// killed all that it found. What ends takes long on a busy machine.
+	doubtTimeout = 10 * time.Second
 	// The pause between two scans doubles from minPollInterval to maxPollInterval.
 	minPollInterval = time.Millisecond
 	maxPollInterval = 50 * time.Millisecond
@@ -180,16 +183,17 @@ func (t *Tree) withoutDenied(all []Stat) []Stat {
 // kill kills until no process is alive, and returns the last scan. It kills at least
 // once, even if it finds no process: a scan can miss processes that fork and exit
 // continuously, but a signal to their group reaches them. A scan can take long on a
-// busy machine, so kill gives up only after killTimeout and minKillRounds.
+// busy machine, so kill gives up only after killTimeout, or doubtTimeout, and minKillRounds.
 func (t *Tree) kill() (s Scan, err error) {
-	deadline := time.Now().Add(killTimeout)
+	begun := time.Now()
 	pause := minPollInterval
 	for round := 1; ; round++ {
 		if s, err = t.Scan(); err != nil {
 			t.cgroup.killAll()
 			return s, t.signalLeaderGroup(err, unix.SIGKILL)
 		}
-		last := round > minKillRounds && time.Now().After(deadline)
+		last := round > minKillRounds && time.Since(begun) > killTimeout
+		doubtful := round > minKillRounds && time.Since(begun) > doubtTimeout
 		unseen := len(s.Living) == 0 && len(s.groups) > 0 && !t.killSent
 		switch {
 		case len(s.Living) == 0 && t.cgroup.isEmpty() && len(s.unverified) == 0:
@@ -204,7 +208,7 @@ func (t *Tree) kill() (s Scan, err error) {
 		case len(s.Living) > 0:
 			return s, t.survivorsError(s)
 		default:
-			if err = t.uncertaintyError(s); err == nil || last || isSettled(s) && time.Since(t.lastKill) > settleDelay {
+			if err = t.uncertaintyError(s); err == nil || doubtful || isSettled(s) && time.Since(t.lastKill) > settleDelay {
 				return s, err
 			}
 		}
