@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func atFake(t *testing.T) (e *fakeEngine, run func(args ...string) error) {
 			t.Error(err)
 		}
 	})
-	env := newSession(term.NewConsole(term.IO{Out: io.Discard, Err: io.Discard}, false), nil, interrupts{}).env
+	env := newSession(term.NewConsole(term.IO{Out: io.Discard, Err: io.Discard}, false), nil, interrupts{taken: new(atomic.Bool)}).env
 	env.Engine, env.Store = e, e.store
 	return e, func(args ...string) error {
 		cmd, err := grammar.ParsePrompt(args, &config.Source{})

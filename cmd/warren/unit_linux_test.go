@@ -121,7 +121,7 @@ func TestDocumentedKeyChangeUnderDocumentedUnit(t *testing.T) {
 			}
 			p.likeUnit(p.dir+"/etc", units...)
 			host, _ := p.agent("a", "--authorized-operators", "/etc/warren/authorized_operators")
-			for script, begin := range map[string]string{"add-line.sh": "f=/etc/warren/authorized_operators; cp -p $f $f.new && printf", "remove-line.sh": "f=/etc/warren/authorized_operators; cp -p $f $f.new && grep"} {
+			for script, begin := range map[string]string{"add-line.sh": "f=/etc/warren/authorized_operators; cp -p $f $f.new && printf", "remove-line.sh": "f=/etc/warren/authorized_operators; grep -qxF"} {
 				if err := os.WriteFile(p.dir+"/"+script, []byte(p.recipe("security.md", begin)), 0o600); err != nil {
 					t.Fatal(err)
 				}
