@@ -39,6 +39,9 @@ func startTerminal(t *testing.T, dir string, env []string, args ...string) *term
 
 func startSized(t *testing.T, dir string, env []string, size pty.Winsize, args ...string) *terminal {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts programs on a terminal")
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -93,6 +93,9 @@ func ask(t *testing.T, mode, keys string) (screen, said string) {
 }
 
 func TestReadSecret(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts programs on a terminal")
+	}
 	for _, c := range []struct{ name, mode, keys, said string }{
 		{"a line", "wait", "hun ter\u00fc2\r", `got "hun terü2", none false, aborted false, ended false, echo true`},
 		{"edited", "wait", "hunt\x7fter2\r", `got "hunter2", none false, aborted false, ended false, echo true`},
