@@ -27,7 +27,7 @@ type Push struct {
 	To           string        `required:"" placeholder:"PATH" help:"Full path on the hosts. With a slash at its end, it is a directory that the sources go into; otherwise it is the new name of the one source."`
 	Mode         string        `placeholder:"OCTAL" help:"Mode of the files, such as 0644. Default: that of the source; 0644 for standard input."`
 	Owner        string        `placeholder:"USER[:GROUP]" help:"Owner of the files. Default: that of the file that is replaced, or the user who writes."`
-	Backup       bool          `help:"Keep a file whose content is replaced under its name with a ~ at the end."`
+	Backup       bool          `help:"If the content of a file is replaced, keep the old file under its name with a ~ at the end."`
 	Mkdir        bool          `help:"Create the directory of --to if it is missing."`
 	Check        bool          `help:"Only compare: report what would be created or replaced, and write nothing."`
 	Rate         cli.Size      `placeholder:"SIZE" help:"Most bytes that are sent to the broker in a second."`
