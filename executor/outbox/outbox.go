@@ -208,7 +208,7 @@ func (o *Outbox) Confirm(v broker.Verdict, now time.Time) (delivered *jobtable.J
 	again := v.Kind == broker.Nacked || v.Kind == broker.Unconfirmed
 	s := m.stream
 	if s == nil {
-		if v.Kind == broker.Unconfirmed { // a nack: its queue is full, and its operator can ask again
+		if v.Kind == broker.Unconfirmed { // not after a nack: the queue is full, and its operator can ask again
 			o.SendOnce(OneShot{m.To, m.Correlation, m.Reply})
 		}
 		return nil

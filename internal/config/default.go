@@ -12,9 +12,9 @@ import (
 // neither.
 func DefaultText(lang *translate.Language, flag *kong.Flag) string {
 	switch env := cmp.Or(flag.Envs...); {
-	case flag.HasDefault && flag.Default != "" && env != "":
+	case flag.Default != "" && env != "":
 		return lang.Sprintf(" (default %s, or $%s)", translate.Plain(flag.Default), env)
-	case flag.HasDefault && flag.Default != "":
+	case flag.Default != "":
 		return lang.Sprintf(" (default %s)", translate.Plain(flag.Default))
 	case env != "":
 		return lang.Sprintf(" (or $%s)", env)

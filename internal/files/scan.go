@@ -196,7 +196,7 @@ func digest(ctx context.Context, f fs.File, name string) (size int64, sum []byte
 		return 0, nil, fmt.Errorf("%s is not a regular file", name)
 	}
 	h := sha256.New()
-	n, err := io.Copy(h, reader{ctx, f})
+	n, err := io.Copy(h, Stoppable{ctx, f})
 	if err != nil {
 		return 0, nil, err
 	}
@@ -210,17 +210,18 @@ func digest(ctx context.Context, f fs.File, name string) (size int64, sum []byte
 	return n, h.Sum(nil), nil
 }
 
-// A reader ends with ctx.
-type reader struct {
-	ctx context.Context //nolint:containedctx // of one digest
-	r   io.Reader
+// Stoppable is a reader that ends with Context, and then returns its cause.
+type Stoppable struct {
+	Context context.Context //nolint:containedctx // of one file
+	io.Reader
 }
 
-func (r reader) Read(p []byte) (int, error) {
-	if err := context.Cause(r.ctx); err != nil {
+// Read implements io.Reader.
+func (s Stoppable) Read(p []byte) (int, error) {
+	if err := context.Cause(s.Context); err != nil {
 		return 0, err
 	}
-	return r.r.Read(p)
+	return s.Reader.Read(p)
 }
 
 // openSource does not block if the file was replaced by a pipe.

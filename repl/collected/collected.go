@@ -10,6 +10,7 @@ import (
 	"iter"
 	"path/filepath"
 
+	"warren/internal/files"
 	"warren/internal/files/collect"
 	"warren/internal/operator/filesave"
 	"warren/internal/operator/model"
@@ -205,7 +206,7 @@ func (k *keeper) file(ctx context.Context, f *collect.File, content io.Reader) e
 			return err
 		}
 	}
-	return k.dir.File(f, stoppable{ctx, content})
+	return k.dir.File(f, files.Stoppable{Context: ctx, Reader: content})
 }
 
 func (k *keeper) done(f *collect.File) error {
@@ -228,19 +229,6 @@ func (k *keeper) close() {
 	if k.dir != nil {
 		_ = k.dir.Close()
 	}
-}
-
-// stoppable ends with ctx.
-type stoppable struct {
-	ctx context.Context //nolint:containedctx // of one read
-	io.Reader
-}
-
-func (s stoppable) Read(p []byte) (int, error) {
-	if s.ctx.Err() != nil {
-		return 0, context.Cause(s.ctx)
-	}
-	return s.Reader.Read(p)
 }
 
 // errGap is the error of an output that lacks some bytes.

@@ -171,8 +171,8 @@ func unsafeBatchArg(goos, program string, argv []string) string {
 	if goos != "windows" || !strings.HasSuffix(name, ".bat") && !strings.HasSuffix(name, ".cmd") {
 		return ""
 	}
-	if name := argv[0]; strings.ContainsAny(name, "\"%\r\n") || strings.ContainsAny(name, "&|<>()^,;=\v\f") && !strings.ContainsAny(name, " \t") {
-		return name // with a blank, it is quoted
+	if named := argv[0]; strings.ContainsAny(named, "\"%\r\n") || strings.ContainsAny(named, "&|<>()^,;=\v\f") && !strings.ContainsAny(named, " \t") {
+		return named // with a blank, it is quoted
 	}
 	for _, arg := range argv[1:] {
 		if strings.ContainsAny(arg, "\"%&|<>()^!\r\n") || strings.ContainsAny(arg, ",;=\v\f") && !strings.ContainsAny(arg, " \t") {

@@ -20,20 +20,16 @@ func LookupUser(name string) (*User, error) {
 	if account, err := user.Current(); err == nil {
 		u.Name = account.Username
 	}
-	return u, maySwitch(u, name)
+	if name != "" && name != u.Name {
+		return nil, fmt.Errorf("%w: on Windows commands run as the agent's own user, not as %q", ErrCannotSwitch, name)
+	}
+	return u, nil
 }
 
 // MaySwitch returns an error if this process cannot run a command as the user.
 func MaySwitch(name string) error {
 	_, err := LookupUser(name)
 	return err
-}
-
-func maySwitch(own *User, name string) error {
-	if name != "" && name != own.Name {
-		return fmt.Errorf("%w: on Windows commands run as the agent's own user, not as %q", ErrCannotSwitch, name)
-	}
-	return nil
 }
 
 // Chown does nothing: there is no other user.

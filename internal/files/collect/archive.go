@@ -16,7 +16,7 @@ import (
 	"warren/internal/files"
 )
 
-// The records of an archive that Collect writes and Read reads.
+// The records of an archive that Archive writes and Read reads.
 const (
 	recordSize    = "WARREN.size"    // first: bytes of the archive before compression, about
 	recordSum     = "WARREN.sha256"  // of the file before it, in hexadecimal
@@ -50,7 +50,7 @@ type File struct {
 	Failed  string    // why the file is of no use
 }
 
-// errArchive is the error of an archive that Collect has not written.
+// errArchive is the error of an archive that Archive has not written.
 var errArchive = errors.New("the host did not send a valid archive")
 
 func invalidArchive(format string, args ...any) error {
@@ -204,7 +204,7 @@ func (a *archiveReader) header(h *tar.Header) error {
 	return a.content(f)
 }
 
-// checkPath refuses a path that Collect does not send.
+// checkPath refuses a path that Archive does not write.
 func (a *archiveReader) checkPath(f *File) error {
 	p := f.Path
 	if a.paths += len(p) + len(f.Missing); a.paths > maxPaths || len(p) > maxPath {

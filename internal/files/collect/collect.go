@@ -33,7 +33,7 @@ var (
 	ErrTooManyFiles = fmt.Errorf("more than %d files", files.MaxEntries)
 )
 
-// A Request says what Collect sends.
+// A Request says what Archive writes.
 type Request struct {
 	Paths      []string // full paths; they may have wildcards
 	Within     string   // no path and no symbolic link leads out of this directory; empty: no limit
@@ -45,7 +45,7 @@ type Request struct {
 // of /proc and /sys have another size than they say.
 const smallFile = 1 << 20
 
-// Collect writes an archive of files: a tar archive, compressed by gzip. It begins with how
+// Archive writes an archive of files: a tar archive, compressed by gzip. It begins with how
 // large it is before compression. After each file follow its SHA-256 or the reason why it is of no
 // use. A path without a match is an entry of its own.
 func Archive(ctx context.Context, what Request, w io.Writer) error {
@@ -95,7 +95,7 @@ func (l *limitedWriter) Write(p []byte) (int, error) {
 }
 
 type collector struct {
-	ctx         context.Context //nolint:containedctx // of one Collect
+	ctx         context.Context //nolint:containedctx // of one Archive
 	left, limit int64
 	entries     int
 	paths       int // bytes of names and reasons

@@ -112,7 +112,7 @@ const (
 
 // Stop ends all processes of the command: it sends TERM to all of them, waits for the
 // grace time, and kills the rest. It returns when all of them have ended, or
-// killTimeout after the first KILL.
+// killTimeout after the first KILL, or doubtTimeout if only that is not certain.
 func (t *Tree) Stop(grace time.Duration) StopResult {
 	var s Scan
 	err := t.terminate()
