@@ -2,8 +2,10 @@ package repl
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"warren/repl/cli"
 	"warren/repl/command"
 	"warren/repl/term"
 )
@@ -16,20 +18,27 @@ const abandonTimeout = time.Second
 // example while the command reads standard input. Two checks in a row must find it.
 const unheardInterval = 300 * time.Millisecond
 
-// carryOut runs the command until it returns, or until ctx has ended or Ctrl-C was pressed twice
-// and the command does not notice. An abandoned command goes on until the process ends.
-func (s *session) carryOut(ctx context.Context, run func(ctx context.Context) error) (abandoned bool, err error) {
+// carryOut runs the command and reports its error, until ctx has ended or Ctrl-C was pressed twice
+// and it does not notice: the report, too, may write to a pipe without a reader. It returns the
+// exit status. An abandoned command goes on until the process ends.
+func (s *session) carryOut(ctx context.Context, run func(ctx context.Context) error) (abandoned bool, status int) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	done := make(chan error, 1)
-	go func() { done <- run(ctx) }()
+	done := make(chan int, 1)
+	go func() {
+		if err := run(ctx); !errors.Is(err, command.ErrExit) {
+			done <- cli.Report(s.env.IO, err)
+		} else {
+			done <- cli.ExitOK
+		}
+	}()
 	person := !s.env.Shell && s.env.IO.InTerminal && s.env.IO.OutTerminal // who types at the prompt
 	look := time.NewTicker(unheardInterval)
 	defer look.Stop()
 	for unheard := 0; ctx.Err() == nil; {
 		select {
-		case err = <-done:
-			return false, err
+		case status = <-done:
+			return false, status
 		case <-ctx.Done():
 		case <-look.C:
 			if person || !s.interrupts.unheard() || s.env.IO.Paging() {
@@ -45,10 +54,10 @@ func (s *session) carryOut(ctx context.Context, run func(ctx context.Context) er
 	late := time.NewTimer(abandonTimeout)
 	defer late.Stop()
 	select {
-	case err = <-done:
-		return false, err
+	case status = <-done:
+		return false, status
 	case <-late.C:
-		return true, context.Cause(ctx)
+		return true, cli.Report(s.env.IO, context.Cause(ctx))
 	}
 }
 

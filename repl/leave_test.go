@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"warren/repl/cli"
 	"warren/repl/command"
@@ -64,6 +65,27 @@ func TestSecondInterruptEndsARead(t *testing.T) {
 			_ = write.CloseWithError(errors.New("left behind"))
 		})
 	}
+}
+
+// A second Ctrl-C ends the program while its error goes to a pipe that nobody reads.
+func TestSecondInterruptEndsAReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		read, write := io.Pipe()
+		interrupts := make(chan os.Signal, 2)
+		interrupts <- os.Interrupt
+		interrupts <- os.Interrupt
+		left := false
+		stdio := term.IO{Out: io.Discard, Err: write, Interrupts: interrupts, Leave: func() {
+			left = true
+			_ = read.Close() // the process ends
+		}}
+		late := time.AfterFunc(time.Minute, func() { _ = read.Close() })
+		defer late.Stop()
+		status := Main(t.Context(), []string{"check_task", "none", "--data-dir", t.TempDir()}, stdio, openFake)
+		if !left || status == cli.ExitOK {
+			t.Errorf("it left: %t, with status %d", left, status)
+		}
+	})
 }
 
 // Ctrl-C ends a push that still reads its files, and nothing is sent.

@@ -2,7 +2,6 @@ package repl
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"sync/atomic"
@@ -41,15 +40,10 @@ func Main(ctx context.Context, args []string, stdio term.IO, open command.Opener
 	if s.env.Shell {
 		run = func(ctx context.Context) error { return inv.Command.Run(ctx, s.env) }
 	}
-	status := cli.ExitOK
-	abandoned, err := s.carryOut(ctx, run)
-	if !errors.Is(err, command.ErrExit) {
-		status = cli.Report(out, err)
-	}
-	if err := s.close(ctx, !abandoned && s.hurry); err != nil {
-		status = max(status, cli.Report(out, err))
-	}
+	abandoned, status := s.carryOut(ctx, run)
+	err = s.close(ctx, !abandoned && s.hurry)
 	s.interrupts.stop()
+	status = max(status, cli.Report(out, err))
 	if !abandoned && s.lines != nil {
 		// Once more: a read that ctx has left behind may have switched the
 		// terminal to editing after the first time.

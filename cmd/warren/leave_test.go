@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -220,7 +221,12 @@ func TestLeavesStuckPipe(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				late := time.AfterFunc(clitest.Patience, func() { _ = cmd.Process.Kill() })
+				stuck := make(chan []byte, 1) // where it is, if it does not leave
+				late := time.AfterFunc(clitest.Patience, func() {
+					_ = cmd.Process.Signal(syscall.SIGQUIT)
+					all, _ := io.ReadAll(read)
+					stuck <- bytes.TrimLeft(all, "x")
+				})
 				defer late.Stop()
 				if _, err := io.ReadFull(read, make([]byte, 1000)); err != nil { // the first of the output has come
 					t.Fatal(err)
@@ -228,7 +234,11 @@ func TestLeavesStuckPipe(t *testing.T) {
 				defer signalAgain(cmd.Process, end)()
 				began := time.Now()
 				_ = cmd.Wait() // the state says how it ended
-				if took, status := time.Since(began), cmd.ProcessState.ExitCode(); took > leaveTime || status != 1 {
+				took, status := time.Since(began), cmd.ProcessState.ExitCode()
+				if !late.Stop() {
+					t.Fatalf("it did not leave:\n%s", <-stuck)
+				}
+				if took > leaveTime || status != 1 {
 					t.Errorf("status %d after %s", status, took)
 				}
 			})
