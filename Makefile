@@ -5,7 +5,7 @@ VERSION     ?= $(shell (git describe --tags --match 'v[0-9]*' --dirty || git des
 RUNTESTS     = $(GO) run ./internal/testlab/runtests
 # The race detector leaves out SQLite, which is translated from C and would take twice as long, and
 # blowfish, which decrypts keys. It still finds two goroutines that use one connection, in the
-# package that calls SQLite. The targets test-quick and check run vet on their own.
+# package that calls SQLite. The target check runs vet on its own.
 INSTRUMENTED = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=golang.org/x/crypto/blowfish=-race=false
 RACE         = -vet=off $(INSTRUMENTED)
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
@@ -30,9 +30,8 @@ floor: build
 
 test: downloads rabbitmq pika mandoc peers check allocs unit ## everything that is checked: vet, linters, format, allocations, all tests with -race
 
-test-quick: ## vet, and the tests that need no broker, with -race; leaves out slow packages and tests
-	$(GO) vet $(INSTRUMENTED) ./... # as the tests, so that each package is compiled once
-	@$(RUNTESTS) -quick $(RACE) -short -timeout 10m
+test-quick: ## vet and tests of the packages that need no broker, with -race; leaves out slow packages and tests
+	@$(RUNTESTS) -quick -vet=all $(INSTRUMENTED) -short -timeout 10m
 
 downloads: # prints what a first run downloads
 	@.ci/downloads

@@ -12,6 +12,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -109,7 +110,7 @@ func atOnce(processors int) int { return max(processors, min(2*processors, 8)) }
 // repeatFlags are those of go test's flags that a repeated test needs as well.
 func repeatFlags(args []string) (flags []string) {
 	for _, arg := range args {
-		if arg == "-race" || arg == "-short" {
+		if arg == "-race" || arg == "-short" || arg == "-vet=all" {
 			flags = append(flags, arg)
 		}
 	}
@@ -120,6 +121,10 @@ func repeatFlags(args []string) (flags []string) {
 var slowPackages = []string{
 	"warren/internal/agent/process", "warren/internal/agent/trust", "warren/internal/operator/brokersetup",
 }
+
+// firstPackages take longest of those that -quick tests. They start first, so that none of them
+// runs alone at the end.
+var firstPackages = []string{"warren/repl", "warren/internal/operator/results", "warren/internal/agent/journal", "warren/repl/term"}
 
 // quickPackages are the packages whose tests need no laboratory, and are not slow.
 func quickPackages(ctx context.Context) (packages []string, err error) {
@@ -137,6 +142,13 @@ func quickPackages(ctx context.Context) (packages []string, err error) {
 		}
 		packages = append(packages, names[0])
 	}
+	later := func(name string) int { // 0 is the first to start
+		if i := slices.Index(firstPackages, name); i >= 0 {
+			return i
+		}
+		return len(firstPackages)
+	}
+	slices.SortStableFunc(packages, func(a, b string) int { return cmp.Compare(later(a), later(b)) })
 	return packages, nil
 }
 
