@@ -30,13 +30,19 @@ Exit status: 0 each step is ok; 1 a step failed; 2 wrong usage, such as an unkno
 }
 
 func (c *Doctor) Run(ctx context.Context, env *Env) error {
-	steps := doctor.Broker(ctx, dial.Options{URLs: env.Settings.Broker, Login: env.Settings.Login})
+	var steps []doctor.Step
+	err := env.Session.Interruptible(ctx, func(ctx context.Context) error {
+		steps = doctor.Broker(ctx, dial.Options{URLs: env.Settings.Broker, Login: env.Settings.Login})
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
 	broker := doctor.Failed(steps) == 0
 	key := doctor.Key(env.SigningKeys(ctx))
-	var err error // such as a wrong --hosts
 	if steps = append(steps, key); broker && key.OK {
 		var more []doctor.Step
-		more, err = c.agents(ctx, env)
+		more, err = c.agents(ctx, env) // an error is such as a wrong --hosts
 		steps = append(steps, more...)
 	}
 	if failed := setup.Steps(env.IO, steps, c.JSON); failed != nil || err != nil {

@@ -109,50 +109,82 @@ func connection(ep *dial.Endpoint, login string, err error) (steps []Step) {
 }
 
 // permissions checks what the login needs: to declare and bind a reply queue, and to send
-// requests.
-func permissions(ctx context.Context, conn *amqp.Connection, login string) []Step {
+// requests. It ends with ctx, and at the first step that the broker does not answer.
+func permissions(ctx context.Context, conn *amqp.Connection, login string) (steps []Step) {
 	name := strings.ToLower(rand.Text())
 	queue := wire.ReplyQueue(login, name)
-	do := func(step, detail string, try func(*amqp.Channel) error) Step {
-		ch, err := conn.Channel()
-		if err == nil {
-			err = try(ch)
-			_ = ch.Close() // an error has closed it already
-		}
-		if err == nil {
-			return good(step, "%s", detail)
-		}
-		return bad(step, hint.Errorf("warren broker-setup prints the permissions that an operator's login needs", "%s: %s", step, dial.Reason(err)))
-	}
-	return []Step{
-		do("reply queue", "can be declared", func(ch *amqp.Channel) error {
+	blocked := conn.NotifyBlocked(make(chan amqp.Blocking, 2))
+	for _, c := range []struct {
+		step, detail string
+		try          func(*amqp.Channel) error
+	}{
+		{"reply queue", "can be declared", func(ch *amqp.Channel) error {
 			_, err := ch.QueueDeclare(queue, false, true, true, false, nil)
 			return err
-		}),
-		do("replies", "can be received from "+wire.ExchangeReplies, func(ch *amqp.Channel) error {
+		}},
+		{"replies", "can be received from " + wire.ExchangeReplies, func(ch *amqp.Channel) error {
 			if err := broker.DeclareExchange(conn, wire.ExchangeReplies, "topic"); err != nil {
 				return err
 			}
 			return ch.QueueBind(queue, queue, wire.ExchangeReplies, false, nil)
-		}),
-		do("requests", "can be sent to hosts", func(ch *amqp.Channel) error {
+		}},
+		{"requests", "can be sent to hosts", func(ch *amqp.Channel) error {
 			if err := broker.DeclareExchange(conn, wire.ExchangeHosts, "topic"); err != nil {
 				return err
 			}
-			err := send(ctx, ch, wire.HostKey("doctor-"+name))
-			if err != nil && strings.Contains(dial.Reason(err), "access to topic ") {
-				return nil // the login may send to some hosts
+			if err := send(ctx, ch, wire.HostKey("doctor-"+name)); err != nil {
+				return err
 			}
+			return ch.Qos(1, 0, false) // a broker that takes no messages has read the first one, and answers no more
+		}},
+	} {
+		err := call(ctx, conn, blocked, c.try)
+		switch code := dial.Code(err); {
+		case err == nil:
+			steps = append(steps, good(c.step, "%s", c.detail))
+		case code == amqp.AccessRefused && c.step == "requests" && strings.Contains(dial.Reason(err), "access to topic "):
+			steps = append(steps, good(c.step, "can be sent to some hosts; doctor --hosts NAME asks one"))
+		case code != 0:
+			steps = append(steps, bad(c.step, hint.Errorf("warren broker-setup prints the permissions that an operator's login needs", "%s: %s", c.step, dial.Reason(err))))
+		default:
+			return append(steps, bad(c.step, hint.Errorf("on a node of the broker, rabbitmq-diagnostics alarms says whether it is short of memory or disk space", "%s: %w", c.step, err)))
+		}
+	}
+	return steps
+}
+
+// call tries something on a channel, which stays open until the connection ends.
+func call(ctx context.Context, conn *amqp.Connection, blocked <-chan amqp.Blocking, try func(*amqp.Channel) error) error {
+	done := make(chan error, 1)
+	go func() {
+		done <- broker.CallWithTimeout(conn, answerTimeout, func() error {
+			ch, err := conn.Channel()
+			if err != nil {
+				return err
+			}
+			return try(ch)
+		})
+	}()
+	for {
+		select {
+		case err := <-done:
 			return err
-		}),
+		case b, open := <-blocked:
+			switch {
+			case !open:
+				blocked = nil
+			case b.Active:
+				return fmt.Errorf("the broker takes no messages: %s", b.Reason)
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
 // send publishes a message that no queue takes. The broker confirms it if the login may
 // send requests.
 func send(ctx context.Context, ch *amqp.Channel, key string) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
 	if err := ch.Confirm(false); err != nil {
 		return err
 	}

@@ -80,6 +80,44 @@ func TestMissingPermissionsAreNamed(t *testing.T) {
 	}
 }
 
+// A broker that is short of memory answers nothing more on the connection.
+func TestBlockedBrokerIsNamed(t *testing.T) {
+	node := rabbittest.Node(t)
+	watermark := func(fraction string) {
+		t.Helper()
+		if _, err := node.Eval(t.Context(), "vm_memory_monitor:set_vm_memory_high_watermark("+fraction+")."); err != nil {
+			t.Fatal(err)
+		}
+	}
+	watermark("0.0001")
+	defer watermark("0.4")
+	steps := Broker(t.Context(), dial.Options{URLs: []string{node.URL()}})
+	if got := found(steps); got != "broker address, TLS, login, virtual host, reply queue, replies, -requests" {
+		t.Error(got)
+	}
+	if s := steps[len(steps)-1]; s.Detail != "requests: the broker takes no messages: low on memory" || !strings.Contains(s.Hint, "rabbitmq-diagnostics alarms") {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A login that may send to some hosts only is told so.
+func TestSomeHostsAreNoRefusal(t *testing.T) {
+	node := rabbittest.Node(t)
+	for _, args := range [][]string{
+		{"add_user", "doctor-confined", "secret"}, {"set_permissions", "-p", "/", "doctor-confined", ".*", ".*", ".*"},
+		{"set_topic_permissions", "-p", "/", "doctor-confined", wire.ExchangeHosts, "^web", ".*"},
+	} {
+		if _, err := node.Ctl(t.Context(), args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	url := strings.Replace(node.URL(), "guest:guest@", "doctor-confined:secret@", 1)
+	steps := Broker(t.Context(), dial.Options{URLs: []string{url}})
+	if s := steps[len(steps)-1]; !s.OK || !strings.Contains(s.Detail, "some hosts; doctor --hosts NAME") {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestKeyAgentsAndHosts(t *testing.T) {
 	now := time.Now()
 	agent := func(off time.Duration) model.Agent {
