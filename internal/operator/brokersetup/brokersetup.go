@@ -212,13 +212,13 @@ func (c Config) Definitions(passwords map[string]Password) (exchanges, logins st
 	return c.exchanges(true), c.logins(all, passwords, ""), nil
 }
 
-// Check is a script that changes nothing: it tells what else lives in the virtual
-// host, in lines that begin with "warning: ", and then exits with 1.
+// Check is a script that changes nothing: it prints what else lives in the virtual host, a line
+// each, and then exits with 1.
 func (c Config) Check() (string, error) {
 	if err := checkName("virtual host", c.Vhost); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("set -eu\nvhost=%s\n%s%sexit $found\n", quote(c.Vhost), ctl, check), nil
+	return fmt.Sprintf("set -eu\nvhost=%s\n%s%s%sexit $found\n", quote(c.Vhost), ctl, printFindings, check), nil
 }
 
 // quote makes one word of a POSIX shell's. Between single quotes the expressions

@@ -15,7 +15,7 @@ import (
 // checkTimeout is for three calls of rabbitmqctl on a busy machine.
 const checkTimeout = 5 * time.Minute
 
-// RunCheck runs the script of Check on this machine, and returns its warnings.
+// RunCheck runs the script of Check on this machine, and returns what it prints.
 func (c Config) RunCheck(ctx context.Context) (findings []string, err error) {
 	script, err := c.Check()
 	if err != nil {
@@ -23,15 +23,13 @@ func (c Config) RunCheck(ctx context.Context) (findings []string, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	var messages bytes.Buffer
+	var out, messages bytes.Buffer
 	cmd := exec.CommandContext(ctx, "sh", "-c", script)
-	cmd.Stderr = &messages
+	cmd.Stdout, cmd.Stderr = &out, &messages
 	err = cmd.Run()
 	findings = []string{}
-	for line := range strings.Lines(messages.String()) {
-		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "warning: "); ok {
-			findings = append(findings, text)
-		}
+	for line := range strings.Lines(out.String()) {
+		findings = append(findings, strings.TrimSpace(line))
 	}
 	var exit *exec.ExitError
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

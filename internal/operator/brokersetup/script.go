@@ -24,6 +24,12 @@ found=0
 warn() { printf 'warning: %s\n' "$1" | tr -d '\000-\011\013-\037\177' >&2; found=1; }
 `
 
+// printFindings tells findings from what rabbitmqctl says on standard error, such as
+// "warning: the VM is running with native name encoding of latin1".
+const printFindings = `
+warn() { printf '%s\n' "$1" | tr -d '\000-\011\013-\037\177'; found=1; }
+`
+
 const setUp = `
 # import takes definitions from a file, since rabbitmqctl of RabbitMQ 4.0 can hang when it reads
 # them from a pipe. Packages of RabbitMQ run rabbitmqctl as the user rabbitmq, who must be able to
@@ -70,6 +76,7 @@ const check = `
 queues=$(ctl list_queues -p "$vhost" name)
 exchanges=$(ctl list_exchanges -p "$vhost" name type)
 permissions=$(ctl list_permissions -p "$vhost")
+topics=$(ctl list_topic_permissions -p "$vhost")
 queues=$(printf '%s\n' "$queues" | grep -Ev '^(warren\.(host|inbox|reply|file)\..*)?$' || true)
 if [ -n "$queues" ]; then
 	warn "virtual host $vhost has queues that are not Warren's: $(printf '%s\n' "$queues" | head -n 5 | paste -s -d ' ' -)"
@@ -79,7 +86,10 @@ for exchange in warren.hosts:topic warren.replies:topic warren.discover:fanout; 
 		warn "virtual host $vhost has no exchange ${exchange%:*} of type ${exchange#*:}; where there is one of another type, begin with a new virtual host"
 	fi
 done
-everybody=$(printf '%s\n' "$permissions" | awk -F '\t' '$2 == ".*" || $3 == ".*" || $4 == ".*" { print $1 }')
+everybody=$({ printf '%s\n' "$topics" | sed 's/^/topic	/'; printf '%s\n' "$permissions" | sed 's/^/all	/'; } | awk -F '\t' '
+		function any(re) { gsub(/[$^]/, "", re); return re ~ /^(warren)?(\\\.)?\.[*+]$/ }
+		$1 == "topic" && $3 == "warren.hosts" { keys[$2] } # without them, each routing key is permitted
+		$1 == "all" && $3 $4 $5 !~ /^[$^]*$/ && (any($3) || any($4) || any($5) || !($2 in keys)) { print $2 }')
 if [ -n "$everybody" ]; then
 	warn "not confined in virtual host $vhost: $(printf '%s\n' "$everybody" | head -n 5 | paste -s -d ' ' -)"
 fi
