@@ -151,12 +151,19 @@ func (h *agentHolder) try(sig *ssh.Signature, data []byte, algorithm string) err
 		return hint.Errorf("use a newer ssh-agent, or an Ed25519 key",
 			"key %s has signed with %q where %q was asked for", h.key.name(), sig.Format, algorithm)
 	}
+	if isSecurityKey(h.key.public) && untouched(sig) {
+		return nil // x/crypto verifies no signature without a touch, which no-touch-required permits; the host does
+	}
 	if err := h.key.public.Verify(data, sig); err != nil {
 		return hint.Errorf("ssh-add -l lists what ssh-agent has",
 			"key %s has made a signature that is not its own: %w", h.key.name(), err)
 	}
 	return nil
 }
+
+// untouched reports whether the flags of a security key's signature (OpenSSH, PROTOCOL.u2f) say
+// that nobody has touched it.
+func untouched(sig *ssh.Signature) bool { return len(sig.Rest) > 0 && sig.Rest[0]&1 == 0 }
 
 // remedy is what to do about a key that does not sign.
 func (h *agentHolder) remedy() string {

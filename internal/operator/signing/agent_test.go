@@ -159,8 +159,9 @@ func TestSecurityKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	flags := byte(1) // touched
 	d.keyring(key, func(data []byte) (*ssh.Signature, error) {
-		app, digest, rest := sha256.Sum256([]byte(application)), sha256.Sum256(data), []byte{1, 0, 0, 0, 7} // touched; counter 7
+		app, digest, rest := sha256.Sum256([]byte(application)), sha256.Sum256(data), []byte{flags, 0, 0, 0, 7} // counter 7
 		blob := append(append(app[:], rest...), digest[:]...)
 		return &ssh.Signature{Format: ssh.KeyAlgoSKED25519, Blob: ed25519.Sign(private, blob), Rest: rest}, nil
 	})
@@ -181,6 +182,15 @@ func TestSecurityKey(t *testing.T) {
 		if len(told) != 1 || told[0] != "touch the security key to sign: yubikey" {
 			t.Errorf("told %q", told)
 		}
+	}
+
+	flags = 0 // a key made with -O no-touch-required
+	s, err := Choose(t.Context(), Options{Notify: func(string) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Sign(t.Context(), []byte("statement")); err != nil {
+		t.Errorf("without a touch: %v", err)
 	}
 }
 
