@@ -227,12 +227,12 @@ func TestWaitingJobIsAuthorizedAgain(t *testing.T) {
 	}
 	byKey := line("", key.PublicKey(), "alice")
 	byCA := line(`cert-authority,principals="sre"`, ca.PublicKey(), "CA")
-	revoked := func(text string) *Policy {
+	revoked := func(text string, lines ...string) *Policy {
 		r, err := ParseRevocations("revoked", []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return NewPolicy(policy(t, byKey, byCA).operators, r)
+		return NewPolicy(policy(t, lines...).operators, r)
 	}
 	for name, c := range map[string]struct {
 		signature string
@@ -242,12 +242,12 @@ func TestWaitingJobIsAuthorizedAgain(t *testing.T) {
 	}{
 		"as it was":            {sign(key), policy(t, byKey, byCA), 0, ""},
 		"taken out":            {sign(key), policy(t, byCA), 0, "not authorized"},
-		"revoked":              {sign(key), revoked(ssh.FingerprintSHA256(key.PublicKey())), 0, "revoked"},
+		"revoked":              {sign(key), revoked(ssh.FingerprintSHA256(key.PublicKey()), byKey, byCA), 0, "revoked"},
 		"line has expired":     {sign(key), policy(t, line(`expiry-time="202611241230Z"`, key.PublicKey(), "alice")), time.Hour, "expiry-time"},
 		"confined meanwhile":   {sign(key), policy(t, line(`permit-command="uptime"`, key.PublicKey(), "alice")), 0, "ops:1 (alice): no permit-command matches: df -h"},
 		"certificate":          {sign(cert), policy(t, byCA), 0, ""},
 		"certificate expired":  {sign(cert), policy(t, byCA), time.Hour, "expired"},
-		"certificate, revoked": {sign(cert), revoked(ssh.FingerprintSHA256(ca.PublicKey())), 0, "revoked"},
+		"certificate, revoked": {sign(cert), revoked(ssh.FingerprintSHA256(ca.PublicKey()), byCA), 0, "revoked"},
 		"principal taken out":  {sign(cert), policy(t, line(`cert-authority,principals="ops"`, ca.PublicKey(), "CA")), 0, "no principal"},
 		"unsigned any more":    {"", policy(t, byKey), 0, "not signed"},
 		"nobody any more":      {sign(key), nil, 0, "no operators"},
@@ -315,7 +315,12 @@ func TestCertificates(t *testing.T) {
 	wantRefusal(t, judge(key, p), false, "not authorized") // the key alone is nobody
 	wantRefusal(t, judge(ca, p), false, "not authorized")  // an authority signs certificates only
 	wantRefusal(t, judge(certify(t, other, key, nil), p), false, "authority is not authorized")
-	wantRefusal(t, judge(certify(t, key, key, nil), policy(t, line("", key.PublicKey(), ""))), false, "authority is not authorized")
+	wantRefusal(t, judge(certify(t, key, key, nil), policy(t, line("", ca.PublicKey(), ""))), false, "authority is not authorized")
+
+	// The signature does not cover the certificate: with and without it, the key's own line applies.
+	both := policy(t, line(`permit-command="uptime"`, key.PublicKey(), "alice"), line(`cert-authority,principals="sre"`, ca.PublicKey(), "the CA"))
+	wantRefusal(t, judge(certify(t, ca, key, nil), both), true, "ops:1 (alice): no permit-command")
+	wantRefusal(t, judge(key, both), true, "ops:1 (alice): no permit-command")
 	for name, c := range map[string]struct {
 		edit func(*ssh.Certificate)
 		why  string

@@ -91,8 +91,11 @@ func (f *Files) openRevoked() error {
 func (f *Files) Operators() int { return f.authorized.Len() }
 
 // Policy returns the policy that applies now. It checks both files for changes, and
-// the owners and modes of the files and of the directories above them.
+// the owners and modes of the files and of the directories above them. Nil files permit nothing.
 func (f *Files) Policy() *Policy {
+	if f == nil {
+		return nil
+	}
 	changed := f.check(&f.operators, f.readOperators)
 	if f.revoked.path != "" {
 		changed = f.check(&f.revoked, f.readRevoked) || changed

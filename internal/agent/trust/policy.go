@@ -27,12 +27,15 @@ func NewPolicy(o *Operators, revoked *Revocations) *Policy {
 
 // find returns the rule of a signer. It also returns what it knows about the issuer,
 // for the host's log. If it returns an error, the issuer has no rights.
+//
+// A line for the key itself comes before those for its certificates. A signature does not cover the
+// certificate, so whoever passes a request on could leave it out, and choose the line.
 func (p *Policy) find(s *signer, now time.Time) (*Rule, Issuer, error) {
-	if s.cert != nil {
-		return p.findCertificate(s, now)
-	}
 	rule := p.operators.keys[string(s.key.Marshal())]
-	if rule == nil {
+	switch {
+	case rule == nil && s.cert != nil:
+		return p.findCertificate(s, now)
+	case rule == nil:
 		return nil, Issuer{Fingerprint: ssh.FingerprintSHA256(s.key)}, errors.New("the key is not authorized")
 	}
 	issuer := Issuer{Fingerprint: rule.fingerprint, Operator: rule.Comment}
