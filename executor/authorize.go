@@ -32,14 +32,17 @@ type gate struct {
 
 // authorize decides whether a message may do what it asks for.
 func (g *gate) authorize(d delivery, now time.Time) trust.Decision {
+	if !wire.IsAddressed(d.Exchange, d.RoutingKey, d.Type, d.name) {
+		return trust.Decision{Refusal: "it did not come by a routing key of this host"}
+	}
 	m := trust.Message{Body: d.Body, Type: d.Type, CorrelationID: d.CorrelationId, ReplyTo: d.ReplyTo}
-	return trust.Authorize(m, g.host(d.name), g.policy(), now)
+	return trust.Authorize(m, g.host(d.name), g.cfg.Trust.Policy(), now)
 }
 
 // reauthorize decides whether a job that waited, perhaps during a restart, may begin. Its key
 // may have been revoked since, or the key's options changed.
 func (g *gate) reauthorize(j *jobtable.Job, now time.Time) (*wire.Run, string) {
-	return trust.Reauthorize(j.Signature, j.Run, j.Secret, g.host(j.Host), g.policy(), now)
+	return trust.Reauthorize(j.Signature, j.Run, j.Secret, g.host(j.Host), g.cfg.Trust.Policy(), now)
 }
 
 func (g *gate) host(name string) *trust.Host {
@@ -47,14 +50,6 @@ func (g *gate) host(name string) *trust.Host {
 		Name: name, User: userName(), Tolerance: g.cfg.Limits.Tolerance, MaxValidity: g.cfg.MaxValidity,
 		AllowUnsigned: g.cfg.AllowUnsigned, Fleet: g.cfg.Fleet,
 	}
-}
-
-// policy returns what the files permit now; nil is nothing.
-func (g *gate) policy() *trust.Policy {
-	if g.cfg.Trust == nil {
-		return nil
-	}
-	return g.cfg.Trust.Policy()
 }
 
 // logRefusal logs a refusal and reports whether it did.

@@ -352,7 +352,7 @@ func TestRequestOfInboxIsSynced(t *testing.T) {
 			synctest.Wait()
 			task, job := ids()
 			r.agent.deliveries <- delivery{inbox: inbox, queue: "q", name: "web01", Delivery: amqp.Delivery{
-				Acknowledger: acker{r}, Type: wire.TypeRun, CorrelationId: job, ReplyTo: wire.ReplyQueue("op", "abc"), Body: r.request(wire.TypeRun, task, job),
+				Acknowledger: acker{r}, Exchange: wire.ExchangeHosts, RoutingKey: "web01", Type: wire.TypeRun, CorrelationId: job, ReplyTo: wire.ReplyQueue("op", "abc"), Body: r.request(wire.TypeRun, task, job),
 			}}
 			synctest.Wait()
 			if j := tableFrom(t, d.durable()).Job(job); (j != nil) != inbox {

@@ -154,8 +154,13 @@ func tableFrom(t *testing.T, records [][]byte) *jobtable.Table {
 }
 
 func (r *rig) deliver(typ, job string, body []byte) {
+	r.deliverBy(wire.ExchangeHosts, "web01", typ, job, body)
+}
+
+// deliverBy delivers what was published with another exchange or routing key.
+func (r *rig) deliverBy(exchange, key, typ, job string, body []byte) {
 	r.agent.deliveries <- delivery{queue: "warren.host.web01", name: "web01", Delivery: amqp.Delivery{
-		Acknowledger: acker{r}, Type: typ, CorrelationId: job, ReplyTo: wire.ReplyQueue("op", "abc"), Body: body,
+		Acknowledger: acker{r}, Exchange: exchange, RoutingKey: key, Type: typ, CorrelationId: job, ReplyTo: wire.ReplyQueue("op", "abc"), Body: body,
 	}}
 }
 
@@ -603,10 +608,24 @@ func TestInvalidRequestIsDropped(t *testing.T) {
 				t.Errorf("%s: logged %q", name, log.String())
 			}
 		}
+		for exchange, key := range map[string]string{
+			"":                    wire.HostQueue("web01"),      // by the queue's name
+			"warren.inbox.web02":  wire.HostKey("web01"),        // an exchange of another login, bound to Warren's
+			wire.ExchangeHosts:    wire.LaterKey("web02"),       // the headers CC and BCC have other keys
+			wire.ExchangeDiscover: "",                           // no question
+			wire.ExchangeReplies:  wire.ReplyQueue("op", "abc"), // as the dead letter of a reply
+		} {
+			task, job := ids()
+			r.deliverBy(exchange, key, wire.TypeRun, job, r.request(wire.TypeRun, task, job))
+			synctest.Wait()
+			if n := len(r.started); n > 0 {
+				t.Errorf("%q, %q: executed", exchange, key)
+			}
+		}
 		r.deliver(wire.TypeCancel, job, r.request(wire.TypeRun, task, job)) // properties that disagree
 		r.deliver(wire.TypeRun, uuid.NewString(), r.request(wire.TypeRun, task, job))
 		r.agent.deliveries <- delivery{ // by another's queue
-			queue: "warren.host.web02", name: "web02", Delivery: amqp.Delivery{Acknowledger: acker{r}, Body: r.request(wire.TypeRun, task, job)},
+			queue: "warren.host.web02", name: "web02", Delivery: amqp.Delivery{Acknowledger: acker{r}, Exchange: wire.ExchangeHosts, RoutingKey: "web02", Body: r.request(wire.TypeRun, task, job)},
 		}
 		r.send(wire.TypeRun, task, job)
 		r.finish <- exited(0)
@@ -614,8 +633,8 @@ func TestInvalidRequestIsDropped(t *testing.T) {
 		if n := len(r.started); n != 1 {
 			t.Errorf("executed %d commands", n)
 		}
-		if r.acks.Load() != 9 {
-			t.Errorf("%d acknowledgements, want all 9", r.acks.Load())
+		if r.acks.Load() != 14 {
+			t.Errorf("%d acknowledgements, want all 14", r.acks.Load())
 		}
 		r.close()
 	})

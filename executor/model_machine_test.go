@@ -416,7 +416,7 @@ func (m *machine) take(l *life, q *queue, draining bool) (d delivery, ok bool) {
 	default:
 		return delivery{}, false
 	}
-	d.name = m.name
+	d.name, d.Exchange, d.RoutingKey = m.name, wire.ExchangeHosts, wire.HostKey(m.name)
 	return d, true
 }
 

@@ -24,7 +24,7 @@ func (r *rig) session(names ...string) (end func()) {
 // deliverTo delivers by the queue of a name, perhaps again.
 func (r *rig) deliverTo(name, typ, job string, body []byte, redelivered bool) {
 	r.agent.deliveries <- delivery{queue: wire.HostQueue(name), name: name, Delivery: amqp.Delivery{
-		Acknowledger: acker{r}, Type: typ, CorrelationId: job, ReplyTo: wire.ReplyQueue("op", "abc"), Body: body, Redelivered: redelivered,
+		Acknowledger: acker{r}, Exchange: wire.ExchangeHosts, RoutingKey: wire.HostKey(name), Type: typ, CorrelationId: job, ReplyTo: wire.ReplyQueue("op", "abc"), Body: body, Redelivered: redelivered,
 	}}
 }
 
@@ -141,7 +141,7 @@ func TestInboxJobAfterLongAbsence(t *testing.T) {
 		time.Sleep(time.Second)
 		r.session("web01")
 		d := delivery{queue: wire.InboxQueue("web01"), name: "web01", inbox: true, Delivery: amqp.Delivery{
-			Acknowledger: acker{r}, Type: wire.TypeRun, CorrelationId: second, ReplyTo: wire.ReplyQueue("op", "abc"), Body: redelivered, Redelivered: true,
+			Acknowledger: acker{r}, Exchange: wire.ExchangeHosts, RoutingKey: wire.InboxKey("web01"), Type: wire.TypeRun, CorrelationId: second, ReplyTo: wire.ReplyQueue("op", "abc"), Body: redelivered, Redelivered: true,
 		}}
 		r.agent.deliveries <- d
 		if s := next[*wire.State](r); s.State != wire.StateForgotten || s.Job != second {

@@ -178,6 +178,7 @@ func TestConfinedLogins(t *testing.T) {
 	has(t, c.run("alice", 0, "wait", task).out, "later", "done: 1 ok")
 
 	c.refused()
+	c.ignored(two, "h2")
 	c.check()
 	c.remove()
 }
@@ -423,6 +424,62 @@ func (c *confined) refused() {
 	}
 }
 
+// ignored sends a host a signed request by the ways on which the broker does not check the routing
+// keys of an agent's login. The host runs nothing of it.
+func (c *confined) ignored(agent *clitest.Process, host string) {
+	c.t.Helper()
+	login, ran := c.dial("h.1"), filepath.Join(c.temp(), "ran")
+	defer login.Close()
+	job, body := clitest.Request(c.t, host, "touch "+ran)
+	message := func(headers amqp.Table) amqp.Publishing {
+		m := clitest.Publishing(job, body)
+		m.Headers = headers
+		return m
+	}
+	mine := wire.InboxQueue("alias.1")
+	relay := func(ch *amqp.Channel) error {
+		return errors.Join(ch.ExchangeDeclare(mine, "fanout", false, false, false, false, nil), ch.ExchangeBind(wire.ExchangeHosts, "", mine, false, nil))
+	}
+	for what, do := range map[string]func(*amqp.Channel) error{
+		"by an exchange of its own": func(ch *amqp.Channel) error {
+			return errors.Join(relay(ch), ch.Publish(mine, wire.HostKey(host), false, false, message(nil)), ch.ExchangeDelete(mine, false, false))
+		},
+		"as a dead letter": func(ch *amqp.Channel) error {
+			queue := wire.HostQueueGeneration("alias.1", 2)
+			_, err := ch.QueueDeclare(queue, false, false, true, false, amqp.Table{"x-message-ttl": 0, "x-dead-letter-exchange": wire.ExchangeHosts, "x-dead-letter-routing-key": wire.HostKey(host)})
+			return errors.Join(err, ch.ExchangeDeclare(mine, "fanout", false, false, false, false, nil), ch.QueueBind(queue, "", mine, false, nil),
+				ch.Publish(mine, "", false, false, message(nil)), ch.ExchangeDelete(mine, false, false))
+		},
+		"by the header BCC": func(ch *amqp.Channel) error { // RabbitMQ 4 refuses it
+			return ch.Publish(wire.ExchangeHosts, wire.LaterKey("h.1"), false, false, message(amqp.Table{"BCC": []any{wire.HostKey(host)}}))
+		},
+	} {
+		before := strings.Count(agent.Err.String(), "msg=refused")
+		switch got := outcome(c.t, login, do); {
+		case got == amqp.AccessRefused && strings.Contains(what, "BCC"):
+			continue
+		case got != 0:
+			c.t.Errorf("%s: %d", what, got)
+			continue
+		}
+		eventually(c.t, func() error {
+			if strings.Count(agent.Err.String(), "msg=refused") == before {
+				return fmt.Errorf("%s: nothing was refused: %s", what, clip(agent.Err.String()))
+			}
+			return nil
+		})
+	}
+	if _, err := os.Stat(ran); err == nil {
+		c.t.Error("the host ran the command")
+	}
+	if got := outcome(c.t, c.dial("alice"), func(ch *amqp.Channel) error {
+		return ch.Publish(wire.ExchangeHosts, wire.HostKey(host), false, false, message(nil))
+	}); got != 0 {
+		c.t.Errorf("an operator sends the request: %d", got)
+	}
+	eventually(c.t, func() error { _, err := os.Stat(ran); return err })
+}
+
 // check lets broker-setup look who else is there.
 func (c *confined) check() {
 	c.t.Helper()
@@ -451,9 +508,13 @@ func (c *confined) check() {
 	}); got != 0 {
 		c.t.Fatal(got)
 	}
+	// Its permissions are narrow, but those for routing keys are missing.
+	if _, err := c.node.AddUser(c.t.Context(), c.vhost, "careless", "careless", `^warren\.reply\.careless\..*$`, `^warren\.hosts$`, `^warren\.replies$`); err != nil {
+		c.t.Fatal(err)
+	}
 	out, errs, status := look()
 	if status != 1 {
 		c.t.Errorf("not alone: status %d, %s", status, errs)
 	}
-	has(c.t, out, "not Warren's", "orders", "not confined", "visitor")
+	has(c.t, out, "not Warren's", "orders", "not confined", "visitor", "careless")
 }

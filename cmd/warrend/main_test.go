@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/internal/testlab/clitest"
@@ -206,13 +205,11 @@ func (p *place) channel() (*amqp.Channel, chan amqp.Confirmation) {
 	return ch, ch.NotifyPublish(make(chan amqp.Confirmation, 1))
 }
 
-// publish gives the agent's queue a message.
+// publish sends the agent a message.
 func (p *place) publish(ch *amqp.Channel, acks <-chan amqp.Confirmation, job string, body []byte) {
 	p.t.Helper()
-	m := amqp.Publishing{
-		Type: wire.TypeRun, CorrelationId: job, ReplyTo: replyTo, AppId: wire.AppID, ContentType: wire.ContentJSON, Body: body,
-	}
-	if err := ch.PublishWithContext(p.t.Context(), "", wire.HostQueue(p.id), true, false, m); err != nil {
+	m := clitest.Publishing(job, body)
+	if err := ch.PublishWithContext(p.t.Context(), wire.ExchangeHosts, wire.HostKey(p.id), true, false, m); err != nil {
 		p.t.Fatal(err)
 	}
 	select {
@@ -225,25 +222,6 @@ func (p *place) publish(ch *amqp.Channel, acks <-chan amqp.Confirmation, job str
 	}
 }
 
-// replyTo is nobody's queue.
-var replyTo = wire.ReplyQueue("test", "nobody")
-
-// request is a run of one command for one host.
-func request(t *testing.T, host, command string) (job string, body []byte) {
-	t.Helper()
-	now := time.Now()
-	job = uuid.NewString()
-	batch, err := wire.NewBatch(wire.Statement{
-		Type: wire.TypeRun, Task: uuid.NewString(), IssuedAt: now.UnixMilli(), NotAfter: now.Add(time.Minute).UnixMilli(),
-		ReplyTo: replyTo,
-		Run:     &wire.Run{Command: command, TimeoutMS: 60_000, MaxOutput: 1 << 10},
-	}, []wire.Leaf{{Job: job, Host: host}}, clitest.Sign)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return job, batch.Body(0)
-}
-
 // Anybody who reaches the broker may publish anything to the agent's queue: it
 // says so in its log, executes nothing of it, lives, and works.
 func TestForeignMessages(t *testing.T) {
@@ -252,8 +230,8 @@ func TestForeignMessages(t *testing.T) {
 	a := p.agent()
 	ch, acks := p.channel()
 	evil := "touch " + p.home + "/evil"
-	job, good := request(t, p.id, evil)
-	_, foreign := request(t, "another-host", evil)
+	job, good := clitest.Request(t, p.id, evil)
+	_, foreign := clitest.Request(t, "another-host", evil)
 	change := func(from, to string) []byte {
 		if !bytes.Contains(good, []byte(from)) {
 			t.Fatalf("no %s in %s", from, good)
@@ -300,7 +278,7 @@ func TestRepeatedRequest(t *testing.T) {
 	p := newPlace(t)
 	a := p.agent()
 	ch, acks := p.channel()
-	job, body := request(t, p.id, "echo once >>"+p.home+"/count")
+	job, body := clitest.Request(t, p.id, "echo once >>"+p.home+"/count")
 	for range 20 {
 		p.publish(ch, acks, job, body)
 	}

@@ -32,7 +32,7 @@ func TestAliasMovesAndOneHostRuns(t *testing.T) {
 	stop(start("-b")) // its journal is there before the request is issued
 	a := start("-a", "--alias", p.id)
 	ch, acks := p.channel()
-	job, body := request(t, p.id, "echo once >>"+p.home+"/count")
+	job, body := clitest.Request(t, p.id, "echo once >>"+p.home+"/count")
 	p.publish(ch, acks, job, body)
 	p.await(&a.Err, `msg=ended`)
 	stop(a)

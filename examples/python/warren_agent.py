@@ -83,7 +83,10 @@ class Agent:
         channel.start_consuming()  # ends with the channel, and if the broker cancels the consumer
 
     def receive(self, channel, method, properties, body):
-        if properties.type != "probe":
+        addressed = (method.exchange, method.routing_key) == ("warren.hosts", self.name)
+        if properties.type == "discover":
+            addressed = addressed or method.exchange == "warren.discover"
+        if addressed and properties.type != "probe":
             try:
                 self.handle(properties, body)
             except (KeyError, ValueError, TypeError, IndexError) as e:

@@ -67,6 +67,20 @@ func HostKey(name string) string  { return name }
 func LaterKey(name string) string { return name + "~" }
 func InboxKey(id string) string   { return id + "~inbox" }
 
+// IsAddressed reports whether a request of this type, published with this exchange and routing
+// key, is for a host. The broker checks each login's routing keys of these exchanges. It does not
+// check those of an exchange that a login has bound to them, nor, before RabbitMQ 4, those in the
+// headers CC and BCC; but it delivers a message with the exchange and the key of its publisher.
+func IsAddressed(exchange, key, typ, host string) bool {
+	switch exchange {
+	case ExchangeHosts:
+		return key == HostKey(host) || key == InboxKey(host)
+	case ExchangeDiscover:
+		return typ == TypeDiscover
+	}
+	return false
+}
+
 // InboxQueue is the queue of requests that wait for the agent with this id.
 func InboxQueue(id string) string { return prefixInbox + id }
 

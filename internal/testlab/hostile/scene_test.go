@@ -323,11 +323,15 @@ func object(members []any) []byte {
 
 func (s *scene) publish(queue string, msg amqp.Publishing) {
 	s.t.Helper()
-	exchange := ""
-	if msg.Type == wire.TypeDiscover && queue == "" {
+	exchange, key := "", queue
+	if host, ok := strings.CutPrefix(queue, wire.HostQueue("")); ok {
+		exchange, key = wire.ExchangeHosts, wire.HostKey(host)
+	} else if id, ok := strings.CutPrefix(queue, wire.InboxQueue("")); ok {
+		exchange, key = wire.ExchangeHosts, wire.InboxKey(id)
+	} else if msg.Type == wire.TypeDiscover && queue == "" {
 		exchange = wire.ExchangeDiscover
 	}
-	s.check(s.ch.Publish(exchange, queue, false, false, msg))
+	s.check(s.ch.Publish(exchange, key, false, false, msg))
 }
 
 // reply waits for the next one.
