@@ -156,8 +156,8 @@ func TestCancelEndsVerification(t *testing.T) {
 		}
 		r.store.reply(verify.Msg.CorrelationId, results.Progress{State: model.Ended, Outcome: wire.Canceled})
 		r.expectNothing()
-		if task := r.find(task.ID); !task.Done() {
-			t.Error("the task is not done")
+		if task := r.find(task.ID); !task.Done() || task.OK() {
+			t.Errorf("done: %t, ok: %t", task.Done(), task.OK())
 		}
 	})
 }

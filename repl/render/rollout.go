@@ -119,9 +119,10 @@ func (e *rolloutEvent) rest(what string) string {
 	return fmt.Sprintf("; %s: %s", what, hostexpr.Fold(e.hosts))
 }
 
-// writeVerifyFailures says where the verify command of a rollout has failed.
+// writeVerifyFailures says where the verify command of a rollout has failed, and if the rollout
+// was stopped before it verified its last stage.
 func writeVerifyFailures(w *bufio.Writer, lang *translate.Language, paint term.Paint, r *model.Rollout) {
-	if r.VerifyFailed() == 0 {
+	if r == nil {
 		return
 	}
 	for _, e := range r.Events {
@@ -129,6 +130,9 @@ func writeVerifyFailures(w *bufio.Writer, lang *translate.Language, paint term.P
 			line := lang.Sprintf("  verify failed on %d of %s of stage %d: check_task %s", e.VerifyFailed, term.Plural(e.Hosts, "host"), e.Stage, result.ShortID(e.Task))
 			fmt.Fprintln(w, paint.Bad(line))
 		}
+	}
+	if last := len(r.Stages); !r.Verified() && r.StopReason() != "" && r.Stage() == last {
+		fmt.Fprintln(w, paint.Bad(lang.Sprintf("  stage %d was not verified: %s", last, term.Line(r.StopReason()))))
 	}
 }
 

@@ -156,10 +156,14 @@ func (r *Rollout) VerifyFailed() int {
 	return n
 }
 
-// Unverified reports whether the verify command of the last stage is still to come.
-func (r *Rollout) Unverified() bool {
-	return r != nil && r.Verify != "" && r.StopReason() == "" && r.Find(StageVerified, len(r.Stages)) == nil
+// Verified reports whether the last stage is verified, if there is a verify command. A rollout
+// that was stopped may never be.
+func (r *Rollout) Verified() bool {
+	return r == nil || r.Verify == "" || r.Find(StageVerified, len(r.Stages)) != nil
 }
+
+// Unverified reports whether the verify command of the last stage is still to come.
+func (r *Rollout) Unverified() bool { return !r.Verified() && r.StopReason() == "" }
 
 // Open reports whether stages of a task with so many hosts, or its verify command, are still
 // to come. A paused rollout is open.

@@ -68,8 +68,8 @@ const (
 	ControlPause  Control = "pause" // its rollout
 )
 
-// Done reports whether every job has an outcome, and the rollout has verified its last stage.
-// Lost counts, though a late answer may still replace it.
+// Done reports whether every job has an outcome, and the rollout has verified its last stage or
+// was stopped. Lost counts, though a late answer may still replace it.
 func (t *Task) Done() bool { return t.Summary.Ended == t.Hosts && !t.Rollout.Unverified() }
 
 // Quiescent reports whether nothing more happens to the task by itself: it is done, or its
@@ -78,9 +78,10 @@ func (t *Task) Quiescent() bool {
 	return t.Done() || t.Rollout.Pause() != nil && t.Summary.Ended >= t.Rollout.Released()
 }
 
-// OK reports whether the command exited with code 0 on each host, and no verify command failed.
+// OK reports whether the command exited with code 0 on each host, and its rollout has verified
+// the last stage without a failure of a verify command.
 func (t *Task) OK() bool {
-	return t.Done() && t.Summary.OK == t.Hosts && t.Rollout.VerifyFailed() == 0
+	return t.Done() && t.Summary.OK == t.Hosts && t.Rollout.Verified() && t.Rollout.VerifyFailed() == 0
 }
 
 // A Summary counts a task's jobs.
