@@ -93,7 +93,7 @@ func (c *Flags) Ask(ctx context.Context, env *Env, set *hostexpr.Set, all bool) 
 		return Selection{}, err
 	}
 	known = slices.DeleteFunc(known, func(a Agent) bool { return slices.ContainsFunc(a.Names, excluded.Has) })
-	if known, err = meeting(condition, known); err != nil {
+	if known, err = meeting(condition, known, set); err != nil {
 		return Selection{}, err
 	}
 	chosen := selectAgents(set, answers, known, all)
@@ -228,9 +228,9 @@ func (env *Env) known(ctx context.Context, answers []model.Agent) ([]Agent, erro
 
 func ByID(a, b Agent) int { return cmp.Compare(a.Agent.Agent, b.Agent.Agent) }
 
-// meeting returns the agents of which the condition is true, if there is one.
-// What is wrong with it for one that does not answer does not matter.
-func meeting(condition *where.Condition, known []Agent) ([]Agent, error) {
+// meeting returns the agents of which the condition is true, if there is one. What is wrong with
+// it for an agent that does not answer, or that set does not name, does not matter.
+func meeting(condition *where.Condition, known []Agent, set *hostexpr.Set) ([]Agent, error) {
 	if condition == nil {
 		return known, nil
 	}
@@ -240,16 +240,15 @@ func meeting(condition *where.Condition, known []Agent) ([]Agent, error) {
 			hellos = append(hellos, &known[i].Hello)
 		}
 	}
-	if len(hellos) == 0 {
-		return nil, nil // no agent has answered, so no labels are known
-	}
-	if err := condition.Check(hellos); err != nil {
-		return nil, cli.WithStatus(cli.ExitUsage, prefixed("--where", err))
+	if len(hellos) > 0 { // else no labels are known
+		if err := condition.Check(hellos); err != nil {
+			return nil, cli.WithStatus(cli.ExitUsage, prefixed("--where", err))
+		}
 	}
 	var met []Agent
 	for i := range known {
 		ok, err := condition.Match(&known[i].Hello)
-		if err != nil && known[i].Answers {
+		if err != nil && known[i].Answers && (set == nil || slices.ContainsFunc(known[i].Names, set.Has)) {
 			return nil, cli.WithStatus(cli.ExitUsage, prefixed("--where", err))
 		}
 		if ok {

@@ -1,11 +1,13 @@
 package target
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"warren/internal/operator/hostexpr"
 	"warren/internal/operator/model"
+	"warren/internal/operator/where"
 	"warren/internal/wire"
 	"warren/repl/cli"
 )
@@ -51,6 +53,46 @@ func TestDiscoveryStopsWhenExpectedAgentsHaveAnswered(t *testing.T) {
 		call := discovery{named: set != nil, recent: tt.recent, complete: func(answers []model.Agent) bool { return c.complete(set, answers) }}
 		if got := call.enough(tt.answers, tt.quiet); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
+func TestConditionSelectsAgents(t *testing.T) {
+	agent := func(answers bool, name, rack string) Agent {
+		return Agent{Answers: answers, Agent: model.Agent{Hello: wire.Hello{Agent: name, Names: []string{name, name + ".alias"}, Facts: wire.Facts{Labels: map[string]string{"rack": rack}}}}}
+	}
+	const online, offline = true, false
+	for _, tt := range []struct {
+		name, condition, hosts string
+		known                  []Agent
+		want                   []string // nil is an error
+	}{
+		{"all", "rack > 3", "", []Agent{agent(online, "a", "4"), agent(online, "b", "3"), agent(offline, "c", "5")}, []string{"a", "c"}},
+		{"no agent answers", "rack > 3", "", []Agent{agent(offline, "a", "4"), agent(offline, "b", "x")}, []string{"a"}},
+		{"no agent answers, and no agent has the label", "room > 3", "", []Agent{agent(offline, "a", "4")}, []string{}},
+		{"a label that no agent has", "room > 3", "", []Agent{agent(online, "a", "4")}, nil},
+		{"a label that is no number", "rack > 3", "", []Agent{agent(online, "a", "4"), agent(online, "b", "x")}, nil},
+		{"on a host that is named", "rack > 3", "a b.alias", []Agent{agent(online, "a", "4"), agent(online, "b", "x")}, nil},
+		{"on a host that is not named", "rack > 3", "a", []Agent{agent(online, "a", "4"), agent(online, "b", "x")}, []string{"a"}},
+		{"on a host that does not answer", "rack > 3", "a b", []Agent{agent(online, "a", "4"), agent(offline, "b", "x")}, []string{"a"}},
+	} {
+		condition, err := where.Parse(tt.condition)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var set *hostexpr.Set
+		if tt.hosts != "" {
+			if set, err = hostexpr.Parse(tt.hosts, 10); err != nil {
+				t.Fatal(err)
+			}
+		}
+		met, err := meeting(condition, tt.known, set)
+		ids := []string{}
+		for _, a := range met {
+			ids = append(ids, a.Agent.Agent)
+		}
+		if (err != nil) != (tt.want == nil) || err == nil && !slices.Equal(ids, tt.want) {
+			t.Errorf("%s: %q, %v", tt.name, ids, err)
 		}
 	}
 }

@@ -146,7 +146,7 @@ func (p *Poller) selection(answers []model.Agent) (Selection, error) {
 	for i := range known { // so that labels of an agent that has just gone are still known
 		_, known[i].Answers = p.missed[known[i].Agent.Agent]
 	}
-	met, err := meeting(p.condition, known)
+	met, err := meeting(p.condition, known, p.set)
 	if err != nil {
 		return Selection{}, err
 	}

@@ -102,7 +102,7 @@ func polled(t *testing.T, flags Flags, hosts string, all bool, rounds ...string)
 }
 
 func TestPollerFollowsHosts(t *testing.T) {
-	condition := `role == "w"`
+	condition, other := `role == "w"`, `role != "w"`
 	for _, tt := range []struct {
 		name   string
 		flags  Flags
@@ -117,6 +117,7 @@ func TestPollerFollowsHosts(t *testing.T) {
 		{"all hosts", Flags{}, "", true, []string{"a"}, []string{"a -old"}},
 		{"named hosts", Flags{}, "a c", false, []string{"a b", "a b c", "a b", "a b"}, []string{"a ?c", "a c", "a c", "a -c"}},
 		{"a condition", Flags{Where: &condition}, "", false, []string{"w1 d1", "d1", "d1"}, []string{"w1", "w1", "-w1"}},
+		{"a condition, and no agent has answered yet", Flags{Where: &other}, "", true, []string{"", "a"}, []string{"-old", "a -old"}},
 		{"excluded hosts", Flags{Exclude: []string{"b.example"}}, "", false, []string{"a b"}, []string{"a"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
