@@ -224,6 +224,7 @@ func checkWhen(text []byte, problem string) error {
 func (c ColorWhen) PaintFor(terminal bool) term.Paint {
 	switch c {
 	case colorAlways:
+		term.TakesColors() // enables escape sequences in a console of Windows
 		return true
 	case ColorNever:
 		return false

@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -112,12 +115,13 @@ func (s *Settings) GroupSources(cache *upcall.Cache) lookup.Config {
 }
 
 // groupsFile is the default path of the groups: the operator's own file, or else the groups.conf
-// that ClusterShell prefers, or else the path where the operator's file would be.
+// that ClusterShell prefers, or else the path where the operator's file would be. A file that
+// cannot be read comes first too: a group must not become that of another file.
 func groupsFile() string {
 	own := configPath("groups.yaml")
 	files := append([]string{own, configPath("groups.conf")}, clusterShellFiles(runtime.GOOS, own)...)
 	for _, file := range files {
-		if _, err := os.Stat(file); file != "" && err == nil {
+		if _, err := os.Lstat(file); file != "" && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			return file
 		}
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -47,6 +48,59 @@ func TestClusterShellFiles(t *testing.T) {
 	files := clusterShellFiles("windows", own)
 	if files[0] != filepath.FromSlash(full("/home/ann/.config/clustershell/groups.conf")) || slices.Contains(files, system) {
 		t.Errorf("Windows: %q", files)
+	}
+}
+
+// Groups of another file, and so other hosts, must not stand in for a file that cannot be read.
+func TestUnreadableGroupsFileIsStillTheGroupsFile(t *testing.T) {
+	t.Setenv("CLUSTERSHELL_CFGDIR", t.TempDir())
+	write := func(t *testing.T, path string) {
+		t.Helper()
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	theirs := filepath.Join(os.Getenv("CLUSTERSHELL_CFGDIR"), "groups.conf")
+	write(t, theirs)
+	for name, tt := range map[string]struct {
+		create func(t *testing.T, own string)
+		want   string // "" is the operator's own file
+	}{
+		"absent": {func(*testing.T, string) {}, theirs},
+		"a file": {write, ""},
+		"in no directory": {func(t *testing.T, own string) {
+			if err := os.Remove(filepath.Dir(own)); err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Dir(own))
+		}, theirs},
+		"a dead link": {func(t *testing.T, own string) { link(t, filepath.Join(t.TempDir(), "none"), own) }, ""},
+		"a circle":    {func(t *testing.T, own string) { link(t, own, own) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			t.Setenv("XDG_CONFIG_HOME", dir)
+			t.Setenv("AppData", dir)
+			t.Setenv("HOME", dir)
+			own := configPath("groups.yaml")
+			if err := os.MkdirAll(filepath.Dir(own), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			tt.create(t, own)
+			if tt.want == "" {
+				tt.want = own
+			}
+			if got := groupsFile(); got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func link(t *testing.T, to, name string) {
+	t.Helper()
+	if err := os.Symlink(to, name); err != nil {
+		t.Skip(err)
 	}
 }
 
