@@ -19,6 +19,7 @@ type Retry struct {
 	Outcome      []string             `placeholder:"NAME,…" help:"Only hosts with this outcome: failed, unreachable, lost or any other. Default: each host where it did not exit with 0."`
 	Timeout      *cli.TimeLimit       `placeholder:"TIME" help:"Time limit of the command, instead of the earlier one; none means no limit."`
 	StartTimeout cli.Duration         `placeholder:"TIME" help:"Time in which a host must start the command, instead of the earlier one."`
+	Fanout       *cli.Count           `placeholder:"N" help:"Number of hosts in progress at the same time, instead of the earlier one; 0 means all."`
 	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Let hosts that are offline and have an inbox run the command when they are back within this time."`
 	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the earlier task. Secrets are not stored, so give them again. May be repeated."`
 	SecretStdin  string               `placeholder:"FILE" help:"The secret standard input of the earlier task."`
@@ -99,10 +100,10 @@ func (c *Retry) spec(ctx context.Context, env *Env, task model.Task) (spec model
 	spec = model.Spec{
 		Command: task.Command, Run: *st.Run, RetryOf: task.ID,
 		StartTimeout: task.NotAfter.Sub(task.Created),
-		WhenOnline:   task.WhenOnline, Fanout: int(c.Fanout),
+		WhenOnline:   task.WhenOnline, Fanout: task.Fanout,
 	}
-	if spec.Fanout == 0 {
-		spec.Fanout = task.Fanout
+	if c.Fanout != nil {
+		spec.Fanout = int(*c.Fanout)
 	}
 	if c.Timeout != nil {
 		spec.Run.TimeoutMS = time.Duration(*c.Timeout).Milliseconds()

@@ -11,14 +11,14 @@ import (
 // must not wait for one that hangs.
 const defaultVerifyTimeout = 5 * time.Minute
 
-// rollout makes the plan of a task for those hosts, nil where it has no stages.
+// rollout makes the plan of a task for those hosts with that fanout, nil where it has no stages.
 // It returns the hosts that the last stage leaves untouched.
-func (c *SendFlags) rollout(hosts []string) (r *model.Rollout, rest []string, err error) {
+func (c *SendFlags) rollout(hosts []string, fanout int) (r *model.Rollout, rest []string, err error) {
 	staged := len(c.Rollout.Parts) > 0
 	switch {
 	case c.Soak > 0 && !staged:
 		return nil, nil, cli.Usage("add the stages: --rollout 1,10%,100%", "--soak needs --rollout")
-	case c.MaxFailures.Set && !staged && c.Fanout == 0:
+	case c.MaxFailures.Set && !staged && fanout == 0:
 		return nil, nil, cli.Usage("for example --rollout 1,10%,100% or --fanout 10", "--max-failures needs --rollout or --fanout")
 	case c.Verify != "" && !staged:
 		return nil, nil, cli.Usage("add the stages: --rollout 1,10%,100%", "--verify needs --rollout")

@@ -39,6 +39,7 @@ type Run struct {
 	KillLeftovers bool `default:"false" env:"WARREN_KILL_LEFTOVERS" help:"Kill the background processes that are left when the command exits. By default they continue, and the result counts them."`
 
 	StoreSecretsFlag `embed:""`
+	FanoutFlag       `embed:""`
 	SendFlags        `embed:""`
 
 	note string // about what is sent of the script; "" is none

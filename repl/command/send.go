@@ -14,10 +14,14 @@ import (
 	"warren/repl/term"
 )
 
+// A FanoutFlag bounds the hosts in progress. retry has a flag of its own.
+type FanoutFlag struct {
+	Fanout cli.Count `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Number of hosts in progress at the same time; 0 means all."`
+}
+
 // SendFlags are the flags of the commands that make a task: how it is sent, and what is done
 // while it runs.
 type SendFlags struct {
-	Fanout           cli.Count       `default:"0" placeholder:"N" env:"WARREN_FANOUT" help:"Number of hosts in progress at the same time; 0 means all."`
 	Rollout          cli.Stages      `placeholder:"STAGES" help:"Send the command in stages. Each number or percentage is the total of hosts at the end of a stage, as in 1,10%,100%."`
 	MaxFailures      cli.MaxFailures `placeholder:"N|P%" help:"With --rollout or --fanout: number or percentage of hosts that may fail. After one more failure, no other host gets the command. With --rollout the default is 0."`
 	OnFailure        string          `placeholder:"WHAT" help:"What to do after more failures than --max-failures allows: stop (the default) cancels the jobs that were not sent; pause waits for resume."`
@@ -72,7 +76,7 @@ func (c *SendFlags) ResultView(ctx context.Context, env *Env) (*result.View, err
 // has read standard input already, so that Submit cannot ask for confirmation. The engine is
 // that of env, which Submit starts.
 func (c *SendFlags) Submit(ctx context.Context, env *Env, spec model.Spec, v *result.View, inputUsed bool, create func(Engine, context.Context, model.Spec) (model.Task, error)) error {
-	r, rest, err := c.rollout(spec.Hosts)
+	r, rest, err := c.rollout(spec.Hosts, spec.Fanout)
 	if err != nil {
 		return err
 	}

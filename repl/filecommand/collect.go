@@ -30,7 +30,8 @@ type Collect struct {
 	StartTimeout cli.Duration  `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"Time in which a host must begin."`
 	User         string        `placeholder:"NAME" help:"User who reads the files. The host's authorized_operators must allow it for the key (run-as), and its agent must run as root."`
 
-	command.SendFlags `embed:""`
+	command.FanoutFlag `embed:""`
+	command.SendFlags  `embed:""`
 }
 
 func (*Collect) Help() string {
