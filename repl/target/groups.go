@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -104,7 +103,7 @@ func (l *GroupLookup) explain(source, name string, err error) error {
 		return explainUnknown(source, name, unknown)
 	case errors.As(err, &group):
 		return suggested(group, suggest.For(group.Name, group.Known), group.Known)
-	case errors.Is(err, fs.ErrNotExist) && source != lookup.Ansible:
+	case errors.Is(err, groups.ErrNoFile):
 		return l.missingFile(source, name)
 	}
 	return err

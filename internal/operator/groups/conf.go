@@ -136,12 +136,12 @@ func directories(own *ini.Section, key, dir string) ([]string, error) {
 // readEach reads the files of a directory. As ClusterShell, it skips those that this user may
 // not read.
 func (g *Groups) readEach(dir, ending string, read func(file string) error) error {
-	if _, err := os.ReadDir(dir); isDenied(err) {
+	files, err := filesOf(dir, ending)
+	switch {
+	case isDenied(err):
 		g.skipped = append(g.skipped, dir)
 		return nil
-	}
-	files, err := filesOf(dir, ending)
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	for _, file := range files {

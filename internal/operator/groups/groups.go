@@ -22,6 +22,7 @@ package groups
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -85,11 +86,17 @@ type Options struct {
 	Cache    *upcall.Cache // of the output of commands; nil is a new one
 }
 
+// ErrNoFile is the error of Load if the path does not exist, or is a directory without files.
+var ErrNoFile = errors.New("there is no groups file")
+
 // Load reads a file: groups.conf, or any file whose name ends in .conf, and else YAML. Of a
 // directory it reads all files *.yaml in the order of their names.
 func Load(path string, o Options) (*Groups, error) {
 	info, err := os.Stat(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, ErrNoFile
+	case err != nil:
 		return nil, fmt.Errorf("groups: %w", err)
 	}
 	g := &Groups{path: path, reserved: o.Reserved, cache: o.Cache}
@@ -100,7 +107,7 @@ func Load(path string, o Options) (*Groups, error) {
 	case info.IsDir():
 		files, err := filesOf(path, ".yaml")
 		if err == nil && len(files) == 0 {
-			err = fmt.Errorf("groups: %s has no file *.yaml: %w", path, fs.ErrNotExist)
+			err = ErrNoFile
 		}
 		for _, file := range files {
 			if err == nil {
@@ -124,15 +131,18 @@ func Load(path string, o Options) (*Groups, error) {
 	return g, nil
 }
 
-// filesOf returns the files of a directory whose names have an ending. The name of the
-// directory itself may have any character.
+// filesOf returns the files of a directory whose names have an ending, without those whose names
+// begin with a dot: editors write such files.
 func filesOf(dir, ending string) ([]string, error) {
-	files, err := fs.Glob(os.DirFS(dir), "*"+ending)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("groups: %w", err)
 	}
-	for i, name := range files {
-		files[i] = filepath.Join(dir, name)
+	var files []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ending) && !strings.HasPrefix(e.Name(), ".") {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
 	}
 	return files, nil
 }

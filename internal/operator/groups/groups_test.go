@@ -190,6 +190,9 @@ func TestBadFiles(t *testing.T) {
 		{"roles: {web: 'a", "groups.yaml: "},
 		{"roles:\n\tweb: a", "groups.yaml: "},
 		{"a: &x {g: *x}", `group "g" is neither`},
+		{"roles: {web: a}\n---\nracks: {r1: b}\n", "line 2: the file has more than one YAML document"},
+		{"# roles\n---\n---\nroles: {web: a}\n", "line 3: the file has more than one YAML document"},
+		{"roles: {web: a}\n---\nracks: {r1: 'b\n", "groups.yaml: "},
 	} {
 		_, err := Load(write(t, tt.text), Options{Reserved: []string{"ok"}})
 		if err == nil || !strings.Contains(hint.Text(err), tt.want) {
@@ -199,18 +202,41 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestMissingOrEmptyGroupsFile(t *testing.T) {
-	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml"), Options{}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml"), Options{}); !errors.Is(err, ErrNoFile) {
 		t.Error(err)
 	}
-	if _, err := Load(t.TempDir(), Options{}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Load(t.TempDir(), Options{}); !errors.Is(err, ErrNoFile) {
 		t.Error(err)
 	}
-	g, err := Load(write(t, "# nothing yet\n"), Options{})
-	if err != nil {
+	for _, text := range []string{"", "# nothing yet\n", "{}\n...\n"} {
+		g, err := Load(write(t, text), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := g.Group(t.Context(), "", "*"); err == nil || !strings.Contains(err.Error(), "no group is defined") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// A file that cannot be read is an error, and not the same as no groups file.
+func TestDirectoryThatCannotBeReadIsAnError(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("none", filepath.Join(dir, "dead.yaml")); err != nil {
+		t.Skip(err)
+	}
+	conf := filepath.Join(t.TempDir(), "groups.conf")
+	circle := filepath.Join(t.TempDir(), "circle")
+	if err := os.Symlink(circle, circle); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := g.Group(t.Context(), "", "*"); err == nil || !strings.Contains(err.Error(), "no group is defined") {
-		t.Error(err)
+	if err := os.WriteFile(conf, []byte("[Main]\nautodir: "+circle+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{dir: "dead.yaml", conf: "circle", circle: "circle"} {
+		if _, err := Load(path, Options{}); err == nil || errors.Is(err, ErrNoFile) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }
 
@@ -219,7 +245,7 @@ func TestDirectory(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"b.yaml": "racks: {r1: n1}", "a.yaml": "roles: {web: w1}", "c.yaml.example": "x: ["} {
+	for name, text := range map[string]string{"b.yaml": "racks: {r1: n1}", "a.yaml": "roles: {web: w1}", "c.yaml.example": "x: [", ".#a.yaml": "other: {x: n2}", "._a.yaml": "\x00\x05\x16\x07"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

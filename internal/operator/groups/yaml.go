@@ -1,8 +1,10 @@
 package groups
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -16,12 +18,20 @@ func (g *Groups) readYAML(file string) error {
 	if err != nil {
 		return err
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return fmt.Errorf("groups file %s: %w", file, err)
-	}
-	if doc.IsZero() {
+	var doc, second yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	err = decoder.Decode(&doc)
+	if err == io.EOF {
 		return nil // nothing is written in it
+	}
+	if err == nil {
+		err = decoder.Decode(&second)
+	}
+	switch {
+	case err == nil:
+		return located(file, problem{second.Line, "the file has more than one YAML document", "write all sources into one document"})
+	case err != io.EOF:
+		return fmt.Errorf("groups file %s: %w", file, err)
 	}
 	left := maxMembers
 	err = members(doc.Content[0], "the file is", &left, func(name, value *yaml.Node) error {

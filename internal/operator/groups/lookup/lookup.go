@@ -5,7 +5,6 @@ package lookup
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os/exec"
 	"slices"
 	"strings"
@@ -37,7 +36,7 @@ type Groups struct {
 
 func New(config Config) *Groups { return &Groups{config: config} }
 
-// load reads the groups file. A file that does not exist is an error of fs.ErrNotExist.
+// load reads the groups file. A file that does not exist is groups.ErrNoFile.
 func (g *Groups) load() (*groups.Groups, error) {
 	if g.file == nil && g.fileErr == nil {
 		g.file, g.fileErr = groups.Load(g.config.Path, groups.Options{Reserved: g.config.Reserved, Cache: g.config.Cache})
@@ -51,7 +50,7 @@ func (g *Groups) isAnsible(source string) (bool, error) {
 		return false, nil
 	}
 	file, err := g.load()
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, groups.ErrNoFile) {
 		return true, nil
 	}
 	return err == nil && !slices.Contains(file.Sources(), Ansible), err
@@ -111,7 +110,7 @@ func (g *Groups) Sources() ([]string, error) {
 	switch {
 	case err == nil:
 		names = file.Sources()
-	case !errors.Is(err, fs.ErrNotExist):
+	case !errors.Is(err, groups.ErrNoFile):
 		return nil, err
 	}
 	if len(g.config.Inventory) > 0 && !slices.Contains(names, Ansible) {
