@@ -133,6 +133,17 @@ func TestExpandLimitIsExact(t *testing.T) {
 	}
 }
 
+func TestTextOfAWordIsNotCopiedForEachCharacter(t *testing.T) {
+	word := strings.Repeat("aé", 5000)
+	if allocs := testing.AllocsPerRun(1, func() { _, _ = parse(word) }); allocs > 100 {
+		t.Errorf("%.0f allocations", allocs)
+	}
+	terms, err := parse(word)
+	if err != nil || len(terms) != 1 || string(terms[0].parts[0].text) != word {
+		t.Error("the word is not the same", err)
+	}
+}
+
 func TestRepeated(t *testing.T) {
 	set, err := Parse("web[1-3] db1 web2 DB1 web2 x", limit)
 	if err != nil {

@@ -1,6 +1,7 @@
 package hostexpr
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -124,7 +125,7 @@ func (p *parser) address(t *term) bool {
 	if a, err := netip.ParseAddr(inner); err != nil || !a.Is6() {
 		return false // it is a range
 	}
-	t.parts = append(t.parts, part{text: text})
+	t.parts = append(t.parts, part{text: []byte(text)})
 	p.pos += length
 	return true
 }
@@ -135,7 +136,7 @@ func (p *parser) checkGroup(t *term) error {
 		return p.fail(t.column-1, `a group's name is missing after "@"`, "write it as in @web or @racks:r1")
 	}
 	first := t.parts[0]
-	if first.spans == nil && strings.HasPrefix(first.text, "@") {
+	if first.spans == nil && bytes.HasPrefix(first.text, []byte("@")) {
 		return p.fail(t.column-1, `"@@" (names of groups instead of hosts) is not understood`, "write @* or @SOURCE:* for the hosts of all groups")
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"math/bits"
 	"strconv"
+	"unicode/utf8"
 )
 
 // maxSize is larger than every size that a caller may permit.
@@ -18,7 +19,7 @@ type pattern struct {
 
 // A part is text, or, where there are spans, a range.
 type part struct {
-	text  string
+	text  []byte
 	spans []span
 }
 
@@ -33,10 +34,10 @@ func (s span) size() uint64 { return (s.last-s.first)/s.step + 1 }
 
 func (p *pattern) addText(c rune) {
 	if n := len(p.parts); n > 0 && p.parts[n-1].spans == nil {
-		p.parts[n-1].text += string(c)
+		p.parts[n-1].text = utf8.AppendRune(p.parts[n-1].text, c)
 		return
 	}
-	p.parts = append(p.parts, part{text: string(c)})
+	p.parts = append(p.parts, part{text: utf8.AppendRune(nil, c)})
 }
 
 // endsInBracket reports whether nothing but digits follows the last range.
@@ -45,7 +46,7 @@ func (p *pattern) endsInBracket() bool {
 		if p.parts[i].spans != nil {
 			return true
 		}
-		if digits(p.parts[i].text) != p.parts[i].text {
+		if text := string(p.parts[i].text); digits(text) != text {
 			return false
 		}
 	}

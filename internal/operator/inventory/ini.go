@@ -81,7 +81,7 @@ func Hosts(text string) ([]string, error) {
 
 type iniReader struct {
 	line     int
-	kind     string // of the section: "" has hosts
+	kind     string // of the section: "" and "hosts" have hosts
 	defined  map[string]bool
 	children []child
 	hosts    []*iniHost
@@ -98,29 +98,34 @@ type iniHost struct {
 	line int // of its first mention
 }
 
+const sectionHint = "write [GROUP], [GROUP:children] or [GROUP:vars]"
+
 func (r *iniReader) read(line string) error {
 	if line[0] == '[' {
 		if m := header.FindStringSubmatch(withoutComment(line)); m != nil {
 			r.kind = m[2]
 			switch r.kind {
-			case "", "children":
+			case "", "hosts", "children":
 				r.defined[m[1]] = true
 			case "vars":
 			default:
-				return &Error{r.line, fmt.Sprintf("a section [%s:%s] is not known", m[1], m[2]), "write [GROUP], [GROUP:children] or [GROUP:vars]"}
+				return &Error{r.line, fmt.Sprintf("a section [%s:%s] is not known", m[1], m[2]), sectionHint}
 			}
 			return nil
 		}
 	}
-	switch r.kind {
-	case "vars":
-		return nil
-	case "children":
-		name := withoutComment(line)
-		r.children = append(r.children, child{name, r.line})
-		return nil
+	text := withoutComment(line)
+	switch {
+	case r.kind == "", r.kind == "hosts":
+		return r.host(line)
+	case text[0] == '[' && strings.HasSuffix(text, "]"):
+		return &Error{r.line, fmt.Sprintf("%q is not a section", text), sectionHint}
+	case r.kind == "children":
+		r.children = append(r.children, child{text, r.line})
+	case !strings.Contains(text, "="):
+		return &Error{r.line, fmt.Sprintf("%q is not a variable", text), "a section [GROUP:vars] has one variable on each line, as KEY=VALUE; hosts follow a line [GROUP]"}
 	}
-	return r.host(line)
+	return nil
 }
 
 // host reads a line such as  web[01:10] ansible_host=10.0.0.1.
@@ -217,8 +222,14 @@ func tooManyHosts() error { return fmt.Errorf("more than %d hosts", maxHosts) }
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
+// maxDigits bounds a number in a range, so that no sum overflows.
+const maxDigits = 15
+
 // spanWords returns what a range counts: numbers with leading zeros, or letters.
 func spanWords(first, last, step string, most int) ([]string, error) {
+	if max(len(first), len(last), len(step)) > maxDigits {
+		return nil, fmt.Errorf("a number in a range has more than %d digits", maxDigits)
+	}
 	by, text := 1, fmt.Sprintf("[%s:%s]", first, last)
 	if step != "" {
 		by, _ = strconv.Atoi(step)

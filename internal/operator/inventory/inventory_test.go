@@ -120,7 +120,7 @@ db-[a:c].example.com:2222 role=db
 web[01:03]
 web[8:12:2] tier=front http_port=80 # comment
 web01 ansible_host=10.0.0.1 list="['a','# b']"
-[db]
+[db:hosts]
 db1 warren_host=database1 ok=true
 
 [prod:children]
@@ -130,6 +130,7 @@ db
 env=prod
 [all:vars]
 x=1
+list=[1, 2]
 [r]
 r[1:2]n[01:02]
 `
@@ -169,7 +170,16 @@ func TestMistakesInINI(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"[web]\nweb1 port\n", `line 2: "port" is not a variable`},
 		{"[web]\nweb1 x='y\n", "line 2: "},
-		{"[web:hosts]\n", "line 1: a section [web:hosts] is not known"},
+		{"[web:host]\n", "line 1: a section [web:host] is not known"},
+		{"[all:vars]\nx=1\n[db servers]\ndb1\n", `line 3: "[db servers]" is not a section`},
+		{"[all:vars]\nx=1\n[db servers] # [two]\ndb1 role=db\n", `line 3: "[db servers]" is not a section`},
+		{"[web]\nw1\n[all:children]\nweb\n[]\ndb1\n", `line 5: "[]" is not a section`},
+		{"[all:vars]\nweb1\n", `line 2: "web1" is not a variable`},
+		{"[all:vars]\nweb1 # x=1\n", `line 2: "web1" is not a variable`},
+		{"[web]\nweb[1:9999999999999999999:2]\n", "line 2: a number in a range has more than 15 digits"},
+		{"[web]\nweb[9223372036854775806:9223372036854775807]\n", "line 2: a number in a range has more than 15 digits"},
+		{"[web]\nweb[0:1:9223372036854775807]\n", "line 2: a number in a range has more than 15 digits"},
+		{"[web]\nweb[1:999999999999999]\n", "line 2: more than 1048576 hosts"},
 		{"[web:children]\nwbe\n", `line 2: group "wbe" is not defined`},
 		{"[web]\nweb[10:01]\n", "line 2: the range [10:01] runs backwards"},
 		{"[web]\nweb[01:100]\n", "have different numbers of digits"},
