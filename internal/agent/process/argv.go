@@ -19,7 +19,7 @@ func shellArgv(goos, shell, command string) []string {
 	shell = shellOr(goos, shell)
 	switch shellName(goos, shell) {
 	case "cmd":
-		return cmdArgv(shell, command)
+		return cmdArgv(shell, strings.Trim(command, "\r\n")) // cmd.exe executes only the first line
 	case "powershell", "pwsh":
 		return []string{shell, "-NoProfile", "-NonInteractive", "-Command", command}
 	default:
@@ -44,11 +44,7 @@ func scriptArgv(goos, shell, path string, args []string, content []byte) []strin
 	shell = shellOr(goos, shell)
 	switch shellName(goos, shell) {
 	case "cmd":
-		words := []string{quoteCmdWord(path)}
-		for _, arg := range args {
-			words = append(words, quoteCmdWord(arg))
-		}
-		return cmdArgv(shell, strings.Join(words, " "))
+		return cmdArgv(shell, quoteCmdWord(path), args...)
 	case "powershell", "pwsh":
 		// The default policy of Windows refuses every script file.
 		return append([]string{shell, "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", path}, args...)
@@ -108,9 +104,26 @@ func shellName(goos, shell string) string {
 }
 
 // cmdArgv makes cmd.exe ignore the registry's AutoRun (/D) and strip exactly one pair
-// of quotes around the command (/S); see `cmd /?`. commandLine recognizes this argv.
-func cmdArgv(shell, command string) []string {
-	return []string{shell, "/D", "/S", "/C", command}
+// of quotes around the command (/S); see `cmd /?`. The args are those of a batch file.
+// cmdCommand recognizes this argv.
+func cmdArgv(shell, command string, args ...string) []string {
+	return append([]string{shell, "/D", "/S", "/C", command}, args...)
+}
+
+// cmdCommand returns the text that cmd.exe executes for an argv from cmdArgv, and the
+// arguments of a batch file in it.
+func cmdCommand(argv []string) (command string, args []string, ok bool) {
+	if len(argv) < 5 || shellName("windows", argv[0]) != "cmd" {
+		return "", nil, false
+	}
+	if argv[1] != "/D" || argv[2] != "/S" || argv[3] != "/C" {
+		return "", nil, false
+	}
+	command, args = argv[4], argv[5:]
+	for _, arg := range args {
+		command += " " + quoteCmdWord(arg)
+	}
+	return command, args, true
 }
 
 // commandLine returns the raw Windows command line for an argv from cmdArgv, or "" if
@@ -118,13 +131,11 @@ func cmdArgv(shell, command string) []string {
 // before a quote (the rules of CommandLineToArgvW): for cmd.exe the command is the
 // text between the first quote and the last.
 func commandLine(argv []string) string {
-	if len(argv) != 5 || shellName("windows", argv[0]) != "cmd" {
+	command, _, ok := cmdCommand(argv)
+	if !ok {
 		return ""
 	}
-	if argv[1] != "/D" || argv[2] != "/S" || argv[3] != "/C" {
-		return ""
-	}
-	return `"` + argv[0] + `" /D /S /C "` + argv[4] + `"`
+	return `"` + argv[0] + `" /D /S /C "` + command + `"`
 }
 
 // Limits of Windows, in UTF-16 units: of a process's command line
@@ -142,8 +153,8 @@ func checkLength(goos string, argv []string) error {
 		return nil
 	}
 	line, limit := strings.Join(argv, " "), maxCommandLine
-	if commandLine(argv) != "" {
-		line, limit = argv[len(argv)-1], maxCmdCommand
+	if command, _, ok := cmdCommand(argv); ok {
+		line, limit = command, maxCmdCommand
 	}
 	if n := len(utf16.Encode([]rune(line))); n > limit {
 		return startErrorf(fs.ErrInvalid, "the command has %d characters, and Windows permits %d; send it as a file with --script", n, limit)
@@ -151,24 +162,29 @@ func checkLength(goos string, argv []string) error {
 	return nil
 }
 
-// quoteCmdWord quotes one argument of a batch file. A percent sign cannot be quoted:
-// cmd.exe expands %NAME% within quotes too.
+// quoteCmdWord quotes one argument of a batch file. unsafeBatchArg refuses what quotes do
+// not protect.
 func quoteCmdWord(word string) string {
-	if word != "" && !strings.ContainsAny(word, " \t\"&|<>()^,;=!@'`[]{}~+%") {
+	if word != "" && !strings.ContainsAny(word, " \t\v\f\"&|<>()^,;=!@'`[]{}~+%") {
 		return word
 	}
-	return `"` + strings.ReplaceAll(word, `"`, `""`) + `"`
+	return `"` + word + `"`
 }
 
 // unsafeBatchArg returns the first argument that program, a Windows batch file, would
 // not receive unchanged, or "". cmd.exe executes such a file and parses the command
 // line by its own rules: quotes and percent signs can end the word, and cmd.exe then
-// executes the rest (CVE-2024-24576). Windows ignores blanks and dots at the end of a
-// file name. The first argument is the program as it was named: it may contain what the path that was
-// found does not.
+// executes the rest (CVE-2024-24576). The first argument is the program as it was named: it
+// may contain what the path that was found does not. The arguments of a script are quoted.
 func unsafeBatchArg(goos, program string, argv []string) string {
-	name := strings.ToLower(strings.TrimRight(program, " ."))
-	if goos != "windows" || !strings.HasSuffix(name, ".bat") && !strings.HasSuffix(name, ".cmd") {
+	if _, args, ok := cmdCommand(argv); goos == "windows" && ok {
+		for _, arg := range args {
+			if strings.ContainsAny(arg, "\"%\r\n") {
+				return arg
+			}
+		}
+	}
+	if goos != "windows" || !isBatchFile(program) {
 		return ""
 	}
 	if named := argv[0]; strings.ContainsAny(named, "\"%\r\n") || strings.ContainsAny(named, "&|<>()^,;=\v\f") && !strings.ContainsAny(named, " \t") {
@@ -180,4 +196,11 @@ func unsafeBatchArg(goos, program string, argv []string) string {
 		}
 	}
 	return ""
+}
+
+// isBatchFile reports whether Windows runs the program in cmd.exe. Windows ignores blanks and
+// dots at the end of a file name.
+func isBatchFile(program string) bool {
+	name := strings.ToLower(strings.TrimRight(program, " ."))
+	return strings.HasSuffix(name, ".bat") || strings.HasSuffix(name, ".cmd")
 }

@@ -1,9 +1,12 @@
 package process
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
+
+	"warren/internal/textfile"
 )
 
 func TestShellArgv(t *testing.T) {
@@ -26,6 +29,10 @@ func TestShellArgv(t *testing.T) {
 			t.Errorf("%s %q: %q", c.goos, c.shell, got)
 		}
 	}
+	// cmd.exe would execute an empty first line, and nothing else.
+	if got := shellArgv("windows", "", "\r\n\nx y\r\n"); got[len(got)-1] != "x y" {
+		t.Errorf("lines: %q", got)
+	}
 }
 
 // pe is the beginning of a Windows program.
@@ -43,7 +50,7 @@ func TestScriptArgv(t *testing.T) {
 		{"linux", "", "#! /usr/bin/env python3\n", []string{"p", "a b"}},
 		{"linux", "bash", "#! /usr/bin/env python3\n", []string{"bash", "p", "a b"}},
 		{"linux", "pwsh", "echo", []string{"pwsh", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", "p", "a b"}},
-		{"windows", "", "#!/bin/sh", []string{"cmd.exe", "/D", "/S", "/C", `p "a b"`}},
+		{"windows", "", "#!/bin/sh", []string{"cmd.exe", "/D", "/S", "/C", "p", "a b"}},
 		{"linux", "", "\x7fELF\x02", []string{"p", "a b"}},
 		{"darwin", "", "\xcf\xfa\xed\xfe", []string{"p", "a b"}},
 		{"darwin", "", "\xca\xfe\xba\xbe", []string{"p", "a b"}},
@@ -72,6 +79,10 @@ func TestPowerShellPrintsUTF8(t *testing.T) {
 		{"windows", "powershell", "process.exe; param", true},
 		{"windows", "powershell", "param([string]$a = 1)\n$a", false},
 		{"windows", "powershell", "<# help\n#>\n# more\n[CmdletBinding()]\nParam (\n$a)\n$a", false},
+		{"windows", "powershell", "[CmdletBinding()] param($a)\n$a", false},
+		{"windows", "powershell", "[CmdletBinding()]Param([string]$a)\n$a", false},
+		{"windows", "powershell", "[CmdletBinding()] <# all #> param($a)\n$a", false},
+		{"windows", "powershell", "[int]$param = 1; $param (2)", true},
 		{"windows", "powershell", "using namespace System.Text\n[Encoding]::UTF8", false},
 		{"windows", "powershell", "begin { 1 } end { 2 }", false},
 		{"windows", "", "powershell -Command x", false},
@@ -96,7 +107,7 @@ func TestCommandLine(t *testing.T) {
 		want string
 	}{
 		{shellArgv("windows", "", `echo "a  b" & dir`), `"cmd.exe" /D /S /C "echo "a  b" & dir"`},
-		{scriptArgv("windows", "", `C:\a b\x.cmd`, []string{`1`, `say "x"`}, nil), `"cmd.exe" /D /S /C ""C:\a b\x.cmd" 1 "say ""x""""`},
+		{scriptArgv("windows", "", `C:\a b\x.cmd`, []string{`1`, `a&b c`, "a\vb", ""}, nil), `"cmd.exe" /D /S /C ""C:\a b\x.cmd" 1 "a&b c" "a` + "\v" + `b" """`},
 		{shellArgv("windows", "powershell", `x`), ""},
 		{[]string{"tool.exe", "/D", "/S", "/C", "x"}, ""},
 		{[]string{"cmd.exe", "/c", "x"}, ""},
@@ -162,6 +173,19 @@ func TestUnsafeBatchArg(t *testing.T) {
 			t.Errorf("%s %q: %q, want %q", c.program, c.args, got, c.want)
 		}
 	}
+	// Those of a script are quoted.
+	for arg, safe := range map[string]bool{
+		"a&b": true, "a b": true, "web,--force": true, "": true,
+		"%PATH%": false, "%CMDCMDLINE:~-1%&calc": false, "a\nb": false, "a\rb": false, `a"b`: false,
+	} {
+		argv := scriptArgv("windows", "", `C:\x\s.cmd`, []string{"first", arg}, nil)
+		if got := unsafeBatchArg("windows", `C:\Windows\System32\cmd.exe`, argv); (got == "") != safe {
+			t.Errorf("script: %q: %q", arg, got)
+		}
+	}
+	if got := unsafeBatchArg("windows", "cmd.exe", shellArgv("windows", "", `echo "%PATH%"`)); got != "" {
+		t.Errorf("a command: %q", got)
+	}
 }
 
 // The path that a program is named by may have parts that the path that is found has not.
@@ -202,8 +226,8 @@ func TestNewScript(t *testing.T) {
 		{"linux", "", "#!/bin/sh\nä", "#!/bin/sh\nä", ""},
 		{"windows", "", "echo a\r\n", "echo a\r\n", ".cmd"},
 		{"windows", "", "echo ä\r\n", "ECHO Ä\r\n", ".cmd"},
-		{"windows", "", utf8BOM + "echo ä", "ECHO Ä", ".cmd"},
-		{"windows", "", utf8BOM + "echo a", "echo a", ".cmd"},
+		{"windows", "", textfile.BOM + "echo ä", "ECHO Ä", ".cmd"},
+		{"windows", "", textfile.BOM + "echo a", "echo a", ".cmd"},
 		{"windows", "", "echo \xd6\xd0", "echo \xd6\xd0", ".cmd"}, // GBK already
 		{"windows", "", "@chcp 65001 >nul\r\necho ä €", "@chcp 65001 >nul\r\necho ä €", ".cmd"},
 		{"windows", "", "echo €", "", ""},
@@ -211,16 +235,24 @@ func TestNewScript(t *testing.T) {
 		{"windows", "", "#!/usr/bin/python3\n", "", ""},
 		{"windows", "python", "#!/usr/bin/python3\nä", "#!/usr/bin/python3\nä", ""},
 		{"windows", "powershell", "echo a", utf8Output + "; echo a", ".ps1"},
-		{"windows", `C:\PS\pwsh.exe`, "echo ä", utf8BOM + utf8Output + "; echo ä", ".ps1"},
-		{"windows", "powershell", utf8BOM + "echo ä", utf8BOM + utf8Output + "; echo ä", ".ps1"},
-		{"windows", "powershell", utf8BOM + "echo a", utf8BOM + utf8Output + "; echo a", ".ps1"},
+		{"windows", `C:\PS\pwsh.exe`, "echo ä", textfile.BOM + utf8Output + "; echo ä", ".ps1"},
+		{"windows", "powershell", textfile.BOM + "echo ä", textfile.BOM + utf8Output + "; echo ä", ".ps1"},
+		{"windows", "powershell", textfile.BOM + "echo a", utf8Output + "; echo a", ".ps1"},
+		{"windows", "powershell", "\xff\xfee\x00c\x00h\x00o\x00 \x00-N", textfile.BOM + utf8Output + "; echo 中", ".ps1"},
+		{"windows", "powershell", "\xfe\xff\x00a", utf8Output + "; a", ".ps1"},
+		{"windows", "powershell", "\xff\xfep\x00a\x00r\x00a\x00m\x00(\x00)\x00", "param()", ".ps1"},
+		{"windows", "powershell", "\xff\xfea\x00b", "\xff\xfea\x00b", ".ps1"}, // not valid
+		{"windows", "", "\xff\xfee\x00", "e", ".cmd"},
 		{"windows", "powershell", "echo \xd6\xd0", utf8Output + "; echo \xd6\xd0", ".ps1"}, // GBK
-		{"windows", "powershell", "param($a)\necho ä", utf8BOM + "param($a)\necho ä", ".ps1"},
+		{"windows", "powershell", "param($a)\necho ä", textfile.BOM + "param($a)\necho ä", ".ps1"},
 		{"linux", "pwsh", "echo ä", "echo ä", ""},
 	} {
 		got, err := newScript(c.goos, c.shell, []byte(c.content), upperCode)
 		if string(got.Content) != c.want || got.Extension != c.extension && c.want != "" || (err != nil) != (c.want == "") {
 			t.Errorf("%s %q %q: %q %q, %v", c.goos, c.shell, c.content, got.Content, got.Extension, err)
+		}
+		if c.goos == "windows" && PrintsUTF8(c.shell, c.content) != bytes.Contains(got.Content, []byte(utf8Output)) {
+			t.Errorf("%q prints UTF-8: %v", c.content, PrintsUTF8(c.shell, c.content))
 		}
 	}
 }
@@ -252,6 +284,7 @@ func TestLongCommandIsRefused(t *testing.T) {
 		"program, too long":      {"windows", []string{"tool", strings.Repeat("x", 40000)}, "has 40005 characters, and Windows permits 32766; send it as a file with --script"},
 		"program, other planes":  {"windows", []string{"tool", strings.Repeat("\U0001F600", 16400)}, "has 32805 characters"},
 		"cmd.exe":                {"windows", shellArgv("windows", "", strings.Repeat("x", 8191)), ""},
+		"script, too long":       {"windows", scriptArgv("windows", "", "s.cmd", []string{strings.Repeat("x", 8186)}, nil), "has 8192 characters, and Windows permits 8191"},
 		"cmd.exe, too long":      {"windows", shellArgv("windows", "", strings.Repeat("主", 8192)), "has 8192 characters, and Windows permits 8191"},
 		"powershell, too long":   {"windows", shellArgv("windows", "powershell", strings.Repeat("x", 40000)), "permits 32766"},
 		"Unix has its own limit": {"linux", []string{"tool", strings.Repeat("x", 40000)}, ""},
@@ -259,6 +292,36 @@ func TestLongCommandIsRefused(t *testing.T) {
 		err := checkLength(c.goos, c.argv)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// cmd.exe would run in C:\Windows instead of a share.
+func TestShareIsNoDirectoryOfCmd(t *testing.T) {
+	t.Parallel()
+	const cmd, refused = `C:\Windows\System32\cmd.exe`, "error"
+	for _, c := range []struct {
+		goos, program, dir string
+		orRoot             bool
+		want               string
+	}{
+		{"windows", cmd, `\\nas\share\tmp`, false, refused},
+		{"windows", cmd, `//nas/share`, false, refused},
+		{"windows", cmd, `\\?\C:\x`, false, refused},
+		{"windows", `C:\x\backup.BAT`, `\\nas\share`, false, refused},
+		{"windows", cmd, `\\nas\home\ann`, true, `\`},
+		{"windows", cmd, `C:\x`, false, `C:\x`},
+		{"windows", cmd, `\x`, false, `\x`},
+		{"windows", cmd, "", false, ""},
+		{"windows", `C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`, `\\nas\share`, false, `\\nas\share`},
+		{"linux", "/opt/cmd", "//nas/share", false, "//nas/share"},
+	} {
+		got, err := cmdDirectory(c.goos, c.program, c.dir, c.orRoot)
+		if err != nil {
+			got = refused
+		}
+		if got != c.want {
+			t.Errorf("%s in %q: %q, %v, want %q", c.program, c.dir, got, err, c.want)
 		}
 	}
 }

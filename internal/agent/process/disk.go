@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"runtime"
+	"strings"
 	"sync"
 	"time"
 )
@@ -85,6 +87,9 @@ func Locate(ctx context.Context, spec Spec, program string, patience time.Durati
 		if r.dir, r.err = directory(&spec); r.err == nil && program != "" {
 			r.file, r.err = lookup(program, spec.Env, r.dir)
 		}
+		if r.err == nil {
+			r.dir, r.err = cmdDirectory(runtime.GOOS, r.file, r.dir, spec.DirOrRoot)
+		}
 		found <- r
 	}()
 	select {
@@ -123,4 +128,18 @@ func directory(spec *Spec) (string, error) {
 		return dir, startErrorf(fs.ErrPermission, "permission denied: cannot enter directory %q", dir)
 	}
 	return dir, nil
+}
+
+// cmdDirectory returns the directory that the program starts in. cmd.exe cannot use one whose
+// path begins with two slashes, such as a share: it would run the command in C:\Windows.
+func cmdDirectory(goos, program, dir string, orRoot bool) (string, error) {
+	switch {
+	case goos != "windows" || shellName(goos, program) != "cmd" && !isBatchFile(program):
+		return dir, nil
+	case len(dir) < 2 || strings.Trim(dir[:2], `\/`) != "":
+		return dir, nil
+	case orRoot:
+		return `\`, nil
+	}
+	return dir, startErrorf(fs.ErrInvalid, "cmd.exe cannot use %q as its directory; use pushd in the command, or --shell powershell", dir)
 }

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+
+	"warren/internal/textfile"
 )
 
 // CodePageUTF8 is Windows's number for UTF-8.
@@ -32,7 +34,7 @@ func commandArgv(goos, shell, command string) []string {
 func PrintsUTF8(shell, text string) bool {
 	switch shellName("windows", shellOr("windows", shell)) {
 	case "powershell", "pwsh":
-		return !beginsScript(text)
+		return !beginsScript(string(textfile.ToUTF8([]byte(text))))
 	}
 	return false
 }
@@ -42,27 +44,28 @@ var (
 	comments = regexp.MustCompile(`\A(?:\s|#[^\n]*|(?s:<#.*?#>))*`)
 
 	mustBeFirst = regexp.MustCompile(`(?i)\A(?:using\s|(?:param|begin|process|end|dynamicparam|clean)\s*[({])`)
-	parameters  = regexp.MustCompile(`(?im)^\s*param\s*\(`)
+	parameters  = regexp.MustCompile(`(?im)(?:^|[\]>])\s*param\s*\(`) // after attributes, or a comment
 )
 
 // beginsScript reports whether nothing may precede the text, because it begins with using,
 // with its parameters, or with attributes of these.
 func beginsScript(text string) bool {
-	text = strings.TrimPrefix(text, utf8BOM)
+	if textfile.IsUTF16([]byte(text)) { // and not valid
+		return true
+	}
 	text = text[len(comments.FindString(text)):]
 	return mustBeFirst.MatchString(text) || strings.HasPrefix(text, "[") && parameters.MatchString(text)
 }
 
-// powerShellFile returns the content of a script file. Windows PowerShell needs a byte order
-// mark before UTF-8.
+// powerShellFile returns the content of a script file, in UTF-8. Windows PowerShell needs a
+// byte order mark before characters other than ASCII.
 func powerShellFile(shell string, content []byte) []byte {
+	content = textfile.ToUTF8(content)
 	if PrintsUTF8(shell, string(content)) {
-		text := strings.TrimPrefix(string(content), utf8BOM)
-		mark := content[:len(content)-len(text)]
-		content = []byte(string(mark) + utf8Output + "; " + text) // one line, so that lines keep their numbers
+		content = append([]byte(utf8Output+"; "), content...) // one line, so that lines keep their numbers
 	}
 	if isUTF8(content) {
-		content = append([]byte(utf8BOM), content...)
+		content = append([]byte(textfile.BOM), content...)
 	}
 	return content
 }

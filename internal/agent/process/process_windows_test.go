@@ -13,6 +13,8 @@ import (
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/windows"
+
+	"warren/internal/textfile"
 )
 
 // childMode makes this test binary act as a command.
@@ -192,7 +194,7 @@ func TestBatchFileIsConvertedToCodePage(t *testing.T) {
 	if err != nil {
 		t.Skipf("code page %d: %v", CodePage(), err)
 	}
-	s := batch(t, []byte(utf8BOM+"@echo "+word+"\r\n"))
+	s := batch(t, []byte(textfile.BOM+"@echo "+word+"\r\n"))
 	if _, out := output(t, s); out != string(want)+"\r\n" {
 		t.Errorf("%q, want %q in code page %d", out, want, CodePage())
 	}

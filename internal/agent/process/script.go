@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"unicode/utf8"
+
+	"warren/internal/textfile"
 )
 
 // A Script is a file that ScriptArgv runs.
@@ -46,19 +48,16 @@ func newScript(goos, shell string, content []byte, encode func(string) ([]byte, 
 	}
 }
 
-const utf8BOM = "\xef\xbb\xbf"
-
-// isUTF8 reports whether content has characters other than ASCII, all in UTF-8, and no
-// byte order mark.
+// isUTF8 reports whether content has characters other than ASCII, all in UTF-8.
 func isUTF8(content []byte) bool {
 	ascii := bytes.IndexFunc(content, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
-	return !ascii && utf8.Valid(content) && !bytes.HasPrefix(content, []byte(utf8BOM))
+	return !ascii && utf8.Valid(content)
 }
 
 // batchFile returns a batch file in the code page in which cmd.exe reads it. A script
 // that changes to UTF-8 itself (chcp 65001) stays UTF-8.
 func batchFile(content []byte, encode func(string) ([]byte, error)) ([]byte, error) {
-	content = bytes.TrimPrefix(content, []byte(utf8BOM))
+	content = textfile.ToUTF8(content)
 	if !isUTF8(content) || bytes.Contains(bytes.ToLower(content), []byte("chcp 65001")) {
 		return content, nil
 	}
