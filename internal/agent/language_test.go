@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"warren/internal/translate"
 )
 
 func TestChineseProgram(t *testing.T) {
@@ -52,5 +54,24 @@ func TestLanguageDoesNotChangeJSON(t *testing.T) {
 	}
 	if english, chinese := config("C"), config("zh_CN.UTF-8"); english != chinese || english == "" {
 		t.Errorf("%s\nin English: %s", chinese, english)
+	}
+}
+
+func TestChineseStateOfService(t *testing.T) {
+	chinese := translate.FromEnvironment(func(string) string { return "zh_CN.UTF-8" })
+	for _, c := range []struct {
+		lang    *translate.Language
+		state   string
+		process uint32
+		want    string
+	}{
+		{nil, "running", 4711, "running, process 4711"},
+		{nil, "stopped", 0, "stopped"},
+		{chinese, "running", 4711, "正在运行，进程 4711"},
+		{chinese, "stopped", 0, "已停止"},
+	} {
+		if got := serviceText(c.lang, c.state, c.process); got != c.want {
+			t.Errorf("%s: %q, want %q", c.state, got, c.want)
+		}
 	}
 }

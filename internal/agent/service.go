@@ -17,6 +17,7 @@ import (
 	"warren/internal/config"
 	"warren/internal/hint"
 	"warren/internal/redact"
+	"warren/internal/translate"
 )
 
 // serviceCommands manage the agent as a Windows service.
@@ -31,7 +32,8 @@ type serviceCommands struct {
 
 // service runs a command of warrend service, and returns the exit status.
 func (f *flags) service(ctx *kong.Context, source *config.Source, args []string, stdout, stderr io.Writer) int {
-	var text string
+	var state string
+	var process uint32
 	var err error
 	switch strings.TrimPrefix(ctx.Command(), "service ") {
 	case "install":
@@ -43,12 +45,12 @@ func (f *flags) service(ctx *kong.Context, source *config.Source, args []string,
 	case "stop":
 		err = service.Stop()
 	case "status":
-		text, err = service.Status()
+		state, process, err = service.Status()
 	case "run":
 		err = f.runService(args)
 	}
-	if text != "" {
-		fmt.Fprintln(stdout, language().Text(text))
+	if state != "" {
+		fmt.Fprintln(stdout, serviceText(language(), state, process))
 	}
 	if err != nil {
 		report(stderr, err)
@@ -60,6 +62,15 @@ func (f *flags) service(ctx *kong.Context, source *config.Source, args []string,
 		return exitUsage
 	}
 	return exitOK
+}
+
+// serviceText describes the service: its state, and its process if it has one.
+func serviceText(lang *translate.Language, state string, process uint32) string {
+	state = lang.WordIn("service", state)
+	if process == 0 {
+		return state
+	}
+	return lang.Sprintf("%s, process %d", state, process)
 }
 
 // installService installs the service for the agent of the configuration file. Flags of this

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
@@ -66,6 +67,7 @@ func Install(args []string) error {
 	if nonCrash := s.SetRecoveryActionsOnNonCrashFailures(true); !errors.Is(nonCrash, windows.ERROR_INVALID_LEVEL) {
 		err = errors.Join(err, nonCrash)
 	}
+	err = errors.Join(err, setShutdownTime(s))
 	if err == nil {
 		err = addEventSource()
 	}
@@ -73,6 +75,13 @@ func Install(args []string) error {
 		return errors.Join(fmt.Errorf("install the service: %w", err), s.Delete())
 	}
 	return nil
+}
+
+// setShutdownTime lets a stop take as long when Windows shuts down: otherwise the service manager
+// waits 10 s.
+func setShutdownTime(s *mgr.Service) error {
+	info := struct{ milliseconds uint32 }{uint32(stopTimeout.Milliseconds())} // SERVICE_PRESHUTDOWN_INFO
+	return windows.ChangeServiceConfig2(s.Handle, windows.SERVICE_CONFIG_PRESHUTDOWN_INFO, (*byte)(unsafe.Pointer(&info)))
 }
 
 // addEventSource adds the source to the event log. It replaces one that an earlier installation
@@ -140,22 +149,22 @@ var stateWords = map[svc.State]string{
 	svc.ContinuePending: "resuming", svc.PausePending: "pausing", svc.Paused: "paused",
 }
 
-// Status describes the service. Its error is ErrNotRunning if it does not run.
-func Status() (string, error) {
+// Status returns the state of the service, and its process, or 0. Its error is ErrNotRunning if
+// it does not run.
+func Status() (state string, process uint32, err error) {
 	s, done, err := open()
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	defer done()
 	q, err := s.Query()
 	if err != nil {
-		return "", fmt.Errorf("ask the service manager: %w", err)
+		return "", 0, fmt.Errorf("ask the service manager: %w", err)
 	}
-	text := stateWords[q.State]
 	if q.State == svc.Stopped {
-		return text, fmt.Errorf("%w (its last exit status is %d)", ErrNotRunning, exitStatus(q))
+		err = fmt.Errorf("%w (its last exit status is %d)", ErrNotRunning, exitStatus(q))
 	}
-	return fmt.Sprintf("%s, process %d", text, q.ProcessId), nil
+	return stateWords[q.State], q.ProcessId, err
 }
 
 // exitStatus returns the exit status of a service that has stopped: its own, or that of
@@ -184,7 +193,7 @@ func await(s *mgr.Service, pending ...svc.State) (svc.State, error) {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return 0, fmt.Errorf("the service is still %s after %v", stateWords[q.State], stopTimeout)
+			return 0, fmt.Errorf("the service has neither started nor stopped within %v", stopTimeout)
 		}
 	}
 }

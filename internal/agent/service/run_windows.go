@@ -44,7 +44,7 @@ const progressInterval = 2 * time.Second
 
 // Execute implements svc.Handler.
 func (h *handler) Execute(_ []string, requests <-chan svc.ChangeRequest, states chan<- svc.Status) (svcSpecificEC bool, exitCode uint32) {
-	const accepts = svc.AcceptStop | svc.AcceptShutdown
+	const accepts = svc.AcceptStop | svc.AcceptShutdown | svc.AcceptPreShutdown
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	ended := make(chan int, 1)
@@ -59,7 +59,7 @@ func (h *handler) Execute(_ []string, requests <-chan svc.ChangeRequest, states 
 			switch r.Cmd {
 			case svc.Interrogate:
 				states <- status
-			case svc.Stop, svc.Shutdown:
+			case svc.Stop, svc.PreShutdown, svc.Shutdown:
 				stop()
 				status = stopping(0)
 				states <- status

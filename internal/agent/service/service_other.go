@@ -25,8 +25,8 @@ func Start() error { return noWindows() }
 // Stop stops the service, and waits until the agent has drained.
 func Stop() error { return noWindows() }
 
-// Status describes the service.
-func Status() (string, error) { return "", noWindows() }
+// Status returns the state of the service.
+func Status() (state string, process uint32, err error) { return "", 0, noWindows() }
 
 // Run runs an agent as a service.
 func Run(slog.Level, func(ctx context.Context, log slog.Handler) (status int)) error {

@@ -25,14 +25,14 @@ func start(t *testing.T, status int) (requests chan svc.ChangeRequest, states ch
 		_, code := h.Execute(nil, requests, states)
 		ended <- code
 	}()
-	if s := <-states; s.State != svc.Running || s.Accepts != svc.AcceptStop|svc.AcceptShutdown {
+	if s := <-states; s.State != svc.Running || s.Accepts != svc.AcceptStop|svc.AcceptShutdown|svc.AcceptPreShutdown {
 		t.Fatalf("first state %+v", s)
 	}
 	return requests, states, drained, ended
 }
 
 func TestStopDrains(t *testing.T) {
-	for _, command := range []svc.Cmd{svc.Stop, svc.Shutdown} {
+	for _, command := range []svc.Cmd{svc.Stop, svc.PreShutdown, svc.Shutdown} {
 		requests, states, drained, ended := start(t, 0)
 		requests <- svc.ChangeRequest{Cmd: svc.Interrogate}
 		if s := <-states; s.State != svc.Running {
