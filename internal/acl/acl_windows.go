@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/windows"
@@ -156,6 +157,25 @@ func private(flags string) (*windows.SecurityAttributes, error) {
 	return &windows.SecurityAttributes{Length: uint32(sizeOfAttributes), SecurityDescriptor: sd}, nil
 }
 
+// others returns the foreign accounts to which the file's own entries grant rights: these
+// entries remain when it inherits no more.
+func (f File) others() (sids []string) {
+	dacl, _, err := f.sd.DACL()
+	if err != nil || dacl == nil {
+		return nil
+	}
+	for i := range uint32(dacl.AceCount) {
+		var entry *windows.ACCESS_ALLOWED_ACE
+		if windows.GetAce(dacl, i, &entry) != nil || entry.Header.AceFlags&windows.INHERITED_ACE != 0 {
+			continue
+		}
+		if sid, ok := sidOf(entry); ok && !isTrusted(sid) && !slices.Contains(sids, sid.String()) {
+			sids = append(sids, sid.String())
+		}
+	}
+	return sids
+}
+
 // Restrict returns the icacls command after which only SYSTEM and this process's user can
 // use a file or directory. The files of a directory inherit these rights.
 func Restrict(path string, dir bool) string {
@@ -166,6 +186,13 @@ func Restrict(path string, dir bool) string {
 	command := fmt.Sprintf(`icacls "%s" /inheritance:r /grant:r *%s:%s`, path, system, rights)
 	if self := Self(); self != "" && self != system {
 		command += fmt.Sprintf(" *%s:%s", self, rights)
+	}
+	file, err := Open(path)
+	if err != nil {
+		return command
+	}
+	if others := file.others(); len(others) > 0 {
+		command += " /remove:g *" + strings.Join(others, " *")
 	}
 	return command
 }

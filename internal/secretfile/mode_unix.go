@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/kballard/go-shellquote"
 )
 
 // open does not block on a pipe.
@@ -42,7 +44,10 @@ func Mine(_ string, info fs.FileInfo) bool {
 // Restrict returns the command after which other users cannot use a file or directory.
 func Restrict(path string, dir bool) string {
 	if dir {
-		return "chmod 700 " + path
+		return "chmod 700 " + Quote(path)
 	}
-	return "chmod 600 " + path
+	return "chmod 600 " + Quote(path)
 }
+
+// Quote returns the path as a word of a command.
+func Quote(path string) string { return shellquote.Join(path) }

@@ -3,6 +3,7 @@ package secretfile
 import (
 	"io/fs"
 	"os"
+	"strings"
 
 	"warren/internal/acl"
 )
@@ -33,3 +34,11 @@ func Mine(path string, _ fs.FileInfo) bool {
 
 // Restrict returns the command after which other users cannot use a file or directory.
 func Restrict(path string, dir bool) string { return acl.Restrict(path, dir) }
+
+// Quote returns the path as a word of a command.
+func Quote(path string) string {
+	if strings.ContainsAny(path, " &()^,;=%'") {
+		return `"` + path + `"`
+	}
+	return path
+}

@@ -3,6 +3,7 @@ package secretfile
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -38,6 +39,23 @@ func TestPasswordInAnyEncoding(t *testing.T) {
 		}
 		if got, err := Password(path); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hush") {
 			t.Errorf("%q: %q, %v; want %s", saved, got, err, want)
+		}
+	}
+}
+
+// A path of macOS has a blank.
+func TestCommandQuotesPath(t *testing.T) {
+	path := filepath.Join("Application Support", "it's")
+	want := map[bool]string{false: "chmod 600 'Application Support/it'\\''s'", true: "chmod 700 'Application Support/it'\\''s'"}
+	if runtime.GOOS == "windows" {
+		path, want = `C:\Program Files\x`, map[bool]string{false: `icacls "C:\Program Files\x" `, true: `icacls "C:\Program Files\x" `}
+		if got := Quote(path); got != `"`+path+`"` {
+			t.Errorf("%s", got)
+		}
+	}
+	for dir, want := range want {
+		if got := Restrict(path, dir); !strings.HasPrefix(got, want) {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

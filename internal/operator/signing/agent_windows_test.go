@@ -1,6 +1,7 @@
 package signing
 
 import (
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -89,6 +90,47 @@ func TestAgentOnNamedPipeSigns(t *testing.T) {
 	}
 }
 
+// A pipe whose only instance serves another client is busy.
+func TestBusyPipeIsTriedAgain(t *testing.T) {
+	address := fmt.Sprintf(`\\.\pipe\warren-test-busy-%d`, os.Getpid())
+	name, err := windows.UTF16PtrFromString(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pipe, err := windows.CreateNamedPipe(name, windows.PIPE_ACCESS_DUPLEX, windows.PIPE_TYPE_BYTE, 1, 4096, 4096, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer windows.CloseHandle(pipe)
+	other, err := dialAgent(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := dialAgent(ended, address); !errors.Is(err, windows.ERROR_PIPE_BUSY) {
+		t.Errorf("while it is busy: %v", err)
+	}
+	dialed := make(chan error, 1)
+	go func() {
+		f, err := dialAgent(t.Context(), address)
+		if err == nil {
+			err = f.Close()
+		}
+		dialed <- err
+	}()
+	if err := windows.DisconnectNamedPipe(pipe); err != nil {
+		t.Error(err)
+	}
+	if err := windows.ConnectNamedPipe(pipe, nil); err != nil && !errors.Is(err, windows.ERROR_PIPE_CONNECTED) && !errors.Is(err, windows.ERROR_NO_DATA) {
+		t.Error(err)
+	}
+	if err := <-dialed; err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 // ssh refuses such a key too. The error has the icacls command that corrects it.
 func TestKeyReadableByOthersIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "id_ed25519")
@@ -100,7 +142,7 @@ func TestKeyReadableByOthersIsRefused(t *testing.T) {
 	}
 	acltest.Grant(t, path, "FR")
 	_, err := Choose(t.Context(), Options{Identity: path})
-	if err == nil || !strings.Contains(err.Error(), "is readable by Everyone") || !strings.Contains(hint.Text(err), `icacls "`+path+`"`) {
-		t.Errorf("%v", err)
+	if err == nil || !strings.Contains(err.Error(), "is readable by Everyone") || !strings.Contains(hint.Text(err), `icacls "`+path+`"`) || !strings.Contains(hint.Text(err), " /remove:g *") || !strings.Contains(hint.Text(err), "*S-1-1-0") {
+		t.Errorf("%v: %s", err, hint.Text(err))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"warren/internal/hint"
+	"warren/internal/secretfile"
 	"warren/internal/wire"
 )
 
@@ -146,7 +147,7 @@ func missingKeyError(f *keyFile, trouble error) error {
 	if trouble != nil {
 		return fmt.Errorf("key %s is to be had from ssh-agent only: %w", f.path, trouble)
 	}
-	return hint.Errorf(fmt.Sprintf("ssh-add %s", strings.TrimSuffix(f.path, ".pub")),
+	return hint.Errorf(fmt.Sprintf("ssh-add %s", secretfile.Quote(strings.TrimSuffix(f.path, ".pub"))),
 		"key %s is not in ssh-agent", f.path)
 }
 

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"warren/internal/hint"
+	"warren/internal/secretfile"
 	"warren/internal/textfile"
 )
 
@@ -67,7 +68,7 @@ func readKeyFile(path string) (*keyFile, error) {
 	if f.public = f.findPublic(); f.public != nil && isSecurityKey(f.public) {
 		return f, nil
 	}
-	return nil, hint.Errorf(fmt.Sprintf("ssh-keygen -y -f %s tells whether it is one", path),
+	return nil, hint.Errorf(fmt.Sprintf("ssh-keygen -y -f %s tells whether it is one", secretfile.Quote(path)),
 		"%s is no SSH key that can be read: %w", path, err)
 }
 
@@ -217,7 +218,7 @@ func (f *lockedFile) open(ctx context.Context, ask func(context.Context, string)
 	for range passphraseTries {
 		passphrase, err := ask(ctx, fmt.Sprintf("Enter passphrase for key '%s': ", f.path))
 		if err != nil {
-			return nil, hint.Errorf(fmt.Sprintf("ssh-add %s, and ssh-agent signs without being asked", f.path),
+			return nil, hint.Errorf(fmt.Sprintf("ssh-add %s, and ssh-agent signs without being asked", secretfile.Quote(f.path)),
 				"key %s is encrypted: %w", f.path, err)
 		}
 		key, err := ssh.ParseRawPrivateKeyWithPassphrase(f.pem, []byte(passphrase))
@@ -225,6 +226,6 @@ func (f *lockedFile) open(ctx context.Context, ask func(context.Context, string)
 			return newFileHolder(f.path, key)
 		}
 	}
-	return nil, hint.Errorf(fmt.Sprintf("ssh-keygen -y -f %s tries it", f.path),
+	return nil, hint.Errorf(fmt.Sprintf("ssh-keygen -y -f %s tries it", secretfile.Quote(f.path)),
 		"key %s: that is not its passphrase", f.path)
 }

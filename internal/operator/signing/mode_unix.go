@@ -3,11 +3,11 @@
 package signing
 
 import (
-	"fmt"
 	"os"
 	"syscall"
 
 	"warren/internal/hint"
+	"warren/internal/secretfile"
 )
 
 // checkMode refuses, as ssh does, a private key of ours that others may read.
@@ -16,6 +16,6 @@ func (f *keyFile) checkMode() error {
 	if !ok || int(st.Uid) != os.Getuid() || f.info.Mode().Perm()&0o077 == 0 {
 		return nil
 	}
-	return hint.Errorf(fmt.Sprintf("chmod 600 %s", f.path),
+	return hint.Errorf(secretfile.Restrict(f.path, false),
 		"key %s is readable by others (mode %04o)", f.path, f.info.Mode().Perm())
 }

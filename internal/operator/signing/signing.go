@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"warren/internal/hint"
+	"warren/internal/secretfile"
 	"warren/internal/wire"
 )
 
@@ -63,7 +64,7 @@ func (s *Signer) Unlock(ctx context.Context) error {
 		return err
 	}
 	if s.public != nil && !sameKey(withoutCertificate(s.public), private.PublicKey()) {
-		return hint.Errorf(fmt.Sprintf("ssh-keygen -y -f %s prints its own; the .pub file must have that", s.name),
+		return hint.Errorf(fmt.Sprintf("ssh-keygen -y -f %s prints its own; the .pub file must have that", secretfile.Quote(s.name)),
 			"key %s is another than the public key beside it", s.name)
 	}
 	if s.public == nil {
