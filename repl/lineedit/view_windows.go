@@ -35,7 +35,8 @@ func (v *lineView) reading(read func() (string, error)) (string, error) {
 
 func (v *lineView) Hide() {
 	if v.begun {
-		fmt.Fprint(v.out.Out, "\r\x1b[K")
+		// Without colors, nothing has enabled escape sequences.
+		fmt.Fprint(v.out.Out, erasure(term.TakesColors(), v.out.Width()))
 	}
 }
 
