@@ -443,6 +443,9 @@ func words() (keys []string) {
 	for _, state := range []status.State{status.OK, status.Degraded} {
 		keys = append(keys, "agent\x04"+string(state))
 	}
+	for _, state := range []string{"stopped", "starting", "stopping", "running", "resuming", "pausing", "paused"} { // of warrend service status
+		keys = append(keys, "service\x04"+state)
+	}
 	for _, o := range model.Outcomes {
 		keys = append(keys, string(o), "%d "+string(o))
 	}

@@ -31,6 +31,12 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, got.Name, want)
 		}
 	}
+	// docs/results.md names these code pages.
+	for _, page := range []string{"720", "737", "775", "857", "861", "864", "869"} {
+		if _, err := Find("cp" + page); !errors.Is(err, ErrUnknown) {
+			t.Errorf("cp%s: %v", page, err)
+		}
+	}
 	for _, name := range []string{"", "gkb", "cp1", "replacement", "x-user-defined", "utf-7"} {
 		if _, err := Find(name); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%q: %v", name, err)
