@@ -18,8 +18,9 @@ import (
 	"warren/repl/term"
 )
 
-// atFake returns a fake engine, and a function that carries out a command of its prompt.
-func atFake(t *testing.T) (e *fakeEngine, run func(args ...string) error) {
+// atFake returns a fake engine, and a function that carries out a command of its prompt with
+// the settings of a configuration file.
+func atFake(t *testing.T, settings string) (e *fakeEngine, run func(args ...string) error) {
 	t.Helper()
 	e, err := newFake(t.TempDir())
 	if err != nil {
@@ -30,10 +31,14 @@ func atFake(t *testing.T) (e *fakeEngine, run func(args ...string) error) {
 			t.Error(err)
 		}
 	})
+	file := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	env := newSession(term.NewConsole(term.IO{Out: io.Discard, Err: io.Discard}, false), nil, interrupts{taken: new(atomic.Bool)}).env
 	env.Engine, env.Store = e, e.store
 	return e, func(args ...string) error {
-		cmd, err := grammar.ParsePrompt(args, &config.Source{})
+		cmd, err := grammar.ParsePrompt(args, &config.Source{Default: file})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,9 +46,9 @@ func atFake(t *testing.T) (e *fakeEngine, run func(args ...string) error) {
 	}
 }
 
-// A retry sends the values of the original task, not the defaults of the flags.
+// A retry sends the values of the original task, not the defaults of the flags or the settings.
 func TestRetrySendsTheSameTask(t *testing.T) {
-	e, run := atFake(t)
+	e, run := atFake(t, "fanout = 30\nstart_timeout = '1s'\n")
 	e.specs = make(chan specced, 2)
 	first := model.Spec{
 		Command: "deploy.sh 7", StartTimeout: 24 * time.Hour, WhenOnline: true, Fanout: 3,
@@ -57,26 +62,38 @@ func TestRetrySendsTheSameTask(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-e.specs
-	for flags, timeout := range map[string]time.Duration{"": 5 * time.Minute, "--timeout=none": 0, "--timeout=9s": 9 * time.Second} {
+	for flags, change := range map[string]func(*model.Spec){
+		"":               func(*model.Spec) {},
+		"--timeout=none": func(s *model.Spec) { s.Run.TimeoutMS = 0 },
+		"--timeout=9s":   func(s *model.Spec) { s.Run.TimeoutMS = 9000 },
+		"--fanout=0":     func(s *model.Spec) { s.Fanout = 0 },
+		"--fanout=5":     func(s *model.Spec) { s.Fanout = 5 },
+		"--max-failures=1": func(s *model.Spec) {
+			s.Rollout = &model.Rollout{Stages: []int{1}, MaxFailures: 1, OnFailure: model.OnFailureStop}
+		},
+	} {
 		args := []string{"retry", "1b4e0001"}
 		if flags != "" {
 			args = append(args, flags)
 		}
-		if err := run(args...); err != nil {
-			t.Fatal(err)
-		}
 		want := first
 		want.Hosts, want.RetryOf = []string{"absent1"}, "1b4e0001-0000-4000-8000-000000000000"
-		want.Run.TimeoutMS = timeout.Milliseconds()
-		if got := (<-e.specs).spec; !reflect.DeepEqual(got, want) {
-			t.Errorf("retry %s:\ngot  %+v\nwant %+v", flags, got, want)
+		change(&want)
+		for _, fanout := range []string{"", "20"} {
+			t.Setenv("WARREN_FANOUT", fanout)
+			if err := run(args...); err != nil {
+				t.Fatal(err)
+			}
+			if got := (<-e.specs).spec; !reflect.DeepEqual(got, want) {
+				t.Errorf("retry %s with WARREN_FANOUT=%s:\ngot  %+v\nwant %+v", flags, fanout, got, want)
+			}
 		}
 	}
 }
 
 // The rate is in no request, so that a retry cannot know it.
 func TestRetryOfPushTakesItsRate(t *testing.T) {
-	e, run := atFake(t)
+	e, run := atFake(t, "")
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte("content"), 0o600); err != nil {
 		t.Fatal(err)
