@@ -104,7 +104,8 @@ func TestBlockedBrokerIsNamed(t *testing.T) {
 func TestSomeHostsAreNoRefusal(t *testing.T) {
 	node := rabbittest.Node(t)
 	for _, args := range [][]string{
-		{"add_user", "doctor-confined", "secret"}, {"set_permissions", "-p", "/", "doctor-confined", ".*", ".*", ".*"},
+		{"add_user", "doctor-confined", "secret"},
+		{"set_permissions", "-p", "/", "doctor-confined", ".*", ".*", ".*"},
 		{"set_topic_permissions", "-p", "/", "doctor-confined", wire.ExchangeHosts, "^web", ".*"},
 	} {
 		if _, err := node.Ctl(t.Context(), args...); err != nil {

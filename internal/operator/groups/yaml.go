@@ -21,7 +21,7 @@ func (g *Groups) readYAML(file string) error {
 	var doc, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	err = decoder.Decode(&doc)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil // nothing is written in it
 	}
 	if err == nil {
@@ -30,7 +30,7 @@ func (g *Groups) readYAML(file string) error {
 	switch {
 	case err == nil:
 		return located(file, problem{second.Line, "the file has more than one YAML document", "write all sources into one document"})
-	case err != io.EOF:
+	case !errors.Is(err, io.EOF):
 		return fmt.Errorf("groups file %s: %w", file, err)
 	}
 	left := maxMembers
