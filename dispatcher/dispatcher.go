@@ -90,7 +90,7 @@ type Dispatcher struct {
 	hostQueues  lane
 	inboxes     lane
 	replyTo     string
-	replies     *broker.State
+	replies     *broker.History
 	caughtUp    <-chan struct{}
 	operator    string
 	audit       func(task *model.Task, hosts []string) error
@@ -142,7 +142,7 @@ type settling struct {
 // New wires a dispatcher. It starts nothing.
 func New(c Config) *Dispatcher {
 	d := &Dispatcher{
-		store: c.Store, hostQueues: newLane(c.Out), inboxes: newLane(c.InboxOut), replyTo: c.ReplyTo, replies: c.Replies, caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit,
+		store: c.Store, hostQueues: newLane(c.Out), inboxes: newLane(c.InboxOut), replyTo: c.ReplyTo, replies: broker.NewHistory(c.Replies), caughtUp: c.CaughtUp, operator: c.Operator, audit: c.Audit,
 		signer: signer{c.Sign, c.Touch, c.ReplyTo}, fingerprint: c.Fingerprint, notify: c.Notify,
 		repeats: make(chan struct{}),
 		starts:  make(chan *task), requests: make(chan taskRequest), settles: make(chan settling),
@@ -453,7 +453,7 @@ func (d *Dispatcher) Discover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := awaitUp(ctx, d.replies); err != nil {
+	if err := awaitUp(ctx, d.replies.Watch()); err != nil {
 		return err
 	}
 	// Counted from now: the signature may have taken a while.

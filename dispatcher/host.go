@@ -20,10 +20,7 @@ type host struct {
 	progress <-chan results.Progress // results → host
 	verdicts chan broker.Verdict     // publisher → host; one slot, one publication in flight
 	cancel   <-chan struct{}         // dispatcher → host; nil once taken
-	replies  *broker.State           // of the reply queue, from its first state on
-	up       bool
-	failed   bool // the broker could not be reached
-	ups      int  // how often the reply queue has come up
+	replies  broker.Watch            // of the link with the reply queue
 	attempt  int
 	settled  bool
 	ok       bool  // the command exited with code 0
@@ -83,7 +80,7 @@ func (h *host) await(ctx context.Context, next delivery.Step, timeout <-chan tim
 		return h.heard(ctx, p, open)
 	case v := <-h.verdicts:
 		return h.verdict(ctx, v)
-	case <-h.replies.Changed():
+	case <-h.replies.State().Changed():
 		h.watchReplies()
 	case <-h.cancel: // closed: pollCancel sees it too
 	case <-timeout:
@@ -97,11 +94,11 @@ func (h *host) await(ctx context.Context, next delivery.Step, timeout <-chan tim
 // permit to prepare it, or the publisher's. Both are nil while there is nothing to send or
 // no reply queue. It withdraws an offer that is no longer wanted.
 func (h *host) sending(next delivery.Step) (permit <-chan struct{}, out chan<- *broker.Publication) {
-	if next.Send != h.offer.typ || next.Inbox != h.offer.inbox || h.replies.Phase == broker.Connecting {
+	if next.Send != h.offer.typ || next.Inbox != h.offer.inbox || h.replies.State().Phase == broker.Connecting {
 		h.withdraw()
 	}
 	switch {
-	case next.Send == "" || h.replies.Phase == broker.Connecting:
+	case next.Send == "" || h.replies.State().Phase == broker.Connecting:
 		return nil, nil
 	case h.offer.typ != "":
 		return nil, h.laneOf(h.offer.inbox).out
@@ -251,20 +248,13 @@ func (h *host) settle(ctx context.Context) error {
 // still be reconnecting.
 func (h *host) watchReplies() {
 	for {
-		h.failed = h.failed || h.replies.Err != nil
-		switch up := h.replies.Phase != broker.Connecting; {
-		case h.replies.Phase == broker.Up && !h.up:
-			h.ups++
-			h.delivery.OnReplyQueueUp(h.replies.Since, time.Now(), h.ups > 1 || h.failed)
-		case !up && (h.up || h.ups == 0):
-			h.delivery.OnReplyQueueDown(time.Now())
-		}
-		h.up = h.replies.Phase != broker.Connecting
-		select {
-		case <-h.replies.Changed():
-			h.replies = h.replies.Next()
-		default:
+		switch c, changed := h.replies.Next(); {
+		case !changed:
 			return
+		case c.Up:
+			h.delivery.OnReplyQueueUp(c.Since, time.Now(), c.Again)
+		default:
+			h.delivery.OnReplyQueueDown(time.Now())
 		}
 	}
 }

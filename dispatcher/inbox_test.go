@@ -96,7 +96,7 @@ func TestNoSecondStatementIfFirstMayHaveArrived(t *testing.T) {
 func TestHostWithoutInboxThatReconnectsGetsRequestThatItAccepts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRigWith(t, func(d *Dispatcher) {
-			d.replies = &broker.State{Phase: broker.Up, Since: time.Now(), Err: errors.New("it was away")}
+			d.replies = broker.NewHistory(&broker.State{Phase: broker.Up, Since: time.Now(), Err: errors.New("it was away")})
 		})
 		defer r.close()
 		r.submitOnline("a")

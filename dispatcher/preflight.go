@@ -65,7 +65,7 @@ func (d *Dispatcher) preflight(ctx context.Context, st wire.Statement, hosts []s
 		digest := e.statement.batch.Digest(i)
 		e.jobs[i].Digest = digest[:]
 	}
-	if err := awaitUp(ctx, d.replies); err != nil {
+	if err := awaitUp(ctx, d.replies.Watch()); err != nil {
 		return nil, err
 	}
 	replies, err := d.store.ExpectChecks(ctx, e.jobs)

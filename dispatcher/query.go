@@ -116,7 +116,7 @@ func (d *Dispatcher) query(ctx context.Context, t model.Task, typ string, select
 	if err != nil {
 		return err
 	}
-	if err := awaitUp(ctx, d.replies); err != nil {
+	if err := awaitUp(ctx, d.replies.Watch()); err != nil {
 		return err
 	}
 	q := query{d: d, typ: typ, statements: statements, jobs: all, which: which, progress: progress}
@@ -245,8 +245,8 @@ func (q *query) await(ctx context.Context, back map[int]bool) error {
 }
 
 // awaitUp waits for the reply queue, without which answers would be lost.
-func awaitUp(ctx context.Context, s *broker.State) error {
-	for s = s.Latest(); s.Phase == broker.Connecting; s = s.Next() {
+func awaitUp(ctx context.Context, replies broker.Watch) error {
+	for s := replies.State(); s.Phase == broker.Connecting; s = s.Next() {
 		select {
 		case <-s.Changed():
 		case <-ctx.Done():

@@ -188,7 +188,7 @@ func (t *task) driveJob(ctx context.Context, hosts *errgroup.Group, i int) {
 
 func (t *task) host(i int) *host {
 	h := &host{
-		task: t, index: i, progress: t.progress[i], replies: t.d.replies, cancel: t.cancel,
+		task: t, index: i, progress: t.progress[i], replies: t.d.replies.Watch(), cancel: t.cancel,
 		verdicts: make(chan broker.Verdict, 1), // one publication is in flight at a time
 	}
 	now, timeout := time.Now(), delivery.AnswerTimeout(t.record.Timeout)

@@ -150,8 +150,8 @@ func (r *linkRun) try(ctx context.Context, ep *dial.Endpoint, opts Options) (up 
 	return newConnSession(r, ep, opts, conn).run(ctx)
 }
 
-// set publishes a state if it differs from the newest. An empty url means the same URL
-// as before.
+// set publishes a state if it differs from the newest: an outage of weeks is not a state for each
+// attempt. An empty url means the same URL as before.
 func (r *linkRun) set(phase Phase, err error, url string) {
 	old := r.states.latest()
 	s := &State{Phase: phase, Since: old.Since, URL: url, Err: err, changed: make(chan struct{})}
@@ -161,7 +161,7 @@ func (r *linkRun) set(phase Phase, err error, url string) {
 	if phase != old.Phase {
 		s.Since = time.Now()
 	}
-	if s.Phase == old.Phase && s.URL == old.URL && s.Err == old.Err { //nolint:errorlint // the same error, not the same kind
+	if s.Phase == old.Phase && s.URL == old.URL && fmt.Sprint(s.Err) == fmt.Sprint(old.Err) {
 		return
 	}
 	r.states.append(s)
