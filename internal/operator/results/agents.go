@@ -183,18 +183,9 @@ func (a *actor) storeAgent(id, hello string, seen time.Time) error {
 // names that were unknown.
 func (s *Store) ForgetHosts(ctx context.Context, names []string) (unknown []string, err error) {
 	return ask(ctx, s, func(a *actor) (unknown []string, err error) {
-		err = a.db.Do(func(tx *sqlite.Tx) error {
-			unknown = nil
-			for _, name := range names {
-				known, err := tx.ForgetHost(name)
-				if err != nil {
-					return err
-				}
-				if !known {
-					unknown = append(unknown, name)
-				}
-			}
-			return nil
+		err = a.db.Do(func(tx *sqlite.Tx) (err error) {
+			unknown, err = tx.ForgetHosts(names)
+			return err
 		})
 		for _, name := range names {
 			delete(a.knownHosts, name) // a job of it is news

@@ -9,7 +9,7 @@ import (
 func TestForgetHostsDeletesAgentsAndTheirNames(t *testing.T) {
 	s := start(t, t.TempDir())
 	discover := s.asked(t)
-	for _, name := range []string{"web01", "web02"} {
+	for _, name := range []string{"web01", "web02", "web03"} {
 		h := hello(name, 1)
 		h.Names = []string{name, "alias-of-" + name}
 		if err := s.SawAgent(t.Context(), discover, h, name); err != nil {
@@ -17,7 +17,7 @@ func TestForgetHostsDeletesAgentsAndTheirNames(t *testing.T) {
 		}
 	}
 	execRaw(t, s.dir, `INSERT INTO hosts VALUES ('web01'), ('alias-of-web01'), ('web02'), ('db1'), ('gone')`)
-	unknown, err := s.ForgetHosts(t.Context(), []string{"alias-of-web01", "gone", "never"})
+	unknown, err := s.ForgetHosts(t.Context(), []string{"alias-of-web01", "gone", "never", "web03", "alias-of-web03"})
 	if err != nil || !slices.Equal(unknown, []string{"never"}) {
 		t.Errorf("unknown: %q, %v", unknown, err)
 	}

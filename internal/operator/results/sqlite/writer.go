@@ -267,18 +267,33 @@ func (t *Tx) SetDuplicates(agent string, n int, twoLogins bool, seen int64) erro
 		n, fmt.Sprint(twoLogins), seen, agent)
 }
 
-// ForgetHost deletes what is known about a host, except its results: the agents that have
-// this name, and their names. It reports whether the name was known.
-func (t *Tx) ForgetHost(name string) (known bool, err error) {
-	const named = "FROM agents WHERE id = ?1 OR EXISTS (SELECT 1 FROM json_each(agents.hello, '$.names') n WHERE n.value = ?1)"
-	for _, statement := range []string{
-		"DELETE FROM hosts WHERE name = ?1 OR name IN (SELECT j.value FROM (SELECT hello " + named + ") a, json_each(a.hello, '$.names') j)",
-		"DELETE " + named,
-	} {
-		if err := execute(t.conn, statement, name); err != nil {
-			return false, err
+// ForgetHosts deletes what is known about hosts, except their results: the agents that have these
+// names, and all names of these agents. It returns the names that were unknown.
+func (t *Tx) ForgetHosts(names []string) (unknown []string, err error) {
+	agents, namesOf := map[string][]string{}, map[string][]string{} // by name, by agent
+	err = query(t.conn, "SELECT a.id, n.value FROM agents a LEFT JOIN json_each(a.hello, '$.names') n", func(c *columns) error {
+		id, name := c.text(), c.text()
+		agents[name] = append(agents[name], id)
+		namesOf[id] = append(namesOf[id], name)
+		return nil
+	})
+	for _, name := range names {
+		known, forget := false, []string{name}
+		for _, id := range append(agents[name], name) {
+			if _, ok := namesOf[id]; ok && err == nil {
+				known, forget = true, append(forget, namesOf[id]...)
+				err = execute(t.conn, "DELETE FROM agents WHERE id = ?", id)
+			}
 		}
-		known = known || t.conn.Changes() > 0
+		for _, name := range forget {
+			if err == nil {
+				err = execute(t.conn, "DELETE FROM hosts WHERE name = ?", name)
+				known = known || t.conn.Changes() > 0
+			}
+		}
+		if !known {
+			unknown = append(unknown, name)
+		}
 	}
-	return known, nil
+	return unknown, err
 }
