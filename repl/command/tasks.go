@@ -35,7 +35,7 @@ func (*Tasks) Help() string {
     tasks --host web03 --command 'systemctl (re)?start'
     tasks --prune --older-than 30d --dry-run
 
-Warren removes tasks that are done and older than the setting results_retention (90d). While all results together are larger than results_size (1GiB), it removes the oldest tasks that are done. While the archives of collects are larger than collected_size (10GiB), it removes the oldest collects that are done, but not the newest. It never removes a task that is not done.`
+Warren removes tasks that are done and older than the setting results_retention (90d). While all results together are larger than results_size (1GiB), it removes the oldest tasks that are done, but not the newest. While the archives of collects are larger than collected_size (10GiB), it removes the oldest collects that are done, but not the newest. It never removes a task that is not done.`
 }
 
 func (c *Tasks) Run(ctx context.Context, env *Env) error {
@@ -49,7 +49,12 @@ func (c *Tasks) Run(ctx context.Context, env *Env) error {
 	if err := env.Start(ctx); err != nil {
 		return err
 	}
-	tasks, more, err := env.Store.Search(ctx, filter)
+	var tasks []model.Task
+	var more bool
+	err = env.Session.Interruptible(ctx, func(ctx context.Context) (err error) {
+		tasks, more, err = env.Store.Search(ctx, filter)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -114,7 +119,15 @@ func (c *Tasks) prune(ctx context.Context, env *Env) error {
 		return err
 	}
 	before := c.OlderThan.Before(time.Now())
-	tasks, bytes, err := env.Store.Prune(ctx, before, c.DryRun)
+	var tasks int
+	var bytes int64
+	err := env.Session.Interruptible(ctx, func(ctx context.Context) (err error) {
+		tasks, bytes, err = env.Store.Prune(ctx, before, c.DryRun)
+		return err
+	})
+	if errors.Is(err, term.ErrInterrupted) {
+		return err
+	}
 	if err == nil && !c.DryRun {
 		err = env.Session.Interruptible(ctx, env.Store.Vacuum) // or in the store's own time
 	}

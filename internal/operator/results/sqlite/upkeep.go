@@ -48,9 +48,9 @@ func (w *Writer) DeleteOlder(before time.Time) (int, error) {
 	return w.deleteTasks("SELECT t.seq "+removable+" AND t.created < ? ORDER BY t.seq LIMIT ?", merge.Milliseconds(before), MaxTasks)
 }
 
-// DeleteOldest deletes the oldest finished task.
+// DeleteOldest deletes the oldest finished task, but never the newest task.
 func (w *Writer) DeleteOldest() (int, error) {
-	return w.deleteTasks("SELECT t.seq " + removable + " ORDER BY t.seq LIMIT 1")
+	return w.deleteTasks("SELECT t.seq " + removable + " AND t.seq < (SELECT max(seq) FROM tasks) ORDER BY t.seq LIMIT 1")
 }
 
 // TrimArchives deletes the oldest finished task with archives if all archives have more than most
