@@ -44,7 +44,7 @@ type announcer struct{ s *session }
 func (a announcer) until(ctx context.Context) {
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
-	changes := make(chan struct{})
+	changes := make(chan string) // ids of tasks
 	for _, id := range a.s.submitted {
 		watchers.Go(func() { a.watch(ctx, id, changes) })
 	}
@@ -52,8 +52,8 @@ func (a announcer) until(ctx context.Context) {
 		link := a.s.env.Engine.Link()
 		a.s.link.print(link, a.s.env.IO.Lang, notes{a.s.env.IO})
 		select {
-		case <-changes:
-			a.announce(ctx)
+		case id := <-changes:
+			a.announce(ctx, id)
 		case g := <-a.s.greetings:
 			a.printGreeting(g)
 		case <-changed(link):
@@ -65,7 +65,7 @@ func (a announcer) until(ctx context.Context) {
 
 // watch reports each change of a task until it is done. A task that cannot be watched is
 // announced before the next prompt.
-func (a announcer) watch(ctx context.Context, id string, changes chan<- struct{}) {
+func (a announcer) watch(ctx context.Context, id string, changes chan<- string) {
 	summaries, stop, err := a.s.env.Store.Watch(ctx, id)
 	if err != nil {
 		return
@@ -81,7 +81,7 @@ func (a announcer) watch(ctx context.Context, id string, changes chan<- struct{}
 			return
 		}
 		select {
-		case changes <- struct{}{}:
+		case changes <- id:
 		case <-ctx.Done():
 			return
 		}
@@ -96,20 +96,21 @@ func (n notes) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// announce prints which tasks have ended, with their results if they are short. It does not
-// stop in the middle of them when a line has been read.
-func (a announcer) announce(ctx context.Context) {
+// announce prints what has happened to tasks, and if they have ended, their results if they are
+// short. It does not stop in the middle of them when a line has been read.
+func (a announcer) announce(ctx context.Context, tasks ...string) {
 	ctx = context.WithoutCancel(ctx)
 	var ended []model.Task
-	a.s.submitted = slices.DeleteFunc(a.s.submitted, func(id string) bool {
-		a.s.env.Warn(a.s.rollouts.PrintLines(ctx, a.s.env.Store, a.s.env.IO.Lang, id, notes{a.s.env.IO}))
-		task, err := a.s.env.Store.Find(ctx, id)
-		if err != nil || !task.Done() {
-			return false
+	for _, id := range tasks {
+		if !slices.Contains(a.s.submitted, id) {
+			continue // its end was shown
 		}
-		ended = append(ended, task)
-		return true
-	})
+		a.s.env.Warn(a.s.rollouts.PrintLines(ctx, a.s.env.Store, a.s.env.IO.Lang, id, notes{a.s.env.IO}))
+		if task, err := a.s.env.Store.Find(ctx, id); err == nil && task.Done() {
+			ended = append(ended, task)
+			a.s.Seen(id)
+		}
+	}
 	for _, task := range ended {
 		a.printEnd(ctx, task)
 	}

@@ -235,7 +235,7 @@ func (p *prompt) printNews(ctx context.Context) {
 	if !p.interactive() {
 		return
 	}
-	announcer{p.s}.announce(ctx)
+	announcer{p.s}.announce(ctx, slices.Clone(p.s.submitted)...)
 	if p.s.interrupts.take() { // and the line editor does not read yet
 		p.interruptedAtPrompt(ctx)
 	}
@@ -273,7 +273,7 @@ func (p *prompt) leave(ctx context.Context) {
 	if !p.interactive() {
 		return
 	}
-	announcer{p.s}.announce(ctx)
+	announcer{p.s}.announce(ctx, slices.Clone(p.s.submitted)...)
 	var ids []string
 	for _, id := range p.s.submitted {
 		ids = append(ids, result.ShortID(id))
