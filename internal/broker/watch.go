@@ -13,6 +13,8 @@ type Watch struct {
 	up     bool
 	failed bool // the broker could not be reached
 	ups    int  // how often the link has come up
+	last   Change
+	late   bool // last is the next change of one who begins to watch now
 }
 
 // A Change says that the link is up or down.
@@ -29,15 +31,21 @@ func (w *Watch) State() *State { return w.state }
 
 // Next returns the next change, and false if there is none yet. The first is how the link is now.
 func (w *Watch) Next() (Change, bool) {
+	if w.late {
+		w.late = false
+		return w.last, true
+	}
 	for w.advance() {
 		was, up := w.up, w.state.Phase != Connecting
 		w.up = up
 		switch {
 		case up && !was:
 			w.ups++
-			return Change{Up: true, Since: w.state.Since, Again: w.ups > 1 || w.failed}, true
+			w.last = Change{Up: true, Since: w.state.Since, Again: w.ups > 1 || w.failed}
+			return w.last, true
 		case !up && (was || w.ups == 0):
-			return Change{}, true
+			w.last = Change{}
+			return w.last, true
 		}
 	}
 	return Change{}, false
@@ -76,10 +84,6 @@ func (h *History) Watch() Watch {
 		_, more = h.newest.Next()
 	}
 	w := h.newest
-	if w.seen = false; w.up { // its first change is that of this state
-		w.up, w.ups = false, w.ups-1
-	} else {
-		w.up = w.ups > 0
-	}
+	w.late = true
 	return w
 }
