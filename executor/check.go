@@ -70,6 +70,7 @@ func (c *Config) check(ctx context.Context, run *wire.Run, a *wire.Checked) erro
 			return err
 		}
 	}
+	s.Argv = a.Argv
 	a.Cwd, a.Binary, err = process.Locate(ctx, s, a.Argv[0], checkPatience)
 	return err
 }

@@ -116,6 +116,9 @@ func cmdCommand(argv []string) (command string, args []string, ok bool) {
 	if len(argv) < 5 || shellName("windows", argv[0]) != "cmd" {
 		return "", nil, false
 	}
+	if len(argv) > 5 && !isBatchFile(strings.Trim(argv[4], `"`)) {
+		return "", nil, false
+	}
 	if argv[1] != "/D" || argv[2] != "/S" || argv[3] != "/C" {
 		return "", nil, false
 	}

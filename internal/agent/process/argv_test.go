@@ -183,8 +183,10 @@ func TestUnsafeBatchArg(t *testing.T) {
 			t.Errorf("script: %q: %q", arg, got)
 		}
 	}
-	if got := unsafeBatchArg("windows", "cmd.exe", shellArgv("windows", "", `echo "%PATH%"`)); got != "" {
-		t.Errorf("a command: %q", got)
+	for _, argv := range [][]string{shellArgv("windows", "", `echo "%PATH%"`), {"cmd.exe", "/D", "/S", "/C", "echo", "%PATH%"}} {
+		if got := unsafeBatchArg("windows", "cmd.exe", argv); got != "" {
+			t.Errorf("a command: %q", got)
+		}
 	}
 }
 

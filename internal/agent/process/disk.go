@@ -60,7 +60,7 @@ func (l *pendingLookups) begin(p place) (end func(), ok bool) {
 }
 
 // Locate returns the directory that a command starts in and the file of a program, if one is
-// named. A disk may never answer, such as a network disk whose server is gone: Locate returns a
+// named, or a startError if they do not fit the arguments of spec. A disk may never answer, such as a network disk whose server is gone: Locate returns a
 // startError if patience is over, or the cause of ctx's end, and its goroutine waits on.
 func Locate(ctx context.Context, spec Spec, program string, patience time.Duration) (dir, file string, err error) {
 	type result struct {
@@ -89,6 +89,9 @@ func Locate(ctx context.Context, spec Spec, program string, patience time.Durati
 		}
 		if r.err == nil {
 			r.dir, r.err = cmdDirectory(runtime.GOOS, r.file, r.dir, spec.DirOrRoot)
+		}
+		if word := unsafeBatchArg(runtime.GOOS, r.file, spec.Argv); r.err == nil && word != "" {
+			r.err = startErrorf(fs.ErrInvalid, "cannot pass %q to a batch file: cmd.exe would change it, or run a part of it as a command", word)
 		}
 		found <- r
 	}()

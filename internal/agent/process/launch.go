@@ -43,9 +43,6 @@ func launch(ctx context.Context, spec Spec) (*leader, *pipes, error) {
 		return nil, nil, err
 	}
 	spec.Dir = dir
-	if word := unsafeBatchArg(runtime.GOOS, program, spec.Argv); word != "" {
-		return nil, nil, startErrorf(fs.ErrInvalid, "cannot pass %q to a batch file: cmd.exe would change it, or run a part of it as a command", word)
-	}
 	if err := checkLength(runtime.GOOS, spec.Argv); err != nil {
 		return nil, nil, err
 	}
