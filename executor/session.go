@@ -220,7 +220,7 @@ func (a *Agent) consume(ctx context.Context, from delivery, incoming *broker.Con
 				return incoming.Err()
 			}
 			if d.Type == wire.TypeProbe || d.Type == wire.TypeChunk {
-				if d.Type == wire.TypeChunk {
+				if d.Type == wire.TypeChunk && wire.IsAddressed(d.Exchange, d.RoutingKey, d.Type, from.name) {
 					a.contents.Pass(d)
 				}
 				_ = d.Ack(false) // if it fails the channel ends, and so do the deliveries

@@ -86,6 +86,8 @@ class Agent:
         addressed = (method.exchange, method.routing_key) == ("warren.hosts", self.name)
         if properties.type == "discover":
             addressed = addressed or method.exchange == "warren.discover"
+        if "x-death" in (properties.headers or {}):  # a dead letter: its queue's owner has chosen the key
+            addressed = False
         if addressed and properties.type != "probe":
             try:
                 self.handle(properties, body)

@@ -70,7 +70,9 @@ func InboxKey(id string) string   { return id + "~inbox" }
 // IsAddressed reports whether a request of this type, published with this exchange and routing
 // key, is for a host. The broker checks each login's routing keys of these exchanges. It does not
 // check those of an exchange that a login has bound to them, nor, before RabbitMQ 4, those in the
-// headers CC and BCC; but it delivers a message with the exchange and the key of its publisher.
+// headers CC and BCC; but it delivers a message with the exchange and the key of its publisher. A
+// dead letter has those of its queue's arguments instead, and the header x-death, an array: it
+// counts as a message without properties.
 func IsAddressed(exchange, key, typ, host string) bool {
 	switch exchange {
 	case ExchangeHosts:
