@@ -12,7 +12,7 @@ import (
 	"warren/internal/hint"
 )
 
-// checkTimeout is for three calls of rabbitmqctl on a busy machine.
+// checkTimeout is for four calls of rabbitmqctl on a busy machine.
 const checkTimeout = 5 * time.Minute
 
 // RunCheck runs the script of Check on this machine, and returns what it prints.

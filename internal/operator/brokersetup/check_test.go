@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What rabbitmqctl itself warns of is no finding, and a login needs permissions for routing keys.
+// A warning of rabbitmqctl is no finding. A login without topic permissions is one.
 func TestCheckFindsWhoIsNotConfined(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("RabbitMQ's node on Windows has no sh")

@@ -24,7 +24,7 @@ found=0
 warn() { printf 'warning: %s\n' "$1" | tr -d '\000-\011\013-\037\177' >&2; found=1; }
 `
 
-// printFindings tells findings from what rabbitmqctl says on standard error, such as
+// printFindings prints findings apart from the warnings of rabbitmqctl on standard error, such as
 // "warning: the VM is running with native name encoding of latin1".
 const printFindings = `
 warn() { printf '%s\n' "$1" | tr -d '\000-\011\013-\037\177'; found=1; }

@@ -100,7 +100,7 @@ func TestBlockedBrokerIsNamed(t *testing.T) {
 	}
 }
 
-// A login that may send to some hosts only is told so.
+// Doctor reports that a login may send to some hosts only.
 func TestSomeHostsAreNoRefusal(t *testing.T) {
 	node := rabbittest.Node(t)
 	for _, args := range [][]string{

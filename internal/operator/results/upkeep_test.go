@@ -197,7 +197,7 @@ func TestRetention(t *testing.T) {
 	}{
 		"age":  {Retention{Age: 30 * day}, "[c b unfinished]"},
 		"size": {Retention{Size: 2*size + 1<<20}, "[c unfinished]"}, // unfinished tasks count, and stay
-		"less": {Retention{Size: size / 2}, "[c unfinished]"}, // the newest is larger alone, and stays
+		"less": {Retention{Size: size / 2}, "[c unfinished]"},       // the newest is larger alone, and stays
 		"none": {Retention{}, "[c b a unfinished]"},
 	} {
 		t.Run(name, func(t *testing.T) {
