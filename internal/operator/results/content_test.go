@@ -2,6 +2,7 @@ package results
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -185,6 +186,36 @@ func TestOutputFromAndTail(t *testing.T) {
 	s.apply(t, Update{Job: js[0].ID, Reply: output(js[0], wire.Stdout, int64(len(text)), "\n")})
 	if from, err := s.Tail(t.Context(), js[0].ID, wire.Stdout, 1); err != nil || from != int64(len(text)-4) {
 		t.Errorf("with a newline at the end: %d, %v", from, err)
+	}
+}
+
+// Output of many pieces is whole, from each offset on, and no query is open while a piece is used.
+func TestOutputLeavesTheFileToOthers(t *testing.T) {
+	s := start(t, t.TempDir())
+	task, js := newTask(1)
+	s.add(t, task, js)
+	text := ""
+	for i := range 150 {
+		piece := fmt.Sprintf("line %d\n", i)
+		s.apply(t, Update{Job: js[0].ID, Reply: output(js[0], wire.Stdout, int64(len(text)), piece)})
+		text += piece
+	}
+	for from := 0; from <= len(text); from += 41 {
+		got, pieces := "", 0
+		for g, err := range s.Output(t.Context(), js[0].ID, wire.Stdout, int64(from)) {
+			if err != nil || g.Offset != int64(from+len(got)) {
+				t.Fatal(g.Offset, err)
+			}
+			got += string(g.Data)
+			if pieces++; from == 0 && (pieces == 1 || pieces == 100) {
+				if busy := queryRaw(t, s.dir, "PRAGMA wal_checkpoint(TRUNCATE)"); busy != "0" {
+					t.Errorf("at piece %d, the log cannot be written back", pieces)
+				}
+			}
+		}
+		if got != text[from:] {
+			t.Fatalf("from %d: %q", from, got)
+		}
 	}
 }
 

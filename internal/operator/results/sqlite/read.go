@@ -259,7 +259,8 @@ var errStop = errors.New("the caller needs no more rows")
 
 // Output ranges over what has arrived of one stream of a job, from an offset on, in order
 // and without overlaps. The bytes of a Segment are valid until the next one. An error
-// comes last.
+// comes last. No query is open while a Segment is used: its user may wait for a person at a
+// pager, and the file could not be tidied up meanwhile.
 func (r *Reader) Output(ctx context.Context, job, stream string, from int64) iter.Seq2[model.Segment, error] {
 	return func(yield func(model.Segment, error) bool) {
 		id, ok := ParseID(job)
@@ -267,34 +268,52 @@ func (r *Reader) Output(ctx context.Context, job, stream string, from int64) ite
 		if !ok || !known {
 			return
 		}
-		var buffer []byte
+		var page []model.Segment
+		var buffers [maxPage][]byte
 		found := false
-		err := r.query(ctx, `SELECT o.offset, o.data FROM jobs j JOIN output o ON o.job = j.seq AND o.stream = +?2 AND o.offset >=
-			coalesce((SELECT max(offset) FROM output WHERE job = j.seq AND stream = +?2 AND offset <= +?3), 0)
-			WHERE j.id = +?1 ORDER BY o.offset`, func(c *columns) error {
-			found = true
-			g := model.Segment{Offset: c.int64()}
-			buffer = c.bytes(buffer)
-			g.Data = buffer
-			if before := from - g.Offset; before > 0 {
-				if before >= int64(len(g.Data)) {
-					return nil
+		for size := 2; ; size = min(2*size+1, maxPage) { // many want no more than the first lines
+			rows := 0
+			page = page[:0]
+			err := r.query(ctx, `SELECT o.offset, o.data FROM jobs j JOIN output o ON o.job = j.seq AND o.stream = +?2 AND o.offset >=
+				coalesce((SELECT max(offset) FROM output WHERE job = j.seq AND stream = +?2 AND offset <= +?3), 0)
+				WHERE j.id = +?1 ORDER BY o.offset LIMIT +?4`, func(c *columns) error {
+				g := model.Segment{Offset: c.int64()}
+				buffers[rows] = c.bytes(buffers[rows])
+				g.Data = buffers[rows]
+				rows++
+				if before := max(from-g.Offset, 0); before < int64(len(g.Data)) {
+					page = append(page, model.Segment{Offset: g.Offset + before, Data: g.Data[before:]})
 				}
-				g.Offset, g.Data = from, g.Data[before:]
+				return nil
+			}, id[:], i, from, size)
+			found = found || rows > 0
+			for _, g := range page {
+				if err = cmp.Or(err, ctx.Err()); err != nil {
+					break
+				}
+				if from = g.Offset + int64(len(g.Data)); !yield(g, nil) {
+					return
+				}
 			}
-			if !yield(g, nil) {
-				return errStop
+			if err != nil {
+				yield(model.Segment{}, err)
+				return
 			}
-			return nil
-		}, id[:], i, from)
-		if err == nil && !found && stream == wire.Stdout {
-			err = r.archive(ctx, id, from, yield)
+			if rows < size {
+				break
+			}
 		}
-		if err != nil && !errors.Is(err, errStop) {
+		if found || stream != wire.Stdout {
+			return
+		}
+		if err := r.archive(ctx, id, from, yield); err != nil && !errors.Is(err, errStop) {
 			yield(model.Segment{}, err)
 		}
 	}
 }
+
+// maxPage is the most rows of output that Output reads at once, about a mebibyte.
+const maxPage = 33
 
 // archive is Output for a job whose standard output is in a file.
 func (r *Reader) archive(ctx context.Context, job uuid.UUID, from int64, yield func(model.Segment, error) bool) error {
