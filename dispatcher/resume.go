@@ -220,7 +220,7 @@ func (o takeover) claim(ctx context.Context) (*model.Rollout, bool, error) {
 	begun := r.Released()
 	e := model.Event{At: now(), Kind: model.Paused, Stage: r.Stage(), Hosts: t.Hosts - begun, Begun: begun, Reason: driverEnded}
 	if t.Cancel {
-		e.Kind, e.Begun, e.Reason = model.Stopped, 0, delivery.CanceledUnsent
+		e.Kind, e.Begun, e.Reason = model.Stopped, 0, rolloutCanceled
 	}
 	var err error
 	if e.Failed, err = o.failures(ctx, begun); err != nil {
@@ -263,7 +263,7 @@ func (o takeover) cancelUnsent(ctx context.Context) error {
 		return err
 	}
 	begun := min(r.Released(), len(jobs))
-	e := model.Event{At: now(), Kind: model.Stopped, Stage: r.Stage(), Hosts: len(jobs) - begun, Reason: delivery.CanceledUnsent}
+	e := model.Event{At: now(), Kind: model.Stopped, Stage: r.Stage(), Hosts: len(jobs) - begun, Reason: rolloutCanceled}
 	ours, err := o.d.store.Claim(ctx, t, r.With(e))
 	if err != nil || !ours { // whoever drives it sees the cancel
 		return err

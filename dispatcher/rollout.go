@@ -129,6 +129,9 @@ func (t *task) pause(ctx context.Context, reason string) error {
 	})
 }
 
+// rolloutCanceled is why a rollout ends that an operator has canceled.
+const rolloutCanceled = "rollout canceled"
+
 // halt begins no further job. Jobs that have begun go on; the others end as canceled.
 func (t *task) halt(ctx context.Context, reason string) error {
 	if t.plan.Stopped || t.plan.Complete() {
@@ -144,6 +147,9 @@ func (t *task) halt(ctx context.Context, reason string) error {
 	return whileSigning(ctx, t, func() error {
 		if t.record.Rollout != nil {
 			m := model.Event{Kind: model.Stopped, Stage: t.plan.Stage, Hosts: len(rest), Failed: t.plan.Failed, Reason: reason}
+			if reason == delivery.CanceledUnsent {
+				m.Reason = rolloutCanceled
+			}
 			if err := t.recordEvent(ctx, m); err != nil {
 				return err
 			}

@@ -120,13 +120,15 @@ func CommandText(t *model.Task) string {
 	return text
 }
 
-// StateText is "done: 2 ok" or "running, 2 of 3 ended: 2 ok".
+// StateText is "done: 2 ok", "done: 2 ok, not verified" or "running, 2 of 3 ended: 2 ok".
 func StateText(t *model.Task) string {
 	text := summaryText(t.Summary)
 	if text != "" {
 		text = ": " + text
 	}
 	switch {
+	case t.Done() && t.Summary.OK == t.Hosts && !t.Rollout.Verified():
+		return fmt.Sprintf("done%s, not verified", text)
 	case t.Done():
 		return fmt.Sprintf("done%s", text)
 	case t.Cancel:
