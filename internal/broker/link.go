@@ -150,8 +150,8 @@ func (r *linkRun) try(ctx context.Context, ep *dial.Endpoint, opts Options) (up 
 	return newConnSession(r, ep, opts, conn).run(ctx)
 }
 
-// set publishes a state if it differs from the newest: an outage of weeks is not a state for each
-// attempt, with one URL. An empty url means the same URL as before.
+// set publishes a state if it differs from the newest. With one URL, a failure that repeats adds
+// none. An empty url means the same URL as before.
 func (r *linkRun) set(phase Phase, err error, url string) {
 	old := r.states.latest()
 	s := &State{Phase: phase, Since: old.Since, URL: url, Err: err, changed: make(chan struct{})}

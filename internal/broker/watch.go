@@ -14,16 +14,14 @@ type Watch struct {
 	failed bool // the broker could not be reached
 	ups    int  // how often the link has come up
 	last   Change
-	late   bool // last is the next change of one who begins to watch now
+	late   bool // Next returns last first
 }
 
 // A Change says that the link is up or down.
 type Change struct {
 	Up    bool
-	Since time.Time // of a link that is up: from when on
-	// Again says of a link that is up that it was up before, or came up after a failure: messages
-	// may have been lost.
-	Again bool
+	Since time.Time // if Up: when it came up
+	Again bool      // if Up: it was up before, or came up after a failure; messages may have been lost
 }
 
 // State returns the state that Next has reached.

@@ -68,11 +68,11 @@ func LaterKey(name string) string { return name + "~" }
 func InboxKey(id string) string   { return id + "~inbox" }
 
 // IsAddressed reports whether a request of this type, published with this exchange and routing
-// key, is for a host. The broker checks each login's routing keys of these exchanges. It does not
-// check those of an exchange that a login has bound to them, nor, before RabbitMQ 4, those in the
-// headers CC and BCC; but it delivers a message with the exchange and the key of its publisher. A
-// dead letter has those of its queue's arguments instead, and the header x-death, an array: it
-// counts as a message without properties.
+// key, is for a host. RabbitMQ checks the routing keys of a login that publishes to these
+// exchanges. It does not check the keys of messages that come from a login's own exchange, nor,
+// before version 4, the keys in the headers CC and BCC. It delivers each message with the exchange
+// and the key of its publication. The owner of a queue chooses both for its dead letters, but they
+// have the header x-death, an array, and so count as messages without properties.
 func IsAddressed(exchange, key, typ, host string) bool {
 	switch exchange {
 	case ExchangeHosts:

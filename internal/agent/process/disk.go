@@ -60,8 +60,9 @@ func (l *pendingLookups) begin(p place) (end func(), ok bool) {
 }
 
 // Locate returns the directory that a command starts in and the file of a program, if one is
-// named, or a startError if they do not fit the arguments of spec. A disk may never answer, such as a network disk whose server is gone: Locate returns a
-// startError if patience is over, or the cause of ctx's end, and its goroutine waits on.
+// named, or a startError if they do not fit the arguments of spec. A disk may never answer, such
+// as a network disk whose server is gone: Locate returns a startError if patience is over, or the
+// cause of ctx's end, and its goroutine waits on.
 func Locate(ctx context.Context, spec Spec, program string, patience time.Duration) (dir, file string, err error) {
 	type result struct {
 		dir, file string

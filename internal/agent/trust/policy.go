@@ -29,7 +29,7 @@ func NewPolicy(o *Operators, revoked *Revocations) *Policy {
 // for the host's log. If it returns an error, the issuer has no rights.
 //
 // A line for the key itself comes before those for its certificates. A signature does not cover the
-// certificate, so whoever passes a request on could leave it out, and choose the line.
+// certificate, so a program that passes a request on could leave it out, and choose the line.
 func (p *Policy) find(s *signer, now time.Time) (*Rule, Issuer, error) {
 	rule := p.operators.keys[string(s.key.Marshal())]
 	switch {
