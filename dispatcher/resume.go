@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"warren/dispatcher/delivery"
 	"warren/dispatcher/plan"
 	"warren/internal/hint"
 	"warren/internal/operator/model"
@@ -243,7 +242,7 @@ func (o takeover) abandonStopped(ctx context.Context, jobs []model.Job) error {
 	}
 	reason := r.StopReason()
 	if o.task.Cancel {
-		reason = delivery.CanceledUnsent
+		reason = rolloutCanceled
 	}
 	if reason == "" { // it is paused
 		return nil
@@ -268,7 +267,7 @@ func (o takeover) cancelUnsent(ctx context.Context) error {
 	if err != nil || !ours { // whoever drives it sees the cancel
 		return err
 	}
-	if err := abandon(ctx, o.d, unfinished(jobs[begun:]), delivery.CanceledUnsent); err != nil {
+	if err := abandon(ctx, o.d, unfinished(jobs[begun:]), rolloutCanceled); err != nil {
 		return err
 	}
 	return cancelVerify(ctx, o.d, r.VerifyTask())

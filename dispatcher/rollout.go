@@ -97,7 +97,7 @@ func (t *task) obey(ctx context.Context, record *model.Task) error {
 		if !isClosed(t.cancel) {
 			_, _ = t.d.find(ctx, t.record.ID, cancelHosts) // it fails only if the dispatcher stops
 		}
-		return t.halt(ctx, delivery.CanceledUnsent)
+		return t.halt(ctx, rolloutCanceled)
 	case record.Pause && t.record.Rollout != nil && !t.adopted:
 		return t.pause(ctx, "rollout paused by an operator")
 	}
@@ -129,7 +129,7 @@ func (t *task) pause(ctx context.Context, reason string) error {
 	})
 }
 
-// rolloutCanceled is why a rollout ends that an operator has canceled.
+// rolloutCanceled is the reason of a rollout that an operator has canceled.
 const rolloutCanceled = "rollout canceled"
 
 // halt begins no further job. Jobs that have begun go on; the others end as canceled.
@@ -147,9 +147,6 @@ func (t *task) halt(ctx context.Context, reason string) error {
 	return whileSigning(ctx, t, func() error {
 		if t.record.Rollout != nil {
 			m := model.Event{Kind: model.Stopped, Stage: t.plan.Stage, Hosts: len(rest), Failed: t.plan.Failed, Reason: reason}
-			if reason == delivery.CanceledUnsent {
-				m.Reason = rolloutCanceled
-			}
 			if err := t.recordEvent(ctx, m); err != nil {
 				return err
 			}
@@ -200,7 +197,9 @@ func untilStored(ctx context.Context, f func() error) error {
 
 // abandon ends jobs that were never sent.
 func abandon(ctx context.Context, d *Dispatcher, jobs []model.Job, reason string) error {
-	if reason != delivery.CanceledUnsent {
+	if reason == rolloutCanceled {
+		reason = delivery.CanceledUnsent
+	} else {
 		reason += neverSent
 	}
 	for some := range slices.Chunk(jobs, abandonBatch) {

@@ -145,7 +145,7 @@ func (t *task) await(ctx context.Context, timeout, poll <-chan time.Time) error 
 		r.answer <- statementAnswer{s, err}
 	case <-t.canceled:
 		t.canceled = nil
-		return t.halt(ctx, delivery.CanceledUnsent)
+		return t.halt(ctx, rolloutCanceled)
 	case <-t.stopped:
 		t.stopped = nil
 		return t.halt(ctx, "rollout stopped by its operator")

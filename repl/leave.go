@@ -26,11 +26,11 @@ func (s *session) carryOut(ctx context.Context, run func(ctx context.Context) er
 	defer end(nil)
 	done := make(chan int, 1)
 	go func() {
-		if err := run(ctx); !errors.Is(err, command.ErrExit) {
-			done <- cli.Report(s.env.IO, err)
-		} else {
-			done <- cli.ExitOK
+		err := run(ctx)
+		if errors.Is(err, command.ErrExit) {
+			err = nil
 		}
+		done <- cli.Report(s.env.IO, err)
 	}()
 	person := !s.env.Shell && s.env.IO.InTerminal && s.env.IO.OutTerminal // who types at the prompt
 	look := time.NewTicker(unheardInterval)

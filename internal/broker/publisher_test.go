@@ -11,6 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/internal/broker/dial"
+	"warren/internal/testlab/rabbit"
 	"warren/internal/testlab/rabbit/rabbittest"
 )
 
@@ -196,7 +197,7 @@ func TestBlocked(t *testing.T) {
 	up := until(t, l.State(), "up", isUp)
 	watermark := func(fraction string) {
 		t.Helper()
-		if _, err := node.Eval(t.Context(), "vm_memory_monitor:set_vm_memory_high_watermark("+fraction+")."); err != nil {
+		if err := rabbit.SetMemoryLimit(t.Context(), node, fraction); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -125,10 +125,10 @@ func (c *Tasks) prune(ctx context.Context, env *Env) error {
 		tasks, bytes, err = env.Store.Prune(ctx, before, c.DryRun)
 		return err
 	})
-	if errors.Is(err, term.ErrInterrupted) {
+	if err != nil {
 		return err
 	}
-	if err == nil && !c.DryRun {
+	if !c.DryRun {
 		err = env.Session.Interruptible(ctx, env.Store.Vacuum) // or in the store's own time
 	}
 	if err != nil && !errors.Is(err, term.ErrInterrupted) {

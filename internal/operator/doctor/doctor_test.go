@@ -9,6 +9,7 @@ import (
 	"warren/internal/broker/dial"
 	"warren/internal/operator/model"
 	"warren/internal/operator/signing"
+	"warren/internal/testlab/rabbit"
 	"warren/internal/testlab/rabbit/rabbittest"
 	"warren/internal/wire"
 )
@@ -85,7 +86,7 @@ func TestBlockedBrokerIsNamed(t *testing.T) {
 	node := rabbittest.Node(t)
 	watermark := func(fraction string) {
 		t.Helper()
-		if _, err := node.Eval(t.Context(), "vm_memory_monitor:set_vm_memory_high_watermark("+fraction+")."); err != nil {
+		if err := rabbit.SetMemoryLimit(t.Context(), node, fraction); err != nil {
 			t.Fatal(err)
 		}
 	}

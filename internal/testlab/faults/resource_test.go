@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"warren/internal/broker"
 	"warren/internal/operator/model"
 	"warren/internal/testlab/disk"
+	"warren/internal/testlab/rabbit"
 	"warren/internal/wire"
 )
 
@@ -185,12 +187,12 @@ func (s *scene) fullHost(harm func()) {
 func (s *scene) alarm() {
 	s.t.Helper()
 	s.t.Cleanup(s.calm)
-	s.eval("vm_memory_monitor:set_vm_memory_high_watermark(0.000001).")
+	s.erlang(func(ctx context.Context) error { return rabbit.SetMemoryLimit(ctx, s.node, "0.000001") })
 }
 
 func (s *scene) calm() {
 	s.t.Helper()
-	s.eval("vm_memory_monitor:set_vm_memory_high_watermark(0.4).")
+	s.erlang(func(ctx context.Context) error { return rabbit.SetMemoryLimit(ctx, s.node, "0.4") })
 }
 
 // messages waits until a queue holds n messages that are ready.

@@ -33,6 +33,13 @@ func Permit(ctx context.Context, n *Node, vhost, user, configure, write, read st
 	return n.evalOK(ctx, permit(user, vhost, configure, write, read))
 }
 
+// SetMemoryLimit sets the part of the machine's memory above which the broker takes no messages;
+// 0.4 is RabbitMQ's own.
+func SetMemoryLimit(ctx context.Context, n *Node, part string) error {
+	_, err := n.Eval(ctx, "vm_memory_monitor:set_vm_memory_high_watermark("+part+").")
+	return err
+}
+
 // LoseConsumers has a classic queue forget its consumers. Nobody hears of it.
 func (n *Node) LoseConsumers(ctx context.Context, vhost, queue string) error {
 	return n.evalOK(ctx, fmt.Sprintf(

@@ -259,8 +259,8 @@ var errStop = errors.New("the caller needs no more rows")
 
 // Output ranges over what has arrived of one stream of a job, from an offset on, in order
 // and without overlaps. The bytes of a Segment are valid until the next one. An error
-// comes last. No query is open while a Segment is used: its user may wait for a person at a
-// pager, and the file could not be tidied up meanwhile.
+// comes last. No query is open while a Segment is used: a person may read it in a pager, and
+// SQLite's log could not shrink until then.
 func (r *Reader) Output(ctx context.Context, job, stream string, from int64) iter.Seq2[model.Segment, error] {
 	return func(yield func(model.Segment, error) bool) {
 		id, ok := ParseID(job)
@@ -277,12 +277,11 @@ func (r *Reader) Output(ctx context.Context, job, stream string, from int64) ite
 			err := r.query(ctx, `SELECT o.offset, o.data FROM jobs j JOIN output o ON o.job = j.seq AND o.stream = +?2 AND o.offset >=
 				coalesce((SELECT max(offset) FROM output WHERE job = j.seq AND stream = +?2 AND offset <= +?3), 0)
 				WHERE j.id = +?1 ORDER BY o.offset LIMIT +?4`, func(c *columns) error {
-				g := model.Segment{Offset: c.int64()}
-				buffers[rows] = c.bytes(buffers[rows])
-				g.Data = buffers[rows]
+				offset, data := c.int64(), c.bytes(buffers[rows])
+				buffers[rows] = data
 				rows++
-				if before := max(from-g.Offset, 0); before < int64(len(g.Data)) {
-					page = append(page, model.Segment{Offset: g.Offset + before, Data: g.Data[before:]})
+				if before := max(from-offset, 0); before < int64(len(data)) {
+					page = append(page, model.Segment{Offset: offset + before, Data: data[before:]})
 				}
 				return nil
 			}, id[:], i, from, size)
