@@ -508,6 +508,7 @@ func TestOldRequestDoesNotRepeatADeliveredResult(t *testing.T) {
 		r.deliver(wire.TypeRun, job, body)
 		r.finish <- exited(0)
 		next[*wire.Ended](r)
+		synctest.Wait()                    // the agent knows that the broker has taken it
 		r.deliver(wire.TypeRun, job, body) // its operator may not have it yet
 		next[*wire.Ended](r)
 		time.Sleep(time.Minute + DefaultTolerance + time.Second)

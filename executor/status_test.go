@@ -39,6 +39,7 @@ func TestStatusCountsJobsAndRefusals(t *testing.T) {
 		}
 		<-r.started
 		r.deliver(wire.TypeRun, "", []byte("not JSON"))
+		synctest.Wait() // the journal has the refusal
 		s := r.status()
 		if s.Running != 1 || s.Waiting != 2 || s.Remembered != 4 {
 			t.Errorf("%d run, %d wait, %d are remembered", s.Running, s.Waiting, s.Remembered)
