@@ -73,11 +73,11 @@ func New(leader Identity, mark string, cgroup *Cgroup, otherSessions func() map[
 // A Scan is the result of one pass over all processes.
 type Scan struct {
 	Living     []Stat // processes of the command, without zombies
-	unverified []Stat // living processes in the group or session with the leader's id that are not verified
+	unverified []Stat // living processes that may belong to the command, but are not verified
 	// groups holds the process groups whose members all belong to the command. The value
 	// is one member, possibly a zombie.
 	groups         map[int]Stat
-	ended          map[int]bool // groups in the session or group with the leader's id that have zombies and are not in groups
+	ended          map[int]bool // groups with zombies that may belong to the command and are in no session of its members
 	zombies        []int        // in the command's sessions, and in those of ended
 	leaderReplaced bool         // another process has the leader's id, so the leader's group and session have ended
 }
@@ -405,9 +405,9 @@ func (f *scanner) result() Scan {
 			f.verified[p.key()] = true
 		case member && inSession:
 			s.zombies = append(s.zombies, p.PID)
-		case !member && !dead && f.hasLeaderID(p):
+		case !member && !dead && f.mayBelong(p):
 			s.unverified = append(s.unverified, p)
-		case dead && f.hasLeaderID(p): // it ended before a scan could verify it, and its parent is slow
+		case dead && f.mayBelong(p): // its parent is slow
 			s.zombies = append(s.zombies, p.PID)
 			s.ended[p.ProcessGroup] = true
 		}
@@ -415,9 +415,11 @@ func (f *scanner) result() Scan {
 	return s
 }
 
-// hasLeaderID reports whether a process is in the session or group of the leader.
-func (f *scanner) hasLeaderID(p Stat) bool {
-	return f.leader.PID > 1 && !f.leaderReplaced && (p.Session == f.leader.PID || p.ProcessGroup == f.leader.PID)
+// mayBelong reports whether a process is in the session or group with the leader's id, or in a
+// group that belonged to the command in an earlier scan.
+func (f *scanner) mayBelong(p Stat) bool {
+	hasLeaderID := f.leader.PID > 1 && !f.leaderReplaced && (p.Session == f.leader.PID || p.ProcessGroup == f.leader.PID)
+	return hasLeaderID || f.seenGroups[p.ProcessGroup]
 }
 
 // uncertaintyError names the processes that may be alive although the scan found no
