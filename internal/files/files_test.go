@@ -215,8 +215,7 @@ func TestBackupIsACopyWithoutHardLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	w := &writing{Target: &Target{root: root}}
-	if err := w.copyFile("file", "copy"); err != nil {
+	if err := copyFile(root, "file", "copy"); err != nil {
 		t.Fatal(err)
 	}
 	want, _ := os.Stat(file)
@@ -224,7 +223,7 @@ func TestBackupIsACopyWithoutHardLinks(t *testing.T) {
 	if err != nil || got.Mode() != want.Mode() || !got.ModTime().Equal(at) || read(t, filepath.Join(dir, "copy")) != "one" {
 		t.Errorf("%v, %v, want %v: %v", got.Mode(), got.ModTime(), want.Mode(), err)
 	}
-	if err := w.copyFile("file", "copy"); !errors.Is(err, fs.ErrExist) {
+	if err := copyFile(root, "file", "copy"); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("onto a file that exists: %v", err)
 	}
 }

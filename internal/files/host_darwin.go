@@ -8,6 +8,11 @@ import (
 
 const canSyncFileSystem = false
 
+// linkItself opens a symbolic link, and not what it leads to.
+const linkItself = unix.O_SYMLINK
+
+func chownLink(fd, uid, gid int) error { return unix.Fchown(fd, uid, gid) }
+
 func syncFileSystem(*os.Root, string) error { return nil }
 
 // freeSpace returns how many bytes the file system of a directory has for this user.

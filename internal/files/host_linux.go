@@ -10,6 +10,11 @@ import (
 
 const canSyncFileSystem = true
 
+// linkItself opens a symbolic link, and not what it leads to.
+const linkItself = unix.O_PATH | unix.O_NOFOLLOW
+
+func chownLink(fd, uid, gid int) error { return unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH) }
+
 // syncFileSystem writes everything to the disk that the file system of a directory has.
 func syncFileSystem(root *os.Root, dir string) error { return withDirectory(root, dir, unix.Syncfs) }
 
@@ -34,7 +39,7 @@ const (
 
 // copyLabels gives f the SELinux label and the access control list of the file at name.
 func copyLabels(root *os.Root, name, _ string, f *os.File) error {
-	old, err := root.Open(name)
+	old, err := openRegular(root, name)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
 		return nil // its owner may write it, but not read it; or it was removed meanwhile
 	}

@@ -6,14 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/user"
+	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 const canSyncDirectory = true
+
+// unblocked opens pipes without waiting for the other end.
+const unblocked = unix.O_NONBLOCK
 
 // An owner is the one that Options.Owner names; -1 is none.
 type owner struct{ uid, gid int }
@@ -58,8 +66,20 @@ func lookupID(name string, lookup func(string) (string, error)) (int, error) {
 	if err != nil {
 		id = name
 	}
-	n, err := strconv.ParseUint(id, 10, 31)
+	n, err := strconv.ParseUint(id, 10, 32)
+	if n == math.MaxUint32 { // -1, which names none
+		return -1, strconv.ErrRange
+	}
 	return int(n), err
+}
+
+// ownerOf returns the owner of a file.
+func ownerOf(info fs.FileInfo) owner {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return anyOwner
+	}
+	return owner{int(s.Uid), int(s.Gid)}
 }
 
 // isOf reports whether a file has the owner.
@@ -73,12 +93,12 @@ func (o owner) isOf(info fs.FileInfo) bool {
 func (o owner) set(f *os.File, replaced fs.FileInfo) error {
 	want := o
 	if replaced != nil {
-		s := replaced.Sys().(*syscall.Stat_t)
+		old := ownerOf(replaced)
 		if want.uid < 0 {
-			want.uid = int(s.Uid)
+			want.uid = old.uid
 		}
 		if want.gid < 0 {
-			want.gid = int(s.Gid)
+			want.gid = old.gid
 		}
 	}
 	info, err := f.Stat()
@@ -88,12 +108,39 @@ func (o owner) set(f *os.File, replaced fs.FileInfo) error {
 	return f.Chown(want.uid, want.gid)
 }
 
-// setLink sets the owner of a symbolic link.
+// setLink sets the owner of a symbolic link, and of nothing else that somebody has put there meanwhile.
 func (o owner) setLink(root *os.Root, name string) error {
 	if o.uid < 0 && o.gid < 0 {
 		return nil
 	}
-	return root.Lchown(name, o.uid, o.gid)
+	return withDirectory(root, path.Dir(name), func(dir int) error {
+		fd, err := unix.Openat(dir, path.Base(name), linkItself|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = unix.Close(fd) }()
+		var info unix.Stat_t
+		if err := unix.Fstat(fd, &info); err != nil {
+			return err
+		}
+		if info.Mode&unix.S_IFMT != unix.S_IFLNK {
+			return exchanged(filepath.Join(root.Name(), name))
+		}
+		return chownLink(fd, o.uid, o.gid)
+	})
+}
+
+// openUnfollowed opens a directory, and not one that a symbolic link leads to.
+func openUnfollowed(parent *os.Root, name string) (f *os.File, err error) {
+	err = withDirectory(parent, ".", func(dir int) error {
+		fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return &fs.PathError{Op: "open", Path: name, Err: err}
+		}
+		f = os.NewFile(uintptr(fd), name)
+		return nil
+	})
+	return f, err
 }
 
 func sameMode(info fs.FileInfo, mode int64) bool { return fromMode(info.Mode()) == mode }

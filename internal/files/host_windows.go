@@ -12,6 +12,8 @@ import (
 const (
 	canSyncDirectory  = false
 	canSyncFileSystem = false
+
+	unblocked = 0
 )
 
 // An owner cannot be set on Windows.
@@ -29,6 +31,7 @@ func lookupOwner(text string) (owner, error) {
 func (owner) isOf(fs.FileInfo) bool           { return true }
 func (owner) set(*os.File, fs.FileInfo) error { return nil }
 func (owner) setLink(*os.Root, string) error  { return nil }
+func ownerOf(fs.FileInfo) owner               { return owner{} }
 func sameMode(fs.FileInfo, int64) bool        { return true }
 func setMode(*os.File, int64) error           { return nil } // a mode without w would make it read-only
 func syncFileSystem(*os.Root, string) error   { return nil }
@@ -115,3 +118,5 @@ func freeSpace(root *os.Root, dir string) (int64, bool) {
 	}
 	return int64(min(free, 1<<62)), true
 }
+
+func openUnfollowed(parent *os.Root, name string) (*os.File, error) { return parent.Open(name) }

@@ -46,7 +46,11 @@ func (t *Target) Report(w io.Writer) {
 	if listed > maxListed {
 		fmt.Fprintf(w, "and %d more\n", listed-maxListed)
 	}
-	fmt.Fprintf(w, "%d created, %d replaced, %d same\n", counts[Created], counts[Replaced], counts[Same])
+	total := "%d created, %d replaced, %d same\n"
+	if t.options.CheckOnly {
+		total = "%d would be created, %d would be replaced, %d same\n"
+	}
+	fmt.Fprintf(w, total, counts[Created], counts[Replaced], counts[Same])
 }
 
 func describe(e *Entry) string {

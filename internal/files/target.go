@@ -29,10 +29,13 @@ type Options struct {
 // A Target is where a push writes on this host. Close it.
 type Target struct {
 	options Options
-	root    *os.Root // nil: the directory is missing, and is not created
+	root    *os.Root
 	prefix  string   // of the target below root
+	parent  string   // the directory that must exist or be created, below root
+	missing []string // directories that Options.Mkdir creates, below root, outermost first
 	owner   owner
 	steps   []step
+	sync    func(*os.File) error
 }
 
 // A step is what becomes of one entry.
@@ -41,14 +44,16 @@ type step struct {
 	status  string
 	exists  fs.FileInfo // what is there; nil: nothing
 	content bool        // the file's content must be written
+	equal   bool        // the file has the content
 	stage   string      // the temporary name of the new file or symlink
-	made    fs.FileInfo // a new directory
-	done    bool        // it has its owner and mode
+	made    fs.FileInfo // the new file, symlink or directory
+	done    bool        // the new directory has its owner and mode
+	placed  bool        // the new file or symlink has its name
 }
 
-// Open compares a manifest with this host. It writes nothing but directories for Options.Mkdir.
+// Open compares a manifest with this host. It writes nothing.
 func Open(m *Manifest, o Options) (*Target, error) {
-	t := &Target{options: o}
+	t := &Target{options: o, sync: (*os.File).Sync}
 	if err := t.open(m); err != nil {
 		t.Close()
 		return nil, err
@@ -75,14 +80,12 @@ func (t *Target) open(m *Manifest) (err error) {
 	}
 	for i := range m.Entries {
 		s := step{entry: &m.Entries[i], status: Created, content: m.Entries[i].Kind == File}
-		if t.root != nil {
-			if err := t.compare(&s); err != nil {
-				return err
-			}
+		if err := t.compare(&s); err != nil {
+			return t.named(&s, err)
 		}
 		t.steps = append(t.steps, s)
 	}
-	return nil
+	return t.checkBackups()
 }
 
 // Close closes the directory.
@@ -109,88 +112,68 @@ func (t *Target) openRoot(m *Manifest) error {
 	}
 	info, err := os.Stat(target)
 	parent := target
-	if t.prefix = "."; !into && (single || err != nil || !info.IsDir()) {
-		parent, t.prefix = filepath.Dir(target), filepath.Base(target)
+	if !into && (single || err != nil || !info.IsDir()) {
+		parent = filepath.Dir(target)
 	}
-	if o.Mkdir && !o.CheckOnly {
-		if err := makeAll(host{}, parent); err != nil {
-			return err
+	above := parent
+	if o.Mkdir {
+		for _, err := os.Stat(above); errors.Is(err, fs.ErrNotExist) && filepath.Dir(above) != above; _, err = os.Stat(above) {
+			above = filepath.Dir(above)
 		}
 	}
-	return t.openParent(parent)
-}
-
-func (t *Target) openParent(parent string) (err error) {
-	t.root, err = os.OpenRoot(parent)
-	if !errors.Is(err, fs.ErrNotExist) {
+	if t.root, err = os.OpenRoot(above); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no such directory %q (--mkdir creates it)", parent)
+	} else if err != nil {
 		return err
 	}
-	if t.options.Mkdir && t.options.CheckOnly {
-		return nil
+	if t.prefix, err = relative(above, target); err != nil {
+		return err
 	}
-	return fmt.Errorf("no such directory %q (--mkdir creates it)", parent)
+	if t.parent, err = relative(above, parent); err != nil {
+		return err
+	}
+	return t.findMissing(t.parent)
+}
+
+// relative returns the path of a target below a directory, with slashes.
+func relative(dir, target string) (string, error) {
+	rel, err := filepath.Rel(dir, target)
+	if err == nil && !filepath.IsLocal(rel) {
+		err = fmt.Errorf("%q is not below %q", target, dir)
+	}
+	return filepath.ToSlash(rel), err
+}
+
+// findMissing lists the directories that are to be created for parent, a path below the root.
+func (t *Target) findMissing(parent string) error {
+	for dir := parent; dir != "."; dir = path.Dir(dir) {
+		switch _, err := t.root.Stat(dir); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		case !t.options.Mkdir:
+			return fmt.Errorf("no such directory %q (--mkdir creates it)", filepath.Join(t.root.Name(), filepath.FromSlash(parent)))
+		}
+		t.missing = append([]string{dir}, t.missing...)
+	}
+	return nil
 }
 
 // openWithin opens the directory that the host permits.
 func (t *Target) openWithin(target string, into bool) (err error) {
 	within := filepath.Clean(t.options.Within)
-	rel, err := filepath.Rel(within, target)
-	if err != nil || !filepath.IsLocal(rel) {
-		return fmt.Errorf("%q is not below %q", target, within)
+	if t.prefix, err = relative(within, target); err != nil {
+		return err
 	}
-	t.prefix = filepath.ToSlash(rel)
 	if t.root, err = os.OpenRoot(within); err != nil {
 		return err
 	}
-	parent := t.prefix
+	t.parent = t.prefix
 	if !into {
-		parent = path.Dir(t.prefix)
+		t.parent = path.Dir(t.prefix)
 	}
-	if t.options.Mkdir && !t.options.CheckOnly {
-		return makeAll(t.root, parent)
-	}
-	_, err = t.root.Stat(parent)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && t.options.Mkdir:
-		return nil
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("no such directory %q (--mkdir creates it)", filepath.Join(within, filepath.FromSlash(parent)))
-	}
-	return err
-}
-
-// A directories is where directories are created: below an *os.Root, or anywhere.
-type directories interface {
-	Stat(name string) (fs.FileInfo, error)
-	MkdirAll(name string, mode fs.FileMode) error
-	Open(name string) (*os.File, error)
-}
-
-// host is the directories of the whole host, by their full paths.
-type host struct{}
-
-func (host) Stat(name string) (fs.FileInfo, error)        { return os.Stat(name) }
-func (host) MkdirAll(name string, mode fs.FileMode) error { return os.MkdirAll(name, mode) }
-func (host) Open(name string) (*os.File, error)           { return os.Open(name) }
-
-// makeAll creates a directory with those above it, and writes their names to the disk.
-func makeAll(d directories, name string) error {
-	var changed []string
-	for missing, above := name, filepath.Dir(name); above != missing; missing, above = above, filepath.Dir(above) {
-		if _, err := d.Stat(missing); !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		changed = append(changed, above)
-	}
-	if err := d.MkdirAll(name, 0o755); err != nil {
-		return err
-	}
-	for _, dir := range changed {
-		if err := syncDirectory(d, dir); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.findMissing(t.parent)
 }
 
 func endsWithSeparator(p string) bool { return p != "" && os.IsPathSeparator(p[len(p)-1]) }
@@ -274,6 +257,8 @@ func (t *Target) mayReplace(s *step) error {
 	switch mode := s.exists.Mode(); {
 	case mode.IsRegular(), mode&fs.ModeSymlink != 0:
 		return nil
+	case mode.IsDir() && s.entry.Name() == ".":
+		return fmt.Errorf("%q is a directory (end --to with a slash to push into it)", t.shown(s.entry))
 	case mode.IsDir():
 		return fmt.Errorf("%q is a directory", t.shown(s.entry))
 	}
@@ -287,11 +272,14 @@ func (t *Target) compareFile(s *step) error {
 	if !s.exists.Mode().IsRegular() || s.exists.Size() != s.entry.Size {
 		return nil
 	}
-	f, err := t.root.Open(t.at(s.entry))
+	f, err := openRegular(t.root, t.at(s.entry))
 	if err != nil {
 		return nil //nolint:nilerr // a file that cannot be read is replaced
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !os.SameFile(info, s.exists) {
+		return nil //nolint:nilerr // it was exchanged just now: Write looks again
+	}
 	h := sha256.New()
 	if n, err := io.Copy(h, f); err != nil || n != s.entry.Size || !bytes.Equal(h.Sum(nil), s.entry.SHA256) {
 		return nil //nolint:nilerr // as above
@@ -300,6 +288,7 @@ func (t *Target) compareFile(s *step) error {
 	if mode && owner {
 		s.status = Same
 	}
+	s.equal = true
 	// One of both is changed in place, unless the file has another name, which may be anywhere.
 	s.content = s.status != Same && (!mode && !owner || hasOtherNames(s.exists))
 	return nil
@@ -417,4 +406,10 @@ func (d *disks) syncAll(dirs iter.Seq[string]) error {
 		}
 	}
 	return nil
+}
+
+// openRegular opens what is regular or a directory. A pipe that somebody else has put there meanwhile
+// does not block it.
+func openRegular(root *os.Root, name string) (*os.File, error) {
+	return root.OpenFile(name, os.O_RDONLY|unblocked, 0)
 }

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -20,12 +21,16 @@ import (
 type writing struct {
 	*Target
 	staged   []string // temporary names that exist
-	made     []*step  // directories that were created
+	parents  []string // directories that Options.Mkdir has created
+	made     []*step  // directories of the push that were created
 	syncEach bool     // sync each file, not the file system once for all
 }
 
 // stage creates the directories, and the new files under temporary names.
 func (t *writing) stage(ctx context.Context, content io.Reader) error {
+	if err := t.makeMissing(); err != nil {
+		return err
+	}
 	token := rand.Text()
 	swept := map[string]bool{}
 	read := t.NeedsContent()
@@ -39,7 +44,7 @@ func (t *writing) stage(ctx context.Context, content io.Reader) error {
 		switch {
 		case s.entry.Kind == Directory && s.exists == nil:
 			if err := t.makeDirectory(s, name); err != nil {
-				return err
+				return t.named(s, err)
 			}
 		case s.content || s.entry.Kind == Symlink && s.status != Same:
 			if !swept[dir] {
@@ -47,8 +52,8 @@ func (t *writing) stage(ctx context.Context, content io.Reader) error {
 				t.sweep(dir)
 			}
 			s.stage = path.Join(dir, fmt.Sprintf("%s%s-%d", tempPrefix, token, i))
-			if err := t.stageOne(s, content); err != nil {
-				return err
+			if err := t.stageOne(ctx, s, content); err != nil {
+				return t.named(s, err)
 			}
 		case read && s.entry.Size > 0:
 			if _, err := io.CopyN(io.Discard, content, s.entry.Size); err != nil {
@@ -56,29 +61,114 @@ func (t *writing) stage(ctx context.Context, content io.Reader) error {
 			}
 		}
 	}
-	return t.syncStaged()
+	return t.syncStaged(ctx)
 }
 
-// makeDirectory creates a directory. It gets its owner and mode at once, unless they would keep
-// this process from creating files in it: a push that is interrupted leaves it right.
+// named returns an error of the system with the path of the entry, not that of a temporary name.
+func (t *Target) named(s *step, err error) error {
+	switch err.(type) { // not errors.As: what wraps such an error has named the path
+	case *fs.PathError, *os.LinkError:
+		return fmt.Errorf("%q: %w", t.shown(s.entry), Cause(err))
+	}
+	return err
+}
+
+// makeMissing creates the directories for Options.Mkdir.
+func (t *writing) makeMissing() error {
+	for _, dir := range t.missing {
+		err := t.root.Mkdir(dir, 0o755)
+		if errors.Is(err, fs.ErrExist) { // another push has made it
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%q: %w", filepath.Join(t.root.Name(), filepath.FromSlash(dir)), Cause(err))
+		}
+		t.parents = append(t.parents, dir)
+	}
+	return nil
+}
+
+// makeDirectory creates a directory, unless another push has just done so. It gets its owner and mode
+// at once, unless they would keep this process from creating files in it: a push that is interrupted
+// leaves it right.
 func (t *writing) makeDirectory(s *step, name string) error {
 	parent, err := t.root.OpenRoot(path.Dir(name))
 	if err != nil {
 		return err
 	}
 	defer parent.Close()
-	if err := parent.Mkdir(path.Base(name), 0o700); err != nil {
+	err = parent.Mkdir(path.Base(name), 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		if s.exists, err = parent.Lstat(path.Base(name)); err != nil {
+			return err
+		}
+		return t.compareDirectory(s)
+	}
+	if err != nil {
 		return err
 	}
 	t.made = append(t.made, s)
-	if s.made, err = parent.Lstat(path.Base(name)); err != nil {
+	f, err := openNewDirectory(parent, path.Base(name))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if s.made, err = f.Stat(); err != nil {
 		return err
 	}
 	if os.Geteuid() != 0 && t.mode(s.entry)&0o300 != 0o300 {
 		return nil
 	}
 	s.done = true
-	return t.finishDirectory(s, name)
+	return t.setOwnerAndMode(f, s, nil)
+}
+
+// An exchanged is the name of a new file or directory that somebody else, who may write into the
+// directory, has made lead elsewhere.
+type exchanged string
+
+func (e exchanged) Error() string {
+	return fmt.Sprintf("%q was replaced by somebody else during the push", string(e))
+}
+
+// openNewDirectory opens a directory that this process has just made. Somebody else may have put
+// another one there, and must not get its content with its owner and mode: a new one is empty.
+func openNewDirectory(parent *os.Root, name string) (*os.File, error) {
+	f, err := openUnfollowed(parent, name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.Readdirnames(1); !errors.Is(err, io.EOF) {
+		f.Close()
+		return nil, exchanged(filepath.Join(parent.Name(), name))
+	}
+	return f, nil
+}
+
+// makeAgain makes the directories above dir that the push has found, and that another push, which
+// had made them, has removed since.
+func (t *writing) makeAgain(dir string) error {
+	t.missing = nil
+	if err := t.findMissing(t.parent); err != nil {
+		return err
+	}
+	if err := t.makeMissing(); err != nil {
+		return err
+	}
+	for i := range t.steps {
+		s := &t.steps[i]
+		name := t.at(s.entry)
+		if s.entry.Kind != Directory || s.exists == nil || name != dir && !strings.HasPrefix(dir, name+"/") {
+			continue
+		}
+		if _, err := t.root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			s.exists, s.status = nil, Created
+			if err := t.makeDirectory(s, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // ErrEndedEarly means that the content is shorter than the manifest says.
@@ -92,34 +182,43 @@ func endedEarly(err error) error {
 }
 
 // stageOne creates one new file or symbolic link under its temporary name.
-func (t *writing) stageOne(s *step, content io.Reader) error {
-	if s.entry.Kind == Symlink {
-		if err := t.root.Symlink(string(s.entry.Link), s.stage); err != nil {
-			return err
-		}
-		t.staged = append(t.staged, s.stage)
-		return t.owner.setLink(t.root, s.stage)
+func (t *writing) stageOne(ctx context.Context, s *step, content io.Reader) error {
+	f, err := t.create(s)
+	if errors.Is(err, fs.ErrNotExist) && t.makeAgain(path.Dir(s.stage)) == nil {
+		f, err = t.create(s)
 	}
-	f, err := t.root.OpenFile(s.stage, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	t.staged = append(t.staged, s.stage)
-	err = t.fill(f, s, content)
+	if f == nil {
+		if s.made, err = t.root.Lstat(s.stage); err != nil {
+			return err
+		}
+		return t.owner.setLink(t.root, s.stage)
+	}
+	if s.made, err = f.Stat(); err == nil {
+		err = t.fill(ctx, f, s, content)
+	}
 	if e := f.Close(); err == nil {
 		err = e
 	}
 	return err
 }
 
+// create creates a symbolic link, or an empty file and returns it.
+func (t *writing) create(s *step) (*os.File, error) {
+	if s.entry.Kind == Symlink {
+		return nil, t.root.Symlink(string(s.entry.Link), s.stage)
+	}
+	return t.root.OpenFile(s.stage, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+}
+
 // fill gives a new file the labels of the one that it replaces, writes and verifies the content,
 // and sets owner and mode.
-func (t *writing) fill(f *os.File, s *step, content io.Reader) error {
-	replaced := s.replaced()
-	if replaced != nil { // before the content, which may be secret
-		if err := copyLabels(t.root, t.at(s.entry), s.stage, f); err != nil {
-			return fmt.Errorf("%q: cannot keep the label or the access control list: %w", t.shown(s.entry), Cause(err))
-		}
+func (t *writing) fill(ctx context.Context, f *os.File, s *step, content io.Reader) error {
+	if err := t.takeOver(f, s); err != nil { // before the content, which may be secret
+		return err
 	}
 	h := sha256.New()
 	buffer := make([]byte, min(s.entry.Size, 64<<10)+1)
@@ -131,11 +230,35 @@ func (t *writing) fill(f *os.File, s *step, content io.Reader) error {
 	if !bytes.Equal(h.Sum(nil), s.entry.SHA256) {
 		return fmt.Errorf("%q: the content does not match its SHA-256: the source has changed, or the content was altered", t.shown(s.entry))
 	}
-	if err := t.setOwnerAndMode(f, s, replaced); err != nil {
+	if err := t.setOwnerAndMode(f, s, s.replaced()); err != nil {
 		return err
 	}
 	if t.syncEach {
-		return f.Sync()
+		return abandonable(ctx, func() error { return t.sync(f) })
+	}
+	return nil
+}
+
+// abandonable returns what f returns, or the cause of ctx as soon as it ends. A slow disk can take longer
+// for a sync than a canceled process has to remove its files.
+func abandonable(ctx context.Context, f func() error) error {
+	done := make(chan error, 1) // 1: nobody may be waiting any more
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// takeOver gives a new file the labels of the one that it replaces.
+func (t *writing) takeOver(f *os.File, s *step) error {
+	if s.replaced() == nil {
+		return nil
+	}
+	if err := copyLabels(t.root, t.at(s.entry), s.stage, f); err != nil {
+		return fmt.Errorf("%q: cannot keep the label or the access control list: %w", t.shown(s.entry), Cause(err))
 	}
 	return nil
 }
@@ -157,7 +280,15 @@ func (t *writing) setOwnerAndMode(f *os.File, s *step, replaced fs.FileInfo) err
 	if err := t.owner.set(f, replaced); err != nil {
 		return fmt.Errorf("%q: cannot set the owner: %w", t.shown(s.entry), Cause(err))
 	}
-	return setMode(f, t.mode(s.entry))
+	mode := t.mode(s.entry)
+	if err := setMode(f, mode); err != nil || mode&specialModes == 0 {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && !sameMode(info, mode) { // the kernel drops setgid without an error
+		err = fmt.Errorf("%q: cannot set the mode %04o: the user who writes is not in the group of the file (its mode is %04o)", t.shown(s.entry), mode, fromMode(info.Mode()))
+	}
+	return err
 }
 
 // several are joined errors.
@@ -196,17 +327,15 @@ func (t *Target) syncsEach() bool {
 	return n <= mostSynced || !canSyncFileSystem
 }
 
-func (t *writing) syncStaged() error {
+func (t *writing) syncStaged(ctx context.Context) error {
 	if t.syncEach {
 		return nil
 	}
-	return newDisks(t.root).syncAll(func(yield func(string) bool) {
-		for _, name := range t.staged {
-			if !yield(path.Dir(name)) {
-				return
-			}
-		}
-	})
+	dirs := map[string]bool{}
+	for _, name := range t.staged {
+		dirs[path.Dir(name)] = true
+	}
+	return abandonable(ctx, func() error { return newDisks(t.root).syncAll(maps.Keys(dirs)) })
 }
 
 // commit renames what is staged. If it fails in the middle, the directories that have files stay.
@@ -216,8 +345,11 @@ func (t *writing) commit() error {
 	if err != nil && done == 0 {
 		return err
 	}
+	for _, dir := range t.parents {
+		dirs[path.Dir(dir)] = true
+	}
 	made := t.made
-	t.made = nil
+	t.made, t.parents = nil, nil
 	if err != nil {
 		t.removeStaged() // before their directories get modes that forbid it
 		err = &halfDone{err, done}
@@ -259,7 +391,7 @@ func (t *writing) replaceAll(dirs map[string]bool) (done int, err error) {
 			continue
 		}
 		if err != nil {
-			return done, err
+			return done, t.named(s, err)
 		}
 		done++
 	}
@@ -269,92 +401,68 @@ func (t *writing) replaceAll(dirs map[string]bool) (done int, err error) {
 
 // replace renames a staged file to its name.
 func (t *writing) replace(s *step, name string) error {
-	if t.options.Backup && s.exists != nil {
-		if err := t.backUp(s, name); err != nil {
-			return fmt.Errorf("%q: no backup: %w", t.shown(s.entry), Cause(err))
-		}
+	err := t.lookAgain(s, name)
+	switch {
+	case err != nil:
+	case t.options.Backup && s.keepsOld():
+		err = t.replaceWithBackup(s, name)
+	default:
+		err = t.root.Rename(s.stage, name)
 	}
-	return t.root.Rename(s.stage, name)
-}
-
-// mostBackupTries is how often a file may be replaced while it is backed up.
-const mostBackupTries = 100
-
-// backUp makes NAME~ a second name or a copy of the file, so that the name is never missing.
-func (t *writing) backUp(s *step, name string) error {
-	temp := s.stage + "~"
-	err := t.secondName(name, temp)
-	for range mostBackupTries {
-		if !errors.Is(err, fs.ErrNotExist) { // somebody replaces the file at the same time
-			break
-		}
-		err = t.secondName(name, temp)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it was removed
-	}
-	if err == nil {
-		err = t.root.Rename(temp, name+"~")
-	}
-	// If both are names of one file already, rename does nothing.
-	if e := t.root.Remove(temp); err == nil && e != nil && !errors.Is(e, fs.ErrNotExist) {
-		return e
-	}
+	s.placed = err == nil
 	return err
 }
 
-// secondName makes temp a hard link to a file, or a copy: of a symbolic link, or where hard links do
-// not exist or are not permitted.
-func (t *writing) secondName(name, temp string) error {
+// lookAgain adapts a step to what is at its path now: the comparison may have been an hour ago, and
+// somebody else may have written there since.
+func (t *writing) lookAgain(s *step, name string) error {
 	info, err := t.root.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		s.exists, s.status = nil, Created
+		return nil
+	case err != nil:
+		return err
+	case s.exists != nil && sameState(info, s.exists):
+		return nil
+	}
+	for i := range t.steps {
+		if other := &t.steps[i]; other.placed && os.SameFile(info, other.made) {
+			return fmt.Errorf("%q and %q are the same name on this file system", t.shown(other.entry), t.shown(s.entry))
+		}
+	}
+	s.exists, s.equal = info, false
+	if err := t.mayReplace(s); err != nil || s.entry.Kind == Symlink {
+		return err
+	}
+	if err := t.checkReadOnly(info, s); err != nil {
+		return err
+	}
+	f, err := t.root.OpenFile(s.stage, os.O_RDWR|unblocked, 0)
 	if err != nil {
 		return err
 	}
-	if info.Mode()&fs.ModeSymlink != 0 {
-		link, err := t.root.Readlink(name)
-		if err != nil {
-			return err
-		}
-		return t.root.Symlink(link, temp)
-	}
-	if err = t.root.Link(name, temp); err == nil || errors.Is(err, fs.ErrNotExist) {
+	defer f.Close()
+	if err := t.unchanged(f, s.made, s); err != nil {
 		return err
 	}
-	return t.copyFile(name, temp)
+	if err := t.takeOver(f, s); err != nil {
+		return err
+	}
+	if err := t.setOwnerAndMode(f, s, s.replaced()); err != nil {
+		return err
+	}
+	return t.sync(f)
 }
 
-// copyFile makes temp a copy of a file, with its owner, mode, time and labels.
-func (t *writing) copyFile(name, temp string) error {
-	from, err := t.root.Open(name)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	info, err := from.Stat()
-	if err != nil {
-		return err
-	}
-	to, err := t.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	for _, step := range []func() error{
-		func() error { return copyLabels(t.root, name, temp, to) },
-		func() error { _, err := io.Copy(to, from); return err },
-		func() error { return anyOwner.set(to, info) },
-		func() error { return setMode(to, fromMode(info.Mode())) },
-		to.Sync,
-	} {
-		if err == nil {
-			err = step()
-		}
-	}
-	return errors.Join(err, to.Close(), t.root.Chtimes(temp, info.ModTime(), info.ModTime()))
+// sameState reports whether two descriptions are of one file in the same state.
+func sameState(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Mode() == b.Mode() && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && ownerOf(a).isOf(b)
 }
 
 // changeAttributes changes mode and owner of a file that has the content.
 func (t *writing) changeAttributes(s *step, name string) error {
-	f, err := t.root.Open(name)
+	f, err := openRegular(t.root, name)
 	if err != nil {
 		return err
 	}
@@ -386,7 +494,7 @@ func (t *writing) finishDirectories(made []*step, dirs map[string]bool) error {
 
 // finishDirectory gives a new directory its owner and mode.
 func (t *writing) finishDirectory(s *step, name string) error {
-	f, err := t.root.Open(name)
+	f, err := openRegular(t.root, name)
 	if err != nil {
 		return err
 	}
@@ -403,7 +511,7 @@ func (t *writing) finishDirectory(s *step, name string) error {
 // may write into its directory has made the name lead elsewhere.
 func (t *writing) unchanged(f *os.File, was fs.FileInfo, s *step) error {
 	if info, err := f.Stat(); err != nil || !os.SameFile(info, was) {
-		return errors.Join(fmt.Errorf("%q was replaced by somebody else during the push", t.shown(s.entry)), err)
+		return errors.Join(exchanged(t.shown(s.entry)), err)
 	}
 	return nil
 }
@@ -421,7 +529,7 @@ func (t *writing) syncDirectories(dirs map[string]bool) error {
 }
 
 // syncDirectory writes the names in a directory to the disk, if its mode permits that.
-func syncDirectory(d directories, name string) error {
+func syncDirectory(d *os.Root, name string) error {
 	if !canSyncDirectory {
 		return nil
 	}
@@ -449,6 +557,9 @@ func (t *writing) discard() {
 	t.removeStaged()
 	for _, s := range slices.Backward(t.made) {
 		_ = t.root.Remove(t.at(s.entry)) // fails if somebody has put something into it
+	}
+	for _, dir := range slices.Backward(t.parents) {
+		_ = t.root.Remove(dir)
 	}
 }
 
