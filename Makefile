@@ -20,7 +20,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo: rabbitmq build ## a private RabbitMQ, three agents, and the REPL on them
-	@bin/warren-lab --hosts "$(HOSTS)"
+	@if [ -t 0 ]; then set -m; fi; bin/warren-lab --hosts "$(HOSTS)" # with -m, Ctrl-C reaches the prompt and not make
 
 build: ## the programs, into bin/
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/warren ./cmd/warrend ./cmd/warren-lab

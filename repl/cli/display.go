@@ -29,7 +29,7 @@ type FollowFlags struct {
 // OutputFlags say where output goes.
 type OutputFlags struct {
 	Raw   bool   `help:"Write the bytes of the output and nothing else, to a file or a pipe."`
-	Save  string `placeholder:"DIR" help:"Write the output into a directory, one file for each host and stream."`
+	Save  string `type:"localfile" placeholder:"DIR" help:"Write the output into a directory, one file for each host and stream."`
 	Force bool   `help:"With --save: overwrite existing files."`
 }
 

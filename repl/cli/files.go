@@ -1,12 +1,70 @@
 package cli
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"reflect"
+	"strings"
+
+	"github.com/alecthomas/kong"
 
 	"warren/repl/term"
 )
+
+// LocalFile is the mapper of flags and arguments with the tag type:"localfile": paths on this
+// machine. As in a shell, which neither the prompt nor the configuration file is, ~ at the beginning
+// is the home directory.
+var LocalFile kong.MapperFunc = func(ctx *kong.DecodeContext, target reflect.Value) error {
+	if target.Kind() == reflect.String {
+		var name string
+		if err := ctx.Scan.PopValueInto("file", &name); err != nil {
+			return err
+		}
+		target.SetString(ExpandHome(name))
+		return nil
+	}
+	first, err := ctx.Scan.PopValue("file")
+	if err != nil {
+		return err
+	}
+	tokens := []kong.Token{first}
+	if ctx.Value.Flag == nil {
+		tokens = append(tokens, ctx.Scan.PopWhile(func(t kong.Token) bool { return t.IsValue() })...)
+	}
+	for _, t := range tokens {
+		target.Set(reflect.Append(target, reflect.ValueOf(ExpandHome(t.String()))))
+	}
+	return nil
+}
+
+// ExpandHome replaces ~ at the beginning of a path by the home directory. The file ~ of a directory
+// is ./~.
+func ExpandHome(name string) string {
+	rest, ok := strings.CutPrefix(name, "~")
+	if !ok || rest != "" && !os.IsPathSeparator(rest[0]) {
+		return name
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return name
+	}
+	return home + rest
+}
+
+// UnexpandedHint explains why there is no file of this name: only a shell expands it. It is "" for
+// other names and errors.
+func UnexpandedHint(err error, names ...string) string {
+	for _, name := range names {
+		if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(name, "*?[$~") {
+			return "warren expands no wildcards, no variables and no ~NAME: give the full name, or a directory"
+		}
+	}
+	return ""
+}
 
 // An InputFile is what a file is read for that the command line names.
 type InputFile struct {
@@ -25,7 +83,7 @@ func (c *InputFile) Read(flag, name string, in io.Reader) ([]byte, error) {
 	case name != "-":
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, &Error{Status: ExitUsage, Text: fmt.Sprintf("%s: %v", flag, err), Hint: c.Missing, Err: err}
+			return nil, &Error{Status: ExitUsage, Text: fmt.Sprintf("%s: %v", flag, err), Hint: cmp.Or(UnexpandedHint(err, name), c.Missing), Err: err}
 		}
 		defer f.Close()
 		from = f

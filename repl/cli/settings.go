@@ -78,8 +78,8 @@ type Globals struct {
 // Settings returns the settings of a program that was called with args.
 func (g *Globals) Settings(args []string) (Settings, error) {
 	s := Settings{
-		Login: g.Login, Identity: g.Identity, Fleet: g.Fleet, DataDir: g.DataDir, Color: g.Color, ShowResults: g.ShowResults,
-		Inventory: g.Inventory, ResultsRetention: time.Duration(g.ResultsRetention), ResultsSize: int64(g.ResultsSize), CollectedSize: int64(g.CollectedSize),
+		Login: g.Login, Identity: ExpandHome(g.Identity), Fleet: g.Fleet, DataDir: ExpandHome(g.DataDir), Color: g.Color, ShowResults: g.ShowResults,
+		ResultsRetention: time.Duration(g.ResultsRetention), ResultsSize: int64(g.ResultsSize), CollectedSize: int64(g.CollectedSize),
 	}
 	if g.Fleet != "" {
 		if err := wire.CheckFleet(g.Fleet); err != nil {
@@ -95,7 +95,10 @@ func (g *Globals) Settings(args []string) (Settings, error) {
 	if len(s.Broker) == 0 {
 		s.Broker = []string{DefaultBroker}
 	}
-	if s.Groups = g.Groups; s.Groups == "" {
+	for _, inventory := range g.Inventory {
+		s.Inventory = append(s.Inventory, ExpandHome(inventory))
+	}
+	if s.Groups = ExpandHome(g.Groups); s.Groups == "" {
 		s.Groups = groupsFile()
 	}
 	s.Warnings = dial.Options{URLs: s.Broker, Login: s.Login}.Warnings(args)

@@ -22,7 +22,7 @@ type Retry struct {
 	Fanout       *cli.Count           `placeholder:"N" help:"Number of hosts in progress at the same time, instead of the earlier one; 0 means all."`
 	WhenOnline   cli.Duration         `placeholder:"TIME" help:"Let hosts that are offline and have an inbox run the command when they are back within this time."`
 	SecretEnv    []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"A secret of the earlier task. Secrets are not stored, so give them again. May be repeated."`
-	SecretStdin  string               `placeholder:"FILE" help:"The secret standard input of the earlier task."`
+	SecretStdin  string               `type:"localfile" placeholder:"FILE" help:"The secret standard input of the earlier task."`
 	Rate         cli.Size             `placeholder:"SIZE" help:"Of a push: most bytes that are sent to the broker in a second. The earlier limit is not kept."`
 
 	StoreSecretsFlag `embed:""`

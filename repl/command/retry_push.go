@@ -25,7 +25,10 @@ func (c *Retry) resend(ctx context.Context, env *Env, spec *model.Spec) (submit 
 	case spec.WhenOnline:
 		return nil, cli.Usage("", "retry: a push cannot wait for offline hosts")
 	}
-	words, err := shellquote.Split(spec.Command) // of Push: push SRC… --to PATH
+	words, err := shellquote.Split(spec.Command) // of Push: push SRC… --to PATH [--check]
+	if spec.Run.Push.CheckOnly && len(words) > 0 {
+		words = words[:len(words)-1]
+	}
 	if err != nil || len(words) < 4 {
 		return nil, errors.Join(errors.New("the sources of the push are not known"), err)
 	}

@@ -26,10 +26,10 @@ type Run struct {
 	Cwd           string               `placeholder:"DIR" help:"Working directory of the command."`
 	Env           []cli.Variable       `placeholder:"NAME=VALUE" sep:"none" help:"Set an environment variable of the command. May be repeated."`
 	SecretEnv     []cli.SecretVariable `placeholder:"NAME=@FILE" sep:"none" help:"Set an environment variable of the command to the content of a file, without the last newline. Warren stores the value in no log, result store or journal. NAME=- asks for the value. May be repeated."`
-	Stdin         string               `placeholder:"FILE" help:"Send the file as the standard input of the command. From the shell, - is standard input. Default: empty."`
+	Stdin         string               `type:"localfile" placeholder:"FILE" help:"Send the file as the standard input of the command. From the shell, - is standard input. Default: empty."`
 	StdinEncoding string               `placeholder:"NAME" help:"Convert the text of --stdin from UTF-8 to this encoding, such as gbk for programs on a Chinese Windows. Default: send the bytes as they are."`
-	SecretStdin   string               `placeholder:"FILE" help:"Send the file as the standard input of the command. Warren stores it in no log, result store or journal."`
-	Script        string               `placeholder:"FILE" help:"Send the file, a script or a program, and execute it on the hosts."`
+	SecretStdin   string               `type:"localfile" placeholder:"FILE" help:"Send the file as the standard input of the command. Warren stores it in no log, result store or journal."`
+	Script        string               `type:"localfile" placeholder:"FILE" help:"Send the file, a script or a program, and execute it on the hosts."`
 	Shell         string               `placeholder:"PATH" help:"Shell that runs the command, instead of the default of the host."`
 	NoShell       bool                 `help:"Split the command by POSIX quoting and execute it without a shell."`
 	MaxOutput     cli.Size             `default:"1MiB" placeholder:"SIZE" env:"WARREN_MAX_OUTPUT" help:"Size limit of each output stream of each host. Of larger output, the host keeps the first and the last half of this size."`

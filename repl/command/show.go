@@ -10,6 +10,7 @@ import (
 	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/collected"
+	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/setup"
 	"warren/repl/target"
@@ -73,6 +74,10 @@ func (env *Env) SeenAll(ctx context.Context, v *result.View, task model.Task, ch
 	}
 	if err := env.Printer().CheckComplete(ctx, v, &task, chosen); err != nil {
 		return err
+	}
+	if text, hint := render.Dropped(v, &task, chosen); text != "" {
+		env.Note("%s", text)
+		env.Note("hint: %s", hint)
 	}
 	return status
 }

@@ -12,6 +12,7 @@ import (
 	"warren/internal/operator/results"
 	"warren/repl/cli"
 	"warren/repl/render"
+	"warren/repl/result"
 	"warren/repl/term"
 )
 
@@ -71,6 +72,12 @@ func (c *Tasks) Run(ctx context.Context, env *Env) error {
 		env.Note("no tasks yet")
 	case more:
 		env.Note("there are more tasks: --limit 0 lists all")
+	}
+	for i := range tasks {
+		if t := &tasks[i]; !t.Done() && !env.Store.HasDriver(ctx, *t) {
+			env.Note("task %s is listed as last heard, because its process has ended: check_task %s asks the hosts", result.ShortID(t.ID), result.ShortID(t.ID))
+			break
+		}
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ type Collect struct {
 
 	All          bool          `help:"Target every host that is online or was online within the last week, except those of --exclude."`
 	Paths        []string      `arg:"" name:"path" help:"Full paths of files and directories on the hosts. The host expands the wildcards *, ? and [ ]; quote them."`
-	Save         string        `placeholder:"DIR" help:"Save the files below this directory, in a directory for each host. Implies --wait. Files with the same names are replaced."`
+	Save         string        `type:"localfile" placeholder:"DIR" help:"Save the files below this directory, in a directory for each host. Implies --wait. Files with the same names are replaced."`
 	MaxSize      cli.Size      `default:"1GiB" placeholder:"SIZE" help:"Most bytes of files of each host; at most 4GiB. If a host has more, the collect fails there, and the files before the limit are kept."`
 	Timeout      cli.TimeLimit `default:"1h" placeholder:"TIME" help:"Time limit on each host; none means no limit."`
 	StartTimeout cli.Duration  `default:"60s" placeholder:"TIME" env:"WARREN_START_TIMEOUT" help:"Time in which a host must begin."`

@@ -23,7 +23,7 @@ type Push struct {
 	target.Flags `embed:""`
 
 	All          bool          `help:"Target every host that is online or was online within the last week, except those of --exclude."`
-	Sources      []string      `arg:"" name:"src" help:"Files and directories to copy. From the shell, - is standard input."`
+	Sources      []string      `arg:"" name:"src" type:"localfile" help:"Files and directories to copy. From the shell, - is standard input."`
 	To           string        `required:"" placeholder:"PATH" help:"Full path on the hosts. With a slash at its end, it is a directory that the sources go into; otherwise it is the new name of the one source."`
 	Mode         string        `placeholder:"OCTAL" help:"Mode of the files, such as 0644. Default: that of the source; 0644 for standard input."`
 	Owner        string        `placeholder:"USER[:GROUP]" help:"Owner of the files. Default: that of the file that is replaced, or the user who writes."`
@@ -70,6 +70,9 @@ func (c *Push) Run(ctx context.Context, env *command.Env) error {
 		return err
 	}
 	source, remove, err := c.scan(ctx, env)
+	if hint := cli.UnexpandedHint(err, c.Sources...); hint != "" {
+		return cli.Usage(hint, "%v", err)
+	}
 	if err != nil {
 		return cli.WithStatus(cli.ExitUsage, err)
 	}
@@ -82,7 +85,7 @@ func (c *Push) Run(ctx context.Context, env *command.Env) error {
 	c.EveryHost = c.All
 	c.SetDefault(env.Defaults.Expr)
 	spec := model.Spec{
-		Command: shellquote.Join(append([]string{"push"}, append(c.Sources, "--to", c.To)...)...), StartTimeout: time.Duration(c.StartTimeout), Fanout: int(c.Fanout),
+		Command: c.text(), StartTimeout: time.Duration(c.StartTimeout), Fanout: int(c.Fanout),
 		Run: wire.Run{Push: push, TimeoutMS: time.Duration(c.Timeout).Milliseconds(), MaxOutput: maxOutput, User: c.User},
 	}
 	if err := cli.CheckLimits(&spec); err != nil {
@@ -95,6 +98,16 @@ func (c *Push) Run(ctx context.Context, env *command.Env) error {
 		pushed = true
 		return engine.Push(ctx, spec, command.PushContent{Source: source, Rate: int64(c.Rate), Closed: remove})
 	})
+}
+
+// text returns the command of the task.
+func (c *Push) text() string {
+	words := append([]string{"push"}, c.Sources...)
+	words = append(words, "--to", c.To)
+	if c.Check {
+		words = append(words, "--check")
+	}
+	return shellquote.Join(words...)
 }
 
 // push returns what the flags say of the target.

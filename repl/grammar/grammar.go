@@ -109,7 +109,7 @@ func promptParser(options ...kong.Option) *kong.Kong {
 
 // newParser makes a parser for one line: kong keeps the values of the last line in it.
 func newParser(grammar any, options ...kong.Option) *kong.Kong {
-	options = append(options, kong.Name("warren"), kong.NoDefaultHelp(),
+	options = append(options, kong.Name("warren"), kong.NoDefaultHelp(), kong.NamedMapper("localfile", cli.LocalFile),
 		kong.Vars{"broker": cli.DefaultBroker, "config": cli.HelpPlace("config.toml"), "groups": cli.HelpPlace("groups.yaml")},
 		kong.Exit(func(int) { panic("kong must not exit") }))
 	return kong.Must(grammar, options...)

@@ -64,9 +64,37 @@ func (r *outputReader) CheckComplete(ctx context.Context, v *result.View, task *
 	return lackError(task, lacks)
 }
 
+// Dropped says which output a plain report lacks because of --max-output, and how to get it. It is ""
+// if nothing was dropped, and for other views, of which CheckComplete returns it as an error.
+func Dropped(v *result.View, task *model.Task, jobs []model.Job) (text, hint string) {
+	if v.HandsOut() || task.MaxOutput == 0 {
+		return "", ""
+	}
+	var all []*lack
+	for _, stream := range v.Streams {
+		l := &lack{stream: stream, why: lackDropped}
+		for i := range jobs {
+			if a := result.Account(&jobs[i], stream); a.Dropped > 0 {
+				l.hosts, l.bytes, l.largest = append(l.hosts, jobs[i].Host), l.bytes+a.Dropped, max(l.largest, a.Size)
+			}
+		}
+		if l.hosts != nil {
+			all = append(all, l)
+		}
+	}
+	if all == nil {
+		return "", ""
+	}
+	return lackText(task, all)
+}
+
 func lackError(task *model.Task, lacks []*lack) error {
+	text, hint := lackText(task, lacks)
+	return &cli.Error{Status: cli.ExitFailed, Text: text, Hint: hint}
+}
+
+func lackText(task *model.Task, lacks []*lack) (text, hint string) {
 	var texts []string
-	hint := ""
 	for i, l := range lacks {
 		if i == mostLacks {
 			texts = append(texts, term.Plural(len(lacks)-i, "other reason"))
@@ -83,7 +111,7 @@ func lackError(task *model.Task, lacks []*lack) error {
 			hint = fmt.Sprintf("check_task %s asks the hosts again", result.ShortID(task.ID))
 		}
 	}
-	return &cli.Error{Status: cli.ExitFailed, Text: "output is missing: " + strings.Join(texts, "; "), Hint: hint}
+	return "output is missing: " + strings.Join(texts, "; "), hint
 }
 
 // lacks finds what output of the jobs a view cannot show. Bytes that a host

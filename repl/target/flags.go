@@ -17,7 +17,7 @@ import (
 // the tag inherit are for the subcommands of hosts too.
 type Flags struct {
 	Hosts     []string  `placeholder:"EXPR" sep:"none" help:"Target hosts: names, addresses, ranges such as web[01-20,30], groups such as @web, separated by blanks or commas. May be repeated."`
-	HostsFile []string  `placeholder:"FILE" sep:"none" inherit:"" help:"Read hosts from a file, one expression per line, or from an Ansible inventory in INI form; - is standard input."`
+	HostsFile []string  `type:"localfile" placeholder:"FILE" sep:"none" inherit:"" help:"Read hosts from a file, one expression per line, or from an Ansible inventory in INI form; - is standard input."`
 	Exclude   []string  `placeholder:"EXPR" sep:"none" inherit:"" help:"Hosts to exclude."`
 	Where     *string   `placeholder:"CONDITION" help:"Only online agents that match this condition, as in 'role == \"web\" and cpus >= 8'."`
 	MinHosts  cli.Count `placeholder:"N" help:"Fail, and send nothing, if fewer hosts answer."`
