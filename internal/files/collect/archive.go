@@ -175,14 +175,15 @@ func (a *archiveReader) header(h *tar.Header) error {
 	if a.entries++; a.entries > files.MaxEntries {
 		return invalidArchive("it has more than %d files", files.MaxEntries)
 	}
-	f := &File{Path: h.Name, Size: h.Size, ModTime: h.ModTime}
+	// Texts of a header are parts of it, and would keep the whole, which may be a large one.
+	f := &File{Path: strings.Clone(h.Name), Size: h.Size, ModTime: h.ModTime}
 	if year := h.ModTime.UTC().Year(); year < 1 || year > 9999 { // RFC 3339 has no other
 		f.ModTime = time.Time{}
 	}
 	switch h.Typeflag {
 	case tar.TypeReg:
 	case tar.TypeXGlobalHeader:
-		f = &File{Path: h.PAXRecords[recordPath], Missing: h.PAXRecords[recordMissing]}
+		f = &File{Path: strings.Clone(h.PAXRecords[recordPath]), Missing: strings.Clone(h.PAXRecords[recordMissing])}
 		if f.Missing == "" || len(f.Missing) > maxReason {
 			return invalidArchive("a path has no reason")
 		}
@@ -278,7 +279,7 @@ func (a *archiveReader) close(h *tar.Header) error {
 	case h.Typeflag != tar.TypeXGlobalHeader || (sum == "") == (failed == "") || len(failed) > maxReason:
 		return invalidArchive("%.200q has no SHA-256", f.Path)
 	case failed != "":
-		f.Failed = failed
+		f.Failed = strings.Clone(failed)
 	case sum != hex.EncodeToString(f.SHA256[:]):
 		f.Failed = "its content does not match the SHA-256 that the host sent"
 	}

@@ -8,9 +8,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -192,4 +194,48 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%d bytes are taken", size)
 		}
 	})
+}
+
+// A short path in a large header takes the memory of the path, also while the rest of the archive is read.
+func TestReadKeepsNoHeaders(t *testing.T) {
+	const headers = 16
+	var archive bytes.Buffer
+	zip := gzip.NewWriter(&archive)
+	tarred := tar.NewWriter(zip)
+	large := strings.Repeat("x", 900<<10)
+	for i := range headers {
+		name := fmt.Sprintf("é%d", i)
+		err := errors.Join(
+			tarred.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600, PAXRecords: map[string]string{"WARREN.x": large}}),
+			tarred.WriteHeader(&tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{recordFailed: "no", "WARREN.x": large}}),
+			tarred.WriteHeader(&tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{recordPath: name + "b", recordMissing: "no", "WARREN.x": large}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(tarred.Close(), zip.Close()); err != nil {
+		t.Fatal(err)
+	}
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	var got []*File
+	before, took := heap(), int64(0)
+	err := Read(&archive, 1<<20, Sink{Done: func(f *File) error {
+		if got = append(got, f); len(got) == 2*headers {
+			took = heap() - before
+		}
+		return nil
+	}})
+	if err != nil || len(got) != 2*headers {
+		t.Fatalf("%d files, %v", len(got), err)
+	}
+	t.Logf("%d headers of 900 KiB: %d KiB are kept", 3*headers, took>>10)
+	if took > 4<<20 {
+		t.Error("it is too much")
+	}
+	runtime.KeepAlive(got)
 }

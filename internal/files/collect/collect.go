@@ -31,6 +31,8 @@ var (
 
 	// ErrTooManyFiles means that a collect has more than files.MaxEntries files.
 	ErrTooManyFiles = fmt.Errorf("more than %d files", files.MaxEntries)
+
+	errPathsTooLong = fmt.Errorf("the paths of the files have more than %d bytes together", maxPaths)
 )
 
 // A Request says what Archive writes.
@@ -98,6 +100,7 @@ type collector struct {
 	ctx         context.Context //nolint:containedctx // of one Archive
 	left, limit int64
 	entries     int
+	waiting     int // names in the directories that are being added
 	paths       int // bytes of names and reasons
 	out         *tar.Writer
 	seen        map[string]bool // names in the archive
@@ -184,17 +187,22 @@ func (c *collector) add(t tree, name string) error {
 	return c.addFile(f, info, shown)
 }
 
+// addDirectory adds what is in a directory.
 func (c *collector) addDirectory(t tree, name string) error {
-	entries, err := t.readDir(name)
+	names, unreadable, err := t.names(c.ctx, name, files.MaxEntries-c.waiting, func(e fs.DirEntry) bool {
+		// A link may lead back to a directory above.
+		return e.Type()&fs.ModeSymlink == 0 && (e.Type()&fs.ModeIrregular == 0 || !isJunction(t, filepath.Join(name, e.Name())))
+	})
 	if err != nil {
-		return c.missing(filepath.Join(t.base, name), files.Cause(err).Error())
+		return fmt.Errorf("%q: %w", filepath.Join(t.base, name), err)
 	}
-	for _, e := range entries {
-		inner := filepath.Join(name, e.Name())
-		if e.Type()&fs.ModeSymlink != 0 || e.Type()&fs.ModeIrregular != 0 && isJunction(t, inner) {
-			continue // it may lead back to a directory above
-		}
-		if err := c.add(t, inner); err != nil {
+	if unreadable != nil {
+		return c.missing(filepath.Join(t.base, name), files.Cause(unreadable).Error())
+	}
+	c.waiting += len(names)
+	defer func() { c.waiting -= len(names) }()
+	for _, n := range names {
+		if err := c.add(t, filepath.Join(name, n)); err != nil {
 			return err
 		}
 	}
@@ -328,7 +336,7 @@ func (c *collector) enter(name string) error {
 // lengthen bounds the names and reasons of an archive together.
 func (c *collector) lengthen(n int) error {
 	if c.paths += n; c.paths > maxPaths {
-		return fmt.Errorf("the paths of the files have more than %d bytes together", maxPaths)
+		return errPathsTooLong
 	}
 	return nil
 }
