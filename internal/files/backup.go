@@ -6,6 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
+	"runtime"
+	"syscall"
+	"unicode/utf16"
 )
 
 // checkBackups refuses a push whose backups would fail, or replace what the push writes.
@@ -27,6 +31,8 @@ func (t *Target) checkBackups() error {
 		switch {
 		case written[name] != nil:
 			return fmt.Errorf("the backup of %q would replace %q, which the push writes (push without --backup, or without one of the files)", t.shown(s.entry), t.shown(written[name]))
+		case runtime.GOOS == "windows" && len(utf16.Encode([]rune(path.Base(name)))) > longestOnWindows:
+			return fmt.Errorf("%q: no backup: %w", t.shown(s.entry), syscall.ENAMETOOLONG)
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			return fmt.Errorf("%q: no backup: %w", t.shown(s.entry), Cause(err))
@@ -36,6 +42,9 @@ func (t *Target) checkBackups() error {
 	}
 	return nil
 }
+
+// longestOnWindows is the most UTF-16 units of a name. Windows reports of a longer one that it does not exist.
+const longestOnWindows = 255
 
 // keepsOld reports whether a backup of the entry is made: it has other content.
 func (s *step) keepsOld() bool {

@@ -2,6 +2,7 @@ package files
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -72,7 +73,7 @@ func TestFailedReplacementKeepsTheEarlierBackup(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.removeStaged() // so that the rename fails
-		if err := w.commit(); err == nil || !strings.HasPrefix(err.Error(), `"`+file) {
+		if err := w.commit(); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("%q: ", file)) {
 			t.Errorf("%v", err)
 		}
 		if got := names(t, filepath.Dir(file)); !slices.Equal(got, want) || read(t, file) != "old" || earlier != "" && read(t, file+"~") != earlier {

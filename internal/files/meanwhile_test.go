@@ -3,6 +3,7 @@ package files
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -138,6 +139,7 @@ func TestMkdirMakesNothingBeforeTheContentIsThere(t *testing.T) {
 		if err := target.Write(t.Context(), s.Open(0)); err != nil || read(t, o.Path) != "new" {
 			t.Error(err)
 		}
+		target.Close() // for Windows
 		if err := os.RemoveAll(filepath.Join(dir, "host")); err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +151,7 @@ func TestCanceledPushDoesNotWaitForASync(t *testing.T) {
 	for _, files := range []int{1, mostSynced + 1} {
 		dir := t.TempDir()
 		for i := range files {
-			write(t, filepath.Join(dir, "tree", string(rune('A'+i))), "new")
+			write(t, filepath.Join(dir, "tree", fmt.Sprint(i)), "new")
 		}
 		s := scan(t, false, filepath.Join(dir, "tree"))
 		target := open(t, s, Options{Path: filepath.Join(dir, "target")})

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"runtime"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -59,7 +60,8 @@ func ExpandHome(name string) string {
 // other names and errors.
 func UnexpandedHint(err error, names ...string) string {
 	for _, name := range names {
-		if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(name, "*?[$~") {
+		missing := errors.Is(err, fs.ErrNotExist) || err != nil && runtime.GOOS == "windows" // which calls such a name invalid
+		if missing && strings.ContainsAny(name, "*?[$~") {
 			return "warren expands no wildcards, no variables and no ~NAME: give the full name, or a directory"
 		}
 	}
