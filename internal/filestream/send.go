@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -55,20 +56,26 @@ type Sender struct {
 	Keep <-chan struct{}
 	// Sent is called when the broker has the whole content. It may be nil.
 	Sent func()
+	// Gone is called before Run returns if the broker has no stream: it was never made, or is deleted.
+	// It may be nil.
+	Gone func()
 }
 
 // Run declares the stream, sends the content as hosts want it, waits until Keep is closed, and
 // deletes the stream. It sends no more once Keep is closed. It connects again after each loss of
-// the connection, and continues behind the last chunk that was confirmed. If outer ends, the stream
-// stays. An error of the content deletes the stream, so that no host waits for the rest.
+// the connection and each passing fault of the broker, and continues behind the last chunk that was
+// confirmed. If outer ends, or if the broker refuses the deletion, the stream stays. An error of the
+// content deletes the stream, so that no host waits for the rest.
 func (s *Sender) Run(outer context.Context) error {
+	r := &sending{Sender: s, limit: newLimit(s.Rate), chunks: Chunks(s.Size)}
+	defer r.end()
 	b, link, err := prepare(s.Key, s.Options)
 	if err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(outer)
 	defer stop()
-	r := &sending{Sender: s, box: b, limit: newLimit(s.Rate), chunks: Chunks(s.Size), connecting: time.AfterFunc(connectTimeout, stop)}
+	r.box, r.connecting = b, time.AfterFunc(connectTimeout, stop)
 	defer r.connecting.Stop()
 	err = link.Run(ctx, func(ctx context.Context, session *broker.Session) error {
 		err := r.session(ctx, session)
@@ -108,11 +115,19 @@ type sending struct {
 	confirmed int64 // chunks
 	declared  bool
 	sent      bool
-	done      bool // the stream is deleted, or cannot be made
+	mayExist  bool // the broker may have the stream
+	done      bool // the stream is deleted, or the broker refuses to make or to delete it
 	result    error
 
 	connecting *time.Timer // ends Run if the first connection takes too long
 	connected  bool
+}
+
+// end reports that the broker has no stream.
+func (s *sending) end() {
+	if !s.mayExist && s.Gone != nil {
+		s.Gone()
+	}
 }
 
 // session works on one connection.
@@ -125,10 +140,14 @@ func (s *sending) session(ctx context.Context, session *broker.Session) error {
 	if err != nil {
 		return err
 	}
+	if s.isUseless() {
+		session.Ready()
+		return s.delete(ch)
+	}
 	if err := s.declare(ch); err != nil {
-		if code := dial.Code(err); !s.declared && code != 0 {
+		if !s.declared && refuses(err) {
 			s.done, s.result = true, fmt.Errorf("%w: %w", ErrNoStream, err)
-			if ch, err := session.Conn.Channel(); err == nil { // it may exist, without its binding
+			if ch, err := session.Conn.Channel(); err == nil && s.mayExist { // without its binding
 				_ = s.delete(ch)
 			}
 		}
@@ -161,10 +180,25 @@ func (s *sending) session(ctx context.Context, session *broker.Session) error {
 	}
 }
 
+// isUseless reports whether no host needs the stream, or can use it.
+func (s *sending) isUseless() bool {
+	select {
+	case <-s.Keep:
+		return true
+	default:
+		return s.result != nil
+	}
+}
+
 // declare makes the stream and binds it: operators may not publish to the default exchange.
 func (s *sending) declare(ch *amqp.Channel) error {
 	args := amqp.Table{"x-queue-type": "stream", "x-max-age": maxAge, "x-stream-max-segment-size-bytes": int64(segmentSize)}
+	before := s.mayExist
+	s.mayExist = true
 	if _, err := ch.QueueDeclare(s.Queue, true, false, false, false, args); err != nil {
+		if refuses(err) {
+			s.mayExist = before
+		}
 		return err
 	}
 	if err := ch.QueueBind(s.Queue, wire.FileKey(s.Queue), wire.ExchangeHosts, false, nil); err != nil {
@@ -173,11 +207,34 @@ func (s *sending) declare(ch *amqp.Channel) error {
 	return ch.Confirm(false)
 }
 
-// delete deletes the stream. If the connection is lost, the next one tries again.
+// delete deletes the stream. After a passing fault, the next session tries again.
 func (s *sending) delete(ch *amqp.Channel) error {
 	_, err := ch.QueueDelete(s.Queue, false, false, false)
-	s.done = s.done || err == nil || dial.Code(err) != 0
+	if err == nil { // also if there was no stream
+		s.mayExist = false
+	}
+	s.done = s.done || err == nil || refuses(err)
 	return err
+}
+
+// typeDisabled is what RabbitMQ says, with INTERNAL_ERROR, if its streams are disabled: by a feature
+// flag (3.9 to 3.11) or by its configuration (from 4.2 on).
+const typeDisabled = "feature flag is disabled"
+
+// refuses reports whether the broker refuses a request for good: to this login, in this virtual host,
+// or to anybody. Every other error passes, and another connection may succeed. A node that goes down
+// closes its connections with CONNECTION_FORCED. A cluster that lacks most of its nodes can neither make
+// nor delete a stream: INTERNAL_ERROR. A queue that exists, but is out of reach, is NOT_FOUND; the
+// deletion of one that does not exist succeeds.
+func refuses(err error) bool {
+	switch dial.Code(err) {
+	case amqp.AccessRefused, amqp.ResourceLocked, amqp.PreconditionFailed, // RabbitMQ 3.8 does not know the type of the queue
+		amqp.NotAllowed, amqp.NotImplemented, amqp.CommandInvalid: // other brokers
+		return true
+	case amqp.InternalError:
+		return strings.Contains(dial.Reason(err), typeDisabled)
+	}
+	return false
 }
 
 // errReleased: no host needs the rest of the content.
@@ -338,7 +395,8 @@ func (s *sending) confirm(ctx context.Context, p *amqp.DeferredConfirmation, ret
 	return nil
 }
 
-// Delete deletes streams that ended processes have left. It returns those that are deleted.
+// Delete deletes streams that ended processes have left. It returns those that are deleted. It tries
+// each once.
 func Delete(ctx context.Context, opts broker.Options, queues []string) (deleted []string, err error) {
 	ctx, stop := context.WithTimeout(ctx, deleteTimeout)
 	defer stop()
@@ -346,25 +404,31 @@ func Delete(ctx context.Context, opts broker.Options, queues []string) (deleted 
 	if err != nil {
 		return nil, err
 	}
+	var failed, noChannel error
 	runErr := link.Run(ctx, func(_ context.Context, session *broker.Session) error {
-		defer stop()
 		session.Ready()
-		for _, q := range queues {
-			ch, e := session.Conn.Channel()
-			if e != nil {
-				err = e
-				return e
+		for len(queues) > 0 {
+			ch, err := session.Conn.Channel()
+			if err != nil { // as after a fault that ended the connection: the next session deletes the others
+				noChannel = err
+				return err
 			}
-			if _, e = ch.QueueDelete(q, false, false, false); e != nil {
-				err = e
+			queue := queues[0]
+			queues = queues[1:]
+			if _, err := ch.QueueDelete(queue, false, false, false); err != nil {
+				failed = err
 				continue
 			}
-			deleted = append(deleted, q)
+			deleted = append(deleted, queue)
 			_ = ch.Close() // the connection is about to end
 		}
+		stop()
 		return nil
 	})
-	return deleted, errors.Join(err, runErr)
+	if len(queues) > 0 {
+		failed = errors.Join(failed, noChannel)
+	}
+	return deleted, errors.Join(failed, runErr)
 }
 
 // deleteTimeout bounds Delete.

@@ -4,7 +4,7 @@
 // Streams may be used by several goroutines. Each stream has one goroutine, which
 // filestream.Sender describes; it ends after the stream is deleted, or with Close. The
 // record of a stream is a file in the data directory. It is written before the stream is
-// declared and removed after the stream is deleted.
+// declared and removed after the stream is deleted. Until then, a later process tries again.
 package filesend
 
 import (
@@ -65,6 +65,7 @@ type Stream struct {
 	complete  chan struct{} // closed when the broker has everything, or the stream has failed
 	finished  chan struct{} // closed when the goroutine has ended
 	err       error         // once finished is closed: why the content was not sent
+	gone      bool          // the broker has no stream; only the goroutine uses it
 	note      record        // Streams.mu guards it
 }
 
@@ -102,7 +103,7 @@ func (s *Streams) Send(ctx context.Context, c Content) (*Stream, error) {
 	declared := make(chan struct{})
 	sender := filestream.Sender{
 		Options: s.options, Queue: c.Queue, Key: c.Key, Size: c.Size, Open: c.Open, Rate: c.Rate, Wanted: st.wanted, Keep: st.keep, Progress: st.sent.Store,
-		Declared: sync.OnceFunc(func() { close(declared) }), Sent: complete,
+		Declared: sync.OnceFunc(func() { close(declared) }), Sent: complete, Gone: func() { st.gone = true },
 	}
 	s.start(st, c, sender.Run)
 	select {
@@ -148,7 +149,7 @@ func (s *Streams) start(st *Stream, c Content, send func(context.Context) error)
 		s.mu.Lock()
 		delete(s.open, st) // nobody writes the record any more
 		s.mu.Unlock()
-		if s.ctx.Err() == nil {
+		if st.gone {
 			_ = os.Remove(filepath.Join(s.dir, c.Queue)) // if it stays, the next process deletes nothing
 		}
 		if st.err = err; err != nil && c.Failed != nil && !errors.Is(err, filestream.ErrNoStream) && !errors.Is(err, filestream.ErrNoConnection) { // Send returns these

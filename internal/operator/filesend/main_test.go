@@ -3,7 +3,7 @@ package filesend
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"warren/internal/testlab/rabbit/rabbittest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { rabbittest.Main(m) }
