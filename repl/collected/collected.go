@@ -42,7 +42,7 @@ func Apply(ctx context.Context, store Store, v *result.View, task *model.Task) e
 			return err
 		}
 	}
-	r := &reader{store: store, task: task.ID, save: v.Save, limit: c.MaxSize, known: map[string]*result.Collected{}, sizes: map[string]int64{}}
+	r := &reader{store: store, task: task.ID, save: v.Save, limit: c.MaxSize, known: map[string]*record{}, catalog: newCatalog(), sizes: map[string]int64{}}
 	if v.Diff {
 		r.texts = newTexts()
 	}
@@ -71,7 +71,8 @@ func Prepare(dir string) error {
 	return nil
 }
 
-// A reader reads the archives of the hosts of one task, each once.
+// A reader reads the archives of the hosts of one task: each once, unless the lists of all hosts are too
+// large to be kept.
 type reader struct {
 	store Store
 	task  string
@@ -79,25 +80,53 @@ type reader struct {
 	limit int64
 	texts *texts // nil: they are not compared
 
-	known map[string]*result.Collected // by job
-	sizes map[string]int64             // by job, as the host has said; 0: it has not
-	names map[string]string            // of the directories of the hosts, by job
+	known   map[string]*record // by job
+	catalog *catalog
+	sizes   map[string]int64  // by job, as the host has said; 0: it has not
+	names   map[string]string // of the directories of the hosts, by job
 }
+
+// A record is what is kept of the archive of a host.
+type record struct {
+	list   list // in the catalog, if it is listed
+	listed bool
+	files  int // without those that are missing or failed
+	bytes  int64
+	failed int
+	err    error // what is wrong with the archive as a whole
+}
+
+func (r *record) ok() bool { return r.failed == 0 && r.err == nil }
 
 // Host implements result.Collector.
 func (r *reader) Host(ctx context.Context, j *model.Job) (*result.Collected, error) {
-	if c := r.known[j.ID]; c != nil {
-		return c, nil
+	rec := r.known[j.ID]
+	if rec == nil || !rec.listed {
+		c, _, err := r.read(ctx, j)
+		return c, err
 	}
-	if j.State != model.Ended || j.Outcome == wire.Lost || j.Stdout.Size == 0 && !j.OK() {
-		return new(result.Collected), nil
+	dir := ""
+	if r.save != "" {
+		var err error
+		if dir, err = r.directory(ctx, j); err != nil {
+			return nil, err
+		}
 	}
-	c, err := r.read(ctx, j)
-	if err == nil && !j.Incomplete() {
-		r.known[j.ID] = c
-	}
-	return c, err
+	saved := func(local string) string { return filepath.Join(r.save, dir, filepath.FromSlash(local)) }
+	return &result.Collected{Files: r.catalog.files(rec.list, saved), Err: rec.err}, nil
 }
+
+// record returns what is kept of what the host of a job has sent.
+func (r *reader) record(ctx context.Context, j *model.Job) (*record, error) {
+	if rec := r.known[j.ID]; rec != nil {
+		return rec, nil
+	}
+	_, rec, err := r.read(ctx, j)
+	return rec, err
+}
+
+// readerOf returns the reader that Apply has made.
+func readerOf(v *result.View) *reader { return v.Collect.(*reader) }
 
 // Size implements result.Collector.
 func (r *reader) Size(ctx context.Context, j *model.Job) (size int64, ok bool) {
@@ -127,7 +156,12 @@ func (r *reader) Text(sum [sha256.Size]byte) (string, bool) {
 	return r.texts.find(sum)
 }
 
-func (r *reader) read(ctx context.Context, j *model.Job) (*result.Collected, error) {
+// read reads, and saves, what the host of a job has sent.
+func (r *reader) read(ctx context.Context, j *model.Job) (*result.Collected, *record, error) {
+	if j.State != model.Ended || j.Outcome == wire.Lost || j.Stdout.Size == 0 && !j.OK() {
+		none, _ := r.catalog.add(nil, nil)
+		return new(result.Collected), &record{list: none, listed: true}, nil
+	}
 	c := new(result.Collected)
 	in := newOutput(ctx, r.store, j)
 	defer in.stop()
@@ -139,9 +173,9 @@ func (r *reader) read(ctx context.Context, j *model.Job) (*result.Collected, err
 	})
 	switch {
 	case in.err != nil:
-		return nil, in.err
+		return nil, nil, in.err
 	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
+		return nil, nil, context.Cause(ctx)
 	case errors.Is(err, errGap):
 		c.Err = lackOf(j)
 	default:
@@ -150,7 +184,30 @@ func (r *reader) read(ctx context.Context, j *model.Job) (*result.Collected, err
 	if !j.OK() {
 		c.Err = nil // the outcome says why the archive has no end
 	}
-	return c, nil
+	return c, r.keep(j, c, k.locals), nil
+}
+
+// keep keeps what the host of a job has sent, unless more of it may arrive.
+func (r *reader) keep(j *model.Job, c *result.Collected, locals []string) *record {
+	rec := r.known[j.ID]
+	if rec != nil { // its list was too large
+		return rec
+	}
+	rec = &record{err: c.Err}
+	for i := range c.Files {
+		switch f := &c.Files[i]; {
+		case f.Failed != "":
+			rec.failed++
+		case f.Missing == "":
+			rec.files++
+			rec.bytes += f.Size
+		}
+	}
+	rec.list, rec.listed = r.catalog.add(c.Files, locals)
+	if !j.Incomplete() {
+		r.known[j.ID] = rec
+	}
+	return rec
 }
 
 // directory returns the name of the directory of a job's host.
@@ -184,6 +241,7 @@ type keeper struct {
 	reader *reader
 	job    *model.Job
 	into   *result.Collected
+	locals []string            // of the files of into: their paths in the host's directory; empty: not saved
 	name   string              // of the host's directory
 	dir    *filesave.Directory // nil before its first file
 }
@@ -222,6 +280,7 @@ func (k *keeper) done(f *collect.File) error {
 		c.Saved = filepath.Join(k.reader.save, k.name, filepath.FromSlash(local))
 	}
 	k.into.Files = append(k.into.Files, c)
+	k.locals = append(k.locals, local)
 	return nil
 }
 

@@ -3,7 +3,6 @@ package collected
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -30,52 +29,22 @@ const (
 	savingInterval = 2 * time.Second
 )
 
-// A version is what some hosts have at a path.
-type version struct {
-	sum             [32]byte
-	missing, failed string
-}
-
-// A group is the hosts that have the same version.
-type group struct {
-	file  result.CollectedFile // of the first
-	hosts []string
-}
-
-// A pathReport is what all hosts have at a path.
-type pathReport struct {
-	path   string
-	groups []*group
-	byKind map[version]*group
-}
-
-// rank orders reports: what failed or is missing, what differs, what is the same.
-func (p *pathReport) rank() int {
-	for _, g := range p.groups {
-		if g.file.Failed != "" || g.file.Missing != "" {
-			return 0
-		}
-	}
-	if len(p.groups) > 1 {
-		return 1
-	}
-	return 2
-}
-
 // A summary is what the jobs of a collect have sent.
 type summary struct {
-	paths  []*pathReport
-	byPath map[string]*pathReport
-	broken map[string][]string // hosts by what is wrong with their archives
-	hosts  int                 // that sent files
-	files  int
-	bytes  int64
-	failed int // files that are of no use
+	paths    []*pathReport       // the first mostPaths
+	more     int                 // other paths
+	broken   map[string][]string // hosts by what is wrong with their archives
+	unlisted []string            // hosts whose lists are too large to be kept
+	hosts    int                 // that sent files
+	files    int
+	bytes    int64
+	failed   int // files that are of no use
 }
 
 // gather reads, and saves, what the jobs have sent. It prints notes about the progress.
 func gather(ctx context.Context, out *term.Console, v *result.View, jobs []model.Job) (*summary, error) {
-	s := &summary{byPath: map[string]*pathReport{}, broken: map[string][]string{}}
+	r := readerOf(v)
+	s, o := &summary{broken: map[string][]string{}}, newOverview(r.catalog)
 	last := time.Now()
 	for i := range jobs {
 		j := &jobs[i]
@@ -83,52 +52,32 @@ func gather(ctx context.Context, out *term.Console, v *result.View, jobs []model
 			last = now
 			out.Note("saved the files of %d of %s", i, term.Plural(len(jobs), "host"))
 		}
-		c, err := v.Collect.Host(ctx, j)
+		rec, err := r.record(ctx, j)
 		if err != nil {
 			return nil, err
 		}
-		s.add(j.Host, c)
+		s.add(j.Host, rec)
+		if rec.listed {
+			o.add(j.Host, rec.list)
+		}
 	}
-	slices.SortStableFunc(s.paths, func(a, b *pathReport) int { return cmp.Compare(a.rank(), b.rank()) })
-	for _, p := range s.paths {
-		slices.SortStableFunc(p.groups, func(a, b *group) int { return cmp.Compare(len(a.hosts), len(b.hosts)) })
-	}
+	s.paths, s.more = o.reports()
 	return s, nil
 }
 
-func (s *summary) add(host string, c *result.Collected) {
-	if c.Err != nil {
-		s.broken[c.Err.Error()] = append(s.broken[c.Err.Error()], host)
+func (s *summary) add(host string, r *record) {
+	if r.err != nil {
+		s.broken[r.err.Error()] = append(s.broken[r.err.Error()], host)
 	}
-	before := s.files
-	for i := range c.Files {
-		f := &c.Files[i]
-		p := s.byPath[f.Path]
-		if p == nil {
-			p = &pathReport{path: f.Path, byKind: map[version]*group{}}
-			s.byPath[f.Path] = p
-			s.paths = append(s.paths, p)
-		}
-		kind := version{missing: f.Missing, failed: f.Failed}
-		if f.Missing == "" && f.Failed == "" {
-			kind.sum = f.SHA256
-			s.files++
-			s.bytes += f.Size
-		}
-		if f.Failed != "" {
-			s.failed++
-		}
-		g := p.byKind[kind]
-		if g == nil {
-			g = &group{file: *f}
-			p.byKind[kind] = g
-			p.groups = append(p.groups, g)
-		}
-		g.hosts = append(g.hosts, host)
+	if !r.listed {
+		s.unlisted = append(s.unlisted, host)
 	}
-	if s.files > before {
+	if r.files > 0 {
 		s.hosts++
 	}
+	s.files += r.files
+	s.bytes += r.bytes
+	s.failed += r.failed
 }
 
 // A Report prints a collect for people.
@@ -217,20 +166,16 @@ func (r *Report) read(ctx context.Context, jobs []model.Job) (*summary, []byte, 
 // writePaths writes a line for each version of each path.
 func (r *Report) writePaths(w *bufio.Writer, s *summary) error {
 	wide, widePath := 0, 0
-	for _, p := range s.paths[:min(len(s.paths), mostPaths)] {
+	for _, p := range s.paths {
 		for _, g := range p.groups {
-			wide = max(wide, len(r.hosts(g.hosts)))
+			wide = max(wide, len(r.hosts(g.hosts())))
 		}
 		if len(p.groups) == 1 {
 			widePath = max(widePath, term.Width(term.Line(p.path)))
 		}
 	}
 	wide, widePath = min(wide, 32), min(widePath, longestPath)
-	for i, p := range s.paths {
-		if i == mostPaths {
-			r.out.Lang.Fprintf(w, "and %s; --json lists all\n", term.Plural(len(s.paths)-i, "other path"))
-			break
-		}
+	for _, p := range s.paths {
 		if len(p.groups) == 1 {
 			r.writeGroup(w, term.Pad(term.Line(p.path), widePath)+"  ", p.groups[0], wide)
 			continue
@@ -243,11 +188,18 @@ func (r *Report) writePaths(w *bufio.Writer, s *summary) error {
 			}
 		}
 	}
+	if s.more > 0 {
+		r.out.Lang.Fprintf(w, "and %s; --json lists all\n", term.Plural(s.more, "other path"))
+	}
+	if len(s.unlisted) > 0 {
+		line := r.out.Lang.Sprintf("not listed, because the hosts have too many different files; --json lists them")
+		fmt.Fprintln(w, term.Wrap(term.Pad(r.hosts(s.unlisted), wide)+"  "+line, r.out.Width()))
+	}
 	for _, problem := range slices.Sorted(maps.Keys(s.broken)) {
 		line := term.Pad(r.hosts(s.broken[problem]), wide) + "  " + r.out.Lang.Text(term.Line(problem))
 		fmt.Fprintln(w, r.out.Paint.Bad(term.Wrap(line, r.out.Width())))
 	}
-	if len(s.paths)+len(s.broken) > 0 {
+	if len(s.paths)+len(s.broken)+len(s.unlisted) > 0 {
 		fmt.Fprintln(w)
 	}
 	return nil
@@ -260,7 +212,7 @@ func (r *Report) writeGroup(w *bufio.Writer, head string, g *group, wide int) {
 	if g.file.Failed != "" {
 		text = r.out.Paint.Bad(text)
 	}
-	fmt.Fprintln(w, term.Wrap(head+term.Pad(r.hosts(g.hosts), wide)+"  "+text, r.out.Width()))
+	fmt.Fprintln(w, term.Wrap(head+term.Pad(r.hosts(g.hosts()), wide)+"  "+text, r.out.Width()))
 }
 
 // writeDiff writes how a version differs from the one that most hosts have.
@@ -278,7 +230,7 @@ func (r *Report) writeDiff(w *bufio.Writer, p *pathReport, g *group) error {
 	if r.out.OutTerminal {
 		before, after = term.Output([]byte(before)), term.Output([]byte(after))
 	}
-	text, err := render.Diff(label(p.path, base.hosts), label(p.path, g.hosts), before, after)
+	text, err := render.Diff(label(p.path, base.hosts()), label(p.path, g.hosts()), before, after)
 	if err == nil {
 		_, err = w.WriteString(r.printer.PaintDiff(text))
 	}
@@ -318,11 +270,11 @@ func (r *Report) writeTotal(w *bufio.Writer, s *summary) {
 // Status is the exit status of the jobs of a collect, besides that of their task.
 func Status(ctx context.Context, v *result.View, jobs []model.Job) error {
 	for i := range jobs {
-		c, err := v.Collect.Host(ctx, &jobs[i])
+		rec, err := readerOf(v).record(ctx, &jobs[i])
 		if err != nil {
 			return err
 		}
-		if !c.OK() {
+		if !rec.ok() {
 			return cli.ExitWith(cli.ExitFailed)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,62 @@ func TestNamesAreSafeAndDiffer(t *testing.T) {
 		}
 		if text := strings.Join(got, " "); text != c.want {
 			t.Errorf("%q: got  %q\nwant %q", c.paths, text, c.want)
+		}
+	}
+}
+
+// What is longer than a name may be begins as it did, keeps its extension, and differs from all others.
+func TestLongNamesAreShortened(t *testing.T) {
+	x, escaped := strings.Repeat("x", 300), strings.Repeat("%3A", 100)
+	for _, c := range []struct {
+		names []string
+		want  string // regular expressions, separated by blanks
+	}{
+		{[]string{x[:255], x[:255]}, "x{255} x{255}"},
+		{[]string{x[:255], strings.ToUpper(x[:255])}, "x{255} X{229}…[0-9a-f]{16}"},
+		{[]string{x[:248], strings.ToUpper(x[:248])}, "x{248} X{248}~2"},
+		{[]string{x + ".log", x + "x.log", x + ".logs and all others"}, "x{225}…[0-9a-f]{16}[.]log x{225}…[0-9a-f]{16}[.]log x{229}…[0-9a-f]{16}"},
+		{[]string{strings.Repeat("日", 85), strings.Repeat("日", 100) + ".txt"}, "日{85} 日{75}…[0-9a-f]{16}[.]txt"},
+		{[]string{"a" + strings.Repeat("é", 150)}, "aé{114}…[0-9a-f]{16}"},
+		{[]string{strings.Repeat("\xc4", 90), "a" + strings.Repeat("\xc4", 90)}, "(%C4){76}…[0-9a-f]{16} a(%C4){76}…[0-9a-f]{16}"},
+		{[]string{strings.Repeat(":", 90), "ab" + strings.Repeat(":", 90), escaped}, "(%3A){76}…[0-9a-f]{16} ab(%3A){75}…[0-9a-f]{16} (%253A){45}%253…[0-9a-f]{16}"},
+		{[]string{"nul." + x, x + "."}, "_nul.x{224}…[0-9a-f]{16} x{229}…[0-9a-f]{16}"},
+	} {
+		n, again := newNames(), newNames()
+		for i, name := range c.names {
+			local, err := n.local("/" + name)
+			want := strings.Split(c.want, " ")[i]
+			if err != nil || !regexp.MustCompile("^"+want+"$").MatchString(local) || len(local) > maxName {
+				t.Errorf("%q: %d bytes: %q, %v, want %s", name, len(local), local, err, want)
+			}
+			if same, err := again.local("/" + name); err != nil || same != local {
+				t.Errorf("%q becomes %q and %q", name, local, same)
+			}
+		}
+	}
+}
+
+// Each file can be saved, whatever its name becomes.
+func TestFilesWithLongNamesAreSaved(t *testing.T) {
+	d, err := Open(t.TempDir(), "web01")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	saved := map[string]bool{}
+	deep := strings.Repeat("/"+strings.Repeat("\xff", 80), 50) // 4 KB on the host, 12 KB here
+	for _, path := range []string{
+		"/srv/" + strings.Repeat("\xc4", 90), "C:/Fotos/" + strings.Repeat("日", 100), "/srv/" + strings.Repeat("a:", 70),
+		"/srv/" + strings.Repeat("x", 255), "/srv/" + strings.Repeat("X", 255), "/srv/" + strings.Repeat("\xff", 200) + "/x", deep + "/x", deep + "/y",
+	} {
+		f, local := save(t, d, path, strings.NewReader("x"), "")
+		if local == "" || saved[local] {
+			t.Errorf("%q: saved as %q: %s", path, local, f.Failed)
+			continue
+		}
+		saved[local] = true
+		if info, err := d.root.Stat(local); err != nil || info.Size() != 1 {
+			t.Errorf("%q: %v", local, err)
 		}
 	}
 }
@@ -98,7 +155,7 @@ func TestNamesProperties(t *testing.T) {
 		for range rapid.IntRange(1, 20).Draw(t, "paths") {
 			var elements []string
 			for range rapid.IntRange(1, 3).Draw(t, "depth") {
-				e := string(element.Draw(t, "element"))
+				e := strings.Repeat(string(element.Draw(t, "element")), rapid.SampledFrom([]int{1, 90}).Draw(t, "times"))
 				if e == "." || e == ".." {
 					return // ReadArchive refuses it
 				}
@@ -113,6 +170,11 @@ func TestNamesProperties(t *testing.T) {
 				t.Fatalf("%q and %q become %q", p, other, local)
 			}
 			taken[strings.ToLower(local)] = p
+			for name := range strings.SplitSeq(local, "/") {
+				if len(name) > maxName {
+					t.Fatalf("%q becomes %q: %d bytes", p, name, len(name))
+				}
+			}
 		}
 	})
 }

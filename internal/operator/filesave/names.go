@@ -1,7 +1,9 @@
 package filesave
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"path"
 	"strings"
 	"unicode/utf8"
 
@@ -74,12 +76,18 @@ func (n *names) named(directory int, element string, isDrive bool) (named, error
 	if d, ok := n.known[id]; ok {
 		return d, nil
 	}
+	if len(safe) > maxName {
+		safe = shortened(element, safe)
+	}
 	if n.n == mostNames {
 		return named{}, errTooManyNames
 	}
-	first := n.place(directory, safe)
-	name, at := safe, first
-	for n.taken[at] {
+	name, at := safe, n.place(directory, safe)
+	if n.taken[at] && len(safe)+mostSuffix > maxName {
+		safe = shortened(element, safe)
+		name, at = safe, n.place(directory, safe)
+	}
+	for first := at; n.taken[at]; {
 		n.suffix[first] = max(n.suffix[first], 1) + 1
 		name = fmt.Sprintf("%s~%d", safe, n.suffix[first])
 		at = n.place(directory, name)
@@ -93,6 +101,40 @@ func (n *names) named(directory int, element string, isDrive bool) (named, error
 // place is what a system that ignores the case and the form of letters takes a name for.
 func (n *names) place(directory int, name string) place {
 	return place{directory, n.fold.String(norm.NFC.String(name))}
+}
+
+const (
+	// maxName is how long a name may be: 255 bytes on Linux and macOS. Windows permits 255 units of
+	// UTF-16, and no name has more of these than bytes.
+	maxName = 255
+
+	// mostSuffix is how long the number behind a name may be: ~400000.
+	mostSuffix = 7
+
+	// maxExtension is how long the end of a name may be that says what the file is.
+	maxExtension = 16
+)
+
+// shortened returns a name for an element whose safe name is too long: the beginning, what tells it from
+// others that begin in the same way, and the extension.
+func shortened(element, safe string) string {
+	sum := sha256.Sum256([]byte(element))
+	end := fmt.Sprintf("…%x", sum[:8])
+	if extension := path.Ext(safe); len(extension) <= maxExtension {
+		end += extension
+	}
+	return beginning(safe, maxName-mostSuffix-len(end)) + end
+}
+
+// beginning returns at most n bytes of a safe name. It cuts no character, and no byte that became %XX.
+func beginning(safe string, n int) string {
+	for n > 0 && !utf8.RuneStart(safe[n]) {
+		n--
+	}
+	if i := strings.LastIndexByte(safe[:n], '%'); i >= 0 && i+len("%XX") > n && isHex(safe[i+1:]) {
+		n = i
+	}
+	return safe[:n]
 }
 
 // special are the characters that Windows refuses in names, or gives a meaning.
