@@ -128,3 +128,32 @@ func TestDroppedSetgidIsAnError(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A lease of another program, as Samba has for its clients, delays the push and does not fail it.
+func TestLeaseOfAnotherProgramIsWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	file := write(t, filepath.Join(dir, "file"), "old")
+	lease, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.FcntlInt(lease.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		t.Skip(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	opened := make(chan error)
+	go func() {
+		f, err := openRegular(root, "file")
+		opened <- errors.Join(err, f.Close())
+	}()
+	for kind := unix.F_WRLCK; kind == unix.F_WRLCK && err == nil; {
+		kind, err = unix.FcntlInt(lease.Fd(), unix.F_GETLEASE, 0) // until it is to be given up
+	}
+	if err := errors.Join(err, lease.Close(), <-opened); err != nil {
+		t.Error(err)
+	}
+}

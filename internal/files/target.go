@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"syscall"
 )
 
 // Options say how a push writes its files.
@@ -411,5 +412,9 @@ func (d *disks) syncAll(dirs iter.Seq[string]) error {
 // openRegular opens what is regular or a directory. A pipe that somebody else has put there meanwhile
 // does not block it.
 func openRegular(root *os.Root, name string) (*os.File, error) {
-	return root.OpenFile(name, os.O_RDONLY|unblocked, 0)
+	f, err := root.OpenFile(name, os.O_RDONLY|unblocked, 0)
+	if errors.Is(err, syscall.EWOULDBLOCK) { // another program, such as Samba, has a lease of the file and gives it up
+		return root.Open(name)
+	}
+	return f, err
 }
