@@ -136,6 +136,27 @@ func TestHardeningExplainsEachRestriction(t *testing.T) {
 	}
 }
 
+// With each of these, a mount in a command is not one of the host. To mount on the host, all must be deleted.
+func TestHardeningNamesEachMountNamespace(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(packaging, "systemd/warrend.service.d/hardening.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, _ := strings.Cut(string(text), "[Service]")
+	n := 0
+	for _, d := range directives(t, "warrend.service.d/hardening.conf") {
+		if regexp.MustCompile(`^(ProtectSystem|ProtectHome|ProtectKernel\w+|ProtectControlGroups|ProtectProc|ProtectHostname|ProcSubset|Private(Tmp|Devices|Mounts|IPC)|\w+Paths|TemporaryFileSystem|MountFlags)$`).MatchString(d) {
+			n++
+			if !strings.Contains(head, d) {
+				t.Errorf("the head of hardening.conf does not name %s", d)
+			}
+		}
+	}
+	if n < 5 || !strings.Contains(head, "mount namespace") {
+		t.Errorf("%d lines give the agent a mount namespace; the head says:\n%s", n, head)
+	}
+}
+
 // Each of these closes the devices that it does not name, in some version of systemd: commands could not
 // use disks and tunnels.
 func TestHardeningClosesNoDevice(t *testing.T) {

@@ -50,7 +50,10 @@ func TestDebianPackages(t *testing.T) {
 		step("upgrade keeps 50 running jobs", f.testUpgrade)
 		step("downgrade refuses a newer journal", f.testDowngrade)
 		step("an agent upgrades its own package", f.testUpgradeThroughWarren)
+		step("hardening.conf hides mounts and temporary files", f.testHardening)
+		step("an agent removes its own package", f.testRemoveThroughWarren)
 		step("remove keeps data", f.testRemove)
+		step("an agent purges its own package", f.testPurgeThroughWarren)
 		step("purge deletes data", f.testPurge)
 	})
 }
@@ -222,7 +225,9 @@ func (f *folder) testDowngrade(t *testing.T) {
 		t.Error("the old agent changed the journal")
 	}
 	f.write(journal, own, 0o600) // what the newer agent still reads
-	f.must("dpkg", "-i", "/warren-agent_0.0.2_amd64.deb")
+	if out := f.must("dpkg", "-i", "/warren-agent_0.0.2_amd64.deb"); strings.Contains(out, "restarts when this command has ended") {
+		t.Errorf("without an agent, the package prints:\n%s", out)
+	}
 	f.must("systemctl", "start", "warrend")
 	f.answers("0.0.2")
 	has(t, f.must("warren", "check_task", task), "kept")
@@ -234,14 +239,109 @@ func (f *folder) testUpgradeThroughWarren(t *testing.T) {
 	f.shell("dpkg-deb --raw-extract /warren-agent_0.0.1_amd64.deb /other && echo '# another line' >>/other/etc/warren/warrend.toml && dpkg-deb --build /other /other.deb")
 	f.must("dpkg", "-i", "--force-downgrade", "--force-confold", "/other.deb")
 	f.answers("0.0.1")
-	first := f.property("MainPID")
-	out := f.must("warren", "run", "dpkg --force-confold -i /warren-agent_0.0.2_amd64.deb", "--hosts", "host1")
-	has(t, out, "the agent restarts when this command has ended", "done: 1 ok")
-	f.answers("0.0.2")
-	if f.property("MainPID") == first {
-		t.Error("the agent did not restart")
+	// A scope is a cgroup outside that of the agent, as a login by su has one.
+	for _, prefix := range []string{"", "systemd-run --quiet --scope "} {
+		first := f.property("MainPID")
+		out := f.must("warren", "run", prefix+"dpkg --force-confold -i /warren-agent_0.0.2_amd64.deb", "--hosts", "host1")
+		has(t, out, "the agent restarts when this command has ended", "done: 1 ok")
+		f.await("the agent has restarted", func() bool { pid := f.property("MainPID"); return pid != first && pid != "0" })
+		f.answers("0.0.2")
 	}
 	has(t, f.read("etc/warren/warrend.toml"), "host1")
+}
+
+// testHardening checks what hardening.conf says about mount and /tmp.
+func (f *folder) testHardening(t *testing.T) {
+	run := func(command string) {
+		t.Helper()
+		has(t, f.must("warren", "run", command, "--hosts", "host1"), "done: 1 ok")
+	}
+	restart := func() {
+		t.Helper()
+		f.shell("systemctl daemon-reload && systemctl restart warrend")
+		f.answers("0.0.2")
+	}
+	mounted := func() bool { _, status := f.run("mountpoint", "/mnt"); return status == 0 }
+	const dropIn = "etc/systemd/system/warrend.service.d/hardening.conf"
+	f.shell("install -D -m 0644 /usr/share/doc/warren-agent/examples/hardening.conf /" + dropIn)
+	restart()
+	run("mount -t tmpfs none /mnt && mountpoint /mnt")
+	if mounted() {
+		t.Error("hardening.conf says that a mount in a command is not one of the host")
+	}
+	pid := f.background("touch /tmp/of-a-server")
+	f.must("test", "-e", "/proc/"+pid+"/root/tmp/of-a-server")
+	restart()
+	if _, status := f.run("test", "-d", "/proc/"+pid); status != 0 {
+		t.Error("the background process has ended")
+	}
+	if _, status := f.run("test", "-e", "/proc/"+pid+"/root/tmp/of-a-server"); status == 0 {
+		t.Error("hardening.conf says that a restart deletes the files of background processes")
+	}
+	f.shell("kill " + pid)
+	f.shell("sed -i -E '/^(ProtectSystem|ProtectHome|PrivateTmp|ProtectKernelModules|ProtectKernelLogs)=/d' /" + dropIn)
+	restart()
+	run("mount -t tmpfs none /mnt")
+	if !mounted() {
+		t.Error("without the lines that hardening.conf names, a mount is not one of the host")
+	}
+	f.shell("umount /mnt; rm -r /etc/systemd/system/warrend.service.d")
+	restart()
+}
+
+// testRemoveThroughWarren removes the package by a command of its own agent, which runs for longer than a stop would let it:
+// the agent stops after the command, and what an earlier command left in the background survives.
+func (f *folder) testRemoveThroughWarren(t *testing.T) {
+	pid := f.background("true")
+	settings := f.read("etc/warren/warrend.toml")
+	f.write("etc/warren/warrend.toml", settings+"drain_grace = \"1s\"\n", 0o600)
+	f.must("systemctl", "restart", "warrend")
+	f.answers("0.0.2")
+	const command = "dpkg --remove warren-agent && sleep 5 && systemctl show --property=KillMode,Type,UnitFileState warrend && echo finished"
+	out := f.must("warren", "run", command, "--hosts", "host1")
+	has(t, out, "the agent stops when this command has ended", "KillMode=process", "Type=notify", "finished", "done: 1 ok")
+	f.removed(t, pid)
+	f.write("etc/warren/warrend.toml", settings, 0o600)
+	f.install("0.0.2")
+	f.must("systemctl", "enable", "--now", "warrend")
+	f.answers("0.0.2")
+
+	// A removal from elsewhere waits for the agent, and a background process survives it as well.
+	pid = f.background("true")
+	f.must("dpkg", "--remove", "warren-agent")
+	if program := f.agent(); program != "" {
+		t.Errorf("after the removal %s still runs", program)
+	}
+	f.removed(t, pid)
+	f.install("0.0.2")
+	f.must("systemctl", "enable", "--now", "warrend")
+	f.answers("0.0.2")
+}
+
+// background runs a command that leaves a process behind, and returns its process id.
+func (f *folder) background(command string) string {
+	f.t.Helper()
+	const leave = `; rm -f /background; setsid sh -c 'echo $$ >/background; exec sleep 600' </dev/null >/dev/null 2>&1 & until test -s /background; do sleep 0.1; done`
+	has(f.t, f.must("warren", "run", command+leave, "--hosts", "host1"), "done: 1 ok")
+	return strings.TrimSpace(f.read("background"))
+}
+
+// removed waits until the agent has stopped, and checks that its unit is gone and that the background
+// process pid has survived, which it ends.
+func (f *folder) removed(t *testing.T, pid string) {
+	t.Helper()
+	f.await("the agent has stopped, and systemd has no unit", func() bool { return f.agent() == "" && f.property("LoadState") == "not-found" })
+	for _, name := range []string{"run/systemd/system/warrend.service", "etc/systemd/system/multi-user.target.wants/warrend.service", "usr/bin/warrend"} {
+		if _, status := f.run("test", "-e", "/"+name); status == 0 {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	if out := f.must("dpkg", "--audit"); out != "" {
+		t.Errorf("dpkg has half a removal:\n%s", out)
+	}
+	if _, status := f.run("sh", "-c", "kill "+pid); status != 0 {
+		t.Error("the background process of an earlier command has ended")
+	}
 }
 
 func (f *folder) testRemove(t *testing.T) {
@@ -265,6 +365,23 @@ func (f *folder) testRemove(t *testing.T) {
 	if program := f.agent(); program != "" {
 		t.Errorf("the installation started %s", program)
 	}
+}
+
+func (f *folder) testPurgeThroughWarren(t *testing.T) {
+	settings, operators := f.read("etc/warren/warrend.toml"), f.read("etc/warren/authorized_operators")
+	f.must("systemctl", "enable", "--now", "warrend")
+	f.answers("0.0.2")
+	out := f.must("warren", "run", "dpkg --purge warren-agent && sleep 3 && echo finished", "--hosts", "host1")
+	has(t, out, "the agent stops when this command has ended", "finished", "done: 1 ok")
+	f.await("the agent has stopped", func() bool { return f.agent() == "" && f.property("LoadState") == "not-found" })
+	for _, name := range []string{"var/lib/warrend", "etc/warren"} {
+		if f.exists(name) {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	f.install("0.0.2")
+	f.write("etc/warren/warrend.toml", settings, 0o600)
+	f.write("etc/warren/authorized_operators", operators, 0o644)
 }
 
 func (f *folder) testPurge(t *testing.T) {

@@ -62,6 +62,9 @@ func TestDocumentedCommands(t *testing.T) {
 		f.rotateLogs(t)
 		f.backgroundServices(t)
 		f.uninstallByHand(t)
+		f.must("rm", "/root/id_ed25519", "/root/id_ed25519.pub") // configure makes a key, and permits it
+		f.installByHand(t)
+		f.changeToPackage(t)
 	})
 }
 
@@ -117,7 +120,8 @@ func (f *folder) backUpResults(t *testing.T) {
 	f.shell("mkdir /backup")
 	for _, way := range []string{".backup", "VACUUM INTO"} {
 		command := strings.Join(commands(block(t, "backup.md", way)), "\n")
-		f.shell(command)
+		f.shell("umask 022\n" + command)
+		has(t, f.must("stat", "--format=%a", "/backup/results.db"), "600")
 		f.shell(command) // as on the next day
 		f.write("root/.local/share/warren/results.db", "damaged", 0o600)
 		f.shell(strings.Join(commands(block(t, "backup.md", "mkdir -p damaged")), "\n"))
@@ -190,6 +194,73 @@ func (f *folder) uninstallByHand(t *testing.T) {
 	}
 	if out, status := f.run("systemctl", "is-active", "warrend"); status == 0 {
 		t.Errorf("the service is %s", out)
+	}
+}
+
+// changeToPackage installs the package over an agent without one.
+func (f *folder) changeToPackage(t *testing.T) {
+	out := f.must("dpkg", "--force-confold", "-i", "/warren-agent_0.0.1_amd64.deb")
+	has(t, out, "/etc/systemd/system/warrend.service hides the unit of this package", "/usr/local/bin/warrend")
+	if program := f.agent(); program != "/usr/local/bin/warrend" {
+		t.Errorf("before the old unit is removed, the service runs %q", program)
+	}
+	for _, command := range commands(block(t, "install.md", "--force-confold -i warren-agent")) {
+		out = f.shell("cd / && " + strings.ReplaceAll(command, "1.0.0", "0.0.2"))
+		if strings.Contains(out, "hides the unit") {
+			t.Errorf("%s:\n%s", command, out)
+		}
+	}
+	f.answers("0.0.2")
+	if program := f.agent(); program != "/usr/bin/warrend" {
+		t.Errorf("the service runs %q", program)
+	}
+}
+
+// Copies of the results have all commands and their output. sqlite3 is a stub that makes the file.
+func TestCopiesOfResultsArePrivate(t *testing.T) {
+	dir := t.TempDir()
+	stub := "#!/bin/sh\n: >" + dir + "/results.db\n"
+	if err := os.WriteFile(filepath.Join(dir, "sqlite3"), []byte(stub), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, way := range []string{".backup", "VACUUM INTO"} {
+		command := strings.Join(commands(block(t, "backup.md", way)), "\n")
+		if !strings.Contains(command, "/backup/results.db") {
+			t.Fatalf("docs/backup.md has the command %q", command)
+		}
+		cmd := exec.Command("sh", "-e", "-c", "umask 022\n"+strings.ReplaceAll(command, "/backup/", dir+"/"))
+		cmd.Env = append(os.Environ(), "HOME="+dir, "PATH="+dir+":"+os.Getenv("PATH"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", command, err, out)
+		}
+		info, err := os.Stat(filepath.Join(dir, "results.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: the mode is %v", command, info.Mode())
+		}
+		if err := os.Remove(filepath.Join(dir, "results.db")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The commands that remove an agent from macOS name each file of the property list, and the agent's
+// directory.
+func TestUninstallOnMacOSNamesAllFiles(t *testing.T) {
+	plist, err := os.ReadFile(filepath.Join(tree, "packaging/launchd/io.warren.warrend.plist"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(commands(block(t, "operations.md", "launchctl bootout")), "\n")
+	has(t, text, "/Library/LaunchDaemons/io.warren.warrend.plist", `"/Library/Application Support/Warren"`)
+	paths := regexp.MustCompile(`<string>(/.*)</string>`).FindAllStringSubmatch(string(plist), -1)
+	if len(paths) < 2 {
+		t.Errorf("the property list has the files %q", paths)
+	}
+	for _, m := range paths {
+		has(t, text, m[1])
 	}
 }
 

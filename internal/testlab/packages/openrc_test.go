@@ -6,92 +6,26 @@ import (
 	"bufio"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-
-	"warren/internal/testlab/clitest"
 )
 
-// An openrc is a system with OpenRC as the scripts of the packages see it: its programs record how
-// they are called.
-type openrc struct {
-	t   *testing.T
-	dir string
-}
-
-func newOpenRC(t *testing.T) *openrc {
+func newOpenRC(t *testing.T) *scripted {
 	t.Helper()
-	rc := &openrc{t, t.TempDir()}
-	bin := rc.path("bin")
-	if err := os.Mkdir(bin, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, tool := range []string{"sh", "env", "sed", "cat", "grep", "sleep", "setsid"} {
-		path, err := exec.LookPath(tool)
-		if err != nil {
-			t.Skip(err)
-		}
-		if err := os.Symlink(path, filepath.Join(bin, tool)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Symlink("sh", filepath.Join(bin, "warrend")); err != nil {
-		t.Fatal(err)
-	}
+	h := newScripted(t, "/run/systemd/system", "none", "/run/warrend.pid", "pid", "/etc/systemd/system", "none")
 	for _, program := range []string{"rc-service", "rc-update"} {
-		rc.write("bin/"+program, fmt.Sprintf("#!/bin/sh\necho %s \"$@\" ${WARREN_JOB-} >>%s\n", program, rc.path("calls")))
+		h.write("bin/"+program, fmt.Sprintf("#!/bin/sh\necho %s \"$@\" ${WARREN_JOB-} >>%s\n", program, h.path("calls")))
 	}
-	if err := os.Mkdir(rc.path("cgroup"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	rc.write("cgroup/cgroup.procs", "")
-	for _, script := range []string{"postinstall", "preremove"} {
-		text, err := os.ReadFile(filepath.Join(tree, "packaging/scripts", script))
-		if err != nil {
-			t.Fatal(err)
-		}
-		rc.write(script, strings.NewReplacer("/run/systemd/system", rc.path("none"), "/run/warrend.pid", rc.path("pid"), "/sys/fs/cgroup", rc.path("cgroup")).Replace(string(text)))
-	}
-	return rc
+	return h
 }
 
-func (rc *openrc) path(name string) string { return filepath.Join(rc.dir, name) }
-
-func (rc *openrc) write(name, text string) {
-	rc.t.Helper()
-	if err := os.WriteFile(rc.path(name), []byte(text), 0o755); err != nil {
-		rc.t.Fatal(err)
-	}
-}
-
-// calls returns the calls so far.
-func (rc *openrc) calls() string {
-	text, err := os.ReadFile(rc.path("calls"))
-	if err != nil && !os.IsNotExist(err) {
-		rc.t.Fatal(err)
-	}
-	return string(text)
-}
-
-// command returns a shell script as a command of an agent, in a session of its own.
-func (rc *openrc) command(script string) *exec.Cmd {
-	cmd := exec.CommandContext(rc.t.Context(), "/bin/sh", "-c", script)
-	cmd.Dir, cmd.Env = rc.dir, []string{"PATH=" + rc.path("bin"), "WARREN_JOB=1", "WARREN_TASK=1"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.Stderr = os.Stderr
-	return cmd
-}
-
-// An upgrade that is a command of the agent restarts the agent when it has ended: this test is the agent.
-// It ends all processes of the command's session, as an agent that stops does.
+// An upgrade that is a command of the agent restarts the agent when it has ended. The test ends all
+// processes of the command's session, as an agent that stops does.
 func TestUpgradeThroughWarrenUnderOpenRC(t *testing.T) {
 	rc := newOpenRC(t)
-	rc.write("pid", strconv.Itoa(os.Getpid()))
-	cmd := rc.command("sh ./postinstall 0.0.2 0.0.1; echo installed; sleep 600")
+	cmd := rc.command(`exec warrend -c 'echo $$ >pid; setsid sh -c "echo \$\$; sh ./postinstall 0.0.2 0.0.1; echo installed; sleep 600" & wait'`)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -100,6 +34,11 @@ func TestUpgradeThroughWarrenUnderOpenRC(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
+	lines.Scan()
+	session, err := strconv.Atoi(lines.Text())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for lines.Scan() && lines.Text() != "installed" {
 		if !strings.Contains(lines.Text(), "restarts when this command has ended") {
 			t.Errorf("the package prints %q", lines.Text())
@@ -111,27 +50,23 @@ func TestUpgradeThroughWarrenUnderOpenRC(t *testing.T) {
 	if moved, err := os.ReadFile(rc.path("cgroup/cgroup.procs")); err != nil || string(moved) != "0\n" {
 		t.Errorf("the process that waits is in the command's cgroup: %q, %v", moved, err)
 	}
-	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(-session, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // killed
-	if err := clitest.Eventually(func() error {
-		if calls := rc.calls(); calls != "rc-service --ifstarted warrend restart\n" {
-			return fmt.Errorf("after the command: %q", calls)
-		}
-		return nil
-	}); err != nil {
+	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
+	rc.awaitCalls("after the command", "rc-service --ifstarted warrend restart\n")
 }
 
 func TestUpgradeUnderOpenRC(t *testing.T) {
-	for name, pid := range map[string]string{"agent that runs": "999999999\n", "agent that never ran": ""} {
+	for name, script := range map[string]string{
+		"agent that runs":                    `echo 999999999 >pid; sh ./postinstall 0.0.2 0.0.1`,
+		"agent that never ran":               `sh ./postinstall 0.0.2 0.0.1`,
+		"another process has the agent's id": `echo $$ >pid; sh ./postinstall 0.0.2 0.0.1; true`,
+	} {
 		rc := newOpenRC(t)
-		if pid != "" {
-			rc.write("pid", pid)
-		}
-		if out, err := rc.command("sh ./postinstall 0.0.2 0.0.1").Output(); err != nil || len(out) > 0 {
+		if out, err := rc.command(script).Output(); err != nil || len(out) > 0 {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 		if calls := rc.calls(); calls != "rc-service --ifstarted warrend restart 1\n" {
@@ -140,12 +75,13 @@ func TestUpgradeUnderOpenRC(t *testing.T) {
 	}
 }
 
-// A removal that is a command of the agent does not wait for the agent, which waits for its commands. The
-// agent is a shell with this name.
+// A removal that is a command of the agent stops the agent when it has ended, not while it removes files.
+// A removal from elsewhere waits for the agent.
 func TestRemovalUnderOpenRC(t *testing.T) {
 	const stopped = "rc-service --ifstarted warrend stop 1\nrc-update --quiet delete warrend 1\n"
 	for script, want := range map[string]string{
-		`exec warrend -c "echo \$\$ >pid; trap 'echo agent stops >>calls' TERM; sh ./preremove 0.0.1; echo removed >>calls"`: "rc-service --ifstarted warrend zap 1\nrc-update --quiet delete warrend 1\nagent stops\nremoved\n",
+		`exec warrend -c "echo \$\$ >pid; trap 'echo agent stops >>calls; kill \$!' TERM
+			sh -c 'sh ./preremove 0.0.1; sleep 3; echo command ends >>calls'; sleep 30 & wait; true"`: "rc-service --ifstarted warrend zap 1\nrc-update --quiet delete warrend 1\ncommand ends\nagent stops\n",
 		// The file is left from an agent whose process id another process has now.
 		`echo $$ >pid; trap 'echo signal >>calls' TERM; sh ./preremove 0.0.1; true`: stopped,
 		`echo 999999999 >pid; sh ./preremove 0.0.1`:                                 stopped,

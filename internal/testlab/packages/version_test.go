@@ -9,13 +9,18 @@ import (
 	"testing"
 )
 
+// makeVersion returns the command that prints the versions of the packages of a release.
+func makeVersion(t *testing.T, version string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(makeProgram(t), "version")
+	cmd.Env = append(cmd.Environ(), "VERSION="+version)
+	return cmd
+}
+
 // packageVersions returns the version of the packages of a release, and that of apk.
 func packageVersions(t *testing.T, version string) (deb, apk string) {
 	t.Helper()
-	cmd := exec.Command("packaging/make", "version")
-	cmd.Dir = tree
-	cmd.Env = append(cmd.Environ(), "VERSION="+version)
-	out, err := cmd.CombinedOutput()
+	out, err := makeVersion(t, version).CombinedOutput()
 	fields := strings.Fields(string(out))
 	if err != nil || len(fields) != 2 {
 		t.Fatalf("%s: %v\n%s", version, err, out)
@@ -52,14 +57,21 @@ func TestVersionsOfAPK(t *testing.T) {
 	}
 }
 
-// A pre-release with another name would count as later than the release.
-func TestUnknownPreReleaseIsRefused(t *testing.T) {
-	for _, version := range []string{"1.0.0-preview1", "1.0.0rc1", "1.0.0-rc"} {
-		cmd := exec.Command("packaging/make", "version")
-		cmd.Dir = tree
-		cmd.Env = append(cmd.Environ(), "VERSION="+version)
-		if out, err := cmd.CombinedOutput(); err == nil || !strings.HasPrefix(string(out), "error: VERSION "+version) {
+// A version that nobody understands would be built as a commit of 0.0.0, and a pre-release with another
+// name would count as later than the release.
+func TestUnknownVersionIsRefused(t *testing.T) {
+	for _, version := range []string{
+		"1.0.0-preview1", "1.0.0rc1", "1.0.0-rc", "v1.0.0", "1.0", "1.0.0.5", "1.0.0+5", "1.0.0-3", "1.0-2-g0123456", "latest", "devel",
+	} {
+		if out, err := makeVersion(t, version).CombinedOutput(); err == nil || !strings.HasPrefix(string(out), "error: VERSION "+version+" ") || !strings.Contains(string(out), "\nhint: write 1.0.0 for the tag v1.0.0\n") {
 			t.Errorf("%s: %v\n%s", version, err, out)
 		}
+	}
+}
+
+// A tree without a release, without a commit, or without git has such a version.
+func TestVersionsOfMakefileAreAccepted(t *testing.T) {
+	for _, version := range []string{"", "devel-0123456789ab", "devel-0123456789ab-dirty", "1.0.0-dirty", "1.0.0-rc1-3-g0123456-dirty"} {
+		packageVersions(t, version)
 	}
 }
