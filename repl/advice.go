@@ -21,15 +21,58 @@ func (p *prompt) advise(line string, words []string, err error) error {
 	if _, _, ok := wideMark(line); ok {
 		return adviseOnMarks(line, err)
 	}
-	redirects := func(word string) bool { return strings.HasPrefix(word, ">") || word == "|" }
-	known := cli.ChildNamed(grammar.PromptModel(), words[0]) != nil
-	switch line = strings.TrimSpace(line); {
-	case known && words[0] != "run" && slices.ContainsFunc(words, redirects):
-		return cli.Usage("in a shell of your own: warren "+line, "the prompt has no > and no |")
-	case !known && !strings.HasPrefix(usage.Hint, "did you mean"):
+	line = strings.TrimSpace(line)
+	switch known := cli.ChildNamed(grammar.PromptModel(), words[0]) != nil; {
+	case known:
+		if advice := adviseOnShellSyntax(line, words); advice != nil {
+			return advice
+		}
+	case terminalHints[words[0]] != "":
+		return cli.Usage(terminalHints[words[0]], "%s", usage.Text)
+	case !strings.HasPrefix(usage.Hint, "did you mean"):
 		return cli.Usage(hintToRun(line, p.s.env.Defaults.Expr), "%s", usage.Text)
 	}
 	return err
+}
+
+// terminalHints are hints for words that people type at any prompt and that are not for hosts.
+var terminalHints = map[string]string{
+	"history": "the up arrow and Ctrl-R bring back earlier lines; help lists the commands",
+	"clear":   "Ctrl-L clears the screen; help lists the commands",
+	"cls":     "Ctrl-L clears the screen; help lists the commands",
+	"man":     "help lists the commands, help COMMAND explains one",
+	"?":       "help lists the commands, help COMMAND explains one",
+}
+
+// adviseOnShellSyntax returns an error about syntax of a shell behind a command of the prompt, or
+// nil. Behind the words of run it is syntax for the hosts whose quotes are missing, unless the
+// command was in quotes or the hosts precede the syntax.
+func adviseOnShellSyntax(line string, words []string) error {
+	at := slices.IndexFunc(words, isShellSyntax)
+	if at < 1 {
+		return nil
+	}
+	before, after := words[:at], words[at:]
+	if words[0] == "run" {
+		hosts := func(word string) bool {
+			return strings.HasPrefix(word, "--hosts") || word == "--where" || word == "--all"
+		}
+		if slices.ContainsFunc(after, hosts) || !slices.ContainsFunc(before, hosts) && !strings.ContainsAny(line, `"'`) {
+			return nil
+		}
+	}
+	switch mark := after[0]; {
+	case mark == "&":
+		return cli.Usage("at the prompt, run, push and collect return at once", "the prompt has no &")
+	case strings.HasSuffix(mark, ";"), mark == "&&", mark == "||":
+		return cli.Usage("type each command on a line of its own", "the prompt has no ; && or ||")
+	}
+	return cli.Usage("in a shell of your own: warren "+line, "the prompt has no > and no |")
+}
+
+// isShellSyntax reports whether a word has a meaning to a shell that it does not have to the prompt.
+func isShellSyntax(word string) bool {
+	return slices.Contains([]string{"|", "&", "&&", "||"}, word) || strings.HasSuffix(word, ";") || strings.HasPrefix(word, ">") || strings.HasPrefix(word, "2>")
 }
 
 // hintToRun is the hint for a line that is not a command of the prompt: how to run it on hosts.

@@ -120,9 +120,13 @@ func (a announcer) printEnd(ctx context.Context, task model.Task) {
 	out := a.s.env.IO
 	v, text, jobs, err := a.shortResults(ctx, task)
 	a.s.env.Warn(err)
+	tooLong := text == nil && err == nil && a.s.env.Settings.ShowResults == cli.ShowAuto && out.Size != nil
 	line := term.Clip(fmt.Sprintf("[%s] %s  %s", result.ShortID(task.ID), out.Lang.Text(result.StateText(&task)), term.Line(task.Command)), out.Width())
 	_ = out.Above(func(w *bufio.Writer) error {
 		fmt.Fprintln(w, result.PaintTask(out.Paint, &task, line))
+		if tooLong {
+			fmt.Fprintln(w, out.Lang.Sprintf("check_task %s shows the results", result.ShortID(task.ID)))
+		}
 		_, err := w.Write(text)
 		return err
 	})

@@ -63,7 +63,7 @@ func TestChineseTasks(t *testing.T) {
 func TestChineseTablesAreAligned(t *testing.T) {
 	for _, c := range []struct{ args, header string }{
 		{"rights --hosts web01", "主机 命令 用户 选项 有效期至 最长有效期 输出上限"},
-		{"run true --check --hosts web01", "主机 会执行 用户 目录 程序 命令 规则或原因"},
+		{"run true --check --hosts web01", "主机 会执行 规则或原因 用户 目录 程序 命令"},
 		{"hosts --all", "ID 名字 系统 架构 版本 标签 运行中 应答于"},
 		{"config", "设置项 值 来源"},
 	} {

@@ -138,6 +138,7 @@ func (s *session) detach(ctx context.Context, task model.Task) error {
 	}
 	s.env.Note("hint: check_task %s shows it, cancel %s stops it; Ctrl-C again within two seconds cancels it now", id, id)
 	if s.env.Shell {
+		s.Submitted(task.ID) // close may wait for it
 		timer := time.NewTimer(SecondInterruptTimeout)
 		defer timer.Stop()
 		select {

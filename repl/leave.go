@@ -3,6 +3,7 @@ package repl
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"warren/repl/cli"
@@ -65,20 +66,22 @@ func (s *session) carryOut(ctx context.Context, run func(ctx context.Context) er
 const closeNote = time.Second
 
 // close lets what was sent settle and ends the rest of the process. Once ctx has
-// ended, or with Ctrl-C, that takes a few seconds at most; hurry says so from the start.
-func (s *session) close(ctx context.Context, hurry bool) error {
+// ended, or with Ctrl-C, that takes a few seconds at most. Abandoned says that a command still runs
+// and uses the session.
+func (s *session) close(ctx context.Context, abandoned bool) error {
 	var engine command.Engine
 	select {
 	case engine = <-s.opened: // not Env.Engine: an abandoned command may still set it
 	default:
 		return nil
 	}
-	if hurry {
+	if !abandoned && s.hurry {
 		s.hurryUp(engine)
 	}
-	closed := make(chan error, 1)
+	closed, notified := make(chan error, 1), make(chan struct{})
 	go func() {
 		s.notifier.Finish() // while the store can be read
+		close(notified)
 		closed <- engine.Close()
 	}()
 	note := time.NewTimer(closeNote)
@@ -89,9 +92,7 @@ func (s *session) close(ctx context.Context, hurry bool) error {
 		case err := <-closed:
 			return err
 		case <-note.C:
-			if s.env.IO.ErrTerminal {
-				s.env.Note("waiting until each host has its job or is known to be offline, the broker has the files of each push, and the programs of --notify have ended; Ctrl-C exits at once")
-			}
+			s.explainClose(engine, abandoned, notified)
 		case <-ended:
 			ended = nil
 			s.hurryUp(engine)
@@ -100,6 +101,26 @@ func (s *session) close(ctx context.Context, hurry bool) error {
 			s.interrupts.stop()
 			s.hurryUp(engine)
 		}
+	}
+}
+
+// explainClose prints what close waits for. Notified is closed when the programs of --notify have ended.
+func (s *session) explainClose(engine command.Engine, abandoned bool, notified <-chan struct{}) {
+	if !s.env.IO.ErrTerminal {
+		return
+	}
+	reasons := []string{"each host has its job or is known to be offline"}
+	pushes := func(id string) bool { _, ok := engine.Transfer(id); return ok }
+	if !abandoned && slices.ContainsFunc(s.submitted, pushes) {
+		reasons = append(reasons, "the broker has the files of each push")
+	}
+	select {
+	case <-notified:
+	default:
+		reasons = append(reasons, "the programs of --notify have ended")
+	}
+	for _, reason := range reasons {
+		s.env.Note("waiting until %s; Ctrl-C exits at once", reason)
 	}
 }
 

@@ -12,8 +12,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/command"
+	"warren/repl/notification"
 	"warren/repl/term"
 )
 
@@ -125,4 +127,56 @@ func TestMainAbandonsStuckCommand(t *testing.T) {
 		t.Errorf("status %d: %s", status, errs.String())
 	}
 	_ = read.Close() // lets the write go
+}
+
+// Close says after a while what it waits for, and nothing that does not apply.
+func TestCloseSaysWhatItWaitsFor(t *testing.T) {
+	const hosts, push, notify = "waiting until each host has its job or is known to be offline; Ctrl-C exits at once\n",
+		"waiting until the broker has the files of each push; Ctrl-C exits at once\n", "waiting until the programs of --notify have ended; Ctrl-C exits at once\n"
+	for _, c := range []struct {
+		name    string
+		prepare func(s *session, o *oneTask)
+		want    string
+	}{
+		{"a rollout", func(*session, *oneTask) {}, hosts},
+		{"a push", func(_ *session, o *oneTask) { o.transfer = new(model.Transfer) }, hosts + push},
+		{"a push and --notify", func(s *session, o *oneTask) {
+			o.transfer = new(model.Transfer)
+			s.notifier.Start(slowToFind{}, "1b4e0001", []string{"true"})
+		}, hosts + push + notify + "notify: none\n"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var errs bytes.Buffer
+			s := newSession(term.NewConsole(term.IO{Out: io.Discard, Err: &errs, ErrTerminal: true}, false), nil, interrupts{})
+			o := &slowToClose{oneTask: &oneTask{}}
+			s.submitted = []string{"1b4e0001"}
+			c.prepare(s, o.oneTask)
+			s.opened <- o
+			if err := s.close(t.Context(), false); err != nil {
+				t.Fatal(err)
+			}
+			if errs.String() != c.want {
+				t.Errorf("%s:\n%swant\n%s", c.name, errs.String(), c.want)
+			}
+		})
+	}
+}
+
+// slowToFind is a store that a notifier waits for as for its program.
+type slowToFind struct{ notification.Store }
+
+func (slowToFind) Watch(context.Context, string) (<-chan model.Summary, func(), error) {
+	return make(chan model.Summary), func() {}, nil
+}
+
+func (slowToFind) Find(context.Context, string) (model.Task, error) {
+	time.Sleep(2 * closeNote)
+	return model.Task{}, errors.New("none")
+}
+
+type slowToClose struct{ *oneTask }
+
+func (*slowToClose) Close() error {
+	time.Sleep(2 * closeNote)
+	return nil
 }

@@ -62,7 +62,7 @@ func TestLongLineWraps(t *testing.T) {
 	whole = "warren> xxyy" + line
 	ends("a second insertion", "second notice\n"+wrapped(whole, 80)+"\n")
 	d.send(ctrlC)
-	ends("a prompt below the line", wrapped(whole+"^C", 80)+"\nto leave, type exit or press Ctrl-D\nwarren>\n")
+	ends("a prompt below the line", wrapped(whole+"^C", 80)+"\nwarren>\n")
 	d.send(ctrlD)
 	d.done()
 }
@@ -117,7 +117,7 @@ func TestLineLongerThanTheScreen(t *testing.T) {
 	d.send("\x1b[F")
 	shows(rows[len(rows)-6:])
 	d.send(ctrlC)
-	d.shows("press Ctrl-D\nwarren>")
+	d.shows("^C\nwarren>")
 	d.send(ctrlD)
 	d.done()
 }
@@ -143,11 +143,11 @@ func TestTabListsChoicesAboveLongLine(t *testing.T) {
 	d.send("0\t")
 	d.shows(wrapped("warren> "+line+"400", 80))
 	d.send(ctrlC)
-	d.shows("press Ctrl-D\nwarren>")
+	d.shows("^C\nwarren>")
 	d.send("c\t")
 	d.shows("cancel       check_task   collect      completion   config\nwarren> c")
 	d.send(ctrlC)
-	d.shows("press Ctrl-D\nwarren>")
+	d.shows("^C\nwarren>")
 	d.send(ctrlD)
 	d.done()
 }
@@ -240,7 +240,7 @@ func TestLongLineIsResized(t *testing.T) {
 		return strings.HasSuffix(screen, "web2\na notice\n"+wrapped("warren> "+text, 50)+"\n")
 	})
 	d.send(ctrlC)
-	d.shows("press Ctrl-D\nwarren>")
+	d.shows("^C\nwarren>")
 	d.send(ctrlD)
 	d.done()
 }

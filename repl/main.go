@@ -28,11 +28,16 @@ func Main(ctx context.Context, args []string, stdio term.IO, open command.Opener
 	}
 	inv, err := grammar.ParseShell(args)
 	if err != nil {
-		return cli.Report(term.NewConsole(stdio, false), err)
+		out := term.NewConsole(stdio, false)
+		out.ShellForm = cli.ShellForm
+		return cli.Report(out, err)
 	}
 	out := term.NewConsole(stdio, inv.Settings.Color.PaintFor(stdio.OutTerminal))
 	s := newSession(out, open, interrupts{signals: stdio.Interrupts, stop: func() {}, taken: new(atomic.Bool)})
-	s.env.Settings, s.env.Config, s.env.Shell = inv.Settings, inv.Config, inv.Command != nil
+	if inv.Command != nil {
+		out.ShellForm, s.env.Shell = cli.ShellForm, true
+	}
+	s.env.Settings, s.env.Config = inv.Settings, inv.Config
 	if s.interrupts.signals == nil {
 		s.interrupts.signals, s.interrupts.stop = listen()
 	}
@@ -41,7 +46,7 @@ func Main(ctx context.Context, args []string, stdio term.IO, open command.Opener
 		run = func(ctx context.Context) error { return inv.Command.Run(ctx, s.env) }
 	}
 	abandoned, status := s.carryOut(ctx, run)
-	err = s.close(ctx, !abandoned && s.hurry)
+	err = s.close(ctx, abandoned)
 	s.interrupts.stop()
 	status = max(status, cli.Report(out, err))
 	if !abandoned && s.lines != nil {

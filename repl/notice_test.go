@@ -116,8 +116,11 @@ func TestResultsAreAnnouncedBySetting(t *testing.T) {
 			d.greeted()
 			d.send("run lines --hosts web07\r")
 			want := "[1b4e0001] done: 1 ok  lines\nwarren>"
-			if tt.shown {
+			switch {
+			case tt.shown:
 				want = "    c\nwarren>"
+			case tt.when == "auto":
+				want = "[1b4e0001] done: 1 ok  lines\ncheck_task 1b4e0001 shows the results\nwarren>"
 			}
 			d.shows(want)
 			d.send(ctrlD)

@@ -55,7 +55,7 @@ func (p *prompt) run(ctx context.Context) error {
 			p.leave(ctx)
 			return p.ending(worst)
 		case errors.Is(err, term.ErrInterrupted) && p.interactive():
-			p.interruptedAtPrompt(ctx)
+			p.interruptedAtPrompt(ctx, errors.Is(err, lineedit.ErrDiscarded))
 			continue
 		case errors.Is(err, term.ErrInterrupted):
 			return cli.ExitWith(cli.ExitFailed)
@@ -92,6 +92,9 @@ func (p *prompt) readText(ctx context.Context) (string, error) {
 		line, err := p.nextLine(ctx, moreText)
 		if errors.Is(err, io.EOF) {
 			break // execute says what is not closed
+		}
+		if errors.Is(err, term.ErrInterrupted) {
+			return "", lineedit.ErrDiscarded
 		}
 		if err != nil {
 			return "", err
@@ -237,15 +240,15 @@ func (p *prompt) printNews(ctx context.Context) {
 	}
 	announcer{p.s}.announce(ctx, slices.Clone(p.s.submitted)...)
 	if p.s.interrupts.take() { // and the line editor does not read yet
-		p.interruptedAtPrompt(ctx)
+		p.interruptedAtPrompt(ctx, false)
 	}
 }
 
-// interruptedAtPrompt is Ctrl-C while nothing waits.
-func (p *prompt) interruptedAtPrompt(ctx context.Context) {
+// interruptedAtPrompt is Ctrl-C while nothing waits. Discarded says that it has discarded a line.
+func (p *prompt) interruptedAtPrompt(ctx context.Context, discarded bool) {
 	second, err := p.s.cancelDetached(ctx)
 	p.s.env.Warn(err)
-	if !second {
+	if !second && !discarded {
 		p.s.env.Note("to leave, type exit or press Ctrl-D")
 	}
 }

@@ -366,8 +366,8 @@ func TestInterruptsAtThePrompt(t *testing.T) {
 				t.Errorf("the prompt came back after %v", took)
 			}
 			time.Sleep(tt.second)
-			(&prompt{s}).interruptedAtPrompt(t.Context())
-			(&prompt{s}).interruptedAtPrompt(t.Context()) // a third does not cancel again
+			(&prompt{s}).interruptedAtPrompt(t.Context(), false)
+			(&prompt{s}).interruptedAtPrompt(t.Context(), false) // a third does not cancel again
 			if len(o.canceled) != tt.canceled {
 				t.Errorf("after %v canceled: %q", tt.second, o.canceled)
 			}

@@ -152,10 +152,15 @@ func TestTerminalAnnouncesFinishedTasks(t *testing.T) {
 	term.line("run true --hosts web01 --wait") // what has been shown is not announced
 	term.expect("done: 1 ok\r\n")
 	term.expect("warren> ")
+	term.line(`run "hold" --hosts web01 --detach`)
+	term.expect("warren> ")
+	if strings.Count(term.screen, "cancel 1b4e0004 stops it") != 1 {
+		t.Errorf("--detach prints the limit twice:\n%s", term.screen)
+	}
 	term.line(`run "hold" --hosts web01`)
 	term.expect("warren> ")
 	term.line("exit")
-	term.expect("not done yet: 1b4e0004; check_task")
+	term.expect("not done yet: 1b4e0005; check_task")
 	if status := term.end(); status != 0 {
 		t.Errorf("exit status %d", status)
 	}
@@ -189,11 +194,21 @@ func TestTerminalShowsControlSequences(t *testing.T) {
 func TestTerminalCtrlCAtPrompt(t *testing.T) {
 	term := startTerminal(t, t.TempDir(), nil)
 	term.greeted()
-	term.send("nonsense" + ctrlC)
-	term.expect("to leave, type exit or press Ctrl-D\r\n")
-	term.expect("warren> ")
+	term.send("nonsense")
+	term.expect("nonsense")
 	term.send(ctrlC)
-	term.expect("to leave")
+	term.expect("^C")
+	term.expect("warren> ")
+	term.send("it's" + "\r")
+	term.expect("> ")
+	term.send(ctrlC)
+	term.expect("^C")
+	term.expect("warren> ")
+	if strings.Contains(term.screen, "to leave") {
+		t.Errorf("Ctrl-C on a line that was begun says how to leave:\n%s", term.screen)
+	}
+	term.send(ctrlC)
+	term.expect("to leave, type exit or press Ctrl-D\r\n")
 	term.expect("warren> ")
 	term.line("hosts expand web1") // the line before is gone
 	term.expect("web1\r\n")
@@ -243,7 +258,8 @@ func TestTerminalCtrlCInShellForm(t *testing.T) {
 	term.expect("on 1 host (no timeout); Ctrl-C leaves it running")
 	term.send(ctrlC)
 	term.expect("detached: task 1b4e0001-0000-4000-8000-000000000000 is still running")
-	term.expect("cancels it now")
+	term.expect("hint: warren check_task 1b4e0001 shows it, warren cancel 1b4e0001 stops it")
+	term.expect("now")
 	term.send(ctrlC)
 	term.expect("canceling task 1b4e0001-0000-4000-8000-000000000000")
 	if status := term.end(); status != cli.ExitFailed {
@@ -309,6 +325,10 @@ func TestTerminalCompletion(t *testing.T) {
 	term.send("--j\t\r")
 	term.expect("--json")
 	term.expect(`"state":"done"`)
+	term.expect("warren> ")
+	term.send("push script_te\t")
+	term.expect("push script_test.go ")
+	term.send(ctrlC)
 	term.expect("warren> ")
 	term.send("run true --hosts \"web01 db\t\"\r")
 	term.expect(`"web01 dbserver7`)
@@ -461,7 +481,7 @@ func TestTerminalPaste(t *testing.T) {
 	term.send("\r")
 	term.expect(pasteOn + "> ")
 	term.send(ctrlC)
-	term.expect("to leave")
+	term.expect("^C")
 	term.expect("warren> ")
 
 	// One command is wrong: none runs.

@@ -80,7 +80,7 @@ func TestLeavesSilentHost(t *testing.T) {
 
 	shell := begin()
 	leaves(t, shell, syscall.SIGTERM)
-	has(t, shell.Err.String(), "error: warren was stopped; task "+tasks[0]+" is still running", "hint: check_task "+tasks[0][:8], "exited before every host had confirmed its job: "+tasks[0])
+	has(t, shell.Err.String(), "error: warren was stopped; task "+tasks[0]+" is still running", "hint: warren check_task "+tasks[0][:8], "exited before every host had confirmed its job: "+tasks[0])
 	leaves(t, begin("--stream"), syscall.SIGHUP)
 	leaves(t, begin("--detach"), syscall.SIGTERM)
 

@@ -134,7 +134,7 @@ func TestRolloutOfKilledOperatorIsResumedOnce(t *testing.T) {
 		}
 		return nil
 	})
-	has(t, r.out, "hint: resume "+id[:8]+" continues the rollout")
+	has(t, r.out, "hint: warren resume "+id[:8]+" continues the rollout")
 	if r.status != 1 {
 		t.Errorf("check_task: %s", r)
 	}
@@ -208,7 +208,7 @@ func TestRolloutIsPausedResumedAndVerified(t *testing.T) {
 		}
 		return nil
 	})
-	has(t, r.err, "rollout paused by an operator; resume "+id[:8]+" continues it")
+	has(t, r.err, "rollout paused by an operator; warren resume "+id[:8]+" continues it")
 	await(t, &op.Err, `rollout paused by an operator; not sent: `+b)
 	if status, err := op.Wait(); err != nil || status != 1 {
 		t.Errorf("the process that drove it ends with %d, %v", status, err)
@@ -253,7 +253,7 @@ func TestRolloutWithSecretsIsNotResumedElsewhere(t *testing.T) {
 	p.want(1, "run", "test $WARREN_HOST != "+a, "--secret-env", "TOKEN=@"+secret, "--hosts", a+" "+b, "--rollout", "1,2", "--on-failure", "pause")
 	id := onlyTask(t, p)
 	r := p.want(2, "resume", id)
-	has(t, r.err, "error: task "+id+" has secrets, which only the process that started it knows", "hint: cancel "+id[:8]+", then retry "+id[:8]+" --outcome canceled")
+	has(t, r.err, "error: task "+id+" has secrets, which only the process that started it knows", "hint: warren cancel "+id[:8]+", then warren retry "+id[:8]+" --outcome canceled")
 	p.want(0, "cancel", id)
 	has(t, p.want(1, "check_task", id).out, "done: 1 exited with an error, 1 canceled")
 }

@@ -44,7 +44,7 @@ func TestInterruptOnce(t *testing.T) {
 	g.begun(a)
 	term.Type(ctrlC)
 	term.Expect(`detached: task ` + id + ` is still running`)
-	term.Expect(`hint: check_task ` + id[:8])
+	term.Expect(`hint: warren check_task ` + id[:8])
 	if status := term.End(); status != 1 {
 		t.Errorf("status %d", status)
 	}

@@ -24,23 +24,39 @@ func Pad(line string, width int) string {
 // could otherwise make the rows of all hosts as long as its own.
 const widestColumn = 200
 
-// Align returns a line for each row of a table, with the cells in columns, two blanks apart.
-func Align(rows [][]string) []string {
-	var widths []int
+// Gap is the number of blanks between two columns.
+const Gap = 2
+
+// Spans reports whether a cell is the last of a row that is shorter than others. Such a cell takes
+// the room of the columns that its row lacks.
+func Spans(row []string, cell, columns int) bool { return cell == len(row)-1 && len(row) < columns }
+
+// Columns returns the widths of the columns of a table.
+func Columns(rows [][]string) []int {
+	most := 0
+	for _, row := range rows {
+		most = max(most, len(row))
+	}
+	widths := make([]int, most)
 	for _, row := range rows {
 		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
+			if !Spans(row, i, most) {
+				widths[i] = max(widths[i], min(Of(cell), widestColumn))
 			}
-			widths[i] = max(widths[i], min(Of(cell), widestColumn))
 		}
 	}
+	return widths
+}
+
+// Align returns a line for each row of a table, with the cells in columns.
+func Align(rows [][]string) []string {
+	widths := Columns(rows)
 	lines := make([]string, len(rows))
 	for n, row := range rows {
 		var line strings.Builder
 		for i, cell := range row {
 			if i < len(row)-1 {
-				cell = Pad(cell, widths[i]) + "  "
+				cell = Pad(cell, widths[i]) + strings.Repeat(" ", Gap)
 			}
 			line.WriteString(cell)
 		}

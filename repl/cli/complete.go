@@ -55,6 +55,10 @@ func (c *Completer) Complete(line string, pos int) (head string, words []string,
 	runes := []rune(line)
 	left, tail := string(runes[:pos]), string(runes[pos:])
 	done, current, quoted := typed(left)
+	if flag, ok := c.takesFile(done, current); ok {
+		head, words = c.completeFile(left, flag, strings.TrimPrefix(current, flag))
+		return head, words, tail
+	}
 	known := c.known(done, current, quoted)
 	// A list of hosts is one word; what is completed is its last name.
 	piece := current[lastName(current):]
@@ -172,6 +176,9 @@ func (c *Completer) expressions(current string) []string {
 			continue
 		}
 		known = append(known, groupNames(sources, source)...)
+	}
+	if isGroup := func(word string) bool { return !strings.HasSuffix(word, ":") }; name == "@" && slices.ContainsFunc(known, isGroup) {
+		return known // the outcomes once more is typed
 	}
 	for _, word := range model.StatusNames() {
 		known = append(known, "@"+word+":")

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -26,15 +28,84 @@ func Explain(trace *kong.Context) error {
 	case strings.HasPrefix(word, "-") && word != "-":
 		return explainFlag(trace, node, word, rest[1:])
 	case len(node.Children) > 0:
-		return UnknownCommand(node, word)
-	case node.Name == "run":
-		return Usage(QuotingHint, "run takes one command: unexpected word %q", word)
-	default:
-		return Usage("usage: "+node.Tag.Get("usage"), "%s: unexpected word %q", node.Name, word)
+		return unknownWord(node, rest)
 	}
+	hint := "usage: " + node.Tag.Get("usage")
+	if node.Name == "run" {
+		hint = QuotingHint
+	}
+	if list := listHint(trace.Args[:max(0, len(trace.Args)-len(rest))], rest); list != "" {
+		hint = list
+	}
+	if node.Name == "run" {
+		return Usage(hint, "run takes one command: unexpected word %q", word)
+	}
+	return Usage(hint, "%s: unexpected word %q", node.Name, word)
 }
 
-func UnknownCommand(node *kong.Node, word string) error {
+// listHint is the hint for words that follow the value of a flag whose value is a list; "" if the
+// words before do not end with such a flag.
+func listHint(before, rest []string) string {
+	n := len(before)
+	if n == 0 {
+		return ""
+	}
+	flag, value, ok := strings.Cut(before[n-1], "=")
+	if !ok && n > 1 {
+		flag, value = before[n-2], before[n-1]
+	}
+	words := append([]string{value}, valuesIn(rest)...)
+	switch flag {
+	case "--hosts", "--exclude":
+		return fmt.Sprintf("quote the hosts: %s %q", flag, strings.Join(words, " "))
+	case "--rollout":
+		for i := range words {
+			words[i] = strings.Trim(words[i], ",")
+		}
+		return "separate the stages with commas: --rollout " + strings.Join(words, ",")
+	}
+	return ""
+}
+
+// valuesIn returns the words before the first flag.
+func valuesIn(words []string) []string {
+	end := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "-") })
+	if end < 0 {
+		end = len(words)
+	}
+	return words[:end]
+}
+
+// MissingFlag reports a flag that a command requires and that is not given.
+func MissingFlag(trace *kong.Context, node *kong.Node) error {
+	for _, f := range node.Flags {
+		given := func(p *kong.Path) bool { return p.Flag == f }
+		if f.Required && !slices.ContainsFunc(trace.Path, given) {
+			return Usage("usage: "+node.Tag.Get("usage"), "%s needs --%s", node.Name, f.Name)
+		}
+	}
+	return nil
+}
+
+// An UnknownCommandError is the cause of the error about a word that is no command.
+type UnknownCommandError struct{ Word string }
+
+func (e *UnknownCommandError) Error() string { return fmt.Sprintf("unknown command %q", e.Word) }
+
+// unknownWord is about words of which the first is neither a command nor a subcommand.
+func unknownWord(node *kong.Node, words []string) error {
+	if node.Name == "hosts" && suggestion(node, words[0]) == "" {
+		expr := strings.Join(valuesIn(words), " ")
+		if strings.ContainsAny(expr, " []*!&^") {
+			expr = fmt.Sprintf("%q", expr)
+		}
+		return Usage("to list certain hosts: hosts --hosts "+expr, "%s: unknown word %q", node.Name, words[0])
+	}
+	return UnknownCommand(node, words[0])
+}
+
+// suggestion is a hint with the commands or subcommands that are spelled like word, or "".
+func suggestion(node *kong.Node, word string) string {
 	var known []string
 	for _, child := range node.Children {
 		if !child.Hidden {
@@ -42,7 +113,12 @@ func UnknownCommand(node *kong.Node, word string) error {
 			known = append(known, child.Aliases...)
 		}
 	}
-	hint := suggest.For(word, known)
+	return suggest.For(word, known)
+}
+
+// UnknownCommand is the error about a word that is neither a command nor a subcommand of node.
+func UnknownCommand(node *kong.Node, word string) error {
+	hint := suggestion(node, word)
 	if node.Type != kong.ApplicationNode {
 		if hint == "" {
 			hint = "usage: " + node.Tag.Get("usage")
@@ -52,7 +128,8 @@ func UnknownCommand(node *kong.Node, word string) error {
 	if hint == "" {
 		hint = "help lists the commands"
 	}
-	return Usage(hint, "unknown command %q", word)
+	unknown := &UnknownCommandError{word}
+	return &Error{Status: ExitUsage, Text: unknown.Error(), Hint: hint, Err: unknown}
 }
 
 func explainFlag(trace *kong.Context, node *kong.Node, word string, rest []string) error {
@@ -82,8 +159,12 @@ func explainFlag(trace *kong.Context, node *kong.Node, word string, rest []strin
 	switch {
 	case node.Type == kong.ApplicationNode:
 		of = "warren"
+	case node.Name == "run" && name == "--save":
+		hint = "check_task ID --save DIR writes the output of a task into a directory"
 	case node.Name == "run" && hint == "":
 		hint = QuotingHint
+	case node.Name == "grep" && name == "-i":
+		hint = fmt.Sprintf("(?i) ignores case: grep %q", "(?i)"+strings.Join(rest[:min(1, len(rest))], ""))
 	case hint == "":
 		hint = "help " + node.Name + " lists its flags"
 	}

@@ -27,6 +27,9 @@ func WriteOverview(w io.Writer, lang *translate.Language, root *kong.Node) {
 			rows = append(rows, [2]string{child.Tag.Get("usage"), lang.Word(child.Help)})
 		}
 	}
+	if len(flags) == 1 { // the prompt
+		rows = append(rows, [2]string{"!COMMAND", lang.Word("Run a command in your own shell, on this machine.")})
+	}
 	writeRows(w, rows)
 	if len(flags) > 1 {
 		fmt.Fprintln(w, lang.Word("\nFlags:"))

@@ -171,3 +171,77 @@ func TestComplete(t *testing.T) {
 		}
 	}
 }
+
+func TestCompleteGroupsBeforeOutcomes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "groups.yaml")
+	if err := os.WriteFile(file, []byte("roles: {web: 'web[01-02]', db: db1}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		config        lookup.Config
+		current, want string
+	}{
+		{lookup.Config{Path: file}, "@", "@web @db"},
+		{lookup.Config{Path: file}, "@t", "@timed_out:"},
+		{lookup.Config{}, "@", "@ok: @failed:"},
+	} {
+		c := cli.NewCompleter(noStore{}, tt.config, grammar.ShellModel())
+		words := c.ShellWords([]string{"run", "true", "--hosts"}, tt.current)
+		words = slices.DeleteFunc(words, func(word string) bool { return word == "@ansible:" }) // if it is installed
+		if got := strings.Join(words, " "); got != tt.want && (tt.config.Path != "" || !strings.HasPrefix(got, tt.want)) {
+			t.Errorf("%s: %q, want %q", tt.current, words, tt.want)
+		}
+	}
+}
+
+func TestCompleteLocalFiles(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	t.Setenv("HOME", dir)
+	for _, name := range []string{"app.conf", "app.log", "my file", "it's", ".hidden", "conf.d/a.conf", "my dir/x"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var listed []string
+	list := func(choices []cli.Choice) {
+		listed = nil
+		for _, c := range choices {
+			listed = append(listed, c.Word)
+		}
+	}
+	c := cli.NewCompleter(noStore{}, lookup.Config{}, grammar.PromptModel()).ListAbove(list)
+	for _, tt := range []struct{ line, want, listed string }{
+		{"push co", "push conf.d/", ""},
+		{"push conf.d/", "push conf.d/a.conf ", ""},
+		{"push app.conf ap", "push app.conf app.", ""},
+		{"push app.", "push app.", "app.conf app.log"},
+		{"push .h", "push .hidden ", ""},
+		{"push ~/ap", "push ~/app.", ""},
+		{"push it", `push "it's" `, ""},
+		{"push my", `push "my `, ""},
+		{`push "my `, `push "my `, "my dir/ my file"},
+		{`push "my f`, `push "my file" `, ""},
+		{"push 'my d", "push 'my dir/", ""},
+		{`push "my dir/`, `push "my dir/x" `, ""},
+		{"push nosuch/", "", ""},
+		{"push app.conf --to c", "", ""},
+		{"run x --script co", "run x --script conf.d/", ""},
+		{"run x --stdin=co", "run x --stdin=conf.d/", ""},
+		{`run x --stdin="my d`, `run x --stdin="my dir/`, ""},
+		{"run x --hosts-file app.c", "run x --hosts-file app.conf ", ""},
+		{"check_task 1b4e --save co", "check_task 1b4e --save conf.d/", ""},
+		{"run co", "", ""},
+		{"collect co", "", ""},
+	} {
+		listed = nil
+		head, words, tail := c.Complete(tt.line, len([]rune(tt.line)))
+		got := ""
+		if len(words) > 0 {
+			got = head + strings.Join(words, "|") + tail
+		}
+		if got != tt.want || strings.Join(listed, " ") != tt.listed {
+			t.Errorf("%q: %q %q, want %q %q", tt.line, got, listed, tt.want, tt.listed)
+		}
+	}
+}

@@ -140,7 +140,8 @@ func (c *SendFlags) detach(ctx context.Context, env *Env, task model.Task) error
 	if err := errors.Join(err, c.printTask(context.WithoutCancel(ctx), env, task)); err != nil {
 		return err
 	}
-	if env.IO.ErrTerminal && !c.JSON && !c.JSONL {
+	printed := !env.Shell && env.IO.OutTerminal // by printTask
+	if env.IO.ErrTerminal && !printed && !c.JSON && !c.JSONL {
 		env.Note("%s", render.LimitAndStop(&task))
 	}
 	var without []string

@@ -75,7 +75,7 @@ func (env *Env) SeenAll(ctx context.Context, v *result.View, task model.Task, ch
 	if err := env.Printer().CheckComplete(ctx, v, &task, chosen); err != nil {
 		return err
 	}
-	if text, hint := render.Dropped(v, &task, chosen); text != "" {
+	if text, hint := render.Dropped(v, &task, chosen); text != "" && !env.IO.OutTerminal { // where the mark is seen
 		env.Note("%s", text)
 		env.Note("hint: %s", hint)
 	}

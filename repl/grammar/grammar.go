@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -43,7 +44,7 @@ var definitions = []definition{
 	{name: "retry", usage: "retry ID", help: "Rerun a task on the hosts where it failed.", new: func() command.Command { return new(command.Retry) }},
 	{name: "diff", usage: "diff ID1 ID2", help: "Show what has changed on the hosts between two tasks.", new: func() command.Command { return new(comparison.Diff) }},
 	{name: "grep", usage: "grep RE", help: "Search the stored output of all tasks for lines that match a regular expression.", new: func() command.Command { return new(search.Grep) }},
-	{name: "hosts", usage: "hosts [expand|fold|groups|forget]", help: "List the agents that are online; expand or fold host expressions; list groups; or forget hosts.", new: command.NewHosts},
+	{name: "hosts", usage: "hosts [--hosts EXPR] [--where CONDITION] [--all]", help: "List the agents that are online; expand or fold host expressions; list groups; or forget hosts.", new: command.NewHosts},
 	{name: "rights", usage: "rights [--hosts EXPR]", help: "List what your key may do on hosts.", new: func() command.Command { return new(command.Rights) }},
 	{
 		name: "broker-setup", usage: "broker-setup [--operator NAME] [--agent HOST,…]",
@@ -134,7 +135,7 @@ func ParseShell(args []string) (inv Invocation, err error) {
 	var g shellGrammar
 	cmd, trace, err := parse(shellParser(&g, args, kong.Resolvers(inv.Config.Source)), args)
 	if err != nil {
-		return inv, err
+		return inv, explainPromptOnly(err)
 	}
 	inv.Command = cmd
 	if g.Globals.Version {
@@ -148,6 +149,16 @@ func ParseShell(args []string) (inv Invocation, err error) {
 		inv.Config.Settings, err = cli.Describe(inv.Config.Source, trace, inv.Settings)
 	}
 	return inv, err
+}
+
+// explainPromptOnly replaces an error about a command that only the prompt has.
+func explainPromptOnly(err error) error {
+	var unknown *cli.UnknownCommandError
+	isOnly := func(d definition) bool { return d.promptOnly && d.name == unknown.Word }
+	if errors.As(err, &unknown) && slices.ContainsFunc(definitions, isOnly) {
+		return cli.Usage("warren without a command opens the prompt", "%s is a command of the prompt only", unknown.Word)
+	}
+	return err
 }
 
 // allSettings are those of the shell's whole grammar.
@@ -191,6 +202,9 @@ func parse(k *kong.Kong, args []string) (command.Command, *kong.Context, error) 
 		if p.Flag != nil && p.Flag.Name == "help" {
 			return &helpCommand{node: selected(trace)}, nil, nil
 		}
+	}
+	if err := cli.MissingFlag(trace, selected(trace)); err != nil {
+		return nil, nil, err
 	}
 	if trace, err = k.Parse(args); err != nil {
 		return nil, nil, cli.ExplainValue(err)

@@ -18,8 +18,11 @@ import (
 
 // Agents prints a table: for eyes on a terminal, with whole times elsewhere.
 func Agents(out *term.Console, agents []target.Agent) error {
-	return out.Table(agentRows(out, agents))
+	return out.Table(agentRows(out, agents), answeredColumn)
 }
+
+// answeredColumn is the last of agentRows: it says which hosts are offline.
+const answeredColumn = 7
 
 // agentRows is a table with a heading.
 func agentRows(out *term.Console, agents []target.Agent) [][]string {
@@ -68,11 +71,10 @@ func answeredText(lang *translate.Language, a *target.Agent, relative bool) stri
 	text := a.Seen.UTC().Format(time.RFC3339)
 	if relative {
 		text = lang.Word("now")
-		if !a.Answers {
-			text = lang.Sprintf("%s ago", term.Duration(max(time.Second, time.Since(a.Seen).Truncate(time.Second))))
-		}
 	}
 	switch wait := readyIn(a); {
+	case !a.Answers && relative:
+		text = lang.Sprintf("offline, %s ago", term.Duration(max(time.Second, time.Since(a.Seen).Truncate(time.Second))))
 	case !a.Answers:
 		text += lang.Word(" (not now)")
 	case wait > 0 && relative: // short, since a terminal clips the line

@@ -31,21 +31,23 @@ func Preflight(out *term.Console, checks []model.Check, json bool) (err error) {
 	return &cli.Error{Status: cli.ExitFailed, Text: fmt.Sprintf("%d of %s would not run it or did not answer", refused, term.Plural(len(checks), "host"))}
 }
 
-// printChecks prints a table.
+// printChecks prints a table. On a terminal the reason of a host that refuses takes the rest of the row.
 func printChecks(out *term.Console, checks []model.Check) error {
-	rows := [][]string{{"HOST", "WOULD RUN", "USER", "DIRECTORY", "BINARY", "COMMAND", "RULE OR REASON"}}
+	rows := [][]string{{"HOST", "WOULD RUN", "RULE OR REASON", "USER", "DIRECTORY", "BINARY", "COMMAND"}}
 	for i := range checks {
 		h, a := checks[i].Host, checks[i].Answer
 		switch {
 		case a == nil:
-			rows = append(rows, []string{h, "?", "", "", "", "", out.Lang.Text(checks[i].Reason)})
+			rows = append(rows, []string{h, "?", out.Lang.Text(checks[i].Reason)})
+		case !a.WouldRun && out.OutTerminal:
+			rows = append(rows, []string{h, out.Lang.Word("no"), out.Lang.Text(a.Reason)})
 		case !a.WouldRun:
-			rows = append(rows, []string{h, out.Lang.Word("no"), a.User, a.Cwd, "", shellquote.Join(a.Argv...), out.Lang.Text(a.Reason)})
+			rows = append(rows, []string{h, out.Lang.Word("no"), out.Lang.Text(a.Reason), a.User, a.Cwd, "", shellquote.Join(a.Argv...)})
 		default:
-			rows = append(rows, []string{h, out.Lang.Word("yes"), a.User, a.Cwd, a.Binary, shellquote.Join(a.Argv...), a.Rule})
+			rows = append(rows, []string{h, out.Lang.Word("yes"), a.Rule, a.User, a.Cwd, a.Binary, shellquote.Join(a.Argv...)})
 		}
 	}
-	return out.Table(rows)
+	return out.Table(rows, 1, 2)
 }
 
 // A checkDocument is a host's answer in JSON. What is not known is null.

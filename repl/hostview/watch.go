@@ -106,7 +106,7 @@ func (t *tableView) frame(columns, rows int) []term.FrameLine {
 		add(t.out.Lang.Sprintf("no agent answers to %s", hostexpr.Fold(t.selected.Silent)), t.out.Paint.Bad)
 	}
 	agents, hidden := fitting(t.selected.Agents, room-len(lines)-1)
-	for i, line := range t.out.Align(agentRows(t.out, agents)) {
+	for i, line := range t.out.Align(agentRows(t.out, agents), answeredColumn) {
 		switch {
 		case len(agents) == 0:
 		case i > 0 && !agents[i-1].Answers:

@@ -2,11 +2,16 @@ package lineedit
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/peterh/liner"
 
 	"warren/repl/term"
 )
+
+// ErrDiscarded is the error of Next where Ctrl-C has discarded a line that was begun. It is a
+// term.ErrInterrupted.
+var ErrDiscarded = fmt.Errorf("%w", term.ErrInterrupted)
 
 // NewEditor opens the line editor on the process's terminal, nil where the
 // terminal cannot do that. Between two lines the terminal is in its original
@@ -40,10 +45,13 @@ func NewEditor(out *term.Console, historyFile string, complete liner.WordComplet
 	read := func(prompt string) (string, error) {
 		_ = editing.ApplyMode()
 		keys.open()
-		line, err := view.reading(func() (string, error) { return editor.Prompt(prompt) })
+		line, typed, err := view.reading(prompt, func() (string, error) { return editor.Prompt(prompt) })
 		keys.close()
 		_ = original.ApplyMode()
 		if errors.Is(err, liner.ErrPromptAborted) {
+			if typed {
+				return "", ErrDiscarded
+			}
 			return "", term.ErrInterrupted
 		}
 		return typedText(line), err

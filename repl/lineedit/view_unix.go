@@ -5,6 +5,7 @@ package lineedit
 import (
 	"io"
 	"os"
+	"strings"
 
 	"warren/repl/term"
 )
@@ -31,11 +32,11 @@ func newLineView(out *term.Console) *lineView {
 func (v *lineView) with(string) *lineView { return v }
 
 // reading calls read, and draws what it prints to os.Stdout, which nothing else does
-// meanwhile.
-func (v *lineView) reading(read func() (string, error)) (string, error) {
+// meanwhile. It also reports whether the line was more than the prompt.
+func (v *lineView) reading(prompt string, read func() (string, error)) (line string, typed bool, err error) {
 	from, to, err := os.Pipe()
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	drawn := make(chan struct{})
 	go func() {
@@ -45,12 +46,11 @@ func (v *lineView) reading(read func() (string, error)) (string, error) {
 	}()
 	stdout := os.Stdout
 	os.Stdout = to
-	line, err := read()
+	line, err = read()
 	os.Stdout = stdout
 	_ = to.Close()
 	<-drawn
-	v.finish()
-	return line, err
+	return line, strings.TrimSuffix(v.finish(), "^C") != prompt, err
 }
 
 // follow draws what the editor prints, until that ends.
@@ -75,14 +75,16 @@ func (v *lineView) take(b []byte) {
 	})
 }
 
-// finish forgets the line, which the editor has read.
-func (v *lineView) finish() {
+// finish forgets the line, which the editor has read, and returns it with its prompt.
+func (v *lineView) finish() (text string) {
 	v.out.Update(v, func(shown bool) {
+		text = string(v.want.text)
 		if shown && v.want.ended {
 			v.end()
 		}
 		v.want, v.shown = newDrawing(), nil
 	})
+	return text
 }
 
 // draw makes the terminal show what the editor shows.

@@ -26,11 +26,12 @@ func (v *lineView) with(prompt string) *lineView {
 	return v
 }
 
-// reading calls read, which draws.
-func (v *lineView) reading(read func() (string, error)) (string, error) {
+// reading calls read, which draws. What has been typed is not known.
+func (v *lineView) reading(_ string, read func() (string, error)) (line string, typed bool, err error) {
 	v.out.Update(v, func(bool) { v.begun = true })
 	defer v.out.Update(v, func(bool) { v.begun = false })
-	return read()
+	line, err = read()
+	return line, false, err
 }
 
 func (v *lineView) Hide() {

@@ -316,13 +316,13 @@ func (p *Printer) WriteHints(w *bufio.Writer, task model.Task, jobs []model.Job)
 	for _, o := range model.Outcomes {
 		if text := model.HintFor(o); hints[o] && text != "" {
 			word := p.out.Lang.Word(model.OutcomeText(o).Word)
-			fmt.Fprintln(w, term.Wrap(p.out.Lang.Sprintf("hint: %s: %s", word, text), p.out.Width()))
+			fmt.Fprintln(w, term.Wrap(p.out.InForm(p.out.Lang.Sprintf("hint: %s: %s", word, text)), p.out.Width()))
 		}
 	}
 	switch id := result.ShortID(task.ID); {
 	case task.Rollout.Pause() != nil:
-		p.out.Lang.Fprintf(w, "hint: resume %s continues the rollout, cancel %s ends it\n", id, id)
+		fmt.Fprintln(w, p.out.InForm(p.out.Lang.Sprintf("hint: resume %s continues the rollout, cancel %s ends it", id, id)))
 	case !task.Done():
-		p.out.Lang.Fprintf(w, "hint: wait %s waits for the rest\n", id)
+		fmt.Fprintln(w, p.out.InForm(p.out.Lang.Sprintf("hint: wait %s waits for the rest", id)))
 	}
 }

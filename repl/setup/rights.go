@@ -55,9 +55,10 @@ func printRights(out *term.Console, rights []model.Rights, keys signing.Report) 
 	return out.Lines([]string{"", term.Wrap(out.Lang.Sprintf("signing key: %s", term.Line(keys.String())), out.Width())})
 }
 
-// describeRights returns rows of the table, without the host: one for each expression.
+// describeRights returns rows of the table, without the host: one for each expression. Only the
+// first has more columns, so that a reason takes the rest of its row.
 func describeRights(r *model.Rights) (rows [][]string) {
-	row := func(command string) []string { return []string{" ", command, " ", " ", " ", " ", " "} }
+	row := func(command string) []string { return []string{" ", command} }
 	g := r.Answer
 	switch {
 	case r.Refused:
@@ -80,7 +81,7 @@ func describeRights(r *model.Rights) (rows [][]string) {
 	if len(rows) == 0 { // only permit-push or permit-collect
 		rows = append(rows, row("-"))
 	}
-	copy(rows[0][2:], []string{users(g), strings.Join(options(g), " "), expires(g), validity(g), maxOutput(g)})
+	rows[0] = append(rows[0], users(g), strings.Join(options(g), " "), expires(g), validity(g), maxOutput(g))
 	return rows
 }
 
@@ -215,5 +216,8 @@ func noRights(rights []model.Rights, keys signing.Report) error {
 		return nil
 	}
 	text := fmt.Sprintf("%d of %s do not permit the key anything or did not answer", missing, term.Plural(len(rights), "host"))
+	if len(rights) == 1 {
+		text = "the host does not permit the key anything, or did not answer"
+	}
 	return &cli.Error{Status: cli.ExitFailed, Text: text, Hint: hint}
 }

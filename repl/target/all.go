@@ -46,8 +46,33 @@ func (c *Flags) everyHost(ctx context.Context, env *Env) ([]string, error) {
 		return nil, c.tooFew(online, offline)
 	case len(hosts) == 0:
 		return nil, &cli.Error{Status: cli.ExitFailed, Text: "no agent has answered within the last week", Hint: "hosts lists the agents that answer"}
-	case len(offline) > 0:
+	}
+	return hosts, env.noteSilent(ctx, offline)
+}
+
+// noteSilent prints which agents that answered within the last days do not answer: those that are
+// offline, and those that are connected to the broker and do not answer this key, or not in time.
+func (env *Env) noteSilent(ctx context.Context, silent []string) error {
+	if len(silent) == 0 {
+		return nil
+	}
+	reach, err := env.Engine().Reach(ctx, silent, reachWait)
+	if err != nil {
+		return err
+	}
+	var offline, connected []string
+	for i, r := range reach {
+		if r == model.Unanswered {
+			connected = append(connected, silent[i])
+		} else {
+			offline = append(offline, silent[i])
+		}
+	}
+	if len(offline) > 0 {
 		env.Out.Note("offline now, but online within the last week: %s", hostexpr.Fold(offline))
 	}
-	return hosts, nil
+	if len(connected) > 0 {
+		env.Out.Note("connected, but did not answer this key: %s", hostexpr.Fold(connected))
+	}
+	return nil
 }

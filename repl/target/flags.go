@@ -190,7 +190,7 @@ func noHosts() error {
 
 // NoMatch is the error of a condition that selects no host.
 func NoMatch() error {
-	return &cli.Error{Status: cli.ExitFailed, Text: "no hosts match --where", Hint: "hosts lists the agents that answer, with facts and labels"}
+	return &cli.Error{Status: cli.ExitFailed, Text: "no hosts match --where", Hint: "hosts --json lists all facts and labels of the agents that answer"}
 }
 
 // tooFew is the error of --min-hosts.

@@ -19,6 +19,10 @@ type Console struct {
 	IO
 	Paint Paint // of standard output
 
+	// ShellForm, where present, changes the commands that a note names, outside errors, to how they
+	// are typed in a shell.
+	ShellForm func(text string) string
+
 	// Paged, where present, is called after a pager has run: a Ctrl-C that was pressed
 	// meanwhile was for the pager.
 	Paged func()
@@ -55,7 +59,11 @@ func (c *Console) Note(format string, args ...any) {
 	if c.ErrTerminal && c.Size != nil {
 		width, _ = c.Size()
 	}
-	text := Wrap(Line(c.Lang.Sprintf(format, args...)), width) + "\n"
+	text := c.Lang.Sprintf(format, args...)
+	if !strings.HasPrefix(format, "error:") { // which has words of the operator's
+		text = c.InForm(text)
+	}
+	text = Wrap(Line(text), width) + "\n"
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.surface == nil || !c.ErrTerminal {
@@ -65,6 +73,14 @@ func (c *Console) Note(format string, args ...any) {
 	c.surface.Hide()
 	_, _ = io.WriteString(c.Err, text)
 	c.surface.Show()
+}
+
+// InForm returns a text for a person with its commands as they are typed: at the prompt, or in a shell.
+func (c *Console) InForm(text string) string {
+	if c.ShellForm == nil {
+		return text
+	}
+	return c.ShellForm(text)
 }
 
 // Above writes results to standard output, above what is drawn in place. Any goroutine may
@@ -123,9 +139,9 @@ func (c *Console) Lines(lines []string) error {
 	})
 }
 
-// Align returns a line for each row of a table, on a terminal cut to its width. It translates the
-// first row, the names of the columns.
-func (c *Console) Align(rows [][]string) []string {
+// Align returns a line for each row of a table, on a terminal cut to its width: the widest columns
+// are cut, but not the first nor those in whole. It translates the first row, the names of the columns.
+func (c *Console) Align(rows [][]string, whole ...int) []string {
 	for n, row := range rows {
 		for i, cell := range row {
 			if n == 0 {
@@ -137,6 +153,7 @@ func (c *Console) Align(rows [][]string) []string {
 			row[i] = Line(cell)
 		}
 	}
+	fit(rows, c.Width(), whole)
 	lines := displaywidth.Align(rows)
 	for i, line := range lines {
 		lines[i] = Clip(strings.TrimRight(line, " "), c.Width())
@@ -144,10 +161,10 @@ func (c *Console) Align(rows [][]string) []string {
 	return lines
 }
 
-// Table aligns columns; on a terminal each row is cut to one line, and a long table is paged.
-func (c *Console) Table(rows [][]string) error {
+// Table prints what Align returns. On a terminal a long table is paged.
+func (c *Console) Table(rows [][]string, whole ...int) error {
 	_, err := c.Page(func(w *bufio.Writer) error {
-		for _, line := range c.Align(rows) {
+		for _, line := range c.Align(rows, whole...) {
 			fmt.Fprintln(w, line)
 		}
 		return nil

@@ -55,6 +55,7 @@ func (k *checker) condition(n ast.Node) error {
 
 func (k *checker) comparison(n *ast.BinaryNode) error {
 	normalizeNames(n)
+	k.c.compared[n.Right] = true
 	err := firstError(k.count(n), func() error { return k.operand(n.Left) })
 	switch n.Operator {
 	case "matches":
@@ -63,6 +64,7 @@ func (k *checker) comparison(n *ast.BinaryNode) error {
 		if list, ok := n.Right.(*ast.ArrayNode); ok {
 			err = firstError(err, func() error { return k.count(list) })
 			for _, item := range list.Nodes {
+				k.c.compared[item] = true
 				err = firstError(err, func() error { return k.value(item) })
 			}
 			return err

@@ -45,6 +45,7 @@ type Condition struct {
 
 	root     ast.Node
 	names    []*ast.IdentifierNode
+	compared map[ast.Node]bool           // what stands to the right of a comparison
 	patterns map[ast.Node]*regexp.Regexp // of the texts to the right of matches
 	networks map[ast.Node]netip.Prefix   // of the second arguments of within
 }
@@ -74,7 +75,7 @@ func Parse(text string) (*Condition, error) {
 	if err != nil {
 		return nil, syntax(text, err)
 	}
-	c := &Condition{root: tree.Node, patterns: map[ast.Node]*regexp.Regexp{}, networks: map[ast.Node]netip.Prefix{}}
+	c := &Condition{root: tree.Node, compared: map[ast.Node]bool{}, patterns: map[ast.Node]*regexp.Regexp{}, networks: map[ast.Node]netip.Prefix{}}
 	if err := (&checker{c: c}).condition(c.root); err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ func (c *Condition) Check(hosts []*wire.Hello) error {
 		slices.Sort(known)
 		hint := suggest.For(n.Value, known)
 		switch {
-		case values[n.Value]:
+		case values[n.Value], hint == "" && c.compared[n]:
 			hint = fmt.Sprintf("text needs quotes: %q", n.Value)
 		case hint == "":
 			hint = fmt.Sprintf("labels[%q] is nil where a host has none; hosts lists the labels there are", n.Value)

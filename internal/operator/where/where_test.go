@@ -226,6 +226,9 @@ func TestCheck(t *testing.T) {
 		{`zebra == nil`, 1, `label "zebra"`, `labels["zebra"] is nil`},
 		{`Role == "web"`, 1, `label "Role"`, `did you mean "role"?`},
 		{`role == web`, 9, `label "web"`, `text needs quotes: "web"`},
+		{`os == linux`, 7, `label "linux"`, `text needs quotes: "linux"`},
+		{`name in [web7]`, 10, `label "web7"`, `text needs quotes: "web7"`},
+		{`role == cpu`, 9, `label "cpu"`, `did you mean "cpus"?`},
 	} {
 		c, err := Parse(tt.text)
 		if err != nil {
