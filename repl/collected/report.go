@@ -261,7 +261,7 @@ func (r *Report) writeTotal(w *bufio.Writer, s *summary) {
 		lang.Fprintf(w, "no files were collected\n")
 	case r.view.Save == "":
 		fmt.Fprintln(w, total)
-		lang.Fprintf(w, "hint: check_task %s --save DIR saves the files\n", result.ShortID(r.task.ID))
+		fmt.Fprintln(w, r.out.InForm(lang.Sprintf("hint: check_task %s --save DIR saves the files", result.ShortID(r.task.ID))))
 	default:
 		lang.Fprintf(w, "saved in %s, a directory for each host: %s\n", term.Line(r.view.Save), term.Line(total))
 	}
