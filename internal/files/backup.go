@@ -54,21 +54,17 @@ func (s *step) keepsOld() bool {
 // replaceWithBackup keeps the replaced file as NAME~. If it cannot be replaced, the earlier backup stays.
 func (t *writing) replaceWithBackup(s *step, name string) error {
 	earlier := s.stage + "~~"
-	err := secondName(t.root, name+"~", earlier)
-	had := err == nil
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	made := false
-	if err == nil {
-		made, err = backUp(t.root, name, s.stage+"~")
-	}
+	_, err := t.root.Lstat(name + "~")
+	isFirst := errors.Is(err, fs.ErrNotExist)
+	isKept := !isFirst && t.root.Link(name+"~", earlier) == nil // not where hard links do not exist or are not permitted
+	made, err := backUp(t.root, name, s.stage+"~")
 	if err != nil {
 		err = fmt.Errorf("%q: no backup: %w", t.shown(s.entry), Cause(err))
 	} else if err = t.root.Rename(s.stage, name); err != nil && made {
-		if had {
+		switch {
+		case isKept:
 			err = errors.Join(err, t.root.Rename(earlier, name+"~"))
-		} else {
+		case isFirst:
 			err = errors.Join(err, t.root.Remove(name+"~"))
 		}
 		err = fmt.Errorf("%q: %w", t.shown(s.entry), Cause(err))

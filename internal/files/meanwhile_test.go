@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // open compares a source with the host.
@@ -76,6 +78,30 @@ func TestFileThatDisappearsDuringThePushIsCreated(t *testing.T) {
 }
 
 // Pushes of one new tree at the same time: one finds the directories that the other has made.
+func TestTwoPushesOfOneNewTreeAtTheSameTime(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 20 {
+		write(t, filepath.Join(dir, "tree", fmt.Sprint("d", i), "e", "file"), "new")
+	}
+	s := scan(t, false, filepath.Join(dir, "tree"))
+	for i := range 20 {
+		o := Options{Path: filepath.Join(dir, "host", fmt.Sprint(i)), Mkdir: true}
+		targets := []*Target{open(t, s, o), open(t, s, o), open(t, s, o)}
+		var g errgroup.Group
+		for _, target := range targets {
+			target.sync = func(*os.File) error { return nil } // to meet more often
+			g.Go(func() error { return target.Write(t.Context(), s.Open(0)) })
+		}
+		if err := g.Wait(); err != nil && runtime.GOOS != "windows" { // which refuses to replace an open file
+			t.Error(err)
+		}
+		if got := names(t, o.Path); len(got) != 20 {
+			t.Errorf("the host has %q", got)
+		}
+	}
+}
+
+// One finds what the other has made.
 func TestTwoPushesOfOneNewTree(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "tree", "d", "e", "file"), "new")
@@ -133,7 +159,7 @@ func TestMkdirMakesNothingBeforeTheContentIsThere(t *testing.T) {
 		if err := target.Write(t.Context(), strings.NewReader("n")); !errors.Is(err, ErrEndedEarly) {
 			t.Error(err)
 		}
-		if got := names(t, filepath.Join(dir, "host")); len(got) > 0 {
+		if got := names(t, filepath.Join(dir, "host", "x", "y")); len(got) > 0 {
 			t.Errorf("a push that failed has left %q", got)
 		}
 		if err := target.Write(t.Context(), s.Open(0)); err != nil || read(t, o.Path) != "new" {

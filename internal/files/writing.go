@@ -21,7 +21,7 @@ import (
 type writing struct {
 	*Target
 	staged   []string // temporary names that exist
-	parents  []string // directories that Options.Mkdir has created
+	parents  []string // directories that Options.Mkdir has created; they stay, because other pushes may use them
 	made     []*step  // directories of the push that were created
 	syncEach bool     // sync each file, not the file system once for all
 }
@@ -43,7 +43,11 @@ func (t *writing) stage(ctx context.Context, content io.Reader) error {
 		dir := path.Dir(name)
 		switch {
 		case s.entry.Kind == Directory && s.exists == nil:
-			if err := t.makeDirectory(s, name); err != nil {
+			err := t.makeDirectory(s, name)
+			if errors.Is(err, fs.ErrNotExist) && t.makeAgain(dir) == nil {
+				err = t.makeDirectory(s, name)
+			}
+			if err != nil {
 				return t.named(s, err)
 			}
 		case s.content || s.entry.Kind == Symlink && s.status != Same:
@@ -90,25 +94,39 @@ func (t *writing) makeMissing() error {
 
 // makeDirectory creates a directory, unless another push has just done so. It gets its owner and mode
 // at once, unless they would keep this process from creating files in it: a push that is interrupted
-// leaves it right.
+// leaves it right. Nobody else uses it before it has its name.
 func (t *writing) makeDirectory(s *step, name string) error {
 	parent, err := t.root.OpenRoot(path.Dir(name))
 	if err != nil {
 		return err
 	}
 	defer parent.Close()
-	err = parent.Mkdir(path.Base(name), 0o700)
-	if errors.Is(err, fs.ErrExist) {
-		if s.exists, err = parent.Lstat(path.Base(name)); err != nil {
-			return err
-		}
+	name = path.Base(name)
+	if s.exists, err = parent.Lstat(name); err == nil {
 		return t.compareDirectory(s)
 	}
-	if err != nil {
+	temp := tempPrefix + rand.Text() + "-d"
+	if err := parent.Mkdir(temp, 0o700); err != nil {
 		return err
 	}
-	t.made = append(t.made, s)
-	f, err := openNewDirectory(parent, path.Base(name))
+	if err = t.prepareDirectory(parent, temp, s); err == nil {
+		err = parent.Rename(temp, name)
+	}
+	if err == nil {
+		t.made = append(t.made, s)
+		return nil
+	}
+	_ = parent.Remove(temp)
+	if info, e := parent.Lstat(name); e == nil { // meanwhile, the other push has put something into its own
+		s.exists, s.done = info, false
+		return t.compareDirectory(s)
+	}
+	return err
+}
+
+// prepareDirectory gives a new directory its owner and mode.
+func (t *writing) prepareDirectory(parent *os.Root, temp string, s *step) error {
+	f, err := openNewDirectory(parent, temp)
 	if err != nil {
 		return err
 	}
@@ -349,7 +367,7 @@ func (t *writing) commit() error {
 		dirs[path.Dir(dir)] = true
 	}
 	made := t.made
-	t.made, t.parents = nil, nil
+	t.made = nil
 	if err != nil {
 		t.removeStaged() // before their directories get modes that forbid it
 		err = &halfDone{err, done}
@@ -439,6 +457,9 @@ func (t *writing) lookAgain(s *step, name string) error {
 		return err
 	}
 	f, err := t.root.OpenFile(s.stage, os.O_RDWR|unblocked, 0)
+	if errors.Is(err, fs.ErrPermission) { // by its mode
+		f, err = openRegular(t.root, s.stage)
+	}
 	if err != nil {
 		return err
 	}
@@ -557,9 +578,6 @@ func (t *writing) discard() {
 	t.removeStaged()
 	for _, s := range slices.Backward(t.made) {
 		_ = t.root.Remove(t.at(s.entry)) // fails if somebody has put something into it
-	}
-	for _, dir := range slices.Backward(t.parents) {
-		_ = t.root.Remove(dir)
 	}
 }
 

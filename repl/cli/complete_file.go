@@ -90,8 +90,15 @@ func lastWord(left string) (start int, quote rune) {
 	return start, quote
 }
 
+// quotedInQuotes are the characters that need a backslash also in quotes. A word with one of them is not
+// completed.
+const quotedInQuotes = `"\`
+
 // filesLike returns the paths that begin with path, those of directories with a slash at the end.
 func filesLike(path string) (paths []string) {
+	if strings.Contains(path, quotedInQuotes) {
+		return nil // a slash separates directories on Windows, too
+	}
 	cut := len(path)
 	for cut > 0 && !os.IsPathSeparator(path[cut-1]) {
 		cut--
@@ -112,7 +119,7 @@ func filesLike(path string) (paths []string) {
 	entries, _ := f.ReadDir(mostEntries)
 	for _, e := range entries {
 		name := e.Name()
-		if !strings.HasPrefix(name, base) || base == "" && name[0] == '.' || strings.ContainsFunc(name, escape.IsHidden) {
+		if !strings.HasPrefix(name, base) || base == "" && name[0] == '.' || strings.ContainsFunc(name, escape.IsHidden) || strings.ContainsAny(name, quotedInQuotes) {
 			continue
 		}
 		if info, err := os.Stat(folder + "/" + name); err == nil && info.IsDir() {
@@ -143,5 +150,5 @@ func quoteFile(path string, quote rune, whole bool) string {
 	if whole {
 		end = `" `
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path) + end
+	return `"` + path + end
 }

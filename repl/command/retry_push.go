@@ -26,8 +26,8 @@ func (c *Retry) resend(ctx context.Context, env *Env, spec *model.Spec) (submit 
 		return nil, cli.Usage("", "retry: a push cannot wait for offline hosts")
 	}
 	words, err := shellquote.Split(spec.Command) // of Push: push SRC… --to PATH [--check]
-	if spec.Run.Push.CheckOnly && len(words) > 0 {
-		words = words[:len(words)-1]
+	if n := len(words) - 1; n > 0 && spec.Run.Push.CheckOnly && words[n] == "--check" {
+		words = words[:n]
 	}
 	if err != nil || len(words) < 4 {
 		return nil, errors.Join(errors.New("the sources of the push are not known"), err)
