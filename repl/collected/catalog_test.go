@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"path"
 	"reflect"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -237,7 +238,7 @@ func TestHostsThatAreNotListed(t *testing.T) {
 		"saved in "+dir+", a directory for each host: 204 files, 12 B, of 3 hosts")
 	for i, want := range []int{2, 201, 2} {
 		c, err := v.Collect.Host(t.Context(), &s.jobs[i])
-		if err != nil || len(c.Files) != want || !strings.HasPrefix(c.Files[0].Saved, dir+"/"+s.jobs[i].Host+"/") || c.Files[0].Path != "/"+strings.SplitN(c.Files[0].Saved, "/"+s.jobs[i].Host+"/", 2)[1] {
+		if err != nil || len(c.Files) != want || c.Files[0].Saved != filepath.Join(dir, s.jobs[i].Host, filepath.FromSlash(c.Files[0].Path)) {
 			t.Errorf("%s: %d files, %v", s.jobs[i].Host, len(c.Files), err)
 		}
 	}
