@@ -3,6 +3,7 @@ package filesend
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -214,7 +215,7 @@ func (p *place) content(name string) Content {
 		p.t.Fatal(err)
 	}
 	return Content{
-		Queue: wire.FileQueue("guest", name), Key: key, Size: 10,
+		Queue: wire.FileQueue("guest", name+rand.Text()), Key: key, Size: 10,
 		Open:   func(int64) io.ReadCloser { return io.NopCloser(bytes.NewReader(make([]byte, 10))) },
 		Failed: func(reason error) { p.t.Errorf("the content was not sent: %v", reason) },
 	}
@@ -336,13 +337,14 @@ func TestLaterProcessDeletesWhatTheBrokerCouldNot(t *testing.T) {
 func TestRefusedDeletionKeepsTheRecord(t *testing.T) {
 	p := newPlace(t)
 	node := rabbittest.Node(t)
-	u, err := node.AddUser(t.Context(), t.Name(), "filesend", "pw", ".*", ".*", ".*")
+	login := "filesend-" + rand.Text() // the node is shared
+	u, err := node.AddUser(t.Context(), t.Name(), login, "pw", ".*", ".*", ".*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	permit := func(configure string) {
 		t.Helper()
-		if err := rabbit.Permit(context.Background(), node, t.Name(), "filesend", configure, ".*", ".*"); err != nil {
+		if err := rabbit.Permit(context.Background(), node, t.Name(), login, configure, ".*", ".*"); err != nil {
 			t.Fatal(err)
 		}
 	}
