@@ -47,9 +47,7 @@ func (t *Target) checkBackups() error {
 const longestOnWindows = 255
 
 // keepsOld reports whether a backup of the entry is made: it has other content.
-func (s *step) keepsOld() bool {
-	return s.exists != nil && !s.equal && s.status == Replaced && s.entry.Kind != Directory
-}
+func (s *step) keepsOld() bool { return s.status == Replaced && !s.equal }
 
 // replaceWithBackup keeps the replaced file as NAME~. If it cannot be replaced, the earlier backup stays.
 func (t *writing) replaceWithBackup(s *step, name string) error {

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/user"
 	"path"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -124,7 +123,7 @@ func (o owner) setLink(root *os.Root, name string) error {
 			return err
 		}
 		if info.Mode&unix.S_IFMT != unix.S_IFLNK {
-			return exchanged(filepath.Join(root.Name(), name))
+			return exchanged(name)
 		}
 		return chownLink(fd, o.uid, o.gid)
 	})

@@ -32,7 +32,6 @@ type Target struct {
 	options Options
 	root    *os.Root
 	prefix  string   // of the target below root
-	parent  string   // the directory that must exist or be created, below root
 	missing []string // directories that Options.Mkdir creates, below root, outermost first
 	owner   owner
 	steps   []step
@@ -130,10 +129,10 @@ func (t *Target) openRoot(m *Manifest) error {
 	if t.prefix, err = relative(above, target); err != nil {
 		return err
 	}
-	if t.parent, err = relative(above, parent); err != nil {
+	if parent, err = relative(above, parent); err != nil {
 		return err
 	}
-	return t.findMissing(t.parent)
+	return t.findMissing(parent)
 }
 
 // relative returns the path of a target below a directory, with slashes.
@@ -170,11 +169,11 @@ func (t *Target) openWithin(target string, into bool) (err error) {
 	if t.root, err = os.OpenRoot(within); err != nil {
 		return err
 	}
-	t.parent = t.prefix
+	parent := t.prefix
 	if !into {
-		t.parent = path.Dir(t.prefix)
+		parent = path.Dir(t.prefix)
 	}
-	return t.findMissing(t.parent)
+	return t.findMissing(parent)
 }
 
 func endsWithSeparator(p string) bool { return p != "" && os.IsPathSeparator(p[len(p)-1]) }

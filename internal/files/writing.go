@@ -68,8 +68,11 @@ func (t *writing) stage(ctx context.Context, content io.Reader) error {
 	return t.syncStaged(ctx)
 }
 
-// named returns an error of the system with the path of the entry, not that of a temporary name.
+// named returns an error with the path of the entry, not that of a temporary name.
 func (t *Target) named(s *step, err error) error {
+	if _, ok := errors.AsType[exchanged](err); ok {
+		return exchanged(t.shown(s.entry))
+	}
 	switch err.(type) { // not errors.As: what wraps such an error has named the path
 	case *fs.PathError, *os.LinkError:
 		return fmt.Errorf("%q: %w", t.shown(s.entry), Cause(err))
@@ -158,7 +161,7 @@ func openNewDirectory(parent *os.Root, name string) (*os.File, error) {
 	}
 	if _, err := f.Readdirnames(1); !errors.Is(err, io.EOF) {
 		f.Close()
-		return nil, exchanged(filepath.Join(parent.Name(), name))
+		return nil, exchanged(name)
 	}
 	return f, nil
 }
@@ -166,13 +169,6 @@ func openNewDirectory(parent *os.Root, name string) (*os.File, error) {
 // makeAgain makes the directories above dir that the push has found, and that another push, which
 // had made them, has removed since.
 func (t *writing) makeAgain(dir string) error {
-	t.missing = nil
-	if err := t.findMissing(t.parent); err != nil {
-		return err
-	}
-	if err := t.makeMissing(); err != nil {
-		return err
-	}
 	for i := range t.steps {
 		s := &t.steps[i]
 		name := t.at(s.entry)
@@ -581,7 +577,7 @@ func (t *writing) discard() {
 	}
 }
 
-// tempPrefix begins the names of staged files.
+// tempPrefix begins the temporary names of new files and directories.
 const tempPrefix = ".warren-push-"
 
 // sweep removes staged files of pushes that ended long ago without removing them, as after a

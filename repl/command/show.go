@@ -10,7 +10,6 @@ import (
 	"warren/internal/operator/model"
 	"warren/repl/cli"
 	"warren/repl/collected"
-	"warren/repl/render"
 	"warren/repl/result"
 	"warren/repl/setup"
 	"warren/repl/target"
@@ -72,12 +71,13 @@ func (env *Env) SeenAll(ctx context.Context, v *result.View, task model.Task, ch
 	if v.Collect != nil { // its report names what is missing
 		return cmp.Or(status, collected.Status(ctx, v, chosen))
 	}
-	if err := env.Printer().CheckComplete(ctx, v, &task, chosen); err != nil {
+	dropped, err := env.Printer().CheckComplete(ctx, v, &task, chosen)
+	if err != nil {
 		return err
 	}
-	if text, hint := render.Dropped(v, &task, chosen); text != "" && !env.IO.OutTerminal { // where the mark is seen
-		env.Note("%s", text)
-		env.Note("hint: %s", hint)
+	if dropped != nil && !env.IO.OutTerminal { // there, the mark is seen
+		env.Note("%s", dropped.Text)
+		env.Note("hint: %s", dropped.Hint)
 	}
 	return status
 }

@@ -116,7 +116,7 @@ func (c *Diff) show(ctx context.Context, env *command.Env, v *result.View, found
 		if !s.task.Done() {
 			env.Note("task %s is not done: %d of %s have ended", result.ShortID(s.task.ID), s.task.Summary.Ended, term.Plural(s.task.Hosts, "host"))
 		}
-		if err := env.Printer().CheckComplete(ctx, v, &s.task, s.jobs); err != nil {
+		if _, err := env.Printer().CheckComplete(ctx, v, &s.task, s.jobs); err != nil {
 			missing = true
 			env.Warn(err)
 		}

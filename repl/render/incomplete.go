@@ -3,6 +3,7 @@ package render
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"warren/internal/operator/hostexpr"
@@ -55,46 +56,26 @@ const (
 const mostLacks = 5
 
 // CheckComplete returns an error that says which output is missing, and how to get
-// it, where some is.
-func (r *outputReader) CheckComplete(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) error {
+// it, where some is. In a plain report, output beyond --max-output is no error: dropped is what
+// the error would be, or nil.
+func (r *outputReader) CheckComplete(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) (dropped *cli.Error, err error) {
 	lacks, err := r.lacks(ctx, v, task, jobs)
-	if err != nil || len(lacks) == 0 {
-		return err
+	if err != nil {
+		return nil, err
 	}
-	return lackError(task, lacks)
+	isDropped := func(l *lack) bool { return l.why == lackDropped && !v.HandsOut() }
+	if missing := slices.DeleteFunc(slices.Clone(lacks), isDropped); len(missing) > 0 {
+		return nil, lackError(task, missing)
+	}
+	if len(lacks) > 0 {
+		return lackError(task, lacks), nil
+	}
+	return nil, nil
 }
 
-// Dropped says which output a plain report lacks because of --max-output, and how to get it. It is ""
-// if nothing was dropped, and for other views, of which CheckComplete returns it as an error.
-func Dropped(v *result.View, task *model.Task, jobs []model.Job) (text, hint string) {
-	if v.HandsOut() || task.MaxOutput == 0 {
-		return "", ""
-	}
-	var all []*lack
-	for _, stream := range v.Streams {
-		l := &lack{stream: stream, why: lackDropped}
-		for i := range jobs {
-			if a := result.Account(&jobs[i], stream); a.Dropped > 0 {
-				l.hosts, l.bytes, l.largest = append(l.hosts, jobs[i].Host), l.bytes+a.Dropped, max(l.largest, a.Size)
-			}
-		}
-		if l.hosts != nil {
-			all = append(all, l)
-		}
-	}
-	if all == nil {
-		return "", ""
-	}
-	return lackText(task, all)
-}
-
-func lackError(task *model.Task, lacks []*lack) error {
-	text, hint := lackText(task, lacks)
-	return &cli.Error{Status: cli.ExitFailed, Text: text, Hint: hint}
-}
-
-func lackText(task *model.Task, lacks []*lack) (text, hint string) {
+func lackError(task *model.Task, lacks []*lack) *cli.Error {
 	var texts []string
+	hint := ""
 	for i, l := range lacks {
 		if i == mostLacks {
 			texts = append(texts, term.Plural(len(lacks)-i, "other reason"))
@@ -111,12 +92,11 @@ func lackText(task *model.Task, lacks []*lack) (text, hint string) {
 			hint = fmt.Sprintf("check_task %s asks the hosts again", result.ShortID(task.ID))
 		}
 	}
-	return "output is missing: " + strings.Join(texts, "; "), hint
+	return &cli.Error{Status: cli.ExitFailed, Text: "output is missing: " + strings.Join(texts, "; "), Hint: hint}
 }
 
-// lacks finds what output of the jobs a view cannot show. Bytes that a host
-// dropped by --max-output count only where the output is handed out. With --max-output 0
-// no output was asked for, and none is missing.
+// lacks finds what output of the jobs a view cannot show. With --max-output 0 no output was asked for,
+// and none is missing.
 func (r *outputReader) lacks(ctx context.Context, v *result.View, task *model.Task, jobs []model.Job) ([]*lack, error) {
 	var all []*lack
 	byKind := make(map[[2]string]*lack)
@@ -172,7 +152,7 @@ func lackOf(v *result.View, task *model.Task, j *model.Job, stream string) strin
 		return lackGone
 	case a.Missing() > 0:
 		return lackLate
-	case a.Dropped > 0 && v.HandsOut():
+	case a.Dropped > 0:
 		return lackDropped
 	}
 	return ""
