@@ -75,7 +75,7 @@ func (c *Tasks) Run(ctx context.Context, env *Env) error {
 	}
 	for i := range tasks {
 		if t := &tasks[i]; !t.Done() && !env.Store.HasDriver(ctx, *t) {
-			env.Note("task %s is listed as last heard, because its process has ended: check_task %s asks the hosts", result.ShortID(t.ID), result.ShortID(t.ID))
+			env.Note("task %s is shown in its last known state, because its process has ended: check_task %s asks the hosts", result.ShortID(t.ID), result.ShortID(t.ID))
 			break
 		}
 	}
